@@ -1,0 +1,123 @@
+package generated_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/generated"
+)
+
+func TestFreeFormJSONKeepsItsBytes(t *testing.T) {
+	t.Parallel()
+
+	parameters := `{"serial":9007199254740993,"ratio":1.10}`
+	var proposal generated.ProposeCommandRequest
+	require.NoError(t, json.Unmarshal([]byte(`{"type":"x","parameters":`+parameters+`}`), &proposal))
+	require.Equal(t, parameters, string(proposal.Parameters))
+
+	text, err := json.Marshal(generated.ClaimedCommand{Parameters: proposal.Parameters})
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"parameters":`+parameters)
+}
+
+func TestOptionalFieldsAreLeftOutWhenZero(t *testing.T) {
+	t.Parallel()
+
+	text, err := json.Marshal(generated.Device{Tags: generated.Tags{}})
+
+	require.NoError(t, err)
+	require.JSONEq(t, `{"id":"","name":"","tags":{},"status":"","presence":"","createdAt":"0001-01-01T00:00:00.000Z"}`, string(text))
+}
+
+func TestZerosThatMeanSomethingAreWritten(t *testing.T) {
+	t.Parallel()
+
+	none, no := 0, false
+	for want, answer := range map[string]any{
+		`"pendingCommands":0`: generated.Device{PendingCommands: &none},
+		`"metrics":{}`:        generated.Device{Metrics: generated.Metrics{}},
+		`"commands":[]`:       generated.Session{Commands: []generated.Command{}},
+		`"attempts":[]`:       generated.Command{Parameters: json.RawMessage(`{}`), Attempts: []generated.CommandAttempt{}},
+		`"mayDecide":false`:   generated.Command{Parameters: json.RawMessage(`{}`), MayDecide: &no},
+		`"result":{}`:         generated.Command{Parameters: json.RawMessage(`{}`), Result: &generated.CommandResult{}},
+	} {
+		text, err := json.Marshal(answer)
+		require.NoError(t, err, want)
+		require.Contains(t, string(text), want)
+	}
+}
+
+func TestAnUpdateTellsAbsentFromEmpty(t *testing.T) {
+	t.Parallel()
+
+	var absent, empty generated.UpdateDeviceRequest
+	require.NoError(t, json.Unmarshal([]byte(`{}`), &absent))
+	require.NoError(t, json.Unmarshal([]byte(`{"location":"","tags":{}}`), &empty))
+
+	require.Nil(t, absent.Location)
+	require.Nil(t, absent.Tags)
+	require.Empty(t, *empty.Location)
+	require.NotNil(t, empty.Tags)
+}
+
+func TestParametersArriveAsTheyWereSent(t *testing.T) {
+	t.Parallel()
+
+	server := &events{}
+	handler := serve(server)
+
+	status := get(handler, "/api/v1/customer/sessions/ses_x/events?since=2025-11-22T21:15:04.120%2B01:00&limit=7")
+	require.Equal(t, 200, status)
+	require.Equal(t, 7, *server.params.Limit)
+	require.Nil(t, server.params.Cursor)
+	require.True(t, server.params.Since.Equal(time.Date(2025, 11, 22, 20, 15, 4, 120e6, time.UTC)))
+
+	require.Equal(t, 400, get(handler, "/api/v1/customer/sessions/ses_x/events?since=yesterday"))
+}
+
+func TestABodyThatMayBeLeftOutIsNilWhenItIs(t *testing.T) {
+	t.Parallel()
+
+	server := &events{}
+	answer := httptest.NewRecorder()
+	serve(server).ServeHTTP(answer, httptest.NewRequest(http.MethodPost, "/api/v1/device/commands/claim", strings.NewReader("")))
+
+	require.Equal(t, 200, answer.Code)
+	require.JSONEq(t, `{"commands":[]}`, answer.Body.String())
+	require.Nil(t, server.body)
+}
+
+// events answers two operations and keeps what they were called with.
+type events struct {
+	generated.StrictServerInterface
+	params generated.ListSessionEventsParams
+	body   *generated.ClaimRequest
+}
+
+func (e *events) ListSessionEvents(_ context.Context, request generated.ListSessionEventsRequestObject) (generated.ListSessionEventsResponseObject, error) {
+	e.params = request.Params
+	return generated.ListSessionEvents200JSONResponse{Items: []generated.Event{{Time: fieldgate.At(time.Now())}}}, nil
+}
+
+func (e *events) ClaimCommands(_ context.Context, request generated.ClaimCommandsRequestObject) (generated.ClaimCommandsResponseObject, error) {
+	e.body = request.Body
+	return generated.ClaimCommands200JSONResponse{Commands: []generated.ClaimedCommand{}}, nil
+}
+
+func serve(server generated.StrictServerInterface) http.Handler {
+	return generated.Handler(generated.NewStrictHandler(server, nil))
+}
+
+func get(handler http.Handler, target string) int {
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, target, nil))
+	return answer.Code
+}
