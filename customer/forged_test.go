@@ -1,0 +1,238 @@
+package customer_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/customer"
+	"github.com/fieldgate/fieldgate/customer/customertest"
+	"github.com/fieldgate/fieldgate/customer/issuer"
+)
+
+func TestEveryForgedTokenIsRefusedAlike(t *testing.T) {
+	t.Parallel()
+	iss, outsider := customertest.NewIssuer(t), customertest.NewOutsider(t)
+	v := newVerifier(t, configFor(iss))
+	requireAccepted(t, v, iss.Token(issuer.Claims{CustomerID: "forged", Role: "admin"})) // what the forgeries are made from
+
+	forged := customertest.ForgedTokens(iss.Issuer, outsider.URL)
+	require.Greater(t, len(forged), 100)
+	details := map[string]bool{}
+	for _, forgery := range forged {
+		t.Run(forgery.Name, func(t *testing.T) {
+			refusal := requireRefused(t, v, forgery.Token)
+			require.Error(t, refusal.Cause, "the log must learn why")
+			details[refusal.Detail] = true
+		})
+	}
+	require.Len(t, details, 1, "the answer must not tell what was wrong")
+	require.Zero(t, outsider.Requests(), "no token decides whom we call")
+	require.Equal(t, 1, iss.Requests(), "only the keys are fetched, and only once")
+}
+
+// An intruder who publishes keys at the address in the token must gain nothing
+// even where that address is one that we do call.
+func TestForgedTokensThatNameTheIssuersOwnAddressAreRefused(t *testing.T) {
+	t.Parallel()
+	iss := customertest.NewIssuer(t)
+	v := newVerifier(t, configFor(iss))
+	for _, forgery := range customertest.ForgedTokens(iss.Issuer, iss.URL()) {
+		if strings.HasPrefix(forgery.Name, "another key") || strings.HasPrefix(forgery.Name, "kid") {
+			requireRefused(t, v, forgery.Token)
+		}
+	}
+	require.Equal(t, 1, iss.Requests())
+}
+
+func TestForgedTokensHaveNamesOfTheirOwnAndFitIntoAHeader(t *testing.T) {
+	t.Parallel()
+	names := map[string]bool{}
+	for _, forgery := range customertest.ForgedTokens(customertest.NewIssuer(t).Issuer, "http://outside.invalid") {
+		require.False(t, names[forgery.Name], forgery.Name)
+		names[forgery.Name] = true
+		for _, char := range forgery.Token {
+			require.True(t, char > ' ' && char < 0x7f, "%s: %q", forgery.Name, char)
+		}
+	}
+}
+
+func TestTokensThatNoHeaderCouldCarryAreRefused(t *testing.T) {
+	t.Parallel()
+	iss := customertest.NewIssuer(t)
+	v := newVerifier(t, configFor(iss))
+	good := iss.Token(issuer.Claims{})
+	half := len(good) / 2
+	for _, between := range []string{"\n", "\r\n", " ", "\t", "\x00", "é"} {
+		requireRefused(t, v, good[:half]+between+good[half:])
+		requireRefused(t, v, good+between)
+		requireRefused(t, v, between+good)
+	}
+	requireRefused(t, v, "")
+	requireRefused(t, v, "Bearer "+good)
+	requireAccepted(t, v, good)
+}
+
+func TestATokenOfMillionsOfDotsIsRefused(t *testing.T) {
+	t.Parallel()
+	iss := customertest.NewIssuer(t)
+	v := newVerifier(t, configFor(iss))
+	requireRefused(t, v, strings.Repeat(".", 4<<20))
+	requireRefused(t, v, strings.Repeat(".", 8<<10))
+	require.Zero(t, iss.Requests())
+}
+
+// The last byte that is allowed, and the first that is not.
+func TestTheLimitOnATokensLengthIsExact(t *testing.T) {
+	t.Parallel()
+	iss := customertest.NewIssuer(t)
+	token := iss.Token(issuer.Claims{})
+	cfg := configFor(iss)
+	cfg.MaxTokenBytes = len(token)
+	requireAccepted(t, newVerifier(t, cfg), token)
+	cfg.MaxTokenBytes--
+	requireRefused(t, newVerifier(t, cfg), token)
+}
+
+func TestTheLogLearnsWhichClaimIsMissing(t *testing.T) {
+	t.Parallel()
+	iss := customertest.NewIssuer(t)
+	v := newVerifier(t, configFor(iss))
+	for _, claim := range []string{"exp", "iat", "sub", "aud", "iss"} {
+		payload := iss.Payload(issuer.Claims{})
+		delete(payload, claim)
+		refusal := requireRefused(t, v, iss.Sign(iss.Header(), payload))
+		require.ErrorContains(t, refusal.Cause, `"`+claim+`"`)
+	}
+}
+
+func TestNoTokenReachesTheLogOrAnError(t *testing.T) {
+	t.Parallel()
+	iss := customertest.NewIssuer(t)
+	var log bytes.Buffer
+	cfg := configFor(iss)
+	cfg.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	v := newVerifier(t, cfg)
+	for _, forgery := range customertest.ForgedTokens(iss.Issuer, "http://outside.invalid") {
+		refusal := requireRefused(t, v, forgery.Token)
+		told := fmt.Sprintf("%v %v %+v", refusal, refusal.Cause, refusal.Detail) + log.String()
+		for part := range strings.SplitSeq(forgery.Token, ".") {
+			if len(part) > 8 {
+				require.NotContains(t, told, part, forgery.Name)
+			}
+		}
+		require.NotContains(t, told, "victim", forgery.Name)
+		require.NotContains(t, told, "outside.invalid", forgery.Name)
+	}
+}
+
+// A good token does not become bad by hints that are ignored, and the hints
+// are not followed.
+func TestHintsAtOtherKeysAreIgnored(t *testing.T) {
+	t.Parallel()
+	iss, outsider := customertest.NewIssuer(t), customertest.NewOutsider(t)
+	v := newVerifier(t, configFor(iss))
+	header := iss.Header()
+	header["jku"] = outsider.URL
+	header["x5u"] = outsider.URL
+	header["jwk"] = map[string]any{"kty": "oct", "k": "c2VjcmV0"}
+	header["x5c"] = []string{"c2VjcmV0"}
+	requireAccepted(t, v, iss.Sign(header, iss.Payload(issuer.Claims{})))
+	require.Zero(t, outsider.Requests())
+}
+
+func TestClocksMayDifferByTheLeewayAndNoMore(t *testing.T) {
+	t.Parallel()
+	iss, clk, v := start(t)
+	now := clk.Now()
+	at := func(claim string, d time.Duration) string {
+		payload := iss.Payload(issuer.Claims{IssuedAt: now})
+		payload[claim] = now.Add(d).Unix()
+		return iss.Sign(iss.Header(), payload)
+	}
+	requireAccepted(t, v, at("exp", -29*time.Second))
+	requireRefused(t, v, at("exp", -30*time.Second))
+	requireAccepted(t, v, at("iat", 30*time.Second))
+	requireRefused(t, v, at("iat", 31*time.Second))
+	requireAccepted(t, v, at("nbf", 30*time.Second))
+	requireRefused(t, v, at("nbf", 31*time.Second))
+}
+
+func TestTheAudienceMayBeOneOfSeveral(t *testing.T) {
+	t.Parallel()
+	iss := customertest.NewIssuer(t)
+	payload := iss.Payload(issuer.Claims{})
+	payload["aud"] = []string{"another", "authenticated"}
+	token := iss.Sign(iss.Header(), payload)
+	requireAccepted(t, newVerifier(t, configFor(iss)), token)
+
+	cfg := configFor(iss)
+	cfg.Audience = "fleet"
+	requireRefused(t, newVerifier(t, cfg), token)
+}
+
+// Self-hosted projects may name no issuer; then the setting is left empty.
+func TestAnEmptyIssuerSettingAcceptsAnyIssuer(t *testing.T) {
+	t.Parallel()
+	iss := customertest.NewIssuer(t)
+	cfg := configFor(iss)
+	cfg.Issuer = ""
+	v := newVerifier(t, cfg)
+	payload := iss.Payload(issuer.Claims{})
+	payload["iss"] = "another"
+	requireAccepted(t, v, iss.Sign(iss.Header(), payload))
+	delete(payload, "iss")
+	requireAccepted(t, v, iss.Sign(iss.Header(), payload))
+}
+
+func TestTheTypeOfATokenMayBeLeftOut(t *testing.T) {
+	t.Parallel()
+	iss := customertest.NewIssuer(t)
+	v := newVerifier(t, configFor(iss))
+	for _, typ := range []string{"JWT", "jwt", "at+jwt"} {
+		header := iss.Header()
+		header["typ"] = typ
+		requireAccepted(t, v, iss.Sign(header, iss.Payload(issuer.Claims{})))
+	}
+	header := iss.Header()
+	delete(header, "typ")
+	requireAccepted(t, v, iss.Sign(header, iss.Payload(issuer.Claims{})))
+}
+
+func TestAVerifierRefusesASettingThatWouldOpenIt(t *testing.T) {
+	t.Parallel()
+	secret := bytes.Repeat([]byte("s"), 32)
+	cases := map[string]struct {
+		cfg  customer.Config
+		says string
+	}{
+		"neither keys nor secret":    {customer.Config{}, "JWKS URL or an HS256 secret"},
+		"a short secret":             {customer.Config{HS256Secret: secret[:31]}, "shorter than 32 bytes"},
+		"a relative address":         {customer.Config{JWKSURL: "/jwks.json"}, "absolute"},
+		"an unreadable address":      {customer.Config{JWKSURL: "http://%"}, "absolute"},
+		"a file":                     {customer.Config{JWKSURL: "file://host/jwks.json"}, "https://"},
+		"credentials in the address": {customer.Config{JWKSURL: "https://me:pass@host/"}, "credentials"},
+		"a tenant the user edits":    {customer.Config{HS256Secret: secret, TenantClaim: "user_metadata.customer_id"}, "the tenant claim"},
+		"a role the user edits":      {customer.Config{HS256Secret: secret, RoleClaim: "user_metadata.role"}, "the role claim"},
+		"all that the user edits":    {customer.Config{HS256Secret: secret, TenantClaim: "user_metadata"}, "the tenant claim"},
+		"a path with an empty name":  {customer.Config{HS256Secret: secret, TenantClaim: "app_metadata..id"}, "empty name"},
+		"a path that ends in a dot":  {customer.Config{HS256Secret: secret, RoleClaim: "app_metadata."}, "empty name"},
+		"a leeway of an hour":        {customer.Config{HS256Secret: secret, Leeway: time.Hour}, "leeway"},
+		"a negative leeway":          {customer.Config{HS256Secret: secret, Leeway: -1}, "leeway"},
+		"a negative interval":        {customer.Config{HS256Secret: secret, RefreshInterval: -1}, "negative"},
+		"a negative limit":           {customer.Config{HS256Secret: secret, MaxTokenBytes: -1}, "negative"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := customer.NewVerifier(c.cfg)
+			require.ErrorContains(t, err, c.says)
+			require.NotContains(t, err.Error(), "pass@")
+		})
+	}
+}

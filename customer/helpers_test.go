@@ -1,0 +1,169 @@
+package customer_test
+
+import (
+	"crypto"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jwk"
+	"github.com/lestrrat-go/jwx/v2/jws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/customer"
+	"github.com/fieldgate/fieldgate/customer/customertest"
+	"github.com/fieldgate/fieldgate/customer/issuer"
+)
+
+// clock is driven by the test.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Now().Truncate(time.Second)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// configFor trusts the issuer, and says nothing to the log.
+func configFor(iss *customertest.Issuer) customer.Config {
+	return customer.Config{
+		JWKSURL: iss.JWKSURL(),
+		Issuer:  iss.Name(),
+		Logger:  slog.New(slog.DiscardHandler),
+	}
+}
+
+func newVerifier(t testing.TB, cfg customer.Config) *customer.Verifier {
+	t.Helper()
+	v, err := customer.NewVerifier(cfg)
+	require.NoError(t, err)
+	return v
+}
+
+// start gives an issuer, a clock, and a verifier that goes by both.
+func start(t testing.TB) (*customertest.Issuer, *clock, *customer.Verifier) {
+	t.Helper()
+	iss, clk := customertest.NewIssuer(t), newClock()
+	cfg := configFor(iss)
+	cfg.Now = clk.Now
+	return iss, clk, newVerifier(t, cfg)
+}
+
+// freshToken is a token that was never verified before.
+func freshToken(iss *customertest.Issuer, clk *clock) string {
+	return iss.Token(issuer.Claims{IssuedAt: clk.Now()})
+}
+
+func requireAccepted(t testing.TB, v *customer.Verifier, token string) customer.Principal {
+	t.Helper()
+	principal, err := v.Verify(t.Context(), token)
+	require.NoError(t, err)
+	return principal
+}
+
+func requireCode(t testing.TB, v *customer.Verifier, token string, code fieldgate.Code) *fieldgate.Error {
+	t.Helper()
+	principal, err := v.Verify(t.Context(), token)
+	var refusal *fieldgate.Error
+	require.ErrorAs(t, err, &refusal)
+	require.Equal(t, code, refusal.Code, "cause: %v", refusal.Cause)
+	require.Zero(t, principal)
+	return refusal
+}
+
+func requireRefused(t testing.TB, v *customer.Verifier, token string) *fieldgate.Error {
+	t.Helper()
+	return requireCode(t, v, token, fieldgate.CodeUnauthorized)
+}
+
+func requireUnavailable(t testing.TB, v *customer.Verifier, token string) *fieldgate.Error {
+	t.Helper()
+	return requireCode(t, v, token, fieldgate.CodeIssuerUnavailable)
+}
+
+// signer is a key of any kind, handled by jwx on this side, too, so that the
+// test issuer's own signing is not the only one that is understood.
+type signer struct {
+	alg     jwa.SignatureAlgorithm
+	kid     string
+	private crypto.Signer
+}
+
+// jwk is the public half as it is published, with members changed or, where
+// the value is nil, taken away.
+func (s signer) jwk(t testing.TB, changes map[string]any) map[string]any {
+	t.Helper()
+	return jwkOf(t, s.private.Public(), s.alg, s.kid, changes)
+}
+
+func jwkOf(t testing.TB, raw any, alg jwa.SignatureAlgorithm, kid string, changes map[string]any) map[string]any {
+	t.Helper()
+	key, err := jwk.FromRaw(raw)
+	require.NoError(t, err)
+	text, err := json.Marshal(key)
+	require.NoError(t, err)
+	members := map[string]any{}
+	require.NoError(t, json.Unmarshal(text, &members))
+	members["alg"], members["use"], members["kid"] = alg.String(), "sig", kid
+	for name, value := range changes {
+		members[name] = value
+		if value == nil {
+			delete(members, name)
+		}
+	}
+	return members
+}
+
+// token signs claims; a kid that is empty stays out of the header.
+func (s signer) token(t testing.TB, claims map[string]any) string {
+	t.Helper()
+	payload, err := json.Marshal(claims)
+	require.NoError(t, err)
+	headers := jws.NewHeaders()
+	require.NoError(t, headers.Set(jws.TypeKey, "JWT"))
+	if s.kid != "" {
+		require.NoError(t, headers.Set(jws.KeyIDKey, s.kid))
+	}
+	signed, err := jws.Sign(payload, jws.WithKey(s.alg, s.private, jws.WithProtectedHeaders(headers)))
+	require.NoError(t, err)
+	return string(signed)
+}
+
+// publish answers with a key set.
+func publish(t testing.TB, keys ...map[string]any) http.HandlerFunc {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"keys": append([]map[string]any{}, keys...)})
+	require.NoError(t, err)
+	return answer(http.StatusOK, string(body))
+}
+
+func answer(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+// answerOf is what a handler answers, without a socket between.
+func answerOf(handler http.Handler, r *http.Request) *http.Response {
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, r)
+	return recorder.Result()
+}

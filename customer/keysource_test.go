@@ -1,0 +1,447 @@
+package customer_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/customer"
+	"github.com/fieldgate/fieldgate/customer/customertest"
+	"github.com/fieldgate/fieldgate/customer/issuer"
+)
+
+const (
+	cooldown      = 30 * time.Second // between two fetches
+	firstCooldown = 2 * time.Second  // while nothing was fetched yet
+)
+
+// unknownKey is a token of a key id that nobody publishes.
+func unknownKey(kid string) string {
+	header, _ := json.Marshal(map[string]string{"alg": "ES256", "kid": kid})
+	signature := make([]byte, 64)
+	return base64.RawURLEncoding.EncodeToString(header) + ".e30." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+// burst verifies 10,000 tokens of as many key ids on 16 goroutines, while ten
+// seconds pass.
+func burst(t *testing.T, v *customer.Verifier, clk *clock, code fieldgate.Code) {
+	t.Helper()
+	const workers, each = 16, 625
+	var wrong atomic.Int64
+	var all sync.WaitGroup
+	for worker := range workers {
+		all.Go(func() {
+			for i := range each {
+				_, err := v.Verify(t.Context(), unknownKey(fmt.Sprintf("kid-%d-%d", worker, i)))
+				if fieldgate.CodeOf(err) != code {
+					wrong.Add(1)
+				}
+				clk.Advance(10 * time.Second / (workers * each))
+			}
+		})
+	}
+	all.Wait()
+	require.Zero(t, wrong.Load())
+}
+
+func TestTenThousandUnknownKeyIDsCostOneFetch(t *testing.T) {
+	t.Parallel()
+	iss, clk, v := start(t)
+	requireAccepted(t, v, freshToken(iss, clk))
+	require.Equal(t, 1, iss.Requests())
+
+	burst(t, v, clk, fieldgate.CodeUnauthorized)
+	require.Equal(t, 1, iss.Requests(), "the first fetch was 10 s ago")
+
+	clk.Advance(cooldown)
+	burst(t, v, clk, fieldgate.CodeUnauthorized)
+	require.Equal(t, 2, iss.Requests())
+
+	clk.Advance(cooldown - 10*time.Second)
+	burst(t, v, clk, fieldgate.CodeUnauthorized)
+	require.Equal(t, 3, iss.Requests())
+}
+
+func TestTheIntervalHoldsWhateverTheIssuerAnswers(t *testing.T) {
+	t.Parallel()
+	cases := map[string]func(*customertest.Issuer) http.HandlerFunc{
+		"an error": func(*customertest.Issuer) http.HandlerFunc { return answer(http.StatusBadGateway, "") },
+		"nothing":  func(*customertest.Issuer) http.HandlerFunc { return answer(http.StatusOK, `{"keys":[]}`) },
+		"other keys each time": func(iss *customertest.Issuer) http.HandlerFunc {
+			return func(w http.ResponseWriter, r *http.Request) {
+				_ = iss.Rotate()
+				iss.Handler().ServeHTTP(w, r)
+			}
+		},
+	}
+	for name, answering := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			iss, clk, v := start(t)
+			requireAccepted(t, v, freshToken(iss, clk))
+			iss.Answer(answering(iss))
+			clk.Advance(cooldown)
+			burst(t, v, clk, fieldgate.CodeUnauthorized)
+			require.Equal(t, 2, iss.Requests())
+		})
+	}
+}
+
+func TestAnIssuerThatNeverAnsweredIsAskedEveryTwoSeconds(t *testing.T) {
+	t.Parallel()
+	iss, clk, v := start(t)
+	iss.Answer(answer(http.StatusServiceUnavailable, ""))
+	burst(t, v, clk, fieldgate.CodeIssuerUnavailable)
+	require.LessOrEqual(t, iss.Requests(), 6, "10 s, a fetch at the beginning and one each 2 s")
+	require.GreaterOrEqual(t, iss.Requests(), 2)
+}
+
+// Refusing would tell callers to sign in again, which cannot help.
+func TestWithoutAnyKeysNoTokenIsCalledBad(t *testing.T) {
+	t.Parallel()
+	iss, clk, v := start(t)
+	iss.Answer(answer(http.StatusServiceUnavailable, ""))
+	token := freshToken(iss, clk)
+
+	refusal := requireUnavailable(t, v, token)
+	require.Equal(t, firstCooldown, refusal.RetryAfter)
+	require.ErrorContains(t, refusal.Cause, "503")
+	require.NotContains(t, refusal.Detail, iss.URL())
+	require.Error(t, v.Ready())
+	require.NotContains(t, v.Ready().Error(), iss.URL())
+
+	iss.Restore()
+	requireUnavailable(t, v, token)
+	clk.Advance(refusal.RetryAfter)
+	requireAccepted(t, v, token)
+	require.NoError(t, v.Ready())
+}
+
+func TestATokenThatNeedsNoKeyToBeBadIsRefusedEvenWithoutKeys(t *testing.T) {
+	t.Parallel()
+	iss, _, v := start(t)
+	iss.Answer(answer(http.StatusServiceUnavailable, ""))
+	requireRefused(t, v, "token")
+	for _, forgery := range customertest.ForgedTokens(iss.Issuer, "http://outside.invalid") {
+		if strings.HasPrefix(forgery.Name, "alg none") {
+			requireRefused(t, v, forgery.Token)
+		}
+	}
+	requireRefused(t, v, hs256(t, iss, secret))
+	require.Zero(t, iss.Requests())
+}
+
+func TestManyCallersShareOneFetch(t *testing.T) {
+	t.Parallel()
+	iss, clk, v := start(t)
+	release := make(chan struct{})
+	iss.Answer(func(w http.ResponseWriter, r *http.Request) {
+		<-release
+		iss.Handler().ServeHTTP(w, r)
+	})
+	const callers = 50
+	errs := make(chan error, callers)
+	for range callers {
+		token := freshToken(iss, clk)
+		go func() {
+			_, err := v.Verify(t.Context(), token)
+			errs <- err
+		}()
+	}
+	require.Eventually(t, func() bool { return iss.Requests() > 0 }, 5*time.Second, time.Millisecond)
+	close(release)
+	for range callers {
+		require.NoError(t, <-errs)
+	}
+	require.Equal(t, 1, iss.Requests())
+}
+
+func TestACallerThatGivesUpDoesNotEndTheFetchForTheOthers(t *testing.T) {
+	t.Parallel()
+	iss, clk, v := start(t)
+	asked, release := make(chan struct{}, 1), make(chan struct{})
+	iss.Answer(func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-release
+		iss.Handler().ServeHTTP(w, r)
+	})
+	token := freshToken(iss, clk)
+	impatient, giveUp := context.WithCancel(t.Context())
+	gaveUp := make(chan error)
+	go func() {
+		_, err := v.Verify(impatient, token)
+		gaveUp <- err
+	}()
+	<-asked
+	giveUp()
+	err := <-gaveUp
+	require.Equal(t, fieldgate.CodeIssuerUnavailable, fieldgate.CodeOf(err))
+	require.ErrorIs(t, err, context.Canceled)
+
+	close(release)
+	requireAccepted(t, v, token)
+	require.Equal(t, 1, iss.Requests())
+}
+
+func TestANewKeyIsFoundWhenItsFirstTokenArrives(t *testing.T) {
+	t.Parallel()
+	iss, clk, v := start(t)
+	old := freshToken(iss, clk)
+	requireAccepted(t, v, old)
+	clk.Advance(cooldown)
+
+	require.NoError(t, iss.Rotate())
+	requireAccepted(t, v, freshToken(iss, clk))
+	requireAccepted(t, v, old)
+	require.Equal(t, 2, iss.Requests())
+	require.Equal(t, 2, v.Health().Keys)
+}
+
+func TestANewKeyInsideTheIntervalWaitsForItsEnd(t *testing.T) {
+	t.Parallel()
+	iss, clk, v := start(t)
+	requireAccepted(t, v, freshToken(iss, clk))
+	require.NoError(t, iss.Rotate())
+	token := freshToken(iss, clk)
+	requireRefused(t, v, token)
+	clk.Advance(cooldown)
+	requireAccepted(t, v, token)
+}
+
+func TestAWithdrawnKeysTokensAreRefusedEvenWhenRemembered(t *testing.T) {
+	t.Parallel()
+	iss, clk, v := start(t)
+	old := freshToken(iss, clk)
+	requireAccepted(t, v, old)
+	requireAccepted(t, v, old)
+
+	require.NoError(t, iss.Rotate())
+	iss.Withdraw()
+	clk.Advance(cooldown)
+	requireAccepted(t, v, freshToken(iss, clk)) // brings the new set
+	requireRefused(t, v, old)
+}
+
+func TestARememberedTokenStillExpires(t *testing.T) {
+	t.Parallel()
+	iss, clk, v := start(t)
+	token := freshToken(iss, clk)
+	requireAccepted(t, v, token)
+	clk.Advance(time.Hour + 29*time.Second)
+	requireAccepted(t, v, token)
+	clk.Advance(time.Second)
+	requireRefused(t, v, token)
+}
+
+func TestARefusedTokenIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	iss, clk, v := start(t)
+	payload := iss.Payload(issuer.Claims{IssuedAt: clk.Now()})
+	payload["nbf"] = clk.Now().Add(time.Minute).Unix()
+	token := iss.Sign(iss.Header(), payload)
+	requireRefused(t, v, token)
+	clk.Advance(time.Minute)
+	requireAccepted(t, v, token)
+}
+
+// hangUp ends the connection in the middle of an answer.
+func hangUp(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Length", "1000")
+	_, _ = w.Write([]byte(`{"keys":[`))
+	panic(http.ErrAbortHandler)
+}
+
+// never answers until the caller goes away.
+func never(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+// badAnswers are what a broken, lying or overloaded issuer may say. Where
+// there are keys in them, they are the intruder's.
+func badAnswers(t *testing.T, intruder *customertest.Issuer) map[string]http.HandlerFunc {
+	t.Helper()
+	key := intruder.JWKs()[0]
+	many := make([]map[string]any, 101)
+	for i := range many {
+		many[i] = map[string]any{}
+		for member, value := range key {
+			many[i][member] = value
+		}
+		many[i]["kid"] = fmt.Sprint(i)
+	}
+	good, err := json.Marshal(map[string]any{"keys": []any{key}})
+	require.NoError(t, err)
+	long := string(good) + strings.Repeat(" ", 256<<10) // good as far as it may be read
+	return map[string]http.HandlerFunc{
+		"an error":          answer(http.StatusInternalServerError, string(good)),
+		"not found":         answer(http.StatusNotFound, string(good)),
+		"no content":        answer(http.StatusNoContent, ""),
+		"another success":   answer(http.StatusAccepted, string(good)),
+		"an empty body":     answer(http.StatusOK, ""),
+		"a page":            answer(http.StatusOK, "<html>sign in to the network</html>"),
+		"no keys":           answer(http.StatusOK, `{}`),
+		"keys null":         answer(http.StatusOK, `{"keys":null}`),
+		"an empty set":      answer(http.StatusOK, `{"keys":[]}`),
+		"keys no list":      answer(http.StatusOK, `{"keys":{"a":1}}`),
+		"keys no objects":   answer(http.StatusOK, `{"keys":[1,null,"key",[]]}`),
+		"a list":            answer(http.StatusOK, `[]`),
+		"cut short":         answer(http.StatusOK, string(good[:200])),
+		"a single key":      publishKey(t, key),
+		"no usable key":     publish(t, map[string]any{"kty": "oct", "k": "c2VjcmV0", "kid": "1"}),
+		"too many keys":     publish(t, many...),
+		"too long":          answer(http.StatusOK, long),
+		"endless":           endless,
+		"a hang-up":         hangUp,
+		"no answer":         never,
+		"a way elsewhere":   http.RedirectHandler(intruder.JWKSURL(), http.StatusFound).ServeHTTP,
+		"a permanent other": http.RedirectHandler(intruder.JWKSURL(), http.StatusPermanentRedirect).ServeHTTP,
+	}
+}
+
+func publishKey(t *testing.T, key map[string]any) http.HandlerFunc {
+	t.Helper()
+	body, err := json.Marshal(key)
+	require.NoError(t, err)
+	return answer(http.StatusOK, string(body))
+}
+
+// endless sends spaces until the caller hangs up.
+func endless(w http.ResponseWriter, _ *http.Request) {
+	for {
+		if _, err := w.Write([]byte(strings.Repeat(" ", 32<<10))); err != nil {
+			return
+		}
+	}
+}
+
+func TestABadAnswerKeepsTheKeysInUse(t *testing.T) {
+	t.Parallel()
+	intruder := customertest.NewIssuer(t)
+	for name, bad := range badAnswers(t, intruder) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			iss, clk := customertest.NewIssuer(t), newClock()
+			cfg := configFor(iss)
+			cfg.Now, cfg.FetchTimeout = clk.Now, 100*time.Millisecond
+			v := newVerifier(t, cfg)
+			requireAccepted(t, v, freshToken(iss, clk))
+			fetched := v.Health().FetchedAt
+
+			iss.Answer(bad)
+			clk.Advance(cooldown)
+			requireRefused(t, v, freshToken(intruder, clk))
+			require.Equal(t, 2, iss.Requests())
+			requireAccepted(t, v, freshToken(iss, clk))
+			require.NoError(t, v.Ready())
+			health := v.Health()
+			require.Equal(t, 1, health.Failures)
+			require.Equal(t, 1, health.Keys)
+			require.Error(t, health.LastError)
+			require.Equal(t, fetched, health.FetchedAt)
+		})
+	}
+	t.Cleanup(func() { require.Zero(t, intruder.Requests()) })
+}
+
+func TestABadFirstAnswerIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	intruder := customertest.NewIssuer(t)
+	for name, bad := range badAnswers(t, intruder) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			iss, clk := customertest.NewIssuer(t), newClock()
+			cfg := configFor(iss)
+			cfg.Now, cfg.FetchTimeout = clk.Now, 100*time.Millisecond
+			v := newVerifier(t, cfg)
+			iss.Answer(bad)
+			requireUnavailable(t, v, freshToken(iss, clk))
+			require.Error(t, v.Ready())
+
+			iss.Restore()
+			clk.Advance(firstCooldown)
+			requireAccepted(t, v, freshToken(iss, clk))
+		})
+	}
+	t.Cleanup(func() { require.Zero(t, intruder.Requests()) })
+}
+
+// New keys void what is remembered, so the same keys must not pass for new,
+// though Supabase Auth lists them in another order each time.
+func TestTheSameKeysInAnotherOrderAreNoChange(t *testing.T) {
+	t.Parallel()
+	iss, clk := customertest.NewIssuer(t), newClock()
+	require.NoError(t, iss.Rotate())
+	var log bytes.Buffer
+	cfg := configFor(iss)
+	cfg.Now, cfg.Logger = clk.Now, slog.New(slog.NewTextHandler(&log, nil))
+	v := newVerifier(t, cfg)
+	for _, order := range [][]int{{0, 1}, {1, 0}, {0, 1}} {
+		keys := iss.JWKs()
+		iss.Answer(publish(t, keys[order[0]], keys[order[1]]))
+		requireRefused(t, v, unknownKey("unknown"))
+		clk.Advance(cooldown)
+	}
+	require.Equal(t, 3, iss.Requests())
+	require.Equal(t, 1, strings.Count(log.String(), "keys changed"))
+}
+
+func TestKeysStayInUseWhileTheIssuerIsDown(t *testing.T) {
+	t.Parallel()
+	iss, clk, v := start(t)
+	requireAccepted(t, v, freshToken(iss, clk))
+	iss.Answer(answer(http.StatusBadGateway, ""))
+	for range 48 {
+		clk.Advance(30 * time.Minute)
+		requireRefused(t, v, unknownKey("unknown"))
+		requireAccepted(t, v, freshToken(iss, clk))
+	}
+	require.Equal(t, 48, v.Health().Failures)
+
+	iss.Restore()
+	require.NoError(t, iss.Rotate())
+	clk.Advance(cooldown)
+	requireAccepted(t, v, freshToken(iss, clk))
+	require.Zero(t, v.Health().Failures)
+	require.NoError(t, v.Health().LastError)
+}
+
+func TestTheLargestAllowedSetIsRead(t *testing.T) {
+	t.Parallel()
+	iss := customertest.NewIssuer(t)
+	for range 99 {
+		require.NoError(t, iss.Rotate())
+	}
+	v := newVerifier(t, configFor(iss))
+	requireAccepted(t, v, iss.Token(issuer.Claims{}))
+	require.Equal(t, 100, v.Health().Keys)
+}
+
+func TestTheCallersClientIsUsedButNotItsRedirects(t *testing.T) {
+	t.Parallel()
+	iss := customertest.NewIssuer(t)
+	elsewhere := customertest.NewIssuer(t)
+	iss.Answer(http.RedirectHandler(elsewhere.JWKSURL(), http.StatusFound).ServeHTTP)
+	cfg := configFor(iss)
+	var sent atomic.Int64
+	cfg.HTTPClient = &http.Client{
+		Transport:     roundTripper(func(r *http.Request) (*http.Response, error) { sent.Add(1); return http.DefaultTransport.RoundTrip(r) }),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return nil },
+	}
+	requireUnavailable(t, newVerifier(t, cfg), elsewhere.Token(issuer.Claims{}))
+	require.EqualValues(t, 1, sent.Load())
+	require.Zero(t, elsewhere.Requests())
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

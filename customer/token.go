@@ -1,0 +1,122 @@
+package customer
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"regexp"
+	"strings"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+)
+
+// Strict, because a decoder that skips the last unused bits takes several
+// spellings of one signature for the same token.
+var tokenEncoding = base64.RawURLEncoding.Strict()
+
+var kidPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+
+var (
+	errNotCompact     = errors.New("the token is not a compact JWS")
+	errHeader         = errors.New("the token's header is not a JSON object")
+	errHeaderRefused  = errors.New("the token's header has a parameter that is refused")
+	errTypeRefused    = errors.New("the token's header names another type than JWT")
+	errAlgRefused     = errors.New("the token's algorithm is none of those accepted")
+	errKeyIDMalformed = errors.New("the token's key id is malformed")
+)
+
+// token is a compact JWS (RFC 7515, section 7.1) taken apart. Nothing in it
+// has been verified.
+type token struct {
+	alg       jwa.SignatureAlgorithm
+	kid       string // empty when the header names none
+	signed    string // what the signature covers
+	payload   []byte
+	signature []byte
+}
+
+// parseToken takes a token apart. The JSON serialization of a JWS and an
+// encrypted token (JWE) are refused by their shape alone.
+func parseToken(raw string) (token, error) {
+	parts := strings.SplitN(raw, ".", 4)
+	if len(parts) != 3 || strings.ContainsAny(raw, "\r\n") { // line breaks pass base64
+		return token{}, errNotCompact
+	}
+	header, errHeader := tokenEncoding.DecodeString(parts[0])
+	payload, errPayload := tokenEncoding.DecodeString(parts[1])
+	signature, errSignature := tokenEncoding.DecodeString(parts[2])
+	if errHeader != nil || errPayload != nil || errSignature != nil {
+		return token{}, errNotCompact
+	}
+	alg, kid, err := parseHeader(header)
+	return token{
+		alg:       alg,
+		kid:       kid,
+		signed:    raw[:len(parts[0])+1+len(parts[1])],
+		payload:   payload,
+		signature: signature,
+	}, err
+}
+
+// parseHeader reads what is wanted of a header and nothing else. Parameters
+// that carry a key or an address of one (jwk, jku, x5c, x5u) are not looked
+// at: keys come from the configured issuer only.
+func parseHeader(raw []byte) (jwa.SignatureAlgorithm, string, error) {
+	var header map[string]any // a map, because a struct would match names in any case
+	if err := json.Unmarshal(raw, &header); err != nil {
+		return "", "", errHeader
+	}
+	if err := checkKind(header); err != nil {
+		return "", "", err
+	}
+	alg, err := algOf(header)
+	if err != nil {
+		return "", "", err
+	}
+	kid, err := kidOf(header)
+	return alg, kid, err
+}
+
+// checkKind refuses what asks to be read in another way than as a plain JWT:
+// extensions that must be understood (RFC 7515, section 4.1.11; RFC 7797), a
+// token within the token, and a token made for another purpose (RFC 8725,
+// section 3.11).
+func checkKind(header map[string]any) error {
+	for _, refused := range []string{"crit", "b64", "cty"} {
+		if _, present := header[refused]; present {
+			return errHeaderRefused
+		}
+	}
+	typ, present := header["typ"]
+	if !present {
+		return nil
+	}
+	switch name, _ := typ.(string); strings.ToLower(name) {
+	case "jwt", "at+jwt":
+		return nil
+	default:
+		return errTypeRefused
+	}
+}
+
+func algOf(header map[string]any) (jwa.SignatureAlgorithm, error) {
+	name, _ := header["alg"].(string)
+	switch alg := jwa.SignatureAlgorithm(name); alg {
+	case jwa.ES256, jwa.RS256, jwa.EdDSA, jwa.HS256:
+		return alg, nil
+	default:
+		return "", errAlgRefused
+	}
+}
+
+func kidOf(header map[string]any) (string, error) {
+	value, present := header["kid"]
+	if !present {
+		return "", nil
+	}
+	kid, _ := value.(string)
+	if !kidPattern.MatchString(kid) {
+		return "", errKeyIDMalformed
+	}
+	return kid, nil
+}
