@@ -1,0 +1,107 @@
+package store_test
+
+import (
+	"bytes"
+	"log/slog"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// connectLogged connects, and gives what was said about it.
+func connectLogged(t *testing.T, url string) (said string, err error) {
+	t.Helper()
+	var log bytes.Buffer
+	s, err := store.Connect(t.Context(), store.Config{URL: url, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err == nil {
+		require.NoError(t, s.Close())
+	}
+	return log.String(), err
+}
+
+func TestAStoreThatWouldThrowCommandsAwayIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []string{"allkeys-lru", "allkeys-random", "volatile-lru", "volatile-ttl"} {
+		server := storetest.Start(t, "--maxmemory-policy", policy)
+		_, err := connectLogged(t, server.URL())
+		require.ErrorContains(t, err, "the maxmemory-policy of Redis is "+policy)
+		require.Zero(t, server.Client(t).DBSize(t.Context()).Val(), "it wrote before it looked")
+	}
+}
+
+func TestAStoreThatForgetsIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	said, err := connectLogged(t, storetest.Start(t, "--appendonly", "no").URL())
+	require.NoError(t, err)
+	require.Contains(t, said, "level=WARN msg=\"the append only file of Redis is off")
+
+	said, err = connectLogged(t, storetest.Start(t).URL())
+	require.NoError(t, err)
+	require.NotContains(t, said, "WARN")
+	require.Contains(t, said, "version=7")
+	require.Contains(t, said, "mode=standalone appendonly=true")
+
+	said, err = connectLogged(t, "")
+	require.NoError(t, err)
+	require.Contains(t, said, "level=WARN msg=\"the store is embedded")
+}
+
+func TestDataOfOtherPartitionsIsRefused(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "partitions", "128").Err())
+	_, err := connectLogged(t, server.URL())
+	require.ErrorContains(t, err, "written with 128 partitions and this program uses 256")
+	require.Equal(t, "128", server.Client(t).HGet(t.Context(), "fg:meta", "partitions").Val())
+}
+
+func TestASpoiltHashKeyIsRefused(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	for _, spoilt := range []string{"", "short", "zz", "00"} {
+		require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "hash_key", spoilt).Err())
+		_, err := connectLogged(t, server.URL())
+		require.ErrorContains(t, err, "hash key cannot be read")
+	}
+}
+
+func TestInstancesThatStartTogetherShareOneHashKeyForGood(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	stores := make([]*store.Store, 8)
+	var starting sync.WaitGroup
+	for i := range stores {
+		starting.Go(func() { stores[i], _ = store.Connect(t.Context(), store.Config{URL: server.URL()}) })
+	}
+	starting.Wait()
+	for _, s := range stores {
+		require.NotNil(t, s)
+		require.Len(t, s.HashKey(), 32)
+		require.Equal(t, stores[0].HashKey(), s.HashKey())
+		s.HashKey()[0]++ // a copy
+		require.NoError(t, s.Close())
+	}
+	server.Kill()
+	server.Restart(t)
+	require.Equal(t, stores[0].HashKey(), storetest.Connect(t, store.Config{URL: server.URL()}).HashKey())
+	require.NotEqual(t, stores[0].HashKey(), storetest.Connect(t, store.Config{}).HashKey())
+}
+
+func TestAURLOfTheWrongKindIsRefused(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	sentinel, _ := storetest.StartSentinel(t, server)
+	_, err := connectLogged(t, sentinel.URL())
+	require.ErrorContains(t, err, "its URL must begin with redis+sentinel://")
+
+	node := storetest.StartNode(t, 0, 16383)
+	_, err = connectLogged(t, node.URL())
+	require.ErrorContains(t, err, "its URL must begin with redis+cluster://")
+
+	_, err = connectLogged(t, "redis+cluster://"+server.Addr())
+	require.ErrorContains(t, err, "cluster support disabled")
+}

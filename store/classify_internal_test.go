@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+)
+
+// reply is an error that a server answered.
+type reply string
+
+func (r reply) Error() string { return string(r) }
+func (reply) RedisError()     {}
+
+func TestWhatAServerAnswersIsAnOutageOrAMistake(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"ERR unknown command 'NOSUCH'",
+		"ERR value is not an integer or out of range",
+		"ERR user_script:3: Script attempted to access nonexistent global variable",
+		"WRONGTYPE Operation against a key holding the wrong kind of value",
+		"CROSSSLOT Keys in request don't hash to the same slot",
+	} {
+		err := classify(t.Context(), "claim", fmt.Errorf("sending: %w", reply(text)))
+		require.Equal(t, fieldgate.CodeInternal, fieldgate.CodeOf(err), text)
+		require.ErrorContains(t, err, "running claim in the store")
+	}
+	for _, text := range []string{
+		"LOADING Redis is loading the dataset in memory",
+		"READONLY You can't write against a read only replica.",
+		"OOM command not allowed when used memory > 'maxmemory'.",
+		"MISCONF Errors writing to the AOF file: No space left on device",
+		"NOREPLICAS Not enough good replicas to write.",
+		"MASTERDOWN Link with MASTER is down",
+		"CLUSTERDOWN The cluster is down",
+		"TRYAGAIN Multiple keys request during rehashing of slot",
+		"MOVED 3999 127.0.0.1:6381",
+		"ASK 3999 127.0.0.1:6381",
+		"BUSY Redis is busy running a script.",
+		"NOAUTH Authentication required.",
+		"ERR max number of clients reached",
+	} {
+		err := classify(t.Context(), "claim", fmt.Errorf("sending: %w", reply(text)))
+		require.Equal(t, fieldgate.CodeStoreUnavailable, fieldgate.CodeOf(err), text)
+		require.ErrorIs(t, err, reply(text), "the log names the cause")
+	}
+}
+
+func TestAConnectionThatBreaksIsAnOutageButACallerThatLeavesIsNot(t *testing.T) {
+	t.Parallel()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, err := range []error{errors.New("EOF"), context.DeadlineExceeded, redis.ErrPoolTimeout, redis.ErrClosed} {
+		require.Equal(t, fieldgate.CodeStoreUnavailable, fieldgate.CodeOf(classify(t.Context(), "claim", err)))
+		require.Equal(t, context.Canceled, classify(gone, "claim", err))
+	}
+	require.NoError(t, classify(gone, "claim", nil))
+	require.Equal(t, ErrCursor, classify(gone, "list", ErrCursor))
+	require.Equal(t, redis.Nil, classify(gone, "claim", redis.Nil))
+}
+
+func TestAServerMustBeFitForAQueue(t *testing.T) {
+	t.Parallel()
+	for _, one := range []struct{ version, policy, mode, kind, want string }{
+		{"7.0.15", "noeviction", "standalone", "", ""},
+		{"8.2.1", "", "standalone", sentinel, ""},
+		{"10.0.0", "noeviction", cluster, cluster, ""},
+		{"6.2.14", "noeviction", "standalone", "", "this is Redis 6.2.14, and the gateway needs 7 or later"},
+		{"", "noeviction", "standalone", "", "needs 7 or later"},
+		{"7.2.4", "allkeys-lfu", "standalone", "", "allkeys-lfu"},
+		{"7.2.4", "noeviction", cluster, "", "redis+cluster://"},
+		{"7.2.4", "noeviction", cluster, sentinel, "redis+cluster://"},
+		{"7.2.4", "noeviction", sentinel, "", "redis+sentinel://"},
+	} {
+		err := fit(map[string]string{
+			"redis_version": one.version, "maxmemory_policy": one.policy, "redis_mode": one.mode,
+		}, one.kind)
+		if one.want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, one.want)
+	}
+}

@@ -1,0 +1,49 @@
+package store_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+func TestBehindASentinelTheNewMasterIsFoundByTheSameStore(t *testing.T) {
+	t.Parallel()
+	master := storetest.Start(t)
+	replica := storetest.Start(t, "--replicaof", "127.0.0.1 "+master.Port)
+	eventually(t, func() bool { return linked(t, replica) })
+	_, url := storetest.StartSentinel(t, master)
+
+	s := storetest.Connect(t, store.Config{URL: url, AutoPipeline: true})
+	info, err := s.Info(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "sentinel", info.Mode)
+	key := newKey()
+	for n := range 3 {
+		require.EqualValues(t, n+1, count(t, s, key))
+	}
+	require.NoError(t, master.Client(t).Wait(t.Context(), 1, time.Second).Err())
+
+	e, _ := listen(t, s)
+	e.hears(store.Wake{})
+	master.Kill()
+	require.Eventually(t, func() bool {
+		_, err := s.Run(context.Background(), countScript, []string{key})
+		require.Contains(t, []fieldgate.Code{"", fieldgate.CodeStoreUnavailable}, codeOf(err))
+		return err == nil
+	}, 15*time.Second, 20*time.Millisecond)
+	require.EqualValues(t, 5, count(t, s, key), "nothing that was acknowledged is lost, and nothing ran twice")
+	e.hears(store.Wake{})
+	publish(t, s, "event dev tenant 1-0")
+	e.hears(store.Wake{DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
+}
+
+func linked(t *testing.T, replica *storetest.Server) bool {
+	t.Helper()
+	return replica.Client(t).InfoMap(t.Context(), "replication").Item("Replication", "master_link_status") == "up"
+}

@@ -1,0 +1,223 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// A mistake of ours is no outage: waiting would not help.
+func TestAMistakeInAScriptIsNotAnOutage(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		for name, body := range map[string]string{
+			"it does not compile":        `return {`,
+			"it calls nil":               `local a = nil; return a.b`,
+			"it raises an error":         `error('by hand')`,
+			"no such command":            `return redis.call('NOSUCH', KEYS[1])`,
+			"too few arguments":          `return redis.call('HSET', KEYS[1])`,
+			"an operation of other data": `redis.call('SADD', KEYS[1], 'a'); return redis.call('LPUSH', KEYS[1], 'a')`,
+			"not a list":                 `return 1`,
+		} {
+			_, err := s.Run(t.Context(), newScript(body), []string{newKey()})
+			requireCode(t, fieldgate.CodeInternal, err)
+			require.NotErrorIs(t, err, context.DeadlineExceeded, name)
+		}
+		require.EqualValues(t, 1, count(t, s, newKey()))
+	})
+}
+
+func TestAMissingKeyIsForTheCaller(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		err := s.Do(t.Context(), "get", func(ctx context.Context, c store.Client) error {
+			return c.Get(ctx, newKey()).Err()
+		})
+		require.ErrorIs(t, err, redis.Nil)
+		require.Equal(t, redis.Nil, err)
+	})
+}
+
+func TestAReadOfACallerThatHasGoneIsNoOutage(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		err := s.Do(gone, "get", func(ctx context.Context, c store.Client) error { return c.Get(ctx, newKey()).Err() })
+		require.Equal(t, context.Canceled, err)
+		_, err = s.Ping(gone)
+		require.Equal(t, context.Canceled, err)
+	})
+}
+
+func TestEveryRoundTripIsObserved(t *testing.T) {
+	t.Parallel()
+	type trip struct {
+		name string
+		code fieldgate.Code
+	}
+	var mu sync.Mutex
+	var seen []trip
+	server := storetest.Start(t)
+	s := storetest.Connect(t, store.Config{URL: server.URL(), Observe: func(name string, took time.Duration, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen = append(seen, trip{name, codeOf(err)})
+		if took <= 0 {
+			seen = append(seen, trip{name: "took no time"})
+		}
+	}})
+	count(t, s, newKey())
+	_ = s.Do(t.Context(), "get", func(ctx context.Context, c store.Client) error { return c.Get(ctx, newKey()).Err() })
+	_, err := s.Ping(t.Context())
+	require.NoError(t, err)
+	server.Kill()
+	_, err = s.Ping(t.Context())
+	require.Error(t, err)
+	require.Equal(t, []trip{{name: "test"}, {name: "get"}, {name: "ping"}, {"ping", fieldgate.CodeStoreUnavailable}}, seen)
+}
+
+func codeOf(err error) fieldgate.Code {
+	if err == nil {
+		return ""
+	}
+	return fieldgate.CodeOf(err)
+}
+
+// Scripts are known by name to a server until it restarts, or another one takes
+// its place.
+func TestAServerThatForgotItsScriptsLearnsThemAgain(t *testing.T) {
+	t.Parallel()
+	bothWays(t, func(t *testing.T, cfg store.Config) {
+		server := storetest.Start(t)
+		cfg.URL = server.URL()
+		s := storetest.Connect(t, cfg)
+		key := newKey()
+		for range 3 {
+			count(t, s, key)
+			require.NoError(t, server.Client(t).ScriptFlush(t.Context()).Err())
+		}
+		require.Empty(t, crowd(s, 32))
+		require.EqualValues(t, 4, count(t, s, key))
+	})
+}
+
+func TestManyCallersAtOnceGetTheirOwnAnswers(t *testing.T) {
+	t.Parallel()
+	echo := newScript(`return { 'ok', ARGV[1], redis.call('INCR', KEYS[1]) }`)
+	bothWays(t, func(t *testing.T, cfg store.Config) {
+		cfg.URL = storetest.Start(t).URL()
+		s := storetest.Connect(t, cfg)
+		var callers sync.WaitGroup
+		for range 64 {
+			callers.Go(func() {
+				key := newKey()
+				for i := range 50 {
+					reply, err := s.Run(t.Context(), echo, []string{key}, key)
+					if err != nil || reply.String(1) != key || reply.Int(2) != int64(i+1) {
+						t.Errorf("got %v, %v", reply, err)
+						return
+					}
+				}
+			})
+		}
+		callers.Wait()
+	})
+}
+
+func TestAStoreMayBeClosedTwiceAndIsThenUnavailable(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		require.NoError(t, s.Close())
+		require.NoError(t, s.Close())
+		_, err := s.Run(t.Context(), countScript, []string{newKey()})
+		requireCode(t, fieldgate.CodeStoreUnavailable, err)
+	})
+}
+
+func TestThePipelineEndsWithTheStore(t *testing.T) {
+	t.Parallel()
+	s, err := store.Connect(t.Context(), store.Config{URL: storetest.Start(t).URL(), AutoPipeline: true})
+	require.NoError(t, err)
+	require.Empty(t, crowd(s, 16))
+	require.NoError(t, s.Close())
+	_, err = s.Run(t.Context(), countScript, []string{newKey()})
+	requireCode(t, fieldgate.CodeStoreUnavailable, err)
+}
+
+// It does not run beside others: it counts what the process leaves behind.
+func TestAnEmbeddedStoreLeavesNothingBehind(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for _, pipelined := range []bool{false, true} {
+		s, err := store.Connect(t.Context(), store.Config{AutoPipeline: pipelined})
+		require.NoError(t, err)
+		require.Empty(t, crowd(s, 16))
+		require.NoError(t, s.Close())
+	}
+	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 5*time.Second, 10*time.Millisecond, "%s", stacks())
+}
+
+// stacks shows what runs, for a person to read.
+func stacks() string {
+	buffer := make([]byte, 1<<20)
+	return string(buffer[:runtime.Stack(buffer, true)])
+}
+
+func TestKeysOfAnEmbeddedStoreExpire(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		key := newKey()
+		require.NoError(t, s.Do(t.Context(), "set", func(ctx context.Context, c store.Client) error {
+			return c.Set(ctx, key, "value", 300*time.Millisecond).Err()
+		}))
+		get := func() error {
+			return s.Do(t.Context(), "get", func(ctx context.Context, c store.Client) error { return c.Get(ctx, key).Err() })
+		}
+		require.NoError(t, get())
+		require.Eventually(t, func() bool { return errors.Is(get(), redis.Nil) }, 5*time.Second, 20*time.Millisecond)
+	})
+}
+
+func TestTheClockOfScriptsMoves(t *testing.T) {
+	t.Parallel()
+	script := newScript("--@include device\nreturn { 'ok', ms(clock()) }")
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		read := func() int64 {
+			reply, err := s.Run(t.Context(), script, nil)
+			require.NoError(t, err)
+			return reply.Int(1)
+		}
+		first := read()
+		require.WithinDuration(t, time.Now(), time.UnixMilli(first), 2*time.Second)
+		require.Eventually(t, func() bool { return read() > first }, 5*time.Second, time.Millisecond)
+	})
+}
+
+func TestAnEmbeddedStoreNeedsItsPassword(t *testing.T) {
+	t.Parallel()
+	s := storetest.Connect(t, store.Config{})
+	info, err := s.Info(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, store.Info{Version: "embedded", Mode: "embedded"}, info)
+	client := redis.NewClient(&redis.Options{Addr: store.EmbeddedAddr(s)})
+	defer client.Close()
+	require.ErrorContains(t, client.Get(t.Context(), "fg:meta").Err(), "NOAUTH")
+}
+
+func TestAFragmentThatIsMissingIsNoticedAtOnce(t *testing.T) {
+	t.Parallel()
+	require.Panics(t, func() { newScript("--@include nothing\nreturn 1") })
+	require.Panics(t, func() { store.NewScript(fstest.MapFS{}, "lua/none.lua") })
+}

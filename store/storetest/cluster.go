@@ -1,0 +1,112 @@
+package storetest
+
+import (
+	"context"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+)
+
+// slots is the number of slots that the nodes of a Cluster share.
+const slots = 16384
+
+// Cluster is a Redis Cluster of masters without replicas.
+type Cluster []*Server
+
+// StartCluster gives a test a Cluster of its own. It takes about three seconds:
+// a node that starts with slots waits that long before it takes writes.
+func StartCluster(t testing.TB, masters int) Cluster {
+	t.Helper()
+	nodes := make(Cluster, masters)
+	for i := range nodes {
+		nodes[i] = StartNode(t, i*slots/masters, (i+1)*slots/masters-1)
+	}
+	for _, node := range nodes[1:] {
+		bus, err := node.Client(t).ConfigGet(t.Context(), "cluster-port").Result()
+		require.NoError(t, err)
+		require.NoError(t, nodes[0].Client(t).Do(t.Context(), "cluster", "meet", "127.0.0.1", node.Port, bus["cluster-port"]).Err())
+	}
+	nodes.AwaitOK(t)
+	return nodes
+}
+
+// StartNode starts one master with some of the slots, which has met nobody yet.
+// Further arguments are those of redis-server.
+func StartNode(t testing.TB, firstSlot, lastSlot int, args ...string) *Server {
+	t.Helper()
+	node := startFor(t, clustered(t), args...)
+	client := node.Client(t)
+	// Masters with the same epoch would first have to find out who is which.
+	require.NoError(t, client.Do(t.Context(), "cluster", "set-config-epoch", firstSlot+1).Err())
+	require.NoError(t, client.ClusterAddSlotsRange(t.Context(), firstSlot, lastSlot).Err())
+	return node
+}
+
+func clustered(t testing.TB) arguments {
+	return func(port, dir string) []string {
+		bus, err := freePort()
+		require.NoError(t, err)
+		return append(standalone(port, dir),
+			"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "1000",
+			"--cluster-config-file", filepath.Join(dir, "nodes.conf"),
+			"--cluster-require-full-coverage", "no",
+		)
+	}
+}
+
+// AwaitOK waits until every node takes writes.
+func (c Cluster) AwaitOK(t testing.TB) {
+	t.Helper()
+	for _, node := range c {
+		client := node.Client(t)
+		require.Eventually(t, func() bool { return c.isOK(client) }, 15*time.Second, 20*time.Millisecond)
+	}
+}
+
+func (c Cluster) isOK(client *redis.Client) bool {
+	ctx := context.Background()
+	info, _ := client.ClusterInfo(ctx).Result()
+	ranges, err := client.ClusterSlots(ctx).Result()
+	return err == nil && len(ranges) == len(c) && strings.Contains(info, "cluster_state:ok")
+}
+
+// URL names every node.
+func (c Cluster) URL() string {
+	more := url.Values{}
+	for _, node := range c[1:] {
+		more.Add("addr", node.Addr())
+	}
+	return "redis+cluster://" + c[0].Addr() + "?" + more.Encode()
+}
+
+// Owner tells on which node a key is.
+func (c Cluster) Owner(t testing.TB, key string) *Server {
+	t.Helper()
+	ranges, err := c[0].Client(t).ClusterSlots(t.Context()).Result()
+	require.NoError(t, err)
+	slot := int(c[0].Client(t).ClusterKeySlot(t.Context(), key).Val())
+	for _, r := range ranges {
+		for _, node := range c {
+			if r.Start <= slot && slot <= r.End && r.Nodes[0].Addr == node.Addr() {
+				return node
+			}
+		}
+	}
+	require.Fail(t, "nobody has the slot of "+key)
+	return nil
+}
+
+// Move gives the slot of a key, which must be empty, to another node.
+func (c Cluster) Move(t testing.TB, key string, to *Server) {
+	t.Helper()
+	slot := c[0].Client(t).ClusterKeySlot(t.Context(), key).Val()
+	id := to.Client(t).Do(t.Context(), "cluster", "myid").Val()
+	for _, node := range c {
+		require.NoError(t, node.Client(t).Do(t.Context(), "cluster", "setslot", slot, "node", id).Err())
+	}
+}

@@ -1,0 +1,215 @@
+// Package storetest gives tests the stores that the gateway runs on: the
+// embedded one, and a real redis-server that the test starts itself.
+package storetest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/store"
+)
+
+// Server is a redis-server of a test's own: its port, its directory, its life.
+type Server struct {
+	Port string
+	dir  string
+	args []string
+	cmd  *exec.Cmd
+	dead chan struct{} // closed when the process has ended
+}
+
+// URL is where the server listens.
+func (s *Server) URL() string { return "redis://" + s.Addr() }
+
+// Addr is the server's host and port.
+func (s *Server) Addr() string { return "127.0.0.1:" + s.Port }
+
+// shared is the server of a test binary, started by Main.
+var shared *Server
+
+// Main runs a package's tests with one redis-server for all of them. Tests keep
+// out of each other's way by using tenants of their own.
+func Main(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "fieldgate-redis-")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		shared, err = start(dir, standalone)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer shared.stop()
+	return m.Run()
+}
+
+// Start gives a test a server of its own, for what the others must not see.
+// Further arguments are those of redis-server.
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	return startFor(t, standalone, args...)
+}
+
+func startFor(t testing.TB, arguments arguments, more ...string) *Server {
+	t.Helper()
+	server, err := start(t.TempDir(), arguments, more...)
+	require.NoError(t, err)
+	t.Cleanup(server.stop)
+	return server
+}
+
+// Kill ends the server as a crash would.
+func (s *Server) Kill() {
+	_ = s.cmd.Process.Kill()
+	<-s.dead
+}
+
+// Signal sends the server a signal, such as SIGSTOP.
+func (s *Server) Signal(t testing.TB, sig os.Signal) {
+	t.Helper()
+	require.NoError(t, s.cmd.Process.Signal(sig))
+}
+
+// Restart starts a killed server again on its port and its data.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	require.NoError(t, s.launch())
+}
+
+// Client connects to the server directly, past the store.
+func (s *Server) Client(t testing.TB) *redis.Client {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: s.Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func (s *Server) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGCONT)
+	s.Kill()
+}
+
+// arguments are those of redis-server for a kind of server.
+type arguments func(port, dir string) []string
+
+func standalone(port, dir string) []string {
+	return []string{
+		"--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "",
+		"--appendonly", "yes", "--appendfsync", "everysec", "--logfile", filepath.Join(dir, "log"),
+	}
+}
+
+// start finds a free port and starts a server there. Another process may take
+// the port in between, so it tries a few.
+func start(dir string, arguments arguments, more ...string) (server *Server, err error) {
+	for range 5 {
+		var port string
+		if port, err = freePort(); err != nil {
+			return nil, err
+		}
+		server = &Server{Port: port, dir: dir, args: append(arguments(port, dir), more...)}
+		if err = server.launch(); err == nil {
+			return server, nil
+		}
+	}
+	return nil, fmt.Errorf("no redis-server could be started (make test installs it): %w", err)
+}
+
+func freePort() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("finding a free port: %w", err)
+	}
+	defer listener.Close()
+	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port), nil
+}
+
+func (s *Server) launch() error {
+	s.cmd = exec.Command("redis-server", s.args...)
+	s.cmd.SysProcAttr = dieWithParent()
+	if err := s.cmd.Start(); err != nil {
+		return fmt.Errorf("starting redis-server: %w", err)
+	}
+	s.dead = make(chan struct{})
+	go func(cmd *exec.Cmd, dead chan struct{}) {
+		_ = cmd.Wait()
+		close(dead)
+	}(s.cmd, s.dead)
+	return s.awaitReady()
+}
+
+// awaitReady waits until the server answers, and not another one that was
+// faster to take its port.
+func (s *Server) awaitReady() error {
+	client := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DialerRetries: 1})
+	defer client.Close()
+	own := fmt.Sprintf("process_id:%d\r\n", s.cmd.Process.Pid)
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		info, _ := client.Info(context.Background(), "server").Result()
+		if strings.Contains(info, own) && client.Ping(context.Background()).Err() == nil {
+			return nil
+		}
+		select {
+		case <-s.dead:
+			log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+			return fmt.Errorf("redis-server ended at once: %s", log)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	s.Kill()
+	return errors.New("redis-server did not answer in time")
+}
+
+// Each runs a test on every kind of store that needs no further machine.
+func Each(t *testing.T, test func(t *testing.T, s *store.Store)) {
+	t.Helper()
+	for name, url := range map[string]string{"embedded": "", "redis": SharedURL(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, Connect(t, store.Config{URL: url}))
+		})
+	}
+}
+
+// Redis connects to the test binary's redis-server.
+func Redis(t testing.TB) *store.Store {
+	t.Helper()
+	return Connect(t, store.Config{URL: SharedURL(t)})
+}
+
+// SharedURL is where the test binary's redis-server listens.
+func SharedURL(t testing.TB) string {
+	t.Helper()
+	require.NotNil(t, shared, "the package's TestMain must be storetest.Main")
+	return shared.URL()
+}
+
+// Connect opens a store for the length of a test.
+func Connect(t testing.TB, cfg store.Config) *store.Store {
+	t.Helper()
+	s, err := store.Connect(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// Tenant makes up a tenant that no other test uses.
+func Tenant() string { return "c.test-" + strings.ToLower(rand.Text()) }

@@ -1,0 +1,139 @@
+package store_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// authority signs the certificates of a test's servers.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+// trusted is the authority that TestMain has the process trust.
+var trusted *authority
+
+func trustTestAuthority() (err error) {
+	if trusted, err = newAuthority(); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "fieldgate-authority-")
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(dir, "authority.pem")
+	if err := os.WriteFile(file, pemOf("CERTIFICATE", trusted.cert.Raw), 0o600); err != nil {
+		return err
+	}
+	return os.Setenv("SSL_CERT_FILE", file)
+}
+
+func newAuthority() (*authority, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := newTemplate("authority")
+	template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(raw)
+	return &authority{cert: cert, key: key}, err
+}
+
+func newTemplate(name string) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+}
+
+func pemOf(kind string, raw []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw})
+}
+
+// startTLS starts a redis-server that also speaks TLS, with a certificate for
+// 127.0.0.1 of this authority, and gives the port for it.
+func (a *authority) startTLS(t *testing.T) (port string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := newTemplate("redis")
+	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	require.NoError(t, err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	require.NoError(t, os.WriteFile(certFile, pemOf("CERTIFICATE", cert), 0o600))
+	require.NoError(t, os.WriteFile(keyFile, pemOf("PRIVATE KEY", private), 0o600))
+	port = freePort(t)
+	storetest.Start(t, "--tls-port", port, "--tls-cert-file", certFile, "--tls-key-file", keyFile,
+		"--tls-ca-cert-file", certFile, "--tls-auth-clients", "no")
+	return port
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+}
+
+func TestTLSTrustsTheAuthorityThatTheOperatorNames(t *testing.T) {
+	t.Parallel()
+	port := trusted.startTLS(t)
+	s := storetest.Connect(t, store.Config{URL: "rediss://127.0.0.1:" + port})
+	require.EqualValues(t, 1, count(t, s, newKey()))
+}
+
+func TestTLSTrustsNobodyElse(t *testing.T) {
+	t.Parallel()
+	stranger, err := newAuthority()
+	require.NoError(t, err)
+	port := stranger.startTLS(t)
+	for _, scheme := range []string{"rediss", "rediss+cluster"} {
+		_, err = store.Connect(t.Context(), store.Config{URL: fmt.Sprintf("%s://127.0.0.1:%s", scheme, port)})
+		require.ErrorContains(t, err, "certificate signed by unknown authority", scheme)
+	}
+	_, err = store.Connect(t.Context(), store.Config{URL: fmt.Sprintf("rediss+sentinel://127.0.0.1:%s?master_name=m", port)})
+	require.Error(t, err)
+}
+
+// The certificate is for 127.0.0.1: under another name it is a stranger's.
+func TestTLSChecksTheName(t *testing.T) {
+	t.Parallel()
+	port := trusted.startTLS(t)
+	_, err := store.Connect(t.Context(), store.Config{URL: "rediss://localhost:" + port})
+	require.ErrorContains(t, err, "certificate")
+}
+
+func TestWithoutTLSAServerOfTLSIsNotReached(t *testing.T) {
+	t.Parallel()
+	port := trusted.startTLS(t)
+	_, err := store.Connect(t.Context(), store.Config{URL: "redis://127.0.0.1:" + port})
+	require.Error(t, err)
+}

@@ -1,0 +1,95 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// wakeChannel carries the wake-ups of every partition. A plain channel is heard
+// on every node of a Cluster, whichever node published.
+const wakeChannel = "fg:wake"
+
+// aliveEvery is how long a connection may be silent before it is asked for a
+// sign of life. A server that vanished without a word is noticed after twice
+// that time.
+const aliveEvery = 2 * time.Second
+
+// listenAgain is how long to wait before a broken connection is made again.
+const listenAgain = 250 * time.Millisecond
+
+// Wake says that something happened. It carries no truth: whoever misses it
+// finds the same in the event stream.
+type Wake struct {
+	Ready    bool // the device has a command to claim
+	DeviceID string
+	Tenant   string
+	EventID  string // of the tenant's stream
+}
+
+// Listen gives every wake-up to hear until the context ends, over one
+// connection that is made again when it breaks. Hear must not block. It is told
+// of a new connection by a zero Wake, because what was said in between is lost;
+// and by the same of a wake-up that cannot be read.
+func (s *Store) Listen(ctx context.Context, hear func(Wake)) {
+	for ctx.Err() == nil {
+		s.listen(ctx, hear)
+		pause(ctx, listenAgain)
+	}
+}
+
+// listen hears one connection until it breaks.
+func (s *Store) listen(ctx context.Context, hear func(Wake)) {
+	sub := s.client.Subscribe(ctx, wakeChannel)
+	defer sub.Close()
+	// A read in progress does not notice the end of its context.
+	stop := context.AfterFunc(ctx, func() { _ = sub.Close() })
+	defer stop()
+	for asked := false; ; {
+		message, err := sub.ReceiveTimeout(ctx, s.alive)
+		if silent(err) && !asked {
+			asked = true
+			err = sub.Ping(ctx)
+		} else {
+			asked = false
+		}
+		if err != nil {
+			return
+		}
+		switch m := message.(type) {
+		case *redis.Subscription:
+			hear(Wake{})
+		case *redis.Message:
+			hear(parseWake(m.Payload))
+		}
+	}
+}
+
+// silent tells whether nothing came in time.
+func silent(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// parseWake reads what lua/event.lua publishes. It is not an error not to be
+// able to: the zero Wake sends everybody to look.
+func parseWake(payload string) Wake {
+	f := strings.Split(payload, " ")
+	if len(f) != 4 {
+		return Wake{}
+	}
+	return Wake{Ready: f[0] == "ready", DeviceID: f[1], Tenant: f[2], EventID: f[3]}
+}
