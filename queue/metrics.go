@@ -1,0 +1,46 @@
+package queue
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics counts what happens to commands.
+type metrics struct {
+	transitions *prometheus.CounterVec
+	age         prometheus.Histogram
+	waiting     prometheus.Gauge
+	quarantined prometheus.Counter
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		transitions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fieldgate_command_transitions_total",
+			Help: "Transitions of commands that this instance made, by what happened.",
+		}, []string{"transition"}),
+		age: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "fieldgate_queue_age_seconds",
+			Help:    "How long a command had been in its device's line when it was claimed.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 12),
+		}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "fieldgate_claims_waiting",
+			Help: "Claims that wait for a command at this instance.",
+		}),
+		quarantined: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "fieldgate_quarantined_records_total",
+			Help: "Records that could not be worked with and were set aside or left out.",
+		}),
+	}
+	if r != nil {
+		r.MustRegister(m.transitions, m.age, m.waiting, m.quarantined)
+	}
+	return m
+}
+
+// transition counts an event such as "command.claimed".
+func (m *metrics) transition(event string) {
+	m.transitions.WithLabelValues(strings.TrimPrefix(event, "command.")).Inc()
+}

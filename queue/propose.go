@@ -1,0 +1,142 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/store"
+)
+
+// Attempts that a command has unless its proposal says otherwise. One that a
+// person approved is approved for one execution.
+const (
+	autoAttempts   = 3
+	reviewAttempts = 1
+)
+
+// Proposal asks for a command.
+type Proposal struct {
+	Tenant    string
+	SessionID string
+	UserID    string
+	RequestID string
+
+	Type          string
+	Parameters    json.RawMessage // an object; empty means {}
+	Priority      int             // 0 to 9, 9 first
+	Reason        string
+	MaxAttempts   int           // zero: 3, or 1 where a person is asked
+	DeliverWithin time.Duration // zero: Config.DeliverWithin
+
+	IdempotencyKey string // repeats the first answer for 24 h; empty: no memory
+
+	retryOf string
+}
+
+// memory is how long the answer to a proposal is remembered.
+const memory = 24 * time.Hour
+
+// Propose puts a command into the queue. It is the only way in. Refusals:
+// session_not_found, session_closed, command_denied, device_queue_full,
+// idempotency_key_reused, validation_failed.
+func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
+	mode := q.cfg.Policy.Mode(p.Type)
+	if err := q.complete(&p, mode); err != nil {
+		return Command{}, err
+	}
+	device, err := q.locate(ctx, p.Tenant, p.SessionID)
+	if err != nil {
+		return Command{}, err
+	}
+	keys, args, err := q.proposal(p, mode, device)
+	if err != nil {
+		return Command{}, err
+	}
+	reply, err := q.run(ctx, proposeScript, keys, args)
+	if err != nil {
+		return Command{}, err
+	}
+	if !reply.OK() {
+		return Command{}, refusal(reply, "")
+	}
+	return record{p.Tenant, device.ID, reply.String(2), reply.String(3), reply.String(4), ""}.decode()
+}
+
+// complete checks a proposal and fills in what it leaves open.
+func (q *Queue) complete(p *Proposal, mode Mode) error {
+	if mode == Deny {
+		return fieldgate.Refuse(fieldgate.CodeCommandDenied, "The policy of this gateway does not allow commands of this type.")
+	}
+	if len(p.Parameters) == 0 {
+		p.Parameters = json.RawMessage("{}")
+	}
+	if len(p.Parameters) > maxParameters {
+		return errParameters
+	}
+	if p.MaxAttempts == 0 {
+		p.MaxAttempts = autoAttempts
+		if mode == Review {
+			p.MaxAttempts = reviewAttempts
+		}
+	}
+	setDefault(&p.DeliverWithin, q.cfg.DeliverWithin)
+	return nil
+}
+
+var errParameters = &fieldgate.Error{
+	Code:   fieldgate.CodeValidationFailed,
+	Detail: "The parameters of a command may be 32 KiB at most.",
+	Fields: []fieldgate.FieldError{{Pointer: "/parameters", Keyword: "maxLength", Reason: "must be 32768 bytes at most"}},
+}
+
+// proposal writes what propose.lua takes.
+func (q *Queue) proposal(p Proposal, mode Mode, device store.Device) (keys []string, args []any, err error) {
+	content, err := encode(body{Type: p.Type, Parameters: p.Parameters, Reason: p.Reason, RetryOf: p.retryOf})
+	if err != nil {
+		return nil, nil, err
+	}
+	mark, err := fingerprint("propose", p.SessionID, string(content), p.Priority, p.MaxAttempts, p.DeliverWithin)
+	if err != nil {
+		return nil, nil, err
+	}
+	keys = append(device.Keys(), store.SessionKey(p.SessionID))
+	keys = append(keys, store.IdempotencyKeys(p.Tenant, p.IdempotencyKey)...)
+	id := store.NewID(store.KindCommand, store.PartitionOf(p.Tenant))
+	return keys, q.scope(device, store.ActorUser(p.UserID), p.RequestID).Args(
+		id, p.SessionID, content, p.Priority, p.MaxAttempts, string(mode),
+		p.DeliverWithin.Milliseconds(), q.cfg.ApproveWithin.Milliseconds(), maxReady,
+		mark, memory.Milliseconds(),
+	), nil
+}
+
+// Retry asks for a finished command again: a new one, through the policy again.
+type Retry struct {
+	Tenant         string
+	SessionID      string
+	CommandID      string
+	UserID         string
+	RequestID      string
+	Reason         string
+	IdempotencyKey string
+}
+
+// Retry proposes what a finished command proposed. Refusals: those of Propose,
+// command_not_found and command_not_finished.
+func (q *Queue) Retry(ctx context.Context, r Retry) (Command, error) {
+	old, err := q.Get(ctx, r.Tenant, r.SessionID, r.CommandID)
+	if err != nil {
+		return Command{}, err
+	}
+	if !old.Status.Final() {
+		refused := fieldgate.Refuse(fieldgate.CodeCommandNotFinished, "The command has not come to its end yet.")
+		return Command{}, withState(refused, old.ID, old.Status, old.Attempt)
+	}
+	return q.Propose(ctx, Proposal{
+		Tenant: r.Tenant, SessionID: r.SessionID, UserID: r.UserID, RequestID: r.RequestID,
+		Type: old.Type, Parameters: old.Parameters, Priority: old.Priority, Reason: r.Reason,
+		MaxAttempts: old.MaxAttempts, DeliverWithin: old.DeliverBy.Sub(old.CreatedAt),
+		IdempotencyKey: r.IdempotencyKey, retryOf: old.ID,
+	})
+}
