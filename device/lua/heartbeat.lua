@@ -1,0 +1,21 @@
+-- Notes that a device is alive and how it does.
+-- KEYS  1-12 the device's key set
+-- ARGV  1-5 the scope, 6 how the device judges its state, 7 metrics (JSON),
+--       8 firmware version, or "" when it did not say
+-- Returns {"ok", events, now, how many commands it could claim, {commands that
+--       somebody wants cancelled}}, or {"unauthorized"}
+-- Guarantees that only an active device of the tenant leaves a trace.
+--@include device
+local device = device_at(1, 1)
+local now = clock()
+
+local r = redis.call('HMGET', device.record, 'tenant', 'status')
+if r[1] ~= device.tenant or r[2] ~= 'active' then
+  return { 'unauthorized' }
+end
+redis.call('HSET', device.record, 'last_seen', ms(now),
+  'heartbeat', ms(now), 'heartbeat_status', ARGV[6], 'metrics', ARGV[7])
+if ARGV[8] ~= '' then
+  redis.call('HSET', device.record, 'firmware', ARGV[8])
+end
+return { 'ok', '', now, redis.call('ZCARD', device.ready), redis.call('SMEMBERS', device.cancels) }

@@ -1,0 +1,298 @@
+package device_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/device"
+	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// list reads all pages, and checks that each is within its bounds.
+func (b *bench) list(f device.Filter, limit int) (names []string) {
+	b.t.Helper()
+	page := store.Page{Limit: limit}
+	for {
+		devices, next, err := b.registry.List(b.t.Context(), b.tenant, f, page)
+		require.NoError(b.t, err)
+		require.LessOrEqual(b.t, len(devices), limit)
+		for _, d := range devices {
+			names = append(names, d.Name)
+		}
+		if next == "" {
+			return names
+		}
+		page.Cursor = next
+	}
+}
+
+func (b *bench) named(name string, change ...func(*device.Provisioning)) device.Device {
+	b.t.Helper()
+	d, _ := b.provision(append(change, func(p *device.Provisioning) { p.Name = name })...)
+	return d
+}
+
+func TestTheFleetIsListedNewestFirst(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		var want []string
+		for i := range 7 {
+			want = append([]string{fmt.Sprintf("d%d", i)}, want...)
+			b.write(want[0], i)
+		}
+		b.beside().named("another tenant's")
+		for _, limit := range []int{1, 3, 7, 50} {
+			require.Equal(t, want, b.list(device.Filter{}, limit), "pages of %d", limit)
+		}
+	})
+}
+
+func TestAFullLastPageHasNoCursor(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		b.named("a")
+		b.named("b")
+		for _, f := range []device.Filter{{}, {Status: device.Provisioned}} {
+			devices, next, err := b.registry.List(t.Context(), b.tenant, f, store.Page{Limit: 2})
+			require.NoError(t, err)
+			require.Len(t, devices, 2)
+			require.Empty(t, next)
+		}
+	})
+}
+
+func TestFiltersAreCombined(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		leipzig := map[string]string{"site": "leipzig", "line": "cooling"}
+		berlin := map[string]string{"site": "berlin"}
+		b.named("Pump 1", tagged(leipzig))
+		b.named("Pump 2", tagged(berlin), func(p *device.Provisioning) { p.ExternalID = "PX4-77" })
+		gate := b.named("Gate", tagged(berlin))
+		b.named("Untagged", tagged(nil))
+		require.NoError(t, suspend(b, gate.ID))
+		for name, c := range map[string]struct {
+			filter device.Filter
+			want   []string
+		}{
+			"none":                     {device.Filter{}, []string{"Pump 1", "Pump 2", "Gate", "Untagged"}},
+			"a status":                 {device.Filter{Status: device.Provisioned}, []string{"Pump 1", "Pump 2", "Untagged"}},
+			"another status":           {device.Filter{Status: device.Suspended}, []string{"Gate"}},
+			"a status nobody has":      {device.Filter{Status: device.Active}, nil},
+			"a status that is none":    {device.Filter{Status: "lost"}, nil},
+			"a tag":                    {device.Filter{Tag: "site:berlin"}, []string{"Pump 2", "Gate"}},
+			"a tag with any value":     {device.Filter{Tag: "site"}, []string{"Pump 1", "Pump 2", "Gate"}},
+			"a part of a tag's value":  {device.Filter{Tag: "site:ber"}, nil},
+			"a tag with a status":      {device.Filter{Tag: "site:berlin", Status: device.Suspended}, []string{"Gate"}},
+			"a text in the name":       {device.Filter{Query: "pUMP"}, []string{"Pump 1", "Pump 2"}},
+			"a text in the externalId": {device.Filter{Query: "px4"}, []string{"Pump 2"}},
+			"all of them":              {device.Filter{Query: "pump", Tag: "site", Status: device.Provisioned}, []string{"Pump 1", "Pump 2"}},
+			"all of them, too much":    {device.Filter{Query: "gate", Tag: "site", Status: device.Provisioned}, nil},
+		} {
+			for _, limit := range []int{1, 50} {
+				require.ElementsMatch(t, c.want, b.list(c.filter, limit), name)
+			}
+		}
+	})
+}
+
+func TestTheStatusFilterFollowsTheDevice(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		d, activation := b.provision()
+		steps := []struct {
+			step func()
+			want device.Status
+		}{
+			{func() {}, device.Provisioned},
+			{func() { require.NoError(t, suspend(b, d.ID)) }, device.Suspended},
+			{func() { require.NoError(t, resume(b, d.ID)) }, device.Provisioned},
+			{func() { b.register(activation.Code) }, device.Active},
+			{func() { require.NoError(t, suspend(b, d.ID)) }, device.Suspended},
+			{func() { require.NoError(t, resume(b, d.ID)) }, device.Active},
+			{func() { b.decommission(d.ID) }, device.Decommissioned},
+		}
+		for _, c := range steps {
+			c.step()
+			require.Equal(t, []string{string(c.want)}, b.statusIndexes(d.ID), "it is in one index, and that is the right one")
+			require.Len(t, b.list(device.Filter{Status: c.want}, 10), 1)
+		}
+	})
+}
+
+// statusIndexes are the statuses under which a device is found.
+func (b *bench) statusIndexes(id string) (in []string) {
+	b.t.Helper()
+	for _, status := range []device.Status{device.Provisioned, device.Active, device.Suspended, device.Decommissioned} {
+		b.do(func(ctx context.Context, c store.Client) error {
+			err := c.ZScore(ctx, store.Tenant(b.tenant).DevicesByKey("status", string(status)), id).Err()
+			if err == nil {
+				in = append(in, string(status))
+			}
+			return nil
+		})
+	}
+	return in
+}
+
+// write puts a provisioned device into the store directly: the n-th by age.
+func (b *bench) write(name string, n int) {
+	b.t.Helper()
+	id := fmt.Sprintf("dev_%s%s%010d", store.PartitionOf(b.tenant), store.DigestOf(b.tenant)[:16], n)
+	b.do(func(ctx context.Context, c store.Client) error {
+		pipe := c.Pipeline()
+		pipe.HSet(ctx, store.DeviceKey(id), "tenant", b.tenant, "status", "provisioned", "name", name)
+		pipe.ZAdd(ctx, store.Tenant(b.tenant).DevicesKey(), redis.Z{Member: id})
+		_, err := pipe.Exec(ctx)
+		return err
+	})
+}
+
+func TestOneCallLooksAtAThousandDevicesAtMost(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		b.write("needle", 0)
+		for i := range 1100 {
+			b.write("hay", i+1)
+		}
+		b.write("needle", 1101)
+		f := device.Filter{Query: "needle"}
+		newest, next, err := b.registry.List(t.Context(), b.tenant, f, store.Page{Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, newest, 1)
+		require.NotEmpty(t, next, "there is more to look at")
+		oldest, next, err := b.registry.List(t.Context(), b.tenant, f, store.Page{Limit: 10, Cursor: next})
+		require.NoError(t, err)
+		require.Len(t, oldest, 1)
+		require.NotEqual(t, newest[0].ID, oldest[0].ID)
+		require.Empty(t, next)
+	})
+}
+
+func TestARecordThatCannotBeReadHidesNoOther(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		b.named("good")
+		bad, gone := b.named("bad"), b.named("gone")
+		b.named("good too")
+		b.set(bad.ID, "tags", "{")
+		b.forget(gone.ID)
+		require.ElementsMatch(t, []string{"good", "good too"}, b.list(device.Filter{}, 2))
+	})
+}
+
+func TestACursorThatIsNotOursIsRefused(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, storetest.Redis(t))
+	_, _, err := b.registry.List(t.Context(), b.tenant, device.Filter{}, store.Page{Limit: 10, Cursor: "not/a/cursor"})
+	requireRefused(t, fieldgate.CodeValidationFailed, err)
+}
+
+func TestAChangeLeavesTheRestAsItIs(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		d, _ := b.provision()
+		name, nowhere := "Pump station 12 B", ""
+		for _, c := range []struct {
+			change device.Change
+			want   func(*device.Device)
+		}{
+			{device.Change{}, func(*device.Device) {}},
+			{device.Change{Name: &name}, func(d *device.Device) { d.Name = name }},
+			{device.Change{Location: &nowhere}, func(d *device.Device) { d.Location = "" }},
+			{device.Change{Tags: map[string]string{"site": "berlin"}}, func(d *device.Device) { d.Tags = map[string]string{"site": "berlin"} }},
+			{device.Change{Tags: map[string]string{}}, func(d *device.Device) { d.Tags = nil }},
+		} {
+			c.change.Tenant, c.change.DeviceID, c.change.UserID = b.tenant, d.ID, admin
+			c.want(&d)
+			changed, err := b.registry.Update(t.Context(), c.change)
+			require.NoError(t, err)
+			require.Equal(t, d, changed)
+			require.Equal(t, d, b.get(d.ID))
+		}
+	})
+}
+
+func TestADeviceIsFoundByTheTagsItHas(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		d := b.named("Pump", tagged(map[string]string{"site": "leipzig", "line": "cooling"}))
+		_, err := b.registry.Update(t.Context(), device.Change{
+			Tenant: b.tenant, DeviceID: d.ID, Tags: map[string]string{"site": "berlin", "owner": ""},
+		})
+		require.NoError(t, err)
+		for tag, found := range map[string]bool{
+			"site": true, "site:berlin": true, "site:leipzig": false, "line": false, "line:cooling": false, "owner": true, "owner:": true,
+		} {
+			require.Equal(t, found, len(b.list(device.Filter{Tag: tag}, 10)) == 1, tag)
+			require.Equal(t, found, b.indexed(tag, d.ID), "the index of %s", tag)
+		}
+	})
+}
+
+// indexed tells whether a device is in the index of a tag.
+func (b *bench) indexed(tag, id string) (found bool) {
+	b.t.Helper()
+	b.do(func(ctx context.Context, c store.Client) error {
+		found = c.ZScore(ctx, store.Tenant(b.tenant).DevicesByKey("tag", tag), id).Err() == nil
+		return nil
+	})
+	return found
+}
+
+func TestChangesThatMeetAreBothMade(t *testing.T) {
+	t.Parallel()
+	interference := func() {}
+	b := newBench(t, interfere(t, "read_device", func() { interference() }))
+	d, _ := b.provision()
+	interference = func() {
+		interference = func() {}
+		_, err := b.registry.Update(t.Context(), device.Change{
+			Tenant: b.tenant, DeviceID: d.ID, Tags: map[string]string{"site": "berlin"},
+		})
+		require.NoError(t, err)
+	}
+	name := "Pump station 12 B"
+	changed, err := b.registry.Update(t.Context(), device.Change{Tenant: b.tenant, DeviceID: d.ID, Name: &name})
+	require.NoError(t, err)
+	require.Equal(t, name, changed.Name)
+	require.Equal(t, map[string]string{"site": "berlin"}, changed.Tags)
+	require.False(t, b.indexed("site:leipzig", d.ID))
+	require.True(t, b.indexed("site:berlin", d.ID))
+}
+
+func TestOfManyChangesAtOnceNoIndexIsLeftBehind(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		d, _ := b.provision()
+		_, errs := atOnce(20, func(i int) (device.Device, error) {
+			return b.registry.Update(t.Context(), device.Change{
+				Tenant: b.tenant, DeviceID: d.ID, Tags: map[string]string{"n": fmt.Sprint(i)},
+			})
+		})
+		for _, err := range errs {
+			if err != nil {
+				requireRefused(t, fieldgate.CodeRateLimited, err)
+			}
+		}
+		last := b.get(d.ID).Tags["n"]
+		for i := range errs {
+			require.Equal(t, fmt.Sprint(i) == last, b.indexed(fmt.Sprintf("n:%d", i), d.ID))
+		}
+	})
+}

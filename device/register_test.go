@@ -1,0 +1,295 @@
+package device_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/device"
+	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+func TestRegisteringMakesADeviceActive(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		d, activation := b.provision()
+		registered := b.register(activation.Code)
+		require.Equal(t, d.ID, registered.DeviceID)
+		require.Len(t, registered.Secret, 43, "256 bits in base64")
+
+		now := b.get(d.ID)
+		require.Equal(t, device.Active, now.Status)
+		require.Equal(t, device.Online, now.Presence)
+		require.Equal(t, registered.RegisteredAt, now.RegisteredAt)
+		require.Equal(t, "PX-400", now.Model)
+		require.Equal(t, "2.8.1", now.FirmwareVersion)
+		require.Equal(t, registration("").Metadata, now.Metadata)
+	})
+}
+
+func TestRegisteringIsRecorded(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		registered := b.registered()
+		events := b.events(registered.DeviceID)
+		require.Len(t, events, 1)
+		event := events[0].Values
+		require.Equal(t, "device.registered", event["type"])
+		require.Equal(t, "device:"+registered.DeviceID, event["actor"])
+		require.Equal(t, "req-register", event["request"])
+		require.JSONEq(t, `{"model":"PX-400","firmwareVersion":"2.8.1","address":"192.0.2.7"}`, event["data"].(string))
+	})
+}
+
+func TestACodeIsReadAsPeopleTypeIt(t *testing.T) {
+	t.Parallel()
+	digits := strings.NewReplacer("1", "I", "0", "O")
+	for name, typed := range map[string]func(code string) string{
+		"as shown":             func(code string) string { return code },
+		"in lower case":        strings.ToLower,
+		"without dashes":       func(code string) string { return strings.ReplaceAll(code, "-", "") },
+		"with spaces":          func(code string) string { return " " + strings.ReplaceAll(code, "-", " ") + " " },
+		"with dashes anywhere": func(code string) string { return strings.Join(strings.Split(code, ""), "-") },
+		"with I for 1, O for 0": func(code string) string {
+			return digits.Replace(code)
+		},
+		"with l for 1": func(code string) string { return strings.ReplaceAll(strings.ToLower(code), "1", "l") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, storetest.Redis(t))
+			d, activation := b.provision()
+			for !strings.ContainsAny(activation.Code, "1") || !strings.ContainsAny(activation.Code, "0") {
+				activation = b.issue(d.ID)
+			}
+			require.Equal(t, d.ID, b.register(typed(activation.Code)).DeviceID)
+		})
+	}
+}
+
+func TestOneOfManyRegistrationsWithACodeSucceeds(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		_, activation := b.provision()
+		secrets, errs := atOnce(50, func(i int) (device.Registered, error) {
+			g := registration(activation.Code)
+			if i%2 == 0 {
+				g.IdempotencyKey = "key-" + string(rune('A'+i))
+			}
+			return b.registry.Register(t.Context(), g)
+		})
+		requireOneSucceeds(t, fieldgate.CodeInvalidActivationCode, errs)
+		for i, err := range errs {
+			if err == nil {
+				b.login(secrets[i])
+			}
+		}
+	})
+}
+
+func TestADeviceThatLostTheAnswerGetsTheSameSecretAgain(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		_, activation := b.provision()
+		g := registration(activation.Code)
+		g.IdempotencyKey = "key-1"
+		answers, errs := atOnce(20, func(int) (device.Registered, error) { return b.registry.Register(t.Context(), g) })
+		for i := range answers {
+			require.NoError(t, errs[i])
+			require.Equal(t, answers[0], answers[i])
+		}
+		b.login(answers[0])
+		require.Equal(t, []string{"device.registered"}, b.eventTypes(answers[0].DeviceID))
+
+		b.pass(answers[0].DeviceID, 25*time.Hour)
+		again, err := b.registry.Register(t.Context(), g)
+		require.NoError(t, err, "the code was good when it was used")
+		require.Equal(t, answers[0].Secret, again.Secret)
+	})
+}
+
+func TestTheSecretIsRepeatedForAShortTimeOnly(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s, func(c *device.Config) { c.RepeatWithin = 300 * time.Millisecond })
+		_, activation := b.provision()
+		g := registration(activation.Code)
+		g.IdempotencyKey = "key-1"
+		_, err := b.registry.Register(t.Context(), g)
+		require.NoError(t, err)
+		require.Eventually(t, func() bool {
+			_, err := b.registry.Register(t.Context(), g)
+			return fieldgate.CodeOf(err) == fieldgate.CodeInvalidActivationCode
+		}, 10*time.Second, 20*time.Millisecond)
+	})
+}
+
+func TestARepeatWithAnotherBodyIsRefused(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		d, activation := b.provision()
+		g := registration(activation.Code)
+		g.IdempotencyKey = "key-1"
+		_, err := b.registry.Register(t.Context(), g)
+		require.NoError(t, err)
+		g.Metadata = map[string]string{"model": "PX-500"}
+		_, err = b.registry.Register(t.Context(), g)
+		requireRefused(t, fieldgate.CodeIdempotencyKeyReused, err)
+
+		g.Code = b.issue(d.ID).Code
+		_, err = b.registry.Register(t.Context(), g)
+		requireRefused(t, fieldgate.CodeIdempotencyKeyReused, err)
+	})
+}
+
+// The key alone must not tell whether a device was registered under it.
+func TestAKeyWithoutTheCodeOpensNothing(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		d, activation := b.provision()
+		g := registration(activation.Code)
+		g.IdempotencyKey = "key-1"
+		_, err := b.registry.Register(t.Context(), g)
+		require.NoError(t, err)
+		g.Code, g.DeviceID = "0000-0000-0000", d.ID
+		_, err = b.registry.Register(t.Context(), g)
+		requireRefused(t, fieldgate.CodeInvalidActivationCode, err)
+	})
+}
+
+func TestASecretThatWasReplacedIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		d, activation := b.provision()
+		g := registration(activation.Code)
+		g.IdempotencyKey = "key-1"
+		_, err := b.registry.Register(t.Context(), g)
+		require.NoError(t, err)
+		b.issue(d.ID)
+		_, err = b.registry.Register(t.Context(), g)
+		requireRefused(t, fieldgate.CodeInvalidActivationCode, err)
+	})
+}
+
+func TestEveryBadCodeIsTheSameAnswer(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		other, _ := b.provision()
+		for name, spoil := range map[string]func(d device.Device, g *device.Registration){
+			"malformed":       func(_ device.Device, g *device.Registration) { g.Code = "no code" },
+			"with a U":        func(_ device.Device, g *device.Registration) { g.Code = "UUUU-UUUU-UUUU" },
+			"empty":           func(_ device.Device, g *device.Registration) { g.Code = "" },
+			"wrong":           func(_ device.Device, g *device.Registration) { g.Code = "0000-0000-0000" },
+			"used":            func(_ device.Device, g *device.Registration) { b.register(g.Code) },
+			"expired":         func(d device.Device, _ *device.Registration) { b.pass(d.ID, 24*time.Hour) },
+			"dead":            func(d device.Device, _ *device.Registration) { b.issue(d.ID) },
+			"another device":  func(_ device.Device, g *device.Registration) { g.DeviceID = other.ID },
+			"no device":       func(_ device.Device, g *device.Registration) { g.DeviceID = "PX4-001873" },
+			"decommissioned":  func(d device.Device, _ *device.Registration) { b.decommission(d.ID) },
+			"of a lost index": func(d device.Device, _ *device.Registration) { b.forget(d.ID) },
+		} {
+			d, activation := b.provision()
+			g := registration(activation.Code)
+			spoil(d, &g)
+			_, err := b.registry.Register(t.Context(), g)
+			refused := requireRefused(t, fieldgate.CodeInvalidActivationCode, err)
+			require.Equal(t, "The activation code is not valid.", refused.Detail, name)
+			require.Error(t, refused.Cause, "the log says why")
+		}
+	})
+}
+
+func TestWrongGuessesNeverBurnAGoodCode(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		d, activation := b.provision()
+		for range 50 {
+			g := registration("0000-0000-0000")
+			g.DeviceID = d.ID
+			_, err := b.registry.Register(t.Context(), g)
+			requireRefused(t, fieldgate.CodeInvalidActivationCode, err)
+		}
+		g := registration(activation.Code)
+		g.DeviceID = "dev_0000000000000000000000000000"
+		_, err := b.registry.Register(t.Context(), g)
+		requireRefused(t, fieldgate.CodeInvalidActivationCode, err)
+		g.DeviceID = d.ID
+		_, err = b.registry.Register(t.Context(), g)
+		require.NoError(t, err)
+	})
+}
+
+func TestRegisteringAgainEndsTheOldSecretAndItsLogins(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		old, login := b.loggedIn()
+		code := b.issue(old.DeviceID).Code
+		require.NoError(t, b.check(login.Token), "a code alone changes nothing")
+
+		b.pass(old.DeviceID, time.Hour)
+		fresh := b.register(code)
+		require.NotEqual(t, old.Secret, fresh.Secret)
+		require.Equal(t, old.RegisteredAt.Add(-time.Hour), fresh.RegisteredAt, "it is when the device registered first")
+		requireRefused(t, fieldgate.CodeUnauthorized, b.check(login.Token))
+		_, err := b.registry.Login(t.Context(), credentials(old))
+		requireRefused(t, fieldgate.CodeInvalidCredentials, err)
+		require.NoError(t, b.check(b.login(fresh).Token))
+	})
+}
+
+// Whoever stole the secret of a suspended device must not get in when it is resumed.
+func TestADeviceThatRegistersWhileSuspendedStaysSuspended(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		old := b.registered()
+		_, err := b.registry.Suspend(t.Context(), b.order(old.DeviceID))
+		require.NoError(t, err)
+		fresh := b.register(b.issue(old.DeviceID).Code)
+		require.Equal(t, device.Suspended, b.get(old.DeviceID).Status)
+		_, err = b.registry.Login(t.Context(), credentials(fresh))
+		requireRefused(t, fieldgate.CodeDeviceSuspended, err)
+
+		_, err = b.registry.Resume(t.Context(), b.order(old.DeviceID))
+		require.NoError(t, err)
+		_, err = b.registry.Login(t.Context(), credentials(old))
+		requireRefused(t, fieldgate.CodeInvalidCredentials, err)
+		b.login(fresh)
+	})
+}
+
+func TestCodesOfAnotherKeyAreNotFound(t *testing.T) {
+	t.Parallel()
+	s := storetest.Redis(t)
+	b := newBench(t, s, func(c *device.Config) { c.CodeKey = []byte("a key of the operator's own") })
+	_, activation := b.provision()
+	_, err := newBench(t, s).registry.Register(t.Context(), registration(activation.Code))
+	requireRefused(t, fieldgate.CodeInvalidActivationCode, err)
+	b.register(activation.Code)
+}
+
+func (b *bench) decommission(id string) {
+	b.t.Helper()
+	require.NoError(b.t, b.registry.Decommission(b.t.Context(), b.order(id)))
+}
+
+// forget takes a device's record away behind the registry's back.
+func (b *bench) forget(id string) {
+	b.t.Helper()
+	b.do(func(ctx context.Context, c store.Client) error { return c.Del(ctx, store.DeviceKey(id)).Err() })
+}
