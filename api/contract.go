@@ -1,0 +1,130 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/api/problem"
+	"github.com/fieldgate/fieldgate/api/request"
+)
+
+// contract holds every request against openapi.yaml before a handler sees it.
+type contract struct {
+	operations     map[route]*operation
+	authenticators map[string]Authenticator
+	authorize      func(ctx context.Context, leastRole string) error
+	rateLimit      func(ctx context.Context, operationID string) error
+	validator      *validator
+}
+
+func newContract(document *openapi3.T, config Config) (*contract, error) {
+	operations, err := index(document, config.MaxBodyBytes)
+	if err != nil {
+		return nil, err
+	}
+	c := &contract{
+		operations:     operations,
+		authenticators: config.Authenticators,
+		authorize:      config.Authorize,
+		rateLimit:      config.RateLimit,
+		validator:      newValidator(),
+	}
+	return c, c.complete()
+}
+
+// complete makes sure that no operation is left open because something that guards it
+// was not configured.
+func (c *contract) complete() error {
+	for _, op := range c.operations {
+		if op.scheme != "" && c.authenticators[op.scheme] == nil {
+			return fmt.Errorf("%s needs an authenticator for %s", op.id, op.scheme)
+		}
+		if op.leastRole != "" && c.authorize == nil {
+			return fmt.Errorf("%s needs Authorize for its least role", op.id)
+		}
+	}
+	return nil
+}
+
+// operationID names the operation behind a route; empty if the contract has none.
+func (c *contract) operationID(method, pattern string) string {
+	if op := c.operations[route{method, pattern}]; op != nil {
+		return op.id
+	}
+	return ""
+}
+
+func (c *contract) middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		admitted, err := c.admit(w, r)
+		if err != nil {
+			problem.Write(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, admitted)
+	})
+}
+
+// admit gives the request as its handler may have it: with the principal in its
+// context, defaults filled in, and a body that holds what was validated and nothing
+// else. The order is explained at the top of the package.
+func (c *contract) admit(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
+	op := c.operations[route{r.Method, r.Pattern}]
+	if op == nil {
+		return nil, fmt.Errorf("the contract has no %s %s", r.Method, r.Pattern)
+	}
+	facts := request.Of(r.Context())
+	facts.Operation = op.id
+	ctx, err := c.identify(r, op)
+	if err != nil {
+		return nil, err
+	}
+	if c.rateLimit != nil {
+		if err := c.rateLimit(ctx, op.id); err != nil {
+			return nil, err
+		}
+	}
+	r = r.WithContext(ctx)
+	facts.HTTP = r
+	return r, c.validator.check(w, r, op)
+}
+
+// identify finds out who calls and whether they may. It reads the headers only: a
+// caller without credentials cannot make us read a body.
+func (c *contract) identify(r *http.Request, op *operation) (context.Context, error) {
+	if op.scheme == "" {
+		return r.Context(), nil
+	}
+	token, err := bearerToken(r.Header)
+	if err != nil {
+		return nil, err
+	}
+	ctx, err := c.authenticators[op.scheme](r.Context(), token)
+	if err != nil {
+		return nil, err
+	}
+	if op.leastRole != "" {
+		if err := c.authorize(ctx, op.leastRole); err != nil {
+			return nil, err
+		}
+	}
+	return ctx, nil
+}
+
+// bearerToken takes the token out of the Authorization header (RFC 6750, section
+// 2.1). Two headers are refused rather than one of them believed.
+func bearerToken(header http.Header) (string, error) {
+	values := header["Authorization"]
+	if len(values) == 1 {
+		scheme, token, _ := strings.Cut(values[0], " ")
+		if token = strings.TrimSpace(token); token != "" && strings.EqualFold(scheme, "Bearer") {
+			return token, nil
+		}
+	}
+	return "", fieldgate.Refuse(fieldgate.CodeUnauthorized, "Send a token in the Authorization header.")
+}

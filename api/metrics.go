@@ -1,0 +1,47 @@
+package api
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// durationBuckets are in seconds. They reach beyond the longest wait for a command.
+var durationBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60}
+
+// metrics tell how much is asked of the HTTP interface and how it answers.
+type metrics struct {
+	requests  *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+}
+
+func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fieldgate_http_requests_total",
+			Help: "HTTP requests by operation and status; 499 is a client that did not wait for the answer.",
+		}, []string{"operation", "status"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "fieldgate_http_request_duration_seconds",
+			Help:    "How long HTTP requests took, waiting for commands included; for a socket, its handshake.",
+			Buckets: durationBuckets,
+		}, []string{"operation"}),
+	}
+	for _, collector := range []prometheus.Collector{m.requests, m.durations} {
+		if err := registerer.Register(collector); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// count notes one request. Paths that the contract does not have share one label, so
+// that nobody can fill the memory with names.
+func (m *metrics) count(operation string, status int, took time.Duration) {
+	if operation == "" {
+		operation = "none"
+	}
+	m.requests.WithLabelValues(operation, strconv.Itoa(status)).Inc()
+	m.durations.WithLabelValues(operation).Observe(took.Seconds())
+}

@@ -1,0 +1,95 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// route is how chi and the contract name the same thing: generated patterns are the
+// paths of the contract, letter by letter.
+type route struct {
+	method  string
+	pattern string
+}
+
+// operation is what the contract says of one operation, read once at the start.
+type operation struct {
+	id         string
+	scheme     string // the security scheme; empty if everyone may call
+	leastRole  string // empty if any principal may call
+	parameters parameters
+	body       *body // nil if it takes none
+	lenient    bool  // takes nothing, and the contract has no 400 for it: probes may add a query
+}
+
+// index reads all operations of a contract.
+func index(document *openapi3.T, maxBodyBytes int64) (map[route]*operation, error) {
+	operations := make(map[route]*operation)
+	for pattern, item := range document.Paths.Map() {
+		for method, described := range item.Operations() {
+			op, err := newOperation(document, item, described, maxBodyBytes)
+			if err != nil {
+				return nil, fmt.Errorf("%s %s: %w", method, pattern, err)
+			}
+			operations[route{method, pattern}] = op
+		}
+	}
+	return operations, nil
+}
+
+func newOperation(document *openapi3.T, item *openapi3.PathItem, described *openapi3.Operation, maxBodyBytes int64) (*operation, error) {
+	scheme, err := schemeOf(document, described)
+	if err != nil {
+		return nil, err
+	}
+	leastRole, _ := described.Extensions["x-least-role"].(string)
+	if leastRole != "" && scheme == "" {
+		return nil, errors.New("x-least-role on an operation that everyone may call")
+	}
+	body, err := newBody(described, maxBodyBytes)
+	if err != nil {
+		return nil, err
+	}
+	parameters := newParameters(item.Parameters, described.Parameters)
+	return &operation{
+		id:         described.OperationID,
+		scheme:     scheme,
+		leastRole:  leastRole,
+		parameters: parameters,
+		body:       body,
+		lenient:    len(parameters.all) == 0 && body == nil && described.Responses.Status(http.StatusBadRequest) == nil,
+	}, nil
+}
+
+// schemeOf finds the one security scheme of an operation. Alternatives and
+// combinations would have to be decided over here; the contract has none.
+func schemeOf(document *openapi3.T, described *openapi3.Operation) (string, error) {
+	requirements := described.Security
+	if requirements == nil {
+		requirements = &document.Security
+	}
+	switch len(*requirements) {
+	case 0:
+		return "", nil
+	case 1:
+		return schemeIn(document, (*requirements)[0])
+	}
+	return "", errors.New("more than one security requirement")
+}
+
+func schemeIn(document *openapi3.T, requirement openapi3.SecurityRequirement) (string, error) {
+	if len(requirement) != 1 {
+		return "", fmt.Errorf("a security requirement of %d schemes instead of 1", len(requirement))
+	}
+	for name := range requirement {
+		scheme := document.Components.SecuritySchemes[name].Value
+		if scheme.Type != "http" || scheme.Scheme != "bearer" {
+			return "", fmt.Errorf("security scheme %s is not a bearer token", name)
+		}
+		return name, nil
+	}
+	return "", nil
+}

@@ -1,0 +1,82 @@
+package problem
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/fieldgate/fieldgate"
+)
+
+// kind is what all problems with one code have in common.
+type kind struct {
+	status int
+	title  string
+}
+
+// kinds has a row for each code, with the titles that openapi.yaml shows.
+var kinds = map[fieldgate.Code]kind{
+	fieldgate.CodeValidationFailed: {http.StatusBadRequest, "The request is not valid"},
+
+	fieldgate.CodeUnauthorized:          {http.StatusUnauthorized, "Authentication is needed"},
+	fieldgate.CodeInvalidActivationCode: {http.StatusUnauthorized, "The activation code is not valid"},
+	fieldgate.CodeInvalidCredentials:    {http.StatusUnauthorized, "The credentials are not valid"},
+
+	fieldgate.CodeInsufficientRole:  {http.StatusForbidden, "The role is not sufficient"},
+	fieldgate.CodeDeviceSuspended:   {http.StatusForbidden, "The device is suspended"},
+	fieldgate.CodeInvalidClaimToken: {http.StatusForbidden, "The claim token is not valid"},
+	fieldgate.CodeCommandDenied:     {http.StatusForbidden, "The policy denies this command"},
+	fieldgate.CodeSelfApproval:      {http.StatusForbidden, "The proposer may not approve"},
+
+	fieldgate.CodeNotFound:        {http.StatusNotFound, "There is no such path"},
+	fieldgate.CodeDeviceNotFound:  {http.StatusNotFound, "There is no such device"},
+	fieldgate.CodeSessionNotFound: {http.StatusNotFound, "There is no such session"},
+	fieldgate.CodeCommandNotFound: {http.StatusNotFound, "There is no such command"},
+
+	fieldgate.CodeMethodNotAllowed: {http.StatusMethodNotAllowed, "The path does not have this method"},
+
+	fieldgate.CodeExternalIDTaken:      {http.StatusConflict, "The external id is taken"},
+	fieldgate.CodeSessionActive:        {http.StatusConflict, "The device has an active session"},
+	fieldgate.CodeDeviceNotActive:      {http.StatusConflict, "The device is not active"},
+	fieldgate.CodeDeviceDecommissioned: {http.StatusConflict, "The device is decommissioned"},
+	fieldgate.CodeSessionClosed:        {http.StatusConflict, "The session is closed"},
+	fieldgate.CodeCommandFinished:      {http.StatusConflict, "The command has ended"},
+	fieldgate.CodeCommandNotFinished:   {http.StatusConflict, "The command has not ended"},
+	fieldgate.CodeAlreadyDecided:       {http.StatusConflict, "The command was decided over"},
+	fieldgate.CodeApprovalExpired:      {http.StatusConflict, "The time to decide has passed"},
+	fieldgate.CodeDigestMismatch:       {http.StatusConflict, "The digest does not match"},
+	fieldgate.CodeClaimSuperseded:      {http.StatusConflict, "A newer claim exists"},
+	fieldgate.CodeClaimExpired:         {http.StatusConflict, "The lease ran out"},
+	fieldgate.CodeIdempotencyKeyReused: {http.StatusConflict, "The idempotency key was used before"},
+
+	fieldgate.CodeBodyTooLarge:         {http.StatusRequestEntityTooLarge, "The body is too large"},
+	fieldgate.CodeUnsupportedMediaType: {http.StatusUnsupportedMediaType, "The media type is not supported"},
+
+	fieldgate.CodeRateLimited:     {http.StatusTooManyRequests, "Too many requests"},
+	fieldgate.CodeDeviceQueueFull: {http.StatusTooManyRequests, "The queue of the device is full"},
+
+	fieldgate.CodeInternal: {http.StatusInternalServerError, "Internal error"},
+
+	fieldgate.CodeStoreUnavailable:  {http.StatusServiceUnavailable, "The store is unavailable"},
+	fieldgate.CodeIssuerUnavailable: {http.StatusServiceUnavailable, "The token issuer is unavailable"},
+	fieldgate.CodeDraining:          {http.StatusServiceUnavailable, "This instance is stopping"},
+}
+
+// Codes are all codes of the contract, in alphabetical order.
+func Codes() []fieldgate.Code { return slices.Sorted(maps.Keys(kinds)) }
+
+// Known reports whether the contract has the code.
+func Known(code fieldgate.Code) bool {
+	_, known := kinds[code]
+	return known
+}
+
+// Status is the HTTP status of a code; 500 for one that the contract does not have.
+func Status(code fieldgate.Code) int { return kindOf(code).status }
+
+func kindOf(code fieldgate.Code) kind {
+	if k, known := kinds[code]; known {
+		return k
+	}
+	return kinds[fieldgate.CodeInternal]
+}

@@ -1,0 +1,213 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/api/apitest"
+	"github.com/fieldgate/fieldgate/api/problem"
+	"github.com/fieldgate/fieldgate/generated"
+)
+
+// server serves the operations that a test sets; any other one panics.
+type server struct {
+	generated.StrictServerInterface
+	claim   func(context.Context, generated.ClaimCommandsRequestObject) (generated.ClaimCommandsResponseObject, error)
+	propose func(context.Context, generated.ProposeCommandRequestObject) (generated.ProposeCommandResponseObject, error)
+	list    func(context.Context, generated.ListDevicesRequestObject) (generated.ListDevicesResponseObject, error)
+}
+
+func (s server) ClaimCommands(ctx context.Context, r generated.ClaimCommandsRequestObject) (generated.ClaimCommandsResponseObject, error) {
+	return s.claim(ctx, r)
+}
+
+func (s server) ProposeCommand(ctx context.Context, r generated.ProposeCommandRequestObject) (generated.ProposeCommandResponseObject, error) {
+	return s.propose(ctx, r)
+}
+
+func (s server) ListDevices(ctx context.Context, r generated.ListDevicesRequestObject) (generated.ListDevicesResponseObject, error) {
+	return s.list(ctx, r)
+}
+
+// publishedConfig is the configuration of an edge with the published contract.
+func publishedConfig(s generated.StrictServerInterface) Config {
+	return Config{
+		Server:         s,
+		Authenticators: map[string]Authenticator{"deviceSession": authenticate, "customerJWT": authenticate},
+		Authorize:      func(context.Context, string) error { return nil },
+		Registerer:     prometheus.NewRegistry(),
+	}
+}
+
+// ask sends a request to the published edge over a real connection, with the answer
+// held against the contract.
+func ask(t testing.TB, config Config, method, target, body string, header ...string) *http.Response {
+	t.Helper()
+	handler, err := New(config)
+	require.NoError(t, err)
+	client, url := apitest.Client(t, handler)
+	r, err := http.NewRequest(method, url+target, strings.NewReader(body))
+	require.NoError(t, err)
+	setHeaders(r, header)
+	response, err := client.Do(r)
+	require.NoError(t, err)
+	t.Cleanup(func() { response.Body.Close() })
+	return response
+}
+
+const (
+	claimPath   = "/api/v1/device/commands/claim"
+	proposePath = "/api/v1/customer/sessions/ses_7k01jd3qb5w8k2r6f0d4s7g1p3en/commands"
+)
+
+func TestTheRouterServesEveryOperationOfTheContractAndNoOther(t *testing.T) {
+	t.Parallel()
+	config := publishedConfig(server{})
+	e, err := newEdge(config)
+	require.NoError(t, err)
+	handler, err := New(publishedConfig(server{}))
+	require.NoError(t, err)
+	var served []route
+	require.NoError(t, chi.Walk(handler.(chi.Routes), func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		if method != http.MethodHead && !strings.HasPrefix(pattern, "/docs/") {
+			served = append(served, route{method, pattern})
+		}
+		return nil
+	}))
+
+	require.ElementsMatch(t, keys(e.contract.operations), served)
+}
+
+func TestTheHandlerOfAClaimWithoutABodyGetsTheDefaults(t *testing.T) {
+	t.Parallel()
+	var claimed generated.ClaimCommandsRequestObject
+	config := publishedConfig(server{claim: func(_ context.Context, r generated.ClaimCommandsRequestObject) (generated.ClaimCommandsResponseObject, error) {
+		claimed = r
+		return generated.ClaimCommands200JSONResponse{Commands: []generated.ClaimedCommand{}}, nil
+	}})
+
+	response := ask(t, config, http.MethodPost, claimPath, "", authLine)
+
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.Equal(t, &generated.ClaimRequest{Limit: 1, VisibilityTimeoutMs: 300000}, claimed.Body)
+}
+
+func TestTheParametersOfACommandReachItsHandlerWithEveryDigit(t *testing.T) {
+	t.Parallel()
+	var proposed generated.ProposeCommandRequestObject
+	config := publishedConfig(server{propose: func(_ context.Context, r generated.ProposeCommandRequestObject) (generated.ProposeCommandResponseObject, error) {
+		proposed = r
+		return nil, fieldgate.Refuse(fieldgate.CodeSessionClosed, "The session is closed.")
+	}})
+	body := `{"type":"service.restart","parameters":{"serial":9007199254740993,"Serial":0.10,"tag":"<&>"}}`
+
+	response := ask(t, config, http.MethodPost, proposePath, body, isJSONLine, authLine)
+
+	requireProblem(t, response, fieldgate.CodeSessionClosed)
+	require.JSONEq(t, `{"serial":9007199254740993,"Serial":0.10,"tag":"<&>"}`, string(proposed.Body.Parameters))
+	require.Contains(t, string(proposed.Body.Parameters), `"serial":9007199254740993`)
+}
+
+func TestTheDefaultsOfAListReachItsHandler(t *testing.T) {
+	t.Parallel()
+	var listed generated.ListDevicesRequestObject
+	config := publishedConfig(server{list: func(_ context.Context, r generated.ListDevicesRequestObject) (generated.ListDevicesResponseObject, error) {
+		listed = r
+		return generated.ListDevices200JSONResponse{Items: []generated.Device{}}, nil
+	}})
+
+	response := ask(t, config, http.MethodGet, "/api/v1/customer/devices", "", authLine)
+
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.NotNil(t, listed.Params.Limit)
+	require.Equal(t, 50, *listed.Params.Limit)
+}
+
+func TestAValueThatFitsTheContractAndNotItsTypeIsTheCallersMistake(t *testing.T) {
+	t.Parallel()
+
+	for _, body := range []string{`{"limit":1.0}`, `{"limit":1e0}`, `{"waitMs":-0.0}`} {
+		response := ask(t, publishedConfig(server{}), http.MethodPost, claimPath, body, isJSONLine, authLine)
+
+		document := requireProblem(t, response, fieldgate.CodeValidationFailed)
+		require.Equal(t, "type", document.Errors[0].Keyword)
+	}
+}
+
+func TestWhatTheGeneratedCodeRefusesIsAValidationProblemToo(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+
+	refuseBinding(w, httptest.NewRequest(http.MethodGet, "/", nil), &generated.InvalidParamFormatError{
+		ParamName: "limit", Err: errors.New("parsing s3cret"),
+	})
+
+	document := requireProblem(t, w.Result(), fieldgate.CodeValidationFailed)
+	require.NotContains(t, fmt.Sprint(document), secret)
+}
+
+func TestWhatAHandlerReturnsBecomesTheAnswer(t *testing.T) {
+	t.Parallel()
+
+	for name, c := range map[string]struct {
+		err  error
+		code fieldgate.Code
+	}{
+		"a refusal":         {fieldgate.Refuse(fieldgate.CodeSessionNotFound, "There is no such session."), fieldgate.CodeSessionNotFound},
+		"a wrapped refusal": {fmt.Errorf("proposing: %w", fieldgate.Refuse(fieldgate.CodeSessionClosed, "")), fieldgate.CodeSessionClosed},
+		"any other error":   {errors.New("EVALSHA at 10.0.0.1: broken"), fieldgate.CodeInternal},
+		"an unknown code":   {fieldgate.Refuse("made_up", "10.0.0.1"), fieldgate.CodeInternal},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := publishedConfig(server{propose: func(context.Context, generated.ProposeCommandRequestObject) (generated.ProposeCommandResponseObject, error) {
+				return nil, c.err
+			}})
+
+			response := ask(t, config, http.MethodPost, proposePath, `{"type":"service.restart"}`, isJSONLine, authLine)
+
+			document := requireProblem(t, response, c.code)
+			require.NotContains(t, fmt.Sprint(document), "10.0.0.1")
+		})
+	}
+}
+
+func TestAHandlerThatIsMissingIsAFaultOfOurs(t *testing.T) {
+	t.Parallel()
+
+	requireProblem(t, ask(t, publishedConfig(server{}), http.MethodPost, claimPath, "", authLine), fieldgate.CodeInternal)
+}
+
+func TestThePagesOfThePublishedContractAreComplete(t *testing.T) {
+	t.Parallel()
+
+	for _, path := range []string{"/docs", "/openapi.yaml", "/openapi.json"} {
+		require.Equal(t, http.StatusOK, ask(t, publishedConfig(server{}), http.MethodGet, path, "").StatusCode)
+	}
+	page := read(t, ask(t, publishedConfig(server{}), http.MethodGet, "/docs/errors", ""))
+	for _, code := range problem.Codes() {
+		require.Contains(t, page, `<tr id="`+string(code)+`">`)
+	}
+}
+
+// The bar for time is in the benchmark; allocations are the same on every machine.
+func TestTheContractCostsAtMost130Allocations(t *testing.T) {
+	for _, request := range benchmarkRequests {
+		e, mount := benchmarkEdge(t)
+		bare, guarded := handlersOf(e, mount)
+		price := request.allocations(guarded) - request.allocations(bare)
+
+		t.Logf("%s: %.0f allocations", request.name, price)
+		require.LessOrEqual(t, price, 130.0, request.name)
+	}
+}

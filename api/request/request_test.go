@@ -1,0 +1,76 @@
+package request_test
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/api/request"
+)
+
+func TestWhatIsKnownOfARequestTravelsInItsContext(t *testing.T) {
+	t.Parallel()
+	r := &http.Request{}
+	addr := netip.MustParseAddr("203.0.113.7")
+	facts := &request.Facts{ID: "r-1", Addr: addr, Operation: "claimCommands", HTTP: r}
+
+	ctx := request.With(context.Background(), facts)
+	request.NotePrincipal(ctx, "device:dev_1")
+
+	require.Equal(t, "r-1", request.ID(ctx))
+	require.Equal(t, addr, request.Addr(ctx))
+	require.Equal(t, "claimCommands", request.Operation(ctx))
+	require.Same(t, r, request.HTTP(ctx))
+	require.Equal(t, "device:dev_1", facts.Principal)
+}
+
+func TestOutsideOfARequestNothingIsKnown(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+
+	request.NotePrincipal(ctx, "nobody")
+
+	require.Equal(t, &request.Facts{}, request.Of(ctx))
+	require.False(t, request.Addr(ctx).IsValid())
+}
+
+func TestAFrameHasAnIDOfItsOwnAndTheFactsOfItsSocket(t *testing.T) {
+	t.Parallel()
+	socket := request.With(context.Background(), &request.Facts{ID: "socket", Principal: "device:dev_1"})
+
+	frame := request.WithID(socket, "frame")
+
+	require.Equal(t, "frame", request.ID(frame))
+	require.Equal(t, "device:dev_1", request.Of(frame).Principal)
+	require.Equal(t, "socket", request.ID(socket))
+}
+
+func TestAnIDIsValidExactlyIfItMatchesThePattern(t *testing.T) {
+	t.Parallel()
+	pattern := regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+
+	for c := range 256 {
+		id := string([]byte{'a', byte(c), 'b'})
+		require.Equal(t, pattern.MatchString(id), request.ValidID(id), "%q", id)
+	}
+	for _, id := range []string{"", "a", strings.Repeat("a", 128), strings.Repeat("a", 129), "é", "a\n"} {
+		require.Equal(t, pattern.MatchString(id), request.ValidID(id), "%q", id)
+	}
+}
+
+func TestNewIDsAreValidAndDiffer(t *testing.T) {
+	t.Parallel()
+	seen := make(map[string]bool)
+
+	for range 1000 {
+		id := request.NewID()
+		require.True(t, request.ValidID(id))
+		require.False(t, seen[id])
+		seen[id] = true
+	}
+}

@@ -1,0 +1,64 @@
+package api
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/api/request"
+)
+
+func TestTheCallersRequestIDIsKeptOnlyIfItIsHarmless(t *testing.T) {
+	t.Parallel()
+
+	for id, kept := range map[string]bool{
+		"a":                      true,
+		"A-z_0.9":                true,
+		strings.Repeat("x", 128): true,
+		"":                       false,
+		strings.Repeat("x", 129): false,
+		"a b":                    false,
+		"a\r\nSet-Cookie: x=1":   false,
+		"a\nlevel=ERROR":         false,
+		"a\x00":                  false,
+		"a\tb":                   false,
+		`"},{"forged":"yes`:      false,
+		"<script>":               false,
+		"../../etc":              false,
+		"${jndi:ldap://x}":       false,
+		"é":                      false,
+		"a,b":                    false,
+		"a%0d%0ab":               false,
+	} {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			var inContext string
+			it := newThings(t, func(w http.ResponseWriter, r *http.Request) {
+				inContext = request.ID(r.Context())
+				nothing(w, r)
+			})
+			r := httptest.NewRequest(http.MethodGet, "/things", nil)
+			r.Header.Set("X-Request-ID", id)
+			w := httptest.NewRecorder()
+
+			it.handler.ServeHTTP(w, r)
+
+			answered := w.Header().Get("X-Request-ID")
+			require.Equal(t, kept, answered == id)
+			require.True(t, request.ValidID(answered))
+			require.Equal(t, answered, inContext)
+			require.Contains(t, it.log.String(), `"requestId":"`+answered+`"`)
+		})
+	}
+}
+
+func TestOfTwoRequestIDsTheFirstCounts(t *testing.T) {
+	t.Parallel()
+
+	response := newThings(t, echo).ask(t, http.MethodGet, "/things", "", "X-Request-ID: one", "X-Request-ID: two")
+
+	require.Equal(t, []string{"one"}, response.Header.Values("X-Request-ID"))
+}

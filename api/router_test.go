@@ -1,0 +1,72 @@
+package api
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+)
+
+func TestAPathThatIsNotThereIs404(t *testing.T) {
+	t.Parallel()
+
+	for _, path := range []string{"/", "/nothing", "/things/", "/things/a/b", "//things", "/%74hings", "/things%2Fabc", "/docs/", "/docs/../things/", "/THINGS"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+
+			response := newThings(t, nothing).ask(t, http.MethodGet, path, "")
+
+			requireProblem(t, response, fieldgate.CodeNotFound)
+		})
+	}
+}
+
+func TestAMethodThatThePathDoesNotHaveIs405WithThoseItHas(t *testing.T) {
+	t.Parallel()
+
+	for _, c := range []struct{ method, path, allow string }{
+		{http.MethodDelete, "/things", "GET, POST"},
+		{http.MethodPatch, "/things", "GET, POST"},
+		{http.MethodGet, "/things/abc", "PUT, DELETE"},
+		{http.MethodGet, "/things/%61bc", "PUT, DELETE"},
+		{http.MethodOptions, "/things", "GET, POST"},
+		{http.MethodTrace, "/things", "GET, POST"},
+		{"BREW", "/things", "GET, POST"},
+		{http.MethodPost, "/openapi.yaml", "GET, HEAD"},
+	} {
+		t.Run(c.method+" "+c.path, func(t *testing.T) {
+			t.Parallel()
+
+			response := newThings(t, nothing).ask(t, c.method, c.path, "")
+
+			requireProblem(t, response, fieldgate.CodeMethodNotAllowed)
+			require.Equal(t, c.allow, response.Header.Get("Allow"))
+		})
+	}
+}
+
+func TestHEADIsServedForDocumentsAndNotForOperations(t *testing.T) {
+	t.Parallel()
+
+	operation := newThings(t, nothing).ask(t, http.MethodHead, "/things", "")
+	require.Equal(t, http.StatusMethodNotAllowed, operation.StatusCode)
+	require.Equal(t, "GET, POST", operation.Header.Get("Allow"))
+
+	document := newThings(t, nothing).ask(t, http.MethodHead, "/openapi.yaml", "")
+	require.Equal(t, http.StatusOK, document.StatusCode)
+	require.Empty(t, read(t, document))
+	require.NotEmpty(t, document.Header.Get("Content-Length"))
+}
+
+func TestEveryAnswerForbidsSniffingAndKeeping(t *testing.T) {
+	t.Parallel()
+
+	for _, path := range []string{"/things", "/nothing"} {
+		response := newThings(t, echo).ask(t, http.MethodGet, path, "")
+
+		require.Equal(t, "nosniff", response.Header.Get("X-Content-Type-Options"), path)
+		require.Equal(t, "no-store", response.Header.Get("Cache-Control"), path)
+	}
+}
