@@ -1,0 +1,66 @@
+# What a developer of Fieldgate does. `make` alone lists it.
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BUILD    := go build -trimpath -buildvcs=auto -ldflags "-s -w -X main.version=$(VERSION)"
+# The race detector needs a C compiler.
+RACE     := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
+MODULES  := . clients/go
+# Tools run at a pinned version, without being dependencies of the program.
+STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.PHONY: help build run demo generate test bench check format vet lint drift contract vulncheck redis
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build bin/fieldgate.
+	@$(BUILD) -o bin/fieldgate ./cmd/fieldgate
+
+run: build ## Start a gateway that needs nothing, and say what to try.
+	@./bin/fieldgate dev
+
+demo: build ## Show the whole way of a command.
+	@./bin/fieldgate demo
+
+generate: ## Make the server and the client from openapi.yaml.
+	go generate ./...
+
+test: redis ## Run every test; installs redis-server where it may.
+	@for module in $(MODULES); do (cd $$module && go test $(RACE) -timeout 15m ./...) || exit 1; done
+
+bench: redis ## Measure what has a bar.
+	go test -run '^$$' -bench . -benchmem ./api/... ./queue/...
+
+check: format vet lint drift contract ## Check what needs no test: format, vet, lint, drift, contract.
+
+format:
+	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; fi
+
+vet:
+	@for module in $(MODULES); do (cd $$module && go vet ./...) || exit 1; done
+
+lint:
+	@for module in $(MODULES); do (cd $$module && $(STATICCHECK) ./...) || exit 1; done
+
+# What is generated must be what openapi.yaml says, committed or not.
+drift:
+	@before=$$(cat generated/*.gen.go clients/go/*.gen.go | sha256sum); go generate ./... || exit 1; \
+	after=$$(cat generated/*.gen.go clients/go/*.gen.go | sha256sum); \
+	if [ "$$before" != "$$after" ]; then echo "generated code was not what openapi.yaml says: commit what make generate made"; exit 1; fi
+
+contract:
+	@go test -count=1 . ./generated
+
+vulncheck: ## Look the dependencies up in the vulnerability database (online).
+	@for module in $(MODULES); do (cd $$module && $(GOVULNCHECK) ./...) || exit 1; done
+
+redis:
+	@command -v redis-server >/dev/null 2>&1 && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+		echo "installing redis-server for the tests"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; \
+	else \
+		echo "the tests need redis-server 7 or later: install it (Debian: sudo apt-get install redis-server, macOS: brew install redis)"; exit 1; \
+	fi

@@ -1,0 +1,42 @@
+package fieldgate
+
+// The codes with which the gateway refuses a request, in the order of their status. The
+// contract tells what each means and what to do. New codes may come: treat one that is
+// not here by the status.
+const (
+	CodeValidationFailed      ProblemCode = "validation_failed"
+	CodeUnauthorized          ProblemCode = "unauthorized"
+	CodeInvalidActivationCode ProblemCode = "invalid_activation_code"
+	CodeInvalidCredentials    ProblemCode = "invalid_credentials"
+	CodeInsufficientRole      ProblemCode = "insufficient_role"
+	CodeDeviceSuspended       ProblemCode = "device_suspended"
+	CodeInvalidClaimToken     ProblemCode = "invalid_claim_token"
+	CodeCommandDenied         ProblemCode = "command_denied"
+	CodeSelfApproval          ProblemCode = "self_approval"
+	CodeNotFound              ProblemCode = "not_found"
+	CodeDeviceNotFound        ProblemCode = "device_not_found"
+	CodeSessionNotFound       ProblemCode = "session_not_found"
+	CodeCommandNotFound       ProblemCode = "command_not_found"
+	CodeMethodNotAllowed      ProblemCode = "method_not_allowed"
+	CodeExternalIDTaken       ProblemCode = "external_id_taken"
+	CodeSessionActive         ProblemCode = "session_active"
+	CodeDeviceNotActive       ProblemCode = "device_not_active"
+	CodeDeviceDecommissioned  ProblemCode = "device_decommissioned"
+	CodeSessionClosed         ProblemCode = "session_closed"
+	CodeCommandFinished       ProblemCode = "command_finished"
+	CodeCommandNotFinished    ProblemCode = "command_not_finished"
+	CodeAlreadyDecided        ProblemCode = "already_decided"
+	CodeApprovalExpired       ProblemCode = "approval_expired"
+	CodeDigestMismatch        ProblemCode = "digest_mismatch"
+	CodeClaimSuperseded       ProblemCode = "claim_superseded"
+	CodeClaimExpired          ProblemCode = "claim_expired"
+	CodeIdempotencyKeyReused  ProblemCode = "idempotency_key_reused"
+	CodeBodyTooLarge          ProblemCode = "body_too_large"
+	CodeUnsupportedMediaType  ProblemCode = "unsupported_media_type"
+	CodeRateLimited           ProblemCode = "rate_limited"
+	CodeDeviceQueueFull       ProblemCode = "device_queue_full"
+	CodeInternal              ProblemCode = "internal"
+	CodeStoreUnavailable      ProblemCode = "store_unavailable"
+	CodeIssuerUnavailable     ProblemCode = "issuer_unavailable"
+	CodeDraining              ProblemCode = "draining"
+)

@@ -1,0 +1,375 @@
+package fieldgate_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	fieldgate "github.com/fieldgate/fieldgate/clients/go"
+)
+
+// operation is a call, the request that it makes, and what it makes of the answer.
+type operation struct {
+	call   func(context.Context) (any, error)
+	method string
+	path   string // with the query
+	body   string // empty: none
+	answer string // empty: 204
+	want   any
+}
+
+const (
+	customers = "/api/v1/customer"
+	devices   = "/api/v1/device"
+)
+
+// check makes the calls and compares.
+func check(t *testing.T, operations func(*fieldgate.Gateway) map[string]operation) {
+	t.Helper()
+	for name := range operations(connect(t, "http://gateway")) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var test operation
+			var requests []string
+			var body, contentType string
+			gateway := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				requests = append(requests, r.Method+" "+r.URL.RequestURI())
+				body, contentType = bodyOf(r), r.Header.Get("Content-Type")
+				if test.answer == "" {
+					w.WriteHeader(http.StatusNoContent)
+					return
+				}
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, test.answer)
+			})
+			test = operations(gateway)[name]
+			got, err := test.call(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, test.want, got)
+			require.Equal(t, []string{test.method + " " + test.path}, requests)
+			if test.body == "" {
+				require.Empty(t, body)
+				return
+			}
+			require.JSONEq(t, test.body, body)
+			require.Equal(t, "application/json", contentType)
+		})
+	}
+}
+
+func TestWhatNeedsNoCredentials(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2025, 11, 22, 12, 0, 0, 0, time.UTC)
+	check(t, func(g *fieldgate.Gateway) map[string]operation {
+		return map[string]operation{
+			"Register": {
+				func(ctx context.Context) (any, error) {
+					return g.Register(ctx, fieldgate.RegisterDeviceRequest{ActivationCode: "7K2M-Q9TX-4WPA"})
+				},
+				"POST", devices + "/register", `{"activationCode":"7K2M-Q9TX-4WPA"}`,
+				`{"deviceId":"` + deviceID + `","deviceSecret":"` + deviceSecret + `","registeredAt":"2025-11-22T12:00:00.000Z"}`,
+				fieldgate.RegisteredDevice{DeviceID: deviceID, DeviceSecret: deviceSecret, RegisteredAt: noon},
+			},
+			"Authenticate": {
+				func(ctx context.Context) (any, error) {
+					return g.Authenticate(ctx, fieldgate.AuthenticateDeviceRequest{DeviceID: deviceID, DeviceSecret: deviceSecret})
+				},
+				"POST", devices + "/auth", `{"deviceId":"` + deviceID + `","deviceSecret":"` + deviceSecret + `"}`,
+				`{"token":"q8Zr1vTn","expiresInSeconds":604800,"expiresAt":"2025-11-22T12:00:00.000Z","deviceId":"` + deviceID + `"}`,
+				fieldgate.DeviceLogin{Token: "q8Zr1vTn", ExpiresInSeconds: 604800, ExpiresAt: noon, DeviceID: deviceID},
+			},
+			"Health": {
+				func(ctx context.Context) (any, error) { return g.Health(ctx) },
+				"GET", "/healthz", "", `{"status":"ok","timestamp":"2025-11-22T12:00:00.000Z"}`,
+				fieldgate.Health{Status: fieldgate.HealthStatusOk, Timestamp: noon},
+			},
+			"Readiness": {
+				func(ctx context.Context) (any, error) { return g.Readiness(ctx) },
+				"GET", "/readyz", "", `{"ready":true,"draining":false,"checks":{}}`, fieldgate.Readiness{Ready: true},
+			},
+			"Version": {
+				func(ctx context.Context) (any, error) { return g.Version(ctx) },
+				"GET", "/version", "", `{"version":"1.4.0"}`, fieldgate.Version{Version: "1.4.0"},
+			},
+		}
+	})
+}
+
+func TestWhatADeviceDoes(t *testing.T) {
+	t.Parallel()
+	check(t, func(g *fieldgate.Gateway) map[string]operation {
+		device := g.DeviceWithToken(fieldgate.Bearer("token"))
+		command := devices + "/commands/" + commandID
+		return map[string]operation{
+			"Heartbeat": {
+				func(ctx context.Context) (any, error) {
+					return device.Heartbeat(ctx, fieldgate.HeartbeatRequest{
+						Status: fieldgate.HeartbeatStatusBusy, Metrics: fieldgate.Metrics{"cpuPercent": 12.5}, FirmwareVersion: "2.8.1",
+					})
+				},
+				"POST", devices + "/heartbeat", `{"status":"busy","metrics":{"cpuPercent":12.5},"firmwareVersion":"2.8.1"}`,
+				`{"nextHeartbeatMs":30000,"pendingCommands":2,"cancelRequested":["` + commandID + `"]}`,
+				fieldgate.HeartbeatReply{NextHeartbeatMs: 30_000, PendingCommands: 2, CancelRequested: []string{commandID}},
+			},
+			"Claim": {
+				func(ctx context.Context) (any, error) {
+					return device.Claim(ctx, fieldgate.ClaimRequest{Limit: 2, VisibilityTimeoutMs: 60_000, WaitMs: 20_000})
+				},
+				"POST", devices + "/commands/claim", `{"limit":2,"visibilityTimeoutMs":60000,"waitMs":20000}`,
+				`{"commands":[{"id":"` + commandID + `","claimToken":"` + claimToken + `","parameters":{"n":9007199254740993}}]}`,
+				[]fieldgate.ClaimedCommand{{
+					ID: commandID, ClaimToken: claimToken, Parameters: json.RawMessage(`{"n":9007199254740993}`),
+				}},
+			},
+			"Claim without work": {
+				func(ctx context.Context) (any, error) { return device.Claim(ctx, fieldgate.ClaimRequest{}) },
+				"POST", devices + "/commands/claim", `{}`, `{"commands":[]}`, []fieldgate.ClaimedCommand{},
+			},
+			"Extend": {
+				func(ctx context.Context) (any, error) {
+					return device.Extend(ctx, commandID, fieldgate.ExtendRequest{ClaimToken: claimToken, ExtensionMs: 60_000})
+				},
+				"POST", command + "/extend", `{"claimToken":"` + claimToken + `","extensionMs":60000}`,
+				`{"commandId":"` + commandID + `","leaseRemainingMs":60000,"cancelRequested":true}`,
+				fieldgate.Lease{CommandID: commandID, LeaseRemainingMs: 60_000, CancelRequested: true},
+			},
+			"Release": {
+				func(ctx context.Context) (any, error) {
+					return device.Release(ctx, commandID, fieldgate.ReleaseRequest{ClaimToken: claimToken, Reason: "shutting down"})
+				},
+				"POST", command + "/release", `{"claimToken":"` + claimToken + `","reason":"shutting down"}`,
+				`{"commandId":"` + commandID + `","status":"queued"}`,
+				fieldgate.ReleasedCommand{CommandID: commandID, Status: fieldgate.CommandStatusQueued},
+			},
+			"Submit": {
+				func(ctx context.Context) (any, error) {
+					return device.Submit(ctx, commandID, fieldgate.ResultRequest{
+						ClaimToken: claimToken, Status: fieldgate.ResultStatusFailed, Error: "no answer", Data: json.RawMessage(`{"pid":4711}`),
+					})
+				},
+				"POST", command + "/result", `{"claimToken":"` + claimToken + `","status":"failed","error":"no answer","data":{"pid":4711}}`,
+				`{"commandId":"` + commandID + `","status":"failed","late":true,"duplicate":true}`,
+				fieldgate.RecordedResult{CommandID: commandID, Status: fieldgate.CommandStatusFailed, Late: true, Duplicate: true},
+			},
+			"Command": {
+				func(ctx context.Context) (any, error) { return device.Command(ctx, commandID) },
+				"GET", command, "", `{"id":"` + commandID + `","status":"claimed"}`,
+				fieldgate.DeviceCommand{ID: commandID, Status: fieldgate.CommandStatusClaimed},
+			},
+			"Logout": {
+				func(ctx context.Context) (any, error) { return nil, device.Logout(ctx) },
+				"DELETE", devices + "/auth", "", "", nil,
+			},
+		}
+	})
+}
+
+func TestHowACustomerRunsTheFleet(t *testing.T) {
+	t.Parallel()
+	check(t, func(g *fieldgate.Gateway) map[string]operation {
+		customer := g.Customer(fieldgate.Bearer("JWT"))
+		device, answer := customers+"/devices/"+deviceID, `{"id":"`+deviceID+`","status":"active"}`
+		active := fieldgate.Device{ID: deviceID, Status: fieldgate.DeviceStatusActive}
+		return map[string]operation{
+			"Provision": {
+				func(ctx context.Context) (any, error) {
+					return customer.Provision(ctx, fieldgate.ProvisionDeviceRequest{Name: "Pump 12", Tags: fieldgate.Tags{"site": "leipzig"}})
+				},
+				"POST", customers + "/devices", `{"name":"Pump 12","tags":{"site":"leipzig"}}`,
+				`{"device":` + answer + `,"activationCode":"7K2M-Q9TX-4WPA","instructions":"Type it in."}`,
+				fieldgate.ProvisionedDevice{Device: active, ActivationCode: "7K2M-Q9TX-4WPA", Instructions: "Type it in."},
+			},
+			"Device": {
+				func(ctx context.Context) (any, error) { return customer.Device(ctx, deviceID) },
+				"GET", device, "", answer, active,
+			},
+			"Device with an id that is none": {
+				func(ctx context.Context) (any, error) { return customer.Device(ctx, "a/b?c") },
+				"GET", customers + "/devices/a%2Fb%3Fc", "", answer, active,
+			},
+			"Update": {
+				func(ctx context.Context) (any, error) {
+					return customer.Update(ctx, deviceID, fieldgate.UpdateDeviceRequest{Location: new(""), Tags: fieldgate.Tags{}})
+				},
+				"PATCH", device, `{"location":"","tags":{}}`, answer, active,
+			},
+			"IssueActivationCode": {
+				func(ctx context.Context) (any, error) { return customer.IssueActivationCode(ctx, deviceID) },
+				"POST", device + "/activation-code", "", `{"activationCode":"7K2M-Q9TX-4WPA"}`,
+				fieldgate.ActivationCode{ActivationCode: "7K2M-Q9TX-4WPA"},
+			},
+			"Suspend": {
+				func(ctx context.Context) (any, error) { return customer.Suspend(ctx, deviceID, "stolen") },
+				"POST", device + "/suspend", `{"reason":"stolen"}`, answer, active,
+			},
+			"Resume": {
+				func(ctx context.Context) (any, error) { return customer.Resume(ctx, deviceID, "") },
+				"POST", device + "/resume", `{}`, answer, active,
+			},
+			"RevokeLogins": {
+				func(ctx context.Context) (any, error) { return customer.RevokeLogins(ctx, deviceID, "") },
+				"POST", device + "/revoke-logins", `{}`, answer, active,
+			},
+			"Decommission": {
+				func(ctx context.Context) (any, error) { return nil, customer.Decommission(ctx, deviceID) },
+				"DELETE", device, "", "", nil,
+			},
+			"Devices": {
+				func(ctx context.Context) (any, error) {
+					return customer.Devices(ctx, fieldgate.ListDevicesParams{
+						Status: new(fieldgate.DeviceStatusActive), Tag: new("site:leipzig"), Q: new("pump 1&2"), Limit: new(2), Cursor: new("MDFq"),
+					})
+				},
+				"GET", customers + "/devices?status=active&tag=site%3Aleipzig&q=pump+1%262&limit=2&cursor=MDFq", "",
+				`{"items":[` + answer + `],"nextCursor":"ZDNx"}`,
+				fieldgate.DeviceList{Items: []fieldgate.Device{active}, NextCursor: "ZDNx"},
+			},
+			"SystemInfo": {
+				func(ctx context.Context) (any, error) { return customer.SystemInfo(ctx) },
+				"GET", customers + "/system/info", "", `{"version":"1.4.0"}`, fieldgate.SystemInfo{Version: "1.4.0"},
+			},
+		}
+	})
+}
+
+func TestHowACustomerWorksInASession(t *testing.T) {
+	t.Parallel()
+	check(t, func(g *fieldgate.Gateway) map[string]operation {
+		customer := g.Customer(fieldgate.Bearer("JWT"))
+		session, answer := customers+"/sessions/"+sessionID, `{"id":"`+sessionID+`","status":"active"}`
+		active := fieldgate.Session{ID: sessionID, Status: fieldgate.SessionStatusActive}
+		return map[string]operation{
+			"OpenSession": {
+				func(ctx context.Context) (any, error) {
+					return customer.OpenSession(ctx, fieldgate.OpenSessionRequest{DeviceID: deviceID, Type: fieldgate.SessionTypeDiagnostic})
+				},
+				"POST", customers + "/sessions", `{"deviceId":"` + deviceID + `","type":"diagnostic"}`, answer, active,
+			},
+			"Session": {
+				func(ctx context.Context) (any, error) { return customer.Session(ctx, sessionID) },
+				"GET", session, "", answer, active,
+			},
+			"CloseSession": {
+				func(ctx context.Context) (any, error) { return customer.CloseSession(ctx, sessionID, "done") },
+				"POST", session + "/close", `{"reason":"done"}`, answer, active,
+			},
+			"Sessions": {
+				func(ctx context.Context) (any, error) {
+					return customer.Sessions(ctx, fieldgate.ListSessionsParams{DeviceID: new(deviceID)})
+				},
+				"GET", customers + "/sessions?deviceId=" + deviceID, "", `{"items":[]}`, fieldgate.SessionList{Items: []fieldgate.Session{}},
+			},
+			"Events": {
+				func(ctx context.Context) (any, error) {
+					since := time.Date(2025, 11, 22, 12, 0, 0, 0, time.UTC)
+					return customer.Events(ctx, sessionID, fieldgate.ListSessionEventsParams{Since: &since})
+				},
+				"GET", session + "/events?since=" + strings.ReplaceAll("2025-11-22T12:00:00Z", ":", "%3A"), "",
+				`{"items":[]}`, fieldgate.EventList{Items: []fieldgate.Event{}},
+			},
+		}
+	})
+}
+
+func TestHowACustomerHandlesCommands(t *testing.T) {
+	t.Parallel()
+	check(t, func(g *fieldgate.Gateway) map[string]operation {
+		customer := g.Customer(fieldgate.Bearer("JWT"))
+		session, answer := customers+"/sessions/"+sessionID, `{"id":"`+commandID+`","status":"queued"}`
+		command, queued := session+"/commands/"+commandID, fieldgate.Command{ID: commandID, Status: fieldgate.CommandStatusQueued}
+		return map[string]operation{
+			"Propose": {
+				func(ctx context.Context) (any, error) {
+					return customer.Propose(ctx, sessionID, fieldgate.ProposeCommandRequest{
+						Type: "service.restart", Parameters: json.RawMessage(`{"service":"telemetry"}`), Priority: new(0),
+					})
+				},
+				"POST", session + "/commands", `{"type":"service.restart","parameters":{"service":"telemetry"},"priority":0}`, answer, queued,
+			},
+			"Command": {
+				func(ctx context.Context) (any, error) { return customer.Command(ctx, sessionID, commandID) },
+				"GET", command, "", answer, queued,
+			},
+			"Cancel": {
+				func(ctx context.Context) (any, error) { return customer.Cancel(ctx, sessionID, commandID, "no need") },
+				"POST", command + "/cancel", `{"reason":"no need"}`, answer, queued,
+			},
+			"Retry": {
+				func(ctx context.Context) (any, error) { return customer.Retry(ctx, sessionID, commandID, "once more") },
+				"POST", command + "/retry", `{"reason":"once more"}`, answer, queued,
+			},
+			"Decide": {
+				func(ctx context.Context) (any, error) {
+					return customer.Decide(ctx, sessionID, fieldgate.DecisionRequest{CommandID: commandID, Approved: false, Digest: "ab"})
+				},
+				"POST", session + "/approve", `{"commandId":"` + commandID + `","approved":false,"digest":"ab"}`,
+				`{"command":` + answer + `}`, queued,
+			},
+			"Commands": {
+				func(ctx context.Context) (any, error) {
+					return customer.Commands(ctx, sessionID, fieldgate.ListCommandsParams{Limit: new(200)})
+				},
+				"GET", session + "/commands?limit=200", "", `{"items":[` + answer + `]}`,
+				fieldgate.CommandList{Items: []fieldgate.Command{queued}},
+			},
+			"Approvals": {
+				func(ctx context.Context) (any, error) {
+					return customer.Approvals(ctx, fieldgate.ListApprovalsParams{Status: new(fieldgate.ApprovalStatusPending)})
+				},
+				"GET", customers + "/approvals?status=pending", "", `{"items":[]}`,
+				fieldgate.CommandList{Items: []fieldgate.Command{}},
+			},
+		}
+	})
+}
+
+func TestWhatCreatesOrClaimsTakesAnIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	var keys []string
+	gateway := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		keys = append(keys, r.Header.Get("Idempotency-Key"))
+		answer(w, http.StatusCreated, map[string]any{})
+	})
+	device, customer := gateway.DeviceWithToken(fieldgate.Bearer("token")), gateway.Customer(fieldgate.Bearer("JWT"))
+	for _, call := range []func(context.Context, ...fieldgate.CallOption) error{
+		func(ctx context.Context, o ...fieldgate.CallOption) error {
+			_, err := gateway.Register(ctx, fieldgate.RegisterDeviceRequest{}, o...)
+			return err
+		},
+		func(ctx context.Context, o ...fieldgate.CallOption) error {
+			_, err := device.Claim(ctx, fieldgate.ClaimRequest{}, o...)
+			return err
+		},
+		func(ctx context.Context, o ...fieldgate.CallOption) error {
+			_, err := customer.Provision(ctx, fieldgate.ProvisionDeviceRequest{}, o...)
+			return err
+		},
+		func(ctx context.Context, o ...fieldgate.CallOption) error {
+			_, err := customer.IssueActivationCode(ctx, deviceID, o...)
+			return err
+		},
+		func(ctx context.Context, o ...fieldgate.CallOption) error {
+			_, err := customer.OpenSession(ctx, fieldgate.OpenSessionRequest{}, o...)
+			return err
+		},
+		func(ctx context.Context, o ...fieldgate.CallOption) error {
+			_, err := customer.Propose(ctx, sessionID, fieldgate.ProposeCommandRequest{}, o...)
+			return err
+		},
+		func(ctx context.Context, o ...fieldgate.CallOption) error {
+			_, err := customer.Retry(ctx, sessionID, commandID, "", o...)
+			return err
+		},
+	} {
+		keys = nil
+		require.NoError(t, call(t.Context()))
+		require.NoError(t, call(t.Context(), fieldgate.WithIdempotencyKey("order 66")))
+		require.Equal(t, []string{"", "order 66"}, keys)
+	}
+}

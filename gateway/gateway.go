@@ -1,0 +1,174 @@
+// Package gateway puts the parts of Fieldgate together and runs them: the store,
+// the domain, the handlers and the HTTP edge, from start-up to graceful shutdown.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fieldgate/fieldgate/api"
+	"github.com/fieldgate/fieldgate/customer"
+	"github.com/fieldgate/fieldgate/device"
+	"github.com/fieldgate/fieldgate/handlers"
+	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/ratelimit"
+	"github.com/fieldgate/fieldgate/session"
+	"github.com/fieldgate/fieldgate/store"
+)
+
+// Gateway is one instance. Make it with New, then Run it once.
+type Gateway struct {
+	cfg      Config
+	log      *slog.Logger
+	registry *prometheus.Registry
+	store    *store.Store
+	verifier *customer.Verifier
+	devices  *device.Registry
+	sessions *session.Service
+	queue    *queue.Queue
+	limits   *ratelimit.Limiter
+	health   *handlers.Health
+	probe    *issuerProbe
+	listener net.Listener
+	metrics  net.Listener // nil: metrics are not served
+	server   *http.Server
+	workers  sync.WaitGroup
+}
+
+// New connects to the store, puts the parts together and opens the listeners;
+// nothing is served before Run. The error is a sentence for the operator.
+func New(ctx context.Context, cfg Config) (*Gateway, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{
+		cfg: cfg, log: cfg.Logger, registry: newRegistry(),
+		health: &handlers.Health{Version: cfg.Version, Environment: cfg.Environment},
+	}
+	for _, step := range []func(context.Context) error{g.connect, g.assemble, g.listen} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, g.close())
+		}
+	}
+	return g, nil
+}
+
+func (g *Gateway) connect(ctx context.Context) (err error) {
+	g.store, err = store.Connect(ctx, store.Config{
+		URL: g.cfg.RedisURL, AutoPipeline: g.cfg.AutoPipeline, Logger: g.log,
+		Observe: observeStore(g.registry, g.health.HeardStore),
+	})
+	if err != nil {
+		return fmt.Errorf("connecting to FIELDGATE_REDIS_URL: %w", err)
+	}
+	return nil
+}
+
+// assemble makes the domain and the HTTP edge over the store.
+func (g *Gateway) assemble(context.Context) (err error) {
+	if g.verifier, err = g.newVerifier(); err != nil {
+		return fmt.Errorf("preparing the sign-in: %w", err)
+	}
+	g.probe = newIssuerProbe(g.verifier, g.cfg.HealthURL)
+	g.devices = device.New(device.Config{
+		Store: g.store, Retention: g.cfg.Retention, CodeKey: []byte(g.cfg.CodeKey), DeviceRate: g.cfg.DeviceRate, Logger: g.log,
+	})
+	g.sessions = session.New(session.Config{Store: g.store, Retention: g.cfg.Retention})
+	g.queue = queue.New(queue.Config{
+		Store: g.store, Policy: g.cfg.Policy, Retention: g.cfg.Retention, Registerer: g.registry, Logger: g.log,
+	})
+	g.limits = ratelimit.New(g.store, g.cfg.Limits)
+	g.health.Store, g.health.Issuer = g.store, g.probe.status
+	return g.newServer()
+}
+
+func (g *Gateway) newVerifier() (*customer.Verifier, error) {
+	if g.cfg.JWKSURL != "" && g.cfg.Issuer == "" {
+		g.log.Warn("FIELDGATE_JWT_ISSUER is empty: tokens of any issuer with these keys are accepted")
+	}
+	return customer.NewVerifier(customer.Config{
+		JWKSURL: g.cfg.JWKSURL, HS256Secret: []byte(g.cfg.JWTSecret), Issuer: g.cfg.Issuer, Audience: g.cfg.Audience,
+		TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim, Logger: g.log,
+	})
+}
+
+// newServer makes the HTTP server. Its timeouts hold against slow clients and
+// fit a balancer in front: see Config.IdleTimeout.
+func (g *Gateway) newServer() error {
+	handler, err := api.New(api.Config{
+		Server: handlers.New(handlers.Config{
+			Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Health: g.health,
+		}),
+		Authenticators: map[string]api.Authenticator{
+			"customerJWT": g.authenticatePerson, "deviceSession": g.authenticateDevice,
+		},
+		Authorize: authorize, RateLimit: g.rateLimit,
+		Logger: g.log, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
+		AllowedOrigins: g.cfg.AllowedOrigins, MaxBodyBytes: maxBodyBytes,
+	})
+	if err != nil {
+		return fmt.Errorf("preparing the HTTP edge: %w", err)
+	}
+	g.server = &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      longestWait + 30*time.Second,
+		IdleTimeout:       g.cfg.IdleTimeout,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+	}
+	return nil
+}
+
+// maxBodyBytes leaves room for a result whose 256 KiB of output are all escaped.
+const maxBodyBytes = 2 << 20
+
+func (g *Gateway) listen(ctx context.Context) (err error) {
+	var config net.ListenConfig
+	if g.listener, err = config.Listen(ctx, "tcp", g.cfg.Addr); err != nil {
+		return fmt.Errorf("opening FIELDGATE_ADDR: %w", err)
+	}
+	if g.cfg.MetricsAddr == "" {
+		return nil
+	}
+	if g.metrics, err = config.Listen(ctx, "tcp", g.cfg.MetricsAddr); err != nil {
+		return fmt.Errorf("opening FIELDGATE_METRICS_ADDR: %w", err)
+	}
+	return nil
+}
+
+// Addr is where the API is served, with the port that the system chose.
+func (g *Gateway) Addr() string { return g.listener.Addr().String() }
+
+// MetricsAddr is where the metrics are served; empty: nowhere.
+func (g *Gateway) MetricsAddr() string {
+	if g.metrics == nil {
+		return ""
+	}
+	return g.metrics.Addr().String()
+}
+
+// close gives back what New has opened.
+func (g *Gateway) close() error {
+	var errs []error
+	if g.listener != nil {
+		errs = append(errs, g.listener.Close())
+	}
+	if g.metrics != nil {
+		errs = append(errs, g.metrics.Close())
+	}
+	if g.store != nil {
+		errs = append(errs, g.store.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,64 @@
+package gatewaytest
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Log is what a gateway said, a JSON object in each line.
+type Log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write takes what the gateway says.
+func (l *Log) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+// String is all that was said so far.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// Line waits for the line of the access log that a request leaves when it has
+// been answered.
+func (l *Log) Line(t testing.TB, requestID string) (line map[string]any) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		line = l.find(requestID)
+		return line != nil
+	}, 5*time.Second, 2*time.Millisecond, "no line of the log names the request %q", requestID)
+	return line
+}
+
+func (l *Log) find(requestID string) map[string]any {
+	for text := range strings.Lines(l.String()) {
+		var line map[string]any
+		if json.Unmarshal([]byte(text), &line) == nil && line["msg"] == "request" && line["requestId"] == requestID {
+			return line
+		}
+	}
+	return nil
+}
+
+// faults are the lines that must never be there: answers with 500, records that
+// were set aside. That the sweeper fails while the store is away is none.
+func (l *Log) faults() (lines []string) {
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, `"level":"ERROR"`) && !strings.Contains(line, `"msg":"sweeping what is due"`) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
