@@ -29,7 +29,8 @@ type Lease struct {
 
 // Claim hands out the first commands of the device's line, each under a lease.
 // With Wait it stays until there is one, the time is over, the context ends or
-// the queue drains; then it answers none. Refusal: idempotency_key_reused.
+// the queue drains; then it answers none. Refusal: idempotency_key_reused,
+// unauthorized for a device that was suspended meanwhile.
 func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
 	if r.Wait <= 0 {
 		leases, _, err := q.claim(ctx, r)
@@ -51,18 +52,15 @@ func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
 	}
 }
 
-// claim tries once. It tells how many commands are left in the line. The round
-// trip is not given up with the caller: what it hands out has to come back here,
-// or it would be nobody's until its lease ends.
+// claim tries once. It tells how many commands are left in the line. The store
+// does not give a script up with its caller, so that what is handed out comes
+// back here, and is given back where nobody is left to take it.
 func (q *Queue) claim(ctx context.Context, r ClaimRequest) (leases []Lease, left int64, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, 0, err
-	}
 	keys, args, err := q.claimArgs(r)
 	if err != nil {
 		return nil, 0, err
 	}
-	reply, err := q.run(context.WithoutCancel(ctx), claimScript, keys, args)
+	reply, err := q.run(ctx, claimScript, keys, args)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/store"
 )
@@ -200,12 +201,30 @@ func TestNothingOfASessionThatIsOverIsDelivered(t *testing.T) {
 				require.Empty(t, b.claim(limit(10)))
 				require.Equal(t, queue.Expired, b.get(queued.ID).Status)
 				_, err := b.queue.Decide(t.Context(), b.decision(pending, true))
-				refused(t, err, "session_closed")
+				refused(t, err, fieldgate.CodeSessionClosed)
 
 				status, err := b.queue.Release(t.Context(), b.hold(held[0]), "")
 				require.NoError(t, err)
 				require.Equal(t, queue.Expired, status)
 				require.Equal(t, queue.Outcome{Status: queue.Succeeded}, b.finish(held[1], queue.Succeeded))
+			})
+		})
+	}
+}
+
+func TestNothingIsProposedInASessionThatIsOver(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(b *bench){"closed": (*bench).closeSession, "expired": (*bench).endSession} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachAlone(t, func(t *testing.T, s *store.Store) {
+				b := newBench(t, s)
+				end(b)
+				for _, commandType := range []string{auto, review} {
+					_, err := b.queue.Propose(t.Context(), b.proposal(commandType))
+					refused(t, err, fieldgate.CodeSessionClosed)
+				}
+				require.Empty(t, b.listAll(b.session.ID, 50))
 			})
 		})
 	}

@@ -296,6 +296,7 @@ func TestACommandPastItsExecutionCapIsNotRunAgain(t *testing.T) {
 		b.lapse(lease)
 		b.becomes(claimed.ID, queue.TimedOut)
 		require.Equal(t, 1, b.get(claimed.ID).Attempt, "although attempts were left")
+		require.Equal(t, []string{"proposed", "claimed", "timed_out"}, b.happened(claimed.ID))
 		require.Equal(t, queue.Outcome{Status: queue.Succeeded, Late: true}, b.finish(lease, queue.Succeeded))
 
 		queued := b.propose(auto)

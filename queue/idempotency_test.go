@@ -175,6 +175,18 @@ func TestAfterItsLeasesAKeyClaimsAfresh(t *testing.T) {
 	}
 }
 
+func TestARepeatedClaimNeverGivesWhatAnotherClaimHolds(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		b.propose(auto)
+		b.lapse(b.take(claimKey("k")))
+		other := b.take(claimKey("other"))
+		require.Empty(t, b.claim(claimKey("k")))
+		require.Equal(t, queue.Outcome{Status: queue.Succeeded}, b.finish(other, queue.Succeeded))
+	})
+}
+
 func TestAKeyOfOneDeviceMeansNothingToAnother(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -125,3 +125,24 @@ func TestAnIDThatIsNoneIsNotFound(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOutageIsNeverTakenForAMissingCommand(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	b := newBench(t, storetest.Connect(t, store.Config{URL: server.URL()}))
+	b.propose(auto)
+	lease := b.take()
+	server.Kill()
+
+	errs := b.asks(b.device.Tenant, b.session.ID, b.device, lease)
+	_, errs["propose"] = b.queue.Propose(t.Context(), b.proposal(auto))
+	_, errs["claim"] = b.queue.Claim(t.Context(), b.claimRequest())
+	_, errs["waiting claim"] = b.queue.Claim(t.Context(), b.claimRequest(waitFor(time.Minute)))
+	_, _, errs["list"] = b.queue.List(t.Context(), b.device.Tenant, b.session.ID, store.Page{Limit: 1})
+	_, _, errs["pending"] = b.queue.Pending(t.Context(), b.device.Tenant, store.Page{Limit: 1})
+	_, _, errs["backlog"] = b.queue.Backlog(t.Context(), b.device)
+	errs["settle"] = b.queue.Settle(t.Context(), []store.Due{{Kind: "command", ID: lease.ID, Device: b.device}})
+	for call, err := range errs {
+		require.Equal(t, fieldgate.CodeStoreUnavailable, fieldgate.CodeOf(err), call)
+	}
+}

@@ -322,6 +322,8 @@ func TestAClaimThatIsUnderWayWhenItsCallerGivesUpIsGivenBackToo(t *testing.T) {
 		answer <- err
 	}()
 	<-ctx.Done()
+	givenUp := func() bool { return len(answer) > 0 }
+	require.Never(t, givenUp, 200*time.Millisecond, 5*time.Millisecond, "nobody would know what it hands out")
 	h.server.Signal(t, syscall.SIGCONT)
 	require.ErrorIs(t, <-answer, context.DeadlineExceeded)
 	require.Equal(t, queue.Queued, h.get(c.ID).Status)

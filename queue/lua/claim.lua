@@ -6,10 +6,11 @@
 --       10... a claim token and its hash, for each command that may be handed out
 -- Returns {"ok", events, now, left, bad, {id, state, body, token}...} with what is
 --       left in the line and the ids of records that were set aside, or
---       {"idempotency_key_reused"}
+--       {"idempotency_key_reused"}, or {"unauthorized"}
 -- Guarantees that a command has one lease at a time, that only what is in the
 -- ready set and may run is handed out, and that a repeated claim gives the same
 -- commands and tokens while their leases live. An empty answer is never remembered.
+-- A device that was suspended while its claim waited gets nothing.
 --@include device
 --@include event
 --@include idempotency
@@ -82,6 +83,9 @@ local function lease(id, c, hash)
   emit(device, now, 'command.claimed', { session = c.session, command = id, request = c.request, data = { attempt = c.attempt } })
 end
 
+if redis.call('HGET', device.record, 'status') == 'suspended' then
+  return { 'unauthorized' }
+end
 local said = recall(KEYS[13], fingerprint)
 if said == 'reused' then
   return { 'idempotency_key_reused' }

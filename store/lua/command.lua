@@ -193,7 +193,7 @@ end
 
 local SYSTEM = 'system'
 
--- Ends the command because its time is over: nobody asked for that.
+-- Ends the command in the system's name: time did it, not a caller.
 local function run_out(device, id, c, status, now)
   give_up(device, id, c, status, now, { actor = SYSTEM, request = c.request, data = { attempt = c.attempt } })
 end
@@ -211,7 +211,7 @@ local function end_lease(device, id, c, now)
     claim_ends(c, now, 'timed_out')
     return run_out(device, id, c, 'timed_out', now)
   end
-  local over = session_over(device, c, now)
+  local over = session_over(device, c, now) or c.deliver_by <= now
   local cancel = c.cancel
   claim_ends(c, now, 'requeued')
   enqueue(device, id, c, now)
@@ -221,7 +221,7 @@ local function end_lease(device, id, c, now)
   })
   if cancel then
     run_out(device, id, c, 'cancelled', now)
-  elseif over or c.deliver_by <= now then
+  elseif over then
     run_out(device, id, c, 'expired', now)
   end
 end
