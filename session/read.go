@@ -5,14 +5,16 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// maxExamined bounds the records that one call looks at. A page may end early
-// because of it, and its cursor goes on.
-const maxExamined = 1000
+// Bounds of the records that one call looks at: how many at a time where only
+// some of them are wanted, and how many in all. A page may end early because of
+// the latter, and its cursor goes on.
+const (
+	minChunk    = 100
+	maxExamined = 1000
+)
 
 // Get reads a session. Refusal: session_not_found.
 func (s *Service) Get(ctx context.Context, tenant, id string) (Session, error) {
@@ -35,70 +37,74 @@ type Filter struct {
 	Status   Status
 }
 
+func (f Filter) matches(s Session) bool { return f.Status == "" || f.Status == s.Status }
+
 // List reads sessions, the newest first, and the cursor of the next page.
 // Refusal: validation_failed for a cursor that is not ours.
 func (s *Service) List(ctx context.Context, tenant string, f Filter, page store.Page) (list []Session, next string, err error) {
-	index := store.Tenant(tenant).SessionsKey()
+	listing := store.Listing{Key: store.Tenant(tenant).SessionsKey(), Newest: true}
 	if f.DeviceID != "" {
 		if !store.OwnsID(tenant, store.KindDevice, f.DeviceID) {
 			return nil, "", nil
 		}
-		index = store.Device{Tenant: tenant, ID: f.DeviceID}.SessionsKey()
+		listing.Key = store.Device{Tenant: tenant, ID: f.DeviceID}.SessionsKey()
 	}
-	chunk := store.Page{Cursor: page.Cursor, Limit: page.Limit}
-	for examined := 0; examined < maxExamined; examined += chunk.Limit {
-		ids, err := s.store.Members(ctx, store.Listing{Key: index, Newest: true}, chunk)
+	chunk := page.Limit + 1
+	if f.Status != "" {
+		chunk = max(chunk, minChunk)
+	}
+	next = page.Cursor
+	for examined := 0; examined < maxExamined; examined += chunk {
+		some, after, err := s.some(ctx, tenant, listing, store.Page{Cursor: next, Limit: chunk})
 		if err != nil {
 			return nil, "", fmt.Errorf("listing sessions: %w", err)
 		}
-		more := len(ids) > chunk.Limit
-		found, err := s.read(ctx, tenant, ids[:min(len(ids), chunk.Limit)])
-		if err != nil {
-			return nil, "", fmt.Errorf("listing sessions: %w", err)
-		}
-		for _, one := range found {
-			if f.Status != "" && one.Status != f.Status {
-				continue
-			}
-			if list = append(list, one); len(list) == page.Limit {
-				return list, cursorAfter(one.ID, more || one.ID != found[len(found)-1].ID), nil
+		for _, one := range some {
+			if f.matches(one) {
+				list = append(list, one)
 			}
 		}
-		if !more {
-			return list, "", nil
+		if len(list) > page.Limit {
+			return list[:page.Limit], store.CursorAfter(list[page.Limit-1].ID), nil
 		}
-		chunk.Cursor = store.CursorAfter(ids[chunk.Limit-1])
+		if next = after; next == "" {
+			break
+		}
 	}
-	return list, chunk.Cursor, nil
+	return list, next, nil
 }
 
-func cursorAfter(id string, more bool) string {
-	if !more {
-		return ""
+// some reads a part of an index, and the cursor of what follows.
+func (s *Service) some(ctx context.Context, tenant string, l store.Listing, page store.Page) (found []Session, next string, err error) {
+	ids, err := s.store.Members(ctx, l, page)
+	if err != nil {
+		return nil, "", err
 	}
-	return store.CursorAfter(id)
+	if len(ids) > page.Limit {
+		ids = ids[:page.Limit]
+		next = store.CursorAfter(ids[page.Limit-1])
+	}
+	found, err = s.read(ctx, tenant, ids)
+	return found, next, err
 }
 
 // read gets the tenant's sessions by id; what is missing, or another's, is left out.
 func (s *Service) read(ctx context.Context, tenant string, ids []string) ([]Session, error) {
-	records := make([]*redis.MapStringStringCmd, len(ids))
-	var now time.Time
-	err := s.store.Do(ctx, "read_sessions", func(ctx context.Context, c store.Client) error {
-		pipe := c.Pipeline()
-		for i, id := range ids {
-			records[i] = pipe.HGetAll(ctx, store.SessionKey(id))
-		}
-		clock := pipe.Time(ctx)
-		_, err := pipe.Exec(ctx)
-		now = clock.Val()
-		return err
-	})
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = store.SessionKey(id)
+	}
+	reply, err := s.store.Run(ctx, readScript, keys)
 	if err != nil {
 		return nil, err
 	}
-	var found []Session
+	now := time.UnixMilli(reply.Int(1))
+	found := make([]Session, 0, len(ids))
 	for i, id := range ids {
-		if fields := records[i].Val(); fields["tenant"] == tenant {
+		if fields := reply.Map(i + 2); fields["tenant"] == tenant {
 			found = append(found, decode(id, fields, now))
 		}
 	}

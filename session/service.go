@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/fieldgate/fieldgate"
@@ -14,9 +15,10 @@ import (
 var files embed.FS
 
 var (
-	openScript   = store.NewScript(files, "lua/open.lua")
-	closeScript  = store.NewScript(files, "lua/close.lua")
-	settleScript = store.NewScript(files, "lua/settle.lua")
+	openScript   = store.NewScript(files, "lua/open_session.lua")
+	closeScript  = store.NewScript(files, "lua/close_session.lua")
+	readScript   = store.NewScript(files, "lua/read_sessions.lua")
+	settleScript = store.NewScript(files, "lua/settle_session.lua")
 )
 
 // memory is how long the answer to an opening is remembered.
@@ -28,12 +30,16 @@ type Config struct {
 
 	// Retention is how long ended sessions are kept. Default: 30 days.
 	Retention time.Duration
+
+	// Logger is told of sessions that were set aside. Default: slog.Default().
+	Logger *slog.Logger
 }
 
 // Service holds the sessions of all tenants. It is safe for concurrent use.
 type Service struct {
 	store     *store.Store
 	retention time.Duration
+	log       *slog.Logger
 }
 
 // New makes the service over a store.
@@ -41,7 +47,10 @@ func New(cfg Config) *Service {
 	if cfg.Retention == 0 {
 		cfg.Retention = 30 * 24 * time.Hour
 	}
-	return &Service{store: cfg.Store, retention: cfg.Retention}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	return &Service{store: cfg.Store, retention: cfg.Retention, log: cfg.Logger}
 }
 
 // Opening asks for a session.
@@ -116,14 +125,29 @@ func (s *Service) Close(ctx context.Context, c Closing) (Session, error) {
 }
 
 // Settle ends the sessions whose time is over and forgets those whose retention
-// is: it is the sweeper's part of the package.
+// is: it is the sweeper's part of the package. One that cannot be settled is set
+// aside, so that it never stops the others.
 func (s *Service) Settle(ctx context.Context, due []store.Due) error {
 	for _, one := range due {
-		if err := s.settle(ctx, s.scope(one.Device, store.ActorSystem, ""), one.ID); err != nil {
-			return err
+		err := s.settle(ctx, s.scope(one.Device, store.ActorSystem, ""), one.ID)
+		if err == nil {
+			continue
+		}
+		if passing(ctx, err) {
+			return fmt.Errorf("settling a session: %w", err)
+		}
+		s.log.ErrorContext(ctx, "a session cannot be settled and is set aside", "session", one.ID, "error", err)
+		if err := s.store.SetAside(ctx, one); err != nil {
+			return fmt.Errorf("setting a session aside: %w", err)
 		}
 	}
 	return nil
+}
+
+// passing tells an outage, or the end of the sweeper, from a session that cannot
+// be settled.
+func passing(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable
 }
 
 func (s *Service) settle(ctx context.Context, scope store.Scope, id string) error {

@@ -29,11 +29,11 @@ type Session struct {
 	CreatedBy   string // the user's id
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
-	ClosedAt    time.Time // zero until it has ended
+	ClosedAt    time.Time // when it ended; zero until then
 }
 
-// decode reads a session's record. A session that is over by the clock, and has
-// not been ended by the sweeper yet, is expired all the same.
+// decode reads a session's record. A session that is over by the clock is expired
+// from that moment on, whether or not the sweeper has noticed.
 func decode(id string, fields map[string]string, now time.Time) Session {
 	s := Session{
 		ID: id, Tenant: fields["tenant"], DeviceID: fields["device"],
@@ -42,7 +42,10 @@ func decode(id string, fields map[string]string, now time.Time) Session {
 		CreatedAt: moment(fields["created"]), ExpiresAt: moment(fields["expires"]), ClosedAt: moment(fields["closed"]),
 	}
 	if s.Status == Active && !s.ExpiresAt.After(now) {
-		s.Status, s.ClosedAt = Expired, s.ExpiresAt
+		s.Status = Expired
+	}
+	if s.Status == Expired {
+		s.ClosedAt = s.ExpiresAt
 	}
 	return s
 }

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -11,13 +10,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/store"
 )
-
-// afterwards is how long after its end something may still happen in a session:
-// a command that was claimed may run for 12 h, and report later.
-const afterwards = 24 * time.Hour
 
 // Event is something that happened in a session.
 type Event struct {
@@ -44,65 +38,67 @@ func (s *Service) Events(ctx context.Context, tenant, id string, since time.Time
 	if err != nil {
 		return nil, "", err
 	}
-	until := "+"
-	if !found.ClosedAt.IsZero() {
-		until = strconv.FormatInt(found.ClosedAt.Add(afterwards).UnixMilli(), 10)
-	}
-	return s.scan(ctx, found, from, until, page.Limit)
+	return s.scan(ctx, found, from, page.Limit)
 }
 
 // start says where in the device's timeline a page begins.
 func start(s Session, since time.Time, cursor string) (string, error) {
-	if cursor != "" {
-		last, err := base64.RawURLEncoding.DecodeString(cursor)
-		if err != nil || !isStreamID(string(last)) {
-			return "", &fieldgate.Error{
-				Code: fieldgate.CodeValidationFailed, Detail: "The cursor is not one that this list gave out.",
-				Fields: []fieldgate.FieldError{{Pointer: "/query/cursor", Keyword: "format", Reason: "must be a nextCursor of this list"}},
-			}
+	if cursor == "" {
+		// Two readings of the clock in one script may differ by a little.
+		if first := s.CreatedAt.Add(-time.Second); since.Before(first) {
+			since = first
 		}
-		return "(" + string(last), nil
+		return strconv.FormatInt(since.UnixMilli(), 10), nil
 	}
-	if since.Before(s.CreatedAt) {
-		since = s.CreatedAt
+	last, err := store.ReadCursor(cursor)
+	if err != nil || !isStreamID(last) {
+		return "", store.ErrCursor
 	}
-	return strconv.FormatInt(since.UnixMilli(), 10), nil
+	return "(" + last, nil
 }
 
+// isStreamID tells whether Redis could have made an id, and can count beyond it.
 func isStreamID(id string) bool {
 	ms, seq, ok := strings.Cut(id, "-")
-	_, err1 := strconv.ParseUint(ms, 10, 64)
-	_, err2 := strconv.ParseUint(seq, 10, 64)
+	_, err1 := strconv.ParseUint(ms, 10, 63)
+	_, err2 := strconv.ParseUint(seq, 10, 63)
 	return ok && err1 == nil && err2 == nil
 }
 
-// scan reads the device's timeline and keeps what belongs to the session. A page
-// that looked at too much of what does not ends early.
-func (s *Service) scan(ctx context.Context, session Session, from, until string, limit int) (events []Event, next string, err error) {
-	key := store.Device{Tenant: session.Tenant, ID: session.DeviceID}.TimelineKey()
-	var entries []redis.XMessage
-	for examined := 0; examined < maxExamined; examined += limit {
-		err = s.store.Do(ctx, "read_timeline", func(ctx context.Context, c store.Client) (err error) {
-			entries, err = c.XRangeN(ctx, key, from, until, int64(limit)).Result()
-			return err
-		})
+// scan reads the device's timeline and keeps what belongs to the session. It does
+// not stop where the session ended: a device may report days later. A page that
+// looked at too much of what does not belong to it ends early.
+func (s *Service) scan(ctx context.Context, session Session, from string, limit int) (events []Event, next string, err error) {
+	chunk := max(limit+1, minChunk)
+	for examined := 0; examined < maxExamined; examined += chunk {
+		entries, err := s.entries(ctx, session, from, chunk)
 		if err != nil {
 			return nil, "", fmt.Errorf("reading the timeline: %w", err)
 		}
 		for _, entry := range entries {
-			from = "(" + entry.ID
 			if e := event(entry); e.SessionID == session.ID {
 				events = append(events, e)
 			}
-			if len(events) == limit {
-				return events, store.CursorAfter(entry.ID), nil
-			}
 		}
-		if len(entries) < limit {
+		if len(events) > limit {
+			return events[:limit], store.CursorAfter(events[limit-1].ID), nil
+		}
+		if len(entries) < chunk {
 			return events, "", nil
 		}
+		next = entries[chunk-1].ID
+		from = "(" + next
 	}
-	return events, store.CursorAfter(from[1:]), nil
+	return events, store.CursorAfter(next), nil
+}
+
+func (s *Service) entries(ctx context.Context, session Session, from string, count int) (entries []redis.XMessage, err error) {
+	key := store.Device{Tenant: session.Tenant, ID: session.DeviceID}.TimelineKey()
+	err = s.store.Do(ctx, "read_timeline", func(ctx context.Context, c store.Client) (err error) {
+		entries, err = c.XRangeN(ctx, key, from, "+", int64(count)).Result()
+		return err
+	})
+	return entries, err
 }
 
 func event(entry redis.XMessage) Event {

@@ -75,7 +75,9 @@ func TestInstancesThatStartTogetherShareOneHashKeyForGood(t *testing.T) {
 	stores := make([]*store.Store, 8)
 	var starting sync.WaitGroup
 	for i := range stores {
-		starting.Go(func() { stores[i], _ = store.Connect(t.Context(), store.Config{URL: server.URL()}) })
+		starting.Go(func() {
+			stores[i], _ = store.Connect(t.Context(), store.Config{URL: server.URL(), Logger: slog.New(slog.DiscardHandler)})
+		})
 	}
 	starting.Wait()
 	for _, s := range stores {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate"
@@ -119,18 +120,28 @@ func anUnfitNodeIsFound(t *testing.T, nodes storetest.Cluster) {
 
 func aSlotThatMovesIsFollowed(t *testing.T, nodes storetest.Cluster) {
 	s := connectCluster(t, nodes, true)
+	require.Empty(t, crowd(s, callers))
+	first := nodes[0].Client(t)
 	key := newKey()
-	for nodes.Owner(t, key) != nodes[0] {
+	for nodes.Owner(t, key) != nodes[0] || keysInSlotOf(t, first, key) > 0 {
 		key = newKey()
 	}
-	require.Empty(t, crowd(s, 8))
 	nodes.Move(t, key, nodes[1])
 	require.EqualValues(t, 1, count(t, s, key))
+	require.EqualValues(t, 1, keysInSlotOf(t, nodes[1].Client(t), key))
+}
+
+func keysInSlotOf(t *testing.T, node *redis.Client, key string) int64 {
+	t.Helper()
+	slot := node.ClusterKeySlot(t.Context(), key).Val()
+	return node.ClusterCountKeysInSlot(t.Context(), int(slot)).Val()
 }
 
 func aDeadMasterKeepsOnlyItsOwnWaiting(t *testing.T, nodes storetest.Cluster) {
 	s := connectCluster(t, nodes, true)
-	dead := nodes[2]
+	e, _ := listen(t, s)
+	e.hears(store.Wake{})
+	dead := nodes.Owner(t, "fg:wake")
 	theirs, ours := map[string]bool{}, map[string]bool{}
 	for _, tenant := range tenants() {
 		p := store.PartitionOf(tenant)
@@ -150,6 +161,9 @@ func aDeadMasterKeepsOnlyItsOwnWaiting(t *testing.T, nodes storetest.Cluster) {
 		return err != nil && all.len() == len(ours)
 	}, 10*time.Second, 10*time.Millisecond)
 	require.NotEmpty(t, theirs, "the dead master had nothing")
+	e.hears(store.Wake{}) // it listens to another node
+	publish(t, s, "event dev tenant 1-0")
+	e.hears(store.Wake{DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
 
 	dead.Restart(t)
 	require.Eventually(t, func() bool {

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +17,10 @@ func TestBehindASentinelTheNewMasterIsFoundByTheSameStore(t *testing.T) {
 	t.Parallel()
 	master := storetest.Start(t)
 	replica := storetest.Start(t, "--replicaof", "127.0.0.1 "+master.Port)
-	eventually(t, func() bool { return linked(t, replica) })
+	follower := replica.Client(t)
+	require.Eventually(t, func() bool {
+		return strings.Contains(follower.Info(context.Background(), "replication").Val(), "master_link_status:up")
+	}, 10*time.Second, 10*time.Millisecond)
 	_, url := storetest.StartSentinel(t, master)
 
 	s := storetest.Connect(t, store.Config{URL: url, AutoPipeline: true})
@@ -39,11 +43,10 @@ func TestBehindASentinelTheNewMasterIsFoundByTheSameStore(t *testing.T) {
 	}, 15*time.Second, 20*time.Millisecond)
 	require.EqualValues(t, 5, count(t, s, key), "nothing that was acknowledged is lost, and nothing ran twice")
 	e.hears(store.Wake{})
+	require.Eventually(t, func() bool {
+		_, err := s.Ping(context.Background())
+		return err == nil
+	}, 5*time.Second, 10*time.Millisecond)
 	publish(t, s, "event dev tenant 1-0")
 	e.hears(store.Wake{DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
-}
-
-func linked(t *testing.T, replica *storetest.Server) bool {
-	t.Helper()
-	return replica.Client(t).InfoMap(t.Context(), "replication").Item("Replication", "master_link_status") == "up"
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -71,8 +72,12 @@ func (c Cluster) AwaitOK(t testing.TB) {
 func (c Cluster) isOK(client *redis.Client) bool {
 	ctx := context.Background()
 	info, _ := client.ClusterInfo(ctx).Result()
-	ranges, err := client.ClusterSlots(ctx).Result()
-	return err == nil && len(ranges) == len(c) && strings.Contains(info, "cluster_state:ok")
+	shards, _ := client.ClusterShards(ctx).Result()
+	placed := 0
+	for _, shard := range shards {
+		placed += len(shard.Slots)
+	}
+	return placed == len(c) && strings.Contains(info, "cluster_state:ok")
 }
 
 // URL names every node.
@@ -87,17 +92,27 @@ func (c Cluster) URL() string {
 // Owner tells on which node a key is.
 func (c Cluster) Owner(t testing.TB, key string) *Server {
 	t.Helper()
-	ranges, err := c[0].Client(t).ClusterSlots(t.Context()).Result()
+	client := c[0].Client(t)
+	slot := client.ClusterKeySlot(t.Context(), key).Val()
+	shards, err := client.ClusterShards(t.Context()).Result()
 	require.NoError(t, err)
-	slot := int(c[0].Client(t).ClusterKeySlot(t.Context(), key).Val())
-	for _, r := range ranges {
-		for _, node := range c {
-			if r.Start <= slot && slot <= r.End && r.Nodes[0].Addr == node.Addr() {
-				return node
+	for _, shard := range shards {
+		for _, slots := range shard.Slots {
+			if slots.Start <= slot && slot <= slots.End {
+				return c.at(shard.Nodes[0].Port)
 			}
 		}
 	}
 	require.Fail(t, "nobody has the slot of "+key)
+	return nil
+}
+
+func (c Cluster) at(port int64) *Server {
+	for _, node := range c {
+		if node.Port == strconv.FormatInt(port, 10) {
+			return node
+		}
+	}
 	return nil
 }
 

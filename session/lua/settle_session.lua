@@ -22,6 +22,11 @@ if s[1] and at > now then
 elseif s[1] == 'active' then
   end_session(device, KEYS[13], id, now, 'expired', { actor = SYSTEM })
 else
+  -- The device is free of it already, unless its record was lost: then no other
+  -- session could be opened on the device any more.
+  if redis.call('HGET', device.record, 'session') == id then
+    redis.call('HDEL', device.record, 'session', 'session_until')
+  end
   redis.call('DEL', KEYS[13])
   redis.call('ZREM', KEYS[14], id)
   redis.call('ZREM', KEYS[15], id)

@@ -2,7 +2,8 @@
 -- KEYS  1-12 the device's key set, 13 the session's record
 -- ARGV  1-5 the scope, 6 session id, 7 reason
 -- Returns {"ok", events, {name, value...}} or {"session_not_found"}
--- Guarantees that a session ends once: closing one that has ended changes nothing.
+-- Guarantees that a session ends once: closing one that has ended changes nothing,
+-- and one whose time is over has expired, whoever closes it.
 --@include device
 --@include event
 --@include command
@@ -14,8 +15,9 @@ local s = redis.call('HMGET', KEYS[13], 'tenant', 'status', 'expires')
 if s[1] ~= device.tenant then
   return { 'session_not_found' }
 end
-if s[2] == 'active' then
-  local status = tonumber(s[3]) <= now and 'expired' or 'closed'
-  end_session(device, KEYS[13], ARGV[6], now, status, { reason = ARGV[7] })
+if s[2] == 'active' and tonumber(s[3]) <= now then
+  end_session(device, KEYS[13], ARGV[6], now, 'expired', { actor = SYSTEM })
+elseif s[2] == 'active' then
+  end_session(device, KEYS[13], ARGV[6], now, 'closed', { reason = ARGV[7] })
 end
 return { 'ok', events(), redis.call('HGETALL', KEYS[13]) }

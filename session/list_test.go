@@ -1,0 +1,141 @@
+package session_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/session"
+	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// list reads all pages and gives the ids, and how many pages there were.
+func (b *bench) list(f session.Filter, limit int) (ids []string, pages int) {
+	b.t.Helper()
+	page := store.Page{Limit: limit}
+	for {
+		list, next, err := b.sessions.List(b.t.Context(), b.device.Tenant, f, page)
+		require.NoError(b.t, err)
+		require.LessOrEqual(b.t, len(list), limit)
+		for _, s := range list {
+			ids = append(ids, s.ID)
+		}
+		if pages++; next == "" {
+			return ids, pages
+		}
+		page.Cursor = next
+	}
+}
+
+// fill writes records of sessions as they are kept, the oldest first.
+func (b *bench) fill(n int, status session.Status) (ids []string) {
+	b.t.Helper()
+	b.do(func(ctx context.Context, c store.Client) error {
+		pipe := c.Pipeline()
+		for i := range n {
+			// NewID does not order ids of the same millisecond.
+			id := fmt.Sprintf("ses_%s%026d", store.PartitionOf(b.device.Tenant), i)
+			pipe.HSet(ctx, store.SessionKey(id), "tenant", b.device.Tenant, "device", b.device.ID, "status", string(status),
+				"type", "diagnostic", "created", 1, "expires", strconv.FormatInt(time.Now().Add(time.Hour).UnixMilli(), 10))
+			pipe.ZAdd(ctx, store.Tenant(b.device.Tenant).SessionsKey(), redis.Z{Member: id})
+			pipe.ZAdd(ctx, b.device.SessionsKey(), redis.Z{Member: id})
+			ids = append([]string{id}, ids...)
+		}
+		_, err := pipe.Exec(ctx)
+		return err
+	})
+	return ids
+}
+
+func TestSessionsAreListedNewestFirstInPages(t *testing.T) {
+	t.Parallel()
+	each(t, func(b *bench) {
+		all := b.fill(23, session.Closed)
+		for limit, wantPages := range map[int]int{1: 23, 5: 5, 22: 2, 23: 1, 24: 1, 100: 1} {
+			ids, pages := b.list(session.Filter{}, limit)
+			require.Equal(b.t, all, ids)
+			require.Equal(b.t, wantPages, pages, "pages of %d", limit)
+		}
+	})
+}
+
+func TestSessionsAreChosenByDeviceAndStatus(t *testing.T) {
+	t.Parallel()
+	each(t, func(b *bench) {
+		other := b.newDevice(b.device.Tenant)
+		closed := b.open()
+		b.close(closed.ID)
+		expired := b.open()
+		b.expire(expired.ID)
+		active := b.open()
+		elsewhere := b.open(func(o *session.Opening) { o.DeviceID = other.ID })
+
+		for name, one := range map[string]struct {
+			filter session.Filter
+			want   []string
+		}{
+			"all":                 {session.Filter{}, []string{elsewhere.ID, active.ID, expired.ID, closed.ID}},
+			"of a device":         {session.Filter{DeviceID: b.device.ID}, []string{active.ID, expired.ID, closed.ID}},
+			"active":              {session.Filter{Status: session.Active}, []string{elsewhere.ID, active.ID}},
+			"active of a device":  {session.Filter{DeviceID: other.ID, Status: session.Active}, []string{elsewhere.ID}},
+			"closed":              {session.Filter{Status: session.Closed}, []string{closed.ID}},
+			"expired":             {session.Filter{Status: session.Expired}, []string{expired.ID}},
+			"expired of a device": {session.Filter{DeviceID: other.ID, Status: session.Expired}, nil},
+			"of no such status":   {session.Filter{Status: "open"}, nil},
+		} {
+			for _, limit := range []int{1, 2, 100} {
+				ids, _ := b.list(one.filter, limit)
+				require.ElementsMatch(b.t, one.want, ids, name)
+			}
+		}
+	})
+}
+
+func TestNobodySeesTheSessionsOfAnotherTenant(t *testing.T) {
+	t.Parallel()
+	each(t, func(b *bench) {
+		other := newBench(b.t, b.store)
+		other.device = other.newDevice(neighbour(b.device.Tenant))
+		other.open()
+		for _, id := range []string{"", other.device.ID, "dev_zz", store.NewID(store.KindDevice, store.PartitionOf(b.device.Tenant))} {
+			ids, pages := b.list(session.Filter{DeviceID: id}, 10)
+			require.Empty(b.t, ids)
+			require.Equal(b.t, 1, pages)
+		}
+	})
+}
+
+// A page that has to look at very much ends early, and its cursor goes on.
+func TestARareStatusIsFoundInBoundedSteps(t *testing.T) {
+	t.Parallel()
+	each(t, func(b *bench) {
+		b.fill(2500, session.Closed)
+		rare := fmt.Sprintf("ses_%s%026d", store.PartitionOf(b.device.Tenant), 0)
+		b.do(func(ctx context.Context, c store.Client) error {
+			return c.HSet(ctx, store.SessionKey(rare), "status", "active").Err()
+		})
+		first, next, err := b.sessions.List(b.t.Context(), b.device.Tenant, session.Filter{Status: session.Active}, store.Page{Limit: 10})
+		require.NoError(b.t, err)
+		require.Empty(b.t, first)
+		require.NotEmpty(b.t, next)
+		ids, pages := b.list(session.Filter{Status: session.Active}, 10)
+		require.Equal(b.t, []string{rare}, ids)
+		require.Equal(b.t, 3, pages)
+	})
+}
+
+func TestAListCursorThatIsNotOursIsRefused(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, storetest.Connect(t, store.Config{}))
+	for _, cursor := range []string{"!", "YQ==", "\x00"} {
+		_, _, err := b.sessions.List(t.Context(), b.device.Tenant, session.Filter{}, store.Page{Cursor: cursor, Limit: 10})
+		requireCode(t, fieldgate.CodeValidationFailed, err)
+	}
+}
