@@ -136,14 +136,19 @@ func TestAnInstanceThatIsNotReadyReportsWhy(t *testing.T) {
 	}
 }
 
-func TestABalancerWithoutInstancesIsNoReadinessReport(t *testing.T) {
+func TestNotEvery503IsAReadinessReport(t *testing.T) {
 	t.Parallel()
-	gateway := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	page := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(http.StatusServiceUnavailable)
-	})
-	_, err := gateway.Readiness(t.Context())
+	}
+	problem := func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusServiceUnavailable, fieldgate.CodeDraining)
+	}
+	_, err := serve(t, page).Readiness(t.Context())
 	require.Equal(t, http.StatusServiceUnavailable, statusOf(t, err))
+	_, err = serve(t, problem).Readiness(t.Context())
+	require.Equal(t, fieldgate.CodeDraining, fieldgate.CodeOf(err))
 }
 
 func statusOf(t *testing.T, err error) int {

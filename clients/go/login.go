@@ -96,13 +96,16 @@ func (l *login) run(ctx context.Context, current, last *attempt) {
 	}
 }
 
+// yearSeconds is the longest life that a login is trusted to have.
+const yearSeconds = 365 * 24 * 60 * 60
+
 // renewalTime is when 80 to 90 % of a token's life have passed, at random, so that
 // devices that were switched on together do not all come back together.
 func renewalTime(expiresInSeconds int) time.Time {
 	if expiresInSeconds <= 0 {
 		return time.Time{}
 	}
-	life := time.Duration(expiresInSeconds) * time.Second
+	life := time.Duration(min(expiresInSeconds, yearSeconds)) * time.Second
 	return time.Now().Add(life*8/10 + rand.N(life/10))
 }
 

@@ -2,6 +2,7 @@ package fieldgate_test
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -260,18 +261,20 @@ func TestAFailedRenewalLeavesTheLoginInUse(t *testing.T) {
 	})
 }
 
-func TestALoginThatTellsNoLifetimeIsKeptUntilItIsRefused(t *testing.T) {
+func TestALifetimeThatCannotBeMeantDoesNoHarm(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		fleet := &fleet{expiresIn: 0}
-		device := connect(t, "http://gateway", fieldgate.WithTransport(play(fleet.ServeHTTP))).Device(deviceID, deviceSecret)
-		for range 3 {
-			_, err := device.Heartbeat(t.Context(), ok)
-			require.NoError(t, err)
-			time.Sleep(30 * 24 * time.Hour)
-		}
-		require.Equal(t, 1, fleet.loginCount())
-	})
+	for _, expiresIn := range []int{math.MinInt, -1, 0, math.MaxInt} {
+		synctest.Test(t, func(t *testing.T) {
+			fleet := &fleet{expiresIn: expiresIn}
+			device := connect(t, "http://gateway", fieldgate.WithTransport(play(fleet.ServeHTTP))).Device(deviceID, deviceSecret)
+			for range 3 {
+				_, err := device.Heartbeat(t.Context(), ok)
+				require.NoError(t, err)
+				time.Sleep(30 * 24 * time.Hour)
+			}
+			require.Equal(t, 1, fleet.loginCount(), "it is kept until it is refused")
+		})
+	}
 }
 
 func TestACancelledCallLeavesTheLoginToTheOthers(t *testing.T) {
