@@ -55,8 +55,15 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 
 // methodNotAllowed also answers HEAD and OPTIONS, unless it is a preflight, since the
 // contract does not have them: an operation is served as described or not at all.
+// The router comes here with every method that it does not know, also where there is
+// no such path.
 func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Allow", strings.Join(allowed(r), ", "))
+	methods := allowed(r)
+	if len(methods) == 0 {
+		notFound(w, r)
+		return
+	}
+	w.Header().Set("Allow", strings.Join(methods, ", "))
 	problem.Write(w, r, fieldgate.Refuse(fieldgate.CodeMethodNotAllowed, "The path does not have this method."))
 }
 

@@ -150,8 +150,7 @@ func (c *Config) fromProject() error {
 	if c.SupabaseURL == "" {
 		return nil
 	}
-	project, err := url.Parse(c.SupabaseURL)
-	if err != nil || project.Host == "" || project.Scheme != "https" && project.Scheme != "http" {
+	if !isWeb(c.SupabaseURL) {
 		return errors.New("FIELDGATE_SUPABASE_URL is not the address of a project, such as https://abc.supabase.co")
 	}
 	base := strings.TrimRight(c.SupabaseURL, "/") + "/auth/v1"
@@ -175,7 +174,22 @@ func (c Config) checkIssuer() error {
 	if c.JWKSURL == "" && c.JWTSecret == "" {
 		return errors.New("none of FIELDGATE_SUPABASE_URL, FIELDGATE_JWKS_URL and FIELDGATE_JWT_SECRET is set: nobody could sign in")
 	}
+	if !isWeb(c.JWKSURL) && c.JWKSURL != "" {
+		return errors.New("FIELDGATE_JWKS_URL is not an address that begins with https:// or http://")
+	}
+	return errors.Join(checkClaim("FIELDGATE_TENANT_CLAIM", c.TenantClaim), checkClaim("FIELDGATE_ROLE_CLAIM", c.RoleClaim))
+}
+
+func checkClaim(setting, path string) error {
+	if first, _, _ := strings.Cut(path, "."); first == "user_metadata" {
+		return errors.New(setting + " must not be read from user_metadata: users edit that themselves")
+	}
 	return nil
+}
+
+func isWeb(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")
 }
 
 func (c Config) checkTimes() error {
@@ -195,8 +209,12 @@ func (c Config) checkTimes() error {
 }
 
 func (c Config) checkKeys() error {
-	if c.CodeKey != "" && len(c.CodeKey) < 32 {
-		return errors.New("FIELDGATE_CODE_KEY must have at least 32 characters")
+	const least = 32 // bytes; RFC 7518, section 3.2 for the signing secret
+	switch {
+	case c.CodeKey != "" && len(c.CodeKey) < least:
+		return fmt.Errorf("FIELDGATE_CODE_KEY must have at least %d characters", least)
+	case c.JWTSecret != "" && len(c.JWTSecret) < least:
+		return fmt.Errorf("FIELDGATE_JWT_SECRET must have at least %d characters", least)
 	}
 	return nil
 }

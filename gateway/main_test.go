@@ -131,6 +131,16 @@ func awaitWaitingClaims(t testing.TB, g *gatewaytest.Gateway, n int) {
 	eventually(t, func() bool { return g.Metrics(t)["fieldgate_claims_waiting"] == float64(n) }, "the claims do not wait")
 }
 
+// insist repeats a call that may be repeated while the store is too busy for it,
+// which happens where many tests share few processors.
+func insist(call func() error) error {
+	for {
+		if err := call(); client.CodeOf(err) != client.CodeStoreUnavailable {
+			return err
+		}
+	}
+}
+
 // together makes calls at the same time and gives the code of each: empty for a
 // success, "?" for what is no refusal.
 func together(n int, call func(i int) error) (codes map[client.ProblemCode]int) {

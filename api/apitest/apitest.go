@@ -38,7 +38,7 @@ func Transport(t testing.TB, spec []byte) http.RoundTripper {
 
 type transport struct {
 	t        testing.TB
-	base     http.RoundTripper
+	base     *http.Transport
 	contract *contract
 }
 
@@ -56,6 +56,9 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return response, nil
 }
+
+// CloseIdleConnections is what http.Client asks for, before a server is to end.
+func (tr *transport) CloseIdleConnections() { tr.base.CloseIdleConnections() }
 
 // content reads the body and puts it back. The body of a 101 is the connection.
 func content(response *http.Response) ([]byte, error) {

@@ -58,9 +58,10 @@ func StartFor(t testing.TB, people *customertest.Issuer, changes ...func(*gatewa
 	gate, err := client.New(url, client.WithTransport(transport))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.Empty(t, log.faults(), "the gateway logged errors") })
+	caller := &http.Client{Transport: transport}
 	return &Gateway{
 		Gateway: gate, URL: url, MetricsURL: "http://" + g.MetricsAddr(), Issuer: people,
-		HTTP: &http.Client{Transport: transport}, Log: log, Stop: run(t, g),
+		HTTP: caller, Log: log, Stop: run(t, g, caller),
 	}
 }
 
@@ -83,7 +84,9 @@ func Each(t *testing.T, test func(t *testing.T, g *Gateway)) {
 	}
 }
 
-func run(t testing.TB, g *gateway.Gateway) (stop func() error) {
+// run serves until the test ends. A connection that was opened and never used
+// would keep the server from ending for five seconds, so the caller's are closed.
+func run(t testing.TB, g *gateway.Gateway, caller *http.Client) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var err error
 	ended := make(chan struct{})
@@ -92,6 +95,7 @@ func run(t testing.TB, g *gateway.Gateway) (stop func() error) {
 		err = g.Run(ctx)
 	}()
 	stop = func() error {
+		caller.CloseIdleConnections()
 		cancel()
 		<-ended
 		return err

@@ -1,0 +1,131 @@
+package main_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	client "github.com/fieldgate/fieldgate/clients/go"
+)
+
+// dev starts a gateway as a developer does, on free ports.
+func dev(t testing.TB, settings ...string) (p *process, url, issuer string) {
+	t.Helper()
+	addr, issuerAddr := freeAddr(t), freeAddr(t)
+	p = start(t, append([]string{
+		"FIELDGATE_ADDR=" + addr, "FIELDGATE_METRICS_ADDR=off", "FIELDGATE_DEV_ISSUER_ADDR=" + issuerAddr,
+	}, settings...), "dev")
+	began := time.Now()
+	for status("http://"+addr+"/healthz") != http.StatusOK {
+		require.Less(t, time.Since(began), 10*time.Second, p.log.String())
+	}
+	return p, "http://" + addr, "http://" + issuerAddr
+}
+
+func TestDevServesWithinASecondAndNeedsNothing(t *testing.T) {
+	t.Parallel()
+	fastest := time.Hour
+	for range 3 { // the machine may be busy with other tests
+		began := time.Now()
+		p, _, _ := dev(t)
+		fastest = min(fastest, time.Since(began))
+		require.NoError(t, p.cmd.Process.Signal(syscall.SIGINT))
+		require.Equal(t, 0, p.wait(t, 10*time.Second), p.log.String())
+	}
+	require.Less(t, fastest, time.Second)
+}
+
+// shown is what dev prints to be pasted.
+var shown = regexp.MustCompile(`(?m)^(export TOKEN=.+|curl .+)$`)
+
+func TestWhatDevPrintsCanBePastedIntoAShell(t *testing.T) {
+	t.Parallel()
+	p, url, _ := dev(t)
+	eventually(t, func() bool { return len(shown.FindAllString(p.out.String(), -1)) == 2 }, "it does not say what to try")
+	pasted := strings.Join(shown.FindAllString(p.out.String(), -1), "\n")
+	answer, err := exec.CommandContext(t.Context(), "sh", "-e", "-c", pasted).Output()
+	require.NoError(t, err)
+	var made client.ProvisionedDevice
+	require.NoError(t, json.Unmarshal(answer, &made), "%s", answer)
+	require.NotEmpty(t, made.ActivationCode)
+	require.Equal(t, http.StatusOK, status(url+"/docs"))
+	require.Contains(t, p.out.String(), "nothing is kept")
+}
+
+func TestTokenPrintsATokenThatWorks(t *testing.T) {
+	t.Parallel()
+	_, url, issuer := dev(t)
+	gate, err := client.New(url)
+	require.NoError(t, err)
+	for role, may := range map[string]bool{"admin": true, "viewer": false} {
+		stdout, stderr, code := once(t, []string{"FIELDGATE_DEV_ISSUER=" + issuer}, "token", "--role", role, "--user", "carol")
+		require.Zero(t, code, stderr)
+		require.Equal(t, 1, strings.Count(stdout, "\n"), "the token and nothing else")
+		carol := gate.Customer(client.Bearer(strings.TrimSpace(stdout)))
+		_, err = carol.SystemInfo(t.Context())
+		require.NoError(t, err)
+		_, err = carol.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
+		require.Equal(t, may, err == nil, role)
+	}
+	_, stderr, code := once(t, []string{"FIELDGATE_DEV_ISSUER=http://127.0.0.1:1"}, "token")
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "fieldgate dev")
+}
+
+// chapters are those of the demo.
+var chapters = []string{
+	"1. A device joins the fleet", "2. Diagnostics run at once", "3. A remedy waits for a person", "4. What happened", "5. The end",
+}
+
+func requireWholeStory(t *testing.T, stdout, stderr string, code int) {
+	t.Helper()
+	require.Zero(t, code, stderr)
+	rest := stdout
+	for _, chapter := range chapters {
+		_, after, found := strings.Cut(rest, "\n"+chapter+"\n")
+		require.True(t, found, "%s is not told, or not in its place:\n%s", chapter, stdout)
+		rest = after
+	}
+	for _, moment := range []string{"invalid_activation_code", "pending_approval", "self_approval", "approved by bob", "0 files are left", "command.approved"} {
+		require.Contains(t, stdout, moment)
+	}
+}
+
+func TestDemoTellsTheWholeStory(t *testing.T) {
+	t.Parallel()
+	stdout, stderr, code := once(t, nil, "demo")
+	requireWholeStory(t, stdout, stderr, code)
+}
+
+func TestDemoTellsTheWholeStoryOnAGatewayThatRuns(t *testing.T) {
+	t.Parallel()
+	_, url, issuer := dev(t)
+	for range 2 { // it leaves nothing behind that would be in the way
+		stdout, stderr, code := once(t, []string{"FIELDGATE_DEV_ISSUER=" + issuer}, "demo", "--url", url)
+		requireWholeStory(t, stdout, stderr, code)
+	}
+}
+
+func TestOneSettingTurnsAllLimitsOff(t *testing.T) {
+	t.Parallel()
+	limits := []string{
+		"FIELDGATE_RATE_DEVICE=1/1", "FIELDGATE_RATE_CUSTOMER=1/1", "FIELDGATE_RATE_REGISTER=1/1",
+		"FIELDGATE_RATE_REGISTER_TOTAL=1/1", "FIELDGATE_RATE_LOGIN=1/1",
+	}
+	for state, limited := range map[string]bool{"on": true, "off": false} {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			_, url, issuer := dev(t, append(limits, "FIELDGATE_RATE_LIMITS="+state)...)
+			_, stderr, code := once(t, []string{"FIELDGATE_DEV_ISSUER=" + issuer}, "demo", "--url", url)
+			require.Equal(t, limited, code != 0, stderr)
+			require.Equal(t, limited, strings.Contains(stderr, "rate_limited"), stderr)
+		})
+	}
+}

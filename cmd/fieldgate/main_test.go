@@ -1,0 +1,129 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// program is the built binary, which all tests run.
+var program string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "fieldgate-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "fieldgate")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building the program: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// text is what a process writes, for reading while it does.
+type text struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (x *text) Write(p []byte) (int, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.b.Write(p)
+}
+
+func (x *text) String() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.b.String()
+}
+
+// process is a fieldgate that runs.
+type process struct {
+	cmd      *exec.Cmd
+	out, log text
+	ended    chan error
+}
+
+// command prepares a fieldgate with these settings and no others.
+func command(ctx context.Context, settings []string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.Getenv("TMPDIR")}, settings...)
+	return cmd
+}
+
+// start starts a fieldgate, which is killed at the end of the test if it still runs.
+func start(t testing.TB, settings []string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: command(context.Background(), settings, args...), ended: make(chan error, 1)}
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.log
+	require.NoError(t, p.cmd.Start())
+	go func() { p.ended <- p.cmd.Wait() }()
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	return p
+}
+
+// wait waits for the end and gives the exit code; -1 for a signal.
+func (p *process) wait(t testing.TB, atMost time.Duration) int {
+	t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(atMost):
+		require.Fail(t, "it does not end", p.log.String())
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// once runs a fieldgate to its end.
+func once(t testing.TB, settings []string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, log bytes.Buffer
+	cmd := command(t.Context(), settings, args...)
+	cmd.Stdout, cmd.Stderr = &out, &log
+	var failed *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &failed) {
+		require.NoError(t, err)
+	}
+	return out.String(), log.String(), cmd.ProcessState.ExitCode()
+}
+
+func eventually(t testing.TB, condition func() bool, what string) {
+	t.Helper()
+	require.Eventually(t, condition, 10*time.Second, 5*time.Millisecond, what)
+}
+
+// status asks for a path; 0 means that nobody answers.
+func status(url string) int {
+	response, err := http.Get(url)
+	if err != nil {
+		return 0
+	}
+	response.Body.Close()
+	return response.StatusCode
+}
+
+// freeAddr finds an address on which nobody listens.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	return listener.Addr().String()
+}

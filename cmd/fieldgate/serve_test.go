@@ -1,0 +1,124 @@
+package main_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/customer/customertest"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// serve starts a gateway as production does, and gives its address.
+func serve(t testing.TB, settings ...string) (p *process, url string) {
+	t.Helper()
+	p = start(t, append([]string{
+		"FIELDGATE_REDIS_URL=" + storetest.Start(t).URL(),
+		"FIELDGATE_SUPABASE_URL=" + customertest.NewIssuer(t).URL(),
+		"FIELDGATE_ADDR=127.0.0.1:0", "FIELDGATE_METRICS_ADDR=off",
+	}, settings...), "serve")
+	eventually(t, func() bool {
+		url = "http://" + p.logged("serving", "addr")
+		return url != "http://"
+	}, "it does not serve")
+	return p, url
+}
+
+// logged finds a field of a line of the log.
+func (p *process) logged(message, field string) string {
+	for text := range strings.Lines(p.log.String()) {
+		var line map[string]any
+		if json.Unmarshal([]byte(text), &line) == nil && line["msg"] == message {
+			value, _ := line[field].(string)
+			return value
+		}
+	}
+	return ""
+}
+
+func TestServeDrainsAfterSIGTERMAndExitsWithZero(t *testing.T) {
+	t.Parallel()
+	p, url := serve(t, "FIELDGATE_DRAIN_DELAY=1s")
+	eventually(t, func() bool { return status(url+"/readyz") == http.StatusOK }, "it is not ready")
+	began := time.Now()
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	eventually(t, func() bool { return status(url+"/readyz") == http.StatusServiceUnavailable }, "it does not say that it drains")
+	require.Equal(t, http.StatusOK, status(url+"/healthz"))
+	require.Equal(t, 0, p.wait(t, 10*time.Second), p.log.String())
+	require.GreaterOrEqual(t, time.Since(began), time.Second)
+	require.Contains(t, p.log.String(), `"drained"`)
+}
+
+func TestASecondSignalEndsServeAtOnce(t *testing.T) {
+	t.Parallel()
+	p, _ := serve(t, "FIELDGATE_DRAIN_DELAY=1m")
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	eventually(t, func() bool { return strings.Contains(p.log.String(), `"draining"`) }, "it does not drain")
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	require.Equal(t, -1, p.wait(t, 5*time.Second))
+}
+
+func TestServeRefusesToStartWithASentenceThatNamesTheSetting(t *testing.T) {
+	t.Parallel()
+	for setting, flag := range map[string]string{
+		"FIELDGATE_REDIS_URL=":                             "",
+		"FIELDGATE_REDIS_URL=http://127.0.0.1":             "",
+		"FIELDGATE_REDIS_URL=redis://:hunter2@127.0.0.1:1": "",
+		"FIELDGATE_SUPABASE_URL=":                          "",
+		"FIELDGATE_SUPABASE_URL=abc":                       "",
+		"FIELDGATE_JWKS_URL=ftp://keys":                    "",
+		"FIELDGATE_JWT_SECRET=hunter2":                     "",
+		"FIELDGATE_TENANT_CLAIM=user_metadata.customer":    "",
+		"FIELDGATE_ROLE_CLAIM=user_metadata.role":          "",
+		"FIELDGATE_DRAIN_DELAY=soon":                       "",
+		"FIELDGATE_DRAIN_DELAY=-1s":                        "",
+		"FIELDGATE_IDLE_TIMEOUT=10s":                       "",
+		"FIELDGATE_BALANCER_IDLE_TIMEOUT=10s":              "",
+		"FIELDGATE_RETENTION=1m":                           "",
+		"FIELDGATE_CODE_KEY=hunter2":                       "",
+		"FIELDGATE_POLICY=shell.*=maybe":                   "",
+		"FIELDGATE_TRUSTED_PROXIES=everybody":              "",
+		"FIELDGATE_RATE_DEVICE=fast":                       "",
+		"FIELDGATE_RATE_CUSTOMER=0/0":                      "",
+		"FIELDGATE_REDIS_AUTO_PIPELINE=perhaps":            "",
+		"FIELDGATE_RATE_LIMITS=maybe":                      "--rate-limits",
+		"FIELDGATE_LOG_LEVEL=loud":                         "--log-level",
+		"FIELDGATE_LOG_FORMAT=xml":                         "--log-format",
+	} {
+		t.Run(setting, func(t *testing.T) {
+			t.Parallel()
+			name, _, _ := strings.Cut(setting, "=")
+			if flag != "" {
+				name = flag // where the value is one of a few, the flag of that name is told
+			}
+			stdout, stderr, code := once(t, []string{
+				"FIELDGATE_REDIS_URL=redis://127.0.0.1:1", "FIELDGATE_SUPABASE_URL=http://127.0.0.1:1", setting,
+			}, "serve")
+			require.NotZero(t, code)
+			require.Empty(t, stdout)
+			require.Contains(t, stderr, name)
+			require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+			require.NotContains(t, stderr, "hunter2")
+		})
+	}
+}
+
+func TestServeHasNoInsecureDefault(t *testing.T) {
+	t.Parallel()
+	_, stderr, code := once(t, nil, "serve")
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "FIELDGATE_REDIS_URL")
+	require.Contains(t, stderr, "FIELDGATE_SUPABASE_URL")
+}
+
+func TestTheVersionIsTold(t *testing.T) {
+	t.Parallel()
+	stdout, _, code := once(t, nil, "--version")
+	require.Zero(t, code)
+	require.NotEmpty(t, strings.TrimSpace(stdout))
+}

@@ -1,0 +1,159 @@
+package gateway_test
+
+import (
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/fieldgate/fieldgate"
+
+// rooms says, for every package of the module that is part of the program, which
+// others it may import. "." is the root: the errors and the contract. A new
+// package needs a row, and the fewer names in it the better.
+var rooms = map[string]string{
+	".":                   "",
+	"store":               ".",
+	"queue":               ". store",
+	"session":             ". store",
+	"device":              ". store",
+	"ratelimit":           ". store",
+	"customer":            ".",
+	"customer/issuer":     "",
+	"generated":           ".",
+	"api/request":         ".",
+	"api/problem":         ". api/request",
+	"api":                 ". api/problem api/request generated",
+	"handlers":            ". api/request customer device generated queue session store",
+	"gateway":             ". api api/request customer device handlers queue ratelimit session store",
+	"cmd/fieldgate":       "gateway customer/issuer device queue ratelimit clients/go",
+	"cmd/fieldgate-agent": "clients/go",
+	"realtime":            ". api/request store",
+}
+
+// imports asks the toolchain what the packages in a directory import of us.
+func imports(t testing.TB, dir string) map[string][]string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...")
+	cmd.Dir = dir
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	found := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		name := room(fields[0])
+		found[name] = nil
+		for _, imported := range fields[1:] {
+			if imported == module || strings.HasPrefix(imported, module+"/") {
+				found[name] = append(found[name], room(imported))
+			}
+		}
+	}
+	return found
+}
+
+func room(path string) string {
+	if path == module {
+		return "."
+	}
+	return strings.TrimPrefix(path, module+"/")
+}
+
+func TestImportsRunOneWay(t *testing.T) {
+	t.Parallel()
+	for name, imported := range imports(t, "..") {
+		if strings.HasSuffix(name, "test") {
+			continue // helpers of tests may use what they test
+		}
+		allowed, known := rooms[name]
+		require.True(t, known, "package %s has no row in the table of rooms", name)
+		require.Subset(t, strings.Fields(allowed), imported, "what %s imports", name)
+	}
+}
+
+func TestTheProgramImportsNoHelperOfTests(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../cmd/...").Output()
+	require.NoError(t, err)
+	for _, dependency := range strings.Fields(string(out)) {
+		require.False(t, strings.HasSuffix(dependency, "test") && strings.HasPrefix(dependency, module), dependency)
+		require.NotContains(t, []string{"testing", "github.com/stretchr/testify/require"}, dependency)
+	}
+}
+
+func TestTheClientImportsNothingOfTheServer(t *testing.T) {
+	t.Parallel()
+	for name, imported := range imports(t, "../clients/go") {
+		for _, one := range imported {
+			require.True(t, strings.HasPrefix(one, "clients/go"), "%s imports %s", name, one)
+		}
+	}
+}
+
+// Bounds on what is written by hand.
+const (
+	maxFileLines   = 500
+	maxMedianLines = 12 // of a function
+)
+
+func TestFilesAndFunctionsAreShort(t *testing.T) {
+	t.Parallel()
+	var functions []int
+	for _, file := range goFiles(t) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		if bytes.Contains(text, []byte("// Code generated ")) {
+			continue
+		}
+		require.LessOrEqual(t, bytes.Count(text, []byte("\n")), maxFileLines, file)
+		if !strings.HasSuffix(file, "_test.go") {
+			functions = append(functions, functionLines(t, file, text)...)
+		}
+	}
+	slices.Sort(functions)
+	require.LessOrEqual(t, functions[len(functions)/2], maxMedianLines, "half of all functions are longer")
+	require.Less(t, 100*len(after(functions, 40)), len(functions), "more than one function in a hundred is longer than 40 lines")
+}
+
+func goFiles(t testing.TB) (files []string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && entry.Name() != ".." {
+			return filepath.SkipDir
+		}
+		if strings.HasSuffix(path, ".go") {
+			files = append(files, path)
+		}
+		return err
+	}))
+	return files
+}
+
+func functionLines(t testing.TB, file string, text []byte) (lines []int) {
+	t.Helper()
+	positions := token.NewFileSet()
+	parsed, err := parser.ParseFile(positions, file, text, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	for _, declaration := range parsed.Decls {
+		if function, ok := declaration.(*ast.FuncDecl); ok {
+			lines = append(lines, positions.Position(function.End()).Line-positions.Position(function.Pos()).Line+1)
+		}
+	}
+	return lines
+}
+
+// after gives what is above a bound in a sorted list.
+func after(sorted []int, bound int) []int {
+	at, _ := slices.BinarySearch(sorted, bound+1)
+	return sorted[at:]
+}

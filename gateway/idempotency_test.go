@@ -1,0 +1,169 @@
+package gateway_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+)
+
+// creation is a POST that creates something, under an Idempotency-Key. The
+// changed one has another body.
+type creation func(ctx context.Context, changed bool, options ...client.CallOption) (any, error)
+
+// creations are all those of people, by operation.
+func creations(t testing.TB, f *fleet) map[string]creation {
+	spares := []string{f.Join(t, f.alice).ID, f.Join(t, f.alice).ID}
+	old := f.propose(t, auto)
+	_, err := f.alice.Cancel(t.Context(), f.session, old.ID, "")
+	require.NoError(t, err)
+	return map[string]creation{
+		"provisionDevice": func(ctx context.Context, changed bool, o ...client.CallOption) (any, error) {
+			return f.alice.Provision(ctx, client.ProvisionDeviceRequest{Name: one(changed, "Pump 7", "Pump 8")}, o...)
+		},
+		"issueActivationCode": func(ctx context.Context, changed bool, o ...client.CallOption) (any, error) {
+			return f.alice.IssueActivationCode(ctx, one(changed, spares[0], spares[1]), o...)
+		},
+		"openSession": func(ctx context.Context, changed bool, o ...client.CallOption) (any, error) {
+			return f.alice.OpenSession(ctx, client.OpenSessionRequest{DeviceID: spares[0], Type: "diagnostic", Description: one(changed, "a", "b")}, o...)
+		},
+		"proposeCommand": func(ctx context.Context, changed bool, o ...client.CallOption) (any, error) {
+			return f.alice.Propose(ctx, f.session, client.ProposeCommandRequest{Type: one(changed, auto, review)}, o...)
+		},
+		"retryCommand": func(ctx context.Context, changed bool, o ...client.CallOption) (any, error) {
+			return f.alice.Retry(ctx, f.session, old.ID, one(changed, "a", "b"), o...)
+		},
+	}
+}
+
+func one(second bool, a, b string) string {
+	if second {
+		return b
+	}
+	return a
+}
+
+func TestARepeatedCreationGivesTheFirstAnswerAndCreatesNothing(t *testing.T) {
+	t.Parallel()
+	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		for name, create := range creations(t, newFleet(t, g)) {
+			key := client.WithIdempotencyKey("key-of-" + name)
+			first, err := create(t.Context(), false, key)
+			require.NoError(t, err, name)
+			for range 2 {
+				again, err := create(t.Context(), false, key)
+				require.NoError(t, err, name)
+				require.Equal(t, first, again, name)
+			}
+			_, err = create(t.Context(), true, key)
+			requireCode(t, client.CodeIdempotencyKeyReused, err)
+		}
+	})
+}
+
+func TestConcurrentRepetitionsCreateOneThing(t *testing.T) {
+	t.Parallel()
+	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		for name, create := range creations(t, newFleet(t, g)) {
+			answers := make([]any, 10)
+			codes := together(len(answers), func(i int) error {
+				return insist(func() (err error) {
+					answers[i], err = create(t.Context(), false, client.WithIdempotencyKey("key-of-"+name))
+					return err
+				})
+			})
+			require.Equal(t, map[client.ProblemCode]int{"": len(answers)}, codes, name)
+			for _, answer := range answers {
+				require.Equal(t, answers[0], answer, name)
+			}
+		}
+	})
+}
+
+func TestAKeyBelongsToItsTenant(t *testing.T) {
+	t.Parallel()
+	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		own := newFleet(t, g)
+		others := creations(t, newFleetOf(t, g, gatewaytest.Neighbour(own.customer)))
+		key := client.WithIdempotencyKey("the-same")
+		_, err := own.alice.Propose(t.Context(), own.session, client.ProposeCommandRequest{Type: auto}, key)
+		require.NoError(t, err)
+		_, err = others["proposeCommand"](t.Context(), false, key)
+		require.NoError(t, err)
+	})
+}
+
+func TestADeviceThatLostTheAnswerToItsRegistrationAsksAgain(t *testing.T) {
+	t.Parallel()
+	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		made, err := g.Person(gatewaytest.Customer(), "alice", "admin").Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
+		require.NoError(t, err)
+		request := client.RegisterDeviceRequest{ActivationCode: made.ActivationCode}
+		key := client.WithIdempotencyKey("boot-1")
+		first, err := g.Register(t.Context(), request, key)
+		require.NoError(t, err)
+		again, err := g.Register(t.Context(), request, key)
+		require.NoError(t, err)
+		require.Equal(t, first, again)
+		require.NoError(t, beat(t, g.Device(again.DeviceID, again.DeviceSecret)))
+
+		_, err = g.Register(t.Context(), request, client.WithIdempotencyKey("boot-2"))
+		requireCode(t, client.CodeInvalidActivationCode, err)
+		request.Metadata.Model = "another"
+		_, err = g.Register(t.Context(), request, key)
+		requireCode(t, client.CodeIdempotencyKeyReused, err)
+	})
+}
+
+func TestARepeatedClaimGivesTheSameCommandsAndTokens(t *testing.T) {
+	t.Parallel()
+	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		f := newFleet(t, g)
+		key, request := client.WithIdempotencyKey("claim-1"), client.ClaimRequest{Limit: 2, VisibilityTimeoutMs: 60_000}
+		empty, err := f.device.Claim(t.Context(), request, key)
+		require.NoError(t, err)
+		require.Empty(t, empty, "and it is not remembered")
+		for range 3 {
+			f.propose(t, auto)
+		}
+		first, err := f.device.Claim(t.Context(), request, key)
+		require.NoError(t, err)
+		require.Len(t, first, 2)
+		again, err := f.device.Claim(t.Context(), request, key)
+		require.NoError(t, err)
+		require.Equal(t, withoutRest(first), withoutRest(again))
+		request.Limit = 3
+		_, err = f.device.Claim(t.Context(), request, key)
+		requireCode(t, client.CodeIdempotencyKeyReused, err)
+		require.Equal(t, 1, f.command(t, first[0].ID).Attempt)
+	})
+}
+
+// withoutRest leaves out what counts down.
+func withoutRest(claimed []client.ClaimedCommand) (same []client.ClaimedCommand) {
+	for _, one := range claimed {
+		one.LeaseRemainingMs = 0
+		same = append(same, one)
+	}
+	return same
+}
+
+func TestTheMemoryOfAClaimEndsWithItsLease(t *testing.T) {
+	t.Parallel()
+	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		f := newFleet(t, g)
+		f.propose(t, auto)
+		key, request := client.WithIdempotencyKey("claim-1"), client.ClaimRequest{VisibilityTimeoutMs: 1000}
+		first, err := f.device.Claim(t.Context(), request, key)
+		require.NoError(t, err)
+		eventually(t, func() bool { return time.Now().After(first[0].VisibleUntil) }, "the lease does not end")
+		second, err := f.device.Claim(t.Context(), request, key)
+		require.NoError(t, err)
+		require.Equal(t, 2, second[0].Attempt)
+		require.NotEqual(t, first[0].ClaimToken, second[0].ClaimToken)
+	})
+}

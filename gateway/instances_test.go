@@ -1,0 +1,66 @@
+package gateway_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/customer/customertest"
+	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// twoOnOneRedis are two instances of one installation.
+func twoOnOneRedis(t testing.TB) (here, there *gatewaytest.Gateway) {
+	t.Helper()
+	people, redis := customertest.NewIssuer(t), gatewaytest.OnRedis(storetest.SharedURL(t))
+	return gatewaytest.StartFor(t, people, redis), gatewaytest.StartFor(t, people, redis)
+}
+
+func TestAProposalAtOneInstanceWakesTheClaimAtAnother(t *testing.T) {
+	t.Parallel()
+	here, there := twoOnOneRedis(t)
+	f := newFleet(t, here)
+	elsewhere := gatewaytest.Device{DeviceClient: there.Device(f.device.ID, f.device.Secret), ID: f.device.ID}
+	requireDelivered(t, f, there, elsewhere, func() { f.propose(t, auto) })
+	waiting := f.propose(t, review)
+	requireDelivered(t, f, there, elsewhere, func() { f.decide(t, waiting, true) })
+}
+
+func TestALoginThatEndsAtOneInstanceHasEndedAtAllOthers(t *testing.T) {
+	t.Parallel()
+	here, there := twoOnOneRedis(t)
+	for name, end := range map[string]func(f *fleet, token string) error{
+		"suspended": func(f *fleet, _ string) error { _, err := f.alice.Suspend(t.Context(), f.device.ID, ""); return err },
+		"revoked": func(f *fleet, _ string) error {
+			_, err := f.alice.RevokeLogins(t.Context(), f.device.ID, "")
+			return err
+		},
+		"logged out": func(f *fleet, token string) error {
+			return here.DeviceWithToken(client.Bearer(token)).Logout(t.Context())
+		},
+		"decommissioned": func(f *fleet, _ string) error { return f.alice.Decommission(t.Context(), f.device.ID) },
+	} {
+		f := newFleet(t, here)
+		token := here.Login(t, f.device)
+		elsewhere := there.DeviceWithToken(client.Bearer(token))
+		require.NoError(t, beat(t, elsewhere), name)
+		require.NoError(t, end(f, token), name)
+		requireCode(t, client.CodeUnauthorized, beat(t, elsewhere))
+	}
+}
+
+func TestWhatOneInstanceHandedOutAnotherTakesBack(t *testing.T) {
+	t.Parallel()
+	here, there := twoOnOneRedis(t)
+	f := newFleet(t, here)
+	f.propose(t, auto)
+	claimed := f.claim(t)
+	elsewhere := there.Device(f.device.ID, f.device.Secret)
+	_, err := elsewhere.Extend(t.Context(), claimed.ID, client.ExtendRequest{ClaimToken: claimed.ClaimToken, ExtensionMs: 60_000})
+	require.NoError(t, err)
+	_, err = elsewhere.Submit(t.Context(), claimed.ID, succeeded(claimed))
+	require.NoError(t, err)
+	require.Equal(t, client.CommandStatusSucceeded, f.command(t, claimed.ID).Status)
+}

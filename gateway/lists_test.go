@@ -1,0 +1,149 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net"
+	"net/url"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// ids collects what a list gives, page by page.
+func ids[T any](t testing.TB, list iter.Seq2[T, error], id func(T) string) (all []string) {
+	t.Helper()
+	for item, err := range list {
+		require.NoError(t, err)
+		all = append(all, id(item))
+	}
+	return all
+}
+
+func nameOf(d client.Device) string { return d.Name }
+
+func TestTheFleetCanBeFilteredAndReadPageByPage(t *testing.T) {
+	t.Parallel()
+	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		alice := g.Person(gatewaytest.Customer(), "alice", "admin")
+		var all []string
+		for i := range 7 {
+			made, err := alice.Provision(t.Context(), client.ProvisionDeviceRequest{
+				Name: fmt.Sprintf("Pump %d", i), ExternalID: fmt.Sprintf("serial-%d", i),
+				Tags: client.Tags{"site": []string{"leipzig", "jena"}[i%2]},
+			})
+			require.NoError(t, err)
+			all = append(all, made.Device.Name)
+			if i == 3 {
+				_, err = g.Register(t.Context(), client.RegisterDeviceRequest{ActivationCode: made.ActivationCode})
+				require.NoError(t, err)
+			}
+		}
+		slices.Reverse(all)
+		active, byTag, byKey, none, text, serial := client.DeviceStatusActive, "site:jena", "site", "site:mars", "pUMP 5", "SERIAL-6"
+		two := 2
+		for name, c := range map[string]struct {
+			filter client.ListDevicesParams
+			want   []string
+		}{
+			"all, the newest first": {client.ListDevicesParams{}, all},
+			"by status":             {client.ListDevicesParams{Status: &active}, []string{"Pump 3"}},
+			"by tag and value":      {client.ListDevicesParams{Tag: &byTag}, []string{"Pump 5", "Pump 3", "Pump 1"}},
+			"by tag":                {client.ListDevicesParams{Tag: &byKey}, all},
+			"by a tag of none":      {client.ListDevicesParams{Tag: &none}, nil},
+			"by name":               {client.ListDevicesParams{Q: &text}, []string{"Pump 5"}},
+			"by external id":        {client.ListDevicesParams{Q: &serial}, []string{"Pump 6"}},
+			"by all of it":          {client.ListDevicesParams{Status: &active, Tag: &byTag, Q: &all[3]}, []string{"Pump 3"}},
+		} {
+			require.Equal(t, c.want, ids(t, alice.AllDevices(t.Context(), c.filter), nameOf), name)
+			c.filter.Limit = &two
+			require.Equal(t, c.want, ids(t, alice.AllDevices(t.Context(), c.filter), nameOf), name+", two at a time")
+		}
+		page, err := alice.Devices(t.Context(), client.ListDevicesParams{Limit: &two})
+		require.NoError(t, err)
+		require.Len(t, page.Items, two)
+		require.NotEmpty(t, page.NextCursor)
+	})
+}
+
+func TestSessionsAndCommandsAreReadPageByPage(t *testing.T) {
+	t.Parallel()
+	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		f := newFleet(t, g)
+		sessions, commands := []string{f.session}, []string(nil)
+		for range 4 {
+			_, err := f.alice.CloseSession(t.Context(), sessions[0], "")
+			require.NoError(t, err)
+			f.session = f.open(t, f.device.ID)
+			sessions = append([]string{f.session}, sessions...)
+		}
+		other := newFleetOf(t, g, f.customer)
+		for range 5 {
+			commands = append(commands, f.propose(t, auto).ID)
+		}
+
+		two, active, closed := 2, client.SessionStatusActive, client.SessionStatusClosed
+		sessionID := func(s client.Session) string { return s.ID }
+		list := func(p client.ListSessionsParams) []string {
+			p.Limit = &two
+			return ids(t, f.alice.AllSessions(t.Context(), p), sessionID)
+		}
+		require.Equal(t, append([]string{other.session}, sessions...), list(client.ListSessionsParams{}))
+		require.Equal(t, sessions, list(client.ListSessionsParams{DeviceID: &f.device.ID}))
+		require.Equal(t, sessions[1:], list(client.ListSessionsParams{Status: &closed}))
+		require.Equal(t, sessions[:1], list(client.ListSessionsParams{DeviceID: &f.device.ID, Status: &active}))
+
+		commandID := func(c client.Command) string { return c.ID }
+		require.Equal(t, commands, ids(t, f.alice.AllCommands(t.Context(), f.session, client.ListCommandsParams{Limit: &two}), commandID))
+		found, err := f.alice.Session(t.Context(), f.session)
+		require.NoError(t, err)
+		require.Equal(t, commands, ids(t, each(found.Commands), commandID))
+		eventID := func(e client.Event) string { return e.ID }
+		events := ids(t, f.alice.AllEvents(t.Context(), f.session, client.ListSessionEventsParams{Limit: &two}), eventID)
+		require.Len(t, slices.Compact(events), 6)
+	})
+}
+
+// each reads a slice as a list.
+func each[T any](items []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, item := range items {
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
+}
+
+func TestTheSystemsInformationHoldsNoSecretAndNoAddress(t *testing.T) {
+	t.Parallel()
+	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		info, err := g.Person(gatewaytest.Customer(), "vera", "viewer").SystemInfo(t.Context())
+		require.NoError(t, err)
+		require.Contains(t, []string{"embedded", "standalone"}, info.Services.Redis.Mode)
+		require.True(t, info.Services.Redis.Ok && info.Services.Supabase.Ok)
+		require.Equal(t, []string{"test", "test"}, []string{info.Version, info.Environment})
+		require.NotEmpty(t, info.Build.Go)
+		text, err := json.Marshal(info)
+		require.NoError(t, err)
+		for _, address := range []string{storetest.SharedURL(t), g.URL, g.Issuer.URL(), g.MetricsURL} {
+			require.NotContains(t, string(text), portOf(t, address))
+		}
+		require.NotContains(t, string(text), "127.0.0.1")
+	})
+}
+
+func portOf(t testing.TB, address string) string {
+	t.Helper()
+	parsed, err := url.Parse(address)
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(parsed.Host)
+	require.NoError(t, err)
+	return ":" + port
+}

@@ -1,0 +1,110 @@
+package gateway_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/gateway"
+	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+func TestTheMetricsTellWhatWasAskedAndWhatBecameOfCommands(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	f := newFleet(t, g)
+	f.propose(t, auto)
+	claimed := f.claim(t)
+	_, err := f.device.Submit(t.Context(), claimed.ID, succeeded(claimed))
+	require.NoError(t, err)
+	f.decide(t, f.propose(t, review), false)
+	_, err = f.alice.Command(t.Context(), f.session, "nothing")
+	requireCode(t, client.CodeCommandNotFound, err)
+
+	metrics := g.Metrics(t)
+	for series, want := range map[string]float64{
+		`fieldgate_http_requests_total{operation="proposeCommand",status="201"}`:  2,
+		`fieldgate_http_requests_total{operation="getCommand",status="404"}`:      1,
+		`fieldgate_http_requests_total{operation="claimCommands",status="200"}`:   1,
+		`fieldgate_http_request_duration_seconds_count{operation="submitResult"}`: 1,
+		`fieldgate_command_transitions_total{transition="proposed"}`:              2,
+		`fieldgate_command_transitions_total{transition="claimed"}`:               1,
+		`fieldgate_command_transitions_total{transition="succeeded"}`:             1,
+		`fieldgate_command_transitions_total{transition="rejected"}`:              1,
+		`fieldgate_queue_age_seconds_count`:                                       1,
+		`fieldgate_claims_waiting`:                                                0,
+		`fieldgate_quarantined_records_total`:                                     0,
+		`fieldgate_redis_duration_seconds_count{name="propose"}`:                  2,
+		`fieldgate_redis_duration_seconds_count{name="decide"}`:                   1,
+	} {
+		require.Contains(t, metrics, series)
+		require.InDelta(t, want, metrics[series], 0, series)
+	}
+	require.Contains(t, metrics, "go_goroutines")
+	require.Contains(t, metrics, "process_resident_memory_bytes")
+}
+
+func TestNobodyCanFillTheMetricsWithNames(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	f := newFleet(t, g)
+	token := g.Token(f.customer, "alice", "admin")
+	ask := func(i int) {
+		for _, path := range []string{"/nowhere-%d", "/api/v1/customer/devices/id-%d", "/api/v1/customer/devices?q=%d", "/docs/%d"} {
+			for _, method := range []string{http.MethodGet, http.MethodPut, "PROPFIND", fmt.Sprintf("METHOD%d", i)} {
+				g.Ask(t, gatewaytest.Call{
+					Method: method, Path: fmt.Sprintf(path, i), Token: token,
+					Header: http.Header{"User-Agent": {fmt.Sprint(i)}, "X-Request-Id": {fmt.Sprint(i)}},
+				})
+			}
+		}
+	}
+	ask(0)
+	before := len(g.Metrics(t))
+	for i := range 20 {
+		ask(i + 1)
+	}
+	require.Len(t, g.Metrics(t), before)
+	require.Positive(t, g.Metrics(t)[`fieldgate_http_requests_total{operation="none",status="404"}`])
+}
+
+func TestFailuresOfRedisAreCountedAndCallersWhoLeaveAreNone(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	g := gatewaytest.Start(t, gatewaytest.OnRedis(server.URL()))
+	f := newFleet(t, g)
+	const failures = `fieldgate_redis_errors_total{name="read_device"}`
+	server.Signal(t, syscall.SIGSTOP)
+	impatient, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := f.alice.Device(impatient, f.device.ID)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	eventually(t, func() bool {
+		return g.Metrics(t)[`fieldgate_http_requests_total{operation="getDevice",status="499"}`] == 1
+	}, "the caller who left is not counted")
+	require.NotContains(t, g.Metrics(t), failures)
+
+	_, err = f.alice.Device(t.Context(), f.device.ID)
+	requireCode(t, client.CodeStoreUnavailable, err)
+	require.InDelta(t, 1, g.Metrics(t)[failures], 0)
+}
+
+func TestTheMetricsAreOnAPortOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	require.Equal(t, http.StatusNotFound, g.Ask(t, gatewaytest.Call{Method: http.MethodGet, Path: "/metrics"}).Status)
+	response, err := http.Get(g.MetricsURL + "/healthz")
+	require.NoError(t, err)
+	response.Body.Close()
+	require.Equal(t, http.StatusNotFound, response.StatusCode)
+
+	without := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.MetricsAddr = "" })
+	require.Equal(t, "http://", without.MetricsURL)
+}

@@ -1,0 +1,154 @@
+package gateway_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+func TestOfManyRegistrationsWithOneCodeOneSucceeds(t *testing.T) {
+	t.Parallel()
+	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		made, err := g.Person(gatewaytest.Customer(), "alice", "admin").Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
+		require.NoError(t, err)
+		codes := together(50, func(i int) error {
+			key := client.WithIdempotencyKey(fmt.Sprint("boot-", i))
+			return insist(func() error {
+				_, err := g.Register(t.Context(), client.RegisterDeviceRequest{ActivationCode: made.ActivationCode}, key)
+				return err
+			})
+		})
+		require.Equal(t, map[client.ProblemCode]int{"": 1, client.CodeInvalidActivationCode: 49}, codes)
+	})
+}
+
+func TestOfManyDecisionsOneIsRecorded(t *testing.T) {
+	t.Parallel()
+	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		f := newFleet(t, g)
+		proposed := f.propose(t, review)
+		codes := together(50, func(i int) error {
+			approver := g.Person(f.customer, fmt.Sprintf("approver-%d", i), "approver")
+			return insist(func() error {
+				_, err := approver.Decide(t.Context(), f.session, client.DecisionRequest{CommandID: proposed.ID, Approved: i%2 == 0})
+				return err
+			})
+		})
+		require.Equal(t, map[client.ProblemCode]int{"": 1, client.CodeAlreadyDecided: 49}, codes)
+		var decided int
+		for event, err := range f.alice.AllEvents(t.Context(), f.session, client.ListSessionEventsParams{}) {
+			require.NoError(t, err)
+			if event.Type == "command.approved" || event.Type == "command.rejected" {
+				decided++
+				require.Equal(t, event.Actor.ID, f.command(t, proposed.ID).Approval.DecidedBy)
+			}
+		}
+		require.Equal(t, 1, decided)
+	})
+}
+
+// A device whose line is full is asked for by a thousand claims while more
+// commands arrive. A claim that the store is too busy for is repeated, as the
+// contract has it, under its key.
+func TestEachCommandIsHandedOutOnce(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, gatewaytest.Start(t, gatewaytest.OnRedis(storetest.SharedURL(t))))
+	var handed tally
+	proposed := make([]string, 0, 150)
+	for range 100 {
+		proposed = append(proposed, f.propose(t, auto).ID)
+	}
+	var more sync.WaitGroup
+	more.Go(func() { proposed = append(proposed, f.proposeMore(t, 50)...) })
+	codes := together(1000, func(int) error { return handed.claim(t, f, 1) })
+	require.Equal(t, map[client.ProblemCode]int{"": 1000}, codes)
+	more.Wait()
+	for handed.total() < len(proposed) {
+		before := handed.total()
+		require.NoError(t, handed.claim(t, f, 10))
+		require.Greater(t, handed.total(), before, "some were not handed out")
+	}
+	f.requireNothingToClaim(t)
+	for _, id := range proposed {
+		require.Equal(t, 1, handed.of(id))
+	}
+}
+
+// proposeMore proposes, and tries again while the line is full or the store busy.
+func (f *fleet) proposeMore(t testing.TB, n int) (ids []string) {
+	for len(ids) < n {
+		key := client.WithIdempotencyKey(fmt.Sprint("more-", len(ids)))
+		made, err := f.alice.Propose(t.Context(), f.session, client.ProposeCommandRequest{Type: auto}, key)
+		switch client.CodeOf(err) {
+		case client.CodeDeviceQueueFull, client.CodeStoreUnavailable:
+			continue
+		}
+		if err != nil {
+			t.Errorf("proposing more: %v", err)
+			return ids
+		}
+		ids = append(ids, made.ID)
+	}
+	return ids
+}
+
+// tally counts how often each command was handed out.
+type tally struct {
+	mu    sync.Mutex
+	times map[string]int
+}
+
+func (c *tally) claim(t testing.TB, f *fleet, limit int) error {
+	request, key := client.ClaimRequest{Limit: limit, VisibilityTimeoutMs: 3_600_000}, client.WithIdempotencyKey(rand.Text())
+	var claimed []client.ClaimedCommand
+	err := insist(func() (err error) {
+		claimed, err = f.device.Claim(t.Context(), request, key)
+		return err
+	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.times == nil {
+		c.times = map[string]int{}
+	}
+	for _, one := range claimed {
+		c.times[one.ID]++
+	}
+	return err
+}
+
+func (c *tally) total() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.times)
+}
+
+func (c *tally) of(id string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.times[id]
+}
+
+func TestOfManyResultsOneStands(t *testing.T) {
+	t.Parallel()
+	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		f := newFleet(t, g)
+		f.propose(t, auto)
+		claimed := f.claim(t)
+		codes := together(50, func(i int) error {
+			outcome := succeeded(claimed)
+			outcome.Output = fmt.Sprint(i)
+			return insist(func() error {
+				_, err := f.device.Submit(t.Context(), claimed.ID, outcome)
+				return err
+			})
+		})
+		require.Equal(t, map[client.ProblemCode]int{"": 1, client.CodeCommandFinished: 49}, codes)
+	})
+}

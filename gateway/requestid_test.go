@@ -1,0 +1,70 @@
+package gateway_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+)
+
+func TestTheCallersRequestIDFollowsTheCommandToItsDevice(t *testing.T) {
+	t.Parallel()
+	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		f := newFleet(t, g)
+		const id = "Order_4711.v2-x"
+		proposed, err := f.alice.Propose(client.ContextWithRequestID(t.Context(), id), f.session, client.ProposeCommandRequest{Type: auto})
+		require.NoError(t, err)
+		require.Equal(t, id, proposed.RequestID)
+		require.Equal(t, id, f.claim(t).RequestID)
+		var kinds []string
+		for event, err := range f.alice.AllEvents(t.Context(), f.session, client.ListSessionEventsParams{}) {
+			require.NoError(t, err)
+			if event.RequestID == id {
+				kinds = append(kinds, event.Type)
+			}
+		}
+		require.Equal(t, []string{"command.proposed", "command.claimed"}, kinds)
+		line := g.Log.Line(t, id)
+		require.Equal(t, "proposeCommand", line["operation"])
+		require.Equal(t, "user:alice", line["principal"])
+		require.EqualValues(t, http.StatusCreated, line["status"])
+	})
+}
+
+func TestARefusalCarriesTheRequestIDInHeaderDocumentAndLog(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	refused := g.Ask(t, gatewaytest.Call{
+		Method: http.MethodGet, Path: "/api/v1/customer/devices", Header: http.Header{"X-Request-Id": {"mine"}},
+	})
+	require.Equal(t, "mine", refused.Header.Get("X-Request-ID"))
+	require.Equal(t, "mine", refused.Problem.RequestID)
+	require.Equal(t, "unauthorized", g.Log.Line(t, "mine")["code"])
+}
+
+func TestARequestIDThatCouldForgeSomethingIsReplaced(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	f := newFleet(t, g)
+	token := g.Token(f.customer, "alice", "admin")
+	for _, hostile := range []string{
+		"", "a b", "a;b", `"},{"level":"ERROR"`, "<script>", "../../etc", "ümlaut", "a\tb", "${jndi:x}", strings.Repeat("x", 129),
+	} {
+		made := g.Ask(t, gatewaytest.Call{
+			Method: http.MethodPost, Path: "/api/v1/customer/sessions/" + f.session + "/commands", Token: token,
+			Body: `{"type":"` + auto + `"}`, Header: http.Header{"X-Request-Id": {hostile}},
+		})
+		require.Equal(t, http.StatusCreated, made.Status, made.Body)
+		given := made.Header.Get("X-Request-ID")
+		require.Regexp(t, `^[A-Za-z0-9._-]{16,128}$`, given)
+		require.Contains(t, made.Body, `"requestId":"`+given+`"`)
+		g.Log.Line(t, given)
+		if hostile != "" {
+			require.NotContains(t, g.Log.String(), hostile)
+		}
+	}
+}

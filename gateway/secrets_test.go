@@ -1,0 +1,167 @@
+package gateway_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/customer/customertest"
+	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// TestNoSecretIsInTheLogOrInTheStore does all that hands secrets out, and looks
+// for them where they must not be. Only the claims' memory of an Idempotency-Key
+// holds claim tokens, because it has to give them out again.
+func TestNoSecretIsInTheLogOrInTheStore(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	g := gatewaytest.Start(t, gatewaytest.OnRedis(server.URL()))
+	f := newFleet(t, g)
+	secrets := map[string]string{"device secret": f.device.Secret}
+	f.registerAll(t, secrets)
+	f.signIn(t, secrets)
+	f.work(t, secrets)
+	for i, forgery := range customertest.ForgedTokens(g.Issuer.Issuer, "http://outside.invalid")[:40] {
+		_ = beat(t, g.DeviceWithToken(client.Bearer(forgery.Token)))
+		_, _ = g.Customer(client.Bearer(forgery.Token)).SystemInfo(t.Context())
+		if parts := strings.Split(forgery.Token, "."); len(parts) == 3 && len(parts[2]) > 20 {
+			secrets[fmt.Sprint("forged signature ", i)] = parts[2]
+		}
+	}
+
+	stored, claims := dump(t, server)
+	require.Contains(t, claims, secrets["claim token under a key"], "the dump misses what is there")
+	require.Contains(t, stored, f.device.ID, "the dump misses what is there")
+	require.NoError(t, g.Stop())
+	for what, secret := range secrets {
+		require.Greater(t, len(secret), 8, what)
+		require.NotContains(t, stored, secret, "%s in the store", what)
+		require.NotContains(t, g.Log.String(), secret, "%s in the log", what)
+		if !strings.HasPrefix(what, "claim token") {
+			require.NotContains(t, claims, secret, "%s in a claim's memory", what)
+		}
+	}
+	for _, private := range []string{"what the device printed", "example.com", "why it failed"} {
+		require.NotContains(t, g.Log.String(), private, "parameters and output are nobody's business but the tenant's")
+	}
+}
+
+// registerAll hands out codes and secrets, under keys and without.
+func (f *fleet) registerAll(t testing.TB, secrets map[string]string) {
+	t.Helper()
+	key := client.WithIdempotencyKey("a-key")
+	made, err := f.alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 8"}, key)
+	require.NoError(t, err)
+	issued, err := f.alice.IssueActivationCode(t.Context(), made.Device.ID, client.WithIdempotencyKey("another"))
+	require.NoError(t, err)
+	registered, err := f.Register(t.Context(), client.RegisterDeviceRequest{ActivationCode: issued.ActivationCode}, key)
+	require.NoError(t, err)
+	_, err = f.Register(t.Context(), client.RegisterDeviceRequest{ActivationCode: made.ActivationCode})
+	requireCode(t, client.CodeInvalidActivationCode, err)
+	for what, code := range map[string]string{"dead code": made.ActivationCode, "used code": issued.ActivationCode} {
+		secrets[what] = code
+		secrets[what+" without dashes"] = strings.ReplaceAll(code, "-", "")
+	}
+	secrets["device secret under a key"] = registered.DeviceSecret
+}
+
+// signIn hands out logins and tokens of people.
+func (f *fleet) signIn(t testing.TB, secrets map[string]string) {
+	t.Helper()
+	login := f.Login(t, f.device)
+	require.NoError(t, beat(t, f.DeviceWithToken(client.Bearer(login))))
+	secrets["login"] = login
+	secrets["login without its id"] = strings.TrimPrefix(login, "fgd_"+strings.TrimPrefix(f.device.ID, "dev_")+"_")
+	token := f.Token(f.customer, "vera", "viewer")
+	_, err := f.Customer(client.Bearer(token)).SystemInfo(t.Context())
+	require.NoError(t, err)
+	secrets["JWT"] = token
+	for i, part := range strings.Split(token, ".")[1:] {
+		secrets[fmt.Sprint("part of the JWT ", i)] = part
+	}
+	_, err = f.Authenticate(t.Context(), client.AuthenticateDeviceRequest{DeviceID: f.device.ID, DeviceSecret: "a wrong secret of a device"})
+	requireCode(t, client.CodeInvalidCredentials, err)
+	secrets["wrong secret"] = "a wrong secret of a device"
+}
+
+// work goes through the life of commands.
+func (f *fleet) work(t testing.TB, secrets map[string]string) {
+	t.Helper()
+	f.decide(t, f.propose(t, review), true)
+	claimed := f.claim(t)
+	secrets["claim token"] = claimed.ClaimToken
+	_, err := f.device.Extend(t.Context(), claimed.ID, client.ExtendRequest{ClaimToken: claimed.ClaimToken, ExtensionMs: 60_000})
+	require.NoError(t, err)
+	_, err = f.device.Submit(t.Context(), claimed.ID, client.ResultRequest{
+		ClaimToken: claimed.ClaimToken, Status: client.ResultStatusFailed, Output: "what the device printed", Error: "why it failed",
+	})
+	require.NoError(t, err)
+	f.propose(t, auto)
+	again, err := f.device.Claim(t.Context(), client.ClaimRequest{}, client.WithIdempotencyKey("claim-key"))
+	require.NoError(t, err)
+	secrets["claim token under a key"] = again[0].ClaimToken
+	_, err = f.device.Extend(t.Context(), again[0].ID, client.ExtendRequest{ClaimToken: "a guessed claim token", ExtensionMs: 1000})
+	requireCode(t, client.CodeInvalidClaimToken, err)
+	secrets["guessed claim token"] = "a guessed claim token"
+}
+
+// dump writes all that a Redis holds, keys and values; what claims remember
+// under an Idempotency-Key apart from the rest.
+func dump(t testing.TB, server *storetest.Server) (stored, claims string) {
+	t.Helper()
+	db := server.Client(t)
+	var rest, remembered strings.Builder
+	keys, err := db.Keys(t.Context(), "*").Result()
+	require.NoError(t, err)
+	for _, key := range keys {
+		into := &rest
+		if strings.Contains(key, ":claim:") {
+			into = &remembered
+		}
+		fmt.Fprintln(into, key, valueOf(t, db, key))
+	}
+	return rest.String(), remembered.String()
+}
+
+func valueOf(t testing.TB, db *redis.Client, key string) string {
+	t.Helper()
+	kind, err := db.Type(t.Context(), key).Result()
+	require.NoError(t, err)
+	read := map[string]func(ctx context.Context) (any, error){
+		"string": func(ctx context.Context) (any, error) { return db.Get(ctx, key).Result() },
+		"hash":   func(ctx context.Context) (any, error) { return db.HGetAll(ctx, key).Result() },
+		"set":    func(ctx context.Context) (any, error) { return db.SMembers(ctx, key).Result() },
+		"list":   func(ctx context.Context) (any, error) { return db.LRange(ctx, key, 0, -1).Result() },
+		"zset":   func(ctx context.Context) (any, error) { return db.ZRange(ctx, key, 0, -1).Result() },
+		"stream": func(ctx context.Context) (any, error) { return db.XRange(ctx, key, "-", "+").Result() },
+		"none":   func(context.Context) (any, error) { return "", nil }, // it ended in between
+	}[kind]
+	require.NotNil(t, read, "a %s cannot be dumped", kind)
+	value, err := read(t.Context())
+	require.NoError(t, err)
+	text, err := json.Marshal(value)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestATokenInTheQueryIsNotATokenAndIsNotLogged(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	token := g.Token(gatewaytest.Customer(), "alice", "admin")
+	for _, parameter := range []string{"access_token", "token", "authorization"} {
+		answer := g.Ask(t, gatewaytest.Call{Method: "GET", Path: "/api/v1/customer/devices?" + parameter + "=" + token})
+		require.Equal(t, 401, answer.Status)
+		g.Log.Line(t, answer.Problem.RequestID)
+	}
+	answer := g.Ask(t, gatewaytest.Call{Method: "GET", Path: "/nowhere?access_token=" + token})
+	require.Equal(t, 404, answer.Status)
+	g.Log.Line(t, answer.Problem.RequestID)
+	require.NotContains(t, g.Log.String(), token)
+}
