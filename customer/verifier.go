@@ -17,11 +17,10 @@ import (
 const refusedDetail = "A valid, current access token for this service is required."
 
 var (
-	errTokenTooLong  = errors.New("the token is longer than the limit")
-	errHS256Refused  = errors.New("the token is signed with HS256 and no secret is configured")
-	errUnknownKey    = errors.New("the issuer publishes no such key for the token's algorithm")
-	errNoUsableKeys  = errors.New("the issuer's answer holds no usable key")
-	errNotYetFetched = errors.New("the issuer's keys have not been fetched yet")
+	errTokenTooLong = errors.New("the token is longer than the limit")
+	errHS256Refused = errors.New("the token is signed with HS256 and no secret is configured")
+	errUnknownKey   = errors.New("the issuer publishes no such key for the token's algorithm")
+	errNoUsableKeys = errors.New("the issuer's answer holds no usable key")
 )
 
 // Verifier verifies access tokens. It is safe for concurrent use.
