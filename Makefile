@@ -30,7 +30,7 @@ test: redis ## Run every test; installs redis-server where it may.
 	@for module in $(MODULES); do (cd $$module && go test $(RACE) -timeout 15m ./...) || exit 1; done
 
 bench: redis ## Measure what has a bar.
-	go test -run '^$$' -bench . -benchmem ./api/... ./queue/...
+	go test -run '^$$' -bench . -benchmem ./api/... ./store/... ./queue/...
 
 check: format vet lint drift contract ## Check what needs no test: format, vet, lint, drift, contract.
 

@@ -37,8 +37,9 @@ type Config struct {
 	// place of RedisURL. Only `fieldgate dev` does so.
 	Embedded bool
 
-	// AutoPipeline sends commands of concurrent requests to Redis together.
-	// FIELDGATE_REDIS_AUTO_PIPELINE.
+	// AutoPipeline sends scripts of concurrent requests to Redis together: at 64
+	// callers it halves the CPU of both sides, a lone caller waits 40 µs longer.
+	// Default: off. FIELDGATE_REDIS_AUTO_PIPELINE, on.
 	AutoPipeline bool
 
 	// SupabaseURL is the project whose people sign in. It gives the three

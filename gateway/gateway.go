@@ -82,7 +82,7 @@ func (g *Gateway) assemble(context.Context) (err error) {
 	g.devices = device.New(device.Config{
 		Store: g.store, Retention: g.cfg.Retention, CodeKey: []byte(g.cfg.CodeKey), DeviceRate: g.cfg.DeviceRate, Logger: g.log,
 	})
-	g.sessions = session.New(session.Config{Store: g.store, Retention: g.cfg.Retention})
+	g.sessions = session.New(session.Config{Store: g.store, Retention: g.cfg.Retention, Logger: g.log})
 	g.queue = queue.New(queue.Config{
 		Store: g.store, Policy: g.cfg.Policy, Retention: g.cfg.Retention, Registerer: g.registry, Logger: g.log,
 	})

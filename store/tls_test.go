@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -35,15 +36,19 @@ func trustTestAuthority() (err error) {
 	if trusted, err = newAuthority(); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "fieldgate-authority-")
+	file, err := os.CreateTemp("", "fieldgate-authority-")
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(dir, "authority.pem")
-	if err := os.WriteFile(file, pemOf("CERTIFICATE", trusted.cert.Raw), 0o600); err != nil {
+	defer os.Remove(file.Name())
+	if _, err := file.Write(pemOf("CERTIFICATE", trusted.cert.Raw)); err != nil {
 		return err
 	}
-	return os.Setenv("SSL_CERT_FILE", file)
+	if err := errors.Join(file.Close(), os.Setenv("SSL_CERT_FILE", file.Name())); err != nil {
+		return err
+	}
+	_, err = x509.SystemCertPool() // read once in the life of a process
+	return err
 }
 
 func newAuthority() (*authority, error) {

@@ -44,7 +44,9 @@ func (s *Store) Listen(ctx context.Context, hear func(Wake)) {
 
 // listen hears one connection until it breaks.
 func (s *Store) listen(ctx context.Context, hear func(Wake)) {
-	sub := s.client.Subscribe(ctx, wakeChannel)
+	// As a pattern, although it is none: the client of a Cluster ties a channel to
+	// the master of its slot, and while that one is dead it would hear of nothing.
+	sub := s.client.PSubscribe(ctx, wakeChannel)
 	defer sub.Close()
 	// A read in progress does not notice the end of its context.
 	stop := context.AfterFunc(ctx, func() { _ = sub.Close() })

@@ -43,7 +43,7 @@ type settings struct {
 	RateTotal    rate   `name:"rate-register-total" env:"FIELDGATE_RATE_REGISTER_TOTAL" default:"3000/1000" help:"Registrations a minute and at once, from everywhere."`
 	RateLogin    rate   `env:"FIELDGATE_RATE_LOGIN" default:"600/300" help:"Device logins a minute and at once, from each address."`
 
-	AutoPipeline bool   `name:"redis-auto-pipeline" env:"FIELDGATE_REDIS_AUTO_PIPELINE" default:"false" help:"Send the Redis commands of concurrent requests together."`
+	AutoPipeline bool   `name:"redis-auto-pipeline" env:"FIELDGATE_REDIS_AUTO_PIPELINE" default:"true" negatable:"" help:"Send the Redis scripts of concurrent requests together."`
 	Environment  string `env:"FIELDGATE_ENVIRONMENT" help:"What the system's information calls this installation."`
 	LogLevel     string `env:"FIELDGATE_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"The least important lines that are written (debug, info, warn, error)."`
 	LogFormat    string `env:"FIELDGATE_LOG_FORMAT" enum:"json,text," default:"" help:"How lines are written (json, text)."`
