@@ -102,11 +102,11 @@ func get(ctx context.Context, parameters json.RawMessage) (string, error) {
 // describe tells what the kernel says of the machine.
 func describe(context.Context, json.RawMessage) (string, error) {
 	facts := []string{fmt.Sprintf("%s/%s, %d processors", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())}
-	for name, path := range map[string]string{
-		"kernel": "/proc/sys/kernel/osrelease", "load": "/proc/loadavg", "uptime": "/proc/uptime",
+	for _, fact := range [][2]string{
+		{"kernel", "/proc/sys/kernel/osrelease"}, {"load", "/proc/loadavg"}, {"uptime", "/proc/uptime"},
 	} {
-		if text, err := os.ReadFile(path); err == nil {
-			facts = append(facts, name+" "+strings.TrimSpace(string(text)))
+		if text, err := os.ReadFile(fact[1]); err == nil {
+			facts = append(facts, fact[0]+" "+strings.TrimSpace(string(text)))
 		}
 	}
 	return strings.Join(facts, "; "), nil
