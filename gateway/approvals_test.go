@@ -62,7 +62,6 @@ func TestTheInboxHoldsTheCommandsOfAllDevicesOfTheTenantAndNoOther(t *testing.T)
 			require.NoError(t, err)
 			got = append(got, c.ID)
 		}
-		require.Len(t, got, len(want))
 		require.ElementsMatch(t, want, got)
 		require.True(t, slices.IsSorted(got), "the oldest is at the top")
 	})

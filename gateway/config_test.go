@@ -33,6 +33,8 @@ func TestASettingThatDoesNotFitIsRefusedInOneSentenceThatNamesIt(t *testing.T) {
 		"idle before the balancer": {func(c *gateway.Config) { c.IdleTimeout = 60 * time.Second }, "FIELDGATE_IDLE_TIMEOUT"},
 		"a balancer that cuts waits": {func(c *gateway.Config) { c.BalancerIdleTimeout = 30 * time.Second },
 			"FIELDGATE_BALANCER_IDLE_TIMEOUT"},
+		"an origin with a path": {func(c *gateway.Config) { c.AllowedOrigins = []string{"https://app.example.com/page"} },
+			"FIELDGATE_ALLOWED_ORIGINS"},
 		"a short memory":    {func(c *gateway.Config) { c.Retention = time.Minute }, "FIELDGATE_RETENTION"},
 		"a negative delay":  {func(c *gateway.Config) { c.DrainDelay = -1 }, "FIELDGATE_DRAIN_DELAY"},
 		"a short code key":  {func(c *gateway.Config) { c.CodeKey = "short" }, "FIELDGATE_CODE_KEY"},

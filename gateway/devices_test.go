@@ -11,7 +11,7 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-func (f *fleet) device1(t testing.TB) client.Device {
+func (f *fleet) seen(t testing.TB) client.Device {
 	t.Helper()
 	found, err := f.alice.Device(t.Context(), f.device.ID)
 	require.NoError(t, err)
@@ -67,8 +67,8 @@ func TestADeviceTellsWhatWaitsForIt(t *testing.T) {
 		f.propose(t, auto)
 		f.propose(t, auto)
 		f.propose(t, review)
-		require.Equal(t, 2, *f.device1(t).PendingCommands)
-		require.Equal(t, f.session, f.device1(t).ActiveSessionID)
+		require.Equal(t, 2, *f.seen(t).PendingCommands)
+		require.Equal(t, f.session, f.seen(t).ActiveSessionID)
 		pulse, err := f.device.Heartbeat(t.Context(), client.HeartbeatRequest{Status: client.HeartbeatStatusOk})
 		require.NoError(t, err)
 		require.Equal(t, 2, pulse.PendingCommands)
@@ -190,7 +190,7 @@ func TestDecommissioningADeviceIsFinal(t *testing.T) {
 			require.Equal(t, client.CommandStatusCancelled, f.command(t, id).Status)
 		}
 		require.Equal(t, client.CommandStatusClaimed, f.command(t, claimed.ID).Status)
-		require.Equal(t, client.DeviceStatusDecommissioned, f.device1(t).Status, "its history stays")
+		require.Equal(t, client.DeviceStatusDecommissioned, f.seen(t).Status, "its history stays")
 		_, err := f.alice.Resume(t.Context(), f.device.ID, "")
 		requireCode(t, client.CodeDeviceDecommissioned, err)
 		_, err = f.alice.IssueActivationCode(t.Context(), f.device.ID)

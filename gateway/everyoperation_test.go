@@ -195,9 +195,11 @@ func (w walk) foreign(slots []string) map[string]map[string]string {
 		"another tenant's":                       w.stranger.only(slots),
 		"another tenant's of the same partition": w.neighbour.only(slots),
 	}
-	// Another device's, and another session's, command.
 	if len(slots) == 1 && strings.HasPrefix(w.values[slots[0]], "cmd_") {
 		ids["another device's"] = w.sibling.only(slots)
+		if strings.Contains(w.path, "{sessionId}") {
+			ids["another session's"] = map[string]string{slots[0]: w.values["earlierId"]}
+		}
 	}
 	return ids
 }

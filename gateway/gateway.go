@@ -116,7 +116,7 @@ func (g *Gateway) newServer() error {
 		AllowedOrigins: g.cfg.AllowedOrigins, MaxBodyBytes: maxBodyBytes,
 	})
 	if err != nil {
-		return fmt.Errorf("preparing the HTTP edge: %w", err)
+		return fmt.Errorf("preparing the HTTP edge with FIELDGATE_ALLOWED_ORIGINS: %w", err)
 	}
 	g.server = &http.Server{
 		Handler:           handler,

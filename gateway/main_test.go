@@ -2,7 +2,6 @@ package gateway_test
 
 import (
 	"encoding/json"
-	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -152,7 +151,7 @@ func together(n int, call func(i int) error) (codes map[client.ProblemCode]int) 
 			err := call(i)
 			code := client.CodeOf(err)
 			if err != nil && code == "" {
-				code = "?" + errors.Unwrap(err).Error()
+				code = "?" + err.Error()
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -145,6 +145,10 @@ func newWorld(t testing.TB, g *gatewaytest.Gateway, customer string) *world {
 	w.values["provisionedId"], w.values["activationCode"] = made.Device.ID, made.ActivationCode
 	w.values["deviceId"], w.values["deviceSecret"] = w.device.ID, w.device.Secret
 	w.values["spareId"] = g.Join(t, w.alice).ID
+	w.values["earlierId"] = w.propose(t, review).ID
+	_, err = w.alice.CloseSession(t.Context(), w.session, "")
+	require.NoError(t, err)
+	w.session = w.open(t, w.device.ID)
 	w.values["sessionId"] = w.session
 	w.propose(t, auto)
 	finished := w.claim(t)
