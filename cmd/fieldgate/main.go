@@ -32,14 +32,26 @@ func main() {
 		kong.Description("A command gateway between the people who run a fleet of devices and the devices."),
 		kong.Vars{"version": programVersion()},
 	)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	// Once the first signal has begun the drain, a second one ends the process.
-	context.AfterFunc(ctx, stop)
-	parsed.BindTo(ctx, (*context.Context)(nil))
+	parsed.BindTo(untilSignal(), (*context.Context)(nil))
 	if err := parsed.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "fieldgate:", err)
 		os.Exit(1)
 	}
+}
+
+// untilSignal gives a context that ends with the first signal, which begins the
+// drain. The second one ends the process, however soon it comes: from the first
+// one on, signals are not caught any more.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		cancel()
+	}()
+	return ctx
 }
 
 func programVersion() string {
