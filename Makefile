@@ -8,11 +8,12 @@ MODULES  := . clients/go
 # Tools run at a pinned version, without being dependencies of the program.
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+ASYNCAPI    := .ci/asyncapi
 
-.PHONY: help build run demo generate test bench check format vet lint drift contract vulncheck redis
+.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/fieldgate.
 	@$(BUILD) -o bin/fieldgate ./cmd/fieldgate
@@ -32,7 +33,13 @@ test: redis ## Run every test; installs redis-server where it may.
 bench: redis ## Measure what has a bar.
 	go test -run '^$$' -bench . -benchmem ./api/... ./store/... ./queue/...
 
-check: format vet lint drift contract ## Check what needs no test: format, vet, lint, drift, contract.
+bench-sockets: redis ## Measure 10,000 sockets and the way of a command; takes minutes.
+	@FIELDGATE_MEASURE_SOCKETS=full go test -count=1 -timeout 15m -v -run '^TestMeasureSockets$$' ./gateway
+
+test-balancer: redis haproxy ## Test behind a real balancer; installs haproxy where it may.
+	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run 'Balancer|RollingRestart' ./gateway
+
+check: format vet lint drift contract asyncapi ## Check what needs no test: format, vet, lint, drift, contracts.
 
 format:
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
@@ -53,6 +60,14 @@ drift:
 contract:
 	@go test -count=1 . ./generated
 
+# The parser of the AsyncAPI project has the last word on asyncapi.yaml.
+asyncapi: $(ASYNCAPI)/node_modules/.package-lock.json
+	@node $(ASYNCAPI)/check.js asyncapi.yaml
+
+# npm writes this file last, so it stands for all that was installed.
+$(ASYNCAPI)/node_modules/.package-lock.json: $(ASYNCAPI)/package-lock.json | node
+	@cd $(ASYNCAPI) && npm ci --loglevel=error && touch node_modules/.package-lock.json
+
 vulncheck: ## Look the dependencies up in the vulnerability database (online).
 	@for module in $(MODULES); do (cd $$module && $(GOVULNCHECK) ./...) || exit 1; done
 
@@ -64,3 +79,16 @@ redis:
 	else \
 		echo "the tests need redis-server 7 or later: install it (Debian: sudo apt-get install redis-server, macOS: brew install redis)"; exit 1; \
 	fi
+
+haproxy:
+	@command -v haproxy >/dev/null 2>&1 && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+		echo "installing haproxy for the tests"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends haproxy >/dev/null; \
+	else \
+		echo "these tests need haproxy: install it (Debian: sudo apt-get install haproxy, macOS: brew install haproxy)"; exit 1; \
+	fi
+
+node:
+	@command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 && [ "$$(node -p 'parseInt(process.versions.node)')" -ge 20 ] && exit 0; \
+	echo "checking asyncapi.yaml needs Node.js 20 or later with npm: install it (https://nodejs.org, macOS: brew install node)"; exit 1

@@ -9,3 +9,9 @@ import _ "embed"
 //
 //go:embed openapi.yaml
 var Spec []byte
+
+// SocketSpec is asyncapi.yaml, written by hand too: the frames of the sockets. It
+// takes schemas from openapi.yaml by reference, so the two are served side by side.
+//
+//go:embed asyncapi.yaml
+var SocketSpec []byte

@@ -11,13 +11,13 @@
 //	secure     headers of every answer           secure.go
 //	share      other origins, for browsers       cors.go
 //	route      chi; 404 and 405                  router.go
-//	admit      the contract                      contract.go
+//	admit      the contract                      contract.go, handshake.go
 //	serve      the generated wrapper and handler
 //
-// Admitting a request means: authenticate it by its headers alone, check the role,
-// count it against the rate limit, and only then look at what it holds. The limit
-// comes before validation because validation is what an abuser would make us do; it
-// comes after authentication because it counts per caller.
+// Admitting a request means: check the handshake if it is one, authenticate by the
+// headers alone, check the role, count it against the rate limit, and only then look
+// at what it holds. The limit comes before validation because validation is what an
+// abuser would make us do; it comes after authentication because it counts per caller.
 package api
 
 import (
@@ -80,7 +80,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 
 	// AllowedOrigins are the web pages that may call from a browser, such as
-	// https://app.example.com. None means that only pages of this host may.
+	// https://app.example.com. None means that only pages of this host may. Sockets
+	// are for listed pages only: whose host this is cannot be told behind a proxy.
 	AllowedOrigins []string
 
 	// MaxBodyBytes bounds every request body, in bytes. An operation may lower its own
@@ -126,13 +127,13 @@ func newEdge(config Config) (*edge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the contract: %w", err)
 	}
-	contract, err := newContract(document, config)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the contract: %w", err)
-	}
 	origins, err := newOrigins(config.AllowedOrigins)
 	if err != nil {
 		return nil, fmt.Errorf("reading the allowed origins: %w", err)
+	}
+	contract, err := newContract(document, config, origins)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the contract: %w", err)
 	}
 	metrics, err := newMetrics(config.Registerer)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/api/schema"
 )
 
 // firstRead is how much memory a body gets before any of it has arrived, in bytes. A
@@ -17,8 +18,7 @@ const firstRead = 16 << 10
 
 // body is what an operation takes as its body, which is JSON.
 type body struct {
-	schema   *openapi3.Schema
-	names    map[string]bool // all property names of the schema
+	schema   *schema.Schema
 	required bool
 	limit    int64 // in bytes
 }
@@ -34,12 +34,10 @@ func newBody(described *openapi3.Operation, maxBytes int64) (*body, error) {
 		return nil, errors.New("a body that is not application/json alone")
 	}
 	b := &body{
-		schema:   media.Schema.Value,
-		names:    make(map[string]bool),
+		schema:   schema.New(media.Schema.Value),
 		required: described.RequestBody.Value.Required,
 		limit:    maxBytes,
 	}
-	collectNames(b.schema, b.names, make(map[*openapi3.Schema]bool))
 	if lower, ok := described.Extensions["x-max-body-bytes"].(float64); ok {
 		b.limit = min(b.limit, int64(lower))
 	}
@@ -70,7 +68,7 @@ func isJSON(header http.Header) bool {
 
 // bind validates the body and leaves in its place what was validated, defaults
 // included.
-func (v *validator) bind(w http.ResponseWriter, r *http.Request, b *body) error {
+func bind(w http.ResponseWriter, r *http.Request, b *body) error {
 	if b == nil {
 		return nil
 	}
@@ -80,10 +78,10 @@ func (v *validator) bind(w http.ResponseWriter, r *http.Request, b *body) error 
 	}
 	value, wrong := b.decode(data)
 	if wrong != nil {
-		return invalid(*wrong)
+		return schema.Invalid(*wrong)
 	}
-	if err := b.schema.VisitJSON(value, v.bodies...); err != nil {
-		return invalid(explain(err, "", b.names)...)
+	if err := b.schema.Validate(value); err != nil {
+		return err
 	}
 	r.Body = validated{value}
 	return nil
@@ -103,7 +101,7 @@ func (b *body) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case errors.As(err, &overflow):
 		return nil, tooLarge()
 	case err != nil:
-		refusal := invalid(fieldgate.FieldError{Keyword: "syntax", Reason: "ended too early"})
+		refusal := schema.Invalid(fieldgate.FieldError{Keyword: "syntax", Reason: "ended too early"})
 		refusal.Cause = err
 		return nil, refusal
 	}
@@ -115,7 +113,7 @@ func (b *body) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 func (b *body) decode(data []byte) (any, *fieldgate.FieldError) {
 	switch {
 	case len(data) > 0:
-		return decodeJSON(data)
+		return schema.Decode(data)
 	case b.required:
 		return nil, &fieldgate.FieldError{Keyword: "required", Reason: "a body is required"}
 	}

@@ -19,10 +19,11 @@ type contract struct {
 	authenticators map[string]Authenticator
 	authorize      func(ctx context.Context, leastRole string) error
 	rateLimit      func(ctx context.Context, operationID string) error
+	origins        origins
 	validator      *validator
 }
 
-func newContract(document *openapi3.T, config Config) (*contract, error) {
+func newContract(document *openapi3.T, config Config, origins origins) (*contract, error) {
 	operations, err := index(document, config.MaxBodyBytes)
 	if err != nil {
 		return nil, err
@@ -32,6 +33,7 @@ func newContract(document *openapi3.T, config Config) (*contract, error) {
 		authenticators: config.Authenticators,
 		authorize:      config.Authorize,
 		rateLimit:      config.RateLimit,
+		origins:        origins,
 		validator:      newValidator(),
 	}
 	return c, c.complete()
@@ -80,6 +82,11 @@ func (c *contract) admit(w http.ResponseWriter, r *http.Request) (*http.Request,
 	}
 	facts := request.Of(r.Context())
 	facts.Operation = op.id
+	if op.socket {
+		if err := c.shakeHands(r, op); err != nil {
+			return nil, err
+		}
+	}
 	ctx, err := c.identify(r, op)
 	if err != nil {
 		return nil, err

@@ -201,7 +201,7 @@ func TestAnEdgeThatWouldLeaveSomethingOpenDoesNotStart(t *testing.T) {
 	}{
 		"no authenticator": {
 			change: func(c *Config) { delete(c.Authenticators, "customerJWT") },
-			want:   "deleteThing needs an authenticator for customerJWT",
+			want:   "needs an authenticator for customerJWT",
 		},
 		"no authorization": {
 			change: func(c *Config) { c.Authorize = nil },

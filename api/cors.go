@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 )
 
 // What browsers may send and read across origins. Tokens travel in a header and never
@@ -31,12 +32,22 @@ func newOrigins(list []string) (origins, error) {
 	return o, nil
 }
 
-// isOrigin reports whether a browser would write the origin in the same way.
+// defaultPorts are not written in an origin.
+var defaultPorts = map[string]string{"https": "443", "http": "80"}
+
+// isOrigin reports whether a browser would write the origin in the same way: in lower
+// case, names of other scripts in Punycode, without a default port.
 func isOrigin(parsed *url.URL, origin string) bool {
-	web := parsed.Scheme == "https" || parsed.Scheme == "http"
-	named := parsed.Host != "" && !strings.Contains(parsed.Host, "*")
+	port, web := defaultPorts[parsed.Scheme]
+	named := parsed.Host != "" && !strings.ContainsFunc(parsed.Host, notInHost) && parsed.Port() != port
 	return web && named && origin == strings.ToLower(parsed.Scheme+"://"+parsed.Host)
 }
+
+func notInHost(c rune) bool { return c == '*' || c > unicode.MaxASCII }
+
+// originOf gives the origin of the page that asks, as its browser says; empty where
+// there is none. Several are an origin that no page has.
+func originOf(r *http.Request) string { return strings.Join(r.Header["Origin"], ", ") }
 
 // share tells browsers which pages may call and read. It guards those pages' users,
 // not us: who is no browser does not ask.

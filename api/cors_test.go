@@ -102,6 +102,7 @@ func TestWhatIsNoOriginCannotBeAllowed(t *testing.T) {
 
 	for _, origin := range []string{
 		"*", "null", "", "app.example.com", "https://", "https://*.example.com", "https://app.example.com/", "https://app.example.com?x",
+		"https://app.example.com:443", "http://app.example.com:80", "https://bücher.example",
 		"https://user@app.example.com", "https://App.example.com", "ftp://app.example.com", "https://app.example.com#x", "://",
 	} {
 		config := smallConfig(t, [2]string{})

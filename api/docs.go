@@ -15,6 +15,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
 	"github.com/swaggest/swgui/v5emb"
+
+	"github.com/fieldgate/fieldgate"
 )
 
 var (
@@ -32,8 +34,9 @@ var (
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; " +
 	"img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// docs are the published contract and the pages that show it. They stand outside of
-// the contract: everyone may read them, and they are the same until the next start.
+// docs are the published contract, that of the sockets, and the pages that show them.
+// They stand outside of the contract: everyone may read them, and they are the same
+// until the next start.
 // /docs/errors and the assets are parts of the page and no operations.
 type docs struct {
 	documents map[string]*document // by path
@@ -67,6 +70,7 @@ func newDocs(spec []byte, contract *openapi3.T) (*docs, error) {
 		documents: map[string]*document{
 			"/openapi.yaml":    newDocument("application/yaml", spec),
 			"/openapi.json":    newDocument("application/json", asJSON),
+			"/asyncapi.yaml":   newDocument("application/yaml", fieldgate.SocketSpec),
 			"/docs":            newDocument("text/html; charset=utf-8", page.Bytes()),
 			"/docs/start.js":   newDocument("text/javascript; charset=utf-8", startScript),
 			"/docs/errors":     newDocument("text/html; charset=utf-8", errors.Bytes()),

@@ -48,11 +48,32 @@ func TestTheContractIsServedAsJSONToo(t *testing.T) {
 	require.Equal(t, "#/components/schemas/Part", asJSON.Components.Schemas["Thing"].Value.Properties["parts"].Value.Items.Ref)
 }
 
+func TestTheContractOfTheSocketsIsServedAsItWasWritten(t *testing.T) {
+	t.Parallel()
+
+	response := ask(t, publishedConfig(server{}), http.MethodGet, "/asyncapi.yaml", "")
+
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.Equal(t, "application/yaml", response.Header.Get("Content-Type"))
+	require.Equal(t, string(fieldgate.SocketSpec), read(t, response))
+}
+
+// The page shows the description and the external documents of the contract.
+func TestThePageLinksTheContractOfTheSockets(t *testing.T) {
+	t.Parallel()
+
+	contract, err := openapi3.NewLoader().LoadFromData([]byte(read(t, ask(t, publishedConfig(server{}), http.MethodGet, "/openapi.json", ""))))
+
+	require.NoError(t, err)
+	require.Equal(t, "/asyncapi.yaml", contract.ExternalDocs.URL)
+	require.Contains(t, contract.Info.Description, "](/asyncapi.yaml)")
+}
+
 func TestDocumentsAreKeptUntilTheyChange(t *testing.T) {
 	t.Parallel()
 	it := newThings(t, nothing)
 
-	for _, path := range []string{"/openapi.yaml", "/openapi.json", "/docs", "/docs/errors", "/docs/start.js", "/docs/swagger-ui.css"} {
+	for _, path := range []string{"/openapi.yaml", "/openapi.json", "/asyncapi.yaml", "/docs", "/docs/errors", "/docs/start.js", "/docs/swagger-ui.css"} {
 		first := it.fetch(t, path)
 		require.Equal(t, http.StatusOK, first.StatusCode, path)
 		require.Equal(t, "public, no-cache", first.Header.Get("Cache-Control"), path)

@@ -22,6 +22,7 @@ type operation struct {
 	leastRole  string // empty if any principal may call
 	parameters parameters
 	body       *body // nil if it takes none
+	socket     bool  // answers 101
 	lenient    bool  // takes nothing, and the contract has no 400 for it: probes may add a query
 }
 
@@ -60,6 +61,7 @@ func newOperation(document *openapi3.T, item *openapi3.PathItem, described *open
 		leastRole:  leastRole,
 		parameters: parameters,
 		body:       body,
+		socket:     described.Responses.Status(http.StatusSwitchingProtocols) != nil,
 		lenient:    len(parameters.all) == 0 && body == nil && described.Responses.Status(http.StatusBadRequest) == nil,
 	}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/api/schema"
 )
 
 // parameters are what an operation takes beside its body.
@@ -70,6 +71,8 @@ func (v *validator) checkParameters(r *http.Request, p *parameters) []fieldgate.
 	return wrong
 }
 
+var malformedQuery = fieldgate.FieldError{Pointer: "/query", Keyword: "syntax", Reason: "is not well-formed"}
+
 // readQuery refuses names that the operation does not take, because a misspelt filter
 // would otherwise list everything, and repeated values, of which one would be
 // validated and all be bound.
@@ -79,17 +82,17 @@ func (p *parameters) readQuery(raw string) (url.Values, []fieldgate.FieldError) 
 	}
 	query, err := url.ParseQuery(raw)
 	if err != nil {
-		return nil, []fieldgate.FieldError{{Pointer: "/query", Keyword: "syntax", Reason: "is not well-formed"}}
+		return nil, []fieldgate.FieldError{malformedQuery}
 	}
 	var wrong []fieldgate.FieldError
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		repeatable, known := p.query[name]
 		switch {
 		case !known:
-			wrong = appendOnce(wrong, fieldgate.FieldError{
+			wrong = schema.AppendOnce(wrong, fieldgate.FieldError{
 				Pointer: "/query",
 				Keyword: "unknown",
-				Reason:  "has a parameter that this operation does not take; it takes " + listed(maps.Keys(p.query)),
+				Reason:  "has a parameter that this operation does not take; it takes " + schema.Listed(maps.Keys(p.query)),
 			})
 		case len(query[name]) > 1 && !repeatable:
 			wrong = append(wrong, repeated("/query/"+name))
@@ -134,13 +137,13 @@ func wrongParameter(parameter *openapi3.Parameter, err error) []fieldgate.FieldE
 	var schemaError *openapi3.SchemaError
 	switch {
 	case errors.As(err, &schemaError):
-		return explain(err, wrong.Pointer, nil)
+		return schema.Explain(err, wrong.Pointer, nil)
 	case errors.Is(err, openapi3filter.ErrInvalidRequired):
 		wrong.Keyword, wrong.Reason = "required", "is required"
 	case errors.Is(err, openapi3filter.ErrInvalidEmptyValue):
 		wrong.Keyword, wrong.Reason = "minLength", "must not be empty"
 	default:
-		wrong.Keyword, wrong.Reason = "type", mustBeOfType(parameter.Schema.Value)
+		wrong.Keyword, wrong.Reason = "type", schema.MustBeOfType(parameter.Schema.Value)
 	}
 	return []fieldgate.FieldError{wrong}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/api/schema"
 )
 
 // secret stands for what a caller sent and must not find in the answer.
@@ -88,5 +89,5 @@ func TestTheNumberOfFaultsThatAreToldIsBounded(t *testing.T) {
 
 	document := requireProblem(t, newThings(t, nothing).put(t, body), fieldgate.CodeValidationFailed)
 
-	require.Len(t, document.Errors, maxReasons)
+	require.Len(t, document.Errors, schema.MaxReasons)
 }

@@ -8,7 +8,7 @@ import (
 
 const requestIDHeader = "X-Request-Id" // as net/http spells X-Request-ID
 
-// identify gives the request its id and the address it came from. It runs first, so
+// identify gives the request its id, the address and the page that it came from. It runs first, so
 // that whatever follows can name the request.
 func (e *edge) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -17,7 +17,7 @@ func (e *edge) identify(next http.Handler) http.Handler {
 			id = request.NewID()
 		}
 		w.Header().Set(requestIDHeader, id)
-		facts := &request.Facts{ID: id, Addr: e.proxies.client(r)}
+		facts := &request.Facts{ID: id, Addr: e.proxies.client(r), Origin: originOf(r)}
 		next.ServeHTTP(w, r.WithContext(request.With(r.Context(), facts)))
 	})
 }

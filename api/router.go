@@ -8,6 +8,7 @@ import (
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/api/problem"
+	"github.com/fieldgate/fieldgate/api/schema"
 	"github.com/fieldgate/fieldgate/generated"
 )
 
@@ -41,7 +42,7 @@ func (e *edge) strictOptions() generated.StrictHTTPServerOptions {
 // refuseBinding answers for what the contract lets through and Go's types do not
 // hold, such as 1.0 for an integer. The message of the error may quote the value.
 func refuseBinding(w http.ResponseWriter, r *http.Request, err error) {
-	refusal := invalid(fieldgate.FieldError{
+	refusal := schema.Invalid(fieldgate.FieldError{
 		Keyword: "type",
 		Reason:  "a value does not fit its type, such as an integer that is written with a fraction",
 	})

@@ -2,12 +2,11 @@ package api
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 
-	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/api/schema"
 )
 
 // validator holds parameters and bodies against the schemas of the contract. It calls
@@ -16,32 +15,13 @@ import (
 // defaults into it.
 type validator struct {
 	parameters *openapi3filter.Options
-	bodies     []openapi3.SchemaValidationOption
 }
 
 func newValidator() *validator {
-	formats := openapi3.WithStringFormatValidators(map[string]openapi3.StringFormatValidator{
-		"date-time": openapi3.NewCallbackValidator(checkDateTime),
-	})
-	return &validator{
-		parameters: &openapi3filter.Options{
-			MultiError:              true,
-			SchemaValidationOptions: []openapi3.SchemaValidationOption{formats},
-		},
-		bodies: []openapi3.SchemaValidationOption{
-			openapi3.VisitAsRequest(),
-			openapi3.MultiErrors(),
-			openapi3.DefaultsSet(func() {}), // with a callback, defaults are written into the value
-			formats,
-		},
-	}
-}
-
-// checkDateTime refuses what looks like a time and is none, such as the 30th of
-// February, here and not in the handler's types, where the place could not be named.
-func checkDateTime(s string) error {
-	_, err := time.Parse(time.RFC3339, s)
-	return err
+	return &validator{parameters: &openapi3filter.Options{
+		MultiError:              true,
+		SchemaValidationOptions: []openapi3.SchemaValidationOption{schema.Formats},
+	}}
 }
 
 // check refuses a request that does not follow the contract, cheapest first: what
@@ -54,16 +34,7 @@ func (v *validator) check(w http.ResponseWriter, r *http.Request, op *operation)
 		return nil
 	}
 	if wrong := v.checkParameters(r, &op.parameters); len(wrong) > 0 {
-		return invalid(wrong...)
+		return schema.Invalid(wrong...)
 	}
-	return v.bind(w, r, op.body)
-}
-
-// invalid is the refusal of a request that does not follow the contract.
-func invalid(wrong ...fieldgate.FieldError) *fieldgate.Error {
-	return &fieldgate.Error{
-		Code:   fieldgate.CodeValidationFailed,
-		Detail: "The request does not follow the contract.",
-		Fields: wrong,
-	}
+	return bind(w, r, op.body)
 }

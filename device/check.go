@@ -59,7 +59,7 @@ func (r *Registry) Check(ctx context.Context, token string) (Principal, error) {
 		[]string{store.DeviceKey(id), store.LoginKey(id, hashOf(token)), store.DeviceRateKey(id)},
 		[]any{
 			r.cfg.LoginIdle.Milliseconds(), (r.cfg.LoginIdle / renewals).Milliseconds(), seenEvery.Milliseconds(),
-			interval, burst,
+			interval, burst, r.cfg.OnlineWithin.Milliseconds(),
 		})
 	if err != nil {
 		return Principal{}, err

@@ -76,7 +76,7 @@ const (
 
 // shown are the fields of the record that a list needs, none of them secret.
 var shown = []string{
-	fieldTenant, "status", "name", "external_id", "location", "tags", "created", "registered", "last_seen", "model", "firmware",
+	fieldTenant, "status", "name", "external_id", "location", "tags", "created", "registered", "last_seen", "online_until", "model", "firmware",
 }
 
 // idDigits are the characters of an id behind its prefix.
@@ -96,7 +96,7 @@ func (r *Registry) decode(id string, fields map[string]string, now time.Time) (D
 		CreatedAt: moment(fields["created"]), RegisteredAt: moment(fields["registered"]), LastSeen: moment(fields["last_seen"]),
 		Model: fields["model"], FirmwareVersion: fields["firmware"],
 	}
-	d.Presence = r.presence(d, now)
+	d.Presence = r.presence(d, moment(fields["online_until"]), now)
 	err := unpack(fields["tags"], &d.Tags)
 	return d, err
 }
@@ -117,23 +117,6 @@ func (r *Registry) decodeWhole(id string, fields map[string]string, now time.Tim
 		return Device{}, err
 	}
 	return d, unpack(fields["metrics"], &d.Metrics)
-}
-
-// presence tells whether a device shows itself. One that is shut out does not,
-// however lately it was heard of.
-func (r *Registry) presence(d Device, now time.Time) Presence {
-	silent := now.Sub(d.LastSeen)
-	switch {
-	case d.LastSeen.IsZero():
-		return NeverConnected
-	case d.Status == Suspended || d.Status == Decommissioned:
-		return Offline
-	case silent <= r.cfg.OnlineWithin:
-		return Online
-	case silent <= r.cfg.StaleWithin:
-		return Stale
-	}
-	return Offline
 }
 
 // unpack reads a map that a field holds as JSON; an empty field holds none.

@@ -33,7 +33,8 @@ func (r *Registry) Heartbeat(ctx context.Context, h Heartbeat) (Pulse, error) {
 		return Pulse{}, err
 	}
 	scope := r.scope(h.Device, store.ActorDevice(h.Device.ID), h.RequestID)
-	reply, err := r.run(ctx, heartbeatScript, h.Device.Keys(), scope.Args(h.Status, metrics, h.FirmwareVersion))
+	reply, err := r.run(ctx, heartbeatScript, h.Device.Keys(),
+		scope.Args(h.Status, metrics, h.FirmwareVersion, r.cfg.OnlineWithin.Milliseconds()))
 	if err != nil {
 		return Pulse{}, err
 	}

@@ -182,7 +182,7 @@ func (b *bench) shift(key string, d time.Duration) {
 		if err != nil {
 			return err
 		}
-		for _, name := range []string{"created", "registered", "last_seen", "activation_until", "session_until", "expires", "ends"} {
+		for _, name := range []string{"created", "registered", "last_seen", "online_until", "connection_until", "activation_until", "session_until", "expires", "ends"} {
 			if at, err := strconv.ParseInt(fields[name], 10, 64); err == nil {
 				fields[name] = strconv.FormatInt(at-d.Milliseconds(), 10)
 			}

@@ -36,6 +36,8 @@ var (
 	resumeScript       = store.NewScript(files, "lua/resume.lua")
 	revokeScript       = store.NewScript(files, "lua/revoke.lua")
 	decommissionScript = store.NewScript(files, "lua/decommission.lua")
+
+	settlePresenceScript = store.NewScript(files, "lua/settle_presence.lua")
 )
 
 // memory is how long the answers to a provisioning and to the issue of a code

@@ -10,14 +10,23 @@ import (
 	"github.com/fieldgate/fieldgate/ratelimit"
 )
 
-// authenticatePerson verifies a customer's token.
+// authenticatePerson verifies a customer's token, or the ticket that stands for one.
 func (g *Gateway) authenticatePerson(ctx context.Context, token string) (context.Context, error) {
-	principal, err := g.verifier.Verify(ctx, token)
+	principal, err := g.personBehind(ctx, token)
 	if err != nil {
 		return ctx, err
 	}
 	request.NotePrincipal(ctx, "user:"+principal.UserID)
 	return customer.NewContext(ctx, principal), nil
+}
+
+// personBehind redeems a ticket where it opens a socket. Anywhere else a ticket is
+// a malformed token, and stays good.
+func (g *Gateway) personBehind(ctx context.Context, token string) (customer.Principal, error) {
+	if customer.IsTicket(token) && request.Operation(ctx) == "openCustomerSocket" {
+		return g.tickets.Redeem(ctx, token, request.Origin(ctx))
+	}
+	return g.verifier.Verify(ctx, token)
 }
 
 // authenticateDevice checks a device's login, and its rate limit in the same

@@ -28,17 +28,18 @@ var rooms = map[string]string{
 	"session":             ". store",
 	"device":              ". store",
 	"ratelimit":           ". store",
-	"customer":            ".",
+	"customer":            ". store",
 	"customer/issuer":     "",
 	"generated":           ".",
 	"api/request":         ".",
 	"api/problem":         ". api/request",
-	"api":                 ". api/problem api/request generated",
-	"handlers":            ". api/request customer device generated queue session store",
-	"gateway":             ". api api/request customer device handlers queue ratelimit session store",
+	"api/schema":          ".",
+	"api":                 ". api/problem api/request api/schema generated",
+	"handlers":            ". api/request api/schema realtime customer device generated queue session store",
+	"gateway":             ". api api/problem api/request realtime customer device handlers queue ratelimit session store",
 	"cmd/fieldgate":       "gateway customer/issuer device queue ratelimit clients/go",
 	"cmd/fieldgate-agent": "clients/go",
-	"realtime":            ". api/request store",
+	"realtime":            ". store",
 }
 
 // imports asks the toolchain what the packages in a directory import of us.

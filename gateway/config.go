@@ -12,6 +12,7 @@ import (
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/ratelimit"
+	"github.com/fieldgate/fieldgate/realtime"
 )
 
 // Relations between the timeouts that a load balancer in front depends on.
@@ -104,6 +105,10 @@ type Config struct {
 
 	// Policy decides which commands wait for a person. FIELDGATE_POLICY.
 	Policy queue.Policy
+
+	// Sockets says how sockets live: their limits, leases and intervals. What it is
+	// connected to is the gateway's. Default: as realtime.Config says.
+	Sockets realtime.Config
 
 	// Retention is how long finished commands, ended sessions and timelines are
 	// kept. FIELDGATE_RETENTION, default 30 days.

@@ -15,11 +15,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fieldgate/fieldgate/api"
+	"github.com/fieldgate/fieldgate/api/problem"
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/handlers"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/ratelimit"
+	"github.com/fieldgate/fieldgate/realtime"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
 )
@@ -34,6 +36,8 @@ type Gateway struct {
 	devices  *device.Registry
 	sessions *session.Service
 	queue    *queue.Queue
+	hub      *realtime.Hub
+	tickets  *customer.Tickets
 	limits   *ratelimit.Limiter
 	health   *handlers.Health
 	probe    *issuerProbe
@@ -88,7 +92,16 @@ func (g *Gateway) assemble(context.Context) (err error) {
 	})
 	g.limits = ratelimit.New(g.store, g.cfg.Limits)
 	g.health.Store, g.health.Issuer = g.store, g.probe.status
+	g.tickets = customer.NewTickets(customer.TicketConfig{Store: g.store})
+	g.hub = g.newHub()
 	return g.newServer()
+}
+
+func (g *Gateway) newHub() *realtime.Hub {
+	cfg := g.cfg.Sockets
+	cfg.Store, cfg.Retention, cfg.Registerer, cfg.Logger = g.store, g.cfg.Retention, g.registry, g.log
+	cfg.Problem = func(err error, requestID string) any { return problem.Of(err, requestID) }
+	return realtime.New(cfg)
 }
 
 func (g *Gateway) newVerifier() (*customer.Verifier, error) {
@@ -104,10 +117,15 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 // newServer makes the HTTP server. Its timeouts hold against slow clients and
 // fit a balancer in front: see Config.IdleTimeout.
 func (g *Gateway) newServer() error {
+	server, err := handlers.New(handlers.Config{
+		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Health: g.health,
+		Hub: g.hub, Tickets: g.tickets, Verify: g.verifier.Verify,
+	})
+	if err != nil {
+		return fmt.Errorf("preparing the handlers: %w", err)
+	}
 	handler, err := api.New(api.Config{
-		Server: handlers.New(handlers.Config{
-			Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Health: g.health,
-		}),
+		Server: server,
 		Authenticators: map[string]api.Authenticator{
 			"customerJWT": g.authenticatePerson, "deviceSession": g.authenticateDevice,
 		},

@@ -7,15 +7,17 @@ import (
 
 	client "github.com/fieldgate/fieldgate/clients/go"
 	"github.com/fieldgate/fieldgate/customer/customertest"
+	"github.com/fieldgate/fieldgate/gateway"
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 // twoOnOneRedis are two instances of one installation.
-func twoOnOneRedis(t testing.TB) (here, there *gatewaytest.Gateway) {
+func twoOnOneRedis(t testing.TB, changes ...func(*gateway.Config)) (here, there *gatewaytest.Gateway) {
 	t.Helper()
-	people, redis := customertest.NewIssuer(t), gatewaytest.OnRedis(storetest.SharedURL(t))
-	return gatewaytest.StartFor(t, people, redis), gatewaytest.StartFor(t, people, redis)
+	people := customertest.NewIssuer(t)
+	changes = append(changes, gatewaytest.OnRedis(storetest.SharedURL(t)))
+	return gatewaytest.StartFor(t, people, changes...), gatewaytest.StartFor(t, people, changes...)
 }
 
 func TestAProposalAtOneInstanceWakesTheClaimAtAnother(t *testing.T) {

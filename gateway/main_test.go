@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"encoding/json"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -13,7 +14,12 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(instanceStore) != "" {
+		beInstance()
+	}
+	storetest.Main(m)
+}
 
 // Types of commands: the policy asks a person about the second.
 const (

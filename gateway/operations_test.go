@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"crypto/rand"
 	"maps"
 	"regexp"
 	"slices"
@@ -33,6 +34,8 @@ var examples = map[string]example{
 	"getContractYAML": {answers: 200},
 	"getContractJSON": {answers: 200},
 	"getDocs":         {answers: 200},
+
+	"getSocketContract": {answers: 200},
 
 	"registerDevice":     {body: `{"activationCode":"{activationCode}","deviceId":"{provisionedId}","metadata":{"model":"PX-400"}}`, answers: 201},
 	"authenticateDevice": {body: `{"deviceId":"{deviceId}","deviceSecret":"{deviceSecret}"}`, answers: 200},
@@ -69,6 +72,13 @@ var examples = map[string]example{
 	"listApprovals":  {answers: 200},
 
 	"getSystemInfo": {answers: 200},
+
+	// Asked without an upgrade; the sockets have tests of their own.
+	"openDeviceSocket":   {answers: 400},
+	"openCustomerSocket": {answers: 400},
+	"issueTicket":        {body: `{"origin":"https://app.example.com"}`, answers: 201},
+	"listConnections":    {answers: 200},
+	"closeConnection":    {answers: 404},
 }
 
 // operation is what the contract says of one, as far as it decides who may call
@@ -144,6 +154,7 @@ func newWorld(t testing.TB, g *gatewaytest.Gateway, customer string) *world {
 	require.NoError(t, err)
 	w.values["provisionedId"], w.values["activationCode"] = made.Device.ID, made.ActivationCode
 	w.values["deviceId"], w.values["deviceSecret"] = w.device.ID, w.device.Secret
+	w.values["connectionId"] = "con_" + rand.Text()
 	w.values["spareId"] = g.Join(t, w.alice).ID
 	w.values["earlierId"] = w.propose(t, review).ID
 	_, err = w.alice.CloseSession(t.Context(), w.session, "")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/fieldgate/fieldgate/store"
@@ -40,12 +41,21 @@ func (g *Gateway) Run(ctx context.Context) error {
 
 // startWorkers starts what goes on beside the requests.
 func (g *Gateway) startWorkers(ctx context.Context) {
-	g.workers.Go(func() { g.store.Listen(ctx, g.queue.Hear) })
+	g.workers.Go(func() { g.store.Listen(ctx, g.hear) })
 	g.workers.Go(func() {
-		g.store.Sweep(ctx, map[string]store.Settle{"command": g.queue.Settle, "session": g.sessions.Settle})
+		g.store.Sweep(ctx, map[string]store.Settle{
+			"command": g.queue.Settle, "session": g.sessions.Settle, "presence": g.devices.SettlePresence,
+		})
 	})
+	g.workers.Go(func() { g.hub.Run(ctx) })
 	g.workers.Go(func() { _ = g.verifier.Run(ctx) })
 	g.workers.Go(func() { g.probe.run(ctx) })
+}
+
+// hear passes a wake-up on to whoever may wait for it.
+func (g *Gateway) hear(w store.Wake) {
+	g.queue.Hear(w)
+	g.hub.Hear(w)
 }
 
 func (g *Gateway) serve(server *http.Server, listener net.Listener, failed chan<- error) {
@@ -61,7 +71,9 @@ func (g *Gateway) drain() error {
 	g.log.Info("draining", "delay", g.cfg.DrainDelay.String())
 	g.health.Drain()
 	<-time.After(g.cfg.DrainDelay)
-	g.queue.Drain()
+	var sockets sync.WaitGroup
+	sockets.Go(g.drainSockets)
+	defer sockets.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.ShutdownTimeout)
 	defer cancel()
 	if err := g.server.Shutdown(ctx); err != nil {
@@ -69,4 +81,14 @@ func (g *Gateway) drain() error {
 	}
 	g.log.Info("drained")
 	return nil
+}
+
+// drainSockets sends the sockets away over the drain window, and waits a little
+// for those that do not go. The claims that wait are sent home after that: a device
+// whose socket is open yet would come back with the next claim at once.
+func (g *Gateway) drainSockets() {
+	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DrainWindow+5*time.Second)
+	defer cancel()
+	g.hub.Drain(ctx, g.cfg.DrainWindow)
+	g.queue.Drain()
 }

@@ -93,6 +93,24 @@ func (e CommandStatus) Valid() bool {
 	}
 }
 
+// Defines values for ConnectionKind.
+const (
+	ConnectionKindCustomer ConnectionKind = "customer"
+	ConnectionKindDevice   ConnectionKind = "device"
+)
+
+// Valid indicates whether the value is a known member of the ConnectionKind enum.
+func (e ConnectionKind) Valid() bool {
+	switch e {
+	case ConnectionKindCustomer:
+		return true
+	case ConnectionKindDevice:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Decision.
 const (
 	DecisionApproved Decision = "approved"
@@ -269,7 +287,7 @@ type ActivationCode struct {
 
 // Actor Who did it.
 type Actor struct {
-	// ID The id of the user or device; `fieldgate` for the gateway itself.
+	// ID The id of the user or device; `system` for what time does.
 	ID string `json:"id"`
 
 	// Kind Who acted; `system` is the gateway itself. More values may come.
@@ -638,6 +656,52 @@ type CommandStatus string
 // Example: service.restart
 type CommandType = string
 
+// Connection An open socket.
+type Connection struct {
+	// Agent What the client calls itself, its `User-Agent`.
+	Agent string `json:"agent,omitempty,omitzero"`
+
+	// DeviceID The id of a device.
+	//
+	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
+	DeviceID DeviceID `json:"deviceId,omitempty,omitzero"`
+
+	// ID The id of an open socket.
+	//
+	// Example: con_3FYMTQ7KJ2VCX5LWAHB6NEUZDO
+	ID ConnectionID `json:"id"`
+
+	// Kind Who is connected, a device or a customer. More values may come.
+	Kind ConnectionKind `json:"kind"`
+
+	// Since When it was opened.
+	Since fieldgate.Timestamp `json:"since"`
+
+	// UserID The id of a person or program at the customer, the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	UserID UserID `json:"userId,omitempty,omitzero"`
+}
+
+// ConnectionID The id of an open socket.
+//
+// Example: con_3FYMTQ7KJ2VCX5LWAHB6NEUZDO
+type ConnectionID = string
+
+// ConnectionKind Who is connected, a device or a customer. More values may come.
+type ConnectionKind string
+
+// ConnectionList A page of connections.
+type ConnectionList struct {
+	// Items The items of this page.
+	Items []Connection `json:"items"`
+
+	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
+	//
+	// Example: MDFqZDNxOHp2Ng
+	NextCursor NextCursor `json:"nextCursor,omitempty,omitzero"`
+}
+
 // Connections The sockets that this instance holds.
 type Connections struct {
 	// Customers Sockets of customers.
@@ -934,8 +998,9 @@ type Event struct {
 	Time fieldgate.Timestamp `json:"time"`
 
 	// Type What happened. Of a device: `device.registered`, `device.presence`,
-	// `device.suspended`, `device.resumed`, `device.decommissioned`. Of a session:
-	// `session.opened`, `session.closed`, `session.expired`. Of a command:
+	// `device.suspended`, `device.resumed`, `device.logins_revoked`,
+	// `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
+	// `session.expired`. Of a command:
 	// `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 	// `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 	// `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
@@ -963,8 +1028,9 @@ type EventList struct {
 }
 
 // EventType What happened. Of a device: `device.registered`, `device.presence`,
-// `device.suspended`, `device.resumed`, `device.decommissioned`. Of a session:
-// `session.opened`, `session.closed`, `session.expired`. Of a command:
+// `device.suspended`, `device.resumed`, `device.logins_revoked`,
+// `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
+// `session.expired`. Of a command:
 // `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 // `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 // `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
@@ -1052,6 +1118,17 @@ type HeartbeatRequest struct {
 
 // HeartbeatStatus How the device judges its own state. It is shown to its owner and changes nothing else.
 type HeartbeatStatus string
+
+// IssueTicketRequest For whom the ticket is. The body may be left out.
+type IssueTicketRequest struct {
+	// Origin The origin of the page that will open the socket, as its browser sends it. Unless
+	// given, the `Origin` of this request; without that either, the ticket is for a
+	// program that is no browser.
+	//
+	//
+	// Example: https://fleet.example.com
+	Origin string `json:"origin,omitempty,omitzero"`
+}
 
 // LastHeartbeat The newest heartbeat of a device. Absent if there was none.
 type LastHeartbeat struct {
@@ -1526,6 +1603,15 @@ type TagValue = string
 // Example: {"line":"cooling","site":"leipzig"}
 type Tags map[string]TagValue
 
+// Ticket A ticket opens one socket.
+type Ticket struct {
+	// ExpiresAt Until when the ticket is good.
+	ExpiresAt fieldgate.Timestamp `json:"expiresAt"`
+
+	// Ticket Send it as `ticket` in the query. Treat it as a string.
+	Ticket string `json:"ticket"`
+}
+
 // UpdateDeviceRequest What to change. Fields that are not sent stay as they are.
 type UpdateDeviceRequest struct {
 	// Location Where the device is, in words.
@@ -1560,6 +1646,9 @@ type Version struct {
 // CommandInPath An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
 type CommandInPath = AnyID
 
+// ConnectionInPath An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
+type ConnectionInPath = AnyID
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -1580,6 +1669,15 @@ type ListApprovalsParams struct {
 	// Status Which commands to list. Those that wait are the only choice for now.
 	Status *ApprovalStatus `form:"status,omitempty" json:"status,omitempty"`
 
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `nextCursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListConnectionsParams defines parameters for ListConnections.
+type ListConnectionsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -1676,6 +1774,13 @@ type ListSessionEventsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// OpenCustomerSocketParams defines parameters for OpenCustomerSocket.
+type OpenCustomerSocketParams struct {
+	// Ticket A ticket of `POST /api/v1/customer/ws-tickets`, in place of a token. One that is
+	// wrong, used, expired or another origin's is 401.
+	Ticket *string `form:"ticket,omitempty" json:"ticket,omitempty"`
+}
+
 // ClaimCommandsParams defines parameters for ClaimCommands.
 type ClaimCommandsParams struct {
 	// IdempotencyKey A name of your choice for this request, such as a UUID, so that it can be repeated
@@ -1722,6 +1827,9 @@ type CancelCommandJSONRequestBody = ReasonRequest
 
 // RetryCommandJSONRequestBody defines body for RetryCommand for application/json ContentType.
 type RetryCommandJSONRequestBody = ReasonRequest
+
+// IssueTicketJSONRequestBody defines body for IssueTicket for application/json ContentType.
+type IssueTicketJSONRequestBody = IssueTicketRequest
 
 // AuthenticateDeviceJSONRequestBody defines body for AuthenticateDevice for application/json ContentType.
 type AuthenticateDeviceJSONRequestBody = AuthenticateDeviceRequest
@@ -1841,6 +1949,12 @@ type ServerInterface interface {
 	// ListApprovals List the commands that wait for a decision
 	// (GET /api/v1/customer/approvals)
 	ListApprovals(w http.ResponseWriter, r *http.Request, params ListApprovalsParams)
+	// ListConnections List who is connected
+	// (GET /api/v1/customer/connections)
+	ListConnections(w http.ResponseWriter, r *http.Request, params ListConnectionsParams)
+	// CloseConnection Close somebody's socket
+	// (DELETE /api/v1/customer/connections/{connectionId})
+	CloseConnection(w http.ResponseWriter, r *http.Request, connectionID ConnectionInPath)
 	// ListDevices List the fleet
 	// (GET /api/v1/customer/devices)
 	ListDevices(w http.ResponseWriter, r *http.Request, params ListDevicesParams)
@@ -1904,6 +2018,12 @@ type ServerInterface interface {
 	// GetSystemInfo Describe the running gateway
 	// (GET /api/v1/customer/system/info)
 	GetSystemInfo(w http.ResponseWriter, r *http.Request)
+	// OpenCustomerSocket Open a customer's socket
+	// (GET /api/v1/customer/ws)
+	OpenCustomerSocket(w http.ResponseWriter, r *http.Request, params OpenCustomerSocketParams)
+	// IssueTicket Get a ticket that opens a socket
+	// (POST /api/v1/customer/ws-tickets)
+	IssueTicket(w http.ResponseWriter, r *http.Request)
 	// EndDeviceLogin Log out
 	// (DELETE /api/v1/device/auth)
 	EndDeviceLogin(w http.ResponseWriter, r *http.Request)
@@ -1931,6 +2051,9 @@ type ServerInterface interface {
 	// RegisterDevice Exchange an activation code for a device secret
 	// (POST /api/v1/device/register)
 	RegisterDevice(w http.ResponseWriter, r *http.Request, params RegisterDeviceParams)
+	// OpenDeviceSocket Open the device's socket
+	// (GET /api/v1/device/ws)
+	OpenDeviceSocket(w http.ResponseWriter, r *http.Request)
 	// GetHealth Tell whether the process is alive
 	// (GET /healthz)
 	GetHealth(w http.ResponseWriter, r *http.Request)
@@ -1949,6 +2072,18 @@ type Unimplemented struct{}
 // ListApprovals List the commands that wait for a decision
 // (GET /api/v1/customer/approvals)
 func (_ Unimplemented) ListApprovals(w http.ResponseWriter, r *http.Request, params ListApprovalsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListConnections List who is connected
+// (GET /api/v1/customer/connections)
+func (_ Unimplemented) ListConnections(w http.ResponseWriter, r *http.Request, params ListConnectionsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CloseConnection Close somebody's socket
+// (DELETE /api/v1/customer/connections/{connectionId})
+func (_ Unimplemented) CloseConnection(w http.ResponseWriter, r *http.Request, connectionID ConnectionInPath) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2078,6 +2213,18 @@ func (_ Unimplemented) GetSystemInfo(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// OpenCustomerSocket Open a customer's socket
+// (GET /api/v1/customer/ws)
+func (_ Unimplemented) OpenCustomerSocket(w http.ResponseWriter, r *http.Request, params OpenCustomerSocketParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// IssueTicket Get a ticket that opens a socket
+// (POST /api/v1/customer/ws-tickets)
+func (_ Unimplemented) IssueTicket(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // EndDeviceLogin Log out
 // (DELETE /api/v1/device/auth)
 func (_ Unimplemented) EndDeviceLogin(w http.ResponseWriter, r *http.Request) {
@@ -2129,6 +2276,12 @@ func (_ Unimplemented) SendHeartbeat(w http.ResponseWriter, r *http.Request) {
 // RegisterDevice Exchange an activation code for a device secret
 // (POST /api/v1/device/register)
 func (_ Unimplemented) RegisterDevice(w http.ResponseWriter, r *http.Request, params RegisterDeviceParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// OpenDeviceSocket Open the device's socket
+// (GET /api/v1/device/ws)
+func (_ Unimplemented) OpenDeviceSocket(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2209,6 +2362,78 @@ func (siw *ServerInterfaceWrapper) ListApprovals(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListApprovals(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListConnections operation middleware
+func (siw *ServerInterfaceWrapper) ListConnections(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListConnectionsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListConnections(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CloseConnection operation middleware
+func (siw *ServerInterfaceWrapper) CloseConnection(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "connectionId" -------------
+	var connectionID ConnectionInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "connectionId", chi.URLParam(r, "connectionId"), &connectionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "connectionId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CloseConnection(w, r, connectionID)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -3057,6 +3282,53 @@ func (siw *ServerInterfaceWrapper) GetSystemInfo(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// OpenCustomerSocket operation middleware
+func (siw *ServerInterfaceWrapper) OpenCustomerSocket(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params OpenCustomerSocketParams
+
+	// ------------- Optional query parameter "ticket" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket", r.URL.Query(), &params.Ticket, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "ticket"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "ticket", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.OpenCustomerSocket(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// IssueTicket operation middleware
+func (siw *ServerInterfaceWrapper) IssueTicket(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.IssueTicket(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // EndDeviceLogin operation middleware
 func (siw *ServerInterfaceWrapper) EndDeviceLogin(w http.ResponseWriter, r *http.Request) {
 
@@ -3285,6 +3557,20 @@ func (siw *ServerInterfaceWrapper) RegisterDevice(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// OpenDeviceSocket operation middleware
+func (siw *ServerInterfaceWrapper) OpenDeviceSocket(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.OpenDeviceSocket(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetHealth operation middleware
 func (siw *ServerInterfaceWrapper) GetHealth(w http.ResponseWriter, r *http.Request) {
 
@@ -3444,6 +3730,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/api/v1/customer/approvals", wrapper.ListApprovals)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/customer/connections", wrapper.ListConnections)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/api/v1/customer/connections/{connectionId}", wrapper.CloseConnection)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/v1/customer/devices", wrapper.ListDevices)
 	})
 	r.Group(func(r chi.Router) {
@@ -3507,6 +3799,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/api/v1/customer/system/info", wrapper.GetSystemInfo)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/customer/ws", wrapper.OpenCustomerSocket)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/v1/customer/ws-tickets", wrapper.IssueTicket)
+	})
+	r.Group(func(r chi.Router) {
 		r.Delete(options.BaseURL+"/api/v1/device/auth", wrapper.EndDeviceLogin)
 	})
 	r.Group(func(r chi.Router) {
@@ -3532,6 +3830,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/api/v1/device/register", wrapper.RegisterDevice)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/device/ws", wrapper.OpenDeviceSocket)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/healthz", wrapper.GetHealth)
@@ -3566,6 +3867,44 @@ func (response ListApprovals200JSONResponse) VisitListApprovalsResponse(w http.R
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type ListConnectionsRequestObject struct {
+	Params ListConnectionsParams
+}
+
+type ListConnectionsResponseObject interface {
+	VisitListConnectionsResponse(w http.ResponseWriter) error
+}
+
+type ListConnections200JSONResponse ConnectionList
+
+func (response ListConnections200JSONResponse) VisitListConnectionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CloseConnectionRequestObject struct {
+	ConnectionID ConnectionInPath `json:"connectionId"`
+}
+
+type CloseConnectionResponseObject interface {
+	VisitCloseConnectionResponse(w http.ResponseWriter) error
+}
+
+type CloseConnection204Response struct {
+}
+
+func (response CloseConnection204Response) VisitCloseConnectionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
 }
 
 type ListDevicesRequestObject struct {
@@ -4082,6 +4421,44 @@ func (response GetSystemInfo200JSONResponse) VisitGetSystemInfoResponse(w http.R
 	return err
 }
 
+type OpenCustomerSocketRequestObject struct {
+	Params OpenCustomerSocketParams
+}
+
+type OpenCustomerSocketResponseObject interface {
+	VisitOpenCustomerSocketResponse(w http.ResponseWriter) error
+}
+
+type IssueTicketRequestObject struct {
+	Body *IssueTicketJSONRequestBody
+}
+
+type IssueTicketResponseObject interface {
+	VisitIssueTicketResponse(w http.ResponseWriter) error
+}
+
+type IssueTicket201ResponseHeaders struct {
+	Location string
+}
+
+type IssueTicket201JSONResponse struct {
+	Body    Ticket
+	Headers IssueTicket201ResponseHeaders
+}
+
+func (response IssueTicket201JSONResponse) VisitIssueTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type EndDeviceLoginRequestObject struct {
 }
 
@@ -4286,6 +4663,13 @@ func (response RegisterDevice201JSONResponse) VisitRegisterDeviceResponse(w http
 	return err
 }
 
+type OpenDeviceSocketRequestObject struct {
+}
+
+type OpenDeviceSocketResponseObject interface {
+	VisitOpenDeviceSocketResponse(w http.ResponseWriter) error
+}
+
 type GetHealthRequestObject struct {
 }
 
@@ -4368,6 +4752,12 @@ type StrictServerInterface interface {
 	// ListApprovals List the commands that wait for a decision
 	// (GET /api/v1/customer/approvals)
 	ListApprovals(ctx context.Context, request ListApprovalsRequestObject) (ListApprovalsResponseObject, error)
+	// ListConnections List who is connected
+	// (GET /api/v1/customer/connections)
+	ListConnections(ctx context.Context, request ListConnectionsRequestObject) (ListConnectionsResponseObject, error)
+	// CloseConnection Close somebody's socket
+	// (DELETE /api/v1/customer/connections/{connectionId})
+	CloseConnection(ctx context.Context, request CloseConnectionRequestObject) (CloseConnectionResponseObject, error)
 	// ListDevices List the fleet
 	// (GET /api/v1/customer/devices)
 	ListDevices(ctx context.Context, request ListDevicesRequestObject) (ListDevicesResponseObject, error)
@@ -4431,6 +4821,12 @@ type StrictServerInterface interface {
 	// GetSystemInfo Describe the running gateway
 	// (GET /api/v1/customer/system/info)
 	GetSystemInfo(ctx context.Context, request GetSystemInfoRequestObject) (GetSystemInfoResponseObject, error)
+	// OpenCustomerSocket Open a customer's socket
+	// (GET /api/v1/customer/ws)
+	OpenCustomerSocket(ctx context.Context, request OpenCustomerSocketRequestObject) (OpenCustomerSocketResponseObject, error)
+	// IssueTicket Get a ticket that opens a socket
+	// (POST /api/v1/customer/ws-tickets)
+	IssueTicket(ctx context.Context, request IssueTicketRequestObject) (IssueTicketResponseObject, error)
 	// EndDeviceLogin Log out
 	// (DELETE /api/v1/device/auth)
 	EndDeviceLogin(ctx context.Context, request EndDeviceLoginRequestObject) (EndDeviceLoginResponseObject, error)
@@ -4458,6 +4854,9 @@ type StrictServerInterface interface {
 	// RegisterDevice Exchange an activation code for a device secret
 	// (POST /api/v1/device/register)
 	RegisterDevice(ctx context.Context, request RegisterDeviceRequestObject) (RegisterDeviceResponseObject, error)
+	// OpenDeviceSocket Open the device's socket
+	// (GET /api/v1/device/ws)
+	OpenDeviceSocket(ctx context.Context, request OpenDeviceSocketRequestObject) (OpenDeviceSocketResponseObject, error)
 	// GetHealth Tell whether the process is alive
 	// (GET /healthz)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
@@ -4527,6 +4926,58 @@ func (sh *strictHandler) ListApprovals(w http.ResponseWriter, r *http.Request, p
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListApprovalsResponseObject); ok {
 		if err := validResponse.VisitListApprovalsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListConnections operation middleware
+func (sh *strictHandler) ListConnections(w http.ResponseWriter, r *http.Request, params ListConnectionsParams) {
+	var request ListConnectionsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListConnections(ctx, request.(ListConnectionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListConnections")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListConnectionsResponseObject); ok {
+		if err := validResponse.VisitListConnectionsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CloseConnection operation middleware
+func (sh *strictHandler) CloseConnection(w http.ResponseWriter, r *http.Request, connectionID ConnectionInPath) {
+	var request CloseConnectionRequestObject
+
+	request.ConnectionID = connectionID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CloseConnection(ctx, request.(CloseConnectionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CloseConnection")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CloseConnectionResponseObject); ok {
+		if err := validResponse.VisitCloseConnectionResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -5181,6 +5632,66 @@ func (sh *strictHandler) GetSystemInfo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// OpenCustomerSocket operation middleware
+func (sh *strictHandler) OpenCustomerSocket(w http.ResponseWriter, r *http.Request, params OpenCustomerSocketParams) {
+	var request OpenCustomerSocketRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.OpenCustomerSocket(ctx, request.(OpenCustomerSocketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OpenCustomerSocket")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(OpenCustomerSocketResponseObject); ok {
+		if err := validResponse.VisitOpenCustomerSocketResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// IssueTicket operation middleware
+func (sh *strictHandler) IssueTicket(w http.ResponseWriter, r *http.Request) {
+	var request IssueTicketRequestObject
+
+	var body IssueTicketJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.IssueTicket(ctx, request.(IssueTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "IssueTicket")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(IssueTicketResponseObject); ok {
+		if err := validResponse.VisitIssueTicketResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // EndDeviceLogin operation middleware
 func (sh *strictHandler) EndDeviceLogin(w http.ResponseWriter, r *http.Request) {
 	var request EndDeviceLoginRequestObject
@@ -5454,6 +5965,30 @@ func (sh *strictHandler) RegisterDevice(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RegisterDeviceResponseObject); ok {
 		if err := validResponse.VisitRegisterDeviceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// OpenDeviceSocket operation middleware
+func (sh *strictHandler) OpenDeviceSocket(w http.ResponseWriter, r *http.Request) {
+	var request OpenDeviceSocketRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.OpenDeviceSocket(ctx, request.(OpenDeviceSocketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OpenDeviceSocket")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(OpenDeviceSocketResponseObject); ok {
+		if err := validResponse.VisitOpenDeviceSocketResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

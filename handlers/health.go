@@ -109,8 +109,15 @@ func (s *Server) GetSystemInfo(ctx context.Context, _ generated.GetSystemInfoReq
 	return generated.GetSystemInfo200JSONResponse{
 		Version: s.health.Version, Build: build(), Environment: s.health.Environment,
 		UptimeSeconds: int64(time.Since(s.health.started).Seconds()),
+		Connections:   s.connections(),
 		Services:      generated.Services{Redis: s.health.redisStatus(ctx), Supabase: s.health.issuerStatus()},
 	}, nil
+}
+
+// connections counts the sockets of this instance.
+func (s *Server) connections() generated.Connections {
+	devices, customers := s.hub.Count()
+	return generated.Connections{Devices: devices, Customers: customers}
 }
 
 func (h *Health) redisStatus(ctx context.Context) generated.ServiceStatus {

@@ -5,11 +5,14 @@ package handlers
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/generated"
 	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/realtime"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
 )
@@ -20,6 +23,16 @@ type Config struct {
 	Sessions *session.Service
 	Queue    *queue.Queue
 	Health   *Health
+	Hub      *realtime.Hub
+	Tickets  *customer.Tickets
+
+	// Verify checks the token that renews an open socket.
+	Verify func(ctx context.Context, token string) (customer.Principal, error)
+
+	// Spec and SocketSpec are the contract that frames are held against. Default:
+	// fieldgate.Spec and fieldgate.SocketSpec.
+	Spec       []byte
+	SocketSpec []byte
 }
 
 // Server implements the generated interface. It keeps no state of its own.
@@ -28,13 +41,31 @@ type Server struct {
 	sessions *session.Service
 	queue    *queue.Queue
 	health   *Health
+	hub      *realtime.Hub
+	tickets  *customer.Tickets
+	verify   func(ctx context.Context, token string) (customer.Principal, error)
+	frames   frames
 }
 
 var _ generated.StrictServerInterface = (*Server)(nil)
 
-// New makes the server.
-func New(cfg Config) *Server {
-	return &Server{devices: cfg.Devices, sessions: cfg.Sessions, queue: cfg.Queue, health: cfg.Health}
+// New makes the server. An error means that the contract lacks a schema that the
+// frames of sockets are held against.
+func New(cfg Config) (*Server, error) {
+	if cfg.Spec == nil {
+		cfg.Spec = fieldgate.Spec
+	}
+	if cfg.SocketSpec == nil {
+		cfg.SocketSpec = fieldgate.SocketSpec
+	}
+	frames, err := newFrames(cfg.SocketSpec, cfg.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the frames of sockets: %w", err)
+	}
+	return &Server{
+		devices: cfg.Devices, sessions: cfg.Sessions, queue: cfg.Queue, health: cfg.Health,
+		hub: cfg.Hub, tickets: cfg.Tickets, verify: cfg.Verify, frames: frames,
+	}, nil
 }
 
 // person is who calls a customer's operation. The contract middleware has seen

@@ -152,6 +152,16 @@ func DigestOf(text string) string {
 // RateKey holds the tenant's rate limit.
 func (t Tenant) RateKey() string { return t.key("rate") }
 
+// ConnectionsKey is the tenant's index of open sockets, by connection id.
+func (t Tenant) ConnectionsKey() string { return t.key("connections") }
+
+// ConnectionKey is the record of an open socket; it lives as long as its lease.
+func (t Tenant) ConnectionKey(id string) string { return t.key("connection", id) }
+
+// TicketKey is a ticket that opens a socket once, by its hash (hexadecimal). It
+// is spread by that hash, because whoever shows it names no tenant.
+func TicketKey(hash string) string { return PartitionOf(hash).key("ticket", hash) }
+
 // SessionKey is the record of a support session.
 func SessionKey(id string) string {
 	p, _ := PartitionOfID(KindSession, id)

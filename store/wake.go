@@ -29,6 +29,11 @@ type Wake struct {
 	DeviceID string
 	Tenant   string
 	EventID  string // of the tenant's stream
+
+	// Connection is a socket that the device has opened newly or, with Kick, one
+	// that somebody wants closed. Such a wake-up has no event.
+	Connection string
+	Kick       bool
 }
 
 // Listen gives every wake-up to hear until the context ends, over one
@@ -93,5 +98,10 @@ func parseWake(payload string) Wake {
 	if len(f) != 4 {
 		return Wake{}
 	}
-	return Wake{Ready: f[0] == "ready", DeviceID: f[1], Tenant: f[2], EventID: f[3]}
+	switch kind := f[0]; kind {
+	case "socket", "kick":
+		return Wake{DeviceID: f[1], Tenant: f[2], Connection: f[3], Kick: kind == "kick"}
+	default:
+		return Wake{Ready: kind == "ready", DeviceID: f[1], Tenant: f[2], EventID: f[3]}
+	}
 }

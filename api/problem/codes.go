@@ -27,11 +27,13 @@ var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeInvalidClaimToken: {http.StatusForbidden, "The claim token is not valid"},
 	fieldgate.CodeCommandDenied:     {http.StatusForbidden, "The policy denies this command"},
 	fieldgate.CodeSelfApproval:      {http.StatusForbidden, "The proposer may not approve"},
+	fieldgate.CodeOriginNotAllowed:  {http.StatusForbidden, "The origin is not allowed"},
 
-	fieldgate.CodeNotFound:        {http.StatusNotFound, "There is no such path"},
-	fieldgate.CodeDeviceNotFound:  {http.StatusNotFound, "There is no such device"},
-	fieldgate.CodeSessionNotFound: {http.StatusNotFound, "There is no such session"},
-	fieldgate.CodeCommandNotFound: {http.StatusNotFound, "There is no such command"},
+	fieldgate.CodeNotFound:           {http.StatusNotFound, "There is no such path"},
+	fieldgate.CodeDeviceNotFound:     {http.StatusNotFound, "There is no such device"},
+	fieldgate.CodeSessionNotFound:    {http.StatusNotFound, "There is no such session"},
+	fieldgate.CodeCommandNotFound:    {http.StatusNotFound, "There is no such command"},
+	fieldgate.CodeConnectionNotFound: {http.StatusNotFound, "There is no such connection"},
 
 	fieldgate.CodeMethodNotAllowed: {http.StatusMethodNotAllowed, "The path does not have this method"},
 

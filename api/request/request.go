@@ -16,6 +16,7 @@ import (
 type Facts struct {
 	ID        string         // the caller's X-Request-ID, or ours
 	Addr      netip.Addr     // the client as the trusted proxies tell it; the zero Addr if unknown
+	Origin    string         // of the page that asks, as its browser says; empty if it says nothing
 	Operation string         // the operationId; empty until the route is known
 	Principal string         // who calls, such as "device:dev_..."; empty before authentication
 	HTTP      *http.Request  // the request as it was admitted, for upgrades; nil until then
@@ -53,6 +54,10 @@ func ID(ctx context.Context) string { return Of(ctx).ID }
 
 // Addr is the address of the client, not of a proxy in front of us.
 func Addr(ctx context.Context) netip.Addr { return Of(ctx).Addr }
+
+// Origin is the origin of the web page that asks, as its browser says (RFC 6454); empty
+// where there is no browser. Any other client may say what it likes.
+func Origin(ctx context.Context) string { return Of(ctx).Origin }
 
 // Operation is the operationId of the contract that is served.
 func Operation(ctx context.Context) string { return Of(ctx).Operation }

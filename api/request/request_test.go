@@ -17,13 +17,14 @@ func TestWhatIsKnownOfARequestTravelsInItsContext(t *testing.T) {
 	t.Parallel()
 	r := &http.Request{}
 	addr := netip.MustParseAddr("203.0.113.7")
-	facts := &request.Facts{ID: "r-1", Addr: addr, Operation: "claimCommands", HTTP: r}
+	facts := &request.Facts{ID: "r-1", Addr: addr, Origin: "https://app.example.com", Operation: "claimCommands", HTTP: r}
 
 	ctx := request.With(context.Background(), facts)
 	request.NotePrincipal(ctx, "device:dev_1")
 
 	require.Equal(t, "r-1", request.ID(ctx))
 	require.Equal(t, addr, request.Addr(ctx))
+	require.Equal(t, "https://app.example.com", request.Origin(ctx))
 	require.Equal(t, "claimCommands", request.Operation(ctx))
 	require.Same(t, r, request.HTTP(ctx))
 	require.Equal(t, "device:dev_1", facts.Principal)

@@ -25,6 +25,10 @@ func (t TokenSource) credentials(ctx context.Context, refused string) (string, e
 	return t(ctx)
 }
 
+// anew gives credentials to a socket, which asks again after a refusal: much may have
+// happened since the source was last asked.
+func (t TokenSource) anew(ctx context.Context, _ string) (string, error) { return t(ctx) }
+
 // A CallOption changes a single request.
 type CallOption = RequestEditorFn
 

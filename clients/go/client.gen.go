@@ -91,6 +91,24 @@ func (e CommandStatus) Valid() bool {
 	}
 }
 
+// Defines values for ConnectionKind.
+const (
+	ConnectionKindCustomer ConnectionKind = "customer"
+	ConnectionKindDevice   ConnectionKind = "device"
+)
+
+// Valid indicates whether the value is a known member of the ConnectionKind enum.
+func (e ConnectionKind) Valid() bool {
+	switch e {
+	case ConnectionKindCustomer:
+		return true
+	case ConnectionKindDevice:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Decision.
 const (
 	DecisionApproved Decision = "approved"
@@ -267,7 +285,7 @@ type ActivationCode struct {
 
 // Actor Who did it.
 type Actor struct {
-	// ID The id of the user or device; `fieldgate` for the gateway itself.
+	// ID The id of the user or device; `system` for what time does.
 	ID string `json:"id"`
 
 	// Kind Who acted; `system` is the gateway itself. More values may come.
@@ -636,6 +654,52 @@ type CommandStatus string
 // Example: service.restart
 type CommandType = string
 
+// Connection An open socket.
+type Connection struct {
+	// Agent What the client calls itself, its `User-Agent`.
+	Agent string `json:"agent,omitempty,omitzero"`
+
+	// DeviceID The id of a device.
+	//
+	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
+	DeviceID DeviceID `json:"deviceId,omitempty,omitzero"`
+
+	// ID The id of an open socket.
+	//
+	// Example: con_3FYMTQ7KJ2VCX5LWAHB6NEUZDO
+	ID ConnectionID `json:"id"`
+
+	// Kind Who is connected, a device or a customer. More values may come.
+	Kind ConnectionKind `json:"kind"`
+
+	// Since When it was opened.
+	Since time.Time `json:"since"`
+
+	// UserID The id of a person or program at the customer, the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	UserID UserID `json:"userId,omitempty,omitzero"`
+}
+
+// ConnectionID The id of an open socket.
+//
+// Example: con_3FYMTQ7KJ2VCX5LWAHB6NEUZDO
+type ConnectionID = string
+
+// ConnectionKind Who is connected, a device or a customer. More values may come.
+type ConnectionKind string
+
+// ConnectionList A page of connections.
+type ConnectionList struct {
+	// Items The items of this page.
+	Items []Connection `json:"items"`
+
+	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
+	//
+	// Example: MDFqZDNxOHp2Ng
+	NextCursor NextCursor `json:"nextCursor,omitempty,omitzero"`
+}
+
 // Connections The sockets that this instance holds.
 type Connections struct {
 	// Customers Sockets of customers.
@@ -932,8 +996,9 @@ type Event struct {
 	Time time.Time `json:"time"`
 
 	// Type What happened. Of a device: `device.registered`, `device.presence`,
-	// `device.suspended`, `device.resumed`, `device.decommissioned`. Of a session:
-	// `session.opened`, `session.closed`, `session.expired`. Of a command:
+	// `device.suspended`, `device.resumed`, `device.logins_revoked`,
+	// `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
+	// `session.expired`. Of a command:
 	// `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 	// `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 	// `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
@@ -961,8 +1026,9 @@ type EventList struct {
 }
 
 // EventType What happened. Of a device: `device.registered`, `device.presence`,
-// `device.suspended`, `device.resumed`, `device.decommissioned`. Of a session:
-// `session.opened`, `session.closed`, `session.expired`. Of a command:
+// `device.suspended`, `device.resumed`, `device.logins_revoked`,
+// `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
+// `session.expired`. Of a command:
 // `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 // `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 // `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
@@ -1050,6 +1116,17 @@ type HeartbeatRequest struct {
 
 // HeartbeatStatus How the device judges its own state. It is shown to its owner and changes nothing else.
 type HeartbeatStatus string
+
+// IssueTicketRequest For whom the ticket is. The body may be left out.
+type IssueTicketRequest struct {
+	// Origin The origin of the page that will open the socket, as its browser sends it. Unless
+	// given, the `Origin` of this request; without that either, the ticket is for a
+	// program that is no browser.
+	//
+	//
+	// Example: https://fleet.example.com
+	Origin string `json:"origin,omitempty,omitzero"`
+}
 
 // LastHeartbeat The newest heartbeat of a device. Absent if there was none.
 type LastHeartbeat struct {
@@ -1524,6 +1601,15 @@ type TagValue = string
 // Example: {"line":"cooling","site":"leipzig"}
 type Tags map[string]TagValue
 
+// Ticket A ticket opens one socket.
+type Ticket struct {
+	// ExpiresAt Until when the ticket is good.
+	ExpiresAt time.Time `json:"expiresAt"`
+
+	// Ticket Send it as `ticket` in the query. Treat it as a string.
+	Ticket string `json:"ticket"`
+}
+
 // UpdateDeviceRequest What to change. Fields that are not sent stay as they are.
 type UpdateDeviceRequest struct {
 	// Location Where the device is, in words.
@@ -1558,6 +1644,9 @@ type Version struct {
 // CommandInPath An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
 type CommandInPath = AnyID
 
+// ConnectionInPath An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
+type ConnectionInPath = AnyID
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -1578,6 +1667,15 @@ type ListApprovalsParams struct {
 	// Status Which commands to list. Those that wait are the only choice for now.
 	Status *ApprovalStatus `form:"status,omitempty" json:"status,omitempty"`
 
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `nextCursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListConnectionsParams defines parameters for ListConnections.
+type ListConnectionsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -1720,6 +1818,9 @@ type CancelCommandJSONRequestBody = ReasonRequest
 
 // RetryCommandJSONRequestBody defines body for RetryCommand for application/json ContentType.
 type RetryCommandJSONRequestBody = ReasonRequest
+
+// IssueTicketJSONRequestBody defines body for IssueTicket for application/json ContentType.
+type IssueTicketJSONRequestBody = IssueTicketRequest
 
 // AuthenticateDeviceJSONRequestBody defines body for AuthenticateDevice for application/json ContentType.
 type AuthenticateDeviceJSONRequestBody = AuthenticateDeviceRequest
@@ -1917,6 +2018,25 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/customer/approvals (the `ListApprovals` operationId).
 	ListApprovals(ctx context.Context, params *ListApprovalsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListConnections List who is connected
+	//
+	// Lists the tenant's open sockets, those of devices and those of people, on all instances
+	// of the gateway, a page at a time. A socket whose instance has died is gone from the list
+	// within 45 seconds. The id of one's own socket is in the `welcome` that it got.
+	//
+	// Corresponds with GET /api/v1/customer/connections (the `ListConnections` operationId).
+	ListConnections(ctx context.Context, params *ListConnectionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CloseConnection Close somebody's socket
+	//
+	// Closes one of the tenant's sockets with 4003, whichever instance holds it. Well-behaved
+	// clients do not connect again by themselves, but nothing keeps them from it: to shut a
+	// device out, suspend it. Its claims and its login stay. A connection that has ended
+	// already is 404 `connection_not_found`, which also answers a repeated call.
+	//
+	// Corresponds with DELETE /api/v1/customer/connections/{connectionId} (the `CloseConnection` operationId).
+	CloseConnection(ctx context.Context, connectionID ConnectionInPath, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDevices List the fleet
 	//
@@ -2309,6 +2429,40 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/customer/system/info (the `GetSystemInfo` operationId).
 	GetSystemInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// IssueTicketWithBody Get a ticket that opens a socket
+	//
+	// For browsers, which cannot set a header on a WebSocket: gives a ticket to open
+	// `GET /api/v1/customer/ws?ticket=...` with, within 30 seconds and once. The socket then
+	// has the rights of this call and ends with its token (close code 4001), unless it sends
+	// `refresh` with a newer one.
+	//
+	// A ticket that a web page asks for opens a socket for pages of that origin only. A
+	// program that asks on behalf of a page names the page's `origin`. If the answer is lost,
+	// ask again: a ticket that nobody uses is gone after its 30 seconds, and so there is no
+	// `Idempotency-Key` here.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/customer/ws-tickets (the `IssueTicket` operationId).
+	IssueTicketWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// IssueTicket Get a ticket that opens a socket
+	//
+	// For browsers, which cannot set a header on a WebSocket: gives a ticket to open
+	// `GET /api/v1/customer/ws?ticket=...` with, within 30 seconds and once. The socket then
+	// has the rights of this call and ends with its token (close code 4001), unless it sends
+	// `refresh` with a newer one.
+	//
+	// A ticket that a web page asks for opens a socket for pages of that origin only. A
+	// program that asks on behalf of a page names the page's `origin`. If the answer is lost,
+	// ask again: a ticket that nobody uses is gone after its 30 seconds, and so there is no
+	// `Idempotency-Key` here.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/customer/ws-tickets (the `IssueTicket` operationId).
+	IssueTicket(ctx context.Context, body IssueTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// EndDeviceLogin Log out
 	//
 	// Ends the login whose token this call carries, at once and on every instance. Other
@@ -2621,6 +2775,45 @@ type ClientInterface interface {
 // Corresponds with GET /api/v1/customer/approvals (the `ListApprovals` operationId).
 func (c *Client) ListApprovals(ctx context.Context, params *ListApprovalsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListApprovalsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListConnections List who is connected
+//
+// Lists the tenant's open sockets, those of devices and those of people, on all instances
+// of the gateway, a page at a time. A socket whose instance has died is gone from the list
+// within 45 seconds. The id of one's own socket is in the `welcome` that it got.
+//
+// Corresponds with GET /api/v1/customer/connections (the `ListConnections` operationId).
+func (c *Client) ListConnections(ctx context.Context, params *ListConnectionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListConnectionsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CloseConnection Close somebody's socket
+//
+// Closes one of the tenant's sockets with 4003, whichever instance holds it. Well-behaved
+// clients do not connect again by themselves, but nothing keeps them from it: to shut a
+// device out, suspend it. Its claims and its login stay. A connection that has ended
+// already is 404 `connection_not_found`, which also answers a repeated call.
+//
+// Corresponds with DELETE /api/v1/customer/connections/{connectionId} (the `CloseConnection` operationId).
+func (c *Client) CloseConnection(ctx context.Context, connectionID ConnectionInPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCloseConnectionRequest(c.Server, connectionID)
 	if err != nil {
 		return nil, err
 	}
@@ -3342,6 +3535,60 @@ func (c *Client) GetSystemInfo(ctx context.Context, reqEditors ...RequestEditorF
 	return c.Client.Do(req)
 }
 
+// IssueTicketWithBody Get a ticket that opens a socket
+//
+// For browsers, which cannot set a header on a WebSocket: gives a ticket to open
+// `GET /api/v1/customer/ws?ticket=...` with, within 30 seconds and once. The socket then
+// has the rights of this call and ends with its token (close code 4001), unless it sends
+// `refresh` with a newer one.
+//
+// A ticket that a web page asks for opens a socket for pages of that origin only. A
+// program that asks on behalf of a page names the page's `origin`. If the answer is lost,
+// ask again: a ticket that nobody uses is gone after its 30 seconds, and so there is no
+// `Idempotency-Key` here.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/customer/ws-tickets (the `IssueTicket` operationId).
+func (c *Client) IssueTicketWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIssueTicketRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// IssueTicket Get a ticket that opens a socket
+//
+// For browsers, which cannot set a header on a WebSocket: gives a ticket to open
+// `GET /api/v1/customer/ws?ticket=...` with, within 30 seconds and once. The socket then
+// has the rights of this call and ends with its token (close code 4001), unless it sends
+// `refresh` with a newer one.
+//
+// A ticket that a web page asks for opens a socket for pages of that origin only. A
+// program that asks on behalf of a page names the page's `origin`. If the answer is lost,
+// ask again: a ticket that nobody uses is gone after its 30 seconds, and so there is no
+// `Idempotency-Key` here.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/customer/ws-tickets (the `IssueTicket` operationId).
+func (c *Client) IssueTicket(ctx context.Context, body IssueTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIssueTicketRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // EndDeviceLogin Log out
 //
 // Ends the login whose token this call carries, at once and on every instance. Other
@@ -3904,6 +4151,106 @@ func NewListApprovalsRequest(server string, params *ListApprovalsParams) (*http.
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListConnectionsRequest constructs an http.Request for the ListConnections method
+func NewListConnectionsRequest(server string, params *ListConnectionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/customer/connections")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCloseConnectionRequest constructs an http.Request for the CloseConnection method
+func NewCloseConnectionRequest(server string, connectionID ConnectionInPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "connectionId", connectionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/customer/connections/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -5053,6 +5400,46 @@ func NewGetSystemInfoRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewIssueTicketRequest calls the generic IssueTicket builder with application/json body
+func NewIssueTicketRequest(server string, body IssueTicketJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewIssueTicketRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewIssueTicketRequestWithBody constructs an http.Request for the IssueTicket method, with any body, and a specified content type
+func NewIssueTicketRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/customer/ws-tickets")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }

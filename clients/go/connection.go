@@ -40,6 +40,14 @@ func (c connection) as(caller credentials) connection {
 	return c
 }
 
+// transport gives what the requests are sent through.
+func (c connection) transport() http.RoundTripper {
+	if c.client.Transport != nil {
+		return c.client.Transport
+	}
+	return http.DefaultTransport
+}
+
 // waiting gives the same connection for a request that the gateway holds back for
 // some time before it answers.
 func (c connection) waiting(wait time.Duration) connection {

@@ -9,7 +9,8 @@ import "context"
 // Where a method takes a reason, that is for those who read the timeline later and may
 // be empty.
 type CustomerClient struct {
-	api *Client
+	api        *Client
+	handshakes connection // with the credentials of sockets
 }
 
 // Provision adds a device to the fleet and gives the activation code with which it

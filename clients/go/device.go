@@ -16,11 +16,12 @@ import (
 type DeviceClient struct {
 	connection connection
 	api        *Client
-	login      *login // nil if the token comes from elsewhere
+	handshakes connection // the same, with the credentials of sockets
+	login      *login     // nil if the token comes from elsewhere
 }
 
-func newDeviceClient(c connection, login *login) *DeviceClient {
-	return &DeviceClient{connection: c, api: c.api(), login: login}
+func newDeviceClient(c connection, handshakes credentials, login *login) *DeviceClient {
+	return &DeviceClient{connection: c, api: c.api(), handshakes: c.as(handshakes), login: login}
 }
 
 // Heartbeat shows that the device is alive and tells what waits for it. Send the next

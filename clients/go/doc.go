@@ -37,6 +37,18 @@
 //
 // Wait before repeating, longer each time, and at least [APIError].RetryAfter.
 //
+// # Sockets
+//
+// [DeviceClient.Connect] and [CustomerClient.Connect] open sockets, which save requests
+// and tell at once what happens. They need nothing else: a [DeviceSocket] claims and
+// reports as its client does, a [CustomerSocket] gives the events of the rooms it has
+// subscribed to. Both keep themselves connected until their context ends, log in again
+// where it is needed, and take up where they were. A program without them does not
+// carry their code.
+//
+// A call whose connection breaks before the answer is [ErrInterrupted] and, like a call
+// whose time ran out, may or may not have been done.
+//
 // # The generated part
 //
 // The types come from the contract and are documented there. [Client], its requests

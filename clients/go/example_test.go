@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 
+	"github.com/gorilla/websocket"
+
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
@@ -106,6 +108,98 @@ func ExampleCustomerClient_AllDevices() {
 	// Pump station 13
 }
 
+// A device that claims when it is told to. Work that came while it was not connected is
+// found as well, because it is told to after each connecting.
+func ExampleDeviceClient_Connect() {
+	url := exampleGateway()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+
+	gateway, err := fieldgate.New(url)
+	if err != nil {
+		log.Fatal(err)
+	}
+	work := make(chan struct{}, 1)
+	socket := gateway.Device(deviceID, deviceSecret).Connect(ctx, fieldgate.DeviceSocketConfig{
+		OnWork: func(int) {
+			select {
+			case work <- struct{}{}:
+			default: // it is awake already
+			}
+		},
+		OnCancel: func(commandID, reason string) { fmt.Println("to be stopped:", commandID, reason) },
+	})
+
+	<-work
+	commands, err := socket.Claim(ctx, fieldgate.ClaimRequest{Limit: 10})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, command := range commands {
+		fmt.Println("working on", command.Type)
+		outcome := fieldgate.ResultRequest{ClaimToken: command.ClaimToken, Status: fieldgate.ResultStatusSucceeded}
+		recorded, err := socket.Submit(ctx, command.ID, outcome)
+		for errors.Is(err, fieldgate.ErrInterrupted) {
+			recorded, err = socket.Submit(ctx, command.ID, outcome)
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("it is", recorded.Status)
+	}
+	socket.Close()
+	<-socket.Done()
+	fmt.Println(socket.Err())
+	// Output:
+	// working on service.restart
+	// it is succeeded
+	// fieldgate: the socket is closed
+}
+
+// A page that shows what happens at a device. After a gap it reads the device again.
+func ExampleCustomerClient_Connect() {
+	url := exampleGateway()
+	ctx := context.Background()
+
+	gateway, err := fieldgate.New(url)
+	if err != nil {
+		log.Fatal(err)
+	}
+	customer := gateway.Customer(func(context.Context) (string, error) {
+		return "the JWT of the signed-in user", nil
+	})
+	socket := customer.Connect(ctx, fieldgate.CustomerSocketConfig{
+		OnState: func(state fieldgate.SocketState) {
+			if state.Err != nil {
+				log.Print("not connected, trying again in ", state.RetryIn, ": ", state.Err)
+			}
+		},
+	})
+	defer socket.Close()
+
+	if _, err := socket.Subscribe(ctx, fieldgate.DeviceRoom(deviceID), ""); err != nil {
+		log.Fatal(err)
+	}
+	for event, err := range socket.Events(ctx) {
+		switch {
+		case err != nil:
+			log.Fatal(err)
+		case event.Lost != "":
+			fmt.Println("events are missing:", event.Lost)
+		case event.Err != nil:
+			fmt.Println("the room is no more:", event.Err)
+		default:
+			fmt.Println(event.Type)
+		}
+		if event.Type == "command.succeeded" {
+			break
+		}
+	}
+	// Output:
+	// command.claimed
+	// command.succeeded
+}
+
 // What to do with work whose lease is extended depends on the code.
 func ExampleCodeOf() {
 	url := exampleGateway()
@@ -159,5 +253,33 @@ func exampleGateway() (url string) {
 		}
 		json(200, value, page)(w, r)
 	})
+	mux.HandleFunc("GET /api/v1/device/ws", exampleSocket(map[string]string{
+		"claim":  `{"commands":[{"id":"` + commandID + `","type":"service.restart","parameters":{},"claimToken":"` + claimToken + `"}]}`,
+		"result": `{"commandId":"` + commandID + `","status":"succeeded","late":false,"duplicate":false}`,
+	}))
+	mux.HandleFunc("GET /api/v1/customer/ws", exampleSocket(map[string]string{
+		"subscribe": `{"room":"device:` + deviceID + `","offset":"1-0","resumed":false}`,
+	}, `{"type":"event","data":{"room":"device:`+deviceID+`","offset":"2-0","type":"command.claimed"}}`,
+		`{"type":"event","data":{"room":"device:`+deviceID+`","offset":"3-0","type":"command.succeeded"}}`))
 	return httptest.NewServer(mux).URL
+}
+
+// exampleSocket replies to frames by their type, and says a few things after each reply.
+func exampleSocket(replies map[string]string, events ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		upgrader := websocket.Upgrader{Subprotocols: []string{"fieldgate.v1"}}
+		ws, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer ws.Close()
+		p := &peer{ws: ws}
+		p.welcome(25_000)
+		p.serve(func(m message) {
+			p.reply(m, json.RawMessage(replies[m.Type]))
+			for _, event := range events {
+				_ = ws.WriteMessage(websocket.TextMessage, []byte(event))
+			}
+		})
+	}
 }

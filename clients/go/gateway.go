@@ -95,19 +95,19 @@ func (g *Gateway) Device(deviceID, deviceSecret string) *DeviceClient {
 	login := newLogin(func(ctx context.Context) (DeviceLogin, error) {
 		return g.Authenticate(ctx, AuthenticateDeviceRequest{DeviceID: deviceID, DeviceSecret: deviceSecret})
 	})
-	return newDeviceClient(g.connection.as(login.token), login)
+	return newDeviceClient(g.connection.as(login.token), login.token, login)
 }
 
 // DeviceWithToken gives the client of a device that logs in by other means, such as
 // Authenticate. It never logs in by itself: a 401 is returned.
 func (g *Gateway) DeviceWithToken(token TokenSource) *DeviceClient {
-	return newDeviceClient(g.connection.as(token.credentials), nil)
+	return newDeviceClient(g.connection.as(token.credentials), token.anew, nil)
 }
 
 // Customer gives the client of a person or program at the customer, who is known by
 // a JWT of their identity provider.
 func (g *Gateway) Customer(token TokenSource) *CustomerClient {
-	return &CustomerClient{api: g.connection.as(token.credentials).api()}
+	return &CustomerClient{api: g.connection.as(token.credentials).api(), handshakes: g.connection.as(token.anew)}
 }
 
 // Register makes a device known to the gateway and gives its id and secret, which the

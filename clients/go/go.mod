@@ -3,6 +3,7 @@ module github.com/fieldgate/fieldgate/clients/go
 go 1.26
 
 require (
+	github.com/gorilla/websocket v1.5.3
 	github.com/oapi-codegen/runtime v1.8.0
 	github.com/stretchr/testify v1.12.1
 )

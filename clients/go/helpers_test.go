@@ -23,12 +23,14 @@ const (
 	requestID    = "01JD3QC9A5H7V2J8W4E6B0T1XM"
 )
 
-// serve gives a gateway that is played by the handler.
+// serve gives a gateway that is played by the handler. It has a transport of its own, for
+// a server that closes also closes what it can of http.DefaultTransport.
 func serve(t *testing.T, handler http.HandlerFunc, options ...fieldgate.Option) *fieldgate.Gateway {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	return connect(t, server.URL, options...)
+	own := fieldgate.WithTransport(server.Client().Transport)
+	return connect(t, server.URL, append([]fieldgate.Option{own}, options...)...)
 }
 
 func connect(t *testing.T, baseURL string, options ...fieldgate.Option) *fieldgate.Gateway {

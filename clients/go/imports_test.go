@@ -2,6 +2,7 @@ package fieldgate_test
 
 import (
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,6 +14,20 @@ func TestFirmwareGetsNothingOfTheServer(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./...").Output()
 	require.NoError(t, err)
 	for _, path := range strings.Fields(string(out)) {
-		require.Regexp(t, `^github\.com/(fieldgate/fieldgate/clients/go|oapi-codegen/runtime|google/uuid|apapsch/go-jsonmerge)(/|$)`, path)
+		require.Regexp(t, `^github\.com/(fieldgate/fieldgate/clients/go|oapi-codegen/runtime|google/uuid|apapsch/go-jsonmerge|gorilla/websocket)(/|$)`, path)
+	}
+}
+
+// The linker leaves out what nobody calls, so that sockets need no package of their own.
+func TestFirmwareWithoutSocketsCarriesNoWebSocket(t *testing.T) {
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "httponly")
+	out, err := exec.Command("go", "build", "-o", program, "./testdata/httponly").CombinedOutput()
+	require.NoError(t, err, string(out))
+	symbols, err := exec.Command("go", "tool", "nm", program).Output()
+	require.NoError(t, err)
+	require.Contains(t, string(symbols), "(*DeviceClient).Claim")
+	for _, absent := range []string{"websocket.(*Conn)", "websocket.(*Dialer)", "(*DeviceSocket)", "(*CustomerSocket)", "clients/go.(*link)"} {
+		require.NotContains(t, string(symbols), absent)
 	}
 }

@@ -3,7 +3,8 @@
 -- ARGV  1 ms the login lives unused, 2 ms by which a renewal has to move its end to
 --       be written, 3 ms after which it is written again that the device was seen,
 --       4 ms between requests at the limit's sustained rate, or 0 for no limit,
---       5 how many requests may come at once
+--       5 how many requests may come at once, 6 ms for which the device counts as
+--       online after this
 -- Returns {"ok", events, tenant, expires}, or {"unauthorized"}, or
 --       {"rate_limited", "", ms to wait}
 -- Guarantees that no login outlives its epoch, its device's activity, its idle
@@ -16,7 +17,7 @@ local l = redis.call('HMGET', KEYS[2], 'epoch', 'expires', 'ends')
 if not l[1] or tonumber(l[2]) <= now then
   return { 'unauthorized' }
 end
-local r = redis.call('HMGET', KEYS[1], 'tenant', 'status', 'epoch', 'last_seen')
+local r = redis.call('HMGET', KEYS[1], 'tenant', 'status', 'epoch', 'last_seen', 'connection_until', 'online_until')
 if r[2] ~= 'active' or r[3] ~= l[1] then
   return { 'unauthorized' }
 end
@@ -34,7 +35,12 @@ if renewed - expires > tonumber(ARGV[2]) then
   redis.call('HSET', KEYS[2], 'expires', ms(expires))
   redis.call('PEXPIREAT', KEYS[2], ms(expires))
 end
-if tonumber(r[4] or 0) + tonumber(ARGV[3]) < now then
+local faded = tonumber(r[6] or 0) <= now
+if faded or tonumber(r[4] or 0) + tonumber(ARGV[3]) < now then
   redis.call('HSET', KEYS[1], 'last_seen', ms(now))
+  -- While a socket of the device lives, that is what counts.
+  if tonumber(r[5] or 0) <= now then
+    redis.call('HSET', KEYS[1], 'online_until', ms(now + tonumber(ARGV[6])))
+  end
 end
 return { 'ok', '', r[1], expires }

@@ -52,6 +52,21 @@ func (l *Log) find(requestID string) map[string]any {
 	return nil
 }
 
+// Lines are those with a message that name a request; an empty message or request
+// stands for any.
+func (l *Log) Lines(message, requestID string) (lines []map[string]any) {
+	for text := range strings.Lines(l.String()) {
+		var line map[string]any
+		if json.Unmarshal([]byte(text), &line) != nil {
+			continue
+		}
+		if (message == "" || line["msg"] == message) && (requestID == "" || line["requestId"] == requestID) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
 // faults are the lines that must never be there: answers with 500, records that
 // were set aside. That the sweeper fails while the store is away is none.
 func (l *Log) faults() (lines []string) {

@@ -1,4 +1,4 @@
-package api
+package schema
 
 import (
 	"encoding/json"
@@ -15,19 +15,19 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// maxReasons is how many faults of one request are told; the contract allows 100.
-const maxReasons = 20
+// MaxReasons is how many faults of one request are told; the contract allows 100.
+const MaxReasons = 20
 
-// explain says what is wrong in words made of the contract alone. The validator's own
+// Explain says what is wrong in words made of the contract alone. The validator's own
 // messages are not used, because some of them quote what was sent. Names are all the
 // property names of the contract: a name that is not among them is the caller's own,
 // and the pointer ends before it.
-func explain(err error, base string, names map[string]bool) (wrong []fieldgate.FieldError) {
+func Explain(err error, base string, names map[string]bool) (wrong []fieldgate.FieldError) {
 	for fault := range faults(err) {
-		if len(wrong) == maxReasons {
+		if len(wrong) == MaxReasons {
 			break
 		}
-		wrong = appendOnce(wrong, fieldgate.FieldError{
+		wrong = AppendOnce(wrong, fieldgate.FieldError{
 			Pointer: base + pointer(fault, names),
 			Keyword: keyword(fault),
 			Reason:  reason(fault),
@@ -100,7 +100,7 @@ func reason(fault *openapi3.SchemaError) string {
 
 // sentences put the keywords of a schema into words.
 var sentences = map[string]func(*openapi3.Schema) string{
-	"type":     mustBeOfType,
+	"type":     MustBeOfType,
 	"nullable": func(*openapi3.Schema) string { return "must not be null" },
 	"required": func(*openapi3.Schema) string { return "is required" },
 	"readOnly": func(*openapi3.Schema) string { return "must not be sent" },
@@ -122,11 +122,12 @@ var sentences = map[string]func(*openapi3.Schema) string{
 	"minProperties": func(s *openapi3.Schema) string { return atLeast(s.MinProps, "field") },
 	"maxProperties": func(s *openapi3.Schema) string { return atMost(s.MaxProps, "field") },
 	"properties": func(s *openapi3.Schema) string {
-		return "has a field that the contract does not know; it knows " + listed(maps.Keys(s.Properties))
+		return "has a field that the contract does not know; it knows " + Listed(maps.Keys(s.Properties))
 	},
 }
 
-func mustBeOfType(s *openapi3.Schema) string {
+// MustBeOfType says which types a schema takes.
+func MustBeOfType(s *openapi3.Schema) string {
 	return "must be of type " + strings.Join(s.Type.Slice(), " or ")
 }
 
@@ -149,15 +150,16 @@ func inJSON(values []any) string {
 	return string(text)
 }
 
-// listed names things in a stable order.
-func listed(names iter.Seq[string]) string {
+// Listed names things in a stable order.
+func Listed(names iter.Seq[string]) string {
 	if list := strings.Join(slices.Sorted(names), ", "); list != "" {
 		return list
 	}
 	return "none"
 }
 
-func appendOnce(wrong []fieldgate.FieldError, one fieldgate.FieldError) []fieldgate.FieldError {
+// AppendOnce adds a fault unless it was told already.
+func AppendOnce(wrong []fieldgate.FieldError, one fieldgate.FieldError) []fieldgate.FieldError {
 	if slices.Contains(wrong, one) {
 		return wrong
 	}

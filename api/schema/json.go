@@ -1,4 +1,4 @@
-package api
+package schema
 
 import (
 	"bytes"
@@ -10,11 +10,11 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// decodeJSON decodes one JSON value and is stricter than encoding/json: the text must
+// Decode decodes one JSON value and is stricter than encoding/json: the text must
 // be UTF-8, nothing may follow the value, and no object may name a member twice,
 // since whoever looked at the request before us may have read another one of the two.
 // Numbers stay as they were written.
-func decodeJSON(data []byte) (any, *fieldgate.FieldError) {
+func Decode(data []byte) (any, *fieldgate.FieldError) {
 	if !utf8.Valid(data) {
 		return nil, malformed("is not UTF-8")
 	}

@@ -1,0 +1,18 @@
+// Command httponly is a firmware that opens no socket: a test looks at what gets into it.
+package main
+
+import (
+	"context"
+	"log"
+
+	fieldgate "github.com/fieldgate/fieldgate/clients/go"
+)
+
+func main() {
+	gateway, err := fieldgate.New("https://gateway.example.com")
+	if err != nil {
+		log.Fatal(err)
+	}
+	commands, err := gateway.Device("id", "secret").Claim(context.Background(), fieldgate.ClaimRequest{})
+	log.Print(commands, err)
+}

@@ -1,0 +1,84 @@
+package gateway_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+)
+
+// What a page in a browser, or a client that cannot set a header, needs. Tickets are
+// in tickets_test.go.
+
+func TestATokenMayComeAsASubprotocolAndIsNeverSentBack(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	f := newFleet(t, g)
+	for path, token := range map[string]string{
+		gatewaytest.DevicePath: f.Login(t, f.device), gatewaytest.CustomerPath: f.Token(f.customer, "alice", "viewer"),
+	} {
+		for _, protocols := range [][]string{{"fieldgate.v1", "bearer." + token}, {"bearer." + token, "fieldgate.v1"}} {
+			s := g.Open(t, gatewaytest.Dialing{Path: path, Protocols: protocols})
+			require.Equal(t, []string{"fieldgate.v1"}, s.Opened.Values("Sec-WebSocket-Protocol"))
+			s.Barrier()
+		}
+		_, refused := g.Dial(t, gatewaytest.Dialing{Path: path, Protocols: []string{"fieldgate.v1", "bearer." + token[:20]}})
+		require.Equal(t, http.StatusUnauthorized, refused.StatusCode)
+		_, refused = g.Dial(t, gatewaytest.Dialing{Path: path, Protocols: []string{"fieldgate.v2", "bearer." + token}})
+		require.Equal(t, http.StatusBadRequest, refused.StatusCode)
+		require.NotContains(t, g.Log.String(), token)
+	}
+}
+
+func TestATokenInTheAddressIsRefusedWithAHint(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	token := g.Token(gatewaytest.Customer(), "alice", "admin")
+	for _, name := range []string{"token", "access_token", "jwt", "ticket", "room"} {
+		for _, path := range []string{gatewaytest.DevicePath, gatewaytest.CustomerPath} {
+			answer := g.Ask(t, gatewaytest.Call{Method: http.MethodGet, Path: path + "?" + name + "=" + token})
+			require.Equal(t, client.CodeValidationFailed, answer.Problem.Code, "%s?%s", path, name)
+			require.Contains(t, answer.Problem.Errors[0].Reason, "Authorization")
+			require.Equal(t, path == gatewaytest.CustomerPath, strings.Contains(answer.Problem.Errors[0].Reason, "ticket"), answer.Problem.Errors[0].Reason)
+		}
+	}
+	require.NotContains(t, g.Log.String(), token)
+}
+
+func TestOnlyPagesOfAllowedOriginsOpenSockets(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t, withFrontend)
+	f := newFleet(t, g)
+	for origin, allowed := range map[string]bool{
+		frontend:                             true,
+		"https://other.example.com":          true,
+		"":                                   true, // no browser
+		"null":                               false,
+		"http://fleet.example.com":           false,
+		"https://fleet.example.com:8443":     false,
+		"https://fleet.example.com.evil.net": false,
+		"https://evil.net/?" + frontend:      false,
+		"https://afleet.example.com":         false,
+		"https://fleet.example.com@evil.net": false,
+		"https://example.com":                false,
+		g.URL:                                false,
+	} {
+		for path, token := range map[string]string{
+			gatewaytest.DevicePath: f.Login(t, f.device), gatewaytest.CustomerPath: f.Token(f.customer, "alice", "viewer"),
+		} {
+			d := gatewaytest.Dialing{Path: path, Token: token, Header: http.Header{}}
+			if origin != "" {
+				d.Header.Set("Origin", origin)
+			}
+			s, refused := g.Dial(t, d)
+			require.Equal(t, allowed, s != nil, "%s %q", path, origin)
+			if !allowed {
+				require.Equal(t, http.StatusForbidden, refused.StatusCode, "%s %q", path, origin)
+			}
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package gateway_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+)
+
+// The id under which a person proposed a command goes with it wherever it goes.
+func TestTheRequestIDOfAProposalFollowsTheCommandThroughTwoInstances(t *testing.T) {
+	t.Parallel()
+	here, there := twoOnOneRedis(t)
+	f := newFleet(t, here)
+	device, watcher := f.socket(t, there), f.watch(t, there, f.sessionRoom())
+	id := "r-" + f.customer
+	claim := device.AskAs("claim-"+id, "claim", object{"waitMs": 30_000})
+	awaitWaitingClaims(t, there, 1)
+
+	answer := here.Ask(t, gatewaytest.Call{
+		Method: http.MethodPost, Path: "/api/v1/customer/sessions/" + f.session + "/commands",
+		Token: f.Token(f.customer, "alice", "operator"), Body: `{"type":"diagnostic.dns"}`, Header: http.Header{"X-Request-Id": {id}},
+	})
+	require.Equal(t, http.StatusCreated, answer.Status, answer.Body)
+	require.Equal(t, id, answer.Header.Get("X-Request-ID"))
+	var proposed client.Command
+	unmarshal(t, answer.Body, &proposed)
+	require.Equal(t, id, proposed.RequestID)
+
+	claimed := commands(t, claim().Data)[0]
+	require.Equal(t, id, claimed.RequestID)
+	device.AskAs("result-"+id, "result", object{"commandId": claimed.ID, "claimToken": claimed.ClaimToken, "status": "succeeded"})()
+	for _, kind := range []string{"command.proposed", "command.claimed", "command.succeeded"} {
+		e := watcher.Event()
+		require.Equal(t, kind, e.Type)
+		require.Equal(t, id, e.RequestID, kind)
+		require.Equal(t, claimed.ID, e.Data["commandId"], kind)
+	}
+
+	require.Equal(t, "proposeCommand", here.Log.Line(t, id)["operation"])
+	for frame, kind := range map[string]string{"claim-" + id: "claim", "result-" + id: "result"} {
+		lines := there.Log.Lines("frame", frame)
+		require.Len(t, lines, 1)
+		require.Equal(t, kind, lines[0]["type"])
+		require.Equal(t, device.ID, lines[0]["connection"])
+		require.Equal(t, "device:"+f.device.ID, lines[0]["principal"])
+	}
+	eventually(t, func() bool { return len(there.Log.Lines("event", id)) == 3 }, "the other instance does not name it")
+	opened := device.Opened.Get("X-Request-Id")
+	require.Equal(t, "openDeviceSocket", there.Log.Line(t, opened)["operation"])
+	device.Goodbye()
+	eventually(t, func() bool { return len(there.Log.Lines("socket closed", opened)) == 1 }, "the log does not tell of the end")
+	require.EqualValues(t, 1000, there.Log.Lines("socket closed", opened)[0]["code"])
+}

@@ -1,0 +1,302 @@
+package gateway_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/customer/customertest"
+	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+	"github.com/fieldgate/fieldgate/realtime"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// The seed of what is left to chance, printed when a test fails.
+const seed = 20260822
+
+// reader reads a room over one socket after the other, each at some instance, as a
+// client does that loses its connection again and again.
+type reader struct {
+	t       testing.TB
+	f       *fleet
+	at      []*gatewaytest.Gateway
+	random  *rand.Rand
+	offset  string   // of the newest event that came
+	got     []string // the offsets of all that came
+	resumes int
+}
+
+func newReader(t testing.TB, f *fleet, at ...*gatewaytest.Gateway) *reader {
+	t.Helper()
+	t.Logf("seed %d", seed)
+	return &reader{t: t, f: f, at: at, random: rand.New(rand.NewPCG(seed, 0)), offset: ""}
+}
+
+// connect opens the next socket and takes the room up where it was.
+func (r *reader) connect() *gatewaytest.Socket {
+	r.t.Helper()
+	s := r.f.watch(r.t, r.at[r.random.IntN(len(r.at))])
+	entered := s.Subscribe("tenant", r.offset)
+	if r.offset != "" {
+		require.True(r.t, entered.Resumed, entered.Reason)
+		require.Equal(r.t, r.offset, entered.Offset)
+		r.resumes++
+	}
+	r.offset = entered.Offset
+	return s
+}
+
+// read takes events until there have been so many in all, or none comes in time.
+func (r *reader) read(s *gatewaytest.Socket, total int, within time.Duration) {
+	r.t.Helper()
+	for len(r.got) < total {
+		f, err := s.TryNext(within)
+		if err != nil {
+			return
+		}
+		var e gatewaytest.Event
+		require.Equal(r.t, "event", f.Type)
+		f.Into(r.t, &e)
+		r.offset, r.got = e.Offset, append(r.got, e.Offset)
+	}
+}
+
+func TestNothingIsLostOrRepeatedOverTwoHundredLostConnections(t *testing.T) {
+	t.Parallel()
+	const events, disconnects = 10_000, 200
+	url := storetest.SharedURL(t)
+	here, there := twoOnOneRedis(t)
+	f := newFleet(t, here)
+	p := f.publisher(t, url)
+	before := len(p.stream())
+	r := newReader(t, f, here, there)
+	s := r.connect()
+	var publishing sync.WaitGroup
+	publishing.Go(func() { p.publish(events) })
+
+	for i := range disconnects {
+		r.read(s, (i+1)*events/disconnects-r.random.IntN(40), time.Second)
+		if i%4 == 0 {
+			s.Goodbye()
+		} else {
+			s.Cut()
+		}
+		s = r.connect()
+	}
+	publishing.Wait()
+	r.read(s, events, 10*time.Second)
+	require.Equal(t, disconnects, r.resumes)
+	want := p.stream()[before:]
+	require.Len(t, want, events)
+	require.Equal(t, want, r.got)
+	s.Barrier()
+	require.Empty(t, s.Pushed())
+}
+
+func TestASubscriptionIsTakenUpAtAnotherInstanceAndAfterARestart(t *testing.T) {
+	t.Parallel()
+	url, people := storetest.SharedURL(t), customertest.NewIssuer(t)
+	onRedis := gatewaytest.OnRedis(url)
+	first := gatewaytest.StartFor(t, people, onRedis)
+	other := gatewaytest.StartFor(t, people, onRedis)
+	f := newFleet(t, first)
+	p := f.publisher(t, url)
+	before := len(p.stream())
+	s := f.watch(t, first)
+	begun := s.Subscribe(f.sessionRoom(), "")
+	p.publish(100)
+	got := offsets(t, s, f.sessionRoom(), 60)
+	require.NoError(t, first.Stop())
+
+	for _, at := range []*gatewaytest.Gateway{gatewaytest.StartFor(t, people, onRedis), other} {
+		s = f.watch(t, at)
+		resumed := s.Subscribe(f.sessionRoom(), got[59])
+		require.True(t, resumed.Resumed)
+		p.publish(20)
+		all := p.stream()[before:]
+		require.Equal(t, all[60:], offsets(t, s, f.sessionRoom(), len(all)-60))
+		again := f.watch(t, at)
+		require.True(t, again.Subscribe(f.sessionRoom(), begun.Offset).Resumed, "where it began is as good as an event")
+		require.Equal(t, all, offsets(t, again, f.sessionRoom(), len(all)))
+	}
+}
+
+func TestAnEmptyRoomIsTakenUpFromItsVeryBeginning(t *testing.T) {
+	t.Parallel()
+	here, there := twoOnOneRedis(t)
+	customer := gatewaytest.Customer()
+	s := here.OpenCustomer(t, here.Token(customer, "alice", "admin"))
+	begun := s.Subscribe("tenant", "")
+	require.Equal(t, gatewaytest.Subscribed{Room: "tenant", Offset: "0-0"}, begun)
+	s.Cut()
+	f := newFleetOf(t, here, customer)
+	s = f.watch(t, there)
+	require.Equal(t, gatewaytest.Subscribed{Room: "tenant", Offset: "0-0", Resumed: true}, s.Subscribe("tenant", begun.Offset))
+	require.Equal(t, "device.registered", s.Event().Type)
+	require.Equal(t, "session.opened", s.Event().Type)
+}
+
+// A part of what was missed would look like all of it.
+func TestWhatCannotBeTakenUpBeginsAnewAndSaysWhy(t *testing.T) {
+	t.Parallel()
+	url := storetest.SharedURL(t)
+	g := gatewaytest.Start(t, gatewaytest.OnRedis(url))
+	f := newFleet(t, g)
+	p := f.publisher(t, url)
+	p.publish(300)
+	all := p.stream()
+	require.NoError(t, p.redis.XTrimMaxLen(t.Context(), p.key(), 100).Err())
+	kept := p.stream()
+	require.Len(t, kept, 100)
+	newest := kept[99]
+	watcher := f.watch(t, g, "tenant")
+	for since, want := range map[string]gatewaytest.Subscribed{
+		all[0]:                 {Reason: "trimmed"},
+		all[len(all)-102]:      {Reason: "trimmed"},
+		"1-1":                  {Reason: "trimmed"},
+		kept[0]:                {Resumed: true, Offset: kept[0]},
+		kept[98]:               {Resumed: true, Offset: kept[98]},
+		newest:                 {Resumed: true, Offset: newest},
+		"9999999999999-0":      {Reason: "unknown"},
+		"never":                {Reason: "unknown"},
+		"1-":                   {Reason: "unknown"},
+		"-1-1":                 {Reason: "unknown"},
+		"99999999999999999999": {Reason: "unknown"},
+	} {
+		want.Room = "tenant"
+		if want.Reason != "" {
+			want.Offset = newest
+		}
+		s := f.watch(t, g)
+		require.Equal(t, want, s.Subscribe("tenant", since), since)
+		if !want.Resumed {
+			s.Barrier()
+			require.Empty(t, s.Pushed(), "nothing of the past comes: %s", since)
+		}
+		s.Cut()
+	}
+	f.propose(t, auto)
+	require.Equal(t, "command.proposed", watcher.Event().Type)
+}
+
+// What was trimmed while a socket was reading it is missed, too.
+func TestASocketThatFallsBehindTheHistoryIsSentAway(t *testing.T) {
+	t.Parallel()
+	url := storetest.SharedURL(t)
+	g := gatewaytest.Start(t, gatewaytest.OnRedis(url))
+	f := newFleet(t, g)
+	p := f.publisher(t, url)
+	p.publish(4000)
+	s := g.Open(t, gatewaytest.Dialing{
+		Path: gatewaytest.CustomerPath, Token: f.Token(f.customer, "alice", "viewer"), ReceiveBuffer: 16 << 10, Stalled: true,
+	})
+	s.AskAs("s-1", "subscribe", object{"room": "tenant", "since": "0-0"})
+	eventually(t, func() bool { return len(g.Log.Lines("frame", "s-1")) == 1 }, "it is not subscribed")
+	require.NoError(t, p.redis.XTrimMaxLen(t.Context(), p.key(), 10).Err())
+	s.Go()
+	require.Equal(t, 4010, s.CloseCode())
+	require.Less(t, len(s.Pushed()), 4000)
+}
+
+func TestEventsComeAlthoughEveryWakeUpIsLost(t *testing.T) {
+	t.Parallel()
+	server, people := storetest.Start(t), customertest.NewIssuer(t)
+	require.NoError(t, server.Client(t).Do(t.Context(),
+		"ACL", "SETUSER", "deaf", "on", ">x", "~*", "&*", "+@all", "-subscribe", "-psubscribe", "-ssubscribe").Err())
+	speaking := gatewaytest.StartFor(t, people, gatewaytest.OnRedis(server.URL()))
+	deaf := gatewaytest.StartFor(t, people, gatewaytest.OnRedis("redis://deaf:x@"+server.Addr()),
+		withSockets(func(cfg *realtime.Config) { cfg.RenewEvery = 500 * time.Millisecond }))
+	f := newFleet(t, speaking)
+	watcher, device := f.watch(t, deaf, f.sessionRoom()), f.socket(t, deaf)
+	within := func(what string, happens <-chan struct{}) {
+		t.Helper()
+		select {
+		case <-happens:
+		case <-time.After(5 * time.Second):
+			require.Fail(t, "not within five seconds", what)
+		}
+	}
+	event := make(chan struct{})
+	f.propose(t, auto)
+	go func() {
+		defer close(event)
+		_, _ = watcher.TryNext(10 * time.Second)
+	}()
+	within("an event", event)
+	require.Equal(t, "commands.available", device.Next().Type)
+	newest := f.socket(t, speaking)
+	within("a newer socket takes over", device.Ended())
+	require.Equal(t, 4009, device.CloseCode())
+
+	device = f.socket(t, deaf)
+	within("the newer socket has taken over", newest.Ended())
+	_, err := f.alice.Suspend(t.Context(), f.device.ID, "")
+	require.NoError(t, err)
+	within("the device is shut out", device.Ended())
+	require.Equal(t, 4003, device.CloseCode())
+}
+
+func TestNothingIsLostWhenTheChannelOfWakeUpsIsCutAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	server, people := storetest.Start(t), customertest.NewIssuer(t)
+	g := gatewaytest.StartFor(t, people, gatewaytest.OnRedis(server.URL()))
+	f := newFleet(t, g)
+	p := f.publisher(t, server.URL())
+	before := len(p.stream())
+	s := f.watch(t, g, "tenant")
+	ctx, stop := context.WithCancel(t.Context())
+	var cutting sync.WaitGroup
+	cutting.Go(func() { cutAgainAndAgain(ctx, server.Client(t)) })
+	for range 20 {
+		p.publish(50)
+	}
+	want := p.stream()[before:]
+	require.Equal(t, want, offsets(t, s, "tenant", len(want)))
+	stop()
+	cutting.Wait()
+}
+
+// cutAgainAndAgain cuts every connection that listens, as soon as there is one.
+func cutAgainAndAgain(ctx context.Context, client *redis.Client) {
+	for ctx.Err() == nil {
+		_ = client.Do(ctx, "CLIENT", "KILL", "TYPE", "pubsub").Err()
+	}
+}
+
+func TestAnOutageOfTheStoreEndsNoSocketAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	server, people := storetest.Start(t), customertest.NewIssuer(t)
+	g := gatewaytest.StartFor(t, people, gatewaytest.OnRedis(server.URL()), withSockets(func(cfg *realtime.Config) {
+		cfg.Lease, cfg.RenewEvery, cfg.SweepEvery = time.Second, 200*time.Millisecond, 500*time.Millisecond
+	}))
+	f := newFleet(t, g)
+	p := f.publisher(t, server.URL())
+	s, device := f.watch(t, g, "tenant"), f.socket(t, g)
+	for s.Event().Type != "device.presence" {
+	}
+	p.publish(10)
+	offsets(t, s, "tenant", 10)
+	before := p.stream()
+
+	server.Kill()
+	require.EqualValues(t, "store_unavailable", s.Refused("subscribe", object{"room": f.deviceRoom()}).Code)
+	require.EqualValues(t, "store_unavailable", device.Refused("heartbeat", object{"status": "ok"}).Code)
+	down := time.Now()
+	eventually(t, func() bool { return time.Since(down) > 1200*time.Millisecond }, "leases end in the outage")
+	server.Restart(t)
+
+	eventually(t, func() bool { return device.Ask("heartbeat", object{"status": "ok"})().Type == "reply" }, "it does not come back")
+	eventually(t, func() bool { return len(connections(t, g, f.customer)) == 2 }, "the sockets are not listed again")
+	p.publish(10)
+	want := p.stream()[len(before):]
+	var got []string
+	for len(got) < len(want) {
+		got = append(got, s.Event().Offset)
+	}
+	require.Equal(t, want, got)
+}

@@ -1,0 +1,41 @@
+package realtime
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics counts sockets.
+type metrics struct {
+	open   *prometheus.GaugeVec
+	closes *prometheus.CounterVec
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "fieldgate_sockets", Help: "Open sockets of this instance.",
+		}, []string{"kind"}),
+		closes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fieldgate_socket_closes_total", Help: "Sockets that ended, by close code; 1006 ended without one.",
+		}, []string{"kind", "code"}),
+	}
+	if r != nil {
+		r.MustRegister(m.open, m.closes)
+	}
+	return m
+}
+
+func (m *metrics) add(s *Socket, n float64) { m.open.WithLabelValues(s.kind()).Add(n) }
+
+func (m *metrics) closed(s *Socket, code CloseCode) {
+	m.closes.WithLabelValues(s.kind(), strconv.Itoa(int(code))).Inc()
+}
+
+func (s *Socket) kind() string {
+	if s.Device != "" {
+		return "device"
+	}
+	return "customer"
+}

@@ -1,0 +1,231 @@
+package realtime
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/fieldgate/fieldgate"
+)
+
+// Rooms: what a person may watch. A device's and a session's are followed by the id.
+const (
+	RoomTenant  = "tenant"
+	RoomDevice  = "device:"
+	RoomSession = "session:"
+)
+
+// maxRooms bounds the rooms of one socket.
+const maxRooms = 100
+
+// subscription is a socket's place in a room. All of it belongs to the feed's lock.
+type subscription struct {
+	socket   *Socket
+	room     string
+	position streamID // everything up to here was given to the socket
+	live     bool     // the feed gives it what comes; until then it reads for itself
+}
+
+// Subscribed tells where a subscription begins.
+type Subscribed struct {
+	Room    string `json:"room"`
+	Offset  string `json:"offset"`
+	Resumed bool   `json:"resumed"`
+	Reason  string `json:"reason,omitempty"`
+
+	// begin starts the delivery, once the client has been told.
+	begin func()
+}
+
+// Reasons why a subscription could not be resumed where it was. It begins anew
+// then: nothing of what was missed is delivered, because a part of it would look
+// like all of it.
+const (
+	reasonTrimmed = "trimmed" // the stream does not reach back that far
+	reasonUnknown = "unknown" // the offset is not one of this stream
+)
+
+// Subscribe puts a socket into a room. That it may be there is for the caller to
+// know. With since, an offset of an earlier event, everything after that event is
+// delivered before anything new.
+func (s *Socket) Subscribe(ctx context.Context, room, since string) (Subscribed, error) {
+	f := s.hub.feedOf(s)
+	if f == nil {
+		return Subscribed{}, errClosed
+	}
+	answer := Subscribed{Room: room}
+	from := f.place()
+	if since != "" {
+		var err error
+		if from, answer.Reason, err = f.resume(ctx, since, from); err != nil {
+			return Subscribed{}, err
+		}
+		answer.Resumed = answer.Reason == ""
+	}
+	sub := &subscription{socket: s, room: room, position: from}
+	if err := f.put(sub); err != nil {
+		return Subscribed{}, err
+	}
+	answer.Offset = from.String()
+	answer.begin = func() { f.catchUp(sub) }
+	return answer, nil
+}
+
+// Unsubscribe takes a socket out of a room.
+func (s *Socket) Unsubscribe(room string) {
+	f := s.hub.feedOf(s)
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if sub := s.rooms[room]; sub != nil {
+		f.drop(sub)
+	}
+}
+
+func (h *Hub) feedOf(s *Socket) *feed {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sockets[s.ID()] != s {
+		return nil
+	}
+	return h.feeds[s.Tenant]
+}
+
+// put registers a subscription, in place of an earlier one in the same room.
+func (f *feed) put(sub *subscription) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	old := sub.socket.rooms[sub.room]
+	switch _, here := f.sockets[sub.socket]; {
+	case !here:
+		return errClosed
+	case old != nil:
+		f.drop(old)
+	case len(sub.socket.rooms) >= maxRooms:
+		return errRooms
+	}
+	sub.socket.rooms[sub.room] = sub
+	if f.rooms[sub.room] == nil {
+		f.rooms[sub.room] = map[*subscription]struct{}{}
+	}
+	f.rooms[sub.room][sub] = struct{}{}
+	return nil
+}
+
+// drop forgets a subscription. The feed's lock is held.
+func (f *feed) drop(sub *subscription) {
+	delete(f.rooms[sub.room], sub)
+	if len(f.rooms[sub.room]) == 0 {
+		delete(f.rooms, sub.room)
+	}
+	if sub.current() {
+		delete(sub.socket.rooms, sub.room)
+	}
+}
+
+// resume tells where a subscription with an offset begins: there if the stream
+// still has everything behind it, else now, with the reason.
+func (f *feed) resume(ctx context.Context, since string, now streamID) (from streamID, reason string, err error) {
+	from, ok := parseStreamID(since)
+	first, last, length, err := f.hub.bounds(ctx, f.tenant)
+	if err != nil {
+		return streamID{}, "", err
+	}
+	fromNothing := from == streamID{} && length < neverTrimmed
+	switch {
+	case !ok || from.after(last):
+		return now, reasonUnknown, nil
+	case first.after(from) && !fromNothing:
+		return now, reasonTrimmed, nil
+	}
+	return from, "", nil
+}
+
+// neverTrimmed is a length below which nothing was ever taken from a stream
+// (lua/event.lua trims at ten thousand entries).
+const neverTrimmed = 9_000
+
+// catchUp gives a subscription what the stream has behind its place, until it is
+// where the feed is; from then on the feed delivers. It does not go faster than
+// the client reads, and waits for a store that is away.
+func (f *feed) catchUp(sub *subscription) {
+	conn := sub.socket.conn
+	for conn.Context().Err() == nil {
+		from, behind := f.goLive(sub)
+		if !behind {
+			return
+		}
+		events, gap, err := f.hub.events(conn.Context(), f.tenant, from)
+		switch {
+		case err != nil:
+			pause(conn.Context(), f.hub.cfg.SweepEvery)
+		case gap:
+			conn.Close(CloseTooSlow, missed)
+		}
+		for _, e := range events {
+			if !f.give(sub, e) {
+				return
+			}
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// goLive hands a subscription that is where the feed is over to it. One that is
+// behind learns its place instead; one that has ended is not behind.
+func (f *feed) goLive(sub *subscription) (from streamID, behind bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !sub.current() {
+		return streamID{}, false
+	}
+	sub.live = !f.last.after(sub.position)
+	return sub.position, !sub.live
+}
+
+// give delivers an event to a subscription that catches up, as soon as the client
+// has read what came before. It answers false when the subscription has ended.
+func (f *feed) give(sub *subscription, e event) bool {
+	var text []byte
+	if slices.Contains(e.rooms(), sub.room) {
+		text = e.text(sub.room)
+	}
+	for {
+		if text != nil && !sub.socket.conn.AwaitRead() {
+			return false
+		}
+		if given, over := f.offer(sub, e.id, text); given || over {
+			return given
+		}
+	}
+}
+
+// offer gives a subscription its next event, or none of its room, if it has not
+// ended meanwhile and there is room for it.
+func (f *feed) offer(sub *subscription, id streamID, text []byte) (given, over bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !sub.current() {
+		return false, true
+	}
+	if given = text == nil || sub.socket.conn.Offer(text); given {
+		sub.position = id
+	}
+	return given, false
+}
+
+// current tells whether a subscription has neither ended nor been replaced.
+func (sub *subscription) current() bool { return sub.socket.rooms[sub.room] == sub }
+
+var errRooms = &fieldgate.Error{
+	Code: fieldgate.CodeValidationFailed, Detail: "A socket may watch a hundred rooms.",
+	Fields: []fieldgate.FieldError{{Pointer: "/room", Keyword: "maxItems", Reason: "too many rooms: unsubscribe from some"}},
+}

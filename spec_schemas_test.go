@@ -1,0 +1,250 @@
+package fieldgate_test
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+)
+
+func TestEverySchemaIsClosedNamedAndExplained(t *testing.T) {
+	t.Parallel()
+
+	open := []string{"CommandParameters", "ResultData", "EventData", "ContractObject"}
+	for name, schema := range contract(t).Components.Schemas {
+		if !slices.Contains([]string{"TagValue", "MetricValue", "MetadataValue"}, name) {
+			require.NotEmpty(t, schema.Value.Description, name)
+		}
+		if schema.Value.Type.Is("object") && !slices.Contains(open, name) {
+			require.True(t, closed(schema.Value), "%s: additionalProperties", name)
+		}
+		for field, property := range schema.Value.Properties {
+			require.False(t, property.Ref == "" && property.Value.Type.Is("object"), "%s.%s: give the object a name", name, field)
+			require.NotEmpty(t, property.Value.Description, "%s.%s", name, field)
+		}
+	}
+}
+
+func TestEnumerationsAreThoseOfTheStateTable(t *testing.T) {
+	t.Parallel()
+
+	schemas := contract(t).Components.Schemas
+	for name, values := range map[string]string{
+		"ActorKind":       "user device system",
+		"ApprovalStatus":  "pending",
+		"ConnectionKind":  "device customer",
+		"CommandStatus":   "pending_approval queued claimed succeeded failed timed_out rejected cancelled expired",
+		"Decision":        "approved rejected",
+		"DevicePresence":  "never_connected online stale offline",
+		"DeviceStatus":    "provisioned active suspended decommissioned",
+		"HeartbeatStatus": "ok busy degraded error",
+		"ResultStatus":    "succeeded failed cancelled",
+		"SessionStatus":   "active closed expired",
+		"SessionType":     "diagnostic remediation",
+	} {
+		var got []string
+		for _, value := range schemas[name].Value.Enum {
+			got = append(got, value.(string))
+		}
+		require.Equal(t, strings.Fields(values), got, name)
+	}
+}
+
+func TestEveryCodeIsExplainedAndEveryExplainedCodeExists(t *testing.T) {
+	t.Parallel()
+
+	require.ElementsMatch(t, codesInSource(t), slices.Collect(maps.Keys(documentedCodes(t))))
+}
+
+// operation is an operation of the contract and where it is.
+type operation struct {
+	*openapi3.Operation
+	method, path string
+}
+
+func contract(t *testing.T) *openapi3.T {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromData(fieldgate.Spec)
+	require.NoError(t, err)
+	return doc
+}
+
+// operations lists all operations, each with the parameters that its path has too.
+func operations(t *testing.T) []operation {
+	t.Helper()
+	var all []operation
+	for path, item := range contract(t).Paths.Map() {
+		for method, op := range item.Operations() {
+			op.Parameters = append(op.Parameters, item.Parameters...)
+			all = append(all, operation{Operation: op, method: method, path: path})
+		}
+	}
+	return all
+}
+
+func (o operation) leastRole() string {
+	role, _ := o.Extensions["x-least-role"].(string)
+	return role
+}
+
+func (o operation) schemes() []string {
+	var names []string
+	for _, requirement := range *o.Security {
+		names = slices.AppendSeq(names, maps.Keys(requirement))
+	}
+	return names
+}
+
+// refusals lists the statuses that an operation may answer with because of what it is.
+func (o operation) refusals() []string {
+	statuses := []string{"500"}
+	add := func(when bool, more ...string) {
+		if when {
+			statuses = append(statuses, more...)
+		}
+	}
+	api := strings.HasPrefix(o.path, "/api/")
+	add(api, "429", "503")
+	add(api && (len(o.Parameters) > 0 || o.RequestBody != nil), "400")
+	add(o.RequestBody != nil, "413", "415")
+	add(len(o.schemes()) > 0, "401")
+	add(o.leastRole() != "", "403")
+	add(strings.Contains(o.path, "{"), "404")
+	add(o.Parameters.GetByInAndName("header", "Idempotency-Key") != nil, "409")
+	return statuses
+}
+
+// documentedCodes reads the table of codes in the introduction: code to status.
+func documentedCodes(t *testing.T) map[string]string {
+	t.Helper()
+	row := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([45]\\d\\d) \\| .{20,} \\|$")
+	codes := map[string]string{}
+	for _, match := range row.FindAllStringSubmatch(contract(t).Info.Description, -1) {
+		codes[match[1]] = match[2]
+	}
+	return codes
+}
+
+// codesInSource reads the values of the constants of type Code in errors.go.
+func codesInSource(t *testing.T) []string {
+	t.Helper()
+	var codes []string
+	for _, literal := range constants(t, "errors.go", "Code") {
+		code, err := strconv.Unquote(literal)
+		require.NoError(t, err)
+		codes = append(codes, code)
+	}
+	return codes
+}
+
+// constants reads the constants whose names begin with a prefix out of the source:
+// name to literal, so that none can be forgotten here.
+func constants(t *testing.T, source, prefix string) map[string]string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), source, nil, parser.SkipObjectResolution)
+	require.NoError(t, err)
+
+	found := map[string]string{}
+	ast.Inspect(file, func(node ast.Node) bool {
+		spec, ok := node.(*ast.ValueSpec)
+		if ok && strings.HasPrefix(spec.Names[0].Name, prefix) && len(spec.Values) == 1 {
+			if literal, ok := spec.Values[0].(*ast.BasicLit); ok {
+				found[spec.Names[0].Name] = literal.Value
+			}
+		}
+		return true
+	})
+	require.NotEmpty(t, found, "%s: %s", source, prefix)
+	return found
+}
+
+func requireExample(t *testing.T, content openapi3.Content, where string) {
+	t.Helper()
+	for kind, media := range content {
+		if strings.HasSuffix(kind, "json") {
+			require.True(t, media.Example != nil || len(media.Examples) > 0, "%s has no example", where)
+		}
+	}
+}
+
+func requireHeader(t *testing.T, wanted bool, response *openapi3.ResponseRef, name string) {
+	t.Helper()
+	header := response.Value.Headers[name]
+	require.Equal(t, wanted, header != nil, "%s on %s %s", name, response.Ref, *response.Value.Description)
+	if wanted {
+		require.True(t, header.Value.Required, name)
+	}
+}
+
+func requireRange(t *testing.T, schema *openapi3.Schema, lowest, highest float64, fallback any) {
+	t.Helper()
+	require.InDelta(t, lowest, *schema.Min, 0)
+	require.InDelta(t, highest, *schema.Max, 0)
+	if fallback == nil {
+		require.Nil(t, schema.Default)
+		return
+	}
+	require.EqualValues(t, fallback, schema.Default)
+}
+
+// requireBounds walks what a caller may send and demands a limit of everything in it.
+func requireBounds(t *testing.T, where string, ref *openapi3.SchemaRef) {
+	t.Helper()
+	schema := ref.Value
+	switch {
+	case schema.Type.Is("object"):
+		requireObjectBounds(t, where, ref)
+	case schema.Type.Is("array"):
+		require.NotNil(t, schema.MaxItems, where)
+		requireBounds(t, where+"[]", schema.Items)
+	case schema.Type.Is("string"):
+		require.True(t, schema.MaxLength != nil || len(schema.Enum) > 0, "%s has no maxLength", where)
+	case schema.Type.Is("integer"), schema.Type.Is("number"):
+		require.True(t, schema.Min != nil && schema.Max != nil, "%s has no minimum and maximum", where)
+	default:
+		require.True(t, schema.Type.Is("boolean"), where)
+	}
+}
+
+func requireObjectBounds(t *testing.T, where string, ref *openapi3.SchemaRef) {
+	t.Helper()
+	if slices.Contains([]string{"CommandParameters", "ResultData"}, path.Base(ref.Ref)) {
+		return // bounded in bytes, as a whole
+	}
+	require.True(t, closed(ref.Value), "%s takes unknown fields", where)
+	for name, property := range ref.Value.Properties {
+		requireBounds(t, where+"."+name, property)
+	}
+	if values := ref.Value.AdditionalProperties.Schema; values != nil {
+		requireBounds(t, where+".*", values)
+	}
+}
+
+// closed tells whether an object takes no fields but those described: none at
+// all beyond its properties, or a limited number of one kind.
+func closed(schema *openapi3.Schema) bool {
+	more := schema.AdditionalProperties
+	if more.Schema != nil {
+		return schema.MaxProps != nil
+	}
+	return more.Has != nil && !*more.Has
+}
+
+func asJSON(t *testing.T, doc *openapi3.T) string {
+	t.Helper()
+	text, err := json.Marshal(doc)
+	require.NoError(t, err)
+	return string(text)
+}
