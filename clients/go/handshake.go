@@ -111,10 +111,10 @@ func (h *handshake) dial(ctx context.Context, token string) (*websocket.Conn, er
 	return ws, checkAgreement(ws, resp)
 }
 
-// endingWith gives a dialer whose connections are closed when the context ends, until
-// release is called, which tells whether that has not happened.
-func endingWith(ctx context.Context, dialer *websocket.Dialer) (copied *websocket.Dialer, release func() bool) {
-	release = func() bool { return true }
+// endingWith gives a dialer whose connection is closed when the context ends, until the
+// function is called, which tells whether that has not happened.
+func endingWith(ctx context.Context, dialer *websocket.Dialer) (*websocket.Dialer, func() bool) {
+	release := func() bool { return true }
 	watch := func(dial dialFunc) dialFunc {
 		return func(dialing context.Context, network, address string) (net.Conn, error) {
 			conn, err := dial(dialing, network, address)

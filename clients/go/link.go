@@ -71,6 +71,7 @@ type request struct {
 type call struct {
 	request
 	id        string
+	relax     func()      // the reader need not hurry for it any more
 	answer    chan answer // capacity 1
 	abandoned bool        // nobody waits for it any more
 }
@@ -199,13 +200,15 @@ func (l *link) settle(f frame) {
 	case err == nil && c.read != nil:
 		c.read(f.Data)
 	}
+	c.relax()
 	c.answer <- answer{f.Data, err}
 }
 
 // ask sends a request and waits for its answer.
 func (l *link) ask(ctx context.Context, r request) (json.RawMessage, error) {
 	l.hurry(+1)
-	defer l.hurry(-1)
+	relax := sync.OnceFunc(func() { l.hurry(-1) })
+	defer relax()
 	select {
 	case l.asking <- struct{}{}:
 	case <-l.ctx.Done():
@@ -213,8 +216,8 @@ func (l *link) ask(ctx context.Context, r request) (json.RawMessage, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("fieldgate: waiting for the answers to other requests: %w", ctx.Err())
 	}
-	c, err := l.register(requestIDOf(ctx), r)
-	if err != nil {
+	c := &call{request: r, id: requestIDOf(ctx), relax: relax, answer: make(chan answer, 1)}
+	if err := l.register(c); err != nil {
 		return nil, err
 	}
 	if err := l.send(ctx, c); err != nil {
@@ -224,19 +227,19 @@ func (l *link) ask(ctx context.Context, r request) (json.RawMessage, error) {
 	return l.await(ctx, c)
 }
 
-// register makes a call of a request. Its id is one that no other call has.
-func (l *link) register(id string, r request) (*call, error) {
+// register makes the reader expect the answer to a call. Its id becomes one that no other
+// call has.
+func (l *link) register(c *call) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.waiting == nil {
-		return nil, errNotSent
+		return errNotSent
 	}
-	if l.waiting[id] != nil {
-		id = another(id)
+	if l.waiting[c.id] != nil {
+		c.id = another(c.id)
 	}
-	c := &call{request: r, id: id, answer: make(chan answer, 1)}
-	l.waiting[id] = c
-	return c, nil
+	l.waiting[c.id] = c
+	return nil
 }
 
 // withdraw forgets a call that was not sent.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync"
@@ -81,6 +83,29 @@ func TestARefusedLoginEndsTheSocketUnlessItIsPassing(t *testing.T) {
 				socket.Close()
 				<-socket.Done()
 			})
+		})
+	}
+}
+
+func TestAGatewayThatCannotBeReachedIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for name, transport := range map[string]*http.Transport{
+		"nobody there": {},
+		"no route": {DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return nil, errors.New("no route to host")
+		}},
+		"no proxy": {Proxy: func(*http.Request) (*url.URL, error) { return nil, errors.New("no proxy") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			states := make(chan fieldgate.SocketState, 100)
+			gateway := connect(t, "http://127.0.0.1:1", fieldgate.WithTransport(transport))
+			device(t, gateway, fieldgate.DeviceSocketConfig{OnState: func(state fieldgate.SocketState) { states <- state }})
+			for range 2 {
+				state := <-states
+				require.ErrorContains(t, state.Err, "fieldgate: opening the socket: ")
+				require.False(t, state.Connected)
+			}
 		})
 	}
 }
