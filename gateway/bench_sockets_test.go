@@ -101,7 +101,7 @@ func atWork(t testing.TB, n int) (some []*gatewaytest.Gateway) {
 	people, redis := customertest.NewIssuer(t), gatewaytest.OnRedis(storetest.Start(t).URL())
 	for range n {
 		some = append(some, gatewaytest.StartFor(t, people, redis, func(cfg *gateway.Config) {
-			cfg.Logger = slog.New(slog.NewJSONHandler(io.Discard, nil))
+			cfg.AutoPipeline, cfg.Logger = true, slog.New(slog.NewJSONHandler(io.Discard, nil))
 		}))
 	}
 	return some

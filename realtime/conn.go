@@ -67,6 +67,7 @@ func setDefault[T comparable](field *T, value T) {
 type Conn struct {
 	ID     string
 	ws     *websocket.Conn
+	wire   *wire // under ws
 	limits *Limits
 	serve  func(*Conn, Frame)     // called for each frame, on a goroutine of its own
 	ended  func(*Conn, CloseCode) // called once, at the end
@@ -74,17 +75,18 @@ type Conn struct {
 
 	ctx       context.Context // ends as soon as the socket is being closed
 	cancel    context.CancelFunc
-	gone      chan struct{} // closed when nothing is left of the socket
-	bucket    bucket        // of the reader alone
+	bucket    bucket // of the reader alone
 	answering atomic.Int32
-
-	mu      sync.Mutex
-	emptied *sync.Cond // told when the writer has taken the queue, and at the end
-	queue   []outgoing
-	queued  int // bytes
-	writing bool
-	closing *goodbye
-	closed  bool
+	heardAt   atomic.Int64 // Unix ns
+	mu        sync.Mutex
+	emptied   sync.Cond // told when the writer has taken the queue, and at the end
+	queue     []outgoing
+	queued    int // bytes
+	writing   bool
+	closing   *goodbye
+	closed    bool
+	gone      chan struct{} // if somebody waits: closed when nothing is left of the socket
+	left      bool          // nothing is left
 }
 
 // outgoing is a message to write: a text, a ping or a pong.
@@ -95,8 +97,8 @@ type outgoing struct {
 
 func newConn(limits *Limits) *Conn {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &Conn{ID: newConnID(), limits: limits, ctx: ctx, cancel: cancel, gone: make(chan struct{})}
-	c.emptied = sync.NewCond(&c.mu)
+	c := &Conn{ID: newConnID(), limits: limits, ctx: ctx, cancel: cancel}
+	c.emptied.L = &c.mu
 	return c
 }
 
@@ -252,46 +254,58 @@ func (c *Conn) abandon(err error) {
 	_ = c.ws.Close()
 }
 
-// read serves the socket until its end. It is the socket's one goroutine, so
-// nothing that takes long happens on it.
-func (c *Conn) read() {
+// start begins to read.
+func (c *Conn) start() {
+	c.heardAt.Store(time.Now().UnixNano())
 	c.ws.SetReadLimit(c.limits.MaxMessage)
-	c.ws.SetPongHandler(func(string) error { return c.heard() })
+	c.ws.SetPongHandler(func(string) error { c.heard(); return nil })
 	c.ws.SetPingHandler(c.pong)
 	c.ws.SetCloseHandler(func(int, string) error { return nil }) // finish answers
-	err := c.await()
-	for err == nil {
+	go c.read()
+}
+
+// read serves the client's next message. It is the socket's one goroutine, so nothing
+// that takes long happens on it. Each message has a fresh one: a stack that has grown
+// while it was read does not shrink to what waiting for the next one needs.
+func (c *Conn) read() {
+	err := c.wire.wait(c.heard)
+	if err == nil {
 		err = c.readOne()
 	}
-	c.finish(err)
+	if err != nil {
+		c.finish(err)
+		return
+	}
+	go c.read()
 }
 
 // heard notes a sign of life.
-func (c *Conn) heard() error {
-	if !c.bucket.take(time.Now(), c.limits) {
+func (c *Conn) heard() {
+	now := time.Now()
+	c.heardAt.Store(now.UnixNano())
+	if !c.bucket.take(now, c.limits) {
 		c.Close(CloseFlood, "too many messages")
 	}
-	return c.await()
-}
-
-// await gives the client time until the next sign of life. One that is being closed
-// has what the goodbye leaves it.
-func (c *Conn) await() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closing == nil {
-		return c.ws.SetReadDeadline(time.Now().Add(c.limits.PingEvery + c.limits.PongWithin))
-	}
-	return nil
 }
 
 func (c *Conn) pong(payload string) error {
 	_ = c.push(outgoing{websocket.PongMessage, []byte(payload)})
-	return c.heard()
+	c.heard()
+	return nil
 }
 
 // ping asks the client for a sign of life.
 func (c *Conn) ping() { _ = c.push(outgoing{websocket.PingMessage, nil}) }
+
+// giveUpSilent has the reader end a socket whose client was not heard of since it was
+// asked. One that is being closed has what the goodbye leaves it.
+func (c *Conn) giveUpSilent(asked time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.leaves() && c.heardAt.Load() < asked.UnixNano() {
+		_ = c.ws.SetReadDeadline(time.Now())
+	}
+}
 
 func (c *Conn) readOne() error {
 	kind, r, err := c.ws.NextReader()
@@ -305,9 +319,7 @@ func (c *Conn) readOne() error {
 	if err != nil {
 		return err
 	}
-	if err := c.heard(); err != nil {
-		return err
-	}
+	c.heard()
 	if kind == websocket.TextMessage {
 		c.dispatch(text)
 	}
@@ -337,6 +349,28 @@ func (c *Conn) dispatch(text []byte) {
 		defer c.answering.Add(-1)
 		c.serve(c, f)
 	}()
+}
+
+// Gone is closed when nothing is left of the socket.
+func (c *Conn) Gone() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone == nil {
+		c.gone = make(chan struct{})
+		if c.left {
+			close(c.gone)
+		}
+	}
+	return c.gone
+}
+
+// leave says that nothing is left of the socket.
+func (c *Conn) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left = true; c.gone != nil {
+		close(c.gone)
+	}
 }
 
 func (c *Conn) leaving() bool {

@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"context"
+	"time"
 
 	"github.com/fieldgate/fieldgate/store"
 )
@@ -75,5 +76,22 @@ func (s *Socket) tellPending() {
 func (s *Socket) verify() {
 	if code := s.Verify(s.conn.Context()); code != 0 {
 		s.conn.Close(code, "rights withdrawn")
+	}
+}
+
+// verifyEvery is how often the principal of a socket that says nothing is looked at
+// without a reason, which also keeps the login of a device from ending meanwhile.
+const verifyEvery = 5 * time.Minute
+
+// verifyAgain looks at the principal if that was long ago.
+func (s *Socket) verifyAgain() {
+	s.mu.Lock()
+	over := time.Since(s.verified) >= verifyEvery
+	if over {
+		s.verified = time.Now()
+	}
+	s.mu.Unlock()
+	if over {
+		s.verify()
 	}
 }

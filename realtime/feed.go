@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -105,7 +106,7 @@ func (h *Hub) part(s *Socket) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.sockets, s)
-	for _, sub := range s.rooms {
+	for _, sub := range slices.Clone(s.rooms) {
 		f.drop(sub)
 	}
 	if len(f.sockets) == 0 {

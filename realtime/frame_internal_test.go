@@ -76,21 +76,28 @@ func FuzzFraming(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, wire []byte, size uint8) {
-		whole := framing{maxParts: 3}
-		good, broken := whole.follow(wire)
+		good, broken := followAll(t, [][]byte{wire})
 		require.True(t, good <= len(wire) && (broken != nil || good == len(wire)))
-
-		pieces, passed := framing{maxParts: 3}, 0
-		var err error
-		for piece := range slices.Chunk(wire, max(1, int(size))) {
-			var n int
-			n, err = pieces.follow(piece)
-			if passed += n; err != nil {
-				break
-			}
-		}
+		passed, err := followAll(t, slices.Collect(slices.Chunk(wire, max(1, int(size)))))
 		require.Equal(t, broken, err)
 		require.GreaterOrEqual(t, passed, good)
-		require.Less(t, passed-good, len(pieces.head))
+		require.Less(t, passed-good, len(framing{}.head))
 	})
+}
+
+// followAll follows pieces frame by frame, and tells how many bytes passed.
+func followAll(t *testing.T, pieces [][]byte) (passed int, err error) {
+	t.Helper()
+	f := framing{maxParts: 3}
+	for _, piece := range pieces {
+		for len(piece) > 0 {
+			n, err := f.follow(piece)
+			if passed += n; err != nil {
+				return passed, err
+			}
+			require.True(t, n == len(piece) || f.have == 0 && f.rest == 0, "no more than one frame at a time")
+			piece = piece[n:]
+		}
+	}
+	return passed, nil
 }

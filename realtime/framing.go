@@ -1,12 +1,7 @@
 package realtime
 
 import (
-	"bufio"
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"net"
-	"net/http"
 
 	"github.com/gorilla/websocket"
 )
@@ -39,28 +34,26 @@ type framing struct {
 	parts int64    // of the message that goes on
 }
 
-// follow tells how many bytes come before the first frame that breaks a rule.
-func (f *framing) follow(p []byte) (good int, err error) {
-	for at := 0; at < len(p); {
-		if f.rest > 0 {
-			n := min(f.rest, uint64(len(p)-at))
-			f.rest -= n
-			at += int(n)
+// follow tells how many bytes belong to the frame that they begin or go on with. None
+// do where that frame breaks a rule, but for what came of its head before.
+func (f *framing) follow(p []byte) (n int, err error) {
+	for f.rest == 0 && n < len(p) {
+		f.head[f.have] = p[n]
+		f.have++
+		n++
+		if f.have < f.headLength() {
 			continue
 		}
-		if f.have == 0 {
-			good = at
+		if err := f.begin(); err != nil {
+			return 0, err
 		}
-		f.head[f.have] = p[at]
-		f.have++
-		at++
-		if f.have == f.headLength() {
-			if err := f.begin(); err != nil {
-				return good, err
-			}
+		if f.rest == 0 {
+			return n, nil
 		}
 	}
-	return len(p), nil
+	body := min(f.rest, uint64(len(p)-n))
+	f.rest -= body
+	return n + int(body), nil
 }
 
 func (f *framing) headLength() int {
@@ -120,52 +113,4 @@ func (f *framing) count(opcode byte) error {
 		return errParts
 	}
 	return nil
-}
-
-// strictConn is a connection that ends where the client breaks a rule.
-type strictConn struct {
-	net.Conn
-	framing framing
-	broken  error
-}
-
-func (c *strictConn) Read(p []byte) (int, error) {
-	if c.broken != nil {
-		return 0, c.broken
-	}
-	n, err := c.Conn.Read(p)
-	good, broken := c.framing.follow(p[:n])
-	switch {
-	case broken == nil:
-		return n, err
-	case good == 0:
-		err = broken
-	}
-	c.broken = broken
-	return good, err
-}
-
-// CloseWrite ends our side of the connection, where it has two.
-func (c *strictConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
-
-// strictWriter is the answer to a handshake that puts a strictConn under the socket.
-type strictWriter struct {
-	http.ResponseWriter
-	maxParts int64
-	taken    bool // the connection is no longer one for answers
-}
-
-// Hijack takes the connection over.
-func (w *strictWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, fmt.Errorf("taking the connection over: %w", err)
-	}
-	w.taken = true
-	return &strictConn{Conn: conn, framing: framing{maxParts: w.maxParts}}, buffered, nil
 }

@@ -46,24 +46,24 @@ func (c *Conn) finish(err error) {
 	c.mu.Unlock()
 	c.ended(c, last.code)
 	c.linger(end.talking)
-	close(c.gone)
+	c.leave()
 }
 
 // hangUp ends the connection, or only our side of it for a client that may still be
 // talking: closing a connection with something unread resets it, and the client
 // would never see the code (RFC 6455, section 7.1.1).
 func (c *Conn) hangUp(talking bool) {
-	if wire, ok := c.ws.NetConn().(*strictConn); !talking || !ok || wire.CloseWrite() != nil {
+	if !talking || c.wire.CloseWrite() != nil {
 		_ = c.ws.Close()
 	}
 }
 
 // linger reads what the client was still saying.
 func (c *Conn) linger(talking bool) {
-	if wire, ok := c.ws.NetConn().(*strictConn); talking && ok {
-		_ = wire.SetReadDeadline(time.Now().Add(goodbyeWithin))
-		_, _ = io.CopyN(io.Discard, wire.Conn, lingerBytes)
-		_ = wire.Close()
+	if talking {
+		_ = c.wire.SetReadDeadline(time.Now().Add(goodbyeWithin))
+		_, _ = io.CopyN(io.Discard, c.wire.Conn, lingerBytes)
+		_ = c.wire.Close()
 	}
 }
 

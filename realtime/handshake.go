@@ -27,8 +27,9 @@ const (
 func newUpgrader() websocket.Upgrader {
 	return websocket.Upgrader{
 		HandshakeTimeout: 5 * time.Second,
-		// Frames are small: a small buffer is what an idle socket costs.
-		ReadBufferSize:  512,
+		// What waits to be read waits in the wire: the package's own buffer only has to
+		// hold a control frame, so it is the smallest that there is.
+		ReadBufferSize:  1,
 		WriteBufferSize: 1024,
 		WriteBufferPool: &sync.Pool{},
 		// Origins are checked at the edge, which can explain itself.
@@ -120,12 +121,13 @@ func (s *Socket) upgrade(w http.ResponseWriter, r *http.Request, header http.Hea
 		header.Set(headerProtocol, subprotocol)
 	}
 	// A message may have an empty part at each end of its bytes.
-	strict := &strictWriter{ResponseWriter: w, maxParts: s.hub.cfg.Limits.MaxMessage + 2}
-	s.conn.ws, err = s.hub.upgrade.Upgrade(strict, r, header)
+	taken := &wireWriter{ResponseWriter: w, maxParts: s.hub.cfg.Limits.MaxMessage + 2}
+	s.conn.ws, err = s.hub.upgrade.Upgrade(taken, r, header)
+	s.conn.wire = taken.wire
 	switch {
 	case err == nil:
 		return nil
-	case strict.taken:
+	case taken.wire != nil:
 		return fmt.Errorf("%w: %w", errTaken, err)
 	}
 	return fmt.Errorf("%w: %w", errNoUpgrade, err)

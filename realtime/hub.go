@@ -66,10 +66,9 @@ type Hub struct {
 	devices  map[string]*Socket // by device id
 	feeds    map[string]*feed   // by tenant
 	tenants  map[string]int     // sockets of each tenant
+	pings    *wheel
+	renewals *wheel
 	draining bool
-
-	began  time.Time
-	pinged int // turns up to which the sockets were asked; of pingSome alone
 }
 
 // subprotocol is the one that we speak.
@@ -91,7 +90,7 @@ func New(cfg Config) *Hub {
 		store: cfg.Store, cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer),
 		upgrade: newUpgrader(),
 		opening: map[string]*Socket{}, sockets: map[string]*Socket{}, devices: map[string]*Socket{}, feeds: map[string]*feed{}, tenants: map[string]int{},
-		began: time.Now(),
+		pings: newWheel(cfg.Limits.PingEvery), renewals: newWheel(cfg.RenewEvery),
 	}
 }
 
@@ -99,8 +98,8 @@ func New(cfg Config) *Hub {
 // at the streams in case that a wake-up was lost.
 func (h *Hub) Run(ctx context.Context) {
 	var workers sync.WaitGroup
-	workers.Go(func() { every(ctx, h.cfg.Limits.PingEvery/turns, h.pingSome) })
-	workers.Go(func() { every(ctx, h.cfg.RenewEvery, func() { h.renewAll(ctx) }) })
+	workers.Go(func() { every(ctx, h.pings.step, h.pingSome) })
+	workers.Go(func() { every(ctx, h.renewals.step, func() { h.renewSome(ctx) }) })
 	workers.Go(func() { every(ctx, h.cfg.SweepEvery, h.pokeAll) })
 	workers.Wait()
 }
@@ -132,24 +131,26 @@ func (h *Hub) Hear(w store.Wake) {
 	}
 }
 
-// turns is how many parts the ping interval has. Each socket has its own, so that
-// the work is even.
-const turns = 25
-
-// pingSome asks the sockets for a sign of life whose turn has come since it asked
-// last: a busy machine may have let a turn or two go by.
+// pingSome asks the sockets whose turn it is for a sign of life, and gives up those that
+// do not give one in time.
 func (h *Hub) pingSome() {
-	since, now := h.pinged, int(time.Since(h.began)/(h.cfg.Limits.PingEvery/turns))
-	h.pinged = now
-	for _, s := range h.all(func(s *Socket) bool { return turnComes(s.turn, since, now) }) {
+	asked := time.Now()
+	some := h.due(h.pings, asked)
+	for _, s := range some {
 		s.conn.ping()
+		s.arm()
 	}
+	time.AfterFunc(h.cfg.Limits.PongWithin, func() {
+		for _, s := range some {
+			s.conn.giveUpSilent(asked)
+		}
+	})
 }
 
-// turnComes tells whether a turn comes after one moment and not after another.
-func turnComes(turn, since, now int) bool {
-	next := ((turn-since-1)%turns + turns) % turns
-	return next < now-since
+func (h *Hub) due(w *wheel, now time.Time) []*Socket {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return w.due(now)
 }
 
 // all gives the sockets that a condition holds for.
@@ -210,6 +211,8 @@ func (h *Hub) add(s *Socket) {
 	s.welcome()
 	delete(h.opening, s.ID())
 	h.sockets[s.ID()] = s
+	h.pings.add(s)
+	h.renewals.add(s)
 	if s.Device != "" {
 		h.succeed(s)
 	}
@@ -241,6 +244,8 @@ func (h *Hub) remove(s *Socket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.sockets, s.ID())
+	h.pings.remove(s)
+	h.renewals.remove(s)
 	if h.devices[s.Device] == s {
 		delete(h.devices, s.Device)
 	}
@@ -300,7 +305,7 @@ func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	}
 	for _, s := range leaving {
 		select {
-		case <-s.conn.gone:
+		case <-s.conn.Gone():
 		case <-ctx.Done():
 			return
 		}

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -22,6 +20,7 @@ var files embed.FS
 var (
 	connectScript    = store.NewScript(files, "lua/connect_socket.lua")
 	renewScript      = store.NewScript(files, "lua/renew_socket.lua")
+	renewManyScript  = store.NewScript(files, "lua/renew_sockets.lua")
 	disconnectScript = store.NewScript(files, "lua/disconnect_socket.lua")
 	kickScript       = store.NewScript(files, "lua/kick_socket.lua")
 )
@@ -82,11 +81,16 @@ func (s *Socket) scope() store.Scope {
 
 // args are those of all scripts on a connection.
 func (s *Socket) args(scope store.Scope) []any {
+	cfg := s.hub.cfg
+	return scope.Args(s.ID(), cfg.Lease.Milliseconds(), s.record(), cfg.OnlineFor.Milliseconds())
+}
+
+// record is the socket as the store keeps it.
+func (s *Socket) record() string {
 	content, _ := json.Marshal(record{ // strings and a number can always be written
 		Kind: s.kind(), Device: s.Device, User: s.User, Agent: s.Agent, Since: s.opened.UnixMilli(),
 	})
-	cfg := s.hub.cfg
-	return scope.Args(s.ID(), cfg.Lease.Milliseconds(), string(content), cfg.OnlineFor.Milliseconds())
+	return string(content)
 }
 
 // disconnect takes a socket's registration back, unless a newer one of the same
@@ -98,60 +102,6 @@ func (h *Hub) disconnect(s *Socket) {
 	if _, err := h.store.Run(context.Background(), disconnectScript, s.keys(), s.args(s.scope())...); err != nil {
 		h.log.Warn("unregistering a connection; its lease will end", "connection", s.ID(), "error", err)
 	}
-}
-
-// renewers is how many leases are renewed at a time.
-const renewers = 16
-
-// renewAll gives a sign of life for every socket of this instance, and finds out
-// about those that somebody else has ended.
-func (h *Hub) renewAll(ctx context.Context) {
-	var failed atomic.Int64
-	turns := make(chan struct{}, renewers)
-	var renewing sync.WaitGroup
-	for _, s := range h.all(func(*Socket) bool { return true }) {
-		turns <- struct{}{}
-		renewing.Go(func() {
-			defer func() { <-turns }()
-			if h.renew(ctx, s) != nil {
-				failed.Add(1)
-			}
-		})
-	}
-	renewing.Wait()
-	if n := failed.Load(); n > 0 && ctx.Err() == nil {
-		h.log.Warn("the leases of connections could not be renewed", "connections", n)
-	}
-}
-
-// renew says that a socket is still there, and looks whether it may be. In an
-// outage of the store it stays: what was lost of its registration is written anew.
-func (h *Hub) renew(ctx context.Context, s *Socket) error {
-	reply, err := h.renewOnce(ctx, s)
-	if err != nil {
-		return fmt.Errorf("renewing the lease of a connection: %w", err)
-	}
-	switch reply.Code() {
-	case "":
-	case "superseded":
-		s.conn.Close(CloseSuperseded, tookOver)
-	case "kicked":
-		s.conn.Close(CloseWithdrawn, kicked)
-	default:
-		s.verify()
-	}
-	return nil
-}
-
-// renewOnce writes the lease of a socket that has not ended: what was taken back
-// must stay so. The reply is empty for one that has.
-func (h *Hub) renewOnce(ctx context.Context, s *Socket) (store.Reply, error) {
-	s.registration.Lock()
-	defer s.registration.Unlock()
-	if s.withdrawn {
-		return nil, nil
-	}
-	return h.store.Run(ctx, renewScript, s.keys(), s.args(s.scope())...)
 }
 
 // Connections lists the sockets of a tenant, on all instances, by id, and the

@@ -144,6 +144,8 @@ func TestControlFramesAreAnsweredAtOnce(t *testing.T) {
 			join(frame(opText, text[:9]), frame(opPing, "in"), frame(fin|opContinuation, text[9:])), broken},
 		exchange{"5.5.3", "a pong that nobody asked for", frame(fin|opPong, ""), nil},
 		exchange{"5.5.3", "a pong with a payload that nobody asked for", frame(fin|opPong, "unsolicited"), nil},
+		exchange{"5.5.3", "pongs between other frames", join(frame(fin|opPong, "1"), frame(fin|opPing, "a"), frame(fin|opPong, ""), frame(fin|opPong, "2"), message("b"),
+			frame(fin|opPong, long[:125])), []string{pong("a"), reply("b")}},
 		exchange{"5.5.3", "pongs, then a ping", join(frame(fin|opPong, "1"), frame(fin|opPong, "2"), frame(fin|opPing, "3")), []string{pong("3")}},
 		exchange{"5.5.3", "ten pings", join(frame(fin|opPing, "0"), frame(fin|opPing, "1"), frame(fin|opPing, "2"), frame(fin|opPing, "3"),
 			frame(fin|opPing, "4"), frame(fin|opPing, "5"), frame(fin|opPing, "6"), frame(fin|opPing, "7"), frame(fin|opPing, "8"), frame(fin|opPing, "9")),

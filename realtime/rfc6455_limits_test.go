@@ -109,8 +109,7 @@ func TestASilentClientIsLetGo(t *testing.T) {
 			t.Parallel()
 			w := e.dial(t)
 			w.write(last)
-			require.Equal(t, closed(realtime.CloseSilent), w.next())
-			w.requireEnd()
+			w.untilClose(closed(realtime.CloseSilent))
 		})
 	}
 }

@@ -69,6 +69,7 @@ func newEcho(t *testing.T, limits realtime.Limits) *echo {
 		}
 	}))
 	t.Cleanup(e.Close)
+	go e.hub.Run(t.Context())
 	return e
 }
 
@@ -217,6 +218,8 @@ func (w *wire) next() string {
 	switch b0 & 0x0f {
 	case opText:
 		return describe(w.t, payload)
+	case opPing: // may come at any time
+		return w.next()
 	case opPong:
 		return pong(string(payload))
 	case opClose:

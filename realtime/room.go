@@ -24,6 +24,7 @@ type subscription struct {
 	room     string
 	position streamID // everything up to here was given to the socket
 	live     bool     // the feed gives it what comes; until then it reads for itself
+	ended    bool     // or replaced
 }
 
 // Subscribed tells where a subscription begins.
@@ -79,7 +80,7 @@ func (s *Socket) Unsubscribe(room string) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if sub := s.rooms[room]; sub != nil {
+	if sub := s.in(room); sub != nil {
 		f.drop(sub)
 	}
 }
@@ -97,7 +98,7 @@ func (h *Hub) feedOf(s *Socket) *feed {
 func (f *feed) put(sub *subscription) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	old := sub.socket.rooms[sub.room]
+	old := sub.socket.in(sub.room)
 	switch _, here := f.sockets[sub.socket]; {
 	case !here:
 		return errClosed
@@ -106,7 +107,7 @@ func (f *feed) put(sub *subscription) error {
 	case len(sub.socket.rooms) >= maxRooms:
 		return errRooms
 	}
-	sub.socket.rooms[sub.room] = sub
+	sub.socket.rooms = append(sub.socket.rooms, sub)
 	if f.rooms[sub.room] == nil {
 		f.rooms[sub.room] = map[*subscription]struct{}{}
 	}
@@ -120,9 +121,18 @@ func (f *feed) drop(sub *subscription) {
 	if len(f.rooms[sub.room]) == 0 {
 		delete(f.rooms, sub.room)
 	}
-	if sub.current() {
-		delete(sub.socket.rooms, sub.room)
+	sub.ended = true
+	sub.socket.rooms = slices.DeleteFunc(sub.socket.rooms, func(other *subscription) bool { return other == sub })
+}
+
+// in gives the socket's place in a room, if it has one. The feed's lock is held.
+func (s *Socket) in(room string) *subscription {
+	for _, sub := range s.rooms {
+		if sub.room == room {
+			return sub
+		}
 	}
+	return nil
 }
 
 // resume tells where a subscription with an offset begins: there if the stream
@@ -184,7 +194,7 @@ func pause(ctx context.Context, d time.Duration) {
 func (f *feed) goLive(sub *subscription) (from streamID, behind bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !sub.current() {
+	if sub.ended {
 		return streamID{}, false
 	}
 	sub.live = !f.last.after(sub.position)
@@ -213,7 +223,7 @@ func (f *feed) give(sub *subscription, e event) bool {
 func (f *feed) offer(sub *subscription, id streamID, text []byte) (given, over bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !sub.current() {
+	if sub.ended {
 		return false, true
 	}
 	if given = text == nil || sub.socket.conn.Offer(text); given {
@@ -221,9 +231,6 @@ func (f *feed) offer(sub *subscription, id streamID, text []byte) (given, over b
 	}
 	return given, false
 }
-
-// current tells whether a subscription has neither ended nor been replaced.
-func (sub *subscription) current() bool { return sub.socket.rooms[sub.room] == sub }
 
 var errRooms = &fieldgate.Error{
 	Code: fieldgate.CodeValidationFailed, Detail: "A socket may watch a hundred rooms.",

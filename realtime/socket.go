@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"sync"
@@ -47,7 +46,7 @@ type Socket struct {
 	hub    *Hub
 	conn   *Conn
 	opened time.Time
-	turn   int // of the ping interval
+	turn   uint8 // of the hub's wheels
 
 	// What the registration gave: the end of the event stream at that moment, and a
 	// number that is higher for the newer of two sockets of a device.
@@ -59,11 +58,12 @@ type Socket struct {
 	registration sync.Mutex // one change of it at a time
 	withdrawn    bool       // for good; of the registration's lock
 
-	mu     sync.Mutex
-	expiry *time.Timer
-	notice *time.Timer
+	mu       sync.Mutex  // of what follows, and of ExpiresAt
+	noticed  bool        // that the token ends soon was told
+	timer    *time.Timer // if something is to be done before the next turn
+	verified time.Time
 
-	rooms map[string]*subscription // of the feed's lock
+	rooms []*subscription // of the feed's lock
 }
 
 // ID names the connection.
@@ -71,7 +71,8 @@ func (s *Socket) ID() string { return s.conn.ID }
 
 func (h *Hub) newSocket(o Opening) *Socket {
 	o.Header = nil // nothing of the handshake is kept
-	s := &Socket{Opening: o, hub: h, opened: time.Now(), turn: rand.IntN(turns), rooms: map[string]*subscription{}}
+	s := &Socket{Opening: o, hub: h, opened: time.Now(), turn: newTurn()}
+	s.verified = s.opened
 	s.conn = newConn(&h.cfg.Limits)
 	s.conn.serve, s.conn.ended, s.conn.answer = s.serve, s.ended, h.problem
 	return s
@@ -86,7 +87,7 @@ func (s *Socket) refuse(w http.ResponseWriter, r *http.Request, header http.Head
 	s.conn.ended = func(*Conn, CloseCode) { s.hub.metrics.closed(s, code) }
 	s.goAway()
 	s.conn.Close(code, "")
-	go s.conn.read()
+	s.conn.start()
 	return nil
 }
 
@@ -94,10 +95,8 @@ func (s *Socket) refuse(w http.ResponseWriter, r *http.Request, header http.Head
 func (s *Socket) start() {
 	s.hub.metrics.add(s, 1)
 	s.hub.add(s)
-	if !s.ExpiresAt.IsZero() {
-		s.Renew(s.ExpiresAt)
-	}
-	go s.conn.read()
+	s.arm()
+	s.conn.start()
 }
 
 // welcome is the first frame.
@@ -108,9 +107,7 @@ func (s *Socket) welcome() {
 }
 
 func (s *Socket) ended(_ *Conn, code CloseCode) {
-	s.mu.Lock()
-	s.stopTimers()
-	s.mu.Unlock()
+	s.stopTimer()
 	s.hub.remove(s)
 	s.hub.release(s)
 	s.hub.disconnect(s)
@@ -234,22 +231,57 @@ const noticeBefore = 60 * time.Second
 
 // Renew makes the socket live until a later moment, with a word a minute before.
 func (s *Socket) Renew(until time.Time) {
+	s.stopTimer()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stopTimers()
-	if s.conn.Context().Err() != nil {
-		return
-	}
-	s.expiry = time.AfterFunc(time.Until(until), func() { s.conn.Close(CloseExpired, "token expired") })
-	s.notice = time.AfterFunc(time.Until(until.Add(-noticeBefore)), func() {
-		s.push("token_expiring", map[string]any{"expiresAt": fieldgate.At(until)})
-	})
+	s.ExpiresAt, s.noticed = until, false
+	s.mu.Unlock()
+	s.arm()
 }
 
-func (s *Socket) stopTimers() {
-	for _, timer := range []*time.Timer{s.expiry, s.notice} {
-		if timer != nil {
-			timer.Stop()
-		}
+// arm sets the timer for what the end of the token has to bring before the next turn of
+// the socket. Most tokens live longer, so that few sockets have one.
+func (s *Socket) arm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ExpiresAt.IsZero() || s.timer != nil || s.conn.Context().Err() != nil {
+		return
+	}
+	if wait := time.Until(s.nextMoment()); wait < 2*s.hub.cfg.Limits.PingEvery {
+		s.timer = time.AfterFunc(wait, s.age)
+	}
+}
+
+// nextMoment is when the client is told next: that the token ends soon, or that it
+// has ended. The lock is held.
+func (s *Socket) nextMoment() time.Time {
+	if s.noticed {
+		return s.ExpiresAt
+	}
+	return s.ExpiresAt.Add(-noticeBefore)
+}
+
+// age tells the client what its token has come to.
+func (s *Socket) age() {
+	s.mu.Lock()
+	until, now := s.ExpiresAt, time.Now()
+	s.timer = nil
+	tell := !s.noticed && !now.Before(s.nextMoment())
+	s.noticed = s.noticed || tell
+	s.mu.Unlock()
+	if tell {
+		s.push("token_expiring", map[string]any{"expiresAt": fieldgate.At(until)})
+	}
+	if !now.Before(until) {
+		s.conn.Close(CloseExpired, "token expired")
+	}
+	s.arm()
+}
+
+func (s *Socket) stopTimer() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.timer != nil {
+		s.timer.Stop()
+		s.timer = nil
 	}
 }

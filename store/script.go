@@ -75,7 +75,9 @@ func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...
 		return nil, err
 	}
 	var reply []any
-	err := s.do(context.WithoutCancel(ctx), script.name, func(ctx context.Context) (err error) {
+	// The client's queues hold on to commands that are through, and so to their context:
+	// it must have nothing of the request.
+	err := s.do(context.Background(), script.name, func(ctx context.Context) (err error) {
 		reply, err = s.eval(ctx, s.choose(script), keys, args)
 		return err
 	})
