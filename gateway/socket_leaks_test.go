@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"os"
+	"os/exec"
 	"runtime"
 	"strconv"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/fieldgate/fieldgate/gateway"
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 	"github.com/fieldgate/fieldgate/realtime"
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 // churning, when set, is how many sockets are opened and closed, in a process of
@@ -20,19 +22,31 @@ import (
 //	FIELDGATE_CHURN_SOCKETS=20000 go test -run '^TestChurn$' ./gateway
 const churning = "FIELDGATE_CHURN_SOCKETS"
 
+func TestSocketsThatCameAndWentLeaveNothing(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChurn$", "-test.v")
+	cmd.Env = append(os.Environ(), churning+"=2000")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+// TestChurn uses a Redis of its own, which has its connections in another process. Ours
+// has a few more of them the more it had to do at a time.
 func TestChurn(t *testing.T) {
 	n, err := strconv.Atoi(os.Getenv(churning))
 	if err != nil {
 		t.Skip(churning + " is not set")
 	}
-	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.Sockets = realtime.Config{MaxPerTenant: n} })
+	g := gatewaytest.Start(t, gatewaytest.OnRedis(storetest.Start(t).URL()), func(cfg *gateway.Config) {
+		cfg.Sockets = realtime.Config{MaxPerTenant: n}
+	})
 	f := newFleet(t, g)
 	comeAndGo(t, f, 50)
 	goroutines, files := settled(t, g, f)
 	comeAndGo(t, f, n)
 	eventually(t, func() bool { return len(connections(t, g, f.customer)) == 0 }, "connections are left")
-	eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines+10 }, "goroutines are left")
-	eventually(t, func() bool { return openFiles(t) <= files+10 }, "files are left")
+	eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines+20 }, "goroutines are left")
+	eventually(t, func() bool { return openFiles(t) <= files+20 }, "files are left")
 	metrics := g.Metrics(t)
 	require.Zero(t, metrics[`fieldgate_sockets{kind="device"}`])
 	require.Zero(t, metrics[`fieldgate_sockets{kind="customer"}`])
@@ -98,5 +112,6 @@ func leaveSomehow(s *gatewaytest.Socket, i int) {
 	default:
 		s.SendBinary(nil)
 		s.CloseCode()
+		s.Cut()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"time"
 
@@ -60,6 +61,8 @@ type Hub struct {
 	metrics *metrics
 	upgrade websocket.Upgrader
 
+	catching chan struct{} // a place for each subscription that reads what it missed
+
 	mu       sync.Mutex
 	opening  map[string]*Socket // by connection id, until it is in sockets
 	sockets  map[string]*Socket // by connection id
@@ -88,7 +91,7 @@ func New(cfg Config) *Hub {
 	}
 	return &Hub{
 		store: cfg.Store, cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer),
-		upgrade: newUpgrader(),
+		upgrade: newUpgrader(), catching: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		opening: map[string]*Socket{}, sockets: map[string]*Socket{}, devices: map[string]*Socket{}, feeds: map[string]*feed{}, tenants: map[string]int{},
 		pings: newWheel(cfg.Limits.PingEvery), renewals: newWheel(cfg.RenewEvery),
 	}

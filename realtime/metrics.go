@@ -18,7 +18,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "fieldgate_sockets", Help: "Open sockets of this instance.",
 		}, []string{"kind"}),
 		closes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "fieldgate_socket_closes_total", Help: "Sockets that ended, by close code; 1006 ended without one.",
+			Name: "fieldgate_socket_closes_total", Help: "Sockets that ended, by close code; 1006 ended without one, other with one of the client's own.",
 		}, []string{"kind", "code"}),
 	}
 	if r != nil {
@@ -30,7 +30,18 @@ func newMetrics(r prometheus.Registerer) *metrics {
 func (m *metrics) add(s *Socket, n float64) { m.open.WithLabelValues(s.kind()).Add(n) }
 
 func (m *metrics) closed(s *Socket, code CloseCode) {
-	m.closes.WithLabelValues(s.kind(), strconv.Itoa(int(code))).Inc()
+	m.closes.WithLabelValues(s.kind(), label(code)).Inc()
+}
+
+// label names a code. A client may end its socket with any of thousands that mean
+// something to it alone: they must not become as many series.
+func label(code CloseCode) string {
+	switch {
+	case code >= 1000 && code < 1016, code == CloseExpired, code == CloseWithdrawn, code == CloseSilent,
+		code == CloseSuperseded, code == CloseTooSlow:
+		return strconv.Itoa(int(code))
+	}
+	return "other"
 }
 
 func (s *Socket) kind() string {

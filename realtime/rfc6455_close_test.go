@@ -247,6 +247,18 @@ func TestAnEndIsCountedUnderItsCode(t *testing.T) {
 	}
 }
 
+func TestCodesOfAClientsOwnAreCountedTogether(t *testing.T) {
+	t.Parallel()
+	e := newEcho(t, realtime.Limits{})
+	for _, code := range []realtime.CloseCode{3000, 4000, 4999} {
+		w := e.dial(t)
+		w.write(closing(code, ""))
+		w.hear(closed(code))
+	}
+	require.Eventually(t, func() bool { return e.ended(t)["other"] == 3 }, patience, 5*time.Millisecond)
+	require.Len(t, e.ended(t), 1)
+}
+
 // ended counts the sockets that have ended, by code.
 func (e *echo) ended(t *testing.T) map[string]float64 {
 	t.Helper()

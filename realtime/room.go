@@ -167,19 +167,46 @@ func (f *feed) catchUp(sub *subscription) {
 		if !behind {
 			return
 		}
-		events, gap, err := f.hub.events(conn.Context(), f.tenant, from)
+		missing, gap, err := f.missing(conn.Context(), sub.room, from)
 		switch {
 		case err != nil:
 			pause(conn.Context(), f.hub.cfg.SweepEvery)
 		case gap:
 			conn.Close(CloseTooSlow, missed)
 		}
-		for _, e := range events {
-			if !f.give(sub, e) {
+		for _, l := range missing {
+			if !f.give(sub, l) {
 				return
 			}
 		}
 	}
+}
+
+// letter is an event as a room is told of it; without a text if it is of another room.
+type letter struct {
+	id   streamID
+	text []byte
+}
+
+// missing reads what a room was told of behind a place, a page at most. Only so many
+// sockets do at a time: those that are where the feed is must not be kept waiting by
+// ever so many that come back.
+func (f *feed) missing(ctx context.Context, room string, from streamID) (letters []letter, gap bool, err error) {
+	select {
+	case f.hub.catching <- struct{}{}:
+		defer func() { <-f.hub.catching }()
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	}
+	events, gap, err := f.hub.events(ctx, f.tenant, from)
+	for _, e := range events {
+		l := letter{id: e.id}
+		if slices.Contains(e.rooms(), room) {
+			l.text = e.text(room)
+		}
+		letters = append(letters, l)
+	}
+	return letters, gap, err
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -203,16 +230,12 @@ func (f *feed) goLive(sub *subscription) (from streamID, behind bool) {
 
 // give delivers an event to a subscription that catches up, as soon as the client
 // has read what came before. It answers false when the subscription has ended.
-func (f *feed) give(sub *subscription, e event) bool {
-	var text []byte
-	if slices.Contains(e.rooms(), sub.room) {
-		text = e.text(sub.room)
-	}
+func (f *feed) give(sub *subscription, l letter) bool {
 	for {
-		if text != nil && !sub.socket.conn.AwaitRead() {
+		if l.text != nil && !sub.socket.conn.AwaitRead() {
 			return false
 		}
-		if given, over := f.offer(sub, e.id, text); given || over {
+		if given, over := f.offer(sub, l); given || over {
 			return given
 		}
 	}
@@ -220,14 +243,14 @@ func (f *feed) give(sub *subscription, e event) bool {
 
 // offer gives a subscription its next event, or none of its room, if it has not
 // ended meanwhile and there is room for it.
-func (f *feed) offer(sub *subscription, id streamID, text []byte) (given, over bool) {
+func (f *feed) offer(sub *subscription, l letter) (given, over bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if sub.ended {
 		return false, true
 	}
-	if given = text == nil || sub.socket.conn.Offer(text); given {
-		sub.position = id
+	if given = l.text == nil || sub.socket.conn.Offer(l.text); given {
+		sub.position = l.id
 	}
 	return given, false
 }

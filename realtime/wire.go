@@ -112,6 +112,20 @@ func (w *wireWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("taking the connection over: %w", err)
 	}
+	boundSending(conn)
 	w.wire = &wire{Conn: conn, framing: framing{maxParts: w.maxParts}}
 	return w.wire, buffered, nil
+}
+
+// sendBuffer is what the kernel holds of what a client has not taken yet, in bytes. Left
+// alone it holds several MiB for one that reads nothing.
+const sendBuffer = 128 << 10
+
+func boundSending(conn net.Conn) {
+	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = secure.NetConn()
+	}
+	if plain, ok := conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
+		_ = plain.SetWriteBuffer(sendBuffer) // a bound that is not there costs memory, and no more
+	}
 }

@@ -102,6 +102,19 @@ func (c *CustomerClient) Decide(ctx context.Context, sessionID string, decision 
 	return decided.Command, err
 }
 
+// CloseConnection ends an open socket, whichever instance of the gateway holds it. Whoever
+// had it may open another one: to keep a device out, suspend it.
+func (c *CustomerClient) CloseConnection(ctx context.Context, connectionID string) error {
+	return noContent(c.api.CloseConnection(ctx, connectionID))
+}
+
+// IssueTicket gives a page in a browser what it opens one socket with, within 30 s: a
+// browser cannot send the token with the handshake. Origin is that of the page; empty
+// for a program that is no browser. This library's own sockets need no ticket.
+func (c *CustomerClient) IssueTicket(ctx context.Context, origin string) (Ticket, error) {
+	return result[Ticket](c.api.IssueTicket(ctx, IssueTicketRequest{Origin: origin}))
+}
+
 // SystemInfo tells about the instance that answers.
 func (c *CustomerClient) SystemInfo(ctx context.Context) (SystemInfo, error) {
 	return result[SystemInfo](c.api.GetSystemInfo(ctx))

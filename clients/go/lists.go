@@ -110,3 +110,20 @@ func (c *CustomerClient) AllEvents(ctx context.Context, sessionID string, params
 		return page.Items, page.NextCursor, err
 	})
 }
+
+// Connections reads a page of the open sockets of devices and people, whichever instance
+// of the gateway holds them.
+func (c *CustomerClient) Connections(ctx context.Context, params ListConnectionsParams) (ConnectionList, error) {
+	return result[ConnectionList](c.api.ListConnections(ctx, &params))
+}
+
+// AllConnections reads the open sockets, with a request for each page. An error is the
+// last element.
+func (c *CustomerClient) AllConnections(ctx context.Context, params ListConnectionsParams) iter.Seq2[Connection, error] {
+	return all(params.Cursor, func(cursor *Cursor) ([]Connection, NextCursor, error) {
+		params := params
+		params.Cursor = cursor
+		page, err := c.Connections(ctx, params)
+		return page.Items, page.NextCursor, err
+	})
+}

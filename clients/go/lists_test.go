@@ -73,6 +73,10 @@ func TestAListIsReadPageByPageToItsEnd(t *testing.T) {
 		"approvals": func(c *fieldgate.CustomerClient) ([]string, error) {
 			return ids(c.AllApprovals(t.Context(), fieldgate.ListApprovalsParams{Limit: new(2)}), command)
 		},
+		"connections": func(c *fieldgate.CustomerClient) ([]string, error) {
+			return ids(c.AllConnections(t.Context(), fieldgate.ListConnectionsParams{Limit: new(2)}),
+				func(c fieldgate.Connection) string { return c.ID })
+		},
 		"events": func(c *fieldgate.CustomerClient) ([]string, error) {
 			return ids(c.AllEvents(t.Context(), sessionID, fieldgate.ListSessionEventsParams{Limit: new(2)}),
 				func(e fieldgate.Event) string { return e.ID })

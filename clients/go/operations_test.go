@@ -318,6 +318,25 @@ func TestHowACustomerHandlesCommands(t *testing.T) {
 				"GET", session + "/commands?limit=200", "", `{"items":[` + answer + `]}`,
 				fieldgate.CommandList{Items: []fieldgate.Command{queued}},
 			},
+			"Connections": {
+				func(ctx context.Context) (any, error) {
+					return customer.Connections(ctx, fieldgate.ListConnectionsParams{Limit: new(2)})
+				},
+				"GET", customers + "/connections?limit=2", "", `{"items":[]}`,
+				fieldgate.ConnectionList{Items: []fieldgate.Connection{}},
+			},
+			"CloseConnection": {
+				func(ctx context.Context) (any, error) { return nil, customer.CloseConnection(ctx, "con_3FYMTQ7K") },
+				"DELETE", customers + "/connections/con_3FYMTQ7K", "", "", nil,
+			},
+			"IssueTicket": {
+				func(ctx context.Context) (any, error) { return customer.IssueTicket(ctx, "https://fleet.example.com") },
+				"POST", customers + "/ws-tickets", `{"origin":"https://fleet.example.com"}`, `{"ticket":"fgt_x"}`, fieldgate.Ticket{Ticket: "fgt_x"},
+			},
+			"IssueTicket for no page": {
+				func(ctx context.Context) (any, error) { return customer.IssueTicket(ctx, "") },
+				"POST", customers + "/ws-tickets", `{}`, `{"ticket":"fgt_x"}`, fieldgate.Ticket{Ticket: "fgt_x"},
+			},
 			"Approvals": {
 				func(ctx context.Context) (any, error) {
 					return customer.Approvals(ctx, fieldgate.ListApprovalsParams{Status: new(fieldgate.ApprovalStatusPending)})
