@@ -30,8 +30,9 @@ generate: ## Make the server and the client from openapi.yaml.
 test: redis ## Run every test; installs redis-server where it may.
 	@for module in $(MODULES); do (cd $$module && go test $(RACE) -timeout 15m ./...) || exit 1; done
 
-bench: redis ## Measure what has a bar.
-	go test -run '^$$' -bench . -benchmem ./api/... ./store/... ./queue/...
+bench: redis ## Measure the queue into docs/performance.md, then the rest that has a bar; takes minutes.
+	@FIELDGATE_MEASURE=full go test -count=1 -timeout 30m -v ./gateway/measure
+	@go test -run '^$$' -bench . -benchmem ./api/... ./store/... ./queue/...
 
 bench-sockets: redis ## Measure 10,000 sockets and the way of a command; takes minutes.
 	@FIELDGATE_MEASURE_SOCKETS=full go test -count=1 -timeout 15m -v -run '^TestMeasureSockets$$' ./gateway
