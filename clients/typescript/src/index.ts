@@ -22,3 +22,7 @@ export type Schemas = components["schemas"];
 export type Command = Schemas["Command"];
 export type Device = Schemas["Device"];
 export type Session = Schemas["Session"];
+export { closeCodes, FieldgateCloseError } from "./closing.js";
+export { type Room, type RoomEvent, type RoomMessage, rooms, type Subscribed } from "./events.js";
+export type { WebSocketConstructor, WebSocketLike } from "./link.js";
+export { connect, type Socket, type SocketOptions, type SocketState, type Subscription } from "./socket.js";
