@@ -9,8 +9,9 @@ MODULES  := . clients/go
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 ASYNCAPI    := .ci/asyncapi
+TYPESCRIPT  := clients/typescript
 
-.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node
+.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node typescript typescript-check typescript-test
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,11 +25,13 @@ run: build ## Start a gateway that needs nothing, and say what to try.
 demo: build ## Show the whole way of a command.
 	@./bin/fieldgate demo
 
-generate: ## Make the server and the client from openapi.yaml.
+generate: $(TYPESCRIPT)/node_modules/.package-lock.json ## Make the server and the clients from openapi.yaml.
 	go generate ./...
+	@npm --prefix $(TYPESCRIPT) run --silent generate
 
 test: redis ## Run every test; installs redis-server where it may.
 	@for module in $(MODULES); do (cd $$module && go test $(RACE) -timeout 15m ./...) || exit 1; done
+	@$(MAKE) --no-print-directory typescript-test
 
 bench: redis ## Measure the queue into docs/performance.md, then the rest that has a bar; takes minutes.
 	@FIELDGATE_MEASURE=full go test -count=1 -timeout 30m -v ./gateway/measure
@@ -40,7 +43,7 @@ bench-sockets: redis ## Measure 10,000 sockets and the way of a command; takes m
 test-balancer: redis haproxy ## Test behind a real balancer; installs haproxy where it may.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run 'Balancer|RollingRestart' ./gateway
 
-check: format vet lint drift contract asyncapi ## Check what needs no test: format, vet, lint, drift, contracts.
+check: format vet lint drift contract asyncapi typescript-check ## Check what needs no test: format, vet, lint, drift, contracts.
 
 format:
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
@@ -69,6 +72,18 @@ asyncapi: $(ASYNCAPI)/node_modules/.package-lock.json
 $(ASYNCAPI)/node_modules/.package-lock.json: $(ASYNCAPI)/package-lock.json | node
 	@cd $(ASYNCAPI) && npm ci --loglevel=error && touch node_modules/.package-lock.json
 
+typescript: typescript-check typescript-test ## Build, check and test the TypeScript client.
+
+# What is generated is current, the types and the style are right, the package is fit to publish.
+typescript-check: $(TYPESCRIPT)/node_modules/.package-lock.json
+	@npm --prefix $(TYPESCRIPT) run --silent check
+
+typescript-test: $(TYPESCRIPT)/node_modules/.package-lock.json
+	@npm --prefix $(TYPESCRIPT) test --silent
+
+$(TYPESCRIPT)/node_modules/.package-lock.json: $(TYPESCRIPT)/package-lock.json | node
+	@cd $(TYPESCRIPT) && npm ci --loglevel=error && touch node_modules/.package-lock.json
+
 vulncheck: ## Look the dependencies up in the vulnerability database (online).
 	@for module in $(MODULES); do (cd $$module && $(GOVULNCHECK) ./...) || exit 1; done
 
@@ -92,4 +107,4 @@ haproxy:
 
 node:
 	@command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 && [ "$$(node -p 'parseInt(process.versions.node)')" -ge 20 ] && exit 0; \
-	echo "checking asyncapi.yaml needs Node.js 20 or later with npm: install it (https://nodejs.org, macOS: brew install node)"; exit 1
+	echo "asyncapi.yaml and the TypeScript client need Node.js 20 or later with npm: install it (https://nodejs.org, macOS: brew install node)"; exit 1
