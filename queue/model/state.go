@@ -22,8 +22,8 @@ const (
 	Expired         Status = "expired"
 )
 
-// Final tells whether the command has come to its end.
-func (s Status) Final() bool { return s != PendingApproval && s != Queued && s != Claimed }
+// Final tells whether the command has come to its end. What was never proposed has not.
+func (s Status) Final() bool { return s != "" && s != PendingApproval && s != Queued && s != Claimed }
 
 // Bounds of the design. Moments and spans are milliseconds.
 const (
