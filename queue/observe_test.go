@@ -123,14 +123,14 @@ func (w *twin) named(found *redis.StringSliceCmd) (names []string) {
 // told reads the timeline: the events of each command, in their order. One that
 // names another session than its command's is marked, so that it is seen.
 func (w *twin) told(l looked) map[string][]string {
-	told := map[string][]string{}
+	told, commands := map[string][]string{}, w.model.State().Commands
 	for _, entry := range l.timeline.Val() {
 		id, _ := entry.Values["command"].(string)
 		if id == "" {
 			continue
 		}
 		event, name := strings.TrimPrefix(entry.Values["type"].(string), "command."), w.names[id]
-		if entry.Values["session"] != w.sessionOf(name) {
+		if entry.Values["session"] != w.ids[commands[name].Session] {
 			event += " in another session"
 		}
 		told[name] = append(told[name], event)

@@ -51,8 +51,8 @@ var kinds = []struct {
 	often int
 }{
 	{model.Propose, 12}, {model.Approve, 8}, {model.Reject, 2}, {model.Cancel, 5}, {model.Claim, 14}, {model.Extend, 7},
-	{model.Release, 6}, {model.Report, 9}, {model.Sweep, 6}, {model.Pass, 16}, {model.Open, 5}, {model.Close, 2},
-	{model.Suspend, 1}, {model.Resume, 3}, {model.Decommission, 1},
+	{model.Release, 6}, {model.Report, 7}, {model.Sweep, 8}, {model.Pass, 20}, {model.Open, 5}, {model.Close, 2},
+	{model.Suspend, 1}, {model.Resume, 4}, {model.Decommission, 1},
 }
 
 // next draws what happens next: one event, or many proposals at once.
@@ -61,11 +61,17 @@ func (w *twin) next(r *rapid.T) []model.Event {
 	for _, k := range kinds {
 		choices = append(choices, slices.Repeat([]model.Kind{k.kind}, k.often)...)
 	}
+	if len(w.recent) > 0 && rapid.IntRange(0, 7).Draw(r, "again") == 7 {
+		return []model.Event{rapid.SampledFrom(w.recent).Draw(r, "repeated")} // a client that lost the answer
+	}
 	s := w.model.State()
 	e := model.Event{Kind: rapid.SampledFrom(choices).Draw(r, "kind")}
 	c, found := someCommand(r, s)
 	if !found && slices.Contains([]model.Kind{model.Approve, model.Reject, model.Cancel, model.Extend, model.Release, model.Report}, e.Kind) {
 		e.Kind = model.Propose
+	}
+	if e.Kind == model.Decommission && rapid.IntRange(0, 3).Draw(r, "for good") < 3 {
+		e.Kind = model.Pass // not much happens afterwards
 	}
 	switch e.Kind {
 	case model.Propose:
@@ -84,11 +90,12 @@ func (w *twin) next(r *rapid.T) []model.Event {
 		e.Command, e.Token = c.ID, someToken(r, s, c)
 		w.complete(r, &e)
 	case model.Pass:
-		e.Span = rapid.SampledFrom([]int64{minutes, minutes, 5 * minutes, 30 * minutes, model.Hour, 11 * model.Hour, 25 * model.Hour}).Draw(r, "span")
+		e.Span = rapid.SampledFrom([]int64{minutes, minutes, minutes, minutes, 5 * minutes, 5 * minutes, 30 * minutes, model.Hour, 11 * model.Hour, 25 * model.Hour}).Draw(r, "span")
 		if s.Now+e.Span > 25*24*model.Hour { // not into the end of the retention
 			e.Span = minutes
 		}
 	}
+	w.recent = append(w.recent[max(0, len(w.recent)-7):], e)
 	return []model.Event{e}
 }
 

@@ -34,6 +34,7 @@ type twin struct {
 	tokens  map[string]string
 	names   map[string]string // of ids and of hashes of tokens
 	kept    map[string]bool   // keys that live for a time
+	recent  []model.Event     // what may be repeated
 }
 
 // start is the model's clock at the beginning. Zero would be no moment.
