@@ -3,6 +3,7 @@ package queue_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -36,6 +37,7 @@ func (w *twin) step(r *rapid.T, before model.State, e model.Event) model.State {
 	r.Logf("%+v", e)
 	got, want := w.act(w.t, e), w.model.Apply(e)
 	require.Equal(r, want, got, "the answer")
+	require.Less(r, time.Since(w.since), 55*time.Second, "one sequence must not take a minute: see twin.minute")
 	after := w.observe()
 	require.Equal(r, w.model.State(), after, "what is stored")
 	step := model.Step{Before: before, After: after, Event: e, Answer: got}
@@ -55,7 +57,7 @@ var kinds = []struct {
 	{model.Suspend, 1}, {model.Resume, 4}, {model.Decommission, 1},
 }
 
-// next draws what happens next: one event, or many proposals at once.
+// next draws what happens next: one event, or a few that seldom come together.
 func (w *twin) next(r *rapid.T) []model.Event {
 	var choices []model.Kind
 	for _, k := range kinds {
@@ -72,6 +74,10 @@ func (w *twin) next(r *rapid.T) []model.Event {
 	}
 	if e.Kind == model.Decommission && rapid.IntRange(0, 3).Draw(r, "for good") < 3 {
 		e.Kind = model.Pass // not much happens afterwards
+	}
+	if c.Status == model.Claimed && rapid.IntRange(0, 15).Draw(r, "long work") == 15 {
+		longer := model.Event{Kind: model.Extend, Command: c.ID, Token: c.Token, Span: 11 * model.Hour}
+		return []model.Event{longer, {Kind: model.Pass, Span: 5 * model.Hour}, longer}
 	}
 	switch e.Kind {
 	case model.Propose:
@@ -90,7 +96,7 @@ func (w *twin) next(r *rapid.T) []model.Event {
 		e.Command, e.Token = c.ID, someToken(r, s, c)
 		w.complete(r, &e)
 	case model.Pass:
-		e.Span = rapid.SampledFrom([]int64{minutes, minutes, minutes, minutes, 5 * minutes, 5 * minutes, 30 * minutes, model.Hour, 11 * model.Hour, 25 * model.Hour}).Draw(r, "span")
+		e.Span = rapid.SampledFrom([]int64{minutes, minutes, minutes, minutes, 5 * minutes, 5 * minutes, 30 * minutes, model.Hour, 5 * model.Hour, 11 * model.Hour, 25 * model.Hour}).Draw(r, "span")
 		if s.Now+e.Span > 25*24*model.Hour { // not into the end of the retention
 			e.Span = minutes
 		}

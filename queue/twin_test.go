@@ -28,6 +28,7 @@ type twin struct {
 	*bench
 	model   *model.Model
 	devices *device.Registry
+	since   time.Time
 	begun   int64             // the store's clock at the beginning, Unix ms
 	passed  int64             // how far the stored moments were moved back, ms
 	ids     map[string]string // of commands and sessions
@@ -43,7 +44,7 @@ const start = model.Hour
 func newTwin(t *testing.T, s *store.Store) *twin {
 	t.Helper()
 	w := &twin{
-		bench: newBench(t, s), model: model.New(start), devices: device.New(device.Config{Store: s}),
+		bench: newBench(t, s), since: time.Now(), model: model.New(start), devices: device.New(device.Config{Store: s}),
 		ids: map[string]string{}, tokens: map[string]string{}, names: map[string]string{}, kept: map[string]bool{},
 	}
 	w.device = w.newDevice(w.device.Tenant)
