@@ -25,6 +25,7 @@ var rooms = map[string]string{
 	".":                   "",
 	"store":               ".",
 	"queue":               ". store",
+	"queue/model":         "",
 	"session":             ". store",
 	"device":              ". store",
 	"ratelimit":           ". store",
