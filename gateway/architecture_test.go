@@ -37,6 +37,7 @@ var rooms = map[string]string{
 	"api":                 ". api/problem api/request api/schema generated",
 	"handlers":            ". api/request api/schema realtime customer device generated queue session store",
 	"gateway":             ". api api/problem api/request realtime customer device handlers queue ratelimit session store",
+	"gateway/faults":      "",
 	"cmd/fieldgate":       "gateway customer/issuer device queue ratelimit clients/go",
 	"cmd/fieldgate-agent": "clients/go",
 	"realtime":            ". store",
