@@ -148,7 +148,7 @@ func freePort() (string, error) {
 
 func (s *Server) launch() error {
 	s.cmd = exec.Command("redis-server", s.args...)
-	s.cmd.SysProcAttr = dieWithParent()
+	s.cmd.SysProcAttr = DieWithParent()
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("starting redis-server: %w", err)
 	}
