@@ -52,6 +52,7 @@ func (d *device) claim(roll dice, request client.ClaimRequest) (got []client.Cla
 // deal sees to a claimed command as devices do, good and bad ones.
 func (d *device) deal(roll dice, got client.ClaimedCommand) {
 	switch n := roll.IntN(100); {
+	case roll.percent(d.vanish):
 	case n < 8:
 		d.giveBack(roll, got)
 	case n < 14: // it vanishes; the lease runs out

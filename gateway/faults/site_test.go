@@ -42,6 +42,7 @@ type plan struct {
 	gateways  int                       // default: 2
 	customers int                       // default: 2
 	devices   int                       // of each customer; default: 2
+	vanish    int                       // percent of claims after which the device vanishes, more than usual
 	outside   bool                      // the gateways are processes of their own, which the scenario starts
 	slowest   time.Duration             // after which an outage must have been answered; default: 2.5 s
 	expected  []string                  // errors that a gateway may log

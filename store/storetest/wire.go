@@ -95,6 +95,17 @@ func (w *Wire) Drain() {
 	}
 }
 
+// LetGo releases all that is held.
+func (w *Wire) LetGo() {
+	for {
+		select {
+		case w.Release <- struct{}{}:
+		default:
+			return
+		}
+	}
+}
+
 func (w *Wire) accept() {
 	for {
 		client, err := w.listener.Accept()
