@@ -42,6 +42,7 @@ type plan struct {
 	gateways  int                       // default: 2
 	customers int                       // default: 2
 	devices   int                       // of each customer; default: 2
+	name      func(i int) string        // of a customer
 	vanish    int                       // percent of claims after which the device vanishes, more than usual
 	outside   bool                      // the gateways are processes of their own, which the scenario starts
 	slowest   time.Duration             // after which an outage must have been answered; default: 2.5 s
@@ -57,6 +58,9 @@ func (p *plan) defaults() {
 	}
 	if p.slowest == 0 {
 		p.slowest = 2500 * time.Millisecond
+	}
+	if p.name == nil {
+		p.name = func(i int) string { return fmt.Sprintf("customer-%d-%d", p.seed, i) }
 	}
 	if p.change == nil {
 		p.change = func(*gateway.Config) {}
@@ -97,7 +101,7 @@ func (s *site) start(url string) *gatewaytest.Gateway {
 func (s *site) settleIn() {
 	s.t.Helper()
 	for i := range s.plan.customers {
-		c := &customer{site: s, id: fmt.Sprintf("customer-%d-%d", s.seed, i)}
+		c := &customer{site: s, id: s.name(i)}
 		c.alice, c.bob = s.person(c.id, "alice", "admin"), s.person(c.id, "bob", "approver")
 		for j := range s.plan.devices {
 			c.devices = append(c.devices, c.join(fmt.Sprintf("%d/%d", i, j)))
