@@ -59,7 +59,9 @@ func (s *site) findings() (found []finding) {
 	found = append(found, s.history.wrong...)
 	found = append(found, books.wrong...)
 	for id, told := range s.history.commands {
-		found = append(found, told.compare(id, books)...)
+		if books.devices[told.device] {
+			found = append(found, told.compare(id, books)...)
+		}
 	}
 	found = append(found, books.strangers(s.history)...)
 	for id, events := range books.timelines {
@@ -73,6 +75,7 @@ func (s *site) findings() (found []finding) {
 
 // books are what is stored.
 type books struct {
+	devices   map[string]bool // of which something can be expected
 	commands  map[string]client.Command
 	timelines map[string][]client.Event // by command, in order
 	missing   []string                  // sessions that were opened
@@ -81,22 +84,30 @@ type books struct {
 
 func (s *site) read() *books {
 	s.t.Helper()
-	b := &books{commands: map[string]client.Command{}, timelines: map[string][]client.Event{}}
+	b := &books{devices: map[string]bool{}, commands: map[string]client.Command{}, timelines: map[string][]client.Event{}}
 	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
 	defer cancel()
 	known := map[string]bool{}
 	for _, c := range s.customers {
+		for _, d := range c.well() {
+			b.devices[d.key.ID] = true
+		}
+		if c.spoiled.Load() {
+			continue
+		}
 		for session, err := range c.alice.AllSessions(ctx, client.ListSessionsParams{}) {
 			if err != nil {
 				b.wrong = append(b.wrong, finding{wrong, "", "listing the sessions: " + err.Error()})
 				break
 			}
 			known[session.ID] = true
-			b.readSession(ctx, c, session.ID)
+			if b.devices[session.DeviceID] {
+				b.readSession(ctx, c, session.ID)
+			}
 		}
 	}
-	for id := range s.history.sessions {
-		if !known[id] {
+	for id, d := range s.history.sessions {
+		if !known[id] && b.devices[d.key.ID] {
 			b.missing = append(b.missing, "the session "+id)
 		}
 	}

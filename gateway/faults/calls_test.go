@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	client "github.com/fieldgate/fieldgate/clients/go"
@@ -12,7 +13,7 @@ import (
 // insist makes a call until its outcome is known, as a client does that can repeat
 // it. Some give up after the first try: what came of it, nobody knows. A refusal
 // that nobody should get with this call is noted.
-func (s *site) insist(d dice, who, what string, call func(ctx context.Context) error, refusals ...client.ProblemCode) (known bool, err error) {
+func (s *site) insist(spoiled *atomic.Bool, d dice, who, what string, call func(ctx context.Context) error, refusals ...client.ProblemCode) (known bool, err error) {
 	patient := !d.percent(5)
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, 300*time.Millisecond) {
 		began := time.Now()
@@ -22,7 +23,7 @@ func (s *site) insist(d dice, who, what string, call func(ctx context.Context) e
 			s.history.bad("", "%s %s: answered after %s that the store is away", who, what, took)
 		}
 		if !isUnknown(err) {
-			if err != nil && !slices.Contains(refusals, code) {
+			if err != nil && !slices.Contains(refusals, code) && !spoiled.Load() {
 				s.history.bad("", "%s %s: %v", who, what, err)
 			}
 			return true, err
@@ -33,6 +34,14 @@ func (s *site) insist(d dice, who, what string, call func(ctx context.Context) e
 			return false, err
 		}
 	}
+}
+
+func (c *customer) insist(d dice, who, what string, call func(ctx context.Context) error, refusals ...client.ProblemCode) (known bool, err error) {
+	return c.site.insist(&c.spoiled, d, who, what, call, refusals...)
+}
+
+func (d *device) insist(roll dice, who, what string, call func(ctx context.Context) error, refusals ...client.ProblemCode) (known bool, err error) {
+	return d.site.insist(&d.spoiled, roll, who, what, call, refusals...)
 }
 
 // isUnknown tells whether a call may or may not have been done.
@@ -57,6 +66,8 @@ func (d *device) open(ctx context.Context) {
 		case asRefusal(err, &refusal) && refusal.Code == client.CodeSessionActive:
 			d.opened(refusal.SessionID)
 			return
+		case d.spoiled.Load():
+			return
 		case !isUnknown(err):
 			d.history.bad("", "alice opens a session: %v", err)
 			return
@@ -71,7 +82,7 @@ func (d *device) opened(session string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.session, d.recent = session, nil
-	d.history.note("alice", "opened "+session+" on "+d.name, func() { d.history.sessions[session] = d.customer })
+	d.history.note("alice", "opened "+session+" on "+d.name, func() { d.history.sessions[session] = d })
 }
 
 func (d *device) current() (session string, recent []string) {

@@ -38,9 +38,10 @@ func (d *device) claim(roll dice, request client.ClaimRequest) (got []client.Cla
 		return err
 	})
 	took := time.Since(began)
+	d.claimed.Add(int64(len(got)))
 	for _, one := range got {
 		d.history.note(d.name, fmt.Sprintf("claimed %s attempt %d token %s until %s", one.ID, one.Attempt, one.ClaimToken, one.VisibleUntil.Format("05.000")), func() {
-			d.history.of(one.ID).claims[one.ClaimToken] = claim{one.Attempt, one.VisibleUntil}
+			d.history.of(d.key.ID, one.ID).claims[one.ClaimToken] = true
 			if request.WaitMs == 0 {
 				d.history.claims = append(d.history.claims, took)
 			}
@@ -57,7 +58,7 @@ func (d *device) deal(roll dice, got client.ClaimedCommand) {
 		d.giveBack(roll, got)
 	case n < 14: // it vanishes; the lease runs out
 	case n < 20:
-		pause(d.t.Context(), time.Until(got.VisibleUntil)+roll.between(0, 700*time.Millisecond))
+		pause(d.t.Context(), time.Duration(got.LeaseRemainingMs)*time.Millisecond+roll.between(0, 700*time.Millisecond))
 		d.report(roll, got)
 	case n < 26:
 		d.guess(roll, got)
@@ -84,7 +85,7 @@ func (d *device) giveBack(roll dice, got client.ClaimedCommand) {
 	}, overtaken...)
 	if known && err == nil {
 		d.history.note(d.name, "released "+got.ID+" token "+got.ClaimToken, func() {
-			d.history.of(got.ID).released[got.ClaimToken] = true
+			d.history.of(d.key.ID, got.ID).released[got.ClaimToken] = true
 		})
 	}
 }
@@ -140,7 +141,7 @@ func (d *device) submit(roll dice, id string, result client.ResultRequest) bool 
 		return false
 	}
 	d.history.note(d.name, fmt.Sprintf("reported %s %s %s late=%t duplicate=%t", id, result.Status, result.Output, recorded.Late, recorded.Duplicate), func() {
-		d.history.of(id).results[string(result.Status)+" "+result.Output] = outcome{result.Status, result.Output}
+		d.history.of(d.key.ID, id).results[string(result.Status)+" "+result.Output] = outcome{result.Status, result.Output}
 	})
 	return true
 }

@@ -18,7 +18,7 @@ type history struct {
 	commands map[string]*told           // by command
 	nonces   map[string]string          // the command of each proposal that was accepted
 	tried    map[string]bool            // all proposals, answered or not
-	sessions map[string]*customer       // that were opened
+	sessions map[string]*device         // that were opened
 	claims   []time.Duration            // how long the calls took that claimed something
 	wrong    []finding                  // answers that nobody should ever get
 	unknown  map[client.ProblemCode]int // outcomes after which a call was repeated
@@ -33,20 +33,15 @@ type line struct {
 
 // told is what was answered about one command.
 type told struct {
+	device    string
 	proposed  bool
 	review    bool
 	max       int
 	decision  *bool              // whether it was approved
-	claims    map[string]claim   // by token
+	claims    map[string]bool    // tokens that were handed out
 	results   map[string]outcome // accepted, by what they say
 	released  map[string]bool    // tokens that were given back
 	cancelled bool               // a cancel was answered with that
-}
-
-// claim is a lease that a device got.
-type claim struct {
-	attempt int
-	until   time.Time
 }
 
 // outcome is what a device reported and the gateway took.
@@ -58,7 +53,7 @@ type outcome struct {
 func newHistory() *history {
 	return &history{
 		began: time.Now(), commands: map[string]*told{}, nonces: map[string]string{}, tried: map[string]bool{},
-		sessions: map[string]*customer{}, unknown: map[client.ProblemCode]int{},
+		sessions: map[string]*device{}, unknown: map[client.ProblemCode]int{},
 	}
 }
 
@@ -73,9 +68,9 @@ func (h *history) note(who, what string, keep func()) {
 }
 
 // of gives what was told about a command. The lock must be held.
-func (h *history) of(id string) *told {
+func (h *history) of(device, id string) *told {
 	if h.commands[id] == nil {
-		h.commands[id] = &told{claims: map[string]claim{}, results: map[string]outcome{}, released: map[string]bool{}}
+		h.commands[id] = &told{device: device, claims: map[string]bool{}, results: map[string]outcome{}, released: map[string]bool{}}
 	}
 	return h.commands[id]
 }

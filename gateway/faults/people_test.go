@@ -54,7 +54,7 @@ func (d *device) proposeOne(roll dice, kind string, attempts int) {
 	d.remember(made.ID)
 	d.history.note("alice", words("proposed", key, made.ID, string(made.Status)), func() {
 		d.history.nonces[key] = made.ID
-		c := d.history.of(made.ID)
+		c := d.history.of(d.key.ID, made.ID)
 		c.proposed, c.review, c.max = true, kind == review, made.MaxAttempts
 	})
 }
@@ -73,7 +73,7 @@ func (d *device) cancelOne(roll dice) {
 	if known && err == nil {
 		d.history.note("alice", words("cancelled", id, string(made.Status)), func() {
 			if made.Status == client.CommandStatusCancelled {
-				d.history.of(id).cancelled = true
+				d.history.of(d.key.ID, id).cancelled = true
 			}
 		})
 	}
@@ -109,7 +109,7 @@ func (c *customer) decideSome(roll dice) {
 func (c *customer) decide(roll dice, one client.Command, approved bool) {
 	decision := client.DecisionRequest{CommandID: one.ID, Approved: approved, Digest: one.Digest, Reason: "looked at it"}
 	var made client.Command
-	known, err := c.insist(roll, "bob", "decides "+one.ID, func(ctx context.Context) (err error) {
+	known, err := c.deviceOf(one.DeviceID).insist(roll, "bob", "decides "+one.ID, func(ctx context.Context) (err error) {
 		made, err = c.bob.Decide(ctx, one.SessionID, decision)
 		return err
 	}, client.CodeAlreadyDecided, client.CodeSessionClosed, client.CodeApprovalExpired, client.CodeCommandFinished)
@@ -118,10 +118,19 @@ func (c *customer) decide(roll dice, one client.Command, approved bool) {
 		return
 	}
 	c.history.note("bob", fmt.Sprintf("decided %s (%t): %s", one.ID, approved, made.Status), func() {
-		told := c.history.of(one.ID)
+		told := c.history.of(one.DeviceID, one.ID)
 		if told.decision != nil && *told.decision != approved {
 			c.history.wrong = append(c.history.wrong, finding{wrong, one.ID, "two decisions were accepted"})
 		}
 		told.decision = &approved
 	})
+}
+
+func (c *customer) deviceOf(id string) *device {
+	for _, d := range c.devices {
+		if d.key.ID == id {
+			return d
+		}
+	}
+	return &device{customer: c}
 }

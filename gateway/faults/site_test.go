@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,10 +61,20 @@ func (p *plan) defaults() {
 		p.slowest = 2500 * time.Millisecond
 	}
 	if p.name == nil {
-		p.name = func(i int) string { return fmt.Sprintf("customer-%d-%d", p.seed, i) }
+		p.name = p.apart
 	}
 	if p.change == nil {
 		p.change = func(*gateway.Config) {}
+	}
+}
+
+// apart gives the customers partitions of their own.
+func (p *plan) apart(i int) (name string) {
+	for n := 0; ; n++ {
+		name = fmt.Sprintf("customer-%d-%d-%d", p.seed, i, n)
+		if int(gatewaytest.Partition(name))%p.customers == i {
+			return name
+		}
 	}
 }
 
@@ -121,10 +132,21 @@ type customer struct {
 	alice   *client.CustomerClient
 	bob     *client.CustomerClient
 	devices []*device
+	spoiled atomic.Bool // nothing can be expected of it any more
 }
 
 // tenant is how the store knows the customer.
 func (c *customer) tenant() string { return "c." + c.id }
+
+// well gives the devices of which something can be expected.
+func (c *customer) well() (devices []*device) {
+	for _, d := range c.devices {
+		if !d.spoiled.Load() && !c.spoiled.Load() {
+			devices = append(devices, d)
+		}
+	}
+	return devices
+}
 
 // device is one of a customer, with the session that is open on it.
 type device struct {
@@ -132,6 +154,9 @@ type device struct {
 	*client.DeviceClient
 	name string
 	key  store.Device
+
+	spoiled atomic.Bool  // nothing can be expected of it any more
+	claimed atomic.Int64 // commands
 
 	mu      sync.Mutex
 	session string
@@ -205,7 +230,7 @@ func (s *site) end() {
 		}
 		for _, c := range s.customers {
 			c.decideSome(d)
-			for _, device := range c.devices {
+			for _, device := range c.well() {
 				device.finishAll(d)
 			}
 		}
@@ -217,7 +242,7 @@ func (s *site) end() {
 func (s *site) left() (left int64) {
 	s.t.Helper()
 	for _, c := range s.customers {
-		for _, d := range c.devices {
+		for _, d := range c.well() {
 			for _, at := range []int{readyKey, pendingKey, leasesKey} {
 				n, _ := s.store.ZCard(s.t.Context(), d.key.Keys()[at]).Result()
 				left += n

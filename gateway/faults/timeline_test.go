@@ -65,12 +65,15 @@ func (s *site) structures() (found []finding) {
 		found = append(found, finding{wrong, "", fmt.Sprintf(format, args...)})
 	}
 	for _, c := range s.customers {
+		if c.spoiled.Load() {
+			continue
+		}
 		streamed := map[string][]string{}
 		for _, e := range s.store.XRange(ctx, store.Tenant(c.tenant()).StreamKey(), "-", "+").Val() {
 			device, _ := e.Values["device"].(string)
 			streamed[device] = append(streamed[device], summary(e))
 		}
-		for _, d := range c.devices {
+		for _, d := range c.well() {
 			keys := d.key.Keys()
 			if n := s.store.SCard(ctx, keys[cancelsKey]).Val(); n > 0 {
 				note("%d requests to cancel are left of device %s", n, d.name)
@@ -84,14 +87,18 @@ func (s *site) structures() (found []finding) {
 			}
 		}
 		keys := c.devices[0].key.Keys()
-		if n := s.store.ZCard(ctx, keys[inboxKey]).Val(); n > 0 {
-			note("%d commands are left in the inbox of %s", n, c.id)
-		}
-		if aside := s.store.LRange(ctx, keys[quarantineKey], 0, -1).Val(); len(aside) > 0 {
-			note("%v was set aside", aside)
+		for _, member := range append(s.store.ZRange(ctx, keys[inboxKey], 0, -1).Val(), s.store.LRange(ctx, keys[quarantineKey], 0, -1).Val()...) {
+			if c.isWell(member) {
+				note("%q is left in the inbox or was set aside", member)
+			}
 		}
 	}
 	return found
+}
+
+// isWell tells whether a member names a device that is well.
+func (c *customer) isWell(member string) bool {
+	return slices.ContainsFunc(c.well(), func(d *device) bool { return strings.Contains(member, d.key.ID) })
 }
 
 func summary(e redis.XMessage) string {
