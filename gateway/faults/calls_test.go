@@ -14,7 +14,7 @@ import (
 // it. Some give up after the first try: what came of it, nobody knows. A refusal
 // that nobody should get with this call is noted.
 func (s *site) insist(spoiled *atomic.Bool, d dice, who, what string, call func(ctx context.Context) error, refusals ...client.ProblemCode) (known bool, err error) {
-	patient := !d.percent(5)
+	patient, first := !d.percent(5), time.Now()
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, 300*time.Millisecond) {
 		began := time.Now()
 		err = call(s.t.Context())
@@ -26,6 +26,7 @@ func (s *site) insist(spoiled *atomic.Bool, d dice, who, what string, call func(
 			if err != nil && !slices.Contains(refusals, code) && !spoiled.Load() {
 				s.history.bad("", "%s %s: %v", who, what, err)
 			}
+			s.history.took(time.Since(first))
 			return true, err
 		}
 		s.history.repeats(code)

@@ -28,11 +28,11 @@ func (c clock) set(offset string) {
 	require.NoError(c.t, os.Rename(next, c.file))
 }
 
-// shim gives a process the clock that a file says. libfaketime would be at hand for
+// shim is a library that changes what a process sees of its machine. libfaketime would be at hand for
 // that, but the allocator of redis-server asks for the time before it is ready.
 var shim = sync.OnceValues(func() (string, error) {
-	library := filepath.Join(tools, "clock.so")
-	out, err := exec.Command("cc", "-shared", "-fPIC", "-O2", "-o", library, "testdata/clock.c").CombinedOutput()
+	library := filepath.Join(tools, "shim.so")
+	out, err := exec.Command("cc", "-shared", "-fPIC", "-O2", "-o", library, "testdata/shim.c").CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("%w %s", err, out)
 	}
@@ -43,13 +43,19 @@ var shim = sync.OnceValues(func() (string, error) {
 // the machine: a Go program asks the kernel, past every library.
 func startWithClock(t testing.TB, offset string) (*storetest.Server, clock) {
 	t.Helper()
+	c := clock{t, filepath.Join(t.TempDir(), "clock")}
+	c.set(offset)
+	return startShimmed(t, "FIELDGATE_TEST_CLOCK="+c.file), c
+}
+
+// startShimmed starts a Redis with the shim.
+func startShimmed(t testing.TB, setting string, args ...string) *storetest.Server {
+	t.Helper()
 	library, err := shim()
 	if err != nil {
 		t.Skipf("needs Linux and a C compiler: %v", err)
 	}
-	c := clock{t, filepath.Join(t.TempDir(), "clock")}
-	c.set(offset)
-	return storetest.StartWith(t, []string{"LD_PRELOAD=" + library, "FIELDGATE_TEST_CLOCK=" + c.file}), c
+	return storetest.StartWith(t, []string{"LD_PRELOAD=" + library, setting}, args...)
 }
 
 // The store's clock is the only one that decides, so that it may be far from those

@@ -139,11 +139,7 @@ func replicated(t testing.TB, args ...string) (master, replica *storetest.Server
 	t.Helper()
 	master = storetest.Start(t, append(args, "--repl-diskless-sync-delay", "0")...)
 	replica = storetest.Start(t, append(args, "--replicaof", "127.0.0.1 "+master.Port)...)
-	follower := replica.Client(t)
-	eventually(t, 10*time.Second, "the replica does not connect", func() bool {
-		info, _ := follower.Info(context.Background(), "replication").Result()
-		return strings.Contains(info, "master_link_status:up")
-	})
+	awaitSync(t, master.Client(t))
 	sentinel, url := storetest.StartSentinel(t, master)
 	watcher := sentinel.Client(t)
 	eventually(t, 20*time.Second, "the sentinel knows no replica", func() bool {
@@ -151,4 +147,14 @@ func replicated(t testing.TB, args ...string) (master, replica *storetest.Server
 		return len(known) == 1
 	})
 	return master, replica, url
+}
+
+// awaitSync waits until a master sends what it does to its replica: some time after
+// the replica believes so.
+func awaitSync(t testing.TB, master *redis.Client) {
+	t.Helper()
+	eventually(t, 10*time.Second, "the replica does not connect", func() bool {
+		text, _ := master.Info(context.Background(), "replication").Result()
+		return strings.Contains(text, "state=online")
+	})
 }

@@ -20,6 +20,7 @@ type history struct {
 	tried    map[string]bool            // all proposals, answered or not
 	sessions map[string]*device         // that were opened
 	claims   []time.Duration            // how long the calls took that claimed something
+	calls    []time.Duration            // how long calls took until their outcome was known
 	wrong    []finding                  // answers that nobody should ever get
 	unknown  map[client.ProblemCode]int // outcomes after which a call was repeated
 }
@@ -102,4 +103,11 @@ func (h *history) about(ids map[string]bool) string {
 		}
 	}
 	return text.String()
+}
+
+// took notes how long a call took until its outcome was known.
+func (h *history) took(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.calls = append(h.calls, d)
 }

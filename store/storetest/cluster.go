@@ -79,9 +79,10 @@ func (s *Server) follow(t testing.TB, master *Server) {
 	require.Eventually(t, func() bool {
 		return client.Do(context.Background(), "cluster", "replicate", id).Err() == nil
 	}, 15*time.Second, 20*time.Millisecond)
+	leader := master.Client(t)
 	require.Eventually(t, func() bool {
-		info, _ := client.Info(context.Background(), "replication").Result()
-		return strings.Contains(info, "master_link_status:up")
+		info, _ := leader.Info(context.Background(), "replication").Result()
+		return strings.Contains(info, "state=online")
 	}, 15*time.Second, 20*time.Millisecond)
 }
 

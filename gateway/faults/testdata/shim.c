@@ -1,5 +1,6 @@
-// A wall clock that is as many seconds ahead as the file FIELDGATE_TEST_CLOCK says.
-// Preloaded into redis-server, whose other clocks stay what they are.
+// What a redis-server sees of its machine, when this is preloaded: a wall clock that
+// is as many seconds ahead as the file FIELDGATE_TEST_CLOCK says, and a disk on which
+// an fsync takes FIELDGATE_TEST_FSYNC milliseconds longer.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
@@ -38,4 +39,10 @@ time_t time(time_t *t) {
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (t) *t = now.tv_sec;
 	return now.tv_sec;
+}
+
+int fdatasync(int file) {
+	const char *ms = getenv("FIELDGATE_TEST_FSYNC");
+	if (ms) usleep(atol(ms) * 1000);
+	return syscall(SYS_fdatasync, file);
 }
