@@ -39,6 +39,7 @@ var rooms = map[string]string{
 	"handlers":            ". api/request api/schema realtime customer device generated queue session store",
 	"gateway":             ". api api/problem api/request realtime customer device handlers queue ratelimit session store",
 	"gateway/measure":     "", // tests alone
+	"gateway/faults":      "", // tests alone
 	"cmd/fieldgate":       "gateway customer/issuer device queue ratelimit clients/go",
 	"cmd/fieldgate-agent": "clients/go",
 	"realtime":            ". store",

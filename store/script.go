@@ -50,6 +50,9 @@ func NewScript(files fs.FS, file string) *Script {
 	}
 }
 
+// SHA is the name by which a real server knows the script.
+func (s *Script) SHA() string { return s.strict.sha }
+
 func newSource(text string) source {
 	return source{text: text, sha: redis.NewScript(text).Hash()}
 }

@@ -141,8 +141,8 @@ func TestSilenceAloneBreaksNoConnection(t *testing.T) {
 	store.TrustSilence(s, 10*time.Millisecond)
 	e, _ := listen(t, s)
 	e.hears(store.Wake{})
-	before := f.Pings.Load()
-	require.Eventually(t, func() bool { return f.Pings.Load() > before+5 }, 5*time.Second, time.Millisecond)
+	before := f.Pings()
+	require.Eventually(t, func() bool { return f.Pings() > before+5 }, 5*time.Second, time.Millisecond)
 	publish(t, s, "event dev tenant 1-0")
 	require.Equal(t, store.Wake{DeviceID: "dev", Tenant: "tenant", EventID: "1-0"}, <-e.heard, "it connected again")
 }
