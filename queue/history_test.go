@@ -25,8 +25,8 @@ import (
 // What a history is made of.
 const (
 	historyClients  = 6
-	historyDeeds    = 40 // of each client
-	historyCommands = 25
+	historyDeeds    = 334 // of each client: 2,004 in all
+	historyCommands = 100
 )
 
 // TestLeasesAreLinearizable has clients of two instances claim, extend, release,
