@@ -160,7 +160,7 @@ func (h *history) some(rng *rand.Rand) (queue.Lease, bool) {
 func (h *history) claims(n int, q *queue.Queue, r queue.ClaimRequest) {
 	call, earliest := h.clock()
 	leases, err := q.Claim(context.Background(), r)
-	d := deed{kind: model.Claim, key: r.IdempotencyKey, visible: earliest + r.Visibility.Milliseconds()}
+	d := deed{kind: model.Claim, key: r.IdempotencyKey, visible: earliest + r.Visibility.Milliseconds(), lasts: r.Visibility.Milliseconds()}
 	if fieldgate.CodeOf(err) == fieldgate.CodeIdempotencyKeyReused {
 		return
 	}
@@ -190,7 +190,8 @@ func (h *history) write(n int, q *queue.Queue, l queue.Lease, kind int, visible 
 	case kind < 12:
 		var x queue.Extension
 		x, err = q.Extend(ctx, hold, visible)
-		d.kind, d.status, d.visible = model.Extend, model.Claimed, earliest+visible.Milliseconds()
+		d.kind, d.status, d.lasts = model.Extend, model.Claimed, visible.Milliseconds()
+		d.visible = earliest + d.lasts
 		if err == nil {
 			d.visible = x.VisibleUntil.UnixMilli()
 			d.at = d.visible - x.Remaining.Milliseconds()

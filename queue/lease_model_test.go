@@ -21,6 +21,7 @@ type deed struct {
 	key     string // of a claim
 	result  string
 	visible int64 // when the lease ends, as told; where nobody was told: at the earliest
+	lasts   int64 // ms from the deed to the end of the lease, as asked
 
 	unknown  bool  // the reply was lost: it happened, or it did not
 	at       int64 // when it happened, where the answer tells; zero: unknown
@@ -37,7 +38,8 @@ type tenure struct {
 	status   model.Status
 	token    string
 	returned bool
-	visible  int64
+	visible  int64 // when the lease ends; where nobody was told: at the earliest,
+	until    int64 // and at the latest
 	attempt  int
 	cancel   bool
 	result   string
@@ -66,7 +68,7 @@ func (s tenure) byThen(d deed) (next []tenure) {
 	if d.at != 0 {
 		moment = d.at
 	}
-	if s.status != model.Claimed || d.at == 0 || d.at < s.visible {
+	if s.status != model.Claimed || d.at == 0 || d.at < s.until {
 		next = s.after(d)
 	}
 	if s.status == model.Claimed && s.visible <= moment {
@@ -117,11 +119,11 @@ func (s tenure) claimed(d deed) (tenure, bool) {
 	case d.command == "":
 		return s, s.status != model.Queued
 	case s.status == model.Claimed && (s.token == d.token || d.key != "" && s.token == d.key):
-		s.token, s.visible = d.token, d.visible
+		s.token, s.visible, s.until = d.token, d.visible, d.visible
 		return s, s.attempt == d.attempt
 	}
 	legal := s.status == model.Queued && d.attempt == s.attempt+1
-	return tenure{status: model.Claimed, token: d.token, visible: d.visible, attempt: d.attempt}, legal
+	return tenure{status: model.Claimed, token: d.token, visible: d.visible, until: d.visible, attempt: d.attempt}, legal
 }
 
 // did is what an accepted extension, release, report or cancellation does.
@@ -130,7 +132,7 @@ func (s tenure) did(d deed) (tenure, bool) {
 	switch d.kind {
 	case model.Extend:
 		legal := newest && s.status == model.Claimed
-		s.visible = d.visible
+		s.visible, s.until = d.visible, d.visible
 		return s, legal
 	case model.Release:
 		if s.returned && s.token == d.token {
@@ -192,10 +194,13 @@ func (s tenure) maybe(d deed) []tenure {
 		if s.status != model.Queued {
 			return nil
 		}
-		return []tenure{{status: model.Claimed, token: d.key, visible: d.visible, attempt: s.attempt + 1}}
+		return []tenure{{status: model.Claimed, token: d.key, visible: d.visible, until: d.latest + d.lasts, attempt: s.attempt + 1}}
 	}
 	d.late, d.repeated = s.status != model.Claimed, false
 	if next, legal := s.did(d); legal {
+		if d.kind == model.Extend {
+			next.until = d.latest + d.lasts
+		}
 		return []tenure{next}
 	}
 	return nil
