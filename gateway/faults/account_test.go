@@ -174,6 +174,9 @@ func (t *told) compare(id string, b *books) (found []finding) {
 			note(lost, "the result %s %s is stored as %s %+v", r.status, r.output, stored.Status, stored.Result)
 		}
 	}
+	if stored.Result != nil && t.refused[stored.Result.Output] {
+		note(wrong, "the result that stands was refused when it was repeated")
+	}
 	if t.cancelled && stored.Status != client.CommandStatusCancelled && len(t.claims) == 0 {
 		note(lost, "it was cancelled and is %s", stored.Status)
 	}
