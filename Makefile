@@ -11,7 +11,7 @@ GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 ASYNCAPI    := .ci/asyncapi
 TYPESCRIPT  := clients/typescript
 
-.PHONY: help build run demo generate test histories test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node typescript typescript-check typescript-test
+.PHONY: help build run demo generate test histories test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node typescript typescript-check typescript-test faults measure-faults
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,13 @@ histories: redis ## Check 50 concurrent histories of 2,000 operations for linear
 
 test-balancer: redis haproxy ## Test behind a real balancer; installs haproxy where it may.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run 'Balancer|RollingRestart' ./gateway
+
+faults: redis ## Run the fault suite with ten seeds; takes about half an hour.
+	@FIELDGATE_FAULT_SEEDS=10 go test -count=1 -timeout 90m ./gateway/faults
+
+measure-faults: redis ## Measure what kills and failovers cost and lose; takes minutes.
+	@log=$$(mktemp); FIELDGATE_MEASURE_FAULTS=20 go test -count=1 -timeout 60m -v -run '^TestMeasure' ./gateway/faults > $$log; \
+	failed=$$?; [ $$failed = 0 ] && grep '^FIGURE' $$log || cat $$log; rm $$log; exit $$failed
 
 check: format vet lint drift contract asyncapi typescript-check ## Check what needs no test: format, vet, lint, drift, contracts.
 

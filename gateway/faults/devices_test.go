@@ -137,7 +137,9 @@ func (d *device) submit(roll dice, id string, result client.ResultRequest) bool 
 		return err
 	}, standing...)
 	if !known || err != nil {
-		d.history.note(d.name, fmt.Sprintf("reports %s: %v", id, err), nil)
+		d.history.note(d.name, fmt.Sprintf("reports %s: %v", id, err), func() {
+			d.history.of(d.key.ID, id).refused[result.Output] = client.CodeOf(err) == client.CodeCommandFinished
+		})
 		return false
 	}
 	d.history.note(d.name, fmt.Sprintf("reported %s %s %s late=%t duplicate=%t", id, result.Status, result.Output, recorded.Late, recorded.Duplicate), func() {

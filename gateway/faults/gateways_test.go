@@ -98,7 +98,7 @@ func TestAGatewayThatStoodStillPastItsLeasesDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, seed uint64) {
 		redis := newPatient(t, seed)
-		s, gateways := newOutside(t, plan{seed: seed}, redis, redis.URL(), redis.URL())
+		s, gateways := newOutside(t, plan{seed: seed, slowest: 6 * time.Second}, redis, redis.URL(), redis.URL())
 		s.under(func() {
 			for range 2 {
 				gateways[1].signal(syscall.SIGSTOP)

@@ -40,6 +40,7 @@ type told struct {
 	max       int
 	decision  *bool              // whether it was approved
 	claims    map[string]bool    // tokens that were handed out
+	refused   map[string]bool    // outputs that were refused because another result stands
 	results   map[string]outcome // accepted, by what they say
 	released  map[string]bool    // tokens that were given back
 	cancelled bool               // a cancel was answered with that
@@ -71,7 +72,7 @@ func (h *history) note(who, what string, keep func()) {
 // of gives what was told about a command. The lock must be held.
 func (h *history) of(device, id string) *told {
 	if h.commands[id] == nil {
-		h.commands[id] = &told{device: device, claims: map[string]bool{}, results: map[string]outcome{}, released: map[string]bool{}}
+		h.commands[id] = &told{device: device, claims: map[string]bool{}, results: map[string]outcome{}, released: map[string]bool{}, refused: map[string]bool{}}
 	}
 	return h.commands[id]
 }

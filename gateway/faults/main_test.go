@@ -2,12 +2,14 @@ package faults_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -37,6 +39,11 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	tools = dir
+	// Scenarios wait more than they work.
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = parallel.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
+	}
 	return m.Run()
 }
 

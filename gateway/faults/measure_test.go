@@ -123,7 +123,22 @@ func (d *device) claimTwice(roll dice, claimed chan<- struct{}) time.Duration {
 		d.history.bad(first.ID, "it was not handed out again, but %q", second.ID)
 	}
 	d.report(roll, second)
-	return second.ClaimedAt.Sub(first.VisibleUntil)
+	late := second.ClaimedAt.Sub(first.VisibleUntil)
+	if late > redeliveredWithin {
+		d.history.bad(first.ID, "it was handed out again %s after the end of its lease at %s", late, first.VisibleUntil)
+		d.explain(first.ID)
+	}
+	return late
+}
+
+// explain notes what happened to a command.
+func (d *device) explain(id string) {
+	session, _ := d.current()
+	for e, err := range d.alice.AllEvents(d.t.Context(), session, client.ListSessionEventsParams{}) {
+		if err == nil && e.CommandID == id {
+			d.history.note("timeline", fmt.Sprint(id, " ", e.Type, " ", e.Time), nil)
+		}
+	}
 }
 
 // claimOne waits for a command, whatever becomes of the gateways.
