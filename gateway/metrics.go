@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,6 +38,21 @@ func observeStore(registry prometheus.Registerer, heard func()) func(string, tim
 			heard()
 		case !errors.Is(err, context.Canceled):
 			failures.WithLabelValues(name).Inc()
+		}
+	}
+}
+
+// countTransitions counts what happens to commands, whichever part of the gateway
+// makes it happen: a session that is closed ends commands, too.
+func countTransitions(registry prometheus.Registerer) func(event string) {
+	transitions := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fieldgate_command_transitions_total",
+		Help: "Transitions of commands that this instance made, by what happened.",
+	}, []string{"transition"})
+	registry.MustRegister(transitions)
+	return func(event string) {
+		if name, ok := strings.CutPrefix(event, "command."); ok {
+			transitions.WithLabelValues(name).Inc()
 		}
 	}
 }

@@ -61,7 +61,7 @@ func (q *Queue) claim(ctx context.Context, r ClaimRequest) (leases []Lease, left
 	if err != nil {
 		return nil, 0, err
 	}
-	reply, err := q.run(ctx, claimScript, keys, args)
+	reply, err := q.store.Run(ctx, claimScript, keys, args...)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -120,18 +120,6 @@ func (q *Queue) scope(d store.Device, actor, requestID string) store.Scope {
 	return store.Scope{Device: d, Actor: actor, RequestID: requestID, Retention: q.cfg.Retention}
 }
 
-// run makes a transition and counts what came of it.
-func (q *Queue) run(ctx context.Context, script *store.Script, keys []string, args []any) (store.Reply, error) {
-	reply, err := q.store.Run(ctx, script, keys, args...)
-	if err != nil {
-		return nil, err
-	}
-	for event := range strings.FieldsSeq(reply.String(1)) {
-		q.metrics.transition(event)
-	}
-	return reply, nil
-}
-
 // setAside says which records could not be worked with, by their ids as a script
 // answers them. They are in the quarantine.
 func (q *Queue) setAside(ctx context.Context, ids string) {

@@ -46,7 +46,7 @@ func (q *Queue) settle(ctx context.Context, due []store.Due) error {
 		keys = append(keys, one.Device.Keys()...)
 		args = append(args, q.scope(one.Device, store.ActorSystem, "").Args(one.ID)...)
 	}
-	reply, err := q.run(ctx, settleScript, keys, args)
+	reply, err := q.store.Run(ctx, settleScript, keys, args...)
 	if err != nil {
 		return err
 	}
