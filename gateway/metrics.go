@@ -57,6 +57,17 @@ func countTransitions(registry prometheus.Registerer) func(event string) {
 	}
 }
 
+// countViolations counts what was found broken in the store, by the invariant. It
+// stays at zero: anything else is worth an alarm.
+func countViolations(registry prometheus.Registerer) func(invariant string) {
+	violations := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fieldgate_invariant_violations_total",
+		Help: "What was found broken in the store and mended, by the invariant that did not hold.",
+	}, []string{"invariant"})
+	registry.MustRegister(violations)
+	return func(invariant string) { violations.WithLabelValues(invariant).Inc() }
+}
+
 // metricsServer serves what is counted, on a port of its own that the public
 // does not reach.
 func (g *Gateway) metricsServer() *http.Server {

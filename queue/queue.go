@@ -30,6 +30,8 @@ var (
 	releaseScript = store.NewScript(files, "lua/release.lua")
 	resultScript  = store.NewScript(files, "lua/result.lua")
 	settleScript  = store.NewScript(files, "lua/settle.lua")
+
+	reconcileScript = store.NewScript(files, "lua/reconcile.lua")
 )
 
 // Bounds that the contract names.

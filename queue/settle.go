@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"strings"
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/store"
@@ -51,5 +52,8 @@ func (q *Queue) settle(ctx context.Context, due []store.Due) error {
 		return err
 	}
 	q.setAside(ctx, reply.String(2))
+	for id := range strings.FieldsSeq(reply.String(3)) {
+		q.store.Violated(ctx, store.Violation{Invariant: store.NothingLost, Damage: "record of what is due is gone", ID: id})
+	}
 	return nil
 }

@@ -48,6 +48,9 @@ type Config struct {
 	// instance recorded, such as "command.claimed".
 	Recorded func(event string)
 
+	// Violated, if set, is told of every invariant that was found broken.
+	Violated func(invariant string)
+
 	// Logger is where the store says what it found. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -62,6 +65,7 @@ type Store struct {
 	alive    time.Duration // how long Listen trusts a silent connection
 	observe  func(string, time.Duration, error)
 	recorded func(event string)
+	violated func(invariant string)
 	log      *slog.Logger
 	hashKey  []byte
 	close    func() error
@@ -70,7 +74,7 @@ type Store struct {
 // Connect opens the store, checks that it is fit for a queue and says what it
 // found. The error is a sentence for the operator.
 func Connect(ctx context.Context, cfg Config) (*Store, error) {
-	s := &Store{timeout: cfg.Timeout, alive: aliveEvery, observe: cfg.Observe, recorded: cfg.Recorded, log: cfg.Logger}
+	s := &Store{timeout: cfg.Timeout, alive: aliveEvery, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, log: cfg.Logger}
 	s.defaults()
 	if err := s.open(cfg); err != nil {
 		return nil, err
@@ -91,6 +95,9 @@ func (s *Store) defaults() {
 	}
 	if s.recorded == nil {
 		s.recorded = func(string) {}
+	}
+	if s.violated == nil {
+		s.violated = func(string) {}
 	}
 	if s.log == nil {
 		s.log = slog.Default()

@@ -3,6 +3,7 @@ package gatewaytest
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,8 @@ import (
 
 // Log is what a gateway said, a JSON object in each line.
 type Log struct {
+	expected []string // messages of errors
+
 	mu   sync.Mutex
 	text bytes.Buffer
 }
@@ -68,12 +71,19 @@ func (l *Log) Lines(message, requestID string) (lines []map[string]any) {
 }
 
 // faults are the lines that must never be there: answers with 500, records that
-// were set aside. That the sweeper fails while the store is away is none.
+// were set aside, invariants that do not hold. That what goes on in the background
+// fails while the store is away is none.
 func (l *Log) faults() (lines []string) {
+	expected := append([]string{"sweeping what is due", "reconciling what the store holds"}, l.expected...)
 	for line := range strings.Lines(l.String()) {
-		if strings.Contains(line, `"level":"ERROR"`) && !strings.Contains(line, `"msg":"sweeping what is due"`) {
+		named := func(message string) bool { return strings.Contains(line, `"msg":"`+message+`"`) }
+		if strings.Contains(line, `"level":"ERROR"`) && !slices.ContainsFunc(expected, named) {
 			lines = append(lines, line)
 		}
 	}
 	return lines
 }
+
+// Expect says that an error is what the test is about, by its message. It comes
+// before the gateway has said anything.
+func (l *Log) Expect(message string) { l.expected = append(l.expected, message) }

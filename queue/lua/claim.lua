@@ -43,12 +43,6 @@ local function replay(said)
   return given
 end
 
--- A command that asks for a person runs only with that person's word, whatever
--- the ready set says.
-local function unapproved(c)
-  return c.approve_by and not (c.approval and c.approval.decision == 'approved')
-end
-
 -- The first command of the line that may be handed out. Whatever stands before
 -- it and may not leaves the line.
 local function first_in_line()
