@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fieldgate/fieldgate/queue/model"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -59,25 +60,31 @@ func (q *Queue) reconcile(ctx context.Context, d store.Device, seen []string) er
 	return nil
 }
 
-// violation says which invariant the script found broken.
+// violation says which promise the script found broken.
 func violation(device, how, place, status, id string) store.Violation {
-	v := store.Violation{Damage: how + " " + place + " " + status, ID: id, Device: device, Invariant: store.NothingLost}
-	switch {
-	case place == "sequence", how == "misplaced" && (place == "ready" || place == "pending"):
-		v.Invariant = store.OrderIsKept
-	case how != "left":
-	case status == "":
-		v.Invariant = store.EveryEntryIsBacked
-	case Status(status).Final():
-		v.Invariant = store.FinishedIsFinal
-	case place == "ready" && Status(status) == Claimed:
-		v.Invariant = store.NoDoubleLease
-	case place == "ready", place == "record":
-		v.Invariant = store.NothingUnapproved
-	default:
-		v.Invariant = store.EveryEntryIsBacked
+	return store.Violation{
+		Invariant: string(broken(how, place, Status(status))),
+		Damage:    strings.TrimSpace(how + " " + place + " " + status), ID: id, Device: device,
 	}
-	return v
+}
+
+func broken(how, place string, status Status) model.Invariant {
+	left, inLine := how == "left", place == "ready"
+	switch {
+	case place == "sequence", how == "misplaced" && (inLine || place == "pending"):
+		return model.FIFOWithinPriority
+	case how == "misplaced", how == "missing" && place == "due":
+		return model.NothingForgotten
+	case how == "missing" && place == "cancels":
+		return model.CancelIsHeard
+	case how == "missing" && place == "approval", left && inLine && status == PendingApproval:
+		return model.NoUnapprovedClaim
+	case left && inLine && status == Claimed:
+		return model.NoDoubleLease
+	case left && status != "" && status.Final():
+		return model.FinishedIsFinal
+	}
+	return model.NothingLost
 }
 
 // ReconcileInbox looks at the commands that are listed as waiting for a person of

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/queue/model"
 	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
@@ -121,32 +122,32 @@ func inIndex(b *bench, id string) string { return b.session.ID + ":" + id }
 const never = 9_999_999_999_999 // a moment that no test lives to see
 
 func damages() map[string]damage {
-	one := func(invariant string) map[string]int { return map[string]int{invariant: 1} }
+	one := func(invariant model.Invariant) map[string]int { return map[string]int{string(invariant): 1} }
 	return map[string]damage{
-		"queued, not in the line":            {queue.Queued, removed(readyKey, itself), one(store.NothingLost)},
-		"queued, in another's place":         {queue.Queued, added(readyKey, 1, itself), one(store.OrderIsKept)},
-		"queued, never due":                  {queue.Queued, removed(dueKey, inDue), one(store.NothingLost)},
-		"queued, due too late":               {queue.Queued, added(dueKey, never, inDue), one(store.NothingLost)},
-		"queued, under a lease":              {queue.Queued, added(leasesKey, never, itself), one(store.EveryEntryIsBacked)},
-		"queued, not listed":                 {queue.Queued, removed(indexKey, inIndex), one(store.NothingLost)},
-		"queued, in the inbox":               {queue.Queued, added(inboxKey, 0, inInbox), one(store.EveryEntryIsBacked)},
-		"pending, in the line":               {queue.PendingApproval, added(readyKey, 1, itself), one(store.NothingUnapproved)},
-		"pending, never due":                 {queue.PendingApproval, removed(dueKey, inDue), one(store.NothingLost)},
-		"pending, not in the inbox":          {queue.PendingApproval, removed(inboxKey, inInbox), one(store.NothingLost)},
-		"pending, not among the device's":    {queue.PendingApproval, removed(pendingKey, itself), one(store.NothingLost)},
-		"claimed, never due":                 {queue.Claimed, removed(dueKey, inDue), one(store.NothingLost)},
-		"claimed, due too late":              {queue.Claimed, added(dueKey, never, inDue), one(store.NothingLost)},
-		"claimed, not under a lease":         {queue.Claimed, removed(leasesKey, itself), one(store.NothingLost)},
-		"claimed, under a lease too long":    {queue.Claimed, added(leasesKey, never, itself), one(store.NothingLost)},
-		"claimed, in the line":               {queue.Claimed, added(readyKey, 1, itself), one(store.NoDoubleLease)},
-		"finished, in the line":              {queue.Succeeded, added(readyKey, 1, itself), one(store.FinishedIsFinal)},
-		"finished, under a lease":            {queue.Succeeded, added(leasesKey, never, itself), one(store.FinishedIsFinal)},
-		"finished, never forgotten":          {queue.Succeeded, removed(dueKey, inDue), one(store.NothingLost)},
-		"finished, listed in no session":     {queue.Succeeded, removed(indexKey, inIndex), one(store.NothingLost)},
-		"finished, listed in another, too":   {queue.Succeeded, added(indexKey, 0, func(_ *bench, id string) string { return "ses_other:" + id }), one(store.FinishedIsFinal)},
-		"finished, to be cancelled yet":      {queue.Succeeded, cancelWanted, one(store.FinishedIsFinal)},
-		"cancelled while claimed, unheard":   {queue.Claimed, cancelLost, one(store.NothingLost)},
-		"the counter behind the last number": {queue.Queued, counterLost, one(store.OrderIsKept)},
+		"queued, not in the line":            {queue.Queued, removed(readyKey, itself), one(model.NothingLost)},
+		"queued, in another's place":         {queue.Queued, added(readyKey, 1, itself), one(model.FIFOWithinPriority)},
+		"queued, never due":                  {queue.Queued, removed(dueKey, inDue), one(model.NothingForgotten)},
+		"queued, due too late":               {queue.Queued, added(dueKey, never, inDue), one(model.NothingForgotten)},
+		"queued, under a lease":              {queue.Queued, added(leasesKey, never, itself), one(model.NothingLost)},
+		"queued, not listed":                 {queue.Queued, removed(indexKey, inIndex), one(model.NothingLost)},
+		"queued, in the inbox":               {queue.Queued, added(inboxKey, 0, inInbox), one(model.NothingLost)},
+		"pending, in the line":               {queue.PendingApproval, added(readyKey, 1, itself), one(model.NoUnapprovedClaim)},
+		"pending, never due":                 {queue.PendingApproval, removed(dueKey, inDue), one(model.NothingForgotten)},
+		"pending, not in the inbox":          {queue.PendingApproval, removed(inboxKey, inInbox), one(model.NothingLost)},
+		"pending, not among the device's":    {queue.PendingApproval, removed(pendingKey, itself), one(model.NothingLost)},
+		"claimed, never due":                 {queue.Claimed, removed(dueKey, inDue), one(model.NothingForgotten)},
+		"claimed, due too late":              {queue.Claimed, added(dueKey, never, inDue), one(model.NothingForgotten)},
+		"claimed, not under a lease":         {queue.Claimed, removed(leasesKey, itself), one(model.NothingLost)},
+		"claimed, under a lease too long":    {queue.Claimed, added(leasesKey, never, itself), one(model.NothingForgotten)},
+		"claimed, in the line":               {queue.Claimed, added(readyKey, 1, itself), one(model.NoDoubleLease)},
+		"finished, in the line":              {queue.Succeeded, added(readyKey, 1, itself), one(model.FinishedIsFinal)},
+		"finished, under a lease":            {queue.Succeeded, added(leasesKey, never, itself), one(model.FinishedIsFinal)},
+		"finished, never forgotten":          {queue.Succeeded, removed(dueKey, inDue), one(model.NothingForgotten)},
+		"finished, listed in no session":     {queue.Succeeded, removed(indexKey, inIndex), one(model.NothingLost)},
+		"finished, listed in another, too":   {queue.Succeeded, added(indexKey, 0, func(_ *bench, id string) string { return "ses_other:" + id }), one(model.FinishedIsFinal)},
+		"finished, to be cancelled yet":      {queue.Succeeded, cancelWanted, one(model.FinishedIsFinal)},
+		"cancelled while claimed, unheard":   {queue.Claimed, cancelLost, one(model.CancelIsHeard)},
+		"the counter behind the last number": {queue.Queued, counterLost, one(model.FIFOWithinPriority)},
 	}
 }
 
@@ -254,7 +255,7 @@ func TestWhatHasNoRecordIsClearedAway(t *testing.T) {
 			c.HSet(ctx, b.device.CommandsKey(), listed+":body", "{}")
 		})
 		b.reconcile()
-		require.Equal(t, map[string]int{store.EveryEntryIsBacked: 9}, v.take())
+		require.Equal(t, map[string]int{string(model.NothingLost): 9}, v.take())
 		require.Equal(t, whole, b.form())
 	})
 }
@@ -268,7 +269,7 @@ func TestAnInboxEntryOfAnUnknownDeviceIsMended(t *testing.T) {
 			c.ZAdd(ctx, b.key(inboxKey), redis.Z{Member: "cmd_gone " + other})
 		})
 		b.reconcile()
-		require.Equal(t, map[string]int{store.EveryEntryIsBacked: 1}, v.take())
+		require.Equal(t, map[string]int{string(model.NothingLost): 1}, v.take())
 		require.Empty(t, b.pending())
 	})
 }
@@ -280,7 +281,7 @@ func TestARecordThatIsDueAndGoneIsCountedOnce(t *testing.T) {
 		b.dueNow("cmd_ghost")
 		b.sweep()
 		b.sweep()
-		require.Equal(t, map[string]int{store.NothingLost: 1}, v.take())
+		require.Equal(t, map[string]int{string(model.NothingLost): 1}, v.take())
 	})
 }
 
@@ -361,7 +362,7 @@ func TestADeviceWithMoreCommandsThanOneReadingIsReconciledWhole(t *testing.T) {
 			c.Del(ctx, b.key(dueKey))
 		})
 		b.reconcile()
-		require.Equal(t, map[string]int{store.NothingLost: 2 * many}, v.take())
+		require.Equal(t, map[string]int{string(model.NothingLost): many, string(model.NothingForgotten): many}, v.take())
 		b.reconcile()
 		require.Empty(t, v.take())
 	})

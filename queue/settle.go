@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/queue/model"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -53,7 +54,7 @@ func (q *Queue) settle(ctx context.Context, due []store.Due) error {
 	}
 	q.setAside(ctx, reply.String(2))
 	for id := range strings.FieldsSeq(reply.String(3)) {
-		q.store.Violated(ctx, store.Violation{Invariant: store.NothingLost, Damage: "record of what is due is gone", ID: id})
+		q.store.Violated(ctx, store.Violation{Invariant: string(model.NothingLost), Damage: "record of what is due is gone", ID: id})
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/fieldgate/fieldgate/queue/model"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -60,13 +61,17 @@ func (s *Service) reconcile(ctx context.Context, d store.Device, id string) erro
 	return nil
 }
 
+// oneSession is the promise that a device and its active session name each other,
+// and that it has no other.
+const oneSession = "oneSession"
+
 func violation(device, id, damage string) store.Violation {
-	v := store.Violation{Invariant: store.NothingLost, Damage: damage + " of a session", ID: id, Device: device}
+	v := store.Violation{Invariant: string(model.NothingLost), Damage: damage + " of a session", ID: id, Device: device}
 	switch damage {
-	case "left tenant", "left sessions":
-		v.Invariant = store.EveryEntryIsBacked
+	case "missing due", "misplaced due":
+		v.Invariant = string(model.NothingForgotten)
 	case "missing device", "misplaced device", "left device", "second session":
-		v.Invariant = store.OneSession
+		v.Invariant = oneSession
 	}
 	return v
 }

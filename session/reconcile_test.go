@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fieldgate/fieldgate/queue/model"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/store/storetest"
@@ -100,23 +101,23 @@ func TestEveryDamageOfASessionIsFoundAndMended(t *testing.T) {
 		damage damage
 		found  string
 	}{
-		"open, never due":         {false, neverDue, store.NothingLost},
-		"open, due too late":      {false, tooLate, store.NothingLost},
-		"open, not listed":        {false, unlisted, store.NothingLost},
-		"closed, never forgotten": {true, neverDue, store.NothingLost},
-		"closed, not listed":      {true, unlisted, store.NothingLost},
+		"open, never due":         {false, neverDue, string(model.NothingForgotten)},
+		"open, due too late":      {false, tooLate, string(model.NothingForgotten)},
+		"open, not listed":        {false, unlisted, string(model.NothingLost)},
+		"closed, never forgotten": {true, neverDue, string(model.NothingForgotten)},
+		"closed, not listed":      {true, unlisted, string(model.NothingLost)},
 		"open, not of its device": {false, func(w *watched, _ string, ctx context.Context, c redis.Pipeliner) {
 			c.HDel(ctx, w.device.RecordKey(), "session", "session_until")
-		}, store.OneSession},
+		}, "oneSession"},
 		"open, not listed of its device": {false, func(w *watched, id string, ctx context.Context, c redis.Pipeliner) {
 			c.ZRem(ctx, w.device.SessionsKey(), id)
-		}, store.NothingLost},
+		}, string(model.NothingLost)},
 		"open, until another time": {false, func(w *watched, _ string, ctx context.Context, c redis.Pipeliner) {
 			c.HSet(ctx, w.device.RecordKey(), "session_until", 1)
-		}, store.OneSession},
+		}, "oneSession"},
 		"closed, and in its device's way": {true, func(w *watched, id string, ctx context.Context, c redis.Pipeliner) {
 			c.HSet(ctx, w.device.RecordKey(), "session", id, "session_until", 1)
-		}, store.OneSession},
+		}, "oneSession"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -142,7 +143,7 @@ func TestADeviceIsFreedOfASessionThatIsNoMore(t *testing.T) {
 	eachWatched(t, func(w *watched) {
 		lost := w.open().ID
 		w.alter(func(ctx context.Context, c redis.Pipeliner) { c.Del(ctx, store.SessionKey(lost)) })
-		require.ElementsMatch(w.t, []string{store.OneSession, store.EveryEntryIsBacked, store.EveryEntryIsBacked}, w.reconcile())
+		require.ElementsMatch(w.t, []string{"oneSession", string(model.NothingLost), string(model.NothingLost)}, w.reconcile())
 		next := w.open()
 		require.Equal(w.t, session.Active, w.get(next.ID).Status)
 	})
@@ -157,7 +158,7 @@ func TestOfTwoOpenSessionsTheDevicesOwnStays(t *testing.T) {
 		w.alter(func(ctx context.Context, c redis.Pipeliner) { c.HDel(ctx, w.device.RecordKey(), "session") })
 		newer := w.open().ID
 		waiting := w.propose(newer, "diagnostic.dns")
-		require.Equal(w.t, []string{store.OneSession}, w.reconcile())
+		require.Equal(w.t, []string{"oneSession"}, w.reconcile())
 		require.Equal(w.t, session.Expired, w.get(older).Status)
 		require.Equal(w.t, session.Active, w.get(newer).Status)
 		require.Equal(w.t, waiting.ID, w.claim().ID)
@@ -173,7 +174,7 @@ func TestAnotherDevicesSessionIsNotTouched(t *testing.T) {
 		w.alter(func(ctx context.Context, c redis.Pipeliner) {
 			c.HSet(ctx, w.device.RecordKey(), "session", theirs, "session_until", 1)
 		})
-		require.Contains(w.t, w.reconcile(), store.OneSession)
+		require.Contains(w.t, w.reconcile(), "oneSession")
 		require.Equal(w.t, session.Active, w.get(theirs).Status)
 		w.open()
 	})

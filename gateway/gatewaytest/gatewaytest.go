@@ -46,7 +46,7 @@ func StartFor(t testing.TB, people *customertest.Issuer, changes ...func(*gatewa
 	log := new(Log)
 	cfg := gateway.Config{
 		Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", Embedded: true, SupabaseURL: people.URL(),
-		Environment: "test", Version: "test", ReconcileInterval: 250 * time.Millisecond,
+		Environment: "test", Version: "test", ReconcileInterval: time.Second, ReconcileDevices: 10,
 		Logger: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, change := range changes {

@@ -5,7 +5,7 @@
 --       entry of the index, else ":<command>"
 -- Returns {"ok", events, bad, {{how, place, status, command id}...}}: the ids of
 --       records that were set aside, and what was found: "missing", "left" or
---       "misplaced"; in which structure; and the command's status, "" without a record
+--       "misplaced"; where; and the command's status, "" without a record
 -- Guarantees that the record decides, that only what may run gets into the line, and
 -- that nothing is found where nothing is wrong, whatever happens at the same time.
 --@include device
@@ -92,9 +92,12 @@ local function clear(id, session)
   end
 end
 
--- What may not run and nobody has set aside yet.
-local function unfit(id, c)
-  return c.status == 'queued' and (unapproved(c) or redis.call('HEXISTS', device.commands, id .. ':body') == 0)
+-- Tells what a command lacks that nobody may run without, if anything.
+local function lacks(id, c)
+  if c.status == 'queued' and unapproved(c) then
+    return 'approval'
+  end
+  return c.status == 'queued' and redis.call('HEXISTS', device.commands, id .. ':body') == 0 and 'body'
 end
 
 local function reconcile(id, session)
@@ -115,9 +118,10 @@ local function reconcile(id, session)
   if session ~= '' and session ~= c.session then
     mend('index', device.index, session .. ':' .. id, nil, c.status, id)
   end
-  if unfit(id, c) then
+  local lacking = lacks(id, c)
+  if lacking then
     if anywhere(id) or redis.call('HEXISTS', device.commands, id .. ':aside') == 0 then
-      note('left', 'record', c.status, id)
+      note('missing', lacking, c.status, id)
       quarantine(device, id)
     end
   elseif FINAL[c.status] or redis.call('HEXISTS', device.commands, id .. ':aside') == 0 then
