@@ -10,7 +10,7 @@ STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 ASYNCAPI    := .ci/asyncapi
 
-.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node
+.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck mutants redis haproxy node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ $(ASYNCAPI)/node_modules/.package-lock.json: $(ASYNCAPI)/package-lock.json | nod
 
 vulncheck: ## Look the dependencies up in the vulnerability database (online).
 	@for module in $(MODULES); do (cd $$module && $(GOVULNCHECK) ./...) || exit 1; done
+
+mutants: redis ## Break the gateway on purpose, over a hundred times, and require that a test notices; takes minutes.
+	@go run ./.ci/mutants
 
 redis:
 	@command -v redis-server >/dev/null 2>&1 && exit 0; \
