@@ -119,7 +119,8 @@ type Config struct {
 	// FIELDGATE_RECONCILE_INTERVAL, 10 s.
 	ReconcileInterval time.Duration
 
-	// ReconcileDevices is how many devices are looked at each time, in turn.
+	// ReconcileDevices is how many devices are looked at each time, in turn; twenty
+	// commands of a device, finished ones included, count as another.
 	// FIELDGATE_RECONCILE_DEVICES, default 500.
 	ReconcileDevices int
 

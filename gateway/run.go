@@ -55,13 +55,19 @@ func (g *Gateway) startWorkers(ctx context.Context) {
 	g.workers.Go(func() { g.probe.run(ctx) })
 }
 
+// commandsLikeADevice is how many commands take as long to look at as a device
+// without any.
+const commandsLikeADevice = 20
+
 // patrol looks for what is not as it must be in the store, and mends it.
 func (g *Gateway) patrol() store.Patrol {
 	return store.Patrol{
 		Every: g.cfg.ReconcileInterval, Devices: g.cfg.ReconcileDevices,
 		Tenant: g.queue.ReconcileInbox,
-		Device: func(ctx context.Context, d store.Device) error {
-			return errors.Join(g.sessions.Reconcile(ctx, d), g.queue.Reconcile(ctx, d))
+		Device: func(ctx context.Context, d store.Device) (more int, err error) {
+			err = g.sessions.Reconcile(ctx, d)
+			commands, failed := g.queue.Reconcile(ctx, d)
+			return commands / commandsLikeADevice, errors.Join(err, failed)
 		},
 	}
 }

@@ -27,19 +27,19 @@ var commandFields = store.KindCommand + "_" + strings.Repeat("?", 28)
 // run on several instances at once and beside everything else: what is read here
 // only says where to look, the script decides.
 //
-// It costs one reading and one script for every fifty commands or so that the
-// device has, finished ones included.
-func (q *Queue) Reconcile(ctx context.Context, d store.Device) error {
+// It tells how many commands it has looked at, finished ones included. It costs a
+// script for every fifty of them and a reading for every two hundred or so.
+func (q *Queue) Reconcile(ctx context.Context, d store.Device) (commands int, err error) {
 	seen, err := q.seen(ctx, d)
 	if err != nil {
-		return fmt.Errorf("reading what a device has: %w", err)
+		return 0, fmt.Errorf("reading what a device has: %w", err)
 	}
 	for some := range slices.Chunk(seen, reconcileBatch) {
 		if err := q.reconcile(ctx, d, some); err != nil {
-			return fmt.Errorf("reconciling commands: %w", err)
+			return len(seen), fmt.Errorf("reconciling commands: %w", err)
 		}
 	}
-	return nil
+	return len(seen), nil
 }
 
 func (q *Queue) reconcile(ctx context.Context, d store.Device, seen []string) error {

@@ -59,7 +59,8 @@ func eachWatched(t *testing.T, test func(t *testing.T, s *store.Store, v *violat
 
 func (b *bench) reconcile() {
 	b.t.Helper()
-	require.NoError(b.t, b.queue.Reconcile(b.t.Context(), b.device))
+	_, err := b.queue.Reconcile(b.t.Context(), b.device)
+	require.NoError(b.t, err)
 	require.NoError(b.t, b.queue.ReconcileInbox(b.t.Context(), b.device.Tenant))
 }
 

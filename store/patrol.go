@@ -29,8 +29,9 @@ type Patrol struct {
 	// Tenant, if set, looks at what a tenant has that is not of one device.
 	Tenant func(ctx context.Context, tenant string) error
 
-	// Device looks at a device.
-	Device func(ctx context.Context, d Device) error
+	// Device looks at a device. It tells as how many devices more that counts, where
+	// there was much to look at.
+	Device func(ctx context.Context, d Device) (more int, err error)
 }
 
 // Patrol makes its rounds until the context ends, on every instance. A failure is
@@ -157,19 +158,33 @@ func (p *pass) devices(ctx context.Context) (failed error) {
 		if err != nil {
 			return errors.Join(failed, err)
 		}
-		for _, id := range ids[:min(len(ids), page.Limit)] {
-			p.at.device = id
-			p.left--
-			if err := p.Device(ctx, Device{Tenant: p.at.tenant, ID: id}); err != nil {
-				failed = errors.Join(failed, fmt.Errorf("device %s: %w", id, err))
-			}
-		}
-		if len(ids) <= page.Limit {
+		page.Limit = min(len(ids), page.Limit)
+		looked, err := p.some(ctx, ids[:page.Limit])
+		failed = errors.Join(failed, err)
+		if looked == len(ids) {
 			p.at.device = ""
 			return failed
 		}
 	}
 	return failed
+}
+
+// some looks at devices of the tenant until it has looked at enough. It tells at
+// how many.
+func (p *pass) some(ctx context.Context, ids []string) (looked int, failed error) {
+	for _, id := range ids {
+		if p.left <= 0 {
+			break
+		}
+		more, err := p.Device(ctx, Device{Tenant: p.at.tenant, ID: id})
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("device %s: %w", id, err))
+		}
+		p.at.device = id
+		p.left -= 1 + more
+		looked++
+	}
+	return looked, failed
 }
 
 // tenants reads those that come next, a few of each partition.

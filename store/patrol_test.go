@@ -34,11 +34,11 @@ func (r *rounds) patrol(devices int) store.Patrol {
 			r.tenants[tenant]++
 			return nil
 		},
-		Device: func(_ context.Context, d store.Device) error {
+		Device: func(_ context.Context, d store.Device) (int, error) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.devices[d]++
-			return nil
+			return 0, nil
 		},
 	}
 }
@@ -132,14 +132,35 @@ func TestADeviceThatFailsKeepsThePatrolFromNoOther(t *testing.T) {
 		all, r := populate(t, s, 3, 3), newRounds()
 		p := r.patrol(100)
 		look, broken := p.Device, errors.New("broken on purpose")
-		p.Device = func(ctx context.Context, d store.Device) error {
-			return errors.Join(look(ctx, d), broken)
+		p.Device = func(ctx context.Context, d store.Device) (int, error) {
+			more, err := look(ctx, d)
+			return more, errors.Join(err, broken)
 		}
 		p.Tenant = func(context.Context, string) error { return broken }
 		done, err := s.PatrolOnce(t.Context(), p)
 		require.ErrorIs(t, err, broken)
 		require.True(t, done)
 		require.Len(t, r.devices, len(all))
+	})
+}
+
+func TestADeviceWithMuchToLookAtCountsAsMany(t *testing.T) {
+	t.Parallel()
+	eachOwn(t, func(t *testing.T, s *store.Store) {
+		all, r := populate(t, s, 2, 10), newRounds()
+		p := r.patrol(12)
+		look := p.Device
+		p.Device = func(ctx context.Context, d store.Device) (int, error) {
+			_, err := look(ctx, d)
+			return 4, err
+		}
+		for range 10 {
+			before := r.seen()
+			_, err := s.PatrolOnce(t.Context(), p)
+			require.NoError(t, err)
+			require.LessOrEqual(t, r.seen()-before, 3)
+		}
+		require.Equal(t, len(all), r.seen())
 	})
 }
 

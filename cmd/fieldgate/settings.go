@@ -36,7 +36,7 @@ type settings struct {
 	Retention time.Duration `env:"FIELDGATE_RETENTION" default:"720h" help:"How long finished commands, ended sessions and timelines are kept."`
 
 	ReconcileInterval time.Duration `env:"FIELDGATE_RECONCILE_INTERVAL" default:"10s" help:"How long to wait between two looks at whether all in the store is as it must be; 0 for never."`
-	ReconcileDevices  int           `env:"FIELDGATE_RECONCILE_DEVICES" default:"500" help:"How many devices are looked at each time."`
+	ReconcileDevices  int           `env:"FIELDGATE_RECONCILE_DEVICES" default:"500" help:"How many devices are looked at each time; twenty commands of one count as another."`
 
 	CodeKey string `env:"FIELDGATE_CODE_KEY" help:"Secret under which activation codes are hashed, at least 32 characters. Default: one that the store keeps."`
 
