@@ -340,6 +340,22 @@ func TestWhatWasSetAsideStaysAside(t *testing.T) {
 	})
 }
 
+// What has ended goes when the setting of its day said so.
+func TestAnotherRetentionIsNoDamage(t *testing.T) {
+	t.Parallel()
+	eachWatched(t, func(t *testing.T, s *store.Store, v *violations) {
+		b := newBench(t, s, retention(2*time.Hour))
+		b.inState(queue.Succeeded)
+		whole := b.form()
+		for _, kept := range []time.Duration{time.Hour, 3 * time.Hour} {
+			b.queue = queue.New(queue.Config{Store: s, Retention: kept})
+			b.reconcile()
+			require.Empty(t, v.take())
+			require.Equal(t, whole, b.form())
+		}
+	})
+}
+
 func (b *bench) body(id string) (text string) {
 	b.t.Helper()
 	b.do(func(ctx context.Context, c store.Client) (err error) {
