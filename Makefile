@@ -11,7 +11,7 @@ GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 ASYNCAPI    := .ci/asyncapi
 TYPESCRIPT  := clients/typescript
 
-.PHONY: help build run demo generate test histories test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node typescript typescript-check typescript-test faults measure-faults
+.PHONY: help build run demo generate test histories test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node typescript typescript-check typescript-test faults measure-faults mutants
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ $(TYPESCRIPT)/node_modules/.package-lock.json: $(TYPESCRIPT)/package-lock.json |
 
 vulncheck: ## Look the dependencies up in the vulnerability database (online).
 	@for module in $(MODULES); do (cd $$module && $(GOVULNCHECK) ./...) || exit 1; done
+
+mutants: redis ## Break the gateway on purpose, over a hundred times, and require that a test notices; takes minutes.
+	@go run ./.ci/mutants
 
 redis:
 	@command -v redis-server >/dev/null 2>&1 && exit 0; \

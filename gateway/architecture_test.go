@@ -24,9 +24,9 @@ const module = "github.com/fieldgate/fieldgate"
 var rooms = map[string]string{
 	".":                   "",
 	"store":               ".",
-	"queue":               ". store",
+	"queue":               ". store queue/model",
 	"queue/model":         "",
-	"session":             ". store",
+	"session":             ". store queue/model",
 	"device":              ". store",
 	"ratelimit":           ". store",
 	"customer":            ". store",

@@ -53,6 +53,24 @@ func TestTheMetricsTellWhatWasAskedAndWhatBecameOfCommands(t *testing.T) {
 	require.Contains(t, metrics, "process_resident_memory_bytes")
 }
 
+func TestCommandsThatEndWithSomethingElseAreCountedToo(t *testing.T) {
+	t.Parallel()
+	const expired, cancelled = `fieldgate_command_transitions_total{transition="expired"}`, `fieldgate_command_transitions_total{transition="cancelled"}`
+	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		f := newFleet(t, g)
+		f.propose(t, auto)
+		f.propose(t, review)
+		_, err := f.alice.CloseSession(t.Context(), f.session, "done")
+		require.NoError(t, err)
+		require.InDelta(t, 2, g.Metrics(t)[expired], 0)
+
+		f.session = f.open(t, f.device.ID)
+		f.propose(t, auto)
+		require.NoError(t, f.alice.Decommission(t.Context(), f.device.ID))
+		require.InDelta(t, 1, g.Metrics(t)[cancelled], 0)
+	})
+}
+
 func TestNobodyCanFillTheMetricsWithNames(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)

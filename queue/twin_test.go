@@ -12,6 +12,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate"
@@ -126,7 +127,7 @@ func (w *twin) proposalOf(e model.Event) queue.Proposal {
 }
 
 func (w *twin) claims(ctx context.Context, e model.Event) model.Answer {
-	r := queue.ClaimRequest{Device: w.device, Limit: e.Limit, Visibility: time.Duration(e.Span) * time.Millisecond, IdempotencyKey: e.Key}
+	r := queue.ClaimRequest{Device: w.device, Limit: e.Limit, Visibility: time.Duration(e.Span) * time.Millisecond, IdempotencyKey: e.Key, Epoch: w.epoch()}
 	if e.Key != "" {
 		w.kept[w.device.ClaimKey(store.DigestOf(e.Key))] = true
 	}
@@ -272,4 +273,17 @@ func TestTheTwinsClockIsOnlyEverAMinuteLate(t *testing.T) {
 	w := &twin{begun: 1_000_000}
 	require.Equal(t, start, w.minute(w.begun+59_999))
 	require.Equal(t, start+60_000, w.minute(w.begun+60_000))
+}
+
+// epoch is that of a login of the device that was made just now.
+func (w *twin) epoch() (epoch string) {
+	w.t.Helper()
+	w.do(func(ctx context.Context, c store.Client) (err error) {
+		epoch, err = c.HGet(ctx, w.device.RecordKey(), "epoch").Result()
+		if errors.Is(err, redis.Nil) {
+			return nil
+		}
+		return err
+	})
+	return epoch
 }
