@@ -8,9 +8,11 @@ MODULES  := . clients/go
 # Tools run at a pinned version, without being dependencies of the program.
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+OASDIFF     := go run github.com/oasdiff/oasdiff@v1.35.0
 ASYNCAPI    := .ci/asyncapi
+OPENAPI     := .ci/openapi
 
-.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node
+.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi openapi breaking release-contract vulncheck redis haproxy node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +41,7 @@ bench-sockets: redis ## Measure 10,000 sockets and the way of a command; takes m
 test-balancer: redis haproxy ## Test behind a real balancer; installs haproxy where it may.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run 'Balancer|RollingRestart' ./gateway
 
-check: format vet lint drift contract asyncapi ## Check what needs no test: format, vet, lint, drift, contracts.
+check: format vet lint drift contract asyncapi openapi breaking ## Check what needs no test: format, vet, lint, drift, contracts.
 
 format:
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
@@ -64,9 +66,20 @@ contract:
 asyncapi: $(ASYNCAPI)/node_modules/.package-lock.json
 	@node $(ASYNCAPI)/check.js asyncapi.yaml
 
+# How openapi.yaml is written; the Go tests of the root package see to what it says.
+openapi: $(OPENAPI)/node_modules/.package-lock.json
+	@$(OPENAPI)/lint.sh openapi.yaml
+
+# What a client of the last release relies on must still be there.
+breaking:
+	@OASDIFF="$(OASDIFF)" $(OPENAPI)/breaking.sh
+
+release-contract: ## Take openapi.yaml as the contract of a release; for the commit that gets its tag.
+	@$(OPENAPI)/release.sh
+
 # npm writes this file last, so it stands for all that was installed.
-$(ASYNCAPI)/node_modules/.package-lock.json: $(ASYNCAPI)/package-lock.json | node
-	@cd $(ASYNCAPI) && npm ci --loglevel=error && touch node_modules/.package-lock.json
+.ci/%/node_modules/.package-lock.json: .ci/%/package-lock.json | node
+	@cd .ci/$* && npm ci --loglevel=error && touch node_modules/.package-lock.json
 
 vulncheck: ## Look the dependencies up in the vulnerability database (online).
 	@for module in $(MODULES); do (cd $$module && $(GOVULNCHECK) ./...) || exit 1; done
@@ -91,4 +104,4 @@ haproxy:
 
 node:
 	@command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 && [ "$$(node -p 'parseInt(process.versions.node)')" -ge 20 ] && exit 0; \
-	echo "checking asyncapi.yaml needs Node.js 20 or later with npm: install it (https://nodejs.org, macOS: brew install node)"; exit 1
+	echo "checking the contracts needs Node.js 20 or later with npm: install it (https://nodejs.org, macOS: brew install node)"; exit 1
