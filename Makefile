@@ -12,7 +12,7 @@ OASDIFF     := go run github.com/oasdiff/oasdiff@v1.35.0
 ASYNCAPI    := .ci/asyncapi
 OPENAPI     := .ci/openapi
 
-.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi openapi breaking release-contract vulncheck redis haproxy node
+.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi openapi breaking release-contract test-contract vulncheck redis haproxy node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ bench-sockets: redis ## Measure 10,000 sockets and the way of a command; takes m
 
 test-balancer: redis haproxy ## Test behind a real balancer; installs haproxy where it may.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run 'Balancer|RollingRestart' ./gateway
+
+test-contract: $(OPENAPI)/node_modules/.package-lock.json redis ## Test every operation past a second reader of openapi.yaml.
+	@FIELDGATE_TEST_PRISM="$(CURDIR)/$(OPENAPI)/node_modules/.bin/prism" go test -count=1 -timeout 10m -run Prism ./gateway
 
 check: format vet lint drift contract asyncapi openapi breaking ## Check what needs no test: format, vet, lint, drift, contracts.
 
