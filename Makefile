@@ -72,6 +72,7 @@ asyncapi: $(ASYNCAPI)/node_modules/.package-lock.json
 # How openapi.yaml is written; the Go tests of the root package see to what it says.
 openapi: $(OPENAPI)/node_modules/.package-lock.json
 	@$(OPENAPI)/lint.sh openapi.yaml
+	@OASDIFF="$(OASDIFF)" node --test --test-reporter=dot $(OPENAPI)/checks.test.js
 
 # What a client of the last release relies on must still be there.
 breaking:

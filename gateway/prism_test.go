@@ -30,7 +30,7 @@ import (
 func TestPrismFindsNothingWrongWithAnyOperation(t *testing.T) {
 	t.Parallel()
 	seen := &violations{}
-	g := behindPrism(t, gatewaytest.Start(t), fieldgate.Spec, seen)
+	g := behindPrism(t, fieldgate.Spec, seen)
 	stranger := newWorld(t, g, gatewaytest.Customer())
 	require.Empty(t, seen.take(), "making a world")
 
@@ -45,7 +45,7 @@ func TestPrismFindsAFieldThatIsNamedOtherwise(t *testing.T) {
 	t.Parallel()
 	seen := &violations{}
 	other := bytes.ReplaceAll(fieldgate.Spec, []byte("nextHeartbeatMs"), []byte("nextBeatMs"))
-	g := behindPrism(t, gatewaytest.Start(t), other, seen)
+	g := behindPrism(t, other, seen)
 	f := newFleet(t, g)
 	seen.take()
 
@@ -116,13 +116,14 @@ func (p past) ask(t *testing.T, what string, c gatewaytest.Call, status int) []v
 }
 
 // behindPrism starts a proxy that holds all that passes against a contract, and
-// gives the gateway as it is seen through it.
-func behindPrism(t *testing.T, g *gatewaytest.Gateway, contract []byte, seen *violations) *gatewaytest.Gateway {
+// gives a new gateway as it is seen through it.
+func behindPrism(t *testing.T, contract []byte, seen *violations) *gatewaytest.Gateway {
 	t.Helper()
 	prism := os.Getenv("FIELDGATE_TEST_PRISM")
 	if prism == "" {
 		t.Skip("run by make test-contract")
 	}
+	g := gatewaytest.Start(t)
 	file := filepath.Join(t.TempDir(), "openapi.yaml")
 	require.NoError(t, os.WriteFile(file, contract, 0o600))
 	addr := freeAddr(t)

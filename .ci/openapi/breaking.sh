@@ -12,6 +12,7 @@ here=$(dirname "$0")
 released=${1:-$here/released.yaml}
 current=${2:-openapi.yaml}
 accepted=${3:-$here/accepted.txt}
+: "${OASDIFF:?is the command to compare with}"
 
 if [ $# -eq 0 ]; then
 	tag=$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || true)
@@ -29,7 +30,7 @@ fi
 awk 'NF && !/^#/ && !reason { print FILENAME ":" NR ": give the reason in a comment above"; bad = 1 }
      { reason = /^# *[A-Za-z]/ } END { exit bad }' "$accepted"
 
-if ! report=$(${OASDIFF:?} breaking --fail-on WARN --color never --format singleline \
+if ! report=$($OASDIFF breaking --fail-on WARN --color never --format singleline \
 	--severity-levels "$here/levels.txt" \
 	--err-ignore <(grep -v '^#' "$accepted") --warn-ignore <(grep -v '^#' "$accepted") "$released" "$current" 2>&1); then
 	echo "$report"
