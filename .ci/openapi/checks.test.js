@@ -64,7 +64,7 @@ test('a field that is gone breaks the contract, unless that is accepted with a r
 
   const { status, said } = compare('# None.\n');
   assert.equal(status, 1, said);
-  const line = said.match(/in API .*removed the required property `commands/items/visibleUntil`.*/);
+  const line = said.match(/in API .*removed the required property .commands.items.visibleUntil.*/);
   assert.ok(line, said);
 
   assert.equal(compare(`# Nobody used it.\n${line[0]}\n`).status, 0, 'accepted');
