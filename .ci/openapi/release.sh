@@ -5,4 +5,4 @@ set -euo pipefail
 here=$(dirname "$0")
 cp openapi.yaml "$here/released.yaml"
 sed -i.bak '/^# ---$/q' "$here/accepted.txt" && rm "$here/accepted.txt.bak"
-echo "commit $here, and tag that commit"
+echo "commit $here and tag that commit before checking it: the file must be what the newest tag has"
