@@ -8,10 +8,14 @@ MODULES  := . clients/go
 # Tools run at a pinned version, without being dependencies of the program.
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+OASDIFF     := go run github.com/oasdiff/oasdiff@v1.35.0
 ASYNCAPI    := .ci/asyncapi
 TYPESCRIPT  := clients/typescript
 
 .PHONY: help build run demo generate test histories test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node typescript typescript-check typescript-test faults measure-faults mutants
+OPENAPI     := .ci/openapi
+
+.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi openapi breaking release-contract test-contract vulncheck redis haproxy node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +57,10 @@ measure-faults: redis ## Measure what kills and failovers cost and lose; takes m
 	@log=$$(mktemp); FIELDGATE_MEASURE_FAULTS=20 go test -count=1 -timeout 60m -v -run '^TestMeasure' ./gateway/faults > $$log; \
 	failed=$$?; [ $$failed = 0 ] && grep '^FIGURE' $$log || cat $$log; rm $$log; exit $$failed
 
-check: format vet lint drift contract asyncapi typescript-check ## Check what needs no test: format, vet, lint, drift, contracts.
+test-contract: $(OPENAPI)/node_modules/.package-lock.json redis ## Test every operation past a second reader of openapi.yaml.
+	@FIELDGATE_TEST_PRISM="$(CURDIR)/$(OPENAPI)/node_modules/.bin/prism" go test -count=1 -timeout 10m -run Prism ./gateway
+
+check: format vet lint drift contract asyncapi typescript-check openapi breaking ## Check what needs no test: format, vet, lint, drift, contracts.
 
 format:
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
@@ -78,9 +85,21 @@ contract:
 asyncapi: $(ASYNCAPI)/node_modules/.package-lock.json
 	@node $(ASYNCAPI)/check.js asyncapi.yaml
 
+# How openapi.yaml is written; the Go tests of the root package see to what it says.
+openapi: $(OPENAPI)/node_modules/.package-lock.json
+	@$(OPENAPI)/lint.sh openapi.yaml
+	@OASDIFF="$(OASDIFF)" node --test --test-reporter=dot $(OPENAPI)/checks.test.js
+
+# What a client of the last release relies on must still be there.
+breaking:
+	@OASDIFF="$(OASDIFF)" $(OPENAPI)/breaking.sh
+
+release-contract: ## Take openapi.yaml as the contract of a release; for the commit that gets its tag.
+	@$(OPENAPI)/release.sh
+
 # npm writes this file last, so it stands for all that was installed.
-$(ASYNCAPI)/node_modules/.package-lock.json: $(ASYNCAPI)/package-lock.json | node
-	@cd $(ASYNCAPI) && npm ci --loglevel=error && touch node_modules/.package-lock.json
+.ci/%/node_modules/.package-lock.json: .ci/%/package-lock.json | node
+	@cd .ci/$* && npm ci --loglevel=error && touch node_modules/.package-lock.json
 
 typescript: typescript-check typescript-test ## Build, check and test the TypeScript client.
 
@@ -121,3 +140,4 @@ haproxy:
 node:
 	@command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 && [ "$$(node -p 'parseInt(process.versions.node)')" -ge 20 ] && exit 0; \
 	echo "asyncapi.yaml and the TypeScript client need Node.js 20 or later with npm: install it (https://nodejs.org, macOS: brew install node)"; exit 1
+	echo "checking the contracts needs Node.js 20 or later with npm: install it (https://nodejs.org, macOS: brew install node)"; exit 1
