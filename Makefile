@@ -10,13 +10,14 @@ STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 ASYNCAPI    := .ci/asyncapi
 
-.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node
+.PHONY: help build run demo generate test test-kill test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## Build bin/fieldgate.
+build: ## Build bin/fieldgate and bin/fieldgate-agent.
 	@$(BUILD) -o bin/fieldgate ./cmd/fieldgate
+	@$(BUILD) -o bin/fieldgate-agent ./cmd/fieldgate-agent
 
 run: build ## Start a gateway that needs nothing, and say what to try.
 	@./bin/fieldgate dev
@@ -35,6 +36,9 @@ bench: redis ## Measure what has a bar.
 
 bench-sockets: redis ## Measure 10,000 sockets and the way of a command; takes minutes.
 	@FIELDGATE_MEASURE_SOCKETS=full go test -count=1 -timeout 15m -v -run '^TestMeasureSockets$$' ./gateway
+
+test-kill: ## Kill the agent a hundred times at its work.
+	@FIELDGATE_TEST_KILLS=100 go test -count=1 -timeout 10m -v -run Killed ./cmd/fieldgate-agent
 
 test-balancer: redis haproxy ## Test behind a real balancer; installs haproxy where it may.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run 'Balancer|RollingRestart' ./gateway

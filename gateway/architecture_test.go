@@ -40,7 +40,7 @@ var rooms = map[string]string{
 	"cmd/fieldgate":       "gateway customer/issuer device queue ratelimit clients/go",
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation",
 
-	"cmd/fieldgate-agent/diagnostics": "clients/go clients/go/agent",
+	"cmd/fieldgate-agent/diagnostics": "clients/go clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/process":     "clients/go/agent",
 	"realtime":                        ". store",

@@ -46,6 +46,8 @@ func main() {
 		kong.Description("Makes this machine a device of a Fieldgate gateway."),
 		kong.Vars{"version": programVersion()},
 	)
+	// A limit on the size of files is an error like a full disk, and no reason to die.
+	signal.Ignore(syscall.SIGXFSZ)
 	if err := s.run(untilSignal()); err != nil {
 		fmt.Fprintln(os.Stderr, "fieldgate-agent:", err)
 		os.Exit(exitCode(err))

@@ -8,8 +8,14 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// longest is how long a diagnostic may take.
-const longest = 2 * time.Minute
+// parameters reads the parameters of a command and holds them against their rules.
+func parameters[T interface{ check() error }](command agent.Command) (T, error) {
+	wanted, err := agent.Parameters[T](command)
+	if err == nil {
+		err = wanted.check()
+	}
+	return wanted, err
+}
 
 // hostName is what is taken for the name of a host (RFC 1123, section 2.1, and "_" as in
 // names of services). It begins with no "-", so that no program takes it for an option.
@@ -17,9 +23,9 @@ var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0
 
 const maxHost = 253
 
-// checkHost takes names and addresses.
+// checkHost takes names and addresses, but no zones: those have characters of their own.
 func checkHost(host string) error {
-	if _, err := netip.ParseAddr(host); err == nil && len(host) <= maxHost {
+	if address, err := netip.ParseAddr(host); err == nil && address.Zone() == "" {
 		return nil
 	}
 	if len(host) > maxHost || !hostName.MatchString(host) {
@@ -34,6 +40,11 @@ func checkPort(port int) error {
 	}
 	return nil
 }
+
+// nothing is the parameters of a command that takes none.
+type nothing struct{}
+
+func (nothing) check() error { return nil }
 
 func since(start time.Time) time.Duration { return time.Since(start).Round(10 * time.Microsecond) }
 

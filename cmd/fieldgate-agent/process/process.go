@@ -37,7 +37,7 @@ type Ended struct {
 // started are asked to end, and killed three seconds later; the error is then that of the
 // context. That the program fails is no error.
 func Run(ctx context.Context, p Program) (Ended, error) {
-	var output Tail
+	var output tail
 	command := exec.CommandContext(ctx, p.Path, p.Args...)
 	command.Dir, command.Stdout, command.Stderr = p.Dir, &output, &output
 	if p.Dir == "" {
@@ -70,10 +70,9 @@ func failure(ctx context.Context, err error) error {
 	return agent.Fail("not_started", "the program could not be run: %w", err)
 }
 
-// group makes the program the head of a process group, which ends with the context. It
-// dies with the agent too: what an agent has begun that is dead must not go on unseen.
+// group makes the program the head of a process group, which ends with the context.
 func group(command *exec.Cmd) {
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	command.SysProcAttr = attributes()
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGTERM) }
 	command.WaitDelay = killAfter
 }

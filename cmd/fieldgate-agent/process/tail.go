@@ -13,31 +13,31 @@ const (
 	keepTail = 128 << 10
 )
 
-// A Tail keeps the beginning and the end of what is written to it.
-type Tail struct {
-	head, tail []byte
-	total      int
+// tail keeps the beginning and the end of what is written to it.
+type tail struct {
+	head, end []byte
+	total     int
 }
 
 // Write keeps what it has room for. It never fails.
-func (t *Tail) Write(p []byte) (int, error) {
+func (t *tail) Write(p []byte) (int, error) {
 	t.total += len(p)
 	n := min(len(p), keepHead-len(t.head))
 	t.head = append(t.head, p[:n]...)
-	t.tail = append(t.tail, p[n:]...)
-	if len(t.tail) > 2*keepTail {
-		t.tail = append(t.tail[:0], t.tail[len(t.tail)-keepTail:]...)
+	t.end = append(t.end, p[n:]...)
+	if len(t.end) > 2*keepTail {
+		t.end = append(t.end[:0], t.end[len(t.end)-keepTail:]...)
 	}
 	return len(p), nil
 }
 
 // String gives what was kept, with a line where something is left out.
-func (t *Tail) String() string {
-	tail := t.tail[max(0, len(t.tail)-keepTail):]
-	left := t.total - len(t.head) - len(tail)
+func (t *tail) String() string {
+	end := t.end[max(0, len(t.end)-keepTail):]
+	left := t.total - len(t.head) - len(end)
 	if left == 0 {
-		return strings.ToValidUTF8(string(t.head)+string(tail), string(utf8.RuneError))
+		return strings.ToValidUTF8(string(t.head)+string(end), string(utf8.RuneError))
 	}
-	text := fmt.Sprintf("%s\n[cut, %d bytes are left out]\n%s", t.head, left, tail)
+	text := fmt.Sprintf("%s\n[cut, %d bytes are left out]\n%s", t.head, left, end)
 	return strings.ToValidUTF8(text, string(utf8.RuneError))
 }
