@@ -69,6 +69,7 @@ func openJournal(path string, log *slog.Logger) (*journal, error) {
 			j.put(*r.Entry)
 		}
 	}
+	j.prune()
 	if j.key == "" || file.damaged {
 		// With a key that is too old, the gateway would repeat a claim whose begin is lost.
 		j.key, j.stored = rand.Text(), false
