@@ -91,11 +91,17 @@ type agent struct {
 // start starts an agent for the device of the site, which is killed at the end of the test.
 func (s *site) start(t testing.TB, settings ...string) *agent {
 	t.Helper()
+	return s.startVia(t, exec.Command(program), settings...)
+}
+
+// startVia starts it with another command.
+func (s *site) startVia(t testing.TB, cmd *exec.Cmd, settings ...string) *agent {
+	t.Helper()
 	settings = append([]string{
 		"FIELDGATE_URL=" + s.URL, "FIELDGATE_STATE=" + s.state,
 		"FIELDGATE_ACTIVATION_CODE=" + s.code, "FIELDGATE_SCRIPTS=" + s.scripts,
 	}, settings...)
-	a := &agent{cmd: exec.Command(program), ended: make(chan struct{})}
+	a := &agent{cmd: cmd, ended: make(chan struct{})}
 	a.cmd.Env, a.cmd.Stderr = append([]string{"PATH=" + os.Getenv("PATH")}, settings...), &a.log
 	require.NoError(t, a.cmd.Start())
 	go func() {
