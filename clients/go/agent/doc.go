@@ -39,5 +39,9 @@
 //
 // # What it costs
 //
-// Measured on linux/amd64 with Go 1.26: see the README.
+// Measured on linux/amd64 with Go 1.26 and one handler: a stripped program of 6.8 MB, of
+// which net/http and TLS alone are 5.9; idle with a socket open, 7.2 MB of resident memory,
+// of which 1.3 are its own. There is no build without sockets: it would save less than
+// 0.6 MB. Each command costs two synced writes, and an idle device with a socket one
+// heartbeat in the interval that the gateway asks for.
 package agent

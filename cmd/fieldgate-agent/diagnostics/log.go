@@ -39,7 +39,7 @@ func readLog(ctx context.Context, command agent.Command) (agent.Result, error) {
 	}
 	ended, err := process.Run(ctx, process.Program{
 		Path: "journalctl",
-		Args: []string{"--unit=" + wanted.Unit, "--lines=" + strconv.Itoa(wanted.Lines), "--no-pager", "--quiet", "--output=short-iso"},
+		Args: []string{"--unit=" + wanted.Unit, "--lines=" + strconv.Itoa(wanted.Lines), "--no-pager", "--output=short-iso"},
 	})
 	if err == nil && ended.Code != 0 {
 		err = agent.Fail("log_failed", "journalctl ended with %s", ended.State)
