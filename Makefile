@@ -12,16 +12,14 @@ OASDIFF     := go run github.com/oasdiff/oasdiff@v1.35.0
 ASYNCAPI    := .ci/asyncapi
 TYPESCRIPT  := clients/typescript
 
-.PHONY: help build run demo generate test histories test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node typescript typescript-check typescript-test faults measure-faults mutants
-OPENAPI     := .ci/openapi
-
-.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi openapi breaking release-contract test-contract vulncheck redis haproxy node
+.PHONY: help build run demo generate test histories test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node typescript typescript-check typescript-test faults measure-faults mutants OPENAPI := .ci/openapi openapi breaking release-contract test-contract test-kill
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## Build bin/fieldgate.
+build: ## Build bin/fieldgate and bin/fieldgate-agent.
 	@$(BUILD) -o bin/fieldgate ./cmd/fieldgate
+	@$(BUILD) -o bin/fieldgate-agent ./cmd/fieldgate-agent
 
 run: build ## Start a gateway that needs nothing, and say what to try.
 	@./bin/fieldgate dev
@@ -46,6 +44,8 @@ bench-sockets: redis ## Measure 10,000 sockets and the way of a command; takes m
 
 histories: redis ## Check 50 concurrent histories of 2,000 operations for linearizability.
 	@FIELDGATE_HISTORIES=50 go test -count=1 -v -run '^TestLeasesAreLinearizable$$' ./queue
+test-kill: ## Kill the agent a hundred times at its work.
+	@FIELDGATE_TEST_KILLS=100 go test -count=1 -timeout 10m -v -run Killed ./cmd/fieldgate-agent
 
 test-balancer: redis haproxy ## Test behind a real balancer; installs haproxy where it may.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run 'Balancer|RollingRestart' ./gateway
