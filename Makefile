@@ -10,12 +10,15 @@ STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 OASDIFF     := go run github.com/oasdiff/oasdiff@v1.35.0
 ASYNCAPI    := .ci/asyncapi
+OPENAPI     := .ci/openapi
 TYPESCRIPT  := clients/typescript
 
-.PHONY: help build run demo generate test histories test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node typescript typescript-check typescript-test faults measure-faults mutants OPENAPI := .ci/openapi openapi breaking release-contract test-contract test-kill
+.PHONY: help build run demo generate test test-kill test-balancer test-contract histories faults measure-faults mutants \
+	bench bench-sockets check format vet lint drift contract asyncapi openapi breaking release-contract vulncheck \
+	typescript typescript-check typescript-test redis haproxy node
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/fieldgate and bin/fieldgate-agent.
 	@$(BUILD) -o bin/fieldgate ./cmd/fieldgate
@@ -44,6 +47,7 @@ bench-sockets: redis ## Measure 10,000 sockets and the way of a command; takes m
 
 histories: redis ## Check 50 concurrent histories of 2,000 operations for linearizability.
 	@FIELDGATE_HISTORIES=50 go test -count=1 -v -run '^TestLeasesAreLinearizable$$' ./queue
+
 test-kill: ## Kill the agent a hundred times at its work.
 	@FIELDGATE_TEST_KILLS=100 go test -count=1 -timeout 10m -v -run Killed ./cmd/fieldgate-agent
 
@@ -139,5 +143,4 @@ haproxy:
 
 node:
 	@command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 && [ "$$(node -p 'parseInt(process.versions.node)')" -ge 20 ] && exit 0; \
-	echo "asyncapi.yaml and the TypeScript client need Node.js 20 or later with npm: install it (https://nodejs.org, macOS: brew install node)"; exit 1
-	echo "checking the contracts needs Node.js 20 or later with npm: install it (https://nodejs.org, macOS: brew install node)"; exit 1
+	echo "the contracts and the TypeScript client need Node.js 20 or later with npm: install it (https://nodejs.org, macOS: brew install node)"; exit 1
