@@ -124,7 +124,9 @@ func (f floor) propose(r *http.Request, asked proposal) (command, error) {
 }
 
 func (f floor) claim(r *http.Request, _ struct{}) (claimed, error) {
-	leases, err := f.queue.Claim(r.Context(), queue.ClaimRequest{Device: deviceOf(r), RequestID: "r", Limit: 1, Visibility: time.Minute})
+	leases, err := f.queue.Claim(r.Context(), queue.ClaimRequest{
+		Device: deviceOf(r), RequestID: "r", Limit: 1, Visibility: time.Minute, Epoch: r.Header.Get("X-Epoch"),
+	})
 	var all claimed
 	for _, l := range leases {
 		all.Commands = append(all.Commands, command{ID: l.ID, ClaimToken: l.Token})

@@ -18,6 +18,7 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 	"github.com/fieldgate/fieldgate/customer/customertest"
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+	"github.com/fieldgate/fieldgate/store"
 )
 
 // What is sent and what is looked at of the answers.
@@ -69,7 +70,7 @@ func measureLifecycle(t *testing.T, e extent) {
 			redis := startRedis(t, fsync.args...)
 			s := settings{RedisURL: redis.url, SupabaseURL: people.URL(), AutoPipeline: together}
 			gateway, floor := start(t, "gateway", s), start(t, "floor", s)
-			callers := newCallers(t, gateway, people, e.callers)
+			callers := newCallers(t, gateway, redis, people, e.callers)
 			// One after the other and once more the other way round: what drifts meets both.
 			above, below := run(t, e, gateway, redis, callers), run(t, e, floor, redis, callers)
 			below, above = better(below, run(t, e, floor, redis, callers)), better(above, run(t, e, gateway, redis, callers))
@@ -92,10 +93,10 @@ func better(a, b lifecycles) lifecycles {
 type caller struct {
 	http                    *http.Client
 	tenant, device, session string
-	person, login           string
+	person, login, epoch    string
 }
 
-func newCallers(t testing.TB, at child, people *customertest.Issuer, n int) (all []*caller) {
+func newCallers(t testing.TB, at child, redis server, people *customertest.Issuer, n int) (all []*caller) {
 	t.Helper()
 	gate, err := client.New(at.URL)
 	require.NoError(t, err)
@@ -106,8 +107,11 @@ func newCallers(t testing.TB, at child, people *customertest.Issuer, n int) (all
 		d := g.Join(t, admin)
 		opened, err := admin.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: d.ID, Type: "diagnostic"})
 		require.NoError(t, err)
+		epoch, err := redis.HGet(t.Context(), store.DeviceKey(d.ID), "epoch").Result()
+		require.NoError(t, err)
 		all = append(all, &caller{
-			http: &http.Client{Transport: &http.Transport{}}, tenant: "c." + customer, device: d.ID, session: opened.ID,
+			epoch: epoch,
+			http:  &http.Client{Transport: &http.Transport{}}, tenant: "c." + customer, device: d.ID, session: opened.ID,
 			person: g.Token(customer, "alice", "admin"), login: g.Login(t, d),
 		})
 	}
@@ -179,7 +183,7 @@ func (c *caller) post(url, token string, body, answer any) error {
 		return err
 	}
 	r.Header = http.Header{
-		"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}, "X-Tenant": {c.tenant}, "X-Device": {c.device},
+		"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}, "X-Tenant": {c.tenant}, "X-Device": {c.device}, "X-Epoch": {c.epoch},
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {
