@@ -9,8 +9,11 @@ MODULES  := . clients/go
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 ASYNCAPI    := .ci/asyncapi
+# The renderer of /docs, and the checksum of its script.
+SCALAR      := @scalar/api-reference@1.72.1
+SCALAR_SHA  := bf091006bdc3af6067af77c2f534812e3e633e94a94e87138069f570f33b762c
 
-.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node
+.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck reference redis haproxy node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +74,14 @@ $(ASYNCAPI)/node_modules/.package-lock.json: $(ASYNCAPI)/package-lock.json | nod
 vulncheck: ## Look the dependencies up in the vulnerability database (online).
 	@for module in $(MODULES); do (cd $$module && $(GOVULNCHECK) ./...) || exit 1; done
 
+# What is committed is what npm has published; gzip -n leaves out when it was packed.
+reference: | node ## Fetch the renderer of /docs from npm at its pinned version (online).
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	npm pack --silent --ignore-scripts --pack-destination "$$dir" $(SCALAR) >/dev/null && \
+	tar -xzf "$$dir"/*.tgz -C "$$dir" package/dist/browser/standalone.js && \
+	echo "$(SCALAR_SHA)  $$dir/package/dist/browser/standalone.js" | sha256sum --check --quiet && \
+	gzip -9nc "$$dir/package/dist/browser/standalone.js" > docs/scalar/api-reference.js.gz
+
 redis:
 	@command -v redis-server >/dev/null 2>&1 && exit 0; \
 	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
@@ -91,4 +102,4 @@ haproxy:
 
 node:
 	@command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 && [ "$$(node -p 'parseInt(process.versions.node)')" -ge 20 ] && exit 0; \
-	echo "checking asyncapi.yaml needs Node.js 20 or later with npm: install it (https://nodejs.org, macOS: brew install node)"; exit 1
+	echo "this needs Node.js 20 or later with npm: install it (https://nodejs.org, macOS: brew install node)"; exit 1
