@@ -13,7 +13,7 @@ ASYNCAPI    := .ci/asyncapi
 SCALAR      := @scalar/api-reference@1.72.1
 SCALAR_SHA  := bf091006bdc3af6067af77c2f534812e3e633e94a94e87138069f570f33b762c
 
-.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck reference redis haproxy node
+.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck reference redis jq haproxy node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ demo: build ## Show the whole way of a command.
 generate: ## Make the server and the client from openapi.yaml.
 	go generate ./...
 
-test: redis ## Run every test; installs redis-server where it may.
+test: redis jq ## Run every test; installs redis-server where it may.
 	@for module in $(MODULES); do (cd $$module && go test $(RACE) -timeout 15m ./...) || exit 1; done
 
 bench: redis ## Measure what has a bar.
@@ -89,6 +89,16 @@ redis:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; \
 	else \
 		echo "the tests need redis-server 7 or later: install it (Debian: sudo apt-get install redis-server, macOS: brew install redis)"; exit 1; \
+	fi
+
+# The samples of the guides use it.
+jq:
+	@command -v jq >/dev/null 2>&1 && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+		echo "installing jq for the tests"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends jq >/dev/null; \
+	else \
+		echo "the tests need jq: install it (Debian: sudo apt-get install jq, macOS: brew install jq)"; exit 1; \
 	fi
 
 haproxy:
