@@ -8,18 +8,24 @@ MODULES  := . clients/go
 # Tools run at a pinned version, without being dependencies of the program.
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+OASDIFF     := go run github.com/oasdiff/oasdiff@v1.35.0
 ASYNCAPI    := .ci/asyncapi
 # The renderer of /docs, and the checksum of its script.
 SCALAR      := @scalar/api-reference@1.72.1
 SCALAR_SHA  := bf091006bdc3af6067af77c2f534812e3e633e94a94e87138069f570f33b762c
+OPENAPI     := .ci/openapi
+TYPESCRIPT  := clients/typescript
 
-.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck reference redis jq haproxy node
+.PHONY: help build run demo generate test test-kill test-balancer test-contract histories faults measure-faults mutants \
+	bench bench-sockets check format vet lint drift contract asyncapi openapi breaking release-contract vulncheck reference \
+	typescript typescript-check typescript-test redis jq haproxy node
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## Build bin/fieldgate.
+build: ## Build bin/fieldgate and bin/fieldgate-agent.
 	@$(BUILD) -o bin/fieldgate ./cmd/fieldgate
+	@$(BUILD) -o bin/fieldgate-agent ./cmd/fieldgate-agent
 
 run: build ## Start a gateway that needs nothing, and say what to try.
 	@./bin/fieldgate dev
@@ -27,22 +33,41 @@ run: build ## Start a gateway that needs nothing, and say what to try.
 demo: build ## Show the whole way of a command.
 	@./bin/fieldgate demo
 
-generate: ## Make the server and the client from openapi.yaml.
+generate: $(TYPESCRIPT)/node_modules/.package-lock.json ## Make the server and the clients from openapi.yaml.
 	go generate ./...
+	@npm --prefix $(TYPESCRIPT) run --silent generate
 
 test: redis jq ## Run every test; installs redis-server where it may.
 	@for module in $(MODULES); do (cd $$module && go test $(RACE) -timeout 15m ./...) || exit 1; done
+	@$(MAKE) --no-print-directory typescript-test
 
-bench: redis ## Measure what has a bar.
-	go test -run '^$$' -bench . -benchmem ./api/... ./store/... ./queue/...
+bench: redis ## Measure the queue into docs/performance.md, then the rest that has a bar; takes minutes.
+	@FIELDGATE_MEASURE=full go test -count=1 -timeout 30m -v ./gateway/measure
+	@go test -run '^$$' -bench . -benchmem ./api/... ./store/... ./queue/...
 
 bench-sockets: redis ## Measure 10,000 sockets and the way of a command; takes minutes.
 	@FIELDGATE_MEASURE_SOCKETS=full go test -count=1 -timeout 15m -v -run '^TestMeasureSockets$$' ./gateway
 
+histories: redis ## Check 50 concurrent histories of 2,000 operations for linearizability.
+	@FIELDGATE_HISTORIES=50 go test -count=1 -v -run '^TestLeasesAreLinearizable$$' ./queue
+
+test-kill: ## Kill the agent a hundred times at its work.
+	@FIELDGATE_TEST_KILLS=100 go test -count=1 -timeout 10m -v -run Killed ./cmd/fieldgate-agent
+
 test-balancer: redis haproxy ## Test behind a real balancer; installs haproxy where it may.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run 'Balancer|RollingRestart' ./gateway
 
-check: format vet lint drift contract asyncapi ## Check what needs no test: format, vet, lint, drift, contracts.
+faults: redis ## Run the fault suite with ten seeds; takes about half an hour.
+	@FIELDGATE_FAULT_SEEDS=10 go test -count=1 -timeout 90m ./gateway/faults
+
+measure-faults: redis ## Measure what kills and failovers cost and lose; takes minutes.
+	@log=$$(mktemp); FIELDGATE_MEASURE_FAULTS=20 go test -count=1 -timeout 60m -v -run '^TestMeasure' ./gateway/faults > $$log; \
+	failed=$$?; [ $$failed = 0 ] && grep '^FIGURE' $$log || cat $$log; rm $$log; exit $$failed
+
+test-contract: $(OPENAPI)/node_modules/.package-lock.json redis ## Test every operation past a second reader of openapi.yaml.
+	@FIELDGATE_TEST_PRISM="$(CURDIR)/$(OPENAPI)/node_modules/.bin/prism" go test -count=1 -timeout 10m -run Prism ./gateway
+
+check: format vet lint drift contract asyncapi typescript-check openapi breaking ## Check what needs no test: format, vet, lint, drift, contracts.
 
 format:
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
@@ -67,12 +92,39 @@ contract:
 asyncapi: $(ASYNCAPI)/node_modules/.package-lock.json
 	@node $(ASYNCAPI)/check.js asyncapi.yaml
 
+# How openapi.yaml is written; the Go tests of the root package see to what it says.
+openapi: $(OPENAPI)/node_modules/.package-lock.json
+	@$(OPENAPI)/lint.sh openapi.yaml
+	@OASDIFF="$(OASDIFF)" node --test --test-reporter=dot $(OPENAPI)/checks.test.js
+
+# What a client of the last release relies on must still be there.
+breaking:
+	@OASDIFF="$(OASDIFF)" $(OPENAPI)/breaking.sh
+
+release-contract: ## Take openapi.yaml as the contract of a release; for the commit that gets its tag.
+	@$(OPENAPI)/release.sh
+
 # npm writes this file last, so it stands for all that was installed.
-$(ASYNCAPI)/node_modules/.package-lock.json: $(ASYNCAPI)/package-lock.json | node
-	@cd $(ASYNCAPI) && npm ci --loglevel=error && touch node_modules/.package-lock.json
+.ci/%/node_modules/.package-lock.json: .ci/%/package-lock.json | node
+	@cd .ci/$* && npm ci --loglevel=error && touch node_modules/.package-lock.json
+
+typescript: typescript-check typescript-test ## Build, check and test the TypeScript client.
+
+# What is generated is current, the types and the style are right, the package is fit to publish.
+typescript-check: $(TYPESCRIPT)/node_modules/.package-lock.json
+	@npm --prefix $(TYPESCRIPT) run --silent check
+
+typescript-test: $(TYPESCRIPT)/node_modules/.package-lock.json
+	@npm --prefix $(TYPESCRIPT) test --silent
+
+$(TYPESCRIPT)/node_modules/.package-lock.json: $(TYPESCRIPT)/package-lock.json | node
+	@cd $(TYPESCRIPT) && npm ci --loglevel=error && touch node_modules/.package-lock.json
 
 vulncheck: ## Look the dependencies up in the vulnerability database (online).
 	@for module in $(MODULES); do (cd $$module && $(GOVULNCHECK) ./...) || exit 1; done
+
+mutants: redis ## Break the gateway on purpose, over a hundred times, and require that a test notices; takes minutes.
+	@go run ./.ci/mutants
 
 # What is committed is what npm has published; gzip -n leaves out when it was packed.
 reference: | node ## Fetch the renderer of /docs from npm at its pinned version (online).
@@ -112,4 +164,4 @@ haproxy:
 
 node:
 	@command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 && [ "$$(node -p 'parseInt(process.versions.node)')" -ge 20 ] && exit 0; \
-	echo "this needs Node.js 20 or later with npm: install it (https://nodejs.org, macOS: brew install node)"; exit 1
+	echo "the contracts and the TypeScript client need Node.js 20 or later with npm: install it (https://nodejs.org, macOS: brew install node)"; exit 1

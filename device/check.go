@@ -25,6 +25,11 @@ type Principal struct {
 	// outlives a request must check its token again before, and whenever it hears
 	// that the device was registered, suspended, decommissioned or its logins revoked.
 	ExpiresAt time.Time
+
+	// Epoch is the one in which the login was opened. The device's record has
+	// another as soon as its logins are over: what a request waits for is handed
+	// out only while the two are the same.
+	Epoch string
 }
 
 // Device names the keys of the device.
@@ -64,5 +69,5 @@ func (r *Registry) Check(ctx context.Context, token string) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
-	return Principal{Tenant: reply.String(2), DeviceID: id, ExpiresAt: moment(reply.String(3))}, nil
+	return Principal{Tenant: reply.String(2), DeviceID: id, ExpiresAt: moment(reply.String(3)), Epoch: reply.String(4)}, nil
 }

@@ -26,7 +26,9 @@ func TestALoginTellsWhoTheDeviceIs(t *testing.T) {
 		require.Equal(t, 7*day, login.ExpiresIn)
 		p, err := b.registry.Check(t.Context(), login.Token)
 		require.NoError(t, err)
-		require.Equal(t, device.Principal{Tenant: b.tenant, DeviceID: r.DeviceID, ExpiresAt: login.ExpiresAt}, p)
+		require.Equal(t, device.Principal{
+			Tenant: b.tenant, DeviceID: r.DeviceID, ExpiresAt: login.ExpiresAt, Epoch: b.record(r.DeviceID)["epoch"],
+		}, p)
 		require.Equal(t, b.key(r.DeviceID), p.Device())
 	})
 }

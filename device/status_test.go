@@ -1,6 +1,7 @@
 package device_test
 
 import (
+	"context"
 	"encoding/json"
 	"testing"
 	"time"
@@ -116,7 +117,7 @@ func (w *supported) propose(kind string) queue.Command {
 
 func (w *supported) claim() queue.Lease {
 	w.t.Helper()
-	leases, err := w.queue.Claim(w.t.Context(), queue.ClaimRequest{Device: w.key(w.id), Limit: 1, Visibility: time.Minute})
+	leases, err := w.queue.Claim(w.t.Context(), queue.ClaimRequest{Device: w.key(w.id), Epoch: w.record(w.id)["epoch"], Limit: 1, Visibility: time.Minute})
 	require.NoError(w.t, err)
 	require.Len(w.t, leases, 1)
 	return leases[0]
@@ -165,6 +166,22 @@ func TestDecommissioningEndsAllThatWaits(t *testing.T) {
 		require.NotContains(t, w.record(w.id), "secret")
 		require.Equal(t, []string{"command.cancelled", "command.cancelled", "session.closed", "device.decommissioned"},
 			w.eventTypes(w.id)[len(w.eventTypes(w.id))-4:])
+	})
+}
+
+// The session's record may be lost; what waited in it must end all the same.
+func TestDecommissioningEndsWhatALostSessionLeft(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		w := newSupported(t, s)
+		queued, pending := w.propose("diagnostic.dns"), w.propose("service.restart")
+		w.do(func(ctx context.Context, c store.Client) error {
+			return c.Del(ctx, store.SessionKey(w.session.ID)).Err()
+		})
+		w.decommission(w.id)
+		require.Equal(t, queue.Cancelled, w.status(queued))
+		require.Equal(t, queue.Cancelled, w.status(pending))
+		require.Empty(t, w.get(w.id).ActiveSessionID)
 	})
 }
 

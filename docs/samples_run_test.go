@@ -97,7 +97,7 @@ func (s sample) step(t testing.TB, dir string) string {
 	case not || s.says("the gateway"):
 		return ""
 	case s.says("in the background"):
-		return heading + "{\n" + s.text + "} &\n"
+		return heading + strings.TrimSpace(s.text) + " &\nbackground=\"$background $!\"\n"
 	case s.language == "go":
 		root, err := filepath.Abs("..")
 		require.NoError(t, err)
@@ -116,7 +116,7 @@ func runScript(t testing.TB, dir, script, issuer string) {
 	require.NoError(t, os.Symlink(programs, filepath.Join(dir, "bin")))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "sh", "-eu", "-c", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"+script)
+	cmd := exec.CommandContext(ctx, "sh", "-eu", "-c", "background=; trap 'kill $background 2>/dev/null || true' EXIT\n"+script)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "FIELDGATE_DEV_ISSUER="+issuer)
 	var out bytes.Buffer

@@ -25,8 +25,9 @@ var rooms = map[string]string{
 	".":                   "",
 	"docs":                "",
 	"store":               ".",
-	"queue":               ". store",
-	"session":             ". store",
+	"queue":               ". store queue/model",
+	"queue/model":         "",
+	"session":             ". store queue/model",
 	"device":              ". store",
 	"ratelimit":           ". store",
 	"customer":            ". store",
@@ -38,9 +39,15 @@ var rooms = map[string]string{
 	"api":                 ". api/problem api/request api/schema docs generated",
 	"handlers":            ". api/request api/schema realtime customer device generated queue session store",
 	"gateway":             ". api api/problem api/request realtime customer device handlers queue ratelimit session store",
+	"gateway/measure":     "", // tests alone
+	"gateway/faults":      "", // tests alone
 	"cmd/fieldgate":       "gateway customer/issuer device queue ratelimit clients/go",
-	"cmd/fieldgate-agent": "clients/go",
-	"realtime":            ". store",
+	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation",
+
+	"cmd/fieldgate-agent/diagnostics": "clients/go clients/go/agent cmd/fieldgate-agent/process",
+	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process",
+	"cmd/fieldgate-agent/process":     "clients/go/agent",
+	"realtime":                        ". store",
 }
 
 // imports asks the toolchain what the packages in a directory import of us.

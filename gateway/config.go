@@ -114,6 +114,16 @@ type Config struct {
 	// kept. FIELDGATE_RETENTION, default 30 days.
 	Retention time.Duration
 
+	// ReconcileInterval is how long to wait between two looks at whether all in
+	// the store is as it must be; zero: no look is taken. Each instance looks.
+	// FIELDGATE_RECONCILE_INTERVAL, 10 s.
+	ReconcileInterval time.Duration
+
+	// ReconcileDevices is how many devices are looked at each time, in turn; twenty
+	// commands of a device, finished ones included, count as another.
+	// FIELDGATE_RECONCILE_DEVICES, default 500.
+	ReconcileDevices int
+
 	// CodeKey hashes activation codes, at least 32 bytes. Empty: a key that the
 	// store keeps. FIELDGATE_CODE_KEY.
 	CodeKey string
@@ -135,6 +145,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.IdleTimeout, 90*time.Second)
 	setDefault(&c.BalancerIdleTimeout, 60*time.Second)
 	setDefault(&c.Retention, 30*24*time.Hour)
+	setDefault(&c.ReconcileDevices, 500)
 	setDefault(&c.Environment, "production")
 	setDefault(&c.Version, "dev")
 	setDefault(&c.Logger, slog.Default())
@@ -208,6 +219,8 @@ func (c Config) checkTimes() error {
 			c.BalancerIdleTimeout, 2*pingInterval)
 	case c.Retention < time.Hour:
 		return fmt.Errorf("FIELDGATE_RETENTION (%s) must be at least 1h", c.Retention)
+	case c.ReconcileInterval < 0 || c.ReconcileDevices < 1:
+		return errors.New("FIELDGATE_RECONCILE_INTERVAL must not be negative, and FIELDGATE_RECONCILE_DEVICES at least 1")
 	case c.DrainDelay < 0 || c.DrainWindow < 0 || c.ShutdownTimeout < 0:
 		return errors.New("FIELDGATE_DRAIN_DELAY, FIELDGATE_DRAIN_WINDOW and FIELDGATE_SHUTDOWN_TIMEOUT must not be negative")
 	}

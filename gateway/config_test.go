@@ -37,6 +37,8 @@ func TestASettingThatDoesNotFitIsRefusedInOneSentenceThatNamesIt(t *testing.T) {
 			"FIELDGATE_ALLOWED_ORIGINS"},
 		"a short memory":    {func(c *gateway.Config) { c.Retention = time.Minute }, "FIELDGATE_RETENTION"},
 		"a negative delay":  {func(c *gateway.Config) { c.DrainDelay = -1 }, "FIELDGATE_DRAIN_DELAY"},
+		"a negative pause":  {func(c *gateway.Config) { c.ReconcileInterval = -1 }, "FIELDGATE_RECONCILE_INTERVAL"},
+		"less than nothing": {func(c *gateway.Config) { c.ReconcileDevices = -1 }, "FIELDGATE_RECONCILE_DEVICES"},
 		"a short code key":  {func(c *gateway.Config) { c.CodeKey = "short" }, "FIELDGATE_CODE_KEY"},
 		"an address in use": {func(c *gateway.Config) { c.Addr = strings.TrimPrefix(gatewaytest.Start(t).URL, "http://") }, "FIELDGATE_ADDR"},
 		"no such metrics":   {func(c *gateway.Config) { c.MetricsAddr = "nowhere.invalid:1" }, "FIELDGATE_METRICS_ADDR"},

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -132,18 +133,35 @@ func TestSuspendingADeviceEndsItsLoginsAtOnceAndKeepsItsWork(t *testing.T) {
 
 func TestAClaimThatWaitsGetsNothingOnceItsDeviceIsSuspended(t *testing.T) {
 	t.Parallel()
+	waitsInVain(t, func(ctx context.Context, f *fleet) error {
+		_, err := f.alice.Suspend(ctx, f.device.ID, "stolen")
+		return err
+	})
+}
+
+func TestAClaimThatWaitsGetsNothingOnceItsLoginIsRevoked(t *testing.T) {
+	t.Parallel()
+	waitsInVain(t, func(ctx context.Context, f *fleet) error {
+		_, err := f.alice.RevokeLogins(ctx, f.device.ID, "seen in a log")
+		return err
+	})
+}
+
+// waitsInVain has a device wait for a command while its rights are withdrawn.
+func waitsInVain(t *testing.T, withdraw func(ctx context.Context, f *fleet) error) {
+	t.Helper()
 	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
+		login := g.DeviceWithToken(client.Bearer(g.Login(t, f.device)))
 		got := make(chan []client.ClaimedCommand, 1)
 		go func() {
-			claimed, _ := f.device.Claim(t.Context(), client.ClaimRequest{WaitMs: 3000})
+			claimed, _ := login.Claim(t.Context(), client.ClaimRequest{WaitMs: 3000})
 			got <- claimed
 		}()
 		awaitWaitingClaims(t, g, 1)
-		_, err := f.alice.Suspend(t.Context(), f.device.ID, "stolen")
-		require.NoError(t, err)
+		require.NoError(t, withdraw(t.Context(), f))
 		proposed := f.propose(t, auto)
-		require.Empty(t, <-got, "a command was handed to a device that is suspended")
+		require.Empty(t, <-got, "a command was handed out under a login that is over")
 		require.Equal(t, client.CommandStatusQueued, f.command(t, proposed.ID).Status)
 	})
 }

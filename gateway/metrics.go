@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,6 +40,32 @@ func observeStore(registry prometheus.Registerer, heard func()) func(string, tim
 			failures.WithLabelValues(name).Inc()
 		}
 	}
+}
+
+// countTransitions counts what happens to commands, whichever part of the gateway
+// makes it happen: a session that is closed ends commands, too.
+func countTransitions(registry prometheus.Registerer) func(event string) {
+	transitions := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fieldgate_command_transitions_total",
+		Help: "Transitions of commands that this instance made, by what happened.",
+	}, []string{"transition"})
+	registry.MustRegister(transitions)
+	return func(event string) {
+		if name, ok := strings.CutPrefix(event, "command."); ok {
+			transitions.WithLabelValues(name).Inc()
+		}
+	}
+}
+
+// countViolations counts what was found broken in the store, by the invariant. It
+// stays at zero: anything else is worth an alarm.
+func countViolations(registry prometheus.Registerer) func(invariant string) {
+	violations := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fieldgate_invariant_violations_total",
+		Help: "What was found broken in the store and mended, by the invariant that did not hold.",
+	}, []string{"invariant"})
+	registry.MustRegister(violations)
+	return func(invariant string) { violations.WithLabelValues(invariant).Inc() }
 }
 
 // metricsServer serves what is counted, on a port of its own that the public

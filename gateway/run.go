@@ -47,9 +47,29 @@ func (g *Gateway) startWorkers(ctx context.Context) {
 			"command": g.queue.Settle, "session": g.sessions.Settle, "presence": g.devices.SettlePresence,
 		})
 	})
+	if g.cfg.ReconcileInterval > 0 {
+		g.workers.Go(func() { g.store.Patrol(ctx, g.patrol()) })
+	}
 	g.workers.Go(func() { g.hub.Run(ctx) })
 	g.workers.Go(func() { _ = g.verifier.Run(ctx) })
 	g.workers.Go(func() { g.probe.run(ctx) })
+}
+
+// commandsLikeADevice is how many commands take as long to look at as a device
+// without any.
+const commandsLikeADevice = 20
+
+// patrol looks for what is not as it must be in the store, and mends it.
+func (g *Gateway) patrol() store.Patrol {
+	return store.Patrol{
+		Every: g.cfg.ReconcileInterval, Devices: g.cfg.ReconcileDevices,
+		Tenant: g.queue.ReconcileInbox,
+		Device: func(ctx context.Context, d store.Device) (more int, err error) {
+			err = g.sessions.Reconcile(ctx, d)
+			commands, failed := g.queue.Reconcile(ctx, d)
+			return commands / commandsLikeADevice, errors.Join(err, failed)
+		},
+	}
 }
 
 // hear passes a wake-up on to whoever may wait for it.

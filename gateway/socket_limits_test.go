@@ -204,7 +204,7 @@ func TestAPeerThatIsDeadIsNoticed(t *testing.T) {
 	began := time.Now()
 	dead := g.Open(t, gatewaytest.Dialing{Path: gatewaytest.CustomerPath, Token: token, Silent: true})
 	require.Equal(t, 4008, endsWithin(t, dead, 3*(ping+pong)))
-	require.GreaterOrEqual(t, time.Since(began), ping+pong)
+	require.GreaterOrEqual(t, time.Since(began), pong, "it had time to answer")
 
 	speaking := g.Open(t, gatewaytest.Dialing{Path: gatewaytest.CustomerPath, Token: token, Silent: true})
 	for until := time.Now().Add(2 * (ping + pong)); time.Now().Before(until); {

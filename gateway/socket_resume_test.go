@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate/customer/customertest"
+	"github.com/fieldgate/fieldgate/gateway"
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 	"github.com/fieldgate/fieldgate/realtime"
 	"github.com/fieldgate/fieldgate/store/storetest"
@@ -273,7 +274,7 @@ func TestAnOutageOfTheStoreEndsNoSocketAndLosesNothing(t *testing.T) {
 	server, people := storetest.Start(t), customertest.NewIssuer(t)
 	g := gatewaytest.StartFor(t, people, gatewaytest.OnRedis(server.URL()), withSockets(func(cfg *realtime.Config) {
 		cfg.Lease, cfg.RenewEvery, cfg.SweepEvery = time.Second, 200*time.Millisecond, 500*time.Millisecond
-	}))
+	}), func(cfg *gateway.Config) { cfg.ReconcileInterval = 0 }) // its failures would have the connections wait longer
 	f := newFleet(t, g)
 	p := f.publisher(t, server.URL())
 	s, device := f.watch(t, g, "tenant"), f.socket(t, g)

@@ -10,6 +10,9 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 	"github.com/fieldgate/fieldgate/customer/issuer"
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+	"github.com/fieldgate/fieldgate/realtime"
+	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 // shortLived is a token of alice's that ends after so many whole seconds at most.
@@ -188,6 +191,20 @@ func TestAnAdministratorClosesASocketWhereverItIs(t *testing.T) {
 		require.Equal(t, client.CodeConnectionNotFound, end(admin, id).Problem.Code, id)
 	}
 	theirs.Barrier()
+}
+
+// The wake-up may be lost: the instance finds out with the next lease.
+func TestASocketThatSomebodyEndedEndsAlthoughTheWakeUpIsLost(t *testing.T) {
+	t.Parallel()
+	url := storetest.SharedURL(t)
+	g := gatewaytest.Start(t, gatewaytest.OnRedis(url), withSockets(func(cfg *realtime.Config) { cfg.RenewEvery = 50 * time.Millisecond }))
+	f := newFleet(t, g)
+	p := f.publisher(t, url)
+	for _, s := range []*gatewaytest.Socket{f.socket(t, g), f.watch(t, g)} {
+		s.Barrier()
+		require.NoError(t, p.redis.Set(t.Context(), store.Tenant(p.tenant).ConnectionKey(s.ID), "kicked", time.Minute).Err())
+		require.Equal(t, 4003, endsWithin(t, s, 2*time.Second))
+	}
 }
 
 func TestTheConnectionsOfAllInstancesAreListedToTheirOwnTenant(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/api/request"
+	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/generated"
 	"github.com/fieldgate/fieldgate/queue"
 )
@@ -22,8 +23,9 @@ func (s *Server) ClaimCommands(ctx context.Context, r generated.ClaimCommandsReq
 	if r.Body != nil {
 		asked = *r.Body
 	}
+	p, _ := device.FromContext(ctx)
 	leases, err := s.queue.Claim(ctx, queue.ClaimRequest{
-		Device: machine(ctx), RequestID: request.ID(ctx), Limit: asked.Limit,
+		Device: p.Device(), Epoch: p.Epoch, RequestID: request.ID(ctx), Limit: asked.Limit,
 		Visibility: millis(asked.VisibilityTimeoutMs), Wait: millis(asked.WaitMs),
 		IdempotencyKey: value(r.Params.IdempotencyKey),
 	})

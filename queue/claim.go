@@ -13,6 +13,7 @@ import (
 // ClaimRequest asks for commands on behalf of a device.
 type ClaimRequest struct {
 	Device         store.Device
+	Epoch          string // of the login that asks: nothing is handed out once it is another
 	RequestID      string
 	Limit          int           // commands at most, 1 to 10
 	Visibility     time.Duration // how long the lease of each lasts
@@ -30,7 +31,7 @@ type Lease struct {
 // Claim hands out the first commands of the device's line, each under a lease.
 // With Wait it stays until there is one, the time is over, the context ends or
 // the queue drains; then it answers none. Refusal: idempotency_key_reused,
-// unauthorized for a device that was suspended meanwhile.
+// unauthorized for a device that was suspended, or whose login was ended, meanwhile.
 func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
 	if r.Wait <= 0 {
 		leases, _, err := q.claim(ctx, r)
@@ -60,7 +61,7 @@ func (q *Queue) claim(ctx context.Context, r ClaimRequest) (leases []Lease, left
 	if err != nil {
 		return nil, 0, err
 	}
-	reply, err := q.run(ctx, claimScript, keys, args)
+	reply, err := q.store.Run(ctx, claimScript, keys, args...)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -86,7 +87,7 @@ func (q *Queue) claimArgs(r ClaimRequest) (keys []string, args []any, err error)
 		keys = append(keys, r.Device.ClaimKey(store.DigestOf(r.IdempotencyKey)))
 	}
 	args = q.scope(r.Device, store.ActorDevice(r.Device.ID), r.RequestID).
-		Args(r.Limit, r.Visibility.Milliseconds(), mark, settleAtOnce)
+		Args(r.Limit, r.Visibility.Milliseconds(), mark, settleAtOnce, r.Epoch)
 	for range r.Limit {
 		token := rand.Text()
 		args = append(args, token, hashToken(token))

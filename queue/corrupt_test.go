@@ -253,3 +253,21 @@ func (b *bench) nothingDueBefore(moment time.Time) bool {
 	})
 	return len(first) == 0 || first[0].Score > float64(moment.UnixMilli())
 }
+
+func TestADeviceWhoseRecordsAreDamagedKeepsNobodyFromTheOtherApprovals(t *testing.T) {
+	t.Parallel()
+	eachAlone(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		other := b.beside(b.newDevice(b.device.Tenant))
+		b.propose(review)
+		good := other.propose(review)
+		b.do(func(ctx context.Context, c store.Client) error {
+			return c.Set(ctx, b.device.CommandsKey(), "nonsense", 0).Err()
+		})
+		pending, _, err := b.queue.Pending(t.Context(), b.device.Tenant, store.Page{Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, pending, 1)
+		require.Equal(t, good.ID, pending[0].ID)
+		require.Contains(t, b.log.String(), "a command cannot be read")
+	})
+}

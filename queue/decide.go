@@ -70,7 +70,7 @@ func (q *Queue) Cancel(ctx context.Context, r Cancel) (Command, error) {
 func (q *Queue) change(ctx context.Context, script *store.Script, c Command, userID, requestID string, args ...any) (Command, error) {
 	device := store.Device{Tenant: c.Tenant, ID: c.DeviceID}
 	scope := q.scope(device, store.ActorUser(userID), requestID)
-	reply, err := q.run(ctx, script, device.Keys(), scope.Args(append([]any{c.ID, c.SessionID}, args...)...))
+	reply, err := q.store.Run(ctx, script, device.Keys(), scope.Args(append([]any{c.ID, c.SessionID}, args...)...)...)
 	if err != nil {
 		return Command{}, err
 	}

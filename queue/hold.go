@@ -83,7 +83,7 @@ func (q *Queue) write(ctx context.Context, script *store.Script, h Hold, keys []
 		return nil, state{}, errCommandNotFound
 	}
 	scope := q.scope(h.Device, store.ActorDevice(h.Device.ID), h.RequestID)
-	reply, err := q.run(ctx, script, keys, scope.Args(append([]any{h.CommandID, hashToken(h.Token)}, args...)...))
+	reply, err := q.store.Run(ctx, script, keys, scope.Args(append([]any{h.CommandID, hashToken(h.Token)}, args...)...)...)
 	if err != nil {
 		return nil, state{}, err
 	}

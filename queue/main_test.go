@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -22,7 +23,18 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+// TestMain keeps the property test short where nobody asks for more of it.
+func TestMain(m *testing.M) {
+	asked := false
+	flag.Parse()
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	if !asked {
+		if err := flag.Set("rapid.checks", "60"); err != nil {
+			panic(err)
+		}
+	}
+	storetest.Main(m)
+}
 
 // eachAlone runs a test on every kind of store, each with nobody else on it: for
 // what must not be swept, or seen, by the tests beside it.

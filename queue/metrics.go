@@ -1,14 +1,9 @@
 package queue
 
-import (
-	"strings"
-
-	"github.com/prometheus/client_golang/prometheus"
-)
+import "github.com/prometheus/client_golang/prometheus"
 
 // metrics counts what happens to commands.
 type metrics struct {
-	transitions *prometheus.CounterVec
 	age         prometheus.Histogram
 	waiting     prometheus.Gauge
 	quarantined prometheus.Counter
@@ -16,10 +11,6 @@ type metrics struct {
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
-		transitions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "fieldgate_command_transitions_total",
-			Help: "Transitions of commands that this instance made, by what happened.",
-		}, []string{"transition"}),
 		age: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "fieldgate_queue_age_seconds",
 			Help:    "How long a command had been in its device's line when it was claimed.",
@@ -35,12 +26,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}),
 	}
 	if r != nil {
-		r.MustRegister(m.transitions, m.age, m.waiting, m.quarantined)
+		r.MustRegister(m.age, m.waiting, m.quarantined)
 	}
 	return m
-}
-
-// transition counts an event such as "command.claimed".
-func (m *metrics) transition(event string) {
-	m.transitions.WithLabelValues(strings.TrimPrefix(event, "command.")).Inc()
 }

@@ -54,7 +54,7 @@ func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 	if err != nil {
 		return Command{}, err
 	}
-	reply, err := q.run(ctx, proposeScript, keys, args)
+	reply, err := q.store.Run(ctx, proposeScript, keys, args...)
 	if err != nil {
 		return Command{}, err
 	}

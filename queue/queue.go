@@ -30,6 +30,8 @@ var (
 	releaseScript = store.NewScript(files, "lua/release.lua")
 	resultScript  = store.NewScript(files, "lua/result.lua")
 	settleScript  = store.NewScript(files, "lua/settle.lua")
+
+	reconcileScript = store.NewScript(files, "lua/reconcile.lua")
 )
 
 // Bounds that the contract names.
@@ -118,18 +120,6 @@ func (q *Queue) Drain() { q.waiters.close() }
 // scope says on whose behalf a transition is made.
 func (q *Queue) scope(d store.Device, actor, requestID string) store.Scope {
 	return store.Scope{Device: d, Actor: actor, RequestID: requestID, Retention: q.cfg.Retention}
-}
-
-// run makes a transition and counts what came of it.
-func (q *Queue) run(ctx context.Context, script *store.Script, keys []string, args []any) (store.Reply, error) {
-	reply, err := q.store.Run(ctx, script, keys, args...)
-	if err != nil {
-		return nil, err
-	}
-	for event := range strings.FieldsSeq(reply.String(1)) {
-		q.metrics.transition(event)
-	}
-	return reply, nil
 }
 
 // setAside says which records could not be worked with, by their ids as a script

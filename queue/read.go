@@ -134,18 +134,36 @@ func (q *Queue) readSome(ctx context.Context, places []place) (records []record,
 		}
 		results = pipe.MGet(ctx, resultKeys...)
 		_, err := pipe.Exec(ctx)
-		return err
+		return withoutDamage(err, commands, results)
 	})
 	if err != nil {
 		return nil, err
 	}
 	for i, p := range places {
+		if err := commands[i].Err(); err != nil {
+			q.log.ErrorContext(ctx, "a command cannot be read", "command", p.id, "error", err)
+		}
 		fields, result := store.Reply(commands[i].Val()), store.Reply(results.Val()).String(i)
 		if fields.String(0) != "" {
 			records = append(records, record{p.device.Tenant, p.device.ID, p.id, fields.String(0), fields.String(1), result})
 		}
 	}
 	return records, nil
+}
+
+// withoutDamage gives the error of reading commands. That the records of one device
+// are none is none: it keeps nobody from those of the others.
+func withoutDamage(err error, commands []*redis.SliceCmd, results *redis.SliceCmd) error {
+	const damaged = "WRONGTYPE"
+	if !redis.HasErrorPrefix(err, damaged) {
+		return err
+	}
+	for _, command := range append(commands, results) {
+		if err := command.Err(); err != nil && !redis.HasErrorPrefix(err, damaged) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Backlog tells how many commands a device could claim, and which of those that

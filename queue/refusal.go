@@ -10,7 +10,7 @@ import (
 
 // details says, for each code that a script answers, what it means to the caller.
 var details = map[fieldgate.Code]string{
-	fieldgate.CodeUnauthorized:         "The device was suspended.",
+	fieldgate.CodeUnauthorized:         "The login is over, or the device was suspended.",
 	fieldgate.CodeSessionNotFound:      "There is no such session.",
 	fieldgate.CodeCommandNotFound:      "There is no such command.",
 	fieldgate.CodeSessionClosed:        "The session is over: nothing of it runs any more.",

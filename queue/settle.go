@@ -2,8 +2,10 @@ package queue
 
 import (
 	"context"
+	"strings"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/queue/model"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -46,10 +48,13 @@ func (q *Queue) settle(ctx context.Context, due []store.Due) error {
 		keys = append(keys, one.Device.Keys()...)
 		args = append(args, q.scope(one.Device, store.ActorSystem, "").Args(one.ID)...)
 	}
-	reply, err := q.run(ctx, settleScript, keys, args)
+	reply, err := q.store.Run(ctx, settleScript, keys, args...)
 	if err != nil {
 		return err
 	}
 	q.setAside(ctx, reply.String(2))
+	for id := range strings.FieldsSeq(reply.String(3)) {
+		q.store.Violated(ctx, store.Violation{Invariant: string(model.NothingLost), Damage: "record of what is due is gone", ID: id})
+	}
 	return nil
 }

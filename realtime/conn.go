@@ -69,7 +69,7 @@ type Conn struct {
 	ws     *websocket.Conn
 	wire   *wire // under ws
 	limits *Limits
-	serve  func(*Conn, Frame)     // called for each frame, on a goroutine of its own
+	serve  func(*Conn, Frame)     // called for each frame, on a goroutine of its own; calls served
 	ended  func(*Conn, CloseCode) // called once, at the end
 	answer func(err error, f Frame) []byte
 
@@ -341,15 +341,16 @@ func (c *Conn) dispatch(text []byte) {
 		return
 	}
 	if c.answering.Add(1) > c.limits.MaxAnswering {
-		c.answering.Add(-1)
+		c.served()
 		_ = c.Send(c.answer(errBusy, f))
 		return
 	}
-	go func() {
-		defer c.answering.Add(-1)
-		c.serve(c, f)
-	}()
+	go c.serve(c, f)
 }
+
+// served gives the place of a frame back, before the answer goes out: whoever has that
+// may ask again.
+func (c *Conn) served() { c.answering.Add(-1) }
 
 // Gone is closed when nothing is left of the socket.
 func (c *Conn) Gone() <-chan struct{} {

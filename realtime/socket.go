@@ -129,6 +129,7 @@ func (s *Socket) actor() string {
 func (s *Socket) serve(c *Conn, f Frame) {
 	started := time.Now()
 	data, err := s.ask(c.Context(), f)
+	c.served()
 	switch {
 	case c.Context().Err() != nil:
 		return

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"testing"
@@ -138,4 +139,18 @@ func TestAListCursorThatIsNotOursIsRefused(t *testing.T) {
 		_, _, err := b.sessions.List(t.Context(), b.device.Tenant, session.Filter{}, store.Page{Cursor: cursor, Limit: 10})
 		requireCode(t, fieldgate.CodeValidationFailed, err)
 	}
+}
+
+func TestASessionThatIsDamagedKeepsNobodyFromTheOthers(t *testing.T) {
+	t.Parallel()
+	each(t, func(b *bench) {
+		all := b.fill(3, session.Active)
+		b.do(func(ctx context.Context, c store.Client) error {
+			return errors.Join(c.Del(ctx, store.SessionKey(all[1])).Err(), c.Set(ctx, store.SessionKey(all[1]), "nonsense", 0).Err())
+		})
+		ids, _ := b.list(session.Filter{}, 10)
+		require.Equal(b.t, []string{all[0], all[2]}, ids)
+		_, err := b.sessions.Get(b.t.Context(), b.device.Tenant, all[1])
+		require.Equal(b.t, fieldgate.CodeSessionNotFound, fieldgate.CodeOf(err))
+	})
 }

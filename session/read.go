@@ -88,7 +88,8 @@ func (s *Service) some(ctx context.Context, tenant string, l store.Listing, page
 	return found, next, err
 }
 
-// read gets the tenant's sessions by id; what is missing, or another's, is left out.
+// read gets the tenant's sessions by id; what is missing, or another's, or cannot be
+// read, is left out.
 func (s *Service) read(ctx context.Context, tenant string, ids []string) ([]Session, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -104,6 +105,9 @@ func (s *Service) read(ctx context.Context, tenant string, ids []string) ([]Sess
 	now := time.UnixMilli(reply.Int(1))
 	found := make([]Session, 0, len(ids))
 	for i, id := range ids {
+		if reply.List(i+2).String(0) == "unreadable" {
+			s.log.ErrorContext(ctx, "a session cannot be read", "session", id)
+		}
 		if fields := reply.Map(i + 2); fields["tenant"] == tenant {
 			found = append(found, decode(id, fields, now))
 		}

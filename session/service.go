@@ -19,6 +19,8 @@ var (
 	closeScript  = store.NewScript(files, "lua/close_session.lua")
 	readScript   = store.NewScript(files, "lua/read_sessions.lua")
 	settleScript = store.NewScript(files, "lua/settle_session.lua")
+
+	reconcileScript = store.NewScript(files, "lua/reconcile_session.lua")
 )
 
 // memory is how long the answer to an opening is remembered.
@@ -90,7 +92,8 @@ func (s *Service) Open(ctx context.Context, o Opening) (Session, error) {
 
 func (s *Service) open(ctx context.Context, o Opening, scope store.Scope) (store.Reply, error) {
 	id := store.NewID(store.KindSession, store.PartitionOf(o.Tenant))
-	keys := append(recordKeys(scope.Device, id), store.IdempotencyKeys(o.Tenant, o.IdempotencyKey)...)
+	keys := append(recordKeys(scope.Device, id), store.PartitionOf(o.Tenant).TenantsKey())
+	keys = append(keys, store.IdempotencyKeys(o.Tenant, o.IdempotencyKey)...)
 	mark := store.DigestOf(fmt.Sprintf("open %s %s %q %d", o.DeviceID, o.Type, o.Description, o.Lasts))
 	return s.store.Run(ctx, openScript, keys,
 		scope.Args(id, o.Type, o.Description, o.Lasts.Milliseconds(), mark, memory.Milliseconds())...)

@@ -53,17 +53,22 @@ func (d Due) member() string {
 type Settle func(ctx context.Context, due []Due) error
 
 // Sweep settles what is due, in every partition, until the context ends. Every
-// instance sweeps and none leads. A failure is logged and tried again, less and
-// less often while it lasts.
+// instance sweeps and none leads. What fails in some partitions is logged now and then
+// and tried again at the usual pace, for the others' leases end too; while all of them
+// fail, less and less often.
 func (s *Store) Sweep(ctx context.Context, settle map[string]Settle) {
 	wait := sweepEvery
+	var logged time.Time
 	for ctx.Err() == nil {
-		more, err := s.SweepOnce(ctx, settle)
-		switch {
-		case err != nil && ctx.Err() == nil:
+		swept, more, err := s.sweep(ctx, settle)
+		if err != nil && ctx.Err() == nil && time.Since(logged) >= sweepFailed {
 			s.log.Error("sweeping what is due", "error", err)
+			logged = time.Now()
+		}
+		switch {
+		case swept == 0:
 			wait = min(2*wait, sweepFailed)
-		case more:
+		case err == nil && more:
 			continue
 		default:
 			wait = sweepEvery
@@ -75,16 +80,26 @@ func (s *Store) Sweep(ctx context.Context, settle map[string]Settle) {
 // SweepOnce settles at most one batch of each partition. It tells whether there
 // may be more. What fails in one partition does not keep it from the others.
 func (s *Store) SweepOnce(ctx context.Context, settle map[string]Settle) (more bool, err error) {
-	due, err := s.readDue(ctx)
-	for p, members := range due {
-		err = errors.Join(err, s.settlePartition(ctx, p, members, settle))
-		more = more || len(members) == dueBatch
-	}
+	_, more, err = s.sweep(ctx, settle)
 	return more, err
 }
 
+// sweep is SweepOnce; it tells in how many partitions nothing failed.
+func (s *Store) sweep(ctx context.Context, settle map[string]Settle) (swept int, more bool, err error) {
+	due, err := s.readDue(ctx)
+	for p, members := range due {
+		failed := s.settlePartition(ctx, p, members, settle)
+		if failed == nil {
+			swept++
+		}
+		err = errors.Join(err, failed)
+		more = more || len(members) == dueBatch
+	}
+	return swept, more, err
+}
+
 // readDue asks every partition, in one pipeline, for what is due by the store's
-// own clock. With an error it gives what could be read.
+// own clock. With an error it gives the partitions that could be read.
 func (s *Store) readDue(ctx context.Context) (map[Partition][]string, error) {
 	due := map[Partition][]string{}
 	err := s.do(ctx, "read_due", func(ctx context.Context) error {
@@ -100,8 +115,8 @@ func (s *Store) readDue(ctx context.Context) (map[Partition][]string, error) {
 		}
 		_, err = pipe.Exec(ctx)
 		for p, answer := range answers {
-			if members := answer.Val(); len(members) > 0 {
-				due[Partition(p)] = members
+			if answer.Err() == nil {
+				due[Partition(p)] = answer.Val()
 			}
 		}
 		return err

@@ -270,6 +270,31 @@ func TestTheSweeperGoesOnAfterAnOutageAndEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// What cannot be settled in one partition takes nothing from the pace of the others.
+func TestAPartitionThatFailsSlowsNoOtherDown(t *testing.T) {
+	t.Parallel()
+	var log syncBuffer
+	s := storetest.Connect(t, store.Config{URL: storetest.Start(t).URL(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	plant(t, s, store.PartitionOf("c.acme"), time.Now().Add(-time.Hour), member("command", "c.acme"))
+	ctx, stop := context.WithCancel(t.Context())
+	times := make(chan time.Time, 100)
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() {
+		s.Sweep(ctx, map[string]store.Settle{"command": func(context.Context, []store.Due) error {
+			times <- time.Now()
+			return errors.New("never")
+		}})
+	})
+	first := <-times
+	for range 7 {
+		<-times
+	}
+	stop()
+	sweeping.Wait()
+	require.Less(t, time.Since(first), 7*time.Second, "it is tried at the usual pace")
+	require.LessOrEqual(t, log.count("sweeping what is due"), 3, "and logged now and then")
+}
+
 func (s *settled) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -89,6 +89,10 @@ func (p Partition) key(parts ...string) string {
 // change: a sorted set of due members by Unix milliseconds.
 func (p Partition) DueKey() string { return p.key("due") }
 
+// TenantsKey is the index of the tenants in the partition that have ever opened a
+// session: those that can have commands.
+func (p Partition) TenantsKey() string { return p.key("tenants") }
+
 // QuarantineKey is the list of members that could not be read and were set aside.
 func (p Partition) QuarantineKey() string { return p.key("quarantine") }
 
@@ -197,6 +201,12 @@ func (d Device) IndexKey() string { return d.key("index") }
 
 // ReadyKey is the line of commands that may be claimed now.
 func (d Device) ReadyKey() string { return d.key("ready") }
+
+// AliveKeys are the sorted sets of the commands that have not ended: the line,
+// those that wait for a person, and those under a lease.
+func (d Device) AliveKeys() []string {
+	return []string{d.ReadyKey(), d.key("pending"), d.key("leases")}
+}
 
 // SessionsKey is the device's index of support sessions.
 func (d Device) SessionsKey() string { return d.key("sessions") }

@@ -35,41 +35,41 @@ func TestAScriptIsSentOnceWhateverBecomesOfItsReply(t *testing.T) {
 
 // faulty is a server at the end of a wire.
 type faulty struct {
-	*wire
+	*storetest.Wire
 	server *storetest.Server
 	url    string
 	store  *store.Store
 }
 
 func faultyServer(t *testing.T) faulty {
-	w, server := newWire(t), storetest.Start(t)
-	w.to(server.Addr())
-	return faulty{wire: w, server: server, url: "redis://" + w.addr()}
+	w, server := storetest.NewWire(t), storetest.Start(t)
+	w.To(server.Addr())
+	return faulty{Wire: w, server: server, url: "redis://" + w.Addr()}
 }
 
 // faultyNode is a whole Cluster of one node, which sends its clients to the wire.
 func faultyNode(t *testing.T) faulty {
-	w := newWire(t)
-	node := storetest.StartNode(t, 0, 16383, "--cluster-announce-ip", "127.0.0.1", "--cluster-announce-port", w.port())
+	w := storetest.NewWire(t)
+	node := storetest.StartNode(t, 0, 16383, "--cluster-announce-ip", "127.0.0.1", "--cluster-announce-port", w.Port())
 	storetest.Cluster{node}.AwaitOK(t)
-	w.to(node.Addr())
-	return faulty{wire: w, server: node, url: "redis+cluster://" + w.addr()}
+	w.To(node.Addr())
+	return faulty{Wire: w, server: node, url: "redis+cluster://" + w.Addr()}
 }
 
 func (f faulty) lost(t *testing.T) {
 	key := newKey()
-	f.set(lose)
+	f.Set(storetest.Lose)
 	for i := range 3 {
 		_, err := f.store.Run(t.Context(), countScript, []string{key})
 		requireCode(t, fieldgate.CodeStoreUnavailable, err)
 		require.Equal(t, fmt.Sprint(i+1), f.server.Client(t).Get(t.Context(), key).Val())
 	}
-	f.set(none)
+	f.Set(storetest.None)
 	require.EqualValues(t, 4, count(t, f.store, key))
 }
 
 func (f faulty) lostWithOthers(t *testing.T) {
-	f.set(lose)
+	f.Set(storetest.Lose)
 	keys := make([]string, 40)
 	errs := make([]error, len(keys))
 	var callers sync.WaitGroup
@@ -78,7 +78,7 @@ func (f faulty) lostWithOthers(t *testing.T) {
 		callers.Go(func() { _, errs[i] = f.store.Run(context.Background(), countScript, keys[i:i+1]) })
 	}
 	callers.Wait()
-	f.set(none)
+	f.Set(storetest.None)
 	client, ran := f.server.Client(t), 0
 	for i, key := range keys {
 		requireCode(t, fieldgate.CodeStoreUnavailable, errs[i])
@@ -94,14 +94,14 @@ func (f faulty) lostWithOthers(t *testing.T) {
 // them back, even if nobody waits for the answer any more.
 func (f faulty) late(t *testing.T) {
 	key := newKey()
-	f.drain()
-	f.set(hold)
+	f.Drain()
+	f.Set(storetest.Hold)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		<-f.asked
+		<-f.Asked
 		cancel()
-		f.set(none)
-		f.release <- struct{}{}
+		f.Set(storetest.None)
+		f.Release <- struct{}{}
 	}()
 	reply, err := f.store.Run(ctx, countScript, []string{key})
 	require.NoError(t, err)
@@ -116,10 +116,10 @@ func TestACallerBehindAStuckScriptWaitsNoLongerThanAlone(t *testing.T) {
 	f := faultyServer(t)
 	s := storetest.Connect(t, store.Config{URL: f.url, AutoPipeline: true})
 	count(t, s, newKey())
-	f.set(hold)
+	f.Set(storetest.Hold)
 	first := make(chan []failure)
 	go func() { first <- crowd(s, 1) }()
-	<-f.asked
+	<-f.Asked
 	for _, failed := range append(crowd(s, 4), <-first...) {
 		requireCode(t, fieldgate.CodeStoreUnavailable, failed.err)
 		require.Less(t, failed.took, 2*time.Second)

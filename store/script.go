@@ -18,6 +18,10 @@ var fragments embed.FS
 // include is how a script asks for a fragment of this package: a line of its own.
 const include = "--@include "
 
+// eventFragment is the one by which a script records events. What it recorded is
+// then the second element of its reply.
+const eventFragment = "event"
+
 // Script is one transition, atomic on the server. Its file starts with a
 // comment that is its signature: KEYS, ARGV, what it returns and guarantees.
 type Script struct {
@@ -26,6 +30,9 @@ type Script struct {
 	// A real server is told that the script is Lua, which makes it refuse keys of
 	// another slot; the embedded one does not know that line.
 	strict, plain source
+
+	// records tells that the script can record events, and answers them.
+	records bool
 }
 
 // source is the text of a script and the name that the server knows it by.
@@ -36,19 +43,25 @@ type source struct{ text, sha string }
 // missing: files are embedded, so that is a mistake of the build.
 func NewScript(files fs.FS, file string) *Script {
 	var text strings.Builder
+	records := false
 	for line := range strings.Lines(mustRead(files, file)) {
 		if name, ok := strings.CutPrefix(strings.TrimSpace(line), include); ok {
 			text.WriteString(mustRead(fragments, "lua/"+name+".lua"))
+			records = records || name == eventFragment
 			continue
 		}
 		text.WriteString(line)
 	}
 	return &Script{
-		name:   strings.TrimSuffix(path.Base(file), ".lua"),
-		strict: newSource("#!lua\n" + text.String()),
-		plain:  newSource(text.String()),
+		name:    strings.TrimSuffix(path.Base(file), ".lua"),
+		strict:  newSource("#!lua\n" + text.String()),
+		plain:   newSource(text.String()),
+		records: records,
 	}
 }
+
+// SHA is the name by which a real server knows the script.
+func (s *Script) SHA() string { return s.strict.sha }
 
 func newSource(text string) source {
 	return source{text: text, sha: redis.NewScript(text).Hash()}
@@ -74,17 +87,28 @@ func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	var reply []any
+	var reply Reply
 	// The client's queues hold on to commands that are through, and so to their context:
 	// it must have nothing of the request.
 	err := s.do(context.Background(), script.name, func(ctx context.Context) (err error) {
 		reply, err = s.eval(ctx, s.choose(script), keys, args)
 		return err
 	})
+	s.tell(script, reply)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	return reply, err
+}
+
+// tell passes on what a script recorded, whoever ran it.
+func (s *Store) tell(script *Script, reply Reply) {
+	if !script.records {
+		return
+	}
+	for event := range strings.FieldsSeq(reply.String(1)) {
+		s.recorded(event)
+	}
 }
 
 // eval names the script, and sends its text where the server does not know it:

@@ -44,6 +44,13 @@ type Config struct {
 	// such key is an answer and no error.
 	Observe func(name string, took time.Duration, err error)
 
+	// Recorded, if set, is told the type of every event that a script of this
+	// instance recorded, such as "command.claimed".
+	Recorded func(event string)
+
+	// Violated, if set, is told of every invariant that was found broken.
+	Violated func(invariant string)
+
 	// Logger is where the store says what it found. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -57,6 +64,8 @@ type Store struct {
 	timeout  time.Duration
 	alive    time.Duration // how long Listen trusts a silent connection
 	observe  func(string, time.Duration, error)
+	recorded func(event string)
+	violated func(invariant string)
 	log      *slog.Logger
 	hashKey  []byte
 	close    func() error
@@ -65,7 +74,7 @@ type Store struct {
 // Connect opens the store, checks that it is fit for a queue and says what it
 // found. The error is a sentence for the operator.
 func Connect(ctx context.Context, cfg Config) (*Store, error) {
-	s := &Store{timeout: cfg.Timeout, alive: aliveEvery, observe: cfg.Observe, log: cfg.Logger}
+	s := &Store{timeout: cfg.Timeout, alive: aliveEvery, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, log: cfg.Logger}
 	s.defaults()
 	if err := s.open(cfg); err != nil {
 		return nil, err
@@ -83,6 +92,12 @@ func (s *Store) defaults() {
 	}
 	if s.observe == nil {
 		s.observe = func(string, time.Duration, error) {}
+	}
+	if s.recorded == nil {
+		s.recorded = func(string) {}
+	}
+	if s.violated == nil {
+		s.violated = func(string) {}
 	}
 	if s.log == nil {
 		s.log = slog.Default()

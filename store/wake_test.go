@@ -126,9 +126,9 @@ func TestAListenerNoticesAServerThatVanishedWithoutAWord(t *testing.T) {
 	store.TrustSilence(s, 50*time.Millisecond)
 	e, _ := listen(t, s)
 	e.hears(store.Wake{})
-	f.set(silence)
-	<-f.asked // for a sign of life
-	f.set(none)
+	f.Set(storetest.Silence)
+	<-f.Asked // for a sign of life
+	f.Set(storetest.None)
 	e.hears(store.Wake{})
 	publish(t, s, "ready dev tenant 1-0")
 	e.hears(store.Wake{Ready: true, DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
@@ -141,8 +141,8 @@ func TestSilenceAloneBreaksNoConnection(t *testing.T) {
 	store.TrustSilence(s, 10*time.Millisecond)
 	e, _ := listen(t, s)
 	e.hears(store.Wake{})
-	before := f.pings.Load()
-	require.Eventually(t, func() bool { return f.pings.Load() > before+5 }, 5*time.Second, time.Millisecond)
+	before := f.Pings()
+	require.Eventually(t, func() bool { return f.Pings() > before+5 }, 5*time.Second, time.Millisecond)
 	publish(t, s, "event dev tenant 1-0")
 	require.Equal(t, store.Wake{DeviceID: "dev", Tenant: "tenant", EventID: "1-0"}, <-e.heard, "it connected again")
 }

@@ -34,7 +34,11 @@ type settings struct {
 
 	Policy    string        `env:"FIELDGATE_POLICY" default:"diagnostic.*=auto,*=review" help:"Which types of command run at once (auto), wait for a person (review) or are refused (deny). The first rule that matches wins."`
 	Retention time.Duration `env:"FIELDGATE_RETENTION" default:"720h" help:"How long finished commands, ended sessions and timelines are kept."`
-	CodeKey   string        `env:"FIELDGATE_CODE_KEY" help:"Secret under which activation codes are hashed, at least 32 characters. Default: one that the store keeps."`
+
+	ReconcileInterval time.Duration `env:"FIELDGATE_RECONCILE_INTERVAL" default:"10s" help:"How long to wait between two looks at whether all in the store is as it must be; 0 for never."`
+	ReconcileDevices  int           `env:"FIELDGATE_RECONCILE_DEVICES" default:"500" help:"How many devices are looked at each time; twenty commands of one count as another."`
+
+	CodeKey string `env:"FIELDGATE_CODE_KEY" help:"Secret under which activation codes are hashed, at least 32 characters. Default: one that the store keeps."`
 
 	RateLimits   string `env:"FIELDGATE_RATE_LIMITS" enum:"on,off" default:"on" help:"Whether HTTP calls are limited (on, off)."`
 	RateDevice   rate   `env:"FIELDGATE_RATE_DEVICE" default:"1200/300" help:"Calls a minute and at once, for each device."`
@@ -70,6 +74,7 @@ func (s settings) config() (gateway.Config, error) {
 		DrainDelay: s.DrainDelay, DrainWindow: s.DrainWindow, ShutdownTimeout: s.ShutdownTimeout,
 		IdleTimeout: s.IdleTimeout, BalancerIdleTimeout: s.BalancerIdleTimeout,
 		Policy: policy, Retention: s.Retention, CodeKey: s.CodeKey,
+		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices,
 		AutoPipeline: s.AutoPipeline, Environment: s.Environment, Version: programVersion(), Logger: s.logger(),
 	}
 	s.limit(&cfg)

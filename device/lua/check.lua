@@ -5,7 +5,7 @@
 --       4 ms between requests at the limit's sustained rate, or 0 for no limit,
 --       5 how many requests may come at once, 6 ms for which the device counts as
 --       online after this
--- Returns {"ok", events, tenant, expires}, or {"unauthorized"}, or
+-- Returns {"ok", events, tenant, expires, epoch}, or {"unauthorized"}, or
 --       {"rate_limited", "", ms to wait}
 -- Guarantees that no login outlives its epoch, its device's activity, its idle
 -- time or its end; the writes are bounded, however often a device asks.
@@ -43,4 +43,4 @@ if faded or tonumber(r[4] or 0) + tonumber(ARGV[3]) < now then
     redis.call('HSET', KEYS[1], 'online_until', ms(now + tonumber(ARGV[6])))
   end
 end
-return { 'ok', '', r[1], expires }
+return { 'ok', '', r[1], expires, l[1] }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,7 +46,7 @@ func StartFor(t testing.TB, people *customertest.Issuer, changes ...func(*gatewa
 	log := new(Log)
 	cfg := gateway.Config{
 		Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", Embedded: true, SupabaseURL: people.URL(),
-		Environment: "test", Version: "test",
+		Environment: "test", Version: "test", ReconcileInterval: time.Second, ReconcileDevices: 10,
 		Logger: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, change := range changes {

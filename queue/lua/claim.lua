@@ -3,14 +3,16 @@
 --       when there is one)
 -- ARGV  1-5 the scope, 6 how many at most, 7 visibility timeout in ms,
 --       8 fingerprint of the request, 9 how many leases to settle at most,
---       10... a claim token and its hash, for each command that may be handed out
+--       10 the epoch of the login that asks, 11... a claim token and its hash, for
+--       each command that may be handed out
 -- Returns {"ok", events, now, left, bad, {id, state, body, token}...} with what is
 --       left in the line and the ids of records that were set aside, or
 --       {"idempotency_key_reused"}, or {"unauthorized"}
 -- Guarantees that a command has one lease at a time, that only what is in the
 -- ready set and may run is handed out, and that a repeated claim gives the same
 -- commands and tokens while their leases live. An empty answer is never remembered.
--- A device that was suspended while its claim waited gets nothing.
+-- A device that was suspended, or whose login was ended, while its claim waited
+-- gets nothing.
 --@include device
 --@include event
 --@include idempotency
@@ -39,12 +41,6 @@ local function replay(said)
     end
   end
   return given
-end
-
--- A command that asks for a person runs only with that person's word, whatever
--- the ready set says.
-local function unapproved(c)
-  return c.approve_by and not (c.approval and c.approval.decision == 'approved')
 end
 
 -- The first command of the line that may be handed out. Whatever stands before
@@ -83,7 +79,8 @@ local function lease(id, c, hash)
   emit(device, now, 'command.claimed', { session = c.session, command = id, request = c.request, data = { attempt = c.attempt } })
 end
 
-if redis.call('HGET', device.record, 'status') == 'suspended' then
+local r = redis.call('HMGET', device.record, 'status', 'epoch')
+if r[1] == 'suspended' or (r[2] or '') ~= ARGV[10] then
   return { 'unauthorized' }
 end
 local said = recall(KEYS[13], fingerprint)
@@ -102,7 +99,7 @@ while #given < limit do
   if not id then
     break
   end
-  local token, hash = ARGV[10 + 2 * #given], ARGV[11 + 2 * #given]
+  local token, hash = ARGV[11 + 2 * #given], ARGV[12 + 2 * #given]
   lease(id, c, hash)
   given[#given + 1] = { id, device.state, body, token }
   memory[#memory + 1] = { id = id, token = token, hash = hash }

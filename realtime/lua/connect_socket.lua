@@ -23,6 +23,6 @@ if #KEYS > 3 then
   holds_socket(device, now, id, tonumber(ARGV[7]))
   redis.call('PUBLISH', 'fg:wake', table.concat({ 'socket', device.id, device.tenant, id }, ' '))
 end
-register(KEYS[1], KEYS[2], id, ARGV[8], ARGV[7])
+register({ record = KEYS[1], index = KEYS[2] }, id, ARGV[8], ARGV[7])
 local newest = redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)[1]
 return { 'ok', events(), newest and newest[1] or '0-0', ms(order) }

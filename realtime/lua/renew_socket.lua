@@ -23,5 +23,5 @@ if #KEYS > 3 then
   end
   holds_socket(device, now, id, tonumber(ARGV[7]))
 end
-register(KEYS[1], KEYS[2], id, ARGV[8], ARGV[7])
+register({ record = KEYS[1], index = KEYS[2] }, id, ARGV[8], ARGV[7])
 return { 'ok', events() }

@@ -11,7 +11,7 @@ for i = 2, #KEYS do
   if redis.call('GET', KEYS[i]) == KICKED then
     ended[#ended + 1] = id
   else
-    register(KEYS[i], KEYS[1], id, record, ARGV[1])
+    register({ record = KEYS[i], index = KEYS[1] }, id, record, ARGV[1])
   end
 end
 return { 'ok', ended }

@@ -1,7 +1,7 @@
 -- Opens a support session on a device.
 -- KEYS  1-12 the device's key set, 13 the session's record, 14 the tenant's index
---       of sessions, 15 the device's, 16 the memory of the Idempotency-Key (only
---       when there is one)
+--       of sessions, 15 the device's, 16 the partition's index of tenants, 17 the
+--       memory of the Idempotency-Key (only when there is one)
 -- ARGV  1-5 the scope, 6 session id, 7 type, 8 description, 9 ms it may last,
 --       10 fingerprint of the request, 11 ms to remember the answer
 -- Returns {"ok", events, id, {name, value...}}, or {code, events, session id}:
@@ -17,7 +17,7 @@ local device = device_at(1, 1)
 local id = ARGV[6]
 local now = clock()
 
-local said = recall(KEYS[16], ARGV[10])
+local said = recall(KEYS[17], ARGV[10])
 if said == 'reused' then
   return { 'idempotency_key_reused' }
 elseif said then
@@ -41,8 +41,9 @@ redis.call('HSET', KEYS[13], 'tenant', device.tenant, 'device', device.id, 'type
 redis.call('HSET', device.record, 'session', id, 'session_until', ms(expires))
 redis.call('ZADD', KEYS[14], 0, id)
 redis.call('ZADD', KEYS[15], 0, id)
+redis.call('ZADD', KEYS[16], 0, device.tenant)
 redis.call('ZADD', device.due, ms(expires), due_member('session', id, device))
 emit(device, now, 'session.opened', { session = id, data = { type = ARGV[7] } })
 local record = redis.call('HGETALL', KEYS[13])
-remember(KEYS[16], ARGV[10], cjson.encode({ id = id, record = record }), tonumber(ARGV[11]))
+remember(KEYS[17], ARGV[10], cjson.encode({ id = id, record = record }), tonumber(ARGV[11]))
 return { 'ok', events(), id, record }

@@ -100,7 +100,7 @@ local set_aside = {}
 
 -- Takes a record that cannot be read out of every structure and sets it aside,
 -- so that it never stops the commands behind it. The record itself stays, for a
--- person to look at.
+-- person to look at, and "<id>:aside" says since when it is not worked with.
 local function quarantine(device, id)
   set_aside[#set_aside + 1] = id
   redis.call('ZREM', device.ready, id)
@@ -110,6 +110,9 @@ local function quarantine(device, id)
   redis.call('ZREM', device.inbox, id .. ' ' .. device.id)
   redis.call('ZREM', device.due, due_member('command', id, device))
   redis.call('RPUSH', device.quarantine, due_member('command', id, device))
+  if redis.call('HEXISTS', device.commands, id) == 1 then
+    redis.call('HSET', device.commands, id .. ':aside', ms(clock()))
+  end
 end
 
 -- The ids of all records that this call of the script has set aside.
@@ -150,13 +153,24 @@ local function claim_ends(c, now, outcome)
   end
 end
 
--- Puts the command into the line, in the place that its proposal gave it: by
--- priority, then by sequence. The only way into the ready set.
+-- The command's place in the line: by priority, then by sequence.
+local function rank(c)
+  return (9 - c.priority) * 1e13 + c.seq
+end
+
+-- A command that asks for a person runs only with that person's word, whatever
+-- the ready set says.
+local function unapproved(c)
+  return c.approve_by and not (c.approval and c.approval.decision == 'approved')
+end
+
+-- Puts the command into the line, in the place that its proposal gave it. But for
+-- the mending of a line that has lost it, the only way into the ready set.
 local function enqueue(device, id, c, now)
   leave(device, id, c)
   c.status = 'queued'
   c.queued = now
-  redis.call('ZADD', device.ready, string.format('%.0f', (9 - c.priority) * 1e13 + c.seq), id)
+  redis.call('ZADD', device.ready, ms(rank(c)), id)
   schedule(device, id, c)
   save_command(device, id, c)
 end

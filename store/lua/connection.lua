@@ -4,9 +4,9 @@
 local KICKED = 'kicked'
 
 -- Writes the record of a connection for so many ms, and puts its id into the index,
--- which ends with the last lease in it.
-local function register(key, index, id, record, lease)
-  redis.call('SET', key, record, 'PX', lease)
-  redis.call('ZADD', index, 0, id)
-  redis.call('PEXPIRE', index, lease)
+-- which ends with the last lease in it. The keys are those of both.
+local function register(keys, id, record, lease)
+  redis.call('SET', keys.record, record, 'PX', lease)
+  redis.call('ZADD', keys.index, 0, id)
+  redis.call('PEXPIRE', keys.index, lease)
 end

@@ -28,9 +28,7 @@ func StartCluster(t testing.TB, masters int) Cluster {
 		nodes[i] = StartNode(t, i*slots/masters, (i+1)*slots/masters-1)
 	}
 	for _, node := range nodes[1:] {
-		bus, err := node.Client(t).ConfigGet(t.Context(), "cluster-port").Result()
-		require.NoError(t, err)
-		require.NoError(t, nodes[0].Client(t).Do(t.Context(), "cluster", "meet", "127.0.0.1", node.Port, bus["cluster-port"]).Err())
+		nodes[0].meet(t, node)
 	}
 	nodes.AwaitOK(t)
 	return nodes
@@ -48,6 +46,74 @@ func StartNode(t testing.TB, firstSlot, lastSlot int, args ...string) *Server {
 	return node
 }
 
+// StartReplicated gives a test a Cluster in which each master has a replica that
+// takes over when it dies: masters first, then the replicas in the same order.
+func StartReplicated(t testing.TB, masters int) (leaders, replicas Cluster) {
+	t.Helper()
+	leaders = StartCluster(t, masters)
+	for range leaders {
+		replica := startFor(t, clustered(t))
+		replica.meet(t, leaders[0])
+		replicas = append(replicas, replica)
+	}
+	for i, replica := range replicas {
+		replica.follow(t, leaders[i])
+	}
+	return leaders, replicas
+}
+
+func (s *Server) meet(t testing.TB, other *Server) {
+	t.Helper()
+	bus, err := other.Client(t).ConfigGet(t.Context(), "cluster-port").Result()
+	require.NoError(t, err)
+	require.NoError(t, s.Client(t).Do(t.Context(), "cluster", "meet", "127.0.0.1", other.Port, bus["cluster-port"]).Err())
+}
+
+// follow makes the server a replica, once it has heard of its master, and waits
+// until it has all that its master has.
+func (s *Server) follow(t testing.TB, master *Server) {
+	t.Helper()
+	client := s.Client(t)
+	id, err := master.Client(t).Do(t.Context(), "cluster", "myid").Text()
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		return client.Do(context.Background(), "cluster", "replicate", id).Err() == nil
+	}, 15*time.Second, 20*time.Millisecond)
+	leader := master.Client(t)
+	require.Eventually(t, func() bool {
+		info, _ := leader.Info(context.Background(), "replication").Result()
+		return strings.Contains(info, "state=online")
+	}, 15*time.Second, 20*time.Millisecond)
+}
+
+// MoveWithKeys gives the slot of a key to another node as an operator does, with
+// all that is in it, while it is used.
+func (c Cluster) MoveWithKeys(t testing.TB, key string, to *Server) {
+	t.Helper()
+	from := c.Owner(t, key)
+	source, target := from.Client(t), to.Client(t)
+	slot := source.ClusterKeySlot(t.Context(), key).Val()
+	name := func(client *redis.Client) string { return client.Do(t.Context(), "cluster", "myid").Val().(string) }
+	fromID, toID := name(source), name(target)
+	require.NoError(t, target.Do(t.Context(), "cluster", "setslot", slot, "importing", fromID).Err())
+	require.NoError(t, source.Do(t.Context(), "cluster", "setslot", slot, "migrating", toID).Err())
+	for {
+		keys, err := source.ClusterGetKeysInSlot(t.Context(), int(slot), 5).Result()
+		require.NoError(t, err)
+		if len(keys) == 0 {
+			break
+		}
+		args := []any{"migrate", "127.0.0.1", to.Port, "", 0, 5000, "keys"}
+		for _, one := range keys {
+			args = append(args, one)
+		}
+		require.NoError(t, source.Do(t.Context(), args...).Err())
+	}
+	for _, client := range []*redis.Client{target, source} {
+		require.NoError(t, client.Do(t.Context(), "cluster", "setslot", slot, "node", toID).Err())
+	}
+}
+
 func clustered(t testing.TB) arguments {
 	return func(port, dir string) []string {
 		bus, err := freePort()
@@ -55,7 +121,7 @@ func clustered(t testing.TB) arguments {
 		return append(standalone(port, dir),
 			"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "1000",
 			"--cluster-config-file", filepath.Join(dir, "nodes.conf"),
-			"--cluster-require-full-coverage", "no",
+			"--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0",
 		)
 	}
 }

@@ -2,7 +2,7 @@ package storetest
 
 import "syscall"
 
-// dieWithParent has the kernel end the server when the test binary is killed.
-func dieWithParent() *syscall.SysProcAttr {
+// DieWithParent has the kernel end a process when the test binary is killed.
+func DieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }

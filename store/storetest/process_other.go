@@ -4,5 +4,5 @@ package storetest
 
 import "syscall"
 
-// dieWithParent can ask for nothing here: a killed test binary leaves its server.
-func dieWithParent() *syscall.SysProcAttr { return nil }
+// DieWithParent can ask for nothing here: a killed test binary leaves its servers.
+func DieWithParent() *syscall.SysProcAttr { return nil }

@@ -29,6 +29,7 @@ type Server struct {
 	Port string
 	dir  string
 	args []string
+	env  []string // besides that of the test binary
 	cmd  *exec.Cmd
 	dead chan struct{} // closed when the process has ended
 }
@@ -52,7 +53,7 @@ func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "fieldgate-redis-")
 	if err == nil {
 		defer os.RemoveAll(dir)
-		shared, err = start(dir, standalone)
+		shared, err = start(dir, nil, standalone)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -69,9 +70,18 @@ func Start(t testing.TB, args ...string) *Server {
 	return startFor(t, standalone, args...)
 }
 
+// StartWith is Start with variables in the environment of the server.
+func StartWith(t testing.TB, env []string, args ...string) *Server {
+	t.Helper()
+	server, err := start(t.TempDir(), env, standalone, args...)
+	require.NoError(t, err)
+	t.Cleanup(server.stop)
+	return server
+}
+
 func startFor(t testing.TB, arguments arguments, more ...string) *Server {
 	t.Helper()
-	server, err := start(t.TempDir(), arguments, more...)
+	server, err := start(t.TempDir(), nil, arguments, more...)
 	require.NoError(t, err)
 	t.Cleanup(server.stop)
 	return server
@@ -123,13 +133,13 @@ func standalone(port, dir string) []string {
 
 // start finds a free port and starts a server there. Another process may take
 // the port in between, so it tries a few.
-func start(dir string, arguments arguments, more ...string) (server *Server, err error) {
+func start(dir string, env []string, arguments arguments, more ...string) (server *Server, err error) {
 	for range 5 {
 		var port string
 		if port, err = freePort(); err != nil {
 			return nil, err
 		}
-		server = &Server{Port: port, dir: dir, args: append(arguments(port, dir), more...)}
+		server = &Server{Port: port, dir: dir, args: append(arguments(port, dir), more...), env: env}
 		if err = server.launch(); err == nil {
 			return server, nil
 		}
@@ -148,7 +158,8 @@ func freePort() (string, error) {
 
 func (s *Server) launch() error {
 	s.cmd = exec.Command("redis-server", s.args...)
-	s.cmd.SysProcAttr = dieWithParent()
+	s.cmd.Env = append(os.Environ(), s.env...)
+	s.cmd.SysProcAttr = DieWithParent()
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("starting redis-server: %w", err)
 	}

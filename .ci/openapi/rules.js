@@ -1,0 +1,71 @@
+// Rules for openapi.yaml that need more than a pattern. Each visits one kind of node
+// and reports what is not as the introduction of the contract promises.
+
+// Examples of a refusal are named by its code, so that readers and tests find them.
+function problemsByCode() {
+  const codeName = /^[a-z]+(_[a-z]+)*$/;
+  return {
+    Response: {
+      MediaType(media, { report, location, key }) {
+        if (key !== 'application/problem+json') return;
+        for (const [name, example] of Object.entries(media.examples ?? {})) {
+          const { code, detail } = example.value;
+          const at = location.child(['examples', name]);
+          if (!codeName.test(name) || code !== name) {
+            report({ message: `name the example after its code, in snake_case: ${code}`, location: at });
+          }
+          if (!detail) report({ message: 'say in `detail` what happened', location: at });
+        }
+      },
+    },
+  };
+}
+
+// An id is written down once, as a component, and everything refers to that: `...Id`
+// takes its pattern from there. What is compared and may be anybody's guess has its
+// own length and no pattern, so that a wrong one is refused as any other wrong one.
+function idsAreShared() {
+  return {
+    SchemaProperties(properties, { report, location }) {
+      for (const [name, schema] of Object.entries(properties)) {
+        const ownForm = schema.pattern !== undefined || schema.format === 'uuid';
+        if (/(^id|Id)$/.test(name) && ownForm) {
+          report({ message: `refer to the shared id instead of describing ${name} again`, location: location.child([name]) });
+        }
+      }
+    },
+  };
+}
+
+// A duration says its unit in its name, and a time is RFC 3339.
+function unitsInNames() {
+  const mayBeTime = /(At|By|Until|Seen|Time|time|timestamp|since)$/;
+  const mustBeTime = /(At|Until|Seen)$/;
+  return {
+    SchemaProperties(properties, { report, location }) {
+      for (const [name, schema] of Object.entries(properties)) {
+        const at = location.child([name]);
+        if (/(timeout|duration|latency|uptime|interval|delay)$/i.test(name)) {
+          report({ message: `name the unit: ${name}Ms or ${name}Seconds`, location: at });
+        }
+        if (schema.format === 'date-time' && !mayBeTime.test(name)) {
+          report({ message: `name a time as one, such as ${name}At`, location: at });
+        }
+        if (schema.type && mustBeTime.test(name) && schema.format !== 'date-time') {
+          report({ message: `a time has format: date-time: ${name}`, location: at });
+        }
+      }
+    },
+  };
+}
+
+export default () => ({
+  id: 'fieldgate',
+  rules: {
+    oas3: {
+      'problems-by-code': problemsByCode,
+      'ids-are-shared': idsAreShared,
+      'units-in-names': unitsInNames,
+    },
+  },
+});

@@ -1,0 +1,64 @@
+// Writes what follows from openapi.yaml and asyncapi.yaml: the types of all operations,
+// and the lists that the types do not hold. With --check it writes nothing, and fails if
+// what is there is not what it would write.
+import { readFileSync, writeFileSync } from "node:fs";
+import openapiTS, { astToString } from "openapi-typescript";
+
+const at = (path) => new URL(path, import.meta.url);
+const contract = readFileSync(at("../../../openapi.yaml"), "utf8");
+const sockets = readFileSync(at("../../../asyncapi.yaml"), "utf8");
+const header = "// Generated from openapi.yaml and asyncapi.yaml by `npm run generate`. Do not edit.\n\n";
+
+/** The codes in the table under "Errors". */
+function problemCodes() {
+  return [...contract.matchAll(/^ +\| `([a-z_]+)` \| [45]\d\d \|/gm)].map((row) => row[1]);
+}
+
+/** The types of events that a room may tell of. */
+function eventTypes() {
+  const [, list] = sockets.match(/^ {4}EventType:\n(?: {6}.*\n)*? {6}enum:\n((?: {8}- .*\n?)+)/m);
+  return [...list.matchAll(/- (\S+)/g)].map((item) => item[1]);
+}
+
+/** The operations that take an Idempotency-Key, such as "POST /api/v1/customer/sessions". */
+function keyedOperations() {
+  const keyed = [];
+  let path;
+  let method;
+  for (const line of contract.split("\ncomponents:\n")[0].split("\n")) {
+    path = line.match(/^ {2}(\/\S*):$/)?.[1] ?? path;
+    method = line.match(/^ {4}(get|put|post|patch|delete):$/)?.[1] ?? method;
+    if (/^ {8}- \$ref: '#\/components\/parameters\/IdempotencyKey'$/.test(line)) {
+      keyed.push(`${method.toUpperCase()} ${path}`);
+    }
+  }
+  return keyed;
+}
+
+function union(name, comment, values) {
+  if (values.length === 0) throw new Error(`${name}: nothing was found in the contract`);
+  return `/** ${comment} */\nexport type ${name} =\n${values.map((value) => `  | ${JSON.stringify(value)}`).join("\n")};\n`;
+}
+
+function lists() {
+  const keyed = keyedOperations();
+  return [
+    union("ProblemCode", "The codes with which the gateway refuses a request.", problemCodes()),
+    union("EventType", "What happens in a room.", eventTypes()),
+    union("KeyedOperation", "The operations that take an `Idempotency-Key`.", keyed),
+    `export const keyedOperations: readonly KeyedOperation[] = ${JSON.stringify(keyed, null, 2).replace(/"\n\]/, '",\n]')};\n`,
+  ].join("\n");
+}
+
+const files = {
+  "../src/openapi.gen.ts": header + astToString(await openapiTS(contract, { silent: true, defaultNonNullable: false })),
+  "../src/contract.gen.ts": header + lists(),
+};
+for (const [path, text] of Object.entries(files)) {
+  if (!process.argv.includes("--check")) {
+    writeFileSync(at(path), text);
+  } else if (readFileSync(at(path), "utf8") !== text) {
+    console.error(`${path.slice(3)} is not what the contract says: run npm run generate and commit what it made`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,28 @@
+import type { components } from "./openapi.gen.js";
+
+export {
+  type Call,
+  type Client,
+  type ClientOptions,
+  createClient,
+  type Data,
+  type Init,
+  newIdempotencyKey,
+  type PathWith,
+} from "./client.js";
+export type { EventType, ProblemCode } from "./contract.gen.js";
+export { type Code, FieldgateError, FieldgateNetworkError, type Problem } from "./errors.js";
+export { type Item, type ListPath, list } from "./list.js";
+export type { operations, paths } from "./openapi.gen.js";
+export type { TokenProvider } from "./token.js";
+export type { RetryOptions } from "./transport.js";
+
+/** All schemas of the contract by their names. */
+export type Schemas = components["schemas"];
+export type Command = Schemas["Command"];
+export type Device = Schemas["Device"];
+export type Session = Schemas["Session"];
+export { closeCodes, FieldgateCloseError } from "./closing.js";
+export { type Room, type RoomEvent, type RoomMessage, rooms, type Subscribed } from "./events.js";
+export type { WebSocketConstructor, WebSocketLike } from "./link.js";
+export { connect, type Socket, type SocketOptions, type SocketState, type Subscription } from "./socket.js";

@@ -1,0 +1,256 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { after, test } from "node:test";
+import { createClient, FieldgateError, FieldgateNetworkError, list, newIdempotencyKey } from "@fieldgate/client";
+import { registeredDevice, startGateway } from "./gateway.js";
+
+const gateway = await startGateway();
+
+test("a call gives what was asked for", async () => {
+  const client = gateway.client();
+  const made = await client.post("/api/v1/customer/devices", { body: { name: "Pump 7", tags: { site: "leipzig" } } });
+  const device = await client.get("/api/v1/customer/devices/{deviceId}", {
+    params: { path: { deviceId: made.device.id } },
+  });
+  assert.equal(device.name, "Pump 7");
+  assert.deepEqual(device.tags, { site: "leipzig" });
+});
+
+test("a call that is answered without a body gives nothing", async () => {
+  const client = gateway.client();
+  const device = await registeredDevice(client);
+  const nothing: undefined = await client.delete("/api/v1/customer/devices/{deviceId}", {
+    params: { path: { deviceId: device.id } },
+  });
+  assert.equal(nothing, undefined);
+});
+
+test("a refusal is thrown with its code and all that the problem tells", async () => {
+  const client = gateway.client();
+  const missing = await thrown(
+    client.get("/api/v1/customer/devices/{deviceId}", { params: { path: { deviceId: "dev_none" } } }),
+  );
+  assert.ok(missing instanceof FieldgateError);
+  assert.equal(missing.code, "device_not_found");
+  assert.equal(missing.status, 404);
+  assert.ok(missing.requestId);
+  const invalid = await thrown(client.post("/api/v1/customer/devices", { body: { name: "" } }));
+  assert.ok(invalid instanceof FieldgateError);
+  assert.equal(invalid.code, "validation_failed");
+  assert.equal(invalid.errors[0]?.pointer, "/name");
+});
+
+test("what a code brings with it can be read", async () => {
+  const client = gateway.client();
+  const device = await registeredDevice(client);
+  const open = () => client.post("/api/v1/customer/sessions", { body: { deviceId: device.id, type: "diagnostic" } });
+  const session = await open();
+  const refused = await thrown(open());
+  assert.ok(refused instanceof FieldgateError && refused.code === "session_active");
+  assert.equal(refused.problem?.sessionId, session.id);
+});
+
+test("no answer is another error than a refusal", async () => {
+  const client = gateway.client({ baseUrl: "http://127.0.0.1:1" });
+  const error = await thrown(client.get("/version"));
+  assert.ok(error instanceof FieldgateNetworkError);
+  assert.equal(error.timedOut, false);
+});
+
+test("an answer that does not come in time is told so", async () => {
+  const silent = await serve(() => {});
+  const error = await thrown(gateway.client({ baseUrl: silent, timeoutMs: 50 }).get("/version"));
+  assert.ok(error instanceof FieldgateNetworkError && error.timedOut);
+});
+
+test("the caller's own abort comes out as it went in", async () => {
+  const silent = await serve(() => {});
+  const stop = new AbortController();
+  const call = thrown(gateway.client({ baseUrl: silent, retry: true }).get("/version", { signal: stop.signal }));
+  stop.abort(new Error("enough"));
+  assert.equal(((await call) as Error).message, "enough");
+});
+
+test("what is not the gateway's own word has no code", async () => {
+  const pages: [number, string][] = [
+    [502, "<h1>Bad gateway</h1>"],
+    [200, "<h1>Please log in</h1>"],
+  ];
+  for (const [status, page] of pages) {
+    const proxy = await serve((_, response) => response.writeHead(status, { "Content-Type": "text/html" }).end(page));
+    const error = await thrown(gateway.client({ baseUrl: proxy }).get("/version"));
+    assert.ok(error instanceof FieldgateError, String(error));
+    assert.deepEqual([error.status, error.code], [status, undefined]);
+  }
+});
+
+test("a redirect is not followed", async () => {
+  let asked = 0;
+  const elsewhere = await serve((_, response) => {
+    asked++;
+    response.end("{}");
+  });
+  const proxy = await serve((_, response) => response.writeHead(307, { Location: elsewhere }).end());
+  assert.ok((await thrown(gateway.client({ baseUrl: proxy }).get("/version"))) instanceof FieldgateNetworkError);
+  assert.equal(asked, 0);
+});
+
+test("the token is asked for anew for each request", async () => {
+  let asked = 0;
+  const client = gateway.client({
+    token: () => {
+      asked++;
+      return gateway.token();
+    },
+  });
+  await client.get("/api/v1/customer/devices");
+  await client.get("/api/v1/customer/devices");
+  assert.equal(asked, 2);
+});
+
+test("a refused token is replaced once, and the request repeated", async () => {
+  const expired = await gateway.token({ lifetimeMs: -3_600_000 });
+  const refused: (string | undefined)[] = [];
+  const client = gateway.client({
+    token: (old) => {
+      refused.push(old);
+      return old === undefined ? expired : gateway.token();
+    },
+  });
+  const made = await client.post("/api/v1/customer/devices", { body: { name: "Pump 7" } });
+  assert.equal(made.device.name, "Pump 7");
+  assert.deepEqual(refused, [undefined, expired]);
+});
+
+test("many requests that are refused together share one renewal", async () => {
+  const expired = await gateway.token({ lifetimeMs: -3_600_000 });
+  let renewals = 0;
+  const client = gateway.client({
+    token: async (old) => {
+      if (old === undefined) return expired;
+      renewals++;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return gateway.token();
+    },
+  });
+  await Promise.all(Array.from({ length: 5 }, () => client.get("/api/v1/customer/devices")));
+  assert.equal(renewals, 1);
+});
+
+test("a token that stays refused is an error and not a loop", async () => {
+  const expired = await gateway.token({ lifetimeMs: -3_600_000 });
+  const error = await thrown(gateway.client({ token: () => expired, retry: true }).get("/api/v1/customer/devices"));
+  assert.ok(error instanceof FieldgateError && error.code === "unauthorized");
+});
+
+test("a list is read to its end, page after page", async () => {
+  const client = gateway.client({ token: () => gateway.token({ customer: "lists" }) });
+  const made = new Set<string>();
+  for (let i = 0; i < 7; i++) {
+    made.add(
+      (await client.post("/api/v1/customer/devices", { body: { name: `Pump ${i}`, tags: { line: "a" } } })).device.id,
+    );
+  }
+  const read: string[] = [];
+  for await (const device of list(client, "/api/v1/customer/devices", {
+    params: { query: { limit: 2, tag: "line:a" } },
+  })) {
+    read.push(device.id);
+  }
+  assert.equal(read.length, 7);
+  assert.deepEqual(new Set(read), made);
+});
+
+test("a creating request keeps its key over repetitions, so that it is done once", async () => {
+  const keys: (string | null)[] = [];
+  const client = gateway.client({
+    token: () => gateway.token({ customer: "keys" }),
+    retry: { baseMs: 1 },
+    fetch: async (request) => {
+      keys.push(request.headers.get("Idempotency-Key"));
+      const response = await fetch(request);
+      if (keys.length < 3) throw new TypeError("the answer was lost");
+      return response;
+    },
+  });
+  const made = await client.post("/api/v1/customer/devices", { body: { name: "Pump 7" } });
+  assert.equal(keys.length, 3);
+  assert.ok(keys[0]);
+  assert.equal(new Set(keys).size, 1);
+  const { items } = await gateway
+    .client({ token: () => gateway.token({ customer: "keys" }) })
+    .get("/api/v1/customer/devices");
+  assert.deepEqual(
+    items.map((device) => device.id),
+    [made.device.id],
+  );
+});
+
+test("a key of the caller's own is sent as it is", async () => {
+  const client = gateway.client();
+  const params = { header: { "Idempotency-Key": newIdempotencyKey() } };
+  const first = await client.post("/api/v1/customer/devices", { params, body: { name: "Pump 7" } });
+  const second = await client.post("/api/v1/customer/devices", { params, body: { name: "Pump 7" } });
+  assert.equal(second.device.id, first.device.id);
+});
+
+test("a change without a key is not repeated when its answer is lost", async () => {
+  let sent = 0;
+  const lossy = gateway.client({
+    retry: { baseMs: 1 },
+    fetch: () => {
+      sent++;
+      return Promise.reject(new TypeError("lost"));
+    },
+  });
+  const change = lossy.patch("/api/v1/customer/devices/{deviceId}", {
+    params: { path: { deviceId: "dev_1" } },
+    body: { name: "A" },
+  });
+  assert.ok((await thrown(change)) instanceof FieldgateNetworkError);
+  assert.equal(sent, 1);
+});
+
+test("a limit is waited out for as long as the gateway asks", async () => {
+  const limited = await startGateway({ FIELDGATE_RATE_CUSTOMER: "60/1" });
+  const waiting = limited.client({ retry: { baseMs: 1 } });
+  const began = Date.now();
+  for (let i = 0; i < 3; i++) await waiting.get("/api/v1/customer/devices");
+  assert.ok(Date.now() - began >= 1000, "it did not wait");
+  const hasty = limited.client();
+  const error = await thrown(
+    Promise.all([hasty.get("/api/v1/customer/devices"), hasty.get("/api/v1/customer/devices")]),
+  );
+  assert.ok(error instanceof FieldgateError && error.code === "rate_limited");
+  assert.ok((error.retryAfterMs ?? 0) >= 1000);
+});
+
+test("the repetitions have an end", async () => {
+  let asked = 0;
+  const broken = await serve((_, response) => {
+    asked++;
+    response.writeHead(503).end();
+  });
+  const client = createClient({ baseUrl: broken, retry: { attempts: 3, baseMs: 1 } });
+  assert.equal(((await thrown(client.get("/version"))) as FieldgateError).status, 503);
+  assert.equal(asked, 3);
+});
+
+async function thrown(call: Promise<unknown>): Promise<unknown> {
+  return call.then(
+    () => assert.fail("it was not refused"),
+    (error: unknown) => error,
+  );
+}
+
+/** Something on the way that is not the gateway. */
+async function serve(handler: Parameters<typeof createServer>[1]): Promise<string> {
+  const server = createServer(handler);
+  after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}

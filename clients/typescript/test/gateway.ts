@@ -1,0 +1,90 @@
+// Starts real gateways: the program that a developer starts with `fieldgate dev`.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { after } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type Client, type ClientOptions, createClient, type Device, type Schemas } from "@fieldgate/client";
+
+const program = fileURLToPath(new URL("../fieldgate", import.meta.url));
+
+export interface Person {
+  user?: string;
+  customer?: string;
+  role?: "viewer" | "operator" | "approver" | "admin";
+  lifetimeMs?: number;
+}
+
+export interface Gateway {
+  url: string;
+  /** Gives a token, as `fieldgate token` does. */
+  token(person?: Person): Promise<string>;
+  client(options?: Partial<ClientOptions>): Client;
+  stop(signal: NodeJS.Signals): void;
+}
+
+/** Starts a gateway on free ports, which ends with the tests of the file. */
+export async function startGateway(settings: Record<string, string> = {}): Promise<Gateway> {
+  const env = {
+    FIELDGATE_ADDR: "127.0.0.1:0",
+    FIELDGATE_METRICS_ADDR: "off",
+    FIELDGATE_DEV_ISSUER_ADDR: "127.0.0.1:0",
+  };
+  const process_ = spawn(program, ["dev"], {
+    env: { ...process.env, ...env, ...settings },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  after(() => ended(process_));
+  const printed = await untilPrinted(process_, /export TOKEN=(\S+)/);
+  const url = printed.match(/up at (\S+)/)?.[1] as string;
+  const shown = printed.match(/export TOKEN=(\S+)/)?.[1] as string;
+  const issuer = new URL(JSON.parse(Buffer.from(shown.split(".")[1] as string, "base64url").toString()).iss).origin;
+  const token = (person: Person = {}) => requestToken(issuer, person);
+  return {
+    url,
+    token,
+    client: (options) => createClient({ baseUrl: url, token: () => token(), ...options }),
+    stop: (signal) => process_.kill(signal),
+  };
+}
+
+async function ended(process_: ChildProcess): Promise<void> {
+  if (process_.exitCode !== null || process_.signalCode !== null) return;
+  process_.kill("SIGKILL");
+  await once(process_, "exit");
+}
+
+async function untilPrinted(process_: ChildProcess, wanted: RegExp): Promise<string> {
+  let printed = "";
+  for await (const text of process_.stdout as NodeJS.ReadableStream) {
+    printed += text;
+    if (wanted.test(printed)) break;
+  }
+  process_.stdout?.resume();
+  if (!wanted.test(printed)) throw new Error(`the gateway did not start: ${printed}`);
+  return printed;
+}
+
+async function requestToken(issuer: string, person: Person): Promise<string> {
+  const { lifetimeMs = 3_600_000, ...rest } = person;
+  const body = JSON.stringify({
+    user: "alice",
+    customer: "acme",
+    role: "admin",
+    ...rest,
+    lifetime: lifetimeMs * 1_000_000,
+  });
+  const response = await fetch(`${issuer}/dev/token`, { method: "POST", body });
+  if (!response.ok) throw new Error(await response.text());
+  return response.text();
+}
+
+/** A device that has registered itself. */
+export async function registeredDevice(client: Client, name = "Pump 7"): Promise<Device> {
+  const provisioned = await client.post("/api/v1/customer/devices", { body: { name } });
+  await client.post("/api/v1/device/register", { body: { activationCode: provisioned.activationCode } });
+  return provisioned.device;
+}
+
+export async function openSession(client: Client, deviceId: string): Promise<Schemas["Session"]> {
+  return client.post("/api/v1/customer/sessions", { body: { deviceId, type: "diagnostic" } });
+}

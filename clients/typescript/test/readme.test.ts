@@ -1,0 +1,37 @@
+// The samples of the README are type-checked and run as they stand.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { registeredDevice, startGateway } from "./gateway.js";
+
+const run = promisify(execFile);
+const gateway = await startGateway();
+
+/** What a sample takes from the program around it. */
+const around = `import { WebSocket } from "ws";
+const baseUrl = process.env.GATEWAY_URL as string;
+const accessToken = async (_?: { renew: boolean }) => process.env.GATEWAY_TOKEN as string;
+void [WebSocket, baseUrl, accessToken];
+`;
+
+const text = readFileSync("README.md", "utf8");
+const samples = [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1] as string);
+const folder = ".build/samples";
+const config = {
+  extends: "../../test/tsconfig.json",
+  compilerOptions: { rootDir: ".", outDir: "out", noUnusedLocals: false },
+  include: ["."],
+};
+
+test("the samples of the README have the right types and run", async () => {
+  assert.ok(samples.length >= 5);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(config));
+  for (const [i, sample] of samples.entries()) writeFileSync(`${folder}/sample${i}.ts`, around + sample);
+  await run("npx", ["tsc", "-p", folder]).catch((error: { stdout: string }) => assert.fail(error.stdout));
+  await registeredDevice(gateway.client());
+  const env = { ...process.env, GATEWAY_URL: gateway.url, GATEWAY_TOKEN: await gateway.token() };
+  for (const i of samples.keys()) await run("node", [`${folder}/out/sample${i}.js`], { env, timeout: 20_000 });
+});

@@ -1,0 +1,144 @@
+package measure
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/fieldgate/fieldgate/device"
+	"github.com/fieldgate/fieldgate/gateway"
+	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/ratelimit"
+	"github.com/fieldgate/fieldgate/store"
+)
+
+// settings are what a child process is told.
+type settings struct {
+	RedisURL     string
+	SupabaseURL  string
+	AutoPipeline bool
+}
+
+// serve is what a child process runs: it says where it listens and ends with its
+// standard input.
+func serve(role string) int {
+	var s settings
+	err := json.Unmarshal([]byte(os.Getenv("FIELDGATE_MEASURED_SETTINGS")), &s)
+	if err == nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			cancel()
+		}()
+		switch role {
+		case "gateway":
+			err = serveGateway(ctx, s)
+		case "floor":
+			err = serveFloor(ctx, s)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// serveGateway runs a gateway as in production. Its limits are checked as always, and
+// are too high to be reached.
+func serveGateway(ctx context.Context, s settings) error {
+	high := ratelimit.Limit{PerMinute: 1e8, Burst: 1e7}
+	g, err := gateway.New(ctx, gateway.Config{
+		Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", RedisURL: s.RedisURL, SupabaseURL: s.SupabaseURL, AutoPipeline: s.AutoPipeline,
+		DrainDelay: time.Millisecond, DrainWindow: time.Millisecond, Logger: slog.New(slog.NewJSONHandler(io.Discard, nil)),
+		Limits:     ratelimit.Limits{RegisterPerAddress: high, RegisterTotal: high, AuthPerAddress: high, PerTenant: high},
+		DeviceRate: device.Rate{PerMinute: high.PerMinute, Burst: high.Burst},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println("http://" + g.Addr())
+	return g.Run(ctx)
+}
+
+// serveFloor is the least that a server of this queue can be: it reads JSON, runs the
+// one script that the transition takes, and writes JSON. It asks nobody who they are and
+// believes everything.
+func serveFloor(ctx context.Context, s settings) error {
+	st, err := store.Connect(ctx, store.Config{URL: s.RedisURL, AutoPipeline: s.AutoPipeline, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	f := floor{queue.New(queue.Config{Store: st, Logger: slog.New(slog.DiscardHandler)})}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /api/v1/customer/sessions/{session}/commands", answer(http.StatusCreated, f.propose))
+	mux.HandleFunc("POST /api/v1/device/commands/claim", answer(http.StatusOK, f.claim))
+	mux.HandleFunc("POST /api/v1/device/commands/{command}/result", answer(http.StatusOK, f.finish))
+	fmt.Println("http://" + listener.Addr().String())
+	go func() {
+		<-ctx.Done()
+		_ = listener.Close()
+	}()
+	_ = http.Serve(listener, mux)
+	return nil
+}
+
+type floor struct{ queue *queue.Queue }
+
+// answer makes a handler of a function from one JSON value to another.
+func answer[Q, A any](status int, f func(r *http.Request, asked Q) (A, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var asked Q
+		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		answered, err := f(r, asked)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(answered)
+	}
+}
+
+func (f floor) propose(r *http.Request, asked proposal) (command, error) {
+	c, err := f.queue.Propose(r.Context(), queue.Proposal{
+		Tenant: r.Header.Get("X-Tenant"), SessionID: r.PathValue("session"), UserID: "alice", RequestID: "r",
+		Type: asked.Type, Parameters: asked.Parameters, Priority: 5,
+	})
+	return command{ID: c.ID}, err
+}
+
+func (f floor) claim(r *http.Request, _ struct{}) (claimed, error) {
+	leases, err := f.queue.Claim(r.Context(), queue.ClaimRequest{Device: deviceOf(r), RequestID: "r", Limit: 1, Visibility: time.Minute})
+	var all claimed
+	for _, l := range leases {
+		all.Commands = append(all.Commands, command{ID: l.ID, ClaimToken: l.Token})
+	}
+	return all, err
+}
+
+func (f floor) finish(r *http.Request, sent result) (struct{}, error) {
+	_, err := f.queue.Finish(r.Context(),
+		queue.Hold{Device: deviceOf(r), CommandID: r.PathValue("command"), Token: sent.ClaimToken, RequestID: "r"},
+		queue.Succeeded, queue.Result{Output: sent.Output})
+	return struct{}{}, err
+}
+
+func deviceOf(r *http.Request) store.Device {
+	return store.Device{Tenant: r.Header.Get("X-Tenant"), ID: r.Header.Get("X-Device")}
+}

@@ -1,0 +1,84 @@
+package gateway_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/gateway"
+	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// reconciling makes a gateway look at all that it has, again and again.
+func reconciling(cfg *gateway.Config) {
+	cfg.ReconcileInterval, cfg.ReconcileDevices = 20*time.Millisecond, 500
+}
+
+func TestAGatewayMendsWhatSomethingElseBroke(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	g := gatewaytest.Start(t, gatewaytest.OnRedis(server.URL()), reconciling)
+	g.Log.Expect("an invariant was broken and is mended")
+	f := newFleet(t, g)
+	lost, undecided := f.propose(t, auto), f.propose(t, review)
+	d := store.Device{Tenant: tenantOf(t, server.Client(t)), ID: f.device.ID}
+	pipe := server.Client(t).Pipeline()
+	pipe.Del(t.Context(), d.ReadyKey(), store.Tenant(d.Tenant).InboxKey(), store.PartitionOf(d.Tenant).DueKey())
+	_, err := pipe.Exec(t.Context())
+	require.NoError(t, err)
+
+	eventually(t, func() bool {
+		claimed, err := f.device.Claim(t.Context(), client.ClaimRequest{})
+		return err == nil && len(claimed) == 1 && claimed[0].ID == lost.ID
+	}, "the command is not put back into the line")
+	f.decide(t, undecided, true)
+	eventually(t, func() bool {
+		metrics := g.Metrics(t)
+		// The moments of two commands and that of the session; the line and the inbox.
+		return metrics[`fieldgate_invariant_violations_total{invariant="nothingForgotten"}`] == 3 &&
+			metrics[`fieldgate_invariant_violations_total{invariant="nothingLost"}`] == 2
+	}, "what was mended is not counted")
+}
+
+// tenantOf finds the one tenant of a server.
+func tenantOf(t *testing.T, admin *redis.Client) string {
+	t.Helper()
+	keys, err := admin.Keys(t.Context(), "fg:{*}:tenants").Result()
+	require.NoError(t, err)
+	require.Len(t, keys, 1)
+	return admin.ZRange(t.Context(), keys[0], 0, 0).Val()[0]
+}
+
+func TestNothingIsFoundBrokenInTheLifeOfAFleet(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	g := gatewaytest.Start(t, gatewaytest.OnRedis(server.URL()), reconciling)
+	beside := gatewaytest.Start(t, gatewaytest.OnRedis(server.URL()), reconciling)
+	f := newFleet(t, g)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
+	defer stop()
+	for ctx.Err() == nil {
+		f.propose(t, auto)
+		f.decide(t, f.propose(t, review), true)
+		for range 2 {
+			claimed := f.claim(t)
+			_, err := f.device.Submit(t.Context(), claimed.ID, succeeded(claimed))
+			require.NoError(t, err)
+		}
+		f.propose(t, auto)
+		_, err := f.alice.CloseSession(t.Context(), f.session, "done")
+		require.NoError(t, err)
+		f.session = f.open(t, f.device.ID)
+	}
+	for _, instance := range []*gatewaytest.Gateway{g, beside} {
+		for series := range instance.Metrics(t) {
+			require.NotContains(t, series, "fieldgate_invariant_violations_total")
+		}
+	}
+}
