@@ -110,13 +110,13 @@ func (s sample) step(t testing.TB, dir string) string {
 	return ""
 }
 
-// runScript runs a script. What it leaves in the background ends with it.
+// runScript runs a script, of which no part may fail, also not in a pipe. What it leaves in the background ends with it.
 func runScript(t testing.TB, dir, script, issuer string) {
 	t.Helper()
 	require.NoError(t, os.Symlink(programs, filepath.Join(dir, "bin")))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "sh", "-eu", "-c", "background=; trap 'kill $background 2>/dev/null || true' EXIT\n"+script)
+	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", "background=; trap 'kill $background 2>/dev/null || true' EXIT\n"+script)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "FIELDGATE_DEV_ISSUER="+issuer)
 	var out bytes.Buffer
