@@ -10,12 +10,15 @@ STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 OASDIFF     := go run github.com/oasdiff/oasdiff@v1.35.0
 ASYNCAPI    := .ci/asyncapi
+# The renderer of /docs, and the checksum of its script.
+SCALAR      := @scalar/api-reference@1.72.1
+SCALAR_SHA  := bf091006bdc3af6067af77c2f534812e3e633e94a94e87138069f570f33b762c
 OPENAPI     := .ci/openapi
 TYPESCRIPT  := clients/typescript
 
 .PHONY: help build run demo generate test test-kill test-balancer test-contract histories faults measure-faults mutants \
-	bench bench-sockets check format vet lint drift contract asyncapi openapi breaking release-contract vulncheck \
-	typescript typescript-check typescript-test redis haproxy node
+	bench bench-sockets check format vet lint drift contract asyncapi openapi breaking release-contract vulncheck reference \
+	typescript typescript-check typescript-test redis jq haproxy node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +37,7 @@ generate: $(TYPESCRIPT)/node_modules/.package-lock.json ## Make the server and t
 	go generate ./...
 	@npm --prefix $(TYPESCRIPT) run --silent generate
 
-test: redis ## Run every test; installs redis-server where it may.
+test: redis jq ## Run every test; installs redis-server where it may.
 	@for module in $(MODULES); do (cd $$module && go test $(RACE) -timeout 15m ./...) || exit 1; done
 	@$(MAKE) --no-print-directory typescript-test
 
@@ -123,6 +126,14 @@ vulncheck: ## Look the dependencies up in the vulnerability database (online).
 mutants: redis ## Break the gateway on purpose, over a hundred times, and require that a test notices; takes minutes.
 	@go run ./.ci/mutants
 
+# What is committed is what npm has published; gzip -n leaves out when it was packed.
+reference: | node ## Fetch the renderer of /docs from npm at its pinned version (online).
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	npm pack --silent --ignore-scripts --pack-destination "$$dir" $(SCALAR) >/dev/null && \
+	tar -xzf "$$dir"/*.tgz -C "$$dir" package/dist/browser/standalone.js && \
+	echo "$(SCALAR_SHA)  $$dir/package/dist/browser/standalone.js" | sha256sum --check --quiet && \
+	gzip -9nc "$$dir/package/dist/browser/standalone.js" > docs/scalar/api-reference.js.gz
+
 redis:
 	@command -v redis-server >/dev/null 2>&1 && exit 0; \
 	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
@@ -130,6 +141,16 @@ redis:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; \
 	else \
 		echo "the tests need redis-server 7 or later: install it (Debian: sudo apt-get install redis-server, macOS: brew install redis)"; exit 1; \
+	fi
+
+# The samples of the guides use it.
+jq:
+	@command -v jq >/dev/null 2>&1 && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+		echo "installing jq for the tests"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends jq >/dev/null; \
+	else \
+		echo "the tests need jq: install it (Debian: sudo apt-get install jq, macOS: brew install jq)"; exit 1; \
 	fi
 
 haproxy:

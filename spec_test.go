@@ -174,7 +174,7 @@ func TestEveryRefusalIsAProblemDocumentThatTellsItsStatusAndCode(t *testing.T) {
 			for code, example := range media.Examples {
 				problem := example.Value.Value.(map[string]any)
 				require.Equal(t, code, problem["code"], response.Ref)
-				require.Equal(t, "urn:fieldgate:problem:"+code, problem["type"], response.Ref)
+				require.Equal(t, "/docs/errors/"+code, problem["type"], response.Ref)
 				require.Equal(t, status, fmt.Sprint(problem["status"]), "%s: %s", response.Ref, code)
 				require.Equal(t, status, documented[code], "the status of %s in the table of codes", code)
 			}

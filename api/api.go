@@ -118,7 +118,7 @@ type edge struct {
 	origins  origins
 	contract *contract
 	metrics  *metrics
-	docs     *docs
+	docs     documents
 }
 
 func newEdge(config Config) (*edge, error) {
@@ -139,7 +139,7 @@ func newEdge(config Config) (*edge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering the HTTP metrics: %w", err)
 	}
-	docs, err := newDocs(config.Spec, document)
+	pages, err := newDocuments(config.Spec, document)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the documentation: %w", err)
 	}
@@ -150,7 +150,7 @@ func newEdge(config Config) (*edge, error) {
 		origins:  origins,
 		contract: contract,
 		metrics:  metrics,
-		docs:     docs,
+		docs:     pages,
 	}, nil
 }
 

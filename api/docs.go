@@ -2,99 +2,66 @@ package api
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
-	"embed"
 	"encoding/base64"
 	"fmt"
-	"html/template"
+	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
-	"github.com/swaggest/swgui/v5emb"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/docs"
 )
 
-var (
-	//go:embed pages/*.html
-	pages embed.FS
-	//go:embed pages/start.js
-	startScript []byte
-	//go:embed pages/errors.css
-	errorsStyle []byte
-)
-
-// docsPolicy lets the pages load from this server and nothing from anywhere else.
-// Swagger UI sets styles on its elements, hence the inline styles; its scripts need
-// neither inline code nor eval.
+// docsPolicy lets the pages load from this server and nothing from anywhere else. The
+// renderer of the reference sets styles on its elements, hence the inline styles; its
+// script needs neither inline code nor eval.
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; " +
 	"img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// docs are the published contract, that of the sockets, and the pages that show them.
-// They stand outside of the contract: everyone may read them, and they are the same
-// until the next start.
-// /docs/errors and the assets are parts of the page and no operations.
-type docs struct {
-	documents map[string]*document // by path
-	assets    http.Handler         // Swagger UI
-}
+// documents are the published contract, that of the sockets, and the pages of package
+// docs, by path. They stand outside of the contract: everyone may read them, and they are
+// the same until the next start. What is below /docs/ are parts of a page and no
+// operations.
+type documents map[string]http.Handler
 
-// document is something to read, ready to be sent.
-type document struct {
-	contentType string
-	etag        string
-	content     []byte
-}
-
-func newDocs(spec []byte, contract *openapi3.T) (*docs, error) {
+func newDocuments(spec []byte, contract *openapi3.T) (documents, error) {
 	asJSON, err := contract.MarshalJSON()
 	if err != nil {
 		return nil, fmt.Errorf("converting the contract to JSON: %w", err)
 	}
-	templates, err := template.ParseFS(pages, "pages/*.html")
+	pages, err := docs.Pages()
 	if err != nil {
 		return nil, err
 	}
-	var page, errors bytes.Buffer
-	if err := templates.ExecuteTemplate(&page, "docs.html", about(contract)); err != nil {
-		return nil, err
+	d := documents{
+		"/openapi.yaml":  newDocument("application/yaml", spec),
+		"/openapi.json":  newDocument("application/json", asJSON),
+		"/asyncapi.yaml": newDocument("application/yaml", fieldgate.SocketSpec),
 	}
-	if err := templates.ExecuteTemplate(&errors, "errors.html", about(contract)); err != nil {
-		return nil, err
+	for path, page := range pages {
+		if page.Gzipped {
+			d[path] = compressed{newDocument(page.ContentType, page.Content)}
+		} else {
+			d[path] = newDocument(page.ContentType, page.Content)
+		}
 	}
-	return &docs{
-		documents: map[string]*document{
-			"/openapi.yaml":    newDocument("application/yaml", spec),
-			"/openapi.json":    newDocument("application/json", asJSON),
-			"/asyncapi.yaml":   newDocument("application/yaml", fieldgate.SocketSpec),
-			"/docs":            newDocument("text/html; charset=utf-8", page.Bytes()),
-			"/docs/start.js":   newDocument("text/javascript; charset=utf-8", startScript),
-			"/docs/errors":     newDocument("text/html; charset=utf-8", errors.Bytes()),
-			"/docs/errors.css": newDocument("text/css; charset=utf-8", errorsStyle),
-		},
-		assets: v5emb.New(contract.Info.Title, "/openapi.json", "/docs"),
-	}, nil
+	return d, nil
 }
 
-func (d *docs) mount(r chi.Router) {
+func (d documents) mount(r chi.Router) {
 	r.Group(func(r chi.Router) {
 		r.Use(docsHeaders)
-		for path, document := range d.documents {
-			readable(r, path, document)
-		}
-		for _, asset := range []string{"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"} {
-			readable(r, "/docs/"+asset, d.assets)
+		for path, document := range d {
+			r.Method(http.MethodGet, path, document)
+			r.Method(http.MethodHead, path, document)
 		}
 	})
-}
-
-func readable(r chi.Router, path string, handler http.Handler) {
-	r.Method(http.MethodGet, path, handler)
-	r.Method(http.MethodHead, path, handler)
 }
 
 // docsHeaders let browsers and proxies keep the pages, if they ask before each use
@@ -105,6 +72,13 @@ func docsHeaders(next http.Handler) http.Handler {
 		w.Header().Set("Content-Security-Policy", docsPolicy)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// document is something to read, ready to be sent.
+type document struct {
+	contentType string
+	etag        string
+	content     []byte
 }
 
 func newDocument(contentType string, content []byte) *document {
@@ -123,22 +97,34 @@ func (d *document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(d.content))
 }
 
-// aboutContract is what the pages say of the contract.
-type aboutContract struct {
-	Title string
-	Codes []aboutCode
+// compressed is a document that is kept compressed. It is unpacked for those who cannot
+// read it so, which browsers can.
+type compressed struct{ packed *document }
+
+// ServeHTTP sends the document, or 304 to those who have it already.
+func (c compressed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Vary", "Accept-Encoding")
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		w.Header().Set("Content-Encoding", "gzip")
+		c.packed.ServeHTTP(w, r)
+		return
+	}
+	c.unpacked(w, r)
 }
 
-type aboutCode struct{ Code, Status, Meaning string }
-
-// codeRow is a row of the table of codes in the description of the contract, which is
-// the only place that explains them.
-var codeRow = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (\\d{3}) \\| (.+) \\|$")
-
-func about(contract *openapi3.T) aboutContract {
-	info := aboutContract{Title: contract.Info.Title}
-	for _, row := range codeRow.FindAllStringSubmatch(contract.Info.Description, -1) {
-		info.Codes = append(info.Codes, aboutCode{row[1], row[2], strings.ReplaceAll(row[3], "`", "")})
+func (c compressed) unpacked(w http.ResponseWriter, r *http.Request) {
+	// Another representation has another entity tag (RFC 9110, section 8.8.3).
+	etag := strings.TrimSuffix(c.packed.etag, `"`) + `-plain"`
+	w.Header().Set("Content-Type", c.packed.contentType)
+	w.Header().Set("ETag", etag)
+	if r.Header.Get("If-None-Match") == etag {
+		w.WriteHeader(http.StatusNotModified)
+		return
 	}
-	return info
+	reader, err := gzip.NewReader(bytes.NewReader(c.packed.content))
+	if err != nil || r.Method == http.MethodHead {
+		return
+	}
+	// The only way this fails is a client that is gone.
+	_, _ = io.Copy(w, reader)
 }

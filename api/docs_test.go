@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -11,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/api/problem"
+	"github.com/fieldgate/fieldgate/docs"
 )
 
 // fetch reads a document without the checks of the contract, which does not know the
@@ -73,103 +76,132 @@ func TestDocumentsAreKeptUntilTheyChange(t *testing.T) {
 	t.Parallel()
 	it := newThings(t, nothing)
 
-	for _, path := range []string{"/openapi.yaml", "/openapi.json", "/asyncapi.yaml", "/docs", "/docs/errors", "/docs/start.js", "/docs/swagger-ui.css"} {
-		first := it.fetch(t, path)
-		require.Equal(t, http.StatusOK, first.StatusCode, path)
-		require.Equal(t, "public, no-cache", first.Header.Get("Cache-Control"), path)
-		require.NotEmpty(t, first.Header.Get("ETag"), path)
+	for _, path := range []string{"/openapi.yaml", "/openapi.json", "/asyncapi.yaml", "/docs", "/docs/errors", "/docs/start.js", "/docs/api-reference.js"} {
+		for _, encoding := range []string{"gzip", "identity"} {
+			first := it.fetch(t, path, "Accept-Encoding: "+encoding)
+			require.Equal(t, http.StatusOK, first.StatusCode, path)
+			require.Equal(t, "public, no-cache", first.Header.Get("Cache-Control"), path)
+			require.NotEmpty(t, first.Header.Get("ETag"), path)
 
-		again := it.fetch(t, path, "If-None-Match: "+first.Header.Get("ETag"))
-		require.Equal(t, http.StatusNotModified, again.StatusCode, path)
-		require.Empty(t, read(t, again), path)
+			again := it.fetch(t, path, "Accept-Encoding: "+encoding, "If-None-Match: "+first.Header.Get("ETag"))
+			require.Equal(t, http.StatusNotModified, again.StatusCode, path)
+			require.Empty(t, read(t, again), path)
+		}
 	}
 }
 
+// htmlPages are the paths of all pages that a browser shows.
+func htmlPages(t testing.TB) (paths []string) {
+	t.Helper()
+	pages, err := docs.Pages()
+	require.NoError(t, err)
+	for path, page := range pages {
+		if strings.HasPrefix(page.ContentType, "text/html") {
+			paths = append(paths, path)
+		}
+	}
+	require.Greater(t, len(paths), 40)
+	return paths
+}
+
 // loads finds what a page loads.
-var loads = regexp.MustCompile(`(?:src|href)="([^"]*)"`)
+var loads = regexp.MustCompile(`(?:src="|<link [^>]*href=")([^"]*)"`)
 
 func TestThePagesLoadNothingFromAnotherHost(t *testing.T) {
 	t.Parallel()
 	it := newThings(t, nothing)
 
-	for page, contentType := range map[string]string{"/docs": "text/html", "/docs/errors": "text/html"} {
-		response := it.fetch(t, page)
-		html := read(t, response)
-		require.Contains(t, response.Header.Get("Content-Type"), contentType)
-		require.NotContains(t, html, "://", page)
-
-		for _, found := range loads.FindAllStringSubmatch(html, -1) {
-			if strings.HasPrefix(found[1], "#") {
-				continue
-			}
-			require.True(t, strings.HasPrefix(found[1], "/docs"), found[1])
-			part := it.fetch(t, found[1])
-			require.Equal(t, http.StatusOK, part.StatusCode, found[1])
-			requireSelfContained(t, found[1], read(t, part))
+	for _, page := range htmlPages(t) {
+		parts := loads.FindAllStringSubmatch(read(t, it.fetch(t, page)), -1)
+		require.NotEmpty(t, parts, page)
+		for _, found := range parts {
+			require.True(t, strings.HasPrefix(found[1], "/docs/"), found[1])
+			require.Equal(t, http.StatusOK, it.fetch(t, found[1]).StatusCode, found[1])
 		}
 	}
 }
 
-// reachesOut finds the ways in which scripts and styles load by themselves. Addresses
-// that only stand in them, of namespaces and links, are no loads.
-var reachesOut = regexp.MustCompile(`@import|url\(["']?https?:|(?:\.src=|\.href=|fetch\(|import\(|importScripts\(|\.open\("GET",)["']https?:`)
-
-func requireSelfContained(t *testing.T, path, content string) {
-	t.Helper()
-	require.NotEmpty(t, content, path)
-	require.Empty(t, reachesOut.FindAllString(content, -1), path)
-}
-
-func TestTheBadgeOfSwaggerUIIsOff(t *testing.T) {
+func TestWhatWouldCallTheMakerOfTheRendererIsOff(t *testing.T) {
 	t.Parallel()
 
-	require.Contains(t, read(t, newThings(t, nothing).fetch(t, "/docs/start.js")), "validatorUrl: null",
-		"it would send the address of the document to validator.swagger.io")
+	script := read(t, newThings(t, nothing).fetch(t, "/docs/start.js"))
+	for _, off := range []string{
+		"withDefaultFonts: false", "telemetry: false", `proxyUrl: ""`, "hideClientButton: true",
+		`showDeveloperTools: "never"`, "agent: { disabled: true }", "mcp: { disabled: true }",
+	} {
+		require.Contains(t, script, off)
+	}
 }
 
 func TestThePagesNeedNoMoreThanTheirPolicyAllows(t *testing.T) {
 	t.Parallel()
 	it := newThings(t, nothing)
 
-	for _, page := range []string{"/docs", "/docs/errors"} {
+	for _, page := range htmlPages(t) {
 		response := it.fetch(t, page)
 		policy := response.Header.Get("Content-Security-Policy")
 		require.Contains(t, policy, "default-src 'none'")
 		require.Contains(t, policy, "script-src 'self';")
+		require.Contains(t, policy, "connect-src 'self';")
 		require.NotContains(t, policy, "eval")
 		require.NotContains(t, policy, "http")
 
-		html := read(t, response)
-		require.NotRegexp(t, `<script>|<script [^>]*>[^<]|<style|style=| on[a-z]+=`, html, "inline code or style")
+		require.NotRegexp(t, `<script>|<script [^>]*>[^<]|<style|<[^>]* style=|<[^>]* on[a-z]+=`, read(t, response), page)
 	}
 }
 
-func TestAssetsAreSentCompressedToThoseWhoCanReadThem(t *testing.T) {
+func TestTheRendererIsSentCompressedToThoseWhoCanReadIt(t *testing.T) {
 	t.Parallel()
 	it := newThings(t, nothing)
 
-	compressed := it.fetch(t, "/docs/swagger-ui-bundle.js", "Accept-Encoding: gzip")
-	require.Equal(t, "gzip", compressed.Header.Get("Content-Encoding"))
-	require.Contains(t, compressed.Header.Get("Content-Type"), "javascript")
+	packed := it.fetch(t, "/docs/api-reference.js", "Accept-Encoding: gzip")
+	require.Equal(t, "gzip", packed.Header.Get("Content-Encoding"))
+	require.Contains(t, packed.Header.Get("Content-Type"), "javascript")
+	require.Less(t, len(read(t, packed)), 1_400_000)
 
-	plain := it.fetch(t, "/docs/swagger-ui-bundle.js")
+	plain := it.fetch(t, "/docs/api-reference.js")
 	require.Empty(t, plain.Header.Get("Content-Encoding"))
-	require.Contains(t, read(t, plain), "SwaggerUIBundle")
+	require.NotEqual(t, packed.Header.Get("ETag"), plain.Header.Get("ETag"))
+	require.Contains(t, read(t, plain), "createApiReference")
 }
 
-func TestOnlyTheAssetsThatThePageNeedsAreServed(t *testing.T) {
+func TestNothingElseIsServedBesideThePages(t *testing.T) {
 	t.Parallel()
 	it := newThings(t, nothing)
 
-	for _, path := range []string{"/docs/oauth2-redirect.html", "/docs/swagger-ui.js", "/docs/index.html", "/docs/?proxy=http://169.254.169.254/"} {
+	for _, path := range []string{"/docs/index.html", "/docs/reference.html", "/docs/guides/../docs.go", "/docs/guides/errors.md", "/docs/errors/no_such_code"} {
 		requireProblem(t, it.fetch(t, path), fieldgate.CodeNotFound)
 	}
 }
 
-func TestThePageOfErrorsTellsWhatTheContractSays(t *testing.T) {
+// links finds where a page leads on this server.
+var links = regexp.MustCompile(`<a href="(/[^"#]*)[^"]*"`)
+
+func TestThePagesLeadToPagesThatAreThere(t *testing.T) {
 	t.Parallel()
+	it := newThings(t, nothing)
 
-	html := read(t, newThings(t, nothing).fetch(t, "/docs/errors"))
+	for _, page := range htmlPages(t) {
+		for _, found := range links.FindAllStringSubmatch(read(t, it.fetch(t, page)), -1) {
+			require.Equal(t, http.StatusOK, it.fetch(t, found[1]).StatusCode, "%s leads to %s", page, found[1])
+		}
+	}
+}
 
-	require.Contains(t, html, `<tr id="not_found"><td><a href="#not_found"><code>not_found</code></a></td><td>404</td><td>There is nothing &lt;here&gt;.</td></tr>`)
+func TestTheTypeOfAProblemIsThePageOfItsCode(t *testing.T) {
+	t.Parallel()
+	it := newThings(t, nothing)
+
+	for _, code := range problem.Codes() {
+		document := problem.Of(fieldgate.Refuse(code, ""), "r-1")
+		page := it.fetch(t, document.Type)
+		require.Equal(t, http.StatusOK, page.StatusCode, document.Type)
+		html := read(t, page)
+		require.Contains(t, html, "<title>"+string(code)+"</title>")
+		require.Contains(t, html, fmt.Sprintf("Status %d. ", document.Status), code)
+		for _, part := range []string{"Why:", "What to do:", "Repeat it?"} {
+			require.Equal(t, 1, strings.Count(html, part), "%s of %s", part, code)
+		}
+		require.Contains(t, read(t, it.fetch(t, "/docs/errors")), `id="`+string(code)+`"`)
+	}
 }

@@ -23,6 +23,7 @@ const module = "github.com/fieldgate/fieldgate"
 // package needs a row, and the fewer names in it the better.
 var rooms = map[string]string{
 	".":                   "",
+	"docs":                "",
 	"store":               ".",
 	"queue":               ". store queue/model",
 	"queue/model":         "",
@@ -35,7 +36,7 @@ var rooms = map[string]string{
 	"api/request":         ".",
 	"api/problem":         ". api/request",
 	"api/schema":          ".",
-	"api":                 ". api/problem api/request api/schema generated",
+	"api":                 ". api/problem api/request api/schema docs generated",
 	"handlers":            ". api/request api/schema realtime customer device generated queue session store",
 	"gateway":             ". api api/problem api/request realtime customer device handlers queue ratelimit session store",
 	"gateway/measure":     "", // tests alone

@@ -15,9 +15,9 @@ import (
 // ContentType is the media type of a problem document.
 const ContentType = "application/problem+json"
 
-// typePrefix makes a URI of a code. It names the problem and is not meant to be
-// fetched, so it depends on no host.
-const typePrefix = "urn:fieldgate:problem:"
+// typePrefix makes a URI of a code: the page that explains it. It is a reference without
+// a host (RFC 9457, section 3.1.1), because the host that a caller sees is not known here.
+const typePrefix = "/docs/errors/"
 
 // Document is a problem as the contract describes it.
 type Document struct {

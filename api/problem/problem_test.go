@@ -57,7 +57,7 @@ func TestAProblemDocumentSaysAllThatTheRefusalSays(t *testing.T) {
 
 	require.NoError(t, err)
 	require.JSONEq(t, `{
-		"type": "urn:fieldgate:problem:already_decided",
+		"type": "/docs/errors/already_decided",
 		"title": "The command was decided over",
 		"status": 409,
 		"detail": "A sentence.",
@@ -77,7 +77,7 @@ func TestAProblemDocumentLeavesOutWhatThereIsNot(t *testing.T) {
 
 	require.NoError(t, err)
 	require.JSONEq(t, `{
-		"type": "urn:fieldgate:problem:not_found", "title": "There is no such path", "status": 404, "code": "not_found", "requestId": "r-1"
+		"type": "/docs/errors/not_found", "title": "There is no such path", "status": 404, "code": "not_found", "requestId": "r-1"
 	}`, string(text))
 }
 

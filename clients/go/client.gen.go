@@ -1239,7 +1239,7 @@ type Problem struct {
 	// Title The problem in a few words, the same for each of its kind.
 	Title string `json:"title"`
 
-	// Type The code as a URI. It names the problem and is not meant to be fetched.
+	// Type The page of the code on this gateway, `/docs/errors/` and the code.
 	Type string `json:"type"`
 }
 

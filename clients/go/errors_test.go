@@ -30,7 +30,7 @@ func TestARefusalTellsAllThatTheGatewaySaid(t *testing.T) {
 		w.Header().Set("Retry-After", "7")
 		w.WriteHeader(http.StatusConflict)
 		_, _ = io.WriteString(w, `{
-			"type": "urn:fieldgate:problem:already_decided", "title": "The command was decided over",
+			"type": "/docs/errors/already_decided", "title": "The command was decided over",
 			"status": 409, "detail": "Another decision stands.", "code": "already_decided",
 			"requestId": "`+requestID+`", "sessionId": "`+sessionID+`",
 			"command": {"id": "`+commandID+`", "status": "queued", "attempt": 0},

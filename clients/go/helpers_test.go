@@ -53,7 +53,7 @@ func refuse(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{
-		"type": "urn:fieldgate:problem:" + code, "title": "Refused", "status": status,
+		"type": "/docs/errors/" + code, "title": "Refused", "status": status,
 		"code": code, "requestId": requestID,
 	})
 }

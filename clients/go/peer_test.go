@@ -163,7 +163,7 @@ func (p *peer) reply(m message, data any) { p.send("reply", m.RequestID, data) }
 
 func (p *peer) refuse(m message, status int, code string) {
 	p.send("error", m.RequestID, map[string]any{
-		"type": "urn:fieldgate:problem:" + code, "title": "Refused", "status": status, "code": code, "requestId": m.RequestID,
+		"type": "/docs/errors/" + code, "title": "Refused", "status": status, "code": code, "requestId": m.RequestID,
 	})
 }
 

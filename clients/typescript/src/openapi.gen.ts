@@ -141,9 +141,9 @@ export interface paths {
         };
         /**
          * Read this document as a page
-         * @description A page for people that shows this document and lets them try its operations. It
-         *     loads everything from this server, so that it also works where no other host can
-         *     be reached.
+         * @description A page for people that shows this document, searches it and lets them try its
+         *     operations. Guides are beside it, at `/docs/guides`. It loads everything from this
+         *     server, so that it also works where no other host can be reached.
          */
         get: operations["getDocs"];
         put?: never;
@@ -1177,7 +1177,7 @@ export interface components {
         Problem: {
             /**
              * Format: uri-reference
-             * @description The code as a URI. It names the problem and is not meant to be fetched.
+             * @description The page of the code on this gateway, `/docs/errors/` and the code.
              */
             type: string;
             /** @description The problem in a few words, the same for each of its kind. */

@@ -1,0 +1,71 @@
+package docs_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/docs"
+)
+
+func TestTheRendererIsTheOneThatWasPublished(t *testing.T) {
+	t.Parallel()
+	pages, err := docs.Pages()
+	require.NoError(t, err)
+	packed, err := gzip.NewReader(bytes.NewReader(pages["/docs/api-reference.js"].Content))
+	require.NoError(t, err)
+	script, err := io.ReadAll(packed)
+	require.NoError(t, err)
+	makefile, err := os.ReadFile("../Makefile")
+	require.NoError(t, err)
+
+	sum := sha256.Sum256(script)
+	require.Contains(t, string(makefile), "SCALAR_SHA  := "+hex.EncodeToString(sum[:])+"\n")
+	require.NotRegexp(t, `\beval\(|new Function\(`, string(script), "the policy of the page forbids it")
+}
+
+func TestTheGuidesAreListedInTheirOrder(t *testing.T) {
+	t.Parallel()
+	pages, err := docs.Pages()
+	require.NoError(t, err)
+	list := string(pages["/docs/guides"].Content)
+	for path := range pages {
+		if name, ok := strings.CutPrefix(path, "/docs/guides/"); ok {
+			require.Equal(t, 1, strings.Count(list, `"/docs/guides/`+name+`"`), name)
+		}
+	}
+	require.Less(t, strings.Index(list, "/docs/guides/quick-start"), strings.Index(list, "/docs/guides/errors"))
+}
+
+func TestLinksOfAGuideLeadToWhatIsServed(t *testing.T) {
+	t.Parallel()
+	for link, want := range map[string]string{
+		"devices.md":         "/docs/guides/devices",
+		"errors.md#internal": "/docs/guides/errors#internal",
+		"#here":              "#here",
+		"https://redis.io/":  "https://redis.io/",
+		"../performance.md":  "https://github.com/fieldgate/fieldgate/blob/main/docs/performance.md",
+		"../../README.md#x":  "https://github.com/fieldgate/fieldgate/blob/main/README.md#x",
+	} {
+		document, err := docs.Render("x", []byte("# X\n\n[x]("+link+")\n"))
+		require.NoError(t, err)
+		require.Contains(t, string(document.HTML), `href="`+want+`"`)
+	}
+}
+
+func TestHeadingsHaveTheAnchorsOfGitHub(t *testing.T) {
+	t.Parallel()
+	document, err := docs.Render("x", []byte("# Devices, and people\n\n## `claim_expired`\n\n## A\n\n## A\n"))
+	require.NoError(t, err)
+	require.Equal(t, "Devices, and people", document.Title)
+	for _, id := range []string{"devices-and-people", "claim_expired", "a", "a-1"} {
+		require.Contains(t, string(document.HTML), `id="`+id+`"`)
+	}
+}

@@ -1,0 +1,129 @@
+package docs_test
+
+import (
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/fieldgate/fieldgate"
+)
+
+func TestEverySampleOfJSONIsWhatTheContractSays(t *testing.T) {
+	t.Parallel()
+	contract, err := openapi3.NewLoader().LoadFromData(fieldgate.Spec)
+	require.NoError(t, err)
+	frames := frameSchemas(t)
+	for _, file := range texts(t) {
+		for _, s := range samplesOf(t, file) {
+			if s.language != "json" {
+				continue
+			}
+			kind, name, _ := strings.Cut(s.said, ": ")
+			schema := map[string]openapi3.Schemas{"schema": contract.Components.Schemas, "frame": frames}[kind][name]
+			require.NotNil(t, schema, "%s:%d: there is no %s", file, s.line, s.said)
+			var value any
+			require.NoError(t, json.Unmarshal([]byte(s.text), &value), "%s:%d", file, s.line)
+			require.NoError(t, schema.Value.VisitJSON(value), "%s:%d", file, s.line)
+		}
+	}
+}
+
+// frameSchemas are those of the frames, by the id of the message. They take schemas from
+// openapi.yaml.
+func frameSchemas(t testing.TB) openapi3.Schemas {
+	t.Helper()
+	var sockets struct {
+		Components struct {
+			Messages map[string]struct{ Payload any }
+			Schemas  map[string]any
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(fieldgate.SocketSpec, &sockets))
+	schemas := maps.Clone(sockets.Components.Schemas)
+	for id, message := range sockets.Components.Messages {
+		schemas["frame."+id] = message.Payload
+	}
+	text, err := json.Marshal(map[string]any{
+		"openapi": "3.0.3", "info": map[string]any{"title": "frames", "version": "1"}, "paths": map[string]any{},
+		"components": map[string]any{"schemas": schemas},
+	})
+	require.NoError(t, err)
+	loader := openapi3.NewLoader()
+	loader.IsExternalRefsAllowed = true
+	loader.ReadFromURIFunc = func(*openapi3.Loader, *url.URL) ([]byte, error) { return fieldgate.Spec, nil }
+	document, err := loader.LoadFromDataWithPath(text, &url.URL{Path: "asyncapi.yaml"})
+	require.NoError(t, err)
+	frames := openapi3.Schemas{}
+	for name, schema := range document.Components.Schemas {
+		if id, ok := strings.CutPrefix(name, "frame."); ok {
+			frames[id] = schema
+		}
+	}
+	return frames
+}
+
+var metricName = regexp.MustCompile(`fieldgate_[a-z_]+`)
+
+// An alert on a metric that is not there never fires.
+func TestEveryAlertIsOnMetricsThatAreThere(t *testing.T) {
+	t.Parallel()
+	counted := metrics(t)
+	found := 0
+	for _, s := range samplesOf(t, "guides/operations.md") {
+		if !s.says("alerts") {
+			continue
+		}
+		var alerts struct {
+			Groups []struct {
+				Rules []struct{ Alert, Expr, For string }
+			}
+		}
+		require.NoError(t, yaml.Unmarshal([]byte(s.text), &alerts))
+		for _, rule := range alerts.Groups[0].Rules {
+			for _, name := range metricName.FindAllString(rule.Expr, -1) {
+				name = strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_count")
+				require.Contains(t, counted, name, rule.Alert)
+				found++
+			}
+		}
+	}
+	require.Greater(t, found, 4)
+}
+
+func TestTheGuideNamesEveryMetric(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("guides/operations.md")
+	require.NoError(t, err)
+	for name := range metrics(t) {
+		require.True(t, strings.Contains(string(guide), "`"+name+"`"), "the guide says nothing of %s", name)
+	}
+}
+
+// metrics are the names of those that the program counts.
+func metrics(t testing.TB) map[string]bool {
+	t.Helper()
+	declared := regexp.MustCompile(`Name: +"(fieldgate_[a-z_]+)"`)
+	names := map[string]bool{}
+	require.NoError(t, filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Base(path) != "metrics.go" {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, match := range declared.FindAllStringSubmatch(string(source), -1) {
+			names[match[1]] = true
+		}
+		return err
+	}))
+	require.Greater(t, len(names), 8)
+	return names
+}

@@ -1,0 +1,156 @@
+package docs_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// programs are built into a directory that is in the PATH of the samples.
+var programs string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "fieldgate-docs-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	programs = filepath.Join(dir, "bin")
+	for _, name := range []string{"fieldgate", agentName} {
+		if _, err := os.Stat("../cmd/" + name); err != nil {
+			continue
+		}
+		if out, err := exec.Command("go", "build", "-o", programs+"/", "../cmd/"+name).CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "building %s: %v\n%s", name, err, out)
+			return 1
+		}
+	}
+	return m.Run()
+}
+
+// agentName is a program that not every tree has. Samples from the first one on that
+// needs it are left out where it is missing.
+const agentName = "fieldgate-agent"
+
+func TestEverySampleRuns(t *testing.T) {
+	t.Parallel()
+	_, err := exec.LookPath("jq")
+	require.NoError(t, err, "the samples need jq: make jq")
+	for _, file := range texts(t) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			left := runSamples(t, samplesOf(t, file))
+			if left > 0 {
+				t.Skipf("%d samples need %s, which is not in this tree", left, agentName)
+			}
+		})
+	}
+}
+
+// runSamples runs the samples of a text beside a gateway of its own, and tells how many
+// were left out.
+func runSamples(t testing.TB, samples []sample) (left int) {
+	t.Helper()
+	url, issuer := startGateway(t)
+	dir := t.TempDir()
+	script := &strings.Builder{}
+	for i, s := range samples {
+		if needsAgent(s) && !hasAgent() {
+			left = len(samples) - i
+			break
+		}
+		s.text = strings.ReplaceAll(s.text, "http://localhost:8080", url)
+		script.WriteString(s.step(t, dir))
+	}
+	runScript(t, dir, script.String(), issuer)
+	return left
+}
+
+func needsAgent(s sample) bool {
+	return s.language == "sh" && s.says("in the background") && strings.HasPrefix(s.text, agentName)
+}
+
+func hasAgent() bool {
+	_, err := os.Stat(filepath.Join(programs, agentName))
+	return err == nil
+}
+
+// step is a sample as a part of the script; nothing where it is not to be run.
+func (s sample) step(t testing.TB, dir string) string {
+	t.Helper()
+	heading := fmt.Sprintf("echo '--- line %d'\n", s.line)
+	_, not := s.reason()
+	switch {
+	case not || s.says("the gateway"):
+		return ""
+	case s.says("in the background"):
+		return heading + strings.TrimSpace(s.text) + " &\nbackground=\"$background $!\"\n"
+	case s.language == "go":
+		root, err := filepath.Abs("..")
+		require.NoError(t, err)
+		program := filepath.Join(dir, fmt.Sprintf("line%d.go", s.line))
+		require.NoError(t, os.WriteFile(program, []byte(s.text), 0o600))
+		return heading + fmt.Sprintf("(cd %q && go run %q)\n", root, program)
+	case s.language == "sh":
+		return heading + s.text
+	}
+	return ""
+}
+
+// runScript runs a script, of which no part may fail, also not in a pipe. What it leaves in the background ends with it.
+func runScript(t testing.TB, dir, script, issuer string) {
+	t.Helper()
+	require.NoError(t, os.Symlink(programs, filepath.Join(dir, "bin")))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", "background=; trap 'kill $background 2>/dev/null || true' EXIT\n"+script)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "FIELDGATE_DEV_ISSUER="+issuer)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = 5 * time.Second
+	require.NoError(t, cmd.Run(), "%s", out.String())
+}
+
+// startGateway starts `fieldgate dev`, which ends with the test.
+func startGateway(t testing.TB) (url, issuer string) {
+	t.Helper()
+	addr, people := freeAddr(t), freeAddr(t)
+	cmd := exec.Command(filepath.Join(programs, "fieldgate"), "dev")
+	cmd.Env = append(os.Environ(), "FIELDGATE_ADDR="+addr, "FIELDGATE_METRICS_ADDR=off", "FIELDGATE_DEV_ISSUER_ADDR="+people)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	require.Eventually(t, func() bool {
+		response, err := http.Get("http://" + addr + "/healthz")
+		if err == nil {
+			response.Body.Close()
+		}
+		return err == nil && response.StatusCode == http.StatusOK
+	}, 10*time.Second, 10*time.Millisecond, "the gateway does not start")
+	return "http://" + addr, "http://" + people
+}
+
+// freeAddr finds an address on which nobody listens.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	return listener.Addr().String()
+}
