@@ -1,0 +1,50 @@
+import type { Command } from "@fieldgate/client";
+import { useState } from "preact/hooks";
+import { CommandCard } from "./CommandCard.js";
+import { Decide } from "./Decide.js";
+import { decided, inbox } from "./fleet.js";
+import { Loading } from "./ui.js";
+
+/** The commands that wait for a person, and what became of them. */
+export function Inbox() {
+  const [deciding, setDeciding] = useState<{ command: Command; approve: boolean }>();
+  const waiting = inbox.value;
+  return (
+    <>
+      <h1>Inbox</h1>
+      {waiting === undefined && <Loading what="what waits for a decision" />}
+      {waiting?.length === 0 && <p class="empty">Nothing waits for a decision.</p>}
+      <ul class="cards">
+        {waiting?.map((command) => (
+          <CommandCard key={command.id} command={command} open>
+            {command.mayDecide ? (
+              <div class="actions">
+                <button type="button" class="primary" onClick={() => setDeciding({ command, approve: true })}>
+                  Approve…
+                </button>
+                <button type="button" onClick={() => setDeciding({ command, approve: false })}>
+                  Reject…
+                </button>
+              </div>
+            ) : (
+              command.whyNot && <p class="fine">You cannot decide over it: {lowerFirst(command.whyNot)}</p>
+            )}
+          </CommandCard>
+        ))}
+      </ul>
+      {decided.value.length > 0 && (
+        <section aria-labelledby="became">
+          <h2 id="became">What became of them</h2>
+          <ul class="cards">
+            {decided.value.map((command) => (
+              <CommandCard key={command.id} command={command} />
+            ))}
+          </ul>
+        </section>
+      )}
+      {deciding && <Decide {...deciding} onClose={() => setDeciding(undefined)} />}
+    </>
+  );
+}
+
+const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1);
