@@ -10,14 +10,16 @@ STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 ASYNCAPI    := .ci/asyncapi
 TYPESCRIPT  := clients/typescript
+CONSOLE     := clients/console
 
-.PHONY: help build run demo generate test test-balancer bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy node typescript typescript-check typescript-test
+.PHONY: help build run demo generate test test-kill test-balancer test-browser bench bench-sockets check format vet lint drift contract asyncapi vulncheck redis haproxy chromium node typescript typescript-check typescript-test console console-check
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## Build bin/fieldgate.
+build: ## Build bin/fieldgate and bin/fieldgate-agent.
 	@$(BUILD) -o bin/fieldgate ./cmd/fieldgate
+	@$(BUILD) -o bin/fieldgate-agent ./cmd/fieldgate-agent
 
 run: build ## Start a gateway that needs nothing, and say what to try.
 	@./bin/fieldgate dev
@@ -31,7 +33,7 @@ generate: $(TYPESCRIPT)/node_modules/.package-lock.json ## Make the server and t
 
 test: redis ## Run every test; installs redis-server where it may.
 	@for module in $(MODULES); do (cd $$module && go test $(RACE) -timeout 15m ./...) || exit 1; done
-	@$(MAKE) --no-print-directory typescript-test
+	@$(MAKE) --no-print-directory typescript-test test-browser
 
 bench: redis ## Measure the queue into docs/performance.md, then the rest that has a bar; takes minutes.
 	@FIELDGATE_MEASURE=full go test -count=1 -timeout 30m -v ./gateway/measure
@@ -40,10 +42,13 @@ bench: redis ## Measure the queue into docs/performance.md, then the rest that h
 bench-sockets: redis ## Measure 10,000 sockets and the way of a command; takes minutes.
 	@FIELDGATE_MEASURE_SOCKETS=full go test -count=1 -timeout 15m -v -run '^TestMeasureSockets$$' ./gateway
 
+test-kill: ## Kill the agent a hundred times at its work.
+	@FIELDGATE_TEST_KILLS=100 go test -count=1 -timeout 10m -v -run Killed ./cmd/fieldgate-agent
+
 test-balancer: redis haproxy ## Test behind a real balancer; installs haproxy where it may.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run 'Balancer|RollingRestart' ./gateway
 
-check: format vet lint drift contract asyncapi typescript-check ## Check what needs no test: format, vet, lint, drift, contracts.
+check: format vet lint drift contract asyncapi typescript-check console-check ## Check what needs no test: format, vet, lint, drift, contracts.
 
 format:
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
@@ -84,6 +89,20 @@ typescript-test: $(TYPESCRIPT)/node_modules/.package-lock.json
 $(TYPESCRIPT)/node_modules/.package-lock.json: $(TYPESCRIPT)/package-lock.json | node
 	@cd $(TYPESCRIPT) && npm ci --loglevel=error && touch node_modules/.package-lock.json
 
+console: $(CONSOLE)/node_modules/.package-lock.json $(TYPESCRIPT)/node_modules/.package-lock.json ## Build the console into api/console.
+	@npm --prefix $(CONSOLE) run --silent build
+
+# The types and the style are right, and what is built is what the sources give.
+console-check: $(CONSOLE)/node_modules/.package-lock.json $(TYPESCRIPT)/node_modules/.package-lock.json
+	@npm --prefix $(CONSOLE) run --silent check
+
+test-browser: chromium $(CONSOLE)/node_modules/.package-lock.json ## Test the console in a browser; installs chromium where it may.
+	@go build -o $(CONSOLE)/.build/ ./cmd/fieldgate ./cmd/fieldgate-agent
+	@npm --prefix $(CONSOLE) test --silent
+
+$(CONSOLE)/node_modules/.package-lock.json: $(CONSOLE)/package-lock.json | node
+	@cd $(CONSOLE) && npm ci --loglevel=error && touch node_modules/.package-lock.json
+
 vulncheck: ## Look the dependencies up in the vulnerability database (online).
 	@for module in $(MODULES); do (cd $$module && $(GOVULNCHECK) ./...) || exit 1; done
 
@@ -103,6 +122,15 @@ haproxy:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends haproxy >/dev/null; \
 	else \
 		echo "these tests need haproxy: install it (Debian: sudo apt-get install haproxy, macOS: brew install haproxy)"; exit 1; \
+	fi
+
+chromium:
+	@command -v chromium >/dev/null 2>&1 || [ -n "$$FIELDGATE_TEST_CHROMIUM" ] && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+		echo "installing chromium for the tests"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else \
+		echo "these tests need Chromium: install it (Debian: sudo apt-get install chromium), or name it in FIELDGATE_TEST_CHROMIUM"; exit 1; \
 	fi
 
 node:

@@ -39,8 +39,12 @@ var rooms = map[string]string{
 	"gateway":             ". api api/problem api/request realtime customer device handlers queue ratelimit session store",
 	"gateway/measure":     "", // tests alone
 	"cmd/fieldgate":       "gateway customer/issuer device queue ratelimit clients/go",
-	"cmd/fieldgate-agent": "clients/go",
-	"realtime":            ". store",
+	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation",
+
+	"cmd/fieldgate-agent/diagnostics": "clients/go clients/go/agent cmd/fieldgate-agent/process",
+	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process",
+	"cmd/fieldgate-agent/process":     "clients/go/agent",
+	"realtime":                        ". store",
 }
 
 // imports asks the toolchain what the packages in a directory import of us.

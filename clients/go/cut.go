@@ -15,6 +15,14 @@ const (
 // all, so that even a dump of zeros, of six bytes each, leaves room for the rest.
 const maxEncoded = 768 << 10
 
+// Fit cuts the texts of a result as [DeviceClient.Submit] does, for who keeps results until
+// they can be sent: a longer one need not be kept.
+func Fit(outcome ResultRequest) ResultRequest {
+	outcome.Output = cut(outcome.Output, MaxOutput)
+	outcome.Error = cut(outcome.Error, MaxError)
+	return outcome
+}
+
 // cut makes a text fit a limit in characters. The same text is always cut in the same
 // way, so that a repeated result stays the same result.
 func cut(text string, limit int) string {

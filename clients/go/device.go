@@ -63,8 +63,7 @@ func (d *DeviceClient) Release(ctx context.Context, commandID string, release Re
 // Output beyond MaxOutput and an Error beyond MaxError are cut, with a last line that
 // says so, and so is Output that is too large as JSON. Data is sent as it is.
 func (d *DeviceClient) Submit(ctx context.Context, commandID string, outcome ResultRequest) (RecordedResult, error) {
-	outcome.Output = cut(outcome.Output, MaxOutput)
-	outcome.Error = cut(outcome.Error, MaxError)
+	outcome = Fit(outcome)
 	return result[RecordedResult](d.api.SubmitResult(ctx, commandID, outcome))
 }
 

@@ -133,8 +133,7 @@ type releaseFrame struct {
 // Submit is [DeviceClient.Submit] over the socket, or over HTTP if the result is too
 // large for a frame.
 func (s *DeviceSocket) Submit(ctx context.Context, commandID string, outcome ResultRequest) (RecordedResult, error) {
-	outcome.Output = cut(outcome.Output, MaxOutput)
-	outcome.Error = cut(outcome.Error, MaxError)
+	outcome = Fit(outcome)
 	recorded, err := hold[RecordedResult](ctx, s, "result", struct {
 		CommandID string `json:"commandId"`
 		ResultRequest

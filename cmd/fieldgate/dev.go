@@ -42,7 +42,11 @@ func (c *devCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	welcome(os.Stdout, "http://"+reachable(g.Addr()), people, cfg.Embedded)
+	url := "http://" + reachable(g.Addr())
+	welcome(os.Stdout, url, people, cfg.Embedded)
+	if cfg.Embedded {
+		go offerAgent(ctx, os.Stdout, url, people) // which is answered once the gateway runs
+	}
 	return g.Run(ctx)
 }
 

@@ -3,7 +3,9 @@ package main_test
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -57,6 +59,31 @@ func TestWhatDevPrintsCanBePastedIntoAShell(t *testing.T) {
 	require.NotEmpty(t, made.ActivationCode)
 	require.Equal(t, http.StatusOK, status(url+"/docs"))
 	require.Contains(t, p.out.String(), "nothing is kept")
+}
+
+// offered is the line that dev prints to start an agent.
+var offered = regexp.MustCompile(`(?m)^.*fieldgate-agent --url .+$`)
+
+func TestTheAgentThatDevOffersJoinsByPastingOneLine(t *testing.T) {
+	t.Parallel()
+	build := exec.Command("go", "build", "-o", filepath.Join(filepath.Dir(program), "fieldgate-agent"), "../fieldgate-agent")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	p, url, issuer := dev(t)
+	eventually(t, func() bool { return offered.MatchString(p.out.String()) }, "it does not say how to start an agent")
+	agent := exec.CommandContext(t.Context(), "sh", "-c", "exec "+offered.FindString(p.out.String()))
+	agent.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir()}
+	require.NoError(t, agent.Start())
+	defer func() { _, _ = agent.Process.Kill(), agent.Wait() }()
+
+	token, _, _ := once(t, []string{"FIELDGATE_DEV_ISSUER=" + issuer}, "token")
+	gate, err := client.New(url)
+	require.NoError(t, err)
+	alice := gate.Customer(client.Bearer(strings.TrimSpace(token)))
+	eventually(t, func() bool {
+		devices, err := alice.Devices(t.Context(), client.ListDevicesParams{})
+		return err == nil && len(devices.Items) == 1 && devices.Items[0].Presence == client.DevicePresenceOnline
+	}, "the device does not come online")
 }
 
 func TestTokenPrintsATokenThatWorks(t *testing.T) {

@@ -1,0 +1,115 @@
+package agent_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/fieldgate/fieldgate/clients/go/agent"
+)
+
+// A device from its first switching on. Run goes on until its context ends, which here is
+// when the gateway has heard of the result.
+func Example() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	url := exampleGateway(cancel)
+	dir, err := os.MkdirTemp("", "pump-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+
+	device, err := agent.New(agent.Config{
+		URL:            url,
+		StateFile:      filepath.Join(dir, "device.json"), // a real one survives a reboot
+		ActivationCode: "7K2M-Q9TX-4WPA",
+		Version:        "2.8.1",
+		Logger:         slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	device.Handle("service.restart", func(ctx context.Context, command agent.Command) (agent.Result, error) {
+		wanted, err := agent.Parameters[struct {
+			Service string `json:"service"`
+		}](command)
+		if err != nil {
+			return agent.Result{}, err
+		}
+		if wanted.Service != "telemetry" {
+			return agent.Result{}, agent.Fail("unknown_service", "there is no such service on this device")
+		}
+		fmt.Println("restarting", wanted.Service)
+		return agent.Result{Output: "restarted", Data: map[string]int{"pid": 4711}}, nil
+	})
+	if err := device.Run(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// restarting telemetry
+}
+
+// A command that only looks may be done again after a loss of power; one that takes long
+// stops when somebody wants that.
+func ExampleAgent_Handle() {
+	device, err := agent.New(agent.Config{URL: "https://gateway.example.com", StateFile: "/var/lib/pump/device.json"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	device.Handle("diagnostic.uptime", func(context.Context, agent.Command) (agent.Result, error) {
+		text, err := os.ReadFile("/proc/uptime")
+		return agent.Result{Output: string(text)}, err
+	}, agent.Repeatable())
+	device.Handle("valve.close", func(ctx context.Context, _ agent.Command) (agent.Result, error) {
+		for turn := range 40 {
+			select {
+			case <-ctx.Done(): // cancelled, too slow, or the agent is to end
+				return agent.Result{Data: map[string]int{"turns": turn}}, ctx.Err()
+			default:
+				closeBit()
+			}
+		}
+		return agent.Result{Output: "closed"}, nil
+	})
+	fmt.Println("ready to Run")
+	// Output: ready to Run
+}
+
+func closeBit() {}
+
+// exampleGateway has one command to do, and calls back when its result is there. It ends
+// with the process.
+func exampleGateway(reported func()) (url string) {
+	answer := func(status int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	var given atomic.Bool
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /api/v1/device/register", answer(201, `{"deviceId":"dev_1","deviceSecret":"s3cret","registeredAt":"2025-11-22T20:15:04.120Z"}`))
+	mux.HandleFunc("POST /api/v1/device/auth", answer(200, `{"token":"q8Zr1vTn","expiresInSeconds":604800,"expiresAt":"2025-11-29T20:15:04.120Z","deviceId":"dev_1"}`))
+	mux.HandleFunc("POST /api/v1/device/heartbeat", answer(200, `{"serverTime":"2025-11-22T20:15:05.000Z","nextHeartbeatMs":30000,"pendingCommands":1,"cancelRequested":[]}`))
+	mux.HandleFunc("POST /api/v1/device/commands/claim", func(w http.ResponseWriter, r *http.Request) {
+		if given.Swap(true) {
+			<-r.Context().Done()
+			return
+		}
+		answer(200, `{"commands":[{"id":"cmd_1","type":"service.restart","parameters":{"service":"telemetry"},"claimToken":"t4Xn8qLz","leaseRemainingMs":60000}]}`)(w, r)
+	})
+	mux.HandleFunc("POST /api/v1/device/commands/cmd_1/result", func(w http.ResponseWriter, r *http.Request) {
+		answer(200, `{"commandId":"cmd_1","status":"succeeded","late":false,"duplicate":false}`)(w, r)
+		reported()
+	})
+	return httptest.NewServer(mux).URL
+}

@@ -1,0 +1,20 @@
+// Command agentonly is a firmware with one handler and nothing else, to see what the agent
+// weighs.
+package main
+
+import (
+	"context"
+	"log"
+	"os"
+
+	"github.com/fieldgate/fieldgate/clients/go/agent"
+)
+
+func main() {
+	device, err := agent.New(agent.Config{URL: os.Args[1], StateFile: os.Args[2], ActivationCode: os.Args[3]})
+	if err != nil {
+		log.Fatal(err)
+	}
+	device.Handle("diagnostic.nothing", func(context.Context, agent.Command) (agent.Result, error) { return agent.Result{}, nil })
+	log.Fatal(device.Run(context.Background()))
+}

@@ -1,0 +1,233 @@
+package diagnostics
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/clients/go/agent"
+)
+
+// ask runs a diagnostic, and gives the data of its result and the code of its failure.
+func ask(t testing.TB, commandType, parameters string) (output string, data map[string]any, code string) {
+	t.Helper()
+	result, err := handlers[commandType](t.Context(), agent.Command{Parameters: json.RawMessage(parameters)})
+	if failure, ok := errors.AsType[*agent.Failure](err); ok {
+		code = failure.Code
+	} else {
+		require.NoError(t, err)
+	}
+	text, err := json.Marshal(result.Data)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &data))
+	return result.Output, data, code
+}
+
+// address is where a server of a test listens, as parameters.
+func address(t testing.TB, server string) string {
+	t.Helper()
+	u, err := url.Parse(server)
+	require.NoError(t, err)
+	return `{"host":"` + u.Hostname() + `","port":` + u.Port() + `}`
+}
+
+// nobody is a port on which nobody listens.
+func nobody(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	return "http://" + listener.Addr().String()
+}
+
+func TestParametersThatAreNotMeantAreRefused(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 3000)
+	for commandType, wrong := range map[string][]string{
+		"diagnostic.dns":        {`{}`, `{"host":""}`, `{"host":"-c"}`, `{"host":"a b"}`, `{"host":"a;b"}`, `{"host":"` + long + `"}`, `{"host":"a","type":"MX"}`, `{"host":"fe80::1%eth0"}`},
+		"diagnostic.ping":       {`{}`, `{"host":"-f"}`, `{"host":"127.0.0.1","count":1000}`, `{"host":"$(reboot)"}`},
+		"diagnostic.traceroute": {`{}`, `{"host":"--help"}`},
+		"diagnostic.tcp":        {`{"host":"a"}`, `{"host":"a","port":0}`, `{"host":"a","port":65536}`, `{"host":"a","port":"80"}`},
+		"diagnostic.tls":        {`{"host":"a"}`, `{"host":"/etc/passwd","port":443}`},
+		"diagnostic.http":       {`{}`, `{"url":"file:///etc/passwd"}`, `{"url":"http://"}`, `{"url":"http://u:p@h/"}`, `{"url":"http://h/` + long + `"}`, `{"url":"http://h","method":"POST"}`},
+		"diagnostic.log":        {`{}`, `{"unit":"a","lines":0}`, `{"unit":"a","lines":2001}`, `{"unit":"--vacuum-size=1","lines":1}`, `{"unit":"a b","lines":1}`, `{"unit":"*","lines":1}`},
+		"diagnostic.system":     {`{"verbose":true}`, `[]`},
+		"diagnostic.interfaces": {`{"name":"eth0"}`},
+		"diagnostic.disk":       {`{"path":"/"}`},
+	} {
+		for _, parameters := range wrong {
+			_, _, code := ask(t, commandType, parameters)
+			require.Equal(t, agent.CodeInvalidParameters, code, "%s %.100s", commandType, parameters)
+		}
+	}
+}
+
+func TestNamesAreLookedUp(t *testing.T) {
+	t.Parallel()
+	output, data, code := ask(t, "diagnostic.dns", `{"host":"localhost"}`)
+	require.Empty(t, code)
+	require.Contains(t, output, "localhost is ")
+	require.NotEmpty(t, data["addresses"])
+	_, _, code = ask(t, "diagnostic.dns", `{"host":"no-such-host.invalid"}`)
+	require.Contains(t, []string{"host_not_found", "dns_failed", "dns_timeout"}, code) // as the machine's resolver has it
+}
+
+func TestConnectionsAreMadeOrSayWhyNot(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	output, data, code := ask(t, "diagnostic.tcp", address(t, server.URL))
+	require.Empty(t, code)
+	require.Contains(t, output, "connected to "+server.Listener.Addr().String())
+	require.Equal(t, server.Listener.Addr().String(), data["remote"])
+	for _, commandType := range []string{"diagnostic.tcp", "diagnostic.tls"} {
+		_, _, code = ask(t, commandType, address(t, nobody(t)))
+		require.Equal(t, "connection_refused", code, commandType)
+	}
+	_, _, code = ask(t, "diagnostic.http", `{"url":"`+nobody(t)+`"}`)
+	require.Equal(t, "connection_refused", code)
+	_, _, code = ask(t, "diagnostic.tls", address(t, server.URL))
+	require.Equal(t, "tls_failed", code, "who listens does not speak TLS")
+}
+
+func TestAChainIsShownEvenIfItIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	output, data, code := ask(t, "diagnostic.tls", address(t, server.URL))
+	require.Empty(t, code)
+	require.Equal(t, "TLS 1.3", data["version"])
+	require.Equal(t, []any{"TLS 1.2", "TLS 1.3"}, data["versions"])
+	require.Equal(t, false, data["trusted"])
+	require.Contains(t, data["problem"], "unknown authority")
+	chain := data["chain"].([]any)[0].(map[string]any)
+	expires, err := time.Parse(time.RFC3339, chain["notAfter"].(string))
+	require.NoError(t, err)
+	require.Equal(t, server.Certificate().NotAfter.UTC(), expires)
+	require.Contains(t, output, "does not trust the chain")
+
+	_, _, code = ask(t, "diagnostic.http", `{"url":"`+server.URL+`"}`)
+	require.Equal(t, "certificate_invalid", code)
+}
+
+func TestAPageIsTimedButNeitherFollowedNorRead(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		require.Equal(t, http.MethodGet, r.Method)
+		if r.URL.Path == "/endless" {
+			_, _ = io.WriteString(w, strings.Repeat("secret", 1<<20))
+			return
+		}
+		http.Redirect(w, r, "/endless", http.StatusFound)
+	}))
+	t.Cleanup(server.Close)
+	output, data, code := ask(t, "diagnostic.http", `{"url":"`+server.URL+`/a"}`)
+	require.Empty(t, code)
+	require.EqualValues(t, http.StatusFound, data["status"])
+	require.Contains(t, output, "302 Found")
+	require.Greater(t, data["totalMs"], 0.0)
+	output, data, code = ask(t, "diagnostic.http", `{"url":"`+server.URL+`/endless"}`)
+	require.Empty(t, code)
+	require.EqualValues(t, maxBody, data["bytes"])
+	require.Equal(t, false, data["complete"])
+	require.NotContains(t, output, "secret")
+}
+
+func TestADiagnosticStopsWhenItIsCancelled(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = silent.Close() })
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	for commandType, parameters := range map[string]string{
+		"diagnostic.http": `{"url":"http://` + silent.Addr().String() + `"}`,
+		"diagnostic.tls":  address(t, "http://"+silent.Addr().String()),
+	} {
+		_, err := handlers[commandType](ctx, agent.Command{Parameters: json.RawMessage(parameters)})
+		require.ErrorIs(t, err, context.Canceled, commandType)
+	}
+}
+
+func TestTheMachineIsDescribed(t *testing.T) {
+	t.Parallel()
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	_, data, code := ask(t, "diagnostic.system", `{}`)
+	require.Empty(t, code)
+	require.Equal(t, host, data["hostname"])
+	require.Greater(t, data["memoryTotalBytes"], data["memoryAvailableBytes"])
+	output, _, code := ask(t, "diagnostic.interfaces", `{}`)
+	require.Empty(t, code)
+	require.Contains(t, output, "127.0.0.1/8")
+	_, data, code = ask(t, "diagnostic.disk", `{}`)
+	require.Empty(t, code)
+	require.NotEmpty(t, data["fileSystems"])
+}
+
+func TestOnlyFileSystemsOfTheMachineAreLookedAt(t *testing.T) {
+	t.Parallel()
+	list := `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+23 22 0:5 / /proc rw - proc proc rw
+24 22 0:40 / /mnt/far rw - nfs4 server:/export rw
+25 22 8:1 /var /also/var rw - ext4 /dev/sda1 rw
+26 22 8:2 / /mnt/with\040space rw - vfat /dev/sda2 rw
+nonsense
+`
+	require.Equal(t, []mount{{"/", "ext4"}, {"/mnt/with space", "vfat"}}, mountPoints(list))
+}
+
+// What of these is there and permitted differs between machines: each must either work or
+// say clearly that it cannot.
+func TestWhatTheMachineDoesNotOfferFailsWithAClearCode(t *testing.T) {
+	t.Parallel()
+	output, data, code := ask(t, "diagnostic.ping", `{"host":"127.0.0.1"}`)
+	if code == "" {
+		require.NotEmpty(t, output)
+		if data != nil {
+			require.EqualValues(t, pings, data["received"])
+		}
+	} else {
+		require.Equal(t, "not_permitted", code, output)
+	}
+	for commandType, c := range map[string]struct{ parameters, program, code string }{
+		"diagnostic.traceroute": {`{"host":"127.0.0.1"}`, "traceroute tracepath", "not_permitted"},
+		"diagnostic.log":        {`{"unit":"no-such-unit","lines":5}`, "journalctl", "not_available"},
+	} {
+		_, _, code := ask(t, commandType, c.parameters)
+		if installed(c.program) {
+			require.NotEqual(t, "not_available", code, commandType)
+			continue
+		}
+		require.Equal(t, c.code, code, commandType)
+	}
+}
+
+func installed(programs string) bool {
+	for _, program := range strings.Fields(programs) {
+		if _, err := exec.LookPath(program); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func TestPortsAreNumbers(t *testing.T) {
+	t.Parallel()
+	for port, good := range map[int]bool{-1: false, 0: false, 1: true, 65535: true, 65536: false} {
+		require.Equal(t, good, checkPort(port) == nil, strconv.Itoa(port))
+	}
+}

@@ -1,0 +1,73 @@
+package diagnostics
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/fieldgate/fieldgate/clients/go/agent"
+)
+
+// networkFailure gives what went wrong on the network its code: host_not_found, dns_timeout,
+// dns_failed, connection_refused, unreachable, timeout, certificate_invalid, tls_failed,
+// or connection_failed. What was stopped stays what it is.
+func networkFailure(ctx context.Context, what string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return agent.Fail(networkCode(err), what+": %w", err)
+}
+
+func networkCode(err error) string {
+	if failed, ok := errors.AsType[*net.DNSError](err); ok {
+		return resolverCode(failed)
+	}
+	if code := certificateCode(err); code != "" {
+		return code
+	}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection_refused"
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		return "unreachable"
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), timedOut(err):
+		return "timeout"
+	}
+	return "connection_failed"
+}
+
+func resolverCode(failed *net.DNSError) string {
+	switch {
+	case failed.IsNotFound:
+		return "host_not_found"
+	case failed.IsTimeout:
+		return "dns_timeout"
+	}
+	return "dns_failed"
+}
+
+// certificateCode is empty where TLS is not what failed.
+func certificateCode(err error) string {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "certificate_invalid"
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "certificate_invalid"
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return "tls_failed"
+	}
+	if _, ok := errors.AsType[tls.AlertError](err); ok {
+		return "tls_failed"
+	}
+	return ""
+}
+
+func timedOut(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout()
+}

@@ -1,0 +1,47 @@
+package diagnostics
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/fieldgate/fieldgate/clients/go/agent"
+)
+
+// endpoint is where to connect to.
+type endpoint struct {
+	Host string `json:"host"`
+	Port int    `json:"port"`
+}
+
+func (e endpoint) check() error {
+	if err := checkHost(e.Host); err != nil {
+		return err
+	}
+	return checkPort(e.Port)
+}
+
+func (e endpoint) address() string { return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) }
+
+// dial is diagnostic.tcp {host, port}: whether a connection can be made.
+func dial(ctx context.Context, command agent.Command) (agent.Result, error) {
+	wanted, err := parameters[endpoint](command)
+	if err != nil {
+		return agent.Result{}, err
+	}
+	dialer := net.Dialer{Timeout: patience}
+	start := time.Now()
+	connection, err := dialer.DialContext(ctx, "tcp", wanted.address())
+	if err != nil {
+		return agent.Result{}, networkFailure(ctx, "connecting", err)
+	}
+	took := since(start)
+	defer connection.Close()
+	remote, local := connection.RemoteAddr().String(), connection.LocalAddr().String()
+	return agent.Result{
+		Output: fmt.Sprintf("connected to %s from %s (%s)", remote, local, took),
+		Data:   map[string]any{"remote": remote, "local": local, "durationMs": milliseconds(took)},
+	}, nil
+}

@@ -1,0 +1,93 @@
+// Package process runs programs of the machine under a bound: no shell, a small
+// environment, output of a limited size, and nothing left behind.
+package process
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/fieldgate/fieldgate/clients/go/agent"
+)
+
+// killAfter is how long a program has to end by itself once it is asked to.
+const killAfter = 3 * time.Second
+
+// Program is what to run.
+type Program struct {
+	Path string
+	Args []string
+	Dir  string   // default: the root directory
+	Env  []string // besides PATH, HOME and LANG
+}
+
+// Ended is how a program ended.
+type Ended struct {
+	Output string // both streams, as they came; the middle is left out where it is too much
+	Code   int    // -1 if a signal ended it
+	State  string // in words
+}
+
+// Run runs a program to its end. When the context ends, the program and all that it has
+// started are asked to end, and killed three seconds later; the error is then that of the
+// context. That the program fails is no error.
+func Run(ctx context.Context, p Program) (Ended, error) {
+	var output tail
+	command := exec.CommandContext(ctx, p.Path, p.Args...)
+	command.Dir, command.Stdout, command.Stderr = p.Dir, &output, &output
+	if p.Dir == "" {
+		command.Dir = "/"
+	}
+	command.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "LANG=C.UTF-8"}, p.Env...)
+	group(command)
+	err := runOnOneThread(command)
+	killGroup(command)
+	ended := Ended{Output: output.String(), Code: -1}
+	if command.ProcessState != nil {
+		ended.Code, ended.State = command.ProcessState.ExitCode(), command.ProcessState.String()
+	}
+	return ended, failure(ctx, err)
+}
+
+// failure makes of how a run ended what is to be reported.
+func failure(ctx context.Context, err error) error {
+	var exited *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil, errors.As(err, &exited), errors.Is(err, exec.ErrWaitDelay):
+		return nil
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return agent.Fail("not_available", "the program, or what runs it, is not on this device: %w", err)
+	case errors.Is(err, os.ErrPermission):
+		return agent.Fail("not_permitted", "the agent may not run the program: %w", err)
+	}
+	return agent.Fail("not_started", "the program could not be run: %w", err)
+}
+
+// group makes the program the head of a process group, which ends with the context.
+func group(command *exec.Cmd) {
+	command.SysProcAttr = attributes()
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGTERM) }
+	command.WaitDelay = killAfter
+}
+
+// killGroup ends what the program has left running.
+func killGroup(command *exec.Cmd) {
+	if command.Process != nil {
+		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
+	}
+}
+
+// runOnOneThread keeps the thread that starts the program until the program has ended: for
+// the kernel, the parent whose death it dies of is that thread.
+func runOnOneThread(command *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return command.Run()
+}
