@@ -14,6 +14,7 @@ export function Inbox() {
       <h1>Inbox</h1>
       {waiting === undefined && <Loading what="what waits for a decision" />}
       {waiting?.length === 0 && <p class="empty">Nothing waits for a decision.</p>}
+      {waiting && waiting.length > 0 && <h2 class="unseen">What waits for a decision</h2>}
       <ul class="cards">
         {waiting?.map((command) => (
           <CommandCard key={command.id} command={command} open>

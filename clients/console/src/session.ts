@@ -38,15 +38,23 @@ let tokens: Tokens | undefined;
 /** Signs in whoever was before the reload, or comes by a link. */
 export function begin(given: Config): void {
   config = given;
-  const linked = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (linked !== null) history.replaceState(null, "", location.pathname); // at once, whatever comes of it
-  if (linked && config.tokenLinks) sessionStorage.setItem(place, JSON.stringify({ access: linked }));
+  takeLink();
+  addEventListener("hashchange", () => takeLink() && location.reload());
   const kept = sessionStorage.getItem(place);
   try {
     if (kept) keep(JSON.parse(kept));
   } catch {
     sessionStorage.removeItem(place);
   }
+}
+
+/** Takes a token out of the address at once, and uses it if links may sign in. */
+function takeLink(): boolean {
+  const linked = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (linked === null) return false;
+  history.replaceState(null, "", location.pathname);
+  if (config.tokenLinks) sessionStorage.setItem(place, JSON.stringify({ access: linked }));
+  return config.tokenLinks;
 }
 
 /** Signs in with an access token; throws if it is none. */

@@ -15,10 +15,11 @@ test("a command goes its whole way through the page", async ({ page, gateway, ag
   expect(command).toContain(`fieldgate-agent --url ${gateway.url} --state `);
   expect(command).toContain(`--activation-code ${code} --scripts `);
   await page.getByRole("button", { name: "Done" }).click();
-  await expect(page.getByText("provisioned")).toBeVisible();
+  const row = page.getByRole("listitem").filter({ hasText: "Pump 7" });
+  await expect(row.getByText("provisioned")).toBeVisible();
 
   await agent(gateway.url, code);
-  await expect(page.getByText("online", { exact: true })).toBeVisible();
+  await expect(row.getByText("online", { exact: true })).toBeVisible();
   await page.getByRole("link", { name: "Pump 7" }).click();
   await page.getByRole("button", { name: "Open a session…" }).click();
   await page.getByLabel("What it is about").fill("Telemetry stopped");

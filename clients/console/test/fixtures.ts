@@ -65,7 +65,8 @@ export const test = base.extend<Fixtures>({
     await ended(process_);
   },
 
-  page: async ({ page, tolerated }, use, info) => {
+  // It needs the gateway so that it ends before that.
+  page: async ({ page, gateway: _, tolerated }, use, info) => {
     const wrong: string[] = [];
     page.on("console", (message) => {
       if (message.type() === "error" || /Content Security|Trusted/.test(message.text())) wrong.push(message.text());
