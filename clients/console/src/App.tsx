@@ -1,5 +1,7 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { Decide } from "./Decide.js";
+import { deciding } from "./DecisionButtons.js";
 import { DevicePage } from "./DevicePage.js";
 import { Devices } from "./Devices.js";
 import { follow, inbox, line, news, reconnect, trouble, unfollow } from "./fleet.js";
@@ -12,7 +14,6 @@ import { Problem } from "./ui.js";
 
 export function App({ config }: { config: Config }) {
   const who = person.value;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another person is another tenant
   useEffect(() => {
     if (!who) return;
     follow(config.live);
@@ -35,9 +36,9 @@ function Console({ who, live }: { who: Person; live: boolean }) {
   }, [place, waiting]);
   return (
     <>
-      <a class="skip" href="#main" onClick={toMain}>
+      <button type="button" class="skip" onClick={toMain}>
         Skip to the content
-      </a>
+      </button>
       <header>
         <p class="brand">
           <img src="/console/icon.svg" alt="" width="24" height="24" /> Fieldgate
@@ -74,6 +75,7 @@ function Console({ who, live }: { who: Person; live: boolean }) {
         {place === "devices" && (id ? <DevicePage key={id} id={id} /> : <Devices />)}
         {place === "sessions" && (id ? <SessionPage key={id} id={id} /> : <Sessions />)}
       </main>
+      {deciding.value && <Decide {...deciding.value} onClose={decided} />}
       <p class="unseen" aria-live="polite">
         {news.value}
       </p>
@@ -105,8 +107,12 @@ function LineBanner({ live }: { live: boolean }) {
   );
 }
 
-function toMain(event: Event): void {
-  event.preventDefault(); // the fragment is for places
+function decided(): void {
+  deciding.value = undefined;
+}
+
+// A button and no link: the fragment of the address is for places.
+function toMain(): void {
   document.getElementById("main")?.focus();
 }
 

@@ -1,15 +1,18 @@
 import type { Command } from "@fieldgate/client";
 import type { ComponentChildren } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { nameOf } from "./fleet.js";
 import { Badge, Json, Output, Time, Words } from "./ui.js";
 
 /** One command: what was asked for, by whom, what was decided and what came of it. */
-export function CommandCard(props: { command: Command; open?: boolean; children?: ComponentChildren }) {
+export function CommandCard(props: Props) {
   const { command } = props;
+  const element = useRef<HTMLLIElement>(null);
+  useLayoutEffect(() => () => saveFocus(element.current), []);
   return (
-    <li class="card" id={command.id}>
+    <li class="card" ref={element}>
       <div class="head">
-        <h3>
+        <h3 id={command.id}>
           <code>{command.type}</code>
         </h3>
         <Badge of={command.status} />
@@ -22,9 +25,11 @@ export function CommandCard(props: { command: Command; open?: boolean; children?
             <Words>{nameOf(command.deviceId)}</Words>
           </a>
         </Fact>
-        <Fact name="Session">
-          <a href={`#/sessions/${command.sessionId}`}>open</a>
-        </Fact>
+        {!props.inSession && (
+          <Fact name="Session">
+            <a href={`#/sessions/${command.sessionId}`}>Show it</a>
+          </Fact>
+        )}
         <Fact name="Proposed">
           <Time at={command.createdAt} /> by <Words>{command.proposedBy}</Words>
         </Fact>
@@ -52,6 +57,19 @@ export function CommandCard(props: { command: Command; open?: boolean; children?
       {props.children}
     </li>
   );
+}
+
+interface Props {
+  command: Command;
+  /** Whether the parameters are shown from the beginning. */
+  open?: boolean;
+  inSession?: boolean;
+  children?: ComponentChildren;
+}
+
+/** Lets who works with the keyboard go on where the card was. */
+function saveFocus(leaving: HTMLElement | null): void {
+  if (leaving?.contains(document.activeElement)) document.getElementById("main")?.focus({ preventScroll: true });
 }
 
 function Fact({ name, children }: { name: string; children: ComponentChildren }) {
@@ -91,9 +109,7 @@ function Result({ of }: { of: NonNullable<Command["result"]> }) {
   const hasData = of.data && Object.keys(of.data).length > 0;
   return (
     <div class="result">
-      <h4>
-        Result{of.durationMs !== undefined && <span class="fine"> after {(of.durationMs / 1000).toFixed(1)} s</span>}
-      </h4>
+      <h4>Result{of.durationMs !== undefined && <span class="fine"> after {duration(of.durationMs)}</span>}</h4>
       {of.error && <Output text={of.error} label="Error" />}
       {of.output && <Output text={of.output} label="Output" />}
       {hasData && <Json value={of.data} label="Data" />}
@@ -101,3 +117,5 @@ function Result({ of }: { of: NonNullable<Command["result"]> }) {
     </div>
   );
 }
+
+const duration = (ms: number) => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);

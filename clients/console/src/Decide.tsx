@@ -31,7 +31,7 @@ export function Decide(props: { command: Command; approve: boolean; onClose: () 
         </Field>
         <Problem error={error} />
         <div class="actions">
-          <button class={approve ? "primary" : "danger"} disabled={busy}>
+          <button type="submit" class={approve ? "primary" : "danger"} disabled={busy}>
             {approve ? "Approve" : "Reject"}
           </button>
           <button type="button" onClick={onClose}>

@@ -11,7 +11,7 @@ export function DevicePage({ id }: { id: string }) {
   const [device, setDevice] = useState<Device>();
   const [history, setHistory] = useState<Session[]>();
   const [error, setError] = useState<unknown>();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: read again when something happened
+  // Read again when something has happened.
   useEffect(() => {
     const stop = new AbortController();
     Promise.all([
@@ -156,7 +156,7 @@ function OpenSession({ device, onClose }: { device: Device; onClose: () => void 
         </Field>
         <Problem error={error} />
         <div class="actions">
-          <button class="primary" disabled={busy}>
+          <button type="submit" class="primary" disabled={busy}>
             Open
           </button>
           <button type="button" onClick={onClose}>

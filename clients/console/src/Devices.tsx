@@ -86,6 +86,13 @@ export function Presence({ of }: { of: Device }) {
 }
 
 function holds(device: Device, wanted: string): boolean {
-  const words = [device.name, device.location, device.model, device.externalId, device.id, ...Object.values(device.tags)];
+  const words = [
+    device.name,
+    device.location,
+    device.model,
+    device.externalId,
+    device.id,
+    ...Object.values(device.tags),
+  ];
   return words.some((word) => word?.toLowerCase().includes(wanted));
 }

@@ -1,13 +1,10 @@
-import type { Command } from "@fieldgate/client";
-import { useState } from "preact/hooks";
 import { CommandCard } from "./CommandCard.js";
-import { Decide } from "./Decide.js";
+import { DecisionButtons } from "./DecisionButtons.js";
 import { decided, inbox } from "./fleet.js";
 import { Loading } from "./ui.js";
 
 /** The commands that wait for a person, and what became of them. */
 export function Inbox() {
-  const [deciding, setDeciding] = useState<{ command: Command; approve: boolean }>();
   const waiting = inbox.value;
   return (
     <>
@@ -20,12 +17,7 @@ export function Inbox() {
           <CommandCard key={command.id} command={command} open>
             {command.mayDecide ? (
               <div class="actions">
-                <button type="button" class="primary" onClick={() => setDeciding({ command, approve: true })}>
-                  Approve…
-                </button>
-                <button type="button" onClick={() => setDeciding({ command, approve: false })}>
-                  Reject…
-                </button>
+                <DecisionButtons command={command} />
               </div>
             ) : (
               command.whyNot && <p class="fine">You cannot decide over it: {lowerFirst(command.whyNot)}</p>
@@ -43,7 +35,6 @@ export function Inbox() {
           </ul>
         </section>
       )}
-      {deciding && <Decide {...deciding} onClose={() => setDeciding(undefined)} />}
     </>
   );
 }

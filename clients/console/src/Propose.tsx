@@ -68,7 +68,7 @@ export function Propose({ session }: { session: Session }) {
       </div>
       <Problem error={error} />
       <div class="actions">
-        <button class="primary" disabled={busy}>
+        <button type="submit" class="primary" disabled={busy}>
           {busy ? "Proposing…" : "Propose"}
         </button>
       </div>

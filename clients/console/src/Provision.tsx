@@ -30,7 +30,7 @@ export function Provision({ onClose }: { onClose: () => void }) {
         </Field>
         <Problem error={error} />
         <div class="actions">
-          <button class="primary" disabled={busy}>
+          <button type="submit" class="primary" disabled={busy}>
             Provision
           </button>
           <button type="button" onClick={onClose}>

@@ -1,8 +1,8 @@
 import type { Command, Session } from "@fieldgate/client";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { CommandCard } from "./CommandCard.js";
-import { Decide } from "./Decide.js";
-import { gateway, inbox, nameOf, refresh, settled, timeline, type TimelineEvent, view, viewed } from "./fleet.js";
+import { DecisionButtons } from "./DecisionButtons.js";
+import { gateway, inbox, nameOf, refresh, settled, type TimelineEvent, timeline, view, viewed } from "./fleet.js";
 import { Propose } from "./Propose.js";
 import { may } from "./session.js";
 import { Badge, Loading, Problem, Time, useAction, Words } from "./ui.js";
@@ -71,7 +71,6 @@ function Head({ session }: { session: Session }) {
 }
 
 function Commands({ of }: { of: Session }) {
-  const [deciding, setDeciding] = useState<{ command: Command; approve: boolean }>();
   const all = of.commands ?? [];
   const decidable = new Set(inbox.value?.filter((command) => command.mayDecide).map((command) => command.id));
   return (
@@ -79,24 +78,14 @@ function Commands({ of }: { of: Session }) {
       {all.length === 0 && <p class="empty">No command was proposed in this session.</p>}
       <ul class="cards">
         {[...all].reverse().map((command) => (
-          <CommandCard key={command.id} command={command} open={command.status === "pending_approval"}>
+          <CommandCard key={command.id} command={command} inSession open={command.status === "pending_approval"}>
             <div class="actions">
-              {decidable.has(command.id) && (
-                <>
-                  <button type="button" class="primary" onClick={() => setDeciding({ command, approve: true })}>
-                    Approve…
-                  </button>
-                  <button type="button" onClick={() => setDeciding({ command, approve: false })}>
-                    Reject…
-                  </button>
-                </>
-              )}
+              {decidable.has(command.id) && <DecisionButtons command={command} />}
               {may("operator") && <Cancel command={command} />}
             </div>
           </CommandCard>
         ))}
       </ul>
-      {deciding && <Decide {...deciding} onClose={() => setDeciding(undefined)} />}
     </>
   );
 }
@@ -121,14 +110,15 @@ function Cancel({ command }: { command: Command }) {
 function Happened({ event }: { event: TimelineEvent }) {
   const { data, actor } = event;
   const reason = typeof data?.reason === "string" ? data.reason : undefined;
-  const type = typeof data?.type === "string" ? data.type : undefined;
+  const type = viewed.value?.commands?.find((command) => command.id === event.commandId)?.type;
   return (
     <li>
       <p>
-        <strong>{event.type.replace(".", " ").replaceAll("_", " ")}</strong> {type && <code>{type}</code>}
+        <strong>{inWords(event.type)}</strong> {type && <code>{type}</code>}
       </p>
       <p class="fine">
-        <Time at={event.time} /> by <Words>{actor ? (actor.kind === "device" ? "the device" : actor.id) : "system"}</Words>
+        <Time at={event.time} /> by{" "}
+        <Words>{actor ? (actor.kind === "device" ? "the device" : actor.id) : "system"}</Words>
         {reason && (
           <>
             : <Words>{reason}</Words>
@@ -142,4 +132,9 @@ function Happened({ event }: { event: TimelineEvent }) {
       )}
     </li>
   );
+}
+
+function inWords(type: string): string {
+  const words = type.replace(".", " ").replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -33,7 +33,7 @@ function WithPassword() {
       <Field label="Password">
         {(ids) => <input {...ids} type="password" name="password" autocomplete="current-password" required />}
       </Field>
-      <button class="primary" disabled={busy}>
+      <button type="submit" class="primary" disabled={busy}>
         {busy ? "Signing in…" : "Sign in"}
       </button>
       <Problem error={error} />
@@ -45,14 +45,18 @@ function WithToken({ dev }: { dev: boolean }) {
   const { error, run } = useAction(async (token: string) => signInWithToken(token));
   const submit = (event: SubmitEvent) => void run(valuesOf(event).token ?? "");
   const hint = dev
-    ? "The gateway printed one when it started; `fieldgate token --role viewer` gives others."
+    ? "The gateway printed one when it started. Others: fieldgate token --role viewer"
     : "This gateway has no FIELDGATE_SUPABASE_ANON_KEY, so you need a token of its issuer.";
   return (
     <form onSubmit={submit}>
       <Field label="Access token" hint={hint}>
-        {(ids) => <input {...ids} type="password" name="token" autocomplete="off" spellcheck={false} required autofocus />}
+        {(ids) => (
+          <input {...ids} type="password" name="token" autocomplete="off" spellcheck={false} required autofocus />
+        )}
       </Field>
-      <button class="primary">Sign in</button>
+      <button type="submit" class="primary">
+        Sign in
+      </button>
       <Problem error={error} />
     </form>
   );

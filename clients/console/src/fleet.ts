@@ -67,10 +67,11 @@ let viewedId: string | undefined;
 export function follow(live: boolean): void {
   if (live) {
     socket = connect(gateway, { onState: told, timeoutMs: 10_000 });
-    socket.subscribe(rooms.tenant, (message) => {
+    const room = socket.subscribe(rooms.tenant, (message) => {
       if (message.kind === "event") happened(message.event);
       else refresh(...everything);
     });
+    room.started.then(() => refresh(...everything)).catch(() => {}); // read after this, nothing is missed
   } else {
     line.value = "polling";
     poll = setInterval(() => refresh(...everything), pollMs);
@@ -92,10 +93,7 @@ export function unfollow(): void {
 }
 
 function told(state: SocketState): void {
-  if (state.status === "connected") {
-    if (line.value !== "live") refresh(...everything);
-    line.value = "live";
-  }
+  if (state.status === "connected") line.value = "live";
   if (state.status === "waiting") line.value = "lost";
   if (state.status === "closed") line.value = person.value && state.error ? "ended" : line.value;
 }
@@ -159,7 +157,9 @@ async function run(part: Part): Promise<void> {
 async function readDevices(): Promise<void> {
   const found: Device[] = [];
   let more = false;
-  for await (const device of list(gateway, "/api/v1/customer/devices", { params: { query: { limit: pageOfDevices } } })) {
+  for await (const device of list(gateway, "/api/v1/customer/devices", {
+    params: { query: { limit: pageOfDevices } },
+  })) {
     more = found.length === devicesWanted;
     if (more) break;
     found.push(device);
@@ -188,7 +188,10 @@ async function readInbox(): Promise<void> {
   const left = (inbox.value ?? []).filter((command) => !ids.has(command.id));
   inbox.value = waiting;
   if (left.length === 0) return;
-  decided.value = [...left.filter((one) => !decided.value.some((other) => other.id === one.id)), ...decided.value].slice(0, 20);
+  decided.value = [
+    ...left.filter((one) => !decided.value.some((other) => other.id === one.id)),
+    ...decided.value,
+  ].slice(0, 20);
   refresh("decided");
 }
 

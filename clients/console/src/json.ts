@@ -43,5 +43,8 @@ export function reveal(text: string): string {
 
 /** The same for text of several lines. */
 export function revealLines(text: string): string {
-  return text.split(/\r?\n/).map((line) => line.split("\t").map(reveal).join("\t")).join("\n");
+  return text
+    .split(/\r?\n/)
+    .map((line) => line.split("\t").map(reveal).join("\t"))
+    .join("\n");
 }

@@ -35,10 +35,10 @@ export function Output({ text, label }: { text: string; label: string }) {
 // A part that scrolls must be reachable by keyboard, and have a name.
 function Verbatim({ children, label }: { children: string; label: string }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
-    <pre class="verbatim" tabIndex={0} role="region" aria-label={label} dir="ltr">
-      {children}
-    </pre>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it may scroll
+    <section class="verbatim" tabIndex={0} aria-label={label} dir="ltr">
+      <pre>{children}</pre>
+    </section>
   );
 }
 
@@ -79,7 +79,8 @@ export function Problem({ error }: { error: unknown }) {
 }
 
 function inWords(error: unknown): string {
-  if (error instanceof FieldgateError) return error.detail ?? error.problem?.title ?? `The gateway answered ${error.status}.`;
+  if (error instanceof FieldgateError)
+    return error.detail ?? error.problem?.title ?? `The gateway answered ${error.status}.`;
   if (error instanceof FieldgateNetworkError)
     return error.timedOut ? "The gateway has not answered in time." : "The gateway cannot be reached.";
   return error instanceof Error ? error.message : String(error);
@@ -114,7 +115,10 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     element.current?.showModal();
-    return () => before?.isConnected && before.focus();
+    return () => {
+      const back = before?.isConnected ? before : document.getElementById("main");
+      back?.focus({ preventScroll: true });
+    };
   }, []);
   return (
     <dialog ref={element} aria-labelledby={title} class={props.wide ? "wide" : ""} onClose={props.onClose}>
@@ -164,10 +168,9 @@ export function Copyable({ text, label }: { text: string; label: string }) {
   };
   return (
     <div class="copyable">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls */}
-      <code tabIndex={0} role="region" aria-label={label}>
-        {text}
-      </code>
+      <section aria-label={label}>
+        <code>{text}</code>
+      </section>
       {navigator.clipboard && (
         <button type="button" onClick={() => void copy().catch(() => {})}>
           {copied ? "Copied" : "Copy"}

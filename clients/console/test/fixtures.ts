@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { test as base, expect, type Page } from "@playwright/test";
+import { type Network, startNetwork } from "./network.js";
 
 const built = fileURLToPath(new URL("../.build/", import.meta.url));
 const shots = join(built, "screenshots");
@@ -23,6 +24,7 @@ interface Fixtures {
   settings: Record<string, string>;
   /** What the page may write to its console as an error: nothing, unless a test says so. */
   tolerated: RegExp[];
+  network: Network;
   gateway: Gateway;
   agent: (url: string, code: string) => Promise<void>;
 }
@@ -39,15 +41,33 @@ export const test = base.extend<Fixtures>({
       const scripts = join(dir, "scripts");
       mkdirSync(scripts, { recursive: true, mode: 0o755 });
       writeFileSync(join(scripts, "greet.sh"), '#!/bin/sh\necho "hello $1"\n', { mode: 0o755 });
-      const flags = ["--url", url, "--state", join(dir, "device.json"), "--activation-code", code, "--scripts", scripts];
+      const flags = [
+        "--url",
+        url,
+        "--state",
+        join(dir, "device.json"),
+        "--activation-code",
+        code,
+        "--scripts",
+        scripts,
+      ];
       started.push(spawn(join(built, "fieldgate-agent"), flags, { stdio: "ignore" }));
     });
     for (const process_ of started) await ended(process_);
     rmSync(dir, { recursive: true, force: true });
   },
 
-  gateway: async ({ settings }, use) => {
+  // The way to the gateway that a test may cut.
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a pattern
+  network: async ({}, use) => {
+    const network = await startNetwork();
+    await use(network);
+    network.close();
+  },
+
+  gateway: async ({ settings, network }, use) => {
     const env = {
+      FIELDGATE_ALLOWED_ORIGINS: network.url,
       FIELDGATE_ADDR: "127.0.0.1:0",
       FIELDGATE_METRICS_ADDR: "off",
       FIELDGATE_DEV_ISSUER_ADDR: "127.0.0.1:0",
@@ -61,6 +81,7 @@ export const test = base.extend<Fixtures>({
     const url = printed.match(/up at (\S+)/)?.[1] as string;
     const shown = printed.match(/export TOKEN=(\S+)/)?.[1] as string;
     const issuer = JSON.parse(Buffer.from(shown.split(".")[1] as string, "base64url").toString()).iss as string;
+    network.to(url);
     await use({ url, token: (user, role) => issue(new URL(issuer).origin, user, role), call: caller(url) });
     await ended(process_);
   },
@@ -83,7 +104,11 @@ export { expect };
 function caller(url: string): Gateway["call"] {
   return async <T>(as: string, method: string, path: string, body?: object): Promise<T> => {
     const headers = { Authorization: `Bearer ${as}`, "Content-Type": "application/json" };
-    const response = await fetch(`${url}/api/v1/customer${path}`, { method, headers, body: body && JSON.stringify(body) });
+    const response = await fetch(`${url}/api/v1/customer${path}`, {
+      method,
+      headers,
+      body: body && JSON.stringify(body),
+    });
     if (!response.ok) throw new Error(await response.text());
     return response.json() as Promise<T>;
   };

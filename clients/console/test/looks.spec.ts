@@ -66,8 +66,16 @@ async function furnished(gateway: Gateway) {
     await gateway.call(admin, "POST", "/devices", { name, location: "Leipzig", externalId: `PX4-00${name.length}` });
   const made = await prepared(gateway);
   await made.propose("diagnostic.system", {});
-  await made.propose("service.restart", { service: "telemetry", graceSeconds: 10, nested: { list: [1, 2.5, true, null] } });
-  await made.propose("remediation.run_script", { name: "reset-modem.sh", args: ["--hard", "a".repeat(120)] }, "The modem hangs since the update; the site agreed on the telephone");
+  await made.propose("service.restart", {
+    service: "telemetry",
+    graceSeconds: 10,
+    nested: { list: [1, 2.5, true, null] },
+  });
+  await made.propose(
+    "remediation.run_script",
+    { name: "reset-modem.sh", args: ["--hard", "a".repeat(120)] },
+    "The modem hangs since the update; the site agreed on the telephone",
+  );
   return made;
 }
 
