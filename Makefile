@@ -96,7 +96,7 @@ console: $(CONSOLE)/node_modules/.package-lock.json $(TYPESCRIPT)/node_modules/.
 console-check: $(CONSOLE)/node_modules/.package-lock.json $(TYPESCRIPT)/node_modules/.package-lock.json
 	@npm --prefix $(CONSOLE) run --silent check
 
-test-browser: chromium $(CONSOLE)/node_modules/.package-lock.json ## Test the console in a browser; installs chromium where it may.
+test-browser: chromium redis $(CONSOLE)/node_modules/.package-lock.json ## Test the console in a browser; installs chromium where it may.
 	@go build -o $(CONSOLE)/.build/ ./cmd/fieldgate ./cmd/fieldgate-agent
 	@npm --prefix $(CONSOLE) test --silent
 

@@ -161,7 +161,10 @@ func setDefault[T comparable](field *T, value T) {
 
 // fromProject fills the issuer's addresses from the Supabase project's.
 func (c *Config) fromProject() error {
-	if c.SupabaseURL == "" {
+	switch {
+	case c.SupabaseURL == "" && c.SupabaseAnonKey != "":
+		return errors.New("FIELDGATE_SUPABASE_ANON_KEY is set without FIELDGATE_SUPABASE_URL: it is the key of which project?")
+	case c.SupabaseURL == "":
 		return nil
 	}
 	if !isWeb(c.SupabaseURL) {

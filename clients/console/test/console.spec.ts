@@ -37,7 +37,10 @@ test("a command goes its whole way through the page", async ({ page, gateway, ag
   await expect(other.getByRole("region", { name: "Parameters" })).toContainText('"Leipzig"');
   await other.getByRole("button", { name: "Approve…" }).click();
   await other.getByLabel("Reason").fill("agreed with the site");
+  const sent = other.waitForRequest(/\/approve$/);
   await other.getByRole("button", { name: "Approve", exact: true }).click();
+  const digest = await page.locator(".digest").first().textContent();
+  expect((await sent).postDataJSON()).toMatchObject({ approved: true, digest, reason: "agreed with the site" });
   await expect(other.getByText("Nothing waits for a decision.")).toBeVisible();
   await expect(other.getByRole("region", { name: "Output" })).toHaveText("hello Leipzig");
   await keep(other, "what-became-of-it");
