@@ -5,6 +5,7 @@ import { expect, keep, type Provisioned, prepared, signIn, test } from "./fixtur
 test("a command goes its whole way through the page", async ({ page, gateway, agent, browser }) => {
   await signIn(page, gateway, "alice", "admin");
   expect(page.url()).not.toContain("token");
+  await expect(page.getByText("Not live")).toHaveCount(0);
 
   await page.getByRole("link", { name: "Devices" }).click();
   await page.getByRole("button", { name: "Provision a device…" }).click();

@@ -14,8 +14,8 @@ interface Project {
   url: string;
   /** What was asked for, such as "password with public-key". */
   asked: string[];
-  /** For how many seconds the next tokens are good. */
-  lifetime: number;
+  /** An access token that is good for some seconds. */
+  token(lifetime: number): string;
 }
 
 const test = base.extend<{ project: Project; url: string }>({
@@ -69,10 +69,8 @@ test("people sign in with their password, and stay signed in while their tokens 
   await page.getByRole("button", { name: "Sign in" }).click();
   await expect(page.getByRole("alert")).toHaveText("Invalid login credentials");
 
-  project.lifetime = 30; // about to expire: renewed before the next request
   await page.getByLabel("Password").fill("correct horse");
   await page.getByRole("button", { name: "Sign in" }).click();
-  project.lifetime = 3600;
   await expect(page.getByText("Nothing waits for a decision.")).toBeVisible();
   await expect(page.getByText("approver, acme")).toBeVisible();
   await page.getByRole("link", { name: "Devices" }).click();
@@ -84,8 +82,8 @@ test("people sign in with their password, and stay signed in while their tokens 
   expect(wrong).toEqual([]);
 });
 
-test("a link with a token signs nobody in", async ({ page, url }) => {
-  await page.goto(`${url}/console#token=a.b.c`);
+test("a link with a token signs nobody in", async ({ page, project, url }) => {
+  await page.goto(`${url}/console#token=${project.token(3600)}`);
   await expect(page.getByLabel("Password")).toBeVisible();
   expect(page.url()).toBe(`${url}/console`);
   expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
@@ -94,10 +92,10 @@ test("a link with a token signs nobody in", async ({ page, url }) => {
 async function startProject(): Promise<[Project, Server]> {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const jwks = { keys: [{ ...publicKey.export({ format: "jwk" }), alg: "ES256", kid: "one", use: "sig" }] };
-  const project: Project = { url: "", asked: [], lifetime: 3600 };
+  const project: Project = { url: "", asked: [], token: (lifetime) => accessToken(lifetime) };
   let refreshToken = 0;
 
-  const accessToken = () => {
+  const accessToken = (lifetime: number) => {
     const now = Math.floor(Date.now() / 1000);
     const claims = {
       iss: `${project.url}/auth/v1`,
@@ -105,7 +103,7 @@ async function startProject(): Promise<[Project, Server]> {
       sub: "bob",
       email: "bob@example.com",
       iat: now,
-      exp: now + project.lifetime,
+      exp: now + lifetime,
       role: "authenticated",
       app_metadata: { customer_id: "acme", role: "approver" },
     };
@@ -128,7 +126,9 @@ async function startProject(): Promise<[Project, Server]> {
     const body = JSON.parse(Buffer.concat(await request.toArray()).toString());
     const good = body.password === "correct horse" || body.refresh_token === `refresh-${refreshToken}`;
     if (!good) return send(400, { code: 400, error_code: "invalid_credentials", msg: "Invalid login credentials" });
-    send(200, { access_token: accessToken(), token_type: "bearer", refresh_token: `refresh-${++refreshToken}` });
+    // The first one is about to expire: it is renewed before the first request.
+    const access_token = accessToken(what === "password" ? 30 : 3600);
+    send(200, { access_token, token_type: "bearer", refresh_token: `refresh-${++refreshToken}` });
   };
 
   const server = createServer((request, response) => void answer(request, response));
