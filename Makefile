@@ -15,10 +15,11 @@ SCALAR      := @scalar/api-reference@1.72.1
 SCALAR_SHA  := bf091006bdc3af6067af77c2f534812e3e633e94a94e87138069f570f33b762c
 OPENAPI     := .ci/openapi
 TYPESCRIPT  := clients/typescript
+CONSOLE     := clients/console
 
-.PHONY: help build run demo generate test test-kill test-balancer test-contract histories faults measure-faults mutants \
-	bench bench-sockets check format vet lint drift contract asyncapi openapi breaking release-contract vulncheck reference \
-	typescript typescript-check typescript-test redis jq haproxy node
+.PHONY: help build run demo generate test test-kill test-balancer test-browser test-contract histories faults measure-faults \
+	mutants bench bench-sockets check format vet lint drift contract asyncapi openapi breaking release-contract vulncheck \
+	reference typescript typescript-check typescript-test console console-check redis jq haproxy chromium node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +40,7 @@ generate: $(TYPESCRIPT)/node_modules/.package-lock.json ## Make the server and t
 
 test: redis jq ## Run every test; installs redis-server where it may.
 	@for module in $(MODULES); do (cd $$module && go test $(RACE) -timeout 15m ./...) || exit 1; done
-	@$(MAKE) --no-print-directory typescript-test
+	@$(MAKE) --no-print-directory typescript-test test-browser
 
 bench: redis ## Measure the queue into docs/performance.md, then the rest that has a bar; takes minutes.
 	@FIELDGATE_MEASURE=full go test -count=1 -timeout 30m -v ./gateway/measure
@@ -67,7 +68,7 @@ measure-faults: redis ## Measure what kills and failovers cost and lose; takes m
 test-contract: $(OPENAPI)/node_modules/.package-lock.json redis ## Test every operation past a second reader of openapi.yaml.
 	@FIELDGATE_TEST_PRISM="$(CURDIR)/$(OPENAPI)/node_modules/.bin/prism" go test -count=1 -timeout 10m -run Prism ./gateway
 
-check: format vet lint drift contract asyncapi typescript-check openapi breaking ## Check what needs no test: format, vet, lint, drift, contracts.
+check: format vet lint drift contract asyncapi typescript-check openapi breaking console-check ## Check what needs no test: format, vet, lint, drift, contracts.
 
 format:
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
@@ -120,6 +121,20 @@ typescript-test: $(TYPESCRIPT)/node_modules/.package-lock.json
 $(TYPESCRIPT)/node_modules/.package-lock.json: $(TYPESCRIPT)/package-lock.json | node
 	@cd $(TYPESCRIPT) && npm ci --loglevel=error && touch node_modules/.package-lock.json
 
+console: $(CONSOLE)/node_modules/.package-lock.json $(TYPESCRIPT)/node_modules/.package-lock.json ## Build the console into api/console.
+	@npm --prefix $(CONSOLE) run --silent build
+
+# The types and the style are right, and what is built is what the sources give.
+console-check: $(CONSOLE)/node_modules/.package-lock.json $(TYPESCRIPT)/node_modules/.package-lock.json
+	@npm --prefix $(CONSOLE) run --silent check
+
+test-browser: chromium redis $(CONSOLE)/node_modules/.package-lock.json ## Test the console in a browser; installs chromium where it may.
+	@go build -o $(CONSOLE)/.build/ ./cmd/fieldgate ./cmd/fieldgate-agent
+	@npm --prefix $(CONSOLE) test --silent
+
+$(CONSOLE)/node_modules/.package-lock.json: $(CONSOLE)/package-lock.json | node
+	@cd $(CONSOLE) && npm ci --loglevel=error && touch node_modules/.package-lock.json
+
 vulncheck: ## Look the dependencies up in the vulnerability database (online).
 	@for module in $(MODULES); do (cd $$module && $(GOVULNCHECK) ./...) || exit 1; done
 
@@ -160,6 +175,15 @@ haproxy:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends haproxy >/dev/null; \
 	else \
 		echo "these tests need haproxy: install it (Debian: sudo apt-get install haproxy, macOS: brew install haproxy)"; exit 1; \
+	fi
+
+chromium:
+	@command -v chromium >/dev/null 2>&1 || [ -n "$$FIELDGATE_TEST_CHROMIUM" ] && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+		echo "installing chromium for the tests"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else \
+		echo "these tests need Chromium: install it (Debian: sudo apt-get install chromium), or name it in FIELDGATE_TEST_CHROMIUM"; exit 1; \
 	fi
 
 node:

@@ -84,6 +84,9 @@ type Config struct {
 	// are for listed pages only: whose host this is cannot be told behind a proxy.
 	AllowedOrigins []string
 
+	// Console says how people sign in to the page at /console.
+	Console Console
+
 	// MaxBodyBytes bounds every request body, in bytes. An operation may lower its own
 	// bound with x-max-body-bytes. Defaults to DefaultMaxBodyBytes.
 	MaxBodyBytes int64
@@ -119,6 +122,7 @@ type edge struct {
 	contract *contract
 	metrics  *metrics
 	docs     documents
+	console  *console
 }
 
 func newEdge(config Config) (*edge, error) {
@@ -143,6 +147,10 @@ func newEdge(config Config) (*edge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the documentation: %w", err)
 	}
+	console, err := newConsole(config.Console, origins)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the console: %w", err)
+	}
 	return &edge{
 		logger:   config.Logger,
 		now:      config.Now,
@@ -151,6 +159,7 @@ func newEdge(config Config) (*edge, error) {
 		contract: contract,
 		metrics:  metrics,
 		docs:     pages,
+		console:  console,
 	}, nil
 }
 

@@ -32,6 +32,13 @@ func newOrigins(list []string) (origins, error) {
 	return o, nil
 }
 
+// haveHost reports whether pages of a host are among them, with either scheme: which
+// one the browser uses cannot be told behind a proxy.
+func (o origins) haveHost(host string) bool {
+	host = strings.ToLower(host)
+	return o["https://"+strings.TrimSuffix(host, ":443")] || o["http://"+strings.TrimSuffix(host, ":80")]
+}
+
 // defaultPorts are not written in an origin.
 var defaultPorts = map[string]string{"https": "443", "http": "80"}
 

@@ -58,10 +58,14 @@ func (d documents) mount(r chi.Router) {
 	r.Group(func(r chi.Router) {
 		r.Use(docsHeaders)
 		for path, document := range d {
-			r.Method(http.MethodGet, path, document)
-			r.Method(http.MethodHead, path, document)
+			readable(r, path, document)
 		}
 	})
+}
+
+func readable(r chi.Router, path string, handler http.Handler) {
+	r.Method(http.MethodGet, path, handler)
+	r.Method(http.MethodHead, path, handler)
 }
 
 // docsHeaders let browsers and proxies keep the pages, if they ask before each use

@@ -24,6 +24,7 @@ func (e *edge) handler(mount func(chi.Router)) http.Handler {
 	r.NotFound(notFound)
 	r.MethodNotAllowed(methodNotAllowed)
 	e.docs.mount(r)
+	e.console.mount(r)
 	r.Group(func(r chi.Router) {
 		r.Use(e.contract.middleware)
 		mount(r)

@@ -69,6 +69,14 @@ type Config struct {
 	TenantClaim string
 	RoleClaim   string
 
+	// SupabaseAnonKey is the public key of the project, with which the console signs
+	// people in by e-mail address and password. FIELDGATE_SUPABASE_ANON_KEY.
+	SupabaseAnonKey string
+
+	// Development lets the console sign in by links with a token, and open sockets from
+	// the address that the gateway listens on. Only `fieldgate dev` does so.
+	Development bool
+
 	// AllowedOrigins are the web pages that may call the API from a browser.
 	// FIELDGATE_ALLOWED_ORIGINS.
 	AllowedOrigins []string
@@ -164,7 +172,10 @@ func setDefault[T comparable](field *T, value T) {
 
 // fromProject fills the issuer's addresses from the Supabase project's.
 func (c *Config) fromProject() error {
-	if c.SupabaseURL == "" {
+	switch {
+	case c.SupabaseURL == "" && c.SupabaseAnonKey != "":
+		return errors.New("FIELDGATE_SUPABASE_ANON_KEY is set without FIELDGATE_SUPABASE_URL: it is the key of which project?")
+	case c.SupabaseURL == "":
 		return nil
 	}
 	if !isWeb(c.SupabaseURL) {

@@ -23,6 +23,7 @@ func TestASettingThatDoesNotFitIsRefusedInOneSentenceThatNamesIt(t *testing.T) {
 	}{
 		"no store":             {func(c *gateway.Config) { c.Embedded = false }, "FIELDGATE_REDIS_URL"},
 		"two stores":           {func(c *gateway.Config) { c.RedisURL = "redis://127.0.0.1:1" }, "FIELDGATE_REDIS_URL"},
+		"a key of no project":  {func(c *gateway.Config) { c.SupabaseURL, c.SupabaseAnonKey = "", "key" }, "FIELDGATE_SUPABASE_ANON_KEY"},
 		"no issuer":            {func(c *gateway.Config) { c.SupabaseURL = "" }, "FIELDGATE_SUPABASE_URL"},
 		"a word for an issuer": {func(c *gateway.Config) { c.SupabaseURL = "abc" }, "FIELDGATE_SUPABASE_URL"},
 		"a bad JWKS URL":       {func(c *gateway.Config) { c.JWKSURL = "ftp://keys" }, "FIELDGATE_JWKS_URL"},

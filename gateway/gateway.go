@@ -3,12 +3,15 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -58,7 +61,7 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 		cfg: cfg, log: cfg.Logger, registry: newRegistry(),
 		health: &handlers.Health{Version: cfg.Version, Environment: cfg.Environment},
 	}
-	for _, step := range []func(context.Context) error{g.connect, g.assemble, g.listen} {
+	for _, step := range []func(context.Context) error{g.connect, g.listen, g.assemble} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, g.close())
 		}
@@ -132,7 +135,7 @@ func (g *Gateway) newServer() error {
 		},
 		Authorize: authorize, RateLimit: g.rateLimit,
 		Logger: g.log, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
-		AllowedOrigins: g.cfg.AllowedOrigins, MaxBodyBytes: maxBodyBytes,
+		AllowedOrigins: g.allowedOrigins(), Console: g.console(), MaxBodyBytes: maxBodyBytes,
 	})
 	if err != nil {
 		return fmt.Errorf("preparing the HTTP edge with FIELDGATE_ALLOWED_ORIGINS: %w", err)
@@ -147,6 +150,24 @@ func (g *Gateway) newServer() error {
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}
 	return nil
+}
+
+// console says how people sign in to the console.
+func (g *Gateway) console() api.Console {
+	return api.Console{
+		SupabaseURL: strings.TrimRight(g.cfg.SupabaseURL, "/"), SupabaseAnonKey: g.cfg.SupabaseAnonKey,
+		TokenLinks:  g.cfg.Development,
+		TenantClaim: cmp.Or(g.cfg.TenantClaim, "app_metadata.customer_id"), RoleClaim: cmp.Or(g.cfg.RoleClaim, "app_metadata.role"),
+	}
+}
+
+// allowedOrigins adds the console's own where nobody has set up any.
+func (g *Gateway) allowedOrigins() []string {
+	_, port, err := net.SplitHostPort(g.Addr())
+	if !g.cfg.Development || err != nil {
+		return g.cfg.AllowedOrigins
+	}
+	return slices.Concat(g.cfg.AllowedOrigins, []string{"http://localhost:" + port, "http://127.0.0.1:" + port})
 }
 
 // maxBodyBytes leaves room for a result whose 256 KiB of output are all escaped.

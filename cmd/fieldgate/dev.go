@@ -37,6 +37,7 @@ func (c *devCommand) Run(ctx context.Context) error {
 		return err
 	}
 	cfg.RedisURL, cfg.Embedded, cfg.SupabaseURL = c.RedisURL, c.RedisURL == "", people.URL()
+	cfg.Development = true
 	g, err := gateway.New(ctx, cfg)
 	if err != nil {
 		return err
@@ -108,6 +109,7 @@ func welcome(w io.Writer, url string, people *devIssuer, embedded bool) {
 	fmt.Fprintf(w, strings.TrimLeft(`
 Fieldgate is up at %[1]s (%[2]s)
 
+  Console   %[1]s/console#token=%[3]s
   Docs      %[1]s/docs
   Contract  %[1]s/openapi.yaml
   Demo      fieldgate demo --url %[1]s

@@ -13,6 +13,7 @@ type serveCommand struct {
 
 	RedisURL    string `env:"FIELDGATE_REDIS_URL" help:"The store: redis://, rediss://, redis+sentinel:// or redis+cluster://."`
 	SupabaseURL string `env:"FIELDGATE_SUPABASE_URL" help:"The Supabase project whose people sign in."`
+	AnonKey     string `name:"supabase-anon-key" env:"FIELDGATE_SUPABASE_ANON_KEY" help:"The public key of that project, with which the console signs people in."`
 	JWKSURL     string `name:"jwks-url" env:"FIELDGATE_JWKS_URL" help:"Where the issuer publishes its keys. Default: from the Supabase project."`
 	Issuer      string `name:"jwt-issuer" env:"FIELDGATE_JWT_ISSUER" help:"What a token must say in 'iss'. Default: from the Supabase project."`
 	HealthURL   string `name:"auth-health-url" env:"FIELDGATE_AUTH_HEALTH_URL" help:"Where the issuer tells that it is up. Default: from the Supabase project."`
@@ -25,7 +26,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg.RedisURL, cfg.SupabaseURL = c.RedisURL, c.SupabaseURL
+	cfg.RedisURL, cfg.SupabaseURL, cfg.SupabaseAnonKey = c.RedisURL, c.SupabaseURL, c.AnonKey
 	cfg.JWKSURL, cfg.Issuer, cfg.HealthURL, cfg.JWTSecret = c.JWKSURL, c.Issuer, c.HealthURL, c.JWTSecret
 	g, err := gateway.New(ctx, cfg)
 	if err != nil {

@@ -53,15 +53,16 @@ async function ended(process_: ChildProcess): Promise<void> {
   await once(process_, "exit");
 }
 
+/** Waits for a line, and goes on reading: a gateway that nobody hears ends. */
 async function untilPrinted(process_: ChildProcess, wanted: RegExp): Promise<string> {
-  let printed = "";
-  for await (const text of process_.stdout as NodeJS.ReadableStream) {
-    printed += text;
-    if (wanted.test(printed)) break;
-  }
-  process_.stdout?.resume();
-  if (!wanted.test(printed)) throw new Error(`the gateway did not start: ${printed}`);
-  return printed;
+  return new Promise((resolve, reject) => {
+    let printed = "";
+    process_.stdout?.on("data", (text) => {
+      printed += text;
+      if (wanted.test(printed)) resolve(printed);
+    });
+    process_.once("exit", () => reject(new Error(`the gateway did not start: ${printed}`)));
+  });
 }
 
 async function requestToken(issuer: string, person: Person): Promise<string> {

@@ -1,0 +1,104 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func withConsole(console Console, allowed ...string) func(*Config) {
+	return func(c *Config) { c.Console, c.AllowedOrigins = console, allowed }
+}
+
+var signIn = Console{
+	SupabaseURL: "https://abc.supabase.co", SupabaseAnonKey: "public-key",
+	TenantClaim: "app_metadata.customer_id", RoleClaim: "app_metadata.role",
+}
+
+func TestTheConsoleIsServedWithAllItsParts(t *testing.T) {
+	t.Parallel()
+	it := newThings(t, nothing)
+
+	page := it.fetch(t, "/console")
+	html := read(t, page)
+
+	require.Equal(t, "text/html; charset=utf-8", page.Header.Get("Content-Type"))
+	require.NotContains(t, html, "://")
+	require.NotRegexp(t, `<script>|<script [^>]*>[^<]|<style|style=| on[a-z]+=`, html, "inline code or style")
+	parts := loads.FindAllStringSubmatch(html, -1)
+	require.Len(t, parts, 3)
+	for _, found := range parts {
+		part := it.fetch(t, found[1])
+		require.Equal(t, http.StatusOK, part.StatusCode, found[1])
+		requireSelfContained(t, found[1], read(t, part))
+		again := it.fetch(t, found[1], "If-None-Match: "+part.Header.Get("ETag"))
+		require.Equal(t, http.StatusNotModified, again.StatusCode, found[1])
+	}
+}
+
+func TestTheConsoleMayReachThisServerAndTheProjectAlone(t *testing.T) {
+	t.Parallel()
+
+	for wanted, console := range map[string]Console{
+		"connect-src 'self';":                         {},
+		"connect-src 'self' https://abc.supabase.co;": signIn,
+	} {
+		response := newThings(t, nothing, withConsole(console)).fetch(t, "/console")
+		policy := response.Header.Get("Content-Security-Policy")
+		require.Contains(t, policy, wanted)
+		require.True(t, strings.HasPrefix(policy, "default-src 'none'; script-src 'self'; style-src 'self';"), policy)
+		require.Contains(t, policy, "require-trusted-types-for 'script'; trusted-types 'none'")
+		require.Contains(t, policy, "frame-ancestors 'none'")
+		require.NotContains(t, policy, "unsafe")
+		require.Equal(t, "no-referrer", response.Header.Get("Referrer-Policy"))
+	}
+}
+
+// told is what the console is told, by way of a host.
+func told(t testing.TB, it *things, host string) (config map[string]any) {
+	t.Helper()
+	response := it.fetch(t, "http://"+host+"/console/config.json")
+	require.Equal(t, "no-store", response.Header.Get("Cache-Control"))
+	require.NoError(t, json.Unmarshal([]byte(read(t, response)), &config))
+	return config
+}
+
+func TestTheConsoleIsToldHowToSignIn(t *testing.T) {
+	t.Parallel()
+
+	require.Equal(t, map[string]any{
+		"supabase":   map[string]any{"url": "https://abc.supabase.co", "anonKey": "public-key"},
+		"tokenLinks": false, "live": false,
+		"tenantClaim": "app_metadata.customer_id", "roleClaim": "app_metadata.role",
+	}, told(t, newThings(t, nothing, withConsole(signIn)), "gateway.example.com"))
+
+	without := told(t, newThings(t, nothing, withConsole(Console{SupabaseURL: "https://abc.supabase.co", TokenLinks: true})), "localhost")
+	require.NotContains(t, without, "supabase", "no key, no project")
+	require.Equal(t, true, without["tokenLinks"])
+}
+
+func TestTheConsoleIsToldWhetherItsSocketsAreAllowed(t *testing.T) {
+	t.Parallel()
+	it := newThings(t, nothing, withConsole(signIn, "https://gateway.example.com", "http://localhost:8080"))
+
+	for host, live := range map[string]bool{
+		"gateway.example.com": true, "GATEWAY.example.com": true, "gateway.example.com:443": true,
+		"localhost:8080": true, "localhost": false, "localhost:8081": false,
+		"other.example.com": false, "gateway.example.com.evil.net": false,
+	} {
+		require.Equal(t, live, told(t, it, host)["live"], host)
+	}
+}
+
+// reachesOut finds what loads something from elsewhere.
+var reachesOut = regexp.MustCompile(`@import|url\(["']?https?:|(?:\.src=|\.href=|fetch\(|import\(|importScripts\(|\.open\("GET",)["']https?:`)
+
+func requireSelfContained(t *testing.T, path, content string) {
+	t.Helper()
+	require.NotEmpty(t, content, path)
+	require.Empty(t, reachesOut.FindAllString(content, -1), path)
+}

@@ -1,0 +1,121 @@
+import type { Command } from "@fieldgate/client";
+import type { ComponentChildren } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { nameOf } from "./fleet.js";
+import { Badge, Json, Output, Time, Words } from "./ui.js";
+
+/** One command: what was asked for, by whom, what was decided and what came of it. */
+export function CommandCard(props: Props) {
+  const { command } = props;
+  const element = useRef<HTMLLIElement>(null);
+  useLayoutEffect(() => () => saveFocus(element.current), []);
+  return (
+    <li class="card" ref={element}>
+      <div class="head">
+        <h3 id={command.id}>
+          <code>{command.type}</code>
+        </h3>
+        <Badge of={command.status} />
+        {command.late && <span class="badge">late</span>}
+        {command.cancelRequested && command.status === "claimed" && <span class="badge">cancel requested</span>}
+      </div>
+      <dl class="facts">
+        <Fact name="Device">
+          <a href={`#/devices/${command.deviceId}`}>
+            <Words>{nameOf(command.deviceId)}</Words>
+          </a>
+        </Fact>
+        {!props.inSession && (
+          <Fact name="Session">
+            <a href={`#/sessions/${command.sessionId}`}>Show it</a>
+          </Fact>
+        )}
+        <Fact name="Proposed">
+          <Time at={command.createdAt} /> by <Words>{command.proposedBy}</Words>
+        </Fact>
+        {command.reason && (
+          <Fact name="Because">
+            <Words>{command.reason}</Words>
+          </Fact>
+        )}
+        {command.status === "pending_approval" && command.approveBy && (
+          <Fact name="Decide by">
+            <Time at={command.approveBy} />
+          </Fact>
+        )}
+        {command.approval && <Decision of={command.approval} />}
+      </dl>
+      {props.open ? (
+        <Parameters of={command} />
+      ) : (
+        <details>
+          <summary>Parameters</summary>
+          <Parameters of={command} />
+        </details>
+      )}
+      {command.result && <Result of={command.result} />}
+      {props.children}
+    </li>
+  );
+}
+
+interface Props {
+  command: Command;
+  /** Whether the parameters are shown from the beginning. */
+  open?: boolean;
+  inSession?: boolean;
+  children?: ComponentChildren;
+}
+
+/** Lets who works with the keyboard go on where the card was. */
+function saveFocus(leaving: HTMLElement | null): void {
+  if (leaving?.contains(document.activeElement)) document.getElementById("main")?.focus({ preventScroll: true });
+}
+
+function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+function Decision({ of }: { of: NonNullable<Command["approval"]> }) {
+  return (
+    <Fact name={of.decision === "approved" ? "Approved" : "Rejected"}>
+      <Time at={of.decidedAt} /> by <Words>{of.decidedBy}</Words>
+      {of.reason && (
+        <>
+          : <Words>{of.reason}</Words>
+        </>
+      )}
+    </Fact>
+  );
+}
+
+function Parameters({ of }: { of: Command }) {
+  return (
+    <>
+      <Json value={of.parameters} label={`Parameters of ${of.type}`} />
+      <p class="fine">
+        Digest <code class="digest">{of.digest}</code>
+      </p>
+    </>
+  );
+}
+
+function Result({ of }: { of: NonNullable<Command["result"]> }) {
+  const hasData = of.data && Object.keys(of.data).length > 0;
+  return (
+    <div class="result">
+      <h4>Result{of.durationMs !== undefined && <span class="fine"> after {duration(of.durationMs)}</span>}</h4>
+      {of.error && <Output text={of.error} label="Error" />}
+      {of.output && <Output text={of.output} label="Output" />}
+      {hasData && <Json value={of.data} label="Data" />}
+      {!of.error && !of.output && !hasData && <p class="fine">The device gave no output.</p>}
+    </div>
+  );
+}
+
+const duration = (ms: number) => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);

@@ -1,0 +1,44 @@
+import type { Command } from "@fieldgate/client";
+import { gateway, nameOf, news, refresh } from "./fleet.js";
+import { keepsNumbers } from "./json.js";
+import { Dialog, Field, Json, Problem, useAction, valuesOf, Words } from "./ui.js";
+
+/** Asks once more, with all that is decided over in view, and sends the digest of just that. */
+export function Decide(props: { command: Command; approve: boolean; onClose: () => void }) {
+  const { command, approve, onClose } = props;
+  const { busy, error, run } = useAction(async (reason: string | undefined) => {
+    await gateway.post("/api/v1/customer/sessions/{sessionId}/approve", {
+      params: { path: { sessionId: command.sessionId } },
+      body: { commandId: command.id, approved: approve, reason, digest: command.digest },
+    });
+    news.value = approve ? "Approved." : "Rejected.";
+    refresh("inbox", "viewed");
+    onClose();
+  });
+  return (
+    <Dialog title={approve ? "Approve this command?" : "Reject this command?"} onClose={onClose} wide>
+      <p>
+        <code>{command.type}</code> on <Words>{nameOf(command.deviceId)}</Words>
+      </p>
+      <Json value={command.parameters} label="Parameters" />
+      {!keepsNumbers && <p class="fine">This browser may show numbers of more than 15 digits wrongly.</p>}
+      <p class="fine">
+        Digest <code class="digest">{command.digest}</code>
+      </p>
+      <form onSubmit={(event) => void run(valuesOf(event).reason)}>
+        <Field label={approve ? "Reason (optional)" : "Reason"} hint="It is kept in the timeline of the session.">
+          {(ids) => <input {...ids} name="reason" maxLength={500} required={!approve} autofocus autocomplete="off" />}
+        </Field>
+        <Problem error={error} />
+        <div class="actions">
+          <button type="submit" class={approve ? "primary" : "danger"} disabled={busy}>
+            {approve ? "Approve" : "Reject"}
+          </button>
+          <button type="button" onClick={onClose}>
+            Back
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,89 @@
+import type { Schemas, Session } from "@fieldgate/client";
+import { useState } from "preact/hooks";
+import { gateway, news, refresh } from "./fleet.js";
+import { parseExact } from "./json.js";
+import { Field, Problem, useAction, valuesOf } from "./ui.js";
+
+/** What the agent of this project knows, to choose from; a device may know others. */
+const known: Record<string, object> = {
+  "diagnostic.system": {},
+  "diagnostic.disk": {},
+  "diagnostic.interfaces": {},
+  "diagnostic.ping": { host: "example.com" },
+  "diagnostic.dns": { host: "example.com" },
+  "diagnostic.http": { url: "https://example.com" },
+  "diagnostic.log": { unit: "ssh", lines: 50 },
+  "remediation.run_script": { name: "restart.sh", args: [] },
+};
+
+/** Proposes a command in a session. */
+export function Propose({ session }: { session: Session }) {
+  const [parameters, setParameters] = useState("{}");
+  const { busy, error, run } = useAction(async (values: Record<string, string>) => {
+    const command = await gateway.post("/api/v1/customer/sessions/{sessionId}/commands", {
+      params: { path: { sessionId: session.id } },
+      body: {
+        type: values.type ?? "",
+        parameters: objectOf(parameters),
+        reason: values.reason,
+        priority: Number(values.priority ?? 5),
+      },
+    });
+    news.value = command.status === "pending_approval" ? "Proposed. It waits for a decision." : "Proposed.";
+    refresh("viewed", "inbox");
+  });
+  const chosen = (event: Event) => {
+    const example = known[(event.currentTarget as HTMLInputElement).value];
+    if (example) setParameters(JSON.stringify(example, null, 2));
+  };
+  return (
+    <form class="card propose" onSubmit={(event) => void run(valuesOf(event))}>
+      <h3>Propose a command</h3>
+      <Field label="Type">
+        {(ids) => (
+          <input {...ids} name="type" list="types" required maxLength={128} autocomplete="off" onInput={chosen} />
+        )}
+      </Field>
+      <datalist id="types">
+        {Object.keys(known).map((type) => (
+          <option key={type} value={type} />
+        ))}
+      </datalist>
+      <Field label="Parameters" hint="A JSON object.">
+        {(ids) => (
+          <textarea
+            {...ids}
+            rows={4}
+            spellcheck={false}
+            value={parameters}
+            onInput={(event) => setParameters(event.currentTarget.value)}
+          />
+        )}
+      </Field>
+      <div class="pair">
+        <Field label="Reason (optional)">{(ids) => <input {...ids} name="reason" maxLength={500} />}</Field>
+        <Field label="Priority">
+          {(ids) => <input {...ids} name="priority" type="number" min={0} max={9} defaultValue="5" />}
+        </Field>
+      </div>
+      <Problem error={error} />
+      <div class="actions">
+        <button type="submit" class="primary" disabled={busy}>
+          {busy ? "Proposing…" : "Propose"}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function objectOf(text: string): Schemas["CommandParameters"] {
+  let value: unknown;
+  try {
+    value = parseExact(text.trim() === "" ? "{}" : text);
+  } catch {
+    throw new Error("The parameters are not JSON.");
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new Error("The parameters must be a JSON object, such as {}.");
+  return value as Schemas["CommandParameters"];
+}

@@ -1,0 +1,161 @@
+// Signing in with a project, at a gateway as it is served in production. The project answers
+// as Supabase Auth does: POST /token with grant_type=password and refresh_token.
+import { type ChildProcess, spawn } from "node:child_process";
+import { generateKeyPairSync, sign } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { test as base, expect } from "@playwright/test";
+
+const fieldgate = fileURLToPath(new URL("../.build/fieldgate", import.meta.url));
+
+interface Project {
+  url: string;
+  /** What was asked for, such as "password with public-key". */
+  asked: string[];
+  /** An access token that is good for some seconds. */
+  token(lifetime: number): string;
+}
+
+const test = base.extend<{ project: Project; url: string }>({
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a pattern
+  project: async ({}, use) => {
+    const [project, server] = await startProject();
+    await use(project);
+    server.closeAllConnections();
+    server.close();
+  },
+
+  url: async ({ project }, use) => {
+    const port = await freePort();
+    const redisPort = await freePort();
+    const redis = spawn("redis-server", ["--port", `${redisPort}`, "--save", "", "--maxmemory-policy", "noeviction"]);
+    const url = `http://127.0.0.1:${port}`;
+    await answering(redis, () => reachable(redisPort));
+    const gateway = spawn(fieldgate, ["serve"], {
+      stdio: "ignore",
+      env: {
+        ...process.env,
+        FIELDGATE_ADDR: `127.0.0.1:${port}`,
+        FIELDGATE_METRICS_ADDR: "off",
+        FIELDGATE_REDIS_URL: `redis://127.0.0.1:${redisPort}`,
+        FIELDGATE_SUPABASE_URL: project.url,
+        FIELDGATE_SUPABASE_ANON_KEY: "public-key",
+        FIELDGATE_ALLOWED_ORIGINS: url,
+      },
+    });
+    await answering(gateway, async () => (await fetch(`${url}/healthz`)).ok);
+    await use(url);
+    for (const process_ of [gateway, redis]) {
+      process_.kill("SIGKILL");
+      if (process_.exitCode === null && process_.signalCode === null) await once(process_, "exit");
+    }
+  },
+});
+
+test("people sign in with their password, and stay signed in while their tokens change", async ({
+  page,
+  project,
+  url,
+}) => {
+  const wrong: string[] = [];
+  page.on("pageerror", (error) => wrong.push(error.message));
+  page.on("console", (message) => /Content Security|Trusted/.test(message.text()) && wrong.push(message.text()));
+
+  await page.goto(`${url}/console`);
+  await page.getByLabel("E-mail").fill("bob@example.com");
+  await page.getByLabel("Password").fill("wrong");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("alert")).toHaveText("Invalid login credentials");
+
+  await page.getByLabel("Password").fill("correct horse");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByText("Nothing waits for a decision.")).toBeVisible();
+  await expect(page.getByText("approver, acme")).toBeVisible();
+  await page.getByRole("link", { name: "Devices" }).click();
+  await expect(page.getByText("There is no device yet.")).toBeVisible();
+  expect(project.asked.filter((what) => what === "refresh_token with public-key")).toHaveLength(1);
+
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await expect.poll(() => project.asked.at(-1)).toBe("logout with public-key");
+  expect(wrong).toEqual([]);
+});
+
+test("a link with a token signs nobody in", async ({ page, project, url }) => {
+  await page.goto(`${url}/console#token=${project.token(3600)}`);
+  await expect(page.getByLabel("Password")).toBeVisible();
+  expect(page.url()).toBe(`${url}/console`);
+  expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+});
+
+async function startProject(): Promise<[Project, Server]> {
+  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const jwks = { keys: [{ ...publicKey.export({ format: "jwk" }), alg: "ES256", kid: "one", use: "sig" }] };
+  const project: Project = { url: "", asked: [], token: (lifetime) => accessToken(lifetime) };
+  let refreshToken = 0;
+
+  const accessToken = (lifetime: number) => {
+    const now = Math.floor(Date.now() / 1000);
+    const claims = {
+      iss: `${project.url}/auth/v1`,
+      aud: "authenticated",
+      sub: "bob",
+      email: "bob@example.com",
+      iat: now,
+      exp: now + lifetime,
+      role: "authenticated",
+      app_metadata: { customer_id: "acme", role: "approver" },
+    };
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const signed = `${part({ alg: "ES256", kid: "one", typ: "JWT" })}.${part(claims)}`;
+    const signature = sign("sha256", Buffer.from(signed), { key: privateKey, dsaEncoding: "ieee-p1363" });
+    return `${signed}.${signature.toString("base64url")}`;
+  };
+
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
+    const { pathname, searchParams } = new URL(request.url ?? "", "http://project");
+    const headers = { "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*, authorization" };
+    const send = (status: number, body?: object) =>
+      response.writeHead(status, headers).end(body && JSON.stringify(body));
+    if (request.method === "OPTIONS") return send(204);
+    if (request.method === "GET") return send(200, pathname.endsWith("jwks.json") ? jwks : {});
+    const what = searchParams.get("grant_type") ?? pathname.split("/").at(-1);
+    project.asked.push(`${what} with ${request.headers.apikey}`);
+    if (what === "logout") return send(204);
+    const body = JSON.parse(Buffer.concat(await request.toArray()).toString());
+    const good = body.password === "correct horse" || body.refresh_token === `refresh-${refreshToken}`;
+    if (!good) return send(400, { code: 400, error_code: "invalid_credentials", msg: "Invalid login credentials" });
+    // The first one is about to expire: it is renewed before the first request.
+    const access_token = accessToken(what === "password" ? 30 : 3600);
+    send(200, { access_token, token_type: "bearer", refresh_token: `refresh-${++refreshToken}` });
+  };
+
+  const server = createServer((request, response) => void answer(request, response));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  project.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return [project, server];
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+async function reachable(port: number): Promise<boolean> {
+  const { connect } = await import("node:net");
+  const socket = connect(port, "127.0.0.1");
+  await once(socket, "connect");
+  socket.destroy();
+  return true;
+}
+
+async function answering(process_: ChildProcess, asks: () => Promise<boolean>): Promise<void> {
+  await expect
+    .poll(async () => process_.exitCode === null && (await asks().catch(() => false)), { timeout: 10_000 })
+    .toBe(true);
+}
