@@ -210,6 +210,7 @@ test("all can be done with the keyboard alone", async ({ page, gateway }) => {
   await expect(approve).toBeFocused();
 
   await page.keyboard.press("Enter");
+  await expect(page.getByLabel("Reason")).toBeFocused();
   await page.keyboard.type("agreed with the site");
   await page.keyboard.press("Enter");
   await expect(page.getByText("Nothing waits for a decision.")).toBeVisible();
@@ -220,6 +221,7 @@ test("all can be done with the keyboard alone", async ({ page, gateway }) => {
   await page.keyboard.press("Enter");
   await tabTo(page, page.getByRole("button", { name: "Provision a device…" }));
   await page.keyboard.press("Enter");
+  await expect(page.locator('input[name="name"]')).toBeFocused();
   await page.keyboard.type("Pump 9");
   await page.keyboard.press("Enter");
   await expect(page.getByRole("heading", { name: "Activation code" })).toBeVisible();
