@@ -1,16 +1,19 @@
 package realtime_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 	"github.com/fieldgate/fieldgate/realtime"
+	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
@@ -194,4 +197,26 @@ func TestABadHandshakeTakesNoSocketAway(t *testing.T) {
 	}
 	w.write(message("still here"))
 	w.hear(reply("still here"))
+}
+
+// A device may be shut out after its token was found good, while its socket opens.
+func TestADeviceThatIsShutOutOpensNoSocket(t *testing.T) {
+	t.Parallel()
+	e := newEcho(t, realtime.Limits{})
+	device := store.Device{Tenant: storetest.Tenant(), ID: "dev_00" + strings.Repeat("0", 26)}
+	for status, answer := range map[string]int{
+		"active": http.StatusSwitchingProtocols, "suspended": http.StatusBadRequest, "decommissioned": http.StatusBadRequest,
+	} {
+		require.NoError(t, e.store.Do(t.Context(), "set_status", func(ctx context.Context, c store.Client) error {
+			return c.HSet(ctx, device.RecordKey(), "status", status).Err()
+		}))
+		lines := append(shake{}.lines("/", "token"), "X-Device: "+device.ID, "X-Tenant: "+device.Tenant)
+		w := newWire(t, e.Listener.Addr().String())
+		require.Equal(t, answer, w.ask(lines...).StatusCode, status)
+		require.NoError(t, w.Close())
+		require.Eventually(t, func() bool {
+			open, _, err := e.hub.Connections(t.Context(), device.Tenant, store.Page{Limit: 1})
+			return err == nil && len(open) == 0
+		}, patience, 10*time.Millisecond, status)
+	}
 }

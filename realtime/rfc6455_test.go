@@ -44,6 +44,7 @@ type exchange struct {
 type echo struct {
 	*httptest.Server
 	hub     *realtime.Hub
+	store   *store.Store
 	metrics *prometheus.Registry
 
 	held chan string   // requestIds of the frames "hold", as they arrive
@@ -52,9 +53,12 @@ type echo struct {
 
 func newEcho(t *testing.T, limits realtime.Limits) *echo {
 	t.Helper()
-	e := &echo{metrics: prometheus.NewRegistry(), held: make(chan string, 64), free: make(chan struct{})}
+	e := &echo{
+		store: storetest.Connect(t, store.Config{}), metrics: prometheus.NewRegistry(),
+		held: make(chan string, 64), free: make(chan struct{}),
+	}
 	e.hub = realtime.New(realtime.Config{
-		Store: storetest.Connect(t, store.Config{}), Limits: limits, Registerer: e.metrics, Logger: slog.New(slog.DiscardHandler),
+		Store: e.store, Limits: limits, Registerer: e.metrics, Logger: slog.New(slog.DiscardHandler),
 		Problem: func(err error, requestID string) any {
 			return map[string]string{"code": string(fieldgate.CodeOf(err)), "requestId": requestID}
 		},
