@@ -68,11 +68,7 @@ func (s *site) structures() (found []finding) {
 		if c.spoiled.Load() {
 			continue
 		}
-		streamed := map[string][]string{}
-		for _, e := range s.store.XRange(ctx, store.Tenant(c.tenant()).StreamKey(), "-", "+").Val() {
-			device, _ := e.Values["device"].(string)
-			streamed[device] = append(streamed[device], summary(e))
-		}
+		streamed, trimmed := s.streamed(c)
 		for _, d := range c.well() {
 			keys := d.key.Keys()
 			if n := s.store.SCard(ctx, keys[cancelsKey]).Val(); n > 0 {
@@ -81,6 +77,9 @@ func (s *site) structures() (found []finding) {
 			var kept []string
 			for _, e := range s.store.XRange(ctx, keys[timelineKey], "-", "+").Val() {
 				kept = append(kept, summary(e))
+			}
+			if last := streamed[d.key.ID]; trimmed && len(last) < len(kept) {
+				kept = kept[len(kept)-len(last):]
 			}
 			if !slices.Equal(kept, streamed[d.key.ID]) {
 				note("the stream and the timeline of device %s differ", d.name)
@@ -94,6 +93,20 @@ func (s *site) structures() (found []finding) {
 		}
 	}
 	return found
+}
+
+// streamed gives what the customer's stream says of each device, and whether the
+// stream has grown so long that the oldest events were dropped.
+func (s *site) streamed(c *customer) (events map[string][]string, trimmed bool) {
+	s.t.Helper()
+	stream := store.Tenant(c.tenant()).StreamKey()
+	events = map[string][]string{}
+	for _, e := range s.store.XRange(s.t.Context(), stream, "-", "+").Val() {
+		device, _ := e.Values["device"].(string)
+		events[device] = append(events[device], summary(e))
+	}
+	info, err := s.store.XInfoStream(s.t.Context(), stream).Result()
+	return events, err == nil && info.EntriesAdded > info.Length
 }
 
 // isWell tells whether a member names a device that is well.
