@@ -24,7 +24,7 @@ var (
 )
 
 // order is that in which the guides are listed; one that is not in it comes after.
-var order = []string{"quick-start", "devices", "sessions-and-approvals", "sockets", "errors", "operations", "upgrading"}
+var order = []string{"quick-start", "devices", "sessions-and-approvals", "console", "sockets", "typescript", "errors", "operations", "upgrading"}
 
 // Page is something to read, ready to be sent.
 type Page struct {
