@@ -1,7 +1,14 @@
 // The documentation that the gateway serves, in a real browser.
 import { expect, test } from "./fixtures.js";
 
-const places = ["/docs", "/docs/guides", "/docs/guides/operations", "/docs/guides/devices", "/docs/errors", "/docs/errors/claim_expired"];
+const places = [
+  "/docs",
+  "/docs/guides",
+  "/docs/guides/operations",
+  "/docs/guides/devices",
+  "/docs/errors",
+  "/docs/errors/claim_expired",
+];
 
 for (const colorScheme of ["light", "dark"] as const) {
   for (const width of [360, 1280]) {
