@@ -24,7 +24,7 @@ var (
 )
 
 // order is that in which the guides are listed; one that is not in it comes after.
-var order = []string{"quick-start", "devices", "sessions-and-approvals", "sockets", "errors", "operations", "upgrading"}
+var order = []string{"quick-start", "devices", "sessions-and-approvals", "console", "sockets", "typescript", "errors", "operations", "upgrading"}
 
 // Page is something to read, ready to be sent.
 type Page struct {
@@ -39,6 +39,7 @@ const (
 	typeScript = "text/javascript; charset=utf-8"
 	typeStyle  = "text/css; charset=utf-8"
 	typeIcon   = "image/svg+xml"
+	typeJSON   = "application/json"
 )
 
 // Pages makes all pages, by the path at which they are served. The reference loads the
@@ -49,7 +50,7 @@ func Pages() (map[string]Page, error) {
 	if s.templates, err = template.ParseFS(pageFiles, "pages/*.html"); err != nil {
 		return nil, err
 	}
-	for _, add := range []func() error{s.addFiles, s.addGuides, s.addErrors} {
+	for _, add := range []func() error{s.addFiles, s.addGuides, s.addErrors, s.addIndex} {
 		if err := add(); err != nil {
 			return nil, fmt.Errorf("making the pages: %w", err)
 		}
@@ -62,11 +63,12 @@ type site struct {
 	templates *template.Template
 	pages     map[string]Page
 	guides    []Document
+	index     []entry
 }
 
 // addFiles adds what is served as it is, and the reference.
 func (s *site) addFiles() error {
-	for name, contentType := range map[string]string{"start.js": typeScript, "style.css": typeStyle, "icon.svg": typeIcon} {
+	for name, contentType := range map[string]string{"start.js": typeScript, "search.js": typeScript, "style.css": typeStyle, "icon.svg": typeIcon} {
 		content, err := pageFiles.ReadFile("pages/" + name)
 		if err != nil {
 			return err
@@ -92,6 +94,7 @@ func (s *site) addGuides() error {
 			return err
 		}
 		s.guides = append(s.guides, guide)
+		s.index = append(s.index, sections(guide.Name, text)...)
 		if err := s.add("/docs/guides/"+guide.Name, "guide.html", guide); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"io"
 	"os"
 	"strings"
@@ -68,4 +69,26 @@ func TestHeadingsHaveTheAnchorsOfGitHub(t *testing.T) {
 	for _, id := range []string{"devices-and-people", "claim_expired", "a", "a-1"} {
 		require.Contains(t, string(document.HTML), `id="`+id+`"`)
 	}
+}
+
+func TestTheSearchKnowsEachSectionAndCode(t *testing.T) {
+	t.Parallel()
+	pages, err := docs.Pages()
+	require.NoError(t, err)
+	var entries []struct{ Guide, Title, Path, Text string }
+	require.NoError(t, json.Unmarshal(pages["/docs/search.json"].Content, &entries))
+	listed := map[string]string{}
+	for _, e := range entries {
+		path, anchor, _ := strings.Cut(e.Path, "#")
+		require.Contains(t, pages, path)
+		require.Contains(t, string(pages[path].Content), `id="`+anchor, e.Path)
+		listed[e.Path] = e.Text
+	}
+	for path := range pages {
+		if strings.HasPrefix(path, "/docs/errors/") {
+			require.NotEmpty(t, listed[path], path)
+		}
+	}
+	require.Contains(t, listed["/docs/guides/operations#settings"], "FIELDGATE_DRAIN_WINDOW 20s")
+	require.Contains(t, listed["/docs/guides/quick-start#start-a-gateway"], "fieldgate dev")
 }

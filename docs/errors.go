@@ -22,7 +22,8 @@ func (s *site) addErrors() error {
 	s.pages["/docs/errors"] = s.pages["/docs/guides/errors"]
 	for _, at := range codeHeading.FindAllSubmatchIndex(source, -1) {
 		code := string(source[at[2]:at[3]])
-		document, err := Render(code, source[at[0]:sectionEnd(source, at[1])])
+		// What is a section there is all of the page here: its heading is of the first rank.
+		document, err := Render(code, source[at[0]+len("##"):sectionEnd(source, at[1])])
 		if err != nil {
 			return err
 		}

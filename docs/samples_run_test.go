@@ -97,7 +97,7 @@ func (s sample) step(t testing.TB, dir string) string {
 	case not || s.says("the gateway"):
 		return ""
 	case s.says("in the background"):
-		return heading + strings.TrimSpace(s.text) + " &\nbackground=\"$background $!\"\n"
+		return heading + strings.TrimSuffix(strings.TrimSpace(s.text), " &") + " &\nbackground=\"$background $!\"\n"
 	case s.language == "go":
 		root, err := filepath.Abs("..")
 		require.NoError(t, err)

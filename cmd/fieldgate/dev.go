@@ -109,12 +109,18 @@ func welcome(w io.Writer, url string, people *devIssuer, embedded bool) {
 	fmt.Fprintf(w, strings.TrimLeft(`
 Fieldgate is up at %[1]s (%[2]s)
 
-  Console   %[1]s/console#token=%[3]s
   Docs      %[1]s/docs
+  Guides    %[1]s/docs/guides
   Contract  %[1]s/openapi.yaml
-  Demo      fieldgate demo --url %[1]s
+  Demo      %[5]s demo --url %[1]s
 
-An admin's token, good for one hour (more: fieldgate token --help):
+The console, as alice, an admin, and in another tab as bob, who may approve what she proposes:
+
+%[1]s/console#token=%[3]s
+
+%[1]s/console#token=%[4]s
+
+Alice's token for a shell. All tokens here are good for one hour; more: %[5]s token --help
 
 export TOKEN=%[3]s
 
@@ -122,5 +128,6 @@ Provision a first device:
 
 curl -s %[1]s/api/v1/customer/devices -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"name": "Pump 7"}'
 
-`, "\n"), url, kept, people.issue(person{"alice", "acme", "admin", time.Hour}))
+`, "\n"), url, kept, people.issue(person{"alice", "acme", "admin", time.Hour}),
+		people.issue(person{"bob", "acme", "approver", time.Hour}), os.Args[0])
 }

@@ -61,29 +61,54 @@ func TestWhatDevPrintsCanBePastedIntoAShell(t *testing.T) {
 	require.Contains(t, p.out.String(), "nothing is kept")
 }
 
-// offered is the line that dev prints to start an agent.
-var offered = regexp.MustCompile(`(?m)^.*fieldgate-agent --url .+$`)
+// offered are the lines that dev prints to start an agent.
+var offered = regexp.MustCompile(`(?m)^d=.+\n.*fieldgate-agent --url .+$`)
 
-func TestTheAgentThatDevOffersJoinsByPastingOneLine(t *testing.T) {
+func TestTheAgentThatDevOffersJoinsByPastingTwoLines(t *testing.T) {
 	t.Parallel()
 	build := exec.Command("go", "build", "-o", filepath.Join(filepath.Dir(program), "fieldgate-agent"), "../fieldgate-agent")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	p, url, issuer := dev(t)
+	p, url, _ := dev(t)
 	eventually(t, func() bool { return offered.MatchString(p.out.String()) }, "it does not say how to start an agent")
-	agent := exec.CommandContext(t.Context(), "sh", "-c", "exec "+offered.FindString(p.out.String()))
+	agent := exec.CommandContext(t.Context(), "sh", "-c", strings.Replace(offered.FindString(p.out.String()), "\n", "\nexec ", 1))
 	agent.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir()}
 	require.NoError(t, agent.Start())
 	defer func() { _, _ = agent.Process.Kill(), agent.Wait() }()
 
-	token, _, _ := once(t, []string{"FIELDGATE_DEV_ISSUER=" + issuer}, "token")
+	links := signIn.FindAllStringSubmatch(p.out.String(), -1)
+	require.Len(t, links, 2, "alice proposes, bob approves")
 	gate, err := client.New(url)
 	require.NoError(t, err)
-	alice := gate.Customer(client.Bearer(strings.TrimSpace(token)))
+	requireAnApprovedScriptRuns(t, gate.Customer(client.Bearer(links[0][1])), gate.Customer(client.Bearer(links[1][1])))
+}
+
+// signIn finds the links to the console with which somebody is signed in.
+var signIn = regexp.MustCompile(`(?m)/console#token=(.+)$`)
+
+func requireAnApprovedScriptRuns(t testing.TB, alice, bob *client.CustomerClient) {
+	t.Helper()
+	var deviceID string
 	eventually(t, func() bool {
 		devices, err := alice.Devices(t.Context(), client.ListDevicesParams{})
-		return err == nil && len(devices.Items) == 1 && devices.Items[0].Presence == client.DevicePresenceOnline
+		if err != nil || len(devices.Items) != 1 {
+			return false
+		}
+		deviceID = devices.Items[0].ID
+		return devices.Items[0].Presence == client.DevicePresenceOnline
 	}, "the device does not come online")
+	session, err := alice.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: deviceID, Type: client.SessionTypeRemediation})
+	require.NoError(t, err)
+	command, err := alice.Propose(t.Context(), session.ID, client.ProposeCommandRequest{
+		Type: "remediation.run_script", Parameters: json.RawMessage(`{"name": "restart", "args": ["telemetry"]}`),
+	})
+	require.NoError(t, err)
+	_, err = bob.Decide(t.Context(), session.ID, client.DecisionRequest{CommandID: command.ID, Approved: true})
+	require.NoError(t, err)
+	eventually(t, func() bool {
+		done, err := alice.Command(t.Context(), session.ID, command.ID)
+		return err == nil && done.Status == client.CommandStatusSucceeded && done.Result != nil && done.Result.Output == "restarted telemetry\n"
+	}, "the script does not run")
 }
 
 func TestTokenPrintsATokenThatWorks(t *testing.T) {

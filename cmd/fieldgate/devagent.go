@@ -27,8 +27,13 @@ func offerAgent(ctx context.Context, w io.Writer, url string, people *devIssuer)
 		slog.Warn("provisioning a device for the agent", "error", err)
 		return
 	}
-	fmt.Fprintf(w, "Make this machine a device of it, in a second terminal (its id is %s):\n\n%s --url %s --state \"$(mktemp -d)/device.json\" --activation-code %s\n\n",
-		made.Device.ID, agentProgram(os.Args[0]), url, made.ActivationCode)
+	fmt.Fprintf(w, strings.TrimLeft(`
+Make this machine the device "This machine" (%[1]s), in a second terminal, with one script that it may run:
+
+d="$(mktemp -d)" && mkdir -m 755 "$d/scripts" && printf '#!/bin/sh\necho "restarted $1"\n' > "$d/scripts/restart" && chmod 755 "$d/scripts/restart"
+%[2]s --url %[3]s --state "$d/device.json" --scripts "$d/scripts" --activation-code %[4]s
+
+`, "\n"), made.Device.ID, agentProgram(os.Args[0]), url, made.ActivationCode)
 }
 
 // agentProgram is the agent that lies beside this program, as the shell finds both.
