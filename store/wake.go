@@ -39,16 +39,20 @@ type Wake struct {
 // Listen gives every wake-up to hear until the context ends, over one
 // connection that is made again when it breaks. Hear must not block. It is told
 // of a new connection by a zero Wake, because what was said in between is lost;
-// and by the same of a wake-up that cannot be read.
+// and by the same of a wake-up that cannot be read. That nothing is heard is
+// logged once, until there is a connection again.
 func (s *Store) Listen(ctx context.Context, hear func(Wake)) {
-	for ctx.Err() == nil {
-		s.listen(ctx, hear)
-		pause(ctx, listenAgain)
+	for logged := false; ctx.Err() == nil; pause(ctx, listenAgain) {
+		heard, err := s.listen(ctx, hear)
+		if (heard || !logged) && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "hearing nothing from the store, so everybody learns of news late; trying again", "error", err)
+			logged = true
+		}
 	}
 }
 
-// listen hears one connection until it breaks.
-func (s *Store) listen(ctx context.Context, hear func(Wake)) {
+// listen hears one connection until it breaks, and tells whether it ever stood.
+func (s *Store) listen(ctx context.Context, hear func(Wake)) (heard bool, err error) {
 	// As a pattern, although it is none: the client of a Cluster ties a channel to
 	// the master of its slot, and while that one is dead it would hear of nothing.
 	sub := s.client.PSubscribe(ctx, wakeChannel)
@@ -65,10 +69,11 @@ func (s *Store) listen(ctx context.Context, hear func(Wake)) {
 			asked = false
 		}
 		if err != nil {
-			return
+			return heard, err
 		}
 		switch m := message.(type) {
 		case *redis.Subscription:
+			heard = true
 			hear(Wake{})
 		case *redis.Message:
 			hear(parseWake(m.Payload))

@@ -2,6 +2,8 @@ package store_test
 
 import (
 	"context"
+	"log/slog"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +117,29 @@ func TestAListenerHearsAgainAfterTheServerWasAway(t *testing.T) {
 	e.hears(store.Wake{})
 	publish(t, s, "ready dev tenant 1-0")
 	e.hears(store.Wake{Ready: true, DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
+}
+
+// Whoever gives Redis a user for the gateway may forget the channel, and nothing fails.
+func TestThatNothingIsHeardIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	admin, log := server.Client(t), &syncBuffer{}
+	permit := func(rules ...any) {
+		require.NoError(t, admin.Do(t.Context(), append([]any{"ACL", "SETUSER", "deaf"}, rules...)...).Err())
+	}
+	permit("on", ">secret", "~*", "+@all", "resetchannels")
+	s := storetest.Connect(t, store.Config{
+		URL:    strings.Replace(server.URL(), "redis://", "redis://deaf:secret@", 1),
+		Logger: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	e, _ := listen(t, s)
+	refused := regexp.MustCompile(`cmdstat_psubscribe:.*rejected_calls=([3-9]|\d\d)`)
+	require.Eventually(t, func() bool {
+		return refused.MatchString(admin.Info(t.Context(), "commandstats").Val())
+	}, 10*time.Second, 10*time.Millisecond)
+	require.Equal(t, 1, log.count("hearing nothing"))
+	permit("&fg:wake")
+	e.hears(store.Wake{})
 }
 
 // A server that is cut off says nothing, and neither does one where nothing
