@@ -15,8 +15,11 @@ import (
 // that clients who hang up do not look like faults. It is never sent.
 const statusAbandoned = 499
 
-// maxLoggedPath is how much is logged of a path that is none of ours, in bytes.
-const maxLoggedPath = 256
+// How much is logged of a path and of a method that are none of ours, in bytes.
+const (
+	maxLoggedPath   = 256
+	maxLoggedMethod = 32
+)
 
 // observe writes one log line and counts one request when it has been served, also
 // when it was served by a panic.
@@ -81,7 +84,7 @@ func logLevel(facts *request.Facts, status int) slog.Level {
 // much.
 func logLine(r *http.Request, facts *request.Facts, pattern string, status int, bytes int64, took time.Duration) []slog.Attr {
 	line := []slog.Attr{
-		slog.String("method", r.Method),
+		slog.String("method", shortened(r.Method, maxLoggedMethod)),
 		slog.String("route", pattern),
 		slog.Int("status", status),
 		slog.Float64("durationMs", float64(took.Microseconds())/1000),
@@ -90,7 +93,7 @@ func logLine(r *http.Request, facts *request.Facts, pattern string, status int, 
 		slog.String("client", facts.Addr.String()),
 	}
 	if pattern == "" {
-		line[1] = slog.String("path", shortened(r.URL.EscapedPath()))
+		line[1] = slog.String("path", shortened(r.URL.EscapedPath(), maxLoggedPath))
 	}
 	if facts.Operation != "" {
 		line = append(line, slog.String("operation", facts.Operation))
@@ -104,6 +107,6 @@ func logLine(r *http.Request, facts *request.Facts, pattern string, status int, 
 	return line
 }
 
-func shortened(path string) string {
-	return path[:min(len(path), maxLoggedPath)]
+func shortened(text string, limit int) string {
+	return text[:min(len(text), limit)]
 }

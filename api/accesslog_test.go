@@ -94,6 +94,15 @@ func TestAPathThatIsNotOursIsLoggedInAHarmlessForm(t *testing.T) {
 	require.NotContains(t, line, "route")
 }
 
+func TestAMethodThatIsNotOursIsLoggedInPart(t *testing.T) {
+	t.Parallel()
+	it := newThings(t, nothing)
+
+	line := it.logged(t, httptest.NewRequest(strings.Repeat("A", 30_000), "/none", nil))
+
+	require.Equal(t, strings.Repeat("A", maxLoggedMethod), line["method"])
+}
+
 func TestProbesAreLoggedForThoseWhoLookCloser(t *testing.T) {
 	t.Parallel()
 

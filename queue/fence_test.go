@@ -322,6 +322,24 @@ func TestAReleasedClaimTakesNoTimeFromTheExecutionCap(t *testing.T) {
 	})
 }
 
+func TestACommandIsNotTakenAndGivenBackForEver(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		c := b.propose(auto)
+		b.edit(c.ID, func(state map[string]any) { state["claims"] = 1998 })
+		for _, want := range []queue.Status{queue.Queued, queue.TimedOut} {
+			lease := b.take()
+			for range 2 { // the answer may have been lost
+				status, err := b.queue.Release(t.Context(), b.hold(lease), "busy")
+				require.NoError(t, err)
+				require.Equal(t, want, status)
+			}
+		}
+		require.Empty(t, b.claim())
+	})
+}
+
 func TestClaimTokensAreNotKeptInClear(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -21,8 +21,9 @@ import (
 // instance has. A wake-up only says that there may be more: the stream tells
 // what, so a wake-up that was lost costs time and nothing else.
 type feed struct {
-	hub    *Hub
-	tenant string
+	hub      *Hub
+	tenant   string
+	catching places // of the tenant's subscriptions that read what they missed
 
 	mu      sync.Mutex
 	sockets map[*Socket]struct{}
@@ -81,7 +82,7 @@ func (h *Hub) join(s *Socket) {
 	f := h.feeds[s.Tenant]
 	if f == nil {
 		f = &feed{
-			hub: h, tenant: s.Tenant, last: s.from,
+			hub: h, tenant: s.Tenant, catching: newPlaces(), last: s.from,
 			sockets: map[*Socket]struct{}{}, rooms: map[string]map[*subscription]struct{}{},
 		}
 		h.feeds[s.Tenant] = f

@@ -7,7 +7,6 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
-	"runtime"
 	"sync"
 	"time"
 
@@ -61,7 +60,7 @@ type Hub struct {
 	metrics *metrics
 	upgrade websocket.Upgrader
 
-	catching chan struct{} // a place for each subscription that reads what it missed
+	catching places // of subscriptions that read what they missed
 
 	mu       sync.Mutex
 	opening  map[string]*Socket // by connection id, until it is in sockets
@@ -91,7 +90,7 @@ func New(cfg Config) *Hub {
 	}
 	return &Hub{
 		store: cfg.Store, cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer),
-		upgrade: newUpgrader(), catching: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		upgrade: newUpgrader(), catching: newPlaces(),
 		opening: map[string]*Socket{}, sockets: map[string]*Socket{}, devices: map[string]*Socket{}, feeds: map[string]*feed{}, tenants: map[string]int{},
 		pings: newWheel(cfg.Limits.PingEvery), renewals: newWheel(cfg.RenewEvery),
 	}

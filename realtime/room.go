@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"time"
 
@@ -167,7 +168,7 @@ func (f *feed) catchUp(sub *subscription) {
 		if !behind {
 			return
 		}
-		missing, gap, err := f.missing(conn.Context(), sub.room, from)
+		missing, gap, err := f.missing(conn.Context(), sub, from)
 		switch {
 		case err != nil:
 			pause(conn.Context(), f.hub.cfg.SweepEvery)
@@ -188,26 +189,54 @@ type letter struct {
 	text []byte
 }
 
-// missing reads what a room was told of behind a place, a page at most. Only so many
-// sockets do at a time: those that are where the feed is must not be kept waiting by
-// ever so many that come back.
-func (f *feed) missing(ctx context.Context, room string, from streamID) (letters []letter, gap bool, err error) {
-	select {
-	case f.hub.catching <- struct{}{}:
-		defer func() { <-f.hub.catching }()
-	case <-ctx.Done():
-		return nil, false, ctx.Err()
+// missing reads what a subscription's room was told of behind a place, a page at most.
+// Only so many do at a time: those that are where the feed is must not be kept waiting
+// by ever so many that come back. Whoever reads has one of the tenant's places before it
+// waits for one of all, so that a tenant with ever so many keeps another waiting for a
+// few pages. One that ended while it waited reads nothing.
+func (f *feed) missing(ctx context.Context, sub *subscription, from streamID) (letters []letter, gap bool, err error) {
+	for _, p := range []places{f.catching, f.hub.catching} {
+		if err := p.take(ctx); err != nil {
+			return nil, false, err
+		}
+		defer p.giveBack()
+		if f.hasEnded(sub) {
+			return nil, false, nil
+		}
 	}
 	events, gap, err := f.hub.events(ctx, f.tenant, from)
 	for _, e := range events {
 		l := letter{id: e.id}
-		if slices.Contains(e.rooms(), room) {
-			l.text = e.text(room)
+		if slices.Contains(e.rooms(), sub.room) {
+			l.text = e.text(sub.room)
 		}
 		letters = append(letters, l)
 	}
 	return letters, gap, err
 }
+
+func (f *feed) hasEnded(sub *subscription) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return sub.ended
+}
+
+// places bound how many do the same at a time. Who waits longest is next.
+type places chan struct{}
+
+// newPlaces leaves half of the processors to others.
+func newPlaces() places { return make(places, max(1, runtime.GOMAXPROCS(0)/2)) }
+
+func (p places) take(ctx context.Context) error {
+	select {
+	case p <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p places) giveBack() { <-p }
 
 func pause(ctx context.Context, d time.Duration) {
 	select {

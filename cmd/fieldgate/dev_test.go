@@ -131,6 +131,25 @@ func TestTokenPrintsATokenThatWorks(t *testing.T) {
 	require.Contains(t, stderr, "fieldgate dev")
 }
 
+func TestAPageInTheBrowserOfADeveloperGetsNoToken(t *testing.T) {
+	t.Parallel()
+	_, _, issuer := dev(t)
+	for _, origin := range []string{
+		"http://evil.example:8081", // whose name was made to resolve to loopback
+		"null",                     // of a sandboxed frame
+		issuer,
+	} {
+		ask, err := http.NewRequestWithContext(t.Context(), http.MethodPost, issuer+"/dev/token", strings.NewReader(`{"user":"mallory"}`))
+		require.NoError(t, err)
+		ask.Host = strings.TrimPrefix(origin, "http://")
+		ask.Header.Set("Origin", origin)
+		answer, err := http.DefaultClient.Do(ask)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		require.Equal(t, http.StatusForbidden, answer.StatusCode, origin)
+	}
+}
+
 // chapters are those of the demo.
 var chapters = []string{
 	"1. A device joins the fleet", "2. Diagnostics run at once", "3. A remedy waits for a person", "4. What happened", "5. The end",

@@ -53,6 +53,10 @@ func (d *devIssuer) issue(p person) string {
 // serveToken issues a token. It asks for no password, which is why it exists in
 // development only, on loopback.
 func (d *devIssuer) serveToken(w http.ResponseWriter, r *http.Request) {
+	if isPage(r) {
+		http.Error(w, "web pages get no token here", http.StatusForbidden)
+		return
+	}
 	var p person
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4096)).Decode(&p); err != nil || p.User == "" {
 		http.Error(w, "the body must be JSON that names a user", http.StatusBadRequest)
@@ -61,6 +65,12 @@ func (d *devIssuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain")
 	_, _ = io.WriteString(w, d.issue(p))
 }
+
+// isPage tells whether a page in a browser asks. A browser names the origin of the page
+// in every POST (Fetch standard, section 3.2), also where the page believes to ask its
+// own host: one that has its name resolve to loopback (DNS rebinding) could read the
+// answer, and with it be anybody.
+func isPage(r *http.Request) bool { return len(r.Header["Origin"]) > 0 }
 
 // requestToken asks the issuer of a running gateway in development.
 func requestToken(ctx context.Context, issuerURL string, p person) (string, error) {

@@ -17,6 +17,10 @@
 --   history    its claims, the newest last: {attempt, claimed, ended, outcome}
 --   result     fingerprint of the result that stands
 local EXECUTION_CAP = 12 * 3600 * 1000
+-- How often a command is handed out, given back or not: each time is two entries of
+-- the timeline, with which a device that takes and gives back all day fills the store. One
+-- that does so every minute of a day stays below.
+local CLAIMS_CAP = 2000
 local FINAL = {
   succeeded = true, failed = true, timed_out = true,
   rejected = true, cancelled = true, expired = true,
@@ -213,9 +217,9 @@ local function run_out(device, id, c, status, now)
 end
 
 -- Tells whether the command has been in its device's hands, on and off, for as
--- long as it may.
+-- long as it may, or as often.
 local function worn_out(c, now)
-  return c.first ~= nil and c.first + EXECUTION_CAP <= now
+  return c.claims >= CLAIMS_CAP or (c.first ~= nil and c.first + EXECUTION_CAP <= now)
 end
 
 -- Ends a lease that ran out: back into the line while attempts are left, else
