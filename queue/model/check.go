@@ -35,7 +35,7 @@ func checks() map[Invariant]func(Step) bool {
 		NothingAfterItsSession: everyClaim(inItsSession),
 		FinishedIsFinal:        everyChange(finishedIsFinal),
 		OneResult:              everyChange(oneResult),
-		AttemptsBounded:        every(func(c Command) bool { return 0 <= c.Attempt && c.Attempt <= c.Max }),
+		AttemptsBounded:        every(func(c Command) bool { return 0 <= c.Attempt && c.Attempt <= c.Max && c.Claims <= ClaimsCap }),
 		ExecutionCapped:        every(func(c Command) bool { return c.Status != Claimed || c.Visible <= c.First+ExecutionCap }),
 		FIFOWithinPriority:     fifoWithinPriority,
 		TokenFences:            everyChange(tokenFences),

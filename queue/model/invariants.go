@@ -45,7 +45,7 @@ const (
 	OneResult Invariant = "oneResult"
 
 	// AttemptsBounded: a command is handed out at most as often as its proposal
-	// allows; what was given back does not count.
+	// allows; what was given back counts towards a bound of its own.
 	AttemptsBounded Invariant = "attemptsBounded"
 
 	// ExecutionCapped: no lease lasts beyond 12 h from the first claim that counts.

@@ -29,6 +29,7 @@ func (s Status) Final() bool { return s != "" && s != PendingApproval && s != Qu
 const (
 	Hour         int64 = 3600 * 1000
 	ExecutionCap       = 12 * Hour      // from the first claim that counts
+	ClaimsCap          = 2000           // also of those that were given back
 	Decide             = 24 * Hour      // how long a command waits for a person
 	Memory             = 24 * Hour      // of a proposal's Idempotency-Key
 	Retention          = 30 * 24 * Hour // of a command that has ended

@@ -39,8 +39,10 @@ func (m *Model) settle(c *Command) bool {
 }
 
 // wornOut tells whether the command has been in its device's hands for as long
-// as it may.
-func (m *Model) wornOut(c Command) bool { return c.First != 0 && c.First+ExecutionCap <= m.state.Now }
+// as it may, or as often.
+func (m *Model) wornOut(c Command) bool {
+	return c.Claims >= ClaimsCap || c.First != 0 && c.First+ExecutionCap <= m.state.Now
+}
 
 // endLease ends a lease that ran out: back into the line while attempts are
 // left, unless nothing of it may run any more.
