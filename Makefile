@@ -85,6 +85,7 @@ drift:
 	@before=$$(cat generated/*.gen.go clients/go/*.gen.go | sha256sum); go generate ./... || exit 1; \
 	after=$$(cat generated/*.gen.go clients/go/*.gen.go | sha256sum); \
 	if [ "$$before" != "$$after" ]; then echo "generated code was not what openapi.yaml says: commit what make generate made"; exit 1; fi
+	@go run ./.ci/mutants -match
 
 contract:
 	@go test -count=1 . ./generated

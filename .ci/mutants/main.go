@@ -46,7 +46,15 @@ const (
 func main() {
 	only := flag.String("only", "", "make only the breaks whose name matches this pattern")
 	workers := flag.Int("workers", 2, "how many to try at a time")
+	match := flag.Bool("match", false, "make none; only see that each break still finds its place")
 	flag.Parse()
+	if *match {
+		if err := matchAll(*only); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	start := time.Now()
@@ -96,6 +104,26 @@ func run(ctx context.Context, only string, workers int) (missed, tried int, err 
 	close(queue)
 	group.Wait()
 	return missed, len(mutants), ctx.Err()
+}
+
+// matchAll tells of the first break whose text does not stand once where it should.
+func matchAll(only string) error {
+	mutants, err := read(only)
+	if err != nil {
+		return err
+	}
+	for _, m := range mutants {
+		if _, found := m.find("."); !found {
+			return fmt.Errorf("%s: what the break %q is to replace does not stand there once", m.File, m.Name)
+		}
+	}
+	return nil
+}
+
+// find reads the file to break, and tells whether the place is there once.
+func (m Mutant) find(dir string) (whole string, found bool) {
+	content, err := os.ReadFile(filepath.Join(dir, m.File))
+	return string(content), err == nil && strings.Count(string(content), m.Find) == 1
 }
 
 func read(only string) (chosen []Mutant, err error) {
@@ -177,12 +205,12 @@ func unbroken(ctx context.Context, dir string, mutants []Mutant) error {
 // try makes a break in a copy, runs its tests, and takes the break back.
 func try(ctx context.Context, dir string, m Mutant) (verdict, string) {
 	file := filepath.Join(dir, m.File)
-	whole, err := os.ReadFile(file)
-	if err != nil || strings.Count(string(whole), m.Find) != 1 {
+	whole, found := m.find(dir)
+	if !found {
 		return unmatched, ""
 	}
-	defer os.WriteFile(file, whole, 0o644)
-	broken := strings.Replace(string(whole), m.Find, m.Replace, 1)
+	defer os.WriteFile(file, []byte(whole), 0o644)
+	broken := strings.Replace(whole, m.Find, m.Replace, 1)
 	if err := os.WriteFile(file, []byte(broken), 0o644); err != nil {
 		return unmatched, err.Error()
 	}
