@@ -55,6 +55,8 @@ func TestTheConsoleMayReachThisServerAndTheProjectAlone(t *testing.T) {
 		require.Contains(t, policy, "require-trusted-types-for 'script'; trusted-types 'none'")
 		require.Contains(t, policy, "frame-ancestors 'none'")
 		require.NotContains(t, policy, "unsafe")
+		require.Equal(t, "nosniff", response.Header.Get("X-Content-Type-Options"))
+		require.Equal(t, "same-origin", response.Header.Get("Cross-Origin-Opener-Policy"))
 		require.Equal(t, "no-referrer", response.Header.Get("Referrer-Policy"))
 	}
 }

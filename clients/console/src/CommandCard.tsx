@@ -38,6 +38,11 @@ export function CommandCard(props: Props) {
             <Words>{command.reason}</Words>
           </Fact>
         )}
+        {command.retryOf && (
+          <Fact name="Proposed again, after">
+            <code>{command.retryOf}</code>
+          </Fact>
+        )}
         {command.status === "pending_approval" && command.approveBy && (
           <Fact name="Decide by">
             <Time at={command.approveBy} />

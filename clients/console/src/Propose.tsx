@@ -1,8 +1,9 @@
 import type { Schemas, Session } from "@fieldgate/client";
 import { useState } from "preact/hooks";
 import { gateway, news, refresh } from "./fleet.js";
+import { Field, valuesOf } from "./forms.js";
 import { parseExact } from "./json.js";
-import { Field, Problem, useAction, valuesOf } from "./ui.js";
+import { Problem, useAction } from "./ui.js";
 
 /** What the agent of this project knows, to choose from; a device may know others. */
 const known: Record<string, object> = {
