@@ -146,11 +146,16 @@ export function refresh(...parts: Part[]): void {
   }
 }
 
+/** How long to wait for more to happen: one event seldom comes alone, and long lists cost more. */
+function settleMs(part: Part): number {
+  return part in wanted && wanted[part as List] > page[part as List] ? 1_000 : 40;
+}
+
 async function run(part: Part): Promise<void> {
   running.add(part);
   const whose = person.value;
   while (due.delete(part) && person.value === whose && whose) {
-    await new Promise((resolve) => setTimeout(resolve, 40)); // one event seldom comes alone
+    await new Promise((resolve) => setTimeout(resolve, settleMs(part)));
     try {
       await readers[part]();
       trouble.value = undefined;

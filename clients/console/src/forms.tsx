@@ -1,6 +1,6 @@
 // What people fill in and confirm.
-import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import type { ComponentChildren, JSX, RefObject } from "preact";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Problem, useAction } from "./ui.js";
 
 /** A dialog of the platform: it keeps the focus, closes with Escape, and gives the focus back. */
@@ -64,12 +64,24 @@ export interface ConfirmProps {
   noReason?: boolean;
 }
 
+/** Lets who works with the keyboard go on where something was that leaves the page. */
+export function useSavedFocus(of: RefObject<HTMLElement | null>): void {
+  useLayoutEffect(() => {
+    const element = of.current;
+    return () => {
+      if (element?.contains(document.activeElement)) document.getElementById("main")?.focus({ preventScroll: true });
+    };
+  }, []);
+}
+
 /** A button that asks before it acts. */
 export function Asking(props: Omit<ConfirmProps, "onClose"> & { about?: string }) {
   const [asking, setAsking] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  useSavedFocus(button);
   return (
     <>
-      <button type="button" aria-describedby={props.about} onClick={() => setAsking(true)}>
+      <button ref={button} type="button" aria-describedby={props.about} onClick={() => setAsking(true)}>
         {props.verb}…
       </button>
       {asking && <Confirm {...props} onClose={() => setAsking(false)} />}

@@ -101,6 +101,7 @@ test("numbers are shown as they were written", async ({ page, gateway }) => {
   await expect(shown).toContainText('"exact": 1.0');
 
   await page.getByRole("link", { name: "Show it" }).click();
+  await page.getByText("Propose a command").click();
   await page.getByLabel("Type").fill("valve.close");
   await page.getByLabel("Parameters", { exact: true }).fill('{"sent": 98765432109876543210}');
   await page.getByRole("button", { name: "Propose", exact: true }).click();

@@ -17,6 +17,7 @@ test("a device is suspended, resumed and decommissioned, each after a question",
   await dialog.getByRole("button", { name: "Suspend" }).click();
   await expect(page.getByText("suspended", { exact: true })).toBeVisible();
   await expect(dialog).toHaveCount(0);
+  await expect(page.locator("main")).toBeFocused(); // the button has gone
   await keep(page, "suspended");
 
   await page.getByRole("button", { name: "Resume…" }).click();
@@ -78,7 +79,7 @@ test.describe("a large fleet", () => {
 
   test("is shown page by page, and searched as a whole", async ({ page, gateway }) => {
     const admin = await gateway.token("alice", "admin");
-    const names = Array.from({ length: 230 }, (_, i) => `Pump ${String(i).padStart(3, "0")}`);
+    const names = Array.from({ length: 229 }, (_, i) => `Pump ${String(i).padStart(3, "0")}`);
     while (names.length > 0) {
       const some = names.splice(0, 10);
       await Promise.all(some.map((name) => gateway.call(admin, "POST", "/devices", { name })));
@@ -88,7 +89,7 @@ test.describe("a large fleet", () => {
     const rows = page.locator(".rows li");
     await expect(rows).toHaveCount(200);
     const shown = await rows.allTextContents();
-    const hidden = Array.from({ length: 230 }, (_, i) => `Pump ${String(i).padStart(3, "0")}`).find(
+    const hidden = Array.from({ length: 229 }, (_, i) => `Pump ${String(i).padStart(3, "0")}`).find(
       (name) => !shown.some((text) => text.includes(name)),
     ) as string;
     await page.getByLabel("Find a device").fill(hidden);
@@ -97,7 +98,7 @@ test.describe("a large fleet", () => {
     await page.getByLabel("Find a device").fill("");
     await expect(rows).toHaveCount(200);
     await page.getByRole("button", { name: "Show more" }).click();
-    await expect(rows).toHaveCount(230);
+    await expect(rows).toHaveCount(230); // the gateway brings one to try
     await expect(page.getByRole("button", { name: "Show more" })).toHaveCount(0);
   });
 
