@@ -10,6 +10,7 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     element.current?.showModal();
+    element.current?.scrollTo(0, 0); // what is decided over comes before the field that has the focus
     return () => {
       const back = before?.isConnected ? before : document.getElementById("main");
       back?.focus({ preventScroll: true });

@@ -109,6 +109,8 @@ function renew(refresh: string): Promise<void> {
       renewals?.postMessage({ used: refresh, next });
       keep(next);
     } catch (error) {
+      // Another tab may have been faster, and be about to say so.
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
       if (tokens?.refresh !== refresh) return;
       if (error instanceof SignInError && error.final) signOut("Your sign-in has ended. Sign in again.");
       else throw error;

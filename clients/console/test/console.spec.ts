@@ -61,6 +61,10 @@ test("parameters are shown as text, whatever they hold", async ({ page, gateway 
   await expect(page.getByText("<b>now</b>")).toBeVisible();
   await expect(page.getByText("Look closely.")).toHaveCount(0);
   expect(await page.locator("main img, main script, main b").count()).toBe(0);
+
+  await page.getByRole("button", { name: "Approve…" }).click();
+  await expect(page.getByLabel("Reason")).toBeFocused();
+  await expect(page.getByRole("heading", { name: "Approve this command?" })).toBeInViewport();
 });
 
 const deceits: Record<string, [string, string]> = {

@@ -108,10 +108,12 @@ test("a sign-in lasts for hours, whatever a token does, in a second tab too", as
           await tab.evaluate(() => location.assign(location.hash === "#/inbox" ? "#/devices/none" : "#/inbox"));
         return renewed();
       },
-      { timeout: 25_000 },
+      { timeout: 20_000 },
     )
     .toBeGreaterThanOrEqual(enough);
   for (const tab of [page, other]) {
+    await tab.evaluate(() => location.assign("#/inbox"));
+    await expect(tab.getByText("Nothing waits for a decision.")).toBeVisible();
     await expect(tab.getByRole("button", { name: "Sign out" })).toBeVisible();
     await expect(tab.locator(".banner, .problem")).toHaveCount(0);
   }
