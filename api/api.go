@@ -80,8 +80,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 
 	// AllowedOrigins are the web pages that may call from a browser, such as
-	// https://app.example.com. None means that only pages of this host may. Sockets
-	// are for listed pages only: whose host this is cannot be told behind a proxy.
+	// https://app.example.com. None means that only pages of this host may.
 	AllowedOrigins []string
 
 	// Console says how people sign in to the page at /console.

@@ -41,7 +41,7 @@ type consoleConfig struct {
 	TenantClaim string          `json:"tenantClaim"`
 	RoleClaim   string          `json:"roleClaim"`
 
-	// Live tells whether pages of this host may open sockets.
+	// Live tells whether the page that asks may open sockets.
 	Live bool `json:"live"`
 }
 
@@ -118,10 +118,11 @@ func (c *console) headers(next http.Handler) http.Handler {
 	})
 }
 
-// serveConfig is no document, because its answer depends on the host that is asked.
+// serveConfig is no document, because its answer depends on who asks: browsers send no
+// Origin to the page's own host, so the page says it, as it will for its socket.
 func (c *console) serveConfig(w http.ResponseWriter, r *http.Request) {
 	config := c.config
-	config.Live = c.origins.haveHost(r.Host)
+	config.Live = c.origins.mayOpenSockets(r.URL.Query().Get("origin"), r.Host)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	_ = json.NewEncoder(w).Encode(config)

@@ -32,11 +32,22 @@ func newOrigins(list []string) (origins, error) {
 	return o, nil
 }
 
-// haveHost reports whether pages of a host are among them, with either scheme: which
-// one the browser uses cannot be told behind a proxy.
-func (o origins) haveHost(host string) bool {
-	host = strings.ToLower(host)
-	return o["https://"+strings.TrimSuffix(host, ":443")] || o["http://"+strings.TrimSuffix(host, ":80")]
+// mayOpenSockets reports whether a page may: one of a listed origin, or of the host that
+// it asks. Which scheme the browser uses cannot be told behind a balancer that ends TLS,
+// so either will do. X-Forwarded-Host is not asked, since anybody may write it. A name
+// that was rebound to our address gains nothing: no handshake carries a credential that
+// a browser adds by itself, and pages of another name do not have ours.
+func (o origins) mayOpenSockets(origin, host string) bool {
+	return o[origin] || isOf(origin, host)
+}
+
+// isOf reports whether an origin has a host, as the header of a request names it.
+func isOf(origin, host string) bool {
+	parsed, err := url.Parse(origin)
+	if err != nil || !isOrigin(parsed, origin) {
+		return false
+	}
+	return parsed.Host == strings.TrimSuffix(strings.ToLower(host), ":"+defaultPorts[parsed.Scheme])
 }
 
 // defaultPorts are not written in an origin.

@@ -38,7 +38,7 @@ func (c *contract) shakeHands(r *http.Request, op *operation) error {
 		return schema.Invalid(malformedQuery)
 	case holdsToken(query):
 		return schema.Invalid(op.tokenInQuery())
-	case len(r.Header["Origin"]) > 0 && !c.origins.allow(r):
+	case len(r.Header["Origin"]) > 0 && !c.origins.mayOpenSockets(originOf(r), r.Host):
 		return fieldgate.Refuse(fieldgate.CodeOriginNotAllowed, "Pages of this origin may not open sockets here.")
 	}
 	found := op.takeCredentials(r, query)

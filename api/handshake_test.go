@@ -319,7 +319,6 @@ func TestOnlyPagesOfAllowedOriginsMayOpenSockets(t *testing.T) {
 		"https://app.example.com, " + app:   false,
 		app + " http://localhost:3000":      false,
 		"http://localhost":                  false,
-		"http://example.com":                false, // this host, as the test asks for it
 		"https://app.example.com%00.evil.x": false,
 	} {
 		t.Run(origin, func(t *testing.T) {
@@ -329,6 +328,7 @@ func TestOnlyPagesOfAllowedOriginsMayOpenSockets(t *testing.T) {
 				pageSocket:                          {protocolLine, "Origin: " + origin},
 				pageSocket + "?ticket=" + goodToken: {"Origin: " + origin},
 			} {
+				target = "http://10.0.0.7" + target
 				if may {
 					require.Equal(t, origin, d.requireShaken(t, target, header...).Origin)
 					continue
@@ -349,12 +349,60 @@ func TestSeveralOriginsAreNoneThatMayOpenASocket(t *testing.T) {
 	}
 }
 
-func TestWithoutAListNoPageMayOpenASocket(t *testing.T) {
+// A page of the gateway's own, such as the console, needs no list.
+func TestAPageMayOpenASocketToItsOwnHost(t *testing.T) {
 	t.Parallel()
+	d := door{newThings(t, nothing)}
 
-	response := newThings(t, upgrade(t)).ask(t, http.MethodGet, deviceSocket, "", authLine, originLine)
+	for _, c := range []struct {
+		host, origin string
+		may          bool
+	}{
+		{"gateway.example.com", "https://gateway.example.com", true}, // a balancer ends TLS
+		{"gateway.example.com", "http://gateway.example.com", true},
+		{"GATEWAY.example.com", "https://gateway.example.com", true},
+		{"gateway.example.com:443", "https://gateway.example.com", true},
+		{"gateway.example.com:80", "http://gateway.example.com", true},
+		{"localhost:8080", "http://localhost:8080", true},
+		{"[::1]:8080", "http://[::1]:8080", true},
+		{"gateway.example.com", "https://gateway.example.com:8443", false},
+		{"gateway.example.com:8443", "https://gateway.example.com", false},
+		{"gateway.example.com:443", "http://gateway.example.com", false},
+		{"gateway.example.com", "https://GATEWAY.example.com", false}, // no browser writes upper case
+		{"gateway.example.com", "https://gateway.example.com:443", false},
+		{"gateway.example.com", "https://gateway.example.com/", false},
+		{"gateway.example.com", "ftp://gateway.example.com", false},
+		{"gateway.example.com", "//gateway.example.com", false},
+		{"gateway.example.com", "https://evil.net@gateway.example.com", false},
+		{"gateway.example.com", "https://sub.gateway.example.com", false},
+		{"gateway.example.com", "https://gateway.example.com.evil.net", false},
+		{"gateway.example.com", app, false},
+		{"gateway.example.com", "null", false},
+		{"null", "null", false},
+		{"gateway.example.com", "", false},
+		{"", "", false},
+		{"", "https://", false},
+	} {
+		response := d.shake("http://"+c.host+pageSocket, protocolLine, "Origin: "+c.origin)
+		if !c.may {
+			requireProblem(t, response, fieldgate.CodeOriginNotAllowed)
+			continue
+		}
+		require.Equal(t, http.StatusNoContent, response.StatusCode, c)
+	}
+}
 
-	requireProblem(t, response, fieldgate.CodeOriginNotAllowed)
+func TestOnlyTheHostThatIsAskedIsAPagesOwn(t *testing.T) {
+	t.Parallel()
+	d := door{newThings(t, nothing)}
+
+	for _, line := range []string{
+		"X-Forwarded-Host: app.example.com", "Forwarded: host=app.example.com", "X-Host: app.example.com",
+		"X-Original-Host: app.example.com", "X-Forwarded-Server: app.example.com",
+	} {
+		d.requireNotShaken(t, fieldgate.CodeOriginNotAllowed, pageSocket, protocolLine, originLine, line)
+	}
+	d.requireNotShaken(t, fieldgate.CodeOriginNotAllowed, "http://app.example.com"+pageSocket, protocolLine, originLine, originLine)
 }
 
 // Nothing that a browser sends by itself is a credential, so whoever shows one

@@ -73,12 +73,12 @@ type Config struct {
 	// people in by e-mail address and password. FIELDGATE_SUPABASE_ANON_KEY.
 	SupabaseAnonKey string
 
-	// Development lets the console sign in by links with a token, and open sockets from
-	// the address that the gateway listens on. Only `fieldgate dev` does so.
+	// Development lets the console sign in by links with a token. Only `fieldgate dev` does
+	// so.
 	Development bool
 
-	// AllowedOrigins are the web pages that may call the API from a browser.
-	// FIELDGATE_ALLOWED_ORIGINS.
+	// AllowedOrigins are the web pages that may call the API from a browser, beside those
+	// of this host. FIELDGATE_ALLOWED_ORIGINS.
 	AllowedOrigins []string
 
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -135,7 +134,7 @@ func (g *Gateway) newServer() error {
 		},
 		Authorize: authorize, RateLimit: g.rateLimit,
 		Logger: g.log, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
-		AllowedOrigins: g.allowedOrigins(), Console: g.console(), MaxBodyBytes: maxBodyBytes,
+		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes,
 	})
 	if err != nil {
 		return fmt.Errorf("preparing the HTTP edge with FIELDGATE_ALLOWED_ORIGINS: %w", err)
@@ -159,15 +158,6 @@ func (g *Gateway) console() api.Console {
 		TokenLinks:  g.cfg.Development,
 		TenantClaim: cmp.Or(g.cfg.TenantClaim, "app_metadata.customer_id"), RoleClaim: cmp.Or(g.cfg.RoleClaim, "app_metadata.role"),
 	}
-}
-
-// allowedOrigins adds the console's own where nobody has set up any.
-func (g *Gateway) allowedOrigins() []string {
-	_, port, err := net.SplitHostPort(g.Addr())
-	if !g.cfg.Development || err != nil {
-		return g.cfg.AllowedOrigins
-	}
-	return slices.Concat(g.cfg.AllowedOrigins, []string{"http://localhost:" + port, "http://127.0.0.1:" + port})
 }
 
 // maxBodyBytes leaves room for a result whose 256 KiB of output are all escaped.

@@ -23,7 +23,7 @@ type settings struct {
 	TenantClaim string `env:"FIELDGATE_TENANT_CLAIM" default:"app_metadata.customer_id" help:"The claim that names the customer."`
 	RoleClaim   string `env:"FIELDGATE_ROLE_CLAIM" default:"app_metadata.role" help:"The claim that names the role."`
 
-	AllowedOrigins []string `env:"FIELDGATE_ALLOWED_ORIGINS" help:"Web pages that may call the API from a browser, such as https://app.example.com."`
+	AllowedOrigins []string `env:"FIELDGATE_ALLOWED_ORIGINS" help:"Web pages that may call the API from a browser, beside the gateway's own, such as https://app.example.com."`
 	TrustedProxies []string `env:"FIELDGATE_TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8."`
 
 	DrainDelay          time.Duration `env:"FIELDGATE_DRAIN_DELAY" default:"10s" help:"How long to go on serving after SIGTERM, so that the balancer notices."`

@@ -99,8 +99,8 @@ function LineBanner({ live }: { live: boolean }) {
       )}
       {!live && (
         <p class="banner quiet">
-          Not live: this page reads again every few seconds. List <code>{location.origin}</code> in
-          FIELDGATE_ALLOWED_ORIGINS to change that.
+          Not live: this page reads again every few seconds, because a proxy changes the name that it asks for. List{" "}
+          <code>{location.origin}</code> in FIELDGATE_ALLOWED_ORIGINS to change that.
         </p>
       )}
     </div>

@@ -1,14 +1,15 @@
 import type { Command } from "@fieldgate/client";
 import type { ComponentChildren } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { nameOf } from "./fleet.js";
+import { useSavedFocus } from "./forms.js";
 import { Badge, Json, Output, Time, Words } from "./ui.js";
 
 /** One command: what was asked for, by whom, what was decided and what came of it. */
 export function CommandCard(props: Props) {
   const { command } = props;
   const element = useRef<HTMLLIElement>(null);
-  useLayoutEffect(() => () => saveFocus(element.current), []);
+  useSavedFocus(element);
   return (
     <li class="card" ref={element}>
       <div class="head">
@@ -38,6 +39,11 @@ export function CommandCard(props: Props) {
             <Words>{command.reason}</Words>
           </Fact>
         )}
+        {command.retryOf && (
+          <Fact name="Proposed again, after">
+            <code>{command.retryOf}</code>
+          </Fact>
+        )}
         {command.status === "pending_approval" && command.approveBy && (
           <Fact name="Decide by">
             <Time at={command.approveBy} />
@@ -65,11 +71,6 @@ interface Props {
   open?: boolean;
   inSession?: boolean;
   children?: ComponentChildren;
-}
-
-/** Lets who works with the keyboard go on where the card was. */
-function saveFocus(leaving: HTMLElement | null): void {
-  if (leaving?.contains(document.activeElement)) document.getElementById("main")?.focus({ preventScroll: true });
 }
 
 function Fact({ name, children }: { name: string; children: ComponentChildren }) {

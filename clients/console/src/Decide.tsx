@@ -1,7 +1,8 @@
 import type { Command } from "@fieldgate/client";
-import { gateway, nameOf, news, refresh } from "./fleet.js";
+import { decided, gateway, nameOf, news, refresh } from "./fleet.js";
+import { Dialog, Field, valuesOf } from "./forms.js";
 import { keepsNumbers } from "./json.js";
-import { Dialog, Field, Json, Problem, useAction, valuesOf, Words } from "./ui.js";
+import { Badge, First, Json, Problem, useAction, Words } from "./ui.js";
 
 /** Asks once more, with all that is decided over in view, and sends the digest of just that. */
 export function Decide(props: { command: Command; approve: boolean; onClose: () => void }) {
@@ -15,6 +16,7 @@ export function Decide(props: { command: Command; approve: boolean; onClose: () 
     refresh("inbox", "viewed");
     onClose();
   });
+  const now = decided.value.find(({ id }) => id === command.id);
   return (
     <Dialog title={approve ? "Approve this command?" : "Reject this command?"} onClose={onClose} wide>
       <p>
@@ -25,20 +27,41 @@ export function Decide(props: { command: Command; approve: boolean; onClose: () 
       <p class="fine">
         Digest <code class="digest">{command.digest}</code>
       </p>
-      <form onSubmit={(event) => void run(valuesOf(event).reason)}>
-        <Field label={approve ? "Reason (optional)" : "Reason"} hint="It is kept in the timeline of the session.">
-          {(ids) => <input {...ids} name="reason" maxLength={500} required={!approve} autofocus autocomplete="off" />}
-        </Field>
-        <Problem error={error} />
-        <div class="actions">
-          <button type="submit" class={approve ? "primary" : "danger"} disabled={busy}>
-            {approve ? "Approve" : "Reject"}
-          </button>
-          <button type="button" onClick={onClose}>
-            Back
-          </button>
-        </div>
-      </form>
+      {now ? (
+        <TooLate command={now} onClose={onClose} />
+      ) : (
+        <form onSubmit={(event) => void run(valuesOf(event).reason)}>
+          <Field label={approve ? "Reason (optional)" : "Reason"} hint="It is kept in the timeline of the session.">
+            {(ids) => <input {...ids} name="reason" maxLength={500} required={!approve} autofocus autocomplete="off" />}
+          </Field>
+          <Problem error={error} />
+          <div class="actions">
+            <button type="submit" class={approve ? "primary" : "danger"} disabled={busy}>
+              {approve ? "Approve" : "Reject"}
+            </button>
+            <button type="button" onClick={onClose}>
+              Back
+            </button>
+          </div>
+        </form>
+      )}
     </Dialog>
+  );
+}
+
+/** Somebody was faster, or time was. */
+function TooLate({ command, onClose }: { command: Command; onClose: () => void }) {
+  return (
+    <div role="alert">
+      <p>
+        It does not wait for a decision any more: <Badge of={command.status} />
+      </p>
+      {command.approval && <First of={command.approval} />}
+      <div class="actions">
+        <button type="button" class="primary" onClick={onClose}>
+          Close
+        </button>
+      </div>
+    </div>
   );
 }

@@ -2,31 +2,36 @@ import type { Device, Session } from "@fieldgate/client";
 import { useEffect, useState } from "preact/hooks";
 import { Presence } from "./Devices.js";
 import { devices, gateway, line, refresh, sessions } from "./fleet.js";
+import { Dialog, Field, valuesOf } from "./forms.js";
+import { Manage } from "./Manage.js";
 import { type Code, ShowCode } from "./Provision.js";
 import { may } from "./session.js";
-import { Badge, Dialog, Field, Loading, Problem, Time, useAction, valuesOf, Words } from "./ui.js";
+import { Badge, Loading, More, Needs, Problem, Time, useAction, Words } from "./ui.js";
 
 /** One device: how it does, and the sessions on it. */
 export function DevicePage({ id }: { id: string }) {
   const [device, setDevice] = useState<Device>();
   const [history, setHistory] = useState<Session[]>();
+  const [limit, setLimit] = useState(20);
+  const [more, setMore] = useState(false);
   const [error, setError] = useState<unknown>();
   // Read again when something has happened.
   useEffect(() => {
     const stop = new AbortController();
     Promise.all([
       gateway.get("/api/v1/customer/devices/{deviceId}", { params: { path: { deviceId: id } }, signal: stop.signal }),
-      gateway.get("/api/v1/customer/sessions", { params: { query: { deviceId: id } }, signal: stop.signal }),
+      gateway.get("/api/v1/customer/sessions", { params: { query: { deviceId: id, limit } }, signal: stop.signal }),
     ]).then(
       ([found, page]) => {
         setError(undefined);
         setDevice(found);
         setHistory(page.items);
+        setMore(page.nextCursor !== undefined);
       },
       (thrown: unknown) => stop.signal.aborted || setError(thrown),
     );
     return () => stop.abort();
-  }, [id, devices.value, sessions.value, line.value]);
+  }, [id, limit, devices.value, sessions.value, line.value]);
   if (!device) return error === undefined ? <Loading what="the device" /> : <Problem error={error} />;
   return (
     <>
@@ -54,6 +59,9 @@ export function DevicePage({ id }: { id: string }) {
           </li>
         ))}
       </ul>
+      <More of={more && limit < 200} onMore={() => setLimit(200)} />
+      {more && limit === 200 && <p class="fine">Older ones are under Sessions.</p>}
+      <Manage device={device} />
     </>
   );
 }
@@ -123,6 +131,8 @@ function Actions({ of }: { of: Device }) {
           </button>
         )}
       </div>
+      <Needs least="operator" to="Opening a session" />
+      {of.status === "suspended" && <p class="fine">It is suspended: it cannot log in, and gets no commands.</p>}
       {of.status === "provisioned" && <p class="fine">It waits to be registered with its activation code.</p>}
       <Problem error={error} />
       {opening && <OpenSession device={of} onClose={() => setOpening(false)} />}

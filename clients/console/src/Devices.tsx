@@ -1,16 +1,17 @@
 import type { Device } from "@fieldgate/client";
-import { useState } from "preact/hooks";
-import { devices, moreDevices, showMoreDevices } from "./fleet.js";
+import { useEffect, useState } from "preact/hooks";
+import { devices, gateway, more, showMore } from "./fleet.js";
 import { Provision } from "./Provision.js";
 import { may } from "./session.js";
-import { Badge, Loading, Time, Words } from "./ui.js";
+import { Badge, Loading, More, Time, Words } from "./ui.js";
 
 /** The fleet, and who of it shows itself. */
 export function Devices() {
   const [provisioning, setProvisioning] = useState(false);
   const [wanted, setWanted] = useState("");
   const all = devices.value;
-  const found = all?.filter((device) => holds(device, wanted.toLowerCase()));
+  const far = useSearch(more.devices.value ? wanted.trim() : "");
+  const found = far ?? all?.filter((device) => holds(device, wanted.toLowerCase()));
   const online = all?.filter((device) => device.presence === "online").length;
   return (
     <>
@@ -19,7 +20,7 @@ export function Devices() {
         {all && all.length > 0 && (
           <span class="fine">
             {online} of {all.length}
-            {moreDevices.value && " shown"} online
+            {more.devices.value && " shown"} online
           </span>
         )}
         {may("admin") && (
@@ -51,14 +52,31 @@ export function Devices() {
         ))}
       </ul>
       {all && all.length > 0 && found?.length === 0 && <p class="empty">No device is like that.</p>}
-      {moreDevices.value && (
-        <button type="button" onClick={showMoreDevices}>
-          Show more
-        </button>
-      )}
+      <More of={more.devices.value && far === undefined} onMore={() => showMore("devices")} />
       {provisioning && <Provision onClose={() => setProvisioning(false)} />}
     </>
   );
+}
+
+/** Has the gateway look through the whole fleet, where not all of it is here. */
+function useSearch(wanted: string): Device[] | undefined {
+  const [found, setFound] = useState<Device[]>();
+  useEffect(() => {
+    const stop = new AbortController();
+    if (wanted === "") setFound(undefined);
+    const query = { q: wanted.slice(0, 128), limit: 100 };
+    const ask = () =>
+      gateway
+        .get("/api/v1/customer/devices", { params: { query }, signal: stop.signal })
+        .then(({ items }) => setFound(items))
+        .catch(() => {});
+    const soon = wanted === "" ? undefined : setTimeout(ask, 250);
+    return () => {
+      clearTimeout(soon);
+      stop.abort();
+    };
+  }, [wanted, devices.value]);
+  return found;
 }
 
 function Row({ device }: { device: Device }) {

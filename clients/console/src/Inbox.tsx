@@ -1,7 +1,7 @@
 import { CommandCard } from "./CommandCard.js";
 import { DecisionButtons } from "./DecisionButtons.js";
-import { decided, inbox } from "./fleet.js";
-import { Loading } from "./ui.js";
+import { decided, inbox, more, showMore } from "./fleet.js";
+import { Loading, More } from "./ui.js";
 
 /** The commands that wait for a person, and what became of them. */
 export function Inbox() {
@@ -25,6 +25,7 @@ export function Inbox() {
           </CommandCard>
         ))}
       </ul>
+      <More of={more.inbox.value} onMore={() => showMore("inbox")} />
       {decided.value.length > 0 && (
         <section aria-labelledby="became">
           <h2 id="became">What became of them</h2>

@@ -1,8 +1,9 @@
 import type { Schemas, Session } from "@fieldgate/client";
 import { useState } from "preact/hooks";
 import { gateway, news, refresh } from "./fleet.js";
+import { Field, valuesOf } from "./forms.js";
 import { parseExact } from "./json.js";
-import { Field, Problem, useAction, valuesOf } from "./ui.js";
+import { Problem, useAction } from "./ui.js";
 
 /** What the agent of this project knows, to choose from; a device may know others. */
 const known: Record<string, object> = {
@@ -18,6 +19,7 @@ const known: Record<string, object> = {
 
 /** Proposes a command in a session. */
 export function Propose({ session }: { session: Session }) {
+  const [open] = useState(session.commands?.length === 0); // what is there comes first
   const [parameters, setParameters] = useState("{}");
   const { busy, error, run } = useAction(async (values: Record<string, string>) => {
     const command = await gateway.post("/api/v1/customer/sessions/{sessionId}/commands", {
@@ -37,42 +39,44 @@ export function Propose({ session }: { session: Session }) {
     if (example) setParameters(JSON.stringify(example, null, 2));
   };
   return (
-    <form class="card propose" onSubmit={(event) => void run(valuesOf(event))}>
-      <h3>Propose a command</h3>
-      <Field label="Type">
-        {(ids) => (
-          <input {...ids} name="type" list="types" required maxLength={128} autocomplete="off" onInput={chosen} />
-        )}
-      </Field>
-      <datalist id="types">
-        {Object.keys(known).map((type) => (
-          <option key={type} value={type} />
-        ))}
-      </datalist>
-      <Field label="Parameters" hint="A JSON object.">
-        {(ids) => (
-          <textarea
-            {...ids}
-            rows={4}
-            spellcheck={false}
-            value={parameters}
-            onInput={(event) => setParameters(event.currentTarget.value)}
-          />
-        )}
-      </Field>
-      <div class="pair">
-        <Field label="Reason (optional)">{(ids) => <input {...ids} name="reason" maxLength={500} />}</Field>
-        <Field label="Priority">
-          {(ids) => <input {...ids} name="priority" type="number" min={0} max={9} defaultValue="5" />}
+    <details class="card propose" open={open}>
+      <summary>Propose a command</summary>
+      <form onSubmit={(event) => void run(valuesOf(event))}>
+        <Field label="Type">
+          {(ids) => (
+            <input {...ids} name="type" list="types" required maxLength={128} autocomplete="off" onInput={chosen} />
+          )}
         </Field>
-      </div>
-      <Problem error={error} />
-      <div class="actions">
-        <button type="submit" class="primary" disabled={busy}>
-          {busy ? "Proposing…" : "Propose"}
-        </button>
-      </div>
-    </form>
+        <datalist id="types">
+          {Object.keys(known).map((type) => (
+            <option key={type} value={type} />
+          ))}
+        </datalist>
+        <Field label="Parameters" hint="A JSON object.">
+          {(ids) => (
+            <textarea
+              {...ids}
+              rows={4}
+              spellcheck={false}
+              value={parameters}
+              onInput={(event) => setParameters(event.currentTarget.value)}
+            />
+          )}
+        </Field>
+        <div class="pair">
+          <Field label="Reason (optional)">{(ids) => <input {...ids} name="reason" maxLength={500} />}</Field>
+          <Field label="Priority">
+            {(ids) => <input {...ids} name="priority" type="number" min={0} max={9} defaultValue="5" />}
+          </Field>
+        </div>
+        <Problem error={error} />
+        <div class="actions">
+          <button type="submit" class="primary" disabled={busy}>
+            {busy ? "Proposing…" : "Propose"}
+          </button>
+        </div>
+      </form>
+    </details>
   );
 }
 

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { gateway, refresh } from "./fleet.js";
-import { Copyable, Dialog, Field, Problem, Time, useAction, valuesOf } from "./ui.js";
+import { Copyable, Dialog, Field, valuesOf } from "./forms.js";
+import { Problem, Time, useAction } from "./ui.js";
 
 export interface Code {
   activationCode: string;

@@ -1,14 +1,16 @@
 import type { Command, Session } from "@fieldgate/client";
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { CommandCard } from "./CommandCard.js";
 import { DecisionButtons } from "./DecisionButtons.js";
-import { gateway, inbox, nameOf, refresh, settled, type TimelineEvent, timeline, view, viewed } from "./fleet.js";
+import { gateway, inbox, nameOf, news, refresh, settled, type TimelineEvent, timeline, view, viewed } from "./fleet.js";
+import { Asking } from "./forms.js";
 import { Propose } from "./Propose.js";
 import { may } from "./session.js";
-import { Badge, Loading, Problem, Time, useAction, Words } from "./ui.js";
+import { Badge, Loading, More, Needs, Time, Words } from "./ui.js";
 
 /** A session while it goes on: its commands, and who did what. */
 export function SessionPage({ id }: { id: string }) {
+  const [shown, setShown] = useState(100);
   useEffect(() => {
     view(id);
     return () => view(undefined);
@@ -22,15 +24,20 @@ export function SessionPage({ id }: { id: string }) {
         <section aria-labelledby="commands">
           <h2 id="commands">Commands</h2>
           {session.status === "active" && may("operator") && <Propose session={session} />}
+          {session.status === "active" && <Needs least="operator" to="Proposing, cancelling and closing" />}
           <Commands of={session} />
         </section>
         <section aria-labelledby="timeline">
           <h2 id="timeline">Timeline</h2>
           <ol class="timeline" aria-live="polite" aria-relevant="additions">
-            {[...timeline.value].reverse().map((event) => (
-              <Happened key={event.id} event={event} />
-            ))}
+            {timeline.value
+              .slice(-shown)
+              .reverse()
+              .map((event) => (
+                <Happened key={event.id} event={event} />
+              ))}
           </ol>
+          <More of={timeline.value.length > shown} onMore={() => setShown(shown + 100)} />
         </section>
       </div>
     </>
@@ -38,10 +45,12 @@ export function SessionPage({ id }: { id: string }) {
 }
 
 function Head({ session }: { session: Session }) {
-  const { busy, error, run } = useAction(async () => {
-    await gateway.post("/api/v1/customer/sessions/{sessionId}/close", { params: { path: { sessionId: session.id } } });
+  const close = async (reason: string | undefined) => {
+    const path = { sessionId: session.id };
+    await gateway.post("/api/v1/customer/sessions/{sessionId}/close", { params: { path }, body: { reason } });
+    news.value = "Closed.";
     refresh("viewed", "sessions", "inbox");
-  });
+  };
   return (
     <>
       <p class="fine">
@@ -56,16 +65,18 @@ function Head({ session }: { session: Session }) {
         </h1>
         <Badge of={session.status} />
         {session.status === "active" && may("operator") && (
-          <button type="button" disabled={busy} onClick={() => void run()}>
-            Close the session
-          </button>
+          <Asking
+            verb="Close the session"
+            title="Close this session?"
+            says="Commands that wait for a decision or in the queue end. What a device works on goes on."
+            act={close}
+          />
         )}
       </div>
       <p class="fine">
         Opened <Time at={session.createdAt} /> by <Words>{session.createdBy}</Words>,{" "}
         {session.closedAt ? "ended" : "ends"} <Time at={session.closedAt ?? session.expiresAt} />
       </p>
-      <Problem error={error} />
     </>
   );
 }
@@ -82,6 +93,7 @@ function Commands({ of }: { of: Session }) {
             <div class="actions">
               {decidable.has(command.id) && <DecisionButtons command={command} />}
               {may("operator") && <Cancel command={command} />}
+              {may("operator") && of.status === "active" && <Retry command={command} />}
             </div>
           </CommandCard>
         ))}
@@ -91,20 +103,49 @@ function Commands({ of }: { of: Session }) {
 }
 
 function Cancel({ command }: { command: Command }) {
-  const { busy, error, run } = useAction(async () => {
-    const path = { sessionId: command.sessionId, commandId: command.id };
-    await gateway.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel", { params: { path } });
+  const cancel = async (reason: string | undefined) => {
+    await gateway.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel", pathAnd(command, reason));
+    news.value = "Cancelled.";
     refresh("viewed", "inbox");
-  });
+  };
   if (settled(command) || command.status === "timed_out" || command.cancelRequested) return null;
+  const claimed = command.status === "claimed";
   return (
-    <>
-      <button type="button" disabled={busy} onClick={() => void run()}>
-        Cancel it
-      </button>
-      <Problem error={error} />
-    </>
+    <Asking
+      verb="Cancel it"
+      about={command.id}
+      title="Cancel this command?"
+      says={claimed ? "The device works on it: it is asked to stop, and may not be able to." : "No device will get it."}
+      act={cancel}
+    />
   );
+}
+
+function Retry({ command }: { command: Command }) {
+  const retry = async (reason: string | undefined) => {
+    await gateway.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry", pathAnd(command, reason));
+    news.value = "Proposed again.";
+    refresh("viewed", "inbox");
+  };
+  if (!settled(command) && command.status !== "timed_out") return null;
+  return (
+    <Asking
+      harmless
+      verb="Propose again"
+      about={command.id}
+      title="Propose this command again?"
+      says={
+        command.status === "timed_out"
+          ? "Nobody knows whether the device has done it: it may run a second time. It goes through the policy again."
+          : "A new command with the same type and parameters goes through the policy again, and may need a decision."
+      }
+      act={retry}
+    />
+  );
+}
+
+function pathAnd({ sessionId, id }: Command, reason: string | undefined) {
+  return { params: { path: { sessionId, commandId: id } }, body: { reason } };
 }
 
 function Happened({ event }: { event: TimelineEvent }) {

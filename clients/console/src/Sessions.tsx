@@ -1,5 +1,5 @@
-import { nameOf, sessions } from "./fleet.js";
-import { Badge, Loading, Time, Words } from "./ui.js";
+import { more, nameOf, sessions, showMore } from "./fleet.js";
+import { Badge, Loading, More, Time, Words } from "./ui.js";
 
 export function Sessions() {
   const all = sessions.value;
@@ -25,6 +25,7 @@ export function Sessions() {
           </li>
         ))}
       </ul>
+      <More of={more.sessions.value} onMore={() => showMore("sessions")} />
     </>
   );
 }

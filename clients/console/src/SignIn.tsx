@@ -1,5 +1,8 @@
+import { useState } from "preact/hooks";
+import { Field, valuesOf } from "./forms.js";
+import { hasLinks, type Project, sendLink } from "./project.js";
 import { type Config, signedOutBecause, signInWithPassword, signInWithToken } from "./session.js";
-import { Field, Problem, useAction, valuesOf } from "./ui.js";
+import { Problem, useAction } from "./ui.js";
 
 export function SignIn({ config }: { config: Config }) {
   return (
@@ -12,12 +15,12 @@ export function SignIn({ config }: { config: Config }) {
           {signedOutBecause.value}
         </p>
       )}
-      {config.supabase ? <WithPassword /> : <WithToken dev={config.tokenLinks} />}
+      {config.supabase ? <WithPassword project={config.supabase} /> : <WithToken dev={config.tokenLinks} />}
     </main>
   );
 }
 
-function WithPassword() {
+function WithPassword({ project }: { project: Project }) {
   const { busy, error, run } = useAction(async (email: string, password: string) => {
     await signInWithPassword(email, password);
   });
@@ -37,7 +40,32 @@ function WithPassword() {
         {busy ? "Signing in…" : "Sign in"}
       </button>
       <Problem error={error} />
+      {hasLinks && <LinkInstead project={project} />}
     </form>
+  );
+}
+
+/** Signs in by e-mail, for who has no password. */
+function LinkInstead({ project }: { project: Project }) {
+  const [sent, setSent] = useState(false);
+  const { busy, error, run } = useAction(async (email: string) => {
+    await sendLink(project, email);
+    setSent(true);
+  });
+  const ask = (event: MouseEvent) => {
+    const email = (event.currentTarget as HTMLButtonElement).form?.elements.namedItem("email") as HTMLInputElement;
+    if (email.reportValidity()) void run(email.value);
+  };
+  return (
+    <>
+      <button type="button" disabled={busy} onClick={ask}>
+        E-mail me a link instead
+      </button>
+      <p role="status">
+        {sent && "If this address may sign in, a link is on its way. Open it in this browser, within the hour."}
+      </p>
+      <Problem error={error} />
+    </>
   );
 }
 

@@ -24,7 +24,6 @@ export type TimelineEvent = Schemas["Event"];
 export type Line = "connecting" | "live" | "lost" | "ended" | "polling";
 
 export const devices = signal<Device[] | undefined>();
-export const moreDevices = signal(false);
 export const sessions = signal<Session[] | undefined>();
 export const inbox = signal<Command[] | undefined>();
 /** Commands that have left the inbox while the page was open, newest first. */
@@ -38,11 +37,18 @@ export const trouble = signal<unknown>();
 /** What has just happened, for those who hear the page. */
 export const news = signal("");
 
-export const deviceNames = computed(() => new Map(devices.value?.map((device) => [device.id, device.name])));
-export const nameOf = (deviceId: string): string => deviceNames.value.get(deviceId) ?? deviceId;
+const deviceNames = computed(() => new Map(devices.value?.map((device) => [device.id, device.name])));
+/** Names of devices that are not among those that are shown. */
+const otherNames = signal(new Map<string, string>());
+export const nameOf = (deviceId: string): string =>
+  deviceNames.value.get(deviceId) ?? otherNames.value.get(deviceId) ?? deviceId;
 
-/** How many devices are shown at most before somebody asks for more. */
-const pageOfDevices = 200;
+/** How much of a list is read before somebody asks for more. */
+const page = { devices: 200, sessions: 100, inbox: 100 };
+type List = keyof typeof page;
+const wanted = { ...page };
+/** Of which lists there is more than is shown. */
+export const more = { devices: signal(false), sessions: signal(false), inbox: signal(false) };
 const pollMs = 5_000;
 
 // Parameters and results are parsed to the letter, see json.ts. The length is set because
@@ -60,7 +66,6 @@ export const gateway: Client = createClient({ baseUrl: location.origin, token, r
 
 let socket: Socket | undefined;
 let poll: ReturnType<typeof setInterval> | undefined;
-let devicesWanted = pageOfDevices;
 let viewedId: string | undefined;
 
 /** Begins to follow the tenant of the person who is signed in. */
@@ -87,6 +92,8 @@ export function unfollow(): void {
   devices.value = sessions.value = inbox.value = viewed.value = undefined;
   decided.value = [];
   timeline.value = [];
+  otherNames.value = new Map();
+  Object.assign(wanted, page);
   trouble.value = undefined;
   line.value = "connecting";
   viewedId = undefined;
@@ -139,11 +146,16 @@ export function refresh(...parts: Part[]): void {
   }
 }
 
+/** How long to wait for more to happen: one event seldom comes alone, and long lists cost more. */
+function settleMs(part: Part): number {
+  return part in wanted && wanted[part as List] > page[part as List] ? 1_000 : 40;
+}
+
 async function run(part: Part): Promise<void> {
   running.add(part);
   const whose = person.value;
   while (due.delete(part) && person.value === whose && whose) {
-    await new Promise((resolve) => setTimeout(resolve, 40)); // one event seldom comes alone
+    await new Promise((resolve) => setTimeout(resolve, settleMs(part)));
     try {
       await readers[part]();
       trouble.value = undefined;
@@ -154,36 +166,55 @@ async function run(part: Part): Promise<void> {
   running.delete(part);
 }
 
-async function readDevices(): Promise<void> {
-  const found: Device[] = [];
-  let more = false;
-  for await (const device of list(gateway, "/api/v1/customer/devices", {
-    params: { query: { limit: pageOfDevices } },
-  })) {
-    more = found.length === devicesWanted;
-    if (more) break;
-    found.push(device);
+/** Reads as much of a list as is wanted. */
+async function read<T>(name: List, items: AsyncGenerator<T>): Promise<T[]> {
+  const found: T[] = [];
+  let rest = false;
+  for await (const item of items) {
+    rest = found.length === wanted[name];
+    if (rest) break;
+    found.push(item);
   }
-  moreDevices.value = more;
-  devices.value = found;
+  more[name].value = rest;
+  return found;
 }
 
-export function showMoreDevices(): void {
-  devicesWanted += pageOfDevices;
-  refresh("devices");
+const query = (limit: number) => ({ params: { query: { limit } } });
+
+/** Shows one page more of a list. */
+export function showMore(name: List): void {
+  wanted[name] += page[name];
+  refresh(name);
+}
+
+async function readDevices(): Promise<void> {
+  devices.value = await read("devices", list(gateway, "/api/v1/customer/devices", query(page.devices)));
 }
 
 async function readSessions(): Promise<void> {
-  const page = await gateway.get("/api/v1/customer/sessions", { params: { query: { limit: 100 } } });
-  sessions.value = page.items;
+  sessions.value = await read("sessions", list(gateway, "/api/v1/customer/sessions", query(page.sessions)));
+  learnNames(sessions.value);
+}
+
+/** Finds out what devices are called that are not among those that are shown. */
+function learnNames(of: { deviceId: string }[]): void {
+  if (!more.devices.value) return;
+  for (const deviceId of new Set(of.map((one) => one.deviceId))) {
+    if (deviceNames.value.has(deviceId) || otherNames.value.has(deviceId)) continue;
+    otherNames.value.set(deviceId, deviceId); // asks once
+    const found = gateway.get("/api/v1/customer/devices/{deviceId}", { params: { path: { deviceId } } });
+    found.then(
+      ({ name }) => {
+        otherNames.value = new Map(otherNames.value).set(deviceId, name);
+      },
+      () => otherNames.value.delete(deviceId),
+    );
+  }
 }
 
 async function readInbox(): Promise<void> {
-  const waiting: Command[] = [];
-  for await (const command of list(gateway, "/api/v1/customer/approvals", { params: { query: { limit: 200 } } })) {
-    waiting.push(command);
-    if (waiting.length === 500) break;
-  }
+  const waiting = await read("inbox", list(gateway, "/api/v1/customer/approvals", query(page.inbox)));
+  learnNames(waiting);
   const ids = new Set(waiting.map((command) => command.id));
   const left = (inbox.value ?? []).filter((command) => !ids.has(command.id));
   inbox.value = waiting;
@@ -198,7 +229,10 @@ async function readInbox(): Promise<void> {
 async function readDecided(): Promise<void> {
   const found = await Promise.all(decided.value.map((command) => (settled(command) ? command : readCommand(command))));
   const byId = new Map(found.map((command) => [command.id, command]));
-  decided.value = decided.value.map((command) => byId.get(command.id) ?? command);
+  // Who still waits has only made room for others.
+  decided.value = decided.value
+    .map((command) => byId.get(command.id) ?? command)
+    .filter((command) => command.status !== "pending_approval");
 }
 
 function readCommand({ sessionId, id }: Command): Promise<Command> {
@@ -233,5 +267,6 @@ async function readViewed(): Promise<void> {
   if (viewedId !== sessionId) return;
   const known = new Set(timeline.value.map((event) => event.id));
   viewed.value = session;
+  learnNames([session]);
   timeline.value = [...timeline.value, ...news.filter((event) => !known.has(event.id))];
 }

@@ -1,20 +1,16 @@
 // Who is signed in. The tokens live in sessionStorage: a reload keeps them, closing the tab
-// ends them, and no other tab, no request and no cookie carries them. Memory alone would
+// ends them, and no request but ours and no cookie carries them. Memory alone would
 // sign people out with each reload; localStorage would outlive the person at the desk.
 import { signal } from "@preact/signals";
+import { endLogin, getTokens, type Project, SignInError, type Tokens, takeLinkCode } from "./project.js";
 
 /** What the gateway says about signing in. */
 export interface Config {
-  supabase?: { url: string; anonKey: string };
+  supabase?: Project;
   tokenLinks: boolean;
   tenantClaim: string;
   roleClaim: string;
   live: boolean;
-}
-
-interface Tokens {
-  access: string;
-  refresh?: string;
 }
 
 const roles = ["viewer", "operator", "approver", "admin"] as const;
@@ -36,8 +32,9 @@ let config: Config;
 let tokens: Tokens | undefined;
 
 /** Signs in whoever was before the reload, or comes by a link. */
-export function begin(given: Config): void {
+export async function begin(given: Config): Promise<void> {
   config = given;
+  renewals?.addEventListener("message", ({ data }) => data.used === tokens?.refresh && keep(data.next));
   takeLink();
   addEventListener("hashchange", () => takeLink() && location.reload());
   const kept = sessionStorage.getItem(place);
@@ -45,6 +42,12 @@ export function begin(given: Config): void {
     if (kept) keep(JSON.parse(kept));
   } catch {
     sessionStorage.removeItem(place);
+  }
+  try {
+    const next = await takeLinkCode(config.supabase);
+    if (next) keep(next);
+  } catch (error) {
+    if (!tokens) signedOutBecause.value = (error as Error).message;
   }
 }
 
@@ -62,17 +65,18 @@ export function signInWithToken(token: string): void {
   keep({ access: token.trim() });
 }
 
-/** Signs in with the project (Supabase Auth, POST /token?grant_type=password). */
+/** Signs in with the project. */
 export async function signInWithPassword(email: string, password: string): Promise<void> {
-  keep(await askProject("password", { email, password }));
+  keep(await getTokens(project(), "password", { email, password }));
+}
+
+function project(): Project {
+  if (!config.supabase) throw new SignInError("This gateway has no project to sign in with.", true);
+  return config.supabase;
 }
 
 export function signOut(because = ""): void {
-  const { supabase } = config;
-  if (supabase && tokens?.refresh && !because) {
-    const headers = { apikey: supabase.anonKey, Authorization: `Bearer ${tokens.access}` };
-    void fetch(`${supabase.url}/auth/v1/logout?scope=local`, { method: "POST", headers }).catch(() => {});
-  }
+  if (config.supabase && tokens?.refresh && !because) endLogin(config.supabase, tokens.access);
   tokens = undefined;
   sessionStorage.removeItem(place);
   signedOutBecause.value = because;
@@ -91,14 +95,23 @@ export async function token(refused?: string): Promise<string> {
   return tokens.access;
 }
 
+// A tab that was duplicated has the same refresh token, and must not use it a second time:
+// the project would take that for theft and end the login.
+const renewals = globalThis.BroadcastChannel && new BroadcastChannel("fieldgate.renewals");
 let renewal: Promise<void> | undefined;
 
 /** Renews once, however many ask: a refresh token is good for one use. */
 function renew(refresh: string): Promise<void> {
   renewal ??= (async () => {
     try {
-      keep(await askProject("refresh_token", { refresh_token: refresh }));
+      const next = await getTokens(project(), "refresh_token", { refresh_token: refresh });
+      if (tokens?.refresh !== refresh) return; // signed out meanwhile, or another tab was faster
+      renewals?.postMessage({ used: refresh, next });
+      keep(next);
     } catch (error) {
+      // Another tab may have been faster, and be about to say so.
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      if (tokens?.refresh !== refresh) return;
       if (error instanceof SignInError && error.final) signOut("Your sign-in has ended. Sign in again.");
       else throw error;
     } finally {
@@ -106,34 +119,6 @@ function renew(refresh: string): Promise<void> {
     }
   })();
   return renewal;
-}
-
-/** The project did not sign in: `final` means that asking again is of no use. */
-export class SignInError extends Error {
-  constructor(
-    message: string,
-    readonly final: boolean,
-  ) {
-    super(message);
-  }
-}
-
-async function askProject(grant: string, body: object): Promise<Tokens> {
-  const { supabase } = config;
-  if (!supabase) throw new SignInError("This gateway has no project to sign in with.", true);
-  const response = await fetch(`${supabase.url}/auth/v1/token?grant_type=${grant}`, {
-    method: "POST",
-    headers: { apikey: supabase.anonKey, "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  }).catch(() => {
-    throw new SignInError("The sign-in service cannot be reached.", false);
-  });
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) {
-    const words = answer.msg ?? answer.error_description ?? `The sign-in service answered ${response.status}.`;
-    throw new SignInError(words, response.status >= 400 && response.status < 500 && response.status !== 429);
-  }
-  return { access: answer.access_token, refresh: answer.refresh_token };
 }
 
 function keep(next: Tokens): void {

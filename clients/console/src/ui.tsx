@@ -1,16 +1,16 @@
 // The small parts that all views are made of.
-import { FieldgateError, FieldgateNetworkError } from "@fieldgate/client";
-import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
-import { reveal, revealLines, writeExact } from "./json.js";
+import { type Command, FieldgateError, FieldgateNetworkError } from "@fieldgate/client";
+import { useRef, useState } from "preact/hooks";
+import { type Piece, pieces, reveal, writeExact } from "./json.js";
+import { may, person, type Role } from "./session.js";
 
-/** An instant, as the clock of the reader shows it. */
+/** An instant, as the clock of the reader shows it, and which clock that is. */
 export function Time({ at }: { at: string }) {
   const date = new Date(at);
   const today = date.toDateString() === new Date().toDateString();
   const text = today
-    ? date.toLocaleTimeString()
-    : date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+    ? date.toLocaleTimeString(undefined, { ...clock, second: "2-digit" })
+    : date.toLocaleString(undefined, { day: "numeric", month: "short", year: "numeric", ...clock });
   return (
     <time dateTime={at} title={at}>
       {text}
@@ -18,27 +18,47 @@ export function Time({ at }: { at: string }) {
   );
 }
 
+const clock = { hour: "2-digit", minute: "2-digit", timeZoneName: "short" } as const;
+
 export function Badge({ of }: { of: string }) {
   return <span class={`badge ${of}`}>{of.replaceAll("_", " ")}</span>;
 }
 
 /** JSON to the letter, and all of it. */
 export function Json({ value, label }: { value: unknown; label: string }) {
-  return <Verbatim label={label}>{writeExact(value)}</Verbatim>;
+  return <Verbatim label={label} of={writeExact(value)} />;
 }
 
 /** Text that a device has written. */
 export function Output({ text, label }: { text: string; label: string }) {
-  return <Verbatim label={label}>{revealLines(text)}</Verbatim>;
+  return <Verbatim label={label} of={pieces(text)} />;
 }
 
 // A part that scrolls must be reachable by keyboard, and have a name.
-function Verbatim({ children, label }: { children: string; label: string }) {
+function Verbatim({ of, label }: { of: Piece[]; label: string }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: it may scroll
-    <section class="verbatim" tabIndex={0} aria-label={label} dir="ltr">
-      <pre>{children}</pre>
-    </section>
+    <>
+      <Warning about={of} />
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it may scroll */}
+      <section class="verbatim" tabIndex={0} aria-label={label} dir="ltr">
+        <pre>{of.map(({ text, odd }, i) => (odd ? <mark key={i}>{text}</mark> : text))}</pre>
+      </section>
+    </>
+  );
+}
+
+/** Tells what in a text may be other than it looks. */
+function Warning({ about }: { about: Piece[] }) {
+  const count = (odd: Piece["odd"]) => about.filter((piece) => piece.odd === odd).length;
+  const unseen = count("unseen");
+  const mixed = count("mixed");
+  if (unseen + mixed === 0) return null;
+  return (
+    <p class="caution">
+      <strong>Look closely.</strong> {unseen > 0 && "It holds characters that cannot be seen or turn text around. "}
+      {mixed > 0 && "It holds words of letters from several scripts that look alike. "}
+      They are marked.
+    </p>
   );
 }
 
@@ -54,6 +74,7 @@ export function Problem({ error }: { error: unknown }) {
   return (
     <div class="problem" role="alert">
       <p>{inWords(error)}</p>
+      {refused?.problem?.approval && <First of={refused.problem.approval} />}
       {refused && refused.errors.length > 0 && (
         <ul>
           {refused.errors.map((wrong) => (
@@ -77,6 +98,22 @@ export function Problem({ error }: { error: unknown }) {
     </div>
   );
 }
+
+/** Who was faster, told to who came second. */
+export function First({ of }: { of: Approval }) {
+  return (
+    <p>
+      <Words>{of.decidedBy}</Words> has {of.decision} it, <Time at={of.decidedAt} />
+      {of.reason && (
+        <>
+          : <Words>{of.reason}</Words>
+        </>
+      )}
+    </p>
+  );
+}
+
+type Approval = NonNullable<Command["approval"]>;
 
 function inWords(error: unknown): string {
   if (error instanceof FieldgateError)
@@ -108,75 +145,25 @@ export function useAction<A extends unknown[]>(action: (...args: A) => Promise<v
   return { busy, error, run };
 }
 
-/** A dialog of the platform: it keeps the focus, closes with Escape, and gives the focus back. */
-export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren; wide?: boolean }) {
-  const element = useRef<HTMLDialogElement>(null);
-  const title = useId();
-  useEffect(() => {
-    const before = document.activeElement as HTMLElement | null;
-    element.current?.showModal();
-    return () => {
-      const back = before?.isConnected ? before : document.getElementById("main");
-      back?.focus({ preventScroll: true });
-    };
-  }, []);
+/** The way to the rest of a list, where there is one. */
+export function More({ of, onMore }: { of: boolean; onMore: () => void }) {
+  if (!of) return null;
   return (
-    <dialog ref={element} aria-labelledby={title} class={props.wide ? "wide" : ""} onClose={props.onClose}>
-      <h2 id={title}>{props.title}</h2>
-      {props.children}
-    </dialog>
+    <p class="more">
+      <button type="button" onClick={onMore}>
+        Show more
+      </button>
+    </p>
   );
 }
 
-/** A field with its label and what to know about it. */
-export function Field(props: { label: string; hint?: string; children: (ids: FieldIds) => JSX.Element }) {
-  const id = useId();
-  const hint = `${id}-hint`;
+/** Why something is not offered: to who is not allowed it. */
+export function Needs({ least, to }: { least: Role; to: string }) {
+  if (may(least)) return null;
   return (
-    <div class="field">
-      <label for={id}>{props.label}</label>
-      {props.children({ id, "aria-describedby": props.hint ? hint : undefined })}
-      {props.hint && (
-        <p class="fine" id={hint}>
-          {props.hint}
-        </p>
-      )}
-    </div>
-  );
-}
-
-interface FieldIds {
-  id: string;
-  "aria-describedby": string | undefined;
-}
-
-/** What a form holds, by the names of its fields; empty ones are left out. */
-export function valuesOf(event: Event): Record<string, string> {
-  event.preventDefault();
-  const values: Record<string, string> = {};
-  for (const [name, value] of new FormData(event.currentTarget as HTMLFormElement))
-    if (typeof value === "string" && value.trim() !== "") values[name] = value;
-  return values;
-}
-
-/** Text to take along, such as a command line. */
-export function Copyable({ text, label }: { text: string; label: string }) {
-  const [copied, setCopied] = useState(false);
-  const copy = async () => {
-    await navigator.clipboard.writeText(text);
-    setCopied(true);
-  };
-  return (
-    <div class="copyable">
-      <section aria-label={label}>
-        <code>{text}</code>
-      </section>
-      {navigator.clipboard && (
-        <button type="button" onClick={() => void copy().catch(() => {})}>
-          {copied ? "Copied" : "Copy"}
-        </button>
-      )}
-    </div>
+    <p class="fine">
+      {to}: that needs the role {least}, and you are {person.value?.role}.
+    </p>
   );
 }
 

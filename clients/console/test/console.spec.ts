@@ -52,15 +52,44 @@ test("a command goes its whole way through the page", async ({ page, gateway, ag
 test("parameters are shown as text, whatever they hold", async ({ page, gateway }) => {
   const { propose } = await prepared(gateway);
   const html = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
-  await propose("service.restart", { html, long: "x".repeat(20_000), turned: "a\u202eb", end: true }, "<b>now</b>");
+  await propose("service.restart", { html, long: "x".repeat(30_000), end: true }, "<b>now</b>");
   await signIn(page, gateway, "bob", "approver");
   const shown = page.getByRole("region", { name: "Parameters" });
   await expect(shown).toContainText(JSON.stringify(html));
-  await expect(shown).toContainText("x".repeat(20_000));
-  await expect(shown).toContainText('"a\\u202eb"');
+  await expect(shown).toContainText("x".repeat(30_000));
   await expect(shown).toContainText('"end": true');
   await expect(page.getByText("<b>now</b>")).toBeVisible();
+  await expect(page.getByText("Look closely.")).toHaveCount(0);
   expect(await page.locator("main img, main script, main b").count()).toBe(0);
+
+  await page.getByRole("button", { name: "Approve…" }).click();
+  await expect(page.getByLabel("Reason")).toBeFocused();
+  await expect(page.getByRole("heading", { name: "Approve this command?" })).toBeInViewport();
+});
+
+const deceits: Record<string, [string, string]> = {
+  "text that turns around": ["log\u202etxt.exe", "log\\u202etxt.exe"],
+  "an isolate": ["a\u2066b\u2069", "a\\u2066b\\u2069"],
+  "no width": ["ser\u200bvice", "ser\\u200bvice"],
+  "a tag that only a machine reads": ["ok\u{e0041}", "ok\\udb40\\udc41"],
+  "a filler that is a letter": ["ok\u3164", "ok\\u3164"],
+  "a blank that is none": ["rm\u00a0-rf", "rm\\u00a0-rf"],
+  "a code of the terminal": ["\u001b[2Kharmless", "\\u001b[2Kharmless"],
+  "another script": ["p\u0430ypal", "p\u0430ypal"],
+  "a heap of marks": ["a\u0301\u0301\u0301\u0301", "a\u0301\u0301\u0301\\u0301"],
+};
+
+test("what would make a command look harmless is shown, and pointed at", async ({ page, gateway }) => {
+  const { propose } = await prepared(gateway);
+  const parameters = Object.fromEntries(Object.entries(deceits).map(([name, [sent]]) => [name, sent]));
+  await propose("service.restart", { ...parameters, backslash: "\\u202e", umlauts: "Größe 漢字 ok" });
+  await signIn(page, gateway, "bob", "approver");
+  await expect(page.getByText("Look closely.")).toBeVisible();
+  const shown = page.getByRole("region", { name: "Parameters" });
+  for (const [name, [, seen]] of Object.entries(deceits)) await expect(shown).toContainText(`"${name}": "${seen}"`);
+  await expect(shown).toContainText('"backslash": "\\\\u202e"');
+  await expect(shown.locator("mark")).toHaveCount(10); // two of the isolate, none of the last two
+  await keep(page, "deceit");
 });
 
 test("numbers are shown as they were written", async ({ page, gateway }) => {
@@ -76,10 +105,25 @@ test("numbers are shown as they were written", async ({ page, gateway }) => {
   await expect(shown).toContainText('"exact": 1.0');
 
   await page.getByRole("link", { name: "Show it" }).click();
+  await page.getByText("Propose a command").click();
   await page.getByLabel("Type").fill("valve.close");
   await page.getByLabel("Parameters", { exact: true }).fill('{"sent": 98765432109876543210}');
   await page.getByRole("button", { name: "Propose", exact: true }).click();
   await expect(page.getByRole("region", { name: "Parameters of valve.close" })).toContainText("98765432109876543210");
+});
+
+test("who still thinks about a decision sees that it was made", async ({ page, gateway }) => {
+  const { sessionId, propose } = await prepared(gateway);
+  const { id } = await propose("service.restart", {});
+  await signIn(page, gateway, "bob", "approver");
+  await page.getByRole("button", { name: "Reject…" }).click();
+  const carol = await gateway.token("carol", "approver");
+  await gateway.call(carol, "POST", `/sessions/${sessionId}/approve`, { commandId: id, approved: true });
+  const dialog = page.getByRole("dialog");
+  await expect(dialog.getByRole("alert")).toContainText("carol has approved it");
+  await expect(dialog.getByRole("button", { name: "Reject", exact: true })).toHaveCount(0);
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await expect(dialog).toHaveCount(0);
 });
 
 test("a viewer sees all and decides nothing", async ({ page, gateway }) => {
@@ -96,18 +140,26 @@ test("a viewer sees all and decides nothing", async ({ page, gateway }) => {
 });
 
 test.describe("what the gateway refuses", () => {
-  test.use({ tolerated: [/status of 4\d\d/] });
+  test.use({ tolerated: [/status of 4\d\d|ERR_FAILED/] });
 
-  test("is shown with its code and its request", async ({ page, gateway }) => {
+  // Both ask at once: the other's request arrives while this one is on its way.
+  test("tells who comes second who was first", async ({ page, gateway }) => {
     const { sessionId, propose } = await prepared(gateway);
     const { id } = await propose("service.restart", {});
+    const carol = await gateway.token("carol", "approver");
+    await page.route(/\/approve$/, async (route) => {
+      await page.route(/\/approvals/, (reading) => reading.abort());
+      const decision = { commandId: id, approved: true, reason: "agreed with the site" };
+      await gateway.call(carol, "POST", `/sessions/${sessionId}/approve`, decision);
+      await route.continue();
+    });
     await signIn(page, gateway, "bob", "approver");
     await page.getByRole("button", { name: "Reject…" }).click();
-    const carol = await gateway.token("carol", "approver");
-    await gateway.call(carol, "POST", `/sessions/${sessionId}/approve`, { commandId: id, approved: true });
     await page.getByLabel("Reason").fill("not today");
     await page.getByRole("button", { name: "Reject", exact: true }).click();
-    const problem = page.getByRole("alert");
+    const problem = page.getByRole("dialog").getByRole("alert");
+    await expect(problem).toContainText("carol has approved it");
+    await expect(problem).toContainText("agreed with the site");
     await expect(problem).toContainText("already_decided");
     await expect(problem.locator("code").last()).toHaveText(/^[\w-]{8,}$/);
   });
@@ -181,12 +233,10 @@ test.describe("when the connection is cut", () => {
 test("a page whose origin may open no socket says so, and reads again by itself", async ({
   page,
   gateway,
-  network,
+  renamed,
 }) => {
-  network.to(gateway.url);
-  const other = network.url.replace("127.0.0.1", "localhost");
-  await signIn(page, gateway, "bob", "approver", other);
-  await expect(page.getByText("Not live")).toContainText(other);
+  await signIn(page, gateway, "bob", "approver", renamed.url);
+  await expect(page.getByText("Not live")).toContainText(renamed.url);
   const { propose } = await prepared(gateway);
   await propose("service.restart", {});
   await expect(page.getByRole("button", { name: "Approve…" })).toBeVisible({ timeout: 10_000 });

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { test as base, expect, type Page } from "@playwright/test";
-import { type Network, startNetwork } from "./network.js";
+import { type Network, startNetwork, startRenamingProxy } from "./network.js";
 
 const built = fileURLToPath(new URL("../.build/", import.meta.url));
 const shots = join(built, "screenshots");
@@ -26,6 +26,8 @@ interface Fixtures {
   tolerated: RegExp[];
   network: Network;
   gateway: Gateway;
+  /** A way to the gateway that changes the name which is asked. */
+  renamed: { url: string };
   agent: (url: string, code: string) => Promise<void>;
 }
 
@@ -67,7 +69,6 @@ export const test = base.extend<Fixtures>({
 
   gateway: async ({ settings, network }, use) => {
     const env = {
-      FIELDGATE_ALLOWED_ORIGINS: network.url,
       FIELDGATE_ADDR: "127.0.0.1:0",
       FIELDGATE_METRICS_ADDR: "off",
       FIELDGATE_DEV_ISSUER_ADDR: "127.0.0.1:0",
@@ -84,6 +85,12 @@ export const test = base.extend<Fixtures>({
     network.to(url);
     await use({ url, token: (user, role) => issue(new URL(issuer).origin, user, role), call: caller(url) });
     await ended(process_);
+  },
+
+  renamed: async ({ gateway }, use) => {
+    const proxy = await startRenamingProxy(gateway.url);
+    await use(proxy);
+    proxy.close();
   },
 
   // It needs the gateway so that it ends before that.

@@ -48,6 +48,10 @@ for (const screen of screens) {
         await page.goto(`${gateway.url}/console#/devices/${deviceId}`);
         await expect(page.getByRole("heading", { name: "Pump 7" })).toBeVisible();
         await look("device");
+        await page.getByRole("button", { name: "Suspend…" }).click();
+        await expect(page.getByRole("dialog")).toBeVisible();
+        await look("suspend");
+        await page.keyboard.press("Escape");
         await page.goto(`${gateway.url}/console#/sessions`);
         await expect(page.getByRole("link", { name: "Telemetry stopped" })).toBeVisible();
         await look("sessions");
@@ -70,6 +74,7 @@ async function furnished(gateway: Gateway) {
     service: "telemetry",
     graceSeconds: 10,
     nested: { list: [1, 2.5, true, null] },
+    odd: "log\u202etxt.exe",
   });
   await made.propose(
     "remediation.run_script",

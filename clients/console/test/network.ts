@@ -1,4 +1,5 @@
 // A network whose connections can be cut, as a bad network does.
+import { createServer as createHTTPServer, request } from "node:http";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 export interface Network {
@@ -47,6 +48,27 @@ export async function startNetwork(): Promise<Network> {
     },
     close: () => {
       cut();
+      server.close();
+    },
+  };
+}
+
+/** A proxy that asks in its own name, as some do unless they are told to keep the host. */
+export async function startRenamingProxy(target: string): Promise<{ url: string; close(): void }> {
+  const server = createHTTPServer((near, answer) => {
+    const headers = { ...near.headers, host: new URL(target).host, "x-forwarded-host": near.headers.host };
+    const far = request(target + near.url, { method: near.method, headers }, (response) => {
+      answer.writeHead(response.statusCode ?? 502, response.headers);
+      response.pipe(answer);
+    });
+    far.on("error", () => answer.destroy());
+    near.pipe(far);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () => {
+      server.closeAllConnections();
       server.close();
     },
   };

@@ -1,12 +1,12 @@
 // Signing in with a project, at a gateway as it is served in production. The project answers
 // as Supabase Auth does: POST /token with grant_type=password and refresh_token.
 import { type ChildProcess, spawn } from "node:child_process";
-import { generateKeyPairSync, sign } from "node:crypto";
+import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
-import { test as base, expect } from "@playwright/test";
+import { test as base, expect, type Page } from "@playwright/test";
 
 const fieldgate = fileURLToPath(new URL("../.build/fieldgate", import.meta.url));
 
@@ -14,6 +14,10 @@ interface Project {
   url: string;
   /** What was asked for, such as "password with public-key". */
   asked: string[];
+  /** How long tokens are good that were renewed, in seconds. */
+  lifetime: number;
+  /** The link that the last mail held. */
+  mailed: string;
   /** An access token that is good for some seconds. */
   token(lifetime: number): string;
 }
@@ -42,7 +46,6 @@ const test = base.extend<{ project: Project; url: string }>({
         FIELDGATE_REDIS_URL: `redis://127.0.0.1:${redisPort}`,
         FIELDGATE_SUPABASE_URL: project.url,
         FIELDGATE_SUPABASE_ANON_KEY: "public-key",
-        FIELDGATE_ALLOWED_ORIGINS: url,
       },
     });
     await answering(gateway, async () => (await fetch(`${url}/healthz`)).ok);
@@ -66,11 +69,11 @@ test("people sign in with their password, and stay signed in while their tokens 
   await page.goto(`${url}/console`);
   await page.getByLabel("E-mail").fill("bob@example.com");
   await page.getByLabel("Password").fill("wrong");
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await expect(page.getByRole("alert")).toHaveText("Invalid login credentials");
 
   await page.getByLabel("Password").fill("correct horse");
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await expect(page.getByText("Nothing waits for a decision.")).toBeVisible();
   await expect(page.getByText("approver, acme")).toBeVisible();
   await page.getByRole("link", { name: "Devices" }).click();
@@ -89,11 +92,86 @@ test("a link with a token signs nobody in", async ({ page, project, url }) => {
   expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
 });
 
+test("a sign-in lasts for hours, whatever a token does, in a second tab too", async ({ page, project, url }) => {
+  project.lifetime = 63; // each is renewed when a minute is left
+  await signInAsBob(page, url);
+  const opened = page.waitForEvent("popup");
+  await page.evaluate(() => void open("/console", "", "popup")); // has what its opener has stored
+  const other = await opened;
+  await expect(other.getByText("Nothing waits for a decision.")).toBeVisible();
+  const renewed = () => project.asked.filter((what) => what === "refresh_token with public-key").length;
+  const enough = renewed() + 3;
+  await expect
+    .poll(
+      async () => {
+        for (const tab of [page, other])
+          await tab.evaluate(() => location.assign(location.hash === "#/inbox" ? "#/devices/none" : "#/inbox"));
+        return renewed();
+      },
+      { timeout: 20_000 },
+    )
+    .toBeGreaterThanOrEqual(enough);
+  for (const tab of [page, other]) {
+    await tab.evaluate(() => location.assign("#/inbox"));
+    await expect(tab.getByText("Nothing waits for a decision.")).toBeVisible();
+    await expect(tab.getByRole("button", { name: "Sign out" })).toBeVisible();
+    await expect(tab.locator(".banner, .problem")).toHaveCount(0);
+  }
+});
+
+test("people sign in by a link in a mail, which is good in their browser alone", async ({
+  page,
+  project,
+  url,
+  browser,
+}) => {
+  await page.goto(`${url}/console`);
+  await page.getByLabel("E-mail").fill("bob@example.com");
+  await page.getByRole("button", { name: "E-mail me a link instead" }).click();
+  await expect(page.getByText("a link is on its way")).toBeVisible();
+  expect(project.mailed).toBe(`${url}/console?code=code-of-the-link`);
+
+  const elsewhere = await browser.newPage();
+  await elsewhere.goto(project.mailed);
+  await expect(elsewhere.getByText("Open the link in the browser that asked for it")).toBeVisible();
+  await elsewhere.close();
+
+  const tab = await page.context().newPage();
+  await tab.goto(project.mailed);
+  await expect(tab.getByText("Nothing waits for a decision.")).toBeVisible();
+  expect(tab.url()).toBe(`${url}/console#/inbox`);
+  expect(await tab.evaluate(() => localStorage.length)).toBe(0);
+});
+
+test("who asks for a link is not told who has an account", async ({ page, url }) => {
+  await page.goto(`${url}/console`);
+  await page.getByLabel("E-mail").fill("nobody@example.com");
+  await page.getByRole("button", { name: "E-mail me a link instead" }).click();
+  await expect(page.getByText("a link is on its way")).toBeVisible();
+});
+
+async function signInAsBob(page: Page, url: string): Promise<void> {
+  await page.goto(`${url}/console`);
+  await page.getByLabel("E-mail").fill("bob@example.com");
+  await page.getByLabel("Password").fill("correct horse");
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await expect(page.getByText("Nothing waits for a decision.")).toBeVisible();
+}
+
+const hashed = (text: string) => createHash("sha256").update(text).digest("base64url");
+
 async function startProject(): Promise<[Project, Server]> {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const jwks = { keys: [{ ...publicKey.export({ format: "jwk" }), alg: "ES256", kid: "one", use: "sig" }] };
-  const project: Project = { url: "", asked: [], token: (lifetime) => accessToken(lifetime) };
+  const project: Project = {
+    url: "",
+    asked: [],
+    lifetime: 3600,
+    mailed: "",
+    token: (lifetime) => accessToken(lifetime),
+  };
   let refreshToken = 0;
+  let challenge = "";
 
   const accessToken = (lifetime: number) => {
     const now = Math.floor(Date.now() / 1000);
@@ -124,10 +202,18 @@ async function startProject(): Promise<[Project, Server]> {
     project.asked.push(`${what} with ${request.headers.apikey}`);
     if (what === "logout") return send(204);
     const body = JSON.parse(Buffer.concat(await request.toArray()).toString());
-    const good = body.password === "correct horse" || body.refresh_token === `refresh-${refreshToken}`;
+    if (what === "otp") {
+      challenge = body.code_challenge;
+      project.mailed = `${searchParams.get("redirect_to")}?code=code-of-the-link`;
+      return send(body.email === "bob@example.com" && !body.create_user ? 200 : 422, { error_code: "otp_disabled" });
+    }
+    const good =
+      body.password === "correct horse" ||
+      body.refresh_token === `refresh-${refreshToken}` ||
+      (body.auth_code === "code-of-the-link" && hashed(body.code_verifier) === challenge);
     if (!good) return send(400, { code: 400, error_code: "invalid_credentials", msg: "Invalid login credentials" });
     // The first one is about to expire: it is renewed before the first request.
-    const access_token = accessToken(what === "password" ? 30 : 3600);
+    const access_token = accessToken(what === "password" ? 30 : project.lifetime);
     send(200, { access_token, token_type: "bearer", refresh_token: `refresh-${++refreshToken}` });
   };
 

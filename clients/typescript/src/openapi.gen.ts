@@ -935,8 +935,8 @@ export interface paths {
          *
          *     Authenticate with a JWT, in `Authorization` or as a second subprotocol `bearer.<token>`,
          *     or, in a browser, with a `ticket`; the introduction tells more, under "Sockets". A
-         *     JWT in the address is refused. The origin of a page must be one that the operator of
-         *     the gateway has allowed, or the answer is 403 `origin_not_allowed`.
+         *     JWT in the address is refused. The origin of a page must be the gateway's own or one
+         *     that its operator has allowed, or the answer is 403 `origin_not_allowed`.
          *
          *     The socket ends with its token (close code 4001), unless it was renewed in time with
          *     `refresh`; the other close codes are in the introduction.

@@ -1,0 +1,128 @@
+// What an admin and an operator do to devices, sessions and commands.
+import { expect, keep, prepared, signIn, test } from "./fixtures.js";
+
+test("a device is suspended, resumed and decommissioned, each after a question", async ({ page, gateway }) => {
+  const { deviceId } = await prepared(gateway);
+  await signIn(page, gateway, "alice", "admin");
+  await page.goto(`${gateway.url}/console#/devices/${deviceId}`);
+  const dialog = page.getByRole("dialog");
+
+  await page.getByRole("button", { name: "Suspend…" }).click();
+  await expect(dialog).toContainText("Pump 7 loses its logins at once");
+  await keep(page, "suspend");
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("button", { name: "Suspend…" })).toBeFocused();
+  await page.getByRole("button", { name: "Suspend…" }).click();
+  await dialog.getByLabel("Reason").fill("reported stolen");
+  await dialog.getByRole("button", { name: "Suspend" }).click();
+  await expect(page.getByText("suspended", { exact: true })).toBeVisible();
+  await expect(dialog).toHaveCount(0);
+  await expect(page.locator("main")).toBeFocused(); // the button has gone
+  await keep(page, "suspended");
+
+  await page.getByRole("button", { name: "Resume…" }).click();
+  await dialog.getByRole("button", { name: "Resume" }).click();
+  await expect(page.getByText("suspended", { exact: true })).toHaveCount(0);
+  await page.getByRole("button", { name: "End its logins…" }).click();
+  await dialog.getByRole("button", { name: "End its logins" }).click();
+  await expect(dialog).toHaveCount(0);
+
+  await page.getByRole("button", { name: "Decommission…" }).click();
+  await expect(dialog).toContainText("cannot be undone");
+  await dialog.getByRole("button", { name: "Decommission" }).click();
+  await expect(page.getByText("It was decommissioned.")).toBeVisible();
+});
+
+test("who may not is told which role may", async ({ page, gateway }) => {
+  const { deviceId, sessionId } = await prepared(gateway);
+  await signIn(page, gateway, "vera", "viewer");
+  await page.goto(`${gateway.url}/console#/devices/${deviceId}`);
+  await expect(
+    page.getByText("Suspending, resuming and decommissioning: that needs the role admin, and you are viewer."),
+  ).toBeVisible();
+  await page.goto(`${gateway.url}/console#/sessions/${sessionId}`);
+  await expect(
+    page.getByText("Proposing, cancelling and closing: that needs the role operator, and you are viewer."),
+  ).toBeVisible();
+});
+
+test("a command is cancelled and proposed again, and its session is closed", async ({ page, gateway }) => {
+  const { propose, sessionId } = await prepared(gateway);
+  await propose("service.restart", { service: "telemetry" });
+  await signIn(page, gateway, "alice", "admin");
+  await page.goto(`${gateway.url}/console#/sessions/${sessionId}`);
+  const dialog = page.getByRole("dialog");
+
+  await page.getByRole("button", { name: "Cancel it…" }).click();
+  await expect(dialog).toContainText("No device will get it.");
+  await dialog.getByLabel("Reason").fill("the wrong pump");
+  await dialog.getByRole("button", { name: "Cancel it" }).click();
+  await expect(page.getByText("cancelled", { exact: true })).toBeVisible();
+  await expect(page.locator(".timeline")).toContainText("the wrong pump");
+
+  await page.getByRole("button", { name: "Propose again…" }).click();
+  await dialog.getByRole("button", { name: "Propose again" }).click();
+  await expect(page.getByText("Proposed again, after")).toBeVisible();
+  await expect(page.getByText("pending approval", { exact: true })).toBeVisible();
+  await keep(page, "proposed-again");
+
+  await page.getByRole("button", { name: "Close the session…" }).click();
+  await dialog.getByLabel("Reason").fill("solved");
+  await dialog.getByRole("button", { name: "Close the session" }).click();
+  await expect(page.getByText("closed", { exact: true })).toBeVisible();
+  await expect(page.getByRole("button", { name: /Propose|Close|Cancel/ })).toHaveCount(0);
+  await expect(page.locator(".timeline")).toContainText("solved");
+});
+
+test.describe("a large fleet", () => {
+  test.use({ settings: { FIELDGATE_RATE_LIMITS: "off" } });
+
+  test("is shown page by page, and searched as a whole", async ({ page, gateway }) => {
+    const admin = await gateway.token("alice", "admin");
+    const names = Array.from({ length: 229 }, (_, i) => `Pump ${String(i).padStart(3, "0")}`);
+    while (names.length > 0) {
+      const some = names.splice(0, 10);
+      await Promise.all(some.map((name) => gateway.call(admin, "POST", "/devices", { name })));
+    }
+    await signIn(page, gateway, "vera", "viewer");
+    await page.getByRole("link", { name: "Devices" }).click();
+    const rows = page.locator(".rows li");
+    await expect(rows).toHaveCount(200);
+    const shown = await rows.allTextContents();
+    const hidden = Array.from({ length: 229 }, (_, i) => `Pump ${String(i).padStart(3, "0")}`).find(
+      (name) => !shown.some((text) => text.includes(name)),
+    ) as string;
+    await page.getByLabel("Find a device").fill(hidden);
+    await expect(rows).toHaveCount(1);
+    await expect(rows).toContainText(hidden);
+    await page.getByLabel("Find a device").fill("");
+    await expect(rows).toHaveCount(200);
+    await page.getByRole("button", { name: "Show more" }).click();
+    await expect(rows).toHaveCount(230); // the gateway brings one to try
+    await expect(page.getByRole("button", { name: "Show more" })).toHaveCount(0);
+  });
+
+  test("has sessions and a timeline of any length", async ({ page, gateway }) => {
+    const { deviceId, sessionId, propose } = await prepared(gateway);
+    const admin = await gateway.token("alice", "admin");
+    for (let i = 0; i < 60; i++) {
+      const { id } = await propose("service.restart", { i });
+      await gateway.call(admin, "POST", `/sessions/${sessionId}/commands/${id}/cancel`, {});
+    }
+    await gateway.call(admin, "POST", `/sessions/${sessionId}/close`, {});
+    for (let i = 0; i < 105; i++) {
+      const { id } = await gateway.call<{ id: string }>(admin, "POST", "/sessions", { deviceId, type: "diagnostic" });
+      await gateway.call(admin, "POST", `/sessions/${id}/close`, {});
+    }
+    await signIn(page, gateway, "vera", "viewer");
+    await page.goto(`${gateway.url}/console#/sessions`);
+    await expect(page.locator(".rows li")).toHaveCount(100);
+    await page.getByRole("button", { name: "Show more" }).click();
+    await expect(page.locator(".rows li")).toHaveCount(106);
+
+    await page.goto(`${gateway.url}/console#/sessions/${sessionId}`);
+    await expect(page.locator(".timeline li")).toHaveCount(100);
+    await page.getByRole("button", { name: "Show more" }).click();
+    await expect(page.locator(".timeline li")).toHaveCount(122);
+  });
+});
