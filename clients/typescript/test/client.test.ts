@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { createClient, FieldgateError, FieldgateNetworkError, list, newIdempotencyKey } from "@fieldgate/client";
+import { serve, thrown } from "./answers.js";
 import { registeredDevice, startGateway } from "./gateway.js";
 
 const gateway = await startGateway();
@@ -236,21 +235,3 @@ test("the repetitions have an end", async () => {
   assert.equal(((await thrown(client.get("/version"))) as FieldgateError).status, 503);
   assert.equal(asked, 3);
 });
-
-async function thrown(call: Promise<unknown>): Promise<unknown> {
-  return call.then(
-    () => assert.fail("it was not refused"),
-    (error: unknown) => error,
-  );
-}
-
-/** Something on the way that is not the gateway. */
-async function serve(handler: Parameters<typeof createServer>[1]): Promise<string> {
-  const server = createServer(handler);
-  after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}

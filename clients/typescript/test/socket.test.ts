@@ -1,19 +1,9 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import {
-  type Client,
-  connect,
-  FieldgateCloseError,
-  FieldgateError,
-  type RoomMessage,
-  rooms,
-  type Socket,
-  type SocketOptions,
-  type SocketState,
-} from "@fieldgate/client";
-import { WebSocket } from "ws";
-import { openSession, registeredDevice, startGateway } from "./gateway.js";
+import { test } from "node:test";
+import { FieldgateCloseError, FieldgateError, rooms } from "@fieldgate/client";
+import { openSession, propose, registeredDevice, startGateway } from "./gateway.js";
 import { startProxy } from "./proxy.js";
+import { eventually, inbox, open } from "./sockets.js";
 
 const gateway = await startGateway();
 
@@ -215,42 +205,3 @@ test("an instance that goes away says so first, and the socket waits as long as 
   const state = await until((state) => state.status === "waiting");
   assert.ok(state.status === "waiting" && state.error instanceof FieldgateCloseError && state.error.code === 1012);
 });
-
-async function propose(client: Client, sessionId: string): Promise<string> {
-  const path = { params: { path: { sessionId } } };
-  return (
-    await client.post("/api/v1/customer/sessions/{sessionId}/commands", { ...path, body: { type: "diagnostic.ping" } })
-  ).id;
-}
-
-function open(client: Client, options: SocketOptions = {}) {
-  const states: SocketState[] = [];
-  const socket: Socket = connect(client, { WebSocket, onState: (state) => states.push(state), ...options });
-  after(() => socket.close());
-  const until = async (wanted: (state: SocketState) => boolean): Promise<SocketState> => {
-    await eventually(() => states.some(wanted));
-    return states.find(wanted) as SocketState;
-  };
-  return { socket, states, until };
-}
-
-/** Collects what a subscription tells. */
-function inbox() {
-  const messages: RoomMessage[] = [];
-  const count = (n: number) => eventually(() => messages.length >= n);
-  const event = async (n: number) => {
-    await count(n);
-    const message = messages[n - 1];
-    assert.ok(message?.kind === "event", JSON.stringify(message));
-    return message.event;
-  };
-  return { messages, count, event, handler: (message: RoomMessage) => void messages.push(message) };
-}
-
-async function eventually(condition: () => boolean): Promise<void> {
-  const late = Date.now() + 15_000;
-  while (!condition()) {
-    assert.ok(Date.now() < late, "it did not come about");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

@@ -1,0 +1,46 @@
+// Sockets under observation.
+import assert from "node:assert/strict";
+import { after } from "node:test";
+import {
+  type Client,
+  connect,
+  type RoomMessage,
+  type Socket,
+  type SocketOptions,
+  type SocketState,
+} from "@fieldgate/client";
+import { WebSocket } from "ws";
+
+/** Opens a socket that ends with the tests, and notes how it stood. */
+export function open(client: Client, options: SocketOptions = {}) {
+  const states: SocketState[] = [];
+  const socket: Socket = connect(client, { WebSocket, onState: (state) => states.push(state), ...options });
+  after(() => socket.close());
+  const until = async (wanted: (state: SocketState) => boolean): Promise<SocketState> => {
+    await eventually(() => states.some(wanted));
+    return states.find(wanted) as SocketState;
+  };
+  return { socket, states, until };
+}
+
+/** Collects what a subscription tells. */
+export function inbox() {
+  const messages: RoomMessage[] = [];
+  const count = (n: number) => eventually(() => messages.length >= n);
+  const event = async (n: number) => {
+    await count(n);
+    const message = messages[n - 1];
+    assert.ok(message?.kind === "event", JSON.stringify(message));
+    return message.event;
+  };
+  const types = () => messages.map((message) => (message.kind === "event" ? message.event.type : message.kind));
+  return { messages, types, count, event, handler: (message: RoomMessage) => void messages.push(message) };
+}
+
+export async function eventually(condition: () => boolean): Promise<void> {
+  const late = Date.now() + 15_000;
+  while (!condition()) {
+    assert.ok(Date.now() < late, "it did not come about");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
