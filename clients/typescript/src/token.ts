@@ -24,15 +24,15 @@ export function tokenSource(provider: TokenProvider, timeoutMs: number): TokenSo
     return renewal;
   };
   return (refused, signal) =>
-    unlessAborted(refused === undefined ? inTime(provider, timeoutMs) : renewed(refused), signal);
+    refused === undefined ? inTime(provider, timeoutMs, signal) : unlessAborted(renewed(refused), signal);
 }
 
-async function inTime(ask: () => string | Promise<string>, timeoutMs: number): Promise<string> {
+async function inTime(ask: () => string | Promise<string>, timeoutMs: number, signal?: AbortSignal): Promise<string> {
   const late = new AbortController();
   const tooLate = () => late.abort(new FieldgateNetworkError("no token came in time", { timedOut: true }));
   const timer = setTimeout(tooLate, timeoutMs);
   try {
-    return await unlessAborted(Promise.resolve(ask()), late.signal);
+    return await unlessAborted(unlessAborted(Promise.resolve(ask()), late.signal), signal);
   } finally {
     clearTimeout(timer);
   }

@@ -4,6 +4,8 @@ import { after } from "node:test";
 import {
   type Client,
   connect,
+  type EventType,
+  type RoomEvent,
   type RoomMessage,
   type Socket,
   type SocketOptions,
@@ -27,11 +29,12 @@ export function open(client: Client, options: SocketOptions = {}) {
 export function inbox() {
   const messages: RoomMessage[] = [];
   const count = (n: number) => eventually(() => messages.length >= n);
-  const event = async (n: number) => {
-    await count(n);
-    const message = messages[n - 1];
-    assert.ok(message?.kind === "event", JSON.stringify(message));
-    return message.event;
+  /** Gives the first event of a type, when it is there. */
+  const event = async <T extends EventType>(type: T): Promise<RoomEvent & { type: T }> => {
+    const is = (message: RoomMessage) => message.kind === "event" && message.event.type === type;
+    await eventually(() => messages.some(is));
+    const message = messages.find(is) as RoomMessage & { kind: "event" };
+    return message.event as RoomEvent & { type: T };
   };
   const types = () => messages.map((message) => (message.kind === "event" ? message.event.type : message.kind));
   return { messages, types, count, event, handler: (message: RoomMessage) => void messages.push(message) };
