@@ -1,10 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createClient, FieldgateError, FieldgateNetworkError, list } from "@fieldgate/client";
+import {
+  createClient,
+  FieldgateError,
+  FieldgateNetworkError,
+  list,
+  type Problem,
+  type ProblemCode,
+} from "@fieldgate/client";
 import { serve, thrown } from "./answers.js";
 import { registeredDevice, startGateway } from "./gateway.js";
 
 const gateway = await startGateway();
+const problem: Problem = { type: "about:blank", title: "No", status: 409, code: "session_active", requestId: "r" };
 
 test("a call gives what was asked for", async () => {
   const client = gateway.client();
@@ -48,6 +56,24 @@ test("what a code brings with it can be read", async () => {
   const refused = await thrown(open());
   assert.ok(refused instanceof FieldgateError && refused.code === "session_active");
   assert.equal(refused.problem?.sessionId, session.id);
+});
+
+test("the codes can be told apart, and the compiler finds what is misspelt or missing", () => {
+  const kind = (code: Extract<ProblemCode, `session_${string}`>): string => {
+    switch (code) {
+      case "session_active":
+      case "session_closed":
+      case "session_not_found":
+        return "session";
+      default:
+        return code satisfies never;
+    }
+  };
+  assert.equal(kind("session_active"), "session");
+  // @ts-expect-error: it is misspelt
+  assert.equal(kind("session_activ"), "session_activ");
+  const later = new FieldgateError({ status: 409, problem: { ...problem, code: "paused" } });
+  assert.equal(later.code, "paused");
 });
 
 test("no answer is another error than a refusal", async () => {

@@ -59,7 +59,10 @@ export async function startRelay(target: string, change: Change = (text) => [tex
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     close: (code) => {
-      for (const near of clients) code === 1006 ? near.terminate() : near.close(code);
+      for (const near of clients) {
+        if (code === 1006) near.terminate();
+        else near.close(code);
+      }
     },
     say: (text) => {
       for (const near of clients) near.send(text);

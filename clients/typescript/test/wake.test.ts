@@ -2,7 +2,7 @@
 // Node.js has not is put in its place here; the gateway and the connections are real.
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { FieldgateNetworkError, rooms } from "@fieldgate/client";
+import { FieldgateNetworkError, rooms, type SocketState } from "@fieldgate/client";
 import { serve } from "./answers.js";
 import { startGateway } from "./gateway.js";
 import { startProxy } from "./proxy.js";
@@ -73,17 +73,29 @@ test("a page that is hidden does nothing", async () => {
   assert.ok(!relay.heard.some((frame) => frame.type === "ping"));
 });
 
-test("a wait that the gateway asked for is not cut short", async () => {
+test("a wait for a gateway that has too much to do, or that it asked for, is not cut short", async () => {
   let asked = 0;
-  const baseUrl = await serve((_, response) => {
+  const limited = await serve((_, response) => {
     asked++;
     response.writeHead(503, { "Retry-After": "3600" }).end();
   });
-  const { socket, until } = open(gateway.client({ baseUrl }));
-  await until((state) => state.status === "waiting");
+  const overloaded = await startRelay(gateway.url);
+  const leaving = await startRelay(gateway.url);
+  const urls = [limited, overloaded.url, leaving.url];
+  const sockets = urls.map((baseUrl) => open(gateway.client({ baseUrl })));
+  const all = (wanted: (state: SocketState) => boolean) => Promise.all(sockets.map((one) => one.until(wanted)));
+  await all((state) => state.status === "connected" || state.status === "waiting");
+  const random = mock.method(Math, "random", () => 4e5); // an overload is waited out for weeks
+  overloaded.close(1011);
+  leaving.say(JSON.stringify({ type: "going_away", data: { retryAfterMs: 3_600_000 } }));
+  await sockets[2]?.until((state) => state.status === "connected" && state.goingAway);
+  leaving.close(1006);
+  await all((state) => state.status === "waiting");
+  random.mock.restore();
   page.dispatchEvent(new Event("online"));
   await new Promise((resolve) => setTimeout(resolve, 700)); // longer than the wait after waking up
-  assert.deepEqual([asked, socket.state.status], [1, "waiting"]);
+  assert.equal(asked, 1);
+  for (const { socket } of sockets) assert.equal(socket.state.status, "waiting");
 });
 
 test("a socket that is over listens to nothing", async () => {
