@@ -68,7 +68,7 @@ async function refusesToken(response: Response): Promise<boolean> {
 
 /** Gives back the connection of an answer that nobody reads. */
 async function discard(response: Response): Promise<void> {
-  await response.body?.cancel();
+  await response.body?.cancel().catch(() => {}); // it may have broken already
 }
 
 async function repeating(send: Send, retry: Required<RetryOptions>, request: Request): Promise<Response> {

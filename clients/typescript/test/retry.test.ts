@@ -146,6 +146,23 @@ test("a refusal that will not change is not repeated", async () => {
   }
 });
 
+test("an answer that breaks off while nobody reads it is repeated like others", async () => {
+  let asked = 0;
+  const breaking = await serve((_, response) => {
+    if (++asked === 2) return void response.end('{"version":"1"}');
+    response.writeHead(503, { "Content-Length": "100" });
+    response.write("half of");
+    setTimeout(() => response.destroy(), 20);
+  });
+  const broken = async (request: Request) => {
+    const answer = await fetch(request);
+    await new Promise((resolve) => setTimeout(resolve, 100)); // until it has broken off
+    return answer;
+  };
+  await createClient({ baseUrl: breaking, retry: { baseMs: 1 }, fetch: broken }).get("/version");
+  assert.equal(asked, 2);
+});
+
 test("no answer is left unread, for that would keep its connection", async () => {
   const broken = await serve((_, response) => response.writeHead(503).end("later"));
   const expired = await gateway.token({ lifetimeMs: -3_600_000 });
