@@ -35,7 +35,7 @@ test("a renewal that never comes is not shared with those who ask later", async 
     if (refused === undefined) return expired;
     return renewals++ === 0 ? hanging() : gateway.token();
   };
-  const client = gateway.client({ token, timeoutMs: 200 });
+  const client = gateway.client({ token, timeoutMs: 1000 });
   assert.ok((await thrown(client.get("/api/v1/customer/devices"))) instanceof FieldgateNetworkError);
   await client.get("/api/v1/customer/devices");
 });
@@ -90,6 +90,27 @@ test("a token that expires while the network is away is replaced when it is back
     refused.filter((old) => old !== undefined),
     [expired],
   );
+});
+
+test("a provider that has no newer token is asked again, until it has one", async (t) => {
+  const relay = await startRelay(gateway.url);
+  const soon = setTimeout;
+  const waits: (number | undefined)[] = [];
+  t.mock.method(globalThis, "setTimeout", (call: () => void, ms?: number) => {
+    waits.push(ms);
+    return soon(call, ms === 10_000 ? 10 : ms);
+  });
+  const mine = await gateway.token();
+  let asked = 0;
+  const token = (old?: string) => {
+    if (old === undefined || ++asked === 1) return mine;
+    return asked === 2 ? Promise.reject(new Error("not yet")) : gateway.token({ lifetimeMs: 7_200_000 });
+  };
+  const { socket, states } = open(gateway.client({ baseUrl: relay.url, token }));
+  await socket.subscribe(rooms.tenant, () => {}).started;
+  relay.say(JSON.stringify({ type: "token_expiring", data: { expiresAt: new Date().toISOString() } }));
+  await eventually(() => relay.heard.some((frame) => frame.type === "refresh"));
+  assert.deepEqual([asked, waits.filter((ms) => ms === 10_000).length, states.length], [3, 2, 2]);
 });
 
 test("a token of somebody else does not renew a socket, and does not end it", async () => {
