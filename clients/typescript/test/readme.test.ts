@@ -40,6 +40,7 @@ test("the samples of the README have the right types and run", async () => {
 test("the guide leads to a client of one's own", async () => {
   const guide = readFileSync("../../docs/guides/typescript.md", "utf8");
   const [, options] = guide.match(/npx openapi-typescript@7 http:\/\/localhost:8080(\/openapi.yaml .*)/) as string[];
+  assert.equal(guide.match(/^```ts$/gm)?.length, 1, "only the first sample is run");
   const own = ".build/guide";
   mkdirSync(own, { recursive: true });
   const [path, ...rest] = (options as string).replace("src/", `${own}/`).split(" ");
