@@ -18,6 +18,7 @@ import (
 //	<!-- not run: why -->       cannot run here
 //	<!-- schema: Problem -->    JSON that follows a schema of openapi.yaml
 //	<!-- frame: claim -->       JSON that is a frame of asyncapi.yaml
+//	<!-- typescript -->         is compiled and run by clients/typescript/test/readme.test.ts
 //
 // All others are run, in their order, in one shell for each text.
 type sample struct {
@@ -85,6 +86,8 @@ func TestEverySampleIsTestedOrSaysWhyNot(t *testing.T) {
 				require.Regexp(t, `^(schema|frame): \w+$`, s.said, at)
 			case "yaml":
 				require.Equal(t, "alerts", s.said, at)
+			case "ts":
+				require.Equal(t, "typescript", s.said, at)
 			default:
 				require.Equal(t, "text", s.language, "%s: a block must say what it is", at)
 			}

@@ -7,17 +7,17 @@ import createFetchClient, {
 import { keyedOperations } from "./contract.gen.js";
 import { FieldgateError, refusal } from "./errors.js";
 import type { paths } from "./openapi.gen.js";
-import { sharingRenewals, type TokenProvider } from "./token.js";
+import { type TokenProvider, type TokenSource, tokenSource } from "./token.js";
 import { type RetryOptions, transport, unanswered } from "./transport.js";
 
 export interface ClientOptions {
-  /** Where the gateway is, such as `https://gateway.example.com`. */
+  /** Where the gateway is, such as `https://gateway.example.com`; in a page, it may be relative to that. */
   baseUrl: string;
   /** Gives the token of each request. Without it none is sent. */
   token?: TokenProvider;
   /** Whether requests that are safe to repeat are repeated. Default: false. */
   retry?: boolean | RetryOptions;
-  /** How long one try of a request may take, in milliseconds. Default: 30000. */
+  /** How long one try of a request may take, and how long `token`, in milliseconds. Default: 30000. */
   timeoutMs?: number;
   /** What sends the requests. Default: the `fetch` of the platform. */
   fetch?: (request: Request) => Promise<Response>;
@@ -64,18 +64,19 @@ export interface Client {
   /** Where the gateway is, without a slash at the end. */
   baseUrl: string;
   /** Gives the token, see {@link TokenProvider}. */
-  token: ((refused?: string) => Promise<string>) | undefined;
+  token: TokenSource | undefined;
 }
 
 /** Makes a client. It opens no connection. */
 export function createClient(options: ClientOptions): Client {
-  const baseUrl = options.baseUrl.replace(/\/+$/, "");
-  const token = options.token && sharingRenewals(options.token);
+  const baseUrl = absolute(options.baseUrl);
+  const timeoutMs = options.timeoutMs ?? 30_000;
+  const token = options.token && tokenSource(options.token, timeoutMs);
   const send = transport({
     fetch: options.fetch ?? ((request) => globalThis.fetch(request)),
     token,
     retry: retryOf(options.retry),
-    timeoutMs: options.timeoutMs ?? 30_000,
+    timeoutMs,
   });
   // The gateway never redirects: whoever does is something else, and gets no token.
   const raw = createFetchClient<paths>({ baseUrl, fetch: send, redirect: "error" });
@@ -89,6 +90,13 @@ export function createClient(options: ClientOptions): Client {
     patch: caller(raw.PATCH as Loose) as Call<"patch">,
     delete: caller(raw.DELETE as Loose) as Call<"delete">,
   };
+}
+
+/** Makes an address whole: one that cannot be would only be found out request by request. */
+function absolute(baseUrl: string): string {
+  const url = new URL(baseUrl, globalThis.location?.href);
+  if (!/^https?:$/.test(url.protocol)) throw new TypeError(`not the address of a gateway: ${baseUrl}`);
+  return url.href.replace(/\/+$/, "");
 }
 
 function retryOf(retry: ClientOptions["retry"]): Required<RetryOptions> {

@@ -1,4 +1,4 @@
-import { FieldgateError } from "./errors.js";
+import { FieldgateError, FieldgateNetworkError } from "./errors.js";
 import { jitter } from "./wait.js";
 
 /** The close codes of the contract. */
@@ -41,6 +41,11 @@ export function isFinal(error: unknown): boolean {
   if (error instanceof FieldgateCloseError) return finalCodes.includes(error.code);
   if (!(error instanceof FieldgateError) || error.code === undefined) return false;
   return error.status < 500 && !passingStatuses.includes(error.status);
+}
+
+/** Whether it was only the network, so that it may go well as soon as that is there again. */
+export function isBroken(error: unknown): boolean {
+  return error instanceof FieldgateNetworkError || (error instanceof FieldgateCloseError && error.code === 1006);
 }
 
 /** How a connection ended, or a try at one. */

@@ -95,8 +95,10 @@ function parse(text: string): unknown {
   }
 }
 
-/** Reads the header in the form that the gateway sends, which is in seconds. */
+/** Reads the header: seconds, as the gateway sends, or a date, as others may (RFC 9110, 10.2.3). */
 export function retryAfterMs(response: Response): number | undefined {
-  const value = response.headers.get("Retry-After");
-  return value !== null && /^\d{1,9}$/.test(value) ? Number(value) * 1000 : undefined;
+  const value = response.headers.get("Retry-After") ?? "";
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
+  if (/^[A-Z][a-z]{2}, /.test(value)) return Math.max(0, Date.parse(value) - Date.now()) || undefined;
+  return undefined;
 }

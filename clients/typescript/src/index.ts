@@ -14,7 +14,7 @@ export type { EventType, ProblemCode } from "./contract.gen.js";
 export { type Code, FieldgateError, FieldgateNetworkError, type Problem } from "./errors.js";
 export { type Item, type ListPath, list } from "./list.js";
 export type { operations, paths } from "./openapi.gen.js";
-export type { TokenProvider } from "./token.js";
+export type { TokenProvider, TokenSource } from "./token.js";
 export type { RetryOptions } from "./transport.js";
 
 /** All schemas of the contract by their names. */

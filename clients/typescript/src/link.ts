@@ -9,6 +9,8 @@ export interface WebSocketLike {
   onclose: ((event: never) => void) | null;
   send(data: string): void;
   close(code?: number, reason?: string): void;
+  /** Only `ws` has it: it lets go at once of what would be kept for an answer. */
+  terminate?(): void;
 }
 
 export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike;
@@ -17,6 +19,8 @@ export const subprotocol = "fieldgate.v1";
 
 /** The gateway answers 32 frames of a connection at a time, and refuses more. */
 const maxUnanswered = 24;
+/** How long to wait for a sign of life after asking for one. */
+const silenceMs = 10_000;
 
 interface Frame {
   type: string;
@@ -56,6 +60,7 @@ export class Link {
   #openedAt: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pingIntervalMs = 0;
+  #asked = false;
 
   constructor(socket: WebSocketLike, options: LinkOptions) {
     this.#socket = socket;
@@ -126,7 +131,8 @@ export class Link {
 
   /** Ends the connection from here, without waiting for the other side to agree. */
   drop(error: unknown): void {
-    this.#socket.close();
+    if (this.#socket.terminate) this.#socket.terminate();
+    else this.#socket.close();
     this.#end(error);
   }
 
@@ -142,10 +148,13 @@ export class Link {
   }
 
   #read(text: unknown): void {
-    const frame = parse(text);
-    if (!frame) this.drop(new FieldgateNetworkError("a frame came that is not of the contract"));
-    else if (this.#openedAt === undefined) this.#welcome(frame);
-    else this.#heard(frame);
+    try {
+      const frame = JSON.parse(text as string) as Frame;
+      if (this.#openedAt === undefined) this.#welcome(frame);
+      else this.#heard(frame);
+    } catch (cause) {
+      this.drop(new FieldgateNetworkError("a frame came that is not of the contract", { cause }));
+    }
   }
 
   #heard(frame: Frame): void {
@@ -173,18 +182,24 @@ export class Link {
   }
 
   #push({ type, data }: Frame): void {
-    if (type === "going_away") this.#hintMs = (data as { retryAfterMs: number }).retryAfterMs;
+    if (type === "going_away") this.#hintMs = (data as { retryAfterMs: number }).retryAfterMs || 0;
     this.#options.onPush(type, data);
   }
 
   /** Waits for the next frame. Browsers do not show the pings of the protocol, so it asks. */
   #listen(): void {
-    this.#within(this.#pingIntervalMs, () => {
-      this.call("ping").catch(() => {});
-      this.#within(Math.min(this.#pingIntervalMs, this.#options.timeoutMs), () =>
-        this.drop(new FieldgateNetworkError("nothing comes any more", { timedOut: true })),
-      );
-    });
+    this.#asked = false;
+    this.#within(this.#pingIntervalMs, () => this.probe());
+  }
+
+  /** Finds out whether the other side is there. */
+  probe(): void {
+    if (this.#asked || this.#over) return;
+    this.#asked = true;
+    this.call("ping").catch(() => {});
+    this.#within(Math.min(silenceMs, this.#options.timeoutMs), () =>
+      this.drop(new FieldgateNetworkError("nothing comes any more", { timedOut: true })),
+    );
   }
 
   #within(ms: number, late: () => void): void {
@@ -200,13 +215,4 @@ function interrupted(cause?: unknown): FieldgateNetworkError {
 function refused(data: unknown): FieldgateError {
   if (isProblem(data)) return new FieldgateError({ status: data.status, problem: data });
   return new FieldgateError({ status: 0, detail: "the refusal cannot be read" });
-}
-
-function parse(text: unknown): Frame | undefined {
-  try {
-    const frame = JSON.parse(text as string) as Partial<Frame> | null;
-    return typeof frame?.type === "string" ? (frame as Frame) : undefined;
-  } catch {
-    return undefined;
-  }
 }

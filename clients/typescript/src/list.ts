@@ -15,7 +15,8 @@ type InitParameter<I> = Partial<I> extends I ? [init?: I] : [init: I];
 
 /**
  * Gives the items of a list, page after page, each page when it is needed. `limit` in the
- * query is the size of a page; leave the loop to stop.
+ * query is the size of a page. Leave the loop to stop, or raise the `signal`: its reason is
+ * then thrown in place of the next item.
  */
 export async function* list<P extends ListPath>(
   client: Client,
@@ -23,11 +24,14 @@ export async function* list<P extends ListPath>(
   ...init: InitParameter<Init<P, "get">>
 ): AsyncGenerator<Item<P>, void> {
   const get = client.get as unknown as (path: string, init: object) => Promise<Page<Item<P>>>;
-  const given = (init[0] ?? {}) as { params?: { query?: object } };
+  const given = (init[0] ?? {}) as { params?: { query?: object }; signal?: AbortSignal | null };
   let query = given.params?.query ?? {};
   for (;;) {
     const page = await get(path, { ...given, params: { ...given.params, query } });
-    yield* page.items;
+    for (const item of page.items) {
+      given.signal?.throwIfAborted();
+      yield item;
+    }
     if (page.nextCursor === undefined) return;
     query = { ...query, cursor: page.nextCursor };
   }

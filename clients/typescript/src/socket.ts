@@ -1,10 +1,11 @@
 import type { Client } from "./client.js";
-import { Backoff, closeCodes, type Ending, FieldgateCloseError, isFinal } from "./closing.js";
+import { Backoff, closeCodes, type Ending, FieldgateCloseError, isBroken, isFinal } from "./closing.js";
 import { FieldgateError } from "./errors.js";
 import type { Room, RoomEvent, RoomMessage, Subscribed } from "./events.js";
 import { Link, subprotocol, type WebSocketConstructor } from "./link.js";
 import { enter, guarded, RoomState } from "./subscription.js";
-import { pause } from "./wait.js";
+import { jitter, pause } from "./wait.js";
+import { onWake } from "./wake.js";
 
 /** How a socket stands. It comes back by itself until it is `closed`. */
 export type SocketState =
@@ -28,6 +29,8 @@ export interface SocketOptions {
   timeoutMs?: number;
   /** After what silence to ask whether the gateway is there. Default: what the gateway says. */
   pingIntervalMs?: number;
+  /** Closes the socket. */
+  signal?: AbortSignal;
 }
 
 /** A place in a room. */
@@ -59,6 +62,8 @@ export function connect(client: Client, options: SocketOptions = {}): Socket {
   return new CustomerSocket(client, implementation, options);
 }
 
+/** Within which time to come back when the network does: not all pages at the same moment. */
+const wakeMs = 500;
 /** How long to wait before a provider is asked again that gave the token about to expire. */
 const refreshAgainMs = 10_000;
 
@@ -74,12 +79,23 @@ class CustomerSocket implements Socket {
   #link: Link | undefined;
   #token: string | undefined;
   #refused: string | undefined;
+  #sleep: AbortController | undefined;
 
   constructor(client: Client, implementation: WebSocketConstructor, options: SocketOptions) {
     this.#client = client;
     this.#WebSocket = implementation;
     this.#options = options;
-    void this.#run();
+    const { signal } = this.#stop;
+    options.signal?.addEventListener("abort", () => this.close(), { signal });
+    signal.addEventListener(
+      "abort",
+      onWake(() => this.#wake()),
+      { once: true },
+    );
+    queueMicrotask(() => {
+      if (options.signal?.aborted) this.close();
+      void this.#run(); // not before the program has the socket that it is told of
+    });
   }
 
   subscribe(room: Room, handler: (message: RoomMessage) => void, options: { since?: string } = {}): Subscription {
@@ -127,10 +143,24 @@ class CustomerSocket implements Socket {
       const ending = await this.#connection();
       if (this.#stop.signal.aborted) return;
       if (isFinal(ending.error)) return this.#finish(ending.error);
-      const retryInMs = backoff.after(ending);
-      this.#tell({ status: "waiting", error: ending.error, retryInMs });
-      await pause(retryInMs, this.#stop.signal).catch(() => {});
+      await this.#wait(ending, backoff.after(ending));
     }
+  }
+
+  async #wait({ error, hintMs }: Ending, retryInMs: number): Promise<void> {
+    this.#tell({ status: "waiting", error, retryInMs });
+    const sleep = new AbortController();
+    if (isBroken(error) && hintMs === 0) this.#sleep = sleep; // what the gateway asks for is waited out
+    const stop = this.#stop.signal;
+    await pause(retryInMs, AbortSignal.any([stop, sleep.signal])).catch(() => {});
+    this.#sleep = undefined;
+    if (sleep.signal.aborted) await pause(jitter(0, wakeMs, wakeMs), stop).catch(() => {});
+  }
+
+  /** Does not wait any longer for what may have come back, and asks whether what stood still does. */
+  #wake(): void {
+    this.#sleep?.abort();
+    this.#link?.probe();
   }
 
   /** Makes a connection and waits for its end. */
@@ -140,7 +170,7 @@ class CustomerSocket implements Socket {
       if (this.#stop.signal.aborted) return { error: undefined, stoodMs: 0, hintMs: 0 };
       return await this.#serve(new this.#WebSocket(url, protocols));
     } catch (error) {
-      return { error, stoodMs: 0, hintMs: (error as { retryAfterMs?: number }).retryAfterMs ?? 0 };
+      return { error, stoodMs: 0, hintMs: error instanceof FieldgateError ? (error.retryAfterMs ?? 0) : 0 };
     }
   }
 
@@ -193,13 +223,13 @@ class CustomerSocket implements Socket {
   }
 
   async #nextToken(refused?: string): Promise<void> {
-    this.#token = await this.#client.token?.(refused);
+    this.#token = await this.#client.token?.(refused, this.#stop.signal);
   }
 
   #welcomed(link: Link, connectionId: string): void {
     this.#link = link;
-    this.#tell({ status: "connected", connectionId, goingAway: false });
     for (const room of this.#rooms.values()) this.#enter(room, link);
+    this.#tell({ status: "connected", connectionId, goingAway: false }); // who enters a room then does so once
   }
 
   /** Deals with what nobody asked for. Kinds that are not known are left to later versions. */

@@ -1,4 +1,5 @@
 import { FieldgateNetworkError, refusal, retryAfterMs } from "./errors.js";
+import type { TokenSource } from "./token.js";
 import { jitter, pause } from "./wait.js";
 
 /** How requests are repeated. */
@@ -13,7 +14,7 @@ export interface RetryOptions {
 
 export interface TransportOptions {
   fetch: (request: Request) => Promise<Response>;
-  token: ((refused?: string) => Promise<string>) | undefined;
+  token: TokenSource | undefined;
   retry: Required<RetryOptions>;
   timeoutMs: number;
 }
@@ -46,11 +47,13 @@ export function unanswered(cause: unknown, signal?: AbortSignal | null): unknown
 /** Sends with a token, and once more with another one if it is refused. */
 async function withToken(send: Send, token: TransportOptions["token"], request: Request): Promise<Response> {
   if (!token || request.headers.has("Authorization")) return send(request.clone());
-  const first = await token();
+  const first = await token(undefined, request.signal);
   const response = await send(bearing(first, request));
   if (!(await refusesToken(response))) return response;
-  const second = await token(first);
-  return second === first ? response : send(bearing(second, request));
+  const second = await token(first, request.signal);
+  if (second === first) return response;
+  await discard(response);
+  return send(bearing(second, request));
 }
 
 function bearing(token: string, request: Request): Request {
@@ -63,6 +66,11 @@ async function refusesToken(response: Response): Promise<boolean> {
   return response.status === 401 && (await refusal(response.clone())).code === "unauthorized";
 }
 
+/** Gives back the connection of an answer that nobody reads. */
+async function discard(response: Response): Promise<void> {
+  await response.body?.cancel().catch(() => {}); // it may have broken already
+}
+
 async function repeating(send: Send, retry: Required<RetryOptions>, request: Request): Promise<Response> {
   for (let tries = 1; ; tries++) {
     const outcome = await send(request).catch((error: unknown) => ({ error }));
@@ -71,6 +79,7 @@ async function repeating(send: Send, retry: Required<RetryOptions>, request: Req
       if ("error" in outcome) throw outcome.error;
       return outcome;
     }
+    if (!("error" in outcome)) await discard(outcome);
     await pause(hint + jitter(tries - 1, retry.baseMs, retry.capMs), request.signal);
   }
 }

@@ -14,6 +14,16 @@ export function pause(ms: number, signal?: AbortSignal | null): Promise<void> {
   });
 }
 
+/** Waits for a promise, unless the signal is raised: then it throws the reason for that. */
+export function unlessAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal?.reason);
+    promise.then(resolve, reject).finally(() => signal?.removeEventListener("abort", stop));
+    signal?.addEventListener("abort", stop, { once: true });
+    if (signal?.aborted) stop();
+  });
+}
+
 /**
  * A random part of a bound that doubles with each try ("full jitter"), so that clients
  * that failed together do not come back together.

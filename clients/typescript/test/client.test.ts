@@ -1,11 +1,18 @@
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { after, test } from "node:test";
-import { createClient, FieldgateError, FieldgateNetworkError, list, newIdempotencyKey } from "@fieldgate/client";
+import { test } from "node:test";
+import {
+  createClient,
+  FieldgateError,
+  FieldgateNetworkError,
+  list,
+  type Problem,
+  type ProblemCode,
+} from "@fieldgate/client";
+import { serve, thrown } from "./answers.js";
 import { registeredDevice, startGateway } from "./gateway.js";
 
 const gateway = await startGateway();
+const problem: Problem = { type: "about:blank", title: "No", status: 409, code: "session_active", requestId: "r" };
 
 test("a call gives what was asked for", async () => {
   const client = gateway.client();
@@ -49,6 +56,24 @@ test("what a code brings with it can be read", async () => {
   const refused = await thrown(open());
   assert.ok(refused instanceof FieldgateError && refused.code === "session_active");
   assert.equal(refused.problem?.sessionId, session.id);
+});
+
+test("the codes can be told apart, and the compiler finds what is misspelt or missing", () => {
+  const kind = (code: Extract<ProblemCode, `session_${string}`>): string => {
+    switch (code) {
+      case "session_active":
+      case "session_closed":
+      case "session_not_found":
+        return "session";
+      default:
+        return code satisfies never;
+    }
+  };
+  assert.equal(kind("session_active"), "session");
+  // @ts-expect-error: it is misspelt
+  assert.equal(kind("session_activ"), "session_activ");
+  const later = new FieldgateError({ status: 409, problem: { ...problem, code: "paused" } });
+  assert.equal(later.code, "paused");
 });
 
 test("no answer is another error than a refusal", async () => {
@@ -162,95 +187,43 @@ test("a list is read to its end, page after page", async () => {
   assert.deepEqual(new Set(read), made);
 });
 
-test("a creating request keeps its key over repetitions, so that it is done once", async () => {
-  const keys: (string | null)[] = [];
-  const client = gateway.client({
-    token: () => gateway.token({ customer: "keys" }),
-    retry: { baseMs: 1 },
-    fetch: async (request) => {
-      keys.push(request.headers.get("Idempotency-Key"));
-      const response = await fetch(request);
-      if (keys.length < 3) throw new TypeError("the answer was lost");
-      return response;
-    },
+test("a list without items has none, and one that breaks off on the way is an error", async () => {
+  const client = gateway.client({ token: () => gateway.token({ customer: "breaks" }) });
+  const names = async (fetched: typeof client): Promise<string[]> => {
+    const read: string[] = [];
+    const query = { limit: 1 };
+    const devices = list(fetched, "/api/v1/customer/devices", { params: { query } });
+    for await (const device of devices) read.push(device.name);
+    return read;
+  };
+  assert.deepEqual(await names(client), []);
+  for (const name of ["A", "B", "C"]) await client.post("/api/v1/customer/devices", { body: { name } });
+  assert.equal((await names(client)).length, 3);
+  let pages = 0;
+  const breaking = gateway.client({
+    token: client.token,
+    fetch: (request) => (++pages === 3 ? Promise.reject(new TypeError("lost")) : fetch(request)),
   });
-  const made = await client.post("/api/v1/customer/devices", { body: { name: "Pump 7" } });
-  assert.equal(keys.length, 3);
-  assert.ok(keys[0]);
-  assert.equal(new Set(keys).size, 1);
-  const { items } = await gateway
-    .client({ token: () => gateway.token({ customer: "keys" }) })
-    .get("/api/v1/customer/devices");
-  assert.deepEqual(
-    items.map((device) => device.id),
-    [made.device.id],
-  );
+  assert.ok((await thrown(names(breaking))) instanceof FieldgateNetworkError);
+  assert.equal(pages, 3);
 });
 
-test("a key of the caller's own is sent as it is", async () => {
-  const client = gateway.client();
-  const params = { header: { "Idempotency-Key": newIdempotencyKey() } };
-  const first = await client.post("/api/v1/customer/devices", { params, body: { name: "Pump 7" } });
-  const second = await client.post("/api/v1/customer/devices", { params, body: { name: "Pump 7" } });
-  assert.equal(second.device.id, first.device.id);
+test("a list whose signal is raised ends in the middle of a page", async () => {
+  const client = gateway.client({ token: () => gateway.token({ customer: "stops" }) });
+  for (const name of ["A", "B", "C"]) await client.post("/api/v1/customer/devices", { body: { name } });
+  const stop = new AbortController();
+  let read = 0;
+  const reading = async () => {
+    for await (const _ of list(client, "/api/v1/customer/devices", { signal: stop.signal })) {
+      if (++read === 2) stop.abort(new Error("enough"));
+    }
+  };
+  assert.equal(((await thrown(reading())) as Error).message, "enough");
+  assert.equal(read, 2);
 });
 
-test("a change without a key is not repeated when its answer is lost", async () => {
-  let sent = 0;
-  const lossy = gateway.client({
-    retry: { baseMs: 1 },
-    fetch: () => {
-      sent++;
-      return Promise.reject(new TypeError("lost"));
-    },
-  });
-  const change = lossy.patch("/api/v1/customer/devices/{deviceId}", {
-    params: { path: { deviceId: "dev_1" } },
-    body: { name: "A" },
-  });
-  assert.ok((await thrown(change)) instanceof FieldgateNetworkError);
-  assert.equal(sent, 1);
+test("an address that cannot be one of a gateway is found out at once", () => {
+  for (const baseUrl of ["", "gateway.example.com", "localhost:8080", "ws://localhost:8080"]) {
+    assert.throws(() => createClient({ baseUrl }), TypeError, baseUrl);
+  }
 });
-
-test("a limit is waited out for as long as the gateway asks", async () => {
-  const limited = await startGateway({ FIELDGATE_RATE_CUSTOMER: "60/1" });
-  const waiting = limited.client({ retry: { baseMs: 1 } });
-  const began = Date.now();
-  for (let i = 0; i < 3; i++) await waiting.get("/api/v1/customer/devices");
-  assert.ok(Date.now() - began >= 1000, "it did not wait");
-  const hasty = limited.client();
-  const error = await thrown(
-    Promise.all([hasty.get("/api/v1/customer/devices"), hasty.get("/api/v1/customer/devices")]),
-  );
-  assert.ok(error instanceof FieldgateError && error.code === "rate_limited");
-  assert.ok((error.retryAfterMs ?? 0) >= 1000);
-});
-
-test("the repetitions have an end", async () => {
-  let asked = 0;
-  const broken = await serve((_, response) => {
-    asked++;
-    response.writeHead(503).end();
-  });
-  const client = createClient({ baseUrl: broken, retry: { attempts: 3, baseMs: 1 } });
-  assert.equal(((await thrown(client.get("/version"))) as FieldgateError).status, 503);
-  assert.equal(asked, 3);
-});
-
-async function thrown(call: Promise<unknown>): Promise<unknown> {
-  return call.then(
-    () => assert.fail("it was not refused"),
-    (error: unknown) => error,
-  );
-}
-
-/** Something on the way that is not the gateway. */
-async function serve(handler: Parameters<typeof createServer>[1]): Promise<string> {
-  const server = createServer(handler);
-  after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}

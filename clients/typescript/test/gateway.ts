@@ -89,3 +89,11 @@ export async function registeredDevice(client: Client, name = "Pump 7"): Promise
 export async function openSession(client: Client, deviceId: string): Promise<Schemas["Session"]> {
   return client.post("/api/v1/customer/sessions", { body: { deviceId, type: "diagnostic" } });
 }
+
+/** Proposes a command, and gives its id. */
+export async function propose(client: Client, sessionId: string): Promise<string> {
+  const path = { params: { path: { sessionId } } };
+  return (
+    await client.post("/api/v1/customer/sessions/{sessionId}/commands", { ...path, body: { type: "diagnostic.ping" } })
+  ).id;
+}

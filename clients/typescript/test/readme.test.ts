@@ -1,4 +1,5 @@
-// The samples of the README are type-checked and run as they stand.
+// The samples of the README are type-checked and run as they stand, and so is the guide for
+// those who make a client of their own.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -12,7 +13,7 @@ const gateway = await startGateway();
 /** What a sample takes from the program around it. */
 const around = `import { WebSocket } from "ws";
 const baseUrl = process.env.GATEWAY_URL as string;
-const accessToken = async (_?: { renew: boolean }) => process.env.GATEWAY_TOKEN as string;
+const accessToken = async (_?: { otherThan: string | undefined }) => process.env.GATEWAY_TOKEN as string;
 void [WebSocket, baseUrl, accessToken];
 `;
 
@@ -34,4 +35,21 @@ test("the samples of the README have the right types and run", async () => {
   await registeredDevice(gateway.client());
   const env = { ...process.env, GATEWAY_URL: gateway.url, GATEWAY_TOKEN: await gateway.token() };
   for (const i of samples.keys()) await run("node", [`${folder}/out/sample${i}.js`], { env, timeout: 20_000 });
+});
+
+test("the guide leads to a client of one's own", async () => {
+  const guide = readFileSync("../../docs/guides/typescript.md", "utf8");
+  const [, options] = guide.match(/npx openapi-typescript@7 http:\/\/localhost:8080(\/openapi.yaml .*)/) as string[];
+  assert.equal(guide.match(/^```ts$/gm)?.length, 1, "only the first sample is run");
+  const own = ".build/guide";
+  mkdirSync(own, { recursive: true });
+  const [path, ...rest] = (options as string).replace("src/", `${own}/`).split(" ");
+  await run("npx", ["openapi-typescript", gateway.url + path, ...rest]);
+  const values = `const baseUrl = process.env.GATEWAY_URL as string;\nconst token = process.env.GATEWAY_TOKEN as string;\n`;
+  writeFileSync(`${own}/sample.ts`, values + guide.match(/^```ts\n(.*?)^```$/ms)?.[1]);
+  writeFileSync(`${own}/tsconfig.json`, JSON.stringify(config));
+  await run("npx", ["tsc", "-p", own]).catch((error: { stdout: string }) => assert.fail(error.stdout));
+  const env = { ...process.env, GATEWAY_URL: gateway.url, GATEWAY_TOKEN: await gateway.token() };
+  const { stdout } = await run("node", [`${own}/out/sample.js`], { env, timeout: 20_000 });
+  assert.match(stdout, /^dev_\S+ \S+\n$/);
 });

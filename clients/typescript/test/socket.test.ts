@@ -1,19 +1,9 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import {
-  type Client,
-  connect,
-  FieldgateCloseError,
-  FieldgateError,
-  type RoomMessage,
-  rooms,
-  type Socket,
-  type SocketOptions,
-  type SocketState,
-} from "@fieldgate/client";
-import { WebSocket } from "ws";
-import { openSession, registeredDevice, startGateway } from "./gateway.js";
+import { test } from "node:test";
+import { FieldgateCloseError, FieldgateError, rooms } from "@fieldgate/client";
+import { openSession, propose, registeredDevice, startGateway } from "./gateway.js";
 import { startProxy } from "./proxy.js";
+import { eventually, inbox, open } from "./sockets.js";
 
 const gateway = await startGateway();
 
@@ -24,8 +14,7 @@ test("what happens in a room is told while it happens, with its types", async ()
   const told = inbox();
   await socket.subscribe(rooms.device(device.id), told.handler).started;
   const session = await openSession(client, device.id);
-  const event = await told.event(1);
-  assert.ok(event.type === "session.opened");
+  const event = await told.event("session.opened");
   const sessionId: string = event.data.sessionId; // which a session's event always has
   assert.equal(sessionId, session.id);
   assert.equal(event.room, `device:${device.id}`);
@@ -67,7 +56,7 @@ test("a connection that nothing comes over any more is replaced", async () => {
   proxy.freeze();
   const session = await openSession(client, device.id);
   await until((state) => state.status === "waiting");
-  assert.equal((await told.event(1)).data.sessionId, session.id);
+  assert.equal((await told.event("session.opened")).data.sessionId, session.id);
 });
 
 test("a quiet connection that stands is kept", async () => {
@@ -88,7 +77,7 @@ test("a new process goes on behind the offset that the last one kept", async () 
   const told = inbox();
   const later = open(client).socket.subscribe(rooms.device(device.id), told.handler, { since: offset });
   assert.equal((await later.started).resumed, true);
-  assert.equal((await told.event(1)).data.sessionId, session.id);
+  assert.equal((await told.event("session.opened")).data.sessionId, session.id);
 });
 
 test("events that cannot be had any more are told as a gap", async () => {
@@ -102,7 +91,7 @@ test("events that cannot be had any more are told as a gap", async () => {
   assert.ok(gap?.kind === "gap");
   assert.equal(gap.reason, "unknown");
   const device = await registeredDevice(client);
-  assert.equal((await told.event(2)).data.deviceId, device.id);
+  assert.equal((await told.event("device.registered")).data.deviceId, device.id);
 });
 
 test("a room that does not exist is refused with its code, and the socket stays", async () => {
@@ -128,7 +117,7 @@ test("a room can be left and entered again at once", async () => {
   const told = inbox();
   await socket.subscribe(rooms.device(device.id), told.handler).started;
   await openSession(client, device.id);
-  await told.event(1);
+  await told.event("session.opened");
   assert.equal(left.messages.length, 0);
 });
 
@@ -143,7 +132,7 @@ test("more rooms than may be asked for at once are all entered again", async () 
   await Promise.all(devices.map(enter));
   proxy.cut();
   await Promise.all(devices.map((device) => openSession(client, device.id)));
-  await Promise.all(inboxes.map((told) => told.event(1)));
+  await Promise.all(inboxes.map((told) => told.event("session.opened")));
 });
 
 test("an expiring token is renewed in place", async () => {
@@ -162,7 +151,7 @@ test("an expiring token is renewed in place", async () => {
   await socket.subscribe(rooms.device(device.id), told.handler).started;
   await eventually(() => refused.includes(tokens[0]));
   await openSession(client, device.id);
-  await told.event(1);
+  await told.event("session.opened");
   assert.deepEqual(
     states.map((state) => state.status),
     ["connecting", "connected"],
@@ -215,42 +204,3 @@ test("an instance that goes away says so first, and the socket waits as long as 
   const state = await until((state) => state.status === "waiting");
   assert.ok(state.status === "waiting" && state.error instanceof FieldgateCloseError && state.error.code === 1012);
 });
-
-async function propose(client: Client, sessionId: string): Promise<string> {
-  const path = { params: { path: { sessionId } } };
-  return (
-    await client.post("/api/v1/customer/sessions/{sessionId}/commands", { ...path, body: { type: "diagnostic.ping" } })
-  ).id;
-}
-
-function open(client: Client, options: SocketOptions = {}) {
-  const states: SocketState[] = [];
-  const socket: Socket = connect(client, { WebSocket, onState: (state) => states.push(state), ...options });
-  after(() => socket.close());
-  const until = async (wanted: (state: SocketState) => boolean): Promise<SocketState> => {
-    await eventually(() => states.some(wanted));
-    return states.find(wanted) as SocketState;
-  };
-  return { socket, states, until };
-}
-
-/** Collects what a subscription tells. */
-function inbox() {
-  const messages: RoomMessage[] = [];
-  const count = (n: number) => eventually(() => messages.length >= n);
-  const event = async (n: number) => {
-    await count(n);
-    const message = messages[n - 1];
-    assert.ok(message?.kind === "event", JSON.stringify(message));
-    return message.event;
-  };
-  return { messages, count, event, handler: (message: RoomMessage) => void messages.push(message) };
-}
-
-async function eventually(condition: () => boolean): Promise<void> {
-  const late = Date.now() + 15_000;
-  while (!condition()) {
-    assert.ok(Date.now() < late, "it did not come about");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

@@ -1,0 +1,86 @@
+// A program that has closed what it opened ends by itself: nothing is left that runs.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { startGateway } from "./gateway.js";
+import { startProxy } from "./proxy.js";
+
+const gateway = await startGateway();
+const proxy = await startProxy(gateway.url);
+const token = await gateway.token();
+
+const around = `
+import { connect, createClient, list, rooms } from "@fieldgate/client";
+import { WebSocket } from "ws";
+const token = () => process.env.GATEWAY_TOKEN;
+const hanging = () => new Promise(() => {});
+const client = createClient({ baseUrl: process.env.GATEWAY_URL, token });
+const until = (status, options) => new Promise((resolve) => {
+  const socket = connect(options?.client ?? client, { WebSocket, onState: (state) => state.status === status && resolve(socket) });
+});
+`;
+
+const programs: [string, string][] = [
+  ["was connected", `(await until("connected")).close();`],
+  [
+    "was in a room",
+    `const s = await until("connected"); await s.subscribe(rooms.tenant, () => {}).started; s.close();`,
+  ],
+  ["was connecting", `connect(client, { WebSocket }).close();`],
+  ["was shaking hands", `const s = await until("connecting"); setTimeout(() => s.close(), 5);`],
+  [
+    "waited to come back",
+    `Math.random = () => 4e6;
+     (await until("waiting", { client: createClient({ baseUrl: "http://127.0.0.1:1", token }) })).close();`,
+  ],
+  [
+    "waited for a token",
+    `(await until("connecting", { client: createClient({ baseUrl: process.env.GATEWAY_URL, token: hanging }) })).close();`,
+  ],
+  [
+    "was left by a list",
+    `for (let i = 0; i < 3; i++) await client.post("/api/v1/customer/devices", { body: { name: "Pump" } });
+     for await (const _ of list(client, "/api/v1/customer/devices", { params: { query: { limit: 1 } } })) break;`,
+  ],
+  [
+    "was about to repeat a request",
+    `const patient = createClient({ baseUrl: "http://127.0.0.1:1", token, retry: { baseMs: 1e8, capMs: 1e8 } });
+     const stop = new AbortController();
+     const call = patient.get("/version", { signal: stop.signal }).catch(() => {});
+     setTimeout(() => stop.abort(), 100);
+     await call;`,
+  ],
+];
+
+for (const [i, [how, program]] of programs.entries()) {
+  test(`nothing is left of what ${how}`, async () => {
+    await ends(i, program, gateway.url);
+  });
+}
+
+test("nothing is left of a connection that died and was given up", async () => {
+  const program = `
+    const dying = createClient({ baseUrl: process.env.GATEWAY_URL, token, timeoutMs: 300 });
+    const socket = connect(dying, { WebSocket, timeoutMs: 300, pingIntervalMs: 100, onState: (state) => {
+      if (state.status === "connected") process.stdout.write("connected");
+      if (state.status === "waiting") socket.close();
+    } });`;
+  const running = ends("dead", program, proxy.url);
+  running.child.stdout?.once("data", () => proxy.freeze());
+  await running;
+});
+
+/** Runs a program, which has to end by itself. */
+function ends(name: unknown, program: string, url: string) {
+  mkdirSync(".build/programs", { recursive: true });
+  const file = `.build/programs/${name}.mjs`;
+  writeFileSync(file, around + program);
+  const env = { ...process.env, GATEWAY_URL: url, GATEWAY_TOKEN: token };
+  const running = promisify(execFile)("node", [file], { env, timeout: 10_000 });
+  const ended = running.catch((error: { killed: boolean; stderr: string }) =>
+    assert.fail(error.killed ? "it does not end" : error.stderr),
+  );
+  return Object.assign(ended, { child: running.child });
+}
