@@ -1,6 +1,6 @@
 import type { Command } from "@fieldgate/client";
 import { decided, gateway, nameOf, news, refresh } from "./fleet.js";
-import { Dialog, Field, valuesOf } from "./forms.js";
+import { Dialog, Field, Submit, valuesOf } from "./forms.js";
 import { keepsNumbers } from "./json.js";
 import { Badge, First, Json, Problem, useAction, Words } from "./ui.js";
 
@@ -35,14 +35,7 @@ export function Decide(props: { command: Command; approve: boolean; onClose: () 
             {(ids) => <input {...ids} name="reason" maxLength={500} required={!approve} autofocus autocomplete="off" />}
           </Field>
           <Problem error={error} />
-          <div class="actions">
-            <button type="submit" class={approve ? "primary" : "danger"} disabled={busy}>
-              {approve ? "Approve" : "Reject"}
-            </button>
-            <button type="button" onClick={onClose}>
-              Back
-            </button>
-          </div>
+          <Submit verb={approve ? "Approve" : "Reject"} harmful={!approve} busy={busy} onBack={onClose} />
         </form>
       )}
     </Dialog>

@@ -2,7 +2,7 @@ import type { Device, Session } from "@fieldgate/client";
 import { useEffect, useState } from "preact/hooks";
 import { Presence } from "./Devices.js";
 import { devices, gateway, line, refresh, sessions } from "./fleet.js";
-import { Dialog, Field, valuesOf } from "./forms.js";
+import { Dialog, Field, Submit, valuesOf } from "./forms.js";
 import { Manage } from "./Manage.js";
 import { type Code, ShowCode } from "./Provision.js";
 import { may } from "./session.js";
@@ -165,14 +165,7 @@ function OpenSession({ device, onClose }: { device: Device; onClose: () => void 
           )}
         </Field>
         <Problem error={error} />
-        <div class="actions">
-          <button type="submit" class="primary" disabled={busy}>
-            Open
-          </button>
-          <button type="button" onClick={onClose}>
-            Back
-          </button>
-        </div>
+        <Submit verb="Open" busy={busy} onBack={onClose} />
       </form>
     </Dialog>
   );

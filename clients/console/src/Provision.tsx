@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { gateway, refresh } from "./fleet.js";
-import { Copyable, Dialog, Field, valuesOf } from "./forms.js";
+import { Copyable, Dialog, Field, Submit, valuesOf } from "./forms.js";
 import { Problem, Time, useAction } from "./ui.js";
 
 export interface Code {
@@ -30,14 +30,7 @@ export function Provision({ onClose }: { onClose: () => void }) {
           {(ids) => <input {...ids} name="location" maxLength={256} autocomplete="off" />}
         </Field>
         <Problem error={error} />
-        <div class="actions">
-          <button type="submit" class="primary" disabled={busy}>
-            Provision
-          </button>
-          <button type="button" onClick={onClose}>
-            Back
-          </button>
-        </div>
+        <Submit verb="Provision" busy={busy} onBack={onClose} />
       </form>
     </Dialog>
   );

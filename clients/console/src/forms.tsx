@@ -24,6 +24,20 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
   );
 }
 
+/** What a form in a dialog ends with. */
+export function Submit(props: { verb: string; busy: boolean; harmful?: boolean; onBack: () => void }) {
+  return (
+    <div class="actions">
+      <button type="submit" class={props.harmful ? "danger" : "primary"} disabled={props.busy}>
+        {props.verb}
+      </button>
+      <button type="button" onClick={props.onBack}>
+        Back
+      </button>
+    </div>
+  );
+}
+
 /** Asks before something that hurts, says what it does, and takes a reason for the timeline. */
 export function Confirm(props: ConfirmProps) {
   const { title, says, verb, onClose } = props;
@@ -41,14 +55,7 @@ export function Confirm(props: ConfirmProps) {
           </Field>
         )}
         <Problem error={error} />
-        <div class="actions">
-          <button type="submit" class={props.harmless ? "primary" : "danger"} disabled={busy}>
-            {verb}
-          </button>
-          <button type="button" onClick={onClose}>
-            Back
-          </button>
-        </div>
+        <Submit verb={verb} harmful={!props.harmless} busy={busy} onBack={onClose} />
       </form>
     </Dialog>
   );
