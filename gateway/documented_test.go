@@ -1,7 +1,6 @@
 package gateway_test
 
 import (
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -32,14 +31,13 @@ func firsts(expr *regexp.Regexp, text string) (found []string) {
 func TestTheGuideNamesEveryMetricAndNoOther(t *testing.T) {
 	t.Parallel()
 	var declared []string
-	require.NoError(t, filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || filepath.Base(path) != "metrics.go" {
-			return err
-		}
+	files, err := filepath.Glob("../*/metrics.go")
+	require.NoError(t, err)
+	for _, path := range files {
 		source, err := os.ReadFile(path)
+		require.NoError(t, err)
 		declared = append(declared, firsts(declaredMetric, string(source))...)
-		return err
-	}))
+	}
 	slices.Sort(declared)
 	require.Greater(t, len(declared), 10)
 	require.Equal(t, declared, firsts(documentedRow, operationsGuide(t)))
