@@ -73,7 +73,7 @@ func TestCommandsThatEndWithSomethingElseAreCountedToo(t *testing.T) {
 
 func TestNobodyCanFillTheMetricsWithNames(t *testing.T) {
 	t.Parallel()
-	g := gatewaytest.Start(t)
+	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.ReconcileInterval = 0 }) // it has names of its own
 	f := newFleet(t, g)
 	token := g.Token(f.customer, "alice", "admin")
 	ask := func(i int) {
