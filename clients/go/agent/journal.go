@@ -92,6 +92,7 @@ func (j *journal) claimKey() (string, error) {
 		return "", err
 	}
 	j.stored = true
+	j.tidy()
 	return j.key, nil
 }
 
@@ -117,6 +118,7 @@ func (j *journal) begin(command Command, repeatable bool) error {
 	}
 	j.key, j.stored = key, true
 	j.put(e)
+	j.tidy()
 	return nil
 }
 
@@ -146,6 +148,7 @@ func (j *journal) adopt(command Command) (known entry, found bool, err error) {
 		j.key, j.stored = key, true
 	}
 	j.put(changed)
+	j.tidy()
 	return changed, true, err
 }
 
@@ -225,6 +228,7 @@ func (j *journal) change(id string, edit func(*entry)) error {
 	edit(&changed)
 	err := j.append(record{Entry: &changed})
 	j.put(changed)
+	j.tidy()
 	return err
 }
 
@@ -241,12 +245,11 @@ func (j *journal) append(r record) error {
 	if j.broken != nil {
 		return fmt.Errorf("writing the journal: %w", j.broken)
 	}
-	j.tidy()
 	return nil
 }
 
 // tidy writes the file anew when most of it is of no use any more. That this fails is no
-// harm.
+// harm. It is for after a change, when memory knows what the line said that was appended.
 func (j *journal) tidy() {
 	if j.broken != nil || !j.file.wasteful() {
 		return

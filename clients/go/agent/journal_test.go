@@ -252,3 +252,26 @@ func TestWhatIsForgottenMayBeBegunAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, found)
 }
+
+// bloat has the next change of a journal write its file anew.
+func bloat(j *journal) { j.file.size += 3 * wasteBytes }
+
+func TestTheChangeThatHasTheFileWrittenAnewIsInIt(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	j := reopen(t, path)
+	for name, change := range map[string]func() error{
+		"claiming": func() error { j.renewKey(); _, err := j.claimKey(); return err },
+		"begin":    func() error { return j.begin(claimed(1), false) },
+		"finish":   func() error { _ = j.begin(claimed(2), true); bloat(j); return j.finish("cmd_2", outcome("done")) },
+		"adopt":    func() error { _ = j.begin(claimed(3), false); bloat(j); _, _, err := j.adopt(claimed(3)); return err },
+		"forget":   func() error { _ = j.begin(claimed(4), true); bloat(j); return j.forget("cmd_4") },
+	} {
+		bloat(j)
+		require.NoError(t, change(), name)
+		require.Less(t, j.file.size, int64(wasteBytes), name)
+		next := reopen(t, path)
+		require.Equal(t, j.all(), next.all(), name)
+		require.Equal(t, j.key, next.key, name)
+	}
+}
