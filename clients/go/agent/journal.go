@@ -88,7 +88,7 @@ func (j *journal) claimKey() (string, error) {
 	if j.stored && j.broken == nil {
 		return j.key, nil
 	}
-	if err := j.append(record{Key: j.key}); err != nil {
+	if err := j.append(record{Key: j.key}, true); err != nil {
 		return "", err
 	}
 	j.stored = true
@@ -113,7 +113,7 @@ func (j *journal) begin(command Command, repeatable bool) error {
 		e.Again = &command
 	}
 	key := rand.Text()
-	if err := j.append(record{Key: key, Entry: &e}); err != nil {
+	if err := j.append(record{Key: key, Entry: &e}, true); err != nil {
 		return err
 	}
 	j.key, j.stored = key, true
@@ -143,7 +143,7 @@ func (j *journal) adopt(command Command) (known entry, found bool, err error) {
 	changed := *e
 	changed.Token, changed.Over = command.ClaimToken, false
 	key := rand.Text()
-	err = j.append(record{Key: key, Entry: &changed})
+	err = j.append(record{Key: key, Entry: &changed}, true)
 	if err == nil {
 		j.key, j.stored = key, true
 	}
@@ -176,9 +176,7 @@ func (j *journal) settle(id, token string) {
 	}
 	changed := *e
 	changed.Over = true
-	if err := j.file.append(record{Entry: &changed}, false); err != nil {
-		j.broken = err
-	}
+	_ = j.append(record{Entry: &changed}, false)
 	j.put(changed)
 	j.prune()
 	j.tidy()
@@ -226,22 +224,23 @@ func (j *journal) change(id string, edit func(*entry)) error {
 	}
 	changed := *e
 	edit(&changed)
-	err := j.append(record{Entry: &changed})
+	err := j.append(record{Entry: &changed}, true)
 	j.put(changed)
 	j.tidy()
 	return err
 }
 
-// append writes a line that is on the disk when this returns. After a failure, nobody
-// knows what became of the end of the file, so that it is written anew first.
-func (j *journal) append(r record) error {
+// append writes a line, which is on the disk when this returns if it is to be durable.
+// After a failure, nobody knows what became of the end of the file, so that it is written
+// anew first.
+func (j *journal) append(r record, durable bool) error {
 	if j.broken != nil {
 		if err := j.rewrite(); err != nil {
 			j.broken = err
 			return err
 		}
 	}
-	j.broken = j.file.append(r, true)
+	j.broken = j.file.append(r, durable)
 	if j.broken != nil {
 		return fmt.Errorf("writing the journal: %w", j.broken)
 	}
