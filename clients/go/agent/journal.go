@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
@@ -33,6 +34,7 @@ type journal struct {
 	order   []string          // ids, the oldest first
 	bytes   int               // of outcomes of what is over
 	broken  error             // why the last write failed
+	closed  bool              // the file is the next life's
 }
 
 // An entry is what is known of one command.
@@ -77,7 +79,12 @@ func openJournal(path string, log *slog.Logger) (*journal, error) {
 	return j, nil
 }
 
-func (j *journal) close() { j.file.close() }
+func (j *journal) close() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.closed = true
+	j.file.close()
+}
 
 // claimKey gives the key of the next claim, which is on the disk: the answer to a claim
 // that was lost, or that nobody lived to read, can be asked for again. An error means that
@@ -234,6 +241,9 @@ func (j *journal) change(id string, edit func(*entry)) error {
 // After a failure, nobody knows what became of the end of the file, so that it is written
 // anew first.
 func (j *journal) append(r record, durable bool) error {
+	if j.closed {
+		return fmt.Errorf("writing the journal: %w", os.ErrClosed)
+	}
 	if j.broken != nil {
 		if err := j.rewrite(); err != nil {
 			j.broken = err
@@ -250,7 +260,7 @@ func (j *journal) append(r record, durable bool) error {
 // tidy writes the file anew when most of it is of no use any more. That this fails is no
 // harm. It is for after a change, when memory knows what the line said that was appended.
 func (j *journal) tidy() {
-	if j.broken != nil || !j.file.wasteful() {
+	if j.closed || j.broken != nil || !j.file.wasteful() {
 		return
 	}
 	if err := j.rewrite(); err != nil {

@@ -275,3 +275,18 @@ func TestTheChangeThatHasTheFileWrittenAnewIsInIt(t *testing.T) {
 		require.Equal(t, j.key, next.key, name)
 	}
 }
+
+// A handler that does not return outlives Run, and must not write over the next one's file.
+func TestAJournalThatIsClosedLeavesTheFileAlone(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	j := reopen(t, path)
+	require.NoError(t, j.begin(claimed(1), false))
+	j.close()
+	next := reopen(t, path)
+	require.NoError(t, next.begin(claimed(2), false))
+	for range 2 { // the second finds the journal broken
+		require.Error(t, j.finish("cmd_1", outcome("too late")))
+	}
+	require.Equal(t, next.all(), reopen(t, path).all())
+}
