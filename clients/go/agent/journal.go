@@ -24,7 +24,8 @@ const (
 //
 // It is a file of lines that is only appended to, and now and then written anew.
 type journal struct {
-	log *slog.Logger
+	log     *slog.Logger
+	machine string // on which this runs
 
 	mu      sync.Mutex
 	file    *lines
@@ -50,14 +51,15 @@ type entry struct {
 
 // A record is a line of the journal: it replaces what was said before.
 type record struct {
-	Key   string `json:"key,omitempty"`
-	Entry *entry `json:"entry,omitempty"`
+	Key     string `json:"key,omitempty"`
+	Machine string `json:"machine,omitempty"` // that claims with this key
+	Entry   *entry `json:"entry,omitempty"`
 }
 
 // openJournal reads the journal of an earlier life. Lines that were not written to their
 // end are left out: what they said had not begun yet.
-func openJournal(path string, log *slog.Logger) (*journal, error) {
-	j := &journal{log: log, entries: map[string]*entry{}}
+func openJournal(path, machine string, log *slog.Logger) (*journal, error) {
+	j := &journal{log: log, machine: machine, entries: map[string]*entry{}}
 	file, records, err := openLines(path, log)
 	if err != nil {
 		return nil, err
@@ -65,14 +67,15 @@ func openJournal(path string, log *slog.Logger) (*journal, error) {
 	j.file = file
 	for _, r := range records {
 		if r.Key != "" {
-			j.key, j.stored = r.Key, true
+			// With the key of another machine, the gateway would give both the same command.
+			j.key, j.stored = r.Key, r.Machine == machine
 		}
 		if r.Entry != nil {
 			j.put(*r.Entry)
 		}
 	}
 	j.prune()
-	if j.key == "" || file.damaged {
+	if !j.stored || file.damaged {
 		// With a key that is too old, the gateway would repeat a claim whose begin is lost.
 		j.key, j.stored = rand.Text(), false
 	}
@@ -95,7 +98,7 @@ func (j *journal) claimKey() (string, error) {
 	if j.stored && j.broken == nil {
 		return j.key, nil
 	}
-	if err := j.append(record{Key: j.key}, true); err != nil {
+	if err := j.append(record{Key: j.key, Machine: j.machine}, true); err != nil {
 		return "", err
 	}
 	j.stored = true
@@ -120,7 +123,7 @@ func (j *journal) begin(command Command, repeatable bool) error {
 		e.Again = &command
 	}
 	key := rand.Text()
-	if err := j.append(record{Key: key, Entry: &e}, true); err != nil {
+	if err := j.append(record{Key: key, Machine: j.machine, Entry: &e}, true); err != nil {
 		return err
 	}
 	j.key, j.stored = key, true
@@ -150,7 +153,7 @@ func (j *journal) adopt(command Command) (known entry, found bool, err error) {
 	changed := *e
 	changed.Token, changed.Over = command.ClaimToken, false
 	key := rand.Text()
-	err = j.append(record{Key: key, Entry: &changed}, true)
+	err = j.append(record{Key: key, Machine: j.machine, Entry: &changed}, true)
 	if err == nil {
 		j.key, j.stored = key, true
 	}
@@ -269,7 +272,7 @@ func (j *journal) tidy() {
 }
 
 func (j *journal) rewrite() error {
-	records := []record{{Key: j.key}}
+	records := []record{{Key: j.key, Machine: j.machine}}
 	for _, id := range j.order {
 		records = append(records, record{Entry: j.entries[id]})
 	}

@@ -16,7 +16,7 @@ import (
 // reopen opens the journal of a directory, as a new life of the agent does.
 func reopen(t testing.TB, path string) *journal {
 	t.Helper()
-	j, err := openJournal(path, slog.New(slog.DiscardHandler))
+	j, err := openJournal(path, "here", slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(j.close)
 	return j
@@ -73,6 +73,29 @@ func TestAClaimIsTheSameOneUntilItIsAnswered(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, key, again)
 	}
+}
+
+// A copy of the state directory must not get the command that the original was given. The
+// machine that has changed its name loses no more than a lease.
+func TestACopyOfTheJournalOnAnotherMachineMakesAnotherClaim(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	key, err := reopen(t, path).claimKey()
+	require.NoError(t, err)
+	copied := newPath(t)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(copied, text, 0o600))
+	elsewhere, err := openJournal(copied, "elsewhere", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(elsewhere.close)
+	other, err := elsewhere.claimKey()
+	require.NoError(t, err)
+	require.NotEqual(t, key, other)
+	again, err := reopen(t, path).claimKey()
+	require.NoError(t, err)
+	require.Equal(t, key, again)
+	require.NotEmpty(t, machine())
 }
 
 // Power may go at any byte: what was finished before stays, and what comes after is whole.
