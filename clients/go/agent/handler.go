@@ -51,8 +51,9 @@ type registered struct {
 }
 
 // Repeatable says that doing a command of this type twice does no harm. A command that
-// was being done when the agent died is then done again, if its claim still stands; any
-// other is reported as failed with [CodeInterrupted].
+// was being done when the agent died is then done again, if its claim still stands, but
+// after three times, in which it may be what kills the agent, it is reported like any other:
+// as failed with [CodeInterrupted].
 func Repeatable() HandlerOption {
 	return func(r *registered) { r.repeatable = true }
 }

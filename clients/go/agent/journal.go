@@ -44,6 +44,7 @@ type entry struct {
 	Token   string                   `json:"token"`
 	Type    string                   `json:"type,omitempty"`
 	Again   *Command                 `json:"again,omitempty"`   // what to do again after a death
+	Repeats int                      `json:"repeats,omitempty"` // how often that was done
 	Outcome *fieldgate.ResultRequest `json:"outcome,omitempty"` // nil while it is being done
 	Over    bool                     `json:"over,omitempty"`    // the gateway has heard of it
 	Gone    bool                     `json:"gone,omitempty"`    // to be forgotten
@@ -130,6 +131,11 @@ func (j *journal) begin(command Command, repeatable bool) error {
 	j.put(e)
 	j.tidy()
 	return nil
+}
+
+// repeat writes down that a command is about to be done again. Without that, it must not be.
+func (j *journal) repeat(id string) error {
+	return j.change(id, func(e *entry) { e.Repeats++ })
 }
 
 // finish writes down what came of a command. If it cannot be written, it is kept in memory

@@ -3,7 +3,9 @@ package agent
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
+	"os"
 	"runtime"
 	"testing"
 
@@ -46,4 +48,36 @@ func TestAFaultOfAHandlerIsAFailureWhereverItIs(t *testing.T) {
 			require.Equal(t, fieldgate.ResultStatusSucceeded, d.heard(t, "cmd_2").Status, "its slot is free")
 		})
 	}
+}
+
+// leave makes a state file of an agent that died at a command for the so-manieth time.
+func leave(t testing.TB, deaths int) (state string) {
+	t.Helper()
+	state = newState(t)
+	j, err := openJournal(state+".journal", machine(), slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer j.close()
+	require.NoError(t, j.begin(Command{ID: "cmd_1", ClaimToken: "token", Type: "a"}, true))
+	for range deaths - 1 {
+		require.NoError(t, j.repeat("cmd_1"))
+	}
+	return state
+}
+
+func TestACommandThatKillsTheAgentIsNotRepeatedForEver(t *testing.T) {
+	t.Parallel()
+	state, d := leave(t, maxRepeats), newDesk(t)
+	d.hire(t, Config{StateFile: state}, map[string]Handler{"a": func(context.Context, Command) (Result, error) {
+		text, err := os.ReadFile(state + ".journal")
+		return Result{Output: string(text)}, err
+	}}, Repeatable())
+	seen := d.heard(t, "cmd_1")
+	require.Equal(t, fieldgate.ResultStatusSucceeded, seen.Status)
+	require.Contains(t, seen.Output, `"repeats":3`, "it is counted before it is done")
+
+	d = newDesk(t)
+	d.hire(t, Config{StateFile: leave(t, maxRepeats+1)}, map[string]Handler{"a": func(context.Context, Command) (Result, error) {
+		return Result{}, nil
+	}}, Repeatable())
+	require.JSONEq(t, `{"code":"interrupted"}`, string(d.heard(t, "cmd_1").Data))
 }
