@@ -43,7 +43,8 @@ type Config struct {
 	Lease time.Duration
 
 	// Grace is how long handlers may go on once Run is to end. Then their contexts end
-	// with ErrShutdown. Default: 10 s.
+	// with ErrShutdown. It is also how long one may go on after its context has ended for
+	// another reason, before it is given up, see Timeout. Default: 10 s.
 	Grace time.Duration
 
 	// PollWait is how long a claim over HTTP waits for a command, at most 30 s. It must be

@@ -64,7 +64,7 @@ func (s *shift) doAgain(life context.Context, left entry, lease fieldgate.Lease)
 	s.log.Info("doing a command again that the end of the agent has interrupted", "commandId", left.ID)
 	command := *left.Again
 	command.LeaseRemainingMs = lease.LeaseRemainingMs
-	s.perform(life, command, s.handlers[left.Type])
+	s.perform(life, command, s.handler(left.Type))
 }
 
 // reclaim extends the lease of a command under its newest claim.

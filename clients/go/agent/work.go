@@ -19,11 +19,19 @@ type job struct {
 
 // handler gives who does the commands of a type.
 func (s *shift) handler(commandType string) registered {
-	if r, found := s.handlers[commandType]; found {
-		return r
+	r, found := s.handlers[commandType]
+	switch {
+	case !found:
+		return refusing(CodeUnknownType, "this device knows no such type of command")
+	case s.astray(commandType):
+		return refusing(CodeStuck, "an earlier command of this type did not stop when it should have, and is still running")
 	}
+	return r
+}
+
+func refusing(code, reason string) registered {
 	return registered{timeout: DefaultTimeout, handler: func(context.Context, Command) (Result, error) {
-		return Result{}, Fail(CodeUnknownType, "this device knows no such type of command")
+		return Result{}, Fail(code, "%s", reason)
 	}}
 }
 

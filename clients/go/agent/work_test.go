@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -80,4 +81,33 @@ func TestACommandThatKillsTheAgentIsNotRepeatedForEver(t *testing.T) {
 		return Result{}, nil
 	}}, Repeatable())
 	require.JSONEq(t, `{"code":"interrupted"}`, string(d.heard(t, "cmd_1").Data))
+}
+
+func TestAHandlerThatDoesNotStopIsGivenUp(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, order("cmd_1", "deaf"), order("cmd_2", "deaf"), order("cmd_3", "other"))
+	release := make(chan struct{})
+	d.hire(t, Config{Grace: time.Millisecond}, map[string]Handler{
+		"deaf":  func(_ context.Context, c Command) (Result, error) { <-release; return Result{Output: c.ID}, nil },
+		"other": func(context.Context, Command) (Result, error) { return Result{}, nil },
+	}, Timeout(10*time.Millisecond))
+	deaf := d.heard(t, "cmd_1")
+	require.Equal(t, fieldgate.ResultStatusFailed, deaf.Status)
+	require.JSONEq(t, `{"code":"timeout"}`, string(deaf.Data))
+	require.Contains(t, deaf.Error, "may still be at work")
+	require.JSONEq(t, `{"code":"stuck"}`, string(d.heard(t, "cmd_2").Data), "it must not meet the one that is running")
+	require.Equal(t, fieldgate.ResultStatusSucceeded, d.heard(t, "cmd_3").Status, "its slot is free")
+
+	close(release) // from now on the handler returns at once
+	for n, code := 4, "stuck"; code == "stuck"; n++ {
+		id := fmt.Sprint("cmd_", n)
+		d.look(func(d *desk) { d.work = append(d.work, order(id, "deaf")) })
+		seen := d.heard(t, id)
+		code = seen.Output
+		if code != id {
+			require.JSONEq(t, `{"code":"stuck"}`, string(seen.Data))
+			code = "stuck"
+		}
+	}
+	d.look(func(d *desk) { require.Equal(t, deaf, d.results["cmd_1"], "what it returned later is dropped") })
 }
