@@ -48,7 +48,8 @@ type Config struct {
 	Grace time.Duration
 
 	// PollWait is how long a claim over HTTP waits for a command, at most 30 s. It must be
-	// shorter than what proxies on the way allow. Default: 25 s.
+	// shorter than what proxies on the way allow. Claims that find nothing are at least
+	// 1 to 2 s apart, also where nothing waits. Default: 25 s.
 	PollWait time.Duration
 
 	// PollOnly keeps the device from opening a socket. Default: it uses one, and polls

@@ -21,7 +21,7 @@ func TestALeaseThatCannotBeMeantHarmsNobody(t *testing.T) {
 	t.Parallel()
 	for _, remaining := range []int{-1, 0, -60_000, math.MinInt64, math.MaxInt64, math.MaxInt64/1_000_000 + 1} {
 		d := newDesk(t, fmt.Sprintf(`{"id":"cmd_1","type":"a","claimToken":"token","leaseRemainingMs":%d}`, remaining))
-		d.hire(t, Config{}, map[string]Handler{"a": func(context.Context, Command) (Result, error) { return Result{}, nil }})
+		d.hire(t, Config{}, map[string]Handler{"a": nothing})
 		require.Equal(t, fieldgate.ResultStatusSucceeded, d.heard(t, "cmd_1").Status, remaining)
 	}
 }
@@ -44,7 +44,7 @@ func TestAFaultOfAHandlerIsAFailureWhereverItIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t, order("cmd_1", "a"), order("cmd_2", "b"))
-			d.hire(t, Config{}, map[string]Handler{"a": handler, "b": func(context.Context, Command) (Result, error) { return Result{}, nil }})
+			d.hire(t, Config{}, map[string]Handler{"a": handler, "b": nothing})
 			require.JSONEq(t, `{"code":"panic"}`, string(d.heard(t, "cmd_1").Data))
 			require.Equal(t, fieldgate.ResultStatusSucceeded, d.heard(t, "cmd_2").Status, "its slot is free")
 		})
@@ -77,9 +77,7 @@ func TestACommandThatKillsTheAgentIsNotRepeatedForEver(t *testing.T) {
 	require.Contains(t, seen.Output, `"repeats":3`, "it is counted before it is done")
 
 	d = newDesk(t)
-	d.hire(t, Config{StateFile: leave(t, maxRepeats+1)}, map[string]Handler{"a": func(context.Context, Command) (Result, error) {
-		return Result{}, nil
-	}}, Repeatable())
+	d.hire(t, Config{StateFile: leave(t, maxRepeats+1)}, map[string]Handler{"a": nothing}, Repeatable())
 	require.JSONEq(t, `{"code":"interrupted"}`, string(d.heard(t, "cmd_1").Data))
 }
 
@@ -89,7 +87,7 @@ func TestAHandlerThatDoesNotStopIsGivenUp(t *testing.T) {
 	release := make(chan struct{})
 	d.hire(t, Config{Grace: time.Millisecond}, map[string]Handler{
 		"deaf":  func(_ context.Context, c Command) (Result, error) { <-release; return Result{Output: c.ID}, nil },
-		"other": func(context.Context, Command) (Result, error) { return Result{}, nil },
+		"other": nothing,
 	}, Timeout(10*time.Millisecond))
 	deaf := d.heard(t, "cmd_1")
 	require.Equal(t, fieldgate.ResultStatusFailed, deaf.Status)
