@@ -60,7 +60,8 @@ type Config struct {
 	// http.DefaultTransport.
 	Transport *http.Transport
 
-	// Metrics gives the readings of each heartbeat. Default: none.
+	// Metrics gives the readings of each heartbeat, which waits for them. Readings that
+	// cannot be sent, such as NaN, leave a heartbeat without any. Default: none.
 	Metrics func() fieldgate.Metrics
 
 	// Logger hears what happens: no secret, parameter or output. Default: slog.Default().

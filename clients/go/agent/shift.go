@@ -38,6 +38,8 @@ type shift struct {
 	reporting sync.WaitGroup
 	tasks     sync.WaitGroup // the rest
 
+	oddReadings sync.Once // for saying that there are readings that cannot be sent
+
 	mu      sync.Mutex
 	jobs    map[string]*job // by command id
 	strays  map[string]int  // handlers that were given up and still run, by type
