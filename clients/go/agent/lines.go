@@ -45,13 +45,13 @@ func openLines(path string, log *slog.Logger) (l *lines, records []record, err e
 			log.Error("the damaged journal could not be copied", "error", err)
 		}
 	}
-	if l.file, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600); err != nil {
-		return nil, nil, err
+	if whole < len(text) { // by name: Windows cuts no file that is open to append
+		if err := os.Truncate(path, l.size); err != nil {
+			return nil, nil, err
+		}
 	}
-	if err := l.file.Truncate(l.size); err != nil {
-		return nil, nil, errors.Join(err, l.file.Close())
-	}
-	return l, records, nil
+	l.file, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+	return l, records, err
 }
 
 // parseLines gives the records, how many bytes they take from the beginning to the last
