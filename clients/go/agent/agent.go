@@ -79,7 +79,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 		return err
 	}
-	journal, err := openJournal(a.config.StateFile+".journal", a.config.Logger)
+	journal, err := openJournal(a.config.StateFile+".journal", machine(), a.config.Logger)
 	if err != nil {
 		return fmt.Errorf("agent: opening the journal: %w", err)
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -56,6 +57,12 @@ func TestOnlyTheGatewaysOwnWordIsFinal(t *testing.T) {
 		"logged out":       {refusal(401, fieldgate.CodeUnauthorized), false},
 		"wrong secret":     {refusal(401, fieldgate.CodeInvalidCredentials), false},
 		"suspended":        {refusal(403, fieldgate.CodeDeviceSuspended), false},
+		"another claim's":  {refusal(403, fieldgate.CodeInvalidClaimToken), true},
+		"wrong origin":     {refusal(403, fieldgate.CodeOriginNotAllowed), false},
+		"wrong role":       {refusal(403, fieldgate.CodeInsufficientRole), false},
+		"a new 403":        {refusal(403, "not_on_sundays"), false},
+		"method":           {refusal(405, fieldgate.CodeMethodNotAllowed), false},
+		"media type":       {refusal(415, fieldgate.CodeUnsupportedMediaType), false},
 		"too often":        {refusal(429, fieldgate.CodeRateLimited), false},
 		"store is away":    {refusal(503, fieldgate.CodeStoreUnavailable), false},
 		"socket broke":     {fieldgate.ErrInterrupted, false},
@@ -104,6 +111,30 @@ func TestAHandlerThatIsDoneAllTheSameIsDone(t *testing.T) {
 		require.Equal(t, fieldgate.ResultStatusCancelled, stopped.Status)
 		require.Contains(t, stopped.Error, "wrong pump")
 	}
+}
+
+// Two agents with one identity end each other's sockets: neither must come back soon, nor
+// both at the same time.
+func TestRivalsDoNotChaseEachOther(t *testing.T) {
+	t.Parallel()
+	different := map[time.Duration]bool{}
+	for range 100 {
+		rest := restOf(&fieldgate.CloseError{Code: fieldgate.CloseSuperseded})
+		require.GreaterOrEqual(t, rest, rivalPause)
+		different[rest] = true
+	}
+	require.Greater(t, len(different), 50)
+	require.Zero(t, restOf(errors.New("no route")))
+}
+
+func TestEveryResultIsWrittenAsJSON(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"a\x01b", `quoted "`, "\u2028", "\xff", "\U000e0001"} {
+		seen := outcomeOf(t.Context(), Result{}, Fail(code, "it broke"))
+		require.True(t, json.Valid(seen.Data), "%q: %s", code, seen.Data)
+	}
+	seen := outcomeOf(t.Context(), Result{Data: json.RawMessage("{\"a\":\"\xff\"}")}, nil)
+	require.JSONEq(t, `{"code":"invalid_result"}`, string(seen.Data), "the socket would refuse it for ever")
 }
 
 func TestParametersAreHeldAgainstTheirType(t *testing.T) {

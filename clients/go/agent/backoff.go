@@ -52,7 +52,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // settled tells whether a refusal stands however often the request is repeated. What does
 // not come from the gateway, such as a proxy's page, never counts, nor does what the
-// device itself is refused for.
+// device itself is refused for, or a gateway that is not set up as it should be.
 func settled(err error) bool {
 	refused, ok := errors.AsType[*fieldgate.APIError](err)
 	if !ok || refused.Code == "" || refused.Status < 400 || refused.Status >= 500 {
@@ -61,6 +61,12 @@ func settled(err error) bool {
 	switch refused.Status {
 	case http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		return false
+	case http.StatusForbidden:
+		return refused.Code == fieldgate.CodeInvalidClaimToken
 	}
-	return refused.Code != fieldgate.CodeDeviceSuspended && refused.Code != fieldgate.CodeNotFound
+	switch refused.Code {
+	case fieldgate.CodeNotFound, fieldgate.CodeMethodNotAllowed, fieldgate.CodeUnsupportedMediaType:
+		return false
+	}
+	return true
 }

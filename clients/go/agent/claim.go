@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"math/rand/v2"
 	"time"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
@@ -10,6 +12,7 @@ import (
 // claimAll takes on work until the context ends, as long as there is a slot for it.
 func (s *shift) claimAll(ctx, life context.Context) {
 	for wait := (backoff{}); s.takeSlot(ctx); {
+		asked := time.Now()
 		command, found, err := s.claim(ctx, life)
 		switch {
 		case err != nil:
@@ -21,7 +24,7 @@ func (s *shift) claimAll(ctx, life context.Context) {
 			continue
 		case !found:
 			s.freeSlot()
-			s.idle(ctx)
+			s.idle(ctx, asked)
 		case ctx.Err() != nil:
 			s.freeSlot()
 			s.giveBack(life, command, "the device is shutting down")
@@ -78,6 +81,9 @@ func (s *shift) claim(ctx, life context.Context) (command Command, found bool, e
 	if err != nil || len(commands) == 0 {
 		return Command{}, false, err
 	}
+	if commands[0].ID == "" || commands[0].ClaimToken == "" {
+		return Command{}, false, errors.New("the command that was handed out has no id or no token")
+	}
 	return commands[0], true, nil
 }
 
@@ -94,10 +100,15 @@ func outliving(ctx, life context.Context) (context.Context, context.CancelFunc) 
 // lastAnswer is how long a claim over the socket may go on when the agent is to end.
 const lastAnswer = 2 * time.Second
 
-// idle waits until there may be work.
-func (s *shift) idle(ctx context.Context) {
+// emptyPause is the least time between two claims over HTTP that found nothing, half of it
+// at random: not every gateway, proxy or configuration lets them wait.
+const emptyPause = 2 * time.Second
+
+// idle waits until there may be work, after a claim that found none.
+func (s *shift) idle(ctx context.Context, asked time.Time) {
 	if _, pushes := s.uplink.now(); !pushes {
-		return // the gateway has waited
+		pause(ctx, emptyPause-rand.N(emptyPause/2)-time.Since(asked))
+		return
 	}
 	timer := time.NewTimer(lookAfter)
 	defer timer.Stop()

@@ -43,11 +43,13 @@ type Config struct {
 	Lease time.Duration
 
 	// Grace is how long handlers may go on once Run is to end. Then their contexts end
-	// with ErrShutdown. Default: 10 s.
+	// with ErrShutdown. It is also how long one may go on after its context has ended for
+	// another reason, before it is given up, see Timeout. Default: 10 s.
 	Grace time.Duration
 
 	// PollWait is how long a claim over HTTP waits for a command, at most 30 s. It must be
-	// shorter than what proxies on the way allow. Default: 25 s.
+	// shorter than what proxies on the way allow. Claims that find nothing are at least
+	// 1 to 2 s apart, also where nothing waits. Default: 25 s.
 	PollWait time.Duration
 
 	// PollOnly keeps the device from opening a socket. Default: it uses one, and polls
@@ -58,7 +60,8 @@ type Config struct {
 	// http.DefaultTransport.
 	Transport *http.Transport
 
-	// Metrics gives the readings of each heartbeat. Default: none.
+	// Metrics gives the readings of each heartbeat, which waits for them. Readings that
+	// cannot be sent, such as NaN, leave a heartbeat without any. Default: none.
 	Metrics func() fieldgate.Metrics
 
 	// Logger hears what happens: no secret, parameter or output. Default: slog.Default().

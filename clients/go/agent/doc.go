@@ -34,8 +34,8 @@
 // The state file holds the identity of the device, a secret among it, readable by its owner
 // only, and is replaced as a whole. The journal beside it, StateFile.journal, is appended to
 // and synced twice for each command; it is written anew when it has grown by 1 MiB, and torn
-// ends and full disks do it no harm. A lock, StateFile.lock, keeps a second agent out where
-// there is flock. No decision depends on the clock of the device.
+// ends and full disks do it no harm. A lock, StateFile.lock, keeps a second agent out on
+// Unix and Windows. No decision depends on the clock of the device.
 //
 // # What it costs
 //

@@ -37,7 +37,8 @@ type Result struct {
 type Handler func(ctx context.Context, command Command) (Result, error)
 
 // DefaultTimeout is how long a handler may work unless [Timeout] says otherwise. Without
-// a bound, one that hangs would keep the device from all other work.
+// a bound, one that hangs would keep the device from all other work. See Timeout for one
+// that ignores it.
 const DefaultTimeout = 10 * time.Minute
 
 // A HandlerOption changes how the commands of a type are treated.
@@ -51,13 +52,22 @@ type registered struct {
 }
 
 // Repeatable says that doing a command of this type twice does no harm. A command that
-// was being done when the agent died is then done again, if its claim still stands; any
-// other is reported as failed with [CodeInterrupted].
+// was being done when the agent died is then done again, if its claim still stands, but
+// after three times, in which it may be what kills the agent, it is reported like any other:
+// as failed with [CodeInterrupted].
 func Repeatable() HandlerOption {
 	return func(r *registered) { r.repeatable = true }
 }
 
 // Timeout bounds how long a command of this type may take. Default: DefaultTimeout.
+//
+// Nothing can stop a handler that ignores the end of its context, for whatever reason that
+// has ended. After the Grace of the configuration it is given up: its command is reported as
+// failed, with CodeTimeout or [CodeInterrupted], its slot is free for other work, and what
+// it returns later is dropped. Commands of other types are then begun beside it, for a
+// device that does nothing any more cannot even be asked what is wrong; those of its own
+// type are refused with [CodeStuck] until it returns. So a handler that must have the
+// device for itself, such as one that writes firmware, has to heed its context.
 func Timeout(timeout time.Duration) HandlerOption {
 	return func(r *registered) { r.timeout = timeout }
 }
@@ -72,6 +82,7 @@ const (
 	CodeTimeout           = "timeout"            // the handler took too long
 	CodeInterrupted       = "interrupted"        // the agent ended or died while it worked: how far it got is not known
 	CodeInvalidResult     = "invalid_result"     // the handler's result cannot be reported
+	CodeStuck             = "stuck"              // not begun: an earlier one of this type ignores that it is to stop
 )
 
 // Why the context of a handler has ended, for errors.Is with context.Cause.

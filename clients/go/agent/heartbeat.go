@@ -2,6 +2,9 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
@@ -16,8 +19,7 @@ const (
 // beat shows that the device is alive, as often as the gateway wants it.
 func (s *shift) beat(ctx context.Context) {
 	for wait := (backoff{}); ctx.Err() == nil; {
-		way, _ := s.uplink.now()
-		reply, err := way.Heartbeat(ctx, s.pulse())
+		reply, err := s.heartbeat(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
 				s.log.Warn("the heartbeat failed, trying again", "error", err)
@@ -37,12 +39,44 @@ func (s *shift) beat(ctx context.Context) {
 	}
 }
 
-func (s *shift) pulse() fieldgate.HeartbeatRequest {
-	pulse := fieldgate.HeartbeatRequest{Status: s.status(), FirmwareVersion: s.config.Version}
-	if s.config.Metrics != nil {
-		pulse.Metrics = s.config.Metrics()
+// heartbeat sends one, without the readings if it is these that are refused: a device must
+// not look as if it were off because a sensor is.
+func (s *shift) heartbeat(ctx context.Context) (fieldgate.HeartbeatReply, error) {
+	way, _ := s.uplink.now()
+	pulse := fieldgate.HeartbeatRequest{Status: s.status(), FirmwareVersion: s.config.Version, Metrics: s.readings()}
+	reply, err := way.Heartbeat(ctx, pulse)
+	if len(pulse.Metrics) == 0 || !refusesReadings(err) {
+		return reply, err
 	}
-	return pulse
+	s.withoutReadings(err)
+	pulse.Metrics = nil
+	return way.Heartbeat(ctx, pulse)
+}
+
+// refusesReadings tells whether an error may be about the readings: NaN is no number in JSON,
+// and the gateway has bounds for their names and how many there are.
+func refusesReadings(err error) bool {
+	_, unwritable := errors.AsType[*json.UnsupportedValueError](err)
+	return unwritable || unfit(fieldgate.CodeOf(err))
+}
+
+// readings asks for those of the next heartbeat.
+func (s *shift) readings() (readings fieldgate.Metrics) {
+	if s.config.Metrics == nil {
+		return nil
+	}
+	defer func() {
+		if fault := recover(); fault != nil {
+			s.withoutReadings(fmt.Errorf("asking for them panicked: %v", fault))
+			readings = nil
+		}
+	}()
+	return s.config.Metrics()
+}
+
+// withoutReadings says so once, for it would be said with each heartbeat.
+func (s *shift) withoutReadings(err error) {
+	s.oddReadings.Do(func() { s.log.Error("heartbeats go without the metrics", "error", err) })
 }
 
 // status is degraded while nothing can be done because nothing can be written down.

@@ -102,8 +102,10 @@ func (a *Agent) register(ctx context.Context, pending *registering) (fieldgate.R
 	for wait := (backoff{}); ; {
 		granted, err := a.gateway.Register(ctx, request, fieldgate.WithIdempotencyKey(pending.IdempotencyKey))
 		switch {
-		case err == nil:
+		case err == nil && granted.DeviceID != "" && granted.DeviceSecret != "":
 			return granted, nil
+		case err == nil:
+			err = errors.New("the answer holds no identity")
 		case fieldgate.CodeOf(err) == fieldgate.CodeInvalidActivationCode:
 			return granted, fmt.Errorf("%w (%w)", ErrCodeRefused, err)
 		case settled(err):

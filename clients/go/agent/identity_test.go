@@ -20,6 +20,7 @@ import (
 type registrar struct {
 	mu      sync.Mutex
 	refusal int      // a status to answer with instead
+	empty   int      // how many answers hold nothing
 	keys    []string // idempotency keys, as they came
 	codes   []string
 	url     string
@@ -49,6 +50,11 @@ func (g *registrar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusCreated)
+	if g.empty > 0 {
+		g.empty--
+		_, _ = io.WriteString(w, `{}`)
+		return
+	}
 	_, _ = io.WriteString(w, `{"deviceId":"dev_1","deviceSecret":"s3cret","registeredAt":"2025-11-22T20:15:04.120Z"}`)
 }
 
@@ -122,6 +128,20 @@ func TestACodeThatIsRefusedEndsTheAgentAndANewOneIsANewRequest(t *testing.T) {
 	keys, codes := g.asked()
 	require.Equal(t, []string{"AAAA-BBBB-CCCC", "7K2M-Q9TX-4WPA"}, codes)
 	require.NotEqual(t, keys[0], keys[1])
+}
+
+// It would overwrite the code and the key with nothing, and be taken for damaged from then on.
+func TestAnAnswerWithoutAnIdentityIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	g, state := newRegistrar(t), newState(t)
+	g.empty = 2
+	me, err := newcomer(t, g.url, state, "7K2M-Q9TX-4WPA").identify(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, identity{DeviceID: "dev_1", DeviceSecret: "s3cret"}, me)
+	keys, _ := g.asked()
+	require.Len(t, keys, 3)
+	require.Equal(t, keys[0], keys[2])
+	requireKept(t, state, me)
 }
 
 func TestADeviceWithAnIdentityUsesNoCode(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
@@ -23,7 +24,8 @@ const (
 //
 // It is a file of lines that is only appended to, and now and then written anew.
 type journal struct {
-	log *slog.Logger
+	log     *slog.Logger
+	machine string // on which this runs
 
 	mu      sync.Mutex
 	file    *lines
@@ -33,6 +35,7 @@ type journal struct {
 	order   []string          // ids, the oldest first
 	bytes   int               // of outcomes of what is over
 	broken  error             // why the last write failed
+	closed  bool              // the file is the next life's
 }
 
 // An entry is what is known of one command.
@@ -41,6 +44,7 @@ type entry struct {
 	Token   string                   `json:"token"`
 	Type    string                   `json:"type,omitempty"`
 	Again   *Command                 `json:"again,omitempty"`   // what to do again after a death
+	Repeats int                      `json:"repeats,omitempty"` // how often that was done
 	Outcome *fieldgate.ResultRequest `json:"outcome,omitempty"` // nil while it is being done
 	Over    bool                     `json:"over,omitempty"`    // the gateway has heard of it
 	Gone    bool                     `json:"gone,omitempty"`    // to be forgotten
@@ -48,14 +52,15 @@ type entry struct {
 
 // A record is a line of the journal: it replaces what was said before.
 type record struct {
-	Key   string `json:"key,omitempty"`
-	Entry *entry `json:"entry,omitempty"`
+	Key     string `json:"key,omitempty"`
+	Machine string `json:"machine,omitempty"` // that claims with this key
+	Entry   *entry `json:"entry,omitempty"`
 }
 
 // openJournal reads the journal of an earlier life. Lines that were not written to their
 // end are left out: what they said had not begun yet.
-func openJournal(path string, log *slog.Logger) (*journal, error) {
-	j := &journal{log: log, entries: map[string]*entry{}}
+func openJournal(path, machine string, log *slog.Logger) (*journal, error) {
+	j := &journal{log: log, machine: machine, entries: map[string]*entry{}}
 	file, records, err := openLines(path, log)
 	if err != nil {
 		return nil, err
@@ -63,21 +68,27 @@ func openJournal(path string, log *slog.Logger) (*journal, error) {
 	j.file = file
 	for _, r := range records {
 		if r.Key != "" {
-			j.key, j.stored = r.Key, true
+			// With the key of another machine, the gateway would give both the same command.
+			j.key, j.stored = r.Key, r.Machine == machine
 		}
 		if r.Entry != nil {
 			j.put(*r.Entry)
 		}
 	}
 	j.prune()
-	if j.key == "" || file.damaged {
+	if !j.stored || file.damaged {
 		// With a key that is too old, the gateway would repeat a claim whose begin is lost.
 		j.key, j.stored = rand.Text(), false
 	}
 	return j, nil
 }
 
-func (j *journal) close() { j.file.close() }
+func (j *journal) close() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.closed = true
+	j.file.close()
+}
 
 // claimKey gives the key of the next claim, which is on the disk: the answer to a claim
 // that was lost, or that nobody lived to read, can be asked for again. An error means that
@@ -88,10 +99,11 @@ func (j *journal) claimKey() (string, error) {
 	if j.stored && j.broken == nil {
 		return j.key, nil
 	}
-	if err := j.append(record{Key: j.key}); err != nil {
+	if err := j.append(record{Key: j.key, Machine: j.machine}, true); err != nil {
 		return "", err
 	}
 	j.stored = true
+	j.tidy()
 	return j.key, nil
 }
 
@@ -112,12 +124,18 @@ func (j *journal) begin(command Command, repeatable bool) error {
 		e.Again = &command
 	}
 	key := rand.Text()
-	if err := j.append(record{Key: key, Entry: &e}); err != nil {
+	if err := j.append(record{Key: key, Machine: j.machine, Entry: &e}, true); err != nil {
 		return err
 	}
 	j.key, j.stored = key, true
 	j.put(e)
+	j.tidy()
 	return nil
+}
+
+// repeat writes down that a command is about to be done again. Without that, it must not be.
+func (j *journal) repeat(id string) error {
+	return j.change(id, func(e *entry) { e.Repeats++ })
 }
 
 // finish writes down what came of a command. If it cannot be written, it is kept in memory
@@ -141,11 +159,12 @@ func (j *journal) adopt(command Command) (known entry, found bool, err error) {
 	changed := *e
 	changed.Token, changed.Over = command.ClaimToken, false
 	key := rand.Text()
-	err = j.append(record{Key: key, Entry: &changed})
+	err = j.append(record{Key: key, Machine: j.machine, Entry: &changed}, true)
 	if err == nil {
 		j.key, j.stored = key, true
 	}
 	j.put(changed)
+	j.tidy()
 	return changed, true, err
 }
 
@@ -173,9 +192,7 @@ func (j *journal) settle(id, token string) {
 	}
 	changed := *e
 	changed.Over = true
-	if err := j.file.append(record{Entry: &changed}, false); err != nil {
-		j.broken = err
-	}
+	_ = j.append(record{Entry: &changed}, false)
 	j.put(changed)
 	j.prune()
 	j.tidy()
@@ -223,32 +240,36 @@ func (j *journal) change(id string, edit func(*entry)) error {
 	}
 	changed := *e
 	edit(&changed)
-	err := j.append(record{Entry: &changed})
+	err := j.append(record{Entry: &changed}, true)
 	j.put(changed)
+	j.tidy()
 	return err
 }
 
-// append writes a line that is on the disk when this returns. After a failure, nobody
-// knows what became of the end of the file, so that it is written anew first.
-func (j *journal) append(r record) error {
+// append writes a line, which is on the disk when this returns if it is to be durable.
+// After a failure, nobody knows what became of the end of the file, so that it is written
+// anew first.
+func (j *journal) append(r record, durable bool) error {
+	if j.closed {
+		return fmt.Errorf("writing the journal: %w", os.ErrClosed)
+	}
 	if j.broken != nil {
 		if err := j.rewrite(); err != nil {
 			j.broken = err
 			return err
 		}
 	}
-	j.broken = j.file.append(r, true)
+	j.broken = j.file.append(r, durable)
 	if j.broken != nil {
 		return fmt.Errorf("writing the journal: %w", j.broken)
 	}
-	j.tidy()
 	return nil
 }
 
 // tidy writes the file anew when most of it is of no use any more. That this fails is no
-// harm.
+// harm. It is for after a change, when memory knows what the line said that was appended.
 func (j *journal) tidy() {
-	if j.broken != nil || !j.file.wasteful() {
+	if j.closed || j.broken != nil || !j.file.wasteful() {
 		return
 	}
 	if err := j.rewrite(); err != nil {
@@ -257,7 +278,7 @@ func (j *journal) tidy() {
 }
 
 func (j *journal) rewrite() error {
-	records := []record{{Key: j.key}}
+	records := []record{{Key: j.key, Machine: j.machine}}
 	for _, id := range j.order {
 		records = append(records, record{Entry: j.entries[id]})
 	}

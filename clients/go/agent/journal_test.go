@@ -16,7 +16,7 @@ import (
 // reopen opens the journal of a directory, as a new life of the agent does.
 func reopen(t testing.TB, path string) *journal {
 	t.Helper()
-	j, err := openJournal(path, slog.New(slog.DiscardHandler))
+	j, err := openJournal(path, "here", slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(j.close)
 	return j
@@ -73,6 +73,29 @@ func TestAClaimIsTheSameOneUntilItIsAnswered(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, key, again)
 	}
+}
+
+// A copy of the state directory must not get the command that the original was given. The
+// machine that has changed its name loses no more than a lease.
+func TestACopyOfTheJournalOnAnotherMachineMakesAnotherClaim(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	key, err := reopen(t, path).claimKey()
+	require.NoError(t, err)
+	copied := newPath(t)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(copied, text, 0o600))
+	elsewhere, err := openJournal(copied, "elsewhere", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(elsewhere.close)
+	other, err := elsewhere.claimKey()
+	require.NoError(t, err)
+	require.NotEqual(t, key, other)
+	again, err := reopen(t, path).claimKey()
+	require.NoError(t, err)
+	require.Equal(t, key, again)
+	require.NotEmpty(t, machine())
 }
 
 // Power may go at any byte: what was finished before stays, and what comes after is whole.
@@ -251,4 +274,42 @@ func TestWhatIsForgottenMayBeBegunAgain(t *testing.T) {
 	_, found, err := j.adopt(claimed(1))
 	require.NoError(t, err)
 	require.False(t, found)
+}
+
+// bloat has the next change of a journal write its file anew.
+func bloat(j *journal) { j.file.size += 3 * wasteBytes }
+
+func TestTheChangeThatHasTheFileWrittenAnewIsInIt(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	j := reopen(t, path)
+	for name, change := range map[string]func() error{
+		"claiming": func() error { j.renewKey(); _, err := j.claimKey(); return err },
+		"begin":    func() error { return j.begin(claimed(1), false) },
+		"finish":   func() error { _ = j.begin(claimed(2), true); bloat(j); return j.finish("cmd_2", outcome("done")) },
+		"adopt":    func() error { _ = j.begin(claimed(3), false); bloat(j); _, _, err := j.adopt(claimed(3)); return err },
+		"forget":   func() error { _ = j.begin(claimed(4), true); bloat(j); return j.forget("cmd_4") },
+	} {
+		bloat(j)
+		require.NoError(t, change(), name)
+		require.Less(t, j.file.size, int64(wasteBytes), name)
+		next := reopen(t, path)
+		require.Equal(t, j.all(), next.all(), name)
+		require.Equal(t, j.key, next.key, name)
+	}
+}
+
+// A handler that does not return outlives Run, and must not write over the next one's file.
+func TestAJournalThatIsClosedLeavesTheFileAlone(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	j := reopen(t, path)
+	require.NoError(t, j.begin(claimed(1), false))
+	j.close()
+	next := reopen(t, path)
+	require.NoError(t, next.begin(claimed(2), false))
+	for range 2 { // the second finds the journal broken
+		require.Error(t, j.finish("cmd_1", outcome("too late")))
+	}
+	require.Equal(t, next.all(), reopen(t, path).all())
 }

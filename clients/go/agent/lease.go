@@ -12,7 +12,7 @@ import (
 // the clock that never jumps.
 func (s *shift) keep(ctx context.Context, j *job) {
 	every := s.config.Lease / 3
-	wait := min(every, time.Duration(j.command.LeaseRemainingMs)*time.Millisecond/3)
+	wait := s.remaining(j.command) / 3
 	for failures := 0; pause(ctx, wait-rand.N(wait/10+1)); {
 		err := s.extend(ctx, j)
 		switch code := fieldgate.CodeOf(err); {
@@ -29,6 +29,13 @@ func (s *shift) keep(ctx context.Context, j *job) {
 			failures++
 		}
 	}
+}
+
+// remaining is how long a lease lasts that was just given: never longer than what was
+// asked for, whatever the answer says.
+func (s *shift) remaining(command Command) time.Duration {
+	asked := s.config.Lease.Milliseconds()
+	return time.Duration(min(max(int64(command.LeaseRemainingMs), 0), asked)) * time.Millisecond
 }
 
 // extend extends the lease once, under the newest claim.

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strconv"
 )
 
@@ -23,6 +24,9 @@ type lines struct {
 	live int64 // what it had when it was written anew; zero before
 
 	damaged bool // lines were missing when it was opened
+
+	named   bool               // the directory is known to have this file, also after a loss of power
+	syncDir func(string) error // fails in tests
 }
 
 // openLines opens the file of a journal and reads what is in it. A last line that was not
@@ -34,20 +38,20 @@ func openLines(path string, log *slog.Logger) (l *lines, records []record, err e
 		return nil, nil, err
 	}
 	records, whole, faults := parseLines(text)
-	l = &lines{path: path, size: int64(whole), damaged: faults > 0}
+	l = &lines{path: path, size: int64(whole), damaged: faults > 0, syncDir: syncDir}
 	if l.damaged {
 		log.Error("the journal is damaged", "file", path, "lines", faults, "copy", path+".damaged")
 		if err := replaceFile(path+".damaged", text); err != nil {
 			log.Error("the damaged journal could not be copied", "error", err)
 		}
 	}
-	if l.file, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600); err != nil {
-		return nil, nil, err
+	if whole < len(text) { // by name: Windows cuts no file that is open to append
+		if err := os.Truncate(path, l.size); err != nil {
+			return nil, nil, err
+		}
 	}
-	if err := l.file.Truncate(l.size); err != nil {
-		return nil, nil, errors.Join(err, l.file.Close())
-	}
-	return l, records, nil
+	l.file, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+	return l, records, err
 }
 
 // parseLines gives the records, how many bytes they take from the beginning to the last
@@ -100,16 +104,28 @@ func (l *lines) append(r record, durable bool) error {
 	}
 	n, err := l.file.Write(line)
 	l.size += int64(n)
-	if err == nil && durable {
-		err = l.file.Sync()
+	if err != nil || !durable {
+		return err
 	}
+	return errors.Join(l.file.Sync(), l.keepName())
+}
+
+// keepName makes the name of the file last: what is synced to a file that nobody finds
+// again is lost.
+func (l *lines) keepName() error {
+	if l.named {
+		return nil
+	}
+	err := l.syncDir(filepath.Dir(l.path))
+	l.named = err == nil
 	return err
 }
 
 // wasteful tells whether it is time to write the file anew.
 func (l *lines) wasteful() bool { return l.size > 2*l.live+wasteBytes }
 
-// rewrite replaces all that is in the file.
+// rewrite replaces all that is in the file. After a failure the lines go on with whichever
+// file has the name; if it cannot be opened, appending fails.
 func (l *lines) rewrite(records []record) error {
 	var text []byte
 	for _, r := range records {
@@ -119,16 +135,28 @@ func (l *lines) rewrite(records []record) error {
 		}
 		text = append(text, line...)
 	}
-	if err := replaceFile(l.path, text); err != nil {
+	temporary := l.path + ".tmp"
+	if err := writeSynced(temporary, text); err != nil {
+		_ = os.Remove(temporary)
 		return err
 	}
-	file, err := os.OpenFile(l.path, os.O_RDWR|os.O_APPEND, 0o600)
-	if err != nil {
-		return fmt.Errorf("opening the new file: %w", err)
-	}
+	return l.replace(temporary, int64(len(text)))
+}
+
+// replace puts a file of so many bytes into the place of this one. Windows does that only
+// to a file that nobody has open.
+func (l *lines) replace(by string, size int64) error {
 	_ = l.file.Close()
-	l.file, l.size, l.live = file, int64(len(text)), int64(len(text))
-	return nil
+	err := os.Rename(by, l.path)
+	if err == nil {
+		l.size, l.live, l.named = size, size, false
+	}
+	file, failed := os.OpenFile(l.path, os.O_RDWR|os.O_APPEND, 0o600)
+	if failed != nil {
+		return errors.Join(err, failed)
+	}
+	l.file = file
+	return errors.Join(err, l.keepName())
 }
 
 func (l *lines) close() { _ = l.file.Close() }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
@@ -70,6 +71,9 @@ func encodeData(data any) (map[string]json.RawMessage, error) {
 	if len(text) > MaxData {
 		return nil, Fail(CodeInvalidResult, "the data of the result has %d bytes, which is more than %d", len(text), MaxData)
 	}
+	if !utf8.Valid(text) {
+		return nil, Fail(CodeInvalidResult, "the data of the result is not UTF-8")
+	}
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(text, &object); err != nil {
 		return nil, Fail(CodeInvalidResult, "the data of the result is no JSON object: %w", err)
@@ -84,7 +88,7 @@ func withCode(data map[string]json.RawMessage, code string) json.RawMessage {
 		if data == nil {
 			data = map[string]json.RawMessage{}
 		}
-		data["code"] = fmt.Appendf(nil, "%q", code)
+		data["code"], _ = json.Marshal(code) // text can always be written
 	}
 	if data == nil {
 		return nil

@@ -7,6 +7,10 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
+// maxRepeats is how often a repeatable command is done again: one that has killed the agent
+// that often would do so for ever.
+const maxRepeats = 3
+
 // resume takes up what an earlier life has left: outcomes are reported, what was begun is
 // reported as interrupted, and what may be repeated is done again.
 func (s *shift) resume(ctx, life context.Context) {
@@ -15,7 +19,7 @@ func (s *shift) resume(ctx, life context.Context) {
 		case left.Over:
 		case left.Outcome != nil:
 			s.report(life, left.ID)
-		case left.Again != nil && s.handlers[left.Type].repeatable:
+		case left.Again != nil && left.Repeats < maxRepeats && s.handlers[left.Type].repeatable:
 			s.repeat(ctx, life, left)
 		default:
 			s.interrupt(life, left.ID)
@@ -40,10 +44,7 @@ func (s *shift) repeat(ctx, life context.Context, left entry) {
 		}
 		lease, err := s.reclaim(ctx, left.ID)
 		if err == nil {
-			s.log.Info("doing a command again that the end of the agent has interrupted", "commandId", left.ID)
-			command := *left.Again
-			command.LeaseRemainingMs = lease.LeaseRemainingMs
-			s.perform(life, command, s.handlers[left.Type])
+			s.doAgain(life, left, lease)
 			return
 		}
 		s.freeSlot()
@@ -51,6 +52,19 @@ func (s *shift) repeat(ctx, life context.Context, left entry) {
 			s.giveUp(life, left.ID, err)
 		}
 	})
+}
+
+// doAgain does a command again that is claimed, in a slot that is held for it.
+func (s *shift) doAgain(life context.Context, left entry, lease fieldgate.Lease) {
+	if err := s.journal.repeat(left.ID); err != nil {
+		s.freeSlot()
+		s.interrupt(life, left.ID)
+		return
+	}
+	s.log.Info("doing a command again that the end of the agent has interrupted", "commandId", left.ID)
+	command := *left.Again
+	command.LeaseRemainingMs = lease.LeaseRemainingMs
+	s.perform(life, command, s.handler(left.Type))
 }
 
 // reclaim extends the lease of a command under its newest claim.

@@ -38,15 +38,19 @@ type shift struct {
 	reporting sync.WaitGroup
 	tasks     sync.WaitGroup // the rest
 
+	oddReadings sync.Once // for saying that there are readings that cannot be sent
+
 	mu      sync.Mutex
 	jobs    map[string]*job // by command id
+	strays  map[string]int  // handlers that were given up and still run, by type
 	waiting int             // outcomes on their way
 	ended   bool            // what handlers give from now on is left to the next life
 }
 
 func newShift(a *Agent, me identity, journal *journal) *shift {
 	s := &shift{
-		config: a.config, handlers: a.handlers, journal: journal, jobs: map[string]*job{},
+		config: a.config, handlers: a.handlers, journal: journal,
+		jobs: map[string]*job{}, strays: map[string]int{},
 		log:   a.config.Logger.With("deviceId", me.DeviceID),
 		slots: make(chan struct{}, a.config.Concurrency), wake: make(chan struct{}, 1),
 	}

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -23,7 +24,8 @@ const (
 	firstConnect = 3 * time.Second
 
 	// rivalPause is the shortest wait before a socket that another one of this device has
-	// ended is opened again: two agents with one identity must not chase each other.
+	// ended is opened again, to which up to half of it is added at random: two agents with
+	// one identity must not chase each other.
 	rivalPause = 5 * time.Minute
 )
 
@@ -73,7 +75,7 @@ func (u *uplink) connect(ctx context.Context) {
 // restOf is the least wait after a socket was ended for good.
 func restOf(err error) time.Duration {
 	if closed, ok := err.(*fieldgate.CloseError); ok && closed.Code == fieldgate.CloseSuperseded {
-		return rivalPause
+		return rivalPause + rand.N(rivalPause/2)
 	}
 	return 0
 }

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -20,11 +19,19 @@ type job struct {
 
 // handler gives who does the commands of a type.
 func (s *shift) handler(commandType string) registered {
-	if r, found := s.handlers[commandType]; found {
-		return r
+	r, found := s.handlers[commandType]
+	switch {
+	case !found:
+		return refusing(CodeUnknownType, "this device knows no such type of command")
+	case s.astray(commandType):
+		return refusing(CodeStuck, "an earlier command of this type did not stop when it should have, and is still running")
 	}
+	return r
+}
+
+func refusing(code, reason string) registered {
 	return registered{timeout: DefaultTimeout, handler: func(context.Context, Command) (Result, error) {
-		return Result{}, Fail(CodeUnknownType, "this device knows no such type of command")
+		return Result{}, Fail(code, "%s", reason)
 	}}
 }
 
@@ -45,29 +52,6 @@ func (s *shift) perform(life context.Context, command Command, r registered) {
 		keeping.Wait()
 		s.finish(life, j, r, outcome)
 	})
-}
-
-// do calls the handler.
-func (s *shift) do(j *job, r registered) fieldgate.ResultRequest {
-	defer j.stop(nil)
-	ctx, cancel := context.WithTimeoutCause(j.ctx, r.timeout, ErrTimeout)
-	defer cancel()
-	s.log.Info("doing", "commandId", j.command.ID, "type", j.command.Type, "attempt", j.command.Attempt, "requestId", j.command.RequestID)
-	result, err := s.call(ctx, r.handler, j.command)
-	outcome := outcomeOf(ctx, result, err)
-	outcome.ExecutedAt, outcome.DurationMs = wallClock(j.began), time.Since(j.began).Milliseconds()
-	return outcome
-}
-
-// call makes a failure of a panic.
-func (s *shift) call(ctx context.Context, handler Handler, command Command) (result Result, err error) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			s.log.Error("a handler panicked", "type", command.Type, "commandId", command.ID, "panic", fault, "stack", string(debug.Stack()))
-			result, err = Result{}, Fail(CodePanic, "the handler panicked: %v", fault)
-		}
-	}()
-	return handler(ctx, command)
 }
 
 // finish writes down what came of a command, and reports it.
