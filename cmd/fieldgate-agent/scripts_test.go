@@ -25,6 +25,8 @@ func TestOnlyTheScriptsOfTheOwnerRun(t *testing.T) {
 	s.script(t, "good", "echo ran")
 	s.script(t, "open", "echo ran")
 	require.NoError(t, os.Chmod(filepath.Join(s.scripts, "open"), 0o757))
+	s.script(t, "group", "echo ran")
+	require.NoError(t, os.Chmod(filepath.Join(s.scripts, "group"), 0o775))
 	require.NoError(t, os.WriteFile(filepath.Join(s.scripts, "plain"), []byte("#!/bin/sh\n"), 0o644))
 	require.NoError(t, os.Mkdir(filepath.Join(s.scripts, "directory"), 0o755))
 	require.NoError(t, os.Symlink(outside, filepath.Join(s.scripts, "link")))
@@ -36,6 +38,7 @@ func TestOnlyTheScriptsOfTheOwnerRun(t *testing.T) {
 	for name, want := range map[string]string{
 		"good": "", "missing": "unknown_script", "link": "script_unusable", "inside": "script_unusable",
 		"plain": "script_unusable", "directory": "script_unusable", "pipe": "script_unusable", "open": "script_unusable",
+		"group":  "script_unusable",
 		"broken": "not_available", "../outside": "invalid_parameters", outside: "invalid_parameters", "": "invalid_parameters",
 		"..": "invalid_parameters", ".hidden": "invalid_parameters", "-c": "invalid_parameters", "a\nb": "invalid_parameters",
 		strings.Repeat("x", 65): "invalid_parameters",

@@ -5,6 +5,7 @@ package process
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -21,8 +22,9 @@ const killAfter = 3 * time.Second
 // Program is what to run.
 type Program struct {
 	Path string
+	File *os.File // default: what Path names now; else this is run as it was opened
 	Args []string
-	Dir  string   // default: the root directory
+	Dir  *os.File // default: the root directory
 	Env  []string // besides PATH, HOME and LANG
 }
 
@@ -39,10 +41,8 @@ type Ended struct {
 func Run(ctx context.Context, p Program) (Ended, error) {
 	var output tail
 	command := exec.CommandContext(ctx, p.Path, p.Args...)
-	command.Dir, command.Stdout, command.Stderr = p.Dir, &output, &output
-	if p.Dir == "" {
-		command.Dir = "/"
-	}
+	command.Dir, command.Stdout, command.Stderr = "/", &output, &output
+	p.useOpened(command)
 	command.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "LANG=C.UTF-8"}, p.Env...)
 	group(command)
 	err := runOnOneThread(command)
@@ -52,6 +52,17 @@ func Run(ctx context.Context, p Program) (Ended, error) {
 		ended.Code, ended.State = command.ProcessState.ExitCode(), command.ProcessState.String()
 	}
 	return ended, failure(ctx, err)
+}
+
+// useOpened has the program run, and work in, what was opened before: the paths may lead
+// elsewhere by now. It keeps its descriptor, 3, for that is where an interpreter reads it.
+func (p Program) useOpened(command *exec.Cmd) {
+	if p.File != nil {
+		command.Path, command.ExtraFiles, command.Err = "/proc/self/fd/3", []*os.File{p.File}, nil
+	}
+	if p.Dir != nil {
+		command.Dir = fmt.Sprintf("/proc/self/fd/%d", p.Dir.Fd())
+	}
 }
 
 // failure makes of how a run ended what is to be reported.
