@@ -184,10 +184,12 @@ func TestOnlyFileSystemsOfTheMachineAreLookedAt(t *testing.T) {
 23 22 0:5 / /proc rw - proc proc rw
 24 22 0:40 / /mnt/far rw - nfs4 server:/export rw
 25 22 8:1 /var /also/var rw - ext4 /dev/sda1 rw
-26 22 8:2 / /mnt/with\040space rw - vfat /dev/sda2 rw
+26 22 8:2 / /mnt/with\040space ro - vfat /dev/sda2 rw,errors=remount-ro
+27 22 8:3 / /mnt/broken rw - ext4 /dev/sda3 ro,emergency_ro
 nonsense
+28 22 8:4 / /mnt/short rw - ext4
 `
-	require.Equal(t, []mount{{"/", "ext4"}, {"/mnt/with space", "vfat"}}, mountPoints(list))
+	require.Equal(t, []mount{{"/", "ext4", false}, {"/mnt/with space", "vfat", false}, {"/mnt/broken", "ext4", true}}, mountPoints(list))
 }
 
 // What of these is there and permitted differs between machines: each must either work or
