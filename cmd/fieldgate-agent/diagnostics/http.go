@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -29,10 +30,11 @@ func (p page) check() error {
 	if err != nil || len(p.URL) > maxURL || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.User != nil {
 		return agent.Fail(agent.CodeInvalidParameters, "url must be an http or https URL of at most %d characters, without a user", maxURL)
 	}
-	if parsed.Hostname() == "" {
-		return agent.Fail(agent.CodeInvalidParameters, "url must have a host")
+	if err := checkHost(parsed.Hostname()); err != nil || parsed.Port() == "" {
+		return err
 	}
-	return nil
+	port, _ := strconv.Atoi(parsed.Port()) // what is too large for a number stays too large
+	return checkPort(port)
 }
 
 // get is diagnostic.http {url}: one GET, how it was answered, and where the time went. It
