@@ -45,6 +45,7 @@ func main() {
 		kong.Name("fieldgate-agent"),
 		kong.Description("Makes this machine a device of a Fieldgate gateway."),
 		kong.Vars{"version": programVersion()},
+		kong.Exit(exitParsing),
 	)
 	// A limit on the size of files is an error like a full disk, and no reason to die.
 	signal.Ignore(syscall.SIGXFSZ)
@@ -54,6 +55,17 @@ func main() {
 	}
 }
 
+// exitParsing ends the program once its settings were asked for or could not be read.
+func exitParsing(code int) {
+	if code != 0 {
+		code = exitPerson
+	}
+	os.Exit(code)
+}
+
+// errSettings is what starting again with the same settings does not mend.
+var errSettings = errors.New("these settings cannot be used")
+
 // run works until the context ends.
 func (s settings) run(ctx context.Context) error {
 	device, err := agent.New(agent.Config{
@@ -62,13 +74,13 @@ func (s settings) run(ctx context.Context) error {
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errSettings, err)
 	}
 	diagnostics.Register(device)
 	if s.Scripts != "" {
 		scripts, err := remediation.OpenScripts(s.Scripts)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errSettings, err)
 		}
 		defer scripts.Close()
 		scripts.Register(device)
@@ -78,7 +90,7 @@ func (s settings) run(ctx context.Context) error {
 
 // exitCode tells whether starting again may help.
 func exitCode(err error) int {
-	for _, lasting := range []error{agent.ErrNotRegistered, agent.ErrCodeRefused, agent.ErrStateDamaged} {
+	for _, lasting := range []error{errSettings, agent.ErrNotRegistered, agent.ErrCodeRefused, agent.ErrStateDamaged} {
 		if errors.Is(err, lasting) {
 			return exitPerson
 		}

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,6 +26,8 @@ func TestOnlyTheScriptsOfTheOwnerRun(t *testing.T) {
 	s.script(t, "good", "echo ran")
 	s.script(t, "open", "echo ran")
 	require.NoError(t, os.Chmod(filepath.Join(s.scripts, "open"), 0o757))
+	s.script(t, "group", "echo ran")
+	require.NoError(t, os.Chmod(filepath.Join(s.scripts, "group"), 0o775))
 	require.NoError(t, os.WriteFile(filepath.Join(s.scripts, "plain"), []byte("#!/bin/sh\n"), 0o644))
 	require.NoError(t, os.Mkdir(filepath.Join(s.scripts, "directory"), 0o755))
 	require.NoError(t, os.Symlink(outside, filepath.Join(s.scripts, "link")))
@@ -36,6 +39,7 @@ func TestOnlyTheScriptsOfTheOwnerRun(t *testing.T) {
 	for name, want := range map[string]string{
 		"good": "", "missing": "unknown_script", "link": "script_unusable", "inside": "script_unusable",
 		"plain": "script_unusable", "directory": "script_unusable", "pipe": "script_unusable", "open": "script_unusable",
+		"group":  "script_unusable",
 		"broken": "not_available", "../outside": "invalid_parameters", outside: "invalid_parameters", "": "invalid_parameters",
 		"..": "invalid_parameters", ".hidden": "invalid_parameters", "-c": "invalid_parameters", "a\nb": "invalid_parameters",
 		strings.Repeat("x", 65): "invalid_parameters",
@@ -86,6 +90,49 @@ func TestACancelledScriptEndsWithAllThatItHasStarted(t *testing.T) {
 	require.Contains(t, seen.Result.Output, "begun")
 	for _, pid := range processes(pids) {
 		eventually(t, func() bool { return !alive(pid) }, "a process is left")
+	}
+}
+
+// detach starts processes that have left the group of the script: in sessions of their own,
+// with a parent that is gone, with children, and in a group of their own.
+const detach = `
+setsid sh -c 'echo $$ >> %[1]q; sleep 300' > /dev/null 2>&1 &
+setsid sh -c '(sh -c "echo \$\$ >> %[1]q; sleep 300 & echo \$! >> %[1]q; wait") & exit' > /dev/null 2>&1 &
+set -m; sh -c 'echo $$ >> %[1]q; exec sleep 300' > /dev/null 2>&1 &
+while [ "$(wc -l < %[1]q)" -lt 4 ]; do sleep 0.01; done
+`
+
+func TestNothingThatAScriptHasDetachedOutlivesIt(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, gatewaytest.Start(t))
+	for name, end := range map[string]string{"ends": "exit 0", "waits": "echo begun; sleep 300"} {
+		pids := filepath.Join(filepath.Dir(s.state), name)
+		require.NoError(t, os.WriteFile(pids, nil, 0o600))
+		s.script(t, name, fmt.Sprintf(detach, pids)+end)
+	}
+	s.start(t)
+	require.Empty(t, code(t, s.ask(t, runScript, map[string]any{"name": "ends"})))
+	s.requireGone(t, "ends")
+
+	command := s.propose(t, runScript, map[string]any{"name": "waits"})
+	eventually(t, func() bool { return len(s.noted("waits")) == 4 }, "the script does not begin")
+	_, err := s.alice.Cancel(t.Context(), s.session, command.ID, "wrong pump")
+	require.NoError(t, err)
+	require.Equal(t, client.CommandStatusCancelled, s.await(t, command.ID).Status)
+	s.requireGone(t, "waits")
+}
+
+// noted are the processes in a file beside the state.
+func (s *site) noted(name string) []int {
+	return processes(filepath.Join(filepath.Dir(s.state), name))
+}
+
+// requireGone requires that no process lives by the time the outcome is known.
+func (s *site) requireGone(t testing.TB, name string) {
+	t.Helper()
+	require.Len(t, s.noted(name), 4)
+	for _, pid := range s.noted(name) {
+		require.NoFileExists(t, "/proc/"+strconv.Itoa(pid)+"/stat", "%s has left %d", name, pid)
 	}
 }
 

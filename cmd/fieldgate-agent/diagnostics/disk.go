@@ -3,6 +3,7 @@ package diagnostics
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -44,8 +45,12 @@ func disk(ctx context.Context, command agent.Command) (agent.Result, error) {
 	return agent.Result{Output: text.String(), Data: map[string]any{"fileSystems": found}}, nil
 }
 
-// A mount is a file system and where it is.
-type mount struct{ point, kind string }
+// A mount is a file system and where it is. Whether it is read-only is asked of the file
+// system: under systemd all is mounted read-only for the agent alone.
+type mount struct {
+	point, kind string
+	readOnly    bool
+}
 
 // maxMounts bounds the report of a machine full of containers.
 const maxMounts = 50
@@ -57,11 +62,11 @@ func mountPoints(list string) (mounts []mount) {
 	for line := range strings.Lines(list) {
 		before, after, found := strings.Cut(line, " - ")
 		left, right := strings.Fields(before), strings.Fields(after)
-		if !found || len(left) < 5 || len(right) < 1 || !onDisk[right[0]] || seen[left[2]] || len(mounts) == maxMounts {
+		if !found || len(left) < 5 || len(right) < 3 || !onDisk[right[0]] || seen[left[2]] || len(mounts) == maxMounts {
 			continue
 		}
 		seen[left[2]] = true
-		mounts = append(mounts, mount{unescape.Replace(left[4]), right[0]})
+		mounts = append(mounts, mount{unescape.Replace(left[4]), right[0], readOnly(right[2])})
 	}
 	return mounts
 }
@@ -74,8 +79,8 @@ var onDisk = map[string]bool{
 // unescape undoes how the kernel writes what would end a field.
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
-// readOnly is ST_RDONLY of statvfs(3).
-const readOnly = 1
+// readOnly reads the options of a file system.
+func readOnly(options string) bool { return slices.Contains(strings.Split(options, ","), "ro") }
 
 func (m mount) look() (fileSystem, bool) {
 	var s syscall.Statfs_t
@@ -86,7 +91,7 @@ func (m mount) look() (fileSystem, bool) {
 	total, free, available := int64(s.Blocks)*block, int64(s.Bfree)*block, int64(s.Bavail)*block
 	fs := fileSystem{
 		Mount: m.point, Type: m.kind, Bytes: total, Free: available,
-		Inodes: s.Files, FreeInodes: s.Ffree, ReadOnly: s.Flags&readOnly != 0,
+		Inodes: s.Files, FreeInodes: s.Ffree, ReadOnly: m.readOnly,
 	}
 	if used := total - free; used+available > 0 {
 		fs.UsedPart = 100 * float64(used) / float64(used+available)

@@ -13,13 +13,13 @@ import (
 )
 
 // networkFailure gives what went wrong on the network its code: host_not_found, dns_timeout,
-// dns_failed, connection_refused, unreachable, timeout, certificate_invalid, tls_failed,
-// or connection_failed. What was stopped stays what it is.
+// dns_failed, address_refused, connection_refused, unreachable, timeout,
+// certificate_invalid, tls_failed, or connection_failed. What was stopped stays what it is.
 func networkFailure(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return agent.Fail(networkCode(err), what+": %w", err)
+	return &agent.Failure{Code: networkCode(err), Reason: cut(what + ": " + err.Error()), Cause: err}
 }
 
 func networkCode(err error) string {
@@ -30,6 +30,8 @@ func networkCode(err error) string {
 		return code
 	}
 	switch {
+	case errors.Is(err, errLinkLocal):
+		return "address_refused"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection_refused"
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):

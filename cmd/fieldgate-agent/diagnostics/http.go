@@ -3,21 +3,25 @@ package diagnostics
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// Bounds of a request and of what is read of its answer.
+// Bounds of a request and of what is read of its answer, in bytes.
 const (
-	maxURL  = 2048
-	maxBody = 1 << 20
+	maxURL     = 2048
+	maxHeaders = 64 << 10
+	maxBody    = 1 << 20
 )
 
 type page struct {
@@ -29,14 +33,15 @@ func (p page) check() error {
 	if err != nil || len(p.URL) > maxURL || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.User != nil {
 		return agent.Fail(agent.CodeInvalidParameters, "url must be an http or https URL of at most %d characters, without a user", maxURL)
 	}
-	if parsed.Hostname() == "" {
-		return agent.Fail(agent.CodeInvalidParameters, "url must have a host")
+	if err := checkHost(parsed.Hostname()); err != nil || parsed.Port() == "" {
+		return err
 	}
-	return nil
+	port, _ := strconv.Atoi(parsed.Port()) // what is too large for a number stays too large
+	return checkPort(port)
 }
 
 // get is diagnostic.http {url}: one GET, how it was answered, and where the time went. It
-// follows no redirect and uses no connection or proxy of anybody else. What the page says is
+// follows no redirect, asks no link-local address, and uses no connection or proxy of anybody else. What the page says is
 // not reported: a diagnostic needs no approval and so must not read what is not its own.
 func get(ctx context.Context, command agent.Command) (agent.Result, error) {
 	wanted, err := parameters[page](command)
@@ -51,17 +56,36 @@ func get(ctx context.Context, command agent.Command) (agent.Result, error) {
 		return agent.Result{}, agent.Fail(agent.CodeInvalidParameters, "reading the url: %w", err)
 	}
 	request.Header.Set("User-Agent", "fieldgate-agent")
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: followNone}
+	client := &http.Client{Transport: transport(), CheckRedirect: followNone}
 	response, err := client.Do(request)
 	if err != nil {
-		return agent.Result{}, networkFailure(ctx, "asking", err)
+		return agent.Result{}, httpFailure(ctx, "asking", err)
 	}
 	defer response.Body.Close()
 	size, err := io.Copy(io.Discard, io.LimitReader(response.Body, maxBody))
 	if err != nil {
-		return agent.Result{}, networkFailure(ctx, "reading the answer", err)
+		return agent.Result{}, httpFailure(ctx, "reading the answer", err)
 	}
 	return times.report(response, size), nil
+}
+
+// transport uses no proxy and no connection again.
+func transport() *http.Transport {
+	dialer := &net.Dialer{Control: refuseLinkLocal}
+	return &http.Transport{
+		DialContext: dialer.DialContext, ForceAttemptHTTP2: true, DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeaders,
+	}
+}
+
+// httpFailure is for what fails once there is a connection, which is HTTP itself. The error
+// would quote what the server wrote, and that is not reported.
+func httpFailure(ctx context.Context, what string, err error) error {
+	_, network := errors.AsType[*net.OpError](err)
+	ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	if network || ended || ctx.Err() != nil || networkCode(err) != "connection_failed" {
+		return networkFailure(ctx, what, err)
+	}
+	return agent.Fail("http_failed", "the server does not speak HTTP as it should, or sends more than %d bytes of headers", maxHeaders)
 }
 
 func followNone(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -94,10 +118,10 @@ func (t *timings) trace() *httptrace.ClientTrace {
 
 // report leaves out the steps that there were not.
 func (t *timings) report(response *http.Response, size int64) agent.Result {
-	text := fmt.Sprintf("%s, %s, %d bytes", response.Status, response.Proto, size)
+	text := fmt.Sprintf("%d %s, %s, %d bytes", response.StatusCode, http.StatusText(response.StatusCode), response.Proto, size)
 	data := map[string]any{
 		"status": response.StatusCode, "proto": response.Proto, "bytes": size, "complete": size < maxBody,
-		"contentType": response.Header.Get("Content-Type"),
+		"contentType": cut(response.Header.Get("Content-Type")),
 	}
 	for _, step := range []struct {
 		name, words string

@@ -31,7 +31,7 @@ func inspectTLS(ctx context.Context, command agent.Command) (agent.Result, error
 		Versions: speaks(ctx, wanted), Trusted: true, Chain: describeChain(state.PeerCertificates),
 	}
 	if err := verify(state, wanted.Host); err != nil {
-		report.Trusted, report.Problem = false, err.Error()
+		report.Trusted, report.Problem = false, cut(err.Error())
 	}
 	return agent.Result{Output: report.String(), Data: report}, ctx.Err()
 }
@@ -117,7 +117,7 @@ const (
 func describeChain(chain []*x509.Certificate) (described []certificate) {
 	for _, c := range chain[:min(len(chain), maxChain)] {
 		described = append(described, certificate{
-			Subject: c.Subject.String(), Issuer: c.Issuer.String(), Names: c.DNSNames[:min(len(c.DNSNames), maxNames)],
+			Subject: cut(c.Subject.String()), Issuer: cut(c.Issuer.String()), Names: cutAll(c.DNSNames, maxNames),
 			NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(),
 		})
 	}
@@ -129,5 +129,5 @@ func tlsFailure(ctx context.Context, err error) error {
 	if _, network := err.(*net.OpError); network || ctx.Err() != nil || networkCode(err) != "connection_failed" {
 		return networkFailure(ctx, "connecting with TLS", err)
 	}
-	return agent.Fail("tls_failed", "the server does not speak TLS as it should: %w", err)
+	return agent.Fail("tls_failed", "the server does not speak TLS as it should: %s", cut(err.Error()))
 }

@@ -5,10 +5,12 @@ package process
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -21,8 +23,9 @@ const killAfter = 3 * time.Second
 // Program is what to run.
 type Program struct {
 	Path string
+	File *os.File // default: what Path names now; else this is run as it was opened
 	Args []string
-	Dir  string   // default: the root directory
+	Dir  *os.File // default: the root directory
 	Env  []string // besides PATH, HOME and LANG
 }
 
@@ -33,25 +36,34 @@ type Ended struct {
 	State  string // in words
 }
 
-// Run runs a program to its end. When the context ends, the program and all that it has
-// started are asked to end, and killed three seconds later; the error is then that of the
-// context. That the program fails is no error.
+// Run runs a program to its end, one at a time. When the context ends, the program and its
+// process group are asked to end, and killed three seconds later; the error is then that of
+// the context. Whatever the program has started and left is killed at the end, also what has
+// left the group. That the program fails is no error.
 func Run(ctx context.Context, p Program) (Ended, error) {
 	var output tail
 	command := exec.CommandContext(ctx, p.Path, p.Args...)
-	command.Dir, command.Stdout, command.Stderr = p.Dir, &output, &output
-	if p.Dir == "" {
-		command.Dir = "/"
-	}
+	command.Dir, command.Stdout, command.Stderr = "/", &output, &output
+	p.useOpened(command)
 	command.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "LANG=C.UTF-8"}, p.Env...)
 	group(command)
-	err := runOnOneThread(command)
-	killGroup(command)
+	err := runAlone(command)
 	ended := Ended{Output: output.String(), Code: -1}
 	if command.ProcessState != nil {
 		ended.Code, ended.State = command.ProcessState.ExitCode(), command.ProcessState.String()
 	}
 	return ended, failure(ctx, err)
+}
+
+// useOpened has the program run, and work in, what was opened before: the paths may lead
+// elsewhere by now. It keeps its descriptor, 3, for that is where an interpreter reads it.
+func (p Program) useOpened(command *exec.Cmd) {
+	if p.File != nil {
+		command.Path, command.ExtraFiles, command.Err = "/proc/self/fd/3", []*os.File{p.File}, nil
+	}
+	if p.Dir != nil {
+		command.Dir = fmt.Sprintf("/proc/self/fd/%d", p.Dir.Fd())
+	}
 }
 
 // failure makes of how a run ended what is to be reported.
@@ -82,6 +94,21 @@ func killGroup(command *exec.Cmd) {
 	if command.Process != nil {
 		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
 	}
+}
+
+// alone is held while a program runs. What the agent is the parent of can then only be that
+// program, and what it has left.
+var alone sync.Mutex
+
+// runAlone runs a program and ends whatever it has left running, wherever that has put
+// itself.
+func runAlone(command *exec.Cmd) error {
+	alone.Lock()
+	defer alone.Unlock()
+	adopt()
+	defer endLeftovers()
+	defer killGroup(command)
+	return runOnOneThread(command)
 }
 
 // runOnOneThread keeps the thread that starts the program until the program has ended: for

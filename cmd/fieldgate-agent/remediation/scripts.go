@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fieldgate/fieldgate/clients/go/agent"
@@ -26,28 +26,37 @@ const (
 )
 
 // Scripts is the directory with the scripts. Whoever can write to it, or to its files, can
-// do what the agent can: that is for its owner to keep right.
+// do what the agent can, so that may be nobody but root and the agent's own user.
 type Scripts struct {
-	path string
 	root *os.Root
+	dir  *os.File // the same directory, to work in
 }
 
-// OpenScripts opens the directory. It is opened once, so that nobody puts another one in
-// its place later.
+// OpenScripts opens the directory. It is opened once and used by its descriptor, so that
+// nobody puts another one in its place later. It is an error if others may write to it.
 func OpenScripts(path string) (*Scripts, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("finding the directory of the scripts: %w", err)
-	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the directory of the scripts: %w", err)
 	}
-	return &Scripts{path: path, root: root}, nil
+	dir, err := root.Open(".")
+	if err != nil {
+		_ = root.Close()
+		return nil, fmt.Errorf("opening the directory of the scripts: %w", err)
+	}
+	s := &Scripts{root: root, dir: dir}
+	if err := checkWriters(dir); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("the directory of the scripts, %s: %w", path, err)
+	}
+	return s, nil
 }
 
 // Close lets go of the directory.
-func (s *Scripts) Close() { _ = s.root.Close() }
+func (s *Scripts) Close() {
+	_ = s.dir.Close()
+	_ = s.root.Close()
+}
 
 // Register makes the scripts something that the device can do.
 func (s *Scripts) Register(device *agent.Agent) {
@@ -87,11 +96,13 @@ func (s *Scripts) run(ctx context.Context, command agent.Command) (agent.Result,
 	if err := wanted.check(); err != nil {
 		return agent.Result{}, err
 	}
-	if err := s.allows(wanted.Name); err != nil {
+	file, err := s.open(wanted.Name)
+	if err != nil {
 		return agent.Result{}, err
 	}
+	defer file.Close()
 	ended, err := process.Run(ctx, process.Program{
-		Path: filepath.Join(s.path, wanted.Name), Args: wanted.Args, Dir: s.path,
+		Path: wanted.Name, File: file, Args: wanted.Args, Dir: s.dir,
 		Env: []string{"FIELDGATE_COMMAND_ID=" + command.ID, "FIELDGATE_REQUEST_ID=" + command.RequestID},
 	})
 	result := agent.Result{Output: ended.Output, Data: map[string]any{"exitCode": ended.Code}}
@@ -101,21 +112,46 @@ func (s *Scripts) run(ctx context.Context, command agent.Command) (agent.Result,
 	return result, err
 }
 
-// allows tells whether there is such a script: a regular file that may be executed, and no
-// link to somewhere else.
-func (s *Scripts) allows(name string) error {
+// open opens a script: a regular file, and no link to somewhere else. What was opened is
+// what is checked and what is run.
+func (s *Scripts) open(name string) (*os.File, error) {
 	info, err := s.root.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return agent.Fail("unknown_script", "there is no such script on this device")
+		return nil, agent.Fail("unknown_script", "there is no such script on this device")
+	case err != nil:
+		return nil, agent.Fail("script_unusable", "looking at the script: %w", err)
+	case !info.Mode().IsRegular():
+		return nil, agent.Fail("script_unusable", "this is not a regular file")
+	}
+	file, err := s.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, agent.Fail("script_unusable", "opening the script: %w", err)
+	}
+	if err := s.check(file); err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// check tells whether an opened script may be run. The directory is looked at again: its
+// mode may be another one by now.
+func (s *Scripts) check(file *os.File) error {
+	info, err := file.Stat()
+	switch {
 	case err != nil:
 		return agent.Fail("script_unusable", "looking at the script: %w", err)
 	case !info.Mode().IsRegular():
 		return agent.Fail("script_unusable", "this is not a regular file")
 	case info.Mode().Perm()&0o111 == 0:
 		return agent.Fail("script_unusable", "the script may not be executed")
-	case info.Mode().Perm()&0o002 != 0:
-		return agent.Fail("script_unusable", "everybody may write to the script, so it is not run")
+	}
+	if err := checkWriters(file); err != nil {
+		return agent.Fail("script_unusable", "the script is not run: %w", err)
+	}
+	if err := checkWriters(s.dir); err != nil {
+		return agent.Fail("script_unusable", "the scripts of this directory are not run: %w", err)
 	}
 	return nil
 }

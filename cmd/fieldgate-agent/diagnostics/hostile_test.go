@@ -1,0 +1,152 @@
+package diagnostics
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// speaker is a server that answers each request with the same words, whatever they are.
+func speaker(t testing.TB, words ...string) (url string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer connection.Close()
+				_, _ = bufio.NewReader(connection).ReadString('\n')
+				for _, word := range words {
+					_, _ = connection.Write([]byte(word))
+				}
+			}()
+		}
+	}()
+	return "http://" + listener.Addr().String()
+}
+
+// told is all that the owner hears of a diagnostic.
+func told(t testing.TB, commandType, parameters string) string {
+	t.Helper()
+	output, data, code := ask(t, commandType, parameters)
+	text, err := json.Marshal(data)
+	require.NoError(t, err)
+	if code != "" {
+		output += reason(t, commandType, parameters)
+	}
+	return output + string(text)
+}
+
+// Of what a server writes, its status and the type of its content are told, and little of
+// that: it may be a service that is not the owner's to read.
+func TestLittleOfWhatAServerWritesIsTold(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("secret ", 8<<10)
+	for name, c := range map[string]struct {
+		words []string
+		code  string
+	}{
+		"a long reason":    {[]string{"HTTP/1.1 200 " + long + "\r\nContent-Length: 0\r\n\r\n"}, ""},
+		"a reason of ours": {[]string{"HTTP/1.1 200 secret\x1b[2J\r\nContent-Length: 0\r\n\r\n"}, ""},
+		"no HTTP":          {[]string{"secret-SSH-2.0\r\n"}, "http_failed"},
+		"no status":        {[]string{"HTTP/1.1 secret\r\n\r\n"}, "http_failed"},
+		"no header":        {[]string{"HTTP/1.1 200 OK\r\nsecret is the header\r\n\r\n"}, "http_failed"},
+		"no length":        {[]string{"HTTP/1.1 200 OK\r\nContent-Length: secret\r\n\r\n"}, "http_failed"},
+		"endless headers":  {[]string{"HTTP/1.1 200 OK\r\n", strings.Repeat("X-Secret: secret\r\n", 16<<10), "\r\n"}, "http_failed"},
+		"no body":          {[]string{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsecret"}, "connection_failed"},
+		"a body of chunks": {[]string{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nsecret\r\n"}, "http_failed"},
+	} {
+		parameters := `{"url":"` + speaker(t, c.words...) + `"}`
+		_, _, code := ask(t, "diagnostic.http", parameters)
+		require.Equal(t, c.code, code, name)
+		all := told(t, "diagnostic.http", parameters)
+		require.NotContains(t, all, "secret", name)
+		require.Less(t, len(all), 1000, name)
+	}
+}
+
+func TestTheTypeOfAPageIsCut(t *testing.T) {
+	t.Parallel()
+	long := speaker(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Type: text/html\xff"+strings.Repeat("x", 8<<10)+"\r\n\r\n")
+	_, data, code := ask(t, "diagnostic.http", `{"url":"`+long+`"}`)
+	require.Empty(t, code)
+	kind := data["contentType"].(string)
+	require.LessOrEqual(t, len(kind), maxText)
+	require.True(t, strings.HasPrefix(kind, "text/html�xxx"), kind)
+}
+
+// There are the services that tell a machine its secrets, and no page for people. The test
+// asks none of those, for it may run where there is one.
+func TestLinkLocalAddressesAreNotAsked(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"169.254.77.77", "169.254.77.77:8080", "[fe80::1]", "[febf::1]", "[::ffff:169.254.77.77]"} {
+		for _, scheme := range []string{"http", "https"} {
+			_, _, code := ask(t, "diagnostic.http", `{"url":"`+scheme+"://"+host+`/"}`)
+			require.Equal(t, "address_refused", code, host)
+		}
+	}
+	for address, refused := range map[string]bool{
+		"169.254.169.254:80": true, "[fd00:ec2::254]:80": true, "[fe80::1%eth0]:80": true, "[::ffff:169.254.169.254]:80": true,
+		"169.253.0.1:80": false, "192.168.1.1:80": false, "[fec0::1]:80": false, "127.0.0.1:80": false,
+	} {
+		require.Equal(t, refused, refuseLinkLocal("tcp", address, nil) != nil, address)
+	}
+}
+
+// Each certificate is as large as a server likes.
+func TestAHugeCertificateIsCut(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{hugeCertificate(t)}}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	output, data, code := ask(t, "diagnostic.tls", address(t, server.URL))
+	require.Empty(t, code)
+	chain := data["chain"].([]any)[0].(map[string]any)
+	for _, field := range []string{"subject", "issuer"} {
+		require.LessOrEqual(t, len(chain[field].(string)), maxText, field)
+	}
+	require.Len(t, chain["names"], maxNames)
+	require.LessOrEqual(t, len(data["problem"].(string)), maxText)
+	require.Less(t, len(output), 2000)
+	require.NotContains(t, output, "\x1b")
+	require.Less(t, len(told(t, "diagnostic.http", `{"url":"`+server.URL+`"}`)), 1000)
+}
+
+func hugeCertificate(t testing.TB) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	names := make([]string, 2000)
+	for i := range names {
+		names[i] = fmt.Sprintf("name-%d.example.com", i)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: names,
+		Subject:   pkix.Name{CommonName: "\x1b[2J" + strings.Repeat("x", 8<<10)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}

@@ -1,0 +1,30 @@
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const unitFile = "fieldgate-agent.service"
+
+func TestTheUnitIsWhatSystemdUnderstands(t *testing.T) {
+	t.Parallel()
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd is not installed")
+	}
+	text, err := os.ReadFile(unitFile)
+	require.NoError(t, err)
+	installed := strings.Replace(string(text), "ExecStart=/usr/local/bin/fieldgate-agent", "ExecStart="+program, 1)
+	require.NotEqual(t, string(text), installed)
+	path := filepath.Join(t.TempDir(), unitFile)
+	require.NoError(t, os.WriteFile(path, []byte(installed), 0o600))
+	says, err := exec.Command(analyze, "verify", "--man=no", path).CombinedOutput()
+	require.NoError(t, err, string(says))
+	require.NotContains(t, string(says), unitFile, "it warns") // what it says of other units is not ours
+}
