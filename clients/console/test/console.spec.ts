@@ -26,6 +26,7 @@ test("a command goes its whole way through the page", async ({ page, gateway, ag
   await page.getByRole("button", { name: "Open a session…" }).click();
   await page.getByLabel("What it is about").fill("Telemetry stopped");
   await page.getByRole("button", { name: "Open", exact: true }).click();
+  await expect(page.getByRole("heading", { name: "Telemetry stopped" })).toBeVisible();
 
   await page.getByLabel("Type").fill("remediation.run_script");
   await page.getByLabel("Parameters", { exact: true }).fill('{"name": "greet.sh", "args": ["Leipzig"]}');
