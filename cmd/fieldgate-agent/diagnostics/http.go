@@ -41,8 +41,9 @@ func (p page) check() error {
 }
 
 // get is diagnostic.http {url}: one GET, how it was answered, and where the time went. It
-// follows no redirect, asks no link-local address, and uses no connection or proxy of anybody else. What the page says is
-// not reported: a diagnostic needs no approval and so must not read what is not its own.
+// follows no redirect, asks no link-local address, and uses no connection or proxy of anybody
+// else. What the page says is not reported: a diagnostic needs no approval and so must not
+// read what is not its own.
 func get(ctx context.Context, command agent.Command) (agent.Result, error) {
 	wanted, err := parameters[page](command)
 	if err != nil {
