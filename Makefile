@@ -1,7 +1,7 @@
 # What a developer of Fieldgate does. `make` alone lists it.
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-BUILD    := go build -trimpath -buildvcs=auto -ldflags "-s -w -X main.version=$(VERSION)"
+BUILD    := go build -trimpath -buildvcs=auto -ldflags "-s -w -X github.com/fieldgate/fieldgate/cmd/program.version=$(VERSION)"
 # The race detector needs a C compiler.
 RACE     := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 MODULES  := . clients/go

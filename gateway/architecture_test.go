@@ -41,8 +41,9 @@ var rooms = map[string]string{
 	"gateway":             ". api api/problem api/request realtime customer device handlers queue ratelimit session store",
 	"gateway/measure":     "", // tests alone
 	"gateway/faults":      "", // tests alone
-	"cmd/fieldgate":       "gateway customer/issuer device queue ratelimit clients/go",
-	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation",
+	"cmd/fieldgate":       "gateway cmd/program customer/issuer device queue ratelimit clients/go",
+	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/program",
+	"cmd/program":         "",
 
 	"cmd/fieldgate-agent/diagnostics": "clients/go clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process",

@@ -1,7 +1,6 @@
 package queue_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,7 +63,7 @@ type bench struct {
 	sessions *session.Service
 	device   store.Device
 	session  session.Session
-	log      *logged
+	log      *storetest.Text
 	metrics  *prometheus.Registry
 }
 
@@ -82,7 +81,7 @@ const (
 
 func newBench(t testing.TB, s *store.Store, change ...func(*queue.Config)) *bench {
 	t.Helper()
-	b := &bench{t: t, store: s, log: new(logged), metrics: prometheus.NewRegistry()}
+	b := &bench{t: t, store: s, log: new(storetest.Text), metrics: prometheus.NewRegistry()}
 	cfg := queue.Config{
 		Store: s, PollEvery: 200 * time.Millisecond, Registerer: b.metrics,
 		Logger: slog.New(slog.NewTextHandler(b.log, nil)),
@@ -380,24 +379,6 @@ func ids(leases []queue.Lease) []string {
 		list = append(list, l.ID)
 	}
 	return list
-}
-
-// logged is what the queue said to its log.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // rounds counts the round trips to a store, by what they were for.

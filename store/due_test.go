@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -247,7 +246,7 @@ func TestADueMemberIsSetAsideOnceOnRequest(t *testing.T) {
 func TestTheSweeperGoesOnAfterAnOutageAndEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
-	var log syncBuffer
+	var log storetest.Text
 	s := storetest.Connect(t, store.Config{URL: server.URL(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	all := &settled{t: t, store: s, times: map[string]int{}}
 	ctx, stop := context.WithCancel(t.Context())
@@ -257,11 +256,11 @@ func TestTheSweeperGoesOnAfterAnOutageAndEndsWithItsContext(t *testing.T) {
 		s.Sweep(ctx, map[string]store.Settle{"command": all.settle})
 	}()
 	server.Kill()
-	require.Eventually(t, func() bool { return log.count("sweeping what is due") >= 2 }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Count(log.String(), "sweeping what is due") >= 2 }, 10*time.Second, 10*time.Millisecond)
 	server.Restart(t)
 	plant(t, s, store.PartitionOf("c.acme"), time.Now().Add(-time.Hour), member("command", "c.acme"))
 	require.Eventually(t, func() bool { return all.len() == 1 }, 10*time.Second, 10*time.Millisecond)
-	require.Less(t, log.count("sweeping what is due"), 6)
+	require.Less(t, strings.Count(log.String(), "sweeping what is due"), 6)
 	stop()
 	select {
 	case <-done:
@@ -273,7 +272,7 @@ func TestTheSweeperGoesOnAfterAnOutageAndEndsWithItsContext(t *testing.T) {
 // What cannot be settled in one partition takes nothing from the pace of the others.
 func TestAPartitionThatFailsSlowsNoOtherDown(t *testing.T) {
 	t.Parallel()
-	var log syncBuffer
+	var log storetest.Text
 	s := storetest.Connect(t, store.Config{URL: storetest.Start(t).URL(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	plant(t, s, store.PartitionOf("c.acme"), time.Now().Add(-time.Hour), member("command", "c.acme"))
 	ctx, stop := context.WithCancel(t.Context())
@@ -292,29 +291,11 @@ func TestAPartitionThatFailsSlowsNoOtherDown(t *testing.T) {
 	stop()
 	sweeping.Wait()
 	require.Less(t, time.Since(first), 7*time.Second, "it is tried at the usual pace")
-	require.LessOrEqual(t, log.count("sweeping what is due"), 3, "and logged now and then")
+	require.LessOrEqual(t, strings.Count(log.String(), "sweeping what is due"), 3, "and logged now and then")
 }
 
 func (s *settled) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.times)
-}
-
-// syncBuffer is a log that may be read while it is written.
-type syncBuffer struct {
-	mu  sync.Mutex
-	log bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.log.Write(p)
-}
-
-func (b *syncBuffer) count(text string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Count(b.log.String(), text)
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -17,10 +16,8 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/diagnostics"
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/remediation"
+	"github.com/fieldgate/fieldgate/cmd/program"
 )
-
-// version is set by the linker; without it, it is what the toolchain knows.
-var version string
 
 // settings come from flags, or from environment variables of the same names.
 type settings struct {
@@ -44,12 +41,12 @@ func main() {
 	kong.Parse(&s,
 		kong.Name("fieldgate-agent"),
 		kong.Description("Makes this machine a device of a Fieldgate gateway."),
-		kong.Vars{"version": programVersion()},
+		kong.Vars{"version": program.Version()},
 		kong.Exit(exitParsing),
 	)
 	// A limit on the size of files is an error like a full disk, and no reason to die.
 	signal.Ignore(syscall.SIGXFSZ)
-	if err := s.run(untilSignal()); err != nil {
+	if err := s.run(program.UntilSignal()); err != nil {
 		fmt.Fprintln(os.Stderr, "fieldgate-agent:", err)
 		os.Exit(exitCode(err))
 	}
@@ -70,7 +67,7 @@ var errSettings = errors.New("these settings cannot be used")
 func (s settings) run(ctx context.Context) error {
 	device, err := agent.New(agent.Config{
 		URL: s.URL, StateFile: s.State, ActivationCode: s.ActivationCode,
-		Version: programVersion(), Metadata: diagnostics.Metadata(), Metrics: diagnostics.Metrics,
+		Version: program.Version(), Metadata: diagnostics.Metadata(), Metrics: diagnostics.Metrics,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {
@@ -96,28 +93,4 @@ func exitCode(err error) int {
 		}
 	}
 	return exitTrouble
-}
-
-// untilSignal gives a context that ends with the first signal. The second one ends the
-// process.
-func untilSignal() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
-	go func() {
-		<-signals
-		signal.Stop(signals)
-		cancel()
-	}()
-	return ctx
-}
-
-func programVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "dev"
 }

@@ -1,13 +1,11 @@
 package main_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 
 	client "github.com/fieldgate/fieldgate/clients/go"
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 // program is the built binary, which the tests run.
@@ -35,24 +34,6 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
-}
-
-// text is what a process writes, for reading while it does.
-type text struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (x *text) Write(p []byte) (int, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.b.Write(p)
-}
-
-func (x *text) String() string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.b.String()
 }
 
 // site is a gateway, a customer's people, and one device that is about to join.
@@ -84,7 +65,7 @@ func newSite(t testing.TB, g *gatewaytest.Gateway) *site {
 // agent is a fieldgate-agent that runs.
 type agent struct {
 	cmd   *exec.Cmd
-	log   text
+	log   storetest.Text
 	ended chan struct{}
 }
 

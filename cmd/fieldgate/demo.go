@@ -11,6 +11,7 @@ import (
 	"time"
 
 	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/cmd/program"
 	"github.com/fieldgate/fieldgate/gateway"
 )
 
@@ -44,7 +45,7 @@ func withOwnGateway(ctx context.Context, f func(ctx context.Context, url, issuer
 	defer people.close()
 	g, err := gateway.New(ctx, gateway.Config{
 		Addr: "127.0.0.1:0", Embedded: true, SupabaseURL: people.URL(),
-		Environment: "demo", Version: programVersion(), Logger: slog.New(slog.DiscardHandler),
+		Environment: "demo", Version: program.Version(), Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return err

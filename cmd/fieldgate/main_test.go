@@ -10,11 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 // program is the built binary, which all tests run.
@@ -37,28 +38,10 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// text is what a process writes, for reading while it does.
-type text struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (x *text) Write(p []byte) (int, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.b.Write(p)
-}
-
-func (x *text) String() string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.b.String()
-}
-
 // process is a fieldgate that runs.
 type process struct {
 	cmd      *exec.Cmd
-	out, log text
+	out, log storetest.Text
 	ended    chan error
 }
 

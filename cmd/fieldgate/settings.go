@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/fieldgate/fieldgate/cmd/program"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/gateway"
 	"github.com/fieldgate/fieldgate/queue"
@@ -75,7 +76,7 @@ func (s settings) config() (gateway.Config, error) {
 		IdleTimeout: s.IdleTimeout, BalancerIdleTimeout: s.BalancerIdleTimeout,
 		Policy: policy, Retention: s.Retention, CodeKey: s.CodeKey,
 		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices,
-		AutoPipeline: s.AutoPipeline, Environment: s.Environment, Version: programVersion(), Logger: s.logger(),
+		AutoPipeline: s.AutoPipeline, Environment: s.Environment, Version: program.Version(), Logger: s.logger(),
 	}
 	s.limit(&cfg)
 	return cfg, nil

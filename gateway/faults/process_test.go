@@ -1,18 +1,18 @@
 package faults_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 // program is what operators run.
@@ -23,26 +23,8 @@ type process struct {
 	*exec.Cmd
 	site  *site
 	host  string // behind the balancer
-	log   text
+	log   storetest.Text
 	ended <-chan struct{}
-}
-
-// text is what a process writes, for reading while it does.
-type text struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (x *text) Write(p []byte) (int, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.b.Write(p)
-}
-
-func (x *text) String() string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.b.String()
 }
 
 // run starts `fieldgate serve` for the site, on a store.

@@ -46,7 +46,7 @@ type plan struct {
 	name      func(i int) string        // of a customer
 	vanish    int                       // percent of claims after which the device vanishes, more than usual
 	outside   bool                      // the gateways are processes of their own, which the scenario starts
-	slowest   time.Duration             // after which an outage must have been answered; default: 2.5 s
+	slowest   time.Duration             // after which an outage must have been answered; default: 4 s
 	expected  []string                  // errors that a gateway may log
 	change    func(cfg *gateway.Config) // of each gateway in this process
 }
@@ -58,7 +58,7 @@ func (p *plan) defaults() {
 		}
 	}
 	if p.slowest == 0 {
-		p.slowest = 2500 * time.Millisecond
+		p.slowest = 4 * time.Second // 1.8 s for the store, 0.6 s that a claim may wait before, and a busy machine
 	}
 	if p.name == nil {
 		p.name = p.apart

@@ -1,7 +1,6 @@
 package gatewaytest
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -10,12 +9,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 // Log is what a gateway said, a JSON object in each line.
 type Log struct {
+	storetest.Text
+
 	mu       sync.Mutex
-	text     bytes.Buffer
 	expected []string
 }
 
@@ -30,20 +32,6 @@ func (l *Log) expects(line string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.ContainsFunc(l.expected, func(part string) bool { return strings.Contains(line, part) })
-}
-
-// Write takes what the gateway says.
-func (l *Log) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-// String is all that was said so far.
-func (l *Log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // Line waits for the line of the access log that a request leaves when it has

@@ -1,0 +1,26 @@
+package storetest
+
+import (
+	"bytes"
+	"sync"
+)
+
+// Text is what a process or a logger writes, for reading while it does.
+type Text struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write takes what is written.
+func (x *Text) Write(p []byte) (int, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.text.Write(p)
+}
+
+// String is all that was written so far.
+func (x *Text) String() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.text.String()
+}
