@@ -35,7 +35,7 @@
 // only, and is replaced as a whole. The journal beside it, StateFile.journal, is appended to
 // and synced twice for each command; it is written anew when it has grown by 1 MiB, and torn
 // ends and full disks do it no harm. A lock, StateFile.lock, keeps a second agent out on
-// Unix and Windows. No decision depends on the clock of the device.
+// Unix, and on Windows, where the tests are not run. No decision depends on the clock of the device.
 //
 // # What it costs
 //
