@@ -3,7 +3,6 @@ package faults_test
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -139,7 +138,7 @@ func replicated(t testing.TB, args ...string) (master, replica *storetest.Server
 	t.Helper()
 	master = storetest.Start(t, append(args, "--repl-diskless-sync-delay", "0")...)
 	replica = storetest.Start(t, append(args, "--replicaof", "127.0.0.1 "+master.Port)...)
-	awaitSync(t, master.Client(t))
+	master.AwaitReplica(t)
 	sentinel, url := storetest.StartSentinel(t, master)
 	watcher := sentinel.Client(t)
 	eventually(t, 20*time.Second, "the sentinel knows no replica", func() bool {
@@ -147,14 +146,4 @@ func replicated(t testing.TB, args ...string) (master, replica *storetest.Server
 		return len(known) == 1
 	})
 	return master, replica, url
-}
-
-// awaitSync waits until a master sends what it does to its replica: some time after
-// the replica believes so.
-func awaitSync(t testing.TB, master *redis.Client) {
-	t.Helper()
-	eventually(t, 10*time.Second, "the replica does not connect", func() bool {
-		text, _ := master.Info(context.Background(), "replication").Result()
-		return strings.Contains(text, "state=online")
-	})
 }

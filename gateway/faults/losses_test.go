@@ -191,7 +191,7 @@ func failOver(t *testing.T, wait bool, away, round int, sum *tally) {
 		_, port, _ := strings.Cut(proxy.to("link", master.Addr()), ":")
 		replica := storetest.Start(t, "--replicaof", "127.0.0.1 "+port)
 		follower := replica.Client(t)
-		awaitSync(t, master.Client(t))
+		master.AwaitReplica(t)
 		if away > 0 {
 			proxy.poison("link", toxic{Type: "latency", Stream: "downstream", Toxicity: 1, Attributes: map[string]int{"latency": away}})
 		}

@@ -79,11 +79,7 @@ func (s *Server) follow(t testing.TB, master *Server) {
 	require.Eventually(t, func() bool {
 		return client.Do(context.Background(), "cluster", "replicate", id).Err() == nil
 	}, 15*time.Second, 20*time.Millisecond)
-	leader := master.Client(t)
-	require.Eventually(t, func() bool {
-		info, _ := leader.Info(context.Background(), "replication").Result()
-		return strings.Contains(info, "state=online")
-	}, 15*time.Second, 20*time.Millisecond)
+	master.AwaitReplica(t)
 }
 
 // MoveWithKeys gives the slot of a key to another node as an operator does, with
