@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 // programs are built into a directory that is in the PATH of the samples.
@@ -128,7 +129,7 @@ func runScript(t testing.TB, dir, script, issuer string) {
 // startGateway starts `fieldgate dev`, which ends with the test.
 func startGateway(t testing.TB) (url, issuer string) {
 	t.Helper()
-	addr, people := freeAddr(t), freeAddr(t)
+	addr, people := storetest.FreeAddr(t), storetest.FreeAddr(t)
 	cmd := exec.Command(filepath.Join(programs, "fieldgate"), "dev")
 	cmd.Env = append(os.Environ(), "FIELDGATE_ADDR="+addr, "FIELDGATE_METRICS_ADDR=off", "FIELDGATE_DEV_ISSUER_ADDR="+people)
 	require.NoError(t, cmd.Start())
@@ -144,13 +145,4 @@ func startGateway(t testing.TB) (url, issuer string) {
 		return err == nil && response.StatusCode == http.StatusOK
 	}, 10*time.Second, 10*time.Millisecond, "the gateway does not start")
 	return "http://" + addr, "http://" + people
-}
-
-// freeAddr finds an address on which nobody listens.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
 }

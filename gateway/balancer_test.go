@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -58,7 +57,7 @@ func behindABalancer(t *testing.T) *installation {
 		t.Skip("run by make test-balancer")
 	}
 	people, redis := customertest.NewIssuer(t), gatewaytest.OnRedis(storetest.SharedURL(t))
-	addrs := []string{freeAddr(t), freeAddr(t)}
+	addrs := []string{storetest.FreeAddr(t), storetest.FreeAddr(t)}
 	start := func(t testing.TB, i int) *gatewaytest.Gateway {
 		return gatewaytest.StartFor(t, people, redis, func(cfg *gateway.Config) {
 			cfg.Addr, cfg.DrainDelay, cfg.DrainWindow = addrs[i], drainDelay, time.Second
@@ -75,14 +74,6 @@ func behindABalancer(t *testing.T) *installation {
 	return &installation{Gateway: &gatewaytest.Gateway{Gateway: g, URL: public, Issuer: people}, restart: restart}
 }
 
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	return l.Addr().String()
-}
-
 // startBalancer starts one that sees both of its targets.
 func startBalancer(t testing.TB, addrs []string) (url string) {
 	t.Helper()
@@ -90,7 +81,7 @@ func startBalancer(t testing.TB, addrs []string) (url string) {
 	for i, addr := range addrs {
 		fmt.Fprintf(&servers, "  server instance%d %s\n", i, addr)
 	}
-	public, file := freeAddr(t), filepath.Join(t.TempDir(), "haproxy.cfg")
+	public, file := storetest.FreeAddr(t), filepath.Join(t.TempDir(), "haproxy.cfg")
 	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, balancerConfig, public, servers.String()), 0o600))
 	cmd := exec.Command("haproxy", "-db", "-f", file)
 	cmd.Stderr = os.Stderr

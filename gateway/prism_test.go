@@ -19,6 +19,7 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 // The gateway, and the transport of all other tests, read openapi.yaml with one
@@ -126,7 +127,7 @@ func behindPrism(t *testing.T, contract []byte, seen *violations) *gatewaytest.G
 	g := gatewaytest.Start(t)
 	file := filepath.Join(t.TempDir(), "openapi.yaml")
 	require.NoError(t, os.WriteFile(file, contract, 0o600))
-	addr := freeAddr(t)
+	addr := storetest.FreeAddr(t)
 	_, port, err := net.SplitHostPort(addr)
 	require.NoError(t, err)
 	start(t, exec.Command(prism, "proxy", file, g.URL, "--port", port, "--cors=false", "--verboseLevel=warn"))

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	mathrand "math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,7 +55,7 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{redis: storetest.Start(t), people: customertest.NewIssuer(t), addr: freeAddr(t), deaths: map[string]int{}}
+	w := &world{redis: storetest.Start(t), people: customertest.NewIssuer(t), addr: storetest.FreeAddr(t), deaths: map[string]int{}}
 	w.serve(t)
 	t.Cleanup(func() { w.killGateway() })
 	gate, err := client.New("http://" + w.addr)
@@ -140,14 +139,6 @@ func (w *world) outcome(t testing.TB, id string) (ended client.Command) {
 		return err == nil && !found.FinishedAt.IsZero()
 	}, 2*time.Minute, 20*time.Millisecond, "an outcome does not arrive: %s %s", id, w.device.log.String())
 	return ended
-}
-
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // buildGateway builds what operators run, when it is first asked for.

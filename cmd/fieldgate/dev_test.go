@@ -15,12 +15,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 // dev starts a gateway as a developer does, on free ports.
 func dev(t testing.TB, settings ...string) (p *process, url, issuer string) {
 	t.Helper()
-	addr, issuerAddr := freeAddr(t), freeAddr(t)
+	addr, issuerAddr := storetest.FreeAddr(t), storetest.FreeAddr(t)
 	p = start(t, append([]string{
 		"FIELDGATE_ADDR=" + addr, "FIELDGATE_METRICS_ADDR=off", "FIELDGATE_DEV_ISSUER_ADDR=" + issuerAddr,
 	}, settings...), "dev")

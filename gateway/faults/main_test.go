@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,14 +84,6 @@ func launch(t testing.TB, cmd *exec.Cmd) (ended <-chan struct{}) {
 func eventually(t testing.TB, within time.Duration, what string, condition func() bool) {
 	t.Helper()
 	require.Eventually(t, condition, within, 5*time.Millisecond, what)
-}
-
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	return listener.Addr().String()
 }
 
 // each runs a scenario with every seed that was asked for.

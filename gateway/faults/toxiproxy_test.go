@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 // toxiproxyServer is a tool: it is no dependency of the module.
@@ -32,7 +34,7 @@ type toxic struct {
 
 func startToxiproxy(t testing.TB) *toxiproxy {
 	t.Helper()
-	addr := freeAddr(t)
+	addr := storetest.FreeAddr(t)
 	host, port := addr[:len("127.0.0.1")], addr[len("127.0.0.1:"):]
 	launch(t, exec.Command(toxiproxyServer(t), "-host", host, "-port", port))
 	p := &toxiproxy{t: t, url: "http://" + addr}
