@@ -100,7 +100,7 @@ func newSupported(t *testing.T, s *store.Store) *supported {
 func (w *supported) open() {
 	w.t.Helper()
 	var err error
-	w.session, err = w.sessions.Open(w.t.Context(), session.Opening{
+	w.session, err = w.sessions.Open(w.t.Context(), session.OpenRequest{
 		Tenant: w.tenant, DeviceID: w.id, UserID: admin, Type: "diagnostic", Lasts: time.Hour,
 	})
 	require.NoError(w.t, err)
@@ -205,7 +205,7 @@ func TestDecommissioningIsFinalAndMayBeRepeated(t *testing.T) {
 		} {
 			requireRefused(t, fieldgate.CodeDeviceDecommissioned, transition())
 		}
-		_, err := w.sessions.Open(t.Context(), session.Opening{Tenant: w.tenant, DeviceID: w.id, Lasts: time.Hour})
+		_, err := w.sessions.Open(t.Context(), session.OpenRequest{Tenant: w.tenant, DeviceID: w.id, Lasts: time.Hour})
 		requireRefused(t, fieldgate.CodeDeviceNotActive, err)
 	})
 }
@@ -216,7 +216,7 @@ func TestASessionThatOpensMeanwhileIsClosedToo(t *testing.T) {
 	interference := func() {}
 	s := interfere(t, "read_device", func() { interference() })
 	w := newSupported(t, s)
-	_, err := w.sessions.Close(t.Context(), session.Closing{Tenant: w.tenant, SessionID: w.session.ID})
+	_, err := w.sessions.Close(t.Context(), session.CloseRequest{Tenant: w.tenant, SessionID: w.session.ID})
 	require.NoError(t, err)
 	interference = func() {
 		interference = func() {}
@@ -234,7 +234,7 @@ func TestADeviceThatNeverStandsStillIsGivenUp(t *testing.T) {
 	s := interfere(t, "read_device", func() { interference() })
 	w := newSupported(t, s)
 	interference = func() {
-		_, err := w.sessions.Close(t.Context(), session.Closing{Tenant: w.tenant, SessionID: w.session.ID})
+		_, err := w.sessions.Close(t.Context(), session.CloseRequest{Tenant: w.tenant, SessionID: w.session.ID})
 		require.NoError(t, err)
 		w.open()
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/fieldgate/fieldgate/ratelimit"
 )
 
-// authenticatePerson verifies a customer's token, or the ticket that stands for one.
-func (g *Gateway) authenticatePerson(ctx context.Context, token string) (context.Context, error) {
-	principal, err := g.personBehind(ctx, token)
+// authenticateUser verifies a customer's token, or the ticket that stands for one.
+func (g *Gateway) authenticateUser(ctx context.Context, token string) (context.Context, error) {
+	principal, err := g.verifyUser(ctx, token)
 	if err != nil {
 		return ctx, err
 	}
@@ -20,9 +20,9 @@ func (g *Gateway) authenticatePerson(ctx context.Context, token string) (context
 	return customer.NewContext(ctx, principal), nil
 }
 
-// personBehind redeems a ticket where it opens a socket. Anywhere else a ticket is
+// verifyUser redeems a ticket where it opens a socket. Anywhere else a ticket is
 // a malformed token, and stays good.
-func (g *Gateway) personBehind(ctx context.Context, token string) (customer.Principal, error) {
+func (g *Gateway) verifyUser(ctx context.Context, token string) (customer.Principal, error) {
 	if customer.IsTicket(token) && request.Operation(ctx) == "openCustomerSocket" {
 		return g.tickets.Redeem(ctx, token, request.Origin(ctx))
 	}

@@ -130,7 +130,7 @@ func (g *Gateway) newServer() error {
 	handler, err := api.New(api.Config{
 		Server: server,
 		Authenticators: map[string]api.Authenticator{
-			"customerJWT": g.authenticatePerson, "deviceSession": g.authenticateDevice,
+			"customerJWT": g.authenticateUser, "deviceSession": g.authenticateDevice,
 		},
 		Authorize: authorize, RateLimit: g.rateLimit,
 		Logger: g.log, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,

@@ -62,7 +62,7 @@ func TestWhatOneInstanceHandedOutAnotherTakesBack(t *testing.T) {
 	elsewhere := there.Device(f.device.ID, f.device.Secret)
 	_, err := elsewhere.Extend(t.Context(), claimed.ID, client.ExtendRequest{ClaimToken: claimed.ClaimToken, ExtensionMs: 60_000})
 	require.NoError(t, err)
-	_, err = elsewhere.Submit(t.Context(), claimed.ID, succeeded(claimed))
+	_, err = elsewhere.SubmitResult(t.Context(), claimed.ID, succeeded(claimed))
 	require.NoError(t, err)
 	require.Equal(t, client.CommandStatusSucceeded, f.command(t, claimed.ID).Status)
 }

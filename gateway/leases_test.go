@@ -61,12 +61,12 @@ func TestALeaseThatEndsGivesTheCommandOutAgainAndFencesTheOldClaim(t *testing.T)
 		newer := f.claim(t)
 		require.Equal(t, old.ID, newer.ID)
 		require.Equal(t, 2, newer.Attempt)
-		_, err = f.device.Submit(t.Context(), old.ID, succeeded(old))
+		_, err = f.device.SubmitResult(t.Context(), old.ID, succeeded(old))
 		refusal := requireCode(t, client.CodeClaimSuperseded, err)
 		require.Equal(t, client.CommandState{ID: old.ID, Status: client.CommandStatusClaimed, Attempt: 2}, refusal.Command)
 		_, err = f.device.Extend(t.Context(), old.ID, client.ExtendRequest{ClaimToken: old.ClaimToken, ExtensionMs: 1000})
 		requireCode(t, client.CodeClaimSuperseded, err)
-		_, err = f.device.Submit(t.Context(), newer.ID, succeeded(newer))
+		_, err = f.device.SubmitResult(t.Context(), newer.ID, succeeded(newer))
 		require.NoError(t, err)
 	})
 }
@@ -82,7 +82,7 @@ func TestALateResultOfTheNewestClaimCountsAndIsMarked(t *testing.T) {
 			if attempts == 1 {
 				require.Equal(t, client.CommandStatusTimedOut, f.command(t, claimed.ID).Status)
 			}
-			recorded, err := f.device.Submit(t.Context(), claimed.ID, succeeded(claimed))
+			recorded, err := f.device.SubmitResult(t.Context(), claimed.ID, succeeded(claimed))
 			require.NoError(t, err)
 			require.True(t, recorded.Late)
 			seen := f.command(t, claimed.ID)
@@ -98,15 +98,15 @@ func TestAResultIsStoredOnceAndAnotherOneIsRefused(t *testing.T) {
 		f := newFleet(t, g)
 		f.propose(t, auto)
 		claimed := f.claim(t)
-		_, err := f.device.Submit(t.Context(), claimed.ID, succeeded(claimed))
+		_, err := f.device.SubmitResult(t.Context(), claimed.ID, succeeded(claimed))
 		require.NoError(t, err)
-		repeated, err := f.device.Submit(t.Context(), claimed.ID, succeeded(claimed))
+		repeated, err := f.device.SubmitResult(t.Context(), claimed.ID, succeeded(claimed))
 		require.NoError(t, err)
 		require.True(t, repeated.Duplicate)
 
 		other := succeeded(claimed)
 		other.Output = "something else"
-		_, err = f.device.Submit(t.Context(), claimed.ID, other)
+		_, err = f.device.SubmitResult(t.Context(), claimed.ID, other)
 		refusal := requireCode(t, client.CodeCommandFinished, err)
 		require.Equal(t, client.CommandState{ID: claimed.ID, Status: client.CommandStatusSucceeded, Attempt: 1}, refusal.Command)
 		require.Equal(t, "done", f.command(t, claimed.ID).Result.Output)
@@ -121,7 +121,7 @@ func TestATokenThatWasNeverOfTheCommandIsForbidden(t *testing.T) {
 		f.propose(t, auto)
 		first, second := f.claim(t), f.claim(t)
 		first.ClaimToken = second.ClaimToken
-		_, err := f.device.Submit(t.Context(), first.ID, succeeded(first))
+		_, err := f.device.SubmitResult(t.Context(), first.ID, succeeded(first))
 		require.Equal(t, client.CommandStatusClaimed, requireCode(t, client.CodeInvalidClaimToken, err).Command.Status)
 		_, err = f.device.Extend(t.Context(), first.ID, client.ExtendRequest{ClaimToken: "guessed", ExtensionMs: 1000})
 		requireCode(t, client.CodeInvalidClaimToken, err)
@@ -164,7 +164,7 @@ func TestCancellingAClaimedCommandAsksItsDevice(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, lease.CancelRequested)
 
-		_, err = f.device.Submit(t.Context(), claimed.ID, client.ResultRequest{ClaimToken: claimed.ClaimToken, Status: client.ResultStatusCancelled})
+		_, err = f.device.SubmitResult(t.Context(), claimed.ID, client.ResultRequest{ClaimToken: claimed.ClaimToken, Status: client.ResultStatusCancelled})
 		require.NoError(t, err)
 		require.Equal(t, client.CommandStatusCancelled, f.command(t, claimed.ID).Status)
 		pulse, err = f.device.Heartbeat(t.Context(), client.HeartbeatRequest{Status: client.HeartbeatStatusOk})
@@ -179,7 +179,7 @@ func TestACommandThatIsFinishedCannotBeCancelled(t *testing.T) {
 		f := newFleet(t, g)
 		f.propose(t, auto)
 		claimed := f.claim(t)
-		_, err := f.device.Submit(t.Context(), claimed.ID, client.ResultRequest{
+		_, err := f.device.SubmitResult(t.Context(), claimed.ID, client.ResultRequest{
 			ClaimToken: claimed.ClaimToken, Status: client.ResultStatusFailed, Error: "no such host",
 		})
 		require.NoError(t, err)

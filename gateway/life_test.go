@@ -31,7 +31,7 @@ func TestARiskyCommandRunsOnceAPersonHasApprovedIt(t *testing.T) {
 
 		outcome := succeeded(claimed)
 		outcome.Data, outcome.DurationMs = json.RawMessage(`{"pid":4711}`), 12
-		recorded, err := f.device.Submit(t.Context(), claimed.ID, outcome)
+		recorded, err := f.device.SubmitResult(t.Context(), claimed.ID, outcome)
 		require.NoError(t, err)
 		require.Equal(t, client.CommandStatusSucceeded, recorded.Status)
 		require.False(t, recorded.Late || recorded.Duplicate)
@@ -83,7 +83,7 @@ func requireDelivered(t testing.TB, f *fleet, at *gatewaytest.Gateway, device ga
 	select {
 	case claimed := <-delivered:
 		require.Len(t, claimed, 1)
-		_, err := f.device.Submit(t.Context(), claimed[0].ID, succeeded(claimed[0]))
+		_, err := f.device.SubmitResult(t.Context(), claimed[0].ID, succeeded(claimed[0]))
 		require.NoError(t, err)
 	case <-time.After(deliveredWithin):
 		require.Fail(t, "the command did not reach the claim that waited")
@@ -121,7 +121,7 @@ func TestTheTimelineTellsWhoDidWhatWithWhichRequest(t *testing.T) {
 			client.DecisionRequest{CommandID: proposed.ID, Approved: true, Reason: "go on"})
 		require.NoError(t, err)
 		claimed := f.claim(t)
-		_, err = f.device.Submit(t.Context(), claimed.ID, succeeded(claimed))
+		_, err = f.device.SubmitResult(t.Context(), claimed.ID, succeeded(claimed))
 		require.NoError(t, err)
 		_, err = f.alice.CloseSession(client.ContextWithRequestID(t.Context(), "the-end"), f.session, "solved")
 		require.NoError(t, err)
@@ -176,7 +176,7 @@ func TestClosingASessionEndsWhatWaitsAndLeavesWhatIsClaimed(t *testing.T) {
 		for _, id := range []string{queued.ID, pending.ID} {
 			require.Equal(t, client.CommandStatusExpired, f.command(t, id).Status)
 		}
-		recorded, err := f.device.Submit(t.Context(), claimed.ID, succeeded(claimed))
+		recorded, err := f.device.SubmitResult(t.Context(), claimed.ID, succeeded(claimed))
 		require.NoError(t, err)
 		require.Equal(t, client.CommandStatusSucceeded, recorded.Status)
 		_, err = f.alice.Propose(t.Context(), f.session, client.ProposeCommandRequest{Type: auto})

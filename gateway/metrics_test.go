@@ -24,7 +24,7 @@ func TestTheMetricsTellWhatWasAskedAndWhatBecameOfCommands(t *testing.T) {
 	f := newFleet(t, g)
 	f.propose(t, auto)
 	claimed := f.claim(t)
-	_, err := f.device.Submit(t.Context(), claimed.ID, succeeded(claimed))
+	_, err := f.device.SubmitResult(t.Context(), claimed.ID, succeeded(claimed))
 	require.NoError(t, err)
 	f.decide(t, f.propose(t, review), false)
 	_, err = f.alice.Command(t.Context(), f.session, "nothing")

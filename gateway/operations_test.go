@@ -163,7 +163,7 @@ func newWorld(t testing.TB, g *gatewaytest.Gateway, customer string) *world {
 	w.values["sessionId"] = w.session
 	w.propose(t, auto)
 	finished := w.claim(t)
-	_, err = w.device.Submit(t.Context(), finished.ID, succeeded(finished))
+	_, err = w.device.SubmitResult(t.Context(), finished.ID, succeeded(finished))
 	require.NoError(t, err)
 	w.propose(t, auto)
 	claimed := w.claim(t)

@@ -145,7 +145,7 @@ func TestOfManyResultsOneStands(t *testing.T) {
 			outcome := succeeded(claimed)
 			outcome.Output = fmt.Sprint(i)
 			return insist(func() error {
-				_, err := f.device.Submit(t.Context(), claimed.ID, outcome)
+				_, err := f.device.SubmitResult(t.Context(), claimed.ID, outcome)
 				return err
 			})
 		})

@@ -68,7 +68,7 @@ func TestNothingIsFoundBrokenInTheLifeOfAFleet(t *testing.T) {
 		f.decide(t, f.propose(t, review), true)
 		for range 2 {
 			claimed := f.claim(t)
-			_, err := f.device.Submit(t.Context(), claimed.ID, succeeded(claimed))
+			_, err := f.device.SubmitResult(t.Context(), claimed.ID, succeeded(claimed))
 			require.NoError(t, err)
 		}
 		f.propose(t, auto)

@@ -48,7 +48,7 @@ func (g *Gateway) startWorkers(ctx context.Context) {
 		})
 	})
 	if g.cfg.ReconcileInterval > 0 {
-		g.workers.Go(func() { g.store.Patrol(ctx, g.patrol()) })
+		g.workers.Go(func() { g.store.Reconcile(ctx, g.reconcileConfig()) })
 	}
 	g.workers.Go(func() { g.hub.Run(ctx) })
 	g.workers.Go(func() { _ = g.verifier.Run(ctx) })
@@ -59,9 +59,9 @@ func (g *Gateway) startWorkers(ctx context.Context) {
 // without any.
 const commandsLikeADevice = 20
 
-// patrol looks for what is not as it must be in the store, and mends it.
-func (g *Gateway) patrol() store.Patrol {
-	return store.Patrol{
+// reconcileConfig looks for what is not as it must be in the store, and mends it.
+func (g *Gateway) reconcileConfig() store.ReconcileConfig {
+	return store.ReconcileConfig{
 		Every: g.cfg.ReconcileInterval, Devices: g.cfg.ReconcileDevices,
 		Tenant: g.queue.ReconcileInbox,
 		Device: func(ctx context.Context, d store.Device) (more int, err error) {
@@ -74,8 +74,8 @@ func (g *Gateway) patrol() store.Patrol {
 
 // hear passes a wake-up on to whoever may wait for it.
 func (g *Gateway) hear(w store.Wake) {
-	g.queue.Hear(w)
-	g.hub.Hear(w)
+	g.queue.HandleWake(w)
+	g.hub.HandleWake(w)
 }
 
 func (g *Gateway) serve(server *http.Server, listener net.Listener, failed chan<- error) {

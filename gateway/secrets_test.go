@@ -99,7 +99,7 @@ func (f *fleet) work(t testing.TB, secrets map[string]string) {
 	secrets["claim token"] = claimed.ClaimToken
 	_, err := f.device.Extend(t.Context(), claimed.ID, client.ExtendRequest{ClaimToken: claimed.ClaimToken, ExtensionMs: 60_000})
 	require.NoError(t, err)
-	_, err = f.device.Submit(t.Context(), claimed.ID, client.ResultRequest{
+	_, err = f.device.SubmitResult(t.Context(), claimed.ID, client.ResultRequest{
 		ClaimToken: claimed.ClaimToken, Status: client.ResultStatusFailed, Output: "what the device printed", Error: "why it failed",
 	})
 	require.NoError(t, err)

@@ -336,7 +336,7 @@ func TestAClaimThatWaitsEndsWithItsSocketAndTakesNothing(t *testing.T) {
 		claimed := f.claim(t)
 		require.Equal(t, proposed.ID, claimed.ID, name)
 		require.Equal(t, 1, claimed.Attempt, name)
-		_, err := f.device.Submit(t.Context(), claimed.ID, succeeded(claimed))
+		_, err := f.device.SubmitResult(t.Context(), claimed.ID, succeeded(claimed))
 		require.NoError(t, err)
 	}
 }

@@ -15,7 +15,7 @@ const defaultPriority = 5
 // ProposeCommand puts a command into the queue.
 func (s *Server) ProposeCommand(ctx context.Context, r generated.ProposeCommandRequestObject) (generated.ProposeCommandResponseObject, error) {
 	p := queue.Proposal{
-		Tenant: person(ctx).Tenant, UserID: person(ctx).UserID, RequestID: request.ID(ctx), SessionID: r.SessionID,
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx), SessionID: r.SessionID,
 		Type: r.Body.Type, Parameters: r.Body.Parameters, Priority: defaultPriority, Reason: r.Body.Reason,
 		MaxAttempts: r.Body.MaxAttempts, DeliverWithin: seconds(r.Body.DeliverWithinSeconds),
 		IdempotencyKey: value(r.Params.IdempotencyKey),
@@ -34,7 +34,7 @@ func (s *Server) ProposeCommand(ctx context.Context, r generated.ProposeCommandR
 
 // ListCommands lists the commands of a session, the oldest first.
 func (s *Server) ListCommands(ctx context.Context, r generated.ListCommandsRequestObject) (generated.ListCommandsResponseObject, error) {
-	list, next, err := s.queue.List(ctx, person(ctx).Tenant, r.SessionID, page(r.Params.Limit, r.Params.Cursor))
+	list, next, err := s.queue.List(ctx, userPrincipal(ctx).Tenant, r.SessionID, page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (s *Server) ListCommands(ctx context.Context, r generated.ListCommandsReque
 
 // GetCommand reads a command with its claims and its result.
 func (s *Server) GetCommand(ctx context.Context, r generated.GetCommandRequestObject) (generated.GetCommandResponseObject, error) {
-	c, err := s.queue.Get(ctx, person(ctx).Tenant, r.SessionID, r.CommandID)
+	c, err := s.queue.Get(ctx, userPrincipal(ctx).Tenant, r.SessionID, r.CommandID)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (s *Server) GetCommand(ctx context.Context, r generated.GetCommandRequestOb
 // CancelCommand ends a command, or asks its device to stop.
 func (s *Server) CancelCommand(ctx context.Context, r generated.CancelCommandRequestObject) (generated.CancelCommandResponseObject, error) {
 	c, err := s.queue.Cancel(ctx, queue.Cancel{
-		Tenant: person(ctx).Tenant, UserID: person(ctx).UserID, RequestID: request.ID(ctx),
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
 		SessionID: r.SessionID, CommandID: r.CommandID, Reason: reason(r.Body),
 	})
 	if err != nil {
@@ -65,7 +65,7 @@ func (s *Server) CancelCommand(ctx context.Context, r generated.CancelCommandReq
 // RetryCommand proposes a finished command again.
 func (s *Server) RetryCommand(ctx context.Context, r generated.RetryCommandRequestObject) (generated.RetryCommandResponseObject, error) {
 	c, err := s.queue.Retry(ctx, queue.Retry{
-		Tenant: person(ctx).Tenant, UserID: person(ctx).UserID, RequestID: request.ID(ctx),
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
 		SessionID: r.SessionID, CommandID: r.CommandID, Reason: reason(r.Body),
 		IdempotencyKey: value(r.Params.IdempotencyKey),
 	})
@@ -80,7 +80,7 @@ func (s *Server) RetryCommand(ctx context.Context, r generated.RetryCommandReque
 // DecideCommand records a person's decision.
 func (s *Server) DecideCommand(ctx context.Context, r generated.DecideCommandRequestObject) (generated.DecideCommandResponseObject, error) {
 	c, err := s.queue.Decide(ctx, queue.Decision{
-		Tenant: person(ctx).Tenant, UserID: person(ctx).UserID, RequestID: request.ID(ctx), SoleUser: person(ctx).SoleUser,
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx), SoleUser: userPrincipal(ctx).SoleUser,
 		SessionID: r.SessionID, CommandID: r.Body.CommandID,
 		Approved: r.Body.Approved, Reason: r.Body.Reason, Digest: r.Body.Digest,
 	})
@@ -92,11 +92,11 @@ func (s *Server) DecideCommand(ctx context.Context, r generated.DecideCommandReq
 
 // ListApprovals lists the commands that wait for a person, the oldest first.
 func (s *Server) ListApprovals(ctx context.Context, r generated.ListApprovalsRequestObject) (generated.ListApprovalsResponseObject, error) {
-	list, next, err := s.queue.Pending(ctx, person(ctx).Tenant, page(r.Params.Limit, r.Params.Cursor))
+	list, next, err := s.queue.Pending(ctx, userPrincipal(ctx).Tenant, page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	items := convert(list, func(c queue.Command) generated.Command { return withVerdict(c, person(ctx)) })
+	items := convert(list, func(c queue.Command) generated.Command { return withVerdict(c, userPrincipal(ctx)) })
 	return generated.ListApprovals200JSONResponse{Items: items, NextCursor: next}, nil
 }
 

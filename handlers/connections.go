@@ -15,7 +15,7 @@ func (s *Server) IssueTicket(ctx context.Context, r generated.IssueTicketRequest
 	if r.Body != nil && r.Body.Origin != "" {
 		origin = r.Body.Origin
 	}
-	ticket, err := s.tickets.Issue(ctx, person(ctx), origin)
+	ticket, err := s.tickets.Issue(ctx, userPrincipal(ctx), origin)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func (s *Server) IssueTicket(ctx context.Context, r generated.IssueTicketRequest
 
 // ListConnections lists the open sockets of the customer, on all instances.
 func (s *Server) ListConnections(ctx context.Context, r generated.ListConnectionsRequestObject) (generated.ListConnectionsResponseObject, error) {
-	list, next, err := s.hub.Connections(ctx, person(ctx).Tenant, page(r.Params.Limit, r.Params.Cursor))
+	list, next, err := s.hub.Connections(ctx, userPrincipal(ctx).Tenant, page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (s *Server) ListConnections(ctx context.Context, r generated.ListConnection
 
 // CloseConnection closes a socket, wherever it is.
 func (s *Server) CloseConnection(ctx context.Context, r generated.CloseConnectionRequestObject) (generated.CloseConnectionResponseObject, error) {
-	found, err := s.hub.Kick(ctx, person(ctx).Tenant, r.ConnectionID)
+	found, err := s.hub.Kick(ctx, userPrincipal(ctx).Tenant, r.ConnectionID)
 	if err != nil {
 		return nil, err
 	}

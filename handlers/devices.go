@@ -13,7 +13,7 @@ import (
 // ProvisionDevice makes a device and the code that activates it.
 func (s *Server) ProvisionDevice(ctx context.Context, r generated.ProvisionDeviceRequestObject) (generated.ProvisionDeviceResponseObject, error) {
 	made, activation, err := s.devices.Provision(ctx, device.Provisioning{
-		Tenant: person(ctx).Tenant, UserID: person(ctx).UserID, RequestID: request.ID(ctx),
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
 		Name: r.Body.Name, ExternalID: r.Body.ExternalID, Location: r.Body.Location, Tags: r.Body.Tags,
 		IdempotencyKey: value(r.Params.IdempotencyKey),
 	})
@@ -37,7 +37,7 @@ func instructions(a device.Activation) string {
 // ListDevices lists devices, the newest first.
 func (s *Server) ListDevices(ctx context.Context, r generated.ListDevicesRequestObject) (generated.ListDevicesResponseObject, error) {
 	filter := device.Filter{Status: device.Status(value(r.Params.Status)), Tag: value(r.Params.Tag), Query: value(r.Params.Q)}
-	list, next, err := s.devices.List(ctx, person(ctx).Tenant, filter, page(r.Params.Limit, r.Params.Cursor))
+	list, next, err := s.devices.List(ctx, userPrincipal(ctx).Tenant, filter, page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (s *Server) ListDevices(ctx context.Context, r generated.ListDevicesRequest
 
 // GetDevice reads a device with what it does now.
 func (s *Server) GetDevice(ctx context.Context, r generated.GetDeviceRequestObject) (generated.GetDeviceResponseObject, error) {
-	found, err := s.devices.Get(ctx, person(ctx).Tenant, r.DeviceID)
+	found, err := s.devices.Get(ctx, userPrincipal(ctx).Tenant, r.DeviceID)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (s *Server) GetDevice(ctx context.Context, r generated.GetDeviceRequestObje
 // UpdateDevice changes how a device is described.
 func (s *Server) UpdateDevice(ctx context.Context, r generated.UpdateDeviceRequestObject) (generated.UpdateDeviceResponseObject, error) {
 	changed, err := s.devices.Update(ctx, device.Change{
-		Tenant: person(ctx).Tenant, UserID: person(ctx).UserID, RequestID: request.ID(ctx),
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
 		DeviceID: r.DeviceID, Name: r.Body.Name, Location: r.Body.Location, Tags: r.Body.Tags,
 	})
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *Server) UpdateDevice(ctx context.Context, r generated.UpdateDeviceReque
 // IssueActivationCode gives a device a new code; the old one is dead.
 func (s *Server) IssueActivationCode(ctx context.Context, r generated.IssueActivationCodeRequestObject) (generated.IssueActivationCodeResponseObject, error) {
 	activation, err := s.devices.IssueActivationCode(ctx, device.Issue{
-		Tenant: person(ctx).Tenant, UserID: person(ctx).UserID, RequestID: request.ID(ctx),
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
 		DeviceID: r.DeviceID, IdempotencyKey: value(r.Params.IdempotencyKey),
 	})
 	if err != nil {
@@ -119,7 +119,7 @@ const devicesPath = "/api/v1/customer/devices/"
 
 func order(ctx context.Context, deviceID string, body *generated.ReasonRequest) device.Order {
 	return device.Order{
-		Tenant: person(ctx).Tenant, UserID: person(ctx).UserID, RequestID: request.ID(ctx),
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
 		DeviceID: deviceID, Reason: reason(body),
 	}
 }

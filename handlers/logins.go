@@ -52,7 +52,7 @@ func (s *Server) EndDeviceLogin(ctx context.Context, _ generated.EndDeviceLoginR
 // SendHeartbeat notes that a device is there, and tells it what waits.
 func (s *Server) SendHeartbeat(ctx context.Context, r generated.SendHeartbeatRequestObject) (generated.SendHeartbeatResponseObject, error) {
 	pulse, err := s.devices.Heartbeat(ctx, device.Heartbeat{
-		Device: machine(ctx), RequestID: request.ID(ctx), Status: string(r.Body.Status),
+		Device: callingDevice(ctx), RequestID: request.ID(ctx), Status: string(r.Body.Status),
 		Metrics: r.Body.Metrics, FirmwareVersion: r.Body.FirmwareVersion,
 	})
 	if err != nil {

@@ -68,15 +68,15 @@ func New(cfg Config) (*Server, error) {
 	}, nil
 }
 
-// person is who calls a customer's operation. The contract middleware has seen
+// userPrincipal is who calls a customer's operation. The contract middleware has seen
 // to it that there is one.
-func person(ctx context.Context) customer.Principal {
+func userPrincipal(ctx context.Context) customer.Principal {
 	p, _ := customer.FromContext(ctx)
 	return p
 }
 
-// machine is the device that calls a device's operation.
-func machine(ctx context.Context) store.Device {
+// callingDevice is the device that calls a device's operation.
+func callingDevice(ctx context.Context) store.Device {
 	p, _ := device.FromContext(ctx)
 	return p.Device()
 }

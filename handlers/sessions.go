@@ -14,8 +14,8 @@ import (
 
 // OpenSession opens a support session on a device.
 func (s *Server) OpenSession(ctx context.Context, r generated.OpenSessionRequestObject) (generated.OpenSessionResponseObject, error) {
-	opened, err := s.sessions.Open(ctx, session.Opening{
-		Tenant: person(ctx).Tenant, UserID: person(ctx).UserID, RequestID: request.ID(ctx),
+	opened, err := s.sessions.Open(ctx, session.OpenRequest{
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
 		DeviceID: r.Body.DeviceID, Type: string(r.Body.Type), Description: r.Body.Description,
 		Lasts: seconds(r.Body.ExpiresInSeconds), IdempotencyKey: value(r.Params.IdempotencyKey),
 	})
@@ -31,7 +31,7 @@ func (s *Server) OpenSession(ctx context.Context, r generated.OpenSessionRequest
 // ListSessions lists support sessions, the newest first.
 func (s *Server) ListSessions(ctx context.Context, r generated.ListSessionsRequestObject) (generated.ListSessionsResponseObject, error) {
 	filter := session.Filter{DeviceID: value(r.Params.DeviceID), Status: session.Status(value(r.Params.Status))}
-	list, next, err := s.sessions.List(ctx, person(ctx).Tenant, filter, page(r.Params.Limit, r.Params.Cursor))
+	list, next, err := s.sessions.List(ctx, userPrincipal(ctx).Tenant, filter, page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ const maxEmbedded = 200
 
 // GetSession reads a session with its commands.
 func (s *Server) GetSession(ctx context.Context, r generated.GetSessionRequestObject) (generated.GetSessionResponseObject, error) {
-	found, err := s.sessions.Get(ctx, person(ctx).Tenant, r.SessionID)
+	found, err := s.sessions.Get(ctx, userPrincipal(ctx).Tenant, r.SessionID)
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +59,8 @@ func (s *Server) GetSession(ctx context.Context, r generated.GetSessionRequestOb
 
 // CloseSession ends a session with all that waits in it.
 func (s *Server) CloseSession(ctx context.Context, r generated.CloseSessionRequestObject) (generated.CloseSessionResponseObject, error) {
-	closed, err := s.sessions.Close(ctx, session.Closing{
-		Tenant: person(ctx).Tenant, UserID: person(ctx).UserID, RequestID: request.ID(ctx),
+	closed, err := s.sessions.Close(ctx, session.CloseRequest{
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
 		SessionID: r.SessionID, Reason: reason(r.Body),
 	})
 	if err != nil {
@@ -71,7 +71,7 @@ func (s *Server) CloseSession(ctx context.Context, r generated.CloseSessionReque
 
 // ListSessionEvents reads the timeline of a session.
 func (s *Server) ListSessionEvents(ctx context.Context, r generated.ListSessionEventsRequestObject) (generated.ListSessionEventsResponseObject, error) {
-	events, next, err := s.sessions.Events(ctx, person(ctx).Tenant, r.SessionID, value(r.Params.Since), page(r.Params.Limit, r.Params.Cursor))
+	events, next, err := s.sessions.Events(ctx, userPrincipal(ctx).Tenant, r.SessionID, value(r.Params.Since), page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}

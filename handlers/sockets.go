@@ -28,7 +28,7 @@ func (u upgrade) VisitOpenDeviceSocketResponse(w http.ResponseWriter) error { re
 func (u upgrade) VisitOpenCustomerSocketResponse(w http.ResponseWriter) error { return u(w) }
 
 // open makes the answer to a handshake.
-func (s *Server) open(ctx context.Context, o realtime.Opening) upgrade {
+func (s *Server) open(ctx context.Context, o realtime.OpenRequest) upgrade {
 	r := request.HTTP(ctx)
 	o.Agent, o.RequestID = cut(r.UserAgent(), maxAgent), request.ID(ctx)
 	o.Header = http.Header{"X-Request-Id": {o.RequestID}}
@@ -53,7 +53,7 @@ func (s *Server) OpenDeviceSocket(ctx context.Context, _ generated.OpenDeviceSoc
 	p, _ := device.FromContext(ctx)
 	_, token, _ := strings.Cut(request.HTTP(ctx).Header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
-	return s.open(ctx, realtime.Opening{
+	return s.open(ctx, realtime.OpenRequest{
 		Tenant: p.Tenant, Device: p.DeviceID, Verify: s.deviceVerifier(token, p.ExpiresAt),
 		Serve: func(ctx context.Context, _ *realtime.Socket, f realtime.Frame) (any, error) {
 			if _, err := s.devices.Check(ctx, token); err != nil {
@@ -85,8 +85,8 @@ func (s *Server) deviceVerifier(token string, expiresAt time.Time) func(context.
 
 // OpenCustomerSocket opens the socket of a person.
 func (s *Server) OpenCustomerSocket(ctx context.Context, _ generated.OpenCustomerSocketRequestObject) (generated.OpenCustomerSocketResponseObject, error) {
-	p := person(ctx)
-	return s.open(ctx, realtime.Opening{
+	p := userPrincipal(ctx)
+	return s.open(ctx, realtime.OpenRequest{
 		Tenant: p.Tenant, User: p.UserID, ExpiresAt: p.ExpiresAt,
 		Verify: func(context.Context) realtime.CloseCode { return 0 },
 		Serve: func(ctx context.Context, socket *realtime.Socket, f realtime.Frame) (any, error) {

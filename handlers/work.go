@@ -37,7 +37,7 @@ func (s *Server) ClaimCommands(ctx context.Context, r generated.ClaimCommandsReq
 
 // ExtendCommand makes a lease longer.
 func (s *Server) ExtendCommand(ctx context.Context, r generated.ExtendCommandRequestObject) (generated.ExtendCommandResponseObject, error) {
-	e, err := s.queue.Extend(ctx, hold(ctx, r.CommandID, r.Body.ClaimToken), millis(r.Body.ExtensionMs))
+	e, err := s.queue.Extend(ctx, claimRef(ctx, r.CommandID, r.Body.ClaimToken), millis(r.Body.ExtensionMs))
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s *Server) ExtendCommand(ctx context.Context, r generated.ExtendCommandReq
 
 // ReleaseCommand gives a command back.
 func (s *Server) ReleaseCommand(ctx context.Context, r generated.ReleaseCommandRequestObject) (generated.ReleaseCommandResponseObject, error) {
-	status, err := s.queue.Release(ctx, hold(ctx, r.CommandID, r.Body.ClaimToken), r.Body.Reason)
+	status, err := s.queue.Release(ctx, claimRef(ctx, r.CommandID, r.Body.ClaimToken), r.Body.Reason)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (s *Server) ReleaseCommand(ctx context.Context, r generated.ReleaseCommandR
 
 // SubmitResult records what became of a command.
 func (s *Server) SubmitResult(ctx context.Context, r generated.SubmitResultRequestObject) (generated.SubmitResultResponseObject, error) {
-	out, err := s.queue.Finish(ctx, hold(ctx, r.CommandID, r.Body.ClaimToken), queue.Status(r.Body.Status), queue.Result{
+	out, err := s.queue.SubmitResult(ctx, claimRef(ctx, r.CommandID, r.Body.ClaimToken), queue.Status(r.Body.Status), queue.Result{
 		Output: r.Body.Output, Error: r.Body.Error, Data: r.Body.Data,
 		ExecutedAt: r.Body.ExecutedAt.Time, DurationMs: r.Body.DurationMs,
 	})
@@ -72,15 +72,15 @@ func (s *Server) SubmitResult(ctx context.Context, r generated.SubmitResultReque
 
 // GetDeviceCommand tells the device where one of its commands stands.
 func (s *Server) GetDeviceCommand(ctx context.Context, r generated.GetDeviceCommandRequestObject) (generated.GetDeviceCommandResponseObject, error) {
-	c, err := s.queue.GetOwn(ctx, machine(ctx), r.CommandID)
+	c, err := s.queue.GetOwn(ctx, callingDevice(ctx), r.CommandID)
 	if err != nil {
 		return nil, err
 	}
 	return generated.GetDeviceCommand200JSONResponse(ownCommandOf(c)), nil
 }
 
-func hold(ctx context.Context, commandID, token string) queue.Hold {
-	return queue.Hold{Device: machine(ctx), CommandID: commandID, Token: token, RequestID: request.ID(ctx)}
+func claimRef(ctx context.Context, commandID, token string) queue.ClaimRef {
+	return queue.ClaimRef{Device: callingDevice(ctx), CommandID: commandID, Token: token, RequestID: request.ID(ctx)}
 }
 
 func claimedOf(l queue.Lease) generated.ClaimedCommand {

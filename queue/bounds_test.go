@@ -86,7 +86,7 @@ func TestAPageOfHeavyResultsEndsEarlyAndGoesOn(t *testing.T) {
 	for range 30 {
 		b.propose(auto)
 		lease := b.take()
-		_, err := b.queue.Finish(t.Context(), b.hold(lease), queue.Succeeded, heavy)
+		_, err := b.queue.SubmitResult(t.Context(), b.hold(lease), queue.Succeeded, heavy)
 		require.NoError(t, err)
 		want = append(want, lease.ID)
 	}

@@ -130,7 +130,7 @@ func (q *Queue) lease(d store.Device, given store.Reply, now int64) (Lease, erro
 func (q *Queue) giveBack(ctx context.Context, r ClaimRequest, leases []Lease) {
 	ctx = context.WithoutCancel(ctx)
 	for _, lease := range leases {
-		_, err := q.Release(ctx, Hold{Device: r.Device, CommandID: lease.ID, Token: lease.Token, RequestID: r.RequestID}, "connection lost")
+		_, err := q.Release(ctx, ClaimRef{Device: r.Device, CommandID: lease.ID, Token: lease.Token, RequestID: r.RequestID}, "connection lost")
 		if err != nil {
 			q.log.WarnContext(ctx, "giving a command back to the queue", "command", lease.ID, "error", err)
 		}

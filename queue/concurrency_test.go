@@ -114,8 +114,8 @@ func (c *crowd) act(ctx context.Context, rng *rand.Rand) (err error) {
 	case 4:
 		_, err = c.queue.Cancel(ctx, cancelOf(lease.Command))
 	default:
-		var out queue.Outcome
-		out, err = c.queue.Finish(ctx, hold, queue.Succeeded, queue.Result{Output: lease.Token})
+		var out queue.RecordedResult
+		out, err = c.queue.SubmitResult(ctx, hold, queue.Succeeded, queue.Result{Output: lease.Token})
 		if err == nil && !out.Duplicate {
 			c.noteResult(lease.ID)
 		}

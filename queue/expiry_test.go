@@ -138,7 +138,7 @@ func TestClosingASessionEndsWhatWaitsInIt(t *testing.T) {
 		// What the device has claimed stays its own.
 		_, err := b.queue.Extend(t.Context(), b.hold(lease), time.Minute)
 		require.NoError(t, err)
-		require.Equal(t, queue.Outcome{Status: queue.Succeeded}, b.finish(lease, queue.Succeeded))
+		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded}, b.finish(lease, queue.Succeeded))
 		require.Equal(t, queue.Succeeded, b.get(claimed.ID).Status)
 	})
 }
@@ -206,7 +206,7 @@ func TestNothingOfASessionThatIsOverIsDelivered(t *testing.T) {
 				status, err := b.queue.Release(t.Context(), b.hold(held[0]), "")
 				require.NoError(t, err)
 				require.Equal(t, queue.Expired, status)
-				require.Equal(t, queue.Outcome{Status: queue.Succeeded}, b.finish(held[1], queue.Succeeded))
+				require.Equal(t, queue.RecordedResult{Status: queue.Succeeded}, b.finish(held[1], queue.Succeeded))
 			})
 		})
 	}

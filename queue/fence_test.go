@@ -41,7 +41,7 @@ func (b *bench) writes(l queue.Lease) map[string]func() error {
 			return err
 		},
 		"result": func() error {
-			_, err := b.queue.Finish(ctx, b.hold(l), queue.Succeeded, queue.Result{Output: "done"})
+			_, err := b.queue.SubmitResult(ctx, b.hold(l), queue.Succeeded, queue.Result{Output: "done"})
 			return err
 		},
 	}
@@ -153,18 +153,18 @@ func TestALateResultOfTheNewestClaimCountsAndIsMarked(t *testing.T) {
 				lease := b.take(brief)
 				b.passes(lease.VisibleUntil)
 
-				out, err := b.queue.Finish(t.Context(), b.hold(lease), queue.Failed, queue.Result{Error: "no route"})
+				out, err := b.queue.SubmitResult(t.Context(), b.hold(lease), queue.Failed, queue.Result{Error: "no route"})
 				require.NoError(t, err)
-				require.Equal(t, queue.Outcome{Status: queue.Failed, Late: true}, out)
+				require.Equal(t, queue.RecordedResult{Status: queue.Failed, Late: true}, out)
 				c := b.get(lease.ID)
 				require.True(t, c.Late)
 				require.Equal(t, "no route", c.Result.Error)
 				require.Equal(t, "failed", c.Attempts[0].Outcome, "what the device says corrects what time had noted")
 				require.Empty(t, b.claim(), "what has a result is not run again")
 
-				out, err = b.queue.Finish(t.Context(), b.hold(lease), queue.Failed, queue.Result{Error: "no route"})
+				out, err = b.queue.SubmitResult(t.Context(), b.hold(lease), queue.Failed, queue.Result{Error: "no route"})
 				require.NoError(t, err)
-				require.Equal(t, queue.Outcome{Status: queue.Failed, Late: true, Duplicate: true}, out)
+				require.Equal(t, queue.RecordedResult{Status: queue.Failed, Late: true, Duplicate: true}, out)
 			})
 		})
 	}
@@ -183,7 +183,7 @@ func TestALateResultCountsAfterItsSessionEndedButNotAgainstAPerson(t *testing.T)
 		b.closeSession()
 		require.Equal(t, queue.Expired, b.get(late.ID).Status)
 
-		require.Equal(t, queue.Outcome{Status: queue.Succeeded, Late: true}, b.finish(late, queue.Succeeded))
+		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded, Late: true}, b.finish(late, queue.Succeeded))
 		b.allRefused(cancelled, fieldgate.CodeCommandFinished)
 	})
 }
@@ -195,15 +195,15 @@ func TestTheSameResultMayBeSentAgainAndAnotherMayNot(t *testing.T) {
 		b.propose(auto)
 		lease := b.take()
 		result := queue.Result{Output: "ok", Data: json.RawMessage(`{ "n": 12345678901234567890 }`)}
-		report := func(status queue.Status, r queue.Result) (queue.Outcome, error) {
-			return b.queue.Finish(t.Context(), b.hold(lease), status, r)
+		report := func(status queue.Status, r queue.Result) (queue.RecordedResult, error) {
+			return b.queue.SubmitResult(t.Context(), b.hold(lease), status, r)
 		}
 		out, err := report(queue.Succeeded, result)
 		require.NoError(t, err)
-		require.Equal(t, queue.Outcome{Status: queue.Succeeded}, out)
+		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded}, out)
 		out, err = report(queue.Succeeded, result)
 		require.NoError(t, err)
-		require.Equal(t, queue.Outcome{Status: queue.Succeeded, Duplicate: true}, out)
+		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded, Duplicate: true}, out)
 
 		_, err = report(queue.Failed, result)
 		require.Equal(t, "succeeded", refused(t, err, fieldgate.CodeCommandFinished).Command.Status)
@@ -232,7 +232,7 @@ func TestADeviceAskedToCancelMayAnswerEitherWay(t *testing.T) {
 				e, err := b.queue.Extend(t.Context(), b.hold(lease), time.Minute)
 				require.NoError(t, err)
 				require.True(t, e.CancelRequested, "the device is told whenever it asks for more time")
-				require.Equal(t, queue.Outcome{Status: status}, b.finish(lease, status))
+				require.Equal(t, queue.RecordedResult{Status: status}, b.finish(lease, status))
 				require.Equal(t, status, b.get(c.ID).Status)
 			})
 		})
@@ -259,7 +259,7 @@ func TestACommandThatShouldBeCancelledIsNotRunAgain(t *testing.T) {
 		require.Empty(t, b.claim())
 
 		// Only the device knows: had it finished, that is what became of the command.
-		require.Equal(t, queue.Outcome{Status: queue.Succeeded, Late: true}, b.finish(lapsed, queue.Succeeded))
+		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded, Late: true}, b.finish(lapsed, queue.Succeeded))
 	})
 }
 
@@ -297,7 +297,7 @@ func TestACommandPastItsExecutionCapIsNotRunAgain(t *testing.T) {
 		b.becomes(claimed.ID, queue.TimedOut)
 		require.Equal(t, 1, b.get(claimed.ID).Attempt, "although attempts were left")
 		require.Equal(t, []string{"proposed", "claimed", "timed_out"}, b.happened(claimed.ID))
-		require.Equal(t, queue.Outcome{Status: queue.Succeeded, Late: true}, b.finish(lease, queue.Succeeded))
+		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded, Late: true}, b.finish(lease, queue.Succeeded))
 
 		queued := b.propose(auto)
 		b.take(brief)

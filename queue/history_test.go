@@ -205,9 +205,9 @@ func (h *history) write(n int, q *queue.Queue, l queue.Lease, kind int, visible 
 		c, err = q.Cancel(ctx, cancelOf(l.Command))
 		d.kind, d.token, d.status = model.Cancel, "", model.Status(c.Status)
 	default:
-		var out queue.Outcome
-		out, err = q.Finish(ctx, hold, queue.Succeeded, queue.Result{Output: strconv.Itoa(kind)})
-		d.kind, d.result, d.status, d.late, d.repeated = model.Report, strconv.Itoa(kind), model.Status(out.Status), out.Late, out.Duplicate
+		var out queue.RecordedResult
+		out, err = q.SubmitResult(ctx, hold, queue.Succeeded, queue.Result{Output: strconv.Itoa(kind)})
+		d.kind, d.result, d.status, d.late, d.repeated = model.SubmitResult, strconv.Itoa(kind), model.Status(out.Status), out.Late, out.Duplicate
 	}
 	h.note(n, l.ID, call, d, err)
 }

@@ -183,7 +183,7 @@ func TestARepeatedClaimNeverGivesWhatAnotherClaimHolds(t *testing.T) {
 		b.lapse(b.take(claimKey("k")))
 		other := b.take(claimKey("other"))
 		require.Empty(t, b.claim(claimKey("k")))
-		require.Equal(t, queue.Outcome{Status: queue.Succeeded}, b.finish(other, queue.Succeeded))
+		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded}, b.finish(other, queue.Succeeded))
 	})
 }
 

@@ -140,7 +140,7 @@ func (s tenure) did(d deed) (tenure, bool) {
 		}
 		legal := newest && s.status == model.Claimed
 		return s.given(), legal
-	case model.Report:
+	case model.SubmitResult:
 		if s.result != "" {
 			return s, newest && d.repeated && s.result == d.result
 		}
@@ -183,7 +183,7 @@ func (s tenure) refuses(d deed) bool {
 		right = newest && s.result == "" && (s.status == model.Queued || s.status == model.TimedOut)
 	case "command_finished":
 		right = s.status.Final() && (newest || d.kind == model.Cancel) &&
-			(d.kind != model.Report || s.result != "" && s.result != d.result || s.result == "" && s.status == model.Cancelled && !s.cancel)
+			(d.kind != model.SubmitResult || s.result != "" && s.result != d.result || s.result == "" && s.status == model.Cancelled && !s.cancel)
 	}
 	return right && s.status == d.status && s.attempt == d.attempt
 }

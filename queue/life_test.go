@@ -126,7 +126,7 @@ func (b *bench) happens(at queue.Lease, event string) (queue.Status, error) {
 	case "release":
 		return b.queue.Release(ctx, b.hold(at), "")
 	default:
-		out, err := b.queue.Finish(ctx, b.hold(at), queue.Succeeded, queue.Result{Output: "another"})
+		out, err := b.queue.SubmitResult(ctx, b.hold(at), queue.Succeeded, queue.Result{Output: "another"})
 		return out.Status, err
 	}
 }
@@ -177,9 +177,9 @@ func TestADiagnosticRunsWithoutAPerson(t *testing.T) {
 		require.Equal(t, time.Minute, lease.Remaining)
 
 		result := queue.Result{Output: "ok", Error: "none", Data: json.RawMessage(`{"n":1}`), DurationMs: 12}
-		out, err := b.queue.Finish(t.Context(), b.hold(lease), queue.Succeeded, result)
+		out, err := b.queue.SubmitResult(t.Context(), b.hold(lease), queue.Succeeded, result)
 		require.NoError(t, err)
-		require.Equal(t, queue.Outcome{Status: queue.Succeeded}, out)
+		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded}, out)
 
 		got := b.get(c.ID)
 		require.Equal(t, &result, got.Result)
@@ -265,7 +265,7 @@ func TestADeviceCanReportNothingButAnEnd(t *testing.T) {
 	b.propose(auto)
 	lease := b.take()
 	for _, status := range []queue.Status{queue.Queued, queue.Claimed, queue.TimedOut, queue.Rejected, queue.Expired, "", "done"} {
-		_, err := b.queue.Finish(t.Context(), b.hold(lease), status, queue.Result{})
+		_, err := b.queue.SubmitResult(t.Context(), b.hold(lease), status, queue.Result{})
 		require.Error(t, err)
 	}
 	require.Equal(t, queue.Claimed, b.get(lease.ID).Status)

@@ -108,7 +108,7 @@ func (b *bench) newDevice(tenant string) store.Device {
 
 func (b *bench) open(d store.Device, lasts time.Duration) session.Session {
 	b.t.Helper()
-	s, err := b.sessions.Open(b.t.Context(), session.Opening{
+	s, err := b.sessions.Open(b.t.Context(), session.OpenRequest{
 		Tenant: d.Tenant, DeviceID: d.ID, UserID: proposer, Type: "diagnostic", Lasts: lasts, RequestID: "req-open",
 	})
 	require.NoError(b.t, err)
@@ -125,7 +125,7 @@ func (b *bench) beside(d store.Device) *bench {
 
 func (b *bench) closeSession() {
 	b.t.Helper()
-	_, err := b.sessions.Close(b.t.Context(), session.Closing{Tenant: b.device.Tenant, SessionID: b.session.ID, UserID: proposer})
+	_, err := b.sessions.Close(b.t.Context(), session.CloseRequest{Tenant: b.device.Tenant, SessionID: b.session.ID, UserID: proposer})
 	require.NoError(b.t, err)
 }
 
@@ -224,13 +224,13 @@ func limit(n int) func(*queue.ClaimRequest) {
 // brief is a lease that is over at once.
 var brief = visibleFor(time.Millisecond)
 
-func (b *bench) hold(l queue.Lease) queue.Hold {
-	return queue.Hold{Device: b.device, CommandID: l.ID, Token: l.Token, RequestID: "req-hold"}
+func (b *bench) hold(l queue.Lease) queue.ClaimRef {
+	return queue.ClaimRef{Device: b.device, CommandID: l.ID, Token: l.Token, RequestID: "req-hold"}
 }
 
-func (b *bench) finish(l queue.Lease, status queue.Status) queue.Outcome {
+func (b *bench) finish(l queue.Lease, status queue.Status) queue.RecordedResult {
 	b.t.Helper()
-	out, err := b.queue.Finish(b.t.Context(), b.hold(l), status, queue.Result{Output: "done"})
+	out, err := b.queue.SubmitResult(b.t.Context(), b.hold(l), status, queue.Result{Output: "done"})
 	require.NoError(b.t, err)
 	return out
 }

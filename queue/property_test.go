@@ -53,7 +53,7 @@ var kinds = []struct {
 	often int
 }{
 	{model.Propose, 12}, {model.Approve, 8}, {model.Reject, 2}, {model.Cancel, 5}, {model.Claim, 14}, {model.Extend, 7},
-	{model.Release, 6}, {model.Report, 7}, {model.Sweep, 8}, {model.Pass, 20}, {model.Open, 5}, {model.Close, 2},
+	{model.Release, 6}, {model.SubmitResult, 7}, {model.Sweep, 8}, {model.Elapse, 20}, {model.Open, 5}, {model.Close, 2},
 	{model.Suspend, 1}, {model.Resume, 4}, {model.Decommission, 1},
 }
 
@@ -69,15 +69,15 @@ func (w *twin) next(r *rapid.T) []model.Event {
 	s := w.model.State()
 	e := model.Event{Kind: rapid.SampledFrom(choices).Draw(r, "kind")}
 	c, found := someCommand(r, s)
-	if !found && slices.Contains([]model.Kind{model.Approve, model.Reject, model.Cancel, model.Extend, model.Release, model.Report}, e.Kind) {
+	if !found && slices.Contains([]model.Kind{model.Approve, model.Reject, model.Cancel, model.Extend, model.Release, model.SubmitResult}, e.Kind) {
 		e.Kind = model.Propose
 	}
 	if e.Kind == model.Decommission && rapid.IntRange(0, 3).Draw(r, "for good") < 3 {
-		e.Kind = model.Pass // not much happens afterwards
+		e.Kind = model.Elapse // not much happens afterwards
 	}
 	if c.Status == model.Claimed && rapid.IntRange(0, 15).Draw(r, "long work") == 15 {
 		longer := model.Event{Kind: model.Extend, Command: c.ID, Token: c.Token, Span: 11 * model.Hour}
-		return []model.Event{longer, {Kind: model.Pass, Span: 5 * model.Hour}, longer}
+		return []model.Event{longer, {Kind: model.Elapse, Span: 5 * model.Hour}, longer}
 	}
 	switch e.Kind {
 	case model.Propose:
@@ -92,10 +92,10 @@ func (w *twin) next(r *rapid.T) []model.Event {
 		e.Command = c.ID
 	case model.Claim:
 		e.Limit, e.Span, e.Key = rapid.IntRange(1, 4).Draw(r, "limit"), leaseSpan(r), rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(r, "key")
-	case model.Extend, model.Release, model.Report:
+	case model.Extend, model.Release, model.SubmitResult:
 		e.Command, e.Token = c.ID, someToken(r, s, c)
 		w.complete(r, &e)
-	case model.Pass:
+	case model.Elapse:
 		e.Span = rapid.SampledFrom([]int64{minutes, minutes, minutes, minutes, 5 * minutes, 5 * minutes, 30 * minutes, model.Hour, 5 * model.Hour, 11 * model.Hour, 25 * model.Hour}).Draw(r, "span")
 		if s.Now+e.Span > 25*24*model.Hour { // not into the end of the retention
 			e.Span = minutes
@@ -110,7 +110,7 @@ func (w *twin) complete(r *rapid.T, e *model.Event) {
 	switch e.Kind {
 	case model.Extend:
 		e.Span = leaseSpan(r)
-	case model.Report:
+	case model.SubmitResult:
 		e.Result = rapid.SampledFrom([]model.Status{model.Succeeded, model.Failed, model.Cancelled}).Draw(r, "result")
 		e.Content = rapid.SampledFrom([]string{"one", "two"}).Draw(r, "content")
 	}

@@ -102,9 +102,9 @@ func setDefault(d *time.Duration, value time.Duration) {
 	}
 }
 
-// Hear is told of every wake-up of the store, and wakes the claims that wait. A
+// HandleWake is told of every wake-up of the store, and wakes the claims that wait. A
 // zero wake-up says that some may have been lost: everybody looks.
-func (q *Queue) Hear(w store.Wake) {
+func (q *Queue) HandleWake(w store.Wake) {
 	switch {
 	case w == store.Wake{}:
 		q.waiters.wakeAll()

@@ -428,7 +428,7 @@ func (b *bench) someLife(ctx context.Context, commandType string) {
 		case 0:
 			_, _ = b.queue.Release(ctx, b.hold(l), "busy")
 		case 1:
-			_, _ = b.queue.Finish(ctx, b.hold(l), queue.Succeeded, queue.Result{Output: "done"})
+			_, _ = b.queue.SubmitResult(ctx, b.hold(l), queue.Succeeded, queue.Result{Output: "done"})
 		case 2:
 			_, _ = b.queue.Cancel(ctx, cancelOf(l.Command))
 		}

@@ -27,7 +27,7 @@ func neighbour(tenant string) string {
 // need not be theirs.
 func (b *bench) asks(tenant, sessionID string, device store.Device, l queue.Lease) map[string]error {
 	ctx := b.t.Context()
-	hold := queue.Hold{Device: device, CommandID: l.ID, Token: l.Token}
+	hold := queue.ClaimRef{Device: device, CommandID: l.ID, Token: l.Token}
 	errs := map[string]error{}
 	_, errs["get"] = b.queue.Get(ctx, tenant, sessionID, l.ID)
 	_, errs["decide"] = b.queue.Decide(ctx, queue.Decision{Tenant: tenant, SessionID: sessionID, CommandID: l.ID, UserID: approver, Approved: true})
@@ -36,7 +36,7 @@ func (b *bench) asks(tenant, sessionID string, device store.Device, l queue.Leas
 	_, errs["get own"] = b.queue.GetOwn(ctx, device, l.ID)
 	_, errs["extend"] = b.queue.Extend(ctx, hold, time.Minute)
 	_, errs["release"] = b.queue.Release(ctx, hold, "")
-	_, errs["result"] = b.queue.Finish(ctx, hold, queue.Succeeded, queue.Result{})
+	_, errs["result"] = b.queue.SubmitResult(ctx, hold, queue.Succeeded, queue.Result{})
 	return errs
 }
 

@@ -61,14 +61,14 @@ func newTwin(t *testing.T, s *store.Store) *twin {
 func (w *twin) act(t testing.TB, e model.Event) model.Answer {
 	ctx, span := t.Context(), time.Duration(e.Span)*time.Millisecond
 	order := device.Order{Tenant: w.device.Tenant, DeviceID: w.device.ID, UserID: proposer}
-	hold := queue.Hold{Device: w.device, CommandID: w.ids[e.Command], Token: w.tokens[e.Token]}
+	hold := queue.ClaimRef{Device: w.device, CommandID: w.ids[e.Command], Token: w.tokens[e.Token]}
 	var err error
 	switch e.Kind {
 	case model.Open:
-		opened, err := w.sessions.Open(ctx, session.Opening{Tenant: w.device.Tenant, DeviceID: w.device.ID, UserID: proposer, Type: "diagnostic", Lasts: span})
+		opened, err := w.sessions.Open(ctx, session.OpenRequest{Tenant: w.device.Tenant, DeviceID: w.device.ID, UserID: proposer, Type: "diagnostic", Lasts: span})
 		return w.made(model.Answer{}, "s", opened.ID, err)
 	case model.Close:
-		closed, err := w.sessions.Close(ctx, session.Closing{Tenant: w.device.Tenant, SessionID: w.ids[e.Session], UserID: proposer})
+		closed, err := w.sessions.Close(ctx, session.CloseRequest{Tenant: w.device.Tenant, SessionID: w.ids[e.Session], UserID: proposer})
 		return answered(model.Answer{Status: model.Status(closed.Status)}, err)
 	case model.Propose:
 		c, err := w.queue.Propose(ctx, w.proposalOf(e))
@@ -92,8 +92,8 @@ func (w *twin) act(t testing.TB, e model.Event) model.Answer {
 	case model.Release:
 		status, err := w.queue.Release(ctx, hold, "")
 		return answered(model.Answer{Status: model.Status(status)}, err)
-	case model.Report:
-		out, err := w.queue.Finish(ctx, hold, queue.Status(e.Result), queue.Result{Output: e.Content})
+	case model.SubmitResult:
+		out, err := w.queue.SubmitResult(ctx, hold, queue.Status(e.Result), queue.Result{Output: e.Content})
 		return answered(model.Answer{Status: model.Status(out.Status), Late: out.Late, Duplicate: out.Duplicate}, err)
 	case model.Suspend:
 		_, err = w.devices.Suspend(ctx, order)
@@ -101,7 +101,7 @@ func (w *twin) act(t testing.TB, e model.Event) model.Answer {
 		_, err = w.devices.Resume(ctx, order)
 	case model.Decommission:
 		err = w.devices.Decommission(ctx, order)
-	case model.Pass:
+	case model.Elapse:
 		err = w.pass(ctx, e.Span)
 	case model.Sweep:
 		err = w.sweepAll(ctx)

@@ -50,7 +50,7 @@ func (h *hall) listen(s *store.Store, q *queue.Queue) {
 	var once sync.Once
 	go s.Listen(h.t.Context(), func(w store.Wake) {
 		if !h.deaf.Load() {
-			q.Hear(w)
+			q.HandleWake(w)
 		}
 		if w.Ready {
 			h.heard.Add(1)
@@ -211,7 +211,7 @@ func TestALostConnectionToTheStoreIsNoReasonToMissACommand(t *testing.T) {
 	h := newHall(t)
 	w := h.wait(h.queue)
 	h.unheard(1, func() { h.propose(auto) })
-	h.queue.Hear(store.Wake{}) // what the store says when it is connected again
+	h.queue.HandleWake(store.Wake{}) // what the store says when it is connected again
 	require.Len(t, w.comesBack(), 1)
 }
 

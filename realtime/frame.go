@@ -134,7 +134,7 @@ type CloseCode int
 
 // Close codes, as asyncapi.yaml explains them.
 const (
-	CloseGoodbye     CloseCode = 1000
+	CloseNormal      CloseCode = 1000
 	CloseBinary      CloseCode = 1003
 	CloseNotUTF8     CloseCode = 1007
 	CloseFlood       CloseCode = 1008

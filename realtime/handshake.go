@@ -41,7 +41,7 @@ func newUpgrader() websocket.Upgrader {
 // Open upgrades a request and serves the socket from then on. An error is for the
 // caller to answer: nothing was written yet. It returns before the socket ends,
 // so that nothing of the request is kept.
-func (h *Hub) Open(w http.ResponseWriter, r *http.Request, o Opening) error {
+func (h *Hub) Open(w http.ResponseWriter, r *http.Request, o OpenRequest) error {
 	if err := checkHandshake(r); err != nil {
 		w.Header().Set(headerVersion, versionSpoken) // section 4.4
 		return err
@@ -54,7 +54,7 @@ func (h *Hub) Open(w http.ResponseWriter, r *http.Request, o Opening) error {
 	return err
 }
 
-func (h *Hub) open(w http.ResponseWriter, r *http.Request, o Opening) error {
+func (h *Hub) open(w http.ResponseWriter, r *http.Request, o OpenRequest) error {
 	s := h.newSocket(o)
 	if code := h.reserve(s); code != 0 {
 		return s.refuse(w, r, o.Header, code)

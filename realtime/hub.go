@@ -119,8 +119,8 @@ func every(ctx context.Context, interval time.Duration, f func()) {
 	}
 }
 
-// Hear is told of every wake-up of the store.
-func (h *Hub) Hear(w store.Wake) {
+// HandleWake is told of every wake-up of the store.
+func (h *Hub) HandleWake(w store.Wake) {
 	switch {
 	case w == store.Wake{}:
 		h.pokeAll()

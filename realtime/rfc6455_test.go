@@ -64,7 +64,7 @@ func newEcho(t *testing.T, limits realtime.Limits) *echo {
 		},
 	})
 	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		o := realtime.Opening{Tenant: storetest.Tenant(), User: "alice", Serve: e.serve}
+		o := realtime.OpenRequest{Tenant: storetest.Tenant(), User: "alice", Serve: e.serve}
 		if device := r.Header.Get("X-Device"); device != "" {
 			o.Tenant, o.User, o.Device = r.Header.Get("X-Tenant"), "", device
 		}

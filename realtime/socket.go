@@ -13,8 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Opening says who opens a socket, and how its frames are served.
-type Opening struct {
+// OpenRequest says who opens a socket, and how its frames are served.
+type OpenRequest struct {
 	Tenant string
 	Device string // the device's id; empty for a person
 	User   string // the person's id; empty for a device
@@ -42,7 +42,7 @@ type Opening struct {
 
 // Socket is the open socket of a device or a person.
 type Socket struct {
-	Opening
+	OpenRequest
 	hub    *Hub
 	conn   *Conn
 	opened time.Time
@@ -69,9 +69,9 @@ type Socket struct {
 // ID names the connection.
 func (s *Socket) ID() string { return s.conn.ID }
 
-func (h *Hub) newSocket(o Opening) *Socket {
+func (h *Hub) newSocket(o OpenRequest) *Socket {
 	o.Header = nil // nothing of the handshake is kept
-	s := &Socket{Opening: o, hub: h, opened: time.Now(), turn: newTurn()}
+	s := &Socket{OpenRequest: o, hub: h, opened: time.Now(), turn: newTurn()}
 	s.verified = s.opened
 	s.conn = newConn(&h.cfg.Limits)
 	s.conn.serve, s.conn.ended, s.conn.answer = s.serve, s.ended, h.problem

@@ -58,7 +58,7 @@ func TestASessionEndsOnce(t *testing.T) {
 		opened := b.open()
 		closed := b.close(opened.ID)
 		next := b.open()
-		again, err := b.sessions.Close(b.t.Context(), session.Closing{
+		again, err := b.sessions.Close(b.t.Context(), session.CloseRequest{
 			Tenant: b.device.Tenant, SessionID: opened.ID, UserID: "u3", Reason: "Again.",
 		})
 		require.NoError(b.t, err)
@@ -101,7 +101,7 @@ func TestAnotherTenantsSessionAnswersAsAMissingOne(t *testing.T) {
 			_, err := b.sessions.Get(b.t.Context(), b.device.Tenant, id)
 			require.Equal(b.t, fieldgate.CodeSessionNotFound, fieldgate.CodeOf(err), name)
 			answers[err] = true
-			_, err = b.sessions.Close(b.t.Context(), session.Closing{Tenant: b.device.Tenant, SessionID: id, UserID: "u1"})
+			_, err = b.sessions.Close(b.t.Context(), session.CloseRequest{Tenant: b.device.Tenant, SessionID: id, UserID: "u1"})
 			answers[err] = true
 			_, _, err = b.sessions.Events(b.t.Context(), b.device.Tenant, id, time.Time{}, store.Page{Limit: 10})
 			answers[err] = true

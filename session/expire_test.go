@@ -36,7 +36,7 @@ func (b *bench) dueAt(id string) time.Time {
 func TestASessionIsOverWhenItsTimeIsWhetherOrNotASweeperLives(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
-		opened := b.open(func(o *session.Opening) { o.Lasts = 100 * time.Millisecond })
+		opened := b.open(func(o *session.OpenRequest) { o.Lasts = 100 * time.Millisecond })
 		require.Equal(b.t, opened.ExpiresAt, b.dueAt(opened.ID))
 		require.Eventually(b.t, func() bool { return b.get(opened.ID).Status == session.Expired }, 5*time.Second, 5*time.Millisecond)
 		unswept := b.get(opened.ID)

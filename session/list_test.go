@@ -76,7 +76,7 @@ func TestSessionsAreChosenByDeviceAndStatus(t *testing.T) {
 		expired := b.open()
 		b.expire(expired.ID)
 		active := b.open()
-		elsewhere := b.open(func(o *session.Opening) { o.DeviceID = other.ID })
+		elsewhere := b.open(func(o *session.OpenRequest) { o.DeviceID = other.ID })
 
 		for name, one := range map[string]struct {
 			filter session.Filter

@@ -67,14 +67,14 @@ func (b *bench) do(f func(ctx context.Context, c store.Client) error) {
 	require.NoError(b.t, b.store.Do(b.t.Context(), "test", f))
 }
 
-func (b *bench) opening() session.Opening {
-	return session.Opening{
+func (b *bench) opening() session.OpenRequest {
+	return session.OpenRequest{
 		Tenant: b.device.Tenant, DeviceID: b.device.ID, UserID: "u1", RequestID: "r-open",
 		Type: "diagnostic", Description: "It is slow.", Lasts: time.Hour,
 	}
 }
 
-func (b *bench) open(change ...func(*session.Opening)) session.Session {
+func (b *bench) open(change ...func(*session.OpenRequest)) session.Session {
 	b.t.Helper()
 	o := b.opening()
 	for _, f := range change {
@@ -87,7 +87,7 @@ func (b *bench) open(change ...func(*session.Opening)) session.Session {
 
 func (b *bench) close(id string) session.Session {
 	b.t.Helper()
-	s, err := b.sessions.Close(b.t.Context(), session.Closing{
+	s, err := b.sessions.Close(b.t.Context(), session.CloseRequest{
 		Tenant: b.device.Tenant, SessionID: id, UserID: "u2", RequestID: "r-close", Reason: "Done.",
 	})
 	require.NoError(b.t, err)
@@ -142,8 +142,8 @@ func (b *bench) claim() queue.Lease {
 
 func (b *bench) finish(l queue.Lease) {
 	b.t.Helper()
-	hold := queue.Hold{Device: b.device, CommandID: l.ID, Token: l.Token, RequestID: "r-result"}
-	_, err := b.queue.Finish(b.t.Context(), hold, queue.Succeeded, queue.Result{Output: "pong"})
+	hold := queue.ClaimRef{Device: b.device, CommandID: l.ID, Token: l.Token, RequestID: "r-result"}
+	_, err := b.queue.SubmitResult(b.t.Context(), hold, queue.Succeeded, queue.Result{Output: "pong"})
 	require.NoError(b.t, err)
 }
 

@@ -35,10 +35,10 @@ func TestWhatPeopleWriteIsKeptAsItIs(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		const text = "a \"quoted\" ': {{}} \\ \n\t\x00 line, ünïcode 🔧"
-		opened := b.open(func(o *session.Opening) { o.Description, o.IdempotencyKey = text, "key" })
+		opened := b.open(func(o *session.OpenRequest) { o.Description, o.IdempotencyKey = text, "key" })
 		require.Equal(b.t, text, opened.Description)
 		require.Equal(b.t, text, b.get(opened.ID).Description)
-		again := b.open(func(o *session.Opening) { o.Description, o.IdempotencyKey = text, "key" })
+		again := b.open(func(o *session.OpenRequest) { o.Description, o.IdempotencyKey = text, "key" })
 		require.Equal(b.t, opened, again)
 	})
 }
@@ -54,7 +54,7 @@ func TestADeviceHasOneActiveSession(t *testing.T) {
 		require.Equal(b.t, first.ID, refusal.SessionID)
 
 		other := b.newDevice(b.device.Tenant)
-		b.open(func(o *session.Opening) { o.DeviceID = other.ID })
+		b.open(func(o *session.OpenRequest) { o.DeviceID = other.ID })
 		b.close(first.ID)
 		require.NotEqual(b.t, first.ID, b.open().ID)
 	})
@@ -136,7 +136,7 @@ func neighbour(tenant string) string {
 func TestAnOpeningMayBeSentAgain(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
-		withKey := func(o *session.Opening) { o.IdempotencyKey = "key-1" }
+		withKey := func(o *session.OpenRequest) { o.IdempotencyKey = "key-1" }
 		first := b.open(withKey)
 		require.Equal(b.t, first, b.open(withKey))
 		require.Equal(b.t, []string{"session.opened"}, typesOf(b.events(first.ID)))
@@ -150,13 +150,13 @@ func TestAnOpeningMayBeSentAgain(t *testing.T) {
 func TestAKeyBelongsToOneRequestOfOneTenant(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
-		withKey := func(o *session.Opening) { o.IdempotencyKey = "key-1" }
+		withKey := func(o *session.OpenRequest) { o.IdempotencyKey = "key-1" }
 		first := b.open(withKey)
-		for name, change := range map[string]func(*session.Opening){
-			"device":      func(o *session.Opening) { o.DeviceID = b.newDevice(b.device.Tenant).ID },
-			"type":        func(o *session.Opening) { o.Type = "remediation" },
-			"description": func(o *session.Opening) { o.Description += "!" },
-			"length":      func(o *session.Opening) { o.Lasts++ },
+		for name, change := range map[string]func(*session.OpenRequest){
+			"device":      func(o *session.OpenRequest) { o.DeviceID = b.newDevice(b.device.Tenant).ID },
+			"type":        func(o *session.OpenRequest) { o.Type = "remediation" },
+			"description": func(o *session.OpenRequest) { o.Description += "!" },
+			"length":      func(o *session.OpenRequest) { o.Lasts++ },
 		} {
 			o := b.opening()
 			withKey(&o)

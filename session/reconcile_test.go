@@ -170,7 +170,7 @@ func TestAnotherDevicesSessionIsNotTouched(t *testing.T) {
 	t.Parallel()
 	eachWatched(t, func(w *watched) {
 		other := w.newDevice(w.device.Tenant)
-		theirs := w.open(func(o *session.Opening) { o.DeviceID = other.ID }).ID
+		theirs := w.open(func(o *session.OpenRequest) { o.DeviceID = other.ID }).ID
 		w.alter(func(ctx context.Context, c redis.Pipeliner) {
 			c.HSet(ctx, w.device.RecordKey(), "session", theirs, "session_until", 1)
 		})
@@ -195,7 +195,7 @@ func TestNothingIsFoundOfSessionsUnderLoad(t *testing.T) {
 			load.Go(func() {
 				for ctx.Err() == nil {
 					if s, err := w.sessions.Open(ctx, w.opening()); err == nil {
-						_, _ = w.sessions.Close(ctx, session.Closing{Tenant: w.device.Tenant, SessionID: s.ID, UserID: "u2"})
+						_, _ = w.sessions.Close(ctx, session.CloseRequest{Tenant: w.device.Tenant, SessionID: s.ID, UserID: "u2"})
 					}
 				}
 			})

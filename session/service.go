@@ -55,8 +55,8 @@ func New(cfg Config) *Service {
 	return &Service{store: cfg.Store, retention: cfg.Retention, log: cfg.Logger}
 }
 
-// Opening asks for a session.
-type Opening struct {
+// OpenRequest asks for a session.
+type OpenRequest struct {
 	Tenant         string
 	DeviceID       string
 	UserID         string
@@ -69,7 +69,7 @@ type Opening struct {
 
 // Open opens a session. Refusals: device_not_found, device_not_active,
 // session_active (with its id), idempotency_key_reused.
-func (s *Service) Open(ctx context.Context, o Opening) (Session, error) {
+func (s *Service) Open(ctx context.Context, o OpenRequest) (Session, error) {
 	if !store.OwnsID(o.Tenant, store.KindDevice, o.DeviceID) {
 		return Session{}, errDeviceNotFound
 	}
@@ -90,7 +90,7 @@ func (s *Service) Open(ctx context.Context, o Opening) (Session, error) {
 	return decode(reply.String(2), reply.Map(3), time.Time{}), nil
 }
 
-func (s *Service) open(ctx context.Context, o Opening, scope store.Scope) (store.Reply, error) {
+func (s *Service) open(ctx context.Context, o OpenRequest, scope store.Scope) (store.Reply, error) {
 	id := store.NewID(store.KindSession, store.PartitionOf(o.Tenant))
 	keys := append(recordKeys(scope.Device, id), store.PartitionOf(o.Tenant).TenantsKey())
 	keys = append(keys, store.IdempotencyKeys(o.Tenant, o.IdempotencyKey)...)
@@ -99,8 +99,8 @@ func (s *Service) open(ctx context.Context, o Opening, scope store.Scope) (store
 		scope.Args(id, o.Type, o.Description, o.Lasts.Milliseconds(), mark, memory.Milliseconds())...)
 }
 
-// Closing asks for the end of a session.
-type Closing struct {
+// CloseRequest asks for the end of a session.
+type CloseRequest struct {
 	Tenant    string
 	SessionID string
 	UserID    string
@@ -110,7 +110,7 @@ type Closing struct {
 
 // Close ends a session with all that waits in it. Closing one that has ended
 // answers how it ended. Refusal: session_not_found.
-func (s *Service) Close(ctx context.Context, c Closing) (Session, error) {
+func (s *Service) Close(ctx context.Context, c CloseRequest) (Session, error) {
 	found, err := s.Get(ctx, c.Tenant, c.SessionID)
 	if err != nil {
 		return Session{}, err

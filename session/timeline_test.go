@@ -192,7 +192,7 @@ func TestSessionsLiveOnAClusterToo(t *testing.T) {
 	s := storetest.Connect(t, store.Config{URL: storetest.StartCluster(t, 3).URL(), AutoPipeline: true})
 	for range 10 {
 		b := newBench(t, s)
-		opened := b.open(func(o *session.Opening) { o.IdempotencyKey = "key-1" })
+		opened := b.open(func(o *session.OpenRequest) { o.IdempotencyKey = "key-1" })
 		b.propose(opened.ID, "diagnostic.ping")
 		lease := b.claim()
 		waiting := b.propose(opened.ID, "diagnostic.ping")

@@ -12,7 +12,7 @@ type CloseCode int
 // The close codes of the contract. A socket of this package acts on them by itself: only
 // those that end it for good come out of it, in a [CloseError].
 const (
-	CloseGoodbye    CloseCode = 1000 // said goodbye
+	CloseNormal     CloseCode = 1000 // said goodbye
 	CloseBinary     CloseCode = 1003 // a binary frame: ends the socket
 	CloseNotUTF8    CloseCode = 1007 // text that is not UTF-8: ends the socket
 	CloseFlood      CloseCode = 1008 // too many messages

@@ -15,7 +15,7 @@ const (
 // all, so that even a dump of zeros, of six bytes each, leaves room for the rest.
 const maxEncoded = 768 << 10
 
-// Fit cuts the texts of a result as [DeviceClient.Submit] does, for who keeps results until
+// Fit cuts the texts of a result as [DeviceClient.SubmitResult] does, for who keeps results until
 // they can be sent: a longer one need not be kept.
 func Fit(outcome ResultRequest) ResultRequest {
 	outcome.Output = cut(outcome.Output, MaxOutput)

@@ -22,7 +22,7 @@ func submitted(t *testing.T, outcome fieldgate.ResultRequest) (arrived fieldgate
 		_ = json.Unmarshal([]byte(body), &arrived)
 		answer(w, http.StatusOK, fieldgate.RecordedResult{})
 	})
-	_, err := gateway.DeviceWithToken(fieldgate.Bearer("token")).Submit(t.Context(), commandID, outcome)
+	_, err := gateway.DeviceWithToken(fieldgate.Bearer("token")).SubmitResult(t.Context(), commandID, outcome)
 	require.NoError(t, err)
 	return arrived, size
 }

@@ -55,14 +55,14 @@ func (d *DeviceClient) Release(ctx context.Context, commandID string, release Re
 	return result[ReleasedCommand](d.api.ReleaseCommand(ctx, commandID, release))
 }
 
-// Submit reports what came of a command. Repeat it until it succeeds or is refused
+// SubmitResult reports what came of a command. Repeat it until it succeeds or is refused
 // with another status than 401, 429 and 5xx: the same result with the same claim
 // token is stored once, and the repetition is marked as a duplicate. A result that is
 // too late is recorded too, unless a newer claim exists ([CodeClaimSuperseded]).
 //
 // Output beyond MaxOutput and an Error beyond MaxError are cut, with a last line that
 // says so, and so is Output that is too large as JSON. Data is sent as it is.
-func (d *DeviceClient) Submit(ctx context.Context, commandID string, outcome ResultRequest) (RecordedResult, error) {
+func (d *DeviceClient) SubmitResult(ctx context.Context, commandID string, outcome ResultRequest) (RecordedResult, error) {
 	outcome = Fit(outcome)
 	return result[RecordedResult](d.api.SubmitResult(ctx, commandID, outcome))
 }

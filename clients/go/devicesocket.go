@@ -130,16 +130,16 @@ type releaseFrame struct {
 	ReleaseRequest
 }
 
-// Submit is [DeviceClient.Submit] over the socket, or over HTTP if the result is too
+// SubmitResult is [DeviceClient.SubmitResult] over the socket, or over HTTP if the result is too
 // large for a frame.
-func (s *DeviceSocket) Submit(ctx context.Context, commandID string, outcome ResultRequest) (RecordedResult, error) {
+func (s *DeviceSocket) SubmitResult(ctx context.Context, commandID string, outcome ResultRequest) (RecordedResult, error) {
 	outcome = Fit(outcome)
 	recorded, err := hold[RecordedResult](ctx, s, "result", struct {
 		CommandID string `json:"commandId"`
 		ResultRequest
 	}{commandID, outcome})
 	if errors.Is(err, errFrameTooLarge) {
-		return s.device.Submit(ctx, commandID, outcome)
+		return s.device.SubmitResult(ctx, commandID, outcome)
 	}
 	return recorded, err
 }

@@ -21,11 +21,11 @@ func TestWhatWouldCostTheSocketIsNotSent(t *testing.T) {
 	sent, _ := overSocket(t, `{}`, func(ctx context.Context, s *fieldgate.DeviceSocket) (any, error) {
 		_, err := s.Heartbeat(ctx, fieldgate.HeartbeatRequest{FirmwareVersion: strings.Repeat("1", 64<<10)})
 		require.ErrorContains(t, err, "too large for a frame")
-		_, err = s.Submit(ctx, commandID, fieldgate.ResultRequest{Data: json.RawMessage("\"\xff\"")})
+		_, err = s.SubmitResult(ctx, commandID, fieldgate.ResultRequest{Data: json.RawMessage("\"\xff\"")})
 		require.ErrorContains(t, err, "not UTF-8")
-		_, err = s.Submit(ctx, commandID, fieldgate.ResultRequest{Data: json.RawMessage("{")})
+		_, err = s.SubmitResult(ctx, commandID, fieldgate.ResultRequest{Data: json.RawMessage("{")})
 		require.ErrorContains(t, err, "writing a frame")
-		return s.Submit(ctx, commandID, fieldgate.ResultRequest{Output: "\xff"})
+		return s.SubmitResult(ctx, commandID, fieldgate.ResultRequest{Output: "\xff"})
 	})
 	require.Equal(t, "result", sent.Type)
 }
@@ -44,11 +44,11 @@ func TestACallWhoseConnectionBreaksMayOrMayNotHaveBeenDone(t *testing.T) {
 	}}
 	socket := device(t, serve(t, station.ServeHTTP), fieldgate.DeviceSocketConfig{})
 	outcome := fieldgate.ResultRequest{ClaimToken: claimToken, Status: fieldgate.ResultStatusSucceeded}
-	_, err := socket.Submit(t.Context(), commandID, outcome)
+	_, err := socket.SubmitResult(t.Context(), commandID, outcome)
 	require.ErrorIs(t, err, fieldgate.ErrInterrupted)
 	require.ErrorContains(t, err, "it may or may not have been done: fieldgate: the connection broke")
 
-	recorded, err := socket.Submit(t.Context(), commandID, outcome)
+	recorded, err := socket.SubmitResult(t.Context(), commandID, outcome)
 	require.NoError(t, err, "a result can be repeated")
 	require.True(t, recorded.Duplicate)
 	require.Equal(t, stored.list()[0], stored.list()[1])

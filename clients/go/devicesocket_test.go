@@ -70,9 +70,9 @@ func TestWhatADeviceDoesOverASocket(t *testing.T) {
 			`{"commandId":"` + commandID + `","status":"queued"}`,
 			fieldgate.ReleasedCommand{CommandID: commandID, Status: fieldgate.CommandStatusQueued},
 		},
-		"Submit": {
+		"SubmitResult": {
 			func(ctx context.Context, s *fieldgate.DeviceSocket) (any, error) {
-				return s.Submit(ctx, commandID, fieldgate.ResultRequest{
+				return s.SubmitResult(ctx, commandID, fieldgate.ResultRequest{
 					ClaimToken: claimToken, Status: fieldgate.ResultStatusFailed, Error: "no <answer>", Data: json.RawMessage(`{"pid":4711}`),
 				})
 			},
@@ -238,7 +238,7 @@ func TestAResultThatIsTooLargeForAFrameGoesOverHTTP(t *testing.T) {
 		},
 	}
 	socket := device(t, serve(t, station.ServeHTTP), fieldgate.DeviceSocketConfig{})
-	recorded, err := socket.Submit(t.Context(), commandID, fieldgate.ResultRequest{Output: strings.Repeat("x", fieldgate.MaxOutput+1)})
+	recorded, err := socket.SubmitResult(t.Context(), commandID, fieldgate.ResultRequest{Output: strings.Repeat("x", fieldgate.MaxOutput+1)})
 	require.NoError(t, err)
 	require.Equal(t, commandID, recorded.CommandID)
 	require.Contains(t, (<-arrived).Output, "[cut, 262145 characters in all]")
@@ -268,7 +268,7 @@ func TestAResultThatFitsNeverExceedsTheFrame(t *testing.T) {
 	socket := device(t, serve(t, station.ServeHTTP), fieldgate.DeviceSocketConfig{})
 	submit := func(length int) int {
 		id := strings.Repeat("i", 128)
-		_, err := socket.Submit(fieldgate.ContextWithRequestID(t.Context(), id), commandID, fieldgate.ResultRequest{
+		_, err := socket.SubmitResult(fieldgate.ContextWithRequestID(t.Context(), id), commandID, fieldgate.ResultRequest{
 			ClaimToken: claimToken, Output: strings.Repeat("<", length/6),
 		})
 		require.NoError(t, err)

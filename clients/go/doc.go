@@ -23,7 +23,7 @@
 // is up to the caller, who knows what is at stake. Safe to repeat are:
 //
 //   - everything that reads;
-//   - Heartbeat, Extend, Release, Submit, Update, Suspend, Resume, RevokeLogins,
+//   - Heartbeat, Extend, Release, SubmitResult, Update, Suspend, Resume, RevokeLogins,
 //     Decommission, CloseSession, Cancel, Decide: a repetition changes nothing more.
 //     After a lost answer it may be refused with what has happened meanwhile, such as
 //     [CodeCommandFinished], and its [APIError].Command tells the state;

@@ -37,7 +37,7 @@ func Example_device() {
 	}
 	for _, command := range commands {
 		fmt.Println("working on", command.Type, string(command.Parameters))
-		recorded, err := device.Submit(ctx, command.ID, fieldgate.ResultRequest{
+		recorded, err := device.SubmitResult(ctx, command.ID, fieldgate.ResultRequest{
 			ClaimToken: command.ClaimToken,
 			Status:     fieldgate.ResultStatusSucceeded,
 			Output:     "telemetry restarted",
@@ -138,9 +138,9 @@ func ExampleDeviceClient_Connect() {
 	for _, command := range commands {
 		fmt.Println("working on", command.Type)
 		outcome := fieldgate.ResultRequest{ClaimToken: command.ClaimToken, Status: fieldgate.ResultStatusSucceeded}
-		recorded, err := socket.Submit(ctx, command.ID, outcome)
+		recorded, err := socket.SubmitResult(ctx, command.ID, outcome)
 		for errors.Is(err, fieldgate.ErrInterrupted) {
-			recorded, err = socket.Submit(ctx, command.ID, outcome)
+			recorded, err = socket.SubmitResult(ctx, command.ID, outcome)
 		}
 		if err != nil {
 			log.Fatal(err)

@@ -14,7 +14,7 @@ import (
 
 // ErrInterrupted is the error of a call over a socket whose connection broke between the
 // request and the answer: what was asked for may have been done, or not. Heartbeat, Extend,
-// Release and Submit can simply be repeated, and Claim with the same WithIdempotencyKey;
+// Release and SubmitResult can simply be repeated, and Claim with the same WithIdempotencyKey;
 // without one, the commands of a Claim stay hidden until their leases run out.
 var ErrInterrupted = errors.New("fieldgate: the connection broke before the answer came: it may or may not have been done")
 
@@ -318,7 +318,7 @@ func (l *link) goodbye() {
 		return
 	default:
 	}
-	text := websocket.FormatCloseMessage(int(CloseGoodbye), "")
+	text := websocket.FormatCloseMessage(int(CloseNormal), "")
 	_ = l.ws.WriteControl(websocket.CloseMessage, text, time.Now().Add(goodbyeWithin))
 	select {
 	case <-l.over:

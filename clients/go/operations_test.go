@@ -147,9 +147,9 @@ func TestWhatADeviceDoes(t *testing.T) {
 				`{"commandId":"` + commandID + `","status":"queued"}`,
 				fieldgate.ReleasedCommand{CommandID: commandID, Status: fieldgate.CommandStatusQueued},
 			},
-			"Submit": {
+			"SubmitResult": {
 				func(ctx context.Context) (any, error) {
-					return device.Submit(ctx, commandID, fieldgate.ResultRequest{
+					return device.SubmitResult(ctx, commandID, fieldgate.ResultRequest{
 						ClaimToken: claimToken, Status: fieldgate.ResultStatusFailed, Error: "no answer", Data: json.RawMessage(`{"pid":4711}`),
 					})
 				},

@@ -17,7 +17,7 @@ func TestWhatEachCloseCodeLeadsTo(t *testing.T) {
 	t.Parallel()
 	const back, end = "it comes back", "it ends"
 	for code, want := range map[fieldgate.CloseCode]string{
-		fieldgate.CloseGoodbye:    back, // nobody here asked for it
+		fieldgate.CloseNormal:     back, // nobody here asked for it
 		1001:                      back,
 		fieldgate.CloseBinary:     end,
 		fieldgate.CloseNotUTF8:    end,

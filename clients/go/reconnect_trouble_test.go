@@ -149,7 +149,7 @@ func TestAGatewayThatReadsNothingIsGone(t *testing.T) {
 		socket := device(t, bubble(t, station), fieldgate.DeviceSocketConfig{})
 		large := fieldgate.ResultRequest{Output: strings.Repeat("x", 60_000)}
 		start := time.Now()
-		for _, err := range together(4, func() error { _, err := socket.Submit(t.Context(), commandID, large); return err }) {
+		for _, err := range together(4, func() error { _, err := socket.SubmitResult(t.Context(), commandID, large); return err }) {
 			require.ErrorIs(t, err, fieldgate.ErrInterrupted)
 			require.ErrorContains(t, err, "writing a frame")
 		}
@@ -255,7 +255,7 @@ func TestClosingSaysGoodbye(t *testing.T) {
 			beat(t, socket)
 			end(socket, cancel)
 			<-socket.Done()
-			require.Equal(t, int(fieldgate.CloseGoodbye), <-codes)
+			require.Equal(t, int(fieldgate.CloseNormal), <-codes)
 			require.Equal(t, 1, station.count())
 			require.True(t, errors.Is(socket.Err(), fieldgate.ErrSocketClosed) || errors.Is(socket.Err(), context.Canceled))
 			_, err := socket.Heartbeat(t.Context(), ok)

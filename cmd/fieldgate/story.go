@@ -191,7 +191,7 @@ func (s *story) work(c client.ClaimedCommand) error {
 	if err != nil {
 		outcome.Status, outcome.Error = client.ResultStatusFailed, err.Error()
 	}
-	recorded, err := s.device.Submit(s.ctx, c.ID, outcome)
+	recorded, err := s.device.SubmitResult(s.ctx, c.ID, outcome)
 	if err != nil {
 		return fmt.Errorf("reporting: %w", err)
 	}

@@ -103,7 +103,7 @@ func (d *device) extend(roll dice, got client.ClaimedCommand) {
 // guess reports under a token that was never one of the command.
 func (d *device) guess(roll dice, got client.ClaimedCommand) {
 	known, err := d.insist(roll, d.name, "guesses "+got.ID, func(ctx context.Context) error {
-		_, err := d.Submit(ctx, got.ID, client.ResultRequest{ClaimToken: nonce(), Status: client.ResultStatusFailed})
+		_, err := d.SubmitResult(ctx, got.ID, client.ResultRequest{ClaimToken: nonce(), Status: client.ResultStatusFailed})
 		return err
 	}, client.CodeInvalidClaimToken)
 	if known && err == nil {
@@ -133,7 +133,7 @@ func (d *device) report(roll dice, got client.ClaimedCommand) {
 func (d *device) submit(roll dice, id string, result client.ResultRequest) bool {
 	var recorded client.RecordedResult
 	known, err := d.insist(roll, d.name, "reports "+id, func(ctx context.Context) (err error) {
-		recorded, err = d.Submit(ctx, id, result)
+		recorded, err = d.SubmitResult(ctx, id, result)
 		return err
 	}, standing...)
 	if !known || err != nil {

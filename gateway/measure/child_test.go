@@ -135,8 +135,8 @@ func (f floor) claim(r *http.Request, _ struct{}) (claimed, error) {
 }
 
 func (f floor) finish(r *http.Request, sent result) (struct{}, error) {
-	_, err := f.queue.Finish(r.Context(),
-		queue.Hold{Device: deviceOf(r), CommandID: r.PathValue("command"), Token: sent.ClaimToken, RequestID: "r"},
+	_, err := f.queue.SubmitResult(r.Context(),
+		queue.ClaimRef{Device: deviceOf(r), CommandID: r.PathValue("command"), Token: sent.ClaimToken, RequestID: "r"},
 		queue.Succeeded, queue.Result{Output: sent.Output})
 	return struct{}{}, err
 }

@@ -79,7 +79,7 @@ func (f *fleet) grow(ready int) memory {
 		if err != nil {
 			return err
 		}
-		sessions[i], err = f.sessions.Open(f.t.Context(), session.Opening{
+		sessions[i], err = f.sessions.Open(f.t.Context(), session.OpenRequest{
 			Tenant: d.Tenant, DeviceID: d.ID, UserID: "alice", Type: "diagnostic", Lasts: time.Hour, RequestID: "r",
 		})
 		f.mu.Lock()
@@ -155,8 +155,8 @@ type held struct {
 	lease  queue.Lease
 }
 
-func (h held) hold() queue.Hold {
-	return queue.Hold{Device: h.device, CommandID: h.lease.ID, Token: h.lease.Token, RequestID: "r"}
+func (h held) hold() queue.ClaimRef {
+	return queue.ClaimRef{Device: h.device, CommandID: h.lease.ID, Token: h.lease.Token, RequestID: "r"}
 }
 
 func (f *fleet) take(d store.Device, visibility time.Duration) held {

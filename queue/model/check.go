@@ -126,7 +126,7 @@ func finishedIsFinal(s Step, before, after Command) bool {
 		return after.Claims == before.Claims || !before.Status.Final()
 	}
 	timeDid := before.Status == TimedOut || before.Status == Expired || before.Status == Cancelled && before.Cancel
-	return timeDid && before.Result == "" && after.Result != "" && s.Event.Kind == Report && s.Event.Token == before.Token
+	return timeDid && before.Result == "" && after.Result != "" && s.Event.Kind == SubmitResult && s.Event.Token == before.Token
 }
 
 func oneResult(_ Step, before, after Command) bool {

@@ -21,7 +21,7 @@ func life() *model.Model {
 	}
 	m.Apply(model.Event{Kind: model.Claim, Limit: 2, Span: 1000})
 	m.Apply(model.Event{Kind: model.Cancel, Command: "c1"})
-	m.Apply(model.Event{Kind: model.Report, Command: "c5", Token: "c5#1", Result: model.Succeeded, Content: "done"})
+	m.Apply(model.Event{Kind: model.SubmitResult, Command: "c5", Token: "c5#1", Result: model.Succeeded, Content: "done"})
 	return m
 }
 
@@ -86,9 +86,9 @@ func TestABrokenPromiseIsNoticed(t *testing.T) {
 func TestALateResultCorrectsWhatTimeHadNoted(t *testing.T) {
 	t.Parallel()
 	m := life()
-	m.Apply(model.Event{Kind: model.Pass, Span: 1000})
+	m.Apply(model.Event{Kind: model.Elapse, Span: 1000})
 	before := m.State()
-	e := model.Event{Kind: model.Report, Command: "c1", Token: "c1#1", Result: model.Failed, Content: "late"}
+	e := model.Event{Kind: model.SubmitResult, Command: "c1", Token: "c1#1", Result: model.Failed, Content: "late"}
 	answer := m.Apply(e)
 	require.Equal(t, model.Answer{Code: "ok", Status: model.Failed, Late: true}, answer)
 	require.Empty(t, model.Broken(model.Step{Before: before, After: m.State(), Event: e, Answer: answer}))

@@ -20,12 +20,12 @@ const (
 	Claim        Kind = "claim"        // Limit, Span (of the leases), Key
 	Extend       Kind = "extend"       // Command, Token, Span
 	Release      Kind = "release"      // Command, Token
-	Report       Kind = "report"       // Command, Token, Result, Content
+	SubmitResult Kind = "report"       // Command, Token, Result, Content
 	Suspend      Kind = "suspend"      //
 	Resume       Kind = "resume"       //
 	Decommission Kind = "decommission" //
 	Sweep        Kind = "sweep"        // whatever is due is settled
-	Pass         Kind = "pass"         // Span: time passes, and nothing looks
+	Elapse       Kind = "pass"         // Span: time passes, and nothing looks
 )
 
 // Event is one thing that happens. Its kind says which fields it uses.
@@ -100,8 +100,8 @@ func (m *Model) State() State {
 func (m *Model) Apply(e Event) Answer {
 	apply := map[Kind]func(Event) Answer{
 		Open: m.open, Close: m.close, Propose: m.propose, Approve: m.decide, Reject: m.decide, Cancel: m.cancel,
-		Claim: m.claim, Extend: m.extend, Release: m.release, Report: m.report,
-		Suspend: m.suspend, Resume: m.resume, Decommission: m.decommission, Sweep: m.sweep, Pass: m.pass,
+		Claim: m.claim, Extend: m.extend, Release: m.release, SubmitResult: m.report,
+		Suspend: m.suspend, Resume: m.resume, Decommission: m.decommission, Sweep: m.sweep, Elapse: m.pass,
 	}[e.Kind]
 	if apply == nil {
 		panic(fmt.Sprintf("the model knows no event %q", e.Kind))

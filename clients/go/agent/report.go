@@ -26,7 +26,7 @@ func (s *shift) report(life context.Context, id string) {
 func (s *shift) submit(life context.Context, id string, outcome fieldgate.ResultRequest) {
 	var recorded fieldgate.RecordedResult
 	err := s.insist(life, "reporting", func(way calls) (err error) {
-		recorded, err = way.Submit(life, id, outcome)
+		recorded, err = way.SubmitResult(life, id, outcome)
 		return err
 	})
 	switch code := fieldgate.CodeOf(err); {

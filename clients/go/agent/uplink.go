@@ -15,7 +15,7 @@ type calls interface {
 	Claim(context.Context, fieldgate.ClaimRequest, ...fieldgate.CallOption) ([]Command, error)
 	Extend(context.Context, string, fieldgate.ExtendRequest) (fieldgate.Lease, error)
 	Release(context.Context, string, fieldgate.ReleaseRequest) (fieldgate.ReleasedCommand, error)
-	Submit(context.Context, string, fieldgate.ResultRequest) (fieldgate.RecordedResult, error)
+	SubmitResult(context.Context, string, fieldgate.ResultRequest) (fieldgate.RecordedResult, error)
 	Heartbeat(context.Context, fieldgate.HeartbeatRequest) (fieldgate.HeartbeatReply, error)
 }
 

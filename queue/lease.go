@@ -9,8 +9,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Hold is a device's claim on a command, as the device tells it.
-type Hold struct {
+// ClaimRef is a device's claim on a command, as the device tells it.
+type ClaimRef struct {
 	Device    store.Device
 	CommandID string
 	Token     string
@@ -27,7 +27,7 @@ type Extension struct {
 // Extend makes the lease last for a time from now, at most until 12 h after the
 // first claim. Refusals: command_not_found, invalid_claim_token,
 // claim_superseded, claim_expired, command_finished.
-func (q *Queue) Extend(ctx context.Context, h Hold, by time.Duration) (Extension, error) {
+func (q *Queue) Extend(ctx context.Context, h ClaimRef, by time.Duration) (Extension, error) {
 	reply, s, err := q.write(ctx, extendScript, h, h.Device.Keys(), by.Milliseconds())
 	if err != nil {
 		return Extension{}, err
@@ -41,44 +41,44 @@ func (q *Queue) Extend(ctx context.Context, h Hold, by time.Duration) (Extension
 
 // Release gives the command back; the attempt does not count. Refusals as those
 // of Extend.
-func (q *Queue) Release(ctx context.Context, h Hold, reason string) (Status, error) {
+func (q *Queue) Release(ctx context.Context, h ClaimRef, reason string) (Status, error) {
 	_, s, err := q.write(ctx, releaseScript, h, h.Device.Keys(), reason)
 	return s.Status, err
 }
 
-// Outcome is what the queue made of a result.
-type Outcome struct {
+// RecordedResult is what the queue made of a result.
+type RecordedResult struct {
 	Status    Status
 	Late      bool // the lease had ended
 	Duplicate bool // the same result was there already
 }
 
-// Finish records what became of the command: Succeeded, Failed or Cancelled.
+// SubmitResult records what became of the command: Succeeded, Failed or Cancelled.
 // The same result may be sent again. Refusals: command_not_found,
 // invalid_claim_token, claim_superseded, command_finished. Any other status is a
 // mistake of the caller.
-func (q *Queue) Finish(ctx context.Context, h Hold, status Status, r Result) (Outcome, error) {
+func (q *Queue) SubmitResult(ctx context.Context, h ClaimRef, status Status, r Result) (RecordedResult, error) {
 	if status != Succeeded && status != Failed && status != Cancelled {
-		return Outcome{}, fmt.Errorf("a device cannot report %q", status)
+		return RecordedResult{}, fmt.Errorf("a device cannot report %q", status)
 	}
 	content, err := json.Marshal(r)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("writing a result: %w", err)
+		return RecordedResult{}, fmt.Errorf("writing a result: %w", err)
 	}
 	mark, err := fingerprint(string(status), string(content))
 	if err != nil {
-		return Outcome{}, err
+		return RecordedResult{}, err
 	}
 	keys := append(h.Device.Keys(), store.ResultKey(h.CommandID))
 	reply, s, err := q.write(ctx, resultScript, h, keys, string(status), mark, content)
 	if err != nil {
-		return Outcome{}, err
+		return RecordedResult{}, err
 	}
-	return Outcome{Status: s.Status, Late: s.Late, Duplicate: reply.Int(3) == 1}, nil
+	return RecordedResult{Status: s.Status, Late: s.Late, Duplicate: reply.Int(3) == 1}, nil
 }
 
 // write makes a device's transition of a command that it holds.
-func (q *Queue) write(ctx context.Context, script *store.Script, h Hold, keys []string, args ...any) (store.Reply, state, error) {
+func (q *Queue) write(ctx context.Context, script *store.Script, h ClaimRef, keys []string, args ...any) (store.Reply, state, error) {
 	if !store.OwnsID(h.Device.Tenant, store.KindCommand, h.CommandID) {
 		return nil, state{}, errCommandNotFound
 	}

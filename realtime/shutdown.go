@@ -112,7 +112,7 @@ func endingSaid(code CloseCode) ending {
 	case closeAbnormal: // what the package calls a connection that just ends
 		return ending{code: closeAbnormal}
 	case closeNoneWasSent:
-		code = CloseGoodbye
+		code = CloseNormal
 	}
 	return ending{code: code, talking: true}
 }

@@ -25,8 +25,8 @@ func newRounds() *rounds {
 	return &rounds{tenants: map[string]int{}, devices: map[store.Device]int{}}
 }
 
-func (r *rounds) patrol(devices int) store.Patrol {
-	return store.Patrol{
+func (r *rounds) patrol(devices int) store.ReconcileConfig {
+	return store.ReconcileConfig{
 		Every: time.Millisecond, Devices: devices,
 		Tenant: func(_ context.Context, tenant string) error {
 			r.mu.Lock()
@@ -83,7 +83,7 @@ func TestARoundLooksAtEveryDeviceOnce(t *testing.T) {
 				for done := false; !done; passes++ {
 					before := r.seen()
 					var err error
-					done, err = s.PatrolOnce(t.Context(), r.patrol(size.pass))
+					done, err = s.ReconcileOnce(t.Context(), r.patrol(size.pass))
 					require.NoError(t, err)
 					require.LessOrEqual(t, r.seen()-before, size.pass)
 					require.LessOrEqual(t, passes, size.most+1)
@@ -103,7 +103,7 @@ func TestTheNextRoundBeginsAnew(t *testing.T) {
 	eachOwn(t, func(t *testing.T, s *store.Store) {
 		all, r := populate(t, s, 2, 2), newRounds()
 		for range 3 {
-			done, err := s.PatrolOnce(t.Context(), r.patrol(100))
+			done, err := s.ReconcileOnce(t.Context(), r.patrol(100))
 			require.NoError(t, err)
 			require.True(t, done)
 		}
@@ -117,9 +117,9 @@ func TestInstancesGoOnFromWhereOneEnded(t *testing.T) {
 	eachOwn(t, func(t *testing.T, s *store.Store) {
 		populate(t, s, 1, 20)
 		one, two := newRounds(), newRounds()
-		_, err := s.PatrolOnce(t.Context(), one.patrol(11))
+		_, err := s.ReconcileOnce(t.Context(), one.patrol(11))
 		require.NoError(t, err)
-		_, err = s.PatrolOnce(t.Context(), two.patrol(100))
+		_, err = s.ReconcileOnce(t.Context(), two.patrol(100))
 		require.NoError(t, err)
 		require.Equal(t, 11, one.seen())
 		require.Equal(t, 9, two.seen())
@@ -137,7 +137,7 @@ func TestADeviceThatFailsKeepsThePatrolFromNoOther(t *testing.T) {
 			return more, errors.Join(err, broken)
 		}
 		p.Tenant = func(context.Context, string) error { return broken }
-		done, err := s.PatrolOnce(t.Context(), p)
+		done, err := s.ReconcileOnce(t.Context(), p)
 		require.ErrorIs(t, err, broken)
 		require.True(t, done)
 		require.Len(t, r.devices, len(all))
@@ -156,7 +156,7 @@ func TestADeviceWithMuchToLookAtCountsAsMany(t *testing.T) {
 		}
 		for range 10 {
 			before := r.seen()
-			_, err := s.PatrolOnce(t.Context(), p)
+			_, err := s.ReconcileOnce(t.Context(), p)
 			require.NoError(t, err)
 			require.LessOrEqual(t, r.seen()-before, 3)
 		}
@@ -172,7 +172,7 @@ func TestARoundThatCannotBeReadBeginsAnew(t *testing.T) {
 			do(t, s, func(ctx context.Context, c store.Client) error {
 				return c.Set(ctx, "fg:patrol", written, 0).Err()
 			})
-			_, err := s.PatrolOnce(t.Context(), r.patrol(100))
+			_, err := s.ReconcileOnce(t.Context(), r.patrol(100))
 			require.NoError(t, err)
 			require.Len(t, r.devices, len(all))
 		})
@@ -186,7 +186,7 @@ func TestAPatrolGoesOnUntilItsContextEnds(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
-			s.Patrol(ctx, r.patrol(2))
+			s.Reconcile(ctx, r.patrol(2))
 			close(ended)
 		}()
 		require.Eventually(t, func() bool { return r.seen() == len(all) }, 10*time.Second, time.Millisecond)

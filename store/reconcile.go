@@ -18,8 +18,8 @@ const patrolKey = "fg:patrol"
 // tenantsAtOnce is how many tenants of each partition one reading asks for.
 const tenantsAtOnce = 50
 
-// Patrol says how the round past all devices is made.
-type Patrol struct {
+// ReconcileConfig says how the round past all devices is made.
+type ReconcileConfig struct {
 	// Every is how long to wait between two passes. Default: 10 s.
 	Every time.Duration
 
@@ -34,30 +34,30 @@ type Patrol struct {
 	Device func(ctx context.Context, d Device) (more int, err error)
 }
 
-// Patrol makes its rounds until the context ends, on every instance. A failure is
+// Reconcile makes its rounds until the context ends, on every instance. A failure is
 // logged and keeps it from nothing else.
-func (s *Store) Patrol(ctx context.Context, p Patrol) {
+func (s *Store) Reconcile(ctx context.Context, p ReconcileConfig) {
 	if p.Every == 0 {
 		p.Every = 10 * time.Second
 	}
 	for ctx.Err() == nil {
 		pause(ctx, p.Every/2+rand.N(p.Every))
-		if _, err := s.PatrolOnce(ctx, p); err != nil && ctx.Err() == nil {
+		if _, err := s.ReconcileOnce(ctx, p); err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "reconciling what the store holds", "error", err)
 		}
 	}
 }
 
-// PatrolOnce goes on from where the last pass ended. It tells whether that was the
+// ReconcileOnce goes on from where the last pass ended. It tells whether that was the
 // end of the round: the next pass begins anew. It walks the partitions' indexes of
 // tenants, and each tenant's index of devices: one reading for all partitions, one
 // for each tenant, and what the devices themselves cost.
-func (s *Store) PatrolOnce(ctx context.Context, p Patrol) (done bool, err error) {
+func (s *Store) ReconcileOnce(ctx context.Context, p ReconcileConfig) (done bool, err error) {
 	at, err := s.post(ctx)
 	if err != nil {
 		return false, fmt.Errorf("reading where the round has come to: %w", err)
 	}
-	pass := &pass{store: s, Patrol: p, at: at, left: p.Devices}
+	pass := &pass{store: s, ReconcileConfig: p, at: at, left: p.Devices}
 	if pass.left == 0 {
 		pass.left = 500
 	}
@@ -105,7 +105,7 @@ func (s *Store) leavePost(ctx context.Context, at post) error {
 
 // pass is a part of a round.
 type pass struct {
-	Patrol
+	ReconcileConfig
 	store *Store
 	at    post
 	left  int // devices that may be looked at yet

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A comment is one block of comment lines.
+type comment struct {
+	line  int
+	text  string   // without its markers
+	names []string // of what it documents, one of which is its subject; none: any subject
+	doc   bool     // it documents a declaration
+}
+
+var (
+	verbs    = regexp.MustCompile(`^(gives|tells|says|answers)\b`)
+	bareVerb = regexp.MustCompile(`^(Gives|Tells|Says|Answers|Makes|Looks)\b`)
+	isWhat   = regexp.MustCompile(`^(is|are) (what|how|whoever|who|where)\b`)
+	pronouns = regexp.MustCompile(`(?i)\b(whoever|somebody|nobody)\b`)
+	article  = regexp.MustCompile(`^(An?|The|Each|Every) `)
+)
+
+// fault returns why a comment does not follow the style, or nothing.
+func fault(c comment) string {
+	if pronouns.MatchString(c.text) {
+		return `"` + strings.ToLower(pronouns.FindString(c.text)) + `" names no subject`
+	}
+	if !c.doc {
+		return ""
+	}
+	if bareVerb.MatchString(c.text) {
+		return "begins with a verb that the style replaces"
+	}
+	predicate := c.text
+	if len(c.names) > 0 {
+		var found bool
+		if predicate, found = cutSubject(c.text, c.names); !found {
+			return "does not begin with " + c.names[0]
+		}
+	}
+	return faultOfPredicate(predicate)
+}
+
+func faultOfPredicate(text string) string {
+	switch {
+	case verbs.MatchString(text):
+		return "the verb is " + verbs.FindString(text)
+	case isWhat.MatchString(text):
+		return `defines by "` + isWhat.FindString(text) + `"`
+	}
+	return ""
+}
+
+// cutSubject returns what follows the subject, and reports whether the subject is one
+// of the names, with or without an article and in the singular or the plural.
+func cutSubject(text string, names []string) (predicate string, found bool) {
+	text = article.ReplaceAllString(text, "")
+	subject, predicate, _ := strings.Cut(strings.ReplaceAll(text, "\n", " "), " ")
+	subject = strings.Trim(subject, "[],:;")
+	return predicate, slices.ContainsFunc(names, func(name string) bool {
+		return subject == name || subject == name+"s" || subject == name+"'s"
+	})
+}
