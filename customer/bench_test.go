@@ -15,7 +15,7 @@ func benchmarkVerify(b *testing.B, cacheSize int) {
 	cfg := configFor(iss)
 	cfg.CacheSize = cacheSize
 	v := newVerifier(b, cfg)
-	token := iss.Token(issuer.Claims{CustomerID: "acme", Role: "operator"})
+	token := iss.Token(issuer.Claims{TenantID: "acme", Role: "operator"})
 	_, err := v.Verify(b.Context(), token)
 	require.NoError(b, err)
 	b.ReportAllocs()
@@ -26,8 +26,9 @@ func benchmarkVerify(b *testing.B, cacheSize int) {
 	}
 }
 
-// A token's first use: ES256, claims and all.
+// BenchmarkVerifyCold measures the first verification of a token: ES256 and the
+// claims.
 func BenchmarkVerifyCold(b *testing.B) { benchmarkVerify(b, -1) }
 
-// Every further use.
+// BenchmarkVerifyCached measures the later verifications of a token.
 func BenchmarkVerifyCached(b *testing.B) { benchmarkVerify(b, 0) }

@@ -5,18 +5,19 @@ import (
 	"sync"
 )
 
-// tokenCache remembers the principals of verified tokens by the SHA-256 of the
-// token, so that the cost of a signature is paid once in a token's life. A
-// refused token is never remembered, and so cannot push out a good one.
+// tokenCache caches the principals of verified tokens. The key is the SHA-256 of the
+// token, so that the cost of verifying a signature is paid once for each token. A
+// refused token is not cached and cannot evict a verified one.
 //
-// An entry counts only under the very key set that it was verified under: when
-// the issuer withdraws a key, every entry is void at once.
+// An entry is valid only for the key set that it was verified with. When the issuer
+// withdraws a key, the key set changes and all entries become invalid at once.
 //
-// The entries are in two generations. When the younger is full it becomes the
-// older, and the older is dropped; what is used moves to the younger. So what
-// is in use stays, and nothing has to be searched or timed.
+// The cache has two generations. When the younger one is full, it becomes the older
+// one and the previous older one is dropped. An entry that is used moves to the
+// younger generation. So entries in use stay, and eviction needs no timer and no
+// search.
 type tokenCache struct {
-	generation int // the most entries in one generation; zero or less remembers nothing
+	generation int // maximum entries in one generation; zero or less disables the cache
 
 	mu      sync.Mutex
 	younger map[[sha256.Size]byte]cachedToken
@@ -32,8 +33,8 @@ func newTokenCache(size int) *tokenCache {
 	return &tokenCache{generation: size / 2, younger: map[[sha256.Size]byte]cachedToken{}}
 }
 
-// get gives the principal of a token that was verified under these keys. The
-// caller checks that the token is not expired by now.
+// get returns the principal of a token that was verified with these keys, and reports
+// whether there is one. The caller must check that the token has not expired since.
 func (c *tokenCache) get(digest [sha256.Size]byte, keys *keySet) (Principal, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,15 +10,15 @@ import (
 
 func digestOf(n int) [sha256.Size]byte { return sha256.Sum256(fmt.Append(nil, n)) }
 
-func personNo(n int) Principal { return Principal{UserID: fmt.Sprint(n)} }
+func principalNo(n int) Principal { return Principal{UserID: fmt.Sprint(n)} }
 
-func TestTheCacheRemembersUnderTheSameKeysOnly(t *testing.T) {
+func TestTokenCache_EntryIsBoundToKeySet(t *testing.T) {
 	t.Parallel()
 	cache, keys, others := newTokenCache(10), &keySet{}, &keySet{keys: map[keyID]key{}}
-	cache.put(digestOf(1), keys, personNo(1))
+	cache.put(digestOf(1), keys, principalNo(1))
 	found, ok := cache.get(digestOf(1), keys)
 	require.True(t, ok)
-	require.Equal(t, personNo(1), found)
+	require.Equal(t, principalNo(1), found)
 
 	_, ok = cache.get(digestOf(1), others)
 	require.False(t, ok)
@@ -28,35 +28,35 @@ func TestTheCacheRemembersUnderTheSameKeysOnly(t *testing.T) {
 	require.False(t, ok)
 }
 
-func TestTheCacheNeverGrowsBeyondItsSize(t *testing.T) {
+func TestTokenCache_SizeIsBounded(t *testing.T) {
 	t.Parallel()
 	cache, keys := newTokenCache(100), &keySet{}
 	for n := range 1000 {
-		cache.put(digestOf(n), keys, personNo(n))
+		cache.put(digestOf(n), keys, principalNo(n))
 		require.LessOrEqual(t, len(cache.younger)+len(cache.older), 100)
 	}
 }
 
-func TestWhatIsInUseStaysInTheCache(t *testing.T) {
+func TestTokenCache_KeepsEntriesInUse(t *testing.T) {
 	t.Parallel()
 	cache, keys := newTokenCache(100), &keySet{}
-	cache.put(digestOf(-1), keys, personNo(-1))
+	cache.put(digestOf(-1), keys, principalNo(-1))
 	for n := range 1000 {
-		cache.put(digestOf(n), keys, personNo(n))
+		cache.put(digestOf(n), keys, principalNo(n))
 		if n%40 == 0 {
 			_, ok := cache.get(digestOf(-1), keys)
 			require.True(t, ok)
 		}
 	}
 	_, ok := cache.get(digestOf(0), keys)
-	require.False(t, ok, "what nobody asked for is gone")
+	require.False(t, ok, "the unused entry was not evicted")
 }
 
-func TestACacheOfNoSizeRemembersNothing(t *testing.T) {
+func TestTokenCache_SizeZeroDisables(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{-1, 0, 1} {
 		cache, keys := newTokenCache(size), &keySet{}
-		cache.put(digestOf(1), keys, personNo(1))
+		cache.put(digestOf(1), keys, principalNo(1))
 		_, ok := cache.get(digestOf(1), keys)
 		require.False(t, ok)
 	}

@@ -11,26 +11,27 @@ import (
 )
 
 var (
-	customerIDPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
-	userIDPattern     = regexp.MustCompile(`^[A-Za-z0-9._:@|-]{1,128}$`)
-	sessionIDPattern  = regexp.MustCompile(`^[A-Za-z0-9._-]{0,128}$`)
+	tenantIDPattern  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+	userIDPattern    = regexp.MustCompile(`^[A-Za-z0-9._:@|-]{1,128}$`)
+	sessionIDPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{0,128}$`)
 )
 
-// A tenant stands in keys of the store, where a colon separates. No user id
-// holds a tilde, so two user ids never become one tenant.
+// tenantEscaper replaces the characters of a user id that are not allowed in a tenant
+// name. Tenant names are part of store keys, where a colon is the separator. User ids
+// contain no tilde, so two different user ids never map to the same tenant.
 var tenantEscaper = strings.NewReplacer(":", "~3a", "@", "~40", "|", "~7c")
 
 var (
-	errClaims    = errors.New("the token's claims are not a JSON object of the expected types")
-	errExpired   = errors.New("the token is expired")
-	errUserID    = errors.New("the claim sub is no usable user id")
-	errTenant    = errors.New("the tenant claim is present and is no usable customer id")
-	errSessionID = errors.New("the claim session_id is no usable id")
-	errNoPerson  = errors.New("the token stands for no signed-in person")
+	errClaims      = errors.New("the token's claims are not a JSON object of the expected types")
+	errExpired     = errors.New("the token has expired")
+	errUserID      = errors.New("the claim sub is not a valid user id")
+	errTenant      = errors.New("the tenant claim is present but is not a valid tenant id")
+	errSessionID   = errors.New("the claim session_id is not a valid id")
+	errNotSignedIn = errors.New("the token does not belong to a signed-in user")
 )
 
-// claimRules are the checks of the registered claims (RFC 7519, section 4.1).
-// Where exp, iat and nbf are present, jwx checks them without being told.
+// claimRules returns the checks of the registered claims (RFC 7519, section 4.1). jwx
+// checks exp, iat and nbf by default where they are present.
 func claimRules(cfg Config) []jwt.ValidateOption {
 	rules := []jwt.ValidateOption{
 		jwt.WithClock(jwt.ClockFunc(cfg.Now)),
@@ -46,32 +47,33 @@ func claimRules(cfg Config) []jwt.ValidateOption {
 	return rules
 }
 
-// principalOf reads the principal from a payload whose signature was verified.
+// principalOf returns the principal of a payload whose signature has been verified.
 func (v *Verifier) principalOf(payload []byte) (Principal, error) {
 	registered := jwt.New()
 	if err := json.Unmarshal(payload, registered); err != nil {
-		return Principal{}, errClaims // the decoder's own words may quote a claim
+		return Principal{}, errClaims // not err: the decoder's message may quote a claim
 	}
 	if err := jwt.Validate(registered, v.rules...); err != nil {
 		return Principal{}, fmt.Errorf("checking the registered claims: %w", err)
 	}
-	principal, err := v.personOf(registered.Subject(), registered.PrivateClaims())
+	principal, err := v.principalFromClaims(registered.Subject(), registered.PrivateClaims())
 	if err != nil {
 		return Principal{}, err
 	}
 	principal.ExpiresAt = registered.Expiration()
-	if !v.isCurrent(principal) { // jwx takes an exp of 0 for no exp, and lets it pass
+	if !v.isCurrent(principal) { // jwx treats an exp of 0 as a missing exp and accepts it
 		return Principal{}, errExpired
 	}
 	return principal, nil
 }
 
-func (v *Verifier) personOf(userID string, claims map[string]any) (Principal, error) {
+// principalFromClaims returns the principal without its expiry time.
+func (v *Verifier) principalFromClaims(userID string, claims map[string]any) (Principal, error) {
 	if !userIDPattern.MatchString(userID) {
 		return Principal{}, errUserID
 	}
 	if !isSignedIn(claims) {
-		return Principal{}, errNoPerson
+		return Principal{}, errNotSignedIn
 	}
 	sessionID, err := sessionOf(claims)
 	if err != nil {
@@ -90,9 +92,9 @@ func (v *Verifier) personOf(userID string, claims map[string]any) (Principal, er
 	}, nil
 }
 
-// isSignedIn tells a person's token from the keys of a Supabase project, whose
-// role is anon or service_role, and from an anonymous sign-in. A claim of an
-// unexpected type counts against the token.
+// isSignedIn reports whether the token belongs to a signed-in user. The API keys of a
+// Supabase project do not, whose role is anon or service_role, and neither do
+// anonymous sign-ins. A claim of an unexpected type counts as not signed in.
 func isSignedIn(claims map[string]any) bool {
 	if role, present := claims["role"]; present {
 		name, isString := role.(string)
@@ -104,6 +106,7 @@ func isSignedIn(claims map[string]any) bool {
 	return !present || anonymous == false
 }
 
+// sessionOf returns the claim session_id, or "" if the token has none.
 func sessionOf(claims map[string]any) (string, error) {
 	value, present := claims["session_id"]
 	if !present {
@@ -116,24 +119,24 @@ func sessionOf(claims map[string]any) (string, error) {
 	return id, nil
 }
 
-// tenantOf gives the tenant, and whether it is that of one person. A claim
-// that is there but cannot be used refuses the token: falling back to the
-// person's own tenant would hide the mistake, and make an admin of a viewer.
+// tenantOf returns the tenant of the token and reports whether the user is its only
+// user. A claim that is present but invalid is an error. Using the user's own tenant
+// instead would hide the mistake and turn a viewer into an admin.
 func (v *Verifier) tenantOf(userID string, claims map[string]any) (tenant string, soleUser bool, err error) {
 	value, present := claimAt(claims, v.cfg.TenantClaim)
 	if !present {
 		return "u." + tenantEscaper.Replace(userID), true, nil
 	}
 	id, isString := value.(string)
-	if !isString || !customerIDPattern.MatchString(id) {
+	if !isString || !tenantIDPattern.MatchString(id) {
 		return "", false, errTenant
 	}
 	return "c." + id, false, nil
 }
 
-// roleOf gives the role. Without the claim a person is admin of the tenant
-// that is theirs alone, and viewer of a shared one. A value that is no role
-// gives the least rights in either.
+// roleOf returns the role of the token. Without the claim, a user is the admin of a
+// tenant that is theirs alone, and a viewer of a shared tenant. An unknown role is
+// Viewer in both.
 func (v *Verifier) roleOf(claims map[string]any, soleUser bool) Role {
 	value, present := claimAt(claims, v.cfg.RoleClaim)
 	if !present && soleUser {
@@ -147,11 +150,11 @@ func (v *Verifier) roleOf(claims map[string]any, soleUser bool) Role {
 	return role
 }
 
-// claimAt follows a path of names with dots between them. A claim whose whole
-// name is the path comes first, because names such as
-// "https://example.com/role" have dots of their own. A parent that is null is
-// as good as absent; a parent that is no object counts as a present, unusable
-// value.
+// claimAt returns the claim at a path of names separated by dots, and reports whether
+// it is present. A claim whose whole name equals the path takes precedence, because
+// names such as "https://example.com/role" contain dots. If a parent is null, the
+// claim is absent. If a parent is not an object, the claim is present with the value
+// nil, which no caller accepts.
 func claimAt(claims map[string]any, path string) (value any, present bool) {
 	if value, present = claims[path]; present {
 		return value, true

@@ -12,73 +12,76 @@ import (
 
 const (
 	maxLeeway       = 30 * time.Second
-	minSecretBytes  = 32 // RFC 7518, section 3.2: a key at least as long as the hash
+	minSecretBytes  = 32 // RFC 7518, section 3.2: the key is at least as long as the hash
 	defaultAudience = "authenticated"
 	defaultTenant   = "app_metadata.customer_id"
 	defaultRole     = "app_metadata.role"
 )
 
-// Config says whose tokens a Verifier accepts. JWKSURL or HS256Secret is
-// required; a zero value anywhere else means the default.
+// Config configures a Verifier. JWKSURL or HS256Secret is required. Every other field
+// has a default, which the zero value selects.
 type Config struct {
-	// JWKSURL is where the issuer publishes its keys, http or https. The keys
-	// decide who gets in: use http only on a network that you trust.
+	// JWKSURL is the http or https URL at which the issuer publishes its keys. Anyone
+	// who can change the response can sign tokens, so use http only on a trusted
+	// network.
 	JWKSURL string
 
-	// HS256Secret is the shared secret of an issuer that still signs with
-	// HS256, at least 32 bytes. Without it every HS256 token is refused.
+	// HS256Secret is the shared secret of an issuer that still signs with HS256, at
+	// least 32 bytes. If it is empty, every HS256 token is refused.
 	HS256Secret []byte
 
-	// Issuer is what the claim iss must say. Empty: iss is not checked, a
-	// choice that the caller should log.
+	// Issuer is the required value of the claim iss. If it is empty, iss is not
+	// checked; the caller should log that.
 	Issuer string
 
-	// Audience is what the claim aud must hold. Default: "authenticated".
+	// Audience is a value that the claim aud must contain. Default: "authenticated".
 	Audience string
 
-	// TenantClaim and RoleClaim are the paths of the claims that carry the
-	// customer id and the role, with dots between names. Defaults:
-	// "app_metadata.customer_id" and "app_metadata.role". A path into
-	// user_metadata is refused, because users edit that themselves.
+	// TenantClaim and RoleClaim are the paths of the claims that contain the tenant
+	// id and the role. Dots separate the names of a path. Defaults:
+	// "app_metadata.customer_id" and "app_metadata.role". A path into user_metadata
+	// is refused, because users can edit it themselves.
 	TenantClaim string
 	RoleClaim   string
 
-	// Leeway is how far the issuer's clock may differ from ours when exp, iat
-	// and nbf are checked. Default and most: 30 s.
+	// Leeway is the tolerated difference between the issuer's clock and ours when
+	// exp, iat and nbf are checked. Default and maximum: 30 s.
 	Leeway time.Duration
 
-	// RefreshInterval is the least time between two fetches of the keys,
-	// whatever tokens arrive. Default: 30 s.
+	// RefreshInterval is the minimum time between two fetches of the keys, whatever
+	// tokens arrive. Default: 30 s.
 	RefreshInterval time.Duration
 
-	// PollInterval is how often Run fetches the keys unasked, and so how long
-	// a withdrawn key may still be honoured. Default: 10 minutes, the max-age
-	// that Supabase Auth gives its key set.
+	// PollInterval is the interval at which Run fetches the keys. It bounds how long
+	// tokens of a withdrawn key are accepted. Default: 10 minutes, the max-age of the
+	// key set of Supabase Auth.
 	PollInterval time.Duration
 
-	// FetchTimeout bounds one fetch of the keys. Default: 3 s.
+	// FetchTimeout is the timeout of one fetch of the keys. Default: 3 s.
 	FetchTimeout time.Duration
 
-	// HTTPClient fetches the keys. Redirects are refused whatever it says.
-	// Default: a client of its own.
+	// HTTPClient fetches the keys. Redirects are refused whatever its CheckRedirect
+	// is. Default: a new client.
 	HTTPClient *http.Client
 
-	// MaxTokenBytes is the longest token that is looked at. Default: 8 KiB.
+	// MaxTokenBytes is the maximum length of a token; a longer one is refused unread.
+	// Default: 8 KiB.
 	MaxTokenBytes int
 
-	// CacheSize is how many verified tokens are remembered. Default: 10,000;
-	// below zero none is.
+	// CacheSize is the maximum number of verified tokens in the cache. Default:
+	// 10,000. A negative value disables the cache.
 	CacheSize int
 
-	// Now is the clock. Default: time.Now.
+	// Now returns the current time. Default: time.Now.
 	Now func() time.Time
 
-	// Logger hears of failed fetches and of new keys, never a token. Default:
-	// slog.Default().
+	// Logger receives failed fetches and changes of the keys, and never a token.
+	// Default: slog.Default().
 	Logger *slog.Logger
 }
 
-// withDefaults checks what was configured and fills in the rest.
+// withDefaults returns the configuration with its defaults filled in, or an error
+// that names the invalid setting.
 func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.Audience, defaultAudience)
 	setDefault(&c.TenantClaim, defaultTenant)
@@ -97,6 +100,7 @@ func (c Config) withDefaults() (Config, error) {
 	return c, c.check()
 }
 
+// setDefault sets a field to a value if the field is zero.
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
@@ -126,7 +130,8 @@ func (c Config) checkKeys() error {
 	return checkURL(c.JWKSURL)
 }
 
-// checkURL keeps the address out of its errors: it may carry a password.
+// checkURL returns an error if the URL cannot be used to fetch keys. The error does
+// not contain the URL, which may carry a password.
 func checkURL(raw string) error {
 	parsed, err := url.Parse(raw)
 	if err != nil || parsed.Host == "" {
@@ -141,12 +146,12 @@ func checkURL(raw string) error {
 	return nil
 }
 
-func checkClaimPath(what, path string) error {
+func checkClaimPath(setting, path string) error {
 	if strings.HasPrefix(path, "user_metadata") {
-		return fmt.Errorf("%s must not be read from user_metadata: users edit that themselves", what)
+		return fmt.Errorf("%s must not be in user_metadata, which users can edit themselves", setting)
 	}
 	if strings.HasPrefix(path, ".") || strings.HasSuffix(path, ".") || strings.Contains(path, "..") {
-		return fmt.Errorf("%s has an empty name in its path", what)
+		return fmt.Errorf("%s has an empty name in its path", setting)
 	}
 	return nil
 }
@@ -156,7 +161,7 @@ func (c Config) checkTimes() error {
 		return fmt.Errorf("the leeway must be between 0 and %s", maxLeeway)
 	}
 	if c.RefreshInterval < 0 || c.PollInterval < 0 || c.FetchTimeout < 0 || c.MaxTokenBytes < 0 {
-		return errors.New("an interval, a timeout or a limit is negative")
+		return errors.New("an interval, timeout or limit must not be negative")
 	}
 	return nil
 }

@@ -15,30 +15,30 @@ import (
 	"github.com/fieldgate/fieldgate/customer/issuer"
 )
 
-func TestEveryForgedTokenIsRefusedAlike(t *testing.T) {
+func TestVerify_RefusesAllForgedTokensAlike(t *testing.T) {
 	t.Parallel()
-	iss, outsider := customertest.NewIssuer(t), customertest.NewOutsider(t)
+	iss, untrusted := customertest.NewIssuer(t), customertest.NewUntrustedServer(t)
 	v := newVerifier(t, configFor(iss))
-	requireAccepted(t, v, iss.Token(issuer.Claims{CustomerID: "forged", Role: "admin"})) // what the forgeries are made from
+	requireAccepted(t, v, iss.Token(issuer.Claims{TenantID: "forged", Role: "admin"})) // the valid token that the forgeries vary
 
-	forged := customertest.ForgedTokens(iss.Issuer, outsider.URL)
+	forged := customertest.ForgedTokens(iss.Issuer, untrusted.URL)
 	require.Greater(t, len(forged), 100)
 	details := map[string]bool{}
 	for _, forgery := range forged {
 		t.Run(forgery.Name, func(t *testing.T) {
 			refusal := requireRefused(t, v, forgery.Token)
-			require.Error(t, refusal.Cause, "the log must learn why")
+			require.Error(t, refusal.Cause, "the cause must be logged")
 			details[refusal.Detail] = true
 		})
 	}
-	require.Len(t, details, 1, "the answer must not tell what was wrong")
-	require.Zero(t, outsider.Requests(), "no token decides whom we call")
-	require.Equal(t, 1, iss.Requests(), "only the keys are fetched, and only once")
+	require.Len(t, details, 1, "the response must not reveal what was wrong")
+	require.Zero(t, untrusted.Requests(), "a URL in a token was fetched")
+	require.Equal(t, 1, iss.Requests(), "the keys must be fetched once and nothing else")
 }
 
-// An intruder who publishes keys at the address in the token must gain nothing
-// even where that address is one that we do call.
-func TestForgedTokensThatNameTheIssuersOwnAddressAreRefused(t *testing.T) {
+// TestVerify_RefusesForgedTokensWithIssuerURL puts the URL of the trusted issuer into
+// the tokens. An attacker must gain nothing even if the verifier does call that URL.
+func TestVerify_RefusesForgedTokensWithIssuerURL(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
 	v := newVerifier(t, configFor(iss))
@@ -50,10 +50,10 @@ func TestForgedTokensThatNameTheIssuersOwnAddressAreRefused(t *testing.T) {
 	require.Equal(t, 1, iss.Requests())
 }
 
-func TestForgedTokensHaveNamesOfTheirOwnAndFitIntoAHeader(t *testing.T) {
+func TestForgedTokens_UniqueNamesAndHeaderSafe(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}
-	for _, forgery := range customertest.ForgedTokens(customertest.NewIssuer(t).Issuer, "http://outside.invalid") {
+	for _, forgery := range customertest.ForgedTokens(customertest.NewIssuer(t).Issuer, "http://untrusted.invalid") {
 		require.False(t, names[forgery.Name], forgery.Name)
 		names[forgery.Name] = true
 		for _, char := range forgery.Token {
@@ -62,7 +62,7 @@ func TestForgedTokensHaveNamesOfTheirOwnAndFitIntoAHeader(t *testing.T) {
 	}
 }
 
-func TestTokensThatNoHeaderCouldCarryAreRefused(t *testing.T) {
+func TestVerify_RefusesInvalidCharacters(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
 	v := newVerifier(t, configFor(iss))
@@ -78,7 +78,7 @@ func TestTokensThatNoHeaderCouldCarryAreRefused(t *testing.T) {
 	requireAccepted(t, v, good)
 }
 
-func TestATokenOfMillionsOfDotsIsRefused(t *testing.T) {
+func TestVerify_RefusesMillionsOfDots(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
 	v := newVerifier(t, configFor(iss))
@@ -87,8 +87,9 @@ func TestATokenOfMillionsOfDotsIsRefused(t *testing.T) {
 	require.Zero(t, iss.Requests())
 }
 
-// The last byte that is allowed, and the first that is not.
-func TestTheLimitOnATokensLengthIsExact(t *testing.T) {
+// TestVerify_TokenLengthLimit tries a token of the maximum length and one a byte
+// longer.
+func TestVerify_TokenLengthLimit(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
 	token := iss.Token(issuer.Claims{})
@@ -99,7 +100,7 @@ func TestTheLimitOnATokensLengthIsExact(t *testing.T) {
 	requireRefused(t, newVerifier(t, cfg), token)
 }
 
-func TestTheLogLearnsWhichClaimIsMissing(t *testing.T) {
+func TestVerify_CauseNamesMissingClaim(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
 	v := newVerifier(t, configFor(iss))
@@ -111,44 +112,44 @@ func TestTheLogLearnsWhichClaimIsMissing(t *testing.T) {
 	}
 }
 
-func TestNoTokenReachesTheLogOrAnError(t *testing.T) {
+func TestVerify_TokenIsNeverInLogOrError(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
 	var log bytes.Buffer
 	cfg := configFor(iss)
 	cfg.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	v := newVerifier(t, cfg)
-	for _, forgery := range customertest.ForgedTokens(iss.Issuer, "http://outside.invalid") {
+	for _, forgery := range customertest.ForgedTokens(iss.Issuer, "http://untrusted.invalid") {
 		refusal := requireRefused(t, v, forgery.Token)
-		told := fmt.Sprintf("%v %v %+v", refusal, refusal.Cause, refusal.Detail) + log.String()
+		output := fmt.Sprintf("%v %v %+v", refusal, refusal.Cause, refusal.Detail) + log.String()
 		for part := range strings.SplitSeq(forgery.Token, ".") {
 			if len(part) > 8 {
-				require.NotContains(t, told, part, forgery.Name)
+				require.NotContains(t, output, part, forgery.Name)
 			}
 		}
-		require.NotContains(t, told, "victim", forgery.Name)
-		require.NotContains(t, told, "outside.invalid", forgery.Name)
+		require.NotContains(t, output, "victim", forgery.Name)
+		require.NotContains(t, output, "untrusted.invalid", forgery.Name)
 	}
 }
 
-// A good token does not become bad by hints that are ignored, and the hints
-// are not followed.
-func TestHintsAtOtherKeysAreIgnored(t *testing.T) {
+// TestVerify_IgnoresKeyHints adds key hints to a valid token. It must stay valid, and
+// the hints must not be followed.
+func TestVerify_IgnoresKeyHints(t *testing.T) {
 	t.Parallel()
-	iss, outsider := customertest.NewIssuer(t), customertest.NewOutsider(t)
+	iss, untrusted := customertest.NewIssuer(t), customertest.NewUntrustedServer(t)
 	v := newVerifier(t, configFor(iss))
 	header := iss.Header()
-	header["jku"] = outsider.URL
-	header["x5u"] = outsider.URL
+	header["jku"] = untrusted.URL
+	header["x5u"] = untrusted.URL
 	header["jwk"] = map[string]any{"kty": "oct", "k": "c2VjcmV0"}
 	header["x5c"] = []string{"c2VjcmV0"}
 	requireAccepted(t, v, iss.Sign(header, iss.Payload(issuer.Claims{})))
-	require.Zero(t, outsider.Requests())
+	require.Zero(t, untrusted.Requests())
 }
 
-func TestClocksMayDifferByTheLeewayAndNoMore(t *testing.T) {
+func TestVerify_LeewayIsExact(t *testing.T) {
 	t.Parallel()
-	iss, clk, v := start(t)
+	iss, clk, v := setup(t)
 	now := clk.Now()
 	at := func(claim string, d time.Duration) string {
 		payload := iss.Payload(issuer.Claims{IssuedAt: now})
@@ -163,7 +164,7 @@ func TestClocksMayDifferByTheLeewayAndNoMore(t *testing.T) {
 	requireRefused(t, v, at("nbf", 31*time.Second))
 }
 
-func TestTheAudienceMayBeOneOfSeveral(t *testing.T) {
+func TestVerify_AudienceList(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
 	payload := iss.Payload(issuer.Claims{})
@@ -176,8 +177,9 @@ func TestTheAudienceMayBeOneOfSeveral(t *testing.T) {
 	requireRefused(t, newVerifier(t, cfg), token)
 }
 
-// Self-hosted projects may name no issuer; then the setting is left empty.
-func TestAnEmptyIssuerSettingAcceptsAnyIssuer(t *testing.T) {
+// TestVerify_EmptyIssuerSettingAcceptsAnyIssuer covers self-hosted projects whose
+// tokens may have no issuer; the setting is left empty for them.
+func TestVerify_EmptyIssuerSettingAcceptsAnyIssuer(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
 	cfg := configFor(iss)
@@ -190,7 +192,7 @@ func TestAnEmptyIssuerSettingAcceptsAnyIssuer(t *testing.T) {
 	requireAccepted(t, v, iss.Sign(iss.Header(), payload))
 }
 
-func TestTheTypeOfATokenMayBeLeftOut(t *testing.T) {
+func TestVerify_TypIsOptional(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
 	v := newVerifier(t, configFor(iss))
@@ -204,34 +206,34 @@ func TestTheTypeOfATokenMayBeLeftOut(t *testing.T) {
 	requireAccepted(t, v, iss.Sign(header, iss.Payload(issuer.Claims{})))
 }
 
-func TestAVerifierRefusesASettingThatWouldOpenIt(t *testing.T) {
+func TestNewVerifier_RefusesUnsafeSettings(t *testing.T) {
 	t.Parallel()
 	secret := bytes.Repeat([]byte("s"), 32)
 	cases := map[string]struct {
-		cfg  customer.Config
-		says string
+		cfg     customer.Config
+		message string
 	}{
-		"neither keys nor secret":    {customer.Config{}, "JWKS URL or an HS256 secret"},
-		"a short secret":             {customer.Config{HS256Secret: secret[:31]}, "shorter than 32 bytes"},
-		"a relative address":         {customer.Config{JWKSURL: "/jwks.json"}, "absolute"},
-		"an unreadable address":      {customer.Config{JWKSURL: "http://%"}, "absolute"},
-		"a file":                     {customer.Config{JWKSURL: "file://host/jwks.json"}, "https://"},
-		"credentials in the address": {customer.Config{JWKSURL: "https://me:pass@host/"}, "credentials"},
-		"a tenant the user edits":    {customer.Config{HS256Secret: secret, TenantClaim: "user_metadata.customer_id"}, "the tenant claim"},
-		"a role the user edits":      {customer.Config{HS256Secret: secret, RoleClaim: "user_metadata.role"}, "the role claim"},
-		"all that the user edits":    {customer.Config{HS256Secret: secret, TenantClaim: "user_metadata"}, "the tenant claim"},
-		"a path with an empty name":  {customer.Config{HS256Secret: secret, TenantClaim: "app_metadata..id"}, "empty name"},
-		"a path that ends in a dot":  {customer.Config{HS256Secret: secret, RoleClaim: "app_metadata."}, "empty name"},
-		"a leeway of an hour":        {customer.Config{HS256Secret: secret, Leeway: time.Hour}, "leeway"},
-		"a negative leeway":          {customer.Config{HS256Secret: secret, Leeway: -1}, "leeway"},
-		"a negative interval":        {customer.Config{HS256Secret: secret, RefreshInterval: -1}, "negative"},
-		"a negative limit":           {customer.Config{HS256Secret: secret, MaxTokenBytes: -1}, "negative"},
+		"no keys and no secret":     {customer.Config{}, "JWKS URL or an HS256 secret"},
+		"a short secret":            {customer.Config{HS256Secret: secret[:31]}, "shorter than 32 bytes"},
+		"a relative URL":            {customer.Config{JWKSURL: "/jwks.json"}, "absolute"},
+		"an invalid URL":            {customer.Config{JWKSURL: "http://%"}, "absolute"},
+		"a file URL":                {customer.Config{JWKSURL: "file://host/jwks.json"}, "https://"},
+		"credentials in the URL":    {customer.Config{JWKSURL: "https://me:pass@host/"}, "credentials"},
+		"a user-edited tenant":      {customer.Config{HS256Secret: secret, TenantClaim: "user_metadata.customer_id"}, "the tenant claim"},
+		"a user-edited role":        {customer.Config{HS256Secret: secret, RoleClaim: "user_metadata.role"}, "the role claim"},
+		"user_metadata itself":      {customer.Config{HS256Secret: secret, TenantClaim: "user_metadata"}, "the tenant claim"},
+		"a path with an empty name": {customer.Config{HS256Secret: secret, TenantClaim: "app_metadata..id"}, "empty name"},
+		"a path that ends in a dot": {customer.Config{HS256Secret: secret, RoleClaim: "app_metadata."}, "empty name"},
+		"a leeway of an hour":       {customer.Config{HS256Secret: secret, Leeway: time.Hour}, "leeway"},
+		"a negative leeway":         {customer.Config{HS256Secret: secret, Leeway: -1}, "leeway"},
+		"a negative interval":       {customer.Config{HS256Secret: secret, RefreshInterval: -1}, "negative"},
+		"a negative limit":          {customer.Config{HS256Secret: secret, MaxTokenBytes: -1}, "negative"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := customer.NewVerifier(c.cfg)
-			require.ErrorContains(t, err, c.says)
+			require.ErrorContains(t, err, c.message)
 			require.NotContains(t, err.Error(), "pass@")
 		})
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/fieldgate/fieldgate/customer/issuer"
 )
 
-// clock is driven by the test.
+// clock is a clock that the test advances.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -41,7 +41,7 @@ func (c *clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// configFor trusts the issuer, and says nothing to the log.
+// configFor returns a configuration that trusts the issuer and discards the log.
 func configFor(iss *customertest.Issuer) customer.Config {
 	return customer.Config{
 		JWKSURL: iss.JWKSURL(),
@@ -57,8 +57,8 @@ func newVerifier(t testing.TB, cfg customer.Config) *customer.Verifier {
 	return v
 }
 
-// start gives an issuer, a clock, and a verifier that goes by both.
-func start(t testing.TB) (*customertest.Issuer, *clock, *customer.Verifier) {
+// setup returns an issuer, a clock, and a verifier that uses both.
+func setup(t testing.TB) (*customertest.Issuer, *clock, *customer.Verifier) {
 	t.Helper()
 	iss, clk := customertest.NewIssuer(t), newClock()
 	cfg := configFor(iss)
@@ -66,7 +66,7 @@ func start(t testing.TB) (*customertest.Issuer, *clock, *customer.Verifier) {
 	return iss, clk, newVerifier(t, cfg)
 }
 
-// freshToken is a token that was never verified before.
+// freshToken returns a token that has not been verified before.
 func freshToken(iss *customertest.Issuer, clk *clock) string {
 	return iss.Token(issuer.Claims{IssuedAt: clk.Now()})
 }
@@ -98,16 +98,16 @@ func requireUnavailable(t testing.TB, v *customer.Verifier, token string) *field
 	return requireCode(t, v, token, fieldgate.CodeIssuerUnavailable)
 }
 
-// signer is a key of any kind, handled by jwx on this side, too, so that the
-// test issuer's own signing is not the only one that is understood.
+// signer is a key of any type that signs with jwx. So the tests cover tokens that
+// were not signed by the test issuer.
 type signer struct {
 	alg     jwa.SignatureAlgorithm
 	kid     string
 	private crypto.Signer
 }
 
-// jwk is the public half as it is published, with members changed or, where
-// the value is nil, taken away.
+// jwk returns the public key as it is published, with changes applied. A change to
+// nil removes the member.
 func (s signer) jwk(t testing.TB, changes map[string]any) map[string]any {
 	t.Helper()
 	return jwkOf(t, s.private.Public(), s.alg, s.kid, changes)
@@ -131,7 +131,7 @@ func jwkOf(t testing.TB, raw any, alg jwa.SignatureAlgorithm, kid string, change
 	return members
 }
 
-// token signs claims; a kid that is empty stays out of the header.
+// token returns signed claims. An empty kid is left out of the header.
 func (s signer) token(t testing.TB, claims map[string]any) string {
 	t.Helper()
 	payload, err := json.Marshal(claims)
@@ -146,23 +146,23 @@ func (s signer) token(t testing.TB, claims map[string]any) string {
 	return string(signed)
 }
 
-// publish answers with a key set.
+// publish returns a handler that responds with a key set.
 func publish(t testing.TB, keys ...map[string]any) http.HandlerFunc {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"keys": append([]map[string]any{}, keys...)})
 	require.NoError(t, err)
-	return answer(http.StatusOK, string(body))
+	return respondWith(http.StatusOK, string(body))
 }
 
-func answer(status int, body string) http.HandlerFunc {
+func respondWith(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(body))
 	}
 }
 
-// answerOf is what a handler answers, without a socket between.
-func answerOf(handler http.Handler, r *http.Request) *http.Response {
+// serveDirectly returns the response of a handler without a network connection.
+func serveDirectly(handler http.Handler, r *http.Request) *http.Response {
 	recorder := httptest.NewRecorder()
 	handler.ServeHTTP(recorder, r)
 	return recorder.Result()

@@ -20,14 +20,14 @@ import (
 const (
 	maxPublishedKeys = 100
 	minRSABits       = 2048
-	maxRSABits       = 8192 // a larger one makes every verification slow
+	maxRSABits       = 8192 // a larger key makes every verification slow
 )
 
-// key verifies signatures of one algorithm. The algorithm comes from the key,
-// never from the token.
+// key verifies signatures of one algorithm. The algorithm is determined by the key,
+// not by the token.
 type key struct {
 	alg      jwa.SignatureAlgorithm
-	material any // *ecdsa.PublicKey, *rsa.PublicKey, ed25519.PublicKey or the secret's []byte
+	material any // *ecdsa.PublicKey, *rsa.PublicKey, ed25519.PublicKey, or []byte for a secret
 }
 
 func (k key) verify(t token) error {
@@ -46,21 +46,21 @@ func (k key) equal(other key) bool {
 	return ok && k.alg == other.alg && public.Equal(other.material)
 }
 
-// keyID is what a token says about its key. A token of one algorithm finds no
-// key of another, whatever kid it names.
+// keyID identifies a key by its algorithm and its kid. A token never selects a key of
+// another algorithm, whatever kid it names.
 type keyID struct {
 	alg jwa.SignatureAlgorithm
-	kid string // empty where the key, or the token, has none
+	kid string // empty if the key or the token has none
 }
 
-// keySet holds the usable keys that an issuer publishes. It never changes:
-// another answer makes another keySet.
+// keySet holds the usable keys that an issuer publishes. It is immutable: a changed
+// response creates a new keySet.
 type keySet struct {
 	keys map[keyID]key
 }
 
-// find gives the key of an id. A token without a kid finds a key only where
-// one single key of its algorithm is published: there is nothing to choose.
+// find returns the key with an id. A token without a kid selects a key only if
+// exactly one key of its algorithm is published.
 func (s *keySet) find(id keyID) (key, bool) {
 	if id.kid != "" {
 		found, ok := s.keys[id]
@@ -78,15 +78,15 @@ func (s *keySet) find(id keyID) (key, bool) {
 	return found[0], true
 }
 
-// equal compares what is published, in any order: Supabase Auth lists its keys
-// in a random one.
+// equal reports whether both sets contain the same keys, in any order. Supabase Auth
+// lists its keys in a random order.
 func (s *keySet) equal(other *keySet) bool {
 	return maps.EqualFunc(s.keys, other.keys, key.equal)
 }
 
-// parseKeySet reads a JWK Set (RFC 7517, section 5). Keys that are of no use
-// here are passed over, as the RFC demands: one key of a new kind must not
-// cost the others. The first of two keys with one id counts.
+// parseKeySet parses a JWK Set (RFC 7517, section 5). It ignores unusable keys, as
+// the RFC requires, so that a key of a new type does not disable the others. If two
+// keys have the same id, the first one is used.
 func parseKeySet(body []byte) (*keySet, error) {
 	var document struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -122,8 +122,9 @@ func (s *keySet) add(raw []byte) {
 	}
 }
 
-// isForSignatures honours use and key_ops where they are given, and passes
-// over a kid that no token could name.
+// isForSignatures reports whether a key may verify signatures according to its use
+// and key_ops, where they are present. It returns false for a kid that is not allowed
+// in a token.
 func isForSignatures(published jwk.Key) bool {
 	if use := published.KeyUsage(); use != "" && use != "sig" {
 		return false
@@ -135,9 +136,9 @@ func isForSignatures(published jwk.Key) bool {
 	return kid == "" || kidPattern.MatchString(kid)
 }
 
-// usableKey binds a published key to the one algorithm of its type. Where the
-// key names an algorithm itself, it must be that one. Secrets and private keys
-// are no proof of anything once they are published, and are not used.
+// usableKey returns the key bound to the single algorithm of its type. It reports
+// false if the key names another algorithm. It also reports false for secrets and
+// private keys: once they are published, anyone can sign with them.
 func usableKey(published jwk.Key) (key, bool) {
 	var material any
 	if err := published.Raw(&material); err != nil {
@@ -153,7 +154,7 @@ func usableKey(published jwk.Key) (key, bool) {
 func algFor(material any) (jwa.SignatureAlgorithm, bool) {
 	switch public := material.(type) {
 	case *ecdsa.PublicKey:
-		_, err := public.ECDH() // an error means a point off the curve
+		_, err := public.ECDH() // an error means that the point is not on the curve
 		return jwa.ES256, err == nil && public.Curve == elliptic.P256()
 	case *rsa.PublicKey:
 		bits := public.N.BitLen()

@@ -16,48 +16,47 @@ import (
 
 const (
 	maxKeySetBytes = 256 << 10
-	// While nothing has been fetched yet no token can be judged, so that the
-	// next try comes sooner than RefreshInterval. It still bounds what an
-	// issuer that comes back has to bear.
+	// firstFetchInterval is the minimum time between two fetches until the first one
+	// succeeds. It is shorter than RefreshInterval because no token can be verified
+	// until then. It still limits the load on an issuer that recovers.
 	firstFetchInterval = 2 * time.Second
 	minRetryAfter      = time.Second
 )
 
-// keySource holds the keys of an issuer and fetches them anew.
+// keySource holds the keys of an issuer and refreshes them.
 //
-// What must stay true: at most one fetch is under way, and at most one begins
-// in each interval, however many tokens with however many unknown key ids
-// arrive. So the interval is claimed before the fetch begins, and neither the
-// fetch's outcome nor what it brings gives it back. The price is that the first
-// tokens of a new key may be refused for up to an interval, unless the issuer
-// publishes a key before it signs with it.
+// Invariant: at most one fetch is in flight, and at most one starts in each interval,
+// however many tokens with unknown key ids arrive. So the interval starts before the
+// fetch does, and the result of the fetch does not shorten it. The price: if the
+// issuer signs with a new key before it publishes it, the first tokens of that key
+// may be refused for up to one interval.
 //
-// Keys once fetched stay in use until the issuer answers with other usable
-// ones: an issuer that is down, or answers nonsense, locks nobody out.
+// Fetched keys stay in use until the issuer returns other usable keys. So users are
+// not locked out while the issuer is down or returns invalid data.
 type keySource struct {
-	url        string // empty: nothing is published, and nothing is ever fetched
+	url        string // empty if the issuer publishes no keys; then nothing is fetched
 	client     http.Client
 	timeout    time.Duration
 	interval   time.Duration
 	poll       time.Duration
-	allowEmpty bool // a secret is configured, so that an empty set is an answer too
+	allowEmpty bool // an empty set is valid, because a secret is configured
 	now        func() time.Time
 	log        *slog.Logger
 
-	set atomic.Pointer[keySet] // nil until the first good answer
+	set atomic.Pointer[keySet] // nil until the first successful fetch
 
 	mu        sync.Mutex
-	underWay  chan struct{} // closed when the fetch under way ends; nil when none is
-	nextFetch time.Time     // no fetch begins before
+	inFlight  chan struct{} // closed when the current fetch ends; nil if there is none
+	nextFetch time.Time     // the earliest start of the next fetch
 	state     Health
 }
 
-// Health tells how the issuer's keys stand.
+// Health is the state of the issuer's keys.
 type Health struct {
-	Keys      int       // how many published keys are in use
-	FetchedAt time.Time // when the issuer last answered with usable keys; zero if it never did
-	Failures  int       // how many fetches failed since then
-	LastError error     // why the last one failed, for the log only; nil after a good one
+	Keys      int       // number of published keys in use
+	FetchedAt time.Time // time of the last successful fetch; zero before the first
+	Failures  int       // number of failed fetches since then
+	LastError error     // error of the last fetch, for the log only; nil if it succeeded
 }
 
 func newKeySource(cfg Config) *keySource {
@@ -71,7 +70,7 @@ func newKeySource(cfg Config) *keySource {
 		now:        cfg.Now,
 		log:        cfg.Logger,
 	}
-	// The keys come from the configured address or not at all.
+	// Redirects are not followed: keys are accepted only from the configured URL.
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if s.url == "" {
 		s.set.Store(&keySet{})
@@ -81,9 +80,9 @@ func newKeySource(cfg Config) *keySource {
 
 func (s *keySource) current() *keySet { return s.set.Load() }
 
-// find gives the key of an id and the set it is in. An id that is not known
-// may be that of a new key, so the keys are fetched anew before it is refused,
-// as far as the interval allows.
+// find returns the key with an id and the set that contains it. An unknown id may
+// belong to a new key, so the keys are fetched again before the token is refused, if
+// the interval allows it.
 func (s *keySource) find(ctx context.Context, id keyID) (key, *keySet, error) {
 	if set := s.current(); set != nil {
 		if found, ok := set.find(id); ok {
@@ -104,8 +103,9 @@ func (s *keySource) find(ctx context.Context, id keyID) (key, *keySet, error) {
 	return found, set, nil
 }
 
-// refresh fetches the keys, or waits for a fetch that is under way, or does
-// nothing when it is too early. Its error means that the context ended first.
+// refresh fetches the keys or waits for the fetch in flight. It does nothing if the
+// interval since the last fetch has not passed. It returns an error only if the
+// context ends first.
 func (s *keySource) refresh(ctx context.Context) error {
 	fetch := s.startOrJoin(ctx)
 	if fetch == nil {
@@ -119,22 +119,23 @@ func (s *keySource) refresh(ctx context.Context) error {
 	}
 }
 
-// startOrJoin gives the end of the fetch to wait for, and nil for none.
+// startOrJoin returns a channel that is closed when the fetch to wait for ends, or
+// nil if there is no fetch.
 func (s *keySource) startOrJoin(ctx context.Context) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.underWay != nil {
-		return s.underWay
+	if s.inFlight != nil {
+		return s.inFlight
 	}
 	started := s.now()
 	if s.url == "" || started.Before(s.nextFetch) {
 		return nil
 	}
 	s.nextFetch = started.Add(s.cooldown())
-	s.underWay = make(chan struct{})
-	// Many callers wait for this fetch; the first one giving up must not end it.
+	s.inFlight = make(chan struct{})
+	// Other callers wait for this fetch too, so it outlives the context of the first.
 	go s.fetch(context.WithoutCancel(ctx), started)
-	return s.underWay
+	return s.inFlight
 }
 
 func (s *keySource) cooldown() time.Duration {
@@ -157,39 +158,39 @@ func (s *keySource) fetch(ctx context.Context, started time.Time) {
 	if err != nil {
 		s.recordFailure(err)
 	}
-	close(s.underWay)
-	s.underWay = nil
+	close(s.inFlight)
+	s.inFlight = nil
 }
 
 func (s *keySource) download(ctx context.Context) (*keySet, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
-		return nil, fmt.Errorf("making the request for the keys: %w", err)
+		return nil, fmt.Errorf("creating the request for the keys: %w", err)
 	}
 	request.Header.Set("Accept", "application/json")
-	request.Close = true // on a connection that was used before, a transport may ask twice by itself
+	request.Close = true // on a reused connection, the transport may send a request twice
 	response, err := s.client.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("fetching the keys: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("fetching the keys: the issuer answered %d", response.StatusCode)
+		return nil, fmt.Errorf("fetching the keys: the issuer responded with status %d", response.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxKeySetBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading the keys: %w", err)
 	}
 	if len(body) > maxKeySetBytes {
-		return nil, fmt.Errorf("the issuer's answer is longer than %d bytes", maxKeySetBytes)
+		return nil, fmt.Errorf("the issuer's response is longer than %d bytes", maxKeySetBytes)
 	}
 	return parseKeySet(body)
 }
 
-// accept takes a set into use. The same keys keep the set that is in use, and
-// with it the verified tokens that are remembered; other keys make all of them
-// be verified again, those of a withdrawn key in vain. An empty set never
-// replaces one with keys.
+// accept puts a fetched set into use. If its keys equal the current ones, the current
+// set stays, and so do the cached tokens. Otherwise all cached tokens are verified
+// again, and those of a withdrawn key are refused. An empty set never replaces a set
+// with keys.
 func (s *keySource) accept(set *keySet, started time.Time) error {
 	current := s.current()
 	if len(set.keys) == 0 && (current != nil && len(current.keys) > 0 || !s.allowEmpty) {
@@ -207,7 +208,7 @@ func (s *keySource) accept(set *keySet, started time.Time) error {
 func (s *keySource) recordFailure(err error) {
 	s.state.Failures++
 	s.state.LastError = err
-	s.log.Warn("the issuer's keys could not be fetched",
+	s.log.Warn("fetching the issuer's keys failed",
 		"error", err, "failures", s.state.Failures, "keys_kept", s.state.Keys)
 }
 
@@ -217,7 +218,7 @@ func (s *keySource) health() Health {
 	return s.state
 }
 
-// untilNextPoll is the time to the next fetch that nobody asked for.
+// untilNextPoll returns the time until Run fetches the keys again.
 func (s *keySource) untilNextPoll() time.Duration {
 	if s.health().LastError == nil {
 		return s.poll
@@ -231,11 +232,12 @@ func (s *keySource) untilNextFetch() time.Duration {
 	return max(s.nextFetch.Sub(s.now()), minRetryAfter)
 }
 
-// unavailable says that no token can be judged for now; cause may be nil.
+// unavailable returns the error for a token that cannot be verified because no keys
+// are available. The cause may be nil.
 func (s *keySource) unavailable(cause error) error {
 	return &fieldgate.Error{
 		Code:       fieldgate.CodeIssuerUnavailable,
-		Detail:     "Access tokens cannot be verified for the moment, because their issuer does not answer.",
+		Detail:     "Access tokens cannot be verified now, because their issuer does not respond. Try again later.",
 		RetryAfter: s.untilNextFetch(),
 		Cause:      errors.Join(cause, s.health().LastError),
 	}

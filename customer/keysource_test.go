@@ -23,19 +23,19 @@ import (
 )
 
 const (
-	cooldown      = 30 * time.Second // between two fetches
-	firstCooldown = 2 * time.Second  // while nothing was fetched yet
+	cooldown      = 30 * time.Second // minimum time between two fetches
+	firstCooldown = 2 * time.Second  // the same before the first successful fetch
 )
 
-// unknownKey is a token of a key id that nobody publishes.
-func unknownKey(kid string) string {
+// tokenWithUnknownKey returns a token with a kid that is not published.
+func tokenWithUnknownKey(kid string) string {
 	header, _ := json.Marshal(map[string]string{"alg": "ES256", "kid": kid})
 	signature := make([]byte, 64)
 	return base64.RawURLEncoding.EncodeToString(header) + ".e30." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// burst verifies 10,000 tokens of as many key ids on 16 goroutines, while ten
-// seconds pass.
+// burst verifies 10,000 tokens with different key ids in 16 goroutines, while the
+// clock advances by ten seconds.
 func burst(t *testing.T, v *customer.Verifier, clk *clock, code fieldgate.Code) {
 	t.Helper()
 	const workers, each = 16, 625
@@ -44,7 +44,7 @@ func burst(t *testing.T, v *customer.Verifier, clk *clock, code fieldgate.Code) 
 	for worker := range workers {
 		all.Go(func() {
 			for i := range each {
-				_, err := v.Verify(t.Context(), unknownKey(fmt.Sprintf("kid-%d-%d", worker, i)))
+				_, err := v.Verify(t.Context(), tokenWithUnknownKey(fmt.Sprintf("kid-%d-%d", worker, i)))
 				if fieldgate.CodeOf(err) != code {
 					wrong.Add(1)
 				}
@@ -56,14 +56,14 @@ func burst(t *testing.T, v *customer.Verifier, clk *clock, code fieldgate.Code) 
 	require.Zero(t, wrong.Load())
 }
 
-func TestTenThousandUnknownKeyIDsCostOneFetch(t *testing.T) {
+func TestKeySource_BurstOfUnknownKeysCausesOneFetch(t *testing.T) {
 	t.Parallel()
-	iss, clk, v := start(t)
+	iss, clk, v := setup(t)
 	requireAccepted(t, v, freshToken(iss, clk))
 	require.Equal(t, 1, iss.Requests())
 
 	burst(t, v, clk, fieldgate.CodeUnauthorized)
-	require.Equal(t, 1, iss.Requests(), "the first fetch was 10 s ago")
+	require.Equal(t, 1, iss.Requests(), "the first fetch was only 10 s ago")
 
 	clk.Advance(cooldown)
 	burst(t, v, clk, fieldgate.CodeUnauthorized)
@@ -74,11 +74,11 @@ func TestTenThousandUnknownKeyIDsCostOneFetch(t *testing.T) {
 	require.Equal(t, 3, iss.Requests())
 }
 
-func TestTheIntervalHoldsWhateverTheIssuerAnswers(t *testing.T) {
+func TestKeySource_IntervalHoldsForEveryResponse(t *testing.T) {
 	t.Parallel()
 	cases := map[string]func(*customertest.Issuer) http.HandlerFunc{
-		"an error": func(*customertest.Issuer) http.HandlerFunc { return answer(http.StatusBadGateway, "") },
-		"nothing":  func(*customertest.Issuer) http.HandlerFunc { return answer(http.StatusOK, `{"keys":[]}`) },
+		"an error":     func(*customertest.Issuer) http.HandlerFunc { return respondWith(http.StatusBadGateway, "") },
+		"an empty set": func(*customertest.Issuer) http.HandlerFunc { return respondWith(http.StatusOK, `{"keys":[]}`) },
 		"other keys each time": func(iss *customertest.Issuer) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
 				_ = iss.Rotate()
@@ -86,12 +86,12 @@ func TestTheIntervalHoldsWhateverTheIssuerAnswers(t *testing.T) {
 			}
 		},
 	}
-	for name, answering := range cases {
+	for name, handlerFor := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			iss, clk, v := start(t)
+			iss, clk, v := setup(t)
 			requireAccepted(t, v, freshToken(iss, clk))
-			iss.Answer(answering(iss))
+			iss.Respond(handlerFor(iss))
 			clk.Advance(cooldown)
 			burst(t, v, clk, fieldgate.CodeUnauthorized)
 			require.Equal(t, 2, iss.Requests())
@@ -99,20 +99,21 @@ func TestTheIntervalHoldsWhateverTheIssuerAnswers(t *testing.T) {
 	}
 }
 
-func TestAnIssuerThatNeverAnsweredIsAskedEveryTwoSeconds(t *testing.T) {
+func TestKeySource_RetriesEveryTwoSecondsBeforeFirstSuccess(t *testing.T) {
 	t.Parallel()
-	iss, clk, v := start(t)
-	iss.Answer(answer(http.StatusServiceUnavailable, ""))
+	iss, clk, v := setup(t)
+	iss.Respond(respondWith(http.StatusServiceUnavailable, ""))
 	burst(t, v, clk, fieldgate.CodeIssuerUnavailable)
-	require.LessOrEqual(t, iss.Requests(), 6, "10 s, a fetch at the beginning and one each 2 s")
+	require.LessOrEqual(t, iss.Requests(), 6, "one fetch at the start and one every 2 s for 10 s")
 	require.GreaterOrEqual(t, iss.Requests(), 2)
 }
 
-// Refusing would tell callers to sign in again, which cannot help.
-func TestWithoutAnyKeysNoTokenIsCalledBad(t *testing.T) {
+// TestVerify_UnavailableWithoutKeys covers the time before the first fetch. A 401
+// would tell callers to sign in again, which would not help.
+func TestVerify_UnavailableWithoutKeys(t *testing.T) {
 	t.Parallel()
-	iss, clk, v := start(t)
-	iss.Answer(answer(http.StatusServiceUnavailable, ""))
+	iss, clk, v := setup(t)
+	iss.Respond(respondWith(http.StatusServiceUnavailable, ""))
 	token := freshToken(iss, clk)
 
 	refusal := requireUnavailable(t, v, token)
@@ -129,12 +130,12 @@ func TestWithoutAnyKeysNoTokenIsCalledBad(t *testing.T) {
 	require.NoError(t, v.Ready())
 }
 
-func TestATokenThatNeedsNoKeyToBeBadIsRefusedEvenWithoutKeys(t *testing.T) {
+func TestVerify_RefusesMalformedTokensWithoutKeys(t *testing.T) {
 	t.Parallel()
-	iss, _, v := start(t)
-	iss.Answer(answer(http.StatusServiceUnavailable, ""))
+	iss, _, v := setup(t)
+	iss.Respond(respondWith(http.StatusServiceUnavailable, ""))
 	requireRefused(t, v, "token")
-	for _, forgery := range customertest.ForgedTokens(iss.Issuer, "http://outside.invalid") {
+	for _, forgery := range customertest.ForgedTokens(iss.Issuer, "http://untrusted.invalid") {
 		if strings.HasPrefix(forgery.Name, "alg none") {
 			requireRefused(t, v, forgery.Token)
 		}
@@ -143,11 +144,11 @@ func TestATokenThatNeedsNoKeyToBeBadIsRefusedEvenWithoutKeys(t *testing.T) {
 	require.Zero(t, iss.Requests())
 }
 
-func TestManyCallersShareOneFetch(t *testing.T) {
+func TestKeySource_ConcurrentCallersShareOneFetch(t *testing.T) {
 	t.Parallel()
-	iss, clk, v := start(t)
+	iss, clk, v := setup(t)
 	release := make(chan struct{})
-	iss.Answer(func(w http.ResponseWriter, r *http.Request) {
+	iss.Respond(func(w http.ResponseWriter, r *http.Request) {
 		<-release
 		iss.Handler().ServeHTTP(w, r)
 	})
@@ -168,25 +169,25 @@ func TestManyCallersShareOneFetch(t *testing.T) {
 	require.Equal(t, 1, iss.Requests())
 }
 
-func TestACallerThatGivesUpDoesNotEndTheFetchForTheOthers(t *testing.T) {
+func TestKeySource_FetchOutlivesCancelledCaller(t *testing.T) {
 	t.Parallel()
-	iss, clk, v := start(t)
+	iss, clk, v := setup(t)
 	asked, release := make(chan struct{}, 1), make(chan struct{})
-	iss.Answer(func(w http.ResponseWriter, r *http.Request) {
+	iss.Respond(func(w http.ResponseWriter, r *http.Request) {
 		asked <- struct{}{}
 		<-release
 		iss.Handler().ServeHTTP(w, r)
 	})
 	token := freshToken(iss, clk)
-	impatient, giveUp := context.WithCancel(t.Context())
-	gaveUp := make(chan error)
+	first, cancelFirst := context.WithCancel(t.Context())
+	cancelled := make(chan error)
 	go func() {
-		_, err := v.Verify(impatient, token)
-		gaveUp <- err
+		_, err := v.Verify(first, token)
+		cancelled <- err
 	}()
 	<-asked
-	giveUp()
-	err := <-gaveUp
+	cancelFirst()
+	err := <-cancelled
 	require.Equal(t, fieldgate.CodeIssuerUnavailable, fieldgate.CodeOf(err))
 	require.ErrorIs(t, err, context.Canceled)
 
@@ -195,9 +196,9 @@ func TestACallerThatGivesUpDoesNotEndTheFetchForTheOthers(t *testing.T) {
 	require.Equal(t, 1, iss.Requests())
 }
 
-func TestANewKeyIsFoundWhenItsFirstTokenArrives(t *testing.T) {
+func TestKeySource_FetchesNewKeyOnFirstToken(t *testing.T) {
 	t.Parallel()
-	iss, clk, v := start(t)
+	iss, clk, v := setup(t)
 	old := freshToken(iss, clk)
 	requireAccepted(t, v, old)
 	clk.Advance(cooldown)
@@ -209,9 +210,9 @@ func TestANewKeyIsFoundWhenItsFirstTokenArrives(t *testing.T) {
 	require.Equal(t, 2, v.Health().Keys)
 }
 
-func TestANewKeyInsideTheIntervalWaitsForItsEnd(t *testing.T) {
+func TestKeySource_NewKeyIsRefusedUntilIntervalPasses(t *testing.T) {
 	t.Parallel()
-	iss, clk, v := start(t)
+	iss, clk, v := setup(t)
 	requireAccepted(t, v, freshToken(iss, clk))
 	require.NoError(t, iss.Rotate())
 	token := freshToken(iss, clk)
@@ -220,9 +221,9 @@ func TestANewKeyInsideTheIntervalWaitsForItsEnd(t *testing.T) {
 	requireAccepted(t, v, token)
 }
 
-func TestAWithdrawnKeysTokensAreRefusedEvenWhenRemembered(t *testing.T) {
+func TestVerify_WithdrawnKeyInvalidatesCachedTokens(t *testing.T) {
 	t.Parallel()
-	iss, clk, v := start(t)
+	iss, clk, v := setup(t)
 	old := freshToken(iss, clk)
 	requireAccepted(t, v, old)
 	requireAccepted(t, v, old)
@@ -230,13 +231,13 @@ func TestAWithdrawnKeysTokensAreRefusedEvenWhenRemembered(t *testing.T) {
 	require.NoError(t, iss.Rotate())
 	iss.Withdraw()
 	clk.Advance(cooldown)
-	requireAccepted(t, v, freshToken(iss, clk)) // brings the new set
+	requireAccepted(t, v, freshToken(iss, clk)) // fetches the new set
 	requireRefused(t, v, old)
 }
 
-func TestARememberedTokenStillExpires(t *testing.T) {
+func TestVerify_CachedTokenExpires(t *testing.T) {
 	t.Parallel()
-	iss, clk, v := start(t)
+	iss, clk, v := setup(t)
 	token := freshToken(iss, clk)
 	requireAccepted(t, v, token)
 	clk.Advance(time.Hour + 29*time.Second)
@@ -245,9 +246,9 @@ func TestARememberedTokenStillExpires(t *testing.T) {
 	requireRefused(t, v, token)
 }
 
-func TestARefusedTokenIsNotRemembered(t *testing.T) {
+func TestVerify_RefusedTokenIsNotCached(t *testing.T) {
 	t.Parallel()
-	iss, clk, v := start(t)
+	iss, clk, v := setup(t)
 	payload := iss.Payload(issuer.Claims{IssuedAt: clk.Now()})
 	payload["nbf"] = clk.Now().Add(time.Minute).Unix()
 	token := iss.Sign(iss.Header(), payload)
@@ -256,21 +257,21 @@ func TestARefusedTokenIsNotRemembered(t *testing.T) {
 	requireAccepted(t, v, token)
 }
 
-// hangUp ends the connection in the middle of an answer.
-func hangUp(w http.ResponseWriter, _ *http.Request) {
+// abortMidBody closes the connection in the middle of a response.
+func abortMidBody(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Length", "1000")
 	_, _ = w.Write([]byte(`{"keys":[`))
 	panic(http.ErrAbortHandler)
 }
 
-// never answers until the caller goes away.
-func never(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+// neverRespond blocks until the client disconnects.
+func neverRespond(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// badAnswers are what a broken, lying or overloaded issuer may say. Where
-// there are keys in them, they are the intruder's.
-func badAnswers(t *testing.T, intruder *customertest.Issuer) map[string]http.HandlerFunc {
+// badResponses returns responses of a broken, malicious or overloaded issuer. Any
+// keys in them are the attacker's.
+func badResponses(t *testing.T, attacker *customertest.Issuer) map[string]http.HandlerFunc {
 	t.Helper()
-	key := intruder.JWKs()[0]
+	key := attacker.JWKs()[0]
 	many := make([]map[string]any, 101)
 	for i := range many {
 		many[i] = map[string]any{}
@@ -281,30 +282,30 @@ func badAnswers(t *testing.T, intruder *customertest.Issuer) map[string]http.Han
 	}
 	good, err := json.Marshal(map[string]any{"keys": []any{key}})
 	require.NoError(t, err)
-	long := string(good) + strings.Repeat(" ", 256<<10) // good as far as it may be read
+	long := string(good) + strings.Repeat(" ", 256<<10) // valid up to the length limit
 	return map[string]http.HandlerFunc{
-		"an error":          answer(http.StatusInternalServerError, string(good)),
-		"not found":         answer(http.StatusNotFound, string(good)),
-		"no content":        answer(http.StatusNoContent, ""),
-		"another success":   answer(http.StatusAccepted, string(good)),
-		"an empty body":     answer(http.StatusOK, ""),
-		"a page":            answer(http.StatusOK, "<html>sign in to the network</html>"),
-		"no keys":           answer(http.StatusOK, `{}`),
-		"keys null":         answer(http.StatusOK, `{"keys":null}`),
-		"an empty set":      answer(http.StatusOK, `{"keys":[]}`),
-		"keys no list":      answer(http.StatusOK, `{"keys":{"a":1}}`),
-		"keys no objects":   answer(http.StatusOK, `{"keys":[1,null,"key",[]]}`),
-		"a list":            answer(http.StatusOK, `[]`),
-		"cut short":         answer(http.StatusOK, string(good[:200])),
-		"a single key":      publishKey(t, key),
-		"no usable key":     publish(t, map[string]any{"kty": "oct", "k": "c2VjcmV0", "kid": "1"}),
-		"too many keys":     publish(t, many...),
-		"too long":          answer(http.StatusOK, long),
-		"endless":           endless,
-		"a hang-up":         hangUp,
-		"no answer":         never,
-		"a way elsewhere":   http.RedirectHandler(intruder.JWKSURL(), http.StatusFound).ServeHTTP,
-		"a permanent other": http.RedirectHandler(intruder.JWKSURL(), http.StatusPermanentRedirect).ServeHTTP,
+		"an error":             respondWith(http.StatusInternalServerError, string(good)),
+		"not found":            respondWith(http.StatusNotFound, string(good)),
+		"no content":           respondWith(http.StatusNoContent, ""),
+		"another success":      respondWith(http.StatusAccepted, string(good)),
+		"an empty body":        respondWith(http.StatusOK, ""),
+		"an HTML page":         respondWith(http.StatusOK, "<html>sign in to the network</html>"),
+		"no keys":              respondWith(http.StatusOK, `{}`),
+		"keys null":            respondWith(http.StatusOK, `{"keys":null}`),
+		"an empty set":         respondWith(http.StatusOK, `{"keys":[]}`),
+		"keys not a list":      respondWith(http.StatusOK, `{"keys":{"a":1}}`),
+		"keys not objects":     respondWith(http.StatusOK, `{"keys":[1,null,"key",[]]}`),
+		"a list":               respondWith(http.StatusOK, `[]`),
+		"truncated":            respondWith(http.StatusOK, string(good[:200])),
+		"a single key":         publishKey(t, key),
+		"no usable key":        publish(t, map[string]any{"kty": "oct", "k": "c2VjcmV0", "kid": "1"}),
+		"too many keys":        publish(t, many...),
+		"too long":             respondWith(http.StatusOK, long),
+		"endless":              endless,
+		"an aborted body":      abortMidBody,
+		"no response":          neverRespond,
+		"a redirect":           http.RedirectHandler(attacker.JWKSURL(), http.StatusFound).ServeHTTP,
+		"a permanent redirect": http.RedirectHandler(attacker.JWKSURL(), http.StatusPermanentRedirect).ServeHTTP,
 	}
 }
 
@@ -312,10 +313,10 @@ func publishKey(t *testing.T, key map[string]any) http.HandlerFunc {
 	t.Helper()
 	body, err := json.Marshal(key)
 	require.NoError(t, err)
-	return answer(http.StatusOK, string(body))
+	return respondWith(http.StatusOK, string(body))
 }
 
-// endless sends spaces until the caller hangs up.
+// endless sends spaces until the client disconnects.
 func endless(w http.ResponseWriter, _ *http.Request) {
 	for {
 		if _, err := w.Write([]byte(strings.Repeat(" ", 32<<10))); err != nil {
@@ -324,10 +325,10 @@ func endless(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-func TestABadAnswerKeepsTheKeysInUse(t *testing.T) {
+func TestKeySource_BadResponseKeepsCurrentKeys(t *testing.T) {
 	t.Parallel()
-	intruder := customertest.NewIssuer(t)
-	for name, bad := range badAnswers(t, intruder) {
+	attacker := customertest.NewIssuer(t)
+	for name, bad := range badResponses(t, attacker) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			iss, clk := customertest.NewIssuer(t), newClock()
@@ -337,9 +338,9 @@ func TestABadAnswerKeepsTheKeysInUse(t *testing.T) {
 			requireAccepted(t, v, freshToken(iss, clk))
 			fetched := v.Health().FetchedAt
 
-			iss.Answer(bad)
+			iss.Respond(bad)
 			clk.Advance(cooldown)
-			requireRefused(t, v, freshToken(intruder, clk))
+			requireRefused(t, v, freshToken(attacker, clk))
 			require.Equal(t, 2, iss.Requests())
 			requireAccepted(t, v, freshToken(iss, clk))
 			require.NoError(t, v.Ready())
@@ -350,20 +351,20 @@ func TestABadAnswerKeepsTheKeysInUse(t *testing.T) {
 			require.Equal(t, fetched, health.FetchedAt)
 		})
 	}
-	t.Cleanup(func() { require.Zero(t, intruder.Requests()) })
+	t.Cleanup(func() { require.Zero(t, attacker.Requests()) })
 }
 
-func TestABadFirstAnswerIsNoAnswer(t *testing.T) {
+func TestKeySource_BadFirstResponseIsUnavailable(t *testing.T) {
 	t.Parallel()
-	intruder := customertest.NewIssuer(t)
-	for name, bad := range badAnswers(t, intruder) {
+	attacker := customertest.NewIssuer(t)
+	for name, bad := range badResponses(t, attacker) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			iss, clk := customertest.NewIssuer(t), newClock()
 			cfg := configFor(iss)
 			cfg.Now, cfg.FetchTimeout = clk.Now, 100*time.Millisecond
 			v := newVerifier(t, cfg)
-			iss.Answer(bad)
+			iss.Respond(bad)
 			requireUnavailable(t, v, freshToken(iss, clk))
 			require.Error(t, v.Ready())
 
@@ -372,12 +373,13 @@ func TestABadFirstAnswerIsNoAnswer(t *testing.T) {
 			requireAccepted(t, v, freshToken(iss, clk))
 		})
 	}
-	t.Cleanup(func() { require.Zero(t, intruder.Requests()) })
+	t.Cleanup(func() { require.Zero(t, attacker.Requests()) })
 }
 
-// New keys void what is remembered, so the same keys must not pass for new,
-// though Supabase Auth lists them in another order each time.
-func TestTheSameKeysInAnotherOrderAreNoChange(t *testing.T) {
+// TestKeySource_KeyOrderIsNoChange covers Supabase Auth, which lists its keys in
+// another order each time. A change of the keys empties the token cache, so the same
+// keys in another order must not count as one.
+func TestKeySource_KeyOrderIsNoChange(t *testing.T) {
 	t.Parallel()
 	iss, clk := customertest.NewIssuer(t), newClock()
 	require.NoError(t, iss.Rotate())
@@ -387,22 +389,22 @@ func TestTheSameKeysInAnotherOrderAreNoChange(t *testing.T) {
 	v := newVerifier(t, cfg)
 	for _, order := range [][]int{{0, 1}, {1, 0}, {0, 1}} {
 		keys := iss.JWKs()
-		iss.Answer(publish(t, keys[order[0]], keys[order[1]]))
-		requireRefused(t, v, unknownKey("unknown"))
+		iss.Respond(publish(t, keys[order[0]], keys[order[1]]))
+		requireRefused(t, v, tokenWithUnknownKey("unknown"))
 		clk.Advance(cooldown)
 	}
 	require.Equal(t, 3, iss.Requests())
 	require.Equal(t, 1, strings.Count(log.String(), "keys changed"))
 }
 
-func TestKeysStayInUseWhileTheIssuerIsDown(t *testing.T) {
+func TestKeySource_KeepsKeysWhileIssuerIsDown(t *testing.T) {
 	t.Parallel()
-	iss, clk, v := start(t)
+	iss, clk, v := setup(t)
 	requireAccepted(t, v, freshToken(iss, clk))
-	iss.Answer(answer(http.StatusBadGateway, ""))
+	iss.Respond(respondWith(http.StatusBadGateway, ""))
 	for range 48 {
 		clk.Advance(30 * time.Minute)
-		requireRefused(t, v, unknownKey("unknown"))
+		requireRefused(t, v, tokenWithUnknownKey("unknown"))
 		requireAccepted(t, v, freshToken(iss, clk))
 	}
 	require.Equal(t, 48, v.Health().Failures)
@@ -415,7 +417,7 @@ func TestKeysStayInUseWhileTheIssuerIsDown(t *testing.T) {
 	require.NoError(t, v.Health().LastError)
 }
 
-func TestTheLargestAllowedSetIsRead(t *testing.T) {
+func TestKeySource_LargestAllowedSet(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
 	for range 99 {
@@ -426,11 +428,11 @@ func TestTheLargestAllowedSetIsRead(t *testing.T) {
 	require.Equal(t, 100, v.Health().Keys)
 }
 
-func TestTheCallersClientIsUsedButNotItsRedirects(t *testing.T) {
+func TestKeySource_UsesConfiguredClientWithoutRedirects(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
 	elsewhere := customertest.NewIssuer(t)
-	iss.Answer(http.RedirectHandler(elsewhere.JWKSURL(), http.StatusFound).ServeHTTP)
+	iss.Respond(http.RedirectHandler(elsewhere.JWKSURL(), http.StatusFound).ServeHTTP)
 	cfg := configFor(iss)
 	var sent atomic.Int64
 	cfg.HTTPClient = &http.Client{

@@ -1,10 +1,10 @@
-// Package customer turns an access token of Supabase Auth into a principal:
-// who is asking, for which tenant, with which role.
+// Package customer verifies access tokens of Supabase Auth and returns their
+// principals: the user, the tenant and the role.
 //
-// Tokens are verified here, against the keys that the issuer publishes
-// (RFC 7517) or against a shared secret that was configured; the issuer is not
-// asked about each token. So a token stays good until it expires, even when
-// its user was banned a minute ago: keep the lifetime of tokens short.
+// Tokens are verified locally, with the keys that the issuer publishes (RFC 7517)
+// or with a configured shared secret. The issuer is not called for each token. So a
+// token is accepted until it expires, even if its user has been banned meanwhile:
+// keep the lifetime of tokens short.
 package customer
 
 import (
@@ -12,37 +12,36 @@ import (
 	"time"
 )
 
-// Principal is the person behind a verified token.
+// Principal is the user that a verified token belongs to.
 type Principal struct {
-	// Tenant is the customer that the person acts for. It is "c." and the
-	// customer id, or "u." and the user id for a person who belongs to no
-	// customer: a customer id that equals someone's user id must never lead
-	// into that person's own tenant. It holds only [A-Za-z0-9._~-] and so may
-	// stand in a key of the store.
+	// Tenant is the tenant that the user acts for. It is "c." and the tenant id of
+	// the token, or "u." and the user id if the token has no tenant id. The prefixes
+	// keep a tenant id that equals a user id from giving access to that user's own
+	// tenant. Tenant contains only [A-Za-z0-9._~-], so that it can be part of a store
+	// key.
 	Tenant string
 
 	UserID   string // the token's subject
-	Role     Role   // the most that the person may do in the tenant
-	SoleUser bool   // the tenant is this one person
+	Role     Role   // the user's role in the tenant
+	SoleUser bool   // the tenant has no other user
 
-	// ExpiresAt is when the token ends, without leeway. A connection that
-	// outlives a request must end with it.
+	// ExpiresAt is the time at which the token expires, without leeway. A connection
+	// that outlives its request must be closed then.
 	ExpiresAt time.Time
 
-	// SessionID names the login at the issuer, for a revocation. It is empty
-	// where the issuer names none.
+	// SessionID identifies the login at the issuer, so that it can be revoked. It is
+	// empty if the token has none.
 	SessionID string
 }
 
 type contextKey struct{}
 
-// NewContext gives a context that carries the principal.
+// NewContext returns a copy of the context that carries the principal.
 func NewContext(ctx context.Context, principal Principal) context.Context {
 	return context.WithValue(ctx, contextKey{}, principal)
 }
 
-// FromContext gives the principal that a context carries, and false where it
-// carries none.
+// FromContext returns the principal of a context, and reports whether it has one.
 func FromContext(ctx context.Context) (Principal, bool) {
 	principal, ok := ctx.Value(contextKey{}).(Principal)
 	return principal, ok

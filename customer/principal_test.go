@@ -14,16 +14,16 @@ import (
 
 const alice = "6b5e5f0c-8f5c-4f3b-9a53-0a6d1f3c2b11"
 
-func TestAPrincipalIsWhoTheTokenSays(t *testing.T) {
+func TestPrincipal_MatchesToken(t *testing.T) {
 	t.Parallel()
-	iss, clk, v := start(t)
+	iss, clk, v := setup(t)
 	token := iss.Token(issuer.Claims{
-		Subject:    alice,
-		CustomerID: "acme",
-		Role:       "approver",
-		SessionID:  "session-1",
-		IssuedAt:   clk.Now(),
-		Lifetime:   10 * time.Minute,
+		Subject:   alice,
+		TenantID:  "acme",
+		Role:      "approver",
+		SessionID: "session-1",
+		IssuedAt:  clk.Now(),
+		Lifetime:  10 * time.Minute,
 	})
 	expected := customer.Principal{
 		Tenant:    "c.acme",
@@ -33,32 +33,33 @@ func TestAPrincipalIsWhoTheTokenSays(t *testing.T) {
 		SessionID: "session-1",
 	}
 	require.Equal(t, expected, requireAccepted(t, v, token))
-	require.Equal(t, expected, requireAccepted(t, v, token), "the same when it is remembered")
+	require.Equal(t, expected, requireAccepted(t, v, token), "the cached principal differs")
 }
 
-func TestAPersonWithoutACustomerIsAdminOfATenantOfOne(t *testing.T) {
+func TestPrincipal_UserWithoutTenantIsAdminOfOwnTenant(t *testing.T) {
 	t.Parallel()
-	iss, _, v := start(t)
+	iss, _, v := setup(t)
 	principal := requireAccepted(t, v, iss.Token(issuer.Claims{Subject: alice}))
 	require.Equal(t, "u."+alice, principal.Tenant)
 	require.Equal(t, customer.Admin, principal.Role)
 	require.True(t, principal.SoleUser)
 }
 
-func TestACustomerIDThatEqualsAUserIDIsAnotherTenant(t *testing.T) {
+func TestPrincipal_TenantIDEqualToUserIDIsAnotherTenant(t *testing.T) {
 	t.Parallel()
-	iss, _, v := start(t)
-	person := requireAccepted(t, v, iss.Token(issuer.Claims{Subject: alice}))
-	for _, customerID := range []string{alice, "u." + alice} {
-		member := requireAccepted(t, v, iss.Token(issuer.Claims{CustomerID: customerID}))
-		require.NotEqual(t, person.Tenant, member.Tenant)
+	iss, _, v := setup(t)
+	user := requireAccepted(t, v, iss.Token(issuer.Claims{Subject: alice}))
+	for _, tenantID := range []string{alice, "u." + alice} {
+		member := requireAccepted(t, v, iss.Token(issuer.Claims{TenantID: tenantID}))
+		require.NotEqual(t, user.Tenant, member.Tenant)
 	}
 }
 
-// Subjects of other issuers hold characters that separate in keys of the store.
-func TestTenantsOfOddSubjectsAreFitForKeysAndDistinct(t *testing.T) {
+// TestPrincipal_TenantOfUnusualSubjects covers subjects of other issuers, which may
+// contain the separators of store keys.
+func TestPrincipal_TenantOfUnusualSubjects(t *testing.T) {
 	t.Parallel()
-	iss, _, v := start(t)
+	iss, _, v := setup(t)
 	tenants := map[string]bool{}
 	for _, subject := range []string{"a:b", "a|b", "a@b", "a.b", "a-b", "a_b", "a3ab", "auth0|64ad", "a.3ab"} {
 		principal := requireAccepted(t, v, iss.Token(issuer.Claims{Subject: subject}))
@@ -69,9 +70,9 @@ func TestTenantsOfOddSubjectsAreFitForKeysAndDistinct(t *testing.T) {
 	}
 }
 
-func TestWhatUsersEditThemselvesGivesNoRights(t *testing.T) {
+func TestPrincipal_UserMetadataGrantsNothing(t *testing.T) {
 	t.Parallel()
-	iss, _, v := start(t)
+	iss, _, v := setup(t)
 	payload := iss.Payload(issuer.Claims{Subject: alice})
 	payload["user_metadata"] = map[string]any{
 		"customer_id":  "victim",
@@ -86,7 +87,7 @@ func TestWhatUsersEditThemselvesGivesNoRights(t *testing.T) {
 	require.Equal(t, customer.Viewer, principal.Role)
 }
 
-func TestTheRoleIsTheClaimsOrTheLeast(t *testing.T) {
+func TestPrincipal_Role(t *testing.T) {
 	t.Parallel()
 	shared := map[string]any{"customer_id": "acme"}
 	alone := map[string]any{}
@@ -104,7 +105,7 @@ func TestTheRoleIsTheClaimsOrTheLeast(t *testing.T) {
 		"shared, empty":        {shared, "", customer.Viewer},
 		"shared, upper case":   {shared, "ADMIN", customer.Viewer},
 		"shared, with a space": {shared, "admin ", customer.Viewer},
-		"shared, the zero":     {shared, "none", customer.Viewer},
+		"shared, none":         {shared, "none", customer.Viewer},
 		"shared, a list":       {shared, []string{"admin"}, customer.Viewer},
 		"shared, a number":     {shared, 4, customer.Viewer},
 		"alone, absent":        {alone, nil, customer.Admin},
@@ -112,7 +113,7 @@ func TestTheRoleIsTheClaimsOrTheLeast(t *testing.T) {
 		"alone, unknown":       {alone, "owner", customer.Viewer},
 		"alone, a list":        {alone, []string{"admin"}, customer.Viewer},
 	}
-	iss, _, v := start(t)
+	iss, _, v := setup(t)
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -132,25 +133,25 @@ func TestTheRoleIsTheClaimsOrTheLeast(t *testing.T) {
 	}
 }
 
-// What a real project's tokens may also look like.
-func TestTokensOfOtherShapesAreUnderstood(t *testing.T) {
+// TestVerify_AcceptsOtherClaims covers claims that tokens of real projects also have.
+func TestVerify_AcceptsOtherClaims(t *testing.T) {
 	t.Parallel()
 	cases := map[string]map[string]any{
-		"app_metadata null":         {"app_metadata": nil},
-		"amr a list of words":       {"amr": []string{"password"}},
-		"amr null":                  {"amr": nil},
-		"a role of the project's":   {"role": "fleet_user"},
-		"no phone, no email":        {"phone": "", "email": ""},
-		"signed in twice over":      {"aal": "aal2"},
-		"an OAuth client's":         {"client_id": "0b8bb5b0", "scope": "openid"},
-		"a claim of a hook":         {"plan": map[string]any{"name": "pro"}},
-		"nbf and jti":               {"nbf": time.Now().Unix(), "jti": "1"},
-		"times with fractions":      {"exp": float64(time.Now().Add(time.Hour).Unix()) + 0.5},
-		"an empty session_id":       {"session_id": ""},
-		"a large user_metadata":     {"user_metadata": map[string]any{"bio": string(make([]byte, 500))}},
-		"audience a list of itself": {"aud": []string{"authenticated"}},
+		"app_metadata null":     {"app_metadata": nil},
+		"amr a list of strings": {"amr": []string{"password"}},
+		"amr null":              {"amr": nil},
+		"a role of the project": {"role": "fleet_user"},
+		"no phone, no email":    {"phone": "", "email": ""},
+		"signed in with MFA":    {"aal": "aal2"},
+		"of an OAuth client":    {"client_id": "0b8bb5b0", "scope": "openid"},
+		"a custom claim":        {"plan": map[string]any{"name": "pro"}},
+		"nbf and jti":           {"nbf": time.Now().Unix(), "jti": "1"},
+		"times with fractions":  {"exp": float64(time.Now().Add(time.Hour).Unix()) + 0.5},
+		"an empty session_id":   {"session_id": ""},
+		"a large user_metadata": {"user_metadata": map[string]any{"bio": string(make([]byte, 500))}},
+		"audience a list":       {"aud": []string{"authenticated"}},
 	}
-	iss, _, v := start(t)
+	iss, _, v := setup(t)
 	for name, changes := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -163,14 +164,14 @@ func TestTokensOfOtherShapesAreUnderstood(t *testing.T) {
 	}
 }
 
-func TestAnotherIssuerMayKeepTenantAndRoleElsewhere(t *testing.T) {
+func TestPrincipal_ConfiguredClaimPaths(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
 		tenantClaim, roleClaim string
 		claims                 map[string]any
 	}{
-		"at the top":       {"org", "org_role", map[string]any{"org": "acme", "org_role": "operator"}},
-		"deep inside":      {"a.b.c", "a.b.d", map[string]any{"a": map[string]any{"b": map[string]any{"c": "acme", "d": "operator"}}}},
+		"at the top level": {"org", "org_role", map[string]any{"org": "acme", "org_role": "operator"}},
+		"nested":           {"a.b.c", "a.b.d", map[string]any{"a": map[string]any{"b": map[string]any{"c": "acme", "d": "operator"}}}},
 		"names with a dot": {"https://acme.example/org", "https://acme.example/role", map[string]any{"https://acme.example/org": "acme", "https://acme.example/role": "operator"}},
 	}
 	iss := customertest.NewIssuer(t)
@@ -179,7 +180,7 @@ func TestAnotherIssuerMayKeepTenantAndRoleElsewhere(t *testing.T) {
 			t.Parallel()
 			cfg := configFor(iss)
 			cfg.TenantClaim, cfg.RoleClaim = c.tenantClaim, c.roleClaim
-			payload := iss.Payload(issuer.Claims{CustomerID: "other", Role: "admin"})
+			payload := iss.Payload(issuer.Claims{TenantID: "other", Role: "admin"})
 			for claim, value := range c.claims {
 				payload[claim] = value
 			}
@@ -190,7 +191,7 @@ func TestAnotherIssuerMayKeepTenantAndRoleElsewhere(t *testing.T) {
 	}
 }
 
-func TestEachRoleMayWhatTheLesserOnesMay(t *testing.T) {
+func TestRole_IncludesLesserRoles(t *testing.T) {
 	t.Parallel()
 	roles := []customer.Role{customer.Viewer, customer.Operator, customer.Approver, customer.Admin}
 	for i, role := range roles {
@@ -203,11 +204,11 @@ func TestEachRoleMayWhatTheLesserOnesMay(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoRoleAllowsNothing(t *testing.T) {
+func TestRole_InvalidAllowsNothing(t *testing.T) {
 	t.Parallel()
 	require.False(t, customer.Role(0).Allows(customer.Viewer))
-	require.False(t, customer.Role(0).Allows(0), "nobody said who may")
-	require.False(t, customer.Admin.Allows(0), "nobody said who may")
+	require.False(t, customer.Role(0).Allows(0), "least is not a role")
+	require.False(t, customer.Admin.Allows(0), "least is not a role")
 	require.False(t, customer.Admin.Allows(-1))
 	require.Equal(t, "none", customer.Role(0).String())
 	for _, name := range []string{"", "none", "Admin", "owner"} {
@@ -216,7 +217,7 @@ func TestWhatIsNoRoleAllowsNothing(t *testing.T) {
 	}
 }
 
-func TestAContextCarriesThePrincipal(t *testing.T) {
+func TestPrincipal_Context(t *testing.T) {
 	t.Parallel()
 	_, ok := customer.FromContext(t.Context())
 	require.False(t, ok)

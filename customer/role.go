@@ -2,11 +2,11 @@ package customer
 
 import "fmt"
 
-// Role says how much a person may do in a tenant. Each role may do all that
-// the ones before it may. The zero Role may do nothing.
+// Role is a set of permissions in a tenant. Each role includes the permissions of the
+// lesser ones. The zero Role has no permissions.
 type Role int
 
-// The roles, from the least to the most.
+// The roles, in ascending order.
 const (
 	Viewer   Role = iota + 1 // reads
 	Operator                 // also opens sessions and proposes commands
@@ -14,23 +14,24 @@ const (
 	Admin                    // also provisions, suspends and decommissions devices
 )
 
-// ParseRole gives the role of a name in lower case.
+// ParseRole returns the role with a name in lower case, or an error if there is none.
 func ParseRole(name string) (Role, error) {
 	for role := Viewer; role <= Admin; role++ {
 		if role.String() == name {
 			return role, nil
 		}
 	}
-	return 0, fmt.Errorf("%q is no role: use viewer, operator, approver or admin", name)
+	return 0, fmt.Errorf("%q is not a role: use viewer, operator, approver or admin", name)
 }
 
-// Allows tells whether the role is enough where least is required. A least
-// that is no role allows nobody, so that a rule nobody wrote admits nobody.
+// Allows reports whether the role has the permissions of least. It returns false if
+// least is not a role, so that an operation without a configured role is allowed to
+// no one.
 func (r Role) Allows(least Role) bool {
 	return least >= Viewer && r >= least
 }
 
-// String gives the name of the role, as tokens and the contract spell it.
+// String returns the name of the role as it is written in tokens and in the API.
 func (r Role) String() string {
 	switch r {
 	case Viewer:

@@ -17,9 +17,9 @@ import (
 	"github.com/fieldgate/fieldgate/customer/issuer"
 )
 
-// withTransport gives a verifier whose fetches need no socket, so that its
-// time can be that of a synctest bubble.
-func withTransport(t *testing.T, transport roundTripper) *customer.Verifier {
+// newVerifierWithTransport returns a verifier whose fetches use no network, so that
+// it can run in a synctest bubble.
+func newVerifierWithTransport(t *testing.T, transport roundTripper) *customer.Verifier {
 	t.Helper()
 	return newVerifier(t, customer.Config{
 		JWKSURL:    "http://issuer.test/auth/v1/.well-known/jwks.json",
@@ -28,34 +28,35 @@ func withTransport(t *testing.T, transport roundTripper) *customer.Verifier {
 	})
 }
 
-// withIssuer is a verifier of an issuer that may be down.
-func withIssuer(t *testing.T, fetched *atomic.Int64, down *atomic.Bool) *customer.Verifier {
+// newVerifierWithIssuer returns a verifier of an issuer that may be down. The
+// verifier increments fetched with each fetch.
+func newVerifierWithIssuer(t *testing.T, fetched *atomic.Int64, down *atomic.Bool) *customer.Verifier {
 	t.Helper()
 	iss, err := issuer.New("http://issuer.test")
 	require.NoError(t, err)
-	return withTransport(t, func(r *http.Request) (*http.Response, error) {
+	return newVerifierWithTransport(t, func(r *http.Request) (*http.Response, error) {
 		fetched.Add(1)
 		if down.Load() {
 			return nil, errors.New("connection refused")
 		}
-		return answerOf(iss.Handler(), r), nil
+		return serveDirectly(iss.Handler(), r), nil
 	})
 }
 
-func TestAnIssuerThatHangsIsGivenUpAfterThreeSeconds(t *testing.T) {
+func TestKeySource_FetchTimesOutAfterThreeSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		v := withTransport(t, func(r *http.Request) (*http.Response, error) {
+		v := newVerifierWithTransport(t, func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		})
-		began := time.Now()
-		requireUnavailable(t, v, unknownKey("unknown"))
-		require.Equal(t, 3*time.Second, time.Since(began))
+		started := time.Now()
+		requireUnavailable(t, v, tokenWithUnknownKey("unknown"))
+		require.Equal(t, 3*time.Second, time.Since(started))
 	})
 }
 
-// spaces is a body that has no end, and counts what was read of it.
+// spaces is an endless body. It counts the bytes that were read.
 type spaces struct{ read int }
 
 func (s *spaces) Read(p []byte) (int, error) {
@@ -65,27 +66,27 @@ func (s *spaces) Read(p []byte) (int, error) {
 
 func (s *spaces) Close() error { return nil }
 
-func TestNoMoreOfAnAnswerIsReadThanMayBe(t *testing.T) {
+func TestKeySource_ResponseLengthLimit(t *testing.T) {
 	t.Parallel()
 	body := &spaces{}
-	v := withTransport(t, func(*http.Request) (*http.Response, error) {
+	v := newVerifierWithTransport(t, func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, Body: body}, nil
 	})
-	requireUnavailable(t, v, unknownKey("unknown"))
+	requireUnavailable(t, v, tokenWithUnknownKey("unknown"))
 	require.Equal(t, 256<<10+1, body.read)
 }
 
-func TestRunKeepsTheKeysFresh(t *testing.T) {
+func TestRun_RefreshesKeys(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var fetched atomic.Int64
 		var down atomic.Bool
-		v := withIssuer(t, &fetched, &down)
+		v := newVerifierWithIssuer(t, &fetched, &down)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- v.Run(ctx) }()
 
-		after := func(d time.Duration, fetches int) { // a bubble's sleep takes no time
+		after := func(d time.Duration, fetches int) { // in a bubble, Sleep does not block
 			t.Helper()
 			time.Sleep(d)
 			synctest.Wait()
@@ -107,13 +108,13 @@ func TestRunKeepsTheKeysFresh(t *testing.T) {
 	})
 }
 
-func TestRunAsksAnIssuerThatNeverAnsweredEveryTwoSeconds(t *testing.T) {
+func TestRun_RetriesEveryTwoSecondsBeforeFirstSuccess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var fetched atomic.Int64
 		var down atomic.Bool
 		down.Store(true)
-		v := withIssuer(t, &fetched, &down)
+		v := newVerifierWithIssuer(t, &fetched, &down)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- v.Run(ctx) }()
@@ -126,7 +127,7 @@ func TestRunAsksAnIssuerThatNeverAnsweredEveryTwoSeconds(t *testing.T) {
 	})
 }
 
-func TestRunWithASecretAloneFetchesNothing(t *testing.T) {
+func TestRun_SecretWithoutJWKSFetchesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		v := newVerifier(t, customer.Config{HS256Secret: secret})

@@ -16,15 +16,18 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
+// scripts contains the Lua scripts.
+//
 //go:embed lua/*.lua
-var files embed.FS
+var scripts embed.FS
 
 var (
-	issueTicketScript  = store.NewScript(files, "lua/issue_ticket.lua")
-	redeemTicketScript = store.NewScript(files, "lua/redeem_ticket.lua")
+	issueTicketScript  = store.NewScript(scripts, "lua/issue_ticket.lua")
+	redeemTicketScript = store.NewScript(scripts, "lua/redeem_ticket.lua")
 )
 
-// A ticket is "fgt_" and 256 random bits. No access token looks like one.
+// A ticket is "fgt_" and 256 random bits in base64. The prefix tells it from an access
+// token.
 const (
 	ticketPrefix = "fgt_"
 	ticketLen    = len(ticketPrefix) + 43
@@ -32,53 +35,54 @@ const (
 
 var (
 	errNoTicket      = errors.New("the ticket is malformed")
-	errTicketUnknown = errors.New("the ticket is unknown, expired or used up")
+	errTicketUnknown = errors.New("the ticket is unknown, expired or already used")
 	errTicketOrigin  = errors.New("the ticket was issued for another origin")
 	errTicketRecord  = errors.New("the ticket's record cannot be read")
 )
 
-// TicketConfig says how tickets live.
+// TicketConfig configures Tickets.
 type TicketConfig struct {
-	// Store keeps the tickets, for all instances.
+	// Store stores the tickets for all instances.
 	Store *store.Store
 
-	// TTL is how long a ticket is good, by the store's clock. Default: 30 s.
+	// TTL is the lifetime of a ticket, by the store's clock. Default: 30 s.
 	TTL time.Duration
 }
 
-// Tickets open sockets for browsers, where a page can set no header: a person
-// gets a ticket with an access token and shows it in the address of the socket.
-// Addresses end up in logs, so a ticket is good once, for a moment, and for the
-// origin it was issued for. It is safe for concurrent use.
+// Tickets issues and redeems tickets. A ticket authenticates a socket that a browser
+// opens, where a page cannot set headers. The user buys the ticket with an access
+// token and the page sends it in the URL of the socket. URLs are often logged, so a
+// ticket expires soon, can be used once, and is bound to one origin. Tickets is safe
+// for concurrent use.
 type Tickets struct {
 	store *store.Store
 	ttl   time.Duration
 }
 
-// NewTickets issues and redeems tickets over a store.
+// NewTickets returns Tickets with the given configuration.
 func NewTickets(cfg TicketConfig) *Tickets {
 	setDefault(&cfg.TTL, 30*time.Second)
 	return &Tickets{store: cfg.Store, ttl: cfg.TTL}
 }
 
-// Ticket opens one socket.
+// Ticket is a single-use credential for one socket.
 type Ticket struct {
-	Token     string // the ticket itself; it is kept nowhere
+	Token     string // the ticket itself; the store has only its hash
 	ExpiresAt time.Time
 }
 
-// IsTicket tells a ticket from an access token. It promises nothing about the
-// ticket.
+// IsTicket reports whether a token has the form of a ticket. The ticket may be
+// invalid.
 func IsTicket(token string) bool { return strings.HasPrefix(token, ticketPrefix) }
 
-// Issue gives a principal a ticket for sockets that pages of an origin open; an
-// empty origin stands for what is no browser. It does not outlive the principal's
-// token. The code is unauthorized where that has ended by the store's clock, and
-// store_unavailable in an outage.
+// Issue returns a new ticket for a principal. It is valid for sockets that pages of
+// the given origin open; the empty origin stands for clients that are not browsers.
+// The ticket expires no later than the principal's token. Errors: unauthorized if
+// that token has expired by the store's clock, store_unavailable in an outage.
 func (t *Tickets) Issue(ctx context.Context, principal Principal, origin string) (Ticket, error) {
 	content, err := json.Marshal(recordOf(principal, origin))
 	if err != nil {
-		return Ticket{}, fmt.Errorf("writing a ticket: %w", err)
+		return Ticket{}, fmt.Errorf("encoding a ticket: %w", err)
 	}
 	token := newTicket()
 	reply, err := t.store.Run(ctx, issueTicketScript, ticketKeys(token),
@@ -92,12 +96,12 @@ func (t *Tickets) Issue(ctx context.Context, principal Principal, origin string)
 	return Ticket{Token: token, ExpiresAt: time.UnixMilli(reply.Int(1)).UTC()}, nil
 }
 
-// Redeem uses a ticket up and gives the principal that it was issued to. The code
-// is unauthorized, as for an access token, whatever is wrong with the ticket; a
-// ticket shown from another origin is used up all the same. In an outage the code
-// is store_unavailable, and the ticket may be used up.
+// Redeem consumes a ticket and returns the principal that it was issued to. Whatever
+// is wrong with the ticket, the error is unauthorized, as for an access token. A
+// ticket that is sent from another origin is consumed as well. In an outage the error
+// is store_unavailable, and the ticket may or may not have been consumed.
 func (t *Tickets) Redeem(ctx context.Context, token, origin string) (Principal, error) {
-	if !IsTicket(token) || len(token) != ticketLen { // not worth a question to the store
+	if !IsTicket(token) || len(token) != ticketLen { // saves a call to the store
 		return Principal{}, refuse(errNoTicket)
 	}
 	reply, err := t.store.Run(ctx, redeemTicketScript, ticketKeys(token))
@@ -119,25 +123,25 @@ func (t *Tickets) Redeem(ctx context.Context, token, origin string) (Principal, 
 
 func newTicket() string {
 	var random [32]byte
-	rand.Read(random[:]) // never fails: it would end the process instead
+	rand.Read(random[:]) // never returns an error: it crashes the program instead
 	return ticketPrefix + base64.RawURLEncoding.EncodeToString(random[:])
 }
 
-// ticketKeys are the keys of both scripts. A ticket is random enough that nobody
-// can try them all, so a plain hash keeps it secret.
+// ticketKeys returns the keys of both scripts. A plain hash protects the ticket: it
+// has too many random bits to be guessed.
 func ticketKeys(token string) []string {
 	sum := sha256.Sum256([]byte(token))
 	return []string{store.TicketKey(hex.EncodeToString(sum[:]))}
 }
 
-// ticketRecord is what the store keeps of a ticket.
+// ticketRecord is the stored form of a ticket.
 type ticketRecord struct {
 	Origin    string `json:"origin"`
 	Tenant    string `json:"tenant"`
 	UserID    string `json:"user"`
 	Role      string `json:"role"`
 	SoleUser  bool   `json:"soleUser,omitempty"`
-	ExpiresAt int64  `json:"expiresAt"` // Unix ms
+	ExpiresAt int64  `json:"expiresAt"` // Unix milliseconds
 	SessionID string `json:"session,omitempty"`
 }
 

@@ -18,53 +18,55 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
+// page is the origin of the browser page that opens sockets.
 const page = "https://app.example.com"
 
-// desk issues and redeems tickets for the tests of one store.
-type desk struct {
+// ticketBench is a test fixture: Tickets with their store.
+type ticketBench struct {
 	*customer.Tickets
 	store *store.Store
 }
 
-func newDesk(s *store.Store, change ...func(*customer.TicketConfig)) desk {
+func newTicketBench(s *store.Store, change ...func(*customer.TicketConfig)) ticketBench {
 	cfg := customer.TicketConfig{Store: s}
 	for _, c := range change {
 		c(&cfg)
 	}
-	return desk{customer.NewTickets(cfg), s}
+	return ticketBench{customer.NewTickets(cfg), s}
 }
 
-// someone is a principal whose token is good for another hour.
-func someone() customer.Principal {
+// newPrincipal returns a principal with a token that expires in an hour.
+func newPrincipal() customer.Principal {
 	return customer.Principal{
 		Tenant: storetest.Tenant(), UserID: "u-alice", Role: customer.Approver, SoleUser: true,
 		ExpiresAt: time.Now().Add(time.Hour).Truncate(time.Millisecond).UTC(), SessionID: "s-1",
 	}
 }
 
-func (d desk) issue(t testing.TB, p customer.Principal, origin string) customer.Ticket {
+func (d ticketBench) issue(t testing.TB, p customer.Principal, origin string) customer.Ticket {
 	t.Helper()
 	ticket, err := d.Issue(t.Context(), p, origin)
 	require.NoError(t, err)
 	return ticket
 }
 
-func (d desk) requireRedeemed(t testing.TB, want customer.Principal, token, origin string) {
+func (d ticketBench) requireRedeemed(t testing.TB, want customer.Principal, token, origin string) {
 	t.Helper()
 	redeemed, err := d.Redeem(t.Context(), token, origin)
 	require.NoError(t, err)
 	require.Equal(t, want, redeemed)
 }
 
-func (d desk) requireRefused(t testing.TB, token, origin string) {
+func (d ticketBench) requireRefused(t testing.TB, token, origin string) {
 	t.Helper()
 	redeemed, err := d.Redeem(t.Context(), token, origin)
-	requireUniform(t, err)
+	requireUnauthorized(t, err)
 	require.Zero(t, redeemed)
 }
 
-// requireUniform holds an error against the one refusal that every bad token gets.
-func requireUniform(t testing.TB, err error) {
+// requireUnauthorized fails the test unless the error is the one for every invalid
+// token.
+func requireUnauthorized(t testing.TB, err error) {
 	t.Helper()
 	var refusal *fieldgate.Error
 	require.ErrorAs(t, err, &refusal)
@@ -72,41 +74,42 @@ func requireUniform(t testing.TB, err error) {
 	require.Equal(t, "A valid, current access token for this service is required.", refusal.Detail)
 }
 
-// keyOf is where a ticket is kept.
-func keyOf(token string) string {
+// ticketKey returns the store key of a ticket.
+func ticketKey(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return store.TicketKey(hex.EncodeToString(sum[:]))
 }
 
-// left tells how much longer the store keeps a ticket; negative: it does not.
-func (d desk) left(t testing.TB, token string) (left time.Duration) {
+// ttl returns the remaining time for which the store has the ticket. It is negative
+// if the store does not have it.
+func (d ticketBench) ttl(t testing.TB, token string) (remaining time.Duration) {
 	t.Helper()
-	require.NoError(t, d.store.Do(t.Context(), "left", func(ctx context.Context, c store.Client) (err error) {
-		left, err = c.PTTL(ctx, keyOf(token)).Result()
+	require.NoError(t, d.store.Do(t.Context(), "remaining", func(ctx context.Context, c store.Client) (err error) {
+		remaining, err = c.PTTL(ctx, ticketKey(token)).Result()
 		return err
 	}))
-	return left
+	return remaining
 }
 
-func TestATicketStandsForThePersonItWasIssuedTo(t *testing.T) {
+func TestTicket_RedeemReturnsPrincipal(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		for _, origin := range []string{page, ""} {
-			alice, bob := someone(), someone()
+			alice, bob := newPrincipal(), newPrincipal()
 			bob.UserID, bob.Role, bob.SoleUser, bob.SessionID = "u-bob", customer.Viewer, false, ""
-			hers, his := newDesk(s).issue(t, alice, origin), newDesk(s).issue(t, bob, origin)
+			aliceTicket, bobTicket := newTicketBench(s).issue(t, alice, origin), newTicketBench(s).issue(t, bob, origin)
 
-			newDesk(s).requireRedeemed(t, bob, his.Token, origin)
-			newDesk(s).requireRedeemed(t, alice, hers.Token, origin)
+			newTicketBench(s).requireRedeemed(t, bob, bobTicket.Token, origin)
+			newTicketBench(s).requireRedeemed(t, alice, aliceTicket.Token, origin)
 		}
 	})
 }
 
-func TestOfAHundredWhoShowATicketOneGetsIn(t *testing.T) {
+func TestTicket_OneOfHundredRedemptionsSucceeds(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		d := newDesk(s)
-		ticket := d.issue(t, someone(), page)
+		d := newTicketBench(s)
+		ticket := d.issue(t, newPrincipal(), page)
 		var admitted atomic.Int32
 		var all sync.WaitGroup
 		errs := make(chan error, 100)
@@ -125,59 +128,59 @@ func TestOfAHundredWhoShowATicketOneGetsIn(t *testing.T) {
 
 		require.EqualValues(t, 1, admitted.Load())
 		for err := range errs {
-			requireUniform(t, err)
+			requireUnauthorized(t, err)
 		}
 	})
 }
 
-func TestATicketIsGoodForThirtySeconds(t *testing.T) {
+func TestTicket_LifetimeIsThirtySeconds(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		before := time.Now()
 
-		ticket := newDesk(s).issue(t, someone(), page)
+		ticket := newTicketBench(s).issue(t, newPrincipal(), page)
 
 		require.WithinRange(t, ticket.ExpiresAt, before.Add(29*time.Second), time.Now().Add(31*time.Second))
-		left := newDesk(s).left(t, ticket.Token)
-		require.Greater(t, left, 20*time.Second)
-		require.LessOrEqual(t, left, 30*time.Second)
+		remaining := newTicketBench(s).ttl(t, ticket.Token)
+		require.Greater(t, remaining, 20*time.Second)
+		require.LessOrEqual(t, remaining, 30*time.Second)
 	})
 }
 
-func TestATicketThatExpiredIsRefused(t *testing.T) {
+func TestTicket_ExpiredIsRefused(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		d := newDesk(s, func(c *customer.TicketConfig) { c.TTL = time.Millisecond })
-		ticket := d.issue(t, someone(), page)
+		d := newTicketBench(s, func(c *customer.TicketConfig) { c.TTL = time.Millisecond })
+		ticket := d.issue(t, newPrincipal(), page)
 
-		require.Eventually(t, func() bool { return d.left(t, ticket.Token) < 0 }, 10*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return d.ttl(t, ticket.Token) < 0 }, 10*time.Second, 5*time.Millisecond)
 
 		d.requireRefused(t, ticket.Token, page)
 	})
 }
 
-func TestATicketDoesNotOutliveTheTokenItWasBoughtWith(t *testing.T) {
+func TestTicket_DoesNotOutliveToken(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		d, p := newDesk(s), someone()
+		d, p := newTicketBench(s), newPrincipal()
 		p.ExpiresAt = time.Now().Add(10 * time.Second).Truncate(time.Millisecond).UTC()
 
 		ticket := d.issue(t, p, page)
 
 		require.Equal(t, p.ExpiresAt, ticket.ExpiresAt)
-		require.LessOrEqual(t, d.left(t, ticket.Token), 10*time.Second)
+		require.LessOrEqual(t, d.ttl(t, ticket.Token), 10*time.Second)
 
 		p.ExpiresAt = time.Now().Add(-time.Second)
 		_, err := d.Issue(t.Context(), p, page)
-		requireUniform(t, err)
+		requireUnauthorized(t, err)
 	})
 }
 
-func TestATicketShownFromAnotherOriginIsRefusedAndUsedUp(t *testing.T) {
+func TestTicket_OtherOriginIsRefusedAndConsumes(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		d := newDesk(s)
-		for _, c := range []struct{ issued, shown string }{
+		d := newTicketBench(s)
+		for _, c := range []struct{ issued, sent string }{
 			{page, "https://evil.example.net"},
 			{page, ""},
 			{page, "null"},
@@ -190,18 +193,18 @@ func TestATicketShownFromAnotherOriginIsRefusedAndUsedUp(t *testing.T) {
 			{"", page},
 			{"", "null"},
 		} {
-			ticket := d.issue(t, someone(), c.issued)
+			ticket := d.issue(t, newPrincipal(), c.issued)
 
-			d.requireRefused(t, ticket.Token, c.shown)
+			d.requireRefused(t, ticket.Token, c.sent)
 			d.requireRefused(t, ticket.Token, c.issued)
 		}
 	})
 }
 
-func TestWhatIsNoTicketIsRefusedLikeABadOne(t *testing.T) {
+func TestTicket_MalformedIsRefusedLikeUnknown(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		d, alice := newDesk(s), someone()
+		d, alice := newTicketBench(s), newPrincipal()
 		ticket := d.issue(t, alice, page).Token
 		for _, token := range []string{
 			"", "fgt_", "fgt_" + strings.Repeat("A", 43), ticket + "A", ticket[:len(ticket)-1], " " + ticket[1:],
@@ -213,31 +216,31 @@ func TestWhatIsNoTicketIsRefusedLikeABadOne(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeATicketIsNoQuestionToTheStore(t *testing.T) {
+func TestTicket_MalformedCausesNoStoreCall(t *testing.T) {
 	t.Parallel()
-	var asked atomic.Int32
-	d := newDesk(storetest.Connect(t, store.Config{Observe: func(string, time.Duration, error) { asked.Add(1) }}))
-	before := asked.Load()
+	var calls atomic.Int32
+	d := newTicketBench(storetest.Connect(t, store.Config{Observe: func(string, time.Duration, error) { calls.Add(1) }}))
+	before := calls.Load()
 
 	for _, token := range []string{"", "fgt_", "fgt_" + strings.Repeat("A", 44), "fgd_" + strings.Repeat("A", 43)} {
 		d.requireRefused(t, token, page)
 	}
 
-	require.Equal(t, before, asked.Load())
+	require.Equal(t, before, calls.Load())
 }
 
-func TestARecordThatCannotBeReadAdmitsNobody(t *testing.T) {
+func TestTicket_DamagedRecordIsRefused(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		d := newDesk(s)
+		d := newTicketBench(s)
 		for _, record := range []string{
 			"", "null", "[]", "{", `{"origin":"` + page + `"}`,
 			`{"origin":"` + page + `","tenant":"c.acme","user":"u-alice","role":"none"}`,
 			`{"origin":"` + page + `","tenant":"c.acme","user":"u-alice","role":4}`,
 		} {
-			ticket := d.issue(t, someone(), page)
+			ticket := d.issue(t, newPrincipal(), page)
 			require.NoError(t, s.Do(t.Context(), "spoil", func(ctx context.Context, c store.Client) error {
-				return c.Set(ctx, keyOf(ticket.Token), record, time.Minute).Err()
+				return c.Set(ctx, ticketKey(ticket.Token), record, time.Minute).Err()
 			}))
 
 			d.requireRefused(t, ticket.Token, page)
@@ -245,15 +248,15 @@ func TestARecordThatCannotBeReadAdmitsNobody(t *testing.T) {
 	})
 }
 
-func TestATicketIsNotInTheStore(t *testing.T) {
+func TestTicket_IsNotInStore(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		d := newDesk(s)
-		token := d.issue(t, someone(), page).Token
+		d := newTicketBench(s)
+		token := d.issue(t, newPrincipal(), page).Token
 		secret := strings.TrimPrefix(token, "fgt_")
 		require.NoError(t, s.Do(t.Context(), "look", func(ctx context.Context, c store.Client) error {
 			keys, err := c.Keys(ctx, "*").Result()
-			require.Contains(t, keys, keyOf(token))
+			require.Contains(t, keys, ticketKey(token))
 			for _, key := range keys {
 				require.NotContains(t, key, secret)
 				require.NotContains(t, c.Get(ctx, key).Val(), secret)
@@ -263,11 +266,11 @@ func TestATicketIsNotInTheStore(t *testing.T) {
 	})
 }
 
-func TestTicketsDiffer(t *testing.T) {
+func TestTicket_IsUnique(t *testing.T) {
 	t.Parallel()
-	d, seen := newDesk(storetest.Redis(t)), map[string]bool{}
+	d, seen := newTicketBench(storetest.Redis(t)), map[string]bool{}
 	for range 1000 {
-		ticket := d.issue(t, someone(), page)
+		ticket := d.issue(t, newPrincipal(), page)
 
 		require.Regexp(t, `^fgt_[A-Za-z0-9_-]{43}$`, ticket.Token)
 		require.True(t, customer.IsTicket(ticket.Token))
@@ -276,11 +279,11 @@ func TestTicketsDiffer(t *testing.T) {
 	}
 }
 
-func TestAnOutageIsNoRefusalAndUsesNoTicketUp(t *testing.T) {
+func TestTicket_OutageIsNoRefusalAndDoesNotConsume(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
-	d := newDesk(storetest.Connect(t, store.Config{URL: server.URL()}))
-	alice := someone()
+	d := newTicketBench(storetest.Connect(t, store.Config{URL: server.URL()}))
+	alice := newPrincipal()
 	ticket := d.issue(t, alice, page)
 
 	server.Kill()
@@ -295,10 +298,9 @@ func TestAnOutageIsNoRefusalAndUsesNoTicketUp(t *testing.T) {
 	d.requireRedeemed(t, alice, ticket.Token, page)
 }
 
-// A ticket is no access token: whoever verifies those refuses it.
-func TestATicketIsNoAccessToken(t *testing.T) {
+func TestTicket_IsNoAccessToken(t *testing.T) {
 	t.Parallel()
-	_, _, v := start(t)
+	_, _, v := setup(t)
 
-	requireRefused(t, v, newDesk(storetest.Redis(t)).issue(t, someone(), page).Token)
+	requireRefused(t, v, newTicketBench(storetest.Redis(t)).issue(t, newPrincipal(), page).Token)
 }

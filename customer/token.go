@@ -10,8 +10,8 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jwa"
 )
 
-// Strict, because a decoder that skips the last unused bits takes several
-// spellings of one signature for the same token.
+// tokenEncoding is strict: it rejects text whose unused last bits are not zero. A
+// lenient decoder would accept several spellings of the same signature.
 var tokenEncoding = base64.RawURLEncoding.Strict()
 
 var kidPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
@@ -19,27 +19,27 @@ var kidPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 var (
 	errNotCompact     = errors.New("the token is not a compact JWS")
 	errHeader         = errors.New("the token's header is not a JSON object")
-	errHeaderRefused  = errors.New("the token's header has a parameter that is refused")
-	errTypeRefused    = errors.New("the token's header names another type than JWT")
-	errAlgRefused     = errors.New("the token's algorithm is none of those accepted")
+	errHeaderRefused  = errors.New("the token's header has a parameter that is not accepted")
+	errTypeRefused    = errors.New("the token's header names a type other than JWT")
+	errAlgRefused     = errors.New("the token's algorithm is not accepted")
 	errKeyIDMalformed = errors.New("the token's key id is malformed")
 )
 
-// token is a compact JWS (RFC 7515, section 7.1) taken apart. Nothing in it
-// has been verified.
+// token is a parsed compact JWS (RFC 7515, section 7.1). Nothing in it has been
+// verified.
 type token struct {
 	alg       jwa.SignatureAlgorithm
-	kid       string // empty when the header names none
-	signed    string // what the signature covers
+	kid       string // empty if the header has none
+	signed    string // the text that the signature covers
 	payload   []byte
 	signature []byte
 }
 
-// parseToken takes a token apart. The JSON serialization of a JWS and an
-// encrypted token (JWE) are refused by their shape alone.
+// parseToken parses a token. It refuses the JSON serialization of a JWS and encrypted
+// tokens (JWE) by their shape.
 func parseToken(raw string) (token, error) {
 	parts := strings.SplitN(raw, ".", 4)
-	if len(parts) != 3 || strings.ContainsAny(raw, "\r\n") { // line breaks pass base64
+	if len(parts) != 3 || strings.ContainsAny(raw, "\r\n") { // base64 decoding ignores line breaks
 		return token{}, errNotCompact
 	}
 	header, errHeader := tokenEncoding.DecodeString(parts[0])
@@ -58,11 +58,11 @@ func parseToken(raw string) (token, error) {
 	}, err
 }
 
-// parseHeader reads what is wanted of a header and nothing else. Parameters
-// that carry a key or an address of one (jwk, jku, x5c, x5u) are not looked
-// at: keys come from the configured issuer only.
+// parseHeader returns the algorithm and the kid of a header. It ignores parameters
+// that contain a key or the address of one (jwk, jku, x5c, x5u): keys come only from
+// the configured issuer.
 func parseHeader(raw []byte) (jwa.SignatureAlgorithm, string, error) {
-	var header map[string]any // a map, because a struct would match names in any case
+	var header map[string]any // a map, because a struct would match names case-insensitively
 	if err := json.Unmarshal(raw, &header); err != nil {
 		return "", "", errHeader
 	}
@@ -77,10 +77,9 @@ func parseHeader(raw []byte) (jwa.SignatureAlgorithm, string, error) {
 	return alg, kid, err
 }
 
-// checkKind refuses what asks to be read in another way than as a plain JWT:
-// extensions that must be understood (RFC 7515, section 4.1.11; RFC 7797), a
-// token within the token, and a token made for another purpose (RFC 8725,
-// section 3.11).
+// checkKind returns an error if the token is not a plain JWT. It refuses extensions
+// that must be understood (RFC 7515, section 4.1.11; RFC 7797), nested tokens, and
+// tokens for another purpose (RFC 8725, section 3.11).
 func checkKind(header map[string]any) error {
 	for _, refused := range []string{"crit", "b64", "cty"} {
 		if _, present := header[refused]; present {

@@ -12,28 +12,28 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// One sentence for every refused token: what exactly was wrong with it helps
-// only whoever forged it. The cause goes to the log.
+// refusedDetail is the same for every refused token, because the exact reason would
+// help an attacker. The cause is logged.
 const refusedDetail = "A valid, current access token for this service is required."
 
 var (
 	errTokenTooLong = errors.New("the token is longer than the limit")
-	errHS256Refused = errors.New("the token is signed with HS256 and no secret is configured")
+	errHS256Refused = errors.New("the token is signed with HS256, but no secret is configured")
 	errUnknownKey   = errors.New("the issuer publishes no such key for the token's algorithm")
-	errNoUsableKeys = errors.New("the issuer's answer holds no usable key")
+	errNoUsableKeys = errors.New("the issuer's response contains no usable key")
 )
 
 // Verifier verifies access tokens. It is safe for concurrent use.
 type Verifier struct {
 	cfg    Config
 	keys   *keySource
-	secret *key // nil where HS256 is refused
+	secret *key // nil if HS256 is refused
 	cache  *tokenCache
 	rules  []jwt.ValidateOption
 }
 
-// NewVerifier makes a Verifier; an error names the setting that is wrong. The
-// keys are fetched when the first token arrives, or by Run.
+// NewVerifier returns a new Verifier, or an error that names the invalid setting. The
+// keys are fetched by Run or when the first token arrives.
 func NewVerifier(cfg Config) (*Verifier, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -51,11 +51,11 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 	return v, nil
 }
 
-// Verify gives the principal of a token.
+// Verify returns the principal of a token.
 //
-// A token that is bad in any way is refused with the code unauthorized. Where
-// the issuer's keys could not be had even once, no token can be judged and the
-// code is issuer_unavailable, with the time to wait. No error holds the token.
+// The error for an invalid token is unauthorized. If the issuer's keys have never
+// been fetched, no token can be verified: the error is issuer_unavailable, with the
+// time to wait. No error contains the token.
 func (v *Verifier) Verify(ctx context.Context, token string) (Principal, error) {
 	if len(token) > v.cfg.MaxTokenBytes {
 		return Principal{}, refuse(errTokenTooLong)
@@ -72,12 +72,13 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Principal, error) 
 	return principal, nil
 }
 
-// isCurrent tells whether a token is not expired by now.
+// isCurrent reports whether the principal's token has not expired.
 func (v *Verifier) isCurrent(p Principal) bool {
 	return v.cfg.Now().Before(p.ExpiresAt.Add(v.cfg.Leeway))
 }
 
-// verify does the whole work for a token, and tells under which keys it did.
+// verify verifies a token without the cache. It returns the principal and the key set
+// that the token was verified with.
 func (v *Verifier) verify(ctx context.Context, raw string) (Principal, *keySet, error) {
 	parsed, err := parseToken(raw)
 	if err != nil {
@@ -97,9 +98,9 @@ func (v *Verifier) verify(ctx context.Context, raw string) (Principal, *keySet, 
 	return principal, keys, nil
 }
 
-// keyFor finds the one key that may have signed the token. The secret and the
-// published keys never meet: an HS256 token is checked against the secret or
-// not at all, so that nobody can sign one with a public key.
+// keyFor returns the key that must have signed the token. An HS256 token is verified
+// only with the configured secret, never with a published key. Otherwise anyone could
+// sign a token with HS256 and a public key as the secret.
 func (v *Verifier) keyFor(ctx context.Context, t token) (key, *keySet, error) {
 	if t.alg != jwa.HS256 {
 		return v.keys.find(ctx, keyID{alg: t.alg, kid: t.kid})
@@ -110,17 +111,18 @@ func (v *Verifier) keyFor(ctx context.Context, t token) (key, *keySet, error) {
 	return *v.secret, v.keys.current(), nil
 }
 
-// Run keeps the issuer's keys fresh until the context ends: it fetches them at
-// once, then at every PollInterval, and sooner after a failure. It returns nil.
+// Run keeps the issuer's keys up to date until the context is done. It fetches them
+// at once, then at every PollInterval, and sooner after a failure. It returns nil.
 func (v *Verifier) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		_ = v.keys.refresh(ctx) // a failed fetch is logged where it fails
-		wait(ctx, v.keys.untilNextPoll())
+		_ = v.keys.refresh(ctx) // fetch logs its own failure
+		sleep(ctx, v.keys.untilNextPoll())
 	}
 	return nil
 }
 
-func wait(ctx context.Context, d time.Duration) {
+// sleep waits for a duration or until the context is done.
+func sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -129,19 +131,20 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Ready tells why no token can be verified, and nil when tokens can: when keys
-// were fetched at least once, or a secret is configured. Its error holds no
+// Ready returns nil if tokens can be verified: keys have been fetched at least once,
+// or a secret is configured. Otherwise its error says why not. The error contains no
 // address.
 func (v *Verifier) Ready() error {
 	if v.secret == nil && v.keys.current() == nil {
-		return errors.New("no usable signing keys of the issuer were fetched yet")
+		return errors.New("no usable signing keys of the issuer have been fetched yet")
 	}
 	return nil
 }
 
-// Health tells how the issuer's keys stand.
+// Health returns the state of the issuer's keys.
 func (v *Verifier) Health() Health { return v.keys.health() }
 
+// refuse returns the error for a token or ticket that is not valid.
 func refuse(cause error) error {
 	return &fieldgate.Error{Code: fieldgate.CodeUnauthorized, Detail: refusedDetail, Cause: cause}
 }

@@ -122,7 +122,7 @@ func (w walk) refusesOtherCallers(t *testing.T, right gatewaytest.Call) {
 func (w walk) endedToken(t *testing.T) string {
 	if w.scheme == "customerJWT" {
 		return w.Issuer.Token(issuer.Claims{
-			Subject: "carol", CustomerID: w.customer, Role: "admin", IssuedAt: time.Now().Add(-2 * time.Hour),
+			Subject: "carol", TenantID: w.customer, Role: "admin", IssuedAt: time.Now().Add(-2 * time.Hour),
 		})
 	}
 	token := w.Login(t, w.device)

@@ -17,7 +17,7 @@ import (
 
 // shortLived is a token of alice's that ends after so many whole seconds at most.
 func (f *fleet) shortLived(lifetime time.Duration) string {
-	return f.Issuer.Token(issuer.Claims{Subject: "alice", CustomerID: f.customer, Role: "viewer", Lifetime: lifetime})
+	return f.Issuer.Token(issuer.Claims{Subject: "alice", TenantID: f.customer, Role: "viewer", Lifetime: lifetime})
 }
 
 func TestASocketEndsWithItsTokenAndNothingIsDeliveredAfterwards(t *testing.T) {
@@ -84,7 +84,7 @@ func TestOnlyATokenOfTheSamePersonRenewsASocket(t *testing.T) {
 	for name, token := range map[string]string{
 		"another person":   g.Token(f.customer, "mallory", "admin"),
 		"another customer": g.Token(gatewaytest.Neighbour(f.customer), "alice", "viewer"),
-		"expired":          g.Issuer.Token(issuer.Claims{Subject: "alice", CustomerID: f.customer, IssuedAt: time.Now().Add(-2 * time.Hour)}),
+		"expired":          g.Issuer.Token(issuer.Claims{Subject: "alice", TenantID: f.customer, IssuedAt: time.Now().Add(-2 * time.Hour)}),
 		"no token":         "x.y.z",
 		"a ticket":         ticket(t, g, g.Token(f.customer, "alice", "viewer"), ""),
 		"a device's":       f.Login(t, f.device),

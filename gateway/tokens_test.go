@@ -16,11 +16,11 @@ import (
 
 func TestEveryForgedTokenIsRefusedAlikeAndNothingIsFetchedForIt(t *testing.T) {
 	t.Parallel()
-	g, outsider := gatewaytest.Start(t), customertest.NewOutsider(t)
+	g, untrusted := gatewaytest.Start(t), customertest.NewUntrustedServer(t)
 	_, err := g.Person("forged", "alice", "admin").SystemInfo(t.Context())
 	require.NoError(t, err)
 	fetched := g.Issuer.Requests()
-	forged := customertest.ForgedTokens(g.Issuer.Issuer, outsider.URL)
+	forged := customertest.ForgedTokens(g.Issuer.Issuer, untrusted.URL)
 	require.Greater(t, len(forged), 150)
 	answers := map[string]bool{}
 	for _, forgery := range forged {
@@ -37,7 +37,7 @@ func TestEveryForgedTokenIsRefusedAlikeAndNothingIsFetchedForIt(t *testing.T) {
 		}
 	}
 	require.Len(t, answers, 1, "the answer must not tell what was wrong")
-	require.Zero(t, outsider.Requests(), "no token decides whom we call")
+	require.Zero(t, untrusted.Requests(), "no token decides whom we call")
 	require.LessOrEqual(t, g.Issuer.Requests()-fetched, 1, "the keys are fetched again once at most")
 }
 
@@ -71,7 +71,7 @@ func TestAnIssuerThatIsDownStopsNobodyWhoseKeyIsKnown(t *testing.T) {
 	customer := gatewaytest.Customer()
 	_, err := g.Person(customer, "alice", "admin").SystemInfo(t.Context())
 	require.NoError(t, err)
-	g.Issuer.Answer(down)
+	g.Issuer.Respond(down)
 	for i := range 3 {
 		_, err := g.Person(customer, fmt.Sprint("new-", i), "viewer").SystemInfo(t.Context())
 		require.NoError(t, err)
@@ -84,7 +84,7 @@ func TestAnIssuerThatIsDownStopsNobodyWhoseKeyIsKnown(t *testing.T) {
 func TestAGatewayThatStartsWhileTheIssuerIsDownRecoversByItself(t *testing.T) {
 	t.Parallel()
 	people := customertest.NewIssuer(t)
-	people.Answer(down)
+	people.Respond(down)
 	g := gatewaytest.StartFor(t, people)
 	alice := g.Person(gatewaytest.Customer(), "alice", "admin")
 	_, err := alice.SystemInfo(t.Context())

@@ -45,7 +45,7 @@ type person struct {
 
 func (d *devIssuer) issue(p person) string {
 	return d.Token(issuer.Claims{
-		Subject: p.User, CustomerID: p.Customer, Role: p.Role,
+		Subject: p.User, TenantID: p.Customer, Role: p.Role,
 		Email: p.User + "@example.com", Lifetime: p.Lifetime,
 	})
 }

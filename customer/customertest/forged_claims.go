@@ -5,44 +5,46 @@ import (
 	"time"
 )
 
-// times are beyond what a difference of 30 s between clocks explains.
+// times returns tokens whose times are wrong by more than the leeway of 30 s.
 func (f forger) times() []Forgery {
 	return []Forgery{
 		f.withClaim("exp missing", "exp", absent),
 		f.withClaim("exp null", "exp", nil),
-		f.withClaim("exp a word", "exp", "never"),
+		f.withClaim("exp a string", "exp", "never"),
 		f.withClaim("exp true", "exp", true),
 		f.withClaim("exp zero", "exp", 0),
 		f.withClaim("exp half a second", "exp", 0.5),
 		f.withClaim("exp negative", "exp", -1),
-		f.withClaim("expired a minute ago", "exp", inSeconds(-time.Minute)),
-		f.withClaim("expired a day ago", "exp", inSeconds(-24*time.Hour)),
+		f.withClaim("expired a minute ago", "exp", fromNow(-time.Minute)),
+		f.withClaim("expired a day ago", "exp", fromNow(-24*time.Hour)),
 		f.withClaim("iat missing", "iat", absent),
-		f.withClaim("iat a word", "iat", "today"),
-		f.withClaim("issued in a minute", "iat", inSeconds(time.Minute)),
-		f.withClaim("not valid for another minute", "nbf", inSeconds(time.Minute)),
-		f.withClaim("nbf a word", "nbf", "today"),
+		f.withClaim("iat a string", "iat", "today"),
+		f.withClaim("iat a minute in the future", "iat", fromNow(time.Minute)),
+		f.withClaim("nbf a minute in the future", "nbf", fromNow(time.Minute)),
+		f.withClaim("nbf a string", "nbf", "today"),
 	}
 }
 
+// audiencesAndIssuers returns tokens with a wrong aud or iss.
 func (f forger) audiencesAndIssuers() []Forgery {
 	return []Forgery{
 		f.withClaim("aud missing", "aud", absent),
-		f.withClaim("aud another", "aud", "anon"),
+		f.withClaim("aud of another audience", "aud", "anon"),
 		f.withClaim("aud empty", "aud", ""),
 		f.withClaim("aud in upper case", "aud", "AUTHENTICATED"),
-		f.withClaim("aud a longer word", "aud", "authenticated-by-nobody"),
+		f.withClaim("aud with a suffix", "aud", "authenticated-suffix"),
 		f.withClaim("aud a list of others", "aud", []string{"anon", "another"}),
 		f.withClaim("aud an empty list", "aud", []string{}),
 		f.withClaim("aud an object", "aud", map[string]any{"authenticated": true}),
 		f.withClaim("iss missing", "iss", absent),
-		f.withClaim("iss another", "iss", f.outside+"/auth/v1"),
-		f.withClaim("iss with a slash more", "iss", f.iss.Name()+"/"),
-		f.withClaim("iss cut short", "iss", f.iss.URL()),
+		f.withClaim("iss of another issuer", "iss", f.untrustedURL+"/auth/v1"),
+		f.withClaim("iss with a trailing slash", "iss", f.iss.Name()+"/"),
+		f.withClaim("iss truncated", "iss", f.iss.URL()),
 		f.withClaim("iss a list", "iss", []string{f.iss.Name()}),
 	}
 }
 
+// subjects returns tokens with a wrong sub.
 func (f forger) subjects() []Forgery {
 	return []Forgery{
 		f.withClaim("sub missing", "sub", absent),
@@ -57,24 +59,24 @@ func (f forger) subjects() []Forgery {
 	}
 }
 
-// nobodies are well signed and stand for no signed-in person.
-func (f forger) nobodies() []Forgery {
+// notSignedIn returns correctly signed tokens that do not belong to a signed-in user.
+func (f forger) notSignedIn() []Forgery {
 	return []Forgery{
 		f.withClaim("role anon", "role", "anon"),
 		f.withClaim("role service_role", "role", "service_role"),
 		f.withClaim("role a list", "role", []string{"authenticated", "service_role"}),
 		f.withClaim("an anonymous sign-in", "is_anonymous", true),
-		f.withClaim("is_anonymous a word", "is_anonymous", "true"),
+		f.withClaim("is_anonymous a string", "is_anonymous", "true"),
 		f.withClaim("session_id a number", "session_id", 1),
 		f.withClaim("session_id with a colon", "session_id", "a:b"),
 		f.withClaim("session_id 129 characters long", "session_id", strings.Repeat("s", 129)),
 	}
 }
 
-// tenants name a customer in a way that cannot be used. None of them may end
-// up in the person's own tenant, where the person would be admin.
+// tenants returns tokens with an invalid tenant id. None of them may be accepted for
+// the user's own tenant, where the user would be an admin.
 func (f forger) tenants() []Forgery {
-	customerIDs := map[string]any{
+	tenantIDs := map[string]any{
 		"null":                nil,
 		"empty":               "",
 		"a number":            42,
@@ -90,9 +92,9 @@ func (f forger) tenants() []Forgery {
 		"129 characters long": strings.Repeat("c", 129),
 	}
 	var forged []Forgery
-	for name, value := range customerIDs {
+	for name, value := range tenantIDs {
 		metadata := map[string]any{"customer_id": value, "role": "admin"}
 		forged = append(forged, f.withClaim("customer_id "+name, "app_metadata", metadata))
 	}
-	return append(forged, f.withClaim("app_metadata a word", "app_metadata", "forged"))
+	return append(forged, f.withClaim("app_metadata a string", "app_metadata", "forged"))
 }

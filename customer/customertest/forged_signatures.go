@@ -15,7 +15,8 @@ import (
 	"strings"
 )
 
-// unsigned are tokens that ask not to be verified (RFC 7518, section 3.6).
+// unsigned returns tokens whose alg asks to skip the verification (RFC 7518, section
+// 3.6).
 func (f forger) unsigned() []Forgery {
 	_, _, signature := f.good()
 	var forged []Forgery
@@ -38,17 +39,17 @@ func (f forger) unsignedPart(headerChanges map[string]any) string {
 	return encodeJSON(f.header(headerChanges)) + "." + encodeJSON(f.payload(nil))
 }
 
-// publicKeyAsSecret are HS256 tokens whose secret is what everybody knows.
+// publicKeyAsSecret returns HS256 tokens whose secret is public information.
 func (f forger) publicKeyAsSecret() []Forgery {
 	der, err := x509.MarshalPKIXPublicKey(f.iss.PublicKey())
 	if err != nil {
-		panic(err) // a P-256 key always has this form
+		panic(err) // a P-256 key can always be marshalled
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 	jwks := f.iss.JWKs()
 	jwk, err := json.Marshal(jwks[len(jwks)-1])
 	if err != nil {
-		panic(err) // the issuer marshals it, too
+		panic(err) // the issuer marshals it as well
 	}
 	return []Forgery{
 		f.hs256("PEM", text),
@@ -68,7 +69,7 @@ func (f forger) hs256(name string, secret []byte) Forgery {
 	return Forgery{"HS256 with " + name + " as the secret", signed + "." + encode(mac.Sum(nil))}
 }
 
-// otherAlgorithms name, under the kid of the ES256 key, what it is not.
+// otherAlgorithms returns tokens with the kid of the ES256 key and another alg.
 func (f forger) otherAlgorithms() []Forgery {
 	forged := []Forgery{f.rs256(), f.eddsa()}
 	for _, alg := range []string{"es256", "Es256", "ES256 ", "ES384", "ES512", "ES256K", "RS256", "PS256", "EdDSA", "HS384", "HS512"} {
@@ -80,26 +81,27 @@ func (f forger) otherAlgorithms() []Forgery {
 func (f forger) rs256() Forgery {
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		panic(err) // making a key never fails
+		panic(err) // generating a key never fails
 	}
 	signed := f.unsignedPart(map[string]any{"alg": "RS256"})
 	digest := sha256.Sum256([]byte(signed))
 	signature, err := rsa.SignPKCS1v15(rand.Reader, private, crypto.SHA256, digest[:])
 	if err != nil {
-		panic(err) // a fresh key always signs
+		panic(err) // signing with a valid key never fails
 	}
-	return Forgery{"RS256 of another key, under an EC key's kid", signed + "." + encode(signature)}
+	return Forgery{"RS256 of another key, with an EC key's kid", signed + "." + encode(signature)}
 }
 
 func (f forger) eddsa() Forgery {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		panic(err) // making a key never fails
+		panic(err) // generating a key never fails
 	}
 	signed := f.unsignedPart(map[string]any{"alg": "EdDSA"})
-	return Forgery{"EdDSA of another key, under an EC key's kid", signed + "." + encode(ed25519.Sign(private, []byte(signed)))}
+	return Forgery{"EdDSA of another key, with an EC key's kid", signed + "." + encode(ed25519.Sign(private, []byte(signed)))}
 }
 
+// badSignatures returns tokens with a wrong ES256 signature.
 func (f forger) badSignatures() []Forgery {
 	header, payload, signature := f.good()
 	raw := decode(signature)
@@ -107,37 +109,37 @@ func (f forger) badSignatures() []Forgery {
 		return Forgery{name, header + "." + payload + "." + encode(signature)}
 	}
 	return []Forgery{
-		{"another key's signature", f.intruder.Sign(f.header(nil), f.payload(nil))},
+		{"another key's signature", f.attacker.Sign(f.header(nil), f.payload(nil))},
 		{"claims changed after signing", header + "." + encodeJSON(f.payload(map[string]any{"sub": "victim"})) + "." + signature},
 		{"header changed after signing", encodeJSON(f.header(map[string]any{"typ": absent})) + "." + payload + "." + signature},
-		{"the last bits of the signature spelt otherwise", header + "." + payload + "." + respelt(signature)},
+		{"signature in non-canonical base64", header + "." + payload + "." + nonCanonical(signature)},
 		{"signature with padding", header + "." + payload + "." + signature + "=="},
 		with("empty signature", nil),
-		with("signature cut short", raw[:63]),
+		with("signature truncated", raw[:63]),
 		with("half a signature", raw[:32]),
-		with("signature with a byte more", append(raw[:64:64], 0)),
-		with("signature with a bit changed", flipped(raw)),
+		with("signature with an extra byte", append(raw[:64:64], 0)),
+		with("signature with a flipped bit", withBitFlipped(raw)),
 		with("signature of zeros", make([]byte, 64)),
-		with("signature of the curve's order", curveOrders(f)),
+		with("signature of the curve's order", curveOrder(f)),
 		with("signature in DER", inDER(raw)),
 	}
 }
 
-// respelt changes the four bits of the last character that carry nothing: a
-// lenient decoder sees the same 64 bytes.
-func respelt(signature string) string {
+// nonCanonical returns the same signature in another spelling. It changes the unused
+// bits of the last character, which a lenient decoder ignores.
+func nonCanonical(signature string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	last := strings.IndexByte(alphabet, signature[len(signature)-1])
 	return signature[:len(signature)-1] + string(alphabet[last^1])
 }
 
-func flipped(raw []byte) []byte {
+func withBitFlipped(raw []byte) []byte {
 	raw = append([]byte(nil), raw...)
 	raw[10] ^= 1
 	return raw
 }
 
-func curveOrders(f forger) []byte {
+func curveOrder(f forger) []byte {
 	order := f.iss.PublicKey().Curve.Params().N.Bytes()
 	return append(order, order...)
 }
@@ -145,7 +147,7 @@ func curveOrders(f forger) []byte {
 func inDER(raw []byte) []byte {
 	der, err := asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(raw[:32]), new(big.Int).SetBytes(raw[32:])})
 	if err != nil {
-		panic(err) // two integers always have this form
+		panic(err) // two integers can always be marshalled
 	}
 	return der
 }

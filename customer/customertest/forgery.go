@@ -16,27 +16,27 @@ type Forgery struct {
 	Token string
 }
 
-// ForgedTokens gives tokens with exactly one fault each: what is not the fault
-// is as good as the issuer makes it, down to the signature, so that each token
-// tests one fence and no other. They are fresh: use them within the minute.
+// ForgedTokens returns tokens with exactly one fault each. Everything else about a
+// token is valid, including the signature, so that each one tests a single check. The
+// tokens expire, so use them within a minute.
 //
-// Some carry an address; outside is the one they carry. Whoever verifies them
-// must not call it, except where outside is the issuer itself.
-func ForgedTokens(iss *issuer.Issuer, outside string) []Forgery {
-	f := newForger(iss, outside)
+// Some tokens contain a URL, which is untrustedURL. The verifier must not fetch it,
+// unless it is the issuer's own.
+func ForgedTokens(iss *issuer.Issuer, untrustedURL string) []Forgery {
+	f := newForger(iss, untrustedURL)
 	return concat(
 		f.unsigned(),
 		f.publicKeyAsSecret(),
 		f.otherAlgorithms(),
 		f.badSignatures(),
-		f.keysOfTheirOwn(),
+		f.embeddedKeys(),
 		f.keyIDs(),
 		f.headers(),
 		f.shapes(),
 		f.times(),
 		f.audiencesAndIssuers(),
 		f.subjects(),
-		f.nobodies(),
+		f.notSignedIn(),
 		f.tenants(),
 	)
 }
@@ -48,28 +48,28 @@ func concat(groups ...[]Forgery) (all []Forgery) {
 	return all
 }
 
-// forger makes variations of one good token.
+// forger creates variations of one valid token.
 type forger struct {
-	iss      *issuer.Issuer
-	intruder *issuer.Issuer // signs just as well, and nobody trusts it
-	outside  string
-	claims   issuer.Claims
+	iss          *issuer.Issuer
+	attacker     *issuer.Issuer // an issuer that is not trusted
+	untrustedURL string
+	claims       issuer.Claims
 }
 
-func newForger(iss *issuer.Issuer, outside string) forger {
-	intruder, err := issuer.New(outside)
+func newForger(iss *issuer.Issuer, untrustedURL string) forger {
+	attacker, err := issuer.New(untrustedURL)
 	if err != nil {
-		panic(err) // making a key never fails
+		panic(err) // generating a key never fails
 	}
 	return forger{
-		iss:      iss,
-		intruder: intruder,
-		outside:  outside,
-		claims:   issuer.Claims{Subject: "00000000-0000-4000-8000-000000000001", CustomerID: "forged", Role: "admin"},
+		iss:          iss,
+		attacker:     attacker,
+		untrustedURL: untrustedURL,
+		claims:       issuer.Claims{Subject: "00000000-0000-4000-8000-000000000001", TenantID: "forged", Role: "admin"},
 	}
 }
 
-// good is a token without a fault, to take apart.
+// good returns the parts of a valid token.
 func (f forger) good() (header, payload, signature string) {
 	parts := strings.Split(f.iss.Token(f.claims), ".")
 	return parts[0], parts[1], parts[2]
@@ -83,12 +83,12 @@ func (f forger) payload(changes map[string]any) map[string]any {
 	return changed(f.iss.Payload(f.claims), changes)
 }
 
-// withHeader is a token that the issuer signed over a changed header.
+// withHeader returns a token that the issuer signed with a changed header.
 func (f forger) withHeader(name string, changes map[string]any) Forgery {
 	return Forgery{name, f.iss.Sign(f.header(changes), f.payload(nil))}
 }
 
-// withClaims is a token that the issuer signed over changed claims.
+// withClaims returns a token that the issuer signed with changed claims.
 func (f forger) withClaims(name string, changes map[string]any) Forgery {
 	return Forgery{name, f.iss.Sign(f.header(nil), f.payload(changes))}
 }
@@ -97,11 +97,13 @@ func (f forger) withClaim(name, claim string, value any) Forgery {
 	return f.withClaims(name, map[string]any{claim: value})
 }
 
-// absent, as a changed value, takes the member away.
+// absentMember is the type of absent.
 type absentMember struct{}
 
+// absent removes a member when it is passed to changed as the new value.
 var absent absentMember
 
+// changed returns a copy of members with changes applied.
 func changed(members, changes map[string]any) map[string]any {
 	members = maps.Clone(members)
 	for name, value := range changes {
@@ -114,14 +116,15 @@ func changed(members, changes map[string]any) map[string]any {
 	return members
 }
 
-func inSeconds(d time.Duration) int64 { return time.Now().Add(d).Unix() }
+// fromNow returns the time after a duration, in Unix seconds.
+func fromNow(d time.Duration) int64 { return time.Now().Add(d).Unix() }
 
 func encode(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }
 
 func decode(part string) []byte {
 	raw, err := base64.RawURLEncoding.DecodeString(part)
 	if err != nil {
-		panic(err) // it was encoded here
+		panic(err) // the text was encoded by this package
 	}
 	return raw
 }
@@ -129,7 +132,7 @@ func decode(part string) []byte {
 func encodeJSON(value any) string {
 	raw, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // it was written here
+		panic(err) // the value was created by this package
 	}
 	return encode(raw)
 }

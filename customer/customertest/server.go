@@ -1,5 +1,5 @@
-// Package customertest holds what tests of customer authentication share: an
-// issuer behind a socket, and a collection of forged tokens.
+// Package customertest provides helpers for tests of user authentication: an issuer
+// with an HTTP server, and a collection of forged tokens.
 package customertest
 
 import (
@@ -11,21 +11,21 @@ import (
 	"github.com/fieldgate/fieldgate/customer/issuer"
 )
 
-// Issuer is an issuer that listens, counts the requests it gets, and can be
-// made to answer wrongly.
+// Issuer is an issuer with an HTTP server. It counts requests, and tests can replace
+// its responses.
 type Issuer struct {
 	*issuer.Issuer
 	requests atomic.Int64
-	answer   atomic.Pointer[http.Handler]
+	handler  atomic.Pointer[http.Handler]
 }
 
-// NewIssuer starts an issuer that stops with the test.
+// NewIssuer starts an issuer that is stopped when the test ends.
 func NewIssuer(t testing.TB) *Issuer {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	inner, err := issuer.New("http://" + server.Listener.Addr().String())
 	if err != nil {
-		t.Fatalf("making the issuer: %v", err)
+		t.Fatalf("creating the issuer: %v", err)
 	}
 	i := &Issuer{Issuer: inner}
 	i.Restore()
@@ -35,43 +35,43 @@ func NewIssuer(t testing.TB) *Issuer {
 	return i
 }
 
-// ServeHTTP counts the request and answers it.
+// ServeHTTP counts the request and responds to it.
 func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.requests.Add(1)
-	(*i.answer.Load()).ServeHTTP(w, r)
+	(*i.handler.Load()).ServeHTTP(w, r)
 }
 
-// Requests tells how many requests arrived so far.
+// Requests returns the number of requests so far.
 func (i *Issuer) Requests() int { return int(i.requests.Load()) }
 
-// Answer makes the issuer answer every request so.
-func (i *Issuer) Answer(answer http.HandlerFunc) {
-	handler := http.Handler(answer)
-	i.answer.Store(&handler)
+// Respond makes the issuer respond to every request with the given handler.
+func (i *Issuer) Respond(f http.HandlerFunc) {
+	handler := http.Handler(f)
+	i.handler.Store(&handler)
 }
 
-// Restore makes the issuer answer as it should again.
-func (i *Issuer) Restore() { i.Answer(i.Handler().ServeHTTP) }
+// Restore makes the issuer respond normally again.
+func (i *Issuer) Restore() { i.Respond(i.Handler().ServeHTTP) }
 
-// Outsider is a server that nobody has a reason to call: the address to put
-// into forged tokens.
-type Outsider struct {
+// UntrustedServer is an HTTP server that must not be called. Its URL is put into
+// forged tokens.
+type UntrustedServer struct {
 	URL      string
 	requests atomic.Int64
 }
 
-// NewOutsider starts an outsider that stops with the test.
-func NewOutsider(t testing.TB) *Outsider {
+// NewUntrustedServer starts a server that is stopped when the test ends.
+func NewUntrustedServer(t testing.TB) *UntrustedServer {
 	t.Helper()
-	o := &Outsider{}
+	s := &UntrustedServer{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		o.requests.Add(1)
+		s.requests.Add(1)
 		w.WriteHeader(http.StatusNotFound)
 	}))
 	t.Cleanup(server.Close)
-	o.URL = server.URL
-	return o
+	s.URL = server.URL
+	return s
 }
 
-// Requests tells how many requests arrived; any is a fault.
-func (o *Outsider) Requests() int { return int(o.requests.Load()) }
+// Requests returns the number of requests so far. It must be zero.
+func (s *UntrustedServer) Requests() int { return int(s.requests.Load()) }

@@ -1,10 +1,10 @@
-// Package issuer is a token issuer for development and tests. It publishes its
-// keys and shapes its tokens as Supabase Auth does, so that whatever accepts
-// its tokens accepts those of a real project.
+// Package issuer is a token issuer for development and tests. Its keys and tokens
+// have the form of those of Supabase Auth, so that a verifier that accepts them
+// accepts the tokens of a real project.
 //
-// Everybody who holds an Issuer can be anybody: it asks for no password. It is
-// for `fieldgate dev` and for tests; `fieldgate serve` never uses it. Its keys
-// live in memory, so its tokens end with the process.
+// An Issuer issues tokens for any user without a password. `fieldgate dev` and tests
+// use it; `fieldgate serve` never does. Its keys are only in memory, so its tokens
+// become invalid when the process ends.
 package issuer
 
 import (
@@ -19,7 +19,7 @@ import (
 	"sync"
 )
 
-// The paths under the address of a project.
+// The paths below the URL of a project.
 const (
 	authPath   = "/auth/v1"
 	keysPath   = authPath + "/.well-known/jwks.json"
@@ -31,7 +31,7 @@ type Issuer struct {
 	projectURL string
 
 	mu   sync.RWMutex
-	keys []signingKey // the last one signs, all are published
+	keys []signingKey // all are published; the last one signs
 }
 
 type signingKey struct {
@@ -39,32 +39,32 @@ type signingKey struct {
 	private *ecdsa.PrivateKey
 }
 
-// New makes an issuer with a fresh ES256 key. The address is where its Handler
-// is served, without a path, as FIELDGATE_SUPABASE_URL would have it; its
-// tokens name the issuer by it.
+// New returns an issuer with a new ES256 key. The URL is the one at which its Handler
+// is served, without a path, as in FIELDGATE_SUPABASE_URL. The claim iss is derived
+// from it.
 func New(projectURL string) (*Issuer, error) {
 	i := &Issuer{projectURL: strings.TrimRight(projectURL, "/")}
 	return i, i.Rotate()
 }
 
-// URL is the address of the project.
+// URL returns the URL of the project.
 func (i *Issuer) URL() string { return i.projectURL }
 
-// Name is what the tokens say in the claim iss.
+// Name returns the value of the claim iss.
 func (i *Issuer) Name() string { return i.projectURL + authPath }
 
-// JWKSURL is where the keys are published.
+// JWKSURL returns the URL at which the keys are published.
 func (i *Issuer) JWKSURL() string { return i.projectURL + keysPath }
 
-// HealthURL is where the issuer says that it is up.
+// HealthURL returns the URL of the health check.
 func (i *Issuer) HealthURL() string { return i.projectURL + healthPath }
 
-// Rotate makes a new key, which signs from now on. The keys before it stay
-// published, so that tokens signed with them stay good.
+// Rotate generates a new key, which signs all further tokens. The previous keys stay
+// published, so that their tokens stay valid.
 func (i *Issuer) Rotate() error {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return fmt.Errorf("making a signing key: %w", err)
+		return fmt.Errorf("generating a signing key: %w", err)
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -72,14 +72,14 @@ func (i *Issuer) Rotate() error {
 	return nil
 }
 
-// Withdraw stops publishing all keys but the one that signs now.
+// Withdraw stops publishing all keys except the current one.
 func (i *Issuer) Withdraw() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.keys = i.keys[len(i.keys)-1:]
 }
 
-// PublicKey is the public half of the key that signs now.
+// PublicKey returns the public key of the current signing key.
 func (i *Issuer) PublicKey() *ecdsa.PublicKey { return &i.current().private.PublicKey }
 
 func (i *Issuer) current() signingKey {
@@ -88,8 +88,7 @@ func (i *Issuer) current() signingKey {
 	return i.keys[len(i.keys)-1]
 }
 
-// Handler serves the keys and the health of the issuer under the paths of
-// Supabase Auth.
+// Handler serves the keys and the health check at the paths of Supabase Auth.
 func (i *Issuer) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+keysPath, i.serveKeys)
@@ -112,11 +111,11 @@ func serveHealth(w http.ResponseWriter, _ *http.Request) {
 
 func writeJSON(w http.ResponseWriter, document any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(document) // the caller hung up
+	_ = json.NewEncoder(w).Encode(document) // fails only if the client has disconnected
 }
 
-// JWKs gives the published keys with the members that Supabase Auth gives
-// them. The key that signs is the last.
+// JWKs returns the published keys with the members that Supabase Auth publishes. The
+// current signing key is the last one.
 func (i *Issuer) JWKs() []map[string]any {
 	i.mu.RLock()
 	defer i.mu.RUnlock()
@@ -130,7 +129,7 @@ func (i *Issuer) JWKs() []map[string]any {
 func (k signingKey) jwk() map[string]any {
 	point, err := k.private.PublicKey.Bytes() // 0x04, x, y (SEC 1, section 2.3.3)
 	if err != nil {
-		panic(err) // a generated P-256 key always has this form
+		panic(err) // a P-256 key can always be encoded
 	}
 	return map[string]any{
 		"alg":     "ES256",
@@ -147,11 +146,11 @@ func (k signingKey) jwk() map[string]any {
 
 func encode(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }
 
-// newUUID gives a random UUID (RFC 9562, section 5.4), the form of the ids at
-// Supabase Auth.
+// newUUID returns a random UUID (RFC 9562, section 5.4), which is the form of the ids
+// of Supabase Auth.
 func newUUID() string {
 	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
+	_, _ = rand.Read(id[:]) // never returns an error
 	id[6] = id[6]&0x0f | 0x40
 	id[8] = id[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])

@@ -45,7 +45,7 @@ func decode(t *testing.T, part string) map[string]any {
 
 func names(members map[string]any) []string { return slices.Sorted(maps.Keys(members)) }
 
-func TestAddressesAreThoseOfASupabaseProject(t *testing.T) {
+func TestIssuer_URLsOfSupabaseProject(t *testing.T) {
 	t.Parallel()
 	iss := newIssuer(t)
 	require.Equal(t, "http://localhost:54321", iss.URL())
@@ -54,7 +54,7 @@ func TestAddressesAreThoseOfASupabaseProject(t *testing.T) {
 	require.Equal(t, "http://localhost:54321/auth/v1/health", iss.HealthURL())
 }
 
-func TestKeysArePublishedAsSupabaseAuthDoes(t *testing.T) {
+func TestIssuer_KeysHaveFormOfSupabaseAuth(t *testing.T) {
 	t.Parallel()
 	iss := newIssuer(t)
 	recorder, document := get(t, iss, iss.JWKSURL())
@@ -66,11 +66,11 @@ func TestKeysArePublishedAsSupabaseAuthDoes(t *testing.T) {
 	require.Equal(t, iss.Header()["kid"], key["kid"])
 }
 
-func TestTokensAreShapedAsSupabaseAuthsAre(t *testing.T) {
+func TestIssuer_TokensHaveFormOfSupabaseAuth(t *testing.T) {
 	t.Parallel()
 	iss := newIssuer(t)
 	issued := time.Now().Truncate(time.Second)
-	token := iss.Token(issuer.Claims{Subject: "alice", CustomerID: "acme", Role: "admin", Email: "alice@example.com", SessionID: "1", IssuedAt: issued, Lifetime: time.Minute})
+	token := iss.Token(issuer.Claims{Subject: "alice", TenantID: "acme", Role: "admin", Email: "alice@example.com", SessionID: "1", IssuedAt: issued, Lifetime: time.Minute})
 	parts := strings.Split(token, ".")
 	require.Len(t, parts, 3)
 	require.Equal(t, []string{"alg", "kid", "typ"}, names(decode(t, parts[0])))
@@ -90,7 +90,7 @@ func TestTokensAreShapedAsSupabaseAuthsAre(t *testing.T) {
 	require.Equal(t, "acme", metadata["customer_id"])
 }
 
-func TestTheZeroClaimsAreANewPersonForAnHour(t *testing.T) {
+func TestIssuer_ZeroClaimsAreNewUserForOneHour(t *testing.T) {
 	t.Parallel()
 	iss := newIssuer(t)
 	first := decode(t, strings.Split(iss.Token(issuer.Claims{}), ".")[1])
@@ -103,7 +103,7 @@ func TestTheZeroClaimsAreANewPersonForAnHour(t *testing.T) {
 	require.Equal(t, []string{"provider", "providers"}, names(first["app_metadata"].(map[string]any)))
 }
 
-func TestRotatingPublishesBothKeysUntilTheOldIsWithdrawn(t *testing.T) {
+func TestIssuer_RotateAndWithdraw(t *testing.T) {
 	t.Parallel()
 	iss := newIssuer(t)
 	old := iss.Header()["kid"]
@@ -117,7 +117,7 @@ func TestRotatingPublishesBothKeysUntilTheOldIsWithdrawn(t *testing.T) {
 	require.Equal(t, iss.Header()["kid"], iss.JWKs()[0]["kid"])
 }
 
-func TestTheIssuerSaysThatItIsUp(t *testing.T) {
+func TestIssuer_Health(t *testing.T) {
 	t.Parallel()
 	iss := newIssuer(t)
 	_, document := get(t, iss, iss.HealthURL())
@@ -125,7 +125,7 @@ func TestTheIssuerSaysThatItIsUp(t *testing.T) {
 	require.Equal(t, "GoTrue", document["name"])
 }
 
-func TestNothingElseIsServed(t *testing.T) {
+func TestIssuer_ServesNothingElse(t *testing.T) {
 	t.Parallel()
 	iss := newIssuer(t)
 	for _, request := range []*http.Request{

@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// Claims say whom a token is for. The zero Claims are a new person who belongs
-// to no customer.
+// Claims are the claims of a new token. The zero Claims are those of a new user
+// without a tenant id.
 type Claims struct {
-	Subject    string        // the user id; default: a random UUID
-	CustomerID string        // app_metadata.customer_id; default: none
-	Role       string        // app_metadata.role; default: none
-	Email      string        // default: none
-	SessionID  string        // default: a random UUID
-	IssuedAt   time.Time     // default: now
-	Lifetime   time.Duration // default: one hour, as at Supabase
+	Subject   string        // the user id; default: a random UUID
+	TenantID  string        // app_metadata.customer_id; default: none
+	Role      string        // app_metadata.role; default: none
+	Email     string        // default: none
+	SessionID string        // default: a random UUID
+	IssuedAt  time.Time     // default: now
+	Lifetime  time.Duration // default: one hour, as in Supabase Auth
 }
 
 // Token issues a token.
@@ -26,15 +26,14 @@ func (i *Issuer) Token(claims Claims) string {
 	return key.sign(key.header(), i.Payload(claims))
 }
 
-// Header gives the header of the tokens.
+// Header returns the header of a token.
 func (i *Issuer) Header() map[string]any { return i.current().header() }
 
 func (k signingKey) header() map[string]any {
 	return map[string]any{"alg": "ES256", "kid": k.id, "typ": "JWT"}
 }
 
-// Payload gives the claims of a token with the members that Supabase Auth
-// gives it.
+// Payload returns the claims of a token with the members that Supabase Auth includes.
 func (i *Issuer) Payload(claims Claims) map[string]any {
 	claims = claims.withDefaults()
 	issued := claims.IssuedAt.Unix()
@@ -74,8 +73,8 @@ func (c Claims) withDefaults() Claims {
 
 func (c Claims) appMetadata() map[string]any {
 	metadata := map[string]any{"provider": "email", "providers": []string{"email"}}
-	if c.CustomerID != "" {
-		metadata["customer_id"] = c.CustomerID
+	if c.TenantID != "" {
+		metadata["customer_id"] = c.TenantID
 	}
 	if c.Role != "" {
 		metadata["role"] = c.Role
@@ -83,9 +82,9 @@ func (c Claims) appMetadata() map[string]any {
 	return metadata
 }
 
-// Sign signs any header and payload with the current key, however little sense
-// they make, so that tests can have tokens with exactly one fault. A []byte is
-// taken as it is, everything else as JSON; it panics on what JSON cannot hold.
+// Sign signs any header and payload with the current key, even invalid ones, so that
+// tests can create tokens with exactly one fault. A []byte is used as it is; other
+// values are marshalled as JSON. Sign panics if a value cannot be marshalled.
 func (i *Issuer) Sign(header, payload any) string {
 	return i.current().sign(header, payload)
 }
@@ -95,12 +94,12 @@ func (k signingKey) sign(header, payload any) string {
 	return signed + "." + encode(k.signature(signed))
 }
 
-// signature is r and s, 32 bytes each (RFC 7518, section 3.4).
+// signature returns r and s, 32 bytes each (RFC 7518, section 3.4).
 func (k signingKey) signature(signed string) []byte {
 	digest := sha256.Sum256([]byte(signed))
 	r, s, err := ecdsa.Sign(rand.Reader, k.private, digest[:])
 	if err != nil {
-		panic(err) // a generated P-256 key always signs
+		panic(err) // signing with a valid key never fails
 	}
 	signature := make([]byte, 64)
 	r.FillBytes(signature[:32])

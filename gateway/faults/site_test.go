@@ -122,7 +122,7 @@ func (s *site) settleIn() {
 }
 
 func (s *site) person(customerID, user, role string) *client.CustomerClient {
-	return s.gate.Customer(client.Bearer(s.people.Token(issuer.Claims{Subject: user, CustomerID: customerID, Role: role})))
+	return s.gate.Customer(client.Bearer(s.people.Token(issuer.Claims{Subject: user, TenantID: customerID, Role: role})))
 }
 
 // customer is one of a site: Alice proposes, Bob decides.

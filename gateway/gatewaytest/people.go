@@ -30,7 +30,7 @@ func Partition(customerID string) store.Partition { return store.PartitionOf("c.
 
 // Token issues a token for a person of a customer.
 func (g *Gateway) Token(customerID, user, role string) string {
-	return g.Issuer.Token(issuer.Claims{Subject: user, CustomerID: customerID, Role: role})
+	return g.Issuer.Token(issuer.Claims{Subject: user, TenantID: customerID, Role: role})
 }
 
 // Person signs a person in.
