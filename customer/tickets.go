@@ -50,7 +50,7 @@ type TicketConfig struct {
 }
 
 // Tickets issues and redeems tickets. A ticket authenticates a socket that a browser
-// opens, where a page cannot set headers. The user buys the ticket with an access
+// opens, where a page cannot set headers. The user gets the ticket with an access
 // token and the page sends it in the URL of the socket. URLs are often logged, so a
 // ticket expires soon, can be used once, and is bound to one origin. Tickets is safe
 // for concurrent use.

@@ -8,54 +8,56 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// seenEvery is how often it is written that a device was seen, at most.
+// seenEvery is the minimum interval between two writes of last_seen.
 const seenEvery = 5 * time.Second
 
-// renewals is how many parts the idle time of a login has. A use renews the login
-// only when that moves its end by one part at least, an hour by default, so that
+// renewalParts divides the idle time of a login. A request renews its login only if
+// that moves the expiry by at least LoginIdle / renewalParts, an hour by default. So
 // a busy device does not cause a write with every request.
-const renewals = 7 * 24
+const renewalParts = 7 * 24
 
-// Principal is the device behind a token that was found good.
+// Principal is the device that a valid token belongs to.
 type Principal struct {
 	Tenant   string
 	DeviceID string
 
-	// ExpiresAt is when the login ends unless it is used again. A connection that
-	// outlives a request must check its token again before, and whenever it hears
-	// that the device was registered, suspended, decommissioned or its logins revoked.
+	// ExpiresAt is the time at which the login expires if it is not used again. A
+	// connection that outlives its request must check its token again before that
+	// time. It must also do so on each event that the device was registered,
+	// suspended or decommissioned, or that its logins were revoked.
 	ExpiresAt time.Time
 
-	// Epoch is the one in which the login was opened. The device's record has
-	// another as soon as its logins are over: what a request waits for is handed
-	// out only while the two are the same.
+	// Epoch is the epoch of the device's record in which the login was opened. Ending
+	// the logins of a device changes the epoch of its record. A waiting request
+	// receives commands only while both are equal.
 	Epoch string
 }
 
-// Device names the keys of the device.
+// Device returns the store keys of the device.
 func (p Principal) Device() store.Device { return store.Device{Tenant: p.Tenant, ID: p.DeviceID} }
 
 type contextKey struct{}
 
-// NewContext gives a context that carries the principal.
+// NewContext returns a copy of the context that carries the principal.
 func NewContext(ctx context.Context, p Principal) context.Context {
 	return context.WithValue(ctx, contextKey{}, p)
 }
 
-// FromContext gives the principal that a context carries, and false where it
-// carries none.
+// FromContext returns the principal of a context, and reports whether it has one.
 func FromContext(ctx context.Context) (Principal, bool) {
 	p, ok := ctx.Value(contextKey{}).(Principal)
 	return p, ok
 }
 
-// Check finds out, in one round trip, which device a token belongs to, renews the
-// login, notes that the device was seen, and counts the request towards the
-// device's rate limit. Refusals: unauthorized for a token that is malformed,
-// unknown or expired, whose login was ended, or whose device is not active;
-// rate_limited. An outage of the store is never unauthorized.
+// Check returns the device that a token belongs to. In the same round trip, it renews
+// the login, writes last_seen, and counts the request towards the device's rate
+// limit.
+//
+// Errors: unauthorized if the token is malformed, unknown or expired, if its login
+// has been ended, or if the device is not active; rate_limited. An outage of the
+// store is store_unavailable, never unauthorized.
 func (r *Registry) Check(ctx context.Context, token string) (Principal, error) {
-	id, ok := deviceOfToken(token)
+	id, ok := deviceIDOfToken(token)
 	if !ok {
 		return Principal{}, refuse(fieldgate.CodeUnauthorized, "malformed")
 	}
@@ -63,11 +65,11 @@ func (r *Registry) Check(ctx context.Context, token string) (Principal, error) {
 	reply, err := r.run(ctx, checkScript,
 		[]string{store.DeviceKey(id), store.LoginKey(id, hashOf(token)), store.DeviceRateKey(id)},
 		[]any{
-			r.cfg.LoginIdle.Milliseconds(), (r.cfg.LoginIdle / renewals).Milliseconds(), seenEvery.Milliseconds(),
+			r.cfg.LoginIdle.Milliseconds(), (r.cfg.LoginIdle / renewalParts).Milliseconds(), seenEvery.Milliseconds(),
 			interval, burst, r.cfg.OnlineWithin.Milliseconds(),
 		})
 	if err != nil {
 		return Principal{}, err
 	}
-	return Principal{Tenant: reply.String(2), DeviceID: id, ExpiresAt: moment(reply.String(3)), Epoch: reply.String(4)}, nil
+	return Principal{Tenant: reply.String(2), DeviceID: id, ExpiresAt: parseMillis(reply.String(3)), Epoch: reply.String(4)}, nil
 }

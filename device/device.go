@@ -10,10 +10,10 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Status is where a device stands with its owner.
+// Status is the lifecycle status of a device.
 type Status string
 
-// A device is provisioned until it registers, then active. Decommissioned is final.
+// A device is provisioned until it registers, and then active. Decommissioned is final.
 const (
 	Provisioned    Status = "provisioned"
 	Active         Status = "active"
@@ -21,10 +21,11 @@ const (
 	Decommissioned Status = "decommissioned"
 )
 
-// Presence is whether a device shows itself.
+// Presence is the reachability of a device.
 type Presence string
 
-// Presence follows from when the device was heard of last. It is never stored.
+// Presence is computed when a device is read, from its status, its socket and the time
+// of its last request.
 const (
 	NeverConnected Presence = "never_connected"
 	Online         Presence = "online"
@@ -32,11 +33,11 @@ const (
 	Offline        Presence = "offline"
 )
 
-// Device is a device of a tenant's fleet. Times are by the store's clock.
+// Device is a device of a tenant. All times are by the store's clock.
 type Device struct {
 	ID         string
 	Tenant     string
-	ExternalID string // the tenant's own id of it; empty where it has none
+	ExternalID string // the tenant's own id of the device; may be empty
 	Name       string
 	Location   string
 	Tags       map[string]string
@@ -44,29 +45,32 @@ type Device struct {
 	Presence   Presence
 
 	CreatedAt    time.Time
-	RegisteredAt time.Time // when it registered first; zero until then
-	LastSeen     time.Time // zero until it was heard of
+	RegisteredAt time.Time // time of the first registration; zero before it
+	LastSeen     time.Time // time of the last request; zero before the first
 
 	Model           string
-	FirmwareVersion string // as the device said last
-	Metadata        map[string]string
+	FirmwareVersion string // as last reported by the device
 
-	// What follows is only there when one device is read.
+	// List leaves the following fields empty.
 
-	LastHeartbeat   *LastHeartbeat
+	Metadata        map[string]string  // as reported when the device registered
+	LastHeartbeat   *LastHeartbeat     // nil before the first heartbeat
 	Metrics         map[string]float64 // of the last heartbeat
-	ActiveSessionID string
-	PendingCommands int64 // that the device could claim
+	ActiveSessionID string             // empty if the device has no active session
+
+	// Only Get sets the following field.
+
+	PendingCommands int64 // number of commands that the device can claim
 }
 
-// LastHeartbeat is the newest heartbeat of a device.
+// LastHeartbeat is the latest heartbeat of a device.
 type LastHeartbeat struct {
-	Status     string // ok, busy, degraded or error, as the device judges itself
+	Status     string // ok, busy, degraded or error, as reported by the device
 	ReceivedAt time.Time
 }
 
-// Fields of a device's record. The scripts of other packages use tenant, status,
-// session, session_until and sequence of the same hash.
+// The fields of a device's record that are used in several places. Scripts of other
+// packages use tenant, status, session, session_until and sequence of the same hash.
 const (
 	fieldTenant   = "tenant"
 	fieldRevision = "revision"
@@ -74,76 +78,79 @@ const (
 	fieldSession  = "session"
 )
 
-// shown are the fields of the record that a list needs, none of them secret.
-var shown = []string{
+// listFields are the fields of the record that List reads. None of them is secret.
+var listFields = []string{
 	fieldTenant, "status", "name", "external_id", "location", "tags", "created", "registered", "last_seen", "online_until", "model", "firmware",
 }
 
-// idDigits are the characters of an id behind its prefix.
+// idDigits are the characters of an id after its prefix.
 const idDigits = "0123456789abcdefghjkmnpqrstvwxyz"
 
-// isDeviceID tells whether NewID could have minted an id.
+// isDeviceID reports whether store.NewID can have created an id.
 func isDeviceID(id string) bool {
 	_, ok := store.PartitionOfID(store.KindDevice, id)
 	return ok && strings.Trim(id[len(store.KindDevice)+1:], idDigits) == ""
 }
 
-// decode reads what a list shows of a record.
+// decode returns the device of a record, with the fields that List returns.
 func (r *Registry) decode(id string, fields map[string]string, now time.Time) (Device, error) {
 	d := Device{
 		ID: id, Tenant: fields[fieldTenant], Status: Status(fields["status"]),
 		Name: fields["name"], ExternalID: fields["external_id"], Location: fields["location"],
-		CreatedAt: moment(fields["created"]), RegisteredAt: moment(fields["registered"]), LastSeen: moment(fields["last_seen"]),
+		CreatedAt: parseMillis(fields["created"]), RegisteredAt: parseMillis(fields["registered"]), LastSeen: parseMillis(fields["last_seen"]),
 		Model: fields["model"], FirmwareVersion: fields["firmware"],
 	}
-	d.Presence = r.presence(d, moment(fields["online_until"]), now)
-	err := unpack(fields["tags"], &d.Tags)
+	d.Presence = r.presence(d, parseMillis(fields["online_until"]), now)
+	err := decodeMap(fields["tags"], &d.Tags)
 	return d, err
 }
 
-// decodeWhole reads all that a record says.
-func (r *Registry) decodeWhole(id string, fields map[string]string, now time.Time) (Device, error) {
+// decodeFull returns the device of a record, with all fields that the record
+// contains.
+func (r *Registry) decodeFull(id string, fields map[string]string, now time.Time) (Device, error) {
 	d, err := r.decode(id, fields, now)
 	if err != nil {
 		return Device{}, err
 	}
-	if at := moment(fields["heartbeat"]); !at.IsZero() {
+	if at := parseMillis(fields["heartbeat"]); !at.IsZero() {
 		d.LastHeartbeat = &LastHeartbeat{Status: fields["heartbeat_status"], ReceivedAt: at}
 	}
-	if moment(fields["session_until"]).After(now) {
+	if parseMillis(fields["session_until"]).After(now) {
 		d.ActiveSessionID = fields[fieldSession]
 	}
-	if err := unpack(fields["metadata"], &d.Metadata); err != nil {
+	if err := decodeMap(fields["metadata"], &d.Metadata); err != nil {
 		return Device{}, err
 	}
-	return d, unpack(fields["metrics"], &d.Metrics)
+	return d, decodeMap(fields["metrics"], &d.Metrics)
 }
 
-// unpack reads a map that a field holds as JSON; an empty field holds none.
-func unpack[V any](field string, m *map[string]V) error {
+// decodeMap decodes a map from the JSON in a field. If the field is empty, it leaves
+// the map unchanged.
+func decodeMap[V any](field string, m *map[string]V) error {
 	if field == "" {
 		return nil
 	}
 	if err := json.Unmarshal([]byte(field), m); err != nil {
-		return fmt.Errorf("reading the record of a device: %w", err)
+		return fmt.Errorf("decoding the record of a device: %w", err)
 	}
 	return nil
 }
 
-// pack writes a map as a field: the same map always the same way.
-func pack[V any](m map[string]V) (string, error) {
+// encodeMap encodes a map as the value of a field. Equal maps have equal encodings.
+func encodeMap[V any](m map[string]V) (string, error) {
 	if len(m) == 0 {
 		return "", nil
 	}
 	raw, err := json.Marshal(m)
 	if err != nil {
-		return "", fmt.Errorf("writing the record of a device: %w", err)
+		return "", fmt.Errorf("encoding the record of a device: %w", err)
 	}
 	return string(raw), nil
 }
 
-// moment reads Unix milliseconds; anything else is the zero time.
-func moment(ms string) time.Time {
+// parseMillis parses a time in Unix milliseconds. It returns the zero time for any
+// other text.
+func parseMillis(ms string) time.Time {
 	n, err := strconv.ParseInt(ms, 10, 64)
 	if err != nil || n == 0 {
 		return time.Time{}

@@ -8,45 +8,45 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Heartbeat is what a device says of itself from time to time.
+// Heartbeat is a periodic report of a device about itself.
 type Heartbeat struct {
 	Device          store.Device
 	RequestID       string
 	Status          string // ok, busy, degraded or error
 	Metrics         map[string]float64
-	FirmwareVersion string // empty: as it was
+	FirmwareVersion string // empty if unchanged
 }
 
-// Pulse is what a device is told in return.
-type Pulse struct {
-	ServerTime time.Time
-	Next       time.Duration // when to send the next heartbeat
-	Ready      int64         // commands that it could claim
-	Cancels    []string      // commands that it has claimed and somebody wants cancelled
+// HeartbeatReply is the reply to a heartbeat.
+type HeartbeatReply struct {
+	ServerTime      time.Time
+	NextIn          time.Duration // time until the device should send the next heartbeat
+	Ready           int64         // number of commands that the device can claim
+	CancelRequested []string      // ids of claimed commands that a user asked to cancel
 }
 
-// Heartbeat notes that a device is alive. Its metrics replace those before.
-// Refusal: unauthorized for a device that is not active any more.
-func (r *Registry) Heartbeat(ctx context.Context, h Heartbeat) (Pulse, error) {
-	metrics, err := pack(h.Metrics)
+// Heartbeat records a heartbeat of a device. Its metrics replace the previous ones.
+// Error: unauthorized if the device is not active.
+func (r *Registry) Heartbeat(ctx context.Context, h Heartbeat) (HeartbeatReply, error) {
+	metrics, err := encodeMap(h.Metrics)
 	if err != nil {
-		return Pulse{}, err
+		return HeartbeatReply{}, err
 	}
 	scope := r.scope(h.Device, store.ActorDevice(h.Device.ID), h.RequestID)
-	reply, err := r.run(ctx, heartbeatScript, h.Device.Keys(),
+	result, err := r.run(ctx, heartbeatScript, h.Device.Keys(),
 		scope.Args(h.Status, metrics, h.FirmwareVersion, r.cfg.OnlineWithin.Milliseconds()))
 	if err != nil {
-		return Pulse{}, err
+		return HeartbeatReply{}, err
 	}
-	pulse := Pulse{ServerTime: moment(reply.String(2)), Next: spread(r.cfg.HeartbeatEvery), Ready: reply.Int(3)}
-	for i := range reply.List(4) {
-		pulse.Cancels = append(pulse.Cancels, reply.List(4).String(i))
+	reply := HeartbeatReply{ServerTime: parseMillis(result.String(2)), NextIn: jitter(r.cfg.HeartbeatEvery), Ready: result.Int(3)}
+	for i := range result.List(4) {
+		reply.CancelRequested = append(reply.CancelRequested, result.List(4).String(i))
 	}
-	return pulse, nil
+	return reply, nil
 }
 
-// spread moves a duration by up to 10 % either way, so that devices that began
-// together do not stay together.
-func spread(d time.Duration) time.Duration {
+// jitter returns the duration changed by up to 10 %, so that devices that started
+// together do not send their heartbeats together.
+func jitter(d time.Duration) time.Duration {
 	return d + time.Duration((rand.Float64()*0.2-0.1)*float64(d))
 }

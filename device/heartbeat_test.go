@@ -14,29 +14,29 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func beat(b *bench, id string) device.Heartbeat {
+func newHeartbeat(b *bench, id string) device.Heartbeat {
 	return device.Heartbeat{
 		Device: b.key(id), RequestID: "req-heartbeat", Status: "busy",
 		Metrics: map[string]float64{"cpuPercent": 12.5, "temperatureCelsius": -4}, FirmwareVersion: "2.9.0",
 	}
 }
 
-func (b *bench) beat(h device.Heartbeat) device.Pulse {
+func (b *bench) sendHeartbeat(h device.Heartbeat) device.HeartbeatReply {
 	b.t.Helper()
-	pulse, err := b.registry.Heartbeat(b.t.Context(), h)
+	reply, err := b.registry.Heartbeat(b.t.Context(), h)
 	require.NoError(b.t, err)
-	return pulse
+	return reply
 }
 
-func TestAHeartbeatTellsWhatWaits(t *testing.T) {
+func TestHeartbeat_ReturnsReadyAndCancelRequests(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		r := b.registered()
-		quiet := b.beat(beat(b, r.DeviceID))
-		require.Zero(t, quiet.Ready)
-		require.Empty(t, quiet.Cancels)
-		require.WithinDuration(t, b.now(), quiet.ServerTime, time.Minute)
+		before := b.sendHeartbeat(newHeartbeat(b, r.DeviceID))
+		require.Zero(t, before.Ready)
+		require.Empty(t, before.CancelRequested)
+		require.WithinDuration(t, b.now(), before.ServerTime, time.Minute)
 
 		d := b.key(r.DeviceID)
 		b.do(func(ctx context.Context, c store.Client) error {
@@ -45,47 +45,47 @@ func TestAHeartbeatTellsWhatWaits(t *testing.T) {
 		b.do(func(ctx context.Context, c store.Client) error {
 			return c.SAdd(ctx, d.CancelsKey(), "cmd_3", "cmd_4").Err()
 		})
-		busy := b.beat(beat(b, r.DeviceID))
-		require.EqualValues(t, 2, busy.Ready)
-		require.ElementsMatch(t, []string{"cmd_3", "cmd_4"}, busy.Cancels)
+		after := b.sendHeartbeat(newHeartbeat(b, r.DeviceID))
+		require.EqualValues(t, 2, after.Ready)
+		require.ElementsMatch(t, []string{"cmd_3", "cmd_4"}, after.CancelRequested)
 		require.EqualValues(t, 2, b.get(r.DeviceID).PendingCommands)
 	})
 }
 
-func TestHeartbeatsAreSpread(t *testing.T) {
+func TestHeartbeat_IntervalHasJitter(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, storetest.Redis(t))
 	r := b.registered()
-	different := map[time.Duration]bool{}
+	intervals := map[time.Duration]bool{}
 	for range 50 {
-		next := b.beat(beat(b, r.DeviceID)).Next
+		next := b.sendHeartbeat(newHeartbeat(b, r.DeviceID)).NextIn
 		require.InDelta(t, 30*time.Second, next, float64(3*time.Second))
-		different[next] = true
+		intervals[next] = true
 	}
-	require.Greater(t, len(different), 10)
+	require.Greater(t, len(intervals), 10)
 }
 
-func TestTheNewestHeartbeatIsShown(t *testing.T) {
+func TestHeartbeat_LatestIsStored(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		r := b.registered()
 		require.Nil(t, b.get(r.DeviceID).LastHeartbeat)
-		pulse := b.beat(beat(b, r.DeviceID))
+		reply := b.sendHeartbeat(newHeartbeat(b, r.DeviceID))
 		d := b.get(r.DeviceID)
-		require.Equal(t, &device.LastHeartbeat{Status: "busy", ReceivedAt: pulse.ServerTime}, d.LastHeartbeat)
+		require.Equal(t, &device.LastHeartbeat{Status: "busy", ReceivedAt: reply.ServerTime}, d.LastHeartbeat)
 		require.Equal(t, map[string]float64{"cpuPercent": 12.5, "temperatureCelsius": -4}, d.Metrics)
 		require.Equal(t, "2.9.0", d.FirmwareVersion)
 
-		b.beat(device.Heartbeat{Device: b.key(r.DeviceID), Status: "ok"})
+		b.sendHeartbeat(device.Heartbeat{Device: b.key(r.DeviceID), Status: "ok"})
 		d = b.get(r.DeviceID)
 		require.Equal(t, "ok", d.LastHeartbeat.Status)
-		require.Empty(t, d.Metrics, "the newest replace all before")
-		require.Equal(t, "2.9.0", d.FirmwareVersion, "what is not said stays as it was")
+		require.Empty(t, d.Metrics, "the metrics were not replaced")
+		require.Equal(t, "2.9.0", d.FirmwareVersion, "an empty version must not replace the last one")
 	})
 }
 
-func TestOnlyAnActiveDeviceLeavesATrace(t *testing.T) {
+func TestHeartbeat_RequiresActiveDevice(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -93,9 +93,9 @@ func TestOnlyAnActiveDeviceLeavesATrace(t *testing.T) {
 		require.NoError(t, suspend(b, suspended.DeviceID))
 		unknown := store.NewID(store.KindDevice, store.PartitionOf(b.tenant))
 		for name, h := range map[string]device.Heartbeat{
-			"suspended":        beat(b, suspended.DeviceID),
-			"another tenant's": beat(b.beside(), foreign.DeviceID),
-			"unknown":          beat(b, unknown),
+			"suspended":        newHeartbeat(b, suspended.DeviceID),
+			"another tenant's": newHeartbeat(b.inSamePartition(), foreign.DeviceID),
+			"unknown":          newHeartbeat(b, unknown),
 		} {
 			before := b.record(h.Device.ID)
 			_, err := b.registry.Heartbeat(t.Context(), h)
@@ -105,16 +105,16 @@ func TestOnlyAnActiveDeviceLeavesATrace(t *testing.T) {
 	})
 }
 
-func TestPresenceFollowsFromWhenADeviceWasHeardOf(t *testing.T) {
+func TestPresence_FollowsLastSeen(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
-		waiting, activation := b.provision()
-		require.Equal(t, device.NeverConnected, b.get(waiting.ID).Presence)
+		provisioned, activation := b.provision()
+		require.Equal(t, device.NeverConnected, b.get(provisioned.ID).Presence)
 		id := b.register(activation.Code).DeviceID
 		for _, c := range []struct {
-			passes time.Duration
-			want   device.Presence
+			elapsed time.Duration
+			want    device.Presence
 		}{
 			{0, device.Online},
 			{80 * time.Second, device.Online},
@@ -122,16 +122,16 @@ func TestPresenceFollowsFromWhenADeviceWasHeardOf(t *testing.T) {
 			{3 * time.Minute, device.Stale},
 			{time.Minute, device.Offline},
 		} {
-			b.pass(id, c.passes)
+			b.advance(id, c.elapsed)
 			d := b.get(id)
-			require.Equal(t, c.want, d.Presence, "heard of %s ago", b.now().Sub(d.LastSeen))
+			require.Equal(t, c.want, d.Presence, "last seen %s ago", b.now().Sub(d.LastSeen))
 		}
-		b.beat(beat(b, id))
+		b.sendHeartbeat(newHeartbeat(b, id))
 		require.Equal(t, device.Online, b.get(id).Presence)
 	})
 }
 
-func TestADeviceThatIsShutOutIsOffline(t *testing.T) {
+func TestPresence_SuspendedOrDecommissionedIsOffline(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)

@@ -10,63 +10,65 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// maxLogins is how many logins a device has at once; one more ends the oldest.
-// It bounds what a device that forgets its token on every boot leaves behind.
+// maxLogins is the maximum number of logins of a device. A further login ends the
+// oldest one. The limit bounds the records of a device that loses its token on every
+// boot.
 const maxLogins = 20
 
-// Credentials are what a device logs in with.
+// Credentials are the id and the secret with which a device logs in.
 type Credentials struct {
 	DeviceID string
 	Secret   string
 }
 
-// Login is a login session of a device.
+// Login is an authenticated session of a device.
 type Login struct {
 	DeviceID  string
-	Token     string        // it is in no other answer
-	ExpiresIn time.Duration // how long it lives if it is not used
+	Token     string        // returned only here; the store has its hash
+	ExpiresIn time.Duration // lifetime if the login is not used
 	ExpiresAt time.Time
 }
 
-// Login opens a login session. Refusals: invalid_credentials, the same for an
-// unknown or decommissioned device and a wrong secret; device_suspended, only
-// where the secret was right.
+// Login opens a login. Errors: invalid_credentials, which is the same for an unknown
+// device, a decommissioned device and a wrong secret; device_suspended, only if the
+// secret is right.
 func (r *Registry) Login(ctx context.Context, c Credentials) (Login, error) {
-	kept, err := r.secretHash(ctx, c.DeviceID)
+	storedHash, err := r.secretHash(ctx, c.DeviceID)
 	if err != nil {
 		return Login{}, err
 	}
-	given := hashOf(c.Secret)
-	if subtle.ConstantTimeCompare([]byte(given), []byte(kept)) == 0 {
+	givenHash := hashOf(c.Secret)
+	if subtle.ConstantTimeCompare([]byte(givenHash), []byte(storedHash)) == 0 {
 		return Login{}, refuse(fieldgate.CodeInvalidCredentials, "")
 	}
 	token := newToken(c.DeviceID)
 	hash := hashOf(token)
 	idle := min(r.cfg.LoginIdle, r.cfg.LoginMax)
 	reply, err := r.run(ctx, loginScript, loginKeys(c.DeviceID, hash),
-		[]any{given, hash, idle.Milliseconds(), r.cfg.LoginMax.Milliseconds(), maxLogins})
+		[]any{givenHash, hash, idle.Milliseconds(), r.cfg.LoginMax.Milliseconds(), maxLogins})
 	if err != nil {
 		return Login{}, err
 	}
 	if oldest := reply.String(3); oldest != "" {
-		r.end(ctx, c.DeviceID, oldest)
+		r.endLogin(ctx, c.DeviceID, oldest)
 	}
-	return Login{DeviceID: c.DeviceID, Token: token, ExpiresIn: idle, ExpiresAt: moment(reply.String(2))}, nil
+	return Login{DeviceID: c.DeviceID, Token: token, ExpiresIn: idle, ExpiresAt: parseMillis(reply.String(2))}, nil
 }
 
-// loginKeys are the keys of login.lua.
+// loginKeys returns the keys of login.lua.
 func loginKeys(deviceID, hash string) []string {
 	return []string{store.DeviceKey(deviceID), store.LoginKey(deviceID, hash), store.LoginsKey(deviceID)}
 }
 
-// noSecret is compared where a device has no secret: no text hashes to it.
-const noSecret = "................................................................"
+// noSecretHash is the stored hash of a device without a secret. No secret has this
+// hash.
+const noSecretHash = "................................................................"
 
-// secretHash reads the hash of a device's secret. An unknown device has one too,
-// which none fits, so that it takes the same work to refuse.
+// secretHash returns the hash of a device's secret. For an unknown device it returns
+// noSecretHash, so that refusing it takes the same time.
 func (r *Registry) secretHash(ctx context.Context, deviceID string) (string, error) {
 	if !isDeviceID(deviceID) {
-		return noSecret, nil
+		return noSecretHash, nil
 	}
 	var found []any
 	err := r.store.Do(ctx, "read_secret", func(ctx context.Context, c store.Client) (err error) {
@@ -79,13 +81,13 @@ func (r *Registry) secretHash(ctx context.Context, deviceID string) (string, err
 	if hash, ok := found[0].(string); ok {
 		return hash, nil
 	}
-	return noSecret, nil
+	return noSecretHash, nil
 }
 
-// Logout ends the login of a token, at once and on every instance. A token that
-// is worth nothing already is no error.
+// Logout ends the login of a token, immediately and on every instance. It returns no
+// error if the token is already invalid.
 func (r *Registry) Logout(ctx context.Context, token string) error {
-	deviceID, ok := deviceOfToken(token)
+	deviceID, ok := deviceIDOfToken(token)
 	if !ok {
 		return nil
 	}
@@ -97,28 +99,30 @@ func (r *Registry) logout(ctx context.Context, deviceID, hash string) error {
 	return err
 }
 
-// end ends a login that is one too many. Where that fails, it ends with its time.
-func (r *Registry) end(ctx context.Context, deviceID, hash string) {
+// endLogin ends a login beyond maxLogins. A failure is only logged: the login expires
+// anyway.
+func (r *Registry) endLogin(ctx context.Context, deviceID, hash string) {
 	if err := r.logout(ctx, deviceID, hash); err != nil {
-		r.log.WarnContext(ctx, "ending the oldest login of a device", "device", deviceID, "error", err)
+		r.log.WarnContext(ctx, "ending the oldest login of a device failed", "device", deviceID, "error", err)
 	}
 }
 
-// A token is "fgd_", the device's id without its prefix, "_" and 256 random bits.
-// It carries the id so that the keys of its check can be told without asking.
+// A token is "fgd_", the device's id without its prefix, "_", and 256 random bits. It
+// contains the id so that Check knows the store keys without another call.
 const (
 	tokenPrefix = "fgd_"
 	tokenIDLen  = 28
 	tokenLen    = len(tokenPrefix) + tokenIDLen + 1 + randomTextLen
 )
 
+// newToken returns a new login token of a device.
 func newToken(deviceID string) string {
 	return tokenPrefix + deviceID[len(store.KindDevice)+1:] + "_" + randomText()
 }
 
-// deviceOfToken reads the device's id out of a token. It answers false for what
-// newToken cannot have minted.
-func deviceOfToken(token string) (id string, ok bool) {
+// deviceIDOfToken returns the device's id of a token. It reports false if newToken
+// cannot have created the token.
+func deviceIDOfToken(token string) (id string, ok bool) {
 	const idEnd = len(tokenPrefix) + tokenIDLen
 	if len(token) != tokenLen || token[:len(tokenPrefix)] != tokenPrefix || token[idEnd] != '_' {
 		return "", false

@@ -17,7 +17,7 @@ import (
 
 const day = 24 * time.Hour
 
-func TestALoginTellsWhoTheDeviceIs(t *testing.T) {
+func TestLogin_CheckReturnsPrincipal(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -33,7 +33,7 @@ func TestALoginTellsWhoTheDeviceIs(t *testing.T) {
 	})
 }
 
-func TestAPrincipalTravelsInTheContext(t *testing.T) {
+func TestPrincipal_Context(t *testing.T) {
 	t.Parallel()
 	_, found := device.FromContext(t.Context())
 	require.False(t, found)
@@ -43,22 +43,22 @@ func TestAPrincipalTravelsInTheContext(t *testing.T) {
 	require.Equal(t, p, carried)
 }
 
-func TestWrongCredentialsAreOneAnswer(t *testing.T) {
+func TestLogin_WrongCredentialsAreRefusedAlike(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
-		good, waiting, gone := b.registered(), provisioned(b), b.registered()
-		b.decommission(gone.DeviceID)
+		active, provisioned, decommissioned := b.registered(), b.provisionedID(), b.registered()
+		b.decommission(decommissioned.DeviceID)
 		unknown := store.NewID(store.KindDevice, store.PartitionOf(b.tenant))
 		for name, c := range map[string]device.Credentials{
-			"wrong secret":      {DeviceID: good.DeviceID, Secret: b.registered().Secret},
-			"no secret":         {DeviceID: good.DeviceID},
-			"hash for a secret": {DeviceID: good.DeviceID, Secret: b.record(good.DeviceID)["secret"]},
-			"unknown device":    {DeviceID: unknown, Secret: good.Secret},
-			"no device id":      {DeviceID: "PX4-001873", Secret: good.Secret},
-			"not registered":    {DeviceID: waiting, Secret: good.Secret},
-			"dots for a secret": {DeviceID: waiting, Secret: strings.Repeat(".", 64)},
-			"decommissioned":    credentials(gone),
+			"wrong secret":       {DeviceID: active.DeviceID, Secret: b.registered().Secret},
+			"no secret":          {DeviceID: active.DeviceID},
+			"hash as the secret": {DeviceID: active.DeviceID, Secret: b.record(active.DeviceID)["secret"]},
+			"unknown device":     {DeviceID: unknown, Secret: active.Secret},
+			"invalid device id":  {DeviceID: "PX4-001873", Secret: active.Secret},
+			"not registered":     {DeviceID: provisioned, Secret: active.Secret},
+			"dots as the secret": {DeviceID: provisioned, Secret: strings.Repeat(".", 64)},
+			"decommissioned":     credentials(decommissioned),
 		} {
 			_, err := b.registry.Login(t.Context(), c)
 			refused := requireRefused(t, fieldgate.CodeInvalidCredentials, err)
@@ -67,17 +67,18 @@ func TestWrongCredentialsAreOneAnswer(t *testing.T) {
 	})
 }
 
-func provisioned(b *bench) string {
+// provisionedID provisions a device and returns its id.
+func (b *bench) provisionedID() string {
 	d, _ := b.provision()
 	return d.ID
 }
 
-func TestOnlyTheRightSecretIsToldOfASuspension(t *testing.T) {
+func TestLogin_SuspensionIsRevealedOnlyToRightSecret(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		r := b.registered()
-		_, err := b.registry.Suspend(t.Context(), b.order(r.DeviceID))
+		_, err := b.registry.Suspend(t.Context(), b.adminRequest(r.DeviceID))
 		require.NoError(t, err)
 		_, err = b.registry.Login(t.Context(), credentials(r))
 		requireRefused(t, fieldgate.CodeDeviceSuspended, err)
@@ -86,83 +87,84 @@ func TestOnlyTheRightSecretIsToldOfASuspension(t *testing.T) {
 	})
 }
 
-// The secret may be replaced between the comparison and the login.
-func TestASecretThatIsReplacedMeanwhileOpensNoLogin(t *testing.T) {
+// TestLogin_SecretReplacedConcurrently replaces the secret between its comparison and
+// the login.
+func TestLogin_SecretReplacedConcurrently(t *testing.T) {
 	t.Parallel()
-	var interference func()
-	s := interfere(t, "read_secret", func() { interference() })
+	var hook func()
+	s := hookAfter(t, "read_secret", func() { hook() })
 	b := newBench(t, s)
 	r := b.registered()
 	code := b.issue(r.DeviceID).Code
-	interference = func() { b.register(code) }
+	hook = func() { b.register(code) }
 	_, err := b.registry.Login(t.Context(), credentials(r))
 	requireRefused(t, fieldgate.CodeInvalidCredentials, err)
 }
 
-func TestALoginIsRefusedAtOnce(t *testing.T) {
+func TestLogin_EndsImmediately(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(b *bench, id string) error{
-		"when logins are revoked":            revoke,
-		"when the device is suspended":       suspend,
-		"when it was suspended and resumed":  func(b *bench, id string) error { return errors.Join(suspend(b, id), resume(b, id)) },
-		"when the device is decommissioned":  func(b *bench, id string) error { return b.registry.Decommission(b.t.Context(), b.order(id)) },
-		"when the device is registered anew": func(b *bench, id string) error { b.register(b.issue(id).Code); return nil },
+		"logins revoked":               revoke,
+		"device suspended":             suspend,
+		"device suspended and resumed": func(b *bench, id string) error { return errors.Join(suspend(b, id), resume(b, id)) },
+		"device decommissioned":        func(b *bench, id string) error { return b.registry.Decommission(b.t.Context(), b.adminRequest(id)) },
+		"device registered again":      func(b *bench, id string) error { b.register(b.issue(id).Code); return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			storetest.Each(t, func(t *testing.T, s *store.Store) {
-				b, instance := newBench(t, s), newBench(t, s)
+				b, other := newBench(t, s), newBench(t, s)
 				r, first := b.loggedIn()
 				second := b.login(r)
-				require.NoError(t, instance.check(first.Token))
+				require.NoError(t, other.check(first.Token))
 				require.NoError(t, end(b, r.DeviceID))
 				for _, login := range []device.Login{first, second} {
-					requireRefused(t, fieldgate.CodeUnauthorized, instance.check(login.Token))
+					requireRefused(t, fieldgate.CodeUnauthorized, other.check(login.Token))
 				}
 			})
 		})
 	}
 }
 
-// Suspending and decommissioning end logins twice over: by the device's status,
-// and by its epoch. Each alone is enough.
-func TestStatusAndEpochEachEndALogin(t *testing.T) {
+// TestLogin_StatusAndEpochEachEndIt covers the two ways in which suspending and
+// decommissioning end logins: by the status and by the epoch. Each alone is enough.
+func TestLogin_StatusAndEpochEachEndIt(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(b *bench, id string) error{
 		"suspended":      suspend,
-		"decommissioned": func(b *bench, id string) error { return b.registry.Decommission(b.t.Context(), b.order(id)) },
+		"decommissioned": func(b *bench, id string) error { return b.registry.Decommission(b.t.Context(), b.adminRequest(id)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, storetest.Redis(t))
 			r, login := b.loggedIn()
-			b.set(r.DeviceID, "status", name)
+			b.setField(r.DeviceID, "status", name)
 			requireRefused(t, fieldgate.CodeUnauthorized, b.check(login.Token))
-			b.set(r.DeviceID, "status", "active")
+			b.setField(r.DeviceID, "status", "active")
 			require.NoError(t, b.check(login.Token))
 			require.NoError(t, end(b, r.DeviceID))
-			b.set(r.DeviceID, "status", "active")
+			b.setField(r.DeviceID, "status", "active")
 			requireRefused(t, fieldgate.CodeUnauthorized, b.check(login.Token))
 		})
 	}
 }
 
 func revoke(b *bench, id string) error {
-	_, err := b.registry.RevokeLogins(b.t.Context(), b.order(id))
+	_, err := b.registry.RevokeLogins(b.t.Context(), b.adminRequest(id))
 	return err
 }
 
 func suspend(b *bench, id string) error {
-	_, err := b.registry.Suspend(b.t.Context(), b.order(id))
+	_, err := b.registry.Suspend(b.t.Context(), b.adminRequest(id))
 	return err
 }
 
 func resume(b *bench, id string) error {
-	_, err := b.registry.Resume(b.t.Context(), b.order(id))
+	_, err := b.registry.Resume(b.t.Context(), b.adminRequest(id))
 	return err
 }
 
-func TestADeviceLogsInAgainAfterItsLoginsWereRevoked(t *testing.T) {
+func TestRevokeLogins_DeviceMayLogInAgain(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -173,27 +175,27 @@ func TestADeviceLogsInAgainAfterItsLoginsWereRevoked(t *testing.T) {
 	})
 }
 
-func TestLoggingOutEndsOneLogin(t *testing.T) {
+func TestLogout_EndsOneLogin(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
-		r, over := b.loggedIn()
-		stays := b.login(r)
-		require.NoError(t, b.registry.Logout(t.Context(), over.Token))
-		requireRefused(t, fieldgate.CodeUnauthorized, b.check(over.Token))
-		require.NoError(t, b.check(stays.Token))
-		require.NoError(t, b.registry.Logout(t.Context(), over.Token), "it may be repeated")
+		r, ended := b.loggedIn()
+		other := b.login(r)
+		require.NoError(t, b.registry.Logout(t.Context(), ended.Token))
+		requireRefused(t, fieldgate.CodeUnauthorized, b.check(ended.Token))
+		require.NoError(t, b.check(other.Token))
+		require.NoError(t, b.registry.Logout(t.Context(), ended.Token), "Logout may be repeated")
 		require.NoError(t, b.registry.Logout(t.Context(), "no token"))
 	})
 }
 
-func TestUseRenewsALogin(t *testing.T) {
+func TestLogin_UseRenewsIt(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		r, login := b.loggedIn()
 		for range 3 {
-			b.pass(r.DeviceID, 6*day)
+			b.advance(r.DeviceID, 6*day)
 			p, err := b.registry.Check(t.Context(), login.Token)
 			require.NoError(t, err)
 			require.WithinDuration(t, b.now().Add(7*day), p.ExpiresAt, time.Minute)
@@ -201,37 +203,37 @@ func TestUseRenewsALogin(t *testing.T) {
 	})
 }
 
-func TestAnUnusedLoginEnds(t *testing.T) {
+func TestLogin_UnusedExpires(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		r, login := b.loggedIn()
-		b.pass(r.DeviceID, 7*day)
+		b.advance(r.DeviceID, 7*day)
 		requireRefused(t, fieldgate.CodeUnauthorized, b.check(login.Token))
 	})
 }
 
-func TestALoginEndsHoweverMuchItIsUsed(t *testing.T) {
+func TestLogin_MaximumLifetime(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		r, login := b.loggedIn()
 		for range 29 {
-			b.pass(r.DeviceID, day)
+			b.advance(r.DeviceID, day)
 			require.NoError(t, b.check(login.Token))
 		}
-		b.pass(r.DeviceID, day)
+		b.advance(r.DeviceID, day)
 		requireRefused(t, fieldgate.CodeUnauthorized, b.check(login.Token))
 	})
 }
 
-// The same by the clock: used all the time, it outlives its idle time and ends
-// with its own.
-func TestLoginsSlideUpToTheirEnd(t *testing.T) {
+// TestLogin_SlidesUpToMaximum lets real time pass: a login in use outlives its idle
+// time and expires at its maximum lifetime.
+func TestLogin_SlidesUpToMaximum(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		const idle, whole = 1500 * time.Millisecond, 4 * time.Second
-		b := newBench(t, s, func(c *device.Config) { c.LoginIdle, c.LoginMax = idle, whole })
+		const idle, maximum = 1500 * time.Millisecond, 4 * time.Second
+		b := newBench(t, s, func(c *device.Config) { c.LoginIdle, c.LoginMax = idle, maximum })
 		r, used := b.loggedIn()
 		unused, start := b.login(r), time.Now()
 		var refused error
@@ -240,14 +242,14 @@ func TestLoginsSlideUpToTheirEnd(t *testing.T) {
 			return refused != nil
 		}, 20*time.Second, 10*time.Millisecond)
 		requireRefused(t, fieldgate.CodeUnauthorized, refused)
-		require.Greater(t, time.Since(start), idle+idle/2, "it did not slide")
+		require.Greater(t, time.Since(start), idle+idle/2, "the login was not renewed")
 		requireRefused(t, fieldgate.CodeUnauthorized, b.check(unused.Token))
 		require.Eventually(t, func() bool { return b.keys("login:") == 0 }, 10*time.Second, 50*time.Millisecond,
-			"what is left of logins goes away by itself")
+			"the records of expired logins were not deleted")
 	})
 }
 
-func TestAnIdleTimeBeyondTheEndIsCutToIt(t *testing.T) {
+func TestLogin_IdleTimeIsCappedAtMaximum(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, storetest.Redis(t), func(c *device.Config) { c.LoginIdle, c.LoginMax = 10*day, 2*day })
 	_, login := b.loggedIn()
@@ -255,28 +257,28 @@ func TestAnIdleTimeBeyondTheEndIsCutToIt(t *testing.T) {
 	require.WithinDuration(t, b.now().Add(2*day), login.ExpiresAt, time.Minute)
 }
 
-func TestABusyDeviceCausesFewWrites(t *testing.T) {
+func TestCheck_BusyDeviceCausesFewWrites(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		r, login := b.loggedIn()
-		b.pass(r.DeviceID, 30*time.Minute)
+		b.advance(r.DeviceID, 30*time.Minute)
 		require.NoError(t, b.check(login.Token))
 		seen, expires := b.get(r.DeviceID).LastSeen, b.expiry(login.Token)
-		require.WithinDuration(t, b.now(), seen, time.Minute, "a device that asks is seen")
-		require.WithinDuration(t, b.now().Add(7*day-30*time.Minute), expires, time.Minute, "half an hour is not worth a write")
+		require.WithinDuration(t, b.now(), seen, time.Minute, "last_seen was not written")
+		require.WithinDuration(t, b.now().Add(7*day-30*time.Minute), expires, time.Minute, "the login was renewed too early")
 
-		b.pass(r.DeviceID, time.Second)
+		b.advance(r.DeviceID, time.Second)
 		require.NoError(t, b.check(login.Token))
 		require.Equal(t, seen.Add(-time.Second), b.get(r.DeviceID).LastSeen)
 
-		b.pass(r.DeviceID, time.Hour)
+		b.advance(r.DeviceID, time.Hour)
 		require.NoError(t, b.check(login.Token))
 		require.WithinDuration(t, b.now().Add(7*day), b.expiry(login.Token), time.Minute)
 	})
 }
 
-func TestTheOldestOfTooManyLoginsGivesWay(t *testing.T) {
+func TestLogin_TooManyEndsOldest(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -292,19 +294,19 @@ func TestTheOldestOfTooManyLoginsGivesWay(t *testing.T) {
 	})
 }
 
-func TestLoginsThatWereEndedCrowdNobodyOut(t *testing.T) {
+func TestLogin_EndedLoginsDoNotCount(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
-		r, stays := b.loggedIn()
+		r, first := b.loggedIn()
 		for range 25 {
 			require.NoError(t, b.registry.Logout(t.Context(), b.login(r).Token))
 		}
-		require.NoError(t, b.check(stays.Token))
+		require.NoError(t, b.check(first.Token))
 	})
 }
 
-func TestATokenOfAnotherDeviceOpensNothing(t *testing.T) {
+func TestCheck_TokenWithOtherDeviceIDIsRefused(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -315,7 +317,7 @@ func TestATokenOfAnotherDeviceOpensNothing(t *testing.T) {
 	})
 }
 
-func TestAMalformedTokenAsksNobody(t *testing.T) {
+func TestCheck_MalformedTokenCausesNoStoreCall(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	b := newBench(t, storetest.Connect(t, store.Config{URL: server.URL()}))
@@ -329,7 +331,7 @@ func TestAMalformedTokenAsksNobody(t *testing.T) {
 	}
 }
 
-func TestAnOutageIsNeverARefusal(t *testing.T) {
+func TestOutage_IsStoreUnavailable(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	b := newBench(t, storetest.Connect(t, store.Config{URL: server.URL(), Timeout: 500 * time.Millisecond}))
@@ -343,21 +345,24 @@ func TestAnOutageIsNeverARefusal(t *testing.T) {
 			_, err := b.registry.Register(ctx, registration("0000-0000-0000"))
 			return err
 		},
-		"provision":  func(ctx context.Context) error { _, _, err := b.registry.Provision(ctx, b.provisioning()); return err },
-		"heartbeat":  func(ctx context.Context) error { _, err := b.registry.Heartbeat(ctx, beat(b, r.DeviceID)); return err },
-		"get":        func(ctx context.Context) error { _, err := b.registry.Get(ctx, b.tenant, r.DeviceID); return err },
-		"suspend":    func(ctx context.Context) error { return suspend(b, r.DeviceID) },
-		"end it all": func(ctx context.Context) error { return b.registry.Decommission(ctx, b.order(r.DeviceID)) },
+		"provision": func(ctx context.Context) error { _, _, err := b.registry.Provision(ctx, b.provisioning()); return err },
+		"heartbeat": func(ctx context.Context) error {
+			_, err := b.registry.Heartbeat(ctx, newHeartbeat(b, r.DeviceID))
+			return err
+		},
+		"get":          func(ctx context.Context) error { _, err := b.registry.Get(ctx, b.tenant, r.DeviceID); return err },
+		"suspend":      func(ctx context.Context) error { return suspend(b, r.DeviceID) },
+		"decommission": func(ctx context.Context) error { return b.registry.Decommission(ctx, b.adminRequest(r.DeviceID)) },
 	} {
 		refused := requireRefused(t, fieldgate.CodeStoreUnavailable, call(t.Context()))
 		require.Positive(t, refused.RetryAfter, name)
 	}
 	server.Restart(t)
 	require.Eventually(t, func() bool { return b.check(login.Token) == nil }, 10*time.Second, 20*time.Millisecond,
-		"the login outlives the outage")
+		"the login did not survive the outage")
 }
 
-func TestADeviceThatAsksTooOftenIsToldToWait(t *testing.T) {
+func TestCheck_RateLimit(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s, func(c *device.Config) { c.DeviceRate = device.Rate{PerMinute: 1, Burst: 5} })
@@ -373,7 +378,7 @@ func TestADeviceThatAsksTooOftenIsToldToWait(t *testing.T) {
 	})
 }
 
-func TestWrongTokensDoNotUseUpTheDevicesLimit(t *testing.T) {
+func TestCheck_InvalidTokensDoNotCountTowardsRateLimit(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s, func(c *device.Config) { c.DeviceRate = device.Rate{PerMinute: 1, Burst: 1} })

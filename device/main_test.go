@@ -22,10 +22,10 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// admin is the person who looks after the fleet.
+// admin is the id of the user who manages the devices.
 const admin = "u-admin"
 
-// bench is a registry and a tenant of the test's own.
+// bench is a test fixture: a registry and a tenant that no other test uses.
 type bench struct {
 	t        testing.TB
 	store    *store.Store
@@ -42,9 +42,9 @@ func newBench(t testing.TB, s *store.Store, change ...func(*device.Config)) *ben
 	return &bench{t: t, store: s, registry: device.New(cfg), tenant: storetest.Tenant()}
 }
 
-// beside is a bench of another tenant in the same partition of the store, where
-// no id gives the tenant away.
-func (b *bench) beside() *bench {
+// inSamePartition returns a bench of another tenant in the same partition, where ids
+// do not reveal the tenant.
+func (b *bench) inSamePartition() *bench {
 	other := *b
 	for other.tenant == b.tenant || store.PartitionOf(other.tenant) != store.PartitionOf(b.tenant) {
 		other.tenant = storetest.Tenant()
@@ -70,7 +70,7 @@ func (b *bench) provision(change ...func(*device.Provisioning)) (device.Device, 
 	return d, activation
 }
 
-// registration is what a device sends.
+// registration returns the request with which a device registers.
 func registration(code string) device.Registration {
 	return device.Registration{
 		Code: code, Addr: "192.0.2.7", RequestID: "req-register",
@@ -85,7 +85,7 @@ func (b *bench) register(code string) device.Registered {
 	return registered
 }
 
-// registered is a device that has its secret.
+// registered provisions and registers a device.
 func (b *bench) registered() device.Registered {
 	b.t.Helper()
 	_, activation := b.provision()
@@ -103,7 +103,7 @@ func (b *bench) login(r device.Registered) device.Login {
 	return login
 }
 
-// loggedIn is an active device and a token of it.
+// loggedIn returns an active device with a login.
 func (b *bench) loggedIn() (device.Registered, device.Login) {
 	b.t.Helper()
 	r := b.registered()
@@ -123,13 +123,13 @@ func (b *bench) get(id string) device.Device {
 	return d
 }
 
-func (b *bench) order(id string) device.Order {
-	return device.Order{Tenant: b.tenant, DeviceID: id, UserID: admin, RequestID: "req-order", Reason: "because"}
+func (b *bench) adminRequest(id string) device.AdminRequest {
+	return device.AdminRequest{Tenant: b.tenant, DeviceID: id, UserID: admin, RequestID: "req-admin", Reason: "because"}
 }
 
 func (b *bench) issue(id string) device.Activation {
 	b.t.Helper()
-	activation, err := b.registry.IssueActivationCode(b.t.Context(), device.Issue{Tenant: b.tenant, DeviceID: id, UserID: admin})
+	activation, err := b.registry.IssueActivationCode(b.t.Context(), device.IssueRequest{Tenant: b.tenant, DeviceID: id, UserID: admin})
 	require.NoError(b.t, err)
 	return activation
 }
@@ -150,17 +150,17 @@ func (b *bench) record(id string) (fields map[string]string) {
 	return fields
 }
 
-// set changes a field of a device's record behind the registry's back.
-func (b *bench) set(id, field, value string) {
+// setField sets a field of a device's record directly in the store.
+func (b *bench) setField(id, field, value string) {
 	b.t.Helper()
 	b.do(func(ctx context.Context, c store.Client) error {
 		return c.HSet(ctx, store.DeviceKey(id), field, value).Err()
 	})
 }
 
-// pass makes it as if the time had passed for a device: every moment in its
-// record and in its logins lies that much further back.
-func (b *bench) pass(id string, d time.Duration) {
+// advance simulates that time has passed for a device. It moves all times in its
+// record and its logins into the past.
+func (b *bench) advance(id string, d time.Duration) {
 	b.t.Helper()
 	keys := []string{store.DeviceKey(id)}
 	b.do(func(ctx context.Context, c store.Client) error {
@@ -194,7 +194,7 @@ func (b *bench) shift(key string, d time.Duration) {
 	})
 }
 
-// events are the device's timeline, the oldest first.
+// events returns the timeline of a device, oldest first.
 func (b *bench) events(id string) (timeline []redis.XMessage) {
 	b.t.Helper()
 	b.do(func(ctx context.Context, c store.Client) (err error) {
@@ -220,8 +220,8 @@ func requireRefused(t testing.TB, code fieldgate.Code, err error) *fieldgate.Err
 	return refused
 }
 
-// atOnce runs n calls at the same time and gives what came of each.
-func atOnce[R any](n int, call func(i int) (R, error)) (results []R, errs []error) {
+// concurrently runs n calls at the same time and returns their results.
+func concurrently[R any](n int, call func(i int) (R, error)) (results []R, errs []error) {
 	results, errs = make([]R, n), make([]error, n)
 	start := make(chan struct{})
 	var wg sync.WaitGroup
@@ -236,22 +236,22 @@ func atOnce[R any](n int, call func(i int) (R, error)) (results []R, errs []erro
 	return results, errs
 }
 
-// interfere connects to a store of the test's own. After each round trip of the
-// given name the interference runs, as another instance would.
-func interfere(t *testing.T, name string, interference func()) *store.Store {
+// hookAfter connects to a new store that calls the hook after each call with the
+// given name. The hook simulates another instance.
+func hookAfter(t *testing.T, name string, hook func()) *store.Store {
 	t.Helper()
 	return storetest.Connect(t, store.Config{Observe: func(what string, _ time.Duration, _ error) {
 		if what == name {
-			interference()
+			hook()
 		}
 	}})
 }
 
-func tagged(tags map[string]string) func(*device.Provisioning) {
+func withTags(tags map[string]string) func(*device.Provisioning) {
 	return func(p *device.Provisioning) { p.Tags = maps.Clone(tags) }
 }
 
-// now is the store's clock.
+// now returns the time by the store's clock.
 func (b *bench) now() (now time.Time) {
 	b.t.Helper()
 	b.do(func(ctx context.Context, c store.Client) (err error) {
@@ -261,7 +261,7 @@ func (b *bench) now() (now time.Time) {
 	return now
 }
 
-// keys counts the keys of the tenant's partition whose name goes on with a prefix.
+// keys returns the number of keys in the tenant's partition that start with a prefix.
 func (b *bench) keys(prefix string) (n int) {
 	b.t.Helper()
 	b.do(func(ctx context.Context, c store.Client) error {
@@ -272,7 +272,7 @@ func (b *bench) keys(prefix string) (n int) {
 	return n
 }
 
-// expiry is when the login of a token ends unless it is used.
+// expiry returns the time at which the login of a token expires if it is not used.
 func (b *bench) expiry(token string) (at time.Time) {
 	b.t.Helper()
 	sum := sha256.Sum256([]byte(token))

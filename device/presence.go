@@ -8,9 +8,9 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// presence tells whether a device shows itself: by its socket as long as that
-// lives, else by how lately it was heard of. One that is shut out does not,
-// however lately that was.
+// presence returns the presence of a device. A device with a socket is online as long
+// as the socket is alive; for any other device, the time since its last request
+// decides. A suspended or decommissioned device is offline whatever the times are.
 func (r *Registry) presence(d Device, onlineUntil, now time.Time) Presence {
 	silent := now.Sub(d.LastSeen)
 	switch {
@@ -26,20 +26,21 @@ func (r *Registry) presence(d Device, onlineUntil, now time.Time) Presence {
 	return Offline
 }
 
-// SettlePresence announces the devices that are not there any more: it is the
-// sweeper's part of the package. One whose record cannot be worked with is set
-// aside, so that it does not keep the others waiting.
+// SettlePresence publishes the changed presence of devices that have become stale or
+// offline. The sweeper calls it. A device whose record cannot be processed is moved
+// to the quarantine, so that it does not block the others.
 func (r *Registry) SettlePresence(ctx context.Context, due []store.Due) error {
-	for _, one := range due {
-		scope := r.scope(one.Device, store.ActorSystem, "")
-		_, err := r.run(ctx, settlePresenceScript, one.Device.Keys(), scope.Args(r.cfg.StaleWithin.Milliseconds()))
+	for _, d := range due {
+		scope := r.scope(d.Device, store.ActorSystem, "")
+		_, err := r.run(ctx, settlePresenceScript, d.Device.Keys(), scope.Args(r.cfg.StaleWithin.Milliseconds()))
 		switch {
 		case err == nil:
 		case ctx.Err() != nil, fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable:
 			return err
 		default:
-			r.log.ErrorContext(ctx, "the presence of a device cannot be settled and is set aside", "device", one.ID, "error", err)
-			if err := r.store.SetAside(ctx, one); err != nil {
+			r.log.ErrorContext(ctx, "settling the presence of a device failed, moving it to the quarantine",
+				"tenant", d.Device.Tenant, "device", d.ID, "error", err)
+			if err := r.store.SetAside(ctx, d); err != nil {
 				return err
 			}
 		}

@@ -11,26 +11,26 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Provisioning asks for a new device.
+// Provisioning is a request to add a device.
 type Provisioning struct {
 	Tenant         string
 	UserID         string
 	RequestID      string
 	Name           string
-	ExternalID     string // the tenant's own id of it, unique within the tenant; may be empty
+	ExternalID     string // the tenant's own id of the device, unique in the tenant; may be empty
 	Location       string
 	Tags           map[string]string
-	IdempotencyKey string // repeats the first answer for 24 h; empty: no memory
+	IdempotencyKey string // a retry with the same key within 24 h gets the same reply; may be empty
 }
 
-// Activation is what a device registers itself with.
+// Activation is the code with which a device registers.
 type Activation struct {
-	Code      string // XXXX-XXXX-XXXX; it is in no other answer
+	Code      string // XXXX-XXXX-XXXX; returned only here
 	ExpiresAt time.Time
 }
 
-// Provision adds a device to the tenant's fleet. Refusals: external_id_taken,
-// idempotency_key_reused, validation_failed for a tag's key.
+// Provision adds a device to a tenant. Errors: external_id_taken,
+// idempotency_key_reused, validation_failed for an invalid tag key.
 func (r *Registry) Provision(ctx context.Context, p Provisioning) (Device, Activation, error) {
 	if err := checkTags(p.Tags); err != nil {
 		return Device{}, Activation{}, err
@@ -40,7 +40,7 @@ func (r *Registry) Provision(ctx context.Context, p Provisioning) (Device, Activ
 	if err != nil {
 		return Device{}, Activation{}, err
 	}
-	keys, args, err := r.provisioning(p, device, issued)
+	keys, args, err := r.provisionArgs(p, device, issued)
 	if err != nil {
 		return Device{}, Activation{}, err
 	}
@@ -51,50 +51,50 @@ func (r *Registry) Provision(ctx context.Context, p Provisioning) (Device, Activ
 	activation, err := r.activation(reply.String(2), reply.String(4), reply.String(5))
 	return Device{
 		ID: reply.String(2), Tenant: p.Tenant, ExternalID: p.ExternalID, Name: p.Name, Location: p.Location, Tags: p.Tags,
-		Status: Provisioned, Presence: NeverConnected, CreatedAt: moment(reply.String(3)),
+		Status: Provisioned, Presence: NeverConnected, CreatedAt: parseMillis(reply.String(3)),
 	}, activation, err
 }
 
-// provisioning writes what provision.lua takes.
-func (r *Registry) provisioning(p Provisioning, device store.Device, issued issuedCode) (keys []string, args []any, err error) {
-	tags, err := pack(p.Tags)
+// provisionArgs returns the keys and arguments of provision.lua.
+func (r *Registry) provisionArgs(p Provisioning, device store.Device, issued issuedCode) (keys []string, args []any, err error) {
+	tags, err := encodeMap(p.Tags)
 	if err != nil {
 		return nil, nil, err
 	}
-	mark, err := fingerprint("provision", p.Name, p.ExternalID, p.Location, tags)
+	digest, err := fingerprint("provision", p.Name, p.ExternalID, p.Location, tags)
 	if err != nil {
 		return nil, nil, err
 	}
-	tenant, indexes := store.Tenant(p.Tenant), tagKeys(p.Tenant, p.Tags)
-	keys = append(device.Keys(), tenant.DevicesKey(), statusKey(p.Tenant, Provisioned), tenant.ExternalIDsKey())
+	tenant, indexes := store.Tenant(p.Tenant), tagIndexKeys(p.Tenant, p.Tags)
+	keys = append(device.Keys(), tenant.DevicesKey(), statusIndexKey(p.Tenant, Provisioned), tenant.ExternalIDsKey())
 	keys = append(keys, indexes...)
 	keys = append(keys, store.IdempotencyKeys(p.Tenant, p.IdempotencyKey)...)
 	return keys, r.scope(device, store.ActorUser(p.UserID), p.RequestID).Args(
 		p.Name, p.ExternalID, p.Location, tags, len(indexes),
-		issued.hash, issued.sealed, r.cfg.ActivationTTL.Milliseconds(), mark, memory.Milliseconds(),
+		issued.hash, issued.sealed, r.cfg.ActivationTTL.Milliseconds(), digest, idempotencyTTL.Milliseconds(),
 	), nil
 }
 
-// Issue asks for a new activation code of a device.
-type Issue struct {
+// IssueRequest is a request for a new activation code of a device.
+type IssueRequest struct {
 	Tenant         string
 	DeviceID       string
 	UserID         string
 	RequestID      string
-	IdempotencyKey string // repeats the first answer for 24 h; empty: no memory
+	IdempotencyKey string // a retry with the same key within 24 h gets the same reply; may be empty
 }
 
-// IssueActivationCode gives a device a new code; the one before it is dead. An
-// active or suspended device may register again with it: that replaces its
-// secret and ends the logins made with the old one, which is the way back for a
-// device that lost its secret or had it stolen. Until then nothing changes.
-// Refusals: device_not_found, device_decommissioned, idempotency_key_reused.
-func (r *Registry) IssueActivationCode(ctx context.Context, i Issue) (Activation, error) {
+// IssueActivationCode issues a new activation code and invalidates the previous one.
+// A device that is active or suspended may register again with the new code. That
+// replaces its secret and ends the logins made with the old one, so it is the way to
+// recover a device whose secret is lost or stolen. Until then nothing changes.
+// Errors: device_not_found, device_decommissioned, idempotency_key_reused.
+func (r *Registry) IssueActivationCode(ctx context.Context, i IssueRequest) (Activation, error) {
 	device, err := locate(i.Tenant, i.DeviceID)
 	if err != nil {
 		return Activation{}, err
 	}
-	mark, err := fingerprint("issue", i.DeviceID)
+	digest, err := fingerprint("issue", i.DeviceID)
 	if err != nil {
 		return Activation{}, err
 	}
@@ -104,48 +104,50 @@ func (r *Registry) IssueActivationCode(ctx context.Context, i Issue) (Activation
 	}
 	keys := append(device.Keys(), store.IdempotencyKeys(i.Tenant, i.IdempotencyKey)...)
 	reply, err := r.run(ctx, issueScript, keys, r.scope(device, store.ActorUser(i.UserID), i.RequestID).Args(
-		issued.hash, issued.sealed, r.cfg.ActivationTTL.Milliseconds(), mark, memory.Milliseconds()))
+		issued.hash, issued.sealed, r.cfg.ActivationTTL.Milliseconds(), digest, idempotencyTTL.Milliseconds()))
 	if err != nil {
 		return Activation{}, err
 	}
 	return r.activation(device.ID, reply.String(2), reply.String(3))
 }
 
-// issuedCode is an activation code as it may be stored.
+// issuedCode is the stored form of an activation code.
 type issuedCode struct {
 	hash   string
 	sealed string
 }
 
-// prepareCode mints a code and writes the pointer that finds its device. It does
-// so before the code is in force: a pointer without a code in force leads to
-// nothing, while a code without a pointer could never be used. The pointer
-// outlives the code, for a device that repeats a registration of the last second.
+// prepareCode creates a code and writes the pointer from the code to its device. The
+// pointer must be written before the code becomes valid: a pointer without a valid
+// code is harmless, but a code without a pointer could never be used. The pointer
+// outlives the code by RepeatWithin, so that a device can repeat a registration that
+// it made just before the code expired.
 func (r *Registry) prepareCode(ctx context.Context, device store.Device) (issuedCode, error) {
 	code := newCode()
-	sealed, err := r.keys.codeSeal().close(code, device.ID)
+	sealed, err := r.keys.codeSealer().seal(code, device.ID)
 	if err != nil {
 		return issuedCode{}, err
 	}
 	issued := issuedCode{hash: r.keys.hashCode(code), sealed: sealed}
 	err = r.store.Do(ctx, "point_to_device", func(ctx context.Context, c store.Client) error {
-		lives := r.cfg.ActivationTTL + r.cfg.RepeatWithin
-		return c.Set(ctx, store.ActivationKey(issued.hash), device.Tenant+" "+device.ID, lives).Err()
+		ttl := r.cfg.ActivationTTL + r.cfg.RepeatWithin
+		return c.Set(ctx, store.ActivationKey(issued.hash), device.Tenant+" "+device.ID, ttl).Err()
 	})
 	return issued, err
 }
 
-// activation reads what a script answered of a code.
-func (r *Registry) activation(deviceID, sealed, goodUntil string) (Activation, error) {
-	code, err := r.keys.codeSeal().open(sealed, deviceID)
+// activation returns the code in the reply of a script.
+func (r *Registry) activation(deviceID, sealed, expires string) (Activation, error) {
+	code, err := r.keys.codeSealer().open(sealed, deviceID)
 	if err != nil {
 		return Activation{}, err
 	}
-	return Activation{Code: showCode(code), ExpiresAt: moment(goodUntil)}, nil
+	return Activation{Code: formatCode(code), ExpiresAt: parseMillis(expires)}, nil
 }
 
-// locate names a device of a tenant. One that cannot be the tenant's is not
-// found; whether it is, only the script can tell.
+// locate returns the store keys of a tenant's device. It returns device_not_found if
+// the id cannot be one of the tenant's. Whether the device exists, only the script
+// can check.
 func locate(tenant, id string) (store.Device, error) {
 	if !store.OwnsID(tenant, store.KindDevice, id) || !isDeviceID(id) {
 		return store.Device{}, errDeviceNotFound
@@ -153,39 +155,40 @@ func locate(tenant, id string) (store.Device, error) {
 	return store.Device{Tenant: tenant, ID: id}, nil
 }
 
-// statusKey is the index of the tenant's devices with a status.
-func statusKey(tenant string, status Status) string {
+// statusIndexKey returns the key of the index of the tenant's devices with a status.
+func statusIndexKey(tenant string, status Status) string {
 	return store.Tenant(tenant).DevicesByKey("status", string(status))
 }
 
-// statusKeys are those indexes in the order that the scripts know.
-func statusKeys(tenant string) []string {
+// statusIndexKeys returns the keys of all status indexes, in the order that the
+// scripts expect.
+func statusIndexKeys(tenant string) []string {
 	return []string{
-		statusKey(tenant, Provisioned), statusKey(tenant, Active),
-		statusKey(tenant, Suspended), statusKey(tenant, Decommissioned),
+		statusIndexKey(tenant, Provisioned), statusIndexKey(tenant, Active),
+		statusIndexKey(tenant, Suspended), statusIndexKey(tenant, Decommissioned),
 	}
 }
 
-// tagKeys are the indexes in which a device with these tags is: for each tag one
-// of its key with any value, and one of its key and value.
-func tagKeys(tenant string, tags map[string]string) (keys []string) {
+// tagIndexKeys returns the keys of the indexes that contain a device with these tags.
+// Each tag has two: one for its key with any value, and one for its key and value.
+func tagIndexKeys(tenant string, tags map[string]string) (keys []string) {
 	for key, value := range tags {
-		keys = append(keys, tagKey(tenant, key), tagKey(tenant, key+":"+value))
+		keys = append(keys, tagIndexKey(tenant, key), tagIndexKey(tenant, key+":"+value))
 	}
 	return keys
 }
 
-// tagKey is the index of the tenant's devices with a tag, written as lists are
-// filtered by it: "key" or "key:value".
-func tagKey(tenant, tag string) string { return store.Tenant(tenant).DevicesByKey("tag", tag) }
+// tagIndexKey returns the key of the index of the tenant's devices with a tag. The
+// tag is written as in a Filter: "key" or "key:value".
+func tagIndexKey(tenant, tag string) string { return store.Tenant(tenant).DevicesByKey("tag", tag) }
 
-// tagName is what a tag's key may be. It holds no colon, so that "key:value" can
-// be read in one way only.
-var tagName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+// tagKeyPattern matches valid tag keys. It excludes the colon, so that "key:value" is
+// unambiguous.
+var tagKeyPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-var errTagName = &fieldgate.Error{
+var errTagKey = &fieldgate.Error{
 	Code:   fieldgate.CodeValidationFailed,
-	Detail: "A tag has a key that is not allowed.",
+	Detail: "A tag key is not valid: use 1 to 64 letters, digits, '.', '_' or '-'.",
 	Fields: []fieldgate.FieldError{{
 		Pointer: "/tags", Keyword: "propertyNames", Reason: "keys must be 1 to 64 letters, digits, '.', '_' or '-'",
 	}},
@@ -193,14 +196,15 @@ var errTagName = &fieldgate.Error{
 
 func checkTags(tags map[string]string) error {
 	for key := range tags {
-		if !tagName.MatchString(key) {
-			return errTagName
+		if !tagKeyPattern.MatchString(key) {
+			return errTagKey
 		}
 	}
 	return nil
 }
 
-// fingerprint shortens what has to be compared, not read.
+// fingerprint returns a digest of the parts of a request, to detect whether a retry
+// with the same Idempotency-Key is the same request.
 func fingerprint(parts ...any) (string, error) {
 	raw, err := json.Marshal(parts)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func TestAProvisionedDeviceWaitsForItsRegistration(t *testing.T) {
+func TestProvision_ReturnsDeviceAndCode(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -25,36 +25,36 @@ func TestAProvisionedDeviceWaitsForItsRegistration(t *testing.T) {
 			Tags:   map[string]string{"site": "leipzig", "line": "cooling"},
 			Status: device.Provisioned, Presence: device.NeverConnected, CreatedAt: d.CreatedAt,
 		}, d)
-		require.Equal(t, d, b.get(d.ID), "what is read is what was answered")
+		require.Equal(t, d, b.get(d.ID), "Get and Provision differ")
 	})
 }
 
-func TestAnExternalIDBelongsToOneDeviceOfATenant(t *testing.T) {
+func TestProvision_ExternalIDIsUniqueInTenant(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
-		named := func(p *device.Provisioning) { p.ExternalID = "PX4-001873" }
-		first, _ := b.provision(named)
+		withExternalID := func(p *device.Provisioning) { p.ExternalID = "PX4-001873" }
+		first, _ := b.provision(withExternalID)
 		p := b.provisioning()
-		named(&p)
+		withExternalID(&p)
 		_, _, err := b.registry.Provision(t.Context(), p)
 		requireRefused(t, fieldgate.CodeExternalIDTaken, err)
 
-		b.beside().provision(named)
-		require.NoError(t, b.registry.Decommission(t.Context(), b.order(first.ID)))
-		second, _ := b.provision(named)
+		b.inSamePartition().provision(withExternalID)
+		require.NoError(t, b.registry.Decommission(t.Context(), b.adminRequest(first.ID)))
+		second, _ := b.provision(withExternalID)
 		require.NotEqual(t, first.ID, second.ID)
-		require.Equal(t, "PX4-001873", b.get(first.ID).ExternalID, "its history keeps the name")
+		require.Equal(t, "PX4-001873", b.get(first.ID).ExternalID, "the decommissioned device must keep its externalId")
 	})
 }
 
-func TestOneOfManyGetsTheExternalID(t *testing.T) {
+func TestProvision_ExternalIDIsUniqueUnderConcurrency(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		p := b.provisioning()
 		p.ExternalID = "PX4-001873"
-		_, errs := atOnce(20, func(int) (device.Activation, error) {
+		_, errs := concurrently(20, func(int) (device.Activation, error) {
 			_, activation, err := b.registry.Provision(t.Context(), p)
 			return activation, err
 		})
@@ -62,32 +62,32 @@ func TestOneOfManyGetsTheExternalID(t *testing.T) {
 	})
 }
 
-func TestARepeatedProvisioningGivesTheSameDeviceAndCode(t *testing.T) {
+func TestProvision_RetryReturnsSameDeviceAndCode(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		p := b.provisioning()
 		p.ExternalID, p.IdempotencyKey = "PX4-001873", "key-1"
-		type answer struct {
+		type reply struct {
 			device.Device
 			device.Activation
 		}
-		answers, errs := atOnce(20, func(int) (answer, error) {
+		replies, errs := concurrently(20, func(int) (reply, error) {
 			d, activation, err := b.registry.Provision(t.Context(), p)
-			return answer{d, activation}, err
+			return reply{d, activation}, err
 		})
-		for i := range answers {
+		for i := range replies {
 			require.NoError(t, errs[i])
-			require.Equal(t, answers[0], answers[i])
+			require.Equal(t, replies[0], replies[i])
 		}
 		list, _, err := b.registry.List(t.Context(), b.tenant, device.Filter{}, store.Page{Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, list, 1)
-		b.register(answers[0].Code)
+		b.register(replies[0].Code)
 	})
 }
 
-func TestAKeyIsGoodForOneRequest(t *testing.T) {
+func TestProvision_IdempotencyKeyReused(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -96,12 +96,12 @@ func TestAKeyIsGoodForOneRequest(t *testing.T) {
 		other.Name, other.IdempotencyKey = "Pump station 13", "key-1"
 		_, _, err := b.registry.Provision(t.Context(), other)
 		requireRefused(t, fieldgate.CodeIdempotencyKeyReused, err)
-		_, err = b.registry.IssueActivationCode(t.Context(), device.Issue{Tenant: b.tenant, DeviceID: d.ID, IdempotencyKey: "key-1"})
+		_, err = b.registry.IssueActivationCode(t.Context(), device.IssueRequest{Tenant: b.tenant, DeviceID: d.ID, IdempotencyKey: "key-1"})
 		requireRefused(t, fieldgate.CodeIdempotencyKeyReused, err)
 	})
 }
 
-func TestANewCodeKillsTheOneBefore(t *testing.T) {
+func TestIssueActivationCode_InvalidatesPreviousCode(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -114,13 +114,13 @@ func TestANewCodeKillsTheOneBefore(t *testing.T) {
 	})
 }
 
-func TestARepeatedIssueGivesTheSameCode(t *testing.T) {
+func TestIssueActivationCode_RetryReturnsSameCode(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		d, _ := b.provision()
-		codes, errs := atOnce(10, func(int) (device.Activation, error) {
-			return b.registry.IssueActivationCode(t.Context(), device.Issue{Tenant: b.tenant, DeviceID: d.ID, IdempotencyKey: "key-2"})
+		codes, errs := concurrently(10, func(int) (device.Activation, error) {
+			return b.registry.IssueActivationCode(t.Context(), device.IssueRequest{Tenant: b.tenant, DeviceID: d.ID, IdempotencyKey: "key-2"})
 		})
 		for i := range codes {
 			require.NoError(t, errs[i])
@@ -130,18 +130,18 @@ func TestARepeatedIssueGivesTheSameCode(t *testing.T) {
 	})
 }
 
-func TestADecommissionedDeviceGetsNoCode(t *testing.T) {
+func TestIssueActivationCode_DecommissionedIsRefused(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		d, _ := b.provision()
-		require.NoError(t, b.registry.Decommission(t.Context(), b.order(d.ID)))
-		_, err := b.registry.IssueActivationCode(t.Context(), device.Issue{Tenant: b.tenant, DeviceID: d.ID})
+		require.NoError(t, b.registry.Decommission(t.Context(), b.adminRequest(d.ID)))
+		_, err := b.registry.IssueActivationCode(t.Context(), device.IssueRequest{Tenant: b.tenant, DeviceID: d.ID})
 		requireRefused(t, fieldgate.CodeDeviceDecommissioned, err)
 	})
 }
 
-func TestATagKeyThatCouldBeReadInTwoWaysIsRefused(t *testing.T) {
+func TestTags_InvalidKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, storetest.Redis(t))
 	d, _ := b.provision()
@@ -155,7 +155,8 @@ func TestATagKeyThatCouldBeReadInTwoWaysIsRefused(t *testing.T) {
 	}
 }
 
-// requireOneSucceeds wants one call without an error and all others refused.
+// requireOneSucceeds fails the test unless exactly one call succeeded and all others
+// failed with the code.
 func requireOneSucceeds(t *testing.T, code fieldgate.Code, errs []error) {
 	t.Helper()
 	succeeded := 0

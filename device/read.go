@@ -11,14 +11,13 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Bounds of a list: how many records one call looks at, and how many at a time
-// when only some of them will be chosen.
+// The limits of one call of List.
 const (
-	maxExamined = 1000
-	batchSize   = 200
+	maxExamined = 1000 // maximum number of records read
+	batchSize   = 200  // number of records read at a time with a filter
 )
 
-// Get reads a device with all that is known of it. Refusal: device_not_found.
+// Get returns a device with all its fields. Error: device_not_found.
 func (r *Registry) Get(ctx context.Context, tenant, id string) (Device, error) {
 	device, err := locate(tenant, id)
 	if err != nil {
@@ -28,18 +27,19 @@ func (r *Registry) Get(ctx context.Context, tenant, id string) (Device, error) {
 	if err != nil {
 		return Device{}, err
 	}
-	d, err := r.decodeWhole(id, fields, now)
+	d, err := r.decodeFull(id, fields, now)
 	d.PendingCommands = ready
 	return d, err
 }
 
-// readOne reads the record of a device and the length of its line.
+// readOne returns the record of a device, the number of its ready commands, and the
+// time by the store's clock.
 func (r *Registry) readOne(ctx context.Context, d store.Device) (fields map[string]string, ready int64, now time.Time, err error) {
 	err = r.store.Do(ctx, "read_device", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
-		record, line, clock := pipe.HGetAll(ctx, d.RecordKey()), pipe.ZCard(ctx, d.ReadyKey()), pipe.Time(ctx)
+		record, count, clock := pipe.HGetAll(ctx, d.RecordKey()), pipe.ZCard(ctx, d.ReadyKey()), pipe.Time(ctx)
 		_, err := pipe.Exec(ctx)
-		fields, ready, now = record.Val(), line.Val(), clock.Val()
+		fields, ready, now = record.Val(), count.Val(), clock.Val()
 		return err
 	})
 	if err != nil {
@@ -51,46 +51,48 @@ func (r *Registry) readOne(ctx context.Context, d store.Device) (fields map[stri
 	return fields, ready, now, nil
 }
 
-// Filter chooses devices: those that meet all of it. Empty fields choose all.
+// Filter selects devices that match all of its fields. An empty field matches every
+// device.
 type Filter struct {
 	Status Status
 	Tag    string // "key:value", or "key" for any value
-	Query  string // in the name or the external id, whatever the case
+	Query  string // a substring of the name or the external id, case-insensitive
 }
 
-// index is the smallest index in which everything is that the filter chooses.
+// index returns the key of the smallest index that contains all matching devices.
 func (f Filter) index(tenant string) string {
 	switch {
 	case f.Tag != "":
-		return tagKey(tenant, f.Tag)
+		return tagIndexKey(tenant, f.Tag)
 	case f.Status != "":
-		return statusKey(tenant, f.Status)
+		return statusIndexKey(tenant, f.Status)
 	}
 	return store.Tenant(tenant).DevicesKey()
 }
 
-func (f Filter) chooses(d Device) bool {
-	return f.choosesStatus(d) && f.choosesTag(d) && f.choosesText(d)
+func (f Filter) matches(d Device) bool {
+	return f.matchesStatus(d) && f.matchesTag(d) && f.matchesText(d)
 }
 
-func (f Filter) choosesStatus(d Device) bool { return f.Status == "" || d.Status == f.Status }
+func (f Filter) matchesStatus(d Device) bool { return f.Status == "" || d.Status == f.Status }
 
-func (f Filter) choosesTag(d Device) bool {
+func (f Filter) matchesTag(d Device) bool {
 	key, value, exact := strings.Cut(f.Tag, ":")
 	has, found := d.Tags[key]
 	return f.Tag == "" || found && (!exact || has == value)
 }
 
-func (f Filter) choosesText(d Device) bool {
+func (f Filter) matchesText(d Device) bool {
 	text := strings.ToLower(f.Query)
 	return strings.Contains(strings.ToLower(d.Name), text) || strings.Contains(strings.ToLower(d.ExternalID), text)
 }
 
-// List reads the tenant's devices, the newest first, and the cursor of the next
-// page. A page ends early, perhaps empty, where too many devices had to be looked
-// at; its cursor goes on. Refusal: validation_failed for a cursor that is not ours.
+// List returns the tenant's devices, newest first, and the cursor of the next page.
+// The cursor is empty after the last page. A page may be short or empty if too many
+// devices had to be read; its cursor continues the list. Error: validation_failed for
+// an invalid cursor.
 func (r *Registry) List(ctx context.Context, tenant string, f Filter, page store.Page) (list []Device, next string, err error) {
-	w := walk{registry: r, tenant: tenant, filter: f, limit: page.Limit, cursor: page.Cursor}
+	w := scan{registry: r, tenant: tenant, filter: f, limit: page.Limit, cursor: page.Cursor}
 	for w.examined < maxExamined && !w.done {
 		if err := w.step(ctx); err != nil {
 			return nil, "", fmt.Errorf("listing devices: %w", err)
@@ -99,8 +101,8 @@ func (r *Registry) List(ctx context.Context, tenant string, f Filter, page store
 	return w.found, w.cursor, nil
 }
 
-// walk goes through an index, batch by batch, and keeps what the filter chooses.
-type walk struct {
+// scan reads an index batch by batch and collects the devices that match the filter.
+type scan struct {
 	registry *Registry
 	tenant   string
 	filter   Filter
@@ -108,11 +110,12 @@ type walk struct {
 
 	found    []Device
 	examined int
-	cursor   string // behind the last device that was looked at; empty at the end
-	done     bool   // the page is full, or the index at its end
+	cursor   string // after the last device read; empty at the end of the index
+	done     bool   // the page is full or the index has ended
 }
 
-func (w *walk) step(ctx context.Context) error {
+// step reads the next batch.
+func (w *scan) step(ctx context.Context) error {
 	size := batchSize
 	if w.filter == (Filter{}) {
 		size = w.limit
@@ -124,20 +127,20 @@ func (w *walk) step(ctx context.Context) error {
 	}
 	more := len(ids) > size
 	ids = ids[:min(len(ids), size)]
-	devices, err := w.registry.readSome(ctx, w.tenant, ids)
+	devices, err := w.registry.readBatch(ctx, w.tenant, ids)
 	if err != nil {
 		return err
 	}
 	w.examined += len(ids)
-	w.take(ids, devices, more)
+	w.collect(ids, devices, more)
 	return nil
 }
 
-// take goes through a batch until the page is full.
-func (w *walk) take(ids []string, devices map[string]Device, more bool) {
+// collect adds the matching devices of a batch until the page is full.
+func (w *scan) collect(ids []string, devices map[string]Device, more bool) {
 	w.done = !more
 	for i, id := range ids {
-		if d, ok := devices[id]; ok && w.filter.chooses(d) {
+		if d, ok := devices[id]; ok && w.filter.matches(d) {
 			w.found = append(w.found, d)
 		}
 		w.cursor = store.CursorAfter(id)
@@ -153,9 +156,10 @@ func (w *walk) take(ids []string, devices map[string]Device, more bool) {
 	}
 }
 
-// readSome reads devices by id. What is missing, another's, or not readable is
-// left out: one bad record never hides the others.
-func (r *Registry) readSome(ctx context.Context, tenant string, ids []string) (map[string]Device, error) {
+// readBatch returns devices by their ids. It omits devices that are missing, belong
+// to another tenant, or cannot be decoded, so that one damaged record does not hide
+// the others.
+func (r *Registry) readBatch(ctx context.Context, tenant string, ids []string) (map[string]Device, error) {
 	records, now, err := r.readRecords(ctx, ids)
 	if err != nil {
 		return nil, err
@@ -164,14 +168,14 @@ func (r *Registry) readSome(ctx context.Context, tenant string, ids []string) (m
 	for i, id := range ids {
 		fields := map[string]string{}
 		for j, value := range records[i].Val() {
-			fields[shown[j]], _ = value.(string)
+			fields[listFields[j]], _ = value.(string)
 		}
 		if fields[fieldTenant] != tenant {
 			continue
 		}
 		d, err := r.decode(id, fields, now)
 		if err != nil {
-			r.log.ErrorContext(ctx, "a device cannot be read", "device", id, "error", err)
+			r.log.ErrorContext(ctx, "decoding a device failed", "tenant", tenant, "device", id, "error", err)
 			continue
 		}
 		devices[id] = d
@@ -179,12 +183,13 @@ func (r *Registry) readSome(ctx context.Context, tenant string, ids []string) (m
 	return devices, nil
 }
 
+// readRecords returns the listFields of devices, and the time by the store's clock.
 func (r *Registry) readRecords(ctx context.Context, ids []string) (records []*redis.SliceCmd, now time.Time, err error) {
 	records = make([]*redis.SliceCmd, len(ids))
 	err = r.store.Do(ctx, "read_devices", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
 		for i, id := range ids {
-			records[i] = pipe.HMGet(ctx, store.DeviceKey(id), shown...)
+			records[i] = pipe.HMGet(ctx, store.DeviceKey(id), listFields...)
 		}
 		clock := pipe.Time(ctx)
 		_, err := pipe.Exec(ctx)

@@ -14,8 +14,9 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// list reads all pages, and checks that each is within its bounds.
-func (b *bench) list(f device.Filter, limit int) (names []string) {
+// listNames reads all pages and returns the names of the devices. It fails the test if
+// a page is longer than the limit.
+func (b *bench) listNames(f device.Filter, limit int) (names []string) {
 	b.t.Helper()
 	page := store.Page{Limit: limit}
 	for {
@@ -32,34 +33,34 @@ func (b *bench) list(f device.Filter, limit int) (names []string) {
 	}
 }
 
-func (b *bench) named(name string, change ...func(*device.Provisioning)) device.Device {
+func (b *bench) provisionNamed(name string, change ...func(*device.Provisioning)) device.Device {
 	b.t.Helper()
 	d, _ := b.provision(append(change, func(p *device.Provisioning) { p.Name = name })...)
 	return d
 }
 
-func TestTheFleetIsListedNewestFirst(t *testing.T) {
+func TestList_NewestFirst(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		var want []string
 		for i := range 7 {
 			want = append([]string{fmt.Sprintf("d%d", i)}, want...)
-			b.write(want[0], i)
+			b.writeDevice(want[0], i)
 		}
-		b.beside().named("another tenant's")
+		b.inSamePartition().provisionNamed("another tenant's")
 		for _, limit := range []int{1, 3, 7, 50} {
-			require.Equal(t, want, b.list(device.Filter{}, limit), "pages of %d", limit)
+			require.Equal(t, want, b.listNames(device.Filter{}, limit), "pages of %d", limit)
 		}
 	})
 }
 
-func TestAFullLastPageHasNoCursor(t *testing.T) {
+func TestList_FullLastPageHasNoCursor(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
-		b.named("a")
-		b.named("b")
+		b.provisionNamed("a")
+		b.provisionNamed("b")
 		for _, f := range []device.Filter{{}, {Status: device.Provisioned}} {
 			devices, next, err := b.registry.List(t.Context(), b.tenant, f, store.Page{Limit: 2})
 			require.NoError(t, err)
@@ -69,43 +70,43 @@ func TestAFullLastPageHasNoCursor(t *testing.T) {
 	})
 }
 
-func TestFiltersAreCombined(t *testing.T) {
+func TestList_Filter(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		leipzig := map[string]string{"site": "leipzig", "line": "cooling"}
 		berlin := map[string]string{"site": "berlin"}
-		b.named("Pump 1", tagged(leipzig))
-		b.named("Pump 2", tagged(berlin), func(p *device.Provisioning) { p.ExternalID = "PX4-77" })
-		gate := b.named("Gate", tagged(berlin))
-		b.named("Untagged", tagged(nil))
+		b.provisionNamed("Pump 1", withTags(leipzig))
+		b.provisionNamed("Pump 2", withTags(berlin), func(p *device.Provisioning) { p.ExternalID = "PX4-77" })
+		gate := b.provisionNamed("Gate", withTags(berlin))
+		b.provisionNamed("Untagged", withTags(nil))
 		require.NoError(t, suspend(b, gate.ID))
 		for name, c := range map[string]struct {
 			filter device.Filter
 			want   []string
 		}{
-			"none":                     {device.Filter{}, []string{"Pump 1", "Pump 2", "Gate", "Untagged"}},
-			"a status":                 {device.Filter{Status: device.Provisioned}, []string{"Pump 1", "Pump 2", "Untagged"}},
-			"another status":           {device.Filter{Status: device.Suspended}, []string{"Gate"}},
-			"a status nobody has":      {device.Filter{Status: device.Active}, nil},
-			"a status that is none":    {device.Filter{Status: "lost"}, nil},
-			"a tag":                    {device.Filter{Tag: "site:berlin"}, []string{"Pump 2", "Gate"}},
-			"a tag with any value":     {device.Filter{Tag: "site"}, []string{"Pump 1", "Pump 2", "Gate"}},
-			"a part of a tag's value":  {device.Filter{Tag: "site:ber"}, nil},
-			"a tag with a status":      {device.Filter{Tag: "site:berlin", Status: device.Suspended}, []string{"Gate"}},
-			"a text in the name":       {device.Filter{Query: "pUMP"}, []string{"Pump 1", "Pump 2"}},
-			"a text in the externalId": {device.Filter{Query: "px4"}, []string{"Pump 2"}},
-			"all of them":              {device.Filter{Query: "pump", Tag: "site", Status: device.Provisioned}, []string{"Pump 1", "Pump 2"}},
-			"all of them, too much":    {device.Filter{Query: "gate", Tag: "site", Status: device.Provisioned}, nil},
+			"none":                      {device.Filter{}, []string{"Pump 1", "Pump 2", "Gate", "Untagged"}},
+			"a status":                  {device.Filter{Status: device.Provisioned}, []string{"Pump 1", "Pump 2", "Untagged"}},
+			"another status":            {device.Filter{Status: device.Suspended}, []string{"Gate"}},
+			"a status without devices":  {device.Filter{Status: device.Active}, nil},
+			"an unknown status":         {device.Filter{Status: "lost"}, nil},
+			"a tag":                     {device.Filter{Tag: "site:berlin"}, []string{"Pump 2", "Gate"}},
+			"a tag with any value":      {device.Filter{Tag: "site"}, []string{"Pump 1", "Pump 2", "Gate"}},
+			"a prefix of a tag's value": {device.Filter{Tag: "site:ber"}, nil},
+			"a tag with a status":       {device.Filter{Tag: "site:berlin", Status: device.Suspended}, []string{"Gate"}},
+			"text in the name":          {device.Filter{Query: "pUMP"}, []string{"Pump 1", "Pump 2"}},
+			"text in the externalId":    {device.Filter{Query: "px4"}, []string{"Pump 2"}},
+			"all fields":                {device.Filter{Query: "pump", Tag: "site", Status: device.Provisioned}, []string{"Pump 1", "Pump 2"}},
+			"all fields, no match":      {device.Filter{Query: "gate", Tag: "site", Status: device.Provisioned}, nil},
 		} {
 			for _, limit := range []int{1, 50} {
-				require.ElementsMatch(t, c.want, b.list(c.filter, limit), name)
+				require.ElementsMatch(t, c.want, b.listNames(c.filter, limit), name)
 			}
 		}
 	})
 }
 
-func TestTheStatusFilterFollowsTheDevice(t *testing.T) {
+func TestList_StatusFilterFollowsStatus(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -124,13 +125,13 @@ func TestTheStatusFilterFollowsTheDevice(t *testing.T) {
 		}
 		for _, c := range steps {
 			c.step()
-			require.Equal(t, []string{string(c.want)}, b.statusIndexes(d.ID), "it is in one index, and that is the right one")
-			require.Len(t, b.list(device.Filter{Status: c.want}, 10), 1)
+			require.Equal(t, []string{string(c.want)}, b.statusIndexes(d.ID), "the device must be only in the index of its status")
+			require.Len(t, b.listNames(device.Filter{Status: c.want}, 10), 1)
 		}
 	})
 }
 
-// statusIndexes are the statuses under which a device is found.
+// statusIndexes returns the statuses whose index contains a device.
 func (b *bench) statusIndexes(id string) (in []string) {
 	b.t.Helper()
 	for _, status := range []device.Status{device.Provisioned, device.Active, device.Suspended, device.Decommissioned} {
@@ -145,8 +146,9 @@ func (b *bench) statusIndexes(id string) (in []string) {
 	return in
 }
 
-// write puts a provisioned device into the store directly: the n-th by age.
-func (b *bench) write(name string, n int) {
+// writeDevice writes a provisioned device directly into the store. Devices with a
+// higher n are newer.
+func (b *bench) writeDevice(name string, n int) {
 	b.t.Helper()
 	id := fmt.Sprintf("dev_%s%s%010d", store.PartitionOf(b.tenant), store.DigestOf(b.tenant)[:16], n)
 	b.do(func(ctx context.Context, c store.Client) error {
@@ -158,20 +160,20 @@ func (b *bench) write(name string, n int) {
 	})
 }
 
-func TestOneCallLooksAtAThousandDevicesAtMost(t *testing.T) {
+func TestList_ReadsAtMostThousandRecords(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
-		b.write("needle", 0)
+		b.writeDevice("needle", 0)
 		for i := range 1100 {
-			b.write("hay", i+1)
+			b.writeDevice("hay", i+1)
 		}
-		b.write("needle", 1101)
+		b.writeDevice("needle", 1101)
 		f := device.Filter{Query: "needle"}
 		newest, next, err := b.registry.List(t.Context(), b.tenant, f, store.Page{Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, newest, 1)
-		require.NotEmpty(t, next, "there is more to look at")
+		require.NotEmpty(t, next, "the list must continue")
 		oldest, next, err := b.registry.List(t.Context(), b.tenant, f, store.Page{Limit: 10, Cursor: next})
 		require.NoError(t, err)
 		require.Len(t, oldest, 1)
@@ -180,39 +182,39 @@ func TestOneCallLooksAtAThousandDevicesAtMost(t *testing.T) {
 	})
 }
 
-func TestARecordThatCannotBeReadHidesNoOther(t *testing.T) {
+func TestList_DamagedRecordDoesNotHideOthers(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
-		b.named("good")
-		bad, gone := b.named("bad"), b.named("gone")
-		b.named("good too")
-		b.set(bad.ID, "tags", "{")
-		b.forget(gone.ID)
-		require.ElementsMatch(t, []string{"good", "good too"}, b.list(device.Filter{}, 2))
+		b.provisionNamed("good")
+		damaged, missing := b.provisionNamed("damaged"), b.provisionNamed("missing")
+		b.provisionNamed("good too")
+		b.setField(damaged.ID, "tags", "{")
+		b.deleteRecord(missing.ID)
+		require.ElementsMatch(t, []string{"good", "good too"}, b.listNames(device.Filter{}, 2))
 	})
 }
 
-func TestACursorThatIsNotOursIsRefused(t *testing.T) {
+func TestList_InvalidCursorIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, storetest.Redis(t))
 	_, _, err := b.registry.List(t.Context(), b.tenant, device.Filter{}, store.Page{Limit: 10, Cursor: "not/a/cursor"})
 	requireRefused(t, fieldgate.CodeValidationFailed, err)
 }
 
-func TestAChangeLeavesTheRestAsItIs(t *testing.T) {
+func TestUpdate_KeepsOtherFields(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		d, _ := b.provision()
-		name, nowhere := "Pump station 12 B", ""
+		name, noLocation := "Pump station 12 B", ""
 		for _, c := range []struct {
 			change device.Change
 			want   func(*device.Device)
 		}{
 			{device.Change{}, func(*device.Device) {}},
 			{device.Change{Name: &name}, func(d *device.Device) { d.Name = name }},
-			{device.Change{Location: &nowhere}, func(d *device.Device) { d.Location = "" }},
+			{device.Change{Location: &noLocation}, func(d *device.Device) { d.Location = "" }},
 			{device.Change{Tags: map[string]string{"site": "berlin"}}, func(d *device.Device) { d.Tags = map[string]string{"site": "berlin"} }},
 			{device.Change{Tags: map[string]string{}}, func(d *device.Device) { d.Tags = nil }},
 		} {
@@ -226,11 +228,11 @@ func TestAChangeLeavesTheRestAsItIs(t *testing.T) {
 	})
 }
 
-func TestADeviceIsFoundByTheTagsItHas(t *testing.T) {
+func TestUpdate_TagIndexesFollowTags(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
-		d := b.named("Pump", tagged(map[string]string{"site": "leipzig", "line": "cooling"}))
+		d := b.provisionNamed("Pump", withTags(map[string]string{"site": "leipzig", "line": "cooling"}))
 		_, err := b.registry.Update(t.Context(), device.Change{
 			Tenant: b.tenant, DeviceID: d.ID, Tags: map[string]string{"site": "berlin", "owner": ""},
 		})
@@ -238,14 +240,14 @@ func TestADeviceIsFoundByTheTagsItHas(t *testing.T) {
 		for tag, found := range map[string]bool{
 			"site": true, "site:berlin": true, "site:leipzig": false, "line": false, "line:cooling": false, "owner": true, "owner:": true,
 		} {
-			require.Equal(t, found, len(b.list(device.Filter{Tag: tag}, 10)) == 1, tag)
-			require.Equal(t, found, b.indexed(tag, d.ID), "the index of %s", tag)
+			require.Equal(t, found, len(b.listNames(device.Filter{Tag: tag}, 10)) == 1, tag)
+			require.Equal(t, found, b.inTagIndex(tag, d.ID), "the index of %s", tag)
 		}
 	})
 }
 
-// indexed tells whether a device is in the index of a tag.
-func (b *bench) indexed(tag, id string) (found bool) {
+// inTagIndex reports whether the index of a tag contains a device.
+func (b *bench) inTagIndex(tag, id string) (found bool) {
 	b.t.Helper()
 	b.do(func(ctx context.Context, c store.Client) error {
 		found = c.ZScore(ctx, store.Tenant(b.tenant).DevicesByKey("tag", tag), id).Err() == nil
@@ -254,13 +256,13 @@ func (b *bench) indexed(tag, id string) (found bool) {
 	return found
 }
 
-func TestChangesThatMeetAreBothMade(t *testing.T) {
+func TestUpdate_ConcurrentChangesAreBothApplied(t *testing.T) {
 	t.Parallel()
-	interference := func() {}
-	b := newBench(t, interfere(t, "read_device", func() { interference() }))
+	hook := func() {}
+	b := newBench(t, hookAfter(t, "read_device", func() { hook() }))
 	d, _ := b.provision()
-	interference = func() {
-		interference = func() {}
+	hook = func() {
+		hook = func() {}
 		_, err := b.registry.Update(t.Context(), device.Change{
 			Tenant: b.tenant, DeviceID: d.ID, Tags: map[string]string{"site": "berlin"},
 		})
@@ -271,16 +273,16 @@ func TestChangesThatMeetAreBothMade(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, name, changed.Name)
 	require.Equal(t, map[string]string{"site": "berlin"}, changed.Tags)
-	require.False(t, b.indexed("site:leipzig", d.ID))
-	require.True(t, b.indexed("site:berlin", d.ID))
+	require.False(t, b.inTagIndex("site:leipzig", d.ID))
+	require.True(t, b.inTagIndex("site:berlin", d.ID))
 }
 
-func TestOfManyChangesAtOnceNoIndexIsLeftBehind(t *testing.T) {
+func TestUpdate_ConcurrentChangesLeaveNoStaleIndex(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		d, _ := b.provision()
-		_, errs := atOnce(20, func(i int) (device.Device, error) {
+		_, errs := concurrently(20, func(i int) (device.Device, error) {
 			return b.registry.Update(t.Context(), device.Change{
 				Tenant: b.tenant, DeviceID: d.ID, Tags: map[string]string{"n": fmt.Sprint(i)},
 			})
@@ -292,7 +294,7 @@ func TestOfManyChangesAtOnceNoIndexIsLeftBehind(t *testing.T) {
 		}
 		last := b.get(d.ID).Tags["n"]
 		for i := range errs {
-			require.Equal(t, fmt.Sprint(i) == last, b.indexed(fmt.Sprintf("n:%d", i), d.ID))
+			require.Equal(t, fmt.Sprint(i) == last, b.inTagIndex(fmt.Sprintf("n:%d", i), d.ID))
 		}
 	})
 }

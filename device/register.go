@@ -13,40 +13,40 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Registration is a device's first call.
+// Registration is the first request of a device.
 type Registration struct {
-	Code           string            // as it was typed: case, dashes and spaces do not matter
-	DeviceID       string            // the code is then good for this device only; may be empty
-	Metadata       map[string]string // what the device says of itself: model, firmwareVersion, others
-	Addr           string            // where it comes from, for the audit
+	Code           string            // as typed: case, dashes and spaces are ignored
+	DeviceID       string            // if not empty, the code must belong to this device
+	Metadata       map[string]string // reported by the device: model, firmwareVersion and others
+	Addr           string            // the device's address, for the audit
 	RequestID      string
-	IdempotencyKey string // repeats the answer for Config.RepeatWithin; empty: no memory
+	IdempotencyKey string // a retry with the same key within Config.RepeatWithin gets the same reply; may be empty
 }
 
-// Registered is a device's identity.
+// Registered is the identity that a device receives when it registers.
 type Registered struct {
 	DeviceID     string
-	Secret       string // it is in no other answer
+	Secret       string // returned only here; the store has its hash
 	RegisteredAt time.Time
 }
 
-// Register exchanges an activation code for a secret. A device that registers
-// again, with a new code, gets a new secret; the old one and its logins end.
-// Refusals: invalid_activation_code, the same whether the code is wrong, used,
-// expired, dead or another device's; idempotency_key_reused.
+// Register exchanges an activation code for a secret. A device that registers again
+// with a new code gets a new secret; the old secret becomes invalid and its logins
+// end. Errors: invalid_activation_code, which is the same for a code that is wrong,
+// used, expired, replaced or another device's; idempotency_key_reused.
 func (r *Registry) Register(ctx context.Context, g Registration) (Registered, error) {
-	code, ok := readCode(g.Code)
+	code, ok := parseCode(g.Code)
 	if !ok {
 		return Registered{}, refuse(fieldgate.CodeInvalidActivationCode, "malformed")
 	}
-	device, err := r.deviceOf(ctx, r.keys.hashCode(code))
+	device, err := r.deviceOfCode(ctx, r.keys.hashCode(code))
 	if err != nil {
 		return Registered{}, err
 	}
 	if g.DeviceID != "" && g.DeviceID != device.ID {
-		return Registered{}, refuse(fieldgate.CodeInvalidActivationCode, "another device's")
+		return Registered{}, refuse(fieldgate.CodeInvalidActivationCode, "of another device")
 	}
-	keys, args, err := r.registration(g, device, code)
+	keys, args, err := r.registerArgs(g, device, code)
 	if err != nil {
 		return Registered{}, err
 	}
@@ -54,13 +54,13 @@ func (r *Registry) Register(ctx context.Context, g Registration) (Registered, er
 	if err != nil {
 		return Registered{}, err
 	}
-	secret, err := r.keys.secretSeal(code).open(reply.String(2), device.ID)
-	return Registered{DeviceID: device.ID, Secret: secret, RegisteredAt: moment(reply.String(3))}, err
+	secret, err := r.keys.secretSealer(code).open(reply.String(2), device.ID)
+	return Registered{DeviceID: device.ID, Secret: secret, RegisteredAt: parseMillis(reply.String(3))}, err
 }
 
-// deviceOf finds the device that a code was issued for. Whether the code is in
-// force, only the device's record can tell.
-func (r *Registry) deviceOf(ctx context.Context, hash string) (store.Device, error) {
+// deviceOfCode returns the device that a code was issued for. Whether the code is
+// valid, only the script can check.
+func (r *Registry) deviceOfCode(ctx context.Context, hash string) (store.Device, error) {
 	var pointer string
 	err := r.store.Do(ctx, "find_activation", func(ctx context.Context, c store.Client) (err error) {
 		pointer, err = c.Get(ctx, store.ActivationKey(hash)).Result()
@@ -76,27 +76,27 @@ func (r *Registry) deviceOf(ctx context.Context, hash string) (store.Device, err
 	return store.Device{Tenant: tenant, ID: id}, nil
 }
 
-// registration writes what register.lua takes.
-func (r *Registry) registration(g Registration, device store.Device, code string) (keys []string, args []any, err error) {
+// registerArgs returns the keys and arguments of register.lua.
+func (r *Registry) registerArgs(g Registration, device store.Device, code string) (keys []string, args []any, err error) {
 	secret, hash := randomText(), r.keys.hashCode(code)
-	sealed, err := r.keys.secretSeal(code).close(secret, device.ID)
+	sealed, err := r.keys.secretSealer(code).seal(secret, device.ID)
 	if err != nil {
 		return nil, nil, err
 	}
-	metadata, err := pack(g.Metadata)
+	metadata, err := encodeMap(g.Metadata)
 	if err != nil {
 		return nil, nil, err
 	}
-	mark, err := fingerprint("register", hash, g.DeviceID, metadata)
+	digest, err := fingerprint("register", hash, g.DeviceID, metadata)
 	if err != nil {
 		return nil, nil, err
 	}
-	keys = append(device.Keys(), statusKey(device.Tenant, Provisioned), statusKey(device.Tenant, Active))
+	keys = append(device.Keys(), statusIndexKey(device.Tenant, Provisioned), statusIndexKey(device.Tenant, Active))
 	if g.IdempotencyKey != "" {
 		keys = append(keys, device.RegistrationKey(store.DigestOf(g.IdempotencyKey)))
 	}
 	return keys, r.scope(device, store.ActorDevice(device.ID), g.RequestID).Args(
 		hash, hashOf(secret), sealed, metadata, g.Metadata["model"], g.Metadata["firmwareVersion"], g.Addr,
-		mark, r.cfg.RepeatWithin.Milliseconds(),
+		digest, r.cfg.RepeatWithin.Milliseconds(),
 	), nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func TestRegisteringMakesADeviceActive(t *testing.T) {
+func TestRegister_ActivatesDevice(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -23,17 +23,17 @@ func TestRegisteringMakesADeviceActive(t *testing.T) {
 		require.Equal(t, d.ID, registered.DeviceID)
 		require.Len(t, registered.Secret, 43, "256 bits in base64")
 
-		now := b.get(d.ID)
-		require.Equal(t, device.Active, now.Status)
-		require.Equal(t, device.Online, now.Presence)
-		require.Equal(t, registered.RegisteredAt, now.RegisteredAt)
-		require.Equal(t, "PX-400", now.Model)
-		require.Equal(t, "2.8.1", now.FirmwareVersion)
-		require.Equal(t, registration("").Metadata, now.Metadata)
+		current := b.get(d.ID)
+		require.Equal(t, device.Active, current.Status)
+		require.Equal(t, device.Online, current.Presence)
+		require.Equal(t, registered.RegisteredAt, current.RegisteredAt)
+		require.Equal(t, "PX-400", current.Model)
+		require.Equal(t, "2.8.1", current.FirmwareVersion)
+		require.Equal(t, registration("").Metadata, current.Metadata)
 	})
 }
 
-func TestRegisteringIsRecorded(t *testing.T) {
+func TestRegister_EmitsEvent(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -48,11 +48,11 @@ func TestRegisteringIsRecorded(t *testing.T) {
 	})
 }
 
-func TestACodeIsReadAsPeopleTypeIt(t *testing.T) {
+func TestRegister_CodeAsTyped(t *testing.T) {
 	t.Parallel()
 	digits := strings.NewReplacer("1", "I", "0", "O")
 	for name, typed := range map[string]func(code string) string{
-		"as shown":             func(code string) string { return code },
+		"as displayed":         func(code string) string { return code },
 		"in lower case":        strings.ToLower,
 		"without dashes":       func(code string) string { return strings.ReplaceAll(code, "-", "") },
 		"with spaces":          func(code string) string { return " " + strings.ReplaceAll(code, "-", " ") + " " },
@@ -74,12 +74,12 @@ func TestACodeIsReadAsPeopleTypeIt(t *testing.T) {
 	}
 }
 
-func TestOneOfManyRegistrationsWithACodeSucceeds(t *testing.T) {
+func TestRegister_CodeIsUsedOnceUnderConcurrency(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		_, activation := b.provision()
-		secrets, errs := atOnce(50, func(i int) (device.Registered, error) {
+		secrets, errs := concurrently(50, func(i int) (device.Registered, error) {
 			g := registration(activation.Code)
 			if i%2 == 0 {
 				g.IdempotencyKey = "key-" + string(rune('A'+i))
@@ -95,29 +95,29 @@ func TestOneOfManyRegistrationsWithACodeSucceeds(t *testing.T) {
 	})
 }
 
-func TestADeviceThatLostTheAnswerGetsTheSameSecretAgain(t *testing.T) {
+func TestRegister_RetryReturnsSameSecret(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		_, activation := b.provision()
 		g := registration(activation.Code)
 		g.IdempotencyKey = "key-1"
-		answers, errs := atOnce(20, func(int) (device.Registered, error) { return b.registry.Register(t.Context(), g) })
-		for i := range answers {
+		replies, errs := concurrently(20, func(int) (device.Registered, error) { return b.registry.Register(t.Context(), g) })
+		for i := range replies {
 			require.NoError(t, errs[i])
-			require.Equal(t, answers[0], answers[i])
+			require.Equal(t, replies[0], replies[i])
 		}
-		b.login(answers[0])
-		require.Equal(t, []string{"device.registered"}, b.eventTypes(answers[0].DeviceID))
+		b.login(replies[0])
+		require.Equal(t, []string{"device.registered"}, b.eventTypes(replies[0].DeviceID))
 
-		b.pass(answers[0].DeviceID, 25*time.Hour)
+		b.advance(replies[0].DeviceID, 25*time.Hour)
 		again, err := b.registry.Register(t.Context(), g)
-		require.NoError(t, err, "the code was good when it was used")
-		require.Equal(t, answers[0].Secret, again.Secret)
+		require.NoError(t, err, "the retry failed after the code had expired")
+		require.Equal(t, replies[0].Secret, again.Secret)
 	})
 }
 
-func TestTheSecretIsRepeatedForAShortTimeOnly(t *testing.T) {
+func TestRegister_RetryExpires(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s, func(c *device.Config) { c.RepeatWithin = 300 * time.Millisecond })
@@ -133,7 +133,7 @@ func TestTheSecretIsRepeatedForAShortTimeOnly(t *testing.T) {
 	})
 }
 
-func TestARepeatWithAnotherBodyIsRefused(t *testing.T) {
+func TestRegister_RetryWithOtherBodyIsRefused(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -152,8 +152,9 @@ func TestARepeatWithAnotherBodyIsRefused(t *testing.T) {
 	})
 }
 
-// The key alone must not tell whether a device was registered under it.
-func TestAKeyWithoutTheCodeOpensNothing(t *testing.T) {
+// TestRegister_KeyWithoutCodeIsRefused sends only the Idempotency-Key with a wrong
+// code. The error must not reveal whether a device registered with that key.
+func TestRegister_KeyWithoutCodeIsRefused(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -168,7 +169,7 @@ func TestAKeyWithoutTheCodeOpensNothing(t *testing.T) {
 	})
 }
 
-func TestASecretThatWasReplacedIsNotRepeated(t *testing.T) {
+func TestRegister_RetryAfterNewCodeIsRefused(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -183,23 +184,23 @@ func TestASecretThatWasReplacedIsNotRepeated(t *testing.T) {
 	})
 }
 
-func TestEveryBadCodeIsTheSameAnswer(t *testing.T) {
+func TestRegister_InvalidCodesAreRefusedAlike(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		other, _ := b.provision()
 		for name, spoil := range map[string]func(d device.Device, g *device.Registration){
-			"malformed":       func(_ device.Device, g *device.Registration) { g.Code = "no code" },
-			"with a U":        func(_ device.Device, g *device.Registration) { g.Code = "UUUU-UUUU-UUUU" },
-			"empty":           func(_ device.Device, g *device.Registration) { g.Code = "" },
-			"wrong":           func(_ device.Device, g *device.Registration) { g.Code = "0000-0000-0000" },
-			"used":            func(_ device.Device, g *device.Registration) { b.register(g.Code) },
-			"expired":         func(d device.Device, _ *device.Registration) { b.pass(d.ID, 24*time.Hour) },
-			"dead":            func(d device.Device, _ *device.Registration) { b.issue(d.ID) },
-			"another device":  func(_ device.Device, g *device.Registration) { g.DeviceID = other.ID },
-			"no device":       func(_ device.Device, g *device.Registration) { g.DeviceID = "PX4-001873" },
-			"decommissioned":  func(d device.Device, _ *device.Registration) { b.decommission(d.ID) },
-			"of a lost index": func(d device.Device, _ *device.Registration) { b.forget(d.ID) },
+			"malformed":          func(_ device.Device, g *device.Registration) { g.Code = "no code" },
+			"with the letter U":  func(_ device.Device, g *device.Registration) { g.Code = "UUUU-UUUU-UUUU" },
+			"empty":              func(_ device.Device, g *device.Registration) { g.Code = "" },
+			"wrong":              func(_ device.Device, g *device.Registration) { g.Code = "0000-0000-0000" },
+			"used":               func(_ device.Device, g *device.Registration) { b.register(g.Code) },
+			"expired":            func(d device.Device, _ *device.Registration) { b.advance(d.ID, 24*time.Hour) },
+			"replaced":           func(d device.Device, _ *device.Registration) { b.issue(d.ID) },
+			"of another device":  func(_ device.Device, g *device.Registration) { g.DeviceID = other.ID },
+			"of an invalid id":   func(_ device.Device, g *device.Registration) { g.DeviceID = "PX4-001873" },
+			"decommissioned":     func(d device.Device, _ *device.Registration) { b.decommission(d.ID) },
+			"with a lost record": func(d device.Device, _ *device.Registration) { b.deleteRecord(d.ID) },
 		} {
 			d, activation := b.provision()
 			g := registration(activation.Code)
@@ -207,12 +208,12 @@ func TestEveryBadCodeIsTheSameAnswer(t *testing.T) {
 			_, err := b.registry.Register(t.Context(), g)
 			refused := requireRefused(t, fieldgate.CodeInvalidActivationCode, err)
 			require.Equal(t, "The activation code is not valid.", refused.Detail, name)
-			require.Error(t, refused.Cause, "the log says why")
+			require.Error(t, refused.Cause, "the cause must be logged")
 		}
 	})
 }
 
-func TestWrongGuessesNeverBurnAGoodCode(t *testing.T) {
+func TestRegister_WrongGuessesDoNotInvalidateCode(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -233,18 +234,18 @@ func TestWrongGuessesNeverBurnAGoodCode(t *testing.T) {
 	})
 }
 
-func TestRegisteringAgainEndsTheOldSecretAndItsLogins(t *testing.T) {
+func TestRegister_AgainInvalidatesOldSecretAndLogins(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		old, login := b.loggedIn()
 		code := b.issue(old.DeviceID).Code
-		require.NoError(t, b.check(login.Token), "a code alone changes nothing")
+		require.NoError(t, b.check(login.Token), "issuing a code must not end logins")
 
-		b.pass(old.DeviceID, time.Hour)
+		b.advance(old.DeviceID, time.Hour)
 		fresh := b.register(code)
 		require.NotEqual(t, old.Secret, fresh.Secret)
-		require.Equal(t, old.RegisteredAt.Add(-time.Hour), fresh.RegisteredAt, "it is when the device registered first")
+		require.Equal(t, old.RegisteredAt.Add(-time.Hour), fresh.RegisteredAt, "RegisteredAt must be the time of the first registration")
 		requireRefused(t, fieldgate.CodeUnauthorized, b.check(login.Token))
 		_, err := b.registry.Login(t.Context(), credentials(old))
 		requireRefused(t, fieldgate.CodeInvalidCredentials, err)
@@ -252,20 +253,21 @@ func TestRegisteringAgainEndsTheOldSecretAndItsLogins(t *testing.T) {
 	})
 }
 
-// Whoever stole the secret of a suspended device must not get in when it is resumed.
-func TestADeviceThatRegistersWhileSuspendedStaysSuspended(t *testing.T) {
+// TestRegister_SuspendedDeviceStaysSuspended also checks that the old secret of a
+// suspended device, which may be stolen, is invalid after the device is resumed.
+func TestRegister_SuspendedDeviceStaysSuspended(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		old := b.registered()
-		_, err := b.registry.Suspend(t.Context(), b.order(old.DeviceID))
+		_, err := b.registry.Suspend(t.Context(), b.adminRequest(old.DeviceID))
 		require.NoError(t, err)
 		fresh := b.register(b.issue(old.DeviceID).Code)
 		require.Equal(t, device.Suspended, b.get(old.DeviceID).Status)
 		_, err = b.registry.Login(t.Context(), credentials(fresh))
 		requireRefused(t, fieldgate.CodeDeviceSuspended, err)
 
-		_, err = b.registry.Resume(t.Context(), b.order(old.DeviceID))
+		_, err = b.registry.Resume(t.Context(), b.adminRequest(old.DeviceID))
 		require.NoError(t, err)
 		_, err = b.registry.Login(t.Context(), credentials(old))
 		requireRefused(t, fieldgate.CodeInvalidCredentials, err)
@@ -273,7 +275,7 @@ func TestADeviceThatRegistersWhileSuspendedStaysSuspended(t *testing.T) {
 	})
 }
 
-func TestCodesOfAnotherKeyAreNotFound(t *testing.T) {
+func TestRegister_CodeOfOtherCodeKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	s := storetest.Redis(t)
 	b := newBench(t, s, func(c *device.Config) { c.CodeKey = []byte("a key of the operator's own") })
@@ -285,11 +287,11 @@ func TestCodesOfAnotherKeyAreNotFound(t *testing.T) {
 
 func (b *bench) decommission(id string) {
 	b.t.Helper()
-	require.NoError(b.t, b.registry.Decommission(b.t.Context(), b.order(id)))
+	require.NoError(b.t, b.registry.Decommission(b.t.Context(), b.adminRequest(id)))
 }
 
-// forget takes a device's record away behind the registry's back.
-func (b *bench) forget(id string) {
+// deleteRecord deletes a device's record directly in the store.
+func (b *bench) deleteRecord(id string) {
 	b.t.Helper()
 	b.do(func(ctx context.Context, c store.Client) error { return c.Del(ctx, store.DeviceKey(id)).Err() })
 }

@@ -1,11 +1,10 @@
-// Package device is the registry of the fleet: who a device is, how it proves
-// it, and whether it is there. A device is provisioned by a person, registers
-// itself once with an activation code, logs in with the secret that it got, and
-// is suspended or decommissioned by a person. Every transition is one script in
-// lua/, and the store's clock is the only one that decides.
+// Package device is the device registry: identities, credentials, logins and presence.
+// A user provisions a device. The device registers once with an activation code and
+// logs in with the secret that it receives. A user may suspend or decommission it.
+// Each transition is one script in lua/. All times are by the store's clock.
 //
-// Activation codes, secrets and tokens are never in the store: only their
-// hashes are, and, for answers that may be repeated, copies that are sealed.
+// The store never contains activation codes, secrets or tokens in clear text. It
+// contains their hashes and, for replies that may be repeated, encrypted copies.
 package device
 
 import (
@@ -20,83 +19,88 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
+// scripts contains the Lua scripts.
+//
 //go:embed lua/*.lua
-var files embed.FS
+var scripts embed.FS
 
 var (
-	provisionScript    = store.NewScript(files, "lua/provision.lua")
-	issueScript        = store.NewScript(files, "lua/issue.lua")
-	registerScript     = store.NewScript(files, "lua/register.lua")
-	loginScript        = store.NewScript(files, "lua/login.lua")
-	checkScript        = store.NewScript(files, "lua/check.lua")
-	logoutScript       = store.NewScript(files, "lua/logout.lua")
-	heartbeatScript    = store.NewScript(files, "lua/heartbeat.lua")
-	updateScript       = store.NewScript(files, "lua/update.lua")
-	suspendScript      = store.NewScript(files, "lua/suspend.lua")
-	resumeScript       = store.NewScript(files, "lua/resume.lua")
-	revokeScript       = store.NewScript(files, "lua/revoke.lua")
-	decommissionScript = store.NewScript(files, "lua/decommission.lua")
+	provisionScript    = store.NewScript(scripts, "lua/provision.lua")
+	issueScript        = store.NewScript(scripts, "lua/issue.lua")
+	registerScript     = store.NewScript(scripts, "lua/register.lua")
+	loginScript        = store.NewScript(scripts, "lua/login.lua")
+	checkScript        = store.NewScript(scripts, "lua/check.lua")
+	logoutScript       = store.NewScript(scripts, "lua/logout.lua")
+	heartbeatScript    = store.NewScript(scripts, "lua/heartbeat.lua")
+	updateScript       = store.NewScript(scripts, "lua/update.lua")
+	suspendScript      = store.NewScript(scripts, "lua/suspend.lua")
+	resumeScript       = store.NewScript(scripts, "lua/resume.lua")
+	revokeScript       = store.NewScript(scripts, "lua/revoke.lua")
+	decommissionScript = store.NewScript(scripts, "lua/decommission.lua")
 
-	settlePresenceScript = store.NewScript(files, "lua/settle_presence.lua")
+	settlePresenceScript = store.NewScript(scripts, "lua/settle_presence.lua")
 )
 
-// memory is how long the answers to a provisioning and to the issue of a code
-// are remembered for requests that carry an Idempotency-Key.
-const memory = 24 * time.Hour
+// idempotencyTTL is the time for which the replies to Provision and
+// IssueActivationCode are stored for requests with an Idempotency-Key.
+const idempotencyTTL = 24 * time.Hour
 
-// Config says how devices live.
+// Config configures a Registry. Store is required.
 type Config struct {
 	Store *store.Store
 
-	// LoginIdle is how long a login lives unused; each use renews it. Default: 7 days.
+	// LoginIdle is the time after which an unused login expires. Each use renews the
+	// login. Default: 7 days.
 	LoginIdle time.Duration
 
-	// LoginMax is how long a login lives, however much it is used. Default: 30 days.
+	// LoginMax is the maximum lifetime of a login. Default: 30 days.
 	LoginMax time.Duration
 
-	// ActivationTTL is how long an activation code is good. Default: 24 h.
+	// ActivationTTL is the lifetime of an activation code. Default: 24 h.
 	ActivationTTL time.Duration
 
-	// RepeatWithin is how long a registration with an Idempotency-Key may be
-	// repeated by a device that lost the answer. Default: 15 min.
+	// RepeatWithin is the time within which a device may repeat a registration with
+	// an Idempotency-Key because it lost the reply. Default: 15 min.
 	RepeatWithin time.Duration
 
-	// OnlineWithin is how lately a device that is online was heard of. Default: 90 s.
+	// OnlineWithin is the time since its last request for which a device without a
+	// socket is online. Default: 90 s.
 	OnlineWithin time.Duration
 
-	// StaleWithin is how lately a device that is stale was heard of; after it, the
-	// device is offline. Default: 5 min.
+	// StaleWithin is the time since its last request after which a device is offline
+	// instead of stale. Default: 5 min.
 	StaleWithin time.Duration
 
-	// HeartbeatEvery is what devices are told to wait between heartbeats; each
-	// answer is up to 10 % off, to spread the fleet. Default: 30 s.
+	// HeartbeatEvery is the interval between heartbeats that devices are told. Each
+	// reply varies it by up to 10 % to spread the load. Default: 30 s.
 	HeartbeatEvery time.Duration
 
-	// Retention is how long events are kept, and commands that a decommissioning
-	// ends. Default: 30 days.
+	// Retention is the time for which events are stored, and commands that
+	// decommissioning ends. Default: 30 days.
 	Retention time.Duration
 
-	// CodeKey is the secret under which activation codes are hashed, and under
-	// which answers that may be repeated are sealed. All instances need the same
-	// one; a code that was given out under another is not found. Default: the
-	// store's hash key, which is kept in the store; with one of your own, a copy of
-	// the store alone is not enough to try codes.
+	// CodeKey is the secret key that hashes activation codes and encrypts replies
+	// that may be repeated. All instances need the same key. A code that was issued
+	// with another key is not found. Default: the store's hash key. That key is in
+	// the store; with a key of your own, a copy of the store is not enough to guess
+	// codes.
 	CodeKey []byte
 
-	// DeviceRate limits the requests of each device. Default: not limited.
+	// DeviceRate limits the requests of each device. Default: no limit.
 	DeviceRate Rate
 
-	// Logger is told of records that cannot be read. Default: slog.Default().
+	// Logger receives errors about single devices, such as records that cannot be
+	// decoded. Default: slog.Default().
 	Logger *slog.Logger
 }
 
-// Rate is how often something may happen. The zero Rate is no limit.
+// Rate is a limit on the frequency of requests. The zero Rate is no limit.
 type Rate struct {
-	PerMinute int // sustained
-	Burst     int // at once; at least 1
+	PerMinute int // sustained requests per minute
+	Burst     int // maximum number of requests at once; values below 1 mean 1
 }
 
-// args are the interval in ms and the burst, as check.lua takes them.
+// args returns the interval in milliseconds and the burst, as check.lua expects them.
 func (r Rate) args() (interval float64, burst int) {
 	if r.PerMinute <= 0 {
 		return 0, 0
@@ -104,7 +108,7 @@ func (r Rate) args() (interval float64, burst int) {
 	return 60_000 / float64(r.PerMinute), max(r.Burst, 1)
 }
 
-// Registry holds the devices of all tenants. It is safe for concurrent use.
+// Registry manages the devices of all tenants. It is safe for concurrent use.
 type Registry struct {
 	store *store.Store
 	cfg   Config
@@ -112,7 +116,7 @@ type Registry struct {
 	log   *slog.Logger
 }
 
-// New makes a registry over a store.
+// New returns a Registry with the given configuration.
 func New(cfg Config) *Registry {
 	setDefault(&cfg.LoginIdle, 7*24*time.Hour)
 	setDefault(&cfg.LoginMax, 30*24*time.Hour)
@@ -131,18 +135,19 @@ func New(cfg Config) *Registry {
 	return &Registry{store: cfg.Store, cfg: cfg, keys: keyring(cfg.CodeKey), log: cfg.Logger}
 }
 
+// setDefault sets a duration to a value if it is zero.
 func setDefault(d *time.Duration, value time.Duration) {
 	if *d == 0 {
 		*d = value
 	}
 }
 
-// scope says on whose behalf a transition is made.
+// scope returns the arguments that all transitions of a device have in common.
 func (r *Registry) scope(d store.Device, actor, requestID string) store.Scope {
 	return store.Scope{Device: d, Actor: actor, RequestID: requestID, Retention: r.cfg.Retention}
 }
 
-// run makes a transition. What a script refused is an error.
+// run runs the script of a transition. It returns an error if the script refuses it.
 func (r *Registry) run(ctx context.Context, script *store.Script, keys []string, args []any) (store.Reply, error) {
 	reply, err := r.store.Run(ctx, script, keys, args...)
 	if err != nil {
@@ -154,28 +159,28 @@ func (r *Registry) run(ctx context.Context, script *store.Script, keys []string,
 	return reply, nil
 }
 
-// tries is how often a transition that depends on what was read before is tried
-// when others come in between.
-const tries = 4
+// maxTries is the maximum number of attempts at a transition that depends on an
+// earlier read, if other changes happen in between.
+const maxTries = 4
 
-// stale is what a script answers when what was read before is not so any more.
+// stale is the code that a script returns if an earlier read is outdated.
 const stale fieldgate.Code = "stale"
 
-// persist tries a transition until nothing came in between.
-func persist(transition func() (store.Reply, error)) (reply store.Reply, err error) {
-	for range tries {
+// retryStale runs a transition until it does not fail with errStale.
+func retryStale(transition func() (store.Reply, error)) (reply store.Reply, err error) {
+	for range maxTries {
 		reply, err = transition()
 		if !errors.Is(err, errStale) {
 			return reply, err
 		}
 	}
 	return nil, &fieldgate.Error{
-		Code: fieldgate.CodeRateLimited, Detail: "Too many requests change this device at once.",
+		Code: fieldgate.CodeRateLimited, Detail: "Too many requests change this device at the same time. Try again.",
 		RetryAfter: time.Second, Cause: err,
 	}
 }
 
-// details says, for each code that a script answers, what it means to the caller.
+// details contains the Detail of the error for each code that a script returns.
 var details = map[fieldgate.Code]string{
 	fieldgate.CodeUnauthorized:          "The token is missing, expired or not valid.",
 	fieldgate.CodeInvalidActivationCode: "The activation code is not valid.",
@@ -183,18 +188,19 @@ var details = map[fieldgate.Code]string{
 	fieldgate.CodeDeviceSuspended:       "The device is suspended.",
 	fieldgate.CodeDeviceNotFound:        "There is no such device.",
 	fieldgate.CodeDeviceDecommissioned:  "The device was decommissioned, which is final.",
-	fieldgate.CodeExternalIDTaken:       "Another device of this tenant has this externalId.",
-	fieldgate.CodeIdempotencyKeyReused:  "This Idempotency-Key belongs to another request.",
-	fieldgate.CodeRateLimited:           "The device sends too many requests.",
+	fieldgate.CodeExternalIDTaken:       "Another device of this tenant has this externalId. Choose another one.",
+	fieldgate.CodeIdempotencyKeyReused:  "This Idempotency-Key was used for another request. Use a new key.",
+	fieldgate.CodeRateLimited:           "The device sends too many requests. Wait before sending the next one.",
 }
 
 var (
-	errStale          = errors.New("another change of the device came in between")
+	errStale          = errors.New("the device has been changed by another request")
 	errDeviceNotFound = refuse(fieldgate.CodeDeviceNotFound, "")
 )
 
-// refuse makes the one answer that a code has. The reason is for the log only:
-// the caller must not be able to tell one from another.
+// refuse returns the error for a code. All errors with the same code have the same
+// Detail, because the caller must not learn the reason. The reason is the Cause,
+// which is only logged.
 func refuse(code fieldgate.Code, reason string) *fieldgate.Error {
 	refused := fieldgate.Refuse(code, details[code])
 	if reason != "" {

@@ -11,25 +11,26 @@ import (
 	"fmt"
 )
 
-// randomText makes 256 random bits: a secret, or the random part of a token.
+// randomText returns 256 random bits in base64: a secret, or the random part of a
+// token.
 func randomText() string {
 	raw := make([]byte, 32)
-	rand.Read(raw) // never fails: it would end the process instead
+	rand.Read(raw) // never returns an error: it crashes the program instead
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// randomTextLen is how long randomText is.
+// randomTextLen is the length of randomText.
 const randomTextLen = 43
 
-// hashOf is how secrets and tokens are kept: they are random enough that nobody
-// can try them all, so a plain hash will do.
+// hashOf returns the stored form of a secret or token. A plain hash is enough,
+// because they have too many random bits to be guessed.
 func hashOf(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return hex.EncodeToString(sum[:])
 }
 
-// keyring is the secret from which every key of the registry is derived, each
-// for one purpose.
+// keyring is the secret from which all keys of the registry are derived, one for each
+// purpose.
 type keyring []byte
 
 func (k keyring) derive(purpose, subject string) []byte {
@@ -38,32 +39,32 @@ func (k keyring) derive(purpose, subject string) []byte {
 	return mac.Sum(nil)
 }
 
-// hashCode is how activation codes are kept. They are short enough for a person
-// to type, so the hash needs a key: who has only the hash can try nothing.
+// hashCode returns the stored form of an activation code. Codes are short enough to
+// be typed, so they could be guessed from a plain hash. The hash is therefore keyed.
 func (k keyring) hashCode(code string) string {
 	return hex.EncodeToString(k.derive("activation code", code))
 }
 
-// codeSeal seals activation codes in remembered answers.
-func (k keyring) codeSeal() seal { return k.derive("sealed activation code", "") }
+// codeSealer returns the sealer of activation codes in stored replies.
+func (k keyring) codeSealer() sealer { return k.derive("sealed activation code", "") }
 
-// secretSeal seals the secret that a registration gave: it takes the code that
-// was used to open it again.
-func (k keyring) secretSeal(code string) seal { return k.derive("sealed secret", code) }
+// secretSealer returns the sealer of the secret in the stored reply to a
+// registration. Opening it requires the activation code that was used.
+func (k keyring) secretSealer(code string) sealer { return k.derive("sealed secret", code) }
 
-// seal is a key of 256 bits for AES-GCM.
-type seal []byte
+// sealer is a 256-bit key for AES-GCM.
+type sealer []byte
 
-func (s seal) aead() (cipher.AEAD, error) {
+func (s sealer) aead() (cipher.AEAD, error) {
 	block, err := aes.NewCipher(s)
 	if err != nil {
-		return nil, fmt.Errorf("making a seal: %w", err)
+		return nil, fmt.Errorf("creating a cipher: %w", err)
 	}
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// close seals a text for a device: it opens for no other.
-func (s seal) close(text, deviceID string) (string, error) {
+// seal encrypts a text for a device. It cannot be opened for another device.
+func (s sealer) seal(text, deviceID string) (string, error) {
 	aead, err := s.aead()
 	if err != nil {
 		return "", err
@@ -71,18 +72,19 @@ func (s seal) close(text, deviceID string) (string, error) {
 	return base64.StdEncoding.EncodeToString(aead.Seal(nil, nil, []byte(text), []byte(deviceID))), nil
 }
 
-func (s seal) open(sealed, deviceID string) (string, error) {
+// open decrypts a text that was sealed for the device.
+func (s sealer) open(sealed, deviceID string) (string, error) {
 	aead, err := s.aead()
 	if err != nil {
 		return "", err
 	}
 	raw, err := base64.StdEncoding.DecodeString(sealed)
 	if err != nil {
-		return "", fmt.Errorf("opening a sealed answer: %w", err)
+		return "", fmt.Errorf("opening a sealed reply: %w", err)
 	}
 	text, err := aead.Open(nil, nil, raw, []byte(deviceID))
 	if err != nil {
-		return "", fmt.Errorf("opening a sealed answer: %w", err)
+		return "", fmt.Errorf("opening a sealed reply: %w", err)
 	}
 	return string(text), nil
 }

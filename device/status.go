@@ -6,76 +6,78 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Order is what a person orders about a device.
-type Order struct {
+// AdminRequest is a request of a user to change the status of a device or end its
+// logins.
+type AdminRequest struct {
 	Tenant    string
 	DeviceID  string
 	UserID    string
 	RequestID string
-	Reason    string // for those who read the timeline later; may be empty
+	Reason    string // recorded in the timeline; may be empty
 }
 
-// Suspend shuts a device out until it is resumed: its logins are over at once and
-// it cannot log in. Its session and its commands stay as they are. Suspending
-// again changes nothing. Refusals: device_not_found, device_decommissioned.
-func (r *Registry) Suspend(ctx context.Context, o Order) (Device, error) {
-	return r.change(ctx, suspendScript, o, statusKeys(o.Tenant)...)
+// Suspend suspends a device until it is resumed. It ends the device's logins
+// immediately, and the device cannot log in. The session and the commands of the
+// device do not change. Suspending a suspended device changes nothing. Errors:
+// device_not_found, device_decommissioned.
+func (r *Registry) Suspend(ctx context.Context, a AdminRequest) (Device, error) {
+	return r.change(ctx, suspendScript, a, statusIndexKeys(a.Tenant)...)
 }
 
-// Resume lets a suspended device log in again; one that never registered is
-// provisioned again. Resuming again changes nothing. Refusals: device_not_found,
-// device_decommissioned.
-func (r *Registry) Resume(ctx context.Context, o Order) (Device, error) {
-	return r.change(ctx, resumeScript, o, statusKeys(o.Tenant)...)
+// Resume resumes a suspended device, which may then log in again. A device that has
+// never registered becomes provisioned. Resuming a device that is not suspended
+// changes nothing. Errors: device_not_found, device_decommissioned.
+func (r *Registry) Resume(ctx context.Context, a AdminRequest) (Device, error) {
+	return r.change(ctx, resumeScript, a, statusIndexKeys(a.Tenant)...)
 }
 
-// RevokeLogins ends all logins of a device at once. It may log in again with its
-// secret. Refusals: device_not_found, device_decommissioned.
-func (r *Registry) RevokeLogins(ctx context.Context, o Order) (Device, error) {
-	return r.change(ctx, revokeScript, o)
+// RevokeLogins ends all logins of a device immediately. The device may log in again
+// with its secret. Errors: device_not_found, device_decommissioned.
+func (r *Registry) RevokeLogins(ctx context.Context, a AdminRequest) (Device, error) {
+	return r.change(ctx, revokeScript, a)
 }
 
-// change makes a transition that a person ordered.
-func (r *Registry) change(ctx context.Context, script *store.Script, o Order, keys ...string) (Device, error) {
-	device, err := locate(o.Tenant, o.DeviceID)
+// change runs the script of an AdminRequest and returns the changed device.
+func (r *Registry) change(ctx context.Context, script *store.Script, a AdminRequest, keys ...string) (Device, error) {
+	device, err := locate(a.Tenant, a.DeviceID)
 	if err != nil {
 		return Device{}, err
 	}
-	scope := r.scope(device, store.ActorUser(o.UserID), o.RequestID)
-	reply, err := r.run(ctx, script, append(device.Keys(), keys...), scope.Args(o.Reason))
+	scope := r.scope(device, store.ActorUser(a.UserID), a.RequestID)
+	reply, err := r.run(ctx, script, append(device.Keys(), keys...), scope.Args(a.Reason))
 	if err != nil {
 		return Device{}, err
 	}
-	return r.decodeWhole(device.ID, reply.Map(3), moment(reply.String(2)))
+	return r.decodeFull(device.ID, reply.Map(3), parseMillis(reply.String(2)))
 }
 
-// Decommission takes a device out of service for good: its logins, its secret and
-// its activation code are dead, its external id is free, its session is closed
-// and what waits for it is cancelled. What it has claimed is left to its leases.
-// The device and its history stay readable. Decommissioning again changes
-// nothing. Refusals: device_not_found, rate_limited where too much else happens
-// to the device at once.
-func (r *Registry) Decommission(ctx context.Context, o Order) error {
-	device, err := locate(o.Tenant, o.DeviceID)
+// Decommission takes a device out of service permanently. Its logins, its secret and
+// its activation code become invalid, and its external id may be used again. Its
+// session is closed and its waiting commands are cancelled. Commands that the device
+// has claimed stay claimed until their leases expire. The device and its history stay
+// readable. Decommissioning again changes nothing. Errors: device_not_found;
+// rate_limited if too many other changes of the device happen at the same time.
+func (r *Registry) Decommission(ctx context.Context, a AdminRequest) error {
+	device, err := locate(a.Tenant, a.DeviceID)
 	if err != nil {
 		return err
 	}
-	_, err = persist(func() (store.Reply, error) { return r.decommission(ctx, o, device) })
+	_, err = retryStale(func() (store.Reply, error) { return r.decommission(ctx, a, device) })
 	return err
 }
 
-// decommission tries once, with the session that the device has now.
-func (r *Registry) decommission(ctx context.Context, o Order, device store.Device) (store.Reply, error) {
+// decommission runs the script once, with the device's current session.
+func (r *Registry) decommission(ctx context.Context, a AdminRequest, device store.Device) (store.Reply, error) {
 	fields, _, _, err := r.readOne(ctx, device)
 	if err != nil {
 		return nil, err
 	}
 	session := fields[fieldSession]
-	keys := append(device.Keys(), statusKeys(o.Tenant)...)
-	keys = append(keys, store.Tenant(o.Tenant).ExternalIDsKey())
+	keys := append(device.Keys(), statusIndexKeys(a.Tenant)...)
+	keys = append(keys, store.Tenant(a.Tenant).ExternalIDsKey())
 	if session != "" {
 		keys = append(keys, store.SessionKey(session))
 	}
 	return r.run(ctx, decommissionScript, keys,
-		r.scope(device, store.ActorUser(o.UserID), o.RequestID).Args(o.Reason, session))
+		r.scope(device, store.ActorUser(a.UserID), a.RequestID).Args(a.Reason, session))
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func TestSuspendingAndResumingMayBeRepeated(t *testing.T) {
+func TestSuspend_ResumeMayBeRepeated(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -31,21 +31,21 @@ func TestSuspendingAndResumingMayBeRepeated(t *testing.T) {
 			d, err := step.transition(b, r.DeviceID)
 			require.NoError(t, err)
 			require.Equal(t, step.want, d.Status)
-			require.Equal(t, b.get(r.DeviceID), d, "what is answered is what is read")
+			require.Equal(t, b.get(r.DeviceID), d, "the reply and Get differ")
 		}
 		require.Equal(t, []string{"device.registered", "device.suspended", "device.resumed"}, b.eventTypes(r.DeviceID))
 	})
 }
 
 func suspended(b *bench, id string) (device.Device, error) {
-	return b.registry.Suspend(b.t.Context(), b.order(id))
+	return b.registry.Suspend(b.t.Context(), b.adminRequest(id))
 }
 
 func resumed(b *bench, id string) (device.Device, error) {
-	return b.registry.Resume(b.t.Context(), b.order(id))
+	return b.registry.Resume(b.t.Context(), b.adminRequest(id))
 }
 
-func TestADeviceThatNeverRegisteredIsProvisionedAgain(t *testing.T) {
+func TestResume_UnregisteredBecomesProvisioned(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -58,7 +58,7 @@ func TestADeviceThatNeverRegisteredIsProvisionedAgain(t *testing.T) {
 	})
 }
 
-func TestOrdersAreRecordedWithWhoAndWhy(t *testing.T) {
+func TestAdminRequest_EventHasActorAndReason(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
@@ -69,14 +69,14 @@ func TestOrdersAreRecordedWithWhoAndWhy(t *testing.T) {
 		b.decommission(r.DeviceID)
 		for _, event := range b.events(r.DeviceID)[1:] {
 			require.Equal(t, "user:"+admin, event.Values["actor"])
-			require.Equal(t, "req-order", event.Values["request"])
+			require.Equal(t, "req-admin", event.Values["request"])
 			require.JSONEq(t, `{"reason":"because"}`, event.Values["data"].(string))
 		}
 	})
 }
 
-// supported is an active device with an open session and work of every kind.
-type supported struct {
+// sessionBench is a bench with an active device and an open session.
+type sessionBench struct {
 	*bench
 	queue    *queue.Queue
 	sessions *session.Service
@@ -85,11 +85,11 @@ type supported struct {
 	session  session.Session
 }
 
-func newSupported(t *testing.T, s *store.Store) *supported {
+func newSessionBench(t *testing.T, s *store.Store) *sessionBench {
 	t.Helper()
 	b := newBench(t, s)
 	r, login := b.loggedIn()
-	w := &supported{
+	w := &sessionBench{
 		bench: b, queue: queue.New(queue.Config{Store: s}), sessions: session.New(session.Config{Store: s}),
 		login: login, id: r.DeviceID,
 	}
@@ -97,7 +97,7 @@ func newSupported(t *testing.T, s *store.Store) *supported {
 	return w
 }
 
-func (w *supported) open() {
+func (w *sessionBench) open() {
 	w.t.Helper()
 	var err error
 	w.session, err = w.sessions.Open(w.t.Context(), session.OpenRequest{
@@ -106,7 +106,7 @@ func (w *supported) open() {
 	require.NoError(w.t, err)
 }
 
-func (w *supported) propose(kind string) queue.Command {
+func (w *sessionBench) propose(kind string) queue.Command {
 	w.t.Helper()
 	c, err := w.queue.Propose(w.t.Context(), queue.Proposal{
 		Tenant: w.tenant, SessionID: w.session.ID, UserID: admin, Type: kind, Parameters: json.RawMessage(`{}`), Priority: 5,
@@ -115,7 +115,7 @@ func (w *supported) propose(kind string) queue.Command {
 	return c
 }
 
-func (w *supported) claim() queue.Lease {
+func (w *sessionBench) claim() queue.Lease {
 	w.t.Helper()
 	leases, err := w.queue.Claim(w.t.Context(), queue.ClaimRequest{Device: w.key(w.id), Epoch: w.record(w.id)["epoch"], Limit: 1, Visibility: time.Minute})
 	require.NoError(w.t, err)
@@ -123,17 +123,17 @@ func (w *supported) claim() queue.Lease {
 	return leases[0]
 }
 
-func (w *supported) status(c queue.Command) queue.Status {
+func (w *sessionBench) status(c queue.Command) queue.Status {
 	w.t.Helper()
 	now, err := w.queue.GetOwn(w.t.Context(), w.key(w.id), c.ID)
 	require.NoError(w.t, err)
 	return now.Status
 }
 
-func TestSuspendingKeepsTheSessionAndItsCommands(t *testing.T) {
+func TestSuspend_KeepsSessionAndCommands(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		w := newSupported(t, s)
+		w := newSessionBench(t, s)
 		queued := w.propose("diagnostic.dns")
 		require.NoError(t, suspend(w.bench, w.id))
 		require.Equal(t, w.session.ID, w.get(w.id).ActiveSessionID)
@@ -143,10 +143,10 @@ func TestSuspendingKeepsTheSessionAndItsCommands(t *testing.T) {
 	})
 }
 
-func TestDecommissioningEndsAllThatWaits(t *testing.T) {
+func TestDecommission_EndsSessionAndWaitingCommands(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		w := newSupported(t, s)
+		w := newSessionBench(t, s)
 		w.propose("diagnostic.dns")
 		claimed := w.claim()
 		queued, pending := w.propose("diagnostic.dns"), w.propose("service.restart")
@@ -154,10 +154,10 @@ func TestDecommissioningEndsAllThatWaits(t *testing.T) {
 
 		require.Equal(t, queue.Cancelled, w.status(queued))
 		require.Equal(t, queue.Cancelled, w.status(pending))
-		require.Equal(t, queue.Claimed, w.status(claimed.Command), "only its device could tell what became of it")
-		over, err := w.sessions.Get(t.Context(), w.tenant, w.session.ID)
+		require.Equal(t, queue.Claimed, w.status(claimed.Command), "a claimed command must stay claimed: only its device knows its result")
+		closed, err := w.sessions.Get(t.Context(), w.tenant, w.session.ID)
 		require.NoError(t, err)
-		require.Equal(t, session.Closed, over.Status)
+		require.Equal(t, session.Closed, closed.Status)
 
 		d := w.get(w.id)
 		require.Equal(t, device.Decommissioned, d.Status)
@@ -169,11 +169,12 @@ func TestDecommissioningEndsAllThatWaits(t *testing.T) {
 	})
 }
 
-// The session's record may be lost; what waited in it must end all the same.
-func TestDecommissioningEndsWhatALostSessionLeft(t *testing.T) {
+// TestDecommission_CancelsCommandsOfLostSession covers a session whose record is
+// lost. Its waiting commands must be cancelled all the same.
+func TestDecommission_CancelsCommandsOfLostSession(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		w := newSupported(t, s)
+		w := newSessionBench(t, s)
 		queued, pending := w.propose("diagnostic.dns"), w.propose("service.restart")
 		w.do(func(ctx context.Context, c store.Client) error {
 			return c.Del(ctx, store.SessionKey(w.session.ID)).Err()
@@ -185,10 +186,10 @@ func TestDecommissioningEndsWhatALostSessionLeft(t *testing.T) {
 	})
 }
 
-func TestDecommissioningIsFinalAndMayBeRepeated(t *testing.T) {
+func TestDecommission_IsFinalAndMayBeRepeated(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		w := newSupported(t, s)
+		w := newSessionBench(t, s)
 		w.decommission(w.id)
 		before := w.record(w.id)
 		w.decommission(w.id)
@@ -210,35 +211,36 @@ func TestDecommissioningIsFinalAndMayBeRepeated(t *testing.T) {
 	})
 }
 
-// A session may open, or close, between the look at the device and the script.
-func TestASessionThatOpensMeanwhileIsClosedToo(t *testing.T) {
+// TestDecommission_ClosesConcurrentlyOpenedSession opens a session between the read
+// of the device and the script.
+func TestDecommission_ClosesConcurrentlyOpenedSession(t *testing.T) {
 	t.Parallel()
-	interference := func() {}
-	s := interfere(t, "read_device", func() { interference() })
-	w := newSupported(t, s)
+	hook := func() {}
+	s := hookAfter(t, "read_device", func() { hook() })
+	w := newSessionBench(t, s)
 	_, err := w.sessions.Close(t.Context(), session.CloseRequest{Tenant: w.tenant, SessionID: w.session.ID})
 	require.NoError(t, err)
-	interference = func() {
-		interference = func() {}
+	hook = func() {
+		hook = func() {}
 		w.open()
 	}
 	w.decommission(w.id)
-	over, err := w.sessions.Get(t.Context(), w.tenant, w.session.ID)
+	closed, err := w.sessions.Get(t.Context(), w.tenant, w.session.ID)
 	require.NoError(t, err)
-	require.Equal(t, session.Closed, over.Status)
+	require.Equal(t, session.Closed, closed.Status)
 }
 
-func TestADeviceThatNeverStandsStillIsGivenUp(t *testing.T) {
+func TestDecommission_GivesUpOnPermanentConflict(t *testing.T) {
 	t.Parallel()
-	interference := func() {}
-	s := interfere(t, "read_device", func() { interference() })
-	w := newSupported(t, s)
-	interference = func() {
+	hook := func() {}
+	s := hookAfter(t, "read_device", func() { hook() })
+	w := newSessionBench(t, s)
+	hook = func() {
 		_, err := w.sessions.Close(t.Context(), session.CloseRequest{Tenant: w.tenant, SessionID: w.session.ID})
 		require.NoError(t, err)
 		w.open()
 	}
-	refused := requireRefused(t, fieldgate.CodeRateLimited, w.registry.Decommission(t.Context(), w.order(w.id)))
+	refused := requireRefused(t, fieldgate.CodeRateLimited, w.registry.Decommission(t.Context(), w.adminRequest(w.id)))
 	require.Positive(t, refused.RetryAfter)
-	require.NoError(t, w.check(w.login.Token), "nothing was half done")
+	require.NoError(t, w.check(w.login.Token), "the refused decommissioning ended a login")
 }

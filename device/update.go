@@ -6,18 +6,19 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Change asks for another description of a device. What is nil stays as it is.
+// Change is a request to change the description of a device. Nil fields stay
+// unchanged.
 type Change struct {
 	Tenant    string
 	DeviceID  string
 	UserID    string
 	RequestID string
 	Name      *string
-	Location  *string           // empty removes it
-	Tags      map[string]string // replaces all tags; empty, and not nil, removes them
+	Location  *string           // an empty string removes the location
+	Tags      map[string]string // replaces all tags; an empty map removes them
 }
 
-// apply gives the description after the change.
+// apply returns the device with the change applied.
 func (c Change) apply(d Device) Device {
 	if c.Name != nil {
 		d.Name = *c.Name
@@ -31,9 +32,9 @@ func (c Change) apply(d Device) Device {
 	return d
 }
 
-// Update changes how a device is described. Of changes that come at the same
-// time none is lost. Refusals: device_not_found, device_decommissioned,
-// validation_failed for a tag's key, rate_limited where too many come at once.
+// Update changes the description of a device. No concurrent change is lost. Errors:
+// device_not_found, device_decommissioned, validation_failed for an invalid tag key,
+// rate_limited if too many changes happen at the same time.
 func (r *Registry) Update(ctx context.Context, c Change) (Device, error) {
 	if err := checkTags(c.Tags); err != nil {
 		return Device{}, err
@@ -42,14 +43,14 @@ func (r *Registry) Update(ctx context.Context, c Change) (Device, error) {
 	if err != nil {
 		return Device{}, err
 	}
-	reply, err := persist(func() (store.Reply, error) { return r.update(ctx, c, device) })
+	reply, err := retryStale(func() (store.Reply, error) { return r.update(ctx, c, device) })
 	if err != nil {
 		return Device{}, err
 	}
-	return r.decodeWhole(device.ID, reply.Map(3), moment(reply.String(2)))
+	return r.decodeFull(device.ID, reply.Map(3), parseMillis(reply.String(2)))
 }
 
-// update tries the change once, on the record as it is now.
+// update runs the script once, with the current record of the device.
 func (r *Registry) update(ctx context.Context, c Change, device store.Device) (store.Reply, error) {
 	fields, _, now, err := r.readOne(ctx, device)
 	if err != nil {
@@ -60,12 +61,12 @@ func (r *Registry) update(ctx context.Context, c Change, device store.Device) (s
 		return nil, err
 	}
 	after := c.apply(before)
-	tags, err := pack(after.Tags)
+	tags, err := encodeMap(after.Tags)
 	if err != nil {
 		return nil, err
 	}
-	leaves := tagKeys(c.Tenant, before.Tags)
-	keys := append(append(device.Keys(), leaves...), tagKeys(c.Tenant, after.Tags)...)
+	leaves := tagIndexKeys(c.Tenant, before.Tags)
+	keys := append(append(device.Keys(), leaves...), tagIndexKeys(c.Tenant, after.Tags)...)
 	return r.run(ctx, updateScript, keys, r.scope(device, store.ActorUser(c.UserID), c.RequestID).Args(
 		fields[fieldRevision], after.Name, after.Location, tags, len(leaves)))
 }

@@ -67,7 +67,7 @@ func (s *Server) UpdateDevice(ctx context.Context, r generated.UpdateDeviceReque
 
 // IssueActivationCode gives a device a new code; the old one is dead.
 func (s *Server) IssueActivationCode(ctx context.Context, r generated.IssueActivationCodeRequestObject) (generated.IssueActivationCodeResponseObject, error) {
-	activation, err := s.devices.IssueActivationCode(ctx, device.Issue{
+	activation, err := s.devices.IssueActivationCode(ctx, device.IssueRequest{
 		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
 		DeviceID: r.DeviceID, IdempotencyKey: value(r.Params.IdempotencyKey),
 	})
@@ -82,7 +82,7 @@ func (s *Server) IssueActivationCode(ctx context.Context, r generated.IssueActiv
 
 // SuspendDevice ends a device's logins and keeps it out.
 func (s *Server) SuspendDevice(ctx context.Context, r generated.SuspendDeviceRequestObject) (generated.SuspendDeviceResponseObject, error) {
-	changed, err := s.devices.Suspend(ctx, order(ctx, r.DeviceID, r.Body))
+	changed, err := s.devices.Suspend(ctx, adminRequest(ctx, r.DeviceID, r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (s *Server) SuspendDevice(ctx context.Context, r generated.SuspendDeviceReq
 
 // ResumeDevice lets a suspended device in again.
 func (s *Server) ResumeDevice(ctx context.Context, r generated.ResumeDeviceRequestObject) (generated.ResumeDeviceResponseObject, error) {
-	changed, err := s.devices.Resume(ctx, order(ctx, r.DeviceID, r.Body))
+	changed, err := s.devices.Resume(ctx, adminRequest(ctx, r.DeviceID, r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (s *Server) ResumeDevice(ctx context.Context, r generated.ResumeDeviceReque
 
 // RevokeDeviceLogins ends a device's logins; it may log in again.
 func (s *Server) RevokeDeviceLogins(ctx context.Context, r generated.RevokeDeviceLoginsRequestObject) (generated.RevokeDeviceLoginsResponseObject, error) {
-	changed, err := s.devices.RevokeLogins(ctx, order(ctx, r.DeviceID, r.Body))
+	changed, err := s.devices.RevokeLogins(ctx, adminRequest(ctx, r.DeviceID, r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (s *Server) RevokeDeviceLogins(ctx context.Context, r generated.RevokeDevic
 
 // DecommissionDevice takes a device out of service for good.
 func (s *Server) DecommissionDevice(ctx context.Context, r generated.DecommissionDeviceRequestObject) (generated.DecommissionDeviceResponseObject, error) {
-	if err := s.devices.Decommission(ctx, order(ctx, r.DeviceID, nil)); err != nil {
+	if err := s.devices.Decommission(ctx, adminRequest(ctx, r.DeviceID, nil)); err != nil {
 		return nil, err
 	}
 	return generated.DecommissionDevice204Response{}, nil
@@ -117,8 +117,8 @@ func (s *Server) DecommissionDevice(ctx context.Context, r generated.Decommissio
 
 const devicesPath = "/api/v1/customer/devices/"
 
-func order(ctx context.Context, deviceID string, body *generated.ReasonRequest) device.Order {
-	return device.Order{
+func adminRequest(ctx context.Context, deviceID string, body *generated.ReasonRequest) device.AdminRequest {
+	return device.AdminRequest{
 		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
 		DeviceID: deviceID, Reason: reason(body),
 	}

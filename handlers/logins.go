@@ -58,12 +58,12 @@ func (s *Server) SendHeartbeat(ctx context.Context, r generated.SendHeartbeatReq
 	if err != nil {
 		return nil, err
 	}
-	cancels := pulse.Cancels
+	cancels := pulse.CancelRequested
 	if cancels == nil {
 		cancels = []string{}
 	}
 	return generated.SendHeartbeat200JSONResponse{
-		ServerTime: fieldgate.At(pulse.ServerTime), NextHeartbeatMs: int(pulse.Next.Milliseconds()),
+		ServerTime: fieldgate.At(pulse.ServerTime), NextHeartbeatMs: int(pulse.NextIn.Milliseconds()),
 		PendingCommands: int(pulse.Ready), CancelRequested: cancels,
 	}, nil
 }

@@ -60,7 +60,7 @@ func newTwin(t *testing.T, s *store.Store) *twin {
 // act lets an event happen in the store and gives its answer in the model's words.
 func (w *twin) act(t testing.TB, e model.Event) model.Answer {
 	ctx, span := t.Context(), time.Duration(e.Span)*time.Millisecond
-	order := device.Order{Tenant: w.device.Tenant, DeviceID: w.device.ID, UserID: proposer}
+	order := device.AdminRequest{Tenant: w.device.Tenant, DeviceID: w.device.ID, UserID: proposer}
 	hold := queue.ClaimRef{Device: w.device, CommandID: w.ids[e.Command], Token: w.tokens[e.Token]}
 	var err error
 	switch e.Kind {

@@ -14,31 +14,31 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func TestAnotherTenantsDeviceDoesNotExist(t *testing.T) {
+func TestTenancy_OtherTenantsDeviceIsNotFound(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
 		r, login := b.loggedIn()
 		before, events := b.record(r.DeviceID), b.eventTypes(r.DeviceID)
-		strangers := map[string]*bench{"in the same partition": b.beside(), "in another partition": b.elsewhere()}
-		for name, stranger := range strangers {
-			missing := store.NewID(store.KindDevice, store.PartitionOf(stranger.tenant))
+		others := map[string]*bench{"in the same partition": b.inSamePartition(), "in another partition": b.inOtherPartition()}
+		for name, other := range others {
+			missing := store.NewID(store.KindDevice, store.PartitionOf(other.tenant))
 			for operation, call := range tenantOperations() {
-				err := call(stranger, r.DeviceID)
+				err := call(other, r.DeviceID)
 				refused := requireRefused(t, fieldgate.CodeDeviceNotFound, err)
-				require.Equal(t, call(stranger, missing), err, "%s %s: as a missing one", operation, name)
+				require.Equal(t, call(other, missing), err, "%s %s: the error differs from that of a missing device", operation, name)
 				require.Nil(t, refused.Cause)
 			}
-			require.Empty(t, stranger.list(device.Filter{}, 10))
+			require.Empty(t, other.listNames(device.Filter{}, 10))
 		}
-		require.Equal(t, before, b.record(r.DeviceID), "nothing was changed")
+		require.Equal(t, before, b.record(r.DeviceID), "the record has changed")
 		require.Equal(t, events, b.eventTypes(r.DeviceID))
 		require.NoError(t, b.check(login.Token))
 	})
 }
 
-// elsewhere is a bench of another tenant in another partition.
-func (b *bench) elsewhere() *bench {
+// inOtherPartition returns a bench of another tenant in another partition.
+func (b *bench) inOtherPartition() *bench {
 	other := *b
 	for store.PartitionOf(other.tenant) == store.PartitionOf(b.tenant) {
 		other.tenant = storetest.Tenant()
@@ -46,15 +46,15 @@ func (b *bench) elsewhere() *bench {
 	return &other
 }
 
-// tenantOperations are all that a person can do with a device of which the id is known.
+// tenantOperations returns all operations of a user on a device with a given id.
 func tenantOperations() map[string]func(b *bench, id string) error {
 	name := "stolen"
 	return map[string]func(b *bench, id string) error{
 		"get":    func(b *bench, id string) error { _, err := b.registry.Get(b.t.Context(), b.tenant, id); return err },
 		"revoke": revoke, "suspend": suspend, "resume": resume,
-		"decommission": func(b *bench, id string) error { return b.registry.Decommission(b.t.Context(), b.order(id)) },
+		"decommission": func(b *bench, id string) error { return b.registry.Decommission(b.t.Context(), b.adminRequest(id)) },
 		"issue": func(b *bench, id string) error {
-			_, err := b.registry.IssueActivationCode(b.t.Context(), device.Issue{Tenant: b.tenant, DeviceID: id})
+			_, err := b.registry.IssueActivationCode(b.t.Context(), device.IssueRequest{Tenant: b.tenant, DeviceID: id})
 			return err
 		},
 		"update": func(b *bench, id string) error {
@@ -64,7 +64,7 @@ func tenantOperations() map[string]func(b *bench, id string) error {
 	}
 }
 
-func TestAnIDThatIsNoneIsNotFound(t *testing.T) {
+func TestTenancy_InvalidIDIsNotFound(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, storetest.Redis(t))
 	p := store.PartitionOf(b.tenant).String()
@@ -75,16 +75,17 @@ func TestAnIDThatIsNoneIsNotFound(t *testing.T) {
 	}
 }
 
-// A Redis Cluster refuses a script whose keys are in several slots.
-func TestTheWholeLifeOfADeviceRunsOnACluster(t *testing.T) {
+// TestDevice_LifecycleOnCluster runs every script on a Redis Cluster, which refuses
+// scripts whose keys are in several slots.
+func TestDevice_LifecycleOnCluster(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, storetest.Connect(t, store.Config{URL: storetest.StartCluster(t, 3).URL()}))
 	r, login := b.loggedIn()
 	require.NoError(t, b.check(login.Token))
-	b.beat(beat(b, r.DeviceID))
+	b.sendHeartbeat(newHeartbeat(b, r.DeviceID))
 	_, err := b.registry.Update(t.Context(), device.Change{Tenant: b.tenant, DeviceID: r.DeviceID, Tags: map[string]string{"site": "berlin"}})
 	require.NoError(t, err)
-	require.Len(t, b.list(device.Filter{Tag: "site:berlin", Status: device.Active}, 10), 1)
+	require.Len(t, b.listNames(device.Filter{Tag: "site:berlin", Status: device.Active}, 10), 1)
 	require.NoError(t, suspend(b, r.DeviceID))
 	require.NoError(t, resume(b, r.DeviceID))
 	require.NoError(t, revoke(b, r.DeviceID))
@@ -94,15 +95,16 @@ func TestTheWholeLifeOfADeviceRunsOnACluster(t *testing.T) {
 	require.Equal(t, device.Decommissioned, b.get(r.DeviceID).Status)
 }
 
-// Whoever reads the whole store, or a copy of it, finds nothing to log in with.
-func TestNoSecretCodeOrTokenIsInTheStore(t *testing.T) {
+// TestStore_ContainsNoSecrets searches the whole store for secrets, codes and tokens.
+// A copy of the store must not be enough to log in.
+func TestStore_ContainsNoSecrets(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]string{"embedded": "", "redis": storetest.Start(t).URL()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, storetest.Connect(t, store.Config{URL: url}))
 			d, first := b.provision(func(p *device.Provisioning) { p.IdempotencyKey = "key-1" })
-			second, err := b.registry.IssueActivationCode(t.Context(), device.Issue{Tenant: b.tenant, DeviceID: d.ID, IdempotencyKey: "key-2"})
+			second, err := b.registry.IssueActivationCode(t.Context(), device.IssueRequest{Tenant: b.tenant, DeviceID: d.ID, IdempotencyKey: "key-2"})
 			require.NoError(t, err)
 			g := registration(second.Code)
 			g.IdempotencyKey = "key-3"
@@ -110,10 +112,10 @@ func TestNoSecretCodeOrTokenIsInTheStore(t *testing.T) {
 			require.NoError(t, err)
 			login := b.login(registered)
 			require.NoError(t, b.check(login.Token))
-			b.beat(beat(b, d.ID))
+			b.sendHeartbeat(newHeartbeat(b, d.ID))
 
 			dump := b.dump()
-			require.Contains(t, dump, d.ID, "the dump is one")
+			require.Contains(t, dump, d.ID, "the dump is incomplete")
 			for _, secret := range []string{first.Code, second.Code, registered.Secret, login.Token, login.Token[33:]} {
 				require.NotContains(t, dump, secret)
 				require.NotContains(t, dump, strings.ReplaceAll(secret, "-", ""))
@@ -123,7 +125,7 @@ func TestNoSecretCodeOrTokenIsInTheStore(t *testing.T) {
 	}
 }
 
-// dump writes out every key of the store with all that it holds.
+// dump returns all keys of the store with their contents.
 func (b *bench) dump() string {
 	b.t.Helper()
 	var out strings.Builder
@@ -139,7 +141,7 @@ func (b *bench) dump() string {
 				"list":   func() any { return c.LRange(ctx, key, 0, -1).Val() },
 				"stream": func() any { return c.XRange(ctx, key, "-", "+").Val() },
 			}[kind]
-			require.NotNil(b.t, read, "the dump knows no %s", kind)
+			require.NotNil(b.t, read, "the dump cannot read keys of type %s", kind)
 			fmt.Fprintln(&out, key, kind, read())
 		}
 		return err
