@@ -236,6 +236,7 @@ func TestLogin_SlidesUpToMaximum(t *testing.T) {
 		b := newBench(t, s, func(c *device.Config) { c.LoginIdle, c.LoginMax = idle, maximum })
 		r, used := b.loggedIn()
 		unused, start := b.login(r), time.Now()
+		require.Equal(t, 2, b.storedLogins(used.Token, unused.Token))
 		var refused error
 		require.Eventually(t, func() bool {
 			refused = b.check(used.Token)
@@ -244,8 +245,8 @@ func TestLogin_SlidesUpToMaximum(t *testing.T) {
 		requireRefused(t, fieldgate.CodeUnauthorized, refused)
 		require.Greater(t, time.Since(start), idle+idle/2, "the login was not renewed")
 		requireRefused(t, fieldgate.CodeUnauthorized, b.check(unused.Token))
-		require.Eventually(t, func() bool { return b.keys("login:") == 0 }, 10*time.Second, 50*time.Millisecond,
-			"the records of expired logins were not deleted")
+		require.Eventually(t, func() bool { return b.storedLogins(used.Token, unused.Token) == 0 }, 10*time.Second,
+			50*time.Millisecond, "the records of expired logins were not deleted")
 	})
 }
 

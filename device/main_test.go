@@ -261,24 +261,33 @@ func (b *bench) now() (now time.Time) {
 	return now
 }
 
-// keys returns the number of keys in the tenant's partition that start with a prefix.
-func (b *bench) keys(prefix string) (n int) {
+// storedLogins returns the number of given tokens whose login is in the store.
+func (b *bench) storedLogins(tokens ...string) (n int) {
 	b.t.Helper()
 	b.do(func(ctx context.Context, c store.Client) error {
-		found, err := c.Keys(ctx, "fg:{"+store.PartitionOf(b.tenant).String()+"}:"+prefix+"*").Result()
-		n = len(found)
-		return err
+		for _, token := range tokens {
+			found, err := c.Exists(ctx, loginKey(token)).Result()
+			if err != nil {
+				return err
+			}
+			n += int(found)
+		}
+		return nil
 	})
 	return n
+}
+
+// loginKey returns the key of the record of a token's login.
+func loginKey(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return store.LoginKey("dev_"+token[4:32], hex.EncodeToString(sum[:]))
 }
 
 // expiry returns the time at which the login of a token expires if it is not used.
 func (b *bench) expiry(token string) (at time.Time) {
 	b.t.Helper()
-	sum := sha256.Sum256([]byte(token))
-	key := store.LoginKey("dev_"+token[4:32], hex.EncodeToString(sum[:]))
 	b.do(func(ctx context.Context, c store.Client) error {
-		ms, err := c.HGet(ctx, key, "expires").Int64()
+		ms, err := c.HGet(ctx, loginKey(token), "expires").Int64()
 		at = time.UnixMilli(ms).UTC()
 		return err
 	})
