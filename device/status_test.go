@@ -101,7 +101,7 @@ func (w *sessionBench) open() {
 	w.t.Helper()
 	var err error
 	w.session, err = w.sessions.Open(w.t.Context(), session.OpenRequest{
-		Tenant: w.tenant, DeviceID: w.id, UserID: admin, Type: "diagnostic", Lasts: time.Hour,
+		Tenant: w.tenant, DeviceID: w.id, UserID: admin, Type: "diagnostic", Duration: time.Hour,
 	})
 	require.NoError(w.t, err)
 }
@@ -206,7 +206,7 @@ func TestDecommission_IsFinalAndMayBeRepeated(t *testing.T) {
 		} {
 			requireRefused(t, fieldgate.CodeDeviceDecommissioned, transition())
 		}
-		_, err := w.sessions.Open(t.Context(), session.OpenRequest{Tenant: w.tenant, DeviceID: w.id, Lasts: time.Hour})
+		_, err := w.sessions.Open(t.Context(), session.OpenRequest{Tenant: w.tenant, DeviceID: w.id, Duration: time.Hour})
 		requireRefused(t, fieldgate.CodeDeviceNotActive, err)
 	})
 }

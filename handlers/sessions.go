@@ -17,7 +17,7 @@ func (s *Server) OpenSession(ctx context.Context, r generated.OpenSessionRequest
 	opened, err := s.sessions.Open(ctx, session.OpenRequest{
 		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
 		DeviceID: r.Body.DeviceID, Type: string(r.Body.Type), Description: r.Body.Description,
-		Lasts: seconds(r.Body.ExpiresInSeconds), IdempotencyKey: value(r.Params.IdempotencyKey),
+		Duration: seconds(r.Body.ExpiresInSeconds), IdempotencyKey: value(r.Params.IdempotencyKey),
 	})
 	if err != nil {
 		return nil, err

@@ -109,7 +109,7 @@ func (b *bench) newDevice(tenant string) store.Device {
 func (b *bench) open(d store.Device, lasts time.Duration) session.Session {
 	b.t.Helper()
 	s, err := b.sessions.Open(b.t.Context(), session.OpenRequest{
-		Tenant: d.Tenant, DeviceID: d.ID, UserID: proposer, Type: "diagnostic", Lasts: lasts, RequestID: "req-open",
+		Tenant: d.Tenant, DeviceID: d.ID, UserID: proposer, Type: "diagnostic", Duration: lasts, RequestID: "req-open",
 	})
 	require.NoError(b.t, err)
 	return s

@@ -65,7 +65,7 @@ func (w *twin) act(t testing.TB, e model.Event) model.Answer {
 	var err error
 	switch e.Kind {
 	case model.Open:
-		opened, err := w.sessions.Open(ctx, session.OpenRequest{Tenant: w.device.Tenant, DeviceID: w.device.ID, UserID: proposer, Type: "diagnostic", Lasts: span})
+		opened, err := w.sessions.Open(ctx, session.OpenRequest{Tenant: w.device.Tenant, DeviceID: w.device.ID, UserID: proposer, Type: "diagnostic", Duration: span})
 		return w.made(model.Answer{}, "s", opened.ID, err)
 	case model.Close:
 		closed, err := w.sessions.Close(ctx, session.CloseRequest{Tenant: w.device.Tenant, SessionID: w.ids[e.Session], UserID: proposer})

@@ -12,7 +12,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-func TestClosingEndsWhatWaitsAndLeavesTheDeviceWhatItHas(t *testing.T) {
+func TestClose_EndsWaitingCommandsAndKeepsClaimed(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		opened := b.open()
@@ -30,12 +30,12 @@ func TestClosingEndsWhatWaitsAndLeavesTheDeviceWhatItHas(t *testing.T) {
 		require.Equal(b.t, queue.Expired, b.command(pending.ID).Status)
 		require.Equal(b.t, queue.Claimed, b.command(claimed.ID).Status)
 
-		b.finish(lease)
+		b.submitResult(lease)
 		require.Equal(b.t, queue.Succeeded, b.command(claimed.ID).Status)
 	})
 }
 
-func TestNothingIsProposedOrDecidedInAClosedSession(t *testing.T) {
+func TestClose_RefusesLaterProposalsAndDecisions(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		opened := b.open()
@@ -52,7 +52,7 @@ func TestNothingIsProposedOrDecidedInAClosedSession(t *testing.T) {
 	})
 }
 
-func TestASessionEndsOnce(t *testing.T) {
+func TestClose_AgainChangesNothing(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		opened := b.open()
@@ -63,7 +63,7 @@ func TestASessionEndsOnce(t *testing.T) {
 		})
 		require.NoError(b.t, err)
 		require.Equal(b.t, closed, again)
-		require.Equal(b.t, session.Active, b.get(next.ID).Status, "the one that came after is another's")
+		require.Equal(b.t, session.Active, b.get(next.ID).Status, "closing the first session again closed the next one")
 		events := b.events(opened.ID)
 		require.Equal(b.t, []string{"session.opened", "session.closed"}, typesOf(events))
 		require.Equal(b.t, "user:u2", events[1].Actor)
@@ -72,7 +72,7 @@ func TestASessionEndsOnce(t *testing.T) {
 	})
 }
 
-func TestASessionWhoseTimeIsOverHasExpiredWhoeverClosesIt(t *testing.T) {
+func TestClose_ExpiredSessionStaysExpired(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		opened := b.open()
@@ -87,26 +87,27 @@ func TestASessionWhoseTimeIsOverHasExpiredWhoeverClosesIt(t *testing.T) {
 	})
 }
 
-// Another tenant's session is not told from one that does not exist.
-func TestAnotherTenantsSessionAnswersAsAMissingOne(t *testing.T) {
+// TestTenancy_OtherTenantsSessionIsNotFound also checks that the error equals that of
+// a session that does not exist.
+func TestTenancy_OtherTenantsSessionIsNotFound(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		other := newBench(b.t, b.store)
-		other.device = other.newDevice(neighbour(b.device.Tenant))
+		other.device = other.newDevice(tenantInSamePartition(b.device.Tenant))
 		foreign := other.open()
-		ids := b.strangers(store.KindSession)
+		ids := b.foreignIDs(store.KindSession)
 		ids["of another tenant"] = foreign.ID
-		answers := map[error]bool{}
+		errs := map[error]bool{}
 		for name, id := range ids {
 			_, err := b.sessions.Get(b.t.Context(), b.device.Tenant, id)
 			require.Equal(b.t, fieldgate.CodeSessionNotFound, fieldgate.CodeOf(err), name)
-			answers[err] = true
+			errs[err] = true
 			_, err = b.sessions.Close(b.t.Context(), session.CloseRequest{Tenant: b.device.Tenant, SessionID: id, UserID: "u1"})
-			answers[err] = true
+			errs[err] = true
 			_, _, err = b.sessions.Events(b.t.Context(), b.device.Tenant, id, time.Time{}, store.Page{Limit: 10})
-			answers[err] = true
+			errs[err] = true
 		}
-		require.Len(b.t, answers, 1)
+		require.Len(b.t, errs, 1)
 		require.Equal(b.t, session.Active, other.get(foreign.ID).Status)
 	})
 }

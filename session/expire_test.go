@@ -17,7 +17,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// dueAt tells when the sweeper has to look at a session again; zero: never.
+// dueAt returns the time at which a session is due for the sweeper, or the zero time
+// if it is not in the due index.
 func (b *bench) dueAt(id string) time.Time {
 	b.t.Helper()
 	member := "session " + id + " " + b.device.ID + " " + b.device.Tenant
@@ -33,20 +34,20 @@ func (b *bench) dueAt(id string) time.Time {
 	return at
 }
 
-func TestASessionIsOverWhenItsTimeIsWhetherOrNotASweeperLives(t *testing.T) {
+func TestSession_ExpiresWithoutSweeper(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
-		opened := b.open(func(o *session.OpenRequest) { o.Lasts = 100 * time.Millisecond })
+		opened := b.open(func(o *session.OpenRequest) { o.Duration = 100 * time.Millisecond })
 		require.Equal(b.t, opened.ExpiresAt, b.dueAt(opened.ID))
 		require.Eventually(b.t, func() bool { return b.get(opened.ID).Status == session.Expired }, 5*time.Second, 5*time.Millisecond)
 		unswept := b.get(opened.ID)
 		require.Equal(b.t, opened.ExpiresAt, unswept.ClosedAt)
 		b.settle(opened.ID)
-		require.Equal(b.t, unswept, b.get(opened.ID), "the sweeper changes nothing about it")
+		require.Equal(b.t, unswept, b.get(opened.ID), "settling changed the expired session")
 	})
 }
 
-func TestTheSweeperEndsWhatWaitsInASessionThatIsOver(t *testing.T) {
+func TestSettle_EndsWaitingCommandsOfExpiredSession(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		opened := b.open()
@@ -60,7 +61,7 @@ func TestTheSweeperEndsWhatWaitsInASessionThatIsOver(t *testing.T) {
 		require.Equal(b.t, queue.Expired, b.command(queued.ID).Status)
 		require.Equal(b.t, queue.Expired, b.command(pending.ID).Status)
 		require.Equal(b.t, queue.Claimed, b.command(claimed.ID).Status)
-		b.finish(lease)
+		b.submitResult(lease)
 		events := b.events(opened.ID)
 		require.Equal(b.t, []string{
 			"session.opened", "command.proposed", "command.claimed", "command.proposed", "command.proposed",
@@ -72,12 +73,12 @@ func TestTheSweeperEndsWhatWaitsInASessionThatIsOver(t *testing.T) {
 	})
 }
 
-func TestASessionThatIsNotOverIsLeftAlone(t *testing.T) {
+func TestSettle_KeepsActiveSession(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		opened := b.open()
 		due := b.dueAt(opened.ID)
-		b.do(func(ctx context.Context, c store.Client) error { // as an instance might that ran ahead
+		b.do(func(ctx context.Context, c store.Client) error { // as an instance might do whose clock is fast
 			return c.ZAdd(ctx, store.PartitionOf(b.device.Tenant).DueKey(), redis.Z{
 				Member: "session " + opened.ID + " " + b.device.ID + " " + b.device.Tenant, Score: 1,
 			}).Err()
@@ -88,7 +89,7 @@ func TestASessionThatIsNotOverIsLeftAlone(t *testing.T) {
 	})
 }
 
-func TestManySweepersEndASessionOnce(t *testing.T) {
+func TestSettle_ConcurrentSweepersEndSessionOnce(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		opened := b.open()
@@ -102,7 +103,7 @@ func TestManySweepersEndASessionOnce(t *testing.T) {
 	})
 }
 
-func TestAfterTheRetentionNothingOfASessionIsLeft(t *testing.T) {
+func TestSettle_DeletesSessionAfterRetention(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s, func(cfg *session.Config) { cfg.Retention = 200 * time.Millisecond })
@@ -133,14 +134,15 @@ func TestAfterTheRetentionNothingOfASessionIsLeft(t *testing.T) {
 	})
 }
 
-// One bad record does not stop the others.
-func TestASessionThatCannotBeSettledIsSetAside(t *testing.T) {
+// TestSettle_QuarantinesDamagedSession also checks that a damaged record does not
+// stop the others.
+func TestSettle_QuarantinesDamagedSession(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
-		bad := b.open()
+		damaged := b.open()
 		b.do(func(ctx context.Context, c store.Client) error {
-			return c.Set(ctx, store.SessionKey(bad.ID), "spoilt", 0).Err()
+			return c.Set(ctx, store.SessionKey(damaged.ID), "damaged", 0).Err()
 		})
 		b.do(func(ctx context.Context, c store.Client) error {
 			return c.HDel(ctx, b.device.RecordKey(), "session").Err()
@@ -149,20 +151,22 @@ func TestASessionThatCannotBeSettledIsSetAside(t *testing.T) {
 		b.expire(good.ID)
 
 		require.NoError(t, b.sessions.Settle(t.Context(), []store.Due{
-			{Kind: "session", ID: bad.ID, Device: b.device}, {Kind: "session", ID: good.ID, Device: b.device},
+			{Kind: "session", ID: damaged.ID, Device: b.device}, {Kind: "session", ID: good.ID, Device: b.device},
 		}))
 		require.Equal(t, []string{"session.opened", "session.expired"}, typesOf(b.events(good.ID)))
-		require.Zero(t, b.dueAt(bad.ID))
+		require.Zero(t, b.dueAt(damaged.ID))
 		b.do(func(ctx context.Context, c store.Client) error {
 			set, err := c.LRange(ctx, store.PartitionOf(b.device.Tenant).QuarantineKey(), 0, -1).Result()
-			require.Contains(t, set, "session "+bad.ID+" "+b.device.ID+" "+b.device.Tenant)
+			require.Contains(t, set, "session "+damaged.ID+" "+b.device.ID+" "+b.device.Tenant)
 			return err
 		})
 	})
 }
 
-// An outage that ends at once is still none of the session's doing.
-func TestAnOutageSetsNoSessionAside(t *testing.T) {
+// TestSettle_OutageQuarantinesNothing restarts Redis immediately after the first
+// error. The session must not be quarantined even though the store is available
+// again.
+func TestSettle_OutageQuarantinesNothing(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	var down atomic.Bool
@@ -186,8 +190,9 @@ func TestAnOutageSetsNoSessionAside(t *testing.T) {
 	require.Equal(t, []string{"session.opened", "session.expired"}, typesOf(b.events(opened.ID)))
 }
 
-// A session that its device has forgotten is not the one that the device has now.
-func TestTheEndOfOneSessionIsNotTheEndOfAnother(t *testing.T) {
+// TestClose_KeepsOtherSessionOfDevice closes a session that the device's record no
+// longer names. The device's current session must stay active.
+func TestClose_KeepsOtherSessionOfDevice(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		forgotten := b.open()
@@ -196,7 +201,7 @@ func TestTheEndOfOneSessionIsNotTheEndOfAnother(t *testing.T) {
 		})
 		current := b.open()
 		b.close(forgotten.ID)
-		_, err := b.sessions.Open(b.t.Context(), b.opening())
+		_, err := b.sessions.Open(b.t.Context(), b.openRequest())
 		var refusal *fieldgate.Error
 		require.ErrorAs(b.t, err, &refusal)
 		require.Equal(b.t, current.ID, refusal.SessionID)

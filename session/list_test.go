@@ -17,7 +17,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// list reads all pages and gives the ids, and how many pages there were.
+// list reads all pages and returns the ids and the number of pages.
 func (b *bench) list(f session.Filter, limit int) (ids []string, pages int) {
 	b.t.Helper()
 	page := store.Page{Limit: limit}
@@ -35,13 +35,14 @@ func (b *bench) list(f session.Filter, limit int) (ids []string, pages int) {
 	}
 }
 
-// fill writes records of sessions as they are kept, the oldest first.
-func (b *bench) fill(n int, status session.Status) (ids []string) {
+// writeSessions writes n session records directly into the store. It returns their
+// ids, newest first.
+func (b *bench) writeSessions(n int, status session.Status) (ids []string) {
 	b.t.Helper()
 	b.do(func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
 		for i := range n {
-			// NewID does not order ids of the same millisecond.
+			// NewID does not order ids that are created in the same millisecond.
 			id := fmt.Sprintf("ses_%s%026d", store.PartitionOf(b.device.Tenant), i)
 			pipe.HSet(ctx, store.SessionKey(id), "tenant", b.device.Tenant, "device", b.device.ID, "status", string(status),
 				"type", "diagnostic", "created", 1, "expires", strconv.FormatInt(time.Now().Add(time.Hour).UnixMilli(), 10))
@@ -55,10 +56,10 @@ func (b *bench) fill(n int, status session.Status) (ids []string) {
 	return ids
 }
 
-func TestSessionsAreListedNewestFirstInPages(t *testing.T) {
+func TestList_NewestFirstInPages(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
-		all := b.fill(23, session.Closed)
+		all := b.writeSessions(23, session.Closed)
 		for limit, wantPages := range map[int]int{1: 23, 5: 5, 22: 2, 23: 1, 24: 1, 100: 1} {
 			ids, pages := b.list(session.Filter{}, limit)
 			require.Equal(b.t, all, ids)
@@ -67,7 +68,7 @@ func TestSessionsAreListedNewestFirstInPages(t *testing.T) {
 	})
 }
 
-func TestSessionsAreChosenByDeviceAndStatus(t *testing.T) {
+func TestList_Filter(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		other := b.newDevice(b.device.Tenant)
@@ -76,34 +77,34 @@ func TestSessionsAreChosenByDeviceAndStatus(t *testing.T) {
 		expired := b.open()
 		b.expire(expired.ID)
 		active := b.open()
-		elsewhere := b.open(func(o *session.OpenRequest) { o.DeviceID = other.ID })
+		onOther := b.open(func(o *session.OpenRequest) { o.DeviceID = other.ID })
 
-		for name, one := range map[string]struct {
+		for name, c := range map[string]struct {
 			filter session.Filter
 			want   []string
 		}{
-			"all":                 {session.Filter{}, []string{elsewhere.ID, active.ID, expired.ID, closed.ID}},
-			"of a device":         {session.Filter{DeviceID: b.device.ID}, []string{active.ID, expired.ID, closed.ID}},
-			"active":              {session.Filter{Status: session.Active}, []string{elsewhere.ID, active.ID}},
-			"active of a device":  {session.Filter{DeviceID: other.ID, Status: session.Active}, []string{elsewhere.ID}},
-			"closed":              {session.Filter{Status: session.Closed}, []string{closed.ID}},
-			"expired":             {session.Filter{Status: session.Expired}, []string{expired.ID}},
-			"expired of a device": {session.Filter{DeviceID: other.ID, Status: session.Expired}, nil},
-			"of no such status":   {session.Filter{Status: "open"}, nil},
+			"all":                  {session.Filter{}, []string{onOther.ID, active.ID, expired.ID, closed.ID}},
+			"of a device":          {session.Filter{DeviceID: b.device.ID}, []string{active.ID, expired.ID, closed.ID}},
+			"active":               {session.Filter{Status: session.Active}, []string{onOther.ID, active.ID}},
+			"active of a device":   {session.Filter{DeviceID: other.ID, Status: session.Active}, []string{onOther.ID}},
+			"closed":               {session.Filter{Status: session.Closed}, []string{closed.ID}},
+			"expired":              {session.Filter{Status: session.Expired}, []string{expired.ID}},
+			"expired of a device":  {session.Filter{DeviceID: other.ID, Status: session.Expired}, nil},
+			"of an unknown status": {session.Filter{Status: "open"}, nil},
 		} {
 			for _, limit := range []int{1, 2, 100} {
-				ids, _ := b.list(one.filter, limit)
-				require.ElementsMatch(b.t, one.want, ids, name)
+				ids, _ := b.list(c.filter, limit)
+				require.ElementsMatch(b.t, c.want, ids, name)
 			}
 		}
 	})
 }
 
-func TestNobodySeesTheSessionsOfAnotherTenant(t *testing.T) {
+func TestTenancy_ListOmitsOtherTenantsSessions(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		other := newBench(b.t, b.store)
-		other.device = other.newDevice(neighbour(b.device.Tenant))
+		other.device = other.newDevice(tenantInSamePartition(b.device.Tenant))
 		other.open()
 		for _, id := range []string{"", other.device.ID, "dev_zz", store.NewID(store.KindDevice, store.PartitionOf(b.device.Tenant))} {
 			ids, pages := b.list(session.Filter{DeviceID: id}, 10)
@@ -113,11 +114,12 @@ func TestNobodySeesTheSessionsOfAnotherTenant(t *testing.T) {
 	})
 }
 
-// A page that has to look at very much ends early, and its cursor goes on.
-func TestARareStatusIsFoundInBoundedSteps(t *testing.T) {
+// TestList_ReadsAtMostThousandRecords lists a status that only the oldest session
+// has. The pages end early, and their cursors continue the list.
+func TestList_ReadsAtMostThousandRecords(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
-		b.fill(2500, session.Closed)
+		b.writeSessions(2500, session.Closed)
 		rare := fmt.Sprintf("ses_%s%026d", store.PartitionOf(b.device.Tenant), 0)
 		b.do(func(ctx context.Context, c store.Client) error {
 			return c.HSet(ctx, store.SessionKey(rare), "status", "active").Err()
@@ -132,7 +134,7 @@ func TestARareStatusIsFoundInBoundedSteps(t *testing.T) {
 	})
 }
 
-func TestAListCursorThatIsNotOursIsRefused(t *testing.T) {
+func TestList_InvalidCursorIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, storetest.Connect(t, store.Config{}))
 	for _, cursor := range []string{"!", "YQ==", "\x00"} {
@@ -141,10 +143,10 @@ func TestAListCursorThatIsNotOursIsRefused(t *testing.T) {
 	}
 }
 
-func TestASessionThatIsDamagedKeepsNobodyFromTheOthers(t *testing.T) {
+func TestList_DamagedRecordDoesNotHideOthers(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
-		all := b.fill(3, session.Active)
+		all := b.writeSessions(3, session.Active)
 		b.do(func(ctx context.Context, c store.Client) error {
 			return errors.Join(c.Del(ctx, store.SessionKey(all[1])).Err(), c.Set(ctx, store.SessionKey(all[1]), "nonsense", 0).Err())
 		})

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// bench is a tenant with one active device.
+// bench is a test fixture: a tenant with one active device.
 type bench struct {
 	t        *testing.T
 	store    *store.Store
@@ -41,7 +41,7 @@ func newBench(t *testing.T, s *store.Store, change ...func(*session.Config)) *be
 	return b
 }
 
-// each runs a test on a bench over each kind of store.
+// each runs a test with a bench on each kind of store.
 func each(t *testing.T, test func(b *bench)) {
 	t.Helper()
 	storetest.Each(t, func(t *testing.T, s *store.Store) { test(newBench(t, s)) })
@@ -67,16 +67,16 @@ func (b *bench) do(f func(ctx context.Context, c store.Client) error) {
 	require.NoError(b.t, b.store.Do(b.t.Context(), "test", f))
 }
 
-func (b *bench) opening() session.OpenRequest {
+func (b *bench) openRequest() session.OpenRequest {
 	return session.OpenRequest{
 		Tenant: b.device.Tenant, DeviceID: b.device.ID, UserID: "u1", RequestID: "r-open",
-		Type: "diagnostic", Description: "It is slow.", Lasts: time.Hour,
+		Type: "diagnostic", Description: "It is slow.", Duration: time.Hour,
 	}
 }
 
 func (b *bench) open(change ...func(*session.OpenRequest)) session.Session {
 	b.t.Helper()
-	o := b.opening()
+	o := b.openRequest()
 	for _, f := range change {
 		f(&o)
 	}
@@ -101,22 +101,21 @@ func (b *bench) get(id string) session.Session {
 	return s
 }
 
-// expire brings a session to where time would: it was over a second ago, and
-// nobody has noticed.
+// expire simulates that a session expired a second ago and has not been settled.
 func (b *bench) expire(id string) {
 	b.t.Helper()
-	over := time.Now().Add(-time.Second).UnixMilli()
+	expired := time.Now().Add(-time.Second).UnixMilli()
 	b.do(func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
-		pipe.HSet(ctx, store.SessionKey(id), "expires", over)
-		pipe.HSet(ctx, b.device.RecordKey(), "session_until", over)
+		pipe.HSet(ctx, store.SessionKey(id), "expires", expired)
+		pipe.HSet(ctx, b.device.RecordKey(), "session_until", expired)
 		_, err := pipe.Exec(ctx)
 		return err
 	})
 	require.Equal(b.t, session.Expired, b.get(id).Status)
 }
 
-// settle does what a sweeper does for one session.
+// settle settles one session, as the sweeper does.
 func (b *bench) settle(id string) {
 	b.t.Helper()
 	require.NoError(b.t, b.sessions.Settle(b.t.Context(), []store.Due{{Kind: "session", ID: id, Device: b.device}}))
@@ -140,10 +139,10 @@ func (b *bench) claim() queue.Lease {
 	return leases[0]
 }
 
-func (b *bench) finish(l queue.Lease) {
+func (b *bench) submitResult(l queue.Lease) {
 	b.t.Helper()
-	hold := queue.ClaimRef{Device: b.device, CommandID: l.ID, Token: l.Token, RequestID: "r-result"}
-	_, err := b.queue.SubmitResult(b.t.Context(), hold, queue.Succeeded, queue.Result{Output: "pong"})
+	claim := queue.ClaimRef{Device: b.device, CommandID: l.ID, Token: l.Token, RequestID: "r-result"}
+	_, err := b.queue.SubmitResult(b.t.Context(), claim, queue.Succeeded, queue.Result{Output: "pong"})
 	require.NoError(b.t, err)
 }
 
@@ -154,7 +153,7 @@ func (b *bench) command(id string) queue.Command {
 	return c
 }
 
-// events reads the whole timeline of a session.
+// events returns the whole timeline of a session.
 func (b *bench) events(id string) []session.Event {
 	b.t.Helper()
 	events, next, err := b.sessions.Events(b.t.Context(), b.device.Tenant, id, time.Time{}, store.Page{Limit: 1000})
@@ -177,9 +176,9 @@ func requireCode(t testing.TB, want fieldgate.Code, err error) {
 	require.Equal(t, want, fieldgate.CodeOf(err), "%v", err)
 }
 
-// strangers are ids that are not the tenant's: of nothing, of another tenant
-// (in its partition or not), and of no kind at all.
-func (b *bench) strangers(kind string) map[string]string {
+// foreignIDs returns ids that do not belong to the tenant: missing ones, ids of
+// another partition and malformed ones.
+func (b *bench) foreignIDs(kind string) map[string]string {
 	other := storetest.Tenant()
 	for store.PartitionOf(other) == store.PartitionOf(b.device.Tenant) {
 		other = storetest.Tenant()

@@ -16,7 +16,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func TestASessionIsOpenedAsItWasAskedFor(t *testing.T) {
+func TestOpen_ReturnsSession(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		opened := b.open()
@@ -31,7 +31,7 @@ func TestASessionIsOpenedAsItWasAskedFor(t *testing.T) {
 	})
 }
 
-func TestWhatPeopleWriteIsKeptAsItIs(t *testing.T) {
+func TestOpen_KeepsDescriptionUnchanged(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		const text = "a \"quoted\" ': {{}} \\ \n\t\x00 line, ünïcode 🔧"
@@ -43,11 +43,11 @@ func TestWhatPeopleWriteIsKeptAsItIs(t *testing.T) {
 	})
 }
 
-func TestADeviceHasOneActiveSession(t *testing.T) {
+func TestOpen_OneActiveSessionPerDevice(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		first := b.open()
-		_, err := b.sessions.Open(b.t.Context(), b.opening())
+		_, err := b.sessions.Open(b.t.Context(), b.openRequest())
 		requireCode(b.t, fieldgate.CodeSessionActive, err)
 		var refusal *fieldgate.Error
 		require.ErrorAs(b.t, err, &refusal)
@@ -60,31 +60,31 @@ func TestADeviceHasOneActiveSession(t *testing.T) {
 	})
 }
 
-func TestOneOfFiftyOpeningsAtOnceWins(t *testing.T) {
+func TestOpen_OneOfFiftyConcurrentSucceeds(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
-		ids, standing := make([]string, 50), make([]string, 50)
-		var people sync.WaitGroup
-		for i := range ids {
-			people.Go(func() {
-				s, err := b.sessions.Open(b.t.Context(), b.opening())
-				ids[i] = s.ID
+		opened, active := make([]string, 50), make([]string, 50)
+		var callers sync.WaitGroup
+		for i := range opened {
+			callers.Go(func() {
+				s, err := b.sessions.Open(b.t.Context(), b.openRequest())
+				opened[i] = s.ID
 				var refusal *fieldgate.Error
 				if errors.As(err, &refusal) && refusal.Code == fieldgate.CodeSessionActive {
-					standing[i] = refusal.SessionID
+					active[i] = refusal.SessionID
 				}
 			})
 		}
-		people.Wait()
-		won := ""
-		for i := range ids {
-			if ids[i] != "" {
-				require.Empty(b.t, won, "two have won")
-				won = ids[i]
+		callers.Wait()
+		winner := ""
+		for _, id := range opened {
+			if id != "" {
+				require.Empty(b.t, winner, "two sessions were opened")
+				winner = id
 			}
 		}
-		for i := range ids {
-			require.Contains(b.t, []string{ids[i], standing[i]}, won)
+		for i := range opened {
+			require.Contains(b.t, []string{opened[i], active[i]}, winner)
 		}
 		list, _, err := b.sessions.List(b.t.Context(), b.device.Tenant, session.Filter{}, store.Page{Limit: 50})
 		require.NoError(b.t, err)
@@ -92,12 +92,12 @@ func TestOneOfFiftyOpeningsAtOnceWins(t *testing.T) {
 	})
 }
 
-func TestOnlyAnActiveDeviceGetsASession(t *testing.T) {
+func TestOpen_RequiresActiveDevice(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		for _, status := range []string{"provisioned", "suspended", "decommissioned", ""} {
 			b.setStatus(b.device, status)
-			_, err := b.sessions.Open(b.t.Context(), b.opening())
+			_, err := b.sessions.Open(b.t.Context(), b.openRequest())
 			requireCode(b.t, fieldgate.CodeDeviceNotActive, err)
 		}
 		b.setStatus(b.device, "active")
@@ -105,27 +105,28 @@ func TestOnlyAnActiveDeviceGetsASession(t *testing.T) {
 	})
 }
 
-// Another tenant's device is not told from one that does not exist.
-func TestAnotherTenantsDeviceAnswersAsAMissingOne(t *testing.T) {
+// TestTenancy_OtherTenantsDeviceIsNotFound also checks that the error equals that of
+// a device that does not exist.
+func TestTenancy_OtherTenantsDeviceIsNotFound(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
-		answers := map[error]bool{}
-		ids := b.strangers(store.KindDevice)
+		errs := map[error]bool{}
+		ids := b.foreignIDs(store.KindDevice)
 		ids["of another tenant"] = b.newDevice(storetest.Tenant()).ID
-		ids["of another tenant in the same partition"] = b.newDevice(neighbour(b.device.Tenant)).ID
+		ids["of another tenant in the same partition"] = b.newDevice(tenantInSamePartition(b.device.Tenant)).ID
 		for name, id := range ids {
-			o := b.opening()
+			o := b.openRequest()
 			o.DeviceID = id
 			_, err := b.sessions.Open(b.t.Context(), o)
 			require.Equal(b.t, fieldgate.CodeDeviceNotFound, fieldgate.CodeOf(err), name)
-			answers[err] = true
+			errs[err] = true
 		}
-		require.Len(b.t, answers, 1)
+		require.Len(b.t, errs, 1)
 	})
 }
 
-// neighbour is another tenant in the same partition.
-func neighbour(tenant string) string {
+// tenantInSamePartition returns another tenant in the same partition.
+func tenantInSamePartition(tenant string) string {
 	for {
 		if other := storetest.Tenant(); store.PartitionOf(other) == store.PartitionOf(tenant) {
 			return other
@@ -133,7 +134,7 @@ func neighbour(tenant string) string {
 	}
 }
 
-func TestAnOpeningMayBeSentAgain(t *testing.T) {
+func TestOpen_RetryReturnsSameSession(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		withKey := func(o *session.OpenRequest) { o.IdempotencyKey = "key-1" }
@@ -142,12 +143,12 @@ func TestAnOpeningMayBeSentAgain(t *testing.T) {
 		require.Equal(b.t, []string{"session.opened"}, typesOf(b.events(first.ID)))
 
 		b.close(first.ID)
-		require.Equal(b.t, first, b.open(withKey), "the first answer, whatever became of it")
+		require.Equal(b.t, first, b.open(withKey), "a retry must get the first reply even after the session has ended")
 		require.NotEqual(b.t, first.ID, b.open().ID)
 	})
 }
 
-func TestAKeyBelongsToOneRequestOfOneTenant(t *testing.T) {
+func TestOpen_IdempotencyKeyReused(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		withKey := func(o *session.OpenRequest) { o.IdempotencyKey = "key-1" }
@@ -156,9 +157,9 @@ func TestAKeyBelongsToOneRequestOfOneTenant(t *testing.T) {
 			"device":      func(o *session.OpenRequest) { o.DeviceID = b.newDevice(b.device.Tenant).ID },
 			"type":        func(o *session.OpenRequest) { o.Type = "remediation" },
 			"description": func(o *session.OpenRequest) { o.Description += "!" },
-			"length":      func(o *session.OpenRequest) { o.Lasts++ },
+			"duration":    func(o *session.OpenRequest) { o.Duration++ },
 		} {
-			o := b.opening()
+			o := b.openRequest()
 			withKey(&o)
 			change(&o)
 			_, err := b.sessions.Open(b.t.Context(), o)
@@ -169,19 +170,19 @@ func TestAKeyBelongsToOneRequestOfOneTenant(t *testing.T) {
 	})
 }
 
-func TestTheSameOpeningTwentyTimesAtOnceIsOneSession(t *testing.T) {
+func TestOpen_ConcurrentRetriesReturnSameSession(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		sessions := make([]session.Session, 20)
-		var people sync.WaitGroup
+		var callers sync.WaitGroup
 		for i := range sessions {
-			people.Go(func() {
-				o := b.opening()
+			callers.Go(func() {
+				o := b.openRequest()
 				o.IdempotencyKey = "key-1"
 				sessions[i], _ = b.sessions.Open(b.t.Context(), o)
 			})
 		}
-		people.Wait()
+		callers.Wait()
 		for _, s := range sessions {
 			require.NotEmpty(b.t, s.ID)
 			require.Equal(b.t, sessions[0], s)
@@ -189,8 +190,8 @@ func TestTheSameOpeningTwentyTimesAtOnceIsOneSession(t *testing.T) {
 	})
 }
 
-// Nobody has to wait for a sweeper.
-func TestASessionInTheWayThatIsOverIsEndedByTheNextOpening(t *testing.T) {
+// TestOpen_EndsExpiredSession opens a session after an expired one without a sweeper.
+func TestOpen_EndsExpiredSession(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		old := b.open()
@@ -206,8 +207,8 @@ func TestASessionInTheWayThatIsOverIsEndedByTheNextOpening(t *testing.T) {
 	})
 }
 
-// Whatever happened to the record of a session, its device is not blocked for good.
-func TestASessionWhoseRecordIsLostDoesNotBlockItsDevice(t *testing.T) {
+// TestOpen_LostSessionDoesNotBlockDevice deletes the record of an expired session.
+func TestOpen_LostSessionDoesNotBlockDevice(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		old := b.open()

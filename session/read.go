@@ -8,15 +8,14 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Bounds of the records that one call looks at: how many at a time where only
-// some of them are wanted, and how many in all. A page may end early because of
-// the latter, and its cursor goes on.
+// The limits of one call of List or Events. A page that reaches maxExamined may be
+// short; its cursor continues the list.
 const (
-	minChunk    = 100
-	maxExamined = 1000
+	minBatch    = 100  // minimum number of records read at a time with a filter
+	maxExamined = 1000 // maximum number of records read
 )
 
-// Get reads a session. Refusal: session_not_found.
+// Get returns a session. Error: session_not_found.
 func (s *Service) Get(ctx context.Context, tenant, id string) (Session, error) {
 	if !store.OwnsID(tenant, store.KindSession, id) {
 		return Session{}, errSessionNotFound
@@ -31,16 +30,19 @@ func (s *Service) Get(ctx context.Context, tenant, id string) (Session, error) {
 	return found[0], nil
 }
 
-// Filter chooses sessions. Empty fields choose all.
+// Filter selects sessions that match all of its fields. An empty field matches every
+// session.
 type Filter struct {
 	DeviceID string
 	Status   Status
 }
 
+// matches reports whether a session has the status of the filter.
 func (f Filter) matches(s Session) bool { return f.Status == "" || f.Status == s.Status }
 
-// List reads sessions, the newest first, and the cursor of the next page.
-// Refusal: validation_failed for a cursor that is not ours.
+// List returns the tenant's sessions, newest first, and the cursor of the next page.
+// The cursor is empty after the last page. Error: validation_failed for an invalid
+// cursor.
 func (s *Service) List(ctx context.Context, tenant string, f Filter, page store.Page) (list []Session, next string, err error) {
 	listing := store.Listing{Key: store.Tenant(tenant).SessionsKey(), Newest: true}
 	if f.DeviceID != "" {
@@ -49,19 +51,19 @@ func (s *Service) List(ctx context.Context, tenant string, f Filter, page store.
 		}
 		listing.Key = store.Device{Tenant: tenant, ID: f.DeviceID}.SessionsKey()
 	}
-	chunk := page.Limit + 1
+	size := page.Limit + 1
 	if f.Status != "" {
-		chunk = max(chunk, minChunk)
+		size = max(size, minBatch)
 	}
 	next = page.Cursor
-	for examined := 0; examined < maxExamined; examined += chunk {
-		some, after, err := s.some(ctx, tenant, listing, store.Page{Cursor: next, Limit: chunk})
+	for examined := 0; examined < maxExamined; examined += size {
+		sessions, after, err := s.batch(ctx, tenant, listing, store.Page{Cursor: next, Limit: size})
 		if err != nil {
 			return nil, "", fmt.Errorf("listing sessions: %w", err)
 		}
-		for _, one := range some {
-			if f.matches(one) {
-				list = append(list, one)
+		for _, session := range sessions {
+			if f.matches(session) {
+				list = append(list, session)
 			}
 		}
 		if len(list) > page.Limit {
@@ -74,8 +76,9 @@ func (s *Service) List(ctx context.Context, tenant string, f Filter, page store.
 	return list, next, nil
 }
 
-// some reads a part of an index, and the cursor of what follows.
-func (s *Service) some(ctx context.Context, tenant string, l store.Listing, page store.Page) (found []Session, next string, err error) {
+// batch reads one batch of an index. It returns the sessions and the cursor of the
+// next batch, which is empty at the end of the index.
+func (s *Service) batch(ctx context.Context, tenant string, l store.Listing, page store.Page) (found []Session, next string, err error) {
 	ids, err := s.store.Members(ctx, l, page)
 	if err != nil {
 		return nil, "", err
@@ -88,8 +91,8 @@ func (s *Service) some(ctx context.Context, tenant string, l store.Listing, page
 	return found, next, err
 }
 
-// read gets the tenant's sessions by id; what is missing, or another's, or cannot be
-// read, is left out.
+// read returns the tenant's sessions by their ids. It omits sessions that are
+// missing, belong to another tenant, or cannot be read.
 func (s *Service) read(ctx context.Context, tenant string, ids []string) ([]Session, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -106,7 +109,7 @@ func (s *Service) read(ctx context.Context, tenant string, ids []string) ([]Sess
 	found := make([]Session, 0, len(ids))
 	for i, id := range ids {
 		if reply.List(i+2).String(0) == "unreadable" {
-			s.log.ErrorContext(ctx, "a session cannot be read", "session", id)
+			s.log.ErrorContext(ctx, "reading a session failed", "tenant", tenant, "session", id)
 		}
 		if fields := reply.Map(i + 2); fields["tenant"] == tenant {
 			found = append(found, decode(id, fields, now))

@@ -9,15 +9,15 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// reconcileNewest is how many sessions of a device are looked at: its active one is
-// the newest but for damage.
+// reconcileNewest is the number of sessions that Reconcile checks for each device.
+// The active session is the newest one, unless data is damaged.
 const reconcileNewest = 50
 
-// Reconcile compares the newest sessions of a device with their device and their
-// indexes and mends what is not so, as the queue's Reconcile does for commands. It
-// costs two readings and a script for each session.
+// Reconcile compares the newest sessions of a device with the device's record and the
+// indexes, and repairs differences. The queue's Reconcile does the same for commands.
+// It costs two reads, and one script for each session.
 func (s *Service) Reconcile(ctx context.Context, d store.Device) error {
-	ids, err := s.seen(ctx, d)
+	ids, err := s.candidates(ctx, d)
 	if err != nil {
 		return fmt.Errorf("reading the sessions of a device: %w", err)
 	}
@@ -29,13 +29,14 @@ func (s *Service) Reconcile(ctx context.Context, d store.Device) error {
 	return nil
 }
 
-// seen gives the session that the device names, if any, and the newest of its index.
-func (s *Service) seen(ctx context.Context, d store.Device) ([]string, error) {
-	var named string
+// candidates returns the ids of the device's newest sessions, and of the session in
+// the device's record if it is not one of them.
+func (s *Service) candidates(ctx context.Context, d store.Device) ([]string, error) {
+	var active string
 	err := s.store.Do(ctx, "reconcile_device", func(ctx context.Context, c store.Client) error {
 		found, err := c.HMGet(ctx, d.RecordKey(), "session").Result()
 		if err == nil {
-			named, _ = found[0].(string)
+			active, _ = found[0].(string)
 		}
 		return err
 	})
@@ -43,12 +44,13 @@ func (s *Service) seen(ctx context.Context, d store.Device) ([]string, error) {
 		return nil, err
 	}
 	ids, err := s.store.Members(ctx, store.Listing{Key: d.SessionsKey(), Newest: true}, store.Page{Limit: reconcileNewest})
-	if named != "" && !slices.Contains(ids, named) {
-		ids = append([]string{named}, ids...)
+	if active != "" && !slices.Contains(ids, active) {
+		ids = append([]string{active}, ids...)
 	}
 	return ids, err
 }
 
+// reconcile compares and repairs one session, and reports each violation.
 func (s *Service) reconcile(ctx context.Context, d store.Device, id string) error {
 	reply, err := s.store.Run(ctx, reconcileScript, recordKeys(d, id), s.scope(d, store.ActorSystem, "").Args(id)...)
 	if err != nil {
@@ -61,10 +63,11 @@ func (s *Service) reconcile(ctx context.Context, d store.Device, id string) erro
 	return nil
 }
 
-// oneSession is the promise that a device and its active session name each other,
-// and that it has no other.
+// oneSession is the invariant that a device has at most one active session, and that
+// the record of the device names it.
 const oneSession = "oneSession"
 
+// violation returns the violation for a kind of damage that the script has found.
 func violation(device, id, damage string) store.Violation {
 	v := store.Violation{Invariant: string(model.NothingLost), Damage: damage + " of a session", ID: id, Device: device}
 	switch damage {

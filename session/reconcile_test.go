@@ -16,34 +16,34 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// watched is a bench whose store counts what was found broken.
-type watched struct {
+// reconcileBench is a bench that collects the violated invariants.
+type reconcileBench struct {
 	*bench
 	mu    sync.Mutex
 	found []string
 }
 
-// eachWatched runs a test on every kind of store.
-func eachWatched(t *testing.T, test func(w *watched)) {
+// eachReconcileBench runs a test on each kind of store.
+func eachReconcileBench(t *testing.T, test func(w *reconcileBench)) {
 	t.Helper()
 	for name, url := range map[string]string{"embedded": "", "redis": storetest.SharedURL(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := new(watched)
+			w := new(reconcileBench)
 			w.bench = newBench(t, storetest.Connect(t, store.Config{URL: url, Violated: w.add, Logger: slog.New(slog.DiscardHandler)}))
 			test(w)
 		})
 	}
 }
 
-func (w *watched) add(invariant string) {
+func (w *reconcileBench) add(invariant string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.found = append(w.found, invariant)
 }
 
-// reconcile gives what was found.
-func (w *watched) reconcile() []string {
+// reconcile returns the violated invariants that Reconcile reports.
+func (w *reconcileBench) reconcile() []string {
 	w.t.Helper()
 	w.mu.Lock()
 	w.found = nil
@@ -54,7 +54,7 @@ func (w *watched) reconcile() []string {
 	return w.found
 }
 
-func (w *watched) alter(change func(ctx context.Context, c redis.Pipeliner)) {
+func (w *reconcileBench) alter(change func(ctx context.Context, c redis.Pipeliner)) {
 	w.t.Helper()
 	w.do(func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
@@ -64,36 +64,36 @@ func (w *watched) alter(change func(ctx context.Context, c redis.Pipeliner)) {
 	})
 }
 
-// form is what the store holds of a session.
-func (w *watched) form(id string) (form []any) {
+// snapshot returns everything that the store contains about a session.
+func (w *reconcileBench) snapshot(id string) (stored []any) {
 	w.t.Helper()
 	w.do(func(ctx context.Context, c store.Client) error {
-		form = append(form, c.HGetAll(ctx, store.SessionKey(id)).Val(), c.HGetAll(ctx, w.device.RecordKey()).Val())
+		stored = append(stored, c.HGetAll(ctx, store.SessionKey(id)).Val(), c.HGetAll(ctx, w.device.RecordKey()).Val())
 		for _, key := range []string{store.Tenant(w.device.Tenant).SessionsKey(), w.device.SessionsKey()} {
-			form = append(form, c.ZRange(ctx, key, 0, -1).Val())
+			stored = append(stored, c.ZRange(ctx, key, 0, -1).Val())
 		}
-		form = append(form, c.ZScore(ctx, w.dueKey(), w.member(id)).Val())
+		stored = append(stored, c.ZScore(ctx, w.dueKey(), w.member(id)).Val())
 		return nil
 	})
-	return form
+	return stored
 }
 
-func (w *watched) dueKey() string { return store.PartitionOf(w.device.Tenant).DueKey() }
+func (w *reconcileBench) dueKey() string { return store.PartitionOf(w.device.Tenant).DueKey() }
 
-func (w *watched) member(id string) string {
+func (w *reconcileBench) member(id string) string {
 	return "session " + id + " " + w.device.ID + " " + w.device.Tenant
 }
 
-func TestEveryDamageOfASessionIsFoundAndMended(t *testing.T) {
+func TestReconcile_RepairsEveryDamage(t *testing.T) {
 	t.Parallel()
-	type damage = func(w *watched, id string, ctx context.Context, c redis.Pipeliner)
-	neverDue := func(w *watched, id string, ctx context.Context, c redis.Pipeliner) {
+	type damage = func(w *reconcileBench, id string, ctx context.Context, c redis.Pipeliner)
+	neverDue := func(w *reconcileBench, id string, ctx context.Context, c redis.Pipeliner) {
 		c.ZRem(ctx, w.dueKey(), w.member(id))
 	}
-	tooLate := func(w *watched, id string, ctx context.Context, c redis.Pipeliner) {
+	tooLate := func(w *reconcileBench, id string, ctx context.Context, c redis.Pipeliner) {
 		c.ZAdd(ctx, w.dueKey(), redis.Z{Score: 9_999_999_999_999, Member: w.member(id)})
 	}
-	unlisted := func(w *watched, id string, ctx context.Context, c redis.Pipeliner) {
+	unlisted := func(w *reconcileBench, id string, ctx context.Context, c redis.Pipeliner) {
 		c.ZRem(ctx, store.Tenant(w.device.Tenant).SessionsKey(), id)
 	}
 	for name, tt := range map[string]struct {
@@ -101,46 +101,46 @@ func TestEveryDamageOfASessionIsFoundAndMended(t *testing.T) {
 		damage damage
 		found  string
 	}{
-		"open, never due":         {false, neverDue, string(model.NothingForgotten)},
-		"open, due too late":      {false, tooLate, string(model.NothingForgotten)},
-		"open, not listed":        {false, unlisted, string(model.NothingLost)},
-		"closed, never forgotten": {true, neverDue, string(model.NothingForgotten)},
-		"closed, not listed":      {true, unlisted, string(model.NothingLost)},
-		"open, not of its device": {false, func(w *watched, _ string, ctx context.Context, c redis.Pipeliner) {
+		"open, never due":                   {false, neverDue, string(model.NothingForgotten)},
+		"open, due too late":                {false, tooLate, string(model.NothingForgotten)},
+		"open, not in the tenant's index":   {false, unlisted, string(model.NothingLost)},
+		"closed, never due":                 {true, neverDue, string(model.NothingForgotten)},
+		"closed, not in the tenant's index": {true, unlisted, string(model.NothingLost)},
+		"open, not named by its device": {false, func(w *reconcileBench, _ string, ctx context.Context, c redis.Pipeliner) {
 			c.HDel(ctx, w.device.RecordKey(), "session", "session_until")
 		}, "oneSession"},
-		"open, not listed of its device": {false, func(w *watched, id string, ctx context.Context, c redis.Pipeliner) {
+		"open, not in its device's index": {false, func(w *reconcileBench, id string, ctx context.Context, c redis.Pipeliner) {
 			c.ZRem(ctx, w.device.SessionsKey(), id)
 		}, string(model.NothingLost)},
-		"open, until another time": {false, func(w *watched, _ string, ctx context.Context, c redis.Pipeliner) {
+		"open, with another expiry in its device": {false, func(w *reconcileBench, _ string, ctx context.Context, c redis.Pipeliner) {
 			c.HSet(ctx, w.device.RecordKey(), "session_until", 1)
 		}, "oneSession"},
-		"closed, and in its device's way": {true, func(w *watched, id string, ctx context.Context, c redis.Pipeliner) {
+		"closed, but named by its device": {true, func(w *reconcileBench, id string, ctx context.Context, c redis.Pipeliner) {
 			c.HSet(ctx, w.device.RecordKey(), "session", id, "session_until", 1)
 		}, "oneSession"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachWatched(t, func(w *watched) {
+			eachReconcileBench(t, func(w *reconcileBench) {
 				id := w.open().ID
 				if tt.ended {
 					w.close(id)
 				}
-				require.Empty(w.t, w.reconcile(), "something is found where nothing is wrong")
-				whole := w.form(id)
+				require.Empty(w.t, w.reconcile(), "a violation was reported for an undamaged session")
+				undamaged := w.snapshot(id)
 				w.alter(func(ctx context.Context, c redis.Pipeliner) { tt.damage(w, id, ctx, c) })
-				require.NotEqual(w.t, whole, w.form(id))
+				require.NotEqual(w.t, undamaged, w.snapshot(id))
 				require.Equal(w.t, []string{tt.found}, w.reconcile())
-				require.Equal(w.t, whole, w.form(id))
-				require.Empty(w.t, w.reconcile(), "it is found once")
+				require.Equal(w.t, undamaged, w.snapshot(id))
+				require.Empty(w.t, w.reconcile(), "the repaired damage was reported again")
 			})
 		})
 	}
 }
 
-func TestADeviceIsFreedOfASessionThatIsNoMore(t *testing.T) {
+func TestReconcile_LostSessionIsRemovedFromDevice(t *testing.T) {
 	t.Parallel()
-	eachWatched(t, func(w *watched) {
+	eachReconcileBench(t, func(w *reconcileBench) {
 		lost := w.open().ID
 		w.alter(func(ctx context.Context, c redis.Pipeliner) { c.Del(ctx, store.SessionKey(lost)) })
 		require.ElementsMatch(w.t, []string{"oneSession", string(model.NothingLost), string(model.NothingLost)}, w.reconcile())
@@ -149,11 +149,12 @@ func TestADeviceIsFreedOfASessionThatIsNoMore(t *testing.T) {
 	})
 }
 
-// A device names one session: another that is still open ends, and the commands of
-// the first are left alone.
-func TestOfTwoOpenSessionsTheDevicesOwnStays(t *testing.T) {
+// TestReconcile_SecondActiveSessionExpires covers a device with two active sessions.
+// The one that its record names stays active and keeps its commands; the other one
+// expires.
+func TestReconcile_SecondActiveSessionExpires(t *testing.T) {
 	t.Parallel()
-	eachWatched(t, func(w *watched) {
+	eachReconcileBench(t, func(w *reconcileBench) {
 		older := w.open().ID
 		w.alter(func(ctx context.Context, c redis.Pipeliner) { c.HDel(ctx, w.device.RecordKey(), "session") })
 		newer := w.open().ID
@@ -166,9 +167,9 @@ func TestOfTwoOpenSessionsTheDevicesOwnStays(t *testing.T) {
 	})
 }
 
-func TestAnotherDevicesSessionIsNotTouched(t *testing.T) {
+func TestReconcile_KeepsSessionOfOtherDevice(t *testing.T) {
 	t.Parallel()
-	eachWatched(t, func(w *watched) {
+	eachReconcileBench(t, func(w *reconcileBench) {
 		other := w.newDevice(w.device.Tenant)
 		theirs := w.open(func(o *session.OpenRequest) { o.DeviceID = other.ID }).ID
 		w.alter(func(ctx context.Context, c redis.Pipeliner) {
@@ -180,9 +181,9 @@ func TestAnotherDevicesSessionIsNotTouched(t *testing.T) {
 	})
 }
 
-func TestNothingIsFoundOfSessionsUnderLoad(t *testing.T) {
+func TestReconcile_FindsNothingUnderLoad(t *testing.T) {
 	t.Parallel()
-	eachWatched(t, func(w *watched) {
+	eachReconcileBench(t, func(w *reconcileBench) {
 		ctx, stop := context.WithTimeout(w.t.Context(), time.Second)
 		defer stop()
 		var load sync.WaitGroup
@@ -194,7 +195,7 @@ func TestNothingIsFoundOfSessionsUnderLoad(t *testing.T) {
 			})
 			load.Go(func() {
 				for ctx.Err() == nil {
-					if s, err := w.sessions.Open(ctx, w.opening()); err == nil {
+					if s, err := w.sessions.Open(ctx, w.openRequest()); err == nil {
 						_, _ = w.sessions.Close(ctx, session.CloseRequest{Tenant: w.device.Tenant, SessionID: s.ID, UserID: "u2"})
 					}
 				}

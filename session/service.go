@@ -11,40 +11,44 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
+// scripts contains the Lua scripts.
+//
 //go:embed lua/*.lua
-var files embed.FS
+var scripts embed.FS
 
 var (
-	openScript   = store.NewScript(files, "lua/open_session.lua")
-	closeScript  = store.NewScript(files, "lua/close_session.lua")
-	readScript   = store.NewScript(files, "lua/read_sessions.lua")
-	settleScript = store.NewScript(files, "lua/settle_session.lua")
+	openScript   = store.NewScript(scripts, "lua/open_session.lua")
+	closeScript  = store.NewScript(scripts, "lua/close_session.lua")
+	readScript   = store.NewScript(scripts, "lua/read_sessions.lua")
+	settleScript = store.NewScript(scripts, "lua/settle_session.lua")
 
-	reconcileScript = store.NewScript(files, "lua/reconcile_session.lua")
+	reconcileScript = store.NewScript(scripts, "lua/reconcile_session.lua")
 )
 
-// memory is how long the answer to an opening is remembered.
-const memory = 24 * time.Hour
+// idempotencyTTL is the time for which the reply to Open is stored for requests with
+// an Idempotency-Key.
+const idempotencyTTL = 24 * time.Hour
 
-// Config says how sessions live.
+// Config configures a Service. Store is required.
 type Config struct {
 	Store *store.Store
 
-	// Retention is how long ended sessions are kept. Default: 30 days.
+	// Retention is the time for which ended sessions are stored. Default: 30 days.
 	Retention time.Duration
 
-	// Logger is told of sessions that were set aside. Default: slog.Default().
+	// Logger receives errors about single sessions, such as those moved to the
+	// quarantine. Default: slog.Default().
 	Logger *slog.Logger
 }
 
-// Service holds the sessions of all tenants. It is safe for concurrent use.
+// Service manages the sessions of all tenants. It is safe for concurrent use.
 type Service struct {
 	store     *store.Store
 	retention time.Duration
 	log       *slog.Logger
 }
 
-// New makes the service over a store.
+// New returns a Service with the given configuration.
 func New(cfg Config) *Service {
 	if cfg.Retention == 0 {
 		cfg.Retention = 30 * 24 * time.Hour
@@ -55,7 +59,7 @@ func New(cfg Config) *Service {
 	return &Service{store: cfg.Store, retention: cfg.Retention, log: cfg.Logger}
 }
 
-// OpenRequest asks for a session.
+// OpenRequest is a request to open a session.
 type OpenRequest struct {
 	Tenant         string
 	DeviceID       string
@@ -63,12 +67,12 @@ type OpenRequest struct {
 	RequestID      string
 	Type           string
 	Description    string
-	Lasts          time.Duration
-	IdempotencyKey string // repeats the first answer for 24 h; empty: no memory
+	Duration       time.Duration
+	IdempotencyKey string // a retry with the same key within 24 h gets the same reply; may be empty
 }
 
-// Open opens a session. Refusals: device_not_found, device_not_active,
-// session_active (with its id), idempotency_key_reused.
+// Open opens a session. Errors: device_not_found, device_not_active, session_active
+// with the id of the active session, idempotency_key_reused.
 func (s *Service) Open(ctx context.Context, o OpenRequest) (Session, error) {
 	if !store.OwnsID(o.Tenant, store.KindDevice, o.DeviceID) {
 		return Session{}, errDeviceNotFound
@@ -90,16 +94,18 @@ func (s *Service) Open(ctx context.Context, o OpenRequest) (Session, error) {
 	return decode(reply.String(2), reply.Map(3), time.Time{}), nil
 }
 
+// open runs the script once. The code of its reply is "stale" if an expired session
+// of the device has not been ended yet.
 func (s *Service) open(ctx context.Context, o OpenRequest, scope store.Scope) (store.Reply, error) {
 	id := store.NewID(store.KindSession, store.PartitionOf(o.Tenant))
 	keys := append(recordKeys(scope.Device, id), store.PartitionOf(o.Tenant).TenantsKey())
 	keys = append(keys, store.IdempotencyKeys(o.Tenant, o.IdempotencyKey)...)
-	mark := store.DigestOf(fmt.Sprintf("open %s %s %q %d", o.DeviceID, o.Type, o.Description, o.Lasts))
+	digest := store.DigestOf(fmt.Sprintf("open %s %s %q %d", o.DeviceID, o.Type, o.Description, o.Duration))
 	return s.store.Run(ctx, openScript, keys,
-		scope.Args(id, o.Type, o.Description, o.Lasts.Milliseconds(), mark, memory.Milliseconds())...)
+		scope.Args(id, o.Type, o.Description, o.Duration.Milliseconds(), digest, idempotencyTTL.Milliseconds())...)
 }
 
-// CloseRequest asks for the end of a session.
+// CloseRequest is a request to close a session.
 type CloseRequest struct {
 	Tenant    string
 	SessionID string
@@ -108,8 +114,8 @@ type CloseRequest struct {
 	Reason    string
 }
 
-// Close ends a session with all that waits in it. Closing one that has ended
-// answers how it ended. Refusal: session_not_found.
+// Close closes a session and ends its waiting commands. If the session has already
+// ended, Close changes nothing and returns it as it is. Error: session_not_found.
 func (s *Service) Close(ctx context.Context, c CloseRequest) (Session, error) {
 	found, err := s.Get(ctx, c.Tenant, c.SessionID)
 	if err != nil {
@@ -127,42 +133,46 @@ func (s *Service) Close(ctx context.Context, c CloseRequest) (Session, error) {
 	return decode(c.SessionID, reply.Map(2), time.Time{}), nil
 }
 
-// Settle ends the sessions whose time is over and forgets those whose retention
-// is: it is the sweeper's part of the package. One that cannot be settled is set
-// aside, so that it never stops the others.
+// Settle ends sessions that have expired, and deletes sessions whose retention has
+// passed. The sweeper calls it. A session that cannot be settled is moved to the
+// quarantine, so that it does not block the others.
 func (s *Service) Settle(ctx context.Context, due []store.Due) error {
-	for _, one := range due {
-		err := s.settle(ctx, s.scope(one.Device, store.ActorSystem, ""), one.ID)
+	for _, d := range due {
+		err := s.settle(ctx, s.scope(d.Device, store.ActorSystem, ""), d.ID)
 		if err == nil {
 			continue
 		}
-		if passing(ctx, err) {
+		if isTransient(ctx, err) {
 			return fmt.Errorf("settling a session: %w", err)
 		}
-		s.log.ErrorContext(ctx, "a session cannot be settled and is set aside", "session", one.ID, "error", err)
-		if err := s.store.SetAside(ctx, one); err != nil {
-			return fmt.Errorf("setting a session aside: %w", err)
+		s.log.ErrorContext(ctx, "settling a session failed, moving it to the quarantine",
+			"tenant", d.Device.Tenant, "session", d.ID, "error", err)
+		if err := s.store.SetAside(ctx, d); err != nil {
+			return fmt.Errorf("moving a session to the quarantine: %w", err)
 		}
 	}
 	return nil
 }
 
-// passing tells an outage, or the end of the sweeper, from a session that cannot
-// be settled.
-func passing(ctx context.Context, err error) bool {
+// isTransient reports whether the error comes from an outage of the store or from the
+// end of the context, and not from the session itself.
+func isTransient(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable
 }
 
+// settle ends or deletes one session, or updates the time at which it is due.
 func (s *Service) settle(ctx context.Context, scope store.Scope, id string) error {
 	_, err := s.store.Run(ctx, settleScript, recordKeys(scope.Device, id), scope.Args(id)...)
 	return err
 }
 
+// scope returns the arguments that all transitions of a session have in common.
 func (s *Service) scope(d store.Device, actor, requestID string) store.Scope {
 	return store.Scope{Device: d, Actor: actor, RequestID: requestID, Retention: s.retention}
 }
 
-// recordKeys are the keys of a session's own, behind those of its device.
+// recordKeys returns the keys of the device, followed by the keys of the session: its
+// record, the tenant's index and the device's index.
 func recordKeys(d store.Device, id string) []string {
 	return append(d.Keys(), store.SessionKey(id), store.Tenant(d.Tenant).SessionsKey(), d.SessionsKey())
 }
@@ -182,10 +192,10 @@ func refusal(reply store.Reply) error {
 	case fieldgate.CodeDeviceNotActive:
 		return fieldgate.Refuse(code, "The device is not active: it has not registered, or it was suspended or decommissioned.")
 	case fieldgate.CodeIdempotencyKeyReused:
-		return fieldgate.Refuse(code, "This Idempotency-Key belongs to another request.")
+		return fieldgate.Refuse(code, "This Idempotency-Key was used for another request. Use a new key.")
 	case fieldgate.CodeSessionActive:
 		return &fieldgate.Error{
-			Code: code, Detail: "The device has an active session already.", SessionID: reply.String(2),
+			Code: code, Detail: "The device already has an active session. Use it or close it first.", SessionID: reply.String(2),
 		}
 	default:
 		return fmt.Errorf("a script answered %q", code)

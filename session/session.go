@@ -1,5 +1,5 @@
-// Package session is the support session: the time in which people may propose
-// commands for a device, and the timeline of what happened in it.
+// Package session manages support sessions. A session is a period in which users may
+// propose commands for one device. Its timeline contains the events of that period.
 package session
 
 import (
@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// Status is where a session stands.
+// Status is the status of a session.
 type Status string
 
-// A session is active until somebody closes it or its time is over.
+// A session is active until a user closes it or it expires.
 const (
 	Active  Status = "active"
 	Closed  Status = "closed"
 	Expired Status = "expired"
 )
 
-// Session is a time in which commands may be proposed for one device.
+// Session is a period in which users may propose commands for one device.
 type Session struct {
 	ID          string
 	Tenant      string
@@ -29,17 +29,17 @@ type Session struct {
 	CreatedBy   string // the user's id
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
-	ClosedAt    time.Time // when it ended; zero until then
+	ClosedAt    time.Time // time at which the session was closed or expired; zero while it is active
 }
 
-// decode reads a session's record. A session that is over by the clock is expired
-// from that moment on, whether or not the sweeper has noticed.
+// decode returns the session of a record. A session whose time has passed is expired,
+// even if the sweeper has not ended it yet.
 func decode(id string, fields map[string]string, now time.Time) Session {
 	s := Session{
 		ID: id, Tenant: fields["tenant"], DeviceID: fields["device"],
 		Type: fields["type"], Status: Status(fields["status"]), Description: fields["description"],
 		CreatedBy: strings.TrimPrefix(fields["created_by"], "user:"),
-		CreatedAt: moment(fields["created"]), ExpiresAt: moment(fields["expires"]), ClosedAt: moment(fields["closed"]),
+		CreatedAt: parseMillis(fields["created"]), ExpiresAt: parseMillis(fields["expires"]), ClosedAt: parseMillis(fields["closed"]),
 	}
 	if s.Status == Active && !s.ExpiresAt.After(now) {
 		s.Status = Expired
@@ -50,8 +50,9 @@ func decode(id string, fields map[string]string, now time.Time) Session {
 	return s
 }
 
-// moment reads Unix milliseconds; anything else is the zero time.
-func moment(ms string) time.Time {
+// parseMillis parses a time in Unix milliseconds. It returns the zero time for any
+// other text.
+func parseMillis(ms string) time.Time {
 	n, err := strconv.ParseInt(ms, 10, 64)
 	if err != nil || n == 0 {
 		return time.Time{}

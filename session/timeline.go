@@ -13,7 +13,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Event is something that happened in a session.
+// Event is an event in the timeline of a session.
 type Event struct {
 	ID        string
 	Type      string // such as "command.claimed"
@@ -23,28 +23,30 @@ type Event struct {
 	DeviceID  string
 	SessionID string
 	CommandID string
-	Data      json.RawMessage // an object, or nothing
+	Data      json.RawMessage // a JSON object; may be nil
 }
 
-// Events reads the timeline of a session, the oldest first, and the cursor of
-// the next page. A cursor goes before since. Refusals: session_not_found,
-// validation_failed for a cursor that is not ours.
+// Events returns the timeline of a session, oldest event first, and the cursor of the
+// next page. The cursor is empty after the last page. If page has a cursor, since is
+// ignored. Errors: session_not_found, validation_failed for an invalid cursor.
 func (s *Service) Events(ctx context.Context, tenant, id string, since time.Time, page store.Page) ([]Event, string, error) {
 	found, err := s.Get(ctx, tenant, id)
 	if err != nil {
 		return nil, "", err
 	}
-	from, err := start(found, since, page.Cursor)
+	from, err := pageStart(found, since, page.Cursor)
 	if err != nil {
 		return nil, "", err
 	}
 	return s.scan(ctx, found, from, page.Limit)
 }
 
-// start says where in the device's timeline a page begins.
-func start(s Session, since time.Time, cursor string) (string, error) {
+// pageStart returns the id in the device's timeline at which a page starts, in the
+// form that XRANGE expects.
+func pageStart(s Session, since time.Time, cursor string) (string, error) {
 	if cursor == "" {
-		// Two readings of the clock in one script may differ by a little.
+		// The first event's id may be slightly before CreatedAt: Redis reads its
+		// clock separately for both.
 		if first := s.CreatedAt.Add(-time.Second); since.Before(first) {
 			since = first
 		}
@@ -57,7 +59,7 @@ func start(s Session, since time.Time, cursor string) (string, error) {
 	return "(" + last, nil
 }
 
-// isStreamID tells whether Redis could have made an id, and can count beyond it.
+// isStreamID reports whether an id is a valid stream id that Redis can increment.
 func isStreamID(id string) bool {
 	ms, seq, ok := strings.Cut(id, "-")
 	_, err1 := strconv.ParseUint(ms, 10, 63)
@@ -65,33 +67,34 @@ func isStreamID(id string) bool {
 	return ok && err1 == nil && err2 == nil
 }
 
-// scan reads the device's timeline and keeps what belongs to the session. It does
-// not stop where the session ended: a device may report days later. A page that
-// looked at too much of what does not belong to it ends early.
+// scan reads the device's timeline and returns the events of the session. It does not
+// stop at the end of the session, because a device may submit results days later. A
+// page that reads too many other events is short.
 func (s *Service) scan(ctx context.Context, session Session, from string, limit int) (events []Event, next string, err error) {
-	chunk := max(limit+1, minChunk)
-	for examined := 0; examined < maxExamined; examined += chunk {
-		entries, err := s.entries(ctx, session, from, chunk)
+	size := max(limit+1, minBatch)
+	for examined := 0; examined < maxExamined; examined += size {
+		entries, err := s.entries(ctx, session, from, size)
 		if err != nil {
 			return nil, "", fmt.Errorf("reading the timeline: %w", err)
 		}
 		for _, entry := range entries {
-			if e := event(entry); e.SessionID == session.ID {
+			if e := decodeEvent(entry); e.SessionID == session.ID {
 				events = append(events, e)
 			}
 		}
 		if len(events) > limit {
 			return events[:limit], store.CursorAfter(events[limit-1].ID), nil
 		}
-		if len(entries) < chunk {
+		if len(entries) < size {
 			return events, "", nil
 		}
-		next = entries[chunk-1].ID
+		next = entries[size-1].ID
 		from = "(" + next
 	}
 	return events, store.CursorAfter(next), nil
 }
 
+// entries returns up to count entries of the device's timeline, starting at from.
 func (s *Service) entries(ctx context.Context, session Session, from string, count int) (entries []redis.XMessage, err error) {
 	key := store.Device{Tenant: session.Tenant, ID: session.DeviceID}.TimelineKey()
 	err = s.store.Do(ctx, "read_timeline", func(ctx context.Context, c store.Client) (err error) {
@@ -101,13 +104,14 @@ func (s *Service) entries(ctx context.Context, session Session, from string, cou
 	return entries, err
 }
 
-func event(entry redis.XMessage) Event {
+// decodeEvent returns the event of a timeline entry.
+func decodeEvent(entry redis.XMessage) Event {
 	field := func(name string) string {
 		value, _ := entry.Values[name].(string)
 		return value
 	}
 	e := Event{
-		ID: entry.ID, Type: field("type"), Time: moment(field("time")), Actor: field("actor"),
+		ID: entry.ID, Type: field("type"), Time: parseMillis(field("time")), Actor: field("actor"),
 		RequestID: field("request"), DeviceID: field("device"), SessionID: field("session"), CommandID: field("command"),
 	}
 	if data := field("data"); json.Valid([]byte(data)) {

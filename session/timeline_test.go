@@ -16,7 +16,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func TestTheTimelineTellsWhoDidWhatWhenUnderWhichRequest(t *testing.T) {
+func TestEvents_HaveActorTimeAndRequestID(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		opened := b.open()
@@ -26,7 +26,7 @@ func TestTheTimelineTellsWhoDidWhatWhenUnderWhichRequest(t *testing.T) {
 			Approved: true, Reason: "Go ahead.",
 		})
 		require.NoError(b.t, err)
-		b.finish(b.claim())
+		b.submitResult(b.claim())
 		b.close(opened.ID)
 
 		events := b.events(opened.ID)
@@ -54,7 +54,7 @@ func TestTheTimelineTellsWhoDidWhatWhenUnderWhichRequest(t *testing.T) {
 	})
 }
 
-func TestASessionTellsItsOwnEventsOnly(t *testing.T) {
+func TestEvents_OnlyOfSession(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		first := b.open()
@@ -63,8 +63,8 @@ func TestASessionTellsItsOwnEventsOnly(t *testing.T) {
 		b.close(first.ID)
 		second := b.open()
 		b.propose(second.ID, "diagnostic.ping")
-		b.finish(lease) // of the first, while the second is open
-		b.note("device.presence", "")
+		b.submitResult(lease) // a command of the first session, while the second is active
+		b.appendEvent("device.presence", "")
 		b.close(second.ID)
 
 		require.Equal(b.t, []string{
@@ -76,8 +76,8 @@ func TestASessionTellsItsOwnEventsOnly(t *testing.T) {
 	})
 }
 
-// note writes into the device's timeline what another part of the gateway would.
-func (b *bench) note(kind, sessionID string, more ...string) {
+// appendEvent appends an event to the device's timeline, as other packages do.
+func (b *bench) appendEvent(kind, sessionID string, more ...string) {
 	b.t.Helper()
 	values := append([]string{"type", kind, "time", "1", "device", b.device.ID, "actor", "system", "session", sessionID}, more...)
 	b.do(func(ctx context.Context, c store.Client) error {
@@ -85,13 +85,13 @@ func (b *bench) note(kind, sessionID string, more ...string) {
 	})
 }
 
-func TestTheTimelineIsReadInPagesWithoutGapsOrRepeats(t *testing.T) {
+func TestEvents_Pages(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		opened := b.open()
 		for range 6 {
 			b.propose(opened.ID, "diagnostic.ping")
-			b.note("device.presence", "")
+			b.appendEvent("device.presence", "")
 		}
 		all := b.events(opened.ID)
 		require.Len(b.t, all, 7)
@@ -110,11 +110,11 @@ func TestTheTimelineIsReadInPagesWithoutGapsOrRepeats(t *testing.T) {
 	})
 }
 
-func TestTheTimelineIsReadSinceAMoment(t *testing.T) {
+func TestEvents_Since(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		opened := b.open()
-		b.note("command.proposed", opened.ID)
+		b.appendEvent("command.proposed", opened.ID)
 		all := b.events(opened.ID)
 		read := func(since time.Time, page store.Page) []string {
 			events, _, err := b.sessions.Events(b.t.Context(), b.device.Tenant, opened.ID, since, page)
@@ -125,39 +125,39 @@ func TestTheTimelineIsReadSinceAMoment(t *testing.T) {
 		page := store.Page{Limit: 10}
 		require.Equal(b.t, both, read(time.Time{}, page))
 		require.Equal(b.t, both, read(time.Unix(-1e9, 0), page))
-		require.Equal(b.t, both, read(opened.CreatedAt, page), "the moment itself belongs to it")
+		require.Equal(b.t, both, read(opened.CreatedAt, page), "since must be inclusive")
 		require.Empty(b.t, read(time.Now().Add(time.Hour), page))
 		require.Empty(b.t, read(time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), page))
 		page.Cursor = store.CursorAfter(all[0].ID)
-		require.Equal(b.t, both[1:], read(time.Now().Add(time.Hour), page), "a cursor goes before since")
+		require.Equal(b.t, both[1:], read(time.Now().Add(time.Hour), page), "the cursor must take precedence over since")
 	})
 }
 
-func TestATimelineCursorThatIsNotOursIsRefused(t *testing.T) {
+func TestEvents_InvalidCursorIsRefused(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		opened := b.open()
-		for _, place := range []string{
+		for _, id := range []string{
 			"", "-", "+", "1", "1-", "-1", "a-b", "1-1-1", "(1-1", " 1-1", "+1-1", "1-1\n",
 			"18446744073709551615-18446744073709551615", "99999999999999999999-0",
 		} {
-			cursor := base64.RawURLEncoding.EncodeToString([]byte(place))
-			if place == "" {
+			cursor := base64.RawURLEncoding.EncodeToString([]byte(id))
+			if id == "" {
 				cursor = "!"
 			}
 			_, _, err := b.sessions.Events(b.t.Context(), b.device.Tenant, opened.ID, time.Time{}, store.Page{Cursor: cursor, Limit: 10})
-			require.Equal(b.t, fieldgate.CodeValidationFailed, fieldgate.CodeOf(err), "%q", place)
+			require.Equal(b.t, fieldgate.CodeValidationFailed, fieldgate.CodeOf(err), "%q", id)
 		}
-		for _, place := range []string{"0-0", "9223372036854775807-9223372036854775807"} {
-			_, _, err := b.sessions.Events(b.t.Context(), b.device.Tenant, opened.ID, time.Time{}, store.Page{Cursor: store.CursorAfter(place), Limit: 10})
+		for _, id := range []string{"0-0", "9223372036854775807-9223372036854775807"} {
+			_, _, err := b.sessions.Events(b.t.Context(), b.device.Tenant, opened.ID, time.Time{}, store.Page{Cursor: store.CursorAfter(id), Limit: 10})
 			require.NoError(b.t, err)
 		}
 	})
 }
 
-// A device may report long after its session has ended, and between thousands of
-// other events. A page that has to look at very much ends early.
-func TestAnEventFarBehindTheOthersIsFoundInBoundedSteps(t *testing.T) {
+// TestEvents_ReadsAtMostThousandEntries covers a result that a device submits long
+// after its session has ended, behind thousands of other events. The pages end early.
+func TestEvents_ReadsAtMostThousandEntries(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
 		opened := b.open()
@@ -170,7 +170,7 @@ func TestAnEventFarBehindTheOthersIsFoundInBoundedSteps(t *testing.T) {
 			_, err := pipe.Exec(ctx)
 			return err
 		})
-		b.note("command.succeeded", opened.ID, "data", `not JSON`)
+		b.appendEvent("command.succeeded", opened.ID, "data", `not JSON`)
 
 		page := store.Page{Limit: 10}
 		var read []session.Event
@@ -187,7 +187,7 @@ func TestAnEventFarBehindTheOthersIsFoundInBoundedSteps(t *testing.T) {
 	})
 }
 
-func TestSessionsLiveOnAClusterToo(t *testing.T) {
+func TestSession_LifecycleOnCluster(t *testing.T) {
 	t.Parallel()
 	s := storetest.Connect(t, store.Config{URL: storetest.StartCluster(t, 3).URL(), AutoPipeline: true})
 	for range 10 {
@@ -197,7 +197,7 @@ func TestSessionsLiveOnAClusterToo(t *testing.T) {
 		lease := b.claim()
 		waiting := b.propose(opened.ID, "diagnostic.ping")
 		b.close(opened.ID)
-		b.finish(lease)
+		b.submitResult(lease)
 		b.settle(opened.ID)
 		require.Equal(t, queue.Expired, b.command(waiting.ID).Status)
 		ids, _ := b.list(session.Filter{DeviceID: b.device.ID, Status: session.Closed}, 10)

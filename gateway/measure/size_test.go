@@ -80,7 +80,7 @@ func (f *fleet) grow(ready int) memory {
 			return err
 		}
 		sessions[i], err = f.sessions.Open(f.t.Context(), session.OpenRequest{
-			Tenant: d.Tenant, DeviceID: d.ID, UserID: "alice", Type: "diagnostic", Lasts: time.Hour, RequestID: "r",
+			Tenant: d.Tenant, DeviceID: d.ID, UserID: "alice", Type: "diagnostic", Duration: time.Hour, RequestID: "r",
 		})
 		f.mu.Lock()
 		defer f.mu.Unlock()
