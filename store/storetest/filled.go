@@ -1,0 +1,81 @@
+package storetest
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// RequireFilled fails the test unless every exported field of a struct is set. It is for
+// values that were read back from the store after everything about them was stored. So a
+// new field that is written or read nowhere fails the test.
+//
+// The exceptions are the paths of fields that must be zero, such as "LastHeartbeat.Status",
+// with the reasons.
+func RequireFilled(t testing.TB, value any, exceptions map[string]string) {
+	t.Helper()
+	require.Empty(t, Unfilled(value, exceptions), "%T", value)
+}
+
+// Unfilled returns a line for each exported field that is zero and not an exception, and
+// for each exception that is not the path of a field that is zero. It descends into
+// structs, and into the first element of a slice of structs.
+func Unfilled(value any, exceptions map[string]string) (problems []string) {
+	zero := map[string]bool{}
+	noteZeroFields(reflect.ValueOf(value), "", zero)
+	for _, path := range slices.Sorted(maps.Keys(zero)) {
+		if exceptions[path] == "" {
+			problems = append(problems, fmt.Sprintf("%s is not set", path))
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(exceptions)) {
+		if !zero[path] {
+			problems = append(problems, fmt.Sprintf("%s is an exception but not a field that is zero", path))
+		}
+	}
+	return problems
+}
+
+// noteZeroFields adds the paths of the zero fields of a struct.
+func noteZeroFields(value reflect.Value, prefix string, zero map[string]bool) {
+	for i := range value.NumField() {
+		field := value.Type().Field(i)
+		if !field.IsExported() {
+			continue
+		}
+		path := prefix + field.Name
+		if isZero(value.Field(i)) {
+			zero[path] = true
+		} else if inner, ok := structIn(value.Field(i)); ok {
+			noteZeroFields(inner, path+".", zero)
+		}
+	}
+}
+
+// isZero reports whether a value is zero or an empty slice or map.
+func isZero(value reflect.Value) bool {
+	switch value.Kind() {
+	case reflect.Slice, reflect.Map:
+		return value.Len() == 0
+	default:
+		return value.IsZero()
+	}
+}
+
+// structIn returns the struct that a value is, points to, or has as its first element. It
+// reports false for other values and for times.
+func structIn(value reflect.Value) (reflect.Value, bool) {
+	switch value.Kind() {
+	case reflect.Pointer:
+		return structIn(value.Elem())
+	case reflect.Slice:
+		return structIn(value.Index(0))
+	default:
+		return value, value.Kind() == reflect.Struct && value.Type() != reflect.TypeFor[time.Time]()
+	}
+}
