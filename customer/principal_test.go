@@ -10,6 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/customer/customertest"
 	"github.com/fieldgate/fieldgate/customer/issuer"
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 const alice = "6b5e5f0c-8f5c-4f3b-9a53-0a6d1f3c2b11"
@@ -32,6 +33,7 @@ func TestPrincipal_MatchesToken(t *testing.T) {
 		ExpiresAt: clk.Now().Add(10 * time.Minute).UTC(),
 		SessionID: "session-1",
 	}
+	storetest.RequireFilled(t, expected, map[string]string{"SoleUser": "the tenant is shared"})
 	require.Equal(t, expected, requireAccepted(t, v, token))
 	require.Equal(t, expected, requireAccepted(t, v, token), "the cached principal differs")
 }

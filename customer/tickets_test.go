@@ -99,6 +99,7 @@ func TestTicket_RedeemReturnsPrincipal(t *testing.T) {
 			bob.UserID, bob.Role, bob.SoleUser, bob.SessionID = "u-bob", customer.Viewer, false, ""
 			aliceTicket, bobTicket := newTicketBench(s).issue(t, alice, origin), newTicketBench(s).issue(t, bob, origin)
 
+			storetest.RequireFilled(t, alice, nil)
 			newTicketBench(s).requireRedeemed(t, bob, bobTicket.Token, origin)
 			newTicketBench(s).requireRedeemed(t, alice, aliceTicket.Token, origin)
 		}

@@ -86,9 +86,9 @@ func (b *bench) register(code string) device.Registered {
 }
 
 // registered provisions and registers a device.
-func (b *bench) registered() device.Registered {
+func (b *bench) registered(change ...func(*device.Provisioning)) device.Registered {
 	b.t.Helper()
-	_, activation := b.provision()
+	_, activation := b.provision(change...)
 	return b.register(activation.Code)
 }
 
@@ -104,9 +104,9 @@ func (b *bench) login(r device.Registered) device.Login {
 }
 
 // loggedIn returns an active device with a login.
-func (b *bench) loggedIn() (device.Registered, device.Login) {
+func (b *bench) loggedIn(change ...func(*device.Provisioning)) (device.Registered, device.Login) {
 	b.t.Helper()
-	r := b.registered()
+	r := b.registered(change...)
 	return r, b.login(r)
 }
 

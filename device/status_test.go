@@ -85,10 +85,10 @@ type sessionBench struct {
 	session  session.Session
 }
 
-func newSessionBench(t *testing.T, s *store.Store) *sessionBench {
+func newSessionBench(t *testing.T, s *store.Store, change ...func(*device.Provisioning)) *sessionBench {
 	t.Helper()
 	b := newBench(t, s)
-	r, login := b.loggedIn()
+	r, login := b.loggedIn(change...)
 	w := &sessionBench{
 		bench: b, queue: queue.New(queue.Config{Store: s}), sessions: session.New(session.Config{Store: s}),
 		login: login, id: r.DeviceID,
