@@ -198,7 +198,7 @@ func (s *keySource) accept(set *keySet, started time.Time) error {
 	}
 	if current == nil || !current.equal(set) {
 		s.set.Store(set)
-		s.log.Info("the issuer's keys changed", "keys", len(set.keys))
+		s.log.Info("replaced the issuer's keys", "keys", len(set.keys))
 	}
 	s.nextFetch = started.Add(s.interval)
 	s.state = Health{Keys: len(set.keys), FetchedAt: s.now()}

@@ -394,7 +394,7 @@ func TestKeySource_KeyOrderIsNoChange(t *testing.T) {
 		clk.Advance(cooldown)
 	}
 	require.Equal(t, 3, iss.Requests())
-	require.Equal(t, 1, strings.Count(log.String(), "keys changed"))
+	require.Equal(t, 1, strings.Count(log.String(), "replaced the issuer's keys"))
 }
 
 func TestKeySource_KeepsKeysWhileIssuerIsDown(t *testing.T) {
