@@ -15,7 +15,7 @@ import (
 
 func TestTheInboxTellsWhoMayDecideAndWhyNot(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		waiting := f.propose(t, review)
 		f.propose(t, auto)
@@ -24,11 +24,11 @@ func TestTheInboxTellsWhoMayDecideAndWhyNot(t *testing.T) {
 			may    bool
 		}{
 			"an approver":               {f.bob, true},
-			"another admin":             {g.Person(f.customer, "dora", "admin"), true},
+			"another admin":             {g.User(f.customer, "dora", "admin"), true},
 			"whoever proposed it":       {f.alice, false},
-			"an operator":               {g.Person(f.customer, "olga", "operator"), false},
-			"a viewer":                  {g.Person(f.customer, "vera", "viewer"), false},
-			"the proposer, as approver": {g.Person(f.customer, "alice", "approver"), false},
+			"an operator":               {g.User(f.customer, "olga", "operator"), false},
+			"a viewer":                  {g.User(f.customer, "vera", "viewer"), false},
+			"the proposer, as approver": {g.User(f.customer, "alice", "approver"), false},
 		} {
 			page, err := c.person.Approvals(t.Context(), client.ListApprovalsParams{})
 			require.NoError(t, err)
@@ -46,13 +46,13 @@ func TestTheInboxTellsWhoMayDecideAndWhyNot(t *testing.T) {
 
 func TestTheInboxHoldsTheCommandsOfAllDevicesOfTheTenantAndNoOther(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
-		neighbour := newFleetOf(t, g, gatewaytest.Neighbour(f.customer))
+		neighbour := newFleetOf(t, g, gatewaytest.NeighbourOf(f.customer))
 		neighbour.propose(t, review)
 		want := []string{f.propose(t, review).ID}
 		other := *f
-		other.device = g.Join(t, f.alice)
+		other.device = g.NewDevice(t, f.alice)
 		other.session = f.open(t, other.device.ID)
 		want = append(want, other.propose(t, review).ID, f.propose(t, review).ID)
 
@@ -69,7 +69,7 @@ func TestTheInboxHoldsTheCommandsOfAllDevicesOfTheTenantAndNoOther(t *testing.T)
 
 func TestWhoeverProposedACommandMayRejectItAndNotApproveIt(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		proposed := f.propose(t, review)
 		_, err := f.alice.Decide(t.Context(), f.session, client.DecisionRequest{CommandID: proposed.ID, Approved: true})
@@ -83,9 +83,9 @@ func TestWhoeverProposedACommandMayRejectItAndNotApproveIt(t *testing.T) {
 
 func TestAPersonWhoIsATenantAloneApprovesTheirOwn(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		alone := g.Customer(client.Bearer(g.Issuer.Token(issuer.Claims{})))
-		device := g.Join(t, alone)
+		device := g.NewDevice(t, alone)
 		opened, err := alone.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: device.ID, Type: "remediation"})
 		require.NoError(t, err)
 		proposed, err := alone.Propose(t.Context(), opened.ID, client.ProposeCommandRequest{Type: review})
@@ -100,13 +100,13 @@ func TestAPersonWhoIsATenantAloneApprovesTheirOwn(t *testing.T) {
 
 func TestADecisionStands(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		proposed := f.propose(t, review)
 		first := f.decide(t, proposed, true)
 		require.Equal(t, first.Approval, f.decide(t, proposed, true).Approval, "the same decision is answered with the recorded one")
 
-		dora := g.Person(f.customer, "dora", "approver")
+		dora := g.User(f.customer, "dora", "approver")
 		for name, decide := range map[string]func() (client.Command, error){
 			"somebody else, the same": func() (client.Command, error) {
 				return dora.Decide(t.Context(), f.session, client.DecisionRequest{CommandID: proposed.ID, Approved: true})
@@ -123,7 +123,7 @@ func TestADecisionStands(t *testing.T) {
 
 func TestADecisionOverSomethingElseThanWasSeenIsRefused(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		seen, other := f.propose(t, review), f.propose(t, review, func(r *client.ProposeCommandRequest) { r.Parameters = nil })
 		require.NotEqual(t, seen.Digest, other.Digest)

@@ -56,10 +56,10 @@ func behindABalancer(t *testing.T) *installation {
 	if os.Getenv("FIELDGATE_TEST_BALANCER") == "" {
 		t.Skip("run by make test-balancer")
 	}
-	people, redis := customertest.NewIssuer(t), gatewaytest.OnRedis(storetest.SharedURL(t))
+	people, redis := customertest.NewIssuer(t), gatewaytest.WithRedis(storetest.SharedURL(t))
 	addrs := []string{storetest.FreeAddr(t), storetest.FreeAddr(t)}
 	start := func(t testing.TB, i int) *gatewaytest.Gateway {
-		return gatewaytest.StartFor(t, people, redis, func(cfg *gateway.Config) {
+		return gatewaytest.StartWithIssuer(t, people, redis, func(cfg *gateway.Config) {
 			cfg.Addr, cfg.DrainDelay, cfg.DrainWindow = addrs[i], drainDelay, time.Second
 		})
 	}

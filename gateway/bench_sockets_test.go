@@ -97,9 +97,9 @@ func TestMeasureSockets(t *testing.T) {
 // atWork are gateways on a Redis of their own, which log as in production.
 func atWork(t testing.TB, n int) (some []*gatewaytest.Gateway) {
 	t.Helper()
-	people, redis := customertest.NewIssuer(t), gatewaytest.OnRedis(storetest.Start(t).URL())
+	people, redis := customertest.NewIssuer(t), gatewaytest.WithRedis(storetest.Start(t).URL())
 	for range n {
-		some = append(some, gatewaytest.StartFor(t, people, redis, func(cfg *gateway.Config) {
+		some = append(some, gatewaytest.StartWithIssuer(t, people, redis, func(cfg *gateway.Config) {
 			cfg.AutoPipeline, cfg.Logger = true, slog.New(slog.NewJSONHandler(io.Discard, nil))
 		}))
 	}
@@ -130,10 +130,10 @@ func joinAll(t testing.TB, g *gatewaytest.Gateway, customer string, n int) (devi
 	var all sync.WaitGroup
 	for worker := range 16 {
 		all.Go(func() {
-			admin := bare.Person(customer, "alice", "admin")
+			admin := bare.User(customer, "alice", "admin")
 			f := fleet{Gateway: bare, customer: customer, alice: admin}
 			for i := worker; i < n; i += 16 {
-				d := bare.Join(t, admin)
+				d := bare.NewDevice(t, admin)
 				devices[i] = Target{URL: g.URL, Token: bare.Login(t, d), Device: true}
 				sessions[i] = f.open(t, d.ID)
 			}
@@ -153,7 +153,7 @@ func signInAll(g *gatewaytest.Gateway, customer string, n int) (people []Target)
 
 func measureIdle(t *testing.T, e extent, load *rpc.Client) {
 	g := atWork(t, 1)[0]
-	customer := gatewaytest.Customer()
+	customer := gatewaytest.NewCustomerID()
 	devices, sessions := joinAll(t, g, customer, e.devices)
 	targets := append(devices, signInAll(g, customer, e.people)...)
 	for i := range targets {
@@ -285,7 +285,7 @@ func requireBack(t testing.TB, e extent, g *gatewaytest.Gateway, before state, w
 
 func measureStalled(t *testing.T, e extent, load *rpc.Client) {
 	g := atWork(t, 1)[0]
-	customer := gatewaytest.Customer()
+	customer := gatewaytest.NewCustomerID()
 	_, sessions := joinAll(t, g, customer, 50)
 	good := signInAll(g, customer, e.good)
 	for i := range good {
@@ -326,7 +326,7 @@ func measureRoom(t testing.TB, e extent, load *rpc.Client, p Proposals) time.Dur
 func measureDelivery(t *testing.T, e extent, load *rpc.Client) {
 	both := atWork(t, 2)
 	urls := []string{both[0].URL, both[1].URL}
-	customer := gatewaytest.Customer()
+	customer := gatewaytest.NewCustomerID()
 	devices, sessions := joinAll(t, both[0], customer, e.claimers)
 	for i := range devices {
 		devices[i].URL, devices[i].Claims = urls[i/2%2], true

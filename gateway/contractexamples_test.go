@@ -16,13 +16,13 @@ import (
 // openapi.yaml has it: what a reader copies from there must work.
 func TestEveryRequestThatTheContractShowsIsServed(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		for _, o := range operations(t) {
 			for title := range o.shown() {
 				t.Run(o.id+" "+title, func(t *testing.T) {
 					t.Parallel()
-					w := newWorld(t, g, gatewaytest.Customer())
-					answer := w.Ask(t, w.shownCall(t, o, title))
+					w := newWorld(t, g, gatewaytest.NewCustomerID())
+					answer := w.Do(t, w.shownCall(t, o, title))
 					require.Equal(t, o.success(), answer.Status, answer.Body)
 				})
 			}
@@ -55,7 +55,7 @@ func (o operation) success() int {
 // shownCall is the right request with the contract's own body, and the contract's
 // own key where there may be one. Only what names something of this world differs:
 // the fields that the table of examples fills in.
-func (w *world) shownCall(t testing.TB, o operation, title string) gatewaytest.Call {
+func (w *world) shownCall(t testing.TB, o operation, title string) gatewaytest.Request {
 	t.Helper()
 	body := maps.Clone(o.shown()[title].(map[string]any))
 	var filled map[string]any

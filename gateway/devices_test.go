@@ -28,8 +28,8 @@ func beat(t testing.TB, d *client.DeviceClient) error {
 
 func TestADeviceIsWhatItsOwnerAndItselfSayOfIt(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		alice := g.Person(gatewaytest.Customer(), "alice", "admin")
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
 		made, err := alice.Provision(t.Context(), client.ProvisionDeviceRequest{
 			Name: "Pump 7", ExternalID: "PX4-1", Location: "Hall B", Tags: client.Tags{"site": "leipzig"},
 		})
@@ -63,7 +63,7 @@ func TestADeviceIsWhatItsOwnerAndItselfSayOfIt(t *testing.T) {
 
 func TestADeviceTellsWhatWaitsForIt(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		f.propose(t, auto)
 		f.propose(t, auto)
@@ -78,8 +78,8 @@ func TestADeviceTellsWhatWaitsForIt(t *testing.T) {
 
 func TestAChangeLeavesWhatItDoesNotName(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		alice := g.Person(gatewaytest.Customer(), "alice", "admin")
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
 		made, err := alice.Provision(t.Context(), client.ProvisionDeviceRequest{
 			Name: "Pump 7", Location: "Hall B", Tags: client.Tags{"site": "leipzig", "line": "cooling"},
 		})
@@ -110,7 +110,7 @@ func TestAChangeLeavesWhatItDoesNotName(t *testing.T) {
 
 func TestSuspendingADeviceEndsItsLoginsAtOnceAndKeepsItsWork(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		login := g.DeviceWithToken(client.Bearer(g.Login(t, f.device)))
 		require.NoError(t, beat(t, login))
@@ -150,7 +150,7 @@ func TestAClaimThatWaitsGetsNothingOnceItsLoginIsRevoked(t *testing.T) {
 // waitsInVain has a device wait for a command while its rights are withdrawn.
 func waitsInVain(t *testing.T, withdraw func(ctx context.Context, f *fleet) error) {
 	t.Helper()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		login := g.DeviceWithToken(client.Bearer(g.Login(t, f.device)))
 		got := make(chan []client.ClaimedCommand, 1)
@@ -168,7 +168,7 @@ func waitsInVain(t *testing.T, withdraw func(ctx context.Context, f *fleet) erro
 
 func TestRevokingLoginsLetsTheDeviceComeBackWithItsSecret(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		login := g.DeviceWithToken(client.Bearer(g.Login(t, f.device)))
 		_, err := f.alice.RevokeLogins(t.Context(), f.device.ID, "seen in a log")
@@ -180,7 +180,7 @@ func TestRevokingLoginsLetsTheDeviceComeBackWithItsSecret(t *testing.T) {
 
 func TestLoggingOutEndsOneLoginAndNoOther(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		first := g.DeviceWithToken(client.Bearer(g.Login(t, f.device)))
 		second := g.DeviceWithToken(client.Bearer(g.Login(t, f.device)))
@@ -192,7 +192,7 @@ func TestLoggingOutEndsOneLoginAndNoOther(t *testing.T) {
 
 func TestDecommissioningADeviceIsFinal(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		login := g.DeviceWithToken(client.Bearer(g.Login(t, f.device)))
 		f.propose(t, auto)
@@ -220,8 +220,8 @@ func TestDecommissioningADeviceIsFinal(t *testing.T) {
 
 func TestANewActivationCodeKillsTheOneBefore(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		alice := g.Person(gatewaytest.Customer(), "alice", "admin")
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
 		made, err := alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
 		require.NoError(t, err)
 		issued, err := alice.IssueActivationCode(t.Context(), made.Device.ID)
@@ -240,7 +240,7 @@ func TestANewActivationCodeKillsTheOneBefore(t *testing.T) {
 
 func TestADeviceThatRegistersAgainGetsANewSecretAndTheOldOneEnds(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		login := g.DeviceWithToken(client.Bearer(g.Login(t, f.device)))
 		issued, err := f.alice.IssueActivationCode(t.Context(), f.device.ID)
@@ -258,23 +258,23 @@ func TestADeviceThatRegistersAgainGetsANewSecretAndTheOldOneEnds(t *testing.T) {
 
 func TestAnExternalIDIsUniqueWithinItsTenant(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		customer := gatewaytest.Customer()
-		alice := g.Person(customer, "alice", "admin")
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		customer := gatewaytest.NewCustomerID()
+		alice := g.User(customer, "alice", "admin")
 		pump := client.ProvisionDeviceRequest{Name: "Pump 7", ExternalID: "PX4-1"}
 		_, err := alice.Provision(t.Context(), pump)
 		require.NoError(t, err)
 		_, err = alice.Provision(t.Context(), pump)
 		requireCode(t, client.CodeExternalIDTaken, err)
-		_, err = g.Person(gatewaytest.Neighbour(customer), "alice", "admin").Provision(t.Context(), pump)
+		_, err = g.User(gatewaytest.NeighbourOf(customer), "alice", "admin").Provision(t.Context(), pump)
 		require.NoError(t, err)
 	})
 }
 
 func TestASessionNeedsADeviceThatIsActive(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		alice := g.Person(gatewaytest.Customer(), "alice", "admin")
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
 		made, err := alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
 		require.NoError(t, err)
 		_, err = alice.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: made.Device.ID, Type: "diagnostic"})
@@ -290,12 +290,12 @@ func TestWhatIsCreatedSaysWhereItIs(t *testing.T) {
 	for path, body := range map[string]string{
 		"/api/v1/customer/devices":                                     `{"name":"Pump 8"}`,
 		"/api/v1/customer/devices/" + f.device.ID + "/activation-code": "",
-		"/api/v1/customer/sessions":                                    `{"type":"diagnostic","deviceId":"` + g.Join(t, f.alice).ID + `"}`,
+		"/api/v1/customer/sessions":                                    `{"type":"diagnostic","deviceId":"` + g.NewDevice(t, f.alice).ID + `"}`,
 		"/api/v1/customer/sessions/" + f.session + "/commands":         `{"type":"` + auto + `"}`,
 	} {
-		made := g.Ask(t, gatewaytest.Call{Method: http.MethodPost, Path: path, Token: token, Body: body})
+		made := g.Do(t, gatewaytest.Request{Method: http.MethodPost, Path: path, Token: token, Body: body})
 		require.Equal(t, http.StatusCreated, made.Status, made.Body)
-		found := g.Ask(t, gatewaytest.Call{Method: http.MethodGet, Path: made.Header.Get("Location"), Token: token})
+		found := g.Do(t, gatewaytest.Request{Method: http.MethodGet, Path: made.Header.Get("Location"), Token: token})
 		require.Equal(t, http.StatusOK, found.Status, path)
 	}
 }

@@ -25,12 +25,12 @@ const maxBody = 2 << 20
 // request, which must still be served as if nothing had been tried.
 func TestEveryOperationRefusesWhatTheContractDoesNotAllow(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		stranger := newWorld(t, g, gatewaytest.Customer())
-		neighbour := newWorld(t, g, gatewaytest.Customer())
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		stranger := newWorld(t, g, gatewaytest.NewCustomerID())
+		neighbour := newWorld(t, g, gatewaytest.NewCustomerID())
 		before := [2]string{stranger.everything(t), neighbour.everything(t)}
 		for _, o := range operations(t) {
-			own := gatewaytest.Neighbour(neighbour.customer)
+			own := gatewaytest.NeighbourOf(neighbour.customer)
 			w := walk{
 				operation: o, world: newWorld(t, g, own), sibling: newWorld(t, g, own),
 				stranger: stranger, neighbour: neighbour,
@@ -71,24 +71,24 @@ func (w walk) run(t *testing.T) {
 		w.refusesOtherContents(t, right)
 		w.refusesLargeBodies(t, right)
 	}
-	answer := w.Ask(t, right)
+	answer := w.Do(t, right)
 	require.Equal(t, w.example.answers, answer.Status, "the right request: %s", answer.Body)
 }
 
-func (w walk) refuse(t *testing.T, what string, c gatewaytest.Call, status int, code client.ProblemCode) gatewaytest.Answer {
+func (w walk) refuse(t *testing.T, what string, c gatewaytest.Request, status int, code client.ProblemCode) gatewaytest.Response {
 	t.Helper()
-	answer := w.Ask(t, c)
+	answer := w.Do(t, c)
 	require.Equal(t, status, answer.Status, "%s: %s", what, answer.Body)
 	require.Equal(t, code, answer.Problem.Code, what)
 	return answer
 }
 
-func (w walk) refusesOtherMethods(t *testing.T, right gatewaytest.Call) {
+func (w walk) refusesOtherMethods(t *testing.T, right gatewaytest.Request) {
 	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 		if slices.Contains(w.methods, method) {
 			continue
 		}
-		wrong := gatewaytest.Call{Method: method, Path: right.Path, Token: right.Token}
+		wrong := gatewaytest.Request{Method: method, Path: right.Path, Token: right.Token}
 		answer := w.refuse(t, method, wrong, http.StatusMethodNotAllowed, client.CodeMethodNotAllowed)
 		allowed := strings.Split(answer.Header.Get("Allow"), ", ")
 		require.Subset(t, allowed, w.methods)
@@ -96,7 +96,7 @@ func (w walk) refusesOtherMethods(t *testing.T, right gatewaytest.Call) {
 	}
 }
 
-func (w walk) refusesOtherCallers(t *testing.T, right gatewaytest.Call) {
+func (w walk) refusesOtherCallers(t *testing.T, right gatewaytest.Request) {
 	for what, headers := range map[string][]string{
 		"no credentials":    nil,
 		"another scheme":    {"Basic YWxpY2U6c2VjcmV0"},
@@ -138,7 +138,7 @@ func (w walk) otherToken(t *testing.T) string {
 	return w.Token(w.customer, "alice", "admin")
 }
 
-func (w walk) refusesLesserRoles(t *testing.T, right gatewaytest.Call) {
+func (w walk) refusesLesserRoles(t *testing.T, right gatewaytest.Request) {
 	least, err := customer.ParseRole(w.leastRole)
 	require.NoError(t, err)
 	for _, role := range []string{(least - 1).String(), "none", "ADMIN", ""} {
@@ -154,7 +154,7 @@ func (w walk) hidesWhatIsNotTheCallers(t *testing.T, token string) {
 	for _, slots := range w.slots() {
 		answers := map[string]bool{}
 		for what, values := range w.foreign(slots) {
-			answer := w.Ask(t, w.call(w.operation, token, values))
+			answer := w.Do(t, w.call(w.operation, token, values))
 			require.Equal(t, w.statusOfMissing(), answer.Status, "%s in %v: %s", what, slots, answer.Body)
 			answers[withoutRequestID(t, answer)] = true
 		}
@@ -186,7 +186,7 @@ func (w walk) foreign(slots []string) map[string]map[string]string {
 	missing, malformed := map[string]string{}, map[string]string{}
 	for _, slot := range slots {
 		kind, _, _ := strings.Cut(w.values[slot], "_")
-		missing[slot] = store.NewID(kind, gatewaytest.Partition(w.customer))
+		missing[slot] = store.NewID(kind, gatewaytest.PartitionOf(w.customer))
 		malformed[slot] = "nothing-like-an-id"
 	}
 	ids := map[string]map[string]string{
@@ -224,7 +224,7 @@ func (w walk) statusOfMissing() int {
 	return http.StatusNotFound
 }
 
-func withoutRequestID(t *testing.T, answer gatewaytest.Answer) string {
+func withoutRequestID(t *testing.T, answer gatewaytest.Response) string {
 	t.Helper()
 	var document map[string]any
 	require.NoError(t, json.Unmarshal([]byte(answer.Body), &document))

@@ -13,7 +13,7 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-func (w walk) refuseInvalid(t *testing.T, what string, c gatewaytest.Call, pointer string) {
+func (w walk) refuseInvalid(t *testing.T, what string, c gatewaytest.Request, pointer string) {
 	t.Helper()
 	answer := w.refuse(t, what, c, http.StatusBadRequest, client.CodeValidationFailed)
 	var pointers []string
@@ -23,7 +23,7 @@ func (w walk) refuseInvalid(t *testing.T, what string, c gatewaytest.Call, point
 	require.Contains(t, pointers, pointer, "%s: %s", what, answer.Body)
 }
 
-func (w walk) refusesOtherParameters(t *testing.T, right gatewaytest.Call) {
+func (w walk) refusesOtherParameters(t *testing.T, right gatewaytest.Request) {
 	separator := "?"
 	if strings.Contains(right.Path, "?") {
 		separator = "&"
@@ -57,12 +57,12 @@ func (w walk) refusesOtherParameters(t *testing.T, right gatewaytest.Call) {
 
 // ignoresParameters is for what probes and browsers ask, perhaps with a query of
 // their own: the contract has no refusal of it.
-func (w walk) ignoresParameters(t *testing.T, right gatewaytest.Call) {
+func (w walk) ignoresParameters(t *testing.T, right gatewaytest.Request) {
 	if w.method != http.MethodGet {
 		return
 	}
 	right.Path += "?nobodyKnowsThis=1"
-	require.Equal(t, w.example.answers, w.Ask(t, right).Status)
+	require.Equal(t, w.example.answers, w.Do(t, right).Status)
 }
 
 func (w walk) slotOf(inPath string) string {
@@ -72,7 +72,7 @@ func (w walk) slotOf(inPath string) string {
 	return inPath
 }
 
-func (w walk) refusesOtherBodies(t *testing.T, right gatewaytest.Call) {
+func (w walk) refusesOtherBodies(t *testing.T, right gatewaytest.Request) {
 	open := strings.TrimSuffix(right.Body, "}")
 	bodies := map[string]string{
 		"an unknown field":     open + `,"nobodyKnowsThis":1}`,
@@ -135,7 +135,7 @@ func (w walk) bodyWith(t *testing.T, field string, value json.RawMessage) string
 	return string(text)
 }
 
-func (w walk) refusesOtherContents(t *testing.T, right gatewaytest.Call) {
+func (w walk) refusesOtherContents(t *testing.T, right gatewaytest.Request) {
 	for what, header := range map[string]http.Header{
 		"text":          {"Content-Type": {"text/plain"}},
 		"a form":        {"Content-Type": {"application/x-www-form-urlencoded"}},
@@ -151,7 +151,7 @@ func (w walk) refusesOtherContents(t *testing.T, right gatewaytest.Call) {
 
 // refusesLargeBodies sends one byte more than there may be, announced and not.
 // What is announced is refused before it is sent, for which the client waits.
-func (w walk) refusesLargeBodies(t *testing.T, right gatewaytest.Call) {
+func (w walk) refusesLargeBodies(t *testing.T, right gatewaytest.Request) {
 	large := right
 	large.Body = right.Body + strings.Repeat(" ", maxBody+1-len(right.Body))
 	large.Header = http.Header{"Expect": {"100-continue"}}

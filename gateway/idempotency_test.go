@@ -17,7 +17,7 @@ type creation func(ctx context.Context, changed bool, options ...client.CallOpti
 
 // creations are all those of people, by operation.
 func creations(t testing.TB, f *fleet) map[string]creation {
-	spares := []string{f.Join(t, f.alice).ID, f.Join(t, f.alice).ID}
+	spares := []string{f.NewDevice(t, f.alice).ID, f.NewDevice(t, f.alice).ID}
 	old := f.propose(t, auto)
 	_, err := f.alice.Cancel(t.Context(), f.session, old.ID, "")
 	require.NoError(t, err)
@@ -49,7 +49,7 @@ func one(second bool, a, b string) string {
 
 func TestARepeatedCreationGivesTheFirstAnswerAndCreatesNothing(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		for name, create := range creations(t, newFleet(t, g)) {
 			key := client.WithIdempotencyKey("key-of-" + name)
 			first, err := create(t.Context(), false, key)
@@ -67,7 +67,7 @@ func TestARepeatedCreationGivesTheFirstAnswerAndCreatesNothing(t *testing.T) {
 
 func TestConcurrentRepetitionsCreateOneThing(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		for name, create := range creations(t, newFleet(t, g)) {
 			answers := make([]any, 10)
 			codes := together(len(answers), func(i int) error {
@@ -86,9 +86,9 @@ func TestConcurrentRepetitionsCreateOneThing(t *testing.T) {
 
 func TestAKeyBelongsToItsTenant(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		own := newFleet(t, g)
-		others := creations(t, newFleetOf(t, g, gatewaytest.Neighbour(own.customer)))
+		others := creations(t, newFleetOf(t, g, gatewaytest.NeighbourOf(own.customer)))
 		key := client.WithIdempotencyKey("the-same")
 		_, err := own.alice.Propose(t.Context(), own.session, client.ProposeCommandRequest{Type: auto}, key)
 		require.NoError(t, err)
@@ -99,8 +99,8 @@ func TestAKeyBelongsToItsTenant(t *testing.T) {
 
 func TestADeviceThatLostTheAnswerToItsRegistrationAsksAgain(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		made, err := g.Person(gatewaytest.Customer(), "alice", "admin").Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		made, err := g.User(gatewaytest.NewCustomerID(), "alice", "admin").Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
 		require.NoError(t, err)
 		request := client.RegisterDeviceRequest{ActivationCode: made.ActivationCode}
 		key := client.WithIdempotencyKey("boot-1")
@@ -121,7 +121,7 @@ func TestADeviceThatLostTheAnswerToItsRegistrationAsksAgain(t *testing.T) {
 
 func TestARepeatedClaimGivesTheSameCommandsAndTokens(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		key, request := client.WithIdempotencyKey("claim-1"), client.ClaimRequest{Limit: 2, VisibilityTimeoutMs: 60_000}
 		empty, err := f.device.Claim(t.Context(), request, key)
@@ -154,7 +154,7 @@ func withoutRest(claimed []client.ClaimedCommand) (same []client.ClaimedCommand)
 
 func TestTheMemoryOfAClaimEndsWithItsLease(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		f.propose(t, auto)
 		key, request := client.WithIdempotencyKey("claim-1"), client.ClaimRequest{VisibilityTimeoutMs: 1000}

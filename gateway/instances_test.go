@@ -16,8 +16,8 @@ import (
 func twoOnOneRedis(t testing.TB, changes ...func(*gateway.Config)) (here, there *gatewaytest.Gateway) {
 	t.Helper()
 	people := customertest.NewIssuer(t)
-	changes = append(changes, gatewaytest.OnRedis(storetest.SharedURL(t)))
-	return gatewaytest.StartFor(t, people, changes...), gatewaytest.StartFor(t, people, changes...)
+	changes = append(changes, gatewaytest.WithRedis(storetest.SharedURL(t)))
+	return gatewaytest.StartWithIssuer(t, people, changes...), gatewaytest.StartWithIssuer(t, people, changes...)
 }
 
 func TestAProposalAtOneInstanceWakesTheClaimAtAnother(t *testing.T) {

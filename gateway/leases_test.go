@@ -12,7 +12,7 @@ import (
 
 func TestALeaseIsExtendedFromNow(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		f.propose(t, auto)
 		claimed := f.claimFor(t, 5*time.Second)
@@ -31,7 +31,7 @@ func TestALeaseIsExtendedFromNow(t *testing.T) {
 
 func TestAReleasedCommandIsBackInItsPlaceAndTheAttemptIsNotCounted(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		first := f.propose(t, auto)
 		f.propose(t, auto)
@@ -48,7 +48,7 @@ func TestAReleasedCommandIsBackInItsPlaceAndTheAttemptIsNotCounted(t *testing.T)
 
 func TestALeaseThatEndsGivesTheCommandOutAgainAndFencesTheOldClaim(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		f.propose(t, auto)
 		old := f.claimFor(t, time.Second)
@@ -73,7 +73,7 @@ func TestALeaseThatEndsGivesTheCommandOutAgainAndFencesTheOldClaim(t *testing.T)
 
 func TestALateResultOfTheNewestClaimCountsAndIsMarked(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		for _, attempts := range []int{1, 3} {
 			f.propose(t, auto, func(r *client.ProposeCommandRequest) { r.MaxAttempts = attempts })
@@ -94,7 +94,7 @@ func TestALateResultOfTheNewestClaimCountsAndIsMarked(t *testing.T) {
 
 func TestAResultIsStoredOnceAndAnotherOneIsRefused(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		f.propose(t, auto)
 		claimed := f.claim(t)
@@ -115,7 +115,7 @@ func TestAResultIsStoredOnceAndAnotherOneIsRefused(t *testing.T) {
 
 func TestATokenThatWasNeverOfTheCommandIsForbidden(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		f.propose(t, auto)
 		f.propose(t, auto)
@@ -132,7 +132,7 @@ func TestATokenThatWasNeverOfTheCommandIsForbidden(t *testing.T) {
 
 func TestCancellingWhatNobodyHasClaimedEndsIt(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		for _, commandType := range []string{auto, review} {
 			proposed := f.propose(t, commandType)
@@ -148,7 +148,7 @@ func TestCancellingWhatNobodyHasClaimedEndsIt(t *testing.T) {
 
 func TestCancellingAClaimedCommandAsksItsDevice(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		f.propose(t, auto)
 		claimed := f.claim(t)
@@ -175,7 +175,7 @@ func TestCancellingAClaimedCommandAsksItsDevice(t *testing.T) {
 
 func TestACommandThatIsFinishedCannotBeCancelled(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		f.propose(t, auto)
 		claimed := f.claim(t)
@@ -190,7 +190,7 @@ func TestACommandThatIsFinishedCannotBeCancelled(t *testing.T) {
 
 func TestARetryIsANewCommandAndGoesThroughThePolicyAgain(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		for commandType, status := range map[string]client.CommandStatus{
 			auto: client.CommandStatusQueued, review: client.CommandStatusPendingApproval,

@@ -14,7 +14,7 @@ import (
 
 func TestARiskyCommandRunsOnceAPersonHasApprovedIt(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		parameters := `{"service":"telemetry","big":9007199254740993}`
 		proposed := f.propose(t, review, func(r *client.ProposeCommandRequest) { r.Parameters = json.RawMessage(parameters) })
@@ -46,7 +46,7 @@ func TestARiskyCommandRunsOnceAPersonHasApprovedIt(t *testing.T) {
 
 func TestARejectedCommandNeverRuns(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		rejected := f.decide(t, f.propose(t, review), false)
 		require.Equal(t, client.CommandStatusRejected, rejected.Status)
@@ -57,7 +57,7 @@ func TestARejectedCommandNeverRuns(t *testing.T) {
 
 func TestAProposalReachesAClaimThatWaitsAtOnce(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		requireDelivered(t, f, g, f.device, func() { f.propose(t, auto) })
 
@@ -92,7 +92,7 @@ func requireDelivered(t testing.TB, f *fleet, at *gatewaytest.Gateway, device ga
 
 func TestTheLineIsByPriorityAndThenByAge(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		ids := map[int][]string{}
 		for _, priority := range []int{5, 0, 9, 5, 0, 9} {
@@ -112,7 +112,7 @@ func TestTheLineIsByPriorityAndThenByAge(t *testing.T) {
 
 func TestTheTimelineTellsWhoDidWhatWithWhichRequest(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		proposed, err := f.alice.Propose(client.ContextWithRequestID(t.Context(), "the-proposal"), f.session,
 			client.ProposeCommandRequest{Type: review, Reason: "it hangs"})
@@ -150,7 +150,7 @@ func TestTheTimelineTellsWhoDidWhatWithWhichRequest(t *testing.T) {
 
 func TestTheTimelineCanBeReadFromAMomentOn(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		first := f.propose(t, auto)
 		eventually(t, func() bool { return time.Now().After(first.CreatedAt.Add(5 * time.Millisecond)) }, "time stands still")
@@ -164,7 +164,7 @@ func TestTheTimelineCanBeReadFromAMomentOn(t *testing.T) {
 
 func TestClosingASessionEndsWhatWaitsAndLeavesWhatIsClaimed(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		f.propose(t, auto)
 		claimed := f.claim(t)
@@ -193,7 +193,7 @@ func TestClosingASessionEndsWhatWaitsAndLeavesWhatIsClaimed(t *testing.T) {
 
 func TestADeviceHasOneSessionAtATimeAndTheRefusalNamesIt(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		_, err := f.alice.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: f.device.ID, Type: "diagnostic"})
 		require.Equal(t, f.session, requireCode(t, client.CodeSessionActive, err).SessionID)
@@ -202,7 +202,7 @@ func TestADeviceHasOneSessionAtATimeAndTheRefusalNamesIt(t *testing.T) {
 
 func TestWhatIsNotDeliveredInTimeExpires(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		for _, commandType := range []string{auto, review} {
 			proposed := f.propose(t, commandType, func(r *client.ProposeCommandRequest) { r.DeliverWithinSeconds = 1 })
@@ -219,7 +219,7 @@ func TestWhatIsNotDeliveredInTimeExpires(t *testing.T) {
 
 func TestTheLineOfADeviceIsBounded(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		for range 100 {
 			f.propose(t, auto)

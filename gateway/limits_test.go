@@ -30,7 +30,7 @@ func TestADeviceThatAsksTooOftenHasToWaitAndNoOther(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.DeviceRate = device.Rate(twice) })
 	f := newFleet(t, g)
-	other := g.Join(t, f.alice)
+	other := g.NewDevice(t, f.alice)
 	for range twice.Burst {
 		require.NoError(t, beat(t, f.device.DeviceClient))
 	}
@@ -40,25 +40,25 @@ func TestADeviceThatAsksTooOftenHasToWaitAndNoOther(t *testing.T) {
 
 func TestACustomerWhoAsksTooOftenHasToWaitAtEveryInstanceAndNoOther(t *testing.T) {
 	t.Parallel()
-	people, redis := customertest.NewIssuer(t), gatewaytest.OnRedis(storetest.SharedURL(t))
+	people, redis := customertest.NewIssuer(t), gatewaytest.WithRedis(storetest.SharedURL(t))
 	limits := func(cfg *gateway.Config) { cfg.Limits.PerTenant = twice }
-	here, there := gatewaytest.StartFor(t, people, redis, limits), gatewaytest.StartFor(t, people, redis, limits)
-	customer := gatewaytest.Customer()
+	here, there := gatewaytest.StartWithIssuer(t, people, redis, limits), gatewaytest.StartWithIssuer(t, people, redis, limits)
+	customer := gatewaytest.NewCustomerID()
 	ask := func(g *gatewaytest.Gateway, customer, user string) error {
-		_, err := g.Person(customer, user, "viewer").SystemInfo(t.Context())
+		_, err := g.User(customer, user, "viewer").SystemInfo(t.Context())
 		return err
 	}
 	require.NoError(t, ask(here, customer, "alice"))
 	require.NoError(t, ask(there, customer, "bob"))
 	requireLimited(t, ask(here, customer, "carol"))
 	requireLimited(t, ask(there, customer, "alice"))
-	require.NoError(t, ask(here, gatewaytest.Neighbour(customer), "alice"))
+	require.NoError(t, ask(here, gatewaytest.NeighbourOf(customer), "alice"))
 }
 
 // guess registers with a code of nobody's and tells the status.
 func guess(t testing.TB, g *gatewaytest.Gateway, forwardedFor string) int {
 	t.Helper()
-	return g.Ask(t, gatewaytest.Call{
+	return g.Do(t, gatewaytest.Request{
 		Method: http.MethodPost, Path: "/api/v1/device/register", Body: `{"activationCode":"0000-0000-0000"}`,
 		Header: http.Header{"X-Forwarded-For": {forwardedFor}},
 	}).Status

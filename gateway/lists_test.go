@@ -30,8 +30,8 @@ func nameOf(d client.Device) string { return d.Name }
 
 func TestTheFleetCanBeFilteredAndReadPageByPage(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		alice := g.Person(gatewaytest.Customer(), "alice", "admin")
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
 		var all []string
 		for i := range 7 {
 			made, err := alice.Provision(t.Context(), client.ProvisionDeviceRequest{
@@ -74,7 +74,7 @@ func TestTheFleetCanBeFilteredAndReadPageByPage(t *testing.T) {
 
 func TestSessionsAndCommandsAreReadPageByPage(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		sessions, commands := []string{f.session}, []string(nil)
 		for range 4 {
@@ -123,8 +123,8 @@ func each[T any](items []T) iter.Seq2[T, error] {
 
 func TestTheSystemsInformationHoldsNoSecretAndNoAddress(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		info, err := g.Person(gatewaytest.Customer(), "vera", "viewer").SystemInfo(t.Context())
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		info, err := g.User(gatewaytest.NewCustomerID(), "vera", "viewer").SystemInfo(t.Context())
 		require.NoError(t, err)
 		require.Contains(t, []string{"embedded", "standalone"}, info.Services.Redis.Mode)
 		require.True(t, info.Services.Redis.Ok && info.Services.Supabase.Ok)

@@ -40,16 +40,16 @@ type fleet struct {
 
 func newFleet(t testing.TB, g *gatewaytest.Gateway) *fleet {
 	t.Helper()
-	return newFleetOf(t, g, gatewaytest.Customer())
+	return newFleetOf(t, g, gatewaytest.NewCustomerID())
 }
 
 func newFleetOf(t testing.TB, g *gatewaytest.Gateway, customer string) *fleet {
 	t.Helper()
 	f := &fleet{
 		Gateway: g, customer: customer,
-		alice: g.Person(customer, "alice", "admin"), bob: g.Person(customer, "bob", "approver"),
+		alice: g.User(customer, "alice", "admin"), bob: g.User(customer, "bob", "approver"),
 	}
-	f.device = g.Join(t, f.alice)
+	f.device = g.NewDevice(t, f.alice)
 	f.session = f.open(t, f.device.ID)
 	return f
 }

@@ -56,7 +56,7 @@ func TestTheMetricsTellWhatWasAskedAndWhatBecameOfCommands(t *testing.T) {
 func TestCommandsThatEndWithSomethingElseAreCountedToo(t *testing.T) {
 	t.Parallel()
 	const expired, cancelled = `fieldgate_command_transitions_total{transition="expired"}`, `fieldgate_command_transitions_total{transition="cancelled"}`
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		f.propose(t, auto)
 		f.propose(t, review)
@@ -79,7 +79,7 @@ func TestNobodyCanFillTheMetricsWithNames(t *testing.T) {
 	ask := func(i int) {
 		for _, path := range []string{"/nowhere-%d", "/api/v1/customer/devices/id-%d", "/api/v1/customer/devices?q=%d", "/docs/%d"} {
 			for _, method := range []string{http.MethodGet, http.MethodPut, "PROPFIND", fmt.Sprintf("METHOD%d", i)} {
-				g.Ask(t, gatewaytest.Call{
+				g.Do(t, gatewaytest.Request{
 					Method: method, Path: fmt.Sprintf(path, i), Token: token,
 					Header: http.Header{"User-Agent": {fmt.Sprint(i)}, "X-Request-Id": {fmt.Sprint(i)}},
 				})
@@ -104,7 +104,7 @@ func TestNobodyCanFillTheMetricsWithNames(t *testing.T) {
 func TestFailuresOfRedisAreCountedAndCallersWhoLeaveAreNone(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
-	g := gatewaytest.Start(t, gatewaytest.OnRedis(server.URL()))
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()))
 	f := newFleet(t, g)
 	const failures = `fieldgate_redis_errors_total{name="read_device"}`
 	server.Signal(t, syscall.SIGSTOP)
@@ -125,7 +125,7 @@ func TestFailuresOfRedisAreCountedAndCallersWhoLeaveAreNone(t *testing.T) {
 func TestTheMetricsAreOnAPortOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	require.Equal(t, http.StatusNotFound, g.Ask(t, gatewaytest.Call{Method: http.MethodGet, Path: "/metrics"}).Status)
+	require.Equal(t, http.StatusNotFound, g.Do(t, gatewaytest.Request{Method: http.MethodGet, Path: "/metrics"}).Status)
 	response, err := http.Get(g.MetricsURL + "/healthz")
 	require.NoError(t, err)
 	response.Body.Close()

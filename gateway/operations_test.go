@@ -155,7 +155,7 @@ func newWorld(t testing.TB, g *gatewaytest.Gateway, customer string) *world {
 	w.values["provisionedId"], w.values["activationCode"] = made.Device.ID, made.ActivationCode
 	w.values["deviceId"], w.values["deviceSecret"] = w.device.ID, w.device.Secret
 	w.values["connectionId"] = "con_" + rand.Text()
-	w.values["spareId"] = g.Join(t, w.alice).ID
+	w.values["spareId"] = g.NewDevice(t, w.alice).ID
 	w.values["earlierId"] = w.propose(t, review).ID
 	_, err = w.alice.CloseSession(t.Context(), w.session, "")
 	require.NoError(t, err)
@@ -175,7 +175,7 @@ func newWorld(t testing.TB, g *gatewaytest.Gateway, customer string) *world {
 
 // call writes the right request for an operation. Values stand in for those of
 // the world.
-func (w *world) call(o operation, token string, instead map[string]string) gatewaytest.Call {
+func (w *world) call(o operation, token string, instead map[string]string) gatewaytest.Request {
 	values := maps.Clone(w.values)
 	maps.Copy(values, instead)
 	for inPath, name := range o.example.path {
@@ -185,7 +185,7 @@ func (w *world) call(o operation, token string, instead map[string]string) gatew
 	if o.example.query != "" {
 		path += "?" + fill(o.example.query, values)
 	}
-	return gatewaytest.Call{Method: o.method, Path: path, Token: token, Body: fill(o.example.body, values)}
+	return gatewaytest.Request{Method: o.method, Path: path, Token: token, Body: fill(o.example.body, values)}
 }
 
 var name = regexp.MustCompile(`\{(\w+)\}`)

@@ -37,7 +37,7 @@ var outages = map[string]struct {
 func onDurable(t testing.TB) (*gatewaytest.Gateway, *storetest.Server) {
 	t.Helper()
 	server := storetest.Start(t, "--appendfsync", "always")
-	return gatewaytest.Start(t, gatewaytest.OnRedis(server.URL())), server
+	return gatewaytest.Start(t, gatewaytest.WithRedis(server.URL())), server
 }
 
 func TestAnOutageOfTheStoreIs503ForEverybodyAndNever401(t *testing.T) {
@@ -136,7 +136,7 @@ func requireAliveButSoonNotReady(t testing.TB, g *gatewaytest.Gateway) {
 		ready, err := g.Readiness(t.Context())
 		return err == nil && !ready.Ready
 	}, "it stays ready")
-	answer := g.Ask(t, gatewaytest.Call{Method: http.MethodGet, Path: "/readyz"})
+	answer := g.Do(t, gatewaytest.Request{Method: http.MethodGet, Path: "/readyz"})
 	require.Equal(t, http.StatusServiceUnavailable, answer.Status)
 	health, err := g.Health(t.Context())
 	require.NoError(t, err)

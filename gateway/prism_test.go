@@ -32,11 +32,11 @@ func TestPrismFindsNothingWrongWithAnyOperation(t *testing.T) {
 	t.Parallel()
 	seen := &violations{}
 	g := behindPrism(t, fieldgate.Spec, seen)
-	stranger := newWorld(t, g, gatewaytest.Customer())
+	stranger := newWorld(t, g, gatewaytest.NewCustomerID())
 	require.Empty(t, seen.take(), "making a world")
 
 	for _, o := range operations(t) {
-		p := past{seen: seen, walk: walk{operation: o, world: newWorld(t, g, gatewaytest.Customer()), stranger: stranger}}
+		p := past{seen: seen, walk: walk{operation: o, world: newWorld(t, g, gatewaytest.NewCustomerID()), stranger: stranger}}
 		require.Empty(t, seen.take(), "making a world")
 		t.Run(o.id, p.run)
 	}
@@ -92,14 +92,14 @@ func (p past) run(t *testing.T) {
 }
 
 // fine expects Prism to object neither to the request nor to its answer.
-func (p past) fine(t *testing.T, what string, c gatewaytest.Call, status int) {
+func (p past) fine(t *testing.T, what string, c gatewaytest.Request, status int) {
 	t.Helper()
 	require.Empty(t, p.ask(t, what, c, status), what)
 }
 
 // wrong expects Prism to object to the request, as the gateway does, and not to the
 // answer.
-func (p past) wrong(t *testing.T, what string, c gatewaytest.Call, status int) {
+func (p past) wrong(t *testing.T, what string, c gatewaytest.Request, status int) {
 	t.Helper()
 	found := p.ask(t, what, c, status)
 	require.NotEmpty(t, found, what)
@@ -108,10 +108,10 @@ func (p past) wrong(t *testing.T, what string, c gatewaytest.Call, status int) {
 	}
 }
 
-func (p past) ask(t *testing.T, what string, c gatewaytest.Call, status int) []violation {
+func (p past) ask(t *testing.T, what string, c gatewaytest.Request, status int) []violation {
 	t.Helper()
 	p.seen.take()
-	answer := p.Ask(t, c)
+	answer := p.Do(t, c)
 	require.Equal(t, status, answer.Status, "%s: %s", what, answer.Body)
 	return p.seen.take()
 }

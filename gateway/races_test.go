@@ -15,8 +15,8 @@ import (
 
 func TestOfManyRegistrationsWithOneCodeOneSucceeds(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		made, err := g.Person(gatewaytest.Customer(), "alice", "admin").Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		made, err := g.User(gatewaytest.NewCustomerID(), "alice", "admin").Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
 		require.NoError(t, err)
 		codes := together(50, func(i int) error {
 			key := client.WithIdempotencyKey(fmt.Sprint("boot-", i))
@@ -31,11 +31,11 @@ func TestOfManyRegistrationsWithOneCodeOneSucceeds(t *testing.T) {
 
 func TestOfManyDecisionsOneIsRecorded(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		proposed := f.propose(t, review)
 		codes := together(50, func(i int) error {
-			approver := g.Person(f.customer, fmt.Sprintf("approver-%d", i), "approver")
+			approver := g.User(f.customer, fmt.Sprintf("approver-%d", i), "approver")
 			return insist(func() error {
 				_, err := approver.Decide(t.Context(), f.session, client.DecisionRequest{CommandID: proposed.ID, Approved: i%2 == 0})
 				return err
@@ -59,7 +59,7 @@ func TestOfManyDecisionsOneIsRecorded(t *testing.T) {
 // contract has it, under its key.
 func TestEachCommandIsHandedOutOnce(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, gatewaytest.Start(t, gatewaytest.OnRedis(storetest.SharedURL(t))))
+	f := newFleet(t, gatewaytest.Start(t, gatewaytest.WithRedis(storetest.SharedURL(t))))
 	var handed tally
 	proposed := make([]string, 0, 150)
 	for range 100 {
@@ -137,7 +137,7 @@ func (c *tally) of(id string) int {
 
 func TestOfManyResultsOneStands(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		f.propose(t, auto)
 		claimed := f.claim(t)

@@ -23,8 +23,8 @@ func reconciling(cfg *gateway.Config) {
 func TestAGatewayMendsWhatSomethingElseBroke(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
-	g := gatewaytest.Start(t, gatewaytest.OnRedis(server.URL()), reconciling)
-	g.Log.Expect("an invariant was broken and is mended")
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()), reconciling)
+	g.Log.AllowErrors("an invariant was broken and is mended")
 	f := newFleet(t, g)
 	lost, undecided := f.propose(t, auto), f.propose(t, review)
 	d := store.Device{Tenant: tenantOf(t, server.Client(t)), ID: f.device.ID}
@@ -58,8 +58,8 @@ func tenantOf(t *testing.T, admin *redis.Client) string {
 func TestNothingIsFoundBrokenInTheLifeOfAFleet(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
-	g := gatewaytest.Start(t, gatewaytest.OnRedis(server.URL()), reconciling)
-	beside := gatewaytest.Start(t, gatewaytest.OnRedis(server.URL()), reconciling)
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()), reconciling)
+	beside := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()), reconciling)
 	f := newFleet(t, g)
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
 	defer stop()

@@ -13,7 +13,7 @@ import (
 
 func TestTheCallersRequestIDFollowsTheCommandToItsDevice(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		const id = "Order_4711.v2-x"
 		proposed, err := f.alice.Propose(client.ContextWithRequestID(t.Context(), id), f.session, client.ProposeCommandRequest{Type: auto})
@@ -28,7 +28,7 @@ func TestTheCallersRequestIDFollowsTheCommandToItsDevice(t *testing.T) {
 			}
 		}
 		require.Equal(t, []string{"command.proposed", "command.claimed"}, kinds)
-		line := g.Log.Line(t, id)
+		line := g.Log.AccessLine(t, id)
 		require.Equal(t, "proposeCommand", line["operation"])
 		require.Equal(t, "user:alice", line["principal"])
 		require.EqualValues(t, http.StatusCreated, line["status"])
@@ -38,12 +38,12 @@ func TestTheCallersRequestIDFollowsTheCommandToItsDevice(t *testing.T) {
 func TestARefusalCarriesTheRequestIDInHeaderDocumentAndLog(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	refused := g.Ask(t, gatewaytest.Call{
+	refused := g.Do(t, gatewaytest.Request{
 		Method: http.MethodGet, Path: "/api/v1/customer/devices", Header: http.Header{"X-Request-Id": {"mine"}},
 	})
 	require.Equal(t, "mine", refused.Header.Get("X-Request-ID"))
 	require.Equal(t, "mine", refused.Problem.RequestID)
-	require.Equal(t, "unauthorized", g.Log.Line(t, "mine")["code"])
+	require.Equal(t, "unauthorized", g.Log.AccessLine(t, "mine")["code"])
 }
 
 func TestARequestIDThatCouldForgeSomethingIsReplaced(t *testing.T) {
@@ -54,7 +54,7 @@ func TestARequestIDThatCouldForgeSomethingIsReplaced(t *testing.T) {
 	for _, hostile := range []string{
 		"", "a b", "a;b", `"},{"level":"ERROR"`, "<script>", "../../etc", "ümlaut", "a\tb", "${jndi:x}", strings.Repeat("x", 129),
 	} {
-		made := g.Ask(t, gatewaytest.Call{
+		made := g.Do(t, gatewaytest.Request{
 			Method: http.MethodPost, Path: "/api/v1/customer/sessions/" + f.session + "/commands", Token: token,
 			Body: `{"type":"` + auto + `"}`, Header: http.Header{"X-Request-Id": {hostile}},
 		})
@@ -62,7 +62,7 @@ func TestARequestIDThatCouldForgeSomethingIsReplaced(t *testing.T) {
 		given := made.Header.Get("X-Request-ID")
 		require.Regexp(t, `^[A-Za-z0-9._-]{16,128}$`, given)
 		require.Contains(t, made.Body, `"requestId":"`+given+`"`)
-		g.Log.Line(t, given)
+		g.Log.AccessLine(t, given)
 		if hostile != "" {
 			require.NotContains(t, g.Log.String(), hostile)
 		}

@@ -22,7 +22,7 @@ import (
 func TestNoSecretIsInTheLogOrInTheStore(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
-	g := gatewaytest.Start(t, gatewaytest.OnRedis(server.URL()))
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()))
 	f := newFleet(t, g)
 	secrets := map[string]string{"device secret": f.device.Secret}
 	f.registerAll(t, secrets)
@@ -154,14 +154,14 @@ func valueOf(t testing.TB, db *redis.Client, key string) string {
 func TestATokenInTheQueryIsNotATokenAndIsNotLogged(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	token := g.Token(gatewaytest.Customer(), "alice", "admin")
+	token := g.Token(gatewaytest.NewCustomerID(), "alice", "admin")
 	for _, parameter := range []string{"access_token", "token", "authorization"} {
-		answer := g.Ask(t, gatewaytest.Call{Method: "GET", Path: "/api/v1/customer/devices?" + parameter + "=" + token})
+		answer := g.Do(t, gatewaytest.Request{Method: "GET", Path: "/api/v1/customer/devices?" + parameter + "=" + token})
 		require.Equal(t, 401, answer.Status)
-		g.Log.Line(t, answer.Problem.RequestID)
+		g.Log.AccessLine(t, answer.Problem.RequestID)
 	}
-	answer := g.Ask(t, gatewaytest.Call{Method: "GET", Path: "/nowhere?access_token=" + token})
+	answer := g.Do(t, gatewaytest.Request{Method: "GET", Path: "/nowhere?access_token=" + token})
 	require.Equal(t, 404, answer.Status)
-	g.Log.Line(t, answer.Problem.RequestID)
+	g.Log.AccessLine(t, answer.Problem.RequestID)
 	require.NotContains(t, g.Log.String(), token)
 }

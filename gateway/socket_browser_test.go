@@ -22,13 +22,13 @@ func TestATokenMayComeAsASubprotocolAndIsNeverSentBack(t *testing.T) {
 		gatewaytest.DevicePath: f.Login(t, f.device), gatewaytest.CustomerPath: f.Token(f.customer, "alice", "viewer"),
 	} {
 		for _, protocols := range [][]string{{"fieldgate.v1", "bearer." + token}, {"bearer." + token, "fieldgate.v1"}} {
-			s := g.Open(t, gatewaytest.Dialing{Path: path, Protocols: protocols})
-			require.Equal(t, []string{"fieldgate.v1"}, s.Opened.Values("Sec-WebSocket-Protocol"))
+			s := g.Open(t, gatewaytest.DialOptions{Path: path, Protocols: protocols})
+			require.Equal(t, []string{"fieldgate.v1"}, s.HandshakeHeader.Values("Sec-WebSocket-Protocol"))
 			s.Barrier()
 		}
-		_, refused := g.Dial(t, gatewaytest.Dialing{Path: path, Protocols: []string{"fieldgate.v1", "bearer." + token[:20]}})
+		_, refused := g.Dial(t, gatewaytest.DialOptions{Path: path, Protocols: []string{"fieldgate.v1", "bearer." + token[:20]}})
 		require.Equal(t, http.StatusUnauthorized, refused.StatusCode)
-		_, refused = g.Dial(t, gatewaytest.Dialing{Path: path, Protocols: []string{"fieldgate.v2", "bearer." + token}})
+		_, refused = g.Dial(t, gatewaytest.DialOptions{Path: path, Protocols: []string{"fieldgate.v2", "bearer." + token}})
 		require.Equal(t, http.StatusBadRequest, refused.StatusCode)
 		require.NotContains(t, g.Log.String(), token)
 	}
@@ -37,10 +37,10 @@ func TestATokenMayComeAsASubprotocolAndIsNeverSentBack(t *testing.T) {
 func TestATokenInTheAddressIsRefusedWithAHint(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	token := g.Token(gatewaytest.Customer(), "alice", "admin")
+	token := g.Token(gatewaytest.NewCustomerID(), "alice", "admin")
 	for _, name := range []string{"token", "access_token", "jwt", "ticket", "room"} {
 		for _, path := range []string{gatewaytest.DevicePath, gatewaytest.CustomerPath} {
-			answer := g.Ask(t, gatewaytest.Call{Method: http.MethodGet, Path: path + "?" + name + "=" + token})
+			answer := g.Do(t, gatewaytest.Request{Method: http.MethodGet, Path: path + "?" + name + "=" + token})
 			require.Equal(t, client.CodeValidationFailed, answer.Problem.Code, "%s?%s", path, name)
 			require.Contains(t, answer.Problem.Errors[0].Reason, "Authorization")
 			require.Equal(t, path == gatewaytest.CustomerPath, strings.Contains(answer.Problem.Errors[0].Reason, "ticket"), answer.Problem.Errors[0].Reason)
@@ -71,7 +71,7 @@ func TestOnlyPagesOfAllowedOriginsAndOurOwnOpenSockets(t *testing.T) {
 		for path, token := range map[string]string{
 			gatewaytest.DevicePath: f.Login(t, f.device), gatewaytest.CustomerPath: f.Token(f.customer, "alice", "viewer"),
 		} {
-			d := gatewaytest.Dialing{Path: path, Token: token, Header: http.Header{}}
+			d := gatewaytest.DialOptions{Path: path, Token: token, Header: http.Header{}}
 			if origin != "" {
 				d.Header.Set("Origin", origin)
 			}

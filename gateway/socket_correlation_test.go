@@ -17,10 +17,10 @@ func TestTheRequestIDOfAProposalFollowsTheCommandThroughTwoInstances(t *testing.
 	f := newFleet(t, here)
 	device, watcher := f.socket(t, there), f.watch(t, there, f.sessionRoom())
 	id := "r-" + f.customer
-	claim := device.AskAs("claim-"+id, "claim", object{"waitMs": 30_000})
+	claim := device.StartRequestAs("claim-"+id, "claim", object{"waitMs": 30_000})
 	awaitWaitingClaims(t, there, 1)
 
-	answer := here.Ask(t, gatewaytest.Call{
+	answer := here.Do(t, gatewaytest.Request{
 		Method: http.MethodPost, Path: "/api/v1/customer/sessions/" + f.session + "/commands",
 		Token: f.Token(f.customer, "alice", "operator"), Body: `{"type":"diagnostic.dns"}`, Header: http.Header{"X-Request-Id": {id}},
 	})
@@ -32,7 +32,7 @@ func TestTheRequestIDOfAProposalFollowsTheCommandThroughTwoInstances(t *testing.
 
 	claimed := commands(t, claim().Data)[0]
 	require.Equal(t, id, claimed.RequestID)
-	device.AskAs("result-"+id, "result", object{"commandId": claimed.ID, "claimToken": claimed.ClaimToken, "status": "succeeded"})()
+	device.StartRequestAs("result-"+id, "result", object{"commandId": claimed.ID, "claimToken": claimed.ClaimToken, "status": "succeeded"})()
 	for _, kind := range []string{"command.proposed", "command.claimed", "command.succeeded"} {
 		e := watcher.Event()
 		require.Equal(t, kind, e.Type)
@@ -40,7 +40,7 @@ func TestTheRequestIDOfAProposalFollowsTheCommandThroughTwoInstances(t *testing.
 		require.Equal(t, claimed.ID, e.Data["commandId"], kind)
 	}
 
-	require.Equal(t, "proposeCommand", here.Log.Line(t, id)["operation"])
+	require.Equal(t, "proposeCommand", here.Log.AccessLine(t, id)["operation"])
 	for frame, kind := range map[string]string{"claim-" + id: "claim", "result-" + id: "result"} {
 		lines := there.Log.Lines("frame", frame)
 		require.Len(t, lines, 1)
@@ -49,9 +49,9 @@ func TestTheRequestIDOfAProposalFollowsTheCommandThroughTwoInstances(t *testing.
 		require.Equal(t, "device:"+f.device.ID, lines[0]["principal"])
 	}
 	eventually(t, func() bool { return len(there.Log.Lines("event", id)) == 3 }, "the other instance does not name it")
-	opened := device.Opened.Get("X-Request-Id")
-	require.Equal(t, "openDeviceSocket", there.Log.Line(t, opened)["operation"])
-	device.Goodbye()
+	opened := device.HandshakeHeader.Get("X-Request-Id")
+	require.Equal(t, "openDeviceSocket", there.Log.AccessLine(t, opened)["operation"])
+	device.Close()
 	eventually(t, func() bool { return len(there.Log.Lines("socket closed", opened)) == 1 }, "the log does not tell of the end")
 	require.EqualValues(t, 1000, there.Log.Lines("socket closed", opened)[0]["code"])
 }

@@ -23,14 +23,14 @@ type says func(kind string, data object) (answer json.RawMessage)
 
 // overSocket says it in a frame.
 func overSocket(s *gatewaytest.Socket) says {
-	return func(kind string, data object) json.RawMessage { return s.Ask(kind, data)().Data }
+	return func(kind string, data object) json.RawMessage { return s.StartRequest(kind, data)().Data }
 }
 
 // overHTTP says it in a request.
 func overHTTP(t testing.TB, g *gatewaytest.Gateway, token string) says {
 	return func(kind string, data object) json.RawMessage {
 		t.Helper()
-		call := gatewaytest.Call{Method: http.MethodPost, Path: "/api/v1/device/" + kind, Token: token, Header: http.Header{}}
+		call := gatewaytest.Request{Method: http.MethodPost, Path: "/api/v1/device/" + kind, Token: token, Header: http.Header{}}
 		data = maps.Clone(data)
 		if key, ok := data["idempotencyKey"].(string); ok {
 			call.Header.Set("Idempotency-Key", key)
@@ -46,7 +46,7 @@ func overHTTP(t testing.TB, g *gatewaytest.Gateway, token string) says {
 		body, err := json.Marshal(data)
 		require.NoError(t, err)
 		call.Body = string(body)
-		return json.RawMessage(g.Ask(t, call).Body)
+		return json.RawMessage(g.Do(t, call).Body)
 	}
 }
 
@@ -117,7 +117,7 @@ func lifeOfADevice(t testing.TB, f *fleet, say says) (answers []any) {
 
 func TestADeviceIsAnsweredOverItsSocketAsOverHTTP(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		one, another := newFleet(t, g), newFleet(t, g)
 		spoken := lifeOfADevice(t, one, overSocket(one.socket(t, g)))
 		posted := lifeOfADevice(t, another, overHTTP(t, g, another.Login(t, another.device)))
@@ -203,7 +203,7 @@ func TestWhatTheContractDoesNotAllowIsRefusedInAFrameAsInARequest(t *testing.T) 
 	s, token := f.socket(t, g), f.Login(t, f.device)
 	for kind, rows := range wrongData {
 		for i, row := range rows {
-			problem := s.Refused(kind, row.data)
+			problem := s.RequestError(kind, row.data)
 			name := fmt.Sprintf("%s %d: %v", kind, i, row.data)
 			require.Equal(t, client.CodeValidationFailed, problem.Code, name)
 			require.NotEmpty(t, problem.Errors, name)
@@ -219,13 +219,13 @@ func TestWhatTheContractDoesNotAllowIsRefusedInAFrameAsInARequest(t *testing.T) 
 		}
 	}
 	for _, kind := range []string{"extend", "release", "result", "heartbeat"} {
-		require.Equal(t, client.CodeValidationFailed, s.Refused(kind, nil).Code, "%s without data", kind)
+		require.Equal(t, client.CodeValidationFailed, s.RequestError(kind, nil).Code, "%s without data", kind)
 		for _, data := range []any{[]int{}, "text", 5, true} {
-			require.Equal(t, client.CodeValidationFailed, s.Refused(kind, data).Code, "%s with %v", kind, data)
+			require.Equal(t, client.CodeValidationFailed, s.RequestError(kind, data).Code, "%s with %v", kind, data)
 		}
 	}
 	for _, kind := range []string{"subscribe", "refresh", "reply", "welcome", "Claim", "nothing"} {
-		require.Equal(t, "/type", s.Refused(kind, object{}).Errors[0].Pointer, kind)
+		require.Equal(t, "/type", s.RequestError(kind, object{}).Errors[0].Pointer, kind)
 	}
 }
 
@@ -240,13 +240,13 @@ func TestAFrameThatAsksForNoAnswerIsServedAllTheSame(t *testing.T) {
 	s.Send("result", object{"commandId": claimed.ID, "claimToken": claimed.ClaimToken, "status": "succeeded"})
 	eventually(t, func() bool { return f.command(t, claimed.ID).Status == client.CommandStatusSucceeded }, "it was not served")
 	s.Barrier()
-	require.Empty(t, s.Pushed())
+	require.Empty(t, s.TakePushed())
 
 	s.Send("result", object{"commandId": claimed.ID})
 	refused := s.NextOf("error")
 	require.Empty(t, refused.RequestID)
 	var problem client.Problem
-	refused.Into(t, &problem)
+	refused.Decode(t, &problem)
 	require.Equal(t, client.CodeValidationFailed, problem.Code)
 	require.NotEmpty(t, problem.RequestID)
 	eventually(t, func() bool { return len(g.Log.Lines("frame", problem.RequestID)) == 1 }, "the log does not name the request")
@@ -258,9 +258,9 @@ func TestEveryFrameIsAnsweredOnceAndNoneHoldsAnotherUp(t *testing.T) {
 	f := newFleet(t, here)
 	s := f.socket(t, there)
 	const waiting = 8
-	claims := make([]gatewaytest.Pending, waiting)
+	claims := make([]gatewaytest.PendingReply, waiting)
 	for i := range claims {
-		claims[i] = s.Ask("claim", object{"waitMs": 30_000, "visibilityTimeoutMs": 60_000})
+		claims[i] = s.StartRequest("claim", object{"waitMs": 30_000, "visibilityTimeoutMs": 60_000})
 	}
 	awaitWaitingClaims(t, there, waiting)
 	for range 3 { // while they wait, everything else is answered
@@ -276,15 +276,15 @@ func TestEveryFrameIsAnsweredOnceAndNoneHoldsAnotherUp(t *testing.T) {
 		held = append(held, commands(t, claim().Data)...)
 	}
 	require.Len(t, held, waiting, "each claim gets one")
-	var extensions []gatewaytest.Pending
+	var extensions []gatewaytest.PendingReply
 	for _, c := range held {
 		require.True(t, proposed[c.ID])
 		delete(proposed, c.ID)
-		extensions = append(extensions, s.Ask("extend", object{"commandId": c.ID, "claimToken": c.ClaimToken, "extensionMs": 120_000}))
+		extensions = append(extensions, s.StartRequest("extend", object{"commandId": c.ID, "claimToken": c.ClaimToken, "extensionMs": 120_000}))
 	}
 	for i, extension := range extensions {
 		var lease client.Lease
-		extension().Into(t, &lease)
+		extension().Decode(t, &lease)
 		require.Equal(t, held[i].ID, lease.CommandID)
 		require.Greater(t, lease.LeaseRemainingMs, 100_000)
 	}
@@ -297,23 +297,23 @@ func TestADeviceIsToldOfWhatItCouldClaimAndOfWhatIsToBeStopped(t *testing.T) {
 	s := f.socket(t, there)
 	var available struct{ Pending int }
 	f.propose(t, auto)
-	s.NextOf("commands.available").Into(t, &available)
+	s.NextOf("commands.available").Decode(t, &available)
 	require.Equal(t, 1, available.Pending)
 	asked := f.propose(t, review)
 	f.decide(t, asked, true)
-	s.NextOf("commands.available").Into(t, &available)
+	s.NextOf("commands.available").Decode(t, &available)
 	require.Equal(t, 2, available.Pending, "nobody is told of what waits for a person")
 
 	claimed := commands(t, s.Request("claim", object{"limit": 2}, nil).Data)
 	_, err := f.alice.Cancel(t.Context(), f.session, claimed[0].ID, "wrong host")
 	require.NoError(t, err)
 	var cancel struct{ CommandID, Reason string }
-	s.NextOf("command.cancel").Into(t, &cancel)
+	s.NextOf("command.cancel").Decode(t, &cancel)
 	require.Equal(t, claimed[0].ID, cancel.CommandID)
 	require.Equal(t, "wrong host", cancel.Reason)
 
 	s.Request("release", object{"commandId": claimed[1].ID, "claimToken": claimed[1].ClaimToken}, nil)
-	s.NextOf("commands.available").Into(t, &available)
+	s.NextOf("commands.available").Decode(t, &available)
 	require.Equal(t, 1, available.Pending)
 }
 
@@ -323,12 +323,12 @@ func TestAClaimThatWaitsEndsWithItsSocketAndTakesNothing(t *testing.T) {
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
 	for name, end := range map[string]func(s *gatewaytest.Socket){
-		"the device says goodbye":  func(s *gatewaytest.Socket) { s.Goodbye() },
-		"the connection is cut":    func(s *gatewaytest.Socket) { s.Cut() },
+		"the device says goodbye":  func(s *gatewaytest.Socket) { s.Close() },
+		"the connection is cut":    func(s *gatewaytest.Socket) { s.Drop() },
 		"a newer socket takes its": func(s *gatewaytest.Socket) { f.socket(t, g); require.Equal(t, 4009, s.CloseCode()) },
 	} {
 		s := f.socket(t, g)
-		s.Ask("claim", object{"waitMs": 30_000})
+		s.StartRequest("claim", object{"waitMs": 30_000})
 		awaitWaitingClaims(t, g, 1)
 		end(s)
 		awaitWaitingClaims(t, g, 0)
@@ -343,10 +343,10 @@ func TestAClaimThatWaitsEndsWithItsSocketAndTakesNothing(t *testing.T) {
 
 func TestAHeartbeatOverTheSocketIsThatOfTheDevice(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		s := f.socket(t, g)
-		require.Equal(t, 25*time.Second, s.Greeting)
+		require.Equal(t, 25*time.Second, s.PingInterval)
 		var reply client.HeartbeatReply
 		s.Request("heartbeat", object{"status": "degraded", "metrics": object{"load": 3}}, &reply)
 		require.WithinDuration(t, time.Now(), reply.ServerTime, time.Minute)

@@ -22,8 +22,8 @@ func leaveAll(sockets []*gatewaytest.Socket, began time.Time) (all []leaving) {
 	left := make(chan leaving, len(sockets))
 	for _, s := range sockets {
 		go func() {
-			<-s.Ended()
-			left <- leaving{s.Code(), time.Since(began), s.Pushed()}
+			<-s.Done()
+			left <- leaving{s.Code(), time.Since(began), s.TakePushed()}
 		}()
 	}
 	for range sockets {
@@ -39,7 +39,7 @@ func (l leaving) hint(t testing.TB) time.Duration {
 	last := l.pushed[len(l.pushed)-1]
 	require.Equal(t, "going_away", last.Type)
 	var data struct{ RetryAfterMs int }
-	last.Into(t, &data)
+	last.Decode(t, &data)
 	return time.Duration(data.RetryAfterMs) * time.Millisecond
 }
 
@@ -87,17 +87,17 @@ func TestUntilItIsClosedASocketOfAGatewayThatEndsWorksAsBefore(t *testing.T) {
 	for range 9 {
 		sockets = append(sockets, f.watch(t, here))
 	}
-	s.Ask("claim", object{"waitMs": 30_000})
+	s.StartRequest("claim", object{"waitMs": 30_000})
 	awaitWaitingClaims(t, here, 1)
 	ended := stop(here)
 	for _, l := range leaveAll(sockets, time.Now()) {
 		require.Equal(t, 1012, l.code)
 	}
 	require.NoError(t, <-ended)
-	require.Equal(t, 1, s.Unanswered(), "its claim came back with nothing")
+	require.Equal(t, 1, s.PendingRequests(), "its claim came back with nothing")
 
 	require.Empty(t, connections(t, there, f.customer), "nothing is left of them")
-	alice := there.Person(f.customer, "alice", "admin")
+	alice := there.User(f.customer, "alice", "admin")
 	elsewhere := &fleet{Gateway: there, customer: f.customer, alice: alice, device: f.device, session: f.session}
 	elsewhere.device.DeviceClient = there.Device(f.device.ID, f.device.Secret)
 	require.Equal(t, elsewhere.propose(t, auto).ID, elsewhere.claim(t).ID, "what the claim waited for is not lost")
@@ -108,7 +108,7 @@ func TestAGatewayThatEndsWaitsForNoClientThatDoesNotAnswer(t *testing.T) {
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
 	for range 5 {
-		g.Open(t, gatewaytest.Dialing{Path: gatewaytest.CustomerPath, Token: f.Token(f.customer, "alice", "viewer"), Stalled: true})
+		g.Open(t, gatewaytest.DialOptions{Path: gatewaytest.CustomerPath, Token: f.Token(f.customer, "alice", "viewer"), Stalled: true})
 	}
 	eventually(t, func() bool { return len(connections(t, g, f.customer)) == 5 }, "they are not there")
 	began := time.Now()
@@ -120,7 +120,7 @@ func TestASocketThatOpensWhileItsGatewayEndsIsSentAwayToo(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.DrainDelay = 300 * time.Millisecond })
 	f := newFleet(t, g)
-	d := gatewaytest.Dialing{Path: gatewaytest.CustomerPath, Token: f.Token(f.customer, "alice", "viewer")}
+	d := gatewaytest.DialOptions{Path: gatewaytest.CustomerPath, Token: f.Token(f.customer, "alice", "viewer")}
 	ended := stop(g)
 	var opened []*gatewaytest.Socket
 	for {

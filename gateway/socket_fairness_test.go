@@ -15,7 +15,7 @@ func TestATenantThatResumesAllTheTimeKeepsNoOtherWaiting(t *testing.T) {
 	t.Parallel()
 	const sockets, resumes, events = 200, 90, 1000 // ninety are just within the limit of a socket
 	url := storetest.SharedURL(t)
-	g := gatewaytest.Start(t, gatewaytest.OnRedis(url))
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(url))
 	greedy, modest := newFleet(t, g), newFleet(t, g)
 	greedy.publisher(t, url).publish(events)
 	s := modest.watch(t, g)

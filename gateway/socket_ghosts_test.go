@@ -73,12 +73,12 @@ func startInstance(t testing.TB, people *customertest.Issuer) (*gatewaytest.Gate
 func TestWhatAnInstanceThatWasKilledLeavesBehindIsGoneAfterItsLeases(t *testing.T) {
 	t.Parallel()
 	people := customertest.NewIssuer(t)
-	here := gatewaytest.StartFor(t, people, gatewaytest.OnRedis(storetest.SharedURL(t)), shortLeases)
+	here := gatewaytest.StartWithIssuer(t, people, gatewaytest.WithRedis(storetest.SharedURL(t)), shortLeases)
 	there, process := startInstance(t, people)
 	f := newFleet(t, here)
 	events := f.watch(t, here)
 	device, person := f.socket(t, there), f.watch(t, there)
-	device.Ask("claim", object{"waitMs": 30_000})
+	device.StartRequest("claim", object{"waitMs": 30_000})
 	eventually(t, func() bool { return f.presence(t) == client.DevicePresenceOnline }, "the device is not there")
 	events.Subscribe(f.deviceRoom(), "")
 	lives := time.Now().Add(3 * time.Second)
@@ -109,7 +109,7 @@ func TestWhatAnInstanceThatWasKilledLeavesBehindIsGoneAfterItsLeases(t *testing.
 func TestAnInstanceThatStoodStillIsThereAgain(t *testing.T) {
 	t.Parallel()
 	people := customertest.NewIssuer(t)
-	here := gatewaytest.StartFor(t, people, gatewaytest.OnRedis(storetest.SharedURL(t)), shortLeases)
+	here := gatewaytest.StartWithIssuer(t, people, gatewaytest.WithRedis(storetest.SharedURL(t)), shortLeases)
 	there, process := startInstance(t, people)
 	f := newFleet(t, here)
 	device, person := f.socket(t, there), f.watch(t, there)

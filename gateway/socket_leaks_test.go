@@ -37,7 +37,7 @@ func TestChurn(t *testing.T) {
 	if err != nil {
 		t.Skip(churning + " is not set")
 	}
-	g := gatewaytest.Start(t, gatewaytest.OnRedis(storetest.Start(t).URL()), func(cfg *gateway.Config) {
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(storetest.Start(t).URL()), func(cfg *gateway.Config) {
 		cfg.Sockets = realtime.Config{MaxPerTenant: n}
 	})
 	f := newFleet(t, g)
@@ -76,7 +76,7 @@ func comeAndGo(t testing.TB, f *fleet, n int) {
 	token := f.Token(f.customer, "alice", "viewer")
 	var all sync.WaitGroup
 	for place := range places {
-		d := f.Gateway.Join(t, f.alice)
+		d := f.Gateway.NewDevice(t, f.alice)
 		login := f.Login(t, d)
 		all.Go(func() {
 			for i := place; i < n; i += places {
@@ -99,19 +99,19 @@ func aWatcher(t testing.TB, f *fleet, token string) *gatewaytest.Socket {
 
 func aClaimer(t testing.TB, f *fleet, token string) *gatewaytest.Socket {
 	s := f.OpenDevice(t, token)
-	s.Ask("claim", object{"waitMs": 30_000})
+	s.StartRequest("claim", object{"waitMs": 30_000})
 	return s
 }
 
 func leaveSomehow(s *gatewaytest.Socket, i int) {
 	switch i % 3 {
 	case 0:
-		s.Goodbye()
+		s.Close()
 	case 1:
-		s.Cut()
+		s.Drop()
 	default:
 		s.SendBinary(nil)
 		s.CloseCode()
-		s.Cut()
+		s.Drop()
 	}
 }

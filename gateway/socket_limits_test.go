@@ -39,7 +39,7 @@ func TestAClientThatBreaksARuleIsToldWhich(t *testing.T) {
 			if path == gatewaytest.DevicePath {
 				token = f.Login(t, f.device)
 			}
-			s := g.Open(t, gatewaytest.Dialing{Path: path, Token: token})
+			s := g.Open(t, gatewaytest.DialOptions{Path: path, Token: token})
 			c.breaks(s)
 			require.Equal(t, c.code, s.CloseCode(), "%s: %v", name, s.Reason())
 		}
@@ -63,13 +63,13 @@ func TestASocketHasSoManyFramesAnsweredAtATime(t *testing.T) {
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
 	s := f.socket(t, g)
-	var waiting []gatewaytest.Pending
+	var waiting []gatewaytest.PendingReply
 	for range 32 {
-		waiting = append(waiting, s.Ask("claim", object{"waitMs": 30_000}))
+		waiting = append(waiting, s.StartRequest("claim", object{"waitMs": 30_000}))
 	}
 	awaitWaitingClaims(t, g, 32)
 	for _, kind := range []string{"claim", "ping", "heartbeat"} {
-		require.Equal(t, client.CodeRateLimited, s.Refused(kind, object{}).Code, kind)
+		require.Equal(t, client.CodeRateLimited, s.RequestError(kind, object{}).Code, kind)
 	}
 	for range waiting {
 		f.propose(t, auto)
@@ -77,14 +77,14 @@ func TestASocketHasSoManyFramesAnsweredAtATime(t *testing.T) {
 	for _, claim := range waiting {
 		require.Len(t, commands(t, claim().Data), 1)
 	}
-	eventually(t, func() bool { return s.Ask("ping", nil)().Type == "reply" }, "no place is free again")
+	eventually(t, func() bool { return s.StartRequest("ping", nil)().Type == "reply" }, "no place is free again")
 }
 
 // What was missed comes after the answer, and takes no place of one.
 func TestCatchingUpKeepsNoOtherFrameWaiting(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
-	g := gatewaytest.Start(t, gatewaytest.OnRedis(url),
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(url),
 		withSockets(func(cfg *realtime.Config) { cfg.Limits.MaxAnswering = 1 }))
 	f := newFleet(t, g)
 	p := f.publisher(t, url)
@@ -99,16 +99,16 @@ func TestCatchingUpKeepsNoOtherFrameWaiting(t *testing.T) {
 func TestAClientThatStopsReadingIsClosedAndHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
-	g := gatewaytest.Start(t, gatewaytest.OnRedis(url),
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(url),
 		withSockets(func(cfg *realtime.Config) { cfg.Limits.WriteWithin = time.Second }))
 	f := newFleet(t, g)
 	p := f.publisher(t, url)
-	stalled := g.Open(t, gatewaytest.Dialing{
+	stalled := g.Open(t, gatewaytest.DialOptions{
 		Path: gatewaytest.CustomerPath, Token: f.Token(f.customer, "alice", "viewer"), ReceiveBuffer: 4 << 10, Stalled: true,
 	})
 	for i, room := range []string{"tenant", f.deviceRoom(), f.sessionRoom()} {
 		id := fmt.Sprintf("%s-%d", f.customer, i)
-		stalled.AskAs(id, "subscribe", object{"room": room})
+		stalled.StartRequestAs(id, "subscribe", object{"room": room})
 		eventually(t, func() bool { return len(g.Log.Lines("frame", id)) == 1 }, "it is not subscribed")
 	}
 	good := f.watch(t, g, "tenant")
@@ -122,7 +122,7 @@ func TestAClientThatStopsReadingIsClosedAndHoldsNobodyUp(t *testing.T) {
 	eventually(t, gone, "the one that does not read is there still")
 	require.EqualValues(t, 1, g.Metrics(t)[`fieldgate_socket_closes_total{code="4010",kind="customer"}`])
 	good.Barrier()
-	require.Empty(t, good.Pushed())
+	require.Empty(t, good.TakePushed())
 }
 
 // Events may come much faster than the network takes them, for a while. That is no
@@ -130,7 +130,7 @@ func TestAClientThatStopsReadingIsClosedAndHoldsNobodyUp(t *testing.T) {
 func TestABurstOfEventsSendsNoHealthyClientAway(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
-	g := gatewaytest.Start(t, gatewaytest.OnRedis(url),
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(url),
 		withSockets(func(cfg *realtime.Config) { cfg.Limits.MaxQueued, cfg.Limits.MaxQueuedBytes = 4, 4<<10 }))
 	f := newFleet(t, g)
 	p := f.publisher(t, url)
@@ -153,22 +153,22 @@ func TestATenantHasSoManySocketsAtAnInstance(t *testing.T) {
 	for range 4 {
 		rest = append(rest, f.watch(t, g))
 	}
-	for _, d := range []gatewaytest.Dialing{
+	for _, d := range []gatewaytest.DialOptions{
 		{Path: gatewaytest.CustomerPath, Token: f.Token(f.customer, "bob", "viewer")},
 		{Path: gatewaytest.DevicePath, Token: f.Login(t, f.device)},
 	} {
 		s, _ := g.Dial(t, d)
 		var hint struct{ RetryAfterMs int }
-		s.NextOf("going_away").Into(t, &hint)
+		s.NextOf("going_away").Decode(t, &hint)
 		require.Positive(t, hint.RetryAfterMs)
 		require.Equal(t, 1013, s.CloseCode())
 	}
 	device.Barrier()
 	require.Len(t, connections(t, g, f.customer), 5, "nobody lost a socket to one that was refused")
 	others.watch(t, g)
-	rest[0].Goodbye()
+	rest[0].Close()
 	eventually(t, func() bool {
-		s, _ := g.Dial(t, gatewaytest.Dialing{Path: gatewaytest.CustomerPath, Token: f.Token(f.customer, "bob", "viewer")})
+		s, _ := g.Dial(t, gatewaytest.DialOptions{Path: gatewaytest.CustomerPath, Token: f.Token(f.customer, "bob", "viewer")})
 		return s.Next().Type == "welcome"
 	}, "the place is not free again")
 }
@@ -181,7 +181,7 @@ func TestTheCapHoldsWhenAllComeAtOnce(t *testing.T) {
 	var sockets [40]*gatewaytest.Socket
 	var all sync.WaitGroup
 	for i := range sockets {
-		all.Go(func() { sockets[i], _ = g.Dial(t, gatewaytest.Dialing{Path: gatewaytest.CustomerPath, Token: token}) })
+		all.Go(func() { sockets[i], _ = g.Dial(t, gatewaytest.DialOptions{Path: gatewaytest.CustomerPath, Token: token}) })
 	}
 	all.Wait()
 	first := map[string]int{}
@@ -199,14 +199,14 @@ func TestAPeerThatIsDeadIsNoticed(t *testing.T) {
 	}))
 	f := newFleet(t, g)
 	alive := f.watch(t, g)
-	require.Equal(t, ping, alive.Greeting)
+	require.Equal(t, ping, alive.PingInterval)
 	token := f.Token(f.customer, "alice", "viewer")
 	began := time.Now()
-	dead := g.Open(t, gatewaytest.Dialing{Path: gatewaytest.CustomerPath, Token: token, Silent: true})
+	dead := g.Open(t, gatewaytest.DialOptions{Path: gatewaytest.CustomerPath, Token: token, NoPong: true})
 	require.Equal(t, 4008, endsWithin(t, dead, 3*(ping+pong)))
 	require.GreaterOrEqual(t, time.Since(began), pong, "it had time to answer")
 
-	speaking := g.Open(t, gatewaytest.Dialing{Path: gatewaytest.CustomerPath, Token: token, Silent: true})
+	speaking := g.Open(t, gatewaytest.DialOptions{Path: gatewaytest.CustomerPath, Token: token, NoPong: true})
 	for until := time.Now().Add(2 * (ping + pong)); time.Now().Before(until); {
 		speaking.Barrier() // any frame is a sign of life
 		_, err := speaking.TryNext(100 * time.Millisecond)

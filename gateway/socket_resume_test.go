@@ -62,7 +62,7 @@ func (r *reader) read(s *gatewaytest.Socket, total int, within time.Duration) {
 		}
 		var e gatewaytest.Event
 		require.Equal(r.t, "event", f.Type)
-		f.Into(r.t, &e)
+		f.Decode(r.t, &e)
 		r.offset, r.got = e.Offset, append(r.got, e.Offset)
 	}
 }
@@ -83,9 +83,9 @@ func TestNothingIsLostOrRepeatedOverTwoHundredLostConnections(t *testing.T) {
 	for i := range disconnects {
 		r.read(s, (i+1)*events/disconnects-r.random.IntN(40), time.Second)
 		if i%4 == 0 {
-			s.Goodbye()
+			s.Close()
 		} else {
-			s.Cut()
+			s.Drop()
 		}
 		s = r.connect()
 	}
@@ -96,15 +96,15 @@ func TestNothingIsLostOrRepeatedOverTwoHundredLostConnections(t *testing.T) {
 	require.Len(t, want, events)
 	require.Equal(t, want, r.got)
 	s.Barrier()
-	require.Empty(t, s.Pushed())
+	require.Empty(t, s.TakePushed())
 }
 
 func TestASubscriptionIsTakenUpAtAnotherInstanceAndAfterARestart(t *testing.T) {
 	t.Parallel()
 	url, people := storetest.SharedURL(t), customertest.NewIssuer(t)
-	onRedis := gatewaytest.OnRedis(url)
-	first := gatewaytest.StartFor(t, people, onRedis)
-	other := gatewaytest.StartFor(t, people, onRedis)
+	onRedis := gatewaytest.WithRedis(url)
+	first := gatewaytest.StartWithIssuer(t, people, onRedis)
+	other := gatewaytest.StartWithIssuer(t, people, onRedis)
 	f := newFleet(t, first)
 	p := f.publisher(t, url)
 	before := len(p.stream())
@@ -114,7 +114,7 @@ func TestASubscriptionIsTakenUpAtAnotherInstanceAndAfterARestart(t *testing.T) {
 	got := offsets(t, s, f.sessionRoom(), 60)
 	require.NoError(t, first.Stop())
 
-	for _, at := range []*gatewaytest.Gateway{gatewaytest.StartFor(t, people, onRedis), other} {
+	for _, at := range []*gatewaytest.Gateway{gatewaytest.StartWithIssuer(t, people, onRedis), other} {
 		s = f.watch(t, at)
 		resumed := s.Subscribe(f.sessionRoom(), got[59])
 		require.True(t, resumed.Resumed)
@@ -130,11 +130,11 @@ func TestASubscriptionIsTakenUpAtAnotherInstanceAndAfterARestart(t *testing.T) {
 func TestAnEmptyRoomIsTakenUpFromItsVeryBeginning(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t)
-	customer := gatewaytest.Customer()
+	customer := gatewaytest.NewCustomerID()
 	s := here.OpenCustomer(t, here.Token(customer, "alice", "admin"))
 	begun := s.Subscribe("tenant", "")
 	require.Equal(t, gatewaytest.Subscribed{Room: "tenant", Offset: "0-0"}, begun)
-	s.Cut()
+	s.Drop()
 	f := newFleetOf(t, here, customer)
 	s = f.watch(t, there)
 	require.Equal(t, gatewaytest.Subscribed{Room: "tenant", Offset: "0-0", Resumed: true}, s.Subscribe("tenant", begun.Offset))
@@ -146,7 +146,7 @@ func TestAnEmptyRoomIsTakenUpFromItsVeryBeginning(t *testing.T) {
 func TestWhatCannotBeTakenUpBeginsAnewAndSaysWhy(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
-	g := gatewaytest.Start(t, gatewaytest.OnRedis(url))
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(url))
 	f := newFleet(t, g)
 	p := f.publisher(t, url)
 	p.publish(300)
@@ -177,9 +177,9 @@ func TestWhatCannotBeTakenUpBeginsAnewAndSaysWhy(t *testing.T) {
 		require.Equal(t, want, s.Subscribe("tenant", since), since)
 		if !want.Resumed {
 			s.Barrier()
-			require.Empty(t, s.Pushed(), "nothing of the past comes: %s", since)
+			require.Empty(t, s.TakePushed(), "nothing of the past comes: %s", since)
 		}
-		s.Cut()
+		s.Drop()
 	}
 	f.propose(t, auto)
 	require.Equal(t, "command.proposed", watcher.Event().Type)
@@ -189,19 +189,19 @@ func TestWhatCannotBeTakenUpBeginsAnewAndSaysWhy(t *testing.T) {
 func TestASocketThatFallsBehindTheHistoryIsSentAway(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
-	g := gatewaytest.Start(t, gatewaytest.OnRedis(url))
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(url))
 	f := newFleet(t, g)
 	p := f.publisher(t, url)
 	p.publish(4000)
-	s := g.Open(t, gatewaytest.Dialing{
+	s := g.Open(t, gatewaytest.DialOptions{
 		Path: gatewaytest.CustomerPath, Token: f.Token(f.customer, "alice", "viewer"), ReceiveBuffer: 16 << 10, Stalled: true,
 	})
-	s.AskAs("s-1", "subscribe", object{"room": "tenant", "since": "0-0"})
+	s.StartRequestAs("s-1", "subscribe", object{"room": "tenant", "since": "0-0"})
 	eventually(t, func() bool { return len(g.Log.Lines("frame", "s-1")) == 1 }, "it is not subscribed")
 	require.NoError(t, p.redis.XTrimMaxLen(t.Context(), p.key(), 10).Err())
-	s.Go()
+	s.StartReading()
 	require.Equal(t, 4010, s.CloseCode())
-	require.Less(t, len(s.Pushed()), 4000)
+	require.Less(t, len(s.TakePushed()), 4000)
 }
 
 func TestEventsComeAlthoughEveryWakeUpIsLost(t *testing.T) {
@@ -209,8 +209,8 @@ func TestEventsComeAlthoughEveryWakeUpIsLost(t *testing.T) {
 	server, people := storetest.Start(t), customertest.NewIssuer(t)
 	require.NoError(t, server.Client(t).Do(t.Context(),
 		"ACL", "SETUSER", "deaf", "on", ">x", "~*", "&*", "+@all", "-subscribe", "-psubscribe", "-ssubscribe").Err())
-	speaking := gatewaytest.StartFor(t, people, gatewaytest.OnRedis(server.URL()))
-	deaf := gatewaytest.StartFor(t, people, gatewaytest.OnRedis("redis://deaf:x@"+server.Addr()),
+	speaking := gatewaytest.StartWithIssuer(t, people, gatewaytest.WithRedis(server.URL()))
+	deaf := gatewaytest.StartWithIssuer(t, people, gatewaytest.WithRedis("redis://deaf:x@"+server.Addr()),
 		withSockets(func(cfg *realtime.Config) { cfg.RenewEvery = 500 * time.Millisecond }))
 	f := newFleet(t, speaking)
 	watcher, device := f.watch(t, deaf, f.sessionRoom()), f.socket(t, deaf)
@@ -231,21 +231,21 @@ func TestEventsComeAlthoughEveryWakeUpIsLost(t *testing.T) {
 	within("an event", event)
 	require.Equal(t, "commands.available", device.Next().Type)
 	newest := f.socket(t, speaking)
-	within("a newer socket takes over", device.Ended())
+	within("a newer socket takes over", device.Done())
 	require.Equal(t, 4009, device.CloseCode())
 
 	device = f.socket(t, deaf)
-	within("the newer socket has taken over", newest.Ended())
+	within("the newer socket has taken over", newest.Done())
 	_, err := f.alice.Suspend(t.Context(), f.device.ID, "")
 	require.NoError(t, err)
-	within("the device is shut out", device.Ended())
+	within("the device is shut out", device.Done())
 	require.Equal(t, 4003, device.CloseCode())
 }
 
 func TestNothingIsLostWhenTheChannelOfWakeUpsIsCutAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	server, people := storetest.Start(t), customertest.NewIssuer(t)
-	g := gatewaytest.StartFor(t, people, gatewaytest.OnRedis(server.URL()))
+	g := gatewaytest.StartWithIssuer(t, people, gatewaytest.WithRedis(server.URL()))
 	f := newFleet(t, g)
 	p := f.publisher(t, server.URL())
 	before := len(p.stream())
@@ -272,7 +272,7 @@ func cutAgainAndAgain(ctx context.Context, client *redis.Client) {
 func TestAnOutageOfTheStoreEndsNoSocketAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	server, people := storetest.Start(t), customertest.NewIssuer(t)
-	g := gatewaytest.StartFor(t, people, gatewaytest.OnRedis(server.URL()), withSockets(func(cfg *realtime.Config) {
+	g := gatewaytest.StartWithIssuer(t, people, gatewaytest.WithRedis(server.URL()), withSockets(func(cfg *realtime.Config) {
 		cfg.Lease, cfg.RenewEvery, cfg.SweepEvery = time.Second, 200*time.Millisecond, 500*time.Millisecond
 	}), func(cfg *gateway.Config) { cfg.ReconcileInterval = 0 }) // its failures would have the connections wait longer
 	f := newFleet(t, g)
@@ -285,13 +285,13 @@ func TestAnOutageOfTheStoreEndsNoSocketAndLosesNothing(t *testing.T) {
 	before := p.stream()
 
 	server.Kill()
-	require.EqualValues(t, "store_unavailable", s.Refused("subscribe", object{"room": f.deviceRoom()}).Code)
-	require.EqualValues(t, "store_unavailable", device.Refused("heartbeat", object{"status": "ok"}).Code)
+	require.EqualValues(t, "store_unavailable", s.RequestError("subscribe", object{"room": f.deviceRoom()}).Code)
+	require.EqualValues(t, "store_unavailable", device.RequestError("heartbeat", object{"status": "ok"}).Code)
 	down := time.Now()
 	eventually(t, func() bool { return time.Since(down) > 1200*time.Millisecond }, "leases end in the outage")
 	server.Restart(t)
 
-	eventually(t, func() bool { return device.Ask("heartbeat", object{"status": "ok"})().Type == "reply" }, "it does not come back")
+	eventually(t, func() bool { return device.StartRequest("heartbeat", object{"status": "ok"})().Type == "reply" }, "it does not come back")
 	eventually(t, func() bool { return len(connections(t, g, f.customer)) == 2 }, "the sockets are not listed again")
 	p.publish(10)
 	want := p.stream()[len(before):]

@@ -26,23 +26,23 @@ func TestASocketEndsWithItsTokenAndNothingIsDeliveredAfterwards(t *testing.T) {
 	f := newFleet(t, g)
 	s := g.OpenCustomer(t, f.shortLived(2*time.Second))
 	var notice struct{ ExpiresAt time.Time }
-	s.NextOf("token_expiring").Into(t, &notice)
+	s.NextOf("token_expiring").Decode(t, &notice)
 	require.WithinDuration(t, time.Now().Add(time.Second), notice.ExpiresAt, 2*time.Second)
 	s.Subscribe("tenant", "")
 	for ended := false; !ended; { // events come all the time, and then no more
 		_, err := f.alice.Cancel(t.Context(), f.session, f.propose(t, auto).ID, "")
 		require.NoError(t, err)
 		select {
-		case <-s.Ended():
+		case <-s.Done():
 			ended = true
 		default:
 		}
 	}
 	require.Equal(t, 4001, s.CloseCode())
-	pushed := s.Pushed()
+	pushed := s.TakePushed()
 	require.NotEmpty(t, pushed)
 	var last gatewaytest.Event
-	pushed[len(pushed)-1].Into(t, &last)
+	pushed[len(pushed)-1].Decode(t, &last)
 	require.False(t, last.Time.After(notice.ExpiresAt.Add(100*time.Millisecond)), "%s is after %s", last.Time, notice.ExpiresAt)
 }
 
@@ -53,7 +53,7 @@ func TestATokenThatLivesLongIsAnnouncedAMinuteBeforeItsEnd(t *testing.T) {
 	soon, later := g.OpenCustomer(t, f.shortLived(62*time.Second)), g.OpenCustomer(t, f.shortLived(2*time.Minute))
 	soon.NextOf("token_expiring")
 	later.Barrier()
-	require.Empty(t, later.Pushed())
+	require.Empty(t, later.TakePushed())
 }
 
 func TestANewerTokenRenewsASocketInPlace(t *testing.T) {
@@ -83,16 +83,16 @@ func TestOnlyATokenOfTheSamePersonRenewsASocket(t *testing.T) {
 	s := f.watch(t, g)
 	for name, token := range map[string]string{
 		"another person":   g.Token(f.customer, "mallory", "admin"),
-		"another customer": g.Token(gatewaytest.Neighbour(f.customer), "alice", "viewer"),
+		"another customer": g.Token(gatewaytest.NeighbourOf(f.customer), "alice", "viewer"),
 		"expired":          g.Issuer.Token(issuer.Claims{Subject: "alice", TenantID: f.customer, IssuedAt: time.Now().Add(-2 * time.Hour)}),
 		"no token":         "x.y.z",
 		"a ticket":         ticket(t, g, g.Token(f.customer, "alice", "viewer"), ""),
 		"a device's":       f.Login(t, f.device),
 	} {
-		require.Equal(t, client.CodeUnauthorized, s.Refused("refresh", object{"token": token}).Code, name)
+		require.Equal(t, client.CodeUnauthorized, s.RequestError("refresh", object{"token": token}).Code, name)
 	}
 	for _, data := range []any{nil, object{}, object{"token": ""}, object{"token": 5}, object{"token": "x", "room": "tenant"}} {
-		require.Equal(t, client.CodeValidationFailed, s.Refused("refresh", data).Code, "%v", data)
+		require.Equal(t, client.CodeValidationFailed, s.RequestError("refresh", data).Code, "%v", data)
 	}
 	s.Subscribe("tenant", "")
 	f.propose(t, auto)
@@ -121,12 +121,12 @@ func TestADeviceWhoseRightsAreWithdrawnLosesItsSocketAtOnceWhereverItIs(t *testi
 			f := newFleet(t, here)
 			f.propose(t, auto)
 			s := f.socket(t, at)
-			waiting := s.Ask("heartbeat", object{"status": "ok"})
+			waiting := s.StartRequest("heartbeat", object{"status": "ok"})
 			require.Equal(t, "reply", waiting().Type)
 			require.NoError(t, withdraw(t, f), name)
 			// The handshake, the suspension and the close may come in any order.
 			require.Equal(t, 4003, endsWithin(t, s, 2*time.Second), name)
-			_, refused := at.Dial(t, gatewaytest.Dialing{Path: gatewaytest.DevicePath, Token: "fgd_no"})
+			_, refused := at.Dial(t, gatewaytest.DialOptions{Path: gatewaytest.DevicePath, Token: "fgd_no"})
 			require.Equal(t, http.StatusUnauthorized, refused.StatusCode)
 			eventually(t, func() bool { return len(connections(t, here, f.customer)) == 0 }, "it is listed still")
 		}
@@ -142,7 +142,7 @@ func TestNoSocketOutlivesAWithdrawalThatCameWhileItOpened(t *testing.T) {
 		token := f.Login(t, f.device)
 		withdrawn := make(chan error)
 		go func() { withdrawn <- withdrawals["suspended"](t, f) }()
-		s, refused := there.Dial(t, gatewaytest.Dialing{Path: gatewaytest.DevicePath, Token: token})
+		s, refused := there.Dial(t, gatewaytest.DialOptions{Path: gatewaytest.DevicePath, Token: token})
 		require.NoError(t, <-withdrawn)
 		if refused != nil {
 			require.Equal(t, http.StatusUnauthorized, refused.StatusCode)
@@ -175,8 +175,8 @@ func TestAnAdministratorClosesASocketWhereverItIs(t *testing.T) {
 		sockets[s.ID] = s
 	}
 	admin, viewer := f.Token(f.customer, "alice", "admin"), f.Token(f.customer, "carol", "operator")
-	end := func(token, id string) gatewaytest.Answer {
-		return here.Ask(t, gatewaytest.Call{Method: http.MethodDelete, Path: "/api/v1/customer/connections/" + id, Token: token})
+	end := func(token, id string) gatewaytest.Response {
+		return here.Do(t, gatewaytest.Request{Method: http.MethodDelete, Path: "/api/v1/customer/connections/" + id, Token: token})
 	}
 	for id, s := range sockets {
 		require.Equal(t, client.CodeInsufficientRole, end(viewer, id).Problem.Code)
@@ -197,7 +197,7 @@ func TestAnAdministratorClosesASocketWhereverItIs(t *testing.T) {
 func TestASocketThatSomebodyEndedEndsAlthoughTheWakeUpIsLost(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
-	g := gatewaytest.Start(t, gatewaytest.OnRedis(url), withSockets(func(cfg *realtime.Config) { cfg.RenewEvery = 50 * time.Millisecond }))
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(url), withSockets(func(cfg *realtime.Config) { cfg.RenewEvery = 50 * time.Millisecond }))
 	f := newFleet(t, g)
 	p := f.publisher(t, url)
 	for _, s := range []*gatewaytest.Socket{f.socket(t, g), f.watch(t, g)} {
@@ -211,9 +211,9 @@ func TestTheConnectionsOfAllInstancesAreListedToTheirOwnTenant(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t)
 	f := newFleet(t, here)
-	others := newFleetOf(t, here, gatewaytest.Neighbour(f.customer))
+	others := newFleetOf(t, here, gatewaytest.NeighbourOf(f.customer))
 	others.watch(t, here)
-	device := there.Open(t, gatewaytest.Dialing{
+	device := there.Open(t, gatewaytest.DialOptions{
 		Path: gatewaytest.DevicePath, Token: f.Login(t, f.device), Header: http.Header{"User-Agent": {"agent/1.0"}},
 	})
 	person := f.watch(t, here)
@@ -226,11 +226,11 @@ func TestTheConnectionsOfAllInstancesAreListedToTheirOwnTenant(t *testing.T) {
 		require.Equal(t, "alice", listed[person.ID].UserID)
 		require.WithinDuration(t, time.Now(), listed[person.ID].Since, time.Minute)
 	}
-	info, err := here.Person(f.customer, "alice", "viewer").SystemInfo(t.Context())
+	info, err := here.User(f.customer, "alice", "viewer").SystemInfo(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, client.Connections{Customers: 2}, info.Connections, "of this instance, of all tenants")
-	person.Goodbye()
-	device.Cut()
+	person.Close()
+	device.Drop()
 	eventually(t, func() bool { return len(connections(t, here, f.customer)) == 0 }, "they have ended and are listed still")
 }
 
@@ -245,7 +245,7 @@ func TestTheConnectionsAreListedPageByPage(t *testing.T) {
 	got, cursor, pages := map[string]bool{}, "", 0
 	for ; pages == 0 || cursor != ""; pages++ {
 		var page client.ConnectionList
-		answer := g.Ask(t, gatewaytest.Call{
+		answer := g.Do(t, gatewaytest.Request{
 			Method: http.MethodGet, Path: "/api/v1/customer/connections?limit=3" + cursor, Token: f.Token(f.customer, "alice", "viewer"),
 		})
 		unmarshal(t, answer.Body, &page)

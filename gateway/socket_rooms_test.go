@@ -161,7 +161,7 @@ func moments(t testing.TB, offsets []string) (all []float64) {
 // requireTimeline holds the timeline over HTTP against what happened.
 func requireTimeline(t testing.TB, f *fleet, want []happening) {
 	t.Helper()
-	answer := f.Ask(t, gatewaytest.Call{
+	answer := f.Do(t, gatewaytest.Request{
 		Method: http.MethodGet, Path: "/api/v1/customer/sessions/" + f.session + "/events?limit=200", Token: f.Token(f.customer, "alice", "viewer"),
 	})
 	var page struct{ Items []struct{ Type string } }
@@ -177,7 +177,7 @@ func TestADeviceThatIsRegisteredAndASessionThatIsOpenedAreTold(t *testing.T) {
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
 	s := f.watch(t, g, "tenant")
-	other := g.Join(t, f.alice)
+	other := g.NewDevice(t, f.alice)
 	registered := s.Event()
 	require.Equal(t, "device.registered", registered.Type)
 	require.Equal(t, other.ID, registered.Data["deviceId"])
@@ -195,18 +195,18 @@ func TestADeviceThatIsRegisteredAndASessionThatIsOpenedAreTold(t *testing.T) {
 
 func TestARoomOfAnotherTenantAnswersAsOneThatIsNotThere(t *testing.T) {
 	t.Parallel()
-	gatewaytest.Each(t, func(t *testing.T, g *gatewaytest.Gateway) {
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		mine := newFleet(t, g)
-		theirs := newFleetOf(t, g, gatewaytest.Neighbour(mine.customer))
+		theirs := newFleetOf(t, g, gatewaytest.NeighbourOf(mine.customer))
 		s := mine.watch(t, g)
-		partition := gatewaytest.Partition(mine.customer)
+		partition := gatewaytest.PartitionOf(mine.customer)
 		for kind, rooms := range map[string][]string{
 			"device":  {theirs.deviceRoom(), "device:" + store.NewID(store.KindDevice, partition), "device:x", "device:" + theirs.session},
 			"session": {theirs.sessionRoom(), "session:" + store.NewID(store.KindSession, partition), "session:x", "session:" + mine.device.ID},
 		} {
 			var missing any
 			for _, room := range rooms {
-				f := s.Ask("subscribe", object{"room": room})()
+				f := s.StartRequest("subscribe", object{"room": room})()
 				require.Equal(t, "error", f.Type, room)
 				answer := masked(t, f.Data)
 				if missing == nil {
@@ -235,16 +235,16 @@ func TestWhatIsNoRoomIsRefused(t *testing.T) {
 		"device:" + f.device.ID + " ", "device:*", "device:a:b", "device:" + strings.Repeat("x", 65), nil, 5, []string{"tenant"}, object{},
 	} {
 		for _, kind := range []string{"subscribe", "unsubscribe"} {
-			problem := s.Refused(kind, object{"room": room})
+			problem := s.RequestError(kind, object{"room": room})
 			require.Equal(t, client.CodeValidationFailed, problem.Code, "%s %v", kind, room)
 			require.Equal(t, "/room", problem.Errors[0].Pointer, "%s %v", kind, room)
 		}
 	}
 	for _, data := range []any{nil, object{}, []string{"tenant"}, "tenant", object{"room": "tenant", "from": "0-0"}, object{"Room": "tenant"}} {
-		require.Equal(t, client.CodeValidationFailed, s.Refused("subscribe", data).Code, "%v", data)
+		require.Equal(t, client.CodeValidationFailed, s.RequestError("subscribe", data).Code, "%v", data)
 	}
 	for _, since := range []any{5, "", strings.Repeat("1", 65), object{}} {
-		require.Equal(t, "/since", s.Refused("subscribe", object{"room": "tenant", "since": since}).Errors[0].Pointer, "%v", since)
+		require.Equal(t, "/since", s.RequestError("subscribe", object{"room": "tenant", "since": since}).Errors[0].Pointer, "%v", since)
 	}
 }
 
@@ -262,7 +262,7 @@ func TestASocketWatchesAHundredRoomsAtMost(t *testing.T) {
 	for _, room := range rooms[:100] {
 		s.Subscribe(room, "")
 	}
-	require.Equal(t, client.CodeValidationFailed, s.Refused("subscribe", object{"room": rooms[100]}).Code)
+	require.Equal(t, client.CodeValidationFailed, s.RequestError("subscribe", object{"room": rooms[100]}).Code)
 	s.Subscribe(rooms[7], "") // a room that was entered already takes no place
 	s.Request("unsubscribe", object{"room": rooms[9]}, nil)
 	s.Subscribe(rooms[100], "")
@@ -271,7 +271,7 @@ func TestASocketWatchesAHundredRoomsAtMost(t *testing.T) {
 func TestARoomThatWasLeftIsSilent(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
-	g := gatewaytest.Start(t, gatewaytest.OnRedis(url))
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(url))
 	f := newFleet(t, g)
 	p := f.publisher(t, url)
 	s := f.watch(t, g)
@@ -281,26 +281,26 @@ func TestARoomThatWasLeftIsSilent(t *testing.T) {
 		require.True(t, entered.Resumed)
 		if i%2 == 0 {
 			s.Request("unsubscribe", object{"room": "tenant"}, nil)
-			s.Pushed()
+			s.TakePushed()
 			s.Barrier()
-			require.Empty(t, s.Pushed())
+			require.Empty(t, s.TakePushed())
 			continue
 		}
 		offsets(t, s, "tenant", i)
 	}
 	s.Request("unsubscribe", object{"room": "tenant"}, nil)
-	s.Pushed()
+	s.TakePushed()
 	s.Subscribe(f.deviceRoom(), "")
 	f.propose(t, auto)
 	require.Equal(t, f.deviceRoom(), s.Event().Room)
 	s.Barrier()
-	require.Empty(t, s.Pushed())
+	require.Empty(t, s.TakePushed())
 }
 
 func TestARoomThatIsEnteredAgainBeginsAnew(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
-	g := gatewaytest.Start(t, gatewaytest.OnRedis(url))
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(url))
 	f := newFleet(t, g)
 	p := f.publisher(t, url)
 	p.publish(1000)
@@ -319,7 +319,7 @@ func TestARoomThatIsEnteredAgainBeginsAnew(t *testing.T) {
 	}
 	require.Equal(t, want, got)
 	s.Barrier()
-	require.Empty(t, s.Pushed())
+	require.Empty(t, s.TakePushed())
 }
 
 func TestAThousandQuickEventsComeInOrderAndOnceInEachOfTwoRooms(t *testing.T) {
@@ -340,6 +340,6 @@ func TestAThousandQuickEventsComeInOrderAndOnceInEachOfTwoRooms(t *testing.T) {
 			require.Equal(t, want, offsets, room)
 		}
 		s.Barrier()
-		require.Empty(t, s.Pushed())
+		require.Empty(t, s.TakePushed())
 	}
 }

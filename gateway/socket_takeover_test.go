@@ -55,7 +55,7 @@ func TestTheLateEndOfAnOldSocketChangesNothingOfItsDevice(t *testing.T) {
 		f.propose(t, auto)
 		require.Equal(t, "command.proposed", watcher.Event().Type, "no change of presence came before it: "+name)
 
-		newest.Goodbye()
+		newest.Close()
 		eventually(t, func() bool { return f.presence(t) == "stale" }, "the end of the newest is noticed: "+name)
 		require.Equal(t, "device.presence", watcher.Event().Type)
 	}
@@ -71,7 +71,7 @@ func TestOfManySocketsThatADeviceOpensAtOnceOneStays(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range opened {
 			at := []*gatewaytest.Gateway{here, there}[i%2]
-			all.Go(func() { opened[i], _ = at.Dial(t, gatewaytest.Dialing{Path: gatewaytest.DevicePath, Token: token}) })
+			all.Go(func() { opened[i], _ = at.Dial(t, gatewaytest.DialOptions{Path: gatewaytest.DevicePath, Token: token}) })
 		}
 		all.Wait()
 		eventually(t, func() bool { return len(open(opened[:])) <= 1 }, "several stay")
@@ -96,7 +96,7 @@ func TestOfManySocketsThatADeviceOpensAtOnceOneStays(t *testing.T) {
 func open(some []*gatewaytest.Socket) (left []*gatewaytest.Socket) {
 	for _, s := range some {
 		select {
-		case <-s.Ended():
+		case <-s.Done():
 		default:
 			left = append(left, s)
 		}
@@ -122,7 +122,7 @@ func TestAHandshakeThatFailsCostsADeviceNothing(t *testing.T) {
 			header[field] = value
 		}
 		header[name] = wrong
-		answer := g.Ask(t, gatewaytest.Call{Method: "GET", Path: gatewaytest.DevicePath, Token: token, Header: header})
+		answer := g.Do(t, gatewaytest.Request{Method: "GET", Path: gatewaytest.DevicePath, Token: token, Header: header})
 		require.Equal(t, 400, answer.Status, "%s: %s", name, answer.Body)
 	}
 	s.Barrier()

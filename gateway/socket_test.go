@@ -57,7 +57,7 @@ func (f *fleet) presence(t testing.TB) client.DevicePresence {
 // connections are those that a person of a customer sees at an instance, by id.
 func connections(t testing.TB, at *gatewaytest.Gateway, customer string) map[string]client.Connection {
 	t.Helper()
-	answer := at.Ask(t, gatewaytest.Call{
+	answer := at.Do(t, gatewaytest.Request{
 		Method: http.MethodGet, Path: "/api/v1/customer/connections?limit=200", Token: at.Token(customer, "alice", "viewer"),
 	})
 	require.Equal(t, http.StatusOK, answer.Status, answer.Body)
@@ -79,7 +79,7 @@ func unmarshal(t testing.TB, text string, into any) {
 func endsWithin(t testing.TB, s *gatewaytest.Socket, d time.Duration) int {
 	t.Helper()
 	select {
-	case <-s.Ended():
+	case <-s.Done():
 	case <-time.After(d):
 		require.Fail(t, "the socket is open still", "after %s", d)
 	}

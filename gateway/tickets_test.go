@@ -32,7 +32,7 @@ func ticket(t testing.TB, g *gatewaytest.Gateway, token, origin string) string {
 	if origin != "" {
 		header.Set("Origin", origin)
 	}
-	answer := g.Ask(t, gatewaytest.Call{Method: http.MethodPost, Path: "/api/v1/customer/ws-tickets", Token: token, Header: header})
+	answer := g.Do(t, gatewaytest.Request{Method: http.MethodPost, Path: "/api/v1/customer/ws-tickets", Token: token, Header: header})
 	require.Equal(t, http.StatusCreated, answer.Status, answer.Body)
 	var issued client.Ticket
 	require.NoError(t, json.Unmarshal([]byte(answer.Body), &issued))
@@ -60,10 +60,10 @@ func opens(t testing.TB, g *gatewaytest.Gateway, path, origin string, header htt
 
 func TestATicketOpensOneSocketOnAnyInstance(t *testing.T) {
 	t.Parallel()
-	onRedis := gatewaytest.OnRedis(storetest.SharedURL(t))
+	onRedis := gatewaytest.WithRedis(storetest.SharedURL(t))
 	one := gatewaytest.Start(t, onRedis, withFrontend)
-	another := gatewaytest.StartFor(t, one.Issuer, onRedis, withFrontend)
-	token := one.Token(gatewaytest.Customer(), "alice", "viewer")
+	another := gatewaytest.StartWithIssuer(t, one.Issuer, onRedis, withFrontend)
+	token := one.Token(gatewaytest.NewCustomerID(), "alice", "viewer")
 	for _, origin := range []string{frontend, ""} {
 		path := customerSocket + "?ticket=" + ticket(t, one, token, origin)
 
@@ -78,7 +78,7 @@ func TestATicketOpensOneSocketOnAnyInstance(t *testing.T) {
 func TestATicketOpensNoSocketForAnotherOrigin(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, withFrontend)
-	token := g.Token(gatewaytest.Customer(), "alice", "viewer")
+	token := g.Token(gatewaytest.NewCustomerID(), "alice", "viewer")
 
 	for origin, status := range map[string]int{
 		"https://other.example.com": http.StatusUnauthorized,
@@ -96,14 +96,14 @@ func TestATicketOpensNoSocketForAnotherOrigin(t *testing.T) {
 func TestATicketIsGoodForNothingButItsSocket(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	token := g.Token(gatewaytest.Customer(), "alice", "admin")
+	token := g.Token(gatewaytest.NewCustomerID(), "alice", "admin")
 	bought := ticket(t, g, token, "")
 
 	for _, path := range []string{"/api/v1/customer/devices", "/api/v1/customer/system/info", "/api/v1/customer/connections"} {
-		answer := g.Ask(t, gatewaytest.Call{Method: http.MethodGet, Path: path, Token: bought})
+		answer := g.Do(t, gatewaytest.Request{Method: http.MethodGet, Path: path, Token: bought})
 		require.Equal(t, http.StatusUnauthorized, answer.Status, path)
 	}
-	answer := g.Ask(t, gatewaytest.Call{Method: http.MethodPost, Path: "/api/v1/customer/ws-tickets", Token: bought})
+	answer := g.Do(t, gatewaytest.Request{Method: http.MethodPost, Path: "/api/v1/customer/ws-tickets", Token: bought})
 	require.Equal(t, http.StatusUnauthorized, answer.Status, "a ticket buys no ticket")
 	asToken := http.Header{"Authorization": {"Bearer " + bought}}
 	require.Equal(t, http.StatusUnauthorized, opens(t, g, deviceSocket, "", asToken))

@@ -17,18 +17,18 @@ import (
 func TestEveryForgedTokenIsRefusedAlikeAndNothingIsFetchedForIt(t *testing.T) {
 	t.Parallel()
 	g, untrusted := gatewaytest.Start(t), customertest.NewUntrustedServer(t)
-	_, err := g.Person("forged", "alice", "admin").SystemInfo(t.Context())
+	_, err := g.User("forged", "alice", "admin").SystemInfo(t.Context())
 	require.NoError(t, err)
 	fetched := g.Issuer.Requests()
 	forged := customertest.ForgedTokens(g.Issuer.Issuer, untrusted.URL)
 	require.Greater(t, len(forged), 150)
 	answers := map[string]bool{}
 	for _, forgery := range forged {
-		for _, call := range []gatewaytest.Call{
+		for _, call := range []gatewaytest.Request{
 			{Method: http.MethodGet, Path: "/api/v1/customer/devices", Token: forgery.Token},
 			{Method: http.MethodPost, Path: "/api/v1/device/commands/claim", Token: forgery.Token},
 		} {
-			answer := g.Ask(t, call)
+			answer := g.Do(t, call)
 			require.Equal(t, http.StatusUnauthorized, answer.Status, forgery.Name)
 			require.Equal(t, `Bearer realm="fieldgate", error="invalid_token"`, answer.Header.Get("WWW-Authenticate"), forgery.Name)
 			if call.Method == http.MethodGet {
@@ -45,7 +45,7 @@ func TestEveryForgedTokenIsRefusedAlikeAndNothingIsFetchedForIt(t *testing.T) {
 func TestABurstOfUnknownKeysCausesOneFetchAtMost(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	alice := g.Person(gatewaytest.Customer(), "alice", "admin")
+	alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
 	_, err := alice.SystemInfo(t.Context())
 	require.NoError(t, err)
 	fetched := g.Issuer.Requests()
@@ -68,12 +68,12 @@ func down(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBad
 func TestAnIssuerThatIsDownStopsNobodyWhoseKeyIsKnown(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	customer := gatewaytest.Customer()
-	_, err := g.Person(customer, "alice", "admin").SystemInfo(t.Context())
+	customer := gatewaytest.NewCustomerID()
+	_, err := g.User(customer, "alice", "admin").SystemInfo(t.Context())
 	require.NoError(t, err)
 	g.Issuer.Respond(down)
 	for i := range 3 {
-		_, err := g.Person(customer, fmt.Sprint("new-", i), "viewer").SystemInfo(t.Context())
+		_, err := g.User(customer, fmt.Sprint("new-", i), "viewer").SystemInfo(t.Context())
 		require.NoError(t, err)
 	}
 	ready, err := g.Readiness(t.Context())
@@ -85,8 +85,8 @@ func TestAGatewayThatStartsWhileTheIssuerIsDownRecoversByItself(t *testing.T) {
 	t.Parallel()
 	people := customertest.NewIssuer(t)
 	people.Respond(down)
-	g := gatewaytest.StartFor(t, people)
-	alice := g.Person(gatewaytest.Customer(), "alice", "admin")
+	g := gatewaytest.StartWithIssuer(t, people)
+	alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
 	_, err := alice.SystemInfo(t.Context())
 	refusal := requireCode(t, client.CodeIssuerUnavailable, err)
 	require.Equal(t, http.StatusServiceUnavailable, refusal.Status)

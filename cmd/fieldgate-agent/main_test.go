@@ -49,10 +49,10 @@ type site struct {
 
 func newSite(t testing.TB, g *gatewaytest.Gateway) *site {
 	t.Helper()
-	customer := gatewaytest.Customer()
+	customer := gatewaytest.NewCustomerID()
 	dir := t.TempDir()
 	s := &site{
-		Gateway: g, alice: g.Person(customer, "alice", "admin"), bob: g.Person(customer, "bob", "approver"),
+		Gateway: g, alice: g.User(customer, "alice", "admin"), bob: g.User(customer, "bob", "approver"),
 		state: filepath.Join(dir, "device.json"), scripts: filepath.Join(dir, "scripts"),
 	}
 	require.NoError(t, os.Mkdir(s.scripts, 0o755))

@@ -36,7 +36,7 @@ func newClusterSite(t testing.TB, seed uint64, nodes storetest.Cluster) *site {
 	}}, nodes.URL(), direct)
 }
 
-func dueKeyOf(customerID string) string { return gatewaytest.Partition(customerID).DueKey() }
+func dueKeyOf(customerID string) string { return gatewaytest.PartitionOf(customerID).DueKey() }
 
 func TestAClusterWhoseMasterDiesIsBackSoonAndLosesOnlyWhatItsReplicaHadNot(t *testing.T) {
 	t.Parallel()

@@ -72,7 +72,7 @@ func (p *plan) defaults() {
 func (p *plan) apart(i int) (name string) {
 	for n := 0; ; n++ {
 		name = fmt.Sprintf("customer-%d-%d-%d", p.seed, i, n)
-		if int(gatewaytest.Partition(name))%p.customers == i {
+		if int(gatewaytest.PartitionOf(name))%p.customers == i {
 			return name
 		}
 	}
@@ -99,11 +99,11 @@ func newSite(t testing.TB, p plan, url string, direct redis.UniversalClient) *si
 // start starts a gateway in this process.
 func (s *site) start(url string) *gatewaytest.Gateway {
 	s.t.Helper()
-	g := gatewaytest.StartFor(s.t, s.people, gatewaytest.OnRedis(url), func(cfg *gateway.Config) {
+	g := gatewaytest.StartWithIssuer(s.t, s.people, gatewaytest.WithRedis(url), func(cfg *gateway.Config) {
 		cfg.AutoPipeline = s.seed%2 == 1 // as `fieldgate serve` does, and for every other seed without
 		s.change(cfg)
 	})
-	g.Log.Expect(s.expected...)
+	g.Log.AllowErrors(s.expected...)
 	s.balancer.add(strings.TrimPrefix(g.URL, "http://"))
 	return g
 }

@@ -1,7 +1,6 @@
-// Package gatewaytest starts a whole gateway for a test: on a real Redis or the
-// embedded store, with a token issuer of its own. Every answer that passes
-// through its client is held against the contract, and the test fails when the
-// gateway logs an error of its own.
+// Package gatewaytest starts a complete gateway for a test, on a real Redis or the
+// embedded store, with its own token issuer. It validates every response against the
+// contract. The test fails when the gateway logs an unexpected error.
 package gatewaytest
 
 import (
@@ -21,31 +20,32 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// Gateway is a gateway that serves until the end of its test.
+// Gateway is a gateway that serves until its test ends.
 type Gateway struct {
-	*client.Gateway // for what needs no principal
+	*client.Gateway // calls that need no principal
 	URL             string
 	MetricsURL      string
 	Issuer          *customertest.Issuer
-	HTTP            *http.Client // whose answers are held against the contract
-	Log             *Log         // what the gateway said, at every level
+	HTTP            *http.Client // validates responses against the contract
+	Log             *Log         // of every level
 
-	// Stop ends the gateway as SIGTERM does and waits for it.
+	// Stop shuts the gateway down as SIGTERM does, and waits until it has stopped.
 	Stop func() error
 }
 
-// Start starts a gateway on the embedded store; a change may give it another.
+// Start starts a gateway on the embedded store, unless a change such as WithRedis
+// configures another one.
 func Start(t testing.TB, changes ...func(*gateway.Config)) *Gateway {
 	t.Helper()
-	return StartFor(t, customertest.NewIssuer(t), changes...)
+	return StartWithIssuer(t, customertest.NewIssuer(t), changes...)
 }
 
-// StartFor starts a gateway for the people of an issuer that the test already has.
-func StartFor(t testing.TB, people *customertest.Issuer, changes ...func(*gateway.Config)) *Gateway {
+// StartWithIssuer starts a gateway that accepts the tokens of an existing issuer.
+func StartWithIssuer(t testing.TB, iss *customertest.Issuer, changes ...func(*gateway.Config)) *Gateway {
 	t.Helper()
 	log := new(Log)
 	cfg := gateway.Config{
-		Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", Embedded: true, SupabaseURL: people.URL(),
+		Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", Embedded: true, SupabaseURL: iss.URL(),
 		Environment: "test", Version: "test", ReconcileInterval: time.Second, ReconcileDevices: 10,
 		Logger: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
@@ -58,35 +58,35 @@ func StartFor(t testing.TB, people *customertest.Issuer, changes ...func(*gatewa
 	transport := apitest.Transport(t, fieldgate.Spec)
 	gate, err := client.New(url, client.WithTransport(transport))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.Empty(t, log.faults(), "the gateway logged errors") })
+	t.Cleanup(func() { require.Empty(t, log.unexpectedErrors(), "the gateway logged errors") })
 	caller := &http.Client{Transport: transport}
 	return &Gateway{
-		Gateway: gate, URL: url, MetricsURL: "http://" + g.MetricsAddr(), Issuer: people,
+		Gateway: gate, URL: url, MetricsURL: "http://" + g.MetricsAddr(), Issuer: iss,
 		HTTP: caller, Log: log, Stop: run(t, g, caller),
 	}
 }
 
-// OnRedis runs the gateway on a Redis instead of the embedded store.
-func OnRedis(url string) func(*gateway.Config) {
+// WithRedis configures a Redis instead of the embedded store.
+func WithRedis(url string) func(*gateway.Config) {
 	return func(cfg *gateway.Config) { cfg.RedisURL, cfg.Embedded = url, false }
 }
 
-// Each runs a test against a gateway on every kind of store.
-func Each(t *testing.T, test func(t *testing.T, g *Gateway)) {
+// ForEachStore runs a parallel subtest for each kind of store, with a gateway of its own.
+func ForEachStore(t *testing.T, test func(t *testing.T, g *Gateway)) {
 	t.Helper()
-	for name, on := range map[string]func(*gateway.Config){
+	for name, withStore := range map[string]func(*gateway.Config){
 		"embedded": func(*gateway.Config) {},
-		"redis":    OnRedis(storetest.SharedURL(t)),
+		"redis":    WithRedis(storetest.SharedURL(t)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, Start(t, on))
+			test(t, Start(t, withStore))
 		})
 	}
 }
 
-// run serves until the test ends. A connection that was opened and never used
-// would keep the server from ending for five seconds, so the caller's are closed.
+// run serves until the test ends. It closes the caller's idle connections first:
+// http.Server.Shutdown waits up to five seconds for one that was never used.
 func run(t testing.TB, g *gateway.Gateway, caller *http.Client) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var err error

@@ -13,50 +13,42 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// Log is what a gateway said, a JSON object in each line.
+// Log collects the log of a gateway, one JSON object per line.
 type Log struct {
 	storetest.Text
 
-	mu       sync.Mutex
-	expected []string
+	mu      sync.Mutex
+	allowed []string
 }
 
-// Expect names errors, by a part of their line, that the gateway may log.
-func (l *Log) Expect(parts ...string) {
+// AllowErrors names errors that the gateway may log. Each is a part of the log line.
+func (l *Log) AllowErrors(parts ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.expected = append(l.expected, parts...)
+	l.allowed = append(l.allowed, parts...)
 }
 
-func (l *Log) expects(line string) bool {
+func (l *Log) allows(line string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.ContainsFunc(l.expected, func(part string) bool { return strings.Contains(line, part) })
+	return slices.ContainsFunc(l.allowed, func(part string) bool { return strings.Contains(line, part) })
 }
 
-// Line waits for the line of the access log that a request leaves when it has
-// been answered.
-func (l *Log) Line(t testing.TB, requestID string) (line map[string]any) {
+// AccessLine waits for the access log line of a request, which is written after its
+// response.
+func (l *Log) AccessLine(t testing.TB, requestID string) (line map[string]any) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		line = l.find(requestID)
+		if lines := l.Lines("request", requestID); len(lines) > 0 {
+			line = lines[0]
+		}
 		return line != nil
-	}, 5*time.Second, 2*time.Millisecond, "no line of the log names the request %q", requestID)
+	}, 5*time.Second, 2*time.Millisecond, "no line of the access log names the request %q", requestID)
 	return line
 }
 
-func (l *Log) find(requestID string) map[string]any {
-	for text := range strings.Lines(l.String()) {
-		var line map[string]any
-		if json.Unmarshal([]byte(text), &line) == nil && line["msg"] == "request" && line["requestId"] == requestID {
-			return line
-		}
-	}
-	return nil
-}
-
-// Lines are those with a message that name a request; an empty message or request
-// stands for any.
+// Lines returns the log lines with a message and a request id. An empty message or
+// request id matches any.
 func (l *Log) Lines(message, requestID string) (lines []map[string]any) {
 	for text := range strings.Lines(l.String()) {
 		var line map[string]any
@@ -70,14 +62,16 @@ func (l *Log) Lines(message, requestID string) (lines []map[string]any) {
 	return lines
 }
 
-// faults are the lines that must never be there: answers with 500, records that
-// were set aside, invariants that do not hold. That what goes on in the background
-// fails while the store is away is none.
-func (l *Log) faults() (lines []string) {
+// unexpectedErrors returns the error lines that no gateway may log: responses with 500,
+// quarantined records, violated invariants. Failures of the background workers are left
+// out, because they are expected while the store is unreachable.
+func (l *Log) unexpectedErrors() (lines []string) {
 	background := []string{"sweeping what is due", "reconciling what the store holds"}
 	for line := range strings.Lines(l.String()) {
-		named := func(message string) bool { return strings.Contains(line, `"msg":"`+message+`"`) }
-		if strings.Contains(line, `"level":"ERROR"`) && !slices.ContainsFunc(background, named) && !l.expects(line) {
+		isBackground := slices.ContainsFunc(background, func(message string) bool {
+			return strings.Contains(line, `"msg":"`+message+`"`)
+		})
+		if strings.Contains(line, `"level":"ERROR"`) && !isBackground && !l.allows(line) {
 			lines = append(lines, line)
 		}
 	}

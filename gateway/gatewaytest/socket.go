@@ -19,48 +19,49 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// The addresses of the two sockets.
+// Paths of the two sockets.
 const (
 	DevicePath   = "/api/v1/device/ws"
 	CustomerPath = "/api/v1/customer/ws"
 )
 
-// patience is how long a test waits for what has to come.
-const patience = 15 * time.Second
+// waitTimeout is the time limit for every wait of a Socket.
+const waitTimeout = 15 * time.Second
 
-// Dialing says how to open a socket. The zero value offers our subprotocol and has
-// no credentials.
-type Dialing struct {
+// DialOptions configures a socket. The zero value offers the subprotocol fieldgate.v1
+// and sends no credentials.
+type DialOptions struct {
 	Path      string // with its query
 	Token     string // a bearer token for the header; empty: none
 	Header    http.Header
 	Protocols []string // default: fieldgate.v1
 
-	// Silent keeps the client from answering pings.
-	Silent bool
+	// NoPong keeps the client from replying to pings.
+	NoPong bool
 
-	// Stalled keeps the client from reading anything until it is told to Go; Open
-	// does not wait for the welcome then.
+	// Stalled keeps the client from reading until StartReading is called. Open does not
+	// wait for the welcome then.
 	Stalled bool
 
-	// ReceiveBuffer is that of the connection, in bytes; zero: as the system has it.
+	// ReceiveBuffer is the size of the connection's receive buffer, in bytes. Zero keeps
+	// the system's default.
 	ReceiveBuffer int
 }
 
-// Frame is what came over a socket.
+// Frame is a frame that the gateway sent.
 type Frame struct {
 	Type      string          `json:"type"`
 	RequestID string          `json:"requestId"`
 	Data      json.RawMessage `json:"data"`
 }
 
-// Into reads the data of a frame.
-func (f Frame) Into(t testing.TB, into any) {
+// Decode decodes the data of the frame.
+func (f Frame) Decode(t testing.TB, into any) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal(f.Data, into), "%s %s", f.Type, f.Data)
 }
 
-// Event is the data of an event.
+// Event is the data of an event frame.
 type Event struct {
 	Room      string            `json:"room"`
 	Offset    string            `json:"offset"`
@@ -71,7 +72,7 @@ type Event struct {
 	Data      map[string]any    `json:"data"`
 }
 
-// Subscribed is the answer to a subscription.
+// Subscribed is the data of the reply to subscribe.
 type Subscribed struct {
 	Room    string `json:"room"`
 	Offset  string `json:"offset"`
@@ -79,45 +80,46 @@ type Subscribed struct {
 	Reason  string `json:"reason"`
 }
 
-// Socket is the client's end of a socket, frame by frame. Each frame that comes is
-// held against asyncapi.yaml, and each answer must be the only one to its question.
+// Socket is the client side of a socket. It validates every received frame against
+// asyncapi.yaml, and fails the test when a request gets more than one reply.
 type Socket struct {
 	t    testing.TB
 	conn *websocket.Conn
 	path string
 	ids  atomic.Int64
 
-	ID       string        // of the connection, as the welcome has it
-	Opened   http.Header   // of the answer to the handshake
-	Greeting time.Duration // the ping interval, as the welcome has it
+	ID              string        // connection id, from the welcome
+	HandshakeHeader http.Header   // of the handshake response
+	PingInterval    time.Duration // from the welcome
 
 	writing sync.Mutex
-	going   sync.Once
+	reading sync.Once
 
-	mu     sync.Mutex
-	asked  map[string]question
-	pushed []Frame
-	more   chan struct{}
-	ended  chan struct{}
-	reason error
+	mu       sync.Mutex
+	requests map[string]pendingRequest // by request id
+	pushed   []Frame
+	more     chan struct{}
+	closed   chan struct{}
+	reason   error
 }
 
-type question struct {
-	kind   string
-	answer chan Frame
+// pendingRequest is a request that has no reply yet.
+type pendingRequest struct {
+	kind  string
+	reply chan Frame
 }
 
-// Dial opens a socket. The response is that of a handshake that was refused; one of
-// the two is nil.
-func (g *Gateway) Dial(t testing.TB, d Dialing) (*Socket, *http.Response) {
+// Dial opens a socket. When the gateway refuses the handshake, the socket is nil and
+// the response is set.
+func (g *Gateway) Dial(t testing.TB, d DialOptions) (*Socket, *http.Response) {
 	t.Helper()
 	s, refused, err := g.TryDial(t, d)
 	require.NoError(t, err)
 	return s, refused
 }
 
-// TryDial opens a socket. The error is that of the connection.
-func (g *Gateway) TryDial(t testing.TB, d Dialing) (*Socket, *http.Response, error) {
+// TryDial is Dial for a gateway that may not accept connections.
+func (g *Gateway) TryDial(t testing.TB, d DialOptions) (*Socket, *http.Response, error) {
 	t.Helper()
 	conn, response, err := d.dialer().Dial("ws"+strings.TrimPrefix(g.URL, "http")+d.Path, d.header())
 	switch {
@@ -128,27 +130,27 @@ func (g *Gateway) TryDial(t testing.TB, d Dialing) (*Socket, *http.Response, err
 	}
 	path, _, _ := strings.Cut(d.Path, "?")
 	s := &Socket{
-		t: t, conn: conn, path: path, Opened: response.Header, asked: map[string]question{},
-		more: make(chan struct{}, 1), ended: make(chan struct{}),
+		t: t, conn: conn, path: path, HandshakeHeader: response.Header, requests: map[string]pendingRequest{},
+		more: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
-	if d.Silent {
+	if d.NoPong {
 		conn.SetPingHandler(func(string) error { return nil })
 	}
-	t.Cleanup(s.Cut)
+	t.Cleanup(s.Drop)
 	if !d.Stalled {
-		s.Go()
+		s.StartReading()
 	}
 	return s, nil, nil
 }
 
-// Go begins to read.
-func (s *Socket) Go() { s.going.Do(func() { go s.read() }) }
+// StartReading starts reading from the connection. Later calls do nothing.
+func (s *Socket) StartReading() { s.reading.Do(func() { go s.read() }) }
 
-func (d Dialing) dialer() *websocket.Dialer {
+func (d DialOptions) dialer() *websocket.Dialer {
 	if d.Protocols == nil {
 		d.Protocols = []string{"fieldgate.v1"}
 	}
-	dialer := &websocket.Dialer{Subprotocols: d.Protocols, HandshakeTimeout: patience}
+	dialer := &websocket.Dialer{Subprotocols: d.Protocols, HandshakeTimeout: waitTimeout}
 	dialer.NetDialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
 		if err == nil && d.ReceiveBuffer > 0 {
@@ -159,7 +161,7 @@ func (d Dialing) dialer() *websocket.Dialer {
 	return dialer
 }
 
-func (d Dialing) header() http.Header {
+func (d DialOptions) header() http.Header {
 	header := d.Header.Clone()
 	if header == nil {
 		header = http.Header{}
@@ -170,8 +172,8 @@ func (d Dialing) header() http.Header {
 	return header
 }
 
-// Open opens a socket that has to open, and waits for its welcome.
-func (g *Gateway) Open(t testing.TB, d Dialing) *Socket {
+// Open opens a socket and waits for its welcome. A refused handshake fails the test.
+func (g *Gateway) Open(t testing.TB, d DialOptions) *Socket {
 	t.Helper()
 	s, refused := g.Dial(t, d)
 	if refused != nil {
@@ -183,7 +185,7 @@ func (g *Gateway) Open(t testing.TB, d Dialing) *Socket {
 	return s
 }
 
-// AwaitWelcome waits for the first frame.
+// AwaitWelcome waits for the welcome, which must be the first frame.
 func (s *Socket) AwaitWelcome() {
 	s.t.Helper()
 	welcome := s.Next()
@@ -192,29 +194,29 @@ func (s *Socket) AwaitWelcome() {
 		ConnectionID   string `json:"connectionId"`
 		PingIntervalMs int    `json:"pingIntervalMs"`
 	}
-	welcome.Into(s.t, &data)
-	s.ID, s.Greeting = data.ConnectionID, time.Duration(data.PingIntervalMs)*time.Millisecond
+	welcome.Decode(s.t, &data)
+	s.ID, s.PingInterval = data.ConnectionID, time.Duration(data.PingIntervalMs)*time.Millisecond
 }
 
-// OpenDevice opens the socket of a device with a login's token.
+// OpenDevice opens the socket of a device with a login token.
 func (g *Gateway) OpenDevice(t testing.TB, token string) *Socket {
 	t.Helper()
-	return g.Open(t, Dialing{Path: DevicePath, Token: token})
+	return g.Open(t, DialOptions{Path: DevicePath, Token: token})
 }
 
-// OpenCustomer opens the socket of a person with a token.
+// OpenCustomer opens the socket of a user with a token.
 func (g *Gateway) OpenCustomer(t testing.TB, token string) *Socket {
 	t.Helper()
-	return g.Open(t, Dialing{Path: CustomerPath, Token: token})
+	return g.Open(t, DialOptions{Path: CustomerPath, Token: token})
 }
 
-// Send sends a frame that asks for no answer.
+// Send sends a frame without a request id, which gets no reply.
 func (s *Socket) Send(kind string, data any) {
 	s.t.Helper()
 	s.SendRaw(encode(s.t, kind, "", data))
 }
 
-// SendRaw sends a text as it is.
+// SendRaw sends a text message unchanged.
 func (s *Socket) SendRaw(text string) {
 	s.t.Helper()
 	require.NoError(s.t, s.write(websocket.TextMessage, []byte(text)))
@@ -226,7 +228,7 @@ func (s *Socket) SendBinary(data []byte) {
 	require.NoError(s.t, s.write(websocket.BinaryMessage, data))
 }
 
-// TrySend sends a text, if the connection takes it.
+// TrySend is SendRaw for a connection that may be closed.
 func (s *Socket) TrySend(text string) error { return s.write(websocket.TextMessage, []byte(text)) }
 
 func (s *Socket) write(kind int, data []byte) error {
@@ -249,79 +251,81 @@ func encode(t testing.TB, kind, requestID string, data any) string {
 	return string(text)
 }
 
-// Pending waits for the answer to a frame.
-type Pending func() Frame
+// PendingReply waits for the reply to a request and returns it. The reply may be an
+// error frame.
+type PendingReply func() Frame
 
-// Ask sends a frame that asks for an answer, which may be waited for later.
-func (s *Socket) Ask(kind string, data any) Pending {
+// StartRequest sends a request and does not wait for its reply.
+func (s *Socket) StartRequest(kind string, data any) PendingReply {
 	s.t.Helper()
-	return s.AskAs(fmt.Sprintf("q-%d", s.ids.Add(1)), kind, data)
+	return s.StartRequestAs(fmt.Sprintf("q-%d", s.ids.Add(1)), kind, data)
 }
 
-// AskAs is Ask under a requestId.
-func (s *Socket) AskAs(requestID, kind string, data any) Pending {
+// StartRequestAs is StartRequest with a given request id.
+func (s *Socket) StartRequestAs(requestID, kind string, data any) PendingReply {
 	s.t.Helper()
-	q := question{kind: kind, answer: make(chan Frame, 1)}
+	request := pendingRequest{kind: kind, reply: make(chan Frame, 1)}
 	s.mu.Lock()
-	s.asked[requestID] = q
+	s.requests[requestID] = request
 	s.mu.Unlock()
 	s.SendRaw(encode(s.t, kind, requestID, data))
 	return func() Frame {
 		s.t.Helper()
 		select {
-		case f := <-q.answer:
+		case f := <-request.reply:
 			return f
-		case <-s.ended:
-			require.Fail(s.t, "the socket ended before the answer", "%s %v: %v", kind, data, s.reason)
-		case <-time.After(patience):
-			require.Fail(s.t, "there is no answer", "%s %v", kind, data)
+		case <-s.closed:
+			require.Fail(s.t, "the socket was closed before the reply", "%s %v: %v", kind, data, s.reason)
+		case <-time.After(waitTimeout):
+			require.Fail(s.t, "no reply arrived", "%s %v", kind, data)
 		}
 		return Frame{}
 	}
 }
 
-// Request sends a frame and reads the data of its reply. Into may be nil.
+// Request sends a request and decodes the data of its reply, unless into is nil. An
+// error frame fails the test.
 func (s *Socket) Request(kind string, data, into any) Frame {
 	s.t.Helper()
-	f := s.Ask(kind, data)()
+	f := s.StartRequest(kind, data)()
 	require.Equal(s.t, "reply", f.Type, "%s", f.Data)
 	if into != nil {
-		f.Into(s.t, into)
+		f.Decode(s.t, into)
 	}
 	return f
 }
 
-// Refused sends a frame that has to be refused.
-func (s *Socket) Refused(kind string, data any) (problem client.Problem) {
+// RequestError sends a request that the gateway must refuse, and returns the problem.
+func (s *Socket) RequestError(kind string, data any) (problem client.Problem) {
 	s.t.Helper()
-	f := s.Ask(kind, data)()
-	require.Equal(s.t, "error", f.Type, "%s %v was answered %s", kind, data, f.Data)
-	f.Into(s.t, &problem)
+	f := s.StartRequest(kind, data)()
+	require.Equal(s.t, "error", f.Type, "%s %v got the reply %s", kind, data, f.Data)
+	f.Decode(s.t, &problem)
 	require.Equal(s.t, f.RequestID, problem.RequestID)
 	return problem
 }
 
-// Subscribe enters a room, after an offset if there is one.
-func (s *Socket) Subscribe(room, since string) (entered Subscribed) {
+// Subscribe subscribes to a room. A non-empty since resumes after that offset.
+func (s *Socket) Subscribe(room, since string) (subscribed Subscribed) {
 	s.t.Helper()
 	data := map[string]any{"room": room}
 	if since != "" {
 		data["since"] = since
 	}
-	s.Request("subscribe", data, &entered)
-	require.Equal(s.t, room, entered.Room)
-	return entered
+	s.Request("subscribe", data, &subscribed)
+	require.Equal(s.t, room, subscribed.Room)
+	return subscribed
 }
 
-// Next waits for the next frame that nobody asked for.
+// Next waits for the next frame that is not a reply.
 func (s *Socket) Next() Frame {
 	s.t.Helper()
-	f, err := s.next(patience)
-	require.NoError(s.t, err, "no frame came")
+	f, err := s.next(waitTimeout)
+	require.NoError(s.t, err, "no frame arrived")
 	return f
 }
 
-// NextOf waits for the next frame of a type; others must not come before it.
+// NextOf is Next for a frame of one type. A frame of another type fails the test.
 func (s *Socket) NextOf(kind string) Frame {
 	s.t.Helper()
 	f := s.Next()
@@ -332,11 +336,12 @@ func (s *Socket) NextOf(kind string) Frame {
 // Event waits for the next event.
 func (s *Socket) Event() (e Event) {
 	s.t.Helper()
-	s.NextOf("event").Into(s.t, &e)
+	s.NextOf("event").Decode(s.t, &e)
 	return e
 }
 
-// TryNext gives the next frame if one comes in time; the error tells why not.
+// TryNext is Next with a time limit. It returns context.DeadlineExceeded when no frame
+// arrived, and the reason of the close when the socket was closed.
 func (s *Socket) TryNext(within time.Duration) (Frame, error) { return s.next(within) }
 
 func (s *Socket) next(within time.Duration) (Frame, error) {
@@ -348,7 +353,7 @@ func (s *Socket) next(within time.Duration) (Frame, error) {
 		}
 		select {
 		case <-s.more:
-		case <-s.ended:
+		case <-s.closed:
 			if f, ok := s.take(); ok {
 				return f, nil
 			}
@@ -369,33 +374,34 @@ func (s *Socket) take() (f Frame, ok bool) {
 	return f, true
 }
 
-// Barrier waits until all that was sent before on this instance has come: frames
-// are written in their order. What came is kept for Next.
+// Barrier waits until every frame that the gateway sent before has arrived: the reply
+// to a ping comes after them. The frames are kept for Next.
 func (s *Socket) Barrier() {
 	s.t.Helper()
 	s.Request("ping", nil, nil)
 }
 
-// Pushed gives what has come so far and was not taken.
-func (s *Socket) Pushed() (all []Frame) {
+// TakePushed returns the frames that have arrived and were not returned by Next.
+func (s *Socket) TakePushed() (all []Frame) {
 	for f, ok := s.take(); ok; f, ok = s.take() {
 		all = append(all, f)
 	}
 	return all
 }
 
-// CloseCode waits for the end of the socket and gives its code: 1006 if it had none.
+// CloseCode waits until the socket is closed and returns the close code, or 1006 when
+// there was no close frame.
 func (s *Socket) CloseCode() int {
 	s.t.Helper()
 	select {
-	case <-s.ended:
-	case <-time.After(patience):
+	case <-s.closed:
+	case <-time.After(waitTimeout):
 		require.Fail(s.t, "the socket is still open")
 	}
 	return s.Code()
 }
 
-// Code is the close code of a socket that has ended, and 1006 if it had none.
+// Code returns the close code of a closed socket, or 1006 when there was no close frame.
 func (s *Socket) Code() int {
 	if closed, ok := s.reason.(*websocket.CloseError); ok {
 		return closed.Code
@@ -403,7 +409,7 @@ func (s *Socket) Code() int {
 	return websocket.CloseAbnormalClosure
 }
 
-// Reason is what the close said in words.
+// Reason returns the reason in the close frame.
 func (s *Socket) Reason() string {
 	if closed, ok := s.reason.(*websocket.CloseError); ok {
 		return closed.Text
@@ -411,35 +417,35 @@ func (s *Socket) Reason() string {
 	return ""
 }
 
-// Unanswered is how many questions have no answer yet.
-func (s *Socket) Unanswered() int {
+// PendingRequests returns the number of requests without a reply.
+func (s *Socket) PendingRequests() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.asked)
+	return len(s.requests)
 }
 
-// Ended tells when the socket has ended.
-func (s *Socket) Ended() <-chan struct{} { return s.ended }
+// Done returns a channel that is closed when the socket is closed.
+func (s *Socket) Done() <-chan struct{} { return s.closed }
 
-// Goodbye closes the socket as a client does, and waits for the answer.
-func (s *Socket) Goodbye() {
+// Close sends a close frame and waits for the gateway's close frame.
+func (s *Socket) Close() {
 	s.t.Helper()
-	goodbye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
-	require.NoError(s.t, s.conn.WriteControl(websocket.CloseMessage, goodbye, time.Now().Add(patience)))
+	message := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+	require.NoError(s.t, s.conn.WriteControl(websocket.CloseMessage, message, time.Now().Add(waitTimeout)))
 	require.Equal(s.t, websocket.CloseNormalClosure, s.CloseCode())
-	s.Cut()
+	s.Drop()
 }
 
-// Cut drops the connection without a word.
-func (s *Socket) Cut() {
+// Drop closes the connection without a close frame.
+func (s *Socket) Drop() {
 	_ = s.conn.Close()
-	s.Go()
-	<-s.ended
+	s.StartReading()
+	<-s.closed
 }
 
-// read takes what comes until the socket ends.
+// read receives frames until the socket is closed.
 func (s *Socket) read() {
-	defer close(s.ended)
+	defer close(s.closed)
 	for {
 		_, text, err := s.conn.ReadMessage()
 		if err != nil {
@@ -453,23 +459,23 @@ func (s *Socket) read() {
 func (s *Socket) receive(text []byte) {
 	var f Frame
 	if err := json.Unmarshal(text, &f); err != nil {
-		s.t.Errorf("what came is no frame: %v: %s", err, text)
+		s.t.Errorf("received a message that is not a frame: %v: %s", err, text)
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	q, asked := s.asked[f.RequestID]
-	answers := f.Type == "reply" || f.Type == "error" && f.RequestID != ""
-	if answers && !asked {
-		s.t.Errorf("an answer to nothing that was asked: %s", text)
+	request, found := s.requests[f.RequestID]
+	isReply := f.Type == "reply" || f.Type == "error" && f.RequestID != ""
+	if isReply && !found {
+		s.t.Errorf("received a reply without a request: %s", text)
 		return
 	}
-	if err := checkFrame(s.path, f.Type, q.kind, text); err != nil {
-		s.t.Errorf("a frame is not as asyncapi.yaml says: %v: %s", err, text)
+	if err := checkFrame(s.path, f.Type, request.kind, text); err != nil {
+		s.t.Errorf("received a frame that violates asyncapi.yaml: %v: %s", err, text)
 	}
-	if answers {
-		delete(s.asked, f.RequestID)
-		q.answer <- f
+	if isReply {
+		delete(s.requests, f.RequestID)
+		request.reply <- f
 		return
 	}
 	s.pushed = append(s.pushed, f)

@@ -13,16 +13,16 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// socketContract is what asyncapi.yaml says of the frames that the gateway sends.
+// socketContract holds the frames that the gateway sends, as asyncapi.yaml defines them.
 type socketContract struct {
-	schemas openapi3.Schemas             // of payloads, by the id of the message
-	sent    map[string]map[string]string // the ids of messages, by path and then by type
+	schemas openapi3.Schemas             // of payloads, by message id
+	sent    map[string]map[string]string // message ids, by path and frame type
 }
 
 var published = sync.OnceValues(readSocketContract)
 
-// checkFrame holds a frame that came over a socket against the contract. Kind is the
-// type of the frame that it answers.
+// checkFrame validates a received frame against the contract. For a reply, kind is the
+// type of the request.
 func checkFrame(path, frameType, kind string, text []byte) error {
 	contract, err := published()
 	if err != nil {
@@ -34,7 +34,7 @@ func checkFrame(path, frameType, kind string, text []byte) error {
 	}
 	schema := contract.schemas[id]
 	if !found || schema == nil {
-		return fmt.Errorf("no frame %q is sent here", frameType)
+		return fmt.Errorf("asyncapi.yaml defines no frame %q for this socket", frameType)
 	}
 	var payload any
 	if err := json.Unmarshal(text, &payload); err != nil {
@@ -89,8 +89,8 @@ func readSocketContract() (*socketContract, error) {
 	return c, err
 }
 
-// payloadSchemas reads the schemas as OpenAPI, with those of openapi.yaml that they
-// refer to. Their names and those of the messages are apart by a dot.
+// payloadSchemas reads the schemas as OpenAPI and resolves references to openapi.yaml.
+// The prefix "frame." keeps the names of messages apart from those of other schemas.
 func payloadSchemas(payloads, schemas map[string]any) (openapi3.Schemas, error) {
 	for id, payload := range payloads {
 		schemas["frame."+id] = payload

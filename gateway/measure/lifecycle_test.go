@@ -101,10 +101,10 @@ func newCallers(t testing.TB, at child, redis server, people *customertest.Issue
 	gate, err := client.New(at.URL)
 	require.NoError(t, err)
 	g := &gatewaytest.Gateway{Gateway: gate, URL: at.URL, Issuer: people}
-	customer := gatewaytest.Customer()
-	admin := g.Person(customer, "alice", "admin")
+	customer := gatewaytest.NewCustomerID()
+	admin := g.User(customer, "alice", "admin")
 	for range n {
-		d := g.Join(t, admin)
+		d := g.NewDevice(t, admin)
 		opened, err := admin.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: d.ID, Type: "diagnostic"})
 		require.NoError(t, err)
 		epoch, err := redis.HGet(t.Context(), store.DeviceKey(d.ID), "epoch").Result()

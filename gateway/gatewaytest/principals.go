@@ -1,0 +1,71 @@
+package gatewaytest
+
+import (
+	"crypto/rand"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/customer/issuer"
+	"github.com/fieldgate/fieldgate/store"
+)
+
+// NewCustomerID returns a random value for the customer_id claim, and so a tenant that
+// no other test uses.
+func NewCustomerID() string { return "test-" + rand.Text() }
+
+// NeighbourOf returns the customer id of a new tenant that shares the store partition
+// of another one. Only the owner in each record tells the two tenants apart.
+func NeighbourOf(customerID string) string {
+	for {
+		other := NewCustomerID()
+		if PartitionOf(other) == PartitionOf(customerID) {
+			return other
+		}
+	}
+}
+
+// TenantOf returns the store's id of the tenant that a customer id stands for.
+func TenantOf(customerID string) string { return "c." + customerID }
+
+// PartitionOf returns the store partition of a tenant.
+func PartitionOf(customerID string) store.Partition { return store.PartitionOf(TenantOf(customerID)) }
+
+// Token issues a token for a user of a tenant.
+func (g *Gateway) Token(customerID, user, role string) string {
+	return g.Issuer.Token(issuer.Claims{Subject: user, TenantID: customerID, Role: role})
+}
+
+// User returns a client with the token of a user.
+func (g *Gateway) User(customerID, user, role string) *client.CustomerClient {
+	return g.Customer(client.Bearer(g.Token(customerID, user, role)))
+}
+
+// Device is a registered device.
+type Device struct {
+	*client.DeviceClient
+	ID     string
+	Secret string
+}
+
+// NewDevice provisions and registers a device. Its client logs in with the first call.
+func (g *Gateway) NewDevice(t testing.TB, admin *client.CustomerClient) Device {
+	t.Helper()
+	provisioned, err := admin.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
+	require.NoError(t, err)
+	registered, err := g.Register(t.Context(), client.RegisterDeviceRequest{ActivationCode: provisioned.ActivationCode})
+	require.NoError(t, err)
+	return Device{
+		DeviceClient: g.Device(registered.DeviceID, registered.DeviceSecret),
+		ID:           registered.DeviceID, Secret: registered.DeviceSecret,
+	}
+}
+
+// Login opens another login of a device and returns its token.
+func (g *Gateway) Login(t testing.TB, d Device) string {
+	t.Helper()
+	login, err := g.Authenticate(t.Context(), client.AuthenticateDeviceRequest{DeviceID: d.ID, DeviceSecret: d.Secret})
+	require.NoError(t, err)
+	return login.Token
+}
