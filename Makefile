@@ -56,7 +56,7 @@ test-kill: ## Kill the agent a hundred times at its work, alone and with the gat
 	@FIELDGATE_TEST_KILLS=100 go test -count=1 -timeout 10m -v -run 'Killed|WhateverDies' ./cmd/fieldgate-agent
 
 test-balancer: redis haproxy ## Test behind a real balancer; installs haproxy where it may.
-	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run 'Balancer|RollingRestart' ./gateway
+	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run '^TestBalancer' ./gateway
 
 faults: redis ## Run the fault suite with ten seeds; takes about half an hour.
 	@FIELDGATE_FAULT_SEEDS=10 go test -count=1 -timeout 90m ./gateway/faults

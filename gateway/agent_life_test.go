@@ -43,7 +43,7 @@ func (l *losing) proxy(t testing.TB, to string) string {
 	return server.URL
 }
 
-func TestADeviceRegistersOnceEvenIfTheAnswerIsLost(t *testing.T) {
+func TestAgent_RegistersOnceWhenResponseIsLost(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, gatewaytest.Start(t))
 	made, err := f.alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 8"})
@@ -67,7 +67,7 @@ func TestADeviceRegistersOnceEvenIfTheAnswerIsLost(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 }
 
-func TestAClaimWhoseAnswerIsLostIsNotLost(t *testing.T) {
+func TestAgent_RecoversClaimWhenResponseIsLost(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, gatewaytest.Start(t))
 	command := f.propose(t, review)
@@ -82,7 +82,7 @@ func TestAClaimWhoseAnswerIsLostIsNotLost(t *testing.T) {
 	require.Len(t, h.began, 1)
 }
 
-func TestAProxyThatBreaksSocketsCostsNoWork(t *testing.T) {
+func TestAgent_PollsWhenProxyBreaksSockets(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, gatewaytest.Start(t))
 	target, err := url.Parse(f.URL)
@@ -107,7 +107,7 @@ func TestAProxyThatBreaksSocketsCostsNoWork(t *testing.T) {
 	require.NotZero(t, sockets.Load(), "it has not even tried")
 }
 
-func TestOutcomesAreKeptUntilTheGatewayIsThere(t *testing.T) {
+func TestAgent_KeepsResultUntilGatewayIsReachable(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, gatewaytest.Start(t))
 	state, line, h := f.stateFile(t), newWire(), newHeld()
@@ -126,7 +126,7 @@ func TestOutcomesAreKeptUntilTheGatewayIsThere(t *testing.T) {
 	require.Empty(t, h.began, "it ran again")
 }
 
-func TestACommandThatComesAgainWhileItRunsIsNotRunTwice(t *testing.T) {
+func TestAgent_DoesNotRunRedeliveredCommandTwice(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, gatewaytest.Start(t))
 	line, h := newWire(), newHeld()
@@ -144,7 +144,7 @@ func TestACommandThatComesAgainWhileItRunsIsNotRunTwice(t *testing.T) {
 	require.Empty(t, h.began, "it ran again")
 }
 
-func TestAnEndLetsHandlersFinishAndStopsThoseThatDoNot(t *testing.T) {
+func TestAgent_ShutdownWaitsForHandlersThenCancels(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		grace   time.Duration
@@ -182,7 +182,7 @@ func TestAnEndLetsHandlersFinishAndStopsThoseThatDoNot(t *testing.T) {
 }
 
 // A handler that does not stop is as good as a death of the agent in the middle of it.
-func TestWhatWasBeingDoneIsDoneAgainOnlyIfThatDoesNoHarm(t *testing.T) {
+func TestAgent_RerunsInterruptedCommandOnlyIfRepeatable(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		options []agent.HandlerOption
@@ -224,7 +224,7 @@ func TestWhatWasBeingDoneIsDoneAgainOnlyIfThatDoesNoHarm(t *testing.T) {
 	}
 }
 
-func TestASuspendedDeviceWorksAgainWhenItIsResumed(t *testing.T) {
+func TestAgent_WorksAgainAfterSuspendAndResume(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, gatewaytest.Start(t))
 	h := newHeld()
@@ -238,7 +238,7 @@ func TestASuspendedDeviceWorksAgainWhenItIsResumed(t *testing.T) {
 	require.Equal(t, client.CommandStatusSucceeded, f.ended(t, f.propose(t, auto).ID).Status)
 }
 
-func TestAnOutageOfTheStoreCostsTheAgentNothing(t *testing.T) {
+func TestAgent_SurvivesStoreOutage(t *testing.T) {
 	t.Parallel()
 	g, server := onDurable(t)
 	f := newFleet(t, g)

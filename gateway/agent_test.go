@@ -111,7 +111,7 @@ func does(result agent.Result, err error) agent.Handler {
 	return func(context.Context, agent.Command) (agent.Result, error) { return result, err }
 }
 
-func TestWhatAHandlerGivesIsWhatPeopleSee(t *testing.T) {
+func TestAgent_SubmitsHandlerResult(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, gatewaytest.Start(t))
 	long := strings.Repeat("x", client.MaxOutput+1)
@@ -196,7 +196,7 @@ var ways = map[string]agent.Config{
 	"http":   {PollOnly: true, Lease: 3 * time.Second},
 }
 
-func TestAWishToCancelReachesTheHandler(t *testing.T) {
+func TestAgent_CancelReachesHandler(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range ways {
 		t.Run(name, func(t *testing.T) {
@@ -219,7 +219,7 @@ func TestAWishToCancelReachesTheHandler(t *testing.T) {
 	}
 }
 
-func TestALeaseLastsAsLongAsTheWork(t *testing.T) {
+func TestAgent_ExtendsLeaseWhileHandlerRuns(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range ways {
 		t.Run(name, func(t *testing.T) {

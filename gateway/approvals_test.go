@@ -13,7 +13,7 @@ import (
 	"github.com/fieldgate/fieldgate/queue"
 )
 
-func TestTheInboxTellsWhoMayDecideAndWhyNot(t *testing.T) {
+func TestApprovals_ReportWhoMayDecideAndWhyNot(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -44,7 +44,7 @@ func TestTheInboxTellsWhoMayDecideAndWhyNot(t *testing.T) {
 	})
 }
 
-func TestTheInboxHoldsTheCommandsOfAllDevicesOfTheTenantAndNoOther(t *testing.T) {
+func TestApprovals_ListAllDevicesOfOwnTenantOnly(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -67,7 +67,7 @@ func TestTheInboxHoldsTheCommandsOfAllDevicesOfTheTenantAndNoOther(t *testing.T)
 	})
 }
 
-func TestWhoeverProposedACommandMayRejectItAndNotApproveIt(t *testing.T) {
+func TestDecide_ProposerMayRejectButNotApprove(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -81,7 +81,7 @@ func TestWhoeverProposedACommandMayRejectItAndNotApproveIt(t *testing.T) {
 	})
 }
 
-func TestAPersonWhoIsATenantAloneApprovesTheirOwn(t *testing.T) {
+func TestDecide_SingleUserTenantApprovesOwnCommand(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		alone := g.Customer(client.Bearer(g.Issuer.Token(issuer.Claims{})))
@@ -98,7 +98,7 @@ func TestAPersonWhoIsATenantAloneApprovesTheirOwn(t *testing.T) {
 	})
 }
 
-func TestADecisionStands(t *testing.T) {
+func TestDecide_SecondDecisionIsRefused(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -121,7 +121,7 @@ func TestADecisionStands(t *testing.T) {
 	})
 }
 
-func TestADecisionOverSomethingElseThanWasSeenIsRefused(t *testing.T) {
+func TestDecide_DigestMismatchIsRefused(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -133,7 +133,7 @@ func TestADecisionOverSomethingElseThanWasSeenIsRefused(t *testing.T) {
 	})
 }
 
-func TestThePolicyDecidesWhatRunsWhatWaitsAndWhatIsDenied(t *testing.T) {
+func TestPolicy_AutoReviewAndDeny(t *testing.T) {
 	t.Parallel()
 	policy, err := queue.ParsePolicy("shell.*=deny,diagnostic.*=auto,*=review")
 	require.NoError(t, err)

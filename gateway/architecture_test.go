@@ -79,7 +79,7 @@ func room(path string) string {
 	return strings.TrimPrefix(path, module+"/")
 }
 
-func TestImportsRunOneWay(t *testing.T) {
+func TestArchitecture_ImportsRunOneWay(t *testing.T) {
 	t.Parallel()
 	for name, imported := range imports(t, "..") {
 		if strings.HasSuffix(name, "test") {
@@ -91,7 +91,7 @@ func TestImportsRunOneWay(t *testing.T) {
 	}
 }
 
-func TestTheProgramImportsNoHelperOfTests(t *testing.T) {
+func TestArchitecture_ProgramImportsNoTestHelper(t *testing.T) {
 	t.Parallel()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../cmd/...").Output()
 	require.NoError(t, err)
@@ -101,7 +101,7 @@ func TestTheProgramImportsNoHelperOfTests(t *testing.T) {
 	}
 }
 
-func TestTheClientImportsNothingOfTheServer(t *testing.T) {
+func TestArchitecture_ClientImportsNoServerPackage(t *testing.T) {
 	t.Parallel()
 	for name, imported := range imports(t, "../clients/go") {
 		for _, one := range imported {
@@ -116,7 +116,7 @@ const (
 	maxMedianLines = 12 // of a function
 )
 
-func TestFilesAndFunctionsAreShort(t *testing.T) {
+func TestArchitecture_FilesAndFunctionsAreShort(t *testing.T) {
 	t.Parallel()
 	var functions []int
 	for _, file := range goFiles(t) {

@@ -104,7 +104,7 @@ func statusOf(url string) int {
 	return response.StatusCode
 }
 
-func TestSocketsAndConnectionsOutliveTheIdleTimeoutOfABalancer(t *testing.T) {
+func TestBalancer_SocketsAndConnectionsOutliveIdleTimeout(t *testing.T) {
 	t.Parallel()
 	g := behindABalancer(t)
 	f := newFleet(t, g.Gateway)
@@ -147,7 +147,7 @@ func askTwice(t testing.TB, url string, gap time.Duration) {
 	}
 }
 
-func TestARollingRestartFailsNoRequestAndLosesNoEvent(t *testing.T) {
+func TestBalancer_RollingRestartFailsNoRequestAndLosesNoEvent(t *testing.T) {
 	t.Parallel()
 	g := behindABalancer(t)
 	f := newFleet(t, g.Gateway)

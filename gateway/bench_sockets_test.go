@@ -68,7 +68,7 @@ var (
 	}
 )
 
-func TestSocketsCostLittleAndLeaveNothingBehind(t *testing.T) {
+func TestSockets_CostLittleAndLeakNothing(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMeasureSockets$", "-test.v")
 	cmd.Env = append(os.Environ(), measuring+"=small")

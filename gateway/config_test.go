@@ -12,7 +12,7 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-func TestASettingThatDoesNotFitIsRefusedInOneSentenceThatNamesIt(t *testing.T) {
+func TestConfig_InvalidSettingIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	good := gateway.Config{
 		Embedded: true, SupabaseURL: "http://127.0.0.1:1", Addr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),

@@ -12,9 +12,9 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// TestEveryRequestThatTheContractShowsIsServed sends each example of a body as
+// TestContract_EveryExampleIsServed sends each example of a body as
 // openapi.yaml has it: what a reader copies from there must work.
-func TestEveryRequestThatTheContractShowsIsServed(t *testing.T) {
+func TestContract_EveryExampleIsServed(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		for _, o := range operations(t) {

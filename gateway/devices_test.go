@@ -26,7 +26,7 @@ func beat(t testing.TB, d *client.DeviceClient) error {
 	return err
 }
 
-func TestADeviceIsWhatItsOwnerAndItselfSayOfIt(t *testing.T) {
+func TestDevice_ShowsWhatOwnerAndDeviceReported(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
@@ -61,7 +61,7 @@ func TestADeviceIsWhatItsOwnerAndItselfSayOfIt(t *testing.T) {
 	})
 }
 
-func TestADeviceTellsWhatWaitsForIt(t *testing.T) {
+func TestDevice_ReportsPendingCommands(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -76,7 +76,7 @@ func TestADeviceTellsWhatWaitsForIt(t *testing.T) {
 	})
 }
 
-func TestAChangeLeavesWhatItDoesNotName(t *testing.T) {
+func TestUpdateDevice_KeepsFieldsItDoesNotName(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
@@ -108,7 +108,7 @@ func TestAChangeLeavesWhatItDoesNotName(t *testing.T) {
 	})
 }
 
-func TestSuspendingADeviceEndsItsLoginsAtOnceAndKeepsItsWork(t *testing.T) {
+func TestSuspend_EndsLoginsAndKeepsCommands(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -131,7 +131,7 @@ func TestSuspendingADeviceEndsItsLoginsAtOnceAndKeepsItsWork(t *testing.T) {
 	})
 }
 
-func TestAClaimThatWaitsGetsNothingOnceItsDeviceIsSuspended(t *testing.T) {
+func TestClaim_WaitingReturnsNothingAfterSuspend(t *testing.T) {
 	t.Parallel()
 	waitsInVain(t, func(ctx context.Context, f *fleet) error {
 		_, err := f.alice.Suspend(ctx, f.device.ID, "stolen")
@@ -139,7 +139,7 @@ func TestAClaimThatWaitsGetsNothingOnceItsDeviceIsSuspended(t *testing.T) {
 	})
 }
 
-func TestAClaimThatWaitsGetsNothingOnceItsLoginIsRevoked(t *testing.T) {
+func TestClaim_WaitingReturnsNothingAfterRevoke(t *testing.T) {
 	t.Parallel()
 	waitsInVain(t, func(ctx context.Context, f *fleet) error {
 		_, err := f.alice.RevokeLogins(ctx, f.device.ID, "seen in a log")
@@ -166,7 +166,7 @@ func waitsInVain(t *testing.T, withdraw func(ctx context.Context, f *fleet) erro
 	})
 }
 
-func TestRevokingLoginsLetsTheDeviceComeBackWithItsSecret(t *testing.T) {
+func TestRevokeLogins_DeviceLogsInAgainWithSecret(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -178,7 +178,7 @@ func TestRevokingLoginsLetsTheDeviceComeBackWithItsSecret(t *testing.T) {
 	})
 }
 
-func TestLoggingOutEndsOneLoginAndNoOther(t *testing.T) {
+func TestLogout_EndsOnlyItsOwnLogin(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -190,7 +190,7 @@ func TestLoggingOutEndsOneLoginAndNoOther(t *testing.T) {
 	})
 }
 
-func TestDecommissioningADeviceIsFinal(t *testing.T) {
+func TestDecommission_IsFinal(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -218,7 +218,7 @@ func TestDecommissioningADeviceIsFinal(t *testing.T) {
 	})
 }
 
-func TestANewActivationCodeKillsTheOneBefore(t *testing.T) {
+func TestActivationCode_NewOneInvalidatesThePrevious(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
@@ -238,7 +238,7 @@ func TestANewActivationCodeKillsTheOneBefore(t *testing.T) {
 	})
 }
 
-func TestADeviceThatRegistersAgainGetsANewSecretAndTheOldOneEnds(t *testing.T) {
+func TestRegister_AgainReplacesSecretAndEndsLogins(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -256,7 +256,7 @@ func TestADeviceThatRegistersAgainGetsANewSecretAndTheOldOneEnds(t *testing.T) {
 	})
 }
 
-func TestAnExternalIDIsUniqueWithinItsTenant(t *testing.T) {
+func TestProvision_ExternalIDIsUniqueWithinTenant(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		customer := gatewaytest.NewCustomerID()
@@ -271,7 +271,7 @@ func TestAnExternalIDIsUniqueWithinItsTenant(t *testing.T) {
 	})
 }
 
-func TestASessionNeedsADeviceThatIsActive(t *testing.T) {
+func TestOpenSession_NeedsActiveDevice(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
@@ -282,7 +282,7 @@ func TestASessionNeedsADeviceThatIsActive(t *testing.T) {
 	})
 }
 
-func TestWhatIsCreatedSaysWhereItIs(t *testing.T) {
+func TestCreate_ReturnsLocation(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)

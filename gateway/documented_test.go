@@ -28,7 +28,7 @@ func firsts(expr *regexp.Regexp, text string) (found []string) {
 	return found
 }
 
-func TestTheGuideNamesEveryMetricAndNoOther(t *testing.T) {
+func TestOperationsGuide_ListsEveryMetricAndNoOther(t *testing.T) {
 	t.Parallel()
 	var declared []string
 	files, err := filepath.Glob("../*/metrics.go")
@@ -43,7 +43,7 @@ func TestTheGuideNamesEveryMetricAndNoOther(t *testing.T) {
 	require.Equal(t, declared, firsts(documentedRow, operationsGuide(t)))
 }
 
-func TestTheGuideSaysWhatToDoForEachAlert(t *testing.T) {
+func TestOperationsGuide_ExplainsEveryAlert(t *testing.T) {
 	t.Parallel()
 	guide := operationsGuide(t)
 	alerts := firsts(alertName, guide)

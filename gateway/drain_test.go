@@ -25,7 +25,7 @@ func stop(g *gatewaytest.Gateway) <-chan error {
 	return ended
 }
 
-func TestAGatewayThatEndsSaysSoAtOnceAndServesOnWhileItDrains(t *testing.T) {
+func TestShutdown_ReportsDrainingAndKeepsServing(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, draining)
 	f := newFleet(t, g)
@@ -46,7 +46,7 @@ func TestAGatewayThatEndsSaysSoAtOnceAndServesOnWhileItDrains(t *testing.T) {
 	require.Error(t, err, "it is gone")
 }
 
-func TestAClaimThatWaitsGoesHomeWithNothingWhenItsGatewayEnds(t *testing.T) {
+func TestShutdown_WaitingClaimReturnsEmpty(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
@@ -69,7 +69,7 @@ func TestAClaimThatWaitsGoesHomeWithNothingWhenItsGatewayEnds(t *testing.T) {
 	}
 }
 
-func TestARequestInFlightIsAnsweredBeforeItsGatewayEnds(t *testing.T) {
+func TestShutdown_WaitsForRequestInFlight(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)

@@ -20,10 +20,10 @@ import (
 // maxBody is how large a body may be, in bytes.
 const maxBody = 2 << 20
 
-// TestEveryOperationRefusesWhatTheContractDoesNotAllow walks the contract: on
+// TestContract_EveryOperationRefusesInvalidRequests walks the contract: on
 // each operation it tries everything that must be refused, and then the right
 // request, which must still be served as if nothing had been tried.
-func TestEveryOperationRefusesWhatTheContractDoesNotAllow(t *testing.T) {
+func TestContract_EveryOperationRefusesInvalidRequests(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		stranger := newWorld(t, g, gatewaytest.NewCustomerID())

@@ -47,7 +47,7 @@ func one(second bool, a, b string) string {
 	return a
 }
 
-func TestARepeatedCreationGivesTheFirstAnswerAndCreatesNothing(t *testing.T) {
+func TestIdempotency_RepeatedCreationReturnsFirstResponse(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		for name, create := range creations(t, newFleet(t, g)) {
@@ -65,7 +65,7 @@ func TestARepeatedCreationGivesTheFirstAnswerAndCreatesNothing(t *testing.T) {
 	})
 }
 
-func TestConcurrentRepetitionsCreateOneThing(t *testing.T) {
+func TestIdempotency_ConcurrentRepeatsCreateOnce(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		for name, create := range creations(t, newFleet(t, g)) {
@@ -84,7 +84,7 @@ func TestConcurrentRepetitionsCreateOneThing(t *testing.T) {
 	})
 }
 
-func TestAKeyBelongsToItsTenant(t *testing.T) {
+func TestIdempotency_KeyBelongsToItsTenant(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		own := newFleet(t, g)
@@ -97,7 +97,7 @@ func TestAKeyBelongsToItsTenant(t *testing.T) {
 	})
 }
 
-func TestADeviceThatLostTheAnswerToItsRegistrationAsksAgain(t *testing.T) {
+func TestRegister_RepeatedKeyReturnsSameSecret(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		made, err := g.User(gatewaytest.NewCustomerID(), "alice", "admin").Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
@@ -119,7 +119,7 @@ func TestADeviceThatLostTheAnswerToItsRegistrationAsksAgain(t *testing.T) {
 	})
 }
 
-func TestARepeatedClaimGivesTheSameCommandsAndTokens(t *testing.T) {
+func TestClaim_RepeatedKeyReturnsSameCommandsAndTokens(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -152,7 +152,7 @@ func withoutRest(claimed []client.ClaimedCommand) (same []client.ClaimedCommand)
 	return same
 }
 
-func TestTheMemoryOfAClaimEndsWithItsLease(t *testing.T) {
+func TestClaim_IdempotencyKeyExpiresWithLease(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)

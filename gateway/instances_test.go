@@ -20,7 +20,7 @@ func twoOnOneRedis(t testing.TB, changes ...func(*gateway.Config)) (here, there 
 	return gatewaytest.StartWithIssuer(t, people, changes...), gatewaytest.StartWithIssuer(t, people, changes...)
 }
 
-func TestAProposalAtOneInstanceWakesTheClaimAtAnother(t *testing.T) {
+func TestInstances_ProposalWakesClaimAtAnother(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t)
 	f := newFleet(t, here)
@@ -30,7 +30,7 @@ func TestAProposalAtOneInstanceWakesTheClaimAtAnother(t *testing.T) {
 	requireDelivered(t, f, there, elsewhere, func() { f.decide(t, waiting, true) })
 }
 
-func TestALoginThatEndsAtOneInstanceHasEndedAtAllOthers(t *testing.T) {
+func TestInstances_LoginEndsAtAll(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t)
 	for name, end := range map[string]func(f *fleet, token string) error{
@@ -53,7 +53,7 @@ func TestALoginThatEndsAtOneInstanceHasEndedAtAllOthers(t *testing.T) {
 	}
 }
 
-func TestWhatOneInstanceHandedOutAnotherTakesBack(t *testing.T) {
+func TestInstances_SubmitResultAtAnotherThanTheClaim(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t)
 	f := newFleet(t, here)

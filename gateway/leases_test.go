@@ -10,7 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-func TestALeaseIsExtendedFromNow(t *testing.T) {
+func TestExtend_CountsFromNow(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -29,7 +29,7 @@ func TestALeaseIsExtendedFromNow(t *testing.T) {
 	})
 }
 
-func TestAReleasedCommandIsBackInItsPlaceAndTheAttemptIsNotCounted(t *testing.T) {
+func TestRelease_RestoresPlaceAndDoesNotCountAttempt(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -46,7 +46,7 @@ func TestAReleasedCommandIsBackInItsPlaceAndTheAttemptIsNotCounted(t *testing.T)
 	})
 }
 
-func TestALeaseThatEndsGivesTheCommandOutAgainAndFencesTheOldClaim(t *testing.T) {
+func TestLease_ExpiryRequeuesCommandAndFencesOldClaim(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -71,7 +71,7 @@ func TestALeaseThatEndsGivesTheCommandOutAgainAndFencesTheOldClaim(t *testing.T)
 	})
 }
 
-func TestALateResultOfTheNewestClaimCountsAndIsMarked(t *testing.T) {
+func TestSubmitResult_LateResultOfNewestClaimIsMarked(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -92,7 +92,7 @@ func TestALateResultOfTheNewestClaimCountsAndIsMarked(t *testing.T) {
 	})
 }
 
-func TestAResultIsStoredOnceAndAnotherOneIsRefused(t *testing.T) {
+func TestSubmitResult_SecondResultIsRefused(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -113,7 +113,7 @@ func TestAResultIsStoredOnceAndAnotherOneIsRefused(t *testing.T) {
 	})
 }
 
-func TestATokenThatWasNeverOfTheCommandIsForbidden(t *testing.T) {
+func TestClaimToken_OfAnotherCommandIsForbidden(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -130,7 +130,7 @@ func TestATokenThatWasNeverOfTheCommandIsForbidden(t *testing.T) {
 	})
 }
 
-func TestCancellingWhatNobodyHasClaimedEndsIt(t *testing.T) {
+func TestCancel_UnclaimedCommandIsCancelled(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -146,7 +146,7 @@ func TestCancellingWhatNobodyHasClaimedEndsIt(t *testing.T) {
 	})
 }
 
-func TestCancellingAClaimedCommandAsksItsDevice(t *testing.T) {
+func TestCancel_ClaimedCommandAsksItsDevice(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -173,7 +173,7 @@ func TestCancellingAClaimedCommandAsksItsDevice(t *testing.T) {
 	})
 }
 
-func TestACommandThatIsFinishedCannotBeCancelled(t *testing.T) {
+func TestCancel_FinishedCommandIsRefused(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -188,7 +188,7 @@ func TestACommandThatIsFinishedCannotBeCancelled(t *testing.T) {
 	})
 }
 
-func TestARetryIsANewCommandAndGoesThroughThePolicyAgain(t *testing.T) {
+func TestRetry_IsNewCommandUnderThePolicy(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)

@@ -12,7 +12,7 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-func TestARiskyCommandRunsOnceAPersonHasApprovedIt(t *testing.T) {
+func TestCommand_RunsOnceApproved(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -44,7 +44,7 @@ func TestARiskyCommandRunsOnceAPersonHasApprovedIt(t *testing.T) {
 	})
 }
 
-func TestARejectedCommandNeverRuns(t *testing.T) {
+func TestCommand_RejectedNeverRuns(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -55,7 +55,7 @@ func TestARejectedCommandNeverRuns(t *testing.T) {
 	})
 }
 
-func TestAProposalReachesAClaimThatWaitsAtOnce(t *testing.T) {
+func TestClaim_WaitingGetsNewCommandAtOnce(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -90,7 +90,7 @@ func requireDelivered(t testing.TB, f *fleet, at *gatewaytest.Gateway, device ga
 	}
 }
 
-func TestTheLineIsByPriorityAndThenByAge(t *testing.T) {
+func TestQueue_OrdersByPriorityThenAge(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -110,7 +110,7 @@ func TestTheLineIsByPriorityAndThenByAge(t *testing.T) {
 	})
 }
 
-func TestTheTimelineTellsWhoDidWhatWithWhichRequest(t *testing.T) {
+func TestTimeline_RecordsActorAndRequestID(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -148,7 +148,7 @@ func TestTheTimelineTellsWhoDidWhatWithWhichRequest(t *testing.T) {
 	})
 }
 
-func TestTheTimelineCanBeReadFromAMomentOn(t *testing.T) {
+func TestTimeline_FiltersBySince(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -162,7 +162,7 @@ func TestTheTimelineCanBeReadFromAMomentOn(t *testing.T) {
 	})
 }
 
-func TestClosingASessionEndsWhatWaitsAndLeavesWhatIsClaimed(t *testing.T) {
+func TestCloseSession_ExpiresWaitingCommandsAndKeepsClaimed(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -191,7 +191,7 @@ func TestClosingASessionEndsWhatWaitsAndLeavesWhatIsClaimed(t *testing.T) {
 	})
 }
 
-func TestADeviceHasOneSessionAtATimeAndTheRefusalNamesIt(t *testing.T) {
+func TestOpenSession_SecondIsRefusedWithActiveSessionID(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -200,7 +200,7 @@ func TestADeviceHasOneSessionAtATimeAndTheRefusalNamesIt(t *testing.T) {
 	})
 }
 
-func TestWhatIsNotDeliveredInTimeExpires(t *testing.T) {
+func TestDeliverBy_ExpiresUndeliveredCommand(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -217,7 +217,7 @@ func TestWhatIsNotDeliveredInTimeExpires(t *testing.T) {
 	})
 }
 
-func TestTheLineOfADeviceIsBounded(t *testing.T) {
+func TestPropose_FullDeviceQueueIsRefused(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)

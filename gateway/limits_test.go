@@ -26,7 +26,7 @@ func requireLimited(t testing.TB, err error) {
 	require.Positive(t, refusal.RetryAfter)
 }
 
-func TestADeviceThatAsksTooOftenHasToWaitAndNoOther(t *testing.T) {
+func TestRateLimit_PerDevice(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.DeviceRate = device.Rate(twice) })
 	f := newFleet(t, g)
@@ -38,7 +38,7 @@ func TestADeviceThatAsksTooOftenHasToWaitAndNoOther(t *testing.T) {
 	require.NoError(t, beat(t, other.DeviceClient))
 }
 
-func TestACustomerWhoAsksTooOftenHasToWaitAtEveryInstanceAndNoOther(t *testing.T) {
+func TestRateLimit_PerTenantAcrossInstances(t *testing.T) {
 	t.Parallel()
 	people, redis := customertest.NewIssuer(t), gatewaytest.WithRedis(storetest.SharedURL(t))
 	limits := func(cfg *gateway.Config) { cfg.Limits.PerTenant = twice }
@@ -64,7 +64,7 @@ func guess(t testing.TB, g *gatewaytest.Gateway, forwardedFor string) int {
 	}).Status
 }
 
-func TestGuessingCodesIsLimitedByAddress(t *testing.T) {
+func TestRateLimit_RegisterPerAddress(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, func(cfg *gateway.Config) {
 		cfg.Limits.RegisterPerAddress = twice
@@ -78,7 +78,7 @@ func TestGuessingCodesIsLimitedByAddress(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, guess(t, g, "198.51.100.8"))
 }
 
-func TestAnAddressInAHeaderIsNotBelievedFromAnybody(t *testing.T) {
+func TestRateLimit_IgnoresForwardedForOfUntrustedPeer(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.Limits.RegisterPerAddress = twice })
 	require.Equal(t, http.StatusUnauthorized, guess(t, g, "198.51.100.1"))
@@ -86,7 +86,7 @@ func TestAnAddressInAHeaderIsNotBelievedFromAnybody(t *testing.T) {
 	require.Equal(t, http.StatusTooManyRequests, guess(t, g, "198.51.100.3"))
 }
 
-func TestGuessingCodesIsLimitedInTotal(t *testing.T) {
+func TestRateLimit_RegisterTotal(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, func(cfg *gateway.Config) {
 		cfg.Limits.RegisterTotal = twice
@@ -97,7 +97,7 @@ func TestGuessingCodesIsLimitedInTotal(t *testing.T) {
 	require.Equal(t, http.StatusTooManyRequests, guess(t, g, "198.51.100.3"))
 }
 
-func TestLoginsAreLimitedByAddress(t *testing.T) {
+func TestRateLimit_LoginPerAddress(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.Limits.AuthPerAddress = twice })
 	f := newFleet(t, g)
@@ -110,7 +110,7 @@ func TestLoginsAreLimitedByAddress(t *testing.T) {
 	requireLimited(t, login())
 }
 
-func TestWithoutLimitsNobodyHasToWait(t *testing.T) {
+func TestRateLimit_NoneByDefault(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)

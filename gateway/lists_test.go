@@ -28,7 +28,7 @@ func ids[T any](t testing.TB, list iter.Seq2[T, error], id func(T) string) (all 
 
 func nameOf(d client.Device) string { return d.Name }
 
-func TestTheFleetCanBeFilteredAndReadPageByPage(t *testing.T) {
+func TestListDevices_FiltersAndPages(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
@@ -72,7 +72,7 @@ func TestTheFleetCanBeFilteredAndReadPageByPage(t *testing.T) {
 	})
 }
 
-func TestSessionsAndCommandsAreReadPageByPage(t *testing.T) {
+func TestList_PagesSessionsCommandsAndEvents(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -121,7 +121,7 @@ func each[T any](items []T) iter.Seq2[T, error] {
 	}
 }
 
-func TestTheSystemsInformationHoldsNoSecretAndNoAddress(t *testing.T) {
+func TestSystemInfo_HoldsNoSecretAndNoAddress(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		info, err := g.User(gatewaytest.NewCustomerID(), "vera", "viewer").SystemInfo(t.Context())

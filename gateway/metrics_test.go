@@ -18,7 +18,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func TestTheMetricsTellWhatWasAskedAndWhatBecameOfCommands(t *testing.T) {
+func TestMetrics_CountRequestsAndTransitions(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
@@ -53,7 +53,7 @@ func TestTheMetricsTellWhatWasAskedAndWhatBecameOfCommands(t *testing.T) {
 	require.Contains(t, metrics, "process_resident_memory_bytes")
 }
 
-func TestCommandsThatEndWithSomethingElseAreCountedToo(t *testing.T) {
+func TestMetrics_CountCommandsEndedBySessionOrDevice(t *testing.T) {
 	t.Parallel()
 	const expired, cancelled = `fieldgate_command_transitions_total{transition="expired"}`, `fieldgate_command_transitions_total{transition="cancelled"}`
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
@@ -71,7 +71,7 @@ func TestCommandsThatEndWithSomethingElseAreCountedToo(t *testing.T) {
 	})
 }
 
-func TestNobodyCanFillTheMetricsWithNames(t *testing.T) {
+func TestMetrics_LabelsAreBounded(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.ReconcileInterval = 0 }) // it has names of its own
 	f := newFleet(t, g)
@@ -101,7 +101,7 @@ func TestNobodyCanFillTheMetricsWithNames(t *testing.T) {
 	require.Positive(t, g.Metrics(t)[`fieldgate_http_requests_total{operation="none",status="404"}`])
 }
 
-func TestFailuresOfRedisAreCountedAndCallersWhoLeaveAreNone(t *testing.T) {
+func TestMetrics_CountRedisFailuresButNotCancelledCalls(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()))
@@ -122,7 +122,7 @@ func TestFailuresOfRedisAreCountedAndCallersWhoLeaveAreNone(t *testing.T) {
 	require.InDelta(t, 1, g.Metrics(t)[failures], 0)
 }
 
-func TestTheMetricsAreOnAPortOfTheirOwn(t *testing.T) {
+func TestMetrics_HaveTheirOwnPort(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	require.Equal(t, http.StatusNotFound, g.Do(t, gatewaytest.Request{Method: http.MethodGet, Path: "/metrics"}).Status)

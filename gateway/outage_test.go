@@ -40,7 +40,7 @@ func onDurable(t testing.TB) (*gatewaytest.Gateway, *storetest.Server) {
 	return gatewaytest.Start(t, gatewaytest.WithRedis(server.URL())), server
 }
 
-func TestAnOutageOfTheStoreIs503ForEverybodyAndNever401(t *testing.T) {
+func TestOutage_Is503ForEveryCallAndNever401(t *testing.T) {
 	t.Parallel()
 	for name, outage := range outages {
 		t.Run(name, func(t *testing.T) {
@@ -143,7 +143,7 @@ func requireAliveButSoonNotReady(t testing.TB, g *gatewaytest.Gateway) {
 	require.Equal(t, client.HealthStatusOk, health.Status)
 }
 
-func TestNothingThatWasAcceptedIsLostWhenTheStoreIsKilled(t *testing.T) {
+func TestOutage_KilledStoreLosesNoAcceptedCommand(t *testing.T) {
 	t.Parallel()
 	g, server := onDurable(t)
 	fleets := []*fleet{newFleet(t, g), newFleet(t, g), newFleet(t, g), newFleet(t, g)}

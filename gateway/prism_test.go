@@ -28,7 +28,7 @@ import (
 // what breaks the contract. (With --errors it would refuse wrong requests itself,
 // and the gateway would not be asked.)
 
-func TestPrismFindsNothingWrongWithAnyOperation(t *testing.T) {
+func TestPrism_AcceptsEveryOperation(t *testing.T) {
 	t.Parallel()
 	seen := &violations{}
 	g := behindPrism(t, fieldgate.Spec, seen)
@@ -42,7 +42,7 @@ func TestPrismFindsNothingWrongWithAnyOperation(t *testing.T) {
 	}
 }
 
-func TestPrismFindsAFieldThatIsNamedOtherwise(t *testing.T) {
+func TestPrism_FindsRenamedField(t *testing.T) {
 	t.Parallel()
 	seen := &violations{}
 	other := bytes.ReplaceAll(fieldgate.Spec, []byte("nextHeartbeatMs"), []byte("nextBeatMs"))

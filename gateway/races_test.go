@@ -13,7 +13,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func TestOfManyRegistrationsWithOneCodeOneSucceeds(t *testing.T) {
+func TestRegister_ConcurrentWithOneCodeSucceedsOnce(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		made, err := g.User(gatewaytest.NewCustomerID(), "alice", "admin").Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
@@ -29,7 +29,7 @@ func TestOfManyRegistrationsWithOneCodeOneSucceeds(t *testing.T) {
 	})
 }
 
-func TestOfManyDecisionsOneIsRecorded(t *testing.T) {
+func TestDecide_ConcurrentRecordsOneDecision(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -57,7 +57,7 @@ func TestOfManyDecisionsOneIsRecorded(t *testing.T) {
 // A device whose line is full is asked for by a thousand claims while more
 // commands arrive. A claim that the store is too busy for is repeated, as the
 // contract has it, under its key.
-func TestEachCommandIsHandedOutOnce(t *testing.T) {
+func TestClaim_ConcurrentClaimsEachCommandOnce(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, gatewaytest.Start(t, gatewaytest.WithRedis(storetest.SharedURL(t))))
 	var handed tally
@@ -135,7 +135,7 @@ func (c *tally) of(id string) int {
 	return c.times[id]
 }
 
-func TestOfManyResultsOneStands(t *testing.T) {
+func TestSubmitResult_ConcurrentStoresOneResult(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)

@@ -20,7 +20,7 @@ func reconciling(cfg *gateway.Config) {
 	cfg.ReconcileInterval, cfg.ReconcileDevices = 20*time.Millisecond, 500
 }
 
-func TestAGatewayMendsWhatSomethingElseBroke(t *testing.T) {
+func TestReconciler_RepairsDeletedIndexes(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()), reconciling)
@@ -55,7 +55,7 @@ func tenantOf(t *testing.T, admin *redis.Client) string {
 	return admin.ZRange(t.Context(), keys[0], 0, 0).Val()[0]
 }
 
-func TestNothingIsFoundBrokenInTheLifeOfAFleet(t *testing.T) {
+func TestReconciler_FindsNoViolationInNormalUse(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()), reconciling)

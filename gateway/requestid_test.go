@@ -11,7 +11,7 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-func TestTheCallersRequestIDFollowsTheCommandToItsDevice(t *testing.T) {
+func TestRequestID_FollowsCommandToItsDevice(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -35,7 +35,7 @@ func TestTheCallersRequestIDFollowsTheCommandToItsDevice(t *testing.T) {
 	})
 }
 
-func TestARefusalCarriesTheRequestIDInHeaderDocumentAndLog(t *testing.T) {
+func TestRequestID_IsInRefusalHeaderBodyAndLog(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	refused := g.Do(t, gatewaytest.Request{
@@ -46,7 +46,7 @@ func TestARefusalCarriesTheRequestIDInHeaderDocumentAndLog(t *testing.T) {
 	require.Equal(t, "unauthorized", g.Log.AccessLine(t, "mine")["code"])
 }
 
-func TestARequestIDThatCouldForgeSomethingIsReplaced(t *testing.T) {
+func TestRequestID_UnsafeValueIsReplaced(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)

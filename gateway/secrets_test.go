@@ -16,10 +16,10 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestNoSecretIsInTheLogOrInTheStore does all that hands secrets out, and looks
+// TestSecrets_AreNotInLogOrStore does all that hands secrets out, and looks
 // for them where they must not be. Only the claims' memory of an Idempotency-Key
 // holds claim tokens, because it has to give them out again.
-func TestNoSecretIsInTheLogOrInTheStore(t *testing.T) {
+func TestSecrets_AreNotInLogOrStore(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()))
@@ -151,7 +151,7 @@ func valueOf(t testing.TB, db *redis.Client, key string) string {
 	return string(text)
 }
 
-func TestATokenInTheQueryIsNotATokenAndIsNotLogged(t *testing.T) {
+func TestToken_InQueryIsIgnoredAndNotLogged(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	token := g.Token(gatewaytest.NewCustomerID(), "alice", "admin")

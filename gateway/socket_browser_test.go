@@ -14,7 +14,7 @@ import (
 // What a page in a browser, or a client that cannot set a header, needs. Tickets are
 // in tickets_test.go.
 
-func TestATokenMayComeAsASubprotocolAndIsNeverSentBack(t *testing.T) {
+func TestSocket_TokenAsSubprotocolIsNotEchoed(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
@@ -34,7 +34,7 @@ func TestATokenMayComeAsASubprotocolAndIsNeverSentBack(t *testing.T) {
 	}
 }
 
-func TestATokenInTheAddressIsRefusedWithAHint(t *testing.T) {
+func TestSocket_TokenInQueryIsRefusedWithHint(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	token := g.Token(gatewaytest.NewCustomerID(), "alice", "admin")
@@ -49,7 +49,7 @@ func TestATokenInTheAddressIsRefusedWithAHint(t *testing.T) {
 	require.NotContains(t, g.Log.String(), token)
 }
 
-func TestOnlyPagesOfAllowedOriginsAndOurOwnOpenSockets(t *testing.T) {
+func TestSocket_OpensOnlyForAllowedOrigins(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, withFrontend)
 	f := newFleet(t, g)

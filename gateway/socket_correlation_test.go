@@ -11,7 +11,7 @@ import (
 )
 
 // The id under which a person proposed a command goes with it wherever it goes.
-func TestTheRequestIDOfAProposalFollowsTheCommandThroughTwoInstances(t *testing.T) {
+func TestRequestID_FollowsCommandThroughTwoInstances(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t)
 	f := newFleet(t, here)

@@ -115,7 +115,7 @@ func lifeOfADevice(t testing.TB, f *fleet, say says) (answers []any) {
 	return answers
 }
 
-func TestADeviceIsAnsweredOverItsSocketAsOverHTTP(t *testing.T) {
+func TestDeviceSocket_RepliesEqualHTTPResponses(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		one, another := newFleet(t, g), newFleet(t, g)
@@ -196,7 +196,7 @@ var wrongData = map[string][]struct {
 	},
 }
 
-func TestWhatTheContractDoesNotAllowIsRefusedInAFrameAsInARequest(t *testing.T) {
+func TestDeviceSocket_RefusesInvalidFramesAsHTTPDoes(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
@@ -229,7 +229,7 @@ func TestWhatTheContractDoesNotAllowIsRefusedInAFrameAsInARequest(t *testing.T) 
 	}
 }
 
-func TestAFrameThatAsksForNoAnswerIsServedAllTheSame(t *testing.T) {
+func TestDeviceSocket_ServesFrameWithoutRequestID(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
@@ -252,7 +252,7 @@ func TestAFrameThatAsksForNoAnswerIsServedAllTheSame(t *testing.T) {
 	eventually(t, func() bool { return len(g.Log.Lines("frame", problem.RequestID)) == 1 }, "the log does not name the request")
 }
 
-func TestEveryFrameIsAnsweredOnceAndNoneHoldsAnotherUp(t *testing.T) {
+func TestDeviceSocket_RepliesOnceAndConcurrently(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t)
 	f := newFleet(t, here)
@@ -290,7 +290,7 @@ func TestEveryFrameIsAnsweredOnceAndNoneHoldsAnotherUp(t *testing.T) {
 	}
 }
 
-func TestADeviceIsToldOfWhatItCouldClaimAndOfWhatIsToBeStopped(t *testing.T) {
+func TestDeviceSocket_NotifiesOfCommandsAndCancels(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t)
 	f := newFleet(t, here)
@@ -318,7 +318,7 @@ func TestADeviceIsToldOfWhatItCouldClaimAndOfWhatIsToBeStopped(t *testing.T) {
 }
 
 // What waits on a socket that ends must not win a command: nobody would be told.
-func TestAClaimThatWaitsEndsWithItsSocketAndTakesNothing(t *testing.T) {
+func TestDeviceSocket_WaitingClaimEndsWithItsSocket(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
@@ -341,7 +341,7 @@ func TestAClaimThatWaitsEndsWithItsSocketAndTakesNothing(t *testing.T) {
 	}
 }
 
-func TestAHeartbeatOverTheSocketIsThatOfTheDevice(t *testing.T) {
+func TestDeviceSocket_HeartbeatUpdatesDevice(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)

@@ -43,7 +43,7 @@ func (l leaving) hint(t testing.TB) time.Duration {
 	return time.Duration(data.RetryAfterMs) * time.Millisecond
 }
 
-func TestAGatewayThatEndsSendsItsSocketsAwayOneAfterTheOther(t *testing.T) {
+func TestShutdown_SpreadsSocketCloses(t *testing.T) {
 	t.Parallel()
 	const n, delay, window = 200, 700 * time.Millisecond, 2 * time.Second
 	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.DrainDelay, cfg.DrainWindow = delay, window })
@@ -78,7 +78,7 @@ func TestAGatewayThatEndsSendsItsSocketsAwayOneAfterTheOther(t *testing.T) {
 
 // Until its close a socket works as before. A device whose claim came back with
 // nothing would claim again at once, and again.
-func TestUntilItIsClosedASocketOfAGatewayThatEndsWorksAsBefore(t *testing.T) {
+func TestShutdown_SocketWorksUntilClosed(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t, func(cfg *gateway.Config) { cfg.DrainWindow = time.Second })
 	f := newFleet(t, here)
@@ -103,7 +103,7 @@ func TestUntilItIsClosedASocketOfAGatewayThatEndsWorksAsBefore(t *testing.T) {
 	require.Equal(t, elsewhere.propose(t, auto).ID, elsewhere.claim(t).ID, "what the claim waited for is not lost")
 }
 
-func TestAGatewayThatEndsWaitsForNoClientThatDoesNotAnswer(t *testing.T) {
+func TestShutdown_DoesNotWaitForStalledClient(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
@@ -116,7 +116,7 @@ func TestAGatewayThatEndsWaitsForNoClientThatDoesNotAnswer(t *testing.T) {
 	require.Less(t, time.Since(began), 4500*time.Millisecond)
 }
 
-func TestASocketThatOpensWhileItsGatewayEndsIsSentAwayToo(t *testing.T) {
+func TestShutdown_ClosesSocketOpenedWhileDraining(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.DrainDelay = 300 * time.Millisecond })
 	f := newFleet(t, g)

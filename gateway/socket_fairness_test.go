@@ -11,7 +11,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func TestATenantThatResumesAllTheTimeKeepsNoOtherWaiting(t *testing.T) {
+func TestSocket_ResumingTenantDoesNotDelayOthers(t *testing.T) {
 	t.Parallel()
 	const sockets, resumes, events = 200, 90, 1000 // ninety are just within the limit of a socket
 	url := storetest.SharedURL(t)

@@ -70,7 +70,7 @@ func startInstance(t testing.TB, people *customertest.Issuer) (*gatewaytest.Gate
 	return nil, nil
 }
 
-func TestWhatAnInstanceThatWasKilledLeavesBehindIsGoneAfterItsLeases(t *testing.T) {
+func TestInstances_SocketsOfKilledInstanceExpire(t *testing.T) {
 	t.Parallel()
 	people := customertest.NewIssuer(t)
 	here := gatewaytest.StartWithIssuer(t, people, gatewaytest.WithRedis(storetest.SharedURL(t)), shortLeases)
@@ -106,7 +106,7 @@ func TestWhatAnInstanceThatWasKilledLeavesBehindIsGoneAfterItsLeases(t *testing.
 
 // The instance was not killed, it only stood still: when it goes on, its sockets are
 // there again.
-func TestAnInstanceThatStoodStillIsThereAgain(t *testing.T) {
+func TestInstances_SocketsOfPausedInstanceReappear(t *testing.T) {
 	t.Parallel()
 	people := customertest.NewIssuer(t)
 	here := gatewaytest.StartWithIssuer(t, people, gatewaytest.WithRedis(storetest.SharedURL(t)), shortLeases)

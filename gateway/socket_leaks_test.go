@@ -22,7 +22,7 @@ import (
 //	FIELDGATE_CHURN_SOCKETS=20000 go test -run '^TestChurn$' ./gateway
 const churning = "FIELDGATE_CHURN_SOCKETS"
 
-func TestSocketsThatCameAndWentLeaveNothing(t *testing.T) {
+func TestSockets_ChurnLeaksNothing(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChurn$", "-test.v")
 	cmd.Env = append(os.Environ(), churning+"=2000")

@@ -15,7 +15,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func TestAClientThatBreaksARuleIsToldWhich(t *testing.T) {
+func TestSocket_CloseCodeNamesBrokenRule(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
@@ -58,7 +58,7 @@ func flood(s *gatewaytest.Socket, text string) {
 	}
 }
 
-func TestASocketHasSoManyFramesAnsweredAtATime(t *testing.T) {
+func TestSocket_LimitsRequestsInFlight(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
@@ -81,7 +81,7 @@ func TestASocketHasSoManyFramesAnsweredAtATime(t *testing.T) {
 }
 
 // What was missed comes after the answer, and takes no place of one.
-func TestCatchingUpKeepsNoOtherFrameWaiting(t *testing.T) {
+func TestSocket_CatchUpTakesNoRequestSlot(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(url),
@@ -96,7 +96,7 @@ func TestCatchingUpKeepsNoOtherFrameWaiting(t *testing.T) {
 	require.Equal(t, map[string][]string{"tenant": all, f.deviceRoom(): all}, byRoom(s, 2*len(all)))
 }
 
-func TestAClientThatStopsReadingIsClosedAndHoldsNobodyUp(t *testing.T) {
+func TestSocket_StalledReaderIsClosedAndDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(url),
@@ -127,7 +127,7 @@ func TestAClientThatStopsReadingIsClosedAndHoldsNobodyUp(t *testing.T) {
 
 // Events may come much faster than the network takes them, for a while. That is no
 // reason to send a client away that reads all it gets.
-func TestABurstOfEventsSendsNoHealthyClientAway(t *testing.T) {
+func TestSocket_BurstOfEventsClosesNoHealthyClient(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(url),
@@ -144,7 +144,7 @@ func TestABurstOfEventsSendsNoHealthyClientAway(t *testing.T) {
 	require.Equal(t, map[string][]string{"tenant": want, f.sessionRoom(): want}, byRoom(s, 2*len(want)), "and it goes on")
 }
 
-func TestATenantHasSoManySocketsAtAnInstance(t *testing.T) {
+func TestSocket_CapPerTenant(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, withSockets(func(cfg *realtime.Config) { cfg.MaxPerTenant = 5 }))
 	f, others := newFleet(t, g), newFleet(t, g)
@@ -173,7 +173,7 @@ func TestATenantHasSoManySocketsAtAnInstance(t *testing.T) {
 	}, "the place is not free again")
 }
 
-func TestTheCapHoldsWhenAllComeAtOnce(t *testing.T) {
+func TestSocket_CapPerTenantHoldsForConcurrentOpens(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, withSockets(func(cfg *realtime.Config) { cfg.MaxPerTenant = 10 }))
 	f := newFleet(t, g)
@@ -191,7 +191,7 @@ func TestTheCapHoldsWhenAllComeAtOnce(t *testing.T) {
 	require.Equal(t, map[string]int{"welcome": 10, "going_away": 30}, first)
 }
 
-func TestAPeerThatIsDeadIsNoticed(t *testing.T) {
+func TestSocket_DeadPeerIsClosed(t *testing.T) {
 	t.Parallel()
 	const ping, pong = 400 * time.Millisecond, 400 * time.Millisecond
 	g := gatewaytest.Start(t, withSockets(func(cfg *realtime.Config) {

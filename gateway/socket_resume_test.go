@@ -67,7 +67,7 @@ func (r *reader) read(s *gatewaytest.Socket, total int, within time.Duration) {
 	}
 }
 
-func TestNothingIsLostOrRepeatedOverTwoHundredLostConnections(t *testing.T) {
+func TestResume_LosesAndRepeatsNothingOver200Reconnects(t *testing.T) {
 	t.Parallel()
 	const events, disconnects = 10_000, 200
 	url := storetest.SharedURL(t)
@@ -99,7 +99,7 @@ func TestNothingIsLostOrRepeatedOverTwoHundredLostConnections(t *testing.T) {
 	require.Empty(t, s.TakePushed())
 }
 
-func TestASubscriptionIsTakenUpAtAnotherInstanceAndAfterARestart(t *testing.T) {
+func TestResume_AtAnotherInstanceAndAfterRestart(t *testing.T) {
 	t.Parallel()
 	url, people := storetest.SharedURL(t), customertest.NewIssuer(t)
 	onRedis := gatewaytest.WithRedis(url)
@@ -127,7 +127,7 @@ func TestASubscriptionIsTakenUpAtAnotherInstanceAndAfterARestart(t *testing.T) {
 	}
 }
 
-func TestAnEmptyRoomIsTakenUpFromItsVeryBeginning(t *testing.T) {
+func TestResume_EmptyRoomFromItsBeginning(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t)
 	customer := gatewaytest.NewCustomerID()
@@ -143,7 +143,7 @@ func TestAnEmptyRoomIsTakenUpFromItsVeryBeginning(t *testing.T) {
 }
 
 // A part of what was missed would look like all of it.
-func TestWhatCannotBeTakenUpBeginsAnewAndSaysWhy(t *testing.T) {
+func TestResume_ImpossibleOffsetReportsReason(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(url))
@@ -186,7 +186,7 @@ func TestWhatCannotBeTakenUpBeginsAnewAndSaysWhy(t *testing.T) {
 }
 
 // What was trimmed while a socket was reading it is missed, too.
-func TestASocketThatFallsBehindTheHistoryIsSentAway(t *testing.T) {
+func TestSocket_BehindTrimmedStreamIsClosed(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(url))
@@ -204,7 +204,7 @@ func TestASocketThatFallsBehindTheHistoryIsSentAway(t *testing.T) {
 	require.Less(t, len(s.TakePushed()), 4000)
 }
 
-func TestEventsComeAlthoughEveryWakeUpIsLost(t *testing.T) {
+func TestWakeUp_AllLostStillDelivers(t *testing.T) {
 	t.Parallel()
 	server, people := storetest.Start(t), customertest.NewIssuer(t)
 	require.NoError(t, server.Client(t).Do(t.Context(),
@@ -242,7 +242,7 @@ func TestEventsComeAlthoughEveryWakeUpIsLost(t *testing.T) {
 	require.Equal(t, 4003, device.CloseCode())
 }
 
-func TestNothingIsLostWhenTheChannelOfWakeUpsIsCutAgainAndAgain(t *testing.T) {
+func TestWakeUp_RepeatedlyKilledSubscriberLosesNothing(t *testing.T) {
 	t.Parallel()
 	server, people := storetest.Start(t), customertest.NewIssuer(t)
 	g := gatewaytest.StartWithIssuer(t, people, gatewaytest.WithRedis(server.URL()))
@@ -269,7 +269,7 @@ func cutAgainAndAgain(ctx context.Context, client *redis.Client) {
 	}
 }
 
-func TestAnOutageOfTheStoreEndsNoSocketAndLosesNothing(t *testing.T) {
+func TestSocket_SurvivesStoreOutage(t *testing.T) {
 	t.Parallel()
 	server, people := storetest.Start(t), customertest.NewIssuer(t)
 	g := gatewaytest.StartWithIssuer(t, people, gatewaytest.WithRedis(server.URL()), withSockets(func(cfg *realtime.Config) {

@@ -20,7 +20,7 @@ func (f *fleet) shortLived(lifetime time.Duration) string {
 	return f.Issuer.Token(issuer.Claims{Subject: "alice", TenantID: f.customer, Role: "viewer", Lifetime: lifetime})
 }
 
-func TestASocketEndsWithItsTokenAndNothingIsDeliveredAfterwards(t *testing.T) {
+func TestSocket_ClosesWhenItsTokenExpires(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
@@ -46,7 +46,7 @@ func TestASocketEndsWithItsTokenAndNothingIsDeliveredAfterwards(t *testing.T) {
 	require.False(t, last.Time.After(notice.ExpiresAt.Add(100*time.Millisecond)), "%s is after %s", last.Time, notice.ExpiresAt)
 }
 
-func TestATokenThatLivesLongIsAnnouncedAMinuteBeforeItsEnd(t *testing.T) {
+func TestSocket_AnnouncesTokenExpiryAMinuteBefore(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
@@ -56,7 +56,7 @@ func TestATokenThatLivesLongIsAnnouncedAMinuteBeforeItsEnd(t *testing.T) {
 	require.Empty(t, later.TakePushed())
 }
 
-func TestANewerTokenRenewsASocketInPlace(t *testing.T) {
+func TestRefresh_RenewsSocketInPlace(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
@@ -76,7 +76,7 @@ func TestANewerTokenRenewsASocketInPlace(t *testing.T) {
 	require.Equal(t, 4001, endsWithin(t, s, 4*time.Second), "the newest token counts")
 }
 
-func TestOnlyATokenOfTheSamePersonRenewsASocket(t *testing.T) {
+func TestRefresh_NeedsTokenOfSameUser(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
@@ -113,7 +113,7 @@ var withdrawals = map[string]func(t testing.TB, f *fleet) error{
 	"decommissioned": func(t testing.TB, f *fleet) error { return f.alice.Decommission(t.Context(), f.device.ID) },
 }
 
-func TestADeviceWhoseRightsAreWithdrawnLosesItsSocketAtOnceWhereverItIs(t *testing.T) {
+func TestSocket_ClosesWhenItsDeviceIsRevoked(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t)
 	for name, withdraw := range withdrawals {
@@ -134,7 +134,7 @@ func TestADeviceWhoseRightsAreWithdrawnLosesItsSocketAtOnceWhereverItIs(t *testi
 }
 
 // The withdrawal may come while the socket opens, when nobody listens for it yet.
-func TestNoSocketOutlivesAWithdrawalThatCameWhileItOpened(t *testing.T) {
+func TestSocket_ClosesWhenRevokedDuringHandshake(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t)
 	for range 8 {
@@ -152,7 +152,7 @@ func TestNoSocketOutlivesAWithdrawalThatCameWhileItOpened(t *testing.T) {
 	}
 }
 
-func TestALoginThatHasEndedServesNoFrameMore(t *testing.T) {
+func TestSocket_EndedLoginServesNoFrame(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t)
 	f := newFleet(t, here)
@@ -165,7 +165,7 @@ func TestALoginThatHasEndedServesNoFrameMore(t *testing.T) {
 	require.EqualValues(t, client.CommandStatusQueued, f.command(t, onlyCommands(t, f)[0]).Status)
 }
 
-func TestAnAdministratorClosesASocketWhereverItIs(t *testing.T) {
+func TestCloseConnection_AtAnyInstance(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t)
 	f, others := newFleet(t, here), newFleet(t, here)
@@ -194,7 +194,7 @@ func TestAnAdministratorClosesASocketWhereverItIs(t *testing.T) {
 }
 
 // The wake-up may be lost: the instance finds out with the next lease.
-func TestASocketThatSomebodyEndedEndsAlthoughTheWakeUpIsLost(t *testing.T) {
+func TestCloseConnection_WithoutWakeUp(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(url), withSockets(func(cfg *realtime.Config) { cfg.RenewEvery = 50 * time.Millisecond }))
@@ -207,7 +207,7 @@ func TestASocketThatSomebodyEndedEndsAlthoughTheWakeUpIsLost(t *testing.T) {
 	}
 }
 
-func TestTheConnectionsOfAllInstancesAreListedToTheirOwnTenant(t *testing.T) {
+func TestListConnections_OfAllInstancesToOwnTenant(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t)
 	f := newFleet(t, here)
@@ -234,7 +234,7 @@ func TestTheConnectionsOfAllInstancesAreListedToTheirOwnTenant(t *testing.T) {
 	eventually(t, func() bool { return len(connections(t, here, f.customer)) == 0 }, "they have ended and are listed still")
 }
 
-func TestTheConnectionsAreListedPageByPage(t *testing.T) {
+func TestListConnections_Pages(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)

@@ -101,7 +101,7 @@ func everythingHappens(t testing.TB, f *fleet, s *gatewaytest.Socket) (inSession
 	return inSession, inDevice
 }
 
-func TestEveryTransitionIsAnEventInTheRoomsItBelongsTo(t *testing.T) {
+func TestEvents_EveryTransitionReachesItsRooms(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t)
 	f := newFleet(t, here)
@@ -172,7 +172,7 @@ func requireTimeline(t testing.TB, f *fleet, want []happening) {
 	}
 }
 
-func TestADeviceThatIsRegisteredAndASessionThatIsOpenedAreTold(t *testing.T) {
+func TestEvents_DeviceRegisteredAndSessionOpened(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
@@ -193,7 +193,7 @@ func TestADeviceThatIsRegisteredAndASessionThatIsOpenedAreTold(t *testing.T) {
 	require.Equal(t, map[string]string{"kind": "device", "id": other.ID}, e.Actor)
 }
 
-func TestARoomOfAnotherTenantAnswersAsOneThatIsNotThere(t *testing.T) {
+func TestSubscribe_RoomOfAnotherTenantLooksMissing(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		mine := newFleet(t, g)
@@ -225,7 +225,7 @@ func TestARoomOfAnotherTenantAnswersAsOneThatIsNotThere(t *testing.T) {
 	})
 }
 
-func TestWhatIsNoRoomIsRefused(t *testing.T) {
+func TestSubscribe_InvalidRoomIsRefused(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
@@ -248,7 +248,7 @@ func TestWhatIsNoRoomIsRefused(t *testing.T) {
 	}
 }
 
-func TestASocketWatchesAHundredRoomsAtMost(t *testing.T) {
+func TestSubscribe_LimitsRoomsPerSocket(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, withSockets(func(cfg *realtime.Config) { cfg.Limits.Burst = 500 }))
 	f := newFleet(t, g)
@@ -268,7 +268,7 @@ func TestASocketWatchesAHundredRoomsAtMost(t *testing.T) {
 	s.Subscribe(rooms[100], "")
 }
 
-func TestARoomThatWasLeftIsSilent(t *testing.T) {
+func TestUnsubscribe_StopsEvents(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(url))
@@ -297,7 +297,7 @@ func TestARoomThatWasLeftIsSilent(t *testing.T) {
 	require.Empty(t, s.TakePushed())
 }
 
-func TestARoomThatIsEnteredAgainBeginsAnew(t *testing.T) {
+func TestSubscribe_AgainRestartsAtOffset(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(url))
@@ -322,7 +322,7 @@ func TestARoomThatIsEnteredAgainBeginsAnew(t *testing.T) {
 	require.Empty(t, s.TakePushed())
 }
 
-func TestAThousandQuickEventsComeInOrderAndOnceInEachOfTwoRooms(t *testing.T) {
+func TestEvents_ArriveInOrderAndOncePerRoom(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
 	here, there := twoOnOneRedis(t)

@@ -21,7 +21,7 @@ func pairAtOnce(t *testing.T) map[string][2]*gatewaytest.Gateway {
 	return map[string][2]*gatewaytest.Gateway{"the same instance": {here, here}, "another instance": {here, there}}
 }
 
-func TestTheNewestSocketOfADeviceTakesOver(t *testing.T) {
+func TestTakeover_NewestSocketReplacesOld(t *testing.T) {
 	t.Parallel()
 	for name, at := range pairAtOnce(t) {
 		f := newFleet(t, at[0])
@@ -39,7 +39,7 @@ func TestTheNewestSocketOfADeviceTakesOver(t *testing.T) {
 
 // The old socket ends after the new one has begun: that must not make the device,
 // which is there, look as if it were not.
-func TestTheLateEndOfAnOldSocketChangesNothingOfItsDevice(t *testing.T) {
+func TestTakeover_LateCloseOfOldSocketChangesNothing(t *testing.T) {
 	t.Parallel()
 	for name, at := range pairAtOnce(t) {
 		f := newFleet(t, at[0])
@@ -61,7 +61,7 @@ func TestTheLateEndOfAnOldSocketChangesNothingOfItsDevice(t *testing.T) {
 	}
 }
 
-func TestOfManySocketsThatADeviceOpensAtOnceOneStays(t *testing.T) {
+func TestTakeover_OneOfConcurrentSocketsStays(t *testing.T) {
 	t.Parallel()
 	here, there := twoOnOneRedis(t)
 	f := newFleet(t, here)
@@ -104,7 +104,7 @@ func open(some []*gatewaytest.Socket) (left []*gatewaytest.Socket) {
 	return left
 }
 
-func TestAHandshakeThatFailsCostsADeviceNothing(t *testing.T) {
+func TestTakeover_FailedHandshakeKeepsOldSocket(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)

@@ -58,7 +58,7 @@ func opens(t testing.TB, g *gatewaytest.Gateway, path, origin string, header htt
 	return response.StatusCode
 }
 
-func TestATicketOpensOneSocketOnAnyInstance(t *testing.T) {
+func TestTicket_OpensOneSocketAtAnyInstance(t *testing.T) {
 	t.Parallel()
 	onRedis := gatewaytest.WithRedis(storetest.SharedURL(t))
 	one := gatewaytest.Start(t, onRedis, withFrontend)
@@ -75,7 +75,7 @@ func TestATicketOpensOneSocketOnAnyInstance(t *testing.T) {
 	}
 }
 
-func TestATicketOpensNoSocketForAnotherOrigin(t *testing.T) {
+func TestTicket_IsBoundToItsOrigin(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, withFrontend)
 	token := g.Token(gatewaytest.NewCustomerID(), "alice", "viewer")
@@ -93,7 +93,7 @@ func TestATicketOpensNoSocketForAnotherOrigin(t *testing.T) {
 
 // A ticket is shown in an address. Whoever finds one there can do nothing else
 // with it, and trying does not use it up.
-func TestATicketIsGoodForNothingButItsSocket(t *testing.T) {
+func TestTicket_OpensNothingButItsSocket(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	token := g.Token(gatewaytest.NewCustomerID(), "alice", "admin")

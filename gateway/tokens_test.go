@@ -14,7 +14,7 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-func TestEveryForgedTokenIsRefusedAlikeAndNothingIsFetchedForIt(t *testing.T) {
+func TestToken_ForgedIsRefusedWithoutFetch(t *testing.T) {
 	t.Parallel()
 	g, untrusted := gatewaytest.Start(t), customertest.NewUntrustedServer(t)
 	_, err := g.User("forged", "alice", "admin").SystemInfo(t.Context())
@@ -42,7 +42,7 @@ func TestEveryForgedTokenIsRefusedAlikeAndNothingIsFetchedForIt(t *testing.T) {
 }
 
 // The same with 10,000 is a test of package customer.
-func TestABurstOfUnknownKeysCausesOneFetchAtMost(t *testing.T) {
+func TestToken_UnknownKeysCauseOneFetchAtMost(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
@@ -65,7 +65,7 @@ func TestABurstOfUnknownKeysCausesOneFetchAtMost(t *testing.T) {
 // down answers as an issuer that is out of order.
 func down(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 
-func TestAnIssuerThatIsDownStopsNobodyWhoseKeyIsKnown(t *testing.T) {
+func TestIssuer_DownKeepsKnownKeysValid(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	customer := gatewaytest.NewCustomerID()
@@ -81,7 +81,7 @@ func TestAnIssuerThatIsDownStopsNobodyWhoseKeyIsKnown(t *testing.T) {
 	require.True(t, ready.Ready)
 }
 
-func TestAGatewayThatStartsWhileTheIssuerIsDownRecoversByItself(t *testing.T) {
+func TestIssuer_DownAtStartRecovers(t *testing.T) {
 	t.Parallel()
 	people := customertest.NewIssuer(t)
 	people.Respond(down)
@@ -108,7 +108,7 @@ func TestAGatewayThatStartsWhileTheIssuerIsDownRecoversByItself(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestATokenEndsWithItsTime(t *testing.T) {
+func TestToken_Expires(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	// The clocks may differ by 30 s, so this one ends in one or two seconds.

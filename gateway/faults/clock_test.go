@@ -60,7 +60,7 @@ func startShimmed(t testing.TB, setting string, args ...string) *storetest.Serve
 
 // The store's clock is the only one that decides, so that it may be far from those
 // of the gateways, and jump.
-func TestAClockThatIsWrongOrJumpsDoesNoHarm(t *testing.T) {
+func TestClock_WrongOrJumpingDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	for name, times := range map[string]struct {
 		first string

@@ -38,7 +38,7 @@ func newClusterSite(t testing.TB, seed uint64, nodes storetest.Cluster) *site {
 
 func dueKeyOf(customerID string) string { return gatewaytest.PartitionOf(customerID).DueKey() }
 
-func TestAClusterWhoseMasterDiesIsBackSoonAndLosesOnlyWhatItsReplicaHadNot(t *testing.T) {
+func TestCluster_KilledMasterLosesOnlyUnreplicatedWrites(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, seed uint64) {
 		masters, _ := storetest.StartReplicated(t, 3)
@@ -98,7 +98,7 @@ func (s *site) requireWoken() {
 	}
 }
 
-func TestASlotThatMovesWhileCommandsFlowLosesNothing(t *testing.T) {
+func TestCluster_SlotMigrationLosesNothing(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, seed uint64) {
 		masters := storetest.StartCluster(t, 3)
@@ -118,7 +118,7 @@ func TestASlotThatMovesWhileCommandsFlowLosesNothing(t *testing.T) {
 	})
 }
 
-func TestASentinelFailoverUnderLoadLosesOnlyWhatTheReplicaHadNot(t *testing.T) {
+func TestSentinel_FailoverLosesOnlyUnreplicatedWrites(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, seed uint64) {
 		master, replica, url := replicated(t)

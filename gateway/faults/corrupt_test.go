@@ -66,7 +66,7 @@ func fillWithGarbage(t testing.TB, c *redis.Client, key string) {
 	}
 }
 
-func TestADamagedStructureHarmsNobodyElse(t *testing.T) {
+func TestCorruption_DoesNotSpread(t *testing.T) {
 	t.Parallel()
 	for name, structure := range structures {
 		for what, damage := range damages {

@@ -17,7 +17,7 @@ import (
 
 // A Redis whose disk is full takes no writes (everysec), or ends (always). Either
 // way nobody is told that something was accepted which is not kept.
-func TestAFullDiskLosesNothing(t *testing.T) {
+func TestDisk_FullLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []string{"everysec", "always"} {
 		t.Run(policy, func(t *testing.T) {

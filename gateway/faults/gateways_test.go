@@ -18,7 +18,7 @@ func newPatient(t testing.TB, seed uint64, args ...string) patient {
 
 // A gateway that dies has sent its script, or not; it has heard the reply, or not.
 // Whoever asked it learns nothing, and asks the other one.
-func TestAGatewayThatIsKilledInTheMiddleOfARequestLosesNothing(t *testing.T) {
+func TestGateway_KilledDuringScriptLosesNothing(t *testing.T) {
 	t.Parallel()
 	moments := map[string]storetest.Fault{
 		"before its script is sent":                 storetest.Keep,
@@ -41,7 +41,7 @@ func TestAGatewayThatIsKilledInTheMiddleOfARequestLosesNothing(t *testing.T) {
 }
 
 // The answer has left the gateway, which dies before anybody has it.
-func TestAGatewayThatIsKilledBeforeItsAnswerArrivesLosesNothing(t *testing.T) {
+func TestGateway_KilledBeforeResponseArrivesLosesNothing(t *testing.T) {
 	t.Parallel()
 	for name, path := range map[string]string{"claim": "/commands/claim", "result": "/result", "propose": "/commands HTTP"} {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +82,7 @@ func (s *site) killAt(p *process, storeURL string, wire *storetest.Wire, fault s
 }
 
 // Every instance sweeps and none leads: each lease that ran out is ended once.
-func TestGatewaysThatSweepTogetherEndEachLeaseOnce(t *testing.T) {
+func TestSweeper_ConcurrentGatewaysExpireEachLeaseOnce(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, seed uint64) {
 		redis := newPatient(t, seed)
@@ -94,7 +94,7 @@ func TestGatewaysThatSweepTogetherEndEachLeaseOnce(t *testing.T) {
 
 // A gateway that stood still for longer than its leases lasted knows nothing that
 // still counts; the store does.
-func TestAGatewayThatStoodStillPastItsLeasesDoesNoHarm(t *testing.T) {
+func TestGateway_PausedPastItsLeasesDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, seed uint64) {
 		redis := newPatient(t, seed)
@@ -113,7 +113,7 @@ func TestAGatewayThatStoodStillPastItsLeasesDoesNoHarm(t *testing.T) {
 
 // The script of a claim waits in a gateway that stands still until its leases are
 // long over; what is answered then is worth nothing, and does no harm.
-func TestAClaimThatIsAnsweredAfterItsLeaseDoesNoHarm(t *testing.T) {
+func TestClaim_DelayedPastItsLeaseDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, seed uint64) {
 		redis := newPatient(t, seed)
@@ -134,7 +134,7 @@ func TestAClaimThatIsAnsweredAfterItsLeaseDoesNoHarm(t *testing.T) {
 }
 
 // A rolling deploy: whoever follows readiness is never refused.
-func TestADrainUnderLoadRefusesNobody(t *testing.T) {
+func TestShutdown_UnderLoadRefusesNoCaller(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, seed uint64) {
 		redis := newPatient(t, seed)

@@ -94,7 +94,7 @@ var disks = map[string]struct {
 	"quiet disk": {"0", false}, "busy disk": {"0", true}, "disk with fsyncs of 1.5 s": {"1500", false},
 }
 
-func TestMeasureWhatAKilledRedisLoses(t *testing.T) {
+func TestMeasure_RedisKilled(t *testing.T) {
 	n := rounds(t)
 	for _, policy := range []string{"no", "everysec", "always"} {
 		for disk := range disks {
@@ -167,7 +167,7 @@ func info(c *redis.Client, section, field string) (n int64) {
 	return n
 }
 
-func TestMeasureWhatAFailoverLoses(t *testing.T) {
+func TestMeasure_Failover(t *testing.T) {
 	n := rounds(t)
 	for _, wait := range []bool{false, true} {
 		for _, away := range []int{0, 2, 20} {

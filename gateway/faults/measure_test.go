@@ -46,7 +46,7 @@ func durations(t testing.TB, name string, all []time.Duration) {
 // reach a device that waits for it, whatever happened to the gateway.
 const redeliveredWithin = time.Second
 
-func TestMeasureAGatewayThatIsKilledUnderLoad(t *testing.T) {
+func TestMeasure_GatewayKilledUnderLoad(t *testing.T) {
 	n := rounds(t)
 	redis := newPatient(t, 1)
 	s, gateways := newOutside(t, plan{seed: 1, devices: 4}, redis, redis.URL(), redis.URL())

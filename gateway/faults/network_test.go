@@ -19,7 +19,7 @@ var ills = map[string]toxic{
 	"gone without a trace":  {Type: "timeout", Attributes: map[string]int{"timeout": 0}},
 }
 
-func TestABadNetworkBetweenGatewayAndStoreLosesNothing(t *testing.T) {
+func TestNetwork_FaultsBetweenGatewayAndStoreLoseNothing(t *testing.T) {
 	t.Parallel()
 	for name, ill := range ills {
 		t.Run(name, func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestABadNetworkBetweenGatewayAndStoreLosesNothing(t *testing.T) {
 	}
 }
 
-func TestABadNetworkBetweenClientAndGatewayLosesNothing(t *testing.T) {
+func TestNetwork_FaultsBetweenClientAndGatewayLoseNothing(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"cut in the middle", "reset", "slow", "gone without a trace"} {
 		t.Run(name, func(t *testing.T) {

@@ -82,7 +82,7 @@ func killAndRestart(p patient) {
 	}
 }
 
-func TestAnOutageOfTheStoreLosesNothing(t *testing.T) {
+func TestOutage_LosesNothing(t *testing.T) {
 	t.Parallel()
 	for name, outage := range outages {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,7 @@ func script(name string) string {
 }
 
 // Whoever is not answered may ask again, whatever had become of the first request.
-func TestAReplyThatIsLostAfterItsScriptRanChangesNothing(t *testing.T) {
+func TestStoreReply_LostAfterScriptRanLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"propose", "decide", "claim", "extend", "release", "result", "cancel"} {
 		for what, fault := range map[string]storetest.Fault{"lost": storetest.Lose, "cut": storetest.Cut} {

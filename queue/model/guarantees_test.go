@@ -28,7 +28,7 @@ func TestEveryPromiseIsPublishedWithATestThatExists(t *testing.T) {
 		row, _, _ = strings.Cut(row, "\n")
 		require.Contains(t, row, "`Test", "%s has no test", name)
 	}
-	for _, named := range regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(string(page), -1) {
+	for _, named := range regexp.MustCompile("`(Test[A-Za-z0-9_]+)`").FindAllStringSubmatch(string(page), -1) {
 		require.Contains(t, tests, "func "+named[1]+"(", "there is no such test")
 	}
 }
