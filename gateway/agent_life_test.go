@@ -19,21 +19,21 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// losing passes requests on, but loses the first answers to a path. More than one, because
-// net/http itself repeats a request once that has an idempotency key.
-type losing struct {
-	path    string
-	answers int32 // to lose
-	asked   atomic.Int32
+// lossyProxy forwards requests and drops the first responses to a path. Tests drop more
+// than one, because net/http itself repeats a request with an idempotency key once.
+type lossyProxy struct {
+	path     string
+	drop     int32 // number of responses to drop
+	requests atomic.Int32
 }
 
-func (l *losing) proxy(t testing.TB, to string) string {
+func (p *lossyProxy) start(t testing.TB, to string) string {
 	t.Helper()
 	target, err := url.Parse(to)
 	require.NoError(t, err)
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == l.path && l.asked.Add(1) <= l.answers {
+		if r.URL.Path == p.path && p.requests.Add(1) <= p.drop {
 			proxy.ServeHTTP(httptest.NewRecorder(), r)
 			panic(http.ErrAbortHandler)
 		}
@@ -48,20 +48,20 @@ func TestAgent_RegistersOnceWhenResponseIsLost(t *testing.T) {
 	f := newFleet(t, gatewaytest.Start(t))
 	made, err := f.alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 8"})
 	require.NoError(t, err)
-	loser := &losing{path: "/api/v1/device/register", answers: 2}
+	lossy := &lossyProxy{path: "/api/v1/device/register", drop: 2}
 	cfg := agent.Config{
-		URL: loser.proxy(t, f.URL), ActivationCode: made.ActivationCode,
+		URL: lossy.start(t, f.URL), ActivationCode: made.ActivationCode,
 		StateFile: filepath.Join(t.TempDir(), "device.json"), Version: "2.8.1",
 	}
-	for range 2 { // the second life has the code too, and does not use it
-		w := f.hire(t, cfg, func(*agent.Agent) {})
+	for range 2 { // the second run has the activation code too, and must not use it
+		w := f.startAgent(t, cfg, func(*agent.Agent) {})
 		eventually(t, func() bool {
 			seen, err := f.alice.Device(t.Context(), made.Device.ID)
 			return err == nil && !seen.LastHeartbeat.ReceivedAt.IsZero() && seen.FirmwareVersion == "2.8.1"
-		}, "the device does not show itself")
+		}, "the device sends no heartbeat")
 		w.stop()
 	}
-	require.EqualValues(t, 3, loser.asked.Load(), "the lost ones and their repetition")
+	require.EqualValues(t, 3, lossy.requests.Load(), "two dropped responses and the repeated request")
 	info, err := os.Stat(cfg.StateFile)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
@@ -72,14 +72,14 @@ func TestAgent_RecoversClaimWhenResponseIsLost(t *testing.T) {
 	f := newFleet(t, gatewaytest.Start(t))
 	command := f.propose(t, review)
 	f.decide(t, command, true)
-	loser := &losing{path: "/api/v1/device/commands/claim", answers: 2}
-	h := newHeld()
-	close(h.letGo)
-	f.hire(t, agent.Config{URL: loser.proxy(t, f.URL), PollOnly: true}, h.as(review))
-	seen := f.ended(t, command.ID)
+	lossy := &lossyProxy{path: "/api/v1/device/commands/claim", drop: 2}
+	h := newBlockingHandler()
+	close(h.release)
+	f.startAgent(t, agent.Config{URL: lossy.start(t, f.URL), PollOnly: true}, h.register(review))
+	seen := f.awaitFinished(t, command.ID)
 	require.Equal(t, client.CommandStatusSucceeded, seen.Status)
 	require.Equal(t, 1, seen.Attempt)
-	require.Len(t, h.began, 1)
+	require.Len(t, h.started, 1)
 }
 
 func TestAgent_PollsWhenProxyBreaksSockets(t *testing.T) {
@@ -87,7 +87,7 @@ func TestAgent_PollsWhenProxyBreaksSockets(t *testing.T) {
 	f := newFleet(t, gatewaytest.Start(t))
 	target, err := url.Parse(f.URL)
 	require.NoError(t, err)
-	through := httputil.NewSingleHostReverseProxy(target)
+	upstream := httputil.NewSingleHostReverseProxy(target)
 	var sockets atomic.Int32
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") != "" {
@@ -95,53 +95,53 @@ func TestAgent_PollsWhenProxyBreaksSockets(t *testing.T) {
 			http.Error(w, "<h1>Bad Gateway</h1>", http.StatusBadGateway)
 			return
 		}
-		through.ServeHTTP(w, r)
+		upstream.ServeHTTP(w, r)
 	}))
 	t.Cleanup(proxy.Close)
-	h := newHeld()
-	close(h.letGo)
-	f.hire(t, agent.Config{URL: proxy.URL}, h.as(auto))
+	h := newBlockingHandler()
+	close(h.release)
+	f.startAgent(t, agent.Config{URL: proxy.URL}, h.register(auto))
 	for range 3 {
-		require.Equal(t, client.CommandStatusSucceeded, f.ended(t, f.propose(t, auto).ID).Status)
+		require.Equal(t, client.CommandStatusSucceeded, f.awaitFinished(t, f.propose(t, auto).ID).Status)
 	}
-	require.NotZero(t, sockets.Load(), "it has not even tried")
+	require.NotZero(t, sockets.Load(), "the agent did not try to open a socket")
 }
 
 func TestAgent_KeepsResultUntilGatewayIsReachable(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, gatewaytest.Start(t))
-	state, line, h := f.stateFile(t), newWire(), newHeld()
-	w := f.hire(t, agent.Config{StateFile: state, Transport: &line.Transport}, h.as(auto))
+	state, network, h := f.stateFile(t), newCuttableTransport(), newBlockingHandler()
+	w := f.startAgent(t, agent.Config{StateFile: state, Transport: &network.Transport}, h.register(auto))
 	command := f.propose(t, auto)
-	<-h.began
-	line.cut(true)
-	close(h.letGo)
-	w.stop() // the outcome outlives the agent
+	<-h.started
+	network.setDown(true)
+	close(h.release)
+	w.stop() // the state file keeps the result
 	require.Equal(t, client.CommandStatusClaimed, f.command(t, command.ID).Status)
 
-	f.hire(t, agent.Config{StateFile: state}, h.as(auto))
-	seen := f.ended(t, command.ID)
+	f.startAgent(t, agent.Config{StateFile: state}, h.register(auto))
+	seen := f.awaitFinished(t, command.ID)
 	require.Equal(t, client.CommandStatusSucceeded, seen.Status)
 	require.Equal(t, "done", seen.Result.Output)
-	require.Empty(t, h.began, "it ran again")
+	require.Empty(t, h.started, "the command ran again")
 }
 
 func TestAgent_DoesNotRunRedeliveredCommandTwice(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, gatewaytest.Start(t))
-	line, h := newWire(), newHeld()
-	cfg := agent.Config{Transport: &line.Transport, Lease: 3 * time.Second, Concurrency: 2}
-	f.hire(t, cfg, h.as(auto))
+	network, h := newCuttableTransport(), newBlockingHandler()
+	cfg := agent.Config{Transport: &network.Transport, Lease: 3 * time.Second, Concurrency: 2}
+	f.startAgent(t, cfg, h.register(auto))
 	command := f.propose(t, auto)
-	<-h.began
-	line.cut(true)
-	eventually(t, func() bool { return f.command(t, command.ID).Status == client.CommandStatusQueued }, "the lease does not end")
-	line.cut(false)
-	eventually(t, func() bool { return f.command(t, command.ID).Attempt == 2 }, "it does not come again")
-	close(h.letGo)
-	seen := f.ended(t, command.ID)
+	<-h.started
+	network.setDown(true)
+	eventually(t, func() bool { return f.command(t, command.ID).Status == client.CommandStatusQueued }, "the lease does not expire")
+	network.setDown(false)
+	eventually(t, func() bool { return f.command(t, command.ID).Attempt >= 2 }, "the command is not claimed again")
+	close(h.release)
+	seen := f.awaitFinished(t, command.ID)
 	require.Equal(t, client.CommandStatusSucceeded, seen.Status)
-	require.Empty(t, h.began, "it ran again")
+	require.Empty(t, h.started, "the command ran again")
 }
 
 func TestAgent_ShutdownWaitsForHandlersThenCancels(t *testing.T) {
@@ -151,37 +151,38 @@ func TestAgent_ShutdownWaitsForHandlersThenCancels(t *testing.T) {
 		options []agent.HandlerOption
 		status  client.CommandStatus
 	}{
-		"finishes":                  {grace: time.Minute, status: client.CommandStatusSucceeded},
-		"is stopped":                {grace: time.Millisecond, status: client.CommandStatusFailed},
-		"is stopped and repeatable": {grace: time.Millisecond, options: []agent.HandlerOption{agent.Repeatable()}, status: client.CommandStatusQueued},
+		"handler finishes":                {grace: time.Minute, status: client.CommandStatusSucceeded},
+		"handler is cancelled":            {grace: time.Millisecond, status: client.CommandStatusFailed},
+		"repeatable handler is cancelled": {grace: time.Millisecond, options: []agent.HandlerOption{agent.Repeatable()}, status: client.CommandStatusQueued},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFleet(t, gatewaytest.Start(t))
-			h := newHeld()
-			w := f.hire(t, agent.Config{Grace: c.grace}, h.as(auto, c.options...))
+			h := newBlockingHandler()
+			w := f.startAgent(t, agent.Config{Grace: c.grace}, h.register(auto, c.options...))
 			command := f.propose(t, auto)
-			<-h.began
+			<-h.started
 			stopped := make(chan struct{})
 			go func() {
 				defer close(stopped)
 				w.stop()
 			}()
 			if c.grace == time.Minute {
-				close(h.letGo)
+				close(h.release)
 			}
 			<-stopped
 			seen := f.command(t, command.ID)
 			require.Equal(t, c.status, seen.Status)
 			if c.status == client.CommandStatusFailed {
 				require.JSONEq(t, `{"code":"interrupted"}`, string(seen.Result.Data))
-				require.ErrorIs(t, <-h.why, agent.ErrShutdown)
+				require.ErrorIs(t, <-h.causes, agent.ErrShutdown)
 			}
 		})
 	}
 }
 
-// A handler that does not stop is as good as a death of the agent in the middle of it.
+// TestAgent_RerunsInterruptedCommandOnlyIfRepeatable has a handler that ignores its
+// cancelled context. The next agent cannot tell this from one that was killed.
 func TestAgent_RerunsInterruptedCommandOnlyIfRepeatable(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -189,15 +190,15 @@ func TestAgent_RerunsInterruptedCommandOnlyIfRepeatable(t *testing.T) {
 		status  client.CommandStatus
 		runs    int
 	}{
-		"once":       {status: client.CommandStatusFailed, runs: 1},
-		"repeatable": {options: []agent.HandlerOption{agent.Repeatable()}, status: client.CommandStatusSucceeded, runs: 2},
+		"not repeatable": {status: client.CommandStatusFailed, runs: 1},
+		"repeatable":     {options: []agent.HandlerOption{agent.Repeatable()}, status: client.CommandStatusSucceeded, runs: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFleet(t, gatewaytest.Start(t))
 			state, began, release := f.stateFile(t), make(chan struct{}, 10), make(chan struct{})
 			t.Cleanup(func() { close(release) })
-			first := f.hire(t, agent.Config{StateFile: state, Grace: time.Millisecond}, func(a *agent.Agent) {
+			first := f.startAgent(t, agent.Config{StateFile: state, Grace: time.Millisecond}, func(a *agent.Agent) {
 				a.Handle(auto, func(context.Context, agent.Command) (agent.Result, error) {
 					began <- struct{}{}
 					<-release
@@ -207,13 +208,13 @@ func TestAgent_RerunsInterruptedCommandOnlyIfRepeatable(t *testing.T) {
 			command := f.propose(t, auto)
 			<-began
 			first.stop()
-			f.hire(t, agent.Config{StateFile: state}, func(a *agent.Agent) {
+			f.startAgent(t, agent.Config{StateFile: state}, func(a *agent.Agent) {
 				a.Handle(auto, func(context.Context, agent.Command) (agent.Result, error) {
 					began <- struct{}{}
 					return agent.Result{}, nil
 				}, c.options...)
 			})
-			seen := f.ended(t, command.ID)
+			seen := f.awaitFinished(t, command.ID)
 			require.Equal(t, c.status, seen.Status)
 			require.Equal(t, 1, seen.Attempt)
 			require.Len(t, began, c.runs-1)
@@ -227,29 +228,29 @@ func TestAgent_RerunsInterruptedCommandOnlyIfRepeatable(t *testing.T) {
 func TestAgent_WorksAgainAfterSuspendAndResume(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, gatewaytest.Start(t))
-	h := newHeld()
-	close(h.letGo)
-	f.hire(t, agent.Config{}, h.as(auto))
-	require.Equal(t, client.CommandStatusSucceeded, f.ended(t, f.propose(t, auto).ID).Status)
+	h := newBlockingHandler()
+	close(h.release)
+	f.startAgent(t, agent.Config{}, h.register(auto))
+	require.Equal(t, client.CommandStatusSucceeded, f.awaitFinished(t, f.propose(t, auto).ID).Status)
 	_, err := f.alice.Suspend(t.Context(), f.device.ID, "maintenance")
 	require.NoError(t, err)
 	_, err = f.alice.Resume(t.Context(), f.device.ID, "maintenance")
 	require.NoError(t, err)
-	require.Equal(t, client.CommandStatusSucceeded, f.ended(t, f.propose(t, auto).ID).Status)
+	require.Equal(t, client.CommandStatusSucceeded, f.awaitFinished(t, f.propose(t, auto).ID).Status)
 }
 
 func TestAgent_SurvivesStoreOutage(t *testing.T) {
 	t.Parallel()
-	g, server := onDurable(t)
+	g, server := startOnDurableRedis(t)
 	f := newFleet(t, g)
-	h := newHeld()
-	f.hire(t, agent.Config{}, h.as(auto))
+	h := newBlockingHandler()
+	f.startAgent(t, agent.Config{}, h.register(auto))
 	command := f.propose(t, auto)
-	<-h.began
+	<-h.started
 	server.Kill()
-	close(h.letGo)
+	close(h.release)
 	server.Restart(t)
-	require.Equal(t, client.CommandStatusSucceeded, f.ended(t, command.ID).Status)
-	require.Empty(t, h.began, "it ran again")
-	require.Equal(t, client.CommandStatusSucceeded, f.ended(t, f.propose(t, auto).ID).Status)
+	require.Equal(t, client.CommandStatusSucceeded, f.awaitFinished(t, command.ID).Status)
+	require.Empty(t, h.started, "the command ran again")
+	require.Equal(t, client.CommandStatusSucceeded, f.awaitFinished(t, f.propose(t, auto).ID).Status)
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// wire is the network of an agent, which can be cut.
-type wire struct {
+// cuttableTransport is an agent's transport whose connections a test can cut.
+type cuttableTransport struct {
 	http.Transport
 
 	mu    sync.Mutex
@@ -30,14 +30,14 @@ type wire struct {
 	conns []net.Conn
 }
 
-func newWire() *wire {
-	w := new(wire)
+func newCuttableTransport() *cuttableTransport {
+	w := new(cuttableTransport)
 	w.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if err == nil && w.down {
-			return nil, errors.Join(errors.New("the wire is cut"), conn.Close())
+			return nil, errors.Join(errors.New("the network is down"), conn.Close())
 		}
 		w.conns = append(w.conns, conn)
 		return conn, err
@@ -45,8 +45,8 @@ func newWire() *wire {
 	return w
 }
 
-// cut takes the network away, or gives it back.
-func (w *wire) cut(down bool) {
+// setDown takes the network down and closes its connections, or brings it up again.
+func (w *cuttableTransport) setDown(down bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.down = down
@@ -57,13 +57,14 @@ func (w *wire) cut(down bool) {
 	}
 }
 
-// worker is an agent that works for the device of a fleet.
-type worker struct {
+// runningAgent is an agent that runs for the device of a fleet.
+type runningAgent struct {
 	*agent.Agent
-	stop func() // as SIGTERM does; waits for the end
+	stop func() // shuts down as SIGTERM does, and waits until Run has returned
 }
 
-// stateFile is where the device of a fleet keeps its identity.
+// stateFile writes a state file with the identity of the fleet's device and returns its
+// path.
 func (f *fleet) stateFile(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "device.json")
@@ -72,8 +73,8 @@ func (f *fleet) stateFile(t testing.TB) string {
 	return path
 }
 
-// hire starts an agent with what it is to do.
-func (f *fleet) hire(t testing.TB, cfg agent.Config, handle func(*agent.Agent)) *worker {
+// startAgent starts an agent for the fleet's device. Handle registers its handlers.
+func (f *fleet) startAgent(t testing.TB, cfg agent.Config, handle func(*agent.Agent)) *runningAgent {
 	t.Helper()
 	if cfg.StateFile == "" {
 		cfg.StateFile = f.stateFile(t)
@@ -86,28 +87,28 @@ func (f *fleet) hire(t testing.TB, cfg agent.Config, handle func(*agent.Agent)) 
 	require.NoError(t, err)
 	handle(a)
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
 	stop := sync.OnceFunc(func() {
 		cancel()
-		require.NoError(t, <-ended)
+		require.NoError(t, <-done)
 	})
 	t.Cleanup(stop)
-	return &worker{Agent: a, stop: stop}
+	return &runningAgent{Agent: a, stop: stop}
 }
 
-// ended waits until a command has ended.
-func (f *fleet) ended(t testing.TB, id string) (seen client.Command) {
+// awaitFinished waits until a command is finished, and returns it.
+func (f *fleet) awaitFinished(t testing.TB, id string) (seen client.Command) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		seen = f.command(t, id)
 		return !seen.FinishedAt.IsZero()
-	}, 30*time.Second, 5*time.Millisecond, "the command does not end")
+	}, 30*time.Second, 5*time.Millisecond, "the command is not finished")
 	return seen
 }
 
-// does makes a handler that gives the same answer each time.
-func does(result agent.Result, err error) agent.Handler {
+// fixedResult returns a handler that always returns the same result and error.
+func fixedResult(result agent.Result, err error) agent.Handler {
 	return func(context.Context, agent.Command) (agent.Result, error) { return result, err }
 }
 
@@ -123,14 +124,14 @@ func TestAgent_SubmitsHandlerResult(t *testing.T) {
 		options []agent.HandlerOption
 		status  client.CommandStatus
 		data    string
-		words   string // in the error
+		words   string // part of the error
 	}{
-		"plain":     {handler: does(agent.Result{Output: "done", Data: made{4711}}, nil), status: "succeeded", data: `{"pid":4711}`},
-		"long":      {handler: does(agent.Result{Output: long}, nil), status: "succeeded", data: `null`},
-		"failure":   {handler: does(agent.Result{Data: made{1}}, agent.Fail("no_route", "no way to %s", "it")), status: "failed", data: `{"code":"no_route","pid":1}`, words: "no way to it"},
-		"error":     {handler: does(agent.Result{}, errors.New("it broke")), status: "failed", data: `{"code":"failed"}`, words: "it broke"},
-		"no object": {handler: does(agent.Result{Data: 7}, nil), status: "failed", data: `{"code":"invalid_result"}`},
-		"large":     {handler: does(agent.Result{Data: map[string]string{"x": long}}, nil), status: "failed", data: `{"code":"invalid_result"}`},
+		"plain":     {handler: fixedResult(agent.Result{Output: "done", Data: made{4711}}, nil), status: "succeeded", data: `{"pid":4711}`},
+		"long":      {handler: fixedResult(agent.Result{Output: long}, nil), status: "succeeded", data: `null`},
+		"failure":   {handler: fixedResult(agent.Result{Data: made{1}}, agent.Fail("no_route", "no way to %s", "it")), status: "failed", data: `{"code":"no_route","pid":1}`, words: "no way to it"},
+		"error":     {handler: fixedResult(agent.Result{}, errors.New("it broke")), status: "failed", data: `{"code":"failed"}`, words: "it broke"},
+		"no object": {handler: fixedResult(agent.Result{Data: 7}, nil), status: "failed", data: `{"code":"invalid_result"}`},
+		"large":     {handler: fixedResult(agent.Result{Data: map[string]string{"x": long}}, nil), status: "failed", data: `{"code":"invalid_result"}`},
 		"panic":     {handler: func(context.Context, agent.Command) (agent.Result, error) { panic("oh") }, status: "failed", data: `{"code":"panic"}`, words: "panicked: oh"},
 		"parameters": {handler: func(_ context.Context, c agent.Command) (agent.Result, error) {
 			_, err := agent.Parameters[struct{}](c)
@@ -142,7 +143,7 @@ func TestAgent_SubmitsHandlerResult(t *testing.T) {
 		}, options: []agent.HandlerOption{agent.Timeout(10 * time.Millisecond)}, status: "failed", data: `{"code":"timeout"}`},
 		"unknown": {status: "failed", data: `{"code":"unknown_type"}`},
 	}
-	f.hire(t, agent.Config{}, func(a *agent.Agent) {
+	f.startAgent(t, agent.Config{}, func(a *agent.Agent) {
 		for name, h := range handlers {
 			if h.handler != nil {
 				a.Handle("diagnostic."+strings.ReplaceAll(name, " ", "_"), h.handler, h.options...)
@@ -150,7 +151,7 @@ func TestAgent_SubmitsHandlerResult(t *testing.T) {
 		}
 	})
 	for name, want := range handlers {
-		seen := f.ended(t, f.propose(t, "diagnostic."+strings.ReplaceAll(name, " ", "_")).ID)
+		seen := f.awaitFinished(t, f.propose(t, "diagnostic."+strings.ReplaceAll(name, " ", "_")).ID)
 		require.Equal(t, want.status, seen.Status, "%s: %s", name, seen.Result.Error)
 		require.Contains(t, seen.Result.Error, want.words, name)
 		if want.data != "null" {
@@ -163,78 +164,79 @@ func TestAgent_SubmitsHandlerResult(t *testing.T) {
 	}
 }
 
-// held is a handler that tells when it begins, and goes on until it is let go.
-type held struct {
-	began chan string // ids
-	letGo chan struct{}
-	why   chan error // why its context ended, if it did
+// blockingHandler is a handler that blocks until release is closed or its context is
+// cancelled.
+type blockingHandler struct {
+	started chan string // ids of the commands whose handler has started
+	release chan struct{}
+	causes  chan error // causes of the cancelled contexts
 }
 
-func newHeld() *held {
-	return &held{began: make(chan string, 100), letGo: make(chan struct{}), why: make(chan error, 100)}
+func newBlockingHandler() *blockingHandler {
+	return &blockingHandler{started: make(chan string, 100), release: make(chan struct{}), causes: make(chan error, 100)}
 }
 
-func (h *held) handle(ctx context.Context, c agent.Command) (agent.Result, error) {
-	h.began <- c.ID
+func (h *blockingHandler) handle(ctx context.Context, c agent.Command) (agent.Result, error) {
+	h.started <- c.ID
 	select {
-	case <-h.letGo:
+	case <-h.release:
 		return agent.Result{Output: "done"}, nil
 	case <-ctx.Done():
-		h.why <- context.Cause(ctx)
+		h.causes <- context.Cause(ctx)
 		return agent.Result{}, ctx.Err()
 	}
 }
 
-func (h *held) as(commandType string, options ...agent.HandlerOption) func(*agent.Agent) {
+func (h *blockingHandler) register(commandType string, options ...agent.HandlerOption) func(*agent.Agent) {
 	return func(a *agent.Agent) { a.Handle(commandType, h.handle, options...) }
 }
 
-// ways are the two in which a device talks to its gateway. Over HTTP it hears of a cancel
-// when it extends.
-var ways = map[string]agent.Config{
+// transports are the two transports between an agent and its gateway. Over HTTP the agent
+// learns of a cancel when it extends its lease, after a third of it.
+var transports = map[string]agent.Config{
 	"socket": {},
-	"http":   {PollOnly: true, Lease: 3 * time.Second},
+	"http":   {PollOnly: true, Lease: 6 * time.Second},
 }
 
 func TestAgent_CancelReachesHandler(t *testing.T) {
 	t.Parallel()
-	for name, cfg := range ways {
+	for name, cfg := range transports {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFleet(t, gatewaytest.Start(t))
-			h := newHeld()
-			f.hire(t, cfg, h.as(auto))
+			h := newBlockingHandler()
+			f.startAgent(t, cfg, h.register(auto))
 			command := f.propose(t, auto)
-			require.Equal(t, command.ID, <-h.began)
+			require.Equal(t, command.ID, <-h.started)
 			_, err := f.alice.Cancel(t.Context(), f.session, command.ID, "wrong pump")
 			require.NoError(t, err)
 			select {
-			case why := <-h.why:
+			case why := <-h.causes:
 				require.ErrorIs(t, why, agent.ErrCancelRequested)
-			case <-time.After(10 * time.Second): // less than until the next heartbeat, which would tell too
-				require.Fail(t, "the handler does not hear of it")
+			case <-time.After(10 * time.Second): // before the next heartbeat, which reports the cancel too
+				require.Fail(t, "the handler is not cancelled")
 			}
-			require.Equal(t, client.CommandStatusCancelled, f.ended(t, command.ID).Status)
+			require.Equal(t, client.CommandStatusCancelled, f.awaitFinished(t, command.ID).Status)
 		})
 	}
 }
 
 func TestAgent_ExtendsLeaseWhileHandlerRuns(t *testing.T) {
 	t.Parallel()
-	for name, cfg := range ways {
+	for name, cfg := range transports {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFleet(t, gatewaytest.Start(t))
-			h := newHeld()
-			cfg.Lease = 3 * time.Second
-			f.hire(t, cfg, h.as(review))
+			h := newBlockingHandler()
+			cfg.Lease = 6 * time.Second
+			f.startAgent(t, cfg, h.register(review))
 			command := f.propose(t, review)
 			f.decide(t, command, true)
-			<-h.began
+			<-h.started
 			first := f.command(t, command.ID).VisibleUntil
-			eventually(t, func() bool { return f.command(t, command.ID).VisibleUntil.After(first.Add(3 * time.Second)) }, "the lease is not extended")
-			close(h.letGo)
-			seen := f.ended(t, command.ID)
+			eventually(t, func() bool { return f.command(t, command.ID).VisibleUntil.After(first.Add(cfg.Lease / 2)) }, "the lease is not extended")
+			close(h.release)
+			seen := f.awaitFinished(t, command.ID)
 			require.Equal(t, client.CommandStatusSucceeded, seen.Status)
 			require.False(t, seen.Late)
 		})

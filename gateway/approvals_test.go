@@ -20,17 +20,17 @@ func TestApprovals_ReportWhoMayDecideAndWhyNot(t *testing.T) {
 		waiting := f.propose(t, review)
 		f.propose(t, auto)
 		for name, c := range map[string]struct {
-			person *client.CustomerClient
-			may    bool
+			user *client.CustomerClient
+			may  bool
 		}{
-			"an approver":               {f.bob, true},
-			"another admin":             {g.User(f.customer, "dora", "admin"), true},
-			"whoever proposed it":       {f.alice, false},
-			"an operator":               {g.User(f.customer, "olga", "operator"), false},
-			"a viewer":                  {g.User(f.customer, "vera", "viewer"), false},
-			"the proposer, as approver": {g.User(f.customer, "alice", "approver"), false},
+			"an approver":                     {f.bob, true},
+			"another admin":                   {g.User(f.customerID, "dora", "admin"), true},
+			"the proposer":                    {f.alice, false},
+			"an operator":                     {g.User(f.customerID, "olga", "operator"), false},
+			"a viewer":                        {g.User(f.customerID, "vera", "viewer"), false},
+			"the proposer with approver role": {g.User(f.customerID, "alice", "approver"), false},
 		} {
-			page, err := c.person.Approvals(t.Context(), client.ListApprovalsParams{})
+			page, err := c.user.Approvals(t.Context(), client.ListApprovalsParams{})
 			require.NoError(t, err)
 			require.Len(t, page.Items, 1, name)
 			require.Equal(t, waiting.ID, page.Items[0].ID)
@@ -48,12 +48,12 @@ func TestApprovals_ListAllDevicesOfOwnTenantOnly(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
-		neighbour := newFleetOf(t, g, gatewaytest.NeighbourOf(f.customer))
+		neighbour := newFleetOf(t, g, gatewaytest.NeighbourOf(f.customerID))
 		neighbour.propose(t, review)
 		want := []string{f.propose(t, review).ID}
 		other := *f
 		other.device = g.NewDevice(t, f.alice)
-		other.session = f.open(t, other.device.ID)
+		other.session = f.openSession(t, other.device.ID)
 		want = append(want, other.propose(t, review).ID, f.propose(t, review).ID)
 
 		one := 1
@@ -63,7 +63,7 @@ func TestApprovals_ListAllDevicesOfOwnTenantOnly(t *testing.T) {
 			got = append(got, c.ID)
 		}
 		require.ElementsMatch(t, want, got)
-		require.True(t, slices.IsSorted(got), "the oldest is at the top")
+		require.True(t, slices.IsSorted(got), "the oldest comes first")
 	})
 }
 
@@ -104,14 +104,14 @@ func TestDecide_SecondDecisionIsRefused(t *testing.T) {
 		f := newFleet(t, g)
 		proposed := f.propose(t, review)
 		first := f.decide(t, proposed, true)
-		require.Equal(t, first.Approval, f.decide(t, proposed, true).Approval, "the same decision is answered with the recorded one")
+		require.Equal(t, first.Approval, f.decide(t, proposed, true).Approval, "repeating the decision returns the recorded one")
 
-		dora := g.User(f.customer, "dora", "approver")
+		dora := g.User(f.customerID, "dora", "approver")
 		for name, decide := range map[string]func() (client.Command, error){
-			"somebody else, the same": func() (client.Command, error) {
+			"the same decision by another user": func() (client.Command, error) {
 				return dora.Decide(t.Context(), f.session, client.DecisionRequest{CommandID: proposed.ID, Approved: true})
 			},
-			"the same, otherwise": func() (client.Command, error) {
+			"another decision by the same user": func() (client.Command, error) {
 				return f.bob.Decide(t.Context(), f.session, client.DecisionRequest{CommandID: proposed.ID})
 			},
 		} {
@@ -125,9 +125,9 @@ func TestDecide_DigestMismatchIsRefused(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
-		seen, other := f.propose(t, review), f.propose(t, review, func(r *client.ProposeCommandRequest) { r.Parameters = nil })
-		require.NotEqual(t, seen.Digest, other.Digest)
-		_, err := f.bob.Decide(t.Context(), f.session, client.DecisionRequest{CommandID: other.ID, Approved: true, Digest: seen.Digest})
+		own, other := f.propose(t, review), f.propose(t, review, func(r *client.ProposeCommandRequest) { r.Parameters = nil })
+		require.NotEqual(t, own.Digest, other.Digest)
+		_, err := f.bob.Decide(t.Context(), f.session, client.DecisionRequest{CommandID: other.ID, Approved: true, Digest: own.Digest})
 		requireCode(t, client.CodeDigestMismatch, err)
 		require.Equal(t, client.CommandStatusPendingApproval, f.command(t, other.ID).Status)
 	})

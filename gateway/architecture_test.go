@@ -18,10 +18,10 @@ import (
 
 const module = "github.com/fieldgate/fieldgate"
 
-// rooms says, for every package of the module that is part of the program, which
-// others it may import. "." is the root: the errors and the contract. A new
-// package needs a row, and the fewer names in it the better.
-var rooms = map[string]string{
+// allowedImports lists, for every package of the program, the other packages of the
+// module that it may import. "." is the root package with the errors and the contract.
+// A new package needs a row, with as few names as possible.
+var allowedImports = map[string]string{
 	".":                   "",
 	"docs":                "",
 	"store":               ".",
@@ -39,8 +39,8 @@ var rooms = map[string]string{
 	"api":                 ". api/problem api/request api/schema docs generated",
 	"handlers":            ". api/request api/schema realtime customer device generated queue session store",
 	"gateway":             ". api api/problem api/request realtime customer device handlers queue ratelimit session store",
-	"gateway/measure":     "", // tests alone
-	"gateway/faults":      "", // tests alone
+	"gateway/measure":     "", // only tests
+	"gateway/faults":      "", // only tests
 	"cmd/fieldgate":       "gateway cmd/program customer/issuer device queue ratelimit clients/go",
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/program",
 	"cmd/program":         "",
@@ -51,7 +51,8 @@ var rooms = map[string]string{
 	"realtime":                        ". store",
 }
 
-// imports asks the toolchain what the packages in a directory import of us.
+// imports returns the packages of a directory, each with the packages of the module that
+// it imports.
 func imports(t testing.TB, dir string) map[string][]string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...")
@@ -61,18 +62,19 @@ func imports(t testing.TB, dir string) map[string][]string {
 	found := map[string][]string{}
 	for line := range strings.Lines(string(out)) {
 		fields := strings.Fields(line)
-		name := room(fields[0])
+		name := packageName(fields[0])
 		found[name] = nil
 		for _, imported := range fields[1:] {
 			if imported == module || strings.HasPrefix(imported, module+"/") {
-				found[name] = append(found[name], room(imported))
+				found[name] = append(found[name], packageName(imported))
 			}
 		}
 	}
 	return found
 }
 
-func room(path string) string {
+// packageName returns an import path relative to the module.
+func packageName(path string) string {
 	if path == module {
 		return "."
 	}
@@ -83,11 +85,11 @@ func TestArchitecture_ImportsRunOneWay(t *testing.T) {
 	t.Parallel()
 	for name, imported := range imports(t, "..") {
 		if strings.HasSuffix(name, "test") {
-			continue // helpers of tests may use what they test
+			continue // test helpers may import what they test
 		}
-		allowed, known := rooms[name]
-		require.True(t, known, "package %s has no row in the table of rooms", name)
-		require.Subset(t, strings.Fields(allowed), imported, "what %s imports", name)
+		allowed, known := allowedImports[name]
+		require.True(t, known, "package %s has no row in allowedImports", name)
+		require.Subset(t, strings.Fields(allowed), imported, "imports of %s", name)
 	}
 }
 
@@ -110,10 +112,10 @@ func TestArchitecture_ClientImportsNoServerPackage(t *testing.T) {
 	}
 }
 
-// Bounds on what is written by hand.
+// Limits for hand-written code.
 const (
 	maxFileLines   = 500
-	maxMedianLines = 12 // of a function
+	maxMedianLines = 12 // of the functions
 )
 
 func TestArchitecture_FilesAndFunctionsAreShort(t *testing.T) {
@@ -131,8 +133,8 @@ func TestArchitecture_FilesAndFunctionsAreShort(t *testing.T) {
 		}
 	}
 	slices.Sort(functions)
-	require.LessOrEqual(t, functions[len(functions)/2], maxMedianLines, "half of all functions are longer")
-	require.Less(t, 100*len(after(functions, 40)), len(functions), "more than one function in a hundred is longer than 40 lines")
+	require.LessOrEqual(t, functions[len(functions)/2], maxMedianLines, "more than half of the functions are longer")
+	require.Less(t, 100*len(above(functions, 40)), len(functions), "more than one function in a hundred is longer than 40 lines")
 }
 
 func goFiles(t testing.TB) (files []string) {
@@ -162,8 +164,8 @@ func functionLines(t testing.TB, file string, text []byte) (lines []int) {
 	return lines
 }
 
-// after gives what is above a bound in a sorted list.
-func after(sorted []int, bound int) []int {
+// above returns the values of a sorted list that exceed a bound.
+func above(sorted []int, bound int) []int {
 	at, _ := slices.BinarySearch(sorted, bound+1)
 	return sorted[at:]
 }

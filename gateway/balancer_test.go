@@ -23,9 +23,9 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// balancerConfig is a balancer that behaves like an AWS Application Load Balancer: it
-// closes what was idle for a minute, uses connections to its targets again, asks them
-// whether they are ready, and tries nothing twice.
+// balancerConfig configures HAProxy to behave like an AWS Application Load Balancer. It
+// closes connections that were idle for a minute, reuses connections to its targets,
+// checks the readiness of the targets and never retries a request.
 const balancerConfig = `
 defaults
   mode http
@@ -45,21 +45,21 @@ backend instances
   default-server check inter 100ms fall 2 rise 1 pool-purge-delay 60s
 %s`
 
-// installation is two instances behind a balancer.
+// installation is a pair of instances behind a balancer.
 type installation struct {
-	*gatewaytest.Gateway // as the public sees it
+	*gatewaytest.Gateway // reached through the balancer
 	restart              func(t testing.TB, i int)
 }
 
-func behindABalancer(t *testing.T) *installation {
+func startBehindBalancer(t *testing.T) *installation {
 	t.Helper()
 	if os.Getenv("FIELDGATE_TEST_BALANCER") == "" {
 		t.Skip("run by make test-balancer")
 	}
-	people, redis := customertest.NewIssuer(t), gatewaytest.WithRedis(storetest.SharedURL(t))
+	iss, redis := customertest.NewIssuer(t), gatewaytest.WithRedis(storetest.SharedURL(t))
 	addrs := []string{storetest.FreeAddr(t), storetest.FreeAddr(t)}
 	start := func(t testing.TB, i int) *gatewaytest.Gateway {
-		return gatewaytest.StartWithIssuer(t, people, redis, func(cfg *gateway.Config) {
+		return gatewaytest.StartWithIssuer(t, iss, redis, func(cfg *gateway.Config) {
 			cfg.Addr, cfg.DrainDelay, cfg.DrainWindow = addrs[i], drainDelay, time.Second
 		})
 	}
@@ -71,10 +71,10 @@ func behindABalancer(t *testing.T) *installation {
 		require.NoError(t, instances[i].Stop())
 		instances[i] = start(t, i)
 	}
-	return &installation{Gateway: &gatewaytest.Gateway{Gateway: g, URL: public, Issuer: people}, restart: restart}
+	return &installation{Gateway: &gatewaytest.Gateway{Gateway: g, URL: public, Issuer: iss}, restart: restart}
 }
 
-// startBalancer starts one that sees both of its targets.
+// startBalancer starts a balancer and waits until it forwards to a ready target.
 func startBalancer(t testing.TB, addrs []string) (url string) {
 	t.Helper()
 	var servers strings.Builder
@@ -90,11 +90,11 @@ func startBalancer(t testing.TB, addrs []string) (url string) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	eventually(t, func() bool { return statusOf("http://"+public+"/readyz") == http.StatusOK }, "the balancer serves nothing")
+	eventually(t, func() bool { return statusOf("http://"+public+"/readyz") == http.StatusOK }, "the balancer forwards to no target")
 	return "http://" + public
 }
 
-// statusOf is the status of an answer, 0 for none.
+// statusOf returns the status of a GET request, or 0 when there is no response.
 func statusOf(url string) int {
 	response, err := http.Get(url)
 	if err != nil {
@@ -106,7 +106,7 @@ func statusOf(url string) int {
 
 func TestBalancer_SocketsAndConnectionsOutliveIdleTimeout(t *testing.T) {
 	t.Parallel()
-	g := behindABalancer(t)
+	g := startBehindBalancer(t)
 	f := newFleet(t, g.Gateway)
 	states := make(chan client.SocketState, 100)
 	socket := f.alice.Connect(t.Context(), client.CustomerSocketConfig{OnState: func(s client.SocketState) { states <- s }})
@@ -117,10 +117,10 @@ func TestBalancer_SocketsAndConnectionsOutliveIdleTimeout(t *testing.T) {
 
 	var all sync.WaitGroup
 	for _, gap := range []time.Duration{20, 45, 55, 58, 59, 60, 61, 65} {
-		all.Go(func() { askTwice(t, g.URL, gap*time.Second) })
+		all.Go(func() { requestTwice(t, g.URL, gap*time.Second) })
 	}
 	all.Wait()
-	require.Empty(t, states, "the socket was never gone")
+	require.Empty(t, states, "the socket was disconnected")
 	proposed := f.propose(t, auto)
 	for event, err := range socket.Events(t.Context()) {
 		require.NoError(t, err)
@@ -129,12 +129,12 @@ func TestBalancer_SocketsAndConnectionsOutliveIdleTimeout(t *testing.T) {
 	}
 }
 
-// askTwice makes two requests with a gap, the second over a connection which may be
-// about to be closed somewhere on the way.
-func askTwice(t testing.TB, url string, gap time.Duration) {
+// requestTwice sends two requests with a gap between them. The second one may use a
+// connection that the balancer or the gateway is about to close.
+func requestTwice(t testing.TB, url string, gap time.Duration) {
 	caller := &http.Client{Transport: &http.Transport{IdleConnTimeout: 50 * time.Second}}
-	for _, wait := range []time.Duration{0, gap} {
-		time.Sleep(wait)
+	for _, delay := range []time.Duration{0, gap} {
+		time.Sleep(delay)
 		response, err := caller.Get(url + "/healthz")
 		if err != nil {
 			t.Errorf("after %s: %v", gap, err)
@@ -149,42 +149,42 @@ func askTwice(t testing.TB, url string, gap time.Duration) {
 
 func TestBalancer_RollingRestartFailsNoRequestAndLosesNoEvent(t *testing.T) {
 	t.Parallel()
-	g := behindABalancer(t)
+	g := startBehindBalancer(t)
 	f := newFleet(t, g.Gateway)
 	watchers := make([]*watcher, 20)
 	for i := range watchers {
-		watchers[i] = watch(t, f)
+		watchers[i] = watchProposals(t, f)
 	}
-	worker := f.device.Connect(t.Context(), client.DeviceSocketConfig{})
-	defer worker.Close()
-	ctx, enough := context.WithCancel(t.Context())
+	deviceSocket := f.device.Connect(t.Context(), client.DeviceSocketConfig{})
+	defer deviceSocket.Close()
+	ctx, cancel := context.WithCancel(t.Context())
 	var load sync.WaitGroup
-	work := &workload{f: f, device: worker}
+	work := &workload{f: f, device: deviceSocket}
 	load.Go(func() { work.run(ctx, t) })
 
 	for i := range 2 {
 		g.restart(t, i)
-		eventually(t, func() bool { return work.isFurther(50) }, "the load stands still")
+		eventually(t, func() bool { return work.madeRequests(50) }, "the workload makes no requests")
 	}
-	enough()
+	cancel()
 	load.Wait()
 	t.Logf("%d requests, %d commands", work.requests, len(work.commands))
 	require.Empty(t, work.failed, "requests failed")
 	for i, w := range watchers {
 		eventually(t, func() bool { return w.count() >= len(work.commands) }, fmt.Sprintf("watcher %d misses events", i))
-		require.Equal(t, work.commands, w.told(), "watcher %d: every proposal once", i)
+		require.Equal(t, work.commands, w.counts(), "watcher %d must see every proposal once", i)
 	}
 }
 
-// workload makes a hundred requests a second, of which every tenth proposes a
-// command that the device claims over its socket.
+// workload makes a hundred requests a second. Every tenth one proposes a command, which
+// the device claims over its socket.
 type workload struct {
 	f      *fleet
 	device *client.DeviceSocket
 
 	mu       sync.Mutex
 	requests int
-	mark     int
+	counted  int // requests at the last call of madeRequests that returned true
 	failed   []string
 	commands map[string]int
 }
@@ -196,12 +196,12 @@ func (w *workload) run(ctx context.Context, t testing.TB) {
 	var all sync.WaitGroup
 	for i := 0; ctx.Err() == nil; i++ {
 		<-ticker.C
-		all.Go(func() { w.one(t, i) })
+		all.Go(func() { w.request(t, i) })
 	}
 	all.Wait()
 }
 
-func (w *workload) one(t testing.TB, i int) {
+func (w *workload) request(t testing.TB, i int) {
 	var proposed client.Command
 	var err error
 	if i%10 == 0 {
@@ -220,25 +220,25 @@ func (w *workload) one(t testing.TB, i int) {
 	}
 }
 
-// isFurther tells whether so many requests were made since it said so last.
-func (w *workload) isFurther(n int) bool {
+// madeRequests reports whether n requests were made since it last returned true.
+func (w *workload) madeRequests(n int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.requests < w.mark+n {
+	if w.requests < w.counted+n {
 		return false
 	}
-	w.mark = w.requests
+	w.counted = w.requests
 	return true
 }
 
-// watcher counts how often each proposal was told.
+// watcher counts the events of each proposal.
 type watcher struct {
 	mu   sync.Mutex
 	seen map[string]int
 }
 
-// watch watches the room of the customer, over a socket that comes back by itself.
-func watch(t testing.TB, f *fleet) *watcher {
+// watchProposals subscribes to the tenant's room, over a socket that reconnects by itself.
+func watchProposals(t testing.TB, f *fleet) *watcher {
 	t.Helper()
 	w := &watcher{seen: map[string]int{}}
 	socket := f.alice.Connect(t.Context(), client.CustomerSocketConfig{})
@@ -250,13 +250,13 @@ func watch(t testing.TB, f *fleet) *watcher {
 			if err == nil && event.Lost != "" {
 				t.Errorf("events were lost: %s", event.Lost)
 			}
-			w.note(event)
+			w.record(event)
 		}
 	}()
 	return w
 }
 
-func (w *watcher) note(event client.RoomEvent) {
+func (w *watcher) record(event client.RoomEvent) {
 	if event.Type != "command.proposed" {
 		return
 	}
@@ -275,7 +275,7 @@ func (w *watcher) count() int {
 	return len(w.seen)
 }
 
-func (w *watcher) told() map[string]int {
+func (w *watcher) counts() map[string]int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return maps.Clone(w.seen)

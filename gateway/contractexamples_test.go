@@ -12,26 +12,26 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// TestContract_EveryExampleIsServed sends each example of a body as
-// openapi.yaml has it: what a reader copies from there must work.
+// TestContract_EveryExampleIsServed sends each request body that openapi.yaml gives as an
+// example. A reader who copies an example must get a success.
 func TestContract_EveryExampleIsServed(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		for _, o := range operations(t) {
-			for title := range o.shown() {
+			for title := range o.bodyExamples() {
 				t.Run(o.id+" "+title, func(t *testing.T) {
 					t.Parallel()
-					w := newWorld(t, g, gatewaytest.NewCustomerID())
-					answer := w.Do(t, w.shownCall(t, o, title))
-					require.Equal(t, o.success(), answer.Status, answer.Body)
+					w := newFixture(t, g, gatewaytest.NewCustomerID())
+					response := w.Do(t, w.exampleRequest(t, o, title))
+					require.Equal(t, o.success(), response.Status, response.Body)
 				})
 			}
 		}
 	})
 }
 
-// shown gives the examples that the contract has of the body.
-func (o operation) shown() map[string]any {
+// bodyExamples returns the contract's examples of the request body, by title.
+func (o operation) bodyExamples() map[string]any {
 	bodies := map[string]any{}
 	if o.spec.RequestBody == nil {
 		return bodies
@@ -46,35 +46,35 @@ func (o operation) shown() map[string]any {
 	return bodies
 }
 
-// success is the status that the contract has for a request that is right.
+// success returns the success status that the contract declares.
 func (o operation) success() int {
 	statuses := slices.Sorted(maps.Keys(o.spec.Responses.Map()))
 	return map[string]int{"200": 200, "201": 201, "204": 204}[statuses[0]]
 }
 
-// shownCall is the right request with the contract's own body, and the contract's
-// own key where there may be one. Only what names something of this world differs:
-// the fields that the table of examples fills in.
-func (w *world) shownCall(t testing.TB, o operation, title string) gatewaytest.Request {
+// exampleRequest returns the valid request with the body and the Idempotency-Key that the
+// contract gives as examples. It replaces only the fields that refer to records of the
+// fixture: those that have a placeholder in the table of examples.
+func (w *fixture) exampleRequest(t testing.TB, o operation, title string) gatewaytest.Request {
 	t.Helper()
-	body := maps.Clone(o.shown()[title].(map[string]any))
+	body := maps.Clone(o.bodyExamples()[title].(map[string]any))
 	var filled map[string]any
 	require.NoError(t, json.Unmarshal([]byte(o.example.body), &filled))
 	for field, value := range filled {
 		text, isText := value.(string)
-		if _, shown := body[field]; shown && isText && name.MatchString(text) {
+		if _, found := body[field]; found && isText && placeholder.MatchString(text) {
 			body[field] = fill(text, w.values)
 		}
 	}
 	text, err := json.Marshal(body)
 	require.NoError(t, err)
 	if o.id == "claimCommands" {
-		w.propose(t, auto) // or the claim that is shown would wait for it
+		w.propose(t, auto) // otherwise the claim would wait for a command
 	}
-	call := w.call(o, w.token(t, o), nil)
-	call.Body, call.Header = string(text), http.Header{}
+	request := w.request(o, w.token(t, o), nil)
+	request.Body, request.Header = string(text), http.Header{}
 	if key := o.spec.Parameters.GetByInAndName("header", "Idempotency-Key"); key != nil {
-		call.Header.Set("Idempotency-Key", key.Example.(string))
+		request.Header.Set("Idempotency-Key", key.Example.(string))
 	}
-	return call
+	return request
 }

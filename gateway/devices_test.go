@@ -12,15 +12,16 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-func (f *fleet) seen(t testing.TB) client.Device {
+// readDevice reads the fleet's device as alice sees it.
+func (f *fleet) readDevice(t testing.TB) client.Device {
 	t.Helper()
 	found, err := f.alice.Device(t.Context(), f.device.ID)
 	require.NoError(t, err)
 	return found
 }
 
-// beat sends a heartbeat under one login.
-func beat(t testing.TB, d *client.DeviceClient) error {
+// sendHeartbeat sends a heartbeat with the credentials of a client.
+func sendHeartbeat(t testing.TB, d *client.DeviceClient) error {
 	t.Helper()
 	_, err := d.Heartbeat(t.Context(), client.HeartbeatRequest{Status: client.HeartbeatStatusOk})
 	return err
@@ -68,8 +69,8 @@ func TestDevice_ReportsPendingCommands(t *testing.T) {
 		f.propose(t, auto)
 		f.propose(t, auto)
 		f.propose(t, review)
-		require.Equal(t, 2, *f.seen(t).PendingCommands)
-		require.Equal(t, f.session, f.seen(t).ActiveSessionID)
+		require.Equal(t, 2, *f.readDevice(t).PendingCommands)
+		require.Equal(t, f.session, f.readDevice(t).ActiveSessionID)
 		pulse, err := f.device.Heartbeat(t.Context(), client.HeartbeatRequest{Status: client.HeartbeatStatusOk})
 		require.NoError(t, err)
 		require.Equal(t, 2, pulse.PendingCommands)
@@ -113,27 +114,27 @@ func TestSuspend_EndsLoginsAndKeepsCommands(t *testing.T) {
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		login := g.DeviceWithToken(client.Bearer(g.Login(t, f.device)))
-		require.NoError(t, beat(t, login))
+		require.NoError(t, sendHeartbeat(t, login))
 		waiting := f.propose(t, auto)
 		suspended, err := f.alice.Suspend(t.Context(), f.device.ID, "stolen")
 		require.NoError(t, err)
 		require.Equal(t, client.DeviceStatusSuspended, suspended.Status)
-		requireCode(t, client.CodeUnauthorized, beat(t, login))
-		requireCode(t, client.CodeDeviceSuspended, beat(t, f.device.DeviceClient))
+		requireCode(t, client.CodeUnauthorized, sendHeartbeat(t, login))
+		requireCode(t, client.CodeDeviceSuspended, sendHeartbeat(t, f.device.DeviceClient))
 		_, err = g.Authenticate(t.Context(), client.AuthenticateDeviceRequest{DeviceID: f.device.ID, DeviceSecret: "wrong"})
 		requireCode(t, client.CodeInvalidCredentials, err)
 
 		resumed, err := f.alice.Resume(t.Context(), f.device.ID, "found")
 		require.NoError(t, err)
 		require.Equal(t, client.DeviceStatusActive, resumed.Status)
-		requireCode(t, client.CodeUnauthorized, beat(t, login))
+		requireCode(t, client.CodeUnauthorized, sendHeartbeat(t, login))
 		require.Equal(t, waiting.ID, f.claim(t).ID)
 	})
 }
 
 func TestClaim_WaitingReturnsNothingAfterSuspend(t *testing.T) {
 	t.Parallel()
-	waitsInVain(t, func(ctx context.Context, f *fleet) error {
+	requireWaitingClaimReturnsNothing(t, func(ctx context.Context, f *fleet) error {
 		_, err := f.alice.Suspend(ctx, f.device.ID, "stolen")
 		return err
 	})
@@ -141,14 +142,15 @@ func TestClaim_WaitingReturnsNothingAfterSuspend(t *testing.T) {
 
 func TestClaim_WaitingReturnsNothingAfterRevoke(t *testing.T) {
 	t.Parallel()
-	waitsInVain(t, func(ctx context.Context, f *fleet) error {
+	requireWaitingClaimReturnsNothing(t, func(ctx context.Context, f *fleet) error {
 		_, err := f.alice.RevokeLogins(ctx, f.device.ID, "seen in a log")
 		return err
 	})
 }
 
-// waitsInVain has a device wait for a command while its rights are withdrawn.
-func waitsInVain(t *testing.T, withdraw func(ctx context.Context, f *fleet) error) {
+// requireWaitingClaimReturnsNothing has a device wait for a command while revoke ends its
+// login. A command that is proposed then must stay queued.
+func requireWaitingClaimReturnsNothing(t *testing.T, revoke func(ctx context.Context, f *fleet) error) {
 	t.Helper()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
@@ -159,9 +161,9 @@ func waitsInVain(t *testing.T, withdraw func(ctx context.Context, f *fleet) erro
 			got <- claimed
 		}()
 		awaitWaitingClaims(t, g, 1)
-		require.NoError(t, withdraw(t.Context(), f))
+		require.NoError(t, revoke(t.Context(), f))
 		proposed := f.propose(t, auto)
-		require.Empty(t, <-got, "a command was handed out under a login that is over")
+		require.Empty(t, <-got, "a command was claimed under a login that has ended")
 		require.Equal(t, client.CommandStatusQueued, f.command(t, proposed.ID).Status)
 	})
 }
@@ -173,8 +175,8 @@ func TestRevokeLogins_DeviceLogsInAgainWithSecret(t *testing.T) {
 		login := g.DeviceWithToken(client.Bearer(g.Login(t, f.device)))
 		_, err := f.alice.RevokeLogins(t.Context(), f.device.ID, "seen in a log")
 		require.NoError(t, err)
-		requireCode(t, client.CodeUnauthorized, beat(t, login))
-		require.NoError(t, beat(t, f.device.DeviceClient))
+		requireCode(t, client.CodeUnauthorized, sendHeartbeat(t, login))
+		require.NoError(t, sendHeartbeat(t, f.device.DeviceClient))
 	})
 }
 
@@ -185,8 +187,8 @@ func TestLogout_EndsOnlyItsOwnLogin(t *testing.T) {
 		first := g.DeviceWithToken(client.Bearer(g.Login(t, f.device)))
 		second := g.DeviceWithToken(client.Bearer(g.Login(t, f.device)))
 		require.NoError(t, first.Logout(t.Context()))
-		requireCode(t, client.CodeUnauthorized, beat(t, first))
-		require.NoError(t, beat(t, second))
+		requireCode(t, client.CodeUnauthorized, sendHeartbeat(t, first))
+		require.NoError(t, sendHeartbeat(t, second))
 	})
 }
 
@@ -202,13 +204,13 @@ func TestDecommission_IsFinal(t *testing.T) {
 			require.NoError(t, f.alice.Decommission(t.Context(), f.device.ID))
 		}
 
-		requireCode(t, client.CodeUnauthorized, beat(t, login))
-		requireCode(t, client.CodeInvalidCredentials, beat(t, g.Device(f.device.ID, f.device.Secret)))
+		requireCode(t, client.CodeUnauthorized, sendHeartbeat(t, login))
+		requireCode(t, client.CodeInvalidCredentials, sendHeartbeat(t, g.Device(f.device.ID, f.device.Secret)))
 		for _, id := range []string{queued.ID, pending.ID} {
 			require.Equal(t, client.CommandStatusCancelled, f.command(t, id).Status)
 		}
 		require.Equal(t, client.CommandStatusClaimed, f.command(t, claimed.ID).Status)
-		require.Equal(t, client.DeviceStatusDecommissioned, f.seen(t).Status, "its history stays")
+		require.Equal(t, client.DeviceStatusDecommissioned, f.readDevice(t).Status, "the record of the device stays")
 		_, err := f.alice.Resume(t.Context(), f.device.ID, "")
 		requireCode(t, client.CodeDeviceDecommissioned, err)
 		_, err = f.alice.IssueActivationCode(t.Context(), f.device.ID)
@@ -245,14 +247,14 @@ func TestRegister_AgainReplacesSecretAndEndsLogins(t *testing.T) {
 		login := g.DeviceWithToken(client.Bearer(g.Login(t, f.device)))
 		issued, err := f.alice.IssueActivationCode(t.Context(), f.device.ID)
 		require.NoError(t, err)
-		require.NoError(t, beat(t, login), "until it registers nothing changes")
+		require.NoError(t, sendHeartbeat(t, login), "the login lasts until the device registers again")
 		again, err := g.Register(t.Context(), client.RegisterDeviceRequest{ActivationCode: issued.ActivationCode})
 		require.NoError(t, err)
 		require.Equal(t, f.device.ID, again.DeviceID)
-		requireCode(t, client.CodeUnauthorized, beat(t, login))
+		requireCode(t, client.CodeUnauthorized, sendHeartbeat(t, login))
 		_, err = g.Authenticate(t.Context(), client.AuthenticateDeviceRequest{DeviceID: f.device.ID, DeviceSecret: f.device.Secret})
 		requireCode(t, client.CodeInvalidCredentials, err)
-		require.NoError(t, beat(t, g.Device(again.DeviceID, again.DeviceSecret)))
+		require.NoError(t, sendHeartbeat(t, g.Device(again.DeviceID, again.DeviceSecret)))
 	})
 }
 
@@ -286,7 +288,7 @@ func TestCreate_ReturnsLocation(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
-	token := g.Token(f.customer, "alice", "admin")
+	token := g.Token(f.customerID, "alice", "admin")
 	for path, body := range map[string]string{
 		"/api/v1/customer/devices":                                     `{"name":"Pump 8"}`,
 		"/api/v1/customer/devices/" + f.device.ID + "/activation-code": "",

@@ -19,8 +19,8 @@ var (
 	metricInAlert  = regexp.MustCompile(`fieldgate_[a-z_]+`)
 )
 
-// firsts are the first groups of all matches, sorted.
-func firsts(expr *regexp.Regexp, text string) (found []string) {
+// submatches returns the first group of every match, sorted.
+func submatches(expr *regexp.Regexp, text string) (found []string) {
 	for _, match := range expr.FindAllStringSubmatch(text, -1) {
 		found = append(found, match[1])
 	}
@@ -36,24 +36,24 @@ func TestOperationsGuide_ListsEveryMetricAndNoOther(t *testing.T) {
 	for _, path := range files {
 		source, err := os.ReadFile(path)
 		require.NoError(t, err)
-		declared = append(declared, firsts(declaredMetric, string(source))...)
+		declared = append(declared, submatches(declaredMetric, string(source))...)
 	}
 	slices.Sort(declared)
 	require.Greater(t, len(declared), 10)
-	require.Equal(t, declared, firsts(documentedRow, operationsGuide(t)))
+	require.Equal(t, declared, submatches(documentedRow, operationsGuide(t)))
 }
 
 func TestOperationsGuide_ExplainsEveryAlert(t *testing.T) {
 	t.Parallel()
 	guide := operationsGuide(t)
-	alerts := firsts(alertName, guide)
+	alerts := submatches(alertName, guide)
 	require.NotEmpty(t, alerts)
-	require.Equal(t, alerts, firsts(alertRow, guide))
+	require.Equal(t, alerts, submatches(alertRow, guide))
 
 	_, rules, _ := strings.Cut(guide, "<!-- alerts -->")
 	rules, _, _ = strings.Cut(rules, "### What to do")
 	for _, metric := range metricInAlert.FindAllString(rules, -1) {
-		require.Contains(t, firsts(documentedRow, guide), strings.TrimSuffix(metric, "_bucket"))
+		require.Contains(t, submatches(documentedRow, guide), strings.TrimSuffix(metric, "_bucket"))
 	}
 }
 

@@ -13,37 +13,39 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// drainDelay is how long the gateways of these tests go on serving.
-const drainDelay = 1500 * time.Millisecond
+// drainDelay is the time that the gateways of these tests keep serving after SIGTERM. It
+// leaves a busy machine enough time for a few requests.
+const drainDelay = 4 * time.Second
 
-func draining(cfg *gateway.Config) { cfg.DrainDelay = drainDelay }
+func withDrainDelay(cfg *gateway.Config) { cfg.DrainDelay = drainDelay }
 
-// stop ends a gateway as SIGTERM does, and tells when it has ended.
-func stop(g *gatewaytest.Gateway) <-chan error {
-	ended := make(chan error, 1)
-	go func() { ended <- g.Stop() }()
-	return ended
+// stopInBackground starts the shutdown of a gateway. The channel receives the result of
+// Stop.
+func stopInBackground(g *gatewaytest.Gateway) <-chan error {
+	stopped := make(chan error, 1)
+	go func() { stopped <- g.Stop() }()
+	return stopped
 }
 
 func TestShutdown_ReportsDrainingAndKeepsServing(t *testing.T) {
 	t.Parallel()
-	g := gatewaytest.Start(t, draining)
+	g := gatewaytest.Start(t, withDrainDelay)
 	f := newFleet(t, g)
-	began, ended := time.Now(), stop(g)
+	began, stopped := time.Now(), stopInBackground(g)
 	eventually(t, func() bool {
 		ready, err := g.Readiness(t.Context())
 		return err == nil && !ready.Ready && ready.Draining
-	}, "it does not say that it drains")
-	require.Less(t, time.Since(began), 500*time.Millisecond)
+	}, "the gateway does not report that it drains")
+	require.Less(t, time.Since(began), drainDelay)
 	health, err := g.Health(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, client.HealthStatusOk, health.Status)
 
 	requireDelivered(t, f, g, f.device, func() { f.propose(t, auto) })
-	require.NoError(t, <-ended)
+	require.NoError(t, <-stopped)
 	require.GreaterOrEqual(t, time.Since(began), drainDelay)
 	_, err = g.Health(t.Context())
-	require.Error(t, err, "it is gone")
+	require.Error(t, err, "the gateway still serves")
 }
 
 func TestShutdown_WaitingClaimReturnsEmpty(t *testing.T) {
@@ -63,7 +65,7 @@ func TestShutdown_WaitingClaimReturnsEmpty(t *testing.T) {
 	awaitWaitingClaims(t, g, cap(claims))
 	began := time.Now()
 	require.NoError(t, g.Stop())
-	require.Less(t, time.Since(began), 5*time.Second)
+	require.Less(t, time.Since(began), 20*time.Second, "the gateway waited for the end of the claims")
 	for range cap(claims) {
 		require.NoError(t, <-claims)
 	}
@@ -74,30 +76,30 @@ func TestShutdown_WaitsForRequestInFlight(t *testing.T) {
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
 	rest, slow := io.Pipe()
-	asked := make(chan struct{})
-	answered := make(chan *http.Response, 1)
-	go func() { answered <- sendSlowly(t, g, g.Login(t, f.device), rest, asked) }()
-	<-asked
-	ended := stop(g)
+	requested := make(chan struct{})
+	responses := make(chan *http.Response, 1)
+	go func() { responses <- sendWithSlowBody(t, g, g.Login(t, f.device), rest, requested) }()
+	<-requested
+	stopped := stopInBackground(g)
 	select {
-	case <-ended:
-		require.Fail(t, "it did not wait for the request")
+	case <-stopped:
+		require.Fail(t, "the gateway did not wait for the request")
 	case <-time.After(200 * time.Millisecond):
 	}
 	_, err := io.WriteString(slow, `{"status":"ok"}`)
 	require.NoError(t, err)
 	require.NoError(t, slow.Close())
-	response := <-answered
+	response := <-responses
 	require.NotNil(t, response)
 	require.Equal(t, http.StatusOK, response.StatusCode)
-	require.NoError(t, <-ended)
+	require.NoError(t, <-stopped)
 }
 
-// sendSlowly sends a heartbeat whose body comes later, and tells when the gateway
-// has asked for it.
-func sendSlowly(t testing.TB, g *gatewaytest.Gateway, token string, body io.Reader, asked chan<- struct{}) *http.Response {
-	begun := &firstRead{Reader: body, begun: asked}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.URL+"/api/v1/device/heartbeat", begun)
+// sendWithSlowBody sends a heartbeat and waits for its response. Requested is closed when
+// the gateway has asked for the body.
+func sendWithSlowBody(t testing.TB, g *gatewaytest.Gateway, token string, body io.Reader, requested chan<- struct{}) *http.Response {
+	notifying := &notifyingReader{Reader: body, firstRead: requested}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.URL+"/api/v1/device/heartbeat", notifying)
 	if err != nil {
 		t.Error(err)
 		return nil
@@ -112,16 +114,16 @@ func sendSlowly(t testing.TB, g *gatewaytest.Gateway, token string, body io.Read
 	return response
 }
 
-// firstRead tells when somebody begins to read.
-type firstRead struct {
+// notifyingReader closes firstRead at the first call of Read.
+type notifyingReader struct {
 	io.Reader
-	begun chan<- struct{}
+	firstRead chan<- struct{}
 }
 
-func (f *firstRead) Read(p []byte) (int, error) {
-	if f.begun != nil {
-		close(f.begun)
-		f.begun = nil
+func (r *notifyingReader) Read(p []byte) (int, error) {
+	if r.firstRead != nil {
+		close(r.firstRead)
+		r.firstRead = nil
 	}
-	return f.Reader.Read(p)
+	return r.Reader.Read(p)
 }

@@ -17,162 +17,159 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// maxBody is how large a body may be, in bytes.
+// maxBody is the largest allowed request body, in bytes.
 const maxBody = 2 << 20
 
-// TestContract_EveryOperationRefusesInvalidRequests walks the contract: on
-// each operation it tries everything that must be refused, and then the right
-// request, which must still be served as if nothing had been tried.
+// TestContract_EveryOperationRefusesInvalidRequests sends every operation of the contract
+// each kind of request that it must refuse, and then a valid one. The valid request must
+// succeed as if the others had not been sent.
 func TestContract_EveryOperationRefusesInvalidRequests(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		stranger := newWorld(t, g, gatewaytest.NewCustomerID())
-		neighbour := newWorld(t, g, gatewaytest.NewCustomerID())
-		before := [2]string{stranger.everything(t), neighbour.everything(t)}
+		stranger := newFixture(t, g, gatewaytest.NewCustomerID())
+		neighbour := newFixture(t, g, gatewaytest.NewCustomerID())
+		before := [2]string{stranger.snapshot(t), neighbour.snapshot(t)}
 		for _, o := range operations(t) {
-			own := gatewaytest.NeighbourOf(neighbour.customer)
-			w := walk{
-				operation: o, world: newWorld(t, g, own), sibling: newWorld(t, g, own),
+			own := gatewaytest.NeighbourOf(neighbour.customerID)
+			p := probe{
+				operation: o, fixture: newFixture(t, g, own), sibling: newFixture(t, g, own),
 				stranger: stranger, neighbour: neighbour,
 			}
-			t.Run(o.id, func(t *testing.T) { w.run(t) })
+			t.Run(o.id, func(t *testing.T) { p.run(t) })
 		}
-		require.Equal(t, before, [2]string{stranger.everything(t), neighbour.everything(t)}, "somebody else's were changed")
+		require.Equal(t, before, [2]string{stranger.snapshot(t), neighbour.snapshot(t)}, "records of another tenant were changed")
 	})
 }
 
-// walk tries everything on one operation.
-type walk struct {
+// probe sends invalid requests to one operation.
+type probe struct {
 	operation
-	*world
-	sibling   *world // another device of the same tenant
-	stranger  *world // another tenant
-	neighbour *world // another tenant, in the same partition
+	*fixture
+	sibling   *fixture // another device of the same tenant
+	stranger  *fixture // another tenant
+	neighbour *fixture // another tenant, in the same partition
 }
 
-func (w walk) run(t *testing.T) {
-	token := w.token(t, w.operation)
-	right := w.call(w.operation, token, nil)
-	w.refusesOtherMethods(t, right)
-	if w.scheme != "" {
-		w.refusesOtherCallers(t, right)
+func (p probe) run(t *testing.T) {
+	token := p.token(t, p.operation)
+	valid := p.request(p.operation, token, nil)
+	p.refusesOtherMethods(t, valid)
+	if p.scheme != "" {
+		p.refusesOtherCallers(t, valid)
 	}
-	if w.leastRole != "" && w.leastRole != customer.Viewer.String() {
-		w.refusesLesserRoles(t, right)
+	if p.leastRole != "" && p.leastRole != customer.Viewer.String() {
+		p.refusesLesserRoles(t, valid)
 	}
-	w.hidesWhatIsNotTheCallers(t, token)
-	if w.validated() {
-		w.refusesOtherParameters(t, right)
+	p.hidesForeignIDs(t, token)
+	if p.validated() {
+		p.refusesInvalidParameters(t, valid)
 	} else {
-		w.ignoresParameters(t, right)
+		p.ignoresParameters(t, valid)
 	}
-	if right.Body != "" {
-		w.refusesOtherBodies(t, right)
-		w.refusesOtherContents(t, right)
-		w.refusesLargeBodies(t, right)
+	if valid.Body != "" {
+		p.refusesInvalidBodies(t, valid)
+		p.refusesOtherMediaTypes(t, valid)
+		p.refusesLargeBodies(t, valid)
 	}
-	answer := w.Do(t, right)
-	require.Equal(t, w.example.answers, answer.Status, "the right request: %s", answer.Body)
+	response := p.Do(t, valid)
+	require.Equal(t, p.example.status, response.Status, "the valid request: %s", response.Body)
 }
 
-func (w walk) refuse(t *testing.T, what string, c gatewaytest.Request, status int, code client.ProblemCode) gatewaytest.Response {
+func (p probe) requireRefused(t *testing.T, what string, r gatewaytest.Request, status int, code client.ProblemCode) gatewaytest.Response {
 	t.Helper()
-	answer := w.Do(t, c)
-	require.Equal(t, status, answer.Status, "%s: %s", what, answer.Body)
-	require.Equal(t, code, answer.Problem.Code, what)
-	return answer
+	response := p.Do(t, r)
+	require.Equal(t, status, response.Status, "%s: %s", what, response.Body)
+	require.Equal(t, code, response.Problem.Code, what)
+	return response
 }
 
-func (w walk) refusesOtherMethods(t *testing.T, right gatewaytest.Request) {
+func (p probe) refusesOtherMethods(t *testing.T, valid gatewaytest.Request) {
 	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
-		if slices.Contains(w.methods, method) {
+		if slices.Contains(p.methods, method) {
 			continue
 		}
-		wrong := gatewaytest.Request{Method: method, Path: right.Path, Token: right.Token}
-		answer := w.refuse(t, method, wrong, http.StatusMethodNotAllowed, client.CodeMethodNotAllowed)
-		allowed := strings.Split(answer.Header.Get("Allow"), ", ")
-		require.Subset(t, allowed, w.methods)
+		invalid := gatewaytest.Request{Method: method, Path: valid.Path, Token: valid.Token}
+		response := p.requireRefused(t, method, invalid, http.StatusMethodNotAllowed, client.CodeMethodNotAllowed)
+		allowed := strings.Split(response.Header.Get("Allow"), ", ")
+		require.Subset(t, allowed, p.methods)
 		require.NotContains(t, allowed, method)
 	}
 }
 
-func (w walk) refusesOtherCallers(t *testing.T, right gatewaytest.Request) {
+func (p probe) refusesOtherCallers(t *testing.T, valid gatewaytest.Request) {
 	for what, headers := range map[string][]string{
-		"no credentials":    nil,
-		"another scheme":    {"Basic YWxpY2U6c2VjcmV0"},
-		"no token":          {"Bearer"},
-		"an empty token":    {"Bearer "},
-		"a malformed token": {"Bearer not-a-token"},
-		"a token that ended": {
-			"Bearer " + w.endedToken(t),
-		},
-		"the other kind of token":    {"Bearer " + w.otherToken(t)},
-		"the token without a scheme": {right.Token},
-		"the token twice":            {"Bearer " + right.Token, "Bearer " + right.Token},
-		"the token changed":          {"Bearer " + right.Token[:len(right.Token)-8] + "AAAAAAAA"},
+		"no credentials":             nil,
+		"another scheme":             {"Basic YWxpY2U6c2VjcmV0"},
+		"no token":                   {"Bearer"},
+		"an empty token":             {"Bearer "},
+		"a malformed token":          {"Bearer not-a-token"},
+		"an expired token":           {"Bearer " + p.expiredToken(t)},
+		"the other kind of token":    {"Bearer " + p.otherToken(t)},
+		"the token without a scheme": {valid.Token},
+		"the token twice":            {"Bearer " + valid.Token, "Bearer " + valid.Token},
+		"the token changed":          {"Bearer " + valid.Token[:len(valid.Token)-8] + "AAAAAAAA"},
 	} {
-		wrong := right
-		wrong.Token, wrong.Header = "", http.Header{"Authorization": headers}
-		answer := w.refuse(t, what, wrong, http.StatusUnauthorized, client.CodeUnauthorized)
-		require.Contains(t, answer.Header.Get("WWW-Authenticate"), `Bearer realm="fieldgate"`, what)
+		invalid := valid
+		invalid.Token, invalid.Header = "", http.Header{"Authorization": headers}
+		response := p.requireRefused(t, what, invalid, http.StatusUnauthorized, client.CodeUnauthorized)
+		require.Contains(t, response.Header.Get("WWW-Authenticate"), `Bearer realm="fieldgate"`, what)
 	}
 }
 
-// endedToken is one that was good.
-func (w walk) endedToken(t *testing.T) string {
-	if w.scheme == "customerJWT" {
-		return w.Issuer.Token(issuer.Claims{
-			Subject: "carol", TenantID: w.customer, Role: "admin", IssuedAt: time.Now().Add(-2 * time.Hour),
+// expiredToken returns a token that was valid and has expired or was revoked.
+func (p probe) expiredToken(t *testing.T) string {
+	if p.scheme == "customerJWT" {
+		return p.Issuer.Token(issuer.Claims{
+			Subject: "carol", TenantID: p.customerID, Role: "admin", IssuedAt: time.Now().Add(-2 * time.Hour),
 		})
 	}
-	token := w.Login(t, w.device)
-	require.NoError(t, w.DeviceWithToken(client.Bearer(token)).Logout(t.Context()))
+	token := p.Login(t, p.device)
+	require.NoError(t, p.DeviceWithToken(client.Bearer(token)).Logout(t.Context()))
 	return token
 }
 
-// otherToken is good for the operations of the other kind.
-func (w walk) otherToken(t *testing.T) string {
-	if w.scheme == "customerJWT" {
-		return w.Login(t, w.device)
+// otherToken returns a valid token of the other kind: of the device for an operation of
+// users, and of a user for an operation of devices.
+func (p probe) otherToken(t *testing.T) string {
+	if p.scheme == "customerJWT" {
+		return p.Login(t, p.device)
 	}
-	return w.Token(w.customer, "alice", "admin")
+	return p.Token(p.customerID, "alice", "admin")
 }
 
-func (w walk) refusesLesserRoles(t *testing.T, right gatewaytest.Request) {
-	least, err := customer.ParseRole(w.leastRole)
+func (p probe) refusesLesserRoles(t *testing.T, valid gatewaytest.Request) {
+	least, err := customer.ParseRole(p.leastRole)
 	require.NoError(t, err)
 	for _, role := range []string{(least - 1).String(), "none", "ADMIN", ""} {
-		wrong := right
-		wrong.Token = w.Token(w.customer, "carol", role)
-		w.refuse(t, "the role "+role, wrong, http.StatusForbidden, client.CodeInsufficientRole)
+		invalid := valid
+		invalid.Token = p.Token(p.customerID, "carol", role)
+		p.requireRefused(t, "the role "+role, invalid, http.StatusForbidden, client.CodeInsufficientRole)
 	}
 }
 
-// hidesWhatIsNotTheCallers puts into every place that takes an id what is not
-// the caller's. All answers must be the one that a missing id gets.
-func (w walk) hidesWhatIsNotTheCallers(t *testing.T, token string) {
-	for _, slots := range w.slots() {
-		answers := map[string]bool{}
-		for what, values := range w.foreign(slots) {
-			answer := w.Do(t, w.call(w.operation, token, values))
-			require.Equal(t, w.statusOfMissing(), answer.Status, "%s in %v: %s", what, slots, answer.Body)
-			answers[withoutRequestID(t, answer)] = true
+// hidesForeignIDs sends ids that are not the caller's wherever the operation takes an id.
+// Every response must equal that to a missing id.
+func (p probe) hidesForeignIDs(t *testing.T, token string) {
+	for _, names := range p.idPlaceholders() {
+		responses := map[string]bool{}
+		for what, values := range p.foreignIDs(names) {
+			response := p.Do(t, p.request(p.operation, token, values))
+			require.Equal(t, p.statusOfMissing(), response.Status, "%s in %v: %s", what, names, response.Body)
+			responses[withoutRequestID(t, response)] = true
 		}
-		require.Len(t, answers, 1, "the answers tell what is there")
+		require.Len(t, responses, 1, "the responses reveal which ids exist")
 	}
 }
 
-// slots are the places of the example that take an id: each alone, and all together.
-func (w walk) slots() (all [][]string) {
+// idPlaceholders returns the placeholders of the example that stand for ids: each alone,
+// and all together.
+func (p probe) idPlaceholders() (all [][]string) {
 	var every []string
-	for _, found := range name.FindAllStringSubmatch(w.path+w.example.body+w.example.query, -1) {
-		slot := found[1]
-		if instead := w.example.path[slot]; instead != "" {
-			slot = instead
-		}
-		if strings.HasSuffix(slot, "Id") {
-			every = append(every, slot)
-			all = append(all, []string{slot})
+	for _, found := range placeholder.FindAllStringSubmatch(p.path+p.example.body+p.example.query, -1) {
+		name := p.valueName(found[1])
+		if strings.HasSuffix(name, "Id") {
+			every = append(every, name)
+			all = append(all, []string{name})
 		}
 	}
 	if len(every) > 1 {
@@ -181,61 +178,61 @@ func (w walk) slots() (all [][]string) {
 	return all
 }
 
-// foreign gives, for some slots, ids that are not the caller's.
-func (w walk) foreign(slots []string) map[string]map[string]string {
+// foreignIDs returns sets of ids that are not the caller's, for some placeholders.
+func (p probe) foreignIDs(names []string) map[string]map[string]string {
 	missing, malformed := map[string]string{}, map[string]string{}
-	for _, slot := range slots {
-		kind, _, _ := strings.Cut(w.values[slot], "_")
-		missing[slot] = store.NewID(kind, gatewaytest.PartitionOf(w.customer))
-		malformed[slot] = "nothing-like-an-id"
+	for _, name := range names {
+		kind, _, _ := strings.Cut(p.values[name], "_")
+		missing[name] = store.NewID(kind, gatewaytest.PartitionOf(p.customerID))
+		malformed[name] = "nothing-like-an-id"
 	}
 	ids := map[string]map[string]string{
 		"a missing id":                           missing,
-		"no id at all":                           malformed,
-		"another tenant's":                       w.stranger.only(slots),
-		"another tenant's of the same partition": w.neighbour.only(slots),
+		"a malformed id":                         malformed,
+		"another tenant's":                       p.stranger.pick(names),
+		"another tenant's of the same partition": p.neighbour.pick(names),
 	}
-	if len(slots) == 1 && strings.HasPrefix(w.values[slots[0]], "cmd_") {
-		ids["another device's"] = w.sibling.only(slots)
-		if strings.Contains(w.path, "{sessionId}") {
-			ids["another session's"] = map[string]string{slots[0]: w.values["earlierId"]}
+	if len(names) == 1 && strings.HasPrefix(p.values[names[0]], "cmd_") {
+		ids["another device's"] = p.sibling.pick(names)
+		if strings.Contains(p.path, "{sessionId}") {
+			ids["another session's"] = map[string]string{names[0]: p.values["earlierId"]}
 		}
 	}
 	return ids
 }
 
-func (w *world) only(slots []string) map[string]string {
+func (w *fixture) pick(names []string) map[string]string {
 	values := map[string]string{}
-	for _, slot := range slots {
-		values[slot] = w.values[slot]
+	for _, name := range names {
+		values[name] = w.values[name]
 	}
 	return values
 }
 
-// statusOfMissing is 404, but where an id is a part of credentials, and where it
-// only chooses.
-func (w walk) statusOfMissing() int {
+// statusOfMissing returns the status of a request with a missing id. It is 401 where the
+// id is a part of credentials, 200 where it only filters a list, and 404 otherwise.
+func (p probe) statusOfMissing() int {
 	switch {
-	case w.scheme == "":
+	case p.scheme == "":
 		return http.StatusUnauthorized
-	case w.example.query != "":
+	case p.example.query != "":
 		return http.StatusOK
 	}
 	return http.StatusNotFound
 }
 
-func withoutRequestID(t *testing.T, answer gatewaytest.Response) string {
+func withoutRequestID(t *testing.T, response gatewaytest.Response) string {
 	t.Helper()
 	var document map[string]any
-	require.NoError(t, json.Unmarshal([]byte(answer.Body), &document))
+	require.NoError(t, json.Unmarshal([]byte(response.Body), &document))
 	delete(document, "requestId")
 	text, err := json.Marshal(document)
 	require.NoError(t, err)
-	return answer.Header.Get("Content-Type") + " " + string(text)
+	return response.Header.Get("Content-Type") + " " + string(text)
 }
 
-// everything is what a tenant can read of its own, for comparing.
-func (w *world) everything(t testing.TB) string {
+// snapshot returns what a tenant can read of its own records, for comparison.
+func (w *fixture) snapshot(t testing.TB) string {
 	t.Helper()
 	var all []any
 	read := func(value any, err error) {

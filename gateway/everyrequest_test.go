@@ -13,129 +13,130 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-func (w walk) refuseInvalid(t *testing.T, what string, c gatewaytest.Request, pointer string) {
+func (p probe) requireInvalid(t *testing.T, what string, r gatewaytest.Request, pointer string) {
 	t.Helper()
-	answer := w.refuse(t, what, c, http.StatusBadRequest, client.CodeValidationFailed)
+	response := p.requireRefused(t, what, r, http.StatusBadRequest, client.CodeValidationFailed)
 	var pointers []string
-	for _, wrong := range answer.Problem.Errors {
-		pointers = append(pointers, wrong.Pointer)
+	for _, found := range response.Problem.Errors {
+		pointers = append(pointers, found.Pointer)
 	}
-	require.Contains(t, pointers, pointer, "%s: %s", what, answer.Body)
+	require.Contains(t, pointers, pointer, "%s: %s", what, response.Body)
 }
 
-func (w walk) refusesOtherParameters(t *testing.T, right gatewaytest.Request) {
+func (p probe) refusesInvalidParameters(t *testing.T, valid gatewaytest.Request) {
 	separator := "?"
-	if strings.Contains(right.Path, "?") {
+	if strings.Contains(valid.Path, "?") {
 		separator = "&"
 	}
-	unknown := right
-	unknown.Path += separator + "nobodyKnowsThis=1"
-	w.refuseInvalid(t, "an unknown parameter", unknown, "/query")
+	unknown := valid
+	unknown.Path += separator + "unknownParameter=1"
+	p.requireInvalid(t, "an unknown parameter", unknown, "/query")
 
-	for _, found := range name.FindAllStringSubmatch(w.path, -1) {
-		wrong := w.call(w.operation, right.Token, map[string]string{w.slotOf(found[1]): "a%20b"})
-		w.refuseInvalid(t, "an id with a space", wrong, "/path/"+found[1])
+	for _, found := range placeholder.FindAllStringSubmatch(p.path, -1) {
+		invalid := p.request(p.operation, valid.Token, map[string]string{p.valueName(found[1]): "a%20b"})
+		p.requireInvalid(t, "an id with a space", invalid, "/path/"+found[1])
 	}
-	if w.takes("Idempotency-Key") {
+	if p.takes("Idempotency-Key") {
 		for what, key := range map[string]string{"too long": strings.Repeat("k", 129), "with a space": "a b"} {
-			wrong := right
-			wrong.Header = http.Header{"Idempotency-Key": {key}}
-			w.refuseInvalid(t, "a key that is "+what, wrong, "/header/Idempotency-Key")
+			invalid := valid
+			invalid.Header = http.Header{"Idempotency-Key": {key}}
+			p.requireInvalid(t, "a key that is "+what, invalid, "/header/Idempotency-Key")
 		}
 	}
-	if w.spec.Parameters.GetByInAndName("query", "limit") != nil {
+	if p.spec.Parameters.GetByInAndName("query", "limit") != nil {
 		for _, limit := range []string{"0", "201", "many", "-1"} {
-			wrong := right
-			wrong.Path += separator + "limit=" + limit
-			w.refuseInvalid(t, "limit="+limit, wrong, "/query/limit")
+			invalid := valid
+			invalid.Path += separator + "limit=" + limit
+			p.requireInvalid(t, "limit="+limit, invalid, "/query/limit")
 		}
-		wrong := right
-		wrong.Path += separator + "cursor=%21%21"
-		w.refuseInvalid(t, "a cursor of nobody's", wrong, "/query/cursor")
+		invalid := valid
+		invalid.Path += separator + "cursor=%21%21"
+		p.requireInvalid(t, "a malformed cursor", invalid, "/query/cursor")
 	}
 }
 
-// ignoresParameters is for what probes and browsers ask, perhaps with a query of
-// their own: the contract has no refusal of it.
-func (w walk) ignoresParameters(t *testing.T, right gatewaytest.Request) {
-	if w.method != http.MethodGet {
+// ignoresParameters requires that an operation of probes and browsers ignores an unknown
+// query parameter: the contract declares no refusal of it.
+func (p probe) ignoresParameters(t *testing.T, valid gatewaytest.Request) {
+	if p.method != http.MethodGet {
 		return
 	}
-	right.Path += "?nobodyKnowsThis=1"
-	require.Equal(t, w.example.answers, w.Do(t, right).Status)
+	valid.Path += "?unknownParameter=1"
+	require.Equal(t, p.example.status, p.Do(t, valid).Status)
 }
 
-func (w walk) slotOf(inPath string) string {
-	if instead := w.example.path[inPath]; instead != "" {
+// valueName returns the name of the fixture's value for a placeholder.
+func (p probe) valueName(placeholder string) string {
+	if instead := p.example.path[placeholder]; instead != "" {
 		return instead
 	}
-	return inPath
+	return placeholder
 }
 
-func (w walk) refusesOtherBodies(t *testing.T, right gatewaytest.Request) {
-	open := strings.TrimSuffix(right.Body, "}")
+func (p probe) refusesInvalidBodies(t *testing.T, valid gatewaytest.Request) {
+	open := strings.TrimSuffix(valid.Body, "}")
 	bodies := map[string]string{
-		"an unknown field":     open + `,"nobodyKnowsThis":1}`,
-		"a field in two cases": open + `,"` + strings.ToUpper(w.firstField(t)) + `":1}`,
-		"a field twice":        open + `,"` + w.firstField(t) + `":null}`,
-		"half of it":           open,
+		"an unknown field":     open + `,"unknownField":1}`,
+		"a field in two cases": open + `,"` + strings.ToUpper(p.firstField(t)) + `":1}`,
+		"a field twice":        open + `,"` + p.firstField(t) + `":null}`,
+		"a truncated object":   open,
 		"no JSON":              "reason=solved",
-		"something after it":   right.Body + `{}`,
+		"trailing data":        valid.Body + `{}`,
 		"null":                 "null",
-		"a list":               "[" + right.Body + "]",
-		"a string":             `"` + w.firstField(t) + `"`,
-		"not UTF-8":            open + `,"nobodyKnowsThis":"` + "\xff" + `"}`,
+		"a list":               "[" + valid.Body + "]",
+		"a string":             `"` + p.firstField(t) + `"`,
+		"not UTF-8":            open + `,"unknownField":"` + "\xff" + `"}`,
 	}
 	for what, body := range bodies {
-		wrong := right
-		wrong.Body = body
-		w.refuseInvalid(t, what, wrong, "")
+		invalid := valid
+		invalid.Body = body
+		p.requireInvalid(t, what, invalid, "")
 	}
-	for field := range w.fields(t) {
-		wrong := right
-		wrong.Body = w.bodyWith(t, field, json.RawMessage(`[]`))
-		w.refuseInvalid(t, "a list for "+field, wrong, "/"+field)
+	for field := range p.fields(t) {
+		invalid := valid
+		invalid.Body = p.bodyWith(t, field, json.RawMessage(`[]`))
+		p.requireInvalid(t, "a list for "+field, invalid, "/"+field)
 	}
-	if w.spec.RequestBody.Value.Required {
-		wrong := right
-		wrong.Body, wrong.Header = "", http.Header{"Content-Type": {"application/json"}}
-		w.refuseInvalid(t, "no body", wrong, "")
+	if p.spec.RequestBody.Value.Required {
+		invalid := valid
+		invalid.Body, invalid.Header = "", http.Header{"Content-Type": {"application/json"}}
+		p.requireInvalid(t, "no body", invalid, "")
 	}
-	if required := w.bodySchema().Required; len(required) > 0 {
-		wrong := right
-		wrong.Body = "{}"
-		w.refuseInvalid(t, "an empty object", wrong, "/"+required[0])
+	if required := p.bodySchema().Required; len(required) > 0 {
+		invalid := valid
+		invalid.Body = "{}"
+		p.requireInvalid(t, "an empty object", invalid, "/"+required[0])
 	}
 }
 
-func (w walk) bodySchema() *openapi3.Schema {
-	return w.spec.RequestBody.Value.Content["application/json"].Schema.Value
+func (p probe) bodySchema() *openapi3.Schema {
+	return p.spec.RequestBody.Value.Content["application/json"].Schema.Value
 }
 
-func (w walk) fields(t *testing.T) map[string]json.RawMessage {
+func (p probe) fields(t *testing.T) map[string]json.RawMessage {
 	t.Helper()
 	var fields map[string]json.RawMessage
-	require.NoError(t, json.Unmarshal([]byte(fill(w.example.body, w.values)), &fields))
+	require.NoError(t, json.Unmarshal([]byte(fill(p.example.body, p.values)), &fields))
 	return fields
 }
 
-func (w walk) firstField(t *testing.T) string {
+func (p probe) firstField(t *testing.T) string {
 	t.Helper()
-	first, _, found := strings.Cut(strings.TrimPrefix(w.example.body, `{"`), `"`)
+	first, _, found := strings.Cut(strings.TrimPrefix(p.example.body, `{"`), `"`)
 	require.True(t, found)
 	return first
 }
 
-func (w walk) bodyWith(t *testing.T, field string, value json.RawMessage) string {
+func (p probe) bodyWith(t *testing.T, field string, value json.RawMessage) string {
 	t.Helper()
-	fields := w.fields(t)
+	fields := p.fields(t)
 	fields[field] = value
 	text, err := json.Marshal(fields)
 	require.NoError(t, err)
 	return string(text)
 }
 
-func (w walk) refusesOtherContents(t *testing.T, right gatewaytest.Request) {
+func (p probe) refusesOtherMediaTypes(t *testing.T, valid gatewaytest.Request) {
 	for what, header := range map[string]http.Header{
 		"text":          {"Content-Type": {"text/plain"}},
 		"a form":        {"Content-Type": {"application/x-www-form-urlencoded"}},
@@ -143,19 +144,20 @@ func (w walk) refusesOtherContents(t *testing.T, right gatewaytest.Request) {
 		"no media type": {"Content-Type": nil},
 		"compressed":    {"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}},
 	} {
-		wrong := right
-		wrong.Header = header
-		w.refuse(t, what, wrong, http.StatusUnsupportedMediaType, client.CodeUnsupportedMediaType)
+		invalid := valid
+		invalid.Header = header
+		p.requireRefused(t, what, invalid, http.StatusUnsupportedMediaType, client.CodeUnsupportedMediaType)
 	}
 }
 
-// refusesLargeBodies sends one byte more than there may be, announced and not.
-// What is announced is refused before it is sent, for which the client waits.
-func (w walk) refusesLargeBodies(t *testing.T, right gatewaytest.Request) {
-	large := right
-	large.Body = right.Body + strings.Repeat(" ", maxBody+1-len(right.Body))
+// refusesLargeBodies sends a body one byte above the limit, with and without a
+// Content-Length. With one, the gateway refuses before the body is sent: the client waits
+// for 100 Continue.
+func (p probe) refusesLargeBodies(t *testing.T, valid gatewaytest.Request) {
+	large := valid
+	large.Body = valid.Body + strings.Repeat(" ", maxBody+1-len(valid.Body))
 	large.Header = http.Header{"Expect": {"100-continue"}}
-	w.refuse(t, "announced", large, http.StatusRequestEntityTooLarge, client.CodeBodyTooLarge)
+	p.requireRefused(t, "with a length", large, http.StatusRequestEntityTooLarge, client.CodeBodyTooLarge)
 	large.Header, large.Chunked = nil, true
-	w.refuse(t, "not announced", large, http.StatusRequestEntityTooLarge, client.CodeBodyTooLarge)
+	p.requireRefused(t, "chunked", large, http.StatusRequestEntityTooLarge, client.CodeBodyTooLarge)
 }

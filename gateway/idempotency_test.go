@@ -11,11 +11,11 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// creation is a POST that creates something, under an Idempotency-Key. The
-// changed one has another body.
+// creation sends a POST that creates a record. When changed is set, the request has
+// another body.
 type creation func(ctx context.Context, changed bool, options ...client.CallOption) (any, error)
 
-// creations are all those of people, by operation.
+// creations returns the creations of users that take an Idempotency-Key, by operation.
 func creations(t testing.TB, f *fleet) map[string]creation {
 	spares := []string{f.NewDevice(t, f.alice).ID, f.NewDevice(t, f.alice).ID}
 	old := f.propose(t, auto)
@@ -23,24 +23,25 @@ func creations(t testing.TB, f *fleet) map[string]creation {
 	require.NoError(t, err)
 	return map[string]creation{
 		"provisionDevice": func(ctx context.Context, changed bool, o ...client.CallOption) (any, error) {
-			return f.alice.Provision(ctx, client.ProvisionDeviceRequest{Name: one(changed, "Pump 7", "Pump 8")}, o...)
+			return f.alice.Provision(ctx, client.ProvisionDeviceRequest{Name: pick(changed, "Pump 7", "Pump 8")}, o...)
 		},
 		"issueActivationCode": func(ctx context.Context, changed bool, o ...client.CallOption) (any, error) {
-			return f.alice.IssueActivationCode(ctx, one(changed, spares[0], spares[1]), o...)
+			return f.alice.IssueActivationCode(ctx, pick(changed, spares[0], spares[1]), o...)
 		},
 		"openSession": func(ctx context.Context, changed bool, o ...client.CallOption) (any, error) {
-			return f.alice.OpenSession(ctx, client.OpenSessionRequest{DeviceID: spares[0], Type: "diagnostic", Description: one(changed, "a", "b")}, o...)
+			return f.alice.OpenSession(ctx, client.OpenSessionRequest{DeviceID: spares[0], Type: "diagnostic", Description: pick(changed, "a", "b")}, o...)
 		},
 		"proposeCommand": func(ctx context.Context, changed bool, o ...client.CallOption) (any, error) {
-			return f.alice.Propose(ctx, f.session, client.ProposeCommandRequest{Type: one(changed, auto, review)}, o...)
+			return f.alice.Propose(ctx, f.session, client.ProposeCommandRequest{Type: pick(changed, auto, review)}, o...)
 		},
 		"retryCommand": func(ctx context.Context, changed bool, o ...client.CallOption) (any, error) {
-			return f.alice.Retry(ctx, f.session, old.ID, one(changed, "a", "b"), o...)
+			return f.alice.Retry(ctx, f.session, old.ID, pick(changed, "a", "b"), o...)
 		},
 	}
 }
 
-func one(second bool, a, b string) string {
+// pick returns b when second is set, and a otherwise.
+func pick(second bool, a, b string) string {
 	if second {
 		return b
 	}
@@ -69,16 +70,16 @@ func TestIdempotency_ConcurrentRepeatsCreateOnce(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		for name, create := range creations(t, newFleet(t, g)) {
-			answers := make([]any, 10)
-			codes := together(len(answers), func(i int) error {
-				return insist(func() (err error) {
-					answers[i], err = create(t.Context(), false, client.WithIdempotencyKey("key-of-"+name))
+			created := make([]any, 10)
+			codes := concurrently(len(created), func(i int) error {
+				return retryUnavailable(func() (err error) {
+					created[i], err = create(t.Context(), false, client.WithIdempotencyKey("key-of-"+name))
 					return err
 				})
 			})
-			require.Equal(t, map[client.ProblemCode]int{"": len(answers)}, codes, name)
-			for _, answer := range answers {
-				require.Equal(t, answers[0], answer, name)
+			require.Equal(t, map[client.ProblemCode]int{"": len(created)}, codes, name)
+			for _, one := range created {
+				require.Equal(t, created[0], one, name)
 			}
 		}
 	})
@@ -88,7 +89,7 @@ func TestIdempotency_KeyBelongsToItsTenant(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		own := newFleet(t, g)
-		others := creations(t, newFleetOf(t, g, gatewaytest.NeighbourOf(own.customer)))
+		others := creations(t, newFleetOf(t, g, gatewaytest.NeighbourOf(own.customerID)))
 		key := client.WithIdempotencyKey("the-same")
 		_, err := own.alice.Propose(t.Context(), own.session, client.ProposeCommandRequest{Type: auto}, key)
 		require.NoError(t, err)
@@ -109,7 +110,7 @@ func TestRegister_RepeatedKeyReturnsSameSecret(t *testing.T) {
 		again, err := g.Register(t.Context(), request, key)
 		require.NoError(t, err)
 		require.Equal(t, first, again)
-		require.NoError(t, beat(t, g.Device(again.DeviceID, again.DeviceSecret)))
+		require.NoError(t, sendHeartbeat(t, g.Device(again.DeviceID, again.DeviceSecret)))
 
 		_, err = g.Register(t.Context(), request, client.WithIdempotencyKey("boot-2"))
 		requireCode(t, client.CodeInvalidActivationCode, err)
@@ -123,19 +124,19 @@ func TestClaim_RepeatedKeyReturnsSameCommandsAndTokens(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
-		key, request := client.WithIdempotencyKey("claim-1"), client.ClaimRequest{Limit: 2, VisibilityTimeoutMs: 60_000}
+		key, request := client.WithIdempotencyKey("claim-1"), client.ClaimRequest{Limit: 2, VisibilityTimeoutMs: longLeaseMs}
 		empty, err := f.device.Claim(t.Context(), request, key)
 		require.NoError(t, err)
-		require.Empty(t, empty, "and it is not remembered")
+		require.Empty(t, empty)
 		for range 3 {
 			f.propose(t, auto)
 		}
-		first, err := f.device.Claim(t.Context(), request, key)
+		first, err := f.device.Claim(t.Context(), request, key) // an empty response is not remembered
 		require.NoError(t, err)
 		require.Len(t, first, 2)
 		again, err := f.device.Claim(t.Context(), request, key)
 		require.NoError(t, err)
-		require.Equal(t, withoutRest(first), withoutRest(again))
+		require.Equal(t, withoutRemaining(first), withoutRemaining(again))
 		request.Limit = 3
 		_, err = f.device.Claim(t.Context(), request, key)
 		requireCode(t, client.CodeIdempotencyKeyReused, err)
@@ -143,8 +144,8 @@ func TestClaim_RepeatedKeyReturnsSameCommandsAndTokens(t *testing.T) {
 	})
 }
 
-// withoutRest leaves out what counts down.
-func withoutRest(claimed []client.ClaimedCommand) (same []client.ClaimedCommand) {
+// withoutRemaining clears the remaining time of the leases, which differs in each response.
+func withoutRemaining(claimed []client.ClaimedCommand) (same []client.ClaimedCommand) {
 	for _, one := range claimed {
 		one.LeaseRemainingMs = 0
 		same = append(same, one)
@@ -160,7 +161,7 @@ func TestClaim_IdempotencyKeyExpiresWithLease(t *testing.T) {
 		key, request := client.WithIdempotencyKey("claim-1"), client.ClaimRequest{VisibilityTimeoutMs: 1000}
 		first, err := f.device.Claim(t.Context(), request, key)
 		require.NoError(t, err)
-		eventually(t, func() bool { return time.Now().After(first[0].VisibleUntil) }, "the lease does not end")
+		eventually(t, func() bool { return time.Now().After(first[0].VisibleUntil) }, "the lease does not expire")
 		second, err := f.device.Claim(t.Context(), request, key)
 		require.NoError(t, err)
 		require.Equal(t, 2, second[0].Attempt)

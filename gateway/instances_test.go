@@ -12,17 +12,17 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// twoOnOneRedis are two instances of one installation.
-func twoOnOneRedis(t testing.TB, changes ...func(*gateway.Config)) (here, there *gatewaytest.Gateway) {
+// startTwoInstances starts two instances of one installation, on one Redis.
+func startTwoInstances(t testing.TB, changes ...func(*gateway.Config)) (here, there *gatewaytest.Gateway) {
 	t.Helper()
-	people := customertest.NewIssuer(t)
+	iss := customertest.NewIssuer(t)
 	changes = append(changes, gatewaytest.WithRedis(storetest.SharedURL(t)))
-	return gatewaytest.StartWithIssuer(t, people, changes...), gatewaytest.StartWithIssuer(t, people, changes...)
+	return gatewaytest.StartWithIssuer(t, iss, changes...), gatewaytest.StartWithIssuer(t, iss, changes...)
 }
 
 func TestInstances_ProposalWakesClaimAtAnother(t *testing.T) {
 	t.Parallel()
-	here, there := twoOnOneRedis(t)
+	here, there := startTwoInstances(t)
 	f := newFleet(t, here)
 	elsewhere := gatewaytest.Device{DeviceClient: there.Device(f.device.ID, f.device.Secret), ID: f.device.ID}
 	requireDelivered(t, f, there, elsewhere, func() { f.propose(t, auto) })
@@ -32,7 +32,7 @@ func TestInstances_ProposalWakesClaimAtAnother(t *testing.T) {
 
 func TestInstances_LoginEndsAtAll(t *testing.T) {
 	t.Parallel()
-	here, there := twoOnOneRedis(t)
+	here, there := startTwoInstances(t)
 	for name, end := range map[string]func(f *fleet, token string) error{
 		"suspended": func(f *fleet, _ string) error { _, err := f.alice.Suspend(t.Context(), f.device.ID, ""); return err },
 		"revoked": func(f *fleet, _ string) error {
@@ -47,15 +47,15 @@ func TestInstances_LoginEndsAtAll(t *testing.T) {
 		f := newFleet(t, here)
 		token := here.Login(t, f.device)
 		elsewhere := there.DeviceWithToken(client.Bearer(token))
-		require.NoError(t, beat(t, elsewhere), name)
+		require.NoError(t, sendHeartbeat(t, elsewhere), name)
 		require.NoError(t, end(f, token), name)
-		requireCode(t, client.CodeUnauthorized, beat(t, elsewhere))
+		requireCode(t, client.CodeUnauthorized, sendHeartbeat(t, elsewhere))
 	}
 }
 
 func TestInstances_SubmitResultAtAnotherThanTheClaim(t *testing.T) {
 	t.Parallel()
-	here, there := twoOnOneRedis(t)
+	here, there := startTwoInstances(t)
 	f := newFleet(t, here)
 	f.propose(t, auto)
 	claimed := f.claim(t)

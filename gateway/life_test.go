@@ -26,12 +26,12 @@ func TestCommand_RunsOnceApproved(t *testing.T) {
 		claimed := f.claim(t)
 		require.Equal(t, proposed.ID, claimed.ID)
 		require.JSONEq(t, parameters, string(claimed.Parameters))
-		require.Contains(t, string(claimed.Parameters), "9007199254740993", "numbers keep every digit")
+		require.Contains(t, string(claimed.Parameters), "9007199254740993", "a large number lost digits")
 		require.Equal(t, "bob", claimed.Approval.DecidedBy)
 
-		outcome := succeeded(claimed)
-		outcome.Data, outcome.DurationMs = json.RawMessage(`{"pid":4711}`), 12
-		recorded, err := f.device.SubmitResult(t.Context(), claimed.ID, outcome)
+		result := succeeded(claimed)
+		result.Data, result.DurationMs = json.RawMessage(`{"pid":4711}`), 12
+		recorded, err := f.device.SubmitResult(t.Context(), claimed.ID, result)
 		require.NoError(t, err)
 		require.Equal(t, client.CommandStatusSucceeded, recorded.Status)
 		require.False(t, recorded.Late || recorded.Duplicate)
@@ -66,11 +66,12 @@ func TestClaim_WaitingGetsNewCommandAtOnce(t *testing.T) {
 	})
 }
 
-// deliveredWithin is far below the 5 s after which a waiting claim looks by itself.
-const deliveredWithin = 2 * time.Second
+// deliveredWithin is the time limit for a command to reach a waiting claim. It is shorter
+// than the 5 s after which a waiting claim checks for commands without a wake-up.
+const deliveredWithin = 4 * time.Second
 
-// requireDelivered has a device wait at a gateway, and requires that what makes a
-// command claimable reaches it at once.
+// requireDelivered has a device wait for a command at a gateway. It requires that the
+// command which act makes claimable reaches the claim by a wake-up.
 func requireDelivered(t testing.TB, f *fleet, at *gatewaytest.Gateway, device gatewaytest.Device, act func()) {
 	t.Helper()
 	delivered := make(chan []client.ClaimedCommand, 1)
@@ -86,7 +87,7 @@ func requireDelivered(t testing.TB, f *fleet, at *gatewaytest.Gateway, device ga
 		_, err := f.device.SubmitResult(t.Context(), claimed[0].ID, succeeded(claimed[0]))
 		require.NoError(t, err)
 	case <-time.After(deliveredWithin):
-		require.Fail(t, "the command did not reach the claim that waited")
+		require.Fail(t, "the command did not reach the waiting claim in time")
 	}
 }
 
@@ -99,7 +100,7 @@ func TestQueue_OrdersByPriorityThenAge(t *testing.T) {
 			made := f.propose(t, auto, func(r *client.ProposeCommandRequest) { r.Priority = &priority })
 			ids[priority] = append(ids[priority], made.ID)
 		}
-		ids[5] = append(ids[5], f.propose(t, auto).ID) // which is what a command has unless it says otherwise
+		ids[5] = append(ids[5], f.propose(t, auto).ID) // the default priority
 		claimed, err := f.device.Claim(t.Context(), client.ClaimRequest{Limit: 10})
 		require.NoError(t, err)
 		var got []string
@@ -126,17 +127,17 @@ func TestTimeline_RecordsActorAndRequestID(t *testing.T) {
 		_, err = f.alice.CloseSession(client.ContextWithRequestID(t.Context(), "the-end"), f.session, "solved")
 		require.NoError(t, err)
 
-		type entry struct{ what, kind, who, request string }
-		var told []entry
+		type entry struct{ event, kind, actor, request string }
+		var timeline []entry
 		for event, err := range f.alice.AllEvents(t.Context(), f.session, client.ListSessionEventsParams{}) {
 			require.NoError(t, err)
-			told = append(told, entry{event.Type, string(event.Actor.Kind), event.Actor.ID, event.RequestID})
+			timeline = append(timeline, entry{event.Type, string(event.Actor.Kind), event.Actor.ID, event.RequestID})
 			require.Equal(t, f.session, event.SessionID)
 			require.Equal(t, f.device.ID, event.DeviceID)
 			require.WithinDuration(t, time.Now(), event.Time, time.Minute)
 		}
-		require.NotEmpty(t, told[0].request, "a request without an id of its own gets one")
-		told[0].request = ""
+		require.NotEmpty(t, timeline[0].request, "a request without an id got none")
+		timeline[0].request = ""
 		require.Equal(t, []entry{
 			{"session.opened", "user", "alice", ""},
 			{"command.proposed", "user", "alice", "the-proposal"},
@@ -144,7 +145,7 @@ func TestTimeline_RecordsActorAndRequestID(t *testing.T) {
 			{"command.claimed", "device", f.device.ID, "the-proposal"},
 			{"command.succeeded", "device", f.device.ID, "the-proposal"},
 			{"session.closed", "user", "alice", "the-end"},
-		}, told)
+		}, timeline)
 	})
 }
 
@@ -153,7 +154,7 @@ func TestTimeline_FiltersBySince(t *testing.T) {
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		first := f.propose(t, auto)
-		eventually(t, func() bool { return time.Now().After(first.CreatedAt.Add(5 * time.Millisecond)) }, "time stands still")
+		eventually(t, func() bool { return time.Now().After(first.CreatedAt.Add(5 * time.Millisecond)) }, "the clock stands still")
 		second := f.propose(t, auto)
 		page, err := f.alice.Events(t.Context(), f.session, client.ListSessionEventsParams{Since: &second.CreatedAt})
 		require.NoError(t, err)
@@ -187,7 +188,7 @@ func TestCloseSession_ExpiresWaitingCommandsAndKeepsClaimed(t *testing.T) {
 		again, err := f.alice.CloseSession(t.Context(), f.session, "twice")
 		require.NoError(t, err)
 		require.Equal(t, closed.ClosedAt, again.ClosedAt)
-		require.NotEmpty(t, f.open(t, f.device.ID), "another session can be opened")
+		require.NotEmpty(t, f.openSession(t, f.device.ID), "another session can be opened")
 	})
 }
 
@@ -207,7 +208,7 @@ func TestDeliverBy_ExpiresUndeliveredCommand(t *testing.T) {
 		for _, commandType := range []string{auto, review} {
 			proposed := f.propose(t, commandType, func(r *client.ProposeCommandRequest) { r.DeliverWithinSeconds = 1 })
 			require.WithinDuration(t, proposed.CreatedAt.Add(time.Second), proposed.DeliverBy, 0)
-			eventually(t, func() bool { return f.command(t, proposed.ID).Status == client.CommandStatusExpired }, "it does not expire")
+			eventually(t, func() bool { return f.command(t, proposed.ID).Status == client.CommandStatusExpired }, "the command does not expire")
 			f.requireNothingToClaim(t)
 			if commandType == review {
 				_, err := f.bob.Decide(t.Context(), f.session, client.DecisionRequest{CommandID: proposed.ID, Approved: true})

@@ -16,7 +16,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// ids collects what a list gives, page by page.
+// ids returns the ids of all items of a list. It reads the list to its end.
 func ids[T any](t testing.TB, list iter.Seq2[T, error], id func(T) string) (all []string) {
 	t.Helper()
 	for item, err := range list {
@@ -52,18 +52,18 @@ func TestListDevices_FiltersAndPages(t *testing.T) {
 			filter client.ListDevicesParams
 			want   []string
 		}{
-			"all, the newest first": {client.ListDevicesParams{}, all},
-			"by status":             {client.ListDevicesParams{Status: &active}, []string{"Pump 3"}},
-			"by tag and value":      {client.ListDevicesParams{Tag: &byTag}, []string{"Pump 5", "Pump 3", "Pump 1"}},
-			"by tag":                {client.ListDevicesParams{Tag: &byKey}, all},
-			"by a tag of none":      {client.ListDevicesParams{Tag: &none}, nil},
-			"by name":               {client.ListDevicesParams{Q: &text}, []string{"Pump 5"}},
-			"by external id":        {client.ListDevicesParams{Q: &serial}, []string{"Pump 6"}},
-			"by all of it":          {client.ListDevicesParams{Status: &active, Tag: &byTag, Q: &all[3]}, []string{"Pump 3"}},
+			"all, newest first":  {client.ListDevicesParams{}, all},
+			"by status":          {client.ListDevicesParams{Status: &active}, []string{"Pump 3"}},
+			"by tag and value":   {client.ListDevicesParams{Tag: &byTag}, []string{"Pump 5", "Pump 3", "Pump 1"}},
+			"by tag":             {client.ListDevicesParams{Tag: &byKey}, all},
+			"by an unused value": {client.ListDevicesParams{Tag: &none}, nil},
+			"by name":            {client.ListDevicesParams{Q: &text}, []string{"Pump 5"}},
+			"by external id":     {client.ListDevicesParams{Q: &serial}, []string{"Pump 6"}},
+			"by all filters":     {client.ListDevicesParams{Status: &active, Tag: &byTag, Q: &all[3]}, []string{"Pump 3"}},
 		} {
 			require.Equal(t, c.want, ids(t, alice.AllDevices(t.Context(), c.filter), nameOf), name)
 			c.filter.Limit = &two
-			require.Equal(t, c.want, ids(t, alice.AllDevices(t.Context(), c.filter), nameOf), name+", two at a time")
+			require.Equal(t, c.want, ids(t, alice.AllDevices(t.Context(), c.filter), nameOf), name+", two a page")
 		}
 		page, err := alice.Devices(t.Context(), client.ListDevicesParams{Limit: &two})
 		require.NoError(t, err)
@@ -80,10 +80,10 @@ func TestList_PagesSessionsCommandsAndEvents(t *testing.T) {
 		for range 4 {
 			_, err := f.alice.CloseSession(t.Context(), sessions[0], "")
 			require.NoError(t, err)
-			f.session = f.open(t, f.device.ID)
+			f.session = f.openSession(t, f.device.ID)
 			sessions = append([]string{f.session}, sessions...)
 		}
-		other := newFleetOf(t, g, f.customer)
+		other := newFleetOf(t, g, f.customerID)
 		for range 5 {
 			commands = append(commands, f.propose(t, auto).ID)
 		}
@@ -103,15 +103,15 @@ func TestList_PagesSessionsCommandsAndEvents(t *testing.T) {
 		require.Equal(t, commands, ids(t, f.alice.AllCommands(t.Context(), f.session, client.ListCommandsParams{Limit: &two}), commandID))
 		found, err := f.alice.Session(t.Context(), f.session)
 		require.NoError(t, err)
-		require.Equal(t, commands, ids(t, each(found.Commands), commandID))
+		require.Equal(t, commands, ids(t, withoutErrors(found.Commands), commandID))
 		eventID := func(e client.Event) string { return e.ID }
 		events := ids(t, f.alice.AllEvents(t.Context(), f.session, client.ListSessionEventsParams{Limit: &two}), eventID)
 		require.Len(t, slices.Compact(events), 6)
 	})
 }
 
-// each reads a slice as a list.
-func each[T any](items []T) iter.Seq2[T, error] {
+// withoutErrors returns the items of a slice as a list that ids can read.
+func withoutErrors[T any](items []T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for _, item := range items {
 			if !yield(item, nil) {

@@ -25,40 +25,41 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// loadProcess, when set, makes the test binary the clients of another process that
-// measures: what they cost must not be counted there, nor their descriptors.
+// loadProcess is the environment variable that turns the test binary into the clients of
+// a measurement. They run in a second process, so that their memory and descriptors are
+// not counted with the gateway's.
 const loadProcess = "FIELDGATE_TEST_LOAD"
 
-// TestLoadProcess is no test: it is what the second process runs.
+// TestLoadProcess is not a test. It runs the load in the second process.
 func TestLoadProcess(t *testing.T) {
 	if os.Getenv(loadProcess) == "" {
-		t.Skip("run by the tests that measure")
+		t.Skip("started by the measurements")
 	}
 	server := rpc.NewServer()
 	require.NoError(t, server.Register(new(Load)))
-	server.ServeConn(pipes{os.NewFile(3, "asked"), os.NewFile(4, "answered")})
+	server.ServeConn(pipes{os.NewFile(3, "requests"), os.NewFile(4, "replies")})
 }
 
-// pipes are the two ways between the processes.
+// pipes connect the two processes, one pipe for each direction.
 type pipes struct{ from, to *os.File }
 
 func (p pipes) Read(b []byte) (int, error)  { return p.from.Read(b) }
 func (p pipes) Write(b []byte) (int, error) { return p.to.Write(b) }
 func (p pipes) Close() error                { _ = p.from.Close(); return p.to.Close() }
 
-// startLoad starts the second process, which ends with the test.
+// startLoad starts the load process, which ends with the test.
 func startLoad(t testing.TB) *rpc.Client {
 	t.Helper()
-	asked, ask, err := os.Pipe()
+	requestReader, requestWriter, err := os.Pipe()
 	require.NoError(t, err)
-	answered, answer, err := os.Pipe()
+	replyReader, replyWriter, err := os.Pipe()
 	require.NoError(t, err)
 	cmd := exec.Command(os.Args[0], "-test.run=^TestLoadProcess$", "-test.timeout=20m")
 	cmd.Env = append(os.Environ(), loadProcess+"=yes")
-	cmd.ExtraFiles, cmd.Stderr = []*os.File{asked, answer}, os.Stderr
+	cmd.ExtraFiles, cmd.Stderr = []*os.File{requestReader, replyWriter}, os.Stderr
 	require.NoError(t, cmd.Start())
-	_, _ = asked.Close(), answer.Close()
-	load := rpc.NewClient(pipes{answered, ask})
+	_, _ = requestReader.Close(), replyWriter.Close()
+	load := rpc.NewClient(pipes{replyReader, requestWriter})
 	t.Cleanup(func() {
 		_ = load.Close()
 		_ = cmd.Wait()
@@ -66,60 +67,59 @@ func startLoad(t testing.TB) *rpc.Client {
 	return load
 }
 
-// ask has the second process do something.
-func ask[T any](t testing.TB, load *rpc.Client, method string, with any) (reply T) {
+// callLoad calls a method of Load in the load process.
+func callLoad[T any](t testing.TB, load *rpc.Client, method string, with any) (reply T) {
 	t.Helper()
 	require.NoError(t, load.Call("Load."+method, with, &reply))
 	return reply
 }
 
-// Load is what the second process can do. Each request that it makes is called
-// t-<nanoseconds>, the moment when it was due, and whatever arrives with such a name
-// tells how long it took.
+// Load is the RPC service of the load process. It names each request t-<nanoseconds>
+// after the time when the request was due. A frame or command with such a request id
+// yields the latency.
 type Load struct {
-	kept    []Target
-	mu      sync.Mutex
-	sockets []*websocket.Conn
-	took    []time.Duration
-	reading atomic.Int64
-	polling atomic.Bool
+	kept      []Target
+	mu        sync.Mutex
+	sockets   []*websocket.Conn
+	latencies []time.Duration
+	polling   atomic.Bool
 }
 
-// Target is a socket to open, or a device that claims.
+// Target is a socket to open, or a device that claims over HTTP.
 type Target struct {
 	URL, Token string
 	Device     bool
-	Subscribe  bool   // to the room of the customer
-	Since      string // from where; empty: from now
-	Claims     bool   // whatever it is told to be there
+	Subscribe  bool   // subscribes to the tenant's room
+	Since      string // offset to resume from; empty: from now
+	Claims     bool   // claims when commands are available
 	Stalled    bool   // reads nothing
 }
 
-// Keep keeps targets for later, so that they need not be sent while it is measured.
+// Keep stores targets for later, so that Open does not transfer them while it is measured.
 func (l *Load) Keep(targets []Target, _ *struct{}) error {
 	l.kept = targets
 	return nil
 }
 
-// Opening are sockets to open, so many at a time.
-type Opening struct {
-	Targets  []Target
-	Kept     bool // those that were kept
-	Number   int  // by turns; zero: each of them once
-	Parallel int
-	Again    bool // close each as soon as it is open
+// OpenRequest names the sockets to open.
+type OpenRequest struct {
+	Targets   []Target
+	Kept      bool // opens the targets of Keep instead of Targets
+	Number    int  // opens the targets in turn; zero: each of them once
+	Parallel  int  // sockets opened at the same time
+	CloseEach bool // closes each socket as soon as it is open
 }
 
-// Handshakes tell how openings went.
+// Handshakes is the result of Open.
 type Handshakes struct {
 	Failed int
-	First  string // error
+	First  string // first error
 	Took   time.Duration
-	Times  []time.Duration
+	Times  []time.Duration // of the handshakes that succeeded
 }
 
-// Open opens sockets.
-func (l *Load) Open(o Opening, reply *Handshakes) error {
+// Open opens sockets and returns when all handshakes have ended.
+func (l *Load) Open(o OpenRequest, reply *Handshakes) error {
 	if o.Kept {
 		o.Targets = l.kept
 	}
@@ -128,7 +128,7 @@ func (l *Load) Open(o Opening, reply *Handshakes) error {
 	}
 	work := make(chan int)
 	var workers sync.WaitGroup
-	began := time.Now()
+	start := time.Now()
 	for range o.Parallel {
 		workers.Go(func() {
 			for i := range work {
@@ -141,14 +141,14 @@ func (l *Load) Open(o Opening, reply *Handshakes) error {
 	}
 	close(work)
 	workers.Wait()
-	reply.Took = time.Since(began)
+	reply.Took = time.Since(start)
 	return nil
 }
 
-func (l *Load) open(o Opening, i int, reply *Handshakes) {
-	began, to := time.Now(), o.Targets[i%len(o.Targets)]
+func (l *Load) open(o OpenRequest, i int, reply *Handshakes) {
+	start, to := time.Now(), o.Targets[i%len(o.Targets)]
 	ws, err := to.dial(i)
-	took := time.Since(began)
+	took := time.Since(start)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
@@ -158,18 +158,18 @@ func (l *Load) open(o Opening, i int, reply *Handshakes) {
 		return
 	}
 	reply.Times = append(reply.Times, took)
-	if o.Again {
+	if o.CloseEach {
 		_ = ws.Close()
 		return
 	}
 	l.sockets = append(l.sockets, ws)
 	if !to.Stalled {
-		l.reading.Add(1)
 		go l.read(ws, to.Claims)
 	}
 }
 
-// socketsPerAddress is how many sockets come from one address: ports are few.
+// socketsPerAddress is the number of sockets opened from one local address, which has a
+// limited number of ports.
 const socketsPerAddress = 5000
 
 var writeBuffers sync.Pool
@@ -177,7 +177,7 @@ var writeBuffers sync.Pool
 func (to Target) dial(i int) (*websocket.Conn, error) {
 	network := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i/socketsPerAddress))}}
 	if to.Stalled {
-		network.Control = narrow
+		network.Control = shrinkReceiveBuffer
 	}
 	dialer := websocket.Dialer{
 		NetDialContext: network.DialContext, Subprotocols: []string{"fieldgate.v1"},
@@ -201,29 +201,28 @@ func (to Target) dial(i int) (*websocket.Conn, error) {
 	return ws, err
 }
 
-// narrow leaves little room in the kernel for what is not read.
-func narrow(_, _ string, c syscall.RawConn) error {
+// shrinkReceiveBuffer limits how much unread data the kernel buffers.
+func shrinkReceiveBuffer(_, _ string, c syscall.RawConn) error {
 	return c.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096) })
 }
 
 var dueAt = regexp.MustCompile(`"requestId":"t-(\d+)"`)
 
-// read answers pings and notes what arrives, and when.
+// read replies to pings and records when frames arrive, until the socket is closed.
 func (l *Load) read(ws *websocket.Conn, claims bool) {
-	defer l.reading.Add(-1)
 	for {
 		_, text, err := ws.ReadMessage()
 		if err != nil {
 			return
 		}
-		l.note(text)
+		l.record(text)
 		if claims && bytes.Contains(text, []byte(`"commands.available"`)) {
 			_ = ws.WriteJSON(map[string]any{"type": "claim", "requestId": "claim", "data": map[string]int{"limit": 10, "visibilityTimeoutMs": 300_000}})
 		}
 	}
 }
 
-func (l *Load) note(text []byte) {
+func (l *Load) record(text []byte) {
 	if !bytes.Contains(text, []byte(`"t-`)) {
 		return
 	}
@@ -232,21 +231,22 @@ func (l *Load) note(text []byte) {
 	defer l.mu.Unlock()
 	for _, due := range dueAt.FindAllSubmatch(text, -1) {
 		at, _ := strconv.ParseInt(string(due[1]), 10, 64)
-		l.took = append(l.took, time.Duration(now-at))
+		l.latencies = append(l.latencies, time.Duration(now-at))
 	}
 }
 
-// Await waits until so much has arrived, or for so long, and gives how long each took.
-type Await struct {
+// AwaitRequest is the argument of AwaitArrivals.
+type AwaitRequest struct {
 	Arrivals int
-	AtMost   time.Duration
+	Timeout  time.Duration
 }
 
-// Arrived gives what has arrived, and forgets it.
-func (l *Load) Arrived(a Await, reply *[]time.Duration) error {
-	for until := time.Now().Add(a.AtMost); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+// AwaitArrivals waits until so many arrivals were recorded, or until the timeout. It
+// returns their latencies and forgets them.
+func (l *Load) AwaitArrivals(a AwaitRequest, reply *[]time.Duration) error {
+	for until := time.Now().Add(a.Timeout); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
 		l.mu.Lock()
-		enough := len(l.took) >= a.Arrivals
+		enough := len(l.latencies) >= a.Arrivals
 		l.mu.Unlock()
 		if enough {
 			break
@@ -254,17 +254,11 @@ func (l *Load) Arrived(a Await, reply *[]time.Duration) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	*reply, l.took = l.took, nil
+	*reply, l.latencies = l.latencies, nil
 	return nil
 }
 
-// Reading tells how many sockets are open and read.
-func (l *Load) Reading(_ struct{}, reply *int64) error {
-	*reply = l.reading.Load()
-	return nil
-}
-
-// Close closes all sockets and ends all claims.
+// Close closes all sockets and ends polling.
 func (l *Load) Close(_ struct{}, _ *struct{}) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -276,33 +270,33 @@ func (l *Load) Close(_ struct{}, _ *struct{}) error {
 	return nil
 }
 
-// Proposals are commands for sessions, by turns, at a steady rate.
+// Proposals are commands to propose at a steady rate, to the sessions in turn.
 type Proposals struct {
 	URLs     []string
 	Token    string
 	Sessions []string
-	Rate     int // a second
+	Rate     int // proposals a second
 	Number   int
 }
 
-// Propose proposes commands and gives the errors of those that failed. Each counts
-// from when it was due, so a slow gateway does not make the load lighter.
+// Propose proposes commands and returns the errors of those that failed. A latency
+// counts from when the proposal was due, so that a slow gateway does not reduce the load.
 func (l *Load) Propose(p Proposals, failed *[]string) error {
-	var people []*client.CustomerClient
+	var users []*client.CustomerClient
 	for _, url := range p.URLs {
 		g, err := client.New(url, client.WithTransport(&http.Transport{MaxIdleConnsPerHost: 512}))
 		if err != nil {
 			return err
 		}
-		people = append(people, g.Customer(client.Bearer(p.Token)))
+		users = append(users, g.Customer(client.Bearer(p.Token)))
 	}
 	var all sync.WaitGroup
-	began := time.Now()
+	start := time.Now()
 	for i := range p.Number {
-		due := began.Add(time.Duration(i) * time.Second / time.Duration(p.Rate))
+		due := start.Add(time.Duration(i) * time.Second / time.Duration(p.Rate))
 		time.Sleep(time.Until(due))
 		all.Go(func() {
-			if err := propose(people[i%len(people)], p.Sessions[i%len(p.Sessions)], due); err != nil {
+			if err := propose(users[i%len(users)], p.Sessions[i%len(p.Sessions)], due); err != nil {
 				l.mu.Lock()
 				defer l.mu.Unlock()
 				*failed = append(*failed, err.Error())
@@ -319,7 +313,7 @@ func propose(by *client.CustomerClient, session string, due time.Time) error {
 	return err
 }
 
-// Poll has devices claim over HTTP, one waiting claim each, until Close.
+// Poll starts a loop of waiting claims over HTTP for each device, until Close.
 func (l *Load) Poll(devices []Target, _ *struct{}) error {
 	l.polling.Store(true)
 	for _, d := range devices {
@@ -339,12 +333,12 @@ func (l *Load) poll(device *client.DeviceClient) {
 			return
 		}
 		for _, command := range claimed {
-			l.note([]byte(`"requestId":"` + command.RequestID + `"`))
+			l.record([]byte(`"requestId":"` + command.RequestID + `"`))
 		}
 	}
 }
 
-// percentile of durations that it sorts.
+// percentile sorts the durations and returns the value at p, from 0 to 1.
 func percentile(times []time.Duration, p float64) time.Duration {
 	if len(times) == 0 {
 		return 0

@@ -16,26 +16,34 @@ import (
 
 func TestMain(m *testing.M) {
 	if os.Getenv(instanceStore) != "" {
-		beInstance()
+		runInstance()
 	}
 	storetest.Main(m)
 }
 
-// Types of commands: the policy asks a person about the second.
+// Command types. The built-in policy queues the first one at once, and the second one
+// after an approval.
 const (
 	auto   = "diagnostic.dns"
 	review = "remediation.restart"
 )
 
-// fleet is a customer with its people, and one device with an open session.
-// Alice is an admin, and proposes; bob is an approver.
+// longLease is the longest lease that a claim may have. It does not expire during a test,
+// however slow the machine is.
+const (
+	longLease   = time.Hour
+	longLeaseMs = int(longLease / time.Millisecond)
+)
+
+// fleet is a tenant with two users, and one device with an open session. Alice is an
+// admin and proposes commands. Bob is an approver.
 type fleet struct {
 	*gatewaytest.Gateway
-	customer string
-	alice    *client.CustomerClient
-	bob      *client.CustomerClient
-	device   gatewaytest.Device
-	session  string
+	customerID string
+	alice      *client.CustomerClient
+	bob        *client.CustomerClient
+	device     gatewaytest.Device
+	session    string
 }
 
 func newFleet(t testing.TB, g *gatewaytest.Gateway) *fleet {
@@ -43,25 +51,25 @@ func newFleet(t testing.TB, g *gatewaytest.Gateway) *fleet {
 	return newFleetOf(t, g, gatewaytest.NewCustomerID())
 }
 
-func newFleetOf(t testing.TB, g *gatewaytest.Gateway, customer string) *fleet {
+func newFleetOf(t testing.TB, g *gatewaytest.Gateway, customerID string) *fleet {
 	t.Helper()
 	f := &fleet{
-		Gateway: g, customer: customer,
-		alice: g.User(customer, "alice", "admin"), bob: g.User(customer, "bob", "approver"),
+		Gateway: g, customerID: customerID,
+		alice: g.User(customerID, "alice", "admin"), bob: g.User(customerID, "bob", "approver"),
 	}
 	f.device = g.NewDevice(t, f.alice)
-	f.session = f.open(t, f.device.ID)
+	f.session = f.openSession(t, f.device.ID)
 	return f
 }
 
-func (f *fleet) open(t testing.TB, deviceID string) (sessionID string) {
+func (f *fleet) openSession(t testing.TB, deviceID string) (sessionID string) {
 	t.Helper()
 	opened, err := f.alice.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: deviceID, Type: "remediation"})
 	require.NoError(t, err)
 	return opened.ID
 }
 
-// propose has alice propose a command for the device.
+// propose proposes a command for the device as alice.
 func (f *fleet) propose(t testing.TB, commandType string, changes ...func(*client.ProposeCommandRequest)) client.Command {
 	t.Helper()
 	request := client.ProposeCommandRequest{Type: commandType, Parameters: json.RawMessage(`{"host":"example.com"}`)}
@@ -73,10 +81,10 @@ func (f *fleet) propose(t testing.TB, commandType string, changes ...func(*clien
 	return proposed
 }
 
-// claim has the device claim the one command that waits for it.
+// claim claims the one command that is ready for the device, with a long lease.
 func (f *fleet) claim(t testing.TB) client.ClaimedCommand {
 	t.Helper()
-	return f.claimFor(t, time.Minute)
+	return f.claimFor(t, longLease)
 }
 
 func (f *fleet) claimFor(t testing.TB, lease time.Duration) client.ClaimedCommand {
@@ -102,6 +110,7 @@ func (f *fleet) command(t testing.TB, id string) client.Command {
 	return found
 }
 
+// decide approves or rejects a command as bob.
 func (f *fleet) decide(t testing.TB, c client.Command, approved bool) client.Command {
 	t.Helper()
 	decided, err := f.bob.Decide(t.Context(), f.session, client.DecisionRequest{
@@ -111,11 +120,12 @@ func (f *fleet) decide(t testing.TB, c client.Command, approved bool) client.Com
 	return decided
 }
 
+// succeeded returns the result of a command that succeeded.
 func succeeded(c client.ClaimedCommand) client.ResultRequest {
 	return client.ResultRequest{ClaimToken: c.ClaimToken, Status: client.ResultStatusSucceeded, Output: "done"}
 }
 
-// requireCode holds an error against the code that the contract has for it.
+// requireCode requires that an error is a refusal with a code, and returns it.
 func requireCode(t testing.TB, want client.ProblemCode, err error) *client.APIError {
 	t.Helper()
 	var refusal *client.APIError
@@ -124,21 +134,22 @@ func requireCode(t testing.TB, want client.ProblemCode, err error) *client.APIEr
 	return refusal
 }
 
-// eventually waits for something that happens by itself, within a few seconds.
+// eventually waits up to 30 seconds until a condition holds. The limit only bounds a
+// failure.
 func eventually(t testing.TB, condition func() bool, what string) {
 	t.Helper()
-	require.Eventually(t, condition, 10*time.Second, 5*time.Millisecond, what)
+	require.Eventually(t, condition, 30*time.Second, 5*time.Millisecond, what)
 }
 
-// awaitWaitingClaims waits until so many claims wait for a command.
+// awaitWaitingClaims waits until n claims wait for a command at a gateway.
 func awaitWaitingClaims(t testing.TB, g *gatewaytest.Gateway, n int) {
 	t.Helper()
-	eventually(t, func() bool { return g.Metrics(t)["fieldgate_claims_waiting"] == float64(n) }, "the claims do not wait")
+	eventually(t, func() bool { return g.Metrics(t)["fieldgate_claims_waiting"] == float64(n) }, "the number of waiting claims is wrong")
 }
 
-// insist repeats a call that may be repeated while the store is too busy for it,
-// which happens where many tests share few processors.
-func insist(call func() error) error {
+// retryUnavailable repeats a call while it fails with store_unavailable. The embedded
+// store and a shared Redis are too busy at times where many tests share few processors.
+func retryUnavailable(call func() error) error {
 	for {
 		if err := call(); client.CodeOf(err) != client.CodeStoreUnavailable {
 			return err
@@ -146,9 +157,9 @@ func insist(call func() error) error {
 	}
 }
 
-// together makes calls at the same time and gives the code of each: empty for a
-// success, "?" for what is no refusal.
-func together(n int, call func(i int) error) (codes map[client.ProblemCode]int) {
+// concurrently makes n calls at the same time and counts them by the code of their error.
+// The code is empty for a success, and begins with "?" for an error without a code.
+func concurrently(n int, call func(i int) error) (codes map[client.ProblemCode]int) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	codes = map[client.ProblemCode]int{}

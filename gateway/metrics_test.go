@@ -64,7 +64,7 @@ func TestMetrics_CountCommandsEndedBySessionOrDevice(t *testing.T) {
 		require.NoError(t, err)
 		require.InDelta(t, 2, g.Metrics(t)[expired], 0)
 
-		f.session = f.open(t, f.device.ID)
+		f.session = f.openSession(t, f.device.ID)
 		f.propose(t, auto)
 		require.NoError(t, f.alice.Decommission(t.Context(), f.device.ID))
 		require.InDelta(t, 1, g.Metrics(t)[cancelled], 0)
@@ -73,10 +73,10 @@ func TestMetrics_CountCommandsEndedBySessionOrDevice(t *testing.T) {
 
 func TestMetrics_LabelsAreBounded(t *testing.T) {
 	t.Parallel()
-	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.ReconcileInterval = 0 }) // it has names of its own
+	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.ReconcileInterval = 0 }) // the reconciler adds series at any time
 	f := newFleet(t, g)
-	token := g.Token(f.customer, "alice", "admin")
-	ask := func(i int) {
+	token := g.Token(f.customerID, "alice", "admin")
+	callAll := func(i int) {
 		for _, path := range []string{"/nowhere-%d", "/api/v1/customer/devices/id-%d", "/api/v1/customer/devices?q=%d", "/docs/%d"} {
 			for _, method := range []string{http.MethodGet, http.MethodPut, "PROPFIND", fmt.Sprintf("METHOD%d", i)} {
 				g.Do(t, gatewaytest.Request{
@@ -86,18 +86,18 @@ func TestMetrics_LabelsAreBounded(t *testing.T) {
 			}
 		}
 	}
-	ask(0)
+	callAll(0)
 	background := func(name string, _ float64) bool { return strings.Contains(name, `{name="read_due"`) }
-	named := func() map[string]float64 {
+	series := func() map[string]float64 {
 		metrics := g.Metrics(t)
 		maps.DeleteFunc(metrics, background)
 		return metrics
 	}
-	before := len(named())
+	before := len(series())
 	for i := range 20 {
-		ask(i + 1)
+		callAll(i + 1)
 	}
-	require.Equal(t, before, len(named()))
+	require.Equal(t, before, len(series()))
 	require.Positive(t, g.Metrics(t)[`fieldgate_http_requests_total{operation="none",status="404"}`])
 }
 
@@ -114,7 +114,7 @@ func TestMetrics_CountRedisFailuresButNotCancelledCalls(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	eventually(t, func() bool {
 		return g.Metrics(t)[`fieldgate_http_requests_total{operation="getDevice",status="499"}`] == 1
-	}, "the caller who left is not counted")
+	}, "the cancelled call is not counted")
 	require.NotContains(t, g.Metrics(t), failures)
 
 	_, err = f.alice.Device(t.Context(), f.device.ID)

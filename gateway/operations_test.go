@@ -16,73 +16,72 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// example is a request that is right. Names in braces stand for what a world
-// holds under them.
+// example is a valid request of an operation. A placeholder such as {deviceId} stands for
+// a value of the fixture.
 type example struct {
-	body    string            // empty: the operation takes none
-	query   string            // a parameter that names something
-	path    map[string]string // what a name in the path stands for, unless for itself
-	answers int
+	body   string            // empty: the operation takes none
+	query  string            // a query parameter with an id
+	path   map[string]string // the value's name for a path parameter, where it differs
+	status int               // of the response
 }
 
-// examples has a row for every operation of the contract. Everything that is
-// tried on all operations begins with these.
+// examples has a row for every operation of the contract. The tests of all operations
+// start from them.
 var examples = map[string]example{
-	"getHealth":       {answers: 200},
-	"getReadiness":    {answers: 200},
-	"getVersion":      {answers: 200},
-	"getContractYAML": {answers: 200},
-	"getContractJSON": {answers: 200},
-	"getDocs":         {answers: 200},
+	"getHealth":       {status: 200},
+	"getReadiness":    {status: 200},
+	"getVersion":      {status: 200},
+	"getContractYAML": {status: 200},
+	"getContractJSON": {status: 200},
+	"getDocs":         {status: 200},
 
-	"getSocketContract": {answers: 200},
+	"getSocketContract": {status: 200},
 
-	"registerDevice":     {body: `{"activationCode":"{activationCode}","deviceId":"{provisionedId}","metadata":{"model":"PX-400"}}`, answers: 201},
-	"authenticateDevice": {body: `{"deviceId":"{deviceId}","deviceSecret":"{deviceSecret}"}`, answers: 200},
-	"endDeviceLogin":     {answers: 204},
-	"sendHeartbeat":      {body: `{"status":"ok","metrics":{"cpuPercent":12.5},"firmwareVersion":"2.8.1"}`, answers: 200},
-	"claimCommands":      {body: `{"limit":1,"visibilityTimeoutMs":60000,"waitMs":0}`, answers: 200},
-	"getDeviceCommand":   {answers: 200},
-	"extendCommand":      {body: `{"claimToken":"{claimToken}","extensionMs":60000}`, answers: 200},
-	"releaseCommand":     {body: `{"claimToken":"{claimToken}","reason":"rebooting"}`, answers: 200},
-	"submitResult":       {body: `{"claimToken":"{claimToken}","status":"succeeded","output":"done","data":{"pid":4711},"durationMs":12}`, answers: 200},
+	"registerDevice":     {body: `{"activationCode":"{activationCode}","deviceId":"{provisionedId}","metadata":{"model":"PX-400"}}`, status: 201},
+	"authenticateDevice": {body: `{"deviceId":"{deviceId}","deviceSecret":"{deviceSecret}"}`, status: 200},
+	"endDeviceLogin":     {status: 204},
+	"sendHeartbeat":      {body: `{"status":"ok","metrics":{"cpuPercent":12.5},"firmwareVersion":"2.8.1"}`, status: 200},
+	"claimCommands":      {body: `{"limit":1,"visibilityTimeoutMs":60000,"waitMs":0}`, status: 200},
+	"getDeviceCommand":   {status: 200},
+	"extendCommand":      {body: `{"claimToken":"{claimToken}","extensionMs":60000}`, status: 200},
+	"releaseCommand":     {body: `{"claimToken":"{claimToken}","reason":"rebooting"}`, status: 200},
+	"submitResult":       {body: `{"claimToken":"{claimToken}","status":"succeeded","output":"done","data":{"pid":4711},"durationMs":12}`, status: 200},
 
-	"provisionDevice":     {body: `{"name":"Pump 12","externalId":"PX4-001873","location":"Leipzig","tags":{"site":"leipzig"}}`, answers: 201},
-	"listDevices":         {answers: 200},
-	"getDevice":           {answers: 200},
-	"updateDevice":        {body: `{"name":"Pump 12 B","tags":{"site":"leipzig"}}`, answers: 200},
-	"decommissionDevice":  {answers: 204},
-	"issueActivationCode": {answers: 201},
-	"suspendDevice":       {body: `{"reason":"reported stolen"}`, answers: 200},
-	"resumeDevice":        {body: `{"reason":"found"}`, answers: 200},
-	"revokeDeviceLogins":  {body: `{"reason":"seen in a log"}`, answers: 200},
+	"provisionDevice":     {body: `{"name":"Pump 12","externalId":"PX4-001873","location":"Leipzig","tags":{"site":"leipzig"}}`, status: 201},
+	"listDevices":         {status: 200},
+	"getDevice":           {status: 200},
+	"updateDevice":        {body: `{"name":"Pump 12 B","tags":{"site":"leipzig"}}`, status: 200},
+	"decommissionDevice":  {status: 204},
+	"issueActivationCode": {status: 201},
+	"suspendDevice":       {body: `{"reason":"reported stolen"}`, status: 200},
+	"resumeDevice":        {body: `{"reason":"found"}`, status: 200},
+	"revokeDeviceLogins":  {body: `{"reason":"seen in a log"}`, status: 200},
 
-	"openSession":       {body: `{"deviceId":"{spareId}","type":"diagnostic","description":"no telemetry","expiresInSeconds":600}`, answers: 201},
-	"listSessions":      {query: "deviceId={deviceId}", answers: 200},
-	"getSession":        {answers: 200},
-	"closeSession":      {body: `{"reason":"solved"}`, answers: 200},
-	"listSessionEvents": {answers: 200},
+	"openSession":       {body: `{"deviceId":"{spareId}","type":"diagnostic","description":"no telemetry","expiresInSeconds":600}`, status: 201},
+	"listSessions":      {query: "deviceId={deviceId}", status: 200},
+	"getSession":        {status: 200},
+	"closeSession":      {body: `{"reason":"solved"}`, status: 200},
+	"listSessionEvents": {status: 200},
 
-	"proposeCommand": {body: `{"type":"service.restart","parameters":{"service":"telemetry"},"priority":7,"maxAttempts":2,"deliverWithinSeconds":600}`, answers: 201},
-	"listCommands":   {answers: 200},
-	"getCommand":     {answers: 200},
-	"cancelCommand":  {body: `{"reason":"wrong service"}`, answers: 200},
-	"retryCommand":   {body: `{"reason":"again"}`, path: map[string]string{"commandId": "finishedId"}, answers: 201},
-	"decideCommand":  {body: `{"commandId":"{pendingId}","approved":true,"digest":"{digest}","reason":"agreed"}`, answers: 200},
-	"listApprovals":  {answers: 200},
+	"proposeCommand": {body: `{"type":"service.restart","parameters":{"service":"telemetry"},"priority":7,"maxAttempts":2,"deliverWithinSeconds":600}`, status: 201},
+	"listCommands":   {status: 200},
+	"getCommand":     {status: 200},
+	"cancelCommand":  {body: `{"reason":"wrong service"}`, status: 200},
+	"retryCommand":   {body: `{"reason":"again"}`, path: map[string]string{"commandId": "finishedId"}, status: 201},
+	"decideCommand":  {body: `{"commandId":"{pendingId}","approved":true,"digest":"{digest}","reason":"agreed"}`, status: 200},
+	"listApprovals":  {status: 200},
 
-	"getSystemInfo": {answers: 200},
+	"getSystemInfo": {status: 200},
 
-	// Asked without an upgrade; the sockets have tests of their own.
-	"openDeviceSocket":   {answers: 400},
-	"openCustomerSocket": {answers: 400},
-	"issueTicket":        {body: `{"origin":"https://app.example.com"}`, answers: 201},
-	"listConnections":    {answers: 200},
-	"closeConnection":    {answers: 404},
+	// Requests without an upgrade. The sockets have tests of their own.
+	"openDeviceSocket":   {status: 400},
+	"openCustomerSocket": {status: 400},
+	"issueTicket":        {body: `{"origin":"https://app.example.com"}`, status: 201},
+	"listConnections":    {status: 200},
+	"closeConnection":    {status: 404},
 }
 
-// operation is what the contract says of one, as far as it decides who may call
-// it and how.
+// operation is an operation of the contract, with what decides who may call it and how.
 type operation struct {
 	id        string
 	method    string
@@ -91,7 +90,7 @@ type operation struct {
 	leastRole string
 	spec      *openapi3.Operation
 	example   example
-	methods   []string // all that the path has, also under another template
+	methods   []string // all methods of the path, also of other templates that match it
 }
 
 func (o operation) takes(header string) bool {
@@ -100,18 +99,18 @@ func (o operation) takes(header string) bool {
 
 func (o operation) validated() bool { return o.spec.Responses.Status(400) != nil }
 
-// operations reads all of them from the contract. One without an example fails
-// the test.
+// operations reads all operations from the contract. An operation without an example
+// fails the test.
 func operations(t testing.TB) (all []operation) {
 	t.Helper()
 	document, err := openapi3.NewLoader().LoadFromData(fieldgate.Spec)
 	require.NoError(t, err)
-	left := maps.Clone(examples)
+	unused := maps.Clone(examples)
 	for path, item := range document.Paths.Map() {
 		for method, described := range item.Operations() {
 			row, found := examples[described.OperationID]
 			require.True(t, found, "%s has no row in the table of examples", described.OperationID)
-			delete(left, described.OperationID)
+			delete(unused, described.OperationID)
 			o := operation{
 				id: described.OperationID, method: method, path: path, spec: described, example: row,
 				methods: methodsOf(document, path),
@@ -125,15 +124,15 @@ func operations(t testing.TB) (all []operation) {
 			all = append(all, o)
 		}
 	}
-	require.Empty(t, left, "these examples belong to no operation")
+	require.Empty(t, unused, "examples of unknown operations")
 	return all
 }
 
-// methodsOf gives the methods of all templates that a path matches: GET
-// .../commands/claim reads a command that would be called "claim".
+// methodsOf returns the methods of all templates that a path matches. For example, GET
+// .../commands/claim would read a command whose id is "claim".
 func methodsOf(document *openapi3.T, path string) (methods []string) {
 	for template, item := range document.Paths.Map() {
-		pattern := "^" + name.ReplaceAllString(template, "[^/]+") + "$"
+		pattern := "^" + placeholder.ReplaceAllString(template, "[^/]+") + "$"
 		if regexp.MustCompile(pattern).MatchString(path) {
 			methods = append(methods, slices.Collect(maps.Keys(item.Operations()))...)
 		}
@@ -141,15 +140,16 @@ func methodsOf(document *openapi3.T, path string) (methods []string) {
 	return methods
 }
 
-// world is a tenant with something of every kind, by the names of the examples.
-type world struct {
+// fixture is a tenant with a record of every kind. Values holds their ids and secrets by
+// the names of the placeholders.
+type fixture struct {
 	*fleet
 	values map[string]string
 }
 
-func newWorld(t testing.TB, g *gatewaytest.Gateway, customer string) *world {
+func newFixture(t testing.TB, g *gatewaytest.Gateway, customerID string) *fixture {
 	t.Helper()
-	w := &world{fleet: newFleetOf(t, g, customer), values: map[string]string{}}
+	w := &fixture{fleet: newFleetOf(t, g, customerID), values: map[string]string{}}
 	made, err := w.alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "not registered"})
 	require.NoError(t, err)
 	w.values["provisionedId"], w.values["activationCode"] = made.Device.ID, made.ActivationCode
@@ -159,7 +159,7 @@ func newWorld(t testing.TB, g *gatewaytest.Gateway, customer string) *world {
 	w.values["earlierId"] = w.propose(t, review).ID
 	_, err = w.alice.CloseSession(t.Context(), w.session, "")
 	require.NoError(t, err)
-	w.session = w.open(t, w.device.ID)
+	w.session = w.openSession(t, w.device.ID)
 	w.values["sessionId"] = w.session
 	w.propose(t, auto)
 	finished := w.claim(t)
@@ -173,13 +173,13 @@ func newWorld(t testing.TB, g *gatewaytest.Gateway, customer string) *world {
 	return w
 }
 
-// call writes the right request for an operation. Values stand in for those of
-// the world.
-func (w *world) call(o operation, token string, instead map[string]string) gatewaytest.Request {
+// request returns the valid request of an operation. Instead overrides values of the
+// fixture.
+func (w *fixture) request(o operation, token string, instead map[string]string) gatewaytest.Request {
 	values := maps.Clone(w.values)
 	maps.Copy(values, instead)
-	for inPath, name := range o.example.path {
-		values[inPath] = values[name]
+	for parameter, name := range o.example.path {
+		values[parameter] = values[name]
 	}
 	path := fill(o.path, values)
 	if o.example.query != "" {
@@ -188,21 +188,22 @@ func (w *world) call(o operation, token string, instead map[string]string) gatew
 	return gatewaytest.Request{Method: o.method, Path: path, Token: token, Body: fill(o.example.body, values)}
 }
 
-var name = regexp.MustCompile(`\{(\w+)\}`)
+var placeholder = regexp.MustCompile(`\{(\w+)\}`)
 
+// fill replaces the placeholders of a template.
 func fill(template string, values map[string]string) string {
-	return name.ReplaceAllStringFunc(template, func(found string) string { return values[strings.Trim(found, "{}")] })
+	return placeholder.ReplaceAllStringFunc(template, func(found string) string { return values[strings.Trim(found, "{}")] })
 }
 
-// token is one that may call the operation, with no right more than it takes.
-// The person is not the one who proposed what is in the world.
-func (w *world) token(t testing.TB, o operation) string {
+// token returns a token that may call the operation, with the least role it needs. The
+// user is not the one who proposed the commands of the fixture.
+func (w *fixture) token(t testing.TB, o operation) string {
 	t.Helper()
 	switch o.scheme {
 	case "deviceSession":
 		return w.Login(t, w.device)
 	case "customerJWT":
-		return w.Token(w.customer, "carol", o.leastRole)
+		return w.Token(w.customerID, "carol", o.leastRole)
 	}
 	return ""
 }

@@ -22,22 +22,22 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// The gateway, and the transport of all other tests, read openapi.yaml with one
-// library. Prism reads it with another, so what both get wrong in the same way is
-// unlikely. It runs as a proxy that forwards everything and notes on each answer
-// what breaks the contract. (With --errors it would refuse wrong requests itself,
-// and the gateway would not be asked.)
+// The gateway and the transport of all other tests read openapi.yaml with the same
+// library. Prism reads it with another one, so that both are unlikely to be wrong in the
+// same way. It runs as a proxy that forwards everything and reports violations of the
+// contract in a header of the response. With --errors it would refuse invalid requests
+// itself, and they would not reach the gateway.
 
 func TestPrism_AcceptsEveryOperation(t *testing.T) {
 	t.Parallel()
 	seen := &violations{}
 	g := behindPrism(t, fieldgate.Spec, seen)
-	stranger := newWorld(t, g, gatewaytest.NewCustomerID())
-	require.Empty(t, seen.take(), "making a world")
+	stranger := newFixture(t, g, gatewaytest.NewCustomerID())
+	require.Empty(t, seen.take(), "creating the fixture")
 
 	for _, o := range operations(t) {
-		p := past{seen: seen, walk: walk{operation: o, world: newWorld(t, g, gatewaytest.NewCustomerID()), stranger: stranger}}
-		require.Empty(t, seen.take(), "making a world")
+		p := prismProbe{seen: seen, probe: probe{operation: o, fixture: newFixture(t, g, gatewaytest.NewCustomerID()), stranger: stranger}}
+		require.Empty(t, seen.take(), "creating the fixture")
 		t.Run(o.id, p.run)
 	}
 }
@@ -45,8 +45,8 @@ func TestPrism_AcceptsEveryOperation(t *testing.T) {
 func TestPrism_FindsRenamedField(t *testing.T) {
 	t.Parallel()
 	seen := &violations{}
-	other := bytes.ReplaceAll(fieldgate.Spec, []byte("nextHeartbeatMs"), []byte("nextBeatMs"))
-	g := behindPrism(t, other, seen)
+	renamed := bytes.ReplaceAll(fieldgate.Spec, []byte("nextHeartbeatMs"), []byte("nextBeatMs"))
+	g := behindPrism(t, renamed, seen)
 	f := newFleet(t, g)
 	seen.take()
 
@@ -55,69 +55,70 @@ func TestPrism_FindsRenamedField(t *testing.T) {
 	require.NoError(t, err)
 	found := seen.take()
 	require.NotEmpty(t, found)
-	require.Equal(t, "response", found[0].where())
+	require.Equal(t, "response", found[0].part())
 	require.Contains(t, found[0].Message, "nextBeatMs")
 }
 
-// past makes the calls to one operation that end in each kind of answer.
-type past struct {
-	walk
+// prismProbe sends requests to one operation that get each kind of response.
+type prismProbe struct {
+	probe
 	seen *violations
 }
 
-func (p past) run(t *testing.T) {
-	right := p.call(p.operation, p.token(t, p.operation), nil)
+func (p prismProbe) run(t *testing.T) {
+	valid := p.request(p.operation, p.token(t, p.operation), nil)
 	if p.scheme != "" {
-		anonymous := right
+		anonymous := valid
 		anonymous.Token = ""
-		p.wrong(t, "no token", anonymous, http.StatusUnauthorized)
+		p.requireRequestViolation(t, "no token", anonymous, http.StatusUnauthorized)
 	}
 	if p.leastRole != "" && p.leastRole != customer.Viewer.String() {
-		viewer := right
-		viewer.Token = p.Token(p.customer, "carol", customer.Viewer.String())
-		p.fine(t, "a lesser role", viewer, http.StatusForbidden)
+		viewer := valid
+		viewer.Token = p.Token(p.customerID, "carol", customer.Viewer.String())
+		p.requireNoViolation(t, "a lesser role", viewer, http.StatusForbidden)
 	}
-	for _, slots := range p.slots() {
-		p.fine(t, "another tenant's", p.call(p.operation, right.Token, p.stranger.only(slots)), p.statusOfMissing())
+	for _, names := range p.idPlaceholders() {
+		p.requireNoViolation(t, "another tenant's", p.request(p.operation, valid.Token, p.stranger.pick(names)), p.statusOfMissing())
 	}
-	if right.Body != "" {
-		unknown := right
-		unknown.Body = strings.TrimSuffix(right.Body, "}") + `,"nobodyKnowsThis":1}`
-		p.wrong(t, "an unknown field", unknown, http.StatusBadRequest)
+	if valid.Body != "" {
+		unknown := valid
+		unknown.Body = strings.TrimSuffix(valid.Body, "}") + `,"unknownField":1}`
+		p.requireRequestViolation(t, "an unknown field", unknown, http.StatusBadRequest)
 	}
-	for title := range p.shown() {
-		right = p.shownCall(t, p.operation, title)
+	for title := range p.bodyExamples() {
+		valid = p.exampleRequest(t, p.operation, title)
 	}
-	p.fine(t, "the right request", right, p.example.answers)
+	p.requireNoViolation(t, "the valid request", valid, p.example.status)
 }
 
-// fine expects Prism to object neither to the request nor to its answer.
-func (p past) fine(t *testing.T, what string, c gatewaytest.Request, status int) {
+// requireNoViolation requires that Prism accepts the request and the response.
+func (p prismProbe) requireNoViolation(t *testing.T, what string, r gatewaytest.Request, status int) {
 	t.Helper()
-	require.Empty(t, p.ask(t, what, c, status), what)
+	require.Empty(t, p.send(t, what, r, status), what)
 }
 
-// wrong expects Prism to object to the request, as the gateway does, and not to the
-// answer.
-func (p past) wrong(t *testing.T, what string, c gatewaytest.Request, status int) {
+// requireRequestViolation requires that Prism objects to the request, as the gateway
+// does, and accepts the response.
+func (p prismProbe) requireRequestViolation(t *testing.T, what string, r gatewaytest.Request, status int) {
 	t.Helper()
-	found := p.ask(t, what, c, status)
+	found := p.send(t, what, r, status)
 	require.NotEmpty(t, found, what)
 	for _, v := range found {
-		require.Equal(t, "request", v.where(), "%s: %v", what, v)
+		require.Equal(t, "request", v.part(), "%s: %v", what, v)
 	}
 }
 
-func (p past) ask(t *testing.T, what string, c gatewaytest.Request, status int) []violation {
+// send sends a request and returns the violations that Prism reports.
+func (p prismProbe) send(t *testing.T, what string, r gatewaytest.Request, status int) []violation {
 	t.Helper()
 	p.seen.take()
-	answer := p.Do(t, c)
-	require.Equal(t, status, answer.Status, "%s: %s", what, answer.Body)
+	response := p.Do(t, r)
+	require.Equal(t, status, response.Status, "%s: %s", what, response.Body)
 	return p.seen.take()
 }
 
-// behindPrism starts a proxy that holds all that passes against a contract, and
-// gives a new gateway as it is seen through it.
+// behindPrism starts a gateway and a Prism proxy in front of it, which validates against a
+// contract. The returned gateway is reached through the proxy.
 func behindPrism(t *testing.T, contract []byte, seen *violations) *gatewaytest.Gateway {
 	t.Helper()
 	prism := os.Getenv("FIELDGATE_TEST_PRISM")
@@ -130,9 +131,9 @@ func behindPrism(t *testing.T, contract []byte, seen *violations) *gatewaytest.G
 	addr := storetest.FreeAddr(t)
 	_, port, err := net.SplitHostPort(addr)
 	require.NoError(t, err)
-	start(t, exec.Command(prism, "proxy", file, g.URL, "--port", port, "--cors=false", "--verboseLevel=warn"))
+	startProgram(t, exec.Command(prism, "proxy", file, g.URL, "--port", port, "--cors=false", "--verboseLevel=warn"))
 	url := "http://" + addr
-	eventually(t, func() bool { return statusOf(url+"/healthz") == http.StatusOK }, "prism serves nothing")
+	eventually(t, func() bool { return statusOf(url+"/healthz") == http.StatusOK }, "prism does not serve")
 
 	seen.base = http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(seen.base.CloseIdleConnections)
@@ -141,47 +142,48 @@ func behindPrism(t *testing.T, contract []byte, seen *violations) *gatewaytest.G
 	return &gatewaytest.Gateway{Gateway: gate, URL: url, Issuer: g.Issuer, HTTP: &http.Client{Transport: seen}}
 }
 
-// start runs a program until the test ends, and shows what it said if it failed.
-func start(t testing.TB, cmd *exec.Cmd) {
+// startProgram runs a program until the test ends. It prints the program's output when
+// the test failed.
+func startProgram(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if t.Failed() {
-			_, _ = io.Copy(os.Stderr, &said)
+			_, _ = io.Copy(os.Stderr, &output)
 		}
 	})
 }
 
-// violation is what Prism says of one exchange.
+// violation is a violation of the contract that Prism reports.
 type violation struct {
 	Location []string
 	Message  string
 }
 
-// where is "request" or "response".
-func (v violation) where() string { return v.Location[0] }
+// part returns the violating part of the exchange: "request" or "response".
+func (v violation) part() string { return v.Location[0] }
 
-// violations is a transport that keeps what Prism notes on the answers.
+// violations is a transport that collects the violations that Prism reports in responses.
 type violations struct {
 	base  *http.Transport
 	mu    sync.Mutex
 	found []violation
 }
 
-// RoundTrip sends a request as it is.
+// RoundTrip sends a request unchanged.
 func (v *violations) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := v.base.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
 	var found []violation
-	if noted := response.Header.Get("sl-violations"); noted != "" {
-		if err := json.Unmarshal([]byte(noted), &found); err != nil {
-			found = []violation{{Location: []string{"response"}, Message: noted}}
+	if reported := response.Header.Get("sl-violations"); reported != "" {
+		if err := json.Unmarshal([]byte(reported), &found); err != nil {
+			found = []violation{{Location: []string{"response"}, Message: reported}}
 		}
 	}
 	v.mu.Lock()
@@ -190,7 +192,7 @@ func (v *violations) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// take gives what was noted since it was asked last.
+// take returns the violations that were collected since the last call.
 func (v *violations) take() []violation {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -18,9 +18,9 @@ func TestRegister_ConcurrentWithOneCodeSucceedsOnce(t *testing.T) {
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		made, err := g.User(gatewaytest.NewCustomerID(), "alice", "admin").Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
 		require.NoError(t, err)
-		codes := together(50, func(i int) error {
+		codes := concurrently(50, func(i int) error {
 			key := client.WithIdempotencyKey(fmt.Sprint("boot-", i))
-			return insist(func() error {
+			return retryUnavailable(func() error {
 				_, err := g.Register(t.Context(), client.RegisterDeviceRequest{ActivationCode: made.ActivationCode}, key)
 				return err
 			})
@@ -34,9 +34,9 @@ func TestDecide_ConcurrentRecordsOneDecision(t *testing.T) {
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
 		proposed := f.propose(t, review)
-		codes := together(50, func(i int) error {
-			approver := g.User(f.customer, fmt.Sprintf("approver-%d", i), "approver")
-			return insist(func() error {
+		codes := concurrently(50, func(i int) error {
+			approver := g.User(f.customerID, fmt.Sprintf("approver-%d", i), "approver")
+			return retryUnavailable(func() error {
 				_, err := approver.Decide(t.Context(), f.session, client.DecisionRequest{CommandID: proposed.ID, Approved: i%2 == 0})
 				return err
 			})
@@ -54,34 +54,35 @@ func TestDecide_ConcurrentRecordsOneDecision(t *testing.T) {
 	})
 }
 
-// A device whose line is full is asked for by a thousand claims while more
-// commands arrive. A claim that the store is too busy for is repeated, as the
-// contract has it, under its key.
+// TestClaim_ConcurrentClaimsEachCommandOnce makes a thousand claims of one device with a
+// full queue while more commands are proposed. A claim that fails with store_unavailable
+// is repeated with its Idempotency-Key, as the contract tells clients to do.
 func TestClaim_ConcurrentClaimsEachCommandOnce(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, gatewaytest.Start(t, gatewaytest.WithRedis(storetest.SharedURL(t))))
-	var handed tally
+	var claims claimCounter
 	proposed := make([]string, 0, 150)
 	for range 100 {
 		proposed = append(proposed, f.propose(t, auto).ID)
 	}
 	var more sync.WaitGroup
 	more.Go(func() { proposed = append(proposed, f.proposeMore(t, 50)...) })
-	codes := together(1000, func(int) error { return handed.claim(t, f, 1) })
+	codes := concurrently(1000, func(int) error { return claims.claim(t, f, 1) })
 	require.Equal(t, map[client.ProblemCode]int{"": 1000}, codes)
 	more.Wait()
-	for handed.total() < len(proposed) {
-		before := handed.total()
-		require.NoError(t, handed.claim(t, f, 10))
-		require.Greater(t, handed.total(), before, "some were not handed out")
+	for claims.commands() < len(proposed) {
+		before := claims.commands()
+		require.NoError(t, claims.claim(t, f, 10))
+		require.Greater(t, claims.commands(), before, "some commands were not claimed")
 	}
 	f.requireNothingToClaim(t)
 	for _, id := range proposed {
-		require.Equal(t, 1, handed.of(id))
+		require.Equal(t, 1, claims.of(id))
 	}
 }
 
-// proposeMore proposes, and tries again while the line is full or the store busy.
+// proposeMore proposes n commands. It tries again while the queue is full or the store
+// is unavailable.
 func (f *fleet) proposeMore(t testing.TB, n int) (ids []string) {
 	for len(ids) < n {
 		key := client.WithIdempotencyKey(fmt.Sprint("more-", len(ids)))
@@ -99,16 +100,16 @@ func (f *fleet) proposeMore(t testing.TB, n int) (ids []string) {
 	return ids
 }
 
-// tally counts how often each command was handed out.
-type tally struct {
+// claimCounter counts how often each command was claimed.
+type claimCounter struct {
 	mu    sync.Mutex
-	times map[string]int
+	times map[string]int // by command id
 }
 
-func (c *tally) claim(t testing.TB, f *fleet, limit int) error {
-	request, key := client.ClaimRequest{Limit: limit, VisibilityTimeoutMs: 3_600_000}, client.WithIdempotencyKey(rand.Text())
+func (c *claimCounter) claim(t testing.TB, f *fleet, limit int) error {
+	request, key := client.ClaimRequest{Limit: limit, VisibilityTimeoutMs: longLeaseMs}, client.WithIdempotencyKey(rand.Text())
 	var claimed []client.ClaimedCommand
-	err := insist(func() (err error) {
+	err := retryUnavailable(func() (err error) {
 		claimed, err = f.device.Claim(t.Context(), request, key)
 		return err
 	})
@@ -123,13 +124,15 @@ func (c *tally) claim(t testing.TB, f *fleet, limit int) error {
 	return err
 }
 
-func (c *tally) total() int {
+// commands returns the number of commands that were claimed at least once.
+func (c *claimCounter) commands() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.times)
 }
 
-func (c *tally) of(id string) int {
+// of returns how often a command was claimed.
+func (c *claimCounter) of(id string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.times[id]
@@ -141,11 +144,11 @@ func TestSubmitResult_ConcurrentStoresOneResult(t *testing.T) {
 		f := newFleet(t, g)
 		f.propose(t, auto)
 		claimed := f.claim(t)
-		codes := together(50, func(i int) error {
-			outcome := succeeded(claimed)
-			outcome.Output = fmt.Sprint(i)
-			return insist(func() error {
-				_, err := f.device.SubmitResult(t.Context(), claimed.ID, outcome)
+		codes := concurrently(50, func(i int) error {
+			result := succeeded(claimed)
+			result.Output = fmt.Sprint(i)
+			return retryUnavailable(func() error {
+				_, err := f.device.SubmitResult(t.Context(), claimed.ID, result)
 				return err
 			})
 		})

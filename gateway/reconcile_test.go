@@ -15,19 +15,20 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// reconciling makes a gateway look at all that it has, again and again.
-func reconciling(cfg *gateway.Config) {
+// withFrequentReconciler configures a reconciler that checks the whole store many times
+// a second.
+func withFrequentReconciler(cfg *gateway.Config) {
 	cfg.ReconcileInterval, cfg.ReconcileDevices = 20*time.Millisecond, 500
 }
 
 func TestReconciler_RepairsDeletedIndexes(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
-	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()), reconciling)
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()), withFrequentReconciler)
 	g.Log.AllowErrors("an invariant was broken and is mended")
 	f := newFleet(t, g)
 	lost, undecided := f.propose(t, auto), f.propose(t, review)
-	d := store.Device{Tenant: tenantOf(t, server.Client(t)), ID: f.device.ID}
+	d := store.Device{Tenant: onlyTenant(t, server.Client(t)), ID: f.device.ID}
 	pipe := server.Client(t).Pipeline()
 	pipe.Del(t.Context(), d.ReadyKey(), store.Tenant(d.Tenant).InboxKey(), store.PartitionOf(d.Tenant).DueKey())
 	_, err := pipe.Exec(t.Context())
@@ -36,18 +37,19 @@ func TestReconciler_RepairsDeletedIndexes(t *testing.T) {
 	eventually(t, func() bool {
 		claimed, err := f.device.Claim(t.Context(), client.ClaimRequest{})
 		return err == nil && len(claimed) == 1 && claimed[0].ID == lost.ID
-	}, "the command is not put back into the line")
+	}, "the command is not put back into the queue")
 	f.decide(t, undecided, true)
 	eventually(t, func() bool {
 		metrics := g.Metrics(t)
-		// The moments of two commands and that of the session; the line and the inbox.
+		// Lost: the due times of two commands and the session, one place in the queue and
+		// one in the inbox.
 		return metrics[`fieldgate_invariant_violations_total{invariant="nothingForgotten"}`] == 3 &&
 			metrics[`fieldgate_invariant_violations_total{invariant="nothingLost"}`] == 2
-	}, "what was mended is not counted")
+	}, "the repairs are not counted")
 }
 
-// tenantOf finds the one tenant of a server.
-func tenantOf(t *testing.T, admin *redis.Client) string {
+// onlyTenant returns the only tenant on a server.
+func onlyTenant(t *testing.T, admin *redis.Client) string {
 	t.Helper()
 	keys, err := admin.Keys(t.Context(), "fg:{*}:tenants").Result()
 	require.NoError(t, err)
@@ -58,8 +60,8 @@ func tenantOf(t *testing.T, admin *redis.Client) string {
 func TestReconciler_FindsNoViolationInNormalUse(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
-	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()), reconciling)
-	beside := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()), reconciling)
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()), withFrequentReconciler)
+	beside := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()), withFrequentReconciler)
 	f := newFleet(t, g)
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
 	defer stop()
@@ -74,7 +76,7 @@ func TestReconciler_FindsNoViolationInNormalUse(t *testing.T) {
 		f.propose(t, auto)
 		_, err := f.alice.CloseSession(t.Context(), f.session, "done")
 		require.NoError(t, err)
-		f.session = f.open(t, f.device.ID)
+		f.session = f.openSession(t, f.device.ID)
 	}
 	for _, instance := range []*gatewaytest.Gateway{g, beside} {
 		for series := range instance.Metrics(t) {

@@ -50,21 +50,21 @@ func TestRequestID_UnsafeValueIsReplaced(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
-	token := g.Token(f.customer, "alice", "admin")
-	for _, hostile := range []string{
+	token := g.Token(f.customerID, "alice", "admin")
+	for _, unsafe := range []string{
 		"", "a b", "a;b", `"},{"level":"ERROR"`, "<script>", "../../etc", "ümlaut", "a\tb", "${jndi:x}", strings.Repeat("x", 129),
 	} {
 		made := g.Do(t, gatewaytest.Request{
 			Method: http.MethodPost, Path: "/api/v1/customer/sessions/" + f.session + "/commands", Token: token,
-			Body: `{"type":"` + auto + `"}`, Header: http.Header{"X-Request-Id": {hostile}},
+			Body: `{"type":"` + auto + `"}`, Header: http.Header{"X-Request-Id": {unsafe}},
 		})
 		require.Equal(t, http.StatusCreated, made.Status, made.Body)
 		given := made.Header.Get("X-Request-ID")
 		require.Regexp(t, `^[A-Za-z0-9._-]{16,128}$`, given)
 		require.Contains(t, made.Body, `"requestId":"`+given+`"`)
 		g.Log.AccessLine(t, given)
-		if hostile != "" {
-			require.NotContains(t, g.Log.String(), hostile)
+		if unsafe != "" {
+			require.NotContains(t, g.Log.String(), unsafe)
 		}
 	}
 }

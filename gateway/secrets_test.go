@@ -16,45 +16,46 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestSecrets_AreNotInLogOrStore does all that hands secrets out, and looks
-// for them where they must not be. Only the claims' memory of an Idempotency-Key
-// holds claim tokens, because it has to give them out again.
+// TestSecrets_AreNotInLogOrStore makes every call that returns a secret, and searches the
+// log and the store for the secrets. Only the remembered claims of an Idempotency-Key hold
+// claim tokens, because a repeated claim returns them again.
 func TestSecrets_AreNotInLogOrStore(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()))
 	f := newFleet(t, g)
 	secrets := map[string]string{"device secret": f.device.Secret}
-	f.registerAll(t, secrets)
-	f.signIn(t, secrets)
-	f.work(t, secrets)
+	f.collectRegistrationSecrets(t, secrets)
+	f.collectLoginSecrets(t, secrets)
+	f.collectClaimTokens(t, secrets)
 	for i, forgery := range customertest.ForgedTokens(g.Issuer.Issuer, "http://outside.invalid")[:40] {
-		_ = beat(t, g.DeviceWithToken(client.Bearer(forgery.Token)))
+		_ = sendHeartbeat(t, g.DeviceWithToken(client.Bearer(forgery.Token)))
 		_, _ = g.Customer(client.Bearer(forgery.Token)).SystemInfo(t.Context())
 		if parts := strings.Split(forgery.Token, "."); len(parts) == 3 && len(parts[2]) > 20 {
 			secrets[fmt.Sprint("forged signature ", i)] = parts[2]
 		}
 	}
 
-	stored, claims := dump(t, server)
-	require.Contains(t, claims, secrets["claim token under a key"], "the dump misses what is there")
-	require.Contains(t, stored, f.device.ID, "the dump misses what is there")
+	stored, claims := dumpRedis(t, server)
+	require.Contains(t, claims, secrets["claim token under a key"], "the dump is incomplete")
+	require.Contains(t, stored, f.device.ID, "the dump is incomplete")
 	require.NoError(t, g.Stop())
 	for what, secret := range secrets {
 		require.Greater(t, len(secret), 8, what)
 		require.NotContains(t, stored, secret, "%s in the store", what)
 		require.NotContains(t, g.Log.String(), secret, "%s in the log", what)
 		if !strings.HasPrefix(what, "claim token") {
-			require.NotContains(t, claims, secret, "%s in a claim's memory", what)
+			require.NotContains(t, claims, secret, "%s in a remembered claim", what)
 		}
 	}
 	for _, private := range []string{"what the device printed", "example.com", "why it failed"} {
-		require.NotContains(t, g.Log.String(), private, "parameters and output are nobody's business but the tenant's")
+		require.NotContains(t, g.Log.String(), private, "the log contains parameters or output")
 	}
 }
 
-// registerAll hands out codes and secrets, under keys and without.
-func (f *fleet) registerAll(t testing.TB, secrets map[string]string) {
+// collectRegistrationSecrets collects activation codes and device secrets, issued with and
+// without an Idempotency-Key.
+func (f *fleet) collectRegistrationSecrets(t testing.TB, secrets map[string]string) {
 	t.Helper()
 	key := client.WithIdempotencyKey("a-key")
 	made, err := f.alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 8"}, key)
@@ -65,21 +66,21 @@ func (f *fleet) registerAll(t testing.TB, secrets map[string]string) {
 	require.NoError(t, err)
 	_, err = f.Register(t.Context(), client.RegisterDeviceRequest{ActivationCode: made.ActivationCode})
 	requireCode(t, client.CodeInvalidActivationCode, err)
-	for what, code := range map[string]string{"dead code": made.ActivationCode, "used code": issued.ActivationCode} {
+	for what, code := range map[string]string{"replaced code": made.ActivationCode, "used code": issued.ActivationCode} {
 		secrets[what] = code
 		secrets[what+" without dashes"] = strings.ReplaceAll(code, "-", "")
 	}
 	secrets["device secret under a key"] = registered.DeviceSecret
 }
 
-// signIn hands out logins and tokens of people.
-func (f *fleet) signIn(t testing.TB, secrets map[string]string) {
+// collectLoginSecrets collects login tokens of the device and a JWT of a user.
+func (f *fleet) collectLoginSecrets(t testing.TB, secrets map[string]string) {
 	t.Helper()
 	login := f.Login(t, f.device)
-	require.NoError(t, beat(t, f.DeviceWithToken(client.Bearer(login))))
+	require.NoError(t, sendHeartbeat(t, f.DeviceWithToken(client.Bearer(login))))
 	secrets["login"] = login
 	secrets["login without its id"] = strings.TrimPrefix(login, "fgd_"+strings.TrimPrefix(f.device.ID, "dev_")+"_")
-	token := f.Token(f.customer, "vera", "viewer")
+	token := f.Token(f.customerID, "vera", "viewer")
 	_, err := f.Customer(client.Bearer(token)).SystemInfo(t.Context())
 	require.NoError(t, err)
 	secrets["JWT"] = token
@@ -91,8 +92,8 @@ func (f *fleet) signIn(t testing.TB, secrets map[string]string) {
 	secrets["wrong secret"] = "a wrong secret of a device"
 }
 
-// work goes through the life of commands.
-func (f *fleet) work(t testing.TB, secrets map[string]string) {
+// collectClaimTokens claims and finishes commands, and collects their claim tokens.
+func (f *fleet) collectClaimTokens(t testing.TB, secrets map[string]string) {
 	t.Helper()
 	f.decide(t, f.propose(t, review), true)
 	claimed := f.claim(t)
@@ -112,9 +113,9 @@ func (f *fleet) work(t testing.TB, secrets map[string]string) {
 	secrets["guessed claim token"] = "a guessed claim token"
 }
 
-// dump writes all that a Redis holds, keys and values; what claims remember
-// under an Idempotency-Key apart from the rest.
-func dump(t testing.TB, server *storetest.Server) (stored, claims string) {
+// dumpRedis returns all keys and values of a Redis as text. The claims that are remembered
+// for an Idempotency-Key are apart from the rest.
+func dumpRedis(t testing.TB, server *storetest.Server) (stored, claims string) {
 	t.Helper()
 	db := server.Client(t)
 	var rest, remembered strings.Builder
@@ -141,7 +142,7 @@ func valueOf(t testing.TB, db *redis.Client, key string) string {
 		"list":   func(ctx context.Context) (any, error) { return db.LRange(ctx, key, 0, -1).Result() },
 		"zset":   func(ctx context.Context) (any, error) { return db.ZRange(ctx, key, 0, -1).Result() },
 		"stream": func(ctx context.Context) (any, error) { return db.XRange(ctx, key, "-", "+").Result() },
-		"none":   func(context.Context) (any, error) { return "", nil }, // it ended in between
+		"none":   func(context.Context) (any, error) { return "", nil }, // the key has expired meanwhile
 	}[kind]
 	require.NotNil(t, read, "a %s cannot be dumped", kind)
 	value, err := read(t.Context())

@@ -11,7 +11,7 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// What a page in a browser, or a client that cannot set a header, needs. Tickets are
+// Tests of what pages in a browser need, and clients that cannot set a header. Tickets are
 // in tickets_test.go.
 
 func TestSocket_TokenAsSubprotocolIsNotEchoed(t *testing.T) {
@@ -19,7 +19,7 @@ func TestSocket_TokenAsSubprotocolIsNotEchoed(t *testing.T) {
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
 	for path, token := range map[string]string{
-		gatewaytest.DevicePath: f.Login(t, f.device), gatewaytest.CustomerPath: f.Token(f.customer, "alice", "viewer"),
+		gatewaytest.DevicePath: f.Login(t, f.device), gatewaytest.CustomerPath: f.Token(f.customerID, "alice", "viewer"),
 	} {
 		for _, protocols := range [][]string{{"fieldgate.v1", "bearer." + token}, {"bearer." + token, "fieldgate.v1"}} {
 			s := g.Open(t, gatewaytest.DialOptions{Path: path, Protocols: protocols})
@@ -40,10 +40,10 @@ func TestSocket_TokenInQueryIsRefusedWithHint(t *testing.T) {
 	token := g.Token(gatewaytest.NewCustomerID(), "alice", "admin")
 	for _, name := range []string{"token", "access_token", "jwt", "ticket", "room"} {
 		for _, path := range []string{gatewaytest.DevicePath, gatewaytest.CustomerPath} {
-			answer := g.Do(t, gatewaytest.Request{Method: http.MethodGet, Path: path + "?" + name + "=" + token})
-			require.Equal(t, client.CodeValidationFailed, answer.Problem.Code, "%s?%s", path, name)
-			require.Contains(t, answer.Problem.Errors[0].Reason, "Authorization")
-			require.Equal(t, path == gatewaytest.CustomerPath, strings.Contains(answer.Problem.Errors[0].Reason, "ticket"), answer.Problem.Errors[0].Reason)
+			response := g.Do(t, gatewaytest.Request{Method: http.MethodGet, Path: path + "?" + name + "=" + token})
+			require.Equal(t, client.CodeValidationFailed, response.Problem.Code, "%s?%s", path, name)
+			require.Contains(t, response.Problem.Errors[0].Reason, "Authorization")
+			require.Equal(t, path == gatewaytest.CustomerPath, strings.Contains(response.Problem.Errors[0].Reason, "ticket"), response.Problem.Errors[0].Reason)
 		}
 	}
 	require.NotContains(t, g.Log.String(), token)
@@ -56,7 +56,7 @@ func TestSocket_OpensOnlyForAllowedOrigins(t *testing.T) {
 	for origin, allowed := range map[string]bool{
 		frontend:                             true,
 		"https://other.example.com":          true,
-		"":                                   true, // no browser
+		"":                                   true, // not a browser
 		"null":                               false,
 		"http://fleet.example.com":           false,
 		"https://fleet.example.com:8443":     false,
@@ -65,11 +65,11 @@ func TestSocket_OpensOnlyForAllowedOrigins(t *testing.T) {
 		"https://afleet.example.com":         false,
 		"https://fleet.example.com@evil.net": false,
 		"https://example.com":                false,
-		g.URL:                                true, // the console's own
+		g.URL:                                true, // the console, served by the gateway itself
 		strings.Replace(g.URL, "127.0.0.1", "localhost", 1): false,
 	} {
 		for path, token := range map[string]string{
-			gatewaytest.DevicePath: f.Login(t, f.device), gatewaytest.CustomerPath: f.Token(f.customer, "alice", "viewer"),
+			gatewaytest.DevicePath: f.Login(t, f.device), gatewaytest.CustomerPath: f.Token(f.customerID, "alice", "viewer"),
 		} {
 			d := gatewaytest.DialOptions{Path: path, Token: token, Header: http.Header{}}
 			if origin != "" {

@@ -10,24 +10,25 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// The id under which a person proposed a command goes with it wherever it goes.
+// TestRequestID_FollowsCommandThroughTwoInstances finds the request id of a proposal in the
+// command, in its events and in the logs of both instances.
 func TestRequestID_FollowsCommandThroughTwoInstances(t *testing.T) {
 	t.Parallel()
-	here, there := twoOnOneRedis(t)
+	here, there := startTwoInstances(t)
 	f := newFleet(t, here)
-	device, watcher := f.socket(t, there), f.watch(t, there, f.sessionRoom())
-	id := "r-" + f.customer
+	device, watcher := f.deviceSocket(t, there), f.customerSocket(t, there, f.sessionRoom())
+	id := "r-" + f.customerID
 	claim := device.StartRequestAs("claim-"+id, "claim", object{"waitMs": 30_000})
 	awaitWaitingClaims(t, there, 1)
 
-	answer := here.Do(t, gatewaytest.Request{
+	response := here.Do(t, gatewaytest.Request{
 		Method: http.MethodPost, Path: "/api/v1/customer/sessions/" + f.session + "/commands",
-		Token: f.Token(f.customer, "alice", "operator"), Body: `{"type":"diagnostic.dns"}`, Header: http.Header{"X-Request-Id": {id}},
+		Token: f.Token(f.customerID, "alice", "operator"), Body: `{"type":"diagnostic.dns"}`, Header: http.Header{"X-Request-Id": {id}},
 	})
-	require.Equal(t, http.StatusCreated, answer.Status, answer.Body)
-	require.Equal(t, id, answer.Header.Get("X-Request-ID"))
+	require.Equal(t, http.StatusCreated, response.Status, response.Body)
+	require.Equal(t, id, response.Header.Get("X-Request-ID"))
 	var proposed client.Command
-	unmarshal(t, answer.Body, &proposed)
+	unmarshal(t, response.Body, &proposed)
 	require.Equal(t, id, proposed.RequestID)
 
 	claimed := commands(t, claim().Data)[0]
@@ -48,10 +49,10 @@ func TestRequestID_FollowsCommandThroughTwoInstances(t *testing.T) {
 		require.Equal(t, device.ID, lines[0]["connection"])
 		require.Equal(t, "device:"+f.device.ID, lines[0]["principal"])
 	}
-	eventually(t, func() bool { return len(there.Log.Lines("event", id)) == 3 }, "the other instance does not name it")
-	opened := device.HandshakeHeader.Get("X-Request-Id")
-	require.Equal(t, "openDeviceSocket", there.Log.AccessLine(t, opened)["operation"])
+	eventually(t, func() bool { return len(there.Log.Lines("event", id)) == 3 }, "the log of the other instance does not name the request")
+	handshakeID := device.HandshakeHeader.Get("X-Request-Id")
+	require.Equal(t, "openDeviceSocket", there.Log.AccessLine(t, handshakeID)["operation"])
 	device.Close()
-	eventually(t, func() bool { return len(there.Log.Lines("socket closed", opened)) == 1 }, "the log does not tell of the end")
-	require.EqualValues(t, 1000, there.Log.Lines("socket closed", opened)[0]["code"])
+	eventually(t, func() bool { return len(there.Log.Lines("socket closed", handshakeID)) == 1 }, "the log does not report the close")
+	require.EqualValues(t, 1000, there.Log.Lines("socket closed", handshakeID)[0]["code"])
 }

@@ -18,121 +18,123 @@ import (
 // object is the data of a frame.
 type object = map[string]any
 
-// says is a way to say something as a device; what comes back is what was answered.
-type says func(kind string, data object) (answer json.RawMessage)
+// deviceCall makes a request as a device and returns the data of the response, which may
+// be a problem.
+type deviceCall func(kind string, data object) (response json.RawMessage)
 
-// overSocket says it in a frame.
-func overSocket(s *gatewaytest.Socket) says {
+// callOverSocket returns a deviceCall that sends frames.
+func callOverSocket(s *gatewaytest.Socket) deviceCall {
 	return func(kind string, data object) json.RawMessage { return s.StartRequest(kind, data)().Data }
 }
 
-// overHTTP says it in a request.
-func overHTTP(t testing.TB, g *gatewaytest.Gateway, token string) says {
+// callOverHTTP returns a deviceCall that sends HTTP requests.
+func callOverHTTP(t testing.TB, g *gatewaytest.Gateway, token string) deviceCall {
 	return func(kind string, data object) json.RawMessage {
 		t.Helper()
-		call := gatewaytest.Request{Method: http.MethodPost, Path: "/api/v1/device/" + kind, Token: token, Header: http.Header{}}
+		request := gatewaytest.Request{Method: http.MethodPost, Path: "/api/v1/device/" + kind, Token: token, Header: http.Header{}}
 		data = maps.Clone(data)
 		if key, ok := data["idempotencyKey"].(string); ok {
-			call.Header.Set("Idempotency-Key", key)
+			request.Header.Set("Idempotency-Key", key)
 			delete(data, "idempotencyKey")
 		}
 		if kind != "heartbeat" {
-			call.Path = "/api/v1/device/commands/" + kind
+			request.Path = "/api/v1/device/commands/" + kind
 		}
 		if id, ok := data["commandId"].(string); ok {
-			call.Path = "/api/v1/device/commands/" + id + "/" + kind
+			request.Path = "/api/v1/device/commands/" + id + "/" + kind
 			delete(data, "commandId")
 		}
 		body, err := json.Marshal(data)
 		require.NoError(t, err)
-		call.Body = string(body)
-		return json.RawMessage(g.Do(t, call).Body)
+		request.Body = string(body)
+		return json.RawMessage(g.Do(t, request).Body)
 	}
 }
 
-// commands reads what a claim was answered.
-func commands(t testing.TB, answer json.RawMessage) []client.ClaimedCommand {
+// commands decodes the response to a claim.
+func commands(t testing.TB, response json.RawMessage) []client.ClaimedCommand {
 	t.Helper()
 	var claimed client.ClaimedCommands
-	require.NoError(t, json.Unmarshal(answer, &claimed), "%s", answer)
+	require.NoError(t, json.Unmarshal(response, &claimed), "%s", response)
 	return claimed.Commands
 }
 
-// lifeOfADevice says everything that a device can say, with what is refused too, and
-// gives what was answered.
-func lifeOfADevice(t testing.TB, f *fleet, say says) (answers []any) {
+// runDeviceLifecycle makes every kind of call that a device can make, including those that
+// are refused. It returns the kinds of the calls and their normalized responses.
+func runDeviceLifecycle(t testing.TB, f *fleet, call deviceCall) (responses []any) {
 	t.Helper()
-	note := func(kind string, data object) json.RawMessage {
-		answer := say(kind, data)
-		answers = append(answers, kind, masked(t, answer))
-		return answer
+	send := func(kind string, data object) json.RawMessage {
+		response := call(kind, data)
+		responses = append(responses, kind, normalized(t, response))
+		return response
 	}
-	note("claim", object{})
-	note("heartbeat", object{"status": "busy", "metrics": object{"cpuPercent": 12.5}, "firmwareVersion": "2.8.1"})
+	send("claim", object{})
+	send("heartbeat", object{"status": "busy", "metrics": object{"cpuPercent": 12.5}, "firmwareVersion": "2.8.1"})
 	f.propose(t, auto)
 	approved := f.propose(t, review)
 	f.decide(t, approved, true)
-	note("heartbeat", object{"status": "ok"})
+	send("heartbeat", object{"status": "ok"})
 
-	first := commands(t, note("claim", object{"limit": 1, "visibilityTimeoutMs": 60_000, "waitMs": 1000, "idempotencyKey": "key-1"}))[0]
-	note("claim", object{"limit": 1, "visibilityTimeoutMs": 60_000, "waitMs": 1000, "idempotencyKey": "key-1"})
-	note("claim", object{"limit": 2, "visibilityTimeoutMs": 60_000, "idempotencyKey": "key-1"})
-	held := object{"commandId": first.ID, "claimToken": first.ClaimToken}
+	first := commands(t, send("claim", object{"limit": 1, "visibilityTimeoutMs": longLeaseMs, "waitMs": 1000, "idempotencyKey": "key-1"}))[0]
+	send("claim", object{"limit": 1, "visibilityTimeoutMs": longLeaseMs, "waitMs": 1000, "idempotencyKey": "key-1"})
+	send("claim", object{"limit": 2, "visibilityTimeoutMs": longLeaseMs, "idempotencyKey": "key-1"})
+	claim := object{"commandId": first.ID, "claimToken": first.ClaimToken}
 	with := func(more object) object {
-		all := maps.Clone(held)
+		all := maps.Clone(claim)
 		maps.Copy(all, more)
 		return all
 	}
-	note("extend", with(object{"extensionMs": 90_000}))
-	note("release", with(object{"reason": "rebooting"}))
-	note("extend", with(object{"extensionMs": 90_000}))
-	note("release", held)
+	send("extend", with(object{"extensionMs": longLeaseMs}))
+	send("release", with(object{"reason": "rebooting"}))
+	send("extend", with(object{"extensionMs": longLeaseMs}))
+	send("release", claim)
 
-	both := commands(t, note("claim", object{"limit": 2}))
-	held = object{"commandId": both[0].ID, "claimToken": both[0].ClaimToken}
-	note("result", object{"commandId": first.ID, "claimToken": first.ClaimToken, "status": "failed"})
-	note("result", with(object{"claimToken": "never-given-out", "status": "failed"}))
+	both := commands(t, send("claim", object{"limit": 2, "visibilityTimeoutMs": longLeaseMs}))
+	claim = object{"commandId": both[0].ID, "claimToken": both[0].ClaimToken}
+	send("result", object{"commandId": first.ID, "claimToken": first.ClaimToken, "status": "failed"})
+	send("result", with(object{"claimToken": "never-issued", "status": "failed"}))
 	done := with(object{
 		"status": "succeeded", "output": "done\n", "data": object{"pid": 4711, "big": 9007199254740993},
 		"executedAt": "2025-11-22T20:16:11.300Z", "durationMs": 8420,
 	})
-	note("result", done)
-	note("result", done)
-	note("result", with(object{"status": "failed", "error": "no"}))
-	note("extend", with(object{"extensionMs": 1000}))
+	send("result", done)
+	send("result", done)
+	send("result", with(object{"status": "failed", "error": "no"}))
+	send("extend", with(object{"extensionMs": 1000}))
 	_, err := f.alice.Cancel(t.Context(), f.session, both[1].ID, "wrong service")
 	require.NoError(t, err)
-	note("heartbeat", object{"status": "error"})
-	held = object{"commandId": both[1].ID, "claimToken": both[1].ClaimToken}
-	note("extend", with(object{"extensionMs": 1000}))
-	note("result", with(object{"status": "cancelled"}))
+	send("heartbeat", object{"status": "error"})
+	claim = object{"commandId": both[1].ID, "claimToken": both[1].ClaimToken}
+	send("extend", with(object{"extensionMs": longLeaseMs}))
+	send("result", with(object{"status": "cancelled"}))
 	for _, id := range []string{"cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm", "dev_1", "x"} {
-		held["commandId"] = id
-		note("extend", with(object{"extensionMs": 1000}))
-		note("release", held)
-		note("result", with(object{"status": "failed"}))
+		claim["commandId"] = id
+		send("extend", with(object{"extensionMs": 1000}))
+		send("release", claim)
+		send("result", with(object{"status": "failed"}))
 	}
-	return answers
+	return responses
 }
 
 func TestDeviceSocket_RepliesEqualHTTPResponses(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		one, another := newFleet(t, g), newFleet(t, g)
-		spoken := lifeOfADevice(t, one, overSocket(one.socket(t, g)))
-		posted := lifeOfADevice(t, another, overHTTP(t, g, another.Login(t, another.device)))
-		require.Len(t, spoken, len(posted))
-		for i := range posted {
-			require.Equal(t, posted[i], spoken[i], "answer %d", i/2)
+		overSocket := runDeviceLifecycle(t, one, callOverSocket(one.deviceSocket(t, g)))
+		overHTTP := runDeviceLifecycle(t, another, callOverHTTP(t, g, another.Login(t, another.device)))
+		require.Len(t, overSocket, len(overHTTP))
+		for i := range overHTTP {
+			require.Equal(t, overHTTP[i], overSocket[i], "response %d", i/2)
 		}
 
-		listed := one.command(t, onlyCommands(t, one)[0])
-		require.Equal(t, client.CommandStatusSucceeded, listed.Status)
-		require.EqualValues(t, 8420, listed.Result.DurationMs)
+		finished := one.command(t, one.commandIDs(t)[0])
+		require.Equal(t, client.CommandStatusSucceeded, finished.Status)
+		require.EqualValues(t, 8420, finished.Result.DurationMs)
 	})
 }
 
-func onlyCommands(t testing.TB, f *fleet) (ids []string) {
+// commandIDs returns the ids of all commands of the session, sorted.
+func (f *fleet) commandIDs(t testing.TB) (ids []string) {
 	t.Helper()
 	session, err := f.alice.Session(t.Context(), f.session)
 	require.NoError(t, err)
@@ -143,9 +145,9 @@ func onlyCommands(t testing.TB, f *fleet) (ids []string) {
 	return ids
 }
 
-// wrongData is data that each frame refuses, by where and why. Where HTTP has it in
-// the body too, it is refused there in the same words.
-var wrongData = map[string][]struct {
+// invalidData lists data that each frame must refuse, with the pointer and the keyword of
+// the first error. Where HTTP has the same field in its body, the error is the same.
+var invalidData = map[string][]struct {
 	data    object
 	pointer string
 	keyword string
@@ -200,8 +202,8 @@ func TestDeviceSocket_RefusesInvalidFramesAsHTTPDoes(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
-	s, token := f.socket(t, g), f.Login(t, f.device)
-	for kind, rows := range wrongData {
+	s, token := f.deviceSocket(t, g), f.Login(t, f.device)
+	for kind, rows := range invalidData {
 		for i, row := range rows {
 			problem := s.RequestError(kind, row.data)
 			name := fmt.Sprintf("%s %d: %v", kind, i, row.data)
@@ -212,10 +214,10 @@ func TestDeviceSocket_RefusesInvalidFramesAsHTTPDoes(t *testing.T) {
 			if row.pointer == "/commandId" || row.pointer == "/idempotencyKey" || row.keyword == "additionalProperties" {
 				continue
 			}
-			var posted client.Problem
-			require.NoError(t, json.Unmarshal(overHTTP(t, g, token)(kind, row.data), &posted))
-			require.Equal(t, posted.Errors, problem.Errors, name)
-			require.Equal(t, posted.Detail, problem.Detail, name)
+			var overHTTP client.Problem
+			require.NoError(t, json.Unmarshal(callOverHTTP(t, g, token)(kind, row.data), &overHTTP))
+			require.Equal(t, overHTTP.Errors, problem.Errors, name)
+			require.Equal(t, overHTTP.Detail, problem.Detail, name)
 		}
 	}
 	for _, kind := range []string{"extend", "release", "result", "heartbeat"} {
@@ -234,11 +236,11 @@ func TestDeviceSocket_ServesFrameWithoutRequestID(t *testing.T) {
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
 	f.propose(t, auto)
-	s := f.socket(t, g)
+	s := f.deviceSocket(t, g)
 	claimed := commands(t, s.Request("claim", nil, nil).Data)[0]
 
 	s.Send("result", object{"commandId": claimed.ID, "claimToken": claimed.ClaimToken, "status": "succeeded"})
-	eventually(t, func() bool { return f.command(t, claimed.ID).Status == client.CommandStatusSucceeded }, "it was not served")
+	eventually(t, func() bool { return f.command(t, claimed.ID).Status == client.CommandStatusSucceeded }, "the frame was not served")
 	s.Barrier()
 	require.Empty(t, s.TakePushed())
 
@@ -254,16 +256,16 @@ func TestDeviceSocket_ServesFrameWithoutRequestID(t *testing.T) {
 
 func TestDeviceSocket_RepliesOnceAndConcurrently(t *testing.T) {
 	t.Parallel()
-	here, there := twoOnOneRedis(t)
+	here, there := startTwoInstances(t)
 	f := newFleet(t, here)
-	s := f.socket(t, there)
+	s := f.deviceSocket(t, there)
 	const waiting = 8
 	claims := make([]gatewaytest.PendingReply, waiting)
 	for i := range claims {
-		claims[i] = s.StartRequest("claim", object{"waitMs": 30_000, "visibilityTimeoutMs": 60_000})
+		claims[i] = s.StartRequest("claim", object{"waitMs": 30_000, "visibilityTimeoutMs": longLeaseMs / 2})
 	}
 	awaitWaitingClaims(t, there, waiting)
-	for range 3 { // while they wait, everything else is answered
+	for range 3 { // other requests get a reply while the claims wait
 		s.Request("ping", nil, nil)
 		s.Request("heartbeat", object{"status": "ok"}, nil)
 	}
@@ -271,40 +273,40 @@ func TestDeviceSocket_RepliesOnceAndConcurrently(t *testing.T) {
 	for range waiting {
 		proposed[f.propose(t, auto).ID] = true
 	}
-	var held []client.ClaimedCommand
+	var claimed []client.ClaimedCommand
 	for _, claim := range claims {
-		held = append(held, commands(t, claim().Data)...)
+		claimed = append(claimed, commands(t, claim().Data)...)
 	}
-	require.Len(t, held, waiting, "each claim gets one")
+	require.Len(t, claimed, waiting, "each claim gets one command")
 	var extensions []gatewaytest.PendingReply
-	for _, c := range held {
+	for _, c := range claimed {
 		require.True(t, proposed[c.ID])
 		delete(proposed, c.ID)
-		extensions = append(extensions, s.StartRequest("extend", object{"commandId": c.ID, "claimToken": c.ClaimToken, "extensionMs": 120_000}))
+		extensions = append(extensions, s.StartRequest("extend", object{"commandId": c.ID, "claimToken": c.ClaimToken, "extensionMs": longLeaseMs}))
 	}
 	for i, extension := range extensions {
 		var lease client.Lease
 		extension().Decode(t, &lease)
-		require.Equal(t, held[i].ID, lease.CommandID)
-		require.Greater(t, lease.LeaseRemainingMs, 100_000)
+		require.Equal(t, claimed[i].ID, lease.CommandID)
+		require.Greater(t, lease.LeaseRemainingMs, longLeaseMs*3/4)
 	}
 }
 
 func TestDeviceSocket_NotifiesOfCommandsAndCancels(t *testing.T) {
 	t.Parallel()
-	here, there := twoOnOneRedis(t)
+	here, there := startTwoInstances(t)
 	f := newFleet(t, here)
-	s := f.socket(t, there)
+	s := f.deviceSocket(t, there)
 	var available struct{ Pending int }
 	f.propose(t, auto)
 	s.NextOf("commands.available").Decode(t, &available)
 	require.Equal(t, 1, available.Pending)
-	asked := f.propose(t, review)
-	f.decide(t, asked, true)
+	proposed := f.propose(t, review)
+	f.decide(t, proposed, true)
 	s.NextOf("commands.available").Decode(t, &available)
-	require.Equal(t, 2, available.Pending, "nobody is told of what waits for a person")
+	require.Equal(t, 2, available.Pending, "a command that waits for an approval is not announced")
 
-	claimed := commands(t, s.Request("claim", object{"limit": 2}, nil).Data)
+	claimed := commands(t, s.Request("claim", object{"limit": 2, "visibilityTimeoutMs": longLeaseMs}, nil).Data)
 	_, err := f.alice.Cancel(t.Context(), f.session, claimed[0].ID, "wrong host")
 	require.NoError(t, err)
 	var cancel struct{ CommandID, Reason string }
@@ -317,17 +319,18 @@ func TestDeviceSocket_NotifiesOfCommandsAndCancels(t *testing.T) {
 	require.Equal(t, 1, available.Pending)
 }
 
-// What waits on a socket that ends must not win a command: nobody would be told.
+// TestDeviceSocket_WaitingClaimEndsWithItsSocket closes a socket with a waiting claim. The
+// claim must not take a command any more, because no device would learn of it.
 func TestDeviceSocket_WaitingClaimEndsWithItsSocket(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
 	for name, end := range map[string]func(s *gatewaytest.Socket){
-		"the device says goodbye":  func(s *gatewaytest.Socket) { s.Close() },
-		"the connection is cut":    func(s *gatewaytest.Socket) { s.Drop() },
-		"a newer socket takes its": func(s *gatewaytest.Socket) { f.socket(t, g); require.Equal(t, 4009, s.CloseCode()) },
+		"the device closes the socket": func(s *gatewaytest.Socket) { s.Close() },
+		"the connection is dropped":    func(s *gatewaytest.Socket) { s.Drop() },
+		"a newer socket takes over":    func(s *gatewaytest.Socket) { f.deviceSocket(t, g); require.Equal(t, 4009, s.CloseCode()) },
 	} {
-		s := f.socket(t, g)
+		s := f.deviceSocket(t, g)
 		s.StartRequest("claim", object{"waitMs": 30_000})
 		awaitWaitingClaims(t, g, 1)
 		end(s)
@@ -345,7 +348,7 @@ func TestDeviceSocket_HeartbeatUpdatesDevice(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
-		s := f.socket(t, g)
+		s := f.deviceSocket(t, g)
 		require.Equal(t, 25*time.Second, s.PingInterval)
 		var reply client.HeartbeatReply
 		s.Request("heartbeat", object{"status": "degraded", "metrics": object{"load": 3}}, &reply)

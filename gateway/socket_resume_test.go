@@ -17,18 +17,18 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// The seed of what is left to chance, printed when a test fails.
+// seed is the seed of all random decisions.
 const seed = 20260822
 
-// reader reads a room over one socket after the other, each at some instance, as a
-// client does that loses its connection again and again.
+// reader reads a room over one socket after the other, as a client does that loses its
+// connection again and again. It connects to a random instance each time.
 type reader struct {
 	t       testing.TB
 	f       *fleet
 	at      []*gatewaytest.Gateway
 	random  *rand.Rand
-	offset  string   // of the newest event that came
-	got     []string // the offsets of all that came
+	offset  string   // of the newest event
+	got     []string // offsets of all events
 	resumes int
 }
 
@@ -38,21 +38,21 @@ func newReader(t testing.TB, f *fleet, at ...*gatewaytest.Gateway) *reader {
 	return &reader{t: t, f: f, at: at, random: rand.New(rand.NewPCG(seed, 0)), offset: ""}
 }
 
-// connect opens the next socket and takes the room up where it was.
+// connect opens the next socket and resumes the room at the newest offset.
 func (r *reader) connect() *gatewaytest.Socket {
 	r.t.Helper()
-	s := r.f.watch(r.t, r.at[r.random.IntN(len(r.at))])
-	entered := s.Subscribe("tenant", r.offset)
+	s := r.f.customerSocket(r.t, r.at[r.random.IntN(len(r.at))])
+	subscribed := s.Subscribe("tenant", r.offset)
 	if r.offset != "" {
-		require.True(r.t, entered.Resumed, entered.Reason)
-		require.Equal(r.t, r.offset, entered.Offset)
+		require.True(r.t, subscribed.Resumed, subscribed.Reason)
+		require.Equal(r.t, r.offset, subscribed.Offset)
 		r.resumes++
 	}
-	r.offset = entered.Offset
+	r.offset = subscribed.Offset
 	return s
 }
 
-// read takes events until there have been so many in all, or none comes in time.
+// read receives events until the reader has total events, or until none arrives in time.
 func (r *reader) read(s *gatewaytest.Socket, total int, within time.Duration) {
 	r.t.Helper()
 	for len(r.got) < total {
@@ -71,7 +71,7 @@ func TestResume_LosesAndRepeatsNothingOver200Reconnects(t *testing.T) {
 	t.Parallel()
 	const events, disconnects = 10_000, 200
 	url := storetest.SharedURL(t)
-	here, there := twoOnOneRedis(t)
+	here, there := startTwoInstances(t)
 	f := newFleet(t, here)
 	p := f.publisher(t, url)
 	before := len(p.stream())
@@ -101,48 +101,50 @@ func TestResume_LosesAndRepeatsNothingOver200Reconnects(t *testing.T) {
 
 func TestResume_AtAnotherInstanceAndAfterRestart(t *testing.T) {
 	t.Parallel()
-	url, people := storetest.SharedURL(t), customertest.NewIssuer(t)
-	onRedis := gatewaytest.WithRedis(url)
-	first := gatewaytest.StartWithIssuer(t, people, onRedis)
-	other := gatewaytest.StartWithIssuer(t, people, onRedis)
+	url, iss := storetest.SharedURL(t), customertest.NewIssuer(t)
+	withRedis := gatewaytest.WithRedis(url)
+	first := gatewaytest.StartWithIssuer(t, iss, withRedis)
+	other := gatewaytest.StartWithIssuer(t, iss, withRedis)
 	f := newFleet(t, first)
 	p := f.publisher(t, url)
 	before := len(p.stream())
-	s := f.watch(t, first)
-	begun := s.Subscribe(f.sessionRoom(), "")
+	s := f.customerSocket(t, first)
+	subscribed := s.Subscribe(f.sessionRoom(), "")
 	p.publish(100)
 	got := offsets(t, s, f.sessionRoom(), 60)
 	require.NoError(t, first.Stop())
 
-	for _, at := range []*gatewaytest.Gateway{gatewaytest.StartWithIssuer(t, people, onRedis), other} {
-		s = f.watch(t, at)
+	for _, at := range []*gatewaytest.Gateway{gatewaytest.StartWithIssuer(t, iss, withRedis), other} {
+		s = f.customerSocket(t, at)
 		resumed := s.Subscribe(f.sessionRoom(), got[59])
 		require.True(t, resumed.Resumed)
 		p.publish(20)
 		all := p.stream()[before:]
 		require.Equal(t, all[60:], offsets(t, s, f.sessionRoom(), len(all)-60))
-		again := f.watch(t, at)
-		require.True(t, again.Subscribe(f.sessionRoom(), begun.Offset).Resumed, "where it began is as good as an event")
+		again := f.customerSocket(t, at)
+		require.True(t, again.Subscribe(f.sessionRoom(), subscribed.Offset).Resumed, "the first offset cannot be resumed")
 		require.Equal(t, all, offsets(t, again, f.sessionRoom(), len(all)))
 	}
 }
 
 func TestResume_EmptyRoomFromItsBeginning(t *testing.T) {
 	t.Parallel()
-	here, there := twoOnOneRedis(t)
-	customer := gatewaytest.NewCustomerID()
-	s := here.OpenCustomer(t, here.Token(customer, "alice", "admin"))
-	begun := s.Subscribe("tenant", "")
-	require.Equal(t, gatewaytest.Subscribed{Room: "tenant", Offset: "0-0"}, begun)
+	here, there := startTwoInstances(t)
+	customerID := gatewaytest.NewCustomerID()
+	s := here.OpenCustomer(t, here.Token(customerID, "alice", "admin"))
+	subscribed := s.Subscribe("tenant", "")
+	require.Equal(t, gatewaytest.Subscribed{Room: "tenant", Offset: "0-0"}, subscribed)
 	s.Drop()
-	f := newFleetOf(t, here, customer)
-	s = f.watch(t, there)
-	require.Equal(t, gatewaytest.Subscribed{Room: "tenant", Offset: "0-0", Resumed: true}, s.Subscribe("tenant", begun.Offset))
+	f := newFleetOf(t, here, customerID)
+	s = f.customerSocket(t, there)
+	require.Equal(t, gatewaytest.Subscribed{Room: "tenant", Offset: "0-0", Resumed: true}, s.Subscribe("tenant", subscribed.Offset))
 	require.Equal(t, "device.registered", s.Event().Type)
 	require.Equal(t, "session.opened", s.Event().Type)
 }
 
-// A part of what was missed would look like all of it.
+// TestResume_ImpossibleOffsetReportsReason resumes after offsets whose next events are not
+// in the stream. Such a resume must not succeed, because the client would miss events
+// without knowing it.
 func TestResume_ImpossibleOffsetReportsReason(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
@@ -155,7 +157,7 @@ func TestResume_ImpossibleOffsetReportsReason(t *testing.T) {
 	kept := p.stream()
 	require.Len(t, kept, 100)
 	newest := kept[99]
-	watcher := f.watch(t, g, "tenant")
+	watcher := f.customerSocket(t, g, "tenant")
 	for since, want := range map[string]gatewaytest.Subscribed{
 		all[0]:                 {Reason: "trimmed"},
 		all[len(all)-102]:      {Reason: "trimmed"},
@@ -173,11 +175,11 @@ func TestResume_ImpossibleOffsetReportsReason(t *testing.T) {
 		if want.Reason != "" {
 			want.Offset = newest
 		}
-		s := f.watch(t, g)
+		s := f.customerSocket(t, g)
 		require.Equal(t, want, s.Subscribe("tenant", since), since)
 		if !want.Resumed {
 			s.Barrier()
-			require.Empty(t, s.TakePushed(), "nothing of the past comes: %s", since)
+			require.Empty(t, s.TakePushed(), "events of the past after %s", since)
 		}
 		s.Drop()
 	}
@@ -185,7 +187,8 @@ func TestResume_ImpossibleOffsetReportsReason(t *testing.T) {
 	require.Equal(t, "command.proposed", watcher.Event().Type)
 }
 
-// What was trimmed while a socket was reading it is missed, too.
+// TestSocket_BehindTrimmedStreamIsClosed trims the stream while a slow socket catches up.
+// The socket misses the trimmed events, so it must be closed.
 func TestSocket_BehindTrimmedStreamIsClosed(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
@@ -194,10 +197,10 @@ func TestSocket_BehindTrimmedStreamIsClosed(t *testing.T) {
 	p := f.publisher(t, url)
 	p.publish(4000)
 	s := g.Open(t, gatewaytest.DialOptions{
-		Path: gatewaytest.CustomerPath, Token: f.Token(f.customer, "alice", "viewer"), ReceiveBuffer: 16 << 10, Stalled: true,
+		Path: gatewaytest.CustomerPath, Token: f.Token(f.customerID, "alice", "viewer"), ReceiveBuffer: 16 << 10, Stalled: true,
 	})
 	s.StartRequestAs("s-1", "subscribe", object{"room": "tenant", "since": "0-0"})
-	eventually(t, func() bool { return len(g.Log.Lines("frame", "s-1")) == 1 }, "it is not subscribed")
+	eventually(t, func() bool { return len(g.Log.Lines("frame", "s-1")) == 1 }, "the socket is not subscribed")
 	require.NoError(t, p.redis.XTrimMaxLen(t.Context(), p.key(), 10).Err())
 	s.StartReading()
 	require.Equal(t, 4010, s.CloseCode())
@@ -206,64 +209,50 @@ func TestSocket_BehindTrimmedStreamIsClosed(t *testing.T) {
 
 func TestWakeUp_AllLostStillDelivers(t *testing.T) {
 	t.Parallel()
-	server, people := storetest.Start(t), customertest.NewIssuer(t)
+	server, iss := storetest.Start(t), customertest.NewIssuer(t)
 	require.NoError(t, server.Client(t).Do(t.Context(),
 		"ACL", "SETUSER", "deaf", "on", ">x", "~*", "&*", "+@all", "-subscribe", "-psubscribe", "-ssubscribe").Err())
-	speaking := gatewaytest.StartWithIssuer(t, people, gatewaytest.WithRedis(server.URL()))
-	deaf := gatewaytest.StartWithIssuer(t, people, gatewaytest.WithRedis("redis://deaf:x@"+server.Addr()),
+	normal := gatewaytest.StartWithIssuer(t, iss, gatewaytest.WithRedis(server.URL()))
+	deaf := gatewaytest.StartWithIssuer(t, iss, gatewaytest.WithRedis("redis://deaf:x@"+server.Addr()),
 		withSockets(func(cfg *realtime.Config) { cfg.RenewEvery = 500 * time.Millisecond }))
-	f := newFleet(t, speaking)
-	watcher, device := f.watch(t, deaf, f.sessionRoom()), f.socket(t, deaf)
-	within := func(what string, happens <-chan struct{}) {
-		t.Helper()
-		select {
-		case <-happens:
-		case <-time.After(5 * time.Second):
-			require.Fail(t, "not within five seconds", what)
-		}
-	}
-	event := make(chan struct{})
+	f := newFleet(t, normal)
+	watcher, device := f.customerSocket(t, deaf, f.sessionRoom()), f.deviceSocket(t, deaf)
 	f.propose(t, auto)
-	go func() {
-		defer close(event)
-		_, _ = watcher.TryNext(10 * time.Second)
-	}()
-	within("an event", event)
+	require.Equal(t, "command.proposed", watcher.Event().Type)
 	require.Equal(t, "commands.available", device.Next().Type)
-	newest := f.socket(t, speaking)
-	within("a newer socket takes over", device.Done())
-	require.Equal(t, 4009, device.CloseCode())
 
-	device = f.socket(t, deaf)
-	within("the newer socket has taken over", newest.Done())
+	newest := f.deviceSocket(t, normal)
+	require.Equal(t, 4009, device.CloseCode(), "a newer socket took over")
+	device = f.deviceSocket(t, deaf)
+	require.Equal(t, 4009, newest.CloseCode(), "a newer socket took over")
 	_, err := f.alice.Suspend(t.Context(), f.device.ID, "")
 	require.NoError(t, err)
-	within("the device is shut out", device.Done())
-	require.Equal(t, 4003, device.CloseCode())
+	require.Equal(t, 4003, device.CloseCode(), "the device was suspended")
 }
 
 func TestWakeUp_RepeatedlyKilledSubscriberLosesNothing(t *testing.T) {
 	t.Parallel()
-	server, people := storetest.Start(t), customertest.NewIssuer(t)
-	g := gatewaytest.StartWithIssuer(t, people, gatewaytest.WithRedis(server.URL()))
+	server, iss := storetest.Start(t), customertest.NewIssuer(t)
+	g := gatewaytest.StartWithIssuer(t, iss, gatewaytest.WithRedis(server.URL()))
 	f := newFleet(t, g)
 	p := f.publisher(t, server.URL())
 	before := len(p.stream())
-	s := f.watch(t, g, "tenant")
+	s := f.customerSocket(t, g, "tenant")
 	ctx, stop := context.WithCancel(t.Context())
-	var cutting sync.WaitGroup
-	cutting.Go(func() { cutAgainAndAgain(ctx, server.Client(t)) })
+	var killing sync.WaitGroup
+	killing.Go(func() { killSubscribers(ctx, server.Client(t)) })
 	for range 20 {
 		p.publish(50)
 	}
 	want := p.stream()[before:]
 	require.Equal(t, want, offsets(t, s, "tenant", len(want)))
 	stop()
-	cutting.Wait()
+	killing.Wait()
 }
 
-// cutAgainAndAgain cuts every connection that listens, as soon as there is one.
-func cutAgainAndAgain(ctx context.Context, client *redis.Client) {
+// killSubscribers kills the connections of all subscribers, again and again, until the
+// context is cancelled.
+func killSubscribers(ctx context.Context, client *redis.Client) {
 	for ctx.Err() == nil {
 		_ = client.Do(ctx, "CLIENT", "KILL", "TYPE", "pubsub").Err()
 	}
@@ -271,13 +260,13 @@ func cutAgainAndAgain(ctx context.Context, client *redis.Client) {
 
 func TestSocket_SurvivesStoreOutage(t *testing.T) {
 	t.Parallel()
-	server, people := storetest.Start(t), customertest.NewIssuer(t)
-	g := gatewaytest.StartWithIssuer(t, people, gatewaytest.WithRedis(server.URL()), withSockets(func(cfg *realtime.Config) {
+	server, iss := storetest.Start(t), customertest.NewIssuer(t)
+	g := gatewaytest.StartWithIssuer(t, iss, gatewaytest.WithRedis(server.URL()), withSockets(func(cfg *realtime.Config) {
 		cfg.Lease, cfg.RenewEvery, cfg.SweepEvery = time.Second, 200*time.Millisecond, 500*time.Millisecond
-	}), func(cfg *gateway.Config) { cfg.ReconcileInterval = 0 }) // its failures would have the connections wait longer
+	}), func(cfg *gateway.Config) { cfg.ReconcileInterval = 0 }) // its failures would delay the reconnect
 	f := newFleet(t, g)
 	p := f.publisher(t, server.URL())
-	s, device := f.watch(t, g, "tenant"), f.socket(t, g)
+	s, device := f.customerSocket(t, g, "tenant"), f.deviceSocket(t, g)
 	for s.Event().Type != "device.presence" {
 	}
 	p.publish(10)
@@ -288,11 +277,11 @@ func TestSocket_SurvivesStoreOutage(t *testing.T) {
 	require.EqualValues(t, "store_unavailable", s.RequestError("subscribe", object{"room": f.deviceRoom()}).Code)
 	require.EqualValues(t, "store_unavailable", device.RequestError("heartbeat", object{"status": "ok"}).Code)
 	down := time.Now()
-	eventually(t, func() bool { return time.Since(down) > 1200*time.Millisecond }, "leases end in the outage")
+	eventually(t, func() bool { return time.Since(down) > 1200*time.Millisecond }, "the clock stands still")
 	server.Restart(t)
 
-	eventually(t, func() bool { return device.StartRequest("heartbeat", object{"status": "ok"})().Type == "reply" }, "it does not come back")
-	eventually(t, func() bool { return len(connections(t, g, f.customer)) == 2 }, "the sockets are not listed again")
+	eventually(t, func() bool { return device.StartRequest("heartbeat", object{"status": "ok"})().Type == "reply" }, "the gateway does not reconnect")
+	eventually(t, func() bool { return len(connections(t, g, f.customerID)) == 2 }, "the sockets are not listed again")
 	p.publish(10)
 	want := p.stream()[len(before):]
 	var got []string

@@ -17,113 +17,114 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// happening is an event as a test expects it.
-type happening struct {
+// expectedEvent is an event that a room must receive.
+type expectedEvent struct {
 	kind  string
-	actor string // the kind of who did it
-	id    string // of who did it
+	actor string // the kind of the actor
+	id    string // of the actor
 }
 
-// everythingHappens makes one event of each kind that needs no time, and some that
-// need a second. It gives what has to be seen, in its order, in the room of the
-// session and in that of the device.
-func everythingHappens(t testing.TB, f *fleet, s *gatewaytest.Socket) (inSession, inDevice []happening) {
+// runEveryTransition makes every transition of a command, a session and a device, but those
+// that take longer than a lease of a second. It returns the events that the rooms of the
+// session and of the device must receive, in order.
+func runEveryTransition(t testing.TB, f *fleet, s *gatewaytest.Socket) (inSession, inDevice []expectedEvent) {
 	t.Helper()
-	device := happening{actor: "device", id: f.device.ID}
-	note := func(kind string, who happening) {
-		who.kind = kind
-		inDevice = append(inDevice, who)
+	device := expectedEvent{actor: "device", id: f.device.ID}
+	expect := func(kind string, e expectedEvent) {
+		e.kind = kind
+		inDevice = append(inDevice, e)
 		if !strings.HasPrefix(kind, "device.") {
-			inSession = append(inSession, who)
+			inSession = append(inSession, e)
 		}
 	}
-	alice, bob, system := happening{actor: "user", id: "alice"}, happening{actor: "user", id: "bob"}, happening{actor: "system", id: "system"}
+	alice, bob, system := expectedEvent{actor: "user", id: "alice"}, expectedEvent{actor: "user", id: "bob"}, expectedEvent{actor: "system", id: "system"}
 	claim := func(visibleMs int) client.ClaimedCommand {
 		claimed := commands(t, s.Request("claim", object{"visibilityTimeoutMs": visibleMs}, nil).Data)
 		require.Len(t, claimed, 1)
-		note("command.claimed", device)
+		expect("command.claimed", device)
 		return claimed[0]
 	}
-	held := func(c client.ClaimedCommand, more object) object {
+	with := func(c client.ClaimedCommand, more object) object {
 		more["commandId"], more["claimToken"] = c.ID, c.ClaimToken
 		return more
 	}
 
-	asked := f.propose(t, review)
-	note("command.proposed", alice)
-	f.decide(t, asked, true)
-	note("command.approved", bob)
-	s.Request("release", held(claim(60_000), object{}), nil)
-	note("command.released", device)
-	lost := claim(1000)
-	eventually(t, func() bool { return f.command(t, lost.ID).Status == client.CommandStatusTimedOut }, "the lease does not end")
-	note("command.timed_out", system)
+	proposed := f.propose(t, review)
+	expect("command.proposed", alice)
+	f.decide(t, proposed, true)
+	expect("command.approved", bob)
+	s.Request("release", with(claim(longLeaseMs), object{}), nil)
+	expect("command.released", device)
+	lapsed := claim(1000)
+	eventually(t, func() bool { return f.command(t, lapsed.ID).Status == client.CommandStatusTimedOut }, "the lease does not expire")
+	expect("command.timed_out", system)
 
 	f.propose(t, auto)
-	note("command.proposed", alice)
-	lost = claim(1000)
-	eventually(t, func() bool { return f.command(t, lost.ID).Status == client.CommandStatusQueued }, "the lease does not end")
-	note("command.requeued", system)
-	stopped := claim(60_000)
-	_, err := f.alice.Cancel(t.Context(), f.session, stopped.ID, "enough")
+	expect("command.proposed", alice)
+	lapsed = claim(1000)
+	eventually(t, func() bool { return f.command(t, lapsed.ID).Status == client.CommandStatusQueued }, "the lease does not expire")
+	expect("command.requeued", system)
+	cancelled := claim(longLeaseMs)
+	_, err := f.alice.Cancel(t.Context(), f.session, cancelled.ID, "enough")
 	require.NoError(t, err)
-	note("command.cancel_requested", alice)
-	s.Request("result", held(stopped, object{"status": "cancelled"}), nil)
-	note("command.cancelled", device)
+	expect("command.cancel_requested", alice)
+	s.Request("result", with(cancelled, object{"status": "cancelled"}), nil)
+	expect("command.cancelled", device)
 
 	for _, status := range []string{"succeeded", "failed"} {
 		f.propose(t, auto)
-		note("command.proposed", alice)
-		s.Request("result", held(claim(60_000), object{"status": status}), nil)
-		note("command."+status, device)
+		expect("command.proposed", alice)
+		s.Request("result", with(claim(longLeaseMs), object{"status": status}), nil)
+		expect("command."+status, device)
 	}
 	f.decide(t, f.propose(t, review), false)
-	note("command.proposed", alice)
-	note("command.rejected", bob)
+	expect("command.proposed", alice)
+	expect("command.rejected", bob)
 	f.propose(t, auto)
-	note("command.proposed", alice)
+	expect("command.proposed", alice)
 	_, err = f.alice.CloseSession(t.Context(), f.session, "solved")
 	require.NoError(t, err)
-	note("command.expired", alice)
-	note("session.closed", alice)
+	expect("command.expired", alice)
+	expect("session.closed", alice)
 
 	_, err = f.alice.RevokeLogins(t.Context(), f.device.ID, "seen in a log")
 	require.NoError(t, err)
-	note("device.logins_revoked", alice)
+	expect("device.logins_revoked", alice)
 	_, err = f.alice.Suspend(t.Context(), f.device.ID, "stolen")
 	require.NoError(t, err)
-	note("device.suspended", alice)
+	expect("device.suspended", alice)
 	_, err = f.alice.Resume(t.Context(), f.device.ID, "found")
 	require.NoError(t, err)
-	note("device.resumed", alice)
+	expect("device.resumed", alice)
 	require.NoError(t, f.alice.Decommission(t.Context(), f.device.ID))
-	note("device.decommissioned", alice)
+	expect("device.decommissioned", alice)
 	return inSession, inDevice
 }
 
 func TestEvents_EveryTransitionReachesItsRooms(t *testing.T) {
 	t.Parallel()
-	here, there := twoOnOneRedis(t)
+	here, there := startTwoInstances(t)
 	f := newFleet(t, here)
-	s := f.socket(t, there)
+	s := f.deviceSocket(t, there)
 	eventually(t, func() bool { return f.presence(t) == "online" }, "the device is not online")
 	watchers := map[string]*gatewaytest.Socket{}
 	for _, room := range []string{f.sessionRoom(), f.deviceRoom(), "tenant"} {
-		watchers[room] = f.watch(t, here, room)
+		watchers[room] = f.customerSocket(t, here, room)
 	}
-	elsewhere := f.watch(t, there, f.sessionRoom())
-	inSession, inDevice := everythingHappens(t, f, s)
+	elsewhere := f.customerSocket(t, there, f.sessionRoom())
+	inSession, inDevice := runEveryTransition(t, f, s)
 
-	requireHappened(t, f, watchers[f.sessionRoom()], f.sessionRoom(), inSession)
-	requireHappened(t, f, elsewhere, f.sessionRoom(), inSession)
-	inRoom := requireHappened(t, f, watchers[f.deviceRoom()], f.deviceRoom(), inDevice)
-	inTenant := requireHappened(t, f, watchers["tenant"], "tenant", inDevice)
-	require.Equal(t, inRoom, inTenant, "an event has one offset, whatever the room")
+	requireEvents(t, f, watchers[f.sessionRoom()], f.sessionRoom(), inSession)
+	requireEvents(t, f, elsewhere, f.sessionRoom(), inSession)
+	inRoom := requireEvents(t, f, watchers[f.deviceRoom()], f.deviceRoom(), inDevice)
+	inTenant := requireEvents(t, f, watchers["tenant"], "tenant", inDevice)
+	require.Equal(t, inRoom, inTenant, "an event has the same offset in every room")
 	requireTimeline(t, f, inSession)
 }
 
-// requireHappened takes the events of a room and holds each against what happened.
-func requireHappened(t testing.TB, f *fleet, s *gatewaytest.Socket, room string, want []happening) (offsets []string) {
+// requireEvents receives the events of a room, requires the expected ones, and returns
+// their offsets.
+func requireEvents(t testing.TB, f *fleet, s *gatewaytest.Socket, room string, want []expectedEvent) (offsets []string) {
 	t.Helper()
 	for i, one := range want {
 		e := s.Event()
@@ -141,32 +142,32 @@ func requireHappened(t testing.TB, f *fleet, s *gatewaytest.Socket, room string,
 		}
 		offsets = append(offsets, e.Offset)
 	}
-	require.IsIncreasing(t, moments(t, offsets))
+	require.IsIncreasing(t, offsetNumbers(t, offsets))
 	return offsets
 }
 
-// moments makes numbers of offsets that can be compared: the milliseconds, and the
-// place within them.
-func moments(t testing.TB, offsets []string) (all []float64) {
+// offsetNumbers converts offsets into numbers of the same order: the milliseconds, and the
+// sequence number within them as a fraction.
+func offsetNumbers(t testing.TB, offsets []string) (all []float64) {
 	t.Helper()
 	for _, offset := range offsets {
-		var ms, place float64
-		_, err := fmt.Sscanf(offset, "%f-%f", &ms, &place)
+		var ms, sequence float64
+		_, err := fmt.Sscanf(offset, "%f-%f", &ms, &sequence)
 		require.NoError(t, err, offset)
-		all = append(all, ms-1.6e12+place/1024)
+		all = append(all, ms-1.6e12+sequence/1024)
 	}
 	return all
 }
 
-// requireTimeline holds the timeline over HTTP against what happened.
-func requireTimeline(t testing.TB, f *fleet, want []happening) {
+// requireTimeline requires the expected events in the session's timeline over HTTP.
+func requireTimeline(t testing.TB, f *fleet, want []expectedEvent) {
 	t.Helper()
-	answer := f.Do(t, gatewaytest.Request{
-		Method: http.MethodGet, Path: "/api/v1/customer/sessions/" + f.session + "/events?limit=200", Token: f.Token(f.customer, "alice", "viewer"),
+	response := f.Do(t, gatewaytest.Request{
+		Method: http.MethodGet, Path: "/api/v1/customer/sessions/" + f.session + "/events?limit=200", Token: f.Token(f.customerID, "alice", "viewer"),
 	})
 	var page struct{ Items []struct{ Type string } }
-	require.NoError(t, json.Unmarshal([]byte(answer.Body), &page))
-	require.Len(t, page.Items, len(want)+1, "and the session's opening")
+	require.NoError(t, json.Unmarshal([]byte(response.Body), &page))
+	require.Len(t, page.Items, len(want)+1, "the expected events and session.opened")
 	for i, one := range want {
 		require.Equal(t, one.kind, page.Items[i+1].Type)
 	}
@@ -176,17 +177,17 @@ func TestEvents_DeviceRegisteredAndSessionOpened(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
-	s := f.watch(t, g, "tenant")
+	s := f.customerSocket(t, g, "tenant")
 	other := g.NewDevice(t, f.alice)
 	registered := s.Event()
 	require.Equal(t, "device.registered", registered.Type)
 	require.Equal(t, other.ID, registered.Data["deviceId"])
-	opened := f.open(t, other.ID)
+	opened := f.openSession(t, other.ID)
 	e := s.Event()
 	require.Equal(t, "session.opened", e.Type)
 	require.Equal(t, opened, e.Data["sessionId"])
-	beating := g.DeviceWithToken(client.Bearer(g.Login(t, other)))
-	require.NoError(t, beat(t, beating))
+	login := g.DeviceWithToken(client.Bearer(g.Login(t, other)))
+	require.NoError(t, sendHeartbeat(t, login))
 	e = s.Event()
 	require.Equal(t, "device.presence", e.Type)
 	require.Equal(t, "online", e.Data["presence"])
@@ -196,32 +197,32 @@ func TestEvents_DeviceRegisteredAndSessionOpened(t *testing.T) {
 func TestSubscribe_RoomOfAnotherTenantLooksMissing(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		mine := newFleet(t, g)
-		theirs := newFleetOf(t, g, gatewaytest.NeighbourOf(mine.customer))
-		s := mine.watch(t, g)
-		partition := gatewaytest.PartitionOf(mine.customer)
+		own := newFleet(t, g)
+		foreign := newFleetOf(t, g, gatewaytest.NeighbourOf(own.customerID))
+		s := own.customerSocket(t, g)
+		partition := gatewaytest.PartitionOf(own.customerID)
 		for kind, rooms := range map[string][]string{
-			"device":  {theirs.deviceRoom(), "device:" + store.NewID(store.KindDevice, partition), "device:x", "device:" + theirs.session},
-			"session": {theirs.sessionRoom(), "session:" + store.NewID(store.KindSession, partition), "session:x", "session:" + mine.device.ID},
+			"device":  {foreign.deviceRoom(), "device:" + store.NewID(store.KindDevice, partition), "device:x", "device:" + foreign.session},
+			"session": {foreign.sessionRoom(), "session:" + store.NewID(store.KindSession, partition), "session:x", "session:" + own.device.ID},
 		} {
 			var missing any
 			for _, room := range rooms {
 				f := s.StartRequest("subscribe", object{"room": room})()
 				require.Equal(t, "error", f.Type, room)
-				answer := masked(t, f.Data)
+				problem := normalized(t, f.Data)
 				if missing == nil {
-					missing = answer
+					missing = problem
 				}
-				require.Equal(t, missing, answer, room)
-				require.Equal(t, kind+"_not_found", answer.(object)["code"], room)
+				require.Equal(t, missing, problem, room)
+				require.Equal(t, kind+"_not_found", problem.(object)["code"], room)
 			}
 		}
-		theirs.propose(t, auto)
-		_, err := theirs.alice.CloseSession(t.Context(), theirs.session, "")
+		foreign.propose(t, auto)
+		_, err := foreign.alice.CloseSession(t.Context(), foreign.session, "")
 		require.NoError(t, err)
 		s.Subscribe("tenant", "")
-		mine.propose(t, auto)
-		require.Equal(t, mine.device.ID, s.Event().Data["deviceId"], "nothing of theirs came before it")
+		own.propose(t, auto)
+		require.Equal(t, own.device.ID, s.Event().Data["deviceId"], "an event of another tenant arrived")
 	})
 }
 
@@ -229,7 +230,7 @@ func TestSubscribe_InvalidRoomIsRefused(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
-	s := f.watch(t, g)
+	s := f.customerSocket(t, g)
 	for _, room := range []any{
 		"", " ", "tenants", "tenant:", "tenant:x", "TENANT", "device", "device:", "session:", "command:" + f.device.ID, f.device.ID,
 		"device:" + f.device.ID + " ", "device:*", "device:a:b", "device:" + strings.Repeat("x", 65), nil, 5, []string{"tenant"}, object{},
@@ -252,7 +253,7 @@ func TestSubscribe_LimitsRoomsPerSocket(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, withSockets(func(cfg *realtime.Config) { cfg.Limits.Burst = 500 }))
 	f := newFleet(t, g)
-	s := f.watch(t, g)
+	s := f.customerSocket(t, g)
 	rooms := []string{"tenant", f.deviceRoom(), f.sessionRoom()}
 	for len(rooms) < 101 {
 		made, err := f.alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump"})
@@ -263,7 +264,7 @@ func TestSubscribe_LimitsRoomsPerSocket(t *testing.T) {
 		s.Subscribe(room, "")
 	}
 	require.Equal(t, client.CodeValidationFailed, s.RequestError("subscribe", object{"room": rooms[100]}).Code)
-	s.Subscribe(rooms[7], "") // a room that was entered already takes no place
+	s.Subscribe(rooms[7], "") // subscribing again does not count
 	s.Request("unsubscribe", object{"room": rooms[9]}, nil)
 	s.Subscribe(rooms[100], "")
 }
@@ -274,11 +275,11 @@ func TestUnsubscribe_StopsEvents(t *testing.T) {
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(url))
 	f := newFleet(t, g)
 	p := f.publisher(t, url)
-	s := f.watch(t, g)
+	s := f.customerSocket(t, g)
 	p.publish(2000)
-	for i := range 20 { // left while what was missed is still coming
-		entered := s.Subscribe("tenant", "0-0")
-		require.True(t, entered.Resumed)
+	for i := range 20 { // unsubscribes while missed events are still being sent
+		subscribed := s.Subscribe("tenant", "0-0")
+		require.True(t, subscribed.Resumed)
 		if i%2 == 0 {
 			s.Request("unsubscribe", object{"room": "tenant"}, nil)
 			s.TakePushed()
@@ -304,13 +305,13 @@ func TestSubscribe_AgainRestartsAtOffset(t *testing.T) {
 	f := newFleet(t, g)
 	p := f.publisher(t, url)
 	p.publish(1000)
-	s := f.watch(t, g)
+	s := f.customerSocket(t, g)
 	for range 3 {
 		s.Subscribe("tenant", "0-0")
 	}
 	want := p.stream()
 	var got []string
-	for len(got) < len(want) { // some of the first ones may come before the last begins
+	for len(got) < len(want) { // events of earlier subscriptions may come before those of the last
 		offset := s.Event().Offset
 		if offset == want[0] {
 			got = nil
@@ -325,11 +326,11 @@ func TestSubscribe_AgainRestartsAtOffset(t *testing.T) {
 func TestEvents_ArriveInOrderAndOncePerRoom(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
-	here, there := twoOnOneRedis(t)
+	here, there := startTwoInstances(t)
 	f := newFleet(t, here)
 	p := f.publisher(t, url)
 	before := len(p.stream())
-	watchers := []*gatewaytest.Socket{f.watch(t, here, "tenant", f.sessionRoom()), f.watch(t, there, f.deviceRoom(), "tenant")}
+	watchers := []*gatewaytest.Socket{f.customerSocket(t, here, "tenant", f.sessionRoom()), f.customerSocket(t, there, f.deviceRoom(), "tenant")}
 	p.publish(1000)
 	want := p.stream()[before:]
 	require.Len(t, want, 1000)

@@ -11,59 +11,60 @@ import (
 	"github.com/fieldgate/fieldgate/realtime"
 )
 
-// atOnce makes a device stale as soon as its socket has ended.
-var atOnce = withSockets(func(cfg *realtime.Config) { cfg.OnlineFor = time.Millisecond })
+// withShortPresence makes a device stale as soon as its socket is closed.
+var withShortPresence = withSockets(func(cfg *realtime.Config) { cfg.OnlineFor = time.Millisecond })
 
-// pairAtOnce is an instance, itself again, and another one on the same Redis.
-func pairAtOnce(t *testing.T) map[string][2]*gatewaytest.Gateway {
+// instancePairs returns two pairs of instances: one instance twice, and two instances on
+// the same Redis.
+func instancePairs(t *testing.T) map[string][2]*gatewaytest.Gateway {
 	t.Helper()
-	here, there := twoOnOneRedis(t, atOnce)
+	here, there := startTwoInstances(t, withShortPresence)
 	return map[string][2]*gatewaytest.Gateway{"the same instance": {here, here}, "another instance": {here, there}}
 }
 
 func TestTakeover_NewestSocketReplacesOld(t *testing.T) {
 	t.Parallel()
-	for name, at := range pairAtOnce(t) {
+	for name, at := range instancePairs(t) {
 		f := newFleet(t, at[0])
-		old := f.socket(t, at[0])
-		newest := f.socket(t, at[1])
+		old := f.deviceSocket(t, at[0])
+		newest := f.deviceSocket(t, at[1])
 
-		require.Equal(t, 4009, endsWithin(t, old, 2*time.Second), name)
-		eventually(t, func() bool { return len(connections(t, at[0], f.customer)) == 1 }, "the old one is still listed: "+name)
-		require.Contains(t, connections(t, at[0], f.customer), newest.ID, name)
+		require.Equal(t, 4009, closeCodeWithin(t, old, wakeUpTimeout), name)
+		eventually(t, func() bool { return len(connections(t, at[0], f.customerID)) == 1 }, "the old socket is still listed: "+name)
+		require.Contains(t, connections(t, at[0], f.customerID), newest.ID, name)
 		f.propose(t, auto)
 		newest.NextOf("commands.available")
 		require.Len(t, commands(t, newest.Request("claim", nil, nil).Data), 1, name)
 	}
 }
 
-// The old socket ends after the new one has begun: that must not make the device,
-// which is there, look as if it were not.
+// TestTakeover_LateCloseOfOldSocketChangesNothing closes the old socket after the new one
+// is open. The late close must not make the device stale.
 func TestTakeover_LateCloseOfOldSocketChangesNothing(t *testing.T) {
 	t.Parallel()
-	for name, at := range pairAtOnce(t) {
+	for name, at := range instancePairs(t) {
 		f := newFleet(t, at[0])
-		watcher := f.watch(t, at[0])
-		old := f.socket(t, at[0])
-		eventually(t, func() bool { return f.presence(t) == "online" }, "it is not online")
+		watcher := f.customerSocket(t, at[0])
+		old := f.deviceSocket(t, at[0])
+		eventually(t, func() bool { return f.presence(t) == "online" }, "the device is not online")
 		watcher.Subscribe(f.deviceRoom(), "")
-		newest := f.socket(t, at[1])
+		newest := f.deviceSocket(t, at[1])
 		old.CloseCode()
-		eventually(t, func() bool { _, listed := connections(t, at[0], f.customer)[old.ID]; return !listed }, "the old one is not gone")
+		eventually(t, func() bool { _, listed := connections(t, at[0], f.customerID)[old.ID]; return !listed }, "the old socket is still listed")
 
 		require.EqualValues(t, "online", f.presence(t), name)
 		f.propose(t, auto)
-		require.Equal(t, "command.proposed", watcher.Event().Type, "no change of presence came before it: "+name)
+		require.Equal(t, "command.proposed", watcher.Event().Type, "an event of the device's presence came before: "+name)
 
 		newest.Close()
-		eventually(t, func() bool { return f.presence(t) == "stale" }, "the end of the newest is noticed: "+name)
+		eventually(t, func() bool { return f.presence(t) == "stale" }, "the device is online without a socket: "+name)
 		require.Equal(t, "device.presence", watcher.Event().Type)
 	}
 }
 
 func TestTakeover_OneOfConcurrentSocketsStays(t *testing.T) {
 	t.Parallel()
-	here, there := twoOnOneRedis(t)
+	here, there := startTwoInstances(t)
 	f := newFleet(t, here)
 	token := f.Login(t, f.device)
 	for range 5 {
@@ -74,17 +75,17 @@ func TestTakeover_OneOfConcurrentSocketsStays(t *testing.T) {
 			all.Go(func() { opened[i], _ = at.Dial(t, gatewaytest.DialOptions{Path: gatewaytest.DevicePath, Token: token}) })
 		}
 		all.Wait()
-		eventually(t, func() bool { return len(open(opened[:])) <= 1 }, "several stay")
-		eventually(t, func() bool { return len(connections(t, here, f.customer)) <= 1 }, "several are listed")
-		left := open(opened[:])
-		require.Len(t, left, 1, "the newest has to stay")
+		eventually(t, func() bool { return len(stillOpen(opened[:])) <= 1 }, "several sockets stay open")
+		eventually(t, func() bool { return len(connections(t, here, f.customerID)) <= 1 }, "several sockets are listed")
+		left := stillOpen(opened[:])
+		require.Len(t, left, 1, "the newest socket was closed")
 		for _, s := range opened {
 			if s != left[0] {
 				require.Equal(t, 4009, s.CloseCode())
 			}
 		}
 		left[0].AwaitWelcome()
-		require.Contains(t, connections(t, there, f.customer), left[0].ID)
+		require.Contains(t, connections(t, there, f.customerID), left[0].ID)
 		f.propose(t, auto)
 		claimed := commands(t, left[0].Request("claim", object{"waitMs": 10_000}, nil).Data)
 		require.Len(t, claimed, 1)
@@ -92,9 +93,9 @@ func TestTakeover_OneOfConcurrentSocketsStays(t *testing.T) {
 	}
 }
 
-// open are the sockets that have not ended.
-func open(some []*gatewaytest.Socket) (left []*gatewaytest.Socket) {
-	for _, s := range some {
+// stillOpen returns the sockets that are not closed.
+func stillOpen(sockets []*gatewaytest.Socket) (left []*gatewaytest.Socket) {
+	for _, s := range sockets {
 		select {
 		case <-s.Done():
 		default:
@@ -108,24 +109,24 @@ func TestTakeover_FailedHandshakeKeepsOldSocket(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
-	s, token := f.socket(t, g), f.Login(t, f.device)
-	whole := map[string][]string{
+	s, token := f.deviceSocket(t, g), f.Login(t, f.device)
+	valid := map[string][]string{
 		"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
 		"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}, "Sec-Websocket-Protocol": {"fieldgate.v1"},
 	}
-	for name, wrong := range map[string][]string{
+	for name, invalid := range map[string][]string{
 		"Connection": nil, "Upgrade": {"h2c"}, "Sec-Websocket-Version": {"8"},
 		"Sec-Websocket-Key": {"short"}, "Sec-Websocket-Protocol": {"graphql-ws"},
 	} {
 		header := map[string][]string{}
-		for field, value := range whole {
+		for field, value := range valid {
 			header[field] = value
 		}
-		header[name] = wrong
-		answer := g.Do(t, gatewaytest.Request{Method: "GET", Path: gatewaytest.DevicePath, Token: token, Header: header})
-		require.Equal(t, 400, answer.Status, "%s: %s", name, answer.Body)
+		header[name] = invalid
+		response := g.Do(t, gatewaytest.Request{Method: "GET", Path: gatewaytest.DevicePath, Token: token, Header: header})
+		require.Equal(t, 400, response.Status, "%s: %s", name, response.Body)
 	}
 	s.Barrier()
-	require.Contains(t, connections(t, g, f.customer), s.ID)
-	require.Len(t, connections(t, g, f.customer), 1)
+	require.Contains(t, connections(t, g, f.customerID), s.ID)
+	require.Len(t, connections(t, g, f.customerID), 1)
 }

@@ -20,23 +20,24 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// What the tests of sockets, in socket_*_test.go, have in common.
+// Helpers of the socket tests in socket_*_test.go.
 
-// withSockets changes how the sockets of a gateway live.
+// withSockets changes the socket settings of a gateway.
 func withSockets(change func(*realtime.Config)) func(*gateway.Config) {
 	return func(cfg *gateway.Config) { change(&cfg.Sockets) }
 }
 
-// socket opens one of the fleet's device at an instance, with a login of its own.
-func (f *fleet) socket(t testing.TB, at *gatewaytest.Gateway) *gatewaytest.Socket {
+// deviceSocket opens a socket of the fleet's device at an instance, with a new login.
+func (f *fleet) deviceSocket(t testing.TB, at *gatewaytest.Gateway) *gatewaytest.Socket {
 	t.Helper()
 	return at.OpenDevice(t, f.Login(t, f.device))
 }
 
-// watch opens a socket of alice at an instance.
-func (f *fleet) watch(t testing.TB, at *gatewaytest.Gateway, rooms ...string) *gatewaytest.Socket {
+// customerSocket opens a socket of alice at an instance and subscribes to the rooms.
+func (f *fleet) customerSocket(t testing.TB, at *gatewaytest.Gateway, rooms ...string) *gatewaytest.Socket {
 	t.Helper()
-	s := at.OpenCustomer(t, f.Token(f.customer, "alice", "viewer"))
+	t.Helper()
+	s := at.OpenCustomer(t, f.Token(f.customerID, "alice", "viewer"))
 	for _, room := range rooms {
 		s.Subscribe(room, "")
 	}
@@ -46,7 +47,7 @@ func (f *fleet) watch(t testing.TB, at *gatewaytest.Gateway, rooms ...string) *g
 func (f *fleet) deviceRoom() string  { return "device:" + f.device.ID }
 func (f *fleet) sessionRoom() string { return "session:" + f.session }
 
-// presence is the device's, as alice sees it.
+// presence returns the presence of the device as alice sees it.
 func (f *fleet) presence(t testing.TB) client.DevicePresence {
 	t.Helper()
 	d, err := f.alice.Device(t.Context(), f.device.ID)
@@ -54,15 +55,15 @@ func (f *fleet) presence(t testing.TB) client.DevicePresence {
 	return d.Presence
 }
 
-// connections are those that a person of a customer sees at an instance, by id.
-func connections(t testing.TB, at *gatewaytest.Gateway, customer string) map[string]client.Connection {
+// connections returns the connections of a tenant that an instance lists, by id.
+func connections(t testing.TB, at *gatewaytest.Gateway, customerID string) map[string]client.Connection {
 	t.Helper()
-	answer := at.Do(t, gatewaytest.Request{
-		Method: http.MethodGet, Path: "/api/v1/customer/connections?limit=200", Token: at.Token(customer, "alice", "viewer"),
+	response := at.Do(t, gatewaytest.Request{
+		Method: http.MethodGet, Path: "/api/v1/customer/connections?limit=200", Token: at.Token(customerID, "alice", "viewer"),
 	})
-	require.Equal(t, http.StatusOK, answer.Status, answer.Body)
+	require.Equal(t, http.StatusOK, response.Status, response.Body)
 	var page client.ConnectionList
-	unmarshal(t, answer.Body, &page)
+	unmarshal(t, response.Body, &page)
 	all := map[string]client.Connection{}
 	for _, one := range page.Items {
 		all[one.ID] = one
@@ -75,13 +76,18 @@ func unmarshal(t testing.TB, text string, into any) {
 	require.NoError(t, json.Unmarshal([]byte(text), into), text)
 }
 
-// endsWithin waits for the end of a socket and gives its close code.
-func endsWithin(t testing.TB, s *gatewaytest.Socket, d time.Duration) int {
+// wakeUpTimeout is the time limit for the close of a socket after a wake-up. Without one,
+// an instance finds out when it renews the lease, every 15 s.
+const wakeUpTimeout = 5 * time.Second
+
+// closeCodeWithin waits for the close of a socket and returns its code. A socket that is
+// open after d fails the test.
+func closeCodeWithin(t testing.TB, s *gatewaytest.Socket, d time.Duration) int {
 	t.Helper()
 	select {
 	case <-s.Done():
 	case <-time.After(d):
-		require.Fail(t, "the socket is open still", "after %s", d)
+		require.Fail(t, "the socket is still open", "after %s", d)
 	}
 	return s.CloseCode()
 }
@@ -92,23 +98,24 @@ var (
 	timePattern  = regexp.MustCompile(`^\d{4}-\d\d-\d\dT.*Z$`)
 )
 
-// masked gives a JSON text without what is different each time.
-func masked(t testing.TB, text []byte) any {
+// normalized decodes a JSON text and replaces the values that differ each time: ids,
+// tokens and times.
+func normalized(t testing.TB, text []byte) any {
 	t.Helper()
 	var value any
 	require.NoError(t, json.Unmarshal(text, &value), "%s", text)
-	return mask("", value)
+	return normalize("", value)
 }
 
-func mask(name string, value any) any {
+func normalize(name string, value any) any {
 	switch value := value.(type) {
 	case map[string]any:
 		for name, member := range value {
-			value[name] = mask(name, member)
+			value[name] = normalize(name, member)
 		}
 	case []any:
 		for i, item := range value {
-			value[i] = mask(name, item)
+			value[i] = normalize(name, item)
 		}
 	case float64:
 		if name == "leaseRemainingMs" || name == "nextHeartbeatMs" {
@@ -118,17 +125,16 @@ func mask(name string, value any) any {
 		if name == "requestId" {
 			return "a request"
 		}
-		for mask, pattern := range map[string]*regexp.Regexp{"an id": idPattern, "a token": tokenPattern, "a time": timePattern} {
+		for replacement, pattern := range map[string]*regexp.Regexp{"an id": idPattern, "a token": tokenPattern, "a time": timePattern} {
 			if pattern.MatchString(value) {
-				return mask
+				return replacement
 			}
 		}
 	}
 	return value
 }
 
-// publisher makes events past the gateway's HTTP interface, by the transitions
-// themselves.
+// publisher publishes events by transitions of commands, without the gateway's HTTP API.
 type publisher struct {
 	t       testing.TB
 	queue   *queue.Queue
@@ -142,21 +148,22 @@ func (f *fleet) publisher(t testing.TB, url string) *publisher {
 	options, err := redis.ParseURL(url)
 	require.NoError(t, err)
 	p := &publisher{
-		t: t, tenant: "c." + f.customer, session: f.session, redis: redis.NewClient(options),
+		t: t, tenant: gatewaytest.TenantOf(f.customerID), session: f.session, redis: redis.NewClient(options),
 		queue: queue.New(queue.Config{Store: storetest.Connect(t, store.Config{URL: url})}),
 	}
 	t.Cleanup(func() { _ = p.redis.Close() })
 	return p
 }
 
-// publish makes n events, an even number, from several places at once.
+// publish publishes n events concurrently. N must be even, because a command is proposed
+// and cancelled.
 func (p *publisher) publish(n int) {
 	p.t.Helper()
-	const places = 4
+	const workers = 4
 	var all sync.WaitGroup
-	for place := range places {
+	for worker := range workers {
 		all.Go(func() {
-			for i := place; i < n/2; i += places {
+			for i := worker; i < n/2; i += workers {
 				p.proposeAndCancel()
 			}
 		})
@@ -175,7 +182,7 @@ func (p *publisher) proposeAndCancel() {
 	}
 }
 
-// stream is what was published to the tenant, oldest first, by its offsets.
+// stream returns the offsets of the tenant's stream, oldest first.
 func (p *publisher) stream() (offsets []string) {
 	p.t.Helper()
 	entries, err := p.redis.XRange(p.t.Context(), p.key(), "-", "+").Result()
@@ -188,7 +195,7 @@ func (p *publisher) stream() (offsets []string) {
 
 func (p *publisher) key() string { return store.Tenant(p.tenant).StreamKey() }
 
-// offsets takes n events of a room and gives their offsets.
+// offsets receives n events of one room and returns their offsets.
 func offsets(t testing.TB, s *gatewaytest.Socket, room string, n int) (taken []string) {
 	t.Helper()
 	for range n {
@@ -199,7 +206,7 @@ func offsets(t testing.TB, s *gatewaytest.Socket, room string, n int) (taken []s
 	return taken
 }
 
-// byRoom takes n events and gives their offsets by room.
+// byRoom receives n events and returns their offsets by room.
 func byRoom(s *gatewaytest.Socket, n int) map[string][]string {
 	got := map[string][]string{}
 	for range n {

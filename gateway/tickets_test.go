@@ -15,32 +15,30 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-const (
-	customerSocket = "/api/v1/customer/ws"
-	deviceSocket   = "/api/v1/device/ws"
-	frontend       = "https://fleet.example.com"
-)
+// frontend is an allowed origin.
+const frontend = "https://fleet.example.com"
 
 func withFrontend(cfg *gateway.Config) {
 	cfg.AllowedOrigins = []string{frontend, "https://other.example.com"}
 }
 
-// ticket issues one to a person for pages of an origin.
-func ticket(t testing.TB, g *gatewaytest.Gateway, token, origin string) string {
+// issueTicket issues a ticket to a user for an origin. An empty origin stands for a client
+// that is not a browser.
+func issueTicket(t testing.TB, g *gatewaytest.Gateway, token, origin string) string {
 	t.Helper()
 	header := http.Header{}
 	if origin != "" {
 		header.Set("Origin", origin)
 	}
-	answer := g.Do(t, gatewaytest.Request{Method: http.MethodPost, Path: "/api/v1/customer/ws-tickets", Token: token, Header: header})
-	require.Equal(t, http.StatusCreated, answer.Status, answer.Body)
+	response := g.Do(t, gatewaytest.Request{Method: http.MethodPost, Path: "/api/v1/customer/ws-tickets", Token: token, Header: header})
+	require.Equal(t, http.StatusCreated, response.Status, response.Body)
 	var issued client.Ticket
-	require.NoError(t, json.Unmarshal([]byte(answer.Body), &issued))
+	require.NoError(t, json.Unmarshal([]byte(response.Body), &issued))
 	return issued.Ticket
 }
 
-// opens tries to open a socket from a page of an origin and gives the status.
-func opens(t testing.TB, g *gatewaytest.Gateway, path, origin string, header http.Header) int {
+// handshakeStatus tries to open a socket from a page of an origin and returns the status.
+func handshakeStatus(t testing.TB, g *gatewaytest.Gateway, path, origin string, header http.Header) int {
 	t.Helper()
 	header = header.Clone()
 	if header == nil {
@@ -60,17 +58,17 @@ func opens(t testing.TB, g *gatewaytest.Gateway, path, origin string, header htt
 
 func TestTicket_OpensOneSocketAtAnyInstance(t *testing.T) {
 	t.Parallel()
-	onRedis := gatewaytest.WithRedis(storetest.SharedURL(t))
-	one := gatewaytest.Start(t, onRedis, withFrontend)
-	another := gatewaytest.StartWithIssuer(t, one.Issuer, onRedis, withFrontend)
+	withRedis := gatewaytest.WithRedis(storetest.SharedURL(t))
+	one := gatewaytest.Start(t, withRedis, withFrontend)
+	another := gatewaytest.StartWithIssuer(t, one.Issuer, withRedis, withFrontend)
 	token := one.Token(gatewaytest.NewCustomerID(), "alice", "viewer")
 	for _, origin := range []string{frontend, ""} {
-		path := customerSocket + "?ticket=" + ticket(t, one, token, origin)
+		path := gatewaytest.CustomerPath + "?ticket=" + issueTicket(t, one, token, origin)
 
-		require.Equal(t, http.StatusSwitchingProtocols, opens(t, another, path, origin, nil))
+		require.Equal(t, http.StatusSwitchingProtocols, handshakeStatus(t, another, path, origin, nil))
 
-		require.Equal(t, http.StatusUnauthorized, opens(t, another, path, origin, nil))
-		require.Equal(t, http.StatusUnauthorized, opens(t, one, path, origin, nil))
+		require.Equal(t, http.StatusUnauthorized, handshakeStatus(t, another, path, origin, nil))
+		require.Equal(t, http.StatusUnauthorized, handshakeStatus(t, one, path, origin, nil))
 		require.NotContains(t, one.Log.String()+another.Log.String(), "fgt_")
 	}
 }
@@ -85,29 +83,29 @@ func TestTicket_IsBoundToItsOrigin(t *testing.T) {
 		"":                          http.StatusUnauthorized,
 		"https://evil.example.net":  http.StatusForbidden,
 	} {
-		path := customerSocket + "?ticket=" + ticket(t, g, token, frontend)
+		path := gatewaytest.CustomerPath + "?ticket=" + issueTicket(t, g, token, frontend)
 
-		require.Equal(t, status, opens(t, g, path, origin, nil), origin)
+		require.Equal(t, status, handshakeStatus(t, g, path, origin, nil), origin)
 	}
 }
 
-// A ticket is shown in an address. Whoever finds one there can do nothing else
-// with it, and trying does not use it up.
+// TestTicket_OpensNothingButItsSocket uses a ticket as a token elsewhere. A ticket is
+// visible in a URL, so it must give no other access. A failed attempt must not consume it.
 func TestTicket_OpensNothingButItsSocket(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	token := g.Token(gatewaytest.NewCustomerID(), "alice", "admin")
-	bought := ticket(t, g, token, "")
+	ticket := issueTicket(t, g, token, "")
 
 	for _, path := range []string{"/api/v1/customer/devices", "/api/v1/customer/system/info", "/api/v1/customer/connections"} {
-		answer := g.Do(t, gatewaytest.Request{Method: http.MethodGet, Path: path, Token: bought})
-		require.Equal(t, http.StatusUnauthorized, answer.Status, path)
+		response := g.Do(t, gatewaytest.Request{Method: http.MethodGet, Path: path, Token: ticket})
+		require.Equal(t, http.StatusUnauthorized, response.Status, path)
 	}
-	answer := g.Do(t, gatewaytest.Request{Method: http.MethodPost, Path: "/api/v1/customer/ws-tickets", Token: bought})
-	require.Equal(t, http.StatusUnauthorized, answer.Status, "a ticket buys no ticket")
-	asToken := http.Header{"Authorization": {"Bearer " + bought}}
-	require.Equal(t, http.StatusUnauthorized, opens(t, g, deviceSocket, "", asToken))
-	require.Equal(t, http.StatusUnauthorized, opens(t, g, deviceSocket+"?ticket="+bought, "", nil))
+	response := g.Do(t, gatewaytest.Request{Method: http.MethodPost, Path: "/api/v1/customer/ws-tickets", Token: ticket})
+	require.Equal(t, http.StatusUnauthorized, response.Status, "a ticket issued another ticket")
+	asToken := http.Header{"Authorization": {"Bearer " + ticket}}
+	require.Equal(t, http.StatusUnauthorized, handshakeStatus(t, g, gatewaytest.DevicePath, "", asToken))
+	require.Equal(t, http.StatusUnauthorized, handshakeStatus(t, g, gatewaytest.DevicePath+"?ticket="+ticket, "", nil))
 
-	require.Equal(t, http.StatusSwitchingProtocols, opens(t, g, customerSocket, "", asToken), "where a ticket is, does not matter")
+	require.Equal(t, http.StatusSwitchingProtocols, handshakeStatus(t, g, gatewaytest.CustomerPath, "", asToken), "a ticket is also accepted in the header")
 }

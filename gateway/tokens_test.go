@@ -22,26 +22,27 @@ func TestToken_ForgedIsRefusedWithoutFetch(t *testing.T) {
 	fetched := g.Issuer.Requests()
 	forged := customertest.ForgedTokens(g.Issuer.Issuer, untrusted.URL)
 	require.Greater(t, len(forged), 150)
-	answers := map[string]bool{}
+	responses := map[string]bool{}
 	for _, forgery := range forged {
-		for _, call := range []gatewaytest.Request{
+		for _, request := range []gatewaytest.Request{
 			{Method: http.MethodGet, Path: "/api/v1/customer/devices", Token: forgery.Token},
 			{Method: http.MethodPost, Path: "/api/v1/device/commands/claim", Token: forgery.Token},
 		} {
-			answer := g.Do(t, call)
-			require.Equal(t, http.StatusUnauthorized, answer.Status, forgery.Name)
-			require.Equal(t, `Bearer realm="fieldgate", error="invalid_token"`, answer.Header.Get("WWW-Authenticate"), forgery.Name)
-			if call.Method == http.MethodGet {
-				answers[withoutRequestID(t, answer)] = true
+			response := g.Do(t, request)
+			require.Equal(t, http.StatusUnauthorized, response.Status, forgery.Name)
+			require.Equal(t, `Bearer realm="fieldgate", error="invalid_token"`, response.Header.Get("WWW-Authenticate"), forgery.Name)
+			if request.Method == http.MethodGet {
+				responses[withoutRequestID(t, response)] = true
 			}
 		}
 	}
-	require.Len(t, answers, 1, "the answer must not tell what was wrong")
-	require.Zero(t, untrusted.Requests(), "no token decides whom we call")
-	require.LessOrEqual(t, g.Issuer.Requests()-fetched, 1, "the keys are fetched again once at most")
+	require.Len(t, responses, 1, "the response reveals what is wrong with the token")
+	require.Zero(t, untrusted.Requests(), "a token made the gateway call another server")
+	require.LessOrEqual(t, g.Issuer.Requests()-fetched, 1, "the keys were fetched more than once")
 }
 
-// The same with 10,000 is a test of package customer.
+// TestToken_UnknownKeysCauseOneFetchAtMost sends 2,000 tokens with unknown keys at the same
+// time. Package customer has the same test with 10,000 keys.
 func TestToken_UnknownKeysCauseOneFetchAtMost(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
@@ -49,7 +50,7 @@ func TestToken_UnknownKeysCauseOneFetchAtMost(t *testing.T) {
 	_, err := alice.SystemInfo(t.Context())
 	require.NoError(t, err)
 	fetched := g.Issuer.Requests()
-	codes := together(2000, func(i int) error {
+	codes := concurrently(2000, func(i int) error {
 		header := g.Issuer.Header()
 		header["kid"] = fmt.Sprintf("unknown-%d", i)
 		unknown := g.Customer(client.Bearer(g.Issuer.Sign(header, g.Issuer.Payload(issuer.Claims{}))))
@@ -59,21 +60,21 @@ func TestToken_UnknownKeysCauseOneFetchAtMost(t *testing.T) {
 	require.Equal(t, map[client.ProblemCode]int{client.CodeUnauthorized: 2000}, codes)
 	require.LessOrEqual(t, g.Issuer.Requests()-fetched, 1)
 	_, err = alice.SystemInfo(t.Context())
-	require.NoError(t, err, "those who are known go on")
+	require.NoError(t, err, "known tokens are still accepted")
 }
 
-// down answers as an issuer that is out of order.
+// down is a handler that responds as a broken issuer.
 func down(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 
 func TestIssuer_DownKeepsKnownKeysValid(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	customer := gatewaytest.NewCustomerID()
-	_, err := g.User(customer, "alice", "admin").SystemInfo(t.Context())
+	customerID := gatewaytest.NewCustomerID()
+	_, err := g.User(customerID, "alice", "admin").SystemInfo(t.Context())
 	require.NoError(t, err)
 	g.Issuer.Respond(down)
 	for i := range 3 {
-		_, err := g.User(customer, fmt.Sprint("new-", i), "viewer").SystemInfo(t.Context())
+		_, err := g.User(customerID, fmt.Sprint("new-", i), "viewer").SystemInfo(t.Context())
 		require.NoError(t, err)
 	}
 	ready, err := g.Readiness(t.Context())
@@ -83,9 +84,9 @@ func TestIssuer_DownKeepsKnownKeysValid(t *testing.T) {
 
 func TestIssuer_DownAtStartRecovers(t *testing.T) {
 	t.Parallel()
-	people := customertest.NewIssuer(t)
-	people.Respond(down)
-	g := gatewaytest.StartWithIssuer(t, people)
+	iss := customertest.NewIssuer(t)
+	iss.Respond(down)
+	g := gatewaytest.StartWithIssuer(t, iss)
 	alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
 	_, err := alice.SystemInfo(t.Context())
 	refusal := requireCode(t, client.CodeIssuerUnavailable, err)
@@ -99,11 +100,11 @@ func TestIssuer_DownAtStartRecovers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, client.HealthStatusOk, health.Status)
 
-	people.Restore()
+	iss.Restore()
 	eventually(t, func() bool {
 		ready, err := g.Readiness(t.Context())
 		return err == nil && ready.Ready
-	}, "it does not recover")
+	}, "the gateway does not recover")
 	_, err = alice.SystemInfo(t.Context())
 	require.NoError(t, err)
 }
@@ -111,12 +112,12 @@ func TestIssuer_DownAtStartRecovers(t *testing.T) {
 func TestToken_Expires(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	// The clocks may differ by 30 s, so this one ends in one or two seconds.
-	soon := g.Customer(client.Bearer(g.Issuer.Token(issuer.Claims{Lifetime: time.Hour, IssuedAt: time.Now().Add(-time.Hour - 29*time.Second)})))
+	// The gateway allows a clock difference of 30 s. This token is accepted for another 5 s.
+	soon := g.Customer(client.Bearer(g.Issuer.Token(issuer.Claims{Lifetime: time.Hour, IssuedAt: time.Now().Add(-time.Hour - 25*time.Second)})))
 	_, err := soon.SystemInfo(t.Context())
 	require.NoError(t, err)
 	eventually(t, func() bool {
 		_, err := soon.SystemInfo(t.Context())
 		return client.CodeOf(err) == client.CodeUnauthorized
-	}, "the token does not end")
+	}, "the token does not expire")
 }
