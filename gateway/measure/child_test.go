@@ -18,15 +18,15 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// settings are what a child process is told.
+// settings configure a child process.
 type settings struct {
 	RedisURL     string
 	SupabaseURL  string
 	AutoPipeline bool
 }
 
-// serve is what a child process runs: it says where it listens and ends with its
-// standard input.
+// serve runs a server in a child process. It prints the server's URL and ends when its
+// standard input is closed. It returns the exit code.
 func serve(role string) int {
 	var s settings
 	err := json.Unmarshal([]byte(os.Getenv("FIELDGATE_MEASURED_SETTINGS")), &s)
@@ -50,8 +50,8 @@ func serve(role string) int {
 	return 0
 }
 
-// serveGateway runs a gateway as in production. Its limits are checked as always, and
-// are too high to be reached.
+// serveGateway runs a gateway as in production. Its rate limits are checked for every
+// request, and are too high to be reached.
 func serveGateway(ctx context.Context, s settings) error {
 	high := ratelimit.Limit{PerMinute: 1e8, Burst: 1e7}
 	g, err := gateway.New(ctx, gateway.Config{
@@ -67,9 +67,9 @@ func serveGateway(ctx context.Context, s settings) error {
 	return g.Run(ctx)
 }
 
-// serveFloor is the least that a server of this queue can be: it reads JSON, runs the
-// one script that the transition takes, and writes JSON. It asks nobody who they are and
-// believes everything.
+// serveFloor runs the smallest possible server of the queue. It decodes JSON, runs the one
+// script of the transition and encodes JSON. It authenticates no caller and validates
+// nothing.
 func serveFloor(ctx context.Context, s settings) error {
 	st, err := store.Connect(ctx, store.Config{URL: s.RedisURL, AutoPipeline: s.AutoPipeline, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -82,9 +82,9 @@ func serveFloor(ctx context.Context, s settings) error {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /api/v1/customer/sessions/{session}/commands", answer(http.StatusCreated, f.propose))
-	mux.HandleFunc("POST /api/v1/device/commands/claim", answer(http.StatusOK, f.claim))
-	mux.HandleFunc("POST /api/v1/device/commands/{command}/result", answer(http.StatusOK, f.finish))
+	mux.HandleFunc("POST /api/v1/customer/sessions/{session}/commands", handleJSON(http.StatusCreated, f.propose))
+	mux.HandleFunc("POST /api/v1/device/commands/claim", handleJSON(http.StatusOK, f.claim))
+	mux.HandleFunc("POST /api/v1/device/commands/{command}/result", handleJSON(http.StatusOK, f.submitResult))
 	fmt.Println("http://" + listener.Addr().String())
 	go func() {
 		<-ctx.Done()
@@ -96,29 +96,29 @@ func serveFloor(ctx context.Context, s settings) error {
 
 type floor struct{ queue *queue.Queue }
 
-// answer makes a handler of a function from one JSON value to another.
-func answer[Q, A any](status int, f func(r *http.Request, asked Q) (A, error)) http.HandlerFunc {
+// handleJSON returns a handler that decodes the request, calls f and encodes its result.
+func handleJSON[Q, A any](status int, f func(r *http.Request, request Q) (A, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		var asked Q
-		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+		var request Q
+		if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		answered, err := f(r, asked)
+		response, err := f(r, request)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(answered)
+		_ = json.NewEncoder(w).Encode(response)
 	}
 }
 
-func (f floor) propose(r *http.Request, asked proposal) (command, error) {
+func (f floor) propose(r *http.Request, request proposal) (command, error) {
 	c, err := f.queue.Propose(r.Context(), queue.Proposal{
 		Tenant: r.Header.Get("X-Tenant"), SessionID: r.PathValue("session"), UserID: "alice", RequestID: "r",
-		Type: asked.Type, Parameters: asked.Parameters, Priority: 5,
+		Type: request.Type, Parameters: request.Parameters, Priority: 5,
 	})
 	return command{ID: c.ID}, err
 }
@@ -134,7 +134,7 @@ func (f floor) claim(r *http.Request, _ struct{}) (claimed, error) {
 	return all, err
 }
 
-func (f floor) finish(r *http.Request, sent result) (struct{}, error) {
+func (f floor) submitResult(r *http.Request, sent result) (struct{}, error) {
 	_, err := f.queue.SubmitResult(r.Context(),
 		queue.ClaimRef{Device: deviceOf(r), CommandID: r.PathValue("command"), Token: sent.ClaimToken, RequestID: "r"},
 		queue.Succeeded, queue.Result{Output: sent.Output})

@@ -21,7 +21,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// What is sent and what is looked at of the answers.
+// Bodies of requests and responses, with the fields that the measurement uses.
 type (
 	proposal struct {
 		Type       string          `json:"type"`
@@ -41,7 +41,7 @@ type (
 	}
 )
 
-// fsyncs are the ways in which Redis can keep its log.
+// fsyncs are the persistence settings of Redis.
 var fsyncs = []struct {
 	name string
 	args []string
@@ -51,58 +51,59 @@ var fsyncs = []struct {
 	{"always", []string{"--appendfsync", "always"}},
 }
 
-// lifecycles is what one way of running lifecycles came to.
-type lifecycles struct {
+// lifecycleCost is the outcome of one run of lifecycles.
+type lifecycleCost struct {
 	perSecond     float64
 	p50, p99      time.Duration
-	server, redis time.Duration // of processor time, for each
+	server, redis time.Duration // processor time of each lifecycle
 }
 
-func (l lifecycles) cpu() time.Duration { return l.server + l.redis }
+func (l lifecycleCost) cpu() time.Duration { return l.server + l.redis }
 
-// measureLifecycle runs proposal, claim and result over HTTP, by callers at the same
-// time, each with a device of its own: against a gateway and against the floor.
+// measureLifecycle measures propose, claim and submit result over HTTP, against a gateway
+// and against the floor. Each of the concurrent callers has a device of its own.
 func measureLifecycle(t *testing.T, e extent) {
-	people := customertest.NewIssuer(t)
+	iss := customertest.NewIssuer(t)
 	table := newTable("log of Redis", "pipelined", "lifecycles/s", "p50", "p99", "CPU gateway", "CPU Redis", "floor: lifecycles/s", "CPU server", "CPU Redis", "**CPU, ratio**")
 	for _, fsync := range fsyncs {
-		for _, together := range []bool{false, true} {
+		for _, pipelined := range []bool{false, true} {
 			redis := startRedis(t, fsync.args...)
-			s := settings{RedisURL: redis.url, SupabaseURL: people.URL(), AutoPipeline: together}
+			s := settings{RedisURL: redis.url, SupabaseURL: iss.URL(), AutoPipeline: pipelined}
 			gateway, floor := start(t, "gateway", s), start(t, "floor", s)
-			callers := newCallers(t, gateway, redis, people, e.callers)
-			// One after the other and once more the other way round: what drifts meets both.
-			above, below := run(t, e, gateway, redis, callers), run(t, e, floor, redis, callers)
-			below, above = better(below, run(t, e, floor, redis, callers)), better(above, run(t, e, gateway, redis, callers))
-			table.row(fsync.name, yes(together), whole(above.perSecond), ms(above.p50), ms(above.p99), us(above.server), us(above.redis),
-				whole(below.perSecond), us(below.server), us(below.redis), fmt.Sprintf("%.2f", float64(above.cpu())/float64(below.cpu())))
+			callers := newCallers(t, gateway, redis, iss, e.callers)
+			// The second round runs in reverse order, so that a drift of the machine affects both.
+			ofGateway, ofFloor := run(t, e, gateway, redis, callers), run(t, e, floor, redis, callers)
+			ofFloor, ofGateway = cheaper(ofFloor, run(t, e, floor, redis, callers)), cheaper(ofGateway, run(t, e, gateway, redis, callers))
+			table.row(fsync.name, yesOrNo(pipelined), integer(ofGateway.perSecond), ms(ofGateway.p50), ms(ofGateway.p99), us(ofGateway.server), us(ofGateway.redis),
+				integer(ofFloor.perSecond), us(ofFloor.server), us(ofFloor.redis), fmt.Sprintf("%.2f", float64(ofGateway.cpu())/float64(ofFloor.cpu())))
 		}
 	}
 	publish(t, e, "lifecycle", table)
 }
 
-// better is the run that had less beside it.
-func better(a, b lifecycles) lifecycles {
+// cheaper returns the run with less processor time, which the rest of the machine disturbed
+// less.
+func cheaper(a, b lifecycleCost) lifecycleCost {
 	if b.cpu() < a.cpu() {
 		return b
 	}
 	return a
 }
 
-// caller runs lifecycles of a device of its own.
+// caller runs lifecycles with a device of its own.
 type caller struct {
-	http                    *http.Client
-	tenant, device, session string
-	person, login, epoch    string
+	http                         *http.Client
+	tenant, device, session      string
+	userToken, loginToken, epoch string
 }
 
-func newCallers(t testing.TB, at child, redis server, people *customertest.Issuer, n int) (all []*caller) {
+func newCallers(t testing.TB, at child, redis server, iss *customertest.Issuer, n int) (all []*caller) {
 	t.Helper()
 	gate, err := client.New(at.URL)
 	require.NoError(t, err)
-	g := &gatewaytest.Gateway{Gateway: gate, URL: at.URL, Issuer: people}
-	customer := gatewaytest.NewCustomerID()
-	admin := g.User(customer, "alice", "admin")
+	g := &gatewaytest.Gateway{Gateway: gate, URL: at.URL, Issuer: iss}
+	customerID := gatewaytest.NewCustomerID()
+	admin := g.User(customerID, "alice", "admin")
 	for range n {
 		d := g.NewDevice(t, admin)
 		opened, err := admin.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: d.ID, Type: "diagnostic"})
@@ -111,18 +112,18 @@ func newCallers(t testing.TB, at child, redis server, people *customertest.Issue
 		require.NoError(t, err)
 		all = append(all, &caller{
 			epoch: epoch,
-			http:  &http.Client{Transport: &http.Transport{}}, tenant: "c." + customer, device: d.ID, session: opened.ID,
-			person: g.Token(customer, "alice", "admin"), login: g.Login(t, d),
+			http:  &http.Client{Transport: &http.Transport{}}, tenant: gatewaytest.TenantOf(customerID), device: d.ID, session: opened.ID,
+			userToken: g.Token(customerID, "alice", "admin"), loginToken: g.Login(t, d),
 		})
 	}
 	return all
 }
 
-// run has the callers run lifecycles for a while.
-func run(t testing.TB, e extent, at child, redis server, callers []*caller) lifecycles {
+// run warms up and then runs lifecycles with all callers, for the times in e.
+func run(t testing.TB, e extent, at child, redis server, callers []*caller) lifecycleCost {
 	t.Helper()
 	each(callers, func(c *caller) { c.runFor(t, at.URL, e.warm) })
-	server, store := processorTime(t, at.pid), redis.processorTime(t)
+	server, store := cpuTime(t, at.pid), redis.cpuTime(t)
 	began := time.Now()
 	times := make([][]time.Duration, len(callers))
 	each(callers, func(c *caller) { times[slices.Index(callers, c)] = c.runFor(t, at.URL, e.run) })
@@ -130,12 +131,13 @@ func run(t testing.TB, e extent, at child, redis server, callers []*caller) life
 	all := slices.Sorted(slices.Values(slices.Concat(times...)))
 	n := time.Duration(len(all))
 	require.NotZero(t, n)
-	return lifecycles{
+	return lifecycleCost{
 		perSecond: float64(n) / took.Seconds(), p50: all[n/2], p99: all[n*99/100],
-		server: (processorTime(t, at.pid) - server) / n, redis: (redis.processorTime(t) - store) / n,
+		server: (cpuTime(t, at.pid) - server) / n, redis: (redis.cpuTime(t) - store) / n,
 	}
 }
 
+// each calls f for all callers concurrently.
 func each(callers []*caller, f func(*caller)) {
 	var all sync.WaitGroup
 	for _, c := range callers {
@@ -144,6 +146,7 @@ func each(callers []*caller, f func(*caller)) {
 	all.Wait()
 }
 
+// runFor runs lifecycles one after the other and returns how long each took.
 func (c *caller) runFor(t testing.TB, url string, d time.Duration) (times []time.Duration) {
 	for began := time.Now(); time.Since(began) < d; {
 		start := time.Now()
@@ -159,21 +162,21 @@ func (c *caller) runFor(t testing.TB, url string, d time.Duration) (times []time
 func (c *caller) lifecycle(url string) error {
 	var proposed command
 	var got claimed
-	asked := proposal{Type: "diagnostic.dns", Parameters: json.RawMessage(`{"host":"example.com"}`)}
-	if err := c.post(url+"/api/v1/customer/sessions/"+c.session+"/commands", c.person, asked, &proposed); err != nil {
+	request := proposal{Type: "diagnostic.dns", Parameters: json.RawMessage(`{"host":"example.com"}`)}
+	if err := c.post(url+"/api/v1/customer/sessions/"+c.session+"/commands", c.userToken, request, &proposed); err != nil {
 		return err
 	}
-	if err := c.post(url+"/api/v1/device/commands/claim", c.login, struct{}{}, &got); err != nil {
+	if err := c.post(url+"/api/v1/device/commands/claim", c.loginToken, struct{}{}, &got); err != nil {
 		return err
 	}
 	if len(got.Commands) != 1 || got.Commands[0].ID != proposed.ID {
 		return fmt.Errorf("claimed %v after proposing %s", got.Commands, proposed.ID)
 	}
 	done := result{ClaimToken: got.Commands[0].ClaimToken, Status: "succeeded", Output: "done"}
-	return c.post(url+"/api/v1/device/commands/"+proposed.ID+"/result", c.login, done, nil)
+	return c.post(url+"/api/v1/device/commands/"+proposed.ID+"/result", c.loginToken, done, nil)
 }
 
-func (c *caller) post(url, token string, body, answer any) error {
+func (c *caller) post(url, token string, body, response any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return err
@@ -194,25 +197,26 @@ func (c *caller) post(url, token string, body, answer any) error {
 	if err == nil && resp.StatusCode >= 300 {
 		err = fmt.Errorf("%s %s: %s", url, resp.Status, text)
 	}
-	if err != nil || answer == nil {
+	if err != nil || response == nil {
 		return err
 	}
-	return json.Unmarshal(text, answer)
+	return json.Unmarshal(text, response)
 }
 
-// processorTime is what a process has used so far, as the kernel counts it.
-func processorTime(t testing.TB, pid int) time.Duration {
+// cpuTime returns the processor time that a process has used, as the kernel counts it.
+func cpuTime(t testing.TB, pid int) time.Duration {
 	t.Helper()
 	stat, err := readStat(pid)
 	require.NoError(t, err)
-	const ticks = 100 // a second, on every Linux (proc(5))
+	const ticks = 100 // per second, on every Linux: see proc(5)
 	fields := strings.Fields(stat[strings.LastIndex(stat, ")")+1:])
 	user, _ := strconv.Atoi(fields[11])
 	system, _ := strconv.Atoi(fields[12])
 	return time.Duration(user+system) * time.Second / ticks
 }
 
-func (s server) processorTime(t testing.TB) time.Duration {
+// cpuTime returns the processor time that Redis has used.
+func (s server) cpuTime(t testing.TB) time.Duration {
 	t.Helper()
 	info := s.InfoMap(t.Context(), "cpu")
 	require.NoError(t, info.Err())

@@ -1,5 +1,5 @@
-// Package measure measures what the queue costs, and writes it into
-// docs/performance.md. It is run by make bench, and in a small size by the tests.
+// Package measure measures the cost of the queue and writes it into docs/performance.md.
+// `make bench` runs it. The tests run it in a small size.
 package measure
 
 import (
@@ -17,16 +17,16 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// measuring, when set, says how much is measured: "full" by make bench.
+// measuring is the environment variable that selects the size: "full" in `make bench`.
 const measuring = "FIELDGATE_MEASURE"
 
-// extent is how much is measured.
+// extent is the size of a measurement.
 type extent struct {
-	callers   int
+	callers   int           // concurrent
 	warm, run time.Duration // of each way of running a lifecycle
-	ready     []int         // commands that are ready, ten on each device
-	claims    int           // at each of these sizes
-	document  string        // where the tables go; empty for nowhere
+	ready     []int         // numbers of ready commands, ten on each device
+	claims    int           // at each number of ready commands
+	document  string        // file that gets the tables; empty: none
 }
 
 var (
@@ -38,14 +38,13 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	if role := os.Getenv(measured); role != "" {
+	if role := os.Getenv(childRole); role != "" {
 		os.Exit(serve(role))
 	}
 	storetest.Main(m)
 }
 
-// TestMeasure prints its tables; the ratios that have a bar fail the full measurement
-// when they miss it.
+// TestMeasure prints tables of the costs. In full size, it writes them into the document.
 func TestMeasure(t *testing.T) {
 	e := small
 	if os.Getenv(measuring) == "full" {
@@ -55,9 +54,9 @@ func TestMeasure(t *testing.T) {
 	t.Run("size", func(t *testing.T) { measureSize(t, e) })
 }
 
-// measured names the role of a child process: its processor time is then nobody
-// else's.
-const measured = "FIELDGATE_MEASURED"
+// childRole is the environment variable with the role of a child process. Each server runs
+// in a process of its own, so that its processor time is counted alone.
+const childRole = "FIELDGATE_MEASURED"
 
 // child is a server in a process of its own.
 type child struct {
@@ -65,16 +64,16 @@ type child struct {
 	pid int
 }
 
-// start starts a server and waits for the line that says where it listens.
+// start starts a server in a child process and waits until it prints its URL.
 func start(t testing.TB, role string, settings settings) child {
 	t.Helper()
 	encoded, err := json.Marshal(settings)
 	require.NoError(t, err)
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), measured+"="+role, "FIELDGATE_MEASURED_SETTINGS="+string(encoded))
+	cmd.Env = append(os.Environ(), childRole+"="+role, "FIELDGATE_MEASURED_SETTINGS="+string(encoded))
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
-	in, err := cmd.StdinPipe() // its end is the child's
+	in, err := cmd.StdinPipe() // the child ends when it is closed
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
@@ -86,7 +85,7 @@ func start(t testing.TB, role string, settings settings) child {
 	return child{URL: strings.TrimSpace(line), pid: cmd.Process.Pid}
 }
 
-// server is a Redis that answers for what it costs.
+// server is a Redis whose processor time can be read.
 type server struct {
 	*redis.Client
 	url string

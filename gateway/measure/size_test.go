@@ -21,10 +21,10 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// perDevice is how many commands are ready on each device.
+// perDevice is the number of ready commands on each device.
 const perDevice = 10
 
-// fleet is a tenant with ever more devices, past the edge of the gateway.
+// fleet is a tenant with a growing number of devices. It uses the queue without a gateway.
 type fleet struct {
 	t        testing.TB
 	redis    server
@@ -37,8 +37,8 @@ type fleet struct {
 	devices []store.Device
 }
 
-// measureSize holds that what the queue costs does not grow with what is in it: all
-// of it belongs to one tenant, and so to one partition.
+// measureSize measures how the cost of a claim and of a sweep depends on the number of
+// ready commands. All commands belong to one tenant, and so to one partition.
 func measureSize(t *testing.T, e extent) {
 	redis := startRedis(t, "--appendonly", "no")
 	s := storetest.Connect(t, store.Config{URL: redis.url, AutoPipeline: true, Timeout: 10 * time.Second, Logger: slog.New(slog.DiscardHandler)})
@@ -62,16 +62,16 @@ func measureSize(t *testing.T, e extent) {
 	publish(t, e, "size", table)
 }
 
-// memory is what Redis takes for each, in bytes.
+// memory is the memory that Redis uses for each device and each command, in bytes.
 type memory struct{ device, command float64 }
 
-// grow adds devices and commands until so many commands are ready.
+// grow adds devices and commands until the given number of commands is ready.
 func (f *fleet) grow(ready int) memory {
 	f.t.Helper()
 	n := ready/perDevice - len(f.devices)
-	before := f.used()
+	before := f.usedMemory()
 	sessions := make([]session.Session, n)
-	f.many(n, func(i int) error {
+	f.parallel(n, func(i int) error {
 		d := store.Device{Tenant: f.tenant, ID: store.NewID(store.KindDevice, store.PartitionOf(f.tenant))}
 		err := f.store.Do(f.t.Context(), "test", func(ctx context.Context, c store.Client) error {
 			return c.HSet(ctx, d.RecordKey(), "tenant", d.Tenant, "status", "active", "name", "Pump 7").Err()
@@ -87,19 +87,19 @@ func (f *fleet) grow(ready int) memory {
 		f.devices = append(f.devices, d)
 		return err
 	})
-	between := f.used()
-	f.many(n*perDevice, func(i int) error {
+	between := f.usedMemory()
+	f.parallel(n*perDevice, func(i int) error {
 		_, err := f.queue.Propose(f.t.Context(), queue.Proposal{
 			Tenant: f.tenant, SessionID: sessions[i/perDevice].ID, UserID: "alice", RequestID: "r",
 			Type: "diagnostic.dns", Parameters: json.RawMessage(`{"host":"example.com"}`), Priority: 5,
 		})
 		return err
 	})
-	return memory{device: (between - before) / float64(n), command: (f.used() - between) / float64(n*perDevice)}
+	return memory{device: (between - before) / float64(n), command: (f.usedMemory() - between) / float64(n*perDevice)}
 }
 
-// many does something so often, 64 at a time.
-func (f *fleet) many(n int, do func(i int) error) {
+// parallel calls do n times, 64 at a time. It ends the test after an error.
+func (f *fleet) parallel(n int, do func(i int) error) {
 	f.t.Helper()
 	var next atomic.Int64
 	var all sync.WaitGroup
@@ -119,7 +119,8 @@ func (f *fleet) many(n int, do func(i int) error) {
 	}
 }
 
-func (f *fleet) used() float64 {
+// usedMemory returns the memory that Redis uses, in bytes.
+func (f *fleet) usedMemory() float64 {
 	f.t.Helper()
 	info := f.redis.InfoMap(f.t.Context(), "memory")
 	require.NoError(f.t, info.Err())
@@ -128,73 +129,74 @@ func (f *fleet) used() float64 {
 	return used
 }
 
-// claim claims and gives back, one after the other on devices all over the fleet. It
-// tells how long Redis worked on a claim and how long the caller waited for it.
-func (f *fleet) claim(n int) (inRedis, alone time.Duration) {
+// claim claims n commands one after the other, on devices all over the fleet, and then
+// releases them. It returns the mean time of a claim in Redis and the median time that the
+// caller waited.
+func (f *fleet) claim(n int) (inRedis, waited time.Duration) {
 	f.t.Helper()
-	var waited []time.Duration
-	var leases []held
-	f.forget()
+	var times []time.Duration
+	var claims []claimedCommand
+	f.resetStats()
 	for i := range n {
 		start := time.Now()
-		leases = append(leases, f.take(f.devices[i*7919%len(f.devices)], time.Minute))
-		waited = append(waited, time.Since(start))
+		claims = append(claims, f.claimOne(f.devices[i*7919%len(f.devices)], time.Hour))
+		times = append(times, time.Since(start))
 	}
-	inRedis = f.inRedis() / time.Duration(n)
-	for _, l := range leases {
-		_, err := f.queue.Release(f.t.Context(), l.hold(), "")
+	inRedis = f.timeInRedis() / time.Duration(n)
+	for _, c := range claims {
+		_, err := f.queue.Release(f.t.Context(), c.ref(), "")
 		require.NoError(f.t, err)
 	}
-	slices.Sort(waited)
-	return inRedis, waited[n/2]
+	slices.Sort(times)
+	return inRedis, times[n/2]
 }
 
-// held is a command in the hands of its device.
-type held struct {
+// claimedCommand is a claimed command with its device.
+type claimedCommand struct {
 	device store.Device
 	lease  queue.Lease
 }
 
-func (h held) hold() queue.ClaimRef {
-	return queue.ClaimRef{Device: h.device, CommandID: h.lease.ID, Token: h.lease.Token, RequestID: "r"}
+func (c claimedCommand) ref() queue.ClaimRef {
+	return queue.ClaimRef{Device: c.device, CommandID: c.lease.ID, Token: c.lease.Token, RequestID: "r"}
 }
 
-func (f *fleet) take(d store.Device, visibility time.Duration) held {
+func (f *fleet) claimOne(d store.Device, visibility time.Duration) claimedCommand {
 	f.t.Helper()
 	leases, err := f.queue.Claim(f.t.Context(), queue.ClaimRequest{Device: d, RequestID: "r", Limit: 1, Visibility: visibility})
 	require.NoError(f.t, err)
 	require.Len(f.t, leases, 1)
-	return held{d, leases[0]}
+	return claimedCommand{d, leases[0]}
 }
 
-// sweep lets so many leases end and tells how long Redis worked until all were settled.
+// sweep lets n leases expire and returns the time in Redis until all were settled.
 func (f *fleet) sweep(n int) time.Duration {
 	f.t.Helper()
 	n = min(n, len(f.devices))
-	var last held
+	var last claimedCommand
 	for i := range n {
-		last = f.take(f.devices[len(f.devices)-1-i], 2*time.Second) // those that no sweep has seen
+		last = f.claimOne(f.devices[len(f.devices)-1-i], 2*time.Second) // devices that no earlier sweep has settled
 	}
 	time.Sleep(time.Until(last.lease.VisibleUntil) + 10*time.Millisecond)
-	f.forget()
+	f.resetStats()
 	_, err := f.store.SweepOnce(f.t.Context(), map[string]store.Settle{"command": f.queue.Settle, "session": f.sessions.Settle})
 	require.NoError(f.t, err)
-	took := f.inRedis()
+	took := f.timeInRedis()
 	after, err := f.queue.GetOwn(f.t.Context(), last.device, last.lease.ID)
 	require.NoError(f.t, err)
-	require.Equal(f.t, queue.Queued, after.Status, "the sweep has settled it")
+	require.Equal(f.t, queue.Queued, after.Status, "the sweep did not settle the lease")
 	return took
 }
 
-// forget makes Redis count from here.
-func (f *fleet) forget() {
+// resetStats resets the command statistics of Redis.
+func (f *fleet) resetStats() {
 	f.t.Helper()
 	require.NoError(f.t, f.redis.ConfigResetStat(f.t.Context()).Err())
 }
 
-// inRedis is how long Redis has worked on commands since forget. What a script does is
-// counted with the script; each of its commands is listed too, and must not count twice.
-func (f *fleet) inRedis() (total time.Duration) {
+// timeInRedis returns the time that Redis has spent in scripts since resetStats. The
+// commands of a script are listed too, and are left out because they are part of its time.
+func (f *fleet) timeInRedis() (total time.Duration) {
 	f.t.Helper()
 	stats := f.redis.InfoMap(f.t.Context(), "commandstats")
 	require.NoError(f.t, stats.Err())

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// table is one of Markdown.
+// table is a Markdown table.
 type table struct{ strings.Builder }
 
 func newTable(columns ...string) *table {
@@ -26,9 +26,9 @@ func (t *table) row(cells ...string) { fmt.Fprintf(t, "| %s |\n", strings.Join(c
 func ms(d time.Duration) string { return fmt.Sprintf("%.2f ms", d.Seconds()*1e3) }
 func us(d time.Duration) string { return fmt.Sprintf("%.0f us", d.Seconds()*1e6) }
 func kib(bytes float64) string  { return fmt.Sprintf("%.2f KiB", bytes/1024) }
-func whole(n float64) string    { return fmt.Sprintf("%.0f", n) }
+func integer(n float64) string  { return fmt.Sprintf("%.0f", n) }
 
-func yes(is bool) string {
+func yesOrNo(is bool) string {
 	if is {
 		return "yes"
 	}
@@ -43,8 +43,8 @@ func thousands(n int) string {
 	return text
 }
 
-// publish prints a table, and puts it into the document between the two comments that
-// have its name, with the machine that it was measured on.
+// publish prints a table with a description of the machine. If e has a document, the table
+// replaces the text between the two comments with its name.
 func publish(t testing.TB, e extent, name string, rows *table) {
 	t.Helper()
 	text := fmt.Sprintf("%s\n%s\n", machine(), rows.String())
@@ -62,7 +62,7 @@ func publish(t testing.TB, e extent, name string, rows *table) {
 	require.NoError(t, os.WriteFile(e.document, []byte(head+begin+text+end+tail), 0o644))
 }
 
-// machine says where and under what load something was measured.
+// machine describes the machine and its load.
 func machine() string {
 	load, _ := os.ReadFile("/proc/loadavg")
 	cpu := "an unknown processor"
