@@ -12,11 +12,11 @@ import (
 	"github.com/fieldgate/fieldgate/api/apitest"
 )
 
-// balancer sends requests to the gateways by turns, and to the next one when one
-// takes no connection. Every answer is held against the contract.
+// balancer sends requests to the gateways in turn. When a gateway accepts no connection,
+// it tries the next one. It validates every response against the contract.
 type balancer struct {
 	inner        http.RoundTripper
-	unauthorized atomic.Int64 // answers with 401
+	unauthorized atomic.Int64 // number of responses with 401
 
 	mu    sync.Mutex
 	hosts []string
@@ -27,14 +27,14 @@ func newBalancer(t testing.TB) *balancer {
 	return &balancer{inner: apitest.Transport(t, fieldgate.Spec)}
 }
 
-// add puts a gateway behind the balancer.
+// add adds a gateway.
 func (b *balancer) add(host string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.hosts = append(b.hosts, host)
 }
 
-// remove takes a gateway out.
+// remove removes a gateway.
 func (b *balancer) remove(host string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -56,27 +56,27 @@ func (b *balancer) next() (host string, all int) {
 	return b.hosts[b.turn%len(b.hosts)], len(b.hosts)
 }
 
-var errNobodyThere = errors.New("there is no gateway")
+var errNoGateway = errors.New("no gateway is behind the balancer")
 
-// RoundTrip sends a request.
-func (b *balancer) RoundTrip(r *http.Request) (answer *http.Response, err error) {
+// RoundTrip sends a request to one of the gateways.
+func (b *balancer) RoundTrip(r *http.Request) (response *http.Response, err error) {
 	for tried := 0; ; {
 		host, all := b.next()
 		if all == 0 {
-			return nil, errNobodyThere
+			return nil, errNoGateway
 		}
-		answer, err = b.to(host, r)
-		if tried++; !refused(err) || tried >= all {
+		response, err = b.send(host, r)
+		if tried++; !isDialError(err) || tried >= all {
 			break
 		}
 	}
-	if err == nil && answer.StatusCode == http.StatusUnauthorized {
+	if err == nil && response.StatusCode == http.StatusUnauthorized {
 		b.unauthorized.Add(1)
 	}
-	return answer, err
+	return response, err
 }
 
-func (b *balancer) to(host string, r *http.Request) (*http.Response, error) {
+func (b *balancer) send(host string, r *http.Request) (*http.Response, error) {
 	copied := r.Clone(r.Context())
 	copied.URL.Host = host
 	if r.GetBody != nil {
@@ -89,13 +89,13 @@ func (b *balancer) to(host string, r *http.Request) (*http.Response, error) {
 	return b.inner.RoundTrip(copied)
 }
 
-// refused tells whether no connection was made, so that nothing was sent.
-func refused(err error) bool {
+// isDialError reports whether no connection was made, so that nothing was sent.
+func isDialError(err error) bool {
 	var failed *net.OpError
 	return errors.As(err, &failed) && failed.Op == "dial"
 }
 
-// CloseIdleConnections is what http.Client asks for.
+// CloseIdleConnections closes the idle connections to the gateways. http.Client calls it.
 func (b *balancer) CloseIdleConnections() {
 	b.inner.(interface{ CloseIdleConnections() }).CloseIdleConnections()
 }

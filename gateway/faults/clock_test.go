@@ -15,12 +15,13 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// clock is that of a Redis, which a test can set.
+// clock is the wall clock of a Redis, which a test can set.
 type clock struct {
 	t    testing.TB
 	file string
 }
 
+// set sets the offset from the machine's clock, in seconds.
 func (c clock) set(offset string) {
 	c.t.Helper()
 	next := c.file + ".next"
@@ -28,10 +29,11 @@ func (c clock) set(offset string) {
 	require.NoError(c.t, os.Rename(next, c.file))
 }
 
-// shim is a library that changes what a process sees of its machine. libfaketime would be at hand for
-// that, but the allocator of redis-server asks for the time before it is ready.
+// shim builds a library that changes how a process sees the machine's clock and disk. It is
+// used instead of libfaketime, with which redis-server does not start: its allocator reads
+// the time before libfaketime is ready.
 var shim = sync.OnceValues(func() (string, error) {
-	library := filepath.Join(tools, "shim.so")
+	library := filepath.Join(toolsDir, "shim.so")
 	out, err := exec.Command("cc", "-shared", "-fPIC", "-O2", "-o", library, "testdata/shim.c").CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("%w %s", err, out)
@@ -39,8 +41,8 @@ var shim = sync.OnceValues(func() (string, error) {
 	return library, err
 })
 
-// startWithClock starts a Redis with a clock of its own. The gateways keep that of
-// the machine: a Go program asks the kernel, past every library.
+// startWithClock starts a Redis with a clock of its own. The gateways keep the machine's
+// clock: a Go program calls the kernel without a library.
 func startWithClock(t testing.TB, offset string) (*storetest.Server, clock) {
 	t.Helper()
 	c := clock{t, filepath.Join(t.TempDir(), "clock")}
@@ -48,7 +50,7 @@ func startWithClock(t testing.TB, offset string) (*storetest.Server, clock) {
 	return startShimmed(t, "FIELDGATE_TEST_CLOCK="+c.file), c
 }
 
-// startShimmed starts a Redis with the shim.
+// startShimmed starts a Redis with the shim. Setting is an environment variable of the shim.
 func startShimmed(t testing.TB, setting string, args ...string) *storetest.Server {
 	t.Helper()
 	library, err := shim()
@@ -58,34 +60,34 @@ func startShimmed(t testing.TB, setting string, args ...string) *storetest.Serve
 	return storetest.StartWith(t, []string{"LD_PRELOAD=" + library, setting}, args...)
 }
 
-// The store's clock is the only one that decides, so that it may be far from those
-// of the gateways, and jump.
+// TestClock_WrongOrJumpingDoesNoHarm sets the store's clock far from the gateways' and lets
+// it jump. Only the store's clock decides, so neither must do harm.
 func TestClock_WrongOrJumpingDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	for name, times := range map[string]struct {
 		first string
 		then  []string
 	}{
-		"a day behind the gateways":     {"-86400", nil},
-		"a day before the gateways":     {"86400", nil},
-		"jumps forward past all leases": {"0", []string{"20", "40", "60"}},
-		"jumps back":                    {"0", []string{"-2", "-4", "-5"}},
-		"jumps to and fro":              {"0", []string{"5", "1", "8", "4"}},
+		"a day behind the gateways":       {"-86400", nil},
+		"a day ahead of the gateways":     {"86400", nil},
+		"jumping forward past all leases": {"0", []string{"20", "40", "60"}},
+		"jumping back":                    {"0", []string{"-2", "-4", "-5"}},
+		"jumping back and forth":          {"0", []string{"5", "1", "8", "4"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			each(t, func(t *testing.T, seed uint64) {
+			forEachSeed(t, func(t *testing.T, seed uint64) {
 				server, clock := startWithClock(t, times.first)
 				s := newSite(t, plan{seed: seed}, server.URL(), server.Client(t))
-				require.InDelta(t, float64(seconds(t, times.first)), s.ahead().Seconds(), 2, "the clock is not set")
-				s.under(func() {
+				require.InDelta(t, float64(seconds(t, times.first)), s.clockOffset().Seconds(), 2, "the clock is not set")
+				s.runWithFault(func() {
 					for _, offset := range times.then {
-						pause(t.Context(), 500*time.Millisecond)
+						sleep(t.Context(), 500*time.Millisecond)
 						clock.set(offset)
 					}
-					pause(t.Context(), 500*time.Millisecond)
+					sleep(t.Context(), 500*time.Millisecond)
 				})
-				s.account()
+				s.verify()
 			})
 		})
 	}
@@ -98,8 +100,8 @@ func seconds(t testing.TB, offset string) int {
 	return n
 }
 
-// ahead tells how far the store's clock is before that of this process.
-func (s *site) ahead() time.Duration {
+// clockOffset returns how far the store's clock is ahead of this process's clock.
+func (s *site) clockOffset() time.Duration {
 	s.t.Helper()
 	now, err := s.store.Time(s.t.Context()).Result()
 	require.NoError(s.t, err)

@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// structures are what the store keeps of a device, and how far the harm may go when
-// one of them is damaged: to the device, or to all of the customer.
+// structures are the structures that the store keeps for a device. Damage to a shared one
+// may affect all devices of the tenant.
 var structures = map[string]struct {
 	at     int
 	shared bool
@@ -35,7 +35,7 @@ var structures = map[string]struct {
 
 const wrongType = "of the wrong type"
 
-// damages are what may have become of a structure.
+// damages are ways to damage a structure.
 var damages = map[string]func(t testing.TB, c *redis.Client, key string){
 	wrongType: func(t testing.TB, c *redis.Client, key string) {
 		require.NoError(t, c.Set(t.Context(), key, "nonsense", 0).Err())
@@ -43,7 +43,7 @@ var damages = map[string]func(t testing.TB, c *redis.Client, key string){
 	"full of garbage": func(t testing.TB, c *redis.Client, key string) { fillWithGarbage(t, c, key) },
 }
 
-// fillWithGarbage keeps the type of a structure and spoils what is in it.
+// fillWithGarbage keeps the type of a structure and adds or replaces values.
 func fillWithGarbage(t testing.TB, c *redis.Client, key string) {
 	t.Helper()
 	ctx := t.Context()
@@ -60,59 +60,62 @@ func fillWithGarbage(t testing.TB, c *redis.Client, key string) {
 	case "set":
 		require.NoError(t, c.SAdd(ctx, key, "garbage").Err())
 	default:
-		for i := range 150 { // more than the sweeper takes at once
+		for i := range 150 { // more than the sweeper reads at once
 			require.NoError(t, c.ZAdd(ctx, key, redis.Z{Score: float64(i), Member: fmt.Sprint("garbage ", i)}).Err())
 		}
 	}
 }
 
+// TestCorruption_DoesNotSpread damages a structure of one device. Other devices, or other
+// tenants if the structure is shared, must go on working.
 func TestCorruption_DoesNotSpread(t *testing.T) {
 	t.Parallel()
 	for name, structure := range structures {
 		for what, damage := range damages {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				t.Parallel()
-				each(t, func(t *testing.T, seed uint64) {
+				forEachSeed(t, func(t *testing.T, seed uint64) {
 					server := storetest.Start(t)
 					direct := server.Client(t)
-					s := newSite(t, plan{seed: seed, expected: []string{"ERROR"}}, server.URL(), direct)
-					victim, all := s.customers[0].devices[0], structure.shared && what == wrongType
-					s.under(func() {
-						victim.spoil(all)
-						damage(t, direct, victim.structure(structure.at))
+					s := newSite(t, plan{seed: seed, allowedErrors: []string{"ERROR"}}, server.URL(), direct)
+					victim, all := s.tenants[0].devices[0], structure.shared && what == wrongType
+					s.runWithFault(func() {
+						victim.markDamaged(all)
+						damage(t, direct, victim.structureKey(structure.at))
 						before := s.progress(all)
-						pause(t.Context(), time.Second)
+						sleep(t.Context(), time.Second)
 						requireProgress(t, before, func() map[*device]int64 { return s.progress(all) })
 					})
-					s.account()
+					s.verify()
 				})
 			})
 		}
 	}
 }
 
-// structure gives the key of a structure; the session's has no place of its own.
-func (d *device) structure(at int) string {
+// structureKey returns the key of a structure. The session has no place in Keys.
+func (d *device) structureKey(at int) string {
 	if at < 0 {
-		session, _ := d.current()
+		session, _ := d.currentSession()
 		return store.SessionKey(session)
 	}
 	return d.key.Keys()[at]
 }
 
-// spoil says that nothing can be expected of a device any more, or of its customer.
-func (d *device) spoil(all bool) {
-	d.spoiled.Store(true)
-	d.customer.spoiled.Store(all)
-	for _, other := range d.customer.devices {
-		other.spoiled.Store(all || other == d)
+// markDamaged excludes a device, or all devices of its tenant, from verification.
+func (d *device) markDamaged(all bool) {
+	d.damaged.Store(true)
+	d.tenant.damaged.Store(all)
+	for _, other := range d.tenant.devices {
+		other.damaged.Store(all || other == d)
 	}
 }
 
-// progress counts the commands that were claimed by each device that must be well.
+// progress returns the numbers of commands claimed by each device that must not be
+// affected.
 func (s *site) progress(shared bool) map[*device]int64 {
 	claimed := map[*device]int64{}
-	for i, c := range s.customers {
+	for i, c := range s.tenants {
 		for j, d := range c.devices {
 			if i > 0 || (j > 0 && !shared) {
 				claimed[d] = d.claimed.Load()
@@ -122,8 +125,8 @@ func (s *site) progress(shared bool) map[*device]int64 {
 	return claimed
 }
 
-// requireProgress waits until each device has claimed since. How long that takes is the
-// machine's affair; that it never happens is the gateway's.
+// requireProgress waits until each device has claimed another command. The limit is long:
+// a slow machine may delay a device, only a fault stops it.
 func requireProgress(t testing.TB, before map[*device]int64, now func() map[*device]int64) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -133,5 +136,5 @@ func requireProgress(t testing.TB, before map[*device]int64, now func() map[*dev
 			}
 		}
 		return true
-	}, 30*time.Second, 50*time.Millisecond, "a device does nothing any more")
+	}, 30*time.Second, 50*time.Millisecond, "a device claims no more commands")
 }

@@ -8,31 +8,31 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Refusals that a device has to live with.
+// Refusals that a device must expect.
 var (
-	overtaken = []client.ProblemCode{client.CodeClaimSuperseded, client.CodeClaimExpired, client.CodeCommandFinished}
-	standing  = []client.ProblemCode{client.CodeClaimSuperseded, client.CodeCommandFinished}
+	lateRefusals   = []client.ProblemCode{client.CodeClaimSuperseded, client.CodeClaimExpired, client.CodeCommandFinished}
+	resultRefusals = []client.ProblemCode{client.CodeClaimSuperseded, client.CodeCommandFinished}
 )
 
-// work is what a device does next: it claims something, and sees to it.
-func (d *device) work(roll dice) {
-	request := client.ClaimRequest{Limit: 1 + roll.IntN(3), VisibilityTimeoutMs: 1000 + roll.IntN(1000)}
-	if roll.percent(30) {
-		request.WaitMs = 200 + roll.IntN(400)
+// actAsDevice claims commands and processes them.
+func (d *device) actAsDevice(rnd random) {
+	request := client.ClaimRequest{Limit: 1 + rnd.IntN(3), VisibilityTimeoutMs: 1000 + rnd.IntN(1000)}
+	if rnd.chance(30) {
+		request.WaitMs = 200 + rnd.IntN(400)
 	}
-	for _, got := range d.claim(roll, request) {
-		d.deal(roll, got)
+	for _, got := range d.claim(rnd, request) {
+		d.process(rnd, got)
 	}
 }
 
-// claim claims, most of the time so that it can be repeated.
-func (d *device) claim(roll dice, request client.ClaimRequest) (got []client.ClaimedCommand) {
+// claim claims commands, most of the time with an Idempotency-Key.
+func (d *device) claim(rnd random, request client.ClaimRequest) (got []client.ClaimedCommand) {
 	var options []client.CallOption
-	if !roll.percent(20) {
+	if !rnd.chance(20) {
 		options = append(options, client.WithIdempotencyKey(nonce()))
 	}
 	began := time.Now()
-	_, _ = d.insist(roll, d.name, "claims", func(ctx context.Context) (err error) {
+	_, _ = d.retryUntilKnown(rnd, d.name, "claims", func(ctx context.Context) (err error) {
 		began = time.Now()
 		got, err = d.DeviceClient.Claim(ctx, request, options...)
 		return err
@@ -40,8 +40,8 @@ func (d *device) claim(roll dice, request client.ClaimRequest) (got []client.Cla
 	took := time.Since(began)
 	d.claimed.Add(int64(len(got)))
 	for _, one := range got {
-		d.history.note(d.name, fmt.Sprintf("claimed %s attempt %d token %s until %s", one.ID, one.Attempt, one.ClaimToken, one.VisibleUntil.Format("05.000")), func() {
-			d.history.of(d.key.ID, one.ID).claims[one.ClaimToken] = true
+		d.history.record(d.name, fmt.Sprintf("claimed %s attempt %d token %s until %s", one.ID, one.Attempt, one.ClaimToken, one.VisibleUntil.Format("05.000")), func() {
+			d.history.command(d.key.ID, one.ID).claims[one.ClaimToken] = true
 			if request.WaitMs == 0 {
 				d.history.claims = append(d.history.claims, took)
 			}
@@ -50,100 +50,100 @@ func (d *device) claim(roll dice, request client.ClaimRequest) (got []client.Cla
 	return got
 }
 
-// deal sees to a claimed command as devices do, good and bad ones.
-func (d *device) deal(roll dice, got client.ClaimedCommand) {
-	switch n := roll.IntN(100); {
-	case roll.percent(d.vanish):
+// process finishes, releases, extends or abandons a claimed command, at random.
+func (d *device) process(rnd random, got client.ClaimedCommand) {
+	switch n := rnd.IntN(100); {
+	case rnd.chance(d.abandon):
 	case n < 8:
-		d.giveBack(roll, got)
-	case n < 14: // it vanishes; the lease runs out
+		d.release(rnd, got)
+	case n < 14: // the device abandons the command and its lease expires
 	case n < 20:
-		pause(d.t.Context(), time.Duration(got.LeaseRemainingMs)*time.Millisecond+roll.between(0, 700*time.Millisecond))
-		d.report(roll, got)
+		sleep(d.t.Context(), time.Duration(got.LeaseRemainingMs)*time.Millisecond+rnd.between(0, 700*time.Millisecond))
+		d.submitResult(rnd, got)
 	case n < 26:
-		d.guess(roll, got)
-		d.report(roll, got)
+		d.submitWithWrongToken(rnd, got)
+		d.submitResult(rnd, got)
 	case n < 36:
-		d.extend(roll, got)
-		d.report(roll, got)
+		d.extend(rnd, got)
+		d.submitResult(rnd, got)
 	default:
-		d.report(roll, got)
+		d.submitResult(rnd, got)
 	}
 }
 
-// finishAll works off what waits for the device, as a good device does.
-func (d *device) finishAll(roll dice) {
-	for _, got := range d.claim(roll, client.ClaimRequest{Limit: 10, VisibilityTimeoutMs: 2000}) {
-		d.report(roll, got)
+// finishReady claims the ready commands of the device and submits their results.
+func (d *device) finishReady(rnd random) {
+	for _, got := range d.claim(rnd, client.ClaimRequest{Limit: 10, VisibilityTimeoutMs: 2000}) {
+		d.submitResult(rnd, got)
 	}
 }
 
-func (d *device) giveBack(roll dice, got client.ClaimedCommand) {
-	known, err := d.insist(roll, d.name, "releases "+got.ID, func(ctx context.Context) error {
+func (d *device) release(rnd random, got client.ClaimedCommand) {
+	known, err := d.retryUntilKnown(rnd, d.name, "releases "+got.ID, func(ctx context.Context) error {
 		_, err := d.Release(ctx, got.ID, client.ReleaseRequest{ClaimToken: got.ClaimToken, Reason: "busy"})
 		return err
-	}, overtaken...)
+	}, lateRefusals...)
 	if known && err == nil {
-		d.history.note(d.name, "released "+got.ID+" token "+got.ClaimToken, func() {
-			d.history.of(d.key.ID, got.ID).released[got.ClaimToken] = true
+		d.history.record(d.name, "released "+got.ID+" token "+got.ClaimToken, func() {
+			d.history.command(d.key.ID, got.ID).released[got.ClaimToken] = true
 		})
 	}
 }
 
-func (d *device) extend(roll dice, got client.ClaimedCommand) {
-	known, err := d.insist(roll, d.name, "extends "+got.ID, func(ctx context.Context) error {
-		_, err := d.Extend(ctx, got.ID, client.ExtendRequest{ClaimToken: got.ClaimToken, ExtensionMs: 1000 + roll.IntN(500)})
+func (d *device) extend(rnd random, got client.ClaimedCommand) {
+	known, err := d.retryUntilKnown(rnd, d.name, "extends "+got.ID, func(ctx context.Context) error {
+		_, err := d.Extend(ctx, got.ID, client.ExtendRequest{ClaimToken: got.ClaimToken, ExtensionMs: 1000 + rnd.IntN(500)})
 		return err
-	}, overtaken...)
+	}, lateRefusals...)
 	if known && err == nil {
-		d.history.note(d.name, "extended "+got.ID, nil)
+		d.history.record(d.name, "extended "+got.ID, nil)
 	}
 }
 
-// guess reports under a token that was never one of the command.
-func (d *device) guess(roll dice, got client.ClaimedCommand) {
-	known, err := d.insist(roll, d.name, "guesses "+got.ID, func(ctx context.Context) error {
+// submitWithWrongToken submits a result with a token that is not of the command.
+func (d *device) submitWithWrongToken(rnd random, got client.ClaimedCommand) {
+	known, err := d.retryUntilKnown(rnd, d.name, "guesses a token of "+got.ID, func(ctx context.Context) error {
 		_, err := d.SubmitResult(ctx, got.ID, client.ResultRequest{ClaimToken: nonce(), Status: client.ResultStatusFailed})
 		return err
 	}, client.CodeInvalidClaimToken)
 	if known && err == nil {
-		d.history.bad(got.ID, "a token that was made up was accepted")
+		d.history.recordViolation(got.ID, "a wrong claim token was accepted")
 	}
 }
 
-// report reports what became of a command, now and then twice and with another
-// result afterwards.
-func (d *device) report(roll dice, got client.ClaimedCommand) {
+// submitResult submits the result of a command. Now and then it repeats the same result,
+// and then submits a different one, which must be refused.
+func (d *device) submitResult(rnd random, got client.ClaimedCommand) {
 	result := client.ResultRequest{ClaimToken: got.ClaimToken, Status: client.ResultStatusSucceeded, Output: nonce()}
-	if roll.percent(20) {
+	if rnd.chance(20) {
 		result.Status = client.ResultStatusFailed
 	}
-	if !d.submit(roll, got.ID, result) || !roll.percent(15) {
+	if !d.submit(rnd, got.ID, result) || !rnd.chance(15) {
 		return
 	}
-	if d.submit(roll, got.ID, result) {
+	if d.submit(rnd, got.ID, result) {
 		result.Output = nonce()
-		if d.submit(roll, got.ID, result) {
-			d.history.bad(got.ID, "a second result was accepted")
+		if d.submit(rnd, got.ID, result) {
+			d.history.recordViolation(got.ID, "a second result was accepted")
 		}
 	}
 }
 
-// submit tells whether the result was accepted.
-func (d *device) submit(roll dice, id string, result client.ResultRequest) bool {
+// submit submits a result and reports whether it was accepted.
+func (d *device) submit(rnd random, id string, result client.ResultRequest) bool {
 	var recorded client.RecordedResult
-	known, err := d.insist(roll, d.name, "reports "+id, func(ctx context.Context) (err error) {
+	known, err := d.retryUntilKnown(rnd, d.name, "submits the result of "+id, func(ctx context.Context) (err error) {
 		recorded, err = d.SubmitResult(ctx, id, result)
 		return err
-	}, standing...)
+	}, resultRefusals...)
 	if !known || err != nil {
-		d.history.note(d.name, fmt.Sprintf("reports %s: %v", id, err), func() {
-			d.history.of(d.key.ID, id).refused[result.Output] = client.CodeOf(err) == client.CodeCommandFinished
+		d.history.record(d.name, fmt.Sprintf("submits the result of %s: %v", id, err), func() {
+			d.history.command(d.key.ID, id).refused[result.Output] = client.CodeOf(err) == client.CodeCommandFinished
 		})
 		return false
 	}
-	d.history.note(d.name, fmt.Sprintf("reported %s %s %s late=%t duplicate=%t", id, result.Status, result.Output, recorded.Late, recorded.Duplicate), func() {
-		d.history.of(d.key.ID, id).results[string(result.Status)+" "+result.Output] = outcome{result.Status, result.Output}
+	d.history.record(d.name, fmt.Sprintf("submitted %s %s %s late=%t duplicate=%t", id, result.Status, result.Output, recorded.Late, recorded.Duplicate), func() {
+		d.history.command(d.key.ID, id).results[string(result.Status)+" "+result.Output] = acceptedResult{result.Status, result.Output}
 	})
 	return true
 }

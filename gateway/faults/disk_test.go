@@ -15,54 +15,55 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// A Redis whose disk is full takes no writes (everysec), or ends (always). Either
-// way nobody is told that something was accepted which is not kept.
+// TestDisk_FullLosesNothing fills the disk of Redis. With appendfsync everysec Redis then
+// refuses writes, with always it exits. In both cases no client may be told that a lost
+// command was accepted.
 func TestDisk_FullLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []string{"everysec", "always"} {
 		t.Run(policy, func(t *testing.T) {
 			t.Parallel()
-			each(t, func(t *testing.T, seed uint64) { diskIsFull(t, seed, policy) })
+			forEachSeed(t, func(t *testing.T, seed uint64) { runFullDisk(t, seed, policy) })
 		})
 	}
 }
 
-func diskIsFull(t *testing.T, seed uint64, policy string) {
-	disk := smallDisk(t)
+func runFullDisk(t *testing.T, seed uint64, policy string) {
+	disk := mountSmallDisk(t)
 	server := storetest.Start(t, "--dir", disk, "--appendfsync", policy)
 	s := newSite(t, plan{seed: seed}, server.URL(), server.Client(t))
-	s.under(func() {
+	s.runWithFault(func() {
 		filler := filepath.Join(disk, "filler")
-		fill(t, filler)
-		d := s.customers[0].devices[0]
-		eventually(t, 10*time.Second, "the full disk is not noticed", func() bool {
-			_, err := d.alice.Propose(t.Context(), d.session, client.ProposeCommandRequest{Type: auto, Parameters: d.unique()})
+		fillDisk(t, filler)
+		d := s.tenants[0].devices[0]
+		eventually(t, 20*time.Second, "the full disk is not noticed", func() bool {
+			_, err := d.alice.Propose(t.Context(), d.session, client.ProposeCommandRequest{Type: auto, Parameters: d.newParameters()})
 			return client.CodeOf(err) == client.CodeStoreUnavailable
 		})
-		pause(t.Context(), time.Second)
+		sleep(t.Context(), time.Second)
 		require.NoError(t, os.Remove(filler))
 		if policy == "always" {
-			eventually(t, 5*time.Second, "it goes on with a full disk", func() bool { return isDead(server.Client(t)) })
+			eventually(t, 20*time.Second, "redis-server does not exit on a full disk", func() bool { return isDead(server.Client(t)) })
 			server.Restart(t)
 		}
 	})
-	s.account()
+	s.verify()
 	server.Kill()
 	server.Restart(t)
-	s.account()
+	s.verify()
 }
 
-// unique are parameters of a proposal of which nobody hears whether it was accepted.
-func (d *device) unique() []byte {
+// newParameters returns the parameters of a proposal whose response is not recorded.
+func (d *device) newParameters() []byte {
 	key := nonce()
-	d.history.note("alice", "proposes "+key, func() { d.history.tried[key] = true })
+	d.history.record("alice", "proposes "+key, func() { d.history.attempted[key] = true })
 	return []byte(`{"nonce":"` + key + `"}`)
 }
 
 func isDead(c *redis.Client) bool { return c.Ping(context.Background()).Err() != nil }
 
-// smallDisk mounts one, where the test may.
-func smallDisk(t testing.TB) (dir string) {
+// mountSmallDisk mounts a disk of 8 MB. Without the right to mount, it skips the test.
+func mountSmallDisk(t testing.TB) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", dir).CombinedOutput(); err != nil {
@@ -72,8 +73,8 @@ func smallDisk(t testing.TB) (dir string) {
 	return dir
 }
 
-// fill writes until nothing more fits.
-func fill(t testing.TB, name string) {
+// fillDisk writes a file until the disk is full.
+func fillDisk(t testing.TB, name string) {
 	t.Helper()
 	file, err := os.Create(name)
 	require.NoError(t, err)

@@ -10,146 +10,151 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func newPatient(t testing.TB, seed uint64, args ...string) patient {
+func newFaultyRedis(t testing.TB, seed uint64, args ...string) faultyRedis {
 	t.Helper()
 	server := storetest.Start(t, args...)
-	return patient{server, server.Client(t), t, newDice(seed, 2000)}
+	return faultyRedis{server, server.Client(t), t, newRandom(seed, 2000)}
 }
 
-// A gateway that dies has sent its script, or not; it has heard the reply, or not.
-// Whoever asked it learns nothing, and asks the other one.
+// TestGateway_KilledDuringScriptLosesNothing kills a gateway before it has sent a script to
+// Redis, and before it has received the reply. Clients learn nothing and repeat the call at
+// the other gateway.
 func TestGateway_KilledDuringScriptLosesNothing(t *testing.T) {
 	t.Parallel()
-	moments := map[string]storetest.Fault{
+	points := map[string]storetest.Fault{
 		"before its script is sent":                 storetest.Keep,
 		"after its script ran and before the reply": storetest.Hold,
 	}
 	for _, name := range []string{"claim", "result", "propose"} {
-		for moment, fault := range moments {
-			t.Run(name+"/"+moment, func(t *testing.T) {
+		for point, fault := range points {
+			t.Run(name+"/"+point, func(t *testing.T) {
 				t.Parallel()
-				each(t, func(t *testing.T, seed uint64) {
-					redis := newPatient(t, seed)
+				forEachSeed(t, func(t *testing.T, seed uint64) {
+					redis := newFaultyRedis(t, seed)
 					wire := storetest.NewWire(t).To(redis.Addr())
-					s, gateways := newOutside(t, plan{seed: seed}, redis, redis.URL(), "redis://"+wire.Addr())
-					s.under(func() { s.killAt(gateways[1], "redis://"+wire.Addr(), wire, fault, script(name)) })
-					s.account()
+					s, gateways := newProcessSite(t, plan{seed: seed}, redis, redis.URL(), "redis://"+wire.Addr())
+					s.runWithFault(func() { s.killDuringScript(gateways[1], "redis://"+wire.Addr(), wire, fault, scriptSHA(name)) })
+					s.verify()
 				})
 			})
 		}
 	}
 }
 
-// The answer has left the gateway, which dies before anybody has it.
+// TestGateway_KilledBeforeResponseArrivesLosesNothing kills a gateway after it has sent a
+// response that has not arrived.
 func TestGateway_KilledBeforeResponseArrivesLosesNothing(t *testing.T) {
 	t.Parallel()
 	for name, path := range map[string]string{"claim": "/commands/claim", "result": "/result", "propose": "/commands HTTP"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			each(t, func(t *testing.T, seed uint64) {
-				redis := newPatient(t, seed)
-				s, gateways := newOutside(t, plan{seed: seed}, redis, redis.URL(), redis.URL())
+			forEachSeed(t, func(t *testing.T, seed uint64) {
+				redis := newFaultyRedis(t, seed)
+				s, gateways := newProcessSite(t, plan{seed: seed}, redis, redis.URL(), redis.URL())
 				wire := storetest.NewWire(t).To(gateways[1].host)
 				s.balancer.remove(gateways[1].host)
 				s.balancer.add(wire.Addr())
-				s.under(func() {
+				s.runWithFault(func() {
 					wire.Set(storetest.Hold, path)
 					<-wire.Asked
 					gateways[1].kill()
 					s.balancer.remove(wire.Addr())
 				})
-				s.account()
+				s.verify()
 			})
 		})
 	}
 }
 
-// killAt kills a gateway three times at a moment of a script, and starts it again.
-func (s *site) killAt(p *process, storeURL string, wire *storetest.Wire, fault storetest.Fault, script string) {
+// killDuringScript kills a gateway three times, at the point of a script that the fault
+// determines, and starts it again.
+func (s *site) killDuringScript(p *process, storeURL string, wire *storetest.Wire, fault storetest.Fault, script string) {
 	s.t.Helper()
 	for range 3 {
 		wire.Drain()
 		wire.Set(fault, script)
 		select {
 		case <-wire.Asked:
-		case <-time.After(5 * time.Second):
-			s.t.Error("nothing was asked of the gateway, so nothing was tried")
+		case <-time.After(20 * time.Second):
+			s.t.Error("the gateway did not run the script, so nothing was tested")
 		}
 		p.kill()
 		wire.Set(storetest.None)
-		p = s.run(storeURL)
+		p = s.startProcess(storeURL)
 	}
 }
 
-// Every instance sweeps and none leads: each lease that ran out is ended once.
+// TestSweeper_ConcurrentGatewaysExpireEachLeaseOnce runs four gateways, which all sweep
+// without a leader. Each expired lease must be settled once.
 func TestSweeper_ConcurrentGatewaysExpireEachLeaseOnce(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, seed uint64) {
-		redis := newPatient(t, seed)
-		s := newSite(t, plan{seed: seed, gateways: 4, vanish: 60}, redis.URL(), redis.Client)
-		s.under(func() { redis.wait(3 * time.Second) })
-		s.account()
+	forEachSeed(t, func(t *testing.T, seed uint64) {
+		redis := newFaultyRedis(t, seed)
+		s := newSite(t, plan{seed: seed, gateways: 4, abandon: 60}, redis.URL(), redis.Client)
+		s.runWithFault(func() { redis.wait(3 * time.Second) })
+		s.verify()
 	})
 }
 
-// A gateway that stood still for longer than its leases lasted knows nothing that
-// still counts; the store does.
+// TestGateway_PausedPastItsLeasesDoesNoHarm pauses a gateway for longer than its leases.
+// What it knows is then outdated, and only the store decides.
 func TestGateway_PausedPastItsLeasesDoesNoHarm(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, seed uint64) {
-		redis := newPatient(t, seed)
-		s, gateways := newOutside(t, plan{seed: seed, slowest: 6 * time.Second}, redis, redis.URL(), redis.URL())
-		s.under(func() {
+	forEachSeed(t, func(t *testing.T, seed uint64) {
+		redis := newFaultyRedis(t, seed)
+		s, gateways := newProcessSite(t, plan{seed: seed, maxOutageResponse: 6 * time.Second}, redis, redis.URL(), redis.URL())
+		s.runWithFault(func() {
 			for range 2 {
 				gateways[1].signal(syscall.SIGSTOP)
-				redis.wait(redis.roll.between(2200*time.Millisecond, 2700*time.Millisecond))
+				redis.wait(redis.rnd.between(2200*time.Millisecond, 2700*time.Millisecond))
 				gateways[1].signal(syscall.SIGCONT)
 				redis.wait(300 * time.Millisecond)
 			}
 		})
-		s.account()
+		s.verify()
 	})
 }
 
-// The script of a claim waits in a gateway that stands still until its leases are
-// long over; what is answered then is worth nothing, and does no harm.
+// TestClaim_DelayedPastItsLeaseDoesNoHarm delays the reply to a claim until its lease has
+// expired. The claim is then worthless, and must do no harm.
 func TestClaim_DelayedPastItsLeaseDoesNoHarm(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, seed uint64) {
-		redis := newPatient(t, seed)
+	forEachSeed(t, func(t *testing.T, seed uint64) {
+		redis := newFaultyRedis(t, seed)
 		wire := storetest.NewWire(t).To(redis.Addr())
 		s := newSite(t, plan{seed: seed}, "redis://"+wire.Addr(), redis.Client)
-		s.under(func() {
+		s.runWithFault(func() {
 			for range 4 {
 				wire.Drain()
-				wire.Set(storetest.Hold, script("claim"))
+				wire.Set(storetest.Hold, scriptSHA("claim"))
 				<-wire.Asked
 				wire.Set(storetest.None)
 				redis.wait(1600 * time.Millisecond)
 				wire.LetGo()
 			}
 		})
-		s.account()
+		s.verify()
 	})
 }
 
-// A rolling deploy: whoever follows readiness is never refused.
+// TestShutdown_UnderLoadRefusesNoCaller makes a rolling deploy. A client that follows
+// readiness must never be refused.
 func TestShutdown_UnderLoadRefusesNoCaller(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, seed uint64) {
-		redis := newPatient(t, seed)
-		s, gateways := newOutside(t, plan{seed: seed}, redis, redis.URL(), redis.URL())
-		s.under(func() {
+	forEachSeed(t, func(t *testing.T, seed uint64) {
+		redis := newFaultyRedis(t, seed)
+		s, gateways := newProcessSite(t, plan{seed: seed}, redis, redis.URL(), redis.URL())
+		s.runWithFault(func() {
 			for i, old := range gateways {
-				s.run(redis.URL())
+				s.startProcess(redis.URL())
 				old.signal(syscall.SIGTERM)
-				eventually(t, 5*time.Second, "it does not say that it drains", func() bool { return !old.ready() })
+				eventually(t, 20*time.Second, "the gateway does not report that it drains", func() bool { return !old.isReady() })
 				s.balancer.remove(old.host)
-				<-old.ended
+				<-old.exited
 				require.Zero(t, old.ProcessState.ExitCode(), "gateway %d: %s", i, old.log.String())
 			}
 		})
-		s.account()
-		require.Empty(t, s.history.unknown, "somebody was not answered")
+		s.verify()
+		require.Empty(t, s.history.retries, "a call had no response")
 	})
 }

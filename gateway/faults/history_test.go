@@ -9,96 +9,96 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// history is what the devices and the people were told.
+// history records what devices and users were told.
 type history struct {
 	began time.Time
 
-	mu       sync.Mutex
-	lines    []line
-	commands map[string]*told           // by command
-	nonces   map[string]string          // the command of each proposal that was accepted
-	tried    map[string]bool            // all proposals, answered or not
-	sessions map[string]*device         // that were opened
-	claims   []time.Duration            // how long the calls took that claimed something
-	calls    []time.Duration            // how long calls took until their outcome was known
-	wrong    []finding                  // answers that nobody should ever get
-	unknown  map[client.ProblemCode]int // outcomes after which a call was repeated
+	mu         sync.Mutex
+	lines      []line
+	commands   map[string]*commandHistory // by id
+	nonces     map[string]string          // command ids of accepted proposals
+	attempted  map[string]bool            // nonces of all proposals, accepted or not
+	sessions   map[string]*device         // sessions that were opened
+	claims     []time.Duration            // durations of calls that claimed a command
+	calls      []time.Duration            // durations until the outcome of a call was known
+	violations []finding                  // responses that no client may get
+	retries    map[client.ProblemCode]int // outcomes after which a call was repeated
 }
 
-// line is something that happened, to read after a failure.
+// line is a line of the history, which is printed after a failure.
 type line struct {
-	at   time.Duration
-	who  string
-	what string
+	at     time.Duration
+	actor  string
+	action string
 }
 
-// told is what was answered about one command.
-type told struct {
+// commandHistory records what clients were told about one command.
+type commandHistory struct {
 	device    string
 	proposed  bool
 	review    bool
 	max       int
-	decision  *bool              // whether it was approved
-	claims    map[string]bool    // tokens that were handed out
-	refused   map[string]bool    // outputs that were refused because another result stands
-	results   map[string]outcome // accepted, by what they say
-	released  map[string]bool    // tokens that were given back
-	cancelled bool               // a cancel was answered with that
+	decision  *bool                     // whether it was approved; nil: no decision was accepted
+	claims    map[string]bool           // tokens of claims
+	refused   map[string]bool           // outputs that were refused in favour of another result
+	results   map[string]acceptedResult // by status and output
+	released  map[string]bool           // tokens of released claims
+	cancelled bool                      // a response said that it is cancelled
 }
 
-// outcome is what a device reported and the gateway took.
-type outcome struct {
+// acceptedResult is a result that the gateway accepted.
+type acceptedResult struct {
 	status client.ResultStatus
 	output string
 }
 
 func newHistory() *history {
 	return &history{
-		began: time.Now(), commands: map[string]*told{}, nonces: map[string]string{}, tried: map[string]bool{},
-		sessions: map[string]*device{}, unknown: map[client.ProblemCode]int{},
+		began: time.Now(), commands: map[string]*commandHistory{}, nonces: map[string]string{}, attempted: map[string]bool{},
+		sessions: map[string]*device{}, retries: map[client.ProblemCode]int{},
 	}
 }
 
-// note keeps what happened, and lets note it down under the lock.
-func (h *history) note(who, what string, keep func()) {
+// record adds a line. It calls keep with the lock held.
+func (h *history) record(actor, action string, keep func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.lines = append(h.lines, line{time.Since(h.began), who, what})
+	h.lines = append(h.lines, line{time.Since(h.began), actor, action})
 	if keep != nil {
 		keep()
 	}
 }
 
-// of gives what was told about a command. The lock must be held.
-func (h *history) of(device, id string) *told {
+// command returns the history of a command. The lock must be held.
+func (h *history) command(device, id string) *commandHistory {
 	if h.commands[id] == nil {
-		h.commands[id] = &told{device: device, claims: map[string]bool{}, results: map[string]outcome{}, released: map[string]bool{}, refused: map[string]bool{}}
+		h.commands[id] = &commandHistory{device: device, claims: map[string]bool{}, results: map[string]acceptedResult{}, released: map[string]bool{}, refused: map[string]bool{}}
 	}
 	return h.commands[id]
 }
 
-// bad notes an answer that nobody should ever get.
-func (h *history) bad(id, format string, args ...any) {
+// recordViolation records a response that no client may get.
+func (h *history) recordViolation(id, format string, args ...any) {
 	what := fmt.Sprintf(format, args...)
-	h.note("", "WRONG "+id+" "+what, func() { h.wrong = append(h.wrong, finding{wrong, id, what}) })
+	h.record("", "WRONG "+id+" "+what, func() { h.violations = append(h.violations, finding{inconsistent, id, what}) })
 }
 
-// repeats counts an outcome after which a call is made again.
-func (h *history) repeats(code client.ProblemCode) {
+// countRetry counts an outcome after which a call is repeated.
+func (h *history) countRetry(code client.ProblemCode) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.unknown[code]++
+	h.retries[code]++
 }
 
-// about gives the lines that name one of the ids.
-func (h *history) about(ids map[string]bool) string {
+// linesWith returns the lines that contain one of the ids.
+func (h *history) linesWith(ids map[string]bool) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var text strings.Builder
 	for _, l := range h.lines {
 		for id := range ids {
-			if id != "" && strings.Contains(l.what, id) {
-				fmt.Fprintf(&text, "%8.3f %-22s %s\n", l.at.Seconds(), l.who, l.what)
+			if id != "" && strings.Contains(l.action, id) {
+				fmt.Fprintf(&text, "%8.3f %-22s %s\n", l.at.Seconds(), l.actor, l.action)
 				break
 			}
 		}
@@ -106,8 +106,8 @@ func (h *history) about(ids map[string]bool) string {
 	return text.String()
 }
 
-// took notes how long a call took until its outcome was known.
-func (h *history) took(d time.Duration) {
+// recordCall records how long it took until the outcome of a call was known.
+func (h *history) recordCall(d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.calls = append(h.calls, d)

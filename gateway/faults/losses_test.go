@@ -19,19 +19,19 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// countScript counts up: what was answered last must be there later.
+// countScript increments a counter. The last acknowledged value must survive.
 var countScript = store.NewScript(fstest.MapFS{"count.lua": {Data: []byte(`return { 'ok', redis.call('INCR', KEYS[1]) }`)}}, "count.lua")
 
-// writers write as fast as they are answered.
+// writers are 32 concurrent writers, each with a counter of its own.
 type writers struct {
-	acked   [32]atomic.Int64 // the last answer that each got
+	acked   [32]atomic.Int64 // last acknowledged value of each writer
 	stopped atomic.Bool
 	all     sync.WaitGroup
 }
 
 func (w *writers) key(i int) string { return store.Partition(i).DueKey() + ":count" }
 
-// start begins to write. A write tells what was answered.
+// start starts the writers. Write increments a counter and returns its value.
 func (w *writers) start(write func(key string) (int64, error)) {
 	for i := range w.acked {
 		w.all.Go(func() {
@@ -46,7 +46,8 @@ func (w *writers) start(write func(key string) (int64, error)) {
 	}
 }
 
-// losses waits for the writers and counts what was answered and is not there.
+// losses stops the writers. It returns the numbers of acknowledged writes that are lost, and
+// of all acknowledged writes.
 func (w *writers) losses(t testing.TB, c *redis.Client) (lost, acked int64) {
 	t.Helper()
 	w.stopped.Store(true)
@@ -62,34 +63,34 @@ func (w *writers) losses(t testing.TB, c *redis.Client) (lost, acked int64) {
 	return lost, acked
 }
 
-// written writes as the gateway does.
-func written(s *store.Store) func(key string) (int64, error) {
+// viaStore returns a write that uses the store as the gateway does.
+func viaStore(s *store.Store) func(key string) (int64, error) {
 	return func(key string) (int64, error) {
 		reply, err := s.Run(context.Background(), countScript, []string{key})
 		return reply.Int(1), err
 	}
 }
 
-// tally sums up over the kills.
-type tally struct{ kills, killsWithLoss, acked, lost, delayed int64 }
+// lossTally sums up losses over several kills.
+type lossTally struct{ kills, killsWithLoss, acked, lost, delayed int64 }
 
-func (y *tally) add(lost, acked int64) {
-	y.kills++
-	y.acked += acked
-	y.lost += lost
+func (l *lossTally) add(lost, acked int64) {
+	l.kills++
+	l.acked += acked
+	l.lost += lost
 	if lost > 0 {
-		y.killsWithLoss++
+		l.killsWithLoss++
 	}
 }
 
-func (y *tally) String() string {
-	return fmt.Sprintf("kills=%d with-loss=%d writes-acked=%d writes-lost=%d", y.kills, y.killsWithLoss, y.acked, y.lost)
+func (l *lossTally) String() string {
+	return fmt.Sprintf("kills=%d with-loss=%d writes-acked=%d writes-lost=%d", l.kills, l.killsWithLoss, l.acked, l.lost)
 }
 
-// disks are what the file of a Redis may be on.
+// disks are the kinds of disk that Redis may run on.
 var disks = map[string]struct {
-	fsync string // ms that it takes longer
-	busy  bool   // somebody else writes a lot
+	fsync string // delay of an fsync, in ms
+	busy  bool   // another process writes all the time
 }{
 	"quiet disk": {"0", false}, "busy disk": {"0", true}, "disk with fsyncs of 1.5 s": {"1500", false},
 }
@@ -99,13 +100,13 @@ func TestMeasure_RedisKilled(t *testing.T) {
 	for _, policy := range []string{"no", "everysec", "always"} {
 		for disk := range disks {
 			if policy == "always" && disks[disk].fsync != "0" {
-				continue // it takes no write in the time that the gateway gives it
+				continue // writes take longer than the gateway waits
 			}
-			var sum tally
+			var sum lossTally
 			for round := range n {
-				killRedis(t, policy, disk, round, &sum)
+				measureKill(t, policy, disk, round, &sum)
 			}
-			figure(t, fmt.Sprintf("Redis killed: appendfsync %s, %s", policy, disk), fmt.Sprintf("%s writes-put-off=%d", &sum, sum.delayed))
+			printFigure(t, fmt.Sprintf("Redis killed: appendfsync %s, %s", policy, disk), fmt.Sprintf("%s writes-put-off=%d", &sum, sum.delayed))
 			if policy != "everysec" {
 				require.Zero(t, sum.lost)
 			}
@@ -113,17 +114,17 @@ func TestMeasure_RedisKilled(t *testing.T) {
 	}
 }
 
-func killRedis(t *testing.T, policy, disk string, round int, sum *tally) {
+func measureKill(t *testing.T, policy, disk string, round int, sum *lossTally) {
 	t.Run(fmt.Sprintf("%s/%s/%d", policy, disk, round), func(t *testing.T) {
 		dir := t.TempDir()
 		server := startShimmed(t, "FIELDGATE_TEST_FSYNC="+disks[disk].fsync, "--dir", dir, "--appendfsync", policy)
 		direct := server.Client(t)
 		var w writers
-		w.start(written(storetest.Connect(t, store.Config{URL: server.URL(), AutoPipeline: true, Timeout: time.Minute})))
+		w.start(viaStore(storetest.Connect(t, store.Config{URL: server.URL(), AutoPipeline: true, Timeout: time.Minute})))
 		if disks[disk].busy {
-			defer makeBusy(t, dir)()
+			defer keepDiskBusy(t, dir)()
 		}
-		pause(t.Context(), newDice(uint64(round), 0).between(1200*time.Millisecond, 2500*time.Millisecond))
+		sleep(t.Context(), newRandom(uint64(round), 0).between(1200*time.Millisecond, 2500*time.Millisecond))
 		sum.delayed += info(direct, "persistence", "aof_delayed_fsync")
 		server.Kill()
 		server.Restart(t)
@@ -131,8 +132,8 @@ func killRedis(t *testing.T, policy, disk string, round int, sum *tally) {
 	})
 }
 
-// makeBusy keeps the disk busy, as a neighbour does who writes a lot.
-func makeBusy(t testing.TB, dir string) (stop func()) {
+// keepDiskBusy writes to the disk all the time, until stop is called.
+func keepDiskBusy(t testing.TB, dir string) (stop func()) {
 	var stopped atomic.Bool
 	var all sync.WaitGroup
 	for i := range 2 {
@@ -170,12 +171,12 @@ func info(c *redis.Client, section, field string) (n int64) {
 func TestMeasure_Failover(t *testing.T) {
 	n := rounds(t)
 	for _, wait := range []bool{false, true} {
-		for _, away := range []int{0, 2, 20} {
-			var sum tally
+		for _, delay := range []int{0, 2, 20} {
+			var sum lossTally
 			for round := range n {
-				failOver(t, wait, away, round, &sum)
+				measureFailover(t, wait, delay, round, &sum)
 			}
-			figure(t, fmt.Sprintf("machine of the master dies: replica %d ms away, WAIT %t", away, wait), &sum)
+			printFigure(t, fmt.Sprintf("machine of the master dies: replica %d ms away, WAIT %t", delay, wait), &sum)
 			if wait {
 				require.Zero(t, sum.lost)
 			}
@@ -183,34 +184,35 @@ func TestMeasure_Failover(t *testing.T) {
 	}
 }
 
-// failOver has the machine of a master die, and with it what is under way to the
-// replica, which takes over.
-func failOver(t *testing.T, wait bool, away, round int, sum *tally) {
-	t.Run(fmt.Sprintf("%t/%d/%d", wait, away, round), func(t *testing.T) {
+// measureFailover stops the link between master and replica, kills the master and promotes
+// the replica. Writes that are on the link are lost, as when the master's machine dies.
+func measureFailover(t *testing.T, wait bool, delay, round int, sum *lossTally) {
+	t.Run(fmt.Sprintf("%t/%d/%d", wait, delay, round), func(t *testing.T) {
 		proxy, master := startToxiproxy(t), storetest.Start(t, "--repl-diskless-sync-delay", "0")
-		_, port, _ := strings.Cut(proxy.to("link", master.Addr()), ":")
+		_, port, _ := strings.Cut(proxy.add("link", master.Addr()), ":")
 		replica := storetest.Start(t, "--replicaof", "127.0.0.1 "+port)
 		follower := replica.Client(t)
 		master.AwaitReplica(t)
-		if away > 0 {
-			proxy.poison("link", toxic{Type: "latency", Stream: "downstream", Toxicity: 1, Attributes: map[string]int{"latency": away}})
+		if delay > 0 {
+			proxy.addToxic("link", toxic{Type: "latency", Stream: "downstream", Toxicity: 1, Attributes: map[string]int{"latency": delay}})
 		}
 		var w writers
 		if wait {
-			w.start(waiting(master.Client(t)))
+			w.start(withWait(master.Client(t)))
 		} else {
-			w.start(written(storetest.Connect(t, store.Config{URL: master.URL(), AutoPipeline: true})))
+			w.start(viaStore(storetest.Connect(t, store.Config{URL: master.URL(), AutoPipeline: true})))
 		}
-		pause(t.Context(), newDice(uint64(round), 0).between(300*time.Millisecond, 900*time.Millisecond))
-		proxy.enable("link", false)
+		sleep(t.Context(), newRandom(uint64(round), 0).between(300*time.Millisecond, 900*time.Millisecond))
+		proxy.setEnabled("link", false)
 		master.Kill()
 		require.NoError(t, follower.Do(t.Context(), "replicaof", "no", "one").Err())
 		sum.add(w.losses(t, follower))
 	})
 }
 
-// waiting writes and waits for a replica to have it: an answer without that is none.
-func waiting(c *redis.Client) func(key string) (int64, error) {
+// withWait returns a write that waits for one replica with WAIT. A write that no replica
+// has is an error.
+func withWait(c *redis.Client) func(key string) (int64, error) {
 	return func(key string) (n int64, err error) {
 		conn := c.Conn()
 		defer conn.Close()
@@ -219,7 +221,7 @@ func waiting(c *redis.Client) func(key string) (int64, error) {
 		}
 		copies, err := conn.Wait(context.Background(), 1, time.Second).Result()
 		if err == nil && copies < 1 {
-			err = fmt.Errorf("no replica has it")
+			err = fmt.Errorf("no replica has the write")
 		}
 		return n, err
 	}

@@ -19,14 +19,14 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// Settings of the suite, from the environment.
+// Environment variables of the suite.
 const (
-	seedsSetting = "FIELDGATE_FAULT_SEEDS" // how many seeds each scenario runs with
+	seedsSetting = "FIELDGATE_FAULT_SEEDS" // number of seeds that each scenario runs with
 	seedSetting  = "FIELDGATE_FAULT_SEED"  // the only seed to run with
 )
 
-// tools is where programs are built that the scenarios run.
-var tools string
+// toolsDir is the directory of the programs that the scenarios run.
+var toolsDir string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -37,8 +37,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	tools = dir
-	// Scenarios wait more than they work.
+	toolsDir = dir
+	// Scenarios wait more than they compute.
 	flag.Parse()
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
 		_ = parallel.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
@@ -46,15 +46,16 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// build gives a program, built when it is first asked for.
-func build(name string, args ...string) func(t testing.TB) (path string) {
+// buildTool returns a function that returns the path of a program. The program is built
+// at the first call.
+func buildTool(name string, args ...string) func(t testing.TB) (path string) {
 	once := sync.OnceValues(func() (string, error) {
 		cmd := exec.Command("go", args...)
-		cmd.Env = append(os.Environ(), "GOBIN="+tools)
+		cmd.Env = append(os.Environ(), "GOBIN="+toolsDir)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("building %s: %w\n%s", name, err, out)
 		}
-		return filepath.Join(tools, name), nil
+		return filepath.Join(toolsDir, name), nil
 	})
 	return func(t testing.TB) string {
 		t.Helper()
@@ -64,8 +65,8 @@ func build(name string, args ...string) func(t testing.TB) (path string) {
 	}
 }
 
-// launch starts a program that ends with the test at the latest.
-func launch(t testing.TB, cmd *exec.Cmd) (ended <-chan struct{}) {
+// startProgram starts a program. It is killed at the end of the test if it still runs.
+func startProgram(t testing.TB, cmd *exec.Cmd) (exited <-chan struct{}) {
 	t.Helper()
 	cmd.SysProcAttr = storetest.DieWithParent()
 	require.NoError(t, cmd.Start())
@@ -86,8 +87,8 @@ func eventually(t testing.TB, within time.Duration, what string, condition func(
 	require.Eventually(t, condition, within, 5*time.Millisecond, what)
 }
 
-// each runs a scenario with every seed that was asked for.
-func each(t *testing.T, scenario func(t *testing.T, seed uint64)) {
+// forEachSeed runs a scenario with every seed of the settings.
+func forEachSeed(t *testing.T, scenario func(t *testing.T, seed uint64)) {
 	t.Helper()
 	for _, seed := range seeds(t) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
@@ -119,24 +120,23 @@ func number(t testing.TB, setting string, otherwise uint64) uint64 {
 	return n
 }
 
-// dice are those of one of the many who act under a seed.
-type dice struct{ *rand.Rand }
+// random is the source of random decisions of one client.
+type random struct{ *rand.Rand }
 
-func newDice(seed uint64, who int) dice {
-	return dice{rand.New(rand.NewPCG(seed, uint64(who)))}
+func newRandom(seed uint64, client int) random {
+	return random{rand.New(rand.NewPCG(seed, uint64(client)))}
 }
 
-// between gives a duration from one to another.
-func (d dice) between(least, most time.Duration) time.Duration {
-	return least + time.Duration(d.Int64N(int64(most-least)))
+// between returns a random duration from least to most.
+func (r random) between(least, most time.Duration) time.Duration {
+	return least + time.Duration(r.Int64N(int64(most-least)))
 }
 
-// percent tells whether something happens that happens so often.
-func (d dice) percent(n int) bool { return d.IntN(100) < n }
+// chance reports true in n of 100 cases.
+func (r random) chance(n int) bool { return r.IntN(100) < n }
 
-// pause passes time, as somebody does who works or thinks. It answers false when
-// the context ends before.
-func pause(ctx context.Context, d time.Duration) bool {
+// sleep waits for a duration. It returns false when the context ends before.
+func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

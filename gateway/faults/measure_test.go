@@ -13,10 +13,11 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// measureSetting has the measurements run, and says how often each is repeated.
+// measureSetting is the environment variable that enables the measurements. Its value is
+// the number of rounds.
 const measureSetting = "FIELDGATE_MEASURE_FAULTS"
 
-// rounds is how often a measurement is repeated.
+// rounds returns the number of rounds of a measurement.
 func rounds(t testing.TB) int {
 	t.Helper()
 	if os.Getenv(measureSetting) == "" {
@@ -25,86 +26,86 @@ func rounds(t testing.TB) int {
 	return int(number(t, measureSetting, 0))
 }
 
-// figure tells a figure, in a form that programs find.
-func figure(t testing.TB, name string, value any) {
+// printFigure prints a figure in a line that `make measure-faults` extracts.
+func printFigure(t testing.TB, name string, value any) {
 	t.Helper()
 	fmt.Printf("FIGURE %-58s %v\n", name, value)
 }
 
-// durations tells how long something took.
-func durations(t testing.TB, name string, all []time.Duration) {
+// printDurations prints percentiles of durations.
+func printDurations(t testing.TB, name string, all []time.Duration) {
 	t.Helper()
 	require.NotEmpty(t, all, name)
 	slices.Sort(all)
 	at := func(percent int) time.Duration {
 		return all[min(len(all)*percent/100, len(all)-1)].Round(100 * time.Microsecond)
 	}
-	figure(t, name, fmt.Sprintf("n=%d p50=%s p99=%s max=%s", len(all), at(50), at(99), at(100)))
+	printFigure(t, name, fmt.Sprintf("n=%d p50=%s p99=%s max=%s", len(all), at(50), at(99), at(100)))
 }
 
-// redeliveredWithin is how long after the end of its lease a command may take to
-// reach a device that waits for it, whatever happened to the gateway.
+// redeliveredWithin is the time limit between the expiry of a lease and the redelivery of
+// its command to a waiting device, also when a gateway is killed.
 const redeliveredWithin = time.Second
 
 func TestMeasure_GatewayKilledUnderLoad(t *testing.T) {
 	n := rounds(t)
-	redis := newPatient(t, 1)
-	s, gateways := newOutside(t, plan{seed: 1, devices: 4}, redis, redis.URL(), redis.URL())
-	idle := s.idlers(20)
-	s.begin()
+	redis := newFaultyRedis(t, 1)
+	s, gateways := newProcessSite(t, plan{seed: 1, devices: 4}, redis, redis.URL(), redis.URL())
+	idle := s.idleDevices(20)
+	s.startActors()
 	var redelivered, started []time.Duration
 	for range n {
-		redelivered = append(redelivered, idle.afterTheKillOf(gateways[0])...)
+		redelivered = append(redelivered, idle.redeliveryAfterKill(gateways[0])...)
 		began := time.Now()
-		gateways[0] = s.run(redis.URL())
+		gateways[0] = s.startProcess(redis.URL())
 		started = append(started, time.Since(began))
 	}
-	s.end()
+	s.finish()
 	found := s.findings()
 	commands, doubled := len(s.history.nonces), 0
 	for _, f := range found {
-		if f.kind == twice {
+		if f.kind == duplicated {
 			doubled++
 		}
 	}
-	figure(t, "gateway killed: kills", n)
-	figure(t, "gateway killed: commands accepted under load", commands)
-	figure(t, "gateway killed: commands lost or handed out too often", len(found))
-	figure(t, "gateway killed: duplicates per million commands", doubled*1_000_000/commands)
-	durations(t, "gateway killed: from the end of a lease to redelivery", redelivered)
-	durations(t, "gateway killed: until another one serves", started)
-	durations(t, "gateway killed: a claim that hands out, all the while", s.history.claims)
-	durations(t, "gateway killed: a call until its outcome is known", s.history.calls)
-	s.fail(found)
+	printFigure(t, "gateway killed: kills", n)
+	printFigure(t, "gateway killed: commands accepted under load", commands)
+	printFigure(t, "gateway killed: commands lost or claimed too often", len(found))
+	printFigure(t, "gateway killed: duplicates per million commands", doubled*1_000_000/commands)
+	printDurations(t, "gateway killed: from the end of a lease to redelivery", redelivered)
+	printDurations(t, "gateway killed: until another one serves", started)
+	printDurations(t, "gateway killed: a claim that returns a command", s.history.claims)
+	printDurations(t, "gateway killed: a call until its outcome is known", s.history.calls)
+	s.reportFindings(found)
 	require.LessOrEqual(t, slices.Max(redelivered), redeliveredWithin)
 }
 
-// idlers are devices that claim a command and do nothing with it.
-type idlers struct {
+// idleDevices are devices that claim a command and abandon it.
+type idleDevices struct {
 	*site
 	devices []*device
 }
 
-func (s *site) idlers(n int) idlers {
+func (s *site) idleDevices(n int) idleDevices {
 	s.t.Helper()
-	c := &customer{site: s, id: "idlers"}
-	c.alice = s.person(c.id, "alice", "admin")
-	i := idlers{site: s}
+	c := &tenant{site: s, customerID: "idle"}
+	c.alice = s.user(c.customerID, "alice", "admin")
+	i := idleDevices{site: s}
 	for j := range n {
-		i.devices = append(i.devices, c.join(fmt.Sprint("idle/", j)))
+		i.devices = append(i.devices, c.newDevice(fmt.Sprint("idle/", j)))
 	}
 	return i
 }
 
-// afterTheKillOf has each device claim a command, kills a gateway, and tells how long
-// after the end of its lease each command was handed out again.
-func (i idlers) afterTheKillOf(p *process) []time.Duration {
+// redeliveryAfterKill has each device claim a command, and kills a gateway. It returns the
+// times from the expiry of each lease to the redelivery.
+func (i idleDevices) redeliveryAfterKill(p *process) []time.Duration {
 	i.t.Helper()
 	var all sync.WaitGroup
 	took := make([]time.Duration, len(i.devices))
 	claimed := make(chan struct{}, len(i.devices))
 	for at, d := range i.devices {
-		all.Go(func() { took[at] = d.claimTwice(newDice(1, 5000+at), claimed) })
+		all.Go(func() { took[at] = d.measureRedelivery(newRandom(1, 5000+at), claimed) })
 	}
 	for range i.devices {
 		<-claimed
@@ -114,41 +115,41 @@ func (i idlers) afterTheKillOf(p *process) []time.Duration {
 	return took
 }
 
-func (d *device) claimTwice(roll dice, claimed chan<- struct{}) time.Duration {
-	d.proposeOne(roll, auto, 3)
-	first := d.claimOne(client.ClaimRequest{VisibilityTimeoutMs: 1500 + roll.IntN(1500), WaitMs: 5000})
+func (d *device) measureRedelivery(rnd random, claimed chan<- struct{}) time.Duration {
+	d.proposeOne(rnd, auto, 3)
+	first := d.claimOne(client.ClaimRequest{VisibilityTimeoutMs: 1500 + rnd.IntN(1500), WaitMs: 5000})
 	claimed <- struct{}{}
 	second := d.claimOne(client.ClaimRequest{VisibilityTimeoutMs: 60_000, WaitMs: 10_000})
 	if second.ID != first.ID {
-		d.history.bad(first.ID, "it was not handed out again, but %q", second.ID)
+		d.history.recordViolation(first.ID, "it was not redelivered, but %q was claimed", second.ID)
 	}
-	d.report(roll, second)
+	d.submitResult(rnd, second)
 	late := second.ClaimedAt.Sub(first.VisibleUntil)
 	if late > redeliveredWithin {
-		d.history.bad(first.ID, "it was handed out again %s after the end of its lease at %s", late, first.VisibleUntil)
-		d.explain(first.ID)
+		d.history.recordViolation(first.ID, "it was redelivered %s after the expiry of its lease at %s", late, first.VisibleUntil)
+		d.recordTimeline(first.ID)
 	}
 	return late
 }
 
-// explain notes what happened to a command.
-func (d *device) explain(id string) {
-	session, _ := d.current()
+// recordTimeline records the timeline of a command.
+func (d *device) recordTimeline(id string) {
+	session, _ := d.currentSession()
 	for e, err := range d.alice.AllEvents(d.t.Context(), session, client.ListSessionEventsParams{}) {
 		if err == nil && e.CommandID == id {
-			d.history.note("timeline", fmt.Sprint(id, " ", e.Type, " ", e.Time), nil)
+			d.history.record("timeline", fmt.Sprint(id, " ", e.Type, " ", e.Time), nil)
 		}
 	}
 }
 
-// claimOne waits for a command, whatever becomes of the gateways.
+// claimOne claims one command. It repeats the call until a gateway responds.
 func (d *device) claimOne(request client.ClaimRequest) client.ClaimedCommand {
 	for key := nonce(); ; {
 		got, err := d.DeviceClient.Claim(d.t.Context(), request, client.WithIdempotencyKey(key))
 		if err == nil && len(got) == 1 {
 			return got[0]
 		}
-		if !pause(d.t.Context(), 10*time.Millisecond) {
+		if !sleep(d.t.Context(), 10*time.Millisecond) {
 			return client.ClaimedCommand{}
 		}
 	}

@@ -7,29 +7,29 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// ills are what a network can do, to seven of ten connections.
-var ills = map[string]toxic{
-	"slow":                  {Type: "latency", Attributes: map[string]int{"latency": 60, "jitter": 40}},
-	"narrow":                {Type: "bandwidth", Attributes: map[string]int{"rate": 20}}, // KB/s
-	"cut in the middle":     {Type: "limit_data", Attributes: map[string]int{"bytes": 700}},
-	"reset":                 {Type: "reset_peer", Attributes: map[string]int{"timeout": 20}},
-	"silent, and then gone": {Type: "timeout", Attributes: map[string]int{"timeout": 700}},
-	"in many small pieces":  {Type: "slicer", Attributes: map[string]int{"average_size": 40, "size_variation": 20, "delay": 100}},
-	"slow to say good-bye":  {Type: "slow_close", Attributes: map[string]int{"delay": 500}},
-	"gone without a trace":  {Type: "timeout", Attributes: map[string]int{"timeout": 0}},
+// networkFaults are faults of a network. Each affects seven of ten connections.
+var networkFaults = map[string]toxic{
+	"slow":                   {Type: "latency", Attributes: map[string]int{"latency": 60, "jitter": 40}},
+	"narrow":                 {Type: "bandwidth", Attributes: map[string]int{"rate": 20}}, // KB/s
+	"cut after 700 bytes":    {Type: "limit_data", Attributes: map[string]int{"bytes": 700}},
+	"reset":                  {Type: "reset_peer", Attributes: map[string]int{"timeout": 20}},
+	"silent and then closed": {Type: "timeout", Attributes: map[string]int{"timeout": 700}},
+	"in small pieces":        {Type: "slicer", Attributes: map[string]int{"average_size": 40, "size_variation": 20, "delay": 100}},
+	"slow close":             {Type: "slow_close", Attributes: map[string]int{"delay": 500}},
+	"silent":                 {Type: "timeout", Attributes: map[string]int{"timeout": 0}},
 }
 
 func TestNetwork_FaultsBetweenGatewayAndStoreLoseNothing(t *testing.T) {
 	t.Parallel()
-	for name, ill := range ills {
+	for name, fault := range networkFaults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			each(t, func(t *testing.T, seed uint64) {
+			forEachSeed(t, func(t *testing.T, seed uint64) {
 				server, proxy := storetest.Start(t), startToxiproxy(t)
-				addr := proxy.to("redis", server.Addr())
+				addr := proxy.add("redis", server.Addr())
 				s := newSite(t, plan{seed: seed}, "redis://"+addr, server.Client(t))
-				s.under(func() { s.sicken(proxy, "redis", ill) })
-				s.account()
+				s.runWithFault(func() { s.injectNetworkFault(proxy, "redis", fault) })
+				s.verify()
 			})
 		})
 	}
@@ -37,43 +37,43 @@ func TestNetwork_FaultsBetweenGatewayAndStoreLoseNothing(t *testing.T) {
 
 func TestNetwork_FaultsBetweenClientAndGatewayLoseNothing(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"cut in the middle", "reset", "slow", "gone without a trace"} {
+	for _, name := range []string{"cut after 700 bytes", "reset", "slow", "silent"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			each(t, func(t *testing.T, seed uint64) {
+			forEachSeed(t, func(t *testing.T, seed uint64) {
 				server, proxy := storetest.Start(t), startToxiproxy(t)
 				s := newSite(t, plan{seed: seed, gateways: 1}, server.URL(), server.Client(t))
-				s.behind(proxy)
-				s.under(func() { s.sicken(proxy, "gateway", ills[name]) })
-				s.account()
+				s.routeThrough(proxy)
+				s.runWithFault(func() { s.injectNetworkFault(proxy, "gateway", networkFaults[name]) })
+				s.verify()
 			})
 		})
 	}
 }
 
-// behind has everybody reach the only gateway over a proxy.
-func (s *site) behind(proxy *toxiproxy) {
+// routeThrough routes all clients through a proxy to the only gateway.
+func (s *site) routeThrough(proxy *toxiproxy) {
 	s.t.Helper()
 	host, _ := s.balancer.next()
 	s.balancer.remove(host)
-	s.balancer.add(proxy.to("gateway", host))
+	s.balancer.add(proxy.add("gateway", host))
 }
 
-// sicken has the network fall ill three times, in either direction.
-func (s *site) sicken(proxy *toxiproxy, name string, ill toxic) {
+// injectNetworkFault injects a fault three times, in one direction each time.
+func (s *site) injectNetworkFault(proxy *toxiproxy, name string, fault toxic) {
 	s.t.Helper()
-	roll := newDice(s.seed, 2000)
-	ill.Toxicity = 0.7
+	rnd := newRandom(s.seed, 2000)
+	fault.Toxicity = 0.7
 	for range 3 {
-		ill.Stream = "downstream"
-		if roll.percent(30) {
-			ill.Stream = "upstream"
+		fault.Stream = "downstream"
+		if rnd.chance(30) {
+			fault.Stream = "upstream"
 		}
-		cure := proxy.poison(name, ill)
-		pause(s.t.Context(), roll.between(400*time.Millisecond, 800*time.Millisecond))
-		cure()
-		pause(s.t.Context(), roll.between(100*time.Millisecond, 300*time.Millisecond))
+		remove := proxy.addToxic(name, fault)
+		sleep(s.t.Context(), rnd.between(400*time.Millisecond, 800*time.Millisecond))
+		remove()
+		sleep(s.t.Context(), rnd.between(100*time.Millisecond, 300*time.Millisecond))
 	}
-	proxy.enable(name, false) // connections that were silenced stay so: they end
-	proxy.enable(name, true)
+	proxy.setEnabled(name, false) // closes connections that are still silent
+	proxy.setEnabled(name, true)
 }

@@ -11,74 +11,74 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// patient is a server that falls ill under load.
-type patient struct {
+// faultyRedis is a Redis that a scenario breaks under load.
+type faultyRedis struct {
 	*storetest.Server
 	*redis.Client
-	t    testing.TB
-	roll dice
+	t   testing.TB
+	rnd random
 }
 
-func (p patient) set(name, value string) {
-	p.t.Helper()
-	require.NoError(p.t, p.ConfigSet(p.t.Context(), name, value).Err())
+func (r faultyRedis) setConfig(name, value string) {
+	r.t.Helper()
+	require.NoError(r.t, r.ConfigSet(r.t.Context(), name, value).Err())
 }
 
-func (p patient) wait(d time.Duration) { pause(p.t.Context(), d) }
+func (r faultyRedis) wait(d time.Duration) { sleep(r.t.Context(), d) }
 
-// outages are what may happen to a Redis that loses nothing by it.
+// outages are faults of a Redis that lose no data.
 var outages = map[string]struct {
-	args   []string // of redis-server
-	strike func(p patient)
+	args   []string // arguments of redis-server
+	inject func(r faultyRedis)
 }{
-	"frozen for five seconds": {nil, func(p patient) {
-		p.Signal(p.t, syscall.SIGSTOP)
-		p.wait(5 * time.Second)
-		p.Signal(p.t, syscall.SIGCONT)
+	"paused for five seconds": {nil, func(r faultyRedis) {
+		r.Signal(r.t, syscall.SIGSTOP)
+		r.wait(5 * time.Second)
+		r.Signal(r.t, syscall.SIGCONT)
 	}},
-	"its scripts forgotten": {nil, func(p patient) {
+	"scripts flushed": {nil, func(r faultyRedis) {
 		for range 20 {
-			require.NoError(p.t, p.ScriptFlush(p.t.Context()).Err())
-			p.wait(p.roll.between(20*time.Millisecond, 100*time.Millisecond))
+			require.NoError(r.t, r.ScriptFlush(r.t.Context()).Err())
+			r.wait(r.rnd.between(20*time.Millisecond, 100*time.Millisecond))
 		}
 	}},
-	"its clients thrown out": {nil, func(p patient) {
+	"clients killed": {nil, func(r faultyRedis) {
 		for range 10 {
-			require.NoError(p.t, p.Do(p.t.Context(), "client", "kill", "type", "normal", "skipme", "yes").Err())
-			require.NoError(p.t, p.Do(p.t.Context(), "client", "kill", "type", "pubsub").Err())
-			p.wait(p.roll.between(50*time.Millisecond, 200*time.Millisecond))
+			require.NoError(r.t, r.Do(r.t.Context(), "client", "kill", "type", "normal", "skipme", "yes").Err())
+			require.NoError(r.t, r.Do(r.t.Context(), "client", "kill", "type", "pubsub").Err())
+			r.wait(r.rnd.between(50*time.Millisecond, 200*time.Millisecond))
 		}
 	}},
 	"killed, with appendfsync always": {[]string{"--appendfsync", "always"}, killAndRestart},
 	"killed, with appendfsync no":     {[]string{"--appendfsync", "no"}, killAndRestart},
-	"killed while it rewrites its file": {[]string{"--appendfsync", "always"}, func(p patient) {
-		require.NoError(p.t, p.Do(p.t.Context(), "bgrewriteaof").Err())
-		killAndRestart(p)
+	"killed during a rewrite of its file": {[]string{"--appendfsync", "always"}, func(r faultyRedis) {
+		require.NoError(r.t, r.Do(r.t.Context(), "bgrewriteaof").Err())
+		killAndRestart(r)
 	}},
-	"out of memory": {nil, func(p patient) {
-		p.set("maxmemory", "1")
-		p.wait(2 * time.Second)
-		p.set("maxmemory", "0")
+	"out of memory": {nil, func(r faultyRedis) {
+		r.setConfig("maxmemory", "1")
+		r.wait(2 * time.Second)
+		r.setConfig("maxmemory", "0")
 	}},
-	"without its replicas": {nil, func(p patient) {
-		p.set("min-replicas-to-write", "1")
-		p.wait(time.Second)
-		p.set("min-replicas-to-write", "0")
+	"too few replicas": {nil, func(r faultyRedis) {
+		r.setConfig("min-replicas-to-write", "1")
+		r.wait(time.Second)
+		r.setConfig("min-replicas-to-write", "0")
 	}},
-	"full of clients": {nil, func(p patient) {
-		p.set("maxclients", "1")
-		require.NoError(p.t, p.Do(p.t.Context(), "client", "kill", "type", "normal", "skipme", "yes").Err())
-		p.wait(time.Second)
-		p.set("maxclients", "1000")
+	"too many clients": {nil, func(r faultyRedis) {
+		r.setConfig("maxclients", "1")
+		require.NoError(r.t, r.Do(r.t.Context(), "client", "kill", "type", "normal", "skipme", "yes").Err())
+		r.wait(time.Second)
+		r.setConfig("maxclients", "1000")
 	}},
 }
 
-func killAndRestart(p patient) {
+func killAndRestart(r faultyRedis) {
 	for range 2 {
-		p.Kill()
-		p.wait(p.roll.between(50*time.Millisecond, 400*time.Millisecond))
-		p.Restart(p.t)
-		p.wait(p.roll.between(300*time.Millisecond, 600*time.Millisecond))
+		r.Kill()
+		r.wait(r.rnd.between(50*time.Millisecond, 400*time.Millisecond))
+		r.Restart(r.t)
+		r.wait(r.rnd.between(300*time.Millisecond, 600*time.Millisecond))
 	}
 }
 
@@ -87,13 +87,13 @@ func TestOutage_LosesNothing(t *testing.T) {
 	for name, outage := range outages {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			each(t, func(t *testing.T, seed uint64) {
+			forEachSeed(t, func(t *testing.T, seed uint64) {
 				server := storetest.Start(t, outage.args...)
 				direct := server.Client(t)
 				s := newSite(t, plan{seed: seed}, server.URL(), direct)
-				s.under(func() { outage.strike(patient{server, direct, t, newDice(seed, 2000)}) })
-				s.account()
-				require.Zero(t, s.balancer.unauthorized.Load(), "an outage was taken for a wrong credential")
+				s.runWithFault(func() { outage.inject(faultyRedis{server, direct, t, newRandom(seed, 2000)}) })
+				s.verify()
+				require.Zero(t, s.balancer.unauthorized.Load(), "the outage caused responses with 401")
 			})
 		})
 	}

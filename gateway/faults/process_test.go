@@ -15,41 +15,41 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// program is what operators run.
-var program = build("fieldgate", "install", "github.com/fieldgate/fieldgate/cmd/fieldgate")
+// gatewayProgram builds the gateway's program.
+var gatewayProgram = buildTool("fieldgate", "install", "github.com/fieldgate/fieldgate/cmd/fieldgate")
 
-// process is a gateway that is a process of its own, and can be killed.
+// process is a gateway in a process of its own, which can be killed.
 type process struct {
 	*exec.Cmd
-	site  *site
-	host  string // behind the balancer
-	log   storetest.Text
-	ended <-chan struct{}
+	site   *site
+	host   string // behind the balancer
+	log    storetest.Text
+	exited <-chan struct{}
 }
 
-// run starts `fieldgate serve` for the site, on a store.
-func (s *site) run(storeURL string, settings ...string) *process {
+// startProcess starts `fieldgate serve` on a store and adds it to the balancer.
+func (s *site) startProcess(storeURL string, settings ...string) *process {
 	s.t.Helper()
-	p := &process{Cmd: exec.Command(program(s.t), "serve"), site: s}
+	p := &process{Cmd: exec.Command(gatewayProgram(s.t), "serve"), site: s}
 	p.Env = append([]string{
-		"PATH=" + os.Getenv("PATH"), "FIELDGATE_REDIS_URL=" + storeURL, "FIELDGATE_SUPABASE_URL=" + s.people.URL(),
+		"PATH=" + os.Getenv("PATH"), "FIELDGATE_REDIS_URL=" + storeURL, "FIELDGATE_SUPABASE_URL=" + s.iss.URL(),
 		"FIELDGATE_ADDR=127.0.0.1:0", "FIELDGATE_METRICS_ADDR=off", "FIELDGATE_RATE_LIMITS=off",
-		"FIELDGATE_DRAIN_DELAY=1s", "FIELDGATE_DRAIN_WINDOW=0s",
+		"FIELDGATE_DRAIN_DELAY=3s", "FIELDGATE_DRAIN_WINDOW=0s",
 	}, settings...)
 	p.Stderr = &p.log
-	p.ended = launch(s.t, p.Cmd)
-	eventually(s.t, 20*time.Second, "a gateway does not start", func() bool { return p.logged("serving", "addr") != "" })
-	p.host = p.logged("serving", "addr")
+	p.exited = startProgram(s.t, p.Cmd)
+	eventually(s.t, 20*time.Second, "a gateway does not start", func() bool { return p.logField("serving", "addr") != "" })
+	p.host = p.logField("serving", "addr")
 	s.balancer.add(p.host)
 	return p
 }
 
-// logged finds a field of a line of the log.
-func (p *process) logged(message, field string) string {
+// logField returns a field of the first log line with a message.
+func (p *process) logField(message, field string) string {
 	for line := range strings.Lines(p.log.String()) {
-		var said map[string]any
-		if json.Unmarshal([]byte(line), &said) == nil && said["msg"] == message {
-			value, _ := said[field].(string)
+		var entry map[string]any
+		if json.Unmarshal([]byte(line), &entry) == nil && entry["msg"] == message {
+			value, _ := entry[field].(string)
 			return value
 		}
 	}
@@ -62,31 +62,31 @@ func (p *process) signal(sig syscall.Signal) {
 	require.NoError(p.site.t, p.Process.Signal(sig))
 }
 
-// kill ends the process at once, and takes it from the balancer.
+// kill kills the process and removes it from the balancer.
 func (p *process) kill() {
 	_ = p.Process.Kill()
-	<-p.ended
+	<-p.exited
 	p.site.balancer.remove(p.host)
 }
 
-// ready tells whether the process wants requests.
-func (p *process) ready() bool {
-	answer, err := http.Get("http://" + p.host + "/readyz")
+// isReady reports whether the process responds that it is ready.
+func (p *process) isReady() bool {
+	response, err := http.Get("http://" + p.host + "/readyz")
 	if err != nil {
 		return false
 	}
-	_ = answer.Body.Close()
-	return answer.StatusCode == http.StatusOK
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
 }
 
-// newOutside starts a site whose gateways are processes: one over each address.
-func newOutside(t testing.TB, p plan, direct patient, storeURLs ...string) (s *site, gateways []*process) {
+// newProcessSite starts a site whose gateways are processes, one for each store URL.
+func newProcessSite(t testing.TB, p plan, direct faultyRedis, storeURLs ...string) (s *site, gateways []*process) {
 	t.Helper()
-	p.outside = true
+	p.ownProcesses = true
 	s = newSite(t, p, "", direct.Client)
 	for _, url := range storeURLs {
-		gateways = append(gateways, s.run(url))
+		gateways = append(gateways, s.startProcess(url))
 	}
-	s.settleIn()
+	s.registerAll()
 	return s, gateways
 }

@@ -20,150 +20,150 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// site is an installation: gateways behind a balancer, a Redis, and the devices and
-// people of a few customers.
+// site is an installation: gateways behind a balancer, a Redis, and the devices and users
+// of a few tenants.
 type site struct {
 	*plan
-	t         testing.TB
-	people    *customertest.Issuer
-	balancer  *balancer
-	gate      *client.Gateway
-	store     redis.UniversalClient // past the gateways, for the accounts
-	history   *history
-	customers []*customer
+	t        testing.TB
+	iss      *customertest.Issuer
+	balancer *balancer
+	gate     *client.Gateway
+	store    redis.UniversalClient // not affected by faults, for the verification
+	history  *history
+	tenants  []*tenant
 
-	resting context.CancelFunc // has everybody stop to begin things
-	actors  sync.WaitGroup
+	stopActors context.CancelFunc // tells all actors to stop
+	actors     sync.WaitGroup
 }
 
-// plan says how a site is made. The zero values stand for two gateways in this
-// process and a small fleet.
+// plan configures a site. The zero value stands for two gateways in this process and a
+// small fleet.
 type plan struct {
-	seed      uint64
-	gateways  int                       // default: 2
-	customers int                       // default: 2
-	devices   int                       // of each customer; default: 2
-	name      func(i int) string        // of a customer
-	vanish    int                       // percent of claims after which the device vanishes, more than usual
-	outside   bool                      // the gateways are processes of their own, which the scenario starts
-	slowest   time.Duration             // after which an outage must have been answered; default: 4 s
-	expected  []string                  // errors that a gateway may log
-	change    func(cfg *gateway.Config) // of each gateway in this process
+	seed              uint64
+	gateways          int                       // default: 2
+	tenants           int                       // default: 2
+	devices           int                       // of each tenant; default: 2
+	name              func(i int) string        // customer id of a tenant
+	abandon           int                       // percent of claims that the device abandons, in addition to the usual ones
+	ownProcesses      bool                      // the scenario starts the gateways, as processes
+	maxOutageResponse time.Duration             // time limit for store_unavailable; default: 4 s
+	allowedErrors     []string                  // errors that a gateway may log
+	change            func(cfg *gateway.Config) // of each gateway in this process
 }
 
 func (p *plan) defaults() {
-	for field, value := range map[*int]int{&p.gateways: 2, &p.customers: 2, &p.devices: 2} {
+	for field, value := range map[*int]int{&p.gateways: 2, &p.tenants: 2, &p.devices: 2} {
 		if *field == 0 {
 			*field = value
 		}
 	}
-	if p.slowest == 0 {
-		p.slowest = 4 * time.Second // 1.8 s for the store, 0.6 s that a claim may wait before, and a busy machine
+	if p.maxOutageResponse == 0 {
+		p.maxOutageResponse = 4 * time.Second // 1.8 s for the store, 0.6 s for a waiting claim, the rest for a busy machine
 	}
 	if p.name == nil {
-		p.name = p.apart
+		p.name = p.separatePartitions
 	}
 	if p.change == nil {
 		p.change = func(*gateway.Config) {}
 	}
 }
 
-// apart gives the customers partitions of their own.
-func (p *plan) apart(i int) (name string) {
+// separatePartitions returns customer ids whose tenants are in different partitions.
+func (p *plan) separatePartitions(i int) (name string) {
 	for n := 0; ; n++ {
-		name = fmt.Sprintf("customer-%d-%d-%d", p.seed, i, n)
-		if int(gatewaytest.PartitionOf(name))%p.customers == i {
+		name = fmt.Sprintf("tenant-%d-%d-%d", p.seed, i, n)
+		if int(gatewaytest.PartitionOf(name))%p.tenants == i {
 			return name
 		}
 	}
 }
 
-// newSite starts an installation whose gateways find the store at a URL. The
-// accounts are made over another client, which no fault stands in the way of.
+// newSite starts a site whose gateways use the store at a URL. Direct is a client for the
+// verification, which no fault affects.
 func newSite(t testing.TB, p plan, url string, direct redis.UniversalClient) *site {
 	t.Helper()
 	p.defaults()
-	s := &site{plan: &p, t: t, people: customertest.NewIssuer(t), balancer: newBalancer(t), store: direct, history: newHistory()}
+	s := &site{plan: &p, t: t, iss: customertest.NewIssuer(t), balancer: newBalancer(t), store: direct, history: newHistory()}
 	gate, err := client.New("http://gateways", client.WithTransport(s.balancer), client.WithTimeout(5*time.Second))
 	require.NoError(t, err)
 	s.gate = gate
-	if !p.outside {
+	if !p.ownProcesses {
 		for range p.gateways {
-			s.start(url)
+			s.startGateway(url)
 		}
-		s.settleIn()
+		s.registerAll()
 	}
 	return s
 }
 
-// start starts a gateway in this process.
-func (s *site) start(url string) *gatewaytest.Gateway {
+// startGateway starts a gateway in this process and adds it to the balancer.
+func (s *site) startGateway(url string) *gatewaytest.Gateway {
 	s.t.Helper()
-	g := gatewaytest.StartWithIssuer(s.t, s.people, gatewaytest.WithRedis(url), func(cfg *gateway.Config) {
-		cfg.AutoPipeline = s.seed%2 == 1 // as `fieldgate serve` does, and for every other seed without
+	g := gatewaytest.StartWithIssuer(s.t, s.iss, gatewaytest.WithRedis(url), func(cfg *gateway.Config) {
+		cfg.AutoPipeline = s.seed%2 == 1 // as `fieldgate serve` does, and without it for every other seed
 		s.change(cfg)
 	})
-	g.Log.AllowErrors(s.expected...)
+	g.Log.AllowErrors(s.allowedErrors...)
 	s.balancer.add(strings.TrimPrefix(g.URL, "http://"))
 	return g
 }
 
-// settleIn has the customers and their devices join, before anything is broken.
-func (s *site) settleIn() {
+// registerAll creates the tenants and registers their devices, before any fault.
+func (s *site) registerAll() {
 	s.t.Helper()
-	for i := range s.plan.customers {
-		c := &customer{site: s, id: s.name(i)}
-		c.alice, c.bob = s.person(c.id, "alice", "admin"), s.person(c.id, "bob", "approver")
+	for i := range s.plan.tenants {
+		c := &tenant{site: s, customerID: s.name(i)}
+		c.alice, c.bob = s.user(c.customerID, "alice", "admin"), s.user(c.customerID, "bob", "approver")
 		for j := range s.plan.devices {
-			c.devices = append(c.devices, c.join(fmt.Sprintf("%d/%d", i, j)))
+			c.devices = append(c.devices, c.newDevice(fmt.Sprintf("%d/%d", i, j)))
 		}
-		s.customers = append(s.customers, c)
+		s.tenants = append(s.tenants, c)
 	}
 }
 
-func (s *site) person(customerID, user, role string) *client.CustomerClient {
-	return s.gate.Customer(client.Bearer(s.people.Token(issuer.Claims{Subject: user, TenantID: customerID, Role: role})))
+func (s *site) user(customerID, user, role string) *client.CustomerClient {
+	return s.gate.Customer(client.Bearer(s.iss.Token(issuer.Claims{Subject: user, TenantID: customerID, Role: role})))
 }
 
-// customer is one of a site: Alice proposes, Bob decides.
-type customer struct {
+// tenant is a tenant of a site. Alice proposes commands, Bob decides on them.
+type tenant struct {
 	*site
-	id      string
-	alice   *client.CustomerClient
-	bob     *client.CustomerClient
-	devices []*device
-	spoiled atomic.Bool // nothing can be expected of it any more
+	customerID string
+	alice      *client.CustomerClient
+	bob        *client.CustomerClient
+	devices    []*device
+	damaged    atomic.Bool // excluded from verification
 }
 
-// tenant is how the store knows the customer.
-func (c *customer) tenant() string { return "c." + c.id }
+// storeID returns the store's id of the tenant.
+func (c *tenant) storeID() string { return gatewaytest.TenantOf(c.customerID) }
 
-// well gives the devices of which something can be expected.
-func (c *customer) well() (devices []*device) {
+// intact returns the devices that are not damaged.
+func (c *tenant) intact() (devices []*device) {
 	for _, d := range c.devices {
-		if !d.spoiled.Load() && !c.spoiled.Load() {
+		if !d.damaged.Load() && !c.damaged.Load() {
 			devices = append(devices, d)
 		}
 	}
 	return devices
 }
 
-// device is one of a customer, with the session that is open on it.
+// device is a device of a tenant, with its open session.
 type device struct {
-	*customer
+	*tenant
 	*client.DeviceClient
 	name string
 	key  store.Device
 
-	spoiled atomic.Bool  // nothing can be expected of it any more
-	claimed atomic.Int64 // commands
+	damaged atomic.Bool  // excluded from verification
+	claimed atomic.Int64 // number of claimed commands
 
 	mu      sync.Mutex
 	session string
-	recent  []string // commands that were proposed lately
+	recent  []string // commands that were proposed last
 }
 
-func (c *customer) join(name string) *device {
+func (c *tenant) newDevice(name string) *device {
 	c.t.Helper()
 	ctx := c.t.Context()
 	made, err := c.alice.Provision(ctx, client.ProvisionDeviceRequest{Name: "Pump " + name})
@@ -171,78 +171,78 @@ func (c *customer) join(name string) *device {
 	registered, err := c.gate.Register(ctx, client.RegisterDeviceRequest{ActivationCode: made.ActivationCode})
 	require.NoError(c.t, err)
 	d := &device{
-		customer: c, name: name, key: store.Device{Tenant: c.tenant(), ID: registered.DeviceID},
+		tenant: c, name: name, key: store.Device{Tenant: c.storeID(), ID: registered.DeviceID},
 		DeviceClient: c.gate.Device(registered.DeviceID, registered.DeviceSecret),
 	}
 	_, err = d.Heartbeat(ctx, client.HeartbeatRequest{Status: client.HeartbeatStatusOk})
 	require.NoError(c.t, err)
-	d.open(ctx)
+	d.openSession(ctx)
 	return d
 }
 
-// under runs the workload, breaks something meanwhile, and lets everybody go on for
-// a moment after it was mended. Then it brings everything to its end.
-func (s *site) under(fault func()) {
+// runWithFault runs the workload and injects a fault. The workload goes on for half a second
+// after the fault, and is then finished.
+func (s *site) runWithFault(fault func()) {
 	s.t.Helper()
-	s.begin()
-	pause(s.t.Context(), 300*time.Millisecond)
+	s.startActors()
+	sleep(s.t.Context(), 300*time.Millisecond)
 	fault()
-	pause(s.t.Context(), 500*time.Millisecond)
-	s.end()
+	sleep(s.t.Context(), 500*time.Millisecond)
+	s.finish()
 }
 
-// begin has everybody begin to act.
-func (s *site) begin() {
-	ctx, rest := context.WithCancel(s.t.Context())
-	s.resting = rest
-	who := 0
-	act := func(step func(dice)) {
-		d := newDice(s.seed, who)
-		who++
+// startActors starts the clients. Each has a random source of its own.
+func (s *site) startActors() {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	s.stopActors = cancel
+	number := 0
+	act := func(step func(random)) {
+		d := newRandom(s.seed, number)
+		number++
 		s.actors.Go(func() {
-			for pause(ctx, d.between(5*time.Millisecond, 60*time.Millisecond)) {
+			for sleep(ctx, d.between(5*time.Millisecond, 60*time.Millisecond)) {
 				step(d)
 			}
 		})
 	}
-	for _, c := range s.customers {
-		act(c.decideSome)
+	for _, c := range s.tenants {
+		act(c.actAsBob)
 		for _, d := range c.devices {
-			act(d.propose)
-			act(d.work)
-			act(d.work)
+			act(d.actAsAlice)
+			act(d.actAsDevice)
+			act(d.actAsDevice)
 		}
 	}
 }
 
-// end waits until everybody has come to the end of what they do, and then works
-// off what is left, for everything to come to its final state.
-func (s *site) end() {
+// finish stops the actors and waits for them. Then it finishes the remaining commands, until
+// all are in a final status.
+func (s *site) finish() {
 	s.t.Helper()
-	s.resting()
+	s.stopActors()
 	s.actors.Wait()
-	d := newDice(s.seed, 1000)
-	over := time.Now().Add(30 * time.Second)
-	for left := s.left(); left > 0; left = s.left() {
-		if time.Now().After(over) {
-			s.fail([]finding{{wrong, "", fmt.Sprintf("%d commands do not come to an end", left)}})
+	d := newRandom(s.seed, 1000)
+	deadline := time.Now().Add(30 * time.Second)
+	for left := s.unfinished(); left > 0; left = s.unfinished() {
+		if time.Now().After(deadline) {
+			s.reportFindings([]finding{{inconsistent, "", fmt.Sprintf("%d commands do not reach a final status", left)}})
 			return
 		}
-		for _, c := range s.customers {
-			c.decideSome(d)
-			for _, device := range c.well() {
-				device.finishAll(d)
+		for _, c := range s.tenants {
+			c.actAsBob(d)
+			for _, device := range c.intact() {
+				device.finishReady(d)
 			}
 		}
-		pause(s.t.Context(), 50*time.Millisecond)
+		sleep(s.t.Context(), 50*time.Millisecond)
 	}
 }
 
-// left counts what is not final yet, as the store has it.
-func (s *site) left() (left int64) {
+// unfinished returns the number of commands in the store that are not final.
+func (s *site) unfinished() (left int64) {
 	s.t.Helper()
-	for _, c := range s.customers {
-		for _, d := range c.well() {
+	for _, c := range s.tenants {
+		for _, d := range c.intact() {
 			for _, at := range []int{readyKey, pendingKey, leasesKey} {
 				n, _ := s.store.ZCard(s.t.Context(), d.key.Keys()[at]).Result()
 				left += n
@@ -252,7 +252,7 @@ func (s *site) left() (left int64) {
 	return left
 }
 
-// Places in store.Device.Keys.
+// Indexes into store.Device.Keys.
 const (
 	recordKey = iota
 	commandsKey

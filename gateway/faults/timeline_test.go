@@ -11,9 +11,9 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// after says which events may follow in each state, and what state they lead to.
-// A result that comes late corrects what time has made of a claimed command.
-var after = map[string]map[string]string{
+// transitions maps a state and an event to the next state. A late result may change the
+// status that a command got when its lease expired.
+var transitions = map[string]map[string]string{
 	"":               {"proposed": "proposed"},
 	"proposed":       {"approved": "queued", "rejected": "rejected", "expired": "expired", "cancelled": "cancelled", "claimed": "claimed"},
 	"queued":         {"claimed": "claimed", "expired": "expired", "cancelled": "cancelled", "timed_out": "timed_out"},
@@ -24,16 +24,16 @@ var after = map[string]map[string]string{
 	"cancelled late": {"succeeded": "succeeded", "failed": "failed", "cancelled": "cancelled"},
 }
 
-// replay lives the life of a command again from its timeline, and holds it against
-// what is stored.
+// replay derives the state of a command from its timeline and compares it with the stored
+// command.
 func replay(id string, events []client.Event, stored client.Command) (found []finding) {
 	state, attempt, path := "", 0, ""
 	for _, e := range events {
 		event := strings.TrimPrefix(e.Type, "command.")
 		path += " " + event
-		next, may := after[state][event]
+		next, may := transitions[state][event]
 		if !may {
-			return []finding{{wrong, id, fmt.Sprintf("its timeline is impossible:%s", path)}}
+			return []finding{{inconsistent, id, fmt.Sprintf("the timeline is impossible:%s", path)}}
 		}
 		switch event {
 		case "claimed":
@@ -44,32 +44,32 @@ func replay(id string, events []client.Event, stored client.Command) (found []fi
 		state = next
 	}
 	if status := strings.TrimSuffix(state, " late"); status != string(stored.Status) {
-		found = append(found, finding{wrong, id, fmt.Sprintf("its timeline ends as %s and it is %s:%s", status, stored.Status, path)})
+		found = append(found, finding{inconsistent, id, fmt.Sprintf("the timeline ends as %s and the command is %s:%s", status, stored.Status, path)})
 	}
 	if attempt != stored.Attempt {
-		found = append(found, finding{wrong, id, fmt.Sprintf("its timeline has %d attempts and it has %d", attempt, stored.Attempt)})
+		found = append(found, finding{inconsistent, id, fmt.Sprintf("the timeline has %d attempts and the command has %d", attempt, stored.Attempt)})
 	}
 	if attempt > stored.MaxAttempts {
-		found = append(found, finding{twice, id, fmt.Sprintf("it was handed out %d times and may be %d times", attempt, stored.MaxAttempts)})
+		found = append(found, finding{duplicated, id, fmt.Sprintf("the timeline has %d attempts and %d are allowed", attempt, stored.MaxAttempts)})
 	}
 	return found
 }
 
-// structures looks into the store itself: after everything has come to its end,
-// nothing waits, nothing is overdue, nothing was set aside, and the stream for
-// realtime says what the timelines say.
-func (s *site) structures() (found []finding) {
+// checkStructures checks the store itself after all commands are finished: no command
+// waits, nothing is quarantined, and the realtime stream has the same events as the
+// timelines.
+func (s *site) checkStructures() (found []finding) {
 	s.t.Helper()
 	ctx := s.t.Context()
 	note := func(format string, args ...any) {
-		found = append(found, finding{wrong, "", fmt.Sprintf(format, args...)})
+		found = append(found, finding{inconsistent, "", fmt.Sprintf(format, args...)})
 	}
-	for _, c := range s.customers {
-		if c.spoiled.Load() {
+	for _, c := range s.tenants {
+		if c.damaged.Load() {
 			continue
 		}
-		streamed, trimmed := s.streamed(c)
-		for _, d := range c.well() {
+		streamed, trimmed := s.streamEvents(c)
+		for _, d := range c.intact() {
 			keys := d.key.Keys()
 			if n := s.store.SCard(ctx, keys[cancelsKey]).Val(); n > 0 {
 				note("%d requests to cancel are left of device %s", n, d.name)
@@ -87,19 +87,19 @@ func (s *site) structures() (found []finding) {
 		}
 		keys := c.devices[0].key.Keys()
 		for _, member := range append(s.store.ZRange(ctx, keys[inboxKey], 0, -1).Val(), s.store.LRange(ctx, keys[quarantineKey], 0, -1).Val()...) {
-			if c.isWell(member) {
-				note("%q is left in the inbox or was set aside", member)
+			if c.isIntact(member) {
+				note("%q is left in the inbox or the quarantine", member)
 			}
 		}
 	}
 	return found
 }
 
-// streamed gives what the customer's stream says of each device, and whether the
-// stream has grown so long that the oldest events were dropped.
-func (s *site) streamed(c *customer) (events map[string][]string, trimmed bool) {
+// streamEvents returns the events of the tenant's stream by device, and reports whether the
+// oldest events were trimmed.
+func (s *site) streamEvents(c *tenant) (events map[string][]string, trimmed bool) {
 	s.t.Helper()
-	stream := store.Tenant(c.tenant()).StreamKey()
+	stream := store.Tenant(c.storeID()).StreamKey()
 	events = map[string][]string{}
 	for _, e := range s.store.XRange(s.t.Context(), stream, "-", "+").Val() {
 		device, _ := e.Values["device"].(string)
@@ -109,9 +109,9 @@ func (s *site) streamed(c *customer) (events map[string][]string, trimmed bool) 
 	return events, err == nil && info.EntriesAdded > info.Length
 }
 
-// isWell tells whether a member names a device that is well.
-func (c *customer) isWell(member string) bool {
-	return slices.ContainsFunc(c.well(), func(d *device) bool { return strings.Contains(member, d.key.ID) })
+// isIntact reports whether a member names an undamaged device.
+func (c *tenant) isIntact(member string) bool {
+	return slices.ContainsFunc(c.intact(), func(d *device) bool { return strings.Contains(member, d.key.ID) })
 }
 
 func summary(e redis.XMessage) string {

@@ -15,19 +15,19 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// toxiproxyServer is a tool: it is no dependency of the module.
-var toxiproxyServer = build("server", "install", "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0")
+// toxiproxyServer builds toxiproxy, which is not a dependency of the module.
+var toxiproxyServer = buildTool("server", "install", "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0")
 
-// toxiproxy is a running one, driven over its HTTP interface.
+// toxiproxy is a running toxiproxy server, controlled over its HTTP API.
 type toxiproxy struct {
 	t   testing.TB
 	url string
 }
 
-// toxic is something that a proxy does to what passes through it.
+// toxic is a fault that a proxy applies to its connections.
 type toxic struct {
 	Type       string         `json:"type"`
-	Stream     string         `json:"stream"` // "downstream" are the replies
+	Stream     string         `json:"stream"` // "downstream": the replies
 	Toxicity   float64        `json:"toxicity"`
 	Attributes map[string]int `json:"attributes"`
 }
@@ -36,36 +36,36 @@ func startToxiproxy(t testing.TB) *toxiproxy {
 	t.Helper()
 	addr := storetest.FreeAddr(t)
 	host, port := addr[:len("127.0.0.1")], addr[len("127.0.0.1:"):]
-	launch(t, exec.Command(toxiproxyServer(t), "-host", host, "-port", port))
+	startProgram(t, exec.Command(toxiproxyServer(t), "-host", host, "-port", port))
 	p := &toxiproxy{t: t, url: "http://" + addr}
 	eventually(t, 10*time.Second, "toxiproxy does not start", func() bool {
-		answer, err := http.Get(p.url + "/version")
+		response, err := http.Get(p.url + "/version")
 		if err != nil {
 			return false
 		}
-		return answer.Body.Close() == nil
+		return response.Body.Close() == nil
 	})
 	return p
 }
 
-// to opens a way to a server and gives its address.
-func (p *toxiproxy) to(name, upstream string) (addr string) {
+// add adds a proxy to a server and returns its address.
+func (p *toxiproxy) add(name, upstream string) (addr string) {
 	p.t.Helper()
-	var made struct{ Listen string }
-	p.call(http.MethodPost, "/proxies", map[string]string{"name": name, "listen": "127.0.0.1:0", "upstream": upstream}, &made)
-	return made.Listen
+	var created struct{ Listen string }
+	p.call(http.MethodPost, "/proxies", map[string]string{"name": name, "listen": "127.0.0.1:0", "upstream": upstream}, &created)
+	return created.Listen
 }
 
-// poison does something to what passes through a proxy, and gives the cure.
-func (p *toxiproxy) poison(name string, x toxic) (cure func()) {
+// addToxic adds a toxic to a proxy and returns a function that removes it.
+func (p *toxiproxy) addToxic(name string, x toxic) (remove func()) {
 	p.t.Helper()
-	var made struct{ Name string }
-	p.call(http.MethodPost, "/proxies/"+name+"/toxics", x, &made)
-	return func() { p.call(http.MethodDelete, "/proxies/"+name+"/toxics/"+made.Name, nil, nil) }
+	var created struct{ Name string }
+	p.call(http.MethodPost, "/proxies/"+name+"/toxics", x, &created)
+	return func() { p.call(http.MethodDelete, "/proxies/"+name+"/toxics/"+created.Name, nil, nil) }
 }
 
-// enable closes a proxy with all its connections, or opens it again.
-func (p *toxiproxy) enable(name string, enabled bool) {
+// setEnabled disables a proxy and closes its connections, or enables it again.
+func (p *toxiproxy) setEnabled(name string, enabled bool) {
 	p.t.Helper()
 	p.call(http.MethodPost, "/proxies/"+name, map[string]bool{"enabled": enabled}, nil)
 }
@@ -76,12 +76,12 @@ func (p *toxiproxy) call(method, path string, body, into any) {
 	require.NoError(p.t, err)
 	request, err := http.NewRequestWithContext(p.t.Context(), method, p.url+path, bytes.NewReader(text))
 	require.NoError(p.t, err)
-	answer, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	require.NoError(p.t, err)
-	defer answer.Body.Close()
-	text, err = io.ReadAll(answer.Body)
+	defer response.Body.Close()
+	text, err = io.ReadAll(response.Body)
 	require.NoError(p.t, err)
-	require.Less(p.t, answer.StatusCode, 300, fmt.Sprintf("%s %s: %s", method, path, text))
+	require.Less(p.t, response.StatusCode, 300, fmt.Sprintf("%s %s: %s", method, path, text))
 	if into != nil {
 		require.NoError(p.t, json.Unmarshal(text, into))
 	}

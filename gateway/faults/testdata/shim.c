@@ -1,6 +1,6 @@
-// What a redis-server sees of its machine, when this is preloaded: a wall clock that
-// is as many seconds ahead as the file FIELDGATE_TEST_CLOCK says, and a disk on which
-// an fsync takes FIELDGATE_TEST_FSYNC milliseconds longer.
+// This library is preloaded into redis-server. It moves the wall clock ahead by the number
+// of seconds in the file that FIELDGATE_TEST_CLOCK names, and delays each fsync by
+// FIELDGATE_TEST_FSYNC milliseconds.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static long ahead(void) {
+static long offset(void) {
 	char text[32] = {0};
 	const char *name = getenv("FIELDGATE_TEST_CLOCK");
 	int file = name ? open(name, O_RDONLY) : -1;
@@ -21,7 +21,7 @@ static long ahead(void) {
 
 int clock_gettime(clockid_t id, struct timespec *t) {
 	int failed = syscall(SYS_clock_gettime, id, t);
-	if (!failed && id == CLOCK_REALTIME) t->tv_sec += ahead();
+	if (!failed && id == CLOCK_REALTIME) t->tv_sec += offset();
 	return failed;
 }
 
