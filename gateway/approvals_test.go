@@ -24,11 +24,11 @@ func TestApprovals_ReportWhoMayDecideAndWhyNot(t *testing.T) {
 			may  bool
 		}{
 			"an approver":                     {f.bob, true},
-			"another admin":                   {g.User(f.customerID, "dora", "admin"), true},
+			"another admin":                   {g.User(f.tenantID, "dora", "admin"), true},
 			"the proposer":                    {f.alice, false},
-			"an operator":                     {g.User(f.customerID, "olga", "operator"), false},
-			"a viewer":                        {g.User(f.customerID, "vera", "viewer"), false},
-			"the proposer with approver role": {g.User(f.customerID, "alice", "approver"), false},
+			"an operator":                     {g.User(f.tenantID, "olga", "operator"), false},
+			"a viewer":                        {g.User(f.tenantID, "vera", "viewer"), false},
+			"the proposer with approver role": {g.User(f.tenantID, "alice", "approver"), false},
 		} {
 			page, err := c.user.Approvals(t.Context(), client.ListApprovalsParams{})
 			require.NoError(t, err)
@@ -48,7 +48,7 @@ func TestApprovals_ListAllDevicesOfOwnTenantOnly(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		f := newFleet(t, g)
-		neighbour := newFleetOf(t, g, gatewaytest.NeighbourOf(f.customerID))
+		neighbour := newFleetOf(t, g, gatewaytest.NeighbourOf(f.tenantID))
 		neighbour.propose(t, review)
 		want := []string{f.propose(t, review).ID}
 		other := *f
@@ -106,7 +106,7 @@ func TestDecide_SecondDecisionIsRefused(t *testing.T) {
 		first := f.decide(t, proposed, true)
 		require.Equal(t, first.Approval, f.decide(t, proposed, true).Approval, "repeating the decision returns the recorded one")
 
-		dora := g.User(f.customerID, "dora", "approver")
+		dora := g.User(f.tenantID, "dora", "approver")
 		for name, decide := range map[string]func() (client.Command, error){
 			"the same decision by another user": func() (client.Command, error) {
 				return dora.Decide(t.Context(), f.session, client.DecisionRequest{CommandID: proposed.ID, Approved: true})

@@ -121,7 +121,7 @@ func checkAtMost[T int | float64 | time.Duration](t testing.TB, what string, got
 }
 
 // registerDevices creates n devices, each with a login and a session.
-func registerDevices(t testing.TB, g *gatewaytest.Gateway, customerID string, n int) (devices []Target, sessions []string) {
+func registerDevices(t testing.TB, g *gatewaytest.Gateway, tenantID string, n int) (devices []Target, sessions []string) {
 	t.Helper()
 	plain, err := client.New(g.URL)
 	require.NoError(t, err)
@@ -130,8 +130,8 @@ func registerDevices(t testing.TB, g *gatewaytest.Gateway, customerID string, n 
 	var all sync.WaitGroup
 	for worker := range 16 {
 		all.Go(func() {
-			admin := bare.User(customerID, "alice", "admin")
-			f := fleet{Gateway: bare, customerID: customerID, alice: admin}
+			admin := bare.User(tenantID, "alice", "admin")
+			f := fleet{Gateway: bare, tenantID: tenantID, alice: admin}
 			for i := worker; i < n; i += 16 {
 				d := bare.NewDevice(t, admin)
 				devices[i] = Target{URL: g.URL, Token: bare.Login(t, d), Device: true}
@@ -144,18 +144,18 @@ func registerDevices(t testing.TB, g *gatewaytest.Gateway, customerID string, n 
 }
 
 // userTargets returns a socket to open for each of n users.
-func userTargets(g *gatewaytest.Gateway, customerID string, n int) (users []Target) {
+func userTargets(g *gatewaytest.Gateway, tenantID string, n int) (users []Target) {
 	for i := range n {
-		users = append(users, Target{URL: g.URL, Token: g.Token(customerID, "user-"+strconv.Itoa(i), "viewer")})
+		users = append(users, Target{URL: g.URL, Token: g.Token(tenantID, "user-"+strconv.Itoa(i), "viewer")})
 	}
 	return users
 }
 
 func measureIdle(t *testing.T, e benchSize, load *rpc.Client) {
 	g := startInstances(t, 1)[0]
-	customerID := gatewaytest.NewCustomerID()
-	devices, sessions := registerDevices(t, g, customerID, e.devices)
-	targets := append(devices, userTargets(g, customerID, e.users)...)
+	tenantID := gatewaytest.NewTenantID()
+	devices, sessions := registerDevices(t, g, tenantID, e.devices)
+	targets := append(devices, userTargets(g, tenantID, e.users)...)
 	for i := range targets {
 		targets[i].Subscribe = i >= e.devices
 	}
@@ -169,7 +169,7 @@ func measureIdle(t *testing.T, e benchSize, load *rpc.Client) {
 	checkAtMost(t, "handshake, p99", percentile(opened.Times, 0.99), e.handshake)
 	measureMemory(t, e, g, before, len(targets))
 	measureCPU(t, e, len(targets))
-	measureFanOut(t, e, g, load, Proposals{URLs: []string{g.URL}, Token: g.Token(customerID, "alice", "admin"), Sessions: sessions[:1]})
+	measureFanOut(t, e, g, load, Proposals{URLs: []string{g.URL}, Token: g.Token(tenantID, "alice", "admin"), Sessions: sessions[:1]})
 	callLoad[struct{}](t, load, "Close", struct{}{})
 	requireReleased(t, e, g, before, "all sockets are closed")
 	churned := callLoad[Handshakes](t, load, "Open", OpenRequest{Kept: true, Number: e.churn, Parallel: 64, CloseEach: true})
@@ -288,20 +288,20 @@ func requireReleased(t testing.TB, e benchSize, g *gatewaytest.Gateway, before u
 
 func measureStalled(t *testing.T, e benchSize, load *rpc.Client) {
 	g := startInstances(t, 1)[0]
-	customerID := gatewaytest.NewCustomerID()
-	_, sessions := registerDevices(t, g, customerID, 50)
-	good := userTargets(g, customerID, e.good)
+	tenantID := gatewaytest.NewTenantID()
+	_, sessions := registerDevices(t, g, tenantID, 50)
+	good := userTargets(g, tenantID, e.good)
 	for i := range good {
 		good[i].Subscribe = true
 	}
-	p := Proposals{URLs: []string{g.URL}, Token: g.Token(customerID, "alice", "admin"), Sessions: sessions, Rate: 200, Number: e.history}
+	p := Proposals{URLs: []string{g.URL}, Token: g.Token(tenantID, "alice", "admin"), Sessions: sessions, Rate: 200, Number: e.history}
 	proposeAll(t, load, p) // the history that the stalled readers resume from
 	opened := callLoad[Handshakes](t, load, "Open", OpenRequest{Targets: good, Parallel: 32})
 	require.Zero(t, opened.Failed, opened.First)
 	p.Rate, p.Number = 5, e.watched
 	alone := measureRoom(t, e, load, p)
 
-	stalled := userTargets(g, customerID, e.stalled)
+	stalled := userTargets(g, tenantID, e.stalled)
 	for i := range stalled {
 		stalled[i].Subscribe, stalled[i].Stalled, stalled[i].Since = true, true, "0-0"
 	}
@@ -330,12 +330,12 @@ func measureRoom(t testing.TB, e benchSize, load *rpc.Client, p Proposals) time.
 func measureDelivery(t *testing.T, e benchSize, load *rpc.Client) {
 	both := startInstances(t, 2)
 	urls := []string{both[0].URL, both[1].URL}
-	customerID := gatewaytest.NewCustomerID()
-	devices, sessions := registerDevices(t, both[0], customerID, e.claimers)
+	tenantID := gatewaytest.NewTenantID()
+	devices, sessions := registerDevices(t, both[0], tenantID, e.claimers)
 	for i := range devices {
 		devices[i].URL, devices[i].Claims = urls[i/2%2], true
 	}
-	p := Proposals{URLs: urls, Token: both[0].Token(customerID, "alice", "admin"), Sessions: sessions, Rate: e.rate, Number: e.proposals}
+	p := Proposals{URLs: urls, Token: both[0].Token(tenantID, "alice", "admin"), Sessions: sessions, Rate: e.rate, Number: e.proposals}
 
 	opened := callLoad[Handshakes](t, load, "Open", OpenRequest{Targets: devices, Parallel: 16})
 	require.Zero(t, opened.Failed, opened.First)

@@ -16,7 +16,7 @@ import (
 func TestRegister_ConcurrentWithOneCodeSucceedsOnce(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		made, err := g.User(gatewaytest.NewCustomerID(), "alice", "admin").Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
+		made, err := g.User(gatewaytest.NewTenantID(), "alice", "admin").Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
 		require.NoError(t, err)
 		codes := concurrently(50, func(i int) error {
 			key := client.WithIdempotencyKey(fmt.Sprint("boot-", i))
@@ -35,7 +35,7 @@ func TestDecide_ConcurrentRecordsOneDecision(t *testing.T) {
 		f := newFleet(t, g)
 		proposed := f.propose(t, review)
 		codes := concurrently(50, func(i int) error {
-			approver := g.User(f.customerID, fmt.Sprintf("approver-%d", i), "approver")
+			approver := g.User(f.tenantID, fmt.Sprintf("approver-%d", i), "approver")
 			return retryUnavailable(func() error {
 				_, err := approver.Decide(t.Context(), f.session, client.DecisionRequest{CommandID: proposed.ID, Approved: i%2 == 0})
 				return err

@@ -21,7 +21,7 @@ func TestContract_EveryExampleIsServed(t *testing.T) {
 			for title := range o.bodyExamples() {
 				t.Run(o.id+" "+title, func(t *testing.T) {
 					t.Parallel()
-					w := newFixture(t, g, gatewaytest.NewCustomerID())
+					w := newFixture(t, g, gatewaytest.NewTenantID())
 					response := w.Do(t, w.exampleRequest(t, o, title))
 					require.Equal(t, o.success(), response.Status, response.Body)
 				})

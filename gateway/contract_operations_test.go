@@ -147,9 +147,9 @@ type fixture struct {
 	values map[string]string
 }
 
-func newFixture(t testing.TB, g *gatewaytest.Gateway, customerID string) *fixture {
+func newFixture(t testing.TB, g *gatewaytest.Gateway, tenantID string) *fixture {
 	t.Helper()
-	w := &fixture{fleet: newFleetOf(t, g, customerID), values: map[string]string{}}
+	w := &fixture{fleet: newFleetOf(t, g, tenantID), values: map[string]string{}}
 	made, err := w.alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "not registered"})
 	require.NoError(t, err)
 	w.values["provisionedId"], w.values["activationCode"] = made.Device.ID, made.ActivationCode
@@ -203,7 +203,7 @@ func (w *fixture) token(t testing.TB, o operation) string {
 	case "deviceSession":
 		return w.Login(t, w.device)
 	case "customerJWT":
-		return w.Token(w.customerID, "carol", o.leastRole)
+		return w.Token(w.tenantID, "carol", o.leastRole)
 	}
 	return ""
 }

@@ -26,11 +26,11 @@ const maxBody = 2 << 20
 func TestContract_EveryOperationRefusesInvalidRequests(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		stranger := newFixture(t, g, gatewaytest.NewCustomerID())
-		neighbour := newFixture(t, g, gatewaytest.NewCustomerID())
+		stranger := newFixture(t, g, gatewaytest.NewTenantID())
+		neighbour := newFixture(t, g, gatewaytest.NewTenantID())
 		before := [2]string{stranger.snapshot(t), neighbour.snapshot(t)}
 		for _, o := range operations(t) {
-			own := gatewaytest.NeighbourOf(neighbour.customerID)
+			own := gatewaytest.NeighbourOf(neighbour.tenantID)
 			p := probe{
 				operation: o, fixture: newFixture(t, g, own), sibling: newFixture(t, g, own),
 				stranger: stranger, neighbour: neighbour,
@@ -120,7 +120,7 @@ func (p probe) refusesOtherCallers(t *testing.T, valid gatewaytest.Request) {
 func (p probe) expiredToken(t *testing.T) string {
 	if p.scheme == "customerJWT" {
 		return p.Issuer.Token(issuer.Claims{
-			Subject: "carol", TenantID: p.customerID, Role: "admin", IssuedAt: time.Now().Add(-2 * time.Hour),
+			Subject: "carol", TenantID: p.tenantID, Role: "admin", IssuedAt: time.Now().Add(-2 * time.Hour),
 		})
 	}
 	token := p.Login(t, p.device)
@@ -134,7 +134,7 @@ func (p probe) otherToken(t *testing.T) string {
 	if p.scheme == "customerJWT" {
 		return p.Login(t, p.device)
 	}
-	return p.Token(p.customerID, "alice", "admin")
+	return p.Token(p.tenantID, "alice", "admin")
 }
 
 func (p probe) refusesLesserRoles(t *testing.T, valid gatewaytest.Request) {
@@ -142,7 +142,7 @@ func (p probe) refusesLesserRoles(t *testing.T, valid gatewaytest.Request) {
 	require.NoError(t, err)
 	for _, role := range []string{(least - 1).String(), "none", "ADMIN", ""} {
 		invalid := valid
-		invalid.Token = p.Token(p.customerID, "carol", role)
+		invalid.Token = p.Token(p.tenantID, "carol", role)
 		p.requireRefused(t, "the role "+role, invalid, http.StatusForbidden, client.CodeInsufficientRole)
 	}
 }
@@ -183,7 +183,7 @@ func (p probe) foreignIDs(names []string) map[string]map[string]string {
 	missing, malformed := map[string]string{}, map[string]string{}
 	for _, name := range names {
 		kind, _, _ := strings.Cut(p.values[name], "_")
-		missing[name] = store.NewID(kind, gatewaytest.PartitionOf(p.customerID))
+		missing[name] = store.NewID(kind, gatewaytest.PartitionOf(p.tenantID))
 		malformed[name] = "nothing-like-an-id"
 	}
 	ids := map[string]map[string]string{

@@ -30,7 +30,7 @@ func sendHeartbeat(t testing.TB, d *client.DeviceClient) error {
 func TestDevice_ShowsWhatOwnerAndDeviceReported(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
+		alice := g.User(gatewaytest.NewTenantID(), "alice", "admin")
 		made, err := alice.Provision(t.Context(), client.ProvisionDeviceRequest{
 			Name: "Pump 7", ExternalID: "PX4-1", Location: "Hall B", Tags: client.Tags{"site": "leipzig"},
 		})
@@ -80,7 +80,7 @@ func TestDevice_ReportsPendingCommands(t *testing.T) {
 func TestUpdateDevice_KeepsFieldsItDoesNotName(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
+		alice := g.User(gatewaytest.NewTenantID(), "alice", "admin")
 		made, err := alice.Provision(t.Context(), client.ProvisionDeviceRequest{
 			Name: "Pump 7", Location: "Hall B", Tags: client.Tags{"site": "leipzig", "line": "cooling"},
 		})
@@ -223,7 +223,7 @@ func TestDecommission_IsFinal(t *testing.T) {
 func TestActivationCode_NewOneInvalidatesThePrevious(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
+		alice := g.User(gatewaytest.NewTenantID(), "alice", "admin")
 		made, err := alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
 		require.NoError(t, err)
 		issued, err := alice.IssueActivationCode(t.Context(), made.Device.ID)
@@ -261,14 +261,14 @@ func TestRegister_AgainReplacesSecretAndEndsLogins(t *testing.T) {
 func TestProvision_ExternalIDIsUniqueWithinTenant(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		customer := gatewaytest.NewCustomerID()
-		alice := g.User(customer, "alice", "admin")
+		tenantID := gatewaytest.NewTenantID()
+		alice := g.User(tenantID, "alice", "admin")
 		pump := client.ProvisionDeviceRequest{Name: "Pump 7", ExternalID: "PX4-1"}
 		_, err := alice.Provision(t.Context(), pump)
 		require.NoError(t, err)
 		_, err = alice.Provision(t.Context(), pump)
 		requireCode(t, client.CodeExternalIDTaken, err)
-		_, err = g.User(gatewaytest.NeighbourOf(customer), "alice", "admin").Provision(t.Context(), pump)
+		_, err = g.User(gatewaytest.NeighbourOf(tenantID), "alice", "admin").Provision(t.Context(), pump)
 		require.NoError(t, err)
 	})
 }
@@ -276,7 +276,7 @@ func TestProvision_ExternalIDIsUniqueWithinTenant(t *testing.T) {
 func TestOpenSession_NeedsActiveDevice(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
+		alice := g.User(gatewaytest.NewTenantID(), "alice", "admin")
 		made, err := alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
 		require.NoError(t, err)
 		_, err = alice.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: made.Device.ID, Type: "diagnostic"})
@@ -288,12 +288,12 @@ func TestCreate_ReturnsLocation(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
-	token := g.Token(f.customerID, "alice", "admin")
+	token := g.Token(f.tenantID, "alice", "admin")
 	for path, body := range map[string]string{
-		"/api/v1/customer/devices":                                     `{"name":"Pump 8"}`,
-		"/api/v1/customer/devices/" + f.device.ID + "/activation-code": "",
-		"/api/v1/customer/sessions":                                    `{"type":"diagnostic","deviceId":"` + g.NewDevice(t, f.alice).ID + `"}`,
-		"/api/v1/customer/sessions/" + f.session + "/commands":         `{"type":"` + auto + `"}`,
+		"/api/v1/tenantID/devices":                                     `{"name":"Pump 8"}`,
+		"/api/v1/tenantID/devices/" + f.device.ID + "/activation-code": "",
+		"/api/v1/tenantID/sessions":                                    `{"type":"diagnostic","deviceId":"` + g.NewDevice(t, f.alice).ID + `"}`,
+		"/api/v1/tenantID/sessions/" + f.session + "/commands":         `{"type":"` + auto + `"}`,
 	} {
 		made := g.Do(t, gatewaytest.Request{Method: http.MethodPost, Path: path, Token: token, Body: body})
 		require.Equal(t, http.StatusCreated, made.Status, made.Body)

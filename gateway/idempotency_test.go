@@ -89,7 +89,7 @@ func TestIdempotency_KeyBelongsToItsTenant(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		own := newFleet(t, g)
-		others := creations(t, newFleetOf(t, g, gatewaytest.NeighbourOf(own.customerID)))
+		others := creations(t, newFleetOf(t, g, gatewaytest.NeighbourOf(own.tenantID)))
 		key := client.WithIdempotencyKey("the-same")
 		_, err := own.alice.Propose(t.Context(), own.session, client.ProposeCommandRequest{Type: auto}, key)
 		require.NoError(t, err)
@@ -101,7 +101,7 @@ func TestIdempotency_KeyBelongsToItsTenant(t *testing.T) {
 func TestRegister_RepeatedKeyReturnsSameSecret(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		made, err := g.User(gatewaytest.NewCustomerID(), "alice", "admin").Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
+		made, err := g.User(gatewaytest.NewTenantID(), "alice", "admin").Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
 		require.NoError(t, err)
 		request := client.RegisterDeviceRequest{ActivationCode: made.ActivationCode}
 		key := client.WithIdempotencyKey("boot-1")

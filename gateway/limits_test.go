@@ -43,16 +43,16 @@ func TestRateLimit_PerTenantAcrossInstances(t *testing.T) {
 	iss, redis := customertest.NewIssuer(t), gatewaytest.WithRedis(storetest.SharedURL(t))
 	limits := func(cfg *gateway.Config) { cfg.Limits.PerTenant = burstOfTwo }
 	here, there := gatewaytest.StartWithIssuer(t, iss, redis, limits), gatewaytest.StartWithIssuer(t, iss, redis, limits)
-	customerID := gatewaytest.NewCustomerID()
-	call := func(g *gatewaytest.Gateway, customerID, user string) error {
-		_, err := g.User(customerID, user, "viewer").SystemInfo(t.Context())
+	tenantID := gatewaytest.NewTenantID()
+	call := func(g *gatewaytest.Gateway, tenantID, user string) error {
+		_, err := g.User(tenantID, user, "viewer").SystemInfo(t.Context())
 		return err
 	}
-	require.NoError(t, call(here, customerID, "alice"))
-	require.NoError(t, call(there, customerID, "bob"))
-	requireLimited(t, call(here, customerID, "carol"))
-	requireLimited(t, call(there, customerID, "alice"))
-	require.NoError(t, call(here, gatewaytest.NeighbourOf(customerID), "alice"))
+	require.NoError(t, call(here, tenantID, "alice"))
+	require.NoError(t, call(there, tenantID, "bob"))
+	requireLimited(t, call(here, tenantID, "carol"))
+	requireLimited(t, call(there, tenantID, "alice"))
+	require.NoError(t, call(here, gatewaytest.NeighbourOf(tenantID), "alice"))
 }
 
 // registerWithWrongCode tries to register with a wrong activation code. It returns the

@@ -31,7 +31,7 @@ func nameOf(d client.Device) string { return d.Name }
 func TestListDevices_FiltersAndPages(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
+		alice := g.User(gatewaytest.NewTenantID(), "alice", "admin")
 		var all []string
 		for i := range 7 {
 			made, err := alice.Provision(t.Context(), client.ProvisionDeviceRequest{
@@ -83,7 +83,7 @@ func TestList_PagesSessionsCommandsAndEvents(t *testing.T) {
 			f.session = f.openSession(t, f.device.ID)
 			sessions = append([]string{f.session}, sessions...)
 		}
-		other := newFleetOf(t, g, f.customerID)
+		other := newFleetOf(t, g, f.tenantID)
 		for range 5 {
 			commands = append(commands, f.propose(t, auto).ID)
 		}
@@ -124,7 +124,7 @@ func withoutErrors[T any](items []T) iter.Seq2[T, error] {
 func TestSystemInfo_HoldsNoSecretAndNoAddress(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
-		info, err := g.User(gatewaytest.NewCustomerID(), "vera", "viewer").SystemInfo(t.Context())
+		info, err := g.User(gatewaytest.NewTenantID(), "vera", "viewer").SystemInfo(t.Context())
 		require.NoError(t, err)
 		require.Contains(t, []string{"embedded", "standalone"}, info.Services.Redis.Mode)
 		require.True(t, info.Services.Redis.Ok && info.Services.Supabase.Ok)

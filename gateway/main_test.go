@@ -39,23 +39,23 @@ const (
 // admin and proposes commands. Bob is an approver.
 type fleet struct {
 	*gatewaytest.Gateway
-	customerID string
-	alice      *client.CustomerClient
-	bob        *client.CustomerClient
-	device     gatewaytest.Device
-	session    string
+	tenantID string
+	alice    *client.CustomerClient
+	bob      *client.CustomerClient
+	device   gatewaytest.Device
+	session  string
 }
 
 func newFleet(t testing.TB, g *gatewaytest.Gateway) *fleet {
 	t.Helper()
-	return newFleetOf(t, g, gatewaytest.NewCustomerID())
+	return newFleetOf(t, g, gatewaytest.NewTenantID())
 }
 
-func newFleetOf(t testing.TB, g *gatewaytest.Gateway, customerID string) *fleet {
+func newFleetOf(t testing.TB, g *gatewaytest.Gateway, tenantID string) *fleet {
 	t.Helper()
 	f := &fleet{
-		Gateway: g, customerID: customerID,
-		alice: g.User(customerID, "alice", "admin"), bob: g.User(customerID, "bob", "approver"),
+		Gateway: g, tenantID: tenantID,
+		alice: g.User(tenantID, "alice", "admin"), bob: g.User(tenantID, "bob", "approver"),
 	}
 	f.device = g.NewDevice(t, f.alice)
 	f.session = f.openSession(t, f.device.ID)

@@ -75,7 +75,7 @@ func TestMetrics_LabelsAreBounded(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.ReconcileInterval = 0 }) // the reconciler adds series at any time
 	f := newFleet(t, g)
-	token := g.Token(f.customerID, "alice", "admin")
+	token := g.Token(f.tenantID, "alice", "admin")
 	callAll := func(i int) {
 		for _, path := range []string{"/nowhere-%d", "/api/v1/customer/devices/id-%d", "/api/v1/customer/devices?q=%d", "/docs/%d"} {
 			for _, method := range []string{http.MethodGet, http.MethodPut, "PROPFIND", fmt.Sprintf("METHOD%d", i)} {

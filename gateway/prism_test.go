@@ -32,11 +32,11 @@ func TestPrism_AcceptsEveryOperation(t *testing.T) {
 	t.Parallel()
 	seen := &violations{}
 	g := behindPrism(t, fieldgate.Spec, seen)
-	stranger := newFixture(t, g, gatewaytest.NewCustomerID())
+	stranger := newFixture(t, g, gatewaytest.NewTenantID())
 	require.Empty(t, seen.take(), "creating the fixture")
 
 	for _, o := range operations(t) {
-		p := prismProbe{seen: seen, probe: probe{operation: o, fixture: newFixture(t, g, gatewaytest.NewCustomerID()), stranger: stranger}}
+		p := prismProbe{seen: seen, probe: probe{operation: o, fixture: newFixture(t, g, gatewaytest.NewTenantID()), stranger: stranger}}
 		require.Empty(t, seen.take(), "creating the fixture")
 		t.Run(o.id, p.run)
 	}
@@ -74,7 +74,7 @@ func (p prismProbe) run(t *testing.T) {
 	}
 	if p.leastRole != "" && p.leastRole != customer.Viewer.String() {
 		viewer := valid
-		viewer.Token = p.Token(p.customerID, "carol", customer.Viewer.String())
+		viewer.Token = p.Token(p.tenantID, "carol", customer.Viewer.String())
 		p.requireNoViolation(t, "a lesser role", viewer, http.StatusForbidden)
 	}
 	for _, names := range p.idPlaceholders() {

@@ -50,7 +50,7 @@ func TestRequestID_UnsafeValueIsReplaced(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
-	token := g.Token(f.customerID, "alice", "admin")
+	token := g.Token(f.tenantID, "alice", "admin")
 	for _, unsafe := range []string{
 		"", "a b", "a;b", `"},{"level":"ERROR"`, "<script>", "../../etc", "ümlaut", "a\tb", "${jndi:x}", strings.Repeat("x", 129),
 	} {

@@ -80,7 +80,7 @@ func (f *fleet) collectLoginSecrets(t testing.TB, secrets map[string]string) {
 	require.NoError(t, sendHeartbeat(t, f.DeviceWithToken(client.Bearer(login))))
 	secrets["login"] = login
 	secrets["login without its id"] = strings.TrimPrefix(login, "fgd_"+strings.TrimPrefix(f.device.ID, "dev_")+"_")
-	token := f.Token(f.customerID, "vera", "viewer")
+	token := f.Token(f.tenantID, "vera", "viewer")
 	_, err := f.Customer(client.Bearer(token)).SystemInfo(t.Context())
 	require.NoError(t, err)
 	secrets["JWT"] = token
@@ -155,7 +155,7 @@ func valueOf(t testing.TB, db *redis.Client, key string) string {
 func TestToken_InQueryIsIgnoredAndNotLogged(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	token := g.Token(gatewaytest.NewCustomerID(), "alice", "admin")
+	token := g.Token(gatewaytest.NewTenantID(), "alice", "admin")
 	for _, parameter := range []string{"access_token", "token", "authorization"} {
 		answer := g.Do(t, gatewaytest.Request{Method: "GET", Path: "/api/v1/customer/devices?" + parameter + "=" + token})
 		require.Equal(t, 401, answer.Status)

@@ -18,7 +18,7 @@ import (
 // shortLivedToken issues a token of alice that expires after a whole number of seconds,
 // which may be up to a second less than the lifetime.
 func (f *fleet) shortLivedToken(lifetime time.Duration) string {
-	return f.Issuer.Token(issuer.Claims{Subject: "alice", TenantID: f.customerID, Role: "viewer", Lifetime: lifetime})
+	return f.Issuer.Token(issuer.Claims{Subject: "alice", TenantID: f.tenantID, Role: "viewer", Lifetime: lifetime})
 }
 
 func TestSocket_ClosesWhenItsTokenExpires(t *testing.T) {
@@ -85,11 +85,11 @@ func TestRefresh_NeedsTokenOfSameUser(t *testing.T) {
 	f := newFleet(t, g)
 	s := f.customerSocket(t, g)
 	for name, token := range map[string]string{
-		"another user":   g.Token(f.customerID, "mallory", "admin"),
-		"another tenant": g.Token(gatewaytest.NeighbourOf(f.customerID), "alice", "viewer"),
-		"expired":        g.Issuer.Token(issuer.Claims{Subject: "alice", TenantID: f.customerID, IssuedAt: time.Now().Add(-2 * time.Hour)}),
+		"another user":   g.Token(f.tenantID, "mallory", "admin"),
+		"another tenant": g.Token(gatewaytest.NeighbourOf(f.tenantID), "alice", "viewer"),
+		"expired":        g.Issuer.Token(issuer.Claims{Subject: "alice", TenantID: f.tenantID, IssuedAt: time.Now().Add(-2 * time.Hour)}),
 		"malformed":      "x.y.z",
-		"a ticket":       issueTicket(t, g, g.Token(f.customerID, "alice", "viewer"), ""),
+		"a ticket":       issueTicket(t, g, g.Token(f.tenantID, "alice", "viewer"), ""),
 		"a login token":  f.Login(t, f.device),
 	} {
 		require.Equal(t, client.CodeUnauthorized, s.RequestError("refresh", object{"token": token}).Code, name)
@@ -131,7 +131,7 @@ func TestSocket_ClosesWhenItsDeviceIsRevoked(t *testing.T) {
 			require.Equal(t, 4003, closeCodeWithin(t, s, wakeUpTimeout), name)
 			_, refused := at.Dial(t, gatewaytest.DialOptions{Path: gatewaytest.DevicePath, Token: "fgd_no"})
 			require.Equal(t, http.StatusUnauthorized, refused.StatusCode)
-			eventually(t, func() bool { return len(connections(t, here, f.customerID)) == 0 }, "the socket is still listed")
+			eventually(t, func() bool { return len(connections(t, here, f.tenantID)) == 0 }, "the socket is still listed")
 		}
 	}
 }
@@ -178,17 +178,17 @@ func TestCloseConnection_AtAnyInstance(t *testing.T) {
 	for _, s := range []*gatewaytest.Socket{f.deviceSocket(t, there), f.customerSocket(t, there), f.customerSocket(t, here)} {
 		sockets[s.ID] = s
 	}
-	admin, viewer := f.Token(f.customerID, "alice", "admin"), f.Token(f.customerID, "carol", "operator")
+	admin, viewer := f.Token(f.tenantID, "alice", "admin"), f.Token(f.tenantID, "carol", "operator")
 	closeConnection := func(token, id string) gatewaytest.Response {
 		return here.Do(t, gatewaytest.Request{Method: http.MethodDelete, Path: "/api/v1/customer/connections/" + id, Token: token})
 	}
 	for id, s := range sockets {
 		require.Equal(t, client.CodeInsufficientRole, closeConnection(viewer, id).Problem.Code)
-		require.Equal(t, client.CodeConnectionNotFound, closeConnection(others.Token(others.customerID, "eve", "admin"), id).Problem.Code)
+		require.Equal(t, client.CodeConnectionNotFound, closeConnection(others.Token(others.tenantID, "eve", "admin"), id).Problem.Code)
 		s.Barrier()
 		require.Equal(t, http.StatusNoContent, closeConnection(admin, id).Status)
 		require.Equal(t, 4003, closeCodeWithin(t, s, wakeUpTimeout))
-		require.NotContains(t, connections(t, there, f.customerID), id)
+		require.NotContains(t, connections(t, there, f.tenantID), id)
 		require.Equal(t, client.CodeConnectionNotFound, closeConnection(admin, id).Problem.Code, "the socket is closed already")
 	}
 	for _, id := range []string{foreign.ID, "con_3FYMTQ7KJ2VCX5LWAHB6NEUZDO", "x"} {
@@ -216,14 +216,14 @@ func TestListConnections_OfAllInstancesToOwnTenant(t *testing.T) {
 	t.Parallel()
 	here, there := startTwoInstances(t)
 	f := newFleet(t, here)
-	others := newFleetOf(t, here, gatewaytest.NeighbourOf(f.customerID))
+	others := newFleetOf(t, here, gatewaytest.NeighbourOf(f.tenantID))
 	others.customerSocket(t, here)
 	device := there.Open(t, gatewaytest.DialOptions{
 		Path: gatewaytest.DevicePath, Token: f.Login(t, f.device), Header: http.Header{"User-Agent": {"agent/1.0"}},
 	})
 	user := f.customerSocket(t, here)
 	for _, at := range []*gatewaytest.Gateway{here, there} {
-		listed := connections(t, at, f.customerID)
+		listed := connections(t, at, f.tenantID)
 		require.Len(t, listed, 2)
 		require.Equal(t, client.Connection{
 			ID: device.ID, Kind: client.ConnectionKindDevice, DeviceID: f.device.ID, Agent: "agent/1.0", Since: listed[device.ID].Since,
@@ -231,12 +231,12 @@ func TestListConnections_OfAllInstancesToOwnTenant(t *testing.T) {
 		require.Equal(t, "alice", listed[user.ID].UserID)
 		require.WithinDuration(t, time.Now(), listed[user.ID].Since, time.Minute)
 	}
-	info, err := here.User(f.customerID, "alice", "viewer").SystemInfo(t.Context())
+	info, err := here.User(f.tenantID, "alice", "viewer").SystemInfo(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, client.Connections{Customers: 2}, info.Connections, "the sockets of this instance, of all tenants")
 	user.Close()
 	device.Drop()
-	eventually(t, func() bool { return len(connections(t, here, f.customerID)) == 0 }, "closed sockets are still listed")
+	eventually(t, func() bool { return len(connections(t, here, f.tenantID)) == 0 }, "closed sockets are still listed")
 }
 
 func TestListConnections_Pages(t *testing.T) {
@@ -251,7 +251,7 @@ func TestListConnections_Pages(t *testing.T) {
 	for ; pages == 0 || cursor != ""; pages++ {
 		var page client.ConnectionList
 		response := g.Do(t, gatewaytest.Request{
-			Method: http.MethodGet, Path: "/api/v1/customer/connections?limit=3" + cursor, Token: f.Token(f.customerID, "alice", "viewer"),
+			Method: http.MethodGet, Path: "/api/v1/customer/connections?limit=3" + cursor, Token: f.Token(f.tenantID, "alice", "viewer"),
 		})
 		unmarshal(t, response.Body, &page)
 		for _, one := range page.Items {

@@ -19,7 +19,7 @@ func TestSocket_TokenAsSubprotocolIsNotEchoed(t *testing.T) {
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
 	for path, token := range map[string]string{
-		gatewaytest.DevicePath: f.Login(t, f.device), gatewaytest.CustomerPath: f.Token(f.customerID, "alice", "viewer"),
+		gatewaytest.DevicePath: f.Login(t, f.device), gatewaytest.CustomerPath: f.Token(f.tenantID, "alice", "viewer"),
 	} {
 		for _, protocols := range [][]string{{"fieldgate.v1", "bearer." + token}, {"bearer." + token, "fieldgate.v1"}} {
 			s := g.Open(t, gatewaytest.DialOptions{Path: path, Protocols: protocols})
@@ -37,7 +37,7 @@ func TestSocket_TokenAsSubprotocolIsNotEchoed(t *testing.T) {
 func TestSocket_TokenInQueryIsRefusedWithHint(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	token := g.Token(gatewaytest.NewCustomerID(), "alice", "admin")
+	token := g.Token(gatewaytest.NewTenantID(), "alice", "admin")
 	for _, name := range []string{"token", "access_token", "jwt", "ticket", "room"} {
 		for _, path := range []string{gatewaytest.DevicePath, gatewaytest.CustomerPath} {
 			response := g.Do(t, gatewaytest.Request{Method: http.MethodGet, Path: path + "?" + name + "=" + token})
@@ -69,7 +69,7 @@ func TestSocket_OpensOnlyForAllowedOrigins(t *testing.T) {
 		strings.Replace(g.URL, "127.0.0.1", "localhost", 1): false,
 	} {
 		for path, token := range map[string]string{
-			gatewaytest.DevicePath: f.Login(t, f.device), gatewaytest.CustomerPath: f.Token(f.customerID, "alice", "viewer"),
+			gatewaytest.DevicePath: f.Login(t, f.device), gatewaytest.CustomerPath: f.Token(f.tenantID, "alice", "viewer"),
 		} {
 			d := gatewaytest.DialOptions{Path: path, Token: token, Header: http.Header{}}
 			if origin != "" {

@@ -17,13 +17,13 @@ func TestRequestID_FollowsCommandThroughTwoInstances(t *testing.T) {
 	here, there := startTwoInstances(t)
 	f := newFleet(t, here)
 	device, watcher := f.deviceSocket(t, there), f.customerSocket(t, there, f.sessionRoom())
-	id := "r-" + f.customerID
+	id := "r-" + f.tenantID
 	claim := device.StartRequestAs("claim-"+id, "claim", object{"waitMs": 30_000})
 	awaitWaitingClaims(t, there, 1)
 
 	response := here.Do(t, gatewaytest.Request{
 		Method: http.MethodPost, Path: "/api/v1/customer/sessions/" + f.session + "/commands",
-		Token: f.Token(f.customerID, "alice", "operator"), Body: `{"type":"diagnostic.dns"}`, Header: http.Header{"X-Request-Id": {id}},
+		Token: f.Token(f.tenantID, "alice", "operator"), Body: `{"type":"diagnostic.dns"}`, Header: http.Header{"X-Request-Id": {id}},
 	})
 	require.Equal(t, http.StatusCreated, response.Status, response.Body)
 	require.Equal(t, id, response.Header.Get("X-Request-ID"))

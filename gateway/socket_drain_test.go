@@ -96,9 +96,9 @@ func TestShutdown_SocketWorksUntilClosed(t *testing.T) {
 	require.NoError(t, <-stopped)
 	require.Equal(t, 1, s.PendingRequests(), "the claim returned empty")
 
-	require.Empty(t, connections(t, there, f.customerID), "closed sockets are still listed")
-	alice := there.User(f.customerID, "alice", "admin")
-	elsewhere := &fleet{Gateway: there, customerID: f.customerID, alice: alice, device: f.device, session: f.session}
+	require.Empty(t, connections(t, there, f.tenantID), "closed sockets are still listed")
+	alice := there.User(f.tenantID, "alice", "admin")
+	elsewhere := &fleet{Gateway: there, tenantID: f.tenantID, alice: alice, device: f.device, session: f.session}
 	elsewhere.device.DeviceClient = there.Device(f.device.ID, f.device.Secret)
 	require.Equal(t, elsewhere.propose(t, auto).ID, elsewhere.claim(t).ID, "the ended claim took the command")
 }
@@ -108,9 +108,9 @@ func TestShutdown_DoesNotWaitForStalledClient(t *testing.T) {
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
 	for range 5 {
-		g.Open(t, gatewaytest.DialOptions{Path: gatewaytest.CustomerPath, Token: f.Token(f.customerID, "alice", "viewer"), Stalled: true})
+		g.Open(t, gatewaytest.DialOptions{Path: gatewaytest.CustomerPath, Token: f.Token(f.tenantID, "alice", "viewer"), Stalled: true})
 	}
-	eventually(t, func() bool { return len(connections(t, g, f.customerID)) == 5 }, "the sockets are not open")
+	eventually(t, func() bool { return len(connections(t, g, f.tenantID)) == 5 }, "the sockets are not open")
 	began := time.Now()
 	require.NoError(t, g.Stop())
 	require.Less(t, time.Since(began), 15*time.Second)
@@ -120,7 +120,7 @@ func TestShutdown_ClosesSocketOpenedWhileDraining(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.DrainDelay = 300 * time.Millisecond })
 	f := newFleet(t, g)
-	d := gatewaytest.DialOptions{Path: gatewaytest.CustomerPath, Token: f.Token(f.customerID, "alice", "viewer")}
+	d := gatewaytest.DialOptions{Path: gatewaytest.CustomerPath, Token: f.Token(f.tenantID, "alice", "viewer")}
 	stopped := stopInBackground(g)
 	var opened []*gatewaytest.Socket
 	for {

@@ -45,7 +45,7 @@ func TestChurn(t *testing.T) {
 	openAndClose(t, f, 50)
 	goroutines, files := baseline(t, g, f)
 	openAndClose(t, f, n)
-	eventually(t, func() bool { return len(connections(t, g, f.customerID)) == 0 }, "connections are left")
+	eventually(t, func() bool { return len(connections(t, g, f.tenantID)) == 0 }, "connections are left")
 	eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines+20 }, "goroutines are left")
 	eventually(t, func() bool { return openFiles(t) <= files+20 }, "files are left")
 	metrics := g.Metrics(t)
@@ -57,7 +57,7 @@ func TestChurn(t *testing.T) {
 // baseline waits until no socket is open and returns the numbers of goroutines and files.
 func baseline(t testing.TB, g *gatewaytest.Gateway, f *fleet) (goroutines, files int) {
 	t.Helper()
-	eventually(t, func() bool { return len(connections(t, g, f.customerID)) == 0 }, "connections are left")
+	eventually(t, func() bool { return len(connections(t, g, f.tenantID)) == 0 }, "connections are left")
 	return runtime.NumGoroutine(), openFiles(t)
 }
 
@@ -74,7 +74,7 @@ func openFiles(t testing.TB) int {
 func openAndClose(t testing.TB, f *fleet, n int) {
 	t.Helper()
 	const workers = 16
-	token := f.Token(f.customerID, "alice", "viewer")
+	token := f.Token(f.tenantID, "alice", "viewer")
 	var all sync.WaitGroup
 	for worker := range workers {
 		d := f.Gateway.NewDevice(t, f.alice)

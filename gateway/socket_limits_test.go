@@ -35,7 +35,7 @@ func TestSocket_CloseCodeNamesBrokenRule(t *testing.T) {
 		"too many malformed frames": {func(s *gatewaytest.Socket) { flood(s, `nothing`) }, 1008},
 	} {
 		for _, path := range []string{gatewaytest.DevicePath, gatewaytest.CustomerPath} {
-			token := f.Token(f.customerID, "alice", "viewer")
+			token := f.Token(f.tenantID, "alice", "viewer")
 			if path == gatewaytest.DevicePath {
 				token = f.Login(t, f.device)
 			}
@@ -105,16 +105,16 @@ func TestSocket_StalledReaderIsClosedAndDelaysNoOther(t *testing.T) {
 	f := newFleet(t, g)
 	p := f.publisher(t, url)
 	stalled := g.Open(t, gatewaytest.DialOptions{
-		Path: gatewaytest.CustomerPath, Token: f.Token(f.customerID, "alice", "viewer"), ReceiveBuffer: 4 << 10, Stalled: true,
+		Path: gatewaytest.CustomerPath, Token: f.Token(f.tenantID, "alice", "viewer"), ReceiveBuffer: 4 << 10, Stalled: true,
 	})
 	for i, room := range []string{"tenant", f.deviceRoom(), f.sessionRoom()} {
-		id := fmt.Sprintf("%s-%d", f.customerID, i)
+		id := fmt.Sprintf("%s-%d", f.tenantID, i)
 		stalled.StartRequestAs(id, "subscribe", object{"room": room})
 		eventually(t, func() bool { return len(g.Log.Lines("frame", id)) == 1 }, "the socket is not subscribed")
 	}
 	good := f.customerSocket(t, g, "tenant")
 	before := len(p.stream())
-	closed := func() bool { return len(connections(t, g, f.customerID)) == 1 }
+	closed := func() bool { return len(connections(t, g, f.tenantID)) == 1 }
 	published := 0
 	for ; !closed() && published < 9000; published += 500 {
 		p.publish(500)
@@ -155,7 +155,7 @@ func TestSocket_CapPerTenant(t *testing.T) {
 		rest = append(rest, f.customerSocket(t, g))
 	}
 	for _, d := range []gatewaytest.DialOptions{
-		{Path: gatewaytest.CustomerPath, Token: f.Token(f.customerID, "bob", "viewer")},
+		{Path: gatewaytest.CustomerPath, Token: f.Token(f.tenantID, "bob", "viewer")},
 		{Path: gatewaytest.DevicePath, Token: f.Login(t, f.device)},
 	} {
 		s, _ := g.Dial(t, d)
@@ -165,11 +165,11 @@ func TestSocket_CapPerTenant(t *testing.T) {
 		require.Equal(t, 1013, s.CloseCode())
 	}
 	device.Barrier()
-	require.Len(t, connections(t, g, f.customerID), 5, "a refused socket replaced another one")
+	require.Len(t, connections(t, g, f.tenantID), 5, "a refused socket replaced another one")
 	others.customerSocket(t, g)
 	rest[0].Close()
 	eventually(t, func() bool {
-		s, _ := g.Dial(t, gatewaytest.DialOptions{Path: gatewaytest.CustomerPath, Token: f.Token(f.customerID, "bob", "viewer")})
+		s, _ := g.Dial(t, gatewaytest.DialOptions{Path: gatewaytest.CustomerPath, Token: f.Token(f.tenantID, "bob", "viewer")})
 		return s.Next().Type == "welcome"
 	}, "the closed socket still counts")
 }
@@ -178,7 +178,7 @@ func TestSocket_CapPerTenantHoldsForConcurrentOpens(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, withSockets(func(cfg *realtime.Config) { cfg.MaxPerTenant = 10 }))
 	f := newFleet(t, g)
-	token := f.Token(f.customerID, "alice", "viewer")
+	token := f.Token(f.tenantID, "alice", "viewer")
 	var sockets [40]*gatewaytest.Socket
 	var all sync.WaitGroup
 	for i := range sockets {
@@ -203,7 +203,7 @@ func TestSocket_DeadPeerIsClosed(t *testing.T) {
 	f := newFleet(t, g)
 	alive := f.customerSocket(t, g)
 	require.Equal(t, ping, alive.PingInterval)
-	token := f.Token(f.customerID, "alice", "viewer")
+	token := f.Token(f.tenantID, "alice", "viewer")
 	began := time.Now()
 	dead := g.Open(t, gatewaytest.DialOptions{Path: gatewaytest.CustomerPath, Token: token, NoPong: true})
 	require.Equal(t, 4008, closeCodeWithin(t, dead, 15*time.Second))

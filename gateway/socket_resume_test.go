@@ -130,12 +130,12 @@ func TestResume_AtAnotherInstanceAndAfterRestart(t *testing.T) {
 func TestResume_EmptyRoomFromItsBeginning(t *testing.T) {
 	t.Parallel()
 	here, there := startTwoInstances(t)
-	customerID := gatewaytest.NewCustomerID()
-	s := here.OpenCustomer(t, here.Token(customerID, "alice", "admin"))
+	tenantID := gatewaytest.NewTenantID()
+	s := here.OpenCustomer(t, here.Token(tenantID, "alice", "admin"))
 	subscribed := s.Subscribe("tenant", "")
 	require.Equal(t, gatewaytest.Subscribed{Room: "tenant", Offset: "0-0"}, subscribed)
 	s.Drop()
-	f := newFleetOf(t, here, customerID)
+	f := newFleetOf(t, here, tenantID)
 	s = f.customerSocket(t, there)
 	require.Equal(t, gatewaytest.Subscribed{Room: "tenant", Offset: "0-0", Resumed: true}, s.Subscribe("tenant", subscribed.Offset))
 	require.Equal(t, "device.registered", s.Event().Type)
@@ -197,7 +197,7 @@ func TestSocket_BehindTrimmedStreamIsClosed(t *testing.T) {
 	p := f.publisher(t, url)
 	p.publish(4000)
 	s := g.Open(t, gatewaytest.DialOptions{
-		Path: gatewaytest.CustomerPath, Token: f.Token(f.customerID, "alice", "viewer"), ReceiveBuffer: 16 << 10, Stalled: true,
+		Path: gatewaytest.CustomerPath, Token: f.Token(f.tenantID, "alice", "viewer"), ReceiveBuffer: 16 << 10, Stalled: true,
 	})
 	s.StartRequestAs("s-1", "subscribe", object{"room": "tenant", "since": "0-0"})
 	eventually(t, func() bool { return len(g.Log.Lines("frame", "s-1")) == 1 }, "the socket is not subscribed")
@@ -281,7 +281,7 @@ func TestSocket_SurvivesStoreOutage(t *testing.T) {
 	server.Restart(t)
 
 	eventually(t, func() bool { return device.StartRequest("heartbeat", object{"status": "ok"})().Type == "reply" }, "the gateway does not reconnect")
-	eventually(t, func() bool { return len(connections(t, g, f.customerID)) == 2 }, "the sockets are not listed again")
+	eventually(t, func() bool { return len(connections(t, g, f.tenantID)) == 2 }, "the sockets are not listed again")
 	p.publish(10)
 	want := p.stream()[len(before):]
 	var got []string

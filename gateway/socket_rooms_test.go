@@ -163,7 +163,7 @@ func offsetNumbers(t testing.TB, offsets []string) (all []float64) {
 func requireTimeline(t testing.TB, f *fleet, want []expectedEvent) {
 	t.Helper()
 	response := f.Do(t, gatewaytest.Request{
-		Method: http.MethodGet, Path: "/api/v1/customer/sessions/" + f.session + "/events?limit=200", Token: f.Token(f.customerID, "alice", "viewer"),
+		Method: http.MethodGet, Path: "/api/v1/customer/sessions/" + f.session + "/events?limit=200", Token: f.Token(f.tenantID, "alice", "viewer"),
 	})
 	var page struct{ Items []struct{ Type string } }
 	require.NoError(t, json.Unmarshal([]byte(response.Body), &page))
@@ -198,9 +198,9 @@ func TestSubscribe_RoomOfAnotherTenantLooksMissing(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
 		own := newFleet(t, g)
-		foreign := newFleetOf(t, g, gatewaytest.NeighbourOf(own.customerID))
+		foreign := newFleetOf(t, g, gatewaytest.NeighbourOf(own.tenantID))
 		s := own.customerSocket(t, g)
-		partition := gatewaytest.PartitionOf(own.customerID)
+		partition := gatewaytest.PartitionOf(own.tenantID)
 		for kind, rooms := range map[string][]string{
 			"device":  {foreign.deviceRoom(), "device:" + store.NewID(store.KindDevice, partition), "device:x", "device:" + foreign.session},
 			"session": {foreign.sessionRoom(), "session:" + store.NewID(store.KindSession, partition), "session:x", "session:" + own.device.ID},

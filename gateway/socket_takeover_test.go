@@ -30,8 +30,8 @@ func TestTakeover_NewestSocketReplacesOld(t *testing.T) {
 		newest := f.deviceSocket(t, at[1])
 
 		require.Equal(t, 4009, closeCodeWithin(t, old, wakeUpTimeout), name)
-		eventually(t, func() bool { return len(connections(t, at[0], f.customerID)) == 1 }, "the old socket is still listed: "+name)
-		require.Contains(t, connections(t, at[0], f.customerID), newest.ID, name)
+		eventually(t, func() bool { return len(connections(t, at[0], f.tenantID)) == 1 }, "the old socket is still listed: "+name)
+		require.Contains(t, connections(t, at[0], f.tenantID), newest.ID, name)
 		f.propose(t, auto)
 		newest.NextOf("commands.available")
 		require.Len(t, commands(t, newest.Request("claim", nil, nil).Data), 1, name)
@@ -50,7 +50,7 @@ func TestTakeover_LateCloseOfOldSocketChangesNothing(t *testing.T) {
 		watcher.Subscribe(f.deviceRoom(), "")
 		newest := f.deviceSocket(t, at[1])
 		old.CloseCode()
-		eventually(t, func() bool { _, listed := connections(t, at[0], f.customerID)[old.ID]; return !listed }, "the old socket is still listed")
+		eventually(t, func() bool { _, listed := connections(t, at[0], f.tenantID)[old.ID]; return !listed }, "the old socket is still listed")
 
 		require.EqualValues(t, "online", f.presence(t), name)
 		f.propose(t, auto)
@@ -76,7 +76,7 @@ func TestTakeover_OneOfConcurrentSocketsStays(t *testing.T) {
 		}
 		all.Wait()
 		eventually(t, func() bool { return len(stillOpen(opened[:])) <= 1 }, "several sockets stay open")
-		eventually(t, func() bool { return len(connections(t, here, f.customerID)) <= 1 }, "several sockets are listed")
+		eventually(t, func() bool { return len(connections(t, here, f.tenantID)) <= 1 }, "several sockets are listed")
 		left := stillOpen(opened[:])
 		require.Len(t, left, 1, "the newest socket was closed")
 		for _, s := range opened {
@@ -85,7 +85,7 @@ func TestTakeover_OneOfConcurrentSocketsStays(t *testing.T) {
 			}
 		}
 		left[0].AwaitWelcome()
-		require.Contains(t, connections(t, there, f.customerID), left[0].ID)
+		require.Contains(t, connections(t, there, f.tenantID), left[0].ID)
 		f.propose(t, auto)
 		claimed := commands(t, left[0].Request("claim", object{"waitMs": 10_000}, nil).Data)
 		require.Len(t, claimed, 1)
@@ -127,6 +127,6 @@ func TestTakeover_FailedHandshakeKeepsOldSocket(t *testing.T) {
 		require.Equal(t, 400, response.Status, "%s: %s", name, response.Body)
 	}
 	s.Barrier()
-	require.Contains(t, connections(t, g, f.customerID), s.ID)
-	require.Len(t, connections(t, g, f.customerID), 1)
+	require.Contains(t, connections(t, g, f.tenantID), s.ID)
+	require.Len(t, connections(t, g, f.tenantID), 1)
 }

@@ -37,7 +37,7 @@ func (f *fleet) deviceSocket(t testing.TB, at *gatewaytest.Gateway) *gatewaytest
 func (f *fleet) customerSocket(t testing.TB, at *gatewaytest.Gateway, rooms ...string) *gatewaytest.Socket {
 	t.Helper()
 	t.Helper()
-	s := at.OpenCustomer(t, f.Token(f.customerID, "alice", "viewer"))
+	s := at.OpenCustomer(t, f.Token(f.tenantID, "alice", "viewer"))
 	for _, room := range rooms {
 		s.Subscribe(room, "")
 	}
@@ -56,10 +56,10 @@ func (f *fleet) presence(t testing.TB) client.DevicePresence {
 }
 
 // connections returns the connections of a tenant that an instance lists, by id.
-func connections(t testing.TB, at *gatewaytest.Gateway, customerID string) map[string]client.Connection {
+func connections(t testing.TB, at *gatewaytest.Gateway, tenantID string) map[string]client.Connection {
 	t.Helper()
 	response := at.Do(t, gatewaytest.Request{
-		Method: http.MethodGet, Path: "/api/v1/customer/connections?limit=200", Token: at.Token(customerID, "alice", "viewer"),
+		Method: http.MethodGet, Path: "/api/v1/customer/connections?limit=200", Token: at.Token(tenantID, "alice", "viewer"),
 	})
 	require.Equal(t, http.StatusOK, response.Status, response.Body)
 	var page client.ConnectionList
@@ -148,7 +148,7 @@ func (f *fleet) publisher(t testing.TB, url string) *publisher {
 	options, err := redis.ParseURL(url)
 	require.NoError(t, err)
 	p := &publisher{
-		t: t, tenant: gatewaytest.TenantOf(f.customerID), session: f.session, redis: redis.NewClient(options),
+		t: t, tenant: gatewaytest.TenantOf(f.tenantID), session: f.session, redis: redis.NewClient(options),
 		queue: queue.New(queue.Config{Store: storetest.Connect(t, store.Config{URL: url})}),
 	}
 	t.Cleanup(func() { _ = p.redis.Close() })

@@ -61,7 +61,7 @@ func TestTicket_OpensOneSocketAtAnyInstance(t *testing.T) {
 	withRedis := gatewaytest.WithRedis(storetest.SharedURL(t))
 	one := gatewaytest.Start(t, withRedis, withFrontend)
 	another := gatewaytest.StartWithIssuer(t, one.Issuer, withRedis, withFrontend)
-	token := one.Token(gatewaytest.NewCustomerID(), "alice", "viewer")
+	token := one.Token(gatewaytest.NewTenantID(), "alice", "viewer")
 	for _, origin := range []string{frontend, ""} {
 		path := gatewaytest.CustomerPath + "?ticket=" + issueTicket(t, one, token, origin)
 
@@ -76,7 +76,7 @@ func TestTicket_OpensOneSocketAtAnyInstance(t *testing.T) {
 func TestTicket_IsBoundToItsOrigin(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, withFrontend)
-	token := g.Token(gatewaytest.NewCustomerID(), "alice", "viewer")
+	token := g.Token(gatewaytest.NewTenantID(), "alice", "viewer")
 
 	for origin, status := range map[string]int{
 		"https://other.example.com": http.StatusUnauthorized,
@@ -94,7 +94,7 @@ func TestTicket_IsBoundToItsOrigin(t *testing.T) {
 func TestTicket_OpensNothingButItsSocket(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	token := g.Token(gatewaytest.NewCustomerID(), "alice", "admin")
+	token := g.Token(gatewaytest.NewTenantID(), "alice", "admin")
 	ticket := issueTicket(t, g, token, "")
 
 	for _, path := range []string{"/api/v1/customer/devices", "/api/v1/customer/system/info", "/api/v1/customer/connections"} {

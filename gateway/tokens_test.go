@@ -46,7 +46,7 @@ func TestToken_ForgedIsRefusedWithoutFetch(t *testing.T) {
 func TestToken_UnknownKeysCauseOneFetchAtMost(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
+	alice := g.User(gatewaytest.NewTenantID(), "alice", "admin")
 	_, err := alice.SystemInfo(t.Context())
 	require.NoError(t, err)
 	fetched := g.Issuer.Requests()
@@ -69,12 +69,12 @@ func down(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBad
 func TestIssuer_DownKeepsKnownKeysValid(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	customerID := gatewaytest.NewCustomerID()
-	_, err := g.User(customerID, "alice", "admin").SystemInfo(t.Context())
+	tenantID := gatewaytest.NewTenantID()
+	_, err := g.User(tenantID, "alice", "admin").SystemInfo(t.Context())
 	require.NoError(t, err)
 	g.Issuer.Respond(down)
 	for i := range 3 {
-		_, err := g.User(customerID, fmt.Sprint("new-", i), "viewer").SystemInfo(t.Context())
+		_, err := g.User(tenantID, fmt.Sprint("new-", i), "viewer").SystemInfo(t.Context())
 		require.NoError(t, err)
 	}
 	ready, err := g.Readiness(t.Context())
@@ -87,7 +87,7 @@ func TestIssuer_DownAtStartRecovers(t *testing.T) {
 	iss := customertest.NewIssuer(t)
 	iss.Respond(down)
 	g := gatewaytest.StartWithIssuer(t, iss)
-	alice := g.User(gatewaytest.NewCustomerID(), "alice", "admin")
+	alice := g.User(gatewaytest.NewTenantID(), "alice", "admin")
 	_, err := alice.SystemInfo(t.Context())
 	refusal := requireCode(t, client.CodeIssuerUnavailable, err)
 	require.Equal(t, http.StatusServiceUnavailable, refusal.Status)

@@ -120,7 +120,7 @@ var badShakes = []shake{
 func TestAHandshakeThatKeepsTheRulesOpensASocket(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	token := g.Token(gatewaytest.NewCustomerID(), "alice", "viewer")
+	token := g.Token(gatewaytest.NewTenantID(), "alice", "viewer")
 	behind := newEcho(t, realtime.Limits{}) // without the edge in front
 	for _, c := range goodShakes {
 		for way, url := range map[string]string{"gateway": g.URL, "hub": behind.URL} {
@@ -150,7 +150,7 @@ func (s shake) requireOpened(t *testing.T, w *wire, answer *http.Response) {
 func TestAHandshakeThatBreaksARuleIsAnsweredWithAStatus(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	token := g.Token(gatewaytest.NewCustomerID(), "alice", "viewer")
+	token := g.Token(gatewaytest.NewTenantID(), "alice", "viewer")
 	for _, c := range badShakes {
 		t.Run(c.section+" "+c.name, func(t *testing.T) {
 			t.Parallel()

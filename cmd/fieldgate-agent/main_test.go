@@ -49,7 +49,7 @@ type site struct {
 
 func newSite(t testing.TB, g *gatewaytest.Gateway) *site {
 	t.Helper()
-	customer := gatewaytest.NewCustomerID()
+	customer := gatewaytest.NewTenantID()
 	dir := t.TempDir()
 	s := &site{
 		Gateway: g, alice: g.User(customer, "alice", "admin"), bob: g.User(customer, "bob", "approver"),

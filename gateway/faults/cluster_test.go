@@ -37,7 +37,7 @@ func newClusterSite(t testing.TB, seed uint64, nodes storetest.Cluster) *site {
 	}}, nodes.URL(), direct)
 }
 
-func dueKeyOf(customerID string) string { return gatewaytest.PartitionOf(customerID).DueKey() }
+func dueKeyOf(tenantID string) string { return gatewaytest.PartitionOf(tenantID).DueKey() }
 
 func TestCluster_KilledMasterLosesOnlyUnreplicatedWrites(t *testing.T) {
 	t.Parallel()
@@ -47,7 +47,7 @@ func TestCluster_KilledMasterLosesOnlyUnreplicatedWrites(t *testing.T) {
 		s.requireWakeUps()
 		var down time.Duration
 		s.runWithFault(func() {
-			dead := masters.Owner(t, dueKeyOf(s.tenants[seed%6].customerID))
+			dead := masters.Owner(t, dueKeyOf(s.tenants[seed%6].tenantID))
 			dead.Kill()
 			down = s.awaitAllWrites()
 		})
@@ -94,8 +94,8 @@ func (s *site) requireWakeUps() {
 		began := time.Now()
 		d.proposeOne(newRandom(s.seed, 3001), auto, 0)
 		claimed := <-got
-		require.Len(s.t, claimed, 1, "the waiting claim of %s is not woken", c.customerID)
-		require.Less(s.t, time.Since(began), 3*time.Second, "the waiting claim of %s is woken late", c.customerID)
+		require.Len(s.t, claimed, 1, "the waiting claim of %s is not woken", c.tenantID)
+		require.Less(s.t, time.Since(began), 3*time.Second, "the waiting claim of %s is woken late", c.tenantID)
 		d.submitResult(rnd, claimed[0])
 	}
 }
@@ -107,12 +107,12 @@ func TestCluster_SlotMigrationLosesNothing(t *testing.T) {
 		s := newClusterSite(t, seed, masters)
 		s.runWithFault(func() {
 			for i, c := range s.tenants[:4] {
-				from := masters.Owner(t, dueKeyOf(c.customerID))
+				from := masters.Owner(t, dueKeyOf(c.tenantID))
 				to := masters[i%3]
 				if from == to {
 					to = masters[(i+1)%3]
 				}
-				masters.MoveWithKeys(t, dueKeyOf(c.customerID), to)
+				masters.MoveWithKeys(t, dueKeyOf(c.tenantID), to)
 				sleep(t.Context(), 100*time.Millisecond)
 			}
 		})

@@ -88,8 +88,8 @@ type idleDevices struct {
 
 func (s *site) idleDevices(n int) idleDevices {
 	s.t.Helper()
-	c := &tenant{site: s, customerID: "idle"}
-	c.alice = s.user(c.customerID, "alice", "admin")
+	c := &tenant{site: s, tenantID: "idle"}
+	c.alice = s.user(c.tenantID, "alice", "admin")
 	i := idleDevices{site: s}
 	for j := range n {
 		i.devices = append(i.devices, c.newDevice(fmt.Sprint("idle/", j)))

@@ -43,7 +43,7 @@ type plan struct {
 	gateways          int                       // default: 2
 	tenants           int                       // default: 2
 	devices           int                       // of each tenant; default: 2
-	name              func(i int) string        // customer id of a tenant
+	name              func(i int) string        // tenant id
 	abandon           int                       // percent of claims that the device abandons, in addition to the usual ones
 	ownProcesses      bool                      // the scenario starts the gateways, as processes
 	maxOutageResponse time.Duration             // time limit for store_unavailable; default: 4 s
@@ -68,7 +68,7 @@ func (p *plan) defaults() {
 	}
 }
 
-// separatePartitions returns customer ids whose tenants are in different partitions.
+// separatePartitions returns tenant ids of different partitions.
 func (p *plan) separatePartitions(i int) (name string) {
 	for n := 0; ; n++ {
 		name = fmt.Sprintf("tenant-%d-%d-%d", p.seed, i, n)
@@ -112,8 +112,8 @@ func (s *site) startGateway(url string) *gatewaytest.Gateway {
 func (s *site) registerAll() {
 	s.t.Helper()
 	for i := range s.plan.tenants {
-		c := &tenant{site: s, customerID: s.name(i)}
-		c.alice, c.bob = s.user(c.customerID, "alice", "admin"), s.user(c.customerID, "bob", "approver")
+		c := &tenant{site: s, tenantID: s.name(i)}
+		c.alice, c.bob = s.user(c.tenantID, "alice", "admin"), s.user(c.tenantID, "bob", "approver")
 		for j := range s.plan.devices {
 			c.devices = append(c.devices, c.newDevice(fmt.Sprintf("%d/%d", i, j)))
 		}
@@ -121,22 +121,22 @@ func (s *site) registerAll() {
 	}
 }
 
-func (s *site) user(customerID, user, role string) *client.CustomerClient {
-	return s.gate.Customer(client.Bearer(s.iss.Token(issuer.Claims{Subject: user, TenantID: customerID, Role: role})))
+func (s *site) user(tenantID, user, role string) *client.CustomerClient {
+	return s.gate.Customer(client.Bearer(s.iss.Token(issuer.Claims{Subject: user, TenantID: tenantID, Role: role})))
 }
 
 // tenant is a tenant of a site. Alice proposes commands, Bob decides on them.
 type tenant struct {
 	*site
-	customerID string
-	alice      *client.CustomerClient
-	bob        *client.CustomerClient
-	devices    []*device
-	damaged    atomic.Bool // excluded from verification
+	tenantID string
+	alice    *client.CustomerClient
+	bob      *client.CustomerClient
+	devices  []*device
+	damaged  atomic.Bool // excluded from verification
 }
 
-// storeID returns the store's id of the tenant.
-func (c *tenant) storeID() string { return gatewaytest.TenantOf(c.customerID) }
+// storeID returns the tenant as the store names it.
+func (c *tenant) storeID() string { return gatewaytest.TenantOf(c.tenantID) }
 
 // intact returns the devices that are not damaged.
 func (c *tenant) intact() (devices []*device) {

@@ -11,35 +11,36 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// NewCustomerID returns a random value for the customer_id claim, and so a tenant that
-// no other test uses.
-func NewCustomerID() string { return "test-" + rand.Text() }
+// NewTenantID returns a random tenant id for tokens, and so a tenant that no other test
+// uses.
+func NewTenantID() string { return "test-" + rand.Text() }
 
-// NeighbourOf returns the customer id of a new tenant that shares the store partition
-// of another one. Only the owner in each record tells the two tenants apart.
-func NeighbourOf(customerID string) string {
+// NeighbourOf returns the tenant id of a new tenant in the store partition of another one.
+// Only the owner in each record tells the two tenants apart.
+func NeighbourOf(tenantID string) string {
 	for {
-		other := NewCustomerID()
-		if PartitionOf(other) == PartitionOf(customerID) {
+		other := NewTenantID()
+		if PartitionOf(other) == PartitionOf(tenantID) {
 			return other
 		}
 	}
 }
 
-// TenantOf returns the store's id of the tenant that a customer id stands for.
-func TenantOf(customerID string) string { return "c." + customerID }
+// TenantOf returns the tenant as the store names it: the tenant id of the token with its
+// prefix.
+func TenantOf(tenantID string) string { return "c." + tenantID }
 
 // PartitionOf returns the store partition of a tenant.
-func PartitionOf(customerID string) store.Partition { return store.PartitionOf(TenantOf(customerID)) }
+func PartitionOf(tenantID string) store.Partition { return store.PartitionOf(TenantOf(tenantID)) }
 
 // Token issues a token for a user of a tenant.
-func (g *Gateway) Token(customerID, user, role string) string {
-	return g.Issuer.Token(issuer.Claims{Subject: user, TenantID: customerID, Role: role})
+func (g *Gateway) Token(tenantID, user, role string) string {
+	return g.Issuer.Token(issuer.Claims{Subject: user, TenantID: tenantID, Role: role})
 }
 
 // User returns a client with the token of a user.
-func (g *Gateway) User(customerID, user, role string) *client.CustomerClient {
-	return g.Customer(client.Bearer(g.Token(customerID, user, role)))
+func (g *Gateway) User(tenantID, user, role string) *client.CustomerClient {
+	return g.Customer(client.Bearer(g.Token(tenantID, user, role)))
 }
 
 // Device is a registered device.

@@ -102,8 +102,8 @@ func newCallers(t testing.TB, at child, redis server, iss *customertest.Issuer, 
 	gate, err := client.New(at.URL)
 	require.NoError(t, err)
 	g := &gatewaytest.Gateway{Gateway: gate, URL: at.URL, Issuer: iss}
-	customerID := gatewaytest.NewCustomerID()
-	admin := g.User(customerID, "alice", "admin")
+	tenantID := gatewaytest.NewTenantID()
+	admin := g.User(tenantID, "alice", "admin")
 	for range n {
 		d := g.NewDevice(t, admin)
 		opened, err := admin.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: d.ID, Type: "diagnostic"})
@@ -112,8 +112,8 @@ func newCallers(t testing.TB, at child, redis server, iss *customertest.Issuer, 
 		require.NoError(t, err)
 		all = append(all, &caller{
 			epoch: epoch,
-			http:  &http.Client{Transport: &http.Transport{}}, tenant: gatewaytest.TenantOf(customerID), device: d.ID, session: opened.ID,
-			userToken: g.Token(customerID, "alice", "admin"), loginToken: g.Login(t, d),
+			http:  &http.Client{Transport: &http.Transport{}}, tenant: gatewaytest.TenantOf(tenantID), device: d.ID, session: opened.ID,
+			userToken: g.Token(tenantID, "alice", "admin"), loginToken: g.Login(t, d),
 		})
 	}
 	return all
