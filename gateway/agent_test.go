@@ -124,19 +124,19 @@ func TestAgent_SubmitsHandlerResult(t *testing.T) {
 		options []agent.HandlerOption
 		status  client.CommandStatus
 		data    string
-		words   string // part of the error
+		message string // part of the error
 	}{
 		"plain":     {handler: fixedResult(agent.Result{Output: "done", Data: made{4711}}, nil), status: "succeeded", data: `{"pid":4711}`},
 		"long":      {handler: fixedResult(agent.Result{Output: long}, nil), status: "succeeded", data: `null`},
-		"failure":   {handler: fixedResult(agent.Result{Data: made{1}}, agent.Fail("no_route", "no way to %s", "it")), status: "failed", data: `{"code":"no_route","pid":1}`, words: "no way to it"},
-		"error":     {handler: fixedResult(agent.Result{}, errors.New("it broke")), status: "failed", data: `{"code":"failed"}`, words: "it broke"},
+		"failure":   {handler: fixedResult(agent.Result{Data: made{1}}, agent.Fail("no_route", "no way to %s", "it")), status: "failed", data: `{"code":"no_route","pid":1}`, message: "no way to it"},
+		"error":     {handler: fixedResult(agent.Result{}, errors.New("it broke")), status: "failed", data: `{"code":"failed"}`, message: "it broke"},
 		"no object": {handler: fixedResult(agent.Result{Data: 7}, nil), status: "failed", data: `{"code":"invalid_result"}`},
 		"large":     {handler: fixedResult(agent.Result{Data: map[string]string{"x": long}}, nil), status: "failed", data: `{"code":"invalid_result"}`},
-		"panic":     {handler: func(context.Context, agent.Command) (agent.Result, error) { panic("oh") }, status: "failed", data: `{"code":"panic"}`, words: "panicked: oh"},
+		"panic":     {handler: func(context.Context, agent.Command) (agent.Result, error) { panic("oh") }, status: "failed", data: `{"code":"panic"}`, message: "panicked: oh"},
 		"parameters": {handler: func(_ context.Context, c agent.Command) (agent.Result, error) {
 			_, err := agent.Parameters[struct{}](c)
 			return agent.Result{}, err
-		}, status: "failed", data: `{"code":"invalid_parameters"}`, words: `unknown field "host"`},
+		}, status: "failed", data: `{"code":"invalid_parameters"}`, message: `unknown field "host"`},
 		"slow": {handler: func(ctx context.Context, _ agent.Command) (agent.Result, error) {
 			<-ctx.Done()
 			return agent.Result{Output: "so far"}, ctx.Err()
@@ -153,7 +153,7 @@ func TestAgent_SubmitsHandlerResult(t *testing.T) {
 	for name, want := range handlers {
 		seen := f.awaitFinished(t, f.propose(t, "diagnostic."+strings.ReplaceAll(name, " ", "_")).ID)
 		require.Equal(t, want.status, seen.Status, "%s: %s", name, seen.Result.Error)
-		require.Contains(t, seen.Result.Error, want.words, name)
+		require.Contains(t, seen.Result.Error, want.message, name)
 		if want.data != "null" {
 			require.JSONEq(t, want.data, string(seen.Result.Data), name)
 		}

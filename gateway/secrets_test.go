@@ -157,12 +157,12 @@ func TestToken_InQueryIsIgnoredAndNotLogged(t *testing.T) {
 	g := gatewaytest.Start(t)
 	token := g.Token(gatewaytest.NewTenantID(), "alice", "admin")
 	for _, parameter := range []string{"access_token", "token", "authorization"} {
-		answer := g.Do(t, gatewaytest.Request{Method: "GET", Path: "/api/v1/customer/devices?" + parameter + "=" + token})
-		require.Equal(t, 401, answer.Status)
-		g.Log.AccessLine(t, answer.Problem.RequestID)
+		response := g.Do(t, gatewaytest.Request{Method: "GET", Path: "/api/v1/customer/devices?" + parameter + "=" + token})
+		require.Equal(t, 401, response.Status)
+		g.Log.AccessLine(t, response.Problem.RequestID)
 	}
-	answer := g.Do(t, gatewaytest.Request{Method: "GET", Path: "/nowhere?access_token=" + token})
-	require.Equal(t, 404, answer.Status)
-	g.Log.AccessLine(t, answer.Problem.RequestID)
+	response := g.Do(t, gatewaytest.Request{Method: "GET", Path: "/nowhere?access_token=" + token})
+	require.Equal(t, 404, response.Status)
+	g.Log.AccessLine(t, response.Problem.RequestID)
 	require.NotContains(t, g.Log.String(), token)
 }

@@ -109,11 +109,11 @@ func seeds(t testing.TB) (all []uint64) {
 	return all
 }
 
-func number(t testing.TB, setting string, otherwise uint64) uint64 {
+func number(t testing.TB, setting string, fallback uint64) uint64 {
 	t.Helper()
 	text := os.Getenv(setting)
 	if text == "" {
-		return otherwise
+		return fallback
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
 	require.NoError(t, err, setting)

@@ -121,12 +121,12 @@ func (d *device) measureRedelivery(rnd random, claimed chan<- struct{}) time.Dur
 	claimed <- struct{}{}
 	second := d.claimOne(client.ClaimRequest{VisibilityTimeoutMs: 60_000, WaitMs: 10_000})
 	if second.ID != first.ID {
-		d.history.recordViolation(first.ID, "it was not redelivered, but %q was claimed", second.ID)
+		d.history.recordViolation(first.ID, "the command was not redelivered, but %q was claimed", second.ID)
 	}
 	d.submitResult(rnd, second)
 	late := second.ClaimedAt.Sub(first.VisibleUntil)
 	if late > redeliveredWithin {
-		d.history.recordViolation(first.ID, "it was redelivered %s after the expiry of its lease at %s", late, first.VisibleUntil)
+		d.history.recordViolation(first.ID, "the command was redelivered %s after the expiry of its lease at %s", late, first.VisibleUntil)
 		d.recordTimeline(first.ID)
 	}
 	return late

@@ -119,11 +119,11 @@ func (c *tenant) decide(rnd random, one client.Command, approved bool) {
 		return
 	}
 	c.history.record("bob", fmt.Sprintf("decided %s (%t): %s", one.ID, approved, made.Status), func() {
-		told := c.history.command(one.DeviceID, one.ID)
-		if told.decision != nil && *told.decision != approved {
+		history := c.history.command(one.DeviceID, one.ID)
+		if history.decision != nil && *history.decision != approved {
 			c.history.violations = append(c.history.violations, finding{inconsistent, one.ID, "two decisions were accepted"})
 		}
-		told.decision = &approved
+		history.decision = &approved
 	})
 }
 
