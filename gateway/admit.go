@@ -16,7 +16,7 @@ func (g *Gateway) authenticateUser(ctx context.Context, token string) (context.C
 	if err != nil {
 		return ctx, err
 	}
-	request.NotePrincipal(ctx, "user:"+principal.UserID)
+	request.SetPrincipal(ctx, "user:"+principal.UserID)
 	return customer.NewContext(ctx, principal), nil
 }
 
@@ -36,7 +36,7 @@ func (g *Gateway) authenticateDevice(ctx context.Context, token string) (context
 	if err != nil {
 		return ctx, err
 	}
-	request.NotePrincipal(ctx, "device:"+principal.DeviceID)
+	request.SetPrincipal(ctx, "device:"+principal.DeviceID)
 	return device.NewContext(ctx, principal), nil
 }
 
