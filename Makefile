@@ -1,24 +1,24 @@
-# What a developer of Fieldgate does. `make` alone lists it.
+# The tasks of a developer of Fieldgate. `make` lists them.
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BUILD    := go build -trimpath -buildvcs=auto -ldflags "-s -w -X github.com/fieldgate/fieldgate/cmd/program.version=$(VERSION)"
 # The race detector needs a C compiler.
 RACE     := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 MODULES  := . clients/go
-# Tools run at a pinned version, without being dependencies of the program.
+# The tools have pinned versions and are not dependencies of the program.
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 OASDIFF     := go run github.com/oasdiff/oasdiff@v1.35.0
 ASYNCAPI    := .ci/asyncapi
-# The renderer of /docs, and the checksum of its script.
+# The renderer of /docs and the checksum of its script.
 SCALAR      := @scalar/api-reference@1.72.1
 SCALAR_SHA  := bf091006bdc3af6067af77c2f534812e3e633e94a94e87138069f570f33b762c
 OPENAPI     := .ci/openapi
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build run demo generate test test-kill test-balancer test-browser test-contract histories faults measure-faults \
-	mutants bench bench-sockets check format vet lint drift contract asyncapi openapi breaking release-contract vulncheck \
+.PHONY: help build run demo generate test test-go test-kill test-balancer test-browser test-contract histories faults measure-faults \
+	mutants bench bench-sockets check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
 	reference typescript typescript-check typescript-test console console-check redis jq haproxy chromium node
 
 help: ## List the targets.
@@ -28,47 +28,53 @@ build: ## Build bin/fieldgate and bin/fieldgate-agent.
 	@$(BUILD) -o bin/fieldgate ./cmd/fieldgate
 	@$(BUILD) -o bin/fieldgate-agent ./cmd/fieldgate-agent
 
-run: build ## Start a gateway that needs nothing, and say what to try.
+run: build ## Start a gateway for development and print commands to try.
 	@./bin/fieldgate dev
 
-demo: build ## Show the whole way of a command.
+demo: build ## Demonstrate the life of a command.
 	@./bin/fieldgate demo
 
-generate: $(TYPESCRIPT)/node_modules/.package-lock.json ## Make the server and the clients from openapi.yaml.
+generate: $(TYPESCRIPT)/node_modules/.package-lock.json ## Generate the server and the clients from openapi.yaml.
 	go generate ./...
 	@npm --prefix $(TYPESCRIPT) run --silent generate
 
-test: redis jq ## Run every test; installs redis-server where it may.
+test: redis jq ## Run all tests; installs redis-server and other packages as root on Debian.
 	@for module in $(MODULES); do (cd $$module && go test $(RACE) -timeout 15m ./...) || exit 1; done
 	@$(MAKE) --no-print-directory typescript-test test-browser
 
-bench: redis ## Measure the queue into docs/performance.md, then the rest that has a bar; takes minutes.
+# Without redis-server, storetest skips the tests that need it.
+test-go: ## Run the fast Go tests; needs only Go, and takes up to three minutes.
+	@for program in redis-server jq; do \
+		command -v $$program >/dev/null 2>&1 || echo "skipping the tests that need $$program: it is not installed"; done
+	@for module in $(MODULES); do (cd $$module && go test -short ./...) || exit 1; done
+
+bench: redis ## Run the benchmarks; those of the queue update docs/performance.md; takes minutes.
 	@FIELDGATE_MEASURE=full go test -count=1 -timeout 30m -v ./gateway/measure
 	@go test -run '^$$' -bench . -benchmem ./api/... ./store/... ./queue/...
 
-bench-sockets: redis ## Measure 10,000 sockets and the way of a command; takes minutes.
+bench-sockets: redis ## Measure 10,000 sockets and the latency of commands; takes minutes.
 	@FIELDGATE_MEASURE_SOCKETS=full go test -count=1 -timeout 15m -v -run '^TestMeasureSockets$$' ./gateway
 
 histories: redis ## Check 50 concurrent histories of 2,000 operations for linearizability.
 	@FIELDGATE_HISTORIES=50 go test -count=1 -v -run '^TestLeasesAreLinearizable$$' ./queue
 
-test-kill: ## Kill the agent a hundred times at its work, alone and with the gateway and Redis.
+test-kill: ## Kill the agent a hundred times while it executes commands, alone and with the gateway and Redis.
 	@FIELDGATE_TEST_KILLS=100 go test -count=1 -timeout 10m -v -run 'Killed|WhateverDies' ./cmd/fieldgate-agent
 
-test-balancer: redis haproxy ## Test behind a real balancer; installs haproxy where it may.
+test-balancer: redis haproxy ## Test behind a real load balancer; installs haproxy as root on Debian.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run '^TestBalancer' ./gateway
 
 faults: redis ## Run the fault suite with ten seeds; takes about half an hour.
 	@FIELDGATE_FAULT_SEEDS=10 go test -count=1 -timeout 90m ./gateway/faults
 
-measure-faults: redis ## Measure what kills and failovers cost and lose; takes minutes.
+measure-faults: redis ## Measure the downtime and the losses of kills and failovers; takes minutes.
 	@log=$$(mktemp); FIELDGATE_MEASURE_FAULTS=20 go test -count=1 -timeout 60m -v -run '^TestMeasure' ./gateway/faults > $$log; \
 	failed=$$?; [ $$failed = 0 ] && grep '^FIGURE' $$log || cat $$log; rm $$log; exit $$failed
 
-test-contract: $(OPENAPI)/node_modules/.package-lock.json redis ## Test every operation past a second reader of openapi.yaml.
+test-contract: $(OPENAPI)/node_modules/.package-lock.json redis ## Test every operation through Prism, a second implementation of openapi.yaml.
 	@FIELDGATE_TEST_PRISM="$(CURDIR)/$(OPENAPI)/node_modules/.bin/prism" go test -count=1 -timeout 10m -run Prism ./gateway
 
-check: format vet lint drift contract asyncapi typescript-check openapi breaking console-check ## Check what needs no test: format, vet, lint, drift, contracts.
+check: format vet lint drift contract asyncapi typescript-check openapi breaking console-check ## Run all checks other than tests: format, vet, lint, drift, contracts.
 
 format:
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
@@ -80,39 +86,44 @@ vet:
 lint:
 	@for module in $(MODULES); do (cd $$module && $(STATICCHECK) ./...) || exit 1; done
 
-# What is generated must be what openapi.yaml says, committed or not.
+# Checks the style of comments: see docs/contributing/style.md.
+comments:
+	@go test ./.ci/comments
+	@go run ./.ci/comments
+
+# The generated code must match openapi.yaml, whether it is committed or not.
 drift:
 	@before=$$(cat generated/*.gen.go clients/go/*.gen.go | sha256sum); go generate ./... || exit 1; \
 	after=$$(cat generated/*.gen.go clients/go/*.gen.go | sha256sum); \
-	if [ "$$before" != "$$after" ]; then echo "generated code was not what openapi.yaml says: commit what make generate made"; exit 1; fi
+	if [ "$$before" != "$$after" ]; then echo "the generated code did not match openapi.yaml: commit the files that make generate has changed"; exit 1; fi
 	@go run ./.ci/mutants -match
 
 contract:
 	@go test -count=1 . ./generated
 
-# The parser of the AsyncAPI project has the last word on asyncapi.yaml.
+# Checks asyncapi.yaml with the parser of the AsyncAPI project.
 asyncapi: $(ASYNCAPI)/node_modules/.package-lock.json
 	@node $(ASYNCAPI)/check.js asyncapi.yaml
 
-# How openapi.yaml is written; the Go tests of the root package see to what it says.
+# Checks the style of openapi.yaml. The Go tests of the root package check its content.
 openapi: $(OPENAPI)/node_modules/.package-lock.json
 	@$(OPENAPI)/lint.sh openapi.yaml
 	@OASDIFF="$(OASDIFF)" node --test --test-reporter=dot $(OPENAPI)/checks.test.js
 
-# What a client of the last release relies on must still be there.
+# Checks that openapi.yaml has no breaking change since the last release.
 breaking:
 	@OASDIFF="$(OASDIFF)" $(OPENAPI)/breaking.sh
 
-release-contract: ## Take openapi.yaml as the contract of a release; for the commit that gets its tag.
+release-contract: ## Copy openapi.yaml to the released contract, in the commit that is tagged.
 	@$(OPENAPI)/release.sh
 
-# npm writes this file last, so it stands for all that was installed.
+# npm writes this file last, so it represents the whole installation.
 .ci/%/node_modules/.package-lock.json: .ci/%/package-lock.json | node
 	@cd .ci/$* && npm ci --loglevel=error && touch node_modules/.package-lock.json
 
 typescript: typescript-check typescript-test ## Build, check and test the TypeScript client.
 
-# What is generated is current, the types and the style are right, the package is fit to publish.
+# Checks the generated files, the types, the style and the npm package.
 typescript-check: $(TYPESCRIPT)/node_modules/.package-lock.json
 	@npm --prefix $(TYPESCRIPT) run --silent check
 
@@ -125,25 +136,25 @@ $(TYPESCRIPT)/node_modules/.package-lock.json: $(TYPESCRIPT)/package-lock.json |
 console: $(CONSOLE)/node_modules/.package-lock.json $(TYPESCRIPT)/node_modules/.package-lock.json ## Build the console into api/console.
 	@npm --prefix $(CONSOLE) run --silent build
 
-# The types and the style are right, and what is built is what the sources give.
+# Checks the types, the style, and that api/console is built from the sources.
 console-check: $(CONSOLE)/node_modules/.package-lock.json $(TYPESCRIPT)/node_modules/.package-lock.json
 	@npm --prefix $(CONSOLE) run --silent check
 
-test-browser: chromium redis $(CONSOLE)/node_modules/.package-lock.json ## Test the console in a browser; installs chromium where it may.
+test-browser: chromium redis $(CONSOLE)/node_modules/.package-lock.json ## Test the console in a browser; installs chromium as root on Debian.
 	@go build -o $(CONSOLE)/.build/ ./cmd/fieldgate ./cmd/fieldgate-agent
 	@npm --prefix $(CONSOLE) test --silent
 
 $(CONSOLE)/node_modules/.package-lock.json: $(CONSOLE)/package-lock.json | node
 	@cd $(CONSOLE) && npm ci --loglevel=error && touch node_modules/.package-lock.json
 
-vulncheck: ## Look the dependencies up in the vulnerability database (online).
+vulncheck: ## Check the dependencies for known vulnerabilities (online).
 	@for module in $(MODULES); do (cd $$module && $(GOVULNCHECK) ./...) || exit 1; done
 
-mutants: redis ## Break the gateway on purpose, over a hundred times, and require that a test notices; takes minutes.
+mutants: redis ## Apply over a hundred mutations to the source and require that a test fails for each; takes minutes.
 	@go run ./.ci/mutants
 
-# What is committed is what npm has published; gzip -n leaves out when it was packed.
-reference: | node ## Fetch the renderer of /docs from npm at its pinned version (online).
+# The committed file is the published one. gzip -n omits the time of compression.
+reference: | node ## Download the renderer of /docs at its pinned version from npm (online).
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
 	npm pack --silent --ignore-scripts --pack-destination "$$dir" $(SCALAR) >/dev/null && \
 	tar -xzf "$$dir"/*.tgz -C "$$dir" package/dist/browser/standalone.js && \
@@ -159,7 +170,7 @@ redis:
 		echo "the tests need redis-server 7 or later: install it (Debian: sudo apt-get install redis-server, macOS: brew install redis)"; exit 1; \
 	fi
 
-# The samples of the guides use it.
+# The samples in the guides use jq.
 jq:
 	@command -v jq >/dev/null 2>&1 && exit 0; \
 	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \

@@ -12,11 +12,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// mutant is a break that a test must notice: see .ci/mutants.
+// mutant is a mutation that a test must detect: see .ci/mutants.
 type mutant struct{ Name, File, Find, Replace, Package, Test string }
 
-// The list must follow the code, or it proves nothing.
-func TestEveryBreakOfTheListCanStillBeMade(t *testing.T) {
+// TestMutants_MatchSource requires that each mutation still applies to the source and
+// that its tests exist. Otherwise it would prove nothing.
+func TestMutants_MatchSource(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(".ci/mutants/mutants.yaml")
 	require.NoError(t, err)
@@ -26,12 +27,12 @@ func TestEveryBreakOfTheListCanStillBeMade(t *testing.T) {
 	names := map[string]bool{}
 	tests := map[string]string{}
 	for _, m := range mutants {
-		require.False(t, names[m.Name], "two breaks have the name %q", m.Name)
+		require.False(t, names[m.Name], "two mutations have the name %q", m.Name)
 		names[m.Name] = true
 		whole, err := os.ReadFile(m.File)
 		require.NoError(t, err, m.Name)
 		require.Equal(t, 1, strings.Count(string(whole), m.Find), "%q in %s", m.Name, m.File)
-		requireReadable(t, m, strings.Replace(string(whole), m.Find, m.Replace, 1))
+		requireParsable(t, m, strings.Replace(string(whole), m.Find, m.Replace, 1))
 		if tests[m.Package] == "" {
 			tests[m.Package] = testsOf(t, m.Package)
 		}
@@ -41,9 +42,9 @@ func TestEveryBreakOfTheListCanStillBeMade(t *testing.T) {
 	}
 }
 
-// requireReadable holds a broken script against the grammar: one that nobody can
-// read is no break that a test has to find.
-func requireReadable(t *testing.T, m mutant, broken string) {
+// requireParsable requires that a mutated script parses. A syntax error proves nothing
+// about the tests.
+func requireParsable(t *testing.T, m mutant, broken string) {
 	t.Helper()
 	if filepath.Ext(m.File) == ".lua" {
 		_, err := parse.Parse(strings.NewReader(broken), m.Name)
@@ -51,7 +52,7 @@ func requireReadable(t *testing.T, m mutant, broken string) {
 	}
 }
 
-// testsOf gives the tests of a package, in one text.
+// testsOf returns the source of all tests of a package.
 func testsOf(t *testing.T, dir string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))

@@ -1,7 +1,6 @@
 package fieldgate_test
 
 import (
-	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -240,11 +239,4 @@ func closed(schema *openapi3.Schema) bool {
 		return schema.MaxProps != nil
 	}
 	return more.Has != nil && !*more.Has
-}
-
-func asJSON(t *testing.T, doc *openapi3.T) string {
-	t.Helper()
-	text, err := json.Marshal(doc)
-	require.NoError(t, err)
-	return string(text)
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate"
-	"github.com/fieldgate/fieldgate/generated"
 )
 
 func TestTheContractIsValidAndSoIsEveryExampleInIt(t *testing.T) {
@@ -29,15 +28,6 @@ func TestTheContractSaysNothingOfGo(t *testing.T) {
 
 	require.NotContains(t, string(fieldgate.Spec), "x-go", "what the Go code needs belongs into generated/overlay.yaml")
 	require.NotContains(t, string(fieldgate.Spec), "x-omit")
-}
-
-func TestTheEmbeddedContractIsThePublishedOne(t *testing.T) {
-	t.Parallel()
-
-	embedded, err := generated.GetSpec()
-	require.NoError(t, err)
-
-	require.JSONEq(t, asJSON(t, contract(t)), asJSON(t, embedded), "run go generate ./...")
 }
 
 func TestTheOperationsAndTheirLeastRoles(t *testing.T) {

@@ -11,67 +11,72 @@ import (
 	"github.com/fieldgate/fieldgate/api/request"
 )
 
-// statusAbandoned stands in log and metrics for an answer that nobody waited for, so
-// that clients who hang up do not look like faults. It is never sent.
+// statusAbandoned is the status in the log and the metrics of a request whose client
+// closed the connection before the response. It keeps such requests apart from failures
+// of the gateway and is never sent.
 const statusAbandoned = 499
 
-// How much is logged of a path and of a method that are none of ours, in bytes.
+// The maximum number of bytes that are logged of a path and of a method that the contract
+// does not have.
 const (
 	maxLoggedPath   = 256
 	maxLoggedMethod = 32
 )
 
-// observe writes one log line and counts one request when it has been served, also
-// when it was served by a panic.
+// observe logs and counts each request once it has been served, also when its handler
+// panicked.
 func (e *edge) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := e.now()
 		recorded := &recorder{ResponseWriter: w}
-		defer func() { e.report(r, recorded, e.now().Sub(started)) }()
+		defer func() { e.logRequest(r, recorded, e.now().Sub(started)) }()
 		next.ServeHTTP(recorded, r)
 	})
 }
 
-func (e *edge) report(r *http.Request, answer *recorder, took time.Duration) {
-	facts := request.Of(r.Context())
+// logRequest counts a request and writes its log line.
+func (e *edge) logRequest(r *http.Request, response *recorder, took time.Duration) {
+	info := request.Of(r.Context())
 	pattern := chi.RouteContext(r.Context()).RoutePattern()
-	if facts.Operation == "" {
-		facts.Operation = e.contract.operationID(r.Method, pattern)
+	if info.Operation == "" {
+		info.Operation = e.contract.operationID(r.Method, pattern)
 	}
-	status := finalStatus(facts, answer)
-	e.metrics.count(facts.Operation, status, took)
+	status := finalStatus(info, response)
+	e.metrics.count(info.Operation, status, took)
 
-	level := logLevel(facts, status)
+	level := logLevel(info, status)
 	if e.logger.Enabled(r.Context(), level) {
-		line := logLine(r, facts, pattern, status, answer.bytes, took)
-		if facts.Err != nil && level >= slog.LevelWarn {
-			line = append(line, slog.String("error", facts.Err.Error()))
+		line := logAttrs(r, info, pattern, status, response.bytes, took)
+		if info.Err != nil && level >= slog.LevelWarn {
+			line = append(line, slog.String("error", info.Err.Error()))
 		}
 		e.logger.LogAttrs(r.Context(), level, "request", line...)
 	}
 }
 
-// finalStatus is what net/http sends where a handler has sent nothing: 200.
-func finalStatus(facts *request.Facts, answer *recorder) int {
+// finalStatus returns the status to log. It is 200 for a handler that has sent nothing,
+// because that is what net/http sends then.
+func finalStatus(info *request.Info, response *recorder) int {
 	switch {
-	case facts.Abandoned:
+	case info.Abandoned:
 		return statusAbandoned
-	case answer.status == 0:
+	case response.status == 0:
 		return http.StatusOK
 	}
-	return answer.status
+	return response.status
 }
 
-// logLevel goes by what went wrong, also if the answer was begun before it did. It
-// keeps the probes, which come every few seconds, out of the usual log.
-func logLevel(facts *request.Facts, status int) slog.Level {
-	if facts.Code != "" && !facts.Abandoned {
-		status = max(status, problem.Status(facts.Code))
+// logLevel returns the level of the log line of a request. An error after the start of
+// the response counts by its code, not by the status that was sent. Health probes, which
+// come every few seconds, are logged at debug level.
+func logLevel(info *request.Info, status int) slog.Level {
+	if info.Code != "" && !info.Abandoned {
+		status = max(status, problem.Status(info.Code))
 	}
 	switch {
 	case status == http.StatusInternalServerError:
 		return slog.LevelError
-	case facts.Operation == "getHealth" || facts.Operation == "getReadiness":
+	case info.Operation == "getHealth" || info.Operation == "getReadiness":
 		return slog.LevelDebug
 	case status > http.StatusInternalServerError:
 		return slog.LevelWarn
@@ -79,34 +84,34 @@ func logLevel(facts *request.Facts, status int) slog.Level {
 	return slog.LevelInfo
 }
 
-// logLine names what was asked for and what came of it. It has no query and no
-// header, which may hold secrets, and no path with ids in it where a pattern says as
-// much.
-func logLine(r *http.Request, facts *request.Facts, pattern string, status int, bytes int64, took time.Duration) []slog.Attr {
+// logAttrs returns the attributes of the log line of a request. It has no query and no
+// headers, which may hold secrets. Where the request has a route, it has the pattern
+// instead of the path, which holds ids.
+func logAttrs(r *http.Request, info *request.Info, pattern string, status int, bytes int64, took time.Duration) []slog.Attr {
 	line := []slog.Attr{
-		slog.String("method", shortened(r.Method, maxLoggedMethod)),
+		slog.String("method", truncate(r.Method, maxLoggedMethod)),
 		slog.String("route", pattern),
 		slog.Int("status", status),
 		slog.Float64("durationMs", float64(took.Microseconds())/1000),
 		slog.Int64("bytes", bytes),
-		slog.String("requestId", facts.ID),
-		slog.String("client", facts.Addr.String()),
+		slog.String("requestId", info.ID),
+		slog.String("client", info.Addr.String()),
 	}
 	if pattern == "" {
-		line[1] = slog.String("path", shortened(r.URL.EscapedPath(), maxLoggedPath))
+		line[1] = slog.String("path", truncate(r.URL.EscapedPath(), maxLoggedPath))
 	}
-	if facts.Operation != "" {
-		line = append(line, slog.String("operation", facts.Operation))
+	if info.Operation != "" {
+		line = append(line, slog.String("operation", info.Operation))
 	}
-	if facts.Principal != "" {
-		line = append(line, slog.String("principal", facts.Principal))
+	if info.Principal != "" {
+		line = append(line, slog.String("principal", info.Principal))
 	}
-	if facts.Code != "" {
-		line = append(line, slog.String("code", string(facts.Code)))
+	if info.Code != "" {
+		line = append(line, slog.String("code", string(info.Code)))
 	}
 	return line
 }
 
-func shortened(text string, limit int) string {
+func truncate(text string, limit int) string {
 	return text[:min(len(text), limit)]
 }

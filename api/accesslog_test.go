@@ -16,62 +16,62 @@ import (
 	"github.com/fieldgate/fieldgate/api/request"
 )
 
-// logged serves one request and gives its log line.
-func (it *things) logged(t testing.TB, r *http.Request) map[string]any {
+// logLine serves one request and returns its log line.
+func (te *testEdge) logLine(t testing.TB, r *http.Request) map[string]any {
 	t.Helper()
-	it.handler.ServeHTTP(httptest.NewRecorder(), r)
+	te.handler.ServeHTTP(httptest.NewRecorder(), r)
 	var line map[string]any
-	require.NoError(t, json.Unmarshal(it.log.Bytes(), &line), "one line per request")
+	require.NoError(t, json.Unmarshal(te.log.Bytes(), &line), "one line per request")
 	delete(line, "time")
 	return line
 }
 
-func TestTheAccessLogTellsWhatWasAskedAndAnswered(t *testing.T) {
+func TestAccessLog_HasRequestAndResponse(t *testing.T) {
 	t.Parallel()
 	timer := &clock{now: time.Unix(0, 0)}
-	it := newThings(t, func(w http.ResponseWriter, _ *http.Request) {
+	te := newTestEdge(t, func(w http.ResponseWriter, _ *http.Request) {
 		timer.now = timer.now.Add(1500 * time.Microsecond)
 		_, _ = w.Write([]byte("12345"))
 	}, func(c *Config) { c.Now = timer.Now })
 	r := httptest.NewRequest(http.MethodPut, "/things/abc?dryRun=true", strings.NewReader(`{"name":"abc"}`))
-	setHeaders(r, []string{isJSONLine, authLine, neededLine, "X-Request-ID: r-1"})
+	setHeaders(r, []string{jsonLine, authLine, requiredLine, "X-Request-ID: r-1"})
 
 	require.Equal(t, map[string]any{
 		"level": "INFO", "msg": "request",
 		"method": "PUT", "route": "/things/{thingId}", "operation": "putThing",
 		"status": 200.0, "bytes": 5.0, "durationMs": 1.5,
 		"requestId": "r-1", "client": "192.0.2.1", "principal": "device:dev_1",
-	}, it.logged(t, r))
+	}, te.logLine(t, r))
 }
 
-func TestTheAccessLogHoldsNoSecret(t *testing.T) {
+func TestAccessLog_HasNoSecret(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 	r := httptest.NewRequest(http.MethodPut, "/things/hidden?access_token=hidden", strings.NewReader(`{"name":"hidden"}`))
-	setHeaders(r, []string{isJSONLine, "Authorization: Bearer hidden", neededLine, "Cookie: hidden", "X-Request-ID: hidden!"})
+	setHeaders(r, []string{jsonLine, "Authorization: Bearer hidden", requiredLine, "Cookie: hidden", "X-Request-ID: hidden!"})
 
-	it.logged(t, r)
+	te.logLine(t, r)
 
-	require.NotContains(t, it.log.String(), "hidden")
-	require.NotContains(t, it.log.String(), goodToken)
+	require.NotContains(t, te.log.String(), "hidden")
+	require.NotContains(t, te.log.String(), goodToken)
 }
 
-func TestARefusalIsLoggedWithItsCodeAndAFaultWithItsCause(t *testing.T) {
+func TestAccessLog_RefusalHasCodeAndFailureHasCause(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
 		err                error
 		level, code, cause string
 	}{
-		"the caller's mistake": {&fieldgate.Error{Code: fieldgate.CodeSessionClosed, Cause: errors.New("why")}, "INFO", "session_closed", ""},
-		"away for a while":     {&fieldgate.Error{Code: fieldgate.CodeStoreUnavailable, Detail: "d", Cause: errors.New("refused")}, "WARN", "store_unavailable", "store_unavailable: d: refused"},
-		"our fault":            {errors.New("reading the thing: broken"), "ERROR", "internal", "reading the thing: broken"},
+		"a refusal": {&fieldgate.Error{Code: fieldgate.CodeSessionClosed, Cause: errors.New("why")}, "INFO", "session_closed", ""},
+		"an outage": {&fieldgate.Error{Code: fieldgate.CodeStoreUnavailable, Detail: "d", Cause: errors.New("refused")}, "WARN", "store_unavailable", "store_unavailable: d: refused"},
+		"a failure": {errors.New("reading the thing: broken"), "ERROR", "internal", "reading the thing: broken"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			it := newThings(t, func(w http.ResponseWriter, r *http.Request) { problem.Write(w, r, c.err) })
+			te := newTestEdge(t, func(w http.ResponseWriter, r *http.Request) { problem.Write(w, r, c.err) })
 
-			line := it.logged(t, httptest.NewRequest(http.MethodGet, "/things", nil))
+			line := te.logLine(t, httptest.NewRequest(http.MethodGet, "/things", nil))
 
 			require.Equal(t, c.level, line["level"])
 			require.Equal(t, c.code, line["code"])
@@ -84,26 +84,26 @@ func TestARefusalIsLoggedWithItsCodeAndAFaultWithItsCause(t *testing.T) {
 	}
 }
 
-func TestAPathThatIsNotOursIsLoggedInAHarmlessForm(t *testing.T) {
+func TestAccessLog_UnknownPathIsEscapedAndTruncated(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 
-	line := it.logged(t, httptest.NewRequest(http.MethodGet, "/a%0A%22b"+strings.Repeat("x", 1000)+"?q=1", nil))
+	line := te.logLine(t, httptest.NewRequest(http.MethodGet, "/a%0A%22b"+strings.Repeat("x", 1000)+"?q=1", nil))
 
 	require.Equal(t, "/a%0A%22b"+strings.Repeat("x", maxLoggedPath-9), line["path"])
 	require.NotContains(t, line, "route")
 }
 
-func TestAMethodThatIsNotOursIsLoggedInPart(t *testing.T) {
+func TestAccessLog_UnknownMethodIsTruncated(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 
-	line := it.logged(t, httptest.NewRequest(strings.Repeat("A", 30_000), "/none", nil))
+	line := te.logLine(t, httptest.NewRequest(strings.Repeat("A", 30_000), "/none", nil))
 
 	require.Equal(t, strings.Repeat("A", maxLoggedMethod), line["method"])
 }
 
-func TestProbesAreLoggedForThoseWhoLookCloser(t *testing.T) {
+func TestAccessLog_ProbesAreDebug(t *testing.T) {
 	t.Parallel()
 
 	for _, c := range []struct {
@@ -116,32 +116,32 @@ func TestProbesAreLoggedForThoseWhoLookCloser(t *testing.T) {
 		{"getReadiness", 503, "", "DEBUG"},
 		{"getReadiness", 500, fieldgate.CodeInternal, "ERROR"},
 		{"getVersion", 200, "", "INFO"},
-		{"getVersion", 200, fieldgate.CodeInternal, "ERROR"}, // it failed when the answer was half out
+		{"getVersion", 200, fieldgate.CodeInternal, "ERROR"}, // it failed after the start of the response
 	} {
-		facts := &request.Facts{Operation: c.operation, Code: c.code}
-		require.Equal(t, c.want, logLevel(facts, c.status).String(), c)
+		info := &request.Info{Operation: c.operation, Code: c.code}
+		require.Equal(t, c.want, logLevel(info, c.status).String(), c)
 	}
 }
 
-func TestRequestsAreCountedByOperationAndStatus(t *testing.T) {
+func TestMetrics_CountRequestsByOperationAndStatus(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 	for _, target := range []string{"/things", "/things", "/things?limit=0", "/nothing/1", "/nothing/2", "/openapi.yaml"} {
-		it.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, target, nil))
+		te.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, target, nil))
 	}
 
 	require.Equal(t, map[string]float64{
 		"listThings 204": 2,
 		"listThings 400": 1,
 		"none 404":       2,
-		"none 200":       1, // documents are no operations of this contract
-	}, it.counted(t))
+		"none 200":       1, // documents are not operations of this contract
+	}, te.requestCounts(t))
 }
 
-// counted gives the number of requests by operation and status.
-func (it *things) counted(t testing.TB) map[string]float64 {
+// requestCounts returns the number of requests by operation and status.
+func (te *testEdge) requestCounts(t testing.TB) map[string]float64 {
 	t.Helper()
-	families, err := it.registry.Gather()
+	families, err := te.registry.Gather()
 	require.NoError(t, err)
 	counts := make(map[string]float64)
 	for _, family := range families {
@@ -155,15 +155,15 @@ func (it *things) counted(t testing.TB) map[string]float64 {
 	return counts
 }
 
-func TestTheDurationOfRequestsIsMeasured(t *testing.T) {
+func TestMetrics_MeasureDuration(t *testing.T) {
 	t.Parallel()
 	timer := &clock{now: time.Unix(0, 0)}
-	it := newThings(t, func(http.ResponseWriter, *http.Request) { timer.now = timer.now.Add(3 * time.Second) },
+	te := newTestEdge(t, func(http.ResponseWriter, *http.Request) { timer.now = timer.now.Add(3 * time.Second) },
 		func(c *Config) { c.Now = timer.Now })
 
-	it.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/things", nil))
+	te.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/things", nil))
 
-	families, err := it.registry.Gather()
+	families, err := te.registry.Gather()
 	require.NoError(t, err)
 	require.Equal(t, "fieldgate_http_request_duration_seconds", families[0].GetName())
 	require.InDelta(t, 3, families[0].GetMetric()[0].GetHistogram().GetSampleSum(), 1e-9)

@@ -1,23 +1,24 @@
-// Package api is the HTTP edge: it routes, identifies and logs each request, holds
-// it against the contract, and turns every error into a problem document. What the
-// operations do is none of its business; that is the generated strict interface,
-// which package handlers implements.
+// Package api is the HTTP edge of the gateway. It routes, authenticates and logs each
+// request, validates it against the contract, and converts every error into a problem
+// document. What the operations do is up to the generated strict interface, which package
+// handlers implements.
 //
-// A request passes, in this order:
+// A request passes these steps in order:
 //
-//	identify   request id and client address     requestid.go, clientaddr.go
-//	observe    access log and metrics            accesslog.go, metrics.go
-//	recover    a panic becomes a 500             recover.go
-//	secure     headers of every answer           secure.go
-//	share      other origins, for browsers       cors.go
-//	route      chi; 404 and 405                  router.go
-//	admit      the contract                      contract.go, handshake.go
-//	serve      the generated wrapper and handler
+//	assignRequestID  request id and client address    requestid.go, clientaddr.go
+//	observe          access log and metrics           accesslog.go, metrics.go
+//	recoverPanic     a panic becomes a 500            recover.go
+//	secure           headers of every response        secure.go
+//	cors             cross-origin access              cors.go
+//	route            chi; 404 and 405                 router.go
+//	admit            the contract                     contract.go, handshake.go
+//	serve            generated wrapper and handler
 //
-// Admitting a request means: check the handshake if it is one, authenticate by the
-// headers alone, check the role, count it against the rate limit, and only then look
-// at what it holds. The limit comes before validation because validation is what an
-// abuser would make us do; it comes after authentication because it counts per caller.
+// To admit a request is to check the handshake if it opens a socket, to authenticate it
+// by its headers, to check the role, to count it against the rate limit, and then to
+// validate its parameters and body. The rate limit comes before validation, because
+// validation is work that an abusive client causes. It comes after authentication,
+// because it is counted per caller.
 package api
 
 import (
@@ -37,65 +38,68 @@ import (
 	"github.com/fieldgate/fieldgate/generated"
 )
 
-// DefaultMaxBodyBytes is how large a body may be unless the configuration or the
-// operation says otherwise. A result carries up to 256 KiB of output beside its data.
+// DefaultMaxBodyBytes is the maximum size of a request body in bytes, unless the
+// configuration or the operation has another. A result has up to 256 KiB of output beside
+// its data.
 const DefaultMaxBodyBytes = 1 << 20
 
-// Authenticator verifies a bearer token. It gives a context that carries the
-// principal, or a *fieldgate.Error: unauthorized for a token that is not valid,
-// store_unavailable or issuer_unavailable where that cannot be told.
+// Authenticator verifies a bearer token. It returns a context that carries the principal.
+// The error is a *fieldgate.Error: unauthorized for an invalid token, store_unavailable
+// or issuer_unavailable if the token cannot be verified at present.
 type Authenticator func(ctx context.Context, token string) (context.Context, error)
 
-// Config is what the edge needs to know. Only Server and the functions that the
-// contract calls for are required.
+// Config configures the edge. Only Server and the functions that the contract requires
+// have no default.
 type Config struct {
 	// Spec is the contract, an OpenAPI 3.0 document. Defaults to fieldgate.Spec.
 	Spec []byte
 
-	// Server is what serves the operations.
+	// Server implements the operations. It is required.
 	Server generated.StrictServerInterface
 
-	// Authenticators verify the tokens, one for each security scheme of the contract.
+	// Authenticators verify the tokens of each security scheme of the contract, by its
+	// name.
 	Authenticators map[string]Authenticator
 
 	// Authorize returns nil if the principal in ctx has at least the role that an
-	// operation names in x-least-role, and a *fieldgate.Error otherwise. Required if
-	// any operation has one.
+	// operation names in x-least-role, and a *fieldgate.Error otherwise. It is required
+	// if an operation has one.
 	Authorize func(ctx context.Context, leastRole string) error
 
-	// RateLimit returns nil if one more call of the operation is within its limits,
-	// and a *fieldgate.Error with RetryAfter otherwise. The context carries the
-	// principal, and the client's address (request.Addr) where there is none. Nil
-	// means that nothing is limited.
+	// RateLimit returns nil if another call of the operation is within its limits, and a
+	// *fieldgate.Error with RetryAfter otherwise. The context carries the principal.
+	// Where there is none, request.Addr returns the address of the client. Nil means that
+	// nothing is limited.
 	RateLimit func(ctx context.Context, operationID string) error
 
-	// Logger gets one line per request. Defaults to none.
+	// Logger receives one line per request. Nil discards them.
 	Logger *slog.Logger
 
-	// Registerer gets the HTTP metrics. Defaults to a registry that nobody reads.
+	// Registerer registers the HTTP metrics. Nil means a registry of its own, which is
+	// not served.
 	Registerer prometheus.Registerer
 
-	// TrustedProxies are the networks whose X-Forwarded-For is believed. None means
-	// that the peer of the connection is the client.
+	// TrustedProxies are the networks whose X-Forwarded-For is trusted. If it is empty,
+	// the client is the peer of the connection.
 	TrustedProxies []netip.Prefix
 
-	// AllowedOrigins are the web pages that may call from a browser, such as
-	// https://app.example.com. None means that only pages of this host may.
+	// AllowedOrigins are the origins whose web pages may call the API from a browser,
+	// such as https://app.example.com. If it is empty, only pages of this host may.
 	AllowedOrigins []string
 
-	// Console says how people sign in to the page at /console.
+	// Console configures how users sign in to the page at /console.
 	Console Console
 
-	// MaxBodyBytes bounds every request body, in bytes. An operation may lower its own
-	// bound with x-max-body-bytes. Defaults to DefaultMaxBodyBytes.
+	// MaxBodyBytes is the maximum size of a request body in bytes. An operation may have
+	// a lower one in x-max-body-bytes. Zero means DefaultMaxBodyBytes.
 	MaxBodyBytes int64
 
-	// Now is the clock that requests are timed with. Defaults to time.Now.
+	// Now returns the time, to measure the duration of requests. Nil means time.Now.
 	Now func() time.Time
 }
 
-// New makes the handler of the whole HTTP interface. An error means that the
-// configuration or the contract cannot be served as it is.
+// New returns the handler of the whole HTTP interface. It returns an error if the
+// configuration is incomplete or the contract cannot be served.
 func New(config Config) (http.Handler, error) {
 	if config.Server == nil {
 		return nil, errors.New("the configuration has no Server")
@@ -112,7 +116,7 @@ func New(config Config) (http.Handler, error) {
 	}), nil
 }
 
-// edge is what the middlewares share.
+// edge is the state that the middlewares share.
 type edge struct {
 	logger   *slog.Logger
 	now      func() time.Time
@@ -180,8 +184,9 @@ func setDefaults(config *Config) {
 	}
 }
 
-// load reads and checks an OpenAPI document. Version 3.1 is refused because the
-// validator compiles its schemas anew for every request, which costs 40 times as much.
+// load parses and validates an OpenAPI document. Version 3.1 is refused, because the
+// validator then compiles the schemas again for each request, which costs 40 times as
+// much.
 func load(spec []byte) (*openapi3.T, error) {
 	loader := openapi3.NewLoader()
 	document, err := loader.LoadFromData(spec)

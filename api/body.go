@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -12,18 +13,19 @@ import (
 	"github.com/fieldgate/fieldgate/api/schema"
 )
 
-// firstRead is how much memory a body gets before any of it has arrived, in bytes. A
-// caller that announces more gets more as it sends more.
+// firstRead is the size of the buffer that is allocated for a body before any of it has
+// arrived, in bytes. It grows with what arrives, not with what Content-Length announces.
 const firstRead = 16 << 10
 
-// body is what an operation takes as its body, which is JSON.
+// body describes the request body of an operation, which is JSON.
 type body struct {
 	schema   *schema.Schema
 	required bool
 	limit    int64 // in bytes
 }
 
-// newBody reads the description of a body; nil if the operation takes none.
+// newBody reads the description of a request body. It returns nil if the operation has
+// none.
 func newBody(described *openapi3.Operation, maxBytes int64) (*body, error) {
 	if described.RequestBody == nil {
 		return nil, nil
@@ -44,21 +46,22 @@ func newBody(described *openapi3.Operation, maxBytes int64) (*body, error) {
 	return b, nil
 }
 
-// accept refuses a body by what the headers say of it.
-func (b *body) accept(r *http.Request) error {
+// checkHeaders refuses a body by its headers alone: too large, or of another media type.
+func (b *body) checkHeaders(r *http.Request) error {
 	switch {
 	case b == nil, r.ContentLength == 0:
 		return nil
 	case r.ContentLength > b.limit:
-		return tooLarge()
+		return b.tooLarge()
 	case !isJSON(r.Header):
-		return fieldgate.Refuse(fieldgate.CodeUnsupportedMediaType, "Send the body as application/json, not compressed.")
+		return fieldgate.Refuse(fieldgate.CodeUnsupportedMediaType, "The body must be uncompressed JSON: send it with Content-Type application/json.")
 	}
 	return nil
 }
 
-func tooLarge() error {
-	return fieldgate.Refuse(fieldgate.CodeBodyTooLarge, "The body is larger than this operation takes.")
+func (b *body) tooLarge() error {
+	return fieldgate.Refuse(fieldgate.CodeBodyTooLarge,
+		fmt.Sprintf("The body is too large: this operation accepts at most %d bytes.", b.limit))
 }
 
 func isJSON(header http.Header) bool {
@@ -66,8 +69,8 @@ func isJSON(header http.Header) bool {
 	return strings.EqualFold(strings.TrimSpace(mediaType), "application/json") && header.Get("Content-Encoding") == ""
 }
 
-// bind validates the body and leaves in its place what was validated, defaults
-// included.
+// bind validates the body and replaces it by the validated value, which includes the
+// defaults.
 func bind(w http.ResponseWriter, r *http.Request, b *body) error {
 	if b == nil {
 		return nil
@@ -76,9 +79,9 @@ func bind(w http.ResponseWriter, r *http.Request, b *body) error {
 	if err != nil {
 		return err
 	}
-	value, wrong := b.decode(data)
-	if wrong != nil {
-		return schema.Invalid(*wrong)
+	value, fieldErr := b.decode(data)
+	if fieldErr != nil {
+		return schema.Invalid(*fieldErr)
 	}
 	if err := b.schema.Validate(value); err != nil {
 		return err
@@ -87,8 +90,8 @@ func bind(w http.ResponseWriter, r *http.Request, b *body) error {
 	return nil
 }
 
-// read reads the body up to its limit. http.MaxBytesReader also makes the server
-// close the connection, where a chunked body would go on for ever.
+// read reads the body up to its limit. Beyond it, http.MaxBytesReader makes the server
+// close the connection, so that a client cannot go on sending a chunked body.
 func (b *body) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength == 0 {
 		return nil, nil
@@ -99,36 +102,36 @@ func (b *body) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	var overflow *http.MaxBytesError
 	switch {
 	case errors.As(err, &overflow):
-		return nil, tooLarge()
+		return nil, b.tooLarge()
 	case err != nil:
-		refusal := schema.Invalid(fieldgate.FieldError{Keyword: "syntax", Reason: "ended too early"})
+		refusal := schema.Invalid(fieldgate.FieldError{Keyword: "syntax", Reason: "is incomplete: the connection ended before the body"})
 		refusal.Cause = err
 		return nil, refusal
 	}
 	return data.Bytes(), nil
 }
 
-// decode turns the body into values. An optional body that is not there is an empty
-// object, so that its defaults hold and handlers always have one.
+// decode decodes the body. An optional body that is absent is an empty object, so that
+// its defaults apply and handlers always have a body.
 func (b *body) decode(data []byte) (any, *fieldgate.FieldError) {
 	switch {
 	case len(data) > 0:
 		return schema.Decode(data)
 	case b.required:
-		return nil, &fieldgate.FieldError{Keyword: "required", Reason: "a body is required"}
+		return nil, &fieldgate.FieldError{Keyword: "required", Reason: "is required"}
 	}
 	return map[string]any{}, nil
 }
 
-// validated is the body that a handler finds: the values that were validated, which
-// the generated code binds by exact name. There is nothing to read, because
-// encoding/json would match names in any case: {"limit":1,"LIMIT":99} would be
-// validated as 1 and bound as 99.
+// validated is the request body that a handler receives: the validated value, which the
+// generated code binds by exact names. Its bytes cannot be read, because encoding/json
+// matches names in any case: {"limit":1,"LIMIT":99} would be validated as 1 and bound as
+// 99.
 type validated struct{ value any }
 
 var errBoundAlready = errors.New("a validated value does not fit the type it is bound to")
 
-// ValidatedValue is what runtime.BindJSONBody asks for.
+// ValidatedValue returns the value for runtime.BindJSONBody.
 func (v validated) ValidatedValue() any { return v.value }
 
 func (validated) Read([]byte) (int, error) { return 0, errBoundAlready }

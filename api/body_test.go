@@ -14,13 +14,13 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// padded is a valid body of the given length.
+// padded returns a valid body of the given length in bytes.
 func padded(length int) string {
 	const body = `{"name":"abc"}`
 	return body + strings.Repeat(" ", length-len(body))
 }
 
-func TestABodyOfAnotherMediaTypeIsRefused(t *testing.T) {
+func TestBody_OtherMediaTypeIsRefused(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
@@ -36,27 +36,27 @@ func TestABodyOfAnotherMediaTypeIsRefused(t *testing.T) {
 		"a merge patch":     {[]string{"Content-Type: application/merge-patch+json"}, http.StatusUnsupportedMediaType},
 		"a wildcard":        {[]string{"Content-Type: */*"}, http.StatusUnsupportedMediaType},
 		"a longer name":     {[]string{"Content-Type: application/jsonx"}, http.StatusUnsupportedMediaType},
-		"compressed":        {[]string{isJSONLine, "Content-Encoding: gzip"}, http.StatusUnsupportedMediaType},
-		"two, the first is": {[]string{isJSONLine, "Content-Type: text/plain"}, http.StatusOK},
+		"compressed":        {[]string{jsonLine, "Content-Encoding: gzip"}, http.StatusUnsupportedMediaType},
+		"two, the first is": {[]string{jsonLine, "Content-Type: text/plain"}, http.StatusOK},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			it := newThings(t, echo)
+			te := newTestEdge(t, echo)
 
-			response := it.ask(t, http.MethodPut, "/things/abc", `{"name":"abc"}`, append(c.header, authLine, neededLine)...)
+			response := te.ask(t, http.MethodPut, "/things/abc", `{"name":"abc"}`, append(c.header, authLine, requiredLine)...)
 
 			require.Equal(t, c.want, response.StatusCode)
 		})
 	}
 }
 
-func TestABodyAboveTheLimitIsRefused(t *testing.T) {
+func TestBody_AboveLimitIsRefused(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
 		length  int
 		chunked bool
-		max     int64 // in the configuration; the operation itself has 1024
+		max     int64 // of the configuration; the operation itself has 1024
 		want    int
 	}{
 		"at the limit of the operation":             {1024, false, 4096, http.StatusOK},
@@ -72,15 +72,15 @@ func TestABodyAboveTheLimitIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			it := newThings(t, echo, func(config *Config) { config.MaxBodyBytes = c.max })
+			te := newTestEdge(t, echo, func(config *Config) { config.MaxBodyBytes = c.max })
 			r := httptest.NewRequest(http.MethodPut, "/things/abc", strings.NewReader(padded(c.length)))
 			if c.chunked {
 				r.ContentLength = -1
 			}
-			setHeaders(r, []string{isJSONLine, authLine, neededLine})
+			setHeaders(r, []string{jsonLine, authLine, requiredLine})
 			w := httptest.NewRecorder()
 
-			it.handler.ServeHTTP(w, r)
+			te.handler.ServeHTTP(w, r)
 
 			require.Equal(t, c.want, w.Code)
 			if c.want != http.StatusOK {
@@ -90,19 +90,19 @@ func TestABodyAboveTheLimitIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheLimitOfTheGatewayHoldsWhereTheOperationHasNone(t *testing.T) {
+func TestBody_DefaultLimitApplies(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, echo)
+	te := newTestEdge(t, echo)
 	body := `{"size":1` + strings.Repeat(" ", DefaultMaxBodyBytes) + `}`
 
-	requireProblem(t, it.ask(t, http.MethodPost, "/things", body, isJSONLine), fieldgate.CodeBodyTooLarge)
+	requireProblem(t, te.ask(t, http.MethodPost, "/things", body, jsonLine), fieldgate.CodeBodyTooLarge)
 }
 
-func TestABodyThatIsNotOneStrictJSONValueIsRefused(t *testing.T) {
+func TestBody_InvalidJSONIsRefused(t *testing.T) {
 	t.Parallel()
 
-	for body, want := range map[string]fault{
-		"":                              {"", "required", "a body is required"},
+	for body, want := range map[string]fieldError{
+		"":                              {"", "required", "is required"},
 		"   ":                           {"", "syntax", "is not complete JSON"},
 		`{"name":`:                      {"", "syntax", "is not complete JSON"},
 		`{"name":s3cret}`:               {"", "syntax", "is not well-formed JSON at byte 9"},
@@ -110,53 +110,53 @@ func TestABodyThatIsNotOneStrictJSONValueIsRefused(t *testing.T) {
 		`{"name":"abc"}{}`:              {"", "syntax", "has more than one JSON value"},
 		`{"name":"abc"} x`:              {"", "syntax", "has more than one JSON value"},
 		"{\"name\":\"\xff\xfe\"}":       {"", "syntax", "is not UTF-8"},
-		`{"name":"abc","name":"abc"}`:   {"", "repeated", "has an object that names a field twice"},
-		`{"name":"abc","n\u0061me":""}`: {"", "repeated", "has an object that names a field twice"},
-		`{"name":"abc","parts":[{"no":1,"no":2}]}`: {"", "repeated", "has an object that names a field twice"},
+		`{"name":"abc","name":"abc"}`:   {"", "repeated", "has an object with a duplicate field"},
+		`{"name":"abc","n\u0061me":""}`: {"", "repeated", "has an object with a duplicate field"},
+		`{"name":"abc","parts":[{"no":1,"no":2}]}`: {"", "repeated", "has an object with a duplicate field"},
 		`null`:                    {"", "nullable", "must not be null"},
 		`[]`:                      {"", "type", "must be of type object"},
 		`"name"`:                  {"", "type", "must be of type object"},
-		`{"NAME":"abc"}`:          {"", "additionalProperties", "has a field that the contract does not know; it knows data, id, kind, labels, made, name, named, pair, parts, shape, size, weight"},
+		`{"NAME":"abc"}`:          {"", "additionalProperties", "has an unknown field; allowed are data, id, kind, labels, made, name, named, pair, parts, shape, size, weight"},
 		strings.Repeat("[", 1000): {"", "syntax", "is not complete JSON"},
 	} {
 		t.Run(body, func(t *testing.T) {
 			t.Parallel()
 
-			document := requireProblem(t, newThings(t, nothing).put(t, body), fieldgate.CodeValidationFailed)
+			document := requireProblem(t, newTestEdge(t, noContent).put(t, body), fieldgate.CodeValidationFailed)
 
-			require.Equal(t, want, faultsOf(document)[0])
-			require.NotContains(t, read(t, newThings(t, nothing).put(t, body)), "s3cret")
+			require.Equal(t, want, fieldErrorsOf(document)[0])
+			require.NotContains(t, read(t, newTestEdge(t, noContent).put(t, body)), "s3cret")
 		})
 	}
 }
 
-func TestJSONNestedTooDeepIsRefused(t *testing.T) {
+func TestBody_DeepJSONIsRefused(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 
-	response := it.ask(t, http.MethodPost, "/things", strings.Repeat("[", 300_000), isJSONLine)
+	response := te.ask(t, http.MethodPost, "/things", strings.Repeat("[", 300_000), jsonLine)
 
 	requireProblem(t, response, fieldgate.CodeValidationFailed)
 }
 
-func TestTheHandlerGetsWhatWasValidated(t *testing.T) {
+func TestBody_HandlerReceivesValidatedValue(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct{ body, want string }{
 		"colons and escapes in strings":   {`{"name":"abc","data":{"a:\"b":"c:\\"}}`, `{"name":"abc","data":{"a:\"b":"c:\\"}}`},
 		"a quote in a name":               {`{"name":"abc","data":{"a\"":"b"}}`, `{"name":"abc","data":{"a\"":"b"}}`},
-		"integers that no float can hold": {`{"name":"abc","data":{"n":9007199254740993}}`, `{"name":"abc","data":{"n":9007199254740993}}`},
+		"integers beyond float precision": {`{"name":"abc","data":{"n":9007199254740993}}`, `{"name":"abc","data":{"n":9007199254740993}}`},
 		"numbers as they were written":    {`{"name":"abc","data":{"n":1.10e2}}`, `{"name":"abc","data":{"n":1.10e2}}`},
-		"nothing but spaces behind":       {"{\"name\":\"abc\"} \r\n\t", `{"name":"abc"}`},
+		"trailing spaces":                 {"{\"name\":\"abc\"} \r\n\t", `{"name":"abc"}`},
 		"names in free data in any case":  {`{"name":"abc","data":{"N":1,"n":2}}`, `{"name":"abc","data":{"N":1,"n":2}}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			response := newThings(t, echo).put(t, c.body)
+			response := newTestEdge(t, echo).put(t, c.body)
 
 			require.Equal(t, http.StatusOK, response.StatusCode)
-			body := decode[got](t, response).Body
+			body := decode[received](t, response).Body
 			require.JSONEq(t, c.want, string(body))
 			if strings.Contains(c.want, "9007199254740993") {
 				require.Contains(t, string(body), "9007199254740993", "JSONEq compares floats")
@@ -165,11 +165,11 @@ func TestTheHandlerGetsWhatWasValidated(t *testing.T) {
 	}
 }
 
-func TestDefaultsAreFilledInAtEveryDepth(t *testing.T) {
+func TestBody_DefaultsAreAddedAtEveryDepth(t *testing.T) {
 	t.Parallel()
 
 	for body, want := range map[string]string{
-		"":                     `{"size":3}`, // an optional body that is not there
+		"":                     `{"size":3}`, // an absent optional body
 		`{}`:                   `{"size":3}`,
 		`{"size":7}`:           `{"size":7}`,
 		`{"deep":{}}`:          `{"size":3,"deep":{"level":1}}`,
@@ -178,72 +178,72 @@ func TestDefaultsAreFilledInAtEveryDepth(t *testing.T) {
 		t.Run(body, func(t *testing.T) {
 			t.Parallel()
 
-			response := newThings(t, echo).ask(t, http.MethodPost, "/things", body, isJSONLine)
+			response := newTestEdge(t, echo).ask(t, http.MethodPost, "/things", body, jsonLine)
 
-			require.JSONEq(t, want, string(decode[got](t, response).Body))
+			require.JSONEq(t, want, string(decode[received](t, response).Body))
 		})
 	}
 }
 
-func TestAnOptionalBodyThatIsNotThereNeedsNoMediaType(t *testing.T) {
+func TestBody_AbsentOptionalNeedsNoMediaType(t *testing.T) {
 	t.Parallel()
 
-	response := newThings(t, echo).ask(t, http.MethodPost, "/things", "")
+	response := newTestEdge(t, echo).ask(t, http.MethodPost, "/things", "")
 
 	require.Equal(t, http.StatusOK, response.StatusCode)
 }
 
-func TestABodyWhereNoneIsTakenIsIgnored(t *testing.T) {
+func TestBody_IgnoredWithoutRequestBodyInContract(t *testing.T) {
 	t.Parallel()
 
-	response := newThings(t, echo).ask(t, http.MethodGet, "/things", `not JSON`)
+	response := newTestEdge(t, echo).ask(t, http.MethodGet, "/things", `not JSON`)
 
 	require.Equal(t, http.StatusOK, response.StatusCode)
 }
 
-func TestWhatWasValidatedCannotBeReadAgainInAnotherWay(t *testing.T) {
+func TestBody_ValidatedCannotBeReadAsBytes(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, func(w http.ResponseWriter, r *http.Request) {
+	te := newTestEdge(t, func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
 		require.ErrorIs(t, err, errBoundAlready)
 		require.NoError(t, r.Body.Close())
 		echo(w, r)
 	})
 
-	_, ok := it.reached(t, http.MethodPut, &url.URL{Path: "/things/abc"}, `{"name":"abc"}`, isJSONLine, authLine, neededLine)
+	_, ok := te.admit(t, http.MethodPut, &url.URL{Path: "/things/abc"}, `{"name":"abc"}`, jsonLine, authLine, requiredLine)
 
 	require.True(t, ok)
 }
 
-// broken is a body whose connection breaks.
-type broken struct{}
+// brokenBody is a body whose connection breaks.
+type brokenBody struct{}
 
-func (broken) Read([]byte) (int, error) { return 0, errors.New("connection reset by 10.0.0.1") }
+func (brokenBody) Read([]byte) (int, error) { return 0, errors.New("connection reset by 10.0.0.1") }
 
-func TestABodyThatBreaksOffIsRefused(t *testing.T) {
+func TestBody_IncompleteIsRefused(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
-	r := httptest.NewRequest(http.MethodPost, "/things", broken{})
-	setHeaders(r, []string{isJSONLine})
+	te := newTestEdge(t, noContent)
+	r := httptest.NewRequest(http.MethodPost, "/things", brokenBody{})
+	setHeaders(r, []string{jsonLine})
 	w := httptest.NewRecorder()
 
-	it.handler.ServeHTTP(w, r)
+	te.handler.ServeHTTP(w, r)
 
-	require.Equal(t, []fault{{"", "syntax", "ended too early"}},
-		faultsOf(requireProblem(t, w.Result(), fieldgate.CodeValidationFailed)))
+	require.Equal(t, []fieldError{{"", "syntax", "is incomplete: the connection ended before the body"}},
+		fieldErrorsOf(requireProblem(t, w.Result(), fieldgate.CodeValidationFailed)))
 }
 
-// FuzzBody looks for bodies that make the edge fail, or reach the handler with
-// anything but what the contract allows.
+// FuzzBody looks for bodies that make the edge fail or that reach the handler in a form
+// that the contract does not allow.
 func FuzzBody(f *testing.F) {
 	for _, seed := range []string{
 		"", `{}`, `{"size":7}`, `{"size":7,"size":8}`, `{"size":7,"SIZE":99}`, `{"deep":{"level":1e3}}`, `{"size":1.0}`, `{"size":7} x`,
 	} {
 		f.Add(seed)
 	}
-	it := newThings(f, echo, unlogged)
+	te := newTestEdge(f, echo, withoutLog)
 	f.Fuzz(func(t *testing.T, body string) {
-		reached, ok := it.reached(t, http.MethodPost, &url.URL{Path: "/things"}, body, isJSONLine)
+		got, ok := te.admit(t, http.MethodPost, &url.URL{Path: "/things"}, body, jsonLine)
 		if !ok {
 			return
 		}
@@ -253,7 +253,7 @@ func FuzzBody(f *testing.F) {
 				Level *float64 `json:"level"`
 			} `json:"deep"`
 		}
-		strictly(t, reached.Body, &options)
+		decodeStrictly(t, got.Body, &options)
 		require.GreaterOrEqual(t, options.Size, 1.0)
 		require.LessOrEqual(t, options.Size, 10.0)
 		if options.Deep != nil {

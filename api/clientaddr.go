@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// trustedProxies are the networks whose word about their own peer is taken.
+// trustedProxies are the networks whose X-Forwarded-For is trusted.
 type trustedProxies []netip.Prefix
 
-// client finds the address that the request came from: the last one in
-// X-Forwarded-For that is not a trusted proxy's. Everything left of it was written by
-// the client and proves nothing. The zero Addr means that it cannot be told.
-func (t trustedProxies) client(r *http.Request) netip.Addr {
+// clientAddr returns the address that the request came from: the last one in
+// X-Forwarded-For that is not of a trusted proxy. The client can write anything to the
+// left of it. The zero Addr means that the address is unknown.
+func (t trustedProxies) clientAddr(r *http.Request) netip.Addr {
 	addr := parseAddr(r.RemoteAddr)
-	for entry := range fromTheRight(r.Header["X-Forwarded-For"]) {
-		if !t.trust(addr) {
+	for entry := range reversedEntries(r.Header["X-Forwarded-For"]) {
+		if !t.trusts(addr) {
 			break
 		}
 		previous := parseAddr(entry)
@@ -28,7 +28,7 @@ func (t trustedProxies) client(r *http.Request) netip.Addr {
 	return addr
 }
 
-func (t trustedProxies) trust(addr netip.Addr) bool {
+func (t trustedProxies) trusts(addr netip.Addr) bool {
 	for _, network := range t {
 		if network.Contains(addr) {
 			return true
@@ -37,9 +37,9 @@ func (t trustedProxies) trust(addr netip.Addr) bool {
 	return false
 }
 
-// fromTheRight walks the comma-separated entries of a header, which may have several
+// reversedEntries returns the comma-separated entries of a header, which may have several
 // lines, from the last one to the first.
-func fromTheRight(lines []string) iter.Seq[string] {
+func reversedEntries(lines []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := len(lines) - 1; i >= 0; i-- {
 			line, comma := lines[i], 0
@@ -54,8 +54,8 @@ func fromTheRight(lines []string) iter.Seq[string] {
 	}
 }
 
-// parseAddr reads an address with or without a port. An IPv4 address in IPv6 form is
-// the same client, and a zone means nothing outside of this host.
+// parseAddr parses an address with or without a port. An IPv4 address in IPv6 form is the
+// same client. A zone is dropped, because it has a meaning on its own host only.
 func parseAddr(s string) netip.Addr {
 	addr, err := netip.ParseAddr(s)
 	if err != nil {

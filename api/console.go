@@ -10,38 +10,40 @@ import (
 	"github.com/go-chi/chi/v5"
 )
 
-// The page is built from clients/console and kept beside this file, so that building
-// the program needs no Node.js. `make check` builds it again and compares.
+// consoleFiles are the files of the console. They are built from clients/console and
+// committed, so that building the program needs no Node.js. `make check` builds them
+// again and compares.
 //
 //go:embed console
 var consoleFiles embed.FS
 
-// Console says how people sign in to the page at /console. All of it is public: it is
-// told to whoever asks.
+// Console configures how users sign in to the page at /console. All of it is public,
+// because the page reads it without credentials.
 type Console struct {
-	// SupabaseURL and SupabaseAnonKey are the project that checks e-mail addresses and
-	// passwords, and its public key. Without both, people paste an access token.
+	// SupabaseURL is the Supabase project that verifies e-mail addresses and passwords,
+	// and SupabaseAnonKey is its public key. Unless both are set, users paste an access
+	// token.
 	SupabaseURL     string
 	SupabaseAnonKey string
 
-	// TokenLinks lets /console#token=... sign in. In production anybody could send such
-	// a link and have its reader work in the sender's name. Default: no.
+	// TokenLinks lets /console#token=... sign in. It must be off in production: anyone
+	// could send such a link, and its reader would work in the name of the sender.
 	TokenLinks bool
 
-	// TenantClaim and RoleClaim are where a token says for whom and as what its owner
-	// acts, for the page to show.
+	// TenantClaim and RoleClaim are the paths of the claims of the tenant and the role,
+	// which the page displays.
 	TenantClaim string
 	RoleClaim   string
 }
 
-// consoleConfig is /console/config.json.
+// consoleConfig is the content of /console/config.json.
 type consoleConfig struct {
 	Supabase    *consoleProject `json:"supabase,omitempty"`
 	TokenLinks  bool            `json:"tokenLinks"`
 	TenantClaim string          `json:"tenantClaim"`
 	RoleClaim   string          `json:"roleClaim"`
 
-	// Live tells whether the page that asks may open sockets.
+	// Live reports whether the page may open sockets.
 	Live bool `json:"live"`
 }
 
@@ -50,14 +52,15 @@ type consoleProject struct {
 	AnonKey string `json:"anonKey"`
 }
 
-// consolePolicy lets the page load and call this server alone, and the project that
-// signs people in. 'self' stands for its sockets too (CSP 3, section 6.7.2.8). Nothing
-// may become HTML or code at run time: no trusted type can be made.
+// consolePolicy is the Content-Security-Policy of the console. The page may load from and
+// call this server and the Supabase project only. 'self' includes its sockets (CSP 3,
+// section 6.7.2.8). No text can become HTML or code at run time, because there is no
+// trusted type.
 const consolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'%s; require-trusted-types-for 'script'; trusted-types 'none'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// console is the page for people, and what it needs to know.
+// console serves the page for users and its configuration.
 type console struct {
 	documents map[string]*document // by path
 	config    consoleConfig
@@ -65,7 +68,7 @@ type console struct {
 	origins   origins
 }
 
-// consoleParts are the files of the page and how they are sent.
+// consoleParts are the files of the page, with their paths and media types.
 var consoleParts = []struct{ path, file, contentType string }{
 	{"/console", "index.html", "text/html; charset=utf-8"},
 	{"/console/console.js", "console.js", "text/javascript; charset=utf-8"},
@@ -99,14 +102,14 @@ func (c *console) mount(r chi.Router) {
 	r.Group(func(r chi.Router) {
 		r.Use(c.headers)
 		for path, document := range c.documents {
-			readable(r, path, document)
+			mountDocument(r, path, document)
 		}
-		readable(r, "/console/config.json", http.HandlerFunc(c.serveConfig))
+		mountDocument(r, "/console/config.json", http.HandlerFunc(c.serveConfig))
 	})
 }
 
-// headers let browsers keep the page if they ask before each use, and let no other page
-// hold it.
+// headers sets the headers of the page. Browsers may cache it if they revalidate it
+// before each use, and no other page may embed it.
 func (c *console) headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -118,8 +121,9 @@ func (c *console) headers(next http.Handler) http.Handler {
 	})
 }
 
-// serveConfig is no document, because its answer depends on who asks: browsers send no
-// Origin to the page's own host, so the page says it, as it will for its socket.
+// serveConfig serves the configuration of the page. It is not a document, because Live
+// depends on the origin and the host of the request. Browsers send no Origin in requests
+// of a page to its own host, so the page sends its origin as a parameter.
 func (c *console) serveConfig(w http.ResponseWriter, r *http.Request) {
 	config := c.config
 	config.Live = c.origins.mayOpenSockets(r.URL.Query().Get("origin"), r.Host)

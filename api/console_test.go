@@ -20,11 +20,11 @@ var signIn = Console{
 	TenantClaim: "app_metadata.customer_id", RoleClaim: "app_metadata.role",
 }
 
-func TestTheConsoleIsServedWithAllItsParts(t *testing.T) {
+func TestConsole_ServesAllParts(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 
-	page := it.fetch(t, "/console")
+	page := te.fetch(t, "/console")
 	html := read(t, page)
 
 	require.Equal(t, "text/html; charset=utf-8", page.Header.Get("Content-Type"))
@@ -33,22 +33,22 @@ func TestTheConsoleIsServedWithAllItsParts(t *testing.T) {
 	parts := loads.FindAllStringSubmatch(html, -1)
 	require.Len(t, parts, 3)
 	for _, found := range parts {
-		part := it.fetch(t, found[1])
+		part := te.fetch(t, found[1])
 		require.Equal(t, http.StatusOK, part.StatusCode, found[1])
 		requireSelfContained(t, found[1], read(t, part))
-		again := it.fetch(t, found[1], "If-None-Match: "+part.Header.Get("ETag"))
+		again := te.fetch(t, found[1], "If-None-Match: "+part.Header.Get("ETag"))
 		require.Equal(t, http.StatusNotModified, again.StatusCode, found[1])
 	}
 }
 
-func TestTheConsoleMayReachThisServerAndTheProjectAlone(t *testing.T) {
+func TestConsole_PolicyAllowsGatewayAndProjectOnly(t *testing.T) {
 	t.Parallel()
 
 	for wanted, console := range map[string]Console{
 		"connect-src 'self';":                         {},
 		"connect-src 'self' https://abc.supabase.co;": signIn,
 	} {
-		response := newThings(t, nothing, withConsole(console)).fetch(t, "/console")
+		response := newTestEdge(t, noContent, withConsole(console)).fetch(t, "/console")
 		policy := response.Header.Get("Content-Security-Policy")
 		require.Contains(t, policy, wanted)
 		require.True(t, strings.HasPrefix(policy, "default-src 'none'; script-src 'self'; style-src 'self';"), policy)
@@ -61,33 +61,34 @@ func TestTheConsoleMayReachThisServerAndTheProjectAlone(t *testing.T) {
 	}
 }
 
-// told is what the console is told, by way of a host.
-func told(t testing.TB, it *things, host, origin string) (config map[string]any) {
+// fetchConsoleConfig returns the configuration of the console, requested from a host.
+func fetchConsoleConfig(t testing.TB, te *testEdge, host, origin string) (config map[string]any) {
 	t.Helper()
-	response := it.fetch(t, "http://"+host+"/console/config.json?origin="+url.QueryEscape(origin))
+	response := te.fetch(t, "http://"+host+"/console/config.json?origin="+url.QueryEscape(origin))
 	require.Equal(t, "no-store", response.Header.Get("Cache-Control"))
 	require.NoError(t, json.Unmarshal([]byte(read(t, response)), &config))
 	return config
 }
 
-func TestTheConsoleIsToldHowToSignIn(t *testing.T) {
+func TestConsole_ConfigHasSignIn(t *testing.T) {
 	t.Parallel()
 
 	require.Equal(t, map[string]any{
 		"supabase":   map[string]any{"url": "https://abc.supabase.co", "anonKey": "public-key"},
 		"tokenLinks": false, "live": false,
 		"tenantClaim": "app_metadata.customer_id", "roleClaim": "app_metadata.role",
-	}, told(t, newThings(t, nothing, withConsole(signIn)), "gateway.example.com", ""))
+	}, fetchConsoleConfig(t, newTestEdge(t, noContent, withConsole(signIn)), "gateway.example.com", ""))
 
-	without := told(t, newThings(t, nothing, withConsole(Console{SupabaseURL: "https://abc.supabase.co", TokenLinks: true})), "localhost", "")
-	require.NotContains(t, without, "supabase", "no key, no project")
+	without := fetchConsoleConfig(t, newTestEdge(t, noContent, withConsole(Console{SupabaseURL: "https://abc.supabase.co", TokenLinks: true})), "localhost", "")
+	require.NotContains(t, without, "supabase", "the project needs its key")
 	require.Equal(t, true, without["tokenLinks"])
 }
 
-// It is told so by the rule that its handshakes are held against.
-func TestTheConsoleIsToldWhetherItsSocketsAreAllowed(t *testing.T) {
+// TestConsole_ConfigReportsWhetherSocketsAreAllowed expects the same rule as for
+// handshakes.
+func TestConsole_ConfigReportsWhetherSocketsAreAllowed(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing, withConsole(signIn, "https://listed.example.com"))
+	te := newTestEdge(t, noContent, withConsole(signIn, "https://listed.example.com"))
 
 	for _, c := range []struct {
 		host, origin string
@@ -96,14 +97,14 @@ func TestTheConsoleIsToldWhetherItsSocketsAreAllowed(t *testing.T) {
 		{"gateway.example.com", "https://gateway.example.com", true},
 		{"localhost:8080", "http://localhost:8080", true},
 		{"10.0.0.7:8080", "https://listed.example.com", true},
-		{"10.0.0.7:8080", "https://gateway.example.com", false}, // a proxy has changed the host
+		{"10.0.0.7:8080", "https://gateway.example.com", false}, // the host was changed by a proxy
 		{"gateway.example.com", "", false},
 	} {
-		require.Equal(t, c.live, told(t, it, c.host, c.origin)["live"], c)
+		require.Equal(t, c.live, fetchConsoleConfig(t, te, c.host, c.origin)["live"], c)
 	}
 }
 
-// reachesOut finds what loads something from elsewhere.
+// reachesOut matches code that loads something from another host.
 var reachesOut = regexp.MustCompile(`@import|url\(["']?https?:|(?:\.src=|\.href=|fetch\(|import\(|importScripts\(|\.open\("GET",)["']https?:`)
 
 func requireSelfContained(t *testing.T, path, content string) {

@@ -13,7 +13,7 @@ import (
 	"github.com/fieldgate/fieldgate/api/request"
 )
 
-// contract holds every request against openapi.yaml before a handler sees it.
+// contract validates every request against openapi.yaml before a handler sees it.
 type contract struct {
 	operations     map[route]*operation
 	authenticators map[string]Authenticator
@@ -36,12 +36,12 @@ func newContract(document *openapi3.T, config Config, origins origins) (*contrac
 		origins:        origins,
 		validator:      newValidator(),
 	}
-	return c, c.complete()
+	return c, c.checkGuards()
 }
 
-// complete makes sure that no operation is left open because something that guards it
-// was not configured.
-func (c *contract) complete() error {
+// checkGuards returns an error if an operation would be unprotected, because the function
+// that guards it is not configured.
+func (c *contract) checkGuards() error {
 	for _, op := range c.operations {
 		if op.scheme != "" && c.authenticators[op.scheme] == nil {
 			return fmt.Errorf("%s needs an authenticator for %s", op.id, op.scheme)
@@ -53,7 +53,8 @@ func (c *contract) complete() error {
 	return nil
 }
 
-// operationID names the operation behind a route; empty if the contract has none.
+// operationID returns the operationId of a route, or "" if the contract has no such
+// route.
 func (c *contract) operationID(method, pattern string) string {
 	if op := c.operations[route{method, pattern}]; op != nil {
 		return op.id
@@ -72,22 +73,22 @@ func (c *contract) middleware(next http.Handler) http.Handler {
 	})
 }
 
-// admit gives the request as its handler may have it: with the principal in its
-// context, defaults filled in, and a body that holds what was validated and nothing
-// else. The order is explained at the top of the package.
+// admit checks a request and returns it in the form that its handler receives: with the
+// principal in its context, with defaults filled in, and with a body that holds the
+// validated value only. The comment of the package explains the order.
 func (c *contract) admit(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
 	op := c.operations[route{r.Method, r.Pattern}]
 	if op == nil {
 		return nil, fmt.Errorf("the contract has no %s %s", r.Method, r.Pattern)
 	}
-	facts := request.Of(r.Context())
-	facts.Operation = op.id
+	info := request.Of(r.Context())
+	info.Operation = op.id
 	if op.socket {
-		if err := c.shakeHands(r, op); err != nil {
+		if err := c.checkHandshake(r, op); err != nil {
 			return nil, err
 		}
 	}
-	ctx, err := c.identify(r, op)
+	ctx, err := c.authenticate(r, op)
 	if err != nil {
 		return nil, err
 	}
@@ -97,13 +98,13 @@ func (c *contract) admit(w http.ResponseWriter, r *http.Request) (*http.Request,
 		}
 	}
 	r = r.WithContext(ctx)
-	facts.HTTP = r
+	info.HTTP = r
 	return r, c.validator.check(w, r, op)
 }
 
-// identify finds out who calls and whether they may. It reads the headers only: a
-// caller without credentials cannot make us read a body.
-func (c *contract) identify(r *http.Request, op *operation) (context.Context, error) {
+// authenticate authenticates the caller and checks its role. It reads the headers only,
+// so that a caller without credentials cannot make the gateway read a body.
+func (c *contract) authenticate(r *http.Request, op *operation) (context.Context, error) {
 	if op.scheme == "" {
 		return r.Context(), nil
 	}
@@ -123,8 +124,8 @@ func (c *contract) identify(r *http.Request, op *operation) (context.Context, er
 	return ctx, nil
 }
 
-// bearerToken takes the token out of the Authorization header (RFC 6750, section
-// 2.1). Two headers are refused rather than one of them believed.
+// bearerToken returns the token of the Authorization header (RFC 6750, section 2.1). A
+// request with two such headers is refused.
 func bearerToken(header http.Header) (string, error) {
 	values := header["Authorization"]
 	if len(values) == 1 {
@@ -133,5 +134,5 @@ func bearerToken(header http.Header) (string, error) {
 			return token, nil
 		}
 	}
-	return "", fieldgate.Refuse(fieldgate.CodeUnauthorized, "Send a token in the Authorization header.")
+	return "", fieldgate.Refuse(fieldgate.CodeUnauthorized, "The request has no valid bearer token: send one in the Authorization header.")
 }

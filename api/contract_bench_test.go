@@ -14,12 +14,12 @@ import (
 	"github.com/fieldgate/fieldgate/generated"
 )
 
-// BenchmarkContract shows what it costs to hold a request against the contract, on a
-// small POST, a POST without body fields, and a GET with a query:
+// BenchmarkContract measures the cost of the contract on a small POST, a POST without
+// body fields, and a GET with a query:
 //
 //	bare      router, generated code and handler
-//	contract  the same behind the contract middleware; the difference to bare is its
-//	          price, which must stay below 13 us and 130 allocations
+//	contract  the same behind the middleware of the contract; the difference to bare
+//	          must stay below 13 us and 130 allocations
 //	edge      the same behind everything else too: request id, access log, metrics
 //
 //	go test ./api -run ^$ -bench Contract -benchmem -count 10
@@ -27,7 +27,7 @@ func BenchmarkContract(b *testing.B) {
 	for _, request := range benchmarkRequests {
 		b.Run(request.name, func(b *testing.B) {
 			e, mount := benchmarkEdge(b)
-			bare, guarded := handlersOf(e, mount)
+			bare, guarded := benchmarkHandlers(e, mount)
 			b.Run("bare", func(b *testing.B) { request.repeat(b, bare) })
 			b.Run("contract", func(b *testing.B) { request.repeat(b, guarded) })
 			b.Run("edge", func(b *testing.B) { request.repeat(b, e.handler(mount)) })
@@ -46,11 +46,11 @@ var benchmarkRequests = []benchmarkRequest{
 		target: "/api/v1/customer/sessions/ses_7k01jd3qb5w8k2r6f0d4s7g1p3en/commands",
 		body: `{"type":"service.restart","parameters":{"service":"telemetry","graceSeconds":10},` +
 			`"priority":5,"reason":"agreed with the site","maxAttempts":2,"deliverWithinSeconds":3600}`,
-		header: []string{isJSONLine, authLine, "Idempotency-Key: 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58"},
+		header: []string{jsonLine, authLine, "Idempotency-Key: 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58"},
 	},
 	{
 		name: "claim", method: http.MethodPost, target: "/api/v1/device/commands/claim",
-		body: `{"limit":1,"waitMs":20000}`, header: []string{isJSONLine, authLine},
+		body: `{"limit":1,"waitMs":20000}`, header: []string{jsonLine, authLine},
 	},
 	{
 		name: "list", method: http.MethodGet, target: "/api/v1/customer/devices?status=active&limit=20",
@@ -73,7 +73,7 @@ func (br benchmarkRequest) allocations(handler http.Handler) float64 {
 	return testing.AllocsPerRun(100, func() { send() })
 }
 
-// sender gives a function that sends the request again and again, as it was.
+// sender returns a function that sends the request, as often as it is called.
 func (br benchmarkRequest) sender(handler http.Handler) func() (status int) {
 	body := bytes.NewReader(nil)
 	r := httptest.NewRequest(br.method, br.target, nil)
@@ -88,9 +88,9 @@ func (br benchmarkRequest) sender(handler http.Handler) func() (status int) {
 	}
 }
 
-// handlersOf gives the operations alone, and behind the contract, which needs the
-// route and so stands in a group.
-func handlersOf(e *edge, mount func(chi.Router)) (bare, guarded *chi.Mux) {
+// benchmarkHandlers returns the operations without and with the middleware of the
+// contract. That middleware needs the route, so it is in a group.
+func benchmarkHandlers(e *edge, mount func(chi.Router)) (bare, guarded *chi.Mux) {
 	bare, guarded = chi.NewRouter(), chi.NewRouter()
 	mount(bare)
 	guarded.Group(func(r chi.Router) {
@@ -100,7 +100,7 @@ func handlersOf(e *edge, mount func(chi.Router)) (bare, guarded *chi.Mux) {
 	return bare, guarded
 }
 
-// discard is a response that nobody reads.
+// discard is a ResponseWriter that discards the response.
 type discard struct {
 	header http.Header
 	status int

@@ -16,19 +16,19 @@ import (
 	"github.com/fieldgate/fieldgate/api/problem"
 )
 
-func TestAnAdmittedRequestReachesItsHandlerWithItsPrincipal(t *testing.T) {
+func TestContract_AdmittedRequestHasPrincipal(t *testing.T) {
 	t.Parallel()
 
-	response := newThings(t, echo).put(t, `{"name":"abc"}`)
+	response := newTestEdge(t, echo).put(t, `{"name":"abc"}`)
 
 	require.Equal(t, http.StatusOK, response.StatusCode)
-	reached := decode[got](t, response)
-	require.Equal(t, "dev_1", reached.Principal)
-	require.Equal(t, "putThing", reached.Operation)
-	require.JSONEq(t, `{"name":"abc"}`, string(reached.Body))
+	got := decode[received](t, response)
+	require.Equal(t, "dev_1", got.Principal)
+	require.Equal(t, "putThing", got.Operation)
+	require.JSONEq(t, `{"name":"abc"}`, string(got.Body))
 }
 
-func TestWithoutAValidTokenTheAnswerIs401(t *testing.T) {
+func TestAuthenticate_WithoutValidTokenIs401(t *testing.T) {
 	t.Parallel()
 
 	const (
@@ -50,9 +50,9 @@ func TestWithoutAValidTokenTheAnswerIs401(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			it := newThings(t, nothing)
+			te := newTestEdge(t, noContent)
 
-			response := it.ask(t, http.MethodPut, "/things/abc?access_token="+goodToken, `{"name":"abc"}`, c.header...)
+			response := te.ask(t, http.MethodPut, "/things/abc?access_token="+goodToken, `{"name":"abc"}`, c.header...)
 
 			requireProblem(t, response, fieldgate.CodeUnauthorized)
 			require.Equal(t, c.challenge, response.Header.Get("WWW-Authenticate"))
@@ -60,19 +60,19 @@ func TestWithoutAValidTokenTheAnswerIs401(t *testing.T) {
 	}
 }
 
-func TestTheNameOfTheSchemeMayBeInAnyCase(t *testing.T) {
+func TestAuthenticate_SchemeNameIsCaseInsensitive(t *testing.T) {
 	t.Parallel()
 
-	response := newThings(t, echo).ask(t, http.MethodPut, "/things/abc", `{"name":"abc"}`,
-		isJSONLine, neededLine, "Authorization: bEARER  "+goodToken)
+	response := newTestEdge(t, echo).ask(t, http.MethodPut, "/things/abc", `{"name":"abc"}`,
+		jsonLine, requiredLine, "Authorization: bEARER  "+goodToken)
 
 	require.Equal(t, http.StatusOK, response.StatusCode)
 }
 
-// endless is a body of 64 MiB that counts what is read of it.
-type endless struct{ read, size int64 }
+// hugeBody is a large body that counts how much of it was read.
+type hugeBody struct{ read, size int64 }
 
-func (e *endless) Read(p []byte) (int, error) {
+func (e *hugeBody) Read(p []byte) (int, error) {
 	if e.read == e.size {
 		return 0, io.EOF
 	}
@@ -81,7 +81,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-func TestNothingOfTheBodyIsReadBeforeTheCallerIsAdmitted(t *testing.T) {
+func TestContract_ReadsNoBodyBeforeOtherChecks(t *testing.T) {
 	t.Parallel()
 
 	limited := func(c *Config) {
@@ -95,24 +95,24 @@ func TestNothingOfTheBodyIsReadBeforeTheCallerIsAdmitted(t *testing.T) {
 		change func(*Config)
 		code   fieldgate.Code
 	}{
-		"no token":               {[]string{isJSONLine}, 64 << 20, func(*Config) {}, fieldgate.CodeUnauthorized},
-		"no token, chunked":      {[]string{isJSONLine}, -1, func(*Config) {}, fieldgate.CodeUnauthorized},
-		"wrong token":            {[]string{isJSONLine, "Authorization: Bearer x"}, 64 << 20, func(*Config) {}, fieldgate.CodeUnauthorized},
-		"over the rate limit":    {[]string{isJSONLine, authLine, neededLine}, -1, limited, fieldgate.CodeRateLimited},
-		"announced as too large": {[]string{isJSONLine, authLine, neededLine}, 64 << 20, func(*Config) {}, fieldgate.CodeBodyTooLarge},
-		"of another media type":  {[]string{authLine, neededLine}, -1, func(*Config) {}, fieldgate.CodeUnsupportedMediaType},
-		"with wrong parameters":  {[]string{isJSONLine, authLine}, -1, func(*Config) {}, fieldgate.CodeValidationFailed},
+		"no token":               {[]string{jsonLine}, 64 << 20, func(*Config) {}, fieldgate.CodeUnauthorized},
+		"no token, chunked":      {[]string{jsonLine}, -1, func(*Config) {}, fieldgate.CodeUnauthorized},
+		"wrong token":            {[]string{jsonLine, "Authorization: Bearer x"}, 64 << 20, func(*Config) {}, fieldgate.CodeUnauthorized},
+		"over the rate limit":    {[]string{jsonLine, authLine, requiredLine}, -1, limited, fieldgate.CodeRateLimited},
+		"announced as too large": {[]string{jsonLine, authLine, requiredLine}, 64 << 20, func(*Config) {}, fieldgate.CodeBodyTooLarge},
+		"of another media type":  {[]string{authLine, requiredLine}, -1, func(*Config) {}, fieldgate.CodeUnsupportedMediaType},
+		"with wrong parameters":  {[]string{jsonLine, authLine}, -1, func(*Config) {}, fieldgate.CodeValidationFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			it := newThings(t, nothing, c.change)
-			body := &endless{size: 64 << 20}
+			te := newTestEdge(t, noContent, c.change)
+			body := &hugeBody{size: 64 << 20}
 			r := httptest.NewRequest(http.MethodPut, "/things/abc", body)
 			r.ContentLength = c.length
 			setHeaders(r, c.header)
 			w := httptest.NewRecorder()
 
-			it.handler.ServeHTTP(w, r)
+			te.handler.ServeHTTP(w, r)
 
 			requireProblem(t, w.Result(), c.code)
 			require.Zero(t, body.read)
@@ -120,78 +120,78 @@ func TestNothingOfTheBodyIsReadBeforeTheCallerIsAdmitted(t *testing.T) {
 	}
 }
 
-func TestWhatAuthenticatorsCannotTellIsNotTheCallersFault(t *testing.T) {
+func TestAuthenticate_OutageIsNot401(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
 		err  error
 		code fieldgate.Code
 	}{
-		"the store is away":     {&fieldgate.Error{Code: fieldgate.CodeStoreUnavailable, RetryAfter: 3 * time.Second}, fieldgate.CodeStoreUnavailable},
-		"something else":        {errors.New("dial tcp 10.0.0.1:6379"), fieldgate.CodeInternal},
-		"a deadline has passed": {context.DeadlineExceeded, fieldgate.CodeInternal},
+		"the store is unavailable": {&fieldgate.Error{Code: fieldgate.CodeStoreUnavailable, RetryAfter: 3 * time.Second}, fieldgate.CodeStoreUnavailable},
+		"something else":           {errors.New("dial tcp 10.0.0.1:6379"), fieldgate.CodeInternal},
+		"a deadline has passed":    {context.DeadlineExceeded, fieldgate.CodeInternal},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			it := newThings(t, nothing, func(config *Config) {
+			te := newTestEdge(t, noContent, func(config *Config) {
 				config.Authenticators["deviceSession"] = func(context.Context, string) (context.Context, error) {
 					return nil, c.err
 				}
 			})
 
-			document := requireProblem(t, it.put(t, `{}`), c.code)
+			document := requireProblem(t, te.put(t, `{}`), c.code)
 
 			require.NotContains(t, document.Detail, "10.0.0.1")
 		})
 	}
 }
 
-func TestARoleBelowTheLeastRoleIsRefused(t *testing.T) {
+func TestAuthorize_LowerRoleIsRefused(t *testing.T) {
 	t.Parallel()
 	limited := 0
-	it := newThings(t, nothing, func(c *Config) {
+	te := newTestEdge(t, noContent, func(c *Config) {
 		c.RateLimit = func(context.Context, string) error { limited++; return nil }
 	})
 
-	document := requireProblem(t, it.ask(t, http.MethodDelete, "/things/abc", "", authLine), fieldgate.CodeInsufficientRole)
+	document := requireProblem(t, te.ask(t, http.MethodDelete, "/things/abc", "", authLine), fieldgate.CodeInsufficientRole)
 
 	require.Equal(t, "This operation needs the role admin.", document.Detail)
-	require.Zero(t, limited, "who may not call does not use up what the others may")
+	require.Zero(t, limited, "a caller without the role does not use up the limit of the others")
 }
 
-func TestTheRateLimitCountsPerCallerAndBeforeValidation(t *testing.T) {
+func TestRateLimit_CountsPerCallerAndBeforeValidation(t *testing.T) {
 	t.Parallel()
 	var principal any
 	var operation string
-	it := newThings(t, nothing, func(c *Config) {
+	te := newTestEdge(t, noContent, func(c *Config) {
 		c.RateLimit = func(ctx context.Context, operationID string) error {
 			principal, operation = ctx.Value(principalKey{}), operationID
 			return &fieldgate.Error{Code: fieldgate.CodeRateLimited, RetryAfter: 1200 * time.Millisecond}
 		}
 	})
 
-	response := it.put(t, `not JSON`)
+	response := te.put(t, `not JSON`)
 
 	requireProblem(t, response, fieldgate.CodeRateLimited)
-	require.Equal(t, "2", response.Header.Get("Retry-After"), "rounded up, so that nobody comes back too early")
+	require.Equal(t, "2", response.Header.Get("Retry-After"), "rounded up, so that no client returns too early")
 	require.Equal(t, "dev_1", principal)
 	require.Equal(t, "putThing", operation)
 }
 
-func TestARouteThatTheContractDoesNotHaveIsNotServed(t *testing.T) {
+func TestContract_UnknownRouteIsNotServed(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 	config := smallConfig(t, [2]string{})
-	config.Logger = slog.New(slog.NewTextHandler(it.log, nil))
+	config.Logger = slog.New(slog.NewTextHandler(te.log, nil))
 	e, err := newEdge(config)
 	require.NoError(t, err)
-	it.handler = e.handler(mountAt(http.MethodGet, "/unknown", nothing))
+	te.handler = e.handler(mountRoute(http.MethodGet, "/unknown", noContent))
 
-	requireProblem(t, it.fetch(t, "/unknown", authLine), fieldgate.CodeInternal)
-	require.Contains(t, it.log.String(), "the contract has no GET /unknown")
+	requireProblem(t, te.fetch(t, "/unknown", authLine), fieldgate.CodeInternal)
+	require.Contains(t, te.log.String(), "the contract has no GET /unknown")
 }
 
-func TestAnEdgeThatWouldLeaveSomethingOpenDoesNotStart(t *testing.T) {
+func TestNew_RefusesUnprotectedContract(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
@@ -254,7 +254,7 @@ func TestAnEdgeThatWouldLeaveSomethingOpenDoesNotStart(t *testing.T) {
 	}
 }
 
-func TestAServerIsRequired(t *testing.T) {
+func TestNew_RequiresServer(t *testing.T) {
 	t.Parallel()
 
 	_, err := New(Config{})
@@ -262,19 +262,19 @@ func TestAServerIsRequired(t *testing.T) {
 	require.ErrorContains(t, err, "no Server")
 }
 
-func TestAClientThatHangsUpIsNoFault(t *testing.T) {
+func TestAccessLog_ClosedConnectionIsNoFailure(t *testing.T) {
 	t.Parallel()
 	ctx, hangUp := context.WithCancel(context.Background())
-	it := newThings(t, func(w http.ResponseWriter, r *http.Request) {
+	te := newTestEdge(t, func(w http.ResponseWriter, r *http.Request) {
 		hangUp()
 		problem.Write(w, r, &fieldgate.Error{Code: fieldgate.CodeStoreUnavailable, Cause: r.Context().Err()})
 	})
 	r := httptest.NewRequest(http.MethodGet, "/things", nil).WithContext(ctx)
 	w := httptest.NewRecorder()
 
-	it.handler.ServeHTTP(w, r)
+	te.handler.ServeHTTP(w, r)
 
-	require.Contains(t, it.log.String(), `"status":499`)
-	require.Contains(t, it.log.String(), `"level":"INFO"`)
-	requireProblem(t, w.Result(), fieldgate.CodeDraining) // should anyone be there after all, it is we who stop
+	require.Contains(t, te.log.String(), `"status":499`)
+	require.Contains(t, te.log.String(), `"level":"INFO"`)
+	requireProblem(t, w.Result(), fieldgate.CodeDraining) // if the client is still there, the instance is stopping
 }

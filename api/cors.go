@@ -8,16 +8,16 @@ import (
 	"unicode"
 )
 
-// What browsers may send and read across origins. Tokens travel in a header and never
-// in cookies, so credentials in the sense of CORS are not allowed.
+// The headers that browsers may send and read across origins. Tokens are sent in a header
+// and never in cookies, so credentials in the sense of CORS are not allowed.
 const (
 	corsSent    = "Authorization, Content-Type, Idempotency-Key, X-Request-ID"
 	corsRead    = "Location, Retry-After, WWW-Authenticate, X-Request-ID"
-	corsSeconds = "600" // how long a browser may remember that it asked
+	corsSeconds = "600" // how long a browser may cache the response to a preflight
 )
 
-// origins are the web pages that may call from a browser (Fetch standard, CORS). An
-// origin is one of them letter by letter or not at all: there are no patterns.
+// origins are the origins whose web pages may call the API from a browser (Fetch
+// standard, CORS). They are compared exactly: there are no patterns.
 type origins map[string]bool
 
 func newOrigins(list []string) (origins, error) {
@@ -32,17 +32,18 @@ func newOrigins(list []string) (origins, error) {
 	return o, nil
 }
 
-// mayOpenSockets reports whether a page may: one of a listed origin, or of the host that
-// it asks. Which scheme the browser uses cannot be told behind a balancer that ends TLS,
-// so either will do. X-Forwarded-Host is not asked, since anybody may write it. A name
-// that was rebound to our address gains nothing: no handshake carries a credential that
-// a browser adds by itself, and pages of another name do not have ours.
+// mayOpenSockets reports whether a page of the origin may open sockets: one of a listed
+// origin, or one of the host that it calls. The scheme is not compared, because a
+// balancer in front may end TLS. X-Forwarded-Host is ignored, because any client can set
+// it. DNS rebinding gains nothing: a browser adds no credential to a handshake by itself,
+// and a page of another name does not have one of ours.
 func (o origins) mayOpenSockets(origin, host string) bool {
-	return o[origin] || isOf(origin, host)
+	return o[origin] || isOriginOf(origin, host)
 }
 
-// isOf reports whether an origin has a host, as the header of a request names it.
-func isOf(origin, host string) bool {
+// isOriginOf reports whether the origin has the host, which is the Host header of a
+// request.
+func isOriginOf(origin, host string) bool {
 	parsed, err := url.Parse(origin)
 	if err != nil || !isOrigin(parsed, origin) {
 		return false
@@ -50,11 +51,11 @@ func isOf(origin, host string) bool {
 	return parsed.Host == strings.TrimSuffix(strings.ToLower(host), ":"+defaultPorts[parsed.Scheme])
 }
 
-// defaultPorts are not written in an origin.
+// defaultPorts are the ports that an origin leaves out, by scheme.
 var defaultPorts = map[string]string{"https": "443", "http": "80"}
 
-// isOrigin reports whether a browser would write the origin in the same way: in lower
-// case, names of other scripts in Punycode, without a default port.
+// isOrigin reports whether origin is spelled as a browser spells it: in lower case, with
+// international names in Punycode, and without a default port.
 func isOrigin(parsed *url.URL, origin string) bool {
 	port, web := defaultPorts[parsed.Scheme]
 	named := parsed.Host != "" && !strings.ContainsFunc(parsed.Host, notInHost) && parsed.Port() != port
@@ -63,13 +64,14 @@ func isOrigin(parsed *url.URL, origin string) bool {
 
 func notInHost(c rune) bool { return c == '*' || c > unicode.MaxASCII }
 
-// originOf gives the origin of the page that asks, as its browser says; empty where
-// there is none. Several are an origin that no page has.
+// originOf returns the Origin header of the request, or "" if there is none. Several
+// headers are joined into an origin that no page has.
 func originOf(r *http.Request) string { return strings.Join(r.Header["Origin"], ", ") }
 
-// share tells browsers which pages may call and read. It guards those pages' users,
-// not us: who is no browser does not ask.
-func (o origins) share(next http.Handler) http.Handler {
+// cors sets the headers that allow pages of the listed origins to call the API and to
+// read the responses. It protects the users of those pages, not the gateway: other
+// clients ignore CORS.
+func (o origins) cors(next http.Handler) http.Handler {
 	if len(o) == 0 {
 		return next
 	}
@@ -82,8 +84,8 @@ func (o origins) share(next http.Handler) http.Handler {
 		}
 		header.Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
 		header.Set("Access-Control-Expose-Headers", corsRead)
-		if isPreflight(r) && len(allowed(r)) > 0 {
-			answerPreflight(w, r)
+		if isPreflight(r) && len(allowedMethods(r)) > 0 {
+			writePreflight(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -99,11 +101,11 @@ func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// answerPreflight names the methods of the path and leaves it to the browser to find
-// out that another one is not among them.
-func answerPreflight(w http.ResponseWriter, r *http.Request) {
+// writePreflight lists all methods of the path. The browser checks whether its own is
+// among them.
+func writePreflight(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header.Set("Access-Control-Allow-Methods", strings.Join(allowed(r), ", "))
+	header.Set("Access-Control-Allow-Methods", strings.Join(allowedMethods(r), ", "))
 	header.Set("Access-Control-Allow-Headers", corsSent)
 	header.Set("Access-Control-Max-Age", corsSeconds)
 	w.WriteHeader(http.StatusNoContent)

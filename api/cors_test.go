@@ -11,13 +11,13 @@ import (
 
 const app = "https://app.example.com"
 
-// newSharedThings is an edge that the page app may call.
-func newSharedThings(t testing.TB) *things {
+// newSharedTestEdge returns an edge that pages of the origin app may call.
+func newSharedTestEdge(t testing.TB) *testEdge {
 	t.Helper()
-	return newThings(t, echo, func(c *Config) { c.AllowedOrigins = []string{app, "http://localhost:3000"} })
+	return newTestEdge(t, echo, func(c *Config) { c.AllowedOrigins = []string{app, "http://localhost:3000"} })
 }
 
-func TestOnlyPagesOfAllowedOriginsMayReadAnswers(t *testing.T) {
+func TestCORS_OnlyAllowedOriginsReadResponses(t *testing.T) {
 	t.Parallel()
 
 	for origin, may := range map[string]bool{
@@ -41,7 +41,7 @@ func TestOnlyPagesOfAllowedOriginsMayReadAnswers(t *testing.T) {
 		t.Run(origin, func(t *testing.T) {
 			t.Parallel()
 
-			response := newSharedThings(t).ask(t, http.MethodGet, "/things", "", "Origin: "+origin)
+			response := newSharedTestEdge(t).ask(t, http.MethodGet, "/things", "", "Origin: "+origin)
 
 			require.Equal(t, http.StatusOK, response.StatusCode)
 			require.Equal(t, may, response.Header.Get("Access-Control-Allow-Origin") == origin && origin != "")
@@ -52,27 +52,27 @@ func TestOnlyPagesOfAllowedOriginsMayReadAnswers(t *testing.T) {
 	}
 }
 
-func TestTwoOriginsAreNone(t *testing.T) {
+func TestCORS_TwoOriginsAreRefused(t *testing.T) {
 	t.Parallel()
 
-	response := newSharedThings(t).ask(t, http.MethodGet, "/things", "", "Origin: "+app, "Origin: "+app)
+	response := newSharedTestEdge(t).ask(t, http.MethodGet, "/things", "", "Origin: "+app, "Origin: "+app)
 
 	require.Empty(t, response.Header.Get("Access-Control-Allow-Origin"))
 }
 
-func TestRefusalsCanBeReadAcrossOriginsToo(t *testing.T) {
+func TestCORS_AppliesToRefusals(t *testing.T) {
 	t.Parallel()
 
-	response := newSharedThings(t).ask(t, http.MethodPut, "/things/abc", `{}`, "Origin: "+app)
+	response := newSharedTestEdge(t).ask(t, http.MethodPut, "/things/abc", `{}`, "Origin: "+app)
 
 	requireProblem(t, response, fieldgate.CodeUnauthorized)
 	require.Equal(t, app, response.Header.Get("Access-Control-Allow-Origin"))
 }
 
-func TestAPreflightNamesTheMethodsOfThePath(t *testing.T) {
+func TestCORS_PreflightListsMethodsOfPath(t *testing.T) {
 	t.Parallel()
 
-	response := newSharedThings(t).ask(t, http.MethodOptions, "/things/abc", "", "Origin: "+app,
+	response := newSharedTestEdge(t).ask(t, http.MethodOptions, "/things/abc", "", "Origin: "+app,
 		"Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: authorization,content-type")
 
 	require.Equal(t, http.StatusNoContent, response.StatusCode)
@@ -82,22 +82,22 @@ func TestAPreflightNamesTheMethodsOfThePath(t *testing.T) {
 	require.Equal(t, "600", response.Header.Get("Access-Control-Max-Age"))
 }
 
-func TestAPreflightForNothingIsRefused(t *testing.T) {
+func TestCORS_PreflightForUnknownPathOrOriginIsRefused(t *testing.T) {
 	t.Parallel()
 	preflight := "Access-Control-Request-Method: PUT"
 
-	unknown := newSharedThings(t).ask(t, http.MethodOptions, "/nothing", "", "Origin: "+app, preflight)
+	unknown := newSharedTestEdge(t).ask(t, http.MethodOptions, "/nothing", "", "Origin: "+app, preflight)
 	requireProblem(t, unknown, fieldgate.CodeNotFound)
 
-	foreign := newSharedThings(t).ask(t, http.MethodOptions, "/things", "", "Origin: https://evil.net", preflight)
+	foreign := newSharedTestEdge(t).ask(t, http.MethodOptions, "/things", "", "Origin: https://evil.net", preflight)
 	requireProblem(t, foreign, fieldgate.CodeMethodNotAllowed)
 
-	unshared := newThings(t, echo).ask(t, http.MethodOptions, "/things", "", "Origin: "+app, preflight)
+	unshared := newTestEdge(t, echo).ask(t, http.MethodOptions, "/things", "", "Origin: "+app, preflight)
 	requireProblem(t, unshared, fieldgate.CodeMethodNotAllowed)
 	require.Empty(t, unshared.Header.Get("Vary"))
 }
 
-func TestWhatIsNoOriginCannotBeAllowed(t *testing.T) {
+func TestNew_RefusesInvalidAllowedOrigin(t *testing.T) {
 	t.Parallel()
 
 	for _, origin := range []string{

@@ -18,16 +18,15 @@ import (
 	"github.com/fieldgate/fieldgate/docs"
 )
 
-// docsPolicy lets the pages load from this server and nothing from anywhere else. The
-// renderer of the reference sets styles on its elements, hence the inline styles; its
-// script needs neither inline code nor eval.
+// docsPolicy is the Content-Security-Policy of the documentation. The pages may load from
+// this server only. Inline styles are allowed, because the renderer of the reference sets
+// styles on its elements. Its script needs neither inline code nor eval.
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; " +
 	"img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// documents are the published contract, that of the sockets, and the pages of package
-// docs, by path. They stand outside of the contract: everyone may read them, and they are
-// the same until the next start. What is below /docs/ are parts of a page and no
-// operations.
+// documents are the published contracts and the pages of package docs, by path. They are
+// public and stay the same until the next start. The paths below /docs/ are parts of
+// pages, not operations of the contract.
 type documents map[string]http.Handler
 
 func newDocuments(spec []byte, contract *openapi3.T) (documents, error) {
@@ -58,18 +57,18 @@ func (d documents) mount(r chi.Router) {
 	r.Group(func(r chi.Router) {
 		r.Use(docsHeaders)
 		for path, document := range d {
-			readable(r, path, document)
+			mountDocument(r, path, document)
 		}
 	})
 }
 
-func readable(r chi.Router, path string, handler http.Handler) {
+func mountDocument(r chi.Router, path string, handler http.Handler) {
 	r.Method(http.MethodGet, path, handler)
 	r.Method(http.MethodHead, path, handler)
 }
 
-// docsHeaders let browsers and proxies keep the pages, if they ask before each use
-// whether they are still current.
+// docsHeaders sets the headers of the pages. Browsers and proxies may cache them if they
+// revalidate them before each use.
 func docsHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "public, no-cache")
@@ -78,7 +77,7 @@ func docsHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// document is something to read, ready to be sent.
+// document is a static file with its media type and entity tag.
 type document struct {
 	contentType string
 	etag        string
@@ -94,41 +93,41 @@ func newDocument(contentType string, content []byte) *document {
 	}
 }
 
-// ServeHTTP sends the document, or 304 to those who have it already.
+// ServeHTTP sends the document, or 304 if the client has it already.
 func (d *document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", d.contentType)
 	w.Header().Set("ETag", d.etag)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(d.content))
 }
 
-// compressed is a document that is kept compressed. It is unpacked for those who cannot
-// read it so, which browsers can.
-type compressed struct{ packed *document }
+// compressed is a document that is stored compressed. It is decompressed for clients that
+// do not accept gzip, which browsers do.
+type compressed struct{ document *document }
 
-// ServeHTTP sends the document, or 304 to those who have it already.
+// ServeHTTP sends the document, or 304 if the client has it already.
 func (c compressed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Vary", "Accept-Encoding")
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		w.Header().Set("Content-Encoding", "gzip")
-		c.packed.ServeHTTP(w, r)
+		c.document.ServeHTTP(w, r)
 		return
 	}
-	c.unpacked(w, r)
+	c.serveDecompressed(w, r)
 }
 
-func (c compressed) unpacked(w http.ResponseWriter, r *http.Request) {
-	// Another representation has another entity tag (RFC 9110, section 8.8.3).
-	etag := strings.TrimSuffix(c.packed.etag, `"`) + `-plain"`
-	w.Header().Set("Content-Type", c.packed.contentType)
+func (c compressed) serveDecompressed(w http.ResponseWriter, r *http.Request) {
+	// Each representation has its own entity tag (RFC 9110, section 8.8.3).
+	etag := strings.TrimSuffix(c.document.etag, `"`) + `-plain"`
+	w.Header().Set("Content-Type", c.document.contentType)
 	w.Header().Set("ETag", etag)
 	if r.Header.Get("If-None-Match") == etag {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	reader, err := gzip.NewReader(bytes.NewReader(c.packed.content))
+	reader, err := gzip.NewReader(bytes.NewReader(c.document.content))
 	if err != nil || r.Method == http.MethodHead {
 		return
 	}
-	// The only way this fails is a client that is gone.
+	// This fails only if the client has closed the connection.
 	_, _ = io.Copy(w, reader)
 }

@@ -16,33 +16,33 @@ import (
 	"github.com/fieldgate/fieldgate/docs"
 )
 
-// fetch reads a document without the checks of the contract, which does not know the
-// parts of the page.
-func (it *things) fetch(t testing.TB, target string, header ...string) *http.Response {
+// fetch sends a GET without a connection. It does not check the response against the
+// contract, which does not have the parts of the pages.
+func (te *testEdge) fetch(t testing.TB, target string, header ...string) *http.Response {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, target, nil)
 	setHeaders(r, header)
 	w := httptest.NewRecorder()
-	it.handler.ServeHTTP(w, r)
+	te.handler.ServeHTTP(w, r)
 	return w.Result()
 }
 
-func TestTheContractIsServedAsItWasWritten(t *testing.T) {
+func TestDocs_ServesContractUnchanged(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 
-	response := it.ask(t, http.MethodGet, "/openapi.yaml", "")
+	response := te.ask(t, http.MethodGet, "/openapi.yaml", "")
 
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.Equal(t, "application/yaml", response.Header.Get("Content-Type"))
-	require.Equal(t, string(it.spec), read(t, response))
+	require.Equal(t, string(te.spec), read(t, response))
 }
 
-func TestTheContractIsServedAsJSONToo(t *testing.T) {
+func TestDocs_ServesContractAsJSON(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 
-	response := it.ask(t, http.MethodGet, "/openapi.json", "")
+	response := te.ask(t, http.MethodGet, "/openapi.json", "")
 
 	require.Equal(t, "application/json", response.Header.Get("Content-Type"))
 	asJSON, err := openapi3.NewLoader().LoadFromData([]byte(read(t, response)))
@@ -51,7 +51,7 @@ func TestTheContractIsServedAsJSONToo(t *testing.T) {
 	require.Equal(t, "#/components/schemas/Part", asJSON.Components.Schemas["Thing"].Value.Properties["parts"].Value.Items.Ref)
 }
 
-func TestTheContractOfTheSocketsIsServedAsItWasWritten(t *testing.T) {
+func TestDocs_ServesSocketContractUnchanged(t *testing.T) {
 	t.Parallel()
 
 	response := ask(t, publishedConfig(server{}), http.MethodGet, "/asyncapi.yaml", "")
@@ -61,8 +61,9 @@ func TestTheContractOfTheSocketsIsServedAsItWasWritten(t *testing.T) {
 	require.Equal(t, string(fieldgate.SocketSpec), read(t, response))
 }
 
-// The page shows the description and the external documents of the contract.
-func TestThePageLinksTheContractOfTheSockets(t *testing.T) {
+// TestDocs_LinksSocketContract checks the description and the external documents, which
+// the page displays.
+func TestDocs_LinksSocketContract(t *testing.T) {
 	t.Parallel()
 
 	contract, err := openapi3.NewLoader().LoadFromData([]byte(read(t, ask(t, publishedConfig(server{}), http.MethodGet, "/openapi.json", ""))))
@@ -72,25 +73,25 @@ func TestThePageLinksTheContractOfTheSockets(t *testing.T) {
 	require.Contains(t, contract.Info.Description, "](/asyncapi.yaml)")
 }
 
-func TestDocumentsAreKeptUntilTheyChange(t *testing.T) {
+func TestDocs_CachedByEntityTag(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 
 	for _, path := range []string{"/openapi.yaml", "/openapi.json", "/asyncapi.yaml", "/docs", "/docs/errors", "/docs/start.js", "/docs/api-reference.js"} {
 		for _, encoding := range []string{"gzip", "identity"} {
-			first := it.fetch(t, path, "Accept-Encoding: "+encoding)
+			first := te.fetch(t, path, "Accept-Encoding: "+encoding)
 			require.Equal(t, http.StatusOK, first.StatusCode, path)
 			require.Equal(t, "public, no-cache", first.Header.Get("Cache-Control"), path)
 			require.NotEmpty(t, first.Header.Get("ETag"), path)
 
-			again := it.fetch(t, path, "Accept-Encoding: "+encoding, "If-None-Match: "+first.Header.Get("ETag"))
+			again := te.fetch(t, path, "Accept-Encoding: "+encoding, "If-None-Match: "+first.Header.Get("ETag"))
 			require.Equal(t, http.StatusNotModified, again.StatusCode, path)
 			require.Empty(t, read(t, again), path)
 		}
 	}
 }
 
-// htmlPages are the paths of all pages that a browser shows.
+// htmlPages returns the paths of all HTML pages.
 func htmlPages(t testing.TB) (paths []string) {
 	t.Helper()
 	pages, err := docs.Pages()
@@ -104,27 +105,27 @@ func htmlPages(t testing.TB) (paths []string) {
 	return paths
 }
 
-// loads finds what a page loads.
+// loads matches the URLs that a page loads.
 var loads = regexp.MustCompile(`(?:src="|<link [^>]*href=")([^"]*)"`)
 
-func TestThePagesLoadNothingFromAnotherHost(t *testing.T) {
+func TestDocs_LoadNothingFromOtherHosts(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 
 	for _, page := range htmlPages(t) {
-		parts := loads.FindAllStringSubmatch(read(t, it.fetch(t, page)), -1)
+		parts := loads.FindAllStringSubmatch(read(t, te.fetch(t, page)), -1)
 		require.NotEmpty(t, parts, page)
 		for _, found := range parts {
 			require.True(t, strings.HasPrefix(found[1], "/docs/"), found[1])
-			require.Equal(t, http.StatusOK, it.fetch(t, found[1]).StatusCode, found[1])
+			require.Equal(t, http.StatusOK, te.fetch(t, found[1]).StatusCode, found[1])
 		}
 	}
 }
 
-func TestWhatWouldCallTheMakerOfTheRendererIsOff(t *testing.T) {
+func TestDocs_RendererCallsNoOtherHost(t *testing.T) {
 	t.Parallel()
 
-	script := read(t, newThings(t, nothing).fetch(t, "/docs/start.js"))
+	script := read(t, newTestEdge(t, noContent).fetch(t, "/docs/start.js"))
 	for _, off := range []string{
 		"withDefaultFonts: false", "telemetry: false", `proxyUrl: ""`, "hideClientButton: true",
 		`showDeveloperTools: "never"`, "agent: { disabled: true }", "mcp: { disabled: true }",
@@ -133,12 +134,12 @@ func TestWhatWouldCallTheMakerOfTheRendererIsOff(t *testing.T) {
 	}
 }
 
-func TestThePagesNeedNoMoreThanTheirPolicyAllows(t *testing.T) {
+func TestDocs_PagesFollowTheirPolicy(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 
 	for _, page := range htmlPages(t) {
-		response := it.fetch(t, page)
+		response := te.fetch(t, page)
 		policy := response.Header.Get("Content-Security-Policy")
 		require.Contains(t, policy, "default-src 'none'")
 		require.Contains(t, policy, "script-src 'self';")
@@ -150,51 +151,51 @@ func TestThePagesNeedNoMoreThanTheirPolicyAllows(t *testing.T) {
 	}
 }
 
-func TestTheRendererIsSentCompressedToThoseWhoCanReadIt(t *testing.T) {
+func TestDocs_RendererIsCompressedForClientsWithGzip(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 
-	packed := it.fetch(t, "/docs/api-reference.js", "Accept-Encoding: gzip")
+	packed := te.fetch(t, "/docs/api-reference.js", "Accept-Encoding: gzip")
 	require.Equal(t, "gzip", packed.Header.Get("Content-Encoding"))
 	require.Contains(t, packed.Header.Get("Content-Type"), "javascript")
 	require.Less(t, len(read(t, packed)), 1_400_000)
 
-	plain := it.fetch(t, "/docs/api-reference.js")
+	plain := te.fetch(t, "/docs/api-reference.js")
 	require.Empty(t, plain.Header.Get("Content-Encoding"))
 	require.NotEqual(t, packed.Header.Get("ETag"), plain.Header.Get("ETag"))
 	require.Contains(t, read(t, plain), "createApiReference")
 }
 
-func TestNothingElseIsServedBesideThePages(t *testing.T) {
+func TestDocs_OtherPathsAre404(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 
 	for _, path := range []string{"/docs/index.html", "/docs/reference.html", "/docs/guides/../docs.go", "/docs/guides/errors.md", "/docs/errors/no_such_code"} {
-		requireProblem(t, it.fetch(t, path), fieldgate.CodeNotFound)
+		requireProblem(t, te.fetch(t, path), fieldgate.CodeNotFound)
 	}
 }
 
-// links finds where a page leads on this server.
+// links matches the links of a page to this server.
 var links = regexp.MustCompile(`<a href="(/[^"#]*)[^"]*"`)
 
-func TestThePagesLeadToPagesThatAreThere(t *testing.T) {
+func TestDocs_LinksWork(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 
 	for _, page := range htmlPages(t) {
-		for _, found := range links.FindAllStringSubmatch(read(t, it.fetch(t, page)), -1) {
-			require.Equal(t, http.StatusOK, it.fetch(t, found[1]).StatusCode, "%s leads to %s", page, found[1])
+		for _, found := range links.FindAllStringSubmatch(read(t, te.fetch(t, page)), -1) {
+			require.Equal(t, http.StatusOK, te.fetch(t, found[1]).StatusCode, "%s links to %s", page, found[1])
 		}
 	}
 }
 
-func TestTheTypeOfAProblemIsThePageOfItsCode(t *testing.T) {
+func TestDocs_ProblemTypeIsPageOfItsCode(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 
 	for _, code := range problem.Codes() {
 		document := problem.Of(fieldgate.Refuse(code, ""), "r-1")
-		page := it.fetch(t, document.Type)
+		page := te.fetch(t, document.Type)
 		require.Equal(t, http.StatusOK, page.StatusCode, document.Type)
 		html := read(t, page)
 		require.Contains(t, html, "<title>"+string(code)+"</title>")
@@ -202,6 +203,6 @@ func TestTheTypeOfAProblemIsThePageOfItsCode(t *testing.T) {
 		for _, part := range []string{"Why:", "What to do:", "Repeat it?"} {
 			require.Equal(t, 1, strings.Count(html, part), "%s of %s", part, code)
 		}
-		require.Contains(t, read(t, it.fetch(t, "/docs/errors")), `id="`+string(code)+`"`)
+		require.Contains(t, read(t, te.fetch(t, "/docs/errors")), `id="`+string(code)+`"`)
 	}
 }

@@ -29,44 +29,43 @@ import (
 
 const goodToken = "good-token"
 
-// things is an edge with the small contract of testdata/edge.yaml. Its handler answers
-// with what reached it.
-type things struct {
+// testEdge is an edge with the small contract of testdata/edge.yaml.
+type testEdge struct {
 	handler  http.Handler
 	spec     []byte
 	registry *prometheus.Registry
 	log      *bytes.Buffer
 }
 
-// newThings makes an edge with test authenticators; change adapts its configuration,
-// serve stands in for the handler of every operation.
-func newThings(t testing.TB, serve http.HandlerFunc, change ...func(*Config)) *things {
+// newTestEdge returns an edge with test authenticators. serve handles every operation,
+// and change adapts the configuration.
+func newTestEdge(t testing.TB, serve http.HandlerFunc, change ...func(*Config)) *testEdge {
 	t.Helper()
 	config := smallConfig(t, [2]string{})
-	it := &things{spec: config.Spec, registry: prometheus.NewRegistry(), log: &bytes.Buffer{}}
-	config.Registerer = it.registry
-	config.Logger = slog.New(slog.NewJSONHandler(it.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	te := &testEdge{spec: config.Spec, registry: prometheus.NewRegistry(), log: &bytes.Buffer{}}
+	config.Registerer = te.registry
+	config.Logger = slog.New(slog.NewJSONHandler(te.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for _, c := range change {
 		c(&config)
 	}
 	e, err := newEdge(config)
 	require.NoError(t, err)
-	it.handler = e.handler(func(r chi.Router) {
+	te.handler = e.handler(func(r chi.Router) {
 		for route := range e.contract.operations {
 			r.Method(route.method, route.pattern, serve)
 		}
 	})
-	return it
+	return te
 }
 
-// unlogged keeps no log, for what runs many times.
-func unlogged(c *Config) { c.Logger = nil }
+// withoutLog discards the log, for tests with many requests.
+func withoutLog(c *Config) { c.Logger = nil }
 
 func authenticate(ctx context.Context, token string) (context.Context, error) {
 	if token != goodToken {
 		return nil, fieldgate.Refuse(fieldgate.CodeUnauthorized, "The token is not valid.")
 	}
-	request.NotePrincipal(ctx, "device:dev_1")
+	request.SetPrincipal(ctx, "device:dev_1")
 	return context.WithValue(ctx, principalKey{}, "dev_1"), nil
 }
 
@@ -79,38 +78,38 @@ func authorize(ctx context.Context, leastRole string) error {
 	return nil
 }
 
-// got is what a handler was given.
-type got struct {
+// received is the request as a handler received it.
+type received struct {
 	Principal any             `json:"principal"`
 	Operation string          `json:"operation"`
 	Query     string          `json:"query"`
 	Body      json.RawMessage `json:"body,omitempty"`
 }
 
-// echo answers with what it was given, bound the way that generated code binds it.
+// echo responds with what it received. It binds the body as generated code does.
 func echo(w http.ResponseWriter, r *http.Request) {
-	it := got{
+	in := received{
 		Principal: r.Context().Value(principalKey{}),
 		Operation: request.Operation(r.Context()),
 		Query:     r.URL.RawQuery,
 	}
-	_ = runtime.BindJSONBody(r, &it.Body)
+	_ = runtime.BindJSONBody(r, &in.Body)
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(it)
+	_ = json.NewEncoder(w).Encode(in)
 }
 
-func nothing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
+func noContent(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
 
-// ask sends a request through a real connection, with the answer held against the
-// small contract.
-func (it *things) ask(t testing.TB, method, target, body string, header ...string) *http.Response {
+// ask sends a request over a real connection and checks the response against the small
+// contract.
+func (te *testEdge) ask(t testing.TB, method, target, body string, header ...string) *http.Response {
 	t.Helper()
-	server := httptest.NewServer(it.handler)
+	server := httptest.NewServer(te.handler)
 	t.Cleanup(server.Close)
 	r, err := http.NewRequest(method, server.URL+target, strings.NewReader(body))
 	require.NoError(t, err)
 	setHeaders(r, header)
-	client := &http.Client{Transport: apitest.Transport(t, it.spec), CheckRedirect: noRedirect}
+	client := &http.Client{Transport: apitest.Transport(t, te.spec), CheckRedirect: noRedirect}
 	response, err := client.Do(r)
 	require.NoError(t, err)
 	t.Cleanup(func() { response.Body.Close() })
@@ -119,7 +118,7 @@ func (it *things) ask(t testing.TB, method, target, body string, header ...strin
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// setHeaders adds "Name: value" lines.
+// setHeaders adds lines of the form "Name: value".
 func setHeaders(r *http.Request, lines []string) {
 	for _, line := range lines {
 		name, value, _ := strings.Cut(line, ": ")
@@ -128,15 +127,16 @@ func setHeaders(r *http.Request, lines []string) {
 }
 
 const (
-	isJSONLine = "Content-Type: application/json"
-	authLine   = "Authorization: Bearer " + goodToken
-	neededLine = "X-Required: 1"
+	jsonLine     = "Content-Type: application/json"
+	authLine     = "Authorization: Bearer " + goodToken
+	requiredLine = "X-Required: 1"
 )
 
-// put is a request that the small contract admits, unless body or headers spoil it.
-func (it *things) put(t testing.TB, body string, header ...string) *http.Response {
+// put sends a request that the small contract admits, unless body or header make it
+// invalid.
+func (te *testEdge) put(t testing.TB, body string, header ...string) *http.Response {
 	t.Helper()
-	return it.ask(t, http.MethodPut, "/things/abc", body, append([]string{isJSONLine, authLine, neededLine}, header...)...)
+	return te.ask(t, http.MethodPut, "/things/abc", body, append([]string{jsonLine, authLine, requiredLine}, header...)...)
 }
 
 func read(t testing.TB, response *http.Response) string {
@@ -152,7 +152,7 @@ func decode[T any](t testing.TB, response *http.Response) (value T) {
 	return value
 }
 
-// requireProblem checks the code of a refusal and gives the document.
+// requireProblem checks the code of a refusal and returns its document.
 func requireProblem(t testing.TB, response *http.Response, code fieldgate.Code) problem.Document {
 	t.Helper()
 	require.Equal(t, problem.Status(code), response.StatusCode)
@@ -161,13 +161,13 @@ func requireProblem(t testing.TB, response *http.Response, code fieldgate.Code) 
 	return document
 }
 
-// clock is a time that moves when it is told to.
+// clock is a clock that the test moves.
 type clock struct{ now time.Time }
 
 func (c *clock) Now() time.Time { return c.now }
 
-// smallConfig is the configuration of an edge with the small contract, in which one
-// text was replaced by another.
+// smallConfig returns the configuration of an edge with the small contract, in which the
+// first text is replaced by the second.
 func smallConfig(t testing.TB, replace [2]string) Config {
 	t.Helper()
 	spec, err := os.ReadFile("testdata/edge.yaml")
@@ -181,31 +181,31 @@ func smallConfig(t testing.TB, replace [2]string) Config {
 	}
 }
 
-// mountAt adds one route.
-func mountAt(method, pattern string, handler http.HandlerFunc) func(chi.Router) {
+// mountRoute returns a function that adds one route.
+func mountRoute(method, pattern string, handler http.HandlerFunc) func(chi.Router) {
 	return func(r chi.Router) { r.Method(method, pattern, handler) }
 }
 
-// reached sends a request without a connection and gives what the handler was given,
-// if it was admitted.
-func (it *things) reached(t testing.TB, method string, target *url.URL, body string, header ...string) (got, bool) {
+// admit sends a request without a connection. It returns what the handler received, and
+// reports whether the request was admitted.
+func (te *testEdge) admit(t testing.TB, method string, target *url.URL, body string, header ...string) (received, bool) {
 	t.Helper()
 	r := httptest.NewRequest(method, "/", strings.NewReader(body))
 	r.URL = target
 	setHeaders(r, header)
 	w := httptest.NewRecorder()
-	it.handler.ServeHTTP(w, r)
+	te.handler.ServeHTTP(w, r)
 	if w.Code != http.StatusOK {
 		requireProblem(t, w.Result(), fieldgate.CodeValidationFailed)
-		return got{}, false
+		return received{}, false
 	}
-	return decode[got](t, w.Result()), true
+	return decode[received](t, w.Result()), true
 }
 
 func keys[M ~map[K]V, K comparable, V any](m M) []K { return slices.Collect(maps.Keys(m)) }
 
-// strictly decodes what may have no fields but those of its target.
-func strictly(t testing.TB, body []byte, target any) {
+// decodeStrictly decodes JSON that must have no fields other than those of target.
+func decodeStrictly(t testing.TB, body []byte, target any) {
 	t.Helper()
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()

@@ -10,40 +10,40 @@ import (
 	"github.com/fieldgate/fieldgate/api/schema"
 )
 
-// An operation that answers 101 opens a socket. Its handshake is a request like any
-// other, but the caller may be a page, and a browser lets a page choose neither the
-// headers of a handshake nor who may make one in the user's name. So the credential
-// may come in two more ways, and the origin of the page is checked here: CORS does
-// not hold for sockets (RFC 6455, section 10.2).
+// An operation with a response 101 opens a socket. Its handshake is a request like any
+// other, but a browser lets a page set no headers of a handshake. So there are two more
+// ways to send the credential: a subprotocol and a ticket. A browser also lets pages of
+// any origin open sockets, because CORS does not apply to them (RFC 6455, section 10.2).
+// So the origin is checked here.
 
 const (
 	protocolHeader = "Sec-Websocket-Protocol" // as net/http spells Sec-WebSocket-Protocol
-	bearerProtocol = "bearer."                // and the token; the answer never names it
+	bearerProtocol = "bearer."                // followed by the token; the response never repeats it
 	ticketQuery    = "ticket"
 )
 
-// What is wrong with a token in the address, and where it may be instead.
+// The reasons for refusing a token in the query, with the places where it belongs.
 const (
-	noTokenHere       = `must not hold a token: send it in the Authorization header, or as a second subprotocol, "bearer." and the token`
-	noTokenButATicket = noTokenHere + `, or get a ticket for it and send that as "ticket"`
+	tokenInQueryReason           = `must not contain a token: send it in the Authorization header, or as a second subprotocol, "bearer." and the token`
+	tokenInQueryReasonWithTicket = tokenInQueryReason + `, or get a ticket for it and send that as "ticket"`
 )
 
-// shakeHands checks the handshake of a socket and gives it the form that all other
-// requests have: whoever comes after it finds the one credential, whatever it is, in
-// the Authorization header and nowhere else.
-func (c *contract) shakeHands(r *http.Request, op *operation) error {
+// checkHandshake checks the handshake of a socket and converts it to the form of all
+// other requests: the one credential is moved to the Authorization header and removed
+// from everywhere else.
+func (c *contract) checkHandshake(r *http.Request, op *operation) error {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	switch {
 	case err != nil:
 		return schema.Invalid(malformedQuery)
-	case holdsToken(query):
-		return schema.Invalid(op.tokenInQuery())
+	case containsToken(query):
+		return schema.Invalid(op.tokenInQueryError())
 	case len(r.Header["Origin"]) > 0 && !c.origins.mayOpenSockets(originOf(r), r.Host):
-		return fieldgate.Refuse(fieldgate.CodeOriginNotAllowed, "Pages of this origin may not open sockets here.")
+		return fieldgate.Refuse(fieldgate.CodeOriginNotAllowed, "Pages of this origin may not open sockets. The operator of the gateway can allow the origin.")
 	}
-	found := op.takeCredentials(r, query)
+	found := op.extractCredentials(r, query)
 	if len(found) > 1 {
-		return tooMany(found)
+		return multipleCredentialsError(found)
 	}
 	if len(found) == 1 && found[0].token != "" {
 		r.Header.Set("Authorization", "Bearer "+found[0].token)
@@ -51,33 +51,33 @@ func (c *contract) shakeHands(r *http.Request, op *operation) error {
 	return nil
 }
 
-func (op *operation) tokenInQuery() fieldgate.FieldError {
-	wrong := fieldgate.FieldError{Pointer: "/query", Keyword: "token", Reason: noTokenHere}
-	if op.takesTicket() {
-		wrong.Reason = noTokenButATicket
+func (op *operation) tokenInQueryError() fieldgate.FieldError {
+	fieldErr := fieldgate.FieldError{Pointer: "/query", Keyword: "token", Reason: tokenInQueryReason}
+	if op.acceptsTicket() {
+		fieldErr.Reason = tokenInQueryReasonWithTicket
 	}
-	return wrong
+	return fieldErr
 }
 
-func (op *operation) takesTicket() bool {
-	_, takes := op.parameters.query[ticketQuery]
-	return takes
+func (op *operation) acceptsTicket() bool {
+	_, accepts := op.parameters.query[ticketQuery]
+	return accepts
 }
 
-// credential is one that a handshake carries; without a token where it is in its
-// place already.
+// credential is a credential of a handshake. Its token is empty if it is in the
+// Authorization header already.
 type credential struct{ pointer, token string }
 
-// takeCredentials finds the credentials and takes them away from where nobody looks
-// for one.
-func (op *operation) takeCredentials(r *http.Request, query url.Values) (found []credential) {
+// extractCredentials returns the credentials of the handshake and removes them from the
+// query and the subprotocols.
+func (op *operation) extractCredentials(r *http.Request, query url.Values) (found []credential) {
 	if len(r.Header["Authorization"]) > 0 {
 		found = append(found, credential{pointer: "/header/Authorization"})
 	}
-	for _, token := range takeBearers(r.Header) {
+	for _, token := range extractBearerTokens(r.Header) {
 		found = append(found, credential{"/header/Sec-WebSocket-Protocol", token})
 	}
-	if tickets := query[ticketQuery]; op.takesTicket() && len(tickets) > 0 {
+	if tickets := query[ticketQuery]; op.acceptsTicket() && len(tickets) > 0 {
 		query.Del(ticketQuery)
 		r.URL.RawQuery = query.Encode()
 		for _, ticket := range tickets {
@@ -87,9 +87,10 @@ func (op *operation) takeCredentials(r *http.Request, query url.Values) (found [
 	return found
 }
 
-// takeBearers takes the entries that carry tokens out of the subprotocols that a
-// client offers. Their name may be in any case, so that no misspelt one stays.
-func takeBearers(header http.Header) (tokens []string) {
+// extractBearerTokens removes the entries with tokens from the subprotocols that a client
+// offers and returns the tokens. The prefix matches in any case, so that a misspelled
+// entry is removed as well.
+func extractBearerTokens(header http.Header) (tokens []string) {
 	lines := header[protocolHeader]
 	if len(lines) == 0 {
 		return nil
@@ -110,29 +111,30 @@ func takeBearers(header http.Header) (tokens []string) {
 	return tokens
 }
 
-// tooMany refuses several credentials rather than believe one of them.
-func tooMany(found []credential) error {
-	var wrong []fieldgate.FieldError
-	for _, one := range found {
-		wrong = schema.AppendOnce(wrong, fieldgate.FieldError{
-			Pointer: one.pointer, Keyword: "repeated", Reason: "must be the only credential",
+// multipleCredentialsError refuses a handshake with several credentials.
+func multipleCredentialsError(found []credential) error {
+	var fieldErrs []fieldgate.FieldError
+	for _, c := range found {
+		fieldErrs = schema.AppendUnique(fieldErrs, fieldgate.FieldError{
+			Pointer: c.pointer, Keyword: "repeated", Reason: "must be the only credential",
 		})
 	}
-	return schema.Invalid(wrong...)
+	return schema.Invalid(fieldErrs...)
 }
 
-// tokenNames are what people call a token in a query, in lower case.
+// tokenNames are usual names of a query parameter that holds a token, in lower case.
 var tokenNames = map[string]bool{
 	"access_token": true, "token": true, "jwt": true, "apikey": true, "api_key": true, "authorization": true, "bearer": true,
 }
 
-// jwtPattern finds a JWT anywhere in a text: the base64url of a JSON object begins
-// with ey or ew, and it has two dots at least (RFC 7515, section 7.1).
+// jwtPattern matches a JWT anywhere in a text: the base64url of a JSON object begins with
+// ey or ew, and there are at least two dots (RFC 7515, section 7.1).
 var jwtPattern = regexp.MustCompile(`e[wy][A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*`)
 
-// holdsToken reports whether somebody put a token into the address, where it ends up
-// in the logs of every proxy on the way. A ticket is worth nothing by then.
-func holdsToken(query url.Values) bool {
+// containsToken reports whether the query contains a token. Proxies on the way log the
+// query, so a token in it is leaked. A ticket is harmless there, because it can be used
+// once only.
+func containsToken(query url.Values) bool {
 	for name, values := range query {
 		if tokenNames[strings.ToLower(name)] || jwtPattern.MatchString(name) {
 			return true

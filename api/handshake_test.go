@@ -20,36 +20,36 @@ import (
 
 const (
 	deviceSocket = "/socket"
-	pageSocket   = "/page-socket" // which takes tickets
+	pageSocket   = "/page-socket" // accepts tickets
 	aJWT         = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 	protocolLine = "Sec-WebSocket-Protocol: fieldgate.v1, bearer." + goodToken
 	originLine   = "Origin: " + app
 )
 
-// handshake is what the handler of a socket was given.
-type handshake struct {
+// openedSocket is the request as the handler of a socket received it.
+type openedSocket struct {
 	Principal string
 	Origin    string
 	Header    http.Header
 	Query     string
 }
 
-// door is an edge whose sockets pages of two origins may open.
-type door struct{ *things }
+// socketEdge is an edge whose sockets pages of two origins may open.
+type socketEdge struct{ *testEdge }
 
-func newDoor(t testing.TB) door {
+func newSocketEdge(t testing.TB) socketEdge {
 	t.Helper()
-	tell := func(w http.ResponseWriter, r *http.Request) {
+	serve := func(w http.ResponseWriter, r *http.Request) {
 		principal, _ := r.Context().Value(principalKey{}).(string)
 		admitted := request.HTTP(r.Context())
 		w.WriteHeader(http.StatusSwitchingProtocols)
-		_ = json.NewEncoder(w).Encode(handshake{principal, request.Origin(r.Context()), admitted.Header, admitted.URL.RawQuery})
+		_ = json.NewEncoder(w).Encode(openedSocket{principal, request.Origin(r.Context()), admitted.Header, admitted.URL.RawQuery})
 	}
-	return door{newThings(t, tell, unlogged, func(c *Config) { c.AllowedOrigins = []string{app, "http://localhost:3000"} })}
+	return socketEdge{newTestEdge(t, serve, withoutLog, func(c *Config) { c.AllowedOrigins = []string{app, "http://localhost:3000"} })}
 }
 
-// shake sends a handshake without a connection.
-func (d door) shake(target string, header ...string) *http.Response {
+// handshake sends a handshake without a connection.
+func (d socketEdge) handshake(target string, header ...string) *http.Response {
 	r := httptest.NewRequest(http.MethodGet, target, nil)
 	setHeaders(r, header)
 	w := httptest.NewRecorder()
@@ -57,21 +57,21 @@ func (d door) shake(target string, header ...string) *http.Response {
 	return w.Result()
 }
 
-func (d door) requireShaken(t testing.TB, target string, header ...string) handshake {
+func (d socketEdge) requireOpened(t testing.TB, target string, header ...string) openedSocket {
 	t.Helper()
-	response := d.shake(target, header...)
+	response := d.handshake(target, header...)
 	require.Equal(t, http.StatusSwitchingProtocols, response.StatusCode)
-	reached := decode[handshake](t, response)
-	require.Equal(t, "dev_1", reached.Principal)
-	return reached
+	got := decode[openedSocket](t, response)
+	require.Equal(t, "dev_1", got.Principal)
+	return got
 }
 
-func (d door) requireNotShaken(t testing.TB, code fieldgate.Code, target string, header ...string) problem.Document {
+func (d socketEdge) requireRefused(t testing.TB, code fieldgate.Code, target string, header ...string) problem.Document {
 	t.Helper()
-	return requireProblem(t, d.shake(target, header...), code)
+	return requireProblem(t, d.handshake(target, header...), code)
 }
 
-func TestABrowserAndAProgramCanOpenASocket(t *testing.T) {
+func TestHandshake_OpensSocketForBrowsersAndPrograms(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
@@ -79,20 +79,20 @@ func TestABrowserAndAProgramCanOpenASocket(t *testing.T) {
 		header    http.Header
 		protocols []string
 	}{
-		"with a header":                {"", http.Header{"Authorization": {"Bearer " + goodToken}}, []string{"fieldgate.v1"}},
-		"with a subprotocol":           {"", nil, []string{"fieldgate.v1", "bearer." + goodToken}},
-		"with the subprotocol first":   {"", nil, []string{"bearer." + goodToken, "fieldgate.v1"}},
-		"with a ticket":                {"?ticket=" + goodToken, nil, []string{"fieldgate.v1"}},
-		"with a ticket and an origin":  {"?ticket=" + goodToken, http.Header{"Origin": {app}}, []string{"fieldgate.v1"}},
-		"with a header and an origin":  {"", http.Header{"Origin": {app}, "Authorization": {"Bearer " + goodToken}}, []string{"fieldgate.v1"}},
-		"with several it may speak":    {"", nil, []string{"fieldgate.v2", "fieldgate.v1", "bearer." + goodToken}},
-		"with a subprotocol of no use": {"", http.Header{"Authorization": {"Bearer " + goodToken}}, []string{"other", "fieldgate.v1"}},
+		"with a header":               {"", http.Header{"Authorization": {"Bearer " + goodToken}}, []string{"fieldgate.v1"}},
+		"with a subprotocol":          {"", nil, []string{"fieldgate.v1", "bearer." + goodToken}},
+		"with the subprotocol first":  {"", nil, []string{"bearer." + goodToken, "fieldgate.v1"}},
+		"with a ticket":               {"?ticket=" + goodToken, nil, []string{"fieldgate.v1"}},
+		"with a ticket and an origin": {"?ticket=" + goodToken, http.Header{"Origin": {app}}, []string{"fieldgate.v1"}},
+		"with a header and an origin": {"", http.Header{"Origin": {app}, "Authorization": {"Bearer " + goodToken}}, []string{"fieldgate.v1"}},
+		"with several versions":       {"", nil, []string{"fieldgate.v2", "fieldgate.v1", "bearer." + goodToken}},
+		"with an unknown subprotocol": {"", http.Header{"Authorization": {"Bearer " + goodToken}}, []string{"other", "fieldgate.v1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			it := newThings(t, upgrade(t), func(c *Config) { c.AllowedOrigins = []string{app} })
-			logged := &closing{Handler: it.handler, done: make(chan struct{})}
-			server := httptest.NewServer(logged)
+			te := newTestEdge(t, echoSocket(t), func(c *Config) { c.AllowedOrigins = []string{app} })
+			served := &doneHandler{Handler: te.handler, done: make(chan struct{})}
+			server := httptest.NewServer(served)
 			t.Cleanup(server.Close)
 			header := c.header.Clone()
 			if header == nil {
@@ -111,16 +111,16 @@ func TestABrowserAndAProgramCanOpenASocket(t *testing.T) {
 			require.Equal(t, "hello", string(message))
 			require.Equal(t, []string{"fieldgate.v1"}, response.Header["Sec-Websocket-Protocol"])
 			require.Equal(t, []string{"socket-1"}, response.Header["X-Request-Id"])
-			<-logged.done
-			require.Contains(t, it.log.String(), `"status":101`)
-			require.NotContains(t, it.log.String(), goodToken)
+			<-served.done
+			require.Contains(t, te.log.String(), `"status":101`)
+			require.NotContains(t, te.log.String(), goodToken)
 		})
 	}
 }
 
-func TestWhereverTheCredentialWasItsHandlerFindsItInOnePlace(t *testing.T) {
+func TestHandshake_MovesCredentialToAuthorizationHeader(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t)
+	d := newSocketEdge(t)
 
 	for name, c := range map[string]struct {
 		target    string
@@ -139,18 +139,18 @@ func TestWhereverTheCredentialWasItsHandlerFindsItInOnePlace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			reached := d.requireShaken(t, c.target, c.header...)
+			got := d.requireOpened(t, c.target, c.header...)
 
-			require.Equal(t, []string{"Bearer " + goodToken}, reached.Header["Authorization"])
-			require.Equal(t, c.protocols, reached.Header["Sec-Websocket-Protocol"])
-			require.Empty(t, reached.Query)
+			require.Equal(t, []string{"Bearer " + goodToken}, got.Header["Authorization"])
+			require.Equal(t, c.protocols, got.Header["Sec-Websocket-Protocol"])
+			require.Empty(t, got.Query)
 		})
 	}
 }
 
-func TestAHandshakeWithSeveralCredentialsIsRefused(t *testing.T) {
+func TestHandshake_SeveralCredentialsAreRefused(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t)
+	d := newSocketEdge(t)
 
 	const inHeader, inProtocol, inQuery = "/header/Authorization", "/header/Sec-WebSocket-Protocol", "/query/ticket"
 	for name, c := range map[string]struct {
@@ -172,10 +172,10 @@ func TestAHandshakeWithSeveralCredentialsIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			document := d.requireNotShaken(t, fieldgate.CodeValidationFailed, c.target, c.header...)
+			document := d.requireRefused(t, fieldgate.CodeValidationFailed, c.target, c.header...)
 
 			var places []string
-			for _, f := range faultsOf(document) {
+			for _, f := range fieldErrorsOf(document) {
 				require.Equal(t, "must be the only credential", f.reason)
 				places = append(places, f.pointer)
 			}
@@ -184,9 +184,9 @@ func TestAHandshakeWithSeveralCredentialsIsRefused(t *testing.T) {
 	}
 }
 
-func TestAHandshakeWithoutAGoodCredentialIs401(t *testing.T) {
+func TestHandshake_WithoutValidCredentialIs401(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t)
+	d := newSocketEdge(t)
 
 	const (
 		noToken = `Bearer realm="fieldgate"`
@@ -197,26 +197,26 @@ func TestAHandshakeWithoutAGoodCredentialIs401(t *testing.T) {
 		header    []string
 		challenge string
 	}{
-		"none":                      {pageSocket, nil, noToken},
-		"a wrong header":            {pageSocket, []string{"Authorization: Bearer wrong"}, invalid},
-		"two headers":               {pageSocket, []string{authLine, authLine}, invalid},
-		"a wrong subprotocol":       {pageSocket, []string{"Sec-WebSocket-Protocol: fieldgate.v1, bearer.wrong"}, invalid},
-		"an empty subprotocol":      {pageSocket, []string{"Sec-WebSocket-Protocol: fieldgate.v1, bearer."}, noToken},
-		"a bare token":              {pageSocket, []string{"Sec-WebSocket-Protocol: fieldgate.v1, " + goodToken}, noToken},
-		"bearer as a word":          {pageSocket, []string{"Sec-WebSocket-Protocol: fieldgate.v1, bearer, " + goodToken}, noToken},
-		"a wrong ticket":            {pageSocket + "?ticket=wrong", nil, invalid},
-		"an empty ticket":           {pageSocket + "?ticket=", nil, noToken},
-		"a ticket that is none":     {pageSocket + "?ticket=" + strings.Repeat("x", 4096), nil, invalid},
-		"a name in another case":    {pageSocket + "?Ticket=" + goodToken, nil, noToken},
-		"where no ticket is taken":  {deviceSocket + "?ticket=" + goodToken, nil, noToken},
-		"in a cookie":               {pageSocket, []string{"Cookie: token=" + goodToken}, noToken},
-		"wrong, from an origin":     {pageSocket, []string{"Authorization: Bearer wrong", originLine}, invalid},
-		"of an operation like this": {pageSocket, []string{"Sec-WebSocket-Protocol: bearer" + goodToken}, noToken},
+		"none":                     {pageSocket, nil, noToken},
+		"a wrong header":           {pageSocket, []string{"Authorization: Bearer wrong"}, invalid},
+		"two headers":              {pageSocket, []string{authLine, authLine}, invalid},
+		"a wrong subprotocol":      {pageSocket, []string{"Sec-WebSocket-Protocol: fieldgate.v1, bearer.wrong"}, invalid},
+		"an empty subprotocol":     {pageSocket, []string{"Sec-WebSocket-Protocol: fieldgate.v1, bearer."}, noToken},
+		"a bare token":             {pageSocket, []string{"Sec-WebSocket-Protocol: fieldgate.v1, " + goodToken}, noToken},
+		"bearer as a word":         {pageSocket, []string{"Sec-WebSocket-Protocol: fieldgate.v1, bearer, " + goodToken}, noToken},
+		"a wrong ticket":           {pageSocket + "?ticket=wrong", nil, invalid},
+		"an empty ticket":          {pageSocket + "?ticket=", nil, noToken},
+		"a long ticket":            {pageSocket + "?ticket=" + strings.Repeat("x", 4096), nil, invalid},
+		"a name in another case":   {pageSocket + "?Ticket=" + goodToken, nil, noToken},
+		"where no ticket is taken": {deviceSocket + "?ticket=" + goodToken, nil, noToken},
+		"in a cookie":              {pageSocket, []string{"Cookie: token=" + goodToken}, noToken},
+		"wrong, from an origin":    {pageSocket, []string{"Authorization: Bearer wrong", originLine}, invalid},
+		"a prefix without its dot": {pageSocket, []string{"Sec-WebSocket-Protocol: bearer" + goodToken}, noToken},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			response := d.shake(c.target, c.header...)
+			response := d.handshake(c.target, c.header...)
 
 			requireProblem(t, response, fieldgate.CodeUnauthorized)
 			require.Equal(t, c.challenge, response.Header.Get("WWW-Authenticate"))
@@ -224,18 +224,18 @@ func TestAHandshakeWithoutAGoodCredentialIs401(t *testing.T) {
 	}
 }
 
-func TestOnlyHandshakesTakeCredentialsFromElsewhere(t *testing.T) {
+func TestHandshake_OtherRequestsNeedAuthorizationHeader(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing)
+	te := newTestEdge(t, noContent)
 
 	for _, c := range [][]string{{"", protocolLine}, {"?ticket=" + goodToken}} {
-		response := it.ask(t, http.MethodPut, "/things/abc"+c[0], `{"name":"abc"}`, append(c[1:], isJSONLine, neededLine)...)
+		response := te.ask(t, http.MethodPut, "/things/abc"+c[0], `{"name":"abc"}`, append(c[1:], jsonLine, requiredLine)...)
 
 		requireProblem(t, response, fieldgate.CodeUnauthorized)
 	}
 }
 
-func TestATokenInTheAddressOfASocketIsRefusedWithAHint(t *testing.T) {
+func TestHandshake_TokenInQueryIsRefused(t *testing.T) {
 	t.Parallel()
 
 	for _, query := range []string{
@@ -245,14 +245,14 @@ func TestATokenInTheAddressOfASocketIsRefusedWithAHint(t *testing.T) {
 		"ticket=" + aJWT, "ticket=Bearer+" + aJWT, "ticket=" + goodToken + "&ticket=" + aJWT,
 		"anything=" + aJWT, "anything=" + strings.TrimSuffix(aJWT, "c2lnbmF0dXJl"), "anything=%22" + aJWT + "%22",
 		aJWT, aJWT + "=", "ticket=" + strings.ReplaceAll(aJWT, ".", "%2e"),
-		"anything=ewogICJhbGciOiAiRVMyNTYiCn0." + "eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl", // a header on lines of its own
-		"anything=eyJlbmMiOiJBMjU2R0NNIn0..aXY.dGV4dA.dGFn",                           // encrypted, with a key that is shared
+		"anything=ewogICJhbGciOiAiRVMyNTYiCn0." + "eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl", // a JWT header with line breaks
+		"anything=eyJlbmMiOiJBMjU2R0NNIn0..aXY.dGV4dA.dGFn",                           // encrypted (JWE) with a shared key
 	} {
 		t.Run(query, func(t *testing.T) {
 			t.Parallel()
-			it := newThings(t, nothing) // with a log of its own
-			for target, hint := range map[string]string{deviceSocket: noTokenHere, pageSocket: noTokenButATicket} {
-				response := it.ask(t, http.MethodGet, target+"?"+query, "", authLine) // it is refused beside a good one, too
+			te := newTestEdge(t, noContent) // each with its own log
+			for target, hint := range map[string]string{deviceSocket: tokenInQueryReason, pageSocket: tokenInQueryReasonWithTicket} {
+				response := te.ask(t, http.MethodGet, target+"?"+query, "", authLine) // also beside a valid token
 
 				text := read(t, response)
 				require.Equal(t, http.StatusBadRequest, response.StatusCode)
@@ -261,36 +261,36 @@ func TestATokenInTheAddressOfASocketIsRefusedWithAHint(t *testing.T) {
 				for _, way := range strings.Split(hint, `"`) {
 					require.Contains(t, text, way)
 				}
-				require.NotContains(t, it.log.String(), goodToken)
-				require.NotContains(t, it.log.String(), "eyJ")
+				require.NotContains(t, te.log.String(), goodToken)
+				require.NotContains(t, te.log.String(), "eyJ")
 			}
 		})
 	}
 }
 
-func TestAnAddressThatIsNotWellFormedOpensNoSocket(t *testing.T) {
+func TestHandshake_MalformedQueryIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t)
+	d := newSocketEdge(t)
 
 	for _, query := range []string{"ticket=%zz", "ticket=" + goodToken + ";x=1", "%zz=1&ticket=" + goodToken} {
-		document := d.requireNotShaken(t, fieldgate.CodeValidationFailed, pageSocket+"?"+query)
+		document := d.requireRefused(t, fieldgate.CodeValidationFailed, pageSocket+"?"+query)
 
-		require.Equal(t, []fault{{"/query", "syntax", "is not well-formed"}}, faultsOf(document))
+		require.Equal(t, []fieldError{{"/query", "syntax", "is not well-formed"}}, fieldErrorsOf(document))
 	}
 }
 
-func TestAnAddressWithMoreThanATicketOpensNoSocket(t *testing.T) {
+func TestHandshake_UnknownParameterIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t)
+	d := newSocketEdge(t)
 
-	document := d.requireNotShaken(t, fieldgate.CodeValidationFailed, pageSocket+"?ticket="+goodToken+"&tocken=x")
+	document := d.requireRefused(t, fieldgate.CodeValidationFailed, pageSocket+"?ticket="+goodToken+"&tocken=x")
 
-	require.Equal(t, []fault{{"/query", "unknown", "has a parameter that this operation does not take; it takes ticket"}}, faultsOf(document))
+	require.Equal(t, []fieldError{{"/query", "unknown", "has an unknown parameter; this operation accepts ticket"}}, fieldErrorsOf(document))
 }
 
-func TestOnlyPagesOfAllowedOriginsMayOpenSockets(t *testing.T) {
+func TestHandshake_OnlyAllowedOriginsOpenSockets(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t)
+	d := newSocketEdge(t)
 
 	for origin, may := range map[string]bool{
 		app:                                 true,
@@ -330,29 +330,30 @@ func TestOnlyPagesOfAllowedOriginsMayOpenSockets(t *testing.T) {
 			} {
 				target = "http://10.0.0.7" + target
 				if may {
-					require.Equal(t, origin, d.requireShaken(t, target, header...).Origin)
+					require.Equal(t, origin, d.requireOpened(t, target, header...).Origin)
 					continue
 				}
-				document := d.requireNotShaken(t, fieldgate.CodeOriginNotAllowed, target, header...)
-				require.Equal(t, "Pages of this origin may not open sockets here.", document.Detail)
+				document := d.requireRefused(t, fieldgate.CodeOriginNotAllowed, target, header...)
+				require.Equal(t, "Pages of this origin may not open sockets. The operator of the gateway can allow the origin.", document.Detail)
 			}
 		})
 	}
 }
 
-func TestSeveralOriginsAreNoneThatMayOpenASocket(t *testing.T) {
+func TestHandshake_SeveralOriginsAreRefused(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t)
+	d := newSocketEdge(t)
 
 	for _, second := range []string{app, "https://evil.net", ""} {
-		d.requireNotShaken(t, fieldgate.CodeOriginNotAllowed, deviceSocket, authLine, originLine, "Origin: "+second)
+		d.requireRefused(t, fieldgate.CodeOriginNotAllowed, deviceSocket, authLine, originLine, "Origin: "+second)
 	}
 }
 
-// A page of the gateway's own, such as the console, needs no list.
-func TestAPageMayOpenASocketToItsOwnHost(t *testing.T) {
+// TestHandshake_PageOfSameHostIsAllowed covers pages of the gateway itself, such as the
+// console, which need no AllowedOrigins.
+func TestHandshake_PageOfSameHostIsAllowed(t *testing.T) {
 	t.Parallel()
-	d := door{newThings(t, nothing)}
+	d := socketEdge{newTestEdge(t, noContent)}
 
 	for _, c := range []struct {
 		host, origin string
@@ -383,7 +384,7 @@ func TestAPageMayOpenASocketToItsOwnHost(t *testing.T) {
 		{"", "", false},
 		{"", "https://", false},
 	} {
-		response := d.shake("http://"+c.host+pageSocket, protocolLine, "Origin: "+c.origin)
+		response := d.handshake("http://"+c.host+pageSocket, protocolLine, "Origin: "+c.origin)
 		if !c.may {
 			requireProblem(t, response, fieldgate.CodeOriginNotAllowed)
 			continue
@@ -392,55 +393,56 @@ func TestAPageMayOpenASocketToItsOwnHost(t *testing.T) {
 	}
 }
 
-func TestOnlyTheHostThatIsAskedIsAPagesOwn(t *testing.T) {
+func TestHandshake_ForwardedHostIsIgnored(t *testing.T) {
 	t.Parallel()
-	d := door{newThings(t, nothing)}
+	d := socketEdge{newTestEdge(t, noContent)}
 
 	for _, line := range []string{
 		"X-Forwarded-Host: app.example.com", "Forwarded: host=app.example.com", "X-Host: app.example.com",
 		"X-Original-Host: app.example.com", "X-Forwarded-Server: app.example.com",
 	} {
-		d.requireNotShaken(t, fieldgate.CodeOriginNotAllowed, pageSocket, protocolLine, originLine, line)
+		d.requireRefused(t, fieldgate.CodeOriginNotAllowed, pageSocket, protocolLine, originLine, line)
 	}
-	d.requireNotShaken(t, fieldgate.CodeOriginNotAllowed, "http://app.example.com"+pageSocket, protocolLine, originLine, originLine)
+	d.requireRefused(t, fieldgate.CodeOriginNotAllowed, "http://app.example.com"+pageSocket, protocolLine, originLine, originLine)
 }
 
-// Nothing that a browser sends by itself is a credential, so whoever shows one
-// without an origin is no page.
-func TestWhoIsNoBrowserNeedsNoOrigin(t *testing.T) {
+// TestHandshake_ProgramsNeedNoOrigin covers clients other than browsers. A browser sends
+// no credential by itself, so a handshake with a credential and without an Origin is not
+// from a page.
+func TestHandshake_ProgramsNeedNoOrigin(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t)
+	d := newSocketEdge(t)
 
 	for target, header := range map[string][]string{
 		deviceSocket: {authLine}, pageSocket: {protocolLine}, pageSocket + "?ticket=" + goodToken: nil,
 	} {
-		require.Empty(t, d.requireShaken(t, target, header...).Origin)
+		require.Empty(t, d.requireOpened(t, target, header...).Origin)
 	}
 }
 
-func TestAnOriginIsCheckedBeforeTheCredential(t *testing.T) {
+func TestHandshake_OriginIsCheckedBeforeCredential(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, nothing, func(c *Config) {
+	te := newTestEdge(t, noContent, func(c *Config) {
 		c.Authenticators["customerJWT"] = func(context.Context, string) (context.Context, error) {
 			t.Error("the ticket would be used up")
 			return nil, nil
 		}
 	})
 
-	response := it.ask(t, http.MethodGet, pageSocket+"?ticket="+goodToken, "", "Origin: https://evil.net")
+	response := te.ask(t, http.MethodGet, pageSocket+"?ticket="+goodToken, "", "Origin: https://evil.net")
 
 	requireProblem(t, response, fieldgate.CodeOriginNotAllowed)
 }
 
-func TestAuthenticatorsKnowTheOrigin(t *testing.T) {
+func TestAuthenticate_KnowsOrigin(t *testing.T) {
 	t.Parallel()
 
 	for target, header := range map[string][]string{
 		pageSocket + "?ticket=x": {originLine},
-		"/things/abc":            {originLine, authLine, isJSONLine, neededLine}, // where tickets are issued, it is an operation like others
+		"/things/abc":            {originLine, authLine, jsonLine, requiredLine}, // a plain operation, such as the one that issues tickets
 	} {
 		var origin string
-		it := newThings(t, nothing, func(c *Config) {
+		te := newTestEdge(t, noContent, func(c *Config) {
 			c.AllowedOrigins = []string{app}
 			for scheme := range c.Authenticators {
 				c.Authenticators[scheme] = func(ctx context.Context, _ string) (context.Context, error) {
@@ -454,13 +456,13 @@ func TestAuthenticatorsKnowTheOrigin(t *testing.T) {
 			method = http.MethodPut
 		}
 
-		requireProblem(t, it.ask(t, method, target, "", header...), fieldgate.CodeUnauthorized)
+		requireProblem(t, te.ask(t, method, target, "", header...), fieldgate.CodeUnauthorized)
 		require.Equal(t, app, origin)
 	}
 }
 
-// FuzzHandshake looks for handshakes that leave a credential where it does not
-// belong, or that open a socket with a token in the address.
+// FuzzHandshake looks for handshakes that keep a credential in the query or the
+// subprotocols, or that open a socket with a token in the query.
 func FuzzHandshake(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"", "fieldgate.v1, bearer." + goodToken}, {"ticket=" + goodToken, "fieldgate.v1"}, {"ticket=" + aJWT, ""},
@@ -475,12 +477,12 @@ func FuzzHandshake(f *testing.F) {
 		r.Header.Set("Sec-WebSocket-Protocol", protocols)
 		offered, _ := url.ParseQuery(query)
 
-		if err := c.shakeHands(r, op); err != nil {
+		if err := c.checkHandshake(r, op); err != nil {
 			require.Equal(t, fieldgate.CodeValidationFailed, fieldgate.CodeOf(err))
 			return
 		}
 
-		require.False(t, holdsToken(offered))
+		require.False(t, containsToken(offered))
 		require.False(t, r.URL.Query().Has("ticket"))
 		for _, left := range websocket.Subprotocols(r) {
 			require.False(t, strings.HasPrefix(strings.ToLower(left), "bearer."))

@@ -7,10 +7,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// durationBuckets are in seconds. They reach beyond the longest wait for a command.
+// durationBuckets are in seconds. They exceed the longest wait for a command.
 var durationBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60}
 
-// metrics tell how much is asked of the HTTP interface and how it answers.
+// metrics count the HTTP requests and measure their durations.
 type metrics struct {
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
@@ -20,11 +20,11 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fieldgate_http_requests_total",
-			Help: "HTTP requests by operation and status; 499 is a client that did not wait for the answer.",
+			Help: "HTTP requests by operation and status; 499 means that the client closed the connection before the response.",
 		}, []string{"operation", "status"}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "fieldgate_http_request_duration_seconds",
-			Help:    "How long HTTP requests took, waiting for commands included; for a socket, its handshake.",
+			Help:    "Duration of HTTP requests, including the wait for commands; of a socket, its handshake.",
 			Buckets: durationBuckets,
 		}, []string{"operation"}),
 	}
@@ -36,8 +36,8 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-// count notes one request. Paths that the contract does not have share one label, so
-// that nobody can fill the memory with names.
+// count records one request. Paths that the contract does not have share one label, so
+// that clients cannot create labels without bound.
 func (m *metrics) count(operation string, status int, took time.Duration) {
 	if operation == "" {
 		operation = "none"

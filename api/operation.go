@@ -8,25 +8,25 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// route is how chi and the contract name the same thing: generated patterns are the
-// paths of the contract, letter by letter.
+// route identifies an operation for both chi and the contract: the generated patterns are
+// the paths of the contract, character by character.
 type route struct {
 	method  string
 	pattern string
 }
 
-// operation is what the contract says of one operation, read once at the start.
+// operation describes an operation of the contract. It is read once at the start.
 type operation struct {
 	id         string
-	scheme     string // the security scheme; empty if everyone may call
-	leastRole  string // empty if any principal may call
+	scheme     string // the security scheme; empty if no authentication is required
+	leastRole  string // empty if every principal may call it
 	parameters parameters
-	body       *body // nil if it takes none
-	socket     bool  // answers 101
-	lenient    bool  // takes nothing, and the contract has no 400 for it: probes may add a query
+	body       *body // nil if it has none
+	socket     bool  // it has a response 101
+	lenient    bool  // it has no parameters, no body and no response 400: probes may add a query
 }
 
-// index reads all operations of a contract.
+// index returns the operations of a contract by route.
 func index(document *openapi3.T, maxBodyBytes int64) (map[route]*operation, error) {
 	operations := make(map[route]*operation)
 	for pattern, item := range document.Paths.Map() {
@@ -66,8 +66,8 @@ func newOperation(document *openapi3.T, item *openapi3.PathItem, described *open
 	}, nil
 }
 
-// schemeOf finds the one security scheme of an operation. Alternatives and
-// combinations would have to be decided over here; the contract has none.
+// schemeOf returns the one security scheme of an operation, or "" if it has none.
+// Alternatives and combinations of schemes are an error: the contract has none.
 func schemeOf(document *openapi3.T, described *openapi3.Operation) (string, error) {
 	requirements := described.Security
 	if requirements == nil {

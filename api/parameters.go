@@ -15,16 +15,16 @@ import (
 	"github.com/fieldgate/fieldgate/api/schema"
 )
 
-// parameters are what an operation takes beside its body.
+// parameters are the path, query and header parameters of an operation.
 type parameters struct {
 	all     openapi3.Parameters
-	query   map[string]bool // the names in the query; true for one that may be repeated
+	query   map[string]bool // by name; true for a parameter that may be repeated
 	headers []string        // in canonical form
-	inPath  bool            // whether there are any in the path
+	inPath  bool            // there is at least one in the path
 }
 
-// newParameters joins the parameters of a path with those of one operation on it,
-// which win.
+// newParameters joins the parameters of a path with those of an operation on it. If both
+// have the same one, that of the operation counts.
 func newParameters(ofPath, ofOperation openapi3.Parameters) parameters {
 	p := parameters{all: slices.Clone(ofOperation), query: make(map[string]bool)}
 	for _, shared := range ofPath {
@@ -49,13 +49,13 @@ func (p *parameters) add(parameter *openapi3.Parameter) {
 	}
 }
 
-// checkParameters tells what is wrong with the path, the query and the headers, and
-// writes defaults into the query, where the generated code finds them.
+// checkParameters returns the errors in the path, the query and the headers. It adds the
+// defaults to the query, from which the generated code reads them.
 func (v *validator) checkParameters(r *http.Request, p *parameters) []fieldgate.FieldError {
-	query, wrong := p.readQuery(r.URL.RawQuery)
-	wrong = append(wrong, p.repeatedHeaders(r.Header)...)
-	if len(wrong) > 0 {
-		return wrong
+	query, fieldErrs := p.readQuery(r.URL.RawQuery)
+	fieldErrs = append(fieldErrs, p.repeatedHeaders(r.Header)...)
+	if len(fieldErrs) > 0 {
+		return fieldErrs
 	}
 	input := &openapi3filter.RequestValidationInput{
 		Request:     r,
@@ -65,17 +65,17 @@ func (v *validator) checkParameters(r *http.Request, p *parameters) []fieldgate.
 	}
 	for _, parameter := range p.all {
 		if err := openapi3filter.ValidateParameter(r.Context(), input, parameter.Value); err != nil {
-			wrong = append(wrong, wrongParameter(parameter.Value, err)...)
+			fieldErrs = append(fieldErrs, parameterErrors(parameter.Value, err)...)
 		}
 	}
-	return wrong
+	return fieldErrs
 }
 
 var malformedQuery = fieldgate.FieldError{Pointer: "/query", Keyword: "syntax", Reason: "is not well-formed"}
 
-// readQuery refuses names that the operation does not take, because a misspelt filter
-// would otherwise list everything, and repeated values, of which one would be
-// validated and all be bound.
+// readQuery parses the query. It refuses unknown parameters, because a misspelled filter
+// would list everything. It refuses repeated values, because one would be validated and
+// all be bound.
 func (p *parameters) readQuery(raw string) (url.Values, []fieldgate.FieldError) {
 	if raw == "" {
 		return url.Values{}, nil
@@ -84,38 +84,38 @@ func (p *parameters) readQuery(raw string) (url.Values, []fieldgate.FieldError) 
 	if err != nil {
 		return nil, []fieldgate.FieldError{malformedQuery}
 	}
-	var wrong []fieldgate.FieldError
+	var fieldErrs []fieldgate.FieldError
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		repeatable, known := p.query[name]
 		switch {
 		case !known:
-			wrong = schema.AppendOnce(wrong, fieldgate.FieldError{
+			fieldErrs = schema.AppendUnique(fieldErrs, fieldgate.FieldError{
 				Pointer: "/query",
 				Keyword: "unknown",
-				Reason:  "has a parameter that this operation does not take; it takes " + schema.Listed(maps.Keys(p.query)),
+				Reason:  "has an unknown parameter; this operation accepts " + schema.JoinSorted(maps.Keys(p.query)),
 			})
 		case len(query[name]) > 1 && !repeatable:
-			wrong = append(wrong, repeated("/query/"+name))
+			fieldErrs = append(fieldErrs, repeatedError("/query/"+name))
 		}
 	}
-	return query, wrong
+	return query, fieldErrs
 }
 
-func (p *parameters) repeatedHeaders(header http.Header) (wrong []fieldgate.FieldError) {
+func (p *parameters) repeatedHeaders(header http.Header) (fieldErrs []fieldgate.FieldError) {
 	for _, name := range p.headers {
 		if len(header[name]) > 1 {
-			wrong = append(wrong, repeated("/header/"+name))
+			fieldErrs = append(fieldErrs, repeatedError("/header/"+name))
 		}
 	}
-	return wrong
+	return fieldErrs
 }
 
-func repeated(pointer string) fieldgate.FieldError {
-	return fieldgate.FieldError{Pointer: pointer, Keyword: "repeated", Reason: "must be given once"}
+func repeatedError(pointer string) fieldgate.FieldError {
+	return fieldgate.FieldError{Pointer: pointer, Keyword: "repeated", Reason: "must not be repeated"}
 }
 
-// readPath gives the parameters in the path as their handler will get them: the
-// router matches an encoded path as it came, and the generated code decodes after it.
+// readPath returns the path parameters as the handler receives them. The router matches
+// the path as it was sent, and the generated code decodes it afterwards.
 func (p *parameters) readPath(r *http.Request) map[string]string {
 	if !p.inPath {
 		return nil
@@ -131,19 +131,19 @@ func (p *parameters) readPath(r *http.Request) map[string]string {
 	return values
 }
 
-// wrongParameter says what is wrong with one parameter.
-func wrongParameter(parameter *openapi3.Parameter, err error) []fieldgate.FieldError {
-	wrong := fieldgate.FieldError{Pointer: "/" + parameter.In + "/" + parameter.Name}
+// parameterErrors converts the error of one parameter.
+func parameterErrors(parameter *openapi3.Parameter, err error) []fieldgate.FieldError {
+	fieldErr := fieldgate.FieldError{Pointer: "/" + parameter.In + "/" + parameter.Name}
 	var schemaError *openapi3.SchemaError
 	switch {
 	case errors.As(err, &schemaError):
-		return schema.Explain(err, wrong.Pointer, nil)
+		return schema.FieldErrors(err, fieldErr.Pointer, nil)
 	case errors.Is(err, openapi3filter.ErrInvalidRequired):
-		wrong.Keyword, wrong.Reason = "required", "is required"
+		fieldErr.Keyword, fieldErr.Reason = "required", "is required"
 	case errors.Is(err, openapi3filter.ErrInvalidEmptyValue):
-		wrong.Keyword, wrong.Reason = "minLength", "must not be empty"
+		fieldErr.Keyword, fieldErr.Reason = "minLength", "must not be empty"
 	default:
-		wrong.Keyword, wrong.Reason = "type", schema.MustBeOfType(parameter.Schema.Value)
+		fieldErr.Keyword, fieldErr.Reason = "type", schema.TypeReason(parameter.Schema.Value)
 	}
-	return []fieldgate.FieldError{wrong}
+	return []fieldgate.FieldError{fieldErr}
 }

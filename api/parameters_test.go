@@ -12,36 +12,36 @@ import (
 	"github.com/fieldgate/fieldgate/api/problem"
 )
 
-// fault is an entry of errors in a problem document.
-type fault struct{ pointer, keyword, reason string }
+// fieldError is an entry of errors in a problem document.
+type fieldError struct{ pointer, keyword, reason string }
 
-func faultsOf(document problem.Document) (faults []fault) {
+func fieldErrorsOf(document problem.Document) (errs []fieldError) {
 	for _, e := range document.Errors {
-		faults = append(faults, fault{e.Pointer, e.Keyword, e.Reason})
+		errs = append(errs, fieldError{e.Pointer, e.Keyword, e.Reason})
 	}
-	return faults
+	return errs
 }
 
-func TestAQueryOutsideTheContractIsRefused(t *testing.T) {
+func TestQuery_OutsideContractIsRefused(t *testing.T) {
 	t.Parallel()
 
-	const takes = "has a parameter that this operation does not take; it takes kind, limit, near, tag"
-	for query, want := range map[string][]fault{
+	const unknownParameter = "has an unknown parameter; this operation accepts kind, limit, near, tag"
+	for query, want := range map[string][]fieldError{
 		"limit=201":             {{"/query/limit", "maximum", "must be at most 200"}},
 		"limit=many":            {{"/query/limit", "type", "must be of type integer"}},
 		"limit=1.0":             {{"/query/limit", "type", "must be of type integer"}},
 		"near=":                 {{"/query/near", "minLength", "must not be empty"}},
-		"limit=1&limit=2":       {{"/query/limit", "repeated", "must be given once"}},
-		"limit=&limit=201":      {{"/query/limit", "repeated", "must be given once"}},
+		"limit=1&limit=2":       {{"/query/limit", "repeated", "must not be repeated"}},
+		"limit=&limit=201":      {{"/query/limit", "repeated", "must not be repeated"}},
 		"near=close":            {{"/query/near", "type", "must be of type number"}},
 		"kind=":                 {{"/query/kind", "enum", `must be one of ["big","small"]`}},
 		"kind=huge":             {{"/query/kind", "enum", `must be one of ["big","small"]`}},
 		"tag=a&tag=b&tag=c":     {{"/query/tag", "maxItems", "must have at most 2 items"}},
 		"tag=a&tag=toolong":     {{"/query/tag/1", "maxLength", "must have at most 4 characters"}},
-		"limti=7":               {{"/query", "unknown", takes}},
-		"Limit=7":               {{"/query", "unknown", takes}},
-		"limit=7&secret=s3cret": {{"/query", "unknown", takes}},
-		"a=1&b=2":               {{"/query", "unknown", takes}},
+		"limti=7":               {{"/query", "unknown", unknownParameter}},
+		"Limit=7":               {{"/query", "unknown", unknownParameter}},
+		"limit=7&secret=s3cret": {{"/query", "unknown", unknownParameter}},
+		"a=1&b=2":               {{"/query", "unknown", unknownParameter}},
 		"limit=%zz":             {{"/query", "syntax", "is not well-formed"}},
 		"limit=1;kind=big":      {{"/query", "syntax", "is not well-formed"}},
 		"limit=0&near=x":        {{"/query/limit", "minimum", "must be at least 1"}, {"/query/near", "type", "must be of type number"}},
@@ -49,14 +49,14 @@ func TestAQueryOutsideTheContractIsRefused(t *testing.T) {
 		t.Run(query, func(t *testing.T) {
 			t.Parallel()
 
-			response := newThings(t, nothing).ask(t, http.MethodGet, "/things?"+query, "")
+			response := newTestEdge(t, noContent).ask(t, http.MethodGet, "/things?"+query, "")
 
-			require.Equal(t, want, faultsOf(requireProblem(t, response, fieldgate.CodeValidationFailed)))
+			require.Equal(t, want, fieldErrorsOf(requireProblem(t, response, fieldgate.CodeValidationFailed)))
 		})
 	}
 }
 
-func TestDefaultsOfTheQueryReachTheHandler(t *testing.T) {
+func TestQuery_DefaultsReachHandler(t *testing.T) {
 	t.Parallel()
 
 	for query, want := range map[string]string{
@@ -70,44 +70,44 @@ func TestDefaultsOfTheQueryReachTheHandler(t *testing.T) {
 		t.Run(query, func(t *testing.T) {
 			t.Parallel()
 
-			response := newThings(t, echo).ask(t, http.MethodGet, "/things"+query, "")
+			response := newTestEdge(t, echo).ask(t, http.MethodGet, "/things"+query, "")
 
-			require.Equal(t, want, decode[got](t, response).Query)
+			require.Equal(t, want, decode[received](t, response).Query)
 		})
 	}
 }
 
-func TestAHeaderOutsideTheContractIsRefused(t *testing.T) {
+func TestHeader_OutsideContractIsRefused(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
 		header []string
-		want   fault
+		want   fieldError
 	}{
-		"missing":   {nil, fault{"/header/X-Required", "required", "is required"}},
-		"no number": {[]string{"X-Required: one"}, fault{"/header/X-Required", "type", "must be of type integer"}},
+		"missing":   {nil, fieldError{"/header/X-Required", "required", "is required"}},
+		"no number": {[]string{"X-Required: one"}, fieldError{"/header/X-Required", "type", "must be of type integer"}},
 		"too long": {
-			[]string{neededLine, "Idempotency-Key: " + strings.Repeat("k", 129)},
-			fault{"/header/Idempotency-Key", "maxLength", "must have at most 128 characters"},
+			[]string{requiredLine, "Idempotency-Key: " + strings.Repeat("k", 129)},
+			fieldError{"/header/Idempotency-Key", "maxLength", "must have at most 128 characters"},
 		},
-		"empty":    {[]string{neededLine, "Idempotency-Key: "}, fault{"/header/Idempotency-Key", "minLength", "must have at least 1 character"}},
-		"repeated": {[]string{neededLine, "Idempotency-Key: a", "Idempotency-Key: b"}, fault{"/header/Idempotency-Key", "repeated", "must be given once"}},
+		"empty":    {[]string{requiredLine, "Idempotency-Key: "}, fieldError{"/header/Idempotency-Key", "minLength", "must have at least 1 character"}},
+		"repeated": {[]string{requiredLine, "Idempotency-Key: a", "Idempotency-Key: b"}, fieldError{"/header/Idempotency-Key", "repeated", "must not be repeated"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			it := newThings(t, nothing)
+			te := newTestEdge(t, noContent)
 
-			response := it.ask(t, http.MethodPut, "/things/abc", `{"name":"abc"}`, append(c.header, isJSONLine, authLine)...)
+			response := te.ask(t, http.MethodPut, "/things/abc", `{"name":"abc"}`, append(c.header, jsonLine, authLine)...)
 
-			require.Equal(t, []fault{c.want}, faultsOf(requireProblem(t, response, fieldgate.CodeValidationFailed)))
+			require.Equal(t, []fieldError{c.want}, fieldErrorsOf(requireProblem(t, response, fieldgate.CodeValidationFailed)))
 		})
 	}
 }
 
-func TestAPathIsValidatedAsItsHandlerWillReadIt(t *testing.T) {
+func TestPath_ValidatedAsHandlerReadsIt(t *testing.T) {
 	t.Parallel()
 
-	for path, want := range map[string][]fault{
+	for path, want := range map[string][]fieldError{
 		"abc":          nil,
 		"%61bc":        nil, // encoded without need
 		"éé":           nil,
@@ -122,39 +122,39 @@ func TestAPathIsValidatedAsItsHandlerWillReadIt(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 
-			response := newThings(t, echo).ask(t, http.MethodPut, "/things/"+path, `{"name":"abc"}`, isJSONLine, authLine, neededLine)
+			response := newTestEdge(t, echo).ask(t, http.MethodPut, "/things/"+path, `{"name":"abc"}`, jsonLine, authLine, requiredLine)
 
 			if want == nil {
 				require.Equal(t, http.StatusOK, response.StatusCode)
 				return
 			}
-			require.Equal(t, want, faultsOf(requireProblem(t, response, fieldgate.CodeValidationFailed)))
+			require.Equal(t, want, fieldErrorsOf(requireProblem(t, response, fieldgate.CodeValidationFailed)))
 		})
 	}
 }
 
-func TestParametersOfAPathHoldForAllItsOperations(t *testing.T) {
+func TestPath_ParametersApplyToAllItsOperations(t *testing.T) {
 	t.Parallel()
 
-	response := newThings(t, nothing).ask(t, http.MethodPut, "/things/abc?dryRun=perhaps", `{}`, isJSONLine, authLine, neededLine)
+	response := newTestEdge(t, noContent).ask(t, http.MethodPut, "/things/abc?dryRun=perhaps", `{}`, jsonLine, authLine, requiredLine)
 
-	require.Equal(t, []fault{{"/query/dryRun", "type", "must be of type boolean"}},
-		faultsOf(requireProblem(t, response, fieldgate.CodeValidationFailed)))
+	require.Equal(t, []fieldError{{"/query/dryRun", "type", "must be of type boolean"}},
+		fieldErrorsOf(requireProblem(t, response, fieldgate.CodeValidationFailed)))
 }
 
-// FuzzQuery looks for queries that reach the handler with anything but what the
-// contract allows.
+// FuzzQuery looks for queries that reach the handler in a form that the contract does not
+// allow.
 func FuzzQuery(f *testing.F) {
 	for _, seed := range []string{"", "limit=7", "limit=7&limit=8", "tag=a&tag=b", "kind=big;limit=1", "%6c%69mit=7", "limit=1e1"} {
 		f.Add(seed)
 	}
-	it := newThings(f, echo, unlogged)
+	te := newTestEdge(f, echo, withoutLog)
 	f.Fuzz(func(t *testing.T, query string) {
-		reached, ok := it.reached(t, http.MethodGet, &url.URL{Path: "/things", RawQuery: query}, "")
+		got, ok := te.admit(t, http.MethodGet, &url.URL{Path: "/things", RawQuery: query}, "")
 		if !ok {
 			return
 		}
-		values, err := url.ParseQuery(reached.Query)
+		values, err := url.ParseQuery(got.Query)
 		require.NoError(t, err)
 		require.Subset(t, []string{"kind", "limit", "near", "tag"}, keys(values))
 		require.Len(t, values["limit"], 1)

@@ -18,7 +18,7 @@ import (
 	"github.com/fieldgate/fieldgate/generated"
 )
 
-// server serves the operations that a test sets; any other one panics.
+// server implements the operations that a test sets. All others panic.
 type server struct {
 	generated.StrictServerInterface
 	claim   func(context.Context, generated.ClaimCommandsRequestObject) (generated.ClaimCommandsResponseObject, error)
@@ -38,7 +38,7 @@ func (s server) ListDevices(ctx context.Context, r generated.ListDevicesRequestO
 	return s.list(ctx, r)
 }
 
-// publishedConfig is the configuration of an edge with the published contract.
+// publishedConfig returns the configuration of an edge with the published contract.
 func publishedConfig(s generated.StrictServerInterface) Config {
 	return Config{
 		Server:         s,
@@ -48,8 +48,8 @@ func publishedConfig(s generated.StrictServerInterface) Config {
 	}
 }
 
-// ask sends a request to the published edge over a real connection, with the answer
-// held against the contract.
+// ask sends a request to the published edge over a real connection and checks the
+// response against the contract.
 func ask(t testing.TB, config Config, method, target, body string, header ...string) *http.Response {
 	t.Helper()
 	handler, err := New(config)
@@ -69,7 +69,7 @@ const (
 	proposePath = "/api/v1/customer/sessions/ses_7k01jd3qb5w8k2r6f0d4s7g1p3en/commands"
 )
 
-func TestTheRouterServesEveryOperationOfTheContractAndNoOther(t *testing.T) {
+func TestRouter_ServesExactlyTheContract(t *testing.T) {
 	t.Parallel()
 	config := publishedConfig(server{})
 	e, err := newEdge(config)
@@ -88,7 +88,7 @@ func TestTheRouterServesEveryOperationOfTheContractAndNoOther(t *testing.T) {
 	require.ElementsMatch(t, keys(e.contract.operations), served)
 }
 
-func TestTheHandlerOfAClaimWithoutABodyGetsTheDefaults(t *testing.T) {
+func TestClaim_WithoutBodyHasDefaults(t *testing.T) {
 	t.Parallel()
 	var claimed generated.ClaimCommandsRequestObject
 	config := publishedConfig(server{claim: func(_ context.Context, r generated.ClaimCommandsRequestObject) (generated.ClaimCommandsResponseObject, error) {
@@ -102,7 +102,7 @@ func TestTheHandlerOfAClaimWithoutABodyGetsTheDefaults(t *testing.T) {
 	require.Equal(t, &generated.ClaimRequest{Limit: 1, VisibilityTimeoutMs: 300000}, claimed.Body)
 }
 
-func TestTheParametersOfACommandReachItsHandlerWithEveryDigit(t *testing.T) {
+func TestPropose_ParametersKeepEveryDigit(t *testing.T) {
 	t.Parallel()
 	var proposed generated.ProposeCommandRequestObject
 	config := publishedConfig(server{propose: func(_ context.Context, r generated.ProposeCommandRequestObject) (generated.ProposeCommandResponseObject, error) {
@@ -111,14 +111,14 @@ func TestTheParametersOfACommandReachItsHandlerWithEveryDigit(t *testing.T) {
 	}})
 	body := `{"type":"service.restart","parameters":{"serial":9007199254740993,"Serial":0.10,"tag":"<&>"}}`
 
-	response := ask(t, config, http.MethodPost, proposePath, body, isJSONLine, authLine)
+	response := ask(t, config, http.MethodPost, proposePath, body, jsonLine, authLine)
 
 	requireProblem(t, response, fieldgate.CodeSessionClosed)
 	require.JSONEq(t, `{"serial":9007199254740993,"Serial":0.10,"tag":"<&>"}`, string(proposed.Body.Parameters))
 	require.Contains(t, string(proposed.Body.Parameters), `"serial":9007199254740993`)
 }
 
-func TestTheDefaultsOfAListReachItsHandler(t *testing.T) {
+func TestListDevices_DefaultsReachHandler(t *testing.T) {
 	t.Parallel()
 	var listed generated.ListDevicesRequestObject
 	config := publishedConfig(server{list: func(_ context.Context, r generated.ListDevicesRequestObject) (generated.ListDevicesResponseObject, error) {
@@ -133,18 +133,18 @@ func TestTheDefaultsOfAListReachItsHandler(t *testing.T) {
 	require.Equal(t, 50, *listed.Params.Limit)
 }
 
-func TestAValueThatFitsTheContractAndNotItsTypeIsTheCallersMistake(t *testing.T) {
+func TestBinding_ValueOfWrongGoTypeIsValidationError(t *testing.T) {
 	t.Parallel()
 
 	for _, body := range []string{`{"limit":1.0}`, `{"limit":1e0}`, `{"waitMs":-0.0}`} {
-		response := ask(t, publishedConfig(server{}), http.MethodPost, claimPath, body, isJSONLine, authLine)
+		response := ask(t, publishedConfig(server{}), http.MethodPost, claimPath, body, jsonLine, authLine)
 
 		document := requireProblem(t, response, fieldgate.CodeValidationFailed)
 		require.Equal(t, "type", document.Errors[0].Keyword)
 	}
 }
 
-func TestWhatTheGeneratedCodeRefusesIsAValidationProblemToo(t *testing.T) {
+func TestBinding_GeneratedErrorIsValidationError(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
 
@@ -156,7 +156,7 @@ func TestWhatTheGeneratedCodeRefusesIsAValidationProblemToo(t *testing.T) {
 	require.NotContains(t, fmt.Sprint(document), secret)
 }
 
-func TestWhatAHandlerReturnsBecomesTheAnswer(t *testing.T) {
+func TestHandler_ErrorBecomesProblem(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
@@ -174,7 +174,7 @@ func TestWhatAHandlerReturnsBecomesTheAnswer(t *testing.T) {
 				return nil, c.err
 			}})
 
-			response := ask(t, config, http.MethodPost, proposePath, `{"type":"service.restart"}`, isJSONLine, authLine)
+			response := ask(t, config, http.MethodPost, proposePath, `{"type":"service.restart"}`, jsonLine, authLine)
 
 			document := requireProblem(t, response, c.code)
 			require.NotContains(t, fmt.Sprint(document), "10.0.0.1")
@@ -182,13 +182,13 @@ func TestWhatAHandlerReturnsBecomesTheAnswer(t *testing.T) {
 	}
 }
 
-func TestAHandlerThatIsMissingIsAFaultOfOurs(t *testing.T) {
+func TestHandler_MissingIsInternalError(t *testing.T) {
 	t.Parallel()
 
 	requireProblem(t, ask(t, publishedConfig(server{}), http.MethodPost, claimPath, "", authLine), fieldgate.CodeInternal)
 }
 
-func TestThePagesOfThePublishedContractAreComplete(t *testing.T) {
+func TestDocs_ServesPublishedContract(t *testing.T) {
 	t.Parallel()
 
 	for _, path := range []string{"/docs", "/openapi.yaml", "/openapi.json"} {
@@ -196,11 +196,12 @@ func TestThePagesOfThePublishedContractAreComplete(t *testing.T) {
 	}
 }
 
-// The bar for time is in the benchmark; allocations are the same on every machine.
-func TestTheContractCostsAtMost130Allocations(t *testing.T) {
+// TestContract_CostsAtMost130Allocations limits allocations, which are the same on every
+// machine. The limit on time is in the benchmark.
+func TestContract_CostsAtMost130Allocations(t *testing.T) {
 	for _, request := range benchmarkRequests {
 		e, mount := benchmarkEdge(t)
-		bare, guarded := handlersOf(e, mount)
+		bare, guarded := benchmarkHandlers(e, mount)
 		price := request.allocations(guarded) - request.allocations(bare)
 
 		t.Logf("%s: %.0f allocations", request.name, price)

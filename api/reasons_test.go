@@ -11,13 +11,13 @@ import (
 	"github.com/fieldgate/fieldgate/api/schema"
 )
 
-// secret stands for what a caller sent and must not find in the answer.
+// secret stands for input that must not appear in the response.
 const secret = "s3cret"
 
-func TestEachFaultOfABodyIsNamedWithoutQuotingIt(t *testing.T) {
+func TestBody_ErrorsNameFieldWithoutItsValue(t *testing.T) {
 	t.Parallel()
 
-	for body, want := range map[string][]fault{
+	for body, want := range map[string][]fieldError{
 		`{}`:                                {{"/name", "required", "is required"}},
 		`{"name":null}`:                     {{"/name", "nullable", "must not be null"}},
 		`{"name":7}`:                        {{"/name", "type", "must be of type string"}},
@@ -42,7 +42,7 @@ func TestEachFaultOfABodyIsNamedWithoutQuotingIt(t *testing.T) {
 		`{"name":"abc","named":{"no":1}}`:   {{"/named/label", "required", "is required"}},
 		`{"name":"abc","pair":7}`:           {{"/pair", "oneOf", "does not follow the contract"}},
 		`{"name":"abc","labels":{"a":"s3cret"}}`: {
-			{"/labels", "maxLength", "must have at most 4 characters"}, // the label is the caller's own
+			{"/labels", "maxLength", "must have at most 4 characters"}, // the label is a name of the caller
 		},
 		`{"name":"abc","made":"2025-02-30T10:00:00Z"}`: {
 			{"/made", "format", "must be a valid date-time"}, // there is no such day
@@ -54,13 +54,13 @@ func TestEachFaultOfABodyIsNamedWithoutQuotingIt(t *testing.T) {
 			{"/data", "maxProperties", "must have at most 3 fields"},
 		},
 		`{"name":"abc","shape":{"form":"circle","radius":-1}}`: {
-			{"/shape/radius", "minimum", "must be at least 0"}, // of the branch that was meant
+			{"/shape/radius", "minimum", "must be at least 0"}, // of the branch that the discriminator selects
 		},
 		`{"name":"abc","shape":{"form":"s3cret"}}`: {
 			{"/shape", "discriminator", "does not follow the contract"},
 		},
 		`{"name":"abc","s3cret":1,"s3cret2":2}`: {
-			{"", "additionalProperties", "has a field that the contract does not know; it knows data, id, kind, labels, made, name, named, pair, parts, shape, size, weight"},
+			{"", "additionalProperties", "has an unknown field; allowed are data, id, kind, labels, made, name, named, pair, parts, shape, size, weight"},
 		},
 		`{"size":0,"kind":"no"}`: {
 			{"/kind", "enum", `must be one of ["big","small"]`},
@@ -71,15 +71,15 @@ func TestEachFaultOfABodyIsNamedWithoutQuotingIt(t *testing.T) {
 		t.Run(body, func(t *testing.T) {
 			t.Parallel()
 
-			document := requireProblem(t, newThings(t, nothing).put(t, body), fieldgate.CodeValidationFailed)
+			document := requireProblem(t, newTestEdge(t, noContent).put(t, body), fieldgate.CodeValidationFailed)
 
-			require.Equal(t, want, faultsOf(document))
+			require.Equal(t, want, fieldErrorsOf(document))
 			require.NotContains(t, fmt.Sprint(document), secret)
 		})
 	}
 }
 
-func TestTheNumberOfFaultsThatAreToldIsBounded(t *testing.T) {
+func TestBody_NumberOfErrorsIsBounded(t *testing.T) {
 	t.Parallel()
 	items := make([]string, 100)
 	for i := range items {
@@ -87,7 +87,7 @@ func TestTheNumberOfFaultsThatAreToldIsBounded(t *testing.T) {
 	}
 	body := `{"name":"abc","parts":[` + strings.Join(items, ",") + `]}`
 
-	document := requireProblem(t, newThings(t, nothing).put(t, body), fieldgate.CodeValidationFailed)
+	document := requireProblem(t, newTestEdge(t, noContent).put(t, body), fieldgate.CodeValidationFailed)
 
-	require.Len(t, document.Errors, schema.MaxReasons)
+	require.Len(t, document.Errors, schema.MaxFieldErrors)
 }

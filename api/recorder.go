@@ -6,19 +6,20 @@ import (
 	"net/http"
 )
 
-// recorder remembers what was answered, for the access log and for whoever must know
-// whether it is too late to answer something else.
+// recorder records the status and the size of a response for the access log. Its status
+// also tells whether another response can still be sent.
 type recorder struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
 }
 
-// Status is the status that was sent, 101 if the connection was taken over, and 0
-// while neither has happened.
+// Status returns the status that was sent, 101 if the connection was hijacked, and 0 if
+// neither has happened yet.
 func (w *recorder) Status() int { return w.status }
 
-// WriteHeader notes the first final status. Interim ones, such as 103, pass.
+// WriteHeader records the first final status. Interim ones, such as 103, are only passed
+// on.
 func (w *recorder) WriteHeader(status int) {
 	final := status >= http.StatusOK || status == http.StatusSwitchingProtocols
 	if w.status == 0 && final {
@@ -36,7 +37,7 @@ func (w *recorder) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// Flush sends what was written so far, where the connection can do that.
+// Flush sends the data written so far, if the connection supports it.
 func (w *recorder) Flush() {
 	if w.status == 0 {
 		w.status = http.StatusOK
@@ -44,7 +45,7 @@ func (w *recorder) Flush() {
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Hijack takes the connection over, for WebSockets.
+// Hijack takes over the connection, for WebSockets.
 func (w *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err == nil {
@@ -53,5 +54,5 @@ func (w *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, buffered, err
 }
 
-// Unwrap lets http.ResponseController find deadlines and the like.
+// Unwrap returns the wrapped writer, so that http.ResponseController finds its deadlines.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

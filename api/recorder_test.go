@@ -16,12 +16,12 @@ import (
 	"github.com/fieldgate/fieldgate/api/request"
 )
 
-// upgrade serves a WebSocket that sends back what it gets. Like a strict handler, it
-// has the request from the context.
-func upgrade(t *testing.T) http.HandlerFunc {
+// echoSocket returns a handler that opens a WebSocket and sends back one message. It
+// takes the request from the context, as strict handlers do.
+func echoSocket(t *testing.T) http.HandlerFunc {
 	upgrader := websocket.Upgrader{
 		Subprotocols: []string{"fieldgate.v1"},
-		CheckOrigin:  func(*http.Request) bool { return true }, // the edge has looked at it
+		CheckOrigin:  func(*http.Request) bool { return true }, // the edge has checked it
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
 		// The upgrader does not send the headers that were set on w.
@@ -31,7 +31,7 @@ func upgrade(t *testing.T) http.HandlerFunc {
 			t.Error(err)
 			return
 		}
-		problem.Write(w, r, http.ErrHandlerTimeout) // too late, so it must only be logged
+		problem.Write(w, r, http.ErrHandlerTimeout) // it is too late to send, so it must only be logged
 		go func() {
 			defer conn.Close()
 			kind, message, err := conn.ReadMessage()
@@ -45,11 +45,11 @@ func upgrade(t *testing.T) http.HandlerFunc {
 	}
 }
 
-func TestASocketCanBeOpenedThroughAllMiddlewares(t *testing.T) {
+func TestSocket_OpensThroughAllMiddlewares(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, upgrade(t))
-	logged := &closing{Handler: it.handler, done: make(chan struct{})}
-	server := httptest.NewServer(logged)
+	te := newTestEdge(t, echoSocket(t))
+	served := &doneHandler{Handler: te.handler, done: make(chan struct{})}
+	server := httptest.NewServer(served)
 	t.Cleanup(server.Close)
 	url := "ws" + strings.TrimPrefix(server.URL, "http") + "/socket"
 	dialer := websocket.Dialer{Subprotocols: []string{"fieldgate.v1"}}
@@ -64,26 +64,26 @@ func TestASocketCanBeOpenedThroughAllMiddlewares(t *testing.T) {
 	require.Equal(t, "hello", string(message))
 	require.Equal(t, http.StatusSwitchingProtocols, response.StatusCode)
 	require.Equal(t, "fieldgate.v1", conn.Subprotocol())
-	<-logged.done
-	require.Contains(t, it.log.String(), `"status":101`)
-	require.Contains(t, it.log.String(), `"principal":"device:dev_1"`)
+	<-served.done
+	require.Contains(t, te.log.String(), `"status":101`)
+	require.Contains(t, te.log.String(), `"principal":"device:dev_1"`)
 }
 
-// closing tells when its first request was served.
-type closing struct {
+// doneHandler closes done when its first request was served.
+type doneHandler struct {
 	http.Handler
 	once sync.Once
 	done chan struct{}
 }
 
-func (c *closing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (c *doneHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.Handler.ServeHTTP(w, r)
 	c.once.Do(func() { close(c.done) })
 }
 
-func TestASocketWithoutCredentialsIsRefusedBeforeTheUpgrade(t *testing.T) {
+func TestSocket_WithoutCredentialsIsRefusedBeforeUpgrade(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(newThings(t, upgrade(t)).handler)
+	server := httptest.NewServer(newTestEdge(t, echoSocket(t)).handler)
 	t.Cleanup(server.Close)
 
 	_, response, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(server.URL, "http")+"/socket", nil)
@@ -93,10 +93,10 @@ func TestASocketWithoutCredentialsIsRefusedBeforeTheUpgrade(t *testing.T) {
 	require.Equal(t, problem.ContentType, response.Header.Get("Content-Type"))
 }
 
-func TestTheTransportOfTestsLetsSocketsPass(t *testing.T) {
+func TestSocket_OpensThroughTestTransport(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, upgrade(t))
-	server := httptest.NewServer(it.handler)
+	te := newTestEdge(t, echoSocket(t))
+	server := httptest.NewServer(te.handler)
 	t.Cleanup(server.Close)
 	r, err := http.NewRequest(http.MethodGet, server.URL+"/socket", nil)
 	require.NoError(t, err)
@@ -104,7 +104,7 @@ func TestTheTransportOfTestsLetsSocketsPass(t *testing.T) {
 		authLine, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
 	})
 
-	response, err := apitest.Transport(t, it.spec).RoundTrip(r)
+	response, err := apitest.Transport(t, te.spec).RoundTrip(r)
 
 	require.NoError(t, err)
 	require.Equal(t, http.StatusSwitchingProtocols, response.StatusCode)
@@ -112,10 +112,10 @@ func TestTheTransportOfTestsLetsSocketsPass(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestHandlersCanFlushAndSetDeadlines(t *testing.T) {
+func TestRecorder_HandlersCanFlushAndSetDeadlines(t *testing.T) {
 	t.Parallel()
 	flushed := make(chan struct{})
-	it := newThings(t, func(w http.ResponseWriter, _ *http.Request) {
+	te := newTestEdge(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("first"))
 		w.(http.Flusher).Flush()
 		if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
@@ -123,7 +123,7 @@ func TestHandlersCanFlushAndSetDeadlines(t *testing.T) {
 		}
 		<-flushed
 	})
-	server := httptest.NewServer(it.handler)
+	server := httptest.NewServer(te.handler)
 	t.Cleanup(server.Close)
 
 	response, err := http.Get(server.URL + "/things")
@@ -133,11 +133,11 @@ func TestHandlersCanFlushAndSetDeadlines(t *testing.T) {
 	_, err = response.Body.Read(first)
 
 	require.NoError(t, err)
-	require.Equal(t, "first", string(first), "it arrives before the handler has ended")
+	require.Equal(t, "first", string(first), "it must arrive before the handler returns")
 	close(flushed)
 }
 
-func TestTheRecorderKnowsTheFinalStatus(t *testing.T) {
+func TestRecorder_RecordsFinalStatus(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
@@ -150,7 +150,7 @@ func TestTheRecorderKnowsTheFinalStatus(t *testing.T) {
 		"a flush alone":     {func(w *recorder) { w.Flush() }, 200, 0},
 		"early hints first": {func(w *recorder) { w.WriteHeader(103); w.WriteHeader(201) }, 201, 0},
 		"a second status":   {func(w *recorder) { w.WriteHeader(404); w.WriteHeader(500) }, 404, 0},
-		"no connection to take over": {func(w *recorder) {
+		"no connection to hijack": {func(w *recorder) {
 			_, _, err := w.Hijack()
 			require.ErrorIs(t, err, http.ErrNotSupported)
 		}, 0, 0},

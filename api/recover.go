@@ -8,10 +8,10 @@ import (
 	"github.com/fieldgate/fieldgate/api/problem"
 )
 
-// recoverPanic answers a panic like any other fault of ours. The stack goes to the
-// log. Where half an answer is out, breaking the connection is the only way to tell
-// the caller that it is not whole; http.ErrAbortHandler does that, here and when a
-// handler panics with it.
+// recoverPanic converts a panic into a 500. The stack is logged and not sent. If part of
+// the response has been sent, it breaks the connection with http.ErrAbortHandler, because
+// nothing else shows the client that the response is incomplete. A handler may panic with
+// http.ErrAbortHandler itself.
 func recoverPanic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -22,9 +22,9 @@ func recoverPanic(next http.Handler) http.Handler {
 			if cause == http.ErrAbortHandler {
 				panic(cause)
 			}
-			begun := problem.Begun(w)
+			started := problem.ResponseStarted(w)
 			problem.Write(w, r, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
-			if begun {
+			if started {
 				panic(http.ErrAbortHandler)
 			}
 		}()

@@ -10,41 +10,41 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-func TestAPanicIsA500AndItsStackGoesToTheLogOnly(t *testing.T) {
+func TestRecover_PanicIs500AndStackIsOnlyLogged(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, func(http.ResponseWriter, *http.Request) { panic("the secret is 42") })
+	te := newTestEdge(t, func(http.ResponseWriter, *http.Request) { panic("the secret is 42") })
 	w := httptest.NewRecorder()
 
-	it.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/things", nil))
+	te.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/things", nil))
 
 	document := requireProblem(t, w.Result(), fieldgate.CodeInternal)
-	require.Equal(t, "Something went wrong on our side.", document.Detail)
-	require.Contains(t, it.log.String(), "the secret is 42")
-	require.Contains(t, it.log.String(), "recover_test.go", "the stack")
-	require.Contains(t, it.log.String(), `"level":"ERROR"`)
+	require.Equal(t, "The gateway failed to process the request. Report its requestId to the operator.", document.Detail)
+	require.Contains(t, te.log.String(), "the secret is 42")
+	require.Contains(t, te.log.String(), "recover_test.go", "the stack")
+	require.Contains(t, te.log.String(), `"level":"ERROR"`)
 }
 
-func TestAPanicAfterTheAnswerWasBegunBreaksTheConnection(t *testing.T) {
+func TestRecover_PanicAfterResponseStartedBreaksConnection(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, func(w http.ResponseWriter, _ *http.Request) {
+	te := newTestEdge(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("half an"))
 		panic("too late")
 	})
 	w := httptest.NewRecorder()
 
 	require.PanicsWithValue(t, http.ErrAbortHandler, func() {
-		it.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/things", nil))
+		te.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/things", nil))
 	})
 	require.Equal(t, "half an", w.Body.String(), "no problem document is added to it")
-	require.Contains(t, it.log.String(), "too late")
+	require.Contains(t, te.log.String(), "too late")
 }
 
-func TestAHandlerMayBreakTheConnection(t *testing.T) {
+func TestRecover_ErrAbortHandlerBreaksConnection(t *testing.T) {
 	t.Parallel()
-	it := newThings(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	te := newTestEdge(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 
 	require.PanicsWithValue(t, http.ErrAbortHandler, func() {
-		it.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/things", nil))
+		te.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/things", nil))
 	})
-	require.Contains(t, it.log.String(), `"operation":"listThings"`, "it is logged all the same")
+	require.Contains(t, te.log.String(), `"operation":"listThings"`, "it must still be logged")
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/fieldgate/fieldgate/api/request"
 )
 
-func TestTheCallersRequestIDIsKeptOnlyIfItIsHarmless(t *testing.T) {
+func TestRequestID_KeptOnlyIfValid(t *testing.T) {
 	t.Parallel()
 
 	for id, kept := range map[string]bool{
@@ -36,29 +36,29 @@ func TestTheCallersRequestIDIsKeptOnlyIfItIsHarmless(t *testing.T) {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
 			var inContext string
-			it := newThings(t, func(w http.ResponseWriter, r *http.Request) {
+			te := newTestEdge(t, func(w http.ResponseWriter, r *http.Request) {
 				inContext = request.ID(r.Context())
-				nothing(w, r)
+				noContent(w, r)
 			})
 			r := httptest.NewRequest(http.MethodGet, "/things", nil)
 			r.Header.Set("X-Request-ID", id)
 			w := httptest.NewRecorder()
 
-			it.handler.ServeHTTP(w, r)
+			te.handler.ServeHTTP(w, r)
 
 			answered := w.Header().Get("X-Request-ID")
 			require.Equal(t, kept, answered == id)
 			require.True(t, request.ValidID(answered))
 			require.Equal(t, answered, inContext)
-			require.Contains(t, it.log.String(), `"requestId":"`+answered+`"`)
+			require.Contains(t, te.log.String(), `"requestId":"`+answered+`"`)
 		})
 	}
 }
 
-func TestOfTwoRequestIDsTheFirstCounts(t *testing.T) {
+func TestRequestID_FirstOfTwoCounts(t *testing.T) {
 	t.Parallel()
 
-	response := newThings(t, echo).ask(t, http.MethodGet, "/things", "", "X-Request-ID: one", "X-Request-ID: two")
+	response := newTestEdge(t, echo).ask(t, http.MethodGet, "/things", "", "X-Request-ID: one", "X-Request-ID: two")
 
 	require.Equal(t, []string{"one"}, response.Header.Values("X-Request-ID"))
 }

@@ -12,15 +12,15 @@ import (
 	"github.com/fieldgate/fieldgate/generated"
 )
 
-// handler puts the middlewares around the operations that mount adds.
+// handler wraps the operations that mount adds in the middlewares.
 //
-// The contract stands in a group, so it runs when the route is known and there is
-// one router, not two that may disagree. It does not stand among the middlewares of
-// the generated code: those run after the parameters were bound, so that a caller
-// without credentials would be told what is wrong with its parameters.
+// The contract is the middleware of a group, so that it runs after routing and there is
+// only one router. It is not a middleware of the generated code: those run after the
+// parameters were bound, so that a caller without credentials would get an error about
+// its parameters.
 func (e *edge) handler(mount func(chi.Router)) http.Handler {
 	r := chi.NewRouter()
-	r.Use(e.identify, e.observe, recoverPanic, secure, e.origins.share)
+	r.Use(e.assignRequestID, e.observe, recoverPanic, secure, e.origins.cors)
 	r.NotFound(notFound)
 	r.MethodNotAllowed(methodNotAllowed)
 	e.docs.mount(r)
@@ -32,7 +32,7 @@ func (e *edge) handler(mount func(chi.Router)) http.Handler {
 	return r
 }
 
-// strictOptions maps the errors of the generated code.
+// strictOptions converts the errors of the generated code.
 func (e *edge) strictOptions() generated.StrictHTTPServerOptions {
 	return generated.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  refuseBinding,
@@ -40,38 +40,38 @@ func (e *edge) strictOptions() generated.StrictHTTPServerOptions {
 	}
 }
 
-// refuseBinding answers for what the contract lets through and Go's types do not
-// hold, such as 1.0 for an integer. The message of the error may quote the value.
+// refuseBinding refuses a value that the contract allows and the Go type does not, such
+// as 1.0 for an integer. The message of the error is only logged, because it may quote
+// the value.
 func refuseBinding(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := schema.Invalid(fieldgate.FieldError{
 		Keyword: "type",
-		Reason:  "a value does not fit its type, such as an integer that is written with a fraction",
+		Reason:  "has a value that does not fit its type, such as an integer written with a fraction",
 	})
 	refusal.Cause = err
 	problem.Write(w, r, refusal)
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {
-	problem.Write(w, r, fieldgate.Refuse(fieldgate.CodeNotFound, "There is no such path."))
+	problem.Write(w, r, fieldgate.Refuse(fieldgate.CodeNotFound, "There is no such path: /docs describes the API."))
 }
 
-// methodNotAllowed also answers HEAD and OPTIONS, unless it is a preflight, since the
-// contract does not have them: an operation is served as described or not at all.
-// The router comes here with every method that it does not know, also where there is
-// no such path.
+// methodNotAllowed refuses a method that the path does not have. That includes HEAD, and
+// OPTIONS unless it is a preflight, because the contract has neither. The router calls it
+// for every method that it does not know, also for unknown paths, which get 404.
 func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
-	methods := allowed(r)
+	methods := allowedMethods(r)
 	if len(methods) == 0 {
 		notFound(w, r)
 		return
 	}
 	w.Header().Set("Allow", strings.Join(methods, ", "))
-	problem.Write(w, r, fieldgate.Refuse(fieldgate.CodeMethodNotAllowed, "The path does not have this method."))
+	problem.Write(w, r, fieldgate.Refuse(fieldgate.CodeMethodNotAllowed, "The path does not support this method: see the Allow header."))
 }
 
-// allowed asks the router itself which methods the path has, because a handler of
-// one's own loses the list that chi had.
-func allowed(r *http.Request) []string {
+// allowedMethods returns the methods of the path. It asks the router, because chi does
+// not pass its list to a custom handler.
+func allowedMethods(r *http.Request) []string {
 	path := r.URL.RawPath
 	if path == "" {
 		path = r.URL.Path

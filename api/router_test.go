@@ -9,21 +9,21 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-func TestAPathThatIsNotThereIs404(t *testing.T) {
+func TestRouter_UnknownPathIs404(t *testing.T) {
 	t.Parallel()
 
 	for _, path := range []string{"/", "/nothing", "/things/", "/things/a/b", "//things", "/%74hings", "/things%2Fabc", "/docs/", "/docs/../things/", "/THINGS"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 
-			response := newThings(t, nothing).ask(t, http.MethodGet, path, "")
+			response := newTestEdge(t, noContent).ask(t, http.MethodGet, path, "")
 
 			requireProblem(t, response, fieldgate.CodeNotFound)
 		})
 	}
 }
 
-func TestAMethodThatThePathDoesNotHaveIs405WithThoseItHas(t *testing.T) {
+func TestRouter_UnknownMethodIs405WithAllow(t *testing.T) {
 	t.Parallel()
 
 	for _, c := range []struct{ method, path, allow string }{
@@ -39,7 +39,7 @@ func TestAMethodThatThePathDoesNotHaveIs405WithThoseItHas(t *testing.T) {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {
 			t.Parallel()
 
-			response := newThings(t, nothing).ask(t, c.method, c.path, "")
+			response := newTestEdge(t, noContent).ask(t, c.method, c.path, "")
 
 			requireProblem(t, response, fieldgate.CodeMethodNotAllowed)
 			require.Equal(t, c.allow, response.Header.Get("Allow"))
@@ -47,24 +47,24 @@ func TestAMethodThatThePathDoesNotHaveIs405WithThoseItHas(t *testing.T) {
 	}
 }
 
-func TestHEADIsServedForDocumentsAndNotForOperations(t *testing.T) {
+func TestRouter_ServesHEADForDocumentsOnly(t *testing.T) {
 	t.Parallel()
 
-	operation := newThings(t, nothing).ask(t, http.MethodHead, "/things", "")
+	operation := newTestEdge(t, noContent).ask(t, http.MethodHead, "/things", "")
 	require.Equal(t, http.StatusMethodNotAllowed, operation.StatusCode)
 	require.Equal(t, "GET, POST", operation.Header.Get("Allow"))
 
-	document := newThings(t, nothing).ask(t, http.MethodHead, "/openapi.yaml", "")
+	document := newTestEdge(t, noContent).ask(t, http.MethodHead, "/openapi.yaml", "")
 	require.Equal(t, http.StatusOK, document.StatusCode)
 	require.Empty(t, read(t, document))
 	require.NotEmpty(t, document.Header.Get("Content-Length"))
 }
 
-func TestEveryAnswerForbidsSniffingAndKeeping(t *testing.T) {
+func TestSecure_ForbidsSniffingAndCaching(t *testing.T) {
 	t.Parallel()
 
 	for _, path := range []string{"/things", "/nothing"} {
-		response := newThings(t, echo).ask(t, http.MethodGet, path, "")
+		response := newTestEdge(t, echo).ask(t, http.MethodGet, path, "")
 
 		require.Equal(t, "nosniff", response.Header.Get("X-Content-Type-Options"), path)
 		require.Equal(t, "no-store", response.Header.Get("Cache-Control"), path)

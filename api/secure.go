@@ -2,8 +2,8 @@ package api
 
 import "net/http"
 
-// secure sets the headers that every answer has. Answers carry secrets and state, so
-// nothing may keep them; what may be kept says so itself.
+// secure sets the headers of every response. Responses hold secrets and state, so they
+// must not be cached. A handler whose response may be cached overrides the header.
 func secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()

@@ -9,10 +9,9 @@ import (
 	"github.com/fieldgate/fieldgate/api/schema"
 )
 
-// validator holds parameters and bodies against the schemas of the contract. It calls
-// the parts of openapi3filter one by one where ValidateRequest would read the body
-// before authentication, let trailing data pass, and encode the body again to put the
-// defaults into it.
+// validator validates parameters and bodies against the schemas of the contract. It calls
+// the parts of openapi3filter separately. ValidateRequest would read the body before
+// authentication, accept trailing data, and encode the body again to add the defaults.
 type validator struct {
 	parameters *openapi3filter.Options
 }
@@ -24,17 +23,17 @@ func newValidator() *validator {
 	}}
 }
 
-// check refuses a request that does not follow the contract, cheapest first: what
-// the headers tell of the body, then the parameters, then the body itself.
+// check refuses a request that does not follow the contract. It checks the cheapest part
+// first: the headers of the body, then the parameters, then the body.
 func (v *validator) check(w http.ResponseWriter, r *http.Request, op *operation) error {
-	if err := op.body.accept(r); err != nil {
+	if err := op.body.checkHeaders(r); err != nil {
 		return err
 	}
 	if op.lenient {
 		return nil
 	}
-	if wrong := v.checkParameters(r, &op.parameters); len(wrong) > 0 {
-		return schema.Invalid(wrong...)
+	if fieldErrs := v.checkParameters(r, &op.parameters); len(fieldErrs) > 0 {
+		return schema.Invalid(fieldErrs...)
 	}
 	return bind(w, r, op.body)
 }

@@ -11,11 +11,8 @@ import (
 )
 
 const (
-	maxLeeway       = 30 * time.Second
-	minSecretBytes  = 32 // RFC 7518, section 3.2: the key is at least as long as the hash
-	defaultAudience = "authenticated"
-	defaultTenant   = "app_metadata.customer_id"
-	defaultRole     = "app_metadata.role"
+	maxLeeway      = 30 * time.Second
+	minSecretBytes = 32 // RFC 7518, section 3.2: the key is at least as long as the hash
 )
 
 // Config configures a Verifier. JWKSURL or HS256Secret is required. Every other field
@@ -83,9 +80,9 @@ type Config struct {
 // withDefaults returns the configuration with its defaults filled in, or an error
 // that names the invalid setting.
 func (c Config) withDefaults() (Config, error) {
-	setDefault(&c.Audience, defaultAudience)
-	setDefault(&c.TenantClaim, defaultTenant)
-	setDefault(&c.RoleClaim, defaultRole)
+	setDefault(&c.Audience, DefaultAudience)
+	setDefault(&c.TenantClaim, DefaultTenantClaim)
+	setDefault(&c.RoleClaim, DefaultRoleClaim)
 	setDefault(&c.Leeway, maxLeeway)
 	setDefault(&c.RefreshInterval, 30*time.Second)
 	setDefault(&c.PollInterval, 10*time.Minute)

@@ -125,7 +125,7 @@ func New(cfg Config) *Registry {
 	setDefault(&cfg.OnlineWithin, 90*time.Second)
 	setDefault(&cfg.StaleWithin, 5*time.Minute)
 	setDefault(&cfg.HeartbeatEvery, 30*time.Second)
-	setDefault(&cfg.Retention, 30*24*time.Hour)
+	setDefault(&cfg.Retention, store.DefaultRetention)
 	if len(cfg.CodeKey) == 0 {
 		cfg.CodeKey = cfg.Store.HashKey()
 	}

@@ -10,18 +10,18 @@ import (
 	"github.com/fieldgate/fieldgate/ratelimit"
 )
 
-// authenticateUser verifies a customer's token, or the ticket that stands for one.
+// authenticateUser verifies the token of a user, or the ticket that stands for one.
 func (g *Gateway) authenticateUser(ctx context.Context, token string) (context.Context, error) {
 	principal, err := g.verifyUser(ctx, token)
 	if err != nil {
 		return ctx, err
 	}
-	request.NotePrincipal(ctx, "user:"+principal.UserID)
+	request.SetPrincipal(ctx, "user:"+principal.UserID)
 	return customer.NewContext(ctx, principal), nil
 }
 
-// verifyUser redeems a ticket where it opens a socket. Anywhere else a ticket is
-// a malformed token, and stays good.
+// verifyUser redeems a ticket if the operation opens a socket. For any other operation a
+// ticket is an invalid token, and it stays valid.
 func (g *Gateway) verifyUser(ctx context.Context, token string) (customer.Principal, error) {
 	if customer.IsTicket(token) && request.Operation(ctx) == "openCustomerSocket" {
 		return g.tickets.Redeem(ctx, token, request.Origin(ctx))
@@ -29,31 +29,31 @@ func (g *Gateway) verifyUser(ctx context.Context, token string) (customer.Princi
 	return g.verifier.Verify(ctx, token)
 }
 
-// authenticateDevice checks a device's login, and its rate limit in the same
-// round trip.
+// authenticateDevice verifies the login token of a device. The same round trip to the
+// store counts the call against the rate limit of the device.
 func (g *Gateway) authenticateDevice(ctx context.Context, token string) (context.Context, error) {
 	principal, err := g.devices.Check(ctx, token)
 	if err != nil {
 		return ctx, err
 	}
-	request.NotePrincipal(ctx, "device:"+principal.DeviceID)
+	request.SetPrincipal(ctx, "device:"+principal.DeviceID)
 	return device.NewContext(ctx, principal), nil
 }
 
-// authorize holds a person's role against the least one of an operation.
+// authorize checks that the user has at least the role that the operation requires.
 func authorize(ctx context.Context, leastRole string) error {
 	least, err := customer.ParseRole(leastRole)
 	if err != nil {
 		return err
 	}
 	if p, ok := customer.FromContext(ctx); !ok || !p.Role.Allows(least) {
-		return fieldgate.Refuse(fieldgate.CodeInsufficientRole, "This needs the role "+leastRole+" or a higher one.")
+		return fieldgate.Refuse(fieldgate.CodeInsufficientRole, "This operation requires the role "+leastRole+" or a higher one.")
 	}
 	return nil
 }
 
-// rateLimit counts a call against the limits of whoever makes it. Devices are
-// counted where their login is checked.
+// rateLimit counts a call against the limits of its caller. Calls of devices are counted
+// where their login is verified.
 func (g *Gateway) rateLimit(ctx context.Context, operationID string) error {
 	if p, ok := customer.FromContext(ctx); ok {
 		return g.limits.Allow(ctx, ratelimit.Tenant, p.Tenant)

@@ -9,155 +9,179 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/ratelimit"
 	"github.com/fieldgate/fieldgate/realtime"
+	"github.com/fieldgate/fieldgate/store"
 )
 
-// Relations between the timeouts that a load balancer in front depends on.
+// A load balancer in front must have an idle timeout longer than both of these.
 const (
 	pingInterval = 25 * time.Second // between two pings of a socket
 	longestWait  = 30 * time.Second // of a claim, as the contract allows
 )
 
-// Config is everything that a gateway can be told. The comment of each field
-// names the setting that it comes from.
+// The values of the fields of Config that are zero. They are also the defaults of the
+// settings.
+const (
+	DefaultAddr                = ":8080"
+	DefaultShutdownTimeout     = 30 * time.Second
+	DefaultIdleTimeout         = 90 * time.Second
+	DefaultBalancerIdleTimeout = 60 * time.Second
+	DefaultEnvironment         = "production"
+)
+
+// Config configures a gateway. The comment of each field names the setting that it comes
+// from. A setting may have a default where the zero value of its field means off.
 type Config struct {
-	// Addr is where the API is served. FIELDGATE_ADDR, default ":8080".
+	// Addr is the address of the API. Empty means DefaultAddr. Setting: FIELDGATE_ADDR.
 	Addr string
 
-	// MetricsAddr is where Prometheus finds its metrics; empty: nowhere.
-	// FIELDGATE_METRICS_ADDR, default "127.0.0.1:9090".
+	// MetricsAddr is the address of the Prometheus metrics. Empty means that they are not
+	// served. Setting: FIELDGATE_METRICS_ADDR.
 	MetricsAddr string
 
-	// RedisURL is where the store is. FIELDGATE_REDIS_URL, no default.
+	// RedisURL is the URL of the store. It is required unless Embedded is set. Setting:
+	// FIELDGATE_REDIS_URL.
 	RedisURL string
 
-	// Embedded uses a store inside the process, whose data ends with it, in
-	// place of RedisURL. Only `fieldgate dev` does so.
+	// Embedded uses a store in this process instead of RedisURL. Its data ends with the
+	// process. Only `fieldgate dev` and the demo set it.
 	Embedded bool
 
-	// AutoPipeline sends scripts of concurrent requests to Redis together: at 64
-	// callers it halves the CPU of both sides, a lone caller waits 40 µs longer.
-	// Default: off. FIELDGATE_REDIS_AUTO_PIPELINE, on.
+	// AutoPipeline sends the scripts of concurrent requests to Redis together. With 64
+	// concurrent callers it halves the CPU of both sides. A single caller waits 40 µs
+	// longer. Setting: FIELDGATE_REDIS_AUTO_PIPELINE.
 	AutoPipeline bool
 
-	// SupabaseURL is the project whose people sign in. It gives the three
-	// addresses below where they are empty. FIELDGATE_SUPABASE_URL, no default.
+	// SupabaseURL is the project whose users sign in. The next three fields default to
+	// its addresses. Setting: FIELDGATE_SUPABASE_URL.
 	SupabaseURL string
 
-	// JWKSURL publishes the issuer's keys. FIELDGATE_JWKS_URL.
+	// JWKSURL is the URL of the issuer's public keys. Setting: FIELDGATE_JWKS_URL.
 	JWKSURL string
 
-	// Issuer is what tokens must say in iss. Empty with a JWKSURL: anything.
-	// FIELDGATE_JWT_ISSUER.
+	// Issuer is the required iss claim of tokens. If it is empty and JWKSURL is set, any
+	// issuer is accepted. Setting: FIELDGATE_JWT_ISSUER.
 	Issuer string
 
-	// HealthURL tells that the issuer is up. FIELDGATE_AUTH_HEALTH_URL.
+	// HealthURL is the URL that reports whether the issuer is up. Empty means that it is
+	// not probed. Setting: FIELDGATE_AUTH_HEALTH_URL.
 	HealthURL string
 
-	// Audience is what tokens must say in aud. FIELDGATE_JWT_AUDIENCE, default
-	// "authenticated".
+	// Audience is the required aud claim of tokens. Empty means
+	// customer.DefaultAudience. Setting: FIELDGATE_JWT_AUDIENCE.
 	Audience string
 
-	// JWTSecret accepts tokens signed with HS256. FIELDGATE_JWT_SECRET.
+	// JWTSecret is the key of tokens signed with HS256, at least 32 bytes. Empty means
+	// that they are refused. Setting: FIELDGATE_JWT_SECRET.
 	JWTSecret string
 
-	// TenantClaim and RoleClaim are the paths of the claims that say for whom a
-	// person acts, and as what. FIELDGATE_TENANT_CLAIM, FIELDGATE_ROLE_CLAIM.
+	// TenantClaim and RoleClaim are the paths of the claims of the tenant and the role.
+	// Empty means customer.DefaultTenantClaim and customer.DefaultRoleClaim. Settings:
+	// FIELDGATE_TENANT_CLAIM and FIELDGATE_ROLE_CLAIM.
 	TenantClaim string
 	RoleClaim   string
 
-	// SupabaseAnonKey is the public key of the project, with which the console signs
-	// people in by e-mail address and password. FIELDGATE_SUPABASE_ANON_KEY.
+	// SupabaseAnonKey is the public key of the Supabase project. With it the console
+	// signs users in by e-mail address and password. Setting:
+	// FIELDGATE_SUPABASE_ANON_KEY.
 	SupabaseAnonKey string
 
-	// Development lets the console sign in by links with a token. Only `fieldgate dev` does
-	// so.
+	// Development lets the console sign in by links that contain a token. Only
+	// `fieldgate dev` sets it.
 	Development bool
 
-	// AllowedOrigins are the web pages that may call the API from a browser, beside those
-	// of this host. FIELDGATE_ALLOWED_ORIGINS.
+	// AllowedOrigins are the origins whose web pages may call the API from a browser,
+	// besides those of this host. Setting: FIELDGATE_ALLOWED_ORIGINS.
 	AllowedOrigins []string
 
-	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	// TrustedProxies are the networks whose X-Forwarded-For is trusted. Setting:
 	// FIELDGATE_TRUSTED_PROXIES.
 	TrustedProxies []netip.Prefix
 
-	// DrainDelay is how long a gateway that ends goes on serving, so that the
-	// balancer notices. Default: not at all. FIELDGATE_DRAIN_DELAY, 10 s.
+	// DrainDelay is the time from the start of a shutdown during which everything is
+	// still served, so that the balancer notices. Setting: FIELDGATE_DRAIN_DELAY.
 	DrainDelay time.Duration
 
-	// DrainWindow is the time over which sockets are closed after that. Default:
-	// at once. FIELDGATE_DRAIN_WINDOW, 20 s.
+	// DrainWindow is the time over which the sockets are closed after that. Zero closes
+	// them at once. Setting: FIELDGATE_DRAIN_WINDOW.
 	DrainWindow time.Duration
 
-	// ShutdownTimeout is how long requests in flight may take to finish.
-	// FIELDGATE_SHUTDOWN_TIMEOUT, default 30 s.
+	// ShutdownTimeout is the maximum time that requests in flight may take during a
+	// shutdown. Zero means DefaultShutdownTimeout. Setting: FIELDGATE_SHUTDOWN_TIMEOUT.
 	ShutdownTimeout time.Duration
 
-	// IdleTimeout is how long a connection is kept without a request. It must be
-	// longer than BalancerIdleTimeout, or the balancer answers 502 now and then.
-	// FIELDGATE_IDLE_TIMEOUT, default 90 s.
+	// IdleTimeout is the time that an idle connection is kept. It must be longer than
+	// BalancerIdleTimeout. Otherwise the balancer may send a request into a connection
+	// that the gateway is closing, and responds with 502. Zero means DefaultIdleTimeout.
+	// Setting: FIELDGATE_IDLE_TIMEOUT.
 	IdleTimeout time.Duration
 
-	// BalancerIdleTimeout is that of the load balancer in front.
-	// FIELDGATE_BALANCER_IDLE_TIMEOUT, default 60 s.
+	// BalancerIdleTimeout is the idle timeout of the load balancer in front. Zero means
+	// DefaultBalancerIdleTimeout. Setting: FIELDGATE_BALANCER_IDLE_TIMEOUT.
 	BalancerIdleTimeout time.Duration
 
-	// Limits are the rate limits, DeviceRate that of each device. The zero values
-	// limit nothing. FIELDGATE_RATE_LIMITS and the settings beside it.
+	// Limits are the rate limits of tenants and addresses, and DeviceRate that of each
+	// device. A zero limit is off. Settings: FIELDGATE_RATE_LIMITS, FIELDGATE_RATE_DEVICE
+	// and the others of that prefix.
 	Limits     ratelimit.Limits
 	DeviceRate device.Rate
 
-	// Policy decides which commands wait for a person. FIELDGATE_POLICY.
+	// Policy decides which commands need an approval. Nil means queue.DefaultPolicy.
+	// Setting: FIELDGATE_POLICY.
 	Policy queue.Policy
 
-	// Sockets says how sockets live: their limits, leases and intervals. What it is
-	// connected to is the gateway's. Default: as realtime.Config says.
+	// Sockets has the limits, leases and intervals of the sockets. The gateway sets its
+	// connections to other parts. It has no setting.
 	Sockets realtime.Config
 
-	// Retention is how long finished commands, ended sessions and timelines are
-	// kept. FIELDGATE_RETENTION, default 30 days.
+	// Retention is the time that finished commands, ended sessions and events are kept.
+	// Zero means store.DefaultRetention. Setting: FIELDGATE_RETENTION.
 	Retention time.Duration
 
-	// ReconcileInterval is how long to wait between two looks at whether all in
-	// the store is as it must be; zero: no look is taken. Each instance looks.
-	// FIELDGATE_RECONCILE_INTERVAL, 10 s.
+	// ReconcileInterval is the time between two rounds of the reconciler of this
+	// instance. Zero means that it does not run. Setting: FIELDGATE_RECONCILE_INTERVAL.
 	ReconcileInterval time.Duration
 
-	// ReconcileDevices is how many devices are looked at each time, in turn; twenty
-	// commands of a device, finished ones included, count as another.
-	// FIELDGATE_RECONCILE_DEVICES, default 500.
+	// ReconcileDevices is the number of devices in a round. Twenty commands of a device,
+	// finished ones included, count as another device. Zero means
+	// store.DefaultReconcileDevices. Setting: FIELDGATE_RECONCILE_DEVICES.
 	ReconcileDevices int
 
-	// CodeKey hashes activation codes, at least 32 bytes. Empty: a key that the
-	// store keeps. FIELDGATE_CODE_KEY.
+	// CodeKey is the key with which activation codes are hashed, at least 32 bytes. Empty
+	// means a key that is kept in the store. Setting: FIELDGATE_CODE_KEY.
 	CodeKey string
 
-	// Environment and Version are told in the system's information.
+	// Environment is the name of this installation in the system information. Empty means
+	// DefaultEnvironment. Setting: FIELDGATE_ENVIRONMENT.
 	Environment string
-	Version     string
 
-	// Logger is told what happens. Default: slog.Default().
+	// Version is the version in the system information. Empty means "dev".
+	Version string
+
+	// Logger receives the log. Nil means slog.Default(). Settings: FIELDGATE_LOG_LEVEL
+	// and FIELDGATE_LOG_FORMAT.
 	Logger *slog.Logger
 }
 
-// withDefaults fills in what is open and checks the rest. The error is one
-// sentence that names the settings which do not fit.
+// withDefaults sets the fields that are zero to their defaults and checks the
+// configuration. The error is one sentence that names the settings at fault.
 func (c Config) withDefaults() (Config, error) {
-	setDefault(&c.Addr, ":8080")
-	setDefault(&c.Audience, "authenticated")
-	setDefault(&c.ShutdownTimeout, 30*time.Second)
-	setDefault(&c.IdleTimeout, 90*time.Second)
-	setDefault(&c.BalancerIdleTimeout, 60*time.Second)
-	setDefault(&c.Retention, 30*24*time.Hour)
-	setDefault(&c.ReconcileDevices, 500)
-	setDefault(&c.Environment, "production")
+	setDefault(&c.Addr, DefaultAddr)
+	setDefault(&c.TenantClaim, customer.DefaultTenantClaim)
+	setDefault(&c.RoleClaim, customer.DefaultRoleClaim)
+	setDefault(&c.ShutdownTimeout, DefaultShutdownTimeout)
+	setDefault(&c.IdleTimeout, DefaultIdleTimeout)
+	setDefault(&c.BalancerIdleTimeout, DefaultBalancerIdleTimeout)
+	setDefault(&c.Retention, store.DefaultRetention)
+	setDefault(&c.ReconcileDevices, store.DefaultReconcileDevices)
+	setDefault(&c.Environment, DefaultEnvironment)
 	setDefault(&c.Version, "dev")
 	setDefault(&c.Logger, slog.Default())
-	if err := c.fromProject(); err != nil {
+	if err := c.setIssuerFromProject(); err != nil {
 		return c, err
 	}
 	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkTimes(), c.checkKeys())
@@ -170,16 +194,17 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// fromProject fills the issuer's addresses from the Supabase project's.
-func (c *Config) fromProject() error {
+// setIssuerFromProject sets the empty addresses of the issuer to those of the Supabase
+// project.
+func (c *Config) setIssuerFromProject() error {
 	switch {
 	case c.SupabaseURL == "" && c.SupabaseAnonKey != "":
-		return errors.New("FIELDGATE_SUPABASE_ANON_KEY is set without FIELDGATE_SUPABASE_URL: it is the key of which project?")
+		return errors.New("FIELDGATE_SUPABASE_ANON_KEY is set without FIELDGATE_SUPABASE_URL: set the project of the key too")
 	case c.SupabaseURL == "":
 		return nil
 	}
-	if !isWeb(c.SupabaseURL) {
-		return errors.New("FIELDGATE_SUPABASE_URL is not the address of a project, such as https://abc.supabase.co")
+	if !isHTTPURL(c.SupabaseURL) {
+		return errors.New("FIELDGATE_SUPABASE_URL is not the URL of a project: set one such as https://abc.supabase.co")
 	}
 	base := strings.TrimRight(c.SupabaseURL, "/") + "/auth/v1"
 	setDefault(&c.JWKSURL, base+"/.well-known/jwks.json")
@@ -191,31 +216,31 @@ func (c *Config) fromProject() error {
 func (c Config) checkStore() error {
 	switch {
 	case c.RedisURL == "" && !c.Embedded:
-		return errors.New("FIELDGATE_REDIS_URL is not set: a gateway needs a Redis to keep commands in (try `fieldgate dev` for one without)")
+		return errors.New("FIELDGATE_REDIS_URL is not set: the gateway keeps commands in Redis (use `fieldgate dev` to try it without)")
 	case c.RedisURL != "" && c.Embedded:
-		return errors.New("FIELDGATE_REDIS_URL is set, and the embedded store is asked for: choose one of them")
+		return errors.New("FIELDGATE_REDIS_URL is set although the embedded store is configured: choose one of them")
 	}
 	return nil
 }
 
 func (c Config) checkIssuer() error {
 	if c.JWKSURL == "" && c.JWTSecret == "" {
-		return errors.New("none of FIELDGATE_SUPABASE_URL, FIELDGATE_JWKS_URL and FIELDGATE_JWT_SECRET is set: nobody could sign in")
+		return errors.New("none of FIELDGATE_SUPABASE_URL, FIELDGATE_JWKS_URL and FIELDGATE_JWT_SECRET is set: set one, so that users can sign in")
 	}
-	if !isWeb(c.JWKSURL) && c.JWKSURL != "" {
-		return errors.New("FIELDGATE_JWKS_URL is not an address that begins with https:// or http://")
+	if !isHTTPURL(c.JWKSURL) && c.JWKSURL != "" {
+		return errors.New("FIELDGATE_JWKS_URL is not a URL: it must begin with https:// or http://")
 	}
 	return errors.Join(checkClaim("FIELDGATE_TENANT_CLAIM", c.TenantClaim), checkClaim("FIELDGATE_ROLE_CLAIM", c.RoleClaim))
 }
 
 func checkClaim(setting, path string) error {
 	if first, _, _ := strings.Cut(path, "."); first == "user_metadata" {
-		return errors.New(setting + " must not be read from user_metadata: users edit that themselves")
+		return errors.New(setting + " must not be a path into user_metadata, which users can edit: use app_metadata")
 	}
 	return nil
 }
 
-func isWeb(address string) bool {
+func isHTTPURL(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")
 }
@@ -223,10 +248,10 @@ func isWeb(address string) bool {
 func (c Config) checkTimes() error {
 	switch {
 	case c.IdleTimeout <= c.BalancerIdleTimeout:
-		return fmt.Errorf("FIELDGATE_IDLE_TIMEOUT (%s) must be longer than FIELDGATE_BALANCER_IDLE_TIMEOUT (%s), or the balancer answers 502",
+		return fmt.Errorf("FIELDGATE_IDLE_TIMEOUT (%s) must be longer than FIELDGATE_BALANCER_IDLE_TIMEOUT (%s), or the balancer responds with 502",
 			c.IdleTimeout, c.BalancerIdleTimeout)
 	case c.BalancerIdleTimeout < 2*pingInterval, c.BalancerIdleTimeout <= longestWait:
-		return fmt.Errorf("FIELDGATE_BALANCER_IDLE_TIMEOUT (%s) must be at least %s, or the balancer cuts sockets and waiting claims",
+		return fmt.Errorf("FIELDGATE_BALANCER_IDLE_TIMEOUT (%s) must be at least %s, or the balancer closes sockets and waiting claims",
 			c.BalancerIdleTimeout, 2*pingInterval)
 	case c.Retention < time.Hour:
 		return fmt.Errorf("FIELDGATE_RETENTION (%s) must be at least 1h", c.Retention)
@@ -239,7 +264,7 @@ func (c Config) checkTimes() error {
 }
 
 func (c Config) checkKeys() error {
-	const least = 32 // bytes; RFC 7518, section 3.2 for the signing secret
+	const least = 32 // bytes; RFC 7518, section 3.2 requires it of the signing secret
 	switch {
 	case c.CodeKey != "" && len(c.CodeKey) < least:
 		return fmt.Errorf("FIELDGATE_CODE_KEY must have at least %d characters", least)

@@ -1,9 +1,8 @@
-// Package gateway puts the parts of Fieldgate together and runs them: the store,
-// the domain, the handlers and the HTTP edge, from start-up to graceful shutdown.
+// Package gateway assembles the parts of Fieldgate and runs them: the store, the domain,
+// the handlers and the HTTP edge, from start-up to graceful shutdown.
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +27,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Gateway is one instance. Make it with New, then Run it once.
+// Gateway is one instance. Create it with New and call Run once.
 type Gateway struct {
 	cfg      Config
 	log      *slog.Logger
@@ -44,13 +43,13 @@ type Gateway struct {
 	health   *handlers.Health
 	probe    *issuerProbe
 	listener net.Listener
-	metrics  net.Listener // nil: metrics are not served
+	metrics  net.Listener // nil if metrics are not served
 	server   *http.Server
 	workers  sync.WaitGroup
 }
 
-// New connects to the store, puts the parts together and opens the listeners;
-// nothing is served before Run. The error is a sentence for the operator.
+// New connects to the store, assembles the parts and opens the listeners. Nothing is
+// served before Run. The error is a sentence for the operator.
 func New(ctx context.Context, cfg Config) (*Gateway, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -80,10 +79,10 @@ func (g *Gateway) connect(ctx context.Context) (err error) {
 	return nil
 }
 
-// assemble makes the domain and the HTTP edge over the store.
+// assemble creates the domain services and the HTTP edge.
 func (g *Gateway) assemble(context.Context) (err error) {
 	if g.verifier, err = g.newVerifier(); err != nil {
-		return fmt.Errorf("preparing the sign-in: %w", err)
+		return fmt.Errorf("preparing the verification of tokens: %w", err)
 	}
 	g.probe = newIssuerProbe(g.verifier, g.cfg.HealthURL)
 	g.devices = device.New(device.Config{
@@ -109,7 +108,7 @@ func (g *Gateway) newHub() *realtime.Hub {
 
 func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 	if g.cfg.JWKSURL != "" && g.cfg.Issuer == "" {
-		g.log.Warn("FIELDGATE_JWT_ISSUER is empty: tokens of any issuer with these keys are accepted")
+		g.log.Warn("accepting tokens of any issuer with these keys, because FIELDGATE_JWT_ISSUER is empty")
 	}
 	return customer.NewVerifier(customer.Config{
 		JWKSURL: g.cfg.JWKSURL, HS256Secret: []byte(g.cfg.JWTSecret), Issuer: g.cfg.Issuer, Audience: g.cfg.Audience,
@@ -117,8 +116,8 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 	})
 }
 
-// newServer makes the HTTP server. Its timeouts hold against slow clients and
-// fit a balancer in front: see Config.IdleTimeout.
+// newServer creates the HTTP server. Its timeouts protect against slow clients and suit a
+// load balancer in front: see Config.IdleTimeout.
 func (g *Gateway) newServer() error {
 	server, err := handlers.New(handlers.Config{
 		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Health: g.health,
@@ -151,16 +150,16 @@ func (g *Gateway) newServer() error {
 	return nil
 }
 
-// console says how people sign in to the console.
+// console returns the configuration of the console.
 func (g *Gateway) console() api.Console {
 	return api.Console{
 		SupabaseURL: strings.TrimRight(g.cfg.SupabaseURL, "/"), SupabaseAnonKey: g.cfg.SupabaseAnonKey,
 		TokenLinks:  g.cfg.Development,
-		TenantClaim: cmp.Or(g.cfg.TenantClaim, "app_metadata.customer_id"), RoleClaim: cmp.Or(g.cfg.RoleClaim, "app_metadata.role"),
+		TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim,
 	}
 }
 
-// maxBodyBytes leaves room for a result whose 256 KiB of output are all escaped.
+// maxBodyBytes fits a result whose 256 KiB of output consist of escaped characters.
 const maxBodyBytes = 2 << 20
 
 func (g *Gateway) listen(ctx context.Context) (err error) {
@@ -177,10 +176,10 @@ func (g *Gateway) listen(ctx context.Context) (err error) {
 	return nil
 }
 
-// Addr is where the API is served, with the port that the system chose.
+// Addr returns the address of the API, with the port that the system chose.
 func (g *Gateway) Addr() string { return g.listener.Addr().String() }
 
-// MetricsAddr is where the metrics are served; empty: nowhere.
+// MetricsAddr returns the address of the metrics, or "" if they are not served.
 func (g *Gateway) MetricsAddr() string {
 	if g.metrics == nil {
 		return ""
@@ -188,7 +187,7 @@ func (g *Gateway) MetricsAddr() string {
 	return g.metrics.Addr().String()
 }
 
-// close gives back what New has opened.
+// close closes what New has opened.
 func (g *Gateway) close() error {
 	var errs []error
 	if g.listener != nil {

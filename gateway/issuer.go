@@ -11,14 +11,14 @@ import (
 	"github.com/fieldgate/fieldgate/handlers"
 )
 
-// How often the issuer is asked whether it is up, and how long it may take.
+// The time between two probes of the issuer, and the timeout of one.
 const (
 	probeEvery   = 10 * time.Second
 	probeTimeout = 3 * time.Second
 )
 
-// issuerProbe knows how the token issuer is. What it says is for people: tokens
-// are verified with the keys at hand, so an issuer that is down stops nobody.
+// issuerProbe records whether the token issuer is up. This is information for operators
+// only: tokens are verified with the known keys while the issuer is down.
 type issuerProbe struct {
 	verifier *customer.Verifier
 	url      string
@@ -35,7 +35,7 @@ func newIssuerProbe(v *customer.Verifier, url string) *issuerProbe {
 	return &issuerProbe{verifier: v, url: url, client: &http.Client{Timeout: probeTimeout}}
 }
 
-// status is what readiness and the system's information tell.
+// status returns the state of the issuer for readiness and the system information.
 func (p *issuerProbe) status() handlers.IssuerStatus {
 	if err := p.verifier.Ready(); err != nil {
 		return handlers.IssuerStatus{Problem: "no usable signing keys"}
@@ -44,13 +44,13 @@ func (p *issuerProbe) status() handlers.IssuerStatus {
 	if last := p.last.Load(); last != nil {
 		status.Latency = last.took
 		if last.err != nil {
-			status.Problem = "the issuer does not answer; its known keys are used"
+			status.Problem = "the issuer is not reachable; its known keys are used"
 		}
 	}
 	return status
 }
 
-// run asks the issuer now and then until the context ends.
+// run probes the issuer every probeEvery until the context ends.
 func (p *issuerProbe) run(ctx context.Context) {
 	if p.url == "" {
 		return
@@ -59,7 +59,7 @@ func (p *issuerProbe) run(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		start := time.Now()
-		err := p.ask(ctx)
+		err := p.probe(ctx)
 		p.last.Store(&probeResult{time.Since(start), err})
 		select {
 		case <-ctx.Done():
@@ -69,19 +69,19 @@ func (p *issuerProbe) run(ctx context.Context) {
 	}
 }
 
-func (p *issuerProbe) ask(ctx context.Context) error {
+func (p *issuerProbe) probe(ctx context.Context) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
 	if err != nil {
-		return fmt.Errorf("asking the issuer: %w", err)
+		return fmt.Errorf("probing the issuer: %w", err)
 	}
 	response, err := p.client.Do(request)
 	if err != nil {
-		return fmt.Errorf("asking the issuer: %w", err)
+		return fmt.Errorf("probing the issuer: %w", err)
 	}
 	defer response.Body.Close()
-	// A project may want an API key for this; that it answers is enough.
+	// A project may require an API key, so any response but a server error counts as up.
 	if response.StatusCode >= http.StatusInternalServerError {
-		return fmt.Errorf("asking the issuer: it answered %d", response.StatusCode)
+		return fmt.Errorf("probing the issuer: it responded with %d", response.StatusCode)
 	}
 	return nil
 }

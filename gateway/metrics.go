@@ -18,12 +18,13 @@ func newRegistry() *prometheus.Registry {
 	return registry
 }
 
-// observeStore counts the round trips to Redis, by script or command, and passes
-// on that the store is alive. A caller that went away is no failure of Redis.
+// observeStore returns a function that counts the round trips to Redis by script or
+// command. It calls heard after each success. A canceled request is not a failure of
+// Redis.
 func observeStore(registry prometheus.Registerer, heard func()) func(string, time.Duration, error) {
 	latency := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "fieldgate_redis_duration_seconds",
-		Help:    "How long a round trip to Redis took, by script or command.",
+		Help:    "Duration of round trips to Redis, by script or command.",
 		Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
 	}, []string{"name"})
 	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -42,12 +43,12 @@ func observeStore(registry prometheus.Registerer, heard func()) func(string, tim
 	}
 }
 
-// countTransitions counts what happens to commands, whichever part of the gateway
-// makes it happen: a session that is closed ends commands, too.
+// countTransitions returns a function that counts the transitions of commands, whatever
+// part of the gateway causes them: closing a session, for example, ends commands too.
 func countTransitions(registry prometheus.Registerer) func(event string) {
 	transitions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fieldgate_command_transitions_total",
-		Help: "Transitions of commands that this instance made, by what happened.",
+		Help: "Transitions of commands by this instance, by type.",
 	}, []string{"transition"})
 	registry.MustRegister(transitions)
 	return func(event string) {
@@ -57,19 +58,20 @@ func countTransitions(registry prometheus.Registerer) func(event string) {
 	}
 }
 
-// countViolations counts what was found broken in the store, by the invariant. It
-// stays at zero: anything else is worth an alarm.
+// countViolations returns a function that counts the violations that the reconciler has
+// found and repaired, by invariant. The counter stays at zero in a correct system, so it
+// is worth an alarm.
 func countViolations(registry prometheus.Registerer) func(invariant string) {
 	violations := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fieldgate_invariant_violations_total",
-		Help: "What was found broken in the store and mended, by the invariant that did not hold.",
+		Help: "Violations that were found in the store and repaired, by invariant.",
 	}, []string{"invariant"})
 	registry.MustRegister(violations)
 	return func(invariant string) { violations.WithLabelValues(invariant).Inc() }
 }
 
-// metricsServer serves what is counted, on a port of its own that the public
-// does not reach.
+// metricsServer returns the server of the metrics. It has a listener of its own, so that
+// the metrics need not be reachable from outside.
 func (g *Gateway) metricsServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}))

@@ -12,9 +12,9 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Run serves until the context ends, then drains: readiness turns red at once,
-// everything is served for the drain delay, then no new connection is taken and
-// requests in flight finish. It returns nil after a graceful end.
+// Run serves until the context ends, then drains. Readiness becomes 503 at once, and
+// everything is still served for the drain delay. Then no new connection is accepted, and
+// requests in flight finish. Run returns nil after a graceful shutdown.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.health.Start()
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -39,9 +39,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	return errors.Join(err, g.store.Close())
 }
 
-// startWorkers starts what goes on beside the requests.
+// startWorkers starts the background workers.
 func (g *Gateway) startWorkers(ctx context.Context) {
-	g.workers.Go(func() { g.store.Listen(ctx, g.hear) })
+	g.workers.Go(func() { g.store.Listen(ctx, g.handleWake) })
 	g.workers.Go(func() {
 		g.store.Sweep(ctx, map[string]store.Settle{
 			"command": g.queue.Settle, "session": g.sessions.Settle, "presence": g.devices.SettlePresence,
@@ -55,11 +55,12 @@ func (g *Gateway) startWorkers(ctx context.Context) {
 	g.workers.Go(func() { g.probe.run(ctx) })
 }
 
-// commandsLikeADevice is how many commands take as long to look at as a device
-// without any.
-const commandsLikeADevice = 20
+// commandsPerDevice is the number of commands that take as long to reconcile as a device
+// without commands.
+const commandsPerDevice = 20
 
-// reconcileConfig looks for what is not as it must be in the store, and mends it.
+// reconcileConfig returns the configuration of the reconciler, which finds and repairs
+// violations of invariants in the store.
 func (g *Gateway) reconcileConfig() store.ReconcileConfig {
 	return store.ReconcileConfig{
 		Every: g.cfg.ReconcileInterval, Devices: g.cfg.ReconcileDevices,
@@ -67,13 +68,13 @@ func (g *Gateway) reconcileConfig() store.ReconcileConfig {
 		Device: func(ctx context.Context, d store.Device) (more int, err error) {
 			err = g.sessions.Reconcile(ctx, d)
 			commands, failed := g.queue.Reconcile(ctx, d)
-			return commands / commandsLikeADevice, errors.Join(err, failed)
+			return commands / commandsPerDevice, errors.Join(err, failed)
 		},
 	}
 }
 
-// hear passes a wake-up on to whoever may wait for it.
-func (g *Gateway) hear(w store.Wake) {
+// handleWake passes a wake-up on to the parts that may wait for it.
+func (g *Gateway) handleWake(w store.Wake) {
 	g.queue.HandleWake(w)
 	g.hub.HandleWake(w)
 }
@@ -86,7 +87,8 @@ func (g *Gateway) serve(server *http.Server, listener net.Listener, failed chan<
 	})
 }
 
-// drain ends the service as a balancer likes it: first say so, then go.
+// drain shuts the server down in the order that a load balancer needs: readiness first,
+// then the connections.
 func (g *Gateway) drain() error {
 	g.log.Info("draining", "delay", g.cfg.DrainDelay.String())
 	g.health.Drain()
@@ -103,9 +105,9 @@ func (g *Gateway) drain() error {
 	return nil
 }
 
-// drainSockets sends the sockets away over the drain window, and waits a little
-// for those that do not go. The claims that wait are sent home after that: a device
-// whose socket is open yet would come back with the next claim at once.
+// drainSockets closes the sockets over the drain window, and waits up to five seconds
+// more for them to end. Only then does it end the waiting claims. A device whose socket
+// is still open would otherwise send its next claim at once.
 func (g *Gateway) drainSockets() {
 	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DrainWindow+5*time.Second)
 	defer cancel()

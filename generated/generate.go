@@ -1,14 +1,13 @@
-// Package generated is what oapi-codegen makes of openapi.yaml: the models, the
-// chi routes, the strict interface that handlers implement, and the contract
-// itself. The files that end in .gen.go are never edited: change openapi.yaml or the
-// configuration beside this file, and run go generate ./... at the root.
+// Package generated is the code that oapi-codegen generates from openapi.yaml: the models,
+// the chi routes and the strict interface that handlers implement. Never edit a file whose
+// name ends in .gen.go. Change openapi.yaml or the configuration in this directory, and run
+// go generate ./... in the root.
 //
-// A refusal is returned as an error and becomes a problem document in one place,
-// so the strict interface knows successful answers only: overlay.yaml takes the
-// rest away before the code is generated. The Go client in clients/go is generated
-// from here too, so that its module does not carry the generator.
+// The strict interface has successful responses only. A handler returns a refusal as an
+// error, which one place converts into a problem document, so overlay.yaml removes the
+// refusals before the code is generated. The Go client in clients/go is generated here too,
+// so that its module does not depend on the generator.
 package generated
 
 //go:generate go tool oapi-codegen -config server.yaml ../openapi.yaml
-//go:generate go tool oapi-codegen -config spec.yaml ../openapi.yaml
 //go:generate go tool oapi-codegen -config ../clients/go/oapi-codegen.yaml ../openapi.yaml

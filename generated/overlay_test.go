@@ -15,7 +15,7 @@ import (
 	"github.com/fieldgate/fieldgate/generated"
 )
 
-func TestFreeFormJSONKeepsItsBytes(t *testing.T) {
+func TestModels_FreeFormJSONKeepsItsBytes(t *testing.T) {
 	t.Parallel()
 
 	parameters := `{"serial":9007199254740993,"ratio":1.10}`
@@ -28,7 +28,7 @@ func TestFreeFormJSONKeepsItsBytes(t *testing.T) {
 	require.Contains(t, string(text), `"parameters":`+parameters)
 }
 
-func TestOptionalFieldsAreLeftOutWhenZero(t *testing.T) {
+func TestModels_OptionalFieldsAreOmittedWhenZero(t *testing.T) {
 	t.Parallel()
 
 	text, err := json.Marshal(generated.Device{Tags: generated.Tags{}})
@@ -37,11 +37,11 @@ func TestOptionalFieldsAreLeftOutWhenZero(t *testing.T) {
 	require.JSONEq(t, `{"id":"","name":"","tags":{},"status":"","presence":"","createdAt":"0001-01-01T00:00:00.000Z"}`, string(text))
 }
 
-func TestZerosThatMeanSomethingAreWritten(t *testing.T) {
+func TestModels_MeaningfulZerosAreWritten(t *testing.T) {
 	t.Parallel()
 
 	none, no := 0, false
-	for want, answer := range map[string]any{
+	for want, response := range map[string]any{
 		`"pendingCommands":0`: generated.Device{PendingCommands: &none},
 		`"metrics":{}`:        generated.Device{Metrics: generated.Metrics{}},
 		`"commands":[]`:       generated.Session{Commands: []generated.Command{}},
@@ -49,13 +49,13 @@ func TestZerosThatMeanSomethingAreWritten(t *testing.T) {
 		`"mayDecide":false`:   generated.Command{Parameters: json.RawMessage(`{}`), MayDecide: &no},
 		`"result":{}`:         generated.Command{Parameters: json.RawMessage(`{}`), Result: &generated.CommandResult{}},
 	} {
-		text, err := json.Marshal(answer)
+		text, err := json.Marshal(response)
 		require.NoError(t, err, want)
 		require.Contains(t, string(text), want)
 	}
 }
 
-func TestAnUpdateTellsAbsentFromEmpty(t *testing.T) {
+func TestModels_UpdateDistinguishesAbsentFromEmpty(t *testing.T) {
 	t.Parallel()
 
 	var absent, empty generated.UpdateDeviceRequest
@@ -68,10 +68,10 @@ func TestAnUpdateTellsAbsentFromEmpty(t *testing.T) {
 	require.NotNil(t, empty.Tags)
 }
 
-func TestParametersArriveAsTheyWereSent(t *testing.T) {
+func TestServer_ParametersArriveUnchanged(t *testing.T) {
 	t.Parallel()
 
-	server := &events{}
+	server := &recordingServer{}
 	handler := serve(server)
 
 	status := get(handler, "/api/v1/customer/sessions/ses_x/events?since=2025-11-22T21:15:04.120%2B01:00&limit=7")
@@ -83,31 +83,31 @@ func TestParametersArriveAsTheyWereSent(t *testing.T) {
 	require.Equal(t, 400, get(handler, "/api/v1/customer/sessions/ses_x/events?since=yesterday"))
 }
 
-func TestABodyThatMayBeLeftOutIsNilWhenItIs(t *testing.T) {
+func TestServer_AbsentOptionalBodyIsNil(t *testing.T) {
 	t.Parallel()
 
-	server := &events{}
-	answer := httptest.NewRecorder()
-	serve(server).ServeHTTP(answer, httptest.NewRequest(http.MethodPost, "/api/v1/device/commands/claim", strings.NewReader("")))
+	server := &recordingServer{}
+	response := httptest.NewRecorder()
+	serve(server).ServeHTTP(response, httptest.NewRequest(http.MethodPost, "/api/v1/device/commands/claim", strings.NewReader("")))
 
-	require.Equal(t, 200, answer.Code)
-	require.JSONEq(t, `{"commands":[]}`, answer.Body.String())
+	require.Equal(t, 200, response.Code)
+	require.JSONEq(t, `{"commands":[]}`, response.Body.String())
 	require.Nil(t, server.body)
 }
 
-// events answers two operations and keeps what they were called with.
-type events struct {
+// recordingServer implements two operations and records their arguments.
+type recordingServer struct {
 	generated.StrictServerInterface
 	params generated.ListSessionEventsParams
 	body   *generated.ClaimRequest
 }
 
-func (e *events) ListSessionEvents(_ context.Context, request generated.ListSessionEventsRequestObject) (generated.ListSessionEventsResponseObject, error) {
+func (e *recordingServer) ListSessionEvents(_ context.Context, request generated.ListSessionEventsRequestObject) (generated.ListSessionEventsResponseObject, error) {
 	e.params = request.Params
 	return generated.ListSessionEvents200JSONResponse{Items: []generated.Event{{Time: fieldgate.At(time.Now())}}}, nil
 }
 
-func (e *events) ClaimCommands(_ context.Context, request generated.ClaimCommandsRequestObject) (generated.ClaimCommandsResponseObject, error) {
+func (e *recordingServer) ClaimCommands(_ context.Context, request generated.ClaimCommandsRequestObject) (generated.ClaimCommandsResponseObject, error) {
 	e.body = request.Body
 	return generated.ClaimCommands200JSONResponse{Commands: []generated.ClaimedCommand{}}, nil
 }
@@ -117,7 +117,7 @@ func serve(server generated.StrictServerInterface) http.Handler {
 }
 
 func get(handler http.Handler, target string) int {
-	answer := httptest.NewRecorder()
-	handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, target, nil))
-	return answer.Code
+	response := httptest.NewRecorder()
+	handler.ServeHTTP(response, httptest.NewRequest(http.MethodGet, target, nil))
+	return response.Code
 }

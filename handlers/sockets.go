@@ -44,7 +44,7 @@ func cut(text string, limit int) string {
 
 // frameContext is the context of one frame: its id follows what it causes.
 func frameContext(ctx context.Context, f realtime.Frame) context.Context {
-	return request.With(ctx, &request.Facts{ID: f.ID})
+	return request.With(ctx, &request.Info{ID: f.ID})
 }
 
 // OpenDeviceSocket opens the socket of a device. Each frame is authenticated and

@@ -57,3 +57,12 @@ func (p Policy) Mode(commandType string) Mode {
 	}
 	return Review
 }
+
+// String returns the rules in the form that ParsePolicy parses.
+func (p Policy) String() string {
+	rules := make([]string, len(p))
+	for i, rule := range p {
+		rules[i] = rule.Pattern + "=" + string(rule.Mode)
+	}
+	return strings.Join(rules, ",")
+}

@@ -85,7 +85,7 @@ func New(cfg Config) *Queue {
 	}
 	setDefault(&cfg.ApproveWithin, 24*time.Hour)
 	setDefault(&cfg.DeliverWithin, 24*time.Hour)
-	setDefault(&cfg.Retention, 30*24*time.Hour)
+	setDefault(&cfg.Retention, store.DefaultRetention)
 	setDefault(&cfg.PollEvery, 5*time.Second)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()

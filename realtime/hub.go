@@ -82,7 +82,7 @@ func New(cfg Config) *Hub {
 	setDefault(&cfg.Lease, 45*time.Second)
 	setDefault(&cfg.RenewEvery, 15*time.Second)
 	setDefault(&cfg.OnlineFor, 15*time.Second)
-	setDefault(&cfg.Retention, 30*24*time.Hour)
+	setDefault(&cfg.Retention, store.DefaultRetention)
 	setDefault(&cfg.SweepEvery, 4*time.Second)
 	setDefault(&cfg.MaxPerTenant, 20_000)
 	if cfg.Logger == nil {

@@ -51,7 +51,7 @@ type Service struct {
 // New returns a Service with the given configuration.
 func New(cfg Config) *Service {
 	if cfg.Retention == 0 {
-		cfg.Retention = 30 * 24 * time.Hour
+		cfg.Retention = store.DefaultRetention
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()

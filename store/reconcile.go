@@ -38,7 +38,7 @@ type ReconcileConfig struct {
 // logged and keeps it from nothing else.
 func (s *Store) Reconcile(ctx context.Context, p ReconcileConfig) {
 	if p.Every == 0 {
-		p.Every = 10 * time.Second
+		p.Every = DefaultReconcileInterval
 	}
 	for ctx.Err() == nil {
 		pause(ctx, p.Every/2+rand.N(p.Every))

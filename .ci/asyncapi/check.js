@@ -1,11 +1,11 @@
-// Holds an AsyncAPI document against the specification: its structure, and that every
-// reference leads somewhere. Ends with 1 if there is an error or a warning. That the
-// examples follow their schemas is for the Go tests, since the parser does not look.
+// Checks an AsyncAPI document against the specification: its structure and its references.
+// Exits with 1 if there is an error or a warning. The parser does not validate the examples
+// against their schemas: the Go tests do.
 import { readFile } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { Parser } from '@asyncapi/parser';
 
-const severities = ['error', 'warning']; // as the parser counts them; below that it is advice
+const severities = ['error', 'warning']; // in the order of the parser's numbers; higher numbers are advice
 const source = resolve(process.argv[2]);
 
 const { diagnostics } = await new Parser().parse(await readFile(source, 'utf8'), { source });

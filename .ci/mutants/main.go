@@ -1,6 +1,6 @@
-// Command mutants breaks the gateway on purpose, one break at a time, and requires
-// that a test notices each. The breaks are those of mutants.yaml; each is made in a
-// copy of the tree, never in place. Run it from the root: go run ./.ci/mutants
+// Command mutants tests the tests. It applies each mutation of mutants.yaml, one at a
+// time, to a copy of the source tree and requires that a test fails. It never changes the
+// tree itself. Run it in the root: go run ./.ci/mutants
 package main
 
 import (
@@ -22,17 +22,17 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Mutant is one break.
+// Mutant is a mutation of the source.
 type Mutant struct {
 	Name    string
 	File    string
-	Find    string // stands in the file exactly once
+	Find    string // must occur exactly once in the file
 	Replace string
-	Package string // whose tests should notice
-	Test    string // pattern of those that should
+	Package string // the package whose tests must fail
+	Test    string // the pattern of those tests
 }
 
-// verdict is what came of a break.
+// verdict is the outcome of one mutation.
 type verdict string
 
 const (
@@ -44,9 +44,9 @@ const (
 )
 
 func main() {
-	only := flag.String("only", "", "make only the breaks whose name matches this pattern")
-	workers := flag.Int("workers", 2, "how many to try at a time")
-	match := flag.Bool("match", false, "make none; only see that each break still finds its place")
+	only := flag.String("only", "", "apply only the mutations whose name matches this pattern")
+	workers := flag.Int("workers", 2, "number of mutations to test at a time")
+	match := flag.Bool("match", false, "only check that each mutation applies to the source")
 	flag.Parse()
 	if *match {
 		if err := matchAll(*only); err != nil {
@@ -63,13 +63,14 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Printf("%d of %d breaks were caught, in %s\n", tried-missed, tried, time.Since(start).Round(time.Second))
+	fmt.Printf("%d of %d mutations were caught in %s\n", tried-missed, tried, time.Since(start).Round(time.Second))
 	if missed > 0 || tried == 0 {
 		os.Exit(1)
 	}
 }
 
-// run tries the chosen breaks and tells how many were not caught.
+// run tests the selected mutations. It returns the number of those that no test caught
+// and of all.
 func run(ctx context.Context, only string, workers int) (missed, tried int, err error) {
 	mutants, err := read(only)
 	if err != nil {
@@ -80,7 +81,7 @@ func run(ctx context.Context, only string, workers int) (missed, tried int, err 
 	if err != nil {
 		return 0, 0, fmt.Errorf("copying the tree: %w", err)
 	}
-	if err := unbroken(ctx, copies[0], mutants); err != nil {
+	if err := requirePassing(ctx, copies[0], mutants); err != nil {
 		return 0, 0, err
 	}
 	queue := make(chan Mutant)
@@ -89,9 +90,9 @@ func run(ctx context.Context, only string, workers int) (missed, tried int, err 
 	for _, dir := range copies {
 		group.Go(func() {
 			for m := range queue {
-				result, said := try(ctx, dir, m)
+				result, output := apply(ctx, dir, m)
 				mu.Lock()
-				missed += report(m, result, said)
+				missed += report(m, result, output)
 				mu.Unlock()
 			}
 		})
@@ -106,7 +107,8 @@ func run(ctx context.Context, only string, workers int) (missed, tried int, err 
 	return missed, len(mutants), ctx.Err()
 }
 
-// matchAll tells of the first break whose text does not stand once where it should.
+// matchAll returns an error for the first mutation whose text does not occur exactly
+// once.
 func matchAll(only string) error {
 	mutants, err := read(only)
 	if err != nil {
@@ -114,14 +116,14 @@ func matchAll(only string) error {
 	}
 	for _, m := range mutants {
 		if _, found := m.find("."); !found {
-			return fmt.Errorf("%s: what the break %q is to replace does not stand there once", m.File, m.Name)
+			return fmt.Errorf("%s: the text of the mutation %q does not occur exactly once", m.File, m.Name)
 		}
 	}
 	return nil
 }
 
-// find reads the file to break, and tells whether the place is there once.
-func (m Mutant) find(dir string) (whole string, found bool) {
+// find returns the content of the file and reports whether the text occurs exactly once.
+func (m Mutant) find(dir string) (original string, found bool) {
 	content, err := os.ReadFile(filepath.Join(dir, m.File))
 	return string(content), err == nil && strings.Count(string(content), m.Find) == 1
 }
@@ -133,11 +135,11 @@ func read(only string) (chosen []Mutant, err error) {
 	}
 	text, err := os.ReadFile(".ci/mutants/mutants.yaml")
 	if err != nil {
-		return nil, fmt.Errorf("reading the breaks, from the root of the repository: %w", err)
+		return nil, fmt.Errorf("reading the mutations (run this in the root of the repository): %w", err)
 	}
 	var all []Mutant
 	if err := yaml.Unmarshal(text, &all); err != nil {
-		return nil, fmt.Errorf("reading the breaks: %w", err)
+		return nil, fmt.Errorf("parsing the mutations: %w", err)
 	}
 	for _, m := range all {
 		if pattern.MatchString(m.Name) {
@@ -147,7 +149,7 @@ func read(only string) (chosen []Mutant, err error) {
 	return chosen, nil
 }
 
-// copyTree makes a copy of the tree for each worker.
+// copyTree creates a copy of the source tree for each worker.
 func copyTree(workers int) (dirs []string, remove func(), err error) {
 	root, err := os.MkdirTemp("", "fieldgate-mutants-")
 	remove = func() { _ = os.RemoveAll(root) }
@@ -159,7 +161,7 @@ func copyTree(workers int) (dirs []string, remove func(), err error) {
 	return dirs, remove, err
 }
 
-// copyFiles copies what the build and the tests need, in a directory.
+// copyFiles copies the files that the build and the tests need to a directory.
 func copyFiles(to string) error {
 	return filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		switch {
@@ -180,69 +182,68 @@ func copyFiles(to string) error {
 	})
 }
 
-// tries is how often the tests may be run to see them pass on a busy machine.
+// tries is the number of times the tests may run to pass once on a busy machine.
 const tries = 3
 
-// unbroken requires that the tests pass as long as nothing is broken: what fails
-// anyway catches nothing.
-func unbroken(ctx context.Context, dir string, mutants []Mutant) error {
+// requirePassing returns an error if the tests fail without a mutation: they would catch
+// nothing.
+func requirePassing(ctx context.Context, dir string, mutants []Mutant) error {
 	patterns := map[string][]string{}
 	for _, m := range mutants {
 		patterns[m.Package] = append(patterns[m.Package], m.Test)
 	}
 	for pkg, tests := range patterns {
-		said, err := "", errors.New("not tried")
+		output, err := "", errors.New("not run")
 		for i := 0; i < tries && err != nil && ctx.Err() == nil; i++ {
-			said, err = test(ctx, dir, pkg, strings.Join(tests, "|"))
+			output, err = runTests(ctx, dir, pkg, strings.Join(tests, "|"))
 		}
 		if err != nil {
-			return fmt.Errorf("the tests of %s fail although nothing is broken: %s", pkg, said)
+			return fmt.Errorf("the tests of %s fail without a mutation: %s", pkg, output)
 		}
 	}
 	return nil
 }
 
-// try makes a break in a copy, runs its tests, and takes the break back.
-func try(ctx context.Context, dir string, m Mutant) (verdict, string) {
+// apply applies a mutation to a copy, runs its tests, and reverts it.
+func apply(ctx context.Context, dir string, m Mutant) (verdict, string) {
 	file := filepath.Join(dir, m.File)
-	whole, found := m.find(dir)
+	original, found := m.find(dir)
 	if !found {
 		return unmatched, ""
 	}
-	defer os.WriteFile(file, []byte(whole), 0o644)
-	broken := strings.Replace(whole, m.Find, m.Replace, 1)
-	if err := os.WriteFile(file, []byte(broken), 0o644); err != nil {
+	defer os.WriteFile(file, []byte(original), 0o644)
+	mutated := strings.Replace(original, m.Find, m.Replace, 1)
+	if err := os.WriteFile(file, []byte(mutated), 0o644); err != nil {
 		return unmatched, err.Error()
 	}
-	said, err := test(ctx, dir, m.Package, m.Test)
+	output, err := runTests(ctx, dir, m.Package, m.Test)
 	switch {
 	case err == nil:
-		return survived, said
-	case strings.Contains(said, "[build failed]"), strings.Contains(said, "[setup failed]"), strings.Contains(said, "user_script:"):
-		return unbuilt, said
-	case ctx.Err() == nil && noticed.MatchString(said):
-		return caught, said
+		return survived, output
+	case strings.Contains(output, "[build failed]"), strings.Contains(output, "[setup failed]"), strings.Contains(output, "user_script:"):
+		return unbuilt, output
+	case ctx.Err() == nil && failure.MatchString(output):
+		return caught, output
 	}
-	return unclear, said
+	return unclear, output
 }
 
-// test runs tests and gives what they said.
-func test(ctx context.Context, dir, pkg, pattern string) (string, error) {
-	// Without the path of the copy and what a debugger needs, the build is the same
-	// in all copies, and quick.
+// runTests runs tests and returns their output.
+func runTests(ctx context.Context, dir, pkg, pattern string) (string, error) {
+	// Without the path of the copy and debug information, all copies share one build cache.
 	cmd := exec.CommandContext(ctx, "go", "test", "-trimpath", "-ldflags=-s -w",
 		"-count=1", "-failfast", "-vet=off", "-timeout=120s", "-run", pattern, pkg)
 	cmd.Dir = dir
-	said, err := cmd.CombinedOutput()
-	return string(said), err
+	output, err := cmd.CombinedOutput()
+	return string(output), err
 }
 
-// noticed finds the test that failed, or that one ended the whole program.
-var noticed = regexp.MustCompile(`--- FAIL: (\S+)|panic: `)
+// failure matches the failed test, or the panic that ended the test binary.
+var failure = regexp.MustCompile(`--- FAIL: (\S+)|panic: `)
 
-func report(m Mutant, result verdict, said string) (missed int) {
+func report(m Mutant, result verdict, output string) (missed int) {
 	by := ""
-	if found := noticed.FindStringSubmatch(said); found != nil && result == caught {
+	if found := failure.FindStringSubmatch(output); found != nil && result == caught {
 		by = " by " + cmp.Or(found[1], "a panic")
 	}
 	fmt.Printf("%-20s %s%s\n", result, m.Name, by)
@@ -250,7 +251,7 @@ func report(m Mutant, result verdict, said string) (missed int) {
 		return 0
 	}
 	if result == unbuilt || result == unclear {
-		fmt.Println(said)
+		fmt.Println(output)
 	}
 	return 1
 }

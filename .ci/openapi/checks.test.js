@@ -1,5 +1,5 @@
-// The checks of openapi.yaml find what they are there for: each case breaks the real
-// contract in one place.
+// Tests of the checks of openapi.yaml. Each case changes the published contract in one place
+// and expects that the check finds it.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ const contract = readFileSync(join(here, '../../openapi.yaml'), 'utf8');
 const scratch = mkdtempSync(join(tmpdir(), 'contract-'));
 process.on('exit', () => rmSync(scratch, { recursive: true }));
 
-// change writes the contract with each of the texts replaced where it stands first.
+// change writes the contract with the first occurrence of each text replaced.
 function change(name, replacements) {
   let changed = contract;
   for (const [from, to] of replacements) {
@@ -30,11 +30,11 @@ function write(name, text) {
 
 function run(script, ...args) {
   const { status, stdout, stderr } = spawnSync(join(here, script), args, { encoding: 'utf8' });
-  return { status, said: stdout + stderr };
+  return { status, output: stdout + stderr };
 }
 
-test('each rule of style finds its fault', () => {
-  const faults = {
+test('each rule of style finds a violation', () => {
+  const violations = {
     'rule/operation-id-begins-with-a-verb': ['operationId: getHealth', 'operationId: health'],
     'rule/summary-is-a-headline': ['summary: Tell whether the process is alive', 'summary: is it alive?'],
     'rule/fields-are-camel-case': ['        draining:\n          type', '        is_draining:\n          type'],
@@ -51,33 +51,33 @@ test('each rule of style finds its fault', () => {
     'parameter-description': ['          description: Only sessions on this device.\n', ''],
     'operation-description': ['      description: |\n        Gives the released version and nothing else', '      x-note: |\n        Gives the released version and nothing else'],
   };
-  const { status, said } = run('lint.sh', change('faults.yaml', Object.values(faults)), '--max-problems=1000');
-  assert.equal(status, 1, said);
-  const missed = Object.keys(faults).filter((rule) => !said.includes(` ${rule} `));
-  assert.deepEqual(missed, [], said);
+  const { status, output } = run('lint.sh', change('violations.yaml', Object.values(violations)), '--max-problems=1000');
+  assert.equal(status, 1, output);
+  const missed = Object.keys(violations).filter((rule) => !output.includes(` ${rule} `));
+  assert.deepEqual(missed, [], output);
 });
 
-test('a field that is gone breaks the contract, unless that is accepted with a reason', () => {
+test('a removed field is a breaking change unless it is accepted with a reason', () => {
   const released = join(here, '../../openapi.yaml');
   const without = change('without.yaml', [['        visibleUntil:\n', '        visibleTill:\n'], [', visibleUntil,', ', visibleTill,']]);
   const compare = (accepted) => run('breaking.sh', released, without, write('accepted.txt', accepted));
 
-  const { status, said } = compare('# None.\n');
-  assert.equal(status, 1, said);
-  const line = said.match(/in API .*removed the required property .commands.items.visibleUntil.*/);
-  assert.ok(line, said);
+  const { status, output } = compare('# None.\n');
+  assert.equal(status, 1, output);
+  const line = output.match(/in API .*removed the required property .commands.items.visibleUntil.*/);
+  assert.ok(line, output);
 
-  assert.equal(compare(`# Nobody used it.\n${line[0]}\n`).status, 0, 'accepted');
-  assert.match(compare(`${line[0]}\n`).said, /give the reason/);
+  assert.equal(compare(`# No client used it.\n${line[0]}\n`).status, 0, 'accepted');
+  assert.match(compare(`${line[0]}\n`).output, /give the reason/);
   assert.equal(compare('# Another field.\nin API GET /version removed something\n').status, 1, 'another line');
 });
 
-test('what clients were told to expect breaks nothing', () => {
+test('additions that clients must expect are not breaking', () => {
   const released = join(here, '../../openapi.yaml');
   const more = change('more.yaml', [
     ['enum: [user, device, system]', 'enum: [user, device, system, policy]'],
     ['        draining:\n          type', '        starting: {type: boolean, description: Whether it starts.}\n        draining:\n          type'],
   ]);
-  const { status, said } = run('breaking.sh', released, more, write('none.txt', '# None.\n'));
-  assert.equal(status, 0, said);
+  const { status, output } = run('breaking.sh', released, more, write('none.txt', '# None.\n'));
+  assert.equal(status, 0, output);
 });

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Holds an OpenAPI document against the rules of redocly.yaml. Says nothing but faults.
+# Checks an OpenAPI document against the rules of redocly.yaml. Prints only violations.
 # Usage: lint.sh FILE [options of redocly lint]
 set -euo pipefail
 here=$(dirname "$0")

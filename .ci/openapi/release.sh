@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes openapi.yaml the contract that later changes are compared with, and forgets
-# what was accepted since the release before.
+# Copies openapi.yaml to released.yaml, with which later changes are compared, and empties
+# the list of accepted breaking changes.
 set -euo pipefail
 here=$(dirname "$0")
 cp openapi.yaml "$here/released.yaml"
 sed -i.bak '/^# ---$/q' "$here/accepted.txt" && rm "$here/accepted.txt.bak"
-echo "commit $here and tag that commit before checking it: the file must be what the newest tag has"
+echo "commit $here and tag that commit before you run the check: released.yaml must equal openapi.yaml of the newest tag"

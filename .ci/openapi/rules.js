@@ -1,7 +1,8 @@
-// Rules for openapi.yaml that need more than a pattern. Each visits one kind of node
-// and reports what is not as the introduction of the contract promises.
+// Rules for openapi.yaml that a pattern cannot express. Each visits one kind of node and
+// reports deviations from the introduction of the contract.
 
-// Examples of a refusal are named by its code, so that readers and tests find them.
+// problemsByCode requires that each example of a refusal is named by its code, so that
+// readers and tests can find it.
 function problemsByCode() {
   const codeName = /^[a-z]+(_[a-z]+)*$/;
   return {
@@ -14,16 +15,16 @@ function problemsByCode() {
           if (!codeName.test(name) || code !== name) {
             report({ message: `name the example after its code, in snake_case: ${code}`, location: at });
           }
-          if (!detail) report({ message: 'say in `detail` what happened', location: at });
+          if (!detail) report({ message: 'add a `detail` with the reason', location: at });
         }
       },
     },
   };
 }
 
-// An id is written down once, as a component, and everything refers to that: `...Id`
-// takes its pattern from there. What is compared and may be anybody's guess has its
-// own length and no pattern, so that a wrong one is refused as any other wrong one.
+// idsAreShared requires that each id is defined once, as a component, and that `...Id`
+// fields refer to it. Secrets, which callers may guess, have a length and no pattern, so that
+// every wrong one is refused in the same way.
 function idsAreShared() {
   return {
     SchemaProperties(properties, { report, location }) {
@@ -37,7 +38,7 @@ function idsAreShared() {
   };
 }
 
-// A duration says its unit in its name, and a time is RFC 3339.
+// unitsInNames requires that the name of a duration has its unit and that a time is RFC 3339.
 function unitsInNames() {
   const mayBeTime = /(At|By|Until|Seen|Time|time|timestamp|since)$/;
   const mustBeTime = /(At|Until|Seen)$/;

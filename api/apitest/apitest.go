@@ -1,6 +1,6 @@
-// Package apitest holds the gateway against its own contract: a transport for tests
-// that checks every answer which passes through it. All tests that speak HTTP use it,
-// so that no answer which openapi.yaml does not describe goes unnoticed.
+// Package apitest checks the responses of the gateway against the contract. Its transport
+// for tests fails the test for each response that openapi.yaml does not describe. All
+// tests that use HTTP use it.
 package apitest
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// Client serves the handler on a local port until the test ends and gives a client
-// whose answers are checked against the published contract, and the base URL.
+// Client serves the handler on a local port until the test ends. It returns a client that
+// checks the responses against the published contract, and the base URL.
 func Client(t testing.TB, handler http.Handler) (client *http.Client, url string) {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -22,9 +22,9 @@ func Client(t testing.TB, handler http.Handler) (client *http.Client, url string
 	return &http.Client{Transport: Transport(t, fieldgate.Spec)}, server.URL
 }
 
-// Transport sends requests as they are and fails the test for each answer that is not
-// as the contract says; the answer itself comes back unchanged. Paths which the
-// contract does not have must still answer with problem documents.
+// Transport returns a transport that fails the test for each response that does not
+// follow the contract. It changes neither requests nor responses. Paths that the contract
+// does not have must still respond with problem documents.
 func Transport(t testing.TB, spec []byte) http.RoundTripper {
 	t.Helper()
 	contract, err := read(spec)
@@ -47,7 +47,7 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := content(response)
+	body, err := readBody(response)
 	if err != nil {
 		return nil, err
 	}
@@ -57,11 +57,13 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// CloseIdleConnections is what http.Client asks for, before a server is to end.
+// CloseIdleConnections implements the interface that http.Client.CloseIdleConnections
+// calls.
 func (tr *transport) CloseIdleConnections() { tr.base.CloseIdleConnections() }
 
-// content reads the body and puts it back. The body of a 101 is the connection.
-func content(response *http.Response) ([]byte, error) {
+// readBody reads the body and restores it. It does not read that of a 101, which is the
+// connection.
+func readBody(response *http.Response) ([]byte, error) {
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		return nil, nil
 	}

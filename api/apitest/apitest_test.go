@@ -49,24 +49,24 @@ paths:
         '204': {description: Nothing.}
 `
 
-// witness is a test that only notes its failures.
-type witness struct {
+// recordingTB is a testing.TB that records failures.
+type recordingTB struct {
 	testing.TB
 	failures []string
 }
 
-func (w *witness) Errorf(format string, args ...any) {
+func (w *recordingTB) Errorf(format string, args ...any) {
 	w.failures = append(w.failures, fmt.Sprintf(format, args...))
 }
 
-// answer is what a server says.
+// answer is the response of a test server.
 type answer struct {
 	status int
 	header map[string]string
 	body   string
 }
 
-// failures lets a server answer and gives what the transport finds wrong with it.
+// failures serves a response and returns the failures that the transport reports for it.
 func failures(t *testing.T, method, path string, a answer) []string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -81,12 +81,12 @@ func failures(t *testing.T, method, path string, a answer) []string {
 	r, err := http.NewRequest(method, server.URL+path, nil)
 	require.NoError(t, err)
 	r.Header.Set("X-Request-ID", "r-1")
-	found := &witness{TB: t}
+	found := &recordingTB{TB: t}
 	response, err := apitest.Transport(found, []byte(spec)).RoundTrip(r)
 	require.NoError(t, err)
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	require.Equal(t, a.body, string(body), "the answer comes back unchanged")
+	require.Equal(t, a.body, string(body), "the transport must not change the body")
 	return found.failures
 }
 
@@ -94,7 +94,7 @@ func problemJSON(code string, status int, requestID string) string {
 	return fmt.Sprintf(`{"type":"t","title":"t","status":%d,"code":%q,"requestId":%q}`, status, code, requestID)
 }
 
-func TestAnswersThatFollowTheContractPass(t *testing.T) {
+func TestTransport_ValidResponsesPass(t *testing.T) {
 	t.Parallel()
 	isJSON := map[string]string{"Content-Type": "application/json", "X-Count": "1"}
 	isProblem := map[string]string{"Content-Type": "application/problem+json", "Allow": "GET"}
@@ -120,7 +120,7 @@ func TestAnswersThatFollowTheContractPass(t *testing.T) {
 	}
 }
 
-func TestAnswersThatDeviateFailTheTest(t *testing.T) {
+func TestTransport_InvalidResponsesFail(t *testing.T) {
 	t.Parallel()
 	with := func(contentType string, more ...string) map[string]string {
 		header := map[string]string{"Content-Type": contentType, "X-Count": "1"}
@@ -142,12 +142,12 @@ func TestAnswersThatDeviateFailTheTest(t *testing.T) {
 		"null for a list":                {"GET", "/things", answer{200, isJSON, `{"items":null}`}, "not nullable"},
 		"a missing header":               {"GET", "/things", answer{200, map[string]string{"Content-Type": "application/json"}, `{"items":[]}`}, "X-Count"},
 		"another media type":             {"GET", "/things", answer{200, with("text/plain"), `{"items":[]}`}, "media type"},
-		"no JSON at all":                 {"GET", "/things", answer{200, isJSON, `items`}, "failed to decode"},
+		"not JSON":                       {"GET", "/things", answer{200, isJSON, `items`}, "failed to decode"},
 		"no request id":                  {"POST", "/things", answer{204, map[string]string{"X-Request-ID": ""}, ""}, "X-Request-ID"},
-		"another's request id":           {"POST", "/things", answer{204, map[string]string{"X-Request-ID": "other"}, ""}, "instead of the caller's"},
+		"the request id of another":      {"POST", "/things", answer{204, map[string]string{"X-Request-ID": "other"}, ""}, "instead of the caller's"},
 		"a refusal in text":              {"GET", "/nothing", answer{404, with("text/plain"), "404 page not found"}, "instead of a problem document"},
 		"a refusal in plain JSON":        {"GET", "/things", answer{409, isJSON, `{}`}, "instead of a problem document"},
-		"a problem that is no JSON":      {"GET", "/nothing", answer{404, isProblem, "{"}, "does not decode"},
+		"a problem that is not JSON":     {"GET", "/nothing", answer{404, isProblem, "{"}, "does not decode"},
 		"a code that is not there":       {"GET", "/things", answer{409, isProblem, problemJSON("made_up", 409, "r-1")}, "none of the contract"},
 		"a code of another status":       {"GET", "/things", answer{409, isProblem, problemJSON("not_found", 409, "r-1")}, "the problem not_found says 409"},
 		"a status other than the answer": {"GET", "/things", answer{409, isProblem, problemJSON("session_closed", 400, "r-1")}, "says 400"},
@@ -168,9 +168,9 @@ func TestAnswersThatDeviateFailTheTest(t *testing.T) {
 	}
 }
 
-func TestTheClientChecksAgainstThePublishedContract(t *testing.T) {
+func TestClient_ChecksPublishedContract(t *testing.T) {
 	t.Parallel()
-	found := &witness{TB: t}
+	found := &recordingTB{TB: t}
 	client, url := apitest.Client(found, http.NotFoundHandler())
 
 	response, err := client.Get(url + "/healthz")
@@ -180,22 +180,22 @@ func TestTheClientChecksAgainstThePublishedContract(t *testing.T) {
 	require.Contains(t, fmt.Sprint(found.failures), `media type "text/plain" is not in the contract`)
 }
 
-// fatal is a test that only notes why it was ended.
-type fatal struct {
+// fatalTB is a testing.TB that records why the test was ended.
+type fatalTB struct {
 	testing.TB
 	message string
 }
 
-func (f *fatal) Fatalf(format string, args ...any) {
+func (f *fatalTB) Fatalf(format string, args ...any) {
 	f.message = fmt.Sprintf(format, args...)
 	panic(f)
 }
 
-func TestAContractThatCannotBeReadEndsTheTest(t *testing.T) {
+func TestTransport_InvalidContractEndsTest(t *testing.T) {
 	t.Parallel()
 
 	for _, broken := range []string{"{", "openapi: 3.0.3"} {
-		ended := &fatal{TB: t}
+		ended := &fatalTB{TB: t}
 		require.Panics(t, func() { apitest.Transport(ended, []byte(broken)) })
 		require.Contains(t, ended.message, "reading the contract")
 	}

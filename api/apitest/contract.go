@@ -22,14 +22,14 @@ import (
 	"github.com/fieldgate/fieldgate/api/request"
 )
 
-// contract finds what an answer should have been. It reads the document for itself,
-// so that it and the edge check each other.
+// contract finds the description of a response. It parses the document independently of
+// the edge, so that each checks the other.
 type contract struct {
 	document *openapi3.T
 	routes   *chi.Mux
 }
 
-// published is read once for all tests of a package.
+// published parses the published contract once for all tests of a package.
 var published = sync.OnceValues(func() (*contract, error) { return parse(fieldgate.Spec) })
 
 func read(spec []byte) (*contract, error) {
@@ -50,13 +50,13 @@ func parse(spec []byte) (*contract, error) {
 	c := &contract{document: document, routes: chi.NewRouter()}
 	for pattern, item := range document.Paths.Map() {
 		for method := range item.Operations() {
-			c.routes.Method(method, pattern, http.NotFoundHandler()) // only to be found
+			c.routes.Method(method, pattern, http.NotFoundHandler()) // only to match the route
 		}
 	}
 	return c, nil
 }
 
-// find gives the operation that a request is for; nil if the contract has none.
+// find returns the operation of a request, or nil if the contract has none.
 func (c *contract) find(r *http.Request) *routers.Route {
 	match := chi.NewRouteContext()
 	if !c.routes.Match(match, r.Method, r.URL.EscapedPath()) {
@@ -66,7 +66,7 @@ func (c *contract) find(r *http.Request) *routers.Route {
 	return &routers.Route{Spec: c.document, PathItem: item, Operation: item.GetOperation(r.Method)}
 }
 
-// check lists how an answer deviates.
+// check returns the deviations of a response from the contract.
 func (c *contract) check(r *http.Request, response *http.Response, body []byte) []error {
 	deviations := []error{checkRequestID(r, response)}
 	route := c.find(r)
@@ -76,7 +76,7 @@ func (c *contract) check(r *http.Request, response *http.Response, body []byte) 
 	if !isReport(route, response) {
 		deviations = append(deviations, checkProblem(r, response, body))
 	}
-	return withoutNil(deviations)
+	return nonNil(deviations)
 }
 
 func checkRequestID(r *http.Request, response *http.Response) error {
@@ -91,7 +91,7 @@ func checkRequestID(r *http.Request, response *http.Response) error {
 	return nil
 }
 
-// checkProblem holds a problem document together with the answer it came in.
+// checkProblem checks a problem document against its response.
 func checkProblem(r *http.Request, response *http.Response, body []byte) error {
 	if r.Method == http.MethodHead || response.StatusCode < http.StatusBadRequest {
 		return nil
@@ -126,8 +126,8 @@ func consistent(document problem.Document, response *http.Response) error {
 	return nil
 }
 
-// checkResponse holds status, headers and body against the operation. What is not
-// JSON is text whose media type is all that can be checked.
+// checkResponse checks the status, the headers and the body against the operation. Of a
+// body other than JSON it checks the media type only.
 func checkResponse(r *http.Request, route *routers.Route, response *http.Response, body []byte) error {
 	mediaType := mediaTypeOf(response)
 	isJSON := strings.HasSuffix(mediaType, "json")
@@ -147,8 +147,8 @@ func checkResponse(r *http.Request, route *routers.Route, response *http.Respons
 	})
 }
 
-// isReport reports whether an error answer is one of those that the contract describes
-// as something else than a problem document, such as that of readiness.
+// isReport reports whether the contract describes an error response as something other
+// than a problem document, such as the report of readiness.
 func isReport(route *routers.Route, response *http.Response) bool {
 	mediaType := mediaTypeOf(response)
 	return route != nil && mediaType != problem.ContentType && declared(route, response.StatusCode, mediaType)
@@ -164,11 +164,11 @@ func mediaTypeOf(response *http.Response) string {
 	return mediaType
 }
 
-func withoutNil(errs []error) (some []error) {
+func nonNil(errs []error) (found []error) {
 	for _, err := range errs {
 		if err != nil {
-			some = append(some, err)
+			found = append(found, err)
 		}
 	}
-	return some
+	return found
 }

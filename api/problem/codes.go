@@ -8,13 +8,13 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// kind is what all problems with one code have in common.
+// kind is the status and the title that all problems with one code share.
 type kind struct {
 	status int
 	title  string
 }
 
-// kinds has a row for each code, with the titles that openapi.yaml shows.
+// kinds has an entry for each code, with the titles of openapi.yaml.
 var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeValidationFailed: {http.StatusBadRequest, "The request is not valid"},
 
@@ -44,7 +44,7 @@ var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeSessionClosed:        {http.StatusConflict, "The session is closed"},
 	fieldgate.CodeCommandFinished:      {http.StatusConflict, "The command has ended"},
 	fieldgate.CodeCommandNotFinished:   {http.StatusConflict, "The command has not ended"},
-	fieldgate.CodeAlreadyDecided:       {http.StatusConflict, "The command was decided over"},
+	fieldgate.CodeAlreadyDecided:       {http.StatusConflict, "The command was already decided"},
 	fieldgate.CodeApprovalExpired:      {http.StatusConflict, "The time to decide has passed"},
 	fieldgate.CodeDigestMismatch:       {http.StatusConflict, "The digest does not match"},
 	fieldgate.CodeClaimSuperseded:      {http.StatusConflict, "A newer claim exists"},
@@ -64,7 +64,7 @@ var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeDraining:          {http.StatusServiceUnavailable, "This instance is stopping"},
 }
 
-// Codes are all codes of the contract, in alphabetical order.
+// Codes returns all codes of the contract in alphabetical order.
 func Codes() []fieldgate.Code { return slices.Sorted(maps.Keys(kinds)) }
 
 // Known reports whether the contract has the code.
@@ -73,7 +73,7 @@ func Known(code fieldgate.Code) bool {
 	return known
 }
 
-// Status is the HTTP status of a code; 500 for one that the contract does not have.
+// Status returns the HTTP status of a code, or 500 if the contract does not have it.
 func Status(code fieldgate.Code) int { return kindOf(code).status }
 
 func kindOf(code fieldgate.Code) kind {

@@ -15,7 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/api/problem"
 )
 
-// declared reads the codes out of the source, so that none can be forgotten here.
+// declared returns the codes that the source declares, so that the tests cover all of
+// them.
 func declared(t testing.TB) (codes []fieldgate.Code) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "../../errors.go", nil, 0)
@@ -44,7 +45,7 @@ func typeOf(value *ast.ValueSpec) (string, bool) {
 	return name.Name, true
 }
 
-func TestEveryCodeHasAStatusAndATitle(t *testing.T) {
+func TestCodes_HaveStatusAndTitle(t *testing.T) {
 	t.Parallel()
 	codes := declared(t)
 
@@ -57,10 +58,10 @@ func TestEveryCodeHasAStatusAndATitle(t *testing.T) {
 	}
 }
 
-// row is a row of the table of codes in openapi.yaml.
+// row matches a row of the table of codes in openapi.yaml.
 var row = regexp.MustCompile("(?m)^ +\\| `([a-z_]+)` \\| (\\d{3}) \\|")
 
-func TestTheStatusOfEveryCodeIsTheOneInTheContract(t *testing.T) {
+func TestCodes_HaveStatusOfContract(t *testing.T) {
 	t.Parallel()
 	published := make(map[fieldgate.Code]int)
 	for _, match := range row.FindAllStringSubmatch(string(fieldgate.Spec), -1) {
@@ -75,10 +76,10 @@ func TestTheStatusOfEveryCodeIsTheOneInTheContract(t *testing.T) {
 	require.Len(t, published, len(problem.Codes()))
 }
 
-// example is the beginning of an example of a problem in openapi.yaml.
+// example matches the start of an example of a problem in openapi.yaml.
 var example = regexp.MustCompile(`type: (\S+)\n +title: (.+)\n +status: (\d+)\n(?: +detail: .*\n)? +code: (\S+)\n`)
 
-func TestTheExamplesInTheContractAreWhatIsSent(t *testing.T) {
+func TestCodes_MatchExamplesOfContract(t *testing.T) {
 	t.Parallel()
 	examples := example.FindAllStringSubmatch(string(fieldgate.Spec), -1)
 

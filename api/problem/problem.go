@@ -1,9 +1,9 @@
-// Package problem turns errors into problem documents (RFC 9457), in one place for
-// all of the gateway: HTTP answers and error frames of sockets alike.
+// Package problem converts errors into problem documents (RFC 9457). It is the only place
+// that does so, both for HTTP responses and for error frames of sockets.
 //
-// Only what a *fieldgate.Error says of itself survives: its code, detail and the
-// state that comes with it. Its cause, and every other error, goes to the log and
-// reaches the caller as code internal without a word of what happened.
+// A problem document contains only the code, the detail and the state of a
+// *fieldgate.Error. Its cause is only logged. Every other error has the code internal,
+// and the caller learns nothing about it.
 package problem
 
 import (
@@ -15,11 +15,12 @@ import (
 // ContentType is the media type of a problem document.
 const ContentType = "application/problem+json"
 
-// typePrefix makes a URI of a code: the page that explains it. It is a reference without
-// a host (RFC 9457, section 3.1.1), because the host that a caller sees is not known here.
+// typePrefix is the path of the pages that explain the codes. The type of a problem is a
+// reference without a host (RFC 9457, section 3.1.1), because the gateway does not know
+// under which host its callers see it.
 const typePrefix = "/docs/errors/"
 
-// Document is a problem as the contract describes it.
+// Document is a problem document of the contract.
 type Document struct {
 	Type      string         `json:"type"`
 	Title     string         `json:"title"`
@@ -52,7 +53,7 @@ type approval struct {
 	Reason    string              `json:"reason,omitempty"`
 }
 
-// Of describes an error to the caller whose request it ended.
+// Of returns the problem document of an error for the caller of the request.
 func Of(err error, requestID string) Document {
 	refusal := Refusal(err)
 	kind := kindOf(refusal.Code)
@@ -66,12 +67,13 @@ func Of(err error, requestID string) Document {
 		Errors:    fieldErrors(refusal.Fields),
 		Command:   (*command)(refusal.Command),
 		SessionID: refusal.SessionID,
-		Approval:  decided(refusal.Approval),
+		Approval:  approvalOf(refusal.Approval),
 	}
 }
 
-// Refusal finds what a caller may be told of an error. An error that is none of the
-// contract's is our own fault, and the caller learns no more than that.
+// Refusal returns the *fieldgate.Error in err if its code is one of the contract. Any
+// other error is a fault of the gateway: Refusal then returns an Error with the code
+// internal and err as its cause.
 func Refusal(err error) *fieldgate.Error {
 	var refusal *fieldgate.Error
 	if errors.As(err, &refusal) && Known(refusal.Code) {
@@ -79,7 +81,7 @@ func Refusal(err error) *fieldgate.Error {
 	}
 	return &fieldgate.Error{
 		Code:   fieldgate.CodeInternal,
-		Detail: "Something went wrong on our side.",
+		Detail: "The gateway failed to process the request. Report its requestId to the operator.",
 		Cause:  err,
 	}
 }
@@ -95,7 +97,7 @@ func fieldErrors(fields []fieldgate.FieldError) []fieldError {
 	return out
 }
 
-func decided(a *fieldgate.Approval) *approval {
+func approvalOf(a *fieldgate.Approval) *approval {
 	if a == nil {
 		return nil
 	}

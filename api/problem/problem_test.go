@@ -18,8 +18,8 @@ import (
 	"github.com/fieldgate/fieldgate/api/request"
 )
 
-// everything is a refusal that says all that one can say.
-func everything(code fieldgate.Code) *fieldgate.Error {
+// fullRefusal returns a refusal with all fields set.
+func fullRefusal(code fieldgate.Code) *fieldgate.Error {
 	return &fieldgate.Error{
 		Code:       code,
 		Detail:     "A sentence.",
@@ -34,12 +34,13 @@ func everything(code fieldgate.Code) *fieldgate.Error {
 	}
 }
 
-// write lets a request end with an error.
-func write(t testing.TB, err error, header ...string) (*http.Response, problem.Document, *request.Facts) {
+// write writes an error as the response to a request with the headers, which are pairs of
+// name and value.
+func write(t testing.TB, err error, header ...string) (*http.Response, problem.Document, *request.Info) {
 	t.Helper()
-	facts := &request.Facts{ID: "r-1"}
+	info := &request.Info{ID: "r-1"}
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	r = r.WithContext(request.With(r.Context(), facts))
+	r = r.WithContext(request.With(r.Context(), info))
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
@@ -47,18 +48,18 @@ func write(t testing.TB, err error, header ...string) (*http.Response, problem.D
 	problem.Write(w, r, err)
 	var document problem.Document
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &document))
-	return w.Result(), document, facts
+	return w.Result(), document, info
 }
 
-func TestAProblemDocumentSaysAllThatTheRefusalSays(t *testing.T) {
+func TestOf_HasAllOfRefusal(t *testing.T) {
 	t.Parallel()
 
-	text, err := json.Marshal(problem.Of(everything(fieldgate.CodeAlreadyDecided), "r-1"))
+	text, err := json.Marshal(problem.Of(fullRefusal(fieldgate.CodeAlreadyDecided), "r-1"))
 
 	require.NoError(t, err)
 	require.JSONEq(t, `{
 		"type": "/docs/errors/already_decided",
-		"title": "The command was decided over",
+		"title": "The command was already decided",
 		"status": 409,
 		"detail": "A sentence.",
 		"code": "already_decided",
@@ -70,7 +71,7 @@ func TestAProblemDocumentSaysAllThatTheRefusalSays(t *testing.T) {
 	}`, string(text))
 }
 
-func TestAProblemDocumentLeavesOutWhatThereIsNot(t *testing.T) {
+func TestOf_OmitsEmptyMembers(t *testing.T) {
 	t.Parallel()
 
 	text, err := json.Marshal(problem.Of(fieldgate.Refuse(fieldgate.CodeNotFound, ""), "r-1"))
@@ -81,14 +82,14 @@ func TestAProblemDocumentLeavesOutWhatThereIsNot(t *testing.T) {
 	}`, string(text))
 }
 
-func TestEveryDocumentFollowsTheContract(t *testing.T) {
+func TestOf_FollowsContract(t *testing.T) {
 	t.Parallel()
 	contract, err := openapi3.NewLoader().LoadFromData(fieldgate.Spec)
 	require.NoError(t, err)
 	schema := contract.Components.Schemas["Problem"].Value
 
 	for _, code := range problem.Codes() {
-		for _, refusal := range []error{everything(code), fieldgate.Refuse(code, "")} {
+		for _, refusal := range []error{fullRefusal(code), fieldgate.Refuse(code, "")} {
 			text, err := json.Marshal(problem.Of(refusal, "r-1"))
 			require.NoError(t, err)
 			var value any
@@ -98,41 +99,41 @@ func TestEveryDocumentFollowsTheContract(t *testing.T) {
 	}
 }
 
-func TestNothingOfAnInternalErrorIsTold(t *testing.T) {
+func TestWrite_HidesInternalErrors(t *testing.T) {
 	t.Parallel()
 
 	for name, err := range map[string]error{
 		"any error":            errors.New("secret"),
 		"a deadline":           fmt.Errorf("secret: %w", context.DeadlineExceeded),
-		"a code of nobody's":   &fieldgate.Error{Code: "made_up", Detail: "secret"},
-		"without any code":     &fieldgate.Error{Detail: "secret"},
+		"an unknown code":      &fieldgate.Error{Code: "made_up", Detail: "secret"},
+		"no code":              &fieldgate.Error{Detail: "secret"},
 		"the cause of refusal": &fieldgate.Error{Code: fieldgate.CodeInternal, Detail: "Sorry.", Cause: errors.New("secret")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
-			response, document, facts := write(t, err)
+			response, document, info := write(t, err)
 
 			require.Equal(t, http.StatusInternalServerError, response.StatusCode)
 			require.Equal(t, fieldgate.CodeInternal, document.Code)
 			require.NotContains(t, fmt.Sprint(document), "secret")
-			require.Equal(t, err, facts.Err, "the log learns it")
+			require.Equal(t, err, info.Err, "the error must be logged")
 		})
 	}
 }
 
-func TestARefusalIsFoundBehindWhatWasBeingDone(t *testing.T) {
+func TestWrite_FindsWrappedRefusal(t *testing.T) {
 	t.Parallel()
 
-	_, document, facts := write(t, fmt.Errorf("claiming: %w", fieldgate.Refuse(fieldgate.CodeDeviceSuspended, "The device is suspended.")))
+	_, document, info := write(t, fmt.Errorf("claiming: %w", fieldgate.Refuse(fieldgate.CodeDeviceSuspended, "The device is suspended.")))
 
 	require.Equal(t, fieldgate.CodeDeviceSuspended, document.Code)
 	require.Equal(t, "The device is suspended.", document.Detail)
 	require.Equal(t, "r-1", document.RequestID)
-	require.Equal(t, fieldgate.CodeDeviceSuspended, facts.Code)
+	require.Equal(t, fieldgate.CodeDeviceSuspended, info.Code)
 }
 
-func TestHowLongToWaitIsToldInWholeSeconds(t *testing.T) {
+func TestWrite_RetryAfterIsInWholeSeconds(t *testing.T) {
 	t.Parallel()
 
 	for wait, want := range map[time.Duration]string{
@@ -154,7 +155,7 @@ func TestHowLongToWaitIsToldInWholeSeconds(t *testing.T) {
 	}
 }
 
-func TestOnlyThoseWhoMayComeBackAreToldWhen(t *testing.T) {
+func TestWrite_RetryAfterOnlyWhereRepeatingHelps(t *testing.T) {
 	t.Parallel()
 
 	response, _, _ := write(t, &fieldgate.Error{Code: fieldgate.CodeSessionClosed, RetryAfter: time.Second})
@@ -162,7 +163,7 @@ func TestOnlyThoseWhoMayComeBackAreToldWhen(t *testing.T) {
 	require.Empty(t, response.Header.Get("Retry-After"))
 }
 
-func TestA401TellsHowToAuthenticate(t *testing.T) {
+func TestWrite_401HasChallenge(t *testing.T) {
 	t.Parallel()
 	token := []string{"Authorization", "Bearer x"}
 
@@ -171,11 +172,11 @@ func TestA401TellsHowToAuthenticate(t *testing.T) {
 		header []string
 		want   string
 	}{
-		"without a token":     {fieldgate.CodeUnauthorized, nil, `Bearer realm="fieldgate"`},
-		"with a token":        {fieldgate.CodeUnauthorized, token, `Bearer realm="fieldgate", error="invalid_token"`},
-		"with credentials":    {fieldgate.CodeInvalidCredentials, token, `Bearer realm="fieldgate"`},
-		"with a code":         {fieldgate.CodeInvalidActivationCode, nil, `Bearer realm="fieldgate"`},
-		"a 403 does not tell": {fieldgate.CodeInsufficientRole, token, ""},
+		"without a token":  {fieldgate.CodeUnauthorized, nil, `Bearer realm="fieldgate"`},
+		"with a token":     {fieldgate.CodeUnauthorized, token, `Bearer realm="fieldgate", error="invalid_token"`},
+		"with credentials": {fieldgate.CodeInvalidCredentials, token, `Bearer realm="fieldgate"`},
+		"with a code":      {fieldgate.CodeInvalidActivationCode, nil, `Bearer realm="fieldgate"`},
+		"a 403 has none":   {fieldgate.CodeInsufficientRole, token, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -187,7 +188,7 @@ func TestA401TellsHowToAuthenticate(t *testing.T) {
 	}
 }
 
-func TestHeadersThatWereMeantForSuccessAreTakenBack(t *testing.T) {
+func TestWrite_RemovesHeadersOfSuccess(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
 	w.Header().Set("Location", "/api/v1/customer/devices/dev_1")
@@ -201,28 +202,28 @@ func TestHeadersThatWereMeantForSuccessAreTakenBack(t *testing.T) {
 	require.Equal(t, problem.ContentType, w.Header().Get("Content-Type"))
 }
 
-// begun is an answer that is under way.
-type begun struct{ *httptest.ResponseRecorder }
+// startedResponse is a response that has started.
+type startedResponse struct{ *httptest.ResponseRecorder }
 
-func (begun) Status() int { return http.StatusOK }
+func (startedResponse) Status() int { return http.StatusOK }
 
-func TestAnAnswerThatWasBegunIsLeftAlone(t *testing.T) {
+func TestWrite_LeavesStartedResponseUnchanged(t *testing.T) {
 	t.Parallel()
-	facts := &request.Facts{}
+	info := &request.Info{}
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	w := begun{httptest.NewRecorder()}
+	w := startedResponse{httptest.NewRecorder()}
 
-	problem.Write(w, r.WithContext(request.With(r.Context(), facts)), errors.New("too late"))
+	problem.Write(w, r.WithContext(request.With(r.Context(), info)), errors.New("too late"))
 
 	require.Empty(t, w.Body.String())
-	require.EqualError(t, facts.Err, "too late")
+	require.EqualError(t, info.Err, "too late")
 }
 
-func TestOnlyTheClientsOwnContextMakesItGone(t *testing.T) {
+func TestWrite_AbandonedOnlyIfRequestIsCanceled(t *testing.T) {
 	t.Parallel()
 
-	_, document, facts := write(t, fmt.Errorf("an inner step: %w", context.Canceled))
+	_, document, info := write(t, fmt.Errorf("an inner step: %w", context.Canceled))
 
-	require.False(t, facts.Abandoned)
+	require.False(t, info.Abandoned)
 	require.Equal(t, fieldgate.CodeInternal, document.Code)
 }

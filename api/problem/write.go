@@ -12,40 +12,41 @@ import (
 	"github.com/fieldgate/fieldgate/api/request"
 )
 
-// The bounds that the contract sets for Retry-After, in seconds.
+// The bounds of Retry-After in the contract, in seconds.
 const (
 	minRetryAfter = 1
 	maxRetryAfter = 86400
 )
 
-// errStopping is what a caller would read if it were not the caller who ended the
-// request but the instance, whose stop cancels the contexts of its requests.
-var errStopping = fieldgate.Refuse(fieldgate.CodeDraining, "This instance is about to stop.")
+// errDraining is the response to a canceled request. The client has usually closed the
+// connection and does not read it. If the client is still there, a stopping instance has
+// canceled the contexts of its requests.
+var errDraining = fieldgate.Refuse(fieldgate.CodeDraining, "This instance is shutting down. Repeat the request.")
 
-// Write answers a request with the problem that err is, and notes both for the
-// access log. If an answer was begun already, it only notes.
+// Write sends the problem document of err and records both for the access log. If the
+// response has started already, it only records them.
 func Write(w http.ResponseWriter, r *http.Request, err error) {
-	facts := request.Of(r.Context())
-	answer := err
-	if facts.Abandoned = abandoned(r, err); facts.Abandoned {
-		answer = errStopping
+	info := request.Of(r.Context())
+	refusal := err
+	if info.Abandoned = isAbandoned(r, err); info.Abandoned {
+		refusal = errDraining
 	}
-	document := Of(answer, facts.ID)
-	facts.Code, facts.Err = document.Code, err
-	if Begun(w) {
+	document := Of(refusal, info.ID)
+	info.Code, info.Err = document.Code, err
+	if ResponseStarted(w) {
 		return
 	}
-	send(w, r, document, Refusal(answer).RetryAfter)
+	send(w, r, document, Refusal(refusal).RetryAfter)
 }
 
-// abandoned reports whether an error only says that nobody waits for the answer.
-func abandoned(r *http.Request, err error) bool {
+// isAbandoned reports whether err results from the cancellation of the request.
+func isAbandoned(r *http.Request, err error) bool {
 	return errors.Is(err, context.Canceled) && r.Context().Err() != nil
 }
 
-// Begun reports whether a status was sent or the connection was taken over, which the
-// writers of package api can tell.
-func Begun(w http.ResponseWriter) bool {
+// ResponseStarted reports whether a status was sent or the connection was hijacked. It
+// knows this of the writers of package api only.
+func ResponseStarted(w http.ResponseWriter) bool {
 	recorder, ok := w.(interface{ Status() int })
 	return ok && recorder.Status() != 0
 }
@@ -53,22 +54,22 @@ func Begun(w http.ResponseWriter) bool {
 func send(w http.ResponseWriter, r *http.Request, document Document, retryAfter time.Duration) {
 	header := w.Header()
 	header.Set("Content-Type", ContentType)
-	// What a handler meant for its success must not describe the problem.
+	// The handler may have set these for a success.
 	header.Del("Content-Length")
 	header.Del("Location")
 	switch document.Status {
 	case http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", challenge(r, document.Code))
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		header.Set("Retry-After", seconds(retryAfter))
+		header.Set("Retry-After", retryAfterSeconds(retryAfter))
 	}
 	w.WriteHeader(document.Status)
-	// The only way this fails is a client that is gone.
+	// This fails only if the client has closed the connection.
 	_ = json.NewEncoder(w).Encode(document)
 }
 
-// challenge tells how to authenticate, and whether it was a token that failed
-// (RFC 6750, section 3).
+// challenge returns the WWW-Authenticate header. It reports whether a token was sent and
+// is invalid (RFC 6750, section 3).
 func challenge(r *http.Request, code fieldgate.Code) string {
 	if code == fieldgate.CodeUnauthorized && r.Header.Get("Authorization") != "" {
 		return `Bearer realm="fieldgate", error="invalid_token"`
@@ -76,8 +77,8 @@ func challenge(r *http.Request, code fieldgate.Code) string {
 	return `Bearer realm="fieldgate"`
 }
 
-// seconds rounds up, so that nobody comes back too early.
-func seconds(d time.Duration) string {
+// retryAfterSeconds rounds up to whole seconds, so that no client returns too early.
+func retryAfterSeconds(d time.Duration) string {
 	whole := int((d + time.Second - 1) / time.Second)
 	return strconv.Itoa(min(max(whole, minRetryAfter), maxRetryAfter))
 }

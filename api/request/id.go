@@ -2,15 +2,16 @@ package request
 
 import "crypto/rand"
 
-// MaxIDLength is how many characters a request id has at most.
+// MaxIDLength is the maximum length of a request id in characters.
 const MaxIDLength = 128
 
-// NewID makes an id that no one can guess: 26 characters, at least 128 random bits.
+// NewID returns a random id that cannot be guessed: 26 characters with at least 128
+// random bits.
 func NewID() string { return rand.Text() }
 
-// ValidID reports whether an id that a caller chose may be used as it is, which is
-// to say whether it matches ^[A-Za-z0-9._-]{1,128}$. Anything else could forge log
-// lines or headers. Every request passes here, hence the loop instead of a regexp.
+// ValidID reports whether an id from a client matches ^[A-Za-z0-9._-]{1,128}$. Anything
+// else could forge log lines or headers. It is a loop instead of a regexp, because it
+// runs for every request.
 func ValidID(id string) bool {
 	if id == "" || len(id) > MaxIDLength {
 		return false

@@ -1,6 +1,6 @@
-// Package request carries what is known of a request from the HTTP edge to the
-// code that serves it. It imports nothing of the edge, so that handlers can use it
-// although the edge imports them.
+// Package request carries information about a request from the HTTP edge to the code that
+// serves it. It does not import the edge, so that handlers, which the edge imports, can
+// use it.
 package request
 
 import (
@@ -11,60 +11,60 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// Facts is what is known of one request. The edge makes it and reads it again for
-// the access log, so only the goroutine that serves the request may write to it.
-type Facts struct {
-	ID        string         // the caller's X-Request-ID, or ours
-	Addr      netip.Addr     // the client as the trusted proxies tell it; the zero Addr if unknown
-	Origin    string         // of the page that asks, as its browser says; empty if it says nothing
+// Info is information about one request. The edge creates it and reads it again for the
+// access log, so only the goroutine that serves the request may write to it.
+type Info struct {
+	ID        string         // the client's X-Request-ID, or a new one
+	Addr      netip.Addr     // of the client, from the trusted proxies; the zero Addr if unknown
+	Origin    string         // of the web page, from the Origin header; empty if there is none
 	Operation string         // the operationId; empty until the route is known
-	Principal string         // who calls, such as "device:dev_..."; empty before authentication
-	HTTP      *http.Request  // the request as it was admitted, for upgrades; nil until then
-	Code      fieldgate.Code // why it was refused; empty if it was not
-	Err       error          // what lies behind the refusal, for the log only
-	Abandoned bool           // the client went away before the answer
+	Principal string         // the caller, such as "device:dev_..."; empty before authentication
+	HTTP      *http.Request  // the admitted request, for upgrades; nil before admission
+	Code      fieldgate.Code // of the refusal; empty if there is none
+	Err       error          // the error behind the refusal, for the log only
+	Abandoned bool           // the client closed the connection before the response
 }
 
 type contextKey struct{}
 
-// With gives a context that carries the facts.
-func With(ctx context.Context, facts *Facts) context.Context {
-	return context.WithValue(ctx, contextKey{}, facts)
+// With returns a context that carries the info.
+func With(ctx context.Context, info *Info) context.Context {
+	return context.WithValue(ctx, contextKey{}, info)
 }
 
-// Of gives the facts of the request that is served, and empty ones outside of a
-// request, so the result is never nil.
-func Of(ctx context.Context) *Facts {
-	if facts, ok := ctx.Value(contextKey{}).(*Facts); ok {
-		return facts
+// Of returns the info of the request that is served. Outside of a request it returns an
+// empty one, never nil.
+func Of(ctx context.Context) *Info {
+	if info, ok := ctx.Value(contextKey{}).(*Info); ok {
+		return info
 	}
-	return &Facts{}
+	return &Info{}
 }
 
-// WithID gives a context in which the request has another id, for one frame of a
-// socket whose facts are otherwise those of its handshake.
+// WithID returns a context in which the request has another id. A socket uses it for each
+// frame, which otherwise has the info of the handshake.
 func WithID(ctx context.Context, id string) context.Context {
-	facts := *Of(ctx)
-	facts.ID = id
-	return With(ctx, &facts)
+	info := *Of(ctx)
+	info.ID = id
+	return With(ctx, &info)
 }
 
-// ID is the id that follows the request through logs, commands and events.
+// ID returns the id of the request, which is in all its logs, commands and events.
 func ID(ctx context.Context) string { return Of(ctx).ID }
 
-// Addr is the address of the client, not of a proxy in front of us.
+// Addr returns the address of the client, not that of a proxy in front of the gateway.
 func Addr(ctx context.Context) netip.Addr { return Of(ctx).Addr }
 
-// Origin is the origin of the web page that asks, as its browser says (RFC 6454); empty
-// where there is no browser. Any other client may say what it likes.
+// Origin returns the origin of the web page that sent the request (RFC 6454), or "" if no
+// browser sent it. Clients other than browsers can send any origin.
 func Origin(ctx context.Context) string { return Of(ctx).Origin }
 
-// Operation is the operationId of the contract that is served.
+// Operation returns the operationId of the operation that is served.
 func Operation(ctx context.Context) string { return Of(ctx).Operation }
 
-// HTTP is the admitted request, for handlers that upgrade the connection.
+// HTTP returns the admitted request, for handlers that upgrade the connection.
 func HTTP(ctx context.Context) *http.Request { return Of(ctx).HTTP }
 
-// NotePrincipal names the caller in the access log. Authenticators call it; the
-// name must hold no secret.
-func NotePrincipal(ctx context.Context, principal string) { Of(ctx).Principal = principal }
+// SetPrincipal sets the name of the caller in the access log. Authenticators call it. The
+// name must not contain a secret.
+func SetPrincipal(ctx context.Context, principal string) { Of(ctx).Principal = principal }

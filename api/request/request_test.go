@@ -13,36 +13,36 @@ import (
 	"github.com/fieldgate/fieldgate/api/request"
 )
 
-func TestWhatIsKnownOfARequestTravelsInItsContext(t *testing.T) {
+func TestInfo_TravelsInContext(t *testing.T) {
 	t.Parallel()
 	r := &http.Request{}
 	addr := netip.MustParseAddr("203.0.113.7")
-	facts := &request.Facts{ID: "r-1", Addr: addr, Origin: "https://app.example.com", Operation: "claimCommands", HTTP: r}
+	info := &request.Info{ID: "r-1", Addr: addr, Origin: "https://app.example.com", Operation: "claimCommands", HTTP: r}
 
-	ctx := request.With(context.Background(), facts)
-	request.NotePrincipal(ctx, "device:dev_1")
+	ctx := request.With(context.Background(), info)
+	request.SetPrincipal(ctx, "device:dev_1")
 
 	require.Equal(t, "r-1", request.ID(ctx))
 	require.Equal(t, addr, request.Addr(ctx))
 	require.Equal(t, "https://app.example.com", request.Origin(ctx))
 	require.Equal(t, "claimCommands", request.Operation(ctx))
 	require.Same(t, r, request.HTTP(ctx))
-	require.Equal(t, "device:dev_1", facts.Principal)
+	require.Equal(t, "device:dev_1", info.Principal)
 }
 
-func TestOutsideOfARequestNothingIsKnown(t *testing.T) {
+func TestInfo_EmptyOutsideOfRequest(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 
-	request.NotePrincipal(ctx, "nobody")
+	request.SetPrincipal(ctx, "nobody")
 
-	require.Equal(t, &request.Facts{}, request.Of(ctx))
+	require.Equal(t, &request.Info{}, request.Of(ctx))
 	require.False(t, request.Addr(ctx).IsValid())
 }
 
-func TestAFrameHasAnIDOfItsOwnAndTheFactsOfItsSocket(t *testing.T) {
+func TestWithID_KeepsInfoOfSocket(t *testing.T) {
 	t.Parallel()
-	socket := request.With(context.Background(), &request.Facts{ID: "socket", Principal: "device:dev_1"})
+	socket := request.With(context.Background(), &request.Info{ID: "socket", Principal: "device:dev_1"})
 
 	frame := request.WithID(socket, "frame")
 
@@ -51,7 +51,7 @@ func TestAFrameHasAnIDOfItsOwnAndTheFactsOfItsSocket(t *testing.T) {
 	require.Equal(t, "socket", request.ID(socket))
 }
 
-func TestAnIDIsValidExactlyIfItMatchesThePattern(t *testing.T) {
+func TestValidID_MatchesPattern(t *testing.T) {
 	t.Parallel()
 	pattern := regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
@@ -64,7 +64,7 @@ func TestAnIDIsValidExactlyIfItMatchesThePattern(t *testing.T) {
 	}
 }
 
-func TestNewIDsAreValidAndDiffer(t *testing.T) {
+func TestNewID_IsValidAndUnique(t *testing.T) {
 	t.Parallel()
 	seen := make(map[string]bool)
 

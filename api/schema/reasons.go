@@ -15,66 +15,67 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// MaxReasons is how many faults of one request are told; the contract allows 100.
-const MaxReasons = 20
+// MaxFieldErrors is the maximum number of errors in one refusal. The contract allows 100.
+const MaxFieldErrors = 20
 
-// Explain says what is wrong in words made of the contract alone. The validator's own
-// messages are not used, because some of them quote what was sent. Names are all the
-// property names of the contract: a name that is not among them is the caller's own,
-// and the pointer ends before it.
-func Explain(err error, base string, names map[string]bool) (wrong []fieldgate.FieldError) {
-	for fault := range faults(err) {
-		if len(wrong) == MaxReasons {
+// FieldErrors converts an error of the validator. The reasons consist of words of the
+// contract only: the messages of the validator are not used, because some of them quote
+// the input. Names are all property names of the contract. Any other name is the
+// caller's, so the pointer stops before it.
+func FieldErrors(err error, base string, names map[string]bool) (fieldErrs []fieldgate.FieldError) {
+	for schemaErr := range leafErrors(err) {
+		if len(fieldErrs) == MaxFieldErrors {
 			break
 		}
-		wrong = AppendOnce(wrong, fieldgate.FieldError{
-			Pointer: base + pointer(fault, names),
-			Keyword: keyword(fault),
-			Reason:  reason(fault),
+		fieldErrs = AppendUnique(fieldErrs, fieldgate.FieldError{
+			Pointer: base + pointer(schemaErr, names),
+			Keyword: keyword(schemaErr),
+			Reason:  reason(schemaErr),
 		})
 	}
-	return wrong
+	return fieldErrs
 }
 
-// faults walks the innermost errors: a schema that is put together of others is not
-// matched because one of those is not.
-func faults(err error) iter.Seq[*openapi3.SchemaError] {
+// leafErrors returns the innermost errors: a value fails a composed schema because it
+// fails one of its parts.
+func leafErrors(err error) iter.Seq[*openapi3.SchemaError] {
 	return func(yield func(*openapi3.SchemaError) bool) { walk(err, yield) }
 }
 
 func walk(err error, yield func(*openapi3.SchemaError) bool) bool {
-	var several openapi3.MultiError
-	fault, single := err.(*openapi3.SchemaError)
+	var errs openapi3.MultiError
+	schemaErr, single := err.(*openapi3.SchemaError)
 	switch {
-	case single && !composed(fault):
-		return yield(fault)
+	case single && !isComposed(schemaErr):
+		return yield(schemaErr)
 	case single:
-		err = fault.Origin
+		err = schemaErr.Origin
 	}
-	if errors.As(err, &several) {
-		for _, inner := range several {
+	if errors.As(err, &errs) {
+		for _, inner := range errs {
 			if !walk(inner, yield) {
 				return false
 			}
 		}
 		return true
 	}
-	return !errors.As(err, &fault) || yield(fault)
+	return !errors.As(err, &schemaErr) || yield(schemaErr)
 }
 
-// composed reports whether the cause lies deeper: with allOf always, with oneOf where
-// a discriminator left one branch, since with more of them nobody knows which was meant.
-func composed(fault *openapi3.SchemaError) bool {
+// isComposed reports whether the cause is in an inner schema. With allOf that is always
+// so. With oneOf it is so if the discriminator selected one branch: with several
+// branches, the intended one is unknown.
+func isComposed(schemaErr *openapi3.SchemaError) bool {
 	var branches openapi3.MultiError
-	if !errors.As(fault.Origin, &branches) {
+	if !errors.As(schemaErr.Origin, &branches) {
 		return false
 	}
-	return fault.SchemaField == "allOf" || fault.SchemaField == "oneOf" && len(branches) == 1
+	return schemaErr.SchemaField == "allOf" || schemaErr.SchemaField == "oneOf" && len(branches) == 1
 }
 
-func pointer(fault *openapi3.SchemaError, names map[string]bool) string {
+func pointer(schemaErr *openapi3.SchemaError, names map[string]bool) string {
 	var path strings.Builder
-	for _, token := range fault.JSONPointer() {
+	for _, token := range schemaErr.JSONPointer() {
 		if _, err := strconv.Atoi(token); err != nil && !names[token] {
 			break
 		}
@@ -83,28 +84,28 @@ func pointer(fault *openapi3.SchemaError, names map[string]bool) string {
 	return path.String()
 }
 
-// keyword gives the rule the name that JSON Schema has for it.
-func keyword(fault *openapi3.SchemaError) string {
-	if fault.SchemaField == "properties" {
+// keyword returns the name of the rule in JSON Schema.
+func keyword(schemaErr *openapi3.SchemaError) string {
+	if schemaErr.SchemaField == "properties" {
 		return "additionalProperties"
 	}
-	return fault.SchemaField
+	return schemaErr.SchemaField
 }
 
-func reason(fault *openapi3.SchemaError) string {
-	if say := sentences[fault.SchemaField]; say != nil {
-		return say(fault.Schema)
+func reason(schemaErr *openapi3.SchemaError) string {
+	if reason := reasons[schemaErr.SchemaField]; reason != nil {
+		return reason(schemaErr.Schema)
 	}
 	return "does not follow the contract"
 }
 
-// sentences put the keywords of a schema into words.
-var sentences = map[string]func(*openapi3.Schema) string{
-	"type":     MustBeOfType,
+// reasons are the functions that describe the rules of a schema, by keyword.
+var reasons = map[string]func(*openapi3.Schema) string{
+	"type":     TypeReason,
 	"nullable": func(*openapi3.Schema) string { return "must not be null" },
 	"required": func(*openapi3.Schema) string { return "is required" },
 	"readOnly": func(*openapi3.Schema) string { return "must not be sent" },
-	"enum":     func(s *openapi3.Schema) string { return "must be one of " + inJSON(s.Enum) },
+	"enum":     func(s *openapi3.Schema) string { return "must be one of " + toJSON(s.Enum) },
 	"pattern":  func(s *openapi3.Schema) string { return "must match " + s.Pattern },
 	"format":   func(s *openapi3.Schema) string { return "must be a valid " + s.Format },
 
@@ -122,12 +123,12 @@ var sentences = map[string]func(*openapi3.Schema) string{
 	"minProperties": func(s *openapi3.Schema) string { return atLeast(s.MinProps, "field") },
 	"maxProperties": func(s *openapi3.Schema) string { return atMost(s.MaxProps, "field") },
 	"properties": func(s *openapi3.Schema) string {
-		return "has a field that the contract does not know; it knows " + Listed(maps.Keys(s.Properties))
+		return "has an unknown field; allowed are " + JoinSorted(maps.Keys(s.Properties))
 	},
 }
 
-// MustBeOfType says which types a schema takes.
-func MustBeOfType(s *openapi3.Schema) string {
+// TypeReason returns the reason for a value of a type that the schema does not allow.
+func TypeReason(s *openapi3.Schema) string {
 	return "must be of type " + strings.Join(s.Type.Slice(), " or ")
 }
 
@@ -142,31 +143,31 @@ func count(n uint64, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// number writes a bound as people do: 3600000, not 3.6e+06.
+// number formats a bound without an exponent: 3600000, not 3.6e+06.
 func number(n *float64) string { return strconv.FormatFloat(*n, 'f', -1, 64) }
 
-func inJSON(values []any) string {
-	text, _ := json.Marshal(values) // they came from a JSON document
+func toJSON(values []any) string {
+	text, _ := json.Marshal(values) // they were decoded from JSON
 	return string(text)
 }
 
-// Listed names things in a stable order.
-func Listed(names iter.Seq[string]) string {
+// JoinSorted joins names in alphabetical order, or returns "none".
+func JoinSorted(names iter.Seq[string]) string {
 	if list := strings.Join(slices.Sorted(names), ", "); list != "" {
 		return list
 	}
 	return "none"
 }
 
-// AppendOnce adds a fault unless it was told already.
-func AppendOnce(wrong []fieldgate.FieldError, one fieldgate.FieldError) []fieldgate.FieldError {
-	if slices.Contains(wrong, one) {
-		return wrong
+// AppendUnique appends an error unless it is in the list already.
+func AppendUnique(fieldErrs []fieldgate.FieldError, fieldErr fieldgate.FieldError) []fieldgate.FieldError {
+	if slices.Contains(fieldErrs, fieldErr) {
+		return fieldErrs
 	}
-	return append(wrong, one)
+	return append(fieldErrs, fieldErr)
 }
 
-// collectNames gathers the property names of a schema and of all within it.
+// collectNames adds the property names of a schema and of all schemas in it to names.
 func collectNames(s *openapi3.Schema, names map[string]bool, seen map[*openapi3.Schema]bool) {
 	if seen[s] {
 		return

@@ -1,6 +1,6 @@
-// Package schema holds JSON against the schemas of the contract, wherever it came
-// from: the body of a request or a frame of a socket. Its refusals are made of the
-// contract's words alone and never quote what was sent.
+// Package schema validates JSON against the schemas of the contract, both bodies of
+// requests and frames of sockets. Its errors consist of words of the contract only and
+// never quote the input.
 package schema
 
 import (
@@ -17,7 +17,7 @@ type Schema struct {
 	names  map[string]bool // of all properties in it
 }
 
-// New prepares a schema.
+// New returns a Schema that validates against s.
 func New(s *openapi3.Schema) *Schema {
 	names := map[string]bool{}
 	collectNames(s, names, make(map[*openapi3.Schema]bool))
@@ -27,36 +27,36 @@ func New(s *openapi3.Schema) *Schema {
 var options = []openapi3.SchemaValidationOption{
 	openapi3.VisitAsRequest(),
 	openapi3.MultiErrors(),
-	openapi3.DefaultsSet(func() {}), // with a callback, defaults are written into the value
+	openapi3.DefaultsSet(func() {}), // with a callback, the validator adds defaults to the value
 	Formats,
 }
 
-// Formats checks the formats that the validator does not look at by itself.
+// Formats validates the formats that the validator does not check by itself.
 var Formats = openapi3.WithStringFormatValidators(map[string]openapi3.StringFormatValidator{
 	"date-time": openapi3.NewCallbackValidator(checkDateTime),
 })
 
-// checkDateTime refuses what looks like a time and is none, such as the 30th of
-// February, here and not in the handler's types, where the place could not be named.
+// checkDateTime refuses values that only look like a time, such as the 30th of February.
+// The types of the handlers would refuse them too, but without a pointer to the field.
 func checkDateTime(s string) error {
 	_, err := time.Parse(time.RFC3339, s)
 	return err
 }
 
-// Validate holds a value, as Decode gives it, against the schema and writes the
-// defaults into it. The error is validation_failed.
+// Validate validates a value that Decode returned and adds the defaults to it. The error
+// has the code validation_failed.
 func (s *Schema) Validate(value any) error {
 	if err := s.schema.VisitJSON(value, options...); err != nil {
-		return Invalid(Explain(err, "", s.names)...)
+		return Invalid(FieldErrors(err, "", s.names)...)
 	}
 	return nil
 }
 
-// Invalid is the refusal of a request that does not follow the contract.
-func Invalid(wrong ...fieldgate.FieldError) *fieldgate.Error {
+// Invalid returns the refusal of a request that does not follow the contract.
+func Invalid(fields ...fieldgate.FieldError) *fieldgate.Error {
 	return &fieldgate.Error{
 		Code:   fieldgate.CodeValidationFailed,
-		Detail: "The request does not follow the contract.",
-		Fields: wrong,
+		Detail: "The request does not follow the contract: see errors.",
+		Fields: fields,
 	}
 }

@@ -15,36 +15,36 @@ import (
 	"github.com/fieldgate/fieldgate/gateway"
 )
 
-// demoCommand shows the whole way of a command. What happens is real: the
-// gateway, the device's work, the waiting for a person.
+// demoCommand demonstrates the life of a command. Nothing is simulated: a gateway runs, the
+// device executes the commands, and the remediation waits for its approval.
 type demoCommand struct {
-	URL    string `help:"A gateway that runs. Default: the demo starts one for itself."`
-	Issuer string `env:"FIELDGATE_DEV_ISSUER" default:"http://127.0.0.1:8081" help:"The token issuer of that gateway, if it is a 'fieldgate dev'."`
+	URL    string `help:"URL of a running gateway. Default: the demo starts its own."`
+	Issuer string `env:"FIELDGATE_DEV_ISSUER" default:"http://127.0.0.1:8081" help:"Token issuer of that gateway, if it is a 'fieldgate dev'."`
 
-	AdminToken    string `env:"FIELDGATE_ADMIN_TOKEN" help:"For another gateway: the token of an admin, who provisions and proposes."`
-	ApproverToken string `env:"FIELDGATE_APPROVER_TOKEN" help:"For another gateway: the token of an approver of the same customer."`
+	AdminToken    string `env:"FIELDGATE_ADMIN_TOKEN" help:"For any other gateway: the token of an admin, who provisions and proposes."`
+	ApproverToken string `env:"FIELDGATE_APPROVER_TOKEN" help:"For any other gateway: the token of an approver of the same customer."`
 }
 
-// Run tells the story as it happens.
+// Run runs the demo and prints what happens.
 func (c *demoCommand) Run(ctx context.Context) error {
 	if c.URL != "" {
-		return c.tell(ctx, c.URL, os.Stdout)
+		return c.runOn(ctx, c.URL, os.Stdout)
 	}
 	return withOwnGateway(ctx, func(ctx context.Context, url, issuerURL string) error {
 		c.Issuer = issuerURL
-		return c.tell(ctx, url, os.Stdout)
+		return c.runOn(ctx, url, os.Stdout)
 	})
 }
 
-// withOwnGateway runs a gateway in this process for as long as f takes.
+// withOwnGateway runs a gateway in this process until f returns.
 func withOwnGateway(ctx context.Context, f func(ctx context.Context, url, issuerURL string) error) error {
-	people, err := startIssuer("127.0.0.1:0")
+	tokens, err := startIssuer("127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	defer people.close()
+	defer tokens.close()
 	g, err := gateway.New(ctx, gateway.Config{
-		Addr: "127.0.0.1:0", Embedded: true, SupabaseURL: people.URL(),
+		Addr: "127.0.0.1:0", Embedded: true, SupabaseURL: tokens.URL(),
 		Environment: "demo", Version: program.Version(), Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -53,32 +53,33 @@ func withOwnGateway(ctx context.Context, f func(ctx context.Context, url, issuer
 	serving, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- g.Run(serving) }()
-	err = f(ctx, "http://"+g.Addr(), people.URL())
+	err = f(ctx, "http://"+g.Addr(), tokens.URL())
 	stop()
 	return errors.Join(err, <-ended)
 }
 
-func (c *demoCommand) tell(ctx context.Context, url string, w io.Writer) error {
+// runOn runs the demo on the gateway at url.
+func (c *demoCommand) runOn(ctx context.Context, url string, w io.Writer) error {
 	gate, err := client.New(url)
 	if err != nil {
 		return err
 	}
-	s := &story{ctx: ctx, w: w, url: url, gate: gate}
-	if s.admin, err = c.person(ctx, gate, "carol", "admin", c.AdminToken); err != nil {
+	d := &demo{ctx: ctx, w: w, url: url, gate: gate}
+	if d.admin, err = c.signIn(ctx, gate, "carol", "admin", c.AdminToken); err != nil {
 		return err
 	}
-	if s.approver, err = c.person(ctx, gate, "bob", "approver", c.ApproverToken); err != nil {
+	if d.approver, err = c.signIn(ctx, gate, "bob", "approver", c.ApproverToken); err != nil {
 		return err
 	}
-	return s.tell()
+	return d.run()
 }
 
-// person signs somebody in: with the token that was given, or with one of the
-// issuer of a gateway in development.
-func (c *demoCommand) person(ctx context.Context, gate *client.Gateway, name, role, token string) (*client.CustomerClient, error) {
+// signIn returns a client with the token or, if it is empty, with one from the issuer of a
+// gateway in development.
+func (c *demoCommand) signIn(ctx context.Context, gate *client.Gateway, name, role, token string) (*client.CustomerClient, error) {
 	if token == "" {
 		var err error
-		token, err = requestToken(ctx, c.Issuer, person{name, "acme", role, time.Hour})
+		token, err = requestToken(ctx, c.Issuer, tokenRequest{name, "acme", role, time.Hour})
 		if err != nil {
 			return nil, fmt.Errorf("signing %s in: %w", name, err)
 		}

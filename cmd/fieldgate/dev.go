@@ -15,55 +15,47 @@ import (
 	"github.com/fieldgate/fieldgate/gateway"
 )
 
-// devCommand runs a gateway that needs nothing: its store is inside the process,
-// and it issues its own tokens. Both end with it.
+// devCommand runs a gateway without dependencies: its store is in the process, and it
+// issues its own tokens. Both end with the process.
 type devCommand struct {
-	settings
+	settings `kong:"set='drain_delay=0s',set='environment=development',set='log_format=text'"`
 
 	RedisURL   string `env:"FIELDGATE_REDIS_URL" help:"Keep the data in this Redis instead of the process."`
-	IssuerAddr string `env:"FIELDGATE_DEV_ISSUER_ADDR" default:"127.0.0.1:8081" help:"Where the token issuer listens. Whoever reaches it can be anybody."`
+	IssuerAddr string `env:"FIELDGATE_DEV_ISSUER_ADDR" default:"127.0.0.1:8081" help:"Address of the token issuer. Anyone who can reach it can get a token of any user."`
 }
 
-// Run serves until a signal, and says what to try.
+// Run serves until a signal and prints commands to try.
 func (c *devCommand) Run(ctx context.Context) error {
-	c.forDevelopment()
-	people, err := startIssuer(c.IssuerAddr)
+	tokens, err := startIssuer(c.IssuerAddr)
 	if err != nil {
 		return err
 	}
-	defer people.close()
-	cfg, err := c.config()
+	defer tokens.close()
+	cfg, err := c.config(tokens.URL())
 	if err != nil {
 		return err
 	}
-	cfg.RedisURL, cfg.Embedded, cfg.SupabaseURL = c.RedisURL, c.RedisURL == "", people.URL()
-	cfg.Development = true
 	g, err := gateway.New(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	url := "http://" + reachable(g.Addr())
-	welcome(os.Stdout, url, people, cfg.Embedded)
+	url := "http://" + callableAddr(g.Addr())
+	printWelcome(os.Stdout, url, tokens, cfg.Embedded)
 	if cfg.Embedded {
-		go offerAgent(ctx, os.Stdout, url, people) // which is answered once the gateway runs
+		go printAgentCommand(ctx, os.Stdout, url, tokens) // its requests wait until the gateway serves
 	}
 	return g.Run(ctx)
 }
 
-// forDevelopment turns defaults around where a developer would.
-func (c *devCommand) forDevelopment() {
-	if c.LogFormat == "" {
-		c.LogFormat = "text"
-	}
-	if c.Environment == "" {
-		c.Environment = "development"
-	}
-	if _, set := os.LookupEnv("FIELDGATE_DRAIN_DELAY"); !set {
-		c.DrainDelay = 0
-	}
+// config returns the configuration of the gateway with the issuer at issuerURL.
+func (c *devCommand) config(issuerURL string) (gateway.Config, error) {
+	cfg, err := c.settings.config()
+	cfg.RedisURL, cfg.Embedded, cfg.SupabaseURL = c.RedisURL, c.RedisURL == "", issuerURL
+	cfg.Development = true
+	return cfg, err
 }
 
-// devIssuer is the token issuer of a gateway in development, being served.
+// devIssuer is the running token issuer of a gateway in development.
 type devIssuer struct {
 	*issuer.Issuer
 	server *http.Server
@@ -74,13 +66,13 @@ func startIssuer(addr string) (*devIssuer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening FIELDGATE_DEV_ISSUER_ADDR: %w", err)
 	}
-	people, err := issuer.New("http://" + listener.Addr().String())
+	tokens, err := issuer.New("http://" + listener.Addr().String())
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the token issuer: %w", err), listener.Close())
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", people.Handler())
-	d := &devIssuer{Issuer: people, server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}}
+	mux.Handle("/", tokens.Handler())
+	d := &devIssuer{Issuer: tokens, server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}}
 	mux.HandleFunc("POST "+tokenPath, d.serveToken)
 	go func() { _ = d.server.Serve(listener) }()
 	return d, nil
@@ -88,8 +80,8 @@ func startIssuer(addr string) (*devIssuer, error) {
 
 func (d *devIssuer) close() { _ = d.server.Close() }
 
-// reachable makes of a listening address one that can be called.
-func reachable(addr string) string {
+// callableAddr converts the address of a listener to one that a client can call.
+func callableAddr(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return addr
@@ -100,11 +92,11 @@ func reachable(addr string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// welcome says what to try first.
-func welcome(w io.Writer, url string, people *devIssuer, embedded bool) {
-	kept := "the data is in your Redis"
+// printWelcome prints the addresses of the gateway and commands to try.
+func printWelcome(w io.Writer, url string, tokens *devIssuer, embedded bool) {
+	storage := "the data is in your Redis"
 	if embedded {
-		kept = "nothing is kept: the data ends with the process"
+		storage = "the data ends with the process"
 	}
 	fmt.Fprintf(w, strings.TrimLeft(`
 Fieldgate is up at %[1]s (%[2]s)
@@ -120,7 +112,7 @@ The console, as alice, an admin, and in another tab as bob, who may approve what
 
 %[1]s/console#token=%[4]s
 
-Alice's token for a shell. All tokens here are good for one hour; more: %[5]s token --help
+Alice's token for a shell. All tokens here are valid for one hour; for more, see %[5]s token --help
 
 export TOKEN=%[3]s
 
@@ -128,6 +120,6 @@ Provision a first device:
 
 curl -s %[1]s/api/v1/customer/devices -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"name": "Pump 7"}'
 
-`, "\n"), url, kept, people.issue(person{"alice", "acme", "admin", time.Hour}),
-		people.issue(person{"bob", "acme", "approver", time.Hour}), os.Args[0])
+`, "\n"), url, storage, tokens.issue(tokenRequest{"alice", "acme", "admin", time.Hour}),
+		tokens.issue(tokenRequest{"bob", "acme", "approver", time.Hour}), os.Args[0])
 }

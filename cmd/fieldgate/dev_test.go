@@ -18,7 +18,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// dev starts a gateway as a developer does, on free ports.
+// dev starts a gateway with `fieldgate dev` on free ports.
 func dev(t testing.TB, settings ...string) (p *process, url, issuer string) {
 	t.Helper()
 	addr, issuerAddr := storetest.FreeAddr(t), storetest.FreeAddr(t)
@@ -32,10 +32,10 @@ func dev(t testing.TB, settings ...string) (p *process, url, issuer string) {
 	return p, "http://" + addr, "http://" + issuerAddr
 }
 
-func TestDevServesWithinASecondAndNeedsNothing(t *testing.T) {
+func TestDev_ServesWithinSecondWithoutSettings(t *testing.T) {
 	t.Parallel()
 	fastest := time.Hour
-	for range 3 { // the machine may be busy with other tests
+	for range 3 { // other tests may use the machine at the same time
 		began := time.Now()
 		p, _, _ := dev(t)
 		fastest = min(fastest, time.Since(began))
@@ -45,34 +45,34 @@ func TestDevServesWithinASecondAndNeedsNothing(t *testing.T) {
 	require.Less(t, fastest, time.Second)
 }
 
-// shown is what dev prints to be pasted.
-var shown = regexp.MustCompile(`(?m)^(export TOKEN=.+|curl .+)$`)
+// pasteLines matches the lines of the output that a user pastes into a shell.
+var pasteLines = regexp.MustCompile(`(?m)^(export TOKEN=.+|curl .+)$`)
 
-func TestWhatDevPrintsCanBePastedIntoAShell(t *testing.T) {
+func TestDev_PrintsCommandsForShell(t *testing.T) {
 	t.Parallel()
 	p, url, _ := dev(t)
-	eventually(t, func() bool { return len(shown.FindAllString(p.out.String(), -1)) == 2 }, "it does not say what to try")
-	pasted := strings.Join(shown.FindAllString(p.out.String(), -1), "\n")
+	eventually(t, func() bool { return len(pasteLines.FindAllString(p.out.String(), -1)) == 2 }, "dev does not print commands to try")
+	pasted := strings.Join(pasteLines.FindAllString(p.out.String(), -1), "\n")
 	answer, err := exec.CommandContext(t.Context(), "sh", "-e", "-c", pasted).Output()
 	require.NoError(t, err)
 	var made client.ProvisionedDevice
 	require.NoError(t, json.Unmarshal(answer, &made), "%s", answer)
 	require.NotEmpty(t, made.ActivationCode)
 	require.Equal(t, http.StatusOK, status(url+"/docs"))
-	require.Contains(t, p.out.String(), "nothing is kept")
+	require.Contains(t, p.out.String(), "the data ends with the process")
 }
 
-// offered are the lines that dev prints to start an agent.
-var offered = regexp.MustCompile(`(?m)^d=.+\n.*fieldgate-agent --url .+$`)
+// agentLines matches the commands that start an agent.
+var agentLines = regexp.MustCompile(`(?m)^d=.+\n.*fieldgate-agent --url .+$`)
 
-func TestTheAgentThatDevOffersJoinsByPastingTwoLines(t *testing.T) {
+func TestDev_PrintsCommandThatStartsAgent(t *testing.T) {
 	t.Parallel()
 	build := exec.Command("go", "build", "-o", filepath.Join(filepath.Dir(program), "fieldgate-agent"), "../fieldgate-agent")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	p, url, _ := dev(t)
-	eventually(t, func() bool { return offered.MatchString(p.out.String()) }, "it does not say how to start an agent")
-	agent := exec.CommandContext(t.Context(), "sh", "-c", strings.Replace(offered.FindString(p.out.String()), "\n", "\nexec ", 1))
+	eventually(t, func() bool { return agentLines.MatchString(p.out.String()) }, "dev does not print how to start an agent")
+	agent := exec.CommandContext(t.Context(), "sh", "-c", strings.Replace(agentLines.FindString(p.out.String()), "\n", "\nexec ", 1))
 	agent.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir()}
 	require.NoError(t, agent.Start())
 	defer func() { _, _ = agent.Process.Kill(), agent.Wait() }()
@@ -81,13 +81,13 @@ func TestTheAgentThatDevOffersJoinsByPastingTwoLines(t *testing.T) {
 	require.Len(t, links, 2, "alice proposes, bob approves")
 	gate, err := client.New(url)
 	require.NoError(t, err)
-	requireAnApprovedScriptRuns(t, gate.Customer(client.Bearer(links[0][1])), gate.Customer(client.Bearer(links[1][1])))
+	requireApprovedScriptRuns(t, gate.Customer(client.Bearer(links[0][1])), gate.Customer(client.Bearer(links[1][1])))
 }
 
-// signIn finds the links to the console with which somebody is signed in.
+// signIn matches the links to the console that contain a token.
 var signIn = regexp.MustCompile(`(?m)/console#token=(.+)$`)
 
-func requireAnApprovedScriptRuns(t testing.TB, alice, bob *client.CustomerClient) {
+func requireApprovedScriptRuns(t testing.TB, alice, bob *client.CustomerClient) {
 	t.Helper()
 	var deviceID string
 	eventually(t, func() bool {
@@ -97,7 +97,7 @@ func requireAnApprovedScriptRuns(t testing.TB, alice, bob *client.CustomerClient
 		}
 		deviceID = devices.Items[0].ID
 		return devices.Items[0].Presence == client.DevicePresenceOnline
-	}, "the device does not come online")
+	}, "the device is not online")
 	session, err := alice.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: deviceID, Type: client.SessionTypeRemediation})
 	require.NoError(t, err)
 	command, err := alice.Propose(t.Context(), session.ID, client.ProposeCommandRequest{
@@ -109,10 +109,10 @@ func requireAnApprovedScriptRuns(t testing.TB, alice, bob *client.CustomerClient
 	eventually(t, func() bool {
 		done, err := alice.Command(t.Context(), session.ID, command.ID)
 		return err == nil && done.Status == client.CommandStatusSucceeded && done.Result != nil && done.Result.Output == "restarted telemetry\n"
-	}, "the script does not run")
+	}, "the script has not run")
 }
 
-func TestTokenPrintsATokenThatWorks(t *testing.T) {
+func TestToken_PrintsValidToken(t *testing.T) {
 	t.Parallel()
 	_, url, issuer := dev(t)
 	gate, err := client.New(url)
@@ -132,12 +132,12 @@ func TestTokenPrintsATokenThatWorks(t *testing.T) {
 	require.Contains(t, stderr, "fieldgate dev")
 }
 
-func TestAPageInTheBrowserOfADeveloperGetsNoToken(t *testing.T) {
+func TestToken_WebPagesAreRefused(t *testing.T) {
 	t.Parallel()
 	_, _, issuer := dev(t)
 	for _, origin := range []string{
-		"http://evil.example:8081", // whose name was made to resolve to loopback
-		"null",                     // of a sandboxed frame
+		"http://evil.example:8081", // a host name that an attacker resolves to loopback
+		"null",                     // the origin of a sandboxed frame
 		issuer,
 	} {
 		ask, err := http.NewRequestWithContext(t.Context(), http.MethodPost, issuer+"/dev/token", strings.NewReader(`{"user":"mallory"}`))
@@ -151,41 +151,42 @@ func TestAPageInTheBrowserOfADeveloperGetsNoToken(t *testing.T) {
 	}
 }
 
-// chapters are those of the demo.
-var chapters = []string{
-	"1. A device joins the fleet", "2. Diagnostics run at once", "3. A remedy waits for a person", "4. What happened", "5. The end",
+// demoSteps are the headings of the demo.
+var demoSteps = []string{
+	"1. A device joins the fleet", "2. Diagnostics run without approval", "3. A remediation waits for approval",
+	"4. The timeline of the session", "5. The session and the device are closed",
 }
 
-func requireWholeStory(t *testing.T, stdout, stderr string, code int) {
+func requireAllSteps(t *testing.T, stdout, stderr string, code int) {
 	t.Helper()
 	require.Zero(t, code, stderr)
 	rest := stdout
-	for _, chapter := range chapters {
-		_, after, found := strings.Cut(rest, "\n"+chapter+"\n")
-		require.True(t, found, "%s is not told, or not in its place:\n%s", chapter, stdout)
+	for _, step := range demoSteps {
+		_, after, found := strings.Cut(rest, "\n"+step+"\n")
+		require.True(t, found, "the step %q is missing or out of order:\n%s", step, stdout)
 		rest = after
 	}
-	for _, moment := range []string{"invalid_activation_code", "pending_approval", "self_approval", "approved by bob", "0 files are left", "command.approved"} {
-		require.Contains(t, stdout, moment)
+	for _, text := range []string{"invalid_activation_code", "pending_approval", "self_approval", "approved by bob", "0 files are left", "command.approved"} {
+		require.Contains(t, stdout, text)
 	}
 }
 
-func TestDemoTellsTheWholeStory(t *testing.T) {
+func TestDemo_RunsAllSteps(t *testing.T) {
 	t.Parallel()
 	stdout, stderr, code := once(t, nil, "demo")
-	requireWholeStory(t, stdout, stderr, code)
+	requireAllSteps(t, stdout, stderr, code)
 }
 
-func TestDemoTellsTheWholeStoryOnAGatewayThatRuns(t *testing.T) {
+func TestDemo_RunsAllStepsOnRunningGateway(t *testing.T) {
 	t.Parallel()
 	_, url, issuer := dev(t)
-	for range 2 { // it leaves nothing behind that would be in the way
+	for range 2 { // the second run must not depend on the first
 		stdout, stderr, code := once(t, []string{"FIELDGATE_DEV_ISSUER=" + issuer}, "demo", "--url", url)
-		requireWholeStory(t, stdout, stderr, code)
+		requireAllSteps(t, stdout, stderr, code)
 	}
 }
 
-func TestOneSettingTurnsAllLimitsOff(t *testing.T) {
+func TestRateLimits_OffDisablesAll(t *testing.T) {
 	t.Parallel()
 	limits := []string{
 		"FIELDGATE_RATE_DEVICE=1/1", "FIELDGATE_RATE_CUSTOMER=1/1", "FIELDGATE_RATE_REGISTER=1/1",

@@ -13,30 +13,30 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// offerAgent provisions a device, and says how to make this machine that device. What is
-// printed is good once, like the data of a gateway in development.
-func offerAgent(ctx context.Context, w io.Writer, url string, people *devIssuer) {
+// printAgentCommand provisions a device and prints the command that runs its agent on this
+// machine. The command works once, until the gateway and its data end.
+func printAgentCommand(ctx context.Context, w io.Writer, url string, tokens *devIssuer) {
 	gate, err := client.New(url)
 	if err != nil {
-		slog.Warn("offering the agent", "error", err)
+		slog.Warn("printing the command of the agent failed", "error", err)
 		return
 	}
-	admin := gate.Customer(client.Bearer(people.issue(person{"alice", "acme", "admin", time.Hour})))
-	made, err := admin.Provision(ctx, client.ProvisionDeviceRequest{Name: "This machine"})
+	admin := gate.Customer(client.Bearer(tokens.issue(tokenRequest{"alice", "acme", "admin", time.Hour})))
+	provisioned, err := admin.Provision(ctx, client.ProvisionDeviceRequest{Name: "This machine"})
 	if err != nil {
-		slog.Warn("provisioning a device for the agent", "error", err)
+		slog.Warn("provisioning a device for the agent failed", "error", err)
 		return
 	}
 	fmt.Fprintf(w, strings.TrimLeft(`
-Make this machine the device "This machine" (%[1]s), in a second terminal, with one script that it may run:
+To make this machine the device "This machine" (%[1]s), with one script that it may run, paste into a second terminal:
 
 d="$(mktemp -d)" && mkdir -m 755 "$d/scripts" && printf '#!/bin/sh\necho "restarted $1"\n' > "$d/scripts/restart" && chmod 755 "$d/scripts/restart"
 %[2]s --url %[3]s --state "$d/device.json" --scripts "$d/scripts" --activation-code %[4]s
 
-`, "\n"), made.Device.ID, agentProgram(os.Args[0]), url, made.ActivationCode)
+`, "\n"), provisioned.Device.ID, agentProgram(os.Args[0]), url, provisioned.ActivationCode)
 }
 
-// agentProgram is the agent that lies beside this program, as the shell finds both.
+// agentProgram returns the path of the agent, which is in the directory of this program.
 func agentProgram(self string) string {
 	return strings.TrimSuffix(self, filepath.Base(self)) + "fieldgate-agent"
 }

@@ -16,9 +16,10 @@ var (
 	settingName = regexp.MustCompile(`FIELDGATE_[A-Z]+(?:_[A-Z]+)*`)
 )
 
-// defaultsElsewhere are those that the flag leaves open: who reads it fills them in.
-var defaultsElsewhere = map[string]string{
-	"FIELDGATE_LOG_FORMAT": "`json`", "FIELDGATE_ENVIRONMENT": "`production`", "FIELDGATE_CODE_KEY": "kept in the store",
+// derivedDefaults are the defaults that the help does not have, because they depend on
+// another setting or on the store, or because the setting is a switch.
+var derivedDefaults = map[string]string{
+	"FIELDGATE_CODE_KEY": "kept in the store",
 	"FIELDGATE_JWKS_URL": "from the project", "FIELDGATE_JWT_ISSUER": "from the project", "FIELDGATE_AUTH_HEALTH_URL": "from the project",
 	"FIELDGATE_REDIS_AUTO_PIPELINE": "`true`",
 }
@@ -31,13 +32,13 @@ func documentedSettings(t testing.TB) map[string]string {
 	require.True(t, found)
 	rows := map[string]string{}
 	for _, row := range settingRow.FindAllStringSubmatch(table, -1) {
-		require.NotContains(t, rows, row[1], "twice in the table")
+		require.NotContains(t, rows, row[1], "the table has the setting twice")
 		rows[row[1]] = strings.TrimSpace(row[2])
 	}
 	return rows
 }
 
-func TestTheTableOfSettingsIsThatOfTheProgram(t *testing.T) {
+func TestSettings_TableMatchesProgram(t *testing.T) {
 	t.Parallel()
 	rows := documentedSettings(t)
 	help, _, code := once(t, nil, "serve", "--help")
@@ -48,19 +49,19 @@ func TestTheTableOfSettingsIsThatOfTheProgram(t *testing.T) {
 			continue // --version
 		}
 		name := match[2]
-		want, open := defaultsElsewhere[name]
-		if value := strings.Trim(match[1], `"`); !open && value != "" && value != "STRING" && !strings.HasSuffix(value, ",...") {
+		want, derived := derivedDefaults[name]
+		if value := strings.Trim(match[1], `"`); !derived && value != "" && value != "STRING" && !strings.HasSuffix(value, ",...") {
 			want = "`" + value + "`"
 		}
-		require.Contains(t, rows, name, "the table in operations.md lacks it")
+		require.Contains(t, rows, name, "operations.md does not have the setting")
 		require.Equal(t, want, rows[name], "the default of %s in operations.md", name)
 		delete(rows, name)
 	}
-	require.Empty(t, rows, "operations.md has settings that the program does not know")
+	require.Empty(t, rows, "operations.md has unknown settings")
 }
 
-// What the comments of the Config name must be a setting, and every text too.
-func TestEverySettingThatATextNamesIsThere(t *testing.T) {
+// TestSettings_NamedInTextsExist checks the comments of gateway.Config and the guides.
+func TestSettings_NamedInTextsExist(t *testing.T) {
 	t.Parallel()
 	others := []string{"FIELDGATE_DEV_ISSUER", "FIELDGATE_DEV_ISSUER_ADDR", "FIELDGATE_URL", "FIELDGATE_STATE", "FIELDGATE_SCRIPTS", "FIELDGATE_ACTIVATION_CODE"}
 	rows := documentedSettings(t)
@@ -68,7 +69,7 @@ func TestEverySettingThatATextNamesIsThere(t *testing.T) {
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)
 		for _, name := range settingName.FindAllString(string(content), -1) {
-			require.True(t, contains(rows, name) || slices.Contains(others, name), "%s names %s", file, name)
+			require.True(t, contains(rows, name) || slices.Contains(others, name), "%s names the unknown setting %s", file, name)
 		}
 	}
 }

@@ -11,26 +11,32 @@ import (
 	"github.com/fieldgate/fieldgate/cmd/program"
 )
 
-// commands are what the program can do.
+// commands are the subcommands of the program.
 type commands struct {
-	Serve serveCommand `cmd:"" help:"Run the gateway on your Redis, for the people of your Supabase project."`
-	Dev   devCommand   `cmd:"" help:"Run the gateway with a store and a token issuer of its own. Nothing is kept."`
-	Demo  demoCommand  `cmd:"" help:"Show the whole way of a command, on a running gateway or one of its own."`
-	Token tokenCommand `cmd:"" help:"Print a customer's token for a gateway in development."`
+	Serve serveCommand `cmd:"" help:"Run the gateway with Redis, for the users of a Supabase project."`
+	Dev   devCommand   `cmd:"" help:"Run the gateway with its own store and token issuer, for development. All data ends with it."`
+	Demo  demoCommand  `cmd:"" help:"Demonstrate the life of a command, on a running gateway or one of its own."`
+	Token tokenCommand `cmd:"" help:"Print the token of a user for a gateway in development."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
 
 func main() {
 	var cli commands
-	parsed := kong.Parse(&cli,
-		kong.Name("fieldgate"),
-		kong.Description("A command gateway between the people who run a fleet of devices and the devices."),
-		kong.Vars{"version": program.Version()},
-	)
+	parsed := kong.Parse(&cli, options()...)
 	parsed.BindTo(program.UntilSignal(), (*context.Context)(nil))
 	if err := parsed.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "fieldgate:", err)
 		os.Exit(1)
+	}
+}
+
+// options returns the options of the parser of the command line.
+func options() []kong.Option {
+	return []kong.Option{
+		kong.Name("fieldgate"),
+		kong.Description("A command gateway between the users who operate a fleet of devices and the devices."),
+		kong.Vars{"version": program.Version()},
+		defaults(),
 	}
 }

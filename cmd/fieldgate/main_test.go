@@ -17,7 +17,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// program is the built binary, which all tests run.
+// program is the path of the binary that the tests run.
 var program string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -37,21 +37,21 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// process is a fieldgate that runs.
+// process is a running fieldgate.
 type process struct {
 	cmd      *exec.Cmd
 	out, log storetest.Text
 	ended    chan error
 }
 
-// command prepares a fieldgate with these settings and no others.
+// command prepares a fieldgate with these settings as its only environment.
 func command(ctx context.Context, settings []string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.Getenv("TMPDIR")}, settings...)
 	return cmd
 }
 
-// start starts a fieldgate, which is killed at the end of the test if it still runs.
+// start starts a fieldgate and kills it at the end of the test if it still runs.
 func start(t testing.TB, settings []string, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: command(context.Background(), settings, args...), ended: make(chan error, 1)}
@@ -62,18 +62,19 @@ func start(t testing.TB, settings []string, args ...string) *process {
 	return p
 }
 
-// wait waits for the end and gives the exit code; -1 for a signal.
+// wait waits for the end of the process and returns its exit code, which is -1 after a
+// signal.
 func (p *process) wait(t testing.TB, atMost time.Duration) int {
 	t.Helper()
 	select {
 	case <-p.ended:
 	case <-time.After(atMost):
-		require.Fail(t, "it does not end", p.log.String())
+		require.Fail(t, "fieldgate has not ended", p.log.String())
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// once runs a fieldgate to its end.
+// once runs a fieldgate until it ends.
 func once(t testing.TB, settings []string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, log bytes.Buffer
@@ -91,7 +92,7 @@ func eventually(t testing.TB, condition func() bool, what string) {
 	require.Eventually(t, condition, 10*time.Second, 5*time.Millisecond, what)
 }
 
-// status asks for a path; 0 means that nobody answers.
+// status returns the status of a GET, or 0 if there is no response.
 func status(url string) int {
 	response, err := http.Get(url)
 	if err != nil {

@@ -6,18 +6,18 @@ import (
 	"github.com/fieldgate/fieldgate/gateway"
 )
 
-// serveCommand runs the gateway for real: it has no insecure default, and
-// refuses to start without a store and a token issuer.
+// serveCommand runs the gateway in production. It has no insecure default: it refuses to
+// start without a store and a token issuer.
 type serveCommand struct {
 	settings
 
-	RedisURL    string `env:"FIELDGATE_REDIS_URL" help:"The store: redis://, rediss://, redis+sentinel:// or redis+cluster://."`
-	SupabaseURL string `env:"FIELDGATE_SUPABASE_URL" help:"The Supabase project whose people sign in."`
-	AnonKey     string `name:"supabase-anon-key" env:"FIELDGATE_SUPABASE_ANON_KEY" help:"The public key of that project, with which the console signs people in."`
-	JWKSURL     string `name:"jwks-url" env:"FIELDGATE_JWKS_URL" help:"Where the issuer publishes its keys. Default: from the Supabase project."`
-	Issuer      string `name:"jwt-issuer" env:"FIELDGATE_JWT_ISSUER" help:"What a token must say in 'iss'. Default: from the Supabase project."`
-	HealthURL   string `name:"auth-health-url" env:"FIELDGATE_AUTH_HEALTH_URL" help:"Where the issuer tells that it is up. Default: from the Supabase project."`
-	JWTSecret   string `name:"jwt-secret" env:"FIELDGATE_JWT_SECRET" help:"Shared secret of a project that still signs with HS256."`
+	RedisURL    string `env:"FIELDGATE_REDIS_URL" help:"URL of the store: redis://, rediss://, redis+sentinel:// or redis+cluster://."`
+	SupabaseURL string `env:"FIELDGATE_SUPABASE_URL" help:"Supabase project whose users sign in."`
+	AnonKey     string `name:"supabase-anon-key" env:"FIELDGATE_SUPABASE_ANON_KEY" help:"Public key of that project, with which the console signs users in."`
+	JWKSURL     string `name:"jwks-url" env:"FIELDGATE_JWKS_URL" help:"URL of the public keys of the token issuer. Default: from the Supabase project."`
+	Issuer      string `name:"jwt-issuer" env:"FIELDGATE_JWT_ISSUER" help:"Required 'iss' claim of tokens. Default: from the Supabase project."`
+	HealthURL   string `name:"auth-health-url" env:"FIELDGATE_AUTH_HEALTH_URL" help:"URL that reports whether the token issuer is up. Default: from the Supabase project."`
+	JWTSecret   string `name:"jwt-secret" env:"FIELDGATE_JWT_SECRET" help:"Shared secret of an issuer that signs tokens with HS256, at least 32 characters."`
 }
 
 // Run serves until a signal.
@@ -26,11 +26,17 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg.RedisURL, cfg.SupabaseURL, cfg.SupabaseAnonKey = c.RedisURL, c.SupabaseURL, c.AnonKey
-	cfg.JWKSURL, cfg.Issuer, cfg.HealthURL, cfg.JWTSecret = c.JWKSURL, c.Issuer, c.HealthURL, c.JWTSecret
 	g, err := gateway.New(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	return g.Run(ctx)
+}
+
+// config returns the configuration of the gateway.
+func (c *serveCommand) config() (gateway.Config, error) {
+	cfg, err := c.settings.config()
+	cfg.RedisURL, cfg.SupabaseURL, cfg.SupabaseAnonKey = c.RedisURL, c.SupabaseURL, c.AnonKey
+	cfg.JWKSURL, cfg.Issuer, cfg.HealthURL, cfg.JWTSecret = c.JWKSURL, c.Issuer, c.HealthURL, c.JWTSecret
+	return cfg, err
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// serve starts a gateway as production does, and gives its address.
+// serve starts a gateway with `fieldgate serve` and returns its address.
 func serve(t testing.TB, settings ...string) (p *process, url string) {
 	t.Helper()
 	p = start(t, append([]string{
@@ -25,11 +25,11 @@ func serve(t testing.TB, settings ...string) (p *process, url string) {
 	eventually(t, func() bool {
 		url = "http://" + p.logged("serving", "addr")
 		return url != "http://"
-	}, "it does not serve")
+	}, "serve does not serve")
 	return p, url
 }
 
-// logged finds a field of a line of the log.
+// logged returns a field of the log line with the message, or "".
 func (p *process) logged(message, field string) string {
 	for text := range strings.Lines(p.log.String()) {
 		var line map[string]any
@@ -41,29 +41,29 @@ func (p *process) logged(message, field string) string {
 	return ""
 }
 
-func TestServeDrainsAfterSIGTERMAndExitsWithZero(t *testing.T) {
+func TestServe_DrainsAfterSIGTERM(t *testing.T) {
 	t.Parallel()
 	p, url := serve(t, "FIELDGATE_DRAIN_DELAY=1s")
-	eventually(t, func() bool { return status(url+"/readyz") == http.StatusOK }, "it is not ready")
+	eventually(t, func() bool { return status(url+"/readyz") == http.StatusOK }, "serve is not ready")
 	began := time.Now()
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
-	eventually(t, func() bool { return status(url+"/readyz") == http.StatusServiceUnavailable }, "it does not say that it drains")
+	eventually(t, func() bool { return status(url+"/readyz") == http.StatusServiceUnavailable }, "readiness does not report the drain")
 	require.Equal(t, http.StatusOK, status(url+"/healthz"))
 	require.Equal(t, 0, p.wait(t, 10*time.Second), p.log.String())
 	require.GreaterOrEqual(t, time.Since(began), time.Second)
 	require.Contains(t, p.log.String(), `"drained"`)
 }
 
-func TestASecondSignalEndsServeAtOnce(t *testing.T) {
+func TestServe_SecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	p, _ := serve(t, "FIELDGATE_DRAIN_DELAY=1m")
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
-	eventually(t, func() bool { return strings.Contains(p.log.String(), `"draining"`) }, "it does not drain")
+	eventually(t, func() bool { return strings.Contains(p.log.String(), `"draining"`) }, "serve does not drain")
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, -1, p.wait(t, 5*time.Second))
 }
 
-func TestServeRefusesToStartWithASentenceThatNamesTheSetting(t *testing.T) {
+func TestServe_ErrorNamesSetting(t *testing.T) {
 	t.Parallel()
 	for setting, flag := range map[string]string{
 		"FIELDGATE_REDIS_URL=":                             "",
@@ -94,7 +94,7 @@ func TestServeRefusesToStartWithASentenceThatNamesTheSetting(t *testing.T) {
 			t.Parallel()
 			name, _, _ := strings.Cut(setting, "=")
 			if flag != "" {
-				name = flag // where the value is one of a few, the flag of that name is told
+				name = flag // an error about an enum names the flag
 			}
 			stdout, stderr, code := once(t, []string{
 				"FIELDGATE_REDIS_URL=redis://127.0.0.1:1", "FIELDGATE_SUPABASE_URL=http://127.0.0.1:1", setting,
@@ -108,7 +108,7 @@ func TestServeRefusesToStartWithASentenceThatNamesTheSetting(t *testing.T) {
 	}
 }
 
-func TestServeHasNoInsecureDefault(t *testing.T) {
+func TestServe_HasNoInsecureDefault(t *testing.T) {
 	t.Parallel()
 	_, stderr, code := once(t, nil, "serve")
 	require.Equal(t, 1, code)
@@ -116,7 +116,7 @@ func TestServeHasNoInsecureDefault(t *testing.T) {
 	require.Contains(t, stderr, "FIELDGATE_SUPABASE_URL")
 }
 
-func TestTheVersionIsTold(t *testing.T) {
+func TestVersion_IsPrinted(t *testing.T) {
 	t.Parallel()
 	stdout, _, code := once(t, nil, "--version")
 	require.Zero(t, code)

@@ -14,47 +14,47 @@ import (
 	"github.com/fieldgate/fieldgate/ratelimit"
 )
 
-// settings are what serve and dev have in common. Each comes from the
-// environment, or from a flag of the same name.
+// settings are the settings that serve and dev share. Each is an environment variable and
+// a flag of the same name. A default in ${} is a variable of function defaults.
 type settings struct {
-	Addr        string `env:"FIELDGATE_ADDR" default:":8080" help:"Where the API is served."`
-	MetricsAddr string `env:"FIELDGATE_METRICS_ADDR" default:"127.0.0.1:9090" help:"Where Prometheus finds the metrics; 'off' for nowhere."`
+	Addr        string `env:"FIELDGATE_ADDR" default:"${addr}" help:"Address of the API."`
+	MetricsAddr string `env:"FIELDGATE_METRICS_ADDR" default:"127.0.0.1:9090" help:"Address of the Prometheus metrics; 'off' to serve none."`
 
-	Audience    string `name:"jwt-audience" env:"FIELDGATE_JWT_AUDIENCE" default:"authenticated" help:"What a token must say in 'aud'."`
-	TenantClaim string `env:"FIELDGATE_TENANT_CLAIM" default:"app_metadata.customer_id" help:"The claim that names the customer."`
-	RoleClaim   string `env:"FIELDGATE_ROLE_CLAIM" default:"app_metadata.role" help:"The claim that names the role."`
+	Audience    string `name:"jwt-audience" env:"FIELDGATE_JWT_AUDIENCE" default:"${audience}" help:"Required 'aud' claim of tokens."`
+	TenantClaim string `env:"FIELDGATE_TENANT_CLAIM" default:"${tenant_claim}" help:"Path of the claim with the tenant, which is the customer of the user."`
+	RoleClaim   string `env:"FIELDGATE_ROLE_CLAIM" default:"${role_claim}" help:"Path of the claim with the role of the user."`
 
-	AllowedOrigins []string `env:"FIELDGATE_ALLOWED_ORIGINS" help:"Web pages that may call the API from a browser, beside the gateway's own, such as https://app.example.com."`
-	TrustedProxies []string `env:"FIELDGATE_TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8."`
+	AllowedOrigins []string `env:"FIELDGATE_ALLOWED_ORIGINS" help:"Origins whose web pages may call the API from a browser, besides the gateway's own, such as https://app.example.com."`
+	TrustedProxies []string `env:"FIELDGATE_TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For is trusted, such as 10.0.0.0/8."`
 
-	DrainDelay          time.Duration `env:"FIELDGATE_DRAIN_DELAY" default:"10s" help:"How long to go on serving after SIGTERM, so that the balancer notices."`
-	DrainWindow         time.Duration `env:"FIELDGATE_DRAIN_WINDOW" default:"20s" help:"Over how long sockets are closed after that."`
-	ShutdownTimeout     time.Duration `env:"FIELDGATE_SHUTDOWN_TIMEOUT" default:"30s" help:"How long requests in flight may take to finish."`
-	IdleTimeout         time.Duration `env:"FIELDGATE_IDLE_TIMEOUT" default:"90s" help:"How long an idle connection is kept; longer than the balancer's."`
-	BalancerIdleTimeout time.Duration `env:"FIELDGATE_BALANCER_IDLE_TIMEOUT" default:"60s" help:"The idle timeout of the load balancer in front."`
+	DrainDelay          time.Duration `env:"FIELDGATE_DRAIN_DELAY" default:"${drain_delay}" help:"Time after SIGTERM during which everything is still served, so that the balancer notices."`
+	DrainWindow         time.Duration `env:"FIELDGATE_DRAIN_WINDOW" default:"20s" help:"Time over which the sockets are closed after that."`
+	ShutdownTimeout     time.Duration `env:"FIELDGATE_SHUTDOWN_TIMEOUT" default:"${shutdown_timeout}" help:"Maximum time for requests in flight to finish."`
+	IdleTimeout         time.Duration `env:"FIELDGATE_IDLE_TIMEOUT" default:"${idle_timeout}" help:"Time that an idle connection is kept; must be longer than that of the balancer."`
+	BalancerIdleTimeout time.Duration `env:"FIELDGATE_BALANCER_IDLE_TIMEOUT" default:"${balancer_idle_timeout}" help:"Idle timeout of the load balancer in front."`
 
-	Policy    string        `env:"FIELDGATE_POLICY" default:"diagnostic.*=auto,*=review" help:"Which types of command run at once (auto), wait for a person (review) or are refused (deny). The first rule that matches wins."`
-	Retention time.Duration `env:"FIELDGATE_RETENTION" default:"720h" help:"How long finished commands, ended sessions and timelines are kept."`
+	Policy    string        `env:"FIELDGATE_POLICY" default:"${policy}" help:"Which types of command run without approval (auto), need an approval (review) or are refused (deny). The first rule that matches applies."`
+	Retention time.Duration `env:"FIELDGATE_RETENTION" default:"${retention}" help:"Time that finished commands, ended sessions and timelines are kept."`
 
-	ReconcileInterval time.Duration `env:"FIELDGATE_RECONCILE_INTERVAL" default:"10s" help:"How long to wait between two looks at whether all in the store is as it must be; 0 for never."`
-	ReconcileDevices  int           `env:"FIELDGATE_RECONCILE_DEVICES" default:"500" help:"How many devices are looked at each time; twenty commands of one count as another."`
+	ReconcileInterval time.Duration `env:"FIELDGATE_RECONCILE_INTERVAL" default:"${reconcile_interval}" help:"Time between two rounds of the reconciler, which repairs violations in the store; 0 to turn it off."`
+	ReconcileDevices  int           `env:"FIELDGATE_RECONCILE_DEVICES" default:"${reconcile_devices}" help:"Number of devices in a round of the reconciler; twenty commands count as a device."`
 
-	CodeKey string `env:"FIELDGATE_CODE_KEY" help:"Secret under which activation codes are hashed, at least 32 characters. Default: one that the store keeps."`
+	CodeKey string `env:"FIELDGATE_CODE_KEY" help:"Key with which activation codes are hashed, at least 32 characters. Default: a key that is kept in the store."`
 
 	RateLimits   string `env:"FIELDGATE_RATE_LIMITS" enum:"on,off" default:"on" help:"Whether HTTP calls are limited (on, off)."`
-	RateDevice   rate   `env:"FIELDGATE_RATE_DEVICE" default:"1200/300" help:"Calls a minute and at once, for each device."`
-	RateCustomer rate   `env:"FIELDGATE_RATE_CUSTOMER" default:"6000/1000" help:"The same for each customer."`
-	RateRegister rate   `env:"FIELDGATE_RATE_REGISTER" default:"120/120" help:"Registrations a minute and at once, from each address."`
-	RateTotal    rate   `name:"rate-register-total" env:"FIELDGATE_RATE_REGISTER_TOTAL" default:"3000/1000" help:"Registrations a minute and at once, from everywhere."`
-	RateLogin    rate   `env:"FIELDGATE_RATE_LOGIN" default:"600/300" help:"Device logins a minute and at once, from each address."`
+	RateDevice   rate   `env:"FIELDGATE_RATE_DEVICE" default:"1200/300" help:"Calls of each device: per minute/burst."`
+	RateTenant   rate   `name:"rate-customer" env:"FIELDGATE_RATE_CUSTOMER" default:"${rate_tenant}" help:"Calls of all users of each customer: per minute/burst."`
+	RateRegister rate   `env:"FIELDGATE_RATE_REGISTER" default:"${rate_register}" help:"Registrations from each address: per minute/burst."`
+	RateTotal    rate   `name:"rate-register-total" env:"FIELDGATE_RATE_REGISTER_TOTAL" default:"${rate_register_total}" help:"Registrations from all addresses: per minute/burst."`
+	RateLogin    rate   `env:"FIELDGATE_RATE_LOGIN" default:"${rate_login}" help:"Device logins from each address: per minute/burst."`
 
 	AutoPipeline bool   `name:"redis-auto-pipeline" env:"FIELDGATE_REDIS_AUTO_PIPELINE" default:"true" negatable:"" help:"Send the Redis scripts of concurrent requests together."`
-	Environment  string `env:"FIELDGATE_ENVIRONMENT" help:"What the system's information calls this installation."`
-	LogLevel     string `env:"FIELDGATE_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"The least important lines that are written (debug, info, warn, error)."`
-	LogFormat    string `env:"FIELDGATE_LOG_FORMAT" enum:"json,text," default:"" help:"How lines are written (json, text)."`
+	Environment  string `env:"FIELDGATE_ENVIRONMENT" default:"${environment}" help:"Name of this installation in the system information."`
+	LogLevel     string `env:"FIELDGATE_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Lowest level that is logged (debug, info, warn, error)."`
+	LogFormat    string `env:"FIELDGATE_LOG_FORMAT" enum:"json,text," default:"${log_format}" help:"Format of the log (json, text)."`
 }
 
-// config makes of the settings what the gateway takes.
+// config returns the configuration of the gateway that the settings describe.
 func (s settings) config() (gateway.Config, error) {
 	policy, err := queue.ParsePolicy(s.Policy)
 	if err != nil {
@@ -78,18 +78,18 @@ func (s settings) config() (gateway.Config, error) {
 		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices,
 		AutoPipeline: s.AutoPipeline, Environment: s.Environment, Version: program.Version(), Logger: s.logger(),
 	}
-	s.limit(&cfg)
+	s.setLimits(&cfg)
 	return cfg, nil
 }
 
-// limit sets the rate limits, unless they are off.
-func (s settings) limit(cfg *gateway.Config) {
+// setLimits sets the rate limits, unless they are off.
+func (s settings) setLimits(cfg *gateway.Config) {
 	if s.RateLimits == "off" {
 		return
 	}
 	cfg.DeviceRate = device.Rate(s.RateDevice)
 	cfg.Limits = ratelimit.Limits{
-		PerTenant: ratelimit.Limit(s.RateCustomer), AuthPerAddress: ratelimit.Limit(s.RateLogin),
+		PerTenant: ratelimit.Limit(s.RateTenant), AuthPerAddress: ratelimit.Limit(s.RateLogin),
 		RegisterPerAddress: ratelimit.Limit(s.RateRegister), RegisterTotal: ratelimit.Limit(s.RateTotal),
 	}
 }
@@ -104,23 +104,26 @@ func (s settings) logger() *slog.Logger {
 	return slog.New(slog.NewJSONHandler(os.Stderr, options))
 }
 
-// rate is a limit written as "per minute/at once".
+// rate is a limit in the form "per minute/burst".
 type rate ratelimit.Limit
 
-// UnmarshalText reads a limit.
+// UnmarshalText parses a limit.
 func (r *rate) UnmarshalText(text []byte) error {
 	if n, err := fmt.Sscanf(string(text), "%d/%d", &r.PerMinute, &r.Burst); n != 2 || err != nil || r.PerMinute < 1 || r.Burst < 1 {
-		return fmt.Errorf("%q is not a limit: write calls a minute and calls at once, such as 600/100", text)
+		return fmt.Errorf("%q is not a limit: write calls per minute and the burst, such as 600/100", text)
 	}
 	return nil
 }
+
+// String returns the limit in the form that UnmarshalText parses.
+func (r rate) String() string { return fmt.Sprintf("%d/%d", r.PerMinute, r.Burst) }
 
 func parseNetworks(texts []string) ([]netip.Prefix, error) {
 	var networks []netip.Prefix
 	for _, text := range texts {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {
-			return nil, fmt.Errorf("%q is not a network such as 10.0.0.0/8", text)
+			return nil, fmt.Errorf("%q is not a network: write one such as 10.0.0.0/8", text)
 		}
 		networks = append(networks, network)
 	}

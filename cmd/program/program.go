@@ -1,5 +1,5 @@
-// Package program is what the commands have in common as programs: which version they are,
-// and how they are asked to end.
+// Package program has what the main packages share: the version of the program and the
+// context that ends with a signal.
 package program
 
 import (
@@ -10,11 +10,11 @@ import (
 	"syscall"
 )
 
-// version is set by the linker, see the Makefile.
+// version is set by the linker: see the Makefile.
 var version string
 
-// Version is what the linker was told, or else what the toolchain knows of a module that
-// was installed by its version, or else "dev".
+// Version returns the version that the linker has set. Otherwise it returns the version
+// of the module if it was installed with one, or "dev".
 func Version() string {
 	if version != "" {
 		return version
@@ -25,9 +25,8 @@ func Version() string {
 	return "dev"
 }
 
-// UntilSignal gives a context that ends with the first SIGTERM or SIGINT. The second one
-// ends the process, however soon it comes: from the first one on, signals are not caught
-// any more.
+// UntilSignal returns a context that ends with the first SIGTERM or SIGINT. Signals are
+// not caught after the first one, so the second one ends the process at once.
 func UntilSignal() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)

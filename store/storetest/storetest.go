@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -49,6 +50,11 @@ func Main(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	flag.Parse()
+	if testing.Short() && !hasRedis() {
+		fmt.Fprintln(os.Stderr, "redis-server is not installed: the tests that need it are skipped")
+		return m.Run()
+	}
 	dir, err := os.MkdirTemp("", "fieldgate-redis-")
 	if err == nil {
 		defer os.RemoveAll(dir)
@@ -72,6 +78,7 @@ func Start(t testing.TB, args ...string) *Server {
 // StartWith is Start with variables in the environment of the server.
 func StartWith(t testing.TB, env []string, args ...string) *Server {
 	t.Helper()
+	skipWithoutRedis(t)
 	server, err := start(t.TempDir(), env, standalone, args...)
 	require.NoError(t, err)
 	t.Cleanup(server.stop)
@@ -80,6 +87,7 @@ func StartWith(t testing.TB, env []string, args ...string) *Server {
 
 func startFor(t testing.TB, arguments arguments, more ...string) *Server {
 	t.Helper()
+	skipWithoutRedis(t)
 	server, err := start(t.TempDir(), nil, arguments, more...)
 	require.NoError(t, err)
 	t.Cleanup(server.stop)
@@ -212,10 +220,11 @@ func (s *Server) awaitReady() error {
 // Each runs a test on every kind of store that needs no further machine.
 func Each(t *testing.T, test func(t *testing.T, s *store.Store)) {
 	t.Helper()
-	for name, url := range map[string]string{"embedded": "", "redis": SharedURL(t)} {
+	embedded := func(testing.TB) string { return "" }
+	for name, url := range map[string]func(testing.TB) string{"embedded": embedded, "redis": SharedURL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, Connect(t, store.Config{URL: url}))
+			test(t, Connect(t, store.Config{URL: url(t)}))
 		})
 	}
 }
@@ -229,6 +238,7 @@ func Redis(t testing.TB) *store.Store {
 // SharedURL is where the test binary's redis-server listens.
 func SharedURL(t testing.TB) string {
 	t.Helper()
+	skipWithoutRedis(t)
 	require.NotNil(t, shared, "the package's TestMain must be storetest.Main")
 	return shared.URL()
 }

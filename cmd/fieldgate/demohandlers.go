@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// work is what the device of the demo can do: a type of command, and the code
-// that really does it on this machine.
-type work map[string]func(ctx context.Context, parameters json.RawMessage) (string, error)
+// handlers are the functions that execute the commands of the demo on this machine, by
+// type.
+type handlers map[string]func(ctx context.Context, parameters json.RawMessage) (string, error)
 
-var diagnostics = work{
+var demoHandlers = handlers{
 	"diagnostic.dns":          lookUp,
 	"diagnostic.tcp":          dial,
 	"diagnostic.http":         get,
@@ -27,15 +27,15 @@ var diagnostics = work{
 	"remediation.clear_cache": clearCache,
 }
 
-// do runs a command. What it cannot do is an error for whoever asked.
-func (w work) do(ctx context.Context, commandType string, parameters json.RawMessage) (string, error) {
-	run, known := w[commandType]
+// run executes a command. An unknown type is an error.
+func (h handlers) run(ctx context.Context, commandType string, parameters json.RawMessage) (string, error) {
+	handler, known := h[commandType]
 	if !known {
-		return "", fmt.Errorf("this device knows no %s", commandType)
+		return "", fmt.Errorf("this device cannot execute %s", commandType)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	return run(ctx, parameters)
+	return handler(ctx, parameters)
 }
 
 func decode[T any](parameters json.RawMessage) (T, error) {
@@ -56,7 +56,7 @@ func lookUp(ctx context.Context, parameters json.RawMessage) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("looking up %s: %w", p.Host, err)
 	}
-	return fmt.Sprintf("%s is %s (%s)", p.Host, strings.Join(addresses, ", "), since(start)), nil
+	return fmt.Sprintf("%s is %s (%s)", p.Host, strings.Join(addresses, ", "), elapsed(start)), nil
 }
 
 func dial(ctx context.Context, parameters json.RawMessage) (string, error) {
@@ -74,7 +74,7 @@ func dial(ctx context.Context, parameters json.RawMessage) (string, error) {
 		return "", fmt.Errorf("connecting: %w", err)
 	}
 	defer connection.Close()
-	return fmt.Sprintf("connected to %s from %s (%s)", connection.RemoteAddr(), connection.LocalAddr(), since(start)), nil
+	return fmt.Sprintf("connected to %s from %s (%s)", connection.RemoteAddr(), connection.LocalAddr(), elapsed(start)), nil
 }
 
 func get(ctx context.Context, parameters json.RawMessage) (string, error) {
@@ -89,17 +89,17 @@ func get(ctx context.Context, parameters json.RawMessage) (string, error) {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return "", fmt.Errorf("asking: %w", err)
+		return "", fmt.Errorf("requesting the URL: %w", err)
 	}
 	defer response.Body.Close()
 	size, err := io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20))
 	if err != nil {
-		return "", fmt.Errorf("reading the answer: %w", err)
+		return "", fmt.Errorf("reading the response: %w", err)
 	}
-	return fmt.Sprintf("%s answered %s, %d bytes (%s)", p.URL, response.Status, size, since(start)), nil
+	return fmt.Sprintf("%s responded with %s, %d bytes (%s)", p.URL, response.Status, size, elapsed(start)), nil
 }
 
-// describe tells what the kernel says of the machine.
+// describe returns information of the kernel about the machine.
 func describe(context.Context, json.RawMessage) (string, error) {
 	facts := []string{fmt.Sprintf("%s/%s, %d processors", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())}
 	for _, fact := range [][2]string{
@@ -112,7 +112,7 @@ func describe(context.Context, json.RawMessage) (string, error) {
 	return strings.Join(facts, "; "), nil
 }
 
-// clearCache removes the files of a directory that was made for it, and of no
+// clearCache removes the files of a directory that createCache has created, and of no
 // other.
 func clearCache(_ context.Context, parameters json.RawMessage) (string, error) {
 	p, err := decode[struct{ Directory string }](parameters)
@@ -138,7 +138,7 @@ func clearCache(_ context.Context, parameters json.RawMessage) (string, error) {
 	return fmt.Sprintf("removed %d files, %d bytes", len(files), freed), nil
 }
 
-func since(start time.Time) time.Duration { return time.Since(start).Round(10 * time.Microsecond) }
+func elapsed(start time.Time) time.Duration { return time.Since(start).Round(10 * time.Microsecond) }
 
-// cachePrefix marks the directories that clear_cache may empty.
+// cachePrefix is the prefix of the directories that clear_cache may empty.
 const cachePrefix = "fieldgate-demo-cache-"

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/fieldgate/fieldgate/customer"
+	"github.com/fieldgate/fieldgate/gateway"
+	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/ratelimit"
+	"github.com/fieldgate/fieldgate/store"
+)
+
+// defaults returns the defaults of the settings by the names that their tags use. A value
+// that a part of the gateway defines comes from that part, so that it is defined once. The
+// others are off in the gateway, or differ between serve and dev, which overrides them.
+func defaults() kong.Vars {
+	limits := ratelimit.Defaults()
+	return kong.Vars{
+		"addr":                  gateway.DefaultAddr,
+		"audience":              customer.DefaultAudience,
+		"tenant_claim":          customer.DefaultTenantClaim,
+		"role_claim":            customer.DefaultRoleClaim,
+		"drain_delay":           "10s",
+		"shutdown_timeout":      shortDuration(gateway.DefaultShutdownTimeout),
+		"idle_timeout":          shortDuration(gateway.DefaultIdleTimeout),
+		"balancer_idle_timeout": shortDuration(gateway.DefaultBalancerIdleTimeout),
+		"policy":                queue.DefaultPolicy.String(),
+		"retention":             shortDuration(store.DefaultRetention),
+		"reconcile_interval":    shortDuration(store.DefaultReconcileInterval),
+		"reconcile_devices":     strconv.Itoa(store.DefaultReconcileDevices),
+		"rate_tenant":           rate(limits.PerTenant).String(),
+		"rate_register":         rate(limits.RegisterPerAddress).String(),
+		"rate_register_total":   rate(limits.RegisterTotal).String(),
+		"rate_login":            rate(limits.AuthPerAddress).String(),
+		"environment":           gateway.DefaultEnvironment,
+		"log_format":            "json",
+	}
+}
+
+// shortDuration formats whole seconds without zero units: 90s, 720h.
+func shortDuration(d time.Duration) string {
+	if d%time.Hour == 0 {
+		return fmt.Sprintf("%dh", d/time.Hour)
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
+}

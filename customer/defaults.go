@@ -1,0 +1,8 @@
+package customer
+
+// The defaults of Config.
+const (
+	DefaultAudience    = "authenticated"
+	DefaultTenantClaim = "app_metadata.customer_id"
+	DefaultRoleClaim   = "app_metadata.role"
+)
