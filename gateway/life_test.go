@@ -155,7 +155,7 @@ func TestTheTimelineCanBeReadFromAMomentOn(t *testing.T) {
 		first := f.propose(t, auto)
 		eventually(t, func() bool { return time.Now().After(first.CreatedAt.Add(5 * time.Millisecond)) }, "time stands still")
 		second := f.propose(t, auto)
-		page, err := f.alice.Events(t.Context(), f.session, client.ListSessionEventsParams{Since: &second.CreatedAt})
+		page, err := f.alice.Events(t.Context(), f.session, client.ListSessionEventsParams{Since: second.CreatedAt})
 		require.NoError(t, err)
 		require.Len(t, page.Items, 1)
 		require.Equal(t, second.ID, page.Items[0].CommandID)

@@ -53,7 +53,7 @@ func overHTTP(t testing.TB, g *gatewaytest.Gateway, token string) says {
 // commands reads what a claim was answered.
 func commands(t testing.TB, answer json.RawMessage) []client.ClaimedCommand {
 	t.Helper()
-	var claimed client.ClaimedCommands
+	var claimed struct{ Commands []client.ClaimedCommand }
 	require.NoError(t, json.Unmarshal(answer, &claimed), "%s", answer)
 	return claimed.Commands
 }

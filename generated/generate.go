@@ -5,8 +5,8 @@
 //
 // A refusal is returned as an error and becomes a problem document in one place,
 // so the strict interface knows successful answers only: overlay.yaml takes the
-// rest away before the code is generated. The Go client in clients/go is generated
-// from here too, so that its module does not carry the generator.
+// rest away before the code is generated. clients/go/contract.gen.go is generated from
+// here too, so that the module of the Go client does not depend on the generator.
 package generated
 
 //go:generate go tool oapi-codegen -config server.yaml ../openapi.yaml
