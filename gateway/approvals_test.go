@@ -58,7 +58,7 @@ func TestApprovals_ListAllDevicesOfOwnTenantOnly(t *testing.T) {
 
 		one := 1
 		var got []string
-		for c, err := range f.bob.AllApprovals(t.Context(), client.ListApprovalsParams{Limit: &one}) {
+		for c, err := range f.bob.AllApprovals(t.Context(), client.ListApprovalsParams{Limit: one}) {
 			require.NoError(t, err)
 			got = append(got, c.ID)
 		}

@@ -247,8 +247,8 @@ func watchProposals(t testing.TB, f *fleet) *watcher {
 	require.NoError(t, err)
 	go func() {
 		for event, err := range socket.Events(t.Context()) {
-			if err == nil && event.Lost != "" {
-				t.Errorf("events were lost: %s", event.Lost)
+			if err == nil && event.Gap != "" {
+				t.Errorf("events were lost: %s", event.Gap)
 			}
 			w.record(event)
 		}

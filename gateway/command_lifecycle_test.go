@@ -156,7 +156,7 @@ func TestTimeline_FiltersBySince(t *testing.T) {
 		first := f.propose(t, auto)
 		eventually(t, func() bool { return time.Now().After(first.CreatedAt.Add(5 * time.Millisecond)) }, "the clock stands still")
 		second := f.propose(t, auto)
-		page, err := f.alice.Events(t.Context(), f.session, client.ListSessionEventsParams{Since: &second.CreatedAt})
+		page, err := f.alice.Events(t.Context(), f.session, client.ListSessionEventsParams{Since: second.CreatedAt})
 		require.NoError(t, err)
 		require.Len(t, page.Items, 1)
 		require.Equal(t, second.ID, page.Items[0].CommandID)

@@ -53,19 +53,19 @@ func TestListDevices_FiltersAndPages(t *testing.T) {
 			want   []string
 		}{
 			"all, newest first":  {client.ListDevicesParams{}, all},
-			"by status":          {client.ListDevicesParams{Status: &active}, []string{"Pump 3"}},
-			"by tag and value":   {client.ListDevicesParams{Tag: &byTag}, []string{"Pump 5", "Pump 3", "Pump 1"}},
-			"by tag":             {client.ListDevicesParams{Tag: &byKey}, all},
-			"by an unused value": {client.ListDevicesParams{Tag: &none}, nil},
-			"by name":            {client.ListDevicesParams{Q: &text}, []string{"Pump 5"}},
-			"by external id":     {client.ListDevicesParams{Q: &serial}, []string{"Pump 6"}},
-			"by all filters":     {client.ListDevicesParams{Status: &active, Tag: &byTag, Q: &all[3]}, []string{"Pump 3"}},
+			"by status":          {client.ListDevicesParams{Status: active}, []string{"Pump 3"}},
+			"by tag and value":   {client.ListDevicesParams{Tag: byTag}, []string{"Pump 5", "Pump 3", "Pump 1"}},
+			"by tag":             {client.ListDevicesParams{Tag: byKey}, all},
+			"by an unused value": {client.ListDevicesParams{Tag: none}, nil},
+			"by name":            {client.ListDevicesParams{Q: text}, []string{"Pump 5"}},
+			"by external id":     {client.ListDevicesParams{Q: serial}, []string{"Pump 6"}},
+			"by all filters":     {client.ListDevicesParams{Status: active, Tag: byTag, Q: all[3]}, []string{"Pump 3"}},
 		} {
 			require.Equal(t, c.want, ids(t, alice.AllDevices(t.Context(), c.filter), nameOf), name)
-			c.filter.Limit = &two
+			c.filter.Limit = two
 			require.Equal(t, c.want, ids(t, alice.AllDevices(t.Context(), c.filter), nameOf), name+", two a page")
 		}
-		page, err := alice.Devices(t.Context(), client.ListDevicesParams{Limit: &two})
+		page, err := alice.Devices(t.Context(), client.ListDevicesParams{Limit: two})
 		require.NoError(t, err)
 		require.Len(t, page.Items, two)
 		require.NotEmpty(t, page.NextCursor)
@@ -91,21 +91,21 @@ func TestList_PagesSessionsCommandsAndEvents(t *testing.T) {
 		two, active, closed := 2, client.SessionStatusActive, client.SessionStatusClosed
 		sessionID := func(s client.Session) string { return s.ID }
 		list := func(p client.ListSessionsParams) []string {
-			p.Limit = &two
+			p.Limit = two
 			return ids(t, f.alice.AllSessions(t.Context(), p), sessionID)
 		}
 		require.Equal(t, append([]string{other.session}, sessions...), list(client.ListSessionsParams{}))
-		require.Equal(t, sessions, list(client.ListSessionsParams{DeviceID: &f.device.ID}))
-		require.Equal(t, sessions[1:], list(client.ListSessionsParams{Status: &closed}))
-		require.Equal(t, sessions[:1], list(client.ListSessionsParams{DeviceID: &f.device.ID, Status: &active}))
+		require.Equal(t, sessions, list(client.ListSessionsParams{DeviceID: f.device.ID}))
+		require.Equal(t, sessions[1:], list(client.ListSessionsParams{Status: closed}))
+		require.Equal(t, sessions[:1], list(client.ListSessionsParams{DeviceID: f.device.ID, Status: active}))
 
 		commandID := func(c client.Command) string { return c.ID }
-		require.Equal(t, commands, ids(t, f.alice.AllCommands(t.Context(), f.session, client.ListCommandsParams{Limit: &two}), commandID))
+		require.Equal(t, commands, ids(t, f.alice.AllCommands(t.Context(), f.session, client.ListCommandsParams{Limit: two}), commandID))
 		found, err := f.alice.Session(t.Context(), f.session)
 		require.NoError(t, err)
 		require.Equal(t, commands, ids(t, withoutErrors(found.Commands), commandID))
 		eventID := func(e client.Event) string { return e.ID }
-		events := ids(t, f.alice.AllEvents(t.Context(), f.session, client.ListSessionEventsParams{Limit: &two}), eventID)
+		events := ids(t, f.alice.AllEvents(t.Context(), f.session, client.ListSessionEventsParams{Limit: two}), eventID)
 		require.Len(t, slices.Compact(events), 6)
 	})
 }

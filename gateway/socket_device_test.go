@@ -54,7 +54,7 @@ func callOverHTTP(t testing.TB, g *gatewaytest.Gateway, token string) deviceCall
 // commands decodes the response to a claim.
 func commands(t testing.TB, response json.RawMessage) []client.ClaimedCommand {
 	t.Helper()
-	var claimed client.ClaimedCommands
+	var claimed struct{ Commands []client.ClaimedCommand }
 	require.NoError(t, json.Unmarshal(response, &claimed), "%s", response)
 	return claimed.Commands
 }

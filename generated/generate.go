@@ -5,8 +5,8 @@
 //
 // The strict interface has successful responses only. A handler returns a refusal as an
 // error, which one place converts into a problem document, so overlay.yaml removes the
-// refusals before the code is generated. The Go client in clients/go is generated here too,
-// so that its module does not depend on the generator.
+// refusals before the code is generated. clients/go/contract.gen.go is generated here too, so
+// that the module of the Go client does not depend on the generator.
 package generated
 
 //go:generate go tool oapi-codegen -config server.yaml ../openapi.yaml

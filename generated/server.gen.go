@@ -308,7 +308,7 @@ type Approval struct {
 	// DecidedBy The id of a person or program at the customer, the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
-	DecidedBy UserID `json:"decidedBy"`
+	DecidedBy string `json:"decidedBy"`
 
 	// Decision What was decided.
 	Decision Decision `json:"decision"`
@@ -316,7 +316,7 @@ type Approval struct {
 	// Reason Why, in words, for those who read the timeline later.
 	//
 	// Example: agreed with the site
-	Reason Reason `json:"reason,omitempty,omitzero"`
+	Reason string `json:"reason,omitempty,omitzero"`
 }
 
 // ApprovalStatus Which commands to list.
@@ -356,7 +356,7 @@ type ClaimApproval struct {
 	// DecidedBy The id of a person or program at the customer, the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
-	DecidedBy UserID `json:"decidedBy"`
+	DecidedBy string `json:"decidedBy"`
 }
 
 // ClaimRequest How much work to claim, and for how long.
@@ -387,7 +387,7 @@ type ClaimedCommand struct {
 	// ClaimToken The proof of a claim, from the answer to it. Treat it as a string.
 	//
 	// Example: t4Xn8qLz2vRb6mKc
-	ClaimToken ClaimToken `json:"claimToken"`
+	ClaimToken string `json:"claimToken"`
 
 	// ClaimedAt When the device claimed it.
 	ClaimedAt fieldgate.Timestamp `json:"claimedAt"`
@@ -398,39 +398,39 @@ type ClaimedCommand struct {
 	// ID The id of a command.
 	//
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
-	ID CommandID `json:"id"`
+	ID string `json:"id"`
 
 	// LeaseRemainingMs How much of the lease is left, in milliseconds. Count down from it with a clock that never jumps.
 	//
 	// Example: 60000
-	LeaseRemainingMs LeaseRemainingMs `json:"leaseRemainingMs"`
+	LeaseRemainingMs int `json:"leaseRemainingMs"`
 
 	// MaxAttempts How often the command may be claimed before it times out.
 	//
 	// Example: 1
-	MaxAttempts MaxAttempts `json:"maxAttempts"`
+	MaxAttempts int `json:"maxAttempts"`
 
 	// Parameters The input of the command. The JSON value reaches the device unchanged, numbers of
 	// any size included; spaces and the order of names may change. 32 KiB at most.
 	//
 	//
 	// Example: {"graceSeconds":10,"service":"telemetry"}
-	Parameters CommandParameters `json:"parameters"`
+	Parameters json.RawMessage `json:"parameters"`
 
 	// Priority How urgent it is, 9 first.
 	//
 	// Example: 5
-	Priority Priority `json:"priority"`
+	Priority int `json:"priority"`
 
 	// RequestID The id of a request, the caller's own or one made for it.
 	//
 	// Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
-	RequestID RequestID `json:"requestId"`
+	RequestID string `json:"requestId"`
 
 	// SessionID The id of a session.
 	//
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
-	SessionID SessionID `json:"sessionId"`
+	SessionID string `json:"sessionId"`
 
 	// Type What kind of work it is, as the device knows it: words of letters, digits, `_` and
 	// `-`, joined by dots. The policy goes by it, and `diagnostic.*` is for work that
@@ -438,7 +438,7 @@ type ClaimedCommand struct {
 	//
 	//
 	// Example: service.restart
-	Type CommandType `json:"type"`
+	Type string `json:"type"`
 
 	// VisibleUntil When the lease ends, by the clock of the server.
 	VisibleUntil fieldgate.Timestamp `json:"visibleUntil"`
@@ -461,7 +461,7 @@ type Command struct {
 	// Attempt How often the command was claimed; a claim that was released does not count.
 	//
 	// Example: 1
-	Attempt AttemptCount `json:"attempt"`
+	Attempt int `json:"attempt"`
 
 	// Attempts Each claim of the command, oldest first. Only there when one command is read.
 	Attempts []CommandAttempt `json:"attempts,omitzero"`
@@ -481,7 +481,7 @@ type Command struct {
 	// DeviceID The id of a device.
 	//
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
-	DeviceID DeviceID `json:"deviceId"`
+	DeviceID string `json:"deviceId"`
 
 	// Digest SHA-256, in hexadecimal, over the tenant, the device, the type, the parameters
 	// and the limits: what a decision is about.
@@ -493,7 +493,7 @@ type Command struct {
 	// ID The id of a command.
 	//
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
-	ID CommandID `json:"id"`
+	ID string `json:"id"`
 
 	// Late Whether its result came after the lease had run out.
 	Late bool `json:"late"`
@@ -501,7 +501,7 @@ type Command struct {
 	// MaxAttempts How often the command may be claimed before it times out.
 	//
 	// Example: 1
-	MaxAttempts MaxAttempts `json:"maxAttempts"`
+	MaxAttempts int `json:"maxAttempts"`
 
 	// MayDecide Whether the caller may decide over it. Only in the list of approvals.
 	MayDecide *bool `json:"mayDecide,omitempty"`
@@ -511,27 +511,27 @@ type Command struct {
 	//
 	//
 	// Example: {"graceSeconds":10,"service":"telemetry"}
-	Parameters CommandParameters `json:"parameters"`
+	Parameters json.RawMessage `json:"parameters"`
 
 	// Priority How urgent it is, 9 first.
 	//
 	// Example: 5
-	Priority Priority `json:"priority"`
+	Priority int `json:"priority"`
 
 	// ProposedBy The id of a person or program at the customer, the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
-	ProposedBy UserID `json:"proposedBy"`
+	ProposedBy string `json:"proposedBy"`
 
 	// Reason Why, in words, for those who read the timeline later.
 	//
 	// Example: agreed with the site
-	Reason Reason `json:"reason,omitempty,omitzero"`
+	Reason string `json:"reason,omitempty,omitzero"`
 
 	// RequestID The id of a request, the caller's own or one made for it.
 	//
 	// Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
-	RequestID RequestID `json:"requestId"`
+	RequestID string `json:"requestId"`
 
 	// Result What the device reported. Absent until it has.
 	Result *CommandResult `json:"result,omitempty"`
@@ -539,12 +539,12 @@ type Command struct {
 	// RetryOf The id of a command.
 	//
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
-	RetryOf CommandID `json:"retryOf,omitempty,omitzero"`
+	RetryOf string `json:"retryOf,omitempty,omitzero"`
 
 	// SessionID The id of a session.
 	//
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
-	SessionID SessionID `json:"sessionId"`
+	SessionID string `json:"sessionId"`
 
 	// Status Where the command stands; see "The life of a command". `pending_approval`, `queued`
 	// and `claimed` can still change, and so can `timed_out`, if a late result comes. More
@@ -557,7 +557,7 @@ type Command struct {
 	//
 	//
 	// Example: service.restart
-	Type CommandType `json:"type"`
+	Type string `json:"type"`
 
 	// VisibleUntil When the lease ends. Only while it is claimed.
 	VisibleUntil fieldgate.Timestamp `json:"visibleUntil,omitempty,omitzero"`
@@ -571,7 +571,7 @@ type CommandAttempt struct {
 	// Attempt How often the command was claimed; a claim that was released does not count.
 	//
 	// Example: 1
-	Attempt AttemptCount `json:"attempt"`
+	Attempt int `json:"attempt"`
 
 	// ClaimedAt When the device claimed it.
 	ClaimedAt fieldgate.Timestamp `json:"claimedAt"`
@@ -597,7 +597,7 @@ type CommandList struct {
 	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
 	//
 	// Example: MDFqZDNxOHp2Ng
-	NextCursor NextCursor `json:"nextCursor,omitempty,omitzero"`
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
 // CommandParameters The input of the command. The JSON value reaches the device unchanged, numbers of
@@ -613,7 +613,7 @@ type CommandResult struct {
 	//
 	//
 	// Example: {"pid":4711}
-	Data ResultData `json:"data,omitempty,omitzero"`
+	Data json.RawMessage `json:"data,omitempty,omitzero"`
 
 	// DurationMs How long the work took, in milliseconds.
 	DurationMs int64 `json:"durationMs,omitempty,omitzero"`
@@ -636,7 +636,7 @@ type CommandState struct {
 	// ID The id of a command.
 	//
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
-	ID CommandID `json:"id"`
+	ID string `json:"id"`
 
 	// Status Where the command stands; see "The life of a command". `pending_approval`, `queued`
 	// and `claimed` can still change, and so can `timed_out`, if a late result comes. More
@@ -664,12 +664,12 @@ type Connection struct {
 	// DeviceID The id of a device.
 	//
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
-	DeviceID DeviceID `json:"deviceId,omitempty,omitzero"`
+	DeviceID string `json:"deviceId,omitempty,omitzero"`
 
 	// ID The id of an open socket.
 	//
 	// Example: con_3FYMTQ7KJ2VCX5LWAHB6NEUZDO
-	ID ConnectionID `json:"id"`
+	ID string `json:"id"`
 
 	// Kind Who is connected, a device or a customer. More values may come.
 	Kind ConnectionKind `json:"kind"`
@@ -680,7 +680,7 @@ type Connection struct {
 	// UserID The id of a person or program at the customer, the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
-	UserID UserID `json:"userId,omitempty,omitzero"`
+	UserID string `json:"userId,omitempty,omitzero"`
 }
 
 // ConnectionID The id of an open socket.
@@ -699,7 +699,7 @@ type ConnectionList struct {
 	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
 	//
 	// Example: MDFqZDNxOHp2Ng
-	NextCursor NextCursor `json:"nextCursor,omitempty,omitzero"`
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
 // Connections The sockets that this instance holds.
@@ -732,7 +732,7 @@ type DecisionRequest struct {
 	Approved bool `json:"approved"`
 
 	// CommandID An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
-	CommandID AnyID `json:"commandId"`
+	CommandID string `json:"commandId"`
 
 	// Digest The `digest` of the command that was looked at. If it differs, nothing is decided.
 	Digest string `json:"digest,omitempty,omitzero"`
@@ -740,7 +740,7 @@ type DecisionRequest struct {
 	// Reason Why, in words, for those who read the timeline later.
 	//
 	// Example: agreed with the site
-	Reason Reason `json:"reason,omitempty,omitzero"`
+	Reason string `json:"reason,omitempty,omitzero"`
 }
 
 // DependencyCheck How one service does, seen from this instance.
@@ -761,7 +761,7 @@ type Device struct {
 	// ActiveSessionID The id of a session.
 	//
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
-	ActiveSessionID SessionID `json:"activeSessionId,omitempty,omitzero"`
+	ActiveSessionID string `json:"activeSessionId,omitempty,omitzero"`
 
 	// CreatedAt When it was provisioned.
 	CreatedAt fieldgate.Timestamp `json:"createdAt"`
@@ -769,7 +769,7 @@ type Device struct {
 	// ExternalID The customer's own id of the device, such as its serial number, unique within the tenant.
 	//
 	// Example: PX4-001873
-	ExternalID ExternalID `json:"externalId,omitempty,omitzero"`
+	ExternalID string `json:"externalId,omitempty,omitzero"`
 
 	// FirmwareVersion The firmware, as the device said last.
 	FirmwareVersion string `json:"firmwareVersion,omitempty,omitzero"`
@@ -777,7 +777,7 @@ type Device struct {
 	// ID The id of a device.
 	//
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
-	ID DeviceID `json:"id"`
+	ID string `json:"id"`
 
 	// LastHeartbeat The newest heartbeat of a device. Absent if there was none.
 	LastHeartbeat LastHeartbeat `json:"lastHeartbeat,omitempty,omitzero"`
@@ -788,7 +788,7 @@ type Device struct {
 	// Location Where the device is, in words.
 	//
 	// Example: Hall 3, Leipzig
-	Location DeviceLocation `json:"location,omitempty,omitzero"`
+	Location string `json:"location,omitempty,omitzero"`
 
 	// Metrics Readings by name, as the device counts them. The newest replace all before.
 	//
@@ -801,7 +801,7 @@ type Device struct {
 	// Name What people call the device.
 	//
 	// Example: Pump station 12
-	Name DeviceName `json:"name"`
+	Name string `json:"name"`
 
 	// PendingCommands How many commands wait for the device to claim them.
 	PendingCommands *int `json:"pendingCommands,omitempty"`
@@ -832,7 +832,7 @@ type DeviceCommand struct {
 	// Attempt How often the command was claimed; a claim that was released does not count.
 	//
 	// Example: 1
-	Attempt AttemptCount `json:"attempt"`
+	Attempt int `json:"attempt"`
 
 	// CancelRequested Whether somebody wants the work stopped.
 	CancelRequested bool `json:"cancelRequested"`
@@ -849,7 +849,7 @@ type DeviceCommand struct {
 	// ID The id of a command.
 	//
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
-	ID CommandID `json:"id"`
+	ID string `json:"id"`
 
 	// Late Whether its result came after the lease had run out.
 	Late bool `json:"late"`
@@ -857,22 +857,22 @@ type DeviceCommand struct {
 	// LeaseRemainingMs How much of the lease is left, in milliseconds. Count down from it with a clock that never jumps.
 	//
 	// Example: 60000
-	LeaseRemainingMs LeaseRemainingMs `json:"leaseRemainingMs,omitempty,omitzero"`
+	LeaseRemainingMs int `json:"leaseRemainingMs,omitempty,omitzero"`
 
 	// MaxAttempts How often the command may be claimed before it times out.
 	//
 	// Example: 1
-	MaxAttempts MaxAttempts `json:"maxAttempts"`
+	MaxAttempts int `json:"maxAttempts"`
 
 	// Priority How urgent it is, 9 first.
 	//
 	// Example: 5
-	Priority Priority `json:"priority"`
+	Priority int `json:"priority"`
 
 	// SessionID The id of a session.
 	//
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
-	SessionID SessionID `json:"sessionId"`
+	SessionID string `json:"sessionId"`
 
 	// Status Where the command stands; see "The life of a command". `pending_approval`, `queued`
 	// and `claimed` can still change, and so can `timed_out`, if a late result comes. More
@@ -885,7 +885,7 @@ type DeviceCommand struct {
 	//
 	//
 	// Example: service.restart
-	Type CommandType `json:"type"`
+	Type string `json:"type"`
 
 	// VisibleUntil When the lease ends. Only while it is claimed.
 	VisibleUntil fieldgate.Timestamp `json:"visibleUntil,omitempty,omitzero"`
@@ -904,7 +904,7 @@ type DeviceList struct {
 	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
 	//
 	// Example: MDFqZDNxOHp2Ng
-	NextCursor NextCursor `json:"nextCursor,omitempty,omitzero"`
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
 // DeviceLocation Where the device is, in words.
@@ -917,7 +917,7 @@ type DeviceLogin struct {
 	// DeviceID The id of a device.
 	//
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
-	DeviceID DeviceID `json:"deviceId"`
+	DeviceID string `json:"deviceId"`
 
 	// ExpiresAt The same as a time of the server.
 	ExpiresAt fieldgate.Timestamp `json:"expiresAt"`
@@ -942,8 +942,8 @@ type DeviceMetadata struct {
 	Model string `json:"model,omitempty,omitzero"`
 
 	// SerialNumber The number on its label.
-	SerialNumber         string                   `json:"serialNumber,omitempty,omitzero"`
-	AdditionalProperties map[string]MetadataValue `json:"-"`
+	SerialNumber         string            `json:"serialNumber,omitempty,omitzero"`
+	AdditionalProperties map[string]string `json:"-"`
 }
 
 // DeviceName What people call the device.
@@ -969,17 +969,17 @@ type Event struct {
 	// CommandID The id of a command.
 	//
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
-	CommandID CommandID `json:"commandId,omitempty,omitzero"`
+	CommandID string `json:"commandId,omitempty,omitzero"`
 
 	// Data What else there is to say about the event, such as the status after it or the reason for it.
 	//
 	// Example: {"status":"pending_approval","type":"service.restart"}
-	Data EventData `json:"data,omitempty,omitzero"`
+	Data json.RawMessage `json:"data,omitempty,omitzero"`
 
 	// DeviceID The id of a device.
 	//
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
-	DeviceID DeviceID `json:"deviceId,omitempty,omitzero"`
+	DeviceID string `json:"deviceId,omitempty,omitzero"`
 
 	// ID The place of the event in the timeline.
 	ID string `json:"id"`
@@ -987,12 +987,12 @@ type Event struct {
 	// RequestID The id of a request, the caller's own or one made for it.
 	//
 	// Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
-	RequestID RequestID `json:"requestId,omitempty,omitzero"`
+	RequestID string `json:"requestId,omitempty,omitzero"`
 
 	// SessionID The id of a session.
 	//
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
-	SessionID SessionID `json:"sessionId,omitempty,omitzero"`
+	SessionID string `json:"sessionId,omitempty,omitzero"`
 
 	// Time When it happened.
 	Time fieldgate.Timestamp `json:"time"`
@@ -1008,7 +1008,7 @@ type Event struct {
 	//
 	//
 	// Example: command.proposed
-	Type EventType `json:"type"`
+	Type string `json:"type"`
 }
 
 // EventData What else there is to say about the event, such as the status after it or the reason for it.
@@ -1024,7 +1024,7 @@ type EventList struct {
 	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
 	//
 	// Example: MDFqZDNxOHp2Ng
-	NextCursor NextCursor `json:"nextCursor,omitempty,omitzero"`
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
 // EventType What happened. Of a device: `device.registered`, `device.presence`,
@@ -1044,7 +1044,7 @@ type ExtendRequest struct {
 	// ClaimToken The proof of a claim, from the answer to it. Treat it as a string.
 	//
 	// Example: t4Xn8qLz2vRb6mKc
-	ClaimToken ClaimToken `json:"claimToken"`
+	ClaimToken string `json:"claimToken"`
 
 	// ExtensionMs How long the lease is to last from now, in milliseconds.
 	ExtensionMs int `json:"extensionMs"`
@@ -1090,7 +1090,7 @@ type HealthStatus string
 // HeartbeatReply What waits for the device.
 type HeartbeatReply struct {
 	// CancelRequested Commands that the device has claimed and somebody wants cancelled.
-	CancelRequested []CommandID `json:"cancelRequested"`
+	CancelRequested []string `json:"cancelRequested"`
 
 	// NextHeartbeatMs When to send the next heartbeat, in milliseconds from now.
 	NextHeartbeatMs int `json:"nextHeartbeatMs"`
@@ -1147,12 +1147,12 @@ type Lease struct {
 	// CommandID The id of a command.
 	//
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
-	CommandID CommandID `json:"commandId"`
+	CommandID string `json:"commandId"`
 
 	// LeaseRemainingMs How much of the lease is left, in milliseconds. Count down from it with a clock that never jumps.
 	//
 	// Example: 60000
-	LeaseRemainingMs LeaseRemainingMs `json:"leaseRemainingMs"`
+	LeaseRemainingMs int `json:"leaseRemainingMs"`
 
 	// VisibleUntil When the lease ends, by the clock of the server.
 	VisibleUntil fieldgate.Timestamp `json:"visibleUntil"`
@@ -1177,7 +1177,7 @@ type MetricValue = float64
 // Metrics Readings by name, as the device counts them. The newest replace all before.
 //
 // Example: {"cpuPercent":12.5,"temperatureCelsius":41}
-type Metrics map[string]MetricValue
+type Metrics map[string]float64
 
 // NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
 //
@@ -1190,7 +1190,7 @@ type OpenSessionRequest struct {
 	Description string `json:"description,omitempty,omitzero"`
 
 	// DeviceID An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
-	DeviceID AnyID `json:"deviceId"`
+	DeviceID string `json:"deviceId"`
 
 	// ExpiresInSeconds How long the session lasts at most, in seconds.
 	ExpiresInSeconds int `json:"expiresInSeconds,omitempty,omitzero"`
@@ -1228,12 +1228,12 @@ type Problem struct {
 	// RequestID The id of a request, the caller's own or one made for it.
 	//
 	// Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
-	RequestID RequestID `json:"requestId"`
+	RequestID string `json:"requestId"`
 
 	// SessionID The id of a session.
 	//
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
-	SessionID SessionID `json:"sessionId,omitempty,omitzero"`
+	SessionID string `json:"sessionId,omitempty,omitzero"`
 
 	// Status The HTTP status, for programs that see the body only.
 	Status int `json:"status"`
@@ -1266,7 +1266,7 @@ type ProposeCommandRequest struct {
 	//
 	//
 	// Example: {"graceSeconds":10,"service":"telemetry"}
-	Parameters CommandParameters `json:"parameters,omitempty,omitzero"`
+	Parameters json.RawMessage `json:"parameters,omitempty,omitzero"`
 
 	// Priority How urgent it is, 9 first.
 	Priority *int `json:"priority,omitempty"`
@@ -1274,7 +1274,7 @@ type ProposeCommandRequest struct {
 	// Reason Why, in words, for those who read the timeline later.
 	//
 	// Example: agreed with the site
-	Reason Reason `json:"reason,omitempty,omitzero"`
+	Reason string `json:"reason,omitempty,omitzero"`
 
 	// Type What kind of work it is, as the device knows it: words of letters, digits, `_` and
 	// `-`, joined by dots. The policy goes by it, and `diagnostic.*` is for work that
@@ -1282,7 +1282,7 @@ type ProposeCommandRequest struct {
 	//
 	//
 	// Example: service.restart
-	Type CommandType `json:"type"`
+	Type string `json:"type"`
 }
 
 // ProvisionDeviceRequest A device to be added to the fleet.
@@ -1290,17 +1290,17 @@ type ProvisionDeviceRequest struct {
 	// ExternalID The customer's own id of the device, such as its serial number, unique within the tenant.
 	//
 	// Example: PX4-001873
-	ExternalID ExternalID `json:"externalId,omitempty,omitzero"`
+	ExternalID string `json:"externalId,omitempty,omitzero"`
 
 	// Location Where the device is, in words.
 	//
 	// Example: Hall 3, Leipzig
-	Location DeviceLocation `json:"location,omitempty,omitzero"`
+	Location string `json:"location,omitempty,omitzero"`
 
 	// Name What people call the device.
 	//
 	// Example: Pump station 12
-	Name DeviceName `json:"name"`
+	Name string `json:"name"`
 
 	// Tags Labels of the tenant's own choosing, to find devices by. A key has 1 to 64 letters,
 	// digits, `.`, `_` and `-`.
@@ -1357,7 +1357,7 @@ type ReasonRequest struct {
 	// Reason Why, in words, for those who read the timeline later.
 	//
 	// Example: agreed with the site
-	Reason Reason `json:"reason,omitempty,omitzero"`
+	Reason string `json:"reason,omitempty,omitzero"`
 }
 
 // RecordedResult How the command stands after its result.
@@ -1365,7 +1365,7 @@ type RecordedResult struct {
 	// CommandID The id of a command.
 	//
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
-	CommandID CommandID `json:"commandId"`
+	CommandID string `json:"commandId"`
 
 	// Duplicate Whether the same result was stored before.
 	Duplicate bool `json:"duplicate"`
@@ -1402,7 +1402,7 @@ type RegisteredDevice struct {
 	// DeviceID The id of a device.
 	//
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
-	DeviceID DeviceID `json:"deviceId"`
+	DeviceID string `json:"deviceId"`
 
 	// DeviceSecret The secret to log in with, 256 random bits. Treat it as a string.
 	DeviceSecret string `json:"deviceSecret"`
@@ -1416,12 +1416,12 @@ type ReleaseRequest struct {
 	// ClaimToken The proof of a claim, from the answer to it. Treat it as a string.
 	//
 	// Example: t4Xn8qLz2vRb6mKc
-	ClaimToken ClaimToken `json:"claimToken"`
+	ClaimToken string `json:"claimToken"`
 
 	// Reason Why, in words, for those who read the timeline later.
 	//
 	// Example: agreed with the site
-	Reason Reason `json:"reason,omitempty,omitzero"`
+	Reason string `json:"reason,omitempty,omitzero"`
 }
 
 // ReleasedCommand How the command stands after it was given back.
@@ -1429,7 +1429,7 @@ type ReleasedCommand struct {
 	// CommandID The id of a command.
 	//
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
-	CommandID CommandID `json:"commandId"`
+	CommandID string `json:"commandId"`
 
 	// Status Where the command stands; see "The life of a command". `pending_approval`, `queued`
 	// and `claimed` can still change, and so can `timed_out`, if a late result comes. More
@@ -1453,14 +1453,14 @@ type ResultRequest struct {
 	// ClaimToken The proof of a claim, from the answer to it. Treat it as a string.
 	//
 	// Example: t4Xn8qLz2vRb6mKc
-	ClaimToken ClaimToken `json:"claimToken"`
+	ClaimToken string `json:"claimToken"`
 
 	// Data What the command gave, for programs. The JSON value is kept unchanged, numbers of
 	// any size included; spaces and the order of names may change.
 	//
 	//
 	// Example: {"pid":4711}
-	Data ResultData `json:"data,omitempty,omitzero"`
+	Data json.RawMessage `json:"data,omitempty,omitzero"`
 
 	// DurationMs How long the work took, in milliseconds.
 	DurationMs int64 `json:"durationMs,omitempty,omitzero"`
@@ -1524,7 +1524,7 @@ type Session struct {
 	// CreatedBy The id of a person or program at the customer, the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
-	CreatedBy UserID `json:"createdBy"`
+	CreatedBy string `json:"createdBy"`
 
 	// Description What it is about, in words.
 	Description string `json:"description,omitempty,omitzero"`
@@ -1532,7 +1532,7 @@ type Session struct {
 	// DeviceID The id of a device.
 	//
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
-	DeviceID DeviceID `json:"deviceId"`
+	DeviceID string `json:"deviceId"`
 
 	// ExpiresAt When it ends by itself.
 	ExpiresAt fieldgate.Timestamp `json:"expiresAt"`
@@ -1540,7 +1540,7 @@ type Session struct {
 	// ID The id of a session.
 	//
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
-	ID SessionID `json:"id"`
+	ID string `json:"id"`
 
 	// Status `active`: takes commands; `closed`: ended by a person; `expired`: its time ran out.
 	// More values may come; tolerate those you do not know.
@@ -1563,7 +1563,7 @@ type SessionList struct {
 	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
 	//
 	// Example: MDFqZDNxOHp2Ng
-	NextCursor NextCursor `json:"nextCursor,omitempty,omitzero"`
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
 // SessionStatus `active`: takes commands; `closed`: ended by a person; `expired`: its time ran out.
@@ -1601,7 +1601,7 @@ type TagValue = string
 // digits, `.`, `_` and `-`.
 //
 // Example: {"line":"cooling","site":"leipzig"}
-type Tags map[string]TagValue
+type Tags map[string]string
 
 // Ticket A ticket opens one socket.
 type Ticket struct {
@@ -1617,12 +1617,12 @@ type UpdateDeviceRequest struct {
 	// Location Where the device is, in words.
 	//
 	// Example: Hall 3, Leipzig
-	Location *DeviceLocation `json:"location,omitempty"`
+	Location *string `json:"location,omitempty"`
 
 	// Name What people call the device.
 	//
 	// Example: Pump station 12
-	Name *DeviceName `json:"name,omitempty"`
+	Name *string `json:"name,omitempty"`
 
 	// Tags Labels of the tenant's own choosing, to find devices by. A key has 1 to 64 letters,
 	// digits, `.`, `_` and `-`.
@@ -1644,16 +1644,16 @@ type Version struct {
 }
 
 // CommandInPath An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
-type CommandInPath = AnyID
+type CommandInPath = string
 
 // ConnectionInPath An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
-type ConnectionInPath = AnyID
+type ConnectionInPath = string
 
 // Cursor defines model for Cursor.
 type Cursor = string
 
 // DeviceInPath An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
-type DeviceInPath = AnyID
+type DeviceInPath = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -1662,7 +1662,7 @@ type IdempotencyKey = string
 type Limit = int
 
 // SessionInPath An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
-type SessionInPath = AnyID
+type SessionInPath = string
 
 // ListApprovalsParams defines parameters for ListApprovals.
 type ListApprovalsParams struct {
@@ -1720,7 +1720,7 @@ type IssueActivationCodeParams struct {
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// DeviceID Only sessions on this device.
-	DeviceID *AnyID `form:"deviceId,omitempty" json:"deviceId,omitempty"`
+	DeviceID *string `form:"deviceId,omitempty" json:"deviceId,omitempty"`
 
 	// Status Only sessions with this status.
 	Status *SessionStatus `form:"status,omitempty" json:"status,omitempty"`
@@ -1854,7 +1854,7 @@ type RegisterDeviceJSONRequestBody = RegisterDeviceRequest
 
 // Getter for additional properties for DeviceMetadata. Returns the specified
 // element and whether it was found
-func (a DeviceMetadata) Get(fieldName string) (value MetadataValue, found bool) {
+func (a DeviceMetadata) Get(fieldName string) (value string, found bool) {
 	if a.AdditionalProperties != nil {
 		value, found = a.AdditionalProperties[fieldName]
 	}
@@ -1862,9 +1862,9 @@ func (a DeviceMetadata) Get(fieldName string) (value MetadataValue, found bool) 
 }
 
 // Setter for additional properties for DeviceMetadata
-func (a *DeviceMetadata) Set(fieldName string, value MetadataValue) {
+func (a *DeviceMetadata) Set(fieldName string, value string) {
 	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]MetadataValue)
+		a.AdditionalProperties = make(map[string]string)
 	}
 	a.AdditionalProperties[fieldName] = value
 }
@@ -1902,9 +1902,9 @@ func (a *DeviceMetadata) UnmarshalJSON(b []byte) error {
 	}
 
 	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]MetadataValue)
+		a.AdditionalProperties = make(map[string]string)
 		for fieldName, fieldBuf := range object {
-			var fieldVal MetadataValue
+			var fieldVal string
 			err := json.Unmarshal(fieldBuf, &fieldVal)
 			if err != nil {
 				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)

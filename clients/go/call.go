@@ -1,53 +1,99 @@
 package fieldgate
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 )
 
-const requestIDHeader = "X-Request-ID"
+const (
+	requestIDHeader      = "X-Request-ID"
+	idempotencyKeyHeader = "Idempotency-Key"
+)
 
-// A TokenSource gives the bearer token of a request. It is asked before each one, so
-// it should keep the token until that is about to expire. An error from it ends the
-// call and is returned.
-type TokenSource func(ctx context.Context) (string, error)
+// A CallOption configures a single call.
+type CallOption func(*callOptions)
 
-// Bearer is the source of a token that does not change.
-func Bearer(token string) TokenSource {
-	return func(context.Context) (string, error) { return token, nil }
+type callOptions struct {
+	idempotencyKey string // empty for none
 }
 
-// credentials let a 401 stand: a source that had a better token would have given it.
-func (t TokenSource) credentials(ctx context.Context, refused string) (string, error) {
-	if refused != "" {
-		return refused, nil
+func newCallOptions(options []CallOption) (o callOptions) {
+	for _, option := range options {
+		option(&o)
 	}
-	return t(ctx)
+	return o
 }
 
-// anew gives credentials to a socket, which asks again after a refusal: much may have
-// happened since the source was last asked.
-func (t TokenSource) anew(ctx context.Context, _ string) (string, error) { return t(ctx) }
-
-// A CallOption changes a single request.
-type CallOption = RequestEditorFn
-
-// WithIdempotencyKey names the request, such as with a UUID, so that it can be
-// repeated after a lost answer without being done twice: the gateway answers the
-// same key and body with its first answer for 24 hours, for a Claim as long as the
-// leases live. The same key with another body is [CodeIdempotencyKeyReused].
+// WithIdempotencyKey sets the Idempotency-Key of a call, such as a UUID, so that the call
+// can be repeated after a lost response without being executed twice. The gateway returns
+// its first response to the same key and body for 24 hours, and for a Claim until the
+// leases end. The same key with another body is [CodeIdempotencyKeyReused].
 func WithIdempotencyKey(key string) CallOption {
-	return func(_ context.Context, req *http.Request) error {
-		req.Header.Set("Idempotency-Key", key)
-		return nil
-	}
+	return func(o *callOptions) { o.idempotencyKey = key }
 }
 
 type requestIDKey struct{}
 
-// ContextWithRequestID gives the calls made with the context this request id, to
-// follow them through the logs on both sides: 1 to 128 letters, digits, ".", "_" and
-// "-". Without it, the gateway makes one for each request.
+// ContextWithRequestID returns a context whose calls carry this request id, to find them
+// in the logs of both sides. The id has 1 to 128 letters, digits, ".", "_" and "-".
+// Without it, the gateway generates one for each request.
 func ContextWithRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestIDKey{}, id)
+}
+
+// An operation is a call of an operation of the contract.
+type operation struct {
+	method  string
+	path    string // escaped; begins with a slash
+	query   url.Values
+	body    any // nil for none
+	options []CallOption
+}
+
+// pathOf returns the path of an operation with its parameters, which it escapes.
+func pathOf(format string, parameters ...any) string {
+	for i, parameter := range parameters {
+		parameters[i] = url.PathEscape(parameter.(string))
+	}
+	return fmt.Sprintf(format, parameters...)
+}
+
+// do sends an operation.
+func (r requester) do(ctx context.Context, o operation) (*http.Response, error) {
+	req, err := r.newRequest(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("fieldgate: encoding the request: %w", err)
+	}
+	return r.send(req)
+}
+
+func (r requester) newRequest(ctx context.Context, o operation) (*http.Request, error) {
+	var body io.Reader
+	if o.body != nil {
+		text, err := json.Marshal(o.body)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(text)
+	}
+	address := r.server + o.path[1:]
+	if len(o.query) > 0 {
+		address += "?" + o.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, o.method, address, body)
+	if err != nil {
+		return nil, err
+	}
+	if o.body != nil {
+		req.Header.Set("Content-Type", jsonType)
+	}
+	if key := newCallOptions(o.options).idempotencyKey; key != "" {
+		req.Header.Set(idempotencyKeyHeader, key)
+	}
+	return req, nil
 }

@@ -1,8 +1,11 @@
 package fieldgate
 
+// A ProblemCode is the reason of a refusal for programs. A code is never renamed. New codes
+// may come: handle an unknown one by the status.
+type ProblemCode = string
+
 // The codes with which the gateway refuses a request, in the order of their status. The
-// contract tells what each means and what to do. New codes may come: treat one that is
-// not here by the status.
+// contract describes each under "Errors", with what to do about it.
 const (
 	CodeValidationFailed      ProblemCode = "validation_failed"
 	CodeUnauthorized          ProblemCode = "unauthorized"

@@ -189,7 +189,7 @@ func TestAnAnswerAboveTheLimitIsRefused(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorContains(t, err, "fieldgate: 200 OK: the answer is longer than 1000 bytes")
+			require.ErrorContains(t, err, "fieldgate: 200 OK: the response is longer than 1000 bytes")
 			require.Empty(t, got)
 		})
 	}
@@ -206,5 +206,5 @@ func TestAnEndlessAnswerIsNotReadToItsEnd(t *testing.T) {
 		}
 	})
 	_, err := gateway.Version(t.Context())
-	require.ErrorContains(t, err, "the answer is longer than 8388608 bytes")
+	require.ErrorContains(t, err, "the response is longer than 8388608 bytes")
 }

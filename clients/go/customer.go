@@ -2,120 +2,124 @@ package fieldgate
 
 import "context"
 
-// A CustomerClient does what people and their programs do: run the fleet, open support
-// sessions, propose commands, decide over them, and read what happened. What it may do
-// depends on the role in its token. It is safe for concurrent use.
+// A CustomerClient makes the calls of a user or a program of a tenant: it runs the fleet,
+// opens support sessions, proposes commands, decides on them, and reads the timeline. The
+// role in its token limits what it may do. It is safe for concurrent use.
 //
-// Where a method takes a reason, that is for those who read the timeline later and may
-// be empty.
+// The reason that some methods take is recorded in the timeline. It may be empty.
 type CustomerClient struct {
-	api        *Client
-	handshakes connection // with the credentials of sockets
+	requester requester
+	dialing   requester // the same with the credentials of sockets
 }
 
-// Provision adds a device to the fleet and gives the activation code with which it
-// registers itself.
+// Provision adds a device to the fleet, and returns the activation code with which the
+// device registers.
 func (c *CustomerClient) Provision(ctx context.Context, device ProvisionDeviceRequest, options ...CallOption) (ProvisionedDevice, error) {
-	return result[ProvisionedDevice](c.api.ProvisionDevice(ctx, nil, device, options...))
+	return decode[ProvisionedDevice](c.requester.provisionDevice(ctx, device, options))
 }
 
-// Device reads a device with its last heartbeat, its metrics, its open session and the
+// Device returns a device with its last heartbeat, its metrics, its active session and the
 // number of commands that wait for it.
 func (c *CustomerClient) Device(ctx context.Context, deviceID string) (Device, error) {
-	return result[Device](c.api.GetDevice(ctx, deviceID))
+	return decode[Device](c.requester.getDevice(ctx, deviceID))
 }
 
-// Update changes the fields that are not nil. Tags replace all tags.
+// Update changes the fields of a device that are not nil. Tags replaces all tags.
 func (c *CustomerClient) Update(ctx context.Context, deviceID string, change UpdateDeviceRequest) (Device, error) {
-	return result[Device](c.api.UpdateDevice(ctx, deviceID, change))
+	return decode[Device](c.requester.updateDevice(ctx, deviceID, change))
 }
 
-// IssueActivationCode gives a new activation code for a device; the one before is dead.
+// IssueActivationCode returns a new activation code for a device. The previous code becomes
+// invalid.
 func (c *CustomerClient) IssueActivationCode(ctx context.Context, deviceID string, options ...CallOption) (ActivationCode, error) {
-	return result[ActivationCode](c.api.IssueActivationCode(ctx, deviceID, nil, options...))
+	return decode[ActivationCode](c.requester.issueActivationCode(ctx, deviceID, options))
 }
 
-// Suspend shuts a device out until it is resumed. Its logins end at once.
+// Suspend ends the logins of a device at once, and refuses new ones until it is resumed.
 func (c *CustomerClient) Suspend(ctx context.Context, deviceID, reason string) (Device, error) {
-	return result[Device](c.api.SuspendDevice(ctx, deviceID, ReasonRequest{Reason: reason}))
+	return decode[Device](c.requester.suspendDevice(ctx, deviceID, reasonRequest{Reason: reason}))
 }
 
 // Resume lets a suspended device log in again.
 func (c *CustomerClient) Resume(ctx context.Context, deviceID, reason string) (Device, error) {
-	return result[Device](c.api.ResumeDevice(ctx, deviceID, ReasonRequest{Reason: reason}))
+	return decode[Device](c.requester.resumeDevice(ctx, deviceID, reasonRequest{Reason: reason}))
 }
 
-// RevokeLogins ends all logins of a device. Its secret stays good.
+// RevokeLogins ends all logins of a device. Its secret stays valid.
 func (c *CustomerClient) RevokeLogins(ctx context.Context, deviceID, reason string) (Device, error) {
-	return result[Device](c.api.RevokeDeviceLogins(ctx, deviceID, ReasonRequest{Reason: reason}))
+	return decode[Device](c.requester.revokeDeviceLogins(ctx, deviceID, reasonRequest{Reason: reason}))
 }
 
-// Decommission takes a device out of service for good. Its history stays readable.
+// Decommission takes a device out of service, which cannot be undone. Its history stays
+// readable.
 func (c *CustomerClient) Decommission(ctx context.Context, deviceID string) error {
-	return noContent(c.api.DecommissionDevice(ctx, deviceID))
+	return check(c.requester.decommissionDevice(ctx, deviceID))
 }
 
-// OpenSession opens a support session on a device. If there is one already, the error
-// is [CodeSessionActive] and carries its SessionID.
+// OpenSession opens a support session on a device. If there is an active one, the error
+// is [CodeSessionActive] with its SessionID.
 func (c *CustomerClient) OpenSession(ctx context.Context, session OpenSessionRequest, options ...CallOption) (Session, error) {
-	return result[Session](c.api.OpenSession(ctx, nil, session, options...))
+	return decode[Session](c.requester.openSession(ctx, session, options))
 }
 
-// Session reads a session with its commands.
+// Session returns a session with its commands.
 func (c *CustomerClient) Session(ctx context.Context, sessionID string) (Session, error) {
-	return result[Session](c.api.GetSession(ctx, sessionID))
+	return decode[Session](c.requester.getSession(ctx, sessionID))
 }
 
-// CloseSession ends a session and with it the commands in it that no device has claimed.
+// CloseSession closes a session. Its commands that no device has claimed expire.
 func (c *CustomerClient) CloseSession(ctx context.Context, sessionID, reason string) (Session, error) {
-	return result[Session](c.api.CloseSession(ctx, sessionID, ReasonRequest{Reason: reason}))
+	return decode[Session](c.requester.closeSession(ctx, sessionID, reasonRequest{Reason: reason}))
 }
 
-// Propose asks for a command. Its status tells whether it waits for a decision or for
-// the device. One that the policy forbids is [CodeCommandDenied].
+// Propose proposes a command. Its status is [CommandStatusPendingApproval] or
+// [CommandStatusQueued], by the policy. A type that the policy forbids is
+// [CodeCommandDenied].
 func (c *CustomerClient) Propose(ctx context.Context, sessionID string, command ProposeCommandRequest, options ...CallOption) (Command, error) {
-	return result[Command](c.api.ProposeCommand(ctx, sessionID, nil, command, options...))
+	return decode[Command](c.requester.proposeCommand(ctx, sessionID, command, options))
 }
 
-// Command reads a command with its attempts, the decision over it and its result.
+// Command returns a command with its attempts, its approval and its result.
 func (c *CustomerClient) Command(ctx context.Context, sessionID, commandID string) (Command, error) {
-	return result[Command](c.api.GetCommand(ctx, sessionID, commandID))
+	return decode[Command](c.requester.getCommand(ctx, sessionID, commandID))
 }
 
-// Cancel ends a command that no device has claimed. A claimed one stays claimed with
-// CancelRequested, and its device decides whether it can still stop.
+// Cancel cancels a command that no device has claimed. A claimed command stays claimed with
+// CancelRequested set, and its device decides whether it can still stop.
 func (c *CustomerClient) Cancel(ctx context.Context, sessionID, commandID, reason string) (Command, error) {
-	return result[Command](c.api.CancelCommand(ctx, sessionID, commandID, ReasonRequest{Reason: reason}))
+	return decode[Command](c.requester.cancelCommand(ctx, sessionID, commandID, reasonRequest{Reason: reason}))
 }
 
-// Retry proposes a command that has ended once more, as a new one and through the
-// policy again.
+// Retry proposes a command that has ended once more, as a new command. The policy applies
+// to it again.
 func (c *CustomerClient) Retry(ctx context.Context, sessionID, commandID, reason string, options ...CallOption) (Command, error) {
-	return result[Command](c.api.RetryCommand(ctx, sessionID, commandID, nil, ReasonRequest{Reason: reason}, options...))
+	return decode[Command](c.requester.retryCommand(ctx, sessionID, commandID, reasonRequest{Reason: reason}, options))
 }
 
-// Decide approves or rejects a command. Send the Digest of the command that was looked
-// at, so that nothing else is decided over. If another decision stands, the error is
-// [CodeAlreadyDecided] and carries its Approval.
+// Decide approves or rejects a command. Send the Digest of the command that was reviewed,
+// so that the decision applies to no other. If another decision exists, the error is
+// [CodeAlreadyDecided] with its Approval.
 func (c *CustomerClient) Decide(ctx context.Context, sessionID string, decision DecisionRequest) (Command, error) {
-	decided, err := result[DecidedCommand](c.api.DecideCommand(ctx, sessionID, decision))
+	decided, err := decode[decidedCommand](c.requester.decideCommand(ctx, sessionID, decision))
 	return decided.Command, err
 }
 
-// CloseConnection ends an open socket, whichever instance of the gateway holds it. Whoever
-// had it may open another one: to keep a device out, suspend it.
+// CloseConnection closes an open socket, on whichever instance of the gateway it is. The
+// device or user may open another one. To keep a device out, suspend it.
 func (c *CustomerClient) CloseConnection(ctx context.Context, connectionID string) error {
-	return noContent(c.api.CloseConnection(ctx, connectionID))
+	return check(c.requester.closeConnection(ctx, connectionID))
 }
 
-// IssueTicket gives a page in a browser what it opens one socket with, within 30 s: a
-// browser cannot send the token with the handshake. Origin is that of the page; empty
-// for a program that is no browser. This library's own sockets need no ticket.
+// IssueTicket returns a ticket with which a page in a browser opens one socket within 30
+// seconds, because a browser cannot send a token with the handshake. The origin is that
+// of the page, or empty for a program that is no browser. The sockets of this package
+// need no ticket.
 func (c *CustomerClient) IssueTicket(ctx context.Context, origin string) (Ticket, error) {
-	return result[Ticket](c.api.IssueTicket(ctx, IssueTicketRequest{Origin: origin}))
+	return decode[Ticket](c.requester.issueTicket(ctx, issueTicketRequest{Origin: origin}))
 }
 
-// SystemInfo tells about the instance that answers.
+// SystemInfo returns the version, the services and the sockets of the instance that
+// responds.
 func (c *CustomerClient) SystemInfo(ctx context.Context) (SystemInfo, error) {
-	return result[SystemInfo](c.api.GetSystemInfo(ctx))
+	return decode[SystemInfo](c.requester.getSystemInfo(ctx))
 }

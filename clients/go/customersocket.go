@@ -10,99 +10,103 @@ import (
 	"time"
 )
 
-// CustomerSocketConfig says how a customer's socket behaves.
+// CustomerSocketConfig configures the socket of a user.
 type CustomerSocketConfig struct {
-	// MaxQueued is how many events may wait to be read from Events. When they do, nothing
-	// more is read from the connection, unless for a call that waits for its answer; and if
-	// that lasts, the gateway closes it, and the socket takes up again where it was.
-	// Default: 256.
+	// MaxQueued is the maximum number of events that wait for Events to return them. When
+	// they do, the socket reads no more, except to find the reply to a call. If that lasts,
+	// the gateway closes the connection, and the socket reconnects and resumes without a
+	// gap. Default: 256.
 	MaxQueued int
 
-	// OnState is called when a connection comes, is about to go, and has gone, on a
-	// goroutine of its own. The end of the socket itself is told by Done and Err.
-	// Default: nothing is called.
+	// OnState is called when a connection is established, is about to be closed, and has
+	// ended, on a goroutine of its own. The end of the socket itself is reported by Done
+	// and Err. Default: nil, no call.
 	OnState func(SocketState)
 
-	// Transport says how to connect: its certificates, proxy and dialers are used.
-	// Default: the one of the gateway, see WithTransport.
+	// Transport supplies the certificates, the proxy and the dial functions. Default: the
+	// transport of the gateway, see WithTransport.
 	Transport *http.Transport
 }
 
 const defaultMaxQueued = 256
 
-// A CustomerSocket tells what happens in rooms while it happens. It is safe for concurrent
+// A CustomerSocket receives the events of rooms as they happen. It is safe for concurrent
 // use.
 //
-// It connects again when the connection is lost, like a [DeviceSocket], and takes its
-// subscriptions up where they were: each event of a room comes once, and in order; if some
-// cannot be had any more, that is said in their place. Before its token expires it asks
-// the TokenSource for another one; it goes on asking if it gets the same, and an error of
-// the source is a reason to try again later, unless it is a refusal of the gateway.
+// It reconnects like a [DeviceSocket], and resumes each subscription after the last event
+// that it received: it returns each event of a room once and in order. If the gateway no
+// longer has some of them, a [RoomEvent] with Gap marks the place.
+//
+// Before its token expires, the socket asks the TokenSource for another one, and asks again
+// if it gets the same. After an error of the source it tries again later, unless the error
+// is a refusal of the gateway.
 type CustomerSocket struct {
 	socket socket
 	events *queue[RoomEvent]
 	tokens credentials
 
 	mu    sync.Mutex
-	rooms map[string]string // the offset up to which the events of a room are in the queue
-	token string            // the one that the gateway has seen last
+	rooms map[string]string // the offset of the last queued event of each room
+	token string            // the newest that the gateway has accepted
 }
 
-// Connect opens a socket that lasts until the context ends or it is closed. It returns at
-// once: the socket connects by itself.
+// Connect opens a socket, which lasts until the context ends or Close is called. It returns
+// at once, and the socket connects in the background.
 func (c *CustomerClient) Connect(ctx context.Context, config CustomerSocketConfig) *CustomerSocket {
 	if config.MaxQueued <= 0 {
 		config.MaxQueued = defaultMaxQueued
 	}
 	s := &CustomerSocket{
-		events: newQueue[RoomEvent](config.MaxQueued), rooms: map[string]string{}, tokens: c.handshakes.credentials,
+		events: newQueue[RoomEvent](config.MaxQueued), rooms: map[string]string{}, tokens: c.dialing.credentials,
 	}
 	s.socket.start(ctx, socketConfig{
-		connection: c.handshakes, path: "api/v1/customer/ws", transport: config.Transport,
-		onState: config.OnState, welcomed: s.welcomed, pushed: s.pushed, queues: []socketQueue{s.events},
+		requester: c.dialing, path: "api/v1/customer/ws", transport: config.Transport,
+		onState: config.OnState, onConnect: s.onConnect, onFrame: s.onFrame, queues: []blockingQueue{s.events},
 	})
 	return s
 }
 
-// Close says goodbye and ends the socket. It does not wait: Done tells when it is over.
+// Close starts to close the socket and returns. Done is closed when the socket has ended.
 func (s *CustomerSocket) Close() { s.socket.close() }
 
-// Done is closed when the socket has ended, with all that belongs to it.
+// Done returns a channel that is closed when the socket and its goroutines have ended.
 func (s *CustomerSocket) Done() <-chan struct{} { return s.socket.done }
 
-// Err tells why the socket has ended: [ErrSocketClosed], or the context's cause, or a
-// [*CloseError] or [*APIError]. It is nil before.
+// Err returns the reason why the socket has ended: [ErrSocketClosed], the cause of its
+// context, a [*CloseError] or an [*APIError]. It returns nil before.
 func (s *CustomerSocket) Err() error { return s.socket.err() }
 
-// A RoomEvent is something that happened, told in a room, or a word about the room.
+// A RoomEvent is an event in a room. If Gap or Err is set, it is not an event but a notice
+// about the room.
 type RoomEvent struct {
 	Room string `json:"room"`
 
-	// Offset is the place of the event. Keep that of the last event that was dealt with to
-	// begin behind it in another process.
+	// Offset is the position of the event. Store that of the last event that was handled,
+	// to resume after it in another process.
 	Offset string `json:"offset"`
 
-	Type      EventType       `json:"type"`
+	Type      string          `json:"type"`
 	Time      time.Time       `json:"time"`
-	RequestID string          `json:"requestId"` // of the request that led to it
+	RequestID string          `json:"requestId"` // of the request that caused the event
 	Actor     Actor           `json:"actor"`
 	Data      json.RawMessage `json:"data"`
 
-	// Lost, if not empty, says that this is no event: those that came after the one before
-	// it cannot be had any more, and why. Read over HTTP how things stand; what happens
-	// after Offset is told as usual.
-	Lost string `json:"-"`
+	// Gap, unless empty, is the reason why events are missing here: the gateway no longer
+	// has those between the previous event and Offset. Read the current state over HTTP.
+	// The events after Offset follow as usual.
+	Gap string `json:"-"`
 
-	// Err, if not nil, says that this is no event either, but the last word about the room:
-	// the gateway has refused to subscribe again after a reconnect.
+	// Err, unless nil, is the reason why the room has ended: the gateway refused to
+	// subscribe again after a reconnect. No event of the room follows.
 	Err error `json:"-"`
 }
 
-// Events gives what happens in the rooms, until the context or the socket ends; what was
-// read before the socket ended is given first. The last element tells why it is over,
-// unless the socket was closed, or its context has ended: then there is none. Whoever
-// leaves the loop can begin another, which goes on with the next event. Of several loops
-// at a time each gets a part.
+// Events returns the events of the rooms until the context or the socket ends. Events that
+// were received before the socket ended come first.
+//
+// The last element is the error that ended the loop. There is none if Close was called or
+// the context of the socket ended. A loop that was left can be followed by another, which
+// continues with the next event. Concurrent loops share the events.
 func (s *CustomerSocket) Events(ctx context.Context) iter.Seq2[RoomEvent, error] {
 	return func(yield func(RoomEvent, error) bool) {
 		for {
@@ -114,48 +118,47 @@ func (s *CustomerSocket) Events(ctx context.Context) iter.Seq2[RoomEvent, error]
 				return
 			}
 		}
-		if err := s.endOf(ctx); err != nil {
+		if err := s.eventsErr(ctx); err != nil {
 			yield(RoomEvent{}, err)
 		}
 	}
 }
 
-// endOf tells why a loop over the events has ended, nil if it is because the socket was
-// closed on this side.
-func (s *CustomerSocket) endOf(ctx context.Context) error {
+// eventsErr returns the reason why a loop over the events has ended, and nil if this side
+// closed the socket.
+func (s *CustomerSocket) eventsErr(ctx context.Context) error {
 	if err := s.socket.failure(); err != nil {
 		return err
 	}
 	return ctx.Err()
 }
 
-// welcomed takes up the subscriptions on a new link.
-func (s *CustomerSocket) welcomed(l *link) {
+// onConnect resumes the subscriptions on a new connection.
+func (s *CustomerSocket) onConnect(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.token = s.socket.handshake.used
+	s.token = s.socket.dialer.token
 	for room := range s.rooms {
-		s.socket.workers.Go(func() { s.restore(l, room) })
+		s.socket.workers.Go(func() { s.resubscribe(c, room) })
 	}
 }
 
-// pushed deals with a frame that nobody asked for. Kinds that are not known are left to
-// later versions.
-func (s *CustomerSocket) pushed(l *link, f frame) error {
+// onFrame handles a frame that is not a reply. It ignores types of later versions.
+func (s *CustomerSocket) onFrame(c *conn, f frame) error {
 	switch f.Type {
 	case "event":
-		return s.event(f.Data)
+		return s.onEvent(f.Data)
 	case "token_expiring":
-		s.socket.workers.Go(func() { s.refresh(l) })
+		s.socket.workers.Go(func() { s.renewToken(c) })
 	}
 	return nil
 }
 
-// event queues an event that was not there yet.
-func (s *CustomerSocket) event(data json.RawMessage) error {
+// onEvent queues an event, unless it was queued before.
+func (s *CustomerSocket) onEvent(data json.RawMessage) error {
 	var e RoomEvent
 	if json.Unmarshal(data, &e) != nil {
-		return errUnreadable
+		return errInvalidFrame
 	}
 	if s.advance(e.Room, e.Offset) {
 		s.events.push(e)
@@ -163,46 +166,47 @@ func (s *CustomerSocket) event(data json.RawMessage) error {
 	return nil
 }
 
-// refreshAgain is how long to wait before a token source is asked again that gave the
-// token that is about to expire. The gateway speaks up a minute before.
-const refreshAgain = 10 * time.Second
+// renewRetry is the wait before the token source is asked again. The gateway announces the
+// end of a token a minute before.
+const renewRetry = 10 * time.Second
 
-// refresh renews the token of a link, until it is renewed or the link has ended.
-func (s *CustomerSocket) refresh(l *link) {
-	for s.renew(l) != nil {
-		if !pause(l.ctx, refreshAgain) {
+// renewToken renews the token of a connection. It tries until it succeeds or the connection
+// ends.
+func (s *CustomerSocket) renewToken(c *conn) {
+	for s.tryRenewToken(c) != nil {
+		if !sleep(c.ctx, renewRetry) {
 			return
 		}
 	}
 }
 
-var errSameToken = errors.New("fieldgate: the token source gave the token that is about to expire")
+var errSameToken = errors.New("fieldgate: the token source returned the token that is about to expire")
 
-func (s *CustomerSocket) renew(l *link) error {
-	ctx, cancel := context.WithTimeout(l.ctx, s.socket.connection.timeout)
+func (s *CustomerSocket) tryRenewToken(c *conn) error {
+	ctx, cancel := context.WithTimeout(c.ctx, s.socket.requester.timeout)
 	defer cancel()
 	token, err := s.tokens(ctx, "")
 	if err != nil {
 		return err
 	}
-	if token == s.known() {
+	if token == s.currentToken() {
 		return errSameToken
 	}
 	data, err := encodeData(map[string]string{"token": token})
 	if err != nil {
 		return err
 	}
-	_, err = l.ask(ctx, request{kind: "refresh", data: data, read: func(json.RawMessage) { s.know(token) }})
+	_, err = c.call(ctx, request{kind: "refresh", data: data, onReply: func(json.RawMessage) { s.setToken(token) }})
 	return err
 }
 
-func (s *CustomerSocket) known() string {
+func (s *CustomerSocket) currentToken() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.token
 }
 
-func (s *CustomerSocket) know(token string) {
+func (s *CustomerSocket) setToken(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.token = token

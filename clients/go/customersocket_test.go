@@ -192,8 +192,8 @@ func TestLostHistoryIsSaidInItsPlace(t *testing.T) {
 			subscribe(t, socket, fieldgate.TenantRoom, "")
 			events := take(t, socket, 3)
 			require.Equal(t, []string{"1000-1", "500-0", "500-1"}, offsets(events))
-			require.Equal(t, fieldgate.RoomEvent{Room: "tenant", Offset: "500-0", Lost: want}, events[1])
-			require.Empty(t, events[2].Lost)
+			require.Equal(t, fieldgate.RoomEvent{Room: "tenant", Offset: "500-0", Gap: want}, events[1])
+			require.Empty(t, events[2].Gap)
 		})
 	}
 }

@@ -5,83 +5,82 @@ import (
 	"time"
 )
 
-// A DeviceClient does what a device does: show that it is alive, claim commands, keep
-// them under a lease, and report what came of them. It is safe for concurrent use.
+// A DeviceClient makes the calls of a device: it sends heartbeats, claims commands, extends
+// their leases and submits their results. It is safe for concurrent use.
 //
-// Made by [Gateway.Device], it logs in when it is first used, again when 80 to 90 %
-// of the login's life have passed, and once for a call that is answered 401; that
-// call is then repeated, and a second 401 is returned. If logging in is refused, each
-// call gives that refusal, such as [CodeInvalidCredentials] or [CodeDeviceSuspended],
-// and tries again when it is made again: pause between calls.
+// A client from [Gateway.Device] logs in on its first call, and renews the login after 80
+// to 90 % of its lifetime. After a 401 it logs in and sends the call once more; a second
+// 401 is returned. When the login is refused, each call returns that refusal, such as
+// [CodeInvalidCredentials] or [CodeDeviceSuspended]. The next call tries again, so pause
+// between calls.
 type DeviceClient struct {
-	connection connection
-	api        *Client
-	handshakes connection // the same, with the credentials of sockets
-	login      *login     // nil if the token comes from elsewhere
+	requester requester
+	dialing   requester // the same with the credentials of sockets
+	login     *login    // nil if the token comes from a TokenSource
 }
 
-func newDeviceClient(c connection, handshakes credentials, login *login) *DeviceClient {
-	return &DeviceClient{connection: c, api: c.api(), handshakes: c.as(handshakes), login: login}
+func newDeviceClient(r requester, socketCredentials credentials, login *login) *DeviceClient {
+	return &DeviceClient{requester: r, dialing: r.withCredentials(socketCredentials), login: login}
 }
 
-// Heartbeat shows that the device is alive and tells what waits for it. Send the next
-// one after NextHeartbeatMs of the reply.
+// Heartbeat reports that the device is alive, and returns the number of commands that wait
+// for it and those to cancel. Send the next one after NextHeartbeatMs of the reply.
 func (d *DeviceClient) Heartbeat(ctx context.Context, heartbeat HeartbeatRequest) (HeartbeatReply, error) {
-	return result[HeartbeatReply](d.api.SendHeartbeat(ctx, heartbeat))
+	return decode[HeartbeatReply](d.requester.sendHeartbeat(ctx, heartbeat))
 }
 
-// Claim gets work, most urgent first, each command under a lease of its own. If there
-// is none it waits for WaitMs of the request and then gives none without an error.
+// Claim claims commands, the most urgent first, each under a lease of its own. If there is
+// none, it waits for up to WaitMs of the request, and then returns none and no error.
 //
-// Before working on a command, write down its id and claim token where they survive a
-// reboot. A Claim whose answer may have been lost can be repeated with the same
-// WithIdempotencyKey and gives the same commands and tokens.
+// Before executing a command, store its id and claim token where they survive a reboot. A
+// Claim whose response may be lost can be repeated with the same [WithIdempotencyKey]; it
+// returns the same commands and tokens.
 func (d *DeviceClient) Claim(ctx context.Context, claim ClaimRequest, options ...CallOption) ([]ClaimedCommand, error) {
-	api := d.connection.waiting(milliseconds(claim.WaitMs)).api()
-	claimed, err := result[ClaimedCommands](api.ClaimCommands(ctx, nil, claim, options...))
+	r := d.requester.withWait(milliseconds(claim.WaitMs))
+	claimed, err := decode[claimedCommands](r.claimCommands(ctx, claim, options))
 	return claimed.Commands, err
 }
 
-// Extend makes the lease of a command last for ExtensionMs from now. The answer tells
-// whether somebody wants the work stopped. On [CodeClaimSuperseded] or
-// [CodeCommandFinished] drop the work; on [CodeClaimExpired] finish and report it.
+// Extend makes the lease of a command end after ExtensionMs from now. The lease that it
+// returns reports whether cancelling was requested. On [CodeClaimSuperseded] or
+// [CodeCommandFinished], stop and discard the result. On [CodeClaimExpired], continue and
+// submit the result.
 func (d *DeviceClient) Extend(ctx context.Context, commandID string, extension ExtendRequest) (Lease, error) {
-	return result[Lease](d.api.ExtendCommand(ctx, commandID, extension))
+	return decode[Lease](d.requester.extendCommand(ctx, commandID, extension))
 }
 
-// Release gives a command back that the device has not begun. The attempt is not
-// counted.
+// Release returns a command to the queue that the device has not begun. The attempt does
+// not count.
 func (d *DeviceClient) Release(ctx context.Context, commandID string, release ReleaseRequest) (ReleasedCommand, error) {
-	return result[ReleasedCommand](d.api.ReleaseCommand(ctx, commandID, release))
+	return decode[ReleasedCommand](d.requester.releaseCommand(ctx, commandID, release))
 }
 
-// SubmitResult reports what came of a command. Repeat it until it succeeds or is refused
-// with another status than 401, 429 and 5xx: the same result with the same claim
-// token is stored once, and the repetition is marked as a duplicate. A result that is
-// too late is recorded too, unless a newer claim exists ([CodeClaimSuperseded]).
+// SubmitResult submits the result of a command. Repeat it until it succeeds or is refused
+// with a status other than 401, 429 and 5xx. The gateway stores the same result with the
+// same claim token once, and marks the repetition as a duplicate. It accepts a result
+// after the lease has ended too, unless a newer claim exists ([CodeClaimSuperseded]).
 //
-// Output beyond MaxOutput and an Error beyond MaxError are cut, with a last line that
-// says so, and so is Output that is too large as JSON. Data is sent as it is.
-func (d *DeviceClient) SubmitResult(ctx context.Context, commandID string, outcome ResultRequest) (RecordedResult, error) {
-	outcome = Fit(outcome)
-	return result[RecordedResult](d.api.SubmitResult(ctx, commandID, outcome))
+// Output beyond [MaxOutput] and Error beyond [MaxError] are cut, and so is Output that is
+// too large in JSON. Their last line says so. Data is sent unchanged.
+func (d *DeviceClient) SubmitResult(ctx context.Context, commandID string, result ResultRequest) (RecordedResult, error) {
+	return decode[RecordedResult](d.requester.submitResult(ctx, commandID, TruncateResult(result)))
 }
 
-// Command reads the state of a command that this device has claimed.
+// Command returns the state of a command that this device has claimed.
 func (d *DeviceClient) Command(ctx context.Context, commandID string) (DeviceCommand, error) {
-	return result[DeviceCommand](d.api.GetDeviceCommand(ctx, commandID))
+	return decode[DeviceCommand](d.requester.getDeviceCommand(ctx, commandID))
 }
 
-// Logout ends the login, if there is one. Call it before a factory reset or a handover;
-// a device that is switched off may just go. The next call logs in again.
+// Logout ends the login, if there is one. Call it before a factory reset or a handover. A
+// device that is only switched off needs no logout. The next call logs in again.
 func (d *DeviceClient) Logout(ctx context.Context) error {
 	if d.login == nil {
-		return noContent(d.api.EndDeviceLogin(ctx))
+		return check(d.requester.endDeviceLogin(ctx))
 	}
-	if !d.login.held() {
+	if !d.login.active() {
 		return nil
 	}
-	if err := noContent(d.api.EndDeviceLogin(ctx)); err != nil {
+	if err := check(d.requester.endDeviceLogin(ctx)); err != nil {
 		return err
 	}
 	d.login.forget()

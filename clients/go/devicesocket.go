@@ -4,85 +4,84 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"sync/atomic"
 )
 
-// DeviceSocketConfig says what a device's socket tells. Its callbacks are called one after
-// the other, on a goroutine of their own, and may use the socket. While one takes its
-// time, the next ones wait; when 64 do, nothing more is read.
+// DeviceSocketConfig configures the socket of a device. Its callbacks run one after the
+// other, on a goroutine of their own, and may use the socket. While one runs, the others
+// wait. When 64 wait, the socket stops reading.
 type DeviceSocketConfig struct {
-	// OnWork is called when there is something to claim, or may be: pending is the number
-	// of commands that the gateway has counted, and 0 after each connecting, when nobody
-	// has. As long as one call waits for those before it, there is no second one.
-	// Default: nothing is called.
-	OnWork func(pending int)
+	// OnCommands is called when there may be commands to claim. pending is the number of
+	// commands that the gateway counted. It is 0 after each reconnect, when the number is
+	// unknown. While one call of OnCommands waits for another callback, no second one is
+	// queued. Default: nil, no call.
+	OnCommands func(pending int)
 
-	// OnCancel is called when somebody wants a command stopped that the device has claimed.
-	// The reason may be empty. What was wanted while there was no connection, the replies
-	// to Heartbeat and Extend tell. Default: nothing is called.
+	// OnCancel is called when cancelling a command was requested that the device has
+	// claimed. The reason may be empty. A request that came while there was no connection
+	// is in the replies to Heartbeat and Extend. Default: nil, no call.
 	OnCancel func(commandID, reason string)
 
-	// OnState is called when a connection comes, is about to go, and has gone. The end of
-	// the socket itself is told by Done and Err. Default: nothing is called.
+	// OnState is called when a connection is established, is about to be closed, and has
+	// ended. The end of the socket itself is reported by Done and Err. Default: nil, no
+	// call.
 	OnState func(SocketState)
 
-	// Transport says how to connect: its certificates, proxy and dialers are used.
-	// Default: the one of the gateway, see WithTransport.
+	// Transport supplies the certificates, the proxy and the dial functions. Default: the
+	// transport of the gateway, see WithTransport.
 	Transport *http.Transport
 }
 
-// A DeviceSocket does over one connection what a [DeviceClient] does over many, and is
-// told at once of new commands and of those to be stopped. It is safe for concurrent use.
+// A DeviceSocket makes the calls of a [DeviceClient] over one connection. The gateway
+// notifies it at once of new commands and of commands to cancel. It is safe for concurrent
+// use.
 //
-// It connects again when the connection is lost, for as long as its context lasts, after
-// a wait that is random, longer each time up to a minute, and at least as long as the
-// gateway asks for. What ends it is the gateway alone: with [CloseWithdrawn], or
-// [CloseSuperseded] when the device has opened another socket, or with the refusal of a
-// handshake or login, unless that is passing: 429 and 5xx are.
+// It reconnects until its context ends. The delay is random, grows up to a minute, and is
+// at least as long as the gateway asks for. Only the gateway can end it otherwise: with
+// [CloseWithdrawn], with [CloseSuperseded] when the device has opened another socket, or
+// by refusing a handshake or a login with a status other than 429 and 5xx.
 //
-// Calls wait for a connection when there is none. They end after the timeout of the
-// gateway (WithTimeout), a Claim after its WaitMs more. What is refused is an [*APIError],
-// as over HTTP; if the connection breaks before the answer comes, the error is
-// [ErrInterrupted].
+// A call waits while there is no connection. It ends after the timeout of the gateway
+// (WithTimeout), a Claim after its WaitMs in addition. A refusal is an [*APIError], as over
+// HTTP. If the connection breaks before the reply, the error is [ErrInterrupted].
 type DeviceSocket struct {
 	socket socket
 	config DeviceSocketConfig
-	device *DeviceClient
+	client *DeviceClient
 
-	// pending is one more than what OnWork is about to be told, zero if nothing.
+	// pending is one more than the argument of the queued call of OnCommands, and zero if
+	// none is queued.
 	pending atomic.Int64
 }
 
-// Connect opens a socket that lasts until the context ends or it is closed. It returns at
-// once: the socket connects by itself. A device has one socket; a newer one ends it.
+// Connect opens a socket, which lasts until the context ends or Close is called. It returns
+// at once, and the socket connects in the background. A device has one socket: a newer one
+// ends it.
 func (d *DeviceClient) Connect(ctx context.Context, config DeviceSocketConfig) *DeviceSocket {
-	s := &DeviceSocket{config: config, device: d}
+	s := &DeviceSocket{config: config, client: d}
 	s.socket.start(ctx, socketConfig{
-		connection: d.handshakes, path: "api/v1/device/ws", transport: config.Transport,
-		onState: config.OnState, welcomed: s.welcomed, pushed: s.pushed,
+		requester: d.dialing, path: "api/v1/device/ws", transport: config.Transport,
+		onState: config.OnState, onConnect: s.onConnect, onFrame: s.onFrame,
 	})
 	return s
 }
 
-// Close says goodbye and ends the socket. It does not wait: Done tells when it is over.
+// Close starts to close the socket and returns. Done is closed when the socket has ended.
 func (s *DeviceSocket) Close() { s.socket.close() }
 
-// Done is closed when the socket has ended, with all that belongs to it.
+// Done returns a channel that is closed when the socket and its goroutines have ended.
 func (s *DeviceSocket) Done() <-chan struct{} { return s.socket.done }
 
-// Err tells why the socket has ended: [ErrSocketClosed], or the context's cause, or a
-// [*CloseError] or [*APIError]. It is nil before.
+// Err returns the reason why the socket has ended: [ErrSocketClosed], the cause of its
+// context, a [*CloseError] or an [*APIError]. It returns nil before.
 func (s *DeviceSocket) Err() error { return s.socket.err() }
 
-// Claim is [DeviceClient.Claim] over the socket. Commands that come when its context has
-// ended are given back, unless it has a WithIdempotencyKey to ask for them again.
+// Claim is [DeviceClient.Claim] over the socket. When its context ends before the reply,
+// the commands of the reply are released. With [WithIdempotencyKey] they are not, because
+// the same call can be repeated.
 func (s *DeviceSocket) Claim(ctx context.Context, claim ClaimRequest, options ...CallOption) ([]ClaimedCommand, error) {
-	key, err := s.idempotencyKey(ctx, options)
-	if err != nil {
-		return nil, err
-	}
+	key := newCallOptions(options).idempotencyKey
 	data, err := encodeData(struct {
 		ClaimRequest
 		IdempotencyKey string `json:"idempotencyKey,omitempty"`
@@ -92,29 +91,15 @@ func (s *DeviceSocket) Claim(ctx context.Context, claim ClaimRequest, options ..
 	}
 	r := request{kind: "claim", data: data, wait: milliseconds(claim.WaitMs)}
 	if key == "" {
-		r.late = s.giveBack
+		r.onLateReply = s.releaseAll
 	}
-	claimed, err := ask[ClaimedCommands](ctx, &s.socket, r)
+	claimed, err := callSocket[claimedCommands](ctx, &s.socket, r)
 	return claimed.Commands, err
-}
-
-// idempotencyKey gives the key that options would set on a request.
-func (s *DeviceSocket) idempotencyKey(ctx context.Context, options []CallOption) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.device.connection.server, http.NoBody)
-	if err != nil {
-		return "", fmt.Errorf("fieldgate: %w", err)
-	}
-	for _, option := range options {
-		if err := option(ctx, req); err != nil {
-			return "", err
-		}
-	}
-	return req.Header.Get("Idempotency-Key"), nil
 }
 
 // Extend is [DeviceClient.Extend] over the socket.
 func (s *DeviceSocket) Extend(ctx context.Context, commandID string, extension ExtendRequest) (Lease, error) {
-	return hold[Lease](ctx, s, "extend", struct {
+	return callDevice[Lease](ctx, s, "extend", struct {
 		CommandID string `json:"commandId"`
 		ExtendRequest
 	}{commandID, extension})
@@ -122,105 +107,105 @@ func (s *DeviceSocket) Extend(ctx context.Context, commandID string, extension E
 
 // Release is [DeviceClient.Release] over the socket.
 func (s *DeviceSocket) Release(ctx context.Context, commandID string, release ReleaseRequest) (ReleasedCommand, error) {
-	return hold[ReleasedCommand](ctx, s, "release", releaseFrame{commandID, release})
+	return callDevice[ReleasedCommand](ctx, s, "release", releaseData{commandID, release})
 }
 
-type releaseFrame struct {
+type releaseData struct {
 	CommandID string `json:"commandId"`
 	ReleaseRequest
 }
 
-// SubmitResult is [DeviceClient.SubmitResult] over the socket, or over HTTP if the result is too
-// large for a frame.
-func (s *DeviceSocket) SubmitResult(ctx context.Context, commandID string, outcome ResultRequest) (RecordedResult, error) {
-	outcome = Fit(outcome)
-	recorded, err := hold[RecordedResult](ctx, s, "result", struct {
+// SubmitResult is [DeviceClient.SubmitResult] over the socket. A result that is too large
+// for a frame is sent over HTTP.
+func (s *DeviceSocket) SubmitResult(ctx context.Context, commandID string, result ResultRequest) (RecordedResult, error) {
+	result = TruncateResult(result)
+	recorded, err := callDevice[RecordedResult](ctx, s, "result", struct {
 		CommandID string `json:"commandId"`
 		ResultRequest
-	}{commandID, outcome})
+	}{commandID, result})
 	if errors.Is(err, errFrameTooLarge) {
-		return s.device.SubmitResult(ctx, commandID, outcome)
+		return s.client.SubmitResult(ctx, commandID, result)
 	}
 	return recorded, err
 }
 
 // Heartbeat is [DeviceClient.Heartbeat] over the socket.
 func (s *DeviceSocket) Heartbeat(ctx context.Context, heartbeat HeartbeatRequest) (HeartbeatReply, error) {
-	return hold[HeartbeatReply](ctx, s, "heartbeat", heartbeat)
+	return callDevice[HeartbeatReply](ctx, s, "heartbeat", heartbeat)
 }
 
-// hold asks for something that the gateway answers at once.
-func hold[T any](ctx context.Context, s *DeviceSocket, kind string, fields any) (T, error) {
+// callDevice makes a call to which the gateway replies at once.
+func callDevice[T any](ctx context.Context, s *DeviceSocket, kind string, fields any) (T, error) {
 	data, err := encodeData(fields)
 	if err != nil {
-		var none T
-		return none, err
+		var zero T
+		return zero, err
 	}
-	return ask[T](ctx, &s.socket, request{kind: kind, data: data})
+	return callSocket[T](ctx, &s.socket, request{kind: kind, data: data})
 }
 
-// giveBack releases the commands of a Claim that nobody waits for any more. Without that,
-// they would be nobody's until their leases run out.
-func (s *DeviceSocket) giveBack(l *link, data json.RawMessage) {
-	var claimed ClaimedCommands
+// releaseAll releases the commands of a Claim whose caller has stopped waiting. Otherwise
+// no one could claim them until their leases end.
+func (s *DeviceSocket) releaseAll(c *conn, data json.RawMessage) {
+	var claimed claimedCommands
 	if json.Unmarshal(data, &claimed) != nil {
 		return
 	}
 	for _, command := range claimed.Commands {
-		data, err := encodeData(releaseFrame{command.ID, ReleaseRequest{
-			ClaimToken: command.ClaimToken, Reason: "nobody waits for it any more",
+		data, err := encodeData(releaseData{command.ID, ReleaseRequest{
+			ClaimToken: command.ClaimToken, Reason: "the claim was abandoned",
 		}})
 		if err != nil {
 			continue
 		}
-		s.socket.workers.Go(func() { _, _ = l.ask(l.ctx, request{kind: "release", data: data}) })
+		s.socket.workers.Go(func() { _, _ = c.call(c.ctx, request{kind: "release", data: data}) })
 	}
 }
 
-// welcomed has the device look for work that came while it was away.
-func (s *DeviceSocket) welcomed(*link) { s.tellWork(0) }
+// onConnect makes the device claim, because commands may have arrived while it was not
+// connected.
+func (s *DeviceSocket) onConnect(*conn) { s.notifyCommands(0) }
 
-// pushed deals with a frame that nobody asked for. Kinds that are not known are left to
-// later versions.
-func (s *DeviceSocket) pushed(_ *link, f frame) error {
+// onFrame handles a frame that is not a reply. It ignores types of later versions.
+func (s *DeviceSocket) onFrame(_ *conn, f frame) error {
 	switch f.Type {
 	case "commands.available":
-		return s.available(f.Data)
+		return s.onAvailable(f.Data)
 	case "command.cancel":
-		return s.cancel(f.Data)
+		return s.onCancel(f.Data)
 	}
 	return nil
 }
 
-func (s *DeviceSocket) available(data json.RawMessage) error {
-	var work struct {
+func (s *DeviceSocket) onAvailable(data json.RawMessage) error {
+	var available struct {
 		Pending int `json:"pending"`
 	}
-	if json.Unmarshal(data, &work) != nil {
-		return errUnreadable
+	if json.Unmarshal(data, &available) != nil {
+		return errInvalidFrame
 	}
-	s.tellWork(max(work.Pending, 0))
+	s.notifyCommands(max(available.Pending, 0))
 	return nil
 }
 
-// tellWork calls OnWork with the newest number.
-func (s *DeviceSocket) tellWork(pending int) {
-	if s.config.OnWork == nil || s.pending.Swap(int64(pending)+1) != 0 {
+// notifyCommands queues a call of OnCommands, or updates the argument of the queued one.
+func (s *DeviceSocket) notifyCommands(pending int) {
+	if s.config.OnCommands == nil || s.pending.Swap(int64(pending)+1) != 0 {
 		return
 	}
-	s.socket.callbacks.push(func() { s.config.OnWork(int(s.pending.Swap(0) - 1)) })
+	s.socket.callbacks.push(func() { s.config.OnCommands(int(s.pending.Swap(0) - 1)) })
 }
 
-func (s *DeviceSocket) cancel(data json.RawMessage) error {
-	var wanted struct {
+func (s *DeviceSocket) onCancel(data json.RawMessage) error {
+	var cancel struct {
 		CommandID string `json:"commandId"`
 		Reason    string `json:"reason"`
 	}
-	if json.Unmarshal(data, &wanted) != nil {
-		return errUnreadable
+	if json.Unmarshal(data, &cancel) != nil {
+		return errInvalidFrame
 	}
 	if s.config.OnCancel != nil {
-		s.socket.callbacks.push(func() { s.config.OnCancel(wanted.CommandID, wanted.Reason) })
+		s.socket.callbacks.push(func() { s.config.OnCancel(cancel.CommandID, cancel.Reason) })
 	}
 	return nil
 }

@@ -133,7 +133,7 @@ func TestAnErrorFrameThatCannotBeReadIsAnErrorAllTheSame(t *testing.T) {
 	require.ErrorContains(t, err, "the problem document is not valid JSON")
 	require.Empty(t, fieldgate.CodeOf(err))
 	_, err = socket.Heartbeat(t.Context(), ok)
-	require.ErrorContains(t, err, "reading the reply to heartbeat")
+	require.ErrorContains(t, err, "decoding the reply to heartbeat")
 }
 
 func TestAnswersFindTheirCallsInWhateverOrderTheyCome(t *testing.T) {

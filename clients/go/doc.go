@@ -1,57 +1,52 @@
 // Package fieldgate is the Go client of a Fieldgate command gateway.
 //
-// [New] gives a [Gateway]. From it come the two kinds of callers that a gateway
-// knows: a [DeviceClient], which claims commands and reports results, and a
-// [CustomerClient], which runs the fleet. Their methods return values and errors:
+// [New] returns a [Gateway], which creates two kinds of clients. A [DeviceClient] claims
+// commands and submits their results. A [CustomerClient] runs the fleet of a tenant.
 //
 //	gateway, err := fieldgate.New("https://gateway.example.com")
 //	...
 //	device := gateway.Device(deviceID, deviceSecret)
 //	commands, err := device.Claim(ctx, fieldgate.ClaimRequest{WaitMs: 20_000})
 //
+// The types of requests and responses are generated from the contract, and their fields
+// are documented there too.
+//
 // # Errors
 //
-// Whatever the gateway refuses is an [*APIError], with the code of the contract;
-// [CodeOf] and the Code constants are for switching on it. An answer that cannot be
-// read, such as a proxy's page, is an *APIError without a code. Any other error means
-// that no answer came: the connection failed, or time ran out, or the context ended.
+// A refusal of the gateway is an [*APIError] with a code of the contract. Switch on
+// [CodeOf] and the Code constants. A response that cannot be read, such as the page of a
+// proxy, is an *APIError without a code. Any other error means that there was no response:
+// the connection failed, the timeout passed, or the context ended.
 //
-// # Repeating
+// # Retries
 //
-// The client repeats one thing by itself: a DeviceClient that is answered 401 logs
-// in again and sends that request once more. When and how often to repeat the rest
-// is up to the caller, who knows what is at stake. Safe to repeat are:
+// The client retries by itself in one case: a DeviceClient from [Gateway.Device] logs in
+// after a 401 and sends the request once more. All other retries are up to the caller.
+// These calls are safe to repeat:
 //
-//   - everything that reads;
+//   - all calls that read;
 //   - Heartbeat, Extend, Release, SubmitResult, Update, Suspend, Resume, RevokeLogins,
-//     Decommission, CloseSession, Cancel, Decide: a repetition changes nothing more.
-//     After a lost answer it may be refused with what has happened meanwhile, such as
-//     [CodeCommandFinished], and its [APIError].Command tells the state;
-//   - Register, Claim, Provision, IssueActivationCode, OpenSession, Propose and Retry,
-//     if both calls carry the same [WithIdempotencyKey]. Without one, what is created
-//     may be created twice; a Register whose answer was lost has used up its code; and
-//     a Claim whose answer was lost hides its commands until their leases run out.
+//     Decommission, CloseSession, Cancel and Decide. A repetition changes nothing more.
+//     After a lost response it may be refused because of what has happened since, such as
+//     with [CodeCommandFinished]. Then [APIError].Command has the current state;
+//   - Register, Claim, Provision, IssueActivationCode, OpenSession, Propose and Retry, if
+//     both calls have the same [WithIdempotencyKey]. Without a key, a repetition may create
+//     a second record. A Register whose response was lost has used its code. A Claim whose
+//     response was lost leaves its commands claimed until their leases end.
 //
-// Go's own transport also sends a request again, if it reads or has an idempotency
-// key, when a connection from its pool turns out to be closed.
+// The HTTP transport of Go also repeats a request that reads or has an idempotency key,
+// when a connection from its pool turns out to be closed.
 //
-// Wait before repeating, longer each time, and at least [APIError].RetryAfter.
+// Wait before each retry, longer each time, and at least [APIError].RetryAfter.
 //
 // # Sockets
 //
-// [DeviceClient.Connect] and [CustomerClient.Connect] open sockets, which save requests
-// and tell at once what happens. They need nothing else: a [DeviceSocket] claims and
-// reports as its client does, a [CustomerSocket] gives the events of the rooms it has
-// subscribed to. Both keep themselves connected until their context ends, log in again
-// where it is needed, and take up where they were. A program without them does not
-// carry their code.
+// [DeviceClient.Connect] and [CustomerClient.Connect] open sockets, which save requests and
+// notify the program at once. A [DeviceSocket] makes the calls of its client. A
+// [CustomerSocket] returns the events of the rooms that it subscribes to. Both reconnect
+// until their context ends, log in again when they must, and resume without a gap. The
+// linker leaves their code out of a program that does not use them.
 //
-// A call whose connection breaks before the answer is [ErrInterrupted] and, like a call
-// whose time ran out, may or may not have been done.
-//
-// # The generated part
-//
-// The types come from the contract and are documented there. [Client], its requests
-// and options are generated as well: they are what the methods of this package stand
-// on, without credentials, limits and errors. There is no need to use them.
+// A call whose connection breaks before the reply returns [ErrInterrupted]. Like a call
+// that timed out, it may or may not have been executed.
 package fieldgate

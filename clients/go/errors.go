@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// An APIError is an answer that is not the one that was asked for: nearly always a
-// refusal of the gateway, described by the embedded problem document.
+// An APIError is a response that is not the one of a successful call. Nearly always it is
+// a refusal of the gateway, which the embedded problem document describes.
 //
-// Status and Title are always set. If Code is empty, the answer was not a word of
-// the gateway, such as the error page of a proxy or an answer cut short; Detail says
-// what was wrong with it, and nothing is known about what became of the request.
-// Command, SessionID and Approval are zero except with the codes that they belong to.
+// Status and Title are always set. When Code is empty, the response did not come from the
+// gateway or ended early, such as the error page of a proxy. Detail says what was wrong
+// with it, and whether the request was executed is unknown. Command, SessionID and
+// Approval are zero except with the codes that they belong to.
 type APIError struct {
 	Problem
 
-	// RetryAfter is how long the gateway asks to wait before another try; zero if it
-	// does not say.
+	// RetryAfter is the minimum wait before another try that the gateway asks for. It is
+	// zero if the gateway asks for none.
 	RetryAfter time.Duration
 
 	cause error
@@ -50,53 +50,61 @@ func (e *APIError) Error() string {
 	return text.String()
 }
 
-// Unwrap gives the reason why an answer could not be read.
+// Unwrap returns the error with which reading the response failed, or nil.
 func (e *APIError) Unwrap() error { return e.cause }
 
-// CodeOf gives the code with which the gateway refused a request, and an empty one
-// for any other error and for none.
+// CodeOf returns the code with which the gateway refused a request. It returns an empty
+// code for any other error and for nil.
 func CodeOf(err error) ProblemCode {
-	if refused, ok := errors.AsType[*APIError](err); ok {
-		return refused.Code
+	if refusal := asAPIError(err); refusal != nil {
+		return refusal.Code
 	}
 	return ""
 }
 
-// newAPIError begins with what every answer tells.
+// asAPIError returns the first *APIError in the tree of an error, or nil.
+func asAPIError(err error) *APIError {
+	var refusal *APIError
+	errors.As(err, &refusal)
+	return refusal
+}
+
+// newAPIError returns the error that the status and the headers of a response describe.
 func newAPIError(resp *http.Response) *APIError {
 	e := &APIError{RetryAfter: retryAfter(resp.Header)}
 	e.complete(resp)
 	return e
 }
 
-// complete fills in from the head of an answer what its body did not say. The status
-// is always that of the answer, for it is what was acted upon on the way.
+// complete sets the fields that the problem document left empty. The status is always that
+// of the response, because proxies act on that one.
 func (e *APIError) complete(resp *http.Response) {
 	e.Status = resp.StatusCode
 	if e.Title == "" {
-		e.Title = title(resp.StatusCode)
+		e.Title = statusTitle(resp.StatusCode)
 	}
 	if e.RequestID == "" {
 		e.RequestID = resp.Header.Get(requestIDHeader)
 	}
 }
 
-func title(status int) string {
+func statusTitle(status int) string {
 	if text := http.StatusText(status); text != "" {
 		return text
 	}
 	return "Unknown status"
 }
 
-// unreadable is the error of an answer of which only the head is of use.
-func unreadable(resp *http.Response, detail string, cause error) *APIError {
+// responseError returns the error of a response whose body is of no use.
+func responseError(resp *http.Response, detail string, cause error) *APIError {
 	e := newAPIError(resp)
 	e.Detail, e.cause = detail, cause
 	return e
 }
 
-// retryAfter reads both forms of the header (RFC 9110, section 10.2.3). A time is
-// taken relative to the clock of the sender, for that of a device may be wrong.
+// retryAfter returns the wait of a Retry-After header, in seconds or as a time (RFC 9110,
+// section 10.2.3), or zero. It takes a time relative to the Date of the response, because
+// the clock of a device may be wrong.
 func retryAfter(header http.Header) time.Duration {
 	value := header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {

@@ -92,19 +92,19 @@ func TestAnAnswerThatIsNotTheGatewaysIsAnErrorThatSaysSo(t *testing.T) {
 		body        string
 		want        string
 	}{
-		"a balancer's page":         {502, "text/html", htmlPage, "fieldgate: 502 Bad Gateway: the answer is text/html: it comes from something on the way"},
-		"a portal's page as 200":    {200, "text/html; charset=utf-8", htmlPage, "fieldgate: 200 OK: the answer is text/html: it comes from something on the way"},
-		"a proxy's 401":             {401, "text/plain", "who are you?", "fieldgate: 401 Unauthorized: the answer is text/plain"},
-		"JSON, but of another API":  {404, "application/json", `{"message":"no route"}`, "fieldgate: 404 Not Found: the answer is application/json"},
-		"no type":                   {200, "", `{}`, "fieldgate: 200 OK: the answer is of no known type"},
-		"no body":                   {200, "application/json", "", "fieldgate: 200 OK: the answer is not valid JSON: unexpected end"},
-		"half of the JSON":          {200, "application/json", `{"serverTime":"2025-`, "fieldgate: 200 OK: the answer is not valid JSON: unexpected end"},
-		"JSON of another shape":     {200, "application/json", `["a"]`, "fieldgate: 200 OK: the answer is not valid JSON: json: cannot unmarshal"},
-		"more than one value":       {200, "application/json", `{}{}`, "fieldgate: 200 OK: the answer is not valid JSON: invalid character"},
+		"a balancer's page":         {502, "text/html", htmlPage, "fieldgate: 502 Bad Gateway: the response is text/html: it comes from a proxy"},
+		"a portal's page as 200":    {200, "text/html; charset=utf-8", htmlPage, "fieldgate: 200 OK: the response is text/html: it comes from a proxy"},
+		"a proxy's 401":             {401, "text/plain", "who are you?", "fieldgate: 401 Unauthorized: the response is text/plain"},
+		"JSON, but of another API":  {404, "application/json", `{"message":"no route"}`, "fieldgate: 404 Not Found: the response is application/json"},
+		"no type":                   {200, "", `{}`, "fieldgate: 200 OK: the response is of no known type"},
+		"no body":                   {200, "application/json", "", "fieldgate: 200 OK: the response is not valid JSON: unexpected end"},
+		"half of the JSON":          {200, "application/json", `{"serverTime":"2025-`, "fieldgate: 200 OK: the response is not valid JSON: unexpected end"},
+		"JSON of another shape":     {200, "application/json", `["a"]`, "fieldgate: 200 OK: the response is not valid JSON: json: cannot unmarshal"},
+		"more than one value":       {200, "application/json", `{}{}`, "fieldgate: 200 OK: the response is not valid JSON: invalid character"},
 		"half of a problem":         {409, problem, `{"code":"claim_exp`, "fieldgate: 409 Conflict: the problem document is not valid JSON: unexpected end"},
 		"a problem without a code":  {403, problem, `{}`, "fieldgate: 403 Forbidden"},
-		"a status without a name":   {599, "text/html", htmlPage, "fieldgate: 599 Unknown status: the answer is text/html"},
-		"a problem sent as success": {200, problem, `{"code":"internal"}`, "fieldgate: 200 OK: the answer is application/problem+json"},
+		"a status without a name":   {599, "text/html", htmlPage, "fieldgate: 599 Unknown status: the response is text/html"},
+		"a problem sent as success": {200, problem, `{"code":"internal"}`, "fieldgate: 200 OK: the response is application/problem+json"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -146,7 +146,7 @@ func TestAnAnswerThatBreaksOffIsAnError(t *testing.T) {
 		_, _ = io.WriteString(w, `{"serverTime":`)
 	})
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	require.ErrorContains(t, err, "fieldgate: 200 OK: the answer broke off")
+	require.ErrorContains(t, err, "fieldgate: 200 OK: the response ended early")
 }
 
 func TestRetryAfterIsReadInBothForms(t *testing.T) {

@@ -76,10 +76,11 @@ func Example_customer() {
 		log.Fatal(err)
 	}
 
+	priority := 9
 	command, err := customer.Propose(ctx, session.ID, fieldgate.ProposeCommandRequest{
 		Type:       "service.restart",
 		Parameters: json.RawMessage(`{"service":"telemetry"}`),
-		Priority:   new(9),
+		Priority:   &priority,
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -96,7 +97,7 @@ func ExampleCustomerClient_AllDevices() {
 	}
 	customer := gateway.Customer(fieldgate.Bearer("the JWT of the signed-in user"))
 
-	params := fieldgate.ListDevicesParams{Status: new(fieldgate.DeviceStatusActive)}
+	params := fieldgate.ListDevicesParams{Status: fieldgate.DeviceStatusActive}
 	for device, err := range customer.AllDevices(context.Background(), params) {
 		if err != nil {
 			log.Fatal(err)
@@ -121,7 +122,7 @@ func ExampleDeviceClient_Connect() {
 	}
 	work := make(chan struct{}, 1)
 	socket := gateway.Device(deviceID, deviceSecret).Connect(ctx, fieldgate.DeviceSocketConfig{
-		OnWork: func(int) {
+		OnCommands: func(int) {
 			select {
 			case work <- struct{}{}:
 			default: // it is awake already
@@ -184,8 +185,8 @@ func ExampleCustomerClient_Connect() {
 		switch {
 		case err != nil:
 			log.Fatal(err)
-		case event.Lost != "":
-			fmt.Println("events are missing:", event.Lost)
+		case event.Gap != "":
+			fmt.Println("events are missing:", event.Gap)
 		case event.Err != nil:
 			fmt.Println("the room is no more:", event.Err)
 		default:

@@ -10,27 +10,27 @@ import (
 	"unicode/utf8"
 )
 
-// subprotocol is what is spoken over a socket.
+// subprotocol is the WebSocket subprotocol of the gateway.
 const subprotocol = "fieldgate.v1"
 
-// How long a message may be, in bytes. The gateway closes a socket over a longer one
-// (CloseTooLarge), so that is not sent.
+// The limits on the size of a message, in bytes. The gateway closes a socket that sends a
+// longer one with [CloseTooLarge].
 const (
 	maxSent     = 64 << 10
 	maxReceived = 1 << 20
 
-	// maxEnvelope is more than a frame has around its data.
+	// maxEnvelope is an upper bound of the size of a frame without its data.
 	maxEnvelope = 256
 )
 
-// A frame is what goes over a socket, in both directions: JSON text.
+// A frame is a message over a socket, in both directions. It is JSON text.
 type frame struct {
 	Type      string          `json:"type"`
 	RequestID string          `json:"requestId,omitempty"`
 	Data      json.RawMessage `json:"data,omitempty"`
 }
 
-// Types of frames that both sockets have.
+// The types of frames that both kinds of sockets have.
 const (
 	frameWelcome   = "welcome"
 	frameReply     = "reply"
@@ -44,48 +44,48 @@ type welcome struct {
 	PingIntervalMs int64  `json:"pingIntervalMs"`
 }
 
-// How often the gateway gives a sign of life, if what it says cannot be meant.
+// The interval of the gateway's pings, and the bounds within which the client believes it.
 const (
-	usualPing    = 25 * time.Second
-	shortestPing = time.Second
-	longestPing  = 10 * time.Minute
+	defaultPingInterval = 25 * time.Second
+	minPingInterval     = time.Second
+	maxPingInterval     = 10 * time.Minute
 )
 
-// silence is how long the gateway may say nothing before it counts as gone: two signs of
-// life may be lost, and the third late.
-func (w welcome) silence() time.Duration {
-	interval := usualPing
+// readTimeout returns the time without a message after which the connection counts as lost:
+// two pings may be lost, and the third may be late.
+func (w welcome) readTimeout() time.Duration {
+	interval := defaultPingInterval
 	if w.PingIntervalMs > 0 {
-		interval = min(max(span(w.PingIntervalMs), shortestPing), longestPing)
+		interval = min(max(clampedMilliseconds(w.PingIntervalMs), minPingInterval), maxPingInterval)
 	}
 	return interval * 5 / 2
 }
 
-// span makes a duration of milliseconds, whatever number somebody has sent.
-func span(ms int64) time.Duration {
+// clampedMilliseconds returns a duration between zero and one day, whatever the number.
+func clampedMilliseconds(ms int64) time.Duration {
 	const day = 24 * 60 * 60 * 1000
 	return time.Duration(min(max(ms, 0), day)) * time.Millisecond
 }
 
-var errFrameTooLarge = fmt.Errorf("fieldgate: the data is too large for a frame, which may have %d bytes", maxSent)
+var errFrameTooLarge = fmt.Errorf("fieldgate: the data is too large for a frame of at most %d bytes", maxSent)
 
-// encodeData writes the data of a frame, if the gateway would take it: both too long a
-// frame and text that is not UTF-8 would cost the socket.
+// encodeData returns the data of a frame. It returns an error for data that is too long or
+// not UTF-8, for which the gateway would close the socket.
 func encodeData(value any) (json.RawMessage, error) {
 	data, err := json.Marshal(value)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("fieldgate: writing a frame: %w", err)
+		return nil, fmt.Errorf("fieldgate: encoding a frame: %w", err)
 	case !utf8.Valid(data):
-		return nil, errors.New("fieldgate: writing a frame: the data is not UTF-8")
+		return nil, errors.New("fieldgate: encoding a frame: the data is not UTF-8")
 	case len(data) > maxSent-maxEnvelope:
 		return nil, errFrameTooLarge
 	}
 	return data, nil
 }
 
-// refusal gives the error in an answer, none if it is a reply.
-func (f frame) refusal() error {
+// err returns the error of an error frame, and nil for a reply.
+func (f frame) err() error {
 	if f.Type != frameError {
 		return nil
 	}
@@ -94,7 +94,7 @@ func (f frame) refusal() error {
 		e.Detail, e.cause = "the problem document is not valid JSON", err
 	}
 	if e.Title == "" {
-		e.Title = title(e.Status)
+		e.Title = statusTitle(e.Status)
 	}
 	if e.RequestID == "" {
 		e.RequestID = f.RequestID
@@ -102,30 +102,31 @@ func (f frame) refusal() error {
 	return e
 }
 
-// maxRequestID is how long a request id may be.
+// maxRequestID is the maximum length of a request id.
 const maxRequestID = 128
 
-// requestIDOf gives the request id that the caller has chosen, or a new one. One that the
-// gateway would not take is replaced, as the gateway does in requests.
+// requestIDOf returns the request id of the context, or a new one. It replaces an id that
+// the gateway would not accept, as the gateway does for HTTP requests.
 func requestIDOf(ctx context.Context) string {
-	if id, ok := ctx.Value(requestIDKey{}).(string); ok && validRequestID(id) {
+	if id, ok := ctx.Value(requestIDKey{}).(string); ok && isRequestID(id) {
 		return id
 	}
 	return rand.Text()
 }
 
-func validRequestID(id string) bool {
+func isRequestID(id string) bool {
 	for _, c := range []byte(id) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && c != '.' && c != '_' && c != '-' {
+		alphanumeric := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !alphanumeric && c != '.' && c != '_' && c != '-' {
 			return false
 		}
 	}
 	return id != "" && len(id) <= maxRequestID
 }
 
-// another makes of a request id that is in use one that is not.
-func another(id string) string {
+// withSuffix returns a request id with a random suffix, for a call whose id is in use by
+// another call.
+func withSuffix(id string) string {
 	suffix := "." + rand.Text()
 	return id[:min(len(id), maxRequestID-len(suffix))] + suffix
 }

@@ -10,77 +10,79 @@ import (
 	"time"
 )
 
-// What a Gateway does unless an Option says otherwise.
+// Defaults of the options of New.
 const (
 	DefaultTimeout          = 30 * time.Second
 	DefaultMaxResponseBytes = 8 << 20
 	DefaultUserAgent        = "fieldgate-go"
 )
 
-// A Gateway is where requests go to. By itself it makes those that need no
-// credentials. It is safe for concurrent use; make one and keep it.
+// A Gateway is the address of a gateway and the way to reach it. It sends the requests
+// that need no credentials, and creates the clients that send the others. It is safe for
+// concurrent use. Create one and keep it.
 type Gateway struct {
-	connection connection
-	api        *Client
+	requester requester
 }
 
-// An Option changes how a Gateway talks, for all that is made from it.
-type Option func(*connection)
+// An Option configures a Gateway and all clients and sockets that are created from it.
+type Option func(*requester)
 
-// WithTransport sends requests through this transport, for a private certificate
-// authority, a client certificate or a proxy. Defaults to http.DefaultTransport.
+// WithTransport sets the transport of all requests, such as one with a private
+// certificate authority, a client certificate or a proxy. The default is
+// http.DefaultTransport.
 func WithTransport(transport http.RoundTripper) Option {
-	return func(c *connection) { c.client.Transport = transport }
+	return func(r *requester) { r.client.Transport = transport }
 }
 
-// WithTimeout bounds each request, from connecting to the last byte of the answer.
-// A Claim that waits has that much time more. Defaults to DefaultTimeout.
+// WithTimeout limits the time of each request, from connecting to the last byte of the
+// response. A Claim has its WaitMs in addition. The default is DefaultTimeout.
 func WithTimeout(timeout time.Duration) Option {
-	return func(c *connection) { c.timeout = timeout }
+	return func(r *requester) { r.timeout = timeout }
 }
 
-// WithMaxResponseBytes bounds the body of each answer, so that a faulty peer cannot
-// use up the memory of a device. Defaults to DefaultMaxResponseBytes.
+// WithMaxResponseBytes limits the size of each response body, so that a faulty server
+// cannot exhaust the memory of a device. The default is DefaultMaxResponseBytes.
 func WithMaxResponseBytes(limit int64) Option {
-	return func(c *connection) { c.maxBytes = limit }
+	return func(r *requester) { r.maxBytes = limit }
 }
 
-// WithUserAgent names the calling program and its version in every request, such as
-// "pump-firmware/2.8.1". Defaults to DefaultUserAgent.
+// WithUserAgent sets the User-Agent of each request: the calling program and its version,
+// such as "pump-firmware/2.8.1". The default is DefaultUserAgent.
 func WithUserAgent(userAgent string) Option {
-	return func(c *connection) { c.userAgent = userAgent }
+	return func(r *requester) { r.userAgent = userAgent }
 }
 
-// New makes a Gateway. The base URL is all that stands before /api/v1, such as
-// "https://gateway.example.com". Nothing is sent yet.
+// New returns a Gateway at a base URL, which is all that precedes /api/v1, such as
+// "https://gateway.example.com". It sends nothing. It returns an error when the base URL
+// is not an http or https URL with a host, or when an option is out of range.
 func New(baseURL string, options ...Option) (*Gateway, error) {
-	server, err := checkBaseURL(baseURL)
+	server, err := parseBaseURL(baseURL)
 	if err != nil {
 		return nil, err
 	}
-	c := connection{
+	r := requester{
 		server:      server,
-		client:      &http.Client{CheckRedirect: followNone},
+		client:      &http.Client{CheckRedirect: refuseRedirect},
 		timeout:     DefaultTimeout,
 		maxBytes:    DefaultMaxResponseBytes,
 		userAgent:   DefaultUserAgent,
 		credentials: noCredentials,
 	}
 	for _, option := range options {
-		option(&c)
+		option(&r)
 	}
-	if c.timeout <= 0 || c.maxBytes <= 0 {
+	if r.timeout <= 0 || r.maxBytes <= 0 {
 		return nil, errors.New("fieldgate: the timeout and the limit on responses must be above zero")
 	}
-	return &Gateway{connection: c, api: c.api()}, nil
+	return &Gateway{requester: r}, nil
 }
 
-// checkBaseURL gives the URL back in the form that paths can be appended to.
-func checkBaseURL(baseURL string) (string, error) {
+// parseBaseURL checks a base URL, and returns it with one slash at its end.
+func parseBaseURL(baseURL string) (string, error) {
 	parsed, err := url.Parse(baseURL)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("fieldgate: reading the base URL: %w", err)
+		return "", fmt.Errorf("fieldgate: parsing the base URL: %w", err)
 	case parsed.Scheme != "http" && parsed.Scheme != "https", parsed.Host == "":
 		return "", errors.New("fieldgate: the base URL must begin with http:// or https:// and a host")
 	case parsed.User != nil, parsed.RawQuery != "", parsed.Fragment != "":
@@ -89,57 +91,62 @@ func checkBaseURL(baseURL string) (string, error) {
 	return strings.TrimSuffix(parsed.String(), "/") + "/", nil
 }
 
-// Device gives the client of a registered device. It logs in when it is first used
-// and keeps the login; make one and keep it.
+// Device returns the client of a registered device. The client logs in on its first call
+// and keeps the login. Create one client per device and keep it.
 func (g *Gateway) Device(deviceID, deviceSecret string) *DeviceClient {
 	login := newLogin(func(ctx context.Context) (DeviceLogin, error) {
 		return g.Authenticate(ctx, AuthenticateDeviceRequest{DeviceID: deviceID, DeviceSecret: deviceSecret})
 	})
-	return newDeviceClient(g.connection.as(login.token), login.token, login)
+	return newDeviceClient(g.requester.withCredentials(login.token), login.token, login)
 }
 
-// DeviceWithToken gives the client of a device that logs in by other means, such as
-// Authenticate. It never logs in by itself: a 401 is returned.
+// DeviceWithToken returns the client of a device that logs in by other means, such as
+// [Gateway.Authenticate]. The client never logs in: it returns a 401 to its caller.
 func (g *Gateway) DeviceWithToken(token TokenSource) *DeviceClient {
-	return newDeviceClient(g.connection.as(token.credentials), token.anew, nil)
+	return newDeviceClient(g.requester.withCredentials(token.requestCredentials), token.socketCredentials, nil)
 }
 
-// Customer gives the client of a person or program at the customer, who is known by
-// a JWT of their identity provider.
+// Customer returns the client of a user or a program of a tenant. The token is a JWT of
+// the tenant's identity provider.
 func (g *Gateway) Customer(token TokenSource) *CustomerClient {
-	return &CustomerClient{api: g.connection.as(token.credentials).api(), handshakes: g.connection.as(token.anew)}
-}
-
-// Register makes a device known to the gateway and gives its id and secret, which the
-// device must keep where they survive a reboot. A wrong, used or expired code is
-// [CodeInvalidActivationCode]. After a lost answer, the same request with the same
-// WithIdempotencyKey gives the same secret for 15 minutes.
-func (g *Gateway) Register(ctx context.Context, device RegisterDeviceRequest, options ...CallOption) (RegisteredDevice, error) {
-	return result[RegisteredDevice](g.api.RegisterDevice(ctx, nil, device, options...))
-}
-
-// Authenticate logs a device in once. A client from [Gateway.Device] does that by
-// itself.
-func (g *Gateway) Authenticate(ctx context.Context, device AuthenticateDeviceRequest) (DeviceLogin, error) {
-	return result[DeviceLogin](g.api.AuthenticateDevice(ctx, device))
-}
-
-// Health tells whether the gateway is alive, whatever the services it needs do.
-func (g *Gateway) Health(ctx context.Context) (Health, error) {
-	return result[Health](g.api.GetHealth(ctx))
-}
-
-// Readiness tells whether the instance that answers wants traffic, and why not. An
-// instance that is not ready is no error.
-func (g *Gateway) Readiness(ctx context.Context) (Readiness, error) {
-	resp, err := g.api.GetReadiness(ctx)
-	if err == nil && resp.StatusCode == http.StatusServiceUnavailable && mediaType(resp) == jsonType {
-		return decode[Readiness](resp)
+	return &CustomerClient{
+		requester: g.requester.withCredentials(token.requestCredentials),
+		dialing:   g.requester.withCredentials(token.socketCredentials),
 	}
-	return result[Readiness](resp, err)
 }
 
-// Version tells which version of the gateway answers.
+// Register exchanges the activation code of a device for its id and secret. The device
+// must store both where they survive a reboot: the gateway returns the secret this once.
+// A wrong, used or expired code is [CodeInvalidActivationCode]. When the response is lost,
+// the same request with the same [WithIdempotencyKey] returns the same secret for 15
+// minutes.
+func (g *Gateway) Register(ctx context.Context, device RegisterDeviceRequest, options ...CallOption) (RegisteredDevice, error) {
+	return decode[RegisteredDevice](g.requester.registerDevice(ctx, device, options))
+}
+
+// Authenticate logs a device in once, and returns its login token. The client that
+// [Gateway.Device] returns calls it when it needs to.
+func (g *Gateway) Authenticate(ctx context.Context, device AuthenticateDeviceRequest) (DeviceLogin, error) {
+	return decode[DeviceLogin](g.requester.authenticateDevice(ctx, device))
+}
+
+// Health returns an error unless the gateway is alive. It does not depend on the services
+// that the gateway needs.
+func (g *Gateway) Health(ctx context.Context) (Health, error) {
+	return decode[Health](g.requester.getHealth(ctx))
+}
+
+// Readiness reports whether the instance that responds accepts traffic, and the state of
+// each service that it needs. It returns no error for an instance that is not ready.
+func (g *Gateway) Readiness(ctx context.Context) (Readiness, error) {
+	resp, err := g.requester.getReadiness(ctx)
+	if err == nil && resp.StatusCode == http.StatusServiceUnavailable && mediaType(resp) == jsonType {
+		return decodeBody[Readiness](resp)
+	}
+	return decode[Readiness](resp, err)
+}
+
+// Version returns the version of the gateway.
 func (g *Gateway) Version(ctx context.Context) (Version, error) {
-	return result[Version](g.api.GetVersion(ctx))
+	return decode[Version](g.requester.getVersion(ctx))
 }

@@ -5,15 +5,15 @@ import (
 	"iter"
 )
 
-// all reads a list page by page and gives its items one by one. An error comes as the
-// last element. A page may be empty without being the last.
-func all[T any](cursor *Cursor, page func(cursor *Cursor) ([]T, NextCursor, error)) iter.Seq2[T, error] {
+// allPages returns the items of a list, which it reads page by page. An error is the last
+// element. An empty page is not the end of a list: the last page has no next cursor.
+func allPages[T any](cursor string, read func(cursor string) (items []T, next string, err error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		for next := cursor; ; {
-			items, following, err := page(next)
+		for at := cursor; ; {
+			items, next, err := read(at)
 			if err != nil {
-				var none T
-				yield(none, err)
+				var zero T
+				yield(zero, err)
 				return
 			}
 			for _, item := range items {
@@ -21,23 +21,23 @@ func all[T any](cursor *Cursor, page func(cursor *Cursor) ([]T, NextCursor, erro
 					return
 				}
 			}
-			if following == "" {
+			if next == "" {
 				return
 			}
-			next = &following
+			at = next
 		}
 	}
 }
 
-// Devices reads a page of the fleet, newest first.
+// Devices returns a page of the devices of the fleet, the newest first.
 func (c *CustomerClient) Devices(ctx context.Context, params ListDevicesParams) (DeviceList, error) {
-	return result[DeviceList](c.api.ListDevices(ctx, &params))
+	return decode[DeviceList](c.requester.listDevices(ctx, params))
 }
 
-// AllDevices reads the fleet, newest first, with a request for each page. An error is
-// the last element.
+// AllDevices returns the devices of the fleet, the newest first, with one request per
+// page. An error is the last element.
 func (c *CustomerClient) AllDevices(ctx context.Context, params ListDevicesParams) iter.Seq2[Device, error] {
-	return all(params.Cursor, func(cursor *Cursor) ([]Device, NextCursor, error) {
+	return allPages(params.Cursor, func(cursor string) ([]Device, string, error) {
 		params := params
 		params.Cursor = cursor
 		page, err := c.Devices(ctx, params)
@@ -45,15 +45,15 @@ func (c *CustomerClient) AllDevices(ctx context.Context, params ListDevicesParam
 	})
 }
 
-// Sessions reads a page of the sessions, newest first.
+// Sessions returns a page of the sessions of the tenant, the newest first.
 func (c *CustomerClient) Sessions(ctx context.Context, params ListSessionsParams) (SessionList, error) {
-	return result[SessionList](c.api.ListSessions(ctx, &params))
+	return decode[SessionList](c.requester.listSessions(ctx, params))
 }
 
-// AllSessions reads the sessions, newest first, with a request for each page. An error
-// is the last element.
+// AllSessions returns the sessions of the tenant, the newest first, with one request per
+// page. An error is the last element.
 func (c *CustomerClient) AllSessions(ctx context.Context, params ListSessionsParams) iter.Seq2[Session, error] {
-	return all(params.Cursor, func(cursor *Cursor) ([]Session, NextCursor, error) {
+	return allPages(params.Cursor, func(cursor string) ([]Session, string, error) {
 		params := params
 		params.Cursor = cursor
 		page, err := c.Sessions(ctx, params)
@@ -61,15 +61,15 @@ func (c *CustomerClient) AllSessions(ctx context.Context, params ListSessionsPar
 	})
 }
 
-// Commands reads a page of the commands of a session, oldest first.
+// Commands returns a page of the commands of a session, the oldest first.
 func (c *CustomerClient) Commands(ctx context.Context, sessionID string, params ListCommandsParams) (CommandList, error) {
-	return result[CommandList](c.api.ListCommands(ctx, sessionID, &params))
+	return decode[CommandList](c.requester.listCommands(ctx, sessionID, params))
 }
 
-// AllCommands reads the commands of a session, oldest first, with a request for each
+// AllCommands returns the commands of a session, the oldest first, with one request per
 // page. An error is the last element.
 func (c *CustomerClient) AllCommands(ctx context.Context, sessionID string, params ListCommandsParams) iter.Seq2[Command, error] {
-	return all(params.Cursor, func(cursor *Cursor) ([]Command, NextCursor, error) {
+	return allPages(params.Cursor, func(cursor string) ([]Command, string, error) {
 		params := params
 		params.Cursor = cursor
 		page, err := c.Commands(ctx, sessionID, params)
@@ -77,16 +77,16 @@ func (c *CustomerClient) AllCommands(ctx context.Context, sessionID string, para
 	})
 }
 
-// Approvals reads a page of the commands of all sessions that wait for a decision, each
-// with MayDecide and, if not, WhyNot.
+// Approvals returns a page of the commands of all sessions that wait for a decision. Each
+// has MayDecide, and WhyNot if the caller may not decide on it.
 func (c *CustomerClient) Approvals(ctx context.Context, params ListApprovalsParams) (CommandList, error) {
-	return result[CommandList](c.api.ListApprovals(ctx, &params))
+	return decode[CommandList](c.requester.listApprovals(ctx, params))
 }
 
-// AllApprovals reads the commands that wait for a decision, with a request for each
-// page. An error is the last element.
+// AllApprovals returns the commands that wait for a decision, with one request per page.
+// An error is the last element.
 func (c *CustomerClient) AllApprovals(ctx context.Context, params ListApprovalsParams) iter.Seq2[Command, error] {
-	return all(params.Cursor, func(cursor *Cursor) ([]Command, NextCursor, error) {
+	return allPages(params.Cursor, func(cursor string) ([]Command, string, error) {
 		params := params
 		params.Cursor = cursor
 		page, err := c.Approvals(ctx, params)
@@ -94,16 +94,16 @@ func (c *CustomerClient) AllApprovals(ctx context.Context, params ListApprovalsP
 	})
 }
 
-// Events reads a page of the timeline of a session: who did what, when, and with which
+// Events returns a page of the timeline of a session: who did what, when, and with which
 // request.
 func (c *CustomerClient) Events(ctx context.Context, sessionID string, params ListSessionEventsParams) (EventList, error) {
-	return result[EventList](c.api.ListSessionEvents(ctx, sessionID, &params))
+	return decode[EventList](c.requester.listSessionEvents(ctx, sessionID, params))
 }
 
-// AllEvents reads the timeline of a session, with a request for each page. An error is
-// the last element.
+// AllEvents returns the timeline of a session, with one request per page. An error is the
+// last element.
 func (c *CustomerClient) AllEvents(ctx context.Context, sessionID string, params ListSessionEventsParams) iter.Seq2[Event, error] {
-	return all(params.Cursor, func(cursor *Cursor) ([]Event, NextCursor, error) {
+	return allPages(params.Cursor, func(cursor string) ([]Event, string, error) {
 		params := params
 		params.Cursor = cursor
 		page, err := c.Events(ctx, sessionID, params)
@@ -111,16 +111,16 @@ func (c *CustomerClient) AllEvents(ctx context.Context, sessionID string, params
 	})
 }
 
-// Connections reads a page of the open sockets of devices and people, whichever instance
-// of the gateway holds them.
+// Connections returns a page of the open sockets of devices and users, on all instances of
+// the gateway.
 func (c *CustomerClient) Connections(ctx context.Context, params ListConnectionsParams) (ConnectionList, error) {
-	return result[ConnectionList](c.api.ListConnections(ctx, &params))
+	return decode[ConnectionList](c.requester.listConnections(ctx, params))
 }
 
-// AllConnections reads the open sockets, with a request for each page. An error is the
-// last element.
+// AllConnections returns the open sockets, with one request per page. An error is the last
+// element.
 func (c *CustomerClient) AllConnections(ctx context.Context, params ListConnectionsParams) iter.Seq2[Connection, error] {
-	return all(params.Cursor, func(cursor *Cursor) ([]Connection, NextCursor, error) {
+	return allPages(params.Cursor, func(cursor string) ([]Connection, string, error) {
 		params := params
 		params.Cursor = cursor
 		page, err := c.Connections(ctx, params)

@@ -61,24 +61,24 @@ func TestAListIsReadPageByPageToItsEnd(t *testing.T) {
 	command := func(c fieldgate.Command) string { return c.ID }
 	for name, read := range map[string]func(c *fieldgate.CustomerClient) ([]string, error){
 		"devices": func(c *fieldgate.CustomerClient) ([]string, error) {
-			return deviceIDs(c.AllDevices(t.Context(), fieldgate.ListDevicesParams{Limit: new(2)}))
+			return deviceIDs(c.AllDevices(t.Context(), fieldgate.ListDevicesParams{Limit: 2}))
 		},
 		"sessions": func(c *fieldgate.CustomerClient) ([]string, error) {
-			return ids(c.AllSessions(t.Context(), fieldgate.ListSessionsParams{Limit: new(2)}),
+			return ids(c.AllSessions(t.Context(), fieldgate.ListSessionsParams{Limit: 2}),
 				func(s fieldgate.Session) string { return s.ID })
 		},
 		"commands": func(c *fieldgate.CustomerClient) ([]string, error) {
-			return ids(c.AllCommands(t.Context(), sessionID, fieldgate.ListCommandsParams{Limit: new(2)}), command)
+			return ids(c.AllCommands(t.Context(), sessionID, fieldgate.ListCommandsParams{Limit: 2}), command)
 		},
 		"approvals": func(c *fieldgate.CustomerClient) ([]string, error) {
-			return ids(c.AllApprovals(t.Context(), fieldgate.ListApprovalsParams{Limit: new(2)}), command)
+			return ids(c.AllApprovals(t.Context(), fieldgate.ListApprovalsParams{Limit: 2}), command)
 		},
 		"connections": func(c *fieldgate.CustomerClient) ([]string, error) {
-			return ids(c.AllConnections(t.Context(), fieldgate.ListConnectionsParams{Limit: new(2)}),
+			return ids(c.AllConnections(t.Context(), fieldgate.ListConnectionsParams{Limit: 2}),
 				func(c fieldgate.Connection) string { return c.ID })
 		},
 		"events": func(c *fieldgate.CustomerClient) ([]string, error) {
-			return ids(c.AllEvents(t.Context(), sessionID, fieldgate.ListSessionEventsParams{Limit: new(2)}),
+			return ids(c.AllEvents(t.Context(), sessionID, fieldgate.ListSessionEventsParams{Limit: 2}),
 				func(e fieldgate.Event) string { return e.ID })
 		},
 	} {
@@ -88,7 +88,7 @@ func TestAListIsReadPageByPageToItsEnd(t *testing.T) {
 			all, err := read(library.customer(t))
 			require.NoError(t, err)
 			require.Equal(t, []string{"a", "b", "c"}, all, "an empty page is not the end")
-			require.Equal(t, []string{"limit=2", "limit=2&cursor=1", "limit=2&cursor=2"}, library.queries, "the rest stays the same")
+			require.Equal(t, []string{"limit=2", "cursor=1&limit=2", "cursor=2&limit=2"}, library.queries, "the rest stays the same")
 		})
 	}
 }
@@ -125,7 +125,7 @@ func TestAListThatIsLeftEarlyAsksForNoMore(t *testing.T) {
 func TestAListCanBeReadFromACursorAndReadAgain(t *testing.T) {
 	t.Parallel()
 	library := &library{pages: [][]string{{"a"}, {"b"}, {"c"}}}
-	list := library.customer(t).AllDevices(t.Context(), fieldgate.ListDevicesParams{Cursor: new("1")})
+	list := library.customer(t).AllDevices(t.Context(), fieldgate.ListDevicesParams{Cursor: "1"})
 	for range 2 {
 		all, err := deviceIDs(list)
 		require.NoError(t, err)

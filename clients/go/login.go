@@ -8,71 +8,71 @@ import (
 	"time"
 )
 
-// login keeps one device logged in. However many calls need a new token at the same
-// time, one request is made for it.
+// A login keeps one device logged in. Calls that need a new token at the same time share
+// one request for it.
 type login struct {
 	authenticate func(context.Context) (DeviceLogin, error)
 
 	mu     sync.Mutex
-	newest *attempt
+	latest *loginAttempt // nil before the first one and after a logout
 }
 
-// attempt is one login, running or over.
-type attempt struct {
-	refused string        // the token whose refusal led to it, if any
-	done    chan struct{} // closed when what is below is there
+// A loginAttempt is one request for a token, running or done.
+type loginAttempt struct {
+	refused string        // the token whose refusal caused the attempt; empty if none did
+	done    chan struct{} // closed when the fields below are set
 
 	token   string
 	err     error
-	renewAt time.Time // zero: when it is refused
+	renewAt time.Time // zero: when the token is refused
 }
 
 func newLogin(authenticate func(context.Context) (DeviceLogin, error)) *login {
 	return &login{authenticate: authenticate}
 }
 
-// token is the credentials of the device. A caller whose context ends stops waiting
-// and leaves the login to the others.
+// token returns the login token, and logs in if it must: it is the credentials of the
+// device. When the context of one caller ends, the attempt continues for the others.
 func (l *login) token(ctx context.Context, refused string) (string, error) {
-	current := l.attempt(ctx, refused)
+	attempt := l.attempt(ctx, refused)
 	select {
-	case <-current.done:
-		return current.token, current.err
+	case <-attempt.done:
+		return attempt.token, attempt.err
 	case <-ctx.Done():
 		return "", fmt.Errorf("fieldgate: waiting for the login: %w", ctx.Err())
 	}
 }
 
-// attempt gives the newest attempt, or begins another if that one does not help.
-func (l *login) attempt(ctx context.Context, refused string) *attempt {
+// attempt returns the latest attempt if it is usable, and otherwise starts another.
+func (l *login) attempt(ctx context.Context, refused string) *loginAttempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	last := l.newest
-	if last.helps(refused) {
+	last := l.latest
+	if last.usable(refused) {
 		return last
 	}
-	l.newest = &attempt{refused: refused, done: make(chan struct{})}
-	go l.run(context.WithoutCancel(ctx), l.newest, last)
-	return l.newest
+	l.latest = &loginAttempt{refused: refused, done: make(chan struct{})}
+	go l.run(context.WithoutCancel(ctx), l.latest, last)
+	return l.latest
 }
 
-// helps tells whether the attempt answers a call that has no token yet, or whose
+// usable reports whether the attempt serves a call that has no token yet, or one whose
 // token was refused.
-func (a *attempt) helps(refused string) bool {
+func (a *loginAttempt) usable(refused string) bool {
 	switch {
 	case a == nil:
 		return false
 	case a.running():
 		return true
 	case refused != "" && a.refused == refused:
-		return true // one refused token is worth one login, even a failed one
+		return true // one refused token causes one login, even if that fails
 	case a.err != nil, a.token == refused:
 		return false
 	}
 	return a.renewAt.IsZero() || time.Now().Before(a.renewAt)
 }
 
-func (a *attempt) running() bool {
+func (a *loginAttempt) running() bool {
 	select {
 	case <-a.done:
 		return false
@@ -81,44 +81,44 @@ func (a *attempt) running() bool {
 	}
 }
 
-// run logs in. If that was only to be early and fails, the token before it is used
-// until it is refused, for a gateway in trouble is not to be asked again and again.
-func (l *login) run(ctx context.Context, current, last *attempt) {
-	defer close(current.done)
+// run logs in. When an early renewal fails, the previous token stays in use until it is
+// refused, so that a failing gateway is not called again with each request.
+func (l *login) run(ctx context.Context, attempt, last *loginAttempt) {
+	defer close(attempt.done)
 	granted, err := l.authenticate(ctx)
 	switch {
 	case err == nil:
-		current.token, current.renewAt = granted.Token, renewalTime(granted.ExpiresInSeconds)
-	case last != nil && last.err == nil && current.refused == "":
-		current.token = last.token
+		attempt.token, attempt.renewAt = granted.Token, renewalTime(granted.ExpiresInSeconds)
+	case last != nil && last.err == nil && attempt.refused == "":
+		attempt.token = last.token
 	default:
-		current.err = err
+		attempt.err = err
 	}
 }
 
-// yearSeconds is the longest life that a login is trusted to have.
+// yearSeconds is the maximum lifetime of a token that renewalTime accepts.
 const yearSeconds = 365 * 24 * 60 * 60
 
-// renewalTime is when 80 to 90 % of a token's life have passed, at random, so that
-// devices that were switched on together do not all come back together.
+// renewalTime returns the time to renew a token: after 80 to 90 % of its lifetime, at
+// random, so that devices that were switched on together do not renew together.
 func renewalTime(expiresInSeconds int) time.Time {
 	if expiresInSeconds <= 0 {
 		return time.Time{}
 	}
-	life := time.Duration(min(expiresInSeconds, yearSeconds)) * time.Second
-	return time.Now().Add(life*8/10 + rand.N(life/10))
+	lifetime := time.Duration(min(expiresInSeconds, yearSeconds)) * time.Second
+	return time.Now().Add(lifetime*8/10 + rand.N(lifetime/10))
 }
 
-// held tells whether there is a login to end.
-func (l *login) held() bool {
+// active reports whether there is a login to end.
+func (l *login) active() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.newest != nil && (l.newest.running() || l.newest.err == nil)
+	return l.latest != nil && (l.latest.running() || l.latest.err == nil)
 }
 
 // forget makes the next call log in.
 func (l *login) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.newest = nil
+	l.latest = nil
 }

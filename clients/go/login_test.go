@@ -41,7 +41,7 @@ func TestA401LeadsToOneLoginAndTheSameRequestAgain(t *testing.T) {
 	var mu sync.Mutex
 	var bodies, keys, ids []string
 	fleet := &fleet{work: func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, fieldgate.ClaimedCommands{Commands: []fieldgate.ClaimedCommand{{ID: commandID}}})
+		answer(w, http.StatusOK, map[string]any{"commands": []fieldgate.ClaimedCommand{{ID: commandID}}})
 	}}
 	device := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/claim") {

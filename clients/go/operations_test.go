@@ -175,7 +175,7 @@ func TestHowACustomerRunsTheFleet(t *testing.T) {
 	check(t, func(g *fieldgate.Gateway) map[string]operation {
 		customer := g.Customer(fieldgate.Bearer("JWT"))
 		device, answer := customers+"/devices/"+deviceID, `{"id":"`+deviceID+`","status":"active"}`
-		active := fieldgate.Device{ID: deviceID, Status: fieldgate.DeviceStatusActive}
+		empty, active := "", fieldgate.Device{ID: deviceID, Status: fieldgate.DeviceStatusActive}
 		return map[string]operation{
 			"Provision": {
 				func(ctx context.Context) (any, error) {
@@ -195,7 +195,7 @@ func TestHowACustomerRunsTheFleet(t *testing.T) {
 			},
 			"Update": {
 				func(ctx context.Context) (any, error) {
-					return customer.Update(ctx, deviceID, fieldgate.UpdateDeviceRequest{Location: new(""), Tags: fieldgate.Tags{}})
+					return customer.Update(ctx, deviceID, fieldgate.UpdateDeviceRequest{Location: &empty, Tags: fieldgate.Tags{}})
 				},
 				"PATCH", device, `{"location":"","tags":{}}`, answer, active,
 			},
@@ -223,10 +223,10 @@ func TestHowACustomerRunsTheFleet(t *testing.T) {
 			"Devices": {
 				func(ctx context.Context) (any, error) {
 					return customer.Devices(ctx, fieldgate.ListDevicesParams{
-						Status: new(fieldgate.DeviceStatusActive), Tag: new("site:leipzig"), Q: new("pump 1&2"), Limit: new(2), Cursor: new("MDFq"),
+						Status: fieldgate.DeviceStatusActive, Tag: "site:leipzig", Q: "pump 1&2", Limit: 2, Cursor: "MDFq",
 					})
 				},
-				"GET", customers + "/devices?status=active&tag=site%3Aleipzig&q=pump+1%262&limit=2&cursor=MDFq", "",
+				"GET", customers + "/devices?cursor=MDFq&limit=2&q=pump+1%262&status=active&tag=site%3Aleipzig", "",
 				`{"items":[` + answer + `],"nextCursor":"ZDNx"}`,
 				fieldgate.DeviceList{Items: []fieldgate.Device{active}, NextCursor: "ZDNx"},
 			},
@@ -261,14 +261,14 @@ func TestHowACustomerWorksInASession(t *testing.T) {
 			},
 			"Sessions": {
 				func(ctx context.Context) (any, error) {
-					return customer.Sessions(ctx, fieldgate.ListSessionsParams{DeviceID: new(deviceID)})
+					return customer.Sessions(ctx, fieldgate.ListSessionsParams{DeviceID: deviceID})
 				},
 				"GET", customers + "/sessions?deviceId=" + deviceID, "", `{"items":[]}`, fieldgate.SessionList{Items: []fieldgate.Session{}},
 			},
 			"Events": {
 				func(ctx context.Context) (any, error) {
 					since := time.Date(2025, 11, 22, 12, 0, 0, 0, time.UTC)
-					return customer.Events(ctx, sessionID, fieldgate.ListSessionEventsParams{Since: &since})
+					return customer.Events(ctx, sessionID, fieldgate.ListSessionEventsParams{Since: since})
 				},
 				"GET", session + "/events?since=" + strings.ReplaceAll("2025-11-22T12:00:00Z", ":", "%3A"), "",
 				`{"items":[]}`, fieldgate.EventList{Items: []fieldgate.Event{}},
@@ -287,7 +287,7 @@ func TestHowACustomerHandlesCommands(t *testing.T) {
 			"Propose": {
 				func(ctx context.Context) (any, error) {
 					return customer.Propose(ctx, sessionID, fieldgate.ProposeCommandRequest{
-						Type: "service.restart", Parameters: json.RawMessage(`{"service":"telemetry"}`), Priority: new(0),
+						Type: "service.restart", Parameters: json.RawMessage(`{"service":"telemetry"}`), Priority: new(int),
 					})
 				},
 				"POST", session + "/commands", `{"type":"service.restart","parameters":{"service":"telemetry"},"priority":0}`, answer, queued,
@@ -313,14 +313,14 @@ func TestHowACustomerHandlesCommands(t *testing.T) {
 			},
 			"Commands": {
 				func(ctx context.Context) (any, error) {
-					return customer.Commands(ctx, sessionID, fieldgate.ListCommandsParams{Limit: new(200)})
+					return customer.Commands(ctx, sessionID, fieldgate.ListCommandsParams{Limit: 200})
 				},
 				"GET", session + "/commands?limit=200", "", `{"items":[` + answer + `]}`,
 				fieldgate.CommandList{Items: []fieldgate.Command{queued}},
 			},
 			"Connections": {
 				func(ctx context.Context) (any, error) {
-					return customer.Connections(ctx, fieldgate.ListConnectionsParams{Limit: new(2)})
+					return customer.Connections(ctx, fieldgate.ListConnectionsParams{Limit: 2})
 				},
 				"GET", customers + "/connections?limit=2", "", `{"items":[]}`,
 				fieldgate.ConnectionList{Items: []fieldgate.Connection{}},
@@ -339,7 +339,7 @@ func TestHowACustomerHandlesCommands(t *testing.T) {
 			},
 			"Approvals": {
 				func(ctx context.Context) (any, error) {
-					return customer.Approvals(ctx, fieldgate.ListApprovalsParams{Status: new(fieldgate.ApprovalStatusPending)})
+					return customer.Approvals(ctx, fieldgate.ListApprovalsParams{Status: fieldgate.ApprovalStatusPending})
 				},
 				"GET", customers + "/approvals?status=pending", "", `{"items":[]}`,
 				fieldgate.CommandList{Items: []fieldgate.Command{}},

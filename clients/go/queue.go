@@ -5,17 +5,18 @@ import (
 	"sync"
 )
 
-// A queue hands what a socket has read to whoever deals with it, in order. When it is
-// full, the reader waits, and with it the gateway. It does not wait while somebody needs
-// an answer that is still to be read: that may be the one who would empty the queue.
+// A queue passes the frames that the reader of a socket has read to their consumer, in
+// order. The reader waits while the queue is full, so that the gateway has to wait too.
+// The reader does not wait while a call needs a reply that it has yet to read: the caller
+// may be the consumer itself, which would never empty the queue.
 type queue[T any] struct {
 	limit int
 
-	mu      sync.Mutex
-	changed sync.Cond
-	items   []T
-	hurried int
-	closed  bool
+	mu           sync.Mutex
+	changed      sync.Cond
+	items        []T
+	pendingCalls int // while above zero, the limit does not apply
+	closed       bool
 }
 
 func newQueue[T any](limit int) *queue[T] {
@@ -24,11 +25,11 @@ func newQueue[T any](limit int) *queue[T] {
 	return q
 }
 
-// push adds an item, once there is room for it. A closed queue takes nothing.
+// push adds an item, and waits while the queue is full. A closed queue drops the item.
 func (q *queue[T]) push(item T) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.items) >= q.limit && q.hurried == 0 && !q.closed {
+	for len(q.items) >= q.limit && q.pendingCalls == 0 && !q.closed {
 		q.changed.Wait()
 	}
 	if !q.closed {
@@ -37,8 +38,8 @@ func (q *queue[T]) push(item T) {
 	}
 }
 
-// pop takes the next item out, once there is one. There is none when the context has
-// ended, and none any more when the queue is closed and empty.
+// pop removes and returns the next item, and waits while there is none. It reports false
+// when the context has ended, or when the queue is closed and empty.
 func (q *queue[T]) pop(ctx context.Context) (item T, ok bool) {
 	defer context.AfterFunc(ctx, q.wake)()
 	q.mu.Lock()
@@ -49,22 +50,22 @@ func (q *queue[T]) pop(ctx context.Context) (item T, ok bool) {
 	if len(q.items) == 0 || ctx.Err() != nil {
 		return item, false
 	}
-	var none T
-	item, q.items[0] = q.items[0], none
+	var zero T
+	item, q.items[0] = q.items[0], zero
 	q.items = q.items[1:]
 	q.changed.Broadcast()
 	return item, true
 }
 
-// hurry counts those who need an answer that is still to be read.
-func (q *queue[T]) hurry(n int) {
+// addPendingCalls adds n to the number of calls that wait for a reply.
+func (q *queue[T]) addPendingCalls(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.hurried += n
+	q.pendingCalls += n
 	q.changed.Broadcast()
 }
 
-// close lets the reader go, and those who wait for items once there are none left.
+// close makes push return at once, and pop once the queue is empty.
 func (q *queue[T]) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

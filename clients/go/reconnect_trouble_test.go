@@ -130,7 +130,7 @@ func TestAGatewayThatFellSilentIsGone(t *testing.T) {
 		time.Sleep(24 * time.Second)
 		require.Equal(t, 1, station.count(), "two signs of life may be lost")
 		time.Sleep(2 * time.Second)
-		require.ErrorContains(t, states.list()[1].Err, "no sign of life")
+		require.ErrorContains(t, states.list()[1].Err, "sent nothing for too long")
 
 		time.Sleep(time.Hour)
 		require.Equal(t, 2, station.count(), "a gateway that gives signs of life stays")
@@ -318,7 +318,7 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 	for range 20 {
 		var all sync.WaitGroup
 		ctx, cancel := context.WithCancel(t.Context())
-		device := gateway.DeviceWithToken(fieldgate.Bearer("token")).Connect(ctx, fieldgate.DeviceSocketConfig{OnWork: func(int) {}})
+		device := gateway.DeviceWithToken(fieldgate.Bearer("token")).Connect(ctx, fieldgate.DeviceSocketConfig{OnCommands: func(int) {}})
 		customer := gateway.Customer(fieldgate.Bearer("a JWT")).Connect(ctx, fieldgate.CustomerSocketConfig{})
 		all.Go(func() { _, _ = device.Heartbeat(ctx, ok) })
 		all.Go(func() { _, _ = customer.Subscribe(ctx, fieldgate.TenantRoom, "") })

@@ -10,70 +10,70 @@ import (
 	"time"
 )
 
-// ErrSocketClosed is the error of a call over a socket that has been closed.
+// ErrSocketClosed is the error of a call over a socket that the program has closed.
 var ErrSocketClosed = errors.New("fieldgate: the socket is closed")
 
-// SocketState tells whether a socket is connected.
+// SocketState is the state of the connection of a socket.
 type SocketState struct {
-	// Connected is true when there is a new connection, and as long as there is.
+	// Connected reports whether there is a connection.
 	Connected bool
 
-	// ConnectionID names the connection, as the list of connections does.
+	// ConnectionID is the id of the connection, as [CustomerClient.Connections] lists it.
 	ConnectionID string
 
-	// GoingAway is true when the gateway has said that it will end the connection soon.
-	// Calls still work.
+	// GoingAway reports whether the gateway has announced that it will close the connection
+	// soon. Calls still work.
 	GoingAway bool
 
-	// Err is why there is no connection. The socket comes back by itself.
+	// Err is the reason why there is no connection. The socket reconnects by itself.
 	Err error
 
-	// RetryIn is how long it waits before that.
+	// RetryIn is the time until the socket reconnects.
 	RetryIn time.Duration
 }
 
-// maxCallbacks is how many callbacks may wait for those before them.
+// maxCallbacks is the maximum number of callbacks that wait for an earlier one to return.
 const maxCallbacks = 64
 
-// socketConfig says what a socket is and does.
+// A socketConfig holds what the two kinds of sockets differ in.
 type socketConfig struct {
-	connection connection
-	path       string
-	transport  *http.Transport
-	onState    func(SocketState)
+	requester requester
+	path      string
+	transport *http.Transport
+	onState   func(SocketState)
 
-	welcomed func(*link)              // called by the reader when there is a new link
-	pushed   func(*link, frame) error // called by the reader for what nobody asked for; an error ends the link
-	queues   []socketQueue            // besides the callbacks, what the reader may wait for
+	onConnect func(*conn)              // called by the reader for each new connection
+	onFrame   func(*conn, frame) error // called by the reader for frames that are not replies; an error ends the connection
+	queues    []blockingQueue          // what the reader may wait for, besides the callbacks
 }
 
-// A socketQueue is a queue of whatever items.
-type socketQueue interface {
-	hurry(n int)
+// A blockingQueue is a queue of any type of items.
+type blockingQueue interface {
+	addPendingCalls(n int)
 	close()
 }
 
-// A socket keeps a connection to the gateway for as long as its context lasts. One of its
-// goroutines connects and reads, another calls back.
+// A socket keeps a connection to the gateway until its context ends. One of its goroutines
+// connects and reads, another runs the callbacks.
 type socket struct {
 	socketConfig
-	handshake *handshake
+	dialer    *dialer
 	callbacks *queue[func()]
 	parent    context.Context // the caller's
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
-	workers   sync.WaitGroup // all goroutines but the reader; begun by the reader alone
+	workers   sync.WaitGroup // all goroutines but the reader, which alone starts them
 	done      chan struct{}
 
 	mu      sync.Mutex
-	current *link         // nil while there is none
+	current *conn         // nil while there is none
 	changed chan struct{} // closed and replaced when current changes
-	reason  error         // why there is none
+	reason  error         // why there is no connection
 }
 
 var errConnecting = errors.New("fieldgate: there was no connection yet")
 
-// start begins to connect and returns.
+// start starts to connect and returns.
 func (s *socket) start(ctx context.Context, config socketConfig) {
 	s.socketConfig = config
 	s.callbacks = newQueue[func()](maxCallbacks)
@@ -82,14 +82,14 @@ func (s *socket) start(ctx context.Context, config socketConfig) {
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.done, s.changed, s.reason = make(chan struct{}), make(chan struct{}), errConnecting
 	context.AfterFunc(s.ctx, s.closeQueues)
-	s.workers.Go(s.callBack)
+	s.workers.Go(s.runCallbacks)
 	go s.run()
 }
 
-// close ends the socket and does not wait for it.
+// close starts to close the socket and returns.
 func (s *socket) close() { s.cancel(ErrSocketClosed) }
 
-// err tells why the socket has ended, nil while it has not.
+// err returns the reason why the socket has ended, and nil before.
 func (s *socket) err() error {
 	if s.ctx.Err() == nil {
 		return nil
@@ -97,7 +97,7 @@ func (s *socket) err() error {
 	return context.Cause(s.ctx)
 }
 
-// failure tells why the socket has ended, nil if that was wanted on this side.
+// failure returns the reason why the socket has ended, and nil if this side ended it.
 func (s *socket) failure() error {
 	err := s.err()
 	if errors.Is(err, ErrSocketClosed) || errors.Is(err, context.Cause(s.parent)) {
@@ -106,101 +106,101 @@ func (s *socket) failure() error {
 	return err
 }
 
-// run connects again and again, until the context ends or there is no use in it.
+// run reconnects until the context ends or an error is final.
 func (s *socket) run() {
 	defer close(s.done)
 	defer s.workers.Wait()
 	defer s.closeQueues()
-	handshake, err := newHandshake(s.connection, s.path, s.transport)
+	dialer, err := newDialer(s.requester, s.path, s.transport)
 	if err != nil {
 		s.cancel(err)
 		return
 	}
-	s.handshake = handshake
-	for wait := (backoff{}); s.ctx.Err() == nil; {
-		e := s.connect()
-		if final(e.err) {
-			s.cancel(e.err)
+	s.dialer = dialer
+	for backoff := (backoff{}); s.ctx.Err() == nil; {
+		attempt := s.connect()
+		if isFinal(attempt.err) {
+			s.cancel(attempt.err)
 		}
 		if s.ctx.Err() != nil {
 			return
 		}
-		delay := wait.delay(e)
-		s.tell(SocketState{Err: e.err, RetryIn: delay})
-		pause(s.ctx, delay)
+		delay := backoff.delay(attempt)
+		s.notify(SocketState{Err: attempt.err, RetryIn: delay})
+		sleep(s.ctx, delay)
 	}
 }
 
-// connect makes a connection and serves it to its end.
-func (s *socket) connect() ending {
-	l, err := s.open()
+// connect opens a connection and serves it until it ends.
+func (s *socket) connect() attempt {
+	c, err := s.open()
 	if err != nil {
-		s.set(nil, err)
-		return ending{err: err, hint: hintOf(err)}
+		s.setConn(nil, err)
+		return attempt{err: err, retryAfter: retryAfterOf(err)}
 	}
-	since := time.Now()
-	s.set(l, nil)
-	s.tell(SocketState{Connected: true, ConnectionID: l.id})
-	s.welcomed(l)
-	err = l.serve(s.take)
-	s.set(nil, err)
-	s.handshake.expired = closedWith(err, CloseExpired)
-	return ending{err: err, lasted: time.Since(since), hint: l.hint}
+	start := time.Now()
+	s.setConn(c, nil)
+	s.notify(SocketState{Connected: true, ConnectionID: c.id})
+	s.onConnect(c)
+	err = c.serve(s.handle)
+	s.setConn(nil, err)
+	s.dialer.expired = isClosedWith(err, CloseExpired)
+	return attempt{err: err, lasted: time.Since(start), retryAfter: c.retryAfter}
 }
 
-// open makes a connection that is good to use.
-func (s *socket) open() (*link, error) {
-	ws, err := s.handshake.open(s.ctx)
+func (s *socket) open() (*conn, error) {
+	ws, err := s.dialer.dial(s.ctx)
 	if err != nil {
 		return nil, err
 	}
-	return newLink(s.ctx, ws, s.connection.timeout, s.hurry)
+	return newConn(s.ctx, ws, s.requester.timeout, s.addPendingCalls)
 }
 
-// take deals with a frame that nobody asked for.
-func (s *socket) take(l *link, f frame) error {
+// handle handles a frame that is not a reply.
+func (s *socket) handle(c *conn, f frame) error {
 	if f.Type != frameGoingAway {
-		return s.pushed(l, f)
+		return s.onFrame(c, f)
 	}
-	var leaving struct {
+	var data struct {
 		RetryAfterMs int64 `json:"retryAfterMs"`
 	}
-	if err := json.Unmarshal(f.Data, &leaving); err != nil {
-		return errUnreadable
+	if err := json.Unmarshal(f.Data, &data); err != nil {
+		return errInvalidFrame
 	}
-	l.hint = span(leaving.RetryAfterMs)
-	s.tell(SocketState{Connected: true, ConnectionID: l.id, GoingAway: true, RetryIn: l.hint})
+	c.retryAfter = clampedMilliseconds(data.RetryAfterMs)
+	s.notify(SocketState{Connected: true, ConnectionID: c.id, GoingAway: true, RetryIn: c.retryAfter})
 	return nil
 }
 
-// set makes a link the one to use, or none and why.
-func (s *socket) set(l *link, reason error) {
+// setConn sets the connection that calls use, or nil and the reason why there is none.
+func (s *socket) setConn(c *conn, reason error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current, s.reason = l, reason
+	s.current, s.reason = c, reason
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// now gives the link to use, nil while there is none, and what tells of the next one.
-func (s *socket) now() (l *link, changed <-chan struct{}, reason error) {
+// currentConn returns the connection that calls use, or nil and the reason why there is
+// none. changed is closed when that changes.
+func (s *socket) currentConn() (c *conn, changed <-chan struct{}, reason error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current != nil && s.current.ctx.Err() == nil {
-		l = s.current
+		c = s.current
 	}
-	return l, s.changed, s.reason
+	return c, s.changed, s.reason
 }
 
-// link waits until there is one to use.
-func (s *socket) link(ctx context.Context) (*link, error) {
+// waitConn waits for a connection.
+func (s *socket) waitConn(ctx context.Context) (*conn, error) {
 	for {
-		l, changed, reason := s.now()
+		c, changed, reason := s.currentConn()
 		if s.ctx.Err() != nil {
 			return nil, s.err()
 		}
-		if l != nil {
-			return l, nil
+		if c != nil {
+			return c, nil
 		}
 		select {
 		case <-changed:
@@ -211,56 +211,56 @@ func (s *socket) link(ctx context.Context) (*link, error) {
 	}
 }
 
-// ask sends a request over the connection, once there is one, and waits for the answer.
-func (s *socket) ask(ctx context.Context, r request) (json.RawMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.connection.timeout+max(r.wait, 0))
+// call waits for a connection, sends a request over it and waits for the reply.
+func (s *socket) call(ctx context.Context, r request) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.requester.timeout+max(r.wait, 0))
 	defer cancel()
 	for {
-		l, err := s.link(ctx)
+		c, err := s.waitConn(ctx)
 		if err != nil {
 			return nil, err
 		}
-		data, err := l.ask(ctx, r)
+		data, err := c.call(ctx, r)
 		if !errors.Is(err, errNotSent) {
 			return data, err
 		}
 	}
 }
 
-// ask asks for a value over a socket.
-func ask[T any](ctx context.Context, s *socket, r request) (T, error) {
-	var value, none T
-	data, err := s.ask(ctx, r)
+// callSocket makes a call over a socket, and returns the value of the reply.
+func callSocket[T any](ctx context.Context, s *socket, r request) (T, error) {
+	var value, zero T
+	data, err := s.call(ctx, r)
 	if err != nil {
-		return none, err
+		return zero, err
 	}
 	if err := json.Unmarshal(data, &value); err != nil {
-		return none, fmt.Errorf("fieldgate: reading the reply to %s: %w", r.kind, err)
+		return zero, fmt.Errorf("fieldgate: decoding the reply to %s: %w", r.kind, err)
 	}
 	return value, nil
 }
 
-// tell calls back with the state, after what was to be called before.
-func (s *socket) tell(state SocketState) {
+// notify queues a call of onState, after the callbacks before it.
+func (s *socket) notify(state SocketState) {
 	if s.onState != nil {
 		s.callbacks.push(func() { s.onState(state) })
 	}
 }
 
-// callBack calls what is to be called, one after the other.
-func (s *socket) callBack() {
+// runCallbacks runs the callbacks one after the other, until their queue is closed.
+func (s *socket) runCallbacks() {
 	for {
-		call, ok := s.callbacks.pop(context.Background())
+		callback, ok := s.callbacks.pop(context.Background())
 		if !ok {
 			return
 		}
-		call()
+		callback()
 	}
 }
 
-func (s *socket) hurry(n int) {
+func (s *socket) addPendingCalls(n int) {
 	for _, q := range s.queues {
-		q.hurry(n)
+		q.addPendingCalls(n)
 	}
 }
 

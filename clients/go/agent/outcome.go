@@ -26,7 +26,7 @@ func outcomeOf(ctx context.Context, result Result, err error) fieldgate.ResultRe
 		outcome.Status, code, outcome.Error = judge(ctx, err)
 	}
 	outcome.Data = withCode(data, code)
-	return fieldgate.Fit(outcome)
+	return fieldgate.TruncateResult(outcome)
 }
 
 // judge tells what an error of a handler means.
@@ -53,7 +53,8 @@ func stopped(ctx context.Context, err error) bool {
 }
 
 func codeOf(err error) string {
-	if failure, ok := errors.AsType[*Failure](err); ok && failure.Code != "" {
+	var failure *Failure
+	if errors.As(err, &failure) && failure.Code != "" {
 		return failure.Code
 	}
 	return CodeFailed
@@ -111,7 +112,7 @@ func interrupted() fieldgate.ResultRequest {
 
 // unreportable stands in for an outcome that the gateway does not take.
 func unreportable(outcome fieldgate.ResultRequest, refusal error) fieldgate.ResultRequest {
-	return fieldgate.Fit(fieldgate.ResultRequest{
+	return fieldgate.TruncateResult(fieldgate.ResultRequest{
 		ClaimToken: outcome.ClaimToken, Status: fieldgate.ResultStatusFailed,
 		Error: fmt.Sprintf("it ended as %s, but the gateway did not take the result: %v", outcome.Status, refusal),
 		Data:  withCode(nil, CodeInvalidResult),

@@ -58,7 +58,7 @@ func newShift(a *Agent, me identity, journal *journal) *shift {
 		device: a.gateway.Device(me.DeviceID, me.DeviceSecret), log: s.log,
 		changed: s.lookForWork, tried: make(chan struct{}),
 		config: fieldgate.DeviceSocketConfig{
-			OnWork: func(int) { s.lookForWork() }, OnCancel: s.cancel, Transport: a.config.Transport,
+			OnCommands: func(int) { s.lookForWork() }, OnCancel: s.cancel, Transport: a.config.Transport,
 		},
 	}
 	return s

@@ -1,0 +1,343 @@
+package fieldgate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// ErrInterrupted is the error of a call over a socket whose connection broke between the
+// request and the reply. The call may or may not have been executed. Heartbeat, Extend,
+// Release and SubmitResult can be repeated, and Claim with the same [WithIdempotencyKey].
+// Without a key, the commands of a Claim stay claimed until their leases end.
+var ErrInterrupted = errors.New("fieldgate: the connection broke before the reply arrived: the call may or may not have been executed")
+
+// errNotSent is the error of a request that was not sent over a connection. It is safe to
+// send the request over the next one.
+var errNotSent = errors.New("fieldgate: the connection broke before the request was sent")
+
+const (
+	// writeTimeout limits the time of a write, and closeTimeout the time that the gateway
+	// has to answer a close frame.
+	writeTimeout = 10 * time.Second
+	closeTimeout = time.Second
+
+	// maxInFlight limits the requests that wait for their replies. The gateway refuses more
+	// than 32. It may still count a request whose reply has arrived here, hence the margin.
+	maxInFlight = 24
+)
+
+// A conn is one connection of a socket, from its welcome frame to its end.
+type conn struct {
+	ws          *websocket.Conn
+	ctx         context.Context // ends with the connection
+	cancel      context.CancelFunc
+	addPending  func(int)     // adds to the number of calls that wait for a reply
+	id          string        // as the gateway names the connection
+	readTimeout time.Duration // the time without a message after which the connection is lost
+	retryAfter  time.Duration // of going_away; used by the reader only
+	readDone    chan struct{} // closed when the reader has ended
+
+	pacer    pacer
+	writing  chan struct{} // semaphore of one: held by the writer
+	inFlight chan struct{} // semaphore of maxInFlight: one for each request without a reply
+
+	mu    sync.Mutex
+	calls map[string]*pendingCall // by request id; nil once the connection has ended
+	cause error                   // why this side ended the connection
+}
+
+// A request is a request over a socket.
+type request struct {
+	kind string // the type of the frame
+	data json.RawMessage
+	wait time.Duration // how long the gateway may hold the request before it replies
+
+	// onReply, unless nil, receives the data of the reply. The reader calls it before it
+	// reads the next frame.
+	onReply func(data json.RawMessage)
+
+	// onLateReply, unless nil, receives the reply in the same way when the caller has
+	// stopped waiting for it.
+	onLateReply func(c *conn, data json.RawMessage)
+}
+
+// A pendingCall is a request without a reply.
+type pendingCall struct {
+	request
+	id        string
+	settle    func()     // ends the call for addPending; may be called twice
+	reply     chan reply // capacity 1
+	abandoned bool       // the caller has stopped waiting
+}
+
+type reply struct {
+	data json.RawMessage
+	err  error
+}
+
+// newConn returns a connection that has received its welcome frame, which it waits for.
+func newConn(ctx context.Context, ws *websocket.Conn, timeout time.Duration, addPending func(int)) (*conn, error) {
+	c := &conn{
+		ws: ws, addPending: addPending, readTimeout: timeout, calls: map[string]*pendingCall{}, readDone: make(chan struct{}),
+		writing: make(chan struct{}, 1), inFlight: make(chan struct{}, maxInFlight),
+	}
+	c.ctx, c.cancel = context.WithCancel(ctx)
+	ws.SetReadLimit(maxReceived)
+	ws.SetPingHandler(c.sendPong)
+	defer context.AfterFunc(ctx, func() { _ = ws.Close() })()
+	first, err := c.readFrame()
+	if err == nil {
+		err = c.acceptWelcome(first)
+	}
+	if err != nil {
+		c.cancel()
+		_ = ws.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *conn) acceptWelcome(first frame) error {
+	var w welcome
+	if first.Type != frameWelcome || json.Unmarshal(first.Data, &w) != nil {
+		return errors.New("fieldgate: opening the socket: the first frame is not a welcome")
+	}
+	c.id, c.readTimeout = w.ConnectionID, w.readTimeout()
+	return nil
+}
+
+// sendPong replies to a ping. It ignores a failed write, because the reader fails then.
+func (c *conn) sendPong(payload string) error {
+	_ = c.ws.SetReadDeadline(time.Now().Add(c.readTimeout))
+	_ = c.ws.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(writeTimeout))
+	return nil
+}
+
+// serve reads the connection until it ends, and returns the reason of the end. handle
+// receives the frames that are not replies.
+func (c *conn) serve(handle func(*conn, frame) error) error {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		<-c.ctx.Done()
+		c.close()
+	}()
+	err := c.readLoop(handle)
+	err = c.end(err)
+	<-closed
+	return err
+}
+
+func (c *conn) readLoop(handle func(*conn, frame) error) error {
+	for {
+		f, err := c.readFrame()
+		if err != nil {
+			return err
+		}
+		if f.Type == frameReply || f.Type == frameError {
+			c.deliver(f)
+		} else if err := handle(c, f); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *conn) readFrame() (frame, error) {
+	_ = c.ws.SetReadDeadline(time.Now().Add(c.readTimeout))
+	kind, text, err := c.ws.ReadMessage()
+	if err != nil {
+		return frame{}, readError(err)
+	}
+	var f frame
+	if kind != websocket.TextMessage || json.Unmarshal(text, &f) != nil {
+		return frame{}, errInvalidFrame
+	}
+	return f, nil
+}
+
+var errInvalidFrame = errors.New("fieldgate: the gateway sent a frame that cannot be parsed")
+
+// readError returns the error of a read in the terms of this package.
+func readError(err error) error {
+	var closed *websocket.CloseError
+	if errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure {
+		return &CloseError{Code: CloseCode(closed.Code), Reason: closed.Text}
+	}
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return fmt.Errorf("fieldgate: the gateway sent nothing for too long: %w", err)
+	}
+	return fmt.Errorf("fieldgate: the connection broke: %w", err)
+}
+
+// deliver passes a reply to the call that waits for it. A reply without a call is dropped.
+func (c *conn) deliver(f frame) {
+	c.mu.Lock()
+	p := c.calls[f.RequestID]
+	delete(c.calls, f.RequestID)
+	c.mu.Unlock()
+	if p == nil {
+		return
+	}
+	<-c.inFlight
+	err := f.err()
+	switch {
+	case err == nil && p.abandoned && p.onLateReply != nil:
+		p.onLateReply(c, f.Data)
+	case err == nil && p.onReply != nil:
+		p.onReply(f.Data)
+	}
+	p.settle()
+	p.reply <- reply{f.Data, err}
+}
+
+// call sends a request and waits for its reply.
+func (c *conn) call(ctx context.Context, r request) (json.RawMessage, error) {
+	c.addPending(+1)
+	settle := sync.OnceFunc(func() { c.addPending(-1) })
+	defer settle()
+	select {
+	case c.inFlight <- struct{}{}:
+	case <-c.ctx.Done():
+		return nil, errNotSent
+	case <-ctx.Done():
+		return nil, fmt.Errorf("fieldgate: waiting for the replies to other requests: %w", ctx.Err())
+	}
+	p := &pendingCall{request: r, id: requestIDOf(ctx), settle: settle, reply: make(chan reply, 1)}
+	if err := c.register(p); err != nil {
+		return nil, err
+	}
+	if err := c.send(ctx, p); err != nil {
+		c.unregister(p)
+		return nil, err
+	}
+	return c.await(ctx, p)
+}
+
+// register makes the reader expect the reply to a call. It changes the id of the call if
+// another call has the same one.
+func (c *conn) register(p *pendingCall) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.calls == nil {
+		return errNotSent
+	}
+	if c.calls[p.id] != nil {
+		p.id = withSuffix(p.id)
+	}
+	c.calls[p.id] = p
+	return nil
+}
+
+// unregister removes a call whose request was not sent.
+func (c *conn) unregister(p *pendingCall) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.calls[p.id] == p {
+		delete(c.calls, p.id)
+		<-c.inFlight
+	}
+}
+
+// send writes the frame of a call. It returns an error only if it wrote nothing. A failed
+// write ends the connection, and the end of the connection fails the call.
+func (c *conn) send(ctx context.Context, p *pendingCall) error {
+	text, err := json.Marshal(frame{Type: p.kind, RequestID: p.id, Data: p.data})
+	if err != nil {
+		return fmt.Errorf("fieldgate: encoding a frame: %w", err)
+	}
+	if err := c.pacer.wait(ctx); err != nil {
+		return fmt.Errorf("fieldgate: waiting to send: %w", err)
+	}
+	select {
+	case c.writing <- struct{}{}:
+		defer func() { <-c.writing }()
+	case <-ctx.Done():
+		return fmt.Errorf("fieldgate: waiting to send: %w", ctx.Err())
+	}
+	_ = c.ws.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if err := c.ws.WriteMessage(websocket.TextMessage, text); err != nil {
+		c.fail(fmt.Errorf("fieldgate: writing a frame: %w", err))
+	}
+	return nil
+}
+
+// await waits for the reply to a call whose request was sent.
+func (c *conn) await(ctx context.Context, p *pendingCall) (json.RawMessage, error) {
+	select {
+	case r := <-p.reply:
+		return r.data, r.err
+	case <-ctx.Done():
+	}
+	if c.abandon(p) {
+		return nil, fmt.Errorf("fieldgate: waiting for the reply: %w", ctx.Err())
+	}
+	r := <-p.reply // the reader has already taken the call out
+	return r.data, r.err
+}
+
+// abandon marks a call whose caller stops waiting. It reports false if the reply is there.
+func (c *conn) abandon(p *pendingCall) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.calls[p.id] != p {
+		return false
+	}
+	p.abandoned = true
+	return true
+}
+
+// fail ends the connection from this side, with the reason for those that wait.
+func (c *conn) fail(cause error) {
+	c.mu.Lock()
+	if c.cause == nil {
+		c.cause = cause
+	}
+	c.mu.Unlock()
+	_ = c.ws.Close()
+}
+
+// close closes the connection. Unless the reader has ended, it sends a close frame first
+// and waits for the gateway's (RFC 6455, section 7.1.2), up to closeTimeout.
+func (c *conn) close() {
+	defer c.ws.Close()
+	select {
+	case <-c.readDone:
+		return
+	default:
+	}
+	text := websocket.FormatCloseMessage(int(CloseNormal), "")
+	_ = c.ws.WriteControl(websocket.CloseMessage, text, time.Now().Add(closeTimeout))
+	select {
+	case <-c.readDone:
+	case <-time.After(closeTimeout):
+	}
+}
+
+// end fails the calls that wait for a reply, and returns the reason of the end: the end of
+// the context, the cause of fail, or the error of the reader.
+func (c *conn) end(err error) error {
+	c.mu.Lock()
+	calls := c.calls
+	c.calls = nil
+	switch {
+	case c.ctx.Err() != nil:
+		err = context.Cause(c.ctx)
+	case c.cause != nil:
+		err = c.cause
+	}
+	c.mu.Unlock()
+	for _, p := range calls {
+		p.reply <- reply{err: fmt.Errorf("%w: %w", ErrInterrupted, err)}
+	}
+	close(c.readDone)
+	c.cancel()
+	return err
+}

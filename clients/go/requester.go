@@ -1,0 +1,118 @@
+package fieldgate
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// A requester sends the HTTP requests of one caller. It sets the headers that all requests
+// carry, and limits the time and the size of each response.
+type requester struct {
+	server      string // the base URL; ends with a slash
+	client      *http.Client
+	timeout     time.Duration
+	maxBytes    int64
+	userAgent   string
+	credentials credentials
+}
+
+// refuseRedirect keeps credentials and secrets from another host. The gateway never
+// redirects, so a redirect does not come from the gateway.
+func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// withCredentials returns a requester for the caller with these credentials.
+func (r requester) withCredentials(caller credentials) requester {
+	r.credentials = caller
+	return r
+}
+
+// withWait returns a requester for a request that the gateway holds for up to wait before
+// it responds.
+func (r requester) withWait(wait time.Duration) requester {
+	r.timeout += max(wait, 0)
+	return r
+}
+
+// transport returns the transport of the requests.
+func (r requester) transport() http.RoundTripper {
+	if r.client.Transport != nil {
+		return r.client.Transport
+	}
+	return http.DefaultTransport
+}
+
+// send sends a request. After a 401 it sends the request once more, if the credentials
+// return another token. The body of the response is in memory.
+func (r requester) send(req *http.Request) (*http.Response, error) {
+	token, err := r.credentials(req.Context(), "")
+	if err != nil {
+		return nil, err
+	}
+	resp, err := r.sendOnce(req, token)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+		return resp, err
+	}
+	renewed, err := r.credentials(req.Context(), token)
+	if err != nil {
+		return nil, err
+	}
+	if renewed == token {
+		return resp, nil
+	}
+	return r.sendOnce(req, renewed)
+}
+
+func (r requester) sendOnce(req *http.Request, token string) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), r.timeout)
+	defer cancel()
+	prepared, err := r.prepare(ctx, req, token)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := r.client.Do(prepared)
+	if err != nil {
+		return nil, fmt.Errorf("fieldgate: %w", err)
+	}
+	return resp, r.readBody(resp)
+}
+
+// prepare returns a copy of a request with its headers and a body of its own, so that the
+// request can be sent again.
+func (r requester) prepare(ctx context.Context, req *http.Request, token string) (*http.Request, error) {
+	prepared := req.Clone(ctx)
+	if req.GetBody != nil {
+		body, err := req.GetBody()
+		if err != nil {
+			return nil, fmt.Errorf("fieldgate: copying the body: %w", err)
+		}
+		prepared.Body = body
+	}
+	prepared.Header.Set("Accept", jsonType+", "+problemType)
+	prepared.Header.Set("User-Agent", r.userAgent)
+	if id, ok := ctx.Value(requestIDKey{}).(string); ok {
+		prepared.Header.Set(requestIDHeader, id)
+	}
+	if token != "" {
+		prepared.Header.Set("Authorization", "Bearer "+token)
+	}
+	return prepared, nil
+}
+
+// readBody reads the body of a response into memory, while the timeout of its request
+// still applies.
+func (r requester) readBody(resp *http.Response) error {
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, r.maxBytes+1))
+	switch {
+	case err != nil:
+		return responseError(resp, "the response ended early", err)
+	case int64(len(body)) > r.maxBytes:
+		return responseError(resp, fmt.Sprintf("the response is longer than %d bytes", r.maxBytes), nil)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return nil
+}
