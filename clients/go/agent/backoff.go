@@ -28,7 +28,8 @@ func (b *backoff) pause(ctx context.Context, err error) bool { return pause(ctx,
 
 func (b *backoff) delay(err error) time.Duration {
 	longest, hint := backoffCap, time.Duration(0)
-	if refused, ok := errors.AsType[*fieldgate.APIError](err); ok {
+	var refused *fieldgate.APIError
+	if errors.As(err, &refused) {
 		hint = min(refused.RetryAfter, maxHint)
 		if refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden {
 			longest = backoffRefused
@@ -54,8 +55,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 // not come from the gateway, such as a proxy's page, never counts, nor does what the
 // device itself is refused for, or a gateway that is not set up as it should be.
 func settled(err error) bool {
-	refused, ok := errors.AsType[*fieldgate.APIError](err)
-	if !ok || refused.Code == "" || refused.Status < 400 || refused.Status >= 500 {
+	var refused *fieldgate.APIError
+	if !errors.As(err, &refused) || refused.Code == "" || refused.Status < 400 || refused.Status >= 500 {
 		return false
 	}
 	switch refused.Status {

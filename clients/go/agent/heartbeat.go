@@ -56,8 +56,8 @@ func (s *shift) heartbeat(ctx context.Context) (fieldgate.HeartbeatReply, error)
 // refusesReadings tells whether an error may be about the readings: NaN is no number in JSON,
 // and the gateway has bounds for their names and how many there are.
 func refusesReadings(err error) bool {
-	_, unwritable := errors.AsType[*json.UnsupportedValueError](err)
-	return unwritable || unfit(fieldgate.CodeOf(err))
+	var unwritable *json.UnsupportedValueError
+	return errors.As(err, &unwritable) || unfit(fieldgate.CodeOf(err))
 }
 
 // readings asks for those of the next heartbeat.

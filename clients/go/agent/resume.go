@@ -86,8 +86,8 @@ func (s *shift) reclaim(ctx context.Context, id string) (lease fieldgate.Lease, 
 // giveUp deals with a repeatable command whose claim is gone. Where it can still come
 // again it is forgotten, so that it is done then.
 func (s *shift) giveUp(life context.Context, id string, err error) {
-	refused, ok := errors.AsType[*fieldgate.APIError](err)
-	if ok && refused.Code == fieldgate.CodeClaimExpired && refused.Command.Status == fieldgate.CommandStatusTimedOut {
+	var refused *fieldgate.APIError
+	if errors.As(err, &refused) && refused.Code == fieldgate.CodeClaimExpired && refused.Command.Status == fieldgate.CommandStatusTimedOut {
 		s.interrupt(life, id)
 		return
 	}
