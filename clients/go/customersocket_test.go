@@ -14,28 +14,30 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// happened is the data of an event frame.
-func happened(room, offset string) map[string]any {
-	return map[string]any{"room": room, "offset": offset, "type": "command.proposed", "time": "2025-11-22T20:15:04.120Z", "data": map[string]any{}}
+// pushEvent sends an event frame.
+func (c *serverConn) pushEvent(room, offset string) {
+	c.push("event", map[string]any{
+		"room": room, "offset": offset, "type": "command.proposed", "time": "2025-11-22T20:15:04.120Z", "data": map[string]any{},
+	})
 }
 
-// A wish is what subscribe and unsubscribe carry.
-type wish struct{ Room, Since string }
+// subscribeData is the data of subscribe and unsubscribe frames.
+type subscribeData struct{ Room, Since string }
 
-func wishIn(m message) (w wish) {
-	_ = json.Unmarshal(m.Data, &w)
-	return w
+func parseSubscribe(m message) (data subscribeData) {
+	_ = json.Unmarshal(m.Data, &data)
+	return data
 }
 
-// admit answers a subscribe that can be resumed, or begins at 1000-0.
-func (p *peer) admit(m message) wish {
-	w := wishIn(m)
-	if w.Since == "" {
-		p.reply(m, fieldgate.Subscription{Room: w.Room, Offset: "1000-0"})
+// acceptSubscribe replies to a subscribe frame: it resumes at Since, or starts at 1000-0.
+func (c *serverConn) acceptSubscribe(m message) subscribeData {
+	data := parseSubscribe(m)
+	if data.Since == "" {
+		c.reply(m, fieldgate.Subscription{Room: data.Room, Offset: "1000-0"})
 	} else {
-		p.reply(m, fieldgate.Subscription{Room: w.Room, Offset: w.Since, Resumed: true})
+		c.reply(m, fieldgate.Subscription{Room: data.Room, Offset: data.Since, Resumed: true})
 	}
-	return w
+	return data
 }
 
 func subscribe(t *testing.T, socket *fieldgate.CustomerSocket, room, since string) fieldgate.Subscription {
@@ -45,8 +47,8 @@ func subscribe(t *testing.T, socket *fieldgate.CustomerSocket, room, since strin
 	return subscribed
 }
 
-// take reads a number of events.
-func take(t *testing.T, socket *fieldgate.CustomerSocket, count int) (events []fieldgate.RoomEvent) {
+// takeEvents returns the next count events of a socket.
+func takeEvents(t *testing.T, socket *fieldgate.CustomerSocket, count int) (events []fieldgate.RoomEvent) {
 	t.Helper()
 	if count == 0 {
 		return nil
@@ -57,7 +59,7 @@ func take(t *testing.T, socket *fieldgate.CustomerSocket, count int) (events []f
 			return events
 		}
 	}
-	require.Fail(t, "the events ended")
+	require.Fail(t, "the events ended early")
 	return nil
 }
 
@@ -68,129 +70,129 @@ func offsets(events []fieldgate.RoomEvent) (offsets []string) {
 	return offsets
 }
 
-func TestACustomerIsToldWhatHappensInARoom(t *testing.T) {
+func TestSubscribe_ReceivesEvents(t *testing.T) {
 	t.Parallel()
 	room := fieldgate.DeviceRoom(deviceID)
-	asked := make(chan message, 1)
-	station := &station{script: func(_ int, p *peer) {
-		m := p.next()
-		asked <- m
-		p.admit(m)
-		p.push("event", json.RawMessage(`{"room":"`+room+`","offset":"1000-1","type":"command.succeeded","time":"2025-11-22T20:15:04.120Z",
+	requests := make(chan message, 1)
+	server := &socketServer{script: func(_ int, c *serverConn) {
+		m := c.read()
+		requests <- m
+		c.acceptSubscribe(m)
+		c.push("event", json.RawMessage(`{"room":"`+room+`","offset":"1000-1","type":"command.succeeded","time":"2025-11-22T20:15:04.120Z",
 			"requestId":"`+requestID+`","actor":{"kind":"device","id":"`+deviceID+`"},"data":{"commandId":"`+commandID+`"},"later":1}`))
-		p.push("a kind of a later version", 1)
-		p.wait()
+		c.push("type.of_a_later_version", 1)
+		c.wait()
 	}}
-	socket := customer(t, serve(t, station.ServeHTTP), fieldgate.CustomerSocketConfig{})
+	socket := connectCustomer(t, serve(t, server.ServeHTTP), fieldgate.CustomerSocketConfig{})
 	require.Equal(t, fieldgate.Subscription{Room: room, Offset: "1000-0"}, subscribe(t, socket, room, ""))
 
-	require.Equal(t, "/api/v1/customer/ws", station.handshakes[0].RequestURI, "no credentials in the address")
-	require.Equal(t, []string{"Bearer a JWT"}, station.tokens())
-	m := <-asked
+	require.Equal(t, "/api/v1/customer/ws", server.handshakes[0].RequestURI, "the URL has no credentials")
+	require.Equal(t, []string{"Bearer a JWT"}, server.tokens())
+	m := <-requests
 	require.Equal(t, "subscribe", m.Type)
 	require.JSONEq(t, `{"room":"device:`+deviceID+`"}`, string(m.Data))
 	require.Equal(t, fieldgate.RoomEvent{
 		Room: room, Offset: "1000-1", Type: "command.succeeded", Time: time.Date(2025, 11, 22, 20, 15, 4, 120e6, time.UTC),
 		RequestID: requestID, Actor: fieldgate.Actor{Kind: fieldgate.ActorKindDevice, ID: deviceID},
 		Data: json.RawMessage(`{"commandId":"` + commandID + `"}`),
-	}, take(t, socket, 1)[0])
+	}, takeEvents(t, socket, 1)[0])
 }
 
-func TestTheRoomsAreNamedAsInTheContract(t *testing.T) {
+func TestRooms_Names(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "tenant", fieldgate.TenantRoom)
 	require.Equal(t, "device:"+deviceID, fieldgate.DeviceRoom(deviceID))
 	require.Equal(t, "session:"+sessionID, fieldgate.SessionRoom(sessionID))
 }
 
-func TestASubscriptionMayBeginBehindAnEarlierEvent(t *testing.T) {
+func TestSubscribe_SinceAnEarlierEvent(t *testing.T) {
 	t.Parallel()
-	station := &station{script: func(_ int, p *peer) {
-		p.admit(p.next())
-		p.push("event", happened("tenant", "901-0"))
-		m := p.next()
-		p.reply(m, fieldgate.Subscription{Room: wishIn(m).Room, Offset: "1000-0", Reason: "trimmed"})
-		p.wait()
+	server := &socketServer{script: func(_ int, c *serverConn) {
+		c.acceptSubscribe(c.read())
+		c.pushEvent("tenant", "901-0")
+		m := c.read()
+		c.reply(m, fieldgate.Subscription{Room: parseSubscribe(m).Room, Offset: "1000-0", Reason: "trimmed"})
+		c.wait()
 	}}
-	socket := customer(t, serve(t, station.ServeHTTP), fieldgate.CustomerSocketConfig{})
+	socket := connectCustomer(t, serve(t, server.ServeHTTP), fieldgate.CustomerSocketConfig{})
 	require.Equal(t, fieldgate.Subscription{Room: "tenant", Offset: "900-0", Resumed: true}, subscribe(t, socket, fieldgate.TenantRoom, "900-0"))
-	require.Equal(t, []string{"901-0"}, offsets(take(t, socket, 1)))
+	require.Equal(t, []string{"901-0"}, offsets(takeEvents(t, socket, 1)))
 	require.Equal(t, fieldgate.Subscription{Room: "session:x", Offset: "1000-0", Reason: "trimmed"}, subscribe(t, socket, "session:x", "1-0"))
 }
 
-func TestAfterAReconnectEachRoomGoesOnBehindItsLastEvent(t *testing.T) {
+func TestReconnect_ResumesEachRoomAfterItsLastEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var resumed notes[wish]
-		station := &station{script: func(n int, p *peer) {
+		var resumed recorder[subscribeData]
+		server := &socketServer{script: func(n int, c *serverConn) {
 			if n == 1 {
-				p.admit(p.next())
-				p.admit(p.next())
-				p.push("event", happened("tenant", "1000-9"))
-				p.push("event", happened("tenant", "1000-10"))
-				p.close(fieldgate.CloseTooSlow, "")
+				c.acceptSubscribe(c.read())
+				c.acceptSubscribe(c.read())
+				c.pushEvent("tenant", "1000-9")
+				c.pushEvent("tenant", "1000-10")
+				c.close(fieldgate.CloseTooSlow, "")
 				return
 			}
 			for range 2 {
-				resumed.add(p.admit(p.next()))
+				resumed.add(c.acceptSubscribe(c.read()))
 			}
-			p.push("event", happened("tenant", "1001-0"))
-			p.push("event", happened("session:x", "1002-0"))
-			p.wait()
+			c.pushEvent("tenant", "1001-0")
+			c.pushEvent("session:x", "1002-0")
+			c.wait()
 		}}
-		socket := customer(t, bubble(t, station), fieldgate.CustomerSocketConfig{})
+		socket := connectCustomer(t, memoryGateway(t, server), fieldgate.CustomerSocketConfig{})
 		subscribe(t, socket, fieldgate.TenantRoom, "")
 		subscribe(t, socket, "session:x", "")
-		require.Equal(t, []string{"1000-9", "1000-10", "1001-0", "1002-0"}, offsets(take(t, socket, 4)))
-		require.ElementsMatch(t, []wish{{"tenant", "1000-10"}, {"session:x", "1000-0"}}, resumed.list())
+		require.Equal(t, []string{"1000-9", "1000-10", "1001-0", "1002-0"}, offsets(takeEvents(t, socket, 4)))
+		require.ElementsMatch(t, []subscribeData{{"tenant", "1000-10"}, {"session:x", "1000-0"}}, resumed.list())
 	})
 }
 
-func TestAnEventIsToldOnce(t *testing.T) {
+func TestEvents_NoDuplicates(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ sent, want []string }{
-		"the same again":         {[]string{"1000-1", "1000-1", "1000-2"}, []string{"1000-1", "1000-2"}},
-		"older ones":             {[]string{"999-99", "1000-0", "1000-1"}, []string{"1000-1"}},
-		"numbers, not texts":     {[]string{"1000-9", "1000-10", "1000-9", "9999-0", "10000-0"}, []string{"1000-9", "1000-10", "9999-0", "10000-0"}},
-		"offsets of other kinds": {[]string{"a", "a", "b", "1000-1"}, []string{"a", "b", "1000-1"}},
+		"duplicates":              {[]string{"1000-1", "1000-1", "1000-2"}, []string{"1000-1", "1000-2"}},
+		"older events":            {[]string{"999-99", "1000-0", "1000-1"}, []string{"1000-1"}},
+		"numeric order":           {[]string{"1000-9", "1000-10", "1000-9", "9999-0", "10000-0"}, []string{"1000-9", "1000-10", "9999-0", "10000-0"}},
+		"offsets of another form": {[]string{"a", "a", "b", "1000-1"}, []string{"a", "b", "1000-1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			station := &station{script: func(_ int, p *peer) {
-				p.admit(p.next())
+			server := &socketServer{script: func(_ int, c *serverConn) {
+				c.acceptSubscribe(c.read())
 				for _, offset := range test.sent {
-					p.push("event", happened("device:nobody asked", offset))
-					p.push("event", happened("tenant", offset))
+					c.pushEvent("device:unsubscribed", offset)
+					c.pushEvent("tenant", offset)
 				}
-				p.push("event", happened("tenant", "99999-0"))
-				p.wait()
+				c.pushEvent("tenant", "99999-0")
+				c.wait()
 			}}
-			socket := customer(t, serve(t, station.ServeHTTP), fieldgate.CustomerSocketConfig{})
+			socket := connectCustomer(t, serve(t, server.ServeHTTP), fieldgate.CustomerSocketConfig{})
 			subscribe(t, socket, fieldgate.TenantRoom, "")
-			require.Equal(t, append(test.want, "99999-0"), offsets(take(t, socket, len(test.want)+1)))
+			require.Equal(t, append(test.want, "99999-0"), offsets(takeEvents(t, socket, len(test.want)+1)))
 		})
 	}
 }
 
-func TestLostHistoryIsSaidInItsPlace(t *testing.T) {
+func TestEvents_Gap(t *testing.T) {
 	t.Parallel()
-	for given, want := range map[string]string{"trimmed": "trimmed", "": "unknown"} {
+	for reason, want := range map[string]string{"trimmed": "trimmed", "": "unknown"} {
 		synctest.Test(t, func(t *testing.T) {
-			station := &station{script: func(n int, p *peer) {
-				m := p.next()
+			server := &socketServer{script: func(n int, c *serverConn) {
+				m := c.read()
 				if n == 1 {
-					p.admit(m)
-					p.push("event", happened("tenant", "1000-1"))
+					c.acceptSubscribe(m)
+					c.pushEvent("tenant", "1000-1")
 					return
 				}
-				// The store began anew: its offsets are lower than those before.
-				p.reply(m, fieldgate.Subscription{Room: "tenant", Offset: "500-0", Reason: given})
-				p.push("event", happened("tenant", "500-1"))
-				p.wait()
+				// The store was emptied: its offsets are lower than before.
+				c.reply(m, fieldgate.Subscription{Room: "tenant", Offset: "500-0", Reason: reason})
+				c.pushEvent("tenant", "500-1")
+				c.wait()
 			}}
-			socket := customer(t, bubble(t, station), fieldgate.CustomerSocketConfig{})
+			socket := connectCustomer(t, memoryGateway(t, server), fieldgate.CustomerSocketConfig{})
 			subscribe(t, socket, fieldgate.TenantRoom, "")
-			events := take(t, socket, 3)
+			events := takeEvents(t, socket, 3)
 			require.Equal(t, []string{"1000-1", "500-0", "500-1"}, offsets(events))
 			require.Equal(t, fieldgate.RoomEvent{Room: "tenant", Offset: "500-0", Gap: want}, events[1])
 			require.Empty(t, events[2].Gap)
@@ -198,179 +200,179 @@ func TestLostHistoryIsSaidInItsPlace(t *testing.T) {
 	}
 }
 
-func TestARoomThatIsRefusedAfterAReconnectIsLeft(t *testing.T) {
+func TestReconnect_DropsARefusedRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var asked notes[int]
-		station := &station{script: func(n int, p *peer) {
-			m := p.next()
+		var requests recorder[int]
+		server := &socketServer{script: func(n int, c *serverConn) {
+			m := c.read()
 			if m.Type != "" {
-				asked.add(n)
+				requests.add(n)
 			}
 			switch n {
 			case 1:
-				p.admit(m)
+				c.acceptSubscribe(m)
 			case 2:
-				p.refuse(m, http.StatusServiceUnavailable, fieldgate.CodeStoreUnavailable)
-				p.wait()
+				c.refuse(m, http.StatusServiceUnavailable, fieldgate.CodeStoreUnavailable)
+				c.wait()
 			case 3:
-				p.refuse(m, http.StatusNotFound, fieldgate.CodeDeviceNotFound)
+				c.refuse(m, http.StatusNotFound, fieldgate.CodeDeviceNotFound)
 				time.Sleep(time.Second)
 			}
 		}}
-		socket := customer(t, bubble(t, station), fieldgate.CustomerSocketConfig{})
+		socket := connectCustomer(t, memoryGateway(t, server), fieldgate.CustomerSocketConfig{})
 		room := fieldgate.DeviceRoom(deviceID)
 		subscribe(t, socket, room, "")
-		left := take(t, socket, 1)[0]
-		require.Equal(t, room, left.Room)
-		require.Equal(t, fieldgate.CodeDeviceNotFound, fieldgate.CodeOf(left.Err))
+		dropped := takeEvents(t, socket, 1)[0]
+		require.Equal(t, room, dropped.Room)
+		require.Equal(t, fieldgate.CodeDeviceNotFound, fieldgate.CodeOf(dropped.Err))
 		time.Sleep(10 * time.Second)
-		require.Equal(t, []int{1, 2, 3}, asked.list())
-		require.Equal(t, 4, station.count())
+		require.Equal(t, []int{1, 2, 3}, requests.list())
+		require.Equal(t, 4, server.count())
 	})
 }
 
-func TestASubscribeSurvivesABrokenConnection(t *testing.T) {
+func TestSubscribe_RetriedAfterABrokenConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var asked notes[string]
-		station := &station{script: func(n int, p *peer) {
-			m := p.next()
-			asked.add(wishIn(m).Since)
+		var requests recorder[string]
+		server := &socketServer{script: func(n int, c *serverConn) {
+			m := c.read()
+			requests.add(parseSubscribe(m).Since)
 			if n < 3 {
 				return
 			}
-			p.admit(m)
-			p.wait()
+			c.acceptSubscribe(m)
+			c.wait()
 		}}
-		socket := customer(t, bubble(t, station), fieldgate.CustomerSocketConfig{})
+		socket := connectCustomer(t, memoryGateway(t, server), fieldgate.CustomerSocketConfig{})
 		subscribe(t, socket, fieldgate.TenantRoom, "7-0")
-		require.Equal(t, []string{"7-0", "7-0", "7-0"}, asked.list())
+		require.Equal(t, []string{"7-0", "7-0", "7-0"}, requests.list())
 	})
 }
 
-func TestARefusedSubscribeIsReturnedAndForgotten(t *testing.T) {
+func TestSubscribe_RefusalIsReturnedAndNotRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var asked notes[int]
-		station := &station{script: func(n int, p *peer) {
-			p.serve(func(m message) {
-				asked.add(n)
-				p.refuse(m, http.StatusNotFound, fieldgate.CodeSessionNotFound)
+		var requests recorder[int]
+		server := &socketServer{script: func(n int, c *serverConn) {
+			c.serve(func(m message) {
+				requests.add(n)
+				c.refuse(m, http.StatusNotFound, fieldgate.CodeSessionNotFound)
 				time.Sleep(time.Second)
-				_ = p.ws.Close()
+				_ = c.ws.Close()
 			})
 		}}
-		socket := customer(t, bubble(t, station), fieldgate.CustomerSocketConfig{})
+		socket := connectCustomer(t, memoryGateway(t, server), fieldgate.CustomerSocketConfig{})
 		_, err := socket.Subscribe(t.Context(), fieldgate.SessionRoom(sessionID), "")
 		require.Equal(t, fieldgate.CodeSessionNotFound, fieldgate.CodeOf(err))
 		time.Sleep(10 * time.Second)
-		require.Equal(t, []int{1}, asked.list())
+		require.Equal(t, []int{1}, requests.list())
 	})
 }
 
-func TestARoomThatWasLeftStaysLeft(t *testing.T) {
+func TestUnsubscribe_LastsOverAReconnect(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var asked notes[string]
-		station := &station{script: func(n int, p *peer) {
-			p.serve(func(m message) {
-				asked.add(fmt.Sprint(n, " ", m.Type, " ", wishIn(m).Room))
-				p.admit(m)
+		var requests recorder[string]
+		server := &socketServer{script: func(n int, c *serverConn) {
+			c.serve(func(m message) {
+				requests.add(fmt.Sprint(n, " ", m.Type, " ", parseSubscribe(m).Room))
+				c.acceptSubscribe(m)
 				if m.Type != "unsubscribe" {
 					return
 				}
-				p.push("event", happened("session:x", "1000-1"))
-				p.push("event", happened("tenant", "1000-2"))
+				c.pushEvent("session:x", "1000-1")
+				c.pushEvent("tenant", "1000-2")
 				time.Sleep(time.Second)
-				_ = p.ws.Close()
+				_ = c.ws.Close()
 			})
 		}}
-		socket := customer(t, bubble(t, station), fieldgate.CustomerSocketConfig{})
+		socket := connectCustomer(t, memoryGateway(t, server), fieldgate.CustomerSocketConfig{})
 		subscribe(t, socket, fieldgate.TenantRoom, "")
 		subscribe(t, socket, "session:x", "")
 		require.NoError(t, socket.Unsubscribe(t.Context(), "session:x"))
-		require.Equal(t, []string{"1000-2"}, offsets(take(t, socket, 1)))
+		require.Equal(t, []string{"1000-2"}, offsets(takeEvents(t, socket, 1)))
 		time.Sleep(10 * time.Second)
-		require.Equal(t, []string{"1 subscribe tenant", "1 subscribe session:x", "1 unsubscribe session:x", "2 subscribe tenant"}, asked.list())
+		require.Equal(t, []string{"1 subscribe tenant", "1 subscribe session:x", "1 unsubscribe session:x", "2 subscribe tenant"}, requests.list())
 	})
 }
 
-func TestLeavingARoomNeedsNoConnection(t *testing.T) {
+func TestUnsubscribe_WithoutAConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var asked notes[string]
-		station := &station{
+		var requests recorder[string]
+		server := &socketServer{
 			handshake: func(n int, w http.ResponseWriter, _ *http.Request) bool {
 				if n == 2 {
 					w.Header().Set("Retry-After", "60")
-					refuse(w, http.StatusServiceUnavailable, fieldgate.CodeDraining)
+					writeProblem(w, http.StatusServiceUnavailable, fieldgate.CodeDraining)
 				}
 				return n == 2
 			},
-			script: func(n int, p *peer) {
-				p.serve(func(m message) {
-					asked.add(m.Type)
-					p.admit(m)
+			script: func(n int, c *serverConn) {
+				c.serve(func(m message) {
+					requests.add(m.Type)
+					c.acceptSubscribe(m)
 					time.Sleep(time.Second)
-					_ = p.ws.Close()
+					_ = c.ws.Close()
 				})
 			},
 		}
-		socket := customer(t, bubble(t, station), fieldgate.CustomerSocketConfig{})
+		socket := connectCustomer(t, memoryGateway(t, server), fieldgate.CustomerSocketConfig{})
 		subscribe(t, socket, fieldgate.TenantRoom, "")
 		time.Sleep(10 * time.Second)
-		require.Equal(t, 2, station.count())
+		require.Equal(t, 2, server.count())
 		require.NoError(t, socket.Unsubscribe(t.Context(), fieldgate.TenantRoom))
 		time.Sleep(2 * time.Minute)
-		require.Equal(t, []string{"subscribe"}, asked.list())
+		require.Equal(t, []string{"subscribe"}, requests.list())
 		socket.Close()
 		require.ErrorIs(t, socket.Unsubscribe(t.Context(), fieldgate.TenantRoom), fieldgate.ErrSocketClosed)
 	})
 }
 
-func TestManyRoomsAreTakenUpWithinTheLimitsOfTheGateway(t *testing.T) {
+func TestReconnect_ResubscribesWithinTheLimits(t *testing.T) {
 	t.Parallel()
 	for _, delay := range []time.Duration{0, time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			const rooms = 100
-			gauges := []*gauge{{}, {}}
-			station := &station{}
-			station.script = func(n int, p *peer) {
-				gauge := gauges[n-1]
-				var writing sync.Mutex
-				p.serve(func(m message) {
-					gauge.note()
-					station.playing.Go(func() {
+			checkers := []*limitChecker{{}, {}}
+			server := &socketServer{}
+			server.script = func(n int, c *serverConn) {
+				checker := checkers[n-1]
+				var writes sync.Mutex
+				c.serve(func(m message) {
+					checker.receive()
+					server.conns.Go(func() {
 						time.Sleep(delay)
-						writing.Lock()
-						defer writing.Unlock()
-						p.admit(m)
-						gauge.answering.Add(-1)
-						if n == 1 && wishIn(m).Room == fmt.Sprint("device:", rooms) {
-							_ = p.ws.Close()
+						writes.Lock()
+						defer writes.Unlock()
+						c.acceptSubscribe(m)
+						checker.inFlight.Add(-1)
+						if n == 1 && parseSubscribe(m).Room == fmt.Sprint("device:", rooms) {
+							_ = c.ws.Close()
 						}
 					})
 				})
 			}
-			var states notes[bool]
-			socket := customer(t, bubble(t, station), fieldgate.CustomerSocketConfig{
+			var states recorder[bool]
+			socket := connectCustomer(t, memoryGateway(t, server), fieldgate.CustomerSocketConfig{
 				OnState: func(state fieldgate.SocketState) { states.add(state.Connected) },
 			})
-			var all sync.WaitGroup
+			var wg sync.WaitGroup
 			for i := range rooms - 1 {
-				all.Go(func() { subscribe(t, socket, fmt.Sprint("device:", i), "") })
+				wg.Go(func() { subscribe(t, socket, fmt.Sprint("device:", i), "") })
 			}
-			all.Wait()
+			wg.Wait()
 			subscribe(t, socket, fmt.Sprint("device:", rooms), "")
 			time.Sleep(20 * time.Second)
 			synctest.Wait()
 			require.Equal(t, []bool{true, false, true}, states.list())
-			for _, gauge := range gauges {
-				require.Equal(t, rooms, gauge.messages)
-				gauge.check(t)
+			for _, checker := range checkers {
+				require.Equal(t, rooms, checker.messages)
+				checker.check(t)
 			}
-			require.Zero(t, gauges[1].answering.Load())
+			require.Zero(t, checkers[1].inFlight.Load())
 		})
 	}
 }

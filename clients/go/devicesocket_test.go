@@ -16,23 +16,23 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// overSocket makes a call over a socket whose gateway answers with data, and gives the
-// frame that it got.
-func overSocket(t *testing.T, data string, call func(context.Context, *fieldgate.DeviceSocket) (any, error)) (sent message, got any) {
+// callOverSocket makes a call over a socket whose gateway replies with data. It returns the
+// frame that the gateway received and the value of the call.
+func callOverSocket(t *testing.T, data string, call func(context.Context, *fieldgate.DeviceSocket) (any, error)) (sent message, got any) {
 	t.Helper()
 	frames := make(chan message, 1)
-	station := &station{script: func(_ int, p *peer) {
-		m := p.next()
+	server := &socketServer{script: func(_ int, c *serverConn) {
+		m := c.read()
 		frames <- m
-		p.reply(m, json.RawMessage(data))
-		p.wait()
+		c.reply(m, json.RawMessage(data))
+		c.wait()
 	}}
-	got, err := call(t.Context(), device(t, serve(t, station.ServeHTTP), fieldgate.DeviceSocketConfig{}))
+	got, err := call(t.Context(), connectDevice(t, serve(t, server.ServeHTTP), fieldgate.DeviceSocketConfig{}))
 	require.NoError(t, err)
 	return <-frames, got
 }
 
-func TestWhatADeviceDoesOverASocket(t *testing.T) {
+func TestDeviceSocket_Calls(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		call         func(context.Context, *fieldgate.DeviceSocket) (any, error)
@@ -50,9 +50,9 @@ func TestWhatADeviceDoesOverASocket(t *testing.T) {
 		},
 		"Claim with an idempotency key": {
 			func(ctx context.Context, s *fieldgate.DeviceSocket) (any, error) {
-				return s.Claim(ctx, fieldgate.ClaimRequest{Limit: 2}, fieldgate.WithIdempotencyKey("order 66"))
+				return s.Claim(ctx, fieldgate.ClaimRequest{Limit: 2}, fieldgate.WithIdempotencyKey("key-1"))
 			},
-			"claim", `{"limit":2,"idempotencyKey":"order 66"}`, `{"commands":[]}`, []fieldgate.ClaimedCommand{},
+			"claim", `{"limit":2,"idempotencyKey":"key-1"}`, `{"commands":[]}`, []fieldgate.ClaimedCommand{},
 		},
 		"Extend": {
 			func(ctx context.Context, s *fieldgate.DeviceSocket) (any, error) {
@@ -73,10 +73,10 @@ func TestWhatADeviceDoesOverASocket(t *testing.T) {
 		"SubmitResult": {
 			func(ctx context.Context, s *fieldgate.DeviceSocket) (any, error) {
 				return s.SubmitResult(ctx, commandID, fieldgate.ResultRequest{
-					ClaimToken: claimToken, Status: fieldgate.ResultStatusFailed, Error: "no <answer>", Data: json.RawMessage(`{"pid":4711}`),
+					ClaimToken: claimToken, Status: fieldgate.ResultStatusFailed, Error: "no <route>", Data: json.RawMessage(`{"pid":4711}`),
 				})
 			},
-			"result", `{"commandId":"` + commandID + `","claimToken":"` + claimToken + `","status":"failed","error":"no <answer>","data":{"pid":4711}}`,
+			"result", `{"commandId":"` + commandID + `","claimToken":"` + claimToken + `","status":"failed","error":"no <route>","data":{"pid":4711}}`,
 			`{"commandId":"` + commandID + `","status":"failed","late":true,"duplicate":true}`,
 			fieldgate.RecordedResult{CommandID: commandID, Status: fieldgate.CommandStatusFailed, Late: true, Duplicate: true},
 		},
@@ -85,13 +85,13 @@ func TestWhatADeviceDoesOverASocket(t *testing.T) {
 				return s.Heartbeat(ctx, fieldgate.HeartbeatRequest{Status: fieldgate.HeartbeatStatusBusy, Metrics: fieldgate.Metrics{"cpuPercent": 12.5}})
 			},
 			"heartbeat", `{"status":"busy","metrics":{"cpuPercent":12.5}}`,
-			`{"nextHeartbeatMs":30000,"pendingCommands":2,"cancelRequested":["` + commandID + `"],"a field of a later version":1}`,
+			`{"nextHeartbeatMs":30000,"pendingCommands":2,"cancelRequested":["` + commandID + `"],"aFieldOfALaterVersion":1}`,
 			fieldgate.HeartbeatReply{NextHeartbeatMs: 30_000, PendingCommands: 2, CancelRequested: []string{commandID}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sent, got := overSocket(t, test.answer, test.call)
+			sent, got := callOverSocket(t, test.answer, test.call)
 			require.Equal(t, test.kind, sent.Type)
 			require.JSONEq(t, test.fields, string(sent.Data))
 			require.Regexp(t, `^[A-Za-z0-9._-]{1,128}$`, sent.RequestID)
@@ -100,16 +100,16 @@ func TestWhatADeviceDoesOverASocket(t *testing.T) {
 	}
 }
 
-func TestAnErrorFrameIsTheRefusalThatHTTPWouldGive(t *testing.T) {
+func TestDeviceSocket_ErrorFrame(t *testing.T) {
 	t.Parallel()
-	station := &station{script: func(_ int, p *peer) {
-		m := p.next()
-		p.send("error", m.RequestID, json.RawMessage(`{
-			"title": "Another result stands", "status": 409, "code": "command_finished", "requestId": "`+requestID+`",
+	server := &socketServer{script: func(_ int, c *serverConn) {
+		m := c.read()
+		c.send("error", m.RequestID, json.RawMessage(`{
+			"title": "The command has ended", "status": 409, "code": "command_finished", "requestId": "`+requestID+`",
 			"detail": "The command has ended.", "command": {"id": "`+commandID+`", "status": "cancelled", "attempt": 2}}`))
-		p.wait()
+		c.wait()
 	}}
-	socket := device(t, serve(t, station.ServeHTTP), fieldgate.DeviceSocketConfig{})
+	socket := connectDevice(t, serve(t, server.ServeHTTP), fieldgate.DeviceSocketConfig{})
 	_, err := socket.Extend(t.Context(), commandID, fieldgate.ExtendRequest{ClaimToken: claimToken})
 	var refused *fieldgate.APIError
 	require.ErrorAs(t, err, &refused)
@@ -119,71 +119,71 @@ func TestAnErrorFrameIsTheRefusalThatHTTPWouldGive(t *testing.T) {
 	require.EqualError(t, err, "fieldgate: 409 command_finished: The command has ended. (request "+requestID+")")
 }
 
-func TestAnErrorFrameThatCannotBeReadIsAnErrorAllTheSame(t *testing.T) {
+func TestDeviceSocket_InvalidReplies(t *testing.T) {
 	t.Parallel()
-	station := &station{script: func(_ int, p *peer) {
-		m := p.next()
-		p.send("error", m.RequestID, "no object")
-		m = p.next()
-		p.reply(m, "no object")
-		p.wait()
+	server := &socketServer{script: func(_ int, c *serverConn) {
+		m := c.read()
+		c.send("error", m.RequestID, "not an object")
+		m = c.read()
+		c.reply(m, "not an object")
+		c.wait()
 	}}
-	socket := device(t, serve(t, station.ServeHTTP), fieldgate.DeviceSocketConfig{})
-	_, err := socket.Heartbeat(t.Context(), ok)
+	socket := connectDevice(t, serve(t, server.ServeHTTP), fieldgate.DeviceSocketConfig{})
+	_, err := socket.Heartbeat(t.Context(), alive)
 	require.ErrorContains(t, err, "the problem document is not valid JSON")
 	require.Empty(t, fieldgate.CodeOf(err))
-	_, err = socket.Heartbeat(t.Context(), ok)
+	_, err = socket.Heartbeat(t.Context(), alive)
 	require.ErrorContains(t, err, "decoding the reply to heartbeat")
 }
 
-func TestAnswersFindTheirCallsInWhateverOrderTheyCome(t *testing.T) {
+func TestDeviceSocket_RepliesInAnyOrder(t *testing.T) {
 	t.Parallel()
 	const calls = 20
-	station := &station{script: func(_ int, p *peer) {
-		var waiting []message
-		p.serve(func(m message) {
-			if waiting = append(waiting, m); len(waiting) < calls {
+	server := &socketServer{script: func(_ int, c *serverConn) {
+		var requests []message
+		c.serve(func(m message) {
+			if requests = append(requests, m); len(requests) < calls {
 				return
 			}
-			for i := range waiting {
-				var asked fieldgate.ExtendRequest
-				m := waiting[calls-1-i]
-				_ = json.Unmarshal(m.Data, &asked)
-				p.reply(m, fieldgate.Lease{LeaseRemainingMs: asked.ExtensionMs})
-				p.reply(m, fieldgate.Lease{}) // a second answer is nobody's
+			for i := range requests {
+				var extend fieldgate.ExtendRequest
+				m := requests[calls-1-i]
+				_ = json.Unmarshal(m.Data, &extend)
+				c.reply(m, fieldgate.Lease{LeaseRemainingMs: extend.ExtensionMs})
+				c.reply(m, fieldgate.Lease{}) // a second reply is dropped
 			}
 		})
 	}}
-	socket := device(t, serve(t, station.ServeHTTP), fieldgate.DeviceSocketConfig{})
-	// One id for all of them must not confuse their answers.
+	socket := connectDevice(t, serve(t, server.ServeHTTP), fieldgate.DeviceSocketConfig{})
+	// Concurrent calls with the same request id still get their own replies.
 	ctx := fieldgate.ContextWithRequestID(t.Context(), requestID)
-	var all sync.WaitGroup
+	var wg sync.WaitGroup
 	for i := range calls {
-		all.Go(func() {
+		wg.Go(func() {
 			lease, err := socket.Extend(ctx, commandID, fieldgate.ExtendRequest{ExtensionMs: 1000 + i})
 			if err != nil || lease.LeaseRemainingMs != 1000+i {
 				t.Errorf("call %d got %v, %v", i, lease, err)
 			}
 		})
 	}
-	all.Wait()
+	wg.Wait()
 }
 
-func TestTheRequestIDOfTheContextIsInTheFrame(t *testing.T) {
+func TestDeviceSocket_RequestID(t *testing.T) {
 	t.Parallel()
 	sent := func(id string) string {
-		m, _ := overSocket(t, `{}`, func(ctx context.Context, s *fieldgate.DeviceSocket) (any, error) {
-			return s.Heartbeat(fieldgate.ContextWithRequestID(ctx, id), ok)
+		m, _ := callOverSocket(t, `{}`, func(ctx context.Context, s *fieldgate.DeviceSocket) (any, error) {
+			return s.Heartbeat(fieldgate.ContextWithRequestID(ctx, id), alive)
 		})
 		return m.RequestID
 	}
 	require.Equal(t, requestID, sent(requestID))
 	for _, id := range []string{"", "two words", strings.Repeat("a", 129)} {
-		require.Regexp(t, `^[A-Z2-7]{26}$`, sent(id), "the gateway would not take %q", id)
+		require.Regexp(t, `^[A-Z2-7]{26}$`, sent(id), "the client replaces %q", id)
 	}
 }
 
-func TestACallOverASocketEndsAtItsTimeout(t *testing.T) {
+func TestDeviceSocket_CallTimesOut(t *testing.T) {
 	t.Parallel()
 	short := fieldgate.WithTimeout(2 * time.Second)
 	claim := func(waitMs int) func(context.Context, *fieldgate.DeviceSocket) error {
@@ -197,25 +197,25 @@ func TestACallOverASocketEndsAtItsTimeout(t *testing.T) {
 		options []fieldgate.Option
 		want    time.Duration
 	}{
-		"by default":                     {claim(0), nil, 30 * time.Second},
-		"as set":                         {claim(0), []fieldgate.Option{short}, 2 * time.Second},
-		"a claim that waits":             {claim(20_000), []fieldgate.Option{short}, 22 * time.Second},
-		"a claim with a nonsensical one": {claim(-20_000), []fieldgate.Option{short}, 2 * time.Second},
-		"with the context": {func(ctx context.Context, s *fieldgate.DeviceSocket) error {
+		"default":                      {claim(0), nil, 30 * time.Second},
+		"WithTimeout":                  {claim(0), []fieldgate.Option{short}, 2 * time.Second},
+		"a claim with WaitMs":          {claim(20_000), []fieldgate.Option{short}, 22 * time.Second},
+		"a claim with negative WaitMs": {claim(-20_000), []fieldgate.Option{short}, 2 * time.Second},
+		"context": {func(ctx context.Context, s *fieldgate.DeviceSocket) error {
 			ctx, cancel := context.WithTimeout(ctx, time.Second)
 			defer cancel()
 			return claim(20_000)(ctx, s)
 		}, nil, time.Second},
 	} {
-		for _, mute := range []bool{true, false} {
-			t.Run(fmt.Sprint(name, mute), func(t *testing.T) {
+		for _, welcome := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, ", welcome ", welcome), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					station := &station{script: func(_ int, p *peer) { p.wait() }}
-					if mute {
-						station.greet = func(int, *peer) {}
+					server := &socketServer{script: func(_ int, c *serverConn) { c.wait() }}
+					if !welcome {
+						server.greet = func(int, *serverConn) {}
 					}
-					socket := device(t, bubble(t, station, test.options...), fieldgate.DeviceSocketConfig{})
+					socket := connectDevice(t, memoryGateway(t, server, test.options...), fieldgate.DeviceSocketConfig{})
 					start := time.Now()
 					require.ErrorIs(t, test.call(t.Context(), socket), context.DeadlineExceeded)
 					require.Equal(t, test.want, time.Since(start))
@@ -225,47 +225,47 @@ func TestACallOverASocketEndsAtItsTimeout(t *testing.T) {
 	}
 }
 
-func TestAResultThatIsTooLargeForAFrameGoesOverHTTP(t *testing.T) {
+func TestDeviceSocket_LargeResultOverHTTP(t *testing.T) {
 	t.Parallel()
-	arrived := make(chan fieldgate.ResultRequest, 1)
-	station := &station{
-		script: func(_ int, p *peer) { p.wait() },
+	received := make(chan fieldgate.ResultRequest, 1)
+	server := &socketServer{
+		script: func(_ int, c *serverConn) { c.wait() },
 		other: func(w http.ResponseWriter, r *http.Request) {
-			var outcome fieldgate.ResultRequest
-			_ = json.Unmarshal([]byte(bodyOf(r)), &outcome)
-			arrived <- outcome
-			answer(w, http.StatusOK, fieldgate.RecordedResult{CommandID: commandID})
+			var result fieldgate.ResultRequest
+			_ = json.Unmarshal([]byte(readBody(r)), &result)
+			received <- result
+			writeJSON(w, http.StatusOK, fieldgate.RecordedResult{CommandID: commandID})
 		},
 	}
-	socket := device(t, serve(t, station.ServeHTTP), fieldgate.DeviceSocketConfig{})
+	socket := connectDevice(t, serve(t, server.ServeHTTP), fieldgate.DeviceSocketConfig{})
 	recorded, err := socket.SubmitResult(t.Context(), commandID, fieldgate.ResultRequest{Output: strings.Repeat("x", fieldgate.MaxOutput+1)})
 	require.NoError(t, err)
 	require.Equal(t, commandID, recorded.CommandID)
-	require.Contains(t, (<-arrived).Output, "[cut, 262145 characters in all]")
+	require.Contains(t, (<-received).Output, "[cut, 262145 characters in all]")
 }
 
-func TestAResultThatFitsNeverExceedsTheFrame(t *testing.T) {
+func TestDeviceSocket_FrameSize(t *testing.T) {
 	t.Parallel()
 	sizes := make(chan int, 1)
-	station := &station{
-		script: func(_ int, p *peer) {
+	server := &socketServer{
+		script: func(_ int, c *serverConn) {
 			for {
-				_, text, err := p.ws.ReadMessage()
+				_, text, err := c.ws.ReadMessage()
 				if err != nil {
 					return
 				}
 				var m message
 				_ = json.Unmarshal(text, &m)
 				sizes <- len(text)
-				p.reply(m, fieldgate.RecordedResult{})
+				c.reply(m, fieldgate.RecordedResult{})
 			}
 		},
 		other: func(w http.ResponseWriter, _ *http.Request) {
 			sizes <- 0
-			answer(w, http.StatusOK, fieldgate.RecordedResult{})
+			writeJSON(w, http.StatusOK, fieldgate.RecordedResult{})
 		},
 	}
-	socket := device(t, serve(t, station.ServeHTTP), fieldgate.DeviceSocketConfig{})
+	socket := connectDevice(t, serve(t, server.ServeHTTP), fieldgate.DeviceSocketConfig{})
 	submit := func(length int) int {
 		id := strings.Repeat("i", 128)
 		_, err := socket.SubmitResult(fieldgate.ContextWithRequestID(t.Context(), id), commandID, fieldgate.ResultRequest{

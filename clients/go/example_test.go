@@ -2,25 +2,23 @@ package fieldgate_test
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log"
 	"net/http"
-	"net/http/httptest"
-
-	"github.com/gorilla/websocket"
+	"time"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// A device from its first switching on to its first result. A real one keeps its
-// secret, and the claim token until the result is reported, where they survive a reboot.
+// Example_device shows a device from its first start to its first result. A real device
+// stores its secret, and each claim token until the result is submitted, where they
+// survive a reboot.
 func Example_device() {
-	url := exampleGateway()
 	ctx := context.Background()
-
-	gateway, err := fieldgate.New(url, fieldgate.WithUserAgent("pump-firmware/2.8.1"))
+	gateway, err := fieldgate.New(exampleURL(), fieldgate.WithUserAgent("pump-firmware/2.8.1"))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -36,7 +34,7 @@ func Example_device() {
 		log.Fatal(err)
 	}
 	for _, command := range commands {
-		fmt.Println("working on", command.Type, string(command.Parameters))
+		fmt.Println("executing", command.Type, string(command.Parameters))
 		recorded, err := device.SubmitResult(ctx, command.ID, fieldgate.ResultRequest{
 			ClaimToken: command.ClaimToken,
 			Status:     fieldgate.ResultStatusSucceeded,
@@ -45,242 +43,210 @@ func Example_device() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println("it is", recorded.Status)
+		fmt.Println("the command is", recorded.Status)
 	}
 	// Output:
-	// working on service.restart {"service":"telemetry"}
-	// it is succeeded
+	// executing service.restart {"service":"telemetry"}
+	// the command is succeeded
 }
 
-// A person opens a session, or uses the one that is open, and proposes a command in it.
-func Example_customer() {
-	url := exampleGateway()
+func ExampleNew() {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool()} // a private CA
+	gateway, err := fieldgate.New(exampleURL(),
+		fieldgate.WithTransport(transport),
+		fieldgate.WithTimeout(10*time.Second),
+		fieldgate.WithMaxResponseBytes(1<<20),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	version, err := gateway.Version(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(version.Version)
+	// Output: 1.4.0
+}
+
+// ExampleGateway_Authenticate logs a device in without keeping its secret in memory. Such a
+// client does not renew its login.
+func ExampleGateway_Authenticate() {
 	ctx := context.Background()
-
-	gateway, err := fieldgate.New(url)
+	gateway := exampleGateway()
+	login, err := gateway.Authenticate(ctx, fieldgate.AuthenticateDeviceRequest{DeviceID: deviceID, DeviceSecret: deviceSecret})
 	if err != nil {
 		log.Fatal(err)
 	}
-	customer := gateway.Customer(func(context.Context) (string, error) {
-		return "the JWT of the signed-in user", nil
-	})
-
-	session, err := customer.OpenSession(ctx, fieldgate.OpenSessionRequest{
-		DeviceID: deviceID, Type: fieldgate.SessionTypeRemediation,
-	})
-	var refused *fieldgate.APIError
-	if errors.As(err, &refused) && refused.Code == fieldgate.CodeSessionActive {
-		session, err = customer.Session(ctx, refused.SessionID)
-	}
+	device := gateway.DeviceWithToken(fieldgate.Bearer(login.Token))
+	command, err := device.Command(ctx, commandID)
 	if err != nil {
 		log.Fatal(err)
 	}
-
-	priority := 9
-	command, err := customer.Propose(ctx, session.ID, fieldgate.ProposeCommandRequest{
-		Type:       "service.restart",
-		Parameters: json.RawMessage(`{"service":"telemetry"}`),
-		Priority:   &priority,
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println("the command is", command.Status)
-	// Output: the command is pending_approval
+	fmt.Println(command.Type, command.Status)
+	// Output: service.restart claimed
 }
 
-func ExampleCustomerClient_AllDevices() {
-	url := exampleGateway()
-	gateway, err := fieldgate.New(url)
+func ExampleGateway_Readiness() {
+	ctx := context.Background()
+	gateway := exampleGateway()
+	if _, err := gateway.Health(ctx); err != nil {
+		log.Fatal("the gateway is down: ", err)
+	}
+	readiness, err := gateway.Readiness(ctx)
 	if err != nil {
 		log.Fatal(err)
 	}
-	customer := gateway.Customer(fieldgate.Bearer("the JWT of the signed-in user"))
+	fmt.Println("ready:", readiness.Ready, "redis:", readiness.Checks.Redis.Ok)
+	// Output: ready: true redis: true
+}
 
-	params := fieldgate.ListDevicesParams{Status: fieldgate.DeviceStatusActive}
-	for device, err := range customer.AllDevices(context.Background(), params) {
+func ExampleDeviceClient_Heartbeat() {
+	reply, err := exampleDevice().Heartbeat(context.Background(), fieldgate.HeartbeatRequest{
+		Status:  fieldgate.HeartbeatStatusOk,
+		Metrics: fieldgate.Metrics{"cpuPercent": 12.5},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("commands to cancel:", len(reply.CancelRequested))
+	fmt.Println("next heartbeat in", time.Duration(reply.NextHeartbeatMs)*time.Millisecond)
+	// Output:
+	// commands to cancel: 1
+	// next heartbeat in 30s
+}
+
+// ExampleDeviceClient_Release shows a device that shuts down before a factory reset.
+func ExampleDeviceClient_Release() {
+	ctx := context.Background()
+	device := exampleDevice()
+	commands, err := device.Claim(ctx, fieldgate.ClaimRequest{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, command := range commands {
+		released, err := device.Release(ctx, command.ID, fieldgate.ReleaseRequest{ClaimToken: command.ClaimToken, Reason: "factory reset"})
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(device.Name)
+		fmt.Println("the command is", released.Status)
 	}
-	// Output:
-	// Pump station 12
-	// Pump station 13
+	if err := device.Logout(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output: the command is queued
 }
 
-// A device that claims when it is told to. Work that came while it was not connected is
-// found as well, because it is told to after each connecting.
+// ExampleDeviceClient_Connect shows a device that claims when it is notified. It finds the
+// commands that arrived while it was not connected too, because OnCommands is called after
+// each reconnect.
 func ExampleDeviceClient_Connect() {
-	url := exampleGateway()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 
-	gateway, err := fieldgate.New(url)
-	if err != nil {
-		log.Fatal(err)
-	}
-	work := make(chan struct{}, 1)
-	socket := gateway.Device(deviceID, deviceSecret).Connect(ctx, fieldgate.DeviceSocketConfig{
+	available := make(chan struct{}, 1)
+	socket := exampleDevice().Connect(ctx, fieldgate.DeviceSocketConfig{
 		OnCommands: func(int) {
 			select {
-			case work <- struct{}{}:
-			default: // it is awake already
+			case available <- struct{}{}:
+			default: // a claim is due already
 			}
 		},
-		OnCancel: func(commandID, reason string) { fmt.Println("to be stopped:", commandID, reason) },
+		OnCancel: func(commandID, reason string) { fmt.Println("stopping", commandID, reason) },
 	})
 
-	<-work
+	<-available
 	commands, err := socket.Claim(ctx, fieldgate.ClaimRequest{Limit: 10})
 	if err != nil {
 		log.Fatal(err)
 	}
 	for _, command := range commands {
-		fmt.Println("working on", command.Type)
-		outcome := fieldgate.ResultRequest{ClaimToken: command.ClaimToken, Status: fieldgate.ResultStatusSucceeded}
-		recorded, err := socket.SubmitResult(ctx, command.ID, outcome)
+		fmt.Println("executing", command.Type)
+		result := fieldgate.ResultRequest{ClaimToken: command.ClaimToken, Status: fieldgate.ResultStatusSucceeded}
+		recorded, err := socket.SubmitResult(ctx, command.ID, result)
 		for errors.Is(err, fieldgate.ErrInterrupted) {
-			recorded, err = socket.SubmitResult(ctx, command.ID, outcome)
+			recorded, err = socket.SubmitResult(ctx, command.ID, result)
 		}
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println("it is", recorded.Status)
+		fmt.Println("the command is", recorded.Status)
 	}
 	socket.Close()
 	<-socket.Done()
-	fmt.Println(socket.Err())
+	fmt.Println(errors.Is(socket.Err(), fieldgate.ErrSocketClosed))
 	// Output:
-	// working on service.restart
-	// it is succeeded
-	// fieldgate: the socket is closed
+	// executing service.restart
+	// the command is succeeded
+	// true
 }
 
-// A page that shows what happens at a device. After a gap it reads the device again.
-func ExampleCustomerClient_Connect() {
-	url := exampleGateway()
+// ExampleDeviceSocket shows the other calls of a device over its socket.
+func ExampleDeviceSocket() {
 	ctx := context.Background()
-
-	gateway, err := fieldgate.New(url)
-	if err != nil {
-		log.Fatal(err)
-	}
-	customer := gateway.Customer(func(context.Context) (string, error) {
-		return "the JWT of the signed-in user", nil
-	})
-	socket := customer.Connect(ctx, fieldgate.CustomerSocketConfig{
-		OnState: func(state fieldgate.SocketState) {
-			if state.Err != nil {
-				log.Print("not connected, trying again in ", state.RetryIn, ": ", state.Err)
-			}
-		},
-	})
+	socket := exampleDevice().Connect(ctx, fieldgate.DeviceSocketConfig{})
 	defer socket.Close()
 
-	if _, err := socket.Subscribe(ctx, fieldgate.DeviceRoom(deviceID), ""); err != nil {
+	if _, err := socket.Heartbeat(ctx, fieldgate.HeartbeatRequest{Status: fieldgate.HeartbeatStatusBusy}); err != nil {
 		log.Fatal(err)
 	}
-	for event, err := range socket.Events(ctx) {
-		switch {
-		case err != nil:
-			log.Fatal(err)
-		case event.Gap != "":
-			fmt.Println("events are missing:", event.Gap)
-		case event.Err != nil:
-			fmt.Println("the room is no more:", event.Err)
-		default:
-			fmt.Println(event.Type)
-		}
-		if event.Type == "command.succeeded" {
-			break
-		}
-	}
-	// Output:
-	// command.claimed
-	// command.succeeded
-}
-
-// What to do with work whose lease is extended depends on the code.
-func ExampleCodeOf() {
-	url := exampleGateway()
-	gateway, err := fieldgate.New(url)
+	lease, err := socket.Extend(ctx, commandID, fieldgate.ExtendRequest{ClaimToken: claimToken, ExtensionMs: 60_000})
 	if err != nil {
 		log.Fatal(err)
 	}
-	device := gateway.Device(deviceID, deviceSecret)
+	fmt.Println("the lease ends in", time.Duration(lease.LeaseRemainingMs)*time.Millisecond)
+	released, err := socket.Release(ctx, commandID, fieldgate.ReleaseRequest{ClaimToken: claimToken})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the command is", released.Status)
+	// Output:
+	// the lease ends in 1m0s
+	// the command is queued
+}
 
-	_, err = device.Extend(context.Background(), commandID, fieldgate.ExtendRequest{
+// ExampleDeviceSocket_Err shows a socket that the gateway has closed, because another
+// process has opened a socket with the same identity.
+func ExampleDeviceSocket_Err() {
+	device := exampleGateway().DeviceWithToken(fieldgate.Bearer("superseded"))
+	socket := device.Connect(context.Background(), fieldgate.DeviceSocketConfig{})
+	<-socket.Done()
+	var closed *fieldgate.CloseError
+	if errors.As(socket.Err(), &closed) && closed.Code == fieldgate.CloseSuperseded {
+		fmt.Println(closed.Reason)
+	}
+	// Output: a newer socket of this device replaced this one
+}
+
+// ExampleCodeOf shows how a device acts on the refusal to extend a lease.
+func ExampleCodeOf() {
+	_, err := exampleDevice().Extend(context.Background(), commandID, fieldgate.ExtendRequest{
 		ClaimToken: claimToken, ExtensionMs: 60_000,
 	})
 	switch fieldgate.CodeOf(err) {
 	case fieldgate.CodeClaimSuperseded, fieldgate.CodeCommandFinished:
-		fmt.Println("drop the work")
+		fmt.Println("stop and discard the result")
 	case fieldgate.CodeClaimExpired:
-		fmt.Println("finish and report")
+		fmt.Println("continue and submit the result")
 	}
-	// Output: drop the work
+	// Output: stop and discard the result
 }
 
-// exampleGateway answers the examples as the contract says. It ends with the process.
-func exampleGateway() (url string) {
-	json := func(status int, contentType, body string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", contentType)
-			w.WriteHeader(status)
-			fmt.Fprint(w, body)
-		}
+// ExampleContextWithRequestID shows a request id that is in the logs of both sides.
+func ExampleContextWithRequestID() {
+	ctx := fieldgate.ContextWithRequestID(context.Background(), "boot-7.extend-1")
+	_, err := exampleDevice().Extend(ctx, commandID, fieldgate.ExtendRequest{ClaimToken: claimToken, ExtensionMs: 60_000})
+	var refusal *fieldgate.APIError
+	if errors.As(err, &refusal) {
+		fmt.Println(refusal.Status, refusal.Code, refusal.RequestID)
 	}
-	const value, problem = "application/json", "application/problem+json"
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /api/v1/device/register", json(201, value,
-		`{"deviceId":"`+deviceID+`","deviceSecret":"`+deviceSecret+`","registeredAt":"2025-11-22T20:15:04.120Z"}`))
-	mux.HandleFunc("POST /api/v1/device/auth", json(200, value,
-		`{"token":"q8Zr1vTn","expiresInSeconds":604800,"expiresAt":"2025-11-29T20:15:04.120Z","deviceId":"`+deviceID+`"}`))
-	mux.HandleFunc("POST /api/v1/device/commands/claim", json(200, value,
-		`{"commands":[{"id":"`+commandID+`","type":"service.restart","parameters":{"service":"telemetry"},"claimToken":"`+claimToken+`"}]}`))
-	mux.HandleFunc("POST /api/v1/device/commands/{id}/result", json(200, value,
-		`{"commandId":"`+commandID+`","status":"succeeded","late":false,"duplicate":false}`))
-	mux.HandleFunc("POST /api/v1/device/commands/{id}/extend", json(409, problem,
-		`{"title":"A newer claim exists","status":409,"code":"claim_superseded","requestId":"`+requestID+`"}`))
-	mux.HandleFunc("POST /api/v1/customer/sessions", json(409, problem,
-		`{"title":"The device has an active session","status":409,"code":"session_active","sessionId":"`+sessionID+`"}`))
-	mux.HandleFunc("GET /api/v1/customer/sessions/{id}", json(200, value, `{"id":"`+sessionID+`","status":"active"}`))
-	mux.HandleFunc("POST /api/v1/customer/sessions/{id}/commands", json(201, value, `{"id":"`+commandID+`","status":"pending_approval"}`))
-	mux.HandleFunc("GET /api/v1/customer/devices", func(w http.ResponseWriter, r *http.Request) {
-		page := `{"items":[{"name":"Pump station 12"}],"nextCursor":"MDFq"}`
-		if r.URL.Query().Get("cursor") != "" {
-			page = `{"items":[{"name":"Pump station 13"}]}`
-		}
-		json(200, value, page)(w, r)
-	})
-	mux.HandleFunc("GET /api/v1/device/ws", exampleSocket(map[string]string{
-		"claim":  `{"commands":[{"id":"` + commandID + `","type":"service.restart","parameters":{},"claimToken":"` + claimToken + `"}]}`,
-		"result": `{"commandId":"` + commandID + `","status":"succeeded","late":false,"duplicate":false}`,
-	}))
-	mux.HandleFunc("GET /api/v1/customer/ws", exampleSocket(map[string]string{
-		"subscribe": `{"room":"device:` + deviceID + `","offset":"1-0","resumed":false}`,
-	}, `{"type":"event","data":{"room":"device:`+deviceID+`","offset":"2-0","type":"command.claimed"}}`,
-		`{"type":"event","data":{"room":"device:`+deviceID+`","offset":"3-0","type":"command.succeeded"}}`))
-	return httptest.NewServer(mux).URL
+	// Output: 409 claim_superseded boot-7.extend-1
 }
 
-// exampleSocket replies to frames by their type, and says a few things after each reply.
-func exampleSocket(replies map[string]string, events ...string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		upgrader := websocket.Upgrader{Subprotocols: []string{"fieldgate.v1"}}
-		ws, err := upgrader.Upgrade(w, r, nil)
-		if err != nil {
-			return
-		}
-		defer ws.Close()
-		p := &peer{ws: ws}
-		p.welcome(25_000)
-		p.serve(func(m message) {
-			p.reply(m, json.RawMessage(replies[m.Type]))
-			for _, event := range events {
-				_ = ws.WriteMessage(websocket.TextMessage, []byte(event))
-			}
-		})
-	}
+// ExampleTruncateResult shortens a result before the device stores it.
+func ExampleTruncateResult() {
+	output := string(make([]byte, fieldgate.MaxOutput+1))
+	result := fieldgate.TruncateResult(fieldgate.ResultRequest{Output: output, Error: "exit status 1"})
+	fmt.Println(len(result.Output) < len(output), len(result.Error) <= fieldgate.MaxError)
+	// Output: true true
 }

@@ -11,7 +11,7 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-func TestTheBaseURLIsWhatStandsBeforeThePaths(t *testing.T) {
+func TestNew_BaseURL(t *testing.T) {
 	t.Parallel()
 	for baseURL, want := range map[string]string{
 		"https://gateway.example.com":            "https://gateway.example.com/version",
@@ -22,19 +22,19 @@ func TestTheBaseURLIsWhatStandsBeforeThePaths(t *testing.T) {
 	} {
 		t.Run(baseURL, func(t *testing.T) {
 			t.Parallel()
-			var asked string
-			gateway := connect(t, baseURL, fieldgate.WithTransport(play(func(w http.ResponseWriter, r *http.Request) {
-				asked = r.URL.String()
-				answer(w, http.StatusOK, fieldgate.Version{Version: "1.4.0"})
+			var requested string
+			gateway := newGateway(t, baseURL, fieldgate.WithTransport(handlerTransport(func(w http.ResponseWriter, r *http.Request) {
+				requested = r.URL.String()
+				writeJSON(w, http.StatusOK, fieldgate.Version{Version: "1.4.0"})
 			})))
 			_, err := gateway.Version(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, want, asked)
+			require.Equal(t, want, requested)
 		})
 	}
 }
 
-func TestABaseURLThatCannotBeMeantIsRefused(t *testing.T) {
+func TestNew_RefusesInvalidBaseURL(t *testing.T) {
 	t.Parallel()
 	for _, baseURL := range []string{
 		"", "gateway.example.com", "//gateway.example.com", "ftp://gateway.example.com", "https://",
@@ -47,7 +47,7 @@ func TestABaseURLThatCannotBeMeantIsRefused(t *testing.T) {
 	}
 }
 
-func TestABoundOfZeroIsRefused(t *testing.T) {
+func TestNew_RefusesZeroLimits(t *testing.T) {
 	t.Parallel()
 	for _, option := range []fieldgate.Option{fieldgate.WithTimeout(0), fieldgate.WithMaxResponseBytes(0)} {
 		_, err := fieldgate.New("https://gateway.example.com", option)
@@ -55,95 +55,95 @@ func TestABoundOfZeroIsRefused(t *testing.T) {
 	}
 }
 
-func TestEachCallerSendsItsOwnCredentials(t *testing.T) {
+func TestCredentials_OfEachClient(t *testing.T) {
 	t.Parallel()
 	var sent []string
 	gateway := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		sent = append(sent, r.Header.Get("Authorization"))
-		answer(w, http.StatusOK, map[string]any{})
+		writeJSON(w, http.StatusOK, map[string]any{})
 	})
 	ctx := t.Context()
 
 	_, err := gateway.Health(ctx)
 	require.NoError(t, err)
-	_, err = gateway.DeviceWithToken(fieldgate.Bearer("device's")).Heartbeat(ctx, ok)
+	_, err = gateway.DeviceWithToken(fieldgate.Bearer("device token")).Heartbeat(ctx, alive)
 	require.NoError(t, err)
-	_, err = gateway.Customer(fieldgate.Bearer("customer's")).SystemInfo(ctx)
+	_, err = gateway.Customer(fieldgate.Bearer("customer token")).SystemInfo(ctx)
 	require.NoError(t, err)
 	_, err = gateway.Customer(fieldgate.Bearer("")).SystemInfo(ctx)
 	require.NoError(t, err)
-	require.Equal(t, []string{"", "Bearer device's", "Bearer customer's", ""}, sent)
+	require.Equal(t, []string{"", "Bearer device token", "Bearer customer token", ""}, sent)
 }
 
-func TestATokenSourceIsAskedBeforeEachRequestAndA401OfItStands(t *testing.T) {
+func TestTokenSource_CalledBeforeEachRequest(t *testing.T) {
 	t.Parallel()
-	var requests, asked int
+	var requests, calls int
 	gateway := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		requests++
-		refuse(w, http.StatusUnauthorized, fieldgate.CodeUnauthorized)
+		writeProblem(w, http.StatusUnauthorized, fieldgate.CodeUnauthorized)
 	})
-	customer := gateway.Customer(func(context.Context) (string, error) { asked++; return "a JWT", nil })
+	customer := gateway.Customer(func(context.Context) (string, error) { calls++; return "a JWT", nil })
 
 	for range 2 {
 		_, err := customer.SystemInfo(t.Context())
 		require.Equal(t, fieldgate.CodeUnauthorized, fieldgate.CodeOf(err))
 	}
 	require.Equal(t, 2, requests)
-	require.Equal(t, 2, asked)
+	require.Equal(t, 2, calls)
 }
 
-func TestAnErrorOfATokenSourceIsReturnedAndNothingIsSent(t *testing.T) {
+func TestTokenSource_ErrorIsReturned(t *testing.T) {
 	t.Parallel()
-	lost := errors.New("the session of the user is over")
-	gateway := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })
-	customer := gateway.Customer(func(context.Context) (string, error) { return "", lost })
+	broken := errors.New("the user has signed out")
+	gateway := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
+	customer := gateway.Customer(func(context.Context) (string, error) { return "", broken })
 
 	_, err := customer.SystemInfo(t.Context())
-	require.ErrorIs(t, err, lost)
+	require.ErrorIs(t, err, broken)
 }
 
-func TestEveryRequestSaysWhoAsksAndForWhat(t *testing.T) {
+func TestRequest_Headers(t *testing.T) {
 	t.Parallel()
 	var sent []http.Header
-	play := fieldgate.WithTransport(play(func(w http.ResponseWriter, r *http.Request) {
+	play := fieldgate.WithTransport(handlerTransport(func(w http.ResponseWriter, r *http.Request) {
 		sent = append(sent, r.Header)
-		answer(w, http.StatusOK, fieldgate.Version{})
+		writeJSON(w, http.StatusOK, fieldgate.Version{})
 	}))
-	_, err := connect(t, "http://gateway", play).Version(t.Context())
+	_, err := newGateway(t, "http://gateway", play).Version(t.Context())
 	require.NoError(t, err)
-	named := connect(t, "http://gateway", play, fieldgate.WithUserAgent("pump-firmware/2.8.1"))
+	named := newGateway(t, "http://gateway", play, fieldgate.WithUserAgent("pump-firmware/2.8.1"))
 	_, err = named.Version(fieldgate.ContextWithRequestID(t.Context(), requestID))
 	require.NoError(t, err)
 
 	require.Equal(t, fieldgate.DefaultUserAgent, sent[0].Get("User-Agent"))
 	require.Equal(t, "application/json, application/problem+json", sent[0].Get("Accept"))
-	require.NotContains(t, sent[0], "X-Request-Id", "the gateway makes one")
+	require.NotContains(t, sent[0], "X-Request-Id", "the gateway generates it")
 	require.Equal(t, "pump-firmware/2.8.1", sent[1].Get("User-Agent"))
 	require.Equal(t, requestID, sent[1].Get("X-Request-ID"))
 }
 
-func TestAnInstanceThatIsNotReadyReportsWhy(t *testing.T) {
+func TestReadiness_NotReady(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]fieldgate.Readiness{
 		http.StatusOK: {Ready: true, Checks: fieldgate.ReadinessChecks{Redis: fieldgate.DependencyCheck{Ok: true, LatencyMs: 0.4}}},
 		http.StatusServiceUnavailable: {Draining: true, Checks: fieldgate.ReadinessChecks{
 			Redis: fieldgate.DependencyCheck{Error: "unreachable for 6 s"}}},
 	} {
-		gateway := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, status, want) })
+		gateway := serve(t, func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, status, want) })
 		got, err := gateway.Readiness(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
 }
 
-func TestNotEvery503IsAReadinessReport(t *testing.T) {
+func TestReadiness_Other503(t *testing.T) {
 	t.Parallel()
 	page := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	problem := func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusServiceUnavailable, fieldgate.CodeDraining)
+		writeProblem(w, http.StatusServiceUnavailable, fieldgate.CodeDraining)
 	}
 	_, err := serve(t, page).Readiness(t.Context())
 	require.Equal(t, http.StatusServiceUnavailable, statusOf(t, err))

@@ -23,33 +23,34 @@ const (
 	requestID    = "01JD3QC9A5H7V2J8W4E6B0T1XM"
 )
 
-// serve gives a gateway that is played by the handler. It has a transport of its own, for
-// a server that closes also closes what it can of http.DefaultTransport.
+// serve starts a server with the handler, and returns a gateway at its address. The gateway
+// has a transport of its own, because httptest.Server.Close closes the idle connections of
+// http.DefaultTransport, which other tests use.
 func serve(t *testing.T, handler http.HandlerFunc, options ...fieldgate.Option) *fieldgate.Gateway {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	own := fieldgate.WithTransport(server.Client().Transport)
-	return connect(t, server.URL, append([]fieldgate.Option{own}, options...)...)
+	return newGateway(t, server.URL, append([]fieldgate.Option{own}, options...)...)
 }
 
-func connect(t *testing.T, baseURL string, options ...fieldgate.Option) *fieldgate.Gateway {
+func newGateway(t *testing.T, baseURL string, options ...fieldgate.Option) *fieldgate.Gateway {
 	t.Helper()
 	gateway, err := fieldgate.New(baseURL, options...)
 	require.NoError(t, err)
 	return gateway
 }
 
-// answer writes JSON as the gateway does.
-func answer(w http.ResponseWriter, status int, value any) {
+// writeJSON writes JSON as the gateway does.
+func writeJSON(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Request-ID", requestID)
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(value)
 }
 
-// refuse writes a problem document as the gateway does.
-func refuse(w http.ResponseWriter, status int, code string) {
+// writeProblem writes a problem document as the gateway does.
+func writeProblem(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{
@@ -58,13 +59,13 @@ func refuse(w http.ResponseWriter, status int, code string) {
 	})
 }
 
-// transport plays the gateway without a network, so that a test can own the clock.
-type transport func(*http.Request) (*http.Response, error)
+// A roundTripper is a transport without a network, which works in a synctest bubble.
+type roundTripper func(*http.Request) (*http.Response, error)
 
-func (t transport) RoundTrip(req *http.Request) (*http.Response, error) { return t(req) }
+func (r roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return r(req) }
 
-// play makes a transport of a handler.
-func play(handler http.HandlerFunc) transport {
+// handlerTransport returns a transport that calls a handler.
+func handlerTransport(handler http.HandlerFunc) roundTripper {
 	return func(req *http.Request) (*http.Response, error) {
 		recorder := httptest.NewRecorder()
 		handler(recorder, req)
@@ -74,72 +75,80 @@ func play(handler http.HandlerFunc) transport {
 	}
 }
 
-// fleet plays the logins of a gateway: each login gives another token, and only the
-// newest one is good.
-type fleet struct {
+// A loginServer plays a gateway that devices log in to. Each login returns another token,
+// and only the newest one is valid.
+type loginServer struct {
 	mu        sync.Mutex
 	logins    int
-	good      string
+	valid     string
 	expiresIn int                       // seconds
-	login     func(http.ResponseWriter) // instead of letting the device in
-	work      http.HandlerFunc          // what a call with a good token gets
+	refuse    func(http.ResponseWriter) // unless nil, responds to logins
+	handler   http.HandlerFunc          // unless nil, serves the requests with a valid token
 }
 
-func (f *fleet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (l *loginServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodPost && r.URL.Path == "/api/v1/device/auth":
-		f.letIn(w)
-	case r.Header.Get("Authorization") != "Bearer "+f.token():
-		refuse(w, http.StatusUnauthorized, fieldgate.CodeUnauthorized)
-	case f.work != nil:
-		f.work(w, r)
+		l.logIn(w)
+	case r.Header.Get("Authorization") != "Bearer "+l.token():
+		writeProblem(w, http.StatusUnauthorized, fieldgate.CodeUnauthorized)
+	case l.handler != nil:
+		l.handler(w, r)
 	default:
-		answer(w, http.StatusOK, fieldgate.HeartbeatReply{NextHeartbeatMs: 30_000})
+		writeJSON(w, http.StatusOK, fieldgate.HeartbeatReply{NextHeartbeatMs: 30_000})
 	}
 }
 
-func (f *fleet) letIn(w http.ResponseWriter) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.logins++
-	if f.login != nil {
-		f.login(w)
+func (l *loginServer) logIn(w http.ResponseWriter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.logins++
+	if l.refuse != nil {
+		l.refuse(w)
 		return
 	}
-	f.good = fmt.Sprintf("token-%d", f.logins)
-	answer(w, http.StatusOK, fieldgate.DeviceLogin{Token: f.good, ExpiresInSeconds: f.expiresIn, DeviceID: deviceID})
+	l.valid = fmt.Sprintf("token-%d", l.logins)
+	writeJSON(w, http.StatusOK, fieldgate.DeviceLogin{Token: l.valid, ExpiresInSeconds: l.expiresIn, DeviceID: deviceID})
 }
 
-func (f *fleet) token() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.good
+func (l *loginServer) token() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.valid
 }
 
-// revoke ends the login without telling the device.
-func (f *fleet) revoke() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.good = "none is good"
+// revoke makes the newest token invalid.
+func (l *loginServer) revoke() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.valid = "revoked"
 }
 
-// shut answers logins from now on with a refusal.
-func (f *fleet) shut(status int, code string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.login = func(w http.ResponseWriter) { refuse(w, status, code) }
+// refuseLogins makes the server refuse all further logins.
+func (l *loginServer) refuseLogins(status int, code string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refuse = func(w http.ResponseWriter) { writeProblem(w, status, code) }
 }
 
-func (f *fleet) loginCount() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.logins
+// acceptLogins ends the effect of refuseLogins.
+func (l *loginServer) acceptLogins() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refuse = nil
 }
 
-func bodyOf(r *http.Request) string {
+// count returns the number of logins, with those that were refused.
+func (l *loginServer) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.logins
+}
+
+func readBody(r *http.Request) string {
 	body, _ := io.ReadAll(r.Body)
 	return string(body)
 }
 
-// ok is a heartbeat of a device that is well.
-var ok = fieldgate.HeartbeatRequest{Status: fieldgate.HeartbeatStatusOk}
+// alive is the heartbeat of a healthy device.
+var alive = fieldgate.HeartbeatRequest{Status: fieldgate.HeartbeatStatusOk}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestFirmwareGetsNothingOfTheServer(t *testing.T) {
+func TestImports_NothingOfTheServer(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./...").Output()
 	require.NoError(t, err)
@@ -18,8 +18,9 @@ func TestFirmwareGetsNothingOfTheServer(t *testing.T) {
 	}
 }
 
-// The linker leaves out what nobody calls, so that sockets need no package of their own.
-func TestFirmwareWithoutSocketsCarriesNoWebSocket(t *testing.T) {
+// TestImports_NoWebSocketWithoutSockets shows that sockets need no package of their own: the
+// linker leaves out code that the program does not call.
+func TestImports_NoWebSocketWithoutSockets(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "httponly")
 	out, err := exec.Command("go", "build", "-o", program, "./testdata/httponly").CombinedOutput()

@@ -12,18 +12,18 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// library plays a list of pages; the cursor of a page is its number.
-type library struct {
+// A listServer serves one list. The cursor of a page is its number.
+type listServer struct {
 	pages   [][]string // the ids on each page
 	queries []string
-	failAt  int // the page that is refused; 0 for none, for the first never is
+	failAt  int // the page that is refused; zero for none
 }
 
-func (l *library) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (l *listServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.queries = append(l.queries, r.URL.RawQuery)
 	page, _ := strconv.Atoi(r.URL.Query().Get("cursor"))
 	if l.failAt != 0 && page == l.failAt {
-		refuse(w, http.StatusServiceUnavailable, fieldgate.CodeStoreUnavailable)
+		writeProblem(w, http.StatusServiceUnavailable, fieldgate.CodeStoreUnavailable)
 		return
 	}
 	items := []map[string]string{}
@@ -34,14 +34,14 @@ func (l *library) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if page+1 < len(l.pages) {
 		list["nextCursor"] = strconv.Itoa(page + 1)
 	}
-	answer(w, http.StatusOK, list)
+	writeJSON(w, http.StatusOK, list)
 }
 
-func (l *library) customer(t *testing.T) *fieldgate.CustomerClient {
+func (l *listServer) customer(t *testing.T) *fieldgate.CustomerClient {
 	return serve(t, l.ServeHTTP).Customer(fieldgate.Bearer("JWT"))
 }
 
-// ids gives the ids of a list, and its error.
+// ids returns the ids of the items of a list, and its error.
 func ids[T any](list iter.Seq2[T, error], id func(T) string) (all []string, err error) {
 	for item, err := range list {
 		if err != nil {
@@ -56,7 +56,7 @@ func deviceIDs(list iter.Seq2[fieldgate.Device, error]) ([]string, error) {
 	return ids(list, func(d fieldgate.Device) string { return d.ID })
 }
 
-func TestAListIsReadPageByPageToItsEnd(t *testing.T) {
+func TestList_AllPages(t *testing.T) {
 	t.Parallel()
 	command := func(c fieldgate.Command) string { return c.ID }
 	for name, read := range map[string]func(c *fieldgate.CustomerClient) ([]string, error){
@@ -84,50 +84,50 @@ func TestAListIsReadPageByPageToItsEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			library := &library{pages: [][]string{{"a", "b"}, {}, {"c"}}}
-			all, err := read(library.customer(t))
+			list := &listServer{pages: [][]string{{"a", "b"}, {}, {"c"}}}
+			all, err := read(list.customer(t))
 			require.NoError(t, err)
-			require.Equal(t, []string{"a", "b", "c"}, all, "an empty page is not the end")
-			require.Equal(t, []string{"limit=2", "cursor=1&limit=2", "cursor=2&limit=2"}, library.queries, "the rest stays the same")
+			require.Equal(t, []string{"a", "b", "c"}, all, "an empty page is not the end of the list")
+			require.Equal(t, []string{"limit=2", "cursor=1&limit=2", "cursor=2&limit=2"}, list.queries)
 		})
 	}
 }
 
-func TestAnEmptyListIsOneRequest(t *testing.T) {
+func TestList_Empty(t *testing.T) {
 	t.Parallel()
-	library := &library{pages: [][]string{{}}}
-	all, err := deviceIDs(library.customer(t).AllDevices(t.Context(), fieldgate.ListDevicesParams{}))
+	list := &listServer{pages: [][]string{{}}}
+	all, err := deviceIDs(list.customer(t).AllDevices(t.Context(), fieldgate.ListDevicesParams{}))
 	require.NoError(t, err)
 	require.Empty(t, all)
-	require.Len(t, library.queries, 1)
+	require.Len(t, list.queries, 1)
 }
 
-func TestAnErrorIsTheLastElementOfAList(t *testing.T) {
+func TestList_ErrorIsTheLastElement(t *testing.T) {
 	t.Parallel()
-	library := &library{pages: [][]string{{"a"}, {"b"}, {"c"}}, failAt: 1}
+	list := &listServer{pages: [][]string{{"a"}, {"b"}, {"c"}}, failAt: 1}
 	var seen []string
-	for device, err := range library.customer(t).AllDevices(t.Context(), fieldgate.ListDevicesParams{}) {
+	for device, err := range list.customer(t).AllDevices(t.Context(), fieldgate.ListDevicesParams{}) {
 		seen = append(seen, fmt.Sprint(device.ID, " ", fieldgate.CodeOf(err)))
 	}
 	require.Equal(t, []string{"a ", " " + fieldgate.CodeStoreUnavailable}, seen)
-	require.Len(t, library.queries, 2)
+	require.Len(t, list.queries, 2)
 }
 
-func TestAListThatIsLeftEarlyAsksForNoMore(t *testing.T) {
+func TestList_StopsWithTheLoop(t *testing.T) {
 	t.Parallel()
-	library := &library{pages: [][]string{{"a", "b"}, {"c"}}}
-	for range library.customer(t).AllDevices(t.Context(), fieldgate.ListDevicesParams{}) {
+	list := &listServer{pages: [][]string{{"a", "b"}, {"c"}}}
+	for range list.customer(t).AllDevices(t.Context(), fieldgate.ListDevicesParams{}) {
 		break
 	}
-	require.Len(t, library.queries, 1)
+	require.Len(t, list.queries, 1)
 }
 
-func TestAListCanBeReadFromACursorAndReadAgain(t *testing.T) {
+func TestList_FromACursor(t *testing.T) {
 	t.Parallel()
-	library := &library{pages: [][]string{{"a"}, {"b"}, {"c"}}}
-	list := library.customer(t).AllDevices(t.Context(), fieldgate.ListDevicesParams{Cursor: "1"})
-	for range 2 {
-		all, err := deviceIDs(list)
+	list := &listServer{pages: [][]string{{"a"}, {"b"}, {"c"}}}
+	devices := list.customer(t).AllDevices(t.Context(), fieldgate.ListDevicesParams{Cursor: "1"})
+	for range 2 { // the sequence can be read again
+		all, err := deviceIDs(devices)
 		require.NoError(t, err)
 		require.Equal(t, []string{"b", "c"}, all)
 	}

@@ -15,122 +15,122 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-func TestADeviceLogsInWhenItIsFirstUsedAndKeepsTheLogin(t *testing.T) {
+func TestLogin_OnFirstCall(t *testing.T) {
 	t.Parallel()
 	var sent, authorization string
-	fleet := &fleet{}
+	logins := &loginServer{}
 	device := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/api/v1/device/auth" {
-			sent, authorization = bodyOf(r), r.Header.Get("Authorization")
+			sent, authorization = readBody(r), r.Header.Get("Authorization")
 		}
-		fleet.ServeHTTP(w, r)
+		logins.ServeHTTP(w, r)
 	}).Device(deviceID, deviceSecret)
-	require.Zero(t, fleet.loginCount())
+	require.Zero(t, logins.count())
 
 	for range 3 {
-		_, err := device.Heartbeat(t.Context(), ok)
+		_, err := device.Heartbeat(t.Context(), alive)
 		require.NoError(t, err)
 	}
-	require.Equal(t, 1, fleet.loginCount())
+	require.Equal(t, 1, logins.count())
 	require.JSONEq(t, `{"deviceId":"`+deviceID+`","deviceSecret":"`+deviceSecret+`"}`, sent)
 	require.Empty(t, authorization)
 }
 
-func TestA401LeadsToOneLoginAndTheSameRequestAgain(t *testing.T) {
+func TestLogin_RepeatsTheRequestAfter401(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var bodies, keys, ids []string
-	fleet := &fleet{work: func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, map[string]any{"commands": []fieldgate.ClaimedCommand{{ID: commandID}}})
+	logins := &loginServer{handler: func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]any{"commands": []fieldgate.ClaimedCommand{{ID: commandID}}})
 	}}
 	device := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/claim") {
 			mu.Lock()
-			bodies = append(bodies, bodyOf(r))
+			bodies = append(bodies, readBody(r))
 			keys = append(keys, r.Header.Get("Idempotency-Key"))
 			ids = append(ids, r.Header.Get("X-Request-ID"))
 			mu.Unlock()
 		}
-		fleet.ServeHTTP(w, r)
+		logins.ServeHTTP(w, r)
 	}).Device(deviceID, deviceSecret)
 
 	_, err := device.Claim(t.Context(), fieldgate.ClaimRequest{Limit: 1})
 	require.NoError(t, err)
-	fleet.revoke()
+	logins.revoke()
 
 	ctx := fieldgate.ContextWithRequestID(t.Context(), requestID)
 	commands, err := device.Claim(ctx, fieldgate.ClaimRequest{Limit: 2}, fieldgate.WithIdempotencyKey("boot-7"))
 	require.NoError(t, err)
 	require.Equal(t, commandID, commands[0].ID)
-	require.Equal(t, 2, fleet.loginCount())
+	require.Equal(t, 2, logins.count())
 	require.Equal(t, []string{`{"limit":1}`, `{"limit":2}`, `{"limit":2}`}, bodies)
 	require.Equal(t, []string{"", "boot-7", "boot-7"}, keys)
 	require.Equal(t, []string{"", requestID, requestID}, ids)
 }
 
-func TestA401AfterTheNewLoginIsReturned(t *testing.T) {
+func TestLogin_Second401IsReturned(t *testing.T) {
 	t.Parallel()
 	var calls int
-	fleet := &fleet{work: func(w http.ResponseWriter, _ *http.Request) {
+	logins := &loginServer{handler: func(w http.ResponseWriter, _ *http.Request) {
 		calls++
-		refuse(w, http.StatusUnauthorized, fieldgate.CodeUnauthorized)
+		writeProblem(w, http.StatusUnauthorized, fieldgate.CodeUnauthorized)
 	}}
-	device := serve(t, fleet.ServeHTTP).Device(deviceID, deviceSecret)
+	device := serve(t, logins.ServeHTTP).Device(deviceID, deviceSecret)
 
-	_, err := device.Heartbeat(t.Context(), ok)
+	_, err := device.Heartbeat(t.Context(), alive)
 	require.Equal(t, fieldgate.CodeUnauthorized, fieldgate.CodeOf(err))
 	require.Equal(t, 2, calls)
-	require.Equal(t, 2, fleet.loginCount())
+	require.Equal(t, 2, logins.count())
 }
 
-func TestConcurrent401sLeadToOneLogin(t *testing.T) {
+func TestLogin_SharedByConcurrent401s(t *testing.T) {
 	t.Parallel()
 	const callers = 40
 	var refused sync.WaitGroup
-	fleet := &fleet{}
+	logins := &loginServer{}
 	device := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") == "Bearer token-1" && fleet.token() != "token-1" {
+		if r.Header.Get("Authorization") == "Bearer token-1" && logins.token() != "token-1" {
 			refused.Done()
-			refused.Wait() // until all callers hold the revoked token
+			refused.Wait() // until all callers have sent the revoked token
 		}
-		fleet.ServeHTTP(w, r)
+		logins.ServeHTTP(w, r)
 	}).Device(deviceID, deviceSecret)
-	_, err := device.Heartbeat(t.Context(), ok)
+	_, err := device.Heartbeat(t.Context(), alive)
 	require.NoError(t, err)
 
-	fleet.revoke()
+	logins.revoke()
 	refused.Add(callers)
-	for _, err := range together(callers, func() error { _, err := device.Heartbeat(t.Context(), ok); return err }) {
+	for _, err := range concurrently(callers, func() error { _, err := device.Heartbeat(t.Context(), alive); return err }) {
 		require.NoError(t, err)
 	}
-	require.Equal(t, 2, fleet.loginCount())
+	require.Equal(t, 2, logins.count())
 }
 
-func TestConcurrent401sShareARefusedLogin(t *testing.T) {
+func TestLogin_RefusalSharedByConcurrent401s(t *testing.T) {
 	t.Parallel()
 	const callers = 40
 	var refused sync.WaitGroup
-	fleet := &fleet{}
+	logins := &loginServer{}
 	device := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") == "Bearer token-1" && fleet.token() != "token-1" {
+		if r.Header.Get("Authorization") == "Bearer token-1" && logins.token() != "token-1" {
 			refused.Done()
 			refused.Wait()
 		}
-		fleet.ServeHTTP(w, r)
+		logins.ServeHTTP(w, r)
 	}).Device(deviceID, deviceSecret)
-	_, err := device.Heartbeat(t.Context(), ok)
+	_, err := device.Heartbeat(t.Context(), alive)
 	require.NoError(t, err)
 
-	fleet.revoke()
-	fleet.shut(http.StatusForbidden, fieldgate.CodeDeviceSuspended)
+	logins.revoke()
+	logins.refuseLogins(http.StatusForbidden, fieldgate.CodeDeviceSuspended)
 	refused.Add(callers)
-	for _, err := range together(callers, func() error { _, err := device.Heartbeat(t.Context(), ok); return err }) {
+	for _, err := range concurrently(callers, func() error { _, err := device.Heartbeat(t.Context(), alive); return err }) {
 		require.Equal(t, fieldgate.CodeDeviceSuspended, fieldgate.CodeOf(err))
 	}
-	require.Equal(t, 2, fleet.loginCount())
+	require.Equal(t, 2, logins.count())
 }
 
-func TestARefusedLoginIsReturnedAndTriedAgainByTheNextCallOnly(t *testing.T) {
+func TestLogin_RefusalIsReturnedAndNextCallRetries(t *testing.T) {
 	t.Parallel()
 	for code, status := range map[string]int{
 		fieldgate.CodeInvalidCredentials: http.StatusUnauthorized,
@@ -140,20 +140,20 @@ func TestARefusedLoginIsReturnedAndTriedAgainByTheNextCallOnly(t *testing.T) {
 	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
-			fleet := &fleet{}
-			fleet.shut(status, code)
-			device := serve(t, fleet.ServeHTTP).Device(deviceID, deviceSecret)
+			logins := &loginServer{}
+			logins.refuseLogins(status, code)
+			device := serve(t, logins.ServeHTTP).Device(deviceID, deviceSecret)
 
 			for calls := 1; calls <= 2; calls++ {
-				_, err := device.Heartbeat(t.Context(), ok)
+				_, err := device.Heartbeat(t.Context(), alive)
 				require.Equal(t, code, fieldgate.CodeOf(err))
-				require.Equal(t, calls, fleet.loginCount())
+				require.Equal(t, calls, logins.count())
 			}
 		})
 	}
 }
 
-func TestOnlyA401EndsALogin(t *testing.T) {
+func TestLogin_KeptAfterOtherRefusals(t *testing.T) {
 	t.Parallel()
 	for code, status := range map[string]int{
 		fieldgate.CodeDeviceSuspended:  http.StatusForbidden,
@@ -164,196 +164,196 @@ func TestOnlyA401EndsALogin(t *testing.T) {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
 			var calls int
-			fleet := &fleet{work: func(w http.ResponseWriter, _ *http.Request) {
+			logins := &loginServer{handler: func(w http.ResponseWriter, _ *http.Request) {
 				calls++
-				refuse(w, status, code)
+				writeProblem(w, status, code)
 			}}
-			device := serve(t, fleet.ServeHTTP).Device(deviceID, deviceSecret)
+			device := serve(t, logins.ServeHTTP).Device(deviceID, deviceSecret)
 
 			for range 2 {
-				_, err := device.Heartbeat(t.Context(), ok)
+				_, err := device.Heartbeat(t.Context(), alive)
 				require.Equal(t, code, fieldgate.CodeOf(err))
 			}
-			require.Equal(t, 2, calls, "nothing but a 401 is repeated")
-			require.Equal(t, 1, fleet.loginCount())
+			require.Equal(t, 2, calls, "only a 401 is repeated")
+			require.Equal(t, 1, logins.count())
 		})
 	}
 }
 
-func TestALoginIsRenewedWhenMostOfItsLifeHasPassed(t *testing.T) {
+func TestLogin_RenewedBeforeItExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fleet := &fleet{expiresIn: 1000}
-		device := connect(t, "http://gateway", fieldgate.WithTransport(play(fleet.ServeHTTP))).Device(deviceID, deviceSecret)
-		beat := func() {
-			_, err := device.Heartbeat(t.Context(), ok)
+		logins := &loginServer{expiresIn: 1000}
+		device := newGateway(t, "http://gateway", fieldgate.WithTransport(handlerTransport(logins.ServeHTTP))).Device(deviceID, deviceSecret)
+		heartbeat := func() {
+			_, err := device.Heartbeat(t.Context(), alive)
 			require.NoError(t, err)
 		}
 
-		beat()
+		heartbeat()
 		time.Sleep(799 * time.Second)
-		beat()
-		require.Equal(t, 1, fleet.loginCount())
+		heartbeat()
+		require.Equal(t, 1, logins.count())
 
 		time.Sleep(101 * time.Second)
-		for _, err := range together(40, func() error { _, err := device.Heartbeat(t.Context(), ok); return err }) {
+		for _, err := range concurrently(40, func() error { _, err := device.Heartbeat(t.Context(), alive); return err }) {
 			require.NoError(t, err)
 		}
-		require.Equal(t, 2, fleet.loginCount())
+		require.Equal(t, 2, logins.count())
 
 		time.Sleep(799 * time.Second)
-		beat()
-		require.Equal(t, 2, fleet.loginCount(), "the life of the new login counts")
+		heartbeat()
+		require.Equal(t, 2, logins.count(), "the lifetime of the new login counts")
 	})
 }
 
-func TestDevicesThatLoggedInTogetherAreRenewedApart(t *testing.T) {
+func TestLogin_RenewalsAreSpread(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const devices = 100
-		fleet := &fleet{expiresIn: 1000}
-		gateway := connect(t, "http://gateway", fieldgate.WithTransport(play(func(w http.ResponseWriter, r *http.Request) {
+		logins := &loginServer{expiresIn: 1000}
+		gateway := newGateway(t, "http://gateway", fieldgate.WithTransport(handlerTransport(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodPost && r.URL.Path == "/api/v1/device/auth" {
-				fleet.letIn(w)
+				logins.logIn(w)
 				return
 			}
-			answer(w, http.StatusOK, fieldgate.HeartbeatReply{})
+			writeJSON(w, http.StatusOK, fieldgate.HeartbeatReply{})
 		})))
 		var all []*fieldgate.DeviceClient
 		for range devices {
 			all = append(all, gateway.Device(deviceID, deviceSecret))
 		}
-		beat := func() int {
-			before := fleet.loginCount()
+		heartbeat := func() int {
+			before := logins.count()
 			for _, device := range all {
-				_, err := device.Heartbeat(t.Context(), ok)
+				_, err := device.Heartbeat(t.Context(), alive)
 				require.NoError(t, err)
 			}
-			return fleet.loginCount() - before
+			return logins.count() - before
 		}
 
-		require.Equal(t, devices, beat())
+		require.Equal(t, devices, heartbeat())
 		time.Sleep(850 * time.Second)
-		require.InDelta(t, devices/2, beat(), devices/4)
+		require.InDelta(t, devices/2, heartbeat(), devices/4)
 	})
 }
 
-func TestAFailedRenewalLeavesTheLoginInUse(t *testing.T) {
+func TestLogin_KeptAfterAFailedRenewal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fleet := &fleet{expiresIn: 1000}
-		device := connect(t, "http://gateway", fieldgate.WithTransport(play(fleet.ServeHTTP))).Device(deviceID, deviceSecret)
-		_, err := device.Heartbeat(t.Context(), ok)
+		logins := &loginServer{expiresIn: 1000}
+		device := newGateway(t, "http://gateway", fieldgate.WithTransport(handlerTransport(logins.ServeHTTP))).Device(deviceID, deviceSecret)
+		_, err := device.Heartbeat(t.Context(), alive)
 		require.NoError(t, err)
 
-		fleet.shut(http.StatusServiceUnavailable, fieldgate.CodeStoreUnavailable)
+		logins.refuseLogins(http.StatusServiceUnavailable, fieldgate.CodeStoreUnavailable)
 		time.Sleep(901 * time.Second)
 		for range 3 {
-			_, err = device.Heartbeat(t.Context(), ok)
+			_, err = device.Heartbeat(t.Context(), alive)
 			require.NoError(t, err)
 		}
-		require.Equal(t, 2, fleet.loginCount(), "a gateway in trouble is asked once")
+		require.Equal(t, 2, logins.count(), "a failing gateway is called once")
 
-		fleet.revoke()
-		_, err = device.Heartbeat(t.Context(), ok)
+		logins.revoke()
+		_, err = device.Heartbeat(t.Context(), alive)
 		require.Equal(t, fieldgate.CodeStoreUnavailable, fieldgate.CodeOf(err))
-		require.Equal(t, 3, fleet.loginCount())
+		require.Equal(t, 3, logins.count())
 	})
 }
 
-func TestALifetimeThatCannotBeMeantDoesNoHarm(t *testing.T) {
+func TestLogin_InvalidLifetime(t *testing.T) {
 	t.Parallel()
 	for _, expiresIn := range []int{math.MinInt, -1, 0, math.MaxInt} {
 		synctest.Test(t, func(t *testing.T) {
-			fleet := &fleet{expiresIn: expiresIn}
-			device := connect(t, "http://gateway", fieldgate.WithTransport(play(fleet.ServeHTTP))).Device(deviceID, deviceSecret)
+			logins := &loginServer{expiresIn: expiresIn}
+			device := newGateway(t, "http://gateway", fieldgate.WithTransport(handlerTransport(logins.ServeHTTP))).Device(deviceID, deviceSecret)
 			for range 3 {
-				_, err := device.Heartbeat(t.Context(), ok)
+				_, err := device.Heartbeat(t.Context(), alive)
 				require.NoError(t, err)
 				time.Sleep(30 * 24 * time.Hour)
 			}
-			require.Equal(t, 1, fleet.loginCount(), "it is kept until it is refused")
+			require.Equal(t, 1, logins.count(), "the login is kept until it is refused")
 		})
 	}
 }
 
-func TestACancelledCallLeavesTheLoginToTheOthers(t *testing.T) {
+func TestLogin_ContinuesAfterACancelledCall(t *testing.T) {
 	t.Parallel()
 	started, release := make(chan struct{}), make(chan struct{})
-	fleet := &fleet{}
+	logins := &loginServer{}
 	device := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/api/v1/device/auth" {
 			close(started)
 			<-release
 		}
-		fleet.ServeHTTP(w, r)
+		logins.ServeHTTP(w, r)
 	}).Device(deviceID, deviceSecret)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	first, second := make(chan error, 1), make(chan error, 1)
-	go func() { _, err := device.Heartbeat(ctx, ok); first <- err }()
+	go func() { _, err := device.Heartbeat(ctx, alive); first <- err }()
 	<-started
-	go func() { _, err := device.Heartbeat(t.Context(), ok); second <- err }()
+	go func() { _, err := device.Heartbeat(t.Context(), alive); second <- err }()
 
 	cancel()
 	require.ErrorIs(t, <-first, context.Canceled)
 	close(release)
 	require.NoError(t, <-second)
-	require.Equal(t, 1, fleet.loginCount())
+	require.Equal(t, 1, logins.count())
 }
 
-func TestLoggingOutEndsTheLogin(t *testing.T) {
+func TestLogout_EndsTheLogin(t *testing.T) {
 	t.Parallel()
 	var ended []string
-	fleet := &fleet{work: func(w http.ResponseWriter, r *http.Request) {
+	logins := &loginServer{handler: func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodDelete {
 			ended = append(ended, r.Header.Get("Authorization"))
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		answer(w, http.StatusOK, fieldgate.HeartbeatReply{})
+		writeJSON(w, http.StatusOK, fieldgate.HeartbeatReply{})
 	}}
-	device := serve(t, fleet.ServeHTTP).Device(deviceID, deviceSecret)
+	device := serve(t, logins.ServeHTTP).Device(deviceID, deviceSecret)
 
 	require.NoError(t, device.Logout(t.Context()))
-	require.Zero(t, fleet.loginCount(), "there was nothing to end")
+	require.Zero(t, logins.count(), "there was no login to end")
 
-	_, err := device.Heartbeat(t.Context(), ok)
+	_, err := device.Heartbeat(t.Context(), alive)
 	require.NoError(t, err)
 	require.NoError(t, device.Logout(t.Context()))
 	require.Equal(t, []string{"Bearer token-1"}, ended)
 
-	_, err = device.Heartbeat(t.Context(), ok)
+	_, err = device.Heartbeat(t.Context(), alive)
 	require.NoError(t, err)
-	require.Equal(t, 2, fleet.loginCount(), "the next call logs in again")
+	require.Equal(t, 2, logins.count(), "the next call logs in again")
 }
 
-func TestALogoutThatFailsKeepsTheLogin(t *testing.T) {
+func TestLogout_FailureKeepsTheLogin(t *testing.T) {
 	t.Parallel()
-	fleet := &fleet{work: func(w http.ResponseWriter, r *http.Request) {
+	logins := &loginServer{handler: func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodDelete {
-			refuse(w, http.StatusServiceUnavailable, fieldgate.CodeStoreUnavailable)
+			writeProblem(w, http.StatusServiceUnavailable, fieldgate.CodeStoreUnavailable)
 			return
 		}
-		answer(w, http.StatusOK, fieldgate.HeartbeatReply{})
+		writeJSON(w, http.StatusOK, fieldgate.HeartbeatReply{})
 	}}
-	device := serve(t, fleet.ServeHTTP).Device(deviceID, deviceSecret)
-	_, err := device.Heartbeat(t.Context(), ok)
+	device := serve(t, logins.ServeHTTP).Device(deviceID, deviceSecret)
+	_, err := device.Heartbeat(t.Context(), alive)
 	require.NoError(t, err)
 
 	require.Equal(t, fieldgate.CodeStoreUnavailable, fieldgate.CodeOf(device.Logout(t.Context())))
-	_, err = device.Heartbeat(t.Context(), ok)
+	_, err = device.Heartbeat(t.Context(), alive)
 	require.NoError(t, err)
-	require.Equal(t, 1, fleet.loginCount())
+	require.Equal(t, 1, logins.count())
 }
 
-// together makes calls at the same time and gives their errors.
-func together(calls int, call func() error) []error {
+// concurrently makes calls at the same time, and returns their errors.
+func concurrently(calls int, call func() error) []error {
 	errs := make([]error, calls)
-	var all sync.WaitGroup
+	var wg sync.WaitGroup
 	for i := range calls {
-		all.Go(func() { errs[i] = call() })
+		wg.Go(func() { errs[i] = call() })
 	}
-	all.Wait()
+	wg.Wait()
 	return errs
 }

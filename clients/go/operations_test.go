@@ -14,14 +14,15 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// operation is a call, the request that it makes, and what it makes of the answer.
+// An operation is a call, the request that it sends, and the value that it returns for a
+// response.
 type operation struct {
-	call   func(context.Context) (any, error)
-	method string
-	path   string // with the query
-	body   string // empty: none
-	answer string // empty: 204
-	want   any
+	call     func(context.Context) (any, error)
+	method   string
+	path     string // with the query
+	body     string // empty for none
+	response string // empty for 204
+	want     any
 }
 
 const (
@@ -29,10 +30,10 @@ const (
 	devices   = "/api/v1/device"
 )
 
-// check makes the calls and compares.
-func check(t *testing.T, operations func(*fieldgate.Gateway) map[string]operation) {
+// checkOperations makes the calls, and compares their requests and values.
+func checkOperations(t *testing.T, operations func(*fieldgate.Gateway) map[string]operation) {
 	t.Helper()
-	for name := range operations(connect(t, "http://gateway")) {
+	for name := range operations(newGateway(t, "http://gateway")) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var test operation
@@ -40,13 +41,13 @@ func check(t *testing.T, operations func(*fieldgate.Gateway) map[string]operatio
 			var body, contentType string
 			gateway := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				requests = append(requests, r.Method+" "+r.URL.RequestURI())
-				body, contentType = bodyOf(r), r.Header.Get("Content-Type")
-				if test.answer == "" {
+				body, contentType = readBody(r), r.Header.Get("Content-Type")
+				if test.response == "" {
 					w.WriteHeader(http.StatusNoContent)
 					return
 				}
 				w.Header().Set("Content-Type", "application/json")
-				_, _ = io.WriteString(w, test.answer)
+				_, _ = io.WriteString(w, test.response)
 			})
 			test = operations(gateway)[name]
 			got, err := test.call(t.Context())
@@ -63,10 +64,10 @@ func check(t *testing.T, operations func(*fieldgate.Gateway) map[string]operatio
 	}
 }
 
-func TestWhatNeedsNoCredentials(t *testing.T) {
+func TestOperations_Gateway(t *testing.T) {
 	t.Parallel()
 	noon := time.Date(2025, 11, 22, 12, 0, 0, 0, time.UTC)
-	check(t, func(g *fieldgate.Gateway) map[string]operation {
+	checkOperations(t, func(g *fieldgate.Gateway) map[string]operation {
 		return map[string]operation{
 			"Register": {
 				func(ctx context.Context) (any, error) {
@@ -101,9 +102,9 @@ func TestWhatNeedsNoCredentials(t *testing.T) {
 	})
 }
 
-func TestWhatADeviceDoes(t *testing.T) {
+func TestOperations_Device(t *testing.T) {
 	t.Parallel()
-	check(t, func(g *fieldgate.Gateway) map[string]operation {
+	checkOperations(t, func(g *fieldgate.Gateway) map[string]operation {
 		device := g.DeviceWithToken(fieldgate.Bearer("token"))
 		command := devices + "/commands/" + commandID
 		return map[string]operation{
@@ -127,7 +128,7 @@ func TestWhatADeviceDoes(t *testing.T) {
 					ID: commandID, ClaimToken: claimToken, Parameters: json.RawMessage(`{"n":9007199254740993}`),
 				}},
 			},
-			"Claim without work": {
+			"Claim without commands": {
 				func(ctx context.Context) (any, error) { return device.Claim(ctx, fieldgate.ClaimRequest{}) },
 				"POST", devices + "/commands/claim", `{}`, `{"commands":[]}`, []fieldgate.ClaimedCommand{},
 			},
@@ -170,11 +171,11 @@ func TestWhatADeviceDoes(t *testing.T) {
 	})
 }
 
-func TestHowACustomerRunsTheFleet(t *testing.T) {
+func TestOperations_Fleet(t *testing.T) {
 	t.Parallel()
-	check(t, func(g *fieldgate.Gateway) map[string]operation {
+	checkOperations(t, func(g *fieldgate.Gateway) map[string]operation {
 		customer := g.Customer(fieldgate.Bearer("JWT"))
-		device, answer := customers+"/devices/"+deviceID, `{"id":"`+deviceID+`","status":"active"}`
+		device, response := customers+"/devices/"+deviceID, `{"id":"`+deviceID+`","status":"active"}`
 		empty, active := "", fieldgate.Device{ID: deviceID, Status: fieldgate.DeviceStatusActive}
 		return map[string]operation{
 			"Provision": {
@@ -182,22 +183,22 @@ func TestHowACustomerRunsTheFleet(t *testing.T) {
 					return customer.Provision(ctx, fieldgate.ProvisionDeviceRequest{Name: "Pump 12", Tags: fieldgate.Tags{"site": "leipzig"}})
 				},
 				"POST", customers + "/devices", `{"name":"Pump 12","tags":{"site":"leipzig"}}`,
-				`{"device":` + answer + `,"activationCode":"7K2M-Q9TX-4WPA","instructions":"Type it in."}`,
+				`{"device":` + response + `,"activationCode":"7K2M-Q9TX-4WPA","instructions":"Type it in."}`,
 				fieldgate.ProvisionedDevice{Device: active, ActivationCode: "7K2M-Q9TX-4WPA", Instructions: "Type it in."},
 			},
 			"Device": {
 				func(ctx context.Context) (any, error) { return customer.Device(ctx, deviceID) },
-				"GET", device, "", answer, active,
+				"GET", device, "", response, active,
 			},
-			"Device with an id that is none": {
+			"Device with an id to escape": {
 				func(ctx context.Context) (any, error) { return customer.Device(ctx, "a/b?c") },
-				"GET", customers + "/devices/a%2Fb%3Fc", "", answer, active,
+				"GET", customers + "/devices/a%2Fb%3Fc", "", response, active,
 			},
 			"Update": {
 				func(ctx context.Context) (any, error) {
 					return customer.Update(ctx, deviceID, fieldgate.UpdateDeviceRequest{Location: &empty, Tags: fieldgate.Tags{}})
 				},
-				"PATCH", device, `{"location":"","tags":{}}`, answer, active,
+				"PATCH", device, `{"location":"","tags":{}}`, response, active,
 			},
 			"IssueActivationCode": {
 				func(ctx context.Context) (any, error) { return customer.IssueActivationCode(ctx, deviceID) },
@@ -206,15 +207,15 @@ func TestHowACustomerRunsTheFleet(t *testing.T) {
 			},
 			"Suspend": {
 				func(ctx context.Context) (any, error) { return customer.Suspend(ctx, deviceID, "stolen") },
-				"POST", device + "/suspend", `{"reason":"stolen"}`, answer, active,
+				"POST", device + "/suspend", `{"reason":"stolen"}`, response, active,
 			},
 			"Resume": {
 				func(ctx context.Context) (any, error) { return customer.Resume(ctx, deviceID, "") },
-				"POST", device + "/resume", `{}`, answer, active,
+				"POST", device + "/resume", `{}`, response, active,
 			},
 			"RevokeLogins": {
 				func(ctx context.Context) (any, error) { return customer.RevokeLogins(ctx, deviceID, "") },
-				"POST", device + "/revoke-logins", `{}`, answer, active,
+				"POST", device + "/revoke-logins", `{}`, response, active,
 			},
 			"Decommission": {
 				func(ctx context.Context) (any, error) { return nil, customer.Decommission(ctx, deviceID) },
@@ -227,7 +228,7 @@ func TestHowACustomerRunsTheFleet(t *testing.T) {
 					})
 				},
 				"GET", customers + "/devices?cursor=MDFq&limit=2&q=pump+1%262&status=active&tag=site%3Aleipzig", "",
-				`{"items":[` + answer + `],"nextCursor":"ZDNx"}`,
+				`{"items":[` + response + `],"nextCursor":"ZDNx"}`,
 				fieldgate.DeviceList{Items: []fieldgate.Device{active}, NextCursor: "ZDNx"},
 			},
 			"SystemInfo": {
@@ -238,26 +239,26 @@ func TestHowACustomerRunsTheFleet(t *testing.T) {
 	})
 }
 
-func TestHowACustomerWorksInASession(t *testing.T) {
+func TestOperations_Sessions(t *testing.T) {
 	t.Parallel()
-	check(t, func(g *fieldgate.Gateway) map[string]operation {
+	checkOperations(t, func(g *fieldgate.Gateway) map[string]operation {
 		customer := g.Customer(fieldgate.Bearer("JWT"))
-		session, answer := customers+"/sessions/"+sessionID, `{"id":"`+sessionID+`","status":"active"}`
+		session, response := customers+"/sessions/"+sessionID, `{"id":"`+sessionID+`","status":"active"}`
 		active := fieldgate.Session{ID: sessionID, Status: fieldgate.SessionStatusActive}
 		return map[string]operation{
 			"OpenSession": {
 				func(ctx context.Context) (any, error) {
 					return customer.OpenSession(ctx, fieldgate.OpenSessionRequest{DeviceID: deviceID, Type: fieldgate.SessionTypeDiagnostic})
 				},
-				"POST", customers + "/sessions", `{"deviceId":"` + deviceID + `","type":"diagnostic"}`, answer, active,
+				"POST", customers + "/sessions", `{"deviceId":"` + deviceID + `","type":"diagnostic"}`, response, active,
 			},
 			"Session": {
 				func(ctx context.Context) (any, error) { return customer.Session(ctx, sessionID) },
-				"GET", session, "", answer, active,
+				"GET", session, "", response, active,
 			},
 			"CloseSession": {
 				func(ctx context.Context) (any, error) { return customer.CloseSession(ctx, sessionID, "done") },
-				"POST", session + "/close", `{"reason":"done"}`, answer, active,
+				"POST", session + "/close", `{"reason":"done"}`, response, active,
 			},
 			"Sessions": {
 				func(ctx context.Context) (any, error) {
@@ -277,11 +278,11 @@ func TestHowACustomerWorksInASession(t *testing.T) {
 	})
 }
 
-func TestHowACustomerHandlesCommands(t *testing.T) {
+func TestOperations_Commands(t *testing.T) {
 	t.Parallel()
-	check(t, func(g *fieldgate.Gateway) map[string]operation {
+	checkOperations(t, func(g *fieldgate.Gateway) map[string]operation {
 		customer := g.Customer(fieldgate.Bearer("JWT"))
-		session, answer := customers+"/sessions/"+sessionID, `{"id":"`+commandID+`","status":"queued"}`
+		session, response := customers+"/sessions/"+sessionID, `{"id":"`+commandID+`","status":"queued"}`
 		command, queued := session+"/commands/"+commandID, fieldgate.Command{ID: commandID, Status: fieldgate.CommandStatusQueued}
 		return map[string]operation{
 			"Propose": {
@@ -290,32 +291,32 @@ func TestHowACustomerHandlesCommands(t *testing.T) {
 						Type: "service.restart", Parameters: json.RawMessage(`{"service":"telemetry"}`), Priority: new(int),
 					})
 				},
-				"POST", session + "/commands", `{"type":"service.restart","parameters":{"service":"telemetry"},"priority":0}`, answer, queued,
+				"POST", session + "/commands", `{"type":"service.restart","parameters":{"service":"telemetry"},"priority":0}`, response, queued,
 			},
 			"Command": {
 				func(ctx context.Context) (any, error) { return customer.Command(ctx, sessionID, commandID) },
-				"GET", command, "", answer, queued,
+				"GET", command, "", response, queued,
 			},
 			"Cancel": {
 				func(ctx context.Context) (any, error) { return customer.Cancel(ctx, sessionID, commandID, "no need") },
-				"POST", command + "/cancel", `{"reason":"no need"}`, answer, queued,
+				"POST", command + "/cancel", `{"reason":"no need"}`, response, queued,
 			},
 			"Retry": {
 				func(ctx context.Context) (any, error) { return customer.Retry(ctx, sessionID, commandID, "once more") },
-				"POST", command + "/retry", `{"reason":"once more"}`, answer, queued,
+				"POST", command + "/retry", `{"reason":"once more"}`, response, queued,
 			},
 			"Decide": {
 				func(ctx context.Context) (any, error) {
 					return customer.Decide(ctx, sessionID, fieldgate.DecisionRequest{CommandID: commandID, Approved: false, Digest: "ab"})
 				},
 				"POST", session + "/approve", `{"commandId":"` + commandID + `","approved":false,"digest":"ab"}`,
-				`{"command":` + answer + `}`, queued,
+				`{"command":` + response + `}`, queued,
 			},
 			"Commands": {
 				func(ctx context.Context) (any, error) {
 					return customer.Commands(ctx, sessionID, fieldgate.ListCommandsParams{Limit: 200})
 				},
-				"GET", session + "/commands?limit=200", "", `{"items":[` + answer + `]}`,
+				"GET", session + "/commands?limit=200", "", `{"items":[` + response + `]}`,
 				fieldgate.CommandList{Items: []fieldgate.Command{queued}},
 			},
 			"Connections": {
@@ -333,7 +334,7 @@ func TestHowACustomerHandlesCommands(t *testing.T) {
 				func(ctx context.Context) (any, error) { return customer.IssueTicket(ctx, "https://fleet.example.com") },
 				"POST", customers + "/ws-tickets", `{"origin":"https://fleet.example.com"}`, `{"ticket":"fgt_x"}`, fieldgate.Ticket{Ticket: "fgt_x"},
 			},
-			"IssueTicket for no page": {
+			"IssueTicket without an origin": {
 				func(ctx context.Context) (any, error) { return customer.IssueTicket(ctx, "") },
 				"POST", customers + "/ws-tickets", `{}`, `{"ticket":"fgt_x"}`, fieldgate.Ticket{Ticket: "fgt_x"},
 			},
@@ -348,12 +349,12 @@ func TestHowACustomerHandlesCommands(t *testing.T) {
 	})
 }
 
-func TestWhatCreatesOrClaimsTakesAnIdempotencyKey(t *testing.T) {
+func TestIdempotencyKey_IsSent(t *testing.T) {
 	t.Parallel()
 	var keys []string
 	gateway := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		keys = append(keys, r.Header.Get("Idempotency-Key"))
-		answer(w, http.StatusCreated, map[string]any{})
+		writeJSON(w, http.StatusCreated, map[string]any{})
 	})
 	device, customer := gateway.DeviceWithToken(fieldgate.Bearer("token")), gateway.Customer(fieldgate.Bearer("JWT"))
 	for _, call := range []func(context.Context, ...fieldgate.CallOption) error{
@@ -388,7 +389,7 @@ func TestWhatCreatesOrClaimsTakesAnIdempotencyKey(t *testing.T) {
 	} {
 		keys = nil
 		require.NoError(t, call(t.Context()))
-		require.NoError(t, call(t.Context(), fieldgate.WithIdempotencyKey("order 66")))
-		require.Equal(t, []string{"", "order 66"}, keys)
+		require.NoError(t, call(t.Context(), fieldgate.WithIdempotencyKey("key-1")))
+		require.Equal(t, []string{"", "key-1"}, keys)
 	}
 }

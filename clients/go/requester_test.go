@@ -16,40 +16,43 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-func TestCredentialsAndSecretsDoNotFollowARedirect(t *testing.T) {
+func TestRedirect_NotFollowed(t *testing.T) {
 	t.Parallel()
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		t.Error("the redirect was followed")
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("the client followed the redirect")
 	}))
-	t.Cleanup(elsewhere.Close)
+	t.Cleanup(other.Close)
 
 	for _, status := range []int{
 		http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 		http.StatusTemporaryRedirect, http.StatusPermanentRedirect,
 	} {
 		gateway := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, elsewhere.URL+"/moved?secret=1", status)
+			http.Redirect(w, r, other.URL+"/moved?secret=1", status)
 		})
 		calls := map[string]func() error{
-			"login": func() error { _, err := gateway.Device(deviceID, deviceSecret).Heartbeat(t.Context(), ok); return err },
+			"login": func() error {
+				_, err := gateway.Device(deviceID, deviceSecret).Heartbeat(t.Context(), alive)
+				return err
+			},
 			"write": func() error {
 				_, err := gateway.Customer(fieldgate.Bearer("JWT")).Suspend(t.Context(), deviceID, "")
 				return err
 			},
-			"reading": func() error { _, err := gateway.Customer(fieldgate.Bearer("JWT")).SystemInfo(t.Context()); return err },
+			"read": func() error { _, err := gateway.Customer(fieldgate.Bearer("JWT")).SystemInfo(t.Context()); return err },
 		}
 		for name, call := range calls {
 			err := call()
 			require.Equal(t, status, statusOf(t, err), name)
-			require.ErrorContains(t, err, "if the gateway is at "+elsewhere.URL+", correct the base URL")
+			require.ErrorContains(t, err, "if the gateway is at "+other.URL+", correct the base URL")
 		}
 	}
 }
 
-func TestATransportOfTheCallersIsNotMadeToFollowRedirectsEither(t *testing.T) {
+func TestRedirect_NotFollowedByOtherTransports(t *testing.T) {
 	t.Parallel()
 	var hosts []string
-	gateway := connect(t, "http://gateway", fieldgate.WithTransport(play(func(w http.ResponseWriter, r *http.Request) {
+	gateway := newGateway(t, "http://gateway", fieldgate.WithTransport(handlerTransport(func(w http.ResponseWriter, r *http.Request) {
 		hosts = append(hosts, r.URL.Host)
 		http.Redirect(w, r, "http://elsewhere/", http.StatusTemporaryRedirect)
 	})))
@@ -58,13 +61,13 @@ func TestATransportOfTheCallersIsNotMadeToFollowRedirectsEither(t *testing.T) {
 	require.Equal(t, []string{"gateway"}, hosts)
 }
 
-// deaf never answers.
-var deaf = transport(func(req *http.Request) (*http.Response, error) {
+// unresponsive is a transport that never responds.
+var unresponsive = roundTripper(func(req *http.Request) (*http.Response, error) {
 	<-req.Context().Done()
 	return nil, req.Context().Err()
 })
 
-func TestARequestWithoutAnAnswerEndsAtTheTimeout(t *testing.T) {
+func TestTimeout_NoResponse(t *testing.T) {
 	t.Parallel()
 	claim := func(waitMs int) func(*fieldgate.Gateway) error {
 		return func(g *fieldgate.Gateway) error {
@@ -73,7 +76,7 @@ func TestARequestWithoutAnAnswerEndsAtTheTimeout(t *testing.T) {
 		}
 	}
 	heartbeat := func(g *fieldgate.Gateway) error {
-		_, err := g.DeviceWithToken(fieldgate.Bearer("token")).Heartbeat(context.Background(), ok)
+		_, err := g.DeviceWithToken(fieldgate.Bearer("token")).Heartbeat(context.Background(), alive)
 		return err
 	}
 	login := func(g *fieldgate.Gateway) error {
@@ -86,17 +89,17 @@ func TestARequestWithoutAnAnswerEndsAtTheTimeout(t *testing.T) {
 		options []fieldgate.Option
 		want    time.Duration
 	}{
-		"by default":                     {heartbeat, nil, 30 * time.Second},
-		"as set":                         {heartbeat, short, 2 * time.Second},
-		"a claim that does not wait":     {claim(0), short, 2 * time.Second},
-		"a claim that waits":             {claim(20_000), short, 22 * time.Second},
-		"a claim with a nonsensical one": {claim(-20_000), short, 2 * time.Second},
-		"a login before a waiting claim": {login, short, 2 * time.Second},
+		"default":                      {heartbeat, nil, 30 * time.Second},
+		"WithTimeout":                  {heartbeat, short, 2 * time.Second},
+		"a claim without WaitMs":       {claim(0), short, 2 * time.Second},
+		"a claim with WaitMs":          {claim(20_000), short, 22 * time.Second},
+		"a claim with negative WaitMs": {claim(-20_000), short, 2 * time.Second},
+		"the login before a claim":     {login, short, 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				gateway := connect(t, "http://gateway", append(test.options, fieldgate.WithTransport(deaf))...)
+				gateway := newGateway(t, "http://gateway", append(test.options, fieldgate.WithTransport(unresponsive))...)
 				start := time.Now()
 				require.ErrorIs(t, test.call(gateway), context.DeadlineExceeded)
 				require.Equal(t, test.want, time.Since(start))
@@ -105,10 +108,10 @@ func TestARequestWithoutAnAnswerEndsAtTheTimeout(t *testing.T) {
 	}
 }
 
-func TestABodyThatTricklesEndsAtTheTimeout(t *testing.T) {
+func TestTimeout_StalledBody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		gateway := connect(t, "http://gateway", fieldgate.WithTransport(transport(func(req *http.Request) (*http.Response, error) {
+		gateway := newGateway(t, "http://gateway", fieldgate.WithTransport(roundTripper(func(req *http.Request) (*http.Response, error) {
 			return &http.Response{
 				StatusCode: http.StatusOK, Request: req,
 				Header: http.Header{"Content-Type": {"application/json"}},
@@ -122,7 +125,7 @@ func TestABodyThatTricklesEndsAtTheTimeout(t *testing.T) {
 	})
 }
 
-// stalled is a body that never comes.
+// stalled is a body whose reads block until the context ends.
 type stalled struct{ ctx context.Context }
 
 func (s stalled) Read([]byte) (int, error) {
@@ -130,11 +133,11 @@ func (s stalled) Read([]byte) (int, error) {
 	return 0, s.ctx.Err()
 }
 
-func TestACallEndsWithItsContext(t *testing.T) {
+func TestCall_EndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	started := make(chan struct{})
 	gateway := serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		_ = bodyOf(r) // a server notices that its caller left once it has read the body
+		_ = readBody(r) // the server notices that the client has gone after it has read the body
 		close(started)
 		<-r.Context().Done()
 	})
@@ -148,22 +151,22 @@ func TestACallEndsWithItsContext(t *testing.T) {
 	require.Empty(t, fieldgate.CodeOf(err))
 }
 
-func TestAConnectionThatFailsIsNoAPIError(t *testing.T) {
+func TestCall_FailedConnectionIsNoAPIError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("no route to host")
-	var tries int
-	gateway := connect(t, "http://gateway", fieldgate.WithTransport(transport(func(*http.Request) (*http.Response, error) {
-		tries++
+	var attempts int
+	gateway := newGateway(t, "http://gateway", fieldgate.WithTransport(roundTripper(func(*http.Request) (*http.Response, error) {
+		attempts++
 		return nil, broken
 	})))
-	_, err := gateway.DeviceWithToken(fieldgate.Bearer("token")).Heartbeat(t.Context(), ok)
+	_, err := gateway.DeviceWithToken(fieldgate.Bearer("token")).Heartbeat(t.Context(), alive)
 	require.ErrorIs(t, err, broken)
 	var refused *fieldgate.APIError
 	require.NotErrorAs(t, err, &refused)
-	require.Equal(t, 1, tries, "whether to repeat is up to the caller")
+	require.Equal(t, 1, attempts, "the client does not retry")
 }
 
-func TestAnAnswerAboveTheLimitIsRefused(t *testing.T) {
+func TestMaxResponseBytes_RefusesLongerResponses(t *testing.T) {
 	t.Parallel()
 	const limit = 1000
 	version := func(bytes int) string {
@@ -173,10 +176,10 @@ func TestAnAnswerAboveTheLimitIsRefused(t *testing.T) {
 		body string
 		fits bool
 	}{
-		"at the limit":          {version(limit), true},
-		"above it":              {version(limit + 1), false},
-		"far above it":          {version(1 << 20), false},
-		"above it as a refusal": {strings.Repeat(" ", limit+1), false},
+		"at the limit":    {version(limit), true},
+		"above":           {version(limit + 1), false},
+		"far above":       {version(1 << 20), false},
+		"above, not JSON": {strings.Repeat(" ", limit+1), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -195,7 +198,7 @@ func TestAnAnswerAboveTheLimitIsRefused(t *testing.T) {
 	}
 }
 
-func TestAnEndlessAnswerIsNotReadToItsEnd(t *testing.T) {
+func TestMaxResponseBytes_EndlessResponse(t *testing.T) {
 	t.Parallel()
 	gateway := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

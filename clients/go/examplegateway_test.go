@@ -1,0 +1,156 @@
+package fieldgate_test
+
+import (
+	"encoding/json"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/gorilla/websocket"
+
+	fieldgate "github.com/fieldgate/fieldgate/clients/go"
+)
+
+// exampleURL starts a server that plays the gateway of the examples, and returns its
+// address. The server lasts until the process ends.
+func exampleURL() string {
+	mux := http.NewServeMux()
+	for pattern, body := range exampleResponses {
+		mux.HandleFunc(pattern, respond(body))
+	}
+	mux.HandleFunc("GET /api/v1/customer/devices", func(w http.ResponseWriter, r *http.Request) {
+		page := `{"items":[{"name":"Pump station 12"}],"nextCursor":"MDFq"}`
+		if r.URL.Query().Get("cursor") != "" {
+			page = `{"items":[{"name":"Pump station 13"}]}`
+		}
+		respond(page)(w, r)
+	})
+	mux.HandleFunc("GET /api/v1/device/ws", exampleSocket(map[string]string{
+		"heartbeat": exampleResponses["POST /api/v1/device/heartbeat"],
+		"claim":     exampleResponses["POST /api/v1/device/commands/claim"],
+		"extend":    `{"commandId":"` + commandID + `","leaseRemainingMs":60000,"cancelRequested":false}`,
+		"release":   exampleResponses["POST /api/v1/device/commands/{id}/release"],
+		"result":    exampleResponses["POST /api/v1/device/commands/{id}/result"],
+	}))
+	mux.HandleFunc("GET /api/v1/customer/ws", exampleSocket(map[string]string{
+		"subscribe":   `{"room":"device:` + deviceID + `","offset":"1-0","resumed":false}`,
+		"unsubscribe": `{}`,
+	}, `{"type":"event","data":{"room":"device:`+deviceID+`","offset":"2-0","type":"command.claimed"}}`,
+		`{"type":"event","data":{"room":"device:`+deviceID+`","offset":"3-0","type":"command.succeeded"}}`))
+	return httptest.NewServer(mux).URL
+}
+
+// exampleDevice returns the client of a device on the gateway of the examples.
+func exampleDevice() *fieldgate.DeviceClient { return exampleGateway().Device(deviceID, deviceSecret) }
+
+// exampleCustomer returns the client of a user on the gateway of the examples.
+func exampleCustomer() *fieldgate.CustomerClient {
+	return exampleGateway().Customer(fieldgate.Bearer("the JWT of the signed-in user"))
+}
+
+func exampleGateway() *fieldgate.Gateway {
+	gateway, err := fieldgate.New(exampleURL())
+	if err != nil {
+		log.Fatal(err)
+	}
+	return gateway
+}
+
+// respond returns a handler that responds with JSON. An empty body is a 204, and a problem
+// document has the status of its code.
+func respond(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case body == "":
+			w.WriteHeader(http.StatusNoContent)
+			return
+		case strings.Contains(body, `"code":`):
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusConflict)
+		default:
+			w.Header().Set("Content-Type", "application/json")
+		}
+		_, _ = io.WriteString(w, strings.ReplaceAll(body, "REQUEST_ID", r.Header.Get("X-Request-ID")))
+	}
+}
+
+// exampleSocket returns a handler that replies to frames by their type, and sends events
+// after each reply to subscribe. It closes the socket of the token "superseded".
+func exampleSocket(replies map[string]string, events ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		upgrader := websocket.Upgrader{Subprotocols: []string{"fieldgate.v1"}}
+		ws, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer ws.Close()
+		c := &serverConn{ws: ws}
+		c.welcome(25_000)
+		if r.Header.Get("Authorization") == "Bearer superseded" {
+			c.close(fieldgate.CloseSuperseded, "a newer socket of this device replaced this one")
+			return
+		}
+		c.serve(func(m message) {
+			c.reply(m, json.RawMessage(replies[m.Type]))
+			if m.Type != "subscribe" {
+				return
+			}
+			for _, event := range events {
+				_ = ws.WriteMessage(websocket.TextMessage, []byte(event))
+			}
+		})
+	}
+}
+
+const (
+	exampleDeviceBody  = `{"id":"` + deviceID + `","name":"Pump station 12","status":"active","presence":"online","location":"Hall 4"}`
+	exampleCommandBody = `{"id":"` + commandID + `","sessionId":"` + sessionID + `","type":"service.restart","status":"queued","digest":"5f1d","mayDecide":true}`
+	exampleSuspended   = `{"id":"` + deviceID + `","name":"Pump station 12","status":"suspended"}`
+)
+
+// exampleResponses are the bodies of the responses, by the patterns of the requests.
+var exampleResponses = map[string]string{
+	"GET /healthz": `{"status":"ok","timestamp":"2025-11-22T20:15:04.120Z"}`,
+	"GET /readyz":  `{"ready":true,"draining":false,"checks":{"redis":{"ok":true},"supabase":{"ok":true}}}`,
+	"GET /version": `{"version":"1.4.0"}`,
+
+	"POST /api/v1/device/register": `{"deviceId":"` + deviceID + `","deviceSecret":"` + deviceSecret + `","registeredAt":"2025-11-22T20:15:04.120Z"}`,
+	"POST /api/v1/device/auth":     `{"token":"q8Zr1vTn","expiresInSeconds":604800,"expiresAt":"2025-11-29T20:15:04.120Z","deviceId":"` + deviceID + `"}`,
+	"DELETE /api/v1/device/auth":   "",
+	"POST /api/v1/device/heartbeat": `{"serverTime":"2025-11-22T20:15:05.000Z","nextHeartbeatMs":30000,"pendingCommands":0,"cancelRequested":["` +
+		commandID + `"]}`,
+	"POST /api/v1/device/commands/claim": `{"commands":[{"id":"` + commandID +
+		`","type":"service.restart","parameters":{"service":"telemetry"},"claimToken":"` + claimToken + `"}]}`,
+	"GET /api/v1/device/commands/{id}":          `{"id":"` + commandID + `","type":"service.restart","status":"claimed","cancelRequested":true}`,
+	"POST /api/v1/device/commands/{id}/extend":  `{"title":"A newer claim exists","status":409,"code":"claim_superseded","requestId":"REQUEST_ID"}`,
+	"POST /api/v1/device/commands/{id}/release": `{"commandId":"` + commandID + `","status":"queued"}`,
+	"POST /api/v1/device/commands/{id}/result":  `{"commandId":"` + commandID + `","status":"succeeded","late":false,"duplicate":false}`,
+
+	"POST /api/v1/customer/devices":                      `{"device":` + exampleDeviceBody + `,"activationCode":"7K2M-Q9TX-4WPA","instructions":"Enter the code."}`,
+	"GET /api/v1/customer/devices/{id}":                  exampleDeviceBody,
+	"PATCH /api/v1/customer/devices/{id}":                exampleDeviceBody,
+	"DELETE /api/v1/customer/devices/{id}":               "",
+	"POST /api/v1/customer/devices/{id}/activation-code": `{"activationCode":"9B4H-M2KD-7XQE"}`,
+	"POST /api/v1/customer/devices/{id}/suspend":         exampleSuspended,
+	"POST /api/v1/customer/devices/{id}/resume":          exampleDeviceBody,
+	"POST /api/v1/customer/devices/{id}/revoke-logins":   exampleDeviceBody,
+
+	"POST /api/v1/customer/sessions":                            `{"title":"The device has an active session","status":409,"code":"session_active","sessionId":"` + sessionID + `"}`,
+	"GET /api/v1/customer/sessions":                             `{"items":[{"id":"` + sessionID + `","type":"remediation","status":"active"}]}`,
+	"GET /api/v1/customer/sessions/{id}":                        `{"id":"` + sessionID + `","status":"active"}`,
+	"POST /api/v1/customer/sessions/{id}/close":                 `{"id":"` + sessionID + `","status":"closed"}`,
+	"POST /api/v1/customer/sessions/{id}/commands":              `{"id":"` + commandID + `","status":"pending_approval"}`,
+	"GET /api/v1/customer/sessions/{id}/commands":               `{"items":[` + exampleCommandBody + `]}`,
+	"GET /api/v1/customer/sessions/{id}/commands/{id2}":         exampleCommandBody,
+	"POST /api/v1/customer/sessions/{id}/commands/{id2}/cancel": `{"id":"` + commandID + `","status":"cancelled"}`,
+	"POST /api/v1/customer/sessions/{id}/commands/{id2}/retry":  `{"id":"cmd_7k01jd3qd2m6x8t4w1z5v9c3f0ra","status":"pending_approval"}`,
+	"POST /api/v1/customer/sessions/{id}/approve":               `{"command":` + exampleCommandBody + `}`,
+	"GET /api/v1/customer/sessions/{id}/events":                 `{"items":[{"type":"command.proposed","actor":{"kind":"user","id":"ada"}}]}`,
+	"GET /api/v1/customer/approvals":                            `{"items":[` + exampleCommandBody + `]}`,
+	"POST /api/v1/customer/ws-tickets":                          `{"ticket":"fgt_3FYMTQ7K","expiresAt":"2025-11-22T20:15:34.120Z"}`,
+	"GET /api/v1/customer/connections":                          `{"items":[{"id":"con_3FYMTQ7K","kind":"device","agent":"pump-firmware/2.7.0"}]}`,
+	"DELETE /api/v1/customer/connections/{id}":                  "",
+	"GET /api/v1/customer/system/info":                          `{"version":"1.4.0","environment":"production"}`,
+}
