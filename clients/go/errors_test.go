@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"regexp"
 	"testing"
 	"time"
 
@@ -171,27 +169,4 @@ func TestRetryAfter(t *testing.T) {
 		require.ErrorAs(t, err, &refusal)
 		require.Equal(t, want, refusal.RetryAfter, "%q", value)
 	}
-}
-
-// TestCodes_MatchTheContract needs the contract, which a copy of the module alone lacks.
-func TestCodes_MatchTheContract(t *testing.T) {
-	t.Parallel()
-	contract, err := os.ReadFile("../../openapi.yaml")
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("there is no ../../openapi.yaml")
-	}
-	require.NoError(t, err)
-	var want []string
-	for _, row := range regexp.MustCompile("(?m)^ *\\| `([a-z_]+)` \\| [45][0-9]{2} \\|").FindAllSubmatch(contract, -1) {
-		want = append(want, string(row[1]))
-	}
-	require.NotEmpty(t, want)
-
-	source, err := os.ReadFile("codes.go")
-	require.NoError(t, err)
-	var got []string
-	for _, constant := range regexp.MustCompile(`ProblemCode = "([a-z_]+)"`).FindAllSubmatch(source, -1) {
-		got = append(got, string(constant[1]))
-	}
-	require.ElementsMatch(t, want, got)
 }
