@@ -143,7 +143,6 @@ func ExampleDeviceClient_Release() {
 func ExampleDeviceClient_Connect() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-
 	available := make(chan struct{}, 1)
 	socket := exampleDevice().Connect(ctx, fieldgate.DeviceSocketConfig{
 		OnCommands: func(int) {
