@@ -31,22 +31,13 @@ func (s Status) Final() bool {
 	return s != PendingApproval && s != Queued && s != Claimed
 }
 
-// Command is something a device is to do. What was proposed never changes.
+// Command is a proposal that was accepted, and its progress. The proposal never changes.
 type Command struct {
-	ID        string
-	Tenant    string
-	SessionID string
-	DeviceID  string
+	Proposal // as it was accepted, without its IdempotencyKey, which is not kept
 
-	Type        string
-	Parameters  json.RawMessage // an object, kept as it was given
-	Priority    int             // 0 to 9, 9 first
-	MaxAttempts int
-	Reason      string // why it was proposed
-	RetryOf     string // the command that this one repeats
-	ProposedBy  string // the user's id
-	RequestID   string // the X-Request-ID of the proposal
-	Digest      string // of what a person approves, see Digest
+	ID       string
+	DeviceID string
+	Digest   string // of what a user approves, see Digest
 
 	Status          Status
 	Attempt         int // claims that counted
@@ -141,12 +132,8 @@ func (r record) with(s state) (Command, error) {
 	if err := json.Unmarshal([]byte(r.body), &b); err != nil {
 		return Command{}, fmt.Errorf("reading the body of a command: %w", err)
 	}
-	c := Command{
-		ID: r.id, Tenant: r.tenant, SessionID: s.Session, DeviceID: r.deviceID,
-		Type: b.Type, Parameters: b.Parameters, Reason: b.Reason, RetryOf: b.RetryOf,
-		Priority: s.Priority, MaxAttempts: s.Max,
-		ProposedBy: userID(s.Proposer), RequestID: s.Request,
-	}
+	c := Command{ID: r.id, DeviceID: r.deviceID, Proposal: s.proposal(b)}
+	c.Tenant = r.tenant
 	s.apply(&c)
 	if r.result != "" {
 		c.Result = new(Result)
@@ -165,6 +152,16 @@ func decodeState(raw string) (state, error) {
 		return state{}, fmt.Errorf("reading the state of a command: %w", err)
 	}
 	return s, nil
+}
+
+// proposal returns what was proposed, except for its tenant.
+func (s state) proposal(b body) Proposal {
+	return Proposal{
+		SessionID: s.Session, UserID: userID(s.Proposer), RequestID: s.Request,
+		Type: b.Type, Parameters: b.Parameters, Reason: b.Reason, RetryOf: b.RetryOf,
+		Priority: s.Priority, MaxAttempts: s.Max,
+		DeliverWithin: time.Duration(s.DeliverBy-s.Created) * time.Millisecond,
+	}
 }
 
 func (s state) apply(c *Command) {

@@ -14,9 +14,11 @@ import (
 
 func proposed() queue.Command {
 	return queue.Command{
-		Tenant: "c.acme", DeviceID: "dev_1", Type: "config.set", MaxAttempts: 1,
-		Parameters: json.RawMessage(`{"b": [1, 2.0], "a": "x<y"}`),
-		DeliverBy:  time.UnixMilli(1_700_000_000_000),
+		Proposal: queue.Proposal{
+			Tenant: "c.acme", Type: "config.set", MaxAttempts: 1,
+			Parameters: json.RawMessage(`{"b": [1, 2.0], "a": "x<y"}`),
+		},
+		DeviceID: "dev_1", DeliverBy: time.UnixMilli(1_700_000_000_000),
 	}
 }
 

@@ -184,7 +184,7 @@ func TestADiagnosticRunsWithoutAPerson(t *testing.T) {
 		got := b.get(c.ID)
 		require.Equal(t, &result, got.Result)
 		require.Equal(t, "it is slow", got.Reason)
-		require.Equal(t, proposer, got.ProposedBy)
+		require.Equal(t, proposer, got.UserID)
 		require.Equal(t, "req-propose", got.RequestID)
 		require.Equal(t, c.Digest, got.Digest)
 		require.Zero(t, got.VisibleUntil)

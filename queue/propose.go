@@ -20,8 +20,8 @@ const (
 type Proposal struct {
 	Tenant    string
 	SessionID string
-	UserID    string
-	RequestID string
+	UserID    string // who proposes
+	RequestID string // the X-Request-ID of the proposal
 
 	Type          string
 	Parameters    json.RawMessage // an object; empty means {}
@@ -29,10 +29,9 @@ type Proposal struct {
 	Reason        string
 	MaxAttempts   int           // zero: 3, or 1 where a person is asked
 	DeliverWithin time.Duration // zero: Config.DeliverWithin
+	RetryOf       string        // the command that this one repeats; set by Retry
 
 	IdempotencyKey string // repeats the first answer for 24 h; empty: no memory
-
-	retryOf string
 }
 
 // memory is how long the answer to a proposal is remembered.
@@ -93,7 +92,7 @@ var errParameters = &fieldgate.Error{
 
 // proposal writes what propose.lua takes.
 func (q *Queue) proposal(p Proposal, mode Mode, device store.Device) (keys []string, args []any, err error) {
-	content, err := encode(body{Type: p.Type, Parameters: p.Parameters, Reason: p.Reason, RetryOf: p.retryOf})
+	content, err := encode(body{Type: p.Type, Parameters: p.Parameters, Reason: p.Reason, RetryOf: p.RetryOf})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -133,10 +132,8 @@ func (q *Queue) Retry(ctx context.Context, r Retry) (Command, error) {
 		refused := fieldgate.Refuse(fieldgate.CodeCommandNotFinished, "The command has not come to its end yet.")
 		return Command{}, withState(refused, old.ID, old.Status, old.Attempt)
 	}
-	return q.Propose(ctx, Proposal{
-		Tenant: r.Tenant, SessionID: r.SessionID, UserID: r.UserID, RequestID: r.RequestID,
-		Type: old.Type, Parameters: old.Parameters, Priority: old.Priority, Reason: r.Reason,
-		MaxAttempts: old.MaxAttempts, DeliverWithin: old.DeliverBy.Sub(old.CreatedAt),
-		IdempotencyKey: r.IdempotencyKey, retryOf: old.ID,
-	})
+	p := old.Proposal
+	p.UserID, p.RequestID, p.Reason = r.UserID, r.RequestID, r.Reason
+	p.IdempotencyKey, p.RetryOf = r.IdempotencyKey, old.ID
+	return q.Propose(ctx, p)
 }

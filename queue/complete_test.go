@@ -1,0 +1,126 @@
+package queue_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// TestRetry_CopiesWholeProposal sets every field of a proposal. Each must be the same in
+// the command and in its retry, unless it belongs to the request that retries.
+func TestRetry_CopiesWholeProposal(t *testing.T) {
+	t.Parallel()
+	ofRequest := map[string]string{
+		"UserID":         "the user who retries proposes the new command",
+		"RequestID":      "the new command belongs to the request that retries",
+		"Reason":         "the retry has a reason of its own",
+		"RetryOf":        "names the command that is retried",
+		"IdempotencyKey": "belongs to one request and is not kept with the command",
+	}
+	b := newBench(t, storetest.Redis(t))
+	p := b.proposal(auto)
+	fillZeroFields(t, reflect.ValueOf(&p).Elem())
+
+	first, err := b.queue.Propose(t.Context(), p)
+	require.NoError(t, err)
+	b.cancel(first)
+	second, err := b.queue.Retry(t.Context(), retryOf(first))
+	require.NoError(t, err)
+	for field := range reflect.TypeFor[queue.Proposal]().Fields() {
+		want := reflect.ValueOf(p).FieldByIndex(field.Index).Interface()
+		if field.Name != "IdempotencyKey" {
+			require.Equal(t, want, reflect.ValueOf(first.Proposal).FieldByIndex(field.Index).Interface(), "the command lost %s", field.Name)
+		}
+		if _, found := ofRequest[field.Name]; !found {
+			require.Equal(t, want, reflect.ValueOf(second.Proposal).FieldByIndex(field.Index).Interface(), "the retry lost %s", field.Name)
+		}
+	}
+	want := retryOf(first)
+	require.Equal(t, []string{want.UserID, want.RequestID, want.Reason, first.ID},
+		[]string{second.UserID, second.RequestID, second.Reason, second.RetryOf})
+}
+
+// fillZeroFields sets each field of a struct that is zero to a value that no other field has.
+func fillZeroFields(t *testing.T, v reflect.Value) {
+	t.Helper()
+	for i := range v.NumField() {
+		field, value := v.Type().Field(i), v.Field(i)
+		if !value.IsZero() {
+			continue
+		}
+		switch value.Interface().(type) {
+		case string:
+			value.SetString("any " + field.Name)
+		case int:
+			value.SetInt(int64(2 + i))
+		case bool:
+			value.SetBool(true)
+		case time.Duration:
+			value.SetInt(int64(time.Hour + time.Duration(i)*time.Minute))
+		default:
+			require.Fail(t, "fillZeroFields cannot set "+field.Name)
+		}
+	}
+}
+
+// TestCommand_EveryFieldIsFilled takes one command through all of its transitions. A field
+// that is still zero afterwards is one that no script or conversion fills.
+func TestCommand_EveryFieldIsFilled(t *testing.T) {
+	t.Parallel()
+	exceptions := map[string]string{
+		"IdempotencyKey": "is not kept with the command",
+		"VisibleUntil":   "is zero unless the command is claimed",
+	}
+	b := newBench(t, storetest.Redis(t))
+	first := b.cancel(b.propose(review))
+	retried, err := b.queue.Retry(t.Context(), retryOf(first))
+	require.NoError(t, err)
+	b.approve(retried)
+	lease := b.take()
+	require.NotZero(t, lease.VisibleUntil)
+	b.cancel(lease.Command)
+	b.lapse(lease)
+	_, err = b.queue.SubmitResult(t.Context(), b.hold(lease), queue.Failed, queue.Result{
+		Output: "partial", Error: "disk full", Data: json.RawMessage(`{"n":1}`), ExecutedAt: time.UnixMilli(1), DurationMs: 1,
+	})
+	require.NoError(t, err)
+
+	zero := zeroFields(reflect.ValueOf(b.get(lease.ID)), "")
+	for _, name := range zero {
+		require.Contains(t, exceptions, name, "nothing fills this field of queue.Command")
+	}
+	require.Len(t, zero, len(exceptions), "an exception is filled: %v", zero)
+}
+
+// zeroFields returns the names of the fields that are zero, in embedded and nested structs
+// and in the first element of slices too.
+func zeroFields(v reflect.Value, path string) (names []string) {
+	opaque := v.Type() == reflect.TypeFor[time.Time]() || v.Type() == reflect.TypeFor[json.RawMessage]()
+	switch {
+	case v.IsZero(), v.Kind() == reflect.Slice && v.Len() == 0:
+		return []string{strings.TrimPrefix(path, ".")}
+	case opaque:
+		return nil
+	case v.Kind() == reflect.Pointer:
+		return zeroFields(v.Elem(), path)
+	case v.Kind() == reflect.Slice:
+		return zeroFields(v.Index(0), path)
+	case v.Kind() != reflect.Struct:
+		return nil
+	}
+	for i := range v.NumField() {
+		field, below := v.Type().Field(i), path
+		if !field.Anonymous {
+			below += "." + field.Name
+		}
+		names = append(names, zeroFields(v.Field(i), below)...)
+	}
+	return names
+}
