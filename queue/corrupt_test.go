@@ -268,6 +268,6 @@ func TestADeviceWhoseRecordsAreDamagedKeepsNobodyFromTheOtherApprovals(t *testin
 		require.NoError(t, err)
 		require.Len(t, pending, 1)
 		require.Equal(t, good.ID, pending[0].ID)
-		require.Contains(t, b.log.String(), "a command cannot be read")
+		require.Contains(t, b.log.String(), "skipped a command that cannot be read")
 	})
 }

@@ -35,7 +35,7 @@ func TestWhoeverLeavesPassesAnUnusedWakeUpOn(t *testing.T) {
 
 	ws.leave(third) // who was not awake passes nothing on
 	ws.leave(second)
-	require.Empty(t, ws.queues, "nothing is kept of a device that nobody waits for")
+	require.Empty(t, ws.byDevice, "nothing is kept of a device that nobody waits for")
 }
 
 func TestALostConnectionWakesOneOfEachDevice(t *testing.T) {
