@@ -24,14 +24,14 @@ func TestRetry_CopiesWholeProposal(t *testing.T) {
 		"RetryOf":        "names the command that is retried",
 		"IdempotencyKey": "belongs to one request and is not kept with the command",
 	}
-	b := newBench(t, storetest.Redis(t))
-	p := b.proposal(auto)
+	f := newFixture(t, storetest.Redis(t))
+	p := f.proposal(auto)
 	fillZeroFields(t, reflect.ValueOf(&p).Elem())
 
-	first, err := b.queue.Propose(t.Context(), p)
+	first, err := f.queue.Propose(t.Context(), p)
 	require.NoError(t, err)
-	b.cancel(first)
-	second, err := b.queue.Retry(t.Context(), retryOf(first))
+	f.cancel(first)
+	second, err := f.queue.Retry(t.Context(), retryOf(first))
 	require.NoError(t, err)
 	for field := range reflect.TypeFor[queue.Proposal]().Fields() {
 		want := reflect.ValueOf(p).FieldByIndex(field.Index).Interface()
@@ -78,21 +78,21 @@ func TestCommand_EveryFieldIsFilled(t *testing.T) {
 		"IdempotencyKey": "is not kept with the command",
 		"VisibleUntil":   "is zero unless the command is claimed",
 	}
-	b := newBench(t, storetest.Redis(t))
-	first := b.cancel(b.propose(review))
-	retried, err := b.queue.Retry(t.Context(), retryOf(first))
+	f := newFixture(t, storetest.Redis(t))
+	first := f.cancel(f.propose(review))
+	retried, err := f.queue.Retry(t.Context(), retryOf(first))
 	require.NoError(t, err)
-	b.approve(retried)
-	lease := b.take()
+	f.approve(retried)
+	lease := f.claimOne()
 	require.NotZero(t, lease.VisibleUntil)
-	b.cancel(lease.Command)
-	b.lapse(lease)
-	_, err = b.queue.SubmitResult(t.Context(), b.hold(lease), queue.Failed, queue.Result{
+	f.cancel(lease.Command)
+	f.expireLease(lease)
+	_, err = f.queue.SubmitResult(t.Context(), f.ref(lease), queue.Failed, queue.Result{
 		Output: "partial", Error: "disk full", Data: json.RawMessage(`{"n":1}`), ExecutedAt: time.UnixMilli(1), DurationMs: 1,
 	})
 	require.NoError(t, err)
 
-	zero := zeroFields(reflect.ValueOf(b.get(lease.ID)), "")
+	zero := zeroFields(reflect.ValueOf(f.get(lease.ID)), "")
 	for _, name := range zero {
 		require.Contains(t, exceptions, name, "nothing fills this field of queue.Command")
 	}
