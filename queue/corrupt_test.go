@@ -34,7 +34,7 @@ func (f *fixture) dueMember(id string) string {
 	return "command " + id + " " + f.device.ID + " " + f.device.Tenant
 }
 
-// forceReady adds an id to the front of the device's ready commands, past the queue.
+// forceReady writes an id to the front of the device's ready commands.
 func (f *fixture) forceReady(id string) {
 	f.t.Helper()
 	f.do(func(ctx context.Context, c store.Client) error {

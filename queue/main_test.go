@@ -56,7 +56,7 @@ func isolatedRedis(t *testing.T) *store.Store {
 	return storetest.Connect(t, store.Config{URL: storetest.Start(t).URL(), Logger: slog.New(slog.DiscardHandler)})
 }
 
-// fixture is a queue with one active device and an open session on it.
+// fixture is a queue with one active device that has an open session.
 type fixture struct {
 	t        testing.TB
 	store    *store.Store
@@ -80,9 +80,9 @@ const (
 	review = "config.set"
 )
 
-// longLease is a lease that no test lives to see expire, however slow the machine is. It is
-// longer than a test may run by default. A test that needs the end of a lease asks for
-// shortLease or calls expireLease.
+// longLease is the default duration of a lease. It is longer than a test may run by default
+// (10 min), so that no lease expires by chance, however slow the machine is. A test that
+// needs a lease to expire uses shortLease or expireLease.
 const longLease = time.Hour
 
 // sessionLength is longer than any lease, so that the session never ends before it.
@@ -138,7 +138,7 @@ func (f *fixture) closeSession() {
 	require.NoError(f.t, err)
 }
 
-// do calls the store directly.
+// do runs Redis commands on the store directly.
 func (f *fixture) do(call func(ctx context.Context, c store.Client) error) {
 	f.t.Helper()
 	require.NoError(f.t, f.store.Do(f.t.Context(), "test", call))
@@ -269,7 +269,7 @@ func (f *fixture) sweep() {
 }
 
 // patience bounds how long tests wait for what should happen at once.
-const patience = time.Minute
+const patience = 30 * time.Second
 
 // eventually waits for a condition. The message tells what did not happen.
 func eventually(t testing.TB, message string, condition func() bool) {

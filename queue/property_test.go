@@ -123,7 +123,7 @@ func (f *modelFixture) drawArguments(r *rapid.T, s model.State, c model.Command,
 }
 
 // drawElapsed draws a span of time. It stops before the retention of a command could end,
-// which the model does not have.
+// because the model deletes nothing.
 func drawElapsed(r *rapid.T, s model.State) int64 {
 	span := rapid.SampledFrom([]int64{
 		tick, tick, tick, tick, 2 * tick, 2 * tick, 3 * tick, model.Hour, 5 * model.Hour, 11 * model.Hour, 25 * model.Hour,

@@ -64,7 +64,7 @@ func (f *fixture) reconcile() {
 	require.NoError(f.t, f.queue.ReconcileInbox(f.t.Context(), f.device.Tenant))
 }
 
-// tamper changes the store past the queue.
+// tamper changes the store directly, not by the queue.
 func (f *fixture) tamper(change func(ctx context.Context, c redis.Pipeliner)) {
 	f.t.Helper()
 	f.do(func(ctx context.Context, c store.Client) error {
@@ -105,7 +105,7 @@ func inInbox(f *fixture, id string) string        { return id + " " + f.device.I
 func inIndex(f *fixture, id string) string        { return f.session.ID + ":" + id }
 func inOtherSession(_ *fixture, id string) string { return "ses_other:" + id }
 
-const never = 9_999_999_999_999 // Unix ms that no test lives to see
+const never = 9_999_999_999_999 // Unix ms, in the year 2286
 
 // damages are ways to damage the store, by name: the status of the command, the damage,
 // and the invariant that it violates.

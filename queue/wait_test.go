@@ -16,7 +16,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// withoutPolling makes waiting claims depend on wake-ups: no test lives to see the next poll.
+// withoutPolling makes waiting claims depend on wake-ups: no test runs until the next poll.
 func withoutPolling(cfg *queue.Config) { cfg.PollEvery = longLease }
 
 // wakeFixture is a fixture with a Redis of its own, whose queue receives the store's wake-ups.
