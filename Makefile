@@ -56,7 +56,7 @@ bench-sockets: redis ## Measure 10,000 sockets and the latency of commands; take
 	@FIELDGATE_MEASURE_SOCKETS=full go test -count=1 -timeout 15m -v -run '^TestMeasureSockets$$' ./gateway
 
 histories: redis ## Check 50 concurrent histories of 2,000 operations for linearizability.
-	@FIELDGATE_HISTORIES=50 go test -count=1 -v -run '^TestLeasesAreLinearizable$$' ./queue
+	@FIELDGATE_HISTORIES=50 go test -count=1 -v -run '^TestLease_HistoriesAreLinearizable$$' ./queue
 
 test-kill: ## Kill the agent a hundred times while it executes commands, alone and with the gateway and Redis.
 	@FIELDGATE_TEST_KILLS=100 go test -count=1 -timeout 10m -v -run 'Killed|WhateverDies' ./cmd/fieldgate-agent

@@ -106,7 +106,7 @@ func withVerdict(c queue.Command, p customer.Principal) generated.Command {
 	switch {
 	case !p.Role.Allows(customer.Approver):
 		may, answer.WhyNot = false, "Your role does not decide over commands."
-	case c.ProposedBy == p.UserID && !p.SoleUser:
+	case c.UserID == p.UserID && !p.SoleUser:
 		may, answer.WhyNot = false, "You proposed it: another person has to approve it."
 	}
 	answer.MayDecide = &may
@@ -121,7 +121,7 @@ func commandOf(c queue.Command) generated.Command {
 	return generated.Command{
 		ID: c.ID, SessionID: c.SessionID, DeviceID: c.DeviceID, Type: c.Type, Parameters: c.Parameters,
 		Priority: c.Priority, Status: generated.CommandStatus(c.Status), Attempt: c.Attempt, MaxAttempts: c.MaxAttempts,
-		Digest: c.Digest, ProposedBy: c.ProposedBy, RequestID: c.RequestID, Reason: c.Reason, RetryOf: c.RetryOf,
+		Digest: c.Digest, ProposedBy: c.UserID, RequestID: c.RequestID, Reason: c.Reason, RetryOf: c.RetryOf,
 		CreatedAt: fieldgate.At(c.CreatedAt), ApproveBy: fieldgate.At(c.ApproveBy), DeliverBy: fieldgate.At(c.DeliverBy),
 		ClaimedAt: fieldgate.At(c.ClaimedAt), VisibleUntil: fieldgate.At(c.VisibleUntil), FinishedAt: fieldgate.At(c.FinishedAt),
 		CancelRequested: c.CancelRequested, Late: c.Late,

@@ -21,218 +21,219 @@ func approveWithin(d time.Duration) func(*queue.Config) {
 	return func(cfg *queue.Config) { cfg.ApproveWithin = d }
 }
 
-func TestADecisionIsRecordedWithWhoWhenAndWhy(t *testing.T) {
+func TestDecide_RecordsUserTimeAndReason(t *testing.T) {
 	t.Parallel()
-	for verdict, want := range map[string]queue.Status{"approved": queue.Queued, "rejected": queue.Rejected} {
-		t.Run(verdict, func(t *testing.T) {
+	for decision, want := range map[string]queue.Status{"approved": queue.Queued, "rejected": queue.Rejected} {
+		t.Run(decision, func(t *testing.T) {
 			t.Parallel()
 			storetest.Each(t, func(t *testing.T, s *store.Store) {
-				b := newBench(t, s)
-				c := b.propose(review)
-				decided, err := b.queue.Decide(t.Context(), b.decision(c, verdict == "approved"))
+				f := newFixture(t, s)
+				c := f.propose(review)
+				decided, err := f.queue.Decide(t.Context(), f.decision(c, decision == "approved"))
 				require.NoError(t, err)
 				require.Equal(t, want, decided.Status)
-				require.WithinDuration(t, c.CreatedAt, decided.Approval.DecidedAt, time.Minute)
+				require.False(t, decided.Approval.DecidedAt.Before(c.CreatedAt))
+				require.False(t, decided.Approval.DecidedAt.After(f.now()))
 				require.Equal(t, &fieldgate.Approval{
-					Decision: verdict, DecidedBy: approver, DecidedAt: decided.Approval.DecidedAt, Reason: "looked at it",
+					Decision: decision, DecidedBy: approver, DecidedAt: decided.Approval.DecidedAt, Reason: "checked",
 				}, decided.Approval)
-				require.Equal(t, decided, b.get(c.ID))
-				require.Equal(t, []string{"proposed", verdict}, b.happened(c.ID))
+				require.Equal(t, decided, f.get(c.ID))
+				require.Equal(t, []string{"proposed", decision}, f.eventTypes(c.ID))
 			})
 		})
 	}
 }
 
-func TestNothingUnapprovedIsEverHandedOut(t *testing.T) {
+func TestClaim_ReturnsNothingUnapproved(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		rejected, cancelled, expired := b.propose(review), b.propose(review), b.propose(review)
-		require.Empty(t, b.claim(limit(10)))
-		_, err := b.queue.Decide(t.Context(), b.decision(rejected, false))
+		f := newFixture(t, s)
+		rejected, cancelled, expired := f.propose(review), f.propose(review), f.propose(review)
+		require.Empty(t, f.claim(limit(10)))
+		_, err := f.queue.Decide(t.Context(), f.decision(rejected, false))
 		require.NoError(t, err)
-		b.cancel(cancelled)
-		b.edit(expired.ID, func(state map[string]any) { state["approve_by"] = 1 })
-		b.dueNow(expired.ID)
-		b.becomes(expired.ID, queue.Expired)
-		require.Empty(t, b.claim(limit(10)))
-		b.propose(review)
-		require.Empty(t, b.claim(limit(10)))
+		f.cancel(cancelled)
+		f.editState(expired.ID, func(state map[string]any) { state["approve_by"] = 1 })
+		f.makeDue(expired.ID)
+		f.settleUntil(expired.ID, queue.Expired)
+		require.Empty(t, f.claim(limit(10)))
+		f.propose(review)
+		require.Empty(t, f.claim(limit(10)))
 	})
 }
 
-func TestTheReadySetAloneMakesNothingClaimable(t *testing.T) {
+func TestClaim_IgnoresForgedReadyEntry(t *testing.T) {
 	t.Parallel()
 	forgeries := map[string]func(state map[string]any){
-		"still pending":  func(map[string]any) {},
-		"status by hand": func(state map[string]any) { state["status"] = "queued" },
-		"rejected, queued": func(state map[string]any) {
+		"status pending_approval":    func(map[string]any) {},
+		"status queued, no decision": func(state map[string]any) { state["status"] = "queued" },
+		"status queued, rejected": func(state map[string]any) {
 			state["status"], state["approval"] = "queued", map[string]any{"decision": "rejected"}
 		},
 	}
 	for name, forge := range forgeries {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachAlone(t, func(t *testing.T, s *store.Store) {
-				b := newBench(t, s)
-				c, behind := b.propose(review), b.propose(auto)
-				b.edit(c.ID, forge)
-				b.inLine(c.ID)
-				require.Equal(t, []string{behind.ID}, ids(b.claim(limit(10))))
+			eachIsolated(t, func(t *testing.T, s *store.Store) {
+				f := newFixture(t, s)
+				c, behind := f.propose(review), f.propose(auto)
+				f.editState(c.ID, forge)
+				f.forceReady(c.ID)
+				require.Equal(t, []string{behind.ID}, ids(f.claim(limit(10))))
 			})
 		})
 	}
 }
 
-func TestOfFiftyDecisionsAtTheSameTimeOneStands(t *testing.T) {
+func TestDecide_ConcurrentDecisionsRecordOne(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, storetest.Redis(t))
-	c := b.propose(review)
-	answers := make([]error, 50)
-	var all sync.WaitGroup
-	for i := range answers {
-		all.Go(func() {
-			d := b.decision(c, i%2 == 0)
+	f := newFixture(t, storetest.Redis(t))
+	c := f.propose(review)
+	errs := make([]error, 50)
+	var users sync.WaitGroup
+	for i := range errs {
+		users.Go(func() {
+			d := f.decision(c, i%2 == 0)
 			d.UserID = fmt.Sprintf("u-%d", i)
-			_, answers[i] = b.queue.Decide(context.WithoutCancel(t.Context()), d)
+			_, errs[i] = f.queue.Decide(context.WithoutCancel(t.Context()), d)
 		})
 	}
-	all.Wait()
+	users.Wait()
 
-	stands := b.get(c.ID).Approval
+	recorded := f.get(c.ID).Approval
 	winners := 0
-	for i, err := range answers {
+	for i, err := range errs {
 		var refusal *fieldgate.Error
 		if errors.As(err, &refusal) {
 			require.Equal(t, fieldgate.CodeAlreadyDecided, refusal.Code)
-			require.Equal(t, stands, refusal.Approval, "each is told the decision that stands")
+			require.Equal(t, recorded, refusal.Approval, "the refusal has the recorded decision")
 			continue
 		}
 		require.NoError(t, err)
-		require.Equal(t, fmt.Sprintf("u-%d", i), stands.DecidedBy)
+		require.Equal(t, fmt.Sprintf("u-%d", i), recorded.DecidedBy)
 		winners++
 	}
 	require.Equal(t, 1, winners)
-	require.Equal(t, []string{"proposed", stands.Decision}, b.happened(c.ID))
+	require.Equal(t, []string{"proposed", recorded.Decision}, f.eventTypes(c.ID))
 }
 
-func TestTheSameDecisionByTheSamePersonRepeats(t *testing.T) {
+func TestDecide_SameDecisionCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		c := b.propose(review)
-		first := b.approve(c)
-		require.Equal(t, first, b.approve(c))
-		lease := b.take()
-		require.Equal(t, queue.Claimed, b.approve(c).Status, "it answers where the command is now")
-		b.finish(lease, queue.Succeeded)
-		require.Equal(t, first.Approval, b.approve(c).Approval)
+		f := newFixture(t, s)
+		c := f.propose(review)
+		first := f.approve(c)
+		require.Equal(t, first, f.approve(c))
+		lease := f.claimOne()
+		require.Equal(t, queue.Claimed, f.approve(c).Status, "the response has the current state")
+		f.submitResult(lease, queue.Succeeded)
+		require.Equal(t, first.Approval, f.approve(c).Approval)
 
-		_, err := b.queue.Decide(t.Context(), b.decision(c, false))
-		require.Equal(t, first.Approval, refused(t, err, fieldgate.CodeAlreadyDecided).Approval, "the other decision is not the same")
+		_, err := f.queue.Decide(t.Context(), f.decision(c, false))
+		require.Equal(t, first.Approval, requireRefusal(t, err, fieldgate.CodeAlreadyDecided).Approval, "a user cannot change a decision")
 	})
 }
 
-func TestWhoeverProposesDoesNotApprove(t *testing.T) {
+func TestDecide_RefusesSelfApproval(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		c := b.propose(review)
-		own := b.decision(c, true)
+		f := newFixture(t, s)
+		c := f.propose(review)
+		own := f.decision(c, true)
 		own.UserID = proposer
-		_, err := b.queue.Decide(t.Context(), own)
-		require.Equal(t, stands(c), refused(t, err, fieldgate.CodeSelfApproval).Command)
-		require.Nil(t, b.get(c.ID).Approval)
+		_, err := f.queue.Decide(t.Context(), own)
+		require.Equal(t, stateOf(c), requireRefusal(t, err, fieldgate.CodeSelfApproval).Command)
+		require.Nil(t, f.get(c.ID).Approval)
 
 		own.SoleUser = true
-		alone, err := b.queue.Decide(t.Context(), own)
-		require.NoError(t, err, "where there is nobody else, one may")
+		alone, err := f.queue.Decide(t.Context(), own)
+		require.NoError(t, err, "the only user of a tenant may approve")
 		require.Equal(t, proposer, alone.Approval.DecidedBy)
 
-		withdrawn := b.decision(b.propose(review), false)
+		withdrawn := f.decision(f.propose(review), false)
 		withdrawn.UserID = proposer
-		rejected, err := b.queue.Decide(t.Context(), withdrawn)
-		require.NoError(t, err, "rejecting one's own is no risk")
+		rejected, err := f.queue.Decide(t.Context(), withdrawn)
+		require.NoError(t, err, "the proposer may reject")
 		require.Equal(t, queue.Rejected, rejected.Status)
 	})
 }
 
-func TestALateDecisionIsRefusedVisiblyAndRevivesNothing(t *testing.T) {
+func TestDecide_AfterDeadlineIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, swept := range []bool{false, true} {
-		t.Run(fmt.Sprintf("swept %t", swept), func(t *testing.T) {
+	for _, settled := range []bool{false, true} {
+		t.Run(fmt.Sprintf("settled %t", settled), func(t *testing.T) {
 			t.Parallel()
-			eachAlone(t, func(t *testing.T, s *store.Store) {
-				b := newBench(t, s, approveWithin(time.Millisecond))
-				c := b.propose(review)
+			eachIsolated(t, func(t *testing.T, s *store.Store) {
+				f := newFixture(t, s, approveWithin(time.Millisecond))
+				c := f.propose(review)
 				require.Equal(t, time.Millisecond, c.ApproveBy.Sub(c.CreatedAt))
-				b.passes(c.ApproveBy)
-				if swept {
-					b.becomes(c.ID, queue.Expired)
+				f.waitUntilAfter(c.ApproveBy)
+				if settled {
+					f.settleUntil(c.ID, queue.Expired)
 				}
 				want := &fieldgate.CommandState{ID: c.ID, Status: "expired"}
 				for _, approved := range []bool{true, false, true} {
-					_, err := b.queue.Decide(t.Context(), b.decision(c, approved))
-					require.Equal(t, want, refused(t, err, fieldgate.CodeApprovalExpired).Command)
+					_, err := f.queue.Decide(t.Context(), f.decision(c, approved))
+					require.Equal(t, want, requireRefusal(t, err, fieldgate.CodeApprovalExpired).Command)
 				}
-				require.Empty(t, b.claim())
-				require.Nil(t, b.get(c.ID).Approval)
+				require.Empty(t, f.claim())
+				require.Nil(t, f.get(c.ID).Approval)
 			})
 		})
 	}
 }
 
-func TestADecisionNeverComesAfterTheDelivery(t *testing.T) {
+func TestPropose_ApprovalDeadlineIsNotAfterDelivery(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, storetest.Redis(t))
-	c := b.propose(review, deliverWithin(time.Minute))
+	f := newFixture(t, storetest.Redis(t))
+	c := f.propose(review, deliverWithin(time.Minute))
 	require.Equal(t, c.DeliverBy, c.ApproveBy)
 }
 
-func TestADecisionInAClosedSessionIsRefused(t *testing.T) {
+func TestDecide_InClosedSessionIsRefused(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		c := b.propose(review)
-		b.closeSession()
-		_, err := b.queue.Decide(t.Context(), b.decision(c, true))
-		require.Equal(t, "expired", refused(t, err, fieldgate.CodeSessionClosed).Command.Status)
+		f := newFixture(t, s)
+		c := f.propose(review)
+		f.closeSession()
+		_, err := f.queue.Decide(t.Context(), f.decision(c, true))
+		require.Equal(t, "expired", requireRefusal(t, err, fieldgate.CodeSessionClosed).Command.Status)
 	})
 }
 
-func TestADecisionMayCarryTheDigestOfWhatWasSeen(t *testing.T) {
+func TestDecide_ComparesDigest(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		c, other := b.propose(review), b.propose(review, attempts(2))
-		d := b.decision(c, true)
+		f := newFixture(t, s)
+		c, other := f.propose(review), f.propose(review, maxAttempts(2))
+		d := f.decision(c, true)
 		for _, digest := range []string{other.Digest, strings.ToUpper(c.Digest), c.Digest[:63], "x"} {
 			d.Digest = digest
-			_, err := b.queue.Decide(t.Context(), d)
-			require.Equal(t, stands(c), refused(t, err, fieldgate.CodeDigestMismatch).Command)
+			_, err := f.queue.Decide(t.Context(), d)
+			require.Equal(t, stateOf(c), requireRefusal(t, err, fieldgate.CodeDigestMismatch).Command)
 		}
 		d.Digest = c.Digest
-		approved, err := b.queue.Decide(t.Context(), d)
+		approved, err := f.queue.Decide(t.Context(), d)
 		require.NoError(t, err)
-		require.Equal(t, c.Digest, approved.Digest, "what was approved is what runs")
-		require.Equal(t, c.Digest, b.take().Digest)
+		require.Equal(t, c.Digest, approved.Digest, "the approved command is the one that runs")
+		require.Equal(t, c.Digest, f.claimOne().Digest)
 	})
 }
 
-func TestWhatWaitsForAPersonIsListedAcrossDevices(t *testing.T) {
+func TestPending_ListsCommandsOfAllDevices(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		other := b.beside(b.newDevice(b.device.Tenant))
-		b.propose(auto)
-		waiting := []string{b.propose(review).ID, other.propose(review).ID, b.propose(review).ID}
-		b.approve(b.propose(review))
-		b.cancel(b.propose(review))
-		b.beside(b.newDevice(storetest.Tenant())).propose(review)
+		f := newFixture(t, s)
+		other := f.withDevice(f.newDevice(f.device.Tenant))
+		f.propose(auto)
+		pending := []string{f.propose(review).ID, other.propose(review).ID, f.propose(review).ID}
+		f.approve(f.propose(review))
+		f.cancel(f.propose(review))
+		f.withDevice(f.newDevice(storetest.Tenant())).propose(review)
 
 		var listed []string
 		for cursor := ""; ; {
-			page, next, err := b.queue.Pending(t.Context(), b.device.Tenant, store.Page{Limit: 2, Cursor: cursor})
+			page, next, err := f.queue.Pending(t.Context(), f.device.Tenant, store.Page{Limit: 2, Cursor: cursor})
 			require.NoError(t, err)
 			for _, c := range page {
 				require.Equal(t, queue.PendingApproval, c.Status)
@@ -242,10 +243,10 @@ func TestWhatWaitsForAPersonIsListedAcrossDevices(t *testing.T) {
 				break
 			}
 		}
-		require.ElementsMatch(t, waiting, listed)
+		require.ElementsMatch(t, pending, listed)
 		require.IsIncreasing(t, listed, "the oldest first")
 
-		_, _, err := b.queue.Pending(t.Context(), b.device.Tenant, store.Page{Limit: 2, Cursor: "%"})
-		refused(t, err, fieldgate.CodeValidationFailed)
+		_, _, err := f.queue.Pending(t.Context(), f.device.Tenant, store.Page{Limit: 2, Cursor: "%"})
+		requireRefusal(t, err, fieldgate.CodeValidationFailed)
 	})
 }

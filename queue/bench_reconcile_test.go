@@ -10,24 +10,24 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// BenchmarkReconcile is one look at a device: with nothing, with a few commands
-// that wait, and with a long history.
+// BenchmarkReconcile reconciles a device without commands, one with some ready and finished
+// commands, and one with many finished commands.
 func BenchmarkReconcile(b *testing.B) {
-	for name, size := range map[string]struct{ waiting, finished int }{
+	for name, size := range map[string]struct{ ready, finished int }{
 		"idle": {0, 0}, "busy": {20, 30}, "old": {0, 1000},
 	} {
 		b.Run(name, func(b *testing.B) {
 			server := storetest.Start(b)
-			at := newBench(b, storetest.Connect(b, store.Config{URL: server.URL()}))
+			f := newFixture(b, storetest.Connect(b, store.Config{URL: server.URL()}))
 			for range size.finished {
-				at.propose(auto)
-				at.finish(at.take(), queue.Succeeded)
+				f.propose(auto)
+				f.submitResult(f.claimOne(), queue.Succeeded)
 			}
-			at.fill(auto, size.waiting)
+			f.proposeMany(auto, size.ready)
 			for b.Loop() {
-				looked, err := at.queue.Reconcile(b.Context(), at.device)
+				checked, err := f.queue.Reconcile(b.Context(), f.device)
 				require.NoError(b, err)
-				require.Equal(b, size.waiting+size.finished, looked)
+				require.Equal(b, size.ready+size.finished, checked)
 			}
 		})
 	}

@@ -11,51 +11,51 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// BenchmarkClaim is one claim of one command, with up to a hundred in the line.
+// BenchmarkClaim claims one command, with up to 100 commands ready.
 func BenchmarkClaim(b *testing.B) {
-	at := newBench(b, storetest.Redis(b))
+	f := newFixture(b, storetest.Redis(b))
 	for n := 0; b.Loop(); n++ {
 		if n%100 == 0 {
 			b.StopTimer()
-			at.fill(auto, 100)
+			f.proposeMany(auto, 100)
 			b.StartTimer()
 		}
-		at.take()
+		f.claimOne()
 	}
 }
 
-// BenchmarkEmptyClaim is a device that asks and finds nothing.
+// BenchmarkEmptyClaim claims when no command is ready.
 func BenchmarkEmptyClaim(b *testing.B) {
-	at := newBench(b, storetest.Redis(b))
+	f := newFixture(b, storetest.Redis(b))
 	for b.Loop() {
-		require.Empty(b, at.claim())
+		require.Empty(b, f.claim())
 	}
 }
 
-// BenchmarkLifecycle is a proposal, a claim and a result, one after the other.
+// BenchmarkLifecycle proposes a command, claims it and submits its result.
 func BenchmarkLifecycle(b *testing.B) {
-	at := newBench(b, storetest.Redis(b))
+	f := newFixture(b, storetest.Redis(b))
 	for b.Loop() {
-		at.propose(auto)
-		at.finish(at.take(), queue.Succeeded)
+		f.propose(auto)
+		f.submitResult(f.claimOne(), queue.Succeeded)
 	}
 }
 
-// BenchmarkLifecycleConcurrently is the same by 64 callers, each with a device of
-// its own, with and without commands of several callers sent together.
+// BenchmarkLifecycleConcurrently does the same for 64 callers at once, each with a device of
+// its own, with and without the pipelining of their scripts.
 func BenchmarkLifecycleConcurrently(b *testing.B) {
-	for name, together := range map[string]bool{"each alone": false, "autopipelined": true} {
+	for name, pipelined := range map[string]bool{"each alone": false, "autopipelined": true} {
 		b.Run(name, func(b *testing.B) {
 			s := storetest.Connect(b, store.Config{
-				URL: storetest.Start(b).URL(), AutoPipeline: together, Logger: slog.New(slog.DiscardHandler),
+				URL: storetest.Start(b).URL(), AutoPipeline: pipelined, Logger: slog.New(slog.DiscardHandler),
 			})
-			first := newBench(b, s)
-			b.SetParallelism(32) // for each of the processors
+			first := newFixture(b, s)
+			b.SetParallelism(32) // for each CPU
 			b.RunParallel(func(pb *testing.PB) {
-				at := first.beside(first.newDevice(first.device.Tenant))
+				f := first.withDevice(first.newDevice(first.device.Tenant))
 				for pb.Next() {
-					at.propose(auto)
-					at.finish(at.take(), queue.Succeeded)
+					f.propose(auto)
+					f.submitResult(f.claimOne(), queue.Succeeded)
 				}
 			})
 		})

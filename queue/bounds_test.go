@@ -13,86 +13,85 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func (b *bench) fill(commandType string, n int) []queue.Command {
-	b.t.Helper()
-	var made []queue.Command
+func (f *fixture) proposeMany(commandType string, n int) (commands []queue.Command) {
+	f.t.Helper()
 	for range n {
-		made = append(made, b.propose(commandType))
+		commands = append(commands, f.propose(commandType))
 	}
-	return made
+	return commands
 }
 
-func (b *bench) queueFull(commandType string) {
-	b.t.Helper()
-	_, err := b.queue.Propose(b.t.Context(), b.proposal(commandType))
-	require.Positive(b.t, refused(b.t, err, fieldgate.CodeDeviceQueueFull).RetryAfter)
+func (f *fixture) requireQueueFull(commandType string) {
+	f.t.Helper()
+	_, err := f.queue.Propose(f.t.Context(), f.proposal(commandType))
+	require.Positive(f.t, requireRefusal(f.t, err, fieldgate.CodeDeviceQueueFull).RetryAfter)
 }
 
-func TestADevicesLineIsBounded(t *testing.T) {
+func TestPropose_LimitsReadyCommands(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		b.fill(auto, 100)
-		b.queueFull(auto)
-		b.queueFull(review) // it would stand in the same line once somebody approves it
-		require.Len(t, b.listAll(b.session.ID, 200), 100, "what is refused leaves nothing behind")
-		b.take()
-		b.propose(auto)
-		b.beside(b.newDevice(b.device.Tenant)).propose(auto)
+		f := newFixture(t, s)
+		f.proposeMany(auto, 100)
+		f.requireQueueFull(auto)
+		f.requireQueueFull(review) // once approved, it would be one more ready command
+		require.Len(t, f.listAll(f.session.ID, 200), 100, "a refused proposal leaves no command")
+		f.claimOne()
+		f.propose(auto)
+		f.withDevice(f.newDevice(f.device.Tenant)).propose(auto)
 	})
 }
 
-func TestWhatWaitsForAPersonIsBounded(t *testing.T) {
+func TestPropose_LimitsPendingApprovals(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		pending := b.fill(review, 100)
-		b.queueFull(review)
-		b.propose(auto)
-		b.approve(pending[0])
-		b.propose(review)
+		f := newFixture(t, s)
+		pending := f.proposeMany(review, 100)
+		f.requireQueueFull(review)
+		f.propose(auto)
+		f.approve(pending[0])
+		f.propose(review)
 	})
 }
 
-func TestParametersAreBounded(t *testing.T) {
+func TestPropose_LimitsParameters(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, storetest.Redis(t))
+	f := newFixture(t, storetest.Redis(t))
 	parameters := func(size int) func(*queue.Proposal) {
 		return func(p *queue.Proposal) {
 			p.Parameters = json.RawMessage(`{"a":"` + strings.Repeat("x", size-len(`{"a":""}`)) + `"}`)
 		}
 	}
-	largest := b.propose(auto, parameters(32<<10))
-	require.Equal(t, largest.Parameters, b.take().Parameters)
+	largest := f.propose(auto, parameters(32<<10))
+	require.Equal(t, largest.Parameters, f.claimOne().Parameters)
 
-	p := b.proposal(auto)
+	p := f.proposal(auto)
 	parameters(32<<10 + 1)(&p)
-	_, err := b.queue.Propose(t.Context(), p)
-	require.Equal(t, "/parameters", refused(t, err, fieldgate.CodeValidationFailed).Fields[0].Pointer)
+	_, err := f.queue.Propose(t.Context(), p)
+	require.Equal(t, "/parameters", requireRefusal(t, err, fieldgate.CodeValidationFailed).Fields[0].Pointer)
 }
 
-func TestAProposalWithoutParametersHasNone(t *testing.T) {
+func TestPropose_DefaultsToNoParameters(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, storetest.Redis(t))
-	b.propose(auto, func(p *queue.Proposal) { p.Parameters = nil })
-	require.Equal(t, `{}`, string(b.take().Parameters))
+	f := newFixture(t, storetest.Redis(t))
+	f.propose(auto, func(p *queue.Proposal) { p.Parameters = nil })
+	require.Equal(t, `{}`, string(f.claimOne().Parameters))
 }
 
-func TestAPageOfHeavyResultsEndsEarlyAndGoesOn(t *testing.T) {
+func TestList_LargeResultsEndPageEarly(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, storetest.Redis(t))
-	heavy := queue.Result{Output: strings.Repeat("x", 256<<10)}
+	f := newFixture(t, storetest.Redis(t))
+	large := queue.Result{Output: strings.Repeat("x", 256<<10)}
 	var want []string
 	for range 30 {
-		b.propose(auto)
-		lease := b.take()
-		_, err := b.queue.SubmitResult(t.Context(), b.hold(lease), queue.Succeeded, heavy)
+		f.propose(auto)
+		lease := f.claimOne()
+		_, err := f.queue.SubmitResult(t.Context(), f.ref(lease), queue.Succeeded, large)
 		require.NoError(t, err)
 		want = append(want, lease.ID)
 	}
-	page, next, err := b.queue.List(t.Context(), b.device.Tenant, b.session.ID, store.Page{Limit: 200})
+	page, next, err := f.queue.List(t.Context(), f.device.Tenant, f.session.ID, store.Page{Limit: 200})
 	require.NoError(t, err)
 	require.NotEmpty(t, next)
 	require.Less(t, len(page), 30)
-	require.ElementsMatch(t, want, b.listAll(b.session.ID, 200))
+	require.ElementsMatch(t, want, f.listAll(f.session.ID, 200))
 }

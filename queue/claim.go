@@ -13,25 +13,26 @@ import (
 // ClaimRequest asks for commands on behalf of a device.
 type ClaimRequest struct {
 	Device         store.Device
-	Epoch          string // of the login that asks: nothing is handed out once it is another
+	Epoch          string // of the device's login; the claim is refused once the device's record has another
 	RequestID      string
-	Limit          int           // commands at most, 1 to 10
-	Visibility     time.Duration // how long the lease of each lasts
-	Wait           time.Duration // how long to wait for a command; zero: not at all
-	IdempotencyKey string        // repeats the answer while its leases live; empty: no memory
+	Limit          int           // maximum number of commands, 1 to 10
+	Visibility     time.Duration // how long each lease lasts
+	Wait           time.Duration // how long to wait for a command; zero returns at once
+	IdempotencyKey string        // a repeated claim returns the same leases while they last; empty: not remembered
 }
 
-// Lease is a command in the hands of its device.
+// Lease is a command that a device has claimed, for a limited time.
 type Lease struct {
 	Command
 	Token     string        // proves that the device holds the newest claim
 	Remaining time.Duration // until VisibleUntil, by the store's clock
 }
 
-// Claim hands out the first commands of the device's line, each under a lease.
-// With Wait it stays until there is one, the time is over, the context ends or
-// the queue drains; then it answers none. Refusal: idempotency_key_reused,
-// unauthorized for a device that was suspended, or whose login was ended, meanwhile.
+// Claim claims the first commands of the device's ready queue, each under a lease.
+// With Wait it blocks while there is none. It then returns no lease and no error when
+// the wait has passed, the context is done or the queue drains. Refusals:
+// idempotency_key_reused, and unauthorized when the device was suspended or its login
+// ended meanwhile.
 func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
 	if r.Wait <= 0 {
 		leases, _, err := q.claim(ctx, r)
@@ -39,24 +40,24 @@ func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
 	}
 	q.metrics.waiting.Inc()
 	defer q.metrics.waiting.Dec()
-	turn := q.waiters.join(r.Device.ID)
-	defer q.waiters.leave(turn)
-	until := time.Now().Add(r.Wait)
+	waiter := q.waiters.join(r.Device.ID)
+	defer q.waiters.leave(waiter)
+	deadline := time.Now().Add(r.Wait)
 	for {
-		leases, left, err := q.claim(ctx, r)
-		if left > 0 || err != nil {
-			q.waiters.wake(r.Device.ID) // somebody else may make use of what is there
+		leases, ready, err := q.claim(ctx, r)
+		if ready > 0 || err != nil {
+			q.waiters.wake(r.Device.ID) // the next waiter may claim what is left
 		}
-		if len(leases) > 0 || err != nil || !turn.wait(ctx, until, q.cfg.PollEvery) {
+		if len(leases) > 0 || err != nil || !waiter.wait(ctx, deadline, q.cfg.PollEvery) {
 			return leases, err
 		}
 	}
 }
 
-// claim tries once. It tells how many commands are left in the line. The store
-// does not give a script up with its caller, so that what is handed out comes
-// back here, and is given back where nobody is left to take it.
-func (q *Queue) claim(ctx context.Context, r ClaimRequest) (leases []Lease, left int64, err error) {
+// claim runs claim.lua once. It also returns how many commands are still ready. The
+// script finishes even when ctx is done meanwhile, so that its reply may hold leases that
+// no caller will use. They are released, unless an IdempotencyKey lets the device ask again.
+func (q *Queue) claim(ctx context.Context, r ClaimRequest) (leases []Lease, ready int64, err error) {
 	keys, args, err := q.claimArgs(r)
 	if err != nil {
 		return nil, 0, err
@@ -68,17 +69,18 @@ func (q *Queue) claim(ctx context.Context, r ClaimRequest) (leases []Lease, left
 	if !reply.OK() {
 		return nil, 0, refusal(reply, "")
 	}
-	q.setAside(ctx, reply.String(4))
+	q.noteQuarantined(ctx, reply.String(4))
 	leases = q.leases(ctx, r.Device, reply)
 	if ctx.Err() != nil && r.IdempotencyKey == "" {
-		q.giveBack(ctx, r, leases)
+		q.releaseAll(ctx, r, leases)
 		return nil, 0, ctx.Err()
 	}
 	return leases, reply.Int(3), nil
 }
 
+// claimArgs returns the KEYS and ARGV of claim.lua.
 func (q *Queue) claimArgs(r ClaimRequest) (keys []string, args []any, err error) {
-	mark, err := fingerprint("claim", r.Limit, r.Visibility)
+	requestHash, err := fingerprint("claim", r.Limit, r.Visibility)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -87,7 +89,7 @@ func (q *Queue) claimArgs(r ClaimRequest) (keys []string, args []any, err error)
 		keys = append(keys, r.Device.ClaimKey(store.DigestOf(r.IdempotencyKey)))
 	}
 	args = q.scope(r.Device, store.ActorDevice(r.Device.ID), r.RequestID).
-		Args(r.Limit, r.Visibility.Milliseconds(), mark, settleAtOnce, r.Epoch)
+		Args(r.Limit, r.Visibility.Milliseconds(), requestHash, settleLimit, r.Epoch)
 	for range r.Limit {
 		token := rand.Text()
 		args = append(args, token, hashToken(token))
@@ -95,16 +97,16 @@ func (q *Queue) claimArgs(r ClaimRequest) (keys []string, args []any, err error)
 	return keys, args, nil
 }
 
-// leases reads what claim.lua handed out. A command of which the scripts could
-// read their part and we cannot read ours is left to its lease, so that it does
-// not keep the others from the device.
+// leases decodes the leases in the reply of claim.lua. The script reads only the state
+// of a command. A command whose body cannot be decoded is skipped and stays claimed
+// until its lease ends, so that it does not block the commands behind it.
 func (q *Queue) leases(ctx context.Context, d store.Device, reply store.Reply) []Lease {
 	var leases []Lease
 	for i := 5; i < len(reply); i++ {
 		lease, err := q.lease(d, reply.List(i), reply.Int(2))
 		if err != nil {
 			q.metrics.quarantined.Inc()
-			q.log.ErrorContext(ctx, "a claimed command cannot be read", "command", reply.List(i).String(0), "error", err)
+			q.log.ErrorContext(ctx, "skipped a claimed command that cannot be decoded", "command", reply.List(i).String(0), "error", err)
 			continue
 		}
 		leases = append(leases, lease)
@@ -112,32 +114,34 @@ func (q *Queue) leases(ctx context.Context, d store.Device, reply store.Reply) [
 	return leases
 }
 
-func (q *Queue) lease(d store.Device, given store.Reply, now int64) (Lease, error) {
-	s, err := decodeState(given.String(1))
+// lease decodes one lease: the command's id, state and body and the claim token.
+func (q *Queue) lease(d store.Device, claimed store.Reply, now int64) (Lease, error) {
+	s, err := decodeState(claimed.String(1))
 	if err != nil {
 		return Lease{}, err
 	}
-	c, err := record{d.Tenant, d.ID, given.String(0), given.String(1), given.String(2), ""}.with(s)
+	c, err := record{d.Tenant, d.ID, claimed.String(0), claimed.String(1), claimed.String(2), ""}.command(s)
 	if err != nil {
 		return Lease{}, err
 	}
 	q.metrics.age.Observe(float64(s.Claimed-s.Queued) / 1000)
-	return Lease{Command: c, Token: given.String(3), Remaining: time.Duration(s.Visible-now) * time.Millisecond}, nil
+	return Lease{Command: c, Token: claimed.String(3), Remaining: time.Duration(s.Visible-now) * time.Millisecond}, nil
 }
 
-// giveBack releases what was claimed for a device that has gone away meanwhile:
-// no attempt counts, and the next claim finds the commands at once.
-func (q *Queue) giveBack(ctx context.Context, r ClaimRequest, leases []Lease) {
+// releaseAll releases leases whose caller is gone. Their attempts do not count, and the
+// next claim gets the commands at once instead of after the leases have ended.
+func (q *Queue) releaseAll(ctx context.Context, r ClaimRequest, leases []Lease) {
 	ctx = context.WithoutCancel(ctx)
 	for _, lease := range leases {
-		_, err := q.Release(ctx, ClaimRef{Device: r.Device, CommandID: lease.ID, Token: lease.Token, RequestID: r.RequestID}, "connection lost")
-		if err != nil {
-			q.log.WarnContext(ctx, "giving a command back to the queue", "command", lease.ID, "error", err)
+		ref := ClaimRef{Device: r.Device, CommandID: lease.ID, Token: lease.Token, RequestID: r.RequestID}
+		if _, err := q.Release(ctx, ref, "connection lost"); err != nil {
+			q.log.WarnContext(ctx, "releasing a claim whose caller is gone failed", "command", lease.ID, "error", err)
 		}
 	}
 }
 
-// hashToken is how claim tokens are kept: they are random, so a plain hash will do.
+// hashToken returns the form in which a claim token is stored. Tokens are random, so a
+// plain hash is enough: there is nothing to guess.
 func hashToken(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:16])

@@ -9,11 +9,11 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// Status is where a command stands in its life.
+// Status is the state of a command in its life cycle.
 type Status string
 
-// The states of a command. The last six are final, but for one thing: a result
-// of the newest claim still turns TimedOut into what really happened.
+// The states of a command. The last six are final, with one exception: a late result of
+// the newest claim replaces TimedOut, Expired and a requested Cancelled by its own status.
 const (
 	PendingApproval Status = "pending_approval"
 	Queued          Status = "queued"
@@ -26,52 +26,43 @@ const (
 	Expired         Status = "expired"
 )
 
-// Final tells whether the command has come to its end.
+// Final reports whether a command in this state has ended.
 func (s Status) Final() bool {
 	return s != PendingApproval && s != Queued && s != Claimed
 }
 
-// Command is something a device is to do. What was proposed never changes.
+// Command is a proposal that was accepted, and its progress. The proposal never changes.
 type Command struct {
-	ID        string
-	Tenant    string
-	SessionID string
-	DeviceID  string
+	Proposal // as it was accepted, without its IdempotencyKey, which is not kept
 
-	Type        string
-	Parameters  json.RawMessage // an object, kept as it was given
-	Priority    int             // 0 to 9, 9 first
-	MaxAttempts int
-	Reason      string // why it was proposed
-	RetryOf     string // the command that this one repeats
-	ProposedBy  string // the user's id
-	RequestID   string // the X-Request-ID of the proposal
-	Digest      string // of what a person approves, see Digest
+	ID       string
+	DeviceID string
+	Digest   string // of what a user approves, see Digest
 
 	Status          Status
-	Attempt         int // claims that counted
+	Attempt         int // claims that count
 	CreatedAt       time.Time
-	ApproveBy       time.Time // zero where no person is asked
+	ApproveBy       time.Time // zero when no approval is needed
 	DeliverBy       time.Time
 	ClaimedAt       time.Time // of the newest claim; zero before the first
 	VisibleUntil    time.Time // end of the lease; zero unless claimed
-	FinishedAt      time.Time // zero until then
+	FinishedAt      time.Time // zero before the command has ended
 	CancelRequested bool
-	Late            bool // the result came after its lease had ended
+	Late            bool // the result arrived after its lease had ended
 	Approval        *fieldgate.Approval
 	Attempts        []Attempt // its claims, the oldest first; the last twenty
-	Result          *Result   // nil until the device has reported
+	Result          *Result   // nil before the device has submitted one
 }
 
 // Attempt is one claim of a command.
 type Attempt struct {
 	Number    int
 	ClaimedAt time.Time
-	EndedAt   time.Time // zero while it lasts
+	EndedAt   time.Time // zero while the claim lasts
 	Outcome   string    // "released", "requeued", "timed_out", "succeeded", "failed" or "cancelled"
 }
 
-// Result is what a device reported.
+// Result holds the output of a command, as its device submitted it.
 type Result struct {
 	Output     string          `json:"output,omitempty"`
 	Error      string          `json:"error,omitempty"`
@@ -80,8 +71,8 @@ type Result struct {
 	DurationMs int64           `json:"durationMs,omitempty"`
 }
 
-// state is the changing part of a command, as the scripts keep it. Moments are
-// Unix milliseconds.
+// state is the part of a command's record that the scripts read and write. Times are
+// Unix milliseconds; zero means not set.
 type state struct {
 	Status    Status `json:"status"`
 	Session   string `json:"session"`
@@ -113,7 +104,7 @@ type state struct {
 	} `json:"history"`
 }
 
-// body is the part of a command that no script looks into.
+// body is the part of a command's record that no script reads.
 type body struct {
 	Type       string          `json:"type"`
 	Parameters json.RawMessage `json:"parameters"`
@@ -121,7 +112,7 @@ type body struct {
 	RetryOf    string          `json:"retryOf,omitempty"`
 }
 
-// record is a command as the store gives it. Without a result yet, that is empty.
+// record is a command as it is stored. Its result is empty before there is one.
 type record struct {
 	tenant, deviceID, id string
 	state, body, result  string
@@ -132,26 +123,22 @@ func (r record) decode() (Command, error) {
 	if err != nil {
 		return Command{}, err
 	}
-	return r.with(s)
+	return r.command(s)
 }
 
-// with puts the parts of a command together.
-func (r record) with(s state) (Command, error) {
+// command decodes the body and the result and joins them with the decoded state.
+func (r record) command(s state) (Command, error) {
 	var b body
 	if err := json.Unmarshal([]byte(r.body), &b); err != nil {
-		return Command{}, fmt.Errorf("reading the body of a command: %w", err)
+		return Command{}, fmt.Errorf("decoding the body of a command: %w", err)
 	}
-	c := Command{
-		ID: r.id, Tenant: r.tenant, SessionID: s.Session, DeviceID: r.deviceID,
-		Type: b.Type, Parameters: b.Parameters, Reason: b.Reason, RetryOf: b.RetryOf,
-		Priority: s.Priority, MaxAttempts: s.Max,
-		ProposedBy: userID(s.Proposer), RequestID: s.Request,
-	}
+	c := Command{ID: r.id, DeviceID: r.deviceID, Proposal: s.proposal(b)}
+	c.Tenant = r.tenant
 	s.apply(&c)
 	if r.result != "" {
 		c.Result = new(Result)
 		if err := json.Unmarshal([]byte(r.result), c.Result); err != nil {
-			return Command{}, fmt.Errorf("reading a result: %w", err)
+			return Command{}, fmt.Errorf("decoding the result of a command: %w", err)
 		}
 	}
 	var err error
@@ -162,24 +149,35 @@ func (r record) with(s state) (Command, error) {
 func decodeState(raw string) (state, error) {
 	var s state
 	if err := json.Unmarshal([]byte(raw), &s); err != nil {
-		return state{}, fmt.Errorf("reading the state of a command: %w", err)
+		return state{}, fmt.Errorf("decoding the state of a command: %w", err)
 	}
 	return s, nil
 }
 
+// proposal returns the proposal of the command, without its tenant.
+func (s state) proposal(b body) Proposal {
+	return Proposal{
+		SessionID: s.Session, UserID: userID(s.Proposer), RequestID: s.Request,
+		Type: b.Type, Parameters: b.Parameters, Reason: b.Reason, RetryOf: b.RetryOf,
+		Priority: s.Priority, MaxAttempts: s.Max,
+		DeliverWithin: time.Duration(s.DeliverBy-s.Created) * time.Millisecond,
+	}
+}
+
+// apply sets the fields of c that change during its life.
 func (s state) apply(c *Command) {
 	c.Status, c.Attempt = s.Status, s.Attempt
-	c.CreatedAt, c.DeliverBy, c.ApproveBy = moment(s.Created), moment(s.DeliverBy), moment(s.ApproveBy)
-	c.ClaimedAt, c.FinishedAt = moment(s.Claimed), moment(s.Finished)
+	c.CreatedAt, c.DeliverBy, c.ApproveBy = fromMillis(s.Created), fromMillis(s.DeliverBy), fromMillis(s.ApproveBy)
+	c.ClaimedAt, c.FinishedAt = fromMillis(s.Claimed), fromMillis(s.Finished)
 	c.VisibleUntil = time.Time{}
 	if s.Status == Claimed {
-		c.VisibleUntil = moment(s.Visible)
+		c.VisibleUntil = fromMillis(s.Visible)
 	}
 	c.CancelRequested, c.Late = s.Cancel, s.Late
 	c.Approval = s.approval()
 	c.Attempts = make([]Attempt, 0, len(s.History))
 	for _, h := range s.History {
-		c.Attempts = append(c.Attempts, Attempt{h.Attempt, moment(h.Claimed), moment(h.Ended), h.Outcome})
+		c.Attempts = append(c.Attempts, Attempt{h.Attempt, fromMillis(h.Claimed), fromMillis(h.Ended), h.Outcome})
 	}
 }
 
@@ -188,11 +186,11 @@ func (s state) approval() *fieldgate.Approval {
 		return nil
 	}
 	a := s.Approval
-	return &fieldgate.Approval{Decision: a.Decision, DecidedBy: userID(a.By), DecidedAt: moment(a.At), Reason: a.Reason}
+	return &fieldgate.Approval{Decision: a.Decision, DecidedBy: userID(a.By), DecidedAt: fromMillis(a.At), Reason: a.Reason}
 }
 
-// moment reads Unix milliseconds; zero stays the zero time.
-func moment(ms int64) time.Time {
+// fromMillis converts Unix milliseconds to a time in UTC. Zero becomes the zero time.
+func fromMillis(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}
 	}

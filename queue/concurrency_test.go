@@ -1,9 +1,10 @@
 package queue_test
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,69 +17,69 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func TestEachCommandIsHandedOutOnceHoweverManyClaim(t *testing.T) {
+func TestClaim_ConcurrentClaimsShareNoCommand(t *testing.T) {
 	t.Parallel()
 	const more = 60
-	b := newBench(t, storetest.Redis(t))
+	f := newFixture(t, storetest.Redis(t))
 	want := make(map[string]bool)
-	for _, c := range b.fill(auto, 100) {
+	for _, c := range f.proposeMany(auto, 100) {
 		want[c.ID] = true
 	}
-	var all sync.WaitGroup
-	given := make([][]queue.Lease, 1000)
-	failed := make([]error, 1000)
-	for i := range given {
-		all.Go(func() { given[i], failed[i] = b.queue.Claim(t.Context(), b.claimRequest(limit(1+i%3))) })
+	var claims sync.WaitGroup
+	claimed := make([][]queue.Lease, 1000)
+	errs := make([]error, 1000)
+	for i := range claimed {
+		claims.Go(func() { claimed[i], errs[i] = f.queue.Claim(t.Context(), f.claimRequest(limit(1+i%3))) })
 	}
 	for len(want) < 100+more {
-		c, err := b.queue.Propose(t.Context(), b.proposal(auto))
+		c, err := f.queue.Propose(t.Context(), f.proposal(auto))
 		if fieldgate.CodeOf(err) == fieldgate.CodeDeviceQueueFull {
 			continue
 		}
 		require.NoError(t, err)
 		want[c.ID] = true
 	}
-	all.Wait()
-	for rest := b.claim(limit(10)); len(rest) > 0; rest = b.claim(limit(10)) {
-		given = append(given, rest)
+	claims.Wait()
+	for rest := f.claim(limit(10)); len(rest) > 0; rest = f.claim(limit(10)) {
+		claimed = append(claimed, rest)
 	}
 
-	for i, leases := range given {
-		if i < len(failed) {
-			require.NoError(t, failed[i])
-		}
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+	for _, leases := range claimed {
 		for _, l := range leases {
-			require.True(t, want[l.ID], "%s was handed out twice", l.ID)
+			require.True(t, want[l.ID], "%s was claimed twice", l.ID)
 			require.Equal(t, 1, l.Attempt)
 			delete(want, l.ID)
 		}
 	}
-	require.Empty(t, want, "all are handed out")
+	require.Empty(t, want, "some commands were not claimed")
 }
 
-// crowd is a device that does everything at once, out of order and too late, and
-// what it was told.
-type crowd struct {
-	*bench
+// contention is a device whose processes work on the same commands at the same time, often
+// with leases that have expired. It records the responses.
+type contention struct {
+	*fixture
 	mu       sync.Mutex
-	leases   []queue.Lease // all that were ever handed out
-	accepted map[string]int
+	leases   []queue.Lease  // all leases of all claims
+	accepted map[string]int // results that were recorded first, by command
 }
 
-func (c *crowd) noteLeases(leases []queue.Lease) {
+func (c *contention) addLeases(leases []queue.Lease) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.leases = append(c.leases, leases...)
 }
 
-func (c *crowd) noteResult(id string) {
+func (c *contention) addResult(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.accepted[id]++
 }
 
-// some picks one of the newest leases.
-func (c *crowd) some(rng *rand.Rand) (queue.Lease, bool) {
+// pickLease picks one of the newest leases.
+func (c *contention) pickLease(rng *rand.Rand) (queue.Lease, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.leases) == 0 {
@@ -88,61 +89,62 @@ func (c *crowd) some(rng *rand.Rand) (queue.Lease, bool) {
 	return c.leases[from+rng.IntN(len(c.leases)-from)], true
 }
 
-// act does one thing at random. A refusal of the contract is as good as success.
-func (c *crowd) act(ctx context.Context, rng *rand.Rand) (err error) {
+// runOperation runs one random operation. Refusals are not errors here.
+func (c *contention) runOperation(ctx context.Context, rng *rand.Rand) (err error) {
 	defer func() {
 		if fieldgate.CodeOf(err) != fieldgate.CodeInternal {
 			err = nil
 		}
 	}()
-	visible := time.Duration(1+rng.IntN(8)) * time.Millisecond
+	span := time.Duration(1+rng.IntN(8)) * time.Millisecond
 	if rng.IntN(10) < 5 {
-		leases, err := c.queue.Claim(ctx, c.claimRequest(limit(1+rng.IntN(3)), visibleFor(visible)))
-		c.noteLeases(leases)
+		leases, err := c.queue.Claim(ctx, c.claimRequest(limit(1+rng.IntN(3)), visibility(span)))
+		c.addLeases(leases)
 		return err
 	}
-	lease, ok := c.some(rng)
+	lease, ok := c.pickLease(rng)
 	if !ok {
 		return nil
 	}
-	hold := c.hold(lease)
+	ref := c.ref(lease)
 	switch rng.IntN(6) {
 	case 0:
-		_, err = c.queue.Release(ctx, hold, "")
+		_, err = c.queue.Release(ctx, ref, "")
 	case 1, 2, 3:
-		_, err = c.queue.Extend(ctx, hold, visible)
+		_, err = c.queue.Extend(ctx, ref, span)
 	case 4:
 		_, err = c.queue.Cancel(ctx, cancelOf(lease.Command))
 	default:
-		var out queue.RecordedResult
-		out, err = c.queue.SubmitResult(ctx, hold, queue.Succeeded, queue.Result{Output: lease.Token})
-		if err == nil && !out.Duplicate {
-			c.noteResult(lease.ID)
+		var recorded queue.RecordedResult
+		recorded, err = c.queue.SubmitResult(ctx, ref, queue.Succeeded, queue.Result{Output: lease.Token})
+		if err == nil && !recorded.Duplicate {
+			c.addResult(lease.ID)
 		}
 	}
 	return err
 }
 
-// Two sweepers and four claimants on leases of a few milliseconds: attempts never
-// exceed their maximum, and no two leases of a command overlap.
-func TestWhateverHappensAtTheSameTimeTheFencesHold(t *testing.T) {
+// TestClaim_FencesHoldUnderConcurrency runs four clients and two sweepers on leases of a few
+// milliseconds. No command may have more attempts than it is allowed, more than one result
+// or two leases at a time.
+func TestClaim_FencesHoldUnderConcurrency(t *testing.T) {
 	t.Parallel()
-	c := &crowd{bench: newBench(t, alone(t)), accepted: map[string]int{}}
-	most := map[string]int{}
+	c := &contention{fixture: newFixture(t, isolatedRedis(t)), accepted: map[string]int{}}
+	allowed := map[string]int{}
 	for i := range 60 {
-		made := c.propose(auto, attempts(1+i%4))
-		most[made.ID] = made.MaxAttempts
+		command := c.propose(auto, maxAttempts(1+i%4))
+		allowed[command.ID] = command.MaxAttempts
 	}
 
 	const seed = 20260101
 	ctx := t.Context()
 	var workers, sweepers sync.WaitGroup
-	var over atomic.Bool
+	var done atomic.Bool
 	for w := range 4 {
 		rng := rand.New(rand.NewPCG(seed, uint64(w)))
 		workers.Go(func() {
 			for range 400 {
-				if err := c.act(ctx, rng); err != nil {
+				if err := c.runOperation(ctx, rng); err != nil {
 					t.Errorf("worker %d: %v", w, err)
 					return
 				}
@@ -151,54 +153,46 @@ func TestWhateverHappensAtTheSameTimeTheFencesHold(t *testing.T) {
 	}
 	for range 2 {
 		sweepers.Go(func() {
-			for !over.Load() {
+			for !done.Load() {
 				c.sweep()
 			}
 		})
 	}
 	workers.Wait()
-	over.Store(true)
+	done.Store(true)
 	sweepers.Wait()
-	c.drain()
+	c.finishAll()
 
 	require.NotEmpty(t, c.accepted)
-	for id, limit := range most {
-		c.holds(id, limit)
+	for id, attempts := range allowed {
+		c.requireFences(id, attempts)
 	}
-	require.Empty(t, c.quarantine())
+	require.Empty(t, c.quarantined())
 }
 
-// drain finishes whatever is left.
-func (c *crowd) drain() {
+// finishAll claims and finishes every command that has not ended.
+func (c *contention) finishAll() {
 	c.t.Helper()
-	for id := range c.everything() {
-		eventually(c.t, "the command never ended", func() bool {
+	for _, id := range c.listAll(c.session.ID, 200) {
+		eventually(c.t, "the command did not end", func() bool {
 			c.sweep()
 			for _, l := range c.claim(limit(10)) {
-				c.noteLeases([]queue.Lease{l})
-				c.finish(l, queue.Succeeded)
-				c.noteResult(l.ID)
+				c.addLeases([]queue.Lease{l})
+				c.submitResult(l, queue.Succeeded)
+				c.addResult(l.ID)
 			}
 			return c.get(id).Status.Final()
 		})
 	}
 }
 
-func (c *crowd) everything() map[string]bool {
-	all := map[string]bool{}
-	for _, id := range c.listAll(c.session.ID, 200) {
-		all[id] = true
-	}
-	return all
-}
-
-// holds says what must be true of a command, whatever happened to it.
-func (c *crowd) holds(id string, limit int) {
+// requireFences checks a finished command against the responses that were recorded.
+func (c *contention) requireFences(id string, attempts int) {
 	c.t.Helper()
 	end := c.get(id)
 	require.True(c.t, end.Status.Final())
-	require.LessOrEqual(c.t, end.Attempt, limit)
-	require.LessOrEqual(c.t, c.accepted[id], 1, "one result stands")
+	require.LessOrEqual(c.t, end.Attempt, attempts)
+	require.LessOrEqual(c.t, c.accepted[id], 1, "more than one result was recorded")
 	require.Equal(c.t, c.accepted[id] == 1, end.Result != nil)
 
 	counted := 0
@@ -211,32 +205,26 @@ func (c *crowd) holds(id string, limit int) {
 			require.False(c.t, a.ClaimedAt.Before(end.Attempts[i-1].EndedAt), "two leases overlap: %v", end.Attempts)
 		}
 	}
-	require.LessOrEqual(c.t, counted, limit)
+	require.LessOrEqual(c.t, counted, attempts)
 
 	tokens := map[string]bool{}
-	var given []queue.Lease
+	var leases []queue.Lease
 	for _, l := range c.leases {
 		if l.ID == id {
 			tokens[l.Token] = true
-			given = append(given, l)
+			leases = append(leases, l)
 		}
 	}
-	require.Len(c.t, tokens, len(given), "every lease has a token of its own")
+	require.Len(c.t, tokens, len(leases), "two leases have the same token")
 	if end.Result != nil && end.Result.Output != "done" {
-		require.Equal(c.t, given[c.newest(given)].Token, end.Result.Output, "only the newest claim reports")
+		require.Equal(c.t, newestLease(leases).Token, end.Result.Output, "the result is not that of the newest claim")
 	}
 }
 
-// newest finds the last lease of a command: by when it was claimed and, within a
-// millisecond, by its attempt.
-func (c *crowd) newest(given []queue.Lease) (at int) {
-	key := func(l queue.Lease) string {
-		return fmt.Sprintf("%d %02d %02d", l.ClaimedAt.UnixMilli(), l.Attempt, len(l.Attempts))
-	}
-	for i := range given {
-		if key(given[i]) > key(given[at]) {
-			at = i
-		}
-	}
-	return at
+// newestLease returns the lease that was claimed last. Within a millisecond, the attempt and
+// the number of claims decide.
+func newestLease(leases []queue.Lease) queue.Lease {
+	return slices.MaxFunc(leases, func(a, b queue.Lease) int {
+		return cmp.Or(a.ClaimedAt.Compare(b.ClaimedAt), cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(len(a.Attempts), len(b.Attempts)))
+	})
 }

@@ -8,11 +8,11 @@ import (
 	"fmt"
 )
 
-// Digest names exactly what a person approves: the SHA-256, in hexadecimal, of
-// the canonical JSON of tenant, device, type, parameters, maxAttempts and
-// deliverBy. Canonical means: no spaces, keys sorted by their bytes, nothing
-// escaped that need not be, numbers as they were written. deliverBy is in Unix
-// milliseconds. None of these ever changes, so neither does the digest.
+// Digest returns the digest of what a user approves: the SHA-256, in hexadecimal, of the
+// canonical JSON of tenant, device, type, parameters, maxAttempts and deliverBy (in Unix
+// milliseconds). Canonical JSON has no spaces, its keys are sorted by their bytes, only
+// what must be escaped is escaped, and numbers keep their digits. These fields never
+// change, so the digest of a command never changes either.
 func Digest(c Command) (string, error) {
 	parameters, err := canonical(c.Parameters)
 	if err != nil {
@@ -29,8 +29,8 @@ func Digest(c Command) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// canonical writes JSON in its canonical form. Numbers keep their digits: two
-// that differ beyond what a float can hold are two different commands.
+// canonical returns JSON in its canonical form. Numbers keep their digits, because two
+// that differ only beyond the precision of a float are two different commands.
 func canonical(raw json.RawMessage) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
@@ -51,7 +51,7 @@ func encode(value any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-// fingerprint shortens what has to be compared, not read.
+// fingerprint returns a short hash by which two requests or results are compared.
 func fingerprint(parts ...any) (string, error) {
 	raw, err := encode(parts)
 	if err != nil {

@@ -12,11 +12,14 @@ import (
 	"github.com/fieldgate/fieldgate/queue"
 )
 
-func proposed() queue.Command {
+// digested returns a command with every field that the digest covers.
+func digested() queue.Command {
 	return queue.Command{
-		Tenant: "c.acme", DeviceID: "dev_1", Type: "config.set", MaxAttempts: 1,
-		Parameters: json.RawMessage(`{"b": [1, 2.0], "a": "x<y"}`),
-		DeliverBy:  time.UnixMilli(1_700_000_000_000),
+		Proposal: queue.Proposal{
+			Tenant: "c.acme", Type: "config.set", MaxAttempts: 1,
+			Parameters: json.RawMessage(`{"b": [1, 2.0], "a": "x<y"}`),
+		},
+		DeviceID: "dev_1", DeliverBy: time.UnixMilli(1_700_000_000_000),
 	}
 }
 
@@ -27,47 +30,47 @@ func digest(t *testing.T, c queue.Command) string {
 	return d
 }
 
-func TestTheDigestIsTheHashOfTheCanonicalJSON(t *testing.T) {
+func TestDigest_HashesCanonicalJSON(t *testing.T) {
 	t.Parallel()
 	canonical := `{"deliverBy":1700000000000,"device":"dev_1","maxAttempts":1,"parameters":{"a":"x<y","b":[1,2.0]},"tenant":"c.acme","type":"config.set"}`
 	sum := sha256.Sum256([]byte(canonical))
-	require.Equal(t, hex.EncodeToString(sum[:]), digest(t, proposed()))
+	require.Equal(t, hex.EncodeToString(sum[:]), digest(t, digested()))
 }
 
-func TestTheDigestDoesNotDependOnHowTheParametersAreWritten(t *testing.T) {
+func TestDigest_IgnoresFormattingOfParameters(t *testing.T) {
 	t.Parallel()
-	c := proposed()
+	c := digested()
 	c.Parameters = json.RawMessage("{\n \"a\":\"x\\u003cy\",\"b\":[1,2.0]}")
-	require.Equal(t, digest(t, proposed()), digest(t, c))
+	require.Equal(t, digest(t, digested()), digest(t, c))
 }
 
-func TestTheDigestChangesWithAllThatIsApproved(t *testing.T) {
+func TestDigest_CoversEveryApprovedField(t *testing.T) {
 	t.Parallel()
 	changes := map[string]func(*queue.Command){
-		"tenant":      func(c *queue.Command) { c.Tenant = "c.other" },
-		"device":      func(c *queue.Command) { c.DeviceID = "dev_2" },
-		"type":        func(c *queue.Command) { c.Type = "config.get" },
-		"attempts":    func(c *queue.Command) { c.MaxAttempts = 2 },
-		"deliverBy":   func(c *queue.Command) { c.DeliverBy = c.DeliverBy.Add(time.Millisecond) },
-		"parameters":  func(c *queue.Command) { c.Parameters = json.RawMessage(`{}`) },
-		"big integer": func(c *queue.Command) { c.Parameters = json.RawMessage(`{"n":9007199254740993}`) },
-		"its float":   func(c *queue.Command) { c.Parameters = json.RawMessage(`{"n":9007199254740992}`) },
-		"precision":   func(c *queue.Command) { c.Parameters = json.RawMessage(`{"n":0.1}`) },
-		"more of it":  func(c *queue.Command) { c.Parameters = json.RawMessage(`{"n":0.10000000000000001}`) },
+		"tenant":       func(c *queue.Command) { c.Tenant = "c.other" },
+		"device":       func(c *queue.Command) { c.DeviceID = "dev_2" },
+		"type":         func(c *queue.Command) { c.Type = "config.get" },
+		"attempts":     func(c *queue.Command) { c.MaxAttempts = 2 },
+		"deliverBy":    func(c *queue.Command) { c.DeliverBy = c.DeliverBy.Add(time.Millisecond) },
+		"parameters":   func(c *queue.Command) { c.Parameters = json.RawMessage(`{}`) },
+		"big integer":  func(c *queue.Command) { c.Parameters = json.RawMessage(`{"n":9007199254740993}`) },
+		"a near float": func(c *queue.Command) { c.Parameters = json.RawMessage(`{"n":9007199254740992}`) },
+		"precision":    func(c *queue.Command) { c.Parameters = json.RawMessage(`{"n":0.1}`) },
+		"more digits":  func(c *queue.Command) { c.Parameters = json.RawMessage(`{"n":0.10000000000000001}`) },
 	}
-	seen := map[string]string{digest(t, proposed()): "unchanged"}
+	seen := map[string]string{digest(t, digested()): "unchanged"}
 	for name, change := range changes {
-		c := proposed()
+		c := digested()
 		change(&c)
 		d := digest(t, c)
-		require.Empty(t, seen[d], "%s digests like this", name)
+		require.Empty(t, seen[d], "the digest is that of %q", name)
 		seen[d] = name
 	}
 }
 
-func TestTheDigestDoesNotChangeWithACommandsLife(t *testing.T) {
+func TestDigest_IgnoresProgress(t *testing.T) {
 	t.Parallel()
-	c := proposed()
+	c := digested()
 	c.Status, c.Attempt, c.ClaimedAt, c.Result = queue.Succeeded, 3, time.Now(), &queue.Result{Output: "ok"}
-	require.Equal(t, digest(t, proposed()), digest(t, c))
+	require.Equal(t, digest(t, digested()), digest(t, c))
 }

@@ -13,252 +13,249 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-func TestTheSweeperEndsWhatIsDue(t *testing.T) {
+func TestSweeper_AppliesDeadlines(t *testing.T) {
 	t.Parallel()
-	eachAlone(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s, approveWithin(time.Millisecond))
-		b.propose(auto, attempts(1))
-		b.propose(auto, attempts(2))
-		leases := b.claim(limit(2), brief)
-		undelivered := b.propose(auto, deliverWithin(time.Millisecond))
-		undecided := b.propose(review)
+	eachIsolated(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s, approveWithin(time.Millisecond))
+		f.propose(auto, maxAttempts(1))
+		f.propose(auto, maxAttempts(2))
+		leases := f.claim(limit(2), shortLease)
+		undelivered := f.propose(auto, deliverWithin(time.Millisecond))
+		undecided := f.propose(review)
 
-		b.becomes(leases[0].ID, queue.TimedOut)
-		b.becomes(leases[1].ID, queue.Queued)
-		require.Equal(t, 1, b.get(leases[1].ID).Attempt)
-		b.becomes(undelivered.ID, queue.Expired)
-		b.becomes(undecided.ID, queue.Expired)
+		f.settleUntil(leases[0].ID, queue.TimedOut)
+		f.settleUntil(leases[1].ID, queue.Queued)
+		require.Equal(t, 1, f.get(leases[1].ID).Attempt)
+		f.settleUntil(undelivered.ID, queue.Expired)
+		f.settleUntil(undecided.ID, queue.Expired)
 		for id, want := range map[string][]string{
 			leases[0].ID:   {"proposed", "claimed", "timed_out"},
 			leases[1].ID:   {"proposed", "claimed", "requeued"},
 			undelivered.ID: {"proposed", "expired"},
 			undecided.ID:   {"proposed", "expired"},
 		} {
-			require.Equal(t, want, b.happened(id))
+			require.Equal(t, want, f.eventTypes(id))
 		}
-		require.Empty(t, b.pending())
+		require.Empty(t, f.pending())
 	})
 }
 
-func (b *bench) pending() []queue.Command {
-	b.t.Helper()
-	pending, _, err := b.queue.Pending(b.t.Context(), b.device.Tenant, store.Page{Limit: 50})
-	require.NoError(b.t, err)
+func (f *fixture) pending() []queue.Command {
+	f.t.Helper()
+	pending, _, err := f.queue.Pending(f.t.Context(), f.device.Tenant, store.Page{Limit: 50})
+	require.NoError(f.t, err)
 	return pending
 }
 
-func TestNothingDependsOnASweeper(t *testing.T) {
+func TestDeadline_AppliesWithoutSweeper(t *testing.T) {
 	t.Parallel()
-	// Each call brings what it touches to what time has made of it.
+	// Each call applies the deadline of the lease before it does anything else.
 	calls := map[string]struct {
-		call func(b *bench, l queue.Lease)
+		call func(f *fixture, l queue.Lease)
 		want queue.Status
 	}{
-		"claim":   {func(b *bench, l queue.Lease) { require.Equal(b.t, 2, b.take().Attempt) }, queue.Claimed},
-		"extend":  {func(b *bench, l queue.Lease) { require.Error(b.t, b.writes(l)["extend"]()) }, queue.Queued},
-		"release": {func(b *bench, l queue.Lease) { require.Error(b.t, b.writes(l)["release"]()) }, queue.Queued},
-		"result":  {func(b *bench, l queue.Lease) { require.True(b.t, b.finish(l, queue.Succeeded).Late) }, queue.Succeeded},
-		"cancel":  {func(b *bench, l queue.Lease) { require.Zero(b.t, b.cancel(l.Command).VisibleUntil) }, queue.Cancelled},
+		"claim":        {func(f *fixture, l queue.Lease) { require.Equal(f.t, 2, f.claimOne().Attempt) }, queue.Claimed},
+		"extend":       {func(f *fixture, l queue.Lease) { require.Error(f.t, f.deviceCalls(l)["extend"]()) }, queue.Queued},
+		"release":      {func(f *fixture, l queue.Lease) { require.Error(f.t, f.deviceCalls(l)["release"]()) }, queue.Queued},
+		"submitResult": {func(f *fixture, l queue.Lease) { require.True(f.t, f.submitResult(l, queue.Succeeded).Late) }, queue.Succeeded},
+		"cancel":       {func(f *fixture, l queue.Lease) { require.Zero(f.t, f.cancel(l.Command).VisibleUntil) }, queue.Cancelled},
 	}
 	for name, tt := range calls {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachAlone(t, func(t *testing.T, s *store.Store) {
-				b := newBench(t, s)
-				b.propose(auto)
-				lease := b.take(brief)
-				b.passes(lease.VisibleUntil)
-				require.Equal(t, queue.Claimed, b.get(lease.ID).Status)
-				tt.call(b, lease)
-				require.Equal(t, tt.want, b.get(lease.ID).Status)
-				require.Equal(t, "requeued", b.happened(lease.ID)[2])
+			eachIsolated(t, func(t *testing.T, s *store.Store) {
+				f := newFixture(t, s)
+				f.propose(auto)
+				lease := f.claimOne(shortLease)
+				f.waitUntilAfter(lease.VisibleUntil)
+				require.Equal(t, queue.Claimed, f.get(lease.ID).Status)
+				tt.call(f, lease)
+				require.Equal(t, tt.want, f.get(lease.ID).Status)
+				require.Equal(t, "requeued", f.eventTypes(lease.ID)[2])
 			})
 		})
 	}
 }
 
-func TestAClaimSettlesAllLeasesOfItsDevice(t *testing.T) {
+func TestClaim_SettlesLeasesOfDevice(t *testing.T) {
 	t.Parallel()
-	eachAlone(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		b.propose(auto, attempts(1))
-		b.propose(auto)
-		b.propose(auto)
-		leases := b.claim(limit(3), brief)
+	eachIsolated(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
+		f.propose(auto, maxAttempts(1))
+		f.propose(auto)
+		f.propose(auto)
+		leases := f.claim(limit(3), shortLease)
 		for _, l := range leases {
-			b.passes(l.VisibleUntil)
+			f.waitUntilAfter(l.VisibleUntil)
 		}
-		require.Equal(t, ids(leases[1:2]), ids(b.claim()))
-		require.Equal(t, queue.TimedOut, b.get(leases[0].ID).Status)
-		require.Equal(t, queue.Queued, b.get(leases[2].ID).Status)
+		require.Equal(t, ids(leases[1:2]), ids(f.claim()))
+		require.Equal(t, queue.TimedOut, f.get(leases[0].ID).Status)
+		require.Equal(t, queue.Queued, f.get(leases[2].ID).Status)
 	})
 }
 
-func TestAnUndeliveredCommandIsNotHandedOutLate(t *testing.T) {
+func TestClaim_SkipsCommandPastDeliveryDeadline(t *testing.T) {
 	t.Parallel()
-	eachAlone(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		late := b.propose(auto, priority(9), deliverWithin(time.Millisecond))
-		good := b.propose(auto)
-		b.passes(late.DeliverBy)
-		require.Equal(t, []string{good.ID}, ids(b.claim(limit(2))))
-		require.Equal(t, queue.Expired, b.get(late.ID).Status)
+	eachIsolated(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
+		late := f.propose(auto, priority(9), deliverWithin(time.Millisecond))
+		good := f.propose(auto)
+		f.waitUntilAfter(late.DeliverBy)
+		require.Equal(t, []string{good.ID}, ids(f.claim(limit(2))))
+		require.Equal(t, queue.Expired, f.get(late.ID).Status)
 	})
 }
 
-func TestALeaseThatEndsAfterTheDeliveryTimeIsNotRepeated(t *testing.T) {
+func TestLease_ExpiredAfterDeliveryDeadlineIsNotRequeued(t *testing.T) {
 	t.Parallel()
-	eachAlone(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		b.propose(auto)
-		lease := b.take()
-		b.edit(lease.ID, func(state map[string]any) { state["deliver_by"] = 1 })
-		b.lapse(lease)
-		b.becomes(lease.ID, queue.Expired)
-		require.Equal(t, []string{"proposed", "claimed", "requeued", "expired"}, b.happened(lease.ID))
-		require.True(t, b.finish(lease, queue.Succeeded).Late)
+	eachIsolated(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
+		f.propose(auto)
+		lease := f.claimOne()
+		f.editState(lease.ID, func(state map[string]any) { state["deliver_by"] = 1 })
+		f.expireLease(lease)
+		f.settleUntil(lease.ID, queue.Expired)
+		require.Equal(t, []string{"proposed", "claimed", "requeued", "expired"}, f.eventTypes(lease.ID))
+		require.True(t, f.submitResult(lease, queue.Succeeded).Late)
 	})
 }
 
-func TestClosingASessionEndsWhatWaitsInIt(t *testing.T) {
+func TestCloseSession_ExpiresUnclaimedCommands(t *testing.T) {
 	t.Parallel()
-	eachAlone(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		claimed := b.propose(auto)
-		lease := b.take()
-		queued, pending := b.propose(auto), b.propose(review)
-		b.closeSession()
+	eachIsolated(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
+		claimed := f.propose(auto)
+		lease := f.claimOne()
+		queued, pending := f.propose(auto), f.propose(review)
+		f.closeSession()
 		for _, c := range []queue.Command{queued, pending} {
-			require.Equal(t, queue.Expired, b.get(c.ID).Status)
-			require.Equal(t, []string{"proposed", "expired"}, b.happened(c.ID))
+			require.Equal(t, queue.Expired, f.get(c.ID).Status)
+			require.Equal(t, []string{"proposed", "expired"}, f.eventTypes(c.ID))
 		}
-		require.Empty(t, b.pending())
-		require.Empty(t, b.claim())
+		require.Empty(t, f.pending())
+		require.Empty(t, f.claim())
 
-		// What the device has claimed stays its own.
-		_, err := b.queue.Extend(t.Context(), b.hold(lease), time.Minute)
+		// A claimed command stays claimed.
+		_, err := f.queue.Extend(t.Context(), f.ref(lease), longLease)
 		require.NoError(t, err)
-		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded}, b.finish(lease, queue.Succeeded))
-		require.Equal(t, queue.Succeeded, b.get(claimed.ID).Status)
+		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded}, f.submitResult(lease, queue.Succeeded))
+		require.Equal(t, queue.Succeeded, f.get(claimed.ID).Status)
 	})
 }
 
-func TestAnExpiredSessionEndsWhatWaitsInIt(t *testing.T) {
+func TestSweeper_ExpiresCommandsOfExpiredSession(t *testing.T) {
 	t.Parallel()
-	eachAlone(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		queued, pending := b.propose(auto), b.propose(review)
-		b.endSession()
-		b.becomes(queued.ID, queue.Expired)
-		b.becomes(pending.ID, queue.Expired)
-		require.Equal(t, "session.expired", b.events()[len(b.events())-1].Type)
+	eachIsolated(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
+		queued, pending := f.propose(auto), f.propose(review)
+		f.expireSession()
+		f.settleUntil(queued.ID, queue.Expired)
+		f.settleUntil(pending.ID, queue.Expired)
+		require.Equal(t, "session.expired", f.events()[len(f.events())-1].Type)
 	})
 }
 
-// endSession lets the session be over by the clock, without anybody having ended
-// it yet.
-func (b *bench) endSession() {
-	b.t.Helper()
-	b.do(func(ctx context.Context, c store.Client) error {
+// expireSession moves the end of the session into the past. Nothing settles it.
+func (f *fixture) expireSession() {
+	f.t.Helper()
+	f.do(func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
-		pipe.HSet(ctx, store.SessionKey(b.session.ID), "expires", 1)
-		pipe.HSet(ctx, b.device.RecordKey(), "session_until", 1)
-		member := "session " + b.session.ID + " " + b.device.ID + " " + b.device.Tenant
-		pipe.ZAdd(ctx, store.PartitionOf(b.device.Tenant).DueKey(), redis.Z{Score: 1, Member: member})
+		pipe.HSet(ctx, store.SessionKey(f.session.ID), "expires", 1)
+		pipe.HSet(ctx, f.device.RecordKey(), "session_until", 1)
+		member := "session " + f.session.ID + " " + f.device.ID + " " + f.device.Tenant
+		pipe.ZAdd(ctx, f.key(dueKey), redis.Z{Score: 1, Member: member})
 		_, err := pipe.Exec(ctx)
 		return err
 	})
 }
 
-func TestNothingOfASessionThatIsOverIsDelivered(t *testing.T) {
+func TestClaim_ReturnsNothingOfEndedSession(t *testing.T) {
 	t.Parallel()
-	over := map[string]func(b *bench){
-		"expired, and no sweeper ran": (*bench).endSession,
-		"another session is active": func(b *bench) {
-			b.do(func(ctx context.Context, c store.Client) error {
-				return c.HSet(ctx, b.device.RecordKey(), "session", "ses_another").Err()
+	ends := map[string]func(f *fixture){
+		"expired, not settled": (*fixture).expireSession,
+		"another session is open": func(f *fixture) {
+			f.do(func(ctx context.Context, c store.Client) error {
+				return c.HSet(ctx, f.device.RecordKey(), "session", "ses_another").Err()
 			})
 		},
-		"the device is decommissioned": func(b *bench) {
-			b.do(func(ctx context.Context, c store.Client) error {
-				return c.HSet(ctx, b.device.RecordKey(), "status", "decommissioned").Err()
+		"the device is decommissioned": func(f *fixture) {
+			f.do(func(ctx context.Context, c store.Client) error {
+				return c.HSet(ctx, f.device.RecordKey(), "status", "decommissioned").Err()
 			})
 		},
-		"the device's record is gone": func(b *bench) {
-			b.do(func(ctx context.Context, c store.Client) error { return c.Del(ctx, b.device.RecordKey()).Err() })
+		"the device's record is gone": func(f *fixture) {
+			f.do(func(ctx context.Context, c store.Client) error { return c.Del(ctx, f.device.RecordKey()).Err() })
 		},
 	}
-	for name, end := range over {
+	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachAlone(t, func(t *testing.T, s *store.Store) {
-				b := newBench(t, s)
-				b.propose(auto)
-				b.propose(auto)
-				held := b.claim(limit(2))
-				queued, pending := b.propose(auto), b.propose(review)
-				end(b)
-				require.Empty(t, b.claim(limit(10)))
-				require.Equal(t, queue.Expired, b.get(queued.ID).Status)
-				_, err := b.queue.Decide(t.Context(), b.decision(pending, true))
-				refused(t, err, fieldgate.CodeSessionClosed)
+			eachIsolated(t, func(t *testing.T, s *store.Store) {
+				f := newFixture(t, s)
+				f.propose(auto)
+				f.propose(auto)
+				claimed := f.claim(limit(2))
+				queued, pending := f.propose(auto), f.propose(review)
+				end(f)
+				require.Empty(t, f.claim(limit(10)))
+				require.Equal(t, queue.Expired, f.get(queued.ID).Status)
+				_, err := f.queue.Decide(t.Context(), f.decision(pending, true))
+				requireRefusal(t, err, fieldgate.CodeSessionClosed)
 
-				status, err := b.queue.Release(t.Context(), b.hold(held[0]), "")
+				status, err := f.queue.Release(t.Context(), f.ref(claimed[0]), "")
 				require.NoError(t, err)
 				require.Equal(t, queue.Expired, status)
-				require.Equal(t, queue.RecordedResult{Status: queue.Succeeded}, b.finish(held[1], queue.Succeeded))
+				require.Equal(t, queue.RecordedResult{Status: queue.Succeeded}, f.submitResult(claimed[1], queue.Succeeded))
 			})
 		})
 	}
 }
 
-func TestNothingIsProposedInASessionThatIsOver(t *testing.T) {
+func TestPropose_InEndedSessionIsRefused(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(b *bench){"closed": (*bench).closeSession, "expired": (*bench).endSession} {
+	for name, end := range map[string]func(f *fixture){"closed": (*fixture).closeSession, "expired": (*fixture).expireSession} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachAlone(t, func(t *testing.T, s *store.Store) {
-				b := newBench(t, s)
-				end(b)
+			eachIsolated(t, func(t *testing.T, s *store.Store) {
+				f := newFixture(t, s)
+				end(f)
 				for _, commandType := range []string{auto, review} {
-					_, err := b.queue.Propose(t.Context(), b.proposal(commandType))
-					refused(t, err, fieldgate.CodeSessionClosed)
+					_, err := f.queue.Propose(t.Context(), f.proposal(commandType))
+					requireRefusal(t, err, fieldgate.CodeSessionClosed)
 				}
-				require.Empty(t, b.listAll(b.session.ID, 50))
+				require.Empty(t, f.listAll(f.session.ID, 50))
 			})
 		})
 	}
 }
 
-func TestALeaseThatEndsAfterItsSessionIsNotRepeated(t *testing.T) {
+func TestLease_ExpiredAfterSessionIsNotRequeued(t *testing.T) {
 	t.Parallel()
-	eachAlone(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		b.propose(auto)
-		lease := b.take()
-		b.endSession()
-		b.lapse(lease)
-		b.becomes(lease.ID, queue.Expired)
-		require.Empty(t, b.claim())
+	eachIsolated(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
+		f.propose(auto)
+		lease := f.claimOne()
+		f.expireSession()
+		f.expireLease(lease)
+		f.settleUntil(lease.ID, queue.Expired)
+		require.Empty(t, f.claim())
 	})
 }
 
-func TestABatchOfTheSweeperMayHoldManyDevices(t *testing.T) {
+func TestSweeper_BatchCoversManyDevices(t *testing.T) {
 	t.Parallel()
-	eachAlone(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
+	eachIsolated(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
 		var leases []queue.Lease
 		for range 12 {
-			at := b.beside(b.newDevice(b.device.Tenant))
-			for range 10 {
-				at.propose(auto)
-			}
-			leases = append(leases, at.claim(limit(10), brief)...)
+			other := f.withDevice(f.newDevice(f.device.Tenant))
+			other.proposeMany(auto, 10)
+			leases = append(leases, other.claim(limit(10), shortLease)...)
 		}
-		eventually(t, "some leases never ended", func() bool {
-			b.sweep()
+		eventually(t, "some leases did not end", func() bool {
+			f.sweep()
 			for _, l := range leases {
-				c, err := b.queue.GetOwn(t.Context(), store.Device{Tenant: l.Tenant, ID: l.DeviceID}, l.ID)
+				c, err := f.queue.GetOwn(t.Context(), store.Device{Tenant: l.Tenant, ID: l.DeviceID}, l.ID)
 				require.NoError(t, err)
 				if c.Status != queue.Queued {
 					return false
@@ -269,19 +266,19 @@ func TestABatchOfTheSweeperMayHoldManyDevices(t *testing.T) {
 	})
 }
 
-func TestASweeperDuringAnOutageSetsNothingAside(t *testing.T) {
+func TestSettle_TransientErrorQuarantinesNothing(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, alone(t))
-	b.propose(auto)
-	lease := b.take(brief)
-	due := []store.Due{{Kind: "command", ID: lease.ID, Device: b.device}}
+	f := newFixture(t, isolatedRedis(t))
+	f.propose(auto)
+	lease := f.claimOne(shortLease)
+	due := []store.Due{{Kind: "command", ID: lease.ID, Device: f.device}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.Error(t, b.queue.Settle(ctx, due))
-	require.Empty(t, b.quarantine())
-	require.Zero(t, b.counted("fieldgate_quarantined_records_total"))
-	b.do(func(ctx context.Context, c store.Client) error {
-		_, err := c.ZScore(ctx, store.PartitionOf(b.device.Tenant).DueKey(), "command "+lease.ID+" "+b.device.ID+" "+b.device.Tenant).Result()
+	require.Error(t, f.queue.Settle(ctx, due))
+	require.Empty(t, f.quarantined())
+	require.Zero(t, f.metricValue("fieldgate_quarantined_records_total"))
+	f.do(func(ctx context.Context, c store.Client) error {
+		_, err := c.ZScore(ctx, f.key(dueKey), f.dueMember(lease.ID)).Result()
 		require.NotErrorIs(t, err, redis.Nil)
 		return err
 	})

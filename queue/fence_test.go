@@ -15,361 +15,361 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// superseded is a command that was claimed, whose lease ended, and that was
-// claimed again: the two leases in that order.
-func (b *bench) superseded() (old, newest queue.Lease) {
-	b.t.Helper()
-	b.propose(auto)
-	old = b.take(brief)
-	b.becomes(old.ID, queue.Queued)
-	newest = b.take()
-	require.Equal(b.t, old.ID, newest.ID)
-	require.NotEqual(b.t, old.Token, newest.Token)
+// superseded claims a command, lets the lease expire and claims the command again. It
+// returns both leases.
+func (f *fixture) superseded() (old, newest queue.Lease) {
+	f.t.Helper()
+	f.propose(auto)
+	old = f.claimOne(shortLease)
+	f.settleUntil(old.ID, queue.Queued)
+	newest = f.claimOne()
+	require.Equal(f.t, old.ID, newest.ID)
+	require.NotEqual(f.t, old.Token, newest.Token)
 	return old, newest
 }
 
-// writes are the three things that a device does with a claim.
-func (b *bench) writes(l queue.Lease) map[string]func() error {
-	ctx := b.t.Context()
+// deviceCalls returns the calls that a device makes with a claim token.
+func (f *fixture) deviceCalls(l queue.Lease) map[string]func() error {
+	ctx := f.t.Context()
 	return map[string]func() error{
 		"extend": func() error {
-			_, err := b.queue.Extend(ctx, b.hold(l), time.Minute)
+			_, err := f.queue.Extend(ctx, f.ref(l), longLease)
 			return err
 		},
 		"release": func() error {
-			_, err := b.queue.Release(ctx, b.hold(l), "")
+			_, err := f.queue.Release(ctx, f.ref(l), "")
 			return err
 		},
-		"result": func() error {
-			_, err := b.queue.SubmitResult(ctx, b.hold(l), queue.Succeeded, queue.Result{Output: "done"})
+		"submitResult": func() error {
+			_, err := f.queue.SubmitResult(ctx, f.ref(l), queue.Succeeded, queue.Result{Output: "done"})
 			return err
 		},
 	}
 }
 
-func (b *bench) allRefused(l queue.Lease, code fieldgate.Code) {
-	b.t.Helper()
-	before := b.get(l.ID)
-	for name, write := range b.writes(l) {
-		require.Equal(b.t, stands(before), refused(b.t, write(), code).Command, name)
-		require.Equal(b.t, before, b.get(l.ID), "%s changed the command", name)
+// requireAllRefused requires every call with the token to be refused and to change nothing.
+func (f *fixture) requireAllRefused(l queue.Lease, code fieldgate.Code) {
+	f.t.Helper()
+	before := f.get(l.ID)
+	for name, call := range f.deviceCalls(l) {
+		require.Equal(f.t, stateOf(before), requireRefusal(f.t, call(), code).Command, name)
+		require.Equal(f.t, before, f.get(l.ID), "%s changed the command", name)
 	}
 }
 
-func TestASupersededClaimWritesNothing(t *testing.T) {
+func TestClaim_SupersededWritesNothing(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		old, newest := b.superseded()
-		b.allRefused(old, fieldgate.CodeClaimSuperseded)
+		f := newFixture(t, s)
+		old, newest := f.superseded()
+		f.requireAllRefused(old, fieldgate.CodeClaimSuperseded)
 
-		// Nor when the newest claim has ended, in whatever way.
-		b.finish(newest, queue.Succeeded)
-		b.allRefused(old, fieldgate.CodeClaimSuperseded)
+		// The older token is refused after the newest claim has ended, too.
+		f.submitResult(newest, queue.Succeeded)
+		f.requireAllRefused(old, fieldgate.CodeClaimSuperseded)
 	})
 }
 
-func TestAClaimIsSupersededHoweverManyClaimsFollowed(t *testing.T) {
+func TestClaim_SupersededAfterManyClaims(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, storetest.Redis(t))
-	b.propose(auto)
-	first := b.take()
+	f := newFixture(t, storetest.Redis(t))
+	f.propose(auto)
+	first := f.claimOne()
 	release := func(l queue.Lease) {
-		_, err := b.queue.Release(t.Context(), b.hold(l), "")
+		_, err := f.queue.Release(t.Context(), f.ref(l), "")
 		require.NoError(t, err)
 	}
 	release(first)
 	for range 19 {
-		release(b.take())
+		release(f.claimOne())
 	}
-	last := b.take()
-	b.allRefused(first, fieldgate.CodeClaimSuperseded)
-	require.Less(t, len(b.state(first.ID)["past"].(string)), 700, "what is remembered of earlier claims is bounded")
-	require.Len(t, b.get(first.ID).Attempts, 20, "and so is the history")
+	last := f.claimOne()
+	f.requireAllRefused(first, fieldgate.CodeClaimSuperseded)
+	require.Less(t, len(f.state(first.ID)["past"].(string)), 700, "the number of remembered tokens is limited")
+	require.Len(t, f.get(first.ID).Attempts, 20, "the number of kept attempts is limited")
 	require.Equal(t, 1, last.Attempt)
 }
 
-func TestATokenThatWasNeverGivenOutIsInvalid(t *testing.T) {
+func TestClaimToken_UnknownIsInvalid(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		b.propose(auto)
-		b.propose(auto)
-		leases := b.claim(limit(2))
-		// The token of another command of the same device is no better than a guess.
+		f := newFixture(t, s)
+		f.propose(auto)
+		f.propose(auto)
+		leases := f.claim(limit(2))
+		// The token of another command of the same device is as invalid as a guess.
 		leases[0].Token = leases[1].Token
-		b.allRefused(leases[0], fieldgate.CodeInvalidClaimToken)
+		f.requireAllRefused(leases[0], fieldgate.CodeInvalidClaimToken)
 		leases[0].Token = ""
-		b.allRefused(leases[0], fieldgate.CodeInvalidClaimToken)
-		require.Equal(t, queue.Succeeded, b.finish(leases[1], queue.Succeeded).Status)
+		f.requireAllRefused(leases[0], fieldgate.CodeInvalidClaimToken)
+		require.Equal(t, queue.Succeeded, f.submitResult(leases[1], queue.Succeeded).Status)
 	})
 }
 
-func TestAReleasedTokenIsWorthNothing(t *testing.T) {
+func TestRelease_InvalidatesToken(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		c := b.propose(auto)
-		lease := b.take()
-		status, err := b.queue.Release(t.Context(), b.hold(lease), "busy")
+		f := newFixture(t, s)
+		c := f.propose(auto)
+		lease := f.claimOne()
+		status, err := f.queue.Release(t.Context(), f.ref(lease), "busy")
 		require.NoError(t, err)
 		require.Equal(t, queue.Queued, status)
 
-		writes := b.writes(lease)
-		refused(t, writes["extend"](), fieldgate.CodeClaimSuperseded)
-		refused(t, writes["result"](), fieldgate.CodeClaimSuperseded)
-		require.NoError(t, writes["release"](), "the same release may be sent again")
-		require.Equal(t, []string{"proposed", "claimed", "released"}, b.happened(c.ID))
+		calls := f.deviceCalls(lease)
+		requireRefusal(t, calls["extend"](), fieldgate.CodeClaimSuperseded)
+		requireRefusal(t, calls["submitResult"](), fieldgate.CodeClaimSuperseded)
+		require.NoError(t, calls["release"](), "the same release may be repeated")
+		require.Equal(t, []string{"proposed", "claimed", "released"}, f.eventTypes(c.ID))
 
-		again := b.take()
+		again := f.claimOne()
 		require.Equal(t, 1, again.Attempt, "a released claim does not count")
-		b.allRefused(lease, fieldgate.CodeClaimSuperseded)
+		f.requireAllRefused(lease, fieldgate.CodeClaimSuperseded)
 	})
 }
 
-func TestALeaseThatEndedCannotBeMadeLonger(t *testing.T) {
+func TestExtend_ExpiredLeaseIsRefused(t *testing.T) {
 	t.Parallel()
-	eachAlone(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		b.propose(auto)
-		lease := b.take(brief)
-		b.passes(lease.VisibleUntil)
+	eachIsolated(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
+		f.propose(auto)
+		lease := f.claimOne(shortLease)
+		f.waitUntilAfter(lease.VisibleUntil)
 		want := &fieldgate.CommandState{ID: lease.ID, Status: "queued", Attempt: 1}
-		writes := b.writes(lease)
-		require.Equal(t, want, refused(t, writes["extend"](), fieldgate.CodeClaimExpired).Command)
-		require.Equal(t, want, refused(t, writes["release"](), fieldgate.CodeClaimExpired).Command)
-		require.Equal(t, 2, b.take().Attempt, "the attempt counts")
+		calls := f.deviceCalls(lease)
+		require.Equal(t, want, requireRefusal(t, calls["extend"](), fieldgate.CodeClaimExpired).Command)
+		require.Equal(t, want, requireRefusal(t, calls["release"](), fieldgate.CodeClaimExpired).Command)
+		require.Equal(t, 2, f.claimOne().Attempt, "an expired claim counts as an attempt")
 	})
 }
 
-func TestALateResultOfTheNewestClaimCountsAndIsMarked(t *testing.T) {
+func TestSubmitResult_LateResultIsRecordedAndMarked(t *testing.T) {
 	t.Parallel()
-	for name, max := range map[string]int{"timed out": 1, "back in the line": 3} {
+	for name, max := range map[string]int{"timed out": 1, "queued again": 3} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachAlone(t, func(t *testing.T, s *store.Store) {
-				b := newBench(t, s)
-				b.propose(auto, attempts(max))
-				lease := b.take(brief)
-				b.passes(lease.VisibleUntil)
+			eachIsolated(t, func(t *testing.T, s *store.Store) {
+				f := newFixture(t, s)
+				f.propose(auto, maxAttempts(max))
+				lease := f.claimOne(shortLease)
+				f.waitUntilAfter(lease.VisibleUntil)
 
-				out, err := b.queue.SubmitResult(t.Context(), b.hold(lease), queue.Failed, queue.Result{Error: "no route"})
+				recorded, err := f.queue.SubmitResult(t.Context(), f.ref(lease), queue.Failed, queue.Result{Error: "no route"})
 				require.NoError(t, err)
-				require.Equal(t, queue.RecordedResult{Status: queue.Failed, Late: true}, out)
-				c := b.get(lease.ID)
+				require.Equal(t, queue.RecordedResult{Status: queue.Failed, Late: true}, recorded)
+				c := f.get(lease.ID)
 				require.True(t, c.Late)
 				require.Equal(t, "no route", c.Result.Error)
-				require.Equal(t, "failed", c.Attempts[0].Outcome, "what the device says corrects what time had noted")
-				require.Empty(t, b.claim(), "what has a result is not run again")
+				require.Equal(t, "failed", c.Attempts[0].Outcome, "the result replaces the outcome that the deadline had set")
+				require.Empty(t, f.claim(), "a command with a result is not run again")
 
-				out, err = b.queue.SubmitResult(t.Context(), b.hold(lease), queue.Failed, queue.Result{Error: "no route"})
+				recorded, err = f.queue.SubmitResult(t.Context(), f.ref(lease), queue.Failed, queue.Result{Error: "no route"})
 				require.NoError(t, err)
-				require.Equal(t, queue.RecordedResult{Status: queue.Failed, Late: true, Duplicate: true}, out)
+				require.Equal(t, queue.RecordedResult{Status: queue.Failed, Late: true, Duplicate: true}, recorded)
 			})
 		})
 	}
 }
 
-func TestALateResultCountsAfterItsSessionEndedButNotAgainstAPerson(t *testing.T) {
+func TestSubmitResult_LateResultDoesNotUndoCancel(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		b.propose(auto)
-		b.propose(auto)
-		leases := b.claim(limit(2), brief)
+		f := newFixture(t, s)
+		f.propose(auto)
+		f.propose(auto)
+		leases := f.claim(limit(2), shortLease)
 		late, cancelled := leases[0], leases[1]
-		b.becomes(late.ID, queue.Queued)
-		b.cancel(b.becomes(cancelled.ID, queue.Queued))
-		b.closeSession()
-		require.Equal(t, queue.Expired, b.get(late.ID).Status)
+		f.settleUntil(late.ID, queue.Queued)
+		f.cancel(f.settleUntil(cancelled.ID, queue.Queued))
+		f.closeSession()
+		require.Equal(t, queue.Expired, f.get(late.ID).Status)
 
-		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded, Late: true}, b.finish(late, queue.Succeeded))
-		b.allRefused(cancelled, fieldgate.CodeCommandFinished)
+		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded, Late: true}, f.submitResult(late, queue.Succeeded))
+		f.requireAllRefused(cancelled, fieldgate.CodeCommandFinished)
 	})
 }
 
-func TestTheSameResultMayBeSentAgainAndAnotherMayNot(t *testing.T) {
+func TestSubmitResult_SameResultCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		b.propose(auto)
-		lease := b.take()
+		f := newFixture(t, s)
+		f.propose(auto)
+		lease := f.claimOne()
 		result := queue.Result{Output: "ok", Data: json.RawMessage(`{ "n": 12345678901234567890 }`)}
-		report := func(status queue.Status, r queue.Result) (queue.RecordedResult, error) {
-			return b.queue.SubmitResult(t.Context(), b.hold(lease), status, r)
+		submit := func(status queue.Status, r queue.Result) (queue.RecordedResult, error) {
+			return f.queue.SubmitResult(t.Context(), f.ref(lease), status, r)
 		}
-		out, err := report(queue.Succeeded, result)
+		recorded, err := submit(queue.Succeeded, result)
 		require.NoError(t, err)
-		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded}, out)
-		out, err = report(queue.Succeeded, result)
+		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded}, recorded)
+		recorded, err = submit(queue.Succeeded, result)
 		require.NoError(t, err)
-		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded, Duplicate: true}, out)
+		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded, Duplicate: true}, recorded)
 
-		_, err = report(queue.Failed, result)
-		require.Equal(t, "succeeded", refused(t, err, fieldgate.CodeCommandFinished).Command.Status)
-		_, err = report(queue.Succeeded, queue.Result{Output: "not ok"})
-		refused(t, err, fieldgate.CodeCommandFinished)
-		got := b.get(lease.ID)
+		_, err = submit(queue.Failed, result)
+		require.Equal(t, "succeeded", requireRefusal(t, err, fieldgate.CodeCommandFinished).Command.Status)
+		_, err = submit(queue.Succeeded, queue.Result{Output: "not ok"})
+		requireRefusal(t, err, fieldgate.CodeCommandFinished)
+		got := f.get(lease.ID)
 		require.Equal(t, "ok", got.Result.Output)
 		require.Equal(t, `{"n":12345678901234567890}`, string(got.Result.Data), "numbers keep their digits")
-		require.Equal(t, []string{"proposed", "claimed", "succeeded"}, b.happened(lease.ID))
+		require.Equal(t, []string{"proposed", "claimed", "succeeded"}, f.eventTypes(lease.ID))
 	})
 }
 
-func TestADeviceAskedToCancelMayAnswerEitherWay(t *testing.T) {
+func TestCancel_DeviceMaySubmitAnyStatus(t *testing.T) {
 	t.Parallel()
 	for _, status := range []queue.Status{queue.Cancelled, queue.Succeeded, queue.Failed} {
 		t.Run(string(status), func(t *testing.T) {
 			t.Parallel()
 			storetest.Each(t, func(t *testing.T, s *store.Store) {
-				b := newBench(t, s)
-				c := b.propose(auto)
-				lease := b.take()
-				asked := b.cancel(c)
-				require.Equal(t, queue.Claimed, asked.Status)
-				require.True(t, asked.CancelRequested)
+				f := newFixture(t, s)
+				c := f.propose(auto)
+				lease := f.claimOne()
+				cancelled := f.cancel(c)
+				require.Equal(t, queue.Claimed, cancelled.Status)
+				require.True(t, cancelled.CancelRequested)
 
-				e, err := b.queue.Extend(t.Context(), b.hold(lease), time.Minute)
+				e, err := f.queue.Extend(t.Context(), f.ref(lease), longLease)
 				require.NoError(t, err)
-				require.True(t, e.CancelRequested, "the device is told whenever it asks for more time")
-				require.Equal(t, queue.RecordedResult{Status: status}, b.finish(lease, status))
-				require.Equal(t, status, b.get(c.ID).Status)
+				require.True(t, e.CancelRequested, "every extension reports the request to cancel")
+				require.Equal(t, queue.RecordedResult{Status: status}, f.submitResult(lease, status))
+				require.Equal(t, status, f.get(c.ID).Status)
 			})
 		})
 	}
 }
 
-func TestACommandThatShouldBeCancelledIsNotRunAgain(t *testing.T) {
+func TestCancel_CommandIsNotRunAgain(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		b.propose(auto)
-		released := b.take()
-		b.cancel(released.Command)
-		status, err := b.queue.Release(t.Context(), b.hold(released), "")
+		f := newFixture(t, s)
+		f.propose(auto)
+		released := f.claimOne()
+		f.cancel(released.Command)
+		status, err := f.queue.Release(t.Context(), f.ref(released), "")
 		require.NoError(t, err)
 		require.Equal(t, queue.Cancelled, status)
 
-		b.propose(auto)
-		lapsed := b.take()
-		b.cancel(lapsed.Command)
-		b.lapse(lapsed)
-		b.becomes(lapsed.ID, queue.Cancelled)
-		require.Equal(t, []string{"proposed", "claimed", "cancel_requested", "requeued", "cancelled"}, b.happened(lapsed.ID))
-		require.Empty(t, b.claim())
+		f.propose(auto)
+		expired := f.claimOne()
+		f.cancel(expired.Command)
+		f.expireLease(expired)
+		f.settleUntil(expired.ID, queue.Cancelled)
+		require.Equal(t, []string{"proposed", "claimed", "cancel_requested", "requeued", "cancelled"}, f.eventTypes(expired.ID))
+		require.Empty(t, f.claim())
 
-		// Only the device knows: had it finished, that is what became of the command.
-		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded, Late: true}, b.finish(lapsed, queue.Succeeded))
+		// Only the device knows how the command ended, so its result counts.
+		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded, Late: true}, f.submitResult(expired, queue.Succeeded))
 	})
 }
 
-func TestNoLeaseReachesBeyondTwelveHoursAfterTheFirstClaim(t *testing.T) {
+func TestLease_EndsTwelveHoursAfterFirstClaim(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		c := b.propose(auto)
-		lease := b.take()
-		first := lease.ClaimedAt.Add(-12*time.Hour + 30*time.Second)
-		b.edit(c.ID, func(state map[string]any) { state["first"] = first.UnixMilli() })
+		f := newFixture(t, s)
+		c := f.propose(auto)
+		lease := f.claimOne()
+		first := lease.ClaimedAt.Add(-12*time.Hour + longLease/2)
+		f.editState(c.ID, func(state map[string]any) { state["first"] = first.UnixMilli() })
 
-		e, err := b.queue.Extend(t.Context(), b.hold(lease), time.Hour)
+		e, err := f.queue.Extend(t.Context(), f.ref(lease), longLease)
 		require.NoError(t, err)
 		require.Equal(t, first.Add(12*time.Hour), e.VisibleUntil)
-		require.LessOrEqual(t, e.Remaining, 30*time.Second)
+		require.LessOrEqual(t, e.Remaining, longLease/2)
 
-		_, err = b.queue.Extend(t.Context(), b.hold(lease), time.Millisecond)
+		f.expireLease(lease)
+		f.settleUntil(c.ID, queue.Queued)
+		again := f.claimOne()
+		require.Equal(t, first.Add(12*time.Hour), again.VisibleUntil, "the next claim gets no more time")
+	})
+}
+
+func TestLease_PastExecutionCapTimesOut(t *testing.T) {
+	t.Parallel()
+	firstLongAgo := func(state map[string]any) { state["first"] = time.Now().Add(-13 * time.Hour).UnixMilli() }
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
+		claimed := f.propose(auto)
+		lease := f.claimOne()
+		f.editState(claimed.ID, firstLongAgo)
+		f.expireLease(lease)
+		f.settleUntil(claimed.ID, queue.TimedOut)
+		require.Equal(t, 1, f.get(claimed.ID).Attempt, "attempts were left")
+		require.Equal(t, []string{"proposed", "claimed", "timed_out"}, f.eventTypes(claimed.ID))
+		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded, Late: true}, f.submitResult(lease, queue.Succeeded))
+
+		queued := f.propose(auto)
+		f.claimOne(shortLease)
+		f.settleUntil(queued.ID, queue.Queued)
+		f.editState(queued.ID, firstLongAgo)
+		require.Empty(t, f.claim())
+		require.Equal(t, queue.TimedOut, f.get(queued.ID).Status)
+	})
+}
+
+func TestRelease_ResetsExecutionCap(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
+		c := f.propose(auto)
+		lease := f.claimOne()
+		f.editState(c.ID, func(state map[string]any) { state["first"] = time.Now().Add(-11 * time.Hour).UnixMilli() })
+		_, err := f.queue.Release(t.Context(), f.ref(lease), "")
 		require.NoError(t, err)
-		b.becomes(c.ID, queue.Queued)
-		again := b.take(visibleFor(time.Hour))
-		require.Equal(t, first.Add(12*time.Hour), again.VisibleUntil, "a further claim gets no more time either")
+		again := f.claimOne(visibility(2 * time.Hour))
+		require.Equal(t, 2*time.Hour, again.Remaining, "the released claim still counts against the cap")
 	})
 }
 
-func TestACommandPastItsExecutionCapIsNotRunAgain(t *testing.T) {
-	t.Parallel()
-	longAgo := func(state map[string]any) { state["first"] = time.Now().Add(-13 * time.Hour).UnixMilli() }
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		claimed := b.propose(auto)
-		lease := b.take()
-		b.edit(claimed.ID, longAgo)
-		b.lapse(lease)
-		b.becomes(claimed.ID, queue.TimedOut)
-		require.Equal(t, 1, b.get(claimed.ID).Attempt, "although attempts were left")
-		require.Equal(t, []string{"proposed", "claimed", "timed_out"}, b.happened(claimed.ID))
-		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded, Late: true}, b.finish(lease, queue.Succeeded))
-
-		queued := b.propose(auto)
-		b.take(brief)
-		b.becomes(queued.ID, queue.Queued)
-		b.edit(queued.ID, longAgo)
-		require.Empty(t, b.claim())
-		require.Equal(t, queue.TimedOut, b.get(queued.ID).Status)
-	})
-}
-
-func TestAReleasedClaimTakesNoTimeFromTheExecutionCap(t *testing.T) {
+func TestRelease_LimitsClaims(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		c := b.propose(auto)
-		lease := b.take()
-		b.edit(c.ID, func(state map[string]any) { state["first"] = time.Now().Add(-11 * time.Hour).UnixMilli() })
-		_, err := b.queue.Release(t.Context(), b.hold(lease), "")
-		require.NoError(t, err)
-		again := b.take(visibleFor(time.Hour))
-		require.Equal(t, time.Hour, again.Remaining, "the command was never worked on")
-	})
-}
-
-func TestACommandIsNotTakenAndGivenBackForEver(t *testing.T) {
-	t.Parallel()
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		c := b.propose(auto)
-		b.edit(c.ID, func(state map[string]any) { state["claims"] = 1998 })
+		f := newFixture(t, s)
+		c := f.propose(auto)
+		f.editState(c.ID, func(state map[string]any) { state["claims"] = 1998 })
 		for _, want := range []queue.Status{queue.Queued, queue.TimedOut} {
-			lease := b.take()
-			for range 2 { // the answer may have been lost
-				status, err := b.queue.Release(t.Context(), b.hold(lease), "busy")
+			lease := f.claimOne()
+			for range 2 { // a device repeats the call when it loses the response
+				status, err := f.queue.Release(t.Context(), f.ref(lease), "busy")
 				require.NoError(t, err)
 				require.Equal(t, want, status)
 			}
 		}
-		require.Empty(t, b.claim())
+		require.Empty(t, f.claim())
 	})
 }
 
-func TestClaimTokensAreNotKeptInClear(t *testing.T) {
+func TestClaimToken_IsStoredHashed(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		old, newest := b.superseded()
+		f := newFixture(t, s)
+		old, newest := f.superseded()
 		require.GreaterOrEqual(t, len(newest.Token), 26, "128 random bits")
-		everything := b.dump()
+		everything := f.dump()
 		require.Contains(t, everything, newest.ID)
 		require.NotContains(t, everything, old.Token)
 		require.NotContains(t, everything, newest.Token)
-		require.NotContains(t, b.log.String(), newest.Token)
+		require.NotContains(t, f.log.String(), newest.Token)
 	})
 }
 
-// dump reads all that the store holds of the device and its tenant.
-func (b *bench) dump() string {
-	b.t.Helper()
+// dump returns everything that the store holds of the device and its tenant.
+func (f *fixture) dump() string {
+	f.t.Helper()
 	var text strings.Builder
-	b.do(func(ctx context.Context, c store.Client) error {
-		for field, value := range c.HGetAll(ctx, b.device.CommandsKey()).Val() {
+	f.do(func(ctx context.Context, c store.Client) error {
+		for field, value := range c.HGetAll(ctx, f.device.CommandsKey()).Val() {
 			text.WriteString(field + " " + value + "\n")
 		}
-		for _, stream := range []string{b.device.TimelineKey(), store.Tenant(b.device.Tenant).StreamKey()} {
+		for _, stream := range []string{f.device.TimelineKey(), store.Tenant(f.device.Tenant).StreamKey()} {
 			raw, err := json.Marshal(c.XRange(ctx, stream, "-", "+").Val())
 			if err != nil {
 				return err
 			}
 			text.Write(raw)
 		}
-		for _, set := range b.device.Keys()[2:7] {
+		for _, set := range f.device.Keys()[2:7] {
 			text.WriteString(strings.Join(c.ZRange(ctx, set, 0, -1).Val(), "\n"))
 		}
 		return nil

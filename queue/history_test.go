@@ -22,19 +22,24 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// What a history is made of.
+// Size of a history.
 const (
-	historyClients  = 6
-	historyDeeds    = 334 // of each client: 2,004 in all
-	historyCommands = 100
+	historyClients    = 6
+	historyOperations = 334 // of each client: 2,004 in all
+	historyCommands   = 100
 )
 
-// TestLeasesAreLinearizable has clients of two instances claim, extend, release,
-// report and cancel the same commands at the same time, and looks for an order in
-// which a single lease for each command explains every answer. In every other
-// history replies are lost and connections break: such a deed may have happened or
-// not. FIELDGATE_HISTORIES says how many histories; 6 where it does not.
-func TestLeasesAreLinearizable(t *testing.T) {
+// checkTimeout bounds the search for an order of the operations on one command, which
+// usually takes milliseconds.
+const checkTimeout = 5 * time.Minute
+
+// TestLease_HistoriesAreLinearizable lets clients of two instances claim, extend, release
+// and cancel the same commands and submit results, all at the same time. It then searches
+// for an order of the operations in which one lease at a time for each command explains
+// every response. In every other history responses are lost and connections break, so that
+// an operation may have happened or not. The environment variable FIELDGATE_HISTORIES sets
+// the number of histories; the default is 6.
+func TestLease_HistoriesAreLinearizable(t *testing.T) {
 	t.Parallel()
 	histories, err := strconv.Atoi(os.Getenv("FIELDGATE_HISTORIES"))
 	if err != nil {
@@ -44,29 +49,29 @@ func TestLeasesAreLinearizable(t *testing.T) {
 	for i := range histories {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			h := newHistory(t, server, i%2 == 1)
-			h.live(uint64(i))
+			h.run(uint64(i))
 			h.check(t)
 		})
 	}
 }
 
-// history is what many clients did with the commands of one device.
+// history records the operations of concurrent clients on the commands of one device.
 type history struct {
-	*bench
-	wire   *storetest.Wire // breaks, where it is not nil
-	queues []*queue.Queue  // one of each instance
-	begun  time.Time
+	*fixture
+	wire    *storetest.Wire // loses replies and connections; nil: none are lost
+	queues  []*queue.Queue  // one of each instance
+	started time.Time
 
-	mu       sync.Mutex
-	leases   []queue.Lease
-	deeds    map[string][]porcupine.Operation // by command
-	commands []queue.Command
-	unknown  int
+	mu         sync.Mutex
+	leases     []queue.Lease                    // all that were claimed
+	operations map[string][]porcupine.Operation // by command
+	commands   []queue.Command
+	unknown    int // operations whose response was lost
 }
 
 func newHistory(t *testing.T, server *storetest.Server, faults bool) *history {
-	h := &history{begun: time.Now(), deeds: map[string][]porcupine.Operation{}}
-	h.bench = newBench(t, storetest.Connect(t, store.Config{URL: server.URL()}))
+	h := &history{started: time.Now(), operations: map[string][]porcupine.Operation{}}
+	h.fixture = newFixture(t, storetest.Connect(t, store.Config{URL: server.URL()}))
 	addr := server.Addr()
 	if faults {
 		h.wire = storetest.NewWire(t)
@@ -74,32 +79,33 @@ func newHistory(t *testing.T, server *storetest.Server, faults bool) *history {
 		addr = h.wire.Addr()
 	}
 	for range 2 {
-		s := storetest.Connect(t, store.Config{URL: "redis://" + addr})
+		// No call times out: what the store runs after a timeout would be later than op.latest.
+		s := storetest.Connect(t, store.Config{URL: "redis://" + addr, Timeout: time.Minute})
 		h.queues = append(h.queues, queue.New(queue.Config{Store: s, Logger: slog.New(slog.DiscardHandler)}))
 	}
 	for range historyCommands {
-		h.commands = append(h.commands, h.propose(auto, attempts(leaseAttempts)))
+		h.commands = append(h.commands, h.propose(auto, maxAttempts(leaseAttempts)))
 	}
 	return h
 }
 
-// live lets the clients act, and a sweeper beside them.
-func (h *history) live(seed uint64) {
+// run runs the clients and, beside them, a sweeper.
+func (h *history) run(seed uint64) {
 	var clients, sweeper sync.WaitGroup
 	for n := range historyClients {
 		clients.Go(func() {
 			rng := rand.New(rand.NewPCG(seed, uint64(n)))
-			for range historyDeeds {
-				h.fail(rng)
-				h.act(n, rng)
+			for range historyOperations {
+				h.setFault(rng)
+				h.runOperation(n, rng)
 			}
 		})
 	}
-	over := make(chan struct{})
+	done := make(chan struct{})
 	sweeper.Go(func() {
 		for {
 			select {
-			case <-over:
+			case <-done:
 				return
 			default:
 				h.sweep()
@@ -107,12 +113,12 @@ func (h *history) live(seed uint64) {
 		}
 	})
 	clients.Wait()
-	close(over)
+	close(done)
 	sweeper.Wait()
 }
 
-// fail breaks the wire for what is under way, now and then, or mends it.
-func (h *history) fail(rng *rand.Rand) {
+// setFault makes the wire lose replies or connections now and then, else repairs it.
+func (h *history) setFault(rng *rand.Rand) {
 	if h.wire == nil {
 		return
 	}
@@ -126,26 +132,26 @@ func (h *history) fail(rng *rand.Rand) {
 	h.wire.Set(fault)
 }
 
-// act does one thing at random as the client n.
-func (h *history) act(n int, rng *rand.Rand) {
-	visible := time.Duration(3+rng.IntN(25)) * time.Millisecond
-	lease, found := h.some(rng)
+// runOperation runs one random operation of client n.
+func (h *history) runOperation(n int, rng *rand.Rand) {
+	span := time.Duration(3+rng.IntN(25)) * time.Millisecond
+	lease, found := h.pickLease(rng)
 	q := h.queues[n%len(h.queues)]
 	if kind := rng.IntN(20); !found || kind < 8 {
 		key := ""
 		if kind%2 == 0 {
 			key = fmt.Sprintf("key-%d-%d", n, rng.IntN(6))
 		}
-		// Few different requests, so that a key often comes with the same one.
-		visible = visible.Truncate(16*time.Millisecond) + 4*time.Millisecond
-		h.claims(n, q, queue.ClaimRequest{Device: h.device, Limit: 1 + kind/2%2, Visibility: visible, IdempotencyKey: key})
+		// Few different requests, so that the same key often comes with the same request.
+		span = span.Truncate(16*time.Millisecond) + 4*time.Millisecond
+		h.runClaim(n, q, queue.ClaimRequest{Device: h.device, Limit: 1 + kind/2%2, Visibility: span, IdempotencyKey: key})
 	} else {
-		h.write(n, q, lease, kind, visible)
+		h.runOnLease(n, q, lease, kind, span)
 	}
 }
 
-// some picks one of the newest leases: often one that has ended.
-func (h *history) some(rng *rand.Rand) (queue.Lease, bool) {
+// pickLease picks one of the newest leases, which has often expired.
+func (h *history) pickLease(rng *rand.Rand) (queue.Lease, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.leases) == 0 {
@@ -155,123 +161,127 @@ func (h *history) some(rng *rand.Rand) (queue.Lease, bool) {
 	return h.leases[from+rng.IntN(len(h.leases)-from)], true
 }
 
-// claims claims, and notes it for every command that it gave. One that gave
-// nothing says something about all of them.
-func (h *history) claims(n int, q *queue.Queue, r queue.ClaimRequest) {
+// runClaim claims and records an operation on each command that was returned. A claim that
+// returned none is recorded for every command, because it shows that none was ready.
+func (h *history) runClaim(n int, q *queue.Queue, r queue.ClaimRequest) {
 	call, earliest := h.clock()
 	leases, err := q.Claim(context.Background(), r)
-	d := deed{kind: model.Claim, key: r.IdempotencyKey, visible: earliest + r.Visibility.Milliseconds(), lasts: r.Visibility.Milliseconds()}
+	span := r.Visibility.Milliseconds()
+	op := operation{kind: model.Claim, key: r.IdempotencyKey, visible: earliest + span, span: span}
 	if fieldgate.CodeOf(err) == fieldgate.CodeIdempotencyKeyReused {
 		return
 	}
 	if len(leases) == 0 {
 		for _, c := range h.commands {
-			h.note(n, c.ID, call, d, err)
+			h.record(n, c.ID, call, op, err)
 		}
 		return
 	}
 	for _, l := range leases {
-		d.command, d.token, d.attempt, d.visible = l.ID, l.Token, l.Attempt, l.VisibleUntil.UnixMilli()
-		d.at = d.visible - l.Remaining.Milliseconds()
-		h.note(n, l.ID, call, d, nil)
+		op.command, op.token, op.attempt, op.visible = l.ID, l.Token, l.Attempt, l.VisibleUntil.UnixMilli()
+		op.at = op.visible - l.Remaining.Milliseconds()
+		h.record(n, l.ID, call, op, nil)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.leases = append(h.leases, leases...)
 }
 
-// write does something with a claim, or cancels its command.
-func (h *history) write(n int, q *queue.Queue, l queue.Lease, kind int, visible time.Duration) {
-	ctx, hold := context.Background(), h.hold(l)
+// runOnLease extends or releases a lease, submits a result or cancels the command.
+func (h *history) runOnLease(n int, q *queue.Queue, l queue.Lease, kind int, span time.Duration) {
+	ctx, ref := context.Background(), h.ref(l)
 	call, earliest := h.clock()
-	d := deed{command: l.ID, token: l.Token}
+	op := operation{command: l.ID, token: l.Token}
 	var err error
 	switch {
 	case kind < 12:
-		var x queue.Extension
-		x, err = q.Extend(ctx, hold, visible)
-		d.kind, d.status, d.lasts = model.Extend, model.Claimed, visible.Milliseconds()
-		d.visible = earliest + d.lasts
+		var e queue.Extension
+		e, err = q.Extend(ctx, ref, span)
+		op.kind, op.status, op.span = model.Extend, model.Claimed, span.Milliseconds()
+		op.visible = earliest + op.span
 		if err == nil {
-			d.visible = x.VisibleUntil.UnixMilli()
-			d.at = d.visible - x.Remaining.Milliseconds()
+			op.visible = e.VisibleUntil.UnixMilli()
+			op.at = op.visible - e.Remaining.Milliseconds()
 		}
 	case kind < 15:
 		var status queue.Status
-		status, err = q.Release(ctx, hold, "")
-		d.kind, d.status = model.Release, model.Status(status)
+		status, err = q.Release(ctx, ref, "")
+		op.kind, op.status = model.Release, model.Status(status)
 	case kind < 16:
 		var c queue.Command
 		c, err = q.Cancel(ctx, cancelOf(l.Command))
-		d.kind, d.token, d.status = model.Cancel, "", model.Status(c.Status)
+		op.kind, op.token, op.status = model.Cancel, "", model.Status(c.Status)
 	default:
-		var out queue.RecordedResult
-		out, err = q.SubmitResult(ctx, hold, queue.Succeeded, queue.Result{Output: strconv.Itoa(kind)})
-		d.kind, d.result, d.status, d.late, d.repeated = model.SubmitResult, strconv.Itoa(kind), model.Status(out.Status), out.Late, out.Duplicate
+		var recorded queue.RecordedResult
+		op.kind, op.result = model.SubmitResult, strconv.Itoa(kind)
+		recorded, err = q.SubmitResult(ctx, ref, queue.Succeeded, queue.Result{Output: op.result})
+		op.status, op.late, op.duplicate = model.Status(recorded.Status), recorded.Late, recorded.Duplicate
 	}
-	h.note(n, l.ID, call, d, err)
+	h.record(n, l.ID, call, op, err)
 }
 
-// clock is the moment before a deed: of the history, and in Unix ms.
+// clock returns the time since the history started, in ns, and the earliest Unix time at
+// which an operation can happen that starts now, in ms.
 func (h *history) clock() (call, earliest int64) {
-	return int64(time.Since(h.begun)), time.Now().UnixMilli() - 1
+	return int64(time.Since(h.started)), time.Now().UnixMilli() - 1
 }
 
-// note keeps a deed with its answer.
-func (h *history) note(n int, command string, call int64, d deed, err error) {
+// record adds an operation and its response to the history.
+func (h *history) record(n int, command string, call int64, op operation, err error) {
 	var refusal *fieldgate.Error
-	d.code = "ok"
+	op.code = "ok"
 	switch {
 	case err == nil:
 	case errors.As(err, &refusal) && refusal.Code != fieldgate.CodeStoreUnavailable:
-		d.code = string(refusal.Code)
+		op.code = string(refusal.Code)
 		if refusal.Command != nil {
-			d.status, d.attempt = model.Status(refusal.Command.Status), refusal.Command.Attempt
+			op.status, op.attempt = model.Status(refusal.Command.Status), refusal.Command.Attempt
 		}
 	default:
-		d.unknown, d.code = true, ""
+		op.unknown, op.code = true, ""
 	}
-	d.latest = time.Now().UnixMilli() + 1
+	op.latest = time.Now().UnixMilli() + 1
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if d.unknown {
+	if op.unknown {
 		h.unknown++
 	}
-	h.deeds[command] = append(h.deeds[command], porcupine.Operation{
-		ClientId: n, Input: d, Call: call, Return: int64(time.Since(h.begun)),
+	h.operations[command] = append(h.operations[command], porcupine.Operation{
+		ClientId: n, Input: op, Call: call, Return: int64(time.Since(h.started)),
 	})
 }
 
-// check looks for an order that explains all that was answered.
+// check requires that an order of the operations explains every response.
 func (h *history) check(t *testing.T) {
 	total := 0
-	for command, deeds := range h.deeds {
-		total += len(deeds)
-		result := porcupine.CheckOperationsTimeout(leaseModel(), deeds, 30*time.Second)
-		for i := 0; result != porcupine.Ok && i < len(deeds); i++ {
-			t.Logf("%d-%d us: %+v", deeds[i].Call/1000, deeds[i].Return/1000, deeds[i].Input)
+	for command, operations := range h.operations {
+		total += len(operations)
+		result := porcupine.CheckOperationsTimeout(leaseModel(), operations, checkTimeout)
+		for i := 0; result != porcupine.Ok && i < len(operations); i++ {
+			t.Logf("%d-%d us: %+v", operations[i].Call/1000, operations[i].Return/1000, operations[i].Input)
 		}
-		require.Equal(t, porcupine.Ok, result, "no order of the deeds explains what was answered about %s", command)
+		require.Equal(t, porcupine.Ok, result, "no order of the operations explains the responses about %s", command)
 	}
-	require.False(t, h.wire != nil && h.unknown == 0, "no reply was lost")
-	t.Logf("%d clients, %d deeds, seen %d times by %d commands: %v", historyClients, historyClients*historyDeeds, total, historyCommands, h.tally())
+	require.False(t, h.wire != nil && h.unknown == 0, "no response was lost")
+	t.Logf("%d clients, %d operations, recorded %d times for %d commands: %v",
+		historyClients, historyClients*historyOperations, total, historyCommands, h.tally())
 }
 
-// tally counts what was answered, by what was asked.
+// tally counts the operations by their kind of response.
 func (h *history) tally() map[string]int {
 	tally := map[string]int{}
-	for _, deeds := range h.deeds {
-		for _, one := range deeds {
-			d := one.Input.(deed)
+	for _, operations := range h.operations {
+		for _, recorded := range operations {
+			op := recorded.Input.(operation)
 			switch {
-			case d.unknown:
+			case op.unknown:
 				tally["unknown"]++
-			case d.late:
+			case op.late:
 				tally["late"]++
-			case d.kind == model.Claim && d.command != "":
+			case op.kind == model.Claim && op.command != "":
 				tally["claimed"]++
-			case d.code != "ok":
-				tally[d.code]++
+			case op.code != "ok":
+				tally[op.code]++
 			}
 		}
 	}

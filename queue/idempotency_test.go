@@ -21,180 +21,180 @@ func claimKey(key string) func(*queue.ClaimRequest) {
 	return func(r *queue.ClaimRequest) { r.IdempotencyKey = key }
 }
 
-func TestARepeatedProposalMakesNoSecondCommand(t *testing.T) {
+func TestPropose_SameKeyReturnsSameCommand(t *testing.T) {
 	t.Parallel()
 	for _, commandType := range []string{auto, review} {
 		t.Run(commandType, func(t *testing.T) {
 			t.Parallel()
 			storetest.Each(t, func(t *testing.T, s *store.Store) {
-				b := newBench(t, s)
-				first := b.propose(commandType, proposalKey("k"))
-				require.Equal(t, first, b.propose(commandType, proposalKey("k")))
-				require.NotEqual(t, first.ID, b.propose(commandType, proposalKey("k2")).ID)
-				require.NotEqual(t, first.ID, b.propose(commandType).ID, "without a key every proposal is a new one")
-				require.Len(t, b.listAll(b.session.ID, 50), 3)
+				f := newFixture(t, s)
+				first := f.propose(commandType, proposalKey("k"))
+				require.Equal(t, first, f.propose(commandType, proposalKey("k")))
+				require.NotEqual(t, first.ID, f.propose(commandType, proposalKey("k2")).ID)
+				require.NotEqual(t, first.ID, f.propose(commandType).ID, "without a key every proposal is a new one")
+				require.Len(t, f.listAll(f.session.ID, 50), 3)
 
-				b.cancel(first)
-				require.Equal(t, first, b.propose(commandType, proposalKey("k")), "the answer is the first one, whatever came after")
-				b.closeSession()
-				require.Equal(t, first, b.propose(commandType, proposalKey("k")))
+				f.cancel(first)
+				require.Equal(t, first, f.propose(commandType, proposalKey("k")), "the first response is repeated, although the command has changed")
+				f.closeSession()
+				require.Equal(t, first, f.propose(commandType, proposalKey("k")))
 			})
 		})
 	}
 }
 
-func TestAKeyBelongsToOneRequest(t *testing.T) {
+func TestPropose_KeyBelongsToOneRequest(t *testing.T) {
 	t.Parallel()
 	changes := map[string]func(*queue.Proposal){
 		"type":        func(p *queue.Proposal) { p.Type = "diagnostic.ping" },
 		"parameters":  func(p *queue.Proposal) { p.Parameters = json.RawMessage(`{"host":"example.org"}`) },
 		"priority":    func(p *queue.Proposal) { p.Priority = 9 },
 		"reason":      func(p *queue.Proposal) { p.Reason = "another" },
-		"maxAttempts": attempts(2),
+		"maxAttempts": maxAttempts(2),
 		"deliver":     deliverWithin(time.Hour),
 	}
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		b.propose(auto, proposalKey("k"))
+		f := newFixture(t, s)
+		f.propose(auto, proposalKey("k"))
 		for name, change := range changes {
-			p := b.proposal(auto)
+			p := f.proposal(auto)
 			p.IdempotencyKey = "k"
 			change(&p)
-			_, err := b.queue.Propose(t.Context(), p)
+			_, err := f.queue.Propose(t.Context(), p)
 			require.Equal(t, fieldgate.CodeIdempotencyKeyReused, fieldgate.CodeOf(err), name)
 		}
-		require.Len(t, b.listAll(b.session.ID, 50), 1)
+		require.Len(t, f.listAll(f.session.ID, 50), 1)
 
-		other := b.beside(b.newDevice(storetest.Tenant()))
-		require.NotEmpty(t, other.propose(auto, proposalKey("k")).ID, "another tenant's keys are its own")
+		other := f.withDevice(f.newDevice(storetest.Tenant()))
+		require.NotEmpty(t, other.propose(auto, proposalKey("k")).ID, "another tenant has its own keys")
 	})
 }
 
-func TestARefusedProposalIsNotRemembered(t *testing.T) {
+func TestPropose_RefusalIsNotRemembered(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		b.fill(auto, 100)
-		p := b.proposal(auto)
+		f := newFixture(t, s)
+		f.proposeMany(auto, 100)
+		p := f.proposal(auto)
 		p.IdempotencyKey = "k"
-		_, err := b.queue.Propose(t.Context(), p)
-		refused(t, err, fieldgate.CodeDeviceQueueFull)
-		b.take()
-		b.propose(auto, proposalKey("k"))
+		_, err := f.queue.Propose(t.Context(), p)
+		requireRefusal(t, err, fieldgate.CodeDeviceQueueFull)
+		f.claimOne()
+		f.propose(auto, proposalKey("k"))
 	})
 }
 
-func TestARepeatedRetryMakesNoSecondCommand(t *testing.T) {
+func TestRetry_SameKeyReturnsSameCommand(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, storetest.Redis(t))
-	r := retryOf(b.cancel(b.propose(auto)))
+	f := newFixture(t, storetest.Redis(t))
+	r := retryOf(f.cancel(f.propose(auto)))
 	r.IdempotencyKey = "k"
-	first, err := b.queue.Retry(t.Context(), r)
+	first, err := f.queue.Retry(t.Context(), r)
 	require.NoError(t, err)
-	second, err := b.queue.Retry(t.Context(), r)
+	second, err := f.queue.Retry(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, first, second)
 }
 
-func TestARepeatedClaimGivesTheSameCommandsAndTokens(t *testing.T) {
+func TestClaim_SameKeyReturnsSameLeases(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
+		f := newFixture(t, s)
 		for range 3 {
-			b.propose(auto)
+			f.propose(auto)
 		}
-		first := b.claim(limit(2), claimKey("k"))
-		second := b.claim(limit(2), claimKey("k"))
+		first := f.claim(limit(2), claimKey("k"))
+		second := f.claim(limit(2), claimKey("k"))
 		require.Len(t, second, 2)
 		for i := range first {
 			require.LessOrEqual(t, second[i].Remaining, first[i].Remaining)
 			second[i].Remaining = first[i].Remaining
 		}
 		require.Equal(t, first, second)
-		require.Equal(t, 1, b.get(first[0].ID).Attempt)
+		require.Equal(t, 1, f.get(first[0].ID).Attempt)
 
-		require.Equal(t, queue.Succeeded, b.finish(second[0], queue.Succeeded).Status)
-		require.Equal(t, ids(first[1:]), ids(b.claim(limit(2), claimKey("k"))), "what is still under its lease")
-		require.NotEqual(t, first[1].ID, b.take(limit(2), claimKey("k2")).ID, "another key is another claim")
+		require.Equal(t, queue.Succeeded, f.submitResult(second[0], queue.Succeeded).Status)
+		require.Equal(t, ids(first[1:]), ids(f.claim(limit(2), claimKey("k"))), "only leases that still last are returned")
+		require.NotEqual(t, first[1].ID, f.claimOne(limit(2), claimKey("k2")).ID, "another key makes another claim")
 	})
 }
 
-func TestAClaimKeyBelongsToOneRequest(t *testing.T) {
+func TestClaim_KeyBelongsToOneRequest(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		b.propose(auto)
-		b.take(claimKey("k"))
-		for _, change := range []func(*queue.ClaimRequest){limit(2), visibleFor(2 * time.Minute)} {
-			_, err := b.queue.Claim(t.Context(), b.claimRequest(claimKey("k"), change))
-			refused(t, err, fieldgate.CodeIdempotencyKeyReused)
+		f := newFixture(t, s)
+		f.propose(auto)
+		f.claimOne(claimKey("k"))
+		for _, change := range []func(*queue.ClaimRequest){limit(2), visibility(longLease / 2)} {
+			_, err := f.queue.Claim(t.Context(), f.claimRequest(claimKey("k"), change))
+			requireRefusal(t, err, fieldgate.CodeIdempotencyKeyReused)
 		}
 	})
 }
 
-func TestAnEmptyAnswerIsNeverRemembered(t *testing.T) {
+func TestClaim_EmptyResponseIsNotRemembered(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		require.Empty(t, b.claim(claimKey("k")))
-		b.propose(auto)
-		require.Len(t, b.claim(claimKey("k")), 1)
+		f := newFixture(t, s)
+		require.Empty(t, f.claim(claimKey("k")))
+		f.propose(auto)
+		require.Len(t, f.claim(claimKey("k")), 1)
 	})
 }
 
-func TestAfterItsLeasesAKeyClaimsAfresh(t *testing.T) {
+func TestClaim_KeyIsReusableAfterItsLeases(t *testing.T) {
 	t.Parallel()
 	ends := map[string]struct {
-		end     func(b *bench, l queue.Lease)
+		end     func(f *fixture, l queue.Lease)
 		attempt int
 	}{
-		"expired": {func(b *bench, l queue.Lease) { b.lapse(l) }, 2},
-		"released": {func(b *bench, l queue.Lease) {
-			require.NoError(b.t, b.writes(l)["release"]())
+		"expired": {func(f *fixture, l queue.Lease) { f.expireLease(l) }, 2},
+		"released": {func(f *fixture, l queue.Lease) {
+			require.NoError(f.t, f.deviceCalls(l)["release"]())
 		}, 1},
-		"claimed by another key": {func(b *bench, l queue.Lease) {
-			b.lapse(l)
-			b.lapse(b.take(claimKey("other")))
+		"claimed by another key": {func(f *fixture, l queue.Lease) {
+			f.expireLease(l)
+			f.expireLease(f.claimOne(claimKey("other")))
 		}, 3},
 	}
 	for name, tt := range ends {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			storetest.Each(t, func(t *testing.T, s *store.Store) {
-				b := newBench(t, s)
-				b.propose(auto)
-				first := b.take(claimKey("k"))
-				tt.end(b, first)
-				again := b.take(claimKey("k"))
+				f := newFixture(t, s)
+				f.propose(auto)
+				first := f.claimOne(claimKey("k"))
+				tt.end(f, first)
+				again := f.claimOne(claimKey("k"))
 				require.Equal(t, first.ID, again.ID)
 				require.NotEqual(t, first.Token, again.Token)
 				require.Equal(t, tt.attempt, again.Attempt)
-				require.Equal(t, again.Token, b.take(claimKey("k")).Token, "which is remembered in its turn")
+				require.Equal(t, again.Token, f.claimOne(claimKey("k")).Token, "the new lease is remembered under the key")
 			})
 		})
 	}
 }
 
-func TestARepeatedClaimNeverGivesWhatAnotherClaimHolds(t *testing.T) {
+func TestClaim_SameKeyReturnsNoLeaseOfAnotherClaim(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		b.propose(auto)
-		b.lapse(b.take(claimKey("k")))
-		other := b.take(claimKey("other"))
-		require.Empty(t, b.claim(claimKey("k")))
-		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded}, b.finish(other, queue.Succeeded))
+		f := newFixture(t, s)
+		f.propose(auto)
+		f.expireLease(f.claimOne(claimKey("k")))
+		other := f.claimOne(claimKey("other"))
+		require.Empty(t, f.claim(claimKey("k")))
+		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded}, f.submitResult(other, queue.Succeeded))
 	})
 }
 
-func TestAKeyOfOneDeviceMeansNothingToAnother(t *testing.T) {
+func TestClaim_KeysOfDevicesAreSeparate(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		b.propose(auto)
-		b.take(claimKey("k"))
-		other := b.beside(b.newDevice(b.device.Tenant))
+		f := newFixture(t, s)
+		f.propose(auto)
+		f.claimOne(claimKey("k"))
+		other := f.withDevice(f.newDevice(f.device.Tenant))
 		require.Empty(t, other.claim(claimKey("k")))
-		require.Empty(t, other.claim(limit(2), claimKey("k")), "and is not taken by it either")
+		require.Empty(t, other.claim(limit(2), claimKey("k")), "the key is free for another request of the other device")
 	})
 }

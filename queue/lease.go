@@ -9,7 +9,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// ClaimRef is a device's claim on a command, as the device tells it.
+// ClaimRef names a device's claim on a command: the command and the claim token.
 type ClaimRef struct {
 	Device    store.Device
 	CommandID string
@@ -17,78 +17,80 @@ type ClaimRef struct {
 	RequestID string
 }
 
-// Extension is what a lease has become.
+// Extension is the lease after Extend.
 type Extension struct {
 	VisibleUntil    time.Time
 	Remaining       time.Duration // until VisibleUntil, by the store's clock
 	CancelRequested bool
 }
 
-// Extend makes the lease last for a time from now, at most until 12 h after the
-// first claim. Refusals: command_not_found, invalid_claim_token,
-// claim_superseded, claim_expired, command_finished.
-func (q *Queue) Extend(ctx context.Context, h ClaimRef, by time.Duration) (Extension, error) {
-	reply, s, err := q.write(ctx, extendScript, h, h.Device.Keys(), by.Milliseconds())
+// Extend sets the end of the lease to the given time from now, at most to 12 h after the
+// first claim. Refusals: command_not_found, invalid_claim_token, claim_superseded,
+// claim_expired, command_finished.
+func (q *Queue) Extend(ctx context.Context, ref ClaimRef, by time.Duration) (Extension, error) {
+	reply, s, err := q.runAsDevice(ctx, extendScript, ref, ref.Device.Keys(), by.Milliseconds())
 	if err != nil {
 		return Extension{}, err
 	}
 	return Extension{
-		VisibleUntil:    moment(s.Visible),
+		VisibleUntil:    fromMillis(s.Visible),
 		Remaining:       time.Duration(s.Visible-reply.Int(3)) * time.Millisecond,
 		CancelRequested: s.Cancel,
 	}, nil
 }
 
-// Release gives the command back; the attempt does not count. Refusals as those
-// of Extend.
-func (q *Queue) Release(ctx context.Context, h ClaimRef, reason string) (Status, error) {
-	_, s, err := q.write(ctx, releaseScript, h, h.Device.Keys(), reason)
+// Release ends the claim and returns the command's state afterwards. The attempt does not
+// count, and the command is queued again unless it was cancelled or has expired. The
+// refusals are those of Extend.
+func (q *Queue) Release(ctx context.Context, ref ClaimRef, reason string) (Status, error) {
+	_, s, err := q.runAsDevice(ctx, releaseScript, ref, ref.Device.Keys(), reason)
 	return s.Status, err
 }
 
-// RecordedResult is what the queue made of a result.
+// RecordedResult describes the result that is recorded after SubmitResult.
 type RecordedResult struct {
 	Status    Status
 	Late      bool // the lease had ended
-	Duplicate bool // the same result was there already
+	Duplicate bool // the same result had been recorded before
 }
 
-// SubmitResult records what became of the command: Succeeded, Failed or Cancelled.
-// The same result may be sent again. Refusals: command_not_found,
-// invalid_claim_token, claim_superseded, command_finished. Any other status is a
-// mistake of the caller.
-func (q *Queue) SubmitResult(ctx context.Context, h ClaimRef, status Status, r Result) (RecordedResult, error) {
+// SubmitResult records the result of a command, with the status Succeeded, Failed or
+// Cancelled. The same result may be submitted again. Refusals: command_not_found,
+// invalid_claim_token, claim_superseded, command_finished. For another status it returns
+// an error that is not a refusal, because callers validate the status.
+func (q *Queue) SubmitResult(ctx context.Context, ref ClaimRef, status Status, r Result) (RecordedResult, error) {
 	if status != Succeeded && status != Failed && status != Cancelled {
-		return RecordedResult{}, fmt.Errorf("a device cannot report %q", status)
+		return RecordedResult{}, fmt.Errorf("a result cannot have the status %q", status)
 	}
 	content, err := json.Marshal(r)
 	if err != nil {
-		return RecordedResult{}, fmt.Errorf("writing a result: %w", err)
+		return RecordedResult{}, fmt.Errorf("encoding a result: %w", err)
 	}
-	mark, err := fingerprint(string(status), string(content))
+	resultHash, err := fingerprint(string(status), string(content))
 	if err != nil {
 		return RecordedResult{}, err
 	}
-	keys := append(h.Device.Keys(), store.ResultKey(h.CommandID))
-	reply, s, err := q.write(ctx, resultScript, h, keys, string(status), mark, content)
+	keys := append(ref.Device.Keys(), store.ResultKey(ref.CommandID))
+	reply, s, err := q.runAsDevice(ctx, resultScript, ref, keys, string(status), resultHash, content)
 	if err != nil {
 		return RecordedResult{}, err
 	}
 	return RecordedResult{Status: s.Status, Late: s.Late, Duplicate: reply.Int(3) == 1}, nil
 }
 
-// write makes a device's transition of a command that it holds.
-func (q *Queue) write(ctx context.Context, script *store.Script, h ClaimRef, keys []string, args ...any) (store.Reply, state, error) {
-	if !store.OwnsID(h.Device.Tenant, store.KindCommand, h.CommandID) {
+// runAsDevice runs a script on a claimed command, in the device's name. It returns the
+// reply and the state of the command in it.
+func (q *Queue) runAsDevice(ctx context.Context, script *store.Script, ref ClaimRef, keys []string, args ...any) (store.Reply, state, error) {
+	if !store.OwnsID(ref.Device.Tenant, store.KindCommand, ref.CommandID) {
 		return nil, state{}, errCommandNotFound
 	}
-	scope := q.scope(h.Device, store.ActorDevice(h.Device.ID), h.RequestID)
-	reply, err := q.store.Run(ctx, script, keys, scope.Args(append([]any{h.CommandID, hashToken(h.Token)}, args...)...)...)
+	scope := q.scope(ref.Device, store.ActorDevice(ref.Device.ID), ref.RequestID)
+	reply, err := q.store.Run(ctx, script, keys, scope.Args(append([]any{ref.CommandID, hashToken(ref.Token)}, args...)...)...)
 	if err != nil {
 		return nil, state{}, err
 	}
 	if !reply.OK() {
-		return nil, state{}, refusal(reply, h.CommandID)
+		return nil, state{}, refusal(reply, ref.CommandID)
 	}
 	s, err := decodeState(reply.String(2))
 	return reply, s, err

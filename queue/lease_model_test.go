@@ -8,49 +8,51 @@ import (
 	"github.com/fieldgate/fieldgate/queue/model"
 )
 
-// leaseAttempts is how often each command of a history may be handed out.
+// leaseAttempts is MaxAttempts of the commands in a history.
 const leaseAttempts = 4
 
-// deed is what a client did with one command, and what it was told. Moments are
-// Unix ms: of the store's clock where the answer tells, else the client's, which
-// is the same machine's.
-type deed struct {
+// operation is one operation of a client on one command, and its response. Times are Unix
+// ms: of the store's clock when the response has them, else of the client's clock, which is
+// that of the same machine.
+type operation struct {
 	kind    model.Kind
-	command string // empty: a claim that gave nothing, or nobody knows what
+	command string // empty: a claim that returned no command, or whose response was lost
 	token   string
-	key     string // of a claim
+	key     string // Idempotency-Key of a claim
 	result  string
-	visible int64 // when the lease ends, as told; where nobody was told: at the earliest
-	lasts   int64 // ms from the deed to the end of the lease, as asked
+	visible int64 // end of the lease as the response gives it; without a response: the earliest possible
+	span    int64 // requested ms from the operation to the end of the lease
 
-	unknown  bool  // the reply was lost: it happened, or it did not
-	at       int64 // when it happened, where the answer tells; zero: unknown
-	latest   int64 // when it had happened, if it has
-	code     string
-	status   model.Status
-	attempt  int
-	late     bool
-	repeated bool
+	unknown   bool  // the response was lost, so the operation may or may not have happened
+	at        int64 // when it happened; zero: the response does not show it
+	latest    int64 // the latest time at which it can have happened
+	code      string
+	status    model.Status
+	attempt   int
+	late      bool
+	duplicate bool
 }
 
-// tenure is who holds a command: the state of the lease model.
-type tenure struct {
+// leaseState is the state of one command in the lease model.
+type leaseState struct {
 	status   model.Status
 	token    string
-	returned bool
-	visible  int64 // when the lease ends; where nobody was told: at the earliest,
-	until    int64 // and at the latest
+	released bool
+	visible  int64 // end of the lease; after a lost response: the earliest possible,
+	until    int64 // and the latest possible
 	attempt  int
 	cancel   bool
 	result   string
 }
 
-// leaseModel says which answers a command's lease allows, one deed at a time.
+// leaseModel returns a model for porcupine of the lease of one command. It is
+// nondeterministic, because a lease may expire at any time in an interval and an operation
+// whose response was lost may have happened or not.
 func leaseModel() porcupine.Model {
 	nondeterministic := porcupine.NondeterministicModel{
-		Init: func() []any { return []any{tenure{status: model.Queued}} },
+		Init: func() []any { return []any{leaseState{status: model.Queued}} },
 		Step: func(state, input, _ any) (next []any) {
-			for _, s := range state.(tenure).byThen(input.(deed)) {
+			for _, s := range state.(leaseState).possible(input.(operation)) {
 				next = append(next, s)
 			}
 			return next
@@ -61,24 +63,24 @@ func leaseModel() porcupine.Model {
 	return nondeterministic.ToModel()
 }
 
-// byThen gives all that a command may be after a deed, with the lease run out or
-// not where the moment allows both.
-func (s tenure) byThen(d deed) (next []tenure) {
-	moment := d.latest
-	if d.at != 0 {
-		moment = d.at
+// possible returns all states that are possible after an operation. When the time of the
+// operation allows both, the lease has expired before it in some of them and not in others.
+func (s leaseState) possible(op operation) (next []leaseState) {
+	at := op.latest
+	if op.at != 0 {
+		at = op.at
 	}
-	if s.status != model.Claimed || d.at == 0 || d.at < s.until {
-		next = s.after(d)
+	if s.status != model.Claimed || op.at == 0 || op.at < s.until {
+		next = s.after(op)
 	}
-	if s.status == model.Claimed && s.visible <= moment {
-		next = append(next, s.lapsed().after(d)...)
+	if s.status == model.Claimed && s.visible <= at {
+		next = append(next, s.expired().after(op)...)
 	}
 	return next
 }
 
-// lapsed is the command when its lease has run out.
-func (s tenure) lapsed() tenure {
+// expired returns the state after the lease has expired.
+func (s leaseState) expired() leaseState {
 	switch {
 	case s.attempt >= leaseAttempts:
 		s.status = model.TimedOut
@@ -90,79 +92,80 @@ func (s tenure) lapsed() tenure {
 	return s
 }
 
-// after gives what the command is after a deed; nothing, where the answer was wrong.
-func (s tenure) after(d deed) []tenure {
-	if d.unknown {
-		return append(s.maybe(d), s)
+// after returns the possible states after an operation. There is none when its response
+// would be wrong.
+func (s leaseState) after(op operation) []leaseState {
+	if op.unknown {
+		return append(s.afterLostResponse(op), s)
 	}
-	var next tenure
+	var next leaseState
 	var legal bool
 	switch {
-	case d.code != "ok":
-		next, legal = s, s.refuses(d)
-	case d.kind == model.Claim:
-		next, legal = s.claimed(d)
+	case op.code != "ok":
+		next, legal = s, s.isRightRefusal(op)
+	case op.kind == model.Claim:
+		next, legal = s.afterClaim(op)
 	default:
-		next, legal = s.did(d)
-		legal = legal && next.status == d.status
+		next, legal = s.afterAccepted(op)
+		legal = legal && next.status == op.status
 	}
 	if !legal {
 		return nil
 	}
-	return []tenure{next}
+	return []leaseState{next}
 }
 
-// claimed is for a claim that was answered: with nothing, with the command, or,
-// under the same Idempotency-Key, with the command once more.
-func (s tenure) claimed(d deed) (tenure, bool) {
+// afterClaim returns the state after a claim, and reports whether its response is right.
+// The response has no command, the command, or the command again under the same
+// Idempotency-Key.
+func (s leaseState) afterClaim(op operation) (leaseState, bool) {
 	switch {
-	case d.command == "":
+	case op.command == "":
 		return s, s.status != model.Queued
-	case s.status == model.Claimed && (s.token == d.token || d.key != "" && s.token == d.key):
-		s.token, s.visible, s.until = d.token, d.visible, d.visible
-		return s, s.attempt == d.attempt
+	case s.status == model.Claimed && (s.token == op.token || op.key != "" && s.token == op.key):
+		s.token, s.visible, s.until = op.token, op.visible, op.visible
+		return s, s.attempt == op.attempt
 	}
-	legal := s.status == model.Queued && d.attempt == s.attempt+1
-	return tenure{status: model.Claimed, token: d.token, visible: d.visible, until: d.visible, attempt: d.attempt}, legal
+	legal := s.status == model.Queued && op.attempt == s.attempt+1
+	return leaseState{status: model.Claimed, token: op.token, visible: op.visible, until: op.visible, attempt: op.attempt}, legal
 }
 
-// did is what an accepted extension, release, report or cancellation does.
-func (s tenure) did(d deed) (tenure, bool) {
-	newest := s.token == d.token && !s.returned
-	switch d.kind {
+// afterAccepted returns the state after an accepted extension, release, result or
+// cancellation, and reports whether accepting it was right.
+func (s leaseState) afterAccepted(op operation) (leaseState, bool) {
+	newest := s.token == op.token && !s.released
+	switch op.kind {
 	case model.Extend:
 		legal := newest && s.status == model.Claimed
-		s.visible, s.until = d.visible, d.visible
+		s.visible, s.until = op.visible, op.visible
 		return s, legal
 	case model.Release:
-		if s.returned && s.token == d.token {
+		if s.released && s.token == op.token {
 			return s, true
 		}
 		legal := newest && s.status == model.Claimed
-		return s.given(), legal
+		return s.afterRelease(), legal
 	case model.SubmitResult:
 		if s.result != "" {
-			return s, newest && d.repeated && s.result == d.result
+			return s, newest && op.duplicate && s.result == op.result
 		}
 		late := s.status != model.Claimed
-		legal := newest && !d.repeated && late == d.late && (s.status != model.Cancelled || s.cancel)
-		s.result, s.status = d.result, model.Succeeded
+		legal := newest && !op.duplicate && late == op.late && (s.status != model.Cancelled || s.cancel)
+		s.result, s.status = op.result, model.Succeeded
 		return s, legal
 	}
-	return s.unwanted(), s.status == model.Cancelled || !s.status.Final()
+	return s.afterCancel(), s.status == model.Cancelled || !s.status.Final()
 }
 
-// given is the command when its device has given it back.
-func (s tenure) given() tenure {
-	s.status, s.returned, s.attempt = model.Queued, true, s.attempt-1
+func (s leaseState) afterRelease() leaseState {
+	s.status, s.released, s.attempt = model.Queued, true, s.attempt-1
 	if s.cancel {
 		s.status = model.Cancelled
 	}
 	return s
 }
 
-// unwanted is the command when somebody has cancelled it.
-func (s tenure) unwanted() tenure {
+func (s leaseState) afterCancel() leaseState {
 	switch s.status {
 	case model.Queued:
 		s.status = model.Cancelled
@@ -172,36 +175,37 @@ func (s tenure) unwanted() tenure {
 	return s
 }
 
-// refuses tells whether the refusal is right, and the state that came with it.
-func (s tenure) refuses(d deed) bool {
-	newest := s.token == d.token && !s.returned
+// isRightRefusal reports whether the refusal is right, and the state of the command in it.
+func (s leaseState) isRightRefusal(op operation) bool {
+	newest := s.token == op.token && !s.released
 	right := false
-	switch d.code {
+	switch op.code {
 	case "claim_superseded":
 		right = !newest
 	case "claim_expired":
 		right = newest && s.result == "" && (s.status == model.Queued || s.status == model.TimedOut)
 	case "command_finished":
-		right = s.status.Final() && (newest || d.kind == model.Cancel) &&
-			(d.kind != model.SubmitResult || s.result != "" && s.result != d.result || s.result == "" && s.status == model.Cancelled && !s.cancel)
+		right = s.status.Final() && (newest || op.kind == model.Cancel) &&
+			(op.kind != model.SubmitResult || s.result != "" && s.result != op.result || s.result == "" && s.status == model.Cancelled && !s.cancel)
 	}
-	return right && s.status == d.status && s.attempt == d.attempt
+	return right && s.status == op.status && s.attempt == op.attempt
 }
 
-// maybe is what a deed has done, if it has, whose answer nobody got.
-func (s tenure) maybe(d deed) []tenure {
-	if d.kind == model.Claim {
+// afterLostResponse returns the state after an operation that happened and whose response
+// was lost. There is none when the operation cannot have changed anything.
+func (s leaseState) afterLostResponse(op operation) []leaseState {
+	if op.kind == model.Claim {
 		if s.status != model.Queued {
 			return nil
 		}
-		return []tenure{{status: model.Claimed, token: d.key, visible: d.visible, until: d.latest + d.lasts, attempt: s.attempt + 1}}
+		return []leaseState{{status: model.Claimed, token: op.key, visible: op.visible, until: op.latest + op.span, attempt: s.attempt + 1}}
 	}
-	d.late, d.repeated = s.status != model.Claimed, false
-	if next, legal := s.did(d); legal {
-		if d.kind == model.Extend {
-			next.until = d.latest + d.lasts
+	op.late, op.duplicate = s.status != model.Claimed, false
+	if next, legal := s.afterAccepted(op); legal {
+		if op.kind == model.Extend {
+			next.until = op.latest + op.span
 		}
-		return []tenure{next}
+		return []leaseState{next}
 	}
 	return nil
 }

@@ -22,12 +22,13 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestMain keeps the property test short where nobody asks for more of it.
+// TestMain runs the property test with fewer sequences than rapid does by default, unless
+// -rapid.checks is given.
 func TestMain(m *testing.M) {
-	asked := false
+	given := false
 	flag.Parse()
-	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
-	if !asked {
+	flag.Visit(func(set *flag.Flag) { given = given || set.Name == "rapid.checks" })
+	if !given {
 		if err := flag.Set("rapid.checks", "60"); err != nil {
 			panic(err)
 		}
@@ -35,9 +36,9 @@ func TestMain(m *testing.M) {
 	storetest.Main(m)
 }
 
-// eachAlone runs a test on every kind of store, each with nobody else on it: for
-// what must not be swept, or seen, by the tests beside it.
-func eachAlone(t *testing.T, test func(t *testing.T, s *store.Store)) {
+// eachIsolated runs a test on every kind of store, each with a server of its own. Tests need
+// that when they sweep, or when another test's sweeper would disturb them.
+func eachIsolated(t *testing.T, test func(t *testing.T, s *store.Store)) {
 	t.Helper()
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
@@ -45,18 +46,18 @@ func eachAlone(t *testing.T, test func(t *testing.T, s *store.Store)) {
 	})
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
-		test(t, alone(t))
+		test(t, isolatedRedis(t))
 	})
 }
 
-// alone is a Redis with nobody else on it.
-func alone(t *testing.T) *store.Store {
+// isolatedRedis connects to a Redis of the test's own.
+func isolatedRedis(t *testing.T) *store.Store {
 	t.Helper()
 	return storetest.Connect(t, store.Config{URL: storetest.Start(t).URL(), Logger: slog.New(slog.DiscardHandler)})
 }
 
-// bench is a queue with one active device and one open session on it.
-type bench struct {
+// fixture is a queue with one active device that has an open session.
+type fixture struct {
 	t        testing.TB
 	store    *store.Store
 	queue    *queue.Queue
@@ -67,93 +68,101 @@ type bench struct {
 	metrics  *prometheus.Registry
 }
 
-// proposer and approver are two people of the same tenant.
+// The ids of two users of the same tenant.
 const (
 	proposer = "u-proposer"
 	approver = "u-approver"
 )
 
-// Types of commands: the policy asks a person about the second.
+// Types of commands. The default policy asks for approval of the second.
 const (
 	auto   = "diagnostic.dns"
 	review = "config.set"
 )
 
-func newBench(t testing.TB, s *store.Store, change ...func(*queue.Config)) *bench {
+// longLease is the default duration of a lease. It is longer than a test may run by default
+// (10 min), so that no lease expires by chance, however slow the machine is. A test that
+// needs a lease to expire uses shortLease or expireLease.
+const longLease = time.Hour
+
+// sessionLength is longer than any lease, so that the session never ends before it.
+const sessionLength = 24 * time.Hour
+
+func newFixture(t testing.TB, s *store.Store, change ...func(*queue.Config)) *fixture {
 	t.Helper()
-	b := &bench{t: t, store: s, log: new(storetest.Text), metrics: prometheus.NewRegistry()}
+	f := &fixture{t: t, store: s, log: new(storetest.Text), metrics: prometheus.NewRegistry()}
 	cfg := queue.Config{
-		Store: s, PollEvery: 200 * time.Millisecond, Registerer: b.metrics,
-		Logger: slog.New(slog.NewTextHandler(b.log, nil)),
+		Store: s, PollEvery: 200 * time.Millisecond, Registerer: f.metrics,
+		Logger: slog.New(slog.NewTextHandler(f.log, nil)),
 	}
-	for _, f := range change {
-		f(&cfg)
+	for _, set := range change {
+		set(&cfg)
 	}
-	b.queue = queue.New(cfg)
-	b.sessions = session.New(session.Config{Store: s, Retention: cfg.Retention})
-	b.device = b.newDevice(storetest.Tenant())
-	b.session = b.open(b.device, time.Hour)
-	return b
+	f.queue = queue.New(cfg)
+	f.sessions = session.New(session.Config{Store: s, Retention: cfg.Retention})
+	f.device = f.newDevice(storetest.Tenant())
+	f.session = f.open(f.device, sessionLength)
+	return f
 }
 
 // newDevice writes the record of an active device.
-func (b *bench) newDevice(tenant string) store.Device {
-	b.t.Helper()
+func (f *fixture) newDevice(tenant string) store.Device {
+	f.t.Helper()
 	d := store.Device{Tenant: tenant, ID: store.NewID(store.KindDevice, store.PartitionOf(tenant))}
-	b.do(func(ctx context.Context, c store.Client) error {
+	f.do(func(ctx context.Context, c store.Client) error {
 		return c.HSet(ctx, d.RecordKey(), "tenant", tenant, "status", "active").Err()
 	})
 	return d
 }
 
-func (b *bench) open(d store.Device, lasts time.Duration) session.Session {
-	b.t.Helper()
-	s, err := b.sessions.Open(b.t.Context(), session.OpenRequest{
-		Tenant: d.Tenant, DeviceID: d.ID, UserID: proposer, Type: "diagnostic", Duration: lasts, RequestID: "req-open",
+func (f *fixture) open(d store.Device, duration time.Duration) session.Session {
+	f.t.Helper()
+	s, err := f.sessions.Open(f.t.Context(), session.OpenRequest{
+		Tenant: d.Tenant, DeviceID: d.ID, UserID: proposer, Type: "diagnostic", Duration: duration, RequestID: "req-open",
 	})
-	require.NoError(b.t, err)
+	require.NoError(f.t, err)
 	return s
 }
 
-// beside is the same queue seen from another device, with a session of its own.
-func (b *bench) beside(d store.Device) *bench {
-	b.t.Helper()
-	other := *b
-	other.device, other.session = d, b.open(d, time.Hour)
+// withDevice returns a fixture for the same queue with another device, which gets a session.
+func (f *fixture) withDevice(d store.Device) *fixture {
+	f.t.Helper()
+	other := *f
+	other.device, other.session = d, f.open(d, sessionLength)
 	return &other
 }
 
-func (b *bench) closeSession() {
-	b.t.Helper()
-	_, err := b.sessions.Close(b.t.Context(), session.CloseRequest{Tenant: b.device.Tenant, SessionID: b.session.ID, UserID: proposer})
-	require.NoError(b.t, err)
+func (f *fixture) closeSession() {
+	f.t.Helper()
+	_, err := f.sessions.Close(f.t.Context(), session.CloseRequest{Tenant: f.device.Tenant, SessionID: f.session.ID, UserID: proposer})
+	require.NoError(f.t, err)
 }
 
-// do talks to the store past the queue.
-func (b *bench) do(f func(ctx context.Context, c store.Client) error) {
-	b.t.Helper()
-	require.NoError(b.t, b.store.Do(b.t.Context(), "test", f))
+// do runs Redis commands on the store directly.
+func (f *fixture) do(call func(ctx context.Context, c store.Client) error) {
+	f.t.Helper()
+	require.NoError(f.t, f.store.Do(f.t.Context(), "test", call))
 }
 
-func (b *bench) proposal(commandType string) queue.Proposal {
+func (f *fixture) proposal(commandType string) queue.Proposal {
 	return queue.Proposal{
-		Tenant: b.device.Tenant, SessionID: b.session.ID, UserID: proposer, RequestID: "req-propose",
+		Tenant: f.device.Tenant, SessionID: f.session.ID, UserID: proposer, RequestID: "req-propose",
 		Type: commandType, Parameters: json.RawMessage(`{"host":"example.com"}`), Priority: 5,
 	}
 }
 
-func (b *bench) propose(commandType string, change ...func(*queue.Proposal)) queue.Command {
-	b.t.Helper()
-	p := b.proposal(commandType)
-	for _, f := range change {
-		f(&p)
+func (f *fixture) propose(commandType string, change ...func(*queue.Proposal)) queue.Command {
+	f.t.Helper()
+	p := f.proposal(commandType)
+	for _, set := range change {
+		set(&p)
 	}
-	c, err := b.queue.Propose(b.t.Context(), p)
-	require.NoError(b.t, err)
+	c, err := f.queue.Propose(f.t.Context(), p)
+	require.NoError(f.t, err)
 	return c
 }
 
-func attempts(n int) func(*queue.Proposal) {
+func maxAttempts(n int) func(*queue.Proposal) {
 	return func(p *queue.Proposal) { p.MaxAttempts = n }
 }
 
@@ -161,24 +170,24 @@ func deliverWithin(d time.Duration) func(*queue.Proposal) {
 	return func(p *queue.Proposal) { p.DeliverWithin = d }
 }
 
-func (b *bench) decision(c queue.Command, approved bool) queue.Decision {
+func (f *fixture) decision(c queue.Command, approved bool) queue.Decision {
 	return queue.Decision{
 		Tenant: c.Tenant, SessionID: c.SessionID, CommandID: c.ID, UserID: approver, RequestID: "req-decide",
-		Approved: approved, Reason: "looked at it",
+		Approved: approved, Reason: "checked",
 	}
 }
 
-func (b *bench) approve(c queue.Command) queue.Command {
-	b.t.Helper()
-	approved, err := b.queue.Decide(b.t.Context(), b.decision(c, true))
-	require.NoError(b.t, err)
+func (f *fixture) approve(c queue.Command) queue.Command {
+	f.t.Helper()
+	approved, err := f.queue.Decide(f.t.Context(), f.decision(c, true))
+	require.NoError(f.t, err)
 	return approved
 }
 
-func (b *bench) cancel(c queue.Command) queue.Command {
-	b.t.Helper()
-	cancelled, err := b.queue.Cancel(b.t.Context(), cancelOf(c))
-	require.NoError(b.t, err)
+func (f *fixture) cancel(c queue.Command) queue.Command {
+	f.t.Helper()
+	cancelled, err := f.queue.Cancel(f.t.Context(), cancelOf(c))
+	require.NoError(f.t, err)
 	return cancelled
 }
 
@@ -190,30 +199,30 @@ func retryOf(c queue.Command) queue.Retry {
 	return queue.Retry{Tenant: c.Tenant, SessionID: c.SessionID, CommandID: c.ID, UserID: proposer, RequestID: "req-retry", Reason: "once more"}
 }
 
-func (b *bench) claimRequest(change ...func(*queue.ClaimRequest)) queue.ClaimRequest {
-	r := queue.ClaimRequest{Device: b.device, RequestID: "req-claim", Limit: 1, Visibility: time.Minute}
-	for _, f := range change {
-		f(&r)
+func (f *fixture) claimRequest(change ...func(*queue.ClaimRequest)) queue.ClaimRequest {
+	r := queue.ClaimRequest{Device: f.device, RequestID: "req-claim", Limit: 1, Visibility: longLease}
+	for _, set := range change {
+		set(&r)
 	}
 	return r
 }
 
-func (b *bench) claim(change ...func(*queue.ClaimRequest)) []queue.Lease {
-	b.t.Helper()
-	leases, err := b.queue.Claim(b.t.Context(), b.claimRequest(change...))
-	require.NoError(b.t, err)
+func (f *fixture) claim(change ...func(*queue.ClaimRequest)) []queue.Lease {
+	f.t.Helper()
+	leases, err := f.queue.Claim(f.t.Context(), f.claimRequest(change...))
+	require.NoError(f.t, err)
 	return leases
 }
 
-// take claims exactly one command.
-func (b *bench) take(change ...func(*queue.ClaimRequest)) queue.Lease {
-	b.t.Helper()
-	leases := b.claim(change...)
-	require.Len(b.t, leases, 1)
+// claimOne claims and requires exactly one command.
+func (f *fixture) claimOne(change ...func(*queue.ClaimRequest)) queue.Lease {
+	f.t.Helper()
+	leases := f.claim(change...)
+	require.Len(f.t, leases, 1)
 	return leases[0]
 }
 
-func visibleFor(d time.Duration) func(*queue.ClaimRequest) {
+func visibility(d time.Duration) func(*queue.ClaimRequest) {
 	return func(r *queue.ClaimRequest) { r.Visibility = d }
 }
 
@@ -221,120 +230,127 @@ func limit(n int) func(*queue.ClaimRequest) {
 	return func(r *queue.ClaimRequest) { r.Limit = n }
 }
 
-// brief is a lease that is over at once.
-var brief = visibleFor(time.Millisecond)
+// shortLease asks for a lease that expires at once.
+var shortLease = visibility(time.Millisecond)
 
-func (b *bench) hold(l queue.Lease) queue.ClaimRef {
-	return queue.ClaimRef{Device: b.device, CommandID: l.ID, Token: l.Token, RequestID: "req-hold"}
+func (f *fixture) ref(l queue.Lease) queue.ClaimRef {
+	return queue.ClaimRef{Device: f.device, CommandID: l.ID, Token: l.Token, RequestID: "req-lease"}
 }
 
-func (b *bench) finish(l queue.Lease, status queue.Status) queue.RecordedResult {
-	b.t.Helper()
-	out, err := b.queue.SubmitResult(b.t.Context(), b.hold(l), status, queue.Result{Output: "done"})
-	require.NoError(b.t, err)
-	return out
+func (f *fixture) submitResult(l queue.Lease, status queue.Status) queue.RecordedResult {
+	f.t.Helper()
+	recorded, err := f.queue.SubmitResult(f.t.Context(), f.ref(l), status, queue.Result{Output: "done"})
+	require.NoError(f.t, err)
+	return recorded
 }
 
-// lapse lets a lease end, without anything settling it.
-func (b *bench) lapse(l queue.Lease) {
-	b.t.Helper()
-	e, err := b.queue.Extend(b.t.Context(), b.hold(l), time.Millisecond)
-	require.NoError(b.t, err)
-	b.passes(e.VisibleUntil)
+// expireLease shortens a lease and waits until it has expired. Nothing settles it.
+func (f *fixture) expireLease(l queue.Lease) {
+	f.t.Helper()
+	e, err := f.queue.Extend(f.t.Context(), f.ref(l), time.Millisecond)
+	require.NoError(f.t, err)
+	f.waitUntilAfter(e.VisibleUntil)
 }
 
-func (b *bench) get(id string) queue.Command {
-	b.t.Helper()
-	c, err := b.queue.GetOwn(b.t.Context(), b.device, id)
-	require.NoError(b.t, err)
+func (f *fixture) get(id string) queue.Command {
+	f.t.Helper()
+	c, err := f.queue.GetOwn(f.t.Context(), f.device, id)
+	require.NoError(f.t, err)
 	return c
 }
 
-// sweep settles whatever is due, as the sweeper of an instance does.
-func (b *bench) sweep() {
-	b.t.Helper()
-	_, err := b.store.SweepOnce(b.t.Context(), map[string]store.Settle{
-		"command": b.queue.Settle, "session": b.sessions.Settle,
+// sweep settles one batch of what is due, as the sweeper of an instance does.
+func (f *fixture) sweep() {
+	f.t.Helper()
+	_, err := f.store.SweepOnce(f.t.Context(), map[string]store.Settle{
+		"command": f.queue.Settle, "session": f.sessions.Settle,
 	})
-	require.NoError(b.t, err)
+	require.NoError(f.t, err)
 }
 
-// eventually waits for a condition.
-func eventually(t testing.TB, what string, condition func() bool) {
+// patience bounds how long tests wait for what should happen at once.
+const patience = 30 * time.Second
+
+// eventually waits for a condition. The message tells what did not happen.
+func eventually(t testing.TB, message string, condition func() bool) {
 	t.Helper()
-	require.Eventually(t, condition, 10*time.Second, 2*time.Millisecond, what)
+	require.Eventually(t, condition, patience, 2*time.Millisecond, message)
 }
 
-// becomes sweeps until the command has the status.
-func (b *bench) becomes(id string, want queue.Status) queue.Command {
-	b.t.Helper()
+// settleUntil sweeps until the command has the status.
+func (f *fixture) settleUntil(id string, want queue.Status) queue.Command {
+	f.t.Helper()
 	var c queue.Command
-	eventually(b.t, fmt.Sprintf("the command never became %s", want), func() bool {
-		b.sweep()
-		c = b.get(id)
+	eventually(f.t, fmt.Sprintf("the command did not become %s", want), func() bool {
+		f.sweep()
+		c = f.get(id)
 		return c.Status == want
 	})
 	return c
 }
 
-// passes waits until the store's clock has passed a moment, and settles nothing.
-func (b *bench) passes(moment time.Time) {
-	b.t.Helper()
-	eventually(b.t, "the store's clock stands still", func() bool {
-		var now time.Time
-		b.do(func(ctx context.Context, c store.Client) (err error) {
-			now, err = c.Time(ctx).Result()
-			return err
-		})
-		return now.After(moment.Add(time.Millisecond))
+// now returns the store's time.
+func (f *fixture) now() (now time.Time) {
+	f.t.Helper()
+	f.do(func(ctx context.Context, c store.Client) (err error) {
+		now, err = c.Time(ctx).Result()
+		return err
 	})
+	return now
 }
 
-// state reads the record that the scripts keep of a command.
-func (b *bench) state(id string) map[string]any {
-	b.t.Helper()
+// waitUntilAfter waits until the store's clock has passed a time. It settles nothing.
+func (f *fixture) waitUntilAfter(t time.Time) {
+	f.t.Helper()
+	eventually(f.t, "the store's clock stands still", func() bool { return f.now().After(t.Add(time.Millisecond)) })
+}
+
+// state reads the stored state of a command.
+func (f *fixture) state(id string) map[string]any {
+	f.t.Helper()
 	var raw string
-	b.do(func(ctx context.Context, c store.Client) (err error) {
-		raw, err = c.HGet(ctx, b.device.CommandsKey(), id).Result()
+	f.do(func(ctx context.Context, c store.Client) (err error) {
+		raw, err = c.HGet(ctx, f.device.CommandsKey(), id).Result()
 		return err
 	})
 	decoder := json.NewDecoder(strings.NewReader(raw))
 	decoder.UseNumber()
 	var state map[string]any
-	require.NoError(b.t, decoder.Decode(&state))
+	require.NoError(f.t, decoder.Decode(&state))
 	return state
 }
 
-// edit changes the record that the scripts keep of a command.
-func (b *bench) edit(id string, change func(state map[string]any)) {
-	b.t.Helper()
-	state := b.state(id)
+// editState changes the stored state of a command.
+func (f *fixture) editState(id string, change func(state map[string]any)) {
+	f.t.Helper()
+	state := f.state(id)
 	change(state)
 	raw, err := json.Marshal(state)
-	require.NoError(b.t, err)
-	b.overwrite(id, string(raw))
+	require.NoError(f.t, err)
+	f.overwriteField(id, string(raw))
 }
 
-func (b *bench) overwrite(field, value string) {
-	b.t.Helper()
-	b.do(func(ctx context.Context, c store.Client) error {
-		return c.HSet(ctx, b.device.CommandsKey(), field, value).Err()
+// overwriteField sets a field of the hash of the device's commands.
+func (f *fixture) overwriteField(field, value string) {
+	f.t.Helper()
+	f.do(func(ctx context.Context, c store.Client) error {
+		return c.HSet(ctx, f.device.CommandsKey(), field, value).Err()
 	})
 }
 
-// events lists what the session's timeline says happened.
-func (b *bench) events() []session.Event {
-	b.t.Helper()
-	events, _, err := b.sessions.Events(b.t.Context(), b.device.Tenant, b.session.ID, time.Time{}, store.Page{Limit: 200})
-	require.NoError(b.t, err)
+// events returns the events in the session's timeline.
+func (f *fixture) events() []session.Event {
+	f.t.Helper()
+	events, _, err := f.sessions.Events(f.t.Context(), f.device.Tenant, f.session.ID, time.Time{}, store.Page{Limit: 200})
+	require.NoError(f.t, err)
 	return events
 }
 
-// happened lists the types of the events of one command, without their prefix.
-func (b *bench) happened(id string) []string {
-	b.t.Helper()
+// eventTypes returns the types of the events of a command, without "command.".
+func (f *fixture) eventTypes(id string) []string {
+	f.t.Helper()
 	var types []string
-	for _, e := range b.events() {
+	for _, e := range f.events() {
 		if e.CommandID == id {
 			types = append(types, strings.TrimPrefix(e.Type, "command."))
 		}
@@ -342,11 +358,11 @@ func (b *bench) happened(id string) []string {
 	return types
 }
 
-// counted gives the value of a counter or gauge of the queue.
-func (b *bench) counted(name string) float64 {
-	b.t.Helper()
-	families, err := b.metrics.Gather()
-	require.NoError(b.t, err)
+// metricValue returns the value of a counter or gauge of the queue.
+func (f *fixture) metricValue(name string) float64 {
+	f.t.Helper()
+	families, err := f.metrics.Gather()
+	require.NoError(f.t, err)
 	var sum float64
 	for _, family := range families {
 		if family.GetName() != name {
@@ -359,8 +375,8 @@ func (b *bench) counted(name string) float64 {
 	return sum
 }
 
-// refused takes the refusal out of an error and checks its code.
-func refused(t testing.TB, err error, code fieldgate.Code) *fieldgate.Error {
+// requireRefusal requires an error to be a refusal with the code, and returns it.
+func requireRefusal(t testing.TB, err error, code fieldgate.Code) *fieldgate.Error {
 	t.Helper()
 	var refusal *fieldgate.Error
 	require.Truef(t, errors.As(err, &refusal), "want %s, got %v", code, err)
@@ -368,8 +384,8 @@ func refused(t testing.TB, err error, code fieldgate.Code) *fieldgate.Error {
 	return refusal
 }
 
-// stands is the state of a command as a refusal tells it.
-func stands(c queue.Command) *fieldgate.CommandState {
+// stateOf returns the state of a command as a refusal reports it.
+func stateOf(c queue.Command) *fieldgate.CommandState {
 	return &fieldgate.CommandState{ID: c.ID, Status: string(c.Status), Attempt: c.Attempt}
 }
 
@@ -381,13 +397,13 @@ func ids(leases []queue.Lease) []string {
 	return list
 }
 
-// rounds counts the round trips to a store, by what they were for.
-type rounds struct {
+// roundTrips counts the round trips to a store, by the name of the script or command.
+type roundTrips struct {
 	mu    sync.Mutex
 	count map[string]int
 }
 
-func (r *rounds) observe(name string, _ time.Duration, _ error) {
+func (r *roundTrips) observe(name string, _ time.Duration, _ error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.count == nil {
@@ -396,14 +412,14 @@ func (r *rounds) observe(name string, _ time.Duration, _ error) {
 	r.count[name]++
 }
 
-func (r *rounds) of(name string) int {
+func (r *roundTrips) of(name string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.count[name]
 }
 
-// since gives what was counted after a reading of all.
-func (r *rounds) since(before map[string]int) map[string]int {
+// since returns the round trips after an earlier call of all.
+func (r *roundTrips) since(before map[string]int) map[string]int {
 	more := map[string]int{}
 	for name, n := range r.all() {
 		if n > before[name] {
@@ -413,7 +429,7 @@ func (r *rounds) since(before map[string]int) map[string]int {
 	return more
 }
 
-func (r *rounds) all() map[string]int {
+func (r *roundTrips) all() map[string]int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := make(map[string]int, len(r.count))

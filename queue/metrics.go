@@ -2,7 +2,7 @@ package queue
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics counts what happens to commands.
+// metrics holds the Prometheus metrics of a queue.
 type metrics struct {
 	age         prometheus.Histogram
 	waiting     prometheus.Gauge
@@ -13,16 +13,16 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		age: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "fieldgate_queue_age_seconds",
-			Help:    "How long a command had been in its device's line when it was claimed.",
+			Help:    "How long commands had been ready when their device claimed them.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 12),
 		}),
 		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "fieldgate_claims_waiting",
-			Help: "Claims that wait for a command at this instance.",
+			Help: "Claims that are waiting for a command at this instance.",
 		}),
 		quarantined: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "fieldgate_quarantined_records_total",
-			Help: "Records that could not be worked with and were set aside or left out.",
+			Help: "Records that could not be read and were moved to the quarantine or skipped.",
 		}),
 	}
 	if r != nil {

@@ -5,31 +5,31 @@ import (
 	"strings"
 )
 
-// Mode is what a policy says of a type of command.
+// Mode is the treatment of a type of command: auto, review or deny.
 type Mode string
 
-// A command runs at once, waits for a person, or is refused.
+// The modes: a command runs without approval, needs a user's approval, or is refused.
 const (
 	Auto   Mode = "auto"
 	Review Mode = "review"
 	Deny   Mode = "deny"
 )
 
-// Rule gives a mode to the types that match its pattern: a type, a prefix
+// Rule sets the mode of the types that match a pattern. A pattern is a type, a prefix
 // followed by "*" ("diagnostic.*"), or "*".
 type Rule struct {
 	Pattern string
 	Mode    Mode
 }
 
-// Policy is rules over the command's type. The first that matches wins; where
-// none does, a person is asked.
+// Policy is a list of rules for types of commands. The first rule that matches applies.
+// A type that no rule matches needs approval.
 type Policy []Rule
 
-// DefaultPolicy lets diagnostics run and asks a person about everything else.
+// DefaultPolicy runs diagnostics without approval. Everything else needs approval.
 var DefaultPolicy = Policy{{"diagnostic.*", Auto}, {"*", Review}}
 
-// ParsePolicy reads rules as "pattern=mode", separated by commas.
+// ParsePolicy parses rules of the form "pattern=mode", separated by commas.
 func ParsePolicy(text string) (Policy, error) {
 	var policy Policy
 	for part := range strings.SplitSeq(text, ",") {
@@ -47,7 +47,7 @@ func ParsePolicy(text string) (Policy, error) {
 	return policy, nil
 }
 
-// Mode finds what holds for a type.
+// Mode returns the mode of a type.
 func (p Policy) Mode(commandType string) Mode {
 	for _, rule := range p {
 		prefix, open := strings.CutSuffix(rule.Pattern, "*")

@@ -10,7 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func TestAPolicysFirstMatchDecides(t *testing.T) {
+func TestPolicy_FirstMatchApplies(t *testing.T) {
 	t.Parallel()
 	const text = "diagnostic.dump=review, diagnostic.*=auto,shell.*=deny,shell.run=auto"
 	for _, tt := range []struct {
@@ -36,11 +36,11 @@ func TestAPolicysFirstMatchDecides(t *testing.T) {
 			policy, err = queue.ParsePolicy(tt.policy)
 			require.NoError(t, err)
 		}
-		require.Equal(t, tt.want, policy.Mode(tt.commandType), "%q of %q", tt.commandType, tt.policy)
+		require.Equal(t, tt.want, policy.Mode(tt.commandType), "the mode of %q by %q", tt.commandType, tt.policy)
 	}
 }
 
-func TestAPolicyThatIsNotOneIsRefused(t *testing.T) {
+func TestParsePolicy_RefusesInvalidText(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"", "diagnostic.*", "diagnostic.*=", "=auto", "a=maybe", "a=auto,", "*.dns=auto", "a*b=auto", "**=auto", "a=auto=deny", "a = auto",
@@ -50,29 +50,29 @@ func TestAPolicyThatIsNotOneIsRefused(t *testing.T) {
 	}
 }
 
-func TestAPolicyThatMatchesNothingAsksAPerson(t *testing.T) {
+func TestPolicy_NoMatchNeedsApproval(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, queue.Review, queue.Policy{}.Mode(auto))
 	require.Equal(t, queue.Review, queue.Policy{{Pattern: "shell.*", Mode: queue.Deny}}.Mode(auto))
 }
 
-func TestADeniedCommandIsNeverProposed(t *testing.T) {
+func TestPropose_DeniedTypeIsRefused(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, storetest.Redis(t), func(cfg *queue.Config) {
+	f := newFixture(t, storetest.Redis(t), func(cfg *queue.Config) {
 		cfg.Policy = queue.Policy{{Pattern: "shell.*", Mode: queue.Deny}}
 	})
-	_, err := b.queue.Propose(t.Context(), b.proposal("shell.run"))
-	refused(t, err, fieldgate.CodeCommandDenied)
-	require.Empty(t, b.listAll(b.session.ID, 50))
+	_, err := f.queue.Propose(t.Context(), f.proposal("shell.run"))
+	requireRefusal(t, err, fieldgate.CodeCommandDenied)
+	require.Empty(t, f.listAll(f.session.ID, 50))
 }
 
-func TestWhatThePolicyDeniesNowIsNotRetried(t *testing.T) {
+func TestRetry_DeniedTypeIsRefused(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, storetest.Redis(t))
-	c := b.propose("shell.run")
-	_, err := b.queue.Decide(t.Context(), b.decision(c, false))
+	f := newFixture(t, storetest.Redis(t))
+	c := f.propose("shell.run")
+	_, err := f.queue.Decide(t.Context(), f.decision(c, false))
 	require.NoError(t, err)
-	strict := queue.New(queue.Config{Store: b.store, Policy: queue.Policy{{Pattern: "*", Mode: queue.Deny}}})
+	strict := queue.New(queue.Config{Store: f.store, Policy: queue.Policy{{Pattern: "*", Mode: queue.Deny}}})
 	_, err = strict.Retry(t.Context(), retryOf(c))
-	refused(t, err, fieldgate.CodeCommandDenied)
+	requireRefusal(t, err, fieldgate.CodeCommandDenied)
 }

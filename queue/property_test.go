@@ -3,7 +3,6 @@ package queue_test
 import (
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -12,155 +11,176 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// TestTheScriptsDoWhatTheModelSays lets the same things happen to a device in a
-// store and to its model, at random, and compares what was answered and all that
-// is stored after each of them. More and longer: -rapid.checks, -rapid.steps.
-func TestTheScriptsDoWhatTheModelSays(t *testing.T) {
+// TestModel_MatchesScripts applies the same random operations to a device in a store and to
+// its model. After each operation it compares the responses and everything that is stored,
+// and checks the invariants. The flags -rapid.checks and -rapid.steps set how many
+// sequences there are and how long they become.
+func TestModel_MatchesScripts(t *testing.T) {
 	t.Parallel()
-	eachAlone(t, func(t *testing.T, s *store.Store) {
+	eachIsolated(t, func(t *testing.T, s *store.Store) {
 		rapid.Check(t, func(r *rapid.T) {
-			w := newTwin(t, s)
-			seen := w.step(r, w.observe(), model.Event{Kind: model.Open, Span: 24 * model.Hour})
-			r.Repeat(map[string]func(*rapid.T){"event": func(r *rapid.T) {
-				for _, e := range w.next(r) {
-					seen = w.step(r, seen, e)
+			f := newModelFixture(t, s)
+			before := f.step(r, f.observe(), model.Operation{Kind: model.Open, Span: 24 * model.Hour})
+			r.Repeat(map[string]func(*rapid.T){"operation": func(r *rapid.T) {
+				for _, op := range f.drawOperations(r) {
+					before = f.step(r, before, op)
 				}
 			}})
 		})
 	})
 }
 
-// step lets an event happen on both sides and compares. It gives what the store
-// holds then.
-func (w *twin) step(r *rapid.T, before model.State, e model.Event) model.State {
+// step applies an operation to the store and to the model and compares them. It returns
+// the state of the store afterwards.
+func (f *modelFixture) step(r *rapid.T, before model.State, op model.Operation) model.State {
 	r.Helper()
-	r.Logf("%+v", e)
-	got, want := w.act(w.t, e), w.model.Apply(e)
-	require.Equal(r, want, got, "the answer")
-	require.Less(r, time.Since(w.since), 55*time.Second, "one sequence must not take a minute: see twin.minute")
-	after := w.observe()
-	require.Equal(r, w.model.State(), after, "what is stored")
-	step := model.Step{Before: before, After: after, Event: e, Answer: got}
-	require.Empty(r, model.Broken(step), "a promise is broken")
+	r.Logf("%+v", op)
+	got, want := f.apply(f.t, op), f.model.Apply(op)
+	require.Equal(r, want, got, "the responses differ")
+	after := f.observe()
+	require.Equal(r, f.model.State(), after, "the states differ")
+	step := model.Step{Before: before, After: after, Operation: op, Response: got}
+	require.Empty(r, model.Violations(step), "an invariant is violated")
 	return after
 }
 
-const minutes = int64(60_000)
-
-// kinds is what happens, as often as it stands here.
-var kinds = []struct {
-	kind  model.Kind
-	often int
+// weights are the relative frequencies of the kinds of operations.
+var weights = []struct {
+	kind   model.Kind
+	weight int
 }{
 	{model.Propose, 12}, {model.Approve, 8}, {model.Reject, 2}, {model.Cancel, 5}, {model.Claim, 14}, {model.Extend, 7},
-	{model.Release, 6}, {model.SubmitResult, 7}, {model.Sweep, 8}, {model.Elapse, 20}, {model.Open, 5}, {model.Close, 2},
+	{model.Release, 6}, {model.SubmitResult, 7}, {model.Settle, 8}, {model.Elapse, 20}, {model.Open, 5}, {model.Close, 2},
 	{model.Suspend, 1}, {model.Resume, 4}, {model.Decommission, 1},
 }
 
-// next draws what happens next: one event, or a few that seldom come together.
-func (w *twin) next(r *rapid.T) []model.Event {
+// onCommand are the kinds of operations that need a command.
+var onCommand = []model.Kind{model.Approve, model.Reject, model.Cancel, model.Extend, model.Release, model.SubmitResult}
+
+// drawOperations draws the next operation, or a few that would seldom follow each other by
+// chance.
+func (f *modelFixture) drawOperations(r *rapid.T) []model.Operation {
+	if len(f.recent) > 0 && rapid.IntRange(0, 7).Draw(r, "again") == 7 {
+		return []model.Operation{rapid.SampledFrom(f.recent).Draw(r, "repeated")} // as a client does that lost a response
+	}
+	s := f.model.State()
+	op := model.Operation{Kind: drawKind(r)}
+	c, found := drawCommand(r, s)
+	if !found && slices.Contains(onCommand, op.Kind) {
+		op.Kind = model.Propose
+	}
+	if op.Kind == model.Propose {
+		return f.drawProposals(r, s)
+	}
+	if c.Status == model.Claimed && rapid.IntRange(0, 15).Draw(r, "long execution") == 15 {
+		extend := model.Operation{Kind: model.Extend, Command: c.ID, Token: c.Token, Span: 11 * model.Hour}
+		return []model.Operation{extend, {Kind: model.Elapse, Span: 5 * model.Hour}, extend}
+	}
+	f.drawArguments(r, s, c, &op)
+	f.recent = append(f.recent[max(0, len(f.recent)-7):], op)
+	return []model.Operation{op}
+}
+
+func drawKind(r *rapid.T) model.Kind {
 	var choices []model.Kind
-	for _, k := range kinds {
-		choices = append(choices, slices.Repeat([]model.Kind{k.kind}, k.often)...)
+	for _, w := range weights {
+		choices = append(choices, slices.Repeat([]model.Kind{w.kind}, w.weight)...)
 	}
-	if len(w.recent) > 0 && rapid.IntRange(0, 7).Draw(r, "again") == 7 {
-		return []model.Event{rapid.SampledFrom(w.recent).Draw(r, "repeated")} // a client that lost the answer
+	kind := rapid.SampledFrom(choices).Draw(r, "kind")
+	if kind == model.Decommission && rapid.IntRange(0, 3).Draw(r, "decommission") < 3 {
+		return model.Elapse // little can happen on a decommissioned device
 	}
-	s := w.model.State()
-	e := model.Event{Kind: rapid.SampledFrom(choices).Draw(r, "kind")}
-	c, found := someCommand(r, s)
-	if !found && slices.Contains([]model.Kind{model.Approve, model.Reject, model.Cancel, model.Extend, model.Release, model.SubmitResult}, e.Kind) {
-		e.Kind = model.Propose
-	}
-	if e.Kind == model.Decommission && rapid.IntRange(0, 3).Draw(r, "for good") < 3 {
-		e.Kind = model.Elapse // not much happens afterwards
-	}
-	if c.Status == model.Claimed && rapid.IntRange(0, 15).Draw(r, "long work") == 15 {
-		longer := model.Event{Kind: model.Extend, Command: c.ID, Token: c.Token, Span: 11 * model.Hour}
-		return []model.Event{longer, {Kind: model.Elapse, Span: 5 * model.Hour}, longer}
-	}
-	switch e.Kind {
-	case model.Propose:
-		return w.proposals(r, s)
+	return kind
+}
+
+// drawArguments draws the fields that an operation of its kind uses. c is the command for
+// operations on commands.
+func (f *modelFixture) drawArguments(r *rapid.T, s model.State, c model.Command, op *model.Operation) {
+	switch op.Kind {
 	case model.Open:
-		e.Span = rapid.SampledFrom([]int64{5 * minutes, model.Hour, 24 * model.Hour}).Draw(r, "span")
+		op.Span = rapid.SampledFrom([]int64{2 * tick, model.Hour, 24 * model.Hour}).Draw(r, "span")
 	case model.Close:
-		e.Session = someSession(r, s)
+		op.Session = drawSession(r, s)
 	case model.Approve, model.Reject:
-		e.Command, e.By, e.Sole = c.ID, rapid.SampledFrom([]string{proposer, approver}).Draw(r, "by"), rapid.IntRange(0, 4).Draw(r, "sole") == 4
+		op.Command, op.UserID = c.ID, rapid.SampledFrom([]string{proposer, approver}).Draw(r, "user")
+		op.SoleUser = rapid.IntRange(0, 4).Draw(r, "sole user") == 4
 	case model.Cancel:
-		e.Command = c.ID
+		op.Command = c.ID
 	case model.Claim:
-		e.Limit, e.Span, e.Key = rapid.IntRange(1, 4).Draw(r, "limit"), leaseSpan(r), rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(r, "key")
-	case model.Extend, model.Release, model.SubmitResult:
-		e.Command, e.Token = c.ID, someToken(r, s, c)
-		w.complete(r, &e)
-	case model.Elapse:
-		e.Span = rapid.SampledFrom([]int64{minutes, minutes, minutes, minutes, 5 * minutes, 5 * minutes, 30 * minutes, model.Hour, 5 * model.Hour, 11 * model.Hour, 25 * model.Hour}).Draw(r, "span")
-		if s.Now+e.Span > 25*24*model.Hour { // not into the end of the retention
-			e.Span = minutes
-		}
-	}
-	w.recent = append(w.recent[max(0, len(w.recent)-7):], e)
-	return []model.Event{e}
-}
-
-// complete fills in what a device does with its claim.
-func (w *twin) complete(r *rapid.T, e *model.Event) {
-	switch e.Kind {
+		op.Limit, op.Span = rapid.IntRange(1, 4).Draw(r, "limit"), drawLeaseSpan(r)
+		op.Key = rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(r, "key")
 	case model.Extend:
-		e.Span = leaseSpan(r)
+		op.Command, op.Token, op.Span = c.ID, drawToken(r, s, c), drawLeaseSpan(r)
+	case model.Release:
+		op.Command, op.Token = c.ID, drawToken(r, s, c)
 	case model.SubmitResult:
-		e.Result = rapid.SampledFrom([]model.Status{model.Succeeded, model.Failed, model.Cancelled}).Draw(r, "result")
-		e.Content = rapid.SampledFrom([]string{"one", "two"}).Draw(r, "content")
+		op.Command, op.Token = c.ID, drawToken(r, s, c)
+		op.Status = rapid.SampledFrom([]model.Status{model.Succeeded, model.Failed, model.Cancelled}).Draw(r, "status")
+		op.Output = rapid.SampledFrom([]string{"one", "two"}).Draw(r, "output")
+	case model.Elapse:
+		op.Span = drawElapsed(r, s)
 	}
 }
 
-func (w *twin) proposals(r *rapid.T, s model.State) []model.Event {
-	e := model.Event{
-		Kind: model.Propose, Session: someSession(r, s), By: proposer, Review: rapid.Bool().Draw(r, "review"),
-		Priority: rapid.SampledFrom([]int{5, 5, 9, 0}).Draw(r, "priority"), Max: rapid.IntRange(1, 3).Draw(r, "max"),
-		Span: rapid.SampledFrom([]int64{30 * minutes, 13 * model.Hour, 48 * model.Hour}).Draw(r, "span"),
+// drawElapsed draws a span of time. It stops before the retention of a command could end,
+// because the model deletes nothing.
+func drawElapsed(r *rapid.T, s model.State) int64 {
+	span := rapid.SampledFrom([]int64{
+		tick, tick, tick, tick, 2 * tick, 2 * tick, 3 * tick, model.Hour, 5 * model.Hour, 11 * model.Hour, 25 * model.Hour,
+	}).Draw(r, "span")
+	if s.Now+span > 25*24*model.Hour {
+		return tick
+	}
+	return span
+}
+
+func (f *modelFixture) drawProposals(r *rapid.T, s model.State) []model.Operation {
+	op := model.Operation{
+		Kind: model.Propose, Session: drawSession(r, s), UserID: proposer, Review: rapid.Bool().Draw(r, "review"),
+		Priority: rapid.SampledFrom([]int{5, 5, 9, 0}).Draw(r, "priority"), MaxAttempts: rapid.IntRange(1, 3).Draw(r, "max attempts"),
+		Span: rapid.SampledFrom([]int64{2 * tick, 13 * model.Hour, 48 * model.Hour}).Draw(r, "span"),
 	}
 	if rapid.IntRange(0, 40).Draw(r, "many") == 40 {
-		return slices.Repeat([]model.Event{e}, 55)
+		return slices.Repeat([]model.Operation{op}, 55)
 	}
-	e.Key = rapid.SampledFrom([]string{"", "", "", "p1"}).Draw(r, "key")
-	return []model.Event{e}
+	op.Key = rapid.SampledFrom([]string{"", "", "", "p1"}).Draw(r, "key")
+	f.recent = append(f.recent[max(0, len(f.recent)-7):], op)
+	return []model.Operation{op}
 }
 
-func leaseSpan(r *rapid.T) int64 {
-	return rapid.SampledFrom([]int64{minutes, minutes, 5 * minutes, model.Hour}).Draw(r, "lease")
+func drawLeaseSpan(r *rapid.T) int64 {
+	return rapid.SampledFrom([]int64{tick, tick, 2 * tick, model.Hour}).Draw(r, "lease")
 }
 
-// someCommand prefers those that have not ended.
-func someCommand(r *rapid.T, s model.State) (model.Command, bool) {
-	var alive, all []string
+// drawCommand prefers commands that have not ended. It reports false when there is none.
+func drawCommand(r *rapid.T, s model.State) (model.Command, bool) {
+	var unfinished, all []string
 	for id, c := range s.Commands {
 		all = append(all, id)
 		if !c.Status.Final() {
-			alive = append(alive, id)
+			unfinished = append(unfinished, id)
 		}
 	}
 	if len(all) == 0 {
 		return model.Command{}, false
 	}
-	if len(alive) > 0 && rapid.IntRange(0, 3).Draw(r, "alive") > 0 {
-		all = alive
+	if len(unfinished) > 0 && rapid.IntRange(0, 3).Draw(r, "unfinished") > 0 {
+		all = unfinished
 	}
 	slices.Sort(all)
 	return s.Commands[rapid.SampledFrom(all).Draw(r, "command")], true
 }
 
-// someToken prefers the newest; others are old, of another command, or made up.
-func someToken(r *rapid.T, s model.State, c model.Command) string {
-	other, _ := someCommand(r, s)
-	return rapid.SampledFrom(append([]string{c.Token, c.Token, c.Token, other.Token, "made up"}, c.Past...)).Draw(r, "token")
+// drawToken prefers the newest token of the command. The others are earlier ones, one of
+// another command, and an invented one.
+func drawToken(r *rapid.T, s model.State, c model.Command) string {
+	other, _ := drawCommand(r, s)
+	return rapid.SampledFrom(append([]string{c.Token, c.Token, c.Token, other.Token, "invented"}, c.PastTokens...)).Draw(r, "token")
 }
 
-// someSession is the device's, or one that is over.
-func someSession(r *rapid.T, s model.State) string {
-	all := make([]string, 0, len(s.Sessions)+2)
+// drawSession prefers the open session. The others have ended.
+func drawSession(r *rapid.T, s model.State) string {
+	all := make([]string, 0, len(s.Sessions)+3)
 	for id := range s.Sessions {
 		all = append(all, id)
 	}

@@ -9,48 +9,48 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Attempts that a command has unless its proposal says otherwise. One that a
-// person approved is approved for one execution.
+// Default values of MaxAttempts. An approval covers one execution, so a command that
+// needs one is not repeated.
 const (
 	autoAttempts   = 3
 	reviewAttempts = 1
 )
 
-// Proposal asks for a command.
+// Proposal asks for a command to be created.
 type Proposal struct {
 	Tenant    string
 	SessionID string
-	UserID    string
-	RequestID string
+	UserID    string // who proposes
+	RequestID string // the X-Request-ID of the proposal
 
 	Type          string
 	Parameters    json.RawMessage // an object; empty means {}
 	Priority      int             // 0 to 9, 9 first
 	Reason        string
-	MaxAttempts   int           // zero: 3, or 1 where a person is asked
+	MaxAttempts   int           // zero: 3, or 1 when the command needs approval
 	DeliverWithin time.Duration // zero: Config.DeliverWithin
+	RetryOf       string        // the command that this one repeats; set by Retry
 
-	IdempotencyKey string // repeats the first answer for 24 h; empty: no memory
-
-	retryOf string
+	IdempotencyKey string // for 24 h, the same proposal returns the same command; empty: not remembered
 }
 
-// memory is how long the answer to a proposal is remembered.
-const memory = 24 * time.Hour
+// idempotencyTTL is the time for which the command of a proposal is remembered under its
+// IdempotencyKey.
+const idempotencyTTL = 24 * time.Hour
 
-// Propose puts a command into the queue. It is the only way in. Refusals:
-// session_not_found, session_closed, command_denied, device_queue_full,
-// idempotency_key_reused, validation_failed.
+// Propose creates a command: queued, or pending approval if the policy asks for it.
+// Commands are created nowhere else. Refusals: session_not_found, session_closed,
+// command_denied, device_queue_full, idempotency_key_reused, validation_failed.
 func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 	mode := q.cfg.Policy.Mode(p.Type)
-	if err := q.complete(&p, mode); err != nil {
+	if err := q.prepare(&p, mode); err != nil {
 		return Command{}, err
 	}
 	device, err := q.locate(ctx, p.Tenant, p.SessionID)
 	if err != nil {
 		return Command{}, err
 	}
-	keys, args, err := q.proposal(p, mode, device)
+	keys, args, err := q.proposeArgs(p, mode, device)
 	if err != nil {
 		return Command{}, err
 	}
@@ -64,10 +64,11 @@ func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 	return record{p.Tenant, device.ID, reply.String(2), reply.String(3), reply.String(4), ""}.decode()
 }
 
-// complete checks a proposal and fills in what it leaves open.
-func (q *Queue) complete(p *Proposal, mode Mode) error {
+// prepare checks a proposal and sets the defaults of its empty fields.
+func (q *Queue) prepare(p *Proposal, mode Mode) error {
 	if mode == Deny {
-		return fieldgate.Refuse(fieldgate.CodeCommandDenied, "The policy of this gateway does not allow commands of this type.")
+		return fieldgate.Refuse(fieldgate.CodeCommandDenied,
+			"The policy of this gateway denies commands of this type: propose another type, or ask the operator to allow it.")
 	}
 	if len(p.Parameters) == 0 {
 		p.Parameters = json.RawMessage("{}")
@@ -87,17 +88,17 @@ func (q *Queue) complete(p *Proposal, mode Mode) error {
 
 var errParameters = &fieldgate.Error{
 	Code:   fieldgate.CodeValidationFailed,
-	Detail: "The parameters of a command may be 32 KiB at most.",
+	Detail: "The parameters of a command may not exceed 32 KiB: send fewer or shorter ones.",
 	Fields: []fieldgate.FieldError{{Pointer: "/parameters", Keyword: "maxLength", Reason: "must be 32768 bytes at most"}},
 }
 
-// proposal writes what propose.lua takes.
-func (q *Queue) proposal(p Proposal, mode Mode, device store.Device) (keys []string, args []any, err error) {
-	content, err := encode(body{Type: p.Type, Parameters: p.Parameters, Reason: p.Reason, RetryOf: p.retryOf})
+// proposeArgs returns the KEYS and ARGV of propose.lua.
+func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device) (keys []string, args []any, err error) {
+	content, err := encode(body{Type: p.Type, Parameters: p.Parameters, Reason: p.Reason, RetryOf: p.RetryOf})
 	if err != nil {
 		return nil, nil, err
 	}
-	mark, err := fingerprint("propose", p.SessionID, string(content), p.Priority, p.MaxAttempts, p.DeliverWithin)
+	requestHash, err := fingerprint("propose", p.SessionID, string(content), p.Priority, p.MaxAttempts, p.DeliverWithin)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -107,22 +108,23 @@ func (q *Queue) proposal(p Proposal, mode Mode, device store.Device) (keys []str
 	return keys, q.scope(device, store.ActorUser(p.UserID), p.RequestID).Args(
 		id, p.SessionID, content, p.Priority, p.MaxAttempts, string(mode),
 		p.DeliverWithin.Milliseconds(), q.cfg.ApproveWithin.Milliseconds(), maxReady,
-		mark, memory.Milliseconds(),
+		requestHash, idempotencyTTL.Milliseconds(),
 	), nil
 }
 
-// Retry asks for a finished command again: a new one, through the policy again.
+// Retry asks for a finished command to be proposed again.
 type Retry struct {
 	Tenant         string
 	SessionID      string
 	CommandID      string
-	UserID         string
+	UserID         string // who proposes the new command
 	RequestID      string
 	Reason         string
 	IdempotencyKey string
 }
 
-// Retry proposes what a finished command proposed. Refusals: those of Propose,
+// Retry proposes a new command with the proposal of a finished one. The policy applies
+// again, and the new command needs an approval of its own. Refusals: those of Propose,
 // command_not_found and command_not_finished.
 func (q *Queue) Retry(ctx context.Context, r Retry) (Command, error) {
 	old, err := q.Get(ctx, r.Tenant, r.SessionID, r.CommandID)
@@ -130,13 +132,12 @@ func (q *Queue) Retry(ctx context.Context, r Retry) (Command, error) {
 		return Command{}, err
 	}
 	if !old.Status.Final() {
-		refused := fieldgate.Refuse(fieldgate.CodeCommandNotFinished, "The command has not come to its end yet.")
+		refused := fieldgate.Refuse(fieldgate.CodeCommandNotFinished,
+			"This command has not ended yet: wait for its end or cancel it, and retry it then.")
 		return Command{}, withState(refused, old.ID, old.Status, old.Attempt)
 	}
-	return q.Propose(ctx, Proposal{
-		Tenant: r.Tenant, SessionID: r.SessionID, UserID: r.UserID, RequestID: r.RequestID,
-		Type: old.Type, Parameters: old.Parameters, Priority: old.Priority, Reason: r.Reason,
-		MaxAttempts: old.MaxAttempts, DeliverWithin: old.DeliverBy.Sub(old.CreatedAt),
-		IdempotencyKey: r.IdempotencyKey, retryOf: old.ID,
-	})
+	p := old.Proposal
+	p.UserID, p.RequestID, p.Reason = r.UserID, r.RequestID, r.Reason
+	p.IdempotencyKey, p.RetryOf = r.IdempotencyKey, old.ID
+	return q.Propose(ctx, p)
 }

@@ -1,7 +1,10 @@
-// Package queue is the life of a command: proposed, decided by a person where
-// that is asked for, claimed by its device under a lease, extended, released,
-// answered, cancelled, expired. Every transition is one script in lua/, and the
-// store's clock is the only one that decides.
+// Package queue manages the life cycle of commands. A user proposes a command for a
+// device. If the policy asks for it, another user approves or rejects it. The device
+// claims the command under a lease, extends or releases the lease, and submits a result.
+// A user may cancel a command, and a command expires when a deadline passes.
+//
+// Every transition is one Lua script in lua/, which runs atomically in the store. All
+// deadlines are compared with the store's clock, never with that of a gateway.
 package queue
 
 import (
@@ -18,6 +21,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
+// files holds the scripts.
+//
 //go:embed lua/*.lua
 var files embed.FS
 
@@ -34,42 +39,43 @@ var (
 	reconcileScript = store.NewScript(files, "lua/reconcile.lua")
 )
 
-// Bounds that the contract names.
+// Limits. The contract names the first two.
 const (
-	maxReady      = 100      // commands that a device's line may hold
+	maxReady      = 100      // of a device's ready commands, and of those pending approval
 	maxParameters = 32 << 10 // bytes of a command's parameters
-	settleAtOnce  = 100      // leases that one claim settles
+	settleLimit   = 100      // ended leases that one claim settles
 )
 
-// Config says how commands live.
+// Config configures a Queue. Zero values stand for the defaults.
 type Config struct {
 	Store *store.Store
 
-	// Policy decides which types wait for a person. Default: DefaultPolicy.
+	// Policy sets which types of commands need approval. Default: DefaultPolicy.
 	Policy Policy
 
-	// ApproveWithin is how long a command waits for a person. Default: 24 h.
+	// ApproveWithin is the time in which a command may be approved or rejected. A
+	// command that was not decided on by then expires. Default: 24 h.
 	ApproveWithin time.Duration
 
-	// DeliverWithin is how long a command waits for its device, from the
-	// proposal, unless the proposal says otherwise. Default: 24 h.
+	// DeliverWithin is the time from the proposal in which a command may be claimed,
+	// unless the proposal sets its own. Default: 24 h.
 	DeliverWithin time.Duration
 
-	// Retention is how long finished commands are kept. Default: 30 days.
+	// Retention is the time for which finished commands are kept. Default: 30 days.
 	Retention time.Duration
 
-	// PollEvery is how often a waiting claim looks by itself, in case that a
-	// wake-up was lost. Default: 5 s.
+	// PollEvery is the interval at which a waiting claim asks the store without having
+	// been woken, in case a wake-up was lost. Default: 5 s.
 	PollEvery time.Duration
 
-	// Registerer takes the queue's metrics. Default: none are kept.
+	// Registerer registers the queue's metrics. Default: they are not registered.
 	Registerer prometheus.Registerer
 
-	// Logger is told of records that were set aside. Default: slog.Default().
+	// Logger logs records that could not be read. Default: slog.Default().
 	Logger *slog.Logger
 }
 
-// Queue holds the commands of all devices. It is safe for concurrent use.
+// Queue manages the commands of all devices. It is safe for concurrent use.
 type Queue struct {
 	store   *store.Store
 	cfg     Config
@@ -78,7 +84,7 @@ type Queue struct {
 	log     *slog.Logger
 }
 
-// New makes a queue over a store.
+// New returns a queue that keeps its commands in a store.
 func New(cfg Config) *Queue {
 	if cfg.Policy == nil {
 		cfg.Policy = DefaultPolicy
@@ -102,8 +108,9 @@ func setDefault(d *time.Duration, value time.Duration) {
 	}
 }
 
-// HandleWake is told of every wake-up of the store, and wakes the claims that wait. A
-// zero wake-up says that some may have been lost: everybody looks.
+// HandleWake wakes the claims that a wake-up of the store concerns. It must be called
+// for every wake-up. A zero Wake means that some may have been lost: it wakes one claim
+// of every device that has any waiting.
 func (q *Queue) HandleWake(w store.Wake) {
 	switch {
 	case w == store.Wake{}:
@@ -113,25 +120,27 @@ func (q *Queue) HandleWake(w store.Wake) {
 	}
 }
 
-// Drain sends the claims that wait home with nothing, now and from now on, so
-// that a process that ends keeps no device waiting.
+// Drain ends the claims that are waiting, without a command. From then on no claim waits.
+// A process calls it at its shutdown, so that no device waits for a closing gateway.
 func (q *Queue) Drain() { q.waiters.close() }
 
-// scope says on whose behalf a transition is made.
+// scope returns the part of a script's arguments that every transition has: the device,
+// the actor, the request and the retention.
 func (q *Queue) scope(d store.Device, actor, requestID string) store.Scope {
 	return store.Scope{Device: d, Actor: actor, RequestID: requestID, Retention: q.cfg.Retention}
 }
 
-// setAside says which records could not be worked with, by their ids as a script
-// answers them. They are in the quarantine.
-func (q *Queue) setAside(ctx context.Context, ids string) {
+// noteQuarantined logs and counts the commands that a script moved to the quarantine
+// because it could not read their records. The ids are separated by spaces.
+func (q *Queue) noteQuarantined(ctx context.Context, ids string) {
 	for id := range strings.FieldsSeq(ids) {
 		q.metrics.quarantined.Inc()
-		q.log.ErrorContext(ctx, "a command that cannot be worked with was set aside", "command", id)
+		q.log.ErrorContext(ctx, "quarantined a command whose record cannot be read", "command", id)
 	}
 }
 
-// locate finds the device of a session. Another tenant's session is not found.
+// locate returns the device of a session. The refusal is session_not_found, also when
+// the session belongs to another tenant.
 func (q *Queue) locate(ctx context.Context, tenant, sessionID string) (store.Device, error) {
 	if !store.OwnsID(tenant, store.KindSession, sessionID) {
 		return store.Device{}, errSessionNotFound
@@ -142,7 +151,7 @@ func (q *Queue) locate(ctx context.Context, tenant, sessionID string) (store.Dev
 		return err
 	})
 	if err != nil {
-		return store.Device{}, fmt.Errorf("finding the session: %w", err)
+		return store.Device{}, fmt.Errorf("reading the session: %w", err)
 	}
 	owner, _ := found[0].(string)
 	device, _ := found[1].(string)

@@ -12,14 +12,17 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// maxPageBytes bounds what the results of one page of commands may weigh. The
-// page ends early then, and its cursor goes on.
+// maxPageBytes bounds the bodies and results of one page of commands. A page that would
+// exceed it ends early, and its cursor continues after its last command.
 const maxPageBytes = 4 << 20
+
+// readBatch is the number of commands that are read in one round trip.
+const readBatch = 10
 
 var errCommandNotFound = fieldgate.Refuse(fieldgate.CodeCommandNotFound, details[fieldgate.CodeCommandNotFound])
 
-// Get reads a command of a session, with its result. Refusals:
-// session_not_found, command_not_found.
+// Get reads a command of a session, with its result. Refusals: session_not_found,
+// command_not_found.
 func (q *Queue) Get(ctx context.Context, tenant, sessionID, commandID string) (Command, error) {
 	device, err := q.locate(ctx, tenant, sessionID)
 	if err != nil {
@@ -37,7 +40,7 @@ func (q *Queue) GetOwn(ctx context.Context, d store.Device, commandID string) (C
 	if !store.OwnsID(d.Tenant, store.KindCommand, commandID) {
 		return Command{}, errCommandNotFound
 	}
-	found, _, err := q.read(ctx, []place{{d, commandID}})
+	found, _, err := q.read(ctx, []commandKey{{d, commandID}})
 	if err != nil {
 		return Command{}, err
 	}
@@ -47,133 +50,137 @@ func (q *Queue) GetOwn(ctx context.Context, d store.Device, commandID string) (C
 	return found[0], nil
 }
 
-// List reads the commands of a session, the oldest first, with their results.
-// The second answer is the cursor of the next page. Refusals:
-// session_not_found, validation_failed for a cursor that is not ours.
+// List reads a page of the commands of a session, the oldest first, with their results.
+// It also returns the cursor of the next page, empty on the last one. Refusals:
+// session_not_found, and validation_failed for a cursor that the store did not issue.
 func (q *Queue) List(ctx context.Context, tenant, sessionID string, page store.Page) ([]Command, string, error) {
 	device, err := q.locate(ctx, tenant, sessionID)
 	if err != nil {
 		return nil, "", err
 	}
 	listing := store.Listing{Key: device.IndexKey(), Prefix: sessionID + ":"}
-	return q.page(ctx, listing, page, func(member string) place { return place{device, member} })
+	return q.page(ctx, listing, page, func(member string) commandKey { return commandKey{device, member} })
 }
 
-// Pending reads the commands of all devices that wait for a person, the oldest
-// first. The second answer is the cursor of the next page. Refusal:
-// validation_failed for a cursor that is not ours.
+// Pending reads a page of the tenant's commands that are pending approval, on any device,
+// the oldest first. It also returns the cursor of the next page, empty on the last one.
+// Refusal: validation_failed for a cursor that the store did not issue.
 func (q *Queue) Pending(ctx context.Context, tenant string, page store.Page) ([]Command, string, error) {
 	listing := store.Listing{Key: store.Tenant(tenant).InboxKey()}
-	found, next, err := q.page(ctx, listing, page, func(member string) place {
+	found, next, err := q.page(ctx, listing, page, func(member string) commandKey {
 		id, device, _ := strings.Cut(member, " ")
-		return place{store.Device{Tenant: tenant, ID: device}, id}
+		return commandKey{store.Device{Tenant: tenant, ID: device}, id}
 	})
-	decided := func(c Command) bool { return c.Status != PendingApproval }
+	decided := func(c Command) bool { return c.Status != PendingApproval } // since the page was listed
 	return slices.DeleteFunc(found, decided), next, err
 }
 
-// place is where a command is to be found.
-type place struct {
+// commandKey identifies a command: its device, which has the key of the record, and its id.
+type commandKey struct {
 	device store.Device
 	id     string
 }
 
-// page reads the commands that a page of an index names. It ends early where
-// they weigh too much.
-func (q *Queue) page(ctx context.Context, l store.Listing, page store.Page, at func(member string) place) ([]Command, string, error) {
+// page reads the commands of one page of an index. parse converts a member of the index.
+func (q *Queue) page(ctx context.Context, l store.Listing, page store.Page, parse func(member string) commandKey) ([]Command, string, error) {
 	members, err := q.store.Members(ctx, l, page)
 	if err != nil {
 		return nil, "", fmt.Errorf("listing commands: %w", err)
 	}
-	var places []place
+	var keys []commandKey
 	for _, member := range members[:min(len(members), page.Limit)] {
-		places = append(places, at(member))
+		keys = append(keys, parse(member))
 	}
-	found, read, err := q.read(ctx, places)
+	found, read, err := q.read(ctx, keys)
 	if err != nil || read == len(members) || read == 0 {
 		return found, "", err
 	}
 	return found, store.CursorAfter(members[read-1]), nil
 }
 
-// read gets commands until they weigh too much. It tells how many places it got
-// through; those without a record are left out.
-func (q *Queue) read(ctx context.Context, places []place) (found []Command, read int, err error) {
-	for weight := 0; read < len(places) && weight < maxPageBytes; {
-		some := places[read:min(read+10, len(places))]
-		records, err := q.readSome(ctx, some)
+// read reads commands until their size exceeds maxPageBytes. It also returns how many of
+// the keys it has processed. Commands without a record, or whose record cannot be
+// decoded, are left out.
+func (q *Queue) read(ctx context.Context, keys []commandKey) (found []Command, read int, err error) {
+	for size := 0; read < len(keys) && size < maxPageBytes; {
+		batch := keys[read:min(read+readBatch, len(keys))]
+		records, err := q.readRecords(ctx, batch)
 		if err != nil {
 			return nil, 0, fmt.Errorf("reading commands: %w", err)
 		}
 		for _, r := range records {
-			weight += len(r.body) + len(r.result)
+			size += len(r.body) + len(r.result)
 			c, err := r.decode()
 			if err != nil {
-				q.log.ErrorContext(ctx, "a command cannot be read", "command", r.id, "error", err)
+				q.logSkipped(ctx, r.id, err)
 				continue
 			}
 			found = append(found, c)
 		}
-		read += len(some)
+		read += len(batch)
 	}
 	return found, read, nil
 }
 
-// readSome gets the records of a few commands, all of one tenant, in one round
-// trip. Nothing it asks for answers an error for being missing, so that an error
-// is never taken for a missing command.
-func (q *Queue) readSome(ctx context.Context, places []place) (records []record, err error) {
-	commands := make([]*redis.SliceCmd, len(places))
-	resultKeys := make([]string, len(places))
+func (q *Queue) logSkipped(ctx context.Context, id string, err error) {
+	q.log.ErrorContext(ctx, "skipped a command that cannot be read", "command", id, "error", err)
+}
+
+// readRecords reads the records of commands of one tenant in one round trip. It uses only
+// Redis commands that do not fail for a missing key, so an error never means that a
+// command is missing.
+func (q *Queue) readRecords(ctx context.Context, keys []commandKey) (records []record, err error) {
+	commands := make([]*redis.SliceCmd, len(keys))
+	resultKeys := make([]string, len(keys))
 	var results *redis.SliceCmd
 	err = q.store.Do(ctx, "read_commands", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
-		for i, p := range places {
-			commands[i] = pipe.HMGet(ctx, p.device.CommandsKey(), p.id, p.id+":body")
-			resultKeys[i] = store.ResultKey(p.id)
+		for i, k := range keys {
+			commands[i] = pipe.HMGet(ctx, k.device.CommandsKey(), k.id, k.id+":body")
+			resultKeys[i] = store.ResultKey(k.id)
 		}
 		results = pipe.MGet(ctx, resultKeys...)
 		_, err := pipe.Exec(ctx)
-		return withoutDamage(err, commands, results)
+		return ignoreWrongType(err, commands, results)
 	})
 	if err != nil {
 		return nil, err
 	}
-	for i, p := range places {
+	for i, k := range keys {
 		if err := commands[i].Err(); err != nil {
-			q.log.ErrorContext(ctx, "a command cannot be read", "command", p.id, "error", err)
+			q.logSkipped(ctx, k.id, err)
 		}
 		fields, result := store.Reply(commands[i].Val()), store.Reply(results.Val()).String(i)
 		if fields.String(0) != "" {
-			records = append(records, record{p.device.Tenant, p.device.ID, p.id, fields.String(0), fields.String(1), result})
+			records = append(records, record{k.device.Tenant, k.device.ID, k.id, fields.String(0), fields.String(1), result})
 		}
 	}
 	return records, nil
 }
 
-// withoutDamage gives the error of reading commands. That the records of one device
-// are none is none: it keeps nobody from those of the others.
-func withoutDamage(err error, commands []*redis.SliceCmd, results *redis.SliceCmd) error {
-	const damaged = "WRONGTYPE"
-	if !redis.HasErrorPrefix(err, damaged) {
+// ignoreWrongType returns the error of a pipeline that reads commands, or nil when its only
+// errors are WRONGTYPE. A damaged device is skipped so that it does not hide the others.
+func ignoreWrongType(err error, commands []*redis.SliceCmd, results *redis.SliceCmd) error {
+	const wrongType = "WRONGTYPE"
+	if !redis.HasErrorPrefix(err, wrongType) {
 		return err
 	}
 	for _, command := range append(commands, results) {
-		if err := command.Err(); err != nil && !redis.HasErrorPrefix(err, damaged) {
+		if err := command.Err(); err != nil && !redis.HasErrorPrefix(err, wrongType) {
 			return err
 		}
 	}
 	return nil
 }
 
-// Backlog tells how many commands a device could claim, and which of those that
-// it has claimed should be cancelled.
+// Backlog returns how many commands a device could claim, and the ids of its claimed
+// commands that a user asked to cancel.
 func (q *Queue) Backlog(ctx context.Context, d store.Device) (ready int64, cancels []string, err error) {
 	err = q.store.Do(ctx, "backlog", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
-		line, wanted := pipe.ZCard(ctx, d.ReadyKey()), pipe.SMembers(ctx, d.CancelsKey())
+		readyCount, cancelIDs := pipe.ZCard(ctx, d.ReadyKey()), pipe.SMembers(ctx, d.CancelsKey())
 		_, err := pipe.Exec(ctx)
-		ready, cancels = line.Val(), wanted.Val()
+		ready, cancels = readyCount.Val(), cancelIDs.Val()
 		return err
 	})
 	return ready, cancels, err

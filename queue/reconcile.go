@@ -10,76 +10,80 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Bounds of the reconciliation: how many commands one script looks at, and how
-// many fields or entries one reading asks for.
+// Batch sizes of the reconciler.
 const (
-	reconcileBatch = 50
-	reconcileRead  = 200
+	reconcileBatch = 50  // commands that one script checks
+	scanBatch      = 200 // fields or index entries that one round trip reads
 )
 
-// commandFields matches the states of commands among the fields of their hash,
-// and not their bodies, which may be large.
-var commandFields = store.KindCommand + "_" + strings.Repeat("?", 28)
+// stateFields is a pattern that matches the states of commands in their hash, and not
+// their bodies, which may be large.
+var stateFields = store.KindCommand + "_" + strings.Repeat("?", 28)
 
-// Reconcile compares every command of a device with the structures that it should
-// be in and mends what is not so: what a restored backup, a hand on the database
-// or a mistake of ours can leave behind. What it finds is told to the store. It may
-// run on several instances at once and beside everything else: what is read here
-// only says where to look, the script decides.
+// Reconcile compares every command of a device with the indexes that should contain it and
+// repairs what differs. Differences come from a restored backup, a change of the database
+// by hand or a bug. Each one is reported to the store as a violation of an invariant.
 //
-// It tells how many commands it has looked at, finished ones included. It costs a
-// script for every fifty of them and a reading for every two hundred or so.
+// Several instances may reconcile a device at the same time, and beside all other calls.
+// What is read here only selects the commands: the script checks each one again and
+// repairs it atomically.
+//
+// It returns how many commands it has checked, finished ones included. It runs one script
+// for each 50 commands and about one read for each 200.
 func (q *Queue) Reconcile(ctx context.Context, d store.Device) (commands int, err error) {
-	seen, err := q.seen(ctx, d)
+	entries, err := q.findCommands(ctx, d)
 	if err != nil {
-		return 0, fmt.Errorf("reading what a device has: %w", err)
+		return 0, fmt.Errorf("reading the commands of a device: %w", err)
 	}
-	for some := range slices.Chunk(seen, reconcileBatch) {
-		if err := q.reconcile(ctx, d, some); err != nil {
-			return len(seen), fmt.Errorf("reconciling commands: %w", err)
+	for batch := range slices.Chunk(entries, reconcileBatch) {
+		if err := q.reconcile(ctx, d, batch); err != nil {
+			return len(entries), fmt.Errorf("reconciling commands: %w", err)
 		}
 	}
-	return len(seen), nil
+	return len(entries), nil
 }
 
-func (q *Queue) reconcile(ctx context.Context, d store.Device, seen []string) error {
-	args := make([]any, len(seen))
-	for i := range seen {
-		args[i] = seen[i]
+// reconcile runs reconcile.lua on entries of the form "<session>:<command>" or ":<command>".
+func (q *Queue) reconcile(ctx context.Context, d store.Device, entries []string) error {
+	args := make([]any, len(entries))
+	for i := range entries {
+		args[i] = entries[i]
 	}
 	reply, err := q.store.Run(ctx, reconcileScript, d.Keys(), q.scope(d, store.ActorSystem, "").Args(args...)...)
 	if err != nil {
 		return err
 	}
-	q.setAside(ctx, reply.String(2))
-	found := reply.List(3)
-	for i := range found {
-		one := found.List(i)
-		q.store.Violated(ctx, violation(d.ID, one.String(0), one.String(1), one.String(2), one.String(3)))
+	q.noteQuarantined(ctx, reply.String(2))
+	repairs := reply.List(3)
+	for i := range repairs {
+		r := repairs.List(i)
+		q.store.Violated(ctx, violation(d.ID, r.String(0), r.String(1), r.String(2), r.String(3)))
 	}
 	return nil
 }
 
-// violation says which promise the script found broken.
-func violation(device, how, place, status, id string) store.Violation {
+// violation describes one repair of reconcile.lua: how the entry was wrong ("missing",
+// "left" or "misplaced"), in which index, and the status and id of the command.
+func violation(device, how, index, status, id string) store.Violation {
 	return store.Violation{
-		Invariant: string(broken(how, place, Status(status))),
-		Damage:    strings.TrimSpace(how + " " + place + " " + status), ID: id, Device: device,
+		Invariant: string(violatedBy(how, index, Status(status))),
+		Damage:    strings.TrimSpace(how + " " + index + " " + status), ID: id, Device: device,
 	}
 }
 
-func broken(how, place string, status Status) model.Invariant {
-	left, inLine := how == "left", place == "ready"
+// violatedBy returns the invariant that a wrong entry of an index violates.
+func violatedBy(how, index string, status Status) model.Invariant {
+	left, inReady := how == "left", index == "ready"
 	switch {
-	case place == "sequence", how == "misplaced" && (inLine || place == "pending"):
+	case index == "sequence", how == "misplaced" && (inReady || index == "pending"):
 		return model.FIFOWithinPriority
-	case how == "misplaced", how == "missing" && place == "due":
+	case how == "misplaced", how == "missing" && index == "due":
 		return model.NothingForgotten
-	case how == "missing" && place == "cancels":
+	case how == "missing" && index == "cancels":
 		return model.CancelIsHeard
-	case how == "missing" && place == "approval", left && inLine && status == PendingApproval:
+	case how == "missing" && index == "approval", left && inReady && status == PendingApproval:
 		return model.NoUnapprovedClaim
-	case left && inLine && status == Claimed:
+	case left && inReady && status == Claimed:
 		return model.NoDoubleLease
 	case left && status != "" && status.Final():
 		return model.FinishedIsFinal
@@ -87,14 +91,14 @@ func broken(how, place string, status Status) model.Invariant {
 	return model.NothingLost
 }
 
-// ReconcileInbox looks at the commands that are listed as waiting for a person of
-// a tenant, and mends the entries of those that do not.
+// ReconcileInbox checks the commands in a tenant's approval inbox. It removes the entries
+// of those that are not pending approval.
 func (q *Queue) ReconcileInbox(ctx context.Context, tenant string) error {
 	listing := store.Listing{Key: store.Tenant(tenant).InboxKey()}
-	for page := (store.Page{Limit: reconcileRead}); ; {
+	for page := (store.Page{Limit: scanBatch}); ; {
 		members, err := q.store.Members(ctx, listing, page)
 		if err != nil {
-			return fmt.Errorf("listing what waits for a person: %w", err)
+			return fmt.Errorf("listing the approval inbox: %w", err)
 		}
 		for _, member := range members[:min(len(members), page.Limit)] {
 			if err := q.reconcileEntry(ctx, tenant, member); err != nil {
@@ -108,6 +112,8 @@ func (q *Queue) ReconcileInbox(ctx context.Context, tenant string) error {
 	}
 }
 
+// reconcileEntry reconciles the command of one entry of the inbox. An entry that names no
+// device of the tenant is left alone.
 func (q *Queue) reconcileEntry(ctx context.Context, tenant, member string) error {
 	id, device, _ := strings.Cut(member, " ")
 	if !store.OwnsID(tenant, store.KindDevice, device) {
@@ -116,68 +122,69 @@ func (q *Queue) reconcileEntry(ctx context.Context, tenant, member string) error
 	return q.reconcile(ctx, store.Device{Tenant: tenant, ID: device}, []string{":" + id})
 }
 
-// seen gives where commands of a device were seen, as reconcile.lua takes it: in
-// its structures, its records and its index.
-func (q *Queue) seen(ctx context.Context, d store.Device) ([]string, error) {
-	seen := map[string]bool{}
-	for _, read := range []func(context.Context, store.Device, map[string]bool) error{q.seenAlive, q.seenRecords, q.seenListed} {
-		if err := read(ctx, d, seen); err != nil {
+// findCommands returns an entry for reconcile.lua for each command that the device's
+// indexes, records or session index mention.
+func (q *Queue) findCommands(ctx context.Context, d store.Device) ([]string, error) {
+	found := map[string]bool{}
+	for _, add := range []func(context.Context, store.Device, map[string]bool) error{q.addUnfinished, q.addRecords, q.addIndexed} {
+		if err := add(ctx, d, found); err != nil {
 			return nil, err
 		}
 	}
-	return inOrder(seen), nil
+	return sortedEntries(found), nil
 }
 
-// inOrder leaves out what an entry of the index says more of.
-func inOrder(seen map[string]bool) (list []string) {
-	for one := range seen {
-		if session, id, _ := strings.Cut(one, ":"); session != "" {
-			delete(seen, ":"+id)
+// sortedEntries returns the entries in order. It leaves out ":<command>" where there is a
+// "<session>:<command>" for the same command.
+func sortedEntries(found map[string]bool) (entries []string) {
+	for entry := range found {
+		if session, id, _ := strings.Cut(entry, ":"); session != "" {
+			delete(found, ":"+id)
 		}
 	}
-	for one := range seen {
-		list = append(list, one)
+	for entry := range found {
+		entries = append(entries, entry)
 	}
-	slices.Sort(list)
-	return list
+	slices.Sort(entries)
+	return entries
 }
 
-// seenAlive reads the structures of what has not ended. They are bounded, by the
-// bound of the line for the most part.
-func (q *Queue) seenAlive(ctx context.Context, d store.Device, seen map[string]bool) error {
+// addUnfinished adds the commands in the indexes of unfinished commands. They are read
+// whole, because the limit of a device's ready queue bounds most of them.
+func (q *Queue) addUnfinished(ctx context.Context, d store.Device, found map[string]bool) error {
 	return q.store.Do(ctx, "reconcile_alive", func(ctx context.Context, c store.Client) error {
 		for _, key := range d.AliveKeys() {
 			ids, err := c.ZRange(ctx, key, 0, -1).Result()
 			if err != nil {
 				return err
 			}
-			note(seen, ids)
+			addIDs(found, ids)
 		}
 		ids, err := c.SMembers(ctx, d.CancelsKey()).Result()
-		note(seen, ids)
+		addIDs(found, ids)
 		return err
 	})
 }
 
-func note(seen map[string]bool, ids []string) {
+func addIDs(found map[string]bool, ids []string) {
 	for _, id := range ids {
-		seen[":"+id] = true
+		found[":"+id] = true
 	}
 }
 
-// seenRecords reads the ids of all records, a part at a time.
-func (q *Queue) seenRecords(ctx context.Context, d store.Device, seen map[string]bool) error {
+// addRecords adds the commands that have a record, reading a batch at a time.
+func (q *Queue) addRecords(ctx context.Context, d store.Device, found map[string]bool) error {
 	for cursor := uint64(0); ; {
 		var pairs []string
 		err := q.store.Do(ctx, "reconcile_records", func(ctx context.Context, c store.Client) (err error) {
-			pairs, cursor, err = c.HScan(ctx, d.CommandsKey(), cursor, commandFields, reconcileRead).Result()
+			pairs, cursor, err = c.HScan(ctx, d.CommandsKey(), cursor, stateFields, scanBatch).Result()
 			return err
 		})
 		if err != nil {
 			return err
 		}
 		for i := 0; i < len(pairs); i += 2 {
-			seen[":"+pairs[i]] = true
+			found[":"+pairs[i]] = true
 		}
 		if cursor == 0 {
 			return nil
@@ -185,16 +192,16 @@ func (q *Queue) seenRecords(ctx context.Context, d store.Device, seen map[string
 	}
 }
 
-// seenListed reads the device's index, a page at a time.
-func (q *Queue) seenListed(ctx context.Context, d store.Device, seen map[string]bool) error {
+// addIndexed adds the commands in the index by session, reading a page at a time.
+func (q *Queue) addIndexed(ctx context.Context, d store.Device, found map[string]bool) error {
 	listing := store.Listing{Key: d.IndexKey()}
-	for page := (store.Page{Limit: reconcileRead}); ; {
+	for page := (store.Page{Limit: scanBatch}); ; {
 		members, err := q.store.Members(ctx, listing, page)
 		if err != nil {
 			return err
 		}
 		for _, member := range members {
-			seen[member] = true
+			found[member] = true
 		}
 		if len(members) <= page.Limit {
 			return nil

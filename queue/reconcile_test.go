@@ -2,9 +2,9 @@ package queue_test
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
 	"log/slog"
-	"strings"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -18,7 +18,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// violations counts what a store was told is broken, by invariant.
+// violations counts the violations of invariants that a store was told of.
 type violations struct {
 	mu    sync.Mutex
 	found map[string]int
@@ -33,8 +33,8 @@ func (v *violations) add(invariant string) {
 	v.found[invariant]++
 }
 
-// take gives what was counted, and begins anew.
-func (v *violations) take() map[string]int {
+// drain returns the counts and resets them.
+func (v *violations) drain() map[string]int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	found := v.found
@@ -42,8 +42,8 @@ func (v *violations) take() map[string]int {
 	return found
 }
 
-// eachWatched runs a test on every kind of store, with an eye on its invariants.
-func eachWatched(t *testing.T, test func(t *testing.T, s *store.Store, v *violations)) {
+// eachObserved runs a test on every kind of store and counts the violations.
+func eachObserved(t *testing.T, test func(t *testing.T, s *store.Store, v *violations)) {
 	t.Helper()
 	for name, url := range map[string]func() string{
 		"embedded": func() string { return "" },
@@ -57,17 +57,17 @@ func eachWatched(t *testing.T, test func(t *testing.T, s *store.Store, v *violat
 	}
 }
 
-func (b *bench) reconcile() {
-	b.t.Helper()
-	_, err := b.queue.Reconcile(b.t.Context(), b.device)
-	require.NoError(b.t, err)
-	require.NoError(b.t, b.queue.ReconcileInbox(b.t.Context(), b.device.Tenant))
+func (f *fixture) reconcile() {
+	f.t.Helper()
+	_, err := f.queue.Reconcile(f.t.Context(), f.device)
+	require.NoError(f.t, err)
+	require.NoError(f.t, f.queue.ReconcileInbox(f.t.Context(), f.device.Tenant))
 }
 
-// alter changes the store behind the queue's back.
-func (b *bench) alter(change func(ctx context.Context, c redis.Pipeliner)) {
-	b.t.Helper()
-	b.do(func(ctx context.Context, c store.Client) error {
+// tamper changes the store directly, not by the queue.
+func (f *fixture) tamper(change func(ctx context.Context, c redis.Pipeliner)) {
+	f.t.Helper()
+	f.do(func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
 		change(ctx, pipe)
 		_, err := pipe.Exec(ctx)
@@ -75,326 +75,332 @@ func (b *bench) alter(change func(ctx context.Context, c redis.Pipeliner)) {
 	})
 }
 
-func (b *bench) key(at int) string { return b.device.Keys()[at] }
-
-// Further places of structures in store.Device.Keys.
-const (
-	indexKey   = 2
-	readyKey   = 3
-	cancelsKey = 6
-	inboxKey   = 9
-	dueKey     = 10
-)
-
-func (b *bench) dueMember(id string) string {
-	return "command " + id + " " + b.device.ID + " " + b.device.Tenant
+// damage damages the store as far as it concerns a command.
+func (f *fixture) damage(d inflict, id string) {
+	f.t.Helper()
+	f.tamper(func(ctx context.Context, c redis.Pipeliner) { d(ctx, c, f, id) })
 }
 
-// damage is what happens to a command in a state, what is found of it, and whether
-// the command can run afterwards.
-type damage struct {
-	of    queue.Status
-	by    func(b *bench, id string) func(ctx context.Context, c redis.Pipeliner)
-	found map[string]int
-}
+// inflict is a way to damage the store as far as it concerns a command.
+type inflict func(ctx context.Context, c redis.Pipeliner, f *fixture, id string)
 
-// removed and added are damages to one sorted set.
-func removed(at int, member func(b *bench, id string) string) func(*bench, string) func(context.Context, redis.Pipeliner) {
-	return func(b *bench, id string) func(context.Context, redis.Pipeliner) {
-		return func(ctx context.Context, c redis.Pipeliner) { c.ZRem(ctx, b.key(at), member(b, id)) }
+// member returns the member of a sorted set that stands for a command.
+type member func(f *fixture, id string) string
+
+func removeFrom(position int, of member) inflict {
+	return func(ctx context.Context, c redis.Pipeliner, f *fixture, id string) {
+		c.ZRem(ctx, f.key(position), of(f, id))
 	}
 }
 
-func added(at int, score float64, member func(b *bench, id string) string) func(*bench, string) func(context.Context, redis.Pipeliner) {
-	return func(b *bench, id string) func(context.Context, redis.Pipeliner) {
-		return func(ctx context.Context, c redis.Pipeliner) {
-			c.ZAdd(ctx, b.key(at), redis.Z{Score: score, Member: member(b, id)})
-		}
+func addTo(position int, score float64, of member) inflict {
+	return func(ctx context.Context, c redis.Pipeliner, f *fixture, id string) {
+		c.ZAdd(ctx, f.key(position), redis.Z{Score: score, Member: of(f, id)})
 	}
 }
 
-func itself(_ *bench, id string) string { return id }
-func inDue(b *bench, id string) string  { return b.dueMember(id) }
-func inInbox(b *bench, id string) string {
-	return id + " " + b.device.ID
-}
-func inIndex(b *bench, id string) string { return b.session.ID + ":" + id }
+func itself(_ *fixture, id string) string         { return id }
+func inDue(f *fixture, id string) string          { return f.dueMember(id) }
+func inInbox(f *fixture, id string) string        { return id + " " + f.device.ID }
+func inIndex(f *fixture, id string) string        { return f.session.ID + ":" + id }
+func inOtherSession(_ *fixture, id string) string { return "ses_other:" + id }
 
-const never = 9_999_999_999_999 // a moment that no test lives to see
+const never = 9_999_999_999_999 // Unix ms, in the year 2286
 
-func damages() map[string]damage {
-	one := func(invariant model.Invariant) map[string]int { return map[string]int{string(invariant): 1} }
-	return map[string]damage{
-		"queued, not in the line":            {queue.Queued, removed(readyKey, itself), one(model.NothingLost)},
-		"queued, in another's place":         {queue.Queued, added(readyKey, 1, itself), one(model.FIFOWithinPriority)},
-		"queued, never due":                  {queue.Queued, removed(dueKey, inDue), one(model.NothingForgotten)},
-		"queued, due too late":               {queue.Queued, added(dueKey, never, inDue), one(model.NothingForgotten)},
-		"queued, under a lease":              {queue.Queued, added(leasesKey, never, itself), one(model.NothingLost)},
-		"queued, not listed":                 {queue.Queued, removed(indexKey, inIndex), one(model.NothingLost)},
-		"queued, in the inbox":               {queue.Queued, added(inboxKey, 0, inInbox), one(model.NothingLost)},
-		"pending, in the line":               {queue.PendingApproval, added(readyKey, 1, itself), one(model.NoUnapprovedClaim)},
-		"pending, never due":                 {queue.PendingApproval, removed(dueKey, inDue), one(model.NothingForgotten)},
-		"pending, not in the inbox":          {queue.PendingApproval, removed(inboxKey, inInbox), one(model.NothingLost)},
-		"pending, not among the device's":    {queue.PendingApproval, removed(pendingKey, itself), one(model.NothingLost)},
-		"claimed, never due":                 {queue.Claimed, removed(dueKey, inDue), one(model.NothingForgotten)},
-		"claimed, due too late":              {queue.Claimed, added(dueKey, never, inDue), one(model.NothingForgotten)},
-		"claimed, not under a lease":         {queue.Claimed, removed(leasesKey, itself), one(model.NothingLost)},
-		"claimed, under a lease too long":    {queue.Claimed, added(leasesKey, never, itself), one(model.NothingForgotten)},
-		"claimed, in the line":               {queue.Claimed, added(readyKey, 1, itself), one(model.NoDoubleLease)},
-		"finished, in the line":              {queue.Succeeded, added(readyKey, 1, itself), one(model.FinishedIsFinal)},
-		"finished, under a lease":            {queue.Succeeded, added(leasesKey, never, itself), one(model.FinishedIsFinal)},
-		"finished, never forgotten":          {queue.Succeeded, removed(dueKey, inDue), one(model.NothingForgotten)},
-		"finished, listed in no session":     {queue.Succeeded, removed(indexKey, inIndex), one(model.NothingLost)},
-		"finished, listed in another, too":   {queue.Succeeded, added(indexKey, 0, func(_ *bench, id string) string { return "ses_other:" + id }), one(model.FinishedIsFinal)},
-		"finished, to be cancelled yet":      {queue.Succeeded, cancelWanted, one(model.FinishedIsFinal)},
-		"cancelled while claimed, unheard":   {queue.Claimed, cancelLost, one(model.CancelIsHeard)},
-		"the counter behind the last number": {queue.Queued, counterLost, one(model.FIFOWithinPriority)},
-	}
-}
-
-func cancelWanted(b *bench, id string) func(context.Context, redis.Pipeliner) {
-	return func(ctx context.Context, c redis.Pipeliner) { c.SAdd(ctx, b.key(cancelsKey), id) }
+// damages are ways to damage the store, by name: the status of the command, the damage,
+// and the invariant that it violates.
+var damages = map[string]struct {
+	status   queue.Status
+	inflict  inflict
+	violates model.Invariant
+}{
+	"queued, not ready":                  {queue.Queued, removeFrom(readyKey, itself), model.NothingLost},
+	"queued, in another position":        {queue.Queued, addTo(readyKey, 1, itself), model.FIFOWithinPriority},
+	"queued, never due":                  {queue.Queued, removeFrom(dueKey, inDue), model.NothingForgotten},
+	"queued, due too late":               {queue.Queued, addTo(dueKey, never, inDue), model.NothingForgotten},
+	"queued, has a lease":                {queue.Queued, addTo(leasesKey, never, itself), model.NothingLost},
+	"queued, in no session":              {queue.Queued, removeFrom(indexKey, inIndex), model.NothingLost},
+	"queued, in the inbox":               {queue.Queued, addTo(inboxKey, 0, inInbox), model.NothingLost},
+	"pending, ready":                     {queue.PendingApproval, addTo(readyKey, 1, itself), model.NoUnapprovedClaim},
+	"pending, never due":                 {queue.PendingApproval, removeFrom(dueKey, inDue), model.NothingForgotten},
+	"pending, not in the inbox":          {queue.PendingApproval, removeFrom(inboxKey, inInbox), model.NothingLost},
+	"pending, not among the device's":    {queue.PendingApproval, removeFrom(pendingKey, itself), model.NothingLost},
+	"claimed, never due":                 {queue.Claimed, removeFrom(dueKey, inDue), model.NothingForgotten},
+	"claimed, due too late":              {queue.Claimed, addTo(dueKey, never, inDue), model.NothingForgotten},
+	"claimed, without a lease":           {queue.Claimed, removeFrom(leasesKey, itself), model.NothingLost},
+	"claimed, lease too long":            {queue.Claimed, addTo(leasesKey, never, itself), model.NothingForgotten},
+	"claimed, ready":                     {queue.Claimed, addTo(readyKey, 1, itself), model.NoDoubleLease},
+	"claimed, request to cancel lost":    {queue.Claimed, loseCancel, model.CancelIsHeard},
+	"finished, ready":                    {queue.Succeeded, addTo(readyKey, 1, itself), model.FinishedIsFinal},
+	"finished, has a lease":              {queue.Succeeded, addTo(leasesKey, never, itself), model.FinishedIsFinal},
+	"finished, never due":                {queue.Succeeded, removeFrom(dueKey, inDue), model.NothingForgotten},
+	"finished, in no session":            {queue.Succeeded, removeFrom(indexKey, inIndex), model.NothingLost},
+	"finished, in another session too":   {queue.Succeeded, addTo(indexKey, 0, inOtherSession), model.FinishedIsFinal},
+	"finished, request to cancel":        {queue.Succeeded, addCancel, model.FinishedIsFinal},
+	"sequence behind the newest command": {queue.Queued, loseSequence, model.FIFOWithinPriority},
 }
 
-func cancelLost(b *bench, id string) func(context.Context, redis.Pipeliner) {
-	return func(ctx context.Context, c redis.Pipeliner) { c.SRem(ctx, b.key(cancelsKey), id) }
+func addCancel(ctx context.Context, c redis.Pipeliner, f *fixture, id string) {
+	c.SAdd(ctx, f.key(cancelsKey), id)
 }
 
-func counterLost(b *bench, _ string) func(context.Context, redis.Pipeliner) {
-	return func(ctx context.Context, c redis.Pipeliner) { c.HDel(ctx, b.device.RecordKey(), "sequence") }
+func loseCancel(ctx context.Context, c redis.Pipeliner, f *fixture, id string) {
+	c.SRem(ctx, f.key(cancelsKey), id)
 }
 
-// form is everything that the store holds of a device, in one text.
-func (b *bench) form() string {
-	b.t.Helper()
-	form := map[string]any{}
-	b.do(func(ctx context.Context, c store.Client) error {
-		form["record"] = c.HGetAll(ctx, b.device.RecordKey()).Val()
-		for _, at := range []int{indexKey, readyKey, pendingKey, leasesKey, inboxKey} {
-			form[b.key(at)] = c.ZRangeWithScores(ctx, b.key(at), 0, -1).Val()
-		}
-		form["cancels"] = c.SMembers(ctx, b.key(cancelsKey)).Val()
-		due := map[string]float64{}
-		for _, z := range c.ZRangeWithScores(ctx, b.key(dueKey), 0, -1).Val() {
-			if member := z.Member.(string); strings.HasSuffix(member, b.device.Tenant) {
-				due[member] = z.Score
+func loseSequence(ctx context.Context, c redis.Pipeliner, f *fixture, _ string) {
+	c.HDel(ctx, f.device.RecordKey(), "sequence")
+}
+
+// snapshot returns everything that the store holds of the device: the value or score of
+// each member and field.
+func (f *fixture) snapshot() map[string]string {
+	f.t.Helper()
+	stored := map[string]string{}
+	f.do(func(ctx context.Context, c store.Client) error {
+		for _, key := range []string{f.device.RecordKey(), f.device.CommandsKey()} {
+			for field, value := range c.HGetAll(ctx, key).Val() {
+				stored[key+" "+field] = value
 			}
 		}
-		form["due"] = due
-		form["commands"] = c.HGetAll(ctx, b.device.CommandsKey()).Val()
+		for _, position := range []int{indexKey, readyKey, pendingKey, leasesKey, inboxKey, dueKey} {
+			for _, z := range c.ZRangeWithScores(ctx, f.key(position), 0, -1).Val() {
+				stored[fmt.Sprint(f.key(position), " ", z.Member)] = strconv.FormatFloat(z.Score, 'f', -1, 64)
+			}
+		}
+		for _, id := range c.SMembers(ctx, f.key(cancelsKey)).Val() {
+			stored[f.key(cancelsKey)+" "+id] = "member"
+		}
 		return nil
 	})
-	text, err := json.Marshal(form)
-	require.NoError(b.t, err)
-	return string(text)
+	return stored
 }
 
-func TestEveryKindOfDamageIsFoundCountedAndMended(t *testing.T) {
-	t.Parallel()
-	eachWatched(t, func(t *testing.T, s *store.Store, v *violations) {
-		for name, d := range damages() {
-			b := newBench(t, s)
-			other := b.propose(auto, priority(0))
-			hurt := b.inState(d.of)
-			if d.of == queue.Claimed {
-				b.cancel(hurt.Command)
-			}
-			whole := b.form()
-			b.reconcile()
-			require.Empty(t, v.take(), "%s: something is found where nothing is wrong", name)
-			require.Equal(t, whole, b.form(), name)
+// changesSince returns what differs between an earlier snapshot and the store.
+func (f *fixture) changesSince(before map[string]string) (changes []string) {
+	f.t.Helper()
+	after := f.snapshot()
+	for name, value := range before {
+		if after[name] != value {
+			changes = append(changes, fmt.Sprintf("%s: %q became %q", name, value, after[name]))
+		}
+	}
+	for name, value := range after {
+		if _, found := before[name]; !found {
+			changes = append(changes, fmt.Sprintf("%s: added %q", name, value))
+		}
+	}
+	return changes
+}
 
-			b.alter(d.by(b, hurt.ID))
-			require.NotEqual(t, whole, b.form(), name)
-			b.reconcile()
-			require.Equal(t, d.found, v.take(), name)
-			require.Equal(t, whole, b.form(), "%s: it is as it was before", name)
-			b.reconcile()
-			require.Empty(t, v.take(), "%s: it is found once", name)
-			require.Equal(t, queue.Queued, b.get(other.ID).Status)
+func TestReconcile_RepairsEveryKindOfDamage(t *testing.T) {
+	t.Parallel()
+	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
+		for name, d := range damages {
+			f := newFixture(t, s)
+			other := f.propose(auto, priority(0))
+			damaged := f.inState(d.status)
+			if d.status == queue.Claimed {
+				f.cancel(damaged.Command)
+			}
+			intact := f.snapshot()
+			f.reconcile()
+			require.Empty(t, v.drain(), "%s: a violation is reported although nothing is damaged", name)
+			require.Empty(t, f.changesSince(intact), name)
+
+			f.damage(d.inflict, damaged.ID)
+			require.NotEmpty(t, f.changesSince(intact), name)
+			f.reconcile()
+			require.Equal(t, map[string]int{string(d.violates): 1}, v.drain(), name)
+			require.Empty(t, f.changesSince(intact), "%s: the damage is not repaired", name)
+			f.reconcile()
+			require.Empty(t, v.drain(), "%s: the damage is reported twice", name)
+			require.Equal(t, queue.Queued, f.get(other.ID).Status)
 		}
 	})
 }
 
-func TestACommandRunsOnceItsDamageIsMended(t *testing.T) {
+func TestReconcile_RepairedCommandRuns(t *testing.T) {
 	t.Parallel()
-	eachWatched(t, func(t *testing.T, s *store.Store, _ *violations) {
-		b := newBench(t, s)
-		lost := b.propose(auto)
-		b.alter(removed(readyKey, itself)(b, lost.ID))
-		require.Empty(t, b.claim())
-		b.reconcile()
-		lease := b.take(brief)
+	eachObserved(t, func(t *testing.T, s *store.Store, _ *violations) {
+		f := newFixture(t, s)
+		lost := f.propose(auto)
+		f.damage(removeFrom(readyKey, itself), lost.ID)
+		require.Empty(t, f.claim())
+		f.reconcile()
+		lease := f.claimOne(shortLease)
 		require.Equal(t, lost.ID, lease.ID)
 
-		b.alter(removed(dueKey, inDue)(b, lost.ID))
-		b.alter(removed(leasesKey, itself)(b, lost.ID))
-		b.passes(lease.VisibleUntil)
-		b.sweep()
-		require.Equal(t, queue.Claimed, b.get(lost.ID).Status, "nothing sees that the lease has ended")
-		b.reconcile()
-		b.becomes(lost.ID, queue.Queued)
-		require.Equal(t, queue.Succeeded, b.finish(b.take(), queue.Succeeded).Status)
+		f.damage(removeFrom(dueKey, inDue), lost.ID)
+		f.damage(removeFrom(leasesKey, itself), lost.ID)
+		f.waitUntilAfter(lease.VisibleUntil)
+		f.sweep()
+		require.Equal(t, queue.Claimed, f.get(lost.ID).Status, "no index shows that the lease has expired")
+		f.reconcile()
+		f.settleUntil(lost.ID, queue.Queued)
+		require.Equal(t, queue.Succeeded, f.submitResult(f.claimOne(), queue.Succeeded).Status)
 	})
 }
 
-func TestWhatHasNoRecordIsClearedAway(t *testing.T) {
+func TestReconcile_RemovesEntriesWithoutRecord(t *testing.T) {
 	t.Parallel()
-	eachWatched(t, func(t *testing.T, s *store.Store, v *violations) {
-		b := newBench(t, s)
-		whole := b.form()
-		ghost := store.NewID(store.KindCommand, store.PartitionOf(b.device.Tenant))
-		listed := store.NewID(store.KindCommand, store.PartitionOf(b.device.Tenant))
-		b.alter(func(ctx context.Context, c redis.Pipeliner) {
-			for _, at := range []int{readyKey, pendingKey, leasesKey} {
-				c.ZAdd(ctx, b.key(at), redis.Z{Score: 1, Member: ghost})
+	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
+		f := newFixture(t, s)
+		intact := f.snapshot()
+		unknown := store.NewID(store.KindCommand, store.PartitionOf(f.device.Tenant))
+		listed := store.NewID(store.KindCommand, store.PartitionOf(f.device.Tenant))
+		f.tamper(func(ctx context.Context, c redis.Pipeliner) {
+			for _, position := range []int{readyKey, pendingKey, leasesKey} {
+				c.ZAdd(ctx, f.key(position), redis.Z{Score: 1, Member: unknown})
 			}
-			c.ZAdd(ctx, b.key(dueKey), redis.Z{Score: never, Member: b.dueMember(ghost)})
-			c.SAdd(ctx, b.key(cancelsKey), ghost)
-			c.ZAdd(ctx, b.key(inboxKey), redis.Z{Member: inInbox(b, ghost)}, redis.Z{Member: inInbox(b, listed)})
-			c.ZAdd(ctx, b.key(indexKey), redis.Z{Member: inIndex(b, listed)})
-			c.HSet(ctx, b.device.CommandsKey(), listed+":body", "{}")
+			c.ZAdd(ctx, f.key(dueKey), redis.Z{Score: never, Member: f.dueMember(unknown)})
+			c.SAdd(ctx, f.key(cancelsKey), unknown)
+			c.ZAdd(ctx, f.key(inboxKey), redis.Z{Member: inInbox(f, unknown)}, redis.Z{Member: inInbox(f, listed)})
+			c.ZAdd(ctx, f.key(indexKey), redis.Z{Member: inIndex(f, listed)})
+			c.HSet(ctx, f.device.CommandsKey(), listed+":body", "{}")
 		})
-		b.reconcile()
-		require.Equal(t, map[string]int{string(model.NothingLost): 9}, v.take())
-		require.Equal(t, whole, b.form())
+		f.reconcile()
+		require.Equal(t, map[string]int{string(model.NothingLost): 9}, v.drain())
+		require.Empty(t, f.changesSince(intact))
 	})
 }
 
-func TestAnInboxEntryOfAnUnknownDeviceIsMended(t *testing.T) {
+func TestReconcileInbox_RemovesEntryOfUnknownDevice(t *testing.T) {
 	t.Parallel()
-	eachWatched(t, func(t *testing.T, s *store.Store, v *violations) {
-		b := newBench(t, s)
-		other := store.NewID(store.KindDevice, store.PartitionOf(b.device.Tenant))
-		b.alter(func(ctx context.Context, c redis.Pipeliner) {
-			c.ZAdd(ctx, b.key(inboxKey), redis.Z{Member: "cmd_gone " + other})
+	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
+		f := newFixture(t, s)
+		other := store.NewID(store.KindDevice, store.PartitionOf(f.device.Tenant))
+		f.tamper(func(ctx context.Context, c redis.Pipeliner) {
+			c.ZAdd(ctx, f.key(inboxKey), redis.Z{Member: "cmd_gone " + other})
 		})
-		b.reconcile()
-		require.Equal(t, map[string]int{string(model.NothingLost): 1}, v.take())
-		require.Empty(t, b.pending())
+		f.reconcile()
+		require.Equal(t, map[string]int{string(model.NothingLost): 1}, v.drain())
+		require.Empty(t, f.pending())
 	})
 }
 
-func TestARecordThatIsDueAndGoneIsCountedOnce(t *testing.T) {
+func TestSettle_MissingRecordIsReportedOnce(t *testing.T) {
 	t.Parallel()
-	eachWatched(t, func(t *testing.T, s *store.Store, v *violations) {
-		b := newBench(t, s)
-		b.dueNow("cmd_ghost")
-		b.sweep()
-		b.sweep()
-		require.Equal(t, map[string]int{string(model.NothingLost): 1}, v.take())
+	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
+		f := newFixture(t, s)
+		f.makeDue("cmd_missing")
+		f.sweep()
+		f.sweep()
+		require.Equal(t, map[string]int{string(model.NothingLost): 1}, v.drain())
 	})
 }
 
-// What nobody may run is set aside, and stays so: mending the line must not be a
-// way around a person's word.
-func TestMendingNeverPutsIntoTheLineWhatMayNotRun(t *testing.T) {
+// TestReconcile_QuarantinesCommandThatMayNotRun damages an approved command. Reconciling must
+// not be a way around an approval.
+func TestReconcile_QuarantinesCommandThatMayNotRun(t *testing.T) {
 	t.Parallel()
-	for name, hurt := range map[string]func(b *bench, id string){
-		"no decision": func(b *bench, id string) {
-			b.edit(id, func(state map[string]any) { delete(state, "approval") })
+	for name, inflict := range map[string]func(f *fixture, id string){
+		"no decision": func(f *fixture, id string) {
+			f.editState(id, func(state map[string]any) { delete(state, "approval") })
 		},
-		"a rejection": func(b *bench, id string) {
-			b.edit(id, func(state map[string]any) { state["approval"].(map[string]any)["decision"] = "rejected" })
+		"a rejection": func(f *fixture, id string) {
+			f.editState(id, func(state map[string]any) { state["approval"].(map[string]any)["decision"] = "rejected" })
 		},
-		"no body": func(b *bench, id string) {
-			b.alter(func(ctx context.Context, c redis.Pipeliner) { c.HDel(ctx, b.device.CommandsKey(), id+":body") })
+		"no body": func(f *fixture, id string) {
+			f.tamper(func(ctx context.Context, c redis.Pipeliner) { c.HDel(ctx, f.device.CommandsKey(), id+":body") })
 		},
-		"garbage": func(b *bench, id string) { b.overwrite(id, "{garbage") },
+		"garbage": func(f *fixture, id string) { f.overwriteField(id, "{garbage") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachWatched(t, func(t *testing.T, s *store.Store, v *violations) {
-				b := newBench(t, s)
-				c := b.approve(b.propose(review))
-				hurt(b, c.ID)
-				b.reconcile()
-				require.Len(t, v.take(), 1)
-				b.isSetAside(c.ID)
-				b.reconcile()
-				require.Empty(t, v.take(), "it is set aside once")
-				require.Empty(t, b.claim())
-				b.isSetAside(c.ID)
+			eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
+				f := newFixture(t, s)
+				c := f.approve(f.propose(review))
+				inflict(f, c.ID)
+				f.reconcile()
+				require.Len(t, v.drain(), 1)
+				f.requireQuarantined(c.ID)
+				f.reconcile()
+				require.Empty(t, v.drain(), "the command is quarantined once")
+				require.Empty(t, f.claim())
+				f.requireQuarantined(c.ID)
 			})
 		})
 	}
 }
 
-// What a claim has set aside is not put back, either.
-func TestWhatWasSetAsideStaysAside(t *testing.T) {
+// TestReconcile_LeavesQuarantinedCommand lets a claim quarantine a command. It stays there
+// until an operator removes the mark.
+func TestReconcile_LeavesQuarantinedCommand(t *testing.T) {
 	t.Parallel()
-	eachWatched(t, func(t *testing.T, s *store.Store, v *violations) {
-		b := newBench(t, s)
-		c := b.propose(auto)
-		body := b.body(c.ID)
-		b.alter(func(ctx context.Context, pipe redis.Pipeliner) { pipe.HDel(ctx, b.device.CommandsKey(), c.ID+":body") })
-		require.Empty(t, b.claim())
-		b.isSetAside(c.ID)
-		b.overwrite(c.ID+":body", body)
-		b.reconcile()
-		require.Empty(t, v.take())
-		b.isSetAside(c.ID)
-		b.alter(func(ctx context.Context, pipe redis.Pipeliner) { pipe.HDel(ctx, b.device.CommandsKey(), c.ID+":aside") })
-		b.reconcile()
-		require.Equal(t, c.ID, b.take().ID, "a person has put it right")
+	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
+		f := newFixture(t, s)
+		c := f.propose(auto)
+		body := f.body(c.ID)
+		f.tamper(func(ctx context.Context, pipe redis.Pipeliner) { pipe.HDel(ctx, f.device.CommandsKey(), c.ID+":body") })
+		require.Empty(t, f.claim())
+		f.requireQuarantined(c.ID)
+		f.overwriteField(c.ID+":body", body)
+		f.reconcile()
+		require.Empty(t, v.drain())
+		f.requireQuarantined(c.ID)
+		f.tamper(func(ctx context.Context, pipe redis.Pipeliner) { pipe.HDel(ctx, f.device.CommandsKey(), c.ID+":aside") })
+		f.reconcile()
+		require.Equal(t, c.ID, f.claimOne().ID, "an operator has repaired the command")
 	})
 }
 
-// What has ended goes when the setting of its day said so.
-func TestAnotherRetentionIsNoDamage(t *testing.T) {
+// TestReconcile_OtherRetentionIsNoDamage changes the retention after a command has finished.
+// Its entry in the due index stays as it was.
+func TestReconcile_OtherRetentionIsNoDamage(t *testing.T) {
 	t.Parallel()
-	eachWatched(t, func(t *testing.T, s *store.Store, v *violations) {
-		b := newBench(t, s, retention(2*time.Hour))
-		b.inState(queue.Succeeded)
-		whole := b.form()
-		for _, kept := range []time.Duration{time.Hour, 3 * time.Hour} {
-			b.queue = queue.New(queue.Config{Store: s, Retention: kept})
-			b.reconcile()
-			require.Empty(t, v.take())
-			require.Equal(t, whole, b.form())
+	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
+		f := newFixture(t, s, retention(2*time.Hour))
+		f.inState(queue.Succeeded)
+		intact := f.snapshot()
+		for _, other := range []time.Duration{time.Hour, 3 * time.Hour} {
+			f.queue = queue.New(queue.Config{Store: s, Retention: other})
+			f.reconcile()
+			require.Empty(t, v.drain())
+			require.Empty(t, f.changesSince(intact))
 		}
 	})
 }
 
-func (b *bench) body(id string) (text string) {
-	b.t.Helper()
-	b.do(func(ctx context.Context, c store.Client) (err error) {
-		text, err = c.HGet(ctx, b.device.CommandsKey(), id+":body").Result()
+func (f *fixture) body(id string) (text string) {
+	f.t.Helper()
+	f.do(func(ctx context.Context, c store.Client) (err error) {
+		text, err = c.HGet(ctx, f.device.CommandsKey(), id+":body").Result()
 		return err
 	})
 	return text
 }
 
-func TestADeviceWithMoreCommandsThanOneReadingIsReconciledWhole(t *testing.T) {
+func TestReconcile_ReadsInBatches(t *testing.T) {
 	t.Parallel()
-	eachWatched(t, func(t *testing.T, s *store.Store, v *violations) {
-		b := newBench(t, s)
+	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
+		f := newFixture(t, s)
 		const many = 250
 		for range many {
-			b.propose(auto)
-			b.finish(b.take(), queue.Succeeded)
+			f.propose(auto)
+			f.submitResult(f.claimOne(), queue.Succeeded)
 		}
-		b.alter(func(ctx context.Context, c redis.Pipeliner) {
-			c.Del(ctx, b.key(indexKey))
-			c.Del(ctx, b.key(dueKey))
+		f.tamper(func(ctx context.Context, c redis.Pipeliner) {
+			c.Del(ctx, f.key(indexKey))
+			c.Del(ctx, f.key(dueKey))
 		})
-		b.reconcile()
-		require.Equal(t, map[string]int{string(model.NothingLost): many, string(model.NothingForgotten): many}, v.take())
-		b.reconcile()
-		require.Empty(t, v.take())
+		f.reconcile()
+		require.Equal(t, map[string]int{string(model.NothingLost): many, string(model.NothingForgotten): many}, v.drain())
+		f.reconcile()
+		require.Empty(t, v.drain())
 	})
 }
 
-// Whatever goes on at the same time, nothing is found where nothing is wrong, by
-// as many instances as look.
-func TestNothingIsFoundUnderLoad(t *testing.T) {
+// TestReconcile_FindsNothingUnderLoad reconciles a device on two instances while clients use
+// it. Nothing is damaged, so no violation may be reported.
+func TestReconcile_FindsNothingUnderLoad(t *testing.T) {
 	t.Parallel()
-	eachWatched(t, func(t *testing.T, s *store.Store, v *violations) {
-		b := newBench(t, s, approveWithin(20*time.Millisecond))
+	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
+		f := newFixture(t, s, approveWithin(20*time.Millisecond))
 		ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
 		defer stop()
 		var load sync.WaitGroup
-		during := func(work func()) {
+		repeat := func(work func()) {
 			load.Go(func() {
 				for ctx.Err() == nil {
 					work()
@@ -402,35 +408,35 @@ func TestNothingIsFoundUnderLoad(t *testing.T) {
 			})
 		}
 		for range 2 {
-			during(func() { b.reconcile() })
-			during(b.sweep)
-			during(func() { b.someLife(ctx, auto) })
-			during(func() { b.someLife(ctx, review) })
+			repeat(func() { f.reconcile() })
+			repeat(f.sweep)
+			repeat(func() { f.runLifecycle(ctx, auto) })
+			repeat(func() { f.runLifecycle(ctx, review) })
 		}
 		load.Wait()
-		require.Empty(t, v.take())
-		b.reconcile()
-		require.Empty(t, v.take())
+		require.Empty(t, v.drain())
+		f.reconcile()
+		require.Empty(t, v.drain())
 	})
 }
 
-// someLife proposes a command and claims whatever is there, and does one of the
-// things that may be done with a command. Refusals are part of it.
-func (b *bench) someLife(ctx context.Context, commandType string) {
-	c, err := b.queue.Propose(ctx, b.proposal(commandType))
+// runLifecycle proposes a command, decides on it, claims what is ready and runs a different
+// operation on each lease. Refusals are expected.
+func (f *fixture) runLifecycle(ctx context.Context, commandType string) {
+	c, err := f.queue.Propose(ctx, f.proposal(commandType))
 	if err != nil {
 		return
 	}
-	_, _ = b.queue.Decide(ctx, b.decision(c, c.ID[len(c.ID)-1]%2 == 0))
-	leases, _ := b.queue.Claim(ctx, b.claimRequest(limit(2), visibleFor(10*time.Millisecond)))
+	_, _ = f.queue.Decide(ctx, f.decision(c, c.ID[len(c.ID)-1]%2 == 0))
+	leases, _ := f.queue.Claim(ctx, f.claimRequest(limit(2), visibility(10*time.Millisecond)))
 	for i, l := range leases {
 		switch (int(l.ID[len(l.ID)-1]) + i) % 4 {
 		case 0:
-			_, _ = b.queue.Release(ctx, b.hold(l), "busy")
+			_, _ = f.queue.Release(ctx, f.ref(l), "busy")
 		case 1:
-			_, _ = b.queue.SubmitResult(ctx, b.hold(l), queue.Succeeded, queue.Result{Output: "done"})
+			_, _ = f.queue.SubmitResult(ctx, f.ref(l), queue.Succeeded, queue.Result{Output: "done"})
 		case 2:
-			_, _ = b.queue.Cancel(ctx, cancelOf(l.Command))
+			_, _ = f.queue.Cancel(ctx, cancelOf(l.Command))
 		}
 	}
 }

@@ -3,14 +3,15 @@ package queue_test
 import (
 	"context"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -18,117 +19,131 @@ func retention(d time.Duration) func(*queue.Config) {
 	return func(cfg *queue.Config) { cfg.Retention = d }
 }
 
-// keysWithoutMemories lists all keys of the store but the gateway's own first
-// facts and the memories of idempotency keys, which have a time to live.
-func (b *bench) keysWithoutMemories() (keys []string) {
-	b.t.Helper()
-	b.do(func(ctx context.Context, c store.Client) error {
+// endRetention lets the retention of everything that has ended pass: it replaces the queue
+// and the sessions by some with a short retention, and makes everything due.
+func (f *fixture) endRetention() {
+	f.t.Helper()
+	f.queue = queue.New(queue.Config{Store: f.store, Retention: time.Millisecond})
+	f.sessions = session.New(session.Config{Store: f.store, Retention: time.Millisecond})
+	f.do(func(ctx context.Context, c store.Client) error {
+		for p := range store.Partitions {
+			key := store.Partition(p).DueKey()
+			for _, member := range c.ZRange(ctx, key, 0, -1).Val() {
+				if err := c.ZAdd(ctx, key, redis.Z{Score: 1, Member: member}).Err(); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// permanentKeys returns the keys in the partitions that have no time to live.
+func (f *fixture) permanentKeys() (keys []string) {
+	f.t.Helper()
+	f.do(func(ctx context.Context, c store.Client) error {
 		for cursor := uint64(0); ; {
 			page, next, err := c.Scan(ctx, cursor, "fg:{*", 100).Result()
 			if err != nil {
 				return err
 			}
-			keys = append(keys, page...)
+			for _, key := range page {
+				const noTTL = -1
+				if c.PTTL(ctx, key).Val() == noTTL {
+					keys = append(keys, key)
+				}
+			}
 			if cursor = next; cursor == 0 {
 				return nil
 			}
 		}
 	})
-	keys = slices.DeleteFunc(keys, func(key string) bool {
-		if !strings.Contains(key, ":idempotency:") {
-			return false
-		}
-		b.do(func(ctx context.Context, c store.Client) error {
-			require.Positive(b.t, c.PTTL(ctx, key).Val(), key)
-			return nil
-		})
-		return true
-	})
 	slices.Sort(keys)
-	return keys
+	return slices.Compact(keys)
 }
 
-func TestAFinishedCommandVanishesAfterItsRetention(t *testing.T) {
+func TestRetention_FinishedCommandIsDeleted(t *testing.T) {
 	t.Parallel()
-	eachAlone(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s, retention(400*time.Millisecond))
-		old := b.inState(queue.Succeeded)
-		kept := b.propose(auto)
-		eventually(t, "the command never vanished", func() bool {
-			b.sweep()
-			_, err := b.queue.GetOwn(t.Context(), b.device, old.ID)
+	eachIsolated(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s, retention(time.Millisecond))
+		old := f.inState(queue.Succeeded)
+		kept := f.propose(auto)
+		eventually(t, "the command was not deleted", func() bool {
+			f.sweep()
+			_, err := f.queue.GetOwn(t.Context(), f.device, old.ID)
 			return fieldgate.CodeOf(err) == fieldgate.CodeCommandNotFound
 		})
-		require.Equal(t, []string{kept.ID}, b.listAll(b.session.ID, 50))
-		require.Equal(t, kept.ID, b.take().ID, "what is not finished is kept, however old")
+		require.Equal(t, []string{kept.ID}, f.listAll(f.session.ID, 50))
+		require.Equal(t, kept.ID, f.claimOne().ID, "a command that has not ended is kept")
 	})
 }
 
-func TestACommandIsKeptForItsRetention(t *testing.T) {
+func TestRetention_FinishedCommandIsKeptUntilThen(t *testing.T) {
 	t.Parallel()
-	eachAlone(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s, retention(time.Hour))
-		done := b.inState(queue.Succeeded)
-		b.dueNow(done.ID)
-		b.sweep()
-		require.Equal(t, "done", b.get(done.ID).Result.Output)
-		require.False(t, b.nothingDueBefore(time.Now().Add(2*time.Hour)), "the sweeper comes back for it")
-		require.True(t, b.nothingDueBefore(time.Now().Add(time.Minute)))
+	eachIsolated(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s, retention(time.Hour))
+		done := f.inState(queue.Succeeded)
+		f.makeDue(done.ID)
+		f.sweep()
+		require.Equal(t, "done", f.get(done.ID).Result.Output)
+		require.False(t, f.nothingDueBefore(time.Now().Add(2*time.Hour)), "the command is due at the end of its retention")
+		require.True(t, f.nothingDueBefore(time.Now().Add(time.Minute)))
 	})
 }
 
-func TestALateResultIsKeptForItsOwnRetention(t *testing.T) {
+func TestRetention_StartsAnewWithLateResult(t *testing.T) {
 	t.Parallel()
-	eachAlone(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s, retention(time.Hour))
-		lease := b.inState(queue.TimedOut)
-		b.edit(lease.ID, func(state map[string]any) { state["finished"] = time.Now().Add(-time.Hour).UnixMilli() })
-		require.True(t, b.finish(lease, queue.Succeeded).Late)
-		b.dueNow(lease.ID)
-		b.sweep()
-		require.Equal(t, "done", b.get(lease.ID).Result.Output)
+	eachIsolated(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s, retention(time.Hour))
+		lease := f.inState(queue.TimedOut)
+		f.editState(lease.ID, func(state map[string]any) { state["finished"] = time.Now().Add(-time.Hour).UnixMilli() })
+		require.True(t, f.submitResult(lease, queue.Succeeded).Late)
+		f.makeDue(lease.ID)
+		f.sweep()
+		require.Equal(t, "done", f.get(lease.ID).Result.Output)
 	})
 }
 
-func TestNothingIsLeftBehind(t *testing.T) {
+func TestRetention_LeavesNoKeys(t *testing.T) {
 	t.Parallel()
-	eachAlone(t, func(t *testing.T, s *store.Store) {
-		var b *bench
+	eachIsolated(t, func(t *testing.T, s *store.Store) {
+		var f *fixture
 		var want []string
-		for _, row := range life {
-			b = newBench(t, s, retention(1500*time.Millisecond))
-			at := b.inState(row.from)
-			b.propose(review, proposalKey("k"))
-			b.propose(auto, deliverWithin(time.Millisecond))
-			if b.get(at.ID).Status == queue.Claimed {
-				b.cancel(at.Command)
-				b.finish(at, queue.Cancelled)
+		for _, row := range transitions {
+			f = newFixture(t, s)
+			lease := f.inState(row.from)
+			f.propose(review, proposalKey("k"))
+			f.propose(auto, deliverWithin(time.Millisecond))
+			if row.from == queue.Claimed {
+				f.cancel(lease.Command)
+				f.submitResult(lease, queue.Cancelled)
 			}
-			b.claim(claimKey("k"), brief)
-			b.closeSession()
-			// The device itself stays, and that its tenant is there, and the tenant's
-			// event stream, which is trimmed.
-			want = append(want, b.device.RecordKey(), store.Tenant(b.device.Tenant).StreamKey(),
-				store.PartitionOf(b.device.Tenant).TenantsKey())
+			f.claim(claimKey("k"), shortLease)
+			f.closeSession()
+			// The device, the entry of its tenant and the tenant's event stream remain. The
+			// stream is trimmed.
+			want = append(want, f.device.RecordKey(), store.Tenant(f.device.Tenant).StreamKey(),
+				store.PartitionOf(f.device.Tenant).TenantsKey())
 		}
 		slices.Sort(want)
 		want = slices.Compact(want)
-		eventually(t, "something is left", func() bool {
-			b.sweep()
-			return slices.Equal(want, b.keysWithoutMemories())
+		f.endRetention()
+		eventually(t, "more keys are left than those of the devices and tenants", func() bool {
+			f.sweep()
+			return slices.Equal(want, f.permanentKeys())
 		})
 	})
 }
 
-func TestAForgottenCommandsKeyMakesANewOne(t *testing.T) {
+func TestPropose_KeyOfDeletedCommandIsReusable(t *testing.T) {
 	t.Parallel()
-	eachAlone(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s, retention(time.Millisecond))
-		first := b.cancel(b.propose(auto, proposalKey("k")))
-		eventually(t, "the command never vanished", func() bool {
-			b.sweep()
-			return len(b.listAll(b.session.ID, 50)) == 0
+	eachIsolated(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s, retention(time.Millisecond))
+		first := f.cancel(f.propose(auto, proposalKey("k")))
+		eventually(t, "the command was not deleted", func() bool {
+			f.sweep()
+			return len(f.listAll(f.session.ID, 50)) == 0
 		})
-		require.NotEqual(t, first.ID, b.propose(auto, proposalKey("k")).ID)
+		require.NotEqual(t, first.ID, f.propose(auto, proposalKey("k")).ID)
 	})
 }

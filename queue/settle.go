@@ -9,52 +9,55 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Settle brings commands whose moment has come to what time has made of them:
-// it is the sweeper's part of the queue. Where a batch fails because of one of
-// its commands, that one is set aside and the others are settled.
+// Settle applies the deadlines of due commands: it ends leases and expires commands whose
+// time has passed, and deletes commands whose retention has ended. The store's sweeper
+// calls it. When one command makes the batch fail, that command is quarantined and the
+// others are settled one by one.
 func (q *Queue) Settle(ctx context.Context, due []store.Due) error {
 	err := q.settle(ctx, due)
-	if err == nil || passing(ctx, err) {
+	if err == nil || isTransient(ctx, err) {
 		return err
 	}
-	for _, one := range due {
-		if err := q.settleAlone(ctx, one); err != nil {
+	for _, d := range due {
+		if err := q.settleOne(ctx, d); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (q *Queue) settleAlone(ctx context.Context, one store.Due) error {
-	err := q.settle(ctx, []store.Due{one})
-	if err == nil || passing(ctx, err) {
+// settleOne settles one command, and quarantines it when that fails for a reason that
+// will not go away.
+func (q *Queue) settleOne(ctx context.Context, due store.Due) error {
+	err := q.settle(ctx, []store.Due{due})
+	if err == nil || isTransient(ctx, err) {
 		return err
 	}
 	q.metrics.quarantined.Inc()
-	q.log.ErrorContext(ctx, "a command cannot be settled and is set aside", "command", one.ID, "error", err)
-	return q.store.SetAside(ctx, one)
+	q.log.ErrorContext(ctx, "quarantined a command that cannot be settled", "command", due.ID, "error", err)
+	return q.store.SetAside(ctx, due)
 }
 
-// passing tells an outage, or the end of the sweeper, from a command that cannot
-// be settled.
-func passing(ctx context.Context, err error) bool {
+// isTransient reports whether an error comes from an outage of the store or the end of the
+// context, and not from the commands.
+func isTransient(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable
 }
 
 func (q *Queue) settle(ctx context.Context, due []store.Due) error {
 	var keys []string
 	var args []any
-	for _, one := range due {
-		keys = append(keys, one.Device.Keys()...)
-		args = append(args, q.scope(one.Device, store.ActorSystem, "").Args(one.ID)...)
+	for _, d := range due {
+		keys = append(keys, d.Device.Keys()...)
+		args = append(args, q.scope(d.Device, store.ActorSystem, "").Args(d.ID)...)
 	}
 	reply, err := q.store.Run(ctx, settleScript, keys, args...)
 	if err != nil {
 		return err
 	}
-	q.setAside(ctx, reply.String(2))
+	q.noteQuarantined(ctx, reply.String(2))
 	for id := range strings.FieldsSeq(reply.String(3)) {
-		q.store.Violated(ctx, store.Violation{Invariant: string(model.NothingLost), Damage: "record of what is due is gone", ID: id})
+		q.store.Violated(ctx, store.Violation{Invariant: string(model.NothingLost), Damage: "due command has no record", ID: id})
 	}
 	return nil
 }

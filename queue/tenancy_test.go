@@ -3,7 +3,6 @@ package queue_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -13,9 +12,9 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// neighbour is another tenant that lives in the same partition, so that nothing
-// but the records themselves keeps the two apart.
-func neighbour(tenant string) string {
+// tenantInPartitionOf returns another tenant in the same partition. Only the tenant in the
+// records separates the two.
+func tenantInPartitionOf(tenant string) string {
 	for {
 		if other := storetest.Tenant(); store.PartitionOf(other) == store.PartitionOf(tenant) {
 			return other
@@ -23,125 +22,125 @@ func neighbour(tenant string) string {
 	}
 }
 
-// asks are all calls that name a command, made by somebody for a command that
-// need not be theirs.
-func (b *bench) asks(tenant, sessionID string, device store.Device, l queue.Lease) map[string]error {
-	ctx := b.t.Context()
-	hold := queue.ClaimRef{Device: device, CommandID: l.ID, Token: l.Token}
+// callAll makes every call that names a command, and returns the errors. The tenant, session
+// and device are those of the caller, and the command may belong to others.
+func (f *fixture) callAll(tenant, sessionID string, device store.Device, l queue.Lease) map[string]error {
+	ctx := f.t.Context()
+	ref := queue.ClaimRef{Device: device, CommandID: l.ID, Token: l.Token}
 	errs := map[string]error{}
-	_, errs["get"] = b.queue.Get(ctx, tenant, sessionID, l.ID)
-	_, errs["decide"] = b.queue.Decide(ctx, queue.Decision{Tenant: tenant, SessionID: sessionID, CommandID: l.ID, UserID: approver, Approved: true})
-	_, errs["cancel"] = b.queue.Cancel(ctx, queue.Cancel{Tenant: tenant, SessionID: sessionID, CommandID: l.ID, UserID: approver})
-	_, errs["retry"] = b.queue.Retry(ctx, queue.Retry{Tenant: tenant, SessionID: sessionID, CommandID: l.ID, UserID: approver})
-	_, errs["get own"] = b.queue.GetOwn(ctx, device, l.ID)
-	_, errs["extend"] = b.queue.Extend(ctx, hold, time.Minute)
-	_, errs["release"] = b.queue.Release(ctx, hold, "")
-	_, errs["result"] = b.queue.SubmitResult(ctx, hold, queue.Succeeded, queue.Result{})
+	_, errs["get"] = f.queue.Get(ctx, tenant, sessionID, l.ID)
+	_, errs["decide"] = f.queue.Decide(ctx, queue.Decision{Tenant: tenant, SessionID: sessionID, CommandID: l.ID, UserID: approver, Approved: true})
+	_, errs["cancel"] = f.queue.Cancel(ctx, queue.Cancel{Tenant: tenant, SessionID: sessionID, CommandID: l.ID, UserID: approver})
+	_, errs["retry"] = f.queue.Retry(ctx, queue.Retry{Tenant: tenant, SessionID: sessionID, CommandID: l.ID, UserID: approver})
+	_, errs["getOwn"] = f.queue.GetOwn(ctx, device, l.ID)
+	_, errs["extend"] = f.queue.Extend(ctx, ref, longLease)
+	_, errs["release"] = f.queue.Release(ctx, ref, "")
+	_, errs["submitResult"] = f.queue.SubmitResult(ctx, ref, queue.Succeeded, queue.Result{})
 	return errs
 }
 
-func TestAnothersCommandAnswersExactlyAsAMissingOne(t *testing.T) {
+func TestTenancy_ForeignCommandIsNotFound(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		b.propose(auto)
-		lease := b.take()
-		before := b.get(lease.ID)
+		f := newFixture(t, s)
+		f.propose(auto)
+		lease := f.claimOne()
+		before := f.get(lease.ID)
 
 		for name, tenant := range map[string]string{
-			"another device of the tenant":     b.device.Tenant,
-			"a tenant of the same partition":   neighbour(b.device.Tenant),
-			"a tenant of whatever partition":   storetest.Tenant(),
-			"and a tenant without a partition": "",
+			"another device of the tenant":         f.device.Tenant,
+			"another tenant of the same partition": tenantInPartitionOf(f.device.Tenant),
+			"another tenant":                       storetest.Tenant(),
+			"an empty tenant":                      "",
 		} {
-			stranger := b.beside(b.newDevice(tenant))
+			other := f.withDevice(f.newDevice(tenant))
 			missing := queue.Lease{Command: queue.Command{ID: store.NewID(store.KindCommand, store.PartitionOf(tenant))}, Token: lease.Token}
-			want := stranger.asks(tenant, stranger.session.ID, stranger.device, missing)
-			got := stranger.asks(tenant, stranger.session.ID, stranger.device, lease)
+			want := other.callAll(tenant, other.session.ID, other.device, missing)
+			got := other.callAll(tenant, other.session.ID, other.device, lease)
 			for call, err := range got {
 				require.Equal(t, fieldgate.CodeCommandNotFound, fieldgate.CodeOf(err), "%s by %s", call, name)
 				require.Equal(t, want[call], err, "%s by %s", call, name)
 			}
-			require.Empty(t, stranger.claim())
+			require.Empty(t, other.claim())
 		}
-		require.Equal(t, before, b.get(lease.ID), "nothing of it was touched")
+		require.Equal(t, before, f.get(lease.ID), "the command has changed")
 	})
 }
 
-func TestAnothersSessionAnswersExactlyAsAMissingOne(t *testing.T) {
+func TestTenancy_ForeignSessionIsNotFound(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		b.propose(auto)
-		lease := b.take()
-		for _, tenant := range []string{neighbour(b.device.Tenant), storetest.Tenant()} {
-			p := b.proposal(auto)
+		f := newFixture(t, s)
+		f.propose(auto)
+		lease := f.claimOne()
+		for _, tenant := range []string{tenantInPartitionOf(f.device.Tenant), storetest.Tenant()} {
+			p := f.proposal(auto)
 			p.Tenant = tenant
-			_, err := b.queue.Propose(t.Context(), p)
-			refused(t, err, fieldgate.CodeSessionNotFound)
-			_, _, err = b.queue.List(t.Context(), tenant, b.session.ID, store.Page{Limit: 10})
-			refused(t, err, fieldgate.CodeSessionNotFound)
-			asked := b.asks(tenant, b.session.ID, store.Device{Tenant: tenant, ID: b.device.ID}, lease)
+			_, err := f.queue.Propose(t.Context(), p)
+			requireRefusal(t, err, fieldgate.CodeSessionNotFound)
+			_, _, err = f.queue.List(t.Context(), tenant, f.session.ID, store.Page{Limit: 10})
+			requireRefusal(t, err, fieldgate.CodeSessionNotFound)
+			errs := f.callAll(tenant, f.session.ID, store.Device{Tenant: tenant, ID: f.device.ID}, lease)
 			for _, call := range []string{"get", "decide", "cancel", "retry"} {
-				refused(t, asked[call], fieldgate.CodeSessionNotFound)
+				requireRefusal(t, errs[call], fieldgate.CodeSessionNotFound)
 			}
-			pending, _, err := b.queue.Pending(t.Context(), tenant, store.Page{Limit: 10})
+			pending, _, err := f.queue.Pending(t.Context(), tenant, store.Page{Limit: 10})
 			require.NoError(t, err)
 			require.Empty(t, pending)
 		}
-		require.Len(t, b.listAll(b.session.ID, 10), 1)
+		require.Len(t, f.listAll(f.session.ID, 10), 1)
 	})
 }
 
-func TestACommandIsFoundInItsOwnSessionOnly(t *testing.T) {
+func TestGet_CommandOfAnotherSessionIsNotFound(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s)
-		c := b.propose(review)
-		b.closeSession()
-		b.session = b.open(b.device, time.Hour)
-		asked := b.asks(b.device.Tenant, b.session.ID, b.device, queue.Lease{Command: c})
+		f := newFixture(t, s)
+		c := f.propose(review)
+		f.closeSession()
+		f.session = f.open(f.device, sessionLength)
+		errs := f.callAll(f.device.Tenant, f.session.ID, f.device, queue.Lease{Command: c})
 		for _, call := range []string{"get", "decide", "cancel", "retry"} {
-			refused(t, asked[call], fieldgate.CodeCommandNotFound)
+			requireRefusal(t, errs[call], fieldgate.CodeCommandNotFound)
 		}
 	})
 }
 
-func TestAnIDThatIsNoneIsNotFound(t *testing.T) {
+func TestGet_MalformedIDIsNotFound(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, storetest.Redis(t))
-	c := b.propose(auto)
+	f := newFixture(t, storetest.Redis(t))
+	c := f.propose(auto)
 	for _, id := range []string{
-		"", "cmd_", c.ID + ":body", c.ID[:len(c.ID)-1], strings.ToUpper(c.ID), strings.Replace(c.ID, "cmd_", "dev_", 1), "cmd_**" + c.ID[6:], b.session.ID,
+		"", "cmd_", c.ID + ":body", c.ID[:len(c.ID)-1], strings.ToUpper(c.ID), strings.Replace(c.ID, "cmd_", "dev_", 1), "cmd_**" + c.ID[6:], f.session.ID,
 	} {
-		for call, err := range b.asks(b.device.Tenant, b.session.ID, b.device, queue.Lease{Command: queue.Command{ID: id}}) {
+		for call, err := range f.callAll(f.device.Tenant, f.session.ID, f.device, queue.Lease{Command: queue.Command{ID: id}}) {
 			require.Equal(t, fieldgate.CodeCommandNotFound, fieldgate.CodeOf(err), "%s of %q", call, id)
 		}
-		p := b.proposal(auto)
+		p := f.proposal(auto)
 		p.SessionID = id
-		if id != b.session.ID {
-			_, err := b.queue.Propose(t.Context(), p)
-			refused(t, err, fieldgate.CodeSessionNotFound)
+		if id != f.session.ID {
+			_, err := f.queue.Propose(t.Context(), p)
+			requireRefusal(t, err, fieldgate.CodeSessionNotFound)
 		}
 	}
 }
 
-func TestAnOutageIsNeverTakenForAMissingCommand(t *testing.T) {
+func TestGet_OutageIsNotTakenForMissingCommand(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
-	b := newBench(t, storetest.Connect(t, store.Config{URL: server.URL()}))
-	b.propose(auto)
-	lease := b.take()
+	f := newFixture(t, storetest.Connect(t, store.Config{URL: server.URL()}))
+	f.propose(auto)
+	lease := f.claimOne()
 	server.Kill()
 
-	errs := b.asks(b.device.Tenant, b.session.ID, b.device, lease)
-	_, errs["propose"] = b.queue.Propose(t.Context(), b.proposal(auto))
-	_, errs["claim"] = b.queue.Claim(t.Context(), b.claimRequest())
-	_, errs["waiting claim"] = b.queue.Claim(t.Context(), b.claimRequest(waitFor(time.Minute)))
-	_, _, errs["list"] = b.queue.List(t.Context(), b.device.Tenant, b.session.ID, store.Page{Limit: 1})
-	_, _, errs["pending"] = b.queue.Pending(t.Context(), b.device.Tenant, store.Page{Limit: 1})
-	_, _, errs["backlog"] = b.queue.Backlog(t.Context(), b.device)
-	errs["settle"] = b.queue.Settle(t.Context(), []store.Due{{Kind: "command", ID: lease.ID, Device: b.device}})
+	errs := f.callAll(f.device.Tenant, f.session.ID, f.device, lease)
+	_, errs["propose"] = f.queue.Propose(t.Context(), f.proposal(auto))
+	_, errs["claim"] = f.queue.Claim(t.Context(), f.claimRequest())
+	_, errs["claim with wait"] = f.queue.Claim(t.Context(), f.claimRequest(waitFor(longLease)))
+	_, _, errs["list"] = f.queue.List(t.Context(), f.device.Tenant, f.session.ID, store.Page{Limit: 1})
+	_, _, errs["pending"] = f.queue.Pending(t.Context(), f.device.Tenant, store.Page{Limit: 1})
+	_, _, errs["backlog"] = f.queue.Backlog(t.Context(), f.device)
+	errs["settle"] = f.queue.Settle(t.Context(), []store.Due{{Kind: "command", ID: lease.ID, Device: f.device}})
 	for call, err := range errs {
 		require.Equal(t, fieldgate.CodeStoreUnavailable, fieldgate.CodeOf(err), call)
 	}

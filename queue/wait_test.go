@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -17,217 +16,218 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// noPoll leaves a waiting claim to its wake-ups.
-func noPoll(cfg *queue.Config) { cfg.PollEvery = time.Minute }
+// withoutPolling makes waiting claims depend on wake-ups: no test runs until the next poll.
+func withoutPolling(cfg *queue.Config) { cfg.PollEvery = longLease }
 
-// hall is a bench on a Redis of its own, whose queue hears the store's wake-ups;
-// nothing else wakes its claims.
-type hall struct {
-	*bench
-	server *storetest.Server
-	rounds *rounds
-	deaf   atomic.Bool  // wake-ups are lost
-	heard  atomic.Int64 // wake-ups for a command that is ready, lost ones too
+// wakeFixture is a fixture with a Redis of its own, whose queue receives the store's wake-ups.
+// Its claims do not poll.
+type wakeFixture struct {
+	*fixture
+	server     *storetest.Server
+	trips      *roundTrips
+	dropWakes  atomic.Bool  // loses wake-ups on their way to the queue
+	readyWakes atomic.Int64 // wake-ups for ready commands, lost ones too
 }
 
-func newHall(t *testing.T) *hall {
+func newWakeFixture(t *testing.T) *wakeFixture {
 	t.Helper()
-	h := &hall{server: storetest.Start(t), rounds: new(rounds)}
-	h.bench = newBench(t, h.connect(t), noPoll)
-	h.listen(h.store, h.queue)
-	return h
+	f := &wakeFixture{server: storetest.Start(t), trips: new(roundTrips)}
+	f.fixture = newFixture(t, f.connect(t), withoutPolling)
+	f.listen(f.store, f.queue)
+	return f
 }
 
-func (h *hall) connect(t *testing.T) *store.Store {
+func (f *wakeFixture) connect(t *testing.T) *store.Store {
 	t.Helper()
-	return storetest.Connect(t, store.Config{URL: h.server.URL(), Observe: h.rounds.observe})
+	return storetest.Connect(t, store.Config{URL: f.server.URL(), Observe: f.trips.observe})
 }
 
-// listen has a queue told of the store's wake-ups, from now on.
-func (h *hall) listen(s *store.Store, q *queue.Queue) {
-	h.t.Helper()
+// listen passes the store's wake-ups to a queue. It returns once the store listens.
+func (f *wakeFixture) listen(s *store.Store, q *queue.Queue) {
+	f.t.Helper()
 	connected := make(chan struct{})
 	var once sync.Once
-	go s.Listen(h.t.Context(), func(w store.Wake) {
-		if !h.deaf.Load() {
+	go s.Listen(f.t.Context(), func(w store.Wake) {
+		if !f.dropWakes.Load() {
 			q.HandleWake(w)
 		}
 		if w.Ready {
-			h.heard.Add(1)
+			f.readyWakes.Add(1)
 		}
 		once.Do(func() { close(connected) })
 	})
 	<-connected
 }
 
-// unheard makes n commands ready of which the queue hears nothing.
-func (h *hall) unheard(n int64, makeReady func()) {
-	h.t.Helper()
-	h.deaf.Store(true)
-	defer h.deaf.Store(false)
-	want := h.heard.Load() + n
+// withoutWakes makes n commands ready and loses their wake-ups.
+func (f *wakeFixture) withoutWakes(n int64, makeReady func()) {
+	f.t.Helper()
+	f.dropWakes.Store(true)
+	defer f.dropWakes.Store(false)
+	want := f.readyWakes.Load() + n
 	makeReady()
-	eventually(h.t, "the wake-ups never came", func() bool { return h.heard.Load() == want })
+	eventually(f.t, "the wake-ups did not arrive", func() bool { return f.readyWakes.Load() == want })
 }
 
-// waiting is a claim that waits.
-type waiting struct {
+// waitingClaim is a claim that waits for a command.
+type waitingClaim struct {
 	t      testing.TB
 	leases chan []queue.Lease
-	leave  context.CancelFunc
+	cancel context.CancelFunc
 }
 
-// wait starts a claim on a queue and comes back when it has looked and found
-// nothing.
-func (h *hall) wait(q *queue.Queue, change ...func(*queue.ClaimRequest)) waiting {
-	h.t.Helper()
-	ctx, cancel := context.WithCancel(h.t.Context())
-	w := waiting{t: h.t, leases: make(chan []queue.Lease, 1), leave: cancel}
-	r := h.claimRequest(append(change, func(r *queue.ClaimRequest) { r.Wait = 30 * time.Second })...)
-	looked := h.rounds.of("claim")
+// startClaim starts a claim on a queue. It returns after the claim has found no command and
+// has begun to wait.
+func (f *wakeFixture) startClaim(q *queue.Queue, change ...func(*queue.ClaimRequest)) waitingClaim {
+	f.t.Helper()
+	ctx, cancel := context.WithCancel(f.t.Context())
+	w := waitingClaim{t: f.t, leases: make(chan []queue.Lease, 1), cancel: cancel}
+	r := f.claimRequest(append(change, func(r *queue.ClaimRequest) { r.Wait = longLease })...)
+	before := f.trips.of("claim")
 	go func() {
 		leases, err := q.Claim(ctx, r)
 		if err != nil && !errors.Is(err, context.Canceled) {
-			h.t.Error(err)
+			f.t.Error(err)
 		}
 		w.leases <- leases
 	}()
-	eventually(h.t, "the claim never looked", func() bool { return h.rounds.of("claim") > looked })
+	eventually(f.t, "the claim did not ask the store", func() bool { return f.trips.of("claim") > before })
 	return w
 }
 
-// comesBack says what the claim was given, long before it would look by itself.
-func (w waiting) comesBack() []queue.Lease {
+// await waits for the claim to return and returns its leases.
+func (w waitingClaim) await() []queue.Lease {
 	w.t.Helper()
 	select {
 	case leases := <-w.leases:
 		return leases
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		require.Fail(w.t, "the claim still waits")
 		return nil
 	}
 }
 
-func TestAWaitingClaimIsWokenByWhateverMakesACommandReady(t *testing.T) {
+func TestClaim_WaitEndsWhenCommandIsReady(t *testing.T) {
 	t.Parallel()
-	for name, prepare := range map[string]func(b *bench) (makeReady func()){
-		"a proposal": func(b *bench) func() {
-			return func() { b.propose(auto) }
+	for name, prepare := range map[string]func(f *fixture) (makeReady func()){
+		"a proposal": func(f *fixture) func() {
+			return func() { f.propose(auto) }
 		},
-		"an approval": func(b *bench) func() {
-			c := b.propose(review)
-			return func() { b.approve(c) }
+		"an approval": func(f *fixture) func() {
+			c := f.propose(review)
+			return func() { f.approve(c) }
 		},
-		"a release": func(b *bench) func() {
-			b.propose(auto)
-			release := b.writes(b.take())["release"]
-			return func() { require.NoError(b.t, release()) }
+		"a release": func(f *fixture) func() {
+			f.propose(auto)
+			release := f.deviceCalls(f.claimOne())["release"]
+			return func() { require.NoError(f.t, release()) }
 		},
-		"a lease that ends": func(b *bench) func() {
-			b.propose(auto)
-			lease := b.take(visibleFor(200 * time.Millisecond))
+		"a lease that expires": func(f *fixture) func() {
+			f.propose(auto)
+			lease := f.claimOne()
 			return func() {
-				eventually(b.t, "the lease never ended", func() bool {
-					b.sweep()
-					return slices.Contains(b.happened(lease.ID), "requeued")
+				f.expireLease(lease)
+				eventually(f.t, "the command was not requeued", func() bool {
+					f.sweep()
+					return slices.Contains(f.eventTypes(lease.ID), "requeued")
 				})
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHall(t)
-			makeReady := prepare(h.bench)
-			w := h.wait(h.queue)
+			f := newWakeFixture(t)
+			makeReady := prepare(f.fixture)
+			w := f.startClaim(f.queue)
 			makeReady()
-			require.Len(t, w.comesBack(), 1)
+			require.Len(t, w.await(), 1)
 		})
 	}
 }
 
-func TestAWaitingClaimIsWokenThroughEveryInstance(t *testing.T) {
+func TestClaim_WaitEndsOnEveryInstance(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
-	second := h.connect(t)
-	other := queue.New(queue.Config{Store: second, PollEvery: time.Minute})
-	h.listen(second, other)
+	f := newWakeFixture(t)
+	second := f.connect(t)
+	other := queue.New(queue.Config{Store: second, PollEvery: longLease})
+	f.listen(second, other)
 
-	w := h.wait(other)
-	c := h.propose(auto)
-	require.Equal(t, []string{c.ID}, ids(w.comesBack()))
+	w := f.startClaim(other)
+	c := f.propose(auto)
+	require.Equal(t, []string{c.ID}, ids(w.await()))
 
-	here, there := h.wait(h.queue), h.wait(other)
-	h.propose(auto)
-	h.propose(auto)
-	require.Len(t, here.comesBack(), 1)
-	require.Len(t, there.comesBack(), 1)
+	here, there := f.startClaim(f.queue), f.startClaim(other)
+	f.propose(auto)
+	f.propose(auto)
+	require.Len(t, here.await(), 1)
+	require.Len(t, there.await(), 1)
 }
 
-func TestOneCommandWakesOneOfThoseWhoWait(t *testing.T) {
+func TestClaim_OneCommandWakesOneWaiter(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
-	all := []waiting{h.wait(h.queue), h.wait(h.queue), h.wait(h.queue)}
-	stranger := h.beside(h.newDevice(h.device.Tenant))
-	looked := h.rounds.of("claim")
+	f := newWakeFixture(t)
+	all := []waitingClaim{f.startClaim(f.queue), f.startClaim(f.queue), f.startClaim(f.queue)}
+	other := f.withDevice(f.newDevice(f.device.Tenant))
+	before := f.trips.of("claim")
 	for i, w := range all {
-		stranger.propose(auto)
-		c := h.propose(auto)
-		require.Equal(t, []string{c.ID}, ids(w.comesBack()), "the first who came is the first to be served")
-		require.Equal(t, looked+i+1, h.rounds.of("claim"), "nobody else looked")
+		other.propose(auto)
+		c := f.propose(auto)
+		require.Equal(t, []string{c.ID}, ids(w.await()), "the first waiter gets the first command")
+		require.Equal(t, before+i+1, f.trips.of("claim"), "another waiter asked the store")
 	}
 }
 
-func TestWhoeverLeavesCommandsInTheLineWakesTheNext(t *testing.T) {
+func TestClaim_WaiterThatLeavesCommandsWakesNext(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
-	all := []waiting{h.wait(h.queue), h.wait(h.queue), h.wait(h.queue)}
-	h.unheard(2, func() { h.fill(auto, 2) })
-	h.propose(auto)
+	f := newWakeFixture(t)
+	all := []waitingClaim{f.startClaim(f.queue), f.startClaim(f.queue), f.startClaim(f.queue)}
+	f.withoutWakes(2, func() { f.proposeMany(auto, 2) })
+	f.propose(auto)
 	for _, w := range all {
-		require.Len(t, w.comesBack(), 1)
+		require.Len(t, w.await(), 1)
 	}
 }
 
-func TestAClaimThatGivesUpPassesItsWakeUpOn(t *testing.T) {
+func TestClaim_CancelledWaiterPassesWakeUpOn(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
+	f := newWakeFixture(t)
 	for range 20 {
-		first, second := h.wait(h.queue), h.wait(h.queue)
-		go first.leave() // at the same time as the wake-up, in whatever order
-		c := h.propose(auto)
-		got := first.comesBack()
+		first, second := f.startClaim(f.queue), f.startClaim(f.queue)
+		go first.cancel() // before, during or after the wake-up
+		c := f.propose(auto)
+		got := first.await()
 		if len(got) == 0 {
-			got = second.comesBack()
+			got = second.await()
 		}
 		require.Equal(t, []string{c.ID}, ids(got))
 		require.Equal(t, 1, got[0].Attempt)
-		h.finish(got[0], queue.Succeeded)
-		second.leave()
+		f.submitResult(got[0], queue.Succeeded)
+		second.cancel()
 	}
 }
 
-func TestALostConnectionToTheStoreIsNoReasonToMissACommand(t *testing.T) {
+func TestClaim_ReconnectWakesWaiter(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
-	w := h.wait(h.queue)
-	h.unheard(1, func() { h.propose(auto) })
-	h.queue.HandleWake(store.Wake{}) // what the store says when it is connected again
-	require.Len(t, w.comesBack(), 1)
+	f := newWakeFixture(t)
+	w := f.startClaim(f.queue)
+	f.withoutWakes(1, func() { f.propose(auto) })
+	f.queue.HandleWake(store.Wake{}) // the store sends it after a reconnection
+	require.Len(t, w.await(), 1)
 }
 
-func TestAWaitingClaimLooksByItselfNowAndThen(t *testing.T) {
+func TestClaim_WaiterPolls(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		b := newBench(t, s, func(cfg *queue.Config) { cfg.PollEvery = time.Millisecond })
+		f := newFixture(t, s, func(cfg *queue.Config) { cfg.PollEvery = time.Millisecond })
 		got := make(chan []queue.Lease, 1)
 		go func() {
-			leases, err := b.queue.Claim(t.Context(), b.claimRequest(waitFor(30*time.Second)))
+			leases, err := f.queue.Claim(t.Context(), f.claimRequest(waitFor(longLease)))
 			if err != nil {
 				t.Error(err)
 			}
 			got <- leases
 		}()
-		c := b.propose(auto)
+		c := f.propose(auto)
 		require.Equal(t, []string{c.ID}, ids(<-got))
 	})
 }
@@ -236,62 +236,61 @@ func waitFor(d time.Duration) func(*queue.ClaimRequest) {
 	return func(r *queue.ClaimRequest) { r.Wait = d }
 }
 
-func TestAWaitEndsInTimeWithNothing(t *testing.T) {
+func TestClaim_WaitEndsAtDeadline(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, storetest.Redis(t), noPoll)
+	f := newFixture(t, storetest.Redis(t), withoutPolling)
 	start := time.Now()
-	require.Empty(t, b.claim(waitFor(50*time.Millisecond)))
+	require.Empty(t, f.claim(waitFor(50*time.Millisecond)))
 	require.GreaterOrEqual(t, time.Since(start), 50*time.Millisecond)
-	require.Less(t, time.Since(start), 5*time.Second)
-	require.Zero(t, b.counted("fieldgate_claims_waiting"))
+	require.Zero(t, f.metricValue("fieldgate_claims_waiting"))
 }
 
-func TestDrainingSendsEverybodyHome(t *testing.T) {
+func TestDrain_EndsWaitingClaims(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
-	all := []waiting{h.wait(h.queue), h.wait(h.queue), h.wait(h.queue)}
-	require.Equal(t, 3.0, h.counted("fieldgate_claims_waiting"))
-	h.queue.Drain()
-	h.queue.Drain()
+	f := newWakeFixture(t)
+	all := []waitingClaim{f.startClaim(f.queue), f.startClaim(f.queue), f.startClaim(f.queue)}
+	require.Equal(t, 3.0, f.metricValue("fieldgate_claims_waiting"))
+	f.queue.Drain()
+	f.queue.Drain()
 	for _, w := range all {
-		require.Empty(t, w.comesBack())
+		require.Empty(t, w.await())
 	}
-	require.Empty(t, h.claim(waitFor(time.Minute)), "nor does anybody wait from now on")
-	h.propose(auto)
-	require.Len(t, h.claim(waitFor(time.Minute)), 1, "what is there is still handed out")
+	require.Empty(t, f.claim(waitFor(longLease)), "a claim waits although the queue drains")
+	f.propose(auto)
+	require.Len(t, f.claim(waitFor(longLease)), 1, "a ready command can still be claimed")
 }
 
-func TestAClaimWhoseCallerGoesAwayWaitsNoLonger(t *testing.T) {
+func TestClaim_CancelledContextEndsWait(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
-	w := h.wait(h.queue)
-	w.leave()
-	require.Empty(t, w.comesBack())
-	eventually(t, "somebody still waits", func() bool { return h.counted("fieldgate_claims_waiting") == 0 })
-	h.propose(auto)
-	require.Equal(t, 1, h.take().Attempt)
+	f := newWakeFixture(t)
+	w := f.startClaim(f.queue)
+	w.cancel()
+	require.Empty(t, w.await())
+	eventually(t, "a claim still waits", func() bool { return f.metricValue("fieldgate_claims_waiting") == 0 })
+	f.propose(auto)
+	require.Equal(t, 1, f.claimOne().Attempt)
 }
 
-func TestWhatNobodyTakesIsGivenBack(t *testing.T) {
+func TestClaim_ReleasesLeasesOfGoneCaller(t *testing.T) {
 	t.Parallel()
 	ctx, goAway := context.WithCancel(t.Context())
 	s := storetest.Connect(t, store.Config{URL: storetest.Start(t).URL(), Observe: func(name string, _ time.Duration, _ error) {
 		if name == "claim" {
-			goAway() // the connection dies while the answer is on its way
+			goAway() // the connection breaks before the response is sent
 		}
 	}})
-	b := newBench(t, s)
-	c := b.propose(auto, attempts(1))
-	b.propose(auto)
-	_, err := b.queue.Claim(ctx, b.claimRequest(limit(2)))
+	f := newFixture(t, s)
+	c := f.propose(auto, maxAttempts(1))
+	f.propose(auto)
+	_, err := f.queue.Claim(ctx, f.claimRequest(limit(2)))
 	require.ErrorIs(t, err, context.Canceled)
-	require.Equal(t, []string{"proposed", "claimed", "released"}, b.happened(c.ID))
-	require.Equal(t, queue.Queued, b.get(c.ID).Status)
-	require.Zero(t, b.get(c.ID).Attempt)
-	require.Len(t, b.claim(limit(2)), 2)
+	require.Equal(t, []string{"proposed", "claimed", "released"}, f.eventTypes(c.ID))
+	require.Equal(t, queue.Queued, f.get(c.ID).Status)
+	require.Zero(t, f.get(c.ID).Attempt)
+	require.Len(t, f.claim(limit(2)), 2)
 }
 
-func TestAClaimWithAKeyIsKeptForItsRepetition(t *testing.T) {
+func TestClaim_WithKeyKeepsLeasesOfGoneCaller(t *testing.T) {
 	t.Parallel()
 	ctx, goAway := context.WithCancel(t.Context())
 	s := storetest.Connect(t, store.Config{URL: storetest.Start(t).URL(), Observe: func(name string, _ time.Duration, _ error) {
@@ -299,44 +298,49 @@ func TestAClaimWithAKeyIsKeptForItsRepetition(t *testing.T) {
 			goAway()
 		}
 	}})
-	b := newBench(t, s)
-	c := b.propose(auto)
-	_, _ = b.queue.Claim(ctx, b.claimRequest(claimKey("k")))
-	again := b.take(claimKey("k"))
+	f := newFixture(t, s)
+	c := f.propose(auto)
+	_, _ = f.queue.Claim(ctx, f.claimRequest(claimKey("k")))
+	again := f.claimOne(claimKey("k"))
 	require.Equal(t, c.ID, again.ID)
-	require.Equal(t, []string{"proposed", "claimed"}, b.happened(c.ID))
+	require.Equal(t, []string{"proposed", "claimed"}, f.eventTypes(c.ID))
 }
 
-func TestAClaimThatIsUnderWayWhenItsCallerGivesUpIsGivenBackToo(t *testing.T) {
+// TestClaim_ReleasesLeasesOfCallerGoneDuringScript cancels a claim while its script runs. The
+// claim must not return before it knows which commands to release.
+func TestClaim_ReleasesLeasesOfCallerGoneDuringScript(t *testing.T) {
 	t.Parallel()
-	h := newHall(t)
-	c := h.propose(auto, attempts(1))
-	require.Empty(t, h.beside(h.newDevice(h.device.Tenant)).claim(), "the server knows the script")
+	wire := storetest.NewWire(t)
+	wire.To(storetest.Start(t).Addr())
+	f := newFixture(t, storetest.Connect(t, store.Config{URL: "redis://" + wire.Addr(), Timeout: patience}))
+	c := f.propose(auto, maxAttempts(1))
+	require.Empty(t, f.withDevice(f.newDevice(f.device.Tenant)).claim(), "loads the script into the server")
 
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	answer := make(chan error, 1)
-	h.server.Signal(t, syscall.SIGSTOP)
+	ctx, cancel := context.WithCancel(t.Context())
+	returned := make(chan error, 1)
+	wire.Set(storetest.Hold)
 	go func() {
-		_, err := h.queue.Claim(ctx, h.claimRequest())
-		answer <- err
+		_, err := f.queue.Claim(ctx, f.claimRequest())
+		returned <- err
 	}()
-	<-ctx.Done()
-	givenUp := func() bool { return len(answer) > 0 }
-	require.Never(t, givenUp, 200*time.Millisecond, 5*time.Millisecond, "nobody would know what it hands out")
-	h.server.Signal(t, syscall.SIGCONT)
-	require.ErrorIs(t, <-answer, context.DeadlineExceeded)
-	require.Equal(t, queue.Queued, h.get(c.ID).Status)
-	require.Zero(t, h.get(c.ID).Attempt)
+	<-wire.Asked // the script has run
+	cancel()
+	hasReturned := func() bool { return len(returned) > 0 }
+	require.Never(t, hasReturned, 100*time.Millisecond, 5*time.Millisecond, "the claim returned without the reply of the script")
+	wire.Set(storetest.None)
+	wire.Release <- struct{}{}
+	require.ErrorIs(t, <-returned, context.Canceled)
+	require.Equal(t, queue.Queued, f.get(c.ID).Status)
+	require.Zero(t, f.get(c.ID).Attempt)
 }
 
-func TestACallerThatIsGoneClaimsNothing(t *testing.T) {
+func TestClaim_DoneContextClaimsNothing(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, storetest.Redis(t))
-	c := b.propose(auto)
+	f := newFixture(t, storetest.Redis(t))
+	c := f.propose(auto)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := b.queue.Claim(ctx, b.claimRequest())
+	_, err := f.queue.Claim(ctx, f.claimRequest())
 	require.ErrorIs(t, err, context.Canceled)
-	require.Equal(t, []string{"proposed"}, b.happened(c.ID))
+	require.Equal(t, []string{"proposed"}, f.eventTypes(c.ID))
 }

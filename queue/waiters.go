@@ -6,40 +6,43 @@ import (
 	"time"
 )
 
-// waiters are the claims that wait for a command, by device, in the order in
-// which they came. A wake-up goes to the first; whoever leaves commands in the
-// line, or leaves without having used its wake-up, passes it on.
+// waiters holds the claims that wait for a command, by device, in the order of their
+// arrival. A wake-up goes to the first waiter of the device that is still asleep. A waiter
+// that leaves commands in the ready queue wakes the next one, and so does a waiter that
+// leaves without having used its wake-up. So one wake-up can serve several waiters.
 type waiters struct {
-	mu     sync.Mutex
-	queues map[string][]*waiter
-	closed chan struct{}
-	once   sync.Once
+	mu       sync.Mutex
+	byDevice map[string][]*waiter
+	closed   chan struct{}
+	once     sync.Once
 }
 
+// waiter is one claim that waits.
 type waiter struct {
 	device string
-	woken  chan struct{}
+	woken  chan struct{} // holds one unused wake-up
 	closed chan struct{}
 }
 
 func newWaiters() *waiters {
-	return &waiters{queues: map[string][]*waiter{}, closed: make(chan struct{})}
+	return &waiters{byDevice: map[string][]*waiter{}, closed: make(chan struct{})}
 }
 
-// join takes a place in the line before the first look at the store, so that no
-// wake-up is lost in between.
+// join adds a waiter behind the others of its device. A claim must join before it asks the
+// store for the first time, or it could miss the wake-up in between.
 func (ws *waiters) join(device string) *waiter {
 	w := &waiter{device: device, woken: make(chan struct{}, 1), closed: ws.closed}
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	ws.queues[device] = append(ws.queues[device], w)
+	ws.byDevice[device] = append(ws.byDevice[device], w)
 	return w
 }
 
+// leave removes a waiter and passes its wake-up on, if it has not used it.
 func (ws *waiters) leave(w *waiter) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	rest := ws.queues[w.device]
+	rest := ws.byDevice[w.device]
 	for i := range rest {
 		if rest[i] == w {
 			rest = append(rest[:i], rest[i+1:]...)
@@ -47,10 +50,10 @@ func (ws *waiters) leave(w *waiter) {
 		}
 	}
 	if len(rest) == 0 {
-		delete(ws.queues, w.device)
+		delete(ws.byDevice, w.device)
 		return
 	}
-	ws.queues[w.device] = rest
+	ws.byDevice[w.device] = rest
 	select {
 	case <-w.woken:
 		rest[0].wake()
@@ -58,27 +61,30 @@ func (ws *waiters) leave(w *waiter) {
 	}
 }
 
-// wake wakes the first waiter of a device that is not awake already.
+// wake wakes the first waiter of a device that is not awake yet.
 func (ws *waiters) wake(device string) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	for _, w := range ws.queues[device] {
+	for _, w := range ws.byDevice[device] {
 		if w.wake() {
 			return
 		}
 	}
 }
 
+// wakeAll wakes the first waiter of every device.
 func (ws *waiters) wakeAll() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	for _, queue := range ws.queues {
+	for _, queue := range ws.byDevice {
 		queue[0].wake()
 	}
 }
 
+// close ends the wait of every waiter, also of those that join later.
 func (ws *waiters) close() { ws.once.Do(func() { close(ws.closed) }) }
 
+// wake reports whether it has woken the waiter. A waiter that is awake cannot be woken.
 func (w *waiter) wake() bool {
 	select {
 	case w.woken <- struct{}{}:
@@ -88,16 +94,18 @@ func (w *waiter) wake() bool {
 	}
 }
 
-// wait answers true when it is time to look again: after a wake-up, which is
-// never dropped for being the last thing that happens, or after the interval.
-func (w *waiter) wait(ctx context.Context, until time.Time, interval time.Duration) bool {
-	timer := time.NewTimer(min(time.Until(until), interval))
+// wait blocks until the claim should ask the store again, and returns true: after a
+// wake-up or after the interval. It returns false at the deadline, when the context is
+// done and when the waiters are closed. A wake-up that arrives at the same time is either
+// reported or left for leave to pass on.
+func (w *waiter) wait(ctx context.Context, deadline time.Time, interval time.Duration) bool {
+	timer := time.NewTimer(min(time.Until(deadline), interval))
 	defer timer.Stop()
 	select {
 	case <-w.woken:
 		return true
 	case <-timer.C:
-		return time.Now().Before(until)
+		return time.Now().Before(deadline)
 	case <-ctx.Done():
 		return false
 	case <-w.closed:

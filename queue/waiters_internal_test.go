@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -10,7 +11,7 @@ import (
 
 func awake(w *waiter) bool { return len(w.woken) == 1 }
 
-func TestAWakeUpGoesToTheFirstThatSleeps(t *testing.T) {
+func TestWaiters_WakeReachesFirstAsleep(t *testing.T) {
 	t.Parallel()
 	ws := newWaiters()
 	first, second, elsewhere := ws.join("a"), ws.join("a"), ws.join("b")
@@ -19,12 +20,12 @@ func TestAWakeUpGoesToTheFirstThatSleeps(t *testing.T) {
 	require.False(t, awake(second))
 	ws.wake("a")
 	require.True(t, awake(second))
-	ws.wake("a") // all are awake: the one more has nobody to go to
+	ws.wake("a") // both are awake, so this wake-up has no effect
 	require.False(t, awake(elsewhere))
-	ws.wake("nobody")
+	ws.wake("no such device")
 }
 
-func TestWhoeverLeavesPassesAnUnusedWakeUpOn(t *testing.T) {
+func TestWaiters_LeavePassesUnusedWakeUpOn(t *testing.T) {
 	t.Parallel()
 	ws := newWaiters()
 	first, second, third := ws.join("a"), ws.join("a"), ws.join("a")
@@ -33,24 +34,24 @@ func TestWhoeverLeavesPassesAnUnusedWakeUpOn(t *testing.T) {
 	require.True(t, awake(second))
 	require.False(t, awake(third))
 
-	ws.leave(third) // who was not awake passes nothing on
+	ws.leave(third) // it has no wake-up to pass on
 	ws.leave(second)
-	require.Empty(t, ws.queues, "nothing is kept of a device that nobody waits for")
+	require.Empty(t, ws.byDevice, "a device without waiters is forgotten")
 }
 
-func TestALostConnectionWakesOneOfEachDevice(t *testing.T) {
+func TestWaiters_WakeAllWakesOnePerDevice(t *testing.T) {
 	t.Parallel()
 	ws := newWaiters()
 	first, second, elsewhere := ws.join("a"), ws.join("a"), ws.join("b")
 	ws.wakeAll()
 	require.True(t, awake(first))
-	require.False(t, awake(second), "it is woken by the first, if that leaves something")
+	require.False(t, awake(second), "the first waiter wakes it if it leaves commands")
 	require.True(t, awake(elsewhere))
 }
 
-// A wake-up that comes together with the end of the wait is either used or still
-// there to be passed on.
-func TestAWakeUpAtTheLastMomentIsNotLost(t *testing.T) {
+// TestWaiter_WakeUpAtDeadlineIsNotLost wakes a waiter at the end of its wait. The wake-up is
+// either reported or still there for the next waiter.
+func TestWaiter_WakeUpAtDeadlineIsNotLost(t *testing.T) {
 	t.Parallel()
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -66,10 +67,17 @@ func TestAWakeUpAtTheLastMomentIsNotLost(t *testing.T) {
 	}
 }
 
-func TestAWaiterLooksByItselfAndGivesUpInTime(t *testing.T) {
+func TestWaiter_PollsUntilDeadline(t *testing.T) {
 	t.Parallel()
-	w := newWaiters().join("a")
-	require.True(t, w.wait(t.Context(), time.Now().Add(time.Minute), time.Millisecond), "in case that a wake-up was lost")
-	require.False(t, w.wait(t.Context(), time.Now().Add(time.Millisecond), time.Minute))
-	require.False(t, w.wait(t.Context(), time.Now().Add(-time.Second), time.Minute))
+	synctest.Test(t, func(t *testing.T) {
+		w := newWaiters().join("a")
+		start := time.Now()
+		deadline := start.Add(time.Minute)
+		require.True(t, w.wait(t.Context(), deadline, 40*time.Second), "the first interval has passed")
+		require.Equal(t, 40*time.Second, time.Since(start))
+		require.False(t, w.wait(t.Context(), deadline, 40*time.Second), "the deadline comes before the interval has passed")
+		require.Equal(t, time.Minute, time.Since(start))
+		require.False(t, w.wait(t.Context(), deadline, 40*time.Second), "the deadline has passed")
+		require.Equal(t, time.Minute, time.Since(start))
+	})
 }

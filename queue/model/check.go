@@ -6,46 +6,47 @@ import (
 	"slices"
 )
 
-// Step is one event: the device before it and after it, and what was answered.
-// The states may be the model's, or what a store was seen to hold.
+// Step is one operation with the states before and after it and its response. The states
+// may be those of a model or those that were read from a store.
 type Step struct {
 	Before, After State
-	Event         Event
-	Answer        Answer
+	Operation     Operation
+	Response      Response
 }
 
-// Broken tells which promises a step has broken.
-func Broken(s Step) (broken []Invariant) {
+// Violations returns the invariants that a step violates.
+func Violations(s Step) (violated []Invariant) {
 	for _, name := range Invariants() {
 		if !checks()[name](s) {
-			broken = append(broken, name)
+			violated = append(violated, name)
 		}
 	}
-	return broken
+	return violated
 }
 
-// checks says how to tell that a step keeps a promise.
+// checks returns a function for each invariant that reports whether it holds.
 func checks() map[Invariant]func(Step) bool {
 	return map[Invariant]func(Step) bool{
 		NothingLost:            nothingLost,
 		NothingForgotten:       nothingForgotten,
-		NoDoubleLease:          everyClaim(noDoubleLease),
-		NoUnapprovedClaim:      every(approved),
-		DecidedOnce:            everyChange(decidedOnce),
-		NothingAfterItsSession: everyClaim(inItsSession),
-		FinishedIsFinal:        everyChange(finishedIsFinal),
-		OneResult:              everyChange(oneResult),
-		AttemptsBounded:        every(func(c Command) bool { return 0 <= c.Attempt && c.Attempt <= c.Max && c.Claims <= ClaimsCap }),
-		ExecutionCapped:        every(func(c Command) bool { return c.Status != Claimed || c.Visible <= c.First+ExecutionCap }),
+		NoDoubleLease:          forEachClaim(noDoubleLease),
+		NoUnapprovedClaim:      forEach(approvedIfReady),
+		DecidedOnce:            forEachChange(decidedOnce),
+		NothingAfterItsSession: forEachClaim(deliverable),
+		FinishedIsFinal:        forEachChange(finishedIsFinal),
+		OneResult:              forEachChange(oneResult),
+		AttemptsBounded:        forEach(func(c Command) bool { return 0 <= c.Attempt && c.Attempt <= c.MaxAttempts && c.Claims <= MaxClaims }),
+		ExecutionCapped:        forEach(func(c Command) bool { return c.Status != Claimed || c.VisibleUntil <= c.FirstClaim+ExecutionCap }),
 		FIFOWithinPriority:     fifoWithinPriority,
-		TokenFences:            everyChange(tokenFences),
+		TokenFences:            forEachChange(tokenFences),
 		CancelIsHeard:          cancelIsHeard,
 		ReadyIsBounded:         readyIsBounded,
-		EverythingIsTold:       everyChange(everythingIsTold),
+		EverythingIsTold:       forEachChange(everythingIsTold),
 	}
 }
 
-func every(holds func(Command) bool) func(Step) bool {
+// forEach checks a condition for every command after the step.
+func forEach(holds func(Command) bool) func(Step) bool {
 	return func(s Step) bool {
 		for _, c := range s.After.Commands {
 			if !holds(c) {
@@ -56,9 +57,9 @@ func every(holds func(Command) bool) func(Step) bool {
 	}
 }
 
-// everyChange is for what depends on how a command was before. A command that
-// was just proposed was a zero one.
-func everyChange(holds func(s Step, before, after Command) bool) func(Step) bool {
+// forEachChange checks a condition that compares every command before and after the step.
+// A command that the step proposed was a zero Command before.
+func forEachChange(holds func(s Step, before, after Command) bool) func(Step) bool {
 	return func(s Step) bool {
 		for id, after := range s.After.Commands {
 			if !holds(s, s.Before.Commands[id], after) {
@@ -69,9 +70,9 @@ func everyChange(holds func(s Step, before, after Command) bool) func(Step) bool
 	}
 }
 
-// everyClaim is for what must be true of a command that was handed out.
-func everyClaim(holds func(s Step, before, after Command) bool) func(Step) bool {
-	return everyChange(func(s Step, before, after Command) bool {
+// forEachClaim is forEachChange for the commands that the step claimed.
+func forEachClaim(holds func(s Step, before, after Command) bool) func(Step) bool {
+	return forEachChange(func(s Step, before, after Command) bool {
 		return after.Claims == before.Claims || holds(s, before, after)
 	})
 }
@@ -82,8 +83,8 @@ func nothingLost(s Step) bool {
 			return false
 		}
 	}
-	want, is := s.After.indexed(), s.After.Index
-	return sameIDs(want.Ready, is.Ready) && sameIDs(want.Pending, is.Pending) && reflect.DeepEqual(want.Leases, is.Leases)
+	want, got := s.After.expectedIndex(), s.After.Index
+	return sameIDs(want.Ready, got.Ready) && sameIDs(want.Pending, got.Pending) && reflect.DeepEqual(want.Leases, got.Leases)
 }
 
 func sameIDs(a, b []string) bool {
@@ -94,18 +95,18 @@ func sameIDs(a, b []string) bool {
 }
 
 func nothingForgotten(s Step) bool {
-	return every(func(c Command) bool {
-		at, found := s.After.Index.Due[c.ID]
-		return found && at <= c.moment()
+	return forEach(func(c Command) bool {
+		due, found := s.After.Index.Due[c.ID]
+		return found && due <= c.nextDeadline()
 	})(s)
 }
 
 func noDoubleLease(s Step, before, after Command) bool {
-	held := before.Status == Claimed && before.Visible > s.After.Now
-	return !held && after.Claims == before.Claims+1 && after.Token != before.Token && !slices.Contains(before.Past, after.Token)
+	leased := before.Status == Claimed && before.VisibleUntil > s.After.Now
+	return !leased && after.Claims == before.Claims+1 && after.Token != before.Token && !slices.Contains(before.PastTokens, after.Token)
 }
 
-func approved(c Command) bool {
+func approvedIfReady(c Command) bool {
 	runs := c.Status == Queued || c.Status == Claimed || c.Claims > 0
 	return !c.Reviewed || !runs || c.Approval.Decision == "approved"
 }
@@ -114,78 +115,82 @@ func decidedOnce(s Step, before, after Command) bool {
 	if before.Approval != (Approval{}) || after.Approval == (Approval{}) {
 		return after.Approval == before.Approval
 	}
-	return after.Approval.Decision != "approved" || after.Approval.By != after.Proposer || s.Event.Sole
+	return after.Approval.Decision != "approved" || after.Approval.By != after.Proposer || s.Operation.SoleUser
 }
 
-func inItsSession(s Step, _, after Command) bool {
-	return s.After.Device == "active" && !s.After.sessionOver(after) && after.DeliverBy > s.After.Now
+func deliverable(s Step, _, after Command) bool {
+	return s.After.Device == "active" && !s.After.sessionEnded(after) && after.DeliverBy > s.After.Now
 }
 
 func finishedIsFinal(s Step, before, after Command) bool {
 	if !before.Status.Final() || before.Status == after.Status {
 		return after.Claims == before.Claims || !before.Status.Final()
 	}
-	timeDid := before.Status == TimedOut || before.Status == Expired || before.Status == Cancelled && before.Cancel
-	return timeDid && before.Result == "" && after.Result != "" && s.Event.Kind == SubmitResult && s.Event.Token == before.Token
+	byDeadline := before.Status == TimedOut || before.Status == Expired || before.Status == Cancelled && before.CancelRequested
+	return byDeadline && before.Result == "" && after.Result != "" &&
+		s.Operation.Kind == SubmitResult && s.Operation.Token == before.Token
 }
 
 func oneResult(_ Step, before, after Command) bool {
 	return before.Result == "" || after.Result == before.Result && after.Status == before.Status
 }
 
+// fifoWithinPriority checks the order of the ready commands, and that a claim took those
+// before the first one that is left.
 func fifoWithinPriority(s Step) bool {
 	commands := s.After.Commands
-	order := func(a, b string) int { return commands[a].before(commands[b]) }
+	order := func(a, b string) int { return commands[a].compare(commands[b]) }
 	if !slices.IsSortedFunc(s.After.Index.Ready, order) {
 		return false
 	}
-	if s.Event.Kind != Claim || len(s.After.Index.Ready) == 0 {
+	if s.Operation.Kind != Claim || len(s.After.Index.Ready) == 0 {
 		return true
 	}
-	head := s.After.Index.Ready[0]
-	return everyClaim(func(_ Step, _, given Command) bool { return order(given.ID, head) < 0 })(s)
+	first := s.After.Index.Ready[0]
+	return forEachClaim(func(_ Step, _, claimed Command) bool { return order(claimed.ID, first) < 0 })(s)
 }
 
 func tokenFences(s Step, before, after Command) bool {
-	wrote := after.Result != before.Result || after.Returned && !before.Returned ||
-		after.Status == Claimed && after.Claims == before.Claims && after.Visible != before.Visible
-	if !wrote {
+	written := after.Result != before.Result || after.Released && !before.Released ||
+		after.Status == Claimed && after.Claims == before.Claims && after.VisibleUntil != before.VisibleUntil
+	if !written {
 		return true
 	}
-	return s.Answer.Code == "ok" && s.Event.Command == after.ID && s.Event.Token != "" &&
-		s.Event.Token == before.Token && !before.Returned
+	return s.Response.Code == "ok" && s.Operation.Command == after.ID && s.Operation.Token != "" &&
+		s.Operation.Token == before.Token && !before.Released
 }
 
 func cancelIsHeard(s Step) bool {
-	again := func(_ Step, before, _ Command) bool { return !before.Cancel }
-	return slices.Equal(s.After.indexed().Cancels, s.After.Index.Cancels) && everyClaim(again)(s)
+	notCancelled := func(_ Step, before, _ Command) bool { return !before.CancelRequested }
+	return slices.Equal(s.After.expectedIndex().Cancels, s.After.Index.Cancels) && forEachClaim(notCancelled)(s)
 }
 
 func readyIsBounded(s Step) bool {
 	if len(s.After.Commands) == len(s.Before.Commands) {
 		return true
 	}
-	return len(s.Before.Index.Ready) < Bound && (!s.Event.Review || len(s.Before.Index.Pending) < Bound)
+	return len(s.Before.Index.Ready) < MaxReady && (!s.Operation.Review || len(s.Before.Index.Pending) < MaxReady)
 }
 
-// everythingIsTold reads the timeline: it only grows, its claims are the
-// command's, and what it tells last is how the command stands.
+// everythingIsTold checks that the timeline only grows, that it has one event for each
+// claim, and that its last event with a status has the command's status.
 func everythingIsTold(_ Step, before, after Command) bool {
-	told, claims := Status(""), 0
+	last, claims := Status(""), 0
 	for _, event := range after.Timeline {
-		told = cmp.Or(becomes(event, after.Reviewed), told)
+		last = cmp.Or(statusOf(event, after.Reviewed), last)
 		if event == "claimed" {
 			claims++
 		}
 	}
 	known := len(before.Timeline)
 	grew := len(after.Timeline) >= known && slices.Equal(after.Timeline[:known], before.Timeline)
-	silent := len(after.Timeline) == known && after.Status != before.Status
-	return grew && !silent && told == after.Status && claims == after.Claims
+	missing := len(after.Timeline) == known && after.Status != before.Status
+	return grew && !missing && last == after.Status && claims == after.Claims
 }
 
-// becomes gives the status that an event tells of.
-func becomes(event string, reviewed bool) Status {
+// statusOf returns the status that a command has after an event, or an empty one for an
+// event that does not change it.
+func statusOf(event string, reviewed bool) Status {
 	switch event {
 	case "proposed":
 		if reviewed {

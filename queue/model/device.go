@@ -5,57 +5,58 @@ import (
 	"slices"
 )
 
-// claim hands out the head of the line, once for each key while leases live.
-func (m *Model) claim(e Event) Answer {
+// claim claims the first ready commands. A repeated claim with the same key returns the
+// same leases, as long as one of them lasts.
+func (m *Model) claim(op Operation) Response {
 	if m.state.Device == "suspended" {
-		return Answer{Code: "unauthorized"}
+		return Response{Code: "unauthorized"}
 	}
-	if said := m.recall(e); said != nil {
-		live := m.stillHeld(*said)
-		if said.Code != "ok" || len(live.Leases) > 0 {
+	if remembered := m.recall(op); remembered != nil {
+		live := m.liveLeases(*remembered)
+		if remembered.Code != "ok" || len(live.Leases) > 0 {
 			return live
 		}
 	}
 	m.settleLeases()
-	answer, until := ok(), m.state.Now
-	for len(answer.Leases) < e.Limit {
-		c, found := m.head()
+	response, until := ok(), m.state.Now
+	for len(response.Leases) < op.Limit {
+		c, found := m.firstReady()
 		if !found {
 			break
 		}
-		lease := m.lease(c, e.Span)
-		answer.Leases, until = append(answer.Leases, lease), max(until, lease.Until)
+		lease := m.lease(c, op.Span)
+		response.Leases, until = append(response.Leases, lease), max(until, lease.VisibleUntil)
 	}
-	if len(answer.Leases) > 0 {
-		m.remember(e, answer, until)
+	if len(response.Leases) > 0 {
+		m.remember(op, response, until)
 	}
-	return answer
+	return response
 }
 
-// stillHeld gives what is left of an earlier claim, as it stands now.
-func (m *Model) stillHeld(said Answer) Answer {
-	live := Answer{Code: said.Code}
-	for _, l := range said.Leases {
+// liveLeases returns the response of an earlier claim with the leases that still last.
+func (m *Model) liveLeases(remembered Response) Response {
+	live := Response{Code: remembered.Code}
+	for _, l := range remembered.Leases {
 		c := m.state.Commands[l.Command]
-		if c.Status == Claimed && c.Visible > m.state.Now && c.Token == l.Token {
-			live.Leases = append(live.Leases, Lease{c.ID, c.Token, c.Attempt, c.Visible})
+		if c.Status == Claimed && c.VisibleUntil > m.state.Now && c.Token == l.Token {
+			live.Leases = append(live.Leases, Lease{c.ID, c.Token, c.Attempt, c.VisibleUntil})
 		}
 	}
 	return live
 }
 
-// settleLeases ends all leases that have run out.
+// settleLeases ends the leases that have expired.
 func (m *Model) settleLeases() {
-	for _, c := range m.state.inOrder() {
+	for _, c := range m.state.commandsInOrder() {
 		if c.Status == Claimed {
 			m.settle(&c)
 		}
 	}
 }
 
-// head is the first command of the line that may be delivered.
-func (m *Model) head() (Command, bool) {
-	for _, id := range m.state.indexed().Ready {
+// firstReady returns the first ready command that can still be delivered.
+func (m *Model) firstReady() (Command, bool) {
+	for _, id := range m.state.expectedIndex().Ready {
 		if c := m.state.Commands[id]; !m.settle(&c) {
 			return c, true
 		}
@@ -63,90 +64,92 @@ func (m *Model) head() (Command, bool) {
 	return Command{}, false
 }
 
+// lease starts a lease on a queued command.
 func (m *Model) lease(c Command, span int64) Lease {
 	if c.Token != "" {
-		c.Past = append(slices.Clip(c.Past), c.Token)
-		c.Past = c.Past[max(0, len(c.Past)-pastTokens):]
+		c.PastTokens = append(slices.Clip(c.PastTokens), c.Token)
+		c.PastTokens = c.PastTokens[max(0, len(c.PastTokens)-pastTokens):]
 	}
 	c.Attempt, c.Claims = c.Attempt+1, c.Claims+1
-	c.Token, c.Returned = fmt.Sprintf("%s#%d", c.ID, c.Claims), false
-	if c.First == 0 {
-		c.First = m.state.Now
+	c.Token, c.Released = fmt.Sprintf("%s#%d", c.ID, c.Claims), false
+	if c.FirstClaim == 0 {
+		c.FirstClaim = m.state.Now
 	}
-	c.Status, c.Visible = Claimed, min(m.state.Now+span, c.First+ExecutionCap)
-	m.keep(c, "claimed")
-	return Lease{c.ID, c.Token, c.Attempt, c.Visible}
+	c.Status, c.VisibleUntil = Claimed, min(m.state.Now+span, c.FirstClaim+ExecutionCap)
+	m.save(c, "claimed")
+	return Lease{c.ID, c.Token, c.Attempt, c.VisibleUntil}
 }
 
-// fence says whether a token is the newest claim's.
-func (c Command) fence(token string) string {
+// checkToken returns "ok" for the token of the newest claim, else the code of the refusal.
+func (c Command) checkToken(token string) string {
 	switch {
-	case token == c.Token && !c.Returned && token != "":
+	case token == c.Token && !c.Released && token != "":
 		return "ok"
-	case token == c.Token && c.Returned, slices.Contains(c.Past, token):
+	case token == c.Token && c.Released, slices.Contains(c.PastTokens, token):
 		return "claim_superseded"
 	}
 	return "invalid_claim_token"
 }
 
-// unheld says why a claim that is the newest holds nothing any more.
-func (c Command) unheld() string {
+// notClaimed returns the code of the refusal for the newest token of a command that is no
+// longer claimed.
+func (c Command) notClaimed() string {
 	if c.Result == "" && (c.Status == Queued || c.Status == TimedOut) {
 		return "claim_expired"
 	}
 	return "command_finished"
 }
 
-func (m *Model) extend(e Event) Answer {
-	c := m.state.Commands[e.Command]
+func (m *Model) extend(op Operation) Response {
+	c := m.state.Commands[op.Command]
 	m.settle(&c)
-	if held := c.fence(e.Token); held != "ok" {
-		return told(held, c)
+	if code := c.checkToken(op.Token); code != "ok" {
+		return respond(code, c)
 	} else if c.Status != Claimed {
-		return told(c.unheld(), c)
+		return respond(c.notClaimed(), c)
 	}
-	c.Visible = min(m.state.Now+e.Span, c.First+ExecutionCap)
-	m.keep(c)
-	return Answer{Code: "ok", Until: c.Visible, Cancel: c.Cancel}
+	c.VisibleUntil = min(m.state.Now+op.Span, c.FirstClaim+ExecutionCap)
+	m.save(c)
+	return Response{Code: "ok", VisibleUntil: c.VisibleUntil, CancelRequested: c.CancelRequested}
 }
 
-// release gives a claim back, as if there had been none.
-func (m *Model) release(e Event) Answer {
-	c := m.state.Commands[e.Command]
+// release ends a claim whose attempt does not count.
+func (m *Model) release(op Operation) Response {
+	c := m.state.Commands[op.Command]
 	m.settle(&c)
-	if c.Returned && c.Token == e.Token {
-		return Answer{Code: "ok", Status: c.Status}
-	} else if held := c.fence(e.Token); held != "ok" {
-		return told(held, c)
+	if c.Released && c.Token == op.Token {
+		return Response{Code: "ok", Status: c.Status}
+	} else if code := c.checkToken(op.Token); code != "ok" {
+		return respond(code, c)
 	} else if c.Status != Claimed {
-		return told(c.unheld(), c)
+		return respond(c.notClaimed(), c)
 	}
-	c.Status, c.Attempt, c.Returned = Queued, c.Attempt-1, true
+	c.Status, c.Attempt, c.Released = Queued, c.Attempt-1, true
 	if c.Attempt == 0 {
-		c.First = 0
+		c.FirstClaim = 0
 	}
-	c = m.keep(c, "released")
-	if c.Cancel {
+	c = m.save(c, "released")
+	if c.CancelRequested {
 		c = m.finish(c, Cancelled)
 	} else {
 		m.settle(&c)
 	}
-	return Answer{Code: "ok", Status: c.Status}
+	return Response{Code: "ok", Status: c.Status}
 }
 
-// report records what became of a command. What time made of it is not the
-// truth about it; what a person made of it stands.
-func (m *Model) report(e Event) Answer {
-	c, result := m.state.Commands[e.Command], string(e.Result)+" "+e.Content
+// submitResult records a result. It replaces a status that a deadline has set, because only
+// the device knows how the command ended. It does not replace a user's cancellation.
+func (m *Model) submitResult(op Operation) Response {
+	c, result := m.state.Commands[op.Command], string(op.Status)+" "+op.Output
 	m.settle(&c)
-	if held := c.fence(e.Token); held != "ok" {
-		return told(held, c)
+	if code := c.checkToken(op.Token); code != "ok" {
+		return respond(code, c)
 	} else if c.Result == result {
-		return Answer{Code: "ok", Status: c.Status, Late: c.Late, Duplicate: true}
-	} else if c.Result != "" || c.Status == Cancelled && !c.Cancel {
-		return told("command_finished", c)
+		return Response{Code: "ok", Status: c.Status, Late: c.Late, Duplicate: true}
+	} else if c.Result != "" || c.Status == Cancelled && !c.CancelRequested {
+		return respond("command_finished", c)
 	}
 	c.Result, c.Late = result, c.Status != Claimed
-	c = m.finish(c, e.Result)
-	return Answer{Code: "ok", Status: c.Status, Late: c.Late}
+	c = m.finish(c, op.Status)
+	return Response{Code: "ok", Status: c.Status, Late: c.Late}
 }

@@ -13,28 +13,29 @@ import (
 	"github.com/fieldgate/fieldgate/queue/model"
 )
 
-// root is the repository.
+// root is the root directory of the repository.
 const root = "../.."
 
-// A promise that is published has a test, and the test is there.
-func TestEveryPromiseIsPublishedWithATestThatExists(t *testing.T) {
+// TestInvariants_ArePublishedWithTests requires docs/guarantees.md to list every invariant with
+// a test, and every test that the page names to exist.
+func TestInvariants_ArePublishedWithTests(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join(root, "docs", "guarantees.md"))
 	require.NoError(t, err)
-	tests := testsOfTheRepository(t)
+	tests := readTests(t)
 	for _, name := range model.Invariants() {
 		_, row, found := strings.Cut(string(page), "| `"+string(name)+"` |")
 		require.True(t, found, "%s is not published", name)
 		row, _, _ = strings.Cut(row, "\n")
-		require.Contains(t, row, "`Test", "%s has no test", name)
+		require.Contains(t, row, "`Test", "no test is named for %s", name)
 	}
-	for _, named := range regexp.MustCompile("`(Test[A-Za-z0-9_]+)`").FindAllStringSubmatch(string(page), -1) {
-		require.Contains(t, tests, "func "+named[1]+"(", "there is no such test")
+	for _, named := range regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(string(page), -1) {
+		require.Contains(t, tests, "func "+named[1]+"(", "docs/guarantees.md names a test that does not exist")
 	}
 }
 
-// testsOfTheRepository is the text of all files with tests.
-func testsOfTheRepository(t *testing.T) string {
+// readTests returns the text of all test files of the repository.
+func readTests(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
 	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {

@@ -1,78 +1,81 @@
-// Package model is the life of a command without a store: its states, what may
-// happen to them, what is answered, and what must be true whatever happens. It
-// is what the scripts of package queue are held against, one operation at a time
-// and many at once.
+// Package model is an executable specification of the queue of one device. It has no store:
+// it holds the states of the commands, applies operations to them and computes the
+// response of each. The property test of package queue applies the same operations to the
+// model and to the scripts and compares the results. The test of histories uses its words
+// to check concurrent operations.
 package model
 
-// Invariant is the name of a promise that no sequence of operations, failures
-// and clocks may break. The same names stand in the tests, in the guarantees
-// that are published and in the metric that counts violations.
+// Invariant names a condition that holds after every sequence of operations and failures,
+// and whatever the clocks do. The published guarantees, the tests and the metric of
+// violations use the same names.
 type Invariant string
 
-// The promises of the queue.
+// The invariants of the queue.
 const (
-	// NothingLost: a command that was accepted is kept, for as long as its
-	// retention, in exactly the one structure that its status belongs to: the
-	// line, the inbox, the leases, or none once it has ended.
+	// NothingLost: an accepted command is kept until its retention ends. It is in exactly
+	// the one index that belongs to its status: the ready queue, the pending approvals or
+	// the leases. A command that has ended is in none of them.
 	NothingLost Invariant = "nothingLost"
 
-	// NothingForgotten: whatever time will change, and has not yet, has an entry in the
-	// due index that is not later than the moment of the change.
+	// NothingForgotten: a command or session that a deadline will change has an entry in
+	// the due index, no later than that deadline.
 	NothingForgotten Invariant = "nothingForgotten"
 
-	// NoDoubleLease: a command has one lease at a time; the next begins only when
-	// the one before it has ended, was given back, or ran out.
+	// NoDoubleLease: a command has at most one lease. The next one begins only after the
+	// one before it has ended, was released or has expired.
 	NoDoubleLease Invariant = "noDoubleLease"
 
-	// NoUnapprovedClaim: a command that asks for a person is neither in the line
-	// nor handed out without that person's approval.
+	// NoUnapprovedClaim: a command that needs approval is neither ready nor claimed before
+	// a user has approved it.
 	NoUnapprovedClaim Invariant = "noUnapprovedClaim"
 
-	// DecidedOnce: a decision, once recorded, never changes, and who proposed a
-	// command does not approve it where other people could.
+	// DecidedOnce: a recorded decision never changes. A user does not approve a command of
+	// their own in a tenant that has other users.
 	DecidedOnce Invariant = "decidedOnce"
 
-	// NothingAfterItsSession: a command is not handed out once its session is over,
-	// its device is out of service or suspended, or its delivery time has passed.
+	// NothingAfterItsSession: a command is not claimed once its session has ended, its
+	// device is suspended or decommissioned, or its delivery deadline has passed.
 	NothingAfterItsSession Invariant = "nothingAfterItsSession"
 
-	// FinishedIsFinal: a command that has ended never runs again, and only the
-	// result of its newest claim corrects what time had made of it.
+	// FinishedIsFinal: a command that has ended never runs again. Only the result of its
+	// newest claim replaces a status that a deadline has set.
 	FinishedIsFinal Invariant = "finishedIsFinal"
 
-	// OneResult: one result stands; the same one may be sent again, another one
-	// changes nothing.
+	// OneResult: the first result stands. The same result may be submitted again; another
+	// one changes nothing.
 	OneResult Invariant = "oneResult"
 
-	// AttemptsBounded: a command is handed out at most as often as its proposal
-	// allows; what was given back counts towards a bound of its own.
+	// AttemptsBounded: a command is claimed at most as often as its proposal allows.
+	// Released claims do not count as attempts, but have a limit of their own.
 	AttemptsBounded Invariant = "attemptsBounded"
 
-	// ExecutionCapped: no lease lasts beyond 12 h from the first claim that counts.
+	// ExecutionCapped: no lease ends later than 12 h after the first claim that counts.
 	ExecutionCapped Invariant = "executionCapped"
 
-	// FIFOWithinPriority: what is handed out is what stands first: by priority,
-	// within a priority by the order of the proposals, also after a lease has run out.
+	// FIFOWithinPriority: a claim takes the first ready command: the one of the highest
+	// priority and, within a priority, the one that was proposed first. A command whose
+	// lease has expired returns to its old position.
 	FIFOWithinPriority Invariant = "fifoWithinPriority"
 
-	// TokenFences: only the newest claim's token extends, releases or finishes a
-	// command; any other changes nothing but what time had already ended.
+	// TokenFences: only the token of the newest claim extends the lease, releases the
+	// claim or records a result. Any other token changes nothing, except that deadlines
+	// that have passed are applied.
 	TokenFences Invariant = "tokenFences"
 
-	// CancelIsHeard: once somebody wants a claimed command cancelled, its device can
-	// tell so for as long as it holds the claim, and the command is not run again.
+	// CancelIsHeard: after a user has cancelled a claimed command, its device can learn of
+	// it for as long as it holds the claim, and the command is not run again.
 	CancelIsHeard Invariant = "cancelIsHeard"
 
-	// ReadyIsBounded: no proposal is accepted while the line, or for one under
-	// review the inbox, of its device is full.
+	// ReadyIsBounded: no proposal is accepted while the device has the maximum number of
+	// ready commands or, for a command that needs approval, of pending ones.
 	ReadyIsBounded Invariant = "readyIsBounded"
 
 	// EverythingIsTold: every change of a command's status is an event in the timeline,
-	// once, in the order in which it happened, and nothing else is.
+	// once and in the order of the changes, and there are no other events.
 	EverythingIsTold Invariant = "everythingIsTold"
 )
 
-// Invariants lists all of them, in the order of a command's life.
+// Invariants returns all invariants, in the order of a command's life cycle.
 func Invariants() []Invariant {
 	return []Invariant{
 		NothingLost, NothingForgotten, NoDoubleLease, NoUnapprovedClaim, DecidedOnce,

@@ -6,138 +6,143 @@ import (
 	"slices"
 )
 
-// Kind is what happens.
+// Kind is the kind of an operation.
 type Kind string
 
-// What may happen to a device and its commands.
+// The kinds of operations, each with the fields of Operation that it uses. Those on
+// sessions and devices are calls of the packages session and device; the others, except
+// for Elapse, are methods of queue.Queue.
 const (
-	Open         Kind = "open"         // a session; Span
-	Close        Kind = "close"        // Session
-	Propose      Kind = "propose"      // Session, By, Review, Priority, Max, Span (to be delivered in), Key
-	Approve      Kind = "approve"      // Command, By, Sole
-	Reject       Kind = "reject"       // Command, By
+	Open         Kind = "open"         // opens a session: Span is how long it lasts
+	Close        Kind = "close"        // closes a session: Session
+	Propose      Kind = "propose"      // Session, UserID, Review, Priority, MaxAttempts, Span (until the delivery deadline), Key
+	Approve      Kind = "approve"      // Command, UserID, SoleUser
+	Reject       Kind = "reject"       // Command, UserID
 	Cancel       Kind = "cancel"       // Command
 	Claim        Kind = "claim"        // Limit, Span (of the leases), Key
 	Extend       Kind = "extend"       // Command, Token, Span
 	Release      Kind = "release"      // Command, Token
-	SubmitResult Kind = "report"       // Command, Token, Result, Content
-	Suspend      Kind = "suspend"      //
-	Resume       Kind = "resume"       //
-	Decommission Kind = "decommission" //
-	Sweep        Kind = "sweep"        // whatever is due is settled
-	Elapse       Kind = "pass"         // Span: time passes, and nothing looks
+	SubmitResult Kind = "submitResult" // Command, Token, Status, Output
+	Suspend      Kind = "suspend"      // suspends the device
+	Resume       Kind = "resume"       // makes a suspended device active
+	Decommission Kind = "decommission" // decommissions the device
+	Settle       Kind = "settle"       // applies every deadline that has passed, as the sweeper does
+	Elapse       Kind = "elapse"       // lets Span pass; applies no deadline
 )
 
-// Event is one thing that happens. Its kind says which fields it uses.
-type Event struct {
-	Kind     Kind
-	Session  string
-	Command  string
-	By       string
-	Token    string
-	Key      string // Idempotency-Key
-	Span     int64
-	Limit    int
-	Priority int
-	Max      int
-	Review   bool
-	Sole     bool // nobody else could decide
-	Result   Status
-	Content  string
+// Operation is one call of a user, a device or the sweeper, or the passing of time. Times
+// are in milliseconds.
+type Operation struct {
+	Kind        Kind
+	Session     string
+	Command     string
+	UserID      string
+	Token       string
+	Key         string // Idempotency-Key
+	Span        int64
+	Limit       int
+	Priority    int
+	MaxAttempts int
+	Review      bool   // the policy asks for approval
+	SoleUser    bool   // the tenant has no other user
+	Status      Status // of a submitted result
+	Output      string // of a submitted result
 }
 
-// Answer is what the caller of an event is told.
-type Answer struct {
-	Code      string // "ok" or the code of the refusal
-	ID        string // of the session or command that was made
-	Status    Status // of the command, or of the session that was closed
-	Attempt   int
-	Leases    []Lease
-	Until     int64 // of an extended lease
-	Cancel    bool  // the device should stop
-	Late      bool
-	Duplicate bool
+// Response is the reply to an operation.
+type Response struct {
+	Code            string // "ok" or the code of the refusal
+	ID              string // of the session or command that was created
+	Status          Status // of the command, or of the session that was closed
+	Attempt         int
+	Leases          []Lease
+	VisibleUntil    int64 // of an extended lease
+	CancelRequested bool
+	Late            bool
+	Duplicate       bool
 }
 
-// Lease is a command as it was handed out.
+// Lease is one command in the response to a claim.
 type Lease struct {
-	Command string
-	Token   string
-	Attempt int
-	Until   int64
+	Command      string
+	Token        string
+	Attempt      int
+	VisibleUntil int64
 }
 
 // Model is the queue of one device.
 type Model struct {
-	state  State
-	proofs map[string]proof // by Idempotency-Key
+	state    State
+	requests map[string]request // by Idempotency-Key
 }
 
-// proof is what is remembered of a request with an Idempotency-Key.
-type proof struct {
-	event  Event
-	answer Answer
-	until  int64
+// request is a request with an Idempotency-Key, and its response.
+type request struct {
+	operation Operation
+	response  Response
+	until     int64 // when it is forgotten
 }
 
-// New is an active device without a session.
+// New returns the queue of an active device without a session. now is the clock's first
+// reading, which must not be zero.
 func New(now int64) *Model {
 	return &Model{
-		state:  State{Now: now, Device: "active", Sessions: map[string]Session{}, Commands: map[string]Command{}},
-		proofs: map[string]proof{},
+		state:    State{Now: now, Device: "active", Sessions: map[string]Session{}, Commands: map[string]Command{}},
+		requests: map[string]request{},
 	}
 }
 
-// State gives the device as it ought to be now. It does not change any more.
+// State returns a copy of the expected state of the device.
 func (m *Model) State() State {
 	s := m.state
 	s.Sessions, s.Commands = maps.Clone(s.Sessions), maps.Clone(s.Commands)
-	s.Index = s.indexed()
+	s.Index = s.expectedIndex()
 	return s
 }
 
-// Apply lets something happen and gives what its caller is told.
-func (m *Model) Apply(e Event) Answer {
-	apply := map[Kind]func(Event) Answer{
+// Apply applies an operation and returns its response. It panics for an unknown kind.
+func (m *Model) Apply(op Operation) Response {
+	apply := map[Kind]func(Operation) Response{
 		Open: m.open, Close: m.close, Propose: m.propose, Approve: m.decide, Reject: m.decide, Cancel: m.cancel,
-		Claim: m.claim, Extend: m.extend, Release: m.release, SubmitResult: m.report,
-		Suspend: m.suspend, Resume: m.resume, Decommission: m.decommission, Sweep: m.sweep, Elapse: m.pass,
-	}[e.Kind]
+		Claim: m.claim, Extend: m.extend, Release: m.release, SubmitResult: m.submitResult,
+		Suspend: m.suspend, Resume: m.resume, Decommission: m.decommission, Settle: m.settleDue, Elapse: m.elapse,
+	}[op.Kind]
 	if apply == nil {
-		panic(fmt.Sprintf("the model knows no event %q", e.Kind))
+		panic(fmt.Sprintf("the model has no operation %q", op.Kind))
 	}
-	return apply(e)
+	return apply(op)
 }
 
-// recall gives what was answered under the event's key: nil when nothing is
-// remembered, a refusal when it was another request.
-func (m *Model) recall(e Event) *Answer {
-	kept, found := m.proofs[string(e.Kind)+e.Key]
-	if e.Key == "" || !found || kept.until <= m.state.Now {
+// recall returns the response that is remembered under the operation's key. It returns nil
+// when there is none, and a refusal when the key belongs to another request.
+func (m *Model) recall(op Operation) *Response {
+	kept, found := m.requests[string(op.Kind)+op.Key]
+	if op.Key == "" || !found || kept.until <= m.state.Now {
 		return nil
 	}
-	if kept.event != e {
-		return &Answer{Code: "idempotency_key_reused"}
+	if kept.operation != op {
+		return &Response{Code: "idempotency_key_reused"}
 	}
-	return &kept.answer
+	return &kept.response
 }
 
-func (m *Model) remember(e Event, a Answer, until int64) {
-	if e.Key != "" {
-		m.proofs[string(e.Kind)+e.Key] = proof{e, a, until}
+// remember keeps a response under the operation's key. Without a key it does nothing.
+func (m *Model) remember(op Operation, r Response, until int64) {
+	if op.Key != "" {
+		m.requests[string(op.Kind)+op.Key] = request{op, r, until}
 	}
 }
 
-// keep stores a command with what has happened to it.
-func (m *Model) keep(c Command, events ...string) Command {
+// save stores a command and appends events to its timeline.
+func (m *Model) save(c Command, events ...string) Command {
 	c.Timeline = append(slices.Clip(c.Timeline), events...)
 	m.state.Commands[c.ID] = c
 	return c
 }
 
-func ok() Answer { return Answer{Code: "ok"} }
+func ok() Response { return Response{Code: "ok"} }
 
-// told is an answer that carries where the command stands.
-func told(code string, c Command) Answer {
-	return Answer{Code: code, Status: c.Status, Attempt: c.Attempt}
+// respond returns a response with the state of the command.
+func respond(code string, c Command) Response {
+	return Response{Code: code, Status: c.Status, Attempt: c.Attempt}
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Status is where a command stands in its life.
+// Status is the state of a command in its life cycle.
 type Status string
 
 // The states of a command. From Succeeded on they are final.
@@ -22,137 +22,141 @@ const (
 	Expired         Status = "expired"
 )
 
-// Final tells whether the command has come to its end. What was never proposed has not.
+// Final reports whether a command in this state has ended. The zero Status is that of a
+// command that was not proposed yet, and is not final.
 func (s Status) Final() bool { return s != "" && s != PendingApproval && s != Queued && s != Claimed }
 
-// Bounds of the design. Moments and spans are milliseconds.
+// Limits of the design. Times are in milliseconds.
 const (
-	Hour         int64 = 3600 * 1000
-	ExecutionCap       = 12 * Hour      // from the first claim that counts
-	ClaimsCap          = 2000           // also of those that were given back
-	Decide             = 24 * Hour      // how long a command waits for a person
-	Memory             = 24 * Hour      // of a proposal's Idempotency-Key
-	Retention          = 30 * 24 * Hour // of a command that has ended
-	Bound              = 100            // of the line, and of the inbox, of a device
-	pastTokens         = 20             // earlier claims that are told from guesses
+	Hour           int64 = 3600 * 1000
+	ExecutionCap         = 12 * Hour      // from the first claim that counts to the end of the last lease
+	MaxClaims            = 2000           // released ones included
+	ApproveWithin        = 24 * Hour      // the time in which a command may be approved or rejected
+	IdempotencyTTL       = 24 * Hour      // of a proposal's Idempotency-Key
+	Retention            = 30 * 24 * Hour // of a command or session that has ended
+	MaxReady             = 100            // ready commands of a device; pending ones too
+	pastTokens           = 20             // earlier claim tokens that are remembered as superseded
 )
 
-// Command is all that decides what may happen to a command next, and what has.
+// Command is the state of a command that decides which operations are possible, and its
+// timeline.
 type Command struct {
-	ID        string
-	Session   string
-	Proposer  string
-	Reviewed  bool // a person has to approve it
-	Priority  int
-	Max       int // attempts
-	Seq       int // the order of the proposals
-	ApproveBy int64
-	DeliverBy int64
+	ID          string
+	Session     string
+	Proposer    string
+	Reviewed    bool // it needs approval
+	Priority    int
+	MaxAttempts int
+	Seq         int // the order of the proposals
+	ApproveBy   int64
+	DeliverBy   int64
 
-	Status   Status
-	Attempt  int   // claims that count
-	Claims   int   // all of them
-	First    int64 // the first claim that counts; zero: none
-	Visible  int64 // end of the lease, of a claimed command
-	Finished int64
-	Token    string   // the newest claim's
-	Past     []string // earlier ones
-	Returned bool     // the newest claim was given back
-	Cancel   bool     // somebody wanted it cancelled while it was claimed
-	Late     bool
-	Approval Approval
-	Result   string   // what stands: the status and the content; empty: none
-	Timeline []string // the events, without "command."
+	Status          Status
+	Attempt         int      // claims that count
+	Claims          int      // all claims
+	FirstClaim      int64    // when the first claim that counts began; zero: none
+	VisibleUntil    int64    // end of the newest lease
+	FinishedAt      int64    // zero before the command has ended
+	Token           string   // of the newest claim
+	PastTokens      []string // of earlier claims, the oldest first
+	Released        bool     // the newest claim was released
+	CancelRequested bool     // a user cancelled it while it was claimed
+	Late            bool     // the result arrived after its lease had ended
+	Approval        Approval
+	Result          string   // status and output of the recorded result; empty: none
+	Timeline        []string // the types of its events, without "command."
 }
 
-// Approval is a person's decision; the zero one is none.
+// Approval is a user's decision. The zero Approval means that there is none.
 type Approval struct{ Decision, By string }
 
-// Session is a time in which commands are proposed and delivered.
+// Session is a support session, in which commands are proposed and delivered.
 type Session struct {
-	Status string // active, closed or expired
-	Until  int64
-	Ended  int64
+	Status  string // active, closed or expired
+	Expires int64
+	Ended   int64
 }
 
-// State is everything about one device at one moment.
+// State is the state of one device, its sessions and its commands.
 type State struct {
 	Now      int64
 	Device   string // active, suspended or decommissioned
-	Session  string // the device's, until it has been ended; empty: none
+	Session  string // the device's open session; empty: none
 	Sessions map[string]Session
 	Commands map[string]Command
 	Index    Index
 }
 
-// Index is how a device's commands are found.
+// Index holds the indexes by which the queue finds a device's commands.
 type Index struct {
-	Ready   []string // the line, its head first
-	Pending []string // what waits for a person, the oldest first
-	Cancels []string // claimed, and wanted cancelled; sorted
-	Leases  map[string]int64
-	Due     map[string]int64 // of commands and sessions
+	Ready   []string         // ready commands, in the order in which they will be claimed
+	Pending []string         // commands pending approval, the oldest first
+	Cancels []string         // claimed commands that a user cancelled; sorted
+	Leases  map[string]int64 // when each lease ends
+	Due     map[string]int64 // the next deadline of each command and session
 }
 
-// moment is when time changes the command next, if nothing else does.
-func (c Command) moment() int64 {
+// nextDeadline returns the time at which the command changes unless an operation changes
+// it before.
+func (c Command) nextDeadline() int64 {
 	switch c.Status {
 	case PendingApproval:
 		return c.ApproveBy
 	case Queued:
-		if c.First != 0 {
-			return min(c.DeliverBy, c.First+ExecutionCap)
+		if c.FirstClaim != 0 {
+			return min(c.DeliverBy, c.FirstClaim+ExecutionCap)
 		}
 		return c.DeliverBy
 	case Claimed:
-		return c.Visible
+		return c.VisibleUntil
 	}
-	return c.Finished + Retention
+	return c.FinishedAt + Retention
 }
 
-// before orders the line: by priority, then by the order of the proposals.
-func (c Command) before(other Command) int {
+// compare orders ready commands: by priority, then by the order of the proposals.
+func (c Command) compare(other Command) int {
 	return cmp.Or(cmp.Compare(other.Priority, c.Priority), cmp.Compare(c.Seq, other.Seq))
 }
 
-// sessionOver tells whether nothing of the command may be delivered any more.
-func (s State) sessionOver(c Command) bool {
-	return s.Device == "decommissioned" || s.Session != c.Session || s.Sessions[c.Session].Until <= s.Now
+// sessionEnded reports whether the command's session has ended, so that the command can no
+// longer be delivered.
+func (s State) sessionEnded(c Command) bool {
+	return s.Device == "decommissioned" || s.Session != c.Session || s.Sessions[c.Session].Expires <= s.Now
 }
 
-// indexed gives the index that the commands and sessions ought to have.
-func (s State) indexed() Index {
+// expectedIndex returns the indexes that follow from the commands and sessions.
+func (s State) expectedIndex() Index {
 	index := Index{Leases: map[string]int64{}, Due: map[string]int64{}}
-	for _, c := range s.inOrder() {
-		switch {
-		case c.Status == PendingApproval:
+	for _, c := range s.commandsInOrder() {
+		switch c.Status {
+		case PendingApproval:
 			index.Pending = append(index.Pending, c.ID)
-		case c.Status == Queued:
+		case Queued:
 			index.Ready = append(index.Ready, c.ID)
-		case c.Status == Claimed:
-			index.Leases[c.ID] = c.Visible
-			if c.Cancel {
+		case Claimed:
+			index.Leases[c.ID] = c.VisibleUntil
+			if c.CancelRequested {
 				index.Cancels = append(index.Cancels, c.ID)
 			}
 		}
-		index.Due[c.ID] = c.moment()
+		index.Due[c.ID] = c.nextDeadline()
 	}
-	slices.SortFunc(index.Ready, func(a, b string) int { return s.Commands[a].before(s.Commands[b]) })
+	slices.SortFunc(index.Ready, func(a, b string) int { return s.Commands[a].compare(s.Commands[b]) })
 	slices.Sort(index.Cancels)
 	for id, session := range s.Sessions {
-		index.Due[id] = session.moment()
+		index.Due[id] = session.nextDeadline()
 	}
 	return index
 }
 
-func (s Session) moment() int64 {
+func (s Session) nextDeadline() int64 {
 	if s.Status == "active" {
-		return s.Until
+		return s.Expires
 	}
 	return s.Ended + Retention
 }
 
-// inOrder gives the commands in the order in which they were proposed.
-func (s State) inOrder() []Command {
+// commandsInOrder returns the commands in the order in which they were proposed.
+func (s State) commandsInOrder() []Command {
 	return slices.SortedFunc(maps.Values(s.Commands), func(a, b Command) int { return cmp.Compare(a.Seq, b.Seq) })
 }

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
@@ -15,29 +14,29 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func TestEachTransitionOfADeviceIsOneRoundTrip(t *testing.T) {
+func TestRoundTrips_OnePerDeviceCall(t *testing.T) {
 	t.Parallel()
-	server, trips := storetest.Start(t), new(rounds)
-	b := newBench(t, storetest.Connect(t, store.Config{URL: server.URL(), Observe: trips.observe}))
+	server, trips := storetest.Start(t), new(roundTrips)
+	f := newFixture(t, storetest.Connect(t, store.Config{URL: server.URL(), Observe: trips.observe}))
 	outside := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + server.Port})
 	t.Cleanup(func() { _ = outside.Close() })
 
 	var lease queue.Lease
-	transitions := []struct {
+	calls := []struct {
 		name string
 		run  func()
 	}{
-		{"claim", func() { lease = b.take() }},
-		{"extend", func() { require.NoError(t, b.writes(lease)["extend"]()) }},
-		{"result", func() { b.finish(lease, queue.Succeeded) }},
-		{"claim", func() { lease = b.take(claimKey("k"), waitFor(time.Minute)) }},
-		{"release", func() { require.NoError(t, b.writes(lease)["release"]()) }},
+		{"claim", func() { lease = f.claimOne() }},
+		{"extend", func() { require.NoError(t, f.deviceCalls(lease)["extend"]()) }},
+		{"result", func() { f.submitResult(lease, queue.Succeeded) }},
+		{"claim", func() { lease = f.claimOne(claimKey("k"), waitFor(longLease)) }},
+		{"release", func() { require.NoError(t, f.deviceCalls(lease)["release"]()) }},
 	}
-	b.fill(auto, 4)
-	for _, tt := range transitions {
-		tt.run() // the first time, the server has yet to learn the scripts
+	f.proposeMany(auto, 4)
+	for _, tt := range calls {
+		tt.run() // loads the script into the server
 	}
-	for _, tt := range transitions {
+	for _, tt := range calls {
 		before, scripts := trips.all(), scriptCalls(t, outside)
 		tt.run()
 		require.Equal(t, map[string]int{tt.name: 1}, trips.since(before))
@@ -48,7 +47,7 @@ func TestEachTransitionOfADeviceIsOneRoundTrip(t *testing.T) {
 	}
 }
 
-// scriptCalls counts the scripts that the server was asked to run, by how.
+// scriptCalls returns how often the server has received each command, such as EVALSHA.
 func scriptCalls(t *testing.T, c *redis.Client) map[string]int {
 	t.Helper()
 	info, err := c.Info(context.WithoutCancel(t.Context()), "commandstats").Result()
@@ -64,14 +63,14 @@ func scriptCalls(t *testing.T, c *redis.Client) map[string]int {
 	return calls
 }
 
-func TestALongListIsReadInFewRoundTrips(t *testing.T) {
+func TestRoundTrips_PageIsReadInBatches(t *testing.T) {
 	t.Parallel()
-	trips := new(rounds)
-	b := newBench(t, storetest.Connect(t, store.Config{Observe: trips.observe}))
+	trips := new(roundTrips)
+	f := newFixture(t, storetest.Connect(t, store.Config{Observe: trips.observe}))
 	for range 5 {
-		b.beside(b.newDevice(b.device.Tenant)).fill(review, 10)
+		f.withDevice(f.newDevice(f.device.Tenant)).proposeMany(review, 10)
 	}
 	before := trips.all()
-	require.Len(t, b.pending(), 50)
+	require.Len(t, f.pending(), 50)
 	require.Equal(t, map[string]int{"list": 1, "read_commands": 5}, trips.since(before))
 }

@@ -1,0 +1,94 @@
+package queue_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// TestRetry_CopiesWholeProposal sets every field of a proposal. Each must be the same in
+// the command and in its retry, unless it belongs to the request that retries.
+func TestRetry_CopiesWholeProposal(t *testing.T) {
+	t.Parallel()
+	ofRequest := map[string]string{
+		"UserID":         "the user who retries proposes the new command",
+		"RequestID":      "the new command belongs to the request that retries",
+		"Reason":         "the retry has a reason of its own",
+		"RetryOf":        "names the command that is retried",
+		"IdempotencyKey": "belongs to one request and is not kept with the command",
+	}
+	f := newFixture(t, storetest.Redis(t))
+	p := f.proposal(auto)
+	fillZeroFields(t, reflect.ValueOf(&p).Elem())
+
+	first, err := f.queue.Propose(t.Context(), p)
+	require.NoError(t, err)
+	f.cancel(first)
+	second, err := f.queue.Retry(t.Context(), retryOf(first))
+	require.NoError(t, err)
+	for field := range reflect.TypeFor[queue.Proposal]().Fields() {
+		want := reflect.ValueOf(p).FieldByIndex(field.Index).Interface()
+		if field.Name != "IdempotencyKey" {
+			require.Equal(t, want, reflect.ValueOf(first.Proposal).FieldByIndex(field.Index).Interface(), "the command lost %s", field.Name)
+		}
+		if _, found := ofRequest[field.Name]; !found {
+			require.Equal(t, want, reflect.ValueOf(second.Proposal).FieldByIndex(field.Index).Interface(), "the retry lost %s", field.Name)
+		}
+	}
+	want := retryOf(first)
+	require.Equal(t, []string{want.UserID, want.RequestID, want.Reason, first.ID},
+		[]string{second.UserID, second.RequestID, second.Reason, second.RetryOf})
+}
+
+// fillZeroFields sets each field of a struct that is zero to a value that no other field has.
+func fillZeroFields(t *testing.T, v reflect.Value) {
+	t.Helper()
+	for i := range v.NumField() {
+		field, value := v.Type().Field(i), v.Field(i)
+		if !value.IsZero() {
+			continue
+		}
+		switch value.Interface().(type) {
+		case string:
+			value.SetString("any " + field.Name)
+		case int:
+			value.SetInt(int64(2 + i))
+		case bool:
+			value.SetBool(true)
+		case time.Duration:
+			value.SetInt(int64(time.Hour + time.Duration(i)*time.Minute))
+		default:
+			require.Fail(t, "fillZeroFields cannot set "+field.Name)
+		}
+	}
+}
+
+// TestCommand_EveryFieldIsFilled takes one command through all of its transitions. A field
+// that is still zero afterwards is one that no script or conversion fills.
+func TestCommand_EveryFieldIsFilled(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, storetest.Redis(t))
+	first := f.cancel(f.propose(review))
+	retried, err := f.queue.Retry(t.Context(), retryOf(first))
+	require.NoError(t, err)
+	f.approve(retried)
+	lease := f.claimOne()
+	require.NotZero(t, lease.VisibleUntil)
+	f.cancel(lease.Command)
+	f.expireLease(lease)
+	_, err = f.queue.SubmitResult(t.Context(), f.ref(lease), queue.Failed, queue.Result{
+		Output: "partial", Error: "disk full", Data: json.RawMessage(`{"n":1}`), ExecutedAt: time.UnixMilli(1), DurationMs: 1,
+	})
+	require.NoError(t, err)
+
+	storetest.RequireFilled(t, f.get(lease.ID), map[string]string{
+		"Proposal.IdempotencyKey": "it is not kept with the command",
+		"VisibleUntil":            "it is zero unless the command is claimed",
+	})
+}

@@ -1,0 +1,48 @@
+package queue_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// TestClaim_EndedLoginIsRefused changes the status and the epoch of a device, as suspending it
+// does. Each of them alone ends the logins.
+func TestClaim_EndedLoginIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, fields := range map[string]map[string]any{
+		"next epoch":       {"epoch": 8},
+		"no epoch":         {"epoch": ""},
+		"same first digit": {"epoch": 70},
+		"suspended":        {"epoch": 7, "status": "suspended"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, s *store.Store) {
+				f := newFixture(t, s)
+				c := f.propose(auto)
+				login := func(r *queue.ClaimRequest) { r.Epoch = "7" }
+				f.writeDevice(fields)
+				_, err := f.queue.Claim(t.Context(), f.claimRequest(login))
+				requireRefusal(t, err, fieldgate.CodeUnauthorized)
+				require.Equal(t, queue.Queued, f.get(c.ID).Status)
+				f.writeDevice(map[string]any{"epoch": 7, "status": "active"})
+				require.Equal(t, c.ID, f.claimOne(login).ID)
+			})
+		})
+	}
+}
+
+// writeDevice sets fields of the device's record.
+func (f *fixture) writeDevice(fields map[string]any) {
+	f.t.Helper()
+	f.do(func(ctx context.Context, c store.Client) error {
+		return c.HSet(ctx, f.device.RecordKey(), fields).Err()
+	})
+}

@@ -1,0 +1,310 @@
+package queue_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/device"
+	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/queue/model"
+	"github.com/fieldgate/fieldgate/session"
+	"github.com/fieldgate/fieldgate/store"
+)
+
+// modelFixture is a device in a store and the model of that device. The model's names c1,
+// s1 and c1#1 stand for ids of commands and sessions and for claim tokens in the store.
+type modelFixture struct {
+	*fixture
+	model    *model.Model
+	devices  *device.Registry
+	started  int64             // the store's clock at the start, in Unix ms
+	elapsed  int64             // ms by which the stored times were moved back
+	ids      map[string]string // of commands and sessions, by name
+	tokens   map[string]string // by name
+	names    map[string]string // by id and by hash of a token
+	expiring map[string]bool   // keys with a time to live
+	recent   []model.Operation // candidates for a repetition
+}
+
+// modelStart is the model's clock at the start. It is not zero, which stands for no time.
+const modelStart = model.Hour
+
+// tick is the unit of the model's clock, in ms: all spans are multiples of it. It is longer
+// than a test may run by default (10 min), so that the time that really passes never
+// counts, however slow the machine is.
+const tick int64 = 15 * 60_000
+
+func newModelFixture(t *testing.T, s *store.Store) *modelFixture {
+	t.Helper()
+	f := &modelFixture{
+		fixture: newFixture(t, s), model: model.New(modelStart), devices: device.New(device.Config{Store: s}),
+		ids: map[string]string{}, tokens: map[string]string{}, names: map[string]string{}, expiring: map[string]bool{},
+	}
+	f.device = f.newDevice(f.device.Tenant)
+	f.do(func(ctx context.Context, c store.Client) error {
+		now, err := c.Time(ctx).Result()
+		f.started = now.UnixMilli()
+		return errors.Join(err, c.HSet(ctx, f.device.RecordKey(), "secret", "x").Err())
+	})
+	return f
+}
+
+// apply applies an operation to the store and returns its response in the model's terms.
+func (f *modelFixture) apply(t testing.TB, op model.Operation) model.Response {
+	ctx := t.Context()
+	ref := queue.ClaimRef{Device: f.device, CommandID: f.ids[op.Command], Token: f.tokens[op.Token]}
+	switch op.Kind {
+	case model.Propose:
+		c, err := f.queue.Propose(ctx, f.proposalOf(op))
+		return f.created(stateResponse(c), "c", c.ID, err)
+	case model.Approve, model.Reject:
+		c, err := f.queue.Decide(ctx, queue.Decision{
+			Tenant: f.device.Tenant, SessionID: f.sessionOf(op.Command), CommandID: f.ids[op.Command],
+			UserID: op.UserID, SoleUser: op.SoleUser, Approved: op.Kind == model.Approve,
+		})
+		return response(stateResponse(c), err)
+	case model.Cancel:
+		c, err := f.queue.Cancel(ctx, queue.Cancel{
+			Tenant: f.device.Tenant, SessionID: f.sessionOf(op.Command), CommandID: f.ids[op.Command], UserID: proposer,
+		})
+		return response(stateResponse(c), err)
+	case model.Claim:
+		return f.applyClaim(ctx, op)
+	case model.Extend:
+		e, err := f.queue.Extend(ctx, ref, millis(op.Span))
+		return response(model.Response{VisibleUntil: f.modelTime(e.VisibleUntil.UnixMilli()), CancelRequested: e.CancelRequested}, err)
+	case model.Release:
+		status, err := f.queue.Release(ctx, ref, "")
+		return response(model.Response{Status: model.Status(status)}, err)
+	case model.SubmitResult:
+		recorded, err := f.queue.SubmitResult(ctx, ref, queue.Status(op.Status), queue.Result{Output: op.Output})
+		return response(model.Response{Status: model.Status(recorded.Status), Late: recorded.Late, Duplicate: recorded.Duplicate}, err)
+	}
+	return f.applyToDevice(ctx, op)
+}
+
+// applyToDevice applies the operations that are not on commands.
+func (f *modelFixture) applyToDevice(ctx context.Context, op model.Operation) model.Response {
+	request := device.AdminRequest{Tenant: f.device.Tenant, DeviceID: f.device.ID, UserID: proposer}
+	var err error
+	switch op.Kind {
+	case model.Open:
+		opened, err := f.sessions.Open(ctx, session.OpenRequest{
+			Tenant: f.device.Tenant, DeviceID: f.device.ID, UserID: proposer, Type: "diagnostic", Duration: millis(op.Span),
+		})
+		return f.created(model.Response{}, "s", opened.ID, err)
+	case model.Close:
+		closed, err := f.sessions.Close(ctx, session.CloseRequest{Tenant: f.device.Tenant, SessionID: f.ids[op.Session], UserID: proposer})
+		return response(model.Response{Status: model.Status(closed.Status)}, err)
+	case model.Suspend:
+		_, err = f.devices.Suspend(ctx, request)
+	case model.Resume:
+		_, err = f.devices.Resume(ctx, request)
+	case model.Decommission:
+		err = f.devices.Decommission(ctx, request)
+	case model.Elapse:
+		err = f.elapse(ctx, op.Span)
+	case model.Settle:
+		err = f.settleDue(ctx)
+	}
+	return response(model.Response{}, err)
+}
+
+func millis(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
+
+func (f *modelFixture) sessionOf(command string) string {
+	return f.ids[f.model.State().Commands[command].Session]
+}
+
+func (f *modelFixture) proposalOf(op model.Operation) queue.Proposal {
+	p := f.proposal(auto)
+	if op.Review {
+		p = f.proposal(review)
+	}
+	p.SessionID, p.UserID, p.Priority, p.MaxAttempts = f.ids[op.Session], op.UserID, op.Priority, op.MaxAttempts
+	p.DeliverWithin, p.IdempotencyKey = millis(op.Span), op.Key
+	for _, key := range store.IdempotencyKeys(p.Tenant, p.IdempotencyKey) {
+		f.expiring[key] = true
+	}
+	return p
+}
+
+func (f *modelFixture) applyClaim(ctx context.Context, op model.Operation) model.Response {
+	r := queue.ClaimRequest{
+		Device: f.device, Epoch: f.epoch(), Limit: op.Limit, Visibility: millis(op.Span), IdempotencyKey: op.Key,
+	}
+	if op.Key != "" {
+		f.expiring[f.device.ClaimKey(store.DigestOf(op.Key))] = true
+	}
+	leases, err := f.queue.Claim(ctx, r)
+	var claimed model.Response
+	for _, l := range leases {
+		name := f.names[l.ID]
+		claimed.Leases = append(claimed.Leases, model.Lease{
+			Command: name, Token: f.tokenName(name, l.Token, len(l.Attempts)), Attempt: l.Attempt,
+			VisibleUntil: f.modelTime(l.VisibleUntil.UnixMilli()),
+		})
+	}
+	return response(claimed, err)
+}
+
+// tokenName returns the model's name of a claim token: its command and the number of the
+// claim. It assigns the name to a token that is new.
+func (f *modelFixture) tokenName(command, token string, claim int) string {
+	sum := sha256.Sum256([]byte(token))
+	hash := hex.EncodeToString(sum[:16])
+	if f.names[hash] == "" {
+		f.names[hash] = fmt.Sprintf("%s#%d", command, claim)
+		f.tokens[f.names[hash]] = token
+	}
+	return f.names[hash]
+}
+
+// created returns the response to an operation that created the object with the id. It
+// assigns the next name of the kind to an id that is new.
+func (f *modelFixture) created(r model.Response, kind, id string, err error) model.Response {
+	if err == nil && f.names[id] == "" {
+		n := 1
+		for ; f.ids[fmt.Sprint(kind, n)] != ""; n++ {
+		}
+		f.names[id] = fmt.Sprint(kind, n)
+		f.ids[f.names[id]] = id
+	}
+	r.ID = f.names[id]
+	return response(r, err)
+}
+
+func stateResponse(c queue.Command) model.Response {
+	return model.Response{Status: model.Status(c.Status), Attempt: c.Attempt}
+}
+
+// response returns r with the code ok or, for an error, the refusal with the state of the
+// command in it.
+func response(r model.Response, err error) model.Response {
+	var refusal *fieldgate.Error
+	switch {
+	case err == nil:
+		r.Code = "ok"
+		return r
+	case errors.As(err, &refusal) && refusal.Command != nil:
+		return model.Response{Code: string(refusal.Code), Status: model.Status(refusal.Command.Status), Attempt: refusal.Command.Attempt}
+	case errors.As(err, &refusal):
+		return model.Response{Code: string(refusal.Code)}
+	}
+	return model.Response{Code: err.Error()}
+}
+
+// settleDue settles until nothing is due.
+func (f *modelFixture) settleDue(ctx context.Context) error {
+	for {
+		more, err := f.store.SweepOnce(ctx, map[string]store.Settle{"command": f.queue.Settle, "session": f.sessions.Settle})
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// modelTime converts a stored time to the model's clock, rounded down to a tick. The zero
+// time stays zero.
+func (f *modelFixture) modelTime(ms int64) int64 {
+	if ms <= 0 {
+		return 0
+	}
+	return modelStart + (ms+f.elapsed-f.started)/tick*tick
+}
+
+func TestModelTime_RoundsDown(t *testing.T) {
+	t.Parallel()
+	f := &modelFixture{started: 1_000_000}
+	require.Equal(t, modelStart, f.modelTime(f.started+tick-1))
+	require.Equal(t, modelStart+tick, f.modelTime(f.started+tick))
+}
+
+// elapseScript subtracts a span from every stored time of a device. For the scripts that is
+// the same as if the span had passed. The clock of Redis itself cannot be set.
+//
+//	KEYS  1-12 the device's key set, then the records of its sessions, then keys with a time to live
+//	ARGV  1 ms, 2 number of sessions, 3... the device's members of the due index
+var elapseScript = store.NewScript(fstest.MapFS{"elapse.lua": {Data: []byte(`
+local by, sessions = tonumber(ARGV[1]), tonumber(ARGV[2])
+local function ms(n) return string.format('%.0f', n) end
+local function subtract(t, names)
+  for _, name in ipairs(names) do
+    if type(t[name]) == 'number' then t[name] = t[name] - by end
+  end
+end
+local function field(key, name)
+  local v = redis.call('HGET', key, name)
+  if v and v ~= '' then redis.call('HSET', key, name, ms(tonumber(v) - by)) end
+end
+local all = redis.call('HGETALL', KEYS[2])
+for i = 1, #all, 2 do
+  if not string.find(all[i], ':', 1, true) then
+    local c = cjson.decode(all[i + 1])
+    subtract(c, { 'created', 'deliver_by', 'approve_by', 'queued', 'claimed', 'visible', 'finished', 'first' })
+    if c.approval then subtract(c.approval, { 'at' }) end
+    for _, h in ipairs(c.history or {}) do subtract(h, { 'claimed', 'ended' }) end
+    redis.call('HSET', KEYS[2], all[i], cjson.encode(c))
+  end
+end
+field(KEYS[1], 'session_until')
+for _, id in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do redis.call('ZINCRBY', KEYS[6], -by, id) end
+for i = 3, #ARGV do
+  if redis.call('ZSCORE', KEYS[11], ARGV[i]) then redis.call('ZINCRBY', KEYS[11], -by, ARGV[i]) end
+end
+for i = 13, 12 + sessions do
+  for _, name in ipairs({ 'created', 'expires', 'closed' }) do field(KEYS[i], name) end
+end
+for i = 13 + sessions, #KEYS do
+  local left = redis.call('PTTL', KEYS[i])
+  if left > by then redis.call('PEXPIRE', KEYS[i], ms(left - by)) else redis.call('DEL', KEYS[i]) end
+end
+return { 'ok' }
+`)}}, "elapse.lua")
+
+// elapse lets ms pass for the device.
+func (f *modelFixture) elapse(ctx context.Context, ms int64) error {
+	keys, sessions := f.device.Keys(), 0
+	args := []any{ms, 0}
+	for name, id := range f.ids {
+		if name[0] == 's' {
+			keys, sessions = append(keys, store.SessionKey(id)), sessions+1
+		}
+		args = append(args, f.dueMemberOf(name))
+	}
+	args[1] = sessions
+	_, err := f.store.Run(ctx, elapseScript, slices.AppendSeq(keys, maps.Keys(f.expiring)), args...)
+	f.elapsed += ms
+	return err
+}
+
+// dueMemberOf returns the member of the due index of a command or session.
+func (f *modelFixture) dueMemberOf(name string) string {
+	kind := map[byte]string{'c': "command", 's': "session"}[name[0]]
+	return fmt.Sprintf("%s %s %s %s", kind, f.ids[name], f.device.ID, f.device.Tenant)
+}
+
+// epoch reads the current epoch of the device's logins.
+func (f *modelFixture) epoch() (epoch string) {
+	f.t.Helper()
+	f.do(func(ctx context.Context, c store.Client) (err error) {
+		epoch, err = c.HGet(ctx, f.device.RecordKey(), "epoch").Result()
+		if errors.Is(err, redis.Nil) {
+			return nil
+		}
+		return err
+	})
+	return epoch
+}

@@ -1,0 +1,175 @@
+package queue_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fieldgate/fieldgate/queue/model"
+	"github.com/fieldgate/fieldgate/store"
+)
+
+// commandRecord is the part of a command's stored state that the model has too.
+type commandRecord struct {
+	Status    model.Status
+	Session   string
+	Proposer  string
+	Priority  int
+	Max       int
+	Seq       int
+	Attempt   int
+	Claims    int
+	ApproveBy int64 `json:"approve_by"`
+	DeliverBy int64 `json:"deliver_by"`
+	First     int64
+	Visible   int64
+	Finished  int64
+	Token     string
+	Past      string
+	Returned  bool
+	Cancel    bool
+	Late      bool
+	Result    string
+	Approval  model.Approval
+}
+
+// storedDevice holds the replies to the reads of everything that is stored of a device.
+type storedDevice struct {
+	commands                *redis.MapStringStringCmd
+	record                  *redis.SliceCmd
+	ready, pending, cancels *redis.StringSliceCmd
+	leases                  *redis.ZSliceCmd
+	timeline                *redis.XMessageSliceCmd
+	due                     map[string]*redis.FloatCmd
+	sessions                map[string]*redis.SliceCmd
+	results                 map[string]*redis.StringCmd
+}
+
+// readStored reads everything that is stored of the device in one round trip.
+func (f *modelFixture) readStored() storedDevice {
+	d := storedDevice{due: map[string]*redis.FloatCmd{}, sessions: map[string]*redis.SliceCmd{}, results: map[string]*redis.StringCmd{}}
+	f.do(func(ctx context.Context, c store.Client) error {
+		pipe := c.Pipeline()
+		d.record, d.commands = pipe.HMGet(ctx, f.device.RecordKey(), "status", "session"), pipe.HGetAll(ctx, f.device.CommandsKey())
+		d.ready, d.pending = pipe.ZRange(ctx, f.key(readyKey), 0, -1), pipe.ZRange(ctx, f.key(pendingKey), 0, -1)
+		d.leases, d.cancels = pipe.ZRangeWithScores(ctx, f.key(leasesKey), 0, -1), pipe.SMembers(ctx, f.key(cancelsKey))
+		d.timeline = pipe.XRange(ctx, f.device.TimelineKey(), "-", "+")
+		for name, id := range f.ids {
+			d.due[name] = pipe.ZScore(ctx, f.key(dueKey), f.dueMemberOf(name))
+			if name[0] == 's' {
+				d.sessions[name] = pipe.HMGet(ctx, store.SessionKey(id), "status", "expires", "closed")
+			} else {
+				d.results[name] = pipe.Get(ctx, store.ResultKey(id))
+			}
+		}
+		if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+			return err
+		}
+		return nil
+	})
+	return d
+}
+
+// observe returns what is stored of the device as a state of the model.
+func (f *modelFixture) observe() model.State {
+	d := f.readStored()
+	record := store.Reply(d.record.Val())
+	s := model.State{
+		Now: f.model.State().Now, Device: record.String(0), Session: f.names[record.String(1)],
+		Sessions: map[string]model.Session{}, Commands: map[string]model.Command{}, Index: f.indexOf(d),
+	}
+	for name, found := range d.sessions {
+		fields := store.Reply(found.Val())
+		s.Sessions[name] = model.Session{Status: fields.String(0), Expires: f.modelTime(fields.Int(1)), Ended: f.modelTime(fields.Int(2))}
+	}
+	timelines := f.timelinesOf(d)
+	for id, raw := range d.commands.Val() {
+		if !strings.Contains(id, ":") {
+			c := f.commandOf(id, raw)
+			c.Timeline, c.Result = timelines[c.ID], resultOf(c, d.results[c.ID])
+			s.Commands[c.ID] = c
+		}
+	}
+	return s
+}
+
+func (f *modelFixture) indexOf(d storedDevice) model.Index {
+	index := model.Index{Leases: map[string]int64{}, Due: map[string]int64{}}
+	index.Ready, index.Pending, index.Cancels = f.namesOf(d.ready), f.namesOf(d.pending), f.namesOf(d.cancels)
+	slices.Sort(index.Cancels)
+	for _, z := range d.leases.Val() {
+		index.Leases[f.names[fmt.Sprint(z.Member)]] = f.modelTime(int64(z.Score))
+	}
+	for name, score := range d.due {
+		if score.Err() == nil {
+			index.Due[name] = f.modelTime(int64(score.Val()))
+		}
+	}
+	return index
+}
+
+func (f *modelFixture) namesOf(found *redis.StringSliceCmd) (names []string) {
+	for _, id := range found.Val() {
+		names = append(names, f.names[id])
+	}
+	return names
+}
+
+// timelinesOf returns the types of the events of each command, in their order. An event that
+// names another session than its command's is marked, so that the comparison fails.
+func (f *modelFixture) timelinesOf(d storedDevice) map[string][]string {
+	timelines, commands := map[string][]string{}, f.model.State().Commands
+	for _, entry := range d.timeline.Val() {
+		id, _ := entry.Values["command"].(string)
+		if id == "" {
+			continue
+		}
+		event, name := strings.TrimPrefix(entry.Values["type"].(string), "command."), f.names[id]
+		if entry.Values["session"] != f.ids[commands[name].Session] {
+			event += " in another session"
+		}
+		timelines[name] = append(timelines[name], event)
+	}
+	return timelines
+}
+
+// commandOf converts a stored state to a command of the model.
+func (f *modelFixture) commandOf(id, raw string) model.Command {
+	var r commandRecord
+	if err := json.Unmarshal([]byte(raw), &r); err != nil {
+		return model.Command{ID: f.names[id], Result: err.Error()}
+	}
+	c := model.Command{
+		ID: f.names[id], Session: f.names[r.Session], Proposer: userOf(r.Proposer), Reviewed: r.ApproveBy != 0,
+		Priority: r.Priority, MaxAttempts: r.Max, Seq: r.Seq, ApproveBy: f.modelTime(r.ApproveBy), DeliverBy: f.modelTime(r.DeliverBy),
+		Status: r.Status, Attempt: r.Attempt, Claims: r.Claims,
+		FirstClaim: f.modelTime(r.First), VisibleUntil: f.modelTime(r.Visible), FinishedAt: f.modelTime(r.Finished),
+		Token: f.names[r.Token], Released: r.Returned, CancelRequested: r.Cancel, Late: r.Late,
+		Approval: model.Approval{Decision: r.Approval.Decision, By: userOf(r.Approval.By)},
+		Result:   r.Result,
+	}
+	for _, hash := range strings.Fields(r.Past) {
+		c.PastTokens = append(c.PastTokens, f.names[hash])
+	}
+	return c
+}
+
+// resultOf returns the status and the output of a command that has a result. The record
+// itself holds only a hash of the result.
+func resultOf(c model.Command, stored *redis.StringCmd) string {
+	if c.Result == "" || stored == nil {
+		return c.Result
+	}
+	var content struct{ Output string }
+	if err := json.Unmarshal([]byte(stored.Val()), &content); err != nil {
+		return err.Error()
+	}
+	return string(c.Status) + " " + content.Output
+}
+
+func userOf(actor string) string { return strings.TrimPrefix(actor, "user:") }
