@@ -85,7 +85,7 @@ func TestCatchingUpKeepsNoOtherFrameWaiting(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
 	g := gatewaytest.Start(t, gatewaytest.OnRedis(url),
-		withSockets(func(cfg *realtime.Config) { cfg.Limits.MaxAnswering = 1 }))
+		withSockets(func(cfg *realtime.Config) { cfg.Limits.MaxInFlight = 1 }))
 	f := newFleet(t, g)
 	p := f.publisher(t, url)
 	p.publish(2000)
