@@ -78,7 +78,7 @@ type Conn struct {
 	inFlight    atomic.Int32 // frames that are being served
 	lastHeardAt atomic.Int64 // time of the client's last message, Unix ns
 
-	mu          sync.Mutex // guards the fields below
+	mu          sync.Mutex // guards the fields below; see Hub for the lock order
 	flushed     sync.Cond  // signals that the writer took the queue, or that the socket closes
 	queue       []outgoing
 	queuedBytes int

@@ -25,7 +25,7 @@ type feed struct {
 	tenant   string
 	catchUps semaphore // limits the tenant's subscriptions that read missed events
 
-	mu          sync.Mutex // guards the fields below
+	mu          sync.Mutex // guards the fields below; see Hub for the lock order
 	sockets     map[*Socket]struct{}
 	rooms       map[string]map[*subscription]struct{}
 	position    streamID // the events up to here were delivered to the rooms

@@ -55,6 +55,11 @@ type Config struct {
 }
 
 // Hub holds the sockets of an instance. It is safe for concurrent use.
+//
+// Locks are acquired in this order: Hub.mu, feed.mu, Conn.mu. A goroutine may skip one
+// of them, but must not acquire one while it holds a later one. Socket.mu is acquired
+// last: no other lock is acquired while it is held. No lock is held during a call to
+// the store or a read or write of a connection.
 type Hub struct {
 	store   *store.Store
 	cfg     Config

@@ -97,9 +97,7 @@ func (s *Socket) encodeRecord() string {
 // unregister removes a socket's registration from the store. It changes nothing of a
 // device that has registered a newer socket.
 func (h *Hub) unregister(s *Socket) {
-	s.registration.Lock()
-	defer s.registration.Unlock()
-	s.unregistered = true
+	s.endRenewals()
 	if _, err := h.store.Run(context.Background(), disconnectScript, s.keys(), s.args(s.scope())...); err != nil {
 		h.log.Warn("unregistering a connection failed; its lease will expire", "connection", s.ID(), "error", err)
 	}

@@ -90,11 +90,10 @@ func (h *Hub) renew(ctx context.Context, s *Socket) error {
 // runRenewal runs the script that renews one socket. The reply is empty if the socket
 // is closed.
 func (h *Hub) runRenewal(ctx context.Context, s *Socket) (store.Reply, error) {
-	s.registration.Lock()
-	defer s.registration.Unlock()
-	if s.unregistered {
+	if !s.beginRenewal() {
 		return nil, nil
 	}
+	defer s.renewals.Done()
 	return h.store.Run(ctx, renewScript, s.keys(), s.args(s.scope())...)
 }
 
@@ -104,14 +103,15 @@ func (h *Hub) renewUsers(ctx context.Context, batch []*Socket) error {
 	keys, args := []string{t.ConnectionsKey()}, []any{h.cfg.Lease.Milliseconds()}
 	renewing := map[string]*Socket{} // by connection id
 	for _, s := range batch {
-		s.registration.Lock()
-		defer s.registration.Unlock()
-		if !s.unregistered {
+		if s.beginRenewal() {
 			keys, args = append(keys, t.ConnectionKey(s.ID())), append(args, s.ID(), s.encodeRecord())
 			renewing[s.ID()] = s
 		}
 	}
 	reply, err := h.store.Run(ctx, renewManyScript, keys, args...)
+	for _, s := range renewing {
+		s.renewals.Done()
+	}
 	if err != nil {
 		return fmt.Errorf("renewing the leases of connections: %w", err)
 	}
@@ -120,4 +120,26 @@ func (h *Hub) renewUsers(ctx context.Context, batch []*Socket) error {
 		renewing[ended.String(i)].conn.Close(CloseWithdrawn, kicked)
 	}
 	return nil
+}
+
+// beginRenewal returns false if the socket is closed. Otherwise the caller must call
+// s.renewals.Done after its renewal script has run.
+func (s *Socket) beginRenewal() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unregistered {
+		return false
+	}
+	s.renewals.Add(1)
+	return true
+}
+
+// endRenewals waits for the renewals that run, and makes beginRenewal return false from
+// now on. A renewal script that ran after the disconnect script would register a
+// closed socket again.
+func (s *Socket) endRenewals() {
+	s.mu.Lock()
+	s.unregistered = true
+	s.mu.Unlock()
+	s.renewals.Wait()
 }

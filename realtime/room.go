@@ -204,14 +204,19 @@ type pendingEvent struct {
 // its tenant's semaphore before the hub's. A tenant with many sockets therefore delays
 // another tenant by a few pages only.
 func (f *feed) readMissed(ctx context.Context, sub *subscription, from streamID) (missed []pendingEvent, gap bool, err error) {
-	for _, s := range []semaphore{f.catchUps, f.hub.catchUps} {
-		if err := s.acquire(ctx); err != nil {
-			return nil, false, err
-		}
-		defer s.release()
-		if f.hasEnded(sub) { // while it waited
-			return nil, false, nil
-		}
+	if err := f.catchUps.acquire(ctx); err != nil {
+		return nil, false, err
+	}
+	defer f.catchUps.release()
+	if f.hasEnded(sub) { // while it waited
+		return nil, false, nil
+	}
+	if err := f.hub.catchUps.acquire(ctx); err != nil {
+		return nil, false, err
+	}
+	defer f.hub.catchUps.release()
+	if f.hasEnded(sub) {
+		return nil, false, nil
 	}
 	events, gap, err := f.hub.readEvents(ctx, f.tenant, from)
 	for _, e := range events {

@@ -57,10 +57,10 @@ type Socket struct {
 
 	recheck bool // the socket may have been closed while it opened; guarded by Hub.mu
 
-	registration sync.Mutex // held while a script changes the registration
-	unregistered bool       // guarded by registration
+	renewals sync.WaitGroup // renewal scripts that run; see beginRenewal
 
-	mu              sync.Mutex  // guards the fields below and ExpiresAt
+	mu              sync.Mutex // guards the fields below and ExpiresAt; see Hub for the lock order
+	unregistered    bool
 	expiryAnnounced bool        // the token_expiring frame was sent
 	timer           *time.Timer // of handleExpiry; nil if that is not due soon
 	verifiedAt      time.Time
