@@ -13,7 +13,7 @@ import (
 type Frame struct {
 	Type      string
 	RequestID string          // of the reply; empty if the client expects no reply
-	Data      json.RawMessage // nil if it is absent
+	Data      json.RawMessage // valid JSON, a part of the message; nil if it is absent
 
 	// ID identifies the frame in logs, problem documents and the events that it
 	// causes. It is the RequestID, or a random id if that is empty.
@@ -47,56 +47,117 @@ const (
 // request would be. If the error is not nil, the frame still has an ID, and the
 // RequestID if that could be read, for the error frame.
 func parseFrame(text []byte) (Frame, error) {
-	fields, repeated, err := parseFields(text)
-	if err != nil {
+	e, ok := parseEnvelope(text)
+	if !ok {
 		return Frame{ID: rand.Text()}, errFrame
 	}
-	f := Frame{RequestID: parseString(fields["requestId"]), Type: parseString(fields["type"]), Data: fields["data"]}
-	_, hasID := fields["requestId"]
+	f := Frame{Type: parseString(e.kind), RequestID: parseString(e.requestID), Data: e.data}
 	valid := validRequestID(f.RequestID)
 	if f.ID = f.RequestID; !valid {
 		f.RequestID, f.ID = "", rand.Text()
 	}
-	for _, name := range []string{"type", "requestId", "data"} {
-		delete(fields, name)
-	}
-	if repeated || len(fields) > 0 || hasID && !valid || f.Type == "" || len(f.Type) > maxType {
+	if e.malformed || e.requestID != nil && !valid || f.Type == "" || len(f.Type) > maxType {
 		return f, errFrame
 	}
 	return f, nil
 }
 
-// parseFields parses the fields of a JSON object, and reports whether one is repeated.
-// A repeated field is nil, because a proxy that inspected the frame may have read
-// either value.
-func parseFields(text []byte) (fields map[string]json.RawMessage, repeated bool, err error) {
-	if err := json.Unmarshal(text, &fields); err != nil {
-		return nil, false, err
-	}
-	clear(fields)
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	_, _ = decoder.Token() // the opening brace of valid JSON
-	for decoder.More() {
-		var value json.RawMessage
-		token, _ := decoder.Token()
-		name, _ := token.(string)
-		if err := decoder.Decode(&value); err != nil {
-			return nil, false, err
-		}
-		if _, again := fields[name]; again {
-			value, repeated = nil, true
-		}
-		fields[name] = value
-	}
-	return fields, repeated, nil
+// envelope holds the fields of a frame as they are written; nil if they are absent. A
+// field that the frame has twice is empty, because a proxy that inspected the frame may
+// have read either value.
+type envelope struct {
+	kind, requestID, data json.RawMessage
+	malformed             bool // the frame has an unknown field, or a field twice
 }
 
-// parseString parses a JSON string. It returns an empty string for any other value.
-func parseString(value json.RawMessage) (text string) {
-	if json.Unmarshal(value, &text) != nil {
-		return ""
+// parseEnvelope splits a frame into its fields. It allocates nothing, so that only the
+// function that serves the frame decodes the data. It returns false if the text is not
+// a JSON object.
+func parseEnvelope(text []byte) (e envelope, ok bool) {
+	if !json.Valid(text) {
+		return envelope{}, false
 	}
-	return text
+	text = bytes.TrimLeft(text, jsonSpace)
+	if text[0] != '{' {
+		return envelope{}, false
+	}
+	for rest := text[1:]; ; {
+		rest = bytes.TrimLeft(rest, jsonSpace+",")
+		if rest[0] == '}' {
+			return e, true
+		}
+		n := valueLen(rest)
+		name := unquote(rest[:n])
+		rest = bytes.TrimLeft(rest[n:], jsonSpace+":")
+		n = valueLen(rest)
+		e.set(name, rest[:n:n])
+		rest = rest[n:]
+	}
+}
+
+// jsonSpace holds the characters that JSON allows between tokens.
+const jsonSpace = " \t\r\n"
+
+func (e *envelope) set(name []byte, value json.RawMessage) {
+	var field *json.RawMessage
+	switch string(name) {
+	case "type":
+		field = &e.kind
+	case "requestId":
+		field = &e.requestID
+	case "data":
+		field = &e.data
+	default:
+		e.malformed = true
+		return
+	}
+	if *field != nil {
+		e.malformed, value = true, json.RawMessage{}
+	}
+	*field = value
+}
+
+// valueLen returns the length of the JSON value at the start of valid JSON.
+func valueLen(text []byte) int {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+			if !quoted && depth == 0 {
+				return i + 1
+			}
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+		case depth == 0 && bytes.IndexByte([]byte(jsonSpace+",}"), c) >= 0:
+			return i // the end of a number, true, false or null
+		case c == '}' || c == ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return len(text)
+}
+
+// parseString returns the content of a JSON string, and an empty string for any other
+// value. The value must be valid JSON.
+func parseString(value json.RawMessage) string { return string(unquote(value)) }
+
+// unquote is parseString without a copy, unless the string has an escape.
+func unquote(value json.RawMessage) []byte {
+	if len(value) < 2 || value[0] != '"' {
+		return nil
+	}
+	if bytes.IndexByte(value, '\\') < 0 {
+		return value[1 : len(value)-1]
+	}
+	var text string
+	_ = json.Unmarshal(value, &text) // valid JSON that starts with a quote is a string
+	return []byte(text)
 }
 
 // requireNoData returns an error if a frame that takes no data has any.

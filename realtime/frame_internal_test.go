@@ -45,6 +45,15 @@ func FuzzFrame(f *testing.F) {
 	})
 }
 
+func TestFrame_ParsingDoesNotCopyTheData(t *testing.T) {
+	text := []byte(`{"type":"result","requestId":"r","data":{"output":"` + strings.Repeat("x", 60_000) + `"}}`)
+	allocations := testing.AllocsPerRun(10, func() {
+		_, err := parseFrame(text)
+		require.NoError(t, err)
+	})
+	require.LessOrEqual(t, allocations, 2.0, "the type and the requestId")
+}
+
 // requireRoundTrip encodes a frame, parses it again and requires the same frame.
 func requireRoundTrip(t *testing.T, first Frame) {
 	t.Helper()
