@@ -87,9 +87,8 @@ func fillComposite(v reflect.Value, n *int) {
 	}
 }
 
-// visitLeaves calls f with the path of each leaf in a value: a field that is no struct,
-// pointer, slice or interface. The path of a slice's element ends in "[]". A nil pointer and
-// an empty slice are leaves.
+// visitLeaves calls f with each leaf of a value and its path, such as "Items[].ID". A
+// leaf is a scalar, a time, raw JSON, a map, a nil pointer or an empty slice.
 func visitLeaves(v reflect.Value, path string, f func(path string, leaf reflect.Value)) {
 	switch {
 	case v.Type() == timeType, v.Type() == rawType, v.Kind() == reflect.Map, !composite(v):
@@ -134,9 +133,9 @@ func leavesOf(values ...any) map[string]bool {
 	return set
 }
 
-// requireAllSet requires that no leaf is zero in all values, but for the exceptions. An
-// exception is a path and the reason why it may be zero. One that is set, or that does
-// not exist, is a failure too.
+// requireAllSet requires that each leaf is not zero in one of the values at least. The
+// exceptions are the paths that may be zero, with the reason. An exception that is set
+// or does not exist is a failure too.
 func requireAllSet(t *testing.T, exceptions map[string]string, values ...any) {
 	t.Helper()
 	leaves := leavesOf(values...)
@@ -149,7 +148,7 @@ func requireAllSet(t *testing.T, exceptions map[string]string, values ...any) {
 		}
 	}
 	for path := range exceptions {
-		require.Contains(t, leaves, path, "an exception of a field that does not exist")
+		require.Contains(t, leaves, path, "there is no such field: remove the exception")
 	}
 }
 
@@ -193,8 +192,8 @@ func changeLeaf(leaf reflect.Value) {
 	}
 }
 
-// generatedTypes returns the names of the struct or named types in the generated server
-// that a condition holds for.
+// generatedTypes returns the names of the types in the generated server for which holds
+// returns true.
 func generatedTypes(t *testing.T, holds func(name string, spec *ast.TypeSpec) bool) (names []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "../generated/server.gen.go", nil, parser.SkipObjectResolution)
