@@ -70,7 +70,7 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 func (g *Gateway) connect(ctx context.Context) (err error) {
 	g.store, err = store.Connect(ctx, store.Config{
 		URL: g.cfg.RedisURL, AutoPipeline: g.cfg.AutoPipeline, Logger: g.log,
-		Observe: observeStore(g.registry, g.health.HeardStore), Recorded: countTransitions(g.registry),
+		Observe: observeStore(g.registry, g.health.NoteStoreReply), Recorded: countTransitions(g.registry),
 		Violated: countViolations(g.registry),
 	})
 	if err != nil {

@@ -86,7 +86,7 @@ func TestSocket_CatchUpTakesNoRequestSlot(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(url),
-		withSockets(func(cfg *realtime.Config) { cfg.Limits.MaxAnswering = 1 }))
+		withSockets(func(cfg *realtime.Config) { cfg.Limits.MaxInFlight = 1 }))
 	f := newFleet(t, g)
 	p := f.publisher(t, url)
 	p.publish(2000)

@@ -12,8 +12,16 @@ import (
 
 const defaultPriority = 5
 
-// ProposeCommand puts a command into the queue.
+// ProposeCommand proposes a command.
 func (s *Server) ProposeCommand(ctx context.Context, r generated.ProposeCommandRequestObject) (generated.ProposeCommandResponseObject, error) {
+	c, err := s.queue.Propose(ctx, proposalFrom(ctx, r))
+	if err != nil {
+		return nil, err
+	}
+	return proposedResponse(c), nil
+}
+
+func proposalFrom(ctx context.Context, r generated.ProposeCommandRequestObject) queue.Proposal {
 	p := queue.Proposal{
 		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx), SessionID: r.SessionID,
 		Type: r.Body.Type, Parameters: r.Body.Parameters, Priority: defaultPriority, Reason: r.Body.Reason,
@@ -23,25 +31,29 @@ func (s *Server) ProposeCommand(ctx context.Context, r generated.ProposeCommandR
 	if r.Body.Priority != nil {
 		p.Priority = *r.Body.Priority
 	}
-	c, err := s.queue.Propose(ctx, p)
-	if err != nil {
-		return nil, err
-	}
+	return p
+}
+
+func proposedResponse(c queue.Command) generated.ProposeCommand201JSONResponse {
 	return generated.ProposeCommand201JSONResponse{
 		Body: commandOf(c), Headers: generated.ProposeCommand201ResponseHeaders{Location: commandPath(c)},
-	}, nil
+	}
 }
 
-// ListCommands lists the commands of a session, the oldest first.
+// ListCommands lists the commands of a session, oldest first.
 func (s *Server) ListCommands(ctx context.Context, r generated.ListCommandsRequestObject) (generated.ListCommandsResponseObject, error) {
-	list, next, err := s.queue.List(ctx, userPrincipal(ctx).Tenant, r.SessionID, page(r.Params.Limit, r.Params.Cursor))
+	list, next, err := s.queue.List(ctx, userPrincipal(ctx).Tenant, r.SessionID, pageFrom(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return generated.ListCommands200JSONResponse{Items: convert(list, commandOf), NextCursor: next}, nil
+	return generated.ListCommands200JSONResponse(commandListOf(list, next)), nil
 }
 
-// GetCommand reads a command with its claims and its result.
+func commandListOf(list []queue.Command, next string) generated.CommandList {
+	return generated.CommandList{Items: convert(list, commandOf), NextCursor: next}
+}
+
+// GetCommand returns a command with its claims and its result.
 func (s *Server) GetCommand(ctx context.Context, r generated.GetCommandRequestObject) (generated.GetCommandResponseObject, error) {
 	c, err := s.queue.Get(ctx, userPrincipal(ctx).Tenant, r.SessionID, r.CommandID)
 	if err != nil {
@@ -50,67 +62,92 @@ func (s *Server) GetCommand(ctx context.Context, r generated.GetCommandRequestOb
 	return generated.GetCommand200JSONResponse(commandOf(c)), nil
 }
 
-// CancelCommand ends a command, or asks its device to stop.
+// CancelCommand cancels a command. It asks the device to stop if the command is claimed.
 func (s *Server) CancelCommand(ctx context.Context, r generated.CancelCommandRequestObject) (generated.CancelCommandResponseObject, error) {
-	c, err := s.queue.Cancel(ctx, queue.Cancel{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
-		SessionID: r.SessionID, CommandID: r.CommandID, Reason: reason(r.Body),
-	})
+	c, err := s.queue.Cancel(ctx, cancelFrom(ctx, r))
 	if err != nil {
 		return nil, err
 	}
 	return generated.CancelCommand200JSONResponse(commandOf(c)), nil
 }
 
-// RetryCommand proposes a finished command again.
-func (s *Server) RetryCommand(ctx context.Context, r generated.RetryCommandRequestObject) (generated.RetryCommandResponseObject, error) {
-	c, err := s.queue.Retry(ctx, queue.Retry{
+func cancelFrom(ctx context.Context, r generated.CancelCommandRequestObject) queue.Cancel {
+	return queue.Cancel{
 		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
-		SessionID: r.SessionID, CommandID: r.CommandID, Reason: reason(r.Body),
-		IdempotencyKey: value(r.Params.IdempotencyKey),
-	})
+		SessionID: r.SessionID, CommandID: r.CommandID, Reason: reasonFrom(r.Body),
+	}
+}
+
+// RetryCommand proposes a new command with the contents of a finished one.
+func (s *Server) RetryCommand(ctx context.Context, r generated.RetryCommandRequestObject) (generated.RetryCommandResponseObject, error) {
+	c, err := s.queue.Retry(ctx, retryFrom(ctx, r))
 	if err != nil {
 		return nil, err
 	}
-	return generated.RetryCommand201JSONResponse{
-		Body: commandOf(c), Headers: generated.RetryCommand201ResponseHeaders{Location: commandPath(c)},
-	}, nil
+	return retriedResponse(c), nil
 }
 
-// DecideCommand records a person's decision.
+func retryFrom(ctx context.Context, r generated.RetryCommandRequestObject) queue.Retry {
+	return queue.Retry{
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
+		SessionID: r.SessionID, CommandID: r.CommandID, Reason: reasonFrom(r.Body),
+		IdempotencyKey: value(r.Params.IdempotencyKey),
+	}
+}
+
+func retriedResponse(c queue.Command) generated.RetryCommand201JSONResponse {
+	return generated.RetryCommand201JSONResponse{
+		Body: commandOf(c), Headers: generated.RetryCommand201ResponseHeaders{Location: commandPath(c)},
+	}
+}
+
+// DecideCommand records an approval or a rejection.
 func (s *Server) DecideCommand(ctx context.Context, r generated.DecideCommandRequestObject) (generated.DecideCommandResponseObject, error) {
-	c, err := s.queue.Decide(ctx, queue.Decision{
+	c, err := s.queue.Decide(ctx, decisionFrom(ctx, r))
+	if err != nil {
+		return nil, err
+	}
+	return generated.DecideCommand200JSONResponse(decidedCommandOf(c)), nil
+}
+
+func decisionFrom(ctx context.Context, r generated.DecideCommandRequestObject) queue.Decision {
+	return queue.Decision{
 		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx), SoleUser: userPrincipal(ctx).SoleUser,
 		SessionID: r.SessionID, CommandID: r.Body.CommandID,
 		Approved: r.Body.Approved, Reason: r.Body.Reason, Digest: r.Body.Digest,
-	})
-	if err != nil {
-		return nil, err
 	}
-	return generated.DecideCommand200JSONResponse{Command: commandOf(c)}, nil
 }
 
-// ListApprovals lists the commands that wait for a person, the oldest first.
+func decidedCommandOf(c queue.Command) generated.DecidedCommand {
+	return generated.DecidedCommand{Command: commandOf(c)}
+}
+
+// ListApprovals lists the commands that wait for approval, oldest first.
 func (s *Server) ListApprovals(ctx context.Context, r generated.ListApprovalsRequestObject) (generated.ListApprovalsResponseObject, error) {
-	list, next, err := s.queue.Pending(ctx, userPrincipal(ctx).Tenant, page(r.Params.Limit, r.Params.Cursor))
+	p := userPrincipal(ctx)
+	list, next, err := s.queue.Pending(ctx, p.Tenant, pageFrom(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	items := convert(list, func(c queue.Command) generated.Command { return withVerdict(c, userPrincipal(ctx)) })
-	return generated.ListApprovals200JSONResponse{Items: items, NextCursor: next}, nil
+	return generated.ListApprovals200JSONResponse(approvalListOf(list, next, p)), nil
 }
 
-// withVerdict adds whether the caller could approve the command.
-func withVerdict(c queue.Command, p customer.Principal) generated.Command {
-	answer, may := commandOf(c), true
+func approvalListOf(list []queue.Command, next string, p customer.Principal) generated.CommandList {
+	items := convert(list, func(c queue.Command) generated.Command { return pendingCommandOf(c, p) })
+	return generated.CommandList{Items: items, NextCursor: next}
+}
+
+// pendingCommandOf is commandOf with whether the user may decide on the command.
+func pendingCommandOf(c queue.Command, p customer.Principal) generated.Command {
+	pending, may := commandOf(c), true
 	switch {
 	case !p.Role.Allows(customer.Approver):
-		may, answer.WhyNot = false, "Your role does not decide over commands."
+		may, pending.WhyNot = false, "Your role does not allow decisions: ask an approver."
 	case c.UserID == p.UserID && !p.SoleUser:
-		may, answer.WhyNot = false, "You proposed it: another person has to approve it."
+		may, pending.WhyNot = false, "You proposed this command: another user must approve it."
 	}
-	answer.MayDecide = &may
-	return answer
+	pending.MayDecide = &may
+	return pending
 }
 
 func commandPath(c queue.Command) string {

@@ -5,36 +5,50 @@ import (
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/api/request"
+	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/generated"
 	"github.com/fieldgate/fieldgate/realtime"
 )
 
-// IssueTicket gives a browser a ticket that opens a socket once.
+// IssueTicket issues a ticket with which a browser can open one socket.
 func (s *Server) IssueTicket(ctx context.Context, r generated.IssueTicketRequestObject) (generated.IssueTicketResponseObject, error) {
-	origin := request.Origin(ctx)
+	ticket, err := s.tickets.Issue(ctx, userPrincipal(ctx), ticketOriginFrom(ctx, r))
+	if err != nil {
+		return nil, err
+	}
+	return ticketResponse(ticket), nil
+}
+
+// ticketOriginFrom returns the origin in the body, or the origin of the request if the
+// body has none.
+func ticketOriginFrom(ctx context.Context, r generated.IssueTicketRequestObject) string {
 	if r.Body != nil && r.Body.Origin != "" {
-		origin = r.Body.Origin
+		return r.Body.Origin
 	}
-	ticket, err := s.tickets.Issue(ctx, userPrincipal(ctx), origin)
-	if err != nil {
-		return nil, err
-	}
+	return request.Origin(ctx)
+}
+
+func ticketResponse(t customer.Ticket) generated.IssueTicket201JSONResponse {
 	return generated.IssueTicket201JSONResponse{
-		Body:    generated.Ticket{Ticket: ticket.Token, ExpiresAt: fieldgate.At(ticket.ExpiresAt)},
+		Body:    generated.Ticket{Ticket: t.Token, ExpiresAt: fieldgate.At(t.ExpiresAt)},
 		Headers: generated.IssueTicket201ResponseHeaders{Location: "/api/v1/customer/ws"},
-	}, nil
+	}
 }
 
-// ListConnections lists the open sockets of the customer, on all instances.
+// ListConnections lists the open sockets of the tenant on all instances.
 func (s *Server) ListConnections(ctx context.Context, r generated.ListConnectionsRequestObject) (generated.ListConnectionsResponseObject, error) {
-	list, next, err := s.hub.Connections(ctx, userPrincipal(ctx).Tenant, page(r.Params.Limit, r.Params.Cursor))
+	list, next, err := s.hub.Connections(ctx, userPrincipal(ctx).Tenant, pageFrom(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return generated.ListConnections200JSONResponse{Items: convert(list, connectionOf), NextCursor: next}, nil
+	return generated.ListConnections200JSONResponse(connectionListOf(list, next)), nil
 }
 
-// CloseConnection closes a socket, wherever it is.
+func connectionListOf(list []realtime.Connection, next string) generated.ConnectionList {
+	return generated.ConnectionList{Items: convert(list, connectionOf), NextCursor: next}
+}
+
+// CloseConnection closes a socket on any instance.
 func (s *Server) CloseConnection(ctx context.Context, r generated.CloseConnectionRequestObject) (generated.CloseConnectionResponseObject, error) {
 	found, err := s.hub.Kick(ctx, userPrincipal(ctx).Tenant, r.ConnectionID)
 	if err != nil {

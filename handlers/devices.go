@@ -8,25 +8,33 @@ import (
 	"github.com/fieldgate/fieldgate/api/request"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/generated"
+	"github.com/fieldgate/fieldgate/store"
 )
 
-// ProvisionDevice makes a device and the code that activates it.
+// ProvisionDevice creates a device and its activation code.
 func (s *Server) ProvisionDevice(ctx context.Context, r generated.ProvisionDeviceRequestObject) (generated.ProvisionDeviceResponseObject, error) {
-	made, activation, err := s.devices.Provision(ctx, device.Provisioning{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
-		Name: r.Body.Name, ExternalID: r.Body.ExternalID, Location: r.Body.Location, Tags: r.Body.Tags,
-		IdempotencyKey: value(r.Params.IdempotencyKey),
-	})
+	created, activation, err := s.devices.Provision(ctx, provisioningFrom(ctx, r))
 	if err != nil {
 		return nil, err
 	}
+	return provisionedResponse(created, activation), nil
+}
+
+func provisioningFrom(ctx context.Context, r generated.ProvisionDeviceRequestObject) device.Provisioning {
+	return device.Provisioning{
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
+		Name: r.Body.Name, ExternalID: r.Body.ExternalID, Location: r.Body.Location, Tags: r.Body.Tags,
+		IdempotencyKey: value(r.Params.IdempotencyKey),
+	}
+}
+
+func provisionedResponse(d device.Device, a device.Activation) generated.ProvisionDevice201JSONResponse {
 	return generated.ProvisionDevice201JSONResponse{
 		Body: generated.ProvisionedDevice{
-			Device: deviceOf(made), ActivationCode: activation.Code, ActivationExpiresAt: fieldgate.At(activation.ExpiresAt),
-			Instructions: instructions(activation),
+			Device: deviceOf(d), ActivationCode: a.Code, ActivationExpiresAt: fieldgate.At(a.ExpiresAt), Instructions: instructions(a),
 		},
-		Headers: generated.ProvisionDevice201ResponseHeaders{Location: devicesPath + made.ID},
-	}, nil
+		Headers: generated.ProvisionDevice201ResponseHeaders{Location: devicesPath + d.ID},
+	}
 }
 
 func instructions(a device.Activation) string {
@@ -34,82 +42,103 @@ func instructions(a device.Activation) string {
 		a.Code, a.ExpiresAt.UTC().Format("2006-01-02 15:04 UTC"))
 }
 
-// ListDevices lists devices, the newest first.
+// ListDevices lists devices, newest first.
 func (s *Server) ListDevices(ctx context.Context, r generated.ListDevicesRequestObject) (generated.ListDevicesResponseObject, error) {
-	filter := device.Filter{Status: device.Status(value(r.Params.Status)), Tag: value(r.Params.Tag), Query: value(r.Params.Q)}
-	list, next, err := s.devices.List(ctx, userPrincipal(ctx).Tenant, filter, page(r.Params.Limit, r.Params.Cursor))
+	filter, page := deviceFilterFrom(r)
+	list, next, err := s.devices.List(ctx, userPrincipal(ctx).Tenant, filter, page)
 	if err != nil {
 		return nil, err
 	}
-	return generated.ListDevices200JSONResponse{Items: convert(list, deviceOf), NextCursor: next}, nil
+	return generated.ListDevices200JSONResponse(deviceListOf(list, next)), nil
 }
 
-// GetDevice reads a device with what it does now.
+func deviceFilterFrom(r generated.ListDevicesRequestObject) (device.Filter, store.Page) {
+	filter := device.Filter{Status: device.Status(value(r.Params.Status)), Tag: value(r.Params.Tag), Query: value(r.Params.Q)}
+	return filter, pageFrom(r.Params.Limit, r.Params.Cursor)
+}
+
+func deviceListOf(list []device.Device, next string) generated.DeviceList {
+	return generated.DeviceList{Items: convert(list, deviceOf), NextCursor: next}
+}
+
+// GetDevice returns a device with its current activity.
 func (s *Server) GetDevice(ctx context.Context, r generated.GetDeviceRequestObject) (generated.GetDeviceResponseObject, error) {
 	found, err := s.devices.Get(ctx, userPrincipal(ctx).Tenant, r.DeviceID)
 	if err != nil {
 		return nil, err
 	}
-	return generated.GetDevice200JSONResponse(wholeDeviceOf(found)), nil
+	return generated.GetDevice200JSONResponse(deviceDetailOf(found)), nil
 }
 
-// UpdateDevice changes how a device is described.
+// UpdateDevice changes the name, the location or the tags of a device.
 func (s *Server) UpdateDevice(ctx context.Context, r generated.UpdateDeviceRequestObject) (generated.UpdateDeviceResponseObject, error) {
-	changed, err := s.devices.Update(ctx, device.Change{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
-		DeviceID: r.DeviceID, Name: r.Body.Name, Location: r.Body.Location, Tags: r.Body.Tags,
-	})
+	changed, err := s.devices.Update(ctx, deviceChangeFrom(ctx, r))
 	if err != nil {
 		return nil, err
 	}
 	return generated.UpdateDevice200JSONResponse(deviceOf(changed)), nil
 }
 
-// IssueActivationCode gives a device a new code; the old one is dead.
-func (s *Server) IssueActivationCode(ctx context.Context, r generated.IssueActivationCodeRequestObject) (generated.IssueActivationCodeResponseObject, error) {
-	activation, err := s.devices.IssueActivationCode(ctx, device.IssueRequest{
+func deviceChangeFrom(ctx context.Context, r generated.UpdateDeviceRequestObject) device.Change {
+	return device.Change{
 		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
-		DeviceID: r.DeviceID, IdempotencyKey: value(r.Params.IdempotencyKey),
-	})
+		DeviceID: r.DeviceID, Name: r.Body.Name, Location: r.Body.Location, Tags: r.Body.Tags,
+	}
+}
+
+// IssueActivationCode issues a new activation code, which invalidates the old one.
+func (s *Server) IssueActivationCode(ctx context.Context, r generated.IssueActivationCodeRequestObject) (generated.IssueActivationCodeResponseObject, error) {
+	activation, err := s.devices.IssueActivationCode(ctx, codeIssueFrom(ctx, r))
 	if err != nil {
 		return nil, err
 	}
-	return generated.IssueActivationCode201JSONResponse{
-		Body:    generated.ActivationCode{ActivationCode: activation.Code, ActivationExpiresAt: fieldgate.At(activation.ExpiresAt)},
-		Headers: generated.IssueActivationCode201ResponseHeaders{Location: devicesPath + r.DeviceID},
-	}, nil
+	return activationCodeResponse(r.DeviceID, activation), nil
 }
 
-// SuspendDevice ends a device's logins and keeps it out.
+func codeIssueFrom(ctx context.Context, r generated.IssueActivationCodeRequestObject) device.IssueRequest {
+	return device.IssueRequest{
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
+		DeviceID: r.DeviceID, IdempotencyKey: value(r.Params.IdempotencyKey),
+	}
+}
+
+func activationCodeResponse(deviceID string, a device.Activation) generated.IssueActivationCode201JSONResponse {
+	return generated.IssueActivationCode201JSONResponse{
+		Body:    generated.ActivationCode{ActivationCode: a.Code, ActivationExpiresAt: fieldgate.At(a.ExpiresAt)},
+		Headers: generated.IssueActivationCode201ResponseHeaders{Location: devicesPath + deviceID},
+	}
+}
+
+// SuspendDevice suspends a device and ends its logins.
 func (s *Server) SuspendDevice(ctx context.Context, r generated.SuspendDeviceRequestObject) (generated.SuspendDeviceResponseObject, error) {
-	changed, err := s.devices.Suspend(ctx, adminRequest(ctx, r.DeviceID, r.Body))
+	changed, err := s.devices.Suspend(ctx, statusChangeFrom(ctx, r.DeviceID, r.Body))
 	if err != nil {
 		return nil, err
 	}
 	return generated.SuspendDevice200JSONResponse(deviceOf(changed)), nil
 }
 
-// ResumeDevice lets a suspended device in again.
+// ResumeDevice resumes a suspended device.
 func (s *Server) ResumeDevice(ctx context.Context, r generated.ResumeDeviceRequestObject) (generated.ResumeDeviceResponseObject, error) {
-	changed, err := s.devices.Resume(ctx, adminRequest(ctx, r.DeviceID, r.Body))
+	changed, err := s.devices.Resume(ctx, statusChangeFrom(ctx, r.DeviceID, r.Body))
 	if err != nil {
 		return nil, err
 	}
 	return generated.ResumeDevice200JSONResponse(deviceOf(changed)), nil
 }
 
-// RevokeDeviceLogins ends a device's logins; it may log in again.
+// RevokeDeviceLogins ends a device's logins. The device may log in again.
 func (s *Server) RevokeDeviceLogins(ctx context.Context, r generated.RevokeDeviceLoginsRequestObject) (generated.RevokeDeviceLoginsResponseObject, error) {
-	changed, err := s.devices.RevokeLogins(ctx, adminRequest(ctx, r.DeviceID, r.Body))
+	changed, err := s.devices.RevokeLogins(ctx, statusChangeFrom(ctx, r.DeviceID, r.Body))
 	if err != nil {
 		return nil, err
 	}
 	return generated.RevokeDeviceLogins200JSONResponse(deviceOf(changed)), nil
 }
 
-// DecommissionDevice takes a device out of service for good.
+// DecommissionDevice takes a device out of service permanently.
 func (s *Server) DecommissionDevice(ctx context.Context, r generated.DecommissionDeviceRequestObject) (generated.DecommissionDeviceResponseObject, error) {
-	if err := s.devices.Decommission(ctx, adminRequest(ctx, r.DeviceID, nil)); err != nil {
+	if err := s.devices.Decommission(ctx, statusChangeFrom(ctx, r.DeviceID, nil)); err != nil {
 		return nil, err
 	}
 	return generated.DecommissionDevice204Response{}, nil
@@ -117,36 +146,36 @@ func (s *Server) DecommissionDevice(ctx context.Context, r generated.Decommissio
 
 const devicesPath = "/api/v1/customer/devices/"
 
-func adminRequest(ctx context.Context, deviceID string, body *generated.ReasonRequest) device.AdminRequest {
+func statusChangeFrom(ctx context.Context, deviceID string, body *generated.ReasonRequest) device.AdminRequest {
 	return device.AdminRequest{
 		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
-		DeviceID: deviceID, Reason: reason(body),
+		DeviceID: deviceID, Reason: reasonFrom(body),
 	}
 }
 
 func deviceOf(d device.Device) generated.Device {
-	answer := generated.Device{
+	converted := generated.Device{
 		ID: d.ID, ExternalID: d.ExternalID, Name: d.Name, Location: d.Location, Tags: d.Tags,
 		Status: generated.DeviceStatus(d.Status), Presence: generated.DevicePresence(d.Presence),
 		CreatedAt: fieldgate.At(d.CreatedAt), RegisteredAt: fieldgate.At(d.RegisteredAt), LastSeen: fieldgate.At(d.LastSeen),
 		FirmwareVersion: d.FirmwareVersion, Model: d.Model,
 	}
-	if answer.Tags == nil {
-		answer.Tags = generated.Tags{}
+	if converted.Tags == nil {
+		converted.Tags = generated.Tags{}
 	}
-	return answer
+	return converted
 }
 
-// wholeDeviceOf adds what only the answer about one device tells.
-func wholeDeviceOf(d device.Device) generated.Device {
-	answer := deviceOf(d)
-	answer.ActiveSessionID, answer.Metrics = d.ActiveSessionID, d.Metrics
-	waiting := int(d.PendingCommands)
-	answer.PendingCommands = &waiting
+// deviceDetailOf is deviceOf with the fields that only GetDevice returns.
+func deviceDetailOf(d device.Device) generated.Device {
+	detail := deviceOf(d)
+	detail.ActiveSessionID, detail.Metrics = d.ActiveSessionID, d.Metrics
+	pending := int(d.PendingCommands)
+	detail.PendingCommands = &pending
 	if d.LastHeartbeat != nil {
-		answer.LastHeartbeat = generated.LastHeartbeat{
+		detail.LastHeartbeat = generated.LastHeartbeat{
 			Status: generated.HeartbeatStatus(d.LastHeartbeat.Status), ReceivedAt: fieldgate.At(d.LastHeartbeat.ReceivedAt),
 		}
 	}
-	return answer
+	return detail
 }

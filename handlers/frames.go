@@ -7,25 +7,48 @@ import (
 	"net/url"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/oapi-codegen/runtime"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/api/schema"
 	"github.com/fieldgate/fieldgate/generated"
+	"github.com/fieldgate/fieldgate/realtime"
 )
 
-// frames are the schemas of asyncapi.yaml that the data of frames is held against,
-// by the type of the frame.
+// frames holds the schemas of asyncapi.yaml for the data of frames, by frame type.
 type frames map[string]*schema.Schema
 
-// frameTypes are those of the frames whose data is looked at.
+// frameTypes are the types of the frames that have data.
 var frameTypes = []string{
 	"claim", "extend", "release", "result", "heartbeat", "subscribe", "unsubscribe", "refresh",
 }
 
-// newFrames reads the schemas. They take parts of openapi.yaml by reference, and use
-// nothing that is not the same in both, so they are read as OpenAPI.
+// newFrames reads the schemas.
 func newFrames(sockets, requests []byte) (frames, error) {
+	document, err := loadFrames(sockets, requests)
+	if err != nil {
+		return nil, err
+	}
+	fs := frames{}
+	for _, kind := range frameTypes {
+		data := document.Components.Schemas[frameSchema+kind].Value.Properties["data"]
+		if data == nil {
+			return nil, fmt.Errorf("asyncapi.yaml has no schema for the data of the frame %s", kind)
+		}
+		fs[kind] = schema.New(data.Value)
+	}
+	return fs, nil
+}
+
+// frameSchema is the prefix of the schema names in framesDocument. The frame type
+// follows.
+const frameSchema = "frame."
+
+// loadFrames loads the schemas of the frames. They refer to parts of openapi.yaml and use
+// only keywords that AsyncAPI and OpenAPI share, so they are loaded as an OpenAPI
+// document.
+func loadFrames(sockets, requests []byte) (*openapi3.T, error) {
 	text, err := framesDocument(sockets)
 	if err != nil {
 		return nil, err
@@ -35,23 +58,12 @@ func newFrames(sockets, requests []byte) (frames, error) {
 	loader.ReadFromURIFunc = func(*openapi3.Loader, *url.URL) ([]byte, error) { return requests, nil }
 	document, err := loader.LoadFromDataWithPath(text, &url.URL{Path: "asyncapi.yaml"})
 	if err != nil {
-		return nil, fmt.Errorf("reading the contract of sockets: %w", err)
+		return nil, fmt.Errorf("loading asyncapi.yaml: %w", err)
 	}
-	fs := frames{}
-	for _, kind := range frameTypes {
-		data := document.Components.Schemas[frameSchema+kind].Value.Properties["data"]
-		if data == nil {
-			return nil, fmt.Errorf("the contract of sockets says nothing of the data of %s", kind)
-		}
-		fs[kind] = schema.New(data.Value)
-	}
-	return fs, nil
+	return document, nil
 }
 
-// frameSchema comes before the type of a frame in the name of its schema.
-const frameSchema = "frame."
-
-// framesDocument makes an OpenAPI document of the schemas of the frames.
+// framesDocument returns an OpenAPI document with the schemas of the frames.
 func framesDocument(sockets []byte) ([]byte, error) {
 	var contract struct {
 		Components struct {
@@ -60,13 +72,13 @@ func framesDocument(sockets []byte) ([]byte, error) {
 		}
 	}
 	if err := yaml.Unmarshal(sockets, &contract); err != nil {
-		return nil, fmt.Errorf("reading the contract of sockets: %w", err)
+		return nil, fmt.Errorf("parsing asyncapi.yaml: %w", err)
 	}
 	schemas := contract.Components.Schemas
 	for _, kind := range frameTypes {
 		message, found := contract.Components.Messages[kind]
 		if !found {
-			return nil, fmt.Errorf("the contract of sockets has no frame %s", kind)
+			return nil, fmt.Errorf("asyncapi.yaml has no frame %s", kind)
 		}
 		schemas[frameSchema+kind] = message.Payload
 	}
@@ -76,101 +88,107 @@ func framesDocument(sockets []byte) ([]byte, error) {
 	})
 }
 
-// decode holds the data of a frame against its schema and reads it. Data that was
-// left out is an empty object.
-func decode[T any](fs frames, kind string, data json.RawMessage) (request T, err error) {
+// decode decodes the data of a frame, validates it against the schema of the frame's
+// type, and binds it to a type. The data is decoded once: the values that were validated
+// are bound, defaults included, as the HTTP edge does with a body. Absent data is an
+// empty object.
+func decode[T any](fs frames, kind string, data json.RawMessage) (bound T, err error) {
 	if len(data) == 0 {
 		data = json.RawMessage("{}")
 	}
-	value, wrong := schema.Decode(data)
+	decoded, wrong := schema.Decode(data)
 	if wrong != nil {
-		return request, schema.Invalid(*wrong)
+		return bound, schema.Invalid(*wrong)
 	}
-	if err := fs[kind].Validate(value); err != nil {
-		return request, err
+	if err := fs[kind].Validate(decoded); err != nil {
+		return bound, err
 	}
-	whole, err := json.Marshal(value) // with the defaults
+	if err := runtime.BindJSONValue(decoded, &bound); err != nil {
+		return bound, schema.Invalid(fieldgate.FieldError{Keyword: "type", Reason: "has a value that cannot be read"})
+	}
+	return bound, nil
+}
+
+// serveFrame decodes the data of a frame and calls serve with it.
+func serveFrame[T any](fs frames, f realtime.Frame, serve func(T) (any, error)) (any, error) {
+	bound, err := decode[T](fs, f.Type, f.Data)
 	if err != nil {
-		return request, fmt.Errorf("reading a frame: %w", err)
+		return nil, err
 	}
-	if err := json.Unmarshal(whole, &request); err != nil {
-		return request, schema.Invalid(fieldgate.FieldError{Keyword: "type", Reason: "has a value that cannot be read"})
-	}
-	return request, nil
+	return serve(bound)
 }
 
-// deviceFrame serves what a device says over its socket as the operation of the
-// same name does over HTTP.
-func (s *Server) deviceFrame(ctx context.Context, kind string, data json.RawMessage) (any, error) {
-	switch kind {
-	case "claim":
-		return s.claimFrame(ctx, data)
-	case "extend":
-		return s.extendFrame(ctx, data)
-	case "release":
-		return s.releaseFrame(ctx, data)
-	case "result":
-		return s.resultFrame(ctx, data)
-	case "heartbeat":
-		return s.heartbeatFrame(ctx, data)
-	}
-	return nil, errFrameType
-}
-
-// What a request has in its header or its path, a frame has in its data.
-
-func (s *Server) claimFrame(ctx context.Context, data json.RawMessage) (any, error) {
-	asked, err := decode[struct {
+// The data of the frames. A device's frame has in its data what a request has in its
+// body, its path and its headers.
+type (
+	claimFrame struct {
 		generated.ClaimRequest
 		IdempotencyKey *string `json:"idempotencyKey"`
-	}](s.frames, "claim", data)
-	if err != nil {
-		return nil, err
 	}
-	return s.ClaimCommands(ctx, generated.ClaimCommandsRequestObject{
-		Params: generated.ClaimCommandsParams{IdempotencyKey: asked.IdempotencyKey}, Body: &asked.ClaimRequest,
-	})
-}
-
-func (s *Server) extendFrame(ctx context.Context, data json.RawMessage) (any, error) {
-	asked, err := decode[struct {
+	extendFrame struct {
 		generated.ExtendRequest
 		CommandID string `json:"commandId"`
-	}](s.frames, "extend", data)
-	if err != nil {
-		return nil, err
 	}
-	return s.ExtendCommand(ctx, generated.ExtendCommandRequestObject{CommandID: asked.CommandID, Body: &asked.ExtendRequest})
-}
-
-func (s *Server) releaseFrame(ctx context.Context, data json.RawMessage) (any, error) {
-	asked, err := decode[struct {
+	releaseFrame struct {
 		generated.ReleaseRequest
 		CommandID string `json:"commandId"`
-	}](s.frames, "release", data)
-	if err != nil {
-		return nil, err
 	}
-	return s.ReleaseCommand(ctx, generated.ReleaseCommandRequestObject{CommandID: asked.CommandID, Body: &asked.ReleaseRequest})
-}
-
-func (s *Server) resultFrame(ctx context.Context, data json.RawMessage) (any, error) {
-	reported, err := decode[struct {
+	resultFrame struct {
 		generated.ResultRequest
 		CommandID string `json:"commandId"`
-	}](s.frames, "result", data)
-	if err != nil {
-		return nil, err
 	}
-	return s.SubmitResult(ctx, generated.SubmitResultRequestObject{CommandID: reported.CommandID, Body: &reported.ResultRequest})
+	heartbeatFrame struct{ generated.HeartbeatRequest }
+
+	subscribeFrame struct {
+		Room  string `json:"room"`
+		Since string `json:"since"`
+	}
+	unsubscribeFrame struct {
+		Room string `json:"room"`
+	}
+	refreshFrame struct {
+		Token string `json:"token"`
+	}
+)
+
+func (f claimFrame) request() generated.ClaimCommandsRequestObject {
+	return generated.ClaimCommandsRequestObject{
+		Params: generated.ClaimCommandsParams{IdempotencyKey: f.IdempotencyKey}, Body: &f.ClaimRequest,
+	}
 }
 
-func (s *Server) heartbeatFrame(ctx context.Context, data json.RawMessage) (any, error) {
-	sent, err := decode[generated.HeartbeatRequest](s.frames, "heartbeat", data)
-	if err != nil {
-		return nil, err
+func (f extendFrame) request() generated.ExtendCommandRequestObject {
+	return generated.ExtendCommandRequestObject{CommandID: f.CommandID, Body: &f.ExtendRequest}
+}
+
+func (f releaseFrame) request() generated.ReleaseCommandRequestObject {
+	return generated.ReleaseCommandRequestObject{CommandID: f.CommandID, Body: &f.ReleaseRequest}
+}
+
+func (f resultFrame) request() generated.SubmitResultRequestObject {
+	return generated.SubmitResultRequestObject{CommandID: f.CommandID, Body: &f.ResultRequest}
+}
+
+func (f heartbeatFrame) request() generated.SendHeartbeatRequestObject {
+	return generated.SendHeartbeatRequestObject{Body: &f.HeartbeatRequest}
+}
+
+// deviceFrame serves a frame of a device's socket as the HTTP operation of the same
+// name would.
+func (s *Server) deviceFrame(ctx context.Context, f realtime.Frame) (any, error) {
+	switch f.Type {
+	case "claim":
+		return serveFrame(s.frames, f, func(r claimFrame) (any, error) { return s.ClaimCommands(ctx, r.request()) })
+	case "extend":
+		return serveFrame(s.frames, f, func(r extendFrame) (any, error) { return s.ExtendCommand(ctx, r.request()) })
+	case "release":
+		return serveFrame(s.frames, f, func(r releaseFrame) (any, error) { return s.ReleaseCommand(ctx, r.request()) })
+	case "result":
+		return serveFrame(s.frames, f, func(r resultFrame) (any, error) { return s.SubmitResult(ctx, r.request()) })
+	case "heartbeat":
+		return serveFrame(s.frames, f, func(r heartbeatFrame) (any, error) { return s.SendHeartbeat(ctx, r.request()) })
 	}
-	return s.SendHeartbeat(ctx, generated.SendHeartbeatRequestObject{Body: &sent})
+	return nil, errFrameType
 }
 
 var errFrameType = schema.Invalid(fieldgate.FieldError{

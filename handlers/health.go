@@ -12,129 +12,146 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Health knows what the instance needs to serve: its store and the keys of the
-// token issuer.
+// Health checks the dependencies of the instance: the store and the keys of the token
+// issuer.
 type Health struct {
 	Version     string
 	Environment string // "production", "development", ...
 	Store       *store.Store
 
-	// Issuer tells how the token issuer is.
+	// Issuer returns the status of the token issuer.
 	Issuer func() IssuerStatus
 
-	// Grace is how long the store may be away before the instance says that it
-	// is not ready: a short outage of a store that all instances share must not
-	// take all of them out at once. Default: 3 s.
+	// Grace is the time for which the store may fail before the instance is not ready.
+	// All instances share the store, so a short outage must not remove all of them from
+	// the load balancer. Default: 3 s.
 	Grace time.Duration
 
-	started  time.Time
-	lastGood atomic.Int64 // Unix nanoseconds of the store's last sign of life
-	draining atomic.Bool
+	startedAt   time.Time
+	storeSeenAt atomic.Int64 // time of the store's last reply, Unix ns
+	draining    atomic.Bool
 }
 
-// IssuerStatus says how the token issuer is.
+// IssuerStatus is the status of the token issuer.
 type IssuerStatus struct {
 	Usable  bool          // tokens can be verified
-	Problem string        // what is wrong, for a person; empty: nothing
-	Latency time.Duration // of the last question; zero where none was asked
+	Problem string        // a description for operators; empty if there is no problem
+	Latency time.Duration // of the last probe; zero if there was none
 }
 
-// Start begins the life of the instance. Nothing may be served before it.
+// Start records the start of the instance. It must be called before any other method.
 func (h *Health) Start() {
 	if h.Grace == 0 {
 		h.Grace = 3 * time.Second
 	}
-	h.started = time.Now()
-	h.HeardStore()
+	h.startedAt = time.Now()
+	h.NoteStoreReply()
 }
 
-// Drain makes the instance say that it goes away.
+// Drain makes the instance not ready.
 func (h *Health) Drain() { h.draining.Store(true) }
 
-// HeardStore notes that the store answered. Told of every round trip, an outage
-// begins when the store was last heard of, and not when somebody last asked
-// whether the instance is ready.
-func (h *Health) HeardStore() { h.lastGood.Store(time.Now().UnixNano()) }
+// NoteStoreReply records that the store replied. It is called after every round trip,
+// so that an outage starts at the last reply and not at the last readiness check.
+func (h *Health) NoteStoreReply() { h.storeSeenAt.Store(time.Now().UnixNano()) }
 
-// redis asks the store for a sign of life. A failure counts once it has lasted.
-func (h *Health) redis(ctx context.Context) (check generated.DependencyCheck, usable bool) {
+// checkStore pings the store. The store counts as usable until an outage has lasted for
+// Grace.
+func (h *Health) checkStore(ctx context.Context) (check generated.DependencyCheck, usable bool) {
 	took, err := h.Store.Ping(ctx)
 	if err == nil {
-		h.HeardStore()
-		return generated.DependencyCheck{Ok: true, LatencyMs: milliseconds(took)}, true
+		h.NoteStoreReply()
+		return dependencyCheckOf("", took), true
 	}
-	lasts := time.Since(time.Unix(0, h.lastGood.Load()))
-	return generated.DependencyCheck{Error: "the store does not answer"}, lasts < h.Grace
+	outage := time.Since(time.Unix(0, h.storeSeenAt.Load()))
+	return dependencyCheckOf("the store does not respond", 0), outage < h.Grace
 }
 
-func (h *Health) issuer() (check generated.DependencyCheck, usable bool) {
+func (h *Health) checkIssuer() (check generated.DependencyCheck, usable bool) {
 	status := h.Issuer()
-	return generated.DependencyCheck{
-		Ok: status.Problem == "", Error: status.Problem, LatencyMs: milliseconds(status.Latency),
-	}, status.Usable
+	return dependencyCheckOf(status.Problem, status.Latency), status.Usable
+}
+
+func dependencyCheckOf(problem string, latency time.Duration) generated.DependencyCheck {
+	return generated.DependencyCheck{Ok: problem == "", Error: problem, LatencyMs: milliseconds(latency)}
 }
 
 func milliseconds(d time.Duration) float64 {
 	return float64(d.Microseconds()) / 1000
 }
 
-// GetHealth says that the process is alive, whatever its dependencies do.
+// GetHealth reports that the process is alive, whatever the state of its dependencies.
 func (s *Server) GetHealth(context.Context, generated.GetHealthRequestObject) (generated.GetHealthResponseObject, error) {
-	return generated.GetHealth200JSONResponse{Status: generated.HealthStatusOk, Timestamp: fieldgate.At(time.Now())}, nil
+	return generated.GetHealth200JSONResponse(healthAt(time.Now())), nil
 }
 
-// GetReadiness says whether a balancer should send requests here.
+func healthAt(now time.Time) generated.Health {
+	return generated.Health{Status: generated.HealthStatusOk, Timestamp: fieldgate.At(now)}
+}
+
+// GetReadiness reports whether a load balancer should send requests to this instance.
 func (s *Server) GetReadiness(ctx context.Context, _ generated.GetReadinessRequestObject) (generated.GetReadinessResponseObject, error) {
-	redis, usable := s.health.redis(ctx)
-	issuer, verifies := s.health.issuer()
-	draining := s.health.draining.Load()
-	answer := generated.Readiness{
-		Ready:    usable && verifies && !draining,
-		Draining: draining,
-		Checks:   generated.ReadinessChecks{Redis: redis, Supabase: issuer},
+	redis, storeUsable := s.health.checkStore(ctx)
+	issuer, issuerUsable := s.health.checkIssuer()
+	readiness := readinessOf(redis, issuer, storeUsable && issuerUsable, s.health.draining.Load())
+	if !readiness.Ready {
+		return generated.GetReadiness503JSONResponse(readiness), nil
 	}
-	if !answer.Ready {
-		return generated.GetReadiness503JSONResponse(answer), nil
-	}
-	return generated.GetReadiness200JSONResponse(answer), nil
+	return generated.GetReadiness200JSONResponse(readiness), nil
 }
 
-// GetVersion tells which version runs.
+func readinessOf(redis, issuer generated.DependencyCheck, usable, draining bool) generated.Readiness {
+	return generated.Readiness{
+		Ready: usable && !draining, Draining: draining,
+		Checks: generated.ReadinessChecks{Redis: redis, Supabase: issuer},
+	}
+}
+
+// GetVersion returns the version of the gateway.
 func (s *Server) GetVersion(context.Context, generated.GetVersionRequestObject) (generated.GetVersionResponseObject, error) {
-	return generated.GetVersion200JSONResponse{Version: s.health.Version}, nil
+	return generated.GetVersion200JSONResponse(versionOf(s.health)), nil
 }
 
-// GetSystemInfo tells what an administrator may know: no secret, no address.
+func versionOf(h *Health) generated.Version { return generated.Version{Version: h.Version} }
+
+// GetSystemInfo describes the instance for administrators. It returns no secret and no
+// address.
 func (s *Server) GetSystemInfo(ctx context.Context, _ generated.GetSystemInfoRequestObject) (generated.GetSystemInfoResponseObject, error) {
-	return generated.GetSystemInfo200JSONResponse{
-		Version: s.health.Version, Build: build(), Environment: s.health.Environment,
-		UptimeSeconds: int64(time.Since(s.health.started).Seconds()),
-		Connections:   s.connections(),
-		Services:      generated.Services{Redis: s.health.redisStatus(ctx), Supabase: s.health.issuerStatus()},
-	}, nil
+	redis, _ := s.health.checkStore(ctx)
+	issuer, _ := s.health.checkIssuer()
+	info, _ := s.health.Store.Info(ctx) // the check reports the failure
+	services := servicesOf(redis, issuer, info)
+	return generated.GetSystemInfo200JSONResponse(systemInfoOf(s.health, services, s.connections())), nil
 }
 
-// connections counts the sockets of this instance.
+func systemInfoOf(h *Health, services generated.Services, connections generated.Connections) generated.SystemInfo {
+	return generated.SystemInfo{
+		Version: h.Version, Build: build(), Environment: h.Environment, UptimeSeconds: int64(time.Since(h.startedAt).Seconds()),
+		Connections: connections, Services: services,
+	}
+}
+
+// connections returns the number of sockets of this instance.
 func (s *Server) connections() generated.Connections {
-	devices, customers := s.hub.Count()
+	return connectionCountOf(s.hub.Count())
+}
+
+func connectionCountOf(devices, customers int) generated.Connections {
 	return generated.Connections{Devices: devices, Customers: customers}
 }
 
-func (h *Health) redisStatus(ctx context.Context) generated.ServiceStatus {
-	check, _ := h.redis(ctx)
-	status := generated.ServiceStatus{Ok: check.Ok, LatencyMs: check.LatencyMs, Error: check.Error}
-	if info, err := h.Store.Info(ctx); err == nil {
-		status.Version, status.Mode = info.Version, info.Mode
+// servicesOf converts the checks. Only the store has a version and a mode, which are
+// empty if it does not respond.
+func servicesOf(redis, issuer generated.DependencyCheck, info store.Info) generated.Services {
+	return generated.Services{
+		Redis: generated.ServiceStatus{
+			Ok: redis.Ok, LatencyMs: redis.LatencyMs, Error: redis.Error, Version: info.Version, Mode: info.Mode,
+		},
+		Supabase: generated.ServiceStatus{Ok: issuer.Ok, LatencyMs: issuer.LatencyMs, Error: issuer.Error},
 	}
-	return status
 }
 
-func (h *Health) issuerStatus() generated.ServiceStatus {
-	check, _ := h.issuer()
-	return generated.ServiceStatus{Ok: check.Ok, LatencyMs: check.LatencyMs, Error: check.Error}
-}
-
-// build reads what the Go toolchain wrote into the binary.
+// build returns what the Go toolchain recorded in the binary.
 func build() generated.Build {
 	b := generated.Build{Go: runtime.Version(), Commit: "unknown", Time: "unknown"}
 	info, ok := debug.ReadBuildInfo()

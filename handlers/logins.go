@@ -13,63 +13,92 @@ import (
 
 // RegisterDevice exchanges an activation code for a device's secret.
 func (s *Server) RegisterDevice(ctx context.Context, r generated.RegisterDeviceRequestObject) (generated.RegisterDeviceResponseObject, error) {
-	registered, err := s.devices.Register(ctx, device.Registration{
-		Code: r.Body.ActivationCode, DeviceID: r.Body.DeviceID, Metadata: metadataOf(r.Body.Metadata),
-		Addr: request.Addr(ctx).String(), RequestID: request.ID(ctx), IdempotencyKey: value(r.Params.IdempotencyKey),
-	})
+	registered, err := s.devices.Register(ctx, registrationFrom(ctx, r))
 	if err != nil {
 		return nil, err
 	}
+	return registeredResponse(registered), nil
+}
+
+func registrationFrom(ctx context.Context, r generated.RegisterDeviceRequestObject) device.Registration {
+	return device.Registration{
+		Code: r.Body.ActivationCode, DeviceID: r.Body.DeviceID, Metadata: metadataFrom(r.Body.Metadata),
+		Addr: request.Addr(ctx).String(), RequestID: request.ID(ctx), IdempotencyKey: value(r.Params.IdempotencyKey),
+	}
+}
+
+func registeredResponse(d device.Registered) generated.RegisterDevice201JSONResponse {
 	return generated.RegisterDevice201JSONResponse{
 		Body: generated.RegisteredDevice{
-			DeviceID: registered.DeviceID, DeviceSecret: registered.Secret, RegisteredAt: fieldgate.At(registered.RegisteredAt),
+			DeviceID: d.DeviceID, DeviceSecret: d.Secret, RegisteredAt: fieldgate.At(d.RegisteredAt),
 		},
-		Headers: generated.RegisterDevice201ResponseHeaders{Location: devicesPath + registered.DeviceID},
-	}, nil
+		Headers: generated.RegisterDevice201ResponseHeaders{Location: devicesPath + d.DeviceID},
+	}
 }
 
-// AuthenticateDevice opens a login session.
+// AuthenticateDevice opens a login of a device.
 func (s *Server) AuthenticateDevice(ctx context.Context, r generated.AuthenticateDeviceRequestObject) (generated.AuthenticateDeviceResponseObject, error) {
-	login, err := s.devices.Login(ctx, device.Credentials{DeviceID: r.Body.DeviceID, Secret: r.Body.DeviceSecret})
+	login, err := s.devices.Login(ctx, credentialsFrom(r))
 	if err != nil {
 		return nil, err
 	}
-	return generated.AuthenticateDevice200JSONResponse{
-		DeviceID: login.DeviceID, Token: login.Token,
-		ExpiresInSeconds: int(login.ExpiresIn.Seconds()), ExpiresAt: fieldgate.At(login.ExpiresAt),
-	}, nil
+	return generated.AuthenticateDevice200JSONResponse(loginOf(login)), nil
 }
 
-// EndDeviceLogin ends the login that the request was made with.
+func credentialsFrom(r generated.AuthenticateDeviceRequestObject) device.Credentials {
+	return device.Credentials{DeviceID: r.Body.DeviceID, Secret: r.Body.DeviceSecret}
+}
+
+func loginOf(l device.Login) generated.DeviceLogin {
+	return generated.DeviceLogin{
+		DeviceID: l.DeviceID, Token: l.Token,
+		ExpiresInSeconds: int(l.ExpiresIn.Seconds()), ExpiresAt: fieldgate.At(l.ExpiresAt),
+	}
+}
+
+// EndDeviceLogin ends the login whose token the request carries.
 func (s *Server) EndDeviceLogin(ctx context.Context, _ generated.EndDeviceLoginRequestObject) (generated.EndDeviceLoginResponseObject, error) {
-	_, token, _ := strings.Cut(request.HTTP(ctx).Header.Get("Authorization"), " ")
-	if err := s.devices.Logout(ctx, strings.TrimSpace(token)); err != nil {
+	if err := s.devices.Logout(ctx, bearerToken(ctx)); err != nil {
 		return nil, err
 	}
 	return generated.EndDeviceLogin204Response{}, nil
 }
 
-// SendHeartbeat notes that a device is there, and tells it what waits.
+// bearerToken returns the token in the Authorization header of the HTTP request.
+func bearerToken(ctx context.Context) string {
+	_, token, _ := strings.Cut(request.HTTP(ctx).Header.Get("Authorization"), " ")
+	return strings.TrimSpace(token)
+}
+
+// SendHeartbeat records a heartbeat, and returns what the device has to do.
 func (s *Server) SendHeartbeat(ctx context.Context, r generated.SendHeartbeatRequestObject) (generated.SendHeartbeatResponseObject, error) {
-	pulse, err := s.devices.Heartbeat(ctx, device.Heartbeat{
-		Device: callingDevice(ctx), RequestID: request.ID(ctx), Status: string(r.Body.Status),
-		Metrics: r.Body.Metrics, FirmwareVersion: r.Body.FirmwareVersion,
-	})
+	reply, err := s.devices.Heartbeat(ctx, heartbeatFrom(ctx, r))
 	if err != nil {
 		return nil, err
 	}
-	cancels := pulse.CancelRequested
-	if cancels == nil {
-		cancels = []string{}
-	}
-	return generated.SendHeartbeat200JSONResponse{
-		ServerTime: fieldgate.At(pulse.ServerTime), NextHeartbeatMs: int(pulse.NextIn.Milliseconds()),
-		PendingCommands: int(pulse.Ready), CancelRequested: cancels,
-	}, nil
+	return generated.SendHeartbeat200JSONResponse(heartbeatReplyOf(reply)), nil
 }
 
-// metadataOf gathers what a device says of itself.
-func metadataOf(m generated.DeviceMetadata) map[string]string {
+func heartbeatFrom(ctx context.Context, r generated.SendHeartbeatRequestObject) device.Heartbeat {
+	return device.Heartbeat{
+		Device: callingDevice(ctx), RequestID: request.ID(ctx), Status: string(r.Body.Status),
+		Metrics: r.Body.Metrics, FirmwareVersion: r.Body.FirmwareVersion,
+	}
+}
+
+func heartbeatReplyOf(p device.HeartbeatReply) generated.HeartbeatReply {
+	reply := generated.HeartbeatReply{
+		ServerTime: fieldgate.At(p.ServerTime), NextHeartbeatMs: int(p.NextIn.Milliseconds()),
+		PendingCommands: int(p.Ready), CancelRequested: p.CancelRequested,
+	}
+	if reply.CancelRequested == nil {
+		reply.CancelRequested = []string{}
+	}
+	return reply
+}
+
+// metadataFrom returns a device's metadata as one map. Empty values are left out.
+func metadataFrom(m generated.DeviceMetadata) map[string]string {
 	all := map[string]string{}
 	maps.Copy(all, m.AdditionalProperties)
 	for name, text := range map[string]string{

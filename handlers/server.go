@@ -1,6 +1,9 @@
-// Package handlers serves the operations of the contract: each converts the
-// request, calls the domain once and converts the answer back. Refusals are
-// returned as errors; the edge makes problem documents of them.
+// Package handlers implements the operations of the contract. A handler converts the
+// request to the domain's type, calls the domain once and converts the result back. It
+// returns a refusal as an error, which the HTTP edge turns into a problem document.
+//
+// The conversions are functions of their own: xFrom converts a request, and xOf or
+// xResponse converts a result. Tests call them to check that no field is left out.
 package handlers
 
 import (
@@ -17,7 +20,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Config names the domain that the handlers call.
+// Config holds the parts of the domain that the handlers call.
 type Config struct {
 	Devices  *device.Registry
 	Sessions *session.Service
@@ -26,16 +29,16 @@ type Config struct {
 	Hub      *realtime.Hub
 	Tickets  *customer.Tickets
 
-	// Verify checks the token that renews an open socket.
+	// Verify verifies the token that a client sends to renew its socket.
 	Verify func(ctx context.Context, token string) (customer.Principal, error)
 
-	// Spec and SocketSpec are the contract that frames are held against. Default:
+	// Spec and SocketSpec are the documents that frames are validated against. Default:
 	// fieldgate.Spec and fieldgate.SocketSpec.
 	Spec       []byte
 	SocketSpec []byte
 }
 
-// Server implements the generated interface. It keeps no state of its own.
+// Server implements the generated server interface. It has no state of its own.
 type Server struct {
 	devices  *device.Registry
 	sessions *session.Service
@@ -49,8 +52,7 @@ type Server struct {
 
 var _ generated.StrictServerInterface = (*Server)(nil)
 
-// New makes the server. An error means that the contract lacks a schema that the
-// frames of sockets are held against.
+// New returns a server. It returns an error if the contract has no schema for a frame.
 func New(cfg Config) (*Server, error) {
 	if cfg.Spec == nil {
 		cfg.Spec = fieldgate.Spec
@@ -68,14 +70,14 @@ func New(cfg Config) (*Server, error) {
 	}, nil
 }
 
-// userPrincipal is who calls a customer's operation. The contract middleware has seen
-// to it that there is one.
+// userPrincipal returns the user that calls a customer operation. The contract
+// middleware has authenticated the user.
 func userPrincipal(ctx context.Context) customer.Principal {
 	p, _ := customer.FromContext(ctx)
 	return p
 }
 
-// callingDevice is the device that calls a device's operation.
+// callingDevice returns the device that calls a device operation.
 func callingDevice(ctx context.Context) store.Device {
 	p, _ := device.FromContext(ctx)
 	return p.Device()
@@ -83,7 +85,7 @@ func callingDevice(ctx context.Context) store.Device {
 
 const defaultLimit = 50
 
-func page(limit *int, cursor *string) store.Page {
+func pageFrom(limit *int, cursor *string) store.Page {
 	p := store.Page{Limit: defaultLimit, Cursor: value(cursor)}
 	if limit != nil {
 		p.Limit = *limit
@@ -91,7 +93,7 @@ func page(limit *int, cursor *string) store.Page {
 	return p
 }
 
-// value gives what a pointer points at, and the zero value for none.
+// value returns the value of a pointer, or the zero value if the pointer is nil.
 func value[T any](p *T) T {
 	if p == nil {
 		var zero T
@@ -100,12 +102,13 @@ func value[T any](p *T) T {
 	return *p
 }
 
-// reason reads a body that may be left out.
-func reason(body *generated.ReasonRequest) string {
+// reasonFrom returns the reason in a body that is optional.
+func reasonFrom(body *generated.ReasonRequest) string {
 	return value(body).Reason
 }
 
-// convert makes a slice of the contract, never null in JSON, of one of the domain.
+// convert converts a slice. The result is never nil, so that JSON has an empty array
+// and not null.
 func convert[From, To any](list []From, one func(From) To) []To {
 	converted := make([]To, 0, len(list))
 	for _, item := range list {

@@ -8,41 +8,59 @@ import (
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/api/request"
 	"github.com/fieldgate/fieldgate/generated"
+	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
 )
 
 // OpenSession opens a support session on a device.
 func (s *Server) OpenSession(ctx context.Context, r generated.OpenSessionRequestObject) (generated.OpenSessionResponseObject, error) {
-	opened, err := s.sessions.Open(ctx, session.OpenRequest{
+	opened, err := s.sessions.Open(ctx, openSessionFrom(ctx, r))
+	if err != nil {
+		return nil, err
+	}
+	return openedSessionResponse(opened), nil
+}
+
+func openSessionFrom(ctx context.Context, r generated.OpenSessionRequestObject) session.OpenRequest {
+	return session.OpenRequest{
 		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
 		DeviceID: r.Body.DeviceID, Type: string(r.Body.Type), Description: r.Body.Description,
 		Duration: seconds(r.Body.ExpiresInSeconds), IdempotencyKey: value(r.Params.IdempotencyKey),
-	})
-	if err != nil {
-		return nil, err
 	}
+}
+
+func openedSessionResponse(s session.Session) generated.OpenSession201JSONResponse {
 	return generated.OpenSession201JSONResponse{
-		Body:    sessionOf(opened),
-		Headers: generated.OpenSession201ResponseHeaders{Location: sessionsPath + opened.ID},
-	}, nil
+		Body:    sessionOf(s),
+		Headers: generated.OpenSession201ResponseHeaders{Location: sessionsPath + s.ID},
+	}
 }
 
-// ListSessions lists support sessions, the newest first.
+// ListSessions lists support sessions, newest first.
 func (s *Server) ListSessions(ctx context.Context, r generated.ListSessionsRequestObject) (generated.ListSessionsResponseObject, error) {
-	filter := session.Filter{DeviceID: value(r.Params.DeviceID), Status: session.Status(value(r.Params.Status))}
-	list, next, err := s.sessions.List(ctx, userPrincipal(ctx).Tenant, filter, page(r.Params.Limit, r.Params.Cursor))
+	filter, page := sessionFilterFrom(r)
+	list, next, err := s.sessions.List(ctx, userPrincipal(ctx).Tenant, filter, page)
 	if err != nil {
 		return nil, err
 	}
-	return generated.ListSessions200JSONResponse{Items: convert(list, sessionOf), NextCursor: next}, nil
+	return generated.ListSessions200JSONResponse(sessionListOf(list, next)), nil
 }
 
-// maxEmbedded is how many commands a session carries in itself; the list of
-// commands has them all.
+func sessionFilterFrom(r generated.ListSessionsRequestObject) (session.Filter, store.Page) {
+	filter := session.Filter{DeviceID: value(r.Params.DeviceID), Status: session.Status(value(r.Params.Status))}
+	return filter, pageFrom(r.Params.Limit, r.Params.Cursor)
+}
+
+func sessionListOf(list []session.Session, next string) generated.SessionList {
+	return generated.SessionList{Items: convert(list, sessionOf), NextCursor: next}
+}
+
+// maxEmbedded is the maximum number of commands that GetSession returns with a session.
+// ListCommands returns all of them.
 const maxEmbedded = 200
 
-// GetSession reads a session with its commands.
+// GetSession returns a session with its commands.
 func (s *Server) GetSession(ctx context.Context, r generated.GetSessionRequestObject) (generated.GetSessionResponseObject, error) {
 	found, err := s.sessions.Get(ctx, userPrincipal(ctx).Tenant, r.SessionID)
 	if err != nil {
@@ -52,30 +70,41 @@ func (s *Server) GetSession(ctx context.Context, r generated.GetSessionRequestOb
 	if err != nil {
 		return nil, err
 	}
-	answer := sessionOf(found)
-	answer.Commands = convert(commands, commandOf)
-	return generated.GetSession200JSONResponse(answer), nil
+	return generated.GetSession200JSONResponse(sessionDetailOf(found, commands)), nil
 }
 
-// CloseSession ends a session with all that waits in it.
+// CloseSession closes a session and ends the commands that wait in it.
 func (s *Server) CloseSession(ctx context.Context, r generated.CloseSessionRequestObject) (generated.CloseSessionResponseObject, error) {
-	closed, err := s.sessions.Close(ctx, session.CloseRequest{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
-		SessionID: r.SessionID, Reason: reason(r.Body),
-	})
+	closed, err := s.sessions.Close(ctx, closeSessionFrom(ctx, r))
 	if err != nil {
 		return nil, err
 	}
 	return generated.CloseSession200JSONResponse(sessionOf(closed)), nil
 }
 
-// ListSessionEvents reads the timeline of a session.
+func closeSessionFrom(ctx context.Context, r generated.CloseSessionRequestObject) session.CloseRequest {
+	return session.CloseRequest{
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
+		SessionID: r.SessionID, Reason: reasonFrom(r.Body),
+	}
+}
+
+// ListSessionEvents lists the events of a session's timeline.
 func (s *Server) ListSessionEvents(ctx context.Context, r generated.ListSessionEventsRequestObject) (generated.ListSessionEventsResponseObject, error) {
-	events, next, err := s.sessions.Events(ctx, userPrincipal(ctx).Tenant, r.SessionID, value(r.Params.Since), page(r.Params.Limit, r.Params.Cursor))
+	since, page := eventRangeFrom(r)
+	events, next, err := s.sessions.Events(ctx, userPrincipal(ctx).Tenant, r.SessionID, since, page)
 	if err != nil {
 		return nil, err
 	}
-	return generated.ListSessionEvents200JSONResponse{Items: convert(events, eventOf), NextCursor: next}, nil
+	return generated.ListSessionEvents200JSONResponse(eventListOf(events, next)), nil
+}
+
+func eventRangeFrom(r generated.ListSessionEventsRequestObject) (since time.Time, page store.Page) {
+	return value(r.Params.Since), pageFrom(r.Params.Limit, r.Params.Cursor)
+}
+
+func eventListOf(list []session.Event, next string) generated.EventList {
+	return generated.EventList{Items: convert(list, eventOf), NextCursor: next}
 }
 
 const sessionsPath = "/api/v1/customer/sessions/"
@@ -92,6 +121,13 @@ func sessionOf(s session.Session) generated.Session {
 	}
 }
 
+// sessionDetailOf is sessionOf with the session's commands.
+func sessionDetailOf(s session.Session, commands []queue.Command) generated.Session {
+	detail := sessionOf(s)
+	detail.Commands = convert(commands, commandOf)
+	return detail
+}
+
 func eventOf(e session.Event) generated.Event {
 	return generated.Event{
 		ID: e.ID, Type: e.Type, Time: fieldgate.At(e.Time), Actor: actorOf(e.Actor), RequestID: e.RequestID,
@@ -99,7 +135,7 @@ func eventOf(e session.Event) generated.Event {
 	}
 }
 
-// actorOf reads an actor as events keep it: "user:<id>", "device:<id>" or "system".
+// actorOf parses the actor of an event: "user:<id>", "device:<id>" or "system".
 func actorOf(actor string) generated.Actor {
 	kind, id, _ := strings.Cut(actor, ":")
 	if id == "" {

@@ -11,79 +11,114 @@ import (
 	"github.com/fieldgate/fieldgate/queue"
 )
 
-// What a claim asks for when its body is left out.
+// The defaults of a claim without a body.
 const (
 	defaultClaimLimit = 1
 	defaultVisibility = 300_000 // ms
 )
 
-// ClaimCommands hands out commands to the device.
+// ClaimCommands claims commands for the device.
 func (s *Server) ClaimCommands(ctx context.Context, r generated.ClaimCommandsRequestObject) (generated.ClaimCommandsResponseObject, error) {
-	asked := generated.ClaimRequest{Limit: defaultClaimLimit, VisibilityTimeoutMs: defaultVisibility}
+	leases, err := s.queue.Claim(ctx, claimFrom(ctx, r))
+	if err != nil {
+		return nil, err
+	}
+	return generated.ClaimCommands200JSONResponse(claimedCommandsOf(leases)), nil
+}
+
+func claimFrom(ctx context.Context, r generated.ClaimCommandsRequestObject) queue.ClaimRequest {
+	body := generated.ClaimRequest{Limit: defaultClaimLimit, VisibilityTimeoutMs: defaultVisibility}
 	if r.Body != nil {
-		asked = *r.Body
+		body = *r.Body
 	}
 	p, _ := device.FromContext(ctx)
-	leases, err := s.queue.Claim(ctx, queue.ClaimRequest{
-		Device: p.Device(), Epoch: p.Epoch, RequestID: request.ID(ctx), Limit: asked.Limit,
-		Visibility: millis(asked.VisibilityTimeoutMs), Wait: millis(asked.WaitMs),
+	return queue.ClaimRequest{
+		Device: p.Device(), Epoch: p.Epoch, RequestID: request.ID(ctx), Limit: body.Limit,
+		Visibility: millis(body.VisibilityTimeoutMs), Wait: millis(body.WaitMs),
 		IdempotencyKey: value(r.Params.IdempotencyKey),
-	})
-	if err != nil {
-		return nil, err
 	}
-	return generated.ClaimCommands200JSONResponse{Commands: convert(leases, claimedOf)}, nil
 }
 
-// ExtendCommand makes a lease longer.
+func claimedCommandsOf(leases []queue.Lease) generated.ClaimedCommands {
+	return generated.ClaimedCommands{Commands: convert(leases, claimedCommandOf)}
+}
+
+// ExtendCommand extends the lease of a claimed command.
 func (s *Server) ExtendCommand(ctx context.Context, r generated.ExtendCommandRequestObject) (generated.ExtendCommandResponseObject, error) {
-	e, err := s.queue.Extend(ctx, claimRef(ctx, r.CommandID, r.Body.ClaimToken), millis(r.Body.ExtensionMs))
+	ref, by := extensionFrom(ctx, r)
+	extended, err := s.queue.Extend(ctx, ref, by)
 	if err != nil {
 		return nil, err
 	}
-	return generated.ExtendCommand200JSONResponse{
-		CommandID: r.CommandID, VisibleUntil: fieldgate.At(e.VisibleUntil),
+	return generated.ExtendCommand200JSONResponse(leaseOf(r.CommandID, extended)), nil
+}
+
+func extensionFrom(ctx context.Context, r generated.ExtendCommandRequestObject) (ref queue.ClaimRef, by time.Duration) {
+	return claimRefFrom(ctx, r.CommandID, r.Body.ClaimToken), millis(r.Body.ExtensionMs)
+}
+
+func leaseOf(commandID string, e queue.Extension) generated.Lease {
+	return generated.Lease{
+		CommandID: commandID, VisibleUntil: fieldgate.At(e.VisibleUntil),
 		LeaseRemainingMs: int(e.Remaining.Milliseconds()), CancelRequested: e.CancelRequested,
-	}, nil
+	}
 }
 
-// ReleaseCommand gives a command back.
+// ReleaseCommand releases a claimed command, which returns to the queue.
 func (s *Server) ReleaseCommand(ctx context.Context, r generated.ReleaseCommandRequestObject) (generated.ReleaseCommandResponseObject, error) {
-	status, err := s.queue.Release(ctx, claimRef(ctx, r.CommandID, r.Body.ClaimToken), r.Body.Reason)
+	ref, reason := releaseFrom(ctx, r)
+	status, err := s.queue.Release(ctx, ref, reason)
 	if err != nil {
 		return nil, err
 	}
-	return generated.ReleaseCommand200JSONResponse{CommandID: r.CommandID, Status: generated.CommandStatus(status)}, nil
+	return generated.ReleaseCommand200JSONResponse(releasedCommandOf(r.CommandID, status)), nil
 }
 
-// SubmitResult records what became of a command.
+func releaseFrom(ctx context.Context, r generated.ReleaseCommandRequestObject) (ref queue.ClaimRef, reason string) {
+	return claimRefFrom(ctx, r.CommandID, r.Body.ClaimToken), r.Body.Reason
+}
+
+func releasedCommandOf(commandID string, status queue.Status) generated.ReleasedCommand {
+	return generated.ReleasedCommand{CommandID: commandID, Status: generated.CommandStatus(status)}
+}
+
+// SubmitResult records the result of a command.
 func (s *Server) SubmitResult(ctx context.Context, r generated.SubmitResultRequestObject) (generated.SubmitResultResponseObject, error) {
-	out, err := s.queue.SubmitResult(ctx, claimRef(ctx, r.CommandID, r.Body.ClaimToken), queue.Status(r.Body.Status), queue.Result{
+	ref, status, result := resultFrom(ctx, r)
+	recorded, err := s.queue.SubmitResult(ctx, ref, status, result)
+	if err != nil {
+		return nil, err
+	}
+	return generated.SubmitResult200JSONResponse(recordedResultOf(r.CommandID, recorded)), nil
+}
+
+func resultFrom(ctx context.Context, r generated.SubmitResultRequestObject) (queue.ClaimRef, queue.Status, queue.Result) {
+	return claimRefFrom(ctx, r.CommandID, r.Body.ClaimToken), queue.Status(r.Body.Status), queue.Result{
 		Output: r.Body.Output, Error: r.Body.Error, Data: r.Body.Data,
 		ExecutedAt: r.Body.ExecutedAt.Time, DurationMs: r.Body.DurationMs,
-	})
-	if err != nil {
-		return nil, err
 	}
-	return generated.SubmitResult200JSONResponse{
-		CommandID: r.CommandID, Status: generated.CommandStatus(out.Status), Late: out.Late, Duplicate: out.Duplicate,
-	}, nil
 }
 
-// GetDeviceCommand tells the device where one of its commands stands.
+func recordedResultOf(commandID string, r queue.RecordedResult) generated.RecordedResult {
+	return generated.RecordedResult{
+		CommandID: commandID, Status: generated.CommandStatus(r.Status), Late: r.Late, Duplicate: r.Duplicate,
+	}
+}
+
+// GetDeviceCommand returns the state of one of the device's commands.
 func (s *Server) GetDeviceCommand(ctx context.Context, r generated.GetDeviceCommandRequestObject) (generated.GetDeviceCommandResponseObject, error) {
 	c, err := s.queue.GetOwn(ctx, callingDevice(ctx), r.CommandID)
 	if err != nil {
 		return nil, err
 	}
-	return generated.GetDeviceCommand200JSONResponse(ownCommandOf(c)), nil
+	return generated.GetDeviceCommand200JSONResponse(deviceCommandOf(c)), nil
 }
 
-func claimRef(ctx context.Context, commandID, token string) queue.ClaimRef {
+func claimRefFrom(ctx context.Context, commandID, token string) queue.ClaimRef {
 	return queue.ClaimRef{Device: callingDevice(ctx), CommandID: commandID, Token: token, RequestID: request.ID(ctx)}
 }
 
-func claimedOf(l queue.Lease) generated.ClaimedCommand {
+func claimedCommandOf(l queue.Lease) generated.ClaimedCommand {
 	claimed := generated.ClaimedCommand{
 		ID: l.ID, SessionID: l.SessionID, Type: l.Type, Parameters: l.Parameters, Priority: l.Priority,
 		Attempt: l.Attempt, MaxAttempts: l.MaxAttempts, ClaimToken: l.Token,
@@ -96,15 +131,15 @@ func claimedOf(l queue.Lease) generated.ClaimedCommand {
 	return claimed
 }
 
-func ownCommandOf(c queue.Command) generated.DeviceCommand {
-	own := generated.DeviceCommand{
+func deviceCommandOf(c queue.Command) generated.DeviceCommand {
+	converted := generated.DeviceCommand{
 		ID: c.ID, SessionID: c.SessionID, Type: c.Type, Priority: c.Priority, Status: generated.CommandStatus(c.Status),
 		Attempt: c.Attempt, MaxAttempts: c.MaxAttempts, DeliverBy: fieldgate.At(c.DeliverBy),
 		ClaimedAt: fieldgate.At(c.ClaimedAt), VisibleUntil: fieldgate.At(c.VisibleUntil), FinishedAt: fieldgate.At(c.FinishedAt),
 		CancelRequested: c.CancelRequested, Late: c.Late,
 	}
 	if !c.VisibleUntil.IsZero() {
-		own.LeaseRemainingMs = int(max(0, time.Until(c.VisibleUntil)).Milliseconds())
+		converted.LeaseRemainingMs = int(max(0, time.Until(c.VisibleUntil)).Milliseconds())
 	}
-	return own
+	return converted
 }

@@ -13,32 +13,31 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Limits bound what one socket may cost.
+// Limits bounds the cost of one socket. A field that is zero has its default.
 type Limits struct {
-	// MaxMessage is the longest message that a client may send, in bytes.
-	// Default: 64 KiB.
+	// MaxMessage is the maximum size of a client's message, in bytes. Default: 64 KiB.
 	MaxMessage int64
 
-	// MessagesPerSecond and Burst bound how often a client may send; pings and
-	// pongs count. Default: 50 and 100.
+	// MessagesPerSecond and Burst limit the rate of a client's messages. Pings and
+	// pongs count as messages. Default: 50 and 100.
 	MessagesPerSecond int
 	Burst             int
 
-	// MaxQueued and MaxQueuedBytes bound what waits for a client that reads
-	// slowly. Default: 256 frames, 1 MiB.
+	// MaxQueued and MaxQueuedBytes limit the write queue, which grows when the client
+	// reads slowly. Default: 256 messages and 1 MiB.
 	MaxQueued      int
 	MaxQueuedBytes int
 
-	// MaxAnswering bounds the frames of a client that are being answered at a
-	// time, such as claims that wait. Default: 32.
-	MaxAnswering int32
+	// MaxInFlight limits the frames of one socket that are served at the same time,
+	// such as claims that wait for a command. Default: 32.
+	MaxInFlight int32
 
-	// PingEvery is how often a client is asked for a sign of life, and PongWithin
-	// how long it may take. Default: 25 s and 10 s.
+	// PingEvery is the interval between two pings. PongWithin is the time that the
+	// client has to respond before its socket is closed. Default: 25 s and 10 s.
 	PingEvery  time.Duration
 	PongWithin time.Duration
 
-	// WriteWithin is how long a write may take. Default: 10 s.
+	// WriteWithin is the timeout of one write. Default: 10 s.
 	WriteWithin time.Duration
 }
 
@@ -48,7 +47,7 @@ func (l Limits) withDefaults() Limits {
 	setDefault(&l.Burst, 100)
 	setDefault(&l.MaxQueued, 256)
 	setDefault(&l.MaxQueuedBytes, 1<<20)
-	setDefault(&l.MaxAnswering, 32)
+	setDefault(&l.MaxInFlight, 32)
 	setDefault(&l.PingEvery, 25*time.Second)
 	setDefault(&l.PongWithin, 10*time.Second)
 	setDefault(&l.WriteWithin, 10*time.Second)
@@ -62,34 +61,34 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// Conn is one socket. It has one goroutine, which reads; another writes as long
-// as there is something to write.
+// Conn is one WebSocket connection. One goroutine reads from it. A second goroutine
+// writes to it, and runs only while the write queue is not empty.
 type Conn struct {
-	ID     string
-	ws     *websocket.Conn
-	wire   *wire // under ws
-	limits *Limits
-	serve  func(*Conn, Frame)     // called for each frame, on a goroutine of its own; calls served
-	ended  func(*Conn, CloseCode) // called once, at the end
-	answer func(err error, f Frame) []byte
+	ID         string
+	ws         *websocket.Conn
+	wire       *wire // the network connection under ws
+	limits     *Limits
+	serve      func(*Conn, Frame)     // serves one frame, on a goroutine of its own; must call frameServed
+	onClose    func(*Conn, CloseCode) // is called once, when the socket is closed
+	errorFrame func(err error, f Frame) []byte
 
-	ctx       context.Context // ends as soon as the socket is being closed
-	cancel    context.CancelFunc
-	bucket    bucket // of the reader alone
-	answering atomic.Int32
-	heardAt   atomic.Int64 // Unix ns
-	mu        sync.Mutex
-	emptied   sync.Cond // told when the writer has taken the queue, and at the end
-	queue     []outgoing
-	queued    int // bytes
-	writing   bool
-	closing   *goodbye
-	closed    bool
-	gone      chan struct{} // if somebody waits: closed when nothing is left of the socket
-	left      bool          // nothing is left
+	ctx         context.Context // ends when the socket starts to close
+	cancel      context.CancelFunc
+	bucket      tokenBucket  // used by the reading goroutine only
+	inFlight    atomic.Int32 // frames that are being served
+	lastHeardAt atomic.Int64 // time of the client's last message, Unix ns
+
+	mu          sync.Mutex // guards the fields below; see Hub for the lock order
+	flushed     sync.Cond  // signals that the writer took the queue, or that the socket closes
+	queue       []outgoing
+	queuedBytes int
+	writing     bool          // a goroutine runs writeQueue
+	closing     *closeStatus  // nil until the socket starts to close
+	finished    bool          // the connection is closed and nothing of it runs
+	done        chan struct{} // closed when finished is set; nil until Done is called
 }
 
-// outgoing is a message to write: a text, a ping or a pong.
+// outgoing is a message in the write queue: a text, a ping or a pong.
 type outgoing struct {
 	kind int
 	data []byte
@@ -98,114 +97,116 @@ type outgoing struct {
 func newConn(limits *Limits) *Conn {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Conn{ID: newConnID(), limits: limits, ctx: ctx, cancel: cancel}
-	c.emptied.L = &c.mu
+	c.flushed.L = &c.mu
 	return c
 }
 
 func newConnID() string { return "con_" + rand.Text() }
 
-// Context ends as soon as the socket is being closed: from then on no answer would
-// reach the client, so nothing should be done for one, such as a claim that waits.
+// Context returns a context that ends when the socket starts to close. The client
+// receives no reply after that, so work for one, such as a waiting claim, must stop.
 func (c *Conn) Context() context.Context { return c.ctx }
 
-// Send queues a text for the client. A client that reads too slowly is closed;
-// the error says that nothing was queued.
-func (c *Conn) Send(text []byte) error { return c.push(outgoing{websocket.TextMessage, text}) }
+// Send queues a text message. It closes the socket with CloseTooSlow if the queue is
+// full. An error means that the message was not queued.
+func (c *Conn) Send(text []byte) error { return c.enqueue(outgoing{websocket.TextMessage, text}) }
 
-// Offer queues a text if there is room for it, and answers false if not.
-func (c *Conn) Offer(text []byte) bool {
+// TrySend queues a text message unless the queue is full or the socket is closing. It
+// reports whether the message was queued.
+func (c *Conn) TrySend(text []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.leaves() || c.full(len(text)) {
+	if c.isClosing() || c.queueFull(len(text)) {
 		return false
 	}
-	c.enqueue(outgoing{websocket.TextMessage, text})
+	c.addToQueue(outgoing{websocket.TextMessage, text})
 	return true
 }
 
-// AwaitRead waits until all that was queued is being written. It answers false
-// when the socket is being closed.
-func (c *Conn) AwaitRead() bool {
+// AwaitFlush waits until the writer has taken all queued messages. It returns false
+// if the socket is closing.
+func (c *Conn) AwaitFlush() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.queue) > 0 && !c.leaves() {
-		c.emptied.Wait()
+	for len(c.queue) > 0 && !c.isClosing() {
+		c.flushed.Wait()
 	}
-	return !c.leaves()
+	return !c.isClosing()
 }
 
-func (c *Conn) push(o outgoing) error {
+func (c *Conn) enqueue(o outgoing) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.leaves():
+	case c.isClosing():
 		return errClosed
-	case c.full(len(o.data)):
-		c.forget()
-		c.close(CloseTooSlow, "")
+	case c.queueFull(len(o.data)):
+		c.clearQueue()
+		c.startClose(CloseTooSlow, "")
 		return errClosed
 	}
-	c.enqueue(o)
+	c.addToQueue(o)
 	return nil
 }
 
-// The lock is held in all that follows up to startWriting.
+// The caller of the functions from here to startWriting holds c.mu.
 
-func (c *Conn) leaves() bool { return c.closed || c.closing != nil }
+func (c *Conn) isClosing() bool { return c.closing != nil }
 
-// full tells whether so many bytes more are too many. An empty queue takes any.
-func (c *Conn) full(more int) bool {
-	return len(c.queue) >= c.limits.MaxQueued || len(c.queue) > 0 && c.queued+more > c.limits.MaxQueuedBytes
+// queueFull reports whether a message of the given size exceeds the limits of the
+// queue. An empty queue takes a message of any size.
+func (c *Conn) queueFull(size int) bool {
+	return len(c.queue) >= c.limits.MaxQueued || len(c.queue) > 0 && c.queuedBytes+size > c.limits.MaxQueuedBytes
 }
 
-func (c *Conn) enqueue(o outgoing) {
-	c.queue, c.queued = append(c.queue, o), c.queued+len(o.data)
+func (c *Conn) addToQueue(o outgoing) {
+	c.queue, c.queuedBytes = append(c.queue, o), c.queuedBytes+len(o.data)
 	c.startWriting()
 }
 
-// forget drops what is queued.
-func (c *Conn) forget() { c.queue, c.queued = nil, 0 }
+// clearQueue drops all queued messages.
+func (c *Conn) clearQueue() { c.queue, c.queuedBytes = nil, 0 }
 
-// Close says goodbye with a code and ends the socket. What is queued is written
-// before, unless it is for somebody who may not have it any more.
+// Close closes the socket with a code and a reason. Queued messages are written
+// first. They are dropped if the principal has lost the right to read them.
 func (c *Conn) Close(code CloseCode, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.leaves() {
+	if c.isClosing() {
 		return
 	}
 	if code == CloseExpired || code == CloseWithdrawn {
-		c.forget()
+		c.clearQueue()
 	}
-	c.close(code, reason)
+	c.startClose(code, reason)
 }
 
-func (c *Conn) close(code CloseCode, reason string) {
-	c.closing = &goodbye{code: code, reason: reason}
+func (c *Conn) startClose(code CloseCode, reason string) {
+	c.closing = &closeStatus{code: code, reason: reason}
 	c.cancel()
-	c.emptied.Broadcast()
+	c.flushed.Broadcast()
 	c.startWriting()
 }
 
 func (c *Conn) startWriting() {
 	if !c.writing {
 		c.writing = true
-		go c.write()
+		go c.writeQueue()
 	}
 }
 
-// write empties the queue and ends; there is one at a time.
-func (c *Conn) write() {
+// writeQueue writes until the queue is empty. At most one goroutine runs it.
+func (c *Conn) writeQueue() {
 	for {
-		batch, last := c.take()
+		batch, status := c.nextBatch()
 		for _, o := range batch {
-			if err := c.writeOne(o.kind, o.data); err != nil {
-				c.abandon(err)
+			if err := c.writeMessage(o.kind, o.data); err != nil {
+				c.failWrite(err)
 				return
 			}
 		}
-		if last != nil {
-			c.sayGoodbye(last)
+		if status != nil {
+			c.sendClose(status)
 			return
 		}
 		if batch == nil {
@@ -214,12 +215,13 @@ func (c *Conn) write() {
 	}
 }
 
-// take gives what is to be written now. None at all means that the writer ends.
-func (c *Conn) take() (batch []outgoing, last *goodbye) {
+// nextBatch takes the queued messages. If there are none and the socket is closing,
+// it returns the close status to send. If it returns neither, the writer must stop.
+func (c *Conn) nextBatch() (batch []outgoing, status *closeStatus) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	batch, c.queue, c.queued = c.queue, nil, 0
-	c.emptied.Broadcast()
+	batch, c.queue, c.queuedBytes = c.queue, nil, 0
+	c.flushed.Broadcast()
 	if len(batch) > 0 {
 		return batch, nil
 	}
@@ -231,7 +233,7 @@ func (c *Conn) take() (batch []outgoing, last *goodbye) {
 	return nil, nil
 }
 
-func (c *Conn) writeOne(kind int, data []byte) error {
+func (c *Conn) writeMessage(kind int, data []byte) error {
 	deadline := time.Now().Add(c.limits.WriteWithin)
 	if kind != websocket.TextMessage {
 		return c.ws.WriteControl(kind, data, deadline)
@@ -240,9 +242,9 @@ func (c *Conn) writeOne(kind int, data []byte) error {
 	return c.ws.WriteMessage(kind, data)
 }
 
-// abandon ends a socket that cannot be written to. Where a goodbye was said in the
-// meantime, the reader ends it.
-func (c *Conn) abandon(err error) {
+// failWrite closes the connection after a write error. If a close frame was sent in
+// the meantime, it does nothing, because the reader closes the connection.
+func (c *Conn) failWrite(err error) {
 	if errors.Is(err, websocket.ErrCloseSent) {
 		return
 	}
@@ -250,64 +252,67 @@ func (c *Conn) abandon(err error) {
 	if isTimeout(err) {
 		code = CloseTooSlow
 	}
-	c.noteEnd(code, "")
+	c.recordClose(code, "")
 	_ = c.ws.Close()
 }
 
-// start begins to read.
+// start starts reading.
 func (c *Conn) start() {
-	c.heardAt.Store(time.Now().UnixNano())
+	c.lastHeardAt.Store(time.Now().UnixNano())
 	c.ws.SetReadLimit(c.limits.MaxMessage)
-	c.ws.SetPongHandler(func(string) error { c.heard(); return nil })
-	c.ws.SetPingHandler(c.pong)
-	c.ws.SetCloseHandler(func(int, string) error { return nil }) // finish answers
+	c.ws.SetPongHandler(func(string) error { c.noteMessage(); return nil })
+	c.ws.SetPingHandler(c.handlePing)
+	c.ws.SetCloseHandler(func(int, string) error { return nil }) // shutDown sends the close frame
 	go c.read()
 }
 
-// read serves the client's next message. It is the socket's one goroutine, so nothing
-// that takes long happens on it. Each message has a fresh one: a stack that has grown
-// while it was read does not shrink to what waiting for the next one needs.
+// read handles the client's next message and then starts a new goroutine for the one
+// after it. A goroutine's stack that has grown does not shrink while it waits, so a
+// fresh goroutine keeps an idle socket small. A frame is served on another goroutine,
+// because nothing slow may run here.
 func (c *Conn) read() {
-	err := c.wire.wait(c.heard)
+	err := c.wire.awaitMessage(c.noteMessage)
 	if err == nil {
-		err = c.readOne()
+		err = c.readMessage()
 	}
 	if err != nil {
-		c.finish(err)
+		c.shutDown(err)
 		return
 	}
 	go c.read()
 }
 
-// heard notes a sign of life.
-func (c *Conn) heard() {
+// noteMessage records that the client sent a message, and closes the socket if the
+// client exceeds its rate limit.
+func (c *Conn) noteMessage() {
 	now := time.Now()
-	c.heardAt.Store(now.UnixNano())
+	c.lastHeardAt.Store(now.UnixNano())
 	if !c.bucket.take(now, c.limits) {
 		c.Close(CloseFlood, "too many messages")
 	}
 }
 
-func (c *Conn) pong(payload string) error {
-	_ = c.push(outgoing{websocket.PongMessage, []byte(payload)})
-	c.heard()
+func (c *Conn) handlePing(payload string) error {
+	_ = c.enqueue(outgoing{websocket.PongMessage, []byte(payload)})
+	c.noteMessage()
 	return nil
 }
 
-// ping asks the client for a sign of life.
-func (c *Conn) ping() { _ = c.push(outgoing{websocket.PingMessage, nil}) }
+// ping queues a ping.
+func (c *Conn) ping() { _ = c.enqueue(outgoing{websocket.PingMessage, nil}) }
 
-// giveUpSilent has the reader end a socket whose client was not heard of since it was
-// asked. One that is being closed has what the goodbye leaves it.
-func (c *Conn) giveUpSilent(asked time.Time) {
+// closeIfSilent closes the socket if the client has sent nothing since the given time.
+// It expires the read deadline, so that the reader closes. A socket that is already
+// closing keeps its own deadline.
+func (c *Conn) closeIfSilent(since time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.leaves() && c.heardAt.Load() < asked.UnixNano() {
+	if !c.isClosing() && c.lastHeardAt.Load() < since.UnixNano() {
 		_ = c.ws.SetReadDeadline(time.Now())
 	}
 }
 
-func (c *Conn) readOne() error {
+func (c *Conn) readMessage() error {
 	kind, r, err := c.ws.NextReader()
 	if err != nil {
 		return err
@@ -319,17 +324,18 @@ func (c *Conn) readOne() error {
 	if err != nil {
 		return err
 	}
-	c.heard()
+	c.noteMessage()
 	if kind == websocket.TextMessage {
 		c.dispatch(text)
 	}
 	return nil
 }
 
-// dispatch has a frame served. Once a goodbye was said, nothing more is.
+// dispatch parses a frame and starts to serve it. It ignores frames that arrive while
+// the socket is closing.
 func (c *Conn) dispatch(text []byte) {
 	switch {
-	case c.leaving():
+	case c.closeStarted():
 		return
 	case !utf8.Valid(text):
 		c.Close(CloseNotUTF8, "not UTF-8")
@@ -337,56 +343,58 @@ func (c *Conn) dispatch(text []byte) {
 	}
 	f, err := parseFrame(text)
 	if err != nil {
-		_ = c.Send(c.answer(err, f))
+		_ = c.Send(c.errorFrame(err, f))
 		return
 	}
-	if c.answering.Add(1) > c.limits.MaxAnswering {
-		c.served()
-		_ = c.Send(c.answer(errBusy, f))
+	if c.inFlight.Add(1) > c.limits.MaxInFlight {
+		c.frameServed()
+		_ = c.Send(c.errorFrame(errTooManyInFlight, f))
 		return
 	}
 	go c.serve(c, f)
 }
 
-// served gives the place of a frame back, before the answer goes out: whoever has that
-// may ask again.
-func (c *Conn) served() { c.answering.Add(-1) }
+// frameServed counts a frame as no longer in flight. It is called before the reply is
+// sent, so that a client that has the reply may send its next frame.
+func (c *Conn) frameServed() { c.inFlight.Add(-1) }
 
-// Gone is closed when nothing is left of the socket.
-func (c *Conn) Gone() <-chan struct{} {
+func (c *Conn) closeStarted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gone == nil {
-		c.gone = make(chan struct{})
-		if c.left {
-			close(c.gone)
+	return c.isClosing()
+}
+
+// Done returns a channel that is closed when the connection is closed and nothing of
+// it runs any more.
+func (c *Conn) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
+		if c.finished {
+			close(c.done)
 		}
 	}
-	return c.gone
+	return c.done
 }
 
-// leave says that nothing is left of the socket.
-func (c *Conn) leave() {
+// markDone closes the channel of Done.
+func (c *Conn) markDone() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.left = true; c.gone != nil {
-		close(c.gone)
+	if c.finished = true; c.done != nil {
+		close(c.done)
 	}
 }
 
-func (c *Conn) leaving() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closing != nil
-}
-
-// bucket is the token bucket of one socket.
-type bucket struct {
+// tokenBucket limits the rate of messages of one socket. The zero value is full.
+type tokenBucket struct {
 	tokens float64
 	last   time.Time
 }
 
-func (b *bucket) take(now time.Time, l *Limits) bool {
+// take takes one token, and reports whether there was one.
+func (b *tokenBucket) take(now time.Time, l *Limits) bool {
 	if b.last.IsZero() {
 		b.tokens = float64(l.Burst)
 	}

@@ -7,36 +7,37 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// moreWork are the events after which a device may have more to claim, unless a
-// person is asked first, and otherRights those after which its login has to be looked at again.
 var (
-	moreWork = map[string]bool{
+	// claimableEvents are the events that may add a command to a device's queue. A
+	// command that still waits for approval is not in the queue.
+	claimableEvents = map[string]bool{
 		"command.proposed": true, "command.approved": true, "command.requeued": true, "command.released": true,
 	}
-	otherRights = map[string]bool{
+	// rightsEvents are the events after which a device's login must be re-verified.
+	rightsEvents = map[string]bool{
 		"device.registered": true, "device.suspended": true, "device.decommissioned": true, "device.logins_revoked": true,
 	}
 )
 
-// tellDevices tells the devices that are connected here what concerns them.
-func (f *feed) tellDevices(events []event) {
-	work := map[*Socket]bool{}
+// notifyDevices pushes frames to the connected devices that the events concern.
+func (f *feed) notifyDevices(events []event) {
+	claimable := map[*Socket]bool{}
 	for _, e := range events {
 		s := f.hub.deviceSocket(e.device)
 		if s == nil {
 			continue
 		}
 		switch {
-		case moreWork[e.kind] && e.frame.Data["status"] != "pending_approval":
-			work[s] = true
+		case claimableEvents[e.kind] && e.frame.Data["status"] != "pending_approval":
+			claimable[s] = true
 		case e.kind == "command.cancel_requested":
-			s.tellCancel(e)
-		case otherRights[e.kind]:
+			s.pushCancel(e)
+		case rightsEvents[e.kind]:
 			go s.verify()
 		}
 	}
-	for s := range work {
-		go s.tellPending()
+	for s := range claimable {
+		go s.pushAvailable()
 	}
 }
 
@@ -46,7 +47,7 @@ func (h *Hub) deviceSocket(id string) *Socket {
 	return h.devices[id]
 }
 
-func (s *Socket) tellCancel(e event) {
+func (s *Socket) pushCancel(e event) {
 	data := map[string]any{"commandId": e.command}
 	if reason, ok := e.frame.Data["reason"]; ok {
 		data["reason"] = reason
@@ -54,9 +55,9 @@ func (s *Socket) tellCancel(e event) {
 	s.push("command.cancel", data)
 }
 
-// tellPending tells a device how many commands it could claim. Nothing to claim
-// is worth no frame.
-func (s *Socket) tellPending() {
+// pushAvailable pushes the number of commands that the device can claim. It pushes
+// nothing if there are none.
+func (s *Socket) pushAvailable() {
 	ctx := s.conn.Context()
 	var pending int64
 	err := s.hub.store.Do(ctx, "pending", func(ctx context.Context, c store.Client) (err error) {
@@ -64,7 +65,7 @@ func (s *Socket) tellPending() {
 		return err
 	})
 	if err != nil {
-		s.hub.log.WarnContext(ctx, "counting what a device could claim", "device", s.Device, "error", err)
+		s.hub.log.WarnContext(ctx, "counting the commands that a device can claim failed", "device", s.Device, "error", err)
 		return
 	}
 	if pending > 0 {
@@ -72,26 +73,26 @@ func (s *Socket) tellPending() {
 	}
 }
 
-// verify closes the socket of a principal that may not be here any more.
+// verify re-verifies the principal, and closes the socket if it lost its rights.
 func (s *Socket) verify() {
 	if code := s.Verify(s.conn.Context()); code != 0 {
 		s.conn.Close(code, "rights withdrawn")
 	}
 }
 
-// verifyEvery is how often the principal of a socket that says nothing is looked at
-// without a reason, which also keeps the login of a device from ending meanwhile.
+// verifyEvery is the interval at which the principal of an idle socket is re-verified.
+// This also renews the login of a connected device.
 const verifyEvery = 5 * time.Minute
 
-// verifyAgain looks at the principal if that was long ago.
+// verifyAgain re-verifies the principal if the last check is older than verifyEvery.
 func (s *Socket) verifyAgain() {
 	s.mu.Lock()
-	over := time.Since(s.verified) >= verifyEvery
-	if over {
-		s.verified = time.Now()
+	due := time.Since(s.verifiedAt) >= verifyEvery
+	if due {
+		s.verifiedAt = time.Now()
 	}
 	s.mu.Unlock()
-	if over {
+	if due {
 		s.verify()
 	}
 }

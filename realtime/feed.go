@@ -17,23 +17,23 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// feed reads the event stream of one tenant for all sockets of it that this
-// instance has. A wake-up only says that there may be more: the stream tells
-// what, so a wake-up that was lost costs time and nothing else.
+// feed reads the event stream of one tenant for all of the tenant's sockets on this
+// instance. A wake-up carries no event: it only starts a read of the stream. A lost
+// wake-up therefore delays events until the next sweep, and loses none.
 type feed struct {
 	hub      *Hub
 	tenant   string
-	catching places // of the tenant's subscriptions that read what they missed
+	catchUps semaphore // limits the tenant's subscriptions that read missed events
 
-	mu      sync.Mutex
-	sockets map[*Socket]struct{}
-	rooms   map[string]map[*subscription]struct{}
-	last    streamID // everything up to here was given to the rooms
-	reading bool
-	again   bool
+	mu          sync.Mutex // guards the fields below; see Hub for the lock order
+	sockets     map[*Socket]struct{}
+	rooms       map[string]map[*subscription]struct{}
+	position    streamID // the events up to here were delivered to the rooms
+	reading     bool     // a goroutine runs readStream
+	wakePending bool     // a wake-up came while the stream was read
 }
 
-// streamID is a place in a stream.
+// streamID is the id of an entry of a stream.
 type streamID struct{ ms, seq uint64 }
 
 func parseStreamID(text string) (streamID, bool) {
@@ -49,17 +49,17 @@ func (i streamID) String() string {
 
 func (i streamID) after(j streamID) bool { return i.ms > j.ms || i.ms == j.ms && i.seq > j.seq }
 
-// event is an entry of the stream, as the rooms get it.
+// event is an entry of the event stream.
 type event struct {
 	id      streamID
 	kind    string
 	device  string
 	session string
 	command string
-	frame   eventFrame
+	frame   eventFrame // without the room
 }
 
-// eventFrame is the data of an event frame, but for its room.
+// eventFrame is the data of an event frame.
 type eventFrame struct {
 	Room      string              `json:"room"`
 	Offset    string              `json:"offset"`
@@ -75,31 +75,34 @@ type actor struct {
 	ID   string `json:"id"`
 }
 
-// join gives a socket its tenant's feed. A new feed begins where the socket was
-// registered, and looks at once what came since: nobody heard the wake-ups. One that
-// is past that place may have passed what concerns the socket. The hub's lock is held.
+// join adds a socket to its tenant's feed. The caller holds h.mu.
+//
+// A new feed starts at the position at which the socket was registered. It reads the
+// stream at once, because wake-ups since then reached no feed. An existing feed may
+// be past that position and may have read events that concern a device's new socket.
+// That socket is therefore verified, and told about claimable commands.
 func (h *Hub) join(s *Socket) {
 	f := h.feeds[s.Tenant]
 	if f == nil {
 		f = &feed{
-			hub: h, tenant: s.Tenant, catching: newPlaces(), last: s.from,
+			hub: h, tenant: s.Tenant, catchUps: newSemaphore(), position: s.registeredAt,
 			sockets: map[*Socket]struct{}{}, rooms: map[string]map[*subscription]struct{}{},
 		}
 		h.feeds[s.Tenant] = f
-		defer f.poke()
+		defer f.wake()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sockets[s] = struct{}{}
-	if s.Device != "" && f.last.after(s.from) {
+	if s.Device != "" && f.position.after(s.registeredAt) {
 		go s.verify()
-		go s.tellPending()
+		go s.pushAvailable()
 	}
 }
 
-// part takes a socket out of its tenant's feed, which ends with its last one.
-// The hub's lock is held.
-func (h *Hub) part(s *Socket) {
+// leave removes a socket from its tenant's feed. A feed without sockets is removed.
+// The caller holds h.mu.
+func (h *Hub) leave(s *Socket) {
 	f := h.feeds[s.Tenant]
 	if f == nil {
 		return
@@ -107,25 +110,25 @@ func (h *Hub) part(s *Socket) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.sockets, s)
-	for _, sub := range slices.Clone(s.rooms) {
-		f.drop(sub)
+	for _, sub := range slices.Clone(s.subscriptions) {
+		f.unsubscribe(sub)
 	}
 	if len(f.sockets) == 0 {
 		delete(h.feeds, s.Tenant)
 	}
 }
 
-// poke has a tenant's feed look at its stream.
-func (h *Hub) poke(tenant string) {
+// wake wakes the feed of a tenant, if there is one.
+func (h *Hub) wake(tenant string) {
 	h.mu.Lock()
 	f := h.feeds[tenant]
 	h.mu.Unlock()
 	if f != nil {
-		f.poke()
+		f.wake()
 	}
 }
 
-func (h *Hub) pokeAll() {
+func (h *Hub) wakeAll() {
 	h.mu.Lock()
 	feeds := make([]*feed, 0, len(h.feeds))
 	for _, f := range h.feeds {
@@ -133,69 +136,69 @@ func (h *Hub) pokeAll() {
 	}
 	h.mu.Unlock()
 	for _, f := range feeds {
-		f.poke()
+		f.wake()
 	}
 }
 
-// poke has the feed read its stream, now or as soon as it is through.
-func (f *feed) poke() {
+// wake makes the feed read its stream, now or after the read that is in progress.
+func (f *feed) wake() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.reading {
-		f.again = true
+		f.wakePending = true
 		return
 	}
 	f.reading = true
-	go f.read()
+	go f.readStream()
 }
 
-// read reads the stream to its end and stops; there is one reader at a time. An
-// outage of the store stops it too: the next sweep begins where it was.
-func (f *feed) read() {
+// readStream reads the stream up to its end. At most one goroutine runs it. It also
+// stops when the store fails: the next sweep continues at the same position.
+func (f *feed) readStream() {
 	for {
 		more, err := f.readPage(context.Background())
 		if err != nil {
-			f.hub.log.Warn("reading the event stream", "error", err)
+			f.hub.log.Warn("reading the event stream failed", "tenant", f.tenant, "error", err)
 		}
 		f.mu.Lock()
-		if err != nil || !more && !f.again {
-			f.reading, f.again = false, false
+		if err != nil || !more && !f.wakePending {
+			f.reading, f.wakePending = false, false
 			f.mu.Unlock()
 			return
 		}
-		f.again = false
+		f.wakePending = false
 		f.mu.Unlock()
 	}
 }
 
-// pageSize is how many events are read at a time.
+// pageSize is the maximum number of events that one read returns.
 const pageSize = 200
 
-// readPage gives the next events to the rooms and the devices.
+// readPage reads the next events and delivers them. It reports whether the stream may
+// have more.
 func (f *feed) readPage(ctx context.Context) (more bool, err error) {
-	events, gap, err := f.hub.events(ctx, f.tenant, f.place())
+	events, gap, err := f.hub.readEvents(ctx, f.tenant, f.currentPosition())
 	if err != nil {
 		return false, err
 	}
 	if gap {
-		f.hub.log.Warn("the event stream was trimmed before it was read: sockets have to begin anew", "tenant", f.tenant)
-		f.sendAway()
+		f.hub.log.Warn("closing sockets: the event stream was trimmed before it was read", "tenant", f.tenant)
+		f.closeSubscribers()
 	}
-	f.note(ctx, events)
+	f.logEvents(ctx, events)
 	f.dispatch(events)
-	f.tellDevices(events)
+	f.notifyDevices(events)
 	return len(events) == pageSize, nil
 }
 
-// place is up to where the feed has read.
-func (f *feed) place() streamID {
+func (f *feed) currentPosition() streamID {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.last
+	return f.position
 }
 
-// note leaves a trace of each event: which instance learnt of it, and when.
-func (f *feed) note(ctx context.Context, events []event) {
+// logEvents logs each event at level debug, to trace when this instance received it.
+func (f *feed) logEvents(ctx context.Context, events []event) {
 	if !f.hub.log.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
@@ -205,24 +208,26 @@ func (f *feed) note(ctx context.Context, events []event) {
 	}
 }
 
-// dispatch gives events to the subscriptions that have caught up. Their place and
-// the feed's change together, which is what leaves no hole between the two.
+// dispatch delivers events to the live subscriptions. The feed's position and those
+// of the subscriptions change under one lock. A subscription that becomes live
+// therefore misses no event.
 func (f *feed) dispatch(events []event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, e := range events {
-		if !e.id.after(f.last) {
+		if !e.id.after(f.position) {
 			continue
 		}
-		f.last = e.id
+		f.position = e.id
 		for _, room := range e.rooms() {
 			f.deliver(room, e)
 		}
 	}
 }
 
-// deliver gives an event to a room. A subscription whose socket has no room for it
-// falls behind: from then on it reads for itself, as fast as the client does.
+// deliver sends an event to the live subscriptions of a room. A subscription whose
+// socket has a full write queue is no longer live. It catches up from the stream, as
+// fast as the client reads. The caller holds f.mu.
 func (f *feed) deliver(room string, e event) {
 	var text []byte
 	for sub := range f.rooms[room] {
@@ -230,9 +235,9 @@ func (f *feed) deliver(room string, e event) {
 			continue
 		}
 		if text == nil {
-			text = e.text(room)
+			text = e.encode(room)
 		}
-		if !sub.socket.conn.Offer(text) {
+		if !sub.socket.conn.TrySend(text) {
 			sub.live = false
 			go f.catchUp(sub)
 			continue
@@ -241,7 +246,7 @@ func (f *feed) deliver(room string, e event) {
 	}
 }
 
-// rooms are those that an event belongs to.
+// rooms returns the rooms of an event.
 func (e event) rooms() []string {
 	rooms := make([]string, 0, 3)
 	rooms = append(rooms, RoomTenant)
@@ -254,62 +259,65 @@ func (e event) rooms() []string {
 	return rooms
 }
 
-func (e event) text(room string) []byte {
+// encode returns the event frame of a room.
+func (e event) encode(room string) []byte {
 	frame := e.frame
 	frame.Room = room
-	text, _ := encodeFrame("event", "", frame) // it was made of what the store holds, and can be written
+	text, _ := encodeFrame("event", "", frame) // values that were decoded from JSON can be encoded
 	return text
 }
 
-// events reads the entries of a tenant's stream behind a place. A gap means that
-// some of them may have been trimmed already.
-func (h *Hub) events(ctx context.Context, tenant string, from streamID) (events []event, gap bool, err error) {
+// readEvents reads the entries of a tenant's stream after a position, at most pageSize.
+// It reports a gap if entries after that position may have been trimmed.
+func (h *Hub) readEvents(ctx context.Context, tenant string, from streamID) (events []event, gap bool, err error) {
 	key := store.Tenant(tenant).StreamKey()
 	var entries []redis.XMessage
 	err = h.store.Do(ctx, "read_events", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
-		some, first := pipe.XRangeN(ctx, key, "("+from.String(), "+", pageSize), pipe.XRangeN(ctx, key, "-", "+", 1)
+		page, first := pipe.XRangeN(ctx, key, "("+from.String(), "+", pageSize), pipe.XRangeN(ctx, key, "-", "+", 1)
 		_, err := pipe.Exec(ctx)
-		entries, gap = some.Val(), from != streamID{} && idOf(first.Val()).after(from)
+		entries, gap = page.Val(), from != streamID{} && firstID(first.Val()).after(from)
 		return err
 	})
 	if err != nil {
 		return nil, false, fmt.Errorf("reading the event stream: %w", err)
 	}
 	for _, entry := range entries {
-		events = append(events, readEvent(entry))
+		events = append(events, parseEvent(entry))
 	}
 	return events, gap, nil
 }
 
-const missed = "events were missed"
+const eventsMissed = "events were missed"
 
-// sendAway closes the sockets that watch a room: they missed something, and find
-// out when they come back.
-func (f *feed) sendAway() {
+// closeSubscribers closes the sockets that have a subscription, because they missed
+// events. The reply to their next subscribe frame tells them so.
+func (f *feed) closeSubscribers() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for s := range f.sockets {
-		if len(s.rooms) > 0 {
-			s.conn.Close(CloseTooSlow, missed)
+		if len(s.subscriptions) > 0 {
+			s.conn.Close(CloseTooSlow, eventsMissed)
 		}
 	}
 }
 
-// bounds are the first and the last entry of a tenant's stream, and how many it has.
-func (h *Hub) bounds(ctx context.Context, tenant string) (first, last streamID, length int64, err error) {
+// streamBounds returns the ids of the first and the last entry of a tenant's stream,
+// and its length.
+func (h *Hub) streamBounds(ctx context.Context, tenant string) (first, last streamID, length int64, err error) {
 	key := store.Tenant(tenant).StreamKey()
 	err = h.store.Do(ctx, "event_bounds", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
 		a, b, n := pipe.XRangeN(ctx, key, "-", "+", 1), pipe.XRevRangeN(ctx, key, "+", "-", 1), pipe.XLen(ctx, key)
 		_, err := pipe.Exec(ctx)
-		first, last, length = idOf(a.Val()), idOf(b.Val()), n.Val()
+		first, last, length = firstID(a.Val()), firstID(b.Val()), n.Val()
 		return err
 	})
 	return first, last, length, err
 }
 
-func idOf(entries []redis.XMessage) streamID {
+// firstID returns the id of the first entry, or the zero id if there is none.
+func firstID(entries []redis.XMessage) streamID {
 	if len(entries) == 0 {
 		return streamID{}
 	}
@@ -317,7 +325,7 @@ func idOf(entries []redis.XMessage) streamID {
 	return id
 }
 
-func readEvent(entry redis.XMessage) event {
+func parseEvent(entry redis.XMessage) event {
 	field := func(name string) string {
 		text, _ := entry.Values[name].(string)
 		return text
@@ -329,10 +337,10 @@ func readEvent(entry redis.XMessage) event {
 	ms, _ := strconv.ParseInt(field("time"), 10, 64)
 	e.frame = eventFrame{
 		Offset: entry.ID, Type: e.kind, Time: fieldgate.At(time.UnixMilli(ms)), RequestID: field("request"),
-		Actor: readActor(field("actor")),
+		Actor: parseActor(field("actor")),
 	}
 	if json.Unmarshal([]byte(field("data")), &e.frame.Data) != nil || e.frame.Data == nil {
-		e.frame.Data = map[string]any{} // details are optional
+		e.frame.Data = map[string]any{} // the field is optional
 	}
 	for name, id := range map[string]string{"deviceId": e.device, "sessionId": e.session, "commandId": e.command} {
 		if id != "" {
@@ -342,8 +350,9 @@ func readEvent(entry redis.XMessage) event {
 	return e
 }
 
-// readActor reads "user:<id>", "device:<id>" or "system".
-func readActor(text string) *actor {
+// parseActor parses "user:<id>", "device:<id>" or "system". It returns nil for an
+// empty text.
+func parseActor(text string) *actor {
 	kind, id, _ := strings.Cut(text, ":")
 	if kind == "" {
 		return nil

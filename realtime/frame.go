@@ -9,18 +9,18 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// Frame is what a client sends: JSON text.
+// Frame is a message of a client, a JSON object.
 type Frame struct {
 	Type      string
-	RequestID string // to answer with; empty: nobody waits for an answer
-	Data      json.RawMessage
+	RequestID string          // of the reply; empty if the client expects no reply
+	Data      json.RawMessage // valid JSON, a part of the message; nil if it is absent
 
-	// ID is what the frame is called in logs, problems and the events that it
-	// causes: the RequestID, or one of ours.
+	// ID identifies the frame in logs, problem documents and the events that it
+	// causes. It is the RequestID, or a random id if that is empty.
 	ID string
 }
 
-// Types of frames that both sockets have.
+// The frame types that both sockets have.
 const (
 	typeWelcome   = "welcome"
 	typeReply     = "reply"
@@ -29,66 +29,138 @@ const (
 	typeGoingAway = "going_away"
 )
 
-// errFrame is what a frame that cannot be read is answered.
+// errFrame is the error returned for a frame that cannot be parsed.
 var errFrame = &fieldgate.Error{
 	Code:   fieldgate.CodeValidationFailed,
-	Detail: "A frame is a JSON object with a type, and may have a requestId and data.",
+	Detail: "A frame must be a JSON object with a type, and may have a requestId and data.",
 	Fields: []fieldgate.FieldError{{Pointer: "", Keyword: "frame", Reason: "must be {\"type\": ..., \"requestId\": ..., \"data\": {...}}"}},
 }
 
-// maxType bounds the type of a frame, and maxRequestID its id as in X-Request-ID.
+// The maximum lengths of a frame's type and of its requestId. The latter is that of the
+// X-Request-ID header.
 const (
 	maxType      = 64
 	maxRequestID = 128
 )
 
-// parseFrame reads a client's frame. Unknown fields are refused, as in requests.
-// Of a frame that is refused, what could be read of it is there for the answer.
+// parseFrame parses a client's frame. A frame with an unknown field is refused, as a
+// request would be. If the error is not nil, the frame still has an ID, and the
+// RequestID if that could be read, for the error frame.
 func parseFrame(text []byte) (Frame, error) {
-	fields, twice, err := fieldsOf(text)
-	if err != nil {
+	e, ok := parseEnvelope(text)
+	if !ok {
 		return Frame{ID: rand.Text()}, errFrame
 	}
-	f := Frame{RequestID: textOf(fields["requestId"]), Type: textOf(fields["type"]), Data: fields["data"]}
-	_, asks := fields["requestId"]
-	known := validRequestID(f.RequestID)
-	if f.ID = f.RequestID; !known {
+	f := Frame{Type: parseString(e.kind), RequestID: parseString(e.requestID), Data: e.data}
+	valid := validRequestID(f.RequestID)
+	if f.ID = f.RequestID; !valid {
 		f.RequestID, f.ID = "", rand.Text()
 	}
-	for _, name := range []string{"type", "requestId", "data"} {
-		delete(fields, name)
-	}
-	if twice || len(fields) > 0 || asks && !known || f.Type == "" || len(f.Type) > maxType {
+	if e.malformed || e.requestID != nil && !valid || f.Type == "" || len(f.Type) > maxType {
 		return f, errFrame
 	}
 	return f, nil
 }
 
-// fieldsOf reads the fields of a JSON object, and whether one is there twice: then
-// neither counts, since whoever looked at it before may have read the other one.
-func fieldsOf(text []byte) (fields map[string]json.RawMessage, twice bool, err error) {
-	if err := json.Unmarshal(text, &fields); err != nil {
-		return nil, false, err
-	}
-	clear(fields)
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	_, _ = decoder.Token() // the brace; that all is well-formed is known
-	for decoder.More() {
-		var value json.RawMessage
-		token, _ := decoder.Token()
-		name, _ := token.(string)
-		if err := decoder.Decode(&value); err != nil {
-			return nil, false, err
-		}
-		if _, again := fields[name]; again {
-			value, twice = nil, true
-		}
-		fields[name] = value
-	}
-	return fields, twice, nil
+// envelope holds the fields of a frame as they are written; nil if they are absent. A
+// field that the frame has twice is empty, because a proxy that inspected the frame may
+// have read either value.
+type envelope struct {
+	kind, requestID, data json.RawMessage
+	malformed             bool // the frame has an unknown field, or a field twice
 }
 
-// requireNoData refuses data in a frame that has none.
+// parseEnvelope splits a frame into its fields. It allocates nothing, so that only the
+// function that serves the frame decodes the data. It returns false if the text is not
+// a JSON object.
+func parseEnvelope(text []byte) (e envelope, ok bool) {
+	if !json.Valid(text) {
+		return envelope{}, false
+	}
+	text = bytes.TrimLeft(text, jsonSpace)
+	if text[0] != '{' {
+		return envelope{}, false
+	}
+	for rest := text[1:]; ; {
+		rest = bytes.TrimLeft(rest, jsonSpace+",")
+		if rest[0] == '}' {
+			return e, true
+		}
+		n := valueLen(rest)
+		name := unquote(rest[:n])
+		rest = bytes.TrimLeft(rest[n:], jsonSpace+":")
+		n = valueLen(rest)
+		e.set(name, rest[:n:n])
+		rest = rest[n:]
+	}
+}
+
+// jsonSpace holds the characters that JSON allows between tokens.
+const jsonSpace = " \t\r\n"
+
+func (e *envelope) set(name []byte, value json.RawMessage) {
+	var field *json.RawMessage
+	switch string(name) {
+	case "type":
+		field = &e.kind
+	case "requestId":
+		field = &e.requestID
+	case "data":
+		field = &e.data
+	default:
+		e.malformed = true
+		return
+	}
+	if *field != nil {
+		e.malformed, value = true, json.RawMessage{}
+	}
+	*field = value
+}
+
+// valueLen returns the length of the JSON value at the start of valid JSON.
+func valueLen(text []byte) int {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+			if !quoted && depth == 0 {
+				return i + 1
+			}
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+		case depth == 0 && bytes.IndexByte([]byte(jsonSpace+",}"), c) >= 0:
+			return i // the end of a number, true, false or null
+		case c == '}' || c == ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return len(text)
+}
+
+// parseString returns the content of a JSON string, and an empty string for any other
+// value. The value must be valid JSON.
+func parseString(value json.RawMessage) string { return string(unquote(value)) }
+
+// unquote is parseString without a copy, unless the string has an escape.
+func unquote(value json.RawMessage) []byte {
+	if len(value) < 2 || value[0] != '"' {
+		return nil
+	}
+	if bytes.IndexByte(value, '\\') < 0 {
+		return value[1 : len(value)-1]
+	}
+	var text string
+	_ = json.Unmarshal(value, &text) // valid JSON that starts with a quote is a string
+	return []byte(text)
+}
+
+// requireNoData returns an error if a frame that takes no data has any.
 func (f Frame) requireNoData() error {
 	var data map[string]json.RawMessage
 	if f.Data == nil || json.Unmarshal(f.Data, &data) == nil && data != nil && len(data) == 0 {
@@ -97,29 +169,21 @@ func (f Frame) requireNoData() error {
 	return errFrame
 }
 
-// textOf reads a JSON string; anything else is none.
-func textOf(raw json.RawMessage) (text string) {
-	if json.Unmarshal(raw, &text) != nil {
-		return ""
-	}
-	return text
-}
-
-// validRequestID tells whether an id is one that the header would take too.
+// validRequestID reports whether an id is valid as an X-Request-ID too.
 func validRequestID(id string) bool {
 	if id == "" || len(id) > maxRequestID {
 		return false
 	}
 	for _, c := range []byte(id) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && c != '.' && c != '_' && c != '-' {
+		alphanumeric := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !alphanumeric && c != '.' && c != '_' && c != '-' {
 			return false
 		}
 	}
 	return true
 }
 
-// encodeFrame writes a frame.
+// encodeFrame encodes a frame.
 func encodeFrame(kind, requestID string, data any) ([]byte, error) {
 	return json.Marshal(struct {
 		Type      string `json:"type"`
@@ -128,11 +192,11 @@ func encodeFrame(kind, requestID string, data any) ([]byte, error) {
 	}{kind, requestID, data})
 }
 
-// CloseCode tells the other side why a socket was closed, and so whether to come
-// back. The codes are part of the API.
+// CloseCode is the status code of a close frame. It tells a client whether to
+// reconnect. The codes are part of the API.
 type CloseCode int
 
-// Close codes, as asyncapi.yaml explains them.
+// The close codes, which asyncapi.yaml documents.
 const (
 	CloseNormal      CloseCode = 1000
 	CloseBinary      CloseCode = 1003
@@ -147,9 +211,9 @@ const (
 	CloseSilent      CloseCode = 4008
 	CloseSuperseded  CloseCode = 4009
 	CloseTooSlow     CloseCode = 4010
-	closeAbnormal    CloseCode = 1006 // never sent: the connection just ended
+	closeAbnormal    CloseCode = 1006 // never sent: the connection ended without a close frame
 	closeProtocol    CloseCode = 1002
-	closeNoneWasSent CloseCode = 1005
+	closeNoneWasSent CloseCode = 1005 // never sent: the client's close frame had no code
 )
 
 var errClosed = errors.New("the socket is closed")

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzFrame holds the reader of frames to what the rest relies on, whatever comes.
+// FuzzFrame checks the properties of parseFrame that its callers rely on.
 func FuzzFrame(f *testing.F) {
 	for _, seed := range []string{
 		``, `null`, `{}`, `[]`, `{"type":"ping"}`, `{"type":"ping","requestId":"r"}`, `{"type":"claim","requestId":"r-1","data":{"waitMs":1}}`,
@@ -22,31 +22,40 @@ func FuzzFrame(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if !utf8.Valid(text) {
-			t.Skip("ends the socket before it is read")
+			t.Skip("the socket closes before the text is parsed")
 		}
-		read, err := parseFrame(text)
-		require.True(t, validRequestID(read.ID), "whatever it is, it has an id for the log")
-		if read.RequestID != "" {
-			require.Equal(t, read.RequestID, read.ID)
+		parsed, err := parseFrame(text)
+		require.True(t, validRequestID(parsed.ID), "every frame must have an id for the log")
+		if parsed.RequestID != "" {
+			require.Equal(t, parsed.RequestID, parsed.ID)
 		}
 		if err != nil {
 			require.Equal(t, error(errFrame), err)
 			return
 		}
 		var object map[string]json.RawMessage
-		require.NoError(t, json.Unmarshal(text, &object), "what is taken is one JSON object")
+		require.NoError(t, json.Unmarshal(text, &object), "an accepted text must be one JSON object")
 		for name := range object {
 			require.Contains(t, []string{"type", "requestId", "data"}, name)
 		}
-		require.Equal(t, read.Data, object["data"])
-		require.NotEmpty(t, read.Type)
-		require.LessOrEqual(t, len(read.Type), maxType)
-		requireSameAgain(t, read)
+		require.Equal(t, parsed.Data, object["data"])
+		require.NotEmpty(t, parsed.Type)
+		require.LessOrEqual(t, len(parsed.Type), maxType)
+		requireRoundTrip(t, parsed)
 	})
 }
 
-// requireSameAgain writes a frame and reads it again.
-func requireSameAgain(t *testing.T, first Frame) {
+func TestFrame_ParsingDoesNotCopyTheData(t *testing.T) {
+	text := []byte(`{"type":"result","requestId":"r","data":{"output":"` + strings.Repeat("x", 60_000) + `"}}`)
+	allocations := testing.AllocsPerRun(10, func() {
+		_, err := parseFrame(text)
+		require.NoError(t, err)
+	})
+	require.LessOrEqual(t, allocations, 2.0, "the type and the requestId")
+}
+
+// requireRoundTrip encodes a frame, parses it again and requires the same frame.
+func requireRoundTrip(t *testing.T, first Frame) {
 	t.Helper()
 	var data any
 	if first.Data != nil {
@@ -63,8 +72,8 @@ func requireSameAgain(t *testing.T, first Frame) {
 	}
 }
 
-// FuzzFraming holds that it makes no difference in which pieces bytes arrive, and that
-// nothing of a frame that breaks a rule passes but a piece of its head.
+// FuzzFraming checks that framing accepts the same bytes however they are split, and
+// that it passes on nothing of an invalid frame but bytes of its header.
 func FuzzFraming(f *testing.F) {
 	for _, seed := range []string{
 		"", "\x81\x85\x37\xfa\x21\x3dhello", "\x81\xfe\x00\x05\x37\xfa\x21\x3dhello", "\x88\x81\x01\x02\x03\x04\x05",
@@ -76,26 +85,26 @@ func FuzzFraming(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, wire []byte, size uint8) {
-		good, broken := followAll(t, [][]byte{wire})
-		require.True(t, good <= len(wire) && (broken != nil || good == len(wire)))
-		passed, err := followAll(t, slices.Collect(slices.Chunk(wire, max(1, int(size)))))
+		accepted, broken := advanceAll(t, [][]byte{wire})
+		require.True(t, accepted <= len(wire) && (broken != nil || accepted == len(wire)))
+		passed, err := advanceAll(t, slices.Collect(slices.Chunk(wire, max(1, int(size)))))
 		require.Equal(t, broken, err)
-		require.GreaterOrEqual(t, passed, good)
-		require.Less(t, passed-good, len(framing{}.head))
+		require.GreaterOrEqual(t, passed, accepted)
+		require.Less(t, passed-accepted, len(framing{}.header))
 	})
 }
 
-// followAll follows pieces frame by frame, and tells how many bytes passed.
-func followAll(t *testing.T, pieces [][]byte) (passed int, err error) {
+// advanceAll passes pieces to framing, and returns the number of bytes that it accepted.
+func advanceAll(t *testing.T, pieces [][]byte) (passed int, err error) {
 	t.Helper()
-	f := framing{maxParts: 3}
+	f := framing{maxFragments: 3}
 	for _, piece := range pieces {
 		for len(piece) > 0 {
-			n, err := f.follow(piece)
+			n, err := f.advance(piece)
 			if passed += n; err != nil {
 				return passed, err
 			}
-			require.True(t, n == len(piece) || f.have == 0 && f.rest == 0, "no more than one frame at a time")
+			require.True(t, n == len(piece) || f.headerLen == 0 && f.remaining == 0, "advance must return at the end of a frame")
 			piece = piece[n:]
 		}
 	}

@@ -6,10 +6,9 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// The websocket package holds a client to nearly all of RFC 6455. The few rules that
-// it lets pass are held here, under it: what breaks one of them never gets there.
-
-// violation is a broken rule, and the code that says so.
+// violation is a broken rule of RFC 6455, with the code and the reason of the close
+// frame. The websocket package checks nearly all rules. The few that it does not check
+// are checked here, before the package sees the bytes.
 type violation struct {
 	code   CloseCode
 	reason string
@@ -18,99 +17,102 @@ type violation struct {
 func (v *violation) Error() string { return v.reason }
 
 var (
-	errLength   = &violation{closeProtocol, "a length is not written in the fewest bytes"}
-	errHalfCode = &violation{closeProtocol, "a close frame has half a code"}
-	errParts    = &violation{CloseFlood, "a message has more parts than bytes"}
+	errLengthNotMinimal = &violation{closeProtocol, "a length is not written in the fewest bytes"}
+	errTruncatedCode    = &violation{closeProtocol, "a close frame has half a code"}
+	errTooManyFragments = &violation{CloseFlood, "a message has more fragments than bytes"}
 )
 
-// framing follows the frames of a client through the bytes of its connection. It
-// looks at their heads alone, which may come in pieces.
+// framing follows the WebSocket frames in the bytes that a client sends. It parses the
+// frame headers only. A header may arrive in several pieces.
 type framing struct {
-	maxParts int64
+	maxFragments int64
 
-	head  [10]byte // of the frame that begins, without its key
-	have  int      // bytes of it
-	rest  uint64   // bytes until the next head
-	parts int64    // of the message that goes on
+	header    [10]byte // of the current frame, without its mask
+	headerLen int      // bytes of the header that have arrived
+	remaining uint64   // bytes until the next header
+	fragments int64    // of the current message
 }
 
-// follow tells how many bytes belong to the frame that they begin or go on with. None
-// do where that frame breaks a rule, but for what came of its head before.
-func (f *framing) follow(p []byte) (n int, err error) {
-	for f.rest == 0 && n < len(p) {
-		f.head[f.have] = p[n]
-		f.have++
+// advance returns the number of bytes of p that belong to the current frame. It returns
+// an error if the frame breaks a rule. Bytes of its header may have been passed on
+// before, but none are from then on.
+func (f *framing) advance(p []byte) (n int, err error) {
+	for f.remaining == 0 && n < len(p) {
+		f.header[f.headerLen] = p[n]
+		f.headerLen++
 		n++
-		if f.have < f.headLength() {
+		if f.headerLen < f.wantedHeaderLen() {
 			continue
 		}
-		if err := f.begin(); err != nil {
+		if err := f.endHeader(); err != nil {
 			return 0, err
 		}
-		if f.rest == 0 {
+		if f.remaining == 0 {
 			return n, nil
 		}
 	}
-	body := min(f.rest, uint64(len(p)-n))
-	f.rest -= body
-	return n + int(body), nil
+	payload := min(f.remaining, uint64(len(p)-n))
+	f.remaining -= payload
+	return n + int(payload), nil
 }
 
-func (f *framing) headLength() int {
+// wantedHeaderLen returns the length of the header, without the mask, as far as the
+// bytes that have arrived show it.
+func (f *framing) wantedHeaderLen() int {
 	switch {
-	case f.have < 2:
+	case f.headerLen < 2:
 		return 2
-	case f.head[1]&0x7f == 126:
+	case f.header[1]&0x7f == 126:
 		return 4
-	case f.head[1]&0x7f == 127:
+	case f.header[1]&0x7f == 127:
 		return 10
 	}
 	return 2
 }
 
-// begin holds a frame against the rules (RFC 6455, sections 5.2 and 5.5.1) and goes
-// on to the next.
-func (f *framing) begin() error {
-	length, ok := f.length()
-	opcode := f.head[0] & 0x0f
+// endHeader checks a complete header (RFC 6455, sections 5.2 and 5.5.1) and prepares
+// for the payload.
+func (f *framing) endHeader() error {
+	length, ok := f.payloadLen()
+	opcode := f.header[0] & 0x0f
 	switch {
 	case !ok:
-		return errLength
+		return errLengthNotMinimal
 	case opcode == websocket.CloseMessage && length == 1:
-		return errHalfCode
+		return errTruncatedCode
 	}
-	f.have, f.rest = 0, length
-	if masked := f.head[1]&0x80 != 0; masked {
-		f.rest += 4
+	f.headerLen, f.remaining = 0, length
+	if masked := f.header[1]&0x80 != 0; masked {
+		f.remaining += 4
 	}
-	return f.count(opcode)
+	return f.countFragment(opcode)
 }
 
-// length reads the length. It must be written in as few bytes as it fits into, and
-// its highest bit must not be set.
-func (f *framing) length() (length uint64, ok bool) {
-	switch length = uint64(f.head[1] & 0x7f); length {
+// payloadLen returns the payload length. It returns false if the length is not written
+// in the fewest bytes, or if its highest bit is set.
+func (f *framing) payloadLen() (length uint64, ok bool) {
+	switch length = uint64(f.header[1] & 0x7f); length {
 	case 126:
-		length = uint64(binary.BigEndian.Uint16(f.head[2:]))
+		length = uint64(binary.BigEndian.Uint16(f.header[2:]))
 		return length, length > 125
 	case 127:
-		length = binary.BigEndian.Uint64(f.head[2:])
+		length = binary.BigEndian.Uint64(f.header[2:])
 		return length, length > 0xffff && length>>63 == 0
 	}
 	return length, true
 }
 
-// count counts the parts of a message. A limit on its bytes ends none whose parts
-// are empty.
-func (f *framing) count(opcode byte) error {
+// countFragment counts the fragments of a message. The limit on a message's bytes does
+// not stop a message of endless empty fragments.
+func (f *framing) countFragment(opcode byte) error {
 	switch opcode {
 	case 0: // continuation
-		f.parts++
+		f.fragments++
 	case websocket.TextMessage, websocket.BinaryMessage:
-		f.parts = 1
+		f.fragments = 1
 	}
-	if f.parts > f.maxParts {
-		return errParts
+	if f.fragments > f.maxFragments {
+		return errTooManyFragments
 	}
 	return nil
 }

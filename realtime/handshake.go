@@ -15,40 +15,40 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// Headers of the handshake (RFC 6455, section 11.3).
+// The headers of the handshake (RFC 6455, section 11.3), and the protocol version.
 const (
 	headerKey      = "Sec-WebSocket-Key"
 	headerVersion  = "Sec-WebSocket-Version"
 	headerProtocol = "Sec-WebSocket-Protocol"
 
-	versionSpoken = "13"
+	protocolVersion = "13"
 )
 
 func newUpgrader() websocket.Upgrader {
 	return websocket.Upgrader{
 		HandshakeTimeout: 5 * time.Second,
-		// What waits to be read waits in the wire: the package's own buffer only has to
-		// hold a control frame, so it is the smallest that there is.
+		// The wire buffers what was read. The websocket package's buffer must only hold
+		// a control frame, so it has the smallest size that the package allows.
 		ReadBufferSize:  1,
 		WriteBufferSize: 1024,
 		WriteBufferPool: &sync.Pool{},
-		// Origins are checked at the edge, which can explain itself.
+		// The HTTP edge checks origins, because it can explain a refusal.
 		CheckOrigin: func(*http.Request) bool { return true },
 		Error:       func(http.ResponseWriter, *http.Request, int, error) {},
 	}
 }
 
-// Open upgrades a request and serves the socket from then on. An error is for the
-// caller to answer: nothing was written yet. It returns before the socket ends,
-// so that nothing of the request is kept.
+// Open upgrades a request to a WebSocket and serves the socket in the background. It
+// returns as soon as the socket is open, so that the memory of the request is freed. If
+// it returns an error, no response was written, and the caller must write one.
 func (h *Hub) Open(w http.ResponseWriter, r *http.Request, o OpenRequest) error {
 	if err := checkHandshake(r); err != nil {
-		w.Header().Set(headerVersion, versionSpoken) // section 4.4
+		w.Header().Set(headerVersion, protocolVersion) // RFC 6455, section 4.4
 		return err
 	}
 	err := h.open(w, r, o)
-	if errors.Is(err, errTaken) {
-		h.log.DebugContext(r.Context(), "a handshake was broken off", "error", err)
+	if errors.Is(err, errHijacked) {
+		h.log.DebugContext(r.Context(), "handshake aborted", "error", err)
 		return nil
 	}
 	return err
@@ -59,29 +59,29 @@ func (h *Hub) open(w http.ResponseWriter, r *http.Request, o OpenRequest) error 
 	if code := h.reserve(s); code != 0 {
 		return s.refuse(w, r, o.Header, code)
 	}
-	if err := h.connect(r.Context(), s); err != nil {
+	if err := h.register(r.Context(), s); err != nil {
 		h.release(s)
 		return err
 	}
 	if err := s.upgrade(w, r, o.Header); err != nil {
 		h.release(s)
-		h.disconnect(s)
+		h.unregister(s)
 		return err
 	}
 	s.start()
 	return nil
 }
 
-// checkHandshake holds a request against RFC 6455, section 4.2.1, before it has cost
-// a device the socket that it had.
+// checkHandshake checks a request against RFC 6455, section 4.2.1. It runs before the
+// socket is registered, because a registration closes the device's earlier socket.
 func checkHandshake(r *http.Request) error {
 	offered := subprotocols(r)
 	switch {
 	case r.Method != http.MethodGet || !r.ProtoAtLeast(1, 1) || !websocket.IsWebSocketUpgrade(r):
 		return errNoUpgrade
-	case !once(r, headerVersion, func(value string) bool { return value == versionSpoken }):
+	case !hasOne(r, headerVersion, func(value string) bool { return value == protocolVersion }):
 		return errVersion
-	case !once(r, headerKey, validKey):
+	case !hasOne(r, headerKey, validKey):
 		return errKey
 	case len(offered) > 0 && !slices.Contains(offered, subprotocol):
 		return errSubprotocol
@@ -89,8 +89,8 @@ func checkHandshake(r *http.Request) error {
 	return nil
 }
 
-// once tells whether a header is there once, with a value that is valid.
-func once(r *http.Request, header string, valid func(string) bool) bool {
+// hasOne reports whether a request has a header exactly once, with a valid value.
+func hasOne(r *http.Request, header string, valid func(string) bool) bool {
 	values := r.Header.Values(header)
 	return len(values) == 1 && valid(values[0])
 }
@@ -100,7 +100,8 @@ func validKey(key string) bool {
 	return err == nil && len(decoded) == 16
 }
 
-// subprotocols gives those that a client offers, on however many lines.
+// subprotocols returns the subprotocols that the client offers. They may be spread over
+// several header lines.
 func subprotocols(r *http.Request) (offered []string) {
 	for _, line := range r.Header.Values(headerProtocol) {
 		for name := range strings.SplitSeq(line, ",") {
@@ -112,7 +113,8 @@ func subprotocols(r *http.Request) (offered []string) {
 	return offered
 }
 
-// upgrade answers the handshake.
+// upgrade upgrades the request. If the error is errHijacked, the connection can no
+// longer carry a response.
 func (s *Socket) upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (err error) {
 	if header = header.Clone(); header == nil {
 		header = http.Header{}
@@ -120,30 +122,31 @@ func (s *Socket) upgrade(w http.ResponseWriter, r *http.Request, header http.Hea
 	if len(subprotocols(r)) > 0 {
 		header.Set(headerProtocol, subprotocol)
 	}
-	// A message may have an empty part at each end of its bytes.
-	taken := &wireWriter{ResponseWriter: w, maxParts: s.hub.cfg.Limits.MaxMessage + 2}
-	s.conn.ws, err = s.hub.upgrade.Upgrade(taken, r, header)
-	s.conn.wire = taken.wire
+	// A message may have one fragment per byte, and an empty one at each end.
+	hijacker := &wireWriter{ResponseWriter: w, maxFragments: s.hub.cfg.Limits.MaxMessage + 2}
+	s.conn.ws, err = s.hub.upgrade.Upgrade(hijacker, r, header)
+	s.conn.wire = hijacker.wire
 	switch {
 	case err == nil:
 		return nil
-	case taken.wire != nil:
-		return fmt.Errorf("%w: %w", errTaken, err)
+	case hijacker.wire != nil:
+		return fmt.Errorf("%w: %w", errHijacked, err)
 	}
 	return fmt.Errorf("%w: %w", errNoUpgrade, err)
 }
 
-// errTaken says that a handshake failed when there was nobody to answer any more.
-var errTaken = errors.New("the connection is taken over")
+// errHijacked is the error of a handshake that failed after the connection was
+// hijacked.
+var errHijacked = errors.New("the connection is hijacked")
 
 var (
-	errNoUpgrade = refuseHandshake("This address speaks WebSocket (RFC 6455) only.",
+	errNoUpgrade = refuseHandshake("This address is a WebSocket: connect to it with a WebSocket client (RFC 6455).",
 		fieldgate.FieldError{Pointer: "/header/Upgrade", Keyword: "required", Reason: "must be websocket"})
-	errVersion = refuseHandshake("The version of WebSocket is 13.",
+	errVersion = refuseHandshake("The handshake must have the WebSocket version 13.",
 		fieldgate.FieldError{Pointer: "/header/" + headerVersion, Keyword: "enum", Reason: "must be 13"})
-	errKey = refuseHandshake("A handshake has a key.",
+	errKey = refuseHandshake("The handshake must have one WebSocket key of 16 bytes in base64.",
 		fieldgate.FieldError{Pointer: "/header/" + headerKey, Keyword: "format", Reason: "must be 16 bytes in base64"})
-	errSubprotocol = refuseHandshake("The subprotocol of this socket is fieldgate.v1.",
+	errSubprotocol = refuseHandshake("The handshake must offer the subprotocol fieldgate.v1.",
 		fieldgate.FieldError{Pointer: "/header/" + headerProtocol, Keyword: "enum", Reason: "must offer fieldgate.v1"})
 )
 

@@ -1,12 +1,14 @@
-// Package realtime holds the sockets of devices and customers: their limits and
-// heartbeats, the rooms, and the event stream that feeds them. What is said over
-// a socket is served elsewhere, by the functions that a socket is opened with.
+// Package realtime serves the WebSockets of devices and users. It enforces their
+// limits, checks that they are alive, and delivers the events of the rooms. It does not
+// know what a frame does: the caller of Open supplies the function that serves frames.
 package realtime
 
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,42 +19,47 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Config says how sockets live.
+// Config configures a Hub.
 type Config struct {
 	Store  *store.Store
 	Limits Limits
 
-	// Problem makes the document that an error frame carries.
+	// Problem returns the problem document of an error frame.
 	Problem func(err error, requestID string) any
 
-	// Lease is how long a socket counts as there after the last sign of its
-	// instance, and RenewEvery how often it gives one. Default: 45 s and 15 s.
+	// Lease is the time for which a registered socket counts as open. RenewEvery is the
+	// interval at which its instance renews that. Default: 45 s and 15 s.
 	Lease      time.Duration
 	RenewEvery time.Duration
 
-	// OnlineFor is how long a device counts as online after its socket has ended: it
-	// may be back in a moment. Default: 15 s.
+	// OnlineFor is the time for which a device stays online after its socket has
+	// closed, because it may reconnect. Default: 15 s.
 	OnlineFor time.Duration
 
-	// Retention is how long events are kept. Default: 30 days.
+	// Retention is the time for which events are kept. Default: 30 days.
 	Retention time.Duration
 
-	// SweepEvery is how often the event streams are read without a wake-up, in
-	// case that one was lost. Default: 4 s.
+	// SweepEvery is the interval at which all event streams are read without a
+	// wake-up, because a wake-up may be lost. Default: 4 s.
 	SweepEvery time.Duration
 
-	// MaxPerTenant bounds the sockets of a tenant on this instance; those that are
-	// too many are told so and closed. Default: 20,000.
+	// MaxPerTenant is the maximum number of a tenant's sockets on this instance. A
+	// socket above it is opened and closed with CloseOverloaded. Default: 20,000.
 	MaxPerTenant int
 
-	// Registerer takes the metrics. Default: none are kept.
+	// Registerer registers the metrics. If it is nil, they are not exported.
 	Registerer prometheus.Registerer
 
-	// Logger is told of what goes wrong. Default: slog.Default().
+	// Logger is the logger. Default: slog.Default().
 	Logger *slog.Logger
 }
 
 // Hub holds the sockets of an instance. It is safe for concurrent use.
+//
+// Locks are acquired in this order: Hub.mu, feed.mu, Conn.mu. A goroutine may skip one
+// of them, but must not acquire one while it holds a later one. Socket.mu is acquired
+// last: no other lock is acquired while it is held. No lock is held during a call to
+// the store or a read or write of a connection.
 type Hub struct {
 	store   *store.Store
 	cfg     Config
@@ -60,23 +67,23 @@ type Hub struct {
 	metrics *metrics
 	upgrade websocket.Upgrader
 
-	catching places // of subscriptions that read what they missed
+	catchUps semaphore // limits the subscriptions of all tenants that read missed events
 
-	mu       sync.Mutex
-	opening  map[string]*Socket // by connection id, until it is in sockets
+	mu       sync.Mutex         // guards the fields below
+	opening  map[string]*Socket // by connection id; moved to sockets by add
 	sockets  map[string]*Socket // by connection id
 	devices  map[string]*Socket // by device id
 	feeds    map[string]*feed   // by tenant
-	tenants  map[string]int     // sockets of each tenant
+	tenants  map[string]int     // number of sockets, opening ones included, by tenant
 	pings    *wheel
 	renewals *wheel
 	draining bool
 }
 
-// subprotocol is the one that we speak.
+// subprotocol is the WebSocket subprotocol of both sockets.
 const subprotocol = "fieldgate.v1"
 
-// New makes a hub over a store.
+// New returns a hub. The caller must also call Run.
 func New(cfg Config) *Hub {
 	cfg.Limits = cfg.Limits.withDefaults()
 	setDefault(&cfg.Lease, 45*time.Second)
@@ -90,23 +97,23 @@ func New(cfg Config) *Hub {
 	}
 	return &Hub{
 		store: cfg.Store, cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer),
-		upgrade: newUpgrader(), catching: newPlaces(),
+		upgrade: newUpgrader(), catchUps: newSemaphore(),
 		opening: map[string]*Socket{}, sockets: map[string]*Socket{}, devices: map[string]*Socket{}, feeds: map[string]*feed{}, tenants: map[string]int{},
 		pings: newWheel(cfg.Limits.PingEvery), renewals: newWheel(cfg.RenewEvery),
 	}
 }
 
-// Run keeps the sockets alive until the context ends: pings, leases, and a look
-// at the streams in case that a wake-up was lost.
+// Run pings the sockets, renews their leases and sweeps the event streams until the
+// context ends.
 func (h *Hub) Run(ctx context.Context) {
 	var workers sync.WaitGroup
-	workers.Go(func() { every(ctx, h.pings.step, h.pingSome) })
-	workers.Go(func() { every(ctx, h.renewals.step, func() { h.renewSome(ctx) }) })
-	workers.Go(func() { every(ctx, h.cfg.SweepEvery, h.pokeAll) })
+	workers.Go(func() { runEvery(ctx, h.pings.step, h.pingDue) })
+	workers.Go(func() { runEvery(ctx, h.renewals.step, func() { h.renewDue(ctx) }) })
+	workers.Go(func() { runEvery(ctx, h.cfg.SweepEvery, h.wakeAll) })
 	workers.Wait()
 }
 
-func every(ctx context.Context, interval time.Duration, f func()) {
+func runEvery(ctx context.Context, interval time.Duration, f func()) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
@@ -119,32 +126,32 @@ func every(ctx context.Context, interval time.Duration, f func()) {
 	}
 }
 
-// HandleWake is told of every wake-up of the store.
+// HandleWake handles a wake-up of the store. The zero Wake wakes all feeds.
 func (h *Hub) HandleWake(w store.Wake) {
 	switch {
 	case w == store.Wake{}:
-		h.pokeAll()
+		h.wakeAll()
 	case w.Kick:
-		h.kick(w.Tenant, w.Connection)
+		h.closeKicked(w.Tenant, w.Connection)
 	case w.Connection != "":
-		h.supersede(w.DeviceID, w.Connection)
+		h.recheckDevice(w.DeviceID, w.Connection)
 	default:
-		h.poke(w.Tenant)
+		h.wake(w.Tenant)
 	}
 }
 
-// pingSome asks the sockets whose turn it is for a sign of life, and gives up those that
-// do not give one in time.
-func (h *Hub) pingSome() {
-	asked := time.Now()
-	some := h.due(h.pings, asked)
-	for _, s := range some {
+// pingDue pings the sockets that are due. After PongWithin it closes those whose client
+// has sent nothing since.
+func (h *Hub) pingDue() {
+	pingedAt := time.Now()
+	batch := h.due(h.pings, pingedAt)
+	for _, s := range batch {
 		s.conn.ping()
-		s.arm()
+		s.scheduleExpiry()
 	}
 	time.AfterFunc(h.cfg.Limits.PongWithin, func() {
-		for _, s := range some {
-			s.conn.giveUpSilent(asked)
+		for _, s := range batch {
+			s.conn.closeIfSilent(pingedAt)
 		}
 	})
 }
@@ -155,22 +162,16 @@ func (h *Hub) due(w *wheel, now time.Time) []*Socket {
 	return w.due(now)
 }
 
-// all gives the sockets that a condition holds for.
-func (h *Hub) all(holds func(*Socket) bool) []*Socket {
+// all returns all open sockets.
+func (h *Hub) all() []*Socket {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var some []*Socket
-	for _, s := range h.sockets {
-		if holds(s) {
-			some = append(some, s)
-		}
-	}
-	return some
+	return slices.Collect(maps.Values(h.sockets))
 }
 
-// Count tells how many sockets this instance has.
+// Count returns the number of open sockets of this instance.
 func (h *Hub) Count() (devices, customers int) {
-	for _, s := range h.all(func(*Socket) bool { return true }) {
+	for _, s := range h.all() {
 		if s.Device != "" {
 			devices++
 		} else {
@@ -180,8 +181,8 @@ func (h *Hub) Count() (devices, customers int) {
 	return devices, customers
 }
 
-// reserve takes one of the tenant's places for a socket that opens. It answers the
-// code to close with when there is none, or none is given any more.
+// reserve counts a socket that opens towards its tenant's limit. If the socket must not
+// open, it returns the code to close it with.
 func (h *Hub) reserve(s *Socket) CloseCode {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -196,7 +197,7 @@ func (h *Hub) reserve(s *Socket) CloseCode {
 	return 0
 }
 
-// release gives the place of a socket back.
+// release reverses reserve.
 func (h *Hub) release(s *Socket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -206,7 +207,8 @@ func (h *Hub) release(s *Socket) {
 	}
 }
 
-// add takes a socket in and welcomes it: whatever else is sent comes after that.
+// add adds an open socket. It queues the welcome frame under the lock, so that the
+// frame is the first one.
 func (h *Hub) add(s *Socket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -216,32 +218,33 @@ func (h *Hub) add(s *Socket) {
 	h.pings.add(s)
 	h.renewals.add(s)
 	if s.Device != "" {
-		h.succeed(s)
+		h.setDeviceSocket(s)
 	}
 	h.join(s)
-	if s.doubted {
-		h.lookUp(s)
+	if s.recheck {
+		h.renewNow(s)
 	}
 	if h.draining {
-		s.conn.Close(CloseGoingAway, goesAway)
+		s.conn.Close(CloseGoingAway, goingAway)
 	}
 }
 
-// succeed makes a socket that of its device, unless a newer one was faster.
-func (h *Hub) succeed(s *Socket) {
+// setDeviceSocket makes a socket the one of its device, and closes the other one. If a
+// newer socket was added first, it closes the given one. The caller holds h.mu.
+func (h *Hub) setDeviceSocket(s *Socket) {
 	old := h.devices[s.Device]
 	switch {
 	case old == nil:
 	case old.order > s.order:
-		s.conn.Close(CloseSuperseded, tookOver)
+		s.conn.Close(CloseSuperseded, superseded)
 		return
 	default:
-		old.conn.Close(CloseSuperseded, tookOver)
+		old.conn.Close(CloseSuperseded, superseded)
 	}
 	h.devices[s.Device] = s
 }
 
-// remove takes a socket out, and what was kept for it.
+// remove removes a closed socket and its subscriptions.
 func (h *Hub) remove(s *Socket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -251,76 +254,80 @@ func (h *Hub) remove(s *Socket) {
 	if h.devices[s.Device] == s {
 		delete(h.devices, s.Device)
 	}
-	h.part(s)
+	h.leave(s)
 }
 
-// supersede has the socket of a device that has opened another one find out which
-// of the two is the newer: wake-ups come late, and say nothing of that.
-func (h *Hub) supersede(deviceID, other string) {
+// recheckDevice renews the socket of a device that has opened another socket, here or
+// on another instance. The renewal closes the older one of the two. The wake-up itself
+// proves nothing: it may arrive late, and does not say which socket is newer.
+func (h *Hub) recheckDevice(deviceID, other string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if s := h.devices[deviceID]; s != nil && s.ID() != other {
-		h.lookUp(s)
+		h.renewNow(s)
 	}
 	for _, s := range h.opening {
-		s.doubted = s.doubted || s.Device == deviceID && s.ID() != other
+		s.recheck = s.recheck || s.Device == deviceID && s.ID() != other
 	}
 }
 
-// kick closes a socket that somebody wants closed.
-func (h *Hub) kick(tenant, id string) {
+// closeKicked closes a socket that Kick was called for.
+func (h *Hub) closeKicked(tenant, id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if s := h.sockets[id]; s != nil && s.Tenant == tenant {
 		s.conn.Close(CloseWithdrawn, kicked)
 	}
 	if s := h.opening[id]; s != nil {
-		s.doubted = true
+		s.recheck = true
 	}
 }
 
-// lookUp has the store say whether a socket may stay.
-func (h *Hub) lookUp(s *Socket) {
+// renewNow renews a socket in the background, which closes it if it must not stay open.
+func (h *Hub) renewNow(s *Socket) {
 	go func() { _ = h.renew(context.Background(), s) }()
 }
 
-// What clients are told when they are closed.
+// The reasons in close frames.
 const (
-	goesAway = "this instance goes away"
-	tookOver = "a newer socket took over"
-	kicked   = "closed by an administrator"
+	goingAway  = "this instance is shutting down"
+	superseded = "the device opened a newer socket"
+	kicked     = "closed by an administrator"
 )
 
-// Drain sends the sockets away, spread over a window so that they do not come
-// back all at once: first a word, then the close. It returns when all are gone
-// or the context ends.
+// Drain closes all sockets, spread over a window so that the clients do not reconnect
+// all at once. It first sends each socket a going_away frame. It returns when all
+// sockets are closed or the context ends. Sockets that open later are closed at once.
 func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	h.mu.Lock()
 	h.draining = true
 	h.mu.Unlock()
-	leaving := h.all(func(*Socket) bool { return true })
-	rand.Shuffle(len(leaving), func(i, j int) { leaving[i], leaving[j] = leaving[j], leaving[i] })
-	for i, s := range leaving {
-		after := window * time.Duration(i) / time.Duration(len(leaving))
-		s.goAway()
-		time.AfterFunc(after, func() { s.conn.Close(CloseGoingAway, goesAway) })
+	sockets := h.all()
+	rand.Shuffle(len(sockets), func(i, j int) { sockets[i], sockets[j] = sockets[j], sockets[i] })
+	for i, s := range sockets {
+		delay := window * time.Duration(i) / time.Duration(len(sockets))
+		s.pushGoingAway()
+		time.AfterFunc(delay, func() { s.conn.Close(CloseGoingAway, goingAway) })
 	}
-	for _, s := range leaving {
+	for _, s := range sockets {
 		select {
-		case <-s.conn.Gone():
+		case <-s.conn.Done():
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// goAway tells a socket that it will be closed, and how long to wait after that
-// before it comes back: not the same for all.
-func (s *Socket) goAway() {
+// pushGoingAway announces that the socket will be closed. The frame has the time to
+// wait before reconnecting, which is random so that the clients do not reconnect all
+// at once.
+func (s *Socket) pushGoingAway() {
 	retry := 200*time.Millisecond + rand.N(2*time.Second)
 	s.push(typeGoingAway, map[string]int64{"retryAfterMs": retry.Milliseconds()})
 }
 
-var errBusy = &fieldgate.Error{
-	Code: fieldgate.CodeRateLimited, Detail: "Too many frames of this socket are being answered.", RetryAfter: time.Second,
+var errTooManyInFlight = &fieldgate.Error{
+	Code:       fieldgate.CodeRateLimited,
+	Detail:     "Too many frames of this socket wait for their reply: wait for one before you send the next.",
+	RetryAfter: time.Second,
 }

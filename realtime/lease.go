@@ -14,6 +14,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
+// files holds the Lua scripts.
+//
 //go:embed lua/*.lua
 var files embed.FS
 
@@ -25,18 +27,18 @@ var (
 	kickScript       = store.NewScript(files, "lua/kick_socket.lua")
 )
 
-// Connection is a socket of any instance, as people see it.
+// Connection describes an open socket of any instance.
 type Connection struct {
 	ID       string
 	Kind     string // "device" or "customer"
 	DeviceID string
 	UserID   string
-	Agent    string
+	Agent    string // the client's User-Agent
 	Since    time.Time
 }
 
-// record is a connection as the store keeps it.
-type record struct {
+// connectionRecord is the stored form of a Connection.
+type connectionRecord struct {
 	Kind   string `json:"kind"`
 	Device string `json:"device,omitempty"`
 	User   string `json:"user,omitempty"`
@@ -44,10 +46,10 @@ type record struct {
 	Since  int64  `json:"since"` // Unix ms
 }
 
-// connect registers a socket for all instances. A device's newest socket takes
-// the place of an older one, wherever that is. Refusal: unauthorized for a device
-// that is shut out.
-func (h *Hub) connect(ctx context.Context, s *Socket) error {
+// register registers a socket in the store, where all instances see it. A device's
+// newest socket replaces its older one on any instance. Refusal: unauthorized for a
+// device that is suspended or decommissioned.
+func (h *Hub) register(ctx context.Context, s *Socket) error {
 	scope := s.scope()
 	scope.RequestID = s.RequestID
 	reply, err := h.store.Run(ctx, connectScript, s.keys(), s.args(scope)...)
@@ -55,15 +57,15 @@ func (h *Hub) connect(ctx context.Context, s *Socket) error {
 		return fmt.Errorf("registering a connection: %w", err)
 	}
 	if !reply.OK() {
-		return errShutOut
+		return errUnauthorized
 	}
-	s.from, _ = parseStreamID(reply.String(2))
+	s.registeredAt, _ = parseStreamID(reply.String(2))
 	s.order = reply.Int(3)
 	return nil
 }
 
-// keys are the record and the index of the connection and the event stream, and
-// the device's key set for a device's.
+// keys returns the keys of the connection's record, the tenant's index of connections
+// and its event stream. For a device's socket, the device's key set follows.
 func (s *Socket) keys() []string {
 	t := store.Tenant(s.Tenant)
 	keys := []string{t.ConnectionKey(s.ID()), t.ConnectionsKey(), t.StreamKey()}
@@ -79,33 +81,30 @@ func (s *Socket) scope() store.Scope {
 	}
 }
 
-// args are those of all scripts on a connection.
+// args returns the arguments of the scripts that connect, renew and disconnect.
 func (s *Socket) args(scope store.Scope) []any {
 	cfg := s.hub.cfg
-	return scope.Args(s.ID(), cfg.Lease.Milliseconds(), s.record(), cfg.OnlineFor.Milliseconds())
+	return scope.Args(s.ID(), cfg.Lease.Milliseconds(), s.encodeRecord(), cfg.OnlineFor.Milliseconds())
 }
 
-// record is the socket as the store keeps it.
-func (s *Socket) record() string {
-	content, _ := json.Marshal(record{ // strings and a number can always be written
-		Kind: s.kind(), Device: s.Device, User: s.User, Agent: s.Agent, Since: s.opened.UnixMilli(),
+func (s *Socket) encodeRecord() string {
+	content, _ := json.Marshal(connectionRecord{ // strings and numbers can always be encoded
+		Kind: s.kind(), Device: s.Device, User: s.User, Agent: s.Agent, Since: s.openedAt.UnixMilli(),
 	})
 	return string(content)
 }
 
-// disconnect takes a socket's registration back, unless a newer one of the same
-// device has taken its place.
-func (h *Hub) disconnect(s *Socket) {
-	s.registration.Lock()
-	defer s.registration.Unlock()
-	s.withdrawn = true
+// unregister removes a socket's registration from the store. It changes nothing of a
+// device that has registered a newer socket.
+func (h *Hub) unregister(s *Socket) {
+	s.endRenewals()
 	if _, err := h.store.Run(context.Background(), disconnectScript, s.keys(), s.args(s.scope())...); err != nil {
-		h.log.Warn("unregistering a connection; its lease will end", "connection", s.ID(), "error", err)
+		h.log.Warn("unregistering a connection failed; its lease will expire", "connection", s.ID(), "error", err)
 	}
 }
 
-// Connections lists the sockets of a tenant, on all instances, by id, and the
-// cursor of the next page.
+// Connections returns a page of a tenant's open sockets on all instances, ordered by
+// id, and the cursor of the next page.
 func (h *Hub) Connections(ctx context.Context, tenant string, page store.Page) ([]Connection, string, error) {
 	ids, err := h.store.Members(ctx, store.Listing{Key: store.Tenant(tenant).ConnectionsKey()}, page)
 	if err != nil {
@@ -116,19 +115,19 @@ func (h *Hub) Connections(ctx context.Context, tenant string, page store.Page) (
 		ids = ids[:page.Limit]
 		next = store.CursorAfter(ids[page.Limit-1])
 	}
-	records, err := h.records(ctx, tenant, ids)
-	return records, next, err
+	connections, err := h.readConnections(ctx, tenant, ids)
+	return connections, next, err
 }
 
-// records reads the connections that are still there. What is left of those of an
-// instance that died is cleared away.
-func (h *Hub) records(ctx context.Context, tenant string, ids []string) (found []Connection, err error) {
+// readConnections reads the records of connections. A connection without a record has
+// expired, because its instance died. It is left out and removed from the index.
+func (h *Hub) readConnections(ctx context.Context, tenant string, ids []string) (found []Connection, err error) {
 	t := store.Tenant(tenant)
-	contents := make([]*redis.StringCmd, len(ids))
+	records := make([]*redis.StringCmd, len(ids))
 	err = h.store.Do(ctx, "read_connections", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
 		for i, id := range ids {
-			contents[i] = pipe.Get(ctx, t.ConnectionKey(id))
+			records[i] = pipe.Get(ctx, t.ConnectionKey(id))
 		}
 		_, err := pipe.Exec(ctx)
 		return err
@@ -136,20 +135,20 @@ func (h *Hub) records(ctx context.Context, tenant string, ids []string) (found [
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, fmt.Errorf("reading connections: %w", err)
 	}
-	var ended []any
+	var expired []any
 	for i, id := range ids {
-		if one, ok := connection(id, contents[i].Val()); ok {
-			found = append(found, one)
+		if connection, ok := parseConnection(id, records[i].Val()); ok {
+			found = append(found, connection)
 		} else {
-			ended = append(ended, id)
+			expired = append(expired, id)
 		}
 	}
-	return found, h.clear(ctx, t, ended)
+	return found, h.removeFromIndex(ctx, t, expired)
 }
 
-// connection reads a record; false for one that is not there any more.
-func connection(id, content string) (Connection, bool) {
-	var r record
+// parseConnection parses a record. It returns false if there is none.
+func parseConnection(id, content string) (Connection, bool) {
+	var r connectionRecord
 	if json.Unmarshal([]byte(content), &r) != nil {
 		return Connection{}, false
 	}
@@ -158,9 +157,9 @@ func connection(id, content string) (Connection, bool) {
 	}, true
 }
 
-// clear takes connections out of the index. One that is there after all puts itself
-// back with its next sign of life.
-func (h *Hub) clear(ctx context.Context, t store.Tenant, ids []any) error {
+// removeFromIndex removes connections from the tenant's index. A connection that is
+// open after all adds itself again when it renews its lease.
+func (h *Hub) removeFromIndex(ctx context.Context, t store.Tenant, ids []any) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -169,8 +168,8 @@ func (h *Hub) clear(ctx context.Context, t store.Tenant, ids []any) error {
 	})
 }
 
-// Kick closes a socket of a tenant, wherever it is. It answers false when there
-// is none of that id.
+// Kick closes a tenant's socket on any instance. It returns false if the tenant has no
+// socket with that id.
 func (h *Hub) Kick(ctx context.Context, tenant, id string) (bool, error) {
 	t := store.Tenant(tenant)
 	keys := []string{t.ConnectionKey(id), t.ConnectionsKey()}
@@ -181,4 +180,4 @@ func (h *Hub) Kick(ctx context.Context, tenant, id string) (bool, error) {
 	return reply.OK(), nil
 }
 
-var errShutOut = fieldgate.Refuse(fieldgate.CodeUnauthorized, "The token is missing, expired or not valid.")
+var errUnauthorized = fieldgate.Refuse(fieldgate.CodeUnauthorized, "The token is missing, expired or not valid.")

@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics counts sockets.
+// metrics holds the metrics of the sockets.
 type metrics struct {
 	open   *prometheus.GaugeVec
 	closes *prometheus.CounterVec
@@ -18,7 +18,8 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "fieldgate_sockets", Help: "Open sockets of this instance.",
 		}, []string{"kind"}),
 		closes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "fieldgate_socket_closes_total", Help: "Sockets that ended, by close code; 1006 ended without one, other with one of the client's own.",
+			Name: "fieldgate_socket_closes_total",
+			Help: "Closed sockets by close code. 1006: closed without a close frame; other: a close code chosen by the client.",
 		}, []string{"kind", "code"}),
 	}
 	if r != nil {
@@ -33,8 +34,8 @@ func (m *metrics) closed(s *Socket, code CloseCode) {
 	m.closes.WithLabelValues(s.kind(), label(code)).Inc()
 }
 
-// label names a code. A client may end its socket with any of thousands that mean
-// something to it alone: they must not become as many series.
+// label returns the label value of a close code. The codes that only clients use share
+// one value, because a client may send thousands of codes and each value is a series.
 func label(code CloseCode) string {
 	switch {
 	case code >= 1000 && code < 1016, code == CloseExpired, code == CloseWithdrawn, code == CloseSilent,

@@ -12,63 +12,64 @@ import (
 )
 
 const (
-	// renewers is how many scripts that renew leases are under way at a time.
-	renewers = 16
-	// maxTogether is how many leases one of them renews: the store serves nobody else
-	// meanwhile.
-	maxTogether = 50
+	// maxRenewals is the maximum number of renewal scripts that run at the same time.
+	maxRenewals = 16
+	// maxBatch is the maximum number of leases that one script renews. It bounds the
+	// time for which the script blocks the store.
+	maxBatch = 50
 )
 
-// renewSome gives a sign of life for the sockets whose turn it is, and finds out about
-// those that somebody else has ended.
-func (h *Hub) renewSome(ctx context.Context) {
+// renewDue renews the leases of the sockets that are due, and closes those that must
+// not stay open.
+func (h *Hub) renewDue(ctx context.Context) {
 	var failed atomic.Int64
-	places := make(chan struct{}, renewers)
+	running := make(chan struct{}, maxRenewals)
 	var renewing sync.WaitGroup
-	for party := range parties(h.due(h.renewals, time.Now())) {
-		places <- struct{}{}
+	for batch := range renewalBatches(h.due(h.renewals, time.Now())) {
+		running <- struct{}{}
 		renewing.Go(func() {
-			defer func() { <-places }()
-			if h.renewParty(ctx, party) != nil {
-				failed.Add(int64(len(party)))
+			defer func() { <-running }()
+			if h.renewBatch(ctx, batch) != nil {
+				failed.Add(int64(len(batch)))
 			}
 		})
 	}
 	renewing.Wait()
 	if n := failed.Load(); n > 0 && ctx.Err() == nil {
-		h.log.Warn("the leases of connections could not be renewed", "connections", n)
+		h.log.Warn("renewing the leases of connections failed", "connections", n)
 	}
 }
 
-// parties are the sockets that one script can renew: a device alone, and people of
-// one tenant together.
-func parties(all []*Socket) func(yield func([]*Socket) bool) {
-	people := map[string][]*Socket{}
-	var some [][]*Socket
-	for _, s := range all {
+// renewalBatches returns the sockets in batches that one script can renew: one device,
+// or users of one tenant.
+func renewalBatches(sockets []*Socket) func(yield func([]*Socket) bool) {
+	users := map[string][]*Socket{}
+	var batches [][]*Socket
+	for _, s := range sockets {
 		if s.Device != "" {
-			some = append(some, []*Socket{s})
+			batches = append(batches, []*Socket{s})
 		} else {
-			people[s.Tenant] = append(people[s.Tenant], s)
+			users[s.Tenant] = append(users[s.Tenant], s)
 		}
 	}
-	for _, tenants := range people {
-		some = slices.AppendSeq(some, slices.Chunk(tenants, maxTogether))
+	for _, ofTenant := range users {
+		batches = slices.AppendSeq(batches, slices.Chunk(ofTenant, maxBatch))
 	}
-	return slices.Values(some)
+	return slices.Values(batches)
 }
 
-func (h *Hub) renewParty(ctx context.Context, party []*Socket) error {
-	if first := party[0]; first.Device != "" {
+func (h *Hub) renewBatch(ctx context.Context, batch []*Socket) error {
+	if first := batch[0]; first.Device != "" {
 		return h.renew(ctx, first)
 	}
-	return h.renewPeople(ctx, party)
+	return h.renewUsers(ctx, batch)
 }
 
-// renew says that a socket is still there, and looks whether it may be. In an
-// outage of the store it stays: what was lost of its registration is written anew.
+// renew renews the lease of one socket, and closes the socket if it must not stay open.
+// If the store fails, the socket stays open. A registration that the store lost is
+// written again.
 func (h *Hub) renew(ctx context.Context, s *Socket) error {
-	reply, err := h.renewOnce(ctx, s)
+	reply, err := h.runRenewal(ctx, s)
 	if err != nil {
 		return fmt.Errorf("renewing the lease of a connection: %w", err)
 	}
@@ -77,7 +78,7 @@ func (h *Hub) renew(ctx context.Context, s *Socket) error {
 	case "ok":
 		s.verifyAgain()
 	case "superseded":
-		s.conn.Close(CloseSuperseded, tookOver)
+		s.conn.Close(CloseSuperseded, superseded)
 	case "kicked":
 		s.conn.Close(CloseWithdrawn, kicked)
 	default:
@@ -86,37 +87,59 @@ func (h *Hub) renew(ctx context.Context, s *Socket) error {
 	return nil
 }
 
-// renewOnce writes the lease of a socket that has not ended: what was taken back
-// must stay so. The reply is empty for one that has.
-func (h *Hub) renewOnce(ctx context.Context, s *Socket) (store.Reply, error) {
-	s.registration.Lock()
-	defer s.registration.Unlock()
-	if s.withdrawn {
+// runRenewal runs the script that renews one socket. The reply is empty if the socket
+// is closed.
+func (h *Hub) runRenewal(ctx context.Context, s *Socket) (store.Reply, error) {
+	if !s.beginRenewal() {
 		return nil, nil
 	}
+	defer s.renewals.Done()
 	return h.store.Run(ctx, renewScript, s.keys(), s.args(s.scope())...)
 }
 
-// renewPeople does for sockets of people of one tenant what renew does for one.
-func (h *Hub) renewPeople(ctx context.Context, party []*Socket) error {
-	t := store.Tenant(party[0].Tenant)
+// renewUsers does for a batch of users of one tenant what renew does for one socket.
+func (h *Hub) renewUsers(ctx context.Context, batch []*Socket) error {
+	t := store.Tenant(batch[0].Tenant)
 	keys, args := []string{t.ConnectionsKey()}, []any{h.cfg.Lease.Milliseconds()}
-	byID := map[string]*Socket{}
-	for _, s := range party {
-		s.registration.Lock()
-		defer s.registration.Unlock()
-		if !s.withdrawn {
-			keys, args = append(keys, t.ConnectionKey(s.ID())), append(args, s.ID(), s.record())
-			byID[s.ID()] = s
+	renewing := map[string]*Socket{} // by connection id
+	for _, s := range batch {
+		if s.beginRenewal() {
+			keys, args = append(keys, t.ConnectionKey(s.ID())), append(args, s.ID(), s.encodeRecord())
+			renewing[s.ID()] = s
 		}
 	}
 	reply, err := h.store.Run(ctx, renewManyScript, keys, args...)
+	for _, s := range renewing {
+		s.renewals.Done()
+	}
 	if err != nil {
 		return fmt.Errorf("renewing the leases of connections: %w", err)
 	}
 	ended := reply.List(1)
 	for i := range ended {
-		byID[ended.String(i)].conn.Close(CloseWithdrawn, kicked)
+		renewing[ended.String(i)].conn.Close(CloseWithdrawn, kicked)
 	}
 	return nil
+}
+
+// beginRenewal returns false if the socket is closed. Otherwise the caller must call
+// s.renewals.Done after its renewal script has run.
+func (s *Socket) beginRenewal() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unregistered {
+		return false
+	}
+	s.renewals.Add(1)
+	return true
+}
+
+// endRenewals waits for the renewals that run, and makes beginRenewal return false from
+// now on. A renewal script that ran after the disconnect script would register a
+// closed socket again.
+func (s *Socket) endRenewals() {
+	s.mu.Lock()
+	s.unregistered = true
+	s.mu.Unlock()
+	s.renewals.Wait()
 }

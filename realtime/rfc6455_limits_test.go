@@ -12,48 +12,48 @@ import (
 	"github.com/fieldgate/fieldgate/realtime"
 )
 
-func TestAMessageThatIsTooLargeEndsTheSocket(t *testing.T) {
+func TestLimits_TooLargeMessageClosesTheSocket(t *testing.T) {
 	t.Parallel()
 	tooLarge := []string{closed(realtime.CloseTooLarge)}
 	over := strings.Repeat("x", 65_537)
-	newEcho(t, realtime.Limits{}).play(t,
-		exchange{"10.4", "one byte more", frame(fin|opText, over), tooLarge},
-		exchange{"10.4", "one byte more in a last part", join(frame(opText, over[:65_536]), frame(fin|opContinuation, "x")), tooLarge},
-		exchange{"10.4", "one byte more in parts of a byte", parts(1, over), tooLarge},
-		exchange{"10.4", "one byte more in parts of 1000", parts(1000, over), tooLarge},
-		exchange{"10.4", "one byte more of a binary in parts", join(frame(opText, over[:40_000]), frame(fin|opContinuation, over[:40_000])), tooLarge},
-		exchange{"10.4", "a megabyte", frame(fin|opText, strings.Repeat("x", 1<<20)), tooLarge},
-		exchange{"10.4", "a megabyte announced", announced(fin|opText, 1<<20), tooLarge},
-		exchange{"10.4", "an exabyte announced", announced(fin|opText, 1<<60), tooLarge},
-		exchange{"10.4", "the most that can be announced", announced(fin|opText, 1<<63-1), tooLarge},
-		exchange{"10.4", "the most that can be announced after a part", join(frame(opText, "xx"), announced(fin|opContinuation, 1<<63-1)), tooLarge},
+	newEcho(t, realtime.Limits{}).run(t,
+		exchange{"10.4", "one byte over", frame(fin|opText, over), tooLarge},
+		exchange{"10.4", "one byte over in a last fragment", join(frame(opText, over[:65_536]), frame(fin|opContinuation, "x")), tooLarge},
+		exchange{"10.4", "one byte over in fragments of one byte", fragments(1, over), tooLarge},
+		exchange{"10.4", "one byte over in fragments of 1000 bytes", fragments(1000, over), tooLarge},
+		exchange{"10.4", "80,000 bytes in two fragments", join(frame(opText, over[:40_000]), frame(fin|opContinuation, over[:40_000])), tooLarge},
+		exchange{"10.4", "one MiB", frame(fin|opText, strings.Repeat("x", 1<<20)), tooLarge},
+		exchange{"10.4", "the header of one MiB", headerOnly(fin|opText, 1<<20), tooLarge},
+		exchange{"10.4", "the header of one EiB", headerOnly(fin|opText, 1<<60), tooLarge},
+		exchange{"10.4", "the header of the maximum length", headerOnly(fin|opText, 1<<63-1), tooLarge},
+		exchange{"10.4", "the header of the maximum length after a fragment", join(frame(opText, "xx"), headerOnly(fin|opContinuation, 1<<63-1)), tooLarge},
 	)
 }
 
-func TestTheLimitIsOneOfTheMessageNotOfTheSocket(t *testing.T) {
+func TestLimits_MessageSizeIsPerMessage(t *testing.T) {
 	t.Parallel()
 	w := newEcho(t, realtime.Limits{}).dial(t)
-	data := strings.Repeat("x", 65_536-len(said("")))
+	data := strings.Repeat("x", 65_536-len(echoFrame("")))
 	for range 5 {
 		w.write(message(data))
-		w.hear(reply(data))
-		w.write(parts(30_000, said(data)))
-		w.hear(reply(data))
+		w.expect(reply(data))
+		w.write(fragments(30_000, echoFrame(data)))
+		w.expect(reply(data))
 	}
 }
 
-func TestAMessageOfEndlessEmptyPartsEndsTheSocket(t *testing.T) {
+func TestLimits_EndlessEmptyFragmentsCloseTheSocket(t *testing.T) {
 	t.Parallel()
 	w := newEcho(t, realtime.Limits{MaxMessage: 100}).dial(t)
 	w.write(frame(opText, ""))
 	w.write(bytes.Repeat(frame(opContinuation, ""), 200))
-	w.hear(closed(realtime.CloseFlood))
+	w.expect(closed(realtime.CloseFlood))
 }
 
-func TestMessagesMayComeInABurstAndNoFaster(t *testing.T) {
+func TestLimits_MessageRate(t *testing.T) {
 	t.Parallel()
 	const burst = 10
-	for name, sign := range map[string]struct {
+	for name, c := range map[string]struct {
 		send []byte
 		want string
 	}{
@@ -64,76 +64,76 @@ func TestMessagesMayComeInABurstAndNoFaster(t *testing.T) {
 			t.Parallel()
 			e := newEcho(t, realtime.Limits{MessagesPerSecond: 1, Burst: burst})
 			w := e.dial(t)
-			w.write(bytes.Repeat(sign.send, burst))
+			w.write(bytes.Repeat(c.send, burst))
 			for range burst {
-				require.Equal(t, sign.want, w.next())
+				require.Equal(t, c.want, w.next())
 			}
 			w = e.dial(t)
-			w.write(bytes.Repeat(sign.send, 100*burst))
-			w.untilClose(closed(realtime.CloseFlood))
+			w.write(bytes.Repeat(c.send, 100*burst))
+			w.expectClose(closed(realtime.CloseFlood))
 		})
 	}
 }
 
-func TestPongsAndRefusedFramesCountToo(t *testing.T) {
+func TestLimits_EveryMessageCountsTowardsTheRate(t *testing.T) {
 	t.Parallel()
 	for name, send := range map[string][]byte{
-		"pongs":                         frame(fin|opPong, ""),
-		"messages that are no frames":   frame(fin|opText, "?"),
-		"messages in parts":             parts(1, "?"),
-		"empty messages":                frame(fin|opText, ""),
-		"messages that nobody answers":  frame(fin|opText, `{"type":"ping"}`),
-		"pings in the middle of a text": frame(fin|opPing, ""),
+		"pongs":                   frame(fin|opPong, ""),
+		"invalid frames":          frame(fin|opText, "?"),
+		"fragmented messages":     fragments(1, "?"),
+		"empty messages":          frame(fin|opText, ""),
+		"frames without a reply":  frame(fin|opText, `{"type":"ping"}`),
+		"pings between fragments": frame(fin|opPing, ""),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newEcho(t, realtime.Limits{MessagesPerSecond: 1, Burst: 10}).dial(t)
-			if strings.Contains(name, "middle") {
+			if strings.Contains(name, "between") {
 				w.write(frame(opText, "{"))
 			}
 			w.write(bytes.Repeat(send, 1000))
-			w.untilClose(closed(realtime.CloseFlood))
+			w.expectClose(closed(realtime.CloseFlood))
 		})
 	}
 }
 
-func TestASilentClientIsLetGo(t *testing.T) {
+func TestLimits_SilentClientIsClosed(t *testing.T) {
 	t.Parallel()
 	e := newEcho(t, realtime.Limits{PingEvery: 50 * time.Millisecond, PongWithin: 50 * time.Millisecond})
 	for name, last := range map[string][]byte{
-		"after nothing":               nil,
-		"in a frame":                  message("cut off")[:12],
-		"between the parts of a text": frame(opText, said("x")),
+		"before any frame":  nil,
+		"within a frame":    message("truncated")[:12],
+		"between fragments": frame(opText, echoFrame("x")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := e.dial(t)
 			w.write(last)
-			w.untilClose(closed(realtime.CloseSilent))
+			w.expectClose(closed(realtime.CloseSilent))
 		})
 	}
 }
 
-func TestAFrameIsAnsweredOnceHoweverManyWait(t *testing.T) {
+func TestLimits_FramesInFlight(t *testing.T) {
 	t.Parallel()
-	e := newEcho(t, realtime.Limits{MaxAnswering: 3})
+	e := newEcho(t, realtime.Limits{MaxInFlight: 3})
 	w := e.dial(t)
 	want := map[string]int{}
 	for i := range 3 {
-		w.write(frame(fin|opText, fmt.Sprintf(`{"type":"hold","requestId":"h%d"}`, i)))
-		<-e.held
-		want[fmt.Sprintf("reply h%d {}", i)] = 1
+		w.write(frame(fin|opText, fmt.Sprintf(`{"type":"block","requestId":"b%d"}`, i)))
+		<-e.blocked
+		want[fmt.Sprintf("reply b%d {}", i)] = 1
 	}
 	for i := range 5 {
-		w.write(frame(fin|opText, fmt.Sprintf(`{"type":"hold","requestId":"h%d"}`, 3+i)))
-		require.Equal(t, refused(fmt.Sprintf("h%d", 3+i), "rate_limited"), w.next())
+		w.write(frame(fin|opText, fmt.Sprintf(`{"type":"block","requestId":"b%d"}`, 3+i)))
+		require.Equal(t, refused(fmt.Sprintf("b%d", 3+i), "rate_limited"), w.next())
 	}
-	close(e.free)
+	close(e.unblock)
 	got := map[string]int{}
 	for range 3 {
 		got[w.next()]++
 	}
 	require.Equal(t, want, got)
-	w.write(message("free again"))
-	w.hear(reply("free again"))
+	w.write(message("served"))
+	w.expect(reply("served"))
 }

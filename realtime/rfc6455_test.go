@@ -28,34 +28,35 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// The tests in the files rfc6455_*_test.go hold a live server against RFC 6455 rule
-// by rule. They write bytes on a connection of their own, so that no library of ours
-// stands between the rule and the server.
+// The tests in the files rfc6455_*_test.go check a running server against RFC 6455, rule
+// by rule. They write raw bytes to the connection, so that no WebSocket library on the
+// client's side hides a fault.
 
-// exchange is one case: what a client writes after the handshake, and what comes back.
+// exchange is a test case: the bytes that a client writes after the handshake, and the
+// frames that the server must send.
 type exchange struct {
 	section string // of RFC 6455
 	name    string
 	send    []byte
-	want    []string // as heard describes it, in this order; a close is the last
+	want    []string // the frames, as next describes them, in order; a close must be the last
 }
 
-// echo is a server whose sockets answer.
+// echo is a server whose sockets send the data of each "echo" frame back.
 type echo struct {
 	*httptest.Server
 	hub     *realtime.Hub
 	store   *store.Store
 	metrics *prometheus.Registry
 
-	held chan string   // requestIds of the frames "hold", as they arrive
-	free chan struct{} // closed to let them be answered
+	blocked chan string   // receives the requestId of each "block" frame
+	unblock chan struct{} // closed by a test to let these frames be answered
 }
 
 func newEcho(t *testing.T, limits realtime.Limits) *echo {
 	t.Helper()
 	e := &echo{
 		store: storetest.Connect(t, store.Config{}), metrics: prometheus.NewRegistry(),
-		held: make(chan string, 64), free: make(chan struct{}),
+		blocked: make(chan string, 64), unblock: make(chan struct{}),
 	}
 	e.hub = realtime.New(realtime.Config{
 		Store: e.store, Limits: limits, Registerer: e.metrics, Logger: slog.New(slog.DiscardHandler),
@@ -82,27 +83,27 @@ func (e *echo) serve(ctx context.Context, _ *realtime.Socket, f realtime.Frame) 
 	case "echo":
 		return f.Data, nil
 	case "fault":
-		return nil, errors.New("a fault of ours")
+		return nil, errors.New("internal fault")
 	case "panic":
-		panic("a fault of ours")
-	case "hold":
-		e.held <- f.RequestID
+		panic("internal fault")
+	case "block":
+		e.blocked <- f.RequestID
 		select {
-		case <-e.free:
+		case <-e.unblock:
 		case <-ctx.Done():
 		}
 		return nil, nil
 	}
-	return nil, fieldgate.Refuse(fieldgate.CodeValidationFailed, "There is no such type of frame.")
+	return nil, fieldgate.Refuse(fieldgate.CodeValidationFailed, "This socket has no such frame.")
 }
 
-// play runs the cases, each twice: written at once, and byte by byte.
-func (e *echo) play(t *testing.T, cases ...exchange) {
+// run runs each case twice: with all bytes in one write, and byte by byte.
+func (e *echo) run(t *testing.T, cases ...exchange) {
 	t.Helper()
 	for _, x := range cases {
-		for way, size := range map[string]int{"at once": max(1, len(x.send)), "by bytes": 1} {
+		for way, size := range map[string]int{"one write": max(1, len(x.send)), "byte by byte": 1} {
 			if size == 1 && len(x.send) > 4<<10 {
-				size = 1000 // each write is a system call
+				size = 1000 // a byte per write would be slow
 			}
 			t.Run(x.section+" "+x.name+", "+way, func(t *testing.T) {
 				t.Parallel()
@@ -110,43 +111,43 @@ func (e *echo) play(t *testing.T, cases ...exchange) {
 				for piece := range slices.Chunk(x.send, size) {
 					w.write(piece)
 				}
-				w.hear(x.want...)
+				w.expect(x.want...)
 			})
 		}
 	}
 }
 
-// patience is how long anything may take before it counts as not coming.
-const patience = 30 * time.Second
+// timeout bounds every wait of a test.
+const timeout = 30 * time.Second
 
-// wire is a client that knows no protocol.
-type wire struct {
+// rawClient is a client without a WebSocket library: it reads and writes bytes.
+type rawClient struct {
 	net.Conn
 	t *testing.T
 	r *bufio.Reader
 }
 
-func (e *echo) dial(t *testing.T, header ...string) *wire {
+func (e *echo) dial(t *testing.T, header ...string) *rawClient {
 	t.Helper()
-	w := newWire(t, e.Listener.Addr().String())
+	w := dialRaw(t, e.Listener.Addr().String())
 	w.handshake(header...)
 	require.Equal(t, "welcome", w.next())
 	return w
 }
 
-func newWire(t *testing.T, addr string) *wire {
+func dialRaw(t *testing.T, addr string) *rawClient {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
-	return &wire{Conn: conn, t: t, r: bufio.NewReader(conn)}
+	require.NoError(t, conn.SetDeadline(time.Now().Add(timeout)))
+	return &rawClient{Conn: conn, t: t, r: bufio.NewReader(conn)}
 }
 
-// write ignores errors: what counts is what the server says to it.
-func (w *wire) write(p []byte) { _, _ = w.Write(p) }
+// write writes bytes. It ignores errors, because the tests check the server's response.
+func (w *rawClient) write(p []byte) { _, _ = w.Write(p) }
 
-func (w *wire) handshake(header ...string) *http.Response {
+func (w *rawClient) handshake(header ...string) *http.Response {
 	w.t.Helper()
 	lines := append([]string{
 		"GET / HTTP/1.1", "Host: test", "Connection: Upgrade", "Upgrade: websocket",
@@ -157,8 +158,8 @@ func (w *wire) handshake(header ...string) *http.Response {
 	return response
 }
 
-// ask writes the lines of a request and reads the head of the answer.
-func (w *wire) ask(lines ...string) *http.Response {
+// ask writes the lines of a request and reads the header of the response.
+func (w *rawClient) ask(lines ...string) *http.Response {
 	w.t.Helper()
 	w.write([]byte(strings.Join(lines, "\r\n") + "\r\n\r\n"))
 	response, err := http.ReadResponse(w.r, nil)
@@ -166,9 +167,9 @@ func (w *wire) ask(lines ...string) *http.Response {
 	return response
 }
 
-// hear expects frames in an order. After a close the connection must end, cleanly and
-// without more; otherwise it must be alive.
-func (w *wire) hear(want ...string) {
+// expect requires the given frames in order. After a close frame the connection must
+// end without a reset and without more bytes. Otherwise the socket must still be open.
+func (w *rawClient) expect(want ...string) {
 	w.t.Helper()
 	last := ""
 	for i, wanted := range want {
@@ -177,25 +178,26 @@ func (w *wire) hear(want ...string) {
 	}
 	if strings.HasPrefix(last, "close ") {
 		w.answer(last)
-		w.requireEnd()
+		w.requireEOF()
 		return
 	}
 	w.write(frame(fin|opPing, "alive?"))
 	require.Equal(w.t, pong("alive?"), w.next())
 }
 
-// answer answers a close where the server waits for that: where the frame of the client
-// was well-formed, and the server had other reasons (section 7.1.2).
-func (w *wire) answer(last string) {
+// answer sends the answer to a close frame if the server waits for one. It waits if the
+// client's frame was well-formed and it closed for another reason (section 7.1.2).
+func (w *rawClient) answer(last string) {
 	for _, code := range []realtime.CloseCode{realtime.CloseBinary, realtime.CloseNotUTF8, realtime.CloseFlood} {
 		if last == closed(code) {
-			w.write(closing(code, ""))
+			w.write(closeFrame(code, ""))
 		}
 	}
 }
 
-// untilClose skips what comes before a close, and expects the end after it.
-func (w *wire) untilClose(want string) {
+// expectClose skips frames up to a close frame, which must be the given one. The
+// connection must then end.
+func (w *rawClient) expectClose(want string) {
 	w.t.Helper()
 	heard := w.next()
 	for !strings.HasPrefix(heard, "close ") {
@@ -203,26 +205,26 @@ func (w *wire) untilClose(want string) {
 	}
 	require.Equal(w.t, want, heard)
 	w.answer(heard)
-	w.requireEnd()
+	w.requireEOF()
 }
 
-// requireEnd expects the end of the connection. A reset would be none: it may destroy
-// what the client has not read yet (section 7.1.1).
-func (w *wire) requireEnd() {
+// requireEOF requires the end of the connection without a reset. A reset may destroy
+// bytes that the client has not read yet (section 7.1.1).
+func (w *rawClient) requireEOF() {
 	w.t.Helper()
 	_, err := w.r.ReadByte()
 	require.Equal(w.t, io.EOF, err)
 }
 
-// next reads and describes a frame of the server, which has to keep the rules too.
-func (w *wire) next() string {
+// next reads a frame of the server and describes it. The frame must follow RFC 6455.
+func (w *rawClient) next() string {
 	w.t.Helper()
 	b0, payload := w.read()
-	require.Equal(w.t, byte(fin), b0&0xf0, "a frame of the server is whole and uses no extension")
+	require.Equal(w.t, byte(fin), b0&0xf0, "the server's frame must be unfragmented and use no extension")
 	switch b0 & 0x0f {
 	case opText:
 		return describe(w.t, payload)
-	case opPing: // may come at any time
+	case opPing: // the server may ping at any time
 		return w.next()
 	case opPong:
 		return pong(string(payload))
@@ -234,10 +236,10 @@ func (w *wire) next() string {
 	return ""
 }
 
-func (w *wire) read() (b0 byte, payload []byte) {
+func (w *rawClient) read() (b0 byte, payload []byte) {
 	w.t.Helper()
 	head := w.bytes(2)
-	require.Less(w.t, head[1], byte(128), "a server must not mask (section 5.1)")
+	require.Less(w.t, head[1], byte(128), "a server must not mask frames (section 5.1)")
 	length := uint64(head[1])
 	switch length {
 	case 126:
@@ -251,7 +253,7 @@ func (w *wire) read() (b0 byte, payload []byte) {
 	return head[0], w.bytes(int(length))
 }
 
-func (w *wire) bytes(n int) []byte {
+func (w *rawClient) bytes(n int) []byte {
 	w.t.Helper()
 	p := make([]byte, n)
 	_, err := io.ReadFull(w.r, p)
@@ -259,15 +261,15 @@ func (w *wire) bytes(n int) []byte {
 	return p
 }
 
-// What comes back, in words.
+// The functions from here to short describe a frame of the server as a text.
 
 func pong(payload string) string            { return fmt.Sprintf("pong %q", payload) }
 func closed(code realtime.CloseCode) string { return fmt.Sprintf("close %d", code) }
 
-// reply is the answer to a frame with the requestId r.
+// reply describes the reply to a frame with the requestId r.
 func reply(data string) string { return "reply r " + short(data) }
 
-// refused is an error frame; without an id where the frame had none.
+// refused describes an error frame. The requestId is empty if the frame had none.
 func refused(requestID, code string) string {
 	return strings.TrimSpace("error "+requestID) + " " + code
 }
@@ -294,7 +296,7 @@ func describe(t *testing.T, text []byte) string {
 	return f.Type
 }
 
-// short keeps failures readable.
+// short shortens long data, so that a failure is readable.
 func short(data string) string {
 	if len(data) <= 200 {
 		return data
@@ -302,7 +304,7 @@ func short(data string) string {
 	return fmt.Sprintf("%s... (%d bytes, sum %x)", data[:20], len(data), crc32.ChecksumIEEE([]byte(data)))
 }
 
-// What a client writes.
+// The constants and functions from here on build the bytes that a client writes.
 
 const (
 	fin  = 0x80
@@ -318,13 +320,13 @@ const (
 	opPong         = 0xa
 )
 
-// mask is the key of the example in section 5.7.
+// mask is the masking key of the example in section 5.7.
 var mask = []byte{0x37, 0xfa, 0x21, 0x3d}
 
-// said is a frame of ours that is answered with its data.
-func said(data string) string { return `{"type":"echo","requestId":"r","data":"` + data + `"}` }
+// echoFrame returns an "echo" frame, whose reply has the same data.
+func echoFrame(data string) string { return `{"type":"echo","requestId":"r","data":"` + data + `"}` }
 
-// frame is a frame of a client that keeps the rules.
+// frame returns a valid WebSocket frame of a client. b0 is its first byte.
 func frame(b0 byte, payload string) []byte {
 	switch {
 	case len(payload) <= 125:
@@ -335,7 +337,7 @@ func frame(b0 byte, payload string) []byte {
 	return sized(b0, 8, payload)
 }
 
-// sized writes the length in so many bytes, whether it needs them or not.
+// sized returns a frame whose payload length is written in the given number of bytes.
 func sized(b0 byte, bytesOfLength int, payload string) []byte {
 	p := []byte{b0}
 	switch bytesOfLength {
@@ -349,8 +351,8 @@ func sized(b0 byte, bytesOfLength int, payload string) []byte {
 	return append(append(p, mask...), masked(payload)...)
 }
 
-// announced is the head of a frame of which nothing more comes.
-func announced(b0 byte, length uint64) []byte {
+// headerOnly returns the header of a frame without its payload.
+func headerOnly(b0 byte, length uint64) []byte {
 	p := binary.BigEndian.AppendUint64([]byte{b0, 0x80 | 127}, length)
 	return append(p, mask...)
 }
@@ -363,20 +365,20 @@ func masked(payload string) []byte {
 	return p
 }
 
-// unmasked is a frame as only a server may send it.
+// unmasked returns a frame without a mask, which only a server may send.
 func unmasked(b0 byte, payload string) []byte {
 	return append([]byte{b0, byte(len(payload))}, payload...)
 }
 
-func message(data string) []byte { return frame(fin|opText, said(data)) }
+func message(data string) []byte { return frame(fin|opText, echoFrame(data)) }
 
-// closing is a close frame with a code and a reason.
-func closing(code realtime.CloseCode, reason string) []byte {
+// closeFrame returns a close frame with a code and a reason.
+func closeFrame(code realtime.CloseCode, reason string) []byte {
 	return frame(fin|opClose, string(binary.BigEndian.AppendUint16(nil, uint16(code)))+reason)
 }
 
-// parts cuts a message into frames of so many bytes.
-func parts(size int, payload string) (frames []byte) {
+// fragments splits a message into frames of the given size, and adds an empty last one.
+func fragments(size int, payload string) (frames []byte) {
 	op := byte(opText)
 	for piece := range slices.Chunk([]byte(payload), size) {
 		frames = append(frames, frame(op, string(piece))...)

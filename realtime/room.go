@@ -9,71 +9,73 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// Rooms: what a person may watch. A device's and a session's are followed by the id.
+// The rooms that a user can subscribe to. The id of the device or session follows
+// RoomDevice or RoomSession.
 const (
 	RoomTenant  = "tenant"
 	RoomDevice  = "device:"
 	RoomSession = "session:"
 )
 
-// maxRooms bounds the rooms of one socket.
+// maxRooms is the maximum number of rooms of one socket.
 const maxRooms = 100
 
-// subscription is a socket's place in a room. All of it belongs to the feed's lock.
+// subscription is the subscription of a socket to a room. The feed's lock guards it.
 type subscription struct {
 	socket   *Socket
 	room     string
-	position streamID // everything up to here was given to the socket
-	live     bool     // the feed gives it what comes; until then it reads for itself
-	ended    bool     // or replaced
+	position streamID // the events up to here were queued for the socket
+	live     bool     // the feed delivers new events; while false, catchUp reads them
+	ended    bool     // the subscription was removed or replaced
 }
 
-// Subscribed tells where a subscription begins.
+// Subscribed is the result of a subscribe frame: the position at which the
+// subscription starts.
 type Subscribed struct {
 	Room    string `json:"room"`
 	Offset  string `json:"offset"`
 	Resumed bool   `json:"resumed"`
 	Reason  string `json:"reason,omitempty"`
 
-	// begin starts the delivery, once the client has been told.
-	begin func()
+	// start starts the delivery of events. It is called after the reply was queued.
+	start func()
 }
 
-// Reasons why a subscription could not be resumed where it was. It begins anew
-// then: nothing of what was missed is delivered, because a part of it would look
-// like all of it.
+// The reasons why a subscription could not be resumed. It then starts at the newest
+// event. No missed event is delivered, because a client could not tell that some are
+// missing.
 const (
-	reasonTrimmed = "trimmed" // the stream does not reach back that far
+	reasonTrimmed = "trimmed" // events after the offset were trimmed from the stream
 	reasonUnknown = "unknown" // the offset is not one of this stream
 )
 
-// Subscribe puts a socket into a room. That it may be there is for the caller to
-// know. With since, an offset of an earlier event, everything after that event is
-// delivered before anything new.
+// Subscribe subscribes a socket to a room. The caller must have checked that the
+// principal may read the room. If since, the offset of an earlier event, is not empty,
+// all events after it are delivered before any new one.
 func (s *Socket) Subscribe(ctx context.Context, room, since string) (Subscribed, error) {
 	f := s.hub.feedOf(s)
 	if f == nil {
 		return Subscribed{}, errClosed
 	}
-	answer := Subscribed{Room: room}
-	from := f.place()
+	result := Subscribed{Room: room}
+	from := f.currentPosition()
 	if since != "" {
 		var err error
-		if from, answer.Reason, err = f.resume(ctx, since, from); err != nil {
+		if from, result.Reason, err = f.resume(ctx, since, from); err != nil {
 			return Subscribed{}, err
 		}
-		answer.Resumed = answer.Reason == ""
+		result.Resumed = result.Reason == ""
 	}
 	sub := &subscription{socket: s, room: room, position: from}
-	if err := f.put(sub); err != nil {
+	if err := f.subscribe(sub); err != nil {
 		return Subscribed{}, err
 	}
-	answer.Offset = from.String()
-	answer.begin = func() { f.catchUp(sub) }
-	return answer, nil
+	result.Offset = from.String()
+	result.start = func() { f.catchUp(sub) }
+	return result, nil
 }
 
-// Unsubscribe takes a socket out of a room.
+// Unsubscribe removes the socket's subscription to a room, if there is one.
 func (s *Socket) Unsubscribe(room string) {
 	f := s.hub.feedOf(s)
 	if f == nil {
@@ -81,11 +83,12 @@ func (s *Socket) Unsubscribe(room string) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if sub := s.in(room); sub != nil {
-		f.drop(sub)
+	if sub := s.subscriptionTo(room); sub != nil {
+		f.unsubscribe(sub)
 	}
 }
 
+// feedOf returns the feed of a socket's tenant, or nil if the socket is closed.
 func (h *Hub) feedOf(s *Socket) *feed {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -95,20 +98,21 @@ func (h *Hub) feedOf(s *Socket) *feed {
 	return h.feeds[s.Tenant]
 }
 
-// put registers a subscription, in place of an earlier one in the same room.
-func (f *feed) put(sub *subscription) error {
+// subscribe adds a subscription. It replaces the socket's earlier subscription to the
+// same room.
+func (f *feed) subscribe(sub *subscription) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	old := sub.socket.in(sub.room)
-	switch _, here := f.sockets[sub.socket]; {
-	case !here:
+	old := sub.socket.subscriptionTo(sub.room)
+	switch _, open := f.sockets[sub.socket]; {
+	case !open:
 		return errClosed
 	case old != nil:
-		f.drop(old)
-	case len(sub.socket.rooms) >= maxRooms:
-		return errRooms
+		f.unsubscribe(old)
+	case len(sub.socket.subscriptions) >= maxRooms:
+		return errTooManyRooms
 	}
-	sub.socket.rooms = append(sub.socket.rooms, sub)
+	sub.socket.subscriptions = append(sub.socket.subscriptions, sub)
 	if f.rooms[sub.room] == nil {
 		f.rooms[sub.room] = map[*subscription]struct{}{}
 	}
@@ -116,19 +120,20 @@ func (f *feed) put(sub *subscription) error {
 	return nil
 }
 
-// drop forgets a subscription. The feed's lock is held.
-func (f *feed) drop(sub *subscription) {
+// unsubscribe removes a subscription. The caller holds f.mu.
+func (f *feed) unsubscribe(sub *subscription) {
 	delete(f.rooms[sub.room], sub)
 	if len(f.rooms[sub.room]) == 0 {
 		delete(f.rooms, sub.room)
 	}
 	sub.ended = true
-	sub.socket.rooms = slices.DeleteFunc(sub.socket.rooms, func(other *subscription) bool { return other == sub })
+	sub.socket.subscriptions = slices.DeleteFunc(sub.socket.subscriptions, func(other *subscription) bool { return other == sub })
 }
 
-// in gives the socket's place in a room, if it has one. The feed's lock is held.
-func (s *Socket) in(room string) *subscription {
-	for _, sub := range s.rooms {
+// subscriptionTo returns the socket's subscription to a room, or nil. The caller holds
+// the feed's lock.
+func (s *Socket) subscriptionTo(room string) *subscription {
+	for _, sub := range s.subscriptions {
 		if sub.room == room {
 			return sub
 		}
@@ -136,31 +141,32 @@ func (s *Socket) in(room string) *subscription {
 	return nil
 }
 
-// resume tells where a subscription with an offset begins: there if the stream
-// still has everything behind it, else now, with the reason.
+// resume returns the position at which a subscription with an offset starts. It is the
+// offset if the stream still has all events after it. Otherwise it is now, and the
+// reason is not empty.
 func (f *feed) resume(ctx context.Context, since string, now streamID) (from streamID, reason string, err error) {
 	from, ok := parseStreamID(since)
-	first, last, length, err := f.hub.bounds(ctx, f.tenant)
+	first, last, length, err := f.hub.streamBounds(ctx, f.tenant)
 	if err != nil {
 		return streamID{}, "", err
 	}
-	fromNothing := from == streamID{} && length < neverTrimmed
+	untrimmed := from == streamID{} && length < neverTrimmed
 	switch {
 	case !ok || from.after(last):
 		return now, reasonUnknown, nil
-	case first.after(from) && !fromNothing:
+	case first.after(from) && !untrimmed:
 		return now, reasonTrimmed, nil
 	}
 	return from, "", nil
 }
 
-// neverTrimmed is a length below which nothing was ever taken from a stream
-// (lua/event.lua trims at ten thousand entries).
+// neverTrimmed is a length below which a stream was never trimmed. lua/event.lua trims
+// a stream to about 10,000 entries.
 const neverTrimmed = 9_000
 
-// catchUp gives a subscription what the stream has behind its place, until it is
-// where the feed is; from then on the feed delivers. It does not go faster than
-// the client reads, and waits for a store that is away.
+// catchUp delivers the events of the stream to a subscription until it has reached the
+// feed's position. The subscription is then live. catchUp is as slow as the client
+// reads, and retries while the store fails.
 func (f *feed) catchUp(sub *subscription) {
 	conn := sub.socket.conn
 	for conn.Context().Err() == nil {
@@ -168,51 +174,59 @@ func (f *feed) catchUp(sub *subscription) {
 		if !behind {
 			return
 		}
-		missing, gap, err := f.missing(conn.Context(), sub, from)
+		missed, gap, err := f.readMissed(conn.Context(), sub, from)
 		switch {
 		case err != nil:
-			pause(conn.Context(), f.hub.cfg.SweepEvery)
+			sleep(conn.Context(), f.hub.cfg.SweepEvery)
 		case gap:
-			conn.Close(CloseTooSlow, missed)
+			conn.Close(CloseTooSlow, eventsMissed)
 		}
-		for _, l := range missing {
-			if !f.give(sub, l) {
+		for _, e := range missed {
+			if !f.deliverMissed(sub, e) {
 				return
 			}
 		}
 	}
 }
 
-// letter is an event as a room is told of it; without a text if it is of another room.
-type letter struct {
+// pendingEvent is an event that a subscription has not received yet. The text is nil if
+// the event belongs to other rooms: then only the subscription's position changes.
+type pendingEvent struct {
 	id   streamID
 	text []byte
 }
 
-// missing reads what a subscription's room was told of behind a place, a page at most.
-// Only so many do at a time: those that are where the feed is must not be kept waiting
-// by ever so many that come back. Whoever reads has one of the tenant's places before it
-// waits for one of all, so that a tenant with ever so many keeps another waiting for a
-// few pages. One that ended while it waited reads nothing.
-func (f *feed) missing(ctx context.Context, sub *subscription, from streamID) (letters []letter, gap bool, err error) {
-	for _, p := range []places{f.catching, f.hub.catching} {
-		if err := p.take(ctx); err != nil {
-			return nil, false, err
-		}
-		defer p.giveBack()
-		if f.hasEnded(sub) {
-			return nil, false, nil
-		}
+// readMissed reads the events after a position, at most one page. It returns none if
+// the subscription has ended.
+//
+// Two semaphores limit how many subscriptions read at the same time, so that a
+// reconnect of many sockets does not delay live subscriptions. A subscription acquires
+// its tenant's semaphore before the hub's. A tenant with many sockets therefore delays
+// another tenant by a few pages only.
+func (f *feed) readMissed(ctx context.Context, sub *subscription, from streamID) (missed []pendingEvent, gap bool, err error) {
+	if err := f.catchUps.acquire(ctx); err != nil {
+		return nil, false, err
 	}
-	events, gap, err := f.hub.events(ctx, f.tenant, from)
+	defer f.catchUps.release()
+	if f.hasEnded(sub) { // while it waited
+		return nil, false, nil
+	}
+	if err := f.hub.catchUps.acquire(ctx); err != nil {
+		return nil, false, err
+	}
+	defer f.hub.catchUps.release()
+	if f.hasEnded(sub) {
+		return nil, false, nil
+	}
+	events, gap, err := f.hub.readEvents(ctx, f.tenant, from)
 	for _, e := range events {
-		l := letter{id: e.id}
+		pending := pendingEvent{id: e.id}
 		if slices.Contains(e.rooms(), sub.room) {
-			l.text = e.text(sub.room)
+			pending.text = e.encode(sub.room)
 		}
-		letters = append(letters, l)
+		missed = append(missed, pending)
 	}
-	return letters, gap, err
+	return missed, gap, err
 }
 
 func (f *feed) hasEnded(sub *subscription) bool {
@@ -221,70 +235,73 @@ func (f *feed) hasEnded(sub *subscription) bool {
 	return sub.ended
 }
 
-// places bound how many do the same at a time. Who waits longest is next.
-type places chan struct{}
+// semaphore limits concurrency. Goroutines acquire it in the order in which they wait.
+type semaphore chan struct{}
 
-// newPlaces leaves half of the processors to others.
-func newPlaces() places { return make(places, max(1, runtime.GOMAXPROCS(0)/2)) }
+// newSemaphore returns a semaphore for half of the processors.
+func newSemaphore() semaphore { return make(semaphore, max(1, runtime.GOMAXPROCS(0)/2)) }
 
-func (p places) take(ctx context.Context) error {
+func (s semaphore) acquire(ctx context.Context) error {
 	select {
-	case p <- struct{}{}:
+	case s <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (p places) giveBack() { <-p }
+func (s semaphore) release() { <-s }
 
-func pause(ctx context.Context, d time.Duration) {
+// sleep waits for a duration, or until the context ends.
+func sleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(d):
 	}
 }
 
-// goLive hands a subscription that is where the feed is over to it. One that is
-// behind learns its place instead; one that has ended is not behind.
+// goLive makes a subscription live if it has reached the feed's position. Otherwise it
+// returns the subscription's position, and behind is true. A subscription that has
+// ended is not behind.
 func (f *feed) goLive(sub *subscription) (from streamID, behind bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if sub.ended {
 		return streamID{}, false
 	}
-	sub.live = !f.last.after(sub.position)
+	sub.live = !f.position.after(sub.position)
 	return sub.position, !sub.live
 }
 
-// give delivers an event to a subscription that catches up, as soon as the client
-// has read what came before. It answers false when the subscription has ended.
-func (f *feed) give(sub *subscription, l letter) bool {
+// deliverMissed sends an event to a subscription that catches up. It first waits until
+// the client has read the earlier ones. It returns false if the subscription has ended.
+func (f *feed) deliverMissed(sub *subscription, e pendingEvent) bool {
 	for {
-		if l.text != nil && !sub.socket.conn.AwaitRead() {
+		if e.text != nil && !sub.socket.conn.AwaitFlush() {
 			return false
 		}
-		if given, over := f.offer(sub, l); given || over {
-			return given
+		if delivered, ended := f.tryDeliver(sub, e); delivered || ended {
+			return delivered
 		}
 	}
 }
 
-// offer gives a subscription its next event, or none of its room, if it has not
-// ended meanwhile and there is room for it.
-func (f *feed) offer(sub *subscription, l letter) (given, over bool) {
+// tryDeliver queues an event for a subscription and advances its position. It does
+// neither if the write queue is full or the subscription has ended.
+func (f *feed) tryDeliver(sub *subscription, e pendingEvent) (delivered, ended bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if sub.ended {
 		return false, true
 	}
-	if given = l.text == nil || sub.socket.conn.Offer(l.text); given {
-		sub.position = l.id
+	if delivered = e.text == nil || sub.socket.conn.TrySend(e.text); delivered {
+		sub.position = e.id
 	}
-	return given, false
+	return delivered, false
 }
 
-var errRooms = &fieldgate.Error{
-	Code: fieldgate.CodeValidationFailed, Detail: "A socket may watch a hundred rooms.",
+var errTooManyRooms = &fieldgate.Error{
+	Code:   fieldgate.CodeValidationFailed,
+	Detail: "This socket is subscribed to 100 rooms, which is the maximum: unsubscribe from one first.",
 	Fields: []fieldgate.FieldError{{Pointer: "/room", Keyword: "maxItems", Reason: "too many rooms: unsubscribe from some"}},
 }

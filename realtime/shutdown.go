@@ -10,111 +10,113 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// goodbyeWithin is how long the other side may take to answer a close.
-const goodbyeWithin = 2 * time.Second
+// closeWithin is the time that a client has to answer a close frame.
+const closeWithin = 2 * time.Second
 
-// goodbye is why a socket ends, and whether the client was told.
-type goodbye struct {
+// maxDrainBytes limits the bytes that are read and dropped while a socket closes.
+const maxDrainBytes = 4 << 20
+
+// closeStatus is the status of a close frame (RFC 6455, section 5.5.1).
+type closeStatus struct {
 	code   CloseCode
 	reason string
-	sent   bool
+	sent   bool // the frame was sent
 }
 
-// sayGoodbye sends the close frame and leaves the reader a moment for the answer.
-func (c *Conn) sayGoodbye(g *goodbye) {
-	data := websocket.FormatCloseMessage(int(g.code), g.reason)
-	_ = c.ws.WriteControl(websocket.CloseMessage, data, time.Now().Add(goodbyeWithin))
-	_ = c.ws.SetReadDeadline(time.Now().Add(goodbyeWithin))
+// sendClose sends the close frame and limits the time that the reader waits for the
+// client's answer.
+func (c *Conn) sendClose(s *closeStatus) {
+	data := websocket.FormatCloseMessage(int(s.code), s.reason)
+	_ = c.ws.WriteControl(websocket.CloseMessage, data, time.Now().Add(closeWithin))
+	_ = c.ws.SetReadDeadline(time.Now().Add(closeWithin))
 }
 
-// finish ends the socket for good. What ended it is said to a client that may still
-// listen, and its own goodbye is answered with the same code (RFC 6455, section 5.5.1).
-func (c *Conn) finish(err error) {
-	end := endingOf(err)
-	last := c.noteEnd(end.code, end.reason)
+// shutDown closes the socket after a read error. It sends the cause to a client that
+// may still read, and answers the client's own close frame with the same code
+// (RFC 6455, section 5.5.1).
+func (c *Conn) shutDown(err error) {
+	cause := closeCauseOf(err)
+	status := c.recordClose(cause.code, cause.reason)
 	c.cancel()
-	if end.code != closeAbnormal && last.code != closeAbnormal {
-		// If one was sent already, this one is not.
-		data := websocket.FormatCloseMessage(int(last.code), last.reason)
-		_ = c.ws.WriteControl(websocket.CloseMessage, data, time.Now().Add(goodbyeWithin))
+	if cause.code != closeAbnormal && status.code != closeAbnormal {
+		// The websocket package does not send a second close frame.
+		data := websocket.FormatCloseMessage(int(status.code), status.reason)
+		_ = c.ws.WriteControl(websocket.CloseMessage, data, time.Now().Add(closeWithin))
 	}
-	c.hangUp(end.talking)
+	c.closeConnection(cause.unread)
 	c.mu.Lock()
-	c.closed = true
-	c.forget()
-	c.emptied.Broadcast()
+	c.clearQueue()
+	c.flushed.Broadcast()
 	c.mu.Unlock()
-	c.ended(c, last.code)
-	c.linger(end.talking)
-	c.leave()
+	c.onClose(c, status.code)
+	if cause.unread {
+		c.drain()
+	}
+	c.markDone()
 }
 
-// hangUp ends the connection, or only our side of it for a client that may still be
-// talking: closing a connection with something unread resets it, and the client
-// would never see the code (RFC 6455, section 7.1.1).
-func (c *Conn) hangUp(talking bool) {
-	if !talking || c.wire.CloseWrite() != nil {
+// closeConnection closes the connection. If the client may have sent bytes that were
+// not read, it closes only the gateway's side. Closing a connection with unread bytes
+// resets it, and the client would not see the close frame (RFC 6455, section 7.1.1).
+func (c *Conn) closeConnection(unread bool) {
+	if !unread || c.wire.CloseWrite() != nil {
 		_ = c.ws.Close()
 	}
 }
 
-// linger reads what the client was still saying.
-func (c *Conn) linger(talking bool) {
-	if talking {
-		_ = c.wire.SetReadDeadline(time.Now().Add(goodbyeWithin))
-		_, _ = io.CopyN(io.Discard, c.wire.Conn, lingerBytes)
-		_ = c.wire.Close()
-	}
+// drain reads and drops the client's remaining bytes, and then closes the connection.
+func (c *Conn) drain() {
+	_ = c.wire.SetReadDeadline(time.Now().Add(closeWithin))
+	_, _ = io.CopyN(io.Discard, c.wire.Conn, maxDrainBytes)
+	_ = c.wire.Close()
 }
 
-// lingerBytes is how much is read of a client that talks on regardless.
-const lingerBytes = 4 << 20
-
-// noteEnd keeps the first reason why the socket ended, and gives it.
-func (c *Conn) noteEnd(code CloseCode, reason string) goodbye {
+// recordClose sets the close status unless one is set, and returns the one that is set.
+func (c *Conn) recordClose(code CloseCode, reason string) closeStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing == nil {
-		c.closing = &goodbye{code: code, reason: reason, sent: true}
+		c.closing = &closeStatus{code: code, reason: reason, sent: true}
 	}
 	return *c.closing
 }
 
-// ending is how the reader came to its end.
-type ending struct {
-	code    CloseCode // abnormal if nobody is there to hear it
-	reason  string
-	talking bool // the client may have said more than was read
+// closeCause describes the read error that ended a socket.
+type closeCause struct {
+	code   CloseCode // closeAbnormal if the client cannot receive a close frame
+	reason string
+	unread bool // the client may have sent bytes that were not read
 }
 
-func endingOf(err error) ending {
-	var said *websocket.CloseError
+func closeCauseOf(err error) closeCause {
+	var closed *websocket.CloseError
 	var broken *violation
 	switch {
 	case errors.As(err, &broken):
-		return ending{broken.code, broken.reason, true}
+		return closeCause{broken.code, broken.reason, true}
 	case errors.Is(err, websocket.ErrReadLimit):
-		return ending{CloseTooLarge, "too large", true}
+		return closeCause{CloseTooLarge, "too large", true}
 	case isTimeout(err):
-		return ending{code: CloseSilent, reason: "no pong"}
-	case errors.As(err, &said):
-		return endingSaid(CloseCode(said.Code))
+		return closeCause{code: CloseSilent, reason: "no pong"}
+	case errors.As(err, &closed):
+		return causeOfClientClose(CloseCode(closed.Code))
 	case strings.HasPrefix(err.Error(), "websocket: "):
-		// The package has no type for a broken rule, and has told the client.
-		return ending{closeProtocol, "", true}
+		// The websocket package has no error type for a protocol error. It has already
+		// sent a close frame.
+		return closeCause{closeProtocol, "", true}
 	}
-	return ending{code: closeAbnormal}
+	return closeCause{code: closeAbnormal}
 }
 
-// endingSaid is the ending that a client wanted.
-func endingSaid(code CloseCode) ending {
+// causeOfClientClose returns the cause for a client that closed the socket.
+func causeOfClientClose(code CloseCode) closeCause {
 	switch code {
-	case closeAbnormal: // what the package calls a connection that just ends
-		return ending{code: closeAbnormal}
+	case closeAbnormal: // the websocket package's code for a connection that ended without a close frame
+		return closeCause{code: closeAbnormal}
 	case closeNoneWasSent:
 		code = CloseNormal
 	}
-	return ending{code: code, talking: true}
+	return closeCause{code: code, unread: true}
 }
 
 func isTimeout(err error) bool {

@@ -13,111 +13,114 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// OpenRequest says who opens a socket, and how its frames are served.
+// OpenRequest describes the principal that opens a socket and how its frames are
+// served.
 type OpenRequest struct {
 	Tenant string
-	Device string // the device's id; empty for a person
-	User   string // the person's id; empty for a device
-	Agent  string // what the client calls itself, for the list of connections
+	Device string // the device's id; empty for a user
+	User   string // the user's id; empty for a device
+	Agent  string // the client's User-Agent, for the list of connections
 
-	// RequestID is that of the handshake, for logs and for the event that tells of
-	// a device that is there again.
+	// RequestID is the request id of the handshake, for logs and for the device.presence
+	// event that the connection may cause.
 	RequestID string
 
-	// ExpiresAt is when the principal's token ends; the zero time for one that is
-	// looked after by Verify alone.
+	// ExpiresAt is the expiry of the principal's token. It is zero if only Verify
+	// checks the token.
 	ExpiresAt time.Time
 
-	// Serve answers a frame. What it returns is the data of the reply, or the
-	// problem of the error frame.
+	// Serve serves a frame. It returns the data of the reply, or the error that the
+	// error frame describes.
 	Serve func(ctx context.Context, s *Socket, f Frame) (any, error)
 
-	// Verify tells whether the principal may still be here: zero if so, else the code
-	// to close with. That it cannot be told is no reason to close.
+	// Verify re-verifies the principal. It returns zero if the socket may stay open,
+	// and otherwise the code to close it with. It returns zero if the check itself
+	// fails, for example because the store does not respond.
 	Verify func(ctx context.Context) CloseCode
 
-	// Header goes into the answer to the handshake.
+	// Header is added to the response to the handshake.
 	Header http.Header
 }
 
-// Socket is the open socket of a device or a person.
+// Socket is the socket of a device or a user.
 type Socket struct {
 	OpenRequest
-	hub    *Hub
-	conn   *Conn
-	opened time.Time
-	turn   uint8 // of the hub's wheels
+	hub      *Hub
+	conn     *Conn
+	openedAt time.Time
+	slot     uint8 // of the hub's wheels
 
-	// What the registration gave: the end of the event stream at that moment, and a
-	// number that is higher for the newer of two sockets of a device.
-	from  streamID
-	order int64
+	// The registration returned these two: the end of the event stream at that time,
+	// and a number that is higher for the newer of two sockets of a device.
+	registeredAt streamID
+	order        int64
 
-	doubted bool // while it was opening it may have been ended; of the hub's lock
+	recheck bool // the socket may have been closed while it opened; guarded by Hub.mu
 
-	registration sync.Mutex // one change of it at a time
-	withdrawn    bool       // for good; of the registration's lock
+	renewals sync.WaitGroup // renewal scripts that run; see beginRenewal
 
-	mu       sync.Mutex  // of what follows, and of ExpiresAt
-	noticed  bool        // that the token ends soon was told
-	timer    *time.Timer // if something is to be done before the next turn
-	verified time.Time
+	mu              sync.Mutex // guards the fields below and ExpiresAt; see Hub for the lock order
+	unregistered    bool
+	expiryAnnounced bool        // the token_expiring frame was sent
+	timer           *time.Timer // of handleExpiry; nil if that is not due soon
+	verifiedAt      time.Time
 
-	rooms []*subscription // of the feed's lock
+	subscriptions []*subscription // guarded by the feed's lock
 }
 
-// ID names the connection.
+// ID returns the id of the connection.
 func (s *Socket) ID() string { return s.conn.ID }
 
 func (h *Hub) newSocket(o OpenRequest) *Socket {
-	o.Header = nil // nothing of the handshake is kept
-	s := &Socket{OpenRequest: o, hub: h, opened: time.Now(), turn: newTurn()}
-	s.verified = s.opened
+	o.Header = nil // do not retain memory of the handshake
+	s := &Socket{OpenRequest: o, hub: h, openedAt: time.Now(), slot: randomSlot()}
+	s.verifiedAt = s.openedAt
 	s.conn = newConn(&h.cfg.Limits)
-	s.conn.serve, s.conn.ended, s.conn.answer = s.serve, s.ended, h.problem
+	s.conn.serve, s.conn.onClose, s.conn.errorFrame = s.serve, s.closed, h.errorFrame
 	return s
 }
 
-// refuse closes a socket as soon as it is open: a page in a browser sees no status
-// of a handshake, but it sees the code of a close.
+// refuse opens a socket and closes it at once. A browser does not show a page the HTTP
+// status of a failed handshake, but it does show a close code.
 func (s *Socket) refuse(w http.ResponseWriter, r *http.Request, header http.Header, code CloseCode) error {
 	if err := s.upgrade(w, r, header); err != nil {
 		return err
 	}
-	s.conn.ended = func(*Conn, CloseCode) { s.hub.metrics.closed(s, code) }
-	s.goAway()
+	s.conn.onClose = func(*Conn, CloseCode) { s.hub.metrics.closed(s, code) }
+	s.pushGoingAway()
 	s.conn.Close(code, "")
 	s.conn.start()
 	return nil
 }
 
-// start takes the socket in and begins to read.
+// start adds the socket to the hub and starts reading.
 func (s *Socket) start() {
 	s.hub.metrics.add(s, 1)
 	s.hub.add(s)
-	s.arm()
+	s.scheduleExpiry()
 	s.conn.start()
 }
 
-// welcome is the first frame.
+// welcome queues the first frame.
 func (s *Socket) welcome() {
 	s.push(typeWelcome, map[string]any{
 		"connectionId": s.ID(), "serverTime": fieldgate.At(time.Now()), "pingIntervalMs": s.hub.cfg.Limits.PingEvery.Milliseconds(),
 	})
 }
 
-func (s *Socket) ended(_ *Conn, code CloseCode) {
+// closed removes a closed socket from the hub and the store.
+func (s *Socket) closed(_ *Conn, code CloseCode) {
 	s.stopTimer()
 	s.hub.remove(s)
 	s.hub.release(s)
-	s.hub.disconnect(s)
+	s.hub.unregister(s)
 	s.hub.metrics.add(s, -1)
 	s.hub.metrics.closed(s, code)
 	s.hub.log.Info("socket closed", "connection", s.ID(), "principal", s.actor(), "code", int(code),
-		"seconds", time.Since(s.opened).Seconds(), "requestId", s.RequestID)
+		"seconds", time.Since(s.openedAt).Seconds(), "requestId", s.RequestID)
 }
 
-// actor names who is connected, in events and logs.
+// actor returns the name of the principal in events and logs.
 func (s *Socket) actor() string {
 	if s.Device != "" {
 		return store.ActorDevice(s.Device)
@@ -125,28 +128,28 @@ func (s *Socket) actor() string {
 	return store.ActorUser(s.User)
 }
 
-// serve answers one frame: exactly one answer for one that carries a requestId.
+// serve serves one frame and sends its reply or error frame.
 func (s *Socket) serve(c *Conn, f Frame) {
 	started := time.Now()
-	data, err := s.ask(c.Context(), f)
-	c.served()
+	data, err := s.call(c.Context(), f)
+	c.frameServed()
 	switch {
 	case c.Context().Err() != nil:
 		return
 	case err != nil:
-		_ = c.Send(s.hub.problem(err, f))
+		_ = c.Send(s.hub.errorFrame(err, f))
 	default:
 		s.reply(f, data)
 	}
-	s.report(f, err, time.Since(started))
+	s.logFrame(f, err, time.Since(started))
 	if err != nil && fieldgate.CodeOf(err) == fieldgate.CodeUnauthorized {
 		s.verify()
 	}
 }
 
-// ask has a frame served. A panic is a fault in serving this one, and ends neither
-// the socket nor the instance.
-func (s *Socket) ask(ctx context.Context, f Frame) (data any, err error) {
+// call calls Serve. A panic becomes the frame's error. It closes neither the socket nor
+// the process.
+func (s *Socket) call(ctx context.Context, f Frame) (data any, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			data, err = nil, fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
@@ -158,10 +161,11 @@ func (s *Socket) ask(ctx context.Context, f Frame) (data any, err error) {
 	return s.Serve(ctx, s, f)
 }
 
+// reply sends the reply frame, unless the client expects none. It then starts the
+// delivery of a subscription, which may take long and must come after the reply.
 func (s *Socket) reply(f Frame, data any) {
 	if subscribed, ok := data.(Subscribed); ok {
-		// What was missed may take long, and is no part of the answer.
-		defer func() { go subscribed.begin() }()
+		defer func() { go subscribed.start() }()
 	}
 	if data == nil {
 		data = struct{}{}
@@ -171,38 +175,39 @@ func (s *Socket) reply(f Frame, data any) {
 	}
 	text, err := encodeFrame(typeReply, f.RequestID, data)
 	if err != nil {
-		text = s.hub.problem(fmt.Errorf("writing a reply: %w", err), f)
+		text = s.hub.errorFrame(fmt.Errorf("encoding a reply: %w", err), f)
 	}
 	_ = s.conn.Send(text)
 }
 
-// problem writes an error frame.
-func (h *Hub) problem(err error, f Frame) []byte {
+// errorFrame returns the error frame for an error and the frame that caused it.
+func (h *Hub) errorFrame(err error, f Frame) []byte {
 	text, failed := encodeFrame(typeError, f.RequestID, h.cfg.Problem(err, f.ID))
 	if failed != nil {
-		h.log.Error("writing an error frame", "error", failed)
+		h.log.Error("encoding an error frame failed", "requestId", f.ID, "error", failed)
 	}
 	return text
 }
 
-// report writes one line of the log for a frame, as there is one for a request. It
-// has nothing of what the frame holds, which may be secret.
-func (s *Socket) report(f Frame, err error, took time.Duration) {
-	line := []slog.Attr{
+// logFrame logs a served frame, as the access log has a line for each request. It logs
+// no data of the frame, which may be secret.
+func (s *Socket) logFrame(f Frame, err error, took time.Duration) {
+	attrs := []slog.Attr{
 		slog.String("type", f.Type), slog.String("requestId", f.ID), slog.String("connection", s.ID()),
 		slog.String("principal", s.actor()), slog.Float64("durationMs", float64(took.Microseconds())/1000),
 	}
 	level := logLevel(f, err)
 	if err != nil {
-		line = append(line, slog.String("code", string(fieldgate.CodeOf(err))))
+		attrs = append(attrs, slog.String("code", string(fieldgate.CodeOf(err))))
 	}
 	if level >= slog.LevelWarn {
-		line = append(line, slog.String("error", err.Error()))
+		attrs = append(attrs, slog.String("error", err.Error()))
 	}
-	s.hub.log.LogAttrs(context.Background(), level, "frame", line...)
+	s.hub.log.LogAttrs(context.Background(), level, "frame", attrs...)
 }
 
-// logLevel keeps pings out of the usual log, and refusals from looking like faults.
+// logLevel returns the level at which a frame is logged. Pings are logged at debug.
+// A refusal is logged at info, because it is no fault of the gateway.
 func logLevel(f Frame, err error) slog.Level {
 	switch {
 	case err == nil && f.Type == typePing:
@@ -217,65 +222,67 @@ func logLevel(f Frame, err error) slog.Level {
 	return slog.LevelInfo
 }
 
-// push sends a frame that nobody asked for.
+// push sends a frame that is not a reply.
 func (s *Socket) push(kind string, data any) {
 	text, err := encodeFrame(kind, "", data)
 	if err != nil {
-		s.hub.log.Error("writing a frame", "type", kind, "error", err)
+		s.hub.log.Error("encoding a frame failed", "type", kind, "error", err)
 		return
 	}
 	_ = s.conn.Send(text)
 }
 
-// noticeBefore is how long before its end a token is announced to expire.
+// noticeBefore is the time between the token_expiring frame and the token's expiry.
 const noticeBefore = 60 * time.Second
 
-// Renew makes the socket live until a later moment, with a word a minute before.
-func (s *Socket) Renew(until time.Time) {
+// Renew replaces the expiry of the socket's token, after the client sent a newer one.
+func (s *Socket) Renew(expiresAt time.Time) {
 	s.stopTimer()
 	s.mu.Lock()
-	s.ExpiresAt, s.noticed = until, false
+	s.ExpiresAt, s.expiryAnnounced = expiresAt, false
 	s.mu.Unlock()
-	s.arm()
+	s.scheduleExpiry()
 }
 
-// arm sets the timer for what the end of the token has to bring before the next turn of
-// the socket. Most tokens live longer, so that few sockets have one.
-func (s *Socket) arm() {
+// scheduleExpiry sets the timer of handleExpiry if that is due before the socket is
+// pinged twice. It is called again with each ping. Most tokens expire later, so only
+// few sockets hold a timer.
+func (s *Socket) scheduleExpiry() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ExpiresAt.IsZero() || s.timer != nil || s.conn.Context().Err() != nil {
 		return
 	}
-	if wait := time.Until(s.nextMoment()); wait < 2*s.hub.cfg.Limits.PingEvery {
-		s.timer = time.AfterFunc(wait, s.age)
+	if wait := time.Until(s.nextExpiryStep()); wait < 2*s.hub.cfg.Limits.PingEvery {
+		s.timer = time.AfterFunc(wait, s.handleExpiry)
 	}
 }
 
-// nextMoment is when the client is told next: that the token ends soon, or that it
-// has ended. The lock is held.
-func (s *Socket) nextMoment() time.Time {
-	if s.noticed {
+// nextExpiryStep returns the time at which handleExpiry must run: first to announce
+// the expiry, then to close the socket. The caller holds s.mu.
+func (s *Socket) nextExpiryStep() time.Time {
+	if s.expiryAnnounced {
 		return s.ExpiresAt
 	}
 	return s.ExpiresAt.Add(-noticeBefore)
 }
 
-// age tells the client what its token has come to.
-func (s *Socket) age() {
+// handleExpiry announces that the token will expire. It closes the socket if the token
+// has expired.
+func (s *Socket) handleExpiry() {
 	s.mu.Lock()
-	until, now := s.ExpiresAt, time.Now()
+	expiresAt, now := s.ExpiresAt, time.Now()
 	s.timer = nil
-	tell := !s.noticed && !now.Before(s.nextMoment())
-	s.noticed = s.noticed || tell
+	announce := !s.expiryAnnounced && !now.Before(s.nextExpiryStep())
+	s.expiryAnnounced = s.expiryAnnounced || announce
 	s.mu.Unlock()
-	if tell {
-		s.push("token_expiring", map[string]any{"expiresAt": fieldgate.At(until)})
+	if announce {
+		s.push("token_expiring", map[string]any{"expiresAt": fieldgate.At(expiresAt)})
 	}
-	if !now.Before(until) {
+	if !now.Before(expiresAt) {
 		s.conn.Close(CloseExpired, "token expired")
 	}
-	s.arm()
+	s.scheduleExpiry()
 }
 
 func (s *Socket) stopTimer() {

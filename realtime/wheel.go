@@ -5,42 +5,42 @@ import (
 	"time"
 )
 
-// turns is how many parts the interval of a wheel has.
-const turns = 25
+// wheelSlots is the number of slots of a wheel.
+const wheelSlots = 25
 
-// wheel spreads the sockets over an interval, so that what is done to each of them once
-// in it is even work. It belongs to the hub's lock.
+// wheel is a timer wheel. It spreads the sockets over an interval, so that a task that
+// each socket needs once per interval is an even load. The hub's lock guards it.
 type wheel struct {
-	step  time.Duration // from one turn to the next
-	began time.Time
-	taken int // turns since then that were taken
-	slots [turns]map[*Socket]struct{}
+	step      time.Duration // between two slots
+	startedAt time.Time
+	taken     int // slots that due has returned since startedAt
+	slots     [wheelSlots]map[*Socket]struct{}
 }
 
 func newWheel(interval time.Duration) *wheel {
-	w := &wheel{step: interval / turns, began: time.Now()}
+	w := &wheel{step: interval / wheelSlots, startedAt: time.Now()}
 	for i := range w.slots {
 		w.slots[i] = map[*Socket]struct{}{}
 	}
 	return w
 }
 
-// newTurn draws a socket's turn.
-func newTurn() uint8 { return uint8(rand.IntN(turns)) }
+// randomSlot returns a random slot for a new socket.
+func randomSlot() uint8 { return uint8(rand.IntN(wheelSlots)) }
 
-func (w *wheel) add(s *Socket) { w.slots[s.turn][s] = struct{}{} }
+func (w *wheel) add(s *Socket) { w.slots[s.slot][s] = struct{}{} }
 
-func (w *wheel) remove(s *Socket) { delete(w.slots[s.turn], s) }
+func (w *wheel) remove(s *Socket) { delete(w.slots[s.slot], s) }
 
-// due gives the sockets whose turn has come since it was asked last: a busy machine may
-// have let a turn or two go by, but each comes once however many went.
-func (w *wheel) due(now time.Time) (some []*Socket) {
-	reached := int(now.Sub(w.began) / w.step)
-	w.taken = max(w.taken, reached-turns)
+// due returns the sockets of the slots that were reached since the last call. It
+// returns each socket once, even if the last call was more than one interval ago.
+func (w *wheel) due(now time.Time) (batch []*Socket) {
+	reached := int(now.Sub(w.startedAt) / w.step)
+	w.taken = max(w.taken, reached-wheelSlots)
 	for ; w.taken < reached; w.taken++ {
-		for s := range w.slots[w.taken%turns] {
-			some = append(some, s)
+		for s := range w.slots[w.taken%wheelSlots] {
+			batch = append(batch, s)
 		}
 	}
-	return some
+	return batch
 }

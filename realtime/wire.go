@@ -8,32 +8,32 @@ import (
 	"net/http"
 )
 
-// wire is the connection under a socket. It ends where the client breaks a rule that
-// the websocket package lets pass, and gives that package one frame at a time: so
-// nothing is left in there when a message was read, and the socket can wait here for
-// the next one, where waiting costs little.
+// wire is the network connection under a WebSocket. It returns an error when the client
+// breaks a rule that the websocket package does not check. It passes that package one
+// frame at a time. The package therefore buffers nothing between two messages, and the
+// socket can wait for the next message in awaitMessage, which needs little memory.
 type wire struct {
 	net.Conn
 	framing framing
-	broken  error
+	broken  error // the rule that the client broke
 
-	// What was read and not given away yet is ahead[from:to]. Most of what an idle
-	// client sends fits.
+	// ahead[from:to] holds bytes that were read from the connection and not yet passed
+	// on. Most messages of an idle client fit into it.
 	ahead    [128]byte
 	from, to int
 }
 
-// wait returns when the client says something that is for the websocket package. The
-// pongs before that are only told of: they are nearly all that an idle client sends.
-// It must be called between messages.
+// awaitMessage waits until the client sends a message for the websocket package. It
+// calls onPong for each pong before that and does not pass it on, because pongs are
+// nearly all that an idle client sends. It must be called between two messages.
 //
-// The goroutine of an idle socket is in here. As long as what it calls stays shallow,
-// as it does in the package's own reader not, its stack stays at the 2 KiB that it
-// begins with.
-func (w *wire) wait(pong func()) error {
+// The goroutine of an idle socket waits here. The calls must stay shallow: then the
+// goroutine keeps its initial stack of 2 KiB. The reader of the websocket package
+// needs more.
+func (w *wire) awaitMessage(onPong func()) error {
 	for {
 		if w.skipPong() {
-			pong()
+			onPong()
 			continue
 		}
 		if w.from < w.to {
@@ -45,19 +45,20 @@ func (w *wire) wait(pong func()) error {
 	}
 }
 
-// skipPong drops a pong that is there as a whole and breaks no rule (RFC 6455,
-// sections 5.1, 5.2 and 5.5). One of which a part is there is not worth waiting for.
+// skipPong skips a pong that is complete and breaks no rule (RFC 6455, sections 5.1,
+// 5.2 and 5.5), and reports whether it did. Any other frame is left to the websocket
+// package.
 func (w *wire) skipPong() bool {
-	const headAndKey = 6
+	const headerAndMask = 6
 	text := w.ahead[w.from:w.to]
-	if len(text) < headAndKey || text[0] != 0x8a || text[1]&0x80 == 0 {
+	if len(text) < headerAndMask || text[0] != 0x8a || text[1]&0x80 == 0 {
 		return false
 	}
 	length := int(text[1] & 0x7f)
-	if length > 125 || len(text) < headAndKey+length {
+	if length > 125 || len(text) < headerAndMask+length {
 		return false
 	}
-	w.from += headAndKey + length
+	w.from += headerAndMask + length
 	return true
 }
 
@@ -70,28 +71,29 @@ func (w *wire) readAhead() error {
 	return err
 }
 
-// Read gives what there is of one frame.
+// Read reads bytes of one frame.
 func (w *wire) Read(p []byte) (int, error) {
 	switch {
 	case w.broken != nil:
 		return 0, w.broken
-	case w.from == w.to && w.framing.rest > 0:
-		n, err := w.Conn.Read(p[:min(uint64(len(p)), w.framing.rest)])
-		w.framing.rest -= uint64(n)
+	case w.from == w.to && w.framing.remaining > 0:
+		n, err := w.Conn.Read(p[:min(uint64(len(p)), w.framing.remaining)])
+		w.framing.remaining -= uint64(n)
 		return n, err
 	case w.from == w.to:
 		if err := w.readAhead(); err != nil {
 			return 0, err
 		}
 	}
-	n, err := w.framing.follow(w.ahead[w.from:min(w.to, w.from+len(p))])
+	n, err := w.framing.advance(w.ahead[w.from:min(w.to, w.from+len(p))])
 	w.broken = err
 	copy(p, w.ahead[w.from:w.from+n])
 	w.from += n
 	return n, err
 }
 
-// CloseWrite ends our side of the connection, where it has two.
+// CloseWrite closes the gateway's side of the connection. The error is
+// errors.ErrUnsupported for a connection that cannot close one side.
 func (w *wire) CloseWrite() error {
 	if half, ok := w.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -99,33 +101,35 @@ func (w *wire) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// wireWriter is the answer to a handshake that puts a wire under the socket.
+// wireWriter is a response writer whose Hijack wraps the connection in a wire.
 type wireWriter struct {
 	http.ResponseWriter
-	maxParts int64
-	wire     *wire // once the connection is no longer one for answers
+	maxFragments int64
+	wire         *wire // nil until Hijack succeeds
 }
 
-// Hijack takes the connection over.
+// Hijack implements http.Hijacker.
 func (w *wireWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err != nil {
-		return nil, nil, fmt.Errorf("taking the connection over: %w", err)
+		return nil, nil, fmt.Errorf("hijacking the connection: %w", err)
 	}
-	boundSending(conn)
-	w.wire = &wire{Conn: conn, framing: framing{maxParts: w.maxParts}}
+	limitSendBuffer(conn)
+	w.wire = &wire{Conn: conn, framing: framing{maxFragments: w.maxFragments}}
 	return w.wire, buffered, nil
 }
 
-// sendBuffer is what the kernel holds of what a client has not taken yet, in bytes. Left
-// alone it holds several MiB for one that reads nothing.
+// sendBuffer is the size of the kernel's send buffer of a connection, in bytes. The
+// kernel's default grows to several MiB for a client that does not read.
 const sendBuffer = 128 << 10
 
-func boundSending(conn net.Conn) {
+// limitSendBuffer limits the kernel's send buffer. A failure costs memory only, so it
+// is ignored.
+func limitSendBuffer(conn net.Conn) {
 	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = secure.NetConn()
 	}
 	if plain, ok := conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
-		_ = plain.SetWriteBuffer(sendBuffer) // a bound that is not there costs memory, and no more
+		_ = plain.SetWriteBuffer(sendBuffer)
 	}
 }

@@ -1,0 +1,351 @@
+package handlers
+
+import (
+	"context"
+	"go/ast"
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/api/request"
+	"github.com/fieldgate/fieldgate/customer"
+	"github.com/fieldgate/fieldgate/device"
+	"github.com/fieldgate/fieldgate/generated"
+	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/realtime"
+	"github.com/fieldgate/fieldgate/session"
+	"github.com/fieldgate/fieldgate/store"
+)
+
+// response is a test case: responses that converters return for filled domain values,
+// all of one generated type. Fields that exclude each other need more than one sample.
+type response struct {
+	samples    []any
+	exceptions map[string]string // paths that may be zero, with the reason
+}
+
+// Fields that only some operations return.
+var (
+	onlyApprovals = map[string]string{
+		"MayDecide": "ListApprovals only", "WhyNot": "ListApprovals only",
+	}
+	onlyOneDevice = map[string]string{
+		"LastHeartbeat.ReceivedAt.Time": "GetDevice only", "LastHeartbeat.Status": "GetDevice only", "Metrics": "GetDevice only",
+		"ActiveSessionID": "GetDevice only", "PendingCommands": "GetDevice only",
+	}
+	onlyOneSession = map[string]string{"Commands": "GetSession only"}
+)
+
+// within returns the exceptions of a type for a field that holds the type.
+func within(field string, exceptions map[string]string) map[string]string {
+	nested := map[string]string{}
+	for path, reason := range exceptions {
+		nested[field+"."+path] = reason
+	}
+	return nested
+}
+
+func responses() []response {
+	return slices.Concat(commandResponses(), deviceResponses(), sessionResponses(), workResponses(), healthResponses())
+}
+
+func commandResponses() []response {
+	c := filled[queue.Command]()
+	proposer, viewer := customer.Principal{UserID: c.UserID, Role: customer.Approver}, customer.Principal{}
+	approver := customer.Principal{UserID: "approver", Role: customer.Approver}
+	commands := []queue.Command{c}
+	approvals := func(p customer.Principal) any {
+		return generated.ListApprovals200JSONResponse(approvalListOf(commands, "next", p))
+	}
+	return []response{
+		{[]any{proposedResponse(c)}, within("Body", onlyApprovals)},
+		{[]any{retriedResponse(c)}, within("Body", onlyApprovals)},
+		{[]any{generated.ListCommands200JSONResponse(commandListOf(commands, "next"))}, within("Items[]", onlyApprovals)},
+		{[]any{generated.GetCommand200JSONResponse(commandOf(c))}, onlyApprovals},
+		{[]any{generated.CancelCommand200JSONResponse(commandOf(c))}, onlyApprovals},
+		{[]any{generated.DecideCommand200JSONResponse(decidedCommandOf(c))}, within("Command", onlyApprovals)},
+		{[]any{approvals(approver), approvals(proposer), approvals(viewer)}, nil},
+	}
+}
+
+func deviceResponses() []response {
+	d, a := filled[device.Device](), filled[device.Activation]()
+	return []response{
+		{[]any{provisionedResponse(d, a)}, within("Body.Device", onlyOneDevice)},
+		{[]any{generated.ListDevices200JSONResponse(deviceListOf([]device.Device{d}, "next"))}, within("Items[]", onlyOneDevice)},
+		{[]any{generated.GetDevice200JSONResponse(deviceDetailOf(d))}, nil},
+		{[]any{generated.UpdateDevice200JSONResponse(deviceOf(d))}, onlyOneDevice},
+		{[]any{activationCodeResponse(d.ID, a)}, nil},
+		{[]any{generated.SuspendDevice200JSONResponse(deviceOf(d))}, onlyOneDevice},
+		{[]any{generated.ResumeDevice200JSONResponse(deviceOf(d))}, onlyOneDevice},
+		{[]any{generated.RevokeDeviceLogins200JSONResponse(deviceOf(d))}, onlyOneDevice},
+		{[]any{registeredResponse(filled[device.Registered]())}, nil},
+		{[]any{generated.AuthenticateDevice200JSONResponse(loginOf(filled[device.Login]()))}, nil},
+		{[]any{generated.SendHeartbeat200JSONResponse(heartbeatReplyOf(filled[device.HeartbeatReply]()))}, nil},
+	}
+}
+
+func sessionResponses() []response {
+	s, events := filled[session.Session](), filled[[]session.Event]()
+	connections := filled[[]realtime.Connection]()
+	return []response{
+		{[]any{openedSessionResponse(s)}, within("Body", onlyOneSession)},
+		{[]any{generated.ListSessions200JSONResponse(sessionListOf([]session.Session{s}, "next"))}, within("Items[]", onlyOneSession)},
+		{[]any{generated.GetSession200JSONResponse(sessionDetailOf(s, filled[[]queue.Command]()))}, within("Commands[]", onlyApprovals)},
+		{[]any{generated.CloseSession200JSONResponse(sessionOf(s))}, onlyOneSession},
+		{[]any{generated.ListSessionEvents200JSONResponse(eventListOf(events, "next"))}, nil},
+		{[]any{ticketResponse(filled[customer.Ticket]())}, nil},
+		{[]any{generated.ListConnections200JSONResponse(connectionListOf(connections, "next"))}, nil},
+	}
+}
+
+func workResponses() []response {
+	return []response{
+		{[]any{generated.ClaimCommands200JSONResponse(claimedCommandsOf(filled[[]queue.Lease]()))}, nil},
+		{[]any{generated.ExtendCommand200JSONResponse(leaseOf("id", filled[queue.Extension]()))}, nil},
+		{[]any{generated.ReleaseCommand200JSONResponse(releasedCommandOf("id", queue.Queued))}, nil},
+		{[]any{generated.SubmitResult200JSONResponse(recordedResultOf("id", filled[queue.RecordedResult]()))}, nil},
+		{[]any{generated.GetDeviceCommand200JSONResponse(deviceCommandOf(filled[queue.Command]()))}, nil},
+	}
+}
+
+func healthResponses() []response {
+	up, down := dependencyCheckOf("", time.Second), dependencyCheckOf("down", time.Second)
+	h := &Health{Version: "1", Environment: "test", startedAt: time.Now().Add(-time.Hour)}
+	info := func(redis, issuer generated.DependencyCheck) any {
+		return generated.GetSystemInfo200JSONResponse(
+			systemInfoOf(h, servicesOf(redis, issuer, filled[store.Info]()), connectionCountOf(1, 2)))
+	}
+	return []response{
+		{[]any{generated.GetHealth200JSONResponse(healthAt(time.Now()))}, nil},
+		{[]any{
+			generated.GetReadiness200JSONResponse(readinessOf(up, down, true, false)),
+			generated.GetReadiness200JSONResponse(readinessOf(down, up, true, true)),
+		}, nil},
+		{[]any{
+			generated.GetReadiness503JSONResponse(readinessOf(up, down, true, false)),
+			generated.GetReadiness503JSONResponse(readinessOf(down, up, true, true)),
+		}, nil},
+		{[]any{generated.GetVersion200JSONResponse(versionOf(h))}, nil},
+		{[]any{info(up, down), info(down, up)}, map[string]string{
+			"Services.Supabase.Version": "the token issuer reports none", "Services.Supabase.Mode": "the token issuer has none",
+		}},
+	}
+}
+
+func TestResponse_ConverterSetsEveryField(t *testing.T) {
+	t.Parallel()
+	var covered []string
+	for _, r := range responses() {
+		name := reflect.TypeOf(r.samples[0]).Name()
+		covered = append(covered, name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, sample := range r.samples {
+				require.Equal(t, name, reflect.TypeOf(sample).Name())
+			}
+			requireAllSet(t, r.exceptions, r.samples...)
+		})
+	}
+	slices.Sort(covered)
+	require.Equal(t, covered, generatedTypes(t, func(name string, _ *ast.TypeSpec) bool {
+		return strings.HasSuffix(name, "JSONResponse")
+	}), "every response of the contract needs a row in responses()")
+}
+
+// requestCase is a test case: the converter of a generated request.
+type requestCase struct {
+	name       string
+	exceptions map[string]string // paths that change nothing, with the reason
+	empty      map[string]string // paths of the argument that stay zero, with the reason
+	all        any               // the domain's arguments for the filled request
+	byField    map[string]any    // these for the request with one field changed, by path
+}
+
+func converted[T any](convert func(context.Context, T) any) requestCase {
+	c := requestCase{name: reflect.TypeFor[T]().Name(), all: convert(callerContext(), filled[T]()), byField: map[string]any{}}
+	for path, value := range changed[T]() {
+		c.byField[path] = convert(callerContext(), value)
+	}
+	return c
+}
+
+// callerContext returns the context of a request in which the caller is known.
+func callerContext() context.Context {
+	ctx := customer.NewContext(context.Background(), filled[customer.Principal]())
+	ctx = device.NewContext(ctx, filled[device.Principal]())
+	return request.With(ctx, &request.Info{ID: "request", Origin: "origin", Addr: netip.MustParseAddr("192.0.2.1")})
+}
+
+func requests() []requestCase {
+	return slices.Concat(customerRequests(), deviceRequests(), listRequests())
+}
+
+func customerRequests() []requestCase {
+	return []requestCase{
+		converted(func(ctx context.Context, r generated.ProposeCommandRequestObject) any { return proposalFrom(ctx, r) }).
+			leavesEmpty("RetryOf", "Queue.Retry sets it"),
+		converted(func(ctx context.Context, r generated.CancelCommandRequestObject) any { return cancelFrom(ctx, r) }),
+		converted(func(ctx context.Context, r generated.RetryCommandRequestObject) any { return retryFrom(ctx, r) }),
+		converted(func(ctx context.Context, r generated.DecideCommandRequestObject) any { return decisionFrom(ctx, r) }),
+		converted(func(ctx context.Context, r generated.ProvisionDeviceRequestObject) any {
+			return provisioningFrom(ctx, r)
+		}),
+		converted(func(ctx context.Context, r generated.UpdateDeviceRequestObject) any { return deviceChangeFrom(ctx, r) }),
+		converted(func(ctx context.Context, r generated.IssueActivationCodeRequestObject) any {
+			return codeIssueFrom(ctx, r)
+		}),
+		converted(func(ctx context.Context, r generated.SuspendDeviceRequestObject) any {
+			return statusChangeFrom(ctx, r.DeviceID, r.Body)
+		}),
+		converted(func(ctx context.Context, r generated.ResumeDeviceRequestObject) any {
+			return statusChangeFrom(ctx, r.DeviceID, r.Body)
+		}),
+		converted(func(ctx context.Context, r generated.RevokeDeviceLoginsRequestObject) any {
+			return statusChangeFrom(ctx, r.DeviceID, r.Body)
+		}),
+		converted(func(ctx context.Context, r generated.OpenSessionRequestObject) any { return openSessionFrom(ctx, r) }),
+		converted(func(ctx context.Context, r generated.CloseSessionRequestObject) any { return closeSessionFrom(ctx, r) }),
+		converted(func(ctx context.Context, r generated.IssueTicketRequestObject) any { return ticketOriginFrom(ctx, r) }),
+	}
+}
+
+func deviceRequests() []requestCase {
+	return []requestCase{
+		converted(func(ctx context.Context, r generated.RegisterDeviceRequestObject) any {
+			return registrationFrom(ctx, r)
+		}),
+		converted(func(_ context.Context, r generated.AuthenticateDeviceRequestObject) any { return credentialsFrom(r) }),
+		converted(func(ctx context.Context, r generated.SendHeartbeatRequestObject) any { return heartbeatFrom(ctx, r) }),
+		converted(func(ctx context.Context, r generated.ClaimCommandsRequestObject) any { return claimFrom(ctx, r) }),
+		converted(func(ctx context.Context, r generated.ExtendCommandRequestObject) any {
+			ref, by := extensionFrom(ctx, r)
+			return []any{ref, by}
+		}),
+		converted(func(ctx context.Context, r generated.ReleaseCommandRequestObject) any {
+			ref, reason := releaseFrom(ctx, r)
+			return []any{ref, reason}
+		}),
+		converted(func(ctx context.Context, r generated.SubmitResultRequestObject) any {
+			ref, status, result := resultFrom(ctx, r)
+			return []any{ref, status, result}
+		}),
+	}
+}
+
+const passedOn = "a path parameter that the handler passes on"
+
+func listRequests() []requestCase {
+	return []requestCase{
+		converted(func(_ context.Context, r generated.ListDevicesRequestObject) any {
+			filter, page := deviceFilterFrom(r)
+			return []any{filter, page}
+		}),
+		converted(func(_ context.Context, r generated.ListSessionsRequestObject) any {
+			filter, page := sessionFilterFrom(r)
+			return []any{filter, page}
+		}),
+		converted(func(_ context.Context, r generated.ListSessionEventsRequestObject) any {
+			since, page := eventRangeFrom(r)
+			return []any{since, page}
+		}).except("SessionID", passedOn),
+		converted(func(_ context.Context, r generated.ListCommandsRequestObject) any {
+			return pageFrom(r.Params.Limit, r.Params.Cursor)
+		}).except("SessionID", passedOn),
+		converted(func(_ context.Context, r generated.ListConnectionsRequestObject) any {
+			return pageFrom(r.Params.Limit, r.Params.Cursor)
+		}),
+		converted(func(_ context.Context, r generated.ListApprovalsRequestObject) any {
+			return pageFrom(r.Params.Limit, r.Params.Cursor)
+		}).except("Params.Status", "the contract has one value only"),
+	}
+}
+
+func (c requestCase) except(path, reason string) requestCase {
+	c.exceptions = map[string]string{path: reason}
+	return c
+}
+
+func (c requestCase) leavesEmpty(path, reason string) requestCase {
+	c.empty = map[string]string{path: reason}
+	return c
+}
+
+func TestRequest_EveryFieldReachesTheDomain(t *testing.T) {
+	t.Parallel()
+	covered := []string{"OpenCustomerSocketRequestObject"} // the HTTP edge redeems its ticket
+	for _, c := range requests() {
+		covered = append(covered, c.name)
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			requireAllSet(t, c.empty, c.all)
+			for path, argument := range c.byField {
+				if reason, excepted := c.exceptions[path]; excepted {
+					require.Equal(t, c.all, argument, "%s is used: remove the exception (%s)", path, reason)
+					continue
+				}
+				require.NotEqual(t, c.all, argument, "%s changes nothing: the converter leaves it out", path)
+			}
+		})
+	}
+	slices.Sort(covered)
+	require.Equal(t, covered, generatedTypes(t, func(name string, spec *ast.TypeSpec) bool {
+		return strings.HasSuffix(name, "RequestObject") && hasField(spec, "Body", "Params")
+	}), "every request with a body or parameters needs a row in requests()")
+}
+
+func TestFrame_EveryFieldReachesTheRequest(t *testing.T) {
+	t.Parallel()
+	frames := map[string]requestCase{
+		"claim":     converted(func(_ context.Context, f claimFrame) any { return f.request() }),
+		"extend":    converted(func(_ context.Context, f extendFrame) any { return f.request() }),
+		"release":   converted(func(_ context.Context, f releaseFrame) any { return f.request() }),
+		"result":    converted(func(_ context.Context, f resultFrame) any { return f.request() }),
+		"heartbeat": converted(func(_ context.Context, f heartbeatFrame) any { return f.request() }),
+	}
+	for kind, c := range frames {
+		requireAllSet(t, nil, c.all)
+		for path, r := range c.byField {
+			require.NotEqual(t, c.all, r, "%s of the frame %s changes nothing", path, kind)
+		}
+	}
+}
+
+func TestFrame_TypesHaveTheFieldsOfTheContract(t *testing.T) {
+	t.Parallel()
+	types := map[string]reflect.Type{
+		"claim": reflect.TypeFor[claimFrame](), "extend": reflect.TypeFor[extendFrame](), "release": reflect.TypeFor[releaseFrame](),
+		"result": reflect.TypeFor[resultFrame](), "heartbeat": reflect.TypeFor[heartbeatFrame](),
+		"subscribe": reflect.TypeFor[subscribeFrame](), "unsubscribe": reflect.TypeFor[unsubscribeFrame](), "refresh": reflect.TypeFor[refreshFrame](),
+	}
+	require.ElementsMatch(t, frameTypes, slices.Collect(maps.Keys(types)))
+	for kind, properties := range frameProperties(t) {
+		var fields []string
+		for _, field := range reflect.VisibleFields(types[kind]) {
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
+				fields = append(fields, name)
+			}
+		}
+		require.ElementsMatch(t, properties, fields, "the data of the frame %s", kind)
+	}
+}
+
+// frameProperties returns the property names of the data of each frame type.
+func frameProperties(t *testing.T) map[string][]string {
+	t.Helper()
+	document, err := loadFrames(fieldgate.SocketSpec, fieldgate.Spec)
+	require.NoError(t, err)
+	properties := map[string][]string{}
+	for _, kind := range frameTypes {
+		data := document.Components.Schemas[frameSchema+kind].Value.Properties["data"].Value
+		properties[kind] = slices.Collect(maps.Keys(data.Properties))
+	}
+	return properties
+}
