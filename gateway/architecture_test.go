@@ -41,7 +41,7 @@ var allowedImports = map[string]string{
 	"gateway":             ". api api/problem api/request realtime customer device handlers queue ratelimit session store",
 	"gateway/measure":     "", // only tests
 	"gateway/faults":      "", // only tests
-	"cmd/fieldgate":       "gateway cmd/program customer/issuer device queue ratelimit clients/go",
+	"cmd/fieldgate":       "gateway cmd/program customer customer/issuer device queue ratelimit store clients/go",
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/program",
 	"cmd/program":         "",
 
