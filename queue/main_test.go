@@ -271,7 +271,7 @@ func (f *fixture) sweep() {
 // patience bounds how long tests wait for what should happen at once.
 const patience = 30 * time.Second
 
-// eventually waits for a condition. The message tells what did not happen.
+// eventually waits for a condition. The message says what did not happen.
 func eventually(t testing.TB, message string, condition func() bool) {
 	t.Helper()
 	require.Eventually(t, condition, patience, 2*time.Millisecond, message)

@@ -18,7 +18,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// violations counts the violations of invariants that a store was told of.
+// violations counts the violations of invariants that were reported to a store.
 type violations struct {
 	mu    sync.Mutex
 	found map[string]int
@@ -84,7 +84,7 @@ func (f *fixture) damage(d inflict, id string) {
 // inflict is a way to damage the store as far as it concerns a command.
 type inflict func(ctx context.Context, c redis.Pipeliner, f *fixture, id string)
 
-// member returns the member of a sorted set that stands for a command.
+// member returns the member of a sorted set that represents a command.
 type member func(f *fixture, id string) string
 
 func removeFrom(position int, of member) inflict {
