@@ -290,10 +290,10 @@ func TestCreate_ReturnsLocation(t *testing.T) {
 	f := newFleet(t, g)
 	token := g.Token(f.tenantID, "alice", "admin")
 	for path, body := range map[string]string{
-		"/api/v1/tenantID/devices":                                     `{"name":"Pump 8"}`,
-		"/api/v1/tenantID/devices/" + f.device.ID + "/activation-code": "",
-		"/api/v1/tenantID/sessions":                                    `{"type":"diagnostic","deviceId":"` + g.NewDevice(t, f.alice).ID + `"}`,
-		"/api/v1/tenantID/sessions/" + f.session + "/commands":         `{"type":"` + auto + `"}`,
+		"/api/v1/customer/devices":                                     `{"name":"Pump 8"}`,
+		"/api/v1/customer/devices/" + f.device.ID + "/activation-code": "",
+		"/api/v1/customer/sessions":                                    `{"type":"diagnostic","deviceId":"` + g.NewDevice(t, f.alice).ID + `"}`,
+		"/api/v1/customer/sessions/" + f.session + "/commands":         `{"type":"` + auto + `"}`,
 	} {
 		made := g.Do(t, gatewaytest.Request{Method: http.MethodPost, Path: path, Token: token, Body: body})
 		require.Equal(t, http.StatusCreated, made.Status, made.Body)
