@@ -47,6 +47,9 @@ func run(m *testing.M) int {
 const agentName = "fieldgate-agent"
 
 func TestEverySampleRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow, and needs jq")
+	}
 	t.Parallel()
 	_, err := exec.LookPath("jq")
 	require.NoError(t, err, "the samples need jq: make jq")

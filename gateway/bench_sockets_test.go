@@ -69,6 +69,9 @@ var (
 )
 
 func TestSockets_CostLittleAndLeakNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMeasureSockets$", "-test.v")
 	cmd.Env = append(os.Environ(), measuring+"=small")

@@ -27,11 +27,20 @@ const (
 // settings.
 const (
 	DefaultAddr                = ":8080"
+	DefaultAudience            = customer.DefaultAudience
+	DefaultTenantClaim         = customer.DefaultTenantClaim
+	DefaultRoleClaim           = customer.DefaultRoleClaim
 	DefaultShutdownTimeout     = 30 * time.Second
 	DefaultIdleTimeout         = 90 * time.Second
 	DefaultBalancerIdleTimeout = 60 * time.Second
+	DefaultRetention           = store.DefaultRetention
+	DefaultReconcileDevices    = store.DefaultReconcileDevices
 	DefaultEnvironment         = "production"
 )
+
+// DefaultReconcileInterval is the default of the setting. A zero ReconcileInterval turns the
+// reconciler off.
+const DefaultReconcileInterval = store.DefaultReconcileInterval
 
 // Config configures a gateway. The comment of each field names the setting that it comes
 // from. A setting may have a default where the zero value of its field means off.
@@ -72,7 +81,7 @@ type Config struct {
 	HealthURL string
 
 	// Audience is the required aud claim of tokens. Empty means
-	// customer.DefaultAudience. Setting: FIELDGATE_JWT_AUDIENCE.
+	// DefaultAudience. Setting: FIELDGATE_JWT_AUDIENCE.
 	Audience string
 
 	// JWTSecret is the key of tokens signed with HS256, at least 32 bytes. Empty means
@@ -80,7 +89,7 @@ type Config struct {
 	JWTSecret string
 
 	// TenantClaim and RoleClaim are the paths of the claims of the tenant and the role.
-	// Empty means customer.DefaultTenantClaim and customer.DefaultRoleClaim. Settings:
+	// Empty means DefaultTenantClaim and DefaultRoleClaim. Settings:
 	// FIELDGATE_TENANT_CLAIM and FIELDGATE_ROLE_CLAIM.
 	TenantClaim string
 	RoleClaim   string
@@ -139,7 +148,7 @@ type Config struct {
 	Sockets realtime.Config
 
 	// Retention is the time that finished commands, ended sessions and events are kept.
-	// Zero means store.DefaultRetention. Setting: FIELDGATE_RETENTION.
+	// Zero means DefaultRetention. Setting: FIELDGATE_RETENTION.
 	Retention time.Duration
 
 	// ReconcileInterval is the time between two rounds of the reconciler of this
@@ -148,7 +157,7 @@ type Config struct {
 
 	// ReconcileDevices is the number of devices in a round. Twenty commands of a device,
 	// finished ones included, count as another device. Zero means
-	// store.DefaultReconcileDevices. Setting: FIELDGATE_RECONCILE_DEVICES.
+	// DefaultReconcileDevices. Setting: FIELDGATE_RECONCILE_DEVICES.
 	ReconcileDevices int
 
 	// CodeKey is the key with which activation codes are hashed, at least 32 bytes. Empty
@@ -171,13 +180,14 @@ type Config struct {
 // configuration. The error is one sentence that names the settings at fault.
 func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.Addr, DefaultAddr)
-	setDefault(&c.TenantClaim, customer.DefaultTenantClaim)
-	setDefault(&c.RoleClaim, customer.DefaultRoleClaim)
+	setDefault(&c.Audience, DefaultAudience)
+	setDefault(&c.TenantClaim, DefaultTenantClaim)
+	setDefault(&c.RoleClaim, DefaultRoleClaim)
 	setDefault(&c.ShutdownTimeout, DefaultShutdownTimeout)
 	setDefault(&c.IdleTimeout, DefaultIdleTimeout)
 	setDefault(&c.BalancerIdleTimeout, DefaultBalancerIdleTimeout)
-	setDefault(&c.Retention, store.DefaultRetention)
-	setDefault(&c.ReconcileDevices, store.DefaultReconcileDevices)
+	setDefault(&c.Retention, DefaultRetention)
+	setDefault(&c.ReconcileDevices, DefaultReconcileDevices)
 	setDefault(&c.Environment, DefaultEnvironment)
 	setDefault(&c.Version, "dev")
 	setDefault(&c.Logger, slog.Default())

@@ -72,6 +72,9 @@ func startInstanceProcess(t testing.TB, iss *customertest.Issuer) (*gatewaytest.
 }
 
 func TestInstances_SocketsOfKilledInstanceExpire(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
 	here := gatewaytest.StartWithIssuer(t, iss, gatewaytest.WithRedis(storetest.SharedURL(t)), withShortLeases)
@@ -107,6 +110,9 @@ func TestInstances_SocketsOfKilledInstanceExpire(t *testing.T) {
 // TestInstances_SocketsOfPausedInstanceReappear pauses an instance past the leases of its
 // sockets. The connections survive, so the sockets are listed again when it continues.
 func TestInstances_SocketsOfPausedInstanceReappear(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
 	here := gatewaytest.StartWithIssuer(t, iss, gatewaytest.WithRedis(storetest.SharedURL(t)), withShortLeases)

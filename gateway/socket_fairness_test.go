@@ -12,6 +12,9 @@ import (
 )
 
 func TestSocket_ResumingTenantDoesNotDelayOthers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	t.Parallel()
 	const sockets, resumes, events = 200, 90, 1000 // 90 resumes are just below the frame limit of a socket
 	url := storetest.SharedURL(t)

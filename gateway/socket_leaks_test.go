@@ -24,6 +24,9 @@ import (
 const churnSetting = "FIELDGATE_CHURN_SOCKETS"
 
 func TestSockets_ChurnLeaksNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChurn$", "-test.v")
 	cmd.Env = append(os.Environ(), churnSetting+"=2000")

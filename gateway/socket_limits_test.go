@@ -129,6 +129,9 @@ func TestSocket_StalledReaderIsClosedAndDelaysNoOther(t *testing.T) {
 // TestSocket_BurstOfEventsClosesNoHealthyClient publishes events faster than the network
 // takes them. A client that reads everything it gets must not be closed for that.
 func TestSocket_BurstOfEventsClosesNoHealthyClient(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	t.Parallel()
 	url := storetest.SharedURL(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(url),

@@ -68,6 +68,9 @@ func (r *reader) read(s *gatewaytest.Socket, total int, within time.Duration) {
 }
 
 func TestResume_LosesAndRepeatsNothingOver200Reconnects(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	t.Parallel()
 	const events, disconnects = 10_000, 200
 	url := storetest.SharedURL(t)

@@ -54,7 +54,7 @@ func noteSpec(d *ast.GenDecl, spec ast.Spec, documented map[*ast.CommentGroup][]
 			names = append(names, name.Name)
 		}
 		if len(names) > 1 || names[0] == "_" {
-			names = nil // one comment for several may name what they have in common
+			names = nil // a comment on several names may have another subject
 		}
 	default:
 		return

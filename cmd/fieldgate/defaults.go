@@ -7,11 +7,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/gateway"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/ratelimit"
-	"github.com/fieldgate/fieldgate/store"
 )
 
 // defaults returns the defaults of the settings by the names that their tags use. A value
@@ -21,17 +19,17 @@ func defaults() kong.Vars {
 	limits := ratelimit.Defaults()
 	return kong.Vars{
 		"addr":                  gateway.DefaultAddr,
-		"audience":              customer.DefaultAudience,
-		"tenant_claim":          customer.DefaultTenantClaim,
-		"role_claim":            customer.DefaultRoleClaim,
+		"audience":              gateway.DefaultAudience,
+		"tenant_claim":          gateway.DefaultTenantClaim,
+		"role_claim":            gateway.DefaultRoleClaim,
 		"drain_delay":           "10s",
 		"shutdown_timeout":      shortDuration(gateway.DefaultShutdownTimeout),
 		"idle_timeout":          shortDuration(gateway.DefaultIdleTimeout),
 		"balancer_idle_timeout": shortDuration(gateway.DefaultBalancerIdleTimeout),
 		"policy":                queue.DefaultPolicy.String(),
-		"retention":             shortDuration(store.DefaultRetention),
-		"reconcile_interval":    shortDuration(store.DefaultReconcileInterval),
-		"reconcile_devices":     strconv.Itoa(store.DefaultReconcileDevices),
+		"retention":             shortDuration(gateway.DefaultRetention),
+		"reconcile_interval":    shortDuration(gateway.DefaultReconcileInterval),
+		"reconcile_devices":     strconv.Itoa(gateway.DefaultReconcileDevices),
 		"rate_tenant":           rate(limits.PerTenant).String(),
 		"rate_register":         rate(limits.RegisterPerAddress).String(),
 		"rate_register_total":   rate(limits.RegisterTotal).String(),

@@ -33,6 +33,9 @@ func dev(t testing.TB, settings ...string) (p *process, url, issuer string) {
 }
 
 func TestDev_ServesWithinSecondWithoutSettings(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures time")
+	}
 	t.Parallel()
 	fastest := time.Hour
 	for range 3 { // other tests may use the machine at the same time

@@ -31,6 +31,11 @@ var toolsDir string
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	flag.Parse()
+	if testing.Short() {
+		fmt.Fprintln(os.Stderr, "the fault suite is skipped in short mode")
+		return 0
+	}
 	dir, err := os.MkdirTemp("", "fieldgate-faults-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -39,7 +44,6 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	toolsDir = dir
 	// Scenarios wait more than they compute.
-	flag.Parse()
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
 		_ = parallel.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
 	}

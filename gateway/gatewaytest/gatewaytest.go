@@ -74,15 +74,14 @@ func WithRedis(url string) func(*gateway.Config) {
 // ForEachStore runs a parallel subtest for each kind of store, with a gateway of its own.
 func ForEachStore(t *testing.T, test func(t *testing.T, g *Gateway)) {
 	t.Helper()
-	for name, withStore := range map[string]func(*gateway.Config){
-		"embedded": func(*gateway.Config) {},
-		"redis":    WithRedis(storetest.SharedURL(t)),
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, Start(t, withStore))
-		})
-	}
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		test(t, Start(t))
+	})
+	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
+		test(t, Start(t, WithRedis(storetest.SharedURL(t))))
+	})
 }
 
 // run serves until the test ends. It closes the caller's idle connections first:

@@ -46,6 +46,9 @@ func TestMain(m *testing.M) {
 
 // TestMeasure prints tables of the costs. In full size, it writes them into the document.
 func TestMeasure(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	e := small
 	if os.Getenv(measuring) == "full" {
 		e = full
