@@ -71,7 +71,7 @@ func (w *worker) releaseSlot() { <-w.slots }
 
 // claim claims one command, and reports whether there was one. Over HTTP the gateway lets the
 // claim wait for a command; over a socket it announces commands instead. The idempotency key
-// is stored first, so that a claim whose reply is lost can be repeated, also after a crash.
+// is stored first, so that a claim whose response is lost can be repeated, also after a crash.
 func (w *worker) claim(ctx, base context.Context) (command Command, found bool, err error) {
 	key, err := w.journal.claimKey()
 	if err != nil {
@@ -80,7 +80,7 @@ func (w *worker) claim(ctx, base context.Context) (command Command, found bool, 
 	api, isSocket := w.uplink.current()
 	request := fieldgate.ClaimRequest{Limit: 1, VisibilityTimeoutMs: int(w.config.Lease.Milliseconds())}
 	if isSocket {
-		// The reply is about to arrive, and aborting the call would not undo the claim.
+		// The response is about to arrive, and aborting the call would not undo the claim.
 		var cancel context.CancelFunc
 		ctx, cancel = withClaimGrace(ctx, base)
 		defer cancel()

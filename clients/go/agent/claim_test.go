@@ -13,7 +13,7 @@ import (
 // succeed is a handler that returns an empty result.
 func succeed(context.Context, Command) (Result, error) { return Result{}, nil }
 
-func TestClaim_EmptyRepliesAreSpacedOut(t *testing.T) {
+func TestClaim_EmptyResponsesAreSpacedOut(t *testing.T) {
 	t.Parallel()
 	g := newFakeGateway(t)
 	start := time.Now()

@@ -18,8 +18,8 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// A fakeGateway is an HTTP server that replies as a test tells it to, also in ways in which a
-// real gateway never replies.
+// A fakeGateway is an HTTP server that responds as a test tells it to, also in ways in which a
+// real gateway never responds.
 type fakeGateway struct {
 	url string
 

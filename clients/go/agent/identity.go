@@ -18,7 +18,7 @@ type identity struct {
 	DeviceSecret string `json:"deviceSecret,omitempty"`
 
 	// Registering is written before the activation code is sent, so that the request can be
-	// repeated if its reply is lost, also after a restart.
+	// repeated if its response is lost, also after a restart.
 	Registering *registration `json:"registering,omitempty"`
 }
 
@@ -111,7 +111,7 @@ func (a *Agent) register(ctx context.Context, pending *registration) (fieldgate.
 		case err == nil && registered.DeviceID != "" && registered.DeviceSecret != "":
 			return registered, nil
 		case err == nil:
-			err = errors.New("the reply holds no identity")
+			err = errors.New("the response holds no identity")
 		case fieldgate.CodeOf(err) == fieldgate.CodeInvalidActivationCode:
 			return registered, fmt.Errorf("%w (%w)", ErrCodeRefused, err)
 		case isPermanent(err):

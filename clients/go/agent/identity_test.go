@@ -16,12 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A fakeRegistrar is an HTTP server that registers devices. It replies to each request with
+// A fakeRegistrar is an HTTP server that registers devices. It answers each request with
 // the same identity, unless it is told otherwise.
 type fakeRegistrar struct {
 	mu      sync.Mutex
-	refusal int      // status to reply with instead, if not zero
-	empty   int      // number of replies without an identity
+	refusal int      // status to respond with instead, if not zero
+	empty   int      // number of responses without an identity
 	keys    []string // idempotency keys in the order of the requests
 	codes   []string
 	url     string
@@ -132,9 +132,9 @@ func TestRegister_RefusedCodeEndsRunAndNewCodeGetsNewKey(t *testing.T) {
 	require.NotEqual(t, keys[0], keys[1])
 }
 
-// TestRegister_ReplyWithoutIdentityIsRetried checks that such a reply does not overwrite the
+// TestRegister_ResponseWithoutIdentityIsRetried checks that such a response does not overwrite the
 // stored code and key, which would damage the state file.
-func TestRegister_ReplyWithoutIdentityIsRetried(t *testing.T) {
+func TestRegister_ResponseWithoutIdentityIsRetried(t *testing.T) {
 	t.Parallel()
 	g, state := newFakeRegistrar(t), newStatePath(t)
 	g.empty = 2

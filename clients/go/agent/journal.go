@@ -91,7 +91,7 @@ func (j *journal) close() {
 }
 
 // claimKey returns the idempotency key of the next claim, after storing it on disk. A claim
-// whose reply was lost, also in a crash, can then be repeated with the same key. An error
+// whose response was lost, also in a crash, can then be repeated with the same key. An error
 // means that the journal cannot be written, and nothing must be claimed.
 func (j *journal) claimKey() (string, error) {
 	j.mu.Lock()

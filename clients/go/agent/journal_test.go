@@ -261,7 +261,7 @@ func TestJournal_ReclaimedCommandIsSubmittedUnderNewestClaim(t *testing.T) {
 	_, found, err := j.reclaim(reclaimed)
 	require.NoError(t, err)
 	require.True(t, found)
-	j.markSubmitted("cmd_1", "token-1") // a late reply to the submission under the old claim
+	j.markSubmitted("cmd_1", "token-1") // a late response to the submission under the old claim
 	for _, j := range []*journal{j, openTestJournal(t, path)} {
 		result, found := j.unsubmitted("cmd_1")
 		require.True(t, found)
