@@ -6,12 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxText is how many bytes are told of each thing that a stranger has written: a header, a
-// name in a certificate, an error that quotes them.
+// maxText is the maximum size, in bytes, of each reported text that a remote system has
+// written: a header, a name in a certificate, or an error that quotes them.
 const maxText = 300
 
-// cut bounds what a stranger has written, and takes the power over a terminal from it.
-func cut(text string) string {
+// sanitize returns text for use in a report: without control characters, which a terminal
+// could obey, and truncated to maxText bytes.
+func sanitize(text string) string {
 	text = strings.Map(printable, text)
 	if len(text) <= maxText {
 		return text
@@ -26,10 +27,10 @@ func printable(r rune) rune {
 	return utf8.RuneError
 }
 
-// cutAll cuts each text of the first few.
-func cutAll(texts []string, most int) (short []string) {
-	for _, text := range texts[:min(len(texts), most)] {
-		short = append(short, cut(text))
+// sanitizeAll sanitizes the first texts, at most limit of them.
+func sanitizeAll(texts []string, limit int) (sanitized []string) {
+	for _, text := range texts[:min(len(texts), limit)] {
+		sanitized = append(sanitized, sanitize(text))
 	}
-	return short
+	return sanitized
 }

@@ -11,46 +11,48 @@ import (
 // prSetChildSubreaper is PR_SET_CHILD_SUBREAPER of prctl(2).
 const prSetChildSubreaper = 36
 
-// Bounds of the search for what is left over, a few seconds in all: what has got rights that
-// the agent lacks, or hangs in the kernel, cannot be ended.
+// Bounds of killOrphans, a few seconds in all. They are needed because a process with more
+// rights than the agent, or one that hangs in the kernel, cannot be killed.
 const (
-	searches    = 100
-	searchPause = 20 * time.Millisecond
+	killRounds = 100
+	killPause  = 20 * time.Millisecond
 )
 
-// adopt makes the agent the parent of whatever loses its own below it, in whatever group or
-// session that is. Without this (Linux before 3.4) such a process would be lost to init.
-func adopt() {
+// becomeSubreaper makes the agent the parent of every descendant whose own parent ends, in
+// any process group or session. On Linux before 3.4, which cannot do that, init becomes the
+// parent and such a process is not found.
+func becomeSubreaper() {
 	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0)
 }
 
-// endLeftovers kills all children of the agent, and then theirs, which become its own. It is
-// only right while the agent runs no program that it wants to keep.
-func endLeftovers() {
-	for range searches {
-		left := children(os.Getpid())
-		if len(left) == 0 {
+// killOrphans kills all children of the agent, and then their children, which become
+// children of the agent. No program that is to go on may run meanwhile.
+func killOrphans() {
+	for range killRounds {
+		pids := children(os.Getpid())
+		if len(pids) == 0 {
 			return
 		}
-		if buried := endEach(left); !buried {
-			time.Sleep(searchPause)
+		if reaped := killAndReap(pids); !reaped {
+			time.Sleep(killPause)
 		}
 	}
 }
 
-// endEach kills processes and buries those that are dead by now. It tells whether all are.
-func endEach(pids []int) bool {
+// killAndReap kills processes, reaps those that are dead already, and reports whether it has
+// reaped all of them.
+func killAndReap(pids []int) bool {
 	all := true
 	for _, pid := range pids {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
-		buried, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
-		all = all && buried == pid && err == nil
+		reaped, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+		all = all && reaped == pid && err == nil
 	}
 	return all
 }
 
-// children looks for them in the whole of /proc: the list of a thread's children is not in
-// each kernel (proc_pid_task(5), CONFIG_PROC_CHILDREN).
+// children returns the processes with the given parent. It searches all of /proc, because
+// not every kernel lists the children of a thread (proc_pid_task(5), CONFIG_PROC_CHILDREN).
 func children(parent int) (pids []int) {
 	proc, err := os.Open("/proc")
 	if err != nil {
@@ -66,8 +68,9 @@ func children(parent int) (pids []int) {
 	return pids
 }
 
-// parentOf reads the fourth field of proc_pid_stat(5). The second one, the name, is in
-// brackets and may have any characters.
+// parentOf returns the parent of a process, which is the fourth field of proc_pid_stat(5), or
+// zero if it cannot be read. The second field, the name in parentheses, may contain any
+// character, so parentOf counts from the last parenthesis.
 func parentOf(pid string) int {
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {

@@ -2,6 +2,6 @@
 
 package process
 
-func adopt() {}
+func becomeSubreaper() {}
 
-func endLeftovers() {}
+func killOrphans() {}

@@ -6,38 +6,38 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of what is kept of the output of a program, in bytes: its beginning, which says
-// what it was about, and its end, which says what became of it.
+// Bounds of the output that is kept, in bytes. The head shows what the program started with,
+// the tail how it ended.
 const (
-	keepHead = 64 << 10
-	keepTail = 128 << 10
+	maxHead = 64 << 10
+	maxTail = 128 << 10
 )
 
-// tail keeps the beginning and the end of what is written to it.
-type tail struct {
-	head, end []byte
-	total     int
+// An outputBuffer keeps the head and the tail of what is written to it.
+type outputBuffer struct {
+	head, tail []byte
+	total      int // bytes written
 }
 
-// Write keeps what it has room for. It never fails.
-func (t *tail) Write(p []byte) (int, error) {
-	t.total += len(p)
-	n := min(len(p), keepHead-len(t.head))
-	t.head = append(t.head, p[:n]...)
-	t.end = append(t.end, p[n:]...)
-	if len(t.end) > 2*keepTail {
-		t.end = append(t.end[:0], t.end[len(t.end)-keepTail:]...)
+// Write keeps as much of p as the bounds allow. It never fails.
+func (b *outputBuffer) Write(p []byte) (int, error) {
+	b.total += len(p)
+	n := min(len(p), maxHead-len(b.head))
+	b.head = append(b.head, p[:n]...)
+	b.tail = append(b.tail, p[n:]...)
+	if len(b.tail) > 2*maxTail {
+		b.tail = append(b.tail[:0], b.tail[len(b.tail)-maxTail:]...)
 	}
 	return len(p), nil
 }
 
-// String gives what was kept, with a line where something is left out.
-func (t *tail) String() string {
-	end := t.end[max(0, len(t.end)-keepTail):]
-	left := t.total - len(t.head) - len(end)
-	if left == 0 {
-		return strings.ToValidUTF8(string(t.head)+string(end), string(utf8.RuneError))
+// String returns the kept output as valid UTF-8, with a line in place of omitted bytes.
+func (b *outputBuffer) String() string {
+	tail := b.tail[max(0, len(b.tail)-maxTail):]
+	omitted := b.total - len(b.head) - len(tail)
+	if omitted == 0 {
+		return strings.ToValidUTF8(string(b.head)+string(tail), string(utf8.RuneError))
 	}
-	text := fmt.Sprintf("%s\n[cut, %d bytes are left out]\n%s", t.head, left, end)
+	text := fmt.Sprintf("%s\n[cut, %d bytes are left out]\n%s", b.head, omitted, tail)
 	return strings.ToValidUTF8(text, string(utf8.RuneError))
 }
