@@ -93,8 +93,9 @@ func TestScripts_CancelKillsChildProcesses(t *testing.T) {
 	}
 }
 
-// detach is a script that starts four processes outside its process group: two in sessions of
-// their own, of which one has lost its parent and has a child, and one in a group of its own.
+// detach is a script that starts four processes outside its process group: one in a session of
+// its own; one in another session, whose parent has ended, and its child; and one in a group of
+// its own.
 const detach = `
 setsid sh -c 'echo $$ >> %[1]q; sleep 300' > /dev/null 2>&1 &
 setsid sh -c '(sh -c "echo \$\$ >> %[1]q; sleep 300 & echo \$! >> %[1]q; wait") & exit' > /dev/null 2>&1 &

@@ -16,7 +16,7 @@ type Agent struct {
 }
 
 // New returns an agent with the given configuration, or an error if the configuration is
-// invalid. It sends and writes nothing.
+// invalid. It does not connect to the gateway and writes no file.
 func New(config Config) (*Agent, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -51,8 +51,8 @@ func (a *Agent) Handle(commandType string, handler Handler, options ...HandlerOp
 	a.handlers[commandType] = r
 }
 
-// Errors that Run returns, besides those of the file system. Running again does not help
-// against any of them.
+// Errors that Run returns, besides those of the file system. Calling Run again does not
+// solve any of them.
 var (
 	ErrNotRegistered = errors.New("agent: the device is not registered: set an activation code")
 	ErrCodeRefused   = errors.New("agent: the gateway refused the activation code: it is wrong, used or expired; set a new one")
@@ -60,10 +60,10 @@ var (
 	ErrInUse         = errors.New("agent: another agent is using this state file: stop it first")
 )
 
-// Run works until ctx ends, shuts down, and returns nil. During the shutdown it releases
-// commands that have not started, waits for handlers as long as the Grace of the
-// configuration, and submits results for a few seconds. Results that it cannot submit are
-// kept, and submitted by the next Run.
+// Run claims and runs commands until ctx ends. Then it shuts down and returns nil. During the
+// shutdown it releases commands that have not started, waits for running handlers up to the
+// Grace of the configuration, and submits results for a few seconds. Results that it cannot
+// submit are kept, and the next Run submits them.
 //
 // Run retries for as long as the gateway is unreachable or refuses the device. The delays are
 // random and grow to a minute, or to five minutes while the device is refused.

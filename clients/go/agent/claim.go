@@ -19,8 +19,8 @@ const (
 	emptyClaimInterval = 2 * time.Second
 )
 
-// claimLoop claims and starts commands until ctx ends, while there is a free slot. What it
-// starts goes on under base.
+// claimLoop claims and starts commands until ctx ends, while there is a free slot. The
+// commands run under base, which outlives ctx.
 func (w *worker) claimLoop(ctx, base context.Context) {
 	for delay := (backoff{}); w.acquireSlot(ctx); {
 		start := time.Now()
@@ -49,8 +49,8 @@ func (w *worker) claimLoop(ctx, base context.Context) {
 	}
 }
 
-// acquireSlot waits for a free slot, and until fewer than maxPendingResults results wait for
-// submission. It reports whether it has acquired the slot; it has not if ctx ended.
+// acquireSlot waits until there is a free slot and fewer than maxPendingResults results wait
+// for submission, and acquires the slot. It returns false if ctx ends first.
 func (w *worker) acquireSlot(ctx context.Context) bool {
 	for ctx.Err() == nil {
 		select {
@@ -126,9 +126,9 @@ func (w *worker) awaitCommands(ctx context.Context, start time.Time) {
 	}
 }
 
-// accept starts a claimed command in the slot of the caller, or frees the slot. If the journal
-// cannot record the command, accept releases it and returns the error: a command must not run
-// without a record of it.
+// accept starts a claimed command in the slot that the caller has acquired. It frees the slot if
+// the command does not start. If the journal cannot record the command, accept releases the
+// command and returns the error: a command must not run without a record of it.
 func (w *worker) accept(base context.Context, command Command) error {
 	known, found, err := w.journal.reclaim(command)
 	if found {

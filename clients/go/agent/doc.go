@@ -14,8 +14,8 @@
 //   - A command runs once. The agent records the start of a command on disk before it calls
 //     the handler, and the result before it submits it. After a crash of the agent, a command
 //     that was running is reported as failed with [CodeInterrupted]. It does not run again
-//     unless its type is [Repeatable]. If the gateway hands out a finished command a second
-//     time, the agent submits the recorded result.
+//     unless its type is [Repeatable]. If the device claims a finished command again, the
+//     agent submits the recorded result.
 //   - Every result arrives if the device ever reaches the gateway again: the agent keeps it
 //     until the gateway has accepted or refused it.
 //   - A command that cannot be recorded, because the disk is full or broken, does not run. The
@@ -26,8 +26,8 @@
 //     so that devices that lost their network together do not reconnect together. Commands
 //     arrive over a socket, and by HTTP long polling where sockets do not work.
 //
-// The agent trusts the gateway to hand out approved commands only, and trusts it in nothing
-// else: the parameters of a command are untrusted input, see [Parameters].
+// The agent trusts the gateway to let only approved commands be claimed, and trusts it in
+// nothing else: the parameters of a command are untrusted input, see [Parameters].
 //
 // # Files
 //

@@ -86,7 +86,7 @@ func ExampleAgent_Handle() {
 // turnValve stands for one turn of the valve.
 func turnValve() {}
 
-// exampleGateway starts a gateway that hands out one command and calls onResult when it has
+// exampleGateway starts a gateway that has one command and calls onResult when it has
 // received the result. It returns the URL. The gateway ends with the process.
 func exampleGateway(onResult func()) (url string) {
 	reply := func(status int, body string) http.HandlerFunc {

@@ -18,13 +18,13 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// A fakeGateway is an HTTP server that responds as a test tells it to, also in ways in which a
-// real gateway never responds.
+// A fakeGateway is an HTTP server whose responses a test chooses, including responses that a
+// real gateway never sends.
 type fakeGateway struct {
 	url string
 
 	mu         sync.Mutex
-	commands   []string                     // JSON of the commands to hand out, one for each claim
+	commands   []string                     // JSON of the commands to return, one for each claim
 	claimKeys  []string                     // idempotency keys of the claims
 	extends    int                          // number of extensions
 	heartbeats []fieldgate.HeartbeatRequest // accepted ones

@@ -17,7 +17,7 @@ import (
 )
 
 // A fakeRegistrar is an HTTP server that registers devices. It answers each request with
-// the same identity, unless it is told otherwise.
+// the same identity, unless refusal or empty is set.
 type fakeRegistrar struct {
 	mu      sync.Mutex
 	refusal int      // status to respond with instead, if not zero

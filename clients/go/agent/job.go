@@ -36,8 +36,8 @@ func refuse(code, reason string) registered {
 	}}
 }
 
-// start runs a command that the journal has recorded, in the slot of the caller. It returns
-// at once; the slot is freed when the command has ended.
+// start runs a command that the journal has recorded, in the slot that the caller has
+// acquired. It returns at once, and frees the slot when the command has ended.
 func (w *worker) start(base context.Context, command Command, r registered) {
 	j := &job{command: command, start: time.Now()}
 	j.ctx, j.cancel = context.WithCancelCause(base)

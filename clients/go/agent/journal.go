@@ -11,8 +11,8 @@ import (
 )
 
 // Bounds of what the journal keeps; above them it removes the oldest submitted entries. It
-// keeps submitted entries because the gateway may hand out a finished command again after
-// it has lost acknowledged writes.
+// keeps submitted entries because the device may claim a finished command again, if the
+// gateway has lost acknowledged writes.
 const (
 	maxEntries     = 256
 	maxResultBytes = 1 << 20 // of submitted results

@@ -79,7 +79,7 @@ func TestJournal_ClaimKeyStaysUntilCommandBegins(t *testing.T) {
 }
 
 // TestJournal_CopyOnAnotherMachineGetsNewClaimKey checks that a copy of the state directory does
-// not get the command that was handed to the original. A machine whose name has changed also
+// not get the command that the original has claimed. A machine whose name has changed also
 // gets a new key, which costs it a lease at most.
 func TestJournal_CopyOnAnotherMachineGetsNewClaimKey(t *testing.T) {
 	t.Parallel()

@@ -8,8 +8,8 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// keepLease extends the lease of a job until ctx ends, each third of the lease. It measures
-// all times with the monotonic clock. It cancels the job with ErrClaimLost if the gateway
+// keepLease extends the lease of a job until ctx ends, each time a third of the lease has
+// passed. It measures time with the monotonic clock. It cancels the job with ErrClaimLost if the gateway
 // refuses the claim permanently.
 func (w *worker) keepLease(ctx context.Context, j *job) {
 	interval := w.config.Lease / 3

@@ -55,7 +55,7 @@ func (w *worker) rerun(ctx, base context.Context, e entry) {
 	})
 }
 
-// startRerun starts an interrupted command again in the slot of the caller.
+// startRerun starts an interrupted command again, in the slot that the caller has acquired.
 func (w *worker) startRerun(base context.Context, e entry, lease fieldgate.Lease) {
 	if err := w.journal.beginRerun(e.ID); err != nil {
 		w.releaseSlot()

@@ -65,7 +65,7 @@ func newWorker(a *Agent, device identity, journal *journal) *worker {
 	return w
 }
 
-// run works until ctx ends, and then shuts down. The base context outlives ctx: it carries the
+// run claims and runs commands until ctx ends, and then shuts down. The base context outlives ctx: it carries the
 // extensions, submissions and heartbeats that go on during the shutdown.
 func (w *worker) run(ctx context.Context) {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -28,7 +28,7 @@ func listFileSystems(ctx context.Context, command agent.Command) (agent.Result, 
 	if _, err := parseParameters[noParameters](command); err != nil {
 		return agent.Result{}, err
 	}
-	mounts := mountPoints(readFact("/proc/self/mountinfo"))
+	mounts := mountPoints(readTrimmed("/proc/self/mountinfo"))
 	if len(mounts) == 0 {
 		return agent.Result{}, agent.Fail("not_available", "the kernel does not list the mounted file systems")
 	}

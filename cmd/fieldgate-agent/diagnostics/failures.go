@@ -15,7 +15,7 @@ import (
 // networkFailure returns a failure for a network error: an agent.Failure with the code
 // host_not_found, dns_timeout, dns_failed, address_refused, connection_refused, unreachable,
 // timeout, certificate_invalid, tls_failed, or connection_failed. If ctx has ended, it returns
-// the error of ctx. The operation begins the reason.
+// the error of ctx. The reason starts with the operation.
 func networkFailure(ctx context.Context, operation string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -79,8 +79,9 @@ func transport() *http.Transport {
 	}
 }
 
-// httpFailure returns the failure for err, which getting a URL returned. It is http_failed for an
-// error of HTTP itself. The reason does not quote that error, which would quote the server.
+// httpFailure returns the failure for the error of a request or of reading its response. The
+// code is http_failed if HTTP itself failed. The reason then does not quote the error, because
+// the error may quote the server.
 func httpFailure(ctx context.Context, operation string, err error) error {
 	_, network := errors.AsType[*net.OpError](err)
 	eof := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)

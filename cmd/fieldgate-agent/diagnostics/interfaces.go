@@ -51,10 +51,10 @@ func listInterfaces(_ context.Context, command agent.Command) (agent.Result, err
 // describeInterface returns an interface with its counters. Counters are strings, because they
 // may exceed the integers that JSON numbers represent exactly.
 func describeInterface(one net.Interface) networkInterface {
-	counter := func(name string) string { return readFact("/sys/class/net/" + one.Name + "/statistics/" + name) }
+	counter := func(name string) string { return readTrimmed("/sys/class/net/" + one.Name + "/statistics/" + name) }
 	d := networkInterface{
 		Name: one.Name, Flags: one.Flags.String(), MTU: one.MTU, Hardware: one.HardwareAddr.String(),
-		Addresses: []string{}, State: readFact("/sys/class/net/" + one.Name + "/operstate"),
+		Addresses: []string{}, State: readTrimmed("/sys/class/net/" + one.Name + "/operstate"),
 		RxBytes: counter("rx_bytes"), TxBytes: counter("tx_bytes"),
 		RxErrors: counter("rx_errors"), TxErrors: counter("tx_errors"),
 	}

@@ -25,12 +25,12 @@ func Metadata() fieldgate.DeviceMetadata {
 // reports them.
 func Metrics() fieldgate.Metrics {
 	metrics := fieldgate.Metrics{}
-	if fields := strings.Fields(readFact("/proc/loadavg")); len(fields) > 0 {
+	if fields := strings.Fields(readTrimmed("/proc/loadavg")); len(fields) > 0 {
 		if load, err := strconv.ParseFloat(fields[0], 64); err == nil {
 			metrics["load1"] = load
 		}
 	}
-	if fields := strings.Fields(readFact("/proc/uptime")); len(fields) > 0 {
+	if fields := strings.Fields(readTrimmed("/proc/uptime")); len(fields) > 0 {
 		if uptime, err := strconv.ParseFloat(fields[0], 64); err == nil {
 			metrics["uptimeSeconds"] = uptime
 		}
@@ -41,8 +41,8 @@ func Metrics() fieldgate.Metrics {
 	return metrics
 }
 
-// readFact returns the content of a small file of the kernel, or "" if it cannot be read.
-func readFact(path string) string {
+// readTrimmed returns the trimmed content of a small file, or "" if it cannot be read.
+func readTrimmed(path string) string {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return ""
@@ -54,7 +54,7 @@ func readFact(path string) string {
 func memory() map[string]int64 {
 	params := map[string]string{"MemTotal:": "memoryTotalBytes", "MemAvailable:": "memoryAvailableBytes"}
 	found := map[string]int64{}
-	for line := range strings.Lines(readFact("/proc/meminfo")) {
+	for line := range strings.Lines(readTrimmed("/proc/meminfo")) {
 		fields := strings.Fields(line)
 		if len(fields) < 2 || params[fields[0]] == "" {
 			continue

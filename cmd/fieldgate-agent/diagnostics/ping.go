@@ -58,7 +58,7 @@ func pingByProgram(ctx context.Context, target net.IP) (agent.Result, error) {
 }
 
 // programResult returns the result of a program of the system. It fails with not_permitted if
-// the program could not be run or lacked a right, and otherwise with the given code.
+// the program could not be run or lacked permission, and otherwise with the given code.
 func programResult(program process.Result, err error, code, reason string) (agent.Result, error) {
 	result := agent.Result{Output: program.Output}
 	switch failure, _ := errors.AsType[*agent.Failure](err); {

@@ -18,8 +18,8 @@ func describeSystem(_ context.Context, command agent.Command) (agent.Result, err
 	}
 	host, _ := os.Hostname()
 	data := map[string]any{
-		"hostname": host, "os": osName(), "kernel": readFact("/proc/sys/kernel/osrelease"),
-		"architecture": runtime.GOARCH, "processors": runtime.NumCPU(), "load": readFact("/proc/loadavg"),
+		"hostname": host, "os": osName(), "kernel": readTrimmed("/proc/sys/kernel/osrelease"),
+		"architecture": runtime.GOARCH, "processors": runtime.NumCPU(), "load": readTrimmed("/proc/loadavg"),
 	}
 	text := fmt.Sprintf("%s: %s, kernel %s, %s, %d processors\nload %s\n",
 		host, data["os"], data["kernel"], runtime.GOARCH, runtime.NumCPU(), data["load"])
@@ -33,7 +33,7 @@ func describeSystem(_ context.Context, command agent.Command) (agent.Result, err
 
 // osName returns the name of the distribution (os-release(5)), or GOOS if it has none.
 func osName() string {
-	for line := range strings.Lines(readFact("/etc/os-release")) {
+	for line := range strings.Lines(readTrimmed("/etc/os-release")) {
 		if name, found := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME="); found {
 			return strings.Trim(name, `"'`)
 		}

@@ -126,8 +126,8 @@ func describeChain(chain []*x509.Certificate) (described []certificate) {
 	return described
 }
 
-// tlsFailure returns the failure for err, which a handshake returned. It is tls_failed for an error
-// of TLS itself.
+// tlsFailure returns the failure for the error of a handshake. The code is tls_failed if TLS
+// itself failed.
 func tlsFailure(ctx context.Context, err error) error {
 	if _, network := err.(*net.OpError); network || ctx.Err() != nil || networkCode(err) != "connection_failed" {
 		return networkFailure(ctx, "connecting with TLS", err)

@@ -26,7 +26,8 @@ func becomeSubreaper() {
 }
 
 // killOrphans kills all children of the agent, and then their children, which become
-// children of the agent. No program that is to go on may run meanwhile.
+// children of the agent. It must not be called while a program runs that is to go
+// on.
 func killOrphans() {
 	for range killRounds {
 		pids := children(os.Getpid())

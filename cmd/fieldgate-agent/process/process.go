@@ -29,7 +29,7 @@ type Program struct {
 	Env  []string // in addition to PATH, HOME and LANG
 }
 
-// A Result is the end of a program and its output.
+// A Result describes how a program ended.
 type Result struct {
 	Output string // stdout and stderr as they came; the middle is omitted if it is too long
 	Code   int    // exit code, or -1 if a signal ended the program
@@ -99,7 +99,7 @@ func killGroup(command *exec.Cmd) {
 	}
 }
 
-// runMu is held while a program runs. All children of the agent then belong to that program.
+// runMu is held while a program runs, so that all children of the agent belong to that program.
 var runMu sync.Mutex
 
 // runAlone runs the command while no other one runs, and kills all processes that it leaves.
@@ -112,9 +112,9 @@ func runAlone(command *exec.Cmd) error {
 	return runOnOneThread(command)
 }
 
-// runOnOneThread runs the command and keeps the thread that starts it until it has ended. The
-// kernel kills the program when its parent dies (PR_SET_PDEATHSIG), and the parent is that
-// thread.
+// runOnOneThread runs the command, and keeps the thread that starts it until the command has
+// ended. The kernel kills the program when its parent dies (PR_SET_PDEATHSIG), and its parent
+// is the thread that has started it.
 func runOnOneThread(command *exec.Cmd) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
