@@ -58,7 +58,7 @@ histories: redis ## Check 50 concurrent histories of 2,000 operations for linear
 	@FIELDGATE_HISTORIES=50 go test -count=1 -v -run '^TestLease_HistoriesAreLinearizable$$' ./queue
 
 test-kill: ## Kill the agent a hundred times while it executes commands, alone and with the gateway and Redis.
-	@FIELDGATE_TEST_KILLS=100 go test -count=1 -timeout 10m -v -run 'Killed|WhateverDies' ./cmd/fieldgate-agent
+	@FIELDGATE_TEST_KILLS=100 go test -count=1 -timeout 10m -v -run 'TestKill' ./cmd/fieldgate-agent
 
 test-balancer: redis haproxy ## Test behind a real load balancer; installs haproxy as root on Debian.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run '^TestBalancer' ./gateway

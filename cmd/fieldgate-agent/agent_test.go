@@ -10,20 +10,20 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-func TestADeviceJoinsWorksAndLeaves(t *testing.T) {
+func TestAgent_RegistersRunsCommandsAndStops(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, gatewaytest.Start(t))
-	s.script(t, "restart", `echo "restarting $1"`)
-	a := s.start(t)
-	looked := s.ask(t, "diagnostic.dns", map[string]any{"host": "localhost"})
-	require.Equal(t, client.CommandStatusSucceeded, looked.Status, looked.Result.Error)
-	require.Contains(t, looked.Result.Output, "localhost is ")
+	b := newTestbed(t, gatewaytest.Start(t))
+	b.writeScript(t, "restart", `echo "restarting $1"`)
+	a := b.start(t)
+	resolved := b.execute(t, "diagnostic.dns", map[string]any{"host": "localhost"})
+	require.Equal(t, client.CommandStatusSucceeded, resolved.Status, resolved.Result.Error)
+	require.Contains(t, resolved.Result.Output, "localhost is ")
 
-	restarted := s.ask(t, "remediation.run_script", map[string]any{"name": "restart", "args": []string{"telemetry; reboot"}})
+	restarted := b.execute(t, "remediation.run_script", map[string]any{"name": "restart", "args": []string{"telemetry; reboot"}})
 	require.Equal(t, client.CommandStatusSucceeded, restarted.Status, restarted.Result.Error)
 	require.Equal(t, "restarting telemetry; reboot\n", restarted.Result.Output)
 
 	require.NoError(t, a.cmd.Process.Signal(syscall.SIGTERM))
 	require.Zero(t, a.wait(t), a.log.String())
-	require.NotContains(t, a.log.String(), s.code)
+	require.NotContains(t, a.log.String(), b.activationCode)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// kills is how often the agent is killed.
+// kills returns the number of times that a test kills the agent: FIELDGATE_TEST_KILLS, or 10.
 func kills(t testing.TB) int {
 	t.Helper()
 	text := os.Getenv("FIELDGATE_TEST_KILLS")
@@ -28,50 +28,49 @@ func kills(t testing.TB) int {
 	return n
 }
 
-// The promise of the agent: whenever it is killed, nothing is done twice and every outcome
-// arrives. What was done is what the script has written, and what arrives is what the
-// people see.
-func TestAnAgentThatIsKilledDoesNothingTwiceAndReportsEverything(t *testing.T) {
+// TestKill_AgentRunsNothingTwiceAndSubmitsEveryResult kills the agent at random times. It compares
+// what the script has logged with the results that users see.
+func TestKill_AgentRunsNothingTwiceAndSubmitsEveryResult(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, gatewaytest.Start(t))
-	s.script(t, "note", fmt.Sprintf(`echo "$1" >> %q; sleep 0.0$2; echo "did $1"`, s.done()))
+	b := newTestbed(t, gatewaytest.Start(t))
+	b.writeScript(t, "note", fmt.Sprintf(`echo "$1" >> %q; sleep 0.0$2; echo "did $1"`, b.runLog()))
 	proposed := map[string]client.Command{}
-	a := s.start(t)
+	a := b.start(t)
 	for i := range kills(t) {
 		name := fmt.Sprintf("work-%d", i)
 		pause := strconv.Itoa(rand.IntN(10))
-		proposed[name] = s.propose(t, "remediation.run_script", map[string]any{"name": "note", "args": []string{name, pause}})
-		<-time.After(rand.N(120 * time.Millisecond)) // anywhere between the claim and the report
+		proposed[name] = b.propose(t, "remediation.run_script", map[string]any{"name": "note", "args": []string{name, pause}})
+		<-time.After(rand.N(120 * time.Millisecond)) // somewhere between the claim and the result
 		a.kill()
-		a = s.start(t)
+		a = b.start(t)
 	}
 	counts := map[client.CommandStatus]int{}
 	for name, command := range proposed {
-		ended := s.await(t, command.ID)
+		ended := b.await(t, command.ID)
 		counts[ended.Status]++
-		s.requireHonest(t, name, ended)
+		b.requireConsistent(t, name, ended)
 	}
 	t.Logf("%d kills: %v", len(proposed), counts)
 }
 
-// done is the file in which the script notes what it did.
-func (s *site) done() string { return filepath.Join(filepath.Dir(s.state), "done") }
+// runLog returns the path of the file in which the script logs each run.
+func (b *testbed) runLog() string { return filepath.Join(filepath.Dir(b.state), "runs.log") }
 
-// requireHonest requires that what is reported is what happened.
-func (s *site) requireHonest(t testing.TB, name string, ended client.Command) {
+// requireConsistent requires that the result of a command matches what the script has logged.
+func (b *testbed) requireConsistent(t testing.TB, name string, ended client.Command) {
 	t.Helper()
-	written, err := os.ReadFile(s.done())
+	written, err := os.ReadFile(b.runLog())
 	if !os.IsNotExist(err) {
 		require.NoError(t, err)
 	}
-	times := strings.Count("\n"+string(written), "\n"+name+"\n")
-	require.LessOrEqual(t, times, 1, "%s ran twice", name)
+	runs := strings.Count("\n"+string(written), "\n"+name+"\n")
+	require.LessOrEqual(t, runs, 1, "%s ran twice", name)
 	switch ended.Status {
 	case client.CommandStatusSucceeded:
-		require.Equal(t, 1, times, "%s is reported as done", name)
+		require.Equal(t, 1, runs, "%s is reported as succeeded", name)
 	case client.CommandStatusFailed:
 		require.Equal(t, "interrupted", code(t, ended), ended.Result.Error)
 	default:
-		require.Fail(t, "an outcome did not arrive", "%s is %s", name, ended.Status)
+		require.Fail(t, "a result did not arrive", "%s is %s", name, ended.Status)
 	}
 }

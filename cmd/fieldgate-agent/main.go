@@ -1,5 +1,5 @@
-// Command fieldgate-agent makes a Linux machine a device of a Fieldgate gateway: it runs
-// diagnostics, and the scripts that the owner of the machine has allowed.
+// Command fieldgate-agent makes a Linux machine a device of a Fieldgate gateway. It runs
+// diagnostics, and the scripts that the owner of the machine allows.
 package main
 
 import (
@@ -19,21 +19,21 @@ import (
 	"github.com/fieldgate/fieldgate/cmd/program"
 )
 
-// settings come from flags, or from environment variables of the same names.
+// settings are read from flags, or from environment variables of the same names.
 type settings struct {
-	URL            string `name:"url" env:"FIELDGATE_URL" required:"" help:"The gateway, such as https://gateway.example.com."`
-	State          string `env:"FIELDGATE_STATE" required:"" placeholder:"FILE" help:"Where the identity of this device is kept; the journal lies beside it."`
-	ActivationCode string `env:"FIELDGATE_ACTIVATION_CODE" placeholder:"CODE" help:"Registers a device that has no identity yet, and is ignored after that."`
-	Scripts        string `env:"FIELDGATE_SCRIPTS" placeholder:"DIR" help:"The scripts that remediation.run_script may run. Without it, there are none."`
+	URL            string `name:"url" env:"FIELDGATE_URL" required:"" help:"URL of the gateway, such as https://gateway.example.com."`
+	State          string `env:"FIELDGATE_STATE" required:"" placeholder:"FILE" help:"File with the identity of this device; the journal is stored beside it."`
+	ActivationCode string `env:"FIELDGATE_ACTIVATION_CODE" placeholder:"CODE" help:"Activation code that registers the device; ignored once it is registered."`
+	Scripts        string `env:"FIELDGATE_SCRIPTS" placeholder:"DIR" help:"Directory of the scripts that remediation.run_script may run; without it, none may."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
 
-// Exit codes. A service manager may start the program again after the first, and should
-// leave it to a person after the second.
+// Exit codes. After exitTemporary, a service manager may restart the program. After
+// exitPermanent, an operator has to change something first.
 const (
-	exitTrouble = 1
-	exitPerson  = 2
+	exitTemporary = 1
+	exitPermanent = 2
 )
 
 func main() {
@@ -44,7 +44,8 @@ func main() {
 		kong.Vars{"version": program.Version()},
 		kong.Exit(exitParsing),
 	)
-	// A limit on the size of files is an error like a full disk, and no reason to die.
+	// A write beyond the file size limit then returns an error, as on a full disk, instead of
+	// killing the program.
 	signal.Ignore(syscall.SIGXFSZ)
 	if err := s.run(program.UntilSignal()); err != nil {
 		fmt.Fprintln(os.Stderr, "fieldgate-agent:", err)
@@ -52,18 +53,19 @@ func main() {
 	}
 }
 
-// exitParsing ends the program once its settings were asked for or could not be read.
+// exitParsing exits after --help or --version with 0, and after invalid settings with
+// exitPermanent.
 func exitParsing(code int) {
 	if code != 0 {
-		code = exitPerson
+		code = exitPermanent
 	}
 	os.Exit(code)
 }
 
-// errSettings is what starting again with the same settings does not mend.
-var errSettings = errors.New("these settings cannot be used")
+// errSettings is the error for settings that a restart cannot make valid.
+var errSettings = errors.New("the settings are invalid")
 
-// run works until the context ends.
+// run runs the device until ctx ends.
 func (s settings) run(ctx context.Context) error {
 	device, err := agent.New(agent.Config{
 		URL: s.URL, StateFile: s.State, ActivationCode: s.ActivationCode,
@@ -85,12 +87,13 @@ func (s settings) run(ctx context.Context) error {
 	return device.Run(ctx)
 }
 
-// exitCode tells whether starting again may help.
+// exitCode returns exitPermanent for an error that a restart does not solve, and exitTemporary for
+// any other.
 func exitCode(err error) int {
-	for _, lasting := range []error{errSettings, agent.ErrNotRegistered, agent.ErrCodeRefused, agent.ErrStateDamaged} {
-		if errors.Is(err, lasting) {
-			return exitPerson
+	for _, permanent := range []error{errSettings, agent.ErrNotRegistered, agent.ErrCodeRefused, agent.ErrStateDamaged} {
+		if errors.Is(err, permanent) {
+			return exitPermanent
 		}
 	}
-	return exitTrouble
+	return exitTemporary
 }

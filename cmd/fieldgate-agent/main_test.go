@@ -16,7 +16,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// program is the built binary, which the tests run.
+// program is the path of the binary that the tests run.
 var program string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -36,51 +36,52 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// site is a gateway, a customer's people, and one device that is about to join.
-type site struct {
+// A testbed is a gateway, two users of one tenant, and a device that is provisioned but not
+// registered.
+type testbed struct {
 	*gatewaytest.Gateway
-	alice, bob *client.CustomerClient
-	deviceID   string
-	code       string
-	session    string
-	state      string // the file
-	scripts    string // the directory
+	alice, bob     *client.CustomerClient
+	deviceID       string
+	activationCode string
+	session        string
+	state          string // path of the state file
+	scripts        string // path of the directory of the scripts
 }
 
-func newSite(t testing.TB, g *gatewaytest.Gateway) *site {
+func newTestbed(t testing.TB, g *gatewaytest.Gateway) *testbed {
 	t.Helper()
-	customer := gatewaytest.NewTenantID()
+	tenant := gatewaytest.NewTenantID()
 	dir := t.TempDir()
-	s := &site{
-		Gateway: g, alice: g.User(customer, "alice", "admin"), bob: g.User(customer, "bob", "approver"),
+	b := &testbed{
+		Gateway: g, alice: g.User(tenant, "alice", "admin"), bob: g.User(tenant, "bob", "approver"),
 		state: filepath.Join(dir, "device.json"), scripts: filepath.Join(dir, "scripts"),
 	}
-	require.NoError(t, os.Mkdir(s.scripts, 0o755))
-	made, err := s.alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
+	require.NoError(t, os.Mkdir(b.scripts, 0o755))
+	provisioned, err := b.alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
 	require.NoError(t, err)
-	s.deviceID, s.code = made.Device.ID, made.ActivationCode
-	return s
+	b.deviceID, b.activationCode = provisioned.Device.ID, provisioned.ActivationCode
+	return b
 }
 
-// agent is a fieldgate-agent that runs.
+// agent is a running fieldgate-agent.
 type agent struct {
 	cmd   *exec.Cmd
 	log   storetest.Text
 	ended chan struct{}
 }
 
-// start starts an agent for the device of the site, which is killed at the end of the test.
-func (s *site) start(t testing.TB, settings ...string) *agent {
+// start starts the agent of the testbed's device. It is killed at the end of the test.
+func (b *testbed) start(t testing.TB, settings ...string) *agent {
 	t.Helper()
-	return s.startVia(t, exec.Command(program), settings...)
+	return b.startCommand(t, exec.Command(program), settings...)
 }
 
-// startVia starts it with another command.
-func (s *site) startVia(t testing.TB, cmd *exec.Cmd, settings ...string) *agent {
+// startCommand starts the agent with the given command.
+func (b *testbed) startCommand(t testing.TB, cmd *exec.Cmd, settings ...string) *agent {
 	t.Helper()
 	settings = append([]string{
-		"FIELDGATE_URL=" + s.URL, "FIELDGATE_STATE=" + s.state,
-		"FIELDGATE_ACTIVATION_CODE=" + s.code, "FIELDGATE_SCRIPTS=" + s.scripts,
+		"FIELDGATE_URL=" + b.URL, "FIELDGATE_STATE=" + b.state,
+		"FIELDGATE_ACTIVATION_CODE=" + b.activationCode, "FIELDGATE_SCRIPTS=" + b.scripts,
 	}, settings...)
 	a := &agent{cmd: cmd, ended: make(chan struct{})}
 	a.cmd.Env, a.cmd.Stderr = append([]string{"PATH=" + os.Getenv("PATH")}, settings...), &a.log
@@ -93,68 +94,70 @@ func (s *site) startVia(t testing.TB, cmd *exec.Cmd, settings ...string) *agent 
 	return a
 }
 
-// kill ends the agent as a loss of power does.
+// kill kills the agent, as a loss of power does, and waits until it has ended.
 func (a *agent) kill() {
 	_ = a.cmd.Process.Kill()
 	<-a.ended
 }
 
-// wait waits for the end and gives the exit code; -1 for a signal.
+// wait waits until the agent has ended, and returns its exit code, or -1 if a signal ended it.
 func (a *agent) wait(t testing.TB) int {
 	t.Helper()
 	select {
 	case <-a.ended:
 	case <-time.After(30 * time.Second):
-		require.Fail(t, "it does not end", a.log.String())
+		require.Fail(t, "the agent does not exit", a.log.String())
 	}
 	return a.cmd.ProcessState.ExitCode()
 }
 
-// propose has alice propose a command, and bob approve it if somebody has to.
-func (s *site) propose(t testing.TB, commandType string, parameters any) client.Command {
+// propose proposes a command as alice, and approves it as bob if it needs an approval. The first
+// call opens a session, once the device has registered.
+func (b *testbed) propose(t testing.TB, commandType string, parameters any) client.Command {
 	t.Helper()
-	if s.session == "" {
+	if b.session == "" {
 		eventually(t, func() bool {
-			opened, err := s.alice.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: s.deviceID, Type: "remediation"})
-			s.session = opened.ID
+			opened, err := b.alice.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: b.deviceID, Type: "remediation"})
+			b.session = opened.ID
 			return err == nil
 		}, "the device does not register")
 	}
 	raw, err := json.Marshal(parameters)
 	require.NoError(t, err)
-	made, err := s.alice.Propose(t.Context(), s.session, client.ProposeCommandRequest{Type: commandType, Parameters: raw})
+	proposed, err := b.alice.Propose(t.Context(), b.session, client.ProposeCommandRequest{Type: commandType, Parameters: raw})
 	require.NoError(t, err)
-	if made.Status == client.CommandStatusPendingApproval {
-		made, err = s.bob.Decide(t.Context(), s.session, client.DecisionRequest{CommandID: made.ID, Approved: true})
+	if proposed.Status == client.CommandStatusPendingApproval {
+		proposed, err = b.bob.Decide(t.Context(), b.session, client.DecisionRequest{CommandID: proposed.ID, Approved: true})
 		require.NoError(t, err)
 	}
-	return made
+	return proposed
 }
 
-func (s *site) command(t testing.TB, id string) client.Command {
+// command returns the current state of a command.
+func (b *testbed) command(t testing.TB, id string) client.Command {
 	t.Helper()
-	found, err := s.alice.Command(t.Context(), s.session, id)
+	found, err := b.alice.Command(t.Context(), b.session, id)
 	require.NoError(t, err)
 	return found
 }
 
-// await waits until a command has ended.
-func (s *site) await(t testing.TB, id string) (ended client.Command) {
+// await waits until a command has ended, and returns it.
+func (b *testbed) await(t testing.TB, id string) (ended client.Command) {
 	t.Helper()
 	eventually(t, func() bool {
-		ended = s.command(t, id)
+		ended = b.command(t, id)
 		return !ended.FinishedAt.IsZero()
 	}, "the command does not end")
 	return ended
 }
 
-// ask proposes a command and waits for its end.
-func (s *site) ask(t testing.TB, commandType string, parameters any) client.Command {
+// execute proposes a command, waits until it has ended, and returns it.
+func (b *testbed) execute(t testing.TB, commandType string, parameters any) client.Command {
 	t.Helper()
-	return s.await(t, s.propose(t, commandType, parameters).ID)
+	return b.await(t, b.propose(t, commandType, parameters).ID)
 }
 
-// code is that of a failed command.
+// code returns the code in the result of a failed command, or "" if there is none.
 func code(t testing.TB, c client.Command) string {
 	t.Helper()
 	var data struct {
@@ -166,13 +169,14 @@ func code(t testing.TB, c client.Command) string {
 	return data.Code
 }
 
-// script puts a script into the directory of the owner.
-func (s *site) script(t testing.TB, name, body string) {
+// writeScript writes a shell script into the directory of the scripts.
+func (b *testbed) writeScript(t testing.TB, name, body string) {
 	t.Helper()
-	require.NoError(t, os.WriteFile(filepath.Join(s.scripts, name), []byte("#!/bin/sh\n"+body), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(b.scripts, name), []byte("#!/bin/sh\n"+body), 0o755))
 }
 
-func eventually(t testing.TB, condition func() bool, what string) {
+// eventually waits until the condition holds, and fails with the message after 30 seconds.
+func eventually(t testing.TB, condition func() bool, message string) {
 	t.Helper()
-	require.Eventually(t, condition, 30*time.Second, 10*time.Millisecond, what)
+	require.Eventually(t, condition, 30*time.Second, 10*time.Millisecond, message)
 }

@@ -19,129 +19,132 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// The promise of the agent holds whatever dies: itself, the gateway, or the store behind it.
-// That comes back with what it has answered, as a Redis with a file of what it appends does.
-func TestWhateverDiesNothingIsDoneTwiceAndEverythingIsReported(t *testing.T) {
+// TestKill_AgentGatewayOrRedisRunsNothingTwice kills the agent, the gateway or Redis at random
+// times. Redis restarts with all writes that it has acknowledged, from its append-only file.
+func TestKill_AgentGatewayOrRedisRunsNothingTwice(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.script(t, "note", fmt.Sprintf(`echo "$1" >> %q; sleep 0.0$2; echo "did $1"`, w.done()))
-	w.device = w.start(t)
-	proposed := map[string]client.Command{}
+	d := newDeployment(t)
+	d.writeScript(t, "note", fmt.Sprintf(`echo "$1" >> %q; sleep 0.0$2; echo "did $1"`, d.runLog()))
+	d.agent = d.start(t)
+	commands := map[string]client.Command{}
 	for i := range kills(t) {
 		name := fmt.Sprintf("work-%d", i)
-		proposed[name] = w.order(t, name)
-		wait(mathrand.N(120 * time.Millisecond)) // anywhere between the claim and the report
-		w.strike(t)
+		commands[name] = d.proposeUntilAccepted(t, name)
+		wait(mathrand.N(120 * time.Millisecond)) // somewhere between the claim and the result
+		d.restartRandom(t)
 	}
 	counts := map[client.CommandStatus]int{}
-	for name, command := range proposed {
-		ended := w.outcome(t, command.ID)
+	for name, command := range commands {
+		ended := d.awaitThroughRestarts(t, command.ID)
 		counts[ended.Status]++
-		w.requireHonest(t, name, ended)
+		d.requireConsistent(t, name, ended)
 	}
-	t.Logf("%d deaths: %v, %v", len(proposed), w.deaths, counts)
+	t.Logf("%d commands: %v, %v", len(commands), d.restarts, counts)
 }
 
-// world is a site whose gateway and store are processes, and may die like its device.
-type world struct {
-	*site
-	device  *agent
-	redis   *storetest.Server
-	gateway *exec.Cmd
-	people  *customertest.Issuer
-	addr    string
-	deaths  map[string]int
+// A deployment is a testbed whose gateway and Redis are processes that can be killed.
+type deployment struct {
+	*testbed
+	agent    *agent
+	redis    *storetest.Server
+	gateway  *exec.Cmd
+	issuer   *customertest.Issuer
+	addr     string
+	restarts map[string]int
 }
 
-func newWorld(t testing.TB) *world {
+func newDeployment(t testing.TB) *deployment {
 	t.Helper()
-	w := &world{redis: storetest.Start(t), people: customertest.NewIssuer(t), addr: storetest.FreeAddr(t), deaths: map[string]int{}}
-	w.serve(t)
-	t.Cleanup(func() { w.killGateway() })
-	gate, err := client.New("http://" + w.addr)
+	d := &deployment{redis: storetest.Start(t), issuer: customertest.NewIssuer(t), addr: storetest.FreeAddr(t), restarts: map[string]int{}}
+	d.serve(t)
+	t.Cleanup(func() { d.killGateway() })
+	api, err := client.New("http://" + d.addr)
 	require.NoError(t, err)
 	eventually(t, func() bool {
-		ready, err := gate.Readiness(t.Context())
+		ready, err := api.Readiness(t.Context())
 		return err == nil && ready.Ready
 	}, "the gateway does not start")
-	w.site = newSite(t, &gatewaytest.Gateway{Gateway: gate, URL: "http://" + w.addr, Issuer: w.people})
-	return w
+	d.testbed = newTestbed(t, &gatewaytest.Gateway{Gateway: api, URL: "http://" + d.addr, Issuer: d.issuer})
+	return d
 }
 
-// serve starts the gateway, always at the same address.
-func (w *world) serve(t testing.TB) {
+// serve starts the gateway, each time at the same address.
+func (d *deployment) serve(t testing.TB) {
 	t.Helper()
-	w.gateway = exec.Command(gatewayProgram(t), "serve")
-	w.gateway.SysProcAttr = storetest.DieWithParent()
-	w.gateway.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "FIELDGATE_REDIS_URL=" + w.redis.URL(), "FIELDGATE_SUPABASE_URL=" + w.people.URL(),
-		"FIELDGATE_ADDR=" + w.addr, "FIELDGATE_METRICS_ADDR=off", "FIELDGATE_RATE_LIMITS=off", "FIELDGATE_POLICY=*=auto",
+	d.gateway = exec.Command(gatewayProgram(t), "serve")
+	d.gateway.SysProcAttr = storetest.DieWithParent()
+	d.gateway.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "FIELDGATE_REDIS_URL=" + d.redis.URL(), "FIELDGATE_SUPABASE_URL=" + d.issuer.URL(),
+		"FIELDGATE_ADDR=" + d.addr, "FIELDGATE_METRICS_ADDR=off", "FIELDGATE_RATE_LIMITS=off", "FIELDGATE_POLICY=*=auto",
 	}
-	require.NoError(t, w.gateway.Start())
+	require.NoError(t, d.gateway.Start())
 }
 
-func (w *world) killGateway() {
-	_ = w.gateway.Process.Kill()
-	_ = w.gateway.Wait()
+func (d *deployment) killGateway() {
+	_ = d.gateway.Process.Kill()
+	_ = d.gateway.Wait()
 }
 
-// strike kills one of the three, or all, and starts it again after a while.
-func (w *world) strike(t testing.TB) {
+// restartRandom kills the agent, the gateway, Redis, or all three, and restarts what it has killed
+// after a random delay.
+func (d *deployment) restartRandom(t testing.TB) {
 	t.Helper()
-	who := []string{"agent", "gateway", "redis", "all"}[mathrand.IntN(4)]
-	w.deaths[who]++
-	all := who == "all"
-	if all || who == "redis" {
-		w.redis.Kill()
+	target := []string{"agent", "gateway", "redis", "all"}[mathrand.IntN(4)]
+	d.restarts[target]++
+	all := target == "all"
+	if all || target == "redis" {
+		d.redis.Kill()
 	}
-	if all || who == "gateway" {
-		w.killGateway()
+	if all || target == "gateway" {
+		d.killGateway()
 	}
-	if all || who == "agent" {
-		w.device.kill()
+	if all || target == "agent" {
+		d.agent.kill()
 	}
 	wait(mathrand.N(200 * time.Millisecond))
-	if all || who == "redis" {
-		w.redis.Restart(t)
+	if all || target == "redis" {
+		d.redis.Restart(t)
 	}
-	if all || who == "gateway" {
-		w.serve(t)
+	if all || target == "gateway" {
+		d.serve(t)
 	}
-	if all || who == "agent" {
-		w.device = w.start(t)
+	if all || target == "agent" {
+		d.agent = d.start(t)
 	}
 }
 
 func wait(d time.Duration) { <-time.After(d) }
 
-// order proposes a piece of work once, however often that has to be tried.
-func (w *world) order(t testing.TB, name string) (made client.Command) {
+// proposeUntilAccepted proposes a run of the script, and repeats the request with the same
+// idempotency key until the gateway has accepted it.
+func (d *deployment) proposeUntilAccepted(t testing.TB, name string) (proposed client.Command) {
 	t.Helper()
-	if w.session == "" {
-		w.ask(t, "diagnostic.system", map[string]any{}) // opens one
+	if d.session == "" {
+		d.execute(t, "diagnostic.system", map[string]any{}) // opens the session
 	}
 	key := client.WithIdempotencyKey(rand.Text())
 	parameters := fmt.Appendf(nil, `{"name":"note","args":[%q,"%d"]}`, name, mathrand.IntN(10))
 	eventually(t, func() (done bool) {
 		var err error
-		made, err = w.alice.Propose(t.Context(), w.session, client.ProposeCommandRequest{Type: runScript, Parameters: parameters}, key)
+		proposed, err = d.alice.Propose(t.Context(), d.session, client.ProposeCommandRequest{Type: runScript, Parameters: parameters}, key)
 		return err == nil
-	}, "nothing can be proposed")
-	return made
+	}, "the command is not accepted")
+	return proposed
 }
 
-// outcome waits for the end of a command, which may have to wait for a lease to run out.
-func (w *world) outcome(t testing.TB, id string) (ended client.Command) {
+// awaitThroughRestarts waits until a command has ended, and returns it. The command may have to
+// wait until a lease expires.
+func (d *deployment) awaitThroughRestarts(t testing.TB, id string) (ended client.Command) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		found, err := w.alice.Command(t.Context(), w.session, id)
+		found, err := d.alice.Command(t.Context(), d.session, id)
 		ended = found
 		return err == nil && !found.FinishedAt.IsZero()
-	}, 2*time.Minute, 20*time.Millisecond, "an outcome does not arrive: %s %s", id, w.device.log.String())
+	}, 2*time.Minute, 20*time.Millisecond, "the command %s does not end: %s", id, d.agent.log.String())
 	return ended
 }
 
-// buildGateway builds what operators run, when it is first asked for.
+// buildGateway builds the gateway when it is first called, and returns the path of the binary.
 var buildGateway = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(filepath.Dir(program), "fieldgate")
 	out, err := exec.Command("go", "build", "-o", path, "github.com/fieldgate/fieldgate/cmd/fieldgate").CombinedOutput()

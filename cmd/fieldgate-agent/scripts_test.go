@@ -17,25 +17,25 @@ import (
 
 const runScript = "remediation.run_script"
 
-func TestOnlyTheScriptsOfTheOwnerRun(t *testing.T) {
+func TestScripts_OnlyAllowedFilesRun(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, gatewaytest.Start(t))
-	dir := filepath.Dir(s.state)
+	b := newTestbed(t, gatewaytest.Start(t))
+	dir := filepath.Dir(b.state)
 	outside := filepath.Join(dir, "outside")
 	require.NoError(t, os.WriteFile(outside, []byte("#!/bin/sh\ntouch "+filepath.Join(dir, "escaped")), 0o755))
-	s.script(t, "good", "echo ran")
-	s.script(t, "open", "echo ran")
-	require.NoError(t, os.Chmod(filepath.Join(s.scripts, "open"), 0o757))
-	s.script(t, "group", "echo ran")
-	require.NoError(t, os.Chmod(filepath.Join(s.scripts, "group"), 0o775))
-	require.NoError(t, os.WriteFile(filepath.Join(s.scripts, "plain"), []byte("#!/bin/sh\n"), 0o644))
-	require.NoError(t, os.Mkdir(filepath.Join(s.scripts, "directory"), 0o755))
-	require.NoError(t, os.Symlink(outside, filepath.Join(s.scripts, "link")))
-	require.NoError(t, os.Symlink("good", filepath.Join(s.scripts, "inside")))
-	require.NoError(t, syscall.Mkfifo(filepath.Join(s.scripts, "pipe"), 0o755))
-	s.script(t, "broken", "")
-	require.NoError(t, os.WriteFile(filepath.Join(s.scripts, "broken"), []byte("#!/nowhere\n"), 0o755))
-	s.start(t)
+	b.writeScript(t, "good", "echo ran")
+	b.writeScript(t, "open", "echo ran")
+	require.NoError(t, os.Chmod(filepath.Join(b.scripts, "open"), 0o757))
+	b.writeScript(t, "group", "echo ran")
+	require.NoError(t, os.Chmod(filepath.Join(b.scripts, "group"), 0o775))
+	require.NoError(t, os.WriteFile(filepath.Join(b.scripts, "plain"), []byte("#!/bin/sh\n"), 0o644))
+	require.NoError(t, os.Mkdir(filepath.Join(b.scripts, "directory"), 0o755))
+	require.NoError(t, os.Symlink(outside, filepath.Join(b.scripts, "link")))
+	require.NoError(t, os.Symlink("good", filepath.Join(b.scripts, "inside")))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(b.scripts, "pipe"), 0o755))
+	b.writeScript(t, "broken", "")
+	require.NoError(t, os.WriteFile(filepath.Join(b.scripts, "broken"), []byte("#!/nowhere\n"), 0o755))
+	b.start(t)
 	for name, want := range map[string]string{
 		"good": "", "missing": "unknown_script", "link": "script_unusable", "inside": "script_unusable",
 		"plain": "script_unusable", "directory": "script_unusable", "pipe": "script_unusable", "open": "script_unusable",
@@ -44,57 +44,58 @@ func TestOnlyTheScriptsOfTheOwnerRun(t *testing.T) {
 		"..": "invalid_parameters", ".hidden": "invalid_parameters", "-c": "invalid_parameters", "a\nb": "invalid_parameters",
 		strings.Repeat("x", 65): "invalid_parameters",
 	} {
-		seen := s.ask(t, runScript, map[string]any{"name": name})
-		require.Equal(t, want, code(t, seen), "%q: %s", name, seen.Result.Error)
-		require.Equal(t, want == "", seen.Status == client.CommandStatusSucceeded, name)
+		ended := b.execute(t, runScript, map[string]any{"name": name})
+		require.Equal(t, want, code(t, ended), "%q: %s", name, ended.Result.Error)
+		require.Equal(t, want == "", ended.Status == client.CommandStatusSucceeded, name)
 	}
-	for text, parameters := range map[string]any{
-		"unknown field": map[string]any{"name": "good", "env": map[string]string{"LD_PRELOAD": "x"}},
-		"a zero byte":   map[string]any{"name": "good", "args": []string{"a\x00b"}},
-		"long":          map[string]any{"name": "good", "args": []string{strings.Repeat("x", 1025)}},
-		"many":          map[string]any{"name": "good", "args": make([]string, 33)},
-		"no texts":      map[string]any{"name": "good", "args": []int{1}},
+	for problem, parameters := range map[string]any{
+		"unknown field":    map[string]any{"name": "good", "env": map[string]string{"LD_PRELOAD": "x"}},
+		"zero byte":        map[string]any{"name": "good", "args": []string{"a\x00b"}},
+		"long arg":         map[string]any{"name": "good", "args": []string{strings.Repeat("x", 1025)}},
+		"many args":        map[string]any{"name": "good", "args": make([]string, 33)},
+		"args not strings": map[string]any{"name": "good", "args": []int{1}},
 	} {
-		require.Equal(t, "invalid_parameters", code(t, s.ask(t, runScript, parameters)), text)
+		require.Equal(t, "invalid_parameters", code(t, b.execute(t, runScript, parameters)), problem)
 	}
 	require.NoFileExists(t, filepath.Join(dir, "escaped"))
 }
 
-func TestAScriptGetsItsArgsAsTheyAreAndLittleElse(t *testing.T) {
+func TestScripts_GetLiteralArgsAndMinimalEnvironment(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, gatewaytest.Start(t))
-	s.script(t, "show", `for a in "$@"; do echo "<$a>"; done; env | cut -d= -f1 | sort | tr '\n' ' '; exit 3`)
-	s.start(t, "SECRET=hush")
-	seen := s.ask(t, runScript, map[string]any{"name": "show", "args": []string{"$(reboot)", "a b", "", "*"}})
-	require.Equal(t, "exit_code", code(t, seen))
-	require.Contains(t, string(seen.Result.Data), `"exitCode":3`)
-	require.Contains(t, seen.Result.Output, "<$(reboot)>\n<a b>\n<>\n<*>\n")
-	require.Contains(t, seen.Result.Output, "FIELDGATE_COMMAND_ID FIELDGATE_REQUEST_ID HOME LANG PATH")
+	b := newTestbed(t, gatewaytest.Start(t))
+	b.writeScript(t, "show", `for a in "$@"; do echo "<$a>"; done; env | cut -d= -f1 | sort | tr '\n' ' '; exit 3`)
+	b.start(t, "SECRET=hush")
+	ended := b.execute(t, runScript, map[string]any{"name": "show", "args": []string{"$(reboot)", "a b", "", "*"}})
+	require.Equal(t, "exit_code", code(t, ended))
+	require.Contains(t, string(ended.Result.Data), `"exitCode":3`)
+	require.Contains(t, ended.Result.Output, "<$(reboot)>\n<a b>\n<>\n<*>\n")
+	require.Contains(t, ended.Result.Output, "FIELDGATE_COMMAND_ID FIELDGATE_REQUEST_ID HOME LANG PATH")
 	for _, secret := range []string{"SECRET", "ACTIVATION", "FIELDGATE_STATE"} {
-		require.NotContains(t, seen.Result.Output, secret)
+		require.NotContains(t, ended.Result.Output, secret)
 	}
 }
 
-func TestACancelledScriptEndsWithAllThatItHasStarted(t *testing.T) {
+func TestScripts_CancelKillsChildProcesses(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, gatewaytest.Start(t))
-	pids := filepath.Join(filepath.Dir(s.state), "pids")
-	s.script(t, "stubborn", `trap '' TERM; sleep 300 & echo $! >> `+pids+`; echo $$ >> `+pids+`; echo begun; wait; sleep 300`)
-	s.start(t)
-	command := s.propose(t, runScript, map[string]any{"name": "stubborn"})
-	eventually(t, func() bool { return len(processes(pids)) == 2 }, "the script does not begin")
-	_, err := s.alice.Cancel(t.Context(), s.session, command.ID, "wrong pump")
+	b := newTestbed(t, gatewaytest.Start(t))
+	pids := filepath.Join(filepath.Dir(b.state), "pids")
+	b.writeScript(t, "stubborn", `trap '' TERM; sleep 300 & echo $! >> `+pids+`; echo $$ >> `+pids+`; echo begun; wait; sleep 300`)
+	b.start(t)
+	command := b.propose(t, runScript, map[string]any{"name": "stubborn"})
+	eventually(t, func() bool { return len(readPIDs(pids)) == 2 }, "the script does not start")
+	_, err := b.alice.Cancel(t.Context(), b.session, command.ID, "wrong pump")
 	require.NoError(t, err)
-	seen := s.await(t, command.ID)
-	require.Equal(t, client.CommandStatusCancelled, seen.Status)
-	require.Contains(t, seen.Result.Output, "begun")
-	for _, pid := range processes(pids) {
-		eventually(t, func() bool { return !alive(pid) }, "a process is left")
+	ended := b.await(t, command.ID)
+	require.Equal(t, client.CommandStatusCancelled, ended.Status)
+	require.Contains(t, ended.Result.Output, "begun")
+	for _, pid := range readPIDs(pids) {
+		eventually(t, func() bool { return !alive(pid) }, "a child process is still running")
 	}
 }
 
-// detach starts processes that have left the group of the script: in sessions of their own,
-// with a parent that is gone, with children, and in a group of their own.
+// detach is a script that starts four processes outside its process group: one in a session of
+// its own; one in another session, whose parent has ended, and its child; and one in a group of
+// its own.
 const detach = `
 setsid sh -c 'echo $$ >> %[1]q; sleep 300' > /dev/null 2>&1 &
 setsid sh -c '(sh -c "echo \$\$ >> %[1]q; sleep 300 & echo \$! >> %[1]q; wait") & exit' > /dev/null 2>&1 &
@@ -102,47 +103,48 @@ set -m; sh -c 'echo $$ >> %[1]q; exec sleep 300' > /dev/null 2>&1 &
 while [ "$(wc -l < %[1]q)" -lt 4 ]; do sleep 0.01; done
 `
 
-func TestNothingThatAScriptHasDetachedOutlivesIt(t *testing.T) {
+func TestScripts_DetachedProcessesAreKilled(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, gatewaytest.Start(t))
+	b := newTestbed(t, gatewaytest.Start(t))
 	for name, end := range map[string]string{"ends": "exit 0", "waits": "echo begun; sleep 300"} {
-		pids := filepath.Join(filepath.Dir(s.state), name)
+		pids := filepath.Join(filepath.Dir(b.state), name)
 		require.NoError(t, os.WriteFile(pids, nil, 0o600))
-		s.script(t, name, fmt.Sprintf(detach, pids)+end)
+		b.writeScript(t, name, fmt.Sprintf(detach, pids)+end)
 	}
-	s.start(t)
-	require.Empty(t, code(t, s.ask(t, runScript, map[string]any{"name": "ends"})))
-	s.requireGone(t, "ends")
+	b.start(t)
+	require.Empty(t, code(t, b.execute(t, runScript, map[string]any{"name": "ends"})))
+	b.requireGone(t, "ends")
 
-	command := s.propose(t, runScript, map[string]any{"name": "waits"})
-	eventually(t, func() bool { return len(s.noted("waits")) == 4 }, "the script does not begin")
-	_, err := s.alice.Cancel(t.Context(), s.session, command.ID, "wrong pump")
+	command := b.propose(t, runScript, map[string]any{"name": "waits"})
+	eventually(t, func() bool { return len(b.pids("waits")) == 4 }, "the script does not start")
+	_, err := b.alice.Cancel(t.Context(), b.session, command.ID, "wrong pump")
 	require.NoError(t, err)
-	require.Equal(t, client.CommandStatusCancelled, s.await(t, command.ID).Status)
-	s.requireGone(t, "waits")
+	require.Equal(t, client.CommandStatusCancelled, b.await(t, command.ID).Status)
+	b.requireGone(t, "waits")
 }
 
-// noted are the processes in a file beside the state.
-func (s *site) noted(name string) []int {
-	return processes(filepath.Join(filepath.Dir(s.state), name))
+// pids returns the process IDs in a file beside the state file.
+func (b *testbed) pids(name string) []int {
+	return readPIDs(filepath.Join(filepath.Dir(b.state), name))
 }
 
-// requireGone requires that no process lives by the time the outcome is known.
-func (s *site) requireGone(t testing.TB, name string) {
+// requireGone requires that the four processes in a file have ended and are reaped.
+func (b *testbed) requireGone(t testing.TB, name string) {
 	t.Helper()
-	require.Len(t, s.noted(name), 4)
-	for _, pid := range s.noted(name) {
-		require.NoFileExists(t, "/proc/"+strconv.Itoa(pid)+"/stat", "%s has left %d", name, pid)
+	require.Len(t, b.pids(name), 4)
+	for _, pid := range b.pids(name) {
+		require.NoFileExists(t, "/proc/"+strconv.Itoa(pid)+"/stat", "%s has left process %d", name, pid)
 	}
 }
 
-// alive tells whether a process runs; one that only waits to be buried does not.
+// alive reports whether a process is running. A zombie is not.
 func alive(pid int) bool {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
-func processes(path string) (pids []int) {
+// readPIDs returns the process IDs in a file.
+func readPIDs(path string) (pids []int) {
 	text, _ := os.ReadFile(path)
 	for _, field := range strings.Fields(string(text)) {
 		if pid, err := strconv.Atoi(field); err == nil {
@@ -152,27 +154,27 @@ func processes(path string) (pids []int) {
 	return pids
 }
 
-func TestTheScriptOfAnAgentThatDiesDiesToo(t *testing.T) {
+func TestScripts_DieWithAgent(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, gatewaytest.Start(t))
-	pids := filepath.Join(filepath.Dir(s.state), "pids")
-	s.script(t, "long", `echo $$ >> `+pids+`; exec sleep 300`)
-	a := s.start(t)
-	s.propose(t, runScript, map[string]any{"name": "long"})
-	eventually(t, func() bool { return len(processes(pids)) == 1 }, "the script does not begin")
+	b := newTestbed(t, gatewaytest.Start(t))
+	pids := filepath.Join(filepath.Dir(b.state), "pids")
+	b.writeScript(t, "long", `echo $$ >> `+pids+`; exec sleep 300`)
+	a := b.start(t)
+	b.propose(t, runScript, map[string]any{"name": "long"})
+	eventually(t, func() bool { return len(readPIDs(pids)) == 1 }, "the script does not start")
 	a.kill()
-	eventually(t, func() bool { return !alive(processes(pids)[0]) }, "the script goes on unseen")
+	eventually(t, func() bool { return !alive(readPIDs(pids)[0]) }, "the script outlives the agent")
 }
 
-func TestOutputIsCutInTheMiddleAndSaysSo(t *testing.T) {
+func TestScripts_LongOutputIsCutInTheMiddle(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, gatewaytest.Start(t))
-	s.script(t, "loud", `echo first; head -c 1000000 /dev/zero | tr '\0' x; printf '\377\nlast'`)
-	s.start(t)
-	seen := s.ask(t, runScript, map[string]any{"name": "loud"})
-	require.Equal(t, client.CommandStatusSucceeded, seen.Status, seen.Result.Error)
-	require.True(t, strings.HasPrefix(seen.Result.Output, "first\n"))
-	require.True(t, strings.HasSuffix(seen.Result.Output, "�\nlast"))
-	require.Contains(t, seen.Result.Output, "bytes are left out]\n")
-	require.Less(t, len(seen.Result.Output), client.MaxOutput)
+	b := newTestbed(t, gatewaytest.Start(t))
+	b.writeScript(t, "loud", `echo first; head -c 1000000 /dev/zero | tr '\0' x; printf '\377\nlast'`)
+	b.start(t)
+	ended := b.execute(t, runScript, map[string]any{"name": "loud"})
+	require.Equal(t, client.CommandStatusSucceeded, ended.Status, ended.Result.Error)
+	require.True(t, strings.HasPrefix(ended.Result.Output, "first\n"))
+	require.True(t, strings.HasSuffix(ended.Result.Output, "�\nlast"))
+	require.Contains(t, ended.Result.Output, "bytes are left out]\n")
+	require.Less(t, len(ended.Result.Output), client.MaxOutput)
 }

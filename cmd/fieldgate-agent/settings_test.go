@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// runs runs the program to its end with nothing but these settings.
-func runs(t testing.TB, settings []string, args ...string) (code int, output string) {
+// runProgram runs the program to its end with the given settings as its whole environment, and
+// returns its exit code and output.
+func runProgram(t testing.TB, settings []string, args ...string) (code int, output string) {
 	t.Helper()
 	cmd := exec.Command(program, args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, settings...)
@@ -22,7 +23,7 @@ func runs(t testing.TB, settings []string, args ...string) (code int, output str
 	return cmd.ProcessState.ExitCode(), string(written)
 }
 
-func TestSettingsThatCannotBeMeantEndItWithTwo(t *testing.T) {
+func TestSettings_InvalidOnesExitWith2(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	state := "FIELDGATE_STATE=" + filepath.Join(dir, "device.json")
@@ -30,7 +31,7 @@ func TestSettingsThatCannotBeMeantEndItWithTwo(t *testing.T) {
 	file := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	for _, c := range []struct {
-		says     string
+		message  string
 		settings []string
 		args     []string
 	}{
@@ -38,34 +39,35 @@ func TestSettingsThatCannotBeMeantEndItWithTwo(t *testing.T) {
 		{"--state", []string{url}, nil},
 		{"unknown flag --colour", []string{url, state}, []string{"--colour"}},
 		{"unexpected argument run", []string{url, state}, []string{"run"}},
-		{"reading the base URL", []string{"FIELDGATE_URL=127.0.0.1:1", state}, nil},
+		{"parsing the base URL", []string{"FIELDGATE_URL=127.0.0.1:1", state}, nil},
 		{"must begin with http:// or https://", []string{"FIELDGATE_URL=ftp://gateway.example.com", state}, nil},
 		{"no such file or directory", []string{url, state, "FIELDGATE_SCRIPTS=" + dir + "/none"}, nil},
 		{"not a directory", []string{url, state, "FIELDGATE_SCRIPTS=" + file}, nil},
-		{"an activation code is needed", []string{url, state}, nil},
+		{"set an activation code", []string{url, state}, nil},
 	} {
-		code, output := runs(t, c.settings, c.args...)
-		require.Equal(t, 2, code, "%s: %s", c.says, output)
-		require.Contains(t, output, c.says)
+		code, output := runProgram(t, c.settings, c.args...)
+		require.Equal(t, 2, code, "%s: %s", c.message, output)
+		require.Contains(t, output, c.message)
 	}
 }
 
-func TestItTellsItsVersionAndItsSettings(t *testing.T) {
+func TestSettings_VersionAndHelp(t *testing.T) {
 	t.Parallel()
-	code, output := runs(t, nil, "--version")
+	code, output := runProgram(t, nil, "--version")
 	require.Zero(t, code)
 	require.Regexp(t, regexp.MustCompile(`^\S+\n$`), output)
-	code, output = runs(t, nil, "--help")
+	code, output = runProgram(t, nil, "--help")
 	require.Zero(t, code)
 	for _, setting := range []string{"URL", "STATE", "ACTIVATION_CODE", "SCRIPTS"} {
 		require.Contains(t, output, "$FIELDGATE_"+setting)
 	}
 }
 
-// The directory may lie on a disk that is mounted or mended later.
-func TestAStateThatCannotBeKeptYetEndsItWithOne(t *testing.T) {
+// TestExit_UnwritableStateExitsWith1 covers a state directory on a disk that may be mounted later,
+// so a restart may help.
+func TestExit_UnwritableStateExitsWith1(t *testing.T) {
 	t.Parallel()
-	code, output := runs(t, []string{"FIELDGATE_URL=http://127.0.0.1:1", "FIELDGATE_STATE=" + t.TempDir() + "/later/device.json"})
+	code, output := runProgram(t, []string{"FIELDGATE_URL=http://127.0.0.1:1", "FIELDGATE_STATE=" + t.TempDir() + "/later/device.json"})
 	require.Equal(t, 1, code, output)
 	require.Contains(t, output, "no such file or directory")
 }

@@ -12,7 +12,7 @@ import (
 
 const unitFile = "fieldgate-agent.service"
 
-func TestTheUnitIsWhatSystemdUnderstands(t *testing.T) {
+func TestUnit_PassesSystemdVerify(t *testing.T) {
 	t.Parallel()
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
@@ -24,7 +24,7 @@ func TestTheUnitIsWhatSystemdUnderstands(t *testing.T) {
 	require.NotEqual(t, string(text), installed)
 	path := filepath.Join(t.TempDir(), unitFile)
 	require.NoError(t, os.WriteFile(path, []byte(installed), 0o600))
-	says, err := exec.Command(analyze, "verify", "--man=no", path).CombinedOutput()
-	require.NoError(t, err, string(says))
-	require.NotContains(t, string(says), unitFile, "it warns") // what it says of other units is not ours
+	output, err := exec.Command(analyze, "verify", "--man=no", path).CombinedOutput()
+	require.NoError(t, err, string(output))
+	require.NotContains(t, string(output), unitFile, "systemd-analyze warns about the unit") // warnings about other units do not count
 }

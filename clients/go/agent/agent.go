@@ -8,17 +8,17 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// An Agent is a device at work. Make it with New, say what it can do with Handle, and
-// Run it.
+// An Agent runs a device. Create it with New, add handlers with Handle, and start it with Run.
 type Agent struct {
 	config   Config
 	gateway  *fieldgate.Gateway
 	handlers map[string]registered
 }
 
-// New makes an agent. Nothing is sent or written yet.
+// New returns an agent with the given configuration, or an error if the configuration is
+// invalid. It does not connect to the gateway and writes no file.
 func New(config Config) (*Agent, error) {
-	config, err := config.complete()
+	config, err := config.withDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -40,9 +40,9 @@ func userAgent(version string) string {
 	return "fieldgate-agent/" + version
 }
 
-// Handle says who does the commands of a type, such as "diagnostic.dns". A second handler
-// for a type replaces the first. Call it before Run. Commands of other types are answered
-// as failed with [CodeUnknownType].
+// Handle registers the handler for a command type, such as "diagnostic.dns". It replaces an
+// earlier handler for the type. It must not be called after Run. Commands of a type without a
+// handler fail with [CodeUnknownType].
 func (a *Agent) Handle(commandType string, handler Handler, options ...HandlerOption) {
 	r := registered{handler: handler, timeout: DefaultTimeout}
 	for _, option := range options {
@@ -51,39 +51,40 @@ func (a *Agent) Handle(commandType string, handler Handler, options ...HandlerOp
 	a.handlers[commandType] = r
 }
 
-// Errors with which Run ends, besides those of the file system. None goes away by itself.
+// Errors that Run returns, besides those of the file system. Calling Run again does not
+// solve any of them.
 var (
-	ErrNotRegistered = errors.New("agent: this device has no identity yet: an activation code is needed")
-	ErrCodeRefused   = errors.New("agent: the gateway does not take this activation code: it is wrong, used or expired; ask for a new one")
-	ErrStateDamaged  = errors.New("agent: the state file cannot be read")
-	ErrInUse         = errors.New("agent: another agent uses this state file")
+	ErrNotRegistered = errors.New("agent: the device is not registered: set an activation code")
+	ErrCodeRefused   = errors.New("agent: the gateway refused the activation code: it is wrong, used or expired; set a new one")
+	ErrStateDamaged  = errors.New("agent: the state file is damaged")
+	ErrInUse         = errors.New("agent: another agent is using this state file: stop it first")
 )
 
-// Run works until the context ends, and then returns nil: it gives back what it has not
-// begun, lets handlers finish for the Grace of the configuration, and tries for a few
-// seconds to report what came of them; what cannot be reported is the next time.
+// Run claims and runs commands until ctx ends. Then it shuts down and returns nil. During the
+// shutdown it releases commands that have not started, waits for running handlers up to the
+// Grace of the configuration, and submits results for a few seconds. Results that it cannot
+// submit are kept, and the next Run submits them.
 //
-// A gateway that cannot be reached, or that refuses the device for now, is tried again for
-// as long as it takes, with waits that are random and grow to a minute, and to five where
-// the device is refused.
+// Run retries for as long as the gateway is unreachable or refuses the device. The delays are
+// random and grow to a minute, or to five minutes while the device is refused.
 func (a *Agent) Run(ctx context.Context) error {
 	unlock, err := lock(a.config.StateFile + ".lock")
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	me, err := a.identify(ctx)
+	device, err := a.identify(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
 		return err
 	}
-	journal, err := openJournal(a.config.StateFile+".journal", machine(), a.config.Logger)
+	journal, err := openJournal(a.config.StateFile+".journal", machineID(), a.config.Logger)
 	if err != nil {
 		return fmt.Errorf("agent: opening the journal: %w", err)
 	}
 	defer journal.close()
-	newShift(a, me, journal).run(ctx)
+	newWorker(a, device, journal).run(ctx)
 	return nil
 }

@@ -10,37 +10,42 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// How long to wait before trying again: a random part ("full jitter") of a bound that
-// doubles with each try. A device that is refused asks more rarely: that changes when a
-// person does something.
+// Bounds of the delay before a retry. The delay is random ("full jitter") below a bound that
+// doubles with each attempt up to a cap. The cap is longer for a device that is refused,
+// because only an operator can change that.
 const (
-	backoffBase    = 500 * time.Millisecond
-	backoffCap     = time.Minute
-	backoffRefused = 5 * time.Minute
-	maxHint        = time.Hour // the longest wait that the other side may ask for
+	backoffBase       = 500 * time.Millisecond
+	backoffCap        = time.Minute
+	backoffRefusedCap = 5 * time.Minute
+	maxRetryAfter     = time.Hour // the longest Retry-After that is respected
 )
 
-// A backoff counts the tries since the last success.
-type backoff struct{ tries int }
+// A backoff computes the delays between attempts. The zero value is ready to use, before the
+// first failure.
+type backoff struct{ attempts int }
 
-// pause waits after a failure, and tells whether the context lasted that long.
-func (b *backoff) pause(ctx context.Context, err error) bool { return pause(ctx, b.delay(err)) }
+// sleep waits for the delay after a failed attempt or until ctx ends, and reports whether it
+// waited for the whole delay.
+func (b *backoff) sleep(ctx context.Context, err error) bool { return sleep(ctx, b.delay(err)) }
 
+// delay returns how long to wait after a failed attempt. It adds the Retry-After of err, if
+// there is one.
 func (b *backoff) delay(err error) time.Duration {
-	longest, hint := backoffCap, time.Duration(0)
+	limit, retryAfter := backoffCap, time.Duration(0)
 	var refused *fieldgate.APIError
 	if errors.As(err, &refused) {
-		hint = min(refused.RetryAfter, maxHint)
+		retryAfter = min(refused.RetryAfter, maxRetryAfter)
 		if refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden {
-			longest = backoffRefused
+			limit = backoffRefusedCap
 		}
 	}
-	bound := min(backoffBase<<min(b.tries, 12), longest)
-	b.tries++
-	return hint + rand.N(bound)
+	bound := min(backoffBase<<min(b.attempts, 12), limit)
+	b.attempts++
+	return retryAfter + rand.N(bound)
 }
 
-func pause(ctx context.Context, d time.Duration) bool {
+// sleep waits for d or until ctx ends, and reports whether it waited for all of d.
+func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -51,10 +56,10 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// settled tells whether a refusal stands however often the request is repeated. What does
-// not come from the gateway, such as a proxy's page, never counts, nor does what the
-// device itself is refused for, or a gateway that is not set up as it should be.
-func settled(err error) bool {
+// isPermanent reports whether err is a refusal that repeating the request cannot change. Only
+// a problem document of the gateway is permanent: the error page of a proxy is not. A refusal
+// of the device itself, a rate limit and a misconfigured gateway are not permanent either.
+func isPermanent(err error) bool {
 	var refused *fieldgate.APIError
 	if !errors.As(err, &refused) || refused.Code == "" || refused.Status < 400 || refused.Status >= 500 {
 		return false

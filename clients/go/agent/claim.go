@@ -9,152 +9,161 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// claimAll takes on work until the context ends, as long as there is a slot for it.
-func (s *shift) claimAll(ctx, life context.Context) {
-	for wait := (backoff{}); s.takeSlot(ctx); {
-		asked := time.Now()
-		command, found, err := s.claim(ctx, life)
+const (
+	// claimGrace bounds how long a claim over the socket goes on after a shutdown has begun.
+	claimGrace = 2 * time.Second
+
+	// emptyClaimInterval is the minimum interval between two claims over HTTP that return
+	// nothing; up to half of it is subtracted at random. It is needed because some gateways,
+	// proxies and settings do not let a claim wait.
+	emptyClaimInterval = 2 * time.Second
+)
+
+// claimLoop claims and starts commands until ctx ends, while there is a free slot. The
+// commands run under base, which outlives ctx.
+func (w *worker) claimLoop(ctx, base context.Context) {
+	for delay := (backoff{}); w.acquireSlot(ctx); {
+		start := time.Now()
+		command, found, err := w.claim(ctx, base)
 		switch {
 		case err != nil:
-			s.freeSlot()
+			w.releaseSlot()
 			if ctx.Err() == nil {
-				s.log.Warn("claiming failed, trying again", "error", err)
+				w.log.Warn("claiming failed, trying again", "error", err)
 			}
-			wait.pause(ctx, err)
+			delay.sleep(ctx, err)
 			continue
 		case !found:
-			s.freeSlot()
-			s.idle(ctx, asked)
+			w.releaseSlot()
+			w.awaitCommands(ctx, start)
 		case ctx.Err() != nil:
-			s.freeSlot()
-			s.giveBack(life, command, "the device is shutting down")
+			w.releaseSlot()
+			w.release(base, command, "the device is shutting down")
 		default:
-			if err := s.take(life, command); err != nil {
-				wait.pause(ctx, err)
+			if err := w.accept(base, command); err != nil {
+				delay.sleep(ctx, err)
 				continue
 			}
 		}
-		wait = backoff{}
+		delay = backoff{}
 	}
 }
 
-// takeSlot waits until another command may be begun.
-func (s *shift) takeSlot(ctx context.Context) bool {
+// acquireSlot waits until there is a free slot and fewer than maxPendingResults results wait
+// for submission, and acquires the slot. It returns false if ctx ends first.
+func (w *worker) acquireSlot(ctx context.Context) bool {
 	for ctx.Err() == nil {
 		select {
-		case s.slots <- struct{}{}:
+		case w.slots <- struct{}{}:
 		case <-ctx.Done():
 			return false
 		}
-		if s.backlog() < maxUnreported {
+		if w.pendingResults() < maxPendingResults {
 			return true
 		}
-		s.freeSlot()
-		pause(ctx, time.Second)
+		w.releaseSlot()
+		sleep(ctx, time.Second)
 	}
 	return false
 }
 
-func (s *shift) freeSlot() { <-s.slots }
+func (w *worker) releaseSlot() { <-w.slots }
 
-// claim asks for one command. Over HTTP the gateway waits for one; over a socket it tells
-// when there is one. The key makes sure that a claim whose answer was lost is not another
-// claim, also after a death.
-func (s *shift) claim(ctx, life context.Context) (command Command, found bool, err error) {
-	key, err := s.journal.claimKey()
+// claim claims one command, and reports whether there was one. Over HTTP the gateway lets the
+// claim wait for a command; over a socket it announces commands instead. The idempotency key
+// is stored first, so that a claim whose response is lost can be repeated, also after a crash.
+func (w *worker) claim(ctx, base context.Context) (command Command, found bool, err error) {
+	key, err := w.journal.claimKey()
 	if err != nil {
 		return Command{}, false, err
 	}
-	way, pushes := s.uplink.now()
-	request := fieldgate.ClaimRequest{Limit: 1, VisibilityTimeoutMs: int(s.config.Lease.Milliseconds())}
-	if pushes {
-		var done context.CancelFunc
-		ctx, done = outliving(ctx, life) // the answer is near, and aborting would not undo the claim
-		defer done()
+	api, isSocket := w.uplink.current()
+	request := fieldgate.ClaimRequest{Limit: 1, VisibilityTimeoutMs: int(w.config.Lease.Milliseconds())}
+	if isSocket {
+		// The response is about to arrive, and aborting the call would not undo the claim.
+		var cancel context.CancelFunc
+		ctx, cancel = withClaimGrace(ctx, base)
+		defer cancel()
 	} else {
-		request.WaitMs = int(s.config.PollWait.Milliseconds())
+		request.WaitMs = int(w.config.PollWait.Milliseconds())
 	}
-	commands, err := way.Claim(ctx, request, fieldgate.WithIdempotencyKey(key))
+	commands, err := api.Claim(ctx, request, fieldgate.WithIdempotencyKey(key))
 	if fieldgate.CodeOf(err) == fieldgate.CodeIdempotencyKeyReused {
-		s.journal.renewKey() // the lease was configured anew
+		w.journal.renewKey() // the configured lease has changed since the key was first used
 	}
 	if err != nil || len(commands) == 0 {
 		return Command{}, false, err
 	}
 	if commands[0].ID == "" || commands[0].ClaimToken == "" {
-		return Command{}, false, errors.New("the command that was handed out has no id or no token")
+		return Command{}, false, errors.New("the claimed command has no ID or no claim token")
 	}
 	return commands[0], true, nil
 }
 
-// outliving gives a context that ends a while after the first one.
-func outliving(ctx, life context.Context) (context.Context, context.CancelFunc) {
-	longer, cancel := context.WithCancel(life)
-	unhook := context.AfterFunc(ctx, func() { time.AfterFunc(lastAnswer, cancel) })
+// withClaimGrace returns a copy of base that ends claimGrace after ctx.
+func withClaimGrace(ctx, base context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(base)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(claimGrace, cancel) })
 	return longer, func() {
-		unhook()
+		stop()
 		cancel()
 	}
 }
 
-// lastAnswer is how long a claim over the socket may go on when the agent is to end.
-const lastAnswer = 2 * time.Second
-
-// emptyPause is the least time between two claims over HTTP that found nothing, half of it
-// at random: not every gateway, proxy or configuration lets them wait.
-const emptyPause = 2 * time.Second
-
-// idle waits until there may be work, after a claim that found none.
-func (s *shift) idle(ctx context.Context, asked time.Time) {
-	if _, pushes := s.uplink.now(); !pushes {
-		pause(ctx, emptyPause-rand.N(emptyPause/2)-time.Since(asked))
+// awaitCommands waits until commands may be ready, after a claim that began at start and
+// returned none.
+func (w *worker) awaitCommands(ctx context.Context, start time.Time) {
+	if _, isSocket := w.uplink.current(); !isSocket {
+		sleep(ctx, emptyClaimInterval-rand.N(emptyClaimInterval/2)-time.Since(start))
 		return
 	}
-	timer := time.NewTimer(lookAfter)
+	timer := time.NewTimer(fallbackClaimInterval)
 	defer timer.Stop()
 	select {
-	case <-s.wake:
+	case <-w.wake:
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 }
 
-// take begins the work on a command, in the slot that is held for it. An error means that
-// the journal did not take it, so the command goes back: it must not run without a trace.
-func (s *shift) take(life context.Context, command Command) error {
-	known, found, err := s.journal.adopt(command)
+// accept starts a claimed command in the slot that the caller has acquired. It frees the slot if
+// the command does not start. If the journal cannot record the command, accept releases the
+// command and returns the error: a command must not run without a record of it.
+func (w *worker) accept(base context.Context, command Command) error {
+	known, found, err := w.journal.reclaim(command)
 	if found {
-		s.freeSlot()
-		s.meetAgain(life, known)
+		w.releaseSlot()
+		w.handleReclaimed(base, known)
 		return err
 	}
-	r := s.handler(command.Type)
-	if err := s.journal.begin(command, r.repeatable); err != nil {
-		s.freeSlot()
-		s.log.Error("the journal cannot be written, so nothing is done", "error", err)
-		s.giveBack(life, command, "the device cannot write its journal")
+	r := w.handlerFor(command.Type)
+	if err := w.journal.begin(command, r.repeatable); err != nil {
+		w.releaseSlot()
+		w.log.Error("writing the journal failed, releasing the command", "command", command.ID, "error", err)
+		w.release(base, command, "the device cannot write its journal")
 		return err
 	}
-	s.perform(life, command, r)
+	w.start(base, command, r)
 	return nil
 }
 
-// meetAgain deals with a command that this device has begun before: it is not done a second
-// time, but answers under the newest claim.
-func (s *shift) meetAgain(life context.Context, known entry) {
-	s.log.Info("a command came that was here before", "commandId", known.ID, "done", known.Outcome != nil)
-	if known.Outcome != nil {
-		s.report(life, known.ID)
+// handleReclaimed handles a command that the journal knew before it was claimed. It does not
+// run again: its result is submitted under the newest claim, now or when it ends.
+func (w *worker) handleReclaimed(base context.Context, known entry) {
+	w.log.Info("claimed a known command again", "command", known.ID, "finished", known.Result != nil)
+	if known.Result != nil {
+		w.submitResult(base, known.ID)
 	}
 }
 
-// giveBack releases a command that was not begun.
-func (s *shift) giveBack(life context.Context, command Command, reason string) {
-	s.reporting.Go(func() {
-		err := s.insist(life, "releasing", func(way calls) error {
-			_, err := way.Release(life, command.ID, fieldgate.ReleaseRequest{ClaimToken: command.ClaimToken, Reason: reason})
+// release releases the claim on a command that has not started, in the background. The gateway
+// then queues the command again.
+func (w *worker) release(base context.Context, command Command, reason string) {
+	w.submitting.Go(func() {
+		err := w.retry(base, "releasing", func(api deviceAPI) error {
+			_, err := api.Release(base, command.ID, fieldgate.ReleaseRequest{ClaimToken: command.ClaimToken, Reason: reason})
 			return err
 		})
-		s.log.Warn("released", "commandId", command.ID, "reason", reason, "error", err)
+		w.log.Warn("released", "command", command.ID, "reason", reason, "error", err)
 	})
 }

@@ -10,26 +10,28 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-func nothing(context.Context, Command) (Result, error) { return Result{}, nil }
+// succeed is a handler that returns an empty result.
+func succeed(context.Context, Command) (Result, error) { return Result{}, nil }
 
-func TestAGatewayThatDoesNotWaitIsNotAskedAllTheTime(t *testing.T) {
+func TestClaim_EmptyResponsesAreSpacedOut(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	began := time.Now()
-	d.hire(t, Config{}, nil)
-	asked := func() (times int) {
-		d.look(func(d *desk) { times = len(d.claims) })
-		return times
+	g := newFakeGateway(t)
+	start := time.Now()
+	g.startAgent(t, Config{}, nil)
+	claims := func() (n int) {
+		g.locked(func(g *fakeGateway) { n = len(g.claimKeys) })
+		return n
 	}
-	require.Eventually(t, func() bool { return asked() >= 3 }, 20*time.Second, 5*time.Millisecond)
-	require.Greater(t, time.Since(began), 2*(emptyPause/2))
+	require.Eventually(t, func() bool { return claims() >= 3 }, 20*time.Second, 5*time.Millisecond)
+	require.Greater(t, time.Since(start), 2*(emptyClaimInterval/2))
 }
 
-// It could neither be written down nor reported.
-func TestACommandWithoutAnIDOrTokenIsNotBegun(t *testing.T) {
+// TestClaim_CommandWithoutIDOrTokenDoesNotRun covers commands whose start and result could not
+// be recorded or submitted.
+func TestClaim_CommandWithoutIDOrTokenDoesNotRun(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, `{}`, `{"id":"cmd_1","type":"a","leaseRemainingMs":60000}`, order("cmd_2", "a"))
-	d.hire(t, Config{}, map[string]Handler{"a": nothing})
-	require.Equal(t, fieldgate.ResultStatusSucceeded, d.heard(t, "cmd_2").Status)
-	d.look(func(d *desk) { require.Len(t, d.results, 1) })
+	g := newFakeGateway(t, `{}`, `{"id":"cmd_1","type":"a","leaseRemainingMs":60000}`, claimedJSON("cmd_2", "a"))
+	g.startAgent(t, Config{}, map[string]Handler{"a": succeed})
+	require.Equal(t, fieldgate.ResultStatusSucceeded, g.awaitResult(t, "cmd_2").Status)
+	g.locked(func(g *fakeGateway) { require.Len(t, g.results, 1) })
 }

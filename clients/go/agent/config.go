@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,61 +11,62 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Config says who the device is and how it works. Only URL and StateFile are needed.
+// Config is the configuration of an agent. URL and StateFile are required.
 type Config struct {
-	// URL is where the gateway is, such as "https://gateway.example.com".
+	// URL is the address of the gateway, such as "https://gateway.example.com".
 	URL string
 
-	// StateFile is where the device keeps its identity. Its directory must exist and
-	// survive a reboot; the journal and the lock lie beside it, as StateFile.journal and
-	// StateFile.lock.
+	// StateFile is the path of the file with the identity of the device. Its directory must
+	// exist and survive a reboot. The journal and the lock are created beside it, as
+	// StateFile.journal and StateFile.lock.
 	StateFile string
 
-	// ActivationCode registers a device that has no identity yet. One that has does not
-	// use it, so it may stay in a configuration file.
+	// ActivationCode registers a device that has no identity yet. A registered device
+	// ignores it, so it may stay in a configuration file.
 	ActivationCode string
 
-	// Metadata is what the device says of itself when it registers. Default: nothing but
-	// the Version.
+	// Metadata describes the device when it registers. Default: only the Version.
 	Metadata fieldgate.DeviceMetadata
 
-	// Version is that of the firmware or program, shown to the owner. Default: none.
+	// Version is the version of the firmware or program, shown to the users. Default: none.
 	Version string
 
-	// Concurrency is how many commands are worked on at a time, at most 64. Default: 1,
-	// because commands for one device mean the same disk, network and services: one that
-	// restarts what another one is looking at makes both results worthless. More is for
-	// devices whose handlers do not meet.
+	// Concurrency is the maximum number of commands that run at a time, at most 64.
+	// Default: 1, because the commands of one device share its disk, network and services:
+	// a command that restarts a service spoils the result of one that inspects it. Use more
+	// for handlers that do not affect each other.
 	Concurrency int
 
-	// Lease is how long a claim lasts without a sign of life, and so how soon others hear
-	// that this device died at its work; from 3 s to 1 h. It is extended each third of it.
-	// Default: 60 s.
+	// Lease is how long a claim lasts without an extension, from 3 s to 1 h. The agent
+	// extends it after each third. A shorter lease shows sooner that a device died while it
+	// ran a command. Default: 60 s.
 	Lease time.Duration
 
-	// Grace is how long handlers may go on once Run is to end. Then their contexts end
-	// with ErrShutdown. It is also how long one may go on after its context has ended for
-	// another reason, before it is given up, see Timeout. Default: 10 s.
+	// Grace is how long handlers may go on after the shutdown has begun. Then their contexts
+	// end with ErrShutdown. It is also how long a handler may go on after its context has
+	// ended for another reason, before it is abandoned: see Timeout. Default: 10 s.
 	Grace time.Duration
 
 	// PollWait is how long a claim over HTTP waits for a command, at most 30 s. It must be
-	// shorter than what proxies on the way allow. Claims that find nothing are at least
-	// 1 to 2 s apart, also where nothing waits. Default: 25 s.
+	// shorter than the idle timeouts of proxies on the way. Claims that return nothing are
+	// at least 1 to 2 s apart, even if the gateway does not let them wait. Default: 25 s.
 	PollWait time.Duration
 
-	// PollOnly keeps the device from opening a socket. Default: it uses one, and polls
-	// while it cannot.
+	// PollOnly disables the socket. Default: the agent uses a socket, and polls over HTTP
+	// while none is connected.
 	PollOnly bool
 
-	// Transport says how to reach the gateway: certificates, proxy, dialers. Default:
-	// http.DefaultTransport.
+	// Transport configures connections to the gateway: certificates, proxy, dialers.
+	// Default: http.DefaultTransport.
 	Transport *http.Transport
 
-	// Metrics gives the readings of each heartbeat, which waits for them. Readings that
-	// cannot be sent, such as NaN, leave a heartbeat without any. Default: none.
+	// Metrics returns the metrics of the next heartbeat, which waits for it. A heartbeat is
+	// sent without metrics if they cannot be sent, for example because one is NaN.
+	// Default: none.
 	Metrics func() fieldgate.Metrics
 
-	// Logger hears what happens: no secret, parameter or output. Default: slog.Default().
+	// Logger receives the log. It contains no secrets, parameters or output.
+	// Default: slog.Default().
 	Logger *slog.Logger
 }
 
@@ -76,12 +78,13 @@ const (
 	maxPollWait    = 30 * time.Second
 )
 
-// complete fills the defaults in, or tells what cannot be meant.
-func (c Config) complete() (Config, error) {
-	c.Concurrency = or(c.Concurrency, 1)
-	c.Lease = or(c.Lease, time.Minute)
-	c.Grace = or(c.Grace, 10*time.Second)
-	c.PollWait = or(c.PollWait, 25*time.Second)
+// withDefaults returns the configuration with zero values replaced by the defaults, or an
+// error if a value is invalid.
+func (c Config) withDefaults() (Config, error) {
+	c.Concurrency = cmp.Or(c.Concurrency, 1)
+	c.Lease = cmp.Or(c.Lease, time.Minute)
+	c.Grace = cmp.Or(c.Grace, 10*time.Second)
+	c.PollWait = cmp.Or(c.PollWait, 25*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -94,7 +97,7 @@ func (c Config) complete() (Config, error) {
 func (c Config) check() error {
 	switch {
 	case c.StateFile == "":
-		return errors.New("agent: a StateFile is needed")
+		return errors.New("agent: StateFile is required")
 	case c.Concurrency < 1 || c.Concurrency > maxConcurrency:
 		return fmt.Errorf("agent: Concurrency must be from 1 to %d", maxConcurrency)
 	case c.Lease < minLease || c.Lease > maxLease:
@@ -102,16 +105,7 @@ func (c Config) check() error {
 	case c.Grace < 0:
 		return errors.New("agent: Grace must not be negative")
 	case c.PollWait < 0 || c.PollWait > maxPollWait:
-		return fmt.Errorf("agent: PollWait must be at most %s", maxPollWait)
+		return fmt.Errorf("agent: PollWait must be from 0 to %s", maxPollWait)
 	}
 	return nil
-}
-
-// or gives a value, or the default if it is zero.
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }

@@ -1,6 +1,5 @@
-// Package agent is the working half of a device: it registers once, claims commands, has
-// handlers do them, and reports what came of them, through losses of power, network and
-// gateway.
+// Package agent runs a device: it registers the device once, claims commands, calls their
+// handlers and submits the results. It survives losses of power, network and gateway.
 //
 //	device, err := agent.New(agent.Config{
 //		URL: "https://gateway.example.com", StateFile: "/var/lib/pump/device.json", ActivationCode: code,
@@ -10,38 +9,39 @@
 //	device.Handle("service.restart", restart)
 //	err = device.Run(ctx)
 //
-// # What it promises
+// # Guarantees
 //
-//   - A command is done once. What was begun is on the disk before its handler is called,
-//     and what came of it before it is reported. After a death of the agent, a command that
-//     was being done is reported as failed with [CodeInterrupted], and not done again,
-//     unless its type is [Repeatable]. A command that the gateway hands out a second time is
-//     answered with what came of it the first time.
-//   - Every outcome arrives, if the device ever reaches the gateway again: it is kept until
-//     the gateway has taken or refused it.
-//   - A command that cannot be written down, because the disk is full or broken, is not done:
-//     it is given back, and the heartbeat says that the device is degraded.
-//   - While a handler works, its lease is extended. A wish to cancel ends its context.
-//   - Whatever fails on the way to the gateway is tried again for ever, at random times, so
-//     that devices that were lost together do not come back together. Commands come over a
-//     socket; where that does not work, over HTTP requests that wait.
+//   - A command runs once. The agent records the start of a command on disk before it calls
+//     the handler, and the result before it submits it. After a crash of the agent, a command
+//     that was running is reported as failed with [CodeInterrupted]. It does not run again
+//     unless its type is [Repeatable]. If the device claims a finished command again, the
+//     agent submits the recorded result.
+//   - Every result arrives if the device ever reaches the gateway again: the agent keeps it
+//     until the gateway has accepted or refused it.
+//   - A command that cannot be recorded, because the disk is full or broken, does not run. The
+//     agent releases it, and the heartbeat reports the device as degraded.
+//   - While a handler runs, the agent extends its lease. A request to cancel the command ends
+//     the context of the handler.
+//   - The agent retries failed requests to the gateway without limit. The delays are random,
+//     so that devices that lost their network together do not reconnect together. Commands
+//     arrive over a socket, and by HTTP long polling where sockets do not work.
 //
-// The gateway is trusted to let only approved commands be claimed, and nothing else is: the
-// parameters of a command are input, see [Parameters].
+// The agent trusts the gateway to let only approved commands be claimed, and trusts it in
+// nothing else: the parameters of a command are untrusted input, see [Parameters].
 //
-// # What it keeps
+// # Files
 //
-// The state file holds the identity of the device, a secret among it, readable by its owner
-// only, and is replaced as a whole. The journal beside it, StateFile.journal, is appended to
-// and synced twice for each command; it is written anew when it has grown by 1 MiB, and torn
-// ends and full disks do it no harm. A lock, StateFile.lock, keeps a second agent out on
-// Unix, and on Windows, where the tests are not run. No decision depends on the clock of the device.
+// The state file holds the identity of the device, including its secret. Only its owner can
+// read it, and it is replaced atomically. The journal, StateFile.journal, is appended to and
+// synced twice for each command. It is rewritten when it has grown by 1 MiB. Incomplete writes
+// and full disks do not damage it. The lock, StateFile.lock, excludes a second agent on Unix,
+// and on Windows, where the tests are not run. No decision depends on the clock of the device.
 //
-// # What it costs
+// # Costs
 //
 // Measured on linux/amd64 with Go 1.26 and one handler: a stripped program of 6.8 MB, of
-// which net/http and TLS alone are 5.9; idle with a socket open, 7.2 MB of resident memory,
-// of which 1.3 are its own. There is no build without sockets: it would save less than
-// 0.6 MB. Each command costs two synced writes, and an idle device with a socket one
-// heartbeat in the interval that the gateway asks for.
+// which net/http and TLS alone are 5.9 MB. Idle with a socket open, it has 7.2 MB of resident
+// memory, of which 1.3 MB are its own. There is no build without sockets: it would save less
+// than 0.6 MB. Each command costs two synced writes. An idle device with a socket sends one
+// heartbeat in each interval that the gateway asks for.
 package agent

@@ -8,8 +8,8 @@ import (
 	"runtime"
 )
 
-// replaceFile writes a file so that after a loss of power there is the old one or the new
-// one, whole: only the owner may read it.
+// replaceFile replaces the file at path atomically and durably: after a loss of power the
+// file has either its old or its new content. Only the owner may read it.
 func replaceFile(path string, content []byte) error {
 	temporary := path + ".tmp"
 	if err := writeSynced(temporary, content); err != nil {
@@ -17,18 +17,20 @@ func replaceFile(path string, content []byte) error {
 		return err
 	}
 	if err := os.Rename(temporary, path); err != nil {
-		return fmt.Errorf("putting %s in its place: %w", path, err)
+		return fmt.Errorf("replacing %s: %w", path, err)
 	}
 	return syncDir(filepath.Dir(path))
 }
 
+// writeSynced creates the file at path, writes content to it and syncs it. It removes a file
+// that an earlier, interrupted call has left at path.
 func writeSynced(path string, content []byte) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("removing what an earlier try left: %w", err)
+		return fmt.Errorf("removing the temporary file of an earlier write: %w", err)
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("making %s: %w", path, err)
+		return fmt.Errorf("creating %s: %w", path, err)
 	}
 	_, err = file.Write(content)
 	if err == nil {
@@ -40,7 +42,8 @@ func writeSynced(path string, content []byte) error {
 	return nil
 }
 
-// syncDir makes the names in a directory last. Windows has no such thing.
+// syncDir makes the entries of a directory durable. It does nothing on Windows, which cannot
+// sync a directory.
 func syncDir(path string) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -51,7 +54,7 @@ func syncDir(path string) error {
 	}
 	defer dir.Close()
 	if err := dir.Sync(); err != nil {
-		return fmt.Errorf("making the directory %s last: %w", path, err)
+		return fmt.Errorf("syncing the directory %s: %w", path, err)
 	}
 	return nil
 }

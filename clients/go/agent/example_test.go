@@ -15,8 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// A device from its first switching on. Run goes on until its context ends, which here is
-// when the gateway has heard of the result.
+// Example registers a device and runs its agent. Run returns when its context ends, which is
+// here after the gateway has received the result.
 func Example() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -29,7 +29,7 @@ func Example() {
 
 	device, err := agent.New(agent.Config{
 		URL:            url,
-		StateFile:      filepath.Join(dir, "device.json"), // a real one survives a reboot
+		StateFile:      filepath.Join(dir, "device.json"), // on a real device: a directory that survives a reboot
 		ActivationCode: "7K2M-Q9TX-4WPA",
 		Version:        "2.8.1",
 		Logger:         slog.New(slog.DiscardHandler),
@@ -38,16 +38,16 @@ func Example() {
 		log.Fatal(err)
 	}
 	device.Handle("service.restart", func(ctx context.Context, command agent.Command) (agent.Result, error) {
-		wanted, err := agent.Parameters[struct {
+		parameters, err := agent.Parameters[struct {
 			Service string `json:"service"`
 		}](command)
 		if err != nil {
 			return agent.Result{}, err
 		}
-		if wanted.Service != "telemetry" {
+		if parameters.Service != "telemetry" {
 			return agent.Result{}, agent.Fail("unknown_service", "there is no such service on this device")
 		}
-		fmt.Println("restarting", wanted.Service)
+		fmt.Println("restarting", parameters.Service)
 		return agent.Result{Output: "restarted", Data: map[string]int{"pid": 4711}}, nil
 	})
 	if err := device.Run(ctx); err != nil {
@@ -57,8 +57,8 @@ func Example() {
 	// restarting telemetry
 }
 
-// A command that only looks may be done again after a loss of power; one that takes long
-// stops when somebody wants that.
+// ExampleAgent_Handle registers two handlers. A command that only reads may run again after a
+// loss of power. A command that takes long stops when its context ends.
 func ExampleAgent_Handle() {
 	device, err := agent.New(agent.Config{URL: "https://gateway.example.com", StateFile: "/var/lib/pump/device.json"})
 	if err != nil {
@@ -71,10 +71,10 @@ func ExampleAgent_Handle() {
 	device.Handle("valve.close", func(ctx context.Context, _ agent.Command) (agent.Result, error) {
 		for turn := range 40 {
 			select {
-			case <-ctx.Done(): // cancelled, too slow, or the agent is to end
+			case <-ctx.Done(): // cancelled, timed out, or the agent is shutting down
 				return agent.Result{Data: map[string]int{"turns": turn}}, ctx.Err()
 			default:
-				closeBit()
+				turnValve()
 			}
 		}
 		return agent.Result{Output: "closed"}, nil
@@ -83,33 +83,34 @@ func ExampleAgent_Handle() {
 	// Output: ready to Run
 }
 
-func closeBit() {}
+// turnValve stands for one turn of the valve.
+func turnValve() {}
 
-// exampleGateway has one command to do, and calls back when its result is there. It ends
-// with the process.
-func exampleGateway(reported func()) (url string) {
-	answer := func(status int, body string) http.HandlerFunc {
+// exampleGateway starts a gateway that has one command and calls onResult when it has
+// received the result. It returns the URL. The gateway ends with the process.
+func exampleGateway(onResult func()) (url string) {
+	reply := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(status)
 			_, _ = io.WriteString(w, body)
 		}
 	}
-	var given atomic.Bool
+	var claimed atomic.Bool
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /api/v1/device/register", answer(201, `{"deviceId":"dev_1","deviceSecret":"s3cret","registeredAt":"2025-11-22T20:15:04.120Z"}`))
-	mux.HandleFunc("POST /api/v1/device/auth", answer(200, `{"token":"q8Zr1vTn","expiresInSeconds":604800,"expiresAt":"2025-11-29T20:15:04.120Z","deviceId":"dev_1"}`))
-	mux.HandleFunc("POST /api/v1/device/heartbeat", answer(200, `{"serverTime":"2025-11-22T20:15:05.000Z","nextHeartbeatMs":30000,"pendingCommands":1,"cancelRequested":[]}`))
+	mux.HandleFunc("POST /api/v1/device/register", reply(201, `{"deviceId":"dev_1","deviceSecret":"s3cret","registeredAt":"2025-11-22T20:15:04.120Z"}`))
+	mux.HandleFunc("POST /api/v1/device/auth", reply(200, `{"token":"q8Zr1vTn","expiresInSeconds":604800,"expiresAt":"2025-11-29T20:15:04.120Z","deviceId":"dev_1"}`))
+	mux.HandleFunc("POST /api/v1/device/heartbeat", reply(200, `{"serverTime":"2025-11-22T20:15:05.000Z","nextHeartbeatMs":30000,"pendingCommands":1,"cancelRequested":[]}`))
 	mux.HandleFunc("POST /api/v1/device/commands/claim", func(w http.ResponseWriter, r *http.Request) {
-		if given.Swap(true) {
+		if claimed.Swap(true) {
 			<-r.Context().Done()
 			return
 		}
-		answer(200, `{"commands":[{"id":"cmd_1","type":"service.restart","parameters":{"service":"telemetry"},"claimToken":"t4Xn8qLz","leaseRemainingMs":60000}]}`)(w, r)
+		reply(200, `{"commands":[{"id":"cmd_1","type":"service.restart","parameters":{"service":"telemetry"},"claimToken":"t4Xn8qLz","leaseRemainingMs":60000}]}`)(w, r)
 	})
 	mux.HandleFunc("POST /api/v1/device/commands/cmd_1/result", func(w http.ResponseWriter, r *http.Request) {
-		answer(200, `{"commandId":"cmd_1","status":"succeeded","late":false,"duplicate":false}`)(w, r)
-		reported()
+		reply(200, `{"commandId":"cmd_1","status":"succeeded","late":false,"duplicate":false}`)(w, r)
+		onResult()
 	})
 	return httptest.NewServer(mux).URL
 }

@@ -12,93 +12,92 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// A Command is what a handler is to do.
+// A Command is a claimed command, which a handler runs.
 type Command = fieldgate.ClaimedCommand
 
-// A Result is what came of a command.
+// A Result is the result of a command, as a handler returns it.
 type Result struct {
-	// Output is for people. What is longer than [fieldgate.MaxOutput] characters is cut,
-	// with a last line that says so.
+	// Output is text for users. Output of more than [fieldgate.MaxOutput] characters is cut,
+	// and its last line says so.
 	Output string
 
-	// Data is for programs: a struct or map that becomes a JSON object of at most
-	// MaxData bytes. Default: none.
+	// Data is for programs: a struct or map that becomes a JSON object of at most MaxData
+	// bytes. Default: none.
 	Data any
 }
 
-// A Handler does the commands of one type. Its context ends when somebody wants the
-// command stopped, when its time is over, when the claim is lost, or when the agent is
-// to end; context.Cause tells which: [ErrCancelRequested], [ErrTimeout], [ErrClaimLost]
-// or [ErrShutdown]. A handler that then returns the error of the context has stopped;
-// one that is done all the same returns its result, and that counts.
+// A Handler runs the commands of one type. Its context ends when a user cancels the command,
+// when the timeout expires, when the claim is lost, or when the agent shuts down.
+// context.Cause returns which: [ErrCancelRequested], [ErrTimeout], [ErrClaimLost] or
+// [ErrShutdown]. A handler that stops then returns the error of the context. A handler that
+// has completed nevertheless returns its result, and that counts.
 //
-// With an error, the command has failed; [Fail] gives it a code. A Result beside an error
-// is reported too. A panic is a failure with [CodePanic].
+// A command whose handler returns an error has failed; [Fail] adds a code to the error. The
+// Result is submitted too if the error is not nil. A panic is a failure with [CodePanic].
 type Handler func(ctx context.Context, command Command) (Result, error)
 
-// DefaultTimeout is how long a handler may work unless [Timeout] says otherwise. Without
-// a bound, one that hangs would keep the device from all other work. See Timeout for one
-// that ignores it.
+// DefaultTimeout bounds how long a handler may run unless [Timeout] sets another bound.
+// Without a bound, a handler that hangs would keep the device from running other commands.
 const DefaultTimeout = 10 * time.Minute
 
-// A HandlerOption changes how the commands of a type are treated.
+// A HandlerOption configures the commands of one type.
 type HandlerOption func(*registered)
 
-// registered is a handler with what was said about it.
+// registered is a handler with its options.
 type registered struct {
 	handler    Handler
 	repeatable bool
 	timeout    time.Duration
 }
 
-// Repeatable says that doing a command of this type twice does no harm. A command that
-// was being done when the agent died is then done again, if its claim still stands, but
-// after three times, in which it may be what kills the agent, it is reported like any other:
-// as failed with [CodeInterrupted].
+// Repeatable declares that running a command of this type twice does no harm. If the agent
+// dies while such a command runs, the next Run starts it again, provided that its claim is
+// still valid. After three reruns it is reported as failed with [CodeInterrupted] instead,
+// because the command may be what kills the agent.
 func Repeatable() HandlerOption {
 	return func(r *registered) { r.repeatable = true }
 }
 
-// Timeout bounds how long a command of this type may take. Default: DefaultTimeout.
+// Timeout bounds how long a command of this type may run. Default: DefaultTimeout.
 //
-// Nothing can stop a handler that ignores the end of its context, for whatever reason that
-// has ended. After the Grace of the configuration it is given up: its command is reported as
-// failed, with CodeTimeout or [CodeInterrupted], its slot is free for other work, and what
-// it returns later is dropped. Commands of other types are then begun beside it, for a
-// device that does nothing any more cannot even be asked what is wrong; those of its own
-// type are refused with [CodeStuck] until it returns. So a handler that must have the
-// device for itself, such as one that writes firmware, has to heed its context.
+// Go cannot stop a handler that ignores the end of its context. The agent abandons it after
+// the Grace of the configuration, whatever ended the context. It reports the command as failed
+// with CodeTimeout or [CodeInterrupted], frees the slot, and drops what the handler returns
+// later. Commands of other types then run beside the abandoned handler, because a device that
+// runs nothing could not even be diagnosed. Commands of the same type fail with [CodeStuck]
+// until the handler returns. A handler that must not run beside others, such as one that
+// writes firmware, therefore has to stop when its context ends.
 func Timeout(timeout time.Duration) HandlerOption {
 	return func(r *registered) { r.timeout = timeout }
 }
 
-// Codes of failed commands that the agent itself gives. They are the "code" in the data of
-// a result; handlers add their own with [Fail].
+// Codes of failures that the agent itself reports, in the "code" member of the data of a
+// result. Handlers add codes of their own with [Fail].
 const (
-	CodeUnknownType       = "unknown_type"       // the device has no handler for it
-	CodeInvalidParameters = "invalid_parameters" // the handler does not take these parameters
-	CodeFailed            = "failed"             // the handler gave an error without a code
-	CodePanic             = "panic"              // the handler has a fault
-	CodeTimeout           = "timeout"            // the handler took too long
-	CodeInterrupted       = "interrupted"        // the agent ended or died while it worked: how far it got is not known
-	CodeInvalidResult     = "invalid_result"     // the handler's result cannot be reported
-	CodeStuck             = "stuck"              // not begun: an earlier one of this type ignores that it is to stop
+	CodeUnknownType       = "unknown_type"       // the device has no handler for the type
+	CodeInvalidParameters = "invalid_parameters" // the parameters do not fit the handler
+	CodeFailed            = "failed"             // the handler returned an error without a code
+	CodePanic             = "panic"              // the handler panicked or ended its goroutine
+	CodeTimeout           = "timeout"            // the handler exceeded its timeout
+	CodeInterrupted       = "interrupted"        // the agent ended while the command ran: how far the command got is not known
+	CodeInvalidResult     = "invalid_result"     // the result of the handler cannot be submitted
+	CodeStuck             = "stuck"              // not started: an earlier command of the type does not stop
 )
 
-// Why the context of a handler has ended, for errors.Is with context.Cause.
+// Causes of the end of a handler's context, for errors.Is with context.Cause.
 var (
-	ErrCancelRequested = errors.New("agent: somebody wants the command stopped")
-	ErrTimeout         = errors.New("agent: the command took too long")
-	ErrClaimLost       = errors.New("agent: the gateway has given the command away")
-	ErrShutdown        = errors.New("agent: the agent is to end")
+	ErrCancelRequested = errors.New("agent: cancellation of the command was requested")
+	ErrTimeout         = errors.New("agent: the command exceeded its timeout")
+	ErrClaimLost       = errors.New("agent: the claim on the command was lost")
+	ErrShutdown        = errors.New("agent: the agent is shutting down")
 )
 
-// A CancelError is an ErrCancelRequested with the reason.
+// A CancelError is an ErrCancelRequested with a reason.
 type CancelError struct {
-	Reason string // in words; may be empty
+	Reason string // as the user gave it; may be empty
 }
 
-// Error describes the wish for a log line.
+// Error returns the message of ErrCancelRequested with the reason.
 func (e *CancelError) Error() string {
 	if e.Reason == "" {
 		return ErrCancelRequested.Error()
@@ -106,31 +105,31 @@ func (e *CancelError) Error() string {
 	return ErrCancelRequested.Error() + ": " + e.Reason
 }
 
-// Is makes it an ErrCancelRequested.
+// Is reports whether target is ErrCancelRequested.
 func (e *CancelError) Is(target error) bool { return target == ErrCancelRequested }
 
-// A Failure is an error with a code for programs.
+// A Failure is the error of a command, with a code for programs.
 type Failure struct {
 	Code   string
 	Reason string
-	Cause  error // what %w stood for; may be nil
+	Cause  error // the error wrapped with %w; may be nil
 }
 
-// Error gives the reason.
+// Error returns the reason.
 func (f *Failure) Error() string { return f.Reason }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Cause }
 
-// Fail makes an error with a code, such as "connection_refused", and a reason in words,
-// written like fmt.Errorf.
+// Fail returns a Failure with a code, such as "connection_refused", and a reason that is
+// formatted as by fmt.Errorf.
 func Fail(code, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	return &Failure{Code: code, Reason: err.Error(), Cause: errors.Unwrap(err)}
 }
 
-// Parameters reads the parameters of a command. What does not fit, and names that T does
-// not have, are a Failure with [CodeInvalidParameters].
+// Parameters decodes the parameters of a command into a T. It returns a Failure with
+// [CodeInvalidParameters] if a value does not fit T or T has no field of that name.
 func Parameters[T any](command Command) (T, error) {
 	var parameters, none T
 	text := command.Parameters
@@ -140,10 +139,10 @@ func Parameters[T any](command Command) (T, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&parameters); err != nil {
-		return none, Fail(CodeInvalidParameters, "reading the parameters: %w", err)
+		return none, Fail(CodeInvalidParameters, "decoding the parameters: %w", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return none, Fail(CodeInvalidParameters, "reading the parameters: there is more than one value")
+		return none, Fail(CodeInvalidParameters, "decoding the parameters: there is more than one JSON value")
 	}
 	return parameters, nil
 }

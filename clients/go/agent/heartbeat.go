@@ -10,82 +10,85 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// How long to wait for the next heartbeat, whatever the gateway says.
+// Bounds of the interval between heartbeats that the gateway asks for.
 const (
-	soonestBeat = time.Second
-	latestBeat  = 10 * time.Minute
+	minHeartbeatInterval = time.Second
+	maxHeartbeatInterval = 10 * time.Minute
 )
 
-// beat shows that the device is alive, as often as the gateway wants it.
-func (s *shift) beat(ctx context.Context) {
-	for wait := (backoff{}); ctx.Err() == nil; {
-		reply, err := s.heartbeat(ctx)
+// heartbeatLoop sends heartbeats at the interval that the gateway asks for, until ctx ends.
+func (w *worker) heartbeatLoop(ctx context.Context) {
+	for delay := (backoff{}); ctx.Err() == nil; {
+		reply, err := w.sendHeartbeat(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
-				s.log.Warn("the heartbeat failed, trying again", "error", err)
+				w.log.Warn("sending a heartbeat failed, trying again", "error", err)
 			}
-			wait.pause(ctx, err)
+			delay.sleep(ctx, err)
 			continue
 		}
-		wait = backoff{}
+		delay = backoff{}
 		for _, id := range reply.CancelRequested {
-			s.cancel(id, "")
+			w.cancel(id, "")
 		}
 		if reply.PendingCommands > 0 {
-			s.lookForWork()
+			w.wakeClaimLoop()
 		}
 		next := time.Duration(reply.NextHeartbeatMs) * time.Millisecond
-		pause(ctx, min(max(next, soonestBeat), latestBeat))
+		sleep(ctx, min(max(next, minHeartbeatInterval), maxHeartbeatInterval))
 	}
 }
 
-// heartbeat sends one, without the readings if it is these that are refused: a device must
-// not look as if it were off because a sensor is.
-func (s *shift) heartbeat(ctx context.Context) (fieldgate.HeartbeatReply, error) {
-	way, _ := s.uplink.now()
-	pulse := fieldgate.HeartbeatRequest{Status: s.status(), FirmwareVersion: s.config.Version, Metrics: s.readings()}
-	reply, err := way.Heartbeat(ctx, pulse)
-	if len(pulse.Metrics) == 0 || !refusesReadings(err) {
+// sendHeartbeat sends one heartbeat. If its metrics are refused, it sends the heartbeat again
+// without them: a device with a broken sensor must not appear offline.
+func (w *worker) sendHeartbeat(ctx context.Context) (fieldgate.HeartbeatReply, error) {
+	api, _ := w.uplink.current()
+	request := fieldgate.HeartbeatRequest{Status: w.status(), FirmwareVersion: w.config.Version, Metrics: w.readMetrics()}
+	reply, err := api.Heartbeat(ctx, request)
+	if len(request.Metrics) == 0 || !isMetricsError(err) {
 		return reply, err
 	}
-	s.withoutReadings(err)
-	pulse.Metrics = nil
-	return way.Heartbeat(ctx, pulse)
+	w.logMetricsError(err)
+	request.Metrics = nil
+	return api.Heartbeat(ctx, request)
 }
 
-// refusesReadings tells whether an error may be about the readings: NaN is no number in JSON,
-// and the gateway has bounds for their names and how many there are.
-func refusesReadings(err error) bool {
-	var unwritable *json.UnsupportedValueError
-	return errors.As(err, &unwritable) || unfit(fieldgate.CodeOf(err))
+// isMetricsError reports whether the metrics may have caused the error of a heartbeat. JSON
+// has no NaN, and the gateway limits the number of metrics and their names.
+func isMetricsError(err error) bool {
+	var unsupported *json.UnsupportedValueError
+	return errors.As(err, &unsupported) || isInvalidRequest(fieldgate.CodeOf(err))
 }
 
-// readings asks for those of the next heartbeat.
-func (s *shift) readings() (readings fieldgate.Metrics) {
-	if s.config.Metrics == nil {
+// readMetrics returns the metrics of the next heartbeat, or nil if there are none or reading
+// them panics.
+func (w *worker) readMetrics() (metrics fieldgate.Metrics) {
+	if w.config.Metrics == nil {
 		return nil
 	}
 	defer func() {
 		if fault := recover(); fault != nil {
-			s.withoutReadings(fmt.Errorf("asking for them panicked: %v", fault))
-			readings = nil
+			w.logMetricsError(fmt.Errorf("reading them panicked: %v", fault))
+			metrics = nil
 		}
 	}()
-	return s.config.Metrics()
+	return w.config.Metrics()
 }
 
-// withoutReadings says so once, for it would be said with each heartbeat.
-func (s *shift) withoutReadings(err error) {
-	s.oddReadings.Do(func() { s.log.Error("heartbeats go without the metrics", "error", err) })
+// logMetricsError logs the first error of the metrics. The same error would otherwise be
+// logged with each heartbeat.
+func (w *worker) logMetricsError(err error) {
+	w.metricsError.Do(func() { w.log.Error("sending heartbeats without the metrics", "error", err) })
 }
 
-// status is degraded while nothing can be done because nothing can be written down.
-func (s *shift) status() fieldgate.HeartbeatStatus {
-	s.mu.Lock()
-	busy := len(s.jobs) > 0
-	s.mu.Unlock()
+// status returns degraded while the journal cannot be written, because no command can run
+// then.
+func (w *worker) status() fieldgate.HeartbeatStatus {
+	w.mu.Lock()
+	busy := len(w.jobs) > 0
+	w.mu.Unlock()
 	switch {
-	case s.journal.health() != nil:
+	case w.journal.health() != nil:
 		return fieldgate.HeartbeatStatusDegraded
 	case busy:
 		return fieldgate.HeartbeatStatusBusy

@@ -11,24 +11,26 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// identity is what the state file holds: who the device is, or how it is about to register.
+// identity is the content of the state file: the credentials of the device, or the pending
+// registration of a device that has none yet.
 type identity struct {
 	DeviceID     string `json:"deviceId,omitempty"`
 	DeviceSecret string `json:"deviceSecret,omitempty"`
 
-	// Registering is written before a code is sent, so that a lost answer can be asked for
-	// again, also by the next process.
-	Registering *registering `json:"registering,omitempty"`
+	// Registering is written before the activation code is sent, so that the request can be
+	// repeated if its response is lost, also after a restart.
+	Registering *registration `json:"registering,omitempty"`
 }
 
-type registering struct {
+type registration struct {
 	ActivationCode string `json:"activationCode"`
 	IdempotencyKey string `json:"idempotencyKey"`
 }
 
-func (i identity) registered() bool { return i.DeviceID != "" && i.DeviceSecret != "" }
+func (i identity) isRegistered() bool { return i.DeviceID != "" && i.DeviceSecret != "" }
 
-// readIdentity reads the state file; none is an empty identity.
+// readIdentity reads the state file. It returns a zero identity if the file does not exist,
+// and ErrStateDamaged if the file holds none.
 func readIdentity(path string) (identity, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -37,19 +39,20 @@ func readIdentity(path string) (identity, error) {
 	if err != nil {
 		return identity{}, fmt.Errorf("agent: reading the state file: %w", err)
 	}
-	var me identity
-	if err := json.Unmarshal(text, &me); err != nil {
-		return identity{}, damaged(path, err.Error())
+	var device identity
+	if err := json.Unmarshal(text, &device); err != nil {
+		return identity{}, stateDamaged(path, err.Error())
 	}
-	if !me.registered() && me.Registering == nil {
-		return identity{}, damaged(path, "it holds no identity")
+	if !device.isRegistered() && device.Registering == nil {
+		return identity{}, stateDamaged(path, "it holds no identity")
 	}
-	return me, nil
+	return device, nil
 }
 
-// damaged never tells what is in the file: it may be a secret.
-func damaged(path, why string) error {
-	return fmt.Errorf("%w: %s: %s; restore it, or remove it and register with a new activation code", ErrStateDamaged, path, why)
+// stateDamaged returns an ErrStateDamaged. The reason must not quote the file, which may hold
+// the secret of the device.
+func stateDamaged(path, reason string) error {
+	return fmt.Errorf("%w: %s: %s; restore it, or remove it and register with a new activation code", ErrStateDamaged, path, reason)
 }
 
 func (i identity) write(path string) error {
@@ -63,27 +66,30 @@ func (i identity) write(path string) error {
 	return nil
 }
 
-// identify gives the identity of the device, and gets one if it has none yet.
+// identify returns the identity in the state file. It registers the device first if it has
+// none.
 func (a *Agent) identify(ctx context.Context) (identity, error) {
-	me, err := readIdentity(a.config.StateFile)
-	if err != nil || me.registered() {
-		return me, err
+	device, err := readIdentity(a.config.StateFile)
+	if err != nil || device.isRegistered() {
+		return device, err
 	}
-	pending, err := a.prepare(me.Registering)
+	pending, err := a.prepareRegistration(device.Registering)
 	if err != nil {
 		return identity{}, err
 	}
-	granted, err := a.register(ctx, pending)
+	registered, err := a.register(ctx, pending)
 	if err != nil {
 		return identity{}, err
 	}
-	a.config.Logger.Info("registered", "deviceId", granted.DeviceID)
-	me = identity{DeviceID: granted.DeviceID, DeviceSecret: granted.DeviceSecret}
-	return me, me.write(a.config.StateFile)
+	a.config.Logger.Info("registered", "device", registered.DeviceID)
+	device = identity{DeviceID: registered.DeviceID, DeviceSecret: registered.DeviceSecret}
+	return device, device.write(a.config.StateFile)
 }
 
-// prepare writes down with which key the code is sent. A new code is a new request.
-func (a *Agent) prepare(pending *registering) (*registering, error) {
+// prepareRegistration returns the pending registration, or stores a new one if there is none
+// or the configuration has another activation code. It returns ErrNotRegistered if there is
+// no code at all.
+func (a *Agent) prepareRegistration(pending *registration) (*registration, error) {
 	code := a.config.ActivationCode
 	if pending != nil && (code == "" || code == pending.ActivationCode) {
 		return pending, nil
@@ -91,29 +97,29 @@ func (a *Agent) prepare(pending *registering) (*registering, error) {
 	if code == "" {
 		return nil, ErrNotRegistered
 	}
-	pending = &registering{ActivationCode: code, IdempotencyKey: rand.Text()}
+	pending = &registration{ActivationCode: code, IdempotencyKey: rand.Text()}
 	return pending, identity{Registering: pending}.write(a.config.StateFile)
 }
 
-// register repeats the request until it is answered. The gateway gives the same secret
-// again for 15 minutes.
-func (a *Agent) register(ctx context.Context, pending *registering) (fieldgate.RegisteredDevice, error) {
+// register sends the registration until the gateway answers it. A repeated request with the
+// same idempotency key gets the same secret for 15 minutes.
+func (a *Agent) register(ctx context.Context, pending *registration) (fieldgate.RegisteredDevice, error) {
 	request := fieldgate.RegisterDeviceRequest{ActivationCode: pending.ActivationCode, Metadata: a.config.Metadata}
-	for wait := (backoff{}); ; {
-		granted, err := a.gateway.Register(ctx, request, fieldgate.WithIdempotencyKey(pending.IdempotencyKey))
+	for delay := (backoff{}); ; {
+		registered, err := a.gateway.Register(ctx, request, fieldgate.WithIdempotencyKey(pending.IdempotencyKey))
 		switch {
-		case err == nil && granted.DeviceID != "" && granted.DeviceSecret != "":
-			return granted, nil
+		case err == nil && registered.DeviceID != "" && registered.DeviceSecret != "":
+			return registered, nil
 		case err == nil:
-			err = errors.New("the answer holds no identity")
+			err = errors.New("the response holds no identity")
 		case fieldgate.CodeOf(err) == fieldgate.CodeInvalidActivationCode:
-			return granted, fmt.Errorf("%w (%w)", ErrCodeRefused, err)
-		case settled(err):
-			return granted, fmt.Errorf("agent: registering: %w", err)
+			return registered, fmt.Errorf("%w (%w)", ErrCodeRefused, err)
+		case isPermanent(err):
+			return registered, fmt.Errorf("agent: registering: %w", err)
 		}
 		a.config.Logger.Warn("registering failed, trying again", "error", err)
-		if !wait.pause(ctx, err) {
-			return granted, context.Cause(ctx)
+		if !delay.sleep(ctx, err) {
+			return registered, context.Cause(ctx)
 		}
 	}
 }

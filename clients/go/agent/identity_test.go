@@ -16,26 +16,27 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// registrar is a gateway that registers devices, and says so as often as it is asked to.
-type registrar struct {
+// A fakeRegistrar is an HTTP server that registers devices. It answers each request with
+// the same identity, unless refusal or empty is set.
+type fakeRegistrar struct {
 	mu      sync.Mutex
-	refusal int      // a status to answer with instead
-	empty   int      // how many answers hold nothing
-	keys    []string // idempotency keys, as they came
+	refusal int      // status to respond with instead, if not zero
+	empty   int      // number of responses without an identity
+	keys    []string // idempotency keys in the order of the requests
 	codes   []string
 	url     string
 }
 
-func newRegistrar(t testing.TB) *registrar {
+func newFakeRegistrar(t testing.TB) *fakeRegistrar {
 	t.Helper()
-	g := &registrar{}
+	g := &fakeRegistrar{}
 	server := httptest.NewServer(g)
 	t.Cleanup(server.Close)
 	g.url = server.URL
 	return g
 }
 
-func (g *registrar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (g *fakeRegistrar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var body struct{ ActivationCode string }
@@ -58,135 +59,137 @@ func (g *registrar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, `{"deviceId":"dev_1","deviceSecret":"s3cret","registeredAt":"2025-11-22T20:15:04.120Z"}`)
 }
 
-func (g *registrar) refuse(status int) {
+func (g *fakeRegistrar) refuse(status int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.refusal = status
 }
 
-func (g *registrar) asked() (keys, codes []string) {
+func (g *fakeRegistrar) requests() (keys, codes []string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.keys, g.codes
 }
 
-// newcomer is an agent without an identity.
-func newcomer(t testing.TB, url, state, code string) *Agent {
+// newTestAgent returns an agent that is not registered.
+func newTestAgent(t testing.TB, url, state, code string) *Agent {
 	t.Helper()
 	a, err := New(Config{URL: url, StateFile: state, ActivationCode: code, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	return a
 }
 
-func newState(t testing.TB) string {
+func newStatePath(t testing.TB) string {
 	t.Helper()
 	return filepath.Join(t.TempDir(), "device.json")
 }
 
-func TestRegisteringIsRepeatedWithTheSameKeyAlsoByTheNextProcess(t *testing.T) {
+func TestRegister_IsRepeatedWithSameKeyAfterRestart(t *testing.T) {
 	t.Parallel()
-	g, state := newRegistrar(t), newState(t)
+	g, state := newFakeRegistrar(t), newStatePath(t)
 	g.refuse(http.StatusServiceUnavailable)
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- newcomer(t, g.url, state, "7K2M-Q9TX-4WPA").Run(ctx) }()
-	require.Eventually(t, func() bool { keys, _ := g.asked(); return len(keys) >= 2 }, 10*time.Second, time.Millisecond)
+	done := make(chan error, 1)
+	go func() { done <- newTestAgent(t, g.url, state, "7K2M-Q9TX-4WPA").Run(ctx) }()
+	require.Eventually(t, func() bool { keys, _ := g.requests(); return len(keys) >= 2 }, 10*time.Second, time.Millisecond)
 	stop()
-	require.NoError(t, <-ended)
+	require.NoError(t, <-done)
 
 	g.refuse(0)
-	me, err := newcomer(t, g.url, state, "").identify(t.Context()) // it still knows the code
+	device, err := newTestAgent(t, g.url, state, "").identify(t.Context()) // without a code: it is in the state file
 	require.NoError(t, err)
-	require.Equal(t, identity{DeviceID: "dev_1", DeviceSecret: "s3cret"}, me)
-	keys, _ := g.asked()
+	require.Equal(t, identity{DeviceID: "dev_1", DeviceSecret: "s3cret"}, device)
+	keys, _ := g.requests()
 	for _, key := range keys {
 		require.Equal(t, keys[0], key)
 	}
-	requireKept(t, state, me)
+	requireStored(t, state, device)
 }
 
-// requireKept requires that a file holds an identity, for its owner alone.
-func requireKept(t testing.TB, state string, me identity) {
+// requireStored requires that a state file holds an identity and that only its owner can read
+// it.
+func requireStored(t testing.TB, state string, want identity) {
 	t.Helper()
-	kept, err := readIdentity(state)
+	stored, err := readIdentity(state)
 	require.NoError(t, err)
-	require.Equal(t, me, kept)
+	require.Equal(t, want, stored)
 	info, err := os.Stat(state)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 	require.NoFileExists(t, state+".tmp")
 }
 
-func TestACodeThatIsRefusedEndsTheAgentAndANewOneIsANewRequest(t *testing.T) {
+func TestRegister_RefusedCodeEndsRunAndNewCodeGetsNewKey(t *testing.T) {
 	t.Parallel()
-	g, state := newRegistrar(t), newState(t)
+	g, state := newFakeRegistrar(t), newStatePath(t)
 	g.refuse(http.StatusUnauthorized)
-	require.ErrorIs(t, newcomer(t, g.url, state, "AAAA-BBBB-CCCC").Run(t.Context()), ErrCodeRefused)
+	require.ErrorIs(t, newTestAgent(t, g.url, state, "AAAA-BBBB-CCCC").Run(t.Context()), ErrCodeRefused)
 	g.refuse(0)
-	_, err := newcomer(t, g.url, state, "7K2M-Q9TX-4WPA").identify(t.Context())
+	_, err := newTestAgent(t, g.url, state, "7K2M-Q9TX-4WPA").identify(t.Context())
 	require.NoError(t, err)
-	keys, codes := g.asked()
+	keys, codes := g.requests()
 	require.Equal(t, []string{"AAAA-BBBB-CCCC", "7K2M-Q9TX-4WPA"}, codes)
 	require.NotEqual(t, keys[0], keys[1])
 }
 
-// It would overwrite the code and the key with nothing, and be taken for damaged from then on.
-func TestAnAnswerWithoutAnIdentityIsNoAnswer(t *testing.T) {
+// TestRegister_ResponseWithoutIdentityIsRetried checks that such a response does not overwrite the
+// stored code and key, which would damage the state file.
+func TestRegister_ResponseWithoutIdentityIsRetried(t *testing.T) {
 	t.Parallel()
-	g, state := newRegistrar(t), newState(t)
+	g, state := newFakeRegistrar(t), newStatePath(t)
 	g.empty = 2
-	me, err := newcomer(t, g.url, state, "7K2M-Q9TX-4WPA").identify(t.Context())
+	device, err := newTestAgent(t, g.url, state, "7K2M-Q9TX-4WPA").identify(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, identity{DeviceID: "dev_1", DeviceSecret: "s3cret"}, me)
-	keys, _ := g.asked()
+	require.Equal(t, identity{DeviceID: "dev_1", DeviceSecret: "s3cret"}, device)
+	keys, _ := g.requests()
 	require.Len(t, keys, 3)
 	require.Equal(t, keys[0], keys[2])
-	requireKept(t, state, me)
+	requireStored(t, state, device)
 }
 
-func TestADeviceWithAnIdentityUsesNoCode(t *testing.T) {
+func TestRegister_RegisteredDeviceSendsNoCode(t *testing.T) {
 	t.Parallel()
-	g, state := newRegistrar(t), newState(t)
-	me := identity{DeviceID: "dev_1", DeviceSecret: "s3cret"}
-	require.NoError(t, me.write(state))
-	found, err := newcomer(t, g.url, state, "7K2M-Q9TX-4WPA").identify(t.Context())
+	g, state := newFakeRegistrar(t), newStatePath(t)
+	device := identity{DeviceID: "dev_1", DeviceSecret: "s3cret"}
+	require.NoError(t, device.write(state))
+	found, err := newTestAgent(t, g.url, state, "7K2M-Q9TX-4WPA").identify(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, me, found)
-	keys, _ := g.asked()
+	require.Equal(t, device, found)
+	keys, _ := g.requests()
 	require.Empty(t, keys)
 }
 
-func TestWithoutIdentityOrCodeThereIsNothingToDo(t *testing.T) {
+func TestRegister_WithoutIdentityOrCodeFails(t *testing.T) {
 	t.Parallel()
-	require.ErrorIs(t, newcomer(t, "http://127.0.0.1:1", newState(t), "").Run(t.Context()), ErrNotRegistered)
+	require.ErrorIs(t, newTestAgent(t, "http://127.0.0.1:1", newStatePath(t), "").Run(t.Context()), ErrNotRegistered)
 }
 
-func TestADamagedStateFileIsSaidAndNotReplaced(t *testing.T) {
+func TestState_DamagedFileIsReportedAndKept(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"empty": "", "cut": `{"deviceId":"dev_1","deviceSec`, "zeros": "\x00\x00\x00\x00", "nothing in it": "{}",
+		"empty": "", "truncated": `{"deviceId":"dev_1","deviceSec`, "zeros": "\x00\x00\x00\x00", "empty object": "{}",
 		"half an identity": `{"deviceId":"dev_1"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			state := newState(t)
+			state := newStatePath(t)
 			require.NoError(t, os.WriteFile(state, []byte(text), 0o600))
-			err := newcomer(t, "http://127.0.0.1:1", state, "7K2M-Q9TX-4WPA").Run(t.Context())
+			err := newTestAgent(t, "http://127.0.0.1:1", state, "7K2M-Q9TX-4WPA").Run(t.Context())
 			require.ErrorIs(t, err, ErrStateDamaged)
 			require.ErrorContains(t, err, state)
-			kept, err := os.ReadFile(state)
+			stored, err := os.ReadFile(state)
 			require.NoError(t, err)
-			require.Equal(t, text, string(kept))
+			require.Equal(t, text, string(stored))
 		})
 	}
 }
 
-func TestASecondAgentWithTheSameStateFileRefuses(t *testing.T) {
+func TestState_SecondAgentWithSameFileFails(t *testing.T) {
 	t.Parallel()
-	state := newState(t)
+	state := newStatePath(t)
 	unlock, err := lock(state + ".lock")
 	require.NoError(t, err)
-	second := newcomer(t, "http://127.0.0.1:1", state, "7K2M-Q9TX-4WPA")
+	second := newTestAgent(t, "http://127.0.0.1:1", state, "7K2M-Q9TX-4WPA")
 	require.ErrorIs(t, second.Run(t.Context()), ErrInUse)
 	unlock()
 	unlock, err = lock(state + ".lock")
@@ -194,11 +197,11 @@ func TestASecondAgentWithTheSameStateFileRefuses(t *testing.T) {
 	unlock()
 }
 
-func TestAnIdentityThatCannotBeKeptIsAnError(t *testing.T) {
+func TestRegister_UnwritableStateFileSendsNoCode(t *testing.T) {
 	t.Parallel()
-	g := newRegistrar(t)
+	g := newFakeRegistrar(t)
 	state := filepath.Join(t.TempDir(), "missing", "device.json")
-	require.Error(t, newcomer(t, g.url, state, "7K2M-Q9TX-4WPA").Run(t.Context()))
-	keys, _ := g.asked()
-	require.Empty(t, keys, "the code is not used up for nothing")
+	require.Error(t, newTestAgent(t, g.url, state, "7K2M-Q9TX-4WPA").Run(t.Context()))
+	keys, _ := g.requests()
+	require.Empty(t, keys, "the code was sent although the identity cannot be stored")
 }

@@ -10,75 +10,75 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// How much of what is over the journal remembers: enough to answer again when the gateway
-// hands out a command that was done here, which happens when it has lost what it had
-// acknowledged.
+// Bounds of what the journal keeps; above them it removes the oldest submitted entries. It
+// keeps submitted entries because the device may claim a finished command again, if the
+// gateway has lost acknowledged writes.
 const (
-	keepEntries = 256
-	keepBytes   = 1 << 20 // of outcomes
+	maxEntries     = 256
+	maxResultBytes = 1 << 20 // of submitted results
 )
 
-// A journal is what the agent must know after its death: with which key it claims, which
-// commands it has begun, what came of them, and what the gateway has heard of that. Begin
-// and finish return when that is on the disk.
+// A journal records what the agent needs after a crash: the idempotency key of the next
+// claim, the commands that were started, their results, and which results were submitted.
+// begin and recordResult return after the record is on disk.
 //
-// It is a file of lines that is only appended to, and now and then written anew.
+// The journal is a file that records are appended to. It is rewritten when it has grown.
 type journal struct {
 	log     *slog.Logger
-	machine string // on which this runs
+	machine string // ID of the machine that the agent runs on
 
-	mu      sync.Mutex
-	file    *lines
-	key     string            // of the next claim
-	stored  bool              // whether the key is on the disk
-	entries map[string]*entry // by command id
-	order   []string          // ids, the oldest first
-	bytes   int               // of outcomes of what is over
-	broken  error             // why the last write failed
-	closed  bool              // the file is the next life's
+	mu          sync.Mutex
+	file        *journalFile
+	key         string            // idempotency key of the next claim
+	keyStored   bool              // whether key is on disk
+	entries     map[string]*entry // by command ID
+	order       []string          // command IDs, oldest first
+	resultBytes int               // size of the submitted results
+	writeErr    error             // error of the last write
+	closed      bool              // the file belongs to the next run of the agent
 }
 
-// An entry is what is known of one command.
+// An entry is the state of one command. Its JSON is the format on disk.
 type entry struct {
-	ID      string                   `json:"id"`
-	Token   string                   `json:"token"`
-	Type    string                   `json:"type,omitempty"`
-	Again   *Command                 `json:"again,omitempty"`   // what to do again after a death
-	Repeats int                      `json:"repeats,omitempty"` // how often that was done
-	Outcome *fieldgate.ResultRequest `json:"outcome,omitempty"` // nil while it is being done
-	Over    bool                     `json:"over,omitempty"`    // the gateway has heard of it
-	Gone    bool                     `json:"gone,omitempty"`    // to be forgotten
+	ID        string                   `json:"id"`
+	Token     string                   `json:"token"` // claim token of the newest claim
+	Type      string                   `json:"type,omitempty"`
+	Command   *Command                 `json:"again,omitempty"`   // set while a repeatable command runs, to run it again
+	Reruns    int                      `json:"repeats,omitempty"` // number of times the command was started again
+	Result    *fieldgate.ResultRequest `json:"outcome,omitempty"` // nil while the command runs
+	Submitted bool                     `json:"over,omitempty"`    // the gateway has accepted or refused the result
+	Removed   bool                     `json:"gone,omitempty"`    // the entry is to be removed
 }
 
-// A record is a line of the journal: it replaces what was said before.
+// A record is one line of the journal. It replaces earlier records of the same key or entry.
 type record struct {
 	Key     string `json:"key,omitempty"`
-	Machine string `json:"machine,omitempty"` // that claims with this key
+	Machine string `json:"machine,omitempty"` // ID of the machine that uses the key
 	Entry   *entry `json:"entry,omitempty"`
 }
 
-// openJournal reads the journal of an earlier life. Lines that were not written to their
-// end are left out: what they said had not begun yet.
+// openJournal opens the journal at path and reads the records of earlier runs. An incomplete
+// last record is ignored: the action that it announces has not started.
 func openJournal(path, machine string, log *slog.Logger) (*journal, error) {
 	j := &journal{log: log, machine: machine, entries: map[string]*entry{}}
-	file, records, err := openLines(path, log)
+	file, records, err := openJournalFile(path, log)
 	if err != nil {
 		return nil, err
 	}
 	j.file = file
 	for _, r := range records {
 		if r.Key != "" {
-			// With the key of another machine, the gateway would give both the same command.
-			j.key, j.stored = r.Key, r.Machine == machine
+			// With the key of another machine, the gateway would return the same command to both.
+			j.key, j.keyStored = r.Key, r.Machine == machine
 		}
 		if r.Entry != nil {
 			j.put(*r.Entry)
 		}
 	}
 	j.prune()
-	if !j.stored || file.damaged {
-		// With a key that is too old, the gateway would repeat a claim whose begin is lost.
-		j.key, j.stored = rand.Text(), false
+	if !j.keyStored || file.damaged {
+		// With an outdated key, the gateway would repeat a claim whose begin record is lost.
+		j.key, j.keyStored = rand.Text(), false
 	}
 	return j, nil
 }
@@ -90,66 +90,68 @@ func (j *journal) close() {
 	j.file.close()
 }
 
-// claimKey gives the key of the next claim, which is on the disk: the answer to a claim
-// that was lost, or that nobody lived to read, can be asked for again. An error means that
-// the journal cannot be written, so nothing should be claimed.
+// claimKey returns the idempotency key of the next claim, after storing it on disk. A claim
+// whose response was lost, also in a crash, can then be repeated with the same key. An error
+// means that the journal cannot be written, and nothing must be claimed.
 func (j *journal) claimKey() (string, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.stored && j.broken == nil {
+	if j.keyStored && j.writeErr == nil {
 		return j.key, nil
 	}
 	if err := j.append(record{Key: j.key, Machine: j.machine}, true); err != nil {
 		return "", err
 	}
-	j.stored = true
-	j.tidy()
+	j.keyStored = true
+	j.compact()
 	return j.key, nil
 }
 
-// renewKey makes the next claim another one.
+// renewKey replaces the claim key, so that the next claim is a new one.
 func (j *journal) renewKey() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.key, j.stored = rand.Text(), false
+	j.key, j.keyStored = rand.Text(), false
 }
 
-// begin writes down that a command is about to be done, and that the next claim is another
-// one. Without that, it must not be done.
+// begin records that a command is about to run, and replaces the claim key. After an error
+// the command must not run.
 func (j *journal) begin(command Command, repeatable bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e := entry{ID: command.ID, Token: command.ClaimToken, Type: command.Type}
 	if repeatable {
-		e.Again = &command
+		e.Command = &command
 	}
 	key := rand.Text()
 	if err := j.append(record{Key: key, Machine: j.machine, Entry: &e}, true); err != nil {
 		return err
 	}
-	j.key, j.stored = key, true
+	j.key, j.keyStored = key, true
 	j.put(e)
-	j.tidy()
+	j.compact()
 	return nil
 }
 
-// repeat writes down that a command is about to be done again. Without that, it must not be.
-func (j *journal) repeat(id string) error {
-	return j.change(id, func(e *entry) { e.Repeats++ })
+// beginRerun records that a command is about to run again. After an error it must not run.
+func (j *journal) beginRerun(id string) error {
+	return j.update(id, func(e *entry) { e.Reruns++ })
 }
 
-// finish writes down what came of a command. If it cannot be written, it is kept in memory
-// and reported all the same.
-func (j *journal) finish(id string, outcome fieldgate.ResultRequest) error {
-	return j.change(id, func(e *entry) {
-		outcome.ClaimToken = ""
-		e.Outcome, e.Again, e.Over = &outcome, nil, false
+// recordResult records the result of a command. If it cannot be written, it is kept in
+// memory, from where it is submitted nevertheless.
+func (j *journal) recordResult(id string, result fieldgate.ResultRequest) error {
+	return j.update(id, func(e *entry) {
+		result.ClaimToken = ""
+		e.Result, e.Command, e.Submitted = &result, nil, false
 	})
 }
 
-// adopt has a command that is known here answer under a newer claim, and tells whether it
-// is known. The claim after this one is another one.
-func (j *journal) adopt(command Command) (known entry, found bool, err error) {
+// reclaim stores the token of a newer claim on a command that the journal knows, and reports
+// whether it knows the command. The result of the command is then submitted with that token,
+// even if it was submitted before. reclaim also replaces the claim key. After a write error,
+// the token is kept in memory and the key stays.
+func (j *journal) reclaim(command Command) (known entry, found bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e, found := j.entries[command.ID]
@@ -157,53 +159,55 @@ func (j *journal) adopt(command Command) (known entry, found bool, err error) {
 		return entry{}, false, nil
 	}
 	changed := *e
-	changed.Token, changed.Over = command.ClaimToken, false
+	changed.Token, changed.Submitted = command.ClaimToken, false
 	key := rand.Text()
 	err = j.append(record{Key: key, Machine: j.machine, Entry: &changed}, true)
 	if err == nil {
-		j.key, j.stored = key, true
+		j.key, j.keyStored = key, true
 	}
 	j.put(changed)
-	j.tidy()
+	j.compact()
 	return changed, true, err
 }
 
-// unreported gives the outcome of a command that the gateway is still to hear of.
-func (j *journal) unreported(id string) (fieldgate.ResultRequest, bool) {
+// unsubmitted returns the result of a command with its newest claim token, and reports
+// whether there is a result that is not submitted yet.
+func (j *journal) unsubmitted(id string) (fieldgate.ResultRequest, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e, found := j.entries[id]
-	if !found || e.Outcome == nil || e.Over {
+	if !found || e.Result == nil || e.Submitted {
 		return fieldgate.ResultRequest{}, false
 	}
-	outcome := *e.Outcome
-	outcome.ClaimToken = e.Token
-	return outcome, true
+	result := *e.Result
+	result.ClaimToken = e.Token
+	return result, true
 }
 
-// settle notes that the gateway has heard of a command under this claim. It need not be on
-// the disk: the worst is that the gateway hears of it again.
-func (j *journal) settle(id, token string) {
+// markSubmitted records that the result of a command was submitted with the given claim
+// token. It does nothing if the command has a newer token. The record is not synced: if it is
+// lost, the result is submitted again, which does no harm.
+func (j *journal) markSubmitted(id, token string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e, found := j.entries[id]
-	if !found || e.Token != token || e.Outcome == nil {
+	if !found || e.Token != token || e.Result == nil {
 		return
 	}
 	changed := *e
-	changed.Over = true
+	changed.Submitted = true
 	_ = j.append(record{Entry: &changed}, false)
 	j.put(changed)
 	j.prune()
-	j.tidy()
+	j.compact()
 }
 
-// forget drops what is known of a command, so that it may be done when it comes again.
-func (j *journal) forget(id string) error {
-	return j.change(id, func(e *entry) { *e = entry{ID: e.ID, Gone: true} })
+// remove removes the entry of a command, so that the command runs if it is claimed again.
+func (j *journal) remove(id string) error {
+	return j.update(id, func(e *entry) { *e = entry{ID: e.ID, Removed: true} })
 }
 
-// token gives the claim under which a command is being done.
+// token returns the newest claim token of a command, or "" if the journal does not know it.
 func (j *journal) token(id string) string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -213,67 +217,67 @@ func (j *journal) token(id string) string {
 	return ""
 }
 
-// all gives what is known, the oldest first.
-func (j *journal) all() (known []entry) {
+// list returns all entries, oldest first.
+func (j *journal) list() (list []entry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, id := range j.order {
-		known = append(known, *j.entries[id])
+		list = append(list, *j.entries[id])
 	}
-	return known
+	return list
 }
 
-// health tells why the journal cannot be written, nil if it can.
+// health returns the error of the last write, or nil if it succeeded.
 func (j *journal) health() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.broken
+	return j.writeErr
 }
 
-// change replaces an entry. In memory it is changed even if the disk does not take it.
-func (j *journal) change(id string, edit func(*entry)) error {
+// update edits an entry and records it. After a write error, the edit is kept in memory.
+func (j *journal) update(id string, edit func(*entry)) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e, found := j.entries[id]
 	if !found {
-		return fmt.Errorf("the journal knows no %s", id)
+		return fmt.Errorf("the journal has no entry for %s", id)
 	}
 	changed := *e
 	edit(&changed)
 	err := j.append(record{Entry: &changed}, true)
 	j.put(changed)
-	j.tidy()
+	j.compact()
 	return err
 }
 
-// append writes a line, which is on the disk when this returns if it is to be durable.
-// After a failure, nobody knows what became of the end of the file, so that it is written
-// anew first.
+// append writes a record. If durable is set, it returns after the record is on disk. A failed
+// write leaves the end of the file in an unknown state, so append then rewrites the file
+// before it writes the next record.
 func (j *journal) append(r record, durable bool) error {
 	if j.closed {
 		return fmt.Errorf("writing the journal: %w", os.ErrClosed)
 	}
-	if j.broken != nil {
+	if j.writeErr != nil {
 		if err := j.rewrite(); err != nil {
-			j.broken = err
+			j.writeErr = err
 			return err
 		}
 	}
-	j.broken = j.file.append(r, durable)
-	if j.broken != nil {
-		return fmt.Errorf("writing the journal: %w", j.broken)
+	j.writeErr = j.file.append(r, durable)
+	if j.writeErr != nil {
+		return fmt.Errorf("writing the journal: %w", j.writeErr)
 	}
 	return nil
 }
 
-// tidy writes the file anew when most of it is of no use any more. That this fails is no
-// harm. It is for after a change, when memory knows what the line said that was appended.
-func (j *journal) tidy() {
-	if j.closed || j.broken != nil || !j.file.wasteful() {
+// compact rewrites the file if most of it is obsolete. An error is logged only: the old file
+// stays in use. It must be called after put, because it writes the entries in memory.
+func (j *journal) compact() {
+	if j.closed || j.writeErr != nil || !j.file.needsRewrite() {
 		return
 	}
 	if err := j.rewrite(); err != nil {
-		j.log.Warn("the journal could not be written anew", "error", err)
+		j.log.Warn("rewriting the journal failed", "error", err)
 	}
 }
 
@@ -283,27 +287,27 @@ func (j *journal) rewrite() error {
 		records = append(records, record{Entry: j.entries[id]})
 	}
 	if err := j.file.rewrite(records); err != nil {
-		return fmt.Errorf("writing the journal anew: %w", err)
+		return fmt.Errorf("rewriting the journal: %w", err)
 	}
-	j.stored, j.broken = true, nil
+	j.keyStored, j.writeErr = true, nil
 	return nil
 }
 
-// put makes an entry the one that is known.
+// put stores an entry in memory, or deletes it if it is removed.
 func (j *journal) put(e entry) {
 	if old, found := j.entries[e.ID]; found {
-		j.bytes -= old.size()
-		if e.Gone {
+		j.resultBytes -= old.submittedBytes()
+		if e.Removed {
 			j.drop(e.ID)
 			return
 		}
-	} else if e.Gone {
+	} else if e.Removed {
 		return
 	} else {
 		j.order = append(j.order, e.ID)
 	}
 	j.entries[e.ID] = &e
-	j.bytes += e.size()
+	j.resultBytes += e.submittedBytes()
 }
 
 func (j *journal) drop(id string) {
@@ -316,12 +320,12 @@ func (j *journal) drop(id string) {
 	}
 }
 
-// prune forgets the oldest of what is over.
+// prune removes the oldest submitted entries above the bounds.
 func (j *journal) prune() {
-	for i := 0; i < len(j.order) && (len(j.order) > keepEntries || j.bytes > keepBytes); {
+	for i := 0; i < len(j.order) && (len(j.order) > maxEntries || j.resultBytes > maxResultBytes); {
 		id := j.order[i]
-		if e := j.entries[id]; e.Over {
-			j.bytes -= e.size()
+		if e := j.entries[id]; e.Submitted {
+			j.resultBytes -= e.submittedBytes()
 			j.drop(id)
 			continue
 		}
@@ -329,10 +333,11 @@ func (j *journal) prune() {
 	}
 }
 
-// size is how much an entry counts towards keepBytes.
-func (e *entry) size() int {
-	if e.Outcome == nil || !e.Over {
+// submittedBytes returns the size that an entry counts towards maxResultBytes, which is zero
+// until its result is submitted.
+func (e *entry) submittedBytes() int {
+	if e.Result == nil || !e.Submitted {
 		return 0
 	}
-	return len(e.Outcome.Output) + len(e.Outcome.Error) + len(e.Outcome.Data)
+	return len(e.Result.Output) + len(e.Result.Error) + len(e.Result.Data)
 }

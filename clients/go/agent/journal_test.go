@@ -13,139 +13,144 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// reopen opens the journal of a directory, as a new life of the agent does.
-func reopen(t testing.TB, path string) *journal {
+// openTestJournal opens the journal at path, as a new run of the agent does.
+func openTestJournal(t testing.TB, path string) *journal {
 	t.Helper()
-	j, err := openJournal(path, "here", slog.New(slog.DiscardHandler))
+	j, err := openJournal(path, "machine-1", slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(j.close)
 	return j
 }
 
-func newPath(t testing.TB) string {
+// newJournalPath returns the path of a journal that does not exist yet.
+func newJournalPath(t testing.TB) string {
 	t.Helper()
 	return filepath.Join(t.TempDir(), "device.json.journal")
 }
 
-func claimed(n int) Command {
+// testCommand returns the claimed command cmd_n.
+func testCommand(n int) Command {
 	return Command{ID: fmt.Sprintf("cmd_%d", n), ClaimToken: fmt.Sprintf("token-%d", n), Type: "service.restart"}
 }
 
-func outcome(output string) fieldgate.ResultRequest {
+// succeeded returns a result with the given output.
+func succeeded(output string) fieldgate.ResultRequest {
 	return fieldgate.ResultRequest{Status: fieldgate.ResultStatusSucceeded, Output: output}
 }
 
-func TestWhatIsInTheJournalOutlivesTheAgent(t *testing.T) {
+func TestJournal_EntriesSurviveRestart(t *testing.T) {
 	t.Parallel()
-	path := newPath(t)
-	j := reopen(t, path)
+	path := newJournalPath(t)
+	j := openTestJournal(t, path)
 	key, err := j.claimKey()
 	require.NoError(t, err)
-	require.NoError(t, j.begin(claimed(1), false))
-	require.NoError(t, j.begin(claimed(2), true))
-	require.NoError(t, j.begin(claimed(3), false))
-	require.NoError(t, j.finish("cmd_2", outcome("done")))
-	require.NoError(t, j.finish("cmd_3", outcome("done")))
-	j.settle("cmd_3", "token-3")
+	require.NoError(t, j.begin(testCommand(1), false))
+	require.NoError(t, j.begin(testCommand(2), true))
+	require.NoError(t, j.begin(testCommand(3), false))
+	require.NoError(t, j.recordResult("cmd_2", succeeded("done")))
+	require.NoError(t, j.recordResult("cmd_3", succeeded("done")))
+	j.markSubmitted("cmd_3", "token-3")
 
-	next := reopen(t, path)
+	next := openTestJournal(t, path)
 	again, err := next.claimKey()
 	require.NoError(t, err)
 	require.Equal(t, j.key, again)
-	require.NotEqual(t, key, again, "a claim that was answered is another claim")
-	require.Equal(t, j.all(), next.all())
-	waiting, found := next.unreported("cmd_2")
+	require.NotEqual(t, key, again, "begin did not replace the claim key")
+	require.Equal(t, j.list(), next.list())
+	result, found := next.unsubmitted("cmd_2")
 	require.True(t, found)
-	require.Equal(t, "token-2", waiting.ClaimToken)
+	require.Equal(t, "token-2", result.ClaimToken)
 	for _, id := range []string{"cmd_1", "cmd_3", "cmd_4"} {
-		_, found = next.unreported(id)
+		_, found = next.unsubmitted(id)
 		require.False(t, found, id)
 	}
 }
 
-func TestAClaimIsTheSameOneUntilItIsAnswered(t *testing.T) {
+func TestJournal_ClaimKeyStaysUntilCommandBegins(t *testing.T) {
 	t.Parallel()
-	path := newPath(t)
-	key, err := reopen(t, path).claimKey()
+	path := newJournalPath(t)
+	key, err := openTestJournal(t, path).claimKey()
 	require.NoError(t, err)
 	for range 3 {
-		again, err := reopen(t, path).claimKey()
+		again, err := openTestJournal(t, path).claimKey()
 		require.NoError(t, err)
 		require.Equal(t, key, again)
 	}
 }
 
-// A copy of the state directory must not get the command that the original was given. The
-// machine that has changed its name loses no more than a lease.
-func TestACopyOfTheJournalOnAnotherMachineMakesAnotherClaim(t *testing.T) {
+// TestJournal_CopyOnAnotherMachineGetsNewClaimKey checks that a copy of the state directory does
+// not get the command that the original has claimed. A machine whose name has changed also
+// gets a new key, which costs it a lease at most.
+func TestJournal_CopyOnAnotherMachineGetsNewClaimKey(t *testing.T) {
 	t.Parallel()
-	path := newPath(t)
-	key, err := reopen(t, path).claimKey()
+	path := newJournalPath(t)
+	key, err := openTestJournal(t, path).claimKey()
 	require.NoError(t, err)
-	copied := newPath(t)
+	copied := newJournalPath(t)
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(copied, text, 0o600))
-	elsewhere, err := openJournal(copied, "elsewhere", slog.New(slog.DiscardHandler))
+	other, err := openJournal(copied, "machine-2", slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	t.Cleanup(elsewhere.close)
-	other, err := elsewhere.claimKey()
+	t.Cleanup(other.close)
+	otherKey, err := other.claimKey()
 	require.NoError(t, err)
-	require.NotEqual(t, key, other)
-	again, err := reopen(t, path).claimKey()
+	require.NotEqual(t, key, otherKey)
+	again, err := openTestJournal(t, path).claimKey()
 	require.NoError(t, err)
 	require.Equal(t, key, again)
-	require.NotEmpty(t, machine())
+	require.NotEmpty(t, machineID())
 }
 
-// Power may go at any byte: what was finished before stays, and what comes after is whole.
-func TestATornEndCostsOnlyWhatWasNotWritten(t *testing.T) {
+// TestJournal_TornRecordLosesOnlyItself cuts the last record at each byte, as a loss of power
+// may do.
+func TestJournal_TornRecordLosesOnlyItself(t *testing.T) {
 	t.Parallel()
-	path := newPath(t)
-	j := reopen(t, path)
-	require.NoError(t, j.begin(claimed(1), false))
+	path := newJournalPath(t)
+	j := openTestJournal(t, path)
+	require.NoError(t, j.begin(testCommand(1), false))
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.NoError(t, j.begin(claimed(2), false))
+	require.NoError(t, j.begin(testCommand(2), false))
 	more, err := os.ReadFile(path)
 	require.NoError(t, err)
 	for cut := len(whole); cut < len(more); cut++ {
-		torn := newPath(t)
+		torn := newJournalPath(t)
 		require.NoError(t, os.WriteFile(torn, more[:cut], 0o600))
-		after := reopen(t, torn)
-		require.Len(t, after.all(), 1, "cut at %d", cut)
-		require.NoError(t, after.begin(claimed(3), false))
-		require.Len(t, reopen(t, torn).all(), 2, "cut at %d", cut)
+		after := openTestJournal(t, torn)
+		require.Len(t, after.list(), 1, "cut at %d", cut)
+		require.NoError(t, after.begin(testCommand(3), false))
+		require.Len(t, openTestJournal(t, torn).list(), 2, "cut at %d", cut)
 		after.close()
 	}
 }
 
-func TestABlockOfZerosAtTheEndIsATornEnd(t *testing.T) {
+func TestJournal_TrailingZerosAreTruncated(t *testing.T) {
 	t.Parallel()
-	path := newPath(t)
-	require.NoError(t, reopen(t, path).begin(claimed(1), false))
+	path := newJournalPath(t)
+	require.NoError(t, openTestJournal(t, path).begin(testCommand(1), false))
 	appendTo(t, path, strings.Repeat("\x00", 4096))
-	j := reopen(t, path)
-	require.Len(t, j.all(), 1)
-	require.NoError(t, j.begin(claimed(2), false))
-	require.Len(t, reopen(t, path).all(), 2)
+	j := openTestJournal(t, path)
+	require.Len(t, j.list(), 1)
+	require.NoError(t, j.begin(testCommand(2), false))
+	require.Len(t, openTestJournal(t, path).list(), 2)
 	require.NoFileExists(t, path+".damaged")
 }
 
-func TestADamagedLineIsKeptForWhoLooksAndTheRestIsUsed(t *testing.T) {
+func TestJournal_DamagedLineIsSkippedAndFileIsCopied(t *testing.T) {
 	t.Parallel()
-	path := newPath(t)
-	j := reopen(t, path)
-	require.NoError(t, j.begin(claimed(1), false))
-	require.NoError(t, j.begin(claimed(2), false))
+	path := newJournalPath(t)
+	j := openTestJournal(t, path)
+	require.NoError(t, j.begin(testCommand(1), false))
+	require.NoError(t, j.begin(testCommand(2), false))
 	key := j.key
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	text[20] ^= 1
 	require.NoError(t, os.WriteFile(path, text, 0o600))
-	after := reopen(t, path)
-	require.Len(t, after.all(), 1)
-	require.NotEqual(t, key, after.key, "the gateway would repeat a claim of which nothing is known")
+	after := openTestJournal(t, path)
+	require.Len(t, after.list(), 1)
+	require.NotEqual(t, key, after.key, "the gateway would repeat a claim whose record is lost")
 	kept, err := os.ReadFile(path + ".damaged")
 	require.NoError(t, err)
 	require.Equal(t, text, kept)
@@ -160,65 +165,66 @@ func appendTo(t testing.TB, path, text string) {
 	require.NoError(t, file.Close())
 }
 
-// fill makes the disk of a journal take nothing, until it is emptied: the file cannot be
-// written, and no other can be put into its place.
-func fill(t testing.TB, j *journal) (empty func()) {
+// failWrites makes all writes of a journal fail, as on a full disk, until undo is called: its
+// file is read-only, and no temporary file can replace it.
+func failWrites(t testing.TB, j *journal) (undo func()) {
 	t.Helper()
 	readOnly, err := os.Open(j.file.path)
 	require.NoError(t, err)
 	j.file.close()
 	j.file.file = readOnly
 	blocked := j.file.path + ".tmp"
-	require.NoError(t, os.MkdirAll(filepath.Join(blocked, "full"), 0o700))
+	require.NoError(t, os.MkdirAll(filepath.Join(blocked, "not-empty"), 0o700))
 	return func() { require.NoError(t, os.RemoveAll(blocked)) }
 }
 
-func TestWhatCannotBeWrittenIsNotBegun(t *testing.T) {
+func TestJournal_FullDiskRefusesBegin(t *testing.T) {
 	t.Parallel()
-	path := newPath(t)
-	j := reopen(t, path)
-	require.NoError(t, j.begin(claimed(1), false))
-	empty := fill(t, j)
-	require.Error(t, j.begin(claimed(2), false))
+	path := newJournalPath(t)
+	j := openTestJournal(t, path)
+	require.NoError(t, j.begin(testCommand(1), false))
+	undo := failWrites(t, j)
+	require.Error(t, j.begin(testCommand(2), false))
 	require.Error(t, j.health())
 	_, err := j.claimKey()
-	require.Error(t, err, "nothing is claimed that could not be written down")
-	require.Error(t, j.finish("cmd_1", outcome("done")))
-	_, found := j.unreported("cmd_1")
-	require.True(t, found, "an outcome is reported even if it cannot be written down")
+	require.Error(t, err, "a claim was allowed that cannot be recorded")
+	require.Error(t, j.recordResult("cmd_1", succeeded("done")))
+	_, found := j.unsubmitted("cmd_1")
+	require.True(t, found, "the result that could not be written is lost")
 
-	empty()
+	undo()
 	_, err = j.claimKey()
 	require.NoError(t, err)
 	require.NoError(t, j.health())
-	require.NoError(t, j.begin(claimed(3), false))
-	next := reopen(t, path)
-	require.Equal(t, j.all(), next.all())
-	require.Len(t, next.all(), 2)
+	require.NoError(t, j.begin(testCommand(3), false))
+	next := openTestJournal(t, path)
+	require.Equal(t, j.list(), next.list())
+	require.Len(t, next.list(), 2)
 }
 
-func TestTheJournalStaysSmall(t *testing.T) {
+func TestJournal_SizeIsBounded(t *testing.T) {
 	t.Parallel()
-	path := newPath(t)
-	j := reopen(t, path)
+	path := newJournalPath(t)
+	j := openTestJournal(t, path)
 	for n := range 3000 {
-		c := claimed(n)
+		c := testCommand(n)
 		require.NoError(t, j.begin(c, false))
-		require.NoError(t, j.finish(c.ID, outcome(strings.Repeat("x", 2000))))
-		j.settle(c.ID, c.ClaimToken)
+		require.NoError(t, j.recordResult(c.ID, succeeded(strings.Repeat("x", 2000))))
+		j.markSubmitted(c.ID, c.ClaimToken)
 	}
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	require.Less(t, info.Size(), int64(4<<20))
-	next := reopen(t, path)
-	require.LessOrEqual(t, len(next.all()), keepEntries+1)
-	_, found, err := next.adopt(claimed(2999))
+	next := openTestJournal(t, path)
+	require.LessOrEqual(t, len(next.list()), maxEntries+1)
+	_, found, err := next.reclaim(testCommand(2999))
 	require.NoError(t, err)
-	require.True(t, found, "the newest are remembered")
-	require.Equal(t, []string(nil), leftovers(t, path))
+	require.True(t, found, "the newest entry was pruned")
+	require.Equal(t, []string(nil), otherFiles(t, path))
 }
 
-func leftovers(t testing.TB, path string) (names []string) {
+// otherFiles returns the names of the files beside the one at path.
+func otherFiles(t testing.TB, path string) (names []string) {
 	t.Helper()
 	files, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
@@ -230,86 +236,96 @@ func leftovers(t testing.TB, path string) (names []string) {
 	return names
 }
 
-func TestWhatWasNotReportedIsNeverForgotten(t *testing.T) {
+func TestJournal_UnsubmittedResultsAreNotPruned(t *testing.T) {
 	t.Parallel()
-	j := reopen(t, newPath(t))
-	for n := range keepEntries + 10 {
-		require.NoError(t, j.begin(claimed(n), false))
-		require.NoError(t, j.finish(claimed(n).ID, outcome("done")))
+	j := openTestJournal(t, newJournalPath(t))
+	for n := range maxEntries + 10 {
+		require.NoError(t, j.begin(testCommand(n), false))
+		require.NoError(t, j.recordResult(testCommand(n).ID, succeeded("done")))
 	}
-	j.settle("cmd_5", "token-5")
-	require.Len(t, j.all(), keepEntries+9)
-	_, found := j.unreported("cmd_0")
+	j.markSubmitted("cmd_5", "token-5")
+	require.Len(t, j.list(), maxEntries+9)
+	_, found := j.unsubmitted("cmd_0")
 	require.True(t, found)
 }
 
-func TestACommandThatComesAgainAnswersUnderTheNewestClaim(t *testing.T) {
+func TestJournal_ReclaimedCommandIsSubmittedUnderNewestClaim(t *testing.T) {
 	t.Parallel()
-	path := newPath(t)
-	j := reopen(t, path)
-	require.NoError(t, j.begin(claimed(1), false))
-	require.NoError(t, j.finish("cmd_1", outcome("done")))
-	j.settle("cmd_1", "token-1")
-	anew := claimed(1)
-	anew.ClaimToken = "token-9"
-	_, found, err := j.adopt(anew)
+	path := newJournalPath(t)
+	j := openTestJournal(t, path)
+	require.NoError(t, j.begin(testCommand(1), false))
+	require.NoError(t, j.recordResult("cmd_1", succeeded("done")))
+	j.markSubmitted("cmd_1", "token-1")
+	reclaimed := testCommand(1)
+	reclaimed.ClaimToken = "token-9"
+	_, found, err := j.reclaim(reclaimed)
 	require.NoError(t, err)
 	require.True(t, found)
-	j.settle("cmd_1", "token-1") // an answer that was on its way is not about the new claim
-	for _, j := range []*journal{j, reopen(t, path)} {
-		waiting, found := j.unreported("cmd_1")
+	j.markSubmitted("cmd_1", "token-1") // a late response to the submission under the old claim
+	for _, j := range []*journal{j, openTestJournal(t, path)} {
+		result, found := j.unsubmitted("cmd_1")
 		require.True(t, found)
-		require.Equal(t, "token-9", waiting.ClaimToken)
-		require.Equal(t, "done", waiting.Output)
+		require.Equal(t, "token-9", result.ClaimToken)
+		require.Equal(t, "done", result.Output)
 	}
 }
 
-func TestWhatIsForgottenMayBeBegunAgain(t *testing.T) {
+func TestJournal_RemovedCommandMayBeginAgain(t *testing.T) {
 	t.Parallel()
-	path := newPath(t)
-	j := reopen(t, path)
-	require.NoError(t, j.begin(claimed(1), true))
-	require.NoError(t, j.forget("cmd_1"))
-	require.Empty(t, reopen(t, path).all())
-	_, found, err := j.adopt(claimed(1))
+	path := newJournalPath(t)
+	j := openTestJournal(t, path)
+	require.NoError(t, j.begin(testCommand(1), true))
+	require.NoError(t, j.remove("cmd_1"))
+	require.Empty(t, openTestJournal(t, path).list())
+	_, found, err := j.reclaim(testCommand(1))
 	require.NoError(t, err)
 	require.False(t, found)
 }
 
-// bloat has the next change of a journal write its file anew.
-func bloat(j *journal) { j.file.size += 3 * wasteBytes }
+// forceRewrite makes the next change of a journal rewrite its file.
+func forceRewrite(j *journal) { j.file.size += 3 * compactAfter }
 
-func TestTheChangeThatHasTheFileWrittenAnewIsInIt(t *testing.T) {
+func TestJournal_RewriteContainsChangeThatTriggeredIt(t *testing.T) {
 	t.Parallel()
-	path := newPath(t)
-	j := reopen(t, path)
+	path := newJournalPath(t)
+	j := openTestJournal(t, path)
 	for name, change := range map[string]func() error{
-		"claiming": func() error { j.renewKey(); _, err := j.claimKey(); return err },
-		"begin":    func() error { return j.begin(claimed(1), false) },
-		"finish":   func() error { _ = j.begin(claimed(2), true); bloat(j); return j.finish("cmd_2", outcome("done")) },
-		"adopt":    func() error { _ = j.begin(claimed(3), false); bloat(j); _, _, err := j.adopt(claimed(3)); return err },
-		"forget":   func() error { _ = j.begin(claimed(4), true); bloat(j); return j.forget("cmd_4") },
+		"claimKey": func() error { j.renewKey(); _, err := j.claimKey(); return err },
+		"begin":    func() error { return j.begin(testCommand(1), false) },
+		"recordResult": func() error {
+			_ = j.begin(testCommand(2), true)
+			forceRewrite(j)
+			return j.recordResult("cmd_2", succeeded("done"))
+		},
+		"reclaim": func() error {
+			_ = j.begin(testCommand(3), false)
+			forceRewrite(j)
+			_, _, err := j.reclaim(testCommand(3))
+			return err
+		},
+		"remove": func() error { _ = j.begin(testCommand(4), true); forceRewrite(j); return j.remove("cmd_4") },
 	} {
-		bloat(j)
+		forceRewrite(j)
 		require.NoError(t, change(), name)
-		require.Less(t, j.file.size, int64(wasteBytes), name)
-		next := reopen(t, path)
-		require.Equal(t, j.all(), next.all(), name)
+		require.Less(t, j.file.size, int64(compactAfter), name)
+		next := openTestJournal(t, path)
+		require.Equal(t, j.list(), next.list(), name)
 		require.Equal(t, j.key, next.key, name)
 	}
 }
 
-// A handler that does not return outlives Run, and must not write over the next one's file.
-func TestAJournalThatIsClosedLeavesTheFileAlone(t *testing.T) {
+// TestJournal_ClosedJournalDoesNotWrite covers a handler that outlives Run: it must not write to
+// the file of the next run.
+func TestJournal_ClosedJournalDoesNotWrite(t *testing.T) {
 	t.Parallel()
-	path := newPath(t)
-	j := reopen(t, path)
-	require.NoError(t, j.begin(claimed(1), false))
+	path := newJournalPath(t)
+	j := openTestJournal(t, path)
+	require.NoError(t, j.begin(testCommand(1), false))
 	j.close()
-	next := reopen(t, path)
-	require.NoError(t, next.begin(claimed(2), false))
-	for range 2 { // the second finds the journal broken
-		require.Error(t, j.finish("cmd_1", outcome("too late")))
+	next := openTestJournal(t, path)
+	require.NoError(t, next.begin(testCommand(2), false))
+	for range 2 { // the second call follows a failed write
+		require.Error(t, j.recordResult("cmd_1", succeeded("too late")))
 	}
-	require.Equal(t, next.all(), reopen(t, path).all())
+	require.Equal(t, next.list(), openTestJournal(t, path).list())
 }

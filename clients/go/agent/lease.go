@@ -8,50 +8,52 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// keep extends the lease of a job until the context ends. All of its times are counted by
-// the clock that never jumps.
-func (s *shift) keep(ctx context.Context, j *job) {
-	every := s.config.Lease / 3
-	wait := s.remaining(j.command) / 3
-	for failures := 0; pause(ctx, wait-rand.N(wait/10+1)); {
-		err := s.extend(ctx, j)
+// keepLease extends the lease of a job until ctx ends, each time a third of the lease has
+// passed. It measures time with the monotonic clock. It cancels the job with ErrClaimLost if the gateway
+// refuses the claim permanently.
+func (w *worker) keepLease(ctx context.Context, j *job) {
+	interval := w.config.Lease / 3
+	wait := w.remainingLease(j.command) / 3
+	for failures := 0; sleep(ctx, wait-rand.N(wait/10+1)); {
+		err := w.extend(ctx, j)
 		switch code := fieldgate.CodeOf(err); {
 		case err == nil:
-			wait, failures = every, 0
+			wait, failures = interval, 0
 		case code == fieldgate.CodeClaimExpired:
-			wait = every // the result may still count, and the claim may come anew
-		case settled(err):
-			j.stop(ErrClaimLost)
+			wait = interval // the result may still count, and the command may be claimed again
+		case isPermanent(err):
+			j.cancel(ErrClaimLost)
 			return
 		default:
-			s.log.Warn("extending a lease failed, trying again", "commandId", j.command.ID, "error", err)
-			wait = min(every, backoffBase<<min(failures, 8))
+			w.log.Warn("extending a lease failed, trying again", "command", j.command.ID, "error", err)
+			wait = min(interval, backoffBase<<min(failures, 8))
 			failures++
 		}
 	}
 }
 
-// remaining is how long a lease lasts that was just given: never longer than what was
-// asked for, whatever the answer says.
-func (s *shift) remaining(command Command) time.Duration {
-	asked := s.config.Lease.Milliseconds()
-	return time.Duration(min(max(int64(command.LeaseRemainingMs), 0), asked)) * time.Millisecond
+// remainingLease returns the remaining time of a lease that was just given. It bounds the
+// value of the gateway to the range from zero to the lease that was requested.
+func (w *worker) remainingLease(command Command) time.Duration {
+	requested := w.config.Lease.Milliseconds()
+	return time.Duration(min(max(int64(command.LeaseRemainingMs), 0), requested)) * time.Millisecond
 }
 
-// extend extends the lease once, under the newest claim.
-func (s *shift) extend(ctx context.Context, j *job) error {
+// extend extends the lease of a job once. It repeats the call if the command was claimed again
+// meanwhile, with the newer claim token.
+func (w *worker) extend(ctx context.Context, j *job) error {
 	for {
-		token := s.journal.token(j.command.ID)
-		ctx, cancel := context.WithTimeout(ctx, s.config.Lease/3)
-		way, _ := s.uplink.now()
-		lease, err := way.Extend(ctx, j.command.ID, fieldgate.ExtendRequest{
-			ClaimToken: token, ExtensionMs: int(s.config.Lease.Milliseconds()),
+		token := w.journal.token(j.command.ID)
+		ctx, cancel := context.WithTimeout(ctx, w.config.Lease/3)
+		api, _ := w.uplink.current()
+		lease, err := api.Extend(ctx, j.command.ID, fieldgate.ExtendRequest{
+			ClaimToken: token, ExtensionMs: int(w.config.Lease.Milliseconds()),
 		})
 		cancel()
 		if err == nil && lease.CancelRequested {
-			s.cancel(j.command.ID, "")
+			w.cancel(j.command.ID, "")
 		}
-		if err == nil || s.journal.token(j.command.ID) == token {
+		if err == nil || w.journal.token(j.command.ID) == token {
 			return err
 		}
 	}

@@ -2,6 +2,6 @@
 
 package agent
 
-// lock does nothing where there is no such lock: keeping a second agent from the state file is
-// up to whoever starts it.
+// lock does nothing on systems without a suitable file lock. There the service manager has to
+// prevent a second agent from using the state file.
 func lock(string) (unlock func(), err error) { return func() {}, nil }

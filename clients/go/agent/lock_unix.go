@@ -9,8 +9,9 @@ import (
 	"syscall"
 )
 
-// lock makes this process the only one with a state file. The kernel lets go of the lock
-// when the process ends, however it ends.
+// lock locks the file at path for this process, so that no second agent uses the state
+// file. It returns ErrInUse if another process holds the lock. The kernel releases the lock
+// when the process ends, even after a crash.
 func lock(path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

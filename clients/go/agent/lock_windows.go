@@ -6,19 +6,20 @@ import (
 	"syscall"
 )
 
-// errorSharingViolation is ERROR_SHARING_VIOLATION: somebody has the file open and shares
-// it with nobody.
+// errorSharingViolation is ERROR_SHARING_VIOLATION: another process has opened the file
+// without sharing it.
 const errorSharingViolation = syscall.Errno(32)
 
-// lock makes this process the only one with a state file, by opening the lock so that nobody
-// else can. The system closes it when the process ends, however it ends.
+// lock locks the file at path for this process, so that no second agent uses the state
+// file. It opens the file without sharing it, and returns ErrInUse if another process has
+// done so. Windows closes the file when the process ends, even after a crash.
 func lock(path string) (unlock func(), err error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
 		return nil, fmt.Errorf("agent: opening the lock: %w", err)
 	}
-	const shareWithNobody = 0
-	file, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, shareWithNobody, nil,
+	const noSharing = 0
+	file, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, noSharing, nil,
 		syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
 	if errors.Is(err, errorSharingViolation) {
 		return nil, fmt.Errorf("%w: %s is locked", ErrInUse, path)

@@ -7,91 +7,94 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// maxRepeats is how often a repeatable command is done again: one that has killed the agent
-// that often would do so for ever.
-const maxRepeats = 3
+// maxReruns is the number of times that an interrupted repeatable command is run again. The
+// command may be what crashes the agent, so the number must be bounded.
+const maxReruns = 3
 
-// resume takes up what an earlier life has left: outcomes are reported, what was begun is
-// reported as interrupted, and what may be repeated is done again.
-func (s *shift) resume(ctx, life context.Context) {
-	for _, left := range s.journal.all() {
+// resume handles the commands that an earlier run of the agent has left in the journal. It
+// submits recorded results, runs repeatable commands again, and reports the others as
+// interrupted.
+func (w *worker) resume(ctx, base context.Context) {
+	for _, e := range w.journal.list() {
 		switch {
-		case left.Over:
-		case left.Outcome != nil:
-			s.report(life, left.ID)
-		case left.Again != nil && left.Repeats < maxRepeats && s.handlers[left.Type].repeatable:
-			s.repeat(ctx, life, left)
+		case e.Submitted:
+		case e.Result != nil:
+			w.submitResult(base, e.ID)
+		case e.Command != nil && e.Reruns < maxReruns && w.handlers[e.Type].repeatable:
+			w.rerun(ctx, base, e)
 		default:
-			s.interrupt(life, left.ID)
+			w.reportInterrupted(base, e.ID)
 		}
 	}
 }
 
-// interrupt reports that nobody knows how far a command got.
-func (s *shift) interrupt(life context.Context, id string) {
-	s.log.Warn("a command was being done when the agent ended", "commandId", id)
-	if err := s.journal.finish(id, interrupted()); err != nil {
-		s.log.Error("the journal cannot be written", "error", err)
+// reportInterrupted submits a CodeInterrupted failure for a command whose progress is unknown.
+func (w *worker) reportInterrupted(base context.Context, id string) {
+	w.log.Warn("found a command that the end of the agent interrupted", "command", id)
+	if err := w.journal.recordResult(id, interruptedResult()); err != nil {
+		w.log.Error("writing the journal failed", "error", err)
 	}
-	s.report(life, id)
+	w.submitResult(base, id)
 }
 
-// repeat does a command again, if its claim still stands.
-func (s *shift) repeat(ctx, life context.Context, left entry) {
-	s.handling.Go(func() {
-		if !s.takeSlot(ctx) {
+// rerun runs an interrupted command again in the background, if its claim is still valid.
+func (w *worker) rerun(ctx, base context.Context, e entry) {
+	w.handling.Go(func() {
+		if !w.acquireSlot(ctx) {
 			return
 		}
-		lease, err := s.reclaim(ctx, left.ID)
+		lease, err := w.confirmClaim(ctx, e.ID)
 		if err == nil {
-			s.doAgain(life, left, lease)
+			w.startRerun(base, e, lease)
 			return
 		}
-		s.freeSlot()
-		if settled(err) {
-			s.giveUp(life, left.ID, err)
+		w.releaseSlot()
+		if isPermanent(err) {
+			w.handleLostClaim(base, e.ID, err)
 		}
 	})
 }
 
-// doAgain does a command again that is claimed, in a slot that is held for it.
-func (s *shift) doAgain(life context.Context, left entry, lease fieldgate.Lease) {
-	if err := s.journal.repeat(left.ID); err != nil {
-		s.freeSlot()
-		s.interrupt(life, left.ID)
+// startRerun starts an interrupted command again, in the slot that the caller has acquired.
+func (w *worker) startRerun(base context.Context, e entry, lease fieldgate.Lease) {
+	if err := w.journal.beginRerun(e.ID); err != nil {
+		w.releaseSlot()
+		w.reportInterrupted(base, e.ID)
 		return
 	}
-	s.log.Info("doing a command again that the end of the agent has interrupted", "commandId", left.ID)
-	command := *left.Again
+	w.log.Info("running an interrupted command again", "command", e.ID)
+	command := *e.Command
 	command.LeaseRemainingMs = lease.LeaseRemainingMs
-	s.perform(life, command, s.handler(left.Type))
+	w.start(base, command, w.handlerFor(e.Type))
 }
 
-// reclaim extends the lease of a command under its newest claim.
-func (s *shift) reclaim(ctx context.Context, id string) (lease fieldgate.Lease, err error) {
+// confirmClaim extends the lease of a command under its newest claim and returns it. It
+// returns an error if the gateway refuses the claim permanently or ctx ends.
+func (w *worker) confirmClaim(ctx context.Context, id string) (lease fieldgate.Lease, err error) {
 	for {
-		token := s.journal.token(id)
-		err = s.insist(ctx, "extending a lease", func(way calls) (err error) {
-			lease, err = way.Extend(ctx, id, fieldgate.ExtendRequest{
-				ClaimToken: token, ExtensionMs: int(s.config.Lease.Milliseconds()),
+		token := w.journal.token(id)
+		err = w.retry(ctx, "extending a lease", func(api deviceAPI) (err error) {
+			lease, err = api.Extend(ctx, id, fieldgate.ExtendRequest{
+				ClaimToken: token, ExtensionMs: int(w.config.Lease.Milliseconds()),
 			})
 			return err
 		})
-		if err == nil || s.journal.token(id) == token {
+		if err == nil || w.journal.token(id) == token {
 			return lease, err
 		}
 	}
 }
 
-// giveUp deals with a repeatable command whose claim is gone. Where it can still come
-// again it is forgotten, so that it is done then.
-func (s *shift) giveUp(life context.Context, id string, err error) {
+// handleLostClaim handles a repeatable command whose claim was refused with err. A command
+// that has timed out is reported as interrupted. Any other is removed from the journal, so
+// that it runs if it is claimed again.
+func (w *worker) handleLostClaim(base context.Context, id string, err error) {
 	var refused *fieldgate.APIError
 	if errors.As(err, &refused) && refused.Code == fieldgate.CodeClaimExpired && refused.Command.Status == fieldgate.CommandStatusTimedOut {
-		s.interrupt(life, id)
+		w.reportInterrupted(base, id)
 		return
 	}
-	if err := s.journal.forget(id); err != nil {
-		s.log.Error("the journal cannot be written", "error", err)
+	if err := w.journal.remove(id); err != nil {
+		w.log.Error("writing the journal failed", "error", err)
 	}
 }

@@ -9,9 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Flash is small, and every megabyte goes over somebody's radio. Most of it is net/http and
-// TLS; the bar leaves room for the toolchain, not for another dependency.
-func TestAFirmwareWithTheAgentStaysSmall(t *testing.T) {
+// TestSize_StrippedProgramStaysBelow8MB bounds a program with nothing but the agent. Devices have
+// little flash and update over slow radio links. Most of the size is net/http and TLS; the
+// bound leaves room for a newer toolchain, but not for another dependency.
+func TestSize_StrippedProgramStaysBelow8MB(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "agentonly")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "../testdata/agentonly")

@@ -10,8 +10,8 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// calls are what a device asks the gateway for, over a socket or over HTTP.
-type calls interface {
+// deviceAPI is the calls of a device, which work over HTTP and over a socket.
+type deviceAPI interface {
 	Claim(context.Context, fieldgate.ClaimRequest, ...fieldgate.CallOption) ([]Command, error)
 	Extend(context.Context, string, fieldgate.ExtendRequest) (fieldgate.Lease, error)
 	Release(context.Context, string, fieldgate.ReleaseRequest) (fieldgate.ReleasedCommand, error)
@@ -20,32 +20,33 @@ type calls interface {
 }
 
 const (
-	// firstConnect is how long the first claim waits for the socket.
-	firstConnect = 3 * time.Second
+	// firstConnectTimeout bounds how long the first claim waits for the socket to connect.
+	firstConnectTimeout = 3 * time.Second
 
-	// rivalPause is the shortest wait before a socket that another one of this device has
-	// ended is opened again, to which up to half of it is added at random: two agents with
-	// one identity must not chase each other.
-	rivalPause = 5 * time.Minute
+	// supersededDelay is the minimum delay before a socket that another socket of the same
+	// device has replaced is opened again. Up to half of it is added at random, so that two
+	// agents with one identity do not replace each other's sockets all the time.
+	supersededDelay = 5 * time.Minute
 )
 
-// An uplink is the socket while it is connected, and HTTP while it is not: proxies that
-// break sockets, and gateways that are busy with their restart, cost time and no work.
+// An uplink is the connection of a device to the gateway: a socket while one is connected,
+// HTTP otherwise. A proxy that breaks sockets or a gateway that restarts thus delays commands,
+// but loses none.
 type uplink struct {
-	device   *fieldgate.DeviceClient
-	config   fieldgate.DeviceSocketConfig
-	log      *slog.Logger
-	changed  func()        // called when the way has changed
-	tried    chan struct{} // closed when the first try to connect is over
-	tryOnce  sync.Once
-	finished sync.WaitGroup
+	device      *fieldgate.DeviceClient
+	config      fieldgate.DeviceSocketConfig
+	log         *slog.Logger
+	onChange    func()        // called after a change between socket and HTTP
+	attempted   chan struct{} // closed after the first attempt to connect
+	attemptOnce sync.Once
+	connecting  sync.WaitGroup // the goroutine of connect
 
 	mu     sync.Mutex
-	socket *fieldgate.DeviceSocket // nil while it is not connected
+	socket *fieldgate.DeviceSocket // nil while not connected
 }
 
-// now gives the way to use, and whether it is a socket.
-func (u *uplink) now() (way calls, pushes bool) {
+// current returns the API to call now, and reports whether it is a socket.
+func (u *uplink) current() (api deviceAPI, isSocket bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.socket != nil {
@@ -54,75 +55,79 @@ func (u *uplink) now() (way calls, pushes bool) {
 	return u.device, false
 }
 
-// connect keeps a socket open until the context ends. A socket that the gateway has ended
-// for good is opened again after a while, for the device may be welcome again.
+// connect starts a goroutine that keeps a socket open until ctx ends. It opens a new one also
+// after the gateway has ended a socket permanently, because the reason may go away: a
+// suspended device may be reinstated.
 func (u *uplink) connect(ctx context.Context) {
-	u.finished.Go(func() {
-		for wait := (backoff{}); ctx.Err() == nil; {
-			connected, err := u.hold(ctx)
+	u.connecting.Go(func() {
+		for delay := (backoff{}); ctx.Err() == nil; {
+			connected, err := u.serveSocket(ctx)
 			if ctx.Err() != nil {
 				return
 			}
 			if connected {
-				wait = backoff{}
+				delay = backoff{}
 			}
-			u.log.Warn("the socket has ended, polling instead", "error", err)
-			pause(ctx, max(wait.delay(err), restOf(err)))
+			u.log.Warn("lost the socket, polling instead", "error", err)
+			sleep(ctx, max(delay.delay(err), reconnectDelay(err)))
 		}
 	})
 }
 
-// restOf is the least wait after a socket was ended for good.
-func restOf(err error) time.Duration {
+// reconnectDelay returns the minimum delay before a new socket after one that ended with err.
+func reconnectDelay(err error) time.Duration {
 	if closed, ok := err.(*fieldgate.CloseError); ok && closed.Code == fieldgate.CloseSuperseded {
-		return rivalPause + rand.N(rivalPause/2)
+		return supersededDelay + rand.N(supersededDelay/2)
 	}
 	return 0
 }
 
-// hold uses one socket to its end, and tells whether it was ever connected.
-func (u *uplink) hold(ctx context.Context) (connected bool, err error) {
+// serveSocket opens a socket, waits until it ends, and returns its error. It also reports
+// whether the socket was ever connected.
+func (u *uplink) serveSocket(ctx context.Context) (connected bool, err error) {
 	var socket *fieldgate.DeviceSocket
 	ready := make(chan struct{})
 	config := u.config
 	config.OnState = func(state fieldgate.SocketState) {
 		<-ready
 		connected = connected || state.Connected
-		u.switchTo(socket, state)
+		u.setState(socket, state)
 	}
 	socket = u.device.Connect(ctx, config)
 	close(ready)
 	<-socket.Done()
-	u.switchTo(nil, fieldgate.SocketState{})
+	u.setState(nil, fieldgate.SocketState{})
 	return connected, socket.Err()
 }
 
-func (u *uplink) switchTo(socket *fieldgate.DeviceSocket, state fieldgate.SocketState) {
+// setState switches to the socket if it is connected, and to HTTP otherwise.
+func (u *uplink) setState(socket *fieldgate.DeviceSocket, state fieldgate.SocketState) {
 	if !state.Connected {
 		socket = nil
 	}
 	u.mu.Lock()
-	different := u.socket != socket
+	changed := u.socket != socket
 	u.socket = socket
 	u.mu.Unlock()
-	u.tryOnce.Do(func() { close(u.tried) })
+	u.attemptOnce.Do(func() { close(u.attempted) })
 	switch {
-	case different && socket != nil:
+	case changed && socket != nil:
 		u.log.Info("connected", "connectionId", state.ConnectionID)
 	case state.Err != nil:
-		u.log.Warn("no socket, polling instead", "error", state.Err, "retryIn", state.RetryIn)
+		u.log.Warn("connecting the socket failed, polling instead", "error", state.Err, "retryIn", state.RetryIn)
 	}
-	if different {
-		u.changed()
+	if changed {
+		u.onChange()
 	}
 }
 
-// awaitFirst waits until it is known how the first try to connect went.
-func (u *uplink) awaitFirst(ctx context.Context) {
-	timer := time.NewTimer(firstConnect)
+// awaitFirstAttempt waits until the first attempt to connect has succeeded or failed, for at
+// most firstConnectTimeout.
+func (u *uplink) awaitFirstAttempt(ctx context.Context) {
+	timer := time.NewTimer(firstConnectTimeout)
 	defer timer.Stop()
 	select {
-	case <-u.tried:
+	case <-u.attempted:
 	case <-timer.C:
 	case <-ctx.Done():
 	}

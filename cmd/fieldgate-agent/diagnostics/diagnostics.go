@@ -1,6 +1,6 @@
-// Package diagnostics looks at the machine and its network, and changes nothing. Each file
-// has one type of command, with the parameters that it takes and the codes with which it
-// fails; those of names and connections are in failures.go.
+// Package diagnostics inspects the machine and its network, and changes nothing. Each file
+// has one command type, with its parameters and the codes of its failures. The codes of
+// failed lookups and connections are in failures.go.
 package diagnostics
 
 import (
@@ -9,31 +9,30 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// longest is how long a diagnostic may take, and patience how long one may wait for a
-// single answer.
+// Bounds of a diagnostic: maxDuration of the whole, networkTimeout of one network operation.
 const (
-	longest  = 2 * time.Minute
-	patience = 15 * time.Second
+	maxDuration    = 2 * time.Minute
+	networkTimeout = 15 * time.Second
 )
 
-// handlers are the diagnostics by their types.
+// handlers are the diagnostics by command type.
 var handlers = map[string]agent.Handler{
-	"diagnostic.dns":        lookUp,
-	"diagnostic.tcp":        dial,
+	"diagnostic.dns":        lookUpHost,
+	"diagnostic.tcp":        dialTCP,
 	"diagnostic.tls":        inspectTLS,
-	"diagnostic.http":       get,
+	"diagnostic.http":       getURL,
 	"diagnostic.ping":       ping,
-	"diagnostic.traceroute": traceRoute,
-	"diagnostic.system":     describe,
-	"diagnostic.interfaces": interfaces,
-	"diagnostic.disk":       disk,
+	"diagnostic.traceroute": traceroute,
+	"diagnostic.system":     describeSystem,
+	"diagnostic.interfaces": listInterfaces,
+	"diagnostic.disk":       listFileSystems,
 	"diagnostic.log":        readLog,
 }
 
-// Register makes the diagnostics something that the device can do. All may be repeated,
-// for they only look.
+// Register registers the handlers of the diagnostics. All are repeatable, because they only
+// read.
 func Register(device *agent.Agent) {
 	for commandType, handler := range handlers {
-		device.Handle(commandType, handler, agent.Repeatable(), agent.Timeout(longest))
+		device.Handle(commandType, handler, agent.Repeatable(), agent.Timeout(maxDuration))
 	}
 }

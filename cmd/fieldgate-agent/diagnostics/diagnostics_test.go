@@ -20,8 +20,9 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// ask runs a diagnostic, and gives the data of its result and the code of its failure.
-func ask(t testing.TB, commandType, parameters string) (output string, data map[string]any, code string) {
+// run runs a diagnostic and returns the output and data of its result and the code of its
+// failure, or "" if it succeeded.
+func run(t testing.TB, commandType, parameters string) (output string, data map[string]any, code string) {
 	t.Helper()
 	result, err := handlers[commandType](t.Context(), agent.Command{Parameters: json.RawMessage(parameters)})
 	if failure, ok := errors.AsType[*agent.Failure](err); ok {
@@ -35,24 +36,24 @@ func ask(t testing.TB, commandType, parameters string) (output string, data map[
 	return result.Output, data, code
 }
 
-// reason is what a diagnostic says of its failure.
-func reason(t testing.TB, commandType, parameters string) string {
+// failureReason runs a diagnostic that fails and returns the reason of the failure.
+func failureReason(t testing.TB, commandType, parameters string) string {
 	t.Helper()
 	_, err := handlers[commandType](t.Context(), agent.Command{Parameters: json.RawMessage(parameters)})
 	require.Error(t, err)
 	return err.Error()
 }
 
-// address is where a server of a test listens, as parameters.
-func address(t testing.TB, server string) string {
+// endpointOf returns the parameters for connecting to the server at a URL.
+func endpointOf(t testing.TB, serverURL string) string {
 	t.Helper()
-	u, err := url.Parse(server)
+	u, err := url.Parse(serverURL)
 	require.NoError(t, err)
 	return `{"host":"` + u.Hostname() + `","port":` + u.Port() + `}`
 }
 
-// nobody is a port on which nobody listens.
-func nobody(t testing.TB) string {
+// closedPort returns a URL with a port that no process listens on.
+func closedPort(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -60,39 +61,39 @@ func nobody(t testing.TB) string {
 	return "http://" + listener.Addr().String()
 }
 
-func TestNamesAreLookedUp(t *testing.T) {
+func TestDNS(t *testing.T) {
 	t.Parallel()
-	output, data, code := ask(t, "diagnostic.dns", `{"host":"localhost"}`)
+	output, data, code := run(t, "diagnostic.dns", `{"host":"localhost"}`)
 	require.Empty(t, code)
 	require.Contains(t, output, "localhost is ")
 	require.NotEmpty(t, data["addresses"])
-	_, _, code = ask(t, "diagnostic.dns", `{"host":"no-such-host.invalid"}`)
-	require.Contains(t, []string{"host_not_found", "dns_failed", "dns_timeout"}, code) // as the machine's resolver has it
+	_, _, code = run(t, "diagnostic.dns", `{"host":"no-such-host.invalid"}`)
+	require.Contains(t, []string{"host_not_found", "dns_failed", "dns_timeout"}, code) // depends on the resolver of the machine
 }
 
-func TestConnectionsAreMadeOrSayWhyNot(t *testing.T) {
+func TestConnect_SucceedsOrFailsWithCode(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(server.Close)
-	output, data, code := ask(t, "diagnostic.tcp", address(t, server.URL))
+	output, data, code := run(t, "diagnostic.tcp", endpointOf(t, server.URL))
 	require.Empty(t, code)
 	require.Contains(t, output, "connected to "+server.Listener.Addr().String())
 	require.Equal(t, server.Listener.Addr().String(), data["remote"])
 	for _, commandType := range []string{"diagnostic.tcp", "diagnostic.tls"} {
-		_, _, code = ask(t, commandType, address(t, nobody(t)))
+		_, _, code = run(t, commandType, endpointOf(t, closedPort(t)))
 		require.Equal(t, "connection_refused", code, commandType)
 	}
-	_, _, code = ask(t, "diagnostic.http", `{"url":"`+nobody(t)+`"}`)
+	_, _, code = run(t, "diagnostic.http", `{"url":"`+closedPort(t)+`"}`)
 	require.Equal(t, "connection_refused", code)
-	_, _, code = ask(t, "diagnostic.tls", address(t, server.URL))
-	require.Equal(t, "tls_failed", code, "who listens does not speak TLS")
+	_, _, code = run(t, "diagnostic.tls", endpointOf(t, server.URL))
+	require.Equal(t, "tls_failed", code, "a server without TLS")
 }
 
-func TestAChainIsShownEvenIfItIsNotTrusted(t *testing.T) {
+func TestTLS_ReportsUntrustedChain(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(server.Close)
-	output, data, code := ask(t, "diagnostic.tls", address(t, server.URL))
+	output, data, code := run(t, "diagnostic.tls", endpointOf(t, server.URL))
 	require.Empty(t, code)
 	require.Equal(t, "TLS 1.3", data["version"])
 	require.Equal(t, []any{"TLS 1.2", "TLS 1.3"}, data["versions"])
@@ -104,11 +105,11 @@ func TestAChainIsShownEvenIfItIsNotTrusted(t *testing.T) {
 	require.Equal(t, server.Certificate().NotAfter.UTC(), expires)
 	require.Contains(t, output, "does not trust the chain")
 
-	_, _, code = ask(t, "diagnostic.http", `{"url":"`+server.URL+`"}`)
+	_, _, code = run(t, "diagnostic.http", `{"url":"`+server.URL+`"}`)
 	require.Equal(t, "certificate_invalid", code)
 }
 
-func TestAPageIsTimedButNeitherFollowedNorRead(t *testing.T) {
+func TestHTTP_FollowsNoRedirectAndReportsNoBody(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		require.Equal(t, http.MethodGet, r.Method)
@@ -119,19 +120,19 @@ func TestAPageIsTimedButNeitherFollowedNorRead(t *testing.T) {
 		http.Redirect(w, r, "/endless", http.StatusFound)
 	}))
 	t.Cleanup(server.Close)
-	output, data, code := ask(t, "diagnostic.http", `{"url":"`+server.URL+`/a"}`)
+	output, data, code := run(t, "diagnostic.http", `{"url":"`+server.URL+`/a"}`)
 	require.Empty(t, code)
 	require.EqualValues(t, http.StatusFound, data["status"])
 	require.Contains(t, output, "302 Found")
 	require.Greater(t, data["totalMs"], 0.0)
-	output, data, code = ask(t, "diagnostic.http", `{"url":"`+server.URL+`/endless"}`)
+	output, data, code = run(t, "diagnostic.http", `{"url":"`+server.URL+`/endless"}`)
 	require.Empty(t, code)
 	require.EqualValues(t, maxBody, data["bytes"])
 	require.Equal(t, false, data["complete"])
 	require.NotContains(t, output, "secret")
 }
 
-func TestADiagnosticStopsWhenItIsCancelled(t *testing.T) {
+func TestHandlers_StopWhenCancelled(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -140,30 +141,30 @@ func TestADiagnosticStopsWhenItIsCancelled(t *testing.T) {
 	time.AfterFunc(20*time.Millisecond, cancel)
 	for commandType, parameters := range map[string]string{
 		"diagnostic.http": `{"url":"http://` + silent.Addr().String() + `"}`,
-		"diagnostic.tls":  address(t, "http://"+silent.Addr().String()),
+		"diagnostic.tls":  endpointOf(t, "http://"+silent.Addr().String()),
 	} {
 		_, err := handlers[commandType](ctx, agent.Command{Parameters: json.RawMessage(parameters)})
 		require.ErrorIs(t, err, context.Canceled, commandType)
 	}
 }
 
-func TestTheMachineIsDescribed(t *testing.T) {
+func TestSystem_DescribesMachine(t *testing.T) {
 	t.Parallel()
 	host, err := os.Hostname()
 	require.NoError(t, err)
-	_, data, code := ask(t, "diagnostic.system", `{}`)
+	_, data, code := run(t, "diagnostic.system", `{}`)
 	require.Empty(t, code)
 	require.Equal(t, host, data["hostname"])
 	require.Greater(t, data["memoryTotalBytes"], data["memoryAvailableBytes"])
-	output, _, code := ask(t, "diagnostic.interfaces", `{}`)
+	output, _, code := run(t, "diagnostic.interfaces", `{}`)
 	require.Empty(t, code)
 	require.Contains(t, output, "127.0.0.1/8")
-	_, data, code = ask(t, "diagnostic.disk", `{}`)
+	_, data, code = run(t, "diagnostic.disk", `{}`)
 	require.Empty(t, code)
 	require.NotEmpty(t, data["fileSystems"])
 }
 
-func TestOnlyFileSystemsOfTheMachineAreLookedAt(t *testing.T) {
+func TestDisk_ListsLocalFileSystemsOnly(t *testing.T) {
 	t.Parallel()
 	list := `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 23 22 0:5 / /proc rw - proc proc rw
@@ -177,11 +178,11 @@ nonsense
 	require.Equal(t, []mount{{"/", "ext4", false}, {"/mnt/with space", "vfat", false}, {"/mnt/broken", "ext4", true}}, mountPoints(list))
 }
 
-// What of these is there and permitted differs between machines: each must either work or
-// say clearly that it cannot.
-func TestWhatTheMachineDoesNotOfferFailsWithAClearCode(t *testing.T) {
+// TestHandlers_MissingProgramsAndRights runs the diagnostics that depend on programs and rights of
+// the machine. Each of them must either work or fail with a code for what is missing.
+func TestHandlers_MissingProgramsAndRights(t *testing.T) {
 	t.Parallel()
-	output, data, code := ask(t, "diagnostic.ping", `{"host":"127.0.0.1"}`)
+	output, data, code := run(t, "diagnostic.ping", `{"host":"127.0.0.1"}`)
 	if code == "" {
 		require.NotEmpty(t, output)
 		if data != nil {
@@ -194,7 +195,7 @@ func TestWhatTheMachineDoesNotOfferFailsWithAClearCode(t *testing.T) {
 		"diagnostic.traceroute": {`{"host":"127.0.0.1"}`, "traceroute tracepath", "not_permitted"},
 		"diagnostic.log":        {`{"unit":"no-such-unit","lines":5}`, "journalctl", "not_available"},
 	} {
-		_, _, code := ask(t, commandType, c.parameters)
+		_, _, code := run(t, commandType, c.parameters)
 		if installed(c.program) {
 			require.NotEqual(t, "not_available", code, commandType)
 			continue
@@ -203,6 +204,7 @@ func TestWhatTheMachineDoesNotOfferFailsWithAClearCode(t *testing.T) {
 	}
 }
 
+// installed reports whether one of the programs, separated by spaces, is installed.
 func installed(programs string) bool {
 	for _, program := range strings.Fields(programs) {
 		if _, err := exec.LookPath(program); err == nil {

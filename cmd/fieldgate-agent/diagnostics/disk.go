@@ -10,26 +10,27 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
+// fileSystem is a file system in the result.
 type fileSystem struct {
-	Mount      string  `json:"mount"`
-	Type       string  `json:"type"`
-	Bytes      int64   `json:"bytes"`
-	Free       int64   `json:"freeBytes"` // for those who are not root
-	UsedPart   float64 `json:"usedPercent"`
-	Inodes     uint64  `json:"inodes"`
-	FreeInodes uint64  `json:"freeInodes"`
-	ReadOnly   bool    `json:"readOnly"`
+	Mount       string  `json:"mount"`
+	Type        string  `json:"type"`
+	Bytes       int64   `json:"bytes"`
+	Free        int64   `json:"freeBytes"` // available to users other than root
+	UsedPercent float64 `json:"usedPercent"`
+	Inodes      uint64  `json:"inodes"`
+	FreeInodes  uint64  `json:"freeInodes"`
+	ReadOnly    bool    `json:"readOnly"`
 }
 
-// disk is diagnostic.disk {}: how full the file systems on disks are. It fails with
-// not_available where the kernel does not tell.
-func disk(ctx context.Context, command agent.Command) (agent.Result, error) {
-	if _, err := parameters[nothing](command); err != nil {
+// listFileSystems handles diagnostic.disk {}, which returns the usage of the file systems on disks
+// of the machine. It fails with not_available if the kernel does not list them.
+func listFileSystems(ctx context.Context, command agent.Command) (agent.Result, error) {
+	if _, err := parseParameters[noParameters](command); err != nil {
 		return agent.Result{}, err
 	}
-	mounts := mountPoints(fact("/proc/self/mountinfo"))
+	mounts := mountPoints(readTrimmed("/proc/self/mountinfo"))
 	if len(mounts) == 0 {
-		return agent.Result{}, agent.Fail("not_available", "the kernel does not tell what is mounted")
+		return agent.Result{}, agent.Fail("not_available", "the kernel does not list the mounted file systems")
 	}
 	var text strings.Builder
 	found := []fileSystem{}
@@ -37,26 +38,26 @@ func disk(ctx context.Context, command agent.Command) (agent.Result, error) {
 		if ctx.Err() != nil {
 			return agent.Result{}, ctx.Err()
 		}
-		if fs, ok := m.look(); ok {
+		if fs, ok := m.stat(); ok {
 			found = append(found, fs)
-			fmt.Fprintf(&text, "%s (%s): %s of %s free, %.0f %% used\n", fs.Mount, fs.Type, size(fs.Free), size(fs.Bytes), fs.UsedPart)
+			fmt.Fprintf(&text, "%s (%s): %s of %s free, %.0f %% used\n", fs.Mount, fs.Type, size(fs.Free), size(fs.Bytes), fs.UsedPercent)
 		}
 	}
 	return agent.Result{Output: text.String(), Data: map[string]any{"fileSystems": found}}, nil
 }
 
-// A mount is a file system and where it is. Whether it is read-only is asked of the file
-// system: under systemd all is mounted read-only for the agent alone.
+// A mount is a mounted file system. readOnly is an option of the file system, not of the mount:
+// under systemd, all mounts of the agent are read-only.
 type mount struct {
-	point, kind string
-	readOnly    bool
+	point, fsType string
+	readOnly      bool
 }
 
-// maxMounts bounds the report of a machine full of containers.
+// maxMounts bounds the result on a machine with many containers.
 const maxMounts = 50
 
-// mountPoints reads the kernel's list (proc_pid_mountinfo(5)): each device once, and only
-// what lies on disks of the machine. Looking at one of the network can hang for ever.
+// mountPoints parses the kernel's list of mounts (proc_pid_mountinfo(5)). It returns each device
+// once, and only file systems on disks: querying a network file system may block forever.
 func mountPoints(list string) (mounts []mount) {
 	seen := map[string]bool{}
 	for line := range strings.Lines(list) {
@@ -71,18 +72,20 @@ func mountPoints(list string) (mounts []mount) {
 	return mounts
 }
 
+// onDisk is the set of file system types that are local to the machine.
 var onDisk = map[string]bool{
 	"ext2": true, "ext3": true, "ext4": true, "xfs": true, "btrfs": true, "f2fs": true, "vfat": true, "exfat": true,
 	"ntfs3": true, "zfs": true, "ubifs": true, "jffs2": true, "squashfs": true, "erofs": true, "overlay": true, "tmpfs": true,
 }
 
-// unescape undoes how the kernel writes what would end a field.
+// unescape replaces the octal escapes of the kernel for characters that would end a field.
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
-// readOnly reads the options of a file system.
+// readOnly reports whether the options of a file system include "ro".
 func readOnly(options string) bool { return slices.Contains(strings.Split(options, ","), "ro") }
 
-func (m mount) look() (fileSystem, bool) {
+// stat returns the usage of a file system, and reports whether it can be read and is not empty.
+func (m mount) stat() (fileSystem, bool) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(m.point, &s); err != nil || s.Blocks == 0 {
 		return fileSystem{}, false
@@ -90,11 +93,11 @@ func (m mount) look() (fileSystem, bool) {
 	block := int64(s.Bsize)
 	total, free, available := int64(s.Blocks)*block, int64(s.Bfree)*block, int64(s.Bavail)*block
 	fs := fileSystem{
-		Mount: m.point, Type: m.kind, Bytes: total, Free: available,
+		Mount: m.point, Type: m.fsType, Bytes: total, Free: available,
 		Inodes: s.Files, FreeInodes: s.Ffree, ReadOnly: m.readOnly,
 	}
 	if used := total - free; used+available > 0 {
-		fs.UsedPart = 100 * float64(used) / float64(used+available)
+		fs.UsedPercent = 100 * float64(used) / float64(used+available)
 	}
 	return fs, true
 }

@@ -10,29 +10,30 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
+// host are the parameters of the diagnostics of a host.
 type host struct {
 	Host string `json:"host"`
 }
 
 func (h host) check() error { return checkHost(h.Host) }
 
-// lookUp is diagnostic.dns {host}: the addresses of a host, as the resolver of the machine
-// has them.
-func lookUp(ctx context.Context, command agent.Command) (agent.Result, error) {
-	wanted, err := parameters[host](command)
+// lookUpHost handles diagnostic.dns {host}, which returns the addresses of a host from the
+// resolver of the machine.
+func lookUpHost(ctx context.Context, command agent.Command) (agent.Result, error) {
+	params, err := parseParameters[host](command)
 	if err != nil {
 		return agent.Result{}, err
 	}
-	waiting, cancel := context.WithTimeout(ctx, patience)
+	bounded, cancel := context.WithTimeout(ctx, networkTimeout)
 	defer cancel()
 	start := time.Now()
-	addresses, err := net.DefaultResolver.LookupHost(waiting, wanted.Host)
+	addresses, err := net.DefaultResolver.LookupHost(bounded, params.Host)
 	if err != nil {
 		return agent.Result{}, networkFailure(ctx, "looking up the host", err)
 	}
 	took := since(start)
 	return agent.Result{
-		Output: fmt.Sprintf("%s is %s (%s)", wanted.Host, strings.Join(addresses, ", "), took),
+		Output: fmt.Sprintf("%s is %s (%s)", params.Host, strings.Join(addresses, ", "), took),
 		Data:   map[string]any{"addresses": addresses, "durationMs": milliseconds(took)},
 	}, nil
 }

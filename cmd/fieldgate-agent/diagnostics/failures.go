@@ -12,21 +12,22 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// networkFailure gives what went wrong on the network its code: host_not_found, dns_timeout,
-// dns_failed, address_refused, connection_refused, unreachable, timeout,
-// certificate_invalid, tls_failed, or connection_failed. What was stopped stays what it is.
-func networkFailure(ctx context.Context, what string, err error) error {
+// networkFailure returns a failure for a network error: an agent.Failure with the code
+// host_not_found, dns_timeout, dns_failed, address_refused, connection_refused, unreachable,
+// timeout, certificate_invalid, tls_failed, or connection_failed. If ctx has ended, it returns
+// the error of ctx. The reason starts with the operation.
+func networkFailure(ctx context.Context, operation string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return &agent.Failure{Code: networkCode(err), Reason: cut(what + ": " + err.Error()), Cause: err}
+	return &agent.Failure{Code: networkCode(err), Reason: sanitize(operation + ": " + err.Error()), Cause: err}
 }
 
 func networkCode(err error) string {
 	if failed, ok := errors.AsType[*net.DNSError](err); ok {
 		return resolverCode(failed)
 	}
-	if code := certificateCode(err); code != "" {
+	if code := tlsCode(err); code != "" {
 		return code
 	}
 	switch {
@@ -52,8 +53,8 @@ func resolverCode(failed *net.DNSError) string {
 	return "dns_failed"
 }
 
-// certificateCode is empty where TLS is not what failed.
-func certificateCode(err error) string {
+// tlsCode returns the code of a certificate or TLS error, or "" for another error.
+func tlsCode(err error) string {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "certificate_invalid"
 	}

@@ -21,8 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// speaker is a server that answers each request with the same words, whatever they are.
-func speaker(t testing.TB, words ...string) (url string) {
+// newRawServer starts a server that answers each request with the same texts, and returns its URL.
+func newRawServer(t testing.TB, texts ...string) (url string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -36,8 +36,8 @@ func speaker(t testing.TB, words ...string) (url string) {
 			go func() {
 				defer connection.Close()
 				_, _ = bufio.NewReader(connection).ReadString('\n')
-				for _, word := range words {
-					_, _ = connection.Write([]byte(word))
+				for _, text := range texts {
+					_, _ = connection.Write([]byte(text))
 				}
 			}()
 		}
@@ -45,63 +45,63 @@ func speaker(t testing.TB, words ...string) (url string) {
 	return "http://" + listener.Addr().String()
 }
 
-// told is all that the owner hears of a diagnostic.
-func told(t testing.TB, commandType, parameters string) string {
+// report runs a diagnostic and returns all that a user sees of it.
+func report(t testing.TB, commandType, parameters string) string {
 	t.Helper()
-	output, data, code := ask(t, commandType, parameters)
+	output, data, code := run(t, commandType, parameters)
 	text, err := json.Marshal(data)
 	require.NoError(t, err)
 	if code != "" {
-		output += reason(t, commandType, parameters)
+		output += failureReason(t, commandType, parameters)
 	}
 	return output + string(text)
 }
 
-// Of what a server writes, its status and the type of its content are told, and little of
-// that: it may be a service that is not the owner's to read.
-func TestLittleOfWhatAServerWritesIsTold(t *testing.T) {
+// TestHTTP_ReportsLittleOfResponse checks that of the response, only the status and the content
+// type are reported: it may come from a service that the user must not read.
+func TestHTTP_ReportsLittleOfResponse(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("secret ", 8<<10)
 	for name, c := range map[string]struct {
-		words []string
-		code  string
+		response []string
+		code     string
 	}{
-		"a long reason":    {[]string{"HTTP/1.1 200 " + long + "\r\nContent-Length: 0\r\n\r\n"}, ""},
-		"a reason of ours": {[]string{"HTTP/1.1 200 secret\x1b[2J\r\nContent-Length: 0\r\n\r\n"}, ""},
-		"no HTTP":          {[]string{"secret-SSH-2.0\r\n"}, "http_failed"},
-		"no status":        {[]string{"HTTP/1.1 secret\r\n\r\n"}, "http_failed"},
-		"no header":        {[]string{"HTTP/1.1 200 OK\r\nsecret is the header\r\n\r\n"}, "http_failed"},
-		"no length":        {[]string{"HTTP/1.1 200 OK\r\nContent-Length: secret\r\n\r\n"}, "http_failed"},
-		"endless headers":  {[]string{"HTTP/1.1 200 OK\r\n", strings.Repeat("X-Secret: secret\r\n", 16<<10), "\r\n"}, "http_failed"},
-		"no body":          {[]string{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsecret"}, "connection_failed"},
-		"a body of chunks": {[]string{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nsecret\r\n"}, "http_failed"},
+		"long reason phrase":      {[]string{"HTTP/1.1 200 " + long + "\r\nContent-Length: 0\r\n\r\n"}, ""},
+		"escape in reason phrase": {[]string{"HTTP/1.1 200 secret\x1b[2J\r\nContent-Length: 0\r\n\r\n"}, ""},
+		"not HTTP":                {[]string{"secret-SSH-2.0\r\n"}, "http_failed"},
+		"invalid status":          {[]string{"HTTP/1.1 secret\r\n\r\n"}, "http_failed"},
+		"invalid header":          {[]string{"HTTP/1.1 200 OK\r\nsecret is the header\r\n\r\n"}, "http_failed"},
+		"invalid length":          {[]string{"HTTP/1.1 200 OK\r\nContent-Length: secret\r\n\r\n"}, "http_failed"},
+		"endless headers":         {[]string{"HTTP/1.1 200 OK\r\n", strings.Repeat("X-Secret: secret\r\n", 16<<10), "\r\n"}, "http_failed"},
+		"incomplete body":         {[]string{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsecret"}, "connection_failed"},
+		"invalid chunk":           {[]string{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nsecret\r\n"}, "http_failed"},
 	} {
-		parameters := `{"url":"` + speaker(t, c.words...) + `"}`
-		_, _, code := ask(t, "diagnostic.http", parameters)
+		parameters := `{"url":"` + newRawServer(t, c.response...) + `"}`
+		_, _, code := run(t, "diagnostic.http", parameters)
 		require.Equal(t, c.code, code, name)
-		all := told(t, "diagnostic.http", parameters)
+		all := report(t, "diagnostic.http", parameters)
 		require.NotContains(t, all, "secret", name)
 		require.Less(t, len(all), 1000, name)
 	}
 }
 
-func TestTheTypeOfAPageIsCut(t *testing.T) {
+func TestHTTP_TruncatesContentType(t *testing.T) {
 	t.Parallel()
-	long := speaker(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Type: text/html\xff"+strings.Repeat("x", 8<<10)+"\r\n\r\n")
-	_, data, code := ask(t, "diagnostic.http", `{"url":"`+long+`"}`)
+	long := newRawServer(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Type: text/html\xff"+strings.Repeat("x", 8<<10)+"\r\n\r\n")
+	_, data, code := run(t, "diagnostic.http", `{"url":"`+long+`"}`)
 	require.Empty(t, code)
-	kind := data["contentType"].(string)
-	require.LessOrEqual(t, len(kind), maxText)
-	require.True(t, strings.HasPrefix(kind, "text/html�xxx"), kind)
+	contentType := data["contentType"].(string)
+	require.LessOrEqual(t, len(contentType), maxText)
+	require.True(t, strings.HasPrefix(contentType, "text/html�xxx"), contentType)
 }
 
-// There are the services that tell a machine its secrets, and no page for people. The test
-// asks none of those, for it may run where there is one.
-func TestLinkLocalAddressesAreNotAsked(t *testing.T) {
+// TestHTTP_RefusesLinkLocalAddresses covers the addresses of metadata services, which return
+// secrets. It connects to none of them, because the tests may run where one exists.
+func TestHTTP_RefusesLinkLocalAddresses(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"169.254.77.77", "169.254.77.77:8080", "[fe80::1]", "[febf::1]", "[::ffff:169.254.77.77]"} {
 		for _, scheme := range []string{"http", "https"} {
-			_, _, code := ask(t, "diagnostic.http", `{"url":"`+scheme+"://"+host+`/"}`)
+			_, _, code := run(t, "diagnostic.http", `{"url":"`+scheme+"://"+host+`/"}`)
 			require.Equal(t, "address_refused", code, host)
 		}
 	}
@@ -113,14 +113,14 @@ func TestLinkLocalAddressesAreNotAsked(t *testing.T) {
 	}
 }
 
-// Each certificate is as large as a server likes.
-func TestAHugeCertificateIsCut(t *testing.T) {
+// TestTLS_TruncatesHugeCertificate covers a certificate that is as large as its server chooses.
+func TestTLS_TruncatesHugeCertificate(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{hugeCertificate(t)}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	output, data, code := ask(t, "diagnostic.tls", address(t, server.URL))
+	output, data, code := run(t, "diagnostic.tls", endpointOf(t, server.URL))
 	require.Empty(t, code)
 	chain := data["chain"].([]any)[0].(map[string]any)
 	for _, field := range []string{"subject", "issuer"} {
@@ -130,9 +130,10 @@ func TestAHugeCertificateIsCut(t *testing.T) {
 	require.LessOrEqual(t, len(data["problem"].(string)), maxText)
 	require.Less(t, len(output), 2000)
 	require.NotContains(t, output, "\x1b")
-	require.Less(t, len(told(t, "diagnostic.http", `{"url":"`+server.URL+`"}`)), 1000)
+	require.Less(t, len(report(t, "diagnostic.http", `{"url":"`+server.URL+`"}`)), 1000)
 }
 
+// hugeCertificate returns a certificate with a long subject and 2000 names.
 func hugeCertificate(t testing.TB) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -17,60 +17,61 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// Bounds of a request and of what is read of its answer, in bytes.
+// Bounds of a URL and of the response that is read, in bytes.
 const (
 	maxURL     = 2048
 	maxHeaders = 64 << 10
 	maxBody    = 1 << 20
 )
 
-type page struct {
+// httpParameters are the parameters of diagnostic.http.
+type httpParameters struct {
 	URL string `json:"url"`
 }
 
-func (p page) check() error {
+func (p httpParameters) check() error {
 	parsed, err := url.Parse(p.URL)
 	if err != nil || len(p.URL) > maxURL || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.User != nil {
-		return agent.Fail(agent.CodeInvalidParameters, "url must be an http or https URL of at most %d characters, without a user", maxURL)
+		return agent.Fail(agent.CodeInvalidParameters, "url must be an http or https URL of at most %d bytes, without user information", maxURL)
 	}
 	if err := checkHost(parsed.Hostname()); err != nil || parsed.Port() == "" {
 		return err
 	}
-	port, _ := strconv.Atoi(parsed.Port()) // what is too large for a number stays too large
+	port, _ := strconv.Atoi(parsed.Port()) // Atoi clamps a number out of range, so checkPort refuses it
 	return checkPort(port)
 }
 
-// get is diagnostic.http {url}: one GET, how it was answered, and where the time went. It
-// follows no redirect, asks no link-local address, and uses no connection or proxy of anybody
-// else. What the page says is not reported: a diagnostic needs no approval and so must not
-// read what is not its own.
-func get(ctx context.Context, command agent.Command) (agent.Result, error) {
-	wanted, err := parameters[page](command)
+// getURL handles diagnostic.http {url}, which sends one GET and returns the status and the
+// timings. It follows no redirect, refuses link-local addresses, and uses no proxy and no
+// connection of an earlier request. It does not report the body: a diagnostic needs no
+// approval, and must not read data that the user has no right to.
+func getURL(ctx context.Context, command agent.Command) (agent.Result, error) {
+	params, err := parseParameters[httpParameters](command)
 	if err != nil {
 		return agent.Result{}, err
 	}
-	waiting, cancel := context.WithTimeout(ctx, 2*patience)
+	bounded, cancel := context.WithTimeout(ctx, 2*networkTimeout)
 	defer cancel()
 	times := &timings{start: time.Now()}
-	request, err := http.NewRequestWithContext(httptrace.WithClientTrace(waiting, times.trace()), http.MethodGet, wanted.URL, nil)
+	request, err := http.NewRequestWithContext(httptrace.WithClientTrace(bounded, times.trace()), http.MethodGet, params.URL, nil)
 	if err != nil {
-		return agent.Result{}, agent.Fail(agent.CodeInvalidParameters, "reading the url: %w", err)
+		return agent.Result{}, agent.Fail(agent.CodeInvalidParameters, "parsing url: %w", err)
 	}
 	request.Header.Set("User-Agent", "fieldgate-agent")
-	client := &http.Client{Transport: transport(), CheckRedirect: followNone}
+	client := &http.Client{Transport: transport(), CheckRedirect: noRedirect}
 	response, err := client.Do(request)
 	if err != nil {
-		return agent.Result{}, httpFailure(ctx, "asking", err)
+		return agent.Result{}, httpFailure(ctx, "sending the request", err)
 	}
 	defer response.Body.Close()
 	size, err := io.Copy(io.Discard, io.LimitReader(response.Body, maxBody))
 	if err != nil {
-		return agent.Result{}, httpFailure(ctx, "reading the answer", err)
+		return agent.Result{}, httpFailure(ctx, "reading the response", err)
 	}
 	return times.report(response, size), nil
 }
 
-// transport uses no proxy and no connection again.
+// transport returns a transport without a proxy and without reuse of connections.
 func transport() *http.Transport {
 	dialer := &net.Dialer{Control: refuseLinkLocal}
 	return &http.Transport{
@@ -78,51 +79,54 @@ func transport() *http.Transport {
 	}
 }
 
-// httpFailure is for what fails once there is a connection, which is HTTP itself. The error
-// would quote what the server wrote, and that is not reported.
-func httpFailure(ctx context.Context, what string, err error) error {
+// httpFailure returns the failure for the error of a request or of reading its response. The
+// code is http_failed if HTTP itself failed. The reason then does not quote the error, because
+// the error may quote the server.
+func httpFailure(ctx context.Context, operation string, err error) error {
 	_, network := errors.AsType[*net.OpError](err)
-	ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-	if network || ended || ctx.Err() != nil || networkCode(err) != "connection_failed" {
-		return networkFailure(ctx, what, err)
+	eof := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	if network || eof || ctx.Err() != nil || networkCode(err) != "connection_failed" {
+		return networkFailure(ctx, operation, err)
 	}
-	return agent.Fail("http_failed", "the server does not speak HTTP as it should, or sends more than %d bytes of headers", maxHeaders)
+	return agent.Fail("http_failed", "the server does not speak valid HTTP, or sends more than %d bytes of headers", maxHeaders)
 }
 
-func followNone(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// timings are when each step was over, counted from the start. Steps that lost a race may
-// end later, on goroutines of their own.
+// timings records when each step of a request ended, as the time since the start. Steps that
+// lost a race may end later, on goroutines of their own, so the fields are atomic.
 type timings struct {
 	start                                   time.Time
 	resolved, connected, secured, firstByte instant
 }
 
+// An instant is the time between the start of a request and the end of a step. It is zero if
+// the step has not ended.
 type instant struct{ atomic.Int64 }
 
-func (i *instant) note(start time.Time) { i.Store(int64(since(start))) }
+func (i *instant) set(start time.Time) { i.Store(int64(since(start))) }
 
 func (i *instant) duration() time.Duration { return time.Duration(i.Load()) }
 
 func (t *timings) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		DNSDone: func(httptrace.DNSDoneInfo) { t.resolved.note(t.start) },
+		DNSDone: func(httptrace.DNSDoneInfo) { t.resolved.set(t.start) },
 		ConnectDone: func(_, _ string, err error) {
 			if err == nil {
-				t.connected.note(t.start)
+				t.connected.set(t.start)
 			}
 		},
-		TLSHandshakeDone:     func(tls.ConnectionState, error) { t.secured.note(t.start) },
-		GotFirstResponseByte: func() { t.firstByte.note(t.start) },
+		TLSHandshakeDone:     func(tls.ConnectionState, error) { t.secured.set(t.start) },
+		GotFirstResponseByte: func() { t.firstByte.set(t.start) },
 	}
 }
 
-// report leaves out the steps that there were not.
+// report returns the result for a response. It leaves out steps that did not take place.
 func (t *timings) report(response *http.Response, size int64) agent.Result {
 	text := fmt.Sprintf("%d %s, %s, %d bytes", response.StatusCode, http.StatusText(response.StatusCode), response.Proto, size)
 	data := map[string]any{
 		"status": response.StatusCode, "proto": response.Proto, "bytes": size, "complete": size < maxBody,
-		"contentType": cut(response.Header.Get("Content-Type")),
+		"contentType": sanitize(response.Header.Get("Content-Type")),
 	}
 	for _, step := range []struct {
 		name, words string

@@ -1,6 +1,7 @@
 package diagnostics
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -9,9 +10,10 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// maxInterfaces bounds the report of a machine full of containers.
+// maxInterfaces bounds the result on a machine with many containers.
 const maxInterfaces = 100
 
+// networkInterface is a network interface in the result.
 type networkInterface struct {
 	Name      string   `json:"name"`
 	Flags     string   `json:"flags"`
@@ -25,15 +27,15 @@ type networkInterface struct {
 	TxErrors  string   `json:"txErrors,omitempty"`
 }
 
-// interfaces is diagnostic.interfaces {}: the network interfaces of the machine, with what
-// they have counted. It fails with not_available where the system does not tell.
-func interfaces(_ context.Context, command agent.Command) (agent.Result, error) {
-	if _, err := parameters[nothing](command); err != nil {
+// listInterfaces handles diagnostic.interfaces {}, which returns the network interfaces of the
+// machine with their counters. It fails with not_available if the system does not list them.
+func listInterfaces(_ context.Context, command agent.Command) (agent.Result, error) {
+	if _, err := parseParameters[noParameters](command); err != nil {
 		return agent.Result{}, err
 	}
 	found, err := net.Interfaces()
 	if err != nil {
-		return agent.Result{}, agent.Fail("not_available", "asking for the interfaces: %w", err)
+		return agent.Result{}, agent.Fail("not_available", "listing the interfaces: %w", err)
 	}
 	var text strings.Builder
 	described := []networkInterface{}
@@ -41,19 +43,20 @@ func interfaces(_ context.Context, command agent.Command) (agent.Result, error) 
 		d := describeInterface(one)
 		described = append(described, d)
 		fmt.Fprintf(&text, "%s: %s, %s, mtu %d, in %s bytes, out %s bytes: %s\n",
-			d.Name, or(d.State, "?"), d.Flags, d.MTU, or(d.RxBytes, "?"), or(d.TxBytes, "?"), strings.Join(d.Addresses, ", "))
+			d.Name, cmp.Or(d.State, "?"), d.Flags, d.MTU, cmp.Or(d.RxBytes, "?"), cmp.Or(d.TxBytes, "?"), strings.Join(d.Addresses, ", "))
 	}
 	return agent.Result{Output: text.String(), Data: map[string]any{"interfaces": described, "count": len(found)}}, nil
 }
 
-// describeInterface reads the counters as texts: they may be larger than what JSON keeps.
+// describeInterface returns an interface with its counters. Counters are strings, because they
+// may exceed the integers that JSON numbers represent exactly.
 func describeInterface(one net.Interface) networkInterface {
-	counted := func(name string) string { return fact("/sys/class/net/" + one.Name + "/statistics/" + name) }
+	counter := func(name string) string { return readTrimmed("/sys/class/net/" + one.Name + "/statistics/" + name) }
 	d := networkInterface{
 		Name: one.Name, Flags: one.Flags.String(), MTU: one.MTU, Hardware: one.HardwareAddr.String(),
-		Addresses: []string{}, State: fact("/sys/class/net/" + one.Name + "/operstate"),
-		RxBytes: counted("rx_bytes"), TxBytes: counted("tx_bytes"),
-		RxErrors: counted("rx_errors"), TxErrors: counted("tx_errors"),
+		Addresses: []string{}, State: readTrimmed("/sys/class/net/" + one.Name + "/operstate"),
+		RxBytes: counter("rx_bytes"), TxBytes: counter("tx_bytes"),
+		RxErrors: counter("rx_errors"), TxErrors: counter("tx_errors"),
 	}
 	addresses, err := one.Addrs()
 	if err != nil {
@@ -63,11 +66,4 @@ func describeInterface(one net.Interface) networkInterface {
 		d.Addresses = append(d.Addresses, address.String())
 	}
 	return d
-}
-
-func or(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
 }

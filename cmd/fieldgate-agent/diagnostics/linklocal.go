@@ -6,13 +6,16 @@ import (
 	"syscall"
 )
 
-// errLinkLocal is why an address is not asked for a page.
-var errLinkLocal = errors.New("link-local addresses are not asked: there are the services that tell a machine its secrets")
+// errLinkLocal is the error for an address that diagnostic.http refuses.
+var errLinkLocal = errors.New("link-local addresses are refused, because cloud metadata services return secrets there; use another address")
 
-// metadataIPv6 is where Amazon's clouds have what others have at 169.254.169.254.
+// metadataIPv6 is the address of the metadata service of Amazon EC2 over IPv6. Over IPv4 it is
+// 169.254.169.254, which is link-local.
 var metadataIPv6 = netip.MustParseAddr("fd00:ec2::254")
 
-// refuseLinkLocal is a net.Dialer's Control: it sees the address that a name has led to.
+// refuseLinkLocal is the Control function of a net.Dialer. It returns errLinkLocal for a link-local
+// address and for metadataIPv6. It checks the resolved address, so that no host name leads
+// around it.
 func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
 	target, err := netip.ParseAddrPort(address)
 	if err != nil {

@@ -9,20 +9,22 @@ import (
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/process"
 )
 
+// maxLines is the maximum number of log lines of a diagnostic.
 const maxLines = 2000
 
-type logLines struct {
+// logParameters are the parameters of diagnostic.log.
+type logParameters struct {
 	Unit  string `json:"unit"`
 	Lines int    `json:"lines"`
 }
 
-// unitName is that of systemd.unit(5), without the instances' own characters that a shell
-// or journalctl could take for something else: no "*" or "?", which are patterns there.
+// unitName matches the unit names of systemd.unit(5), without characters that a shell or
+// journalctl could interpret: to journalctl, "*" and "?" are patterns.
 var unitName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,254}$`)
 
-func (l logLines) check() error {
+func (l logParameters) check() error {
 	if !unitName.MatchString(l.Unit) {
-		return agent.Fail(agent.CodeInvalidParameters, "unit must be the name of a systemd unit")
+		return agent.Fail(agent.CodeInvalidParameters, "unit must be the name of a systemd unit, without patterns")
 	}
 	if l.Lines < 1 || l.Lines > maxLines {
 		return agent.Fail(agent.CodeInvalidParameters, "lines must be from 1 to %d", maxLines)
@@ -30,19 +32,19 @@ func (l logLines) check() error {
 	return nil
 }
 
-// readLog is diagnostic.log {unit, lines}: the newest lines of a unit. It fails with
-// not_available where there is no journalctl, and with log_failed where that fails.
+// readLog handles diagnostic.log {unit, lines}, which returns the newest log lines of a unit. It
+// fails with not_available if there is no journalctl, and with log_failed if that fails.
 func readLog(ctx context.Context, command agent.Command) (agent.Result, error) {
-	wanted, err := parameters[logLines](command)
+	params, err := parseParameters[logParameters](command)
 	if err != nil {
 		return agent.Result{}, err
 	}
-	ended, err := process.Run(ctx, process.Program{
+	result, err := process.Run(ctx, process.Program{
 		Path: "journalctl",
-		Args: []string{"--unit=" + wanted.Unit, "--lines=" + strconv.Itoa(wanted.Lines), "--no-pager", "--output=short-iso"},
+		Args: []string{"--unit=" + params.Unit, "--lines=" + strconv.Itoa(params.Lines), "--no-pager", "--output=short-iso"},
 	})
-	if err == nil && ended.Code != 0 {
-		err = agent.Fail("log_failed", "journalctl ended with %s", ended.State)
+	if err == nil && result.Code != 0 {
+		err = agent.Fail("log_failed", "journalctl ended with %s", result.State)
 	}
-	return agent.Result{Output: ended.Output}, err
+	return agent.Result{Output: result.Output}, err
 }

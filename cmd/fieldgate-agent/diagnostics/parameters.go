@@ -8,28 +8,29 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// parameters reads the parameters of a command and holds them against their rules.
-func parameters[T interface{ check() error }](command agent.Command) (T, error) {
-	wanted, err := agent.Parameters[T](command)
+// parseParameters decodes the parameters of a command and checks their values.
+func parseParameters[T interface{ check() error }](command agent.Command) (T, error) {
+	params, err := agent.Parameters[T](command)
 	if err == nil {
-		err = wanted.check()
+		err = params.check()
 	}
-	return wanted, err
+	return params, err
 }
 
-// hostName is what is taken for the name of a host (RFC 1123, section 2.1, and "_" as in
-// names of services). It begins with no "-", so that no program takes it for an option.
+// hostName matches host names as in RFC 1123, section 2.1, with the "_" of service names. A
+// name does not begin with "-", so that no program takes it for an option.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\.?$`)
 
 const maxHost = 253
 
-// checkHost takes names and addresses, but no zones: those have characters of their own.
+// checkHost returns an error unless host is a name or an address. It refuses zones, which may
+// contain any character.
 func checkHost(host string) error {
 	if address, err := netip.ParseAddr(host); err == nil && address.Zone() == "" {
 		return nil
 	}
 	if len(host) > maxHost || !hostName.MatchString(host) {
-		return agent.Fail(agent.CodeInvalidParameters, "host must be the name or address of a host")
+		return agent.Fail(agent.CodeInvalidParameters, "host must be a host name or an IP address without a zone")
 	}
 	return nil
 }
@@ -41,12 +42,13 @@ func checkPort(port int) error {
 	return nil
 }
 
-// nothing is the parameters of a command that takes none.
-type nothing struct{}
+// noParameters are the parameters of a command that takes none.
+type noParameters struct{}
 
-func (nothing) check() error { return nil }
+func (noParameters) check() error { return nil }
 
+// since returns the time since start, rounded to 10 microseconds.
 func since(start time.Time) time.Duration { return time.Since(start).Round(10 * time.Microsecond) }
 
-// milliseconds is how durations are written in the data of results.
+// milliseconds returns a duration in milliseconds, the unit of durations in results.
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

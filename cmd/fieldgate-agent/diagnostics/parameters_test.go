@@ -9,8 +9,8 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// notAHost is what must never reach a program, the resolver or the network.
-func notAHost() []string {
+// invalidHosts returns values that must not reach a program, the resolver or the network.
+func invalidHosts() []string {
 	return []string{
 		"", "-c", "--help", "-", "a.-b", "a b", " a", "a ", `a\n`, `a\nb`, `a\tb`, `a\u0000`, "a;b", "$(reboot)", "`reboot`", "a|b",
 		"a/b", "/etc/passwd", "..", ".", "a..b", "*", "%25", "ü", "a:80", "[::1]", "127.0.0.1/8", "fe80::1%eth0",
@@ -18,19 +18,19 @@ func notAHost() []string {
 	}
 }
 
-func TestHostsThatAreNotMeantAreRefused(t *testing.T) {
+func TestParameters_RefuseInvalidHosts(t *testing.T) {
 	t.Parallel()
 	for commandType, rest := range map[string]string{
 		"diagnostic.dns": "", "diagnostic.ping": "", "diagnostic.traceroute": "",
 		"diagnostic.tcp": `,"port":1`, "diagnostic.tls": `,"port":1`,
 	} {
-		for _, name := range notAHost() {
+		for _, name := range invalidHosts() {
 			requireRefused(t, commandType, `{"host":"`+name+`"`+rest+`}`)
 		}
 	}
 }
 
-func TestPortsThatAreNotMeantAreRefused(t *testing.T) {
+func TestParameters_RefuseInvalidPorts(t *testing.T) {
 	t.Parallel()
 	for _, commandType := range []string{"diagnostic.tcp", "diagnostic.tls"} {
 		for _, port := range []string{"0", "-1", "65536", "1e9", "80.5", `"80"`, "null", "4294967376", "99999999999999999999"} {
@@ -40,7 +40,7 @@ func TestPortsThatAreNotMeantAreRefused(t *testing.T) {
 	}
 }
 
-func TestURLsThatAreNotMeantAreRefused(t *testing.T) {
+func TestParameters_RefuseInvalidURLs(t *testing.T) {
 	t.Parallel()
 	for _, u := range []string{
 		"", "a", "//a/", "/etc/passwd", "file:///etc/passwd", "gopher://a/", "ftp://a/", "unix:///run/x", "javascript:1", "http:a", "http://",
@@ -50,11 +50,11 @@ func TestURLsThatAreNotMeantAreRefused(t *testing.T) {
 	} {
 		requireRefused(t, "diagnostic.http", `{"url":"`+u+`"}`)
 	}
-	require.NoError(t, page{"https://[::1]:8443/a?b=c#d"}.check())
-	require.NoError(t, page{"HTTP://gateway.example.com."}.check())
+	require.NoError(t, httpParameters{"https://[::1]:8443/a?b=c#d"}.check())
+	require.NoError(t, httpParameters{"HTTP://gateway.example.com."}.check())
 }
 
-func TestLogsThatAreNotMeantAreRefused(t *testing.T) {
+func TestParameters_RefuseInvalidLogs(t *testing.T) {
 	t.Parallel()
 	for _, unit := range []string{
 		"", "-c", "--vacuum-size=1", "..", ".", "../a", "a/b.service", "/a", "a b", " a", "a ", `a\n`, `a\nb`, `a\u0000`, "a;b", "$(reboot)",
@@ -67,9 +67,9 @@ func TestLogsThatAreNotMeantAreRefused(t *testing.T) {
 	}
 }
 
-func TestNamesThatAreNotMeantAreRefused(t *testing.T) {
+func TestParameters_RefuseUnknownNames(t *testing.T) {
 	t.Parallel()
-	for commandType, wrong := range map[string][]string{
+	for commandType, invalid := range map[string][]string{
 		"diagnostic.dns":        {`{}`, `{"host":"a","type":"MX"}`, `{"host":["a"]}`, `"a"`, `null`, `{"host":"a"} {}`},
 		"diagnostic.ping":       {`{}`, `{"host":"127.0.0.1","count":1000}`, `{"host":"127.0.0.1","interval":0}`},
 		"diagnostic.traceroute": {`{}`, `{"host":"a","maxHops":255}`},
@@ -79,18 +79,18 @@ func TestNamesThatAreNotMeantAreRefused(t *testing.T) {
 		"diagnostic.interfaces": {`{"name":"eth0"}`},
 		"diagnostic.disk":       {`{"path":"/"}`},
 	} {
-		for _, parameters := range wrong {
+		for _, parameters := range invalid {
 			requireRefused(t, commandType, parameters)
 		}
 	}
 }
 
-// requireRefused requires that it is not done, and that no secret in it is told.
+// requireRefused requires that the parameters are refused, without quoting a password in them.
 func requireRefused(t testing.TB, commandType, parameters string) {
 	t.Helper()
-	output, data, code := ask(t, commandType, parameters)
+	output, data, code := run(t, commandType, parameters)
 	require.Equal(t, agent.CodeInvalidParameters, code, "%s %.100s", commandType, parameters)
 	require.Empty(t, output)
 	require.Empty(t, data)
-	require.NotContains(t, reason(t, commandType, parameters), "hunter2")
+	require.NotContains(t, failureReason(t, commandType, parameters), "hunter2")
 }

@@ -12,21 +12,22 @@ import (
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/process"
 )
 
+// pings is the number of echo requests of a diagnostic.
 const pings = 4
 
-// errNoSocket is where the machine has no ICMP sockets for this agent.
-var errNoSocket = errors.New("ICMP sockets are not permitted")
+// errNoSocket is returned by pingBySocket if the agent may not open ICMP sockets.
+var errNoSocket = errors.New("the agent may not open ICMP sockets")
 
-// ping is diagnostic.ping {host}: whether a host answers, and how fast. It uses the sockets
-// that Linux has for this where the agent's group is in net.ipv4.ping_group_range, and the
-// program of the system where it is not. It fails with no_reply, or with not_permitted
-// where neither is possible.
+// ping handles diagnostic.ping {host}, which measures whether and how fast a host replies. It
+// uses the ICMP sockets that Linux gives to the groups in net.ipv4.ping_group_range, or the
+// ping program if there are none. It fails with no_reply, or with not_permitted if neither is
+// possible.
 func ping(ctx context.Context, command agent.Command) (agent.Result, error) {
-	wanted, err := parameters[host](command)
+	params, err := parseParameters[host](command)
 	if err != nil {
 		return agent.Result{}, err
 	}
-	target, err := resolve(ctx, wanted.Host)
+	target, err := resolve(ctx, params.Host)
 	if err != nil {
 		return agent.Result{}, err
 	}
@@ -37,42 +38,44 @@ func ping(ctx context.Context, command agent.Command) (agent.Result, error) {
 	return result, err
 }
 
-// resolve gives the address that is looked at.
+// resolve returns the first address of a host.
 func resolve(ctx context.Context, host string) (net.IP, error) {
-	waiting, cancel := context.WithTimeout(ctx, patience)
+	bounded, cancel := context.WithTimeout(ctx, networkTimeout)
 	defer cancel()
-	addresses, err := net.DefaultResolver.LookupIP(waiting, "ip", host)
+	addresses, err := net.DefaultResolver.LookupIP(bounded, "ip", host)
 	if err != nil {
 		return nil, networkFailure(ctx, "looking up the host", err)
 	}
 	return addresses[0], nil
 }
 
-// pingByProgram asks the program of the system, which may have rights that the agent lacks.
+// pingByProgram runs the ping program, which may have rights that the agent lacks.
 func pingByProgram(ctx context.Context, target net.IP) (agent.Result, error) {
-	ended, err := process.Run(ctx, process.Program{
+	result, err := process.Run(ctx, process.Program{
 		Path: "ping", Args: []string{"-n", "-c", strconv.Itoa(pings), "-W", "2", target.String()},
 	})
-	return byProgram(ended, err, "no_reply", "the host does not answer")
+	return programResult(result, err, "no_reply", "the host does not reply")
 }
 
-// byProgram makes a result of what a program of the system has said.
-func byProgram(ended process.Ended, err error, code, reason string) (agent.Result, error) {
-	result := agent.Result{Output: ended.Output}
+// programResult returns the result of a program of the system. It fails with not_permitted if
+// the program could not be run or lacked permission, and otherwise with the given code.
+func programResult(program process.Result, err error, code, reason string) (agent.Result, error) {
+	result := agent.Result{Output: program.Output}
 	switch failure, _ := errors.AsType[*agent.Failure](err); {
 	case failure != nil:
-		return result, agent.Fail("not_permitted", "the agent may not open the sockets for this, and cannot use the program of the system either: %w", err)
+		return result, agent.Fail("not_permitted", "the agent may not open ICMP sockets, and cannot run the program of the system: %w", err)
 	case err != nil:
 		return result, err
-	case ended.Code != 0 && strings.Contains(ended.Output, "ermitted"):
-		return result, agent.Fail("not_permitted", "the machine does not let the agent do this")
-	case ended.Code != 0:
+	case program.Code != 0 && strings.Contains(program.Output, "ermitted"):
+		return result, agent.Fail("not_permitted", "the machine does not permit this to the agent")
+	case program.Code != 0:
 		return result, agent.Fail(code, "%s", reason)
 	}
 	return result, nil
 }
 
-// summary is what was measured.
+// summary returns the result for the round-trip times, in milliseconds, of the echo requests
+// that were answered.
 func summary(target net.IP, times []float64) agent.Result {
 	text := fmt.Sprintf("%s answered %d of %d", target, len(times), pings)
 	least, most, sum := 0.0, 0.0, 0.0

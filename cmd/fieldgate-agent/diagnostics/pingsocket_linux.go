@@ -12,16 +12,18 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// Types of echo messages (RFC 792, RFC 4443).
+// Types of echo messages (RFC 792, RFC 4443), the interval between requests, and the timeout of
+// a reply.
 const (
 	echo4, echoReply4 = 8, 0
 	echo6, echoReply6 = 128, 129
 	echoInterval      = 200 * time.Millisecond
-	echoPatience      = 2 * time.Second
+	echoTimeout       = 2 * time.Second
 )
 
-// pingBySocket sends echo requests over an unprivileged ICMP socket (icmp(7)). The kernel
-// fills in the identifier and the checksum, and gives back only what answers this socket.
+// pingBySocket sends echo requests over an unprivileged ICMP socket (icmp(7)). The kernel sets
+// the identifier and the checksum, and delivers only the replies to this socket. It returns
+// errNoSocket if the agent may not open one.
 func pingBySocket(ctx context.Context, target net.IP) (agent.Result, error) {
 	socket, err := openEcho(target)
 	if err != nil {
@@ -40,18 +42,19 @@ func pingBySocket(ctx context.Context, target net.IP) (agent.Result, error) {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return agent.Result{}, networkFailure(ctx, "sending an echo request", err)
 		}
-		if i < pings-1 && !pause(ctx, echoInterval) {
+		if i < pings-1 && !sleep(ctx, echoInterval) {
 			return agent.Result{}, ctx.Err()
 		}
 	}
 	result := summary(target, times)
 	if len(times) == 0 {
-		return result, agent.Fail("no_reply", "the host does not answer")
+		return result, agent.Fail("no_reply", "the host does not reply")
 	}
 	return result, nil
 }
 
-func pause(ctx context.Context, d time.Duration) bool {
+// sleep waits for d or until ctx ends, and reports whether it waited for all of d.
+func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -62,7 +65,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// openEcho opens a socket for echo requests.
+// openEcho opens an ICMP socket for the address family of the target.
 func openEcho(target net.IP) (net.PacketConn, error) {
 	family, protocol := syscall.AF_INET, syscall.IPPROTO_ICMP
 	if target.To4() == nil {
@@ -81,7 +84,7 @@ func openEcho(target net.IP) (net.PacketConn, error) {
 	return socket, nil
 }
 
-// echo sends one request and waits for its reply.
+// echo sends one echo request and returns the time until its reply.
 func echo(socket net.PacketConn, target net.IP, sequence uint16) (time.Duration, error) {
 	request, reply := byte(echo4), byte(echoReply4)
 	if target.To4() == nil {
@@ -91,18 +94,18 @@ func echo(socket net.PacketConn, target net.IP, sequence uint16) (time.Duration,
 	message[0] = request
 	binary.BigEndian.PutUint16(message[6:], sequence)
 	start := time.Now()
-	if err := socket.SetDeadline(start.Add(echoPatience)); err != nil {
+	if err := socket.SetDeadline(start.Add(echoTimeout)); err != nil {
 		return 0, err
 	}
 	if _, err := socket.WriteTo(message, &net.UDPAddr{IP: target}); err != nil {
 		return 0, err
 	}
-	for answer := make([]byte, 1500); ; {
-		n, _, err := socket.ReadFrom(answer)
+	for buffer := make([]byte, 1500); ; {
+		n, _, err := socket.ReadFrom(buffer)
 		if err != nil {
 			return 0, err
 		}
-		if n >= 8 && answer[0] == reply && binary.BigEndian.Uint16(answer[6:]) == sequence {
+		if n >= 8 && buffer[0] == reply && binary.BigEndian.Uint16(buffer[6:]) == sequence {
 			return time.Since(start), nil
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// pingBySocket leaves it to the program of the system.
+// pingBySocket returns errNoSocket, so that the ping program is used.
 func pingBySocket(context.Context, net.IP) (agent.Result, error) {
 	return agent.Result{}, errNoSocket
 }

@@ -10,15 +10,16 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// describe is diagnostic.system {}: what the kernel says of the machine.
-func describe(_ context.Context, command agent.Command) (agent.Result, error) {
-	if _, err := parameters[nothing](command); err != nil {
+// describeSystem handles diagnostic.system {}, which returns the host name, operating system, load
+// and memory of the machine.
+func describeSystem(_ context.Context, command agent.Command) (agent.Result, error) {
+	if _, err := parseParameters[noParameters](command); err != nil {
 		return agent.Result{}, err
 	}
 	host, _ := os.Hostname()
 	data := map[string]any{
-		"hostname": host, "os": osName(), "kernel": fact("/proc/sys/kernel/osrelease"),
-		"architecture": runtime.GOARCH, "processors": runtime.NumCPU(), "load": fact("/proc/loadavg"),
+		"hostname": host, "os": osName(), "kernel": readTrimmed("/proc/sys/kernel/osrelease"),
+		"architecture": runtime.GOARCH, "processors": runtime.NumCPU(), "load": readTrimmed("/proc/loadavg"),
 	}
 	text := fmt.Sprintf("%s: %s, kernel %s, %s, %d processors\nload %s\n",
 		host, data["os"], data["kernel"], runtime.GOARCH, runtime.NumCPU(), data["load"])
@@ -30,9 +31,9 @@ func describe(_ context.Context, command agent.Command) (agent.Result, error) {
 	return agent.Result{Output: text, Data: data}, nil
 }
 
-// osName is what the distribution calls itself (os-release(5)).
+// osName returns the name of the distribution (os-release(5)), or GOOS if it has none.
 func osName() string {
-	for line := range strings.Lines(fact("/etc/os-release")) {
+	for line := range strings.Lines(readTrimmed("/etc/os-release")) {
 		if name, found := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME="); found {
 			return strings.Trim(name, `"'`)
 		}
@@ -40,7 +41,7 @@ func osName() string {
 	return runtime.GOOS
 }
 
-// size writes a number of bytes for people.
+// size formats a number of bytes for users.
 func size(bytes int64) string {
 	value, unit := float64(bytes), "B"
 	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {

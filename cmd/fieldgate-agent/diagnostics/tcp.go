@@ -10,7 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// endpoint is where to connect to.
+// endpoint are the parameters of the diagnostics of a TCP server.
 type endpoint struct {
 	Host string `json:"host"`
 	Port int    `json:"port"`
@@ -25,15 +25,15 @@ func (e endpoint) check() error {
 
 func (e endpoint) address() string { return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) }
 
-// dial is diagnostic.tcp {host, port}: whether a connection can be made.
-func dial(ctx context.Context, command agent.Command) (agent.Result, error) {
-	wanted, err := parameters[endpoint](command)
+// dialTCP handles diagnostic.tcp {host, port}, which opens a connection and closes it.
+func dialTCP(ctx context.Context, command agent.Command) (agent.Result, error) {
+	params, err := parseParameters[endpoint](command)
 	if err != nil {
 		return agent.Result{}, err
 	}
-	dialer := net.Dialer{Timeout: patience}
+	dialer := net.Dialer{Timeout: networkTimeout}
 	start := time.Now()
-	connection, err := dialer.DialContext(ctx, "tcp", wanted.address())
+	connection, err := dialer.DialContext(ctx, "tcp", params.address())
 	if err != nil {
 		return agent.Result{}, networkFailure(ctx, "connecting", err)
 	}

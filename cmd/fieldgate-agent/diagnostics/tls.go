@@ -12,31 +12,31 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// inspectTLS is diagnostic.tls {host, port}: the chain that a server shows, whether this
-// machine trusts it, when it expires, and which versions of TLS the server speaks. A chain
-// that is not trusted is told, and is no failure: finding it is what this is for.
+// inspectTLS handles diagnostic.tls {host, port}. It returns the certificate chain of a server,
+// whether this machine trusts the chain, and which versions of TLS the server supports. An
+// untrusted chain is a result and not a failure, because it is what users look for.
 func inspectTLS(ctx context.Context, command agent.Command) (agent.Result, error) {
-	wanted, err := parameters[endpoint](command)
+	params, err := parseParameters[endpoint](command)
 	if err != nil {
 		return agent.Result{}, err
 	}
 	start := time.Now()
-	state, err := handshake(ctx, wanted, tls.VersionTLS10, tls.VersionTLS13)
+	state, err := handshake(ctx, params, tls.VersionTLS10, tls.VersionTLS13)
 	if err != nil {
 		return agent.Result{}, tlsFailure(ctx, err)
 	}
 	report := tlsReport{
 		Version: tls.VersionName(state.Version), CipherSuite: tls.CipherSuiteName(state.CipherSuite),
 		ALPN: state.NegotiatedProtocol, DurationMs: milliseconds(since(start)),
-		Versions: speaks(ctx, wanted), Trusted: true, Chain: describeChain(state.PeerCertificates),
+		Versions: supportedVersions(ctx, params), Trusted: true, Chain: describeChain(state.PeerCertificates),
 	}
-	if err := verify(state, wanted.Host); err != nil {
-		report.Trusted, report.Problem = false, cut(err.Error())
+	if err := verify(state, params.Host); err != nil {
+		report.Trusted, report.Problem = false, sanitize(err.Error())
 	}
 	return agent.Result{Output: report.String(), Data: report}, ctx.Err()
 }
 
-// tlsReport is what was found.
+// tlsReport is the data of the result.
 type tlsReport struct {
 	Version     string        `json:"version"`
 	CipherSuite string        `json:"cipherSuite"`
@@ -48,6 +48,7 @@ type tlsReport struct {
 	DurationMs  float64       `json:"durationMs"`
 }
 
+// certificate is a certificate of the chain.
 type certificate struct {
 	Subject   string    `json:"subject"`
 	Issuer    string    `json:"issuer"`
@@ -56,10 +57,10 @@ type certificate struct {
 	NotAfter  time.Time `json:"notAfter"`
 }
 
-// String tells it to people.
+// String returns the report as text for users.
 func (r tlsReport) String() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s, %s; the server speaks %s\n", r.Version, r.CipherSuite, strings.Join(r.Versions, ", "))
+	fmt.Fprintf(&text, "%s, %s; the server supports %s\n", r.Version, r.CipherSuite, strings.Join(r.Versions, ", "))
 	if r.Trusted {
 		text.WriteString("this machine trusts the chain:\n")
 	} else {
@@ -72,13 +73,14 @@ func (r tlsReport) String() string {
 	return text.String()
 }
 
-// handshake connects with what the server and these versions have in common.
-func handshake(ctx context.Context, e endpoint, least, most uint16) (tls.ConnectionState, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// handshake connects to a server, with a TLS version from minVersion to maxVersion, and
+// returns the state of the connection.
+func handshake(ctx context.Context, e endpoint, minVersion, maxVersion uint16) (tls.ConnectionState, error) {
+	ctx, cancel := context.WithTimeout(ctx, networkTimeout)
 	defer cancel()
 	dialer := tls.Dialer{Config: &tls.Config{
-		ServerName: e.Host, MinVersion: least, MaxVersion: most, NextProtos: []string{"h2", "http/1.1"},
-		InsecureSkipVerify: true, // the chain is looked at afterwards, and nothing is sent
+		ServerName: e.Host, MinVersion: minVersion, MaxVersion: maxVersion, NextProtos: []string{"h2", "http/1.1"},
+		InsecureSkipVerify: true, // verify checks the chain afterwards, and nothing is sent
 	}}
 	connection, err := dialer.DialContext(ctx, "tcp", e.address())
 	if err != nil {
@@ -88,8 +90,8 @@ func handshake(ctx context.Context, e endpoint, least, most uint16) (tls.Connect
 	return connection.(*tls.Conn).ConnectionState(), nil
 }
 
-// speaks tries each version by itself.
-func speaks(ctx context.Context, e endpoint) (versions []string) {
+// supportedVersions returns the TLS versions that a server supports. It tries each one separately.
+func supportedVersions(ctx context.Context, e endpoint) (versions []string) {
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13} {
 		if _, err := handshake(ctx, e, version, version); err == nil {
 			versions = append(versions, tls.VersionName(version))
@@ -98,17 +100,17 @@ func speaks(ctx context.Context, e endpoint) (versions []string) {
 	return versions
 }
 
-// verify holds the chain against the roots of the machine, by its clock.
+// verify verifies the chain of a connection against the roots and the clock of the machine.
 func verify(state tls.ConnectionState, host string) error {
-	others := x509.NewCertPool()
+	intermediates := x509.NewCertPool()
 	for _, c := range state.PeerCertificates[1:] {
-		others.AddCert(c)
+		intermediates.AddCert(c)
 	}
-	_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: host, Intermediates: others})
+	_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: host, Intermediates: intermediates})
 	return err
 }
 
-// maxChain and maxNames bound what a strange server can make us report.
+// Bounds of what a server can add to a report: certificates, and names in each of them.
 const (
 	maxChain = 10
 	maxNames = 20
@@ -117,17 +119,18 @@ const (
 func describeChain(chain []*x509.Certificate) (described []certificate) {
 	for _, c := range chain[:min(len(chain), maxChain)] {
 		described = append(described, certificate{
-			Subject: cut(c.Subject.String()), Issuer: cut(c.Issuer.String()), Names: cutAll(c.DNSNames, maxNames),
+			Subject: sanitize(c.Subject.String()), Issuer: sanitize(c.Issuer.String()), Names: sanitizeAll(c.DNSNames, maxNames),
 			NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(),
 		})
 	}
 	return described
 }
 
-// tlsFailure is for what fails once there is a connection, which is TLS itself.
+// tlsFailure returns the failure for the error of a handshake. The code is tls_failed if TLS
+// itself failed.
 func tlsFailure(ctx context.Context, err error) error {
 	if _, network := err.(*net.OpError); network || ctx.Err() != nil || networkCode(err) != "connection_failed" {
 		return networkFailure(ctx, "connecting with TLS", err)
 	}
-	return agent.Fail("tls_failed", "the server does not speak TLS as it should: %s", cut(err.Error()))
+	return agent.Fail("tls_failed", "the server does not speak valid TLS: %s", sanitize(err.Error()))
 }

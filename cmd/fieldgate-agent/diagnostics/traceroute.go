@@ -8,15 +8,15 @@ import (
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/process"
 )
 
-// traceRoute is diagnostic.traceroute {host}: the way to a host, as traceroute or tracepath
-// of the system finds it. It fails with not_permitted where there is neither, or it may not
-// be used, and with traceroute_failed where it fails.
-func traceRoute(ctx context.Context, command agent.Command) (agent.Result, error) {
-	wanted, err := parameters[host](command)
+// traceroute handles diagnostic.traceroute {host}, which returns the route to a host. It runs the
+// traceroute or tracepath program of the system. It fails with not_permitted if neither is
+// installed or permitted, and with traceroute_failed if the program fails.
+func traceroute(ctx context.Context, command agent.Command) (agent.Result, error) {
+	params, err := parseParameters[host](command)
 	if err != nil {
 		return agent.Result{}, err
 	}
-	target, err := resolve(ctx, wanted.Host)
+	target, err := resolve(ctx, params.Host)
 	if err != nil {
 		return agent.Result{}, err
 	}
@@ -25,11 +25,11 @@ func traceRoute(ctx context.Context, command agent.Command) (agent.Result, error
 		{Path: "traceroute", Args: []string{"-n", "-w", "2", "-q", "1", "-m", "20", address}},
 		{Path: "tracepath", Args: []string{"-n", "-m", "20", address}},
 	} {
-		ended, err := process.Run(ctx, program)
+		result, err := process.Run(ctx, program)
 		if failure, ok := errors.AsType[*agent.Failure](err); ok && failure.Code == "not_available" {
 			continue
 		}
-		return byProgram(ended, err, "traceroute_failed", "the program of the system failed")
+		return programResult(result, err, "traceroute_failed", "the program of the system failed")
 	}
-	return agent.Result{}, agent.Fail("not_permitted", "there is neither traceroute nor tracepath on this device")
+	return agent.Result{}, agent.Fail("not_permitted", "neither traceroute nor tracepath is installed on this device")
 }

@@ -2,8 +2,8 @@ package process
 
 import "syscall"
 
-// attributes also make the program die with the agent: what an agent has begun that is dead
-// must not go on unseen.
+// attributes returns the attributes of a program: it leads a process group of its own, and is
+// killed when the agent dies, so that it does not go on unobserved.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

@@ -1,5 +1,5 @@
-// Package process runs programs of the machine under a bound: no shell, a small
-// environment, output of a limited size, and nothing left behind.
+// Package process runs programs of the machine within bounds: without a shell, with a minimal
+// environment and limited output, and without leaving processes behind.
 package process
 
 import (
@@ -17,47 +17,49 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// killAfter is how long a program has to end by itself once it is asked to.
+// killAfter is the time between SIGTERM and SIGKILL.
 const killAfter = 3 * time.Second
 
-// Program is what to run.
+// A Program is a program to run, with its arguments and environment.
 type Program struct {
-	Path string
-	File *os.File // default: what Path names now; else this is run as it was opened
+	Path string   // path or name; the program sees it as its name
+	File *os.File // the opened program, run in place of the file at Path; may be nil
 	Args []string
-	Dir  *os.File // default: the root directory
-	Env  []string // besides PATH, HOME and LANG
+	Dir  *os.File // the opened working directory; default: the root directory
+	Env  []string // in addition to PATH, HOME and LANG
 }
 
-// Ended is how a program ended.
-type Ended struct {
-	Output string // both streams, as they came; the middle is left out where it is too much
-	Code   int    // -1 if a signal ended it
-	State  string // in words
+// A Result describes how a program ended.
+type Result struct {
+	Output string // stdout and stderr as they came; the middle is omitted if it is too long
+	Code   int    // exit code, or -1 if a signal ended the program
+	State  string // exit status as text
 }
 
-// Run runs a program to its end, one at a time. When the context ends, the program and its
-// process group are asked to end, and killed three seconds later; the error is then that of
-// the context. Whatever the program has started and left is killed at the end, also what has
-// left the group. That the program fails is no error.
-func Run(ctx context.Context, p Program) (Ended, error) {
-	var output tail
+// Run runs a program and waits until it has ended. Only one program runs at a time. When ctx
+// ends, the process group of the program gets SIGTERM, and SIGKILL three seconds later; Run
+// then returns the error of ctx. After the program has ended, Run kills all processes that it
+// has left, even those that have left its process group. A program that fails is not an
+// error; one that cannot be run is an agent.Failure.
+func Run(ctx context.Context, p Program) (Result, error) {
+	var output outputBuffer
 	command := exec.CommandContext(ctx, p.Path, p.Args...)
 	command.Dir, command.Stdout, command.Stderr = "/", &output, &output
-	p.useOpened(command)
+	p.useDescriptors(command)
 	command.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "LANG=C.UTF-8"}, p.Env...)
-	group(command)
+	useProcessGroup(command)
 	err := runAlone(command)
-	ended := Ended{Output: output.String(), Code: -1}
+	result := Result{Output: output.String(), Code: -1}
 	if command.ProcessState != nil {
-		ended.Code, ended.State = command.ProcessState.ExitCode(), command.ProcessState.String()
+		result.Code, result.State = command.ProcessState.ExitCode(), command.ProcessState.String()
 	}
-	return ended, failure(ctx, err)
+	return result, runError(ctx, err)
 }
 
-// useOpened has the program run, and work in, what was opened before: the paths may lead
-// elsewhere by now. It keeps its descriptor, 3, for that is where an interpreter reads it.
-func (p Program) useOpened(command *exec.Cmd) {
+// useDescriptors makes the command run the opened file in the opened directory, because their
+// paths may lead elsewhere by now. The program keeps descriptor 3 open: its interpreter reads
+// it from there.
+func (p Program) useDescriptors(command *exec.Cmd) {
 	if p.File != nil {
 		command.Path, command.ExtraFiles, command.Err = "/proc/self/fd/3", []*os.File{p.File}, nil
 	}
@@ -66,8 +68,8 @@ func (p Program) useOpened(command *exec.Cmd) {
 	}
 }
 
-// failure makes of how a run ended what is to be reported.
-func failure(ctx context.Context, err error) error {
+// runError returns the error to report for a run that ended with err.
+func runError(ctx context.Context, err error) error {
 	var exited *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
@@ -75,44 +77,44 @@ func failure(ctx context.Context, err error) error {
 	case err == nil, errors.As(err, &exited), errors.Is(err, exec.ErrWaitDelay):
 		return nil
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
-		return agent.Fail("not_available", "the program, or what runs it, is not on this device: %w", err)
+		return agent.Fail("not_available", "the program or its interpreter is not installed on this device: %w", err)
 	case errors.Is(err, os.ErrPermission):
 		return agent.Fail("not_permitted", "the agent may not run the program: %w", err)
 	}
-	return agent.Fail("not_started", "the program could not be run: %w", err)
+	return agent.Fail("not_started", "the program could not be started: %w", err)
 }
 
-// group makes the program the head of a process group, which ends with the context.
-func group(command *exec.Cmd) {
+// useProcessGroup makes the command lead a process group, which gets SIGTERM when the context
+// of the command ends.
+func useProcessGroup(command *exec.Cmd) {
 	command.SysProcAttr = attributes()
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGTERM) }
 	command.WaitDelay = killAfter
 }
 
-// killGroup ends what the program has left running.
+// killGroup kills the process group of the command, if it was started.
 func killGroup(command *exec.Cmd) {
 	if command.Process != nil {
 		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
 	}
 }
 
-// alone is held while a program runs. What the agent is the parent of can then only be that
-// program, and what it has left.
-var alone sync.Mutex
+// runMu is held while a program runs, so that all children of the agent belong to that program.
+var runMu sync.Mutex
 
-// runAlone runs a program and ends whatever it has left running, wherever that has put
-// itself.
+// runAlone runs the command while no other one runs, and kills all processes that it leaves.
 func runAlone(command *exec.Cmd) error {
-	alone.Lock()
-	defer alone.Unlock()
-	adopt()
-	defer endLeftovers()
+	runMu.Lock()
+	defer runMu.Unlock()
+	becomeSubreaper()
+	defer killOrphans()
 	defer killGroup(command)
 	return runOnOneThread(command)
 }
 
-// runOnOneThread keeps the thread that starts the program until the program has ended: for
-// the kernel, the parent whose death it dies of is that thread.
+// runOnOneThread runs the command, and keeps the thread that starts it until the command has
+// ended. The kernel kills the program when its parent dies (PR_SET_PDEATHSIG), and its parent
+// is the thread that has started it.
 func runOnOneThread(command *exec.Cmd) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

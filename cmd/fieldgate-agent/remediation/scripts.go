@@ -1,5 +1,5 @@
-// Package remediation changes things on the machine, but only by the scripts that its owner
-// has put into one directory.
+// Package remediation runs the scripts that the owner of the machine has put into one
+// directory. It changes the machine in no other way.
 package remediation
 
 import (
@@ -17,23 +17,24 @@ import (
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/process"
 )
 
-// Bounds of what may be asked for.
+// Bounds of the parameters and of the run time.
 const (
 	maxName    = 64
 	maxArgs    = 32
 	maxArg     = 1024
-	longestRun = time.Hour
+	maxRuntime = time.Hour
 )
 
-// Scripts is the directory with the scripts. Whoever can write to it, or to its files, can
-// do what the agent can, so that may be nobody but root and the agent's own user.
+// Scripts is the directory of the scripts. Every user who can write to it or to its files can
+// do what the agent can. Therefore only root and the agent's own user may have that right.
 type Scripts struct {
 	root *os.Root
-	dir  *os.File // the same directory, to work in
+	dir  *os.File // the same directory, for use as the working directory
 }
 
-// OpenScripts opens the directory. It is opened once and used by its descriptor, so that
-// nobody puts another one in its place later. It is an error if others may write to it.
+// OpenScripts opens the directory of the scripts. It returns an error if other users may
+// write to it. The directory is used by its descriptor, so that a directory that replaces it
+// later is not used.
 func OpenScripts(path string) (*Scripts, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
@@ -52,77 +53,77 @@ func OpenScripts(path string) (*Scripts, error) {
 	return s, nil
 }
 
-// Close lets go of the directory.
+// Close closes the directory.
 func (s *Scripts) Close() {
 	_ = s.dir.Close()
 	_ = s.root.Close()
 }
 
-// Register makes the scripts something that the device can do.
+// Register registers the handler of remediation.run_script.
 func (s *Scripts) Register(device *agent.Agent) {
-	device.Handle("remediation.run_script", s.run, agent.Timeout(longestRun))
+	device.Handle("remediation.run_script", s.run, agent.Timeout(maxRuntime))
 }
 
-// script is what may be asked for.
-type script struct {
+// parameters are the parameters of remediation.run_script.
+type parameters struct {
 	Name string   `json:"name"`
 	Args []string `json:"args"`
 }
 
-// plainName is a name that is neither hidden nor a path.
-var plainName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
+// scriptName matches names that are neither hidden nor a path.
+var scriptName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
 
-func (w script) check() error {
-	if len(w.Name) > maxName || !plainName.MatchString(w.Name) {
-		return agent.Fail(agent.CodeInvalidParameters, "name must be the plain name of a script, of at most %d letters, digits, '.', '_' and '-'", maxName)
+func (p parameters) check() error {
+	if len(p.Name) > maxName || !scriptName.MatchString(p.Name) {
+		return agent.Fail(agent.CodeInvalidParameters, "name must be the name of a script, of at most %d letters, digits, '.', '_' and '-'", maxName)
 	}
-	if len(w.Args) > maxArgs {
-		return agent.Fail(agent.CodeInvalidParameters, "there may be at most %d args", maxArgs)
+	if len(p.Args) > maxArgs {
+		return agent.Fail(agent.CodeInvalidParameters, "args must have at most %d items", maxArgs)
 	}
-	for _, arg := range w.Args {
+	for _, arg := range p.Args {
 		if len(arg) > maxArg || strings.ContainsRune(arg, 0) {
-			return agent.Fail(agent.CodeInvalidParameters, "each of the args may have at most %d bytes, and no zero byte", maxArg)
+			return agent.Fail(agent.CodeInvalidParameters, "each item of args must have at most %d bytes and no zero byte", maxArg)
 		}
 	}
 	return nil
 }
 
-// run runs a script with its args as they are: no shell reads them.
+// run runs a script. It passes the args as they are: no shell interprets them.
 func (s *Scripts) run(ctx context.Context, command agent.Command) (agent.Result, error) {
-	wanted, err := agent.Parameters[script](command)
+	params, err := agent.Parameters[parameters](command)
 	if err != nil {
 		return agent.Result{}, err
 	}
-	if err := wanted.check(); err != nil {
+	if err := params.check(); err != nil {
 		return agent.Result{}, err
 	}
-	file, err := s.open(wanted.Name)
+	file, err := s.open(params.Name)
 	if err != nil {
 		return agent.Result{}, err
 	}
 	defer file.Close()
-	ended, err := process.Run(ctx, process.Program{
-		Path: wanted.Name, File: file, Args: wanted.Args, Dir: s.dir,
+	result, err := process.Run(ctx, process.Program{
+		Path: params.Name, File: file, Args: params.Args, Dir: s.dir,
 		Env: []string{"FIELDGATE_COMMAND_ID=" + command.ID, "FIELDGATE_REQUEST_ID=" + command.RequestID},
 	})
-	result := agent.Result{Output: ended.Output, Data: map[string]any{"exitCode": ended.Code}}
-	if err == nil && ended.Code != 0 {
-		err = agent.Fail("exit_code", "the script ended with %s", ended.State)
+	data := map[string]any{"exitCode": result.Code}
+	if err == nil && result.Code != 0 {
+		err = agent.Fail("exit_code", "the script ended with %s", result.State)
 	}
-	return result, err
+	return agent.Result{Output: result.Output, Data: data}, err
 }
 
-// open opens a script: a regular file, and no link to somewhere else. What was opened is
-// what is checked and what is run.
+// open opens a script, which must be a regular file and not a link. The checks apply to the
+// opened file, which is also the one that is run.
 func (s *Scripts) open(name string) (*os.File, error) {
 	info, err := s.root.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, agent.Fail("unknown_script", "there is no such script on this device")
+		return nil, agent.Fail("unknown_script", "there is no script of this name on this device")
 	case err != nil:
-		return nil, agent.Fail("script_unusable", "looking at the script: %w", err)
+		return nil, agent.Fail("script_unusable", "reading the attributes of the script: %w", err)
 	case !info.Mode().IsRegular():
-		return nil, agent.Fail("script_unusable", "this is not a regular file")
+		return nil, agent.Fail("script_unusable", "the script is not a regular file")
 	}
 	file, err := s.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -135,23 +136,23 @@ func (s *Scripts) open(name string) (*os.File, error) {
 	return file, nil
 }
 
-// check tells whether an opened script may be run. The directory is looked at again: its
-// mode may be another one by now.
+// check returns an error unless an opened script may be run. It re-checks the directory, whose
+// owner or mode may have changed since it was opened.
 func (s *Scripts) check(file *os.File) error {
 	info, err := file.Stat()
 	switch {
 	case err != nil:
-		return agent.Fail("script_unusable", "looking at the script: %w", err)
+		return agent.Fail("script_unusable", "reading the attributes of the script: %w", err)
 	case !info.Mode().IsRegular():
-		return agent.Fail("script_unusable", "this is not a regular file")
+		return agent.Fail("script_unusable", "the script is not a regular file")
 	case info.Mode().Perm()&0o111 == 0:
-		return agent.Fail("script_unusable", "the script may not be executed")
+		return agent.Fail("script_unusable", "the script is not executable")
 	}
 	if err := checkWriters(file); err != nil {
-		return agent.Fail("script_unusable", "the script is not run: %w", err)
+		return agent.Fail("script_unusable", "the script is not trusted: %w", err)
 	}
 	if err := checkWriters(s.dir); err != nil {
-		return agent.Fail("script_unusable", "the scripts of this directory are not run: %w", err)
+		return agent.Fail("script_unusable", "the directory of the scripts is not trusted: %w", err)
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
-// Command agentonly is a firmware with one handler and nothing else, to see what the agent
-// weighs.
+// Command agentonly is a firmware with one handler and nothing else. Its size is the size of the
+// agent.
 package main
 
 import (

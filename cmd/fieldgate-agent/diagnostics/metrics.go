@@ -9,7 +9,7 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Metadata is what the machine says of itself when it registers.
+// Metadata returns the description of the machine that is sent when it registers.
 func Metadata() fieldgate.DeviceMetadata {
 	m := fieldgate.DeviceMetadata{
 		Model:                runtime.GOOS + "/" + runtime.GOARCH,
@@ -21,15 +21,16 @@ func Metadata() fieldgate.DeviceMetadata {
 	return m
 }
 
-// Metrics are the readings of each heartbeat.
+// Metrics returns the metrics of a heartbeat: load, uptime and memory, as far as the kernel
+// reports them.
 func Metrics() fieldgate.Metrics {
 	metrics := fieldgate.Metrics{}
-	if fields := strings.Fields(fact("/proc/loadavg")); len(fields) > 0 {
+	if fields := strings.Fields(readTrimmed("/proc/loadavg")); len(fields) > 0 {
 		if load, err := strconv.ParseFloat(fields[0], 64); err == nil {
 			metrics["load1"] = load
 		}
 	}
-	if fields := strings.Fields(fact("/proc/uptime")); len(fields) > 0 {
+	if fields := strings.Fields(readTrimmed("/proc/uptime")); len(fields) > 0 {
 		if uptime, err := strconv.ParseFloat(fields[0], 64); err == nil {
 			metrics["uptimeSeconds"] = uptime
 		}
@@ -40,8 +41,8 @@ func Metrics() fieldgate.Metrics {
 	return metrics
 }
 
-// fact reads a short file of the kernel; nothing if there is none.
-func fact(path string) string {
+// readTrimmed returns the trimmed content of a small file, or "" if it cannot be read.
+func readTrimmed(path string) string {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return ""
@@ -49,17 +50,17 @@ func fact(path string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// memory gives how much there is and how much is free for use, in bytes.
+// memory returns the total and the available memory in bytes, by metric name.
 func memory() map[string]int64 {
-	wanted := map[string]string{"MemTotal:": "memoryTotalBytes", "MemAvailable:": "memoryAvailableBytes"}
+	params := map[string]string{"MemTotal:": "memoryTotalBytes", "MemAvailable:": "memoryAvailableBytes"}
 	found := map[string]int64{}
-	for line := range strings.Lines(fact("/proc/meminfo")) {
+	for line := range strings.Lines(readTrimmed("/proc/meminfo")) {
 		fields := strings.Fields(line)
-		if len(fields) < 2 || wanted[fields[0]] == "" {
+		if len(fields) < 2 || params[fields[0]] == "" {
 			continue
 		}
 		if kilobytes, err := strconv.ParseInt(fields[1], 10, 64); err == nil {
-			found[wanted[fields[0]]] = kilobytes << 10
+			found[params[fields[0]]] = kilobytes << 10
 		}
 	}
 	return found

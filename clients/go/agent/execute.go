@@ -1,0 +1,94 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	fieldgate "github.com/fieldgate/fieldgate/clients/go"
+)
+
+// execute runs the handler of a job and returns the result to submit.
+func (w *worker) execute(j *job, r registered) fieldgate.ResultRequest {
+	defer j.cancel(nil)
+	ctx, cancel := context.WithTimeoutCause(j.ctx, r.timeout, ErrTimeout)
+	defer cancel()
+	w.log.Info("running", "command", j.command.ID, "type", j.command.Type, "attempt", j.command.Attempt, "requestId", j.command.RequestID)
+	results := make(chan fieldgate.ResultRequest, 1)
+	go w.callHandler(ctx, r.handler, j.command, results)
+	result := w.awaitResult(ctx, j, results)
+	result.ExecutedAt, result.DurationMs = wallClock(j.start), time.Since(j.start).Milliseconds()
+	return result
+}
+
+// awaitResult waits for the result of a handler. A handler that goes on after its context has
+// ended is abandoned after the grace, except in a shutdown: shutdown bounds that wait, and
+// the next run of the agent resumes the command.
+func (w *worker) awaitResult(ctx context.Context, j *job, results <-chan fieldgate.ResultRequest) fieldgate.ResultRequest {
+	select {
+	case result := <-results:
+		return result
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(w.config.Grace)
+	defer grace.Stop()
+	select {
+	case result := <-results:
+		return result
+	case <-grace.C:
+	}
+	if cause := context.Cause(ctx); errors.Is(cause, ErrShutdown) || errors.Is(cause, context.Canceled) {
+		return <-results
+	}
+	return w.abandon(ctx, j, results)
+}
+
+// abandon returns a failure for a handler that ignores the end of its context, and drops the
+// result that the handler returns later. Until it returns, commands of its type are refused,
+// so that they neither run beside it nor pile up behind it.
+func (w *worker) abandon(ctx context.Context, j *job, results <-chan fieldgate.ResultRequest) fieldgate.ResultRequest {
+	id, commandType, cause := j.command.ID, j.command.Type, context.Cause(ctx)
+	w.log.Error("abandoned a handler that does not stop", "command", id, "type", commandType, "cause", cause)
+	w.addOrphan(commandType, +1)
+	go func() {
+		<-results
+		w.addOrphan(commandType, -1)
+		w.log.Warn("an abandoned handler has returned", "command", id, "type", commandType)
+	}()
+	code := CodeInterrupted
+	if errors.Is(cause, ErrTimeout) {
+		code = CodeTimeout
+	}
+	return newResult(ctx, Result{}, Fail(code, "%v; the handler did not stop, and may still be running", cause))
+}
+
+func (w *worker) addOrphan(commandType string, n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.orphans[commandType] += n
+}
+
+// hasOrphan reports whether an abandoned handler of a command type is still running.
+func (w *worker) hasOrphan(commandType string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.orphans[commandType] > 0
+}
+
+// callHandler calls a handler and sends its result, also if the handler panics or calls
+// runtime.Goexit. It builds the result under the same protection, because encoding it calls
+// methods of the handler's own types.
+func (w *worker) callHandler(ctx context.Context, handler Handler, command Command, results chan<- fieldgate.ResultRequest) {
+	result := newResult(ctx, Result{}, Fail(CodePanic, "the handler ended its goroutine"))
+	defer func() { results <- result }()
+	defer func() {
+		if fault := recover(); fault != nil {
+			w.log.Error("recovered from a panic of a handler", "type", command.Type, "command", command.ID, "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
+			result = newResult(ctx, Result{}, Fail(CodePanic, "the handler panicked: %v", fault))
+		}
+	}()
+	returned, err := handler(ctx, command)
+	result = newResult(ctx, returned, err)
+}

@@ -1,0 +1,138 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	fieldgate "github.com/fieldgate/fieldgate/clients/go"
+)
+
+// A fakeGateway is an HTTP server whose responses a test chooses, including responses that a
+// real gateway never sends.
+type fakeGateway struct {
+	url string
+
+	mu         sync.Mutex
+	commands   []string                     // JSON of the commands to return, one for each claim
+	claimKeys  []string                     // idempotency keys of the claims
+	extends    int                          // number of extensions
+	heartbeats []fieldgate.HeartbeatRequest // accepted ones
+	results    map[string]fieldgate.ResultRequest
+	refuse     func(path string, body []byte) string // returns the code to refuse a request with, or ""
+}
+
+func newFakeGateway(t testing.TB, commands ...string) *fakeGateway {
+	t.Helper()
+	g := &fakeGateway{commands: commands, results: map[string]fieldgate.ResultRequest{}}
+	server := httptest.NewServer(g)
+	t.Cleanup(server.Close)
+	g.url = server.URL
+	return g
+}
+
+func (g *fakeGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	body, _ := io.ReadAll(r.Body)
+	path := strings.TrimPrefix(r.URL.Path, "/api/v1/device/")
+	if g.refuse != nil {
+		if code := g.refuse(path, body); code != "" {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = fmt.Fprintf(w, `{"code":%q}`, code)
+			return
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, g.reply(path, r.Header, body))
+}
+
+func (g *fakeGateway) reply(path string, header http.Header, body []byte) string {
+	switch {
+	case path == "auth":
+		return `{"token":"q8Zr1vTn","expiresInSeconds":604800,"expiresAt":"2035-11-29T20:15:04.120Z","deviceId":"dev_1"}`
+	case path == "heartbeat":
+		var heartbeat fieldgate.HeartbeatRequest
+		_ = json.Unmarshal(body, &heartbeat)
+		g.heartbeats = append(g.heartbeats, heartbeat)
+		return `{"serverTime":"2025-11-22T20:15:05.000Z","nextHeartbeatMs":1000,"pendingCommands":0,"cancelRequested":[]}`
+	case path == "commands/claim":
+		g.claimKeys = append(g.claimKeys, header.Get("Idempotency-Key"))
+		if len(g.commands) == 0 {
+			return `{"commands":[]}`
+		}
+		next := g.commands[0]
+		g.commands = g.commands[1:]
+		return `{"commands":[` + next + `]}`
+	case strings.HasSuffix(path, "/extend"):
+		g.extends++
+		return `{"leaseRemainingMs":60000}`
+	}
+	id := strings.Split(path, "/")[1]
+	var result fieldgate.ResultRequest
+	_ = json.Unmarshal(body, &result)
+	g.results[id] = result
+	return `{"commandId":"` + id + `","status":"succeeded","late":false,"duplicate":false}`
+}
+
+// awaitResult waits for the result of a command and returns it.
+func (g *fakeGateway) awaitResult(t testing.TB, id string) (result fieldgate.ResultRequest) {
+	t.Helper()
+	require.Eventually(t, func() (found bool) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		result, found = g.results[id]
+		return found
+	}, 20*time.Second, time.Millisecond, "no result of %s arrived", id)
+	return result
+}
+
+// locked calls f while the gateway handles no request.
+func (g *fakeGateway) locked(f func(*fakeGateway)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f(g)
+}
+
+// startAgent starts an agent that uses the gateway until stop is called or the test ends.
+func (g *fakeGateway) startAgent(t testing.TB, cfg Config, handlers map[string]Handler, options ...HandlerOption) (stop func()) {
+	t.Helper()
+	if cfg.StateFile == "" {
+		cfg.StateFile = newStatePath(t)
+	}
+	require.NoError(t, identity{DeviceID: "dev_1", DeviceSecret: "s3cret"}.write(cfg.StateFile))
+	cfg.URL, cfg.PollOnly = g.url, true
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	a, err := New(cfg)
+	require.NoError(t, err)
+	for commandType, handler := range handlers {
+		a.Handle(commandType, handler, options...)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// claimedJSON returns a claimed command as the gateway sends it.
+func claimedJSON(id, commandType string) string {
+	return fmt.Sprintf(`{"id":%q,"type":%q,"claimToken":"token","leaseRemainingMs":60000}`, id, commandType)
+}

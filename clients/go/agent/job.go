@@ -1,0 +1,118 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	fieldgate "github.com/fieldgate/fieldgate/clients/go"
+)
+
+// A job is a command that a handler is running.
+type job struct {
+	command Command
+	ctx     context.Context // parent of the handler's context
+	cancel  context.CancelCauseFunc
+	start   time.Time // has a wall clock and a monotonic reading
+}
+
+// handlerFor returns the handler of a command type, or one that refuses the command.
+func (w *worker) handlerFor(commandType string) registered {
+	r, found := w.handlers[commandType]
+	switch {
+	case !found:
+		return refuse(CodeUnknownType, "this device has no handler for this type of command; use another type or update its firmware")
+	case w.hasOrphan(commandType):
+		return refuse(CodeStuck, "an earlier command of this type did not stop and is still running; try again after it has ended")
+	}
+	return r
+}
+
+// refuse returns a handler that fails each command with the given code and reason.
+func refuse(code, reason string) registered {
+	return registered{timeout: DefaultTimeout, handler: func(context.Context, Command) (Result, error) {
+		return Result{}, Fail(code, "%s", reason)
+	}}
+}
+
+// start runs a command that the journal has recorded, in the slot that the caller has
+// acquired. It returns at once, and frees the slot when the command has ended.
+func (w *worker) start(base context.Context, command Command, r registered) {
+	j := &job{command: command, start: time.Now()}
+	j.ctx, j.cancel = context.WithCancelCause(base)
+	w.mu.Lock()
+	w.jobs[command.ID] = j
+	w.mu.Unlock()
+	w.handling.Go(func() {
+		defer w.releaseSlot()
+		leased, stopExtending := context.WithCancel(base)
+		extending := sync.WaitGroup{}
+		extending.Go(func() { w.keepLease(leased, j) })
+		result := w.execute(j, r)
+		stopExtending()
+		extending.Wait()
+		w.finish(base, j, r, result)
+	})
+}
+
+// finish records the result of a job and submits it. A repeatable job that the shutdown has
+// stopped is released instead.
+func (w *worker) finish(base context.Context, j *job, r registered, result fieldgate.ResultRequest) {
+	w.mu.Lock()
+	delete(w.jobs, j.command.ID)
+	w.mu.Unlock()
+	if w.isClosed() {
+		return
+	}
+	if r.repeatable && errors.Is(context.Cause(j.ctx), ErrShutdown) && result.Status != fieldgate.ResultStatusSucceeded {
+		w.releaseJob(base, j)
+		return
+	}
+	if err := w.journal.recordResult(j.command.ID, result); err != nil {
+		w.log.Error("recording a result failed, submitting it from memory", "command", j.command.ID, "error", err)
+	}
+	w.log.Info("finished", "command", j.command.ID, "status", result.Status, "durationMs", result.DurationMs)
+	w.submitResult(base, j.command.ID)
+}
+
+// releaseJob releases the claim of a job and removes its command from the journal, so that the
+// command may run again.
+func (w *worker) releaseJob(base context.Context, j *job) {
+	command := j.command
+	command.ClaimToken = w.journal.token(command.ID)
+	if err := w.journal.remove(command.ID); err != nil {
+		w.log.Warn("writing the journal failed", "error", err)
+	}
+	w.release(base, command, "the device is shutting down")
+}
+
+// cancel ends the context of a command with a CancelError. It does nothing if the command is
+// not running.
+func (w *worker) cancel(commandID, reason string) {
+	w.mu.Lock()
+	j := w.jobs[commandID]
+	w.mu.Unlock()
+	if j != nil {
+		j.cancel(&CancelError{Reason: reason})
+	}
+}
+
+// cancelAll ends the contexts of all running commands.
+func (w *worker) cancelAll(cause error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, j := range w.jobs {
+		j.cancel(cause)
+	}
+}
+
+// wallClock returns t in UTC with milliseconds, or the zero time if its year is before 1970 or
+// after 9999, as on a device whose clock is not set.
+func wallClock(t time.Time) time.Time {
+	t = t.UTC().Truncate(time.Millisecond)
+	if year := t.Year(); year < 1970 || year > 9999 {
+		return time.Time{}
+	}
+	return t
+}

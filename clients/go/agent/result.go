@@ -1,0 +1,128 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	fieldgate "github.com/fieldgate/fieldgate/clients/go"
+)
+
+// MaxData is the maximum size of the data of a result, in bytes of JSON.
+const MaxData = 128 << 10
+
+// newResult returns the result to submit for a command whose handler returned the given
+// result and error. The context is that of the handler. Data that cannot be encoded makes the
+// command fail.
+func newResult(ctx context.Context, returned Result, err error) fieldgate.ResultRequest {
+	result := fieldgate.ResultRequest{Status: fieldgate.ResultStatusSucceeded, Output: returned.Output}
+	data, dataErr := encodeData(returned.Data)
+	if err == nil {
+		err = dataErr
+	}
+	code := ""
+	if err != nil {
+		result.Status, code, result.Error = classifyError(ctx, err)
+	}
+	result.Data = withCode(data, code)
+	return fieldgate.TruncateResult(result)
+}
+
+// classifyError returns the status, code and reason of a result for the error of a handler.
+func classifyError(ctx context.Context, err error) (status fieldgate.ResultStatus, code, reason string) {
+	cause := context.Cause(ctx)
+	failed := fieldgate.ResultStatusFailed
+	switch {
+	case !isContextError(ctx, err):
+		return failed, failureCode(err), err.Error()
+	case errors.Is(cause, ErrCancelRequested):
+		return fieldgate.ResultStatusCancelled, "", cause.Error()
+	case errors.Is(cause, ErrTimeout):
+		return failed, CodeTimeout, cause.Error()
+	}
+	return failed, CodeInterrupted, cause.Error()
+}
+
+// isContextError reports whether ctx has ended and err says so.
+func isContextError(ctx context.Context, err error) bool {
+	if ctx.Err() == nil {
+		return false
+	}
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Cause(ctx))
+}
+
+// failureCode returns the code of a Failure, and CodeFailed for any other error.
+func failureCode(err error) string {
+	var failure *Failure
+	if errors.As(err, &failure) && failure.Code != "" {
+		return failure.Code
+	}
+	return CodeFailed
+}
+
+// encodeData encodes the data of a handler as the members of a JSON object.
+func encodeData(data any) (map[string]json.RawMessage, error) {
+	if data == nil {
+		return nil, nil
+	}
+	text, err := json.Marshal(data)
+	if err != nil {
+		return nil, Fail(CodeInvalidResult, "encoding the data of the result: %w", err)
+	}
+	if len(text) > MaxData {
+		return nil, Fail(CodeInvalidResult, "the data of the result has %d bytes, which is more than %d", len(text), MaxData)
+	}
+	if !utf8.Valid(text) {
+		return nil, Fail(CodeInvalidResult, "the data of the result is not UTF-8")
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(text, &object); err != nil {
+		return nil, Fail(CodeInvalidResult, "the data of the result is not a JSON object: %w", err)
+	}
+	return object, nil
+}
+
+// withCode encodes data as a JSON object, with the code of a failure added unless it is empty.
+// It sorts the names, so that equal results have equal texts.
+func withCode(data map[string]json.RawMessage, code string) json.RawMessage {
+	if code != "" {
+		if data == nil {
+			data = map[string]json.RawMessage{}
+		}
+		data["code"], _ = json.Marshal(code) // a string can always be encoded
+	}
+	if data == nil {
+		return nil
+	}
+	text, err := json.Marshal(data)
+	if err != nil {
+		return nil // not reached: each value was encoded before
+	}
+	return text
+}
+
+// interruptedResult returns the result of a command that was running when the agent ended.
+func interruptedResult() fieldgate.ResultRequest {
+	return fieldgate.ResultRequest{
+		Status: fieldgate.ResultStatusFailed,
+		Error:  "the agent ended while it ran the command: how far the command got is not known",
+		Data:   withCode(nil, CodeInterrupted),
+	}
+}
+
+// replacement returns a failure that replaces a result which the gateway found invalid.
+func replacement(result fieldgate.ResultRequest, refusal error) fieldgate.ResultRequest {
+	return fieldgate.TruncateResult(fieldgate.ResultRequest{
+		ClaimToken: result.ClaimToken, Status: fieldgate.ResultStatusFailed,
+		Error: fmt.Sprintf("the command ended as %s, but the gateway refused its result: %v", result.Status, refusal),
+		Data:  withCode(nil, CodeInvalidResult),
+	})
+}
+
+// isReplacement reports whether a result was built by replacement.
+func isReplacement(result fieldgate.ResultRequest) bool {
+	return result.Output == "" && bytes.Equal(result.Data, withCode(nil, CodeInvalidResult))
+}

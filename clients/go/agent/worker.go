@@ -1,0 +1,153 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	fieldgate "github.com/fieldgate/fieldgate/clients/go"
+)
+
+const (
+	// maxPendingResults is the number of results that may wait for submission before the
+	// worker stops claiming.
+	maxPendingResults = 64
+
+	// fallbackClaimInterval is the interval between claims over a connected socket while
+	// the gateway announces no commands.
+	fallbackClaimInterval = 5 * time.Minute
+
+	// shutdownTimeout bounds each of the last two steps of a shutdown: waiting for handlers
+	// whose contexts have ended, and submitting the remaining results.
+	shutdownTimeout = 5 * time.Second
+)
+
+// A worker is one run of an agent. It claims commands, runs their handlers and submits the
+// results until it shuts down.
+type worker struct {
+	config   Config
+	handlers map[string]registered
+	log      *slog.Logger
+	journal  *journal
+	uplink   *uplink
+
+	slots chan struct{} // semaphore with one element for each running command
+	wake  chan struct{} // has an element when commands may be ready
+
+	handling   sync.WaitGroup // running handlers, and reruns that wait for a slot
+	submitting sync.WaitGroup // submissions of results, and releases
+	background sync.WaitGroup // the heartbeat loop
+
+	metricsError sync.Once // limits the log to one message about invalid metrics
+
+	mu      sync.Mutex
+	jobs    map[string]*job // by command ID
+	orphans map[string]int  // number of abandoned handlers that still run, by command type
+	pending int             // number of results that wait for submission
+	closed  bool            // results are no longer recorded; the next run resumes their commands
+}
+
+func newWorker(a *Agent, device identity, journal *journal) *worker {
+	w := &worker{
+		config: a.config, handlers: a.handlers, journal: journal,
+		jobs: map[string]*job{}, orphans: map[string]int{},
+		log:   a.config.Logger.With("device", device.DeviceID),
+		slots: make(chan struct{}, a.config.Concurrency), wake: make(chan struct{}, 1),
+	}
+	w.uplink = &uplink{
+		device: a.gateway.Device(device.DeviceID, device.DeviceSecret), log: w.log,
+		onChange: w.wakeClaimLoop, attempted: make(chan struct{}),
+		config: fieldgate.DeviceSocketConfig{
+			OnCommands: func(int) { w.wakeClaimLoop() }, OnCancel: w.cancel, Transport: a.config.Transport,
+		},
+	}
+	return w
+}
+
+// run claims and runs commands until ctx ends, and then shuts down. The base context outlives ctx: it carries the
+// extensions, submissions and heartbeats that go on during the shutdown.
+func (w *worker) run(ctx context.Context) {
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	w.log.Info("started", "types", len(w.handlers), "concurrency", w.config.Concurrency)
+	if !w.config.PollOnly {
+		w.uplink.connect(base)
+		w.uplink.awaitFirstAttempt(ctx)
+	}
+	w.background.Go(func() { w.heartbeatLoop(base) })
+	w.resume(ctx, base)
+	w.claimLoop(ctx, base)
+	w.shutdown()
+	cancel()
+	w.submitting.Wait()
+	w.background.Wait()
+	w.uplink.connecting.Wait()
+	w.log.Info("stopped")
+}
+
+// shutdown waits for the handlers, ends the contexts of those that exceed the grace, and
+// waits until the results are submitted. Each step is bounded in time.
+func (w *worker) shutdown() {
+	if !waitTimeout(&w.handling, w.config.Grace) {
+		w.cancelAll(ErrShutdown)
+		if !waitTimeout(&w.handling, shutdownTimeout) {
+			w.log.Error("stopped waiting for handlers: the next start reports their commands as interrupted")
+		}
+	}
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	if !waitTimeout(&w.submitting, shutdownTimeout) {
+		w.log.Warn("stopped submitting results: the rest is kept for the next start")
+	}
+}
+
+// waitTimeout waits for a group, and reports whether it finished within the timeout.
+func waitTimeout(group *sync.WaitGroup, timeout time.Duration) bool {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		group.Wait()
+	}()
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// wakeClaimLoop makes the claim loop claim without waiting further.
+func (w *worker) wakeClaimLoop() {
+	select {
+	case w.wake <- struct{}{}:
+	default: // a wake-up is already pending
+	}
+}
+
+func (w *worker) isClosed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closed
+}
+
+// retry repeats a call until it succeeds, is refused permanently, or ctx ends. It returns the
+// error of the last call. The action names the call in the log.
+func (w *worker) retry(ctx context.Context, action string, call func(deviceAPI) error) error {
+	for delay := (backoff{}); ; {
+		api, _ := w.uplink.current()
+		err := call(api)
+		if err == nil || isPermanent(err) {
+			return err
+		}
+		if ctx.Err() == nil {
+			w.log.Warn(action+" failed, trying again", "error", err)
+		}
+		if !delay.sleep(ctx, err) {
+			return err
+		}
+	}
+}

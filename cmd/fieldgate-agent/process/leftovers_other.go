@@ -1,7 +1,0 @@
-//go:build !linux
-
-package process
-
-func adopt() {}
-
-func endLeftovers() {}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package process
+
+func becomeSubreaper() {}
+
+func killOrphans() {}

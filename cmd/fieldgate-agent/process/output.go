@@ -1,0 +1,43 @@
+package process
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Bounds of the output that is kept, in bytes. The head shows what the program started with,
+// the tail how it ended.
+const (
+	maxHead = 64 << 10
+	maxTail = 128 << 10
+)
+
+// An outputBuffer keeps the head and the tail of what is written to it.
+type outputBuffer struct {
+	head, tail []byte
+	total      int // bytes written
+}
+
+// Write keeps as much of p as the bounds allow. It never fails.
+func (b *outputBuffer) Write(p []byte) (int, error) {
+	b.total += len(p)
+	n := min(len(p), maxHead-len(b.head))
+	b.head = append(b.head, p[:n]...)
+	b.tail = append(b.tail, p[n:]...)
+	if len(b.tail) > 2*maxTail {
+		b.tail = append(b.tail[:0], b.tail[len(b.tail)-maxTail:]...)
+	}
+	return len(p), nil
+}
+
+// String returns the kept output as valid UTF-8, with a line in place of omitted bytes.
+func (b *outputBuffer) String() string {
+	tail := b.tail[max(0, len(b.tail)-maxTail):]
+	omitted := b.total - len(b.head) - len(tail)
+	if omitted == 0 {
+		return strings.ToValidUTF8(string(b.head)+string(tail), string(utf8.RuneError))
+	}
+	text := fmt.Sprintf("%s\n[cut, %d bytes are left out]\n%s", b.head, omitted, tail)
+	return strings.ToValidUTF8(text, string(utf8.RuneError))
+}
