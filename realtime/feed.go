@@ -291,7 +291,7 @@ func (h *Hub) readEvents(ctx context.Context, tenant string, from streamID) (eve
 const eventsMissed = "events were missed"
 
 // closeSubscribers closes the sockets that have a subscription, because they missed
-// events. The reply to their next subscribe frame tells them so.
+// events. The reply to their next subscribe frame reports whether it could resume.
 func (f *feed) closeSubscribers() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

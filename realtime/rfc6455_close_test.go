@@ -115,8 +115,8 @@ func TestProtocolError_RepliesBeforeItAreSent(t *testing.T) {
 			w.write(join(message("before"), bad[:1]))
 			require.Equal(t, reply("before"), w.next())
 			w.write(bad[1:])
-			heard := w.next()
-			require.Contains(t, []string{closed(protocolError), closed(realtime.CloseTooLarge)}, heard)
+			got := w.next()
+			require.Contains(t, []string{closed(protocolError), closed(realtime.CloseTooLarge)}, got)
 			w.requireEOF()
 		})
 	}

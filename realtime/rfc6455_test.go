@@ -199,12 +199,12 @@ func (w *rawClient) answer(last string) {
 // connection must then end.
 func (w *rawClient) expectClose(want string) {
 	w.t.Helper()
-	heard := w.next()
-	for !strings.HasPrefix(heard, "close ") {
-		heard = w.next()
+	got := w.next()
+	for !strings.HasPrefix(got, "close ") {
+		got = w.next()
 	}
-	require.Equal(w.t, want, heard)
-	w.answer(heard)
+	require.Equal(w.t, want, got)
+	w.answer(got)
 	w.requireEOF()
 }
 
