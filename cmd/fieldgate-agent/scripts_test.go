@@ -17,12 +17,13 @@ import (
 
 const runScript = "remediation.run_script"
 
-func TestScripts_OnlyAllowedFilesRun(t *testing.T) {
-	t.Parallel()
-	b := newTestbed(t, gatewaytest.Start(t))
+// writeScriptsOfAllKinds fills the directory of the scripts with one file that may run and others
+// that must not. It returns a script outside the directory and the file that this script creates.
+func (b *testbed) writeScriptsOfAllKinds(t testing.TB) (outside, escaped string) {
+	t.Helper()
 	dir := filepath.Dir(b.state)
-	outside := filepath.Join(dir, "outside")
-	require.NoError(t, os.WriteFile(outside, []byte("#!/bin/sh\ntouch "+filepath.Join(dir, "escaped")), 0o755))
+	outside, escaped = filepath.Join(dir, "outside"), filepath.Join(dir, "escaped")
+	require.NoError(t, os.WriteFile(outside, []byte("#!/bin/sh\ntouch "+escaped), 0o755))
 	b.writeScript(t, "good", "echo ran")
 	b.writeScript(t, "open", "echo ran")
 	require.NoError(t, os.Chmod(filepath.Join(b.scripts, "open"), 0o757))
@@ -33,8 +34,14 @@ func TestScripts_OnlyAllowedFilesRun(t *testing.T) {
 	require.NoError(t, os.Symlink(outside, filepath.Join(b.scripts, "link")))
 	require.NoError(t, os.Symlink("good", filepath.Join(b.scripts, "inside")))
 	require.NoError(t, syscall.Mkfifo(filepath.Join(b.scripts, "pipe"), 0o755))
-	b.writeScript(t, "broken", "")
 	require.NoError(t, os.WriteFile(filepath.Join(b.scripts, "broken"), []byte("#!/nowhere\n"), 0o755))
+	return outside, escaped
+}
+
+func TestScripts_OnlyAllowedFilesRun(t *testing.T) {
+	t.Parallel()
+	b := newTestbed(t, gatewaytest.Start(t))
+	outside, escaped := b.writeScriptsOfAllKinds(t)
 	b.start(t)
 	for name, want := range map[string]string{
 		"good": "", "missing": "unknown_script", "link": "script_unusable", "inside": "script_unusable",
@@ -57,7 +64,7 @@ func TestScripts_OnlyAllowedFilesRun(t *testing.T) {
 	} {
 		require.Equal(t, "invalid_parameters", code(t, b.execute(t, runScript, parameters)), problem)
 	}
-	require.NoFileExists(t, filepath.Join(dir, "escaped"))
+	require.NoFileExists(t, escaped)
 }
 
 func TestScripts_GetLiteralArgsAndMinimalEnvironment(t *testing.T) {
