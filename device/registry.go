@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	queuelua "github.com/fieldgate/fieldgate/queue/lua"
+	sessionlua "github.com/fieldgate/fieldgate/session/lua"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -36,7 +38,7 @@ var (
 	suspendScript      = store.NewScript(scripts, "lua/suspend.lua")
 	resumeScript       = store.NewScript(scripts, "lua/resume.lua")
 	revokeScript       = store.NewScript(scripts, "lua/revoke.lua")
-	decommissionScript = store.NewScript(scripts, "lua/decommission.lua")
+	decommissionScript = store.NewScript(scripts, "lua/decommission.lua", sessionlua.Library, queuelua.Library)
 
 	settlePresenceScript = store.NewScript(scripts, "lua/settle_presence.lua")
 )

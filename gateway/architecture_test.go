@@ -27,8 +27,11 @@ var allowedImports = map[string]string{
 	"store":               ".",
 	"queue":               ". store queue/model",
 	"queue/model":         "",
-	"session":             ". store queue/model",
-	"device":              ". store",
+	"queue/lua":           "store",
+	"session":             ". store queue/lua queue/model",
+	"session/lua":         "store",
+	"device":              ". store queue/lua session/lua",
+	"device/lua":          "store",
 	"ratelimit":           ". store",
 	"customer":            ". store",
 	"customer/issuer":     "",
@@ -48,7 +51,7 @@ var allowedImports = map[string]string{
 	"cmd/fieldgate-agent/diagnostics": "clients/go clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/process":     "clients/go/agent",
-	"realtime":                        ". store",
+	"realtime":                        ". store device/lua",
 }
 
 // imports returns the packages of a directory, each with the packages of the module that

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fieldgate/fieldgate"
+	devicelua "github.com/fieldgate/fieldgate/device/lua"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -20,10 +21,10 @@ import (
 var files embed.FS
 
 var (
-	connectScript    = store.NewScript(files, "lua/connect_socket.lua")
-	renewScript      = store.NewScript(files, "lua/renew_socket.lua")
+	connectScript    = store.NewScript(files, "lua/connect_socket.lua", devicelua.Library)
+	renewScript      = store.NewScript(files, "lua/renew_socket.lua", devicelua.Library)
 	renewManyScript  = store.NewScript(files, "lua/renew_sockets.lua")
-	disconnectScript = store.NewScript(files, "lua/disconnect_socket.lua")
+	disconnectScript = store.NewScript(files, "lua/disconnect_socket.lua", devicelua.Library)
 	kickScript       = store.NewScript(files, "lua/kick_socket.lua")
 )
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	queuelua "github.com/fieldgate/fieldgate/queue/lua"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -17,12 +18,12 @@ import (
 var scripts embed.FS
 
 var (
-	openScript   = store.NewScript(scripts, "lua/open_session.lua")
-	closeScript  = store.NewScript(scripts, "lua/close_session.lua")
+	openScript   = store.NewScript(scripts, "lua/open_session.lua", queuelua.Library)
+	closeScript  = store.NewScript(scripts, "lua/close_session.lua", queuelua.Library)
 	readScript   = store.NewScript(scripts, "lua/read_sessions.lua")
-	settleScript = store.NewScript(scripts, "lua/settle_session.lua")
+	settleScript = store.NewScript(scripts, "lua/settle_session.lua", queuelua.Library)
 
-	reconcileScript = store.NewScript(scripts, "lua/reconcile_session.lua")
+	reconcileScript = store.NewScript(scripts, "lua/reconcile_session.lua", queuelua.Library)
 )
 
 // idempotencyTTL is the time for which the reply to Open is stored for requests with

@@ -9,8 +9,8 @@
 --       {"rate_limited", "", ms to wait}
 -- Guarantees that no login outlives its epoch, its device's activity, its idle
 -- time or its end; the writes are bounded, however often a device asks.
---@include device
---@include rate
+--@include store/device
+--@include store/rate
 local now = clock()
 
 local l = redis.call('HMGET', KEYS[2], 'epoch', 'expires', 'ends')

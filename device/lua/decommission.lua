@@ -7,10 +7,10 @@
 --       session is not the one named
 -- Guarantees that nothing of the device is delivered or accepted any more. What it
 -- has claimed is left to its leases: only the device could tell what became of it.
---@include device
---@include event
---@include command
---@include session
+--@include store/device
+--@include store/event
+--@include queue/command
+--@include session/session
 local device = device_at(1, 1)
 local reason, session = ARGV[6], ARGV[7]
 local now = clock()

@@ -6,8 +6,8 @@
 -- Returns {"ok", events, now, how many commands it could claim, {commands that
 --       somebody wants cancelled}}, or {"unauthorized"}
 -- Guarantees that only an active device of the tenant leaves a trace.
---@include device
---@include event
+--@include store/device
+--@include store/event
 --@include presence
 local device = device_at(1, 1)
 local now = clock()

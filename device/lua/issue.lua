@@ -6,9 +6,9 @@
 -- Returns {"ok", events, code sealed, code good until}, or {code}:
 --       device_not_found, device_decommissioned, idempotency_key_reused
 -- Guarantees that a device has one code at most: the one before is dead.
---@include device
---@include event
---@include idempotency
+--@include store/device
+--@include store/event
+--@include store/idempotency
 local device = device_at(1, 1)
 local now = clock()
 

@@ -6,7 +6,7 @@
 --       or {code}: invalid_credentials, device_suspended
 -- Guarantees that the secret is still the device's, and that the login ends with
 -- the epoch in which it was opened.
---@include device
+--@include store/device
 local now = clock()
 
 local r = redis.call('HMGET', KEYS[1], 'secret', 'status', 'epoch')

@@ -11,9 +11,9 @@
 --       external_id_taken, idempotency_key_reused
 -- Guarantees that an external id belongs to one device of the tenant, and that a
 -- repeated request makes no second device.
---@include device
---@include event
---@include idempotency
+--@include store/device
+--@include store/event
+--@include store/idempotency
 local device = device_at(1, 1)
 local external, indexes = ARGV[7], tonumber(ARGV[10])
 local memory = KEYS[16 + indexes]

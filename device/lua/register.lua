@@ -9,9 +9,9 @@
 -- Guarantees that a code gives one secret, whoever comes at the same time; that
 -- logins made with the secret before it are over; and that a repeated request
 -- gives the same secret as long as its code is the device's newest.
---@include device
---@include event
---@include idempotency
+--@include store/device
+--@include store/event
+--@include store/idempotency
 local device = device_at(1, 1)
 local now = clock()
 

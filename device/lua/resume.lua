@@ -6,8 +6,8 @@
 --       device_decommissioned
 -- Guarantees that a device without a secret is provisioned, not active. Logins
 -- that ended stay ended.
---@include device
---@include event
+--@include store/device
+--@include store/event
 local device = device_at(1, 1)
 local reason = ARGV[6]
 local now = clock()

@@ -4,8 +4,8 @@
 -- Returns {"ok", events, now, {name, value...}}, or {code}: device_not_found,
 --       device_decommissioned
 -- Guarantees that every login opened before is over.
---@include device
---@include event
+--@include store/device
+--@include store/event
 local device = device_at(1, 1)
 local reason = ARGV[6]
 local now = clock()

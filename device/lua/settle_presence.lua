@@ -5,8 +5,8 @@
 -- Returns {"ok", events}
 -- Guarantees that the due member is gone or has a later moment when this returns,
 -- and that each change is announced once.
---@include device
---@include event
+--@include store/device
+--@include store/event
 local device, now = device_at(1, 1), clock()
 local member = 'presence ' .. device.id .. ' ' .. device.id .. ' ' .. device.tenant
 

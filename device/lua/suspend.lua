@@ -6,8 +6,8 @@
 --       device_decommissioned
 -- Guarantees that every login of the device is over. Its session and its commands
 -- stay as they are.
---@include device
---@include event
+--@include store/device
+--@include store/event
 local device = device_at(1, 1)
 local reason = ARGV[6]
 local now = clock()

@@ -6,7 +6,7 @@
 -- Returns {"ok", events, now, {name, value...}}, or {code}: device_not_found,
 --       device_decommissioned, or "stale" when another change came in between
 -- Guarantees that the tag indexes always say what the record says.
---@include device
+--@include store/device
 local device = device_at(1, 1)
 local left = tonumber(ARGV[10])
 local now = clock()

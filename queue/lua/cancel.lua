@@ -4,8 +4,8 @@
 -- Returns {"ok", events, state} or {code, events, state}: command_not_found, command_finished
 -- Guarantees that a claimed command stays claimed: only its device can tell what
 -- became of it.
---@include device
---@include event
+--@include store/device
+--@include store/event
 --@include command
 local device = device_at(1, 1)
 local id, reason = ARGV[6], ARGV[8]

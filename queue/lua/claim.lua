@@ -13,9 +13,9 @@
 -- commands and tokens while their leases live. An empty answer is never remembered.
 -- A device that was suspended, or whose login was ended, while its claim waited
 -- gets nothing.
---@include device
---@include event
---@include idempotency
+--@include store/device
+--@include store/event
+--@include store/idempotency
 --@include command
 --@include fence
 local device = device_at(1, 1)

@@ -6,8 +6,8 @@
 --       already_decided, approval_expired, session_closed, command_finished
 -- Guarantees that one decision is recorded, whoever comes at the same time; the
 -- same decision by the same person answers as the first time.
---@include device
---@include event
+--@include store/device
+--@include store/event
 --@include command
 local device = device_at(1, 1)
 local id, decision = ARGV[6], ARGV[8]

@@ -5,8 +5,8 @@
 --       invalid_claim_token, claim_superseded, claim_expired, command_finished
 -- Guarantees that only the newest claim's lease is extended, never beyond the
 -- execution cap, and never after it has ended.
---@include device
---@include event
+--@include store/device
+--@include store/event
 --@include command
 --@include fence
 local device = device_at(1, 1)

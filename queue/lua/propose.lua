@@ -10,9 +10,9 @@
 --       session_not_found, session_closed, device_queue_full, idempotency_key_reused
 -- Guarantees that a command under review is in no structure that a claim reads,
 -- and that a repeated request makes no second command while the first is kept.
---@include device
---@include event
---@include idempotency
+--@include store/device
+--@include store/event
+--@include store/idempotency
 --@include command
 local device = device_at(1, 1)
 local id, session = ARGV[6], ARGV[7]

@@ -8,8 +8,8 @@
 --       "misplaced"; where; and the command's status, "" without a record
 -- Guarantees that the record decides, that only what may run gets into the line, and
 -- that nothing is found where nothing is wrong, whatever happens at the same time.
---@include device
---@include event
+--@include store/device
+--@include store/event
 --@include command
 local device = device_at(1, 1)
 local now = clock()

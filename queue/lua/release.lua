@@ -5,8 +5,8 @@
 --       invalid_claim_token, claim_superseded, claim_expired, command_finished
 -- Guarantees that neither the attempt nor its time counts, and that the same release may be
 -- sent again. A command that somebody wants cancelled ends here.
---@include device
---@include event
+--@include store/device
+--@include store/event
 --@include command
 --@include fence
 local device = device_at(1, 1)

@@ -7,8 +7,8 @@
 -- Guarantees that one result stands; that the same one may be sent again; and
 -- that a result of the newest claim counts even after its lease has ended, as
 -- long as nobody has claimed the command since.
---@include device
---@include event
+--@include store/device
+--@include store/event
 --@include command
 --@include fence
 local device = device_at(1, 1)

@@ -5,8 +5,8 @@
 -- Returns {"ok", events, bad, lost}: the ids of records that were set aside, and
 --       of those that were due and are gone
 -- Guarantees that a due member is gone or has a later moment when this returns.
---@include device
---@include event
+--@include store/device
+--@include store/event
 --@include command
 local now = clock()
 local lost = {}

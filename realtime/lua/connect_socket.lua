@@ -8,9 +8,9 @@
 --       higher order.
 -- Guarantees that a device's newest socket is the one that counts: the instance
 -- that holds an older one is told, and finds out with its next renewal otherwise.
---@include device
---@include event
---@include presence
+--@include store/device
+--@include store/event
+--@include device/presence
 --@include connection
 local id, order = ARGV[6], 0
 if #KEYS > 3 then

@@ -3,9 +3,9 @@
 -- Returns {"ok"}
 -- Guarantees that the late end of an older socket changes nothing of its device, and
 -- that the end of the newest is no sign of life.
---@include device
---@include event
---@include presence
+--@include store/device
+--@include store/event
+--@include device/presence
 local id = ARGV[6]
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], id)

@@ -5,9 +5,9 @@
 --       is shut out
 -- Guarantees that only the newest socket of a device keeps it online, and that a
 -- registration which was lost, in an outage or with the store's data, is there again.
---@include device
---@include event
---@include presence
+--@include store/device
+--@include store/event
+--@include device/presence
 --@include connection
 local id = ARGV[6]
 if redis.call('GET', KEYS[1]) == KICKED then

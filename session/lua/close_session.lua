@@ -4,9 +4,9 @@
 -- Returns {"ok", events, {name, value...}} or {"session_not_found"}
 -- Guarantees that a session ends once: closing one that has ended changes nothing,
 -- and one whose time is over has expired, whoever closes it.
---@include device
---@include event
---@include command
+--@include store/device
+--@include store/event
+--@include queue/command
 --@include session
 local device = device_at(1, 1)
 local now = clock()

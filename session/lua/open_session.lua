@@ -9,10 +9,10 @@
 --       idempotency_key_reused, or "stale" when the session in the way is over
 --       and only has not been ended yet
 -- Guarantees that a device has one active session at most.
---@include device
---@include event
---@include idempotency
---@include command
+--@include store/device
+--@include store/event
+--@include store/idempotency
+--@include queue/command
 local device = device_at(1, 1)
 local id = ARGV[6]
 local now = clock()

@@ -3,7 +3,7 @@
 -- Returns {"ok", now, {name, value...}...}: a list for each key, empty for what
 --       is missing, and {"unreadable"} for what is no record
 -- Guarantees that one record which is damaged keeps nobody from the others.
---@include device
+--@include store/device
 local reply = { 'ok', ms(clock()) }
 for i, key in ipairs(KEYS) do
   local fields = redis.pcall('HGETALL', key)

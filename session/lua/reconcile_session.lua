@@ -5,9 +5,9 @@
 -- Returns {"ok", events, {what was found}}
 -- Guarantees that the session's record decides, that a device is never kept by a
 -- session that is no more, and that nothing is found where nothing is wrong.
---@include device
---@include event
---@include command
+--@include store/device
+--@include store/event
+--@include queue/command
 local device = device_at(1, 1)
 local id = ARGV[6]
 local now = clock()

@@ -4,9 +4,9 @@
 -- ARGV  1-5 the scope, 6 session id
 -- Returns {"ok", events}
 -- Guarantees that the due member is gone or has a later moment when this returns.
---@include device
---@include event
---@include command
+--@include store/device
+--@include store/event
+--@include queue/command
 --@include session
 local device = device_at(1, 1)
 local id, member = ARGV[6], due_member('session', ARGV[6], device)

@@ -1,9 +1,12 @@
--- The end of a support session. Needs: device, event, command.
+-- The end of a support session.
 --
 -- A session's record is a hash:
 --   tenant, device, type, description, created_by, request, created, expires
 --   status      active, closed or expired
 --   closed, closed_by, reason: once it has ended
+--@include store/device
+--@include store/event
+--@include queue/command
 
 -- Ends an active session with all that waits in it; what the device has claimed
 -- stays its own. `key` is the record's, `status` closed or expired.

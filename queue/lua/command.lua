@@ -1,4 +1,4 @@
--- What every transition of a command has in common. Needs: device, event.
+-- What every transition of a command has in common.
 --
 -- A command's state is a small JSON object in the device's commands hash:
 --   status     pending_approval, queued, claimed, succeeded, failed, timed_out,
@@ -16,6 +16,8 @@
 --   approval   {decision, by, at, reason}
 --   history    its claims, the newest last: {attempt, claimed, ended, outcome}
 --   result     fingerprint of the result that stands
+--@include store/device
+--@include store/event
 local EXECUTION_CAP = 12 * 3600 * 1000
 -- How often a command is handed out, given back or not: each time is two entries of
 -- the timeline, with which a device that takes and gives back all day fills the store. One

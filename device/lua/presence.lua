@@ -1,4 +1,4 @@
--- Whether a device shows itself. Needs: device, event.
+-- Whether a device shows itself.
 --
 -- Fields of the device's record:
 --   last_seen         the last sign of the device, in Unix ms
@@ -6,6 +6,8 @@
 --   connection, connection_until: its newest socket, and until when that lives
 --   connected         when that was opened, in Unix ms, never the same twice
 --   presence          what was announced last: online, stale or offline
+--@include store/device
+--@include store/event
 
 -- Tells whether somebody has shut the device out.
 local function shut_out(device)

@@ -1,5 +1,7 @@
 -- The fence: a device may write only under the newest claim token of a command.
--- Identity decides, not time. Needs: device, command.
+-- Identity decides, not time.
+--@include store/device
+--@include command
 local PAST = 20 * 33 -- characters: the last twenty hashes and the spaces between
 
 -- Puts a new claim token in force. The one before it is remembered, to tell a
