@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -90,8 +92,8 @@ func (t *Tickets) Issue(ctx context.Context, principal Principal, origin string)
 	if err != nil {
 		return Ticket{}, fmt.Errorf("issuing a ticket: %w", err)
 	}
-	if !reply.OK() {
-		return Ticket{}, refuse(errExpired)
+	if err := refused(reply, errExpired); err != nil {
+		return Ticket{}, err
 	}
 	return Ticket{Token: token, ExpiresAt: time.UnixMilli(reply.Int(1)).UTC()}, nil
 }
@@ -108,8 +110,8 @@ func (t *Tickets) Redeem(ctx context.Context, token, origin string) (Principal, 
 	if err != nil {
 		return Principal{}, fmt.Errorf("redeeming a ticket: %w", err)
 	}
-	if !reply.OK() {
-		return Principal{}, refuse(errTicketUnknown)
+	if err := refused(reply, errTicketUnknown); err != nil {
+		return Principal{}, err
 	}
 	var record ticketRecord
 	if err := json.Unmarshal([]byte(reply.String(1)), &record); err != nil {
@@ -119,6 +121,16 @@ func (t *Tickets) Redeem(ctx context.Context, token, origin string) (Principal, 
 		return Principal{}, refuse(errTicketOrigin)
 	}
 	return record.principal()
+}
+
+// refused returns nil for a script that succeeded, else its refusal with the cause for the log.
+func refused(reply store.Reply, cause error) error {
+	err := refusal.Of(reply)
+	var refused *fieldgate.Error
+	if errors.As(err, &refused) {
+		refused.Cause = cause
+	}
+	return err
 }
 
 func newTicket() string {
