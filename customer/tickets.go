@@ -95,7 +95,7 @@ func (t *Tickets) Issue(ctx context.Context, principal Principal, origin string)
 	if err := refused(reply, errExpired); err != nil {
 		return Ticket{}, err
 	}
-	return Ticket{Token: token, ExpiresAt: time.UnixMilli(reply.Int(1)).UTC()}, nil
+	return Ticket{Token: token, ExpiresAt: time.UnixMilli(reply.Int(2)).UTC()}, nil
 }
 
 // Redeem consumes a ticket and returns the principal that it was issued to. Whatever
@@ -114,7 +114,7 @@ func (t *Tickets) Redeem(ctx context.Context, token, origin string) (Principal, 
 		return Principal{}, err
 	}
 	var record ticketRecord
-	if err := json.Unmarshal([]byte(reply.String(1)), &record); err != nil {
+	if err := json.Unmarshal([]byte(reply.String(2)), &record); err != nil {
 		return Principal{}, refuse(errTicketRecord)
 	}
 	if record.Origin != origin {

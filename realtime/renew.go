@@ -119,7 +119,7 @@ func (h *Hub) renewUsers(ctx context.Context, batch []*Socket) error {
 	if err != nil {
 		return fmt.Errorf("renewing the leases of connections: %w", err)
 	}
-	ended := reply.List(1)
+	ended := reply.List(2)
 	for i := range ended {
 		renewing[ended.String(i)].conn.Close(CloseWithdrawn, kicked)
 	}

@@ -20,7 +20,7 @@ import (
 var scripts embed.FS
 
 var (
-	openScript   = store.NewScript(scripts, "lua/open_session.lua", queuelua.Library)
+	openScript   = store.NewScript(scripts, "lua/open_session.lua")
 	closeScript  = store.NewScript(scripts, "lua/close_session.lua", queuelua.Library)
 	readScript   = store.NewScript(scripts, "lua/read_sessions.lua")
 	settleScript = store.NewScript(scripts, "lua/settle_session.lua", queuelua.Library)

@@ -30,7 +30,7 @@ type Due struct {
 	Device Device
 }
 
-// parseDue reads a member as due_member of queue/lua/command.lua builds it. It answers false for one
+// parseDue reads a member as due_member of lua/due.lua builds it. It answers false for one
 // that is not of the partition in whose index it stands: settling it would never
 // take it out of there.
 func parseDue(p Partition, member string) (Due, bool) {

@@ -191,7 +191,7 @@ func TestKeysOfAnEmbeddedStoreExpire(t *testing.T) {
 
 func TestTheClockOfScriptsMoves(t *testing.T) {
 	t.Parallel()
-	script := newScript("--@include store/device\nreturn { 'ok', ms(clock()) }")
+	script := newScript("--@include store/base\nreturn { 'ok', ms(clock()) }")
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		read := func() int64 {
 			reply, err := s.Run(t.Context(), script, nil)

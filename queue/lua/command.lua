@@ -1,92 +1,124 @@
--- What every transition of a command has in common.
+-- This fragment is the state machine of a command.
 --
--- A command's state is a small JSON object in the device's commands hash:
+-- The state of a command is a small JSON object in the device's commands hash:
 --   status     pending_approval, queued, claimed, succeeded, failed, timed_out,
 --              rejected, cancelled, expired
---   session, priority, max, seq, created, deliver_by: fixed at the proposal
---   approve_by  until when a person may decide (reviewed commands only)
---   attempt    claims that count;   claims   all claims, also released ones
---   token      hash of the newest claim token, kept after its lease ended
+--   session, request, proposer, priority, max, seq, created, deliver_by: set by the
+--              proposal and never changed; max is the number of attempts
+--   approve_by the end of the time to decide, for a reviewed command only
+--   attempt    the number of claims that count
+--   claims     the number of all claims, released ones included
+--   token      hash of the newest claim token, kept after its lease expired
 --   past       hashes of earlier claim tokens, the newest last, joined by spaces
---   returned   the newest claim was given back: its token is worth nothing now
---   queued, claimed, visible, finished: moments in Unix ms
---   first      moment of the first claim that counts: the execution cap runs from it
---   cancel     somebody wants it cancelled (claimed commands only)
---   late       its result came after the lease had ended
+--   returned   true once the newest claim was released: its token is worthless
+--   queued, claimed, visible, finished: times in Unix ms; visible ends the lease
+--   first      time of the first claim that counts: the execution cap runs from it
+--   cancel     true when a user has asked to cancel it, for a claimed command only
+--   late       true when its result arrived after the lease had expired
 --   approval   {decision, by, at, reason}
 --   history    its claims, the newest last: {attempt, claimed, ended, outcome}
---   result     fingerprint of the result that stands
---@include store/device
+--   result     fingerprint of the result that is recorded
+-- What was proposed stands beside it under "<id>:body", and "<id>:aside" holds the time at
+-- which the command was quarantined.
+--@include store/base
+--@include store/due
 --@include store/event
+
+-- EXECUTION_CAP bounds the time of all leases of a command together, in ms.
 local EXECUTION_CAP = 12 * 3600 * 1000
--- How often a command is handed out, given back or not: each time is two entries of
--- the timeline, with which a device that takes and gives back all day fills the store. One
--- that does so every minute of a day stays below.
+-- CLAIMS_CAP bounds the claims of a command, released ones included. Each claim writes two
+-- events, with which a device that claims and releases all day would fill the store. A
+-- device that does so once a minute for a day stays below the cap.
 local CLAIMS_CAP = 2000
+-- HISTORY_CAP bounds the claims that a command's history keeps.
+local HISTORY_CAP = 20
+-- FINAL holds every status that a command never leaves, except by a late result.
 local FINAL = {
   succeeded = true, failed = true, timed_out = true,
   rejected = true, cancelled = true, expired = true,
 }
 
--- What a record must hold, whatever its status, and what else it may hold. All of
--- it is checked at the reading, so that no script fails between two of its writes.
-local MUST = {
+-- REQUIRED holds the fields that every record has, with their types.
+local REQUIRED = {
   status = 'string', session = 'string', request = 'string', proposer = 'string', seq = 'number', priority = 'number',
   max = 'number', attempt = 'number', claims = 'number', created = 'number', deliver_by = 'number',
 }
-local MAY = {
+-- OPTIONAL holds the types of further fields that are checked where a record has them.
+local OPTIONAL = {
   token = 'string', past = 'string', result = 'string', first = 'number', approve_by = 'number',
   history = 'table', approval = 'table',
 }
-local OWN = { pending_approval = 'approve_by', queued = 'deliver_by', claimed = 'visible' }
+-- DEADLINE holds the field with the time that a record of the status must have.
+local DEADLINE = { pending_approval = 'approve_by', queued = 'deliver_by', claimed = 'visible' }
 
-local function of_kind(c, kinds, required)
-  for name, kind in pairs(kinds) do
-    if type(c[name]) ~= kind and (required or c[name] ~= nil) then
+-- has_types reports whether the fields of a record have the given types. A missing field
+-- passes unless it is required.
+local function has_types(c, types, required)
+  for name, wanted in pairs(types) do
+    if type(c[name]) ~= wanted and (required or c[name] ~= nil) then
       return false
     end
   end
   return true
 end
 
-local function readable(c)
-  if type(c) ~= 'table' or not of_kind(c, MUST, true) or not of_kind(c, MAY, false) then
+-- is_valid reports whether the scripts can work with a decoded record. It checks every field
+-- that they use, so that no script fails between two of its writes.
+local function is_valid(c)
+  if type(c) ~= 'table' or not has_types(c, REQUIRED, true) or not has_types(c, OPTIONAL, false) then
     return false
   end
-  local own = OWN[c.status] or (FINAL[c.status] and 'finished')
+  local deadline = DEADLINE[c.status] or (FINAL[c.status] and 'finished')
   local newest = c.history and c.history[#c.history]
-  return own and type(c[own]) == 'number'
+  return deadline and type(c[deadline]) == 'number'
     and (c.first ~= nil or (c.attempt == 0 and c.status ~= 'claimed'))
     and (newest == nil or type(newest) == 'table')
 end
 
--- Reads a command. Answers nil when there is none, or when its record cannot be
--- worked with: the second value is then true. What was read or saved last stays
--- in device.state, for the answer.
+-- load_command returns the state of a command, or nil when there is none or its record is
+-- not valid. The second value is true for an invalid record. device.state then holds the
+-- state as text, for the reply.
 local function load_command(device, id)
   local raw = redis.call('HGET', device.commands, id)
   if not raw then
     return nil, false
   end
-  local ok, c = pcall(cjson.decode, raw)
-  if not ok or not readable(c) then
+  local decoded, c = pcall(cjson.decode, raw)
+  if not decoded or not is_valid(c) then
     return nil, true
   end
   device.state = raw
   return c, false
 end
 
+-- save_command writes the state of a command, and keeps it in device.state for the reply.
 local function save_command(device, id, c)
   device.state = cjson.encode(c)
   redis.call('HSET', device.commands, id, device.state)
 end
 
-local function due_member(kind, id, device)
-  return kind .. ' ' .. id .. ' ' .. device.id .. ' ' .. device.tenant
+-- body_field returns the field of the commands hash that holds what was proposed.
+local function body_field(id)
+  return id .. ':body'
 end
 
--- The moment at which time changes the command next, if nothing else does.
-local function next_moment(device, c)
+-- aside_field returns the field that is set while a command is quarantined.
+local function aside_field(id)
+  return id .. ':aside'
+end
+
+-- index_member returns the member of the device's index for a command of a session.
+local function index_member(session, id)
+  return session .. ':' .. id
+end
+
+-- inbox_member returns the member of the tenant's inbox for a command of the device.
+local function inbox_member(device, id)
+  return id .. ' ' .. device.id
+end
+
+-- next_deadline returns the time at which the command changes if no caller changes it.
+local function next_deadline(device, c)
   if c.status == 'pending_approval' then
     return c.approve_by
   elseif c.status == 'queued' then
@@ -97,40 +129,40 @@ local function next_moment(device, c)
   return c.finished + device.retention
 end
 
--- Tells the sweeper when it has to look at the command again.
+-- schedule has the sweeper settle the command at its next deadline.
 local function schedule(device, id, c)
-  redis.call('ZADD', device.due, ms(next_moment(device, c)), due_member('command', id, device))
+  set_due(device, 'command', id, next_deadline(device, c))
 end
 
+-- set_aside holds the ids of the records that this call of the script quarantined.
 local set_aside = {}
 
--- Takes a record that cannot be read out of every structure and sets it aside,
--- so that it never stops the commands behind it. The record itself stays, for a
--- person to look at, and "<id>:aside" says since when it is not worked with.
+-- quarantine removes a command that the scripts cannot work with from every structure, so
+-- that it does not stop the commands behind it. Its record stays for an operator to read.
 local function quarantine(device, id)
   set_aside[#set_aside + 1] = id
   redis.call('ZREM', device.ready, id)
   redis.call('ZREM', device.pending, id)
   redis.call('ZREM', device.leases, id)
   redis.call('SREM', device.cancels, id)
-  redis.call('ZREM', device.inbox, id .. ' ' .. device.id)
-  redis.call('ZREM', device.due, due_member('command', id, device))
-  redis.call('RPUSH', device.quarantine, due_member('command', id, device))
+  redis.call('ZREM', device.inbox, inbox_member(device, id))
+  remove_due(device, 'command', id)
+  redis.call('RPUSH', device.quarantine, due_member(device, 'command', id))
   if redis.call('HEXISTS', device.commands, id) == 1 then
-    redis.call('HSET', device.commands, id .. ':aside', ms(clock()))
+    redis.call('HSET', device.commands, aside_field(id), ms(clock()))
   end
 end
 
--- The ids of all records that this call of the script has set aside.
+-- quarantined returns the ids of set_aside, joined by spaces, for the reply.
 local function quarantined()
   return table.concat(set_aside, ' ')
 end
 
--- Takes the command out of the structure in which its status keeps it.
-local function leave(device, id, c)
+-- unlist removes the command from the structures of its status.
+local function unlist(device, id, c)
   if c.status == 'pending_approval' then
     redis.call('ZREM', device.pending, id)
-    redis.call('ZREM', device.inbox, id .. ' ' .. device.id)
+    redis.call('ZREM', device.inbox, inbox_member(device, id))
   elseif c.status == 'queued' then
     redis.call('ZREM', device.ready, id)
   elseif c.status == 'claimed' then
@@ -141,128 +173,131 @@ local function leave(device, id, c)
   end
 end
 
--- Notes how the newest claim ended. A late result corrects what time had noted.
-local HISTORY = 20
-
-local function claim_begins(c, now)
+-- record_claim adds the newest claim to the history.
+local function record_claim(c, now)
   c.history = c.history or {}
   c.history[#c.history + 1] = { attempt = c.attempt, claimed = now }
-  if #c.history > HISTORY then
+  if #c.history > HISTORY_CAP then
     table.remove(c.history, 1)
   end
 end
 
-local function claim_ends(c, now, outcome)
+-- record_claim_end records how the newest claim ended. A late result replaces the outcome
+-- that was recorded when the lease expired.
+local function record_claim_end(c, now, outcome)
   local newest = c.history and c.history[#c.history]
   if newest then
     newest.ended, newest.outcome = now, outcome
   end
 end
 
--- The command's place in the line: by priority, then by sequence.
-local function rank(c)
+-- ready_score returns the command's place in the ready set: by priority, highest first,
+-- then by sequence.
+local function ready_score(c)
   return (9 - c.priority) * 1e13 + c.seq
 end
 
--- A command that asks for a person runs only with that person's word, whatever
--- the ready set says.
-local function unapproved(c)
+-- lacks_approval reports whether the command needs an approval that it does not have. Such
+-- a command never runs, whatever the ready set holds.
+local function lacks_approval(c)
   return c.approve_by and not (c.approval and c.approval.decision == 'approved')
 end
 
--- Puts the command into the line, in the place that its proposal gave it. But for
--- the mending of a line that has lost it, the only way into the ready set.
+-- enqueue adds the command to the ready set, in the place that its proposal gave it. Only
+-- the reconciler adds to the ready set otherwise, what it had lost.
 local function enqueue(device, id, c, now)
-  leave(device, id, c)
+  unlist(device, id, c)
   c.status = 'queued'
   c.queued = now
-  redis.call('ZADD', device.ready, ms(rank(c)), id)
+  redis.call('ZADD', device.ready, ms(ready_score(c)), id)
   schedule(device, id, c)
   save_command(device, id, c)
 end
 
--- Ends the command. From here on the due index holds the end of its retention.
+-- finish moves the command to a final status. From then on the due index holds the end of
+-- its retention.
 local function finish(device, id, c, status, now)
-  leave(device, id, c)
+  unlist(device, id, c)
   c.status = status
   c.finished = now
   schedule(device, id, c)
   save_command(device, id, c)
 end
 
--- Ends the command without its device.
---   details   actor, request: instead of the scope's own; data: of the event
-local function give_up(device, id, c, status, now, details)
+-- finish_without_result moves the command to a final status without its device.
+--   e   actor, request: instead of those of the scope; data: of the event
+local function finish_without_result(device, id, c, status, now, e)
   finish(device, id, c, status, now)
   emit(device, now, 'command.' .. status, {
-    session = c.session, command = id, actor = details.actor, request = details.request, data = details.data,
+    session = c.session, command = id, actor = e.actor, request = e.request, data = e.data,
   })
 end
 
--- Tells whether the command's session is over, or its device is gone: nothing
--- of it may be delivered any more. One read per call of a script.
-local function session_over(device, c, now)
+-- session_ended reports whether the command's session has ended or its device is
+-- decommissioned, so that nothing of it may be delivered any more. It reads the device's
+-- record once per call of a script.
+local function session_ended(device, c, now)
   if not device.session then
-    local r = redis.call('HMGET', device.record, 'status', 'session', 'session_until')
-    device.gone = r[1] == 'decommissioned'
-    device.session = r[2] or ''
-    device.session_until = tonumber(r[3] or 0)
+    local status, session, session_until = read_fields(device.record, 'status', 'session', 'session_until')
+    device.decommissioned = status == 'decommissioned'
+    device.session = session or ''
+    device.session_until = tonumber(session_until or 0)
   end
-  return device.gone or device.session ~= c.session or device.session_until <= now
+  return device.decommissioned or device.session ~= c.session or device.session_until <= now
 end
 
-local SYSTEM = 'system'
-
--- Ends the command in the system's name: time did it, not a caller.
-local function run_out(device, id, c, status, now)
-  give_up(device, id, c, status, now, { actor = SYSTEM, request = c.request, data = { attempt = c.attempt } })
+-- finish_by_system moves the command to a final status in the name of the system.
+local function finish_by_system(device, id, c, status, now)
+  finish_without_result(device, id, c, status, now, {
+    actor = SYSTEM, request = c.request, data = { attempt = c.attempt },
+  })
 end
 
--- Tells whether the command has been in its device's hands, on and off, for as
--- long as it may, or as often.
-local function worn_out(c, now)
+-- is_exhausted reports whether the command was claimed too often or for too long in total.
+local function is_exhausted(c, now)
   return c.claims >= CLAIMS_CAP or (c.first ~= nil and c.first + EXECUTION_CAP <= now)
 end
 
--- Ends a lease that ran out: back into the line while attempts are left, else
--- timed out for a person to look at.
-local function end_lease(device, id, c, now)
-  if c.attempt >= c.max or worn_out(c, now) then
-    claim_ends(c, now, 'timed_out')
-    return run_out(device, id, c, 'timed_out', now)
+-- expire_lease ends a lease. The command is queued again while attempts are left, and
+-- times out for an operator to look at when none are.
+local function expire_lease(device, id, c, now)
+  if c.attempt >= c.max or is_exhausted(c, now) then
+    record_claim_end(c, now, 'timed_out')
+    return finish_by_system(device, id, c, 'timed_out', now)
   end
-  local over = session_over(device, c, now) or c.deliver_by <= now
+  local expired = session_ended(device, c, now) or c.deliver_by <= now
   local cancel = c.cancel
-  claim_ends(c, now, 'requeued')
+  record_claim_end(c, now, 'requeued')
   enqueue(device, id, c, now)
   emit(device, now, 'command.requeued', {
     session = c.session, command = id, actor = SYSTEM, request = c.request, data = { attempt = c.attempt },
-    ready = not (over or cancel),
+    ready = not (expired or cancel),
   })
   if cancel then
-    run_out(device, id, c, 'cancelled', now)
-  elseif over then
-    run_out(device, id, c, 'expired', now)
+    finish_by_system(device, id, c, 'cancelled', now)
+  elseif expired then
+    finish_by_system(device, id, c, 'expired', now)
   end
 end
 
--- Brings the command to what time has made of it. Answers true if it changed.
+-- settle applies what has become due for the command since its last transition. It returns
+-- true when the command changed.
 local function settle(device, id, c, now)
-  local until_then = (c.status == 'pending_approval' and c.approve_by) or (c.status == 'queued' and c.deliver_by)
+  local deadline = (c.status == 'pending_approval' and c.approve_by) or (c.status == 'queued' and c.deliver_by)
   if c.status == 'claimed' and c.visible <= now then
-    end_lease(device, id, c, now)
-  elseif until_then and (until_then <= now or session_over(device, c, now)) then
-    run_out(device, id, c, 'expired', now)
-  elseif until_then and worn_out(c, now) then
-    run_out(device, id, c, 'timed_out', now)
+    expire_lease(device, id, c, now)
+  elseif deadline and (deadline <= now or session_ended(device, c, now)) then
+    finish_by_system(device, id, c, 'expired', now)
+  elseif deadline and is_exhausted(c, now) then
+    finish_by_system(device, id, c, 'timed_out', now)
   else
     return false
   end
   return true
 end
 
--- Ends the device's leases that ran out, before anything else is done with it:
--- the contract does not depend on a sweeper being alive. At most `limit`.
+-- settle_leases ends up to `limit` expired leases of the device. A claim calls it first, so
+-- that the contract does not depend on a sweeper that runs.
 local function settle_leases(device, now, limit)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', device.leases, '-inf', ms(now), 'LIMIT', 0, limit)) do
     local c = load_command(device, id)
@@ -276,16 +311,16 @@ local function settle_leases(device, now, limit)
   end
 end
 
--- Ends everything of the device that nobody has claimed yet: its line and the
--- commands that wait for a person. Bounded by the bounds of those two.
-local function end_waiting(device, now, status, details)
+-- finish_unclaimed moves every command of the device that is queued or pending approval to
+-- a final status. The bounds of those two sets bound its work.
+local function finish_unclaimed(device, now, status, e)
   for _, key in ipairs({ device.ready, device.pending }) do
     for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do
       local c = load_command(device, id)
       if not c then
         quarantine(device, id)
       elseif c.status == 'queued' or c.status == 'pending_approval' then
-        give_up(device, id, c, status, now, details)
+        finish_without_result(device, id, c, status, now, e)
       else
         redis.call('ZREM', key, id)
       end

@@ -1,25 +1,33 @@
--- The fence: a device may write only under the newest claim token of a command.
--- Identity decides, not time.
---@include store/device
---@include command
-local PAST = 20 * 33 -- characters: the last twenty hashes and the spaces between
+-- This fragment is the fence: a device may write only under the newest claim token of a
+-- command. Identity decides, not time.
+--@include store/reply
 
--- Puts a new claim token in force. The one before it is remembered, to tell a
--- device that it was superseded from one that never held the command.
-local function hand_over(c, hash)
+-- PAST_LENGTH bounds the hashes of earlier tokens, in characters: twenty of 32 characters,
+-- each with a space.
+local PAST_LENGTH = 20 * 33
+
+-- replace_token makes a claim token the newest. The one before it is remembered, so that
+-- the fence can tell a superseded claim from a token that never belonged to the command.
+local function replace_token(c, token_hash)
   if c.token then
-    c.past = string.sub((c.past or '') .. ' ' .. c.token, -PAST)
+    c.past = string.sub((c.past or '') .. ' ' .. c.token, -PAST_LENGTH)
   end
-  c.token, c.returned = hash, nil
+  c.token, c.returned = token_hash, nil
 end
 
--- Answers "ok" for the newest token, else the code of the refusal.
-local function fence(c, hash)
-  if c.token == hash and not c.returned then
-    return 'ok'
+-- fence returns nil for the newest claim token of a command, else the refusal.
+local function fence(device, c, token_hash)
+  if c.token == token_hash and not c.returned then
+    return nil
   end
-  if c.token == hash or (c.past and string.find(c.past, hash, 1, true)) then
-    return 'claim_superseded'
+  if c.token == token_hash or (c.past and string.find(c.past, token_hash, 1, true)) then
+    return refuse('claim_superseded', device.state)
   end
-  return 'invalid_claim_token'
+  return refuse('invalid_claim_token', device.state)
+end
+
+-- lease_expired reports whether the newest claim ended because its lease expired and its
+-- device may still submit a result. Call it after settle.
+local function lease_expired(c)
+  return not c.result and (c.status == 'queued' or c.status == 'timed_out')
 end

@@ -1,12 +1,14 @@
--- The registration of a socket. Its record is JSON that lives as long as its lease.
+-- This fragment registers a socket for all instances. Its record is JSON that lives as long
+-- as the socket's lease.
+--@include store/base
 
--- What stands in place of the record once somebody has ended the connection.
+-- KICKED replaces the record of a connection that an administrator has closed.
 local KICKED = 'kicked'
 
--- Writes the record of a connection for so many ms, and puts its id into the index,
--- which ends with the last lease in it. The keys are those of both.
-local function register(keys, id, record, lease)
-  redis.call('SET', keys.record, record, 'PX', lease)
-  redis.call('ZADD', keys.index, 0, id)
-  redis.call('PEXPIRE', keys.index, lease)
+-- register writes the record of a connection and adds its id to the index of the tenant.
+-- The index expires with the last lease in it; the lease is in ms.
+local function register(record_key, index_key, id, record, lease)
+  redis.call('SET', record_key, record, 'PX', ms(lease))
+  redis.call('ZADD', index_key, 0, id)
+  redis.call('PEXPIRE', index_key, ms(lease))
 end
