@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -90,10 +92,10 @@ func (t *Tickets) Issue(ctx context.Context, principal Principal, origin string)
 	if err != nil {
 		return Ticket{}, fmt.Errorf("issuing a ticket: %w", err)
 	}
-	if !reply.OK() {
-		return Ticket{}, refuse(errExpired)
+	if err := refused(reply, errExpired); err != nil {
+		return Ticket{}, err
 	}
-	return Ticket{Token: token, ExpiresAt: time.UnixMilli(reply.Int(1)).UTC()}, nil
+	return Ticket{Token: token, ExpiresAt: time.UnixMilli(reply.Int(2)).UTC()}, nil
 }
 
 // Redeem consumes a ticket and returns the principal that it was issued to. Whatever
@@ -108,17 +110,27 @@ func (t *Tickets) Redeem(ctx context.Context, token, origin string) (Principal, 
 	if err != nil {
 		return Principal{}, fmt.Errorf("redeeming a ticket: %w", err)
 	}
-	if !reply.OK() {
-		return Principal{}, refuse(errTicketUnknown)
+	if err := refused(reply, errTicketUnknown); err != nil {
+		return Principal{}, err
 	}
 	var record ticketRecord
-	if err := json.Unmarshal([]byte(reply.String(1)), &record); err != nil {
+	if err := json.Unmarshal([]byte(reply.String(2)), &record); err != nil {
 		return Principal{}, refuse(errTicketRecord)
 	}
 	if record.Origin != origin {
 		return Principal{}, refuse(errTicketOrigin)
 	}
 	return record.principal()
+}
+
+// refused returns nil for a script that succeeded, else its refusal with the cause for the log.
+func refused(reply store.Reply, cause error) error {
+	err := refusal.Of(reply)
+	var refused *fieldgate.Error
+	if errors.As(err, &refused) {
+		refused.Cause = cause
+	}
+	return err
 }
 
 func newTicket() string {

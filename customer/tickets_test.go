@@ -71,7 +71,7 @@ func requireUnauthorized(t testing.TB, err error) {
 	var refusal *fieldgate.Error
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, fieldgate.CodeUnauthorized, refusal.Code)
-	require.Equal(t, "A valid, current access token for this service is required.", refusal.Detail)
+	require.Equal(t, "A valid, current token is required. Log in again.", refusal.Detail)
 }
 
 // ticketKey returns the store key of a ticket.

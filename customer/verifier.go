@@ -10,11 +10,8 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jwt"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/refusal"
 )
-
-// refusedDetail is the same for every refused token, because the exact reason would
-// help an attacker. The cause is logged.
-const refusedDetail = "A valid, current access token for this service is required."
 
 var (
 	errTokenTooLong = errors.New("the token is longer than the limit")
@@ -144,7 +141,10 @@ func (v *Verifier) Ready() error {
 // Health returns the state of the issuer's keys.
 func (v *Verifier) Health() Health { return v.keys.health() }
 
-// refuse returns the error for a token or ticket that is not valid.
+// refuse returns the one refusal of every token, whatever is wrong with it: details would help
+// an attacker only. The cause goes to the log.
 func refuse(cause error) error {
-	return &fieldgate.Error{Code: fieldgate.CodeUnauthorized, Detail: refusedDetail, Cause: cause}
+	refused := refusal.New(fieldgate.CodeUnauthorized)
+	refused.Cause = cause
+	return refused
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/device"
+	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
@@ -207,7 +208,7 @@ func TestRegister_InvalidCodesAreRefusedAlike(t *testing.T) {
 			spoil(d, &g)
 			_, err := b.registry.Register(t.Context(), g)
 			refused := requireRefused(t, fieldgate.CodeInvalidActivationCode, err)
-			require.Equal(t, "The activation code is not valid.", refused.Detail, name)
+			require.Equal(t, refusal.New(fieldgate.CodeInvalidActivationCode).Detail, refused.Detail, name)
 			require.Error(t, refused.Cause, "the cause must be logged")
 		}
 	})

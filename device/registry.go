@@ -11,11 +11,13 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	queuelua "github.com/fieldgate/fieldgate/queue/lua"
+	"github.com/fieldgate/fieldgate/refusal"
+	sessionlua "github.com/fieldgate/fieldgate/session/lua"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -36,7 +38,7 @@ var (
 	suspendScript      = store.NewScript(scripts, "lua/suspend.lua")
 	resumeScript       = store.NewScript(scripts, "lua/resume.lua")
 	revokeScript       = store.NewScript(scripts, "lua/revoke.lua")
-	decommissionScript = store.NewScript(scripts, "lua/decommission.lua")
+	decommissionScript = store.NewScript(scripts, "lua/decommission.lua", sessionlua.Library, queuelua.Library)
 
 	settlePresenceScript = store.NewScript(scripts, "lua/settle_presence.lua")
 )
@@ -153,8 +155,8 @@ func (r *Registry) run(ctx context.Context, script *store.Script, keys []string,
 	if err != nil {
 		return nil, err
 	}
-	if !reply.OK() {
-		return nil, refusal(reply)
+	if err := refusal.Of(reply); err != nil {
+		return nil, err
 	}
 	return reply, nil
 }
@@ -163,14 +165,11 @@ func (r *Registry) run(ctx context.Context, script *store.Script, keys []string,
 // earlier read, if other changes happen in between.
 const maxTries = 4
 
-// stale is the code that a script returns if an earlier read is outdated.
-const stale fieldgate.Code = "stale"
-
-// retryStale runs a transition until it does not fail with errStale.
+// retryStale runs a transition until it does not fail with refusal.Stale.
 func retryStale(transition func() (store.Reply, error)) (reply store.Reply, err error) {
 	for range maxTries {
 		reply, err = transition()
-		if !errors.Is(err, errStale) {
+		if !errors.Is(err, refusal.Stale) {
 			return reply, err
 		}
 	}
@@ -180,48 +179,15 @@ func retryStale(transition func() (store.Reply, error)) (reply store.Reply, err 
 	}
 }
 
-// details contains the Detail of the error for each code that a script returns.
-var details = map[fieldgate.Code]string{
-	fieldgate.CodeUnauthorized:          "The token is missing, expired or not valid.",
-	fieldgate.CodeInvalidActivationCode: "The activation code is not valid.",
-	fieldgate.CodeInvalidCredentials:    "The device id or the secret is wrong.",
-	fieldgate.CodeDeviceSuspended:       "The device is suspended.",
-	fieldgate.CodeDeviceNotFound:        "There is no such device.",
-	fieldgate.CodeDeviceDecommissioned:  "The device was decommissioned, which is final.",
-	fieldgate.CodeExternalIDTaken:       "Another device of this tenant has this externalId. Choose another one.",
-	fieldgate.CodeIdempotencyKeyReused:  "This Idempotency-Key was used for another request. Use a new key.",
-	fieldgate.CodeRateLimited:           "The device sends too many requests. Wait before sending the next one.",
-}
-
-var (
-	errStale          = errors.New("the device has been changed by another request")
-	errDeviceNotFound = refuse(fieldgate.CodeDeviceNotFound, "")
-)
+var errDeviceNotFound = refusal.New(fieldgate.CodeDeviceNotFound)
 
 // refuse returns the error for a code. All errors with the same code have the same
 // Detail, because the caller must not learn the reason. The reason is the Cause,
 // which is only logged.
 func refuse(code fieldgate.Code, reason string) *fieldgate.Error {
-	refused := fieldgate.Refuse(code, details[code])
+	refused := refusal.New(code)
 	if reason != "" {
 		refused.Cause = errors.New(reason)
 	}
 	return refused
-}
-
-// refusal turns what a script answered into what the caller is told.
-func refusal(reply store.Reply) error {
-	code := reply.Code()
-	if code == stale {
-		return errStale
-	}
-	if _, known := details[code]; !known {
-		return fmt.Errorf("a script answered %q", code)
-	}
-	if code == fieldgate.CodeRateLimited {
-		limited := refuse(code, "")
-		limited.RetryAfter = time.Duration(reply.Int(2)) * time.Millisecond
-		return limited
-	}
-	return refuse(code, reply.String(2))
 }

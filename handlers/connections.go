@@ -50,12 +50,8 @@ func connectionListOf(list []realtime.Connection, next string) generated.Connect
 
 // CloseConnection closes a socket on any instance.
 func (s *Server) CloseConnection(ctx context.Context, r generated.CloseConnectionRequestObject) (generated.CloseConnectionResponseObject, error) {
-	found, err := s.hub.Kick(ctx, userPrincipal(ctx).Tenant, r.ConnectionID)
-	if err != nil {
+	if err := s.hub.Kick(ctx, userPrincipal(ctx).Tenant, r.ConnectionID); err != nil {
 		return nil, err
-	}
-	if !found {
-		return nil, fieldgate.Refuse(fieldgate.CodeConnectionNotFound, "There is no such connection.")
 	}
 	return generated.CloseConnection204Response{}, nil
 }

@@ -66,8 +66,8 @@ func (q *Queue) claim(ctx context.Context, r ClaimRequest) (leases []Lease, read
 	if err != nil {
 		return nil, 0, err
 	}
-	if !reply.OK() {
-		return nil, 0, refusal(reply, "")
+	if err := refused(reply, ""); err != nil {
+		return nil, 0, err
 	}
 	q.noteQuarantined(ctx, reply.String(4))
 	leases = q.leases(ctx, r.Device, reply)

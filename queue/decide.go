@@ -76,8 +76,8 @@ func (q *Queue) runAsUser(ctx context.Context, script *store.Script, c Command, 
 	if err != nil {
 		return Command{}, err
 	}
-	if !reply.OK() {
-		return Command{}, refusal(reply, c.ID)
+	if err := refused(reply, c.ID); err != nil {
+		return Command{}, err
 	}
 	s, err := decodeState(reply.String(2))
 	s.apply(&c)

@@ -89,8 +89,8 @@ func (q *Queue) runAsDevice(ctx context.Context, script *store.Script, ref Claim
 	if err != nil {
 		return nil, state{}, err
 	}
-	if !reply.OK() {
-		return nil, state{}, refusal(reply, ref.CommandID)
+	if err := refused(reply, ref.CommandID); err != nil {
+		return nil, state{}, err
 	}
 	s, err := decodeState(reply.String(2))
 	return reply, s, err

@@ -58,8 +58,8 @@ func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 	if err != nil {
 		return Command{}, err
 	}
-	if !reply.OK() {
-		return Command{}, refusal(reply, "")
+	if err := refused(reply, ""); err != nil {
+		return Command{}, err
 	}
 	return record{p.Tenant, device.ID, reply.String(2), reply.String(3), reply.String(4), ""}.decode()
 }

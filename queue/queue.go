@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -161,4 +162,4 @@ func (q *Queue) locate(ctx context.Context, tenant, sessionID string) (store.Dev
 	return store.Device{Tenant: tenant, ID: device}, nil
 }
 
-var errSessionNotFound = fieldgate.Refuse(fieldgate.CodeSessionNotFound, "There is no such session.")
+var errSessionNotFound = refusal.New(fieldgate.CodeSessionNotFound)

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -19,7 +20,7 @@ const maxPageBytes = 4 << 20
 // readBatch is the number of commands that are read in one round trip.
 const readBatch = 10
 
-var errCommandNotFound = fieldgate.Refuse(fieldgate.CodeCommandNotFound, details[fieldgate.CodeCommandNotFound])
+var errCommandNotFound = refusal.New(fieldgate.CodeCommandNotFound)
 
 // Get reads a command of a session, with its result. Refusals: session_not_found,
 // command_not_found.

@@ -1,57 +1,36 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
-	"time"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// details says, for each code that a script answers, what it means to the caller.
-var details = map[fieldgate.Code]string{
-	fieldgate.CodeUnauthorized:         "The login is over, or the device was suspended.",
-	fieldgate.CodeSessionNotFound:      "There is no such session.",
-	fieldgate.CodeCommandNotFound:      "There is no such command.",
-	fieldgate.CodeSessionClosed:        "The session is over: nothing of it runs any more.",
-	fieldgate.CodeDeviceQueueFull:      "The device has as many commands waiting as it may have.",
-	fieldgate.CodeIdempotencyKeyReused: "This Idempotency-Key belongs to another request.",
-	fieldgate.CodeSelfApproval:         "Whoever proposes a command may not approve it: another person has to.",
-	fieldgate.CodeAlreadyDecided:       "The command does not wait for a decision any more.",
-	fieldgate.CodeApprovalExpired:      "The time in which the command could be approved is over.",
-	fieldgate.CodeCommandFinished:      "The command has come to its end.",
-	fieldgate.CodeClaimSuperseded:      "This claim is over: the command was given back or claimed again.",
-	fieldgate.CodeClaimExpired:         "The lease of this claim has ended.",
-	fieldgate.CodeInvalidClaimToken:    "This token was never given out for the command.",
-}
-
-// refusal turns what a script answered into what the caller is told. Where the
-// script gave the state of the command, it is the third element.
-func refusal(reply store.Reply, id string) error {
-	code := reply.Code()
-	detail, known := details[code]
-	if !known {
-		return fmt.Errorf("a script answered %q", code)
-	}
-	refused := fieldgate.Refuse(code, detail)
-	if code == fieldgate.CodeDeviceQueueFull {
-		refused.RetryAfter = 10 * time.Second
-	}
+// refused returns nil for a transition that was made, else the refusal with the state of
+// the command when the script returned it.
+func refused(reply store.Reply, id string) error {
+	err := refusal.Of(reply)
+	var refused *fieldgate.Error
 	raw := reply.String(2)
-	if raw == "" {
-		return refused
+	if !errors.As(err, &refused) || raw == "" {
+		return err
 	}
 	s, err := decodeState(raw)
 	if err != nil {
 		return err
 	}
-	if code == fieldgate.CodeAlreadyDecided {
-		refused.Approval = s.approval()
+	if approval := s.approval(); approval != nil && refused.Code == fieldgate.CodeAlreadyDecided {
+		refused.Approval = approval
+		refused.Detail = fmt.Sprintf("This command was already %s by %s at %s.",
+			approval.Decision, approval.DecidedBy, approval.DecidedAt.UTC().Format("15:04 UTC on 2 January 2006"))
 	}
 	return withState(refused, id, s.Status, s.Attempt)
 }
 
-// withState tells the caller where the command stands, which saves it a request.
+// withState adds the state of the command to a refusal, which saves the caller a request.
 func withState(refused *fieldgate.Error, id string, status Status, attempt int) error {
 	refused.Command = &fieldgate.CommandState{ID: id, Status: string(status), Attempt: attempt}
 	return refused

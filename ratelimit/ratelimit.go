@@ -12,9 +12,8 @@ import (
 	"embed"
 	"fmt"
 	"net/netip"
-	"time"
 
-	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -88,13 +87,7 @@ func (l *Limiter) Allow(ctx context.Context, scope Scope, subject string) error 
 	if err != nil {
 		return fmt.Errorf("counting a request: %w", err)
 	}
-	if reply.OK() {
-		return nil
-	}
-	return &fieldgate.Error{
-		Code: fieldgate.CodeRateLimited, Detail: "There were too many requests.",
-		RetryAfter: time.Duration(reply.Int(2)) * time.Millisecond,
-	}
+	return refusal.Of(reply)
 }
 
 func key(scope Scope, subject string) string {

@@ -10,7 +10,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/fieldgate/fieldgate"
+	devicelua "github.com/fieldgate/fieldgate/device/lua"
+	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -20,10 +21,10 @@ import (
 var files embed.FS
 
 var (
-	connectScript    = store.NewScript(files, "lua/connect_socket.lua")
-	renewScript      = store.NewScript(files, "lua/renew_socket.lua")
+	connectScript    = store.NewScript(files, "lua/connect_socket.lua", devicelua.Library)
+	renewScript      = store.NewScript(files, "lua/renew_socket.lua", devicelua.Library)
 	renewManyScript  = store.NewScript(files, "lua/renew_sockets.lua")
-	disconnectScript = store.NewScript(files, "lua/disconnect_socket.lua")
+	disconnectScript = store.NewScript(files, "lua/disconnect_socket.lua", devicelua.Library)
 	kickScript       = store.NewScript(files, "lua/kick_socket.lua")
 )
 
@@ -56,8 +57,8 @@ func (h *Hub) register(ctx context.Context, s *Socket) error {
 	if err != nil {
 		return fmt.Errorf("registering a connection: %w", err)
 	}
-	if !reply.OK() {
-		return errUnauthorized
+	if err := refusal.Of(reply); err != nil {
+		return err
 	}
 	s.registeredAt, _ = parseStreamID(reply.String(2))
 	s.order = reply.Int(3)
@@ -168,16 +169,13 @@ func (h *Hub) removeFromIndex(ctx context.Context, t store.Tenant, ids []any) er
 	})
 }
 
-// Kick closes a tenant's socket on any instance. It returns false if the tenant has no
-// socket with that id.
-func (h *Hub) Kick(ctx context.Context, tenant, id string) (bool, error) {
+// Kick closes a tenant's socket on any instance. Refusal: connection_not_found.
+func (h *Hub) Kick(ctx context.Context, tenant, id string) error {
 	t := store.Tenant(tenant)
 	keys := []string{t.ConnectionKey(id), t.ConnectionsKey()}
 	reply, err := h.store.Run(ctx, kickScript, keys, tenant, id, h.cfg.Lease.Milliseconds())
 	if err != nil {
-		return false, fmt.Errorf("closing a connection: %w", err)
+		return fmt.Errorf("closing a connection: %w", err)
 	}
-	return reply.OK(), nil
+	return refusal.Of(reply)
 }
-
-var errUnauthorized = fieldgate.Refuse(fieldgate.CodeUnauthorized, "The token is missing, expired or not valid.")

@@ -2,12 +2,14 @@ package realtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -73,13 +75,15 @@ func (h *Hub) renew(ctx context.Context, s *Socket) error {
 	if err != nil {
 		return fmt.Errorf("renewing the lease of a connection: %w", err)
 	}
-	switch reply.Code() {
-	case "":
-	case "ok":
+	if reply == nil {
+		return nil
+	}
+	switch err := refusal.Of(reply); {
+	case err == nil:
 		s.verifyAgain()
-	case "superseded":
+	case errors.Is(err, refusal.Superseded):
 		s.conn.Close(CloseSuperseded, superseded)
-	case "kicked":
+	case errors.Is(err, refusal.Kicked):
 		s.conn.Close(CloseWithdrawn, kicked)
 	default:
 		s.verify()
@@ -115,7 +119,7 @@ func (h *Hub) renewUsers(ctx context.Context, batch []*Socket) error {
 	if err != nil {
 		return fmt.Errorf("renewing the leases of connections: %w", err)
 	}
-	ended := reply.List(1)
+	ended := reply.List(2)
 	for i := range ended {
 		renewing[ended.String(i)].conn.Close(CloseWithdrawn, kicked)
 	}

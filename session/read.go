@@ -105,13 +105,13 @@ func (s *Service) read(ctx context.Context, tenant string, ids []string) ([]Sess
 	if err != nil {
 		return nil, err
 	}
-	now := time.UnixMilli(reply.Int(1))
+	now, records := time.UnixMilli(reply.Int(2)), reply.List(3)
 	found := make([]Session, 0, len(ids))
 	for i, id := range ids {
-		if reply.List(i+2).String(0) == "unreadable" {
+		if records.List(i).String(0) == "unreadable" {
 			s.log.ErrorContext(ctx, "reading a session failed", "tenant", tenant, "session", id)
 		}
-		if fields := reply.Map(i + 2); fields["tenant"] == tenant {
+		if fields := records.Map(i); fields["tenant"] == tenant {
 			found = append(found, decode(id, fields, now))
 		}
 	}

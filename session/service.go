@@ -3,11 +3,14 @@ package session
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	queuelua "github.com/fieldgate/fieldgate/queue/lua"
+	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -18,11 +21,11 @@ var scripts embed.FS
 
 var (
 	openScript   = store.NewScript(scripts, "lua/open_session.lua")
-	closeScript  = store.NewScript(scripts, "lua/close_session.lua")
+	closeScript  = store.NewScript(scripts, "lua/close_session.lua", queuelua.Library)
 	readScript   = store.NewScript(scripts, "lua/read_sessions.lua")
-	settleScript = store.NewScript(scripts, "lua/settle_session.lua")
+	settleScript = store.NewScript(scripts, "lua/settle_session.lua", queuelua.Library)
 
-	reconcileScript = store.NewScript(scripts, "lua/reconcile_session.lua")
+	reconcileScript = store.NewScript(scripts, "lua/reconcile_session.lua", queuelua.Library)
 )
 
 // idempotencyTTL is the time for which the reply to Open is stored for requests with
@@ -79,7 +82,7 @@ func (s *Service) Open(ctx context.Context, o OpenRequest) (Session, error) {
 	}
 	scope := s.scope(store.Device{Tenant: o.Tenant, ID: o.DeviceID}, store.ActorUser(o.UserID), o.RequestID)
 	reply, err := s.open(ctx, o, scope)
-	if err == nil && reply.Code() == "stale" {
+	if err == nil && errors.Is(refusal.Of(reply), refusal.Stale) {
 		if err := s.settle(ctx, scope, reply.String(2)); err != nil {
 			return Session{}, err
 		}
@@ -88,8 +91,8 @@ func (s *Service) Open(ctx context.Context, o OpenRequest) (Session, error) {
 	if err != nil {
 		return Session{}, err
 	}
-	if !reply.OK() {
-		return Session{}, refusal(reply)
+	if err := refusal.Of(reply); err != nil {
+		return Session{}, err
 	}
 	return decode(reply.String(2), reply.Map(3), time.Time{}), nil
 }
@@ -127,8 +130,8 @@ func (s *Service) Close(ctx context.Context, c CloseRequest) (Session, error) {
 	if err != nil {
 		return Session{}, err
 	}
-	if !reply.OK() {
-		return Session{}, refusal(reply)
+	if err := refusal.Of(reply); err != nil {
+		return Session{}, err
 	}
 	return decode(c.SessionID, reply.Map(2), time.Time{}), nil
 }
@@ -178,26 +181,6 @@ func recordKeys(d store.Device, id string) []string {
 }
 
 var (
-	errDeviceNotFound  = fieldgate.Refuse(fieldgate.CodeDeviceNotFound, "There is no such device.")
-	errSessionNotFound = fieldgate.Refuse(fieldgate.CodeSessionNotFound, "There is no such session.")
+	errDeviceNotFound  = refusal.New(fieldgate.CodeDeviceNotFound)
+	errSessionNotFound = refusal.New(fieldgate.CodeSessionNotFound)
 )
-
-// refusal turns what a script answered into what the caller is told.
-func refusal(reply store.Reply) error {
-	switch code := reply.Code(); code {
-	case fieldgate.CodeDeviceNotFound:
-		return errDeviceNotFound
-	case fieldgate.CodeSessionNotFound:
-		return errSessionNotFound
-	case fieldgate.CodeDeviceNotActive:
-		return fieldgate.Refuse(code, "The device is not active: it has not registered, or it was suspended or decommissioned.")
-	case fieldgate.CodeIdempotencyKeyReused:
-		return fieldgate.Refuse(code, "This Idempotency-Key was used for another request. Use a new key.")
-	case fieldgate.CodeSessionActive:
-		return &fieldgate.Error{
-			Code: code, Detail: "The device already has an active session. Use it or close it first.", SessionID: reply.String(2),
-		}
-	default:
-		return fmt.Errorf("a script answered %q", code)
-	}
-}

@@ -21,7 +21,7 @@ const (
 	sweepFailed = 3 * time.Second
 )
 
-var setAsideScript = NewScript(fragments, "lua/set_aside.lua")
+var setAsideScript = NewScript(files, "lua/set_aside.lua")
 
 // Due is a member of the due index whose moment has come.
 type Due struct {
@@ -30,7 +30,7 @@ type Due struct {
 	Device Device
 }
 
-// parseDue reads a member as lua/command.lua writes it. It answers false for one
+// parseDue reads a member as due_member of lua/due.lua builds it. It answers false for one
 // that is not of the partition in whose index it stands: settling it would never
 // take it out of there.
 func parseDue(p Partition, member string) (Due, bool) {

@@ -3,7 +3,6 @@ package store_test
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -125,24 +124,4 @@ func TestTheKeySetIsInTheOrderOfTheScripts(t *testing.T) {
 	}
 	require.Contains(t, string(file), fmt.Sprintf("DEVICE_KEYS = %d\n", len(keys)))
 	require.Contains(t, string(file), fmt.Sprintf("DEVICE_ARGS = %d\n", len(store.Scope{Device: d}.Args())))
-}
-
-// A key that is not declared may be in another slot, or be moved while the
-// script runs. Every script of the repository takes its keys from KEYS: by name,
-// out of the device's set, or as the argument of a function.
-func TestEveryScriptTouchesDeclaredKeysOnly(t *testing.T) {
-	t.Parallel()
-	files, err := filepath.Glob("../*/lua/*.lua")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	call := regexp.MustCompile(`redis\.p?call\((.*)`)
-	declared := regexp.MustCompile(`^'[A-Z]+', (KEYS\[.+?\]|device\.[a-z_]+|key|keys\.[a-z_]+)[,)]`)
-	keyless := regexp.MustCompile(`^('TIME'\)|'PUBLISH', 'fg:wake',)`)
-	for _, file := range files {
-		body, err := os.ReadFile(file)
-		require.NoError(t, err)
-		for _, found := range call.FindAllStringSubmatch(string(body), -1) {
-			require.True(t, declared.MatchString(found[1]) || keyless.MatchString(found[1]), "%s: redis.call(%s", file, found[1])
-		}
-	}
 }

@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"embed"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"strings"
@@ -12,97 +10,71 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-//go:embed lua/*.lua
-var fragments embed.FS
-
-// include is how a script asks for a fragment of this package: a line of its own.
-const include = "--@include "
-
-// eventFragment is the one by which a script records events. What it recorded is
-// then the second element of its reply.
-const eventFragment = "event"
-
-// Script is one transition, atomic on the server. Its file starts with a
-// comment that is its signature: KEYS, ARGV, what it returns and guarantees.
+// Script is one transition, atomic on the server. Its file starts with its signature, a
+// comment with KEYS, ARGV, what the script returns and what it guarantees.
 type Script struct {
 	name string
 
-	// A real server is told that the script is Lua, which makes it refuse keys of
-	// another slot; the embedded one does not know that line.
+	// strict begins with "#!lua", which makes a real server refuse keys of another slot.
+	// The embedded server does not know that line and runs plain.
 	strict, plain source
 
-	// records tells that the script can record events, and answers them.
+	// records reports whether the script can record events. Their types are then the
+	// second element of its reply.
 	records bool
 }
 
-// source is the text of a script and the name that the server knows it by.
+// source is the text of a script and its SHA-1 digest, by which the server names it.
 type source struct{ text, sha string }
 
-// NewScript reads a script from a file system of the package that owns it and
-// puts the fragments in front that it includes. It panics when a file is
-// missing: files are embedded, so that is a mistake of the build.
-func NewScript(files fs.FS, file string) *Script {
-	var text strings.Builder
-	records := false
-	for line := range strings.Lines(mustRead(files, file)) {
-		if name, ok := strings.CutPrefix(strings.TrimSpace(line), include); ok {
-			text.WriteString(mustRead(fragments, "lua/"+name+".lua"))
-			records = records || name == eventFragment
-			continue
-		}
-		text.WriteString(line)
-	}
+// NewScript loads a script from a file system of the package that owns it, with the
+// fragments that it includes. The libraries hold those of other packages. NewScript panics
+// when a file is missing, because files are embedded: the build is wrong then.
+func NewScript(files fs.FS, file string, libraries ...Library) *Script {
+	l := newLoader(libraries)
+	l.add(origin{files: files, dir: path.Dir(file)}, path.Base(file))
+	text := l.text.String()
 	return &Script{
 		name:    strings.TrimSuffix(path.Base(file), ".lua"),
-		strict:  newSource("#!lua\n" + text.String()),
-		plain:   newSource(text.String()),
-		records: records,
+		strict:  newSource("#!lua\n" + text),
+		plain:   newSource(text),
+		records: l.included[eventFragment],
 	}
 }
 
-// SHA is the name by which a real server knows the script.
+// SHA returns the digest by which a real server names the script.
 func (s *Script) SHA() string { return s.strict.sha }
 
 func newSource(text string) source {
 	return source{text: text, sha: redis.NewScript(text).Hash()}
 }
 
-func mustRead(files fs.FS, file string) string {
-	body, err := fs.ReadFile(files, file)
-	if err != nil {
-		panic(fmt.Sprintf("reading the script: %v", err))
-	}
-	return string(body)
-}
-
-// Run runs a script in one round trip. The reply is what the script returned:
-// its first element is "ok" or the code of a refusal. The error is a
-// *fieldgate.Error with store_unavailable when the store did not answer in
-// time; whether the script ran is then unknown, and it is never sent again.
+// Run runs a script in one round trip. The first element of its reply is "ok" or the code
+// of a refusal. The error is a *fieldgate.Error with store_unavailable when the store did
+// not reply in time. Whether the script ran is then unknown, and Run never sends it again.
 //
-// A context that ends before the script is sent keeps it from being sent. One
-// that ends later changes nothing: the reply may hold leases, and whoever asked
-// has to hear of them to give them back.
+// Run sends nothing once the context has ended. A context that ends later changes nothing,
+// because the reply may hold leases, which the caller has to release.
 func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...any) (Reply, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	var reply Reply
-	// The client's queues hold on to commands that are through, and so to their context:
-	// it must have nothing of the request.
+	// The client's queues keep finished commands for a while, with their context. That of
+	// the request would be kept with everything in it.
 	err := s.do(context.Background(), script.name, func(ctx context.Context) (err error) {
 		reply, err = s.eval(ctx, s.choose(script), keys, args)
 		return err
 	})
-	s.tell(script, reply)
+	s.countEvents(script, reply)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	return reply, err
 }
 
-// tell passes on what a script recorded, whoever ran it.
-func (s *Store) tell(script *Script, reply Reply) {
+// countEvents passes the type of each event that a script recorded to Config.Recorded.
+func (s *Store) countEvents(script *Script, reply Reply) {
 	if !script.records {
 		return
 	}
@@ -111,8 +83,8 @@ func (s *Store) tell(script *Script, reply Reply) {
 	}
 }
 
-// eval names the script, and sends its text where the server does not know it:
-// the first time, and after a restart or a failover.
+// eval runs a script by its digest. It sends the text when the server does not know the
+// digest: the first time, and after a restart or a failover.
 func (s *Store) eval(ctx context.Context, src source, keys []string, args []any) ([]any, error) {
 	cmd := evalCommand(ctx, "evalsha", src.sha, keys, args)
 	err := s.send(ctx, cmd)
@@ -132,6 +104,7 @@ func (s *Store) eval(ctx context.Context, src source, keys []string, args []any)
 
 var errNoList = errors.New("the script returned no list")
 
+// choose returns the source for the kind of server.
 func (s *Store) choose(script *Script) source {
 	if s.Embedded() {
 		return script.plain
@@ -139,16 +112,17 @@ func (s *Store) choose(script *Script) source {
 	return script.strict
 }
 
-// send is a way to the server: it gives the error that the command got.
+// send sends a command to the server and returns its error, which the command holds too.
 type send func(ctx context.Context, cmd redis.Cmder) error
 
-// once is a command that may not be sent again when its reply is lost: it may
-// have run. The client of a Cluster would otherwise do so, up to three times.
+// once is a command that the client must not send again when its reply is lost, because it
+// may have run. The client of a Cluster would send it up to three more times.
 type once struct{ *redis.Cmd }
 
-// NoRetry is what the client asks before it sends a command again.
+// NoRetry reports that the client must not retry the command.
 func (once) NoRetry() bool { return true }
 
+// evalCommand returns an EVAL or EVALSHA. The script is a text or a digest.
 func evalCommand(ctx context.Context, name, script string, keys []string, args []any) once {
 	all := make([]any, 0, 3+len(keys)+len(args))
 	all = append(all, name, script, len(keys))

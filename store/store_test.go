@@ -7,7 +7,6 @@ import (
 
 	"sync"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -192,7 +191,7 @@ func TestKeysOfAnEmbeddedStoreExpire(t *testing.T) {
 
 func TestTheClockOfScriptsMoves(t *testing.T) {
 	t.Parallel()
-	script := newScript("--@include device\nreturn { 'ok', ms(clock()) }")
+	script := newScript("--@include store/base\nreturn { 'ok', ms(clock()) }")
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		read := func() int64 {
 			reply, err := s.Run(t.Context(), script, nil)
@@ -214,10 +213,4 @@ func TestAnEmbeddedStoreNeedsItsPassword(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: store.EmbeddedAddr(s)})
 	defer client.Close()
 	require.ErrorContains(t, client.Get(t.Context(), "fg:meta").Err(), "NOAUTH")
-}
-
-func TestAFragmentThatIsMissingIsNoticedAtOnce(t *testing.T) {
-	t.Parallel()
-	require.Panics(t, func() { newScript("--@include nothing\nreturn 1") })
-	require.Panics(t, func() { store.NewScript(fstest.MapFS{}, "lua/none.lua") })
 }

@@ -59,11 +59,12 @@ func publish(t *testing.T, s *store.Store, message string) {
 
 // emitScript does what every transition does at its end.
 var emitScript = newScript(`
---@include device
---@include event
+--@include store/base
+--@include store/device
+--@include store/event
 local device = device_at(1, 1)
 emit(device, clock(), 'command.proposed', { ready = ARGV[6] == 'ready', data = { n = 1 } })
-return { 'ok', events() }`)
+return ok()`)
 
 func emit(t *testing.T, s *store.Store, d store.Device, ready string) {
 	t.Helper()

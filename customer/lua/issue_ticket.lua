@@ -1,14 +1,19 @@
--- Keeps a ticket until it is redeemed.
+-- issue_ticket stores a ticket until it is redeemed.
 -- KEYS  1 the ticket
--- ARGV  1 what it stands for, 2 ms for which it is good, 3 when the token ends that
---       it was bought with, in Unix ms
--- Returns {"ok", good until in Unix ms}, or {"unauthorized"} when that token has ended
--- Guarantees that no ticket outlives the token that it was bought with.
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local lives = math.min(tonumber(ARGV[2]), tonumber(ARGV[3]) - now)
-if lives <= 0 then
-  return { 'unauthorized' }
+-- ARGV  1 the ticket's record, 2 ms that it is valid, 3 expiry in Unix ms of the token that
+--       it was issued for
+-- Returns {"ok", "", end of its validity in Unix ms}
+-- Refuses with unauthorized when that token has expired
+-- Guarantees that no ticket outlives the token that it was issued for.
+--@include store/base
+--@include store/reply
+local ticket_key = KEYS[1]
+local record, lifetime, token_expires = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local now = clock()
+
+local ttl = math.min(lifetime, token_expires - now)
+if ttl <= 0 then
+  return refuse('unauthorized')
 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', string.format('%.0f', lives))
-return { 'ok', now + lives }
+redis.call('SET', ticket_key, record, 'PX', ms(ttl))
+return ok(now + ttl)

@@ -1,10 +1,13 @@
--- Uses a ticket up.
+-- redeem_ticket reads and deletes a ticket.
 -- KEYS  1 the ticket
--- Returns {"ok", what it stands for}, or {"unauthorized"} when there is no such
---       ticket, or not any more
--- Guarantees that of all who show a ticket, one is told what it stands for.
-local ticket = redis.call('GETDEL', KEYS[1])
-if not ticket then
-  return { 'unauthorized' }
+-- Returns {"ok", "", the ticket's record}
+-- Refuses with unauthorized when the ticket is unknown, expired or redeemed
+-- Guarantees that a ticket is redeemed once, however many requests show it.
+--@include store/reply
+local ticket_key = KEYS[1]
+
+local record = redis.call('GETDEL', ticket_key)
+if not record then
+  return refuse('unauthorized')
 end
-return { 'ok', ticket }
+return ok(record)

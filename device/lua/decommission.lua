@@ -1,47 +1,53 @@
--- Takes a device out of service for good.
+-- decommission removes a device from service. It is final.
 -- KEYS  1-12 the device's key set, 13-16 the tenant's devices that are provisioned,
 --       active, suspended and decommissioned, 17 the tenant's external ids, 18 the
 --       record of the device's session (only when it has one)
--- ARGV  1-5 the scope, 6 reason, 7 the session that KEYS[18] belongs to, or ""
--- Returns {"ok", events}, or {code}: device_not_found, or "stale" when the device's
---       session is not the one named
--- Guarantees that nothing of the device is delivered or accepted any more. What it
--- has claimed is left to its leases: only the device could tell what became of it.
---@include device
---@include event
---@include command
---@include session
+-- ARGV  1-5 the scope, 6 reason, 7 the id of the session in KEYS[18], or ""
+-- Returns {"ok", events}
+-- Refuses with device_not_found; stale when the device's session is another one
+-- Guarantees that nothing is delivered to the device or accepted from it any more. Claimed
+-- commands stay until their leases expire, because only the device could report what became
+-- of them.
+--@include store/base
+--@include store/device
+--@include store/event
+--@include store/reply
+--@include queue/command
+--@include session/session
 local device = device_at(1, 1)
+local provisioned_key, active_key, suspended_key, decommissioned_key = KEYS[13], KEYS[14], KEYS[15], KEYS[16]
+local external_ids_key, session_key = KEYS[17], KEYS[18]
 local reason, session = ARGV[6], ARGV[7]
 local now = clock()
 
-local r = redis.call('HMGET', device.record, 'tenant', 'status', 'session', 'external_id')
-if r[1] ~= device.tenant then
-  return { 'device_not_found' }
-elseif r[2] == 'decommissioned' then
-  return { 'ok', '' }
-elseif (r[3] or '') ~= session then
-  return { 'stale' }
+local tenant, status, current_session, external_id =
+  read_fields(device.record, 'tenant', 'status', 'session', 'external_id')
+if tenant ~= device.tenant then
+  return refuse('device_not_found')
+elseif status == 'decommissioned' then
+  return ok()
+elseif (current_session or '') ~= session then
+  return refuse('stale')
 end
 
 redis.call('HSET', device.record, 'status', 'decommissioned')
 redis.call('HINCRBY', device.record, 'epoch', 1)
 redis.call('HDEL', device.record, 'secret', 'activation', 'activation_until', 'activation_used')
-for i = 13, 15 do
-  redis.call('ZREM', KEYS[i], device.id)
-end
-redis.call('ZADD', KEYS[16], 0, device.id)
-if r[4] and redis.call('HGET', KEYS[17], r[4]) == device.id then
-  redis.call('HDEL', KEYS[17], r[4])
+redis.call('ZREM', provisioned_key, device.id)
+redis.call('ZREM', active_key, device.id)
+redis.call('ZREM', suspended_key, device.id)
+redis.call('ZADD', decommissioned_key, 0, device.id)
+if external_id and redis.call('HGET', external_ids_key, external_id) == device.id then
+  redis.call('HDEL', external_ids_key, external_id)
 end
 if session ~= '' then
-  local s = redis.call('HMGET', KEYS[18], 'status', 'expires')
-  if s[1] == 'active' then
-    local ended = tonumber(s[2]) <= now and 'expired' or 'closed'
-    end_session(device, KEYS[18], session, now, ended, { reason = 'device_decommissioned', commands = 'cancelled' })
+  local session_status, expires = read_fields(session_key, 'status', 'expires')
+  if session_status == 'active' then
+    local ended = tonumber(expires) <= now and 'expired' or 'closed'
+    end_session(device, session_key, session, now, ended, { reason = 'device_decommissioned', commands = 'cancelled' })
   end
-  redis.call('HDEL', device.record, 'session', 'session_until')
+  free_device(device, session)
 end
-end_waiting(device, now, 'cancelled', { data = { reason = 'device_decommissioned' } })
-emit(device, now, 'device.decommissioned', { data = reason ~= '' and { reason = reason } or nil })
-return { 'ok', events() }
+finish_unclaimed(device, now, 'cancelled', { data = { reason = 'device_decommissioned' } })
+emit(device, now, 'device.decommissioned', { data = reason_data(reason) })
+return ok()

@@ -1,26 +1,29 @@
--- Notes that a device is alive and how it does.
+-- heartbeat records that a device is alive, and its own judgment of its state.
 -- KEYS  1-12 the device's key set
--- ARGV  1-5 the scope, 6 how the device judges its state, 7 metrics (JSON),
---       8 firmware version, or "" when it did not say, 9 ms for which the device
---       counts as online after this
--- Returns {"ok", events, now, how many commands it could claim, {commands that
---       somebody wants cancelled}}, or {"unauthorized"}
--- Guarantees that only an active device of the tenant leaves a trace.
---@include device
---@include event
+-- ARGV  1-5 the scope, 6 the state that the device reports, 7 metrics (JSON), 8 firmware
+--       version, "" when the device did not report it, 9 ms that the device counts as
+--       online after this
+-- Returns {"ok", events, now, length of the ready set, {ids of claimed commands that a user
+--       has asked to cancel}}
+-- Refuses with unauthorized
+-- Guarantees that only an active device of the tenant writes anything.
+--@include store/base
+--@include store/device
+--@include store/reply
 --@include presence
 local device = device_at(1, 1)
+local reported_status, metrics, firmware, online_for = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9])
 local now = clock()
 
-local r = redis.call('HMGET', device.record, 'tenant', 'status')
-if r[1] ~= device.tenant or r[2] ~= 'active' then
-  return { 'unauthorized' }
+local tenant, status, connection_until = read_fields(device.record, 'tenant', 'status', 'connection_until')
+if tenant ~= device.tenant or status ~= 'active' then
+  return refuse('unauthorized')
 end
-redis.call('HSET', device.record, 'heartbeat', ms(now), 'heartbeat_status', ARGV[6], 'metrics', ARGV[7])
-local until_ms = tonumber(redis.call('HGET', device.record, 'connection_until') or 0)
--- While a socket of the device lives, that is what counts.
-seen(device, now, until_ms > now and until_ms or now + tonumber(ARGV[9]))
-if ARGV[8] ~= '' then
-  redis.call('HSET', device.record, 'firmware', ARGV[8])
+redis.call('HSET', device.record, 'heartbeat', ms(now), 'heartbeat_status', reported_status, 'metrics', metrics)
+-- The lease of a live socket decides how long its device is online.
+local socket_until = tonumber(connection_until or 0)
+mark_online(device, now, socket_until > now and socket_until or now + online_for)
+if firmware ~= '' then
+  redis.call('HSET', device.record, 'firmware', firmware)
 end
-return { 'ok', events(), now, redis.call('ZCARD', device.ready), redis.call('SMEMBERS', device.cancels) }
+return ok(now, redis.call('ZCARD', device.ready), redis.call('SMEMBERS', device.cancels))

@@ -1,33 +1,37 @@
--- Puts a new activation code in force.
--- KEYS  1-12 the device's key set, 13 the memory of the Idempotency-Key (only when
---       there is one)
--- ARGV  1-5 the scope, 6 hash of the code, 7 the code sealed, 8 ms for which it is
---       good, 9 fingerprint of the request, 10 ms to remember the answer
--- Returns {"ok", events, code sealed, code good until}, or {code}:
---       device_not_found, device_decommissioned, idempotency_key_reused
--- Guarantees that a device has one code at most: the one before is dead.
---@include device
---@include event
---@include idempotency
+-- issue gives a device a new activation code.
+-- KEYS  1-12 the device's key set, 13 the remembered answer (only with an
+--       Idempotency-Key)
+-- ARGV  1-5 the scope, 6 hash of the code, 7 the sealed code, 8 ms that it is valid,
+--       9 fingerprint of the request, 10 ms to remember the answer
+-- Returns {"ok", events, sealed code, end of the code's validity}
+-- Refuses with device_not_found, device_decommissioned, idempotency_key_reused
+-- Guarantees that a device has at most one code: the previous one becomes invalid.
+--@include store/base
+--@include store/device
+--@include store/idempotency
+--@include store/reply
+--@include in_service
 local device = device_at(1, 1)
+local memory_key = KEYS[13]
+local code_hash, sealed_code, lifetime = ARGV[6], ARGV[7], tonumber(ARGV[8])
+local fingerprint, memory_ttl = ARGV[9], tonumber(ARGV[10])
 local now = clock()
 
-local r = redis.call('HMGET', device.record, 'tenant', 'status')
-if r[1] ~= device.tenant then
-  return { 'device_not_found' }
-elseif r[2] == 'decommissioned' then
-  return { 'device_decommissioned' }
+local _, refused = in_service(device)
+if refused then
+  return refused
 end
-local said = recall(KEYS[13], ARGV[9])
-if said == 'reused' then
-  return { 'idempotency_key_reused' }
-elseif said then
-  local first = cjson.decode(said)
-  return { 'ok', '', first.code, first.good_until }
+local answer
+answer, refused = recall(memory_key, fingerprint)
+if refused then
+  return refused
+elseif answer then
+  local first = cjson.decode(answer)
+  return ok(first.code, first.good_until)
 end
 
-local good_until = now + tonumber(ARGV[8])
-redis.call('HSET', device.record, 'activation', ARGV[6], 'activation_until', ms(good_until))
+local valid_until = now + lifetime
+redis.call('HSET', device.record, 'activation', code_hash, 'activation_until', ms(valid_until))
 redis.call('HDEL', device.record, 'activation_used')
-remember(KEYS[13], ARGV[9], cjson.encode({ code = ARGV[7], good_until = good_until }), tonumber(ARGV[10]))
-return { 'ok', events(), ARGV[7], good_until }
+remember(memory_key, fingerprint, cjson.encode({ code = sealed_code, good_until = valid_until }), memory_ttl)
+return ok(sealed_code, valid_until)

@@ -1,32 +1,37 @@
--- Opens a login session for a device whose secret was found right.
--- KEYS  1 the device's record, 2 the login's record, 3 the list of its logins
--- ARGV  1 hash of the secret that was found right, 2 hash of the token, 3 ms the
---       login lives unused, 4 ms it lives at most, 5 how many logins a device has
--- Returns {"ok", events, expires, hash of the login that is one too many, or ""},
---       or {code}: invalid_credentials, device_suspended
--- Guarantees that the secret is still the device's, and that the login ends with
--- the epoch in which it was opened.
---@include device
+-- login opens a login of a device whose secret was found to be right.
+-- KEYS  1 the device's record, 2 the login's record, 3 the list of the device's logins
+-- ARGV  1 hash of the secret that was found to be right, 2 hash of the login token, 3 ms
+--       that an unused login lives, 4 ms that any login lives, 5 how many logins a device
+--       may have
+-- Returns {"ok", "", expires, hash of the token of a login to end, or ""}
+-- Refuses with invalid_credentials, device_suspended
+-- Guarantees that the secret is still the device's, and that the login ends with the epoch
+-- in which it was opened.
+--@include store/base
+--@include store/reply
+local record_key, login_key, logins_key = KEYS[1], KEYS[2], KEYS[3]
+local secret_hash, token_hash, idle, lifetime, max_logins =
+  ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local now = clock()
 
-local r = redis.call('HMGET', KEYS[1], 'secret', 'status', 'epoch')
-if not r[1] or r[1] ~= ARGV[1] then
-  return { 'invalid_credentials' }
-elseif r[2] == 'suspended' then
-  return { 'device_suspended' }
-elseif r[2] ~= 'active' then
-  return { 'invalid_credentials' }
+local secret, status, epoch = read_fields(record_key, 'secret', 'status', 'epoch')
+if not secret or secret ~= secret_hash then
+  return refuse('invalid_credentials')
+elseif status == 'suspended' then
+  return refuse('device_suspended')
+elseif status ~= 'active' then
+  return refuse('invalid_credentials')
 end
 
-local ends = now + tonumber(ARGV[4])
-local expires = math.min(now + tonumber(ARGV[3]), ends)
-redis.call('HSET', KEYS[2], 'epoch', r[3], 'expires', ms(expires), 'ends', ms(ends))
-redis.call('PEXPIREAT', KEYS[2], ms(expires))
-redis.call('HSET', KEYS[1], 'last_seen', ms(now))
-redis.call('RPUSH', KEYS[3], ARGV[2])
-redis.call('PEXPIREAT', KEYS[3], ms(ends))
+local ends = now + lifetime
+local expires = math.min(now + idle, ends)
+redis.call('HSET', login_key, 'epoch', epoch, 'expires', ms(expires), 'ends', ms(ends))
+redis.call('PEXPIREAT', login_key, ms(expires))
+redis.call('HSET', record_key, 'last_seen', ms(now))
+redis.call('RPUSH', logins_key, token_hash)
+redis.call('PEXPIREAT', logins_key, ms(ends))
 local oldest = ''
-if redis.call('LLEN', KEYS[3]) > tonumber(ARGV[5]) then
-  oldest = redis.call('LPOP', KEYS[3])
+if redis.call('LLEN', logins_key) > max_logins then
+  oldest = redis.call('LPOP', logins_key)
 end
-return { 'ok', '', expires, oldest }
+return ok(expires, oldest)

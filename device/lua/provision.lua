@@ -1,48 +1,50 @@
--- Adds a device to the fleet, with the code that it registers with.
--- KEYS  1-12 the device's key set, 13 the tenant's devices, 14 those of them that
---       are provisioned, 15 the tenant's external ids, 16... the indexes of the
---       device's tags, and last the memory of the Idempotency-Key (only when
---       there is one)
--- ARGV  1-5 the scope, 6 name, 7 external id, 8 location, 9 tags (JSON), 10 how
---       many indexes the tags have, 11 hash of the activation code, 12 the code
---       sealed, 13 ms for which it is good, 14 fingerprint of the request, 15 ms
---       to remember the answer
--- Returns {"ok", events, id, created, code sealed, code good until}, or {code}:
---       external_id_taken, idempotency_key_reused
--- Guarantees that an external id belongs to one device of the tenant, and that a
--- repeated request makes no second device.
---@include device
---@include event
---@include idempotency
+-- provision adds a device to the fleet, with the activation code that it registers with.
+-- KEYS  1-12 the device's key set, 13 the tenant's devices, 14 the provisioned ones,
+--       15 the tenant's external ids, 16... the indexes of the device's tags, and last the
+--       remembered answer (only with an Idempotency-Key)
+-- ARGV  1-5 the scope, 6 name, 7 external id, 8 location, 9 tags (JSON), 10 how many tag
+--       indexes there are, 11 hash of the activation code, 12 the sealed code, 13 ms that
+--       it is valid, 14 fingerprint of the request, 15 ms to remember the answer
+-- Returns {"ok", events, device id, created, sealed code, end of the code's validity}
+-- Refuses with idempotency_key_reused, external_id_taken
+-- Guarantees that an external id belongs to one device of the tenant, and that a repeated
+-- request creates no second device.
+--@include store/base
+--@include store/device
+--@include store/idempotency
+--@include store/reply
 local device = device_at(1, 1)
-local external, indexes = ARGV[7], tonumber(ARGV[10])
-local memory = KEYS[16 + indexes]
+local TAG_INDEXES = 16 -- where the tag indexes begin in KEYS
+local devices_key, provisioned_key, external_ids_key = KEYS[13], KEYS[14], KEYS[15]
+local name, external_id, location, tags, tag_indexes = ARGV[6], ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
+local code_hash, sealed_code, code_lifetime = ARGV[11], ARGV[12], tonumber(ARGV[13])
+local memory_key, fingerprint, memory_ttl = KEYS[TAG_INDEXES + tag_indexes], ARGV[14], tonumber(ARGV[15])
 local now = clock()
 
-local said = recall(memory, ARGV[14])
-if said == 'reused' then
-  return { 'idempotency_key_reused' }
-elseif said then
-  local first = cjson.decode(said)
-  return { 'ok', '', first.id, first.created, first.code, first.good_until }
+local answer, refused = recall(memory_key, fingerprint)
+if refused then
+  return refused
+elseif answer then
+  local first = cjson.decode(answer)
+  return ok(first.id, first.created, first.code, first.good_until)
 end
-if external ~= '' and redis.call('HEXISTS', KEYS[15], external) == 1 then
-  return { 'external_id_taken' }
+if external_id ~= '' and redis.call('HEXISTS', external_ids_key, external_id) == 1 then
+  return refuse('external_id_taken')
 end
 
-local good_until = now + tonumber(ARGV[13])
+local valid_until = now + code_lifetime
 redis.call('HSET', device.record, 'tenant', device.tenant, 'status', 'provisioned', 'created', ms(now),
-  'name', ARGV[6], 'external_id', external, 'location', ARGV[8], 'tags', ARGV[9], 'revision', 0, 'epoch', 0,
-  'activation', ARGV[11], 'activation_until', ms(good_until))
-redis.call('ZADD', KEYS[13], 0, device.id)
-redis.call('ZADD', KEYS[14], 0, device.id)
-if external ~= '' then
-  redis.call('HSET', KEYS[15], external, device.id)
+  'name', name, 'external_id', external_id, 'location', location, 'tags', tags, 'revision', 0, 'epoch', 0,
+  'activation', code_hash, 'activation_until', ms(valid_until))
+redis.call('ZADD', devices_key, 0, device.id)
+redis.call('ZADD', provisioned_key, 0, device.id)
+if external_id ~= '' then
+  redis.call('HSET', external_ids_key, external_id, device.id)
 end
-for i = 16, 15 + indexes do
+for i = TAG_INDEXES, TAG_INDEXES + tag_indexes - 1 do
   redis.call('ZADD', KEYS[i], 0, device.id)
 end
-remember(memory, ARGV[14], cjson.encode({
-  id = device.id, created = now, code = ARGV[12], good_until = good_until,
-}), tonumber(ARGV[15]))
-return { 'ok', events(), device.id, now, ARGV[12], good_until }
+remember(memory_key, fingerprint, cjson.encode({
+  id = device.id, created = now, code = sealed_code, good_until = valid_until,
+}), memory_ttl)
+return ok(device.id, now, sealed_code, valid_until)

@@ -1,52 +1,60 @@
--- Exchanges an activation code for a secret.
--- KEYS  1-12 the device's key set, 13 the tenant's provisioned devices, 14 its
---       active ones, 15 the memory of the Idempotency-Key (only when there is one)
--- ARGV  1-5 the scope, 6 hash of the code, 7 hash of the secret, 8 the secret
---       sealed, 9 metadata (JSON), 10 model, 11 firmware version, 12 address,
---       13 fingerprint of the request, 14 ms in which it may be repeated
--- Returns {"ok", events, secret sealed, registered}, or {code, "", why}:
---       invalid_activation_code, idempotency_key_reused
--- Guarantees that a code gives one secret, whoever comes at the same time; that
--- logins made with the secret before it are over; and that a repeated request
--- gives the same secret as long as its code is the device's newest.
---@include device
---@include event
---@include idempotency
+-- register exchanges an activation code for a device secret.
+-- KEYS  1-12 the device's key set, 13 the tenant's provisioned devices, 14 its active ones,
+--       15 the remembered answer (only with an Idempotency-Key)
+-- ARGV  1-5 the scope, 6 hash of the code, 7 hash of the secret, 8 the sealed secret,
+--       9 metadata (JSON), 10 model, 11 firmware version, 12 address, 13 fingerprint of the
+--       request, 14 ms within which it may be repeated
+-- Returns {"ok", events, sealed secret, registered}
+-- Refuses with idempotency_key_reused, or invalid_activation_code with the reason for the
+--       log
+-- Guarantees that a code yields one secret, however many devices send it at once. Logins
+-- opened with an earlier secret end. A repeated request returns the same secret as long as
+-- its code is the device's newest.
+--@include store/base
+--@include store/device
+--@include store/event
+--@include store/idempotency
+--@include store/reply
 local device = device_at(1, 1)
+local provisioned_key, active_key, memory_key = KEYS[13], KEYS[14], KEYS[15]
+local code_hash, secret_hash, sealed_secret = ARGV[6], ARGV[7], ARGV[8]
+local metadata, model, firmware, address = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
+local fingerprint, memory_ttl = ARGV[13], tonumber(ARGV[14])
 local now = clock()
 
-local function known(text)
+-- optional returns a text for the data of an event, nil for an empty one.
+local function optional(text)
   return text ~= '' and text or nil
 end
 
-local r = redis.call('HMGET', device.record,
+local tenant, status, activation, activation_until, activation_used, registered = read_fields(device.record,
   'tenant', 'status', 'activation', 'activation_until', 'activation_used', 'registered')
-if r[1] ~= device.tenant or r[2] == 'decommissioned' or r[3] ~= ARGV[6] then
-  return { 'invalid_activation_code', '', 'dead' }
+if tenant ~= device.tenant or status == 'decommissioned' or activation ~= code_hash then
+  return refuse('invalid_activation_code', 'dead')
 end
-local said = recall(KEYS[15], ARGV[13])
-if said == 'reused' then
-  return { 'idempotency_key_reused' }
-elseif said then
-  local first = cjson.decode(said)
-  return { 'ok', '', first.secret, first.registered }
-elseif r[5] then
-  return { 'invalid_activation_code', '', 'used' }
-elseif tonumber(r[4]) <= now then
-  return { 'invalid_activation_code', '', 'expired' }
+local answer, refused = recall(memory_key, fingerprint)
+if refused then
+  return refused
+elseif answer then
+  local first = cjson.decode(answer)
+  return ok(first.secret, first.registered)
+elseif activation_used then
+  return refuse('invalid_activation_code', 'used')
+elseif tonumber(activation_until) <= now then
+  return refuse('invalid_activation_code', 'expired')
 end
 
-local registered = tonumber(r[6] or now)
-redis.call('HSET', device.record, 'secret', ARGV[7], 'activation_used', ms(now), 'registered', ms(registered),
-  'metadata', ARGV[9], 'model', ARGV[10], 'firmware', ARGV[11], 'last_seen', ms(now))
+registered = tonumber(registered or now)
+redis.call('HSET', device.record, 'secret', secret_hash, 'activation_used', ms(now), 'registered', ms(registered),
+  'metadata', metadata, 'model', model, 'firmware', firmware, 'last_seen', ms(now))
 redis.call('HINCRBY', device.record, 'epoch', 1)
-if r[2] == 'provisioned' then
+if status == 'provisioned' then
   redis.call('HSET', device.record, 'status', 'active')
-  redis.call('ZREM', KEYS[13], device.id)
-  redis.call('ZADD', KEYS[14], 0, device.id)
+  redis.call('ZREM', provisioned_key, device.id)
+  redis.call('ZADD', active_key, 0, device.id)
 end
-remember(KEYS[15], ARGV[13], cjson.encode({ secret = ARGV[8], registered = registered }), tonumber(ARGV[14]))
+remember(memory_key, fingerprint, cjson.encode({ secret = sealed_secret, registered = registered }), memory_ttl)
 emit(device, now, 'device.registered', {
-  data = { model = known(ARGV[10]), firmwareVersion = known(ARGV[11]), address = known(ARGV[12]) },
+  data = { model = optional(model), firmwareVersion = optional(firmware), address = optional(address) },
 })
-return { 'ok', events(), ARGV[8], registered }
+return ok(sealed_secret, registered)

@@ -1,27 +1,34 @@
--- Lets a suspended device work again.
+-- resume lets a suspended device work again.
 -- KEYS  1-12 the device's key set, 13-16 the tenant's devices that are provisioned,
 --       active, suspended and decommissioned
 -- ARGV  1-5 the scope, 6 reason
--- Returns {"ok", events, now, {name, value...}}, or {code}: device_not_found,
---       device_decommissioned
--- Guarantees that a device without a secret is provisioned, not active. Logins
--- that ended stay ended.
---@include device
---@include event
+-- Returns {"ok", events, now, {name, value...}}
+-- Refuses with device_not_found, device_decommissioned
+-- Guarantees that a device without a secret becomes provisioned, not active. Logins that
+-- ended stay ended.
+--@include store/base
+--@include store/device
+--@include store/event
+--@include store/reply
+--@include in_service
 local device = device_at(1, 1)
+local provisioned_key, active_key, suspended_key = KEYS[13], KEYS[14], KEYS[15]
 local reason = ARGV[6]
 local now = clock()
 
-local r = redis.call('HMGET', device.record, 'tenant', 'status', 'secret')
-if r[1] ~= device.tenant then
-  return { 'device_not_found' }
-elseif r[2] == 'decommissioned' then
-  return { 'device_decommissioned' }
+local status, refused = in_service(device)
+if refused then
+  return refused
 end
-if r[2] == 'suspended' then
-  redis.call('HSET', device.record, 'status', r[3] and 'active' or 'provisioned')
-  redis.call('ZREM', KEYS[15], device.id)
-  redis.call('ZADD', KEYS[r[3] and 14 or 13], 0, device.id)
-  emit(device, now, 'device.resumed', { data = reason ~= '' and { reason = reason } or nil })
+if status == 'suspended' then
+  redis.call('ZREM', suspended_key, device.id)
+  if redis.call('HEXISTS', device.record, 'secret') == 1 then
+    redis.call('HSET', device.record, 'status', 'active')
+    redis.call('ZADD', active_key, 0, device.id)
+  else
+    redis.call('HSET', device.record, 'status', 'provisioned')
+    redis.call('ZADD', provisioned_key, 0, device.id)
+  end
+  emit(device, now, 'device.resumed', { data = reason_data(reason) })
 end
-return { 'ok', events(), now, redis.call('HGETALL', device.record) }
+return ok(now, redis.call('HGETALL', device.record))

@@ -1,30 +1,37 @@
--- Announces that a device is not there any more, once it is not.
+-- settle_presence announces that a device is stale or offline, once it is.
 -- KEYS  1-12 the device's key set
--- ARGV  1-5 the scope, 6 ms of silence after which a device that is not online is
---       offline
+-- ARGV  1-5 the scope, 6 ms without a sign of life after which a device that is not online
+--       is offline
 -- Returns {"ok", events}
--- Guarantees that the due member is gone or has a later moment when this returns,
+-- Guarantees that the due member is removed or has a later time when the script returns,
 -- and that each change is announced once.
---@include device
---@include event
-local device, now = device_at(1, 1), clock()
-local member = 'presence ' .. device.id .. ' ' .. device.id .. ' ' .. device.tenant
+--@include store/base
+--@include store/device
+--@include store/due
+--@include store/event
+--@include store/reply
+local device = device_at(1, 1)
+local offline_after = tonumber(ARGV[6])
+local now = clock()
 
-local r = redis.call('HMGET', device.record, 'tenant', 'last_seen', 'online_until', 'presence', 'status')
-local online_until, offline_from = tonumber(r[3] or 0), tonumber(r[2] or 0) + tonumber(ARGV[6])
-local presence, again = 'offline', nil
-if r[5] == 'active' and online_until > now then
-  presence, again = 'online', online_until
-elseif r[5] == 'active' and offline_from > now then
-  presence, again = 'stale', offline_from
+local tenant, last_seen, online_until, announced, status =
+  read_fields(device.record, 'tenant', 'last_seen', 'online_until', 'presence', 'status')
+online_until = tonumber(online_until or 0)
+local stale_until = tonumber(last_seen or 0) + offline_after
+
+local presence, ends = 'offline', nil
+if status == 'active' and online_until > now then
+  presence, ends = 'online', online_until
+elseif status == 'active' and stale_until > now then
+  presence, ends = 'stale', stale_until
 end
-if again then
-  redis.call('ZADD', device.due, ms(again), member)
+if ends then
+  set_due(device, 'presence', device.id, ends)
 else
-  redis.call('ZREM', device.due, member)
+  remove_due(device, 'presence', device.id)
 end
-if r[1] and r[4] ~= presence then
+if tenant and announced ~= presence then
   redis.call('HSET', device.record, 'presence', presence)
-  emit(device, now, 'device.presence', { actor = 'system', data = { presence = presence } })
+  emit(device, now, 'device.presence', { actor = SYSTEM, data = { presence = presence } })
 end
-return { 'ok', events() }
+return ok()

@@ -1,29 +1,31 @@
--- Shuts a device out until it is resumed.
+-- suspend disables a device until it is resumed.
 -- KEYS  1-12 the device's key set, 13-16 the tenant's devices that are provisioned,
 --       active, suspended and decommissioned
 -- ARGV  1-5 the scope, 6 reason
--- Returns {"ok", events, now, {name, value...}}, or {code}: device_not_found,
---       device_decommissioned
--- Guarantees that every login of the device is over. Its session and its commands
--- stay as they are.
---@include device
---@include event
+-- Returns {"ok", events, now, {name, value...}}
+-- Refuses with device_not_found, device_decommissioned
+-- Guarantees that every login of the device has ended. Its session and its commands stay as
+-- they are.
+--@include store/base
+--@include store/device
+--@include store/event
+--@include store/reply
+--@include in_service
 local device = device_at(1, 1)
+local provisioned_key, active_key, suspended_key = KEYS[13], KEYS[14], KEYS[15]
 local reason = ARGV[6]
 local now = clock()
 
-local r = redis.call('HMGET', device.record, 'tenant', 'status')
-if r[1] ~= device.tenant then
-  return { 'device_not_found' }
-elseif r[2] == 'decommissioned' then
-  return { 'device_decommissioned' }
+local status, refused = in_service(device)
+if refused then
+  return refused
 end
-if r[2] ~= 'suspended' then
+if status ~= 'suspended' then
   redis.call('HSET', device.record, 'status', 'suspended')
   redis.call('HINCRBY', device.record, 'epoch', 1)
-  redis.call('ZREM', KEYS[13], device.id)
-  redis.call('ZREM', KEYS[14], device.id)
-  redis.call('ZADD', KEYS[15], 0, device.id)
-  emit(device, now, 'device.suspended', { data = reason ~= '' and { reason = reason } or nil })
+  redis.call('ZREM', provisioned_key, device.id)
+  redis.call('ZREM', active_key, device.id)
+  redis.call('ZADD', suspended_key, 0, device.id)
+  emit(device, now, 'device.suspended', { data = reason_data(reason) })
 end
-return { 'ok', events(), now, redis.call('HGETALL', device.record) }
+return ok(now, redis.call('HGETALL', device.record))

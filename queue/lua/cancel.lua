@@ -1,36 +1,35 @@
--- Cancels a command, or asks the device that works on it to stop.
+-- cancel cancels a command, or asks the device that has claimed it to stop.
 -- KEYS  1-12 the device's key set
 -- ARGV  1-5 the scope, 6 command id, 7 session id, 8 reason
--- Returns {"ok", events, state} or {code, events, state}: command_not_found, command_finished
--- Guarantees that a claimed command stays claimed: only its device can tell what
+-- Returns {"ok", events, state}
+-- Refuses with command_not_found, or command_finished with the state
+-- Guarantees that a claimed command stays claimed, because only its device can report what
 -- became of it.
---@include device
---@include event
+--@include store/base
+--@include store/device
+--@include store/event
+--@include store/reply
 --@include command
 local device = device_at(1, 1)
-local id, reason = ARGV[6], ARGV[8]
+local id, session, reason = ARGV[6], ARGV[7], ARGV[8]
 local now = clock()
 
 local c = load_command(device, id)
-if not c or c.session ~= ARGV[7] then
-  return { 'command_not_found' }
-end
-local function answer(code)
-  return { code, events(), device.state }
+if not c or c.session ~= session then
+  return refuse('command_not_found')
 end
 
 settle(device, id, c, now)
-local details = { data = reason ~= '' and { reason = reason } or nil }
 if c.status == 'cancelled' then
-  return answer('ok')
+  return ok(device.state)
 elseif FINAL[c.status] then
-  return answer('command_finished')
+  return refuse('command_finished', device.state)
 elseif c.status ~= 'claimed' then
-  give_up(device, id, c, 'cancelled', now, details)
+  finish_without_result(device, id, c, 'cancelled', now, { data = reason_data(reason) })
 elseif not c.cancel then
   c.cancel = true
   save_command(device, id, c)
   redis.call('SADD', device.cancels, id)
-  emit(device, now, 'command.cancel_requested', { session = c.session, command = id, data = details.data })
+  emit(device, now, 'command.cancel_requested', { session = c.session, command = id, data = reason_data(reason) })
 end
-return answer('ok')
+return ok(device.state)

@@ -1,63 +1,71 @@
--- Hands out the commands at the head of the device's line, each under a lease.
--- KEYS  1-12 the device's key set, 13 the memory of the Idempotency-Key (only
---       when there is one)
--- ARGV  1-5 the scope, 6 how many at most, 7 visibility timeout in ms,
---       8 fingerprint of the request, 9 how many leases to settle at most,
---       10 the epoch of the login that asks, 11... a claim token and its hash, for
---       each command that may be handed out
--- Returns {"ok", events, now, left, bad, {id, state, body, token}...} with what is
---       left in the line and the ids of records that were set aside, or
---       {"idempotency_key_reused"}, or {"unauthorized"}
--- Guarantees that a command has one lease at a time, that only what is in the
--- ready set and may run is handed out, and that a repeated claim gives the same
--- commands and tokens while their leases live. An empty answer is never remembered.
--- A device that was suspended, or whose login was ended, while its claim waited
--- gets nothing.
---@include device
---@include event
---@include idempotency
+-- claim hands the next commands of the ready set to their device, each under a lease.
+-- KEYS  1-12 the device's key set, 13 the remembered answer (only with an
+--       Idempotency-Key)
+-- ARGV  1-5 the scope, 6 how many commands at most, 7 visibility timeout in ms,
+--       8 fingerprint of the request, 9 how many expired leases to settle at most,
+--       10 the epoch of the login, 11... a claim token and its hash for each command that
+--       may be handed out
+-- Returns {"ok", events, now, length of the ready set, quarantined ids,
+--       {command id, state, body, claim token}...}
+-- Refuses with unauthorized, idempotency_key_reused
+-- Guarantees that a command has one lease at a time, that only commands in the ready set
+-- that may run are handed out, and that a repeated claim returns the same commands and
+-- tokens while their leases last. An empty answer is never remembered. A device that was
+-- suspended, or whose login was revoked, while its claim waited gets nothing.
+--@include store/base
+--@include store/device
+--@include store/event
+--@include store/idempotency
+--@include store/reply
 --@include command
 --@include fence
 local device = device_at(1, 1)
-local limit, timeout, fingerprint = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local memory_key = KEYS[13]
+local limit, timeout, fingerprint, settle_limit = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
+local login_epoch = ARGV[10]
+local TOKENS = 11 -- where the claim tokens begin in ARGV
 local now = clock()
 
-local function body_of(id)
-  return redis.call('HGET', device.commands, id .. ':body')
+-- reply returns the reply with the commands that were handed out.
+local function reply(claimed)
+  return ok(now, redis.call('ZCARD', device.ready), quarantined(), unpack(claimed))
 end
 
-local function answer(given)
-  return { 'ok', events(), now, redis.call('ZCARD', device.ready), quarantined(), unpack(given) }
+-- read_body returns what was proposed, false when it is missing.
+local function read_body(id)
+  return redis.call('HGET', device.commands, body_field(id))
 end
 
--- What an earlier claim with this key handed out and is still under its lease.
-local function replay(said)
-  local given = {}
-  for _, one in ipairs(cjson.decode(said)) do
-    local c = load_command(device, one.id)
-    local body = body_of(one.id)
-    if c and body and c.status == 'claimed' and c.visible > now and c.token == one.hash then
-      given[#given + 1] = { one.id, device.state, body, one.token }
+-- replay returns the commands of an earlier claim with the same Idempotency-Key that are
+-- still under its leases.
+local function replay(answer)
+  local claimed = {}
+  for _, earlier in ipairs(cjson.decode(answer)) do
+    local c = load_command(device, earlier.id)
+    local body = read_body(earlier.id)
+    if c and body and c.status == 'claimed' and c.visible > now and c.token == earlier.hash then
+      claimed[#claimed + 1] = { earlier.id, device.state, body, earlier.token }
     end
   end
-  return given
+  return claimed
 end
 
--- The first command of the line that may be handed out. Whatever stands before
--- it and may not leaves the line.
-local function first_in_line()
+-- next_claimable returns the id, the state and the body of the first command of the ready
+-- set that may be handed out, nil when there is none. It removes the commands before it
+-- that may not.
+local function next_claimable()
   while true do
     local id = redis.call('ZRANGE', device.ready, 0, 0)[1]
     if not id then
       return nil
     end
     local c = load_command(device, id)
-    local body = c and body_of(id)
+    local body = c and read_body(id)
     if not body then
       quarantine(device, id)
     elseif c.status ~= 'queued' then
       redis.call('ZREM', device.ready, id)
-    elseif unapproved(c) then
+    elseif lacks_approval(c) then
       quarantine(device, id)
     elseif not settle(device, id, c, now) then
       return id, c, body
@@ -65,47 +73,48 @@ local function first_in_line()
   end
 end
 
-local function lease(id, c, hash)
-  leave(device, id, c)
-  hand_over(c, hash)
+-- claim puts a command under a lease.
+local function claim(id, c, token_hash)
+  unlist(device, id, c)
+  replace_token(c, token_hash)
   c.status = 'claimed'
   c.attempt, c.claims = c.attempt + 1, c.claims + 1
   c.claimed, c.first = now, c.first or now
   c.visible = math.min(now + timeout, c.first + EXECUTION_CAP)
-  claim_begins(c, now)
+  record_claim(c, now)
   save_command(device, id, c)
   redis.call('ZADD', device.leases, ms(c.visible), id)
   schedule(device, id, c)
   emit(device, now, 'command.claimed', { session = c.session, command = id, request = c.request, data = { attempt = c.attempt } })
 end
 
-local r = redis.call('HMGET', device.record, 'status', 'epoch')
-if r[1] == 'suspended' or (r[2] or '') ~= ARGV[10] then
-  return { 'unauthorized' }
+local status, epoch = read_fields(device.record, 'status', 'epoch')
+if status == 'suspended' or (epoch or '') ~= login_epoch then
+  return refuse('unauthorized')
 end
-local said = recall(KEYS[13], fingerprint)
-if said == 'reused' then
-  return { 'idempotency_key_reused' }
+local answer, refused = recall(memory_key, fingerprint)
+if refused then
+  return refused
 end
-local given = said and replay(said) or {}
-if #given > 0 then
-  return answer(given)
+local claimed = answer and replay(answer) or {}
+if #claimed > 0 then
+  return reply(claimed)
 end
 
-settle_leases(device, now, tonumber(ARGV[9]))
-local memory, until_ms = {}, now
-while #given < limit do
-  local id, c, body = first_in_line()
+settle_leases(device, now, settle_limit)
+local memory, last_visible = {}, now
+while #claimed < limit do
+  local id, c, body = next_claimable()
   if not id then
     break
   end
-  local token, hash = ARGV[11 + 2 * #given], ARGV[12 + 2 * #given]
-  lease(id, c, hash)
-  given[#given + 1] = { id, device.state, body, token }
-  memory[#memory + 1] = { id = id, token = token, hash = hash }
-  until_ms = math.max(until_ms, c.visible)
+  local token, token_hash = ARGV[TOKENS + 2 * #claimed], ARGV[TOKENS + 1 + 2 * #claimed]
+  claim(id, c, token_hash)
+  claimed[#claimed + 1] = { id, device.state, body, token }
+  memory[#memory + 1] = { id = id, token = token, hash = token_hash }
+  last_visible = math.max(last_visible, c.visible)
 end
-if #given > 0 then
-  remember(KEYS[13], fingerprint, cjson.encode(memory), until_ms - now)
+if #claimed > 0 then
+  remember(memory_key, fingerprint, cjson.encode(memory), last_visible - now)
 end
-return answer(given)
+return reply(claimed)

@@ -1,36 +1,37 @@
--- Makes a lease longer.
+-- extend extends the lease of a claimed command.
 -- KEYS  1-12 the device's key set
 -- ARGV  1-5 the scope, 6 command id, 7 hash of the claim token, 8 ms from now
--- Returns {"ok", events, state, now} or {code, events, state}: command_not_found,
---       invalid_claim_token, claim_superseded, claim_expired, command_finished
--- Guarantees that only the newest claim's lease is extended, never beyond the
--- execution cap, and never after it has ended.
---@include device
---@include event
+-- Returns {"ok", events, state, now}
+-- Refuses with command_not_found, invalid_claim_token, claim_superseded, claim_expired,
+--       command_finished; all but the first with the state
+-- Guarantees that only the lease of the newest claim is extended, never beyond the
+-- execution cap, and never after it has expired.
+--@include store/base
+--@include store/device
+--@include store/reply
 --@include command
 --@include fence
 local device = device_at(1, 1)
-local id, now = ARGV[6], clock()
+local id, token_hash, extension = ARGV[6], ARGV[7], tonumber(ARGV[8])
+local now = clock()
 
 local c = load_command(device, id)
 if not c then
-  return { 'command_not_found' }
-end
-local function answer(code)
-  return { code, events(), device.state, now }
+  return refuse('command_not_found')
 end
 
 settle(device, id, c, now)
-local held = fence(c, ARGV[7])
-if held ~= 'ok' then
-  return answer(held)
-elseif c.status == 'claimed' then
-  c.visible = math.min(now + tonumber(ARGV[8]), c.first + EXECUTION_CAP)
-  save_command(device, id, c)
-  redis.call('ZADD', device.leases, ms(c.visible), id)
-  schedule(device, id, c)
-  return answer('ok')
-elseif c.result or not (c.status == 'queued' or c.status == 'timed_out') then
-  return answer('command_finished')
+local refused = fence(device, c, token_hash)
+if refused then
+  return refused
+elseif lease_expired(c) then
+  return refuse('claim_expired', device.state)
+elseif c.status ~= 'claimed' then
+  return refuse('command_finished', device.state)
 end
-return answer('claim_expired')
+
+c.visible = math.min(now + extension, c.first + EXECUTION_CAP)
+save_command(device, id, c)
+redis.call('ZADD', device.leases, ms(c.visible), id)
+schedule(device, id, c)
+return ok(device.state, now)

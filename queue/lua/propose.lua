@@ -1,65 +1,69 @@
--- Puts a command into the queue: the only way in.
--- KEYS  1-12 the device's key set, 13 the session's record, 14 the memory of the
---       Idempotency-Key (only when there is one)
+-- propose adds a command to the queue of its device. It is the only way in.
+-- KEYS  1-12 the device's key set, 13 the session's record, 14 the remembered answer (only
+--       with an Idempotency-Key)
 -- ARGV  1-5 the scope, 6 command id, 7 session id, 8 body (JSON, kept as it is),
---       9 priority, 10 max attempts, 11 "auto" or "review", 12 ms in which it must
---       be delivered, 13 ms in which a person may decide, 14 how many commands the
---       line and the inbox of a device may hold, 15 fingerprint of the request,
---       16 ms to remember the answer
--- Returns {"ok", events, id, state, body, repeated}, or {code}:
---       session_not_found, session_closed, device_queue_full, idempotency_key_reused
--- Guarantees that a command under review is in no structure that a claim reads,
--- and that a repeated request makes no second command while the first is kept.
---@include device
---@include event
---@include idempotency
+--       9 priority, 10 max attempts, 11 "auto" or "review", 12 ms within which it must be
+--       delivered, 13 ms within which it must be decided on, 14 how many commands the
+--       ready set and the pending set of a device may each hold, 15 fingerprint of the
+--       request, 16 ms to remember the answer
+-- Returns {"ok", events, command id, state, body, 1 when the answer was remembered}
+-- Refuses with idempotency_key_reused, session_not_found, session_closed,
+--       device_queue_full
+-- Guarantees that a command under review is in no structure that a claim reads, and that a
+-- repeated request creates no second command while the first is kept.
+--@include store/base
+--@include store/device
+--@include store/event
+--@include store/idempotency
+--@include store/reply
 --@include command
 local device = device_at(1, 1)
-local id, session = ARGV[6], ARGV[7]
+local session_key, memory_key = KEYS[13], KEYS[14]
+local id, session, body, priority, max_attempts = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10])
+local review, deliver_within, decide_within = ARGV[11] == 'review', tonumber(ARGV[12]), tonumber(ARGV[13])
+local bound, fingerprint, memory_ttl = tonumber(ARGV[14]), ARGV[15], tonumber(ARGV[16])
 local now = clock()
 
-local said = recall(KEYS[14], ARGV[15])
-if said == 'reused' then
-  return { 'idempotency_key_reused' }
+local answer, refused = recall(memory_key, fingerprint)
+if refused then
+  return refused
 end
-local first = said and cjson.decode(said)
-local body = first and redis.call('HGET', device.commands, first.id .. ':body')
-if body then
-  return { 'ok', '', first.id, first.state, body, 1 }
+local first = answer and cjson.decode(answer)
+local first_body = first and redis.call('HGET', device.commands, body_field(first.id))
+if first_body then
+  return ok(first.id, first.state, first_body, 1)
 end
 
-local s = redis.call('HMGET', KEYS[13], 'tenant', 'status', 'expires')
-if s[1] ~= device.tenant then
-  return { 'session_not_found' }
+local tenant, status, expires = read_fields(session_key, 'tenant', 'status', 'expires')
+if tenant ~= device.tenant then
+  return refuse('session_not_found')
 end
-if s[2] ~= 'active' or tonumber(s[3]) <= now then
-  return { 'session_closed' }
+if status ~= 'active' or tonumber(expires) <= now then
+  return refuse('session_closed')
 end
-local review = ARGV[11] == 'review'
-local bound = tonumber(ARGV[14])
 if redis.call('ZCARD', device.ready) >= bound or (review and redis.call('ZCARD', device.pending) >= bound) then
-  return { 'device_queue_full' }
+  return refuse('device_queue_full')
 end
 
 local c = {
   session = session,
-  priority = tonumber(ARGV[9]),
-  max = tonumber(ARGV[10]),
+  priority = priority,
+  max = max_attempts,
   seq = redis.call('HINCRBY', device.record, 'sequence', 1),
   created = now,
-  deliver_by = now + tonumber(ARGV[12]),
+  deliver_by = now + deliver_within,
   attempt = 0,
   claims = 0,
   request = device.request,
   proposer = device.actor,
 }
-redis.call('HSET', device.commands, id .. ':body', ARGV[8])
-redis.call('ZADD', device.index, 0, session .. ':' .. id)
+redis.call('HSET', device.commands, body_field(id), body)
+redis.call('ZADD', device.index, 0, index_member(session, id))
 if review then
   c.status = 'pending_approval'
-  c.approve_by = math.min(now + tonumber(ARGV[13]), c.deliver_by)
+  c.approve_by = math.min(now + decide_within, c.deliver_by)
   redis.call('ZADD', device.pending, c.seq, id)
-  redis.call('ZADD', device.inbox, 0, id .. ' ' .. device.id)
+  redis.call('ZADD', device.inbox, 0, inbox_member(device, id))
   schedule(device, id, c)
   save_command(device, id, c)
 else
@@ -68,5 +72,5 @@ end
 emit(device, now, 'command.proposed', {
   session = session, command = id, ready = not review, data = { status = c.status },
 })
-remember(KEYS[14], ARGV[15], cjson.encode({ id = id, state = device.state }), tonumber(ARGV[16]))
-return { 'ok', events(), id, device.state, ARGV[8], 0 }
+remember(memory_key, fingerprint, cjson.encode({ id = id, state = device.state }), memory_ttl)
+return ok(id, device.state, body, 0)

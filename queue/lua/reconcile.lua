@@ -1,140 +1,154 @@
--- Compares commands of a device with the structures that they should be in, and
--- mends what is not so.
+-- reconcile compares commands of a device with the structures that they should be in, and
+-- repairs the differences.
 -- KEYS  1-12 the device's key set
--- ARGV  1-5 the scope, 6... where a command was seen: "<session>:<command>" for an
---       entry of the index, else ":<command>"
--- Returns {"ok", events, bad, {{how, place, status, command id}...}}: the ids of
---       records that were set aside, and what was found: "missing", "left" or
---       "misplaced"; where; and the command's status, "" without a record
--- Guarantees that the record decides, that only what may run gets into the line, and
--- that nothing is found where nothing is wrong, whatever happens at the same time.
---@include device
---@include event
+-- ARGV  1-5 the scope, 6... where a command was found: "<session>:<command>" for an entry
+--       of the index, ":<command>" for any other place
+-- Returns {"ok", events, quarantined ids, {{damage, structure, status, command id}...}}:
+--       the damage is "missing", "left" or "misplaced"; the status is "" for a command
+--       without a record
+-- Guarantees that the record decides, that only commands that may run enter the ready set,
+-- and that nothing is reported when nothing is damaged, whatever runs at the same time.
+--@include store/base
+--@include store/device
+--@include store/due
+--@include store/reply
 --@include command
 local device = device_at(1, 1)
+local FOUND = DEVICE_ARGS + 1 -- the first of the places in ARGV
 local now = clock()
-local found = {}
+local damages = {}
+local newest = { seq = 0 } -- the command with the highest sequence
 
-local function note(how, place, status, id)
-  found[#found + 1] = { how, place, status, id }
+-- report adds one damage to the reply.
+local function report(damage, structure, status, id)
+  damages[#damages + 1] = { damage, structure, status, id }
 end
 
--- Mends one entry of a sorted set. The score is nil where no entry belongs, and
--- true where any will do.
-local function mend(place, key, member, score, status, id)
-  local there = redis.call('ZSCORE', key, member)
+-- repair_member repairs one member of a sorted set. The score is nil where no member
+-- belongs, and true where any score will do.
+local function repair_member(structure, key, member, score, status, id)
+  local present = redis.call('ZSCORE', key, member)
   if not score then
-    if there then
+    if present then
       redis.call('ZREM', key, member)
-      note('left', place, status, id)
+      report('left', structure, status, id)
     end
-  elseif not there or (score ~= true and tonumber(there) ~= score) then
+  elseif not present or (score ~= true and tonumber(present) ~= score) then
     redis.call('ZADD', key, ms(score == true and 0 or score), member)
-    note(there and 'misplaced' or 'missing', place, status, id)
+    report(present and 'misplaced' or 'missing', structure, status, id)
   end
 end
 
--- Mends the places of the living. Without a record there is none for it.
-local function mend_places(id, c)
+-- repair_structures repairs the structures of commands that have not ended. A command
+-- without a record, for which c is nil, belongs into none of them.
+local function repair_structures(id, c)
   local status = c and c.status or ''
   local pending = status == 'pending_approval'
-  mend('ready', device.ready, id, status == 'queued' and rank(c) or nil, status, id)
-  mend('pending', device.pending, id, pending and c.seq or nil, status, id)
-  mend('inbox', device.inbox, id .. ' ' .. device.id, pending or nil, status, id)
-  mend('leases', device.leases, id, status == 'claimed' and c.visible or nil, status, id)
+  repair_member('ready', device.ready, id, status == 'queued' and ready_score(c) or nil, status, id)
+  repair_member('pending', device.pending, id, pending and c.seq or nil, status, id)
+  repair_member('inbox', device.inbox, inbox_member(device, id), pending or nil, status, id)
+  repair_member('leases', device.leases, id, status == 'claimed' and c.visible or nil, status, id)
   if status == 'claimed' and c.cancel then
     if redis.call('SADD', device.cancels, id) == 1 then
-      note('missing', 'cancels', status, id)
+      report('missing', 'cancels', status, id)
     end
   elseif redis.call('SREM', device.cancels, id) == 1 then
-    note('left', 'cancels', status, id)
+    report('left', 'cancels', status, id)
   end
 end
 
--- Mends what the sweeper goes by. It may look too early, never too late. For what
--- has ended any moment will do: the retention may have been another.
-local function mend_due(id, c)
-  local member = due_member('command', id, device)
-  local there = redis.call('ZSCORE', device.due, member)
-  if not there or (not FINAL[c.status] and (tonumber(there) or math.huge) > next_moment(device, c)) then
+-- repair_due repairs the due index. The sweeper may find a command too early, never too
+-- late. For a finished command any time will do: the retention may have been configured
+-- differently when it ended.
+local function repair_due(id, c)
+  local due = read_due(device, 'command', id)
+  if not due or (not FINAL[c.status] and (tonumber(due) or math.huge) > next_deadline(device, c)) then
     schedule(device, id, c)
-    note(there and 'misplaced' or 'missing', 'due', c.status, id)
+    report(due and 'misplaced' or 'missing', 'due', c.status, id)
   end
 end
 
--- Mends the device's counter: what is proposed next must come after all there is.
-local newest = { seq = 0 }
-
-local function mend_sequence()
-  local r = redis.call('HMGET', device.record, 'tenant', 'sequence')
-  if r[1] and tonumber(r[2] or 0) < newest.seq then
+-- repair_sequence repairs the device's counter: the next proposal must follow every command.
+local function repair_sequence()
+  local tenant, sequence = read_fields(device.record, 'tenant', 'sequence')
+  if tenant and tonumber(sequence or 0) < newest.seq then
     redis.call('HSET', device.record, 'sequence', ms(newest.seq))
-    note('misplaced', 'sequence', newest.status, newest.id)
+    report('misplaced', 'sequence', newest.status, newest.id)
   end
 end
 
-local function anywhere(id)
+-- is_listed reports whether a structure that scripts act on holds the command.
+local function is_listed(id)
   return redis.call('ZSCORE', device.ready, id) or redis.call('ZSCORE', device.pending, id)
-    or redis.call('ZSCORE', device.leases, id) or redis.call('ZSCORE', device.due, due_member('command', id, device))
+    or redis.call('ZSCORE', device.leases, id) or read_due(device, 'command', id)
 end
 
--- What has no record can only be cleared away.
-local function clear(id, session)
-  mend_places(id, nil)
-  if redis.call('ZREM', device.due, due_member('command', id, device)) == 1 then
-    note('left', 'due', '', id)
+-- is_quarantined reports whether the command was quarantined before.
+local function is_quarantined(id)
+  return redis.call('HEXISTS', device.commands, aside_field(id)) == 1
+end
+
+-- remove_leftovers removes everything of a command that has no record.
+local function remove_leftovers(id, session)
+  repair_structures(id, nil)
+  if remove_due(device, 'command', id) == 1 then
+    report('left', 'due', '', id)
   end
-  if session ~= '' and redis.call('ZREM', device.index, session .. ':' .. id) == 1 then
-    note('left', 'index', '', id)
+  if session ~= '' and redis.call('ZREM', device.index, index_member(session, id)) == 1 then
+    report('left', 'index', '', id)
   end
-  if redis.call('HDEL', device.commands, id .. ':body', id .. ':aside') > 0 then
-    note('left', 'body', '', id)
+  if redis.call('HDEL', device.commands, body_field(id), aside_field(id)) > 0 then
+    report('left', 'body', '', id)
   end
 end
 
--- Tells what a command lacks that nobody may run without, if anything.
-local function lacks(id, c)
-  if c.status == 'queued' and unapproved(c) then
+-- missing_part returns what a queued command lacks so that it must not run: "approval" or
+-- "body". It returns nil when nothing is missing.
+local function missing_part(id, c)
+  if c.status ~= 'queued' then
+    return nil
+  elseif lacks_approval(c) then
     return 'approval'
   end
-  return c.status == 'queued' and redis.call('HEXISTS', device.commands, id .. ':body') == 0 and 'body'
+  return redis.call('HEXISTS', device.commands, body_field(id)) == 0 and 'body' or nil
 end
 
+-- reconcile compares one command with its structures.
 local function reconcile(id, session)
-  local c, broken = load_command(device, id)
-  if broken then
-    if anywhere(id) then
-      note('left', 'record', '', id)
+  local c, invalid = load_command(device, id)
+  if invalid then
+    if is_listed(id) then
+      report('left', 'record', '', id)
       quarantine(device, id)
     end
     return
   elseif not c then
-    return clear(id, session)
+    return remove_leftovers(id, session)
   end
   if c.seq > newest.seq then
     newest = { seq = c.seq, status = c.status, id = id }
   end
-  mend('index', device.index, c.session .. ':' .. id, true, c.status, id)
+  repair_member('index', device.index, index_member(c.session, id), true, c.status, id)
   if session ~= '' and session ~= c.session then
-    mend('index', device.index, session .. ':' .. id, nil, c.status, id)
+    repair_member('index', device.index, index_member(session, id), nil, c.status, id)
   end
-  local lacking = lacks(id, c)
-  if lacking then
-    if anywhere(id) or redis.call('HEXISTS', device.commands, id .. ':aside') == 0 then
-      note('missing', lacking, c.status, id)
+  local missing = missing_part(id, c)
+  if missing then
+    if is_listed(id) or not is_quarantined(id) then
+      report('missing', missing, c.status, id)
       quarantine(device, id)
     end
-  elseif FINAL[c.status] or redis.call('HEXISTS', device.commands, id .. ':aside') == 0 then
-    mend_places(id, c)
-    mend_due(id, c)
+  elseif FINAL[c.status] or not is_quarantined(id) then
+    repair_structures(id, c)
+    repair_due(id, c)
   end
 end
 
-for i = DEVICE_ARGS + 1, #ARGV do
+for i = FOUND, #ARGV do
   local session, id = string.match(ARGV[i], '^([^:]*):(.*)$')
   if id then
     reconcile(id, session)
   end
 end
-mend_sequence()
-return { 'ok', events(), quarantined(), found }
+repair_sequence()
+return ok(quarantined(), damages)

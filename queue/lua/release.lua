@@ -1,52 +1,53 @@
--- Gives a claimed command back, as if it had never been claimed.
+-- release gives a claimed command back to the queue, as if it had never been claimed.
 -- KEYS  1-12 the device's key set
 -- ARGV  1-5 the scope, 6 command id, 7 hash of the claim token, 8 reason
--- Returns {"ok", events, state} or {code, events, state}: command_not_found,
---       invalid_claim_token, claim_superseded, claim_expired, command_finished
--- Guarantees that neither the attempt nor its time counts, and that the same release may be
--- sent again. A command that somebody wants cancelled ends here.
---@include device
---@include event
+-- Returns {"ok", events, state}
+-- Refuses with command_not_found, invalid_claim_token, claim_superseded, claim_expired,
+--       command_finished; all but the first with the state
+-- Guarantees that the attempt does not count, nor its time when it was the first, and that
+-- the same release may be repeated. A command that a user has asked to cancel ends as
+-- cancelled.
+--@include store/base
+--@include store/device
+--@include store/event
+--@include store/reply
 --@include command
 --@include fence
 local device = device_at(1, 1)
-local id, hash, reason = ARGV[6], ARGV[7], ARGV[8]
+local id, token_hash, reason = ARGV[6], ARGV[7], ARGV[8]
 local now = clock()
 
 local c = load_command(device, id)
 if not c then
-  return { 'command_not_found' }
-end
-local function answer(code)
-  return { code, events(), device.state }
+  return refuse('command_not_found')
 end
 
 settle(device, id, c, now)
-if c.returned and c.token == hash then
-  return answer('ok')
+if c.returned and c.token == token_hash then
+  return ok(device.state)
 end
-local held = fence(c, hash)
-if held ~= 'ok' then
-  return answer(held)
+local refused = fence(device, c, token_hash)
+if refused then
+  return refused
+elseif lease_expired(c) then
+  return refuse('claim_expired', device.state)
 elseif c.status ~= 'claimed' then
-  local expired = not c.result and (c.status == 'queued' or c.status == 'timed_out')
-  return answer(expired and 'claim_expired' or 'command_finished')
+  return refuse('command_finished', device.state)
 end
 
-local over, cancel = session_over(device, c, now), c.cancel
-claim_ends(c, now, 'released')
+local ended, cancel = session_ended(device, c, now), c.cancel
+record_claim_end(c, now, 'released')
 c.attempt, c.returned = c.attempt - 1, true
 if c.attempt == 0 then
   c.first = nil
 end
 enqueue(device, id, c, now)
 emit(device, now, 'command.released', {
-  session = c.session, command = id, request = c.request, ready = not (over or cancel),
-  data = reason ~= '' and { reason = reason } or nil,
+  session = c.session, command = id, request = c.request, ready = not (ended or cancel), data = reason_data(reason),
 })
 if cancel then
-  run_out(device, id, c, 'cancelled', now)
+  finish_by_system(device, id, c, 'cancelled', now)
 else
   settle(device, id, c, now)
 end
-return answer('ok')
+return ok(device.state)

@@ -1,37 +1,43 @@
--- Brings commands whose moment has come to what time has made of them. Run by
--- the sweepers of all instances: whoever comes second finds nothing to do.
+-- settle applies what has become due for a batch of commands. The sweeper of every instance
+-- runs it; the second one finds nothing to do.
 -- KEYS  12 for each command: its device's key set
--- ARGV  6 for each command: the scope, and the command's id
--- Returns {"ok", events, bad, lost}: the ids of records that were set aside, and
---       of those that were due and are gone
--- Guarantees that a due member is gone or has a later moment when this returns.
---@include device
---@include event
+-- ARGV  6 for each command: the scope and the command id
+-- Returns {"ok", events, quarantined ids, ids that were due and have no record}
+-- Guarantees that a due member is removed or has a later time when the script returns.
+--@include store/base
+--@include store/device
+--@include store/due
+--@include store/reply
 --@include command
 local now = clock()
 local lost = {}
 
--- Ends a finished command's retention.
+-- forget deletes a finished command at the end of its retention.
 local function forget(device, id, c)
-  redis.call('HDEL', device.commands, id, id .. ':body', id .. ':aside')
-  redis.call('ZREM', device.index, c.session .. ':' .. id)
-  redis.call('ZREM', device.due, due_member('command', id, device))
+  redis.call('HDEL', device.commands, id, body_field(id), aside_field(id))
+  redis.call('ZREM', device.index, index_member(c.session, id))
+  remove_due(device, 'command', id)
 end
 
-for i = 0, #KEYS / DEVICE_KEYS - 1 do
-  local at = i * (DEVICE_ARGS + 1)
-  local device, id = device_at(i * DEVICE_KEYS + 1, at + 1), ARGV[at + DEVICE_ARGS + 1]
-  local c, broken = load_command(device, id)
-  if broken then
+-- settle_due settles one command that is due.
+local function settle_due(device, id)
+  local c, invalid = load_command(device, id)
+  if invalid then
     quarantine(device, id)
   elseif not c then
-    if redis.call('ZREM', device.due, due_member('command', id, device)) == 1 then
+    if remove_due(device, 'command', id) == 1 then
       lost[#lost + 1] = id
     end
   elseif FINAL[c.status] and c.finished + device.retention <= now then
     forget(device, id, c)
   elseif FINAL[c.status] or not settle(device, id, c, now) then
-    schedule(device, id, c) -- the entry that led here was wrong
+    schedule(device, id, c) -- the due index held a wrong time
   end
 end
-return { 'ok', events(), quarantined(), table.concat(lost, ' ') }
+
+for i = 0, #KEYS / DEVICE_KEYS - 1 do
+  local scope = i * (DEVICE_ARGS + 1) + 1 -- where the scope begins in ARGV
+  local device, id = device_at(i * DEVICE_KEYS + 1, scope), ARGV[scope + DEVICE_ARGS]
+  settle_due(device, id)
+end
+return ok(quarantined(), table.concat(lost, ' '))

@@ -1,19 +1,22 @@
--- Takes a socket's registration back.
+-- disconnect_socket removes the registration of a socket.
 -- KEYS, ARGV as for connect_socket.lua
--- Returns {"ok"}
--- Guarantees that the late end of an older socket changes nothing of its device, and
--- that the end of the newest is no sign of life.
---@include device
---@include event
---@include presence
-local id = ARGV[6]
-redis.call('DEL', KEYS[1])
-redis.call('ZREM', KEYS[2], id)
-if #KEYS > 3 then
-  local device, now = device_at(4, 1), clock()
+-- Returns {"ok", events}
+-- Guarantees that the late end of an older socket changes nothing of its device, and that
+-- the end of the newest one is no sign of life.
+--@include store/base
+--@include store/device
+--@include store/reply
+--@include device/presence
+local record_key, index_key, DEVICE = KEYS[1], KEYS[2], 4
+local id, online_for = ARGV[6], tonumber(ARGV[9])
+
+redis.call('DEL', record_key)
+redis.call('ZREM', index_key, id)
+if KEYS[DEVICE] then
+  local device, now = device_at(DEVICE, 1), clock()
   if redis.call('HGET', device.record, 'connection') == id then
     redis.call('HDEL', device.record, 'connection', 'connection_until')
-    fades(device, now + tonumber(ARGV[9]))
+    shorten_online(device, now + online_for)
   end
 end
-return { 'ok' }
+return ok()

@@ -1,15 +1,21 @@
--- Ends a connection, wherever it is.
+-- kick_socket closes a connection of any instance.
 -- KEYS  1 the connection's record, 2 the tenant's index of connections
--- ARGV  1 tenant, 2 connection id, 3 ms for which it is remembered
--- Returns {"ok"} or {"connection_not_found"}
--- Guarantees that the instance that holds it finds out with its next renewal, if
--- the wake-up is lost.
+-- ARGV  1 tenant, 2 connection id, 3 ms for which the kick is remembered
+-- Returns {"ok", ""}
+-- Refuses with connection_not_found
+-- Guarantees that the instance that serves the connection learns it from its next renewal
+-- when the wake-up is lost.
+--@include store/reply
+--@include store/wake
 --@include connection
-local record = redis.call('GET', KEYS[1])
+local record_key, index_key = KEYS[1], KEYS[2]
+local tenant, id, memory_ttl = ARGV[1], ARGV[2], ARGV[3]
+
+local record = redis.call('GET', record_key)
 if not record or record == KICKED then
-  return { 'connection_not_found' }
+  return refuse('connection_not_found')
 end
-redis.call('SET', KEYS[1], KICKED, 'PX', ARGV[3])
-redis.call('ZREM', KEYS[2], ARGV[2])
-redis.call('PUBLISH', 'fg:wake', table.concat({ 'kick', '-', ARGV[1], ARGV[2] }, ' '))
-return { 'ok' }
+redis.call('SET', record_key, KICKED, 'PX', memory_ttl)
+redis.call('ZREM', index_key, id)
+wake('kick', '-', tenant, id)
+return ok()

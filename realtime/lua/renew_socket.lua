@@ -1,27 +1,30 @@
--- Says that a socket is still there.
+-- renew_socket renews the lease of a socket.
 -- KEYS, ARGV as for connect_socket.lua
--- Returns {"ok", events}, {"superseded"} when the device has a newer socket, {"kicked"}
---       when somebody has ended the connection, or {"unauthorized"} for a device that
---       is shut out
+-- Returns {"ok", events}
+-- Refuses with unauthorized for a device that is disabled; kicked when an administrator has
+--       closed the connection; superseded when the device has a newer socket
 -- Guarantees that only the newest socket of a device keeps it online, and that a
--- registration which was lost, in an outage or with the store's data, is there again.
---@include device
---@include event
---@include presence
+-- registration that was lost, in an outage or with the store's data, is written again.
+--@include store/base
+--@include store/device
+--@include store/reply
+--@include device/presence
 --@include connection
-local id = ARGV[6]
-if redis.call('GET', KEYS[1]) == KICKED then
-  return { 'kicked' }
+local record_key, index_key, DEVICE = KEYS[1], KEYS[2], 4
+local id, lease, record = ARGV[6], tonumber(ARGV[7]), ARGV[8]
+
+if redis.call('GET', record_key) == KICKED then
+  return refuse('kicked')
 end
-if #KEYS > 3 then
-  local device, now = device_at(4, 1), clock()
+if KEYS[DEVICE] then
+  local device, now = device_at(DEVICE, 1), clock()
   local newest = redis.call('HGET', device.record, 'connection')
   if newest and newest ~= id then
-    return { 'superseded' }
-  elseif shut_out(device) then
-    return { 'unauthorized' }
+    return refuse('superseded')
+  elseif is_disabled(device) then
+    return refuse('unauthorized')
   end
-  holds_socket(device, now, id, tonumber(ARGV[7]))
+  set_socket(device, now, id, lease)
 end
-register({ record = KEYS[1], index = KEYS[2] }, id, ARGV[8], ARGV[7])
-return { 'ok', events() }
+register(record_key, index_key, id, record, lease)
+return ok()

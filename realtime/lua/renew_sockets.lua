@@ -1,17 +1,21 @@
--- Says that sockets of people of one tenant are still there.
--- KEYS  1 the tenant's index of connections, 2 and on the connections' records
--- ARGV  1 ms that they count as there, then the id and the record of each
--- Returns {"ok", the ids of those that somebody has ended}
--- Guarantees that a registration which was lost, in an outage or with the store's data,
--- is there again.
+-- renew_sockets renews the leases of sockets of users of one tenant.
+-- KEYS  1 the tenant's index of connections, 2... the connections' records
+-- ARGV  1 ms of the lease, then the id and the record of each connection
+-- Returns {"ok", "", {ids of the connections that an administrator has closed}}
+-- Guarantees that a registration that was lost, in an outage or with the store's data, is
+-- written again.
+--@include store/reply
 --@include connection
-local ended = {}
+local index_key = KEYS[1]
+local lease = tonumber(ARGV[1])
+local kicked = {}
+
 for i = 2, #KEYS do
-  local id, record = ARGV[2 * i - 2], ARGV[2 * i - 1]
-  if redis.call('GET', KEYS[i]) == KICKED then
-    ended[#ended + 1] = id
+  local record_key, id, record = KEYS[i], ARGV[2 * i - 2], ARGV[2 * i - 1]
+  if redis.call('GET', record_key) == KICKED then
+    kicked[#kicked + 1] = id
   else
-    register({ record = KEYS[i], index = KEYS[1] }, id, record, ARGV[1])
+    register(record_key, index_key, id, record, lease)
   end
 end
-return { 'ok', ended }
+return ok(kicked)

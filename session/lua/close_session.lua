@@ -1,23 +1,27 @@
--- Closes a session, with all that waits in it.
+-- close_session closes a session with every command of it that is not claimed.
 -- KEYS  1-12 the device's key set, 13 the session's record
 -- ARGV  1-5 the scope, 6 session id, 7 reason
--- Returns {"ok", events, {name, value...}} or {"session_not_found"}
--- Guarantees that a session ends once: closing one that has ended changes nothing,
--- and one whose time is over has expired, whoever closes it.
---@include device
---@include event
---@include command
+-- Returns {"ok", events, {name, value...}}
+-- Refuses with session_not_found
+-- Guarantees that a session ends once: closing one that has ended changes nothing. A
+-- session whose time has passed ends as expired.
+--@include store/base
+--@include store/device
+--@include store/event
+--@include store/reply
 --@include session
 local device = device_at(1, 1)
+local session_key = KEYS[13]
+local id, reason = ARGV[6], ARGV[7]
 local now = clock()
 
-local s = redis.call('HMGET', KEYS[13], 'tenant', 'status', 'expires')
-if s[1] ~= device.tenant then
-  return { 'session_not_found' }
+local tenant, status, expires = read_fields(session_key, 'tenant', 'status', 'expires')
+if tenant ~= device.tenant then
+  return refuse('session_not_found')
 end
-if s[2] == 'active' and tonumber(s[3]) <= now then
-  end_session(device, KEYS[13], ARGV[6], now, 'expired', { actor = SYSTEM })
-elseif s[2] == 'active' then
-  end_session(device, KEYS[13], ARGV[6], now, 'closed', { reason = ARGV[7] })
+if status == 'active' and tonumber(expires) <= now then
+  end_session(device, session_key, id, now, 'expired', { actor = SYSTEM })
+elseif status == 'active' then
+  end_session(device, session_key, id, now, 'closed', { reason = reason })
 end
-return { 'ok', events(), redis.call('HGETALL', KEYS[13]) }
+return ok(redis.call('HGETALL', session_key))

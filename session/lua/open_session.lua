@@ -1,49 +1,58 @@
--- Opens a support session on a device.
--- KEYS  1-12 the device's key set, 13 the session's record, 14 the tenant's index
---       of sessions, 15 the device's, 16 the partition's index of tenants, 17 the
---       memory of the Idempotency-Key (only when there is one)
--- ARGV  1-5 the scope, 6 session id, 7 type, 8 description, 9 ms it may last,
+-- open_session opens a support session on a device.
+-- KEYS  1-12 the device's key set, 13 the session's record, 14 the tenant's index of
+--       sessions, 15 the device's index of sessions, 16 the partition's index of tenants,
+--       17 the remembered answer (only with an Idempotency-Key)
+-- ARGV  1-5 the scope, 6 session id, 7 type, 8 description, 9 ms until it expires,
 --       10 fingerprint of the request, 11 ms to remember the answer
--- Returns {"ok", events, id, {name, value...}}, or {code, events, session id}:
---       device_not_found, device_not_active, session_active,
---       idempotency_key_reused, or "stale" when the session in the way is over
---       and only has not been ended yet
--- Guarantees that a device has one active session at most.
---@include device
---@include event
---@include idempotency
---@include command
+-- Returns {"ok", events, session id, {name, value...}}
+-- Refuses with idempotency_key_reused, device_not_found, device_not_active, or
+--       session_active with the id of that session; stale with the id of a session that
+--       has expired and must be settled first
+-- Guarantees that a device has at most one active session.
+--@include store/base
+--@include store/device
+--@include store/due
+--@include store/event
+--@include store/idempotency
+--@include store/reply
 local device = device_at(1, 1)
-local id = ARGV[6]
+local session_key, tenant_index_key, device_index_key = KEYS[13], KEYS[14], KEYS[15]
+local tenants_key, memory_key = KEYS[16], KEYS[17]
+local id, type, description, lifetime = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9])
+local fingerprint, memory_ttl = ARGV[10], tonumber(ARGV[11])
 local now = clock()
 
-local said = recall(KEYS[17], ARGV[10])
-if said == 'reused' then
-  return { 'idempotency_key_reused' }
-elseif said then
-  local first = cjson.decode(said)
-  return { 'ok', '', first.id, first.record }
+local answer, refused = recall(memory_key, fingerprint)
+if refused then
+  return refused
+elseif answer then
+  local first = cjson.decode(answer)
+  return ok(first.id, first.record)
 end
 
-local r = redis.call('HMGET', device.record, 'tenant', 'status', 'session', 'session_until')
-if r[1] ~= device.tenant then
-  return { 'device_not_found' }
-elseif r[2] ~= 'active' then
-  return { 'device_not_active' }
-elseif r[3] and r[3] ~= '' then
-  return { tonumber(r[4] or 0) > now and 'session_active' or 'stale', '', r[3] }
+local tenant, status, session, session_until =
+  read_fields(device.record, 'tenant', 'status', 'session', 'session_until')
+if tenant ~= device.tenant then
+  return refuse('device_not_found')
+elseif status ~= 'active' then
+  return refuse('device_not_active')
+elseif session and session ~= '' then
+  if tonumber(session_until or 0) > now then
+    return refuse('session_active', session)
+  end
+  return refuse('stale', session)
 end
 
-local expires = now + tonumber(ARGV[9])
-redis.call('HSET', KEYS[13], 'tenant', device.tenant, 'device', device.id, 'type', ARGV[7], 'status', 'active',
-  'description', ARGV[8], 'created_by', device.actor, 'request', device.request,
+local expires = now + lifetime
+redis.call('HSET', session_key, 'tenant', device.tenant, 'device', device.id, 'type', type, 'status', 'active',
+  'description', description, 'created_by', device.actor, 'request', device.request,
   'created', ms(now), 'expires', ms(expires))
 redis.call('HSET', device.record, 'session', id, 'session_until', ms(expires))
-redis.call('ZADD', KEYS[14], 0, id)
-redis.call('ZADD', KEYS[15], 0, id)
-redis.call('ZADD', KEYS[16], 0, device.tenant)
-redis.call('ZADD', device.due, ms(expires), due_member('session', id, device))
-emit(device, now, 'session.opened', { session = id, data = { type = ARGV[7] } })
-local record = redis.call('HGETALL', KEYS[13])
-remember(KEYS[17], ARGV[10], cjson.encode({ id = id, record = record }), tonumber(ARGV[11]))
-return { 'ok', events(), id, record }
+redis.call('ZADD', tenant_index_key, 0, id)
+redis.call('ZADD', device_index_key, 0, id)
+redis.call('ZADD', tenants_key, 0, device.tenant)
+set_due(device, 'session', id, expires)
+emit(device, now, 'session.opened', { session = id, data = { type = type } })
+local record = redis.call('HGETALL', session_key)
+remember(memory_key, fingerprint, cjson.encode({ id = id, record = record }), memory_ttl)
+return ok(id, record)

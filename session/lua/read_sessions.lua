@@ -1,12 +1,13 @@
--- Reads sessions, and the clock by which they are over or not.
+-- read_sessions reads sessions, with the time by which they have expired or not.
 -- KEYS  the sessions' records
--- Returns {"ok", now, {name, value...}...}: a list for each key, empty for what
---       is missing, and {"unreadable"} for what is no record
--- Guarantees that one record which is damaged keeps nobody from the others.
---@include device
-local reply = { 'ok', ms(clock()) }
+-- Returns {"ok", "", now, {{name, value...}...}}: a list for each key, empty for a missing
+--       record, and {"unreadable"} for a key that holds something else
+-- Guarantees that a damaged record does not hide the others.
+--@include store/base
+--@include store/reply
+local records = {}
 for i, key in ipairs(KEYS) do
   local fields = redis.pcall('HGETALL', key)
-  reply[i + 2] = fields.err and { 'unreadable' } or fields
+  records[i] = fields.err and { 'unreadable' } or fields
 end
-return reply
+return ok(ms(clock()), records)

@@ -1,82 +1,80 @@
--- Compares a session with its device and its indexes, and mends what is not so.
--- KEYS  1-12 the device's key set, 13 the session's record, 14 the tenant's index
---       of sessions, 15 the device's
+-- reconcile_session compares a session with its device and its indexes, and repairs the
+-- differences.
+-- KEYS  1-12 the device's key set, 13 the session's record, 14 the tenant's index of
+--       sessions, 15 the device's index of sessions
 -- ARGV  1-5 the scope, 6 session id
--- Returns {"ok", events, {what was found}}
--- Guarantees that the session's record decides, that a device is never kept by a
--- session that is no more, and that nothing is found where nothing is wrong.
---@include device
---@include event
---@include command
+-- Returns {"ok", events, {damage...}}
+-- Guarantees that the session's record decides, that a session without a record never
+-- blocks its device, and that nothing is reported when nothing is damaged.
+--@include store/base
+--@include store/device
+--@include store/due
+--@include store/event
+--@include store/reply
+--@include session
 local device = device_at(1, 1)
+local session_key, tenant_index_key, device_index_key = KEYS[13], KEYS[14], KEYS[15]
 local id = ARGV[6]
 local now = clock()
-local found = {}
+local damages = {}
 
-local function note(damage)
-  found[#found + 1] = damage
+-- report adds one damage to the reply.
+local function report(damage)
+  damages[#damages + 1] = damage
 end
 
-local function list(key, name)
-  if redis.call('ZADD', key, 0, id) == 1 then
-    note('missing ' .. name)
+-- repair_index repairs one index of sessions.
+local function repair_index(key, name, belongs)
+  if belongs and redis.call('ZADD', key, 0, id) == 1 then
+    report('missing ' .. name)
+  elseif not belongs and redis.call('ZREM', key, id) == 1 then
+    report('left ' .. name)
   end
 end
 
-local function unlist(key, name)
-  if redis.call('ZREM', key, id) == 1 then
-    note('left ' .. name)
+-- repair_due has the sweeper settle the session at the deadline or earlier.
+local function repair_due(deadline)
+  local due = read_due(device, 'session', id)
+  if not due or (tonumber(due) or math.huge) > deadline then
+    set_due(device, 'session', id, deadline)
+    report((due and 'misplaced' or 'missing') .. ' due')
   end
 end
 
-local function due_by(moment)
-  local member = due_member('session', id, device)
-  local there = redis.call('ZSCORE', device.due, member)
-  if not there or (tonumber(there) or math.huge) > moment then
-    redis.call('ZADD', device.due, ms(moment), member)
-    note((there and 'misplaced' or 'missing') .. ' due')
-  end
-end
-
--- Has an active session be the device's, unless another is: then this one is over.
-local function hold(r, expires)
-  if r[1] ~= 'active' and r[1] ~= 'suspended' then
+-- repair_device makes the session that of its device. It expires the session instead when
+-- the device has another one.
+local function repair_device(expires, status, session, session_until)
+  if status ~= 'active' and status ~= 'suspended' then
     return
-  elseif not r[2] or r[2] == '' then
+  elseif not session or session == '' then
     redis.call('HSET', device.record, 'session', id, 'session_until', ms(expires))
-    note('missing device')
-  elseif r[2] ~= id then
-    redis.call('HSET', KEYS[13], 'status', 'expired', 'closed', ms(now), 'closed_by', SYSTEM)
-    redis.call('ZADD', device.due, ms(now + device.retention), due_member('session', id, device))
+    report('missing device')
+  elseif session ~= id then
+    redis.call('HSET', session_key, 'status', 'expired', 'closed', ms(now), 'closed_by', SYSTEM)
+    set_due(device, 'session', id, now + device.retention)
     emit(device, now, 'session.expired', { session = id, actor = SYSTEM })
-    note('second session')
-  elseif tonumber(r[3]) ~= expires then
+    report('second session')
+  elseif tonumber(session_until) ~= expires then
     redis.call('HSET', device.record, 'session_until', ms(expires))
-    note('misplaced device')
+    report('misplaced device')
   end
 end
 
-local s = redis.call('HMGET', KEYS[13], 'tenant', 'status', 'expires', 'closed', 'device')
-local r = redis.call('HMGET', device.record, 'status', 'session', 'session_until')
-local expires, closed = tonumber(s[3]), tonumber(s[4])
-local ours = s[1] == device.tenant and s[5] == device.id
-if ours then
-  list(KEYS[14], 'tenant')
-  list(KEYS[15], 'sessions')
+local tenant, status, expires, closed, device_id =
+  read_fields(session_key, 'tenant', 'status', 'expires', 'closed', 'device')
+expires, closed = tonumber(expires), tonumber(closed)
+local exists = tenant == device.tenant and device_id == device.id
+repair_index(tenant_index_key, 'tenant', exists)
+repair_index(device_index_key, 'sessions', exists)
+if exists and status == 'active' and expires then
+  repair_due(expires)
+  repair_device(expires, read_fields(device.record, 'status', 'session', 'session_until'))
 else
-  unlist(KEYS[14], 'tenant')
-  unlist(KEYS[15], 'sessions')
-end
-if ours and s[2] == 'active' and expires then
-  due_by(expires)
-  hold(r, expires)
-else
-  if r[2] == id then
-    redis.call('HDEL', device.record, 'session', 'session_until')
-    note('left device')
+  if free_device(device, id) then
+    report('left device')
   end
-  if ours then
-    due_by((closed or now) + device.retention)
+  if exists then
+    repair_due((closed or now) + device.retention)
   end
 end
-return { 'ok', events(), found }
+return ok(damages)

@@ -1,35 +1,42 @@
--- Brings a session whose moment has come to what time has made of it.
--- KEYS  1-12 the device's key set, 13 the session's record, 14 the tenant's index
---       of sessions, 15 the device's
+-- settle_session applies what has become due for a session: it expires, or its retention
+-- ends.
+-- KEYS  1-12 the device's key set, 13 the session's record, 14 the tenant's index of
+--       sessions, 15 the device's index of sessions
 -- ARGV  1-5 the scope, 6 session id
 -- Returns {"ok", events}
--- Guarantees that the due member is gone or has a later moment when this returns.
---@include device
---@include event
---@include command
+-- Guarantees that the due member is removed or has a later time when the script returns.
+--@include store/base
+--@include store/device
+--@include store/due
+--@include store/event
+--@include store/reply
 --@include session
 local device = device_at(1, 1)
-local id, member = ARGV[6], due_member('session', ARGV[6], device)
+local session_key, tenant_index_key, device_index_key = KEYS[13], KEYS[14], KEYS[15]
+local id = ARGV[6]
 local now = clock()
 
-local s = redis.call('HMGET', KEYS[13], 'status', 'expires', 'closed')
-local at = tonumber(s[2] or 0)
-if s[1] and s[1] ~= 'active' then
-  at = tonumber(s[3] or 0) + device.retention
+-- forget deletes a session at the end of its retention.
+local function forget()
+  -- Its device is free already, unless the session's record was lost: no other session
+  -- could be opened on the device then.
+  free_device(device, id)
+  redis.call('DEL', session_key)
+  redis.call('ZREM', tenant_index_key, id)
+  redis.call('ZREM', device_index_key, id)
+  remove_due(device, 'session', id)
 end
-if s[1] and at > now then
-  redis.call('ZADD', device.due, ms(at), member)
-elseif s[1] == 'active' then
-  end_session(device, KEYS[13], id, now, 'expired', { actor = SYSTEM })
+
+local status, expires, closed = read_fields(session_key, 'status', 'expires', 'closed')
+local due = tonumber(expires or 0)
+if status and status ~= 'active' then
+  due = tonumber(closed or 0) + device.retention
+end
+if status and due > now then
+  set_due(device, 'session', id, due)
+elseif status == 'active' then
+  end_session(device, session_key, id, now, 'expired', { actor = SYSTEM })
 else
-  -- The device is free of it already, unless its record was lost: then no other
-  -- session could be opened on the device any more.
-  if redis.call('HGET', device.record, 'session') == id then
-    redis.call('HDEL', device.record, 'session', 'session_until')
-  end
-  redis.call('DEL', KEYS[13])
-  redis.call('ZREM', KEYS[14], id)
-  redis.call('ZREM', KEYS[15], id)
-  redis.call('ZREM', device.due, member)
+  forget()
 end
-return { 'ok', events() }
+return ok()

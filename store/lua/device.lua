@@ -1,7 +1,10 @@
--- The key set of a device, and who acts on it.
--- KEYS from `key`: the twelve of store.Device.Keys, in that order.
--- ARGV from `arg`: tenant, device id, actor, request id, retention in ms
--- (those of store.Scope.Args, in that order).
+-- DEVICE_KEYS is the length of a device's key set, the one of store.Device.Keys.
+local DEVICE_KEYS = 12
+-- DEVICE_ARGS is the length of a scope, the one of store.Scope.Args.
+local DEVICE_ARGS = 5
+
+-- device_at returns the key set of a device, which begins at KEYS[key], with the scope of
+-- the call, which begins at ARGV[arg]. Both are in the order of their Go functions.
 local function device_at(key, arg)
   return {
     record = KEYS[key],
@@ -20,20 +23,6 @@ local function device_at(key, arg)
     id = ARGV[arg + 1],
     actor = ARGV[arg + 2],
     request = ARGV[arg + 3],
-    retention = tonumber(ARGV[arg + 4]),
+    retention = tonumber(ARGV[arg + 4]), -- ms
   }
-end
-
-local DEVICE_KEYS = 12
-local DEVICE_ARGS = 5
-
--- The store's clock in Unix milliseconds: the only one that decides anything.
-local function clock()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
-end
-
--- Writes a number of milliseconds without an exponent.
-local function ms(n)
-  return string.format('%.0f', n)
 end

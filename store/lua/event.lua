@@ -1,14 +1,18 @@
--- Records that something happened, in the same script as the thing itself: in
--- the tenant's stream (trimmed, for realtime) and in the device's timeline (kept
--- for the retention, for audit). Then wakes whoever listens. The message carries
--- no truth: who misses it reads the stream.
--- What was recorded is also what the script answers, so that it can be counted.
---   kind   the event's type, such as "command.claimed"
---   e      session, command: ids; data: a table of details; actor: instead of
---          the scope's own; ready: whether the device has more to claim
+-- This fragment records events in the script that makes the transition: in the tenant's
+-- stream, which is trimmed, for realtime, and in the device's timeline, which is kept for
+-- the retention, for audit.
+--@include store/base
+--@include store/reply
+--@include store/wake
 local STREAM_LENGTH = 10000
-local recorded = {}
 
+-- SYSTEM is the actor of what the gateway does by itself when time has passed.
+local SYSTEM = 'system'
+
+-- emit records an event of a device, wakes the instances and adds the event to the reply.
+--   kind   the event's type, such as "command.claimed"
+--   e      session, command: ids; data: a table of details; actor, request: instead of
+--          those of the scope; ready: true when the device has more to claim
 local function emit(device, now, kind, e)
   local fields = { 'type', kind, 'time', ms(now), 'device', device.id, 'actor', e.actor or device.actor }
   local function add(name, value)
@@ -27,10 +31,10 @@ local function emit(device, now, kind, e)
   local id = redis.call('XADD', device.stream, 'MAXLEN', '~', STREAM_LENGTH, '*', unpack(fields))
   redis.call('XADD', device.timeline, 'MINID', '~', ms(now - device.retention), '*', unpack(fields))
   redis.call('PEXPIRE', device.timeline, ms(device.retention))
-  redis.call('PUBLISH', 'fg:wake', table.concat({ e.ready and 'ready' or 'event', device.id, device.tenant, id }, ' '))
+  wake(e.ready and 'ready' or 'event', device.id, device.tenant, id)
 end
 
--- The types of all events that this call of the script has recorded.
-local function events()
-  return table.concat(recorded, ' ')
+-- reason_data returns the data of an event that has a reason only, nil for an empty reason.
+local function reason_data(reason)
+  return reason ~= '' and { reason = reason } or nil
 end

@@ -1,19 +1,23 @@
--- What was answered to a request that carried an Idempotency-Key.
---   key          the key of the memory, or nil where the request carried none
---   fingerprint  of the request: another one under the same key is refused
--- recall answers nil for a new request, 'reused' for another request under the
--- same key, else what remember was given.
+-- This fragment remembers the answers to requests that carried an Idempotency-Key.
+--   key          the Redis key of the answer, nil when the request carried none
+--   fingerprint  the digest of the request
+--@include store/base
+--@include store/reply
+
+-- recall returns the answer that remember was given for the same request, nil for a new
+-- one. The second value is the refusal of another request under the same key.
 local function recall(key, fingerprint)
-  local kept = key and redis.call('GET', key)
-  if not kept then
+  local stored = key and redis.call('GET', key)
+  if not stored then
     return nil
   end
-  if string.sub(kept, 1, #fingerprint) ~= fingerprint then
-    return 'reused'
+  if string.sub(stored, 1, #fingerprint) ~= fingerprint then
+    return nil, refuse('idempotency_key_reused')
   end
-  return string.sub(kept, #fingerprint + 1)
+  return string.sub(stored, #fingerprint + 1)
 end
 
+-- remember stores the answer to a request for ttl milliseconds.
 local function remember(key, fingerprint, answer, ttl)
   if key then
     redis.call('SET', key, fingerprint .. answer, 'PX', ms(ttl))

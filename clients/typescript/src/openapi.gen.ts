@@ -2198,6 +2198,16 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The device was decommissioned, which is final, or the `Idempotency-Key` was used with another body. */
+        ActivationCodeNotIssued: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The device cannot have this session now. */
         SessionNotOpened: {
             headers: {
@@ -3369,7 +3379,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
-            409: components["responses"]["DeviceDecommissioned"];
+            409: components["responses"]["ActivationCodeNotIssued"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

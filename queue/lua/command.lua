@@ -1,0 +1,329 @@
+-- This fragment is the state machine of a command.
+--
+-- The state of a command is a small JSON object in the device's commands hash:
+--   status     pending_approval, queued, claimed, succeeded, failed, timed_out,
+--              rejected, cancelled, expired
+--   session, request, proposer, priority, max, seq, created, deliver_by: set by the
+--              proposal and never changed; max is the number of attempts
+--   approve_by the end of the time to decide, for a reviewed command only
+--   attempt    the number of claims that count
+--   claims     the number of all claims, released ones included
+--   token      hash of the newest claim token, kept after its lease expired
+--   past       hashes of earlier claim tokens, the newest last, joined by spaces
+--   returned   true once the newest claim was released: its token is worthless
+--   queued, claimed, visible, finished: times in Unix ms; visible ends the lease
+--   first      time of the first claim that counts: the execution cap runs from it
+--   cancel     true when a user has asked to cancel it, for a claimed command only
+--   late       true when its result arrived after the lease had expired
+--   approval   {decision, by, at, reason}
+--   history    its claims, the newest last: {attempt, claimed, ended, outcome}
+--   result     fingerprint of the result that is recorded
+-- What was proposed stands beside it under "<id>:body", and "<id>:aside" holds the time at
+-- which the command was quarantined.
+--@include store/base
+--@include store/due
+--@include store/event
+
+-- EXECUTION_CAP bounds the time of all leases of a command together, in ms.
+local EXECUTION_CAP = 12 * 3600 * 1000
+-- CLAIMS_CAP bounds the claims of a command, released ones included. Each claim writes two
+-- events, with which a device that claims and releases all day would fill the store. A
+-- device that does so once a minute for a day stays below the cap.
+local CLAIMS_CAP = 2000
+-- HISTORY_CAP bounds the claims that a command's history keeps.
+local HISTORY_CAP = 20
+-- FINAL holds every status that a command never leaves, except by a late result.
+local FINAL = {
+  succeeded = true, failed = true, timed_out = true,
+  rejected = true, cancelled = true, expired = true,
+}
+
+-- REQUIRED holds the fields that every record has, with their types.
+local REQUIRED = {
+  status = 'string', session = 'string', request = 'string', proposer = 'string', seq = 'number', priority = 'number',
+  max = 'number', attempt = 'number', claims = 'number', created = 'number', deliver_by = 'number',
+}
+-- OPTIONAL holds the types of further fields that are checked where a record has them.
+local OPTIONAL = {
+  token = 'string', past = 'string', result = 'string', first = 'number', approve_by = 'number',
+  history = 'table', approval = 'table',
+}
+-- DEADLINE holds the field with the time that a record of the status must have.
+local DEADLINE = { pending_approval = 'approve_by', queued = 'deliver_by', claimed = 'visible' }
+
+-- has_types reports whether the fields of a record have the given types. A missing field
+-- passes unless it is required.
+local function has_types(c, types, required)
+  for name, wanted in pairs(types) do
+    if type(c[name]) ~= wanted and (required or c[name] ~= nil) then
+      return false
+    end
+  end
+  return true
+end
+
+-- is_valid reports whether the scripts can work with a decoded record. It checks every field
+-- that they use, so that no script fails between two of its writes.
+local function is_valid(c)
+  if type(c) ~= 'table' or not has_types(c, REQUIRED, true) or not has_types(c, OPTIONAL, false) then
+    return false
+  end
+  local deadline = DEADLINE[c.status] or (FINAL[c.status] and 'finished')
+  local newest = c.history and c.history[#c.history]
+  return deadline and type(c[deadline]) == 'number'
+    and (c.first ~= nil or (c.attempt == 0 and c.status ~= 'claimed'))
+    and (newest == nil or type(newest) == 'table')
+end
+
+-- load_command returns the state of a command, or nil when there is none or its record is
+-- not valid. The second value is true for an invalid record. device.state then holds the
+-- state as text, for the reply.
+local function load_command(device, id)
+  local raw = redis.call('HGET', device.commands, id)
+  if not raw then
+    return nil, false
+  end
+  local decoded, c = pcall(cjson.decode, raw)
+  if not decoded or not is_valid(c) then
+    return nil, true
+  end
+  device.state = raw
+  return c, false
+end
+
+-- save_command writes the state of a command, and keeps it in device.state for the reply.
+local function save_command(device, id, c)
+  device.state = cjson.encode(c)
+  redis.call('HSET', device.commands, id, device.state)
+end
+
+-- body_field returns the field of the commands hash that holds what was proposed.
+local function body_field(id)
+  return id .. ':body'
+end
+
+-- aside_field returns the field that is set while a command is quarantined.
+local function aside_field(id)
+  return id .. ':aside'
+end
+
+-- index_member returns the member of the device's index for a command of a session.
+local function index_member(session, id)
+  return session .. ':' .. id
+end
+
+-- inbox_member returns the member of the tenant's inbox for a command of the device.
+local function inbox_member(device, id)
+  return id .. ' ' .. device.id
+end
+
+-- next_deadline returns the time at which the command changes if no caller changes it.
+local function next_deadline(device, c)
+  if c.status == 'pending_approval' then
+    return c.approve_by
+  elseif c.status == 'queued' then
+    return math.min(c.deliver_by, (c.first or c.deliver_by) + EXECUTION_CAP)
+  elseif c.status == 'claimed' then
+    return c.visible
+  end
+  return c.finished + device.retention
+end
+
+-- schedule has the sweeper settle the command at its next deadline.
+local function schedule(device, id, c)
+  set_due(device, 'command', id, next_deadline(device, c))
+end
+
+-- set_aside holds the ids of the records that this call of the script quarantined.
+local set_aside = {}
+
+-- quarantine removes a command that the scripts cannot work with from every structure, so
+-- that it does not stop the commands behind it. Its record stays for an operator to read.
+local function quarantine(device, id)
+  set_aside[#set_aside + 1] = id
+  redis.call('ZREM', device.ready, id)
+  redis.call('ZREM', device.pending, id)
+  redis.call('ZREM', device.leases, id)
+  redis.call('SREM', device.cancels, id)
+  redis.call('ZREM', device.inbox, inbox_member(device, id))
+  remove_due(device, 'command', id)
+  redis.call('RPUSH', device.quarantine, due_member(device, 'command', id))
+  if redis.call('HEXISTS', device.commands, id) == 1 then
+    redis.call('HSET', device.commands, aside_field(id), ms(clock()))
+  end
+end
+
+-- quarantined returns the ids of set_aside, joined by spaces, for the reply.
+local function quarantined()
+  return table.concat(set_aside, ' ')
+end
+
+-- unlist removes the command from the structures of its status.
+local function unlist(device, id, c)
+  if c.status == 'pending_approval' then
+    redis.call('ZREM', device.pending, id)
+    redis.call('ZREM', device.inbox, inbox_member(device, id))
+  elseif c.status == 'queued' then
+    redis.call('ZREM', device.ready, id)
+  elseif c.status == 'claimed' then
+    redis.call('ZREM', device.leases, id)
+    if c.cancel then
+      redis.call('SREM', device.cancels, id)
+    end
+  end
+end
+
+-- record_claim adds the newest claim to the history.
+local function record_claim(c, now)
+  c.history = c.history or {}
+  c.history[#c.history + 1] = { attempt = c.attempt, claimed = now }
+  if #c.history > HISTORY_CAP then
+    table.remove(c.history, 1)
+  end
+end
+
+-- record_claim_end records how the newest claim ended. A late result replaces the outcome
+-- that was recorded when the lease expired.
+local function record_claim_end(c, now, outcome)
+  local newest = c.history and c.history[#c.history]
+  if newest then
+    newest.ended, newest.outcome = now, outcome
+  end
+end
+
+-- ready_score returns the command's place in the ready set: by priority, highest first,
+-- then by sequence.
+local function ready_score(c)
+  return (9 - c.priority) * 1e13 + c.seq
+end
+
+-- lacks_approval reports whether the command needs an approval that it does not have. Such
+-- a command never runs, whatever the ready set holds.
+local function lacks_approval(c)
+  return c.approve_by and not (c.approval and c.approval.decision == 'approved')
+end
+
+-- enqueue adds the command to the ready set, in the place that its proposal gave it. Only
+-- the reconciler adds to the ready set otherwise, what it had lost.
+local function enqueue(device, id, c, now)
+  unlist(device, id, c)
+  c.status = 'queued'
+  c.queued = now
+  redis.call('ZADD', device.ready, ms(ready_score(c)), id)
+  schedule(device, id, c)
+  save_command(device, id, c)
+end
+
+-- finish moves the command to a final status. From then on the due index holds the end of
+-- its retention.
+local function finish(device, id, c, status, now)
+  unlist(device, id, c)
+  c.status = status
+  c.finished = now
+  schedule(device, id, c)
+  save_command(device, id, c)
+end
+
+-- finish_without_result moves the command to a final status without its device.
+--   e   actor, request: instead of those of the scope; data: of the event
+local function finish_without_result(device, id, c, status, now, e)
+  finish(device, id, c, status, now)
+  emit(device, now, 'command.' .. status, {
+    session = c.session, command = id, actor = e.actor, request = e.request, data = e.data,
+  })
+end
+
+-- session_ended reports whether the command's session has ended or its device is
+-- decommissioned, so that nothing of it may be delivered any more. It reads the device's
+-- record once per call of a script.
+local function session_ended(device, c, now)
+  if not device.session then
+    local status, session, session_until = read_fields(device.record, 'status', 'session', 'session_until')
+    device.decommissioned = status == 'decommissioned'
+    device.session = session or ''
+    device.session_until = tonumber(session_until or 0)
+  end
+  return device.decommissioned or device.session ~= c.session or device.session_until <= now
+end
+
+-- finish_by_system moves the command to a final status in the name of the system.
+local function finish_by_system(device, id, c, status, now)
+  finish_without_result(device, id, c, status, now, {
+    actor = SYSTEM, request = c.request, data = { attempt = c.attempt },
+  })
+end
+
+-- is_exhausted reports whether the command was claimed too often or for too long in total.
+local function is_exhausted(c, now)
+  return c.claims >= CLAIMS_CAP or (c.first ~= nil and c.first + EXECUTION_CAP <= now)
+end
+
+-- expire_lease ends a lease. The command is queued again while attempts are left, and
+-- times out for an operator to look at when none are.
+local function expire_lease(device, id, c, now)
+  if c.attempt >= c.max or is_exhausted(c, now) then
+    record_claim_end(c, now, 'timed_out')
+    return finish_by_system(device, id, c, 'timed_out', now)
+  end
+  local expired = session_ended(device, c, now) or c.deliver_by <= now
+  local cancel = c.cancel
+  record_claim_end(c, now, 'requeued')
+  enqueue(device, id, c, now)
+  emit(device, now, 'command.requeued', {
+    session = c.session, command = id, actor = SYSTEM, request = c.request, data = { attempt = c.attempt },
+    ready = not (expired or cancel),
+  })
+  if cancel then
+    finish_by_system(device, id, c, 'cancelled', now)
+  elseif expired then
+    finish_by_system(device, id, c, 'expired', now)
+  end
+end
+
+-- settle applies what has become due for the command since its last transition. It returns
+-- true when the command changed.
+local function settle(device, id, c, now)
+  local deadline = (c.status == 'pending_approval' and c.approve_by) or (c.status == 'queued' and c.deliver_by)
+  if c.status == 'claimed' and c.visible <= now then
+    expire_lease(device, id, c, now)
+  elseif deadline and (deadline <= now or session_ended(device, c, now)) then
+    finish_by_system(device, id, c, 'expired', now)
+  elseif deadline and is_exhausted(c, now) then
+    finish_by_system(device, id, c, 'timed_out', now)
+  else
+    return false
+  end
+  return true
+end
+
+-- settle_leases ends up to `limit` expired leases of the device. A claim calls it first, so
+-- that the contract does not depend on a sweeper that runs.
+local function settle_leases(device, now, limit)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', device.leases, '-inf', ms(now), 'LIMIT', 0, limit)) do
+    local c = load_command(device, id)
+    if not c then
+      quarantine(device, id)
+    elseif c.status ~= 'claimed' then
+      redis.call('ZREM', device.leases, id)
+    elseif not settle(device, id, c, now) then
+      redis.call('ZADD', device.leases, ms(c.visible), id)
+    end
+  end
+end
+
+-- finish_unclaimed moves every command of the device that is queued or pending approval to
+-- a final status. The bounds of those two sets bound its work.
+local function finish_unclaimed(device, now, status, e)
+  for _, key in ipairs({ device.ready, device.pending }) do
+    for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+      local c = load_command(device, id)
+      if not c then
+        quarantine(device, id)
+      elseif c.status == 'queued' or c.status == 'pending_approval' then
+        finish_without_result(device, id, c, status, now, e)
+      else
+        redis.call('ZREM', key, id)
+      end
+    end
+  end
+end

@@ -1,0 +1,136 @@
+// Package refusal holds the table of all refusals that the scripts of the store return. A
+// script returns a code; the table holds what the caller is told.
+//
+// A test of the root package collects the codes of every script. It fails for a code that
+// is not in the table, and for one that openapi.yaml does not declare for each operation
+// that runs the script.
+package refusal
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/store"
+)
+
+// kind is a row of the table.
+type kind struct {
+	detail string
+
+	// complete adds what the script returned behind the code. Nil: nothing.
+	complete func(refused *fieldgate.Error, reply store.Reply)
+}
+
+// value is the position of the first value in a reply, behind the code and the events.
+const value = 2
+
+// queueFullRetry is the advice to a caller whose command found the queue full.
+const queueFullRetry = 10 * time.Second
+
+var kinds = map[fieldgate.Code]kind{
+	fieldgate.CodeUnauthorized:          {detail: "A valid, current token is required. Log in again."},
+	fieldgate.CodeInvalidActivationCode: {"The activation code is not valid. Ask an administrator for a new one.", addCause},
+	fieldgate.CodeInvalidCredentials:    {detail: "The device id or the secret is wrong."},
+
+	fieldgate.CodeDeviceSuspended:   {detail: "The device is suspended. An administrator has to resume it."},
+	fieldgate.CodeInvalidClaimToken: {detail: "This claim token was never issued for the command."},
+	fieldgate.CodeSelfApproval:      {detail: "The proposer of a command may not approve it. Ask another approver."},
+
+	fieldgate.CodeDeviceNotFound:     {detail: "There is no such device."},
+	fieldgate.CodeSessionNotFound:    {detail: "There is no such session."},
+	fieldgate.CodeCommandNotFound:    {detail: "There is no such command."},
+	fieldgate.CodeConnectionNotFound: {detail: "There is no such connection."},
+
+	fieldgate.CodeExternalIDTaken:      {detail: "Another device of this tenant has this externalId. Choose another one."},
+	fieldgate.CodeSessionActive:        {"The device already has an active session. Use it or close it first.", addSession},
+	fieldgate.CodeDeviceNotActive:      {detail: "The device is not active: it has not registered, or it was suspended or decommissioned."},
+	fieldgate.CodeDeviceDecommissioned: {detail: "The device was decommissioned, which is final."},
+	fieldgate.CodeSessionClosed:        {detail: "The session has ended, and its commands with it. Open a new session."},
+	fieldgate.CodeCommandFinished:      {detail: "The command has ended already. Read it to see how."},
+	fieldgate.CodeAlreadyDecided:       {detail: "The command is not pending approval any more. Read it to see what was decided."},
+	fieldgate.CodeApprovalExpired:      {detail: "The time to decide on this command has passed. Propose it again."},
+	fieldgate.CodeClaimSuperseded:      {detail: "This claim has ended: the command was released or claimed again. Stop working on it."},
+	fieldgate.CodeClaimExpired:         {detail: "The lease of this claim has expired. Submit the result all the same, or claim again."},
+	fieldgate.CodeIdempotencyKeyReused: {detail: "This Idempotency-Key was used for another request. Use a new key."},
+
+	fieldgate.CodeRateLimited: {"Too many requests were sent. Wait before sending the next one.", addRetryAfter},
+	fieldgate.CodeDeviceQueueFull: {
+		"The device has as many commands waiting as it may have. Wait until some have ended.", addQueueRetry,
+	},
+}
+
+func addCause(refused *fieldgate.Error, reply store.Reply) {
+	refused.Cause = errors.New(reply.String(value))
+}
+
+func addSession(refused *fieldgate.Error, reply store.Reply) {
+	refused.SessionID = reply.String(value)
+}
+
+func addRetryAfter(refused *fieldgate.Error, reply store.Reply) {
+	refused.RetryAfter = time.Duration(reply.Int(value)) * time.Millisecond
+}
+
+func addQueueRetry(refused *fieldgate.Error, _ store.Reply) {
+	refused.RetryAfter = queueFullRetry
+}
+
+// Marker is a code by which a script tells its own package how to go on. It is no refusal:
+// no caller sees it. As an error it is for errors.Is.
+type Marker string
+
+// The markers.
+const (
+	// Stale means that what the package read before it ran the script has changed. It reads
+	// again and runs the script again.
+	Stale Marker = "stale"
+
+	// Kicked means that an administrator has closed the socket whose lease was renewed.
+	Kicked Marker = "kicked"
+
+	// Superseded means that the device has a newer socket than the renewed one.
+	Superseded Marker = "superseded"
+)
+
+// Error describes a marker that reached a log by mistake.
+func (m Marker) Error() string { return fmt.Sprintf("the script returned the marker %q", string(m)) }
+
+var markers = []Marker{Stale, Kicked, Superseded}
+
+// Of returns nil for the reply of a transition that was made. It returns a new
+// *fieldgate.Error for a refusal, and a Marker for a marker. A code that the table does not
+// have is a mistake of ours, an error that no caller is told.
+func Of(reply store.Reply) error {
+	code := reply.Code()
+	if reply.OK() {
+		return nil
+	}
+	if marker := Marker(code); slices.Contains(markers, marker) {
+		return marker
+	}
+	k, known := kinds[code]
+	if !known {
+		return fmt.Errorf("the script returned the code %q, which the table of refusals does not have", code)
+	}
+	refused := fieldgate.Refuse(code, k.detail)
+	if k.complete != nil {
+		k.complete(refused, reply)
+	}
+	return refused
+}
+
+// New returns the refusal that a script would return for a code, for a caller that needs no
+// script to know it.
+func New(code fieldgate.Code) *fieldgate.Error {
+	return fieldgate.Refuse(code, kinds[code].detail)
+}
+
+// Codes returns the codes of the table, in alphabetical order.
+func Codes() []fieldgate.Code { return slices.Sorted(maps.Keys(kinds)) }
+
+// Markers returns the markers.
+func Markers() []Marker { return slices.Clone(markers) }

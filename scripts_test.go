@@ -1,0 +1,206 @@
+package fieldgate_test
+
+import (
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/yuin/gopher-lua/ast"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/api/problem"
+)
+
+// Operations that run the same scripts, by who may call them.
+const (
+	byDevices = "deviceSession"
+	byUsers   = "customerJWT"
+)
+
+// runBy names the operations that run each script: their ids, or byDevices or byUsers for
+// all operations of that scheme. A script without an operation runs in the background, and
+// its package deals with what it refuses. A frame of a socket runs what its operation runs.
+var runBy = map[string][]string{
+	"customer/lua/issue_ticket":  {"issueTicket"},
+	"customer/lua/redeem_ticket": {"openCustomerSocket"},
+
+	"device/lua/check":           {byDevices},
+	"device/lua/decommission":    {"decommissionDevice"},
+	"device/lua/heartbeat":       {"sendHeartbeat"},
+	"device/lua/issue":           {"issueActivationCode"},
+	"device/lua/login":           {"authenticateDevice"},
+	"device/lua/logout":          {"endDeviceLogin"},
+	"device/lua/provision":       {"provisionDevice"},
+	"device/lua/register":        {"registerDevice"},
+	"device/lua/resume":          {"resumeDevice"},
+	"device/lua/revoke":          {"revokeDeviceLogins"},
+	"device/lua/settle_presence": nil,
+	"device/lua/suspend":         {"suspendDevice"},
+	"device/lua/update":          {"updateDevice"},
+
+	"queue/lua/cancel":    {"cancelCommand"},
+	"queue/lua/claim":     {"claimCommands"},
+	"queue/lua/decide":    {"decideCommand"},
+	"queue/lua/extend":    {"extendCommand"},
+	"queue/lua/propose":   {"proposeCommand", "retryCommand"},
+	"queue/lua/reconcile": nil,
+	"queue/lua/release":   {"releaseCommand"},
+	"queue/lua/result":    {"submitResult"},
+	"queue/lua/settle":    nil,
+
+	"ratelimit/lua/allow": {byUsers, "registerDevice", "authenticateDevice"},
+
+	"realtime/lua/connect_socket":    {"openDeviceSocket", "openCustomerSocket"},
+	"realtime/lua/disconnect_socket": nil,
+	"realtime/lua/kick_socket":       {"closeConnection"},
+	"realtime/lua/renew_socket":      nil,
+	"realtime/lua/renew_sockets":     nil,
+
+	"session/lua/close_session":     {"closeSession"},
+	"session/lua/open_session":      {"openSession"},
+	"session/lua/read_sessions":     {"getSession", "listSessions"},
+	"session/lua/reconcile_session": nil,
+	"session/lua/settle_session":    nil,
+
+	"store/lua/set_aside": nil,
+}
+
+func TestScripts_EachIsListedWithItsOperations(t *testing.T) {
+	t.Parallel()
+	require.ElementsMatch(t, slices.Collect(maps.Keys(runBy)), scripts(t), "runBy and the scripts of the repository")
+	known := []string{byDevices, byUsers}
+	for _, op := range operations(t) {
+		known = append(known, op.OperationID)
+	}
+	for script, operations := range runBy {
+		require.Subset(t, known, operations, script)
+	}
+}
+
+// TestScripts_EachRefusalIsInTheTable finds a code that would reach the caller as 500.
+func TestScripts_EachRefusalIsInTheTable(t *testing.T) {
+	t.Parallel()
+	returned := map[string]bool{}
+	for _, script := range scripts(t) {
+		for _, code := range refusals(t, script) {
+			require.Contains(t, tableOfRefusals(), code, "%s.lua returns a code that package refusal does not have", script)
+			returned[code] = true
+		}
+	}
+	require.ElementsMatch(t, tableOfRefusals(), slices.Collect(maps.Keys(returned)), "package refusal and what the scripts return")
+}
+
+// TestScripts_EachRefusalIsInTheContract finds a code that a caller could not have expected:
+// each operation declares every refusal of the scripts that it runs.
+func TestScripts_EachRefusalIsInTheContract(t *testing.T) {
+	t.Parallel()
+	all, declared := operations(t), 0
+	for _, script := range scripts(t) {
+		codes := slices.DeleteFunc(refusals(t, script), isMarker)
+		for _, op := range all {
+			if !runs(op, script) {
+				continue
+			}
+			for _, code := range codes {
+				status := strconv.Itoa(problem.Status(fieldgate.Code(code)))
+				require.Contains(t, op.codes(status), code, "%s.lua returns a code that %s does not declare with status %s", script, op.OperationID, status)
+				declared++
+			}
+		}
+	}
+	require.Greater(t, declared, 100)
+}
+
+// TestScripts_EachSignatureNamesEveryRefusal compares the comment at the top of each script,
+// which its readers trust, with its code.
+func TestScripts_EachSignatureNamesEveryRefusal(t *testing.T) {
+	t.Parallel()
+	for _, script := range scripts(t) {
+		header := signature(t, script)
+		require.True(t, strings.HasPrefix(header, filepath.Base(script)+" "), "%s.lua does not begin with its name", script)
+		require.Contains(t, header, "Returns {", script)
+		_, stated, _ := strings.Cut(header, "Refuses with ")
+		stated, _, _ = strings.Cut(stated, "Guarantees that")
+		var codes []string
+		for _, word := range regexp.MustCompile(`[a-z_]+`).FindAllString(stated, -1) {
+			if slices.Contains(tableOfRefusals(), word) {
+				codes = append(codes, word)
+			}
+		}
+		require.ElementsMatch(t, refusals(t, script), codes, "what %s.lua refuses, and what its signature says", script)
+	}
+}
+
+// TestScripts_OnlyOkAndRefuseBuildReplies makes sure that no code is hidden from the other
+// tests.
+func TestScripts_OnlyOkAndRefuseBuildReplies(t *testing.T) {
+	t.Parallel()
+	for _, script := range scripts(t) {
+		chunk := parseLua(t, script+".lua", read(t, script+".lua"))
+		returns := 0
+		walk(chunk, func(node any) bool {
+			statement, isReturn := node.(*ast.ReturnStmt)
+			if _, inner := node.(*ast.FunctionExpr); inner || !isReturn {
+				return !inner
+			}
+			returns++
+			require.Len(t, statement.Exprs, 1, script)
+			switch expr := statement.Exprs[0].(type) {
+			case *ast.FuncCallExpr:
+			case *ast.IdentExpr:
+				require.Equal(t, "refused", expr.Value, "%s.lua:%d", script, statement.Line())
+			default:
+				require.Fail(t, "a reply is not built by ok or refuse", "%s.lua:%d", script, statement.Line())
+			}
+			return true
+		})
+		require.Positive(t, returns, script)
+	}
+	for _, file := range luaFiles(t) {
+		if file != "store/lua/reply.lua" {
+			require.NotRegexp(t, `(?m)return \{ ?'`, read(t, file), file)
+		}
+	}
+}
+
+// TestScripts_EachTouchesDeclaredKeysOnly finds a key that is not declared: it may be in
+// another slot, or be moved while the script runs. A script takes its keys from KEYS: as a
+// local whose name ends in "key", out of the key set of a device, or as a parameter.
+func TestScripts_EachTouchesDeclaredKeysOnly(t *testing.T) {
+	t.Parallel()
+	call := regexp.MustCompile(`redis\.p?call\((.*)`)
+	declared := regexp.MustCompile(`^'[A-Z]+', (KEYS\[.+?\]|device\.[a-z_]+|([a-z_]+_)?key)[,)]`)
+	keyless := regexp.MustCompile(`^('TIME'\)|'PUBLISH', 'fg:wake',)`)
+	for _, file := range luaFiles(t) {
+		text := read(t, file)
+		for _, found := range call.FindAllStringSubmatch(text, -1) {
+			require.True(t, declared.MatchString(found[1]) || keyless.MatchString(found[1]), "%s: redis.call(%s", file, found[1])
+		}
+		walk(parseLua(t, file, text), func(node any) bool {
+			if local, ok := node.(*ast.LocalAssignStmt); ok {
+				requireDeclaredKeys(t, file, local)
+			}
+			return true
+		})
+	}
+}
+
+// requireDeclaredKeys fails for a local that is named as a key and is not one of KEYS.
+func requireDeclaredKeys(t *testing.T, file string, local *ast.LocalAssignStmt) {
+	t.Helper()
+	for i, name := range local.Names {
+		if name != "key" && !strings.HasSuffix(name, "_key") {
+			continue
+		}
+		require.Less(t, i, len(local.Exprs), "%s:%d: %s", file, local.Line(), name)
+		source, ok := local.Exprs[i].(*ast.AttrGetExpr)
+		require.True(t, ok, "%s:%d: %s", file, local.Line(), name)
+		keys, ok := source.Object.(*ast.IdentExpr)
+		require.True(t, ok && keys.Value == "KEYS", "%s:%d: %s", file, local.Line(), name)
+	}
+}

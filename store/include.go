@@ -1,0 +1,93 @@
+package store
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// files holds the scripts and the fragments of this package.
+//
+//go:embed lua/*.lua
+var files embed.FS
+
+// include begins a line with which a script or a fragment includes another fragment.
+// "store/event" names event.lua of package store. A name without an owner, such as
+// "command", is a file beside the including one.
+const include = "--@include "
+
+// eventFragment records events. A script that includes it returns the types of the
+// events that it recorded as the second element of its reply.
+const eventFragment = "store/event"
+
+// Library holds the Lua fragments that a package exports to the scripts of other
+// packages: a file system with NAME.lua at its root for each, by the name of the owning
+// package. The fragments of package store are there for every script.
+type Library map[string]fs.FS
+
+// loader composes the text of one script. Each fragment stands in it once, before the
+// line that included it first, with the fragments that it includes itself before it.
+type loader struct {
+	text      strings.Builder
+	libraries Library
+	included  map[string]bool
+}
+
+// origin locates an including file: its owner, which is empty for the package of the
+// script, and its directory.
+type origin struct {
+	owner string
+	files fs.FS
+	dir   string
+}
+
+func newLoader(libraries []Library) *loader {
+	fragments, err := fs.Sub(files, "lua")
+	if err != nil {
+		panic(fmt.Sprintf("reading the fragments: %v", err))
+	}
+	l := &loader{libraries: Library{"store": fragments}, included: map[string]bool{}}
+	for _, library := range libraries {
+		for owner, fragments := range library {
+			l.libraries[owner] = fragments
+		}
+	}
+	return l
+}
+
+// add appends a file with everything that it includes.
+func (l *loader) add(from origin, file string) {
+	for line := range strings.Lines(mustRead(from.files, path.Join(from.dir, file))) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), include); ok {
+			l.include(from, name)
+			continue
+		}
+		l.text.WriteString(line)
+	}
+}
+
+// include appends a fragment, unless the script has it already.
+func (l *loader) include(from origin, name string) {
+	if owner, fragment, ok := strings.Cut(name, "/"); ok {
+		from, name = origin{owner: owner, files: l.libraries[owner]}, fragment
+	}
+	key := from.owner + "/" + name
+	if l.included[key] {
+		return
+	}
+	l.included[key] = true
+	if from.files == nil {
+		panic(fmt.Sprintf("a script includes %s, and no library of %s was given", key, from.owner))
+	}
+	l.add(from, name+".lua")
+}
+
+func mustRead(files fs.FS, file string) string {
+	body, err := fs.ReadFile(files, file)
+	if err != nil {
+		panic(fmt.Sprintf("reading a script: %v", err))
+	}
+	return string(body)
+}

@@ -1,0 +1,18 @@
+-- This fragment holds what every script uses: the clock, numbers and the fields of hashes.
+
+-- clock returns the time of the store in Unix milliseconds. No other clock decides anything.
+local function clock()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- ms returns a number of milliseconds as text without an exponent.
+local function ms(n)
+  return string.format('%.0f', n)
+end
+
+-- read_fields returns the values of fields of a hash, in their order. The value of a
+-- missing field is false.
+local function read_fields(key, ...)
+  return unpack(redis.call('HMGET', key, ...))
+end
