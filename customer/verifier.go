@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jwt"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/store"
 )
 
 // refusedDetail is the same for every refused token, because the exact reason would
@@ -116,19 +116,9 @@ func (v *Verifier) keyFor(ctx context.Context, t token) (key, *keySet, error) {
 func (v *Verifier) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		_ = v.keys.refresh(ctx) // fetch logs its own failure
-		sleep(ctx, v.keys.untilNextPoll())
+		store.Sleep(ctx, v.keys.untilNextPoll())
 	}
 	return nil
-}
-
-// sleep waits for a duration or until the context is done.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 // Ready returns nil if tokens can be verified: keys have been fetched at least once,
@@ -140,9 +130,6 @@ func (v *Verifier) Ready() error {
 	}
 	return nil
 }
-
-// Health returns the state of the issuer's keys.
-func (v *Verifier) Health() Health { return v.keys.health() }
 
 // refuse returns the error for a token or ticket that is not valid.
 func refuse(cause error) error {

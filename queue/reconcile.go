@@ -49,7 +49,7 @@ func (q *Queue) reconcile(ctx context.Context, d store.Device, entries []string)
 	for i := range entries {
 		args[i] = entries[i]
 	}
-	reply, err := q.store.Run(ctx, reconcileScript, d.Keys(), q.scope(d, store.ActorSystem, "").Args(args...)...)
+	reply, err := q.store.Run(ctx, reconcileScript, d.Keys(), store.NewScope(d, store.ActorSystem, "", q.cfg.Retention).Args(args...)...)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (h *Hub) register(ctx context.Context, s *Socket) error {
 	if !reply.OK() {
 		return errUnauthorized
 	}
-	s.registeredAt, _ = parseStreamID(reply.String(2))
+	s.registeredAt, _ = store.ParseStreamID(reply.String(2))
 	s.order = reply.Int(3)
 	return nil
 }
@@ -76,9 +76,7 @@ func (s *Socket) keys() []string {
 }
 
 func (s *Socket) scope() store.Scope {
-	return store.Scope{
-		Device: store.Device{Tenant: s.Tenant, ID: s.Device}, Actor: s.actor(), Retention: s.hub.cfg.Retention,
-	}
+	return store.NewScope(store.Device{Tenant: s.Tenant, ID: s.Device}, s.actor(), "", s.hub.cfg.Retention)
 }
 
 // args returns the arguments of the scripts that connect, renew and disconnect.

@@ -52,7 +52,7 @@ func (s *Service) candidates(ctx context.Context, d store.Device) ([]string, err
 
 // reconcile compares and repairs one session, and reports each violation.
 func (s *Service) reconcile(ctx context.Context, d store.Device, id string) error {
-	reply, err := s.store.Run(ctx, reconcileScript, recordKeys(d, id), s.scope(d, store.ActorSystem, "").Args(id)...)
+	reply, err := s.store.Run(ctx, reconcileScript, recordKeys(d, id), store.NewScope(d, store.ActorSystem, "", s.retention).Args(id)...)
 	if err != nil {
 		return err
 	}

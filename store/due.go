@@ -73,7 +73,7 @@ func (s *Store) Sweep(ctx context.Context, settle map[string]Settle) {
 		default:
 			wait = sweepEvery
 		}
-		pause(ctx, wait/2+rand.N(wait))
+		Sleep(ctx, wait/2+rand.N(wait))
 	}
 }
 

@@ -72,6 +72,12 @@ func PartitionOfID(kind, id string) (Partition, bool) {
 	return parsePartition(rest[:2])
 }
 
+// IsID reports whether NewID could have returned an id of the given kind.
+func IsID(kind, id string) bool {
+	_, ok := PartitionOfID(kind, id)
+	return ok
+}
+
 // OwnsID tells whether an id could be one of the tenant's. It saves the store a
 // question; the record's own tenant is what decides.
 func OwnsID(tenant, kind, id string) bool {

@@ -41,7 +41,7 @@ func (s *Store) Reconcile(ctx context.Context, p ReconcileConfig) {
 		p.Every = DefaultReconcileInterval
 	}
 	for ctx.Err() == nil {
-		pause(ctx, p.Every/2+rand.N(p.Every))
+		Sleep(ctx, p.Every/2+rand.N(p.Every))
 		if _, err := s.ReconcileOnce(ctx, p); err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "reconciling what the store holds", "error", err)
 		}

@@ -193,6 +193,13 @@ func classify(ctx context.Context, name string, err error) error {
 	}
 }
 
+// IsTransient reports whether an operation on the store failed only for now: the
+// context ended, or the store could not be reached. What it worked on is then not
+// at fault, and the operation may be repeated later.
+func IsTransient(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable
+}
+
 // isMistake tells whether the server answered and the answer means that our
 // request is wrong. All other answers of the server (LOADING, READONLY, OOM,
 // CLUSTERDOWN, MISCONF, ...) say that it cannot serve at the moment.

@@ -42,7 +42,7 @@ type Wake struct {
 // and by the same of a wake-up that cannot be read. That nothing is heard is
 // logged once, until there is a connection again.
 func (s *Store) Listen(ctx context.Context, hear func(Wake)) {
-	for logged := false; ctx.Err() == nil; pause(ctx, listenAgain) {
+	for logged := false; ctx.Err() == nil; Sleep(ctx, listenAgain) {
 		heard, err := s.listen(ctx, hear)
 		if (heard || !logged) && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "hearing nothing from the store, so everybody learns of news late; trying again", "error", err)
@@ -85,15 +85,6 @@ func (s *Store) listen(ctx context.Context, hear func(Wake)) (heard bool, err er
 func silent(err error) bool {
 	var timeout net.Error
 	return errors.As(err, &timeout) && timeout.Timeout()
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 // parseWake reads what lua/event.lua publishes. It is not an error not to be
