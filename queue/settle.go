@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/fieldgate/fieldgate/queue/model"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -50,7 +49,7 @@ func (q *Queue) settle(ctx context.Context, due []store.Due) error {
 	}
 	q.noteQuarantined(ctx, reply.String(2))
 	for id := range strings.FieldsSeq(reply.String(3)) {
-		q.store.Violated(ctx, store.Violation{Invariant: string(model.NothingLost), Damage: "due command has no record", ID: id})
+		q.store.Violated(ctx, store.Violation{Invariant: store.NothingLost, Damage: "due command has no record", ID: id})
 	}
 	return nil
 }
