@@ -40,7 +40,7 @@ func (r *Registry) SettlePresence(ctx context.Context, due []store.Due) error {
 		default:
 			r.log.ErrorContext(ctx, "settling the presence of a device failed, moving it to the quarantine",
 				"tenant", d.Device.Tenant, "device", d.ID, "error", err)
-			if err := r.store.SetAside(ctx, d); err != nil {
+			if err := r.store.Quarantine(ctx, d); err != nil {
 				return err
 			}
 		}

@@ -56,7 +56,7 @@ func (q *Queue) reconcile(ctx context.Context, d store.Device, entries []string)
 	repairs := reply.List(3)
 	for i := range repairs {
 		r := repairs.List(i)
-		q.store.Violated(ctx, violation(d.ID, r.String(0), r.String(1), r.String(2), r.String(3)))
+		q.store.ReportViolation(ctx, violation(d.ID, r.String(0), r.String(1), r.String(2), r.String(3)))
 	}
 	return nil
 }

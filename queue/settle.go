@@ -33,7 +33,7 @@ func (q *Queue) settleOne(ctx context.Context, due store.Due) error {
 	}
 	q.metrics.quarantined.Inc()
 	q.log.ErrorContext(ctx, "quarantined a command that cannot be settled", "command", due.ID, "error", err)
-	return q.store.SetAside(ctx, due)
+	return q.store.Quarantine(ctx, due)
 }
 
 func (q *Queue) settle(ctx context.Context, due []store.Due) error {
@@ -49,7 +49,7 @@ func (q *Queue) settle(ctx context.Context, due []store.Due) error {
 	}
 	q.noteQuarantined(ctx, reply.String(2))
 	for id := range strings.FieldsSeq(reply.String(3)) {
-		q.store.Violated(ctx, store.Violation{Invariant: store.NothingLost, Damage: "due command has no record", ID: id})
+		q.store.ReportViolation(ctx, store.Violation{Invariant: store.NothingLost, Damage: "due command has no record", ID: id})
 	}
 	return nil
 }

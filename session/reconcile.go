@@ -57,7 +57,7 @@ func (s *Service) reconcile(ctx context.Context, d store.Device, id string) erro
 	}
 	found := reply.List(2)
 	for i := range found {
-		s.store.Violated(ctx, violation(d.ID, id, found.String(i)))
+		s.store.ReportViolation(ctx, violation(d.ID, id, found.String(i)))
 	}
 	return nil
 }

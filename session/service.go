@@ -147,7 +147,7 @@ func (s *Service) Settle(ctx context.Context, due []store.Due) error {
 		}
 		s.log.ErrorContext(ctx, "settling a session failed, moving it to the quarantine",
 			"tenant", d.Device.Tenant, "session", d.ID, "error", err)
-		if err := s.store.SetAside(ctx, d); err != nil {
+		if err := s.store.Quarantine(ctx, d); err != nil {
 			return fmt.Errorf("moving a session to the quarantine: %w", err)
 		}
 	}

@@ -143,8 +143,8 @@ func (s *Store) settlePartition(ctx context.Context, p Partition, members []stri
 	return err
 }
 
-// SetAside moves a due member that cannot be settled into the quarantine.
-func (s *Store) SetAside(ctx context.Context, d Due) error {
+// Quarantine moves a due member that cannot be settled into the quarantine.
+func (s *Store) Quarantine(ctx context.Context, d Due) error {
 	return s.setAside(ctx, PartitionOf(d.Device.Tenant), d.member())
 }
 

@@ -235,8 +235,8 @@ func TestADueMemberIsSetAsideOnceOnRequest(t *testing.T) {
 		one := store.Due{Kind: "session", ID: "ses_1", Device: d}
 		written := "session ses_1 " + d.ID + " c.acme"
 		plant(t, s, store.PartitionOf("c.acme"), time.Now(), written)
-		require.NoError(t, s.SetAside(t.Context(), one))
-		require.NoError(t, s.SetAside(t.Context(), one))
+		require.NoError(t, s.Quarantine(t.Context(), one))
+		require.NoError(t, s.Quarantine(t.Context(), one))
 		require.Equal(t, []string{written}, quarantined(t, s))
 	})
 }
@@ -246,7 +246,7 @@ func TestADueMemberIsSetAsideOnceOnRequest(t *testing.T) {
 func TestTheSweeperGoesOnAfterAnOutageAndEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
-	var log storetest.Text
+	var log storetest.Buffer
 	s := storetest.Connect(t, store.Config{URL: server.URL(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	all := &settled{t: t, store: s, times: map[string]int{}}
 	ctx, stop := context.WithCancel(t.Context())
@@ -272,7 +272,7 @@ func TestTheSweeperGoesOnAfterAnOutageAndEndsWithItsContext(t *testing.T) {
 // What cannot be settled in one partition takes nothing from the pace of the others.
 func TestAPartitionThatFailsSlowsNoOtherDown(t *testing.T) {
 	t.Parallel()
-	var log storetest.Text
+	var log storetest.Buffer
 	s := storetest.Connect(t, store.Config{URL: storetest.Start(t).URL(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	plant(t, s, store.PartitionOf("c.acme"), time.Now().Add(-time.Hour), member("command", "c.acme"))
 	ctx, stop := context.WithCancel(t.Context())

@@ -23,8 +23,8 @@ type ReconcileConfig struct {
 	// Every is how long to wait between two passes. Default: 10 s.
 	Every time.Duration
 
-	// Devices is how many devices a pass looks at. Default: 500.
-	Devices int
+	// BatchSize is how many devices a pass looks at. Default: 500.
+	BatchSize int
 
 	// Tenant, if set, looks at what a tenant has that is not of one device.
 	Tenant func(ctx context.Context, tenant string) error
@@ -57,7 +57,7 @@ func (s *Store) ReconcileOnce(ctx context.Context, p ReconcileConfig) (done bool
 	if err != nil {
 		return false, fmt.Errorf("reading where the round has come to: %w", err)
 	}
-	pass := &pass{store: s, ReconcileConfig: p, at: at, left: p.Devices}
+	pass := &pass{store: s, ReconcileConfig: p, at: at, left: p.BatchSize}
 	if pass.left == 0 {
 		pass.left = 500
 	}

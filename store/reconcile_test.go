@@ -27,7 +27,7 @@ func newRounds() *rounds {
 
 func (r *rounds) patrol(devices int) store.ReconcileConfig {
 	return store.ReconcileConfig{
-		Every: time.Millisecond, Devices: devices,
+		Every: time.Millisecond, BatchSize: devices,
 		Tenant: func(_ context.Context, tenant string) error {
 			r.mu.Lock()
 			defer r.mu.Unlock()

@@ -27,8 +27,8 @@ type Violation struct {
 	Device    string
 }
 
-// Violated reports a violation to the log and to Config.Violated.
-func (s *Store) Violated(ctx context.Context, v Violation) {
+// ReportViolation reports a violation to the log and to Config.ReportViolation.
+func (s *Store) ReportViolation(ctx context.Context, v Violation) {
 	s.log.ErrorContext(ctx, "repaired a violated invariant",
 		"invariant", v.Invariant, "damage", v.Damage, "id", v.ID, "device", v.Device)
 	s.violated(string(v.Invariant))

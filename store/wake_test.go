@@ -123,7 +123,7 @@ func TestAListenerHearsAgainAfterTheServerWasAway(t *testing.T) {
 func TestThatNothingIsHeardIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
-	admin, log := server.Client(t), new(storetest.Text)
+	admin, log := server.Client(t), new(storetest.Buffer)
 	permit := func(rules ...any) {
 		require.NoError(t, admin.Do(t.Context(), append([]any{"ACL", "SETUSER", "deaf"}, rules...)...).Err())
 	}
@@ -148,12 +148,12 @@ func TestAListenerNoticesAServerThatVanishedWithoutAWord(t *testing.T) {
 	t.Parallel()
 	f := faultyServer(t)
 	s := storetest.Connect(t, store.Config{URL: f.url})
-	store.TrustSilence(s, 50*time.Millisecond)
+	store.SetSilenceTimeout(s, 50*time.Millisecond)
 	e, _ := listen(t, s)
 	e.hears(store.Wake{})
-	f.Set(storetest.Silence)
-	<-f.Asked // for a sign of life
-	f.Set(storetest.None)
+	f.Inject(storetest.Blackhole)
+	<-f.Faulted // for a sign of life
+	f.Inject(storetest.NoFault)
 	e.hears(store.Wake{})
 	publish(t, s, "ready dev tenant 1-0")
 	e.hears(store.Wake{Ready: true, DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
@@ -163,7 +163,7 @@ func TestSilenceAloneBreaksNoConnection(t *testing.T) {
 	t.Parallel()
 	f := faultyServer(t)
 	s := storetest.Connect(t, store.Config{URL: f.url})
-	store.TrustSilence(s, 10*time.Millisecond)
+	store.SetSilenceTimeout(s, 10*time.Millisecond)
 	e, _ := listen(t, s)
 	e.hears(store.Wake{})
 	before := f.Pings()

@@ -65,7 +65,7 @@ func newSite(t testing.TB, g *gatewaytest.Gateway) *site {
 // agent is a fieldgate-agent that runs.
 type agent struct {
 	cmd   *exec.Cmd
-	log   storetest.Text
+	log   storetest.Buffer
 	ended chan struct{}
 }
 

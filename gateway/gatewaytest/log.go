@@ -15,7 +15,7 @@ import (
 
 // Log collects the log of a gateway, one JSON object per line.
 type Log struct {
-	storetest.Text
+	storetest.Buffer
 
 	mu      sync.Mutex
 	allowed []string

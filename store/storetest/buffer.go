@@ -5,21 +5,21 @@ import (
 	"sync"
 )
 
-// Text is what a process or a logger writes, for reading while it does.
-type Text struct {
+// Buffer is what a process or a logger writes, for reading while it does.
+type Buffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
 // Write takes what is written.
-func (x *Text) Write(p []byte) (int, error) {
+func (x *Buffer) Write(p []byte) (int, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.text.Write(p)
 }
 
 // String is all that was written so far.
-func (x *Text) String() string {
+func (x *Buffer) String() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.text.String()

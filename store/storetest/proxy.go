@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Wire is a way to a server that a test can break.
-type Wire struct {
-	// Asked gets one for each request or reply that is lost or held.
-	Asked chan struct{}
+// Proxy is a way to a server that a test can break.
+type Proxy struct {
+	// Faulted gets one for each request or reply that is lost or held.
+	Faulted chan struct{}
 
 	// Release lets one held request or reply go on.
 	Release chan struct{}
@@ -31,13 +31,13 @@ type Fault int
 
 // The faults of a wire.
 const (
-	None    Fault = iota
-	Lose          // they run; the reply is lost, and the connection too
-	Cut           // they run; half of the reply arrives, then the connection is lost
-	Hold          // they run; the reply waits for Release
-	Keep          // they wait for Release before they are sent
-	Drop          // they do not arrive, and the connection is lost
-	Silence       // nothing at all arrives any more, and nobody is told
+	NoFault     Fault = iota
+	LoseReply         // they run; the reply is lost, and the connection too
+	CutReply          // they run; half of the reply arrives, then the connection is lost
+	HoldReply         // they run; the reply waits for Release
+	HoldRequest       // they wait for Release before they are sent
+	DropRequest       // they do not arrive, and the connection is lost
+	Blackhole         // nothing at all arrives any more, and nobody is told
 )
 
 // order is a fault, and the words of which a request must have one to suffer it.
@@ -46,36 +46,36 @@ type order struct {
 	words [][]byte
 }
 
-// NewWire opens a way to a server that is named afterwards, by To.
-func NewWire(t testing.TB) *Wire {
+// NewProxy opens a way to a server that is named afterwards, by To.
+func NewProxy(t testing.TB) *Proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	w := &Wire{
+	w := &Proxy{
 		listener: listener, closed: t.Context().Done(),
-		Asked: make(chan struct{}, 100_000), Release: make(chan struct{}),
+		Faulted: make(chan struct{}, 100_000), Release: make(chan struct{}),
 	}
-	w.Set(None)
+	w.Inject(NoFault)
 	t.Cleanup(func() { _ = listener.Close() })
 	return w
 }
 
-// To connects the wire to a server.
-func (w *Wire) To(target string) *Wire {
+// ForwardTo connects the wire to a server.
+func (w *Proxy) ForwardTo(target string) *Proxy {
 	w.target = target
 	go w.accept()
 	return w
 }
 
 // Addr is where the wire begins.
-func (w *Wire) Addr() string { return w.listener.Addr().String() }
+func (w *Proxy) Addr() string { return w.listener.Addr().String() }
 
 // Port is that of Addr.
-func (w *Wire) Port() string { return w.Addr()[strings.LastIndexByte(w.Addr(), ':')+1:] }
+func (w *Proxy) Port() string { return w.Addr()[strings.LastIndexByte(w.Addr(), ':')+1:] }
 
-// Set breaks the wire, or mends it. With scripts, only those suffer: each is named
+// Inject breaks the wire, or mends it. With scripts, only those suffer: each is named
 // as the server knows it, by store.Script.SHA.
-func (w *Wire) Set(f Fault, scripts ...string) {
+func (w *Proxy) Inject(f Fault, scripts ...string) {
 	o := &order{fault: f}
 	for _, script := range scripts {
 		o.words = append(o.words, []byte(script))
@@ -87,17 +87,17 @@ func (w *Wire) Set(f Fault, scripts ...string) {
 }
 
 // Pings is how many requests were for a sign of life.
-func (w *Wire) Pings() int { return int(w.pings.Load()) }
+func (w *Proxy) Pings() int { return int(w.pings.Load()) }
 
 // Drain forgets what was lost or held so far.
-func (w *Wire) Drain() {
-	for len(w.Asked) > 0 {
-		<-w.Asked
+func (w *Proxy) Drain() {
+	for len(w.Faulted) > 0 {
+		<-w.Faulted
 	}
 }
 
-// LetGo releases all that is held.
-func (w *Wire) LetGo() {
+// ReleaseAll releases all that is held.
+func (w *Proxy) ReleaseAll() {
 	for {
 		select {
 		case w.Release <- struct{}{}:
@@ -107,7 +107,7 @@ func (w *Wire) LetGo() {
 	}
 }
 
-func (w *Wire) accept() {
+func (w *Proxy) accept() {
 	for {
 		client, err := w.listener.Accept()
 		if err != nil {
@@ -118,7 +118,7 @@ func (w *Wire) accept() {
 			_ = client.Close()
 			continue
 		}
-		c := &connection{Wire: w, client: client, server: server}
+		c := &connection{Proxy: w, client: client, server: server}
 		go c.requests()
 		go c.replies()
 	}
@@ -131,12 +131,12 @@ func (o *order) suffers(request []byte) Fault {
 			return o.fault
 		}
 	}
-	return None
+	return NoFault
 }
 
 // wait tells that something is held, and waits until it may go on.
-func (w *Wire) wait() bool {
-	w.Asked <- struct{}{}
+func (w *Proxy) wait() bool {
+	w.Faulted <- struct{}{}
 	select {
 	case <-w.Release:
 		return true
@@ -147,7 +147,7 @@ func (w *Wire) wait() bool {
 
 // connection is one connection over the wire.
 type connection struct {
-	*Wire
+	*Proxy
 	client, server net.Conn
 	next           atomic.Int32 // the fault that awaits the next reply
 }
@@ -166,8 +166,8 @@ func (c *connection) requests() {
 // request passes a request on. It answers false when the connection is over.
 func (c *connection) request(part []byte) bool {
 	order := c.fault.Load()
-	if order.fault == Silence {
-		c.Asked <- struct{}{}
+	if order.fault == Blackhole {
+		c.Faulted <- struct{}{}
 		_, _ = io.Copy(io.Discard, c.client)
 		return false
 	}
@@ -175,9 +175,9 @@ func (c *connection) request(part []byte) bool {
 		c.pings.Add(1)
 	}
 	switch fault := order.suffers(part); {
-	case fault == Drop, fault == Keep && !c.wait():
+	case fault == DropRequest, fault == HoldRequest && !c.wait():
 		return false
-	case fault != None && fault != Keep:
+	case fault != NoFault && fault != HoldRequest:
 		c.next.Store(int32(fault))
 	}
 	_, err := c.server.Write(part)
@@ -197,15 +197,15 @@ func (c *connection) replies() {
 
 // reply passes a reply on. It answers false when the connection is over.
 func (c *connection) reply(part []byte) bool {
-	switch Fault(c.next.Swap(int32(None))) {
-	case Lose:
-		c.Asked <- struct{}{}
+	switch Fault(c.next.Swap(int32(NoFault))) {
+	case LoseReply:
+		c.Faulted <- struct{}{}
 		return false
-	case Cut:
-		c.Asked <- struct{}{}
+	case CutReply:
+		c.Faulted <- struct{}{}
 		_, _ = c.client.Write(part[:len(part)/2])
 		return false
-	case Hold:
+	case HoldReply:
 		if !c.wait() {
 			return false
 		}

@@ -35,41 +35,41 @@ func TestAScriptIsSentOnceWhateverBecomesOfItsReply(t *testing.T) {
 
 // faulty is a server at the end of a wire.
 type faulty struct {
-	*storetest.Wire
+	*storetest.Proxy
 	server *storetest.Server
 	url    string
 	store  *store.Store
 }
 
 func faultyServer(t *testing.T) faulty {
-	w, server := storetest.NewWire(t), storetest.Start(t)
-	w.To(server.Addr())
-	return faulty{Wire: w, server: server, url: "redis://" + w.Addr()}
+	w, server := storetest.NewProxy(t), storetest.Start(t)
+	w.ForwardTo(server.Addr())
+	return faulty{Proxy: w, server: server, url: "redis://" + w.Addr()}
 }
 
 // faultyNode is a whole Cluster of one node, which sends its clients to the wire.
 func faultyNode(t *testing.T) faulty {
-	w := storetest.NewWire(t)
+	w := storetest.NewProxy(t)
 	node := storetest.StartNode(t, 0, 16383, "--cluster-announce-ip", "127.0.0.1", "--cluster-announce-port", w.Port())
 	storetest.Cluster{node}.AwaitOK(t)
-	w.To(node.Addr())
-	return faulty{Wire: w, server: node, url: "redis+cluster://" + w.Addr()}
+	w.ForwardTo(node.Addr())
+	return faulty{Proxy: w, server: node, url: "redis+cluster://" + w.Addr()}
 }
 
 func (f faulty) lost(t *testing.T) {
 	key := newKey()
-	f.Set(storetest.Lose)
+	f.Inject(storetest.LoseReply)
 	for i := range 3 {
 		_, err := f.store.Run(t.Context(), countScript, []string{key})
 		requireCode(t, fieldgate.CodeStoreUnavailable, err)
 		require.Equal(t, fmt.Sprint(i+1), f.server.Client(t).Get(t.Context(), key).Val())
 	}
-	f.Set(storetest.None)
+	f.Inject(storetest.NoFault)
 	require.EqualValues(t, 4, count(t, f.store, key))
 }
 
 func (f faulty) lostWithOthers(t *testing.T) {
-	f.Set(storetest.Lose)
+	f.Inject(storetest.LoseReply)
 	keys := make([]string, 40)
 	errs := make([]error, len(keys))
 	var callers sync.WaitGroup
@@ -78,7 +78,7 @@ func (f faulty) lostWithOthers(t *testing.T) {
 		callers.Go(func() { _, errs[i] = f.store.Run(context.Background(), countScript, keys[i:i+1]) })
 	}
 	callers.Wait()
-	f.Set(storetest.None)
+	f.Inject(storetest.NoFault)
 	client, ran := f.server.Client(t), 0
 	for i, key := range keys {
 		requireCode(t, fieldgate.CodeStoreUnavailable, errs[i])
@@ -95,12 +95,12 @@ func (f faulty) lostWithOthers(t *testing.T) {
 func (f faulty) late(t *testing.T) {
 	key := newKey()
 	f.Drain()
-	f.Set(storetest.Hold)
+	f.Inject(storetest.HoldReply)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		<-f.Asked
+		<-f.Faulted
 		cancel()
-		f.Set(storetest.None)
+		f.Inject(storetest.NoFault)
 		f.Release <- struct{}{}
 	}()
 	reply, err := f.store.Run(ctx, countScript, []string{key})
@@ -116,10 +116,10 @@ func TestACallerBehindAStuckScriptWaitsNoLongerThanAlone(t *testing.T) {
 	f := faultyServer(t)
 	s := storetest.Connect(t, store.Config{URL: f.url, AutoPipeline: true})
 	count(t, s, newKey())
-	f.Set(storetest.Hold)
+	f.Inject(storetest.HoldReply)
 	first := make(chan []failure)
 	go func() { first <- crowd(s, 1) }()
-	<-f.Asked
+	<-f.Faulted
 	for _, failed := range append(crowd(s, 4), <-first...) {
 		requireCode(t, fieldgate.CodeStoreUnavailable, failed.err)
 		require.Less(t, failed.took, 2*time.Second)
