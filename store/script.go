@@ -12,35 +12,40 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// fragments holds the parts that scripts of all packages include.
+//
 //go:embed lua/*.lua
 var fragments embed.FS
 
-// include is how a script asks for a fragment of this package: a line of its own.
+// include begins a line of a script that is replaced with a fragment of this
+// package.
 const include = "--@include "
 
-// eventFragment is the one by which a script records events. What it recorded is
-// then the second element of its reply.
+// eventFragment is the fragment that records events. A script that includes it
+// returns the types of the recorded events as the second element of its reply.
 const eventFragment = "event"
 
-// Script is one transition, atomic on the server. Its file starts with a
-// comment that is its signature: KEYS, ARGV, what it returns and guarantees.
+// Script is a Lua script that makes one transition, atomically on the server. Its
+// file begins with a comment that documents KEYS, ARGV, the reply and what the
+// script guarantees.
 type Script struct {
 	name string
 
-	// A real server is told that the script is Lua, which makes it refuse keys of
-	// another slot; the embedded one does not know that line.
+	// strict begins with "#!lua", which makes Redis refuse keys of another slot. The
+	// embedded server does not accept that line and runs plain.
 	strict, plain source
 
-	// records tells that the script can record events, and answers them.
+	// records reports whether the script returns the types of the events that it
+	// recorded.
 	records bool
 }
 
-// source is the text of a script and the name that the server knows it by.
+// source is the text of a script and its SHA-1, which EVALSHA takes.
 type source struct{ text, sha string }
 
-// NewScript reads a script from a file system of the package that owns it and
-// puts the fragments in front that it includes. It panics when a file is
-// missing: files are embedded, so that is a mistake of the build.
+// NewScript reads a script from the file system of the package that owns it and
+// inserts the fragments that it includes. It panics if a file is missing: the files
+// are embedded, so a missing one is a programming error.
 func NewScript(files fs.FS, file string) *Script {
 	var text strings.Builder
 	records := false
@@ -60,9 +65,10 @@ func NewScript(files fs.FS, file string) *Script {
 	}
 }
 
-// SHA is the name by which a real server knows the script.
+// SHA returns the SHA-1 that EVALSHA names the script by on a real server.
 func (s *Script) SHA() string { return s.strict.sha }
 
+// newSource returns the source of a text.
 func newSource(text string) source {
 	return source{text: text, sha: redis.NewScript(text).Hash()}
 }
@@ -75,34 +81,36 @@ func mustRead(files fs.FS, file string) string {
 	return string(body)
 }
 
-// Run runs a script in one round trip. The reply is what the script returned:
-// its first element is "ok" or the code of a refusal. The error is a
-// *fieldgate.Error with store_unavailable when the store did not answer in
-// time; whether the script ran is then unknown, and it is never sent again.
+// Run runs a script in one round trip and returns its reply. The first element of
+// the reply is "ok" or the code of a refusal.
 //
-// A context that ends before the script is sent keeps it from being sent. One
-// that ends later changes nothing: the reply may hold leases, and whoever asked
-// has to hear of them to give them back.
+// The error is a *fieldgate.Error with store_unavailable if the store did not reply
+// in time. Then it is unknown whether the script ran, and Run does not repeat it.
+//
+// Run returns the error of a context that has already ended. It ignores a context
+// that ends after the script was sent: the reply may hold leases, which the caller
+// must receive in order to release them.
 func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...any) (Reply, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	var reply Reply
-	// The client's queues hold on to commands that are through, and so to their context:
-	// it must have nothing of the request.
+	// The client's queues retain completed commands and their contexts for a while, so
+	// the context must hold nothing of the request.
 	err := s.do(context.Background(), script.name, func(ctx context.Context) (err error) {
-		reply, err = s.eval(ctx, s.choose(script), keys, args)
+		reply, err = s.eval(ctx, s.sourceOf(script), keys, args)
 		return err
 	})
-	s.tell(script, reply)
+	s.reportEvents(script, reply)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	return reply, err
 }
 
-// tell passes on what a script recorded, whoever ran it.
-func (s *Store) tell(script *Script, reply Reply) {
+// reportEvents passes the types of the events that a script recorded to
+// Config.Recorded.
+func (s *Store) reportEvents(script *Script, reply Reply) {
 	if !script.records {
 		return
 	}
@@ -111,8 +119,8 @@ func (s *Store) tell(script *Script, reply Reply) {
 	}
 }
 
-// eval names the script, and sends its text where the server does not know it:
-// the first time, and after a restart or a failover.
+// eval runs a script by its SHA-1. It sends the whole text when the server does not
+// know the script: the first time, and after a restart or a failover.
 func (s *Store) eval(ctx context.Context, src source, keys []string, args []any) ([]any, error) {
 	cmd := evalCommand(ctx, "evalsha", src.sha, keys, args)
 	err := s.send(ctx, cmd)
@@ -132,23 +140,25 @@ func (s *Store) eval(ctx context.Context, src source, keys []string, args []any)
 
 var errNoList = errors.New("the script returned no list")
 
-func (s *Store) choose(script *Script) source {
+func (s *Store) sourceOf(script *Script) source {
 	if s.Embedded() {
 		return script.plain
 	}
 	return script.strict
 }
 
-// send is a way to the server: it gives the error that the command got.
-type send func(ctx context.Context, cmd redis.Cmder) error
+// sendFunc sends a command to the server, waits for the reply and returns the error
+// of the command.
+type sendFunc func(ctx context.Context, cmd redis.Cmder) error
 
-// once is a command that may not be sent again when its reply is lost: it may
-// have run. The client of a Cluster would otherwise do so, up to three times.
+// once is a command that is sent only once. If its reply is lost, it may have run.
+// The client of a Cluster would otherwise repeat it up to three times.
 type once struct{ *redis.Cmd }
 
-// NoRetry is what the client asks before it sends a command again.
+// NoRetry reports to the client that it must not repeat the command.
 func (once) NoRetry() bool { return true }
 
+// evalCommand builds an EVAL or EVALSHA command.
 func evalCommand(ctx context.Context, name, script string, keys []string, args []any) once {
 	all := make([]any, 0, 3+len(keys)+len(args))
 	all = append(all, name, script, len(keys))

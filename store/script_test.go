@@ -14,49 +14,50 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// A script whose reply is lost may have run. To run it again would be to claim
-// two commands for one device, or to count an attempt twice.
-func TestAScriptIsSentOnceWhateverBecomesOfItsReply(t *testing.T) {
+// TestRun_SendsScriptOnce loses and delays replies. A script whose reply is lost may
+// have run. Running it again could claim a second command or count an attempt twice.
+func TestRun_SendsScriptOnce(t *testing.T) {
 	t.Parallel()
-	for name, open := range map[string]func(*testing.T) faulty{"standalone": faultyServer, "cluster": faultyNode} {
+	for name, open := range map[string]func(*testing.T) faultyServer{"standalone": startFaulty, "cluster": startFaultyNode} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := open(t)
-			for way, pipelined := range map[string]bool{"alone": false, "together": true} {
+			for mode, pipelined := range map[string]bool{"alone": false, "pipelined": true} {
 				f.store = storetest.Connect(t, store.Config{URL: f.url, AutoPipeline: pipelined})
-				count(t, f.store, newKey()) // from here on the server knows the script
-				t.Run(way+"/lost", f.lost)
-				t.Run(way+"/lost with others", f.lostWithOthers)
-				t.Run(way+"/late", f.late)
+				count(t, f.store, newKey()) // the server knows the script from here on
+				t.Run(mode+"/lost reply", f.testLostReply)
+				t.Run(mode+"/lost replies of concurrent callers", f.testLostReplies)
+				t.Run(mode+"/late reply", f.testLateReply)
 			}
 		})
 	}
 }
 
-// faulty is a server at the end of a wire.
-type faulty struct {
+// faultyServer is a server behind a proxy that injects faults.
+type faultyServer struct {
 	*storetest.Proxy
 	server *storetest.Server
 	url    string
 	store  *store.Store
 }
 
-func faultyServer(t *testing.T) faulty {
-	w, server := storetest.NewProxy(t), storetest.Start(t)
-	w.ForwardTo(server.Addr())
-	return faulty{Proxy: w, server: server, url: "redis://" + w.Addr()}
+func startFaulty(t *testing.T) faultyServer {
+	proxy, server := storetest.NewProxy(t), storetest.Start(t)
+	proxy.ForwardTo(server.Addr())
+	return faultyServer{Proxy: proxy, server: server, url: "redis://" + proxy.Addr()}
 }
 
-// faultyNode is a whole Cluster of one node, which sends its clients to the wire.
-func faultyNode(t *testing.T) faulty {
-	w := storetest.NewProxy(t)
-	node := storetest.StartNode(t, 0, 16383, "--cluster-announce-ip", "127.0.0.1", "--cluster-announce-port", w.Port())
+// startFaultyNode starts a Cluster of one node, which announces the proxy as its own
+// address.
+func startFaultyNode(t *testing.T) faultyServer {
+	proxy := storetest.NewProxy(t)
+	node := storetest.StartNode(t, 0, 16383, "--cluster-announce-ip", "127.0.0.1", "--cluster-announce-port", proxy.Port())
 	storetest.Cluster{node}.AwaitOK(t)
-	w.ForwardTo(node.Addr())
-	return faulty{Proxy: w, server: node, url: "redis+cluster://" + w.Addr()}
+	proxy.ForwardTo(node.Addr())
+	return faultyServer{Proxy: proxy, server: node, url: "redis+cluster://" + proxy.Addr()}
 }
 
-func (f faulty) lost(t *testing.T) {
+func (f faultyServer) testLostReply(t *testing.T) {
 	key := newKey()
 	f.Inject(storetest.LoseReply)
 	for i := range 3 {
@@ -68,7 +69,7 @@ func (f faulty) lost(t *testing.T) {
 	require.EqualValues(t, 4, count(t, f.store, key))
 }
 
-func (f faulty) lostWithOthers(t *testing.T) {
+func (f faultyServer) testLostReplies(t *testing.T) {
 	f.Inject(storetest.LoseReply)
 	keys := make([]string, 40)
 	errs := make([]error, len(keys))
@@ -86,13 +87,14 @@ func (f faulty) lostWithOthers(t *testing.T) {
 		require.LessOrEqual(t, n, 1)
 		ran += n
 	}
-	require.Positive(t, ran, "none arrived, so nothing was tried")
+	require.Positive(t, ran, "no script has run")
 	require.EqualValues(t, 1, count(t, f.store, newKey()))
 }
 
-// The reply to a claim holds leases: whoever asked has to hear of them, to give
-// them back, even if nobody waits for the answer any more.
-func (f faulty) late(t *testing.T) {
+// testLateReply cancels the context of a caller whose script is running. The caller
+// must get the reply all the same: the reply to a claim holds leases, which it has to
+// release.
+func (f faultyServer) testLateReply(t *testing.T) {
 	key := newKey()
 	f.Drain()
 	f.Inject(storetest.HoldReply)
@@ -109,30 +111,30 @@ func (f faulty) late(t *testing.T) {
 	require.ErrorIs(t, ctx.Err(), context.Canceled)
 }
 
-// Scripts that travel together wait for those that left before them: not longer
-// than the time that each has.
-func TestACallerBehindAStuckScriptWaitsNoLongerThanAlone(t *testing.T) {
+// TestRun_CallersBehindHeldReply holds a reply in a pipeline. The replies behind it
+// wait too, but no longer than the timeout of each.
+func TestRun_CallersBehindHeldReply(t *testing.T) {
 	t.Parallel()
-	f := faultyServer(t)
+	f := startFaulty(t)
 	s := storetest.Connect(t, store.Config{URL: f.url, AutoPipeline: true})
 	count(t, s, newKey())
 	f.Inject(storetest.HoldReply)
 	first := make(chan []failure)
-	go func() { first <- crowd(s, 1) }()
+	go func() { first <- runConcurrently(s, 1) }()
 	<-f.Faulted
-	for _, failed := range append(crowd(s, 4), <-first...) {
+	for _, failed := range append(runConcurrently(s, 4), <-first...) {
 		requireCode(t, fieldgate.CodeStoreUnavailable, failed.err)
 		require.Less(t, failed.took, 2*time.Second)
 	}
 }
 
-func TestAScriptOfACallerThatHasGoneIsNotSent(t *testing.T) {
+func TestRun_CancelledCallerSendsNothing(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		key := newKey()
-		gone, cancel := context.WithCancel(t.Context())
+		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := s.Run(gone, countScript, []string{key})
+		_, err := s.Run(cancelled, countScript, []string{key})
 		require.ErrorIs(t, err, context.Canceled)
 		require.EqualValues(t, 1, count(t, s, key))
 	})

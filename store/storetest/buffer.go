@@ -5,22 +5,23 @@ import (
 	"sync"
 )
 
-// Buffer is what a process or a logger writes, for reading while it does.
+// Buffer collects the output of a process or a logger. It may be read while the
+// output is written. The zero Buffer is empty.
 type Buffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-// Write takes what is written.
-func (x *Buffer) Write(p []byte) (int, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.text.Write(p)
+// Write appends to the buffer.
+func (b *Buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
 }
 
-// String is all that was written so far.
-func (x *Buffer) String() string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.text.String()
+// String returns the text written so far.
+func (b *Buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }

@@ -11,162 +11,167 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Proxy is a way to a server that a test can break.
+// Proxy is a TCP proxy before a server that injects faults.
 type Proxy struct {
-	// Faulted gets one for each request or reply that is lost or held.
+	// Faulted receives a value for every request or reply that is lost or held.
 	Faulted chan struct{}
 
-	// Release lets one held request or reply go on.
+	// Release lets one held request or reply continue per value sent to it.
 	Release chan struct{}
 
 	listener net.Listener
 	target   string
 	closed   <-chan struct{}
-	fault    atomic.Pointer[order]
+	fault    atomic.Pointer[injection]
 	pings    atomic.Int32
 }
 
-// Fault is what happens to the scripts that are asked for, and to their replies.
+// Fault is a failure of the connection at a request or at its reply.
 type Fault int
 
-// The faults of a wire.
+// The faults that a Proxy injects.
 const (
 	NoFault     Fault = iota
-	LoseReply         // they run; the reply is lost, and the connection too
-	CutReply          // they run; half of the reply arrives, then the connection is lost
-	HoldReply         // they run; the reply waits for Release
-	HoldRequest       // they wait for Release before they are sent
-	DropRequest       // they do not arrive, and the connection is lost
-	Blackhole         // nothing at all arrives any more, and nobody is told
+	LoseReply         // the server runs the request; the connection breaks before the reply
+	CutReply          // the server runs the request; the connection breaks in the middle of the reply
+	HoldReply         // the server runs the request; the reply waits for Release
+	HoldRequest       // the request waits for Release before the server gets it
+	DropRequest       // the connection breaks before the server gets the request
+	Blackhole         // no byte is forwarded any more, while the connection stays open
 )
 
-// order is a fault, and the words of which a request must have one to suffer it.
-type order struct {
+// injection is a fault and the words that select its requests: a request that
+// contains one of them meets the fault.
+type injection struct {
 	fault Fault
 	words [][]byte
 }
 
-// NewProxy opens a way to a server that is named afterwards, by To.
+// NewProxy starts a proxy that listens on a free port. ForwardTo sets its server.
 func NewProxy(t testing.TB) *Proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	w := &Proxy{
+	p := &Proxy{
 		listener: listener, closed: t.Context().Done(),
 		Faulted: make(chan struct{}, 100_000), Release: make(chan struct{}),
 	}
-	w.Inject(NoFault)
+	p.Inject(NoFault)
 	t.Cleanup(func() { _ = listener.Close() })
-	return w
+	return p
 }
 
-// ForwardTo connects the wire to a server.
-func (w *Proxy) ForwardTo(target string) *Proxy {
-	w.target = target
-	go w.accept()
-	return w
+// ForwardTo starts to forward connections to the address of a server. It returns the
+// proxy.
+func (p *Proxy) ForwardTo(target string) *Proxy {
+	p.target = target
+	go p.accept()
+	return p
 }
 
-// Addr is where the wire begins.
-func (w *Proxy) Addr() string { return w.listener.Addr().String() }
+// Addr returns the address that the proxy listens on.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// Port is that of Addr.
-func (w *Proxy) Port() string { return w.Addr()[strings.LastIndexByte(w.Addr(), ':')+1:] }
+// Port returns the port of Addr.
+func (p *Proxy) Port() string { return p.Addr()[strings.LastIndexByte(p.Addr(), ':')+1:] }
 
-// Inject breaks the wire, or mends it. With scripts, only those suffer: each is named
-// as the server knows it, by store.Script.SHA.
-func (w *Proxy) Inject(f Fault, scripts ...string) {
-	o := &order{fault: f}
-	for _, script := range scripts {
-		o.words = append(o.words, []byte(script))
+// Inject sets the fault of the requests that contain one of the words, such as the
+// SHA of a script (store.Script.SHA). Without words, the fault is that of all
+// scripts. NoFault ends the previous fault.
+func (p *Proxy) Inject(f Fault, words ...string) {
+	in := &injection{fault: f}
+	for _, word := range words {
+		in.words = append(in.words, []byte(word))
 	}
-	if len(scripts) == 0 {
-		o.words = [][]byte{[]byte("evalsha")}
+	if len(words) == 0 {
+		in.words = [][]byte{[]byte("evalsha")}
 	}
-	w.fault.Store(o)
+	p.fault.Store(in)
 }
 
-// Pings is how many requests were for a sign of life.
-func (w *Proxy) Pings() int { return int(w.pings.Load()) }
+// Pings returns the number of requests that contained a PING.
+func (p *Proxy) Pings() int { return int(p.pings.Load()) }
 
-// Drain forgets what was lost or held so far.
-func (w *Proxy) Drain() {
-	for len(w.Faulted) > 0 {
-		<-w.Faulted
+// Drain empties Faulted.
+func (p *Proxy) Drain() {
+	for len(p.Faulted) > 0 {
+		<-p.Faulted
 	}
 }
 
-// ReleaseAll releases all that is held.
-func (w *Proxy) ReleaseAll() {
+// ReleaseAll lets all held requests and replies continue.
+func (p *Proxy) ReleaseAll() {
 	for {
 		select {
-		case w.Release <- struct{}{}:
+		case p.Release <- struct{}{}:
 		default:
 			return
 		}
 	}
 }
 
-func (w *Proxy) accept() {
+func (p *Proxy) accept() {
 	for {
-		client, err := w.listener.Accept()
+		client, err := p.listener.Accept()
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", w.target)
+		server, err := net.Dial("tcp", p.target)
 		if err != nil {
 			_ = client.Close()
 			continue
 		}
-		c := &connection{Proxy: w, client: client, server: server}
-		go c.requests()
-		go c.replies()
+		c := &connection{Proxy: p, client: client, server: server}
+		go c.forwardRequests()
+		go c.forwardReplies()
 	}
 }
 
-// suffers gives the fault that a request meets.
-func (o *order) suffers(request []byte) Fault {
-	for _, word := range o.words {
+// faultOf returns the fault of a request.
+func (in *injection) faultOf(request []byte) Fault {
+	for _, word := range in.words {
 		if bytes.Contains(request, word) {
-			return o.fault
+			return in.fault
 		}
 	}
 	return NoFault
 }
 
-// wait tells that something is held, and waits until it may go on.
-func (w *Proxy) wait() bool {
-	w.Faulted <- struct{}{}
+// hold announces a held request or reply and waits for its release. It returns false
+// if the test ends first.
+func (p *Proxy) hold() bool {
+	p.Faulted <- struct{}{}
 	select {
-	case <-w.Release:
+	case <-p.Release:
 		return true
-	case <-w.closed:
+	case <-p.closed:
 		return false
 	}
 }
 
-// connection is one connection over the wire.
+// connection is a connection through the proxy.
 type connection struct {
 	*Proxy
 	client, server net.Conn
-	next           atomic.Int32 // the fault that awaits the next reply
+	next           atomic.Int32 // the fault of the next reply
 }
 
-func (c *connection) requests() {
+func (c *connection) forwardRequests() {
 	defer c.server.Close()
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := c.client.Read(buffer)
-		if err != nil || !c.request(buffer[:n]) {
+		if err != nil || !c.forwardRequest(buffer[:n]) {
 			return
 		}
 	}
 }
 
-// request passes a request on. It answers false when the connection is over.
-func (c *connection) request(part []byte) bool {
-	order := c.fault.Load()
-	if order.fault == Blackhole {
+// forwardRequest forwards a part of the requests to the server. It returns false if
+// the connection has ended.
+func (c *connection) forwardRequest(part []byte) bool {
+	in := c.fault.Load()
+	if in.fault == Blackhole {
 		c.Faulted <- struct{}{}
 		_, _ = io.Copy(io.Discard, c.client)
 		return false
@@ -174,8 +179,8 @@ func (c *connection) request(part []byte) bool {
 	if bytes.Contains(part, []byte("ping")) {
 		c.pings.Add(1)
 	}
-	switch fault := order.suffers(part); {
-	case fault == DropRequest, fault == HoldRequest && !c.wait():
+	switch fault := in.faultOf(part); {
+	case fault == DropRequest, fault == HoldRequest && !c.hold():
 		return false
 	case fault != NoFault && fault != HoldRequest:
 		c.next.Store(int32(fault))
@@ -184,19 +189,20 @@ func (c *connection) request(part []byte) bool {
 	return err == nil
 }
 
-func (c *connection) replies() {
+func (c *connection) forwardReplies() {
 	defer c.client.Close()
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := c.server.Read(buffer)
-		if err != nil || !c.reply(buffer[:n]) {
+		if err != nil || !c.forwardReply(buffer[:n]) {
 			return
 		}
 	}
 }
 
-// reply passes a reply on. It answers false when the connection is over.
-func (c *connection) reply(part []byte) bool {
+// forwardReply forwards a part of the replies to the client. It returns false if the
+// connection has ended.
+func (c *connection) forwardReply(part []byte) bool {
 	switch Fault(c.next.Swap(int32(NoFault))) {
 	case LoseReply:
 		c.Faulted <- struct{}{}
@@ -206,7 +212,7 @@ func (c *connection) reply(part []byte) bool {
 		_, _ = c.client.Write(part[:len(part)/2])
 		return false
 	case HoldReply:
-		if !c.wait() {
+		if !c.hold() {
 			return false
 		}
 	}
