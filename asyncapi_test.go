@@ -19,7 +19,7 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-func TestEveryExampleOfAFrameIsWhatItsSchemaSays(t *testing.T) {
+func TestSocketContract_ExamplesMatchSchemas(t *testing.T) {
 	t.Parallel()
 
 	schemas := frameSchemas(t)
@@ -32,7 +32,7 @@ func TestEveryExampleOfAFrameIsWhatItsSchemaSays(t *testing.T) {
 	}
 }
 
-func TestTheFramesOfEachSocketAndWhoSendsThem(t *testing.T) {
+func TestSocketContract_FramesBySenderAndSocket(t *testing.T) {
 	t.Parallel()
 
 	want := map[string]string{
@@ -59,7 +59,7 @@ func TestTheFramesOfEachSocketAndWhoSendsThem(t *testing.T) {
 	require.Len(t, got, len(want))
 }
 
-func TestEveryFrameOfAClientIsAnsweredByAReplyOrAnError(t *testing.T) {
+func TestSocketContract_ClientFramesHaveReplyAndError(t *testing.T) {
 	t.Parallel()
 
 	contract := sockets(t)
@@ -76,7 +76,7 @@ func TestEveryFrameOfAClientIsAnsweredByAReplyOrAnError(t *testing.T) {
 	}
 }
 
-func TestEveryFrameIsAClosedEnvelopeOfItsType(t *testing.T) {
+func TestSocketContract_FramesAreClosedEnvelopes(t *testing.T) {
 	t.Parallel()
 
 	for id, schema := range frameSchemas(t) {
@@ -94,7 +94,7 @@ func TestEveryFrameIsAClosedEnvelopeOfItsType(t *testing.T) {
 	}
 }
 
-func TestEverySchemaOfTheFramesIsClosedAndExplained(t *testing.T) {
+func TestSocketContract_SchemasAreClosedAndDescribed(t *testing.T) {
 	t.Parallel()
 
 	schemas := socketSchemas(t)
@@ -110,7 +110,7 @@ func TestEverySchemaOfTheFramesIsClosedAndExplained(t *testing.T) {
 	}
 }
 
-func TestNothingInAFrameOfAClientIsWithoutBounds(t *testing.T) {
+func TestSocketContract_ClientFramesAreBounded(t *testing.T) {
 	t.Parallel()
 
 	schemas := frameSchemas(t)
@@ -121,7 +121,7 @@ func TestNothingInAFrameOfAClientIsWithoutBounds(t *testing.T) {
 	}
 }
 
-func TestTheSocketsAreOperationsOfTheOtherContract(t *testing.T) {
+func TestSocketContract_SocketsAreOperationsOfHTTPContract(t *testing.T) {
 	t.Parallel()
 
 	paths := contract(t).Paths
@@ -133,7 +133,7 @@ func TestTheSocketsAreOperationsOfTheOtherContract(t *testing.T) {
 	}
 }
 
-func TestTheCloseCodesAreThoseThatTheGatewaySends(t *testing.T) {
+func TestSocketContract_CloseCodes(t *testing.T) {
 	t.Parallel()
 
 	sent := slices.Sorted(maps.Values(constants(t, "realtime/frame.go", "Close")))
@@ -142,7 +142,7 @@ func TestTheCloseCodesAreThoseThatTheGatewaySends(t *testing.T) {
 	require.Equal(t, sent, closeCodes(contract(t).Info.Description))
 }
 
-func TestTheEventTypes(t *testing.T) {
+func TestSocketContract_EventTypes(t *testing.T) {
 	t.Parallel()
 
 	want := strings.Fields(`
@@ -160,11 +160,11 @@ func TestTheEventTypes(t *testing.T) {
 		require.Contains(t, want, match[1], "in openapi.yaml")
 	}
 	for _, emitted := range eventsInScripts(t) {
-		require.Contains(t, want, emitted, "a script emits it")
+		require.Contains(t, want, emitted, "a script emits an event that is not listed")
 	}
 }
 
-func TestTheRooms(t *testing.T) {
+func TestSocketContract_Rooms(t *testing.T) {
 	t.Parallel()
 
 	room := socketSchemas(t)["Room"].Value
@@ -185,7 +185,7 @@ func TestTheRooms(t *testing.T) {
 	}
 }
 
-func TestWhyASubscriptionWasNotResumed(t *testing.T) {
+func TestSocketContract_ReasonsOfNotResumed(t *testing.T) {
 	t.Parallel()
 
 	var reasons []string
@@ -198,8 +198,8 @@ func TestWhyASubscriptionWasNotResumed(t *testing.T) {
 	require.ElementsMatch(t, reasons, enum(t, "NotResumed"))
 }
 
-// socketContract is what these tests look at in asyncapi.yaml. That the document is
-// AsyncAPI at all is for the parser of that project: make asyncapi.
+// socketContract is the part of asyncapi.yaml that these tests check. The parser of
+// AsyncAPI validates the document itself: make asyncapi.
 type socketContract struct {
 	Info     struct{ Description string }
 	Channels map[string]struct{ Address string }
@@ -220,6 +220,7 @@ type socketContract struct {
 	}
 }
 
+// socketMessage is the description of a frame.
 type socketMessage struct {
 	Name, Title, Summary string
 	CorrelationID        map[string]string `yaml:"correlationId"`
@@ -230,14 +231,15 @@ type socketMessage struct {
 	}
 }
 
-// reference points at a part of the document, whose id is its last word.
+// reference refers to a part of the document. The last segment is the id of the part.
 type reference struct {
 	Ref string `yaml:"$ref"`
 }
 
 func (r reference) id() string { return r.Ref[strings.LastIndex(r.Ref, "/")+1:] }
 
-// sockets reads the contract, with numbers as JSON has them.
+// sockets returns the parsed contract. Numbers in examples have the types that
+// encoding/json gives them.
 func sockets(t *testing.T) (contract socketContract) {
 	t.Helper()
 	require.NoError(t, yaml.Unmarshal(fieldgate.SocketSpec, &contract))
@@ -251,9 +253,9 @@ func sockets(t *testing.T) (contract socketContract) {
 	return contract
 }
 
-// socketSchemas gives the schemas of the document with those that it takes from
-// openapi.yaml. The two dialects of JSON Schema have in common what is used here, so
-// the schemas are read as OpenAPI, which tells if they are not valid there.
+// socketSchemas returns the schemas of the document and those that it refers to in
+// openapi.yaml. It parses and validates all of them as OpenAPI: the document uses only
+// features that both dialects of JSON Schema have.
 func socketSchemas(t *testing.T) openapi3.Schemas {
 	t.Helper()
 	schemas := maps.Clone(sockets(t).Components.Schemas)
@@ -278,7 +280,7 @@ func socketSchemas(t *testing.T) openapi3.Schemas {
 	return doc.Components.Schemas
 }
 
-// frameSchemas gives the schema of each message's payload, by the message's id.
+// frameSchemas returns the schema of the payload of each message, by the message's id.
 func frameSchemas(t *testing.T) openapi3.Schemas {
 	t.Helper()
 	frames := openapi3.Schemas{}
@@ -291,6 +293,7 @@ func frameSchemas(t *testing.T) openapi3.Schemas {
 	return frames
 }
 
+// enum returns the values of an enumeration.
 func enum(t *testing.T, schema string) (values []string) {
 	t.Helper()
 	for _, value := range socketSchemas(t)[schema].Value.Enum {
@@ -299,8 +302,8 @@ func enum(t *testing.T, schema string) (values []string) {
 	return values
 }
 
-// closeCodes reads the codes of a table of close codes, in their order. A row may
-// have several, and has a meaning and an advice.
+// closeCodes returns the sorted codes of the tables of close codes in a description. A
+// row may have several codes, and has a meaning and an advice.
 func closeCodes(description string) (codes []string) {
 	rows := regexp.MustCompile(`(?m)^\| ((?:[14]\d{3}(?:, )?)+) \| .{9,} \| .{2,} \|$`)
 	for _, row := range rows.FindAllStringSubmatch(description, -1) {
@@ -310,7 +313,7 @@ func closeCodes(description string) (codes []string) {
 	return codes
 }
 
-// eventsInScripts finds the types of events that stand in the scripts as a whole.
+// eventsInScripts returns the types of events that scripts pass to emit as literals.
 func eventsInScripts(t *testing.T) (types []string) {
 	t.Helper()
 	scripts, err := filepath.Glob("*/lua/*.lua")

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Code names a reason for refusing a request. Codes are part of the API: they
-// are stable, documented in openapi.yaml, and the same in Redis replies, logs
-// and problem documents.
+// Code is the reason for refusing a request. Codes are part of the API: they are
+// stable, and openapi.yaml documents them. Redis replies, logs and problem documents
+// use the same codes.
 type Code string
 
 // The codes of the contract, in the order of their HTTP status.
@@ -52,44 +52,44 @@ const (
 	CodeDraining              Code = "draining"
 )
 
-// Error is a refusal that its caller may be told about. Any other error is our
-// own fault and reaches nobody but the log.
+// Error is a refusal whose code and detail the caller may see. Any other error is a
+// fault of the gateway: it is written to the log, and the caller gets CodeInternal.
 type Error struct {
 	Code   Code
-	Detail string // one sentence for a person; never a secret, an address or the caller's own value
+	Detail string // a sentence for people; never a secret, an address or a value that the caller sent
 
-	RetryAfter time.Duration // how long to wait before trying again; zero where waiting does not help
-	Command    *CommandState // the command as it stands, where that saves a second request
-	SessionID  string        // the session that stands in the way (session_active)
-	Approval   *Approval     // the decision that stands (already_decided)
-	Fields     []FieldError  // what is wrong with the request (validation_failed)
+	RetryAfter time.Duration // the time to wait before a retry; zero if a retry does not help
+	Command    *CommandState // the current state of the command, which saves the caller a request
+	SessionID  string        // the session that is already open (session_active)
+	Approval   *Approval     // the recorded decision (already_decided)
+	Fields     []FieldError  // the invalid parts of the request (validation_failed)
 
-	Cause error // for the log only
+	Cause error // the underlying error, for the log only
 }
 
-// CommandState tells where a command stands.
+// CommandState is the current state of a command.
 type CommandState struct {
 	ID      string
 	Status  string
 	Attempt int
 }
 
-// Approval is a decision that a person made.
+// Approval is the decision of an approver on a command.
 type Approval struct {
 	Decision  string // "approved" or "rejected"
-	DecidedBy string // the user's id
+	DecidedBy string // the approver's user id
 	DecidedAt time.Time
 	Reason    string
 }
 
-// FieldError points at one part of a request that the contract refuses.
+// FieldError describes a part of a request that does not follow the contract.
 type FieldError struct {
-	Pointer string // JSON pointer into the body, or "/query/limit", "/path/deviceId", "/header/Idempotency-Key"
-	Keyword string // the rule of the contract that failed, such as "maxLength"
-	Reason  string // a sentence without the caller's value
+	Pointer string // a JSON pointer into the body, or "/query/limit", "/path/deviceId", "/header/Idempotency-Key"
+	Keyword string // the violated rule of the contract, such as "maxLength"
+	Reason  string // a sentence without the value that the caller sent
 }
 
-// Error describes the refusal for a log line.
+// Error returns the refusal as text for the log.
 func (e *Error) Error() string {
 	if e.Cause != nil {
 		return fmt.Sprintf("%s: %s: %v", e.Code, e.Detail, e.Cause)
@@ -97,15 +97,16 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s", e.Code, e.Detail)
 }
 
-// Unwrap gives the cause, for errors.Is and errors.As.
+// Unwrap returns the cause, for errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Refuse makes an Error with a code and a sentence for the caller.
+// Refuse returns an Error with a code and a sentence for the caller.
 func Refuse(code Code, detail string) *Error {
 	return &Error{Code: code, Detail: detail}
 }
 
-// CodeOf tells the code of an error, and CodeInternal for one that has none.
+// CodeOf returns the code of an error. It returns CodeInternal for an error that is
+// not a refusal.
 func CodeOf(err error) Code {
 	var refusal *Error
 	if errors.As(err, &refusal) {

@@ -1,17 +1,18 @@
-// Package fieldgate holds what every part of the gateway agrees on: the
-// published contract and the errors that a caller may see.
+// Package fieldgate holds the definitions that all parts of the gateway share: the
+// published contract, the errors that a caller may see, and the format of times.
 package fieldgate
 
 import _ "embed"
 
-// Spec is openapi.yaml as it was written by hand: the contract that is served,
-// enforced, and from which server and clients are generated.
+// Spec is openapi.yaml, the contract of the HTTP API. It is written by hand. The
+// gateway serves and enforces it, and server and clients are generated from it.
 //
 //go:embed openapi.yaml
 var Spec []byte
 
-// SocketSpec is asyncapi.yaml, written by hand too: the frames of the sockets. It
-// takes schemas from openapi.yaml by reference, so the two are served side by side.
+// SocketSpec is asyncapi.yaml, the contract of the frames of the sockets. It is
+// written by hand too. It refers to schemas in openapi.yaml, so both files are served
+// in the same directory.
 //
 //go:embed asyncapi.yaml
 var SocketSpec []byte

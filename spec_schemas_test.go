@@ -18,7 +18,7 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-func TestEverySchemaIsClosedNamedAndExplained(t *testing.T) {
+func TestContract_SchemasAreClosedNamedAndDescribed(t *testing.T) {
 	t.Parallel()
 
 	open := []string{"CommandParameters", "ResultData", "EventData", "ContractObject"}
@@ -30,13 +30,13 @@ func TestEverySchemaIsClosedNamedAndExplained(t *testing.T) {
 			require.True(t, closed(schema.Value), "%s: additionalProperties", name)
 		}
 		for field, property := range schema.Value.Properties {
-			require.False(t, property.Ref == "" && property.Value.Type.Is("object"), "%s.%s: give the object a name", name, field)
+			require.False(t, property.Ref == "" && property.Value.Type.Is("object"), "%s.%s: move the object to a schema of its own", name, field)
 			require.NotEmpty(t, property.Value.Description, "%s.%s", name, field)
 		}
 	}
 }
 
-func TestEnumerationsAreThoseOfTheStateTable(t *testing.T) {
+func TestContract_Enumerations(t *testing.T) {
 	t.Parallel()
 
 	schemas := contract(t).Components.Schemas
@@ -61,18 +61,19 @@ func TestEnumerationsAreThoseOfTheStateTable(t *testing.T) {
 	}
 }
 
-func TestEveryCodeIsExplainedAndEveryExplainedCodeExists(t *testing.T) {
+func TestContract_DocumentsAllErrorCodes(t *testing.T) {
 	t.Parallel()
 
 	require.ElementsMatch(t, codesInSource(t), slices.Collect(maps.Keys(documentedCodes(t))))
 }
 
-// operation is an operation of the contract and where it is.
+// operation is an operation of the contract with its method and path.
 type operation struct {
 	*openapi3.Operation
 	method, path string
 }
 
+// contract returns the parsed contract.
 func contract(t *testing.T) *openapi3.T {
 	t.Helper()
 	doc, err := openapi3.NewLoader().LoadFromData(fieldgate.Spec)
@@ -80,7 +81,7 @@ func contract(t *testing.T) *openapi3.T {
 	return doc
 }
 
-// operations lists all operations, each with the parameters that its path has too.
+// operations returns all operations, each with the parameters of its path included.
 func operations(t *testing.T) []operation {
 	t.Helper()
 	var all []operation
@@ -93,11 +94,13 @@ func operations(t *testing.T) []operation {
 	return all
 }
 
+// leastRole returns the least role that may call the operation, or "" without one.
 func (o operation) leastRole() string {
 	role, _ := o.Extensions["x-least-role"].(string)
 	return role
 }
 
+// schemes returns the names of the security schemes of the operation.
 func (o operation) schemes() []string {
 	var names []string
 	for _, requirement := range *o.Security {
@@ -106,7 +109,8 @@ func (o operation) schemes() []string {
 	return names
 }
 
-// refusals lists the statuses that an operation may answer with because of what it is.
+// refusals returns the error statuses that an operation must document, as they follow
+// from its parameters, body and security.
 func (o operation) refusals() []string {
 	statuses := []string{"500"}
 	add := func(when bool, more ...string) {
@@ -125,7 +129,7 @@ func (o operation) refusals() []string {
 	return statuses
 }
 
-// documentedCodes reads the table of codes in the introduction: code to status.
+// documentedCodes returns the status of each code in the table of the introduction.
 func documentedCodes(t *testing.T) map[string]string {
 	t.Helper()
 	row := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([45]\\d\\d) \\| .{20,} \\|$")
@@ -136,7 +140,7 @@ func documentedCodes(t *testing.T) map[string]string {
 	return codes
 }
 
-// codesInSource reads the values of the constants of type Code in errors.go.
+// codesInSource returns the values of the constants of type Code in errors.go.
 func codesInSource(t *testing.T) []string {
 	t.Helper()
 	var codes []string
@@ -148,8 +152,8 @@ func codesInSource(t *testing.T) []string {
 	return codes
 }
 
-// constants reads the constants whose names begin with a prefix out of the source:
-// name to literal, so that none can be forgotten here.
+// constants returns the literals of the constants in a source file whose names have a
+// prefix, by name. It reads the source, so that a test cannot miss a new constant.
 func constants(t *testing.T, source, prefix string) map[string]string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), source, nil, parser.SkipObjectResolution)
@@ -198,7 +202,7 @@ func requireRange(t *testing.T, schema *openapi3.Schema, lowest, highest float64
 	require.EqualValues(t, fallback, schema.Default)
 }
 
-// requireBounds walks what a caller may send and demands a limit of everything in it.
+// requireBounds fails the test if a part of a schema for input has no limit.
 func requireBounds(t *testing.T, where string, ref *openapi3.SchemaRef) {
 	t.Helper()
 	schema := ref.Value
@@ -220,9 +224,9 @@ func requireBounds(t *testing.T, where string, ref *openapi3.SchemaRef) {
 func requireObjectBounds(t *testing.T, where string, ref *openapi3.SchemaRef) {
 	t.Helper()
 	if slices.Contains([]string{"CommandParameters", "ResultData"}, path.Base(ref.Ref)) {
-		return // bounded in bytes, as a whole
+		return // the size of the whole object is bounded in bytes
 	}
-	require.True(t, closed(ref.Value), "%s takes unknown fields", where)
+	require.True(t, closed(ref.Value), "%s accepts unknown fields", where)
 	for name, property := range ref.Value.Properties {
 		requireBounds(t, where+"."+name, property)
 	}
@@ -231,8 +235,8 @@ func requireObjectBounds(t *testing.T, where string, ref *openapi3.SchemaRef) {
 	}
 }
 
-// closed tells whether an object takes no fields but those described: none at
-// all beyond its properties, or a limited number of one kind.
+// closed reports whether a schema of an object rejects unknown fields: it has only its
+// properties, or a limited number of additional ones with a schema.
 func closed(schema *openapi3.Schema) bool {
 	more := schema.AdditionalProperties
 	if more.Schema != nil {

@@ -14,30 +14,30 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-func TestTheContractIsValidAndSoIsEveryExampleInIt(t *testing.T) {
+func TestContract_IsValidWithExamples(t *testing.T) {
 	t.Parallel()
 
 	doc := contract(t)
 
 	require.NoError(t, doc.Validate(context.Background(), openapi3.EnableExamplesValidation()))
-	require.Equal(t, "3.0.3", doc.OpenAPI, "validating a request against 3.1 costs sixty times as much")
+	require.Equal(t, "3.0.3", doc.OpenAPI, "the validation of a request against 3.1 takes sixty times as long")
 }
 
-func TestTheContractSaysNothingOfGo(t *testing.T) {
+func TestContract_HasNoExtensionsForGo(t *testing.T) {
 	t.Parallel()
 
-	require.NotContains(t, string(fieldgate.Spec), "x-go", "what the Go code needs belongs into generated/overlay.yaml")
+	require.NotContains(t, string(fieldgate.Spec), "x-go", "extensions for Go belong in generated/overlay.yaml")
 	require.NotContains(t, string(fieldgate.Spec), "x-omit")
 }
 
-func TestTheOperationsAndTheirLeastRoles(t *testing.T) {
+func TestContract_OperationsAndLeastRoles(t *testing.T) {
 	t.Parallel()
 
 	const (
 		device   = "/api/v1/device"
 		customer = "/api/v1/customer"
 	)
-	want := map[string]string{ // method and path: operationId, and the least role where there is one
+	want := map[string]string{ // by method and path: the operationId, and the least role if there is one
 		"GET /healthz":       "getHealth",
 		"GET /readyz":        "getReadiness",
 		"GET /version":       "getVersion",
@@ -92,12 +92,12 @@ func TestTheOperationsAndTheirLeastRoles(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-func TestEveryOperationNamesWhoMayCallIt(t *testing.T) {
+func TestContract_SecurityOfOperations(t *testing.T) {
 	t.Parallel()
 
 	public := []string{"registerDevice", "authenticateDevice"}
 	for _, op := range operations(t) {
-		require.NotNil(t, op.Security, "%s: say `security: []` where none is needed", op.OperationID)
+		require.NotNil(t, op.Security, "%s: write `security: []` if it needs none", op.OperationID)
 		switch {
 		case strings.HasPrefix(op.path, "/api/v1/customer/"):
 			require.Equal(t, []string{"customerJWT"}, op.schemes(), op.OperationID)
@@ -109,7 +109,7 @@ func TestEveryOperationNamesWhoMayCallIt(t *testing.T) {
 	}
 }
 
-func TestEveryOperationExplainsItself(t *testing.T) {
+func TestContract_OperationsAreDescribed(t *testing.T) {
 	t.Parallel()
 
 	var tags []string
@@ -119,13 +119,13 @@ func TestEveryOperationExplainsItself(t *testing.T) {
 	}
 	for _, op := range operations(t) {
 		require.NotEmpty(t, op.Summary, op.OperationID)
-		require.GreaterOrEqual(t, len(op.Description), 80, "%s: the description is too short to teach", op.OperationID)
+		require.GreaterOrEqual(t, len(op.Description), 80, "%s: the description is too short", op.OperationID)
 		require.Len(t, op.Tags, 1, op.OperationID)
 		require.Contains(t, tags, op.Tags[0], op.OperationID)
 	}
 }
 
-func TestEveryJSONBodyHasAnExample(t *testing.T) {
+func TestContract_BodiesHaveExamples(t *testing.T) {
 	t.Parallel()
 
 	for _, op := range operations(t) {
@@ -138,7 +138,7 @@ func TestEveryJSONBodyHasAnExample(t *testing.T) {
 	}
 }
 
-func TestEveryOperationNamesTheRefusalsItMayGive(t *testing.T) {
+func TestContract_OperationsDocumentRefusals(t *testing.T) {
 	t.Parallel()
 
 	for _, op := range operations(t) {
@@ -148,7 +148,7 @@ func TestEveryOperationNamesTheRefusalsItMayGive(t *testing.T) {
 	}
 }
 
-func TestEveryRefusalIsAProblemDocumentThatTellsItsStatusAndCode(t *testing.T) {
+func TestContract_RefusalsAreProblemDocuments(t *testing.T) {
 	t.Parallel()
 
 	documented := documentedCodes(t)
@@ -174,7 +174,7 @@ func TestEveryRefusalIsAProblemDocumentThatTellsItsStatusAndCode(t *testing.T) {
 	}
 }
 
-func TestEveryAnswerCarriesARequestID(t *testing.T) {
+func TestContract_ResponsesHaveRequestID(t *testing.T) {
 	t.Parallel()
 
 	for _, op := range operations(t) {
@@ -184,7 +184,7 @@ func TestEveryAnswerCarriesARequestID(t *testing.T) {
 	}
 }
 
-func TestEveryCreationTellsWhereItIsAndCanBeRepeated(t *testing.T) {
+func TestContract_CreationsHaveLocationAndIdempotencyKey(t *testing.T) {
 	t.Parallel()
 
 	repeatable := []string{"claimCommands"}
@@ -192,7 +192,7 @@ func TestEveryCreationTellsWhereItIsAndCanBeRepeated(t *testing.T) {
 		created := op.Responses.Value("201")
 		if created != nil {
 			requireHeader(t, true, created, "Location")
-			if op.OperationID != "issueTicket" { // good once and for a moment: there is nothing to repeat
+			if op.OperationID != "issueTicket" { // a ticket is single-use and short-lived, so a repeat has no use
 				repeatable = append(repeatable, op.OperationID)
 			}
 		}
@@ -202,7 +202,7 @@ func TestEveryCreationTellsWhereItIsAndCanBeRepeated(t *testing.T) {
 	require.Len(t, repeatable, 7)
 }
 
-func TestEveryListIsReadByPages(t *testing.T) {
+func TestContract_ListsArePaged(t *testing.T) {
 	t.Parallel()
 
 	for _, op := range operations(t) {
@@ -220,7 +220,7 @@ func TestEveryListIsReadByPages(t *testing.T) {
 	}
 }
 
-func TestTheLimitsAndDefaultsOfRequests(t *testing.T) {
+func TestContract_LimitsAndDefaultsOfRequests(t *testing.T) {
 	t.Parallel()
 
 	schemas := contract(t).Components.Schemas
@@ -245,12 +245,12 @@ func TestTheLimitsAndDefaultsOfRequests(t *testing.T) {
 	require.EqualValues(t, 16_384, *result["error"].Value.MaxLength)
 }
 
-func TestNothingInARequestIsWithoutBounds(t *testing.T) {
+func TestContract_RequestsAreBounded(t *testing.T) {
 	t.Parallel()
 
 	for _, op := range operations(t) {
 		for _, parameter := range op.Parameters {
-			require.NotNil(t, parameter.Value.Schema, "%s: %s: kin-openapi has had holes in parameters with content", op.OperationID, parameter.Value.Name)
+			require.NotNil(t, parameter.Value.Schema, "%s: %s: use a schema, because kin-openapi does not validate all parameters with content", op.OperationID, parameter.Value.Name)
 			require.NotEqual(t, "deepObject", parameter.Value.Style, "%s: %s", op.OperationID, parameter.Value.Name)
 			requireBounds(t, op.OperationID+" "+parameter.Value.Name, parameter.Value.Schema)
 		}

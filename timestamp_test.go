@@ -10,18 +10,18 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-func TestATimestampIsWrittenInUTCWithMilliseconds(t *testing.T) {
+func TestTimestamp_MarshalJSON(t *testing.T) {
 	t.Parallel()
 
-	leipzig := time.FixedZone("CET", 3600)
+	cet := time.FixedZone("CET", 3600)
 	for _, c := range []struct {
 		name, want string
 		time       time.Time
 	}{
-		{"trailing zeros stay", "2025-11-22T20:15:04.120Z", time.Date(2025, 11, 22, 20, 15, 4, 120e6, time.UTC)},
-		{"a whole second too", "2025-11-22T20:15:04.000Z", time.Date(2025, 11, 22, 20, 15, 4, 0, time.UTC)},
-		{"microseconds are cut off", "2025-11-22T20:15:04.999Z", time.Date(2025, 11, 22, 20, 15, 4, 999_999_999, time.UTC)},
-		{"another zone is converted", "2025-11-22T20:15:04.120Z", time.Date(2025, 11, 22, 21, 15, 4, 120e6, leipzig)},
+		{"trailing zeros are kept", "2025-11-22T20:15:04.120Z", time.Date(2025, 11, 22, 20, 15, 4, 120e6, time.UTC)},
+		{"a whole second has milliseconds", "2025-11-22T20:15:04.000Z", time.Date(2025, 11, 22, 20, 15, 4, 0, time.UTC)},
+		{"microseconds are truncated", "2025-11-22T20:15:04.999Z", time.Date(2025, 11, 22, 20, 15, 4, 999_999_999, time.UTC)},
+		{"another time zone is converted", "2025-11-22T20:15:04.120Z", time.Date(2025, 11, 22, 21, 15, 4, 120e6, cet)},
 	} {
 		text, err := json.Marshal(fieldgate.At(c.time))
 		require.NoError(t, err, c.name)
@@ -29,7 +29,7 @@ func TestATimestampIsWrittenInUTCWithMilliseconds(t *testing.T) {
 	}
 }
 
-func TestATimestampIsReadBackAsItWasWritten(t *testing.T) {
+func TestTimestamp_RoundTrip(t *testing.T) {
 	t.Parallel()
 
 	written := fieldgate.At(time.UnixMilli(1763842504120).UTC())
@@ -41,7 +41,7 @@ func TestATimestampIsReadBackAsItWasWritten(t *testing.T) {
 	require.Equal(t, written, read)
 }
 
-func TestAZeroTimestampIsLeftOutWhereItIsOptional(t *testing.T) {
+func TestTimestamp_ZeroIsOmitted(t *testing.T) {
 	t.Parallel()
 
 	text, err := json.Marshal(struct {

@@ -1,6 +1,7 @@
 package customer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -80,29 +81,21 @@ type Config struct {
 // withDefaults returns the configuration with its defaults filled in, or an error
 // that names the invalid setting.
 func (c Config) withDefaults() (Config, error) {
-	setDefault(&c.Audience, DefaultAudience)
-	setDefault(&c.TenantClaim, DefaultTenantClaim)
-	setDefault(&c.RoleClaim, DefaultRoleClaim)
-	setDefault(&c.Leeway, maxLeeway)
-	setDefault(&c.RefreshInterval, 30*time.Second)
-	setDefault(&c.PollInterval, 10*time.Minute)
-	setDefault(&c.FetchTimeout, 3*time.Second)
-	setDefault(&c.HTTPClient, &http.Client{})
-	setDefault(&c.MaxTokenBytes, 8<<10)
-	setDefault(&c.CacheSize, 10_000)
-	setDefault(&c.Logger, slog.Default())
+	c.Audience = cmp.Or(c.Audience, DefaultAudience)
+	c.TenantClaim = cmp.Or(c.TenantClaim, DefaultTenantClaim)
+	c.RoleClaim = cmp.Or(c.RoleClaim, DefaultRoleClaim)
+	c.Leeway = cmp.Or(c.Leeway, maxLeeway)
+	c.RefreshInterval = cmp.Or(c.RefreshInterval, 30*time.Second)
+	c.PollInterval = cmp.Or(c.PollInterval, 10*time.Minute)
+	c.FetchTimeout = cmp.Or(c.FetchTimeout, 3*time.Second)
+	c.HTTPClient = cmp.Or(c.HTTPClient, &http.Client{})
+	c.MaxTokenBytes = cmp.Or(c.MaxTokenBytes, 8<<10)
+	c.CacheSize = cmp.Or(c.CacheSize, 10_000)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	return c, c.check()
-}
-
-// setDefault sets a field to a value if the field is zero.
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 func (c Config) check() error {

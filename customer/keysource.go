@@ -48,11 +48,11 @@ type keySource struct {
 	mu        sync.Mutex
 	inFlight  chan struct{} // closed when the current fetch ends; nil if there is none
 	nextFetch time.Time     // the earliest start of the next fetch
-	state     Health
+	state     keyHealth
 }
 
-// Health is the state of the issuer's keys.
-type Health struct {
+// keyHealth is the state of the issuer's keys.
+type keyHealth struct {
 	Keys      int       // number of published keys in use
 	FetchedAt time.Time // time of the last successful fetch; zero before the first
 	Failures  int       // number of failed fetches since then
@@ -201,7 +201,7 @@ func (s *keySource) accept(set *keySet, started time.Time) error {
 		s.log.Info("replaced the issuer's keys", "keys", len(set.keys))
 	}
 	s.nextFetch = started.Add(s.interval)
-	s.state = Health{Keys: len(set.keys), FetchedAt: s.now()}
+	s.state = keyHealth{Keys: len(set.keys), FetchedAt: s.now()}
 	return nil
 }
 
@@ -212,7 +212,7 @@ func (s *keySource) recordFailure(err error) {
 		"error", err, "failures", s.state.Failures, "keys_kept", s.state.Keys)
 }
 
-func (s *keySource) health() Health {
+func (s *keySource) health() keyHealth {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state

@@ -1,6 +1,7 @@
 package customer
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -63,7 +64,7 @@ type Tickets struct {
 
 // NewTickets returns Tickets with the given configuration.
 func NewTickets(cfg TicketConfig) *Tickets {
-	setDefault(&cfg.TTL, 30*time.Second)
+	cfg.TTL = cmp.Or(cfg.TTL, 30*time.Second)
 	return &Tickets{store: cfg.Store, ttl: cfg.TTL}
 }
 

@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jwt"
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/refusal"
+	"github.com/fieldgate/fieldgate/store"
 )
 
 var (
@@ -113,19 +113,9 @@ func (v *Verifier) keyFor(ctx context.Context, t token) (key, *keySet, error) {
 func (v *Verifier) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		_ = v.keys.refresh(ctx) // fetch logs its own failure
-		sleep(ctx, v.keys.untilNextPoll())
+		store.Sleep(ctx, v.keys.untilNextPoll())
 	}
 	return nil
-}
-
-// sleep waits for a duration or until the context is done.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 // Ready returns nil if tokens can be verified: keys have been fetched at least once,
@@ -137,9 +127,6 @@ func (v *Verifier) Ready() error {
 	}
 	return nil
 }
-
-// Health returns the state of the issuer's keys.
-func (v *Verifier) Health() Health { return v.keys.health() }
 
 // refuse returns the one refusal of every token, whatever is wrong with it: details would help
 // an attacker only. The cause goes to the log.

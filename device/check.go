@@ -71,5 +71,5 @@ func (r *Registry) Check(ctx context.Context, token string) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
-	return Principal{Tenant: reply.String(2), DeviceID: id, ExpiresAt: parseMillis(reply.String(3)), Epoch: reply.String(4)}, nil
+	return Principal{Tenant: reply.String(2), DeviceID: id, ExpiresAt: store.ParseTime(reply.String(3)), Epoch: reply.String(4)}, nil
 }

@@ -3,8 +3,6 @@ package device
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fieldgate/fieldgate/store"
@@ -83,24 +81,15 @@ var listFields = []string{
 	fieldTenant, "status", "name", "external_id", "location", "tags", "created", "registered", "last_seen", "online_until", "model", "firmware",
 }
 
-// idDigits are the characters of an id after its prefix.
-const idDigits = "0123456789abcdefghjkmnpqrstvwxyz"
-
-// isDeviceID reports whether store.NewID can have created an id.
-func isDeviceID(id string) bool {
-	_, ok := store.PartitionOfID(store.KindDevice, id)
-	return ok && strings.Trim(id[len(store.KindDevice)+1:], idDigits) == ""
-}
-
 // decode returns the device of a record, with the fields that List returns.
 func (r *Registry) decode(id string, fields map[string]string, now time.Time) (Device, error) {
 	d := Device{
 		ID: id, Tenant: fields[fieldTenant], Status: Status(fields["status"]),
 		Name: fields["name"], ExternalID: fields["external_id"], Location: fields["location"],
-		CreatedAt: parseMillis(fields["created"]), RegisteredAt: parseMillis(fields["registered"]), LastSeen: parseMillis(fields["last_seen"]),
+		CreatedAt: store.ParseTime(fields["created"]), RegisteredAt: store.ParseTime(fields["registered"]), LastSeen: store.ParseTime(fields["last_seen"]),
 		Model: fields["model"], FirmwareVersion: fields["firmware"],
 	}
-	d.Presence = r.presence(d, parseMillis(fields["online_until"]), now)
+	d.Presence = r.presence(d, store.ParseTime(fields["online_until"]), now)
 	err := decodeMap(fields["tags"], &d.Tags)
 	return d, err
 }
@@ -112,10 +101,10 @@ func (r *Registry) decodeFull(id string, fields map[string]string, now time.Time
 	if err != nil {
 		return Device{}, err
 	}
-	if at := parseMillis(fields["heartbeat"]); !at.IsZero() {
+	if at := store.ParseTime(fields["heartbeat"]); !at.IsZero() {
 		d.LastHeartbeat = &LastHeartbeat{Status: fields["heartbeat_status"], ReceivedAt: at}
 	}
-	if parseMillis(fields["session_until"]).After(now) {
+	if store.ParseTime(fields["session_until"]).After(now) {
 		d.ActiveSessionID = fields[fieldSession]
 	}
 	if err := decodeMap(fields["metadata"], &d.Metadata); err != nil {
@@ -146,14 +135,4 @@ func encodeMap[V any](m map[string]V) (string, error) {
 		return "", fmt.Errorf("encoding the record of a device: %w", err)
 	}
 	return string(raw), nil
-}
-
-// parseMillis parses a time in Unix milliseconds. It returns the zero time for any
-// other text.
-func parseMillis(ms string) time.Time {
-	n, err := strconv.ParseInt(ms, 10, 64)
-	if err != nil || n == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(n).UTC()
 }

@@ -32,13 +32,13 @@ func (r *Registry) Heartbeat(ctx context.Context, h Heartbeat) (HeartbeatReply, 
 	if err != nil {
 		return HeartbeatReply{}, err
 	}
-	scope := r.scope(h.Device, store.ActorDevice(h.Device.ID), h.RequestID)
+	scope := store.NewScope(h.Device, store.ActorDevice(h.Device.ID), h.RequestID, r.cfg.Retention)
 	result, err := r.run(ctx, heartbeatScript, h.Device.Keys(),
 		scope.Args(h.Status, metrics, h.FirmwareVersion, r.cfg.OnlineWithin.Milliseconds()))
 	if err != nil {
 		return HeartbeatReply{}, err
 	}
-	reply := HeartbeatReply{ServerTime: parseMillis(result.String(2)), NextIn: jitter(r.cfg.HeartbeatEvery), Ready: result.Int(3)}
+	reply := HeartbeatReply{ServerTime: store.ParseTime(result.String(2)), NextIn: jitter(r.cfg.HeartbeatEvery), Ready: result.Int(3)}
 	for i := range result.List(4) {
 		reply.CancelRequested = append(reply.CancelRequested, result.List(4).String(i))
 	}

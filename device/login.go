@@ -52,7 +52,7 @@ func (r *Registry) Login(ctx context.Context, c Credentials) (Login, error) {
 	if oldest := reply.String(3); oldest != "" {
 		r.endLogin(ctx, c.DeviceID, oldest)
 	}
-	return Login{DeviceID: c.DeviceID, Token: token, ExpiresIn: idle, ExpiresAt: parseMillis(reply.String(2))}, nil
+	return Login{DeviceID: c.DeviceID, Token: token, ExpiresIn: idle, ExpiresAt: store.ParseTime(reply.String(2))}, nil
 }
 
 // loginKeys returns the keys of login.lua.
@@ -67,7 +67,7 @@ const noSecretHash = "..........................................................
 // secretHash returns the hash of a device's secret. For an unknown device it returns
 // noSecretHash, so that refusing it takes the same time.
 func (r *Registry) secretHash(ctx context.Context, deviceID string) (string, error) {
-	if !isDeviceID(deviceID) {
+	if !store.IsID(store.KindDevice, deviceID) {
 		return noSecretHash, nil
 	}
 	var found []any
@@ -128,5 +128,5 @@ func deviceIDOfToken(token string) (id string, ok bool) {
 		return "", false
 	}
 	id = store.KindDevice + "_" + token[len(tokenPrefix):idEnd]
-	return id, isDeviceID(id)
+	return id, store.IsID(store.KindDevice, id)
 }

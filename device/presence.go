@@ -31,7 +31,7 @@ func (r *Registry) presence(d Device, onlineUntil, now time.Time) Presence {
 // to the quarantine, so that it does not block the others.
 func (r *Registry) SettlePresence(ctx context.Context, due []store.Due) error {
 	for _, d := range due {
-		scope := r.scope(d.Device, store.ActorSystem, "")
+		scope := store.NewScope(d.Device, store.ActorSystem, "", r.cfg.Retention)
 		_, err := r.run(ctx, settlePresenceScript, d.Device.Keys(), scope.Args(r.cfg.StaleWithin.Milliseconds()))
 		switch {
 		case err == nil:
@@ -40,7 +40,7 @@ func (r *Registry) SettlePresence(ctx context.Context, due []store.Due) error {
 		default:
 			r.log.ErrorContext(ctx, "settling the presence of a device failed, moving it to the quarantine",
 				"tenant", d.Device.Tenant, "device", d.ID, "error", err)
-			if err := r.store.SetAside(ctx, d); err != nil {
+			if err := r.store.Quarantine(ctx, d); err != nil {
 				return err
 			}
 		}

@@ -51,7 +51,7 @@ func (r *Registry) Provision(ctx context.Context, p Provisioning) (Device, Activ
 	activation, err := r.activation(reply.String(2), reply.String(4), reply.String(5))
 	return Device{
 		ID: reply.String(2), Tenant: p.Tenant, ExternalID: p.ExternalID, Name: p.Name, Location: p.Location, Tags: p.Tags,
-		Status: Provisioned, Presence: NeverConnected, CreatedAt: parseMillis(reply.String(3)),
+		Status: Provisioned, Presence: NeverConnected, CreatedAt: store.ParseTime(reply.String(3)),
 	}, activation, err
 }
 
@@ -69,7 +69,7 @@ func (r *Registry) provisionArgs(p Provisioning, device store.Device, issued iss
 	keys = append(device.Keys(), tenant.DevicesKey(), statusIndexKey(p.Tenant, Provisioned), tenant.ExternalIDsKey())
 	keys = append(keys, indexes...)
 	keys = append(keys, store.IdempotencyKeys(p.Tenant, p.IdempotencyKey)...)
-	return keys, r.scope(device, store.ActorUser(p.UserID), p.RequestID).Args(
+	return keys, store.NewScope(device, store.ActorUser(p.UserID), p.RequestID, r.cfg.Retention).Args(
 		p.Name, p.ExternalID, p.Location, tags, len(indexes),
 		issued.hash, issued.sealed, r.cfg.ActivationTTL.Milliseconds(), digest, idempotencyTTL.Milliseconds(),
 	), nil
@@ -103,7 +103,7 @@ func (r *Registry) IssueActivationCode(ctx context.Context, i IssueRequest) (Act
 		return Activation{}, err
 	}
 	keys := append(device.Keys(), store.IdempotencyKeys(i.Tenant, i.IdempotencyKey)...)
-	reply, err := r.run(ctx, issueScript, keys, r.scope(device, store.ActorUser(i.UserID), i.RequestID).Args(
+	reply, err := r.run(ctx, issueScript, keys, store.NewScope(device, store.ActorUser(i.UserID), i.RequestID, r.cfg.Retention).Args(
 		issued.hash, issued.sealed, r.cfg.ActivationTTL.Milliseconds(), digest, idempotencyTTL.Milliseconds()))
 	if err != nil {
 		return Activation{}, err
@@ -142,14 +142,14 @@ func (r *Registry) activation(deviceID, sealed, expires string) (Activation, err
 	if err != nil {
 		return Activation{}, err
 	}
-	return Activation{Code: formatCode(code), ExpiresAt: parseMillis(expires)}, nil
+	return Activation{Code: formatCode(code), ExpiresAt: store.ParseTime(expires)}, nil
 }
 
 // locate returns the store keys of a tenant's device. It returns device_not_found if
 // the id cannot be one of the tenant's. Whether the device exists, only the script
 // can check.
 func locate(tenant, id string) (store.Device, error) {
-	if !store.OwnsID(tenant, store.KindDevice, id) || !isDeviceID(id) {
+	if !store.OwnsID(tenant, store.KindDevice, id) {
 		return store.Device{}, errDeviceNotFound
 	}
 	return store.Device{Tenant: tenant, ID: id}, nil

@@ -55,7 +55,7 @@ func (r *Registry) Register(ctx context.Context, g Registration) (Registered, er
 		return Registered{}, err
 	}
 	secret, err := r.keys.secretSealer(code).open(reply.String(2), device.ID)
-	return Registered{DeviceID: device.ID, Secret: secret, RegisteredAt: parseMillis(reply.String(3))}, err
+	return Registered{DeviceID: device.ID, Secret: secret, RegisteredAt: store.ParseTime(reply.String(3))}, err
 }
 
 // deviceOfCode returns the device that a code was issued for. Whether the code is
@@ -95,7 +95,7 @@ func (r *Registry) registerArgs(g Registration, device store.Device, code string
 	if g.IdempotencyKey != "" {
 		keys = append(keys, device.RegistrationKey(store.DigestOf(g.IdempotencyKey)))
 	}
-	return keys, r.scope(device, store.ActorDevice(device.ID), g.RequestID).Args(
+	return keys, store.NewScope(device, store.ActorDevice(device.ID), g.RequestID, r.cfg.Retention).Args(
 		hash, hashOf(secret), sealed, metadata, g.Metadata["model"], g.Metadata["firmwareVersion"], g.Addr,
 		digest, r.cfg.RepeatWithin.Milliseconds(),
 	), nil

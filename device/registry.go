@@ -8,6 +8,7 @@
 package device
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -120,14 +121,14 @@ type Registry struct {
 
 // New returns a Registry with the given configuration.
 func New(cfg Config) *Registry {
-	setDefault(&cfg.LoginIdle, 7*24*time.Hour)
-	setDefault(&cfg.LoginMax, 30*24*time.Hour)
-	setDefault(&cfg.ActivationTTL, 24*time.Hour)
-	setDefault(&cfg.RepeatWithin, 15*time.Minute)
-	setDefault(&cfg.OnlineWithin, 90*time.Second)
-	setDefault(&cfg.StaleWithin, 5*time.Minute)
-	setDefault(&cfg.HeartbeatEvery, 30*time.Second)
-	setDefault(&cfg.Retention, store.DefaultRetention)
+	cfg.LoginIdle = cmp.Or(cfg.LoginIdle, 7*24*time.Hour)
+	cfg.LoginMax = cmp.Or(cfg.LoginMax, 30*24*time.Hour)
+	cfg.ActivationTTL = cmp.Or(cfg.ActivationTTL, 24*time.Hour)
+	cfg.RepeatWithin = cmp.Or(cfg.RepeatWithin, 15*time.Minute)
+	cfg.OnlineWithin = cmp.Or(cfg.OnlineWithin, 90*time.Second)
+	cfg.StaleWithin = cmp.Or(cfg.StaleWithin, 5*time.Minute)
+	cfg.HeartbeatEvery = cmp.Or(cfg.HeartbeatEvery, 30*time.Second)
+	cfg.Retention = cmp.Or(cfg.Retention, store.DefaultRetention)
 	if len(cfg.CodeKey) == 0 {
 		cfg.CodeKey = cfg.Store.HashKey()
 	}
@@ -135,18 +136,6 @@ func New(cfg Config) *Registry {
 		cfg.Logger = slog.Default()
 	}
 	return &Registry{store: cfg.Store, cfg: cfg, keys: keyring(cfg.CodeKey), log: cfg.Logger}
-}
-
-// setDefault sets a duration to a value if it is zero.
-func setDefault(d *time.Duration, value time.Duration) {
-	if *d == 0 {
-		*d = value
-	}
-}
-
-// scope returns the arguments that all transitions of a device have in common.
-func (r *Registry) scope(d store.Device, actor, requestID string) store.Scope {
-	return store.Scope{Device: d, Actor: actor, RequestID: requestID, Retention: r.cfg.Retention}
 }
 
 // run runs the script of a transition. It returns an error if the script refuses it.

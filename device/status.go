@@ -43,12 +43,12 @@ func (r *Registry) change(ctx context.Context, script *store.Script, a AdminRequ
 	if err != nil {
 		return Device{}, err
 	}
-	scope := r.scope(device, store.ActorUser(a.UserID), a.RequestID)
+	scope := store.NewScope(device, store.ActorUser(a.UserID), a.RequestID, r.cfg.Retention)
 	reply, err := r.run(ctx, script, append(device.Keys(), keys...), scope.Args(a.Reason))
 	if err != nil {
 		return Device{}, err
 	}
-	return r.decodeFull(device.ID, reply.Map(3), parseMillis(reply.String(2)))
+	return r.decodeFull(device.ID, reply.Map(3), store.ParseTime(reply.String(2)))
 }
 
 // Decommission takes a device out of service permanently. Its logins, its secret and
@@ -79,5 +79,5 @@ func (r *Registry) decommission(ctx context.Context, a AdminRequest, device stor
 		keys = append(keys, store.SessionKey(session))
 	}
 	return r.run(ctx, decommissionScript, keys,
-		r.scope(device, store.ActorUser(a.UserID), a.RequestID).Args(a.Reason, session))
+		store.NewScope(device, store.ActorUser(a.UserID), a.RequestID, r.cfg.Retention).Args(a.Reason, session))
 }

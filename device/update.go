@@ -47,7 +47,7 @@ func (r *Registry) Update(ctx context.Context, c Change) (Device, error) {
 	if err != nil {
 		return Device{}, err
 	}
-	return r.decodeFull(device.ID, reply.Map(3), parseMillis(reply.String(2)))
+	return r.decodeFull(device.ID, reply.Map(3), store.ParseTime(reply.String(2)))
 }
 
 // update runs the script once, with the current record of the device.
@@ -67,6 +67,6 @@ func (r *Registry) update(ctx context.Context, c Change, device store.Device) (s
 	}
 	leaves := tagIndexKeys(c.Tenant, before.Tags)
 	keys := append(append(device.Keys(), leaves...), tagIndexKeys(c.Tenant, after.Tags)...)
-	return r.run(ctx, updateScript, keys, r.scope(device, store.ActorUser(c.UserID), c.RequestID).Args(
+	return r.run(ctx, updateScript, keys, store.NewScope(device, store.ActorUser(c.UserID), c.RequestID, r.cfg.Retention).Args(
 		fields[fieldRevision], after.Name, after.Location, tags, len(leaves)))
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/ratelimit"
+	"github.com/fieldgate/fieldgate/store"
 )
 
 // authenticateUser verifies the token of a user, or the ticket that stands for one.
@@ -16,7 +17,7 @@ func (g *Gateway) authenticateUser(ctx context.Context, token string) (context.C
 	if err != nil {
 		return ctx, err
 	}
-	request.SetPrincipal(ctx, "user:"+principal.UserID)
+	request.SetPrincipal(ctx, store.ActorUser(principal.UserID))
 	return customer.NewContext(ctx, principal), nil
 }
 
@@ -36,7 +37,7 @@ func (g *Gateway) authenticateDevice(ctx context.Context, token string) (context
 	if err != nil {
 		return ctx, err
 	}
-	request.SetPrincipal(ctx, "device:"+principal.DeviceID)
+	request.SetPrincipal(ctx, store.ActorDevice(principal.DeviceID))
 	return device.NewContext(ctx, principal), nil
 }
 

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -179,29 +180,22 @@ type Config struct {
 // withDefaults sets the fields that are zero to their defaults and checks the
 // configuration. The error is one sentence that names the settings at fault.
 func (c Config) withDefaults() (Config, error) {
-	setDefault(&c.Addr, DefaultAddr)
-	setDefault(&c.Audience, DefaultAudience)
-	setDefault(&c.TenantClaim, DefaultTenantClaim)
-	setDefault(&c.RoleClaim, DefaultRoleClaim)
-	setDefault(&c.ShutdownTimeout, DefaultShutdownTimeout)
-	setDefault(&c.IdleTimeout, DefaultIdleTimeout)
-	setDefault(&c.BalancerIdleTimeout, DefaultBalancerIdleTimeout)
-	setDefault(&c.Retention, DefaultRetention)
-	setDefault(&c.ReconcileDevices, DefaultReconcileDevices)
-	setDefault(&c.Environment, DefaultEnvironment)
-	setDefault(&c.Version, "dev")
-	setDefault(&c.Logger, slog.Default())
+	c.Addr = cmp.Or(c.Addr, DefaultAddr)
+	c.Audience = cmp.Or(c.Audience, DefaultAudience)
+	c.TenantClaim = cmp.Or(c.TenantClaim, DefaultTenantClaim)
+	c.RoleClaim = cmp.Or(c.RoleClaim, DefaultRoleClaim)
+	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, DefaultShutdownTimeout)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, DefaultIdleTimeout)
+	c.BalancerIdleTimeout = cmp.Or(c.BalancerIdleTimeout, DefaultBalancerIdleTimeout)
+	c.Retention = cmp.Or(c.Retention, DefaultRetention)
+	c.ReconcileDevices = cmp.Or(c.ReconcileDevices, DefaultReconcileDevices)
+	c.Environment = cmp.Or(c.Environment, DefaultEnvironment)
+	c.Version = cmp.Or(c.Version, "dev")
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if err := c.setIssuerFromProject(); err != nil {
 		return c, err
 	}
 	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkTimes(), c.checkKeys())
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // setIssuerFromProject sets the empty addresses of the issuer to those of the Supabase
@@ -217,9 +211,9 @@ func (c *Config) setIssuerFromProject() error {
 		return errors.New("FIELDGATE_SUPABASE_URL is not the URL of a project: set one such as https://abc.supabase.co")
 	}
 	base := strings.TrimRight(c.SupabaseURL, "/") + "/auth/v1"
-	setDefault(&c.JWKSURL, base+"/.well-known/jwks.json")
-	setDefault(&c.Issuer, base)
-	setDefault(&c.HealthURL, base+"/health")
+	c.JWKSURL = cmp.Or(c.JWKSURL, base+"/.well-known/jwks.json")
+	c.Issuer = cmp.Or(c.Issuer, base)
+	c.HealthURL = cmp.Or(c.HealthURL, base+"/health")
 	return nil
 }
 

@@ -25,7 +25,7 @@ func TestReconciler_RepairsDeletedIndexes(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()), withFrequentReconciler)
-	g.Log.AllowErrors("an invariant was broken and is mended")
+	g.Log.AllowErrors("repaired a violated invariant")
 	f := newFleet(t, g)
 	lost, undecided := f.propose(t, auto), f.propose(t, review)
 	d := store.Device{Tenant: onlyTenant(t, server.Client(t)), ID: f.device.ID}

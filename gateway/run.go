@@ -63,7 +63,7 @@ const commandsPerDevice = 20
 // violations of invariants in the store.
 func (g *Gateway) reconcileConfig() store.ReconcileConfig {
 	return store.ReconcileConfig{
-		Every: g.cfg.ReconcileInterval, Devices: g.cfg.ReconcileDevices,
+		Every: g.cfg.ReconcileInterval, BatchSize: g.cfg.ReconcileDevices,
 		Tenant: g.queue.ReconcileInbox,
 		Device: func(ctx context.Context, d store.Device) (more int, err error) {
 			err = g.sessions.Reconcile(ctx, d)

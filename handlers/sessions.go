@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/fieldgate/fieldgate"
@@ -137,9 +136,6 @@ func eventOf(e session.Event) generated.Event {
 
 // actorOf parses the actor of an event: "user:<id>", "device:<id>" or "system".
 func actorOf(actor string) generated.Actor {
-	kind, id, _ := strings.Cut(actor, ":")
-	if id == "" {
-		id = kind
-	}
+	kind, id := store.ParseActor(actor)
 	return generated.Actor{Kind: generated.ActorKind(kind), ID: id}
 }

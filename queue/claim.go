@@ -88,7 +88,7 @@ func (q *Queue) claimArgs(r ClaimRequest) (keys []string, args []any, err error)
 	if r.IdempotencyKey != "" {
 		keys = append(keys, r.Device.ClaimKey(store.DigestOf(r.IdempotencyKey)))
 	}
-	args = q.scope(r.Device, store.ActorDevice(r.Device.ID), r.RequestID).
+	args = store.NewScope(r.Device, store.ActorDevice(r.Device.ID), r.RequestID, q.cfg.Retention).
 		Args(r.Limit, r.Visibility.Milliseconds(), requestHash, settleLimit, r.Epoch)
 	for range r.Limit {
 		token := rand.Text()

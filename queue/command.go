@@ -3,10 +3,10 @@ package queue
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/store"
 )
 
 // Status is the state of a command in its life cycle.
@@ -157,7 +157,7 @@ func decodeState(raw string) (state, error) {
 // proposal returns the proposal of the command, without its tenant.
 func (s state) proposal(b body) Proposal {
 	return Proposal{
-		SessionID: s.Session, UserID: userID(s.Proposer), RequestID: s.Request,
+		SessionID: s.Session, UserID: store.ActorID(s.Proposer), RequestID: s.Request,
 		Type: b.Type, Parameters: b.Parameters, Reason: b.Reason, RetryOf: b.RetryOf,
 		Priority: s.Priority, MaxAttempts: s.Max,
 		DeliverWithin: time.Duration(s.DeliverBy-s.Created) * time.Millisecond,
@@ -167,17 +167,17 @@ func (s state) proposal(b body) Proposal {
 // apply sets the fields of c that change during its life.
 func (s state) apply(c *Command) {
 	c.Status, c.Attempt = s.Status, s.Attempt
-	c.CreatedAt, c.DeliverBy, c.ApproveBy = fromMillis(s.Created), fromMillis(s.DeliverBy), fromMillis(s.ApproveBy)
-	c.ClaimedAt, c.FinishedAt = fromMillis(s.Claimed), fromMillis(s.Finished)
+	c.CreatedAt, c.DeliverBy, c.ApproveBy = store.TimeOf(s.Created), store.TimeOf(s.DeliverBy), store.TimeOf(s.ApproveBy)
+	c.ClaimedAt, c.FinishedAt = store.TimeOf(s.Claimed), store.TimeOf(s.Finished)
 	c.VisibleUntil = time.Time{}
 	if s.Status == Claimed {
-		c.VisibleUntil = fromMillis(s.Visible)
+		c.VisibleUntil = store.TimeOf(s.Visible)
 	}
 	c.CancelRequested, c.Late = s.Cancel, s.Late
 	c.Approval = s.approval()
 	c.Attempts = make([]Attempt, 0, len(s.History))
 	for _, h := range s.History {
-		c.Attempts = append(c.Attempts, Attempt{h.Attempt, fromMillis(h.Claimed), fromMillis(h.Ended), h.Outcome})
+		c.Attempts = append(c.Attempts, Attempt{h.Attempt, store.TimeOf(h.Claimed), store.TimeOf(h.Ended), h.Outcome})
 	}
 }
 
@@ -186,15 +186,5 @@ func (s state) approval() *fieldgate.Approval {
 		return nil
 	}
 	a := s.Approval
-	return &fieldgate.Approval{Decision: a.Decision, DecidedBy: userID(a.By), DecidedAt: fromMillis(a.At), Reason: a.Reason}
+	return &fieldgate.Approval{Decision: a.Decision, DecidedBy: store.ActorID(a.By), DecidedAt: store.TimeOf(a.At), Reason: a.Reason}
 }
-
-// fromMillis converts Unix milliseconds to a time in UTC. Zero becomes the zero time.
-func fromMillis(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
-}
-
-func userID(actor string) string { return strings.TrimPrefix(actor, "user:") }

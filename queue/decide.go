@@ -71,7 +71,7 @@ func (q *Queue) Cancel(ctx context.Context, r Cancel) (Command, error) {
 // reads the state itself.
 func (q *Queue) runAsUser(ctx context.Context, script *store.Script, c Command, userID, requestID string, args ...any) (Command, error) {
 	device := store.Device{Tenant: c.Tenant, ID: c.DeviceID}
-	scope := q.scope(device, store.ActorUser(userID), requestID)
+	scope := store.NewScope(device, store.ActorUser(userID), requestID, q.cfg.Retention)
 	reply, err := q.store.Run(ctx, script, device.Keys(), scope.Args(append([]any{c.ID, c.SessionID}, args...)...)...)
 	if err != nil {
 		return Command{}, err

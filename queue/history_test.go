@@ -58,8 +58,8 @@ func TestLease_HistoriesAreLinearizable(t *testing.T) {
 // history records the operations of concurrent clients on the commands of one device.
 type history struct {
 	*fixture
-	wire    *storetest.Wire // loses replies and connections; nil: none are lost
-	queues  []*queue.Queue  // one of each instance
+	proxy   *storetest.Proxy // loses replies and connections; nil: none are lost
+	queues  []*queue.Queue   // one of each instance
 	started time.Time
 
 	mu         sync.Mutex
@@ -74,9 +74,9 @@ func newHistory(t *testing.T, server *storetest.Server, faults bool) *history {
 	h.fixture = newFixture(t, storetest.Connect(t, store.Config{URL: server.URL()}))
 	addr := server.Addr()
 	if faults {
-		h.wire = storetest.NewWire(t)
-		h.wire.To(addr)
-		addr = h.wire.Addr()
+		h.proxy = storetest.NewProxy(t)
+		h.proxy.ForwardTo(addr)
+		addr = h.proxy.Addr()
 	}
 	for range 2 {
 		// No call times out: what the store runs after a timeout would be later than op.latest.
@@ -117,19 +117,19 @@ func (h *history) run(seed uint64) {
 	sweeper.Wait()
 }
 
-// setFault makes the wire lose replies or connections now and then, else repairs it.
+// setFault makes the proxy lose replies or connections now and then, else repairs it.
 func (h *history) setFault(rng *rand.Rand) {
-	if h.wire == nil {
+	if h.proxy == nil {
 		return
 	}
-	fault := storetest.None
+	fault := storetest.NoFault
 	switch rng.IntN(12) {
 	case 0:
-		fault = storetest.Lose
+		fault = storetest.LoseReply
 	case 1:
-		fault = storetest.Drop
+		fault = storetest.DropRequest
 	}
-	h.wire.Set(fault)
+	h.proxy.Inject(fault)
 }
 
 // runOperation runs one random operation of client n.
@@ -262,7 +262,7 @@ func (h *history) check(t *testing.T) {
 		}
 		require.Equal(t, porcupine.Ok, result, "no order of the operations explains the responses about %s", command)
 	}
-	require.False(t, h.wire != nil && h.unknown == 0, "no response was lost")
+	require.False(t, h.proxy != nil && h.unknown == 0, "no response was lost")
 	t.Logf("%d clients, %d operations, recorded %d times for %d commands: %v",
 		historyClients, historyClients*historyOperations, total, historyCommands, h.tally())
 }

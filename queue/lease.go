@@ -33,7 +33,7 @@ func (q *Queue) Extend(ctx context.Context, ref ClaimRef, by time.Duration) (Ext
 		return Extension{}, err
 	}
 	return Extension{
-		VisibleUntil:    fromMillis(s.Visible),
+		VisibleUntil:    store.TimeOf(s.Visible),
 		Remaining:       time.Duration(s.Visible-reply.Int(3)) * time.Millisecond,
 		CancelRequested: s.Cancel,
 	}, nil
@@ -84,7 +84,7 @@ func (q *Queue) runAsDevice(ctx context.Context, script *store.Script, ref Claim
 	if !store.OwnsID(ref.Device.Tenant, store.KindCommand, ref.CommandID) {
 		return nil, state{}, errCommandNotFound
 	}
-	scope := q.scope(ref.Device, store.ActorDevice(ref.Device.ID), ref.RequestID)
+	scope := store.NewScope(ref.Device, store.ActorDevice(ref.Device.ID), ref.RequestID, q.cfg.Retention)
 	reply, err := q.store.Run(ctx, script, keys, scope.Args(append([]any{ref.CommandID, hashToken(ref.Token)}, args...)...)...)
 	if err != nil {
 		return nil, state{}, err

@@ -64,7 +64,7 @@ type fixture struct {
 	sessions *session.Service
 	device   store.Device
 	session  session.Session
-	log      *storetest.Text
+	log      *storetest.Buffer
 	metrics  *prometheus.Registry
 }
 
@@ -90,7 +90,7 @@ const sessionLength = 24 * time.Hour
 
 func newFixture(t testing.TB, s *store.Store, change ...func(*queue.Config)) *fixture {
 	t.Helper()
-	f := &fixture{t: t, store: s, log: new(storetest.Text), metrics: prometheus.NewRegistry()}
+	f := &fixture{t: t, store: s, log: new(storetest.Buffer), metrics: prometheus.NewRegistry()}
 	cfg := queue.Config{
 		Store: s, PollEvery: 200 * time.Millisecond, Registerer: f.metrics,
 		Logger: slog.New(slog.NewTextHandler(f.log, nil)),

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -82,7 +83,7 @@ func (q *Queue) prepare(p *Proposal, mode Mode) error {
 			p.MaxAttempts = reviewAttempts
 		}
 	}
-	setDefault(&p.DeliverWithin, q.cfg.DeliverWithin)
+	p.DeliverWithin = cmp.Or(p.DeliverWithin, q.cfg.DeliverWithin)
 	return nil
 }
 
@@ -105,7 +106,7 @@ func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device) (keys []
 	keys = append(device.Keys(), store.SessionKey(p.SessionID))
 	keys = append(keys, store.IdempotencyKeys(p.Tenant, p.IdempotencyKey)...)
 	id := store.NewID(store.KindCommand, store.PartitionOf(p.Tenant))
-	return keys, q.scope(device, store.ActorUser(p.UserID), p.RequestID).Args(
+	return keys, store.NewScope(device, store.ActorUser(p.UserID), p.RequestID, q.cfg.Retention).Args(
 		id, p.SessionID, content, p.Priority, p.MaxAttempts, string(mode),
 		p.DeliverWithin.Milliseconds(), q.cfg.ApproveWithin.Milliseconds(), maxReady,
 		requestHash, idempotencyTTL.Milliseconds(),

@@ -8,6 +8,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"fmt"
@@ -90,22 +91,16 @@ func New(cfg Config) *Queue {
 	if cfg.Policy == nil {
 		cfg.Policy = DefaultPolicy
 	}
-	setDefault(&cfg.ApproveWithin, 24*time.Hour)
-	setDefault(&cfg.DeliverWithin, 24*time.Hour)
-	setDefault(&cfg.Retention, store.DefaultRetention)
-	setDefault(&cfg.PollEvery, 5*time.Second)
+	cfg.ApproveWithin = cmp.Or(cfg.ApproveWithin, 24*time.Hour)
+	cfg.DeliverWithin = cmp.Or(cfg.DeliverWithin, 24*time.Hour)
+	cfg.Retention = cmp.Or(cfg.Retention, store.DefaultRetention)
+	cfg.PollEvery = cmp.Or(cfg.PollEvery, 5*time.Second)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
 	return &Queue{
 		store: cfg.Store, cfg: cfg, log: cfg.Logger,
 		waiters: newWaiters(), metrics: newMetrics(cfg.Registerer),
-	}
-}
-
-func setDefault(d *time.Duration, value time.Duration) {
-	if *d == 0 {
-		*d = value
 	}
 }
 
@@ -124,12 +119,6 @@ func (q *Queue) HandleWake(w store.Wake) {
 // Drain ends the claims that are waiting, without a command. From then on no claim waits.
 // A process calls it at its shutdown, so that no device waits for a closing gateway.
 func (q *Queue) Drain() { q.waiters.close() }
-
-// scope returns the part of a script's arguments that every transition has: the device,
-// the actor, the request and the retention.
-func (q *Queue) scope(d store.Device, actor, requestID string) store.Scope {
-	return store.Scope{Device: d, Actor: actor, RequestID: requestID, Retention: q.cfg.Retention}
-}
 
 // noteQuarantined logs and counts the commands that a script moved to the quarantine
 // because it could not read their records. The ids are separated by spaces.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/fieldgate/fieldgate/queue/model"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -49,7 +48,7 @@ func (q *Queue) reconcile(ctx context.Context, d store.Device, entries []string)
 	for i := range entries {
 		args[i] = entries[i]
 	}
-	reply, err := q.store.Run(ctx, reconcileScript, d.Keys(), q.scope(d, store.ActorSystem, "").Args(args...)...)
+	reply, err := q.store.Run(ctx, reconcileScript, d.Keys(), store.NewScope(d, store.ActorSystem, "", q.cfg.Retention).Args(args...)...)
 	if err != nil {
 		return err
 	}
@@ -57,7 +56,7 @@ func (q *Queue) reconcile(ctx context.Context, d store.Device, entries []string)
 	repairs := reply.List(3)
 	for i := range repairs {
 		r := repairs.List(i)
-		q.store.Violated(ctx, violation(d.ID, r.String(0), r.String(1), r.String(2), r.String(3)))
+		q.store.ReportViolation(ctx, violation(d.ID, r.String(0), r.String(1), r.String(2), r.String(3)))
 	}
 	return nil
 }
@@ -66,29 +65,29 @@ func (q *Queue) reconcile(ctx context.Context, d store.Device, entries []string)
 // "left" or "misplaced"), in which index, and the status and id of the command.
 func violation(device, how, index, status, id string) store.Violation {
 	return store.Violation{
-		Invariant: string(violatedBy(how, index, Status(status))),
+		Invariant: violatedBy(how, index, Status(status)),
 		Damage:    strings.TrimSpace(how + " " + index + " " + status), ID: id, Device: device,
 	}
 }
 
 // violatedBy returns the invariant that a wrong entry of an index violates.
-func violatedBy(how, index string, status Status) model.Invariant {
+func violatedBy(how, index string, status Status) store.Invariant {
 	left, inReady := how == "left", index == "ready"
 	switch {
 	case index == "sequence", how == "misplaced" && (inReady || index == "pending"):
-		return model.FIFOWithinPriority
+		return FIFOWithinPriority
 	case how == "misplaced", how == "missing" && index == "due":
-		return model.NothingForgotten
+		return store.NothingForgotten
 	case how == "missing" && index == "cancels":
-		return model.CancelIsHeard
+		return CancelIsHeard
 	case how == "missing" && index == "approval", left && inReady && status == PendingApproval:
-		return model.NoUnapprovedClaim
+		return NoUnapprovedClaim
 	case left && inReady && status == Claimed:
-		return model.NoDoubleLease
+		return NoDoubleLease
 	case left && status != "" && status.Final():
-		return model.FinishedIsFinal
+		return FinishedIsFinal
 	}
-	return model.NothingLost
+	return store.NothingLost
 }
 
 // ReconcileInbox checks the commands in a tenant's approval inbox. It removes the entries

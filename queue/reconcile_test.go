@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate/queue"
-	"github.com/fieldgate/fieldgate/queue/model"
 	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
@@ -112,32 +111,32 @@ const never = 9_999_999_999_999 // Unix ms, in the year 2286
 var damages = map[string]struct {
 	status   queue.Status
 	inflict  inflict
-	violates model.Invariant
+	violates store.Invariant
 }{
-	"queued, not ready":                  {queue.Queued, removeFrom(readyKey, itself), model.NothingLost},
-	"queued, in another position":        {queue.Queued, addTo(readyKey, 1, itself), model.FIFOWithinPriority},
-	"queued, never due":                  {queue.Queued, removeFrom(dueKey, inDue), model.NothingForgotten},
-	"queued, due too late":               {queue.Queued, addTo(dueKey, never, inDue), model.NothingForgotten},
-	"queued, has a lease":                {queue.Queued, addTo(leasesKey, never, itself), model.NothingLost},
-	"queued, in no session":              {queue.Queued, removeFrom(indexKey, inIndex), model.NothingLost},
-	"queued, in the inbox":               {queue.Queued, addTo(inboxKey, 0, inInbox), model.NothingLost},
-	"pending, ready":                     {queue.PendingApproval, addTo(readyKey, 1, itself), model.NoUnapprovedClaim},
-	"pending, never due":                 {queue.PendingApproval, removeFrom(dueKey, inDue), model.NothingForgotten},
-	"pending, not in the inbox":          {queue.PendingApproval, removeFrom(inboxKey, inInbox), model.NothingLost},
-	"pending, not among the device's":    {queue.PendingApproval, removeFrom(pendingKey, itself), model.NothingLost},
-	"claimed, never due":                 {queue.Claimed, removeFrom(dueKey, inDue), model.NothingForgotten},
-	"claimed, due too late":              {queue.Claimed, addTo(dueKey, never, inDue), model.NothingForgotten},
-	"claimed, without a lease":           {queue.Claimed, removeFrom(leasesKey, itself), model.NothingLost},
-	"claimed, lease too long":            {queue.Claimed, addTo(leasesKey, never, itself), model.NothingForgotten},
-	"claimed, ready":                     {queue.Claimed, addTo(readyKey, 1, itself), model.NoDoubleLease},
-	"claimed, request to cancel lost":    {queue.Claimed, loseCancel, model.CancelIsHeard},
-	"finished, ready":                    {queue.Succeeded, addTo(readyKey, 1, itself), model.FinishedIsFinal},
-	"finished, has a lease":              {queue.Succeeded, addTo(leasesKey, never, itself), model.FinishedIsFinal},
-	"finished, never due":                {queue.Succeeded, removeFrom(dueKey, inDue), model.NothingForgotten},
-	"finished, in no session":            {queue.Succeeded, removeFrom(indexKey, inIndex), model.NothingLost},
-	"finished, in another session too":   {queue.Succeeded, addTo(indexKey, 0, inOtherSession), model.FinishedIsFinal},
-	"finished, request to cancel":        {queue.Succeeded, addCancel, model.FinishedIsFinal},
-	"sequence behind the newest command": {queue.Queued, loseSequence, model.FIFOWithinPriority},
+	"queued, not ready":                  {queue.Queued, removeFrom(readyKey, itself), store.NothingLost},
+	"queued, in another position":        {queue.Queued, addTo(readyKey, 1, itself), queue.FIFOWithinPriority},
+	"queued, never due":                  {queue.Queued, removeFrom(dueKey, inDue), store.NothingForgotten},
+	"queued, due too late":               {queue.Queued, addTo(dueKey, never, inDue), store.NothingForgotten},
+	"queued, has a lease":                {queue.Queued, addTo(leasesKey, never, itself), store.NothingLost},
+	"queued, in no session":              {queue.Queued, removeFrom(indexKey, inIndex), store.NothingLost},
+	"queued, in the inbox":               {queue.Queued, addTo(inboxKey, 0, inInbox), store.NothingLost},
+	"pending, ready":                     {queue.PendingApproval, addTo(readyKey, 1, itself), queue.NoUnapprovedClaim},
+	"pending, never due":                 {queue.PendingApproval, removeFrom(dueKey, inDue), store.NothingForgotten},
+	"pending, not in the inbox":          {queue.PendingApproval, removeFrom(inboxKey, inInbox), store.NothingLost},
+	"pending, not among the device's":    {queue.PendingApproval, removeFrom(pendingKey, itself), store.NothingLost},
+	"claimed, never due":                 {queue.Claimed, removeFrom(dueKey, inDue), store.NothingForgotten},
+	"claimed, due too late":              {queue.Claimed, addTo(dueKey, never, inDue), store.NothingForgotten},
+	"claimed, without a lease":           {queue.Claimed, removeFrom(leasesKey, itself), store.NothingLost},
+	"claimed, lease too long":            {queue.Claimed, addTo(leasesKey, never, itself), store.NothingForgotten},
+	"claimed, ready":                     {queue.Claimed, addTo(readyKey, 1, itself), queue.NoDoubleLease},
+	"claimed, request to cancel lost":    {queue.Claimed, loseCancel, queue.CancelIsHeard},
+	"finished, ready":                    {queue.Succeeded, addTo(readyKey, 1, itself), queue.FinishedIsFinal},
+	"finished, has a lease":              {queue.Succeeded, addTo(leasesKey, never, itself), queue.FinishedIsFinal},
+	"finished, never due":                {queue.Succeeded, removeFrom(dueKey, inDue), store.NothingForgotten},
+	"finished, in no session":            {queue.Succeeded, removeFrom(indexKey, inIndex), store.NothingLost},
+	"finished, in another session too":   {queue.Succeeded, addTo(indexKey, 0, inOtherSession), queue.FinishedIsFinal},
+	"finished, request to cancel":        {queue.Succeeded, addCancel, queue.FinishedIsFinal},
+	"sequence behind the newest command": {queue.Queued, loseSequence, queue.FIFOWithinPriority},
 }
 
 func addCancel(ctx context.Context, c redis.Pipeliner, f *fixture, id string) {
@@ -260,7 +259,7 @@ func TestReconcile_RemovesEntriesWithoutRecord(t *testing.T) {
 			c.HSet(ctx, f.device.CommandsKey(), listed+":body", "{}")
 		})
 		f.reconcile()
-		require.Equal(t, map[string]int{string(model.NothingLost): 9}, v.drain())
+		require.Equal(t, map[string]int{string(store.NothingLost): 9}, v.drain())
 		require.Empty(t, f.changesSince(intact))
 	})
 }
@@ -274,7 +273,7 @@ func TestReconcileInbox_RemovesEntryOfUnknownDevice(t *testing.T) {
 			c.ZAdd(ctx, f.key(inboxKey), redis.Z{Member: "cmd_gone " + other})
 		})
 		f.reconcile()
-		require.Equal(t, map[string]int{string(model.NothingLost): 1}, v.drain())
+		require.Equal(t, map[string]int{string(store.NothingLost): 1}, v.drain())
 		require.Empty(t, f.pending())
 	})
 }
@@ -286,7 +285,7 @@ func TestSettle_MissingRecordIsReportedOnce(t *testing.T) {
 		f.makeDue("cmd_missing")
 		f.sweep()
 		f.sweep()
-		require.Equal(t, map[string]int{string(model.NothingLost): 1}, v.drain())
+		require.Equal(t, map[string]int{string(store.NothingLost): 1}, v.drain())
 	})
 }
 
@@ -385,7 +384,7 @@ func TestReconcile_ReadsInBatches(t *testing.T) {
 			c.Del(ctx, f.key(dueKey))
 		})
 		f.reconcile()
-		require.Equal(t, map[string]int{string(model.NothingLost): many, string(model.NothingForgotten): many}, v.drain())
+		require.Equal(t, map[string]int{string(store.NothingLost): many, string(store.NothingForgotten): many}, v.drain())
 		f.reconcile()
 		require.Empty(t, v.drain())
 	})

@@ -4,8 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/fieldgate/fieldgate"
-	"github.com/fieldgate/fieldgate/queue/model"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -15,7 +13,7 @@ import (
 // others are settled one by one.
 func (q *Queue) Settle(ctx context.Context, due []store.Due) error {
 	err := q.settle(ctx, due)
-	if err == nil || isTransient(ctx, err) {
+	if err == nil || store.IsTransient(ctx, err) {
 		return err
 	}
 	for _, d := range due {
@@ -30,18 +28,12 @@ func (q *Queue) Settle(ctx context.Context, due []store.Due) error {
 // will not go away.
 func (q *Queue) settleOne(ctx context.Context, due store.Due) error {
 	err := q.settle(ctx, []store.Due{due})
-	if err == nil || isTransient(ctx, err) {
+	if err == nil || store.IsTransient(ctx, err) {
 		return err
 	}
 	q.metrics.quarantined.Inc()
 	q.log.ErrorContext(ctx, "quarantined a command that cannot be settled", "command", due.ID, "error", err)
-	return q.store.SetAside(ctx, due)
-}
-
-// isTransient reports whether an error comes from an outage of the store or the end of the
-// context, and not from the commands.
-func isTransient(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable
+	return q.store.Quarantine(ctx, due)
 }
 
 func (q *Queue) settle(ctx context.Context, due []store.Due) error {
@@ -49,7 +41,7 @@ func (q *Queue) settle(ctx context.Context, due []store.Due) error {
 	var args []any
 	for _, d := range due {
 		keys = append(keys, d.Device.Keys()...)
-		args = append(args, q.scope(d.Device, store.ActorSystem, "").Args(d.ID)...)
+		args = append(args, store.NewScope(d.Device, store.ActorSystem, "", q.cfg.Retention).Args(d.ID)...)
 	}
 	reply, err := q.store.Run(ctx, settleScript, keys, args...)
 	if err != nil {
@@ -57,7 +49,7 @@ func (q *Queue) settle(ctx context.Context, due []store.Due) error {
 	}
 	q.noteQuarantined(ctx, reply.String(2))
 	for id := range strings.FieldsSeq(reply.String(3)) {
-		q.store.Violated(ctx, store.Violation{Invariant: string(model.NothingLost), Damage: "due command has no record", ID: id})
+		q.store.ReportViolation(ctx, store.Violation{Invariant: store.NothingLost, Damage: "due command has no record", ID: id})
 	}
 	return nil
 }

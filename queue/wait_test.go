@@ -310,25 +310,25 @@ func TestClaim_WithKeyKeepsLeasesOfGoneCaller(t *testing.T) {
 // claim must not return before it knows which commands to release.
 func TestClaim_ReleasesLeasesOfCallerGoneDuringScript(t *testing.T) {
 	t.Parallel()
-	wire := storetest.NewWire(t)
-	wire.To(storetest.Start(t).Addr())
-	f := newFixture(t, storetest.Connect(t, store.Config{URL: "redis://" + wire.Addr(), Timeout: patience}))
+	proxy := storetest.NewProxy(t)
+	proxy.ForwardTo(storetest.Start(t).Addr())
+	f := newFixture(t, storetest.Connect(t, store.Config{URL: "redis://" + proxy.Addr(), Timeout: patience}))
 	c := f.propose(auto, maxAttempts(1))
 	require.Empty(t, f.withDevice(f.newDevice(f.device.Tenant)).claim(), "loads the script into the server")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	returned := make(chan error, 1)
-	wire.Set(storetest.Hold)
+	proxy.Inject(storetest.HoldReply)
 	go func() {
 		_, err := f.queue.Claim(ctx, f.claimRequest())
 		returned <- err
 	}()
-	<-wire.Asked // the script has run
+	<-proxy.Faulted // the script has run
 	cancel()
 	hasReturned := func() bool { return len(returned) > 0 }
 	require.Never(t, hasReturned, 100*time.Millisecond, 5*time.Millisecond, "the claim returned without the reply of the script")
-	wire.Set(storetest.None)
-	wire.Release <- struct{}{}
+	proxy.Inject(storetest.NoFault)
+	proxy.Release <- struct{}{}
 	require.ErrorIs(t, <-returned, context.Canceled)
 	require.Equal(t, queue.Queued, f.get(c.ID).Status)
 	require.Zero(t, f.get(c.ID).Attempt)

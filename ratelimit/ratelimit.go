@@ -1,10 +1,9 @@
-// Package ratelimit limits how often callers may ask, across all instances: the
-// limits are kept in the store. It is for what has no device yet, such as an
-// address, and for tenants; the limit of a device is part of the check of its
-// token.
+// Package ratelimit limits the rate of requests across all instances. It keeps its
+// state in the store. It serves addresses, which have no tenant yet, and tenants.
+// The limit of a device is not here, because the check of a login token includes it.
 //
-// The algorithm is GCRA: a limit has a sustained rate and a burst, and a refusal
-// says exactly how long to wait. A refused request takes nothing.
+// The algorithm is GCRA. A limit has a sustained rate and a burst, and a refusal
+// contains the exact time to wait. A refused request does not count.
 package ratelimit
 
 import (
@@ -17,27 +16,29 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
+// files holds the scripts of this package.
+//
 //go:embed lua/*.lua
 var files embed.FS
 
 var allowScript = store.NewScript(files, "lua/allow.lua")
 
-// Limit is how often something may happen. The zero Limit is none.
+// Limit is a rate limit. The zero Limit allows every request.
 type Limit struct {
-	PerMinute int // sustained
-	Burst     int // at once; at least 1
+	PerMinute int // the sustained rate
+	Burst     int // requests allowed at once; values below 1 mean 1
 }
 
-// Limits are the limits of the gateway. The zero Limits limit nothing.
+// Limits are the limits of the gateway, by scope. The zero Limits allow every request.
 type Limits struct {
 	RegisterPerAddress Limit // registrations from one address
 	RegisterTotal      Limit // registrations of all devices together
 	AuthPerAddress     Limit // logins from one address
-	PerTenant          Limit // requests of all people of one tenant
+	PerTenant          Limit // requests of all users of one tenant
 }
 
-// Defaults are far above what honest use needs: many devices may share an
-// address, and a whole site may come back at once after a power cut.
+// Defaults returns limits far above the needs of legitimate use. Many devices may
+// share an address, and all devices of a site may return at once after a power cut.
 func Defaults() Limits {
 	return Limits{
 		RegisterPerAddress: Limit{PerMinute: 120, Burst: 120},
@@ -47,24 +48,24 @@ func Defaults() Limits {
 	}
 }
 
-// Scope says what is limited, and so what a subject is.
+// Scope selects the limit of a request and the kind of its subject.
 type Scope string
 
 // The scopes and their subjects.
 const (
 	RegisterAddress Scope = "register"       // an address
-	RegisterTotal   Scope = "register_total" // nothing: one limit for all
+	RegisterTotal   Scope = "register_total" // none: all requests share the limit
 	AuthAddress     Scope = "auth"           // an address
 	Tenant          Scope = "tenant"         // a tenant
 )
 
-// Limiter counts requests against limits. It is safe for concurrent use.
+// Limiter enforces the limits. It is safe for concurrent use.
 type Limiter struct {
 	store  *store.Store
 	limits map[Scope]Limit
 }
 
-// New makes a limiter over a store.
+// New returns a limiter that keeps its state in a store.
 func New(s *store.Store, l Limits) *Limiter {
 	return &Limiter{store: s, limits: map[Scope]Limit{
 		RegisterAddress: l.RegisterPerAddress,
@@ -74,9 +75,9 @@ func New(s *store.Store, l Limits) *Limiter {
 	}}
 }
 
-// Allow counts one request of a subject. It answers nil while the limit holds,
-// and rate_limited with RetryAfter when it does not. A limit that is off costs
-// nothing.
+// Allow counts one request of a subject. It returns nil while the subject is within
+// its limit, and otherwise rate_limited with RetryAfter. For a zero Limit it does not
+// call the store.
 func (l *Limiter) Allow(ctx context.Context, scope Scope, subject string) error {
 	limit := l.limits[scope]
 	if limit.PerMinute <= 0 {
@@ -90,6 +91,7 @@ func (l *Limiter) Allow(ctx context.Context, scope Scope, subject string) error 
 	return refusal.Of(reply)
 }
 
+// key returns the key of the limit of a subject.
 func key(scope Scope, subject string) string {
 	switch scope {
 	case Tenant:
@@ -100,8 +102,8 @@ func key(scope Scope, subject string) string {
 	return store.RateKey(string(scope), subject)
 }
 
-// network is what one client can hold of addresses: one of IPv4, but 2^64 of
-// IPv6, where the smallest network has 64 bits for its hosts (RFC 4291, 2.5.1).
+// network returns the network that one client controls: a single IPv4 address, or an
+// IPv6 network of 2^64 addresses, whose hosts have 64 bits (RFC 4291, section 2.5.1).
 func network(address string) string {
 	addr, err := netip.ParseAddr(address)
 	if err != nil || addr.Unmap().Is4() {

@@ -19,26 +19,29 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// slow lets a few through at once and then so few that none comes back during a test.
+// slow allows a burst of three. Its rate allows no further request during a test.
 var slow = ratelimit.Limit{PerMinute: 1, Burst: 3}
 
-func all(l ratelimit.Limit) ratelimit.Limits {
+// limitAll returns limits with one limit for all scopes.
+func limitAll(l ratelimit.Limit) ratelimit.Limits {
 	return ratelimit.Limits{RegisterPerAddress: l, RegisterTotal: l, AuthPerAddress: l, PerTenant: l}
 }
 
-// address makes up an IPv6 network that no other test uses, and a host in it.
+// address returns the address of a host in an IPv6 network that no other test uses.
 func address(host string) string {
 	raw := make([]byte, 6)
 	rand.Read(raw)
 	return fmt.Sprintf("2001:%x:%x:%x", raw[:2], raw[2:4], raw[4:]) + host
 }
 
-// ofItsOwn is a store that no other test counts in.
-func ofItsOwn(t *testing.T) *store.Store {
+// exclusiveStore returns a store that no other test uses.
+func exclusiveStore(t *testing.T) *store.Store {
 	t.Helper()
 	return storetest.Connect(t, store.Config{})
 }
 
+// requireLimited fails the test unless an error is rate_limited, and returns its
+// RetryAfter.
 func requireLimited(t *testing.T, err error) time.Duration {
 	t.Helper()
 	var refused *fieldgate.Error
@@ -48,10 +51,10 @@ func requireLimited(t *testing.T, err error) time.Duration {
 	return refused.RetryAfter
 }
 
-func TestABurstIsAllowedAndOneMoreIsToldHowLongToWait(t *testing.T) {
+func TestAllow_BurstThenRetryAfter(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		l, tenant := ratelimit.New(s, all(slow)), storetest.Tenant()
+		l, tenant := ratelimit.New(s, limitAll(slow)), storetest.Tenant()
 		for range slow.Burst {
 			require.NoError(t, l.Allow(t.Context(), ratelimit.Tenant, tenant))
 		}
@@ -61,10 +64,10 @@ func TestABurstIsAllowedAndOneMoreIsToldHowLongToWait(t *testing.T) {
 	})
 }
 
-func TestARefusedRequestTakesNothing(t *testing.T) {
+func TestAllow_RefusedRequestDoesNotCount(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		l, tenant := ratelimit.New(s, all(ratelimit.Limit{PerMinute: 1, Burst: 1})), storetest.Tenant()
+		l, tenant := ratelimit.New(s, limitAll(ratelimit.Limit{PerMinute: 1, Burst: 1})), storetest.Tenant()
 		require.NoError(t, l.Allow(t.Context(), ratelimit.Tenant, tenant))
 		for range 20 {
 			require.LessOrEqual(t, requireLimited(t, l.Allow(t.Context(), ratelimit.Tenant, tenant)), time.Minute)
@@ -72,11 +75,12 @@ func TestARefusedRequestTakesNothing(t *testing.T) {
 	})
 }
 
-// 600 a minute is one every 100 ms: after two at once, six more take 600 ms.
-func TestTheSustainedRateConforms(t *testing.T) {
+// TestAllow_SustainedRate allows 600 requests per minute, one every 100 ms. After a
+// burst of two, six more take 600 ms.
+func TestAllow_SustainedRate(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		l, tenant := ratelimit.New(s, all(ratelimit.Limit{PerMinute: 600, Burst: 2})), storetest.Tenant()
+		l, tenant := ratelimit.New(s, limitAll(ratelimit.Limit{PerMinute: 600, Burst: 2})), storetest.Tenant()
 		start, allowed := time.Now(), 0
 		require.Eventually(t, func() bool {
 			err := l.Allow(t.Context(), ratelimit.Tenant, tenant)
@@ -87,14 +91,14 @@ func TestTheSustainedRateConforms(t *testing.T) {
 			}
 			return allowed == 8
 		}, 30*time.Second, time.Millisecond)
-		require.GreaterOrEqual(t, time.Since(start), 590*time.Millisecond, "eight came in less than six intervals")
+		require.GreaterOrEqual(t, time.Since(start), 590*time.Millisecond, "eight requests were allowed in less than six intervals")
 	})
 }
 
-func TestManyAtOnceGetTheBurstAndNoMore(t *testing.T) {
+func TestAllow_ConcurrentRequestsGetBurstOnly(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		l, tenant := ratelimit.New(s, all(ratelimit.Limit{PerMinute: 1, Burst: 10})), storetest.Tenant()
+		l, tenant := ratelimit.New(s, limitAll(ratelimit.Limit{PerMinute: 1, Burst: 10})), storetest.Tenant()
 		var allowed atomic.Int32
 		var wg sync.WaitGroup
 		for range 50 {
@@ -109,26 +113,26 @@ func TestManyAtOnceGetTheBurstAndNoMore(t *testing.T) {
 	})
 }
 
-func TestScopesAndSubjectsDoNotShareALimit(t *testing.T) {
+func TestAllow_ScopesAndSubjectsAreIndependent(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		l := ratelimit.New(s, all(ratelimit.Limit{PerMinute: 1, Burst: 1}))
-		one, other := address("::1"), address("::1")
-		require.NoError(t, l.Allow(t.Context(), ratelimit.RegisterAddress, one))
-		require.NoError(t, l.Allow(t.Context(), ratelimit.AuthAddress, one))
-		require.NoError(t, l.Allow(t.Context(), ratelimit.RegisterAddress, other))
-		requireLimited(t, l.Allow(t.Context(), ratelimit.RegisterAddress, one))
+		l := ratelimit.New(s, limitAll(ratelimit.Limit{PerMinute: 1, Burst: 1}))
+		first, second := address("::1"), address("::1")
+		require.NoError(t, l.Allow(t.Context(), ratelimit.RegisterAddress, first))
+		require.NoError(t, l.Allow(t.Context(), ratelimit.AuthAddress, first))
+		require.NoError(t, l.Allow(t.Context(), ratelimit.RegisterAddress, second))
+		requireLimited(t, l.Allow(t.Context(), ratelimit.RegisterAddress, first))
 	})
 }
 
-func TestTheTotalCountsEverybody(t *testing.T) {
+func TestAllow_TotalCountsAllCallers(t *testing.T) {
 	t.Parallel()
-	l := ratelimit.New(ofItsOwn(t), all(ratelimit.Limit{PerMinute: 1, Burst: 1}))
+	l := ratelimit.New(exclusiveStore(t), limitAll(ratelimit.Limit{PerMinute: 1, Burst: 1}))
 	require.NoError(t, l.Allow(t.Context(), ratelimit.RegisterTotal, ""))
 	requireLimited(t, l.Allow(t.Context(), ratelimit.RegisterTotal, ""))
 }
 
-func TestWhatOneClientHoldsOfAddressesIsOneSubject(t *testing.T) {
+func TestAllow_AddressesOfOneClientShareLimit(t *testing.T) {
 	t.Parallel()
 	network := address("")
 	for name, c := range map[string]struct{ first, second string }{
@@ -141,21 +145,21 @@ func TestWhatOneClientHoldsOfAddressesIsOneSubject(t *testing.T) {
 			if c.second == "" {
 				c.second = c.first + "%eth0"
 			}
-			l := ratelimit.New(ofItsOwn(t), all(ratelimit.Limit{PerMinute: 1, Burst: 1}))
+			l := ratelimit.New(exclusiveStore(t), limitAll(ratelimit.Limit{PerMinute: 1, Burst: 1}))
 			require.NoError(t, l.Allow(t.Context(), ratelimit.AuthAddress, c.first))
 			requireLimited(t, l.Allow(t.Context(), ratelimit.AuthAddress, c.second))
 		})
 	}
 }
 
-func TestNeighboursInIPv4HaveLimitsOfTheirOwn(t *testing.T) {
+func TestAllow_IPv4AddressesHaveOwnLimits(t *testing.T) {
 	t.Parallel()
-	l := ratelimit.New(ofItsOwn(t), all(ratelimit.Limit{PerMinute: 1, Burst: 1}))
+	l := ratelimit.New(exclusiveStore(t), limitAll(ratelimit.Limit{PerMinute: 1, Burst: 1}))
 	require.NoError(t, l.Allow(t.Context(), ratelimit.AuthAddress, "203.0.113.1"))
 	require.NoError(t, l.Allow(t.Context(), ratelimit.AuthAddress, "203.0.113.2"))
 }
 
-func TestALimitThatIsOffAsksNobody(t *testing.T) {
+func TestAllow_ZeroLimitDoesNotCallStore(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	l := ratelimit.New(storetest.Connect(t, store.Config{URL: server.URL()}), ratelimit.Limits{})
@@ -163,11 +167,11 @@ func TestALimitThatIsOffAsksNobody(t *testing.T) {
 	for _, scope := range []ratelimit.Scope{
 		ratelimit.RegisterAddress, ratelimit.RegisterTotal, ratelimit.AuthAddress, ratelimit.Tenant,
 	} {
-		require.NoError(t, l.Allow(t.Context(), scope, "anybody"))
+		require.NoError(t, l.Allow(t.Context(), scope, "any subject"))
 	}
 }
 
-func TestAnOutageIsNotALimit(t *testing.T) {
+func TestAllow_OutageIsNotRateLimited(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	l := ratelimit.New(storetest.Connect(t, store.Config{URL: server.URL()}), ratelimit.Defaults())
@@ -179,7 +183,7 @@ func TestAnOutageIsNotALimit(t *testing.T) {
 	require.Positive(t, refused.RetryAfter)
 }
 
-func TestTheDefaultsLetHonestUseThrough(t *testing.T) {
+func TestDefaults_AllowLegitimateUse(t *testing.T) {
 	t.Parallel()
 	l := ratelimit.New(storetest.Redis(t), ratelimit.Defaults())
 	gateway, tenant := address("::1"), storetest.Tenant()

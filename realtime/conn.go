@@ -1,6 +1,7 @@
 package realtime
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -42,23 +43,16 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	setDefault(&l.MaxMessage, 64<<10)
-	setDefault(&l.MessagesPerSecond, 50)
-	setDefault(&l.Burst, 100)
-	setDefault(&l.MaxQueued, 256)
-	setDefault(&l.MaxQueuedBytes, 1<<20)
-	setDefault(&l.MaxInFlight, 32)
-	setDefault(&l.PingEvery, 25*time.Second)
-	setDefault(&l.PongWithin, 10*time.Second)
-	setDefault(&l.WriteWithin, 10*time.Second)
+	l.MaxMessage = cmp.Or(l.MaxMessage, 64<<10)
+	l.MessagesPerSecond = cmp.Or(l.MessagesPerSecond, 50)
+	l.Burst = cmp.Or(l.Burst, 100)
+	l.MaxQueued = cmp.Or(l.MaxQueued, 256)
+	l.MaxQueuedBytes = cmp.Or(l.MaxQueuedBytes, 1<<20)
+	l.MaxInFlight = cmp.Or(l.MaxInFlight, 32)
+	l.PingEvery = cmp.Or(l.PingEvery, 25*time.Second)
+	l.PongWithin = cmp.Or(l.PongWithin, 10*time.Second)
+	l.WriteWithin = cmp.Or(l.WriteWithin, 10*time.Second)
 	return l
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // Conn is one WebSocket connection. One goroutine reads from it. A second goroutine

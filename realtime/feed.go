@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -28,30 +27,14 @@ type feed struct {
 	mu          sync.Mutex // guards the fields below; see Hub for the lock order
 	sockets     map[*Socket]struct{}
 	rooms       map[string]map[*subscription]struct{}
-	position    streamID // the events up to here were delivered to the rooms
-	reading     bool     // a goroutine runs readStream
-	wakePending bool     // a wake-up came while the stream was read
+	position    store.StreamID // the events up to here were delivered to the rooms
+	reading     bool           // a goroutine runs readStream
+	wakePending bool           // a wake-up came while the stream was read
 }
-
-// streamID is the id of an entry of a stream.
-type streamID struct{ ms, seq uint64 }
-
-func parseStreamID(text string) (streamID, bool) {
-	ms, seq, ok := strings.Cut(text, "-")
-	a, err1 := strconv.ParseUint(ms, 10, 64)
-	b, err2 := strconv.ParseUint(seq, 10, 64)
-	return streamID{a, b}, ok && err1 == nil && err2 == nil
-}
-
-func (i streamID) String() string {
-	return strconv.FormatUint(i.ms, 10) + "-" + strconv.FormatUint(i.seq, 10)
-}
-
-func (i streamID) after(j streamID) bool { return i.ms > j.ms || i.ms == j.ms && i.seq > j.seq }
 
 // event is an entry of the event stream.
 type event struct {
-	id      streamID
+	id      store.StreamID
 	kind    string
 	device  string
 	session string
@@ -94,7 +77,7 @@ func (h *Hub) join(s *Socket) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sockets[s] = struct{}{}
-	if s.Device != "" && f.position.after(s.registeredAt) {
+	if s.Device != "" && f.position.After(s.registeredAt) {
 		go s.verify()
 		go s.pushAvailable()
 	}
@@ -191,7 +174,7 @@ func (f *feed) readPage(ctx context.Context) (more bool, err error) {
 	return len(events) == pageSize, nil
 }
 
-func (f *feed) currentPosition() streamID {
+func (f *feed) currentPosition() store.StreamID {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.position
@@ -215,7 +198,7 @@ func (f *feed) dispatch(events []event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, e := range events {
-		if !e.id.after(f.position) {
+		if !e.id.After(f.position) {
 			continue
 		}
 		f.position = e.id
@@ -231,7 +214,7 @@ func (f *feed) dispatch(events []event) {
 func (f *feed) deliver(room string, e event) {
 	var text []byte
 	for sub := range f.rooms[room] {
-		if !sub.live || !e.id.after(sub.position) {
+		if !sub.live || !e.id.After(sub.position) {
 			continue
 		}
 		if text == nil {
@@ -269,14 +252,14 @@ func (e event) encode(room string) []byte {
 
 // readEvents reads the entries of a tenant's stream after a position, at most pageSize.
 // It reports a gap if entries after that position may have been trimmed.
-func (h *Hub) readEvents(ctx context.Context, tenant string, from streamID) (events []event, gap bool, err error) {
+func (h *Hub) readEvents(ctx context.Context, tenant string, from store.StreamID) (events []event, gap bool, err error) {
 	key := store.Tenant(tenant).StreamKey()
 	var entries []redis.XMessage
 	err = h.store.Do(ctx, "read_events", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
 		page, first := pipe.XRangeN(ctx, key, "("+from.String(), "+", pageSize), pipe.XRangeN(ctx, key, "-", "+", 1)
 		_, err := pipe.Exec(ctx)
-		entries, gap = page.Val(), from != streamID{} && firstID(first.Val()).after(from)
+		entries, gap = page.Val(), from != store.StreamID{} && firstID(first.Val()).After(from)
 		return err
 	})
 	if err != nil {
@@ -304,7 +287,7 @@ func (f *feed) closeSubscribers() {
 
 // streamBounds returns the ids of the first and the last entry of a tenant's stream,
 // and its length.
-func (h *Hub) streamBounds(ctx context.Context, tenant string) (first, last streamID, length int64, err error) {
+func (h *Hub) streamBounds(ctx context.Context, tenant string) (first, last store.StreamID, length int64, err error) {
 	key := store.Tenant(tenant).StreamKey()
 	err = h.store.Do(ctx, "event_bounds", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
@@ -317,11 +300,11 @@ func (h *Hub) streamBounds(ctx context.Context, tenant string) (first, last stre
 }
 
 // firstID returns the id of the first entry, or the zero id if there is none.
-func firstID(entries []redis.XMessage) streamID {
+func firstID(entries []redis.XMessage) store.StreamID {
 	if len(entries) == 0 {
-		return streamID{}
+		return store.StreamID{}
 	}
-	id, _ := parseStreamID(entries[0].ID)
+	id, _ := store.ParseStreamID(entries[0].ID)
 	return id
 }
 
@@ -333,7 +316,7 @@ func parseEvent(entry redis.XMessage) event {
 	e := event{
 		kind: field("type"), device: field("device"), session: field("session"), command: field("command"),
 	}
-	e.id, _ = parseStreamID(entry.ID)
+	e.id, _ = store.ParseStreamID(entry.ID)
 	ms, _ := strconv.ParseInt(field("time"), 10, 64)
 	e.frame = eventFrame{
 		Offset: entry.ID, Type: e.kind, Time: fieldgate.At(time.UnixMilli(ms)), RequestID: field("request"),
@@ -353,12 +336,9 @@ func parseEvent(entry redis.XMessage) event {
 // parseActor parses "user:<id>", "device:<id>" or "system". It returns nil for an
 // empty text.
 func parseActor(text string) *actor {
-	kind, id, _ := strings.Cut(text, ":")
+	kind, id := store.ParseActor(text)
 	if kind == "" {
 		return nil
-	}
-	if id == "" {
-		id = kind
 	}
 	return &actor{Kind: kind, ID: id}
 }

@@ -4,6 +4,7 @@
 package realtime
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -86,12 +87,12 @@ const subprotocol = "fieldgate.v1"
 // New returns a hub. The caller must also call Run.
 func New(cfg Config) *Hub {
 	cfg.Limits = cfg.Limits.withDefaults()
-	setDefault(&cfg.Lease, 45*time.Second)
-	setDefault(&cfg.RenewEvery, 15*time.Second)
-	setDefault(&cfg.OnlineFor, 15*time.Second)
-	setDefault(&cfg.Retention, store.DefaultRetention)
-	setDefault(&cfg.SweepEvery, 4*time.Second)
-	setDefault(&cfg.MaxPerTenant, 20_000)
+	cfg.Lease = cmp.Or(cfg.Lease, 45*time.Second)
+	cfg.RenewEvery = cmp.Or(cfg.RenewEvery, 15*time.Second)
+	cfg.OnlineFor = cmp.Or(cfg.OnlineFor, 15*time.Second)
+	cfg.Retention = cmp.Or(cfg.Retention, store.DefaultRetention)
+	cfg.SweepEvery = cmp.Or(cfg.SweepEvery, 4*time.Second)
+	cfg.MaxPerTenant = cmp.Or(cfg.MaxPerTenant, 20_000)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}

@@ -60,7 +60,7 @@ func (h *Hub) register(ctx context.Context, s *Socket) error {
 	if err := refusal.Of(reply); err != nil {
 		return err
 	}
-	s.registeredAt, _ = parseStreamID(reply.String(2))
+	s.registeredAt, _ = store.ParseStreamID(reply.String(2))
 	s.order = reply.Int(3)
 	return nil
 }
@@ -77,9 +77,7 @@ func (s *Socket) keys() []string {
 }
 
 func (s *Socket) scope() store.Scope {
-	return store.Scope{
-		Device: store.Device{Tenant: s.Tenant, ID: s.Device}, Actor: s.actor(), Retention: s.hub.cfg.Retention,
-	}
+	return store.NewScope(store.Device{Tenant: s.Tenant, ID: s.Device}, s.actor(), "", s.hub.cfg.Retention)
 }
 
 // args returns the arguments of the scripts that connect, renew and disconnect.

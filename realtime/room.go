@@ -4,9 +4,9 @@ import (
 	"context"
 	"runtime"
 	"slices"
-	"time"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/store"
 )
 
 // The rooms that a user can subscribe to. The id of the device or session follows
@@ -24,9 +24,9 @@ const maxRooms = 100
 type subscription struct {
 	socket   *Socket
 	room     string
-	position streamID // the events up to here were queued for the socket
-	live     bool     // the feed delivers new events; while false, catchUp reads them
-	ended    bool     // the subscription was removed or replaced
+	position store.StreamID // the events up to here were queued for the socket
+	live     bool           // the feed delivers new events; while false, catchUp reads them
+	ended    bool           // the subscription was removed or replaced
 }
 
 // Subscribed is the result of a subscribe frame: the position at which the
@@ -144,17 +144,17 @@ func (s *Socket) subscriptionTo(room string) *subscription {
 // resume returns the position at which a subscription with an offset starts. It is the
 // offset if the stream still has all events after it. Otherwise it is now, and the
 // reason is not empty.
-func (f *feed) resume(ctx context.Context, since string, now streamID) (from streamID, reason string, err error) {
-	from, ok := parseStreamID(since)
+func (f *feed) resume(ctx context.Context, since string, now store.StreamID) (from store.StreamID, reason string, err error) {
+	from, ok := store.ParseStreamID(since)
 	first, last, length, err := f.hub.streamBounds(ctx, f.tenant)
 	if err != nil {
-		return streamID{}, "", err
+		return store.StreamID{}, "", err
 	}
-	untrimmed := from == streamID{} && length < neverTrimmed
+	untrimmed := from == store.StreamID{} && length < neverTrimmed
 	switch {
-	case !ok || from.after(last):
+	case !ok || from.After(last):
 		return now, reasonUnknown, nil
-	case first.after(from) && !untrimmed:
+	case first.After(from) && !untrimmed:
 		return now, reasonTrimmed, nil
 	}
 	return from, "", nil
@@ -177,7 +177,7 @@ func (f *feed) catchUp(sub *subscription) {
 		missed, gap, err := f.readMissed(conn.Context(), sub, from)
 		switch {
 		case err != nil:
-			sleep(conn.Context(), f.hub.cfg.SweepEvery)
+			store.Sleep(conn.Context(), f.hub.cfg.SweepEvery)
 		case gap:
 			conn.Close(CloseTooSlow, eventsMissed)
 		}
@@ -192,7 +192,7 @@ func (f *feed) catchUp(sub *subscription) {
 // pendingEvent is an event that a subscription has not received yet. The text is nil if
 // the event belongs to other rooms: then only the subscription's position changes.
 type pendingEvent struct {
-	id   streamID
+	id   store.StreamID
 	text []byte
 }
 
@@ -203,7 +203,7 @@ type pendingEvent struct {
 // reconnect of many sockets does not delay live subscriptions. A subscription acquires
 // its tenant's semaphore before the hub's. A tenant with many sockets therefore delays
 // another tenant by a few pages only.
-func (f *feed) readMissed(ctx context.Context, sub *subscription, from streamID) (missed []pendingEvent, gap bool, err error) {
+func (f *feed) readMissed(ctx context.Context, sub *subscription, from store.StreamID) (missed []pendingEvent, gap bool, err error) {
 	if err := f.catchUps.acquire(ctx); err != nil {
 		return nil, false, err
 	}
@@ -252,24 +252,16 @@ func (s semaphore) acquire(ctx context.Context) error {
 
 func (s semaphore) release() { <-s }
 
-// sleep waits for a duration, or until the context ends.
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}
-
 // goLive makes a subscription live if it has reached the feed's position. Otherwise it
 // returns the subscription's position, and behind is true. A subscription that has
 // ended is not behind.
-func (f *feed) goLive(sub *subscription) (from streamID, behind bool) {
+func (f *feed) goLive(sub *subscription) (from store.StreamID, behind bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if sub.ended {
-		return streamID{}, false
+		return store.StreamID{}, false
 	}
-	sub.live = !f.position.after(sub.position)
+	sub.live = !f.position.After(sub.position)
 	return sub.position, !sub.live
 }
 

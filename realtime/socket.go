@@ -52,7 +52,7 @@ type Socket struct {
 
 	// The registration returned these two: the end of the event stream at that time,
 	// and a number that is higher for the newer of two sockets of a device.
-	registeredAt streamID
+	registeredAt store.StreamID
 	order        int64
 
 	recheck bool // the socket may have been closed while it opened; guarded by Hub.mu

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/fieldgate/fieldgate/queue/model"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -52,27 +51,27 @@ func (s *Service) candidates(ctx context.Context, d store.Device) ([]string, err
 
 // reconcile compares and repairs one session, and reports each violation.
 func (s *Service) reconcile(ctx context.Context, d store.Device, id string) error {
-	reply, err := s.store.Run(ctx, reconcileScript, recordKeys(d, id), s.scope(d, store.ActorSystem, "").Args(id)...)
+	reply, err := s.store.Run(ctx, reconcileScript, recordKeys(d, id), store.NewScope(d, store.ActorSystem, "", s.retention).Args(id)...)
 	if err != nil {
 		return err
 	}
 	found := reply.List(2)
 	for i := range found {
-		s.store.Violated(ctx, violation(d.ID, id, found.String(i)))
+		s.store.ReportViolation(ctx, violation(d.ID, id, found.String(i)))
 	}
 	return nil
 }
 
 // oneSession is the invariant that a device has at most one active session, and that
 // the record of the device names it.
-const oneSession = "oneSession"
+const oneSession store.Invariant = "oneSession"
 
 // violation returns the violation for a kind of damage that the script has found.
 func violation(device, id, damage string) store.Violation {
-	v := store.Violation{Invariant: string(model.NothingLost), Damage: damage + " of a session", ID: id, Device: device}
+	v := store.Violation{Invariant: store.NothingLost, Damage: damage + " of a session", ID: id, Device: device}
 	switch damage {
 	case "missing due", "misplaced due":
-		v.Invariant = string(model.NothingForgotten)
+		v.Invariant = store.NothingForgotten
 	case "missing device", "misplaced device", "left device", "second session":
 		v.Invariant = oneSession
 	}

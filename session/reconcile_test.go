@@ -10,7 +10,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
-	"github.com/fieldgate/fieldgate/queue/model"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/store/storetest"
@@ -101,17 +100,17 @@ func TestReconcile_RepairsEveryDamage(t *testing.T) {
 		damage damage
 		found  string
 	}{
-		"open, never due":                   {false, neverDue, string(model.NothingForgotten)},
-		"open, due too late":                {false, tooLate, string(model.NothingForgotten)},
-		"open, not in the tenant's index":   {false, unlisted, string(model.NothingLost)},
-		"closed, never due":                 {true, neverDue, string(model.NothingForgotten)},
-		"closed, not in the tenant's index": {true, unlisted, string(model.NothingLost)},
+		"open, never due":                   {false, neverDue, string(store.NothingForgotten)},
+		"open, due too late":                {false, tooLate, string(store.NothingForgotten)},
+		"open, not in the tenant's index":   {false, unlisted, string(store.NothingLost)},
+		"closed, never due":                 {true, neverDue, string(store.NothingForgotten)},
+		"closed, not in the tenant's index": {true, unlisted, string(store.NothingLost)},
 		"open, not named by its device": {false, func(w *reconcileBench, _ string, ctx context.Context, c redis.Pipeliner) {
 			c.HDel(ctx, w.device.RecordKey(), "session", "session_until")
 		}, "oneSession"},
 		"open, not in its device's index": {false, func(w *reconcileBench, id string, ctx context.Context, c redis.Pipeliner) {
 			c.ZRem(ctx, w.device.SessionsKey(), id)
-		}, string(model.NothingLost)},
+		}, string(store.NothingLost)},
 		"open, with another expiry in its device": {false, func(w *reconcileBench, _ string, ctx context.Context, c redis.Pipeliner) {
 			c.HSet(ctx, w.device.RecordKey(), "session_until", 1)
 		}, "oneSession"},
@@ -143,7 +142,7 @@ func TestReconcile_LostSessionIsRemovedFromDevice(t *testing.T) {
 	eachReconcileBench(t, func(w *reconcileBench) {
 		lost := w.open().ID
 		w.alter(func(ctx context.Context, c redis.Pipeliner) { c.Del(ctx, store.SessionKey(lost)) })
-		require.ElementsMatch(w.t, []string{"oneSession", string(model.NothingLost), string(model.NothingLost)}, w.reconcile())
+		require.ElementsMatch(w.t, []string{"oneSession", string(store.NothingLost), string(store.NothingLost)}, w.reconcile())
 		next := w.open()
 		require.Equal(w.t, session.Active, w.get(next.ID).Status)
 	})

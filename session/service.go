@@ -80,7 +80,7 @@ func (s *Service) Open(ctx context.Context, o OpenRequest) (Session, error) {
 	if !store.OwnsID(o.Tenant, store.KindDevice, o.DeviceID) {
 		return Session{}, errDeviceNotFound
 	}
-	scope := s.scope(store.Device{Tenant: o.Tenant, ID: o.DeviceID}, store.ActorUser(o.UserID), o.RequestID)
+	scope := store.NewScope(store.Device{Tenant: o.Tenant, ID: o.DeviceID}, store.ActorUser(o.UserID), o.RequestID, s.retention)
 	reply, err := s.open(ctx, o, scope)
 	if err == nil && errors.Is(refusal.Of(reply), refusal.Stale) {
 		if err := s.settle(ctx, scope, reply.String(2)); err != nil {
@@ -125,7 +125,7 @@ func (s *Service) Close(ctx context.Context, c CloseRequest) (Session, error) {
 		return Session{}, err
 	}
 	device := store.Device{Tenant: c.Tenant, ID: found.DeviceID}
-	scope := s.scope(device, store.ActorUser(c.UserID), c.RequestID)
+	scope := store.NewScope(device, store.ActorUser(c.UserID), c.RequestID, s.retention)
 	reply, err := s.store.Run(ctx, closeScript, append(device.Keys(), store.SessionKey(c.SessionID)), scope.Args(c.SessionID, c.Reason)...)
 	if err != nil {
 		return Session{}, err
@@ -141,37 +141,26 @@ func (s *Service) Close(ctx context.Context, c CloseRequest) (Session, error) {
 // quarantine, so that it does not block the others.
 func (s *Service) Settle(ctx context.Context, due []store.Due) error {
 	for _, d := range due {
-		err := s.settle(ctx, s.scope(d.Device, store.ActorSystem, ""), d.ID)
+		err := s.settle(ctx, store.NewScope(d.Device, store.ActorSystem, "", s.retention), d.ID)
 		if err == nil {
 			continue
 		}
-		if isTransient(ctx, err) {
+		if store.IsTransient(ctx, err) {
 			return fmt.Errorf("settling a session: %w", err)
 		}
 		s.log.ErrorContext(ctx, "settling a session failed, moving it to the quarantine",
 			"tenant", d.Device.Tenant, "session", d.ID, "error", err)
-		if err := s.store.SetAside(ctx, d); err != nil {
+		if err := s.store.Quarantine(ctx, d); err != nil {
 			return fmt.Errorf("moving a session to the quarantine: %w", err)
 		}
 	}
 	return nil
 }
 
-// isTransient reports whether the error comes from an outage of the store or from the
-// end of the context, and not from the session itself.
-func isTransient(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable
-}
-
 // settle ends or deletes one session, or updates the time at which it is due.
 func (s *Service) settle(ctx context.Context, scope store.Scope, id string) error {
 	_, err := s.store.Run(ctx, settleScript, recordKeys(scope.Device, id), scope.Args(id)...)
 	return err
-}
-
-// scope returns the arguments that all transitions of a session have in common.
-func (s *Service) scope(d store.Device, actor, requestID string) store.Scope {
-	return store.Scope{Device: d, Actor: actor, RequestID: requestID, Retention: s.retention}
 }
 
 // recordKeys returns the keys of the device, followed by the keys of the session: its

@@ -3,9 +3,9 @@
 package session
 
 import (
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/fieldgate/fieldgate/store"
 )
 
 // Status is the status of a session.
@@ -38,8 +38,8 @@ func decode(id string, fields map[string]string, now time.Time) Session {
 	s := Session{
 		ID: id, Tenant: fields["tenant"], DeviceID: fields["device"],
 		Type: fields["type"], Status: Status(fields["status"]), Description: fields["description"],
-		CreatedBy: strings.TrimPrefix(fields["created_by"], "user:"),
-		CreatedAt: parseMillis(fields["created"]), ExpiresAt: parseMillis(fields["expires"]), ClosedAt: parseMillis(fields["closed"]),
+		CreatedBy: store.ActorID(fields["created_by"]),
+		CreatedAt: store.ParseTime(fields["created"]), ExpiresAt: store.ParseTime(fields["expires"]), ClosedAt: store.ParseTime(fields["closed"]),
 	}
 	if s.Status == Active && !s.ExpiresAt.After(now) {
 		s.Status = Expired
@@ -48,14 +48,4 @@ func decode(id string, fields map[string]string, now time.Time) Session {
 		s.ClosedAt = s.ExpiresAt
 	}
 	return s
-}
-
-// parseMillis parses a time in Unix milliseconds. It returns the zero time for any
-// other text.
-func parseMillis(ms string) time.Time {
-	n, err := strconv.ParseInt(ms, 10, 64)
-	if err != nil || n == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(n).UTC()
 }

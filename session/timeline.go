@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -53,18 +52,10 @@ func pageStart(s Session, since time.Time, cursor string) (string, error) {
 		return strconv.FormatInt(since.UnixMilli(), 10), nil
 	}
 	last, err := store.ReadCursor(cursor)
-	if err != nil || !isStreamID(last) {
+	if id, ok := store.ParseStreamID(last); err != nil || !ok || id.IsLast() {
 		return "", store.ErrCursor
 	}
 	return "(" + last, nil
-}
-
-// isStreamID reports whether an id is a valid stream id that Redis can increment.
-func isStreamID(id string) bool {
-	ms, seq, ok := strings.Cut(id, "-")
-	_, err1 := strconv.ParseUint(ms, 10, 63)
-	_, err2 := strconv.ParseUint(seq, 10, 63)
-	return ok && err1 == nil && err2 == nil
 }
 
 // scan reads the device's timeline and returns the events of the session. It does not
@@ -111,7 +102,7 @@ func decodeEvent(entry redis.XMessage) Event {
 		return value
 	}
 	e := Event{
-		ID: entry.ID, Type: field("type"), Time: parseMillis(field("time")), Actor: field("actor"),
+		ID: entry.ID, Type: field("type"), Time: store.ParseTime(field("time")), Actor: field("actor"),
 		RequestID: field("request"), DeviceID: field("device"), SessionID: field("session"), CommandID: field("command"),
 	}
 	if data := field("data"); json.Valid([]byte(data)) {

@@ -17,26 +17,26 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// BenchmarkRoundTrip is one transition of a device: a script with its full key
-// set that reads, writes, and records an event. It is what decides whether
-// Config.AutoPipeline is worth it. Besides the time it reports the processor time
-// that it costs Redis, and this process.
+// BenchmarkRoundTrip measures one transition of a device: a script with the full key
+// set that reads, writes and records an event. It compares Config.AutoPipeline on and
+// off. It also reports the processor time of Redis and of this process.
 func BenchmarkRoundTrip(b *testing.B) {
 	server := storetest.Start(b)
 	for _, callers := range []int{1, 8, 64} {
-		for _, way := range []string{"alone", "together"} {
-			b.Run(fmt.Sprintf("%d/%s", callers, way), func(b *testing.B) {
-				s := storetest.Connect(b, store.Config{URL: server.URL(), AutoPipeline: way == "together"})
+		for _, mode := range []string{"alone", "pipelined"} {
+			b.Run(fmt.Sprintf("%d/%s", callers, mode), func(b *testing.B) {
+				s := storetest.Connect(b, store.Config{URL: server.URL(), AutoPipeline: mode == "pipelined"})
 				transitions(b, s, server.Client(b), callers)
 			})
 		}
 	}
 }
 
+// transitions runs b.N transitions with concurrent callers.
 func transitions(b *testing.B, s *store.Store, admin *redis.Client, callers int) {
 	d := deviceOf(storetest.Tenant())
 	keys := d.Keys()
-	args := store.Scope{Device: d, Actor: store.ActorSystem, RequestID: "r1", Retention: time.Hour}.Args("ready")
+	args := store.NewScope(d, store.ActorSystem, "r1", time.Hour).Args("ready")
 	_, err := s.Run(b.Context(), emitScript, keys, args...)
 	require.NoError(b, err)
 	var left atomic.Int64
@@ -59,7 +59,7 @@ func transitions(b *testing.B, s *store.Store, admin *redis.Client, callers int)
 	b.ReportMetric((processorTime(b, admin)-before)*1e6/float64(b.N), "redis-us/op")
 }
 
-// ownProcessorTime is what this process has used so far, in seconds.
+// ownProcessorTime returns the processor time of this process in seconds.
 func ownProcessorTime(b *testing.B) float64 {
 	b.Helper()
 	var used syscall.Rusage
@@ -67,7 +67,7 @@ func ownProcessorTime(b *testing.B) float64 {
 	return (time.Duration(used.Utime.Nano()) + time.Duration(used.Stime.Nano())).Seconds()
 }
 
-// processorTime is what the server has used so far, in seconds.
+// processorTime returns the processor time of the server in seconds.
 func processorTime(b *testing.B, admin *redis.Client) float64 {
 	b.Helper()
 	info := admin.InfoMap(b.Context(), "cpu")
@@ -77,7 +77,7 @@ func processorTime(b *testing.B, admin *redis.Client) float64 {
 	return system + user
 }
 
-// BenchmarkSweep is one look of the sweeper at all partitions, with nothing due.
+// BenchmarkSweep measures one sweep of all partitions while nothing is due.
 func BenchmarkSweep(b *testing.B) {
 	server := storetest.Start(b)
 	s := storetest.Connect(b, store.Config{URL: server.URL()})

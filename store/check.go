@@ -12,25 +12,28 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// metaKey holds what may never change for the life of the data.
+// metaKey holds the values that must never change while the data exists: the
+// number of partitions and the hash key.
 const metaKey = "fg:meta"
 
-// minimumMajor is the oldest Redis that takes scripts with their own header line.
+// minimumMajor is the oldest major version of Redis that accepts "#!lua" scripts.
 const minimumMajor = 7
 
-// Kinds of servers besides a single one, as a URL and the server itself name them.
+// Kinds of servers besides a single one. The scheme of a URL and redis_mode in
+// the INFO of a server use these words.
 const (
 	sentinel = "sentinel"
 	cluster  = "cluster"
 )
 
-// check finds out what the server is and refuses one that would lose commands.
+// check connects to the server and returns an error if the server could lose
+// commands.
 func (s *Store) check(ctx context.Context) error {
 	if err := s.client.Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("reaching Redis: %w", err)
 	}
 	if s.Embedded() {
-		s.log.Warn("the store is embedded: its data ends with the process")
+		s.log.Warn("using the embedded store: its data ends with this process")
 		return s.checkMeta(ctx)
 	}
 	if err := s.eachMaster(ctx, s.checkServer); err != nil {
@@ -39,7 +42,7 @@ func (s *Store) check(ctx context.Context) error {
 	return s.checkMeta(ctx)
 }
 
-// eachMaster calls f with every server that takes writes.
+// eachMaster calls f with every server that accepts writes.
 func (s *Store) eachMaster(ctx context.Context, f func(context.Context, redis.Cmdable) error) error {
 	if nodes, ok := s.client.(*redis.ClusterClient); ok {
 		return nodes.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error { return f(ctx, master) })
@@ -50,105 +53,106 @@ func (s *Store) eachMaster(ctx context.Context, f func(context.Context, redis.Cm
 func (s *Store) checkServer(ctx context.Context, server redis.Cmdable) error {
 	text, err := server.Info(ctx, "server", "memory", "persistence").Result()
 	if err != nil {
-		return fmt.Errorf("asking Redis what it is: %w", err)
+		return fmt.Errorf("reading INFO of Redis: %w", err)
 	}
-	facts := parseInfo(text)
-	if err := fit(facts, s.kind); err != nil {
+	info := parseInfo(text)
+	if err := checkInfo(info, s.kind); err != nil {
 		return err
 	}
-	if facts["aof_enabled"] != "1" {
-		s.log.Warn("the append only file of Redis is off: accepted commands are lost when it dies")
+	if info["aof_enabled"] != "1" {
+		s.log.Warn("found the append-only file of Redis off: accepted commands are lost when Redis crashes")
 	}
-	s.log.Info("store connected", "version", facts["redis_version"], "mode", s.mode(facts),
-		"appendonly", facts["aof_enabled"] == "1", "maxmemory", facts["maxmemory_human"])
+	s.log.Info("connected to the store", "version", info["redis_version"], "mode", s.mode(info),
+		"appendonly", info["aof_enabled"] == "1", "maxmemory", info["maxmemory_human"])
 	return nil
 }
 
-// fit refuses a server that a queue cannot be kept on, or not over a URL of
-// this kind.
-func fit(facts map[string]string, kind string) error {
-	major, _, _ := strings.Cut(facts["redis_version"], ".")
+// checkInfo returns an error if a server is too old, may evict keys, or needs a
+// URL of another kind.
+func checkInfo(info map[string]string, kind string) error {
+	major, _, _ := strings.Cut(info["redis_version"], ".")
 	if n, _ := strconv.Atoi(major); n < minimumMajor {
-		return fmt.Errorf("this is Redis %s, and the gateway needs %d or later", facts["redis_version"], minimumMajor)
+		return fmt.Errorf("the server is Redis %s: the gateway needs Redis %d or later", info["redis_version"], minimumMajor)
 	}
-	if policy := facts["maxmemory_policy"]; policy != "" && policy != "noeviction" {
-		return fmt.Errorf("the maxmemory-policy of Redis is %s, which would throw commands away: set it to noeviction", policy)
+	if policy := info["maxmemory_policy"]; policy != "" && policy != "noeviction" {
+		return fmt.Errorf("the maxmemory-policy of Redis is %s, which evicts commands: set it to noeviction", policy)
 	}
-	switch mode := facts["redis_mode"]; {
+	switch mode := info["redis_mode"]; {
 	case mode == sentinel:
-		return errors.New("this is a Sentinel and not the Redis behind it: its URL must begin with redis+sentinel://")
+		return errors.New("the server is a Sentinel and not the Redis behind it: its URL must begin with redis+sentinel://")
 	case mode == cluster && kind != cluster:
-		return errors.New("this Redis is a node of a Cluster: its URL must begin with redis+cluster://")
+		return errors.New("the server is a node of a Redis Cluster: its URL must begin with redis+cluster://")
 	}
 	return nil
 }
 
-// checkMeta writes, at the first start, what may never change, and compares it
-// at every later one. Of several instances that start at once, the first to
-// write a fact decides it for all.
+// checkMeta writes the values of metaKey at the first start and compares them at
+// every later one. When several instances start at once, the first to write a
+// value decides it for all of them.
 func (s *Store) checkMeta(ctx context.Context) error {
 	fresh := make([]byte, 32)
 	if _, err := rand.Read(fresh); err != nil {
-		return fmt.Errorf("making a hash key: %w", err)
+		return fmt.Errorf("generating a hash key: %w", err)
 	}
-	first := map[string]string{"partitions": strconv.Itoa(Partitions), "hash_key": hex.EncodeToString(fresh)}
-	for field, value := range first {
+	initial := map[string]string{"partitions": strconv.Itoa(Partitions), "hash_key": hex.EncodeToString(fresh)}
+	for field, value := range initial {
 		if err := s.client.HSetNX(ctx, metaKey, field, value).Err(); err != nil {
-			return fmt.Errorf("writing the store's first facts: %w", err)
+			return fmt.Errorf("writing %s of %s: %w", field, metaKey, err)
 		}
 	}
-	kept, err := s.client.HGetAll(ctx, metaKey).Result()
+	stored, err := s.client.HGetAll(ctx, metaKey).Result()
 	if err != nil {
-		return fmt.Errorf("reading the store's first facts: %w", err)
+		return fmt.Errorf("reading %s: %w", metaKey, err)
 	}
-	if kept["partitions"] != first["partitions"] {
-		return fmt.Errorf("the store was written with %s partitions and this program uses %s: its data would not be found",
-			kept["partitions"], first["partitions"])
+	if stored["partitions"] != initial["partitions"] {
+		return fmt.Errorf("the store was written with %s partitions and this program uses %s: it would not find the data",
+			stored["partitions"], initial["partitions"])
 	}
-	if s.hashKey, err = hex.DecodeString(kept["hash_key"]); err != nil || len(s.hashKey) != len(fresh) {
-		return errors.New("the store's hash key cannot be read: fg:meta was changed by hand")
+	if s.hashKey, err = hex.DecodeString(stored["hash_key"]); err != nil || len(s.hashKey) != len(fresh) {
+		return errors.New("the hash key of the store cannot be read: fg:meta was changed by hand")
 	}
 	return nil
 }
 
-// Info tells what an administrator may know of the store: no address, no secret.
+// Info describes the store to an administrator. It holds no address and no secret.
 type Info struct {
 	Version string
 	Mode    string // "standalone", "sentinel", "cluster" or "embedded"
 }
 
-// Info asks the server what it is.
+// Info reads the version and the mode of the server.
 func (s *Store) Info(ctx context.Context) (Info, error) {
 	if s.Embedded() {
 		return Info{Version: "embedded", Mode: "embedded"}, nil
 	}
-	var facts map[string]string
+	var info map[string]string
 	err := s.do(ctx, "info", func(ctx context.Context) error {
 		text, err := s.client.Info(ctx, "server").Result()
-		facts = parseInfo(text)
+		info = parseInfo(text)
 		return err
 	})
 	if err != nil {
 		return Info{}, err
 	}
-	return Info{Version: facts["redis_version"], Mode: s.mode(facts)}, nil
+	return Info{Version: info["redis_version"], Mode: s.mode(info)}, nil
 }
 
-// mode is what the server reports, but for a master that was found by Sentinel:
-// it does not know of that.
-func (s *Store) mode(facts map[string]string) string {
+// mode returns the mode that the server reports, or "sentinel" if Sentinel found
+// the server: a master does not know whether Sentinel watches it.
+func (s *Store) mode(info map[string]string) string {
 	if s.kind == sentinel {
 		return sentinel
 	}
-	return facts["redis_mode"]
+	return info["redis_mode"]
 }
 
+// parseInfo parses the reply to INFO into its fields.
 func parseInfo(text string) map[string]string {
-	facts := map[string]string{}
+	info := map[string]string{}
 	for line := range strings.Lines(text) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			facts[name] = value
+			info[name] = value
 		}
 	}
-	return facts
+	return info
 }

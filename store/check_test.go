@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// connectLogged connects, and gives what was said about it.
-func connectLogged(t *testing.T, url string) (said string, err error) {
+// connectLogged connects to a store, closes it, and returns the log.
+func connectLogged(t *testing.T, url string) (logged string, err error) {
 	t.Helper()
 	var log bytes.Buffer
 	s, err := store.Connect(t.Context(), store.Config{URL: url, Logger: slog.New(slog.NewTextHandler(&log, nil))})
@@ -23,34 +23,34 @@ func connectLogged(t *testing.T, url string) (said string, err error) {
 	return log.String(), err
 }
 
-func TestAStoreThatWouldThrowCommandsAwayIsRefused(t *testing.T) {
+func TestConnect_RefusesEvictionPolicies(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []string{"allkeys-lru", "allkeys-random", "volatile-lru", "volatile-ttl"} {
 		server := storetest.Start(t, "--maxmemory-policy", policy)
 		_, err := connectLogged(t, server.URL())
 		require.ErrorContains(t, err, "the maxmemory-policy of Redis is "+policy)
-		require.Zero(t, server.Client(t).DBSize(t.Context()).Val(), "it wrote before it looked")
+		require.Zero(t, server.Client(t).DBSize(t.Context()).Val(), "nothing is written before the check")
 	}
 }
 
-func TestAStoreThatForgetsIsWarnedOf(t *testing.T) {
+func TestConnect_WarnsWithoutPersistence(t *testing.T) {
 	t.Parallel()
-	said, err := connectLogged(t, storetest.Start(t, "--appendonly", "no").URL())
+	logged, err := connectLogged(t, storetest.Start(t, "--appendonly", "no").URL())
 	require.NoError(t, err)
-	require.Contains(t, said, "level=WARN msg=\"the append only file of Redis is off")
+	require.Contains(t, logged, "level=WARN msg=\"found the append-only file of Redis off")
 
-	said, err = connectLogged(t, storetest.Start(t).URL())
+	logged, err = connectLogged(t, storetest.Start(t).URL())
 	require.NoError(t, err)
-	require.NotContains(t, said, "WARN")
-	require.Contains(t, said, "version=7")
-	require.Contains(t, said, "mode=standalone appendonly=true")
+	require.NotContains(t, logged, "WARN")
+	require.Contains(t, logged, "version=7")
+	require.Contains(t, logged, "mode=standalone appendonly=true")
 
-	said, err = connectLogged(t, "")
+	logged, err = connectLogged(t, "")
 	require.NoError(t, err)
-	require.Contains(t, said, "level=WARN msg=\"the store is embedded")
+	require.Contains(t, logged, "level=WARN msg=\"using the embedded store")
 }
 
-func TestDataOfOtherPartitionsIsRefused(t *testing.T) {
+func TestConnect_RefusesOtherPartitionCount(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "partitions", "128").Err())
@@ -59,17 +59,17 @@ func TestDataOfOtherPartitionsIsRefused(t *testing.T) {
 	require.Equal(t, "128", server.Client(t).HGet(t.Context(), "fg:meta", "partitions").Val())
 }
 
-func TestASpoiltHashKeyIsRefused(t *testing.T) {
+func TestConnect_RefusesCorruptHashKey(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
-	for _, spoilt := range []string{"", "short", "zz", "00"} {
-		require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "hash_key", spoilt).Err())
+	for _, corrupt := range []string{"", "short", "zz", "00"} {
+		require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "hash_key", corrupt).Err())
 		_, err := connectLogged(t, server.URL())
-		require.ErrorContains(t, err, "hash key cannot be read")
+		require.ErrorContains(t, err, "the hash key of the store cannot be read")
 	}
 }
 
-func TestInstancesThatStartTogetherShareOneHashKeyForGood(t *testing.T) {
+func TestHashKey_SharedByInstancesAndKeptAfterRestart(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	stores := make([]*store.Store, 8)
@@ -84,7 +84,7 @@ func TestInstancesThatStartTogetherShareOneHashKeyForGood(t *testing.T) {
 		require.NotNil(t, s)
 		require.Len(t, s.HashKey(), 32)
 		require.Equal(t, stores[0].HashKey(), s.HashKey())
-		s.HashKey()[0]++ // a copy
+		s.HashKey()[0]++ // changes a copy
 		require.NoError(t, s.Close())
 	}
 	server.Kill()
@@ -93,7 +93,7 @@ func TestInstancesThatStartTogetherShareOneHashKeyForGood(t *testing.T) {
 	require.NotEqual(t, stores[0].HashKey(), storetest.Connect(t, store.Config{}).HashKey())
 }
 
-func TestAURLOfTheWrongKindIsRefused(t *testing.T) {
+func TestConnect_RefusesURLOfWrongKind(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	sentinel, _ := storetest.StartSentinel(t, server)

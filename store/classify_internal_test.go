@@ -12,13 +12,13 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// reply is an error that a server answered.
+// reply is an error reply of a server.
 type reply string
 
 func (r reply) Error() string { return string(r) }
 func (reply) RedisError()     {}
 
-func TestWhatAServerAnswersIsAnOutageOrAMistake(t *testing.T) {
+func TestClassify_ErrorReplies(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"ERR unknown command 'NOSUCH'",
@@ -48,43 +48,43 @@ func TestWhatAServerAnswersIsAnOutageOrAMistake(t *testing.T) {
 	} {
 		err := classify(t.Context(), "claim", fmt.Errorf("sending: %w", reply(text)))
 		require.Equal(t, fieldgate.CodeStoreUnavailable, fieldgate.CodeOf(err), text)
-		require.ErrorIs(t, err, reply(text), "the log names the cause")
+		require.ErrorIs(t, err, reply(text), "the log contains the cause")
 	}
 }
 
-func TestAConnectionThatBreaksIsAnOutageButACallerThatLeavesIsNot(t *testing.T) {
+func TestClassify_BrokenConnectionIsOutageAndCancelledCallerIsNot(t *testing.T) {
 	t.Parallel()
-	gone, cancel := context.WithCancel(t.Context())
+	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, err := range []error{errors.New("EOF"), context.DeadlineExceeded, redis.ErrPoolTimeout, redis.ErrClosed} {
 		require.Equal(t, fieldgate.CodeStoreUnavailable, fieldgate.CodeOf(classify(t.Context(), "claim", err)))
-		require.Equal(t, context.Canceled, classify(gone, "claim", err))
+		require.Equal(t, context.Canceled, classify(cancelled, "claim", err))
 	}
-	require.NoError(t, classify(gone, "claim", nil))
-	require.Equal(t, ErrCursor, classify(gone, "list", ErrCursor))
-	require.Equal(t, redis.Nil, classify(gone, "claim", redis.Nil))
+	require.NoError(t, classify(cancelled, "claim", nil))
+	require.Equal(t, ErrCursor, classify(cancelled, "list", ErrCursor))
+	require.Equal(t, redis.Nil, classify(cancelled, "claim", redis.Nil))
 }
 
-func TestAServerMustBeFitForAQueue(t *testing.T) {
+func TestCheckInfo(t *testing.T) {
 	t.Parallel()
-	for _, one := range []struct{ version, policy, mode, kind, want string }{
+	for _, c := range []struct{ version, policy, mode, kind, want string }{
 		{"7.0.15", "noeviction", "standalone", "", ""},
 		{"8.2.1", "", "standalone", sentinel, ""},
 		{"10.0.0", "noeviction", cluster, cluster, ""},
-		{"6.2.14", "noeviction", "standalone", "", "this is Redis 6.2.14, and the gateway needs 7 or later"},
-		{"", "noeviction", "standalone", "", "needs 7 or later"},
+		{"6.2.14", "noeviction", "standalone", "", "the server is Redis 6.2.14: the gateway needs Redis 7 or later"},
+		{"", "noeviction", "standalone", "", "needs Redis 7 or later"},
 		{"7.2.4", "allkeys-lfu", "standalone", "", "allkeys-lfu"},
 		{"7.2.4", "noeviction", cluster, "", "redis+cluster://"},
 		{"7.2.4", "noeviction", cluster, sentinel, "redis+cluster://"},
 		{"7.2.4", "noeviction", sentinel, "", "redis+sentinel://"},
 	} {
-		err := fit(map[string]string{
-			"redis_version": one.version, "maxmemory_policy": one.policy, "redis_mode": one.mode,
-		}, one.kind)
-		if one.want == "" {
+		err := checkInfo(map[string]string{
+			"redis_version": c.version, "maxmemory_policy": c.policy, "redis_mode": c.mode,
+		}, c.kind)
+		if c.want == "" {
 			require.NoError(t, err)
 			continue
 		}
-		require.ErrorContains(t, err, one.want)
+		require.ErrorContains(t, err, c.want)
 	}
 }

@@ -14,28 +14,28 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// The steps share one Cluster, because starting one takes seconds. The last one
-// leaves it with a dead master.
-func TestOnACluster(t *testing.T) {
+// TestCluster runs its steps on one Cluster, because starting one takes seconds. The
+// last step kills a master.
+func TestCluster(t *testing.T) {
 	t.Parallel()
 	nodes := storetest.StartCluster(t, 3)
 	for _, step := range []struct {
 		name string
 		test func(*testing.T, storetest.Cluster)
 	}{
-		{"transitions run, wherever their tenant is", transitionsRunEverywhere},
-		{"a script is kept from the keys of another slot", keysOfAnotherSlotAreRefused},
-		{"wake-ups are heard from every node", wakeUpsAreHeardFromEveryNode},
-		{"the sweeper reaches every node", theSweeperReachesEveryNode},
-		{"a node that would throw commands away is found", anUnfitNodeIsFound},
-		{"a slot that moves is followed", aSlotThatMovesIsFollowed},
-		{"a dead master keeps only its own tenants waiting", aDeadMasterKeepsOnlyItsOwnWaiting},
+		{"runs transitions on every node", testTransitionsOnEveryNode},
+		{"refuses keys of another slot", testKeysOfAnotherSlot},
+		{"receives wake-ups from every node", testWakeUpsFromEveryNode},
+		{"sweeps every node", testSweeperOnEveryNode},
+		{"refuses a node with an eviction policy", testNodeWithEvictionPolicy},
+		{"follows a moved slot", testMovedSlot},
+		{"a dead master affects only its own tenants", testDeadMaster},
 	} {
 		t.Run(step.name, func(t *testing.T) { step.test(t, nodes) })
 	}
 }
 
-// tenants are spread over all nodes.
+// tenants returns 30 tenants, enough to have some on every node.
 func tenants() []string {
 	all := make([]string, 30)
 	for i := range all {
@@ -49,25 +49,26 @@ func connectCluster(t *testing.T, nodes storetest.Cluster, pipelined bool) *stor
 	return storetest.Connect(t, store.Config{URL: nodes.URL(), AutoPipeline: pipelined})
 }
 
-func transitionsRunEverywhere(t *testing.T, nodes storetest.Cluster) {
+func testTransitionsOnEveryNode(t *testing.T, nodes storetest.Cluster) {
 	for _, pipelined := range []bool{false, true} {
 		s := connectCluster(t, nodes, pipelined)
 		for _, tenant := range tenants() {
 			emit(t, s, deviceOf(tenant), "ready")
 		}
-		require.Empty(t, crowd(s, 64))
+		require.Empty(t, runConcurrently(s, 64))
 		info, err := s.Info(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, "cluster", info.Mode)
 	}
 	for _, node := range nodes {
-		require.Positive(t, node.Client(t).DBSize(t.Context()).Val(), "nobody lives there")
+		require.Positive(t, node.Client(t).DBSize(t.Context()).Val(), "the node has no keys")
 	}
 	require.Equal(t, connectCluster(t, nodes, false).HashKey(), connectCluster(t, nodes, true).HashKey())
 }
 
-// Two partitions may be on one node today, and apart tomorrow.
-func keysOfAnotherSlotAreRefused(t *testing.T, nodes storetest.Cluster) {
+// testKeysOfAnotherSlot uses keys of all other partitions. Some of them are on the
+// same node now, but may be moved to another one.
+func testKeysOfAnotherSlot(t *testing.T, nodes storetest.Cluster) {
 	s := connectCluster(t, nodes, false)
 	script := newScript(`return { 'ok', redis.call('INCR', ARGV[1]) }`)
 	for p := range store.Partitions {
@@ -82,14 +83,14 @@ func keysOfAnotherSlotAreRefused(t *testing.T, nodes storetest.Cluster) {
 	}
 }
 
-func wakeUpsAreHeardFromEveryNode(t *testing.T, nodes storetest.Cluster) {
+func testWakeUpsFromEveryNode(t *testing.T, nodes storetest.Cluster) {
 	s := connectCluster(t, nodes, true)
-	e, _ := listen(t, s)
-	e.hears(store.Wake{})
+	l, _ := listen(t, s)
+	l.receives(store.Wake{})
 	for _, tenant := range tenants() {
 		d := deviceOf(tenant)
 		emit(t, s, d, "ready")
-		for w := range e.heard {
+		for w := range l.wakes {
 			if w.DeviceID == d.ID {
 				require.True(t, w.Ready)
 				break
@@ -98,19 +99,19 @@ func wakeUpsAreHeardFromEveryNode(t *testing.T, nodes storetest.Cluster) {
 	}
 }
 
-func theSweeperReachesEveryNode(t *testing.T, nodes storetest.Cluster) {
+func testSweeperOnEveryNode(t *testing.T, nodes storetest.Cluster) {
 	s := connectCluster(t, nodes, false)
-	all := &settled{t: t, store: s, times: map[string]int{}}
+	settled := newSettler(t, s)
 	for _, tenant := range tenants() {
 		p := store.PartitionOf(tenant)
-		plant(t, s, p, time.Now().Add(-time.Hour), member("command", tenant), "broken "+tenant)
+		addDue(t, s, p, time.Now().Add(-time.Hour), member("command", tenant), "broken "+tenant)
 	}
-	settleAll(t, s, map[string]store.Settle{"command": all.settle})
-	require.Len(t, all.times, 30)
+	sweepAll(t, s, map[string]store.Settle{"command": settled.settle})
+	require.Len(t, settled.times, 30)
 	require.Len(t, quarantined(t, s), 30)
 }
 
-func anUnfitNodeIsFound(t *testing.T, nodes storetest.Cluster) {
+func testNodeWithEvictionPolicy(t *testing.T, nodes storetest.Cluster) {
 	last := nodes[len(nodes)-1].Client(t)
 	require.NoError(t, last.ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Err())
 	_, err := connectLogged(t, nodes.URL())
@@ -118,9 +119,9 @@ func anUnfitNodeIsFound(t *testing.T, nodes storetest.Cluster) {
 	require.NoError(t, last.ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err())
 }
 
-func aSlotThatMovesIsFollowed(t *testing.T, nodes storetest.Cluster) {
+func testMovedSlot(t *testing.T, nodes storetest.Cluster) {
 	s := connectCluster(t, nodes, true)
-	require.Empty(t, crowd(s, callers))
+	require.Empty(t, runConcurrently(s, callers))
 	first := nodes[0].Client(t)
 	key := newKey()
 	for nodes.Owner(t, key) != nodes[0] || keysInSlotOf(t, first, key) > 0 {
@@ -137,37 +138,37 @@ func keysInSlotOf(t *testing.T, node *redis.Client, key string) int64 {
 	return node.ClusterCountKeysInSlot(t.Context(), int(slot)).Val()
 }
 
-func aDeadMasterKeepsOnlyItsOwnWaiting(t *testing.T, nodes storetest.Cluster) {
+func testDeadMaster(t *testing.T, nodes storetest.Cluster) {
 	s := connectCluster(t, nodes, true)
-	e, _ := listen(t, s)
-	e.hears(store.Wake{})
+	l, _ := listen(t, s)
+	l.receives(store.Wake{})
 	dead := nodes.Owner(t, "fg:wake")
-	theirs, ours := map[string]bool{}, map[string]bool{}
+	onDead, onLive := map[string]bool{}, map[string]bool{}
 	for _, tenant := range tenants() {
 		p := store.PartitionOf(tenant)
-		one := member("command", tenant)
-		plant(t, s, p, time.Now().Add(-time.Hour), one)
+		due := member("command", tenant)
+		addDue(t, s, p, time.Now().Add(-time.Hour), due)
 		if nodes.Owner(t, p.DueKey()) == dead {
-			theirs[one] = true
+			onDead[due] = true
 		} else {
-			ours[one] = true
+			onLive[due] = true
 		}
 	}
 	dead.Kill()
-	all := &settled{t: t, store: s, times: map[string]int{}}
-	settle := map[string]store.Settle{"command": all.settle}
+	settled := newSettler(t, s)
+	settle := map[string]store.Settle{"command": settled.settle}
 	require.Eventually(t, func() bool {
 		_, err := s.SweepOnce(context.WithoutCancel(t.Context()), settle)
-		return err != nil && all.len() == len(ours)
+		return err != nil && settled.len() == len(onLive)
 	}, 10*time.Second, 10*time.Millisecond)
-	require.NotEmpty(t, theirs, "the dead master had nothing")
-	e.hears(store.Wake{}) // it listens to another node
+	require.NotEmpty(t, onDead, "the dead master has no due members")
+	l.receives(store.Wake{}) // now from another node
 	publish(t, s, "event dev tenant 1-0")
-	e.hears(store.Wake{DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
+	l.receives(store.Wake{DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
 
 	dead.Restart(t)
 	require.Eventually(t, func() bool {
 		_, _ = s.SweepOnce(context.WithoutCancel(t.Context()), settle)
-		return all.len() == len(ours)+len(theirs)
-	}, 10*time.Second, 10*time.Millisecond, fmt.Sprint(len(theirs), " are not settled"))
+		return settled.len() == len(onLive)+len(onDead)
+	}, 10*time.Second, 10*time.Millisecond, fmt.Sprint(len(onDead), " members must be settled"))
 }

@@ -2,12 +2,12 @@ package store
 
 import "time"
 
-// DefaultRetention is the default time that finished commands, ended sessions and events
-// are kept. It is here because several packages keep something for that time.
+// DefaultRetention is the default time for which finished commands, ended sessions and
+// events are kept. Several packages use it.
 const DefaultRetention = 30 * 24 * time.Hour
 
-// The defaults of the reconciler: the time between two rounds of an instance, and the
-// number of devices of a round.
+// The defaults of the reconciler: the interval between two batches of an instance, and
+// the number of devices in a batch.
 const (
 	DefaultReconcileInterval = 10 * time.Second
 	DefaultReconcileDevices  = 500

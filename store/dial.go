@@ -13,20 +13,20 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Bounds of one connection, within Config.Timeout: a dial that gets no answer,
-// and a reply that does not come.
+// Timeouts of one connection: of a dial, and of a read, a write or the wait for a
+// free connection. They are shorter than Config.Timeout.
 const (
 	dialTimeout  = 800 * time.Millisecond
 	replyTimeout = 1500 * time.Millisecond
 )
 
-// reloadEvery is how often the client of a Cluster looks where the slots are.
-// With its default of a minute, writes came back 57 s after a master had died;
-// so, 3.5 s.
+// reloadEvery is the interval at which the client of a Cluster reloads the map of
+// slots. With the library's default of a minute, writes succeeded again 57 s after
+// a master had died. With a second, they did after 3.5 s.
 const reloadEvery = time.Second
 
-// urlHint says what a URL must be. No error ever names the URL itself, nor a part
-// of it, because it may hold a password.
+// urlHint describes a valid URL in error messages. No error contains the URL or a
+// part of it, because it may hold a password.
 const urlHint = "it must be redis://, rediss://, redis+sentinel:// or redis+cluster:// with a host, " +
 	"special characters of the password percent-encoded"
 
@@ -35,25 +35,29 @@ var (
 	errMaster = errors.New("the Redis URL names no master: add ?master_name=NAME")
 )
 
-// The client library writes every failed dial to stderr, although it also
-// returns it. This is its only setting, and one of the whole process.
+// init has the client library write to the debug log. By default it writes every
+// failed dial to stderr, although it also returns the error. The library has one
+// logger for the whole process.
 func init() { redis.SetLogger(libraryLog{}) }
 
+// libraryLog is the logger of the client library.
 type libraryLog struct{}
 
+// Printf writes a message of the library to the debug log.
 func (libraryLog) Printf(ctx context.Context, format string, args ...any) {
 	slog.DebugContext(ctx, "redis client: "+fmt.Sprintf(format, args...))
 }
 
-// dialers make a client for a URL without its kind.
+// dialers create a client, by the kind of the server. The URL no longer names the
+// kind.
 var dialers = map[string]func(url string, poolSize int) (redis.UniversalClient, error){
 	"":       dialSingle,
 	sentinel: dialSentinel,
 	cluster:  dialCluster,
 }
 
-// dial makes the client for a URL, without connecting yet, and tells of which
-// kind it is. No client sends a command again by itself.
+// dial creates the client for a URL and returns it with the kind of the server.
+// It does not connect yet. No client repeats a command by itself.
 func dial(rawURL string, poolSize int) (client redis.UniversalClient, kind string, err error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Hostname() == "" {
@@ -70,7 +74,7 @@ func dial(rawURL string, poolSize int) (client redis.UniversalClient, kind strin
 func dialSingle(url string, poolSize int) (redis.UniversalClient, error) {
 	opt, err := redis.ParseURL(url)
 	if err != nil {
-		return nil, withoutValue(err)
+		return nil, redactURL(err)
 	}
 	opt.MaxRetries = -1
 	opt.DialTimeout, opt.DialerRetries = dialTimeout, 1
@@ -81,13 +85,14 @@ func dialSingle(url string, poolSize int) (redis.UniversalClient, error) {
 	return redis.NewClient(opt), nil
 }
 
-// dialSentinel takes the master's name from the query (master_name, which is
-// required), its user and password too (username, password), and further
-// sentinels from addr. The user and password of the URL are the sentinels' own.
+// dialSentinel creates a client that finds its master through Sentinel. The query
+// of the URL names the master (master_name, required), its credentials (username,
+// password) and further sentinels (addr). The credentials before the host are
+// those of the sentinels.
 func dialSentinel(url string, poolSize int) (redis.UniversalClient, error) {
 	opt, err := redis.ParseFailoverURL(url)
 	if err != nil {
-		return nil, withoutValue(err)
+		return nil, redactURL(err)
 	}
 	if opt.MasterName == "" {
 		return nil, errMaster
@@ -100,12 +105,13 @@ func dialSentinel(url string, poolSize int) (redis.UniversalClient, error) {
 	return redis.NewFailoverClient(opt), nil
 }
 
-// dialCluster takes further nodes from addr in the query. MaxRetries does not
-// keep this client from sending again: see once.
+// dialCluster creates a client of a Cluster. The query of the URL may name further
+// nodes (addr). MaxRetries does not stop this client from repeating commands: see
+// once.
 func dialCluster(url string, poolSize int) (redis.UniversalClient, error) {
 	opt, err := redis.ParseClusterURL(url)
 	if err != nil {
-		return nil, withoutValue(err)
+		return nil, redactURL(err)
 	}
 	opt.MaxRetries = -1
 	opt.DialTimeout, opt.DialerRetries = dialTimeout, 1
@@ -117,22 +123,22 @@ func dialCluster(url string, poolSize int) (redis.UniversalClient, error) {
 	return redis.NewClusterClient(opt), nil
 }
 
-// withoutValue keeps what the library says is wrong, such as "invalid database
-// number", and drops the value behind the colon: where a password was not
-// encoded, it is a part of that password.
-func withoutValue(err error) error {
-	what, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "redis: "), ":")
-	return fmt.Errorf("the Redis URL is not valid (%s): %s", what, urlHint)
+// redactURL returns an error with the library's reason, such as "invalid database
+// number", but without the value after the colon. If the password of the URL was
+// not percent-encoded, that value is a part of the password.
+func redactURL(err error) error {
+	reason, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "redis: "), ":")
+	return fmt.Errorf("the Redis URL is not valid (%s): %s", reason, urlHint)
 }
 
-// pipeline makes the way on which the scripts of concurrent callers travel
-// together.
-func pipeline(client redis.UniversalClient) (send, error) {
+// newPipeline returns a sendFunc that sends the commands of concurrent callers in
+// one pipeline.
+func newPipeline(client redis.UniversalClient) (sendFunc, error) {
 	pipeliner, ok := client.(interface {
 		AsyncAutoPipeline() (*redis.AutoPipeliner, error)
 	})
 	if !ok {
-		return nil, errors.New("this Redis client cannot pipeline by itself")
+		return nil, errors.New("the Redis client has no automatic pipeline")
 	}
 	queue, err := pipeliner.AsyncAutoPipeline()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-func TestAWrongURLIsOneSentenceWithoutThePassword(t *testing.T) {
+func TestConnect_InvalidURLWithoutPasswordInError(t *testing.T) {
 	t.Parallel()
 	const valid = "the Redis URL is not valid"
 	for url, want := range map[string]string{
@@ -51,8 +51,7 @@ func TestAWrongURLIsOneSentenceWithoutThePassword(t *testing.T) {
 	}
 }
 
-// Whoever names the server badly hears so, and nothing of the password.
-func TestAServerThatIsNotThereIsNamedWithoutThePassword(t *testing.T) {
+func TestConnect_UnreachableServerWithoutPasswordInError(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
 	for _, url := range []string{
@@ -67,20 +66,20 @@ func TestAServerThatIsNotThereIsNamedWithoutThePassword(t *testing.T) {
 	}
 }
 
-func TestAURLMayHoldUserPasswordAndDatabase(t *testing.T) {
+func TestConnect_URLWithUserPasswordAndDatabase(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t, "--user", "gateway", "on", ">s3:c/r@t", "~*", "&*", "+@all")
 	s := storetest.Connect(t, store.Config{URL: strings.Replace(server.URL(), "//", "//gateway:s3%3Ac%2Fr%40t@", 1) + "/3"})
 	require.EqualValues(t, 1, count(t, s, "counter"))
-	require.Contains(t, server.Client(t).Info(t.Context(), "keyspace").Val(), "db3:keys=2,", "the counter, beside fg:meta")
+	require.Contains(t, server.Client(t).Info(t.Context(), "keyspace").Val(), "db3:keys=2,", "the counter and fg:meta")
 
 	_, err := store.Connect(t.Context(), store.Config{URL: strings.Replace(server.URL(), "//", "//gateway:wrong@", 1)})
 	require.ErrorContains(t, err, "WRONGPASS")
 }
 
-func TestEveryKindOfServerRunsScripts(t *testing.T) {
+func TestRun_OnEveryKindOfServer(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, cfg store.Config) {
+	withAndWithoutPipeline(t, func(t *testing.T, cfg store.Config) {
 		for name, url := range map[string]string{"embedded": "", "standalone": storetest.Start(t).URL()} {
 			cfg.URL = url
 			s := storetest.Connect(t, cfg)

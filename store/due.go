@@ -12,27 +12,27 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Bounds of the sweep: how many due members a partition gives at a time, how
-// often the sweeper looks when there was nothing to do, and when it fails again
-// and again.
+// Bounds of the sweeper: the batch of each partition, and the intervals between
+// two sweeps. It backs off from sweepEvery to maxSweepEvery while no partition can
+// be swept, and logs failures at most once in maxSweepEvery.
 const (
-	dueBatch    = 100
-	sweepEvery  = 400 * time.Millisecond
-	sweepFailed = 3 * time.Second
+	dueBatch      = 100
+	sweepEvery    = 400 * time.Millisecond
+	maxSweepEvery = 3 * time.Second
 )
 
-var setAsideScript = NewScript(files, "lua/set_aside.lua")
+var quarantineScript = NewScript(files, "lua/set_aside.lua")
 
-// Due is a member of the due index whose moment has come.
+// Due is a member of the due index whose time has passed.
 type Due struct {
-	Kind   string // "command" or "session"
+	Kind   string // "command", "session" or "presence"
 	ID     string
 	Device Device
 }
 
-// parseDue reads a member as due_member of lua/due.lua builds it. It answers false for one
-// that is not of the partition in whose index it stands: settling it would never
-// take it out of there.
+// parseDue parses a member of the due index of p, as due_member of lua/due.lua builds it. It
+// returns false for a member that belongs to another partition: settling it would
+// never remove it from this index.
 func parseDue(p Partition, member string) (Due, bool) {
 	f := strings.SplitN(member, " ", 4)
 	if len(f) != 4 {
@@ -42,49 +42,52 @@ func parseDue(p Partition, member string) (Due, bool) {
 	return d, PartitionOf(d.Device.Tenant) == p && OwnsID(d.Device.Tenant, KindDevice, d.Device.ID)
 }
 
+// member returns the member of the due index that parseDue parses.
 func (d Due) member() string {
 	return strings.Join([]string{d.Kind, d.ID, d.Device.ID, d.Device.Tenant}, " ")
 }
 
-// Settle brings due members, all of one partition and one kind, to what time
-// has made of them. It may be called for a member that another instance has
-// settled already: the script is the guard. A member that can never be settled
-// it gives to SetAside; an error means that all may be tried again.
+// Settle applies the transitions that are due to a batch of members, all of one
+// partition and one kind. Another instance may have settled a member already: the
+// script decides. A Settle calls Quarantine for a member that can never be settled.
+// An error means that the whole batch may be tried again.
 type Settle func(ctx context.Context, due []Due) error
 
-// Sweep settles what is due, in every partition, until the context ends. Every
-// instance sweeps and none leads. What fails in some partitions is logged now and then
-// and tried again at the usual pace, for the others' leases end too; while all of them
-// fail, less and less often.
+// Sweep settles due members in all partitions until the context ends. Every
+// instance runs a sweeper, and none is the leader.
+//
+// A failure is logged and retried. While some partitions fail, the interval stays
+// the same, because leases expire in the others too. While all partitions fail, it
+// grows.
 func (s *Store) Sweep(ctx context.Context, settle map[string]Settle) {
 	wait := sweepEvery
 	var logged time.Time
 	for ctx.Err() == nil {
 		swept, more, err := s.sweep(ctx, settle)
-		if err != nil && ctx.Err() == nil && time.Since(logged) >= sweepFailed {
-			s.log.Error("sweeping what is due", "error", err)
+		if err != nil && ctx.Err() == nil && time.Since(logged) >= maxSweepEvery {
+			s.log.Error("sweeping failed", "error", err)
 			logged = time.Now()
 		}
 		switch {
 		case swept == 0:
-			wait = min(2*wait, sweepFailed)
+			wait = min(2*wait, maxSweepEvery)
 		case err == nil && more:
 			continue
 		default:
 			wait = sweepEvery
 		}
-		pause(ctx, wait/2+rand.N(wait))
+		Sleep(ctx, wait/2+rand.N(wait))
 	}
 }
 
-// SweepOnce settles at most one batch of each partition. It tells whether there
-// may be more. What fails in one partition does not keep it from the others.
+// SweepOnce settles at most one batch of each partition and reports whether there
+// may be more. A failure in one partition does not stop the others.
 func (s *Store) SweepOnce(ctx context.Context, settle map[string]Settle) (more bool, err error) {
 	_, more, err = s.sweep(ctx, settle)
 	return more, err
 }
 
-// sweep is SweepOnce; it tells in how many partitions nothing failed.
+// sweep is SweepOnce, and also returns the number of partitions without a failure.
 func (s *Store) sweep(ctx context.Context, settle map[string]Settle) (swept int, more bool, err error) {
 	due, err := s.readDue(ctx)
 	for p, members := range due {
@@ -98,8 +101,8 @@ func (s *Store) sweep(ctx context.Context, settle map[string]Settle) (swept int,
 	return swept, more, err
 }
 
-// readDue asks every partition, in one pipeline, for what is due by the store's
-// own clock. With an error it gives the partitions that could be read.
+// readDue reads the members of every partition that are due by the clock of Redis,
+// in one pipeline. With an error it returns the partitions that could be read.
 func (s *Store) readDue(ctx context.Context) (map[Partition][]string, error) {
 	due := map[Partition][]string{}
 	err := s.do(ctx, "read_due", func(ctx context.Context) error {
@@ -109,14 +112,14 @@ func (s *Store) readDue(ctx context.Context) (map[Partition][]string, error) {
 		}
 		until := &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10), Count: dueBatch}
 		pipe := s.client.Pipeline()
-		answers := make([]*redis.StringSliceCmd, Partitions)
-		for p := range answers {
-			answers[p] = pipe.ZRangeByScore(ctx, Partition(p).DueKey(), until)
+		replies := make([]*redis.StringSliceCmd, Partitions)
+		for p := range replies {
+			replies[p] = pipe.ZRangeByScore(ctx, Partition(p).DueKey(), until)
 		}
 		_, err = pipe.Exec(ctx)
-		for p, answer := range answers {
-			if answer.Err() == nil {
-				due[Partition(p)] = answer.Val()
+		for p, reply := range replies {
+			if reply.Err() == nil {
+				due[Partition(p)] = reply.Val()
 			}
 		}
 		return err
@@ -124,13 +127,15 @@ func (s *Store) readDue(ctx context.Context) (map[Partition][]string, error) {
 	return due, err
 }
 
+// settlePartition settles members of one partition, kind by kind, and quarantines
+// those that cannot be parsed.
 func (s *Store) settlePartition(ctx context.Context, p Partition, members []string, settle map[string]Settle) (err error) {
 	byKind := map[string][]Due{}
 	for _, member := range members {
 		d, ok := parseDue(p, member)
 		if !ok || settle[d.Kind] == nil {
-			s.log.Error("a due member cannot be read and is set aside", "partition", p.String())
-			err = errors.Join(err, s.setAside(ctx, p, member))
+			s.log.Error("quarantined a due member that cannot be parsed", "partition", p.String())
+			err = errors.Join(err, s.quarantine(ctx, p, member))
 			continue
 		}
 		byKind[d.Kind] = append(byKind[d.Kind], d)
@@ -143,12 +148,14 @@ func (s *Store) settlePartition(ctx context.Context, p Partition, members []stri
 	return err
 }
 
-// SetAside moves a due member that cannot be settled into the quarantine.
-func (s *Store) SetAside(ctx context.Context, d Due) error {
-	return s.setAside(ctx, PartitionOf(d.Device.Tenant), d.member())
+// Quarantine moves a member that cannot be settled from the due index to the
+// quarantine of its partition, so that it does not stop the others. It may be
+// repeated.
+func (s *Store) Quarantine(ctx context.Context, d Due) error {
+	return s.quarantine(ctx, PartitionOf(d.Device.Tenant), d.member())
 }
 
-func (s *Store) setAside(ctx context.Context, p Partition, member string) error {
-	_, err := s.Run(ctx, setAsideScript, []string{p.DueKey(), p.QuarantineKey()}, member)
+func (s *Store) quarantine(ctx context.Context, p Partition, member string) error {
+	_, err := s.Run(ctx, quarantineScript, []string{p.DueKey(), p.QuarantineKey()}, member)
 	return err
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// eachOwn runs a test on stores that nobody else writes to.
-func eachOwn(t *testing.T, test func(t *testing.T, s *store.Store)) {
+// eachExclusive runs a test on stores that no other test uses.
+func eachExclusive(t *testing.T, test func(t *testing.T, s *store.Store)) {
 	t.Helper()
 	for name, url := range map[string]string{"embedded": "", "redis": storetest.Start(t).URL()} {
 		t.Run(name, func(t *testing.T) {
@@ -28,13 +28,14 @@ func eachOwn(t *testing.T, test func(t *testing.T, s *store.Store)) {
 	}
 }
 
+// do runs operations on the store that must succeed.
 func do(t testing.TB, s *store.Store, f func(ctx context.Context, c store.Client) error) {
 	t.Helper()
 	require.NoError(t, s.Do(t.Context(), "test", f))
 }
 
-// plant writes members into a due index, each with a moment of its own.
-func plant(t testing.TB, s *store.Store, p store.Partition, first time.Time, members ...string) {
+// addDue adds members to a due index, each a millisecond later than the one before.
+func addDue(t testing.TB, s *store.Store, p store.Partition, first time.Time, members ...string) {
 	t.Helper()
 	entries := make([]redis.Z, len(members))
 	for i, member := range members {
@@ -43,14 +44,14 @@ func plant(t testing.TB, s *store.Store, p store.Partition, first time.Time, mem
 	do(t, s, func(ctx context.Context, c store.Client) error { return c.ZAdd(ctx, p.DueKey(), entries...).Err() })
 }
 
-// member is one that a transition of a tenant's device would write.
+// member returns a due member of a new device of a tenant.
 func member(kind, tenant string) string {
 	d := deviceOf(tenant)
 	return strings.Join([]string{kind, store.NewID("cmd", store.PartitionOf(tenant)), d.ID, tenant}, " ")
 }
 
-// settled collects what a sweeper was given, and takes it out of the index.
-type settled struct {
+// settler counts how often each member is settled, and removes it from the index.
+type settler struct {
 	t     *testing.T
 	store *store.Store
 	mu    sync.Mutex
@@ -58,13 +59,17 @@ type settled struct {
 	calls int
 }
 
-func (s *settled) settle(ctx context.Context, due []store.Due) error {
+func newSettler(t *testing.T, s *store.Store) *settler {
+	return &settler{t: t, store: s, times: map[string]int{}}
+}
+
+func (s *settler) settle(ctx context.Context, due []store.Due) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls++
 	for _, one := range due {
 		if one.Kind != due[0].Kind || store.PartitionOf(one.Device.Tenant) != store.PartitionOf(due[0].Device.Tenant) {
-			s.t.Errorf("%v and %v in one call", one, due[0])
+			s.t.Errorf("the batch contains both %v and %v", one, due[0])
 		}
 		member := strings.Join([]string{one.Kind, one.ID, one.Device.ID, one.Device.Tenant}, " ")
 		s.times[member]++
@@ -74,13 +79,13 @@ func (s *settled) settle(ctx context.Context, due []store.Due) error {
 		}
 	}
 	if len(due) > 100 {
-		s.t.Errorf("%d in one call", len(due))
+		s.t.Errorf("the batch has %d members, more than 100", len(due))
 	}
 	return nil
 }
 
-// settleAll sweeps until there is nothing more to do.
-func settleAll(t *testing.T, s *store.Store, settle map[string]store.Settle) {
+// sweepAll sweeps until no full batch is left.
+func sweepAll(t *testing.T, s *store.Store, settle map[string]store.Settle) {
 	t.Helper()
 	for more := true; more; {
 		var err error
@@ -89,94 +94,95 @@ func settleAll(t *testing.T, s *store.Store, settle map[string]store.Settle) {
 	}
 }
 
-func TestTheSweeperSettlesWhatIsDueInEveryPartition(t *testing.T) {
+func TestSweeper_SettlesDueMembersOfEveryPartition(t *testing.T) {
 	t.Parallel()
-	eachOwn(t, func(t *testing.T, s *store.Store) {
-		all := &settled{t: t, store: s, times: map[string]int{}}
-		var planted []string
+	eachExclusive(t, func(t *testing.T, s *store.Store) {
+		settled := newSettler(t, s)
+		var due []string
 		for i := range 400 {
 			tenant := fmt.Sprint("c.tenant-", i)
 			one := member([]string{"command", "session"}[i%2], tenant)
-			plant(t, s, store.PartitionOf(tenant), time.Now().Add(-time.Hour), one)
-			planted = append(planted, one)
+			addDue(t, s, store.PartitionOf(tenant), time.Now().Add(-time.Hour), one)
+			due = append(due, one)
 		}
 		later := member("command", "c.acme")
-		plant(t, s, store.PartitionOf("c.acme"), time.Now().Add(time.Hour), later)
+		addDue(t, s, store.PartitionOf("c.acme"), time.Now().Add(time.Hour), later)
 
-		settleAll(t, s, map[string]store.Settle{"command": all.settle, "session": all.settle})
-		require.Len(t, all.times, len(planted))
-		for _, one := range planted {
-			require.Equal(t, 1, all.times[one])
+		sweepAll(t, s, map[string]store.Settle{"command": settled.settle, "session": settled.settle})
+		require.Len(t, settled.times, len(due))
+		for _, one := range due {
+			require.Equal(t, 1, settled.times[one])
 		}
 	})
 }
 
-func TestTheSweeperTakesABacklogInBatchesTheOldestFirst(t *testing.T) {
+func TestSweeper_SettlesBacklogInBatchesOldestFirst(t *testing.T) {
 	t.Parallel()
-	eachOwn(t, func(t *testing.T, s *store.Store) {
+	eachExclusive(t, func(t *testing.T, s *store.Store) {
 		members := make([]string, 250)
 		for i := range members {
 			members[i] = member("command", "c.acme")
 		}
-		plant(t, s, store.PartitionOf("c.acme"), time.Now().Add(-time.Hour), members...)
-		all := &settled{t: t, store: s, times: map[string]int{}}
-		settle := map[string]store.Settle{"command": all.settle}
-		for round, want := range []struct {
+		addDue(t, s, store.PartitionOf("c.acme"), time.Now().Add(-time.Hour), members...)
+		settled := newSettler(t, s)
+		settle := map[string]store.Settle{"command": settled.settle}
+		for i, want := range []struct {
 			done int
 			more bool
 		}{{100, true}, {200, true}, {250, false}} {
 			more, err := s.SweepOnce(t.Context(), settle)
 			require.NoError(t, err)
-			require.Equal(t, want.more, more, "round %d", round)
-			require.Len(t, all.times, want.done)
-			require.Contains(t, all.times, members[want.done-1])
+			require.Equal(t, want.more, more, "sweep %d", i)
+			require.Len(t, settled.times, want.done)
+			require.Contains(t, settled.times, members[want.done-1])
 		}
 	})
 }
 
-// Every instance sweeps, and none leads.
-func TestTwoSweepersDoNotDisturbEachOther(t *testing.T) {
+// TestSweeper_TwoInstances runs two sweepers on one store. Every instance has a
+// sweeper, and none is the leader.
+func TestSweeper_TwoInstances(t *testing.T) {
 	t.Parallel()
-	eachOwn(t, func(t *testing.T, s *store.Store) {
+	eachExclusive(t, func(t *testing.T, s *store.Store) {
 		want := 0
 		for i := range 60 {
 			tenant := fmt.Sprint("c.tenant-", i)
 			for range 5 {
-				plant(t, s, store.PartitionOf(tenant), time.Now().Add(-time.Hour), member("command", tenant))
+				addDue(t, s, store.PartitionOf(tenant), time.Now().Add(-time.Hour), member("command", tenant))
 				want++
 			}
-			plant(t, s, store.PartitionOf(tenant), time.Now().Add(-time.Hour), "broken "+tenant)
+			addDue(t, s, store.PartitionOf(tenant), time.Now().Add(-time.Hour), "broken "+tenant)
 		}
-		all := &settled{t: t, store: s, times: map[string]int{}}
+		settled := newSettler(t, s)
 		var sweepers sync.WaitGroup
 		for range 2 {
-			sweepers.Go(func() { settleAll(t, s, map[string]store.Settle{"command": all.settle}) })
+			sweepers.Go(func() { sweepAll(t, s, map[string]store.Settle{"command": settled.settle}) })
 		}
 		sweepers.Wait()
-		require.Len(t, all.times, want)
-		require.Len(t, quarantined(t, s), 60, "each of them once")
+		require.Len(t, settled.times, want)
+		require.Len(t, quarantined(t, s), 60, "each is quarantined once")
 	})
 }
 
-// quarantined are the members that were set aside, of all partitions.
+// quarantined returns the quarantined members of all partitions.
 func quarantined(t testing.TB, s *store.Store) (members []string) {
 	t.Helper()
 	do(t, s, func(ctx context.Context, c store.Client) error {
 		for p := range store.Partitions {
-			some, err := c.LRange(ctx, store.Partition(p).QuarantineKey(), 0, -1).Result()
+			list, err := c.LRange(ctx, store.Partition(p).QuarantineKey(), 0, -1).Result()
 			if err != nil {
 				return err
 			}
-			members = append(members, some...)
+			members = append(members, list...)
 		}
 		return nil
 	})
 	return members
 }
 
-func TestAMemberThatCannotBeReadIsSetAsideAndStopsNobody(t *testing.T) {
+func TestSweeper_QuarantinesUnparsableMembers(t *testing.T) {
 	t.Parallel()
-	eachOwn(t, func(t *testing.T, s *store.Store) {
+	eachExclusive(t, func(t *testing.T, s *store.Store) {
 		tenant := "c.acme"
 		p := store.PartitionOf(tenant)
 		good, d := member("command", tenant), deviceOf(tenant)
@@ -188,10 +194,10 @@ func TestAMemberThatCannotBeReadIsSetAsideAndStopsNobody(t *testing.T) {
 			"command a " + deviceOf("c.beta").ID + " c.beta",
 			"command  " + d.ID + " " + tenant + " more",
 		}
-		plant(t, s, p, time.Now().Add(-time.Hour), append(bad, good)...)
-		all := &settled{t: t, store: s, times: map[string]int{}}
-		settleAll(t, s, map[string]store.Settle{"command": all.settle})
-		require.Equal(t, map[string]int{good: 1}, all.times)
+		addDue(t, s, p, time.Now().Add(-time.Hour), append(bad, good)...)
+		settled := newSettler(t, s)
+		sweepAll(t, s, map[string]store.Settle{"command": settled.settle})
+		require.Equal(t, map[string]int{good: 1}, settled.times)
 		require.ElementsMatch(t, bad, quarantined(t, s))
 		do(t, s, func(ctx context.Context, c store.Client) error {
 			left, err := c.Exists(ctx, p.DueKey()).Result()
@@ -201,87 +207,88 @@ func TestAMemberThatCannotBeReadIsSetAsideAndStopsNobody(t *testing.T) {
 	})
 }
 
-func TestWhatFailsInOnePartitionIsTriedAgainAndStopsNoOther(t *testing.T) {
+func TestSweeper_FailingPartitionIsRetriedAndStopsNoOther(t *testing.T) {
 	t.Parallel()
-	eachOwn(t, func(t *testing.T, s *store.Store) {
-		all := &settled{t: t, store: s, times: map[string]int{}}
+	eachExclusive(t, func(t *testing.T, s *store.Store) {
+		settled := newSettler(t, s)
 		var failing string
 		for i := range 50 {
 			tenant := fmt.Sprint("c.tenant-", i)
 			failing = member("command", tenant)
-			plant(t, s, store.PartitionOf(tenant), time.Now().Add(-time.Hour), failing)
+			addDue(t, s, store.PartitionOf(tenant), time.Now().Add(-time.Hour), failing)
 		}
-		broken := errors.New("broken on purpose")
+		errInjected := errors.New("injected failure")
 		fails := true
 		settle := map[string]store.Settle{"command": func(ctx context.Context, due []store.Due) error {
 			if fails && strings.Contains(failing, due[0].ID) {
-				return broken
+				return errInjected
 			}
-			return all.settle(ctx, due)
+			return settled.settle(ctx, due)
 		}}
 		_, err := s.SweepOnce(t.Context(), settle)
-		require.ErrorIs(t, err, broken)
-		require.Len(t, all.times, 49)
+		require.ErrorIs(t, err, errInjected)
+		require.Len(t, settled.times, 49)
 		fails = false
-		settleAll(t, s, settle)
-		require.Len(t, all.times, 50)
+		sweepAll(t, s, settle)
+		require.Len(t, settled.times, 50)
 	})
 }
 
-func TestADueMemberIsSetAsideOnceOnRequest(t *testing.T) {
+func TestQuarantine_MovesMemberOnce(t *testing.T) {
 	t.Parallel()
-	eachOwn(t, func(t *testing.T, s *store.Store) {
+	eachExclusive(t, func(t *testing.T, s *store.Store) {
 		d := deviceOf("c.acme")
-		one := store.Due{Kind: "session", ID: "ses_1", Device: d}
+		due := store.Due{Kind: "session", ID: "ses_1", Device: d}
 		written := "session ses_1 " + d.ID + " c.acme"
-		plant(t, s, store.PartitionOf("c.acme"), time.Now(), written)
-		require.NoError(t, s.SetAside(t.Context(), one))
-		require.NoError(t, s.SetAside(t.Context(), one))
+		addDue(t, s, store.PartitionOf("c.acme"), time.Now(), written)
+		require.NoError(t, s.Quarantine(t.Context(), due))
+		require.NoError(t, s.Quarantine(t.Context(), due))
 		require.Equal(t, []string{written}, quarantined(t, s))
 	})
 }
 
-// The sweeper outlives the server: it goes on by itself, and does not fill the
-// log meanwhile.
-func TestTheSweeperGoesOnAfterAnOutageAndEndsWithItsContext(t *testing.T) {
+// TestSweeper_ContinuesAfterOutageAndEndsWithContext kills and restarts the server
+// under a sweeper. The sweeper must not flood the log in between.
+func TestSweeper_ContinuesAfterOutageAndEndsWithContext(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
-	var log storetest.Text
+	var log storetest.Buffer
 	s := storetest.Connect(t, store.Config{URL: server.URL(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	all := &settled{t: t, store: s, times: map[string]int{}}
+	settled := newSettler(t, s)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.Sweep(ctx, map[string]store.Settle{"command": all.settle})
+		s.Sweep(ctx, map[string]store.Settle{"command": settled.settle})
 	}()
 	server.Kill()
-	require.Eventually(t, func() bool { return strings.Count(log.String(), "sweeping what is due") >= 2 }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Count(log.String(), "sweeping failed") >= 2 }, 10*time.Second, 10*time.Millisecond)
 	server.Restart(t)
-	plant(t, s, store.PartitionOf("c.acme"), time.Now().Add(-time.Hour), member("command", "c.acme"))
-	require.Eventually(t, func() bool { return all.len() == 1 }, 10*time.Second, 10*time.Millisecond)
-	require.Less(t, strings.Count(log.String(), "sweeping what is due"), 6)
+	addDue(t, s, store.PartitionOf("c.acme"), time.Now().Add(-time.Hour), member("command", "c.acme"))
+	require.Eventually(t, func() bool { return settled.len() == 1 }, 10*time.Second, 10*time.Millisecond)
+	require.Less(t, strings.Count(log.String(), "sweeping failed"), 6)
 	stop()
 	select {
 	case <-done:
 	case <-time.After(2 * time.Second):
-		t.Fatal("it still sweeps")
+		t.Fatal("the sweeper did not end")
 	}
 }
 
-// What cannot be settled in one partition takes nothing from the pace of the others.
-func TestAPartitionThatFailsSlowsNoOtherDown(t *testing.T) {
+// TestSweeper_FailingPartitionSlowsNoOther has one partition fail at every sweep. The
+// interval must not grow, because the other partitions have to be swept too.
+func TestSweeper_FailingPartitionSlowsNoOther(t *testing.T) {
 	t.Parallel()
-	var log storetest.Text
+	var log storetest.Buffer
 	s := storetest.Connect(t, store.Config{URL: storetest.Start(t).URL(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	plant(t, s, store.PartitionOf("c.acme"), time.Now().Add(-time.Hour), member("command", "c.acme"))
+	addDue(t, s, store.PartitionOf("c.acme"), time.Now().Add(-time.Hour), member("command", "c.acme"))
 	ctx, stop := context.WithCancel(t.Context())
 	times := make(chan time.Time, 100)
 	var sweeping sync.WaitGroup
 	sweeping.Go(func() {
 		s.Sweep(ctx, map[string]store.Settle{"command": func(context.Context, []store.Due) error {
 			times <- time.Now()
-			return errors.New("never")
+			return errors.New("injected failure")
 		}})
 	})
 	first := <-times
@@ -290,11 +297,11 @@ func TestAPartitionThatFailsSlowsNoOtherDown(t *testing.T) {
 	}
 	stop()
 	sweeping.Wait()
-	require.Less(t, time.Since(first), 7*time.Second, "it is tried at the usual pace")
-	require.LessOrEqual(t, strings.Count(log.String(), "sweeping what is due"), 3, "and logged now and then")
+	require.Less(t, time.Since(first), 7*time.Second, "the interval has grown")
+	require.LessOrEqual(t, strings.Count(log.String(), "sweeping failed"), 3, "every failure was logged")
 }
 
-func (s *settled) len() int {
+func (s *settler) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.times)

@@ -8,9 +8,9 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// embedded is a Redis inside the process, for development: it needs nothing
-// installed, and its data ends with the process. It listens on loopback, behind
-// a password that nobody else knows.
+// embedded is a Redis server inside the process, for development. It needs no
+// installation, and its data ends with the process. It listens on the loopback
+// interface and requires a random password that only this process knows.
 type embedded struct {
 	server   *miniredis.Miniredis
 	password string
@@ -18,9 +18,9 @@ type embedded struct {
 	stopped  sync.WaitGroup
 }
 
-// tick is how often keys with a time to live are aged; the embedded server does
-// not do that by itself.
-const tick = 250 * time.Millisecond
+// expireEvery is the interval at which the time to live of keys advances. The
+// embedded server has no clock of its own for it.
+const expireEvery = 250 * time.Millisecond
 
 func startEmbedded() (*embedded, error) {
 	e := &embedded{server: miniredis.NewMiniRedis(), password: rand.Text(), stop: make(chan struct{})}
@@ -28,14 +28,15 @@ func startEmbedded() (*embedded, error) {
 	if err := e.server.StartAddr("127.0.0.1:0"); err != nil {
 		return nil, err
 	}
-	e.stopped.Go(e.age)
+	e.stopped.Go(e.expireKeys)
 	return e, nil
 }
 
 func (e *embedded) url() string { return "redis://:" + e.password + "@" + e.server.Addr() }
 
-func (e *embedded) age() {
-	ticker := time.NewTicker(tick)
+// expireKeys advances the time to live of keys until the server is closed.
+func (e *embedded) expireKeys() {
+	ticker := time.NewTicker(expireEvery)
 	defer ticker.Stop()
 	last := time.Now()
 	for {

@@ -2,11 +2,12 @@ package store
 
 import "time"
 
-// EmbeddedAddr tells where the embedded server of a store listens.
+// EmbeddedAddr returns the address of the embedded server of a store.
 func EmbeddedAddr(s *Store) string { return s.embedded.server.Addr() }
 
-// TrustSilence sets how long Listen trusts a connection that says nothing.
-func TrustSilence(s *Store, d time.Duration) { s.alive = d }
+// SetSilenceTimeout sets how long a connection of Listen may be silent before it is
+// pinged.
+func SetSilenceTimeout(s *Store, d time.Duration) { s.silenceTimeout = d }
 
 // DueMember returns the member of the due index for something that is due.
 func DueMember(d Due) string { return d.member() }

@@ -10,9 +10,9 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// The partition of a tenant is in every key and every id that was ever written:
-// these values may never change.
-func TestATenantStaysInItsPartition(t *testing.T) {
+// TestPartitionOf_NeverChanges compares partitions with fixed values. Every key and id
+// ever written contains the partition of its tenant.
+func TestPartitionOf_NeverChanges(t *testing.T) {
 	t.Parallel()
 	for tenant, want := range map[string]string{
 		"":                                       "65",
@@ -21,11 +21,11 @@ func TestATenantStaysInItsPartition(t *testing.T) {
 		"u.5f0a6e0e-3d3e-4a54-9a3c-5b1f3f0f9a10": "0b",
 		"u.auth0~7c1234":                         "4g",
 	} {
-		require.Equal(t, want, store.PartitionOf(tenant).String(), "of %q", tenant)
+		require.Equal(t, want, store.PartitionOf(tenant).String(), "tenant %q", tenant)
 	}
 }
 
-func TestEveryPartitionWritesItselfAsTwoDigits(t *testing.T) {
+func TestPartition_StringIsTwoDigits(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for p := range store.Partitions {
@@ -40,7 +40,7 @@ func TestEveryPartitionWritesItselfAsTwoDigits(t *testing.T) {
 	require.Len(t, seen, store.Partitions)
 }
 
-func TestTenantsSpreadOverAllPartitions(t *testing.T) {
+func TestPartitionOf_DistributesTenantsEvenly(t *testing.T) {
 	t.Parallel()
 	used := map[store.Partition]int{}
 	for range 256 * 40 {
@@ -48,11 +48,11 @@ func TestTenantsSpreadOverAllPartitions(t *testing.T) {
 	}
 	require.Len(t, used, store.Partitions)
 	for p, n := range used {
-		require.Less(t, n, 3*40, "in partition %s", p)
+		require.Less(t, n, 3*40, "tenants in partition %s", p)
 	}
 }
 
-func TestAnIDIsUniqueAndOfTheContract(t *testing.T) {
+func TestNewID_IsUniqueAndFollowsContract(t *testing.T) {
 	t.Parallel()
 	pattern := regexp.MustCompile(`^cmd_[0-9a-z]{28}$`)
 	seen := map[string]bool{}
@@ -64,7 +64,7 @@ func TestAnIDIsUniqueAndOfTheContract(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatWasMintedHereIsAnID(t *testing.T) {
+func TestPartitionOfID_RejectsTextThatIsNoID(t *testing.T) {
 	t.Parallel()
 	good := "dev_1a01jd4m8w3v000000000000000z"
 	for name, id := range map[string]string{
@@ -89,6 +89,7 @@ func TestOnlyWhatWasMintedHereIsAnID(t *testing.T) {
 	} {
 		_, ok := store.PartitionOfID(store.KindDevice, id)
 		require.False(t, ok, name)
+		require.False(t, store.IsID(store.KindDevice, id), name)
 		require.False(t, store.OwnsID("c.acme", store.KindDevice, id), name)
 	}
 	p, ok := store.PartitionOfID(store.KindDevice, good)
@@ -96,7 +97,7 @@ func TestOnlyWhatWasMintedHereIsAnID(t *testing.T) {
 	require.Equal(t, store.PartitionOf("c.acme"), p)
 }
 
-func TestAnIDOfAnotherPartitionIsNotTheTenants(t *testing.T) {
+func TestOwnsID_RejectsIDOfAnotherPartition(t *testing.T) {
 	t.Parallel()
 	id := store.NewID(store.KindSession, store.PartitionOf("c.acme"))
 	require.True(t, store.OwnsID("c.acme", store.KindSession, id))

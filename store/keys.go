@@ -9,32 +9,32 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// Partitions is the number of partitions that tenants are spread over. It is
-// written to the store at the first start and may never change afterwards,
-// because it decides where every key lives.
+// Partitions is the number of partitions that tenants are distributed over. It is
+// written to the store at the first start and must never change afterwards,
+// because every key depends on it.
 const Partitions = 256
 
-// digits is Crockford's base32 alphabet in lower case, the one of our ids.
+// digits is the alphabet of ids: Crockford's base32 in lower case.
 const digits = "0123456789abcdefghjkmnpqrstvwxyz"
 
-// Partition is one of the parts of the store that a Redis Cluster can place
-// apart. All that belongs to a tenant is in one of them, so that each
-// transition is one script on one slot.
+// Partition is a part of the store that a Redis Cluster can place on a node of its
+// own. All keys of a tenant are in one partition and hence in one slot, so that
+// each transition can be one script.
 type Partition uint8
 
-// PartitionOf gives the partition of a tenant.
+// PartitionOf returns the partition of a tenant.
 func PartitionOf(tenant string) Partition {
 	h := fnv.New32a()
 	h.Write([]byte(tenant))
 	return Partition(h.Sum32() % Partitions)
 }
 
-// String writes the partition as the two characters that ids and keys carry.
+// String returns the partition as the two digits that ids and keys contain.
 func (p Partition) String() string {
 	return string([]byte{digits[p>>5], digits[p&31]})
 }
 
-// parsePartition reads the two characters of String.
+// parsePartition parses the two digits that String returns.
 func parsePartition(s string) (Partition, bool) {
 	if len(s) != 2 {
 		return 0, false
@@ -46,21 +46,22 @@ func parsePartition(s string) (Partition, bool) {
 	return Partition(hi<<5 | lo), true
 }
 
-// Kinds of ids: the prefix tells a person what an id is for.
+// Kinds of ids. The kind is the prefix of an id, for people who read it.
 const (
 	KindDevice  = "dev"
 	KindSession = "ses"
 	KindCommand = "cmd"
 )
 
-// NewID mints an id: its kind, its partition and a ULID, which sorts by time of
-// creation. Those that one process mints within a millisecond sort so, too.
+// NewID returns a new id: its kind, its partition and a ULID. Ids of one kind and
+// partition sort by the time of their creation. Within a millisecond, this holds
+// for the ids of one process.
 func NewID(kind string, p Partition) string {
 	return kind + "_" + p.String() + strings.ToLower(ulid.Make().String())
 }
 
-// PartitionOfID reads the partition out of an id of the given kind. It answers
-// false for anything that NewID cannot have minted.
+// PartitionOfID returns the partition of an id of the given kind. It returns false
+// for a text that NewID cannot have returned.
 func PartitionOfID(kind, id string) (Partition, bool) {
 	rest, found := strings.CutPrefix(id, kind+"_")
 	if !found || len(rest) != 2+ulid.EncodedSize || strings.Trim(rest, digits) != "" {
@@ -72,74 +73,88 @@ func PartitionOfID(kind, id string) (Partition, bool) {
 	return parsePartition(rest[:2])
 }
 
-// OwnsID tells whether an id could be one of the tenant's. It saves the store a
-// question; the record's own tenant is what decides.
+// IsID reports whether NewID could have returned an id of the given kind.
+func IsID(kind, id string) bool {
+	_, ok := PartitionOfID(kind, id)
+	return ok
+}
+
+// OwnsID reports whether an id is in the partition of a tenant. If it is not, the
+// tenant cannot own it, and no request to Redis is needed. If it is, the tenant
+// field of the record decides.
 func OwnsID(tenant, kind, id string) bool {
 	p, ok := PartitionOfID(kind, id)
 	return ok && p == PartitionOf(tenant)
 }
 
-// key builds a key of a partition. Every key of the gateway is built in this
-// file; the braces are what Redis Cluster hashes.
+// key returns a key of the partition. This file builds every key of the gateway.
+// Redis Cluster hashes only the text in braces.
 func (p Partition) key(parts ...string) string {
 	return "fg:{" + p.String() + "}:" + strings.Join(parts, ":")
 }
 
-// DueKey is the index of everything in the partition that a moment in time will
-// change: a sorted set of due members by Unix milliseconds.
+// DueKey returns the key of the due index of the partition: a sorted set of the
+// records that time will change, scored by the Unix milliseconds of the change.
 func (p Partition) DueKey() string { return p.key("due") }
 
-// TenantsKey is the index of the tenants in the partition that have ever opened a
-// session: those that can have commands.
+// TenantsKey returns the key of the index of the tenants in the partition that
+// have ever opened a session. Only these can have commands.
 func (p Partition) TenantsKey() string { return p.key("tenants") }
 
-// QuarantineKey is the list of members that could not be read and were set aside.
+// QuarantineKey returns the key of the list of due members that could not be
+// settled.
 func (p Partition) QuarantineKey() string { return p.key("quarantine") }
 
-// ActivationKey finds the device of an activation code by the code's keyed hash.
-// It is spread by that hash, because a device that registers knows no partition
-// yet.
+// ActivationKey returns the key of the device of an activation code, by the keyed
+// hash of the code. The partition depends on the hash, because a device that
+// registers does not know its tenant yet.
 func ActivationKey(hash string) string {
 	return PartitionOf(hash).key("activation", hash)
 }
 
-// RateKey holds the rate limit of something that has no tenant yet, such as an address.
+// RateKey returns the key of the rate limit of a subject without a tenant, such as
+// an address.
 func RateKey(scope, subject string) string {
 	return PartitionOf(subject).key("rate", scope, subject)
 }
 
-// Tenant names the keys of one customer. It holds no colon, which separates in
-// keys, and no space, which separates in members and messages: package customer
-// sees to that.
+// Tenant builds the keys of a tenant. Package customer ensures that it contains no
+// colon and no space. Colons separate the parts of keys, and spaces those of due
+// members and wake-ups.
 type Tenant string
 
+// key returns a key of the tenant.
 func (t Tenant) key(parts ...string) string {
 	return PartitionOf(string(t)).key(append([]string{"tenant", string(t)}, parts...)...)
 }
 
-// StreamKey is the tenant's event stream, trimmed, for realtime.
+// StreamKey returns the key of the tenant's event stream. The stream is trimmed
+// and serves the sockets.
 func (t Tenant) StreamKey() string { return t.key("events") }
 
-// InboxKey is the sorted set of commands that wait for a person's decision.
+// InboxKey returns the key of the sorted set of commands that await approval.
 func (t Tenant) InboxKey() string { return t.key("inbox") }
 
-// DevicesKey is the tenant's index of devices, ordered by id and so by age.
+// DevicesKey returns the key of the tenant's index of devices, ordered by id and
+// hence by age.
 func (t Tenant) DevicesKey() string { return t.key("devices") }
 
-// DevicesByKey is the index of the tenant's devices that share a property, such
-// as ("status", "active") or ("tag", "site=berlin").
+// DevicesByKey returns the key of the index of the tenant's devices with a
+// property, such as ("status", "active") or ("tag", "site=berlin").
 func (t Tenant) DevicesByKey(property, value string) string {
 	return t.key("devices", property, value)
 }
 
-// ExternalIDsKey maps the customer's own serial numbers to device ids.
+// ExternalIDsKey returns the key of the hash that maps external ids, which the
+// tenant chooses, to device ids.
 func (t Tenant) ExternalIDsKey() string { return t.key("external") }
 
-// SessionsKey is the tenant's index of support sessions, ordered by id and so by age.
+// SessionsKey returns the key of the tenant's index of support sessions, ordered
+// by id and hence by age.
 func (t Tenant) SessionsKey() string { return t.key("sessions") }
 
-// IdempotencyKeys is the key that remembers the answer to a request, and none
-// for a request without an Idempotency-Key.
+// IdempotencyKeys returns the key that stores the response to a request, and no
+// key for a request without the header Idempotency-Key.
 func IdempotencyKeys(tenant, header string) []string {
 	if header == "" {
 		return nil
@@ -147,112 +162,124 @@ func IdempotencyKeys(tenant, header string) []string {
 	return []string{Tenant(tenant).key("idempotency", DigestOf(header))}
 }
 
-// DigestOf makes a part of a key of something that the caller chose freely.
+// DigestOf returns a digest of a text that a caller chose, for use in a key.
 func DigestOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:16])
 }
 
-// RateKey holds the tenant's rate limit.
+// RateKey returns the key of the tenant's rate limit.
 func (t Tenant) RateKey() string { return t.key("rate") }
 
-// ConnectionsKey is the tenant's index of open sockets, by connection id.
+// ConnectionsKey returns the key of the tenant's index of open sockets, by
+// connection id.
 func (t Tenant) ConnectionsKey() string { return t.key("connections") }
 
-// ConnectionKey is the record of an open socket; it lives as long as its lease.
+// ConnectionKey returns the key of the record of an open socket. The record
+// expires with the socket's lease.
 func (t Tenant) ConnectionKey(id string) string { return t.key("connection", id) }
 
-// TicketKey is a ticket that opens a socket once, by its hash (hexadecimal). It
-// is spread by that hash, because whoever shows it names no tenant.
+// TicketKey returns the key of the record of a single-use ticket for a socket, by
+// the ticket's hash in hexadecimal. The partition depends on the hash, because a
+// client that presents a ticket names no tenant.
 func TicketKey(hash string) string { return PartitionOf(hash).key("ticket", hash) }
 
-// SessionKey is the record of a support session.
+// SessionKey returns the key of the record of a support session.
 func SessionKey(id string) string {
 	p, _ := PartitionOfID(KindSession, id)
 	return p.key("session", id)
 }
 
-// Device names the keys of one device.
+// Device identifies a device and builds its keys.
 type Device struct {
 	Tenant string
 	ID     string
 }
 
+// key returns a key of the device.
 func (d Device) key(parts ...string) string {
 	return PartitionOf(d.Tenant).key(append([]string{"device", d.ID}, parts...)...)
 }
 
-// RecordKey is the device's own record.
+// RecordKey returns the key of the record of the device.
 func (d Device) RecordKey() string { return DeviceKey(d.ID) }
 
-// DeviceKey is the record of a device of which only the id is known. Where the id
-// is none, nothing is ever under the key; so with the other keys of an id alone.
+// DeviceKey returns the key of the record of a device whose tenant is not known.
+// If NewID cannot have returned the id, the key never exists. The same holds for
+// the other functions that build a key from an id alone.
 func DeviceKey(id string) string {
 	p, _ := PartitionOfID(KindDevice, id)
 	return p.key("device", id)
 }
 
-// CommandsKey holds every command of the device: for each id its state, and
-// under "<id>:body" what was proposed.
+// CommandsKey returns the key of the hash of the device's commands. The field
+// "<id>" holds the state of a command, and "<id>:body" its proposal.
 func (d Device) CommandsKey() string { return d.key("commands") }
 
-// IndexKey orders the device's commands by session and age: "<session>:<command>".
+// IndexKey returns the key of the index of the device's commands by session and
+// age. Its members are "<session>:<command>".
 func (d Device) IndexKey() string { return d.key("index") }
 
-// ReadyKey is the line of commands that may be claimed now.
+// ReadyKey returns the key of the ready set: the commands that may be claimed now,
+// in their order.
 func (d Device) ReadyKey() string { return d.key("ready") }
 
-// AliveKeys are the sorted sets of the commands that have not ended: the line,
-// those that wait for a person, and those under a lease.
+// AliveKeys returns the keys of the sorted sets of the commands that have not
+// ended: the ready set, the commands that await approval, and those under a lease.
 func (d Device) AliveKeys() []string {
 	return []string{d.ReadyKey(), d.key("pending"), d.key("leases")}
 }
 
-// SessionsKey is the device's index of support sessions.
+// SessionsKey returns the key of the device's index of support sessions.
 func (d Device) SessionsKey() string { return d.key("sessions") }
 
-// TimelineKey is what happened to the device and in its sessions, for audit.
+// TimelineKey returns the key of the stream of the events of the device and its
+// sessions. The stream is kept for the retention and serves audits.
 func (d Device) TimelineKey() string { return d.key("timeline") }
 
-// CancelsKey holds the ids of claimed commands that somebody wants cancelled.
+// CancelsKey returns the key of the set of claimed commands whose cancellation was
+// requested.
 func (d Device) CancelsKey() string { return d.key("cancels") }
 
-// LoginKey is a login session of the device, by the SHA-256 of its token.
+// LoginKey returns the key of the record of a login of the device, by the SHA-256
+// of its token.
 func LoginKey(deviceID, hash string) string {
 	p, _ := PartitionOfID(KindDevice, deviceID)
 	return p.key("login", hash)
 }
 
-// RateKey holds the device's rate limit.
+// RateKey returns the key of the device's rate limit.
 func (d Device) RateKey() string { return d.key("rate") }
 
-// DeviceRateKey is RateKey for a device of which only the id is known.
+// DeviceRateKey is RateKey for a device whose tenant is not known.
 func DeviceRateKey(id string) string {
 	p, _ := PartitionOfID(KindDevice, id)
 	return p.key("device", id, "rate")
 }
 
-// LoginsKey lists the hashes of the device's login sessions, the newest last.
+// LoginsKey returns the key of the list of the device's logins by the hashes of
+// their tokens, the newest last.
 func LoginsKey(deviceID string) string {
 	p, _ := PartitionOfID(KindDevice, deviceID)
 	return p.key("device", deviceID, "logins")
 }
 
-// RegistrationKey remembers the answer to a registration, by the digest of its
-// Idempotency-Key.
+// RegistrationKey returns the key of the stored response to a registration, by the
+// digest of its Idempotency-Key.
 func (d Device) RegistrationKey(digest string) string { return d.key("registration", digest) }
 
-// ResultKey is what a device reported for a command.
+// ResultKey returns the key of the result of a command.
 func ResultKey(commandID string) string {
 	p, _ := PartitionOfID(KindCommand, commandID)
 	return p.key("result", commandID)
 }
 
-// ClaimKey remembers the answer to a claim, by the digest of its Idempotency-Key.
+// ClaimKey returns the key of the stored response to a claim, by the digest of its
+// Idempotency-Key.
 func (d Device) ClaimKey(digest string) string { return d.key("claim", digest) }
 
-// Keys is the device's key set: every key that a transition of one of its
-// commands may touch. The order is that of lua/device.lua.
+// Keys returns the key set of the device: every key that a transition of one of
+// its commands may touch, in the order of lua/device.lua.
 func (d Device) Keys() []string {
 	t, p := Tenant(d.Tenant), PartitionOf(d.Tenant)
 	return []string{

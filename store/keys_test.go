@@ -12,7 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// keysOf are all keys of a tenant and of one of its devices, by what built them.
+// keysOf returns all keys of a tenant and of one of its devices, by a description of
+// the key.
 func keysOf(tenant string, d store.Device) map[string]string {
 	t, p := store.Tenant(tenant), store.PartitionOf(tenant)
 	session, command := store.NewID(store.KindSession, p), store.NewID(store.KindCommand, p)
@@ -29,12 +30,13 @@ func keysOf(tenant string, d store.Device) map[string]string {
 	return keys
 }
 
+// deviceOf returns a new device of a tenant.
 func deviceOf(tenant string) store.Device {
 	return store.Device{Tenant: tenant, ID: store.NewID(store.KindDevice, store.PartitionOf(tenant))}
 }
 
-// adversaries are tenants that try to look like a part of another one's keys. A
-// tenant may hold nothing else than these characters.
+// adversaries returns tenants that resemble parts of other tenants' keys. They use
+// all characters that a tenant may contain.
 func adversaries() []string {
 	tenants := []string{"c.a", "u.a", "c.", "u.", "c.a.b", "c.a-b", "c.a_b", "u.auth0~7c1", "u.auth0~3a1", "c.fg", "c.%7B00%7D"}
 	for _, word := range []string{
@@ -45,8 +47,9 @@ func adversaries() []string {
 	return tenants
 }
 
-// All that a transition touches is in one slot, or a Cluster refuses it.
-func TestEveryKeyOfATenantHasItsHashTag(t *testing.T) {
+// TestKeys_HaveHashTagOfPartition checks that all keys of a tenant are in one slot. A
+// Cluster refuses a script with keys of several slots.
+func TestKeys_HaveHashTagOfPartition(t *testing.T) {
 	t.Parallel()
 	for _, tenant := range adversaries() {
 		tag := "fg:{" + store.PartitionOf(tenant).String() + "}:"
@@ -56,12 +59,12 @@ func TestEveryKeyOfATenantHasItsHashTag(t *testing.T) {
 	}
 }
 
-func TestNoTwoThingsShareAKey(t *testing.T) {
+func TestKeys_AreDistinct(t *testing.T) {
 	t.Parallel()
 	owner := map[string]string{}
-	claim := func(key, what string) {
+	add := func(key, what string) {
 		shared := owner[key] != "" && owner[key] != what
-		require.False(t, shared, "%s belongs to %s and to %s", key, owner[key], what)
+		require.False(t, shared, "%s is the key of the %s and of the %s", key, owner[key], what)
 		owner[key] = what
 	}
 	for _, tenant := range adversaries() {
@@ -69,19 +72,19 @@ func TestNoTwoThingsShareAKey(t *testing.T) {
 			if strings.HasPrefix(key, "fg:{"+store.PartitionOf(tenant).String()+"}:tenant:") {
 				what += " of " + tenant
 			}
-			claim(key, what)
+			add(key, what)
 		}
-		claim(store.RateKey("register", tenant), "register rate of "+tenant)
-		claim(store.RateKey("auth", tenant), "auth rate of "+tenant)
-		claim(store.ActivationKey(store.DigestOf(tenant)), "activation of "+tenant)
-		claim(store.PartitionOf(tenant).DueKey(), "due index")
-		claim(store.PartitionOf(tenant).QuarantineKey(), "quarantine")
+		add(store.RateKey("register", tenant), "register rate of "+tenant)
+		add(store.RateKey("auth", tenant), "auth rate of "+tenant)
+		add(store.ActivationKey(store.DigestOf(tenant)), "activation of "+tenant)
+		add(store.PartitionOf(tenant).DueKey(), "due index")
+		add(store.PartitionOf(tenant).QuarantineKey(), "quarantine")
 	}
 }
 
-// A value that a customer chose freely is the last part of its key, so that it
-// cannot pass for another part.
-func TestWhatACustomerChoosesCannotLeaveItsKey(t *testing.T) {
+// TestKeys_WithTextOfCaller checks that a text of the caller is the last part of its
+// key, or a digest, so that it cannot resemble another part.
+func TestKeys_WithTextOfCaller(t *testing.T) {
 	t.Parallel()
 	tenant := store.Tenant("c.acme")
 	seen := map[string]string{}
@@ -97,8 +100,9 @@ func TestWhatACustomerChoosesCannotLeaveItsKey(t *testing.T) {
 	require.NotContains(t, store.IdempotencyKeys("c.acme", "chosen:freely")[0], "chosen")
 }
 
-// lua/device.lua names the keys of a device by their place.
-func TestTheKeySetIsInTheOrderOfTheScripts(t *testing.T) {
+// TestDeviceKeys_OrderMatchesScripts compares Device.Keys with lua/device.lua, which
+// names the keys of a device by their index.
+func TestDeviceKeys_OrderMatchesScripts(t *testing.T) {
 	t.Parallel()
 	file, err := os.ReadFile("lua/device.lua")
 	require.NoError(t, err)
@@ -110,17 +114,17 @@ func TestTheKeySetIsInTheOrderOfTheScripts(t *testing.T) {
 		"due": store.PartitionOf("c.acme").DueKey(), "quarantine": store.PartitionOf("c.acme").QuarantineKey(),
 	}
 	keys := d.Keys()
-	places := regexp.MustCompile(`(\w+) = KEYS\[key(?: \+ (\d+))?\]`).FindAllStringSubmatch(string(file), -1)
-	require.Len(t, places, len(keys))
-	for i, place := range places {
-		if place[2] != "" {
-			require.Equal(t, fmt.Sprint(i), place[2])
+	matches := regexp.MustCompile(`(\w+) = KEYS\[key(?: \+ (\d+))?\]`).FindAllStringSubmatch(string(file), -1)
+	require.Len(t, matches, len(keys))
+	for i, match := range matches {
+		if match[2] != "" {
+			require.Equal(t, fmt.Sprint(i), match[2])
 		}
-		want, ok := named[place[1]]
+		want, ok := named[match[1]]
 		if !ok {
-			want = d.RecordKey() + ":" + place[1]
+			want = d.RecordKey() + ":" + match[1]
 		}
-		require.Equal(t, want, keys[i], place[1])
+		require.Equal(t, want, keys[i], match[1])
 	}
 	require.Contains(t, string(file), fmt.Sprintf("DEVICE_KEYS = %d\n", len(keys)))
 	require.Contains(t, string(file), fmt.Sprintf("DEVICE_ARGS = %d\n", len(store.Scope{Device: d}.Args())))

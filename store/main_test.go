@@ -13,8 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestMain has the process trust the authority of these tests, as an operator
-// has it trust one of a company: before anything asks for the system's.
+// TestMain configures the certificate authority of these tests like an operator does,
+// before the process loads those of the system.
 func TestMain(m *testing.M) {
 	if err := trustTestAuthority(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -23,15 +23,15 @@ func TestMain(m *testing.M) {
 	storetest.Main(m)
 }
 
-// newScript makes a script of a test.
+// newScript returns a script with a text.
 func newScript(body string) *store.Script {
 	return store.NewScript(fstest.MapFS{"lua/test.lua": {Data: []byte(body)}}, "lua/test.lua")
 }
 
-// countScript counts how often it ran.
+// countScript counts its runs.
 var countScript = newScript(`return { 'ok', redis.call('INCR', KEYS[1]) }`)
 
-// count runs countScript and gives what it answered.
+// count runs countScript on a key and returns the number of runs.
 func count(t testing.TB, s *store.Store, key string) int64 {
 	t.Helper()
 	reply, err := s.Run(t.Context(), countScript, []string{key})
@@ -40,14 +40,13 @@ func count(t testing.TB, s *store.Store, key string) int64 {
 	return reply.Int(1)
 }
 
-// newKey is a key that no other test uses.
+// newKey returns a key that no other test uses.
 func newKey() string { return store.Tenant(storetest.Tenant()).StreamKey() }
 
-// bothWays runs a test with scripts that travel alone and with scripts that
-// travel together.
-func bothWays(t *testing.T, test func(t *testing.T, cfg store.Config)) {
+// withAndWithoutPipeline runs a test with Config.AutoPipeline off and on.
+func withAndWithoutPipeline(t *testing.T, test func(t *testing.T, cfg store.Config)) {
 	t.Helper()
-	for name, pipelined := range map[string]bool{"alone": false, "together": true} {
+	for name, pipelined := range map[string]bool{"alone": false, "pipelined": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, store.Config{AutoPipeline: pipelined})
@@ -55,6 +54,7 @@ func bothWays(t *testing.T, test func(t *testing.T, cfg store.Config)) {
 	}
 }
 
+// requireCode fails the test if an error has another code.
 func requireCode(t testing.TB, want fieldgate.Code, err error) {
 	t.Helper()
 	require.Error(t, err)

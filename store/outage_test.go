@@ -17,129 +17,129 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// patient is a server that falls ill, and a connection to it that was there
-// before.
-type patient struct {
+// failingServer is a server that a test makes fail, with a connection from before the
+// failure.
+type failingServer struct {
 	*storetest.Server
 	t     *testing.T
 	admin *redis.Client
 }
 
-// outages are ways in which a server fails, and how it comes back from them.
-var outages = map[string]struct{ begin, end func(p patient) }{
+// outages are the failures of a server, each with its begin and its end.
+var outages = map[string]struct{ begin, end func(f failingServer) }{
 	"killed": {
-		begin: func(p patient) { p.Kill() },
-		end:   func(p patient) { p.Restart(p.t) },
+		begin: func(f failingServer) { f.Kill() },
+		end:   func(f failingServer) { f.Restart(f.t) },
 	},
 	"frozen": {
-		begin: func(p patient) { p.Signal(p.t, syscall.SIGSTOP) },
-		end:   func(p patient) { p.Signal(p.t, syscall.SIGCONT) },
+		begin: func(f failingServer) { f.Signal(f.t, syscall.SIGSTOP) },
+		end:   func(f failingServer) { f.Signal(f.t, syscall.SIGCONT) },
 	},
 	"out of memory": {
-		begin: func(p patient) { p.set("maxmemory", "1") },
-		end:   func(p patient) { p.set("maxmemory", "0") },
+		begin: func(f failingServer) { f.set("maxmemory", "1") },
+		end:   func(f failingServer) { f.set("maxmemory", "0") },
 	},
 	"without its replicas": {
-		begin: func(p patient) { p.set("min-replicas-to-write", "1") },
-		end:   func(p patient) { p.set("min-replicas-to-write", "0") },
+		begin: func(f failingServer) { f.set("min-replicas-to-write", "1") },
+		end:   func(f failingServer) { f.set("min-replicas-to-write", "0") },
 	},
 	"made a replica": {
-		begin: func(p patient) { p.do("replicaof", "127.0.0.1", "1") },
-		end:   func(p patient) { p.do("replicaof", "no", "one") },
+		begin: func(f failingServer) { f.do("replicaof", "127.0.0.1", "1") },
+		end:   func(f failingServer) { f.do("replicaof", "no", "one") },
 	},
 	"unable to write a snapshot": {
-		begin: func(p patient) { // a file cannot take the place of a directory
-			dir := p.admin.ConfigGet(p.t.Context(), "dir").Val()["dir"]
-			require.NoError(p.t, os.Mkdir(filepath.Join(dir, "dump.rdb"), 0o700))
-			p.set("save", "3600 1")
-			p.do("bgsave")
-			p.answers("MISCONF", "set", "key", "value")
+		begin: func(f failingServer) { // the snapshot cannot replace a directory
+			dir := f.admin.ConfigGet(f.t.Context(), "dir").Val()["dir"]
+			require.NoError(f.t, os.Mkdir(filepath.Join(dir, "dump.rdb"), 0o700))
+			f.set("save", "3600 1")
+			f.do("bgsave")
+			f.awaitReply("MISCONF", "set", "key", "value")
 		},
-		end: func(p patient) { p.set("save", "") },
+		end: func(f failingServer) { f.set("save", "") },
 	},
 	"busy with a script": {
-		begin: func(p patient) {
-			p.set("busy-reply-threshold", "1")
-			p.inBackground("eval", "while true do end", 0)
-			p.answers("BUSY", "ping")
+		begin: func(f failingServer) {
+			f.set("busy-reply-threshold", "1")
+			f.inBackground("eval", "while true do end", 0)
+			f.awaitReply("BUSY", "ping")
 		},
-		end: func(p patient) {
-			p.do("script", "kill")
-			p.answers("PONG", "ping")
+		end: func(f failingServer) {
+			f.do("script", "kill")
+			f.awaitReply("PONG", "ping")
 		},
 	},
 	"loading its data": {
-		begin: func(p patient) {
-			// While it loads, the server answers after each 1,024 commands.
-			p.do("eval", "for i = 1, 20000 do redis.call('SET', KEYS[1], i) end return 1", 1, "ballast")
-			p.set("key-load-delay", "200")
-			p.inBackground("debug", "loadaof")
-			p.answers("LOADING", "ping")
+		begin: func(f failingServer) {
+			// While it loads the log, the server replies after every 1,024 commands.
+			f.do("eval", "for i = 1, 20000 do redis.call('SET', KEYS[1], i) end return 1", 1, "ballast")
+			f.set("key-load-delay", "200")
+			f.inBackground("debug", "loadaof")
+			f.awaitReply("LOADING", "ping")
 		},
-		end: func(p patient) {
-			p.set("key-load-delay", "0")
-			p.answers("PONG", "ping")
+		end: func(f failingServer) {
+			f.set("key-load-delay", "0")
+			f.awaitReply("PONG", "ping")
 		},
 	},
 	"full of clients": {
-		begin: func(p patient) {
-			p.set("maxclients", "1")
-			p.do("client", "kill", "type", "normal", "skipme", "yes")
+		begin: func(f failingServer) {
+			f.set("maxclients", "1")
+			f.do("client", "kill", "type", "normal", "skipme", "yes")
 		},
-		end: func(p patient) { p.set("maxclients", "100") },
+		end: func(f failingServer) { f.set("maxclients", "100") },
 	},
 }
 
-func newPatient(t *testing.T) patient {
+func startFailing(t *testing.T) failingServer {
 	t.Helper()
-	p := patient{Server: storetest.Start(t, "--enable-debug-command", "yes"), t: t}
-	p.admin = p.Client(t)
-	return p
+	f := failingServer{Server: storetest.Start(t, "--enable-debug-command", "yes"), t: t}
+	f.admin = f.Client(t)
+	return f
 }
 
-func (p patient) do(args ...any) {
-	p.t.Helper()
-	require.NoError(p.t, p.admin.Do(p.t.Context(), args...).Err())
+func (f failingServer) do(args ...any) {
+	f.t.Helper()
+	require.NoError(f.t, f.admin.Do(f.t.Context(), args...).Err())
 }
 
-func (p patient) set(name, value string) {
-	p.t.Helper()
-	p.do("config", "set", name, value)
+func (f failingServer) set(name, value string) {
+	f.t.Helper()
+	f.do("config", "set", name, value)
 }
 
-// answers waits until a command is answered with a word.
-func (p patient) answers(word string, args ...any) {
-	p.t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: p.Addr(), MaxRetries: -1})
+// awaitReply waits until the reply or the error of a command begins with a word.
+func (f failingServer) awaitReply(word string, args ...any) {
+	f.t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: f.Addr(), MaxRetries: -1})
 	defer client.Close()
-	require.Eventually(p.t, func() bool {
-		answer, err := client.Do(context.Background(), args...).Text()
-		return answer == word || redis.HasErrorPrefix(err, word)
+	require.Eventually(f.t, func() bool {
+		reply, err := client.Do(context.Background(), args...).Text()
+		return reply == word || redis.HasErrorPrefix(err, word)
 	}, 10*time.Second, 5*time.Millisecond)
 }
 
-// inBackground gives the server something to do that takes long.
-func (p patient) inBackground(args ...any) {
-	client := redis.NewClient(&redis.Options{Addr: p.Addr(), MaxRetries: -1, ReadTimeout: -1})
-	p.t.Cleanup(func() { _ = client.Close() })
+// inBackground sends a command that blocks the server and does not wait for the reply.
+func (f failingServer) inBackground(args ...any) {
+	client := redis.NewClient(&redis.Options{Addr: f.Addr(), MaxRetries: -1, ReadTimeout: -1})
+	f.t.Cleanup(func() { _ = client.Close() })
 	go client.Do(context.Background(), args...)
 }
 
-// Whatever happens to the server, its callers hear within two seconds that they
-// may try again; and soon after it is back, the same store serves all of them.
-func TestAnOutageIsAnAnswerWithinTwoSeconds(t *testing.T) {
+// TestRun_FailsWithinTwoSecondsDuringOutage checks that all callers get
+// store_unavailable with RetryAfter. After the outage the same store serves them again.
+func TestRun_FailsWithinTwoSecondsDuringOutage(t *testing.T) {
 	t.Parallel()
 	for name, outage := range outages {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			bothWays(t, func(t *testing.T, cfg store.Config) {
-				p := newPatient(t)
-				cfg.URL = p.URL()
+			withAndWithoutPipeline(t, func(t *testing.T, cfg store.Config) {
+				f := startFailing(t)
+				cfg.URL = f.URL()
 				s := storetest.Connect(t, cfg)
-				require.Empty(t, crowd(s, callers), "before")
+				require.Empty(t, runConcurrently(s, callers), "before the outage")
 
-				outage.begin(p)
-				failures := crowd(s, callers)
+				outage.begin(f)
+				failures := runConcurrently(s, callers)
 				require.Len(t, failures, callers)
 				for _, failed := range failures {
 					requireCode(t, fieldgate.CodeStoreUnavailable, failed.err)
@@ -147,18 +147,18 @@ func TestAnOutageIsAnAnswerWithinTwoSeconds(t *testing.T) {
 					var refusal *fieldgate.Error
 					require.ErrorAs(t, failed.err, &refusal)
 					require.Positive(t, refusal.RetryAfter)
-					require.NotContains(t, refusal.Detail, p.Addr())
+					require.NotContains(t, refusal.Detail, f.Addr())
 				}
 
-				outage.end(p)
-				require.Eventually(t, func() bool { return len(crowd(s, 1)) == 0 }, 3*time.Second, 10*time.Millisecond, "afterwards")
-				require.Empty(t, crowd(s, callers), "afterwards")
+				outage.end(f)
+				require.Eventually(t, func() bool { return len(runConcurrently(s, 1)) == 0 }, 3*time.Second, 10*time.Millisecond, "after the outage")
+				require.Empty(t, runConcurrently(s, callers), "after the outage")
 			})
 		})
 	}
 }
 
-// callers come at once, more than there are connections.
+// callers is a number of concurrent callers above the number of connections.
 const callers = 64
 
 // failure is a call that failed.
@@ -167,11 +167,11 @@ type failure struct {
 	took time.Duration
 }
 
-// crowd runs as many scripts at once and gives those that failed.
-func crowd(s *store.Store, size int) (failed []failure) {
+// runConcurrently runs n scripts at once and returns those that failed.
+func runConcurrently(s *store.Store, n int) (failed []failure) {
 	var mu sync.Mutex
 	var group sync.WaitGroup
-	for range size {
+	for range n {
 		group.Go(func() {
 			start := time.Now()
 			_, err := s.Run(context.Background(), countScript, []string{newKey()})

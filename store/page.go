@@ -9,23 +9,25 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// Page asks for a part of a list.
+// Page selects a page of a list.
 type Page struct {
-	Cursor string // where the last page ended; empty for the first
-	Limit  int    // items at most
+	Cursor string // the end of the previous page; empty for the first page
+	Limit  int    // the maximum number of items
 }
 
-// Listing is an index whose members sort by their bytes.
+// Listing is an index in Redis that a list is read from: a sorted set whose
+// members are ordered by their bytes.
 type Listing struct {
 	Key    string
-	Prefix string // only members that begin with it
-	Newest bool   // from the last to the first
+	Prefix string // restricts the list to the members with this prefix
+	Newest bool   // reverses the order
 }
 
-// Members reads a page of an index, without scanning anything outside it. It
-// asks for one more than the limit, which tells the caller whether there is a
-// next page. Members come without the prefix. Refusal: validation_failed for a
-// cursor that is not ours.
+// Members returns the members of a page, without the prefix of the listing. It
+// returns up to one more than the limit: then there is a next page. It reads no
+// entry outside the page.
+//
+// The error is validation_failed for a cursor that CursorAfter did not return.
 func (s *Store) Members(ctx context.Context, l Listing, page Page) ([]string, error) {
 	from, to, err := l.bounds(page.Cursor)
 	if err != nil {
@@ -44,8 +46,8 @@ func (s *Store) Members(ctx context.Context, l Listing, page Page) ([]string, er
 	return members, err
 }
 
-// bounds say from where to where a page may lie, in the notation of ZRANGE BYLEX,
-// whose REV begins at the upper end. No cursor leads out of the prefix.
+// bounds returns the start and the end of a page in the notation of ZRANGE BYLEX.
+// With REV, the start is the upper bound. No cursor can leave the prefix.
 func (l Listing) bounds(cursor string) (from, to string, err error) {
 	from, to = "["+l.Prefix, "("+l.Prefix+"\xff"
 	if l.Newest {
@@ -54,28 +56,28 @@ func (l Listing) bounds(cursor string) (from, to string, err error) {
 	if cursor == "" {
 		return from, to, nil
 	}
-	last, err := ReadCursor(cursor)
-	return "(" + l.Prefix + last, to, err
+	member, err := ReadCursor(cursor)
+	return "(" + l.Prefix + member, to, err
 }
 
-// CursorAfter gives the cursor of the page that begins behind a member.
+// CursorAfter returns the cursor of the page that begins after a member.
 func CursorAfter(member string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(member))
 }
 
-// ReadCursor gives the member that a cursor was made of. Refusal:
-// validation_failed, which is also ErrCursor's.
+// ReadCursor returns the member that a cursor was created from, or ErrCursor if
+// CursorAfter did not return the cursor.
 func ReadCursor(cursor string) (string, error) {
-	last, err := base64.RawURLEncoding.DecodeString(cursor)
+	member, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
 		return "", ErrCursor
 	}
-	return string(last), nil
+	return string(member), nil
 }
 
-// ErrCursor refuses a cursor that no list gave out.
+// ErrCursor is the validation_failed error of a cursor that the list did not return.
 var ErrCursor = &fieldgate.Error{
 	Code:   fieldgate.CodeValidationFailed,
-	Detail: "The cursor is not one that this list gave out.",
+	Detail: "The cursor is not a nextCursor of this list. Leave it out to read from the beginning.",
 	Fields: []fieldgate.FieldError{{Pointer: "/query/cursor", Keyword: "format", Reason: "must be a nextCursor of this list"}},
 }

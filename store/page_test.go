@@ -15,7 +15,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// newIndex writes an index with these members.
+// newIndex writes an index and returns its key.
 func newIndex(t *testing.T, s *store.Store, members ...string) string {
 	t.Helper()
 	key := store.Tenant(storetest.Tenant()).SessionsKey()
@@ -27,7 +27,7 @@ func newIndex(t *testing.T, s *store.Store, members ...string) string {
 	return key
 }
 
-// readAll reads a list page by page, as a client would.
+// readAll reads a list page by page, like a client.
 func readAll(t *testing.T, s *store.Store, l store.Listing, limit int) (all []string) {
 	t.Helper()
 	page := store.Page{Limit: limit}
@@ -43,7 +43,7 @@ func readAll(t *testing.T, s *store.Store, l store.Listing, limit int) (all []st
 	}
 }
 
-func TestAListIsReadInPagesWithoutGapsOrRepeats(t *testing.T) {
+func TestMembers_PagesWithoutGapsOrRepeats(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		var members []string
@@ -60,7 +60,7 @@ func TestAListIsReadInPagesWithoutGapsOrRepeats(t *testing.T) {
 	})
 }
 
-func TestAPrefixKeepsWhatIsOutsideItOut(t *testing.T) {
+func TestMembers_ReturnsOnlyPrefix(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		key := newIndex(t, s, "a:1", "a:2", "a:3", "a", "a9", "b:1", "ab:1", "`:1", "a;1")
@@ -77,7 +77,7 @@ func TestAPrefixKeepsWhatIsOutsideItOut(t *testing.T) {
 	})
 }
 
-func TestAListThatIsNotThereIsEmpty(t *testing.T) {
+func TestMembers_MissingIndexIsEmpty(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		key := store.Tenant(storetest.Tenant()).SessionsKey()
@@ -90,9 +90,9 @@ func TestAListThatIsNotThereIsEmpty(t *testing.T) {
 	})
 }
 
-// A member may go while a client is between two pages; the place of its cursor
-// stays.
-func TestACursorOutlivesItsMember(t *testing.T) {
+// TestMembers_CursorOutlivesItsMember removes the last member of a page before the next
+// page is read.
+func TestMembers_CursorOutlivesItsMember(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		key := newIndex(t, s, "a", "b", "c", "d")
@@ -103,7 +103,7 @@ func TestACursorOutlivesItsMember(t *testing.T) {
 	})
 }
 
-func TestACursorThatIsNotOursIsRefused(t *testing.T) {
+func TestMembers_RefusesInvalidCursor(t *testing.T) {
 	t.Parallel()
 	s := storetest.Connect(t, store.Config{})
 	for _, cursor := range []string{"!", "a b", "YQ==", "a", "\x00", "é"} {
@@ -112,17 +112,18 @@ func TestACursorThatIsNotOursIsRefused(t *testing.T) {
 	}
 }
 
-// A cursor that was tampered with moves the place in the list, and never out of it.
-func TestATamperedCursorLeadsNowhereElse(t *testing.T) {
+// TestMembers_TamperedCursorStaysWithinPrefix checks that a forged cursor moves the
+// position in the list but never leaves the list.
+func TestMembers_TamperedCursorStaysWithinPrefix(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		key := newIndex(t, s, "a:1", "mine:1", "mine:2", "z:1")
-		for _, place := range []string{"", "0", "9", "\xff", "\xff\xff\xff", "+", "-", "[z", "(a", ":1", "\x00", "\nz:"} {
-			cursor := base64.RawURLEncoding.EncodeToString([]byte(place))
+		for _, position := range []string{"", "0", "9", "\xff", "\xff\xff\xff", "+", "-", "[z", "(a", ":1", "\x00", "\nz:"} {
+			cursor := base64.RawURLEncoding.EncodeToString([]byte(position))
 			for _, newest := range []bool{false, true} {
 				members, err := s.Members(t.Context(), store.Listing{Key: key, Prefix: "mine:", Newest: newest}, store.Page{Cursor: cursor, Limit: 10})
-				require.NoError(t, err, "%q", place)
-				require.Subset(t, []string{"1", "2"}, members, "%q", place)
+				require.NoError(t, err, "%q", position)
+				require.Subset(t, []string{"1", "2"}, members, "%q", position)
 			}
 		}
 	})

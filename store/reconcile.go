@@ -11,205 +11,213 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// patrolKey is where the round past all devices has come to. All instances go on
-// from there, so that many are as fast as their number.
-const patrolKey = "fg:patrol"
+// cursorKey holds the cursor of the current round. All instances share it, so that
+// a round takes less time the more instances there are.
+const cursorKey = "fg:patrol"
 
-// tenantsAtOnce is how many tenants of each partition one reading asks for.
-const tenantsAtOnce = 50
+// tenantsPerRead is the number of tenants that one read returns per partition.
+const tenantsPerRead = 50
 
-// ReconcileConfig says how the round past all devices is made.
+// ReconcileConfig configures the reconciler. The reconciler works in rounds: a
+// round checks every tenant and device once. It proceeds in batches, and a cursor
+// in Redis marks the end of the last batch.
 type ReconcileConfig struct {
-	// Every is how long to wait between two passes. Default: 10 s.
+	// Every is the interval between two batches. Default: DefaultReconcileInterval.
 	Every time.Duration
 
-	// Devices is how many devices a pass looks at. Default: 500.
-	Devices int
+	// BatchSize is the number of devices in a batch. Default: DefaultReconcileDevices.
+	BatchSize int
 
-	// Tenant, if set, looks at what a tenant has that is not of one device.
+	// Tenant, if set, checks the records of a tenant that belong to no device.
 	Tenant func(ctx context.Context, tenant string) error
 
-	// Device looks at a device. It tells as how many devices more that counts, where
-	// there was much to look at.
-	Device func(ctx context.Context, d Device) (more int, err error)
+	// Device checks the records of a device. A device with many records returns in
+	// extra how many further devices of the batch it counts as.
+	Device func(ctx context.Context, d Device) (extra int, err error)
 }
 
-// Reconcile makes its rounds until the context ends, on every instance. A failure is
-// logged and keeps it from nothing else.
-func (s *Store) Reconcile(ctx context.Context, p ReconcileConfig) {
-	if p.Every == 0 {
-		p.Every = DefaultReconcileInterval
+// Reconcile runs batches until the context ends. Every instance runs it. A failed
+// check is logged and does not stop the others.
+func (s *Store) Reconcile(ctx context.Context, cfg ReconcileConfig) {
+	if cfg.Every == 0 {
+		cfg.Every = DefaultReconcileInterval
 	}
 	for ctx.Err() == nil {
-		pause(ctx, p.Every/2+rand.N(p.Every))
-		if _, err := s.ReconcileOnce(ctx, p); err != nil && ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "reconciling what the store holds", "error", err)
+		Sleep(ctx, cfg.Every/2+rand.N(cfg.Every))
+		if _, err := s.ReconcileOnce(ctx, cfg); err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "reconciling failed", "error", err)
 		}
 	}
 }
 
-// ReconcileOnce goes on from where the last pass ended. It tells whether that was the
-// end of the round: the next pass begins anew. It walks the partitions' indexes of
-// tenants, and each tenant's index of devices: one reading for all partitions, one
-// for each tenant, and what the devices themselves cost.
-func (s *Store) ReconcileOnce(ctx context.Context, p ReconcileConfig) (done bool, err error) {
-	at, err := s.post(ctx)
+// ReconcileOnce runs the next batch. It reports whether the batch was the last one
+// of its round: then the next batch begins a new round.
+//
+// It walks the partitions' indexes of tenants and each tenant's index of devices.
+// That costs one read for all partitions and one for each tenant, besides the
+// checks themselves.
+func (s *Store) ReconcileOnce(ctx context.Context, cfg ReconcileConfig) (done bool, err error) {
+	from, err := s.loadCursor(ctx)
 	if err != nil {
-		return false, fmt.Errorf("reading where the round has come to: %w", err)
+		return false, fmt.Errorf("reading the reconciler's cursor: %w", err)
 	}
-	pass := &pass{store: s, ReconcileConfig: p, at: at, left: p.Devices}
-	if pass.left == 0 {
-		pass.left = 500
+	b := &batch{store: s, ReconcileConfig: cfg, cursor: from, left: cfg.BatchSize}
+	if b.left == 0 {
+		b.left = DefaultReconcileDevices
 	}
-	failed := pass.run(ctx)
-	return pass.at == post{}, errors.Join(failed, s.leavePost(ctx, pass.at))
+	failed := b.run(ctx)
+	return b.cursor == cursor{}, errors.Join(failed, s.saveCursor(ctx, b.cursor))
 }
 
-// post is a place on the round: behind a device of a tenant of a partition.
-type post struct {
+// cursor is a position in a round: after a device of a tenant of a partition, or
+// after all devices of the tenant if device is empty. The zero cursor is the
+// beginning of a round.
+type cursor struct {
 	partition Partition
 	tenant    string
 	device    string
 }
 
-func (s *Store) post(ctx context.Context) (post, error) {
+func (s *Store) loadCursor(ctx context.Context) (cursor, error) {
 	var text string
-	err := s.Do(ctx, "patrol_from", func(ctx context.Context, c Client) (err error) {
-		text, err = c.Get(ctx, patrolKey).Result()
+	err := s.Do(ctx, "reconcile_load_cursor", func(ctx context.Context, c Client) (err error) {
+		text, err = c.Get(ctx, cursorKey).Result()
 		return err
 	})
 	if errors.Is(err, redis.Nil) {
-		return post{}, nil
+		return cursor{}, nil
 	}
-	return parsePost(text), err
+	return parseCursor(text), err
 }
 
-// parsePost reads what leavePost wrote; anything else is the beginning of a round.
-func parsePost(text string) post {
+// parseCursor parses the text that saveCursor writes. It returns the zero cursor
+// for any other text.
+func parseCursor(text string) cursor {
 	f := strings.Split(text, " ")
 	p, ok := parsePartition(f[0])
 	if !ok || len(f) != 3 {
-		return post{}
+		return cursor{}
 	}
-	return post{p, f[1], f[2]}
+	return cursor{p, f[1], f[2]}
 }
 
-func (s *Store) leavePost(ctx context.Context, at post) error {
-	return s.Do(ctx, "patrol_to", func(ctx context.Context, c Client) error {
-		if at == (post{}) {
-			return c.Del(ctx, patrolKey).Err()
+func (s *Store) saveCursor(ctx context.Context, to cursor) error {
+	return s.Do(ctx, "reconcile_save_cursor", func(ctx context.Context, c Client) error {
+		if to == (cursor{}) {
+			return c.Del(ctx, cursorKey).Err()
 		}
-		return c.Set(ctx, patrolKey, strings.Join([]string{at.partition.String(), at.tenant, at.device}, " "), 0).Err()
+		return c.Set(ctx, cursorKey, strings.Join([]string{to.partition.String(), to.tenant, to.device}, " "), 0).Err()
 	})
 }
 
-// pass is a part of a round.
-type pass struct {
+// batch is a part of a round that is in progress.
+type batch struct {
 	ReconcileConfig
-	store *Store
-	at    post
-	left  int // devices that may be looked at yet
+	store  *Store
+	cursor cursor
+	left   int // devices that the batch may still check
 }
 
-// run goes on until it has looked at enough, or the round is over.
-func (p *pass) run(ctx context.Context) (failed error) {
-	if p.at.device != "" {
-		failed = p.devices(ctx)
+// run checks tenants and devices until the batch is full or the round has ended.
+func (b *batch) run(ctx context.Context) (failed error) {
+	if b.cursor.device != "" {
+		failed = b.checkDevices(ctx)
 	}
-	for p.left > 0 && ctx.Err() == nil {
-		next, err := p.tenants(ctx)
+	for b.left > 0 && ctx.Err() == nil {
+		next, err := b.readTenants(ctx)
 		if err != nil {
 			return errors.Join(failed, err)
 		}
 		if len(next) == 0 {
-			p.at = post{}
+			b.cursor = cursor{}
 			break
 		}
-		for _, at := range next {
-			if p.left <= 0 {
+		for _, tenant := range next {
+			if b.left <= 0 {
 				break
 			}
-			p.at = at
-			failed = errors.Join(failed, p.tenant(ctx))
+			b.cursor = tenant
+			failed = errors.Join(failed, b.checkTenant(ctx))
 		}
 	}
 	return failed
 }
 
-func (p *pass) tenant(ctx context.Context) (failed error) {
-	if p.Tenant != nil {
-		failed = p.Tenant(ctx, p.at.tenant)
+// checkTenant checks the tenant at the cursor and its devices.
+func (b *batch) checkTenant(ctx context.Context) (failed error) {
+	if b.Tenant != nil {
+		failed = b.Tenant(ctx, b.cursor.tenant)
 	}
-	failed = errors.Join(failed, p.devices(ctx))
-	p.left-- // a tenant without devices costs something, too
+	failed = errors.Join(failed, b.checkDevices(ctx))
+	b.left-- // a tenant without devices has a cost too
 	return failed
 }
 
-// devices looks at the tenant's devices from where it stands. It stands behind the
-// tenant afterwards, or behind the last device that it may look at.
-func (p *pass) devices(ctx context.Context) (failed error) {
-	listing := Listing{Key: Tenant(p.at.tenant).DevicesKey()}
-	for p.left > 0 {
-		page := Page{Limit: min(p.left, 100)}
-		if p.at.device != "" {
-			page.Cursor = CursorAfter(p.at.device)
+// checkDevices checks the devices of the tenant from the cursor on. It leaves the
+// cursor after the tenant, or after the last device that fits into the batch.
+func (b *batch) checkDevices(ctx context.Context) (failed error) {
+	listing := Listing{Key: Tenant(b.cursor.tenant).DevicesKey()}
+	for b.left > 0 {
+		page := Page{Limit: min(b.left, 100)}
+		if b.cursor.device != "" {
+			page.Cursor = CursorAfter(b.cursor.device)
 		}
-		ids, err := p.store.Members(ctx, listing, page)
+		ids, err := b.store.Members(ctx, listing, page)
 		if err != nil {
 			return errors.Join(failed, err)
 		}
-		page.Limit = min(len(ids), page.Limit)
-		looked, err := p.some(ctx, ids[:page.Limit])
+		checked, err := b.checkPage(ctx, ids[:min(len(ids), page.Limit)])
 		failed = errors.Join(failed, err)
-		if looked == len(ids) {
-			p.at.device = ""
+		if checked == len(ids) {
+			b.cursor.device = ""
 			return failed
 		}
 	}
 	return failed
 }
 
-// some looks at devices of the tenant until it has looked at enough. It tells at
-// how many.
-func (p *pass) some(ctx context.Context, ids []string) (looked int, failed error) {
+// checkPage checks devices of the tenant until the batch is full. It returns the
+// number of devices that it has checked.
+func (b *batch) checkPage(ctx context.Context, ids []string) (checked int, failed error) {
 	for _, id := range ids {
-		if p.left <= 0 {
+		if b.left <= 0 {
 			break
 		}
-		more, err := p.Device(ctx, Device{Tenant: p.at.tenant, ID: id})
+		extra, err := b.Device(ctx, Device{Tenant: b.cursor.tenant, ID: id})
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("device %s: %w", id, err))
 		}
-		p.at.device = id
-		p.left -= 1 + more
-		looked++
+		b.cursor.device = id
+		b.left -= 1 + extra
+		checked++
 	}
-	return looked, failed
+	return checked, failed
 }
 
-// tenants reads those that come next, a few of each partition.
-func (p *pass) tenants(ctx context.Context) (next []post, err error) {
+// readTenants reads the tenants after the cursor, up to tenantsPerRead of each
+// partition. It returns none at the end of the round.
+func (b *batch) readTenants(ctx context.Context) (next []cursor, err error) {
 	pages := make([]*redis.StringSliceCmd, Partitions)
-	err = p.store.Do(ctx, "patrol_tenants", func(ctx context.Context, c Client) error {
+	err = b.store.Do(ctx, "reconcile_tenants", func(ctx context.Context, c Client) error {
 		pipe := c.Pipeline()
-		for i := int(p.at.partition); i < Partitions; i++ {
+		for i := int(b.cursor.partition); i < Partitions; i++ {
 			from := "-"
-			if i == int(p.at.partition) && p.at.tenant != "" {
-				from = "(" + p.at.tenant
+			if i == int(b.cursor.partition) && b.cursor.tenant != "" {
+				from = "(" + b.cursor.tenant
 			}
 			pages[i] = pipe.ZRangeArgs(ctx, redis.ZRangeArgs{
-				Key: Partition(i).TenantsKey(), Start: from, Stop: "+", ByLex: true, Count: tenantsAtOnce,
+				Key: Partition(i).TenantsKey(), Start: from, Stop: "+", ByLex: true, Count: tenantsPerRead,
 			})
 		}
 		_, err := pipe.Exec(ctx)
 		return err
 	})
-	for i := int(p.at.partition); i < Partitions && err == nil; i++ {
+	for i := int(b.cursor.partition); i < Partitions && err == nil; i++ {
 		for _, tenant := range pages[i].Val() {
-			next = append(next, post{partition: Partition(i), tenant: tenant})
+			next = append(next, cursor{partition: Partition(i), tenant: tenant})
 		}
-		if len(pages[i].Val()) == tenantsAtOnce {
-			break // there may be more of this one before the next
+		if len(pages[i].Val()) == tenantsPerRead {
+			break // this partition may have more tenants, and they come before the next one
 		}
 	}
 	return next, err

@@ -14,20 +14,20 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// rounds notes what a patrol has looked at.
-type rounds struct {
+// recorder counts how often the reconciler checks each tenant and device.
+type recorder struct {
 	mu      sync.Mutex
 	tenants map[string]int
 	devices map[store.Device]int
 }
 
-func newRounds() *rounds {
-	return &rounds{tenants: map[string]int{}, devices: map[store.Device]int{}}
+func newRecorder() *recorder {
+	return &recorder{tenants: map[string]int{}, devices: map[store.Device]int{}}
 }
 
-func (r *rounds) patrol(devices int) store.ReconcileConfig {
+func (r *recorder) config(batchSize int) store.ReconcileConfig {
 	return store.ReconcileConfig{
-		Every: time.Millisecond, Devices: devices,
+		Every: time.Millisecond, BatchSize: batchSize,
 		Tenant: func(_ context.Context, tenant string) error {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -43,13 +43,13 @@ func (r *rounds) patrol(devices int) store.ReconcileConfig {
 	}
 }
 
-func (r *rounds) seen() int {
+func (r *recorder) checked() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.devices)
 }
 
-// populate writes the indexes of some tenants with some devices each.
+// populate writes the indexes of tenants with the given number of devices each.
 func populate(t *testing.T, s *store.Store, tenants, devices int) (all []store.Device) {
 	t.Helper()
 	do(t, s, func(ctx context.Context, c store.Client) error {
@@ -70,25 +70,25 @@ func populate(t *testing.T, s *store.Store, tenants, devices int) (all []store.D
 	return all
 }
 
-func TestARoundLooksAtEveryDeviceOnce(t *testing.T) {
+func TestReconciler_RoundChecksEveryDeviceOnce(t *testing.T) {
 	t.Parallel()
-	for _, size := range []struct{ tenants, devices, pass, most int }{
+	for _, size := range []struct{ tenants, devices, batch, maxBatches int }{
 		{0, 0, 10, 1}, {1, 3, 10, 1}, {300, 1, 1000, 1}, {2, 250, 7, 90}, {30, 10, 1, 331}, {700, 1, 150, 12},
 	} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			t.Parallel()
-			eachOwn(t, func(t *testing.T, s *store.Store) {
-				all, r := populate(t, s, size.tenants, size.devices), newRounds()
-				passes := 1
-				for done := false; !done; passes++ {
-					before := r.seen()
+			eachExclusive(t, func(t *testing.T, s *store.Store) {
+				all, r := populate(t, s, size.tenants, size.devices), newRecorder()
+				batches := 1
+				for done := false; !done; batches++ {
+					before := r.checked()
 					var err error
-					done, err = s.ReconcileOnce(t.Context(), r.patrol(size.pass))
+					done, err = s.ReconcileOnce(t.Context(), r.config(size.batch))
 					require.NoError(t, err)
-					require.LessOrEqual(t, r.seen()-before, size.pass)
-					require.LessOrEqual(t, passes, size.most+1)
+					require.LessOrEqual(t, r.checked()-before, size.batch)
+					require.LessOrEqual(t, batches, size.maxBatches+1)
 				}
-				require.Equal(t, len(all), r.seen())
+				require.Equal(t, len(all), r.checked())
 				for _, d := range all {
 					require.Equal(t, 1, r.devices[d])
 				}
@@ -98,12 +98,12 @@ func TestARoundLooksAtEveryDeviceOnce(t *testing.T) {
 	}
 }
 
-func TestTheNextRoundBeginsAnew(t *testing.T) {
+func TestReconciler_NextRoundStartsOver(t *testing.T) {
 	t.Parallel()
-	eachOwn(t, func(t *testing.T, s *store.Store) {
-		all, r := populate(t, s, 2, 2), newRounds()
+	eachExclusive(t, func(t *testing.T, s *store.Store) {
+		all, r := populate(t, s, 2, 2), newRecorder()
 		for range 3 {
-			done, err := s.ReconcileOnce(t.Context(), r.patrol(100))
+			done, err := s.ReconcileOnce(t.Context(), r.config(100))
 			require.NoError(t, err)
 			require.True(t, done)
 		}
@@ -111,85 +111,86 @@ func TestTheNextRoundBeginsAnew(t *testing.T) {
 	})
 }
 
-// Instances share the round: none needs to know of the others.
-func TestInstancesGoOnFromWhereOneEnded(t *testing.T) {
+// TestReconciler_InstancesShareCursor runs a batch each on two instances, which do not
+// know of each other.
+func TestReconciler_InstancesShareCursor(t *testing.T) {
 	t.Parallel()
-	eachOwn(t, func(t *testing.T, s *store.Store) {
+	eachExclusive(t, func(t *testing.T, s *store.Store) {
 		populate(t, s, 1, 20)
-		one, two := newRounds(), newRounds()
-		_, err := s.ReconcileOnce(t.Context(), one.patrol(11))
+		first, second := newRecorder(), newRecorder()
+		_, err := s.ReconcileOnce(t.Context(), first.config(11))
 		require.NoError(t, err)
-		_, err = s.ReconcileOnce(t.Context(), two.patrol(100))
+		_, err = s.ReconcileOnce(t.Context(), second.config(100))
 		require.NoError(t, err)
-		require.Equal(t, 11, one.seen())
-		require.Equal(t, 9, two.seen())
+		require.Equal(t, 11, first.checked())
+		require.Equal(t, 9, second.checked())
 	})
 }
 
-func TestADeviceThatFailsKeepsThePatrolFromNoOther(t *testing.T) {
+func TestReconciler_FailingDeviceStopsNoOther(t *testing.T) {
 	t.Parallel()
-	eachOwn(t, func(t *testing.T, s *store.Store) {
-		all, r := populate(t, s, 3, 3), newRounds()
-		p := r.patrol(100)
-		look, broken := p.Device, errors.New("broken on purpose")
-		p.Device = func(ctx context.Context, d store.Device) (int, error) {
-			more, err := look(ctx, d)
-			return more, errors.Join(err, broken)
+	eachExclusive(t, func(t *testing.T, s *store.Store) {
+		all, r := populate(t, s, 3, 3), newRecorder()
+		cfg := r.config(100)
+		check, errInjected := cfg.Device, errors.New("injected failure")
+		cfg.Device = func(ctx context.Context, d store.Device) (int, error) {
+			extra, err := check(ctx, d)
+			return extra, errors.Join(err, errInjected)
 		}
-		p.Tenant = func(context.Context, string) error { return broken }
-		done, err := s.ReconcileOnce(t.Context(), p)
-		require.ErrorIs(t, err, broken)
+		cfg.Tenant = func(context.Context, string) error { return errInjected }
+		done, err := s.ReconcileOnce(t.Context(), cfg)
+		require.ErrorIs(t, err, errInjected)
 		require.True(t, done)
 		require.Len(t, r.devices, len(all))
 	})
 }
 
-func TestADeviceWithMuchToLookAtCountsAsMany(t *testing.T) {
+func TestReconciler_LargeDeviceCountsAsSeveral(t *testing.T) {
 	t.Parallel()
-	eachOwn(t, func(t *testing.T, s *store.Store) {
-		all, r := populate(t, s, 2, 10), newRounds()
-		p := r.patrol(12)
-		look := p.Device
-		p.Device = func(ctx context.Context, d store.Device) (int, error) {
-			_, err := look(ctx, d)
+	eachExclusive(t, func(t *testing.T, s *store.Store) {
+		all, r := populate(t, s, 2, 10), newRecorder()
+		cfg := r.config(12)
+		check := cfg.Device
+		cfg.Device = func(ctx context.Context, d store.Device) (int, error) {
+			_, err := check(ctx, d)
 			return 4, err
 		}
 		for range 10 {
-			before := r.seen()
-			_, err := s.ReconcileOnce(t.Context(), p)
+			before := r.checked()
+			_, err := s.ReconcileOnce(t.Context(), cfg)
 			require.NoError(t, err)
-			require.LessOrEqual(t, r.seen()-before, 3)
+			require.LessOrEqual(t, r.checked()-before, 3)
 		}
-		require.Equal(t, len(all), r.seen())
+		require.Equal(t, len(all), r.checked())
 	})
 }
 
-func TestARoundThatCannotBeReadBeginsAnew(t *testing.T) {
+func TestReconciler_UnparsableCursorStartsNewRound(t *testing.T) {
 	t.Parallel()
 	for _, written := range []string{"", "nonsense", "zz c.acme dev_1", "00 a b c d"} {
-		eachOwn(t, func(t *testing.T, s *store.Store) {
-			all, r := populate(t, s, 2, 2), newRounds()
+		eachExclusive(t, func(t *testing.T, s *store.Store) {
+			all, r := populate(t, s, 2, 2), newRecorder()
 			do(t, s, func(ctx context.Context, c store.Client) error {
 				return c.Set(ctx, "fg:patrol", written, 0).Err()
 			})
-			_, err := s.ReconcileOnce(t.Context(), r.patrol(100))
+			_, err := s.ReconcileOnce(t.Context(), r.config(100))
 			require.NoError(t, err)
 			require.Len(t, r.devices, len(all))
 		})
 	}
 }
 
-func TestAPatrolGoesOnUntilItsContextEnds(t *testing.T) {
+func TestReconciler_RunsUntilContextEnds(t *testing.T) {
 	t.Parallel()
-	eachOwn(t, func(t *testing.T, s *store.Store) {
-		all, r := populate(t, s, 1, 5), newRounds()
+	eachExclusive(t, func(t *testing.T, s *store.Store) {
+		all, r := populate(t, s, 1, 5), newRecorder()
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
-			s.Reconcile(ctx, r.patrol(2))
+			s.Reconcile(ctx, r.config(2))
 			close(ended)
 		}()
-		require.Eventually(t, func() bool { return r.seen() == len(all) }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return r.checked() == len(all) }, 10*time.Second, time.Millisecond)
 		stop()
 		<-ended
 	})

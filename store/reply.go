@@ -6,16 +6,16 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// Reply is what a script returned.
+// Reply is the list that a script returned.
 type Reply []any
 
-// OK tells whether the transition was made.
+// OK reports whether the script made its transition.
 func (r Reply) OK() bool { return r.Code() == "ok" }
 
-// Code is "ok", or the code of the refusal.
+// Code returns "ok" or the code of the refusal.
 func (r Reply) Code() fieldgate.Code { return fieldgate.Code(r.String(0)) }
 
-// String gives an element as text; what is missing is empty.
+// String returns the element at i as text. It returns "" for a missing element.
 func (r Reply) String(i int) string {
 	if i >= len(r) {
 		return ""
@@ -29,7 +29,8 @@ func (r Reply) String(i int) string {
 	return ""
 }
 
-// Int gives an element as a number; what is missing, or none, is zero.
+// Int returns the element at i as a number. It returns zero for a missing element
+// and for one that is not a number.
 func (r Reply) Int(i int) int64 {
 	if i >= len(r) {
 		return 0
@@ -44,7 +45,8 @@ func (r Reply) Int(i int) int64 {
 	return 0
 }
 
-// List gives a nested element.
+// List returns the nested list at i. It returns nil for a missing element and for
+// one that is not a list.
 func (r Reply) List(i int) Reply {
 	if i >= len(r) {
 		return nil
@@ -53,7 +55,8 @@ func (r Reply) List(i int) Reply {
 	return list
 }
 
-// Map reads pairs of names and values, as HGETALL gives them, from an element.
+// Map returns the nested list at i as a map. The list alternates names and values,
+// like the reply to HGETALL.
 func (r Reply) Map(i int) map[string]string {
 	pairs := r.List(i)
 	m := make(map[string]string, len(pairs)/2)

@@ -45,6 +45,7 @@ func NewScript(files fs.FS, file string, libraries ...Library) *Script {
 // SHA returns the digest by which a real server names the script.
 func (s *Script) SHA() string { return s.strict.sha }
 
+// newSource returns the source of a text.
 func newSource(text string) source {
 	return source{text: text, sha: redis.NewScript(text).Hash()}
 }
@@ -63,18 +64,19 @@ func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...
 	// The client's queues keep finished commands for a while, with their context. That of
 	// the request would be kept with everything in it.
 	err := s.do(context.Background(), script.name, func(ctx context.Context) (err error) {
-		reply, err = s.eval(ctx, s.choose(script), keys, args)
+		reply, err = s.eval(ctx, s.sourceOf(script), keys, args)
 		return err
 	})
-	s.countEvents(script, reply)
+	s.reportEvents(script, reply)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	return reply, err
 }
 
-// countEvents passes the type of each event that a script recorded to Config.Recorded.
-func (s *Store) countEvents(script *Script, reply Reply) {
+// reportEvents passes the types of the events that a script recorded to
+// Config.Recorded.
+func (s *Store) reportEvents(script *Script, reply Reply) {
 	if !script.records {
 		return
 	}
@@ -104,25 +106,25 @@ func (s *Store) eval(ctx context.Context, src source, keys []string, args []any)
 
 var errNoList = errors.New("the script returned no list")
 
-// choose returns the source for the kind of server.
-func (s *Store) choose(script *Script) source {
+func (s *Store) sourceOf(script *Script) source {
 	if s.Embedded() {
 		return script.plain
 	}
 	return script.strict
 }
 
-// send sends a command to the server and returns its error, which the command holds too.
-type send func(ctx context.Context, cmd redis.Cmder) error
+// sendFunc sends a command to the server, waits for the reply and returns the error
+// of the command.
+type sendFunc func(ctx context.Context, cmd redis.Cmder) error
 
-// once is a command that the client must not send again when its reply is lost, because it
-// may have run. The client of a Cluster would send it up to three more times.
+// once is a command that is sent only once. If its reply is lost, it may have run.
+// The client of a Cluster would otherwise repeat it up to three times.
 type once struct{ *redis.Cmd }
 
-// NoRetry reports that the client must not retry the command.
+// NoRetry reports to the client that it must not repeat the command.
 func (once) NoRetry() bool { return true }
 
-// evalCommand returns an EVAL or EVALSHA. The script is a text or a digest.
+// evalCommand builds an EVAL or EVALSHA command.
 func evalCommand(ctx context.Context, name, script string, keys []string, args []any) once {
 	all := make([]any, 0, 3+len(keys)+len(args))
 	all = append(all, name, script, len(keys))

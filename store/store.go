@@ -1,6 +1,7 @@
-// Package store is the gateway's way to Redis: one connection for a single
-// node, Sentinel, Cluster or the embedded server, the keys and the scripts'
-// common parts. Nothing above it knows which Redis it talks to.
+// Package store connects the gateway to Redis: to a single server, a master behind
+// Sentinel, a Cluster, or the embedded server. It also owns the keys, the common
+// parts of the scripts, the sweeper and the reconciler. No other package depends on
+// the kind of Redis.
 package store
 
 import (
@@ -18,63 +19,65 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// Config says where Redis is and how to talk to it.
+// Config configures the connection to Redis.
 type Config struct {
-	// URL is redis://, rediss:// (TLS), redis+sentinel:// or redis+cluster://,
-	// the latter two also with TLS as rediss+sentinel:// and rediss+cluster://.
-	// Empty starts an embedded server whose data ends with the process.
+	// URL is the address of Redis. Its scheme is redis, redis+sentinel or
+	// redis+cluster or, with TLS, rediss, rediss+sentinel or rediss+cluster. An empty
+	// URL starts an embedded server whose data ends with the process.
 	//
-	// TLS trusts the system's certificate authorities and, on Linux, those of the
-	// file that the environment names in SSL_CERT_FILE.
+	// TLS trusts the system's certificate authorities. On Linux it also trusts those
+	// in the file that the environment variable SSL_CERT_FILE names.
 	URL string
 
 	// Timeout bounds one round trip, including the wait for a connection.
-	// Default: 1.8 s, so that an outage is an answer within 2 s.
+	// Default: 1.8 s, so that a request fails within 2 s during an outage.
 	Timeout time.Duration
 
-	// AutoPipeline sends the scripts of concurrent callers together. It saves
-	// Redis and the gateway CPU under load and costs a lone caller a little.
+	// AutoPipeline sends the scripts of concurrent callers in one pipeline. Under
+	// load it saves processor time of Redis and of the gateway. It costs a single
+	// caller a little latency.
 	AutoPipeline bool
 
-	// PoolSize is the number of connections. Default: 10 for each CPU.
+	// PoolSize is the maximum number of connections. Default: 10 per CPU.
 	PoolSize int
 
-	// Observe, if set, is told of every round trip: the script or command, how
-	// long it took, and the error that its caller got, if any. That there is no
-	// such key is an answer and no error.
+	// Observe, if set, is called after every round trip with the name of the script
+	// or command, its duration and the error that the caller gets. A missing key is
+	// not an error here.
 	Observe func(name string, took time.Duration, err error)
 
-	// Recorded, if set, is told the type of every event that a script of this
+	// Recorded, if set, is called with the type of every event that a script of this
 	// instance recorded, such as "command.claimed".
 	Recorded func(event string)
 
-	// Violated, if set, is told of every invariant that was found broken.
+	// Violated, if set, is called with the name of every invariant that was found
+	// broken.
 	Violated func(invariant string)
 
-	// Logger is where the store says what it found. Default: slog.Default().
+	// Logger receives the log of the store. Default: slog.Default().
 	Logger *slog.Logger
 }
 
 // Store is a connection to Redis. It is safe for concurrent use.
 type Store struct {
-	client   redis.UniversalClient
-	kind     string    // of the client: "" (a single server), sentinel or cluster
-	send     send      // how scripts travel
-	embedded *embedded // nil for a real server
-	timeout  time.Duration
-	alive    time.Duration // how long Listen trusts a silent connection
-	observe  func(string, time.Duration, error)
-	recorded func(event string)
-	violated func(invariant string)
-	log      *slog.Logger
-	hashKey  []byte
-	close    func() error
+	client         redis.UniversalClient
+	kind           string    // of the server: "" (a single one), sentinel or cluster
+	send           sendFunc  // sends scripts, alone or in a pipeline
+	embedded       *embedded // nil for a real server
+	timeout        time.Duration
+	silenceTimeout time.Duration // after it, Listen pings a silent connection
+	observe        func(string, time.Duration, error)
+	recorded       func(event string)
+	violated       func(invariant string)
+	log            *slog.Logger
+	hashKey        []byte
+	close          func() error
 }
 
-// Connect opens the store, checks that it is fit for a queue and says what it
-// found. The error is a sentence for the operator.
+// Connect opens the store and checks its version, eviction policy and persistence.
+// It logs what it finds. The error is a sentence for the operator.
 func Connect(ctx context.Context, cfg Config) (*Store, error) {
-	s := &Store{timeout: cfg.Timeout, alive: aliveEvery, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, log: cfg.Logger}
+	s := &Store{timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, log: cfg.Logger}
 	s.defaults()
 	if err := s.open(cfg); err != nil {
 		return nil, err
@@ -114,19 +117,19 @@ func (s *Store) open(cfg Config) (err error) {
 	if s.client, s.kind, err = dial(cfg.URL, cfg.PoolSize); err != nil {
 		return err
 	}
-	s.close = sync.OnceValue(s.shut)
+	s.close = sync.OnceValue(s.closeAll)
 	s.send = s.client.Process
 	if cfg.AutoPipeline {
-		s.send, err = pipeline(s.client)
+		s.send, err = newPipeline(s.client)
 	}
 	return err
 }
 
-// Close ends the connection, and the embedded server with it. It may be called
-// more than once.
+// Close closes the connection and stops the embedded server. It may be called more
+// than once.
 func (s *Store) Close() error { return s.close() }
 
-func (s *Store) shut() error {
+func (s *Store) closeAll() error {
 	err := s.client.Close()
 	if s.embedded != nil {
 		s.embedded.close()
@@ -134,31 +137,33 @@ func (s *Store) shut() error {
 	return err
 }
 
-// Embedded tells whether the data ends with the process.
+// Embedded reports whether the server is the embedded one, whose data ends with the
+// process.
 func (s *Store) Embedded() bool { return s.embedded != nil }
 
-// HashKey is the secret, made at the first start and kept in the store, under
-// which short secrets are hashed.
+// HashKey returns the key of the keyed hashes of short secrets, such as activation
+// codes. It was generated at the first start and is kept in the store.
 func (s *Store) HashKey() []byte { return slices.Clone(s.hashKey) }
 
-// Client is the connection itself, for reads that need no script. Every call
-// goes through Do.
+// Client is the connection to Redis, for operations that need no script. Only Do
+// passes it on.
 type Client = redis.Cmdable
 
-// Do runs reads of the store, and writes that may be made twice, under the
-// timeout, and gives an outage as a *fieldgate.Error. Missing keys (redis.Nil)
-// are for the caller.
+// Do calls f with the client, under Config.Timeout. It is for reads, and for writes
+// that may be repeated. The error of an outage is a *fieldgate.Error with
+// store_unavailable. Do returns redis.Nil unchanged.
 func (s *Store) Do(ctx context.Context, name string, f func(ctx context.Context, c Client) error) error {
 	return s.do(ctx, name, func(ctx context.Context) error { return f(ctx, s.client) })
 }
 
-// Ping asks the store for a sign of life and says how long it took.
+// Ping pings the server and returns how long the reply took.
 func (s *Store) Ping(ctx context.Context) (time.Duration, error) {
 	start := time.Now()
 	err := s.do(ctx, "ping", func(ctx context.Context) error { return s.client.Ping(ctx).Err() })
 	return time.Since(start), err
 }
 
+// do is Do without the client. It also reports the round trip to Config.Observe.
 func (s *Store) do(ctx context.Context, name string, f func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -173,8 +178,9 @@ func (s *Store) do(ctx context.Context, name string, f func(context.Context) err
 	return err
 }
 
-// classify tells an outage from a mistake of ours. A refusal, and a caller that
-// went away, are neither.
+// classify returns the error that the caller gets. An outage becomes
+// store_unavailable, and a request that Redis rejects becomes an internal error. A
+// refusal, a missing key and the end of the caller's context stay as they are.
 func classify(ctx context.Context, name string, err error) error {
 	var refusal *fieldgate.Error
 	switch {
@@ -182,21 +188,28 @@ func classify(ctx context.Context, name string, err error) error {
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case isMistake(err):
+	case isRejected(err):
 		return fmt.Errorf("running %s in the store: %w", name, err)
 	}
 	return &fieldgate.Error{
 		Code:       fieldgate.CodeStoreUnavailable,
-		Detail:     "The gateway cannot reach its store. Nothing is lost; try again shortly.",
+		Detail:     "The gateway cannot reach its store. No accepted command is lost. Try again shortly.",
 		RetryAfter: time.Second,
 		Cause:      fmt.Errorf("%s: %w", name, err),
 	}
 }
 
-// isMistake tells whether the server answered and the answer means that our
-// request is wrong. All other answers of the server (LOADING, READONLY, OOM,
-// CLUSTERDOWN, MISCONF, ...) say that it cannot serve at the moment.
-func isMistake(err error) bool {
+// IsTransient reports whether an operation on the store failed because the context
+// ended or the store could not be reached. Then the record is not at fault, and the
+// operation may be repeated later.
+func IsTransient(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable
+}
+
+// isRejected reports whether the server rejected the request itself, which is a
+// fault in this program. All other error replies (LOADING, READONLY, OOM,
+// CLUSTERDOWN, MISCONF, ...) mean that the server is unavailable for now.
+func isRejected(err error) bool {
 	if errors.Is(err, errNoList) {
 		return true
 	}

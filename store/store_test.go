@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"runtime"
-
 	"sync"
 	"testing"
 	"time"
@@ -17,18 +16,19 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// A mistake of ours is no outage: waiting would not help.
-func TestAMistakeInAScriptIsNotAnOutage(t *testing.T) {
+// TestRun_FaultyScriptIsNotOutage checks that a fault of this program is an internal
+// error. A retry would not help.
+func TestRun_FaultyScriptIsNotOutage(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		for name, body := range map[string]string{
-			"it does not compile":        `return {`,
-			"it calls nil":               `local a = nil; return a.b`,
-			"it raises an error":         `error('by hand')`,
-			"no such command":            `return redis.call('NOSUCH', KEYS[1])`,
-			"too few arguments":          `return redis.call('HSET', KEYS[1])`,
-			"an operation of other data": `redis.call('SADD', KEYS[1], 'a'); return redis.call('LPUSH', KEYS[1], 'a')`,
-			"not a list":                 `return 1`,
+			"syntax error":      `return {`,
+			"index of nil":      `local a = nil; return a.b`,
+			"raised error":      `error('by hand')`,
+			"unknown command":   `return redis.call('NOSUCH', KEYS[1])`,
+			"too few arguments": `return redis.call('HSET', KEYS[1])`,
+			"wrong type":        `redis.call('SADD', KEYS[1], 'a'); return redis.call('LPUSH', KEYS[1], 'a')`,
+			"not a list":        `return 1`,
 		} {
 			_, err := s.Run(t.Context(), newScript(body), []string{newKey()})
 			requireCode(t, fieldgate.CodeInternal, err)
@@ -38,7 +38,7 @@ func TestAMistakeInAScriptIsNotAnOutage(t *testing.T) {
 	})
 }
 
-func TestAMissingKeyIsForTheCaller(t *testing.T) {
+func TestDo_ReturnsMissingKeyUnchanged(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		err := s.Do(t.Context(), "get", func(ctx context.Context, c store.Client) error {
@@ -49,33 +49,44 @@ func TestAMissingKeyIsForTheCaller(t *testing.T) {
 	})
 }
 
-func TestAReadOfACallerThatHasGoneIsNoOutage(t *testing.T) {
+func TestDo_CancelledCallerIsNotOutage(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		gone, cancel := context.WithCancel(t.Context())
+		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
-		err := s.Do(gone, "get", func(ctx context.Context, c store.Client) error { return c.Get(ctx, newKey()).Err() })
+		err := s.Do(cancelled, "get", func(ctx context.Context, c store.Client) error { return c.Get(ctx, newKey()).Err() })
 		require.Equal(t, context.Canceled, err)
-		_, err = s.Ping(gone)
+		_, err = s.Ping(cancelled)
 		require.Equal(t, context.Canceled, err)
 	})
 }
 
-func TestEveryRoundTripIsObserved(t *testing.T) {
+func TestIsTransient(t *testing.T) {
 	t.Parallel()
-	type trip struct {
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	unavailable := fieldgate.Refuse(fieldgate.CodeStoreUnavailable, "")
+	require.True(t, store.IsTransient(t.Context(), unavailable))
+	require.True(t, store.IsTransient(cancelled, context.Canceled))
+	require.False(t, store.IsTransient(t.Context(), fieldgate.Refuse(fieldgate.CodeSessionNotFound, "")))
+	require.False(t, store.IsTransient(t.Context(), context.DeadlineExceeded))
+}
+
+func TestObserve_EveryRoundTrip(t *testing.T) {
+	t.Parallel()
+	type roundTrip struct {
 		name string
 		code fieldgate.Code
 	}
 	var mu sync.Mutex
-	var seen []trip
+	var seen []roundTrip
 	server := storetest.Start(t)
 	s := storetest.Connect(t, store.Config{URL: server.URL(), Observe: func(name string, took time.Duration, err error) {
 		mu.Lock()
 		defer mu.Unlock()
-		seen = append(seen, trip{name, codeOf(err)})
+		seen = append(seen, roundTrip{name, codeOf(err)})
 		if took <= 0 {
-			seen = append(seen, trip{name: "took no time"})
+			seen = append(seen, roundTrip{name: "without a duration"})
 		}
 	}})
 	count(t, s, newKey())
@@ -85,7 +96,7 @@ func TestEveryRoundTripIsObserved(t *testing.T) {
 	server.Kill()
 	_, err = s.Ping(t.Context())
 	require.Error(t, err)
-	require.Equal(t, []trip{{name: "test"}, {name: "get"}, {name: "ping"}, {"ping", fieldgate.CodeStoreUnavailable}}, seen)
+	require.Equal(t, []roundTrip{{name: "test"}, {name: "get"}, {name: "ping"}, {"ping", fieldgate.CodeStoreUnavailable}}, seen)
 }
 
 func codeOf(err error) fieldgate.Code {
@@ -95,11 +106,11 @@ func codeOf(err error) fieldgate.Code {
 	return fieldgate.CodeOf(err)
 }
 
-// Scripts are known by name to a server until it restarts, or another one takes
-// its place.
-func TestAServerThatForgotItsScriptsLearnsThemAgain(t *testing.T) {
+// TestRun_LoadsScriptAgain flushes the scripts of the server. A server also loses them
+// at a restart, and the new master of a failover may not have them.
+func TestRun_LoadsScriptAgain(t *testing.T) {
 	t.Parallel()
-	bothWays(t, func(t *testing.T, cfg store.Config) {
+	withAndWithoutPipeline(t, func(t *testing.T, cfg store.Config) {
 		server := storetest.Start(t)
 		cfg.URL = server.URL()
 		s := storetest.Connect(t, cfg)
@@ -108,15 +119,15 @@ func TestAServerThatForgotItsScriptsLearnsThemAgain(t *testing.T) {
 			count(t, s, key)
 			require.NoError(t, server.Client(t).ScriptFlush(t.Context()).Err())
 		}
-		require.Empty(t, crowd(s, 32))
+		require.Empty(t, runConcurrently(s, 32))
 		require.EqualValues(t, 4, count(t, s, key))
 	})
 }
 
-func TestManyCallersAtOnceGetTheirOwnAnswers(t *testing.T) {
+func TestRun_ConcurrentCallersGetTheirOwnReplies(t *testing.T) {
 	t.Parallel()
 	echo := newScript(`return { 'ok', ARGV[1], redis.call('INCR', KEYS[1]) }`)
-	bothWays(t, func(t *testing.T, cfg store.Config) {
+	withAndWithoutPipeline(t, func(t *testing.T, cfg store.Config) {
 		cfg.URL = storetest.Start(t).URL()
 		s := storetest.Connect(t, cfg)
 		var callers sync.WaitGroup
@@ -136,7 +147,7 @@ func TestManyCallersAtOnceGetTheirOwnAnswers(t *testing.T) {
 	})
 }
 
-func TestAStoreMayBeClosedTwiceAndIsThenUnavailable(t *testing.T) {
+func TestClose_TwiceAndUnavailableAfterwards(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		require.NoError(t, s.Close())
@@ -146,35 +157,36 @@ func TestAStoreMayBeClosedTwiceAndIsThenUnavailable(t *testing.T) {
 	})
 }
 
-func TestThePipelineEndsWithTheStore(t *testing.T) {
+func TestClose_EndsPipeline(t *testing.T) {
 	t.Parallel()
 	s, err := store.Connect(t.Context(), store.Config{URL: storetest.Start(t).URL(), AutoPipeline: true})
 	require.NoError(t, err)
-	require.Empty(t, crowd(s, 16))
+	require.Empty(t, runConcurrently(s, 16))
 	require.NoError(t, s.Close())
 	_, err = s.Run(t.Context(), countScript, []string{newKey()})
 	requireCode(t, fieldgate.CodeStoreUnavailable, err)
 }
 
-// It does not run beside others: it counts what the process leaves behind.
-func TestAnEmbeddedStoreLeavesNothingBehind(t *testing.T) {
+// TestEmbedded_LeavesNoGoroutines is not parallel, because it counts the goroutines of
+// the process.
+func TestEmbedded_LeavesNoGoroutines(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for _, pipelined := range []bool{false, true} {
 		s, err := store.Connect(t.Context(), store.Config{AutoPipeline: pipelined})
 		require.NoError(t, err)
-		require.Empty(t, crowd(s, 16))
+		require.Empty(t, runConcurrently(s, 16))
 		require.NoError(t, s.Close())
 	}
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 5*time.Second, 10*time.Millisecond, "%s", stacks())
 }
 
-// stacks shows what runs, for a person to read.
+// stacks returns the stacks of all goroutines.
 func stacks() string {
 	buffer := make([]byte, 1<<20)
 	return string(buffer[:runtime.Stack(buffer, true)])
 }
 
-func TestKeysOfAnEmbeddedStoreExpire(t *testing.T) {
+func TestEmbedded_KeysExpire(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		key := newKey()
@@ -189,7 +201,7 @@ func TestKeysOfAnEmbeddedStoreExpire(t *testing.T) {
 	})
 }
 
-func TestTheClockOfScriptsMoves(t *testing.T) {
+func TestRun_ClockOfScriptsAdvances(t *testing.T) {
 	t.Parallel()
 	script := newScript("--@include store/base\nreturn { 'ok', ms(clock()) }")
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -204,7 +216,7 @@ func TestTheClockOfScriptsMoves(t *testing.T) {
 	})
 }
 
-func TestAnEmbeddedStoreNeedsItsPassword(t *testing.T) {
+func TestEmbedded_RequiresPassword(t *testing.T) {
 	t.Parallel()
 	s := storetest.Connect(t, store.Config{})
 	info, err := s.Info(t.Context())

@@ -22,15 +22,16 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// authority signs the certificates of a test's servers.
+// authority is a certificate authority of the servers of a test.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-// trusted is the authority that TestMain has the process trust.
+// trusted is the authority that this process trusts.
 var trusted *authority
 
+// trustTestAuthority creates trusted and configures it by SSL_CERT_FILE.
 func trustTestAuthority() (err error) {
 	if trusted, err = newAuthority(); err != nil {
 		return err
@@ -46,7 +47,7 @@ func trustTestAuthority() (err error) {
 	if err := errors.Join(file.Close(), os.Setenv("SSL_CERT_FILE", file.Name())); err != nil {
 		return err
 	}
-	_, err = x509.SystemCertPool() // read once in the life of a process
+	_, err = x509.SystemCertPool() // the process reads the file only once
 	return err
 }
 
@@ -76,8 +77,8 @@ func pemOf(kind string, raw []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw})
 }
 
-// startTLS starts a redis-server that also speaks TLS, with a certificate for
-// 127.0.0.1 of this authority, and gives the port for it.
+// startTLS starts a redis-server with a certificate of this authority for 127.0.0.1.
+// It returns the port for TLS.
 func (a *authority) startTLS(t *testing.T) (port string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -99,6 +100,7 @@ func (a *authority) startTLS(t *testing.T) (port string) {
 	return port
 }
 
+// freePort returns an unused port.
 func freePort(t *testing.T) string {
 	t.Helper()
 	_, port, err := net.SplitHostPort(storetest.FreeAddr(t))
@@ -106,18 +108,18 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-func TestTLSTrustsTheAuthorityThatTheOperatorNames(t *testing.T) {
+func TestTLS_TrustsConfiguredAuthority(t *testing.T) {
 	t.Parallel()
 	port := trusted.startTLS(t)
 	s := storetest.Connect(t, store.Config{URL: "rediss://127.0.0.1:" + port})
 	require.EqualValues(t, 1, count(t, s, newKey()))
 }
 
-func TestTLSTrustsNobodyElse(t *testing.T) {
+func TestTLS_RefusesUnknownAuthority(t *testing.T) {
 	t.Parallel()
-	stranger, err := newAuthority()
+	unknown, err := newAuthority()
 	require.NoError(t, err)
-	port := stranger.startTLS(t)
+	port := unknown.startTLS(t)
 	for _, scheme := range []string{"rediss", "rediss+cluster"} {
 		_, err = store.Connect(t.Context(), store.Config{URL: fmt.Sprintf("%s://127.0.0.1:%s", scheme, port)})
 		require.ErrorContains(t, err, "certificate signed by unknown authority", scheme)
@@ -126,15 +128,15 @@ func TestTLSTrustsNobodyElse(t *testing.T) {
 	require.Error(t, err)
 }
 
-// The certificate is for 127.0.0.1: under another name it is a stranger's.
-func TestTLSChecksTheName(t *testing.T) {
+// TestTLS_ChecksHostName connects to localhost, while the certificate is for 127.0.0.1.
+func TestTLS_ChecksHostName(t *testing.T) {
 	t.Parallel()
 	port := trusted.startTLS(t)
 	_, err := store.Connect(t.Context(), store.Config{URL: "rediss://localhost:" + port})
 	require.ErrorContains(t, err, "certificate")
 }
 
-func TestWithoutTLSAServerOfTLSIsNotReached(t *testing.T) {
+func TestTLS_PlainConnectionFails(t *testing.T) {
 	t.Parallel()
 	port := trusted.startTLS(t)
 	_, err := store.Connect(t.Context(), store.Config{URL: "redis://127.0.0.1:" + port})

@@ -2,18 +2,34 @@ package store
 
 import "context"
 
-// Violation is a promise that was found broken, and what was mended.
+// Invariant names a condition that holds after every sequence of operations and failures,
+// and whatever the clocks do. The published guarantees, the tests and the metric of
+// violations use the same names.
+type Invariant string
+
+// The invariants of all records. Packages queue and session have further ones.
+const (
+	// NothingLost: an accepted command is kept until its retention ends. It is in exactly
+	// the one index that belongs to its status: the ready queue, the pending approvals or
+	// the leases. A command that has ended is in none of them.
+	NothingLost Invariant = "nothingLost"
+
+	// NothingForgotten: a command or session that a deadline will change has an entry in
+	// the due index, no later than that deadline.
+	NothingForgotten Invariant = "nothingForgotten"
+)
+
+// Violation is an invariant that was found violated and has been repaired.
 type Violation struct {
-	Invariant string // the name of the promise
+	Invariant Invariant
 	Damage    string // what was found, in words
 	ID        string // of the command or session
 	Device    string
 }
 
-// Violated says that a promise was found broken: in the log, and to
-// Config.Violated.
-func (s *Store) Violated(ctx context.Context, v Violation) {
-	s.log.ErrorContext(ctx, "an invariant was broken and is mended",
+// ReportViolation reports a violation to the log and to Config.ReportViolation.
+func (s *Store) ReportViolation(ctx context.Context, v Violation) {
+	s.log.ErrorContext(ctx, "repaired a violated invariant",
 		"invariant", v.Invariant, "damage", v.Damage, "id", v.ID, "device", v.Device)
-	s.violated(v.Invariant)
+	s.violated(string(v.Invariant))
 }

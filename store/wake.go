@@ -10,94 +10,93 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// wakeChannel carries the wake-ups of every partition. A plain channel is heard
-// on every node of a Cluster, whichever node published.
+// wakeChannel carries the wake-ups of all partitions. A Cluster forwards a message
+// of a plain channel to every node, so one subscription receives all of them.
 const wakeChannel = "fg:wake"
 
-// aliveEvery is how long a connection may be silent before it is asked for a
-// sign of life. A server that vanished without a word is noticed after twice
-// that time.
-const aliveEvery = 2 * time.Second
+// silenceTimeout is the time without a message after which Listen pings its
+// connection. A server that vanished without closing the connection is noticed
+// after twice that time.
+const silenceTimeout = 2 * time.Second
 
-// listenAgain is how long to wait before a broken connection is made again.
-const listenAgain = 250 * time.Millisecond
+// reconnectDelay is the time between the loss of a connection of Listen and the next
+// one.
+const reconnectDelay = 250 * time.Millisecond
 
-// Wake says that something happened. It carries no truth: whoever misses it
-// finds the same in the event stream.
+// Wake is a wake-up: it announces that the state of a device has changed. It is only
+// a hint. A listener that misses it finds the change in the event stream.
+//
+// The zero Wake means that wake-ups may have been lost, so that every listener must
+// check for changes.
 type Wake struct {
 	Ready    bool // the device has a command to claim
 	DeviceID string
 	Tenant   string
-	EventID  string // of the tenant's stream
+	EventID  string // the id of the event in the tenant's stream
 
-	// Connection is a socket that the device has opened newly or, with Kick, one
-	// that somebody wants closed. Such a wake-up has no event.
+	// Connection is the id of a socket that the device has just opened or, with Kick,
+	// of a socket to close. Such a wake-up has no event.
 	Connection string
 	Kick       bool
 }
 
-// Listen gives every wake-up to hear until the context ends, over one
-// connection that is made again when it breaks. Hear must not block. It is told
-// of a new connection by a zero Wake, because what was said in between is lost;
-// and by the same of a wake-up that cannot be read. That nothing is heard is
-// logged once, until there is a connection again.
-func (s *Store) Listen(ctx context.Context, hear func(Wake)) {
-	for logged := false; ctx.Err() == nil; pause(ctx, listenAgain) {
-		heard, err := s.listen(ctx, hear)
-		if (heard || !logged) && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "hearing nothing from the store, so everybody learns of news late; trying again", "error", err)
+// Listen calls handle with every wake-up until the context ends. It uses one
+// connection and opens a new one when the old one breaks. Handle must not block.
+//
+// Handle gets a zero Wake for every new connection, because wake-ups published in
+// between are lost, and for a message that cannot be parsed. A failure is logged
+// once until there is a connection again.
+func (s *Store) Listen(ctx context.Context, handle func(Wake)) {
+	for logged := false; ctx.Err() == nil; Sleep(ctx, reconnectDelay) {
+		connected, err := s.listen(ctx, handle)
+		if (connected || !logged) && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "listening for wake-ups failed, so that events arrive late; retrying", "error", err)
 			logged = true
 		}
 	}
 }
 
-// listen hears one connection until it breaks, and tells whether it ever stood.
-func (s *Store) listen(ctx context.Context, hear func(Wake)) (heard bool, err error) {
-	// As a pattern, although it is none: the client of a Cluster ties a channel to
-	// the master of its slot, and while that one is dead it would hear of nothing.
+// listen receives wake-ups over one connection until it breaks. It reports whether
+// the subscription ever succeeded.
+func (s *Store) listen(ctx context.Context, handle func(Wake)) (connected bool, err error) {
+	// PSubscribe and not Subscribe, although the channel is no pattern: the client of
+	// a Cluster binds a channel to the master of its slot, and would receive nothing
+	// while that master is down.
 	sub := s.client.PSubscribe(ctx, wakeChannel)
 	defer sub.Close()
-	// A read in progress does not notice the end of its context.
+	// A read in progress does not return when its context ends, but when the
+	// subscription is closed.
 	stop := context.AfterFunc(ctx, func() { _ = sub.Close() })
 	defer stop()
-	for asked := false; ; {
-		message, err := sub.ReceiveTimeout(ctx, s.alive)
-		if silent(err) && !asked {
-			asked = true
+	for pinged := false; ; {
+		message, err := sub.ReceiveTimeout(ctx, s.silenceTimeout)
+		if isTimeout(err) && !pinged {
+			pinged = true
 			err = sub.Ping(ctx)
 		} else {
-			asked = false
+			pinged = false
 		}
 		if err != nil {
-			return heard, err
+			return connected, err
 		}
 		switch m := message.(type) {
 		case *redis.Subscription:
-			heard = true
-			hear(Wake{})
+			connected = true
+			handle(Wake{})
 		case *redis.Message:
-			hear(parseWake(m.Payload))
+			handle(parseWake(m.Payload))
 		}
 	}
 }
 
-// silent tells whether nothing came in time.
-func silent(err error) bool {
+// isTimeout reports whether err is a timeout of the network.
+func isTimeout(err error) bool {
 	var timeout net.Error
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}
-
-// parseWake reads what lua/event.lua publishes. It is not an error not to be
-// able to: the zero Wake sends everybody to look.
+// parseWake parses a message that a script published. It returns the zero Wake for
+// any other message, so that every listener checks for changes.
 func parseWake(payload string) Wake {
 	f := strings.Split(payload, " ")
 	if len(f) != 4 {

@@ -14,42 +14,43 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// ear hears the wake-ups of a store.
-type ear struct {
+// listener receives the wake-ups of a store.
+type listener struct {
 	t     *testing.T
-	heard chan store.Wake
-	done  chan struct{}
+	wakes chan store.Wake
+	done  chan struct{} // closed when Listen has returned
 }
 
-// listen hears until the test ends, or until stop is called.
-func listen(t *testing.T, s *store.Store) (e ear, stop func()) {
+// listen starts a listener. It stops when the test ends or stop is called.
+func listen(t *testing.T, s *store.Store) (l listener, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	e = ear{t: t, heard: make(chan store.Wake, 1000), done: make(chan struct{})}
+	l = listener{t: t, wakes: make(chan store.Wake, 1000), done: make(chan struct{})}
 	go func() {
-		defer close(e.done)
-		s.Listen(ctx, func(w store.Wake) { e.heard <- w })
+		defer close(l.done)
+		s.Listen(ctx, func(w store.Wake) { l.wakes <- w })
 	}()
 	t.Cleanup(cancel)
-	return e, cancel
+	return l, cancel
 }
 
-// hears waits for a wake-up and passes over those of other tests.
-func (e ear) hears(want store.Wake) {
-	e.t.Helper()
+// receives waits for a wake-up and ignores those of other tests.
+func (l listener) receives(want store.Wake) {
+	l.t.Helper()
 	deadline := time.After(10 * time.Second)
 	for {
 		select {
-		case w := <-e.heard:
+		case w := <-l.wakes:
 			if w == want {
 				return
 			}
 		case <-deadline:
-			e.t.Fatalf("never heard %+v", want)
+			l.t.Fatalf("no wake-up %+v was received", want)
 		}
 	}
 }
 
+// publish publishes a message on the channel of wake-ups.
 func publish(t *testing.T, s *store.Store, message string) {
 	t.Helper()
 	require.NoError(t, s.Do(t.Context(), "publish", func(ctx context.Context, c store.Client) error {
@@ -57,7 +58,7 @@ func publish(t *testing.T, s *store.Store, message string) {
 	}))
 }
 
-// emitScript does what every transition does at its end.
+// emitScript records an event, like every transition.
 var emitScript = newScript(`
 --@include store/base
 --@include store/device
@@ -66,19 +67,20 @@ local device = device_at(1, 1)
 emit(device, clock(), 'command.proposed', { ready = ARGV[6] == 'ready', data = { n = 1 } })
 return ok()`)
 
+// emit runs emitScript on a device. With "ready", the wake-up announces a command.
 func emit(t *testing.T, s *store.Store, d store.Device, ready string) {
 	t.Helper()
-	scope := store.Scope{Device: d, Actor: store.ActorSystem, RequestID: "r1", Retention: time.Hour}
+	scope := store.NewScope(d, store.ActorSystem, "r1", time.Hour)
 	reply, err := s.Run(t.Context(), emitScript, d.Keys(), scope.Args(ready)...)
 	require.NoError(t, err)
 	require.Equal(t, "command.proposed", reply.String(1))
 }
 
-func TestAListenerHearsEveryEventAndItsPlaceInTheStream(t *testing.T) {
+func TestListen_ReceivesEveryEventWithItsStreamID(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		e, _ := listen(t, s)
-		e.hears(store.Wake{})
+		l, _ := listen(t, s)
+		l.receives(store.Wake{})
 		d := deviceOf(storetest.Tenant())
 		for _, ready := range []bool{true, false} {
 			emit(t, s, d, map[bool]string{true: "ready"}[ready])
@@ -88,101 +90,102 @@ func TestAListenerHearsEveryEventAndItsPlaceInTheStream(t *testing.T) {
 				last = append(last, entries[0].ID)
 				return err
 			}))
-			e.hears(store.Wake{Ready: ready, DeviceID: d.ID, Tenant: d.Tenant, EventID: last[0]})
+			l.receives(store.Wake{Ready: ready, DeviceID: d.ID, Tenant: d.Tenant, EventID: last[0]})
 		}
 	})
 }
 
-func TestAMessageThatCannotBeReadSendsEverybodyToLook(t *testing.T) {
+func TestListen_UnparsableMessageIsZeroWake(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	s := storetest.Connect(t, store.Config{URL: server.URL()})
-	e, _ := listen(t, s)
-	e.hears(store.Wake{})
+	l, _ := listen(t, s)
+	l.receives(store.Wake{})
 	for _, message := range []string{"", " ", "ready", "ready dev tenant", "ready dev tenant 1-0 more", "\x00\xff", strings.Repeat("x", 1<<20)} {
 		publish(t, s, message)
-		require.Equal(t, store.Wake{}, <-e.heard)
+		require.Equal(t, store.Wake{}, <-l.wakes)
 	}
 	publish(t, s, "event dev tenant 1-0")
-	require.Equal(t, store.Wake{DeviceID: "dev", Tenant: "tenant", EventID: "1-0"}, <-e.heard)
+	require.Equal(t, store.Wake{DeviceID: "dev", Tenant: "tenant", EventID: "1-0"}, <-l.wakes)
 }
 
-func TestAListenerHearsAgainAfterTheServerWasAway(t *testing.T) {
+func TestListen_ReconnectsAfterRestart(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	s := storetest.Connect(t, store.Config{URL: server.URL()})
-	e, _ := listen(t, s)
-	e.hears(store.Wake{})
+	l, _ := listen(t, s)
+	l.receives(store.Wake{})
 	server.Kill()
 	server.Restart(t)
-	e.hears(store.Wake{})
+	l.receives(store.Wake{})
 	publish(t, s, "ready dev tenant 1-0")
-	e.hears(store.Wake{Ready: true, DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
+	l.receives(store.Wake{Ready: true, DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
 }
 
-// Whoever gives Redis a user for the gateway may forget the channel, and nothing fails.
-func TestThatNothingIsHeardIsLoggedOnce(t *testing.T) {
+// TestListen_LogsFailureOnce denies the gateway's user of Redis the channel of wake-ups.
+// Nothing else fails then, so the log has to show it.
+func TestListen_LogsFailureOnce(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
-	admin, log := server.Client(t), new(storetest.Text)
-	permit := func(rules ...any) {
-		require.NoError(t, admin.Do(t.Context(), append([]any{"ACL", "SETUSER", "deaf"}, rules...)...).Err())
+	admin, log := server.Client(t), new(storetest.Buffer)
+	allow := func(rules ...any) {
+		require.NoError(t, admin.Do(t.Context(), append([]any{"ACL", "SETUSER", "gateway"}, rules...)...).Err())
 	}
-	permit("on", ">secret", "~*", "+@all", "resetchannels")
+	allow("on", ">secret", "~*", "+@all", "resetchannels")
 	s := storetest.Connect(t, store.Config{
-		URL:    strings.Replace(server.URL(), "redis://", "redis://deaf:secret@", 1),
+		URL:    strings.Replace(server.URL(), "redis://", "redis://gateway:secret@", 1),
 		Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
-	e, _ := listen(t, s)
+	l, _ := listen(t, s)
 	refused := regexp.MustCompile(`cmdstat_psubscribe:.*rejected_calls=([3-9]|\d\d)`)
 	require.Eventually(t, func() bool {
 		return refused.MatchString(admin.Info(t.Context(), "commandstats").Val())
 	}, 10*time.Second, 10*time.Millisecond)
-	require.Equal(t, 1, strings.Count(log.String(), "hearing nothing"))
-	permit("&fg:wake")
-	e.hears(store.Wake{})
+	require.Equal(t, 1, strings.Count(log.String(), "listening for wake-ups failed"))
+	allow("&fg:wake")
+	l.receives(store.Wake{})
 }
 
-// A server that is cut off says nothing, and neither does one where nothing
-// happens.
-func TestAListenerNoticesAServerThatVanishedWithoutAWord(t *testing.T) {
+// TestListen_NoticesVanishedServer cuts off the server without closing the connection.
+// The listener only sees silence, as when nothing happens.
+func TestListen_NoticesVanishedServer(t *testing.T) {
 	t.Parallel()
-	f := faultyServer(t)
+	f := startFaulty(t)
 	s := storetest.Connect(t, store.Config{URL: f.url})
-	store.TrustSilence(s, 50*time.Millisecond)
-	e, _ := listen(t, s)
-	e.hears(store.Wake{})
-	f.Set(storetest.Silence)
-	<-f.Asked // for a sign of life
-	f.Set(storetest.None)
-	e.hears(store.Wake{})
+	store.SetSilenceTimeout(s, 50*time.Millisecond)
+	l, _ := listen(t, s)
+	l.receives(store.Wake{})
+	f.Inject(storetest.Blackhole)
+	<-f.Faulted // the ping
+	f.Inject(storetest.NoFault)
+	l.receives(store.Wake{})
 	publish(t, s, "ready dev tenant 1-0")
-	e.hears(store.Wake{Ready: true, DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
+	l.receives(store.Wake{Ready: true, DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
 }
 
-func TestSilenceAloneBreaksNoConnection(t *testing.T) {
+func TestListen_SilenceDoesNotReconnect(t *testing.T) {
 	t.Parallel()
-	f := faultyServer(t)
+	f := startFaulty(t)
 	s := storetest.Connect(t, store.Config{URL: f.url})
-	store.TrustSilence(s, 10*time.Millisecond)
-	e, _ := listen(t, s)
-	e.hears(store.Wake{})
+	store.SetSilenceTimeout(s, 10*time.Millisecond)
+	l, _ := listen(t, s)
+	l.receives(store.Wake{})
 	before := f.Pings()
 	require.Eventually(t, func() bool { return f.Pings() > before+5 }, 5*time.Second, time.Millisecond)
 	publish(t, s, "event dev tenant 1-0")
-	require.Equal(t, store.Wake{DeviceID: "dev", Tenant: "tenant", EventID: "1-0"}, <-e.heard, "it connected again")
+	require.Equal(t, store.Wake{DeviceID: "dev", Tenant: "tenant", EventID: "1-0"}, <-l.wakes, "the listener connected again")
 }
 
-func TestAListenerEndsWithItsContext(t *testing.T) {
+func TestListen_EndsWithContext(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		e, stop := listen(t, s)
-		e.hears(store.Wake{})
+		l, stop := listen(t, s)
+		l.receives(store.Wake{})
 		stop()
 		select {
-		case <-e.done:
+		case <-l.done:
 		case <-time.After(time.Second):
-			t.Fatal("it still listens")
+			t.Fatal("Listen did not return")
 		}
 	})
 }

@@ -22,6 +22,9 @@ func goComments(file, text string) ([]comment, error) {
 	}
 	var comments []comment
 	for _, group := range parsed.Comments {
+		if group.Text() == "" {
+			continue // directives only, such as go:embed
+		}
 		names, doc := documented[group]
 		comments = append(comments, comment{files.Position(group.Pos()).Line, strings.TrimSpace(group.Text()), names, doc})
 	}

@@ -56,10 +56,17 @@ func faultOfPredicate(text string) string {
 // cutSubject returns what follows the subject, and reports whether the subject is one
 // of the names, with or without an article and in the singular or the plural.
 func cutSubject(text string, names []string) (predicate string, found bool) {
-	text = article.ReplaceAllString(text, "")
-	subject, predicate, _ := strings.Cut(strings.ReplaceAll(text, "\n", " "), " ")
-	subject = strings.Trim(subject, "[],:;")
-	return predicate, slices.ContainsFunc(names, func(name string) bool {
-		return subject == name || subject == name+"s" || subject == name+"'s"
-	})
+	text = strings.ReplaceAll(text, "\n", " ")
+	for _, text := range []string{text, article.ReplaceAllString(text, "")} {
+		var subject string
+		subject, predicate, _ = strings.Cut(text, " ")
+		subject = strings.Trim(subject, "[],:;")
+		found = slices.ContainsFunc(names, func(name string) bool {
+			return subject == name || subject == name+"s" || subject == name+"'s"
+		})
+		if found {
+			break
+		}
+	}
+	return predicate, found
 }

@@ -41,14 +41,6 @@ func Of(ctx context.Context) *Info {
 	return &Info{}
 }
 
-// WithID returns a context in which the request has another id. A socket uses it for each
-// frame, which otherwise has the info of the handshake.
-func WithID(ctx context.Context, id string) context.Context {
-	info := *Of(ctx)
-	info.ID = id
-	return With(ctx, &info)
-}
-
 // ID returns the id of the request, which is in all its logs, commands and events.
 func ID(ctx context.Context) string { return Of(ctx).ID }
 

@@ -40,17 +40,6 @@ func TestInfo_EmptyOutsideOfRequest(t *testing.T) {
 	require.False(t, request.Addr(ctx).IsValid())
 }
 
-func TestWithID_KeepsInfoOfSocket(t *testing.T) {
-	t.Parallel()
-	socket := request.With(context.Background(), &request.Info{ID: "socket", Principal: "device:dev_1"})
-
-	frame := request.WithID(socket, "frame")
-
-	require.Equal(t, "frame", request.ID(frame))
-	require.Equal(t, "device:dev_1", request.Of(frame).Principal)
-	require.Equal(t, "socket", request.ID(socket))
-}
-
 func TestValidID_MatchesPattern(t *testing.T) {
 	t.Parallel()
 	pattern := regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)

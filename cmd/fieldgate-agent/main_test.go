@@ -66,7 +66,7 @@ func newTestbed(t testing.TB, g *gatewaytest.Gateway) *testbed {
 // agent is a running fieldgate-agent.
 type agent struct {
 	cmd   *exec.Cmd
-	log   storetest.Text
+	log   storetest.Buffer
 	ended chan struct{}
 }
 

@@ -40,7 +40,7 @@ func run(m *testing.M) int {
 // process is a running fieldgate.
 type process struct {
 	cmd      *exec.Cmd
-	out, log storetest.Text
+	out, log storetest.Buffer
 	ended    chan error
 }
 

@@ -22,8 +22,8 @@ func newFaultyRedis(t testing.TB, seed uint64, args ...string) faultyRedis {
 func TestGateway_KilledDuringScriptLosesNothing(t *testing.T) {
 	t.Parallel()
 	points := map[string]storetest.Fault{
-		"before its script is sent":                 storetest.Keep,
-		"after its script ran and before the reply": storetest.Hold,
+		"before its script is sent":                 storetest.HoldRequest,
+		"after its script ran and before the reply": storetest.HoldReply,
 	}
 	for _, name := range []string{"claim", "result", "propose"} {
 		for point, fault := range points {
@@ -31,9 +31,9 @@ func TestGateway_KilledDuringScriptLosesNothing(t *testing.T) {
 				t.Parallel()
 				forEachSeed(t, func(t *testing.T, seed uint64) {
 					redis := newFaultyRedis(t, seed)
-					wire := storetest.NewWire(t).To(redis.Addr())
-					s, gateways := newProcessSite(t, plan{seed: seed}, redis, redis.URL(), "redis://"+wire.Addr())
-					s.runWithFault(func() { s.killDuringScript(gateways[1], "redis://"+wire.Addr(), wire, fault, scriptSHA(name)) })
+					proxy := storetest.NewProxy(t).ForwardTo(redis.Addr())
+					s, gateways := newProcessSite(t, plan{seed: seed}, redis, redis.URL(), "redis://"+proxy.Addr())
+					s.runWithFault(func() { s.killDuringScript(gateways[1], "redis://"+proxy.Addr(), proxy, fault, scriptSHA(name)) })
 					s.verify()
 				})
 			})
@@ -51,14 +51,14 @@ func TestGateway_KilledBeforeResponseArrivesLosesNothing(t *testing.T) {
 			forEachSeed(t, func(t *testing.T, seed uint64) {
 				redis := newFaultyRedis(t, seed)
 				s, gateways := newProcessSite(t, plan{seed: seed}, redis, redis.URL(), redis.URL())
-				wire := storetest.NewWire(t).To(gateways[1].host)
+				proxy := storetest.NewProxy(t).ForwardTo(gateways[1].host)
 				s.balancer.remove(gateways[1].host)
-				s.balancer.add(wire.Addr())
+				s.balancer.add(proxy.Addr())
 				s.runWithFault(func() {
-					wire.Set(storetest.Hold, path)
-					<-wire.Asked
+					proxy.Inject(storetest.HoldReply, path)
+					<-proxy.Faulted
 					gateways[1].kill()
-					s.balancer.remove(wire.Addr())
+					s.balancer.remove(proxy.Addr())
 				})
 				s.verify()
 			})
@@ -68,18 +68,18 @@ func TestGateway_KilledBeforeResponseArrivesLosesNothing(t *testing.T) {
 
 // killDuringScript kills a gateway three times, at the point of a script that the fault
 // determines, and starts it again.
-func (s *site) killDuringScript(p *process, storeURL string, wire *storetest.Wire, fault storetest.Fault, script string) {
+func (s *site) killDuringScript(p *process, storeURL string, proxy *storetest.Proxy, fault storetest.Fault, script string) {
 	s.t.Helper()
 	for range 3 {
-		wire.Drain()
-		wire.Set(fault, script)
+		proxy.Drain()
+		proxy.Inject(fault, script)
 		select {
-		case <-wire.Asked:
+		case <-proxy.Faulted:
 		case <-time.After(20 * time.Second):
 			s.t.Error("the gateway did not run the script, so nothing was tested")
 		}
 		p.kill()
-		wire.Set(storetest.None)
+		proxy.Inject(storetest.NoFault)
 		p = s.startProcess(storeURL)
 	}
 }
@@ -121,16 +121,16 @@ func TestClaim_DelayedPastItsLeaseDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	forEachSeed(t, func(t *testing.T, seed uint64) {
 		redis := newFaultyRedis(t, seed)
-		wire := storetest.NewWire(t).To(redis.Addr())
-		s := newSite(t, plan{seed: seed}, "redis://"+wire.Addr(), redis.Client)
+		proxy := storetest.NewProxy(t).ForwardTo(redis.Addr())
+		s := newSite(t, plan{seed: seed}, "redis://"+proxy.Addr(), redis.Client)
 		s.runWithFault(func() {
 			for range 4 {
-				wire.Drain()
-				wire.Set(storetest.Hold, scriptSHA("claim"))
-				<-wire.Asked
-				wire.Set(storetest.None)
+				proxy.Drain()
+				proxy.Inject(storetest.HoldReply, scriptSHA("claim"))
+				<-proxy.Faulted
+				proxy.Inject(storetest.NoFault)
 				redis.wait(1600 * time.Millisecond)
-				wire.LetGo()
+				proxy.ReleaseAll()
 			}
 		})
 		s.verify()

@@ -23,7 +23,7 @@ type process struct {
 	*exec.Cmd
 	site   *site
 	host   string // behind the balancer
-	log    storetest.Text
+	log    storetest.Buffer
 	exited <-chan struct{}
 }
 

@@ -19,7 +19,7 @@ func scriptSHA(name string) string {
 func TestStoreReply_LostAfterScriptRanLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"propose", "decide", "claim", "extend", "release", "result", "cancel"} {
-		for what, fault := range map[string]storetest.Fault{"lost": storetest.Lose, "cut": storetest.Cut} {
+		for what, fault := range map[string]storetest.Fault{"lost": storetest.LoseReply, "cut": storetest.CutReply} {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				t.Parallel()
 				forEachSeed(t, func(t *testing.T, seed uint64) { runLostReplies(t, seed, name, fault) })
@@ -30,26 +30,26 @@ func TestStoreReply_LostAfterScriptRanLosesNothing(t *testing.T) {
 
 func runLostReplies(t *testing.T, seed uint64, name string, fault storetest.Fault) {
 	server := storetest.Start(t)
-	wire := storetest.NewWire(t).To(server.Addr())
-	s := newSite(t, plan{seed: seed}, "redis://"+wire.Addr(), server.Client(t))
+	proxy := storetest.NewProxy(t).ForwardTo(server.Addr())
+	s := newSite(t, plan{seed: seed}, "redis://"+proxy.Addr(), server.Client(t))
 	rnd := newRandom(seed, 2000)
 	injected := 0
 	s.runWithFault(func() {
 		// On a busy machine it may take long until a client makes the call.
 		deadline := time.Now().Add(20 * time.Second)
 		for until := time.Now().Add(2 * time.Second); injected < 12 && time.Now().Before(until); {
-			wire.Set(fault, scriptSHA(name))
+			proxy.Inject(fault, scriptSHA(name))
 			if injected == 0 {
 				until = deadline
 			}
 			select {
-			case <-wire.Asked:
+			case <-proxy.Faulted:
 				if injected++; injected == 1 {
 					until = time.Now().Add(2 * time.Second)
 				}
 			case <-time.After(time.Until(until)):
 			}
-			wire.Set(storetest.None)
+			proxy.Inject(storetest.NoFault)
 			sleep(t.Context(), rnd.between(5*time.Millisecond, 80*time.Millisecond))
 		}
 	})

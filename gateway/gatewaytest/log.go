@@ -15,7 +15,7 @@ import (
 
 // Log collects the log of a gateway, one JSON object per line.
 type Log struct {
-	storetest.Text
+	storetest.Buffer
 
 	mu      sync.Mutex
 	allowed []string
@@ -66,7 +66,7 @@ func (l *Log) Lines(message, requestID string) (lines []map[string]any) {
 // quarantined records, violated invariants. Failures of the background workers are left
 // out, because they are expected while the store is unreachable.
 func (l *Log) unexpectedErrors() (lines []string) {
-	background := []string{"sweeping what is due", "reconciling what the store holds"}
+	background := []string{"sweeping failed", "reconciling failed"}
 	for line := range strings.Lines(l.String()) {
 		isBackground := slices.ContainsFunc(background, func(message string) bool {
 			return strings.Contains(line, `"msg":"`+message+`"`)

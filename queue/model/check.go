@@ -1,6 +1,9 @@
 package model
 
 import (
+	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/store"
+
 	"cmp"
 	"reflect"
 	"slices"
@@ -15,8 +18,8 @@ type Step struct {
 }
 
 // Violations returns the invariants that a step violates.
-func Violations(s Step) (violated []Invariant) {
-	for _, name := range Invariants() {
+func Violations(s Step) (violated []store.Invariant) {
+	for _, name := range queue.Invariants() {
 		if !checks()[name](s) {
 			violated = append(violated, name)
 		}
@@ -25,23 +28,23 @@ func Violations(s Step) (violated []Invariant) {
 }
 
 // checks returns a function for each invariant that reports whether it holds.
-func checks() map[Invariant]func(Step) bool {
-	return map[Invariant]func(Step) bool{
-		NothingLost:            nothingLost,
-		NothingForgotten:       nothingForgotten,
-		NoDoubleLease:          forEachClaim(noDoubleLease),
-		NoUnapprovedClaim:      forEach(approvedIfReady),
-		DecidedOnce:            forEachChange(decidedOnce),
-		NothingAfterItsSession: forEachClaim(deliverable),
-		FinishedIsFinal:        forEachChange(finishedIsFinal),
-		OneResult:              forEachChange(oneResult),
-		AttemptsBounded:        forEach(func(c Command) bool { return 0 <= c.Attempt && c.Attempt <= c.MaxAttempts && c.Claims <= MaxClaims }),
-		ExecutionCapped:        forEach(func(c Command) bool { return c.Status != Claimed || c.VisibleUntil <= c.FirstClaim+ExecutionCap }),
-		FIFOWithinPriority:     fifoWithinPriority,
-		TokenFences:            forEachChange(tokenFences),
-		CancelIsHeard:          cancelIsHeard,
-		ReadyIsBounded:         readyIsBounded,
-		EverythingIsTold:       forEachChange(everythingIsTold),
+func checks() map[store.Invariant]func(Step) bool {
+	return map[store.Invariant]func(Step) bool{
+		store.NothingLost:            nothingLost,
+		store.NothingForgotten:       nothingForgotten,
+		queue.NoDoubleLease:          forEachClaim(noDoubleLease),
+		queue.NoUnapprovedClaim:      forEach(approvedIfReady),
+		queue.DecidedOnce:            forEachChange(decidedOnce),
+		queue.NothingAfterItsSession: forEachClaim(deliverable),
+		queue.FinishedIsFinal:        forEachChange(finishedIsFinal),
+		queue.OneResult:              forEachChange(oneResult),
+		queue.AttemptsBounded:        forEach(func(c Command) bool { return 0 <= c.Attempt && c.Attempt <= c.MaxAttempts && c.Claims <= MaxClaims }),
+		queue.ExecutionCapped:        forEach(func(c Command) bool { return c.Status != Claimed || c.VisibleUntil <= c.FirstClaim+ExecutionCap }),
+		queue.FIFOWithinPriority:     fifoWithinPriority,
+		queue.TokenFences:            forEachChange(tokenFences),
+		queue.CancelIsHeard:          cancelIsHeard,
+		queue.ReadyIsBounded:         readyIsBounded,
+		queue.EverythingIsTold:       forEachChange(everythingIsTold),
 	}
 }
 

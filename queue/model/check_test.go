@@ -5,7 +5,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/queue/model"
+	"github.com/fieldgate/fieldgate/store"
 )
 
 // newModel returns a device with a command in each of several states: c1 is claimed and a
@@ -48,36 +50,36 @@ func claim(c *model.Command) { c.Status, c.Claims, c.Token = model.Claimed, c.Cl
 func TestViolations_FindsEveryInvariant(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, model.Violations(unchanged()))
-	violate := map[model.Invariant]func(s *model.Step){
-		model.NothingLost:       func(s *model.Step) { s.After.Index.Ready = s.After.Index.Ready[:1] },
-		model.NothingForgotten:  func(s *model.Step) { delete(s.After.Index.Due, "c1") },
-		model.NoDoubleLease:     command("c1", claim),
-		model.NoUnapprovedClaim: command("c2", func(c *model.Command) { c.Status = model.Queued }),
-		model.DecidedOnce:       command("c2", func(c *model.Command) { c.Approval = model.Approval{Decision: "approved", By: "ann"} }),
-		model.NothingAfterItsSession: func(s *model.Step) {
+	violate := map[store.Invariant]func(s *model.Step){
+		store.NothingLost:       func(s *model.Step) { s.After.Index.Ready = s.After.Index.Ready[:1] },
+		store.NothingForgotten:  func(s *model.Step) { delete(s.After.Index.Due, "c1") },
+		queue.NoDoubleLease:     command("c1", claim),
+		queue.NoUnapprovedClaim: command("c2", func(c *model.Command) { c.Status = model.Queued }),
+		queue.DecidedOnce:       command("c2", func(c *model.Command) { c.Approval = model.Approval{Decision: "approved", By: "ann"} }),
+		queue.NothingAfterItsSession: func(s *model.Step) {
 			s.After.Session = ""
 			command("c3", claim)(s)
 		},
-		model.FinishedIsFinal: command("c5", func(c *model.Command) { c.Status = model.Queued }),
-		model.OneResult:       command("c5", func(c *model.Command) { c.Result = "failed other" }),
-		model.AttemptsBounded: command("c1", func(c *model.Command) { c.Attempt = 3 }),
-		model.ExecutionCapped: command("c1", func(c *model.Command) { c.VisibleUntil = c.FirstClaim + model.ExecutionCap + 1 }),
-		model.FIFOWithinPriority: func(s *model.Step) {
+		queue.FinishedIsFinal: command("c5", func(c *model.Command) { c.Status = model.Queued }),
+		queue.OneResult:       command("c5", func(c *model.Command) { c.Result = "failed other" }),
+		queue.AttemptsBounded: command("c1", func(c *model.Command) { c.Attempt = 3 }),
+		queue.ExecutionCapped: command("c1", func(c *model.Command) { c.VisibleUntil = c.FirstClaim + model.ExecutionCap + 1 }),
+		queue.FIFOWithinPriority: func(s *model.Step) {
 			s.Operation = model.Operation{Kind: model.Claim}
 			command("c4", claim)(s)
 		},
-		model.TokenFences: func(s *model.Step) {
+		queue.TokenFences: func(s *model.Step) {
 			s.Operation = model.Operation{Kind: model.Extend, Command: "c1", Token: "c1#0"}
 			command("c1", func(c *model.Command) { c.VisibleUntil++ })(s)
 		},
-		model.CancelIsHeard: func(s *model.Step) { s.After.Index.Cancels = nil },
-		model.ReadyIsBounded: func(s *model.Step) {
+		queue.CancelIsHeard: func(s *model.Step) { s.After.Index.Cancels = nil },
+		queue.ReadyIsBounded: func(s *model.Step) {
 			delete(s.Before.Commands, "c4")
 			s.Before.Index.Ready = make([]string, model.MaxReady)
 		},
-		model.EverythingIsTold: command("c3", func(c *model.Command) { c.Status = model.Cancelled }),
+		queue.EverythingIsTold: command("c3", func(c *model.Command) { c.Status = model.Cancelled }),
 	}
-	for _, name := range model.Invariants() {
+	for _, name := range queue.Invariants() {
 		require.Contains(t, violate, name)
 		s := unchanged()
 		violate[name](&s)

@@ -8,9 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fieldgate/fieldgate/queue"
 	"github.com/stretchr/testify/require"
-
-	"github.com/fieldgate/fieldgate/queue/model"
 )
 
 // root is the root directory of the repository.
@@ -23,7 +22,7 @@ func TestInvariants_ArePublishedWithTests(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(root, "docs", "guarantees.md"))
 	require.NoError(t, err)
 	tests := readTests(t)
-	for _, name := range model.Invariants() {
+	for _, name := range queue.Invariants() {
 		_, row, found := strings.Cut(string(page), "| `"+string(name)+"` |")
 		require.True(t, found, "%s is not published", name)
 		row, _, _ = strings.Cut(row, "\n")

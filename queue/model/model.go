@@ -1,3 +1,8 @@
+// Package model is an executable specification of the queue of one device. It has no store:
+// it holds the states of the commands, applies operations to them and computes the
+// response of each. The property test of package queue applies the same operations to the
+// model and to the scripts and compares the results. The test of histories uses its words
+// to check concurrent operations.
 package model
 
 import (

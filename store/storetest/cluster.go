@@ -19,8 +19,8 @@ const slots = 16384
 // Cluster is a Redis Cluster of masters without replicas.
 type Cluster []*Server
 
-// StartCluster gives a test a Cluster of its own. It takes about three seconds:
-// a node that starts with slots waits that long before it takes writes.
+// StartCluster starts a Cluster for one test. It takes about three seconds: a node
+// that starts with slots accepts no writes before that.
 func StartCluster(t testing.TB, masters int) Cluster {
 	t.Helper()
 	nodes := make(Cluster, masters)
@@ -34,34 +34,36 @@ func StartCluster(t testing.TB, masters int) Cluster {
 	return nodes
 }
 
-// StartNode starts one master with some of the slots, which has met nobody yet.
-// Further arguments are those of redis-server.
+// StartNode starts a single master with a range of slots, which knows no other node
+// yet. The further arguments are passed to redis-server.
 func StartNode(t testing.TB, firstSlot, lastSlot int, args ...string) *Server {
 	t.Helper()
 	node := startFor(t, clustered(t), args...)
 	client := node.Client(t)
-	// Masters with the same epoch would first have to find out who is which.
+	// Masters with the same epoch would have to resolve the conflict first.
 	require.NoError(t, client.Do(t.Context(), "cluster", "set-config-epoch", firstSlot+1).Err())
 	require.NoError(t, client.ClusterAddSlotsRange(t.Context(), firstSlot, lastSlot).Err())
 	return node
 }
 
-// StartReplicated gives a test a Cluster in which each master has a replica that
-// takes over when it dies: masters first, then the replicas in the same order.
-func StartReplicated(t testing.TB, masters int) (leaders, replicas Cluster) {
+// StartReplicated starts a Cluster for one test in which each master has a replica.
+// The replica takes over when its master dies. Replicas are in the order of their
+// masters.
+func StartReplicated(t testing.TB, count int) (masters, replicas Cluster) {
 	t.Helper()
-	leaders = StartCluster(t, masters)
-	for range leaders {
+	masters = StartCluster(t, count)
+	for range masters {
 		replica := startFor(t, clustered(t))
-		replica.meet(t, leaders[0])
+		replica.meet(t, masters[0])
 		replicas = append(replicas, replica)
 	}
 	for i, replica := range replicas {
-		replica.follow(t, leaders[i])
+		replica.follow(t, masters[i])
 	}
-	return leaders, replicas
+	return masters, replicas
 }
 
+// meet joins the server to the Cluster of another one.
 func (s *Server) meet(t testing.TB, other *Server) {
 	t.Helper()
 	bus, err := other.Client(t).ConfigGet(t.Context(), "cluster-port").Result()
@@ -69,8 +71,8 @@ func (s *Server) meet(t testing.TB, other *Server) {
 	require.NoError(t, s.Client(t).Do(t.Context(), "cluster", "meet", "127.0.0.1", other.Port, bus["cluster-port"]).Err())
 }
 
-// follow makes the server a replica, once it has heard of its master, and waits
-// until it has all that its master has.
+// follow makes the server a replica of a master, as soon as it knows that master, and
+// waits until it is in sync.
 func (s *Server) follow(t testing.TB, master *Server) {
 	t.Helper()
 	client := s.Client(t)
@@ -82,15 +84,15 @@ func (s *Server) follow(t testing.TB, master *Server) {
 	master.AwaitReplica(t)
 }
 
-// MoveWithKeys gives the slot of a key to another node as an operator does, with
-// all that is in it, while it is used.
+// MoveWithKeys migrates the slot of a key and all keys in it to another node while
+// the slot is in use, as an operator does.
 func (c Cluster) MoveWithKeys(t testing.TB, key string, to *Server) {
 	t.Helper()
 	from := c.Owner(t, key)
 	source, target := from.Client(t), to.Client(t)
 	slot := source.ClusterKeySlot(t.Context(), key).Val()
-	name := func(client *redis.Client) string { return client.Do(t.Context(), "cluster", "myid").Val().(string) }
-	fromID, toID := name(source), name(target)
+	idOf := func(client *redis.Client) string { return client.Do(t.Context(), "cluster", "myid").Val().(string) }
+	fromID, toID := idOf(source), idOf(target)
 	require.NoError(t, target.Do(t.Context(), "cluster", "setslot", slot, "importing", fromID).Err())
 	require.NoError(t, source.Do(t.Context(), "cluster", "setslot", slot, "migrating", toID).Err())
 	for {
@@ -100,8 +102,8 @@ func (c Cluster) MoveWithKeys(t testing.TB, key string, to *Server) {
 			break
 		}
 		args := []any{"migrate", "127.0.0.1", to.Port, "", 0, 5000, "keys"}
-		for _, one := range keys {
-			args = append(args, one)
+		for _, key := range keys {
+			args = append(args, key)
 		}
 		require.NoError(t, source.Do(t.Context(), args...).Err())
 	}
@@ -110,6 +112,7 @@ func (c Cluster) MoveWithKeys(t testing.TB, key string, to *Server) {
 	}
 }
 
+// clustered returns the arguments of a node of a Cluster.
 func clustered(t testing.TB) arguments {
 	return func(port, dir string) []string {
 		bus, err := freePort()
@@ -122,7 +125,7 @@ func clustered(t testing.TB) arguments {
 	}
 }
 
-// AwaitOK waits until every node takes writes.
+// AwaitOK waits until every node accepts writes.
 func (c Cluster) AwaitOK(t testing.TB) {
 	t.Helper()
 	for _, node := range c {
@@ -131,6 +134,7 @@ func (c Cluster) AwaitOK(t testing.TB) {
 	}
 }
 
+// isOK reports whether a node knows all others and accepts writes.
 func (c Cluster) isOK(client *redis.Client) bool {
 	ctx := context.Background()
 	info, _ := client.ClusterInfo(ctx).Result()
@@ -142,7 +146,7 @@ func (c Cluster) isOK(client *redis.Client) bool {
 	return placed == len(c) && strings.Contains(info, "cluster_state:ok")
 }
 
-// URL names every node.
+// URL returns the URL of the Cluster, which names every node.
 func (c Cluster) URL() string {
 	more := url.Values{}
 	for _, node := range c[1:] {
@@ -151,7 +155,7 @@ func (c Cluster) URL() string {
 	return "redis+cluster://" + c[0].Addr() + "?" + more.Encode()
 }
 
-// Owner tells on which node a key is.
+// Owner returns the node that owns the slot of a key.
 func (c Cluster) Owner(t testing.TB, key string) *Server {
 	t.Helper()
 	client := c[0].Client(t)
@@ -165,10 +169,11 @@ func (c Cluster) Owner(t testing.TB, key string) *Server {
 			}
 		}
 	}
-	require.Fail(t, "nobody has the slot of "+key)
+	require.Fail(t, "no node owns the slot of "+key)
 	return nil
 }
 
+// at returns the node with a port.
 func (c Cluster) at(port int64) *Server {
 	for _, node := range c {
 		if node.Port == strconv.FormatInt(port, 10) {
@@ -178,7 +183,7 @@ func (c Cluster) at(port int64) *Server {
 	return nil
 }
 
-// Move gives the slot of a key, which must be empty, to another node.
+// Move assigns the slot of a key to another node. The slot must be empty.
 func (c Cluster) Move(t testing.TB, key string, to *Server) {
 	t.Helper()
 	slot := c[0].Client(t).ClusterKeySlot(t.Context(), key).Val()

@@ -2,7 +2,8 @@ package storetest
 
 import "syscall"
 
-// DieWithParent has the kernel end a process when the test binary is killed.
+// DieWithParent returns attributes by which the kernel kills a process when the test
+// binary dies.
 func DieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }

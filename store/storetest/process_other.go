@@ -4,5 +4,6 @@ package storetest
 
 import "syscall"
 
-// DieWithParent can ask for nothing here: a killed test binary leaves its servers.
+// DieWithParent returns nil, because only Linux can kill a process with its parent. A
+// killed test binary leaves its servers running.
 func DieWithParent() *syscall.SysProcAttr { return nil }

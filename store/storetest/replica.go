@@ -10,28 +10,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// AwaitReplica waits until the server's replica is told what the server is told. That the
-// server calls it online is not enough: it does so up to a second before it sends it
-// anything, and what is written meanwhile is lost with the server.
+// AwaitReplica waits until a write to the server reaches its replica. It does not rely
+// on the replica's state "online": the server reports that up to a second before it
+// sends the first write, and writes in between are lost when the server dies.
 func (s *Server) AwaitReplica(t testing.TB) {
 	t.Helper()
 	client := s.Client(t)
 	require.Eventually(t, func() bool { return replicates(context.Background(), client) }, 20*time.Second, 20*time.Millisecond,
-		"the replica does not connect")
+		"no write reaches the replica")
 }
 
-// replicates tells whether a write reaches a replica. In a Cluster it takes some tries to
-// find a key that is the server's.
+// replicates reports whether a write reaches a replica. In a Cluster it tries several
+// keys until one is in a slot of the server.
 func replicates(ctx context.Context, client *redis.Client) bool {
-	same := client.Conn() // WAIT is about what this connection has written
-	defer same.Close()
+	conn := client.Conn() // WAIT waits for the writes of its own connection
+	defer conn.Close()
 	for i := range 100 {
 		key := fmt.Sprint("replicates:", i)
-		if same.Set(ctx, key, "", 0).Err() != nil {
+		if conn.Set(ctx, key, "", 0).Err() != nil {
 			continue
 		}
-		reached, err := same.Wait(ctx, 1, 500*time.Millisecond).Result()
-		return same.Del(ctx, key).Err() == nil && err == nil && reached == 1
+		reached, err := conn.Wait(ctx, 1, 500*time.Millisecond).Result()
+		return conn.Del(ctx, key).Err() == nil && err == nil && reached == 1
 	}
 	return false
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// masterName is how Sentinel knows the master.
+// masterName is the name of the master in the configuration of Sentinel.
 const masterName = "fieldgate"
 
-// StartSentinel gives a test a Sentinel that watches a master, and the URL by
-// which a store finds that master. Its replicas must be connected already. A
-// failover takes about two seconds. A shorter patience would have a busy machine
-// fail over to a replica that is not in step yet, which loses everything.
+// StartSentinel starts a Sentinel that monitors a master. It returns the Sentinel and
+// the URL for a store to find the master by. The replicas of the master must be
+// connected already. A failover takes about two seconds. With shorter timeouts, a
+// busy machine would fail over to a replica that is not in sync, and lose all data.
 func StartSentinel(t testing.TB, master *Server) (sentinel *Server, url string) {
 	t.Helper()
 	sentinel = startFor(t, func(port, dir string) []string {

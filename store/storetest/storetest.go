@@ -1,5 +1,6 @@
-// Package storetest gives tests the stores that the gateway runs on: the
-// embedded one, and a real redis-server that the test starts itself.
+// Package storetest starts the stores that tests run on: the embedded one, and real
+// redis-server processes, alone, behind Sentinel or in a Cluster. It also has a proxy
+// that injects faults.
 package storetest
 
 import (
@@ -24,27 +25,27 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Server is a redis-server of a test's own: its port, its directory, its life.
+// Server is a redis-server process that belongs to a test.
 type Server struct {
 	Port string
 	dir  string
 	args []string
-	env  []string // besides that of the test binary
+	env  []string // added to the environment of the test binary
 	cmd  *exec.Cmd
 	dead chan struct{} // closed when the process has ended
 }
 
-// URL is where the server listens.
+// URL returns the URL of the server.
 func (s *Server) URL() string { return "redis://" + s.Addr() }
 
-// Addr is the server's host and port.
+// Addr returns the host and port of the server.
 func (s *Server) Addr() string { return "127.0.0.1:" + s.Port }
 
-// shared is the server of a test binary, started by Main.
+// shared is the server of the test binary, which Main starts.
 var shared *Server
 
-// Main runs a package's tests with one redis-server for all of them. Tests keep
-// out of each other's way by using tenants of their own.
+// Main runs the tests of a package with one redis-server for all of them. Each test
+// uses tenants of its own, so that the tests do not affect each other.
 func Main(m *testing.M) {
 	os.Exit(run(m))
 }
@@ -68,14 +69,14 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// Start gives a test a server of its own, for what the others must not see.
-// Further arguments are those of redis-server.
+// Start starts a server for one test alone. The further arguments are passed to
+// redis-server.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	return startFor(t, standalone, args...)
 }
 
-// StartWith is Start with variables in the environment of the server.
+// StartWith is Start with further variables in the environment of the server.
 func StartWith(t testing.TB, env []string, args ...string) *Server {
 	t.Helper()
 	skipWithoutRedis(t)
@@ -94,7 +95,7 @@ func startFor(t testing.TB, arguments arguments, more ...string) *Server {
 	return server
 }
 
-// Kill ends the server as a crash would.
+// Kill ends the server with SIGKILL, like a crash, and waits for its end.
 func (s *Server) Kill() {
 	_ = s.cmd.Process.Kill()
 	<-s.dead
@@ -106,13 +107,13 @@ func (s *Server) Signal(t testing.TB, sig os.Signal) {
 	require.NoError(t, s.cmd.Process.Signal(sig))
 }
 
-// Restart starts a killed server again on its port and its data.
+// Restart starts a killed server again, on the same port and data.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	require.NoError(t, s.launch())
 }
 
-// Client connects to the server directly, past the store.
+// Client returns a client of the server that does not use package store.
 func (s *Server) Client(t testing.TB) *redis.Client {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{Addr: s.Addr()})
@@ -125,12 +126,12 @@ func (s *Server) stop() {
 	s.Kill()
 }
 
-// arguments are those of redis-server for a kind of server.
+// arguments returns the arguments of redis-server for a kind of server.
 type arguments func(port, dir string) []string
 
-// standalone keeps what it answered when its process is killed. With everysec it
-// might not: it puts its writes off, for up to two seconds, while the disk is busy
-// with the last fsync.
+// standalone returns the arguments of a single server. The server loses no
+// acknowledged write when its process is killed. With appendfsync everysec it could:
+// it delays writes for up to two seconds while the previous fsync is in progress.
 func standalone(port, dir string) []string {
 	return []string{
 		"--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "",
@@ -138,8 +139,8 @@ func standalone(port, dir string) []string {
 	}
 }
 
-// start finds a free port and starts a server there. Another process may take
-// the port in between, so it tries a few.
+// start starts a server on a free port. Another process may take the port in
+// between, so start tries several ports.
 func start(dir string, env []string, arguments arguments, more ...string) (server *Server, err error) {
 	for range 5 {
 		var port string
@@ -151,7 +152,7 @@ func start(dir string, env []string, arguments arguments, more ...string) (serve
 			return server, nil
 		}
 	}
-	return nil, fmt.Errorf("no redis-server could be started (make test installs it): %w", err)
+	return nil, fmt.Errorf("starting redis-server failed (make test installs it): %w", err)
 }
 
 func freePort() (string, error) {
@@ -163,8 +164,8 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// FreeAddr is a host and port on which nobody listens. Another process may take it until
-// it is used.
+// FreeAddr returns an unused host and port. Another process may take the port before
+// the test uses it.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
 	addr, err := freeAddr()
@@ -180,6 +181,7 @@ func freeAddr() (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
+// launch starts the process and waits until the server is ready.
 func (s *Server) launch() error {
 	s.cmd = exec.Command("redis-server", s.args...)
 	s.cmd.Env = append(os.Environ(), s.env...)
@@ -195,8 +197,8 @@ func (s *Server) launch() error {
 	return s.awaitReady()
 }
 
-// awaitReady waits until the server answers, and not another one that was
-// faster to take its port.
+// awaitReady waits until the server replies. It checks the process id, because
+// another server may have taken the port.
 func (s *Server) awaitReady() error {
 	client := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DialerRetries: 1})
 	defer client.Close()
@@ -209,15 +211,15 @@ func (s *Server) awaitReady() error {
 		select {
 		case <-s.dead:
 			log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
-			return fmt.Errorf("redis-server ended at once: %s", log)
+			return fmt.Errorf("redis-server exited at once: %s", log)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
 	s.Kill()
-	return errors.New("redis-server did not answer in time")
+	return errors.New("redis-server did not reply in time")
 }
 
-// Each runs a test on every kind of store that needs no further machine.
+// Each runs a test on the embedded store and on a real Redis.
 func Each(t *testing.T, test func(t *testing.T, s *store.Store)) {
 	t.Helper()
 	embedded := func(testing.TB) string { return "" }
@@ -229,13 +231,13 @@ func Each(t *testing.T, test func(t *testing.T, s *store.Store)) {
 	}
 }
 
-// Redis connects to the test binary's redis-server.
+// Redis returns a store on the redis-server of the test binary.
 func Redis(t testing.TB) *store.Store {
 	t.Helper()
 	return Connect(t, store.Config{URL: SharedURL(t)})
 }
 
-// SharedURL is where the test binary's redis-server listens.
+// SharedURL returns the URL of the redis-server of the test binary.
 func SharedURL(t testing.TB) string {
 	t.Helper()
 	skipWithoutRedis(t)
@@ -243,7 +245,8 @@ func SharedURL(t testing.TB) string {
 	return shared.URL()
 }
 
-// Connect opens a store for the length of a test. Without a logger it is silent.
+// Connect opens a store and closes it when the test ends. Without a logger in cfg it
+// discards the log.
 func Connect(t testing.TB, cfg store.Config) *store.Store {
 	t.Helper()
 	if cfg.Logger == nil {
@@ -255,5 +258,5 @@ func Connect(t testing.TB, cfg store.Config) *store.Store {
 	return s
 }
 
-// Tenant makes up a tenant that no other test uses.
+// Tenant returns a new tenant that no other test uses.
 func Tenant() string { return "c.test-" + strings.ToLower(rand.Text()) }

@@ -1,0 +1,4 @@
+package customer
+
+// Health returns the state of the issuer's keys.
+func (v *Verifier) Health() keyHealth { return v.keys.health() }

@@ -1,0 +1,141 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// TestRun_SendsScriptOnce loses and delays replies. A script whose reply is lost may
+// have run. Running it again could claim a second command or count an attempt twice.
+func TestRun_SendsScriptOnce(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(*testing.T) faultyServer{"standalone": startFaulty, "cluster": startFaultyNode} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := open(t)
+			for mode, pipelined := range map[string]bool{"alone": false, "pipelined": true} {
+				f.store = storetest.Connect(t, store.Config{URL: f.url, AutoPipeline: pipelined})
+				count(t, f.store, newKey()) // the server knows the script from here on
+				t.Run(mode+"/lost reply", f.testLostReply)
+				t.Run(mode+"/lost replies of concurrent callers", f.testLostReplies)
+				t.Run(mode+"/late reply", f.testLateReply)
+			}
+		})
+	}
+}
+
+// faultyServer is a server behind a proxy that injects faults.
+type faultyServer struct {
+	*storetest.Proxy
+	server *storetest.Server
+	url    string
+	store  *store.Store
+}
+
+func startFaulty(t *testing.T) faultyServer {
+	proxy, server := storetest.NewProxy(t), storetest.Start(t)
+	proxy.ForwardTo(server.Addr())
+	return faultyServer{Proxy: proxy, server: server, url: "redis://" + proxy.Addr()}
+}
+
+// startFaultyNode starts a Cluster of one node, which announces the proxy as its own
+// address.
+func startFaultyNode(t *testing.T) faultyServer {
+	proxy := storetest.NewProxy(t)
+	node := storetest.StartNode(t, 0, 16383, "--cluster-announce-ip", "127.0.0.1", "--cluster-announce-port", proxy.Port())
+	storetest.Cluster{node}.AwaitOK(t)
+	proxy.ForwardTo(node.Addr())
+	return faultyServer{Proxy: proxy, server: node, url: "redis+cluster://" + proxy.Addr()}
+}
+
+func (f faultyServer) testLostReply(t *testing.T) {
+	key := newKey()
+	f.Inject(storetest.LoseReply)
+	for i := range 3 {
+		_, err := f.store.Run(t.Context(), countScript, []string{key})
+		requireCode(t, fieldgate.CodeStoreUnavailable, err)
+		require.Equal(t, fmt.Sprint(i+1), f.server.Client(t).Get(t.Context(), key).Val())
+	}
+	f.Inject(storetest.NoFault)
+	require.EqualValues(t, 4, count(t, f.store, key))
+}
+
+func (f faultyServer) testLostReplies(t *testing.T) {
+	f.Inject(storetest.LoseReply)
+	keys := make([]string, 40)
+	errs := make([]error, len(keys))
+	var callers sync.WaitGroup
+	for i := range keys {
+		keys[i] = newKey()
+		callers.Go(func() { _, errs[i] = f.store.Run(context.Background(), countScript, keys[i:i+1]) })
+	}
+	callers.Wait()
+	f.Inject(storetest.NoFault)
+	client, ran := f.server.Client(t), 0
+	for i, key := range keys {
+		requireCode(t, fieldgate.CodeStoreUnavailable, errs[i])
+		n, _ := client.Get(t.Context(), key).Int()
+		require.LessOrEqual(t, n, 1)
+		ran += n
+	}
+	require.Positive(t, ran, "no script has run")
+	require.EqualValues(t, 1, count(t, f.store, newKey()))
+}
+
+// testLateReply cancels the context of a caller whose script is running. The caller
+// must get the reply all the same: the reply to a claim holds leases, which it has to
+// release.
+func (f faultyServer) testLateReply(t *testing.T) {
+	key := newKey()
+	f.Drain()
+	f.Inject(storetest.HoldReply)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-f.Faulted
+		cancel()
+		f.Inject(storetest.NoFault)
+		f.Release <- struct{}{}
+	}()
+	reply, err := f.store.Run(ctx, countScript, []string{key})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, reply.Int(1))
+	require.ErrorIs(t, ctx.Err(), context.Canceled)
+}
+
+// TestRun_CallersBehindHeldReply holds a reply in a pipeline. The replies behind it
+// wait too, but no longer than the timeout of each.
+func TestRun_CallersBehindHeldReply(t *testing.T) {
+	t.Parallel()
+	f := startFaulty(t)
+	s := storetest.Connect(t, store.Config{URL: f.url, AutoPipeline: true})
+	count(t, s, newKey())
+	f.Inject(storetest.HoldReply)
+	first := make(chan []failure)
+	go func() { first <- runConcurrently(s, 1) }()
+	<-f.Faulted
+	for _, failed := range append(runConcurrently(s, 4), <-first...) {
+		requireCode(t, fieldgate.CodeStoreUnavailable, failed.err)
+		require.Less(t, failed.took, 2*time.Second)
+	}
+}
+
+func TestRun_CancelledCallerSendsNothing(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		key := newKey()
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := s.Run(cancelled, countScript, []string{key})
+		require.ErrorIs(t, err, context.Canceled)
+		require.EqualValues(t, 1, count(t, s, key))
+	})
+}

@@ -1,0 +1,221 @@
+package storetest
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Proxy is a TCP proxy before a server that injects faults.
+type Proxy struct {
+	// Faulted receives a value for every request or reply that is lost or held.
+	Faulted chan struct{}
+
+	// Release lets one held request or reply continue per value sent to it.
+	Release chan struct{}
+
+	listener net.Listener
+	target   string
+	closed   <-chan struct{}
+	fault    atomic.Pointer[injection]
+	pings    atomic.Int32
+}
+
+// Fault is a failure of the connection at a request or at its reply.
+type Fault int
+
+// The faults that a Proxy injects.
+const (
+	NoFault     Fault = iota
+	LoseReply         // the server runs the request; the connection breaks before the reply
+	CutReply          // the server runs the request; the connection breaks in the middle of the reply
+	HoldReply         // the server runs the request; the reply waits for Release
+	HoldRequest       // the request waits for Release before the server gets it
+	DropRequest       // the connection breaks before the server gets the request
+	Blackhole         // no byte is forwarded any more, while the connection stays open
+)
+
+// injection is a fault and the words that select its requests: a request that
+// contains one of them meets the fault.
+type injection struct {
+	fault Fault
+	words [][]byte
+}
+
+// NewProxy starts a proxy that listens on a free port. ForwardTo sets its server.
+func NewProxy(t testing.TB) *Proxy {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p := &Proxy{
+		listener: listener, closed: t.Context().Done(),
+		Faulted: make(chan struct{}, 100_000), Release: make(chan struct{}),
+	}
+	p.Inject(NoFault)
+	t.Cleanup(func() { _ = listener.Close() })
+	return p
+}
+
+// ForwardTo starts to forward connections to the address of a server. It returns the
+// proxy.
+func (p *Proxy) ForwardTo(target string) *Proxy {
+	p.target = target
+	go p.accept()
+	return p
+}
+
+// Addr returns the address that the proxy listens on.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// Port returns the port of Addr.
+func (p *Proxy) Port() string { return p.Addr()[strings.LastIndexByte(p.Addr(), ':')+1:] }
+
+// Inject sets the fault of the requests that contain one of the words, such as the
+// SHA of a script (store.Script.SHA). Without words, the fault is that of all
+// scripts. NoFault ends the previous fault.
+func (p *Proxy) Inject(f Fault, words ...string) {
+	in := &injection{fault: f}
+	for _, word := range words {
+		in.words = append(in.words, []byte(word))
+	}
+	if len(words) == 0 {
+		in.words = [][]byte{[]byte("evalsha")}
+	}
+	p.fault.Store(in)
+}
+
+// Pings returns the number of requests that contained a PING.
+func (p *Proxy) Pings() int { return int(p.pings.Load()) }
+
+// Drain empties Faulted.
+func (p *Proxy) Drain() {
+	for len(p.Faulted) > 0 {
+		<-p.Faulted
+	}
+}
+
+// ReleaseAll lets all held requests and replies continue.
+func (p *Proxy) ReleaseAll() {
+	for {
+		select {
+		case p.Release <- struct{}{}:
+		default:
+			return
+		}
+	}
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		server, err := net.Dial("tcp", p.target)
+		if err != nil {
+			_ = client.Close()
+			continue
+		}
+		c := &connection{Proxy: p, client: client, server: server}
+		go c.forwardRequests()
+		go c.forwardReplies()
+	}
+}
+
+// faultOf returns the fault of a request.
+func (in *injection) faultOf(request []byte) Fault {
+	for _, word := range in.words {
+		if bytes.Contains(request, word) {
+			return in.fault
+		}
+	}
+	return NoFault
+}
+
+// hold announces a held request or reply and waits for its release. It returns false
+// if the test ends first.
+func (p *Proxy) hold() bool {
+	p.Faulted <- struct{}{}
+	select {
+	case <-p.Release:
+		return true
+	case <-p.closed:
+		return false
+	}
+}
+
+// connection is a connection through the proxy.
+type connection struct {
+	*Proxy
+	client, server net.Conn
+	next           atomic.Int32 // the fault of the next reply
+}
+
+func (c *connection) forwardRequests() {
+	defer c.server.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := c.client.Read(buffer)
+		if err != nil || !c.forwardRequest(buffer[:n]) {
+			return
+		}
+	}
+}
+
+// forwardRequest forwards a part of the requests to the server. It returns false if
+// the connection has ended.
+func (c *connection) forwardRequest(part []byte) bool {
+	in := c.fault.Load()
+	if in.fault == Blackhole {
+		c.Faulted <- struct{}{}
+		_, _ = io.Copy(io.Discard, c.client)
+		return false
+	}
+	if bytes.Contains(part, []byte("ping")) {
+		c.pings.Add(1)
+	}
+	switch fault := in.faultOf(part); {
+	case fault == DropRequest, fault == HoldRequest && !c.hold():
+		return false
+	case fault != NoFault && fault != HoldRequest:
+		c.next.Store(int32(fault))
+	}
+	_, err := c.server.Write(part)
+	return err == nil
+}
+
+func (c *connection) forwardReplies() {
+	defer c.client.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := c.server.Read(buffer)
+		if err != nil || !c.forwardReply(buffer[:n]) {
+			return
+		}
+	}
+}
+
+// forwardReply forwards a part of the replies to the client. It returns false if the
+// connection has ended.
+func (c *connection) forwardReply(part []byte) bool {
+	switch Fault(c.next.Swap(int32(NoFault))) {
+	case LoseReply:
+		c.Faulted <- struct{}{}
+		return false
+	case CutReply:
+		c.Faulted <- struct{}{}
+		_, _ = c.client.Write(part[:len(part)/2])
+		return false
+	case HoldReply:
+		if !c.hold() {
+			return false
+		}
+	}
+	_, err := c.client.Write(part)
+	return err == nil
+}
