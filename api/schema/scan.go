@@ -1,0 +1,274 @@
+package schema
+
+import (
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/fieldgate/fieldgate"
+)
+
+// Bounds limit the shape of a JSON text before anything is built of it. A body of two
+// megabytes can be a million values, which take fifty times as much memory decoded.
+type Bounds struct {
+	Bytes  int64 // of the whole text
+	Values int   // objects, arrays, members, items and scalars together
+	String int   // bytes of one string as it is written, escapes included
+	Name   int   // bytes of one member's name as it is written
+	Depth  int   // objects and arrays within each other
+}
+
+const (
+	// maxDepth is the nesting that every common JSON library reads back, with room.
+	maxDepth = 32
+
+	// maxName is far above the names that people and programs give to members.
+	maxName = 1024
+)
+
+// scan checks that the text is one well-formed JSON value in UTF-8 within the bounds,
+// and returns the number of members of all its objects. It builds nothing. It refuses
+// a lone surrogate, for which UTF-8 has no form (RFC 7493, section 2.1): a decoder
+// would put U+FFFD in its place, so that another value arrives than was sent.
+func scan(data []byte, bounds Bounds) (members int, wrong *fieldgate.FieldError) {
+	if !utf8.Valid(data) {
+		return 0, malformed("is not UTF-8")
+	}
+	s := scanner{data: data, bounds: bounds}
+	s.space()
+	s.value(1)
+	s.space()
+	if s.wrong == nil && s.at < len(data) {
+		s.wrong = malformed("has more than one JSON value")
+	}
+	return s.members, s.wrong
+}
+
+// scanner reads a JSON text once, from left to right. After the first fault it reads
+// nothing more.
+type scanner struct {
+	data    []byte
+	bounds  Bounds
+	at      int
+	values  int
+	members int
+	wrong   *fieldgate.FieldError
+}
+
+// next returns the byte at the position, and 0 at the end of the text or after a fault.
+func (s *scanner) next() byte {
+	if s.wrong != nil || s.at >= len(s.data) {
+		return 0
+	}
+	return s.data[s.at]
+}
+
+func (s *scanner) fail() {
+	switch {
+	case s.wrong != nil:
+	case s.at >= len(s.data):
+		s.wrong = malformed("is not complete JSON")
+	default:
+		s.wrong = malformed("is not well-formed JSON at byte " + strconv.Itoa(s.at+1))
+	}
+}
+
+func (s *scanner) exceed(keyword, reason string) {
+	if s.wrong == nil {
+		s.wrong = &fieldgate.FieldError{Keyword: keyword, Reason: reason}
+	}
+}
+
+func (s *scanner) space() {
+	for s.at < len(s.data) {
+		switch s.data[s.at] {
+		case ' ', '\t', '\r', '\n':
+			s.at++
+		default:
+			return
+		}
+	}
+}
+
+// value reads one value. The depth is that of the value, if it is an object or array.
+func (s *scanner) value(depth int) {
+	if s.values++; s.values > s.bounds.Values {
+		s.exceed("maxValues", "has more than "+count(uint64(s.bounds.Values), "value"))
+		return
+	}
+	switch c := s.next(); {
+	case c == '{':
+		s.container(depth, '}', s.member)
+	case c == '[':
+		s.container(depth, ']', s.value)
+	case c == '"':
+		s.text(s.bounds.String, "a string")
+	case c == '-' || isDigit(c):
+		s.number()
+	default:
+		s.literal()
+	}
+}
+
+// container reads what stands between two brackets, separated by commas.
+func (s *scanner) container(depth int, closing byte, element func(depth int)) {
+	if depth > s.bounds.Depth {
+		s.exceed("maxDepth", "is nested more than "+count(uint64(s.bounds.Depth), "level")+" deep")
+		return
+	}
+	s.at++
+	if s.space(); s.next() == closing {
+		s.at++
+		return
+	}
+	for s.wrong == nil {
+		element(depth + 1)
+		s.space()
+		switch s.next() {
+		case closing:
+			s.at++
+			return
+		case ',':
+			s.at++
+			s.space()
+		default:
+			s.fail()
+		}
+	}
+}
+
+func (s *scanner) member(depth int) {
+	s.members++
+	if s.next() != '"' {
+		s.fail()
+		return
+	}
+	s.text(s.bounds.Name, "a name")
+	s.space()
+	if s.next() != ':' {
+		s.fail()
+		return
+	}
+	s.at++
+	s.space()
+	s.value(depth)
+}
+
+// text reads a string, which is checked to be UTF-8 already.
+func (s *scanner) text(longest int, what string) {
+	start := s.at + 1
+	for s.at = start; s.at < len(s.data); {
+		switch c := s.data[s.at]; {
+		case c == '"':
+			if s.at-start > longest {
+				s.exceed("maxLength", "has "+what+" of more than "+count(uint64(longest), "byte"))
+			}
+			s.at++
+			return
+		case c < ' ':
+			s.fail()
+			return
+		case c == '\\':
+			if !s.escape() {
+				return
+			}
+		default:
+			s.at++
+		}
+	}
+	s.fail()
+}
+
+// escape reads an escape, and both of a pair of surrogates. It reports whether the
+// string may go on.
+func (s *scanner) escape() bool {
+	if s.at+1 < len(s.data) {
+		switch s.data[s.at+1] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			s.at += 2
+			return true
+		case 'u':
+			return s.unicode()
+		}
+	}
+	s.at = min(s.at+1, len(s.data))
+	s.fail()
+	return false
+}
+
+func (s *scanner) unicode() bool {
+	unit, ok := s.hex(s.at)
+	switch {
+	case !ok:
+		s.at = min(s.at+2, len(s.data))
+		s.fail()
+		return false
+	case unit < 0xd800 || unit > 0xdfff:
+		s.at += 6
+		return true
+	}
+	if low, ok := s.hex(s.at + 6); ok && unit < 0xdc00 && low >= 0xdc00 && low <= 0xdfff {
+		s.at += 12
+		return true
+	}
+	s.wrong = malformed("has half of a surrogate pair, which stands for no character")
+	return false
+}
+
+// hex returns the code unit of the escape \uXXXX at a position.
+func (s *scanner) hex(at int) (unit uint64, ok bool) {
+	if at+6 > len(s.data) || s.data[at] != '\\' || s.data[at+1] != 'u' {
+		return 0, false
+	}
+	for _, c := range s.data[at+2 : at+6] {
+		if !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
+			return 0, false // ParseUint would take a sign or an underscore
+		}
+	}
+	unit, err := strconv.ParseUint(string(s.data[at+2:at+6]), 16, 16)
+	return unit, err == nil
+}
+
+// number reads a number as RFC 8259, section 6 writes it: no leading zeros, no bare dot.
+func (s *scanner) number() {
+	if s.next() == '-' {
+		s.at++
+	}
+	if s.next() == '0' {
+		s.at++
+	} else {
+		s.digits()
+	}
+	if s.next() == '.' {
+		s.at++
+		s.digits()
+	}
+	if c := s.next(); c == 'e' || c == 'E' {
+		s.at++
+		if c := s.next(); c == '+' || c == '-' {
+			s.at++
+		}
+		s.digits()
+	}
+}
+
+// digits reads one digit at least.
+func (s *scanner) digits() {
+	if !isDigit(s.next()) {
+		s.fail()
+	}
+	for isDigit(s.next()) {
+		s.at++
+	}
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func (s *scanner) literal() {
+	for _, word := range []string{"true", "false", "null"} {
+		if s.wrong == nil && len(s.data)-s.at >= len(word) && string(s.data[s.at:s.at+len(word)]) == word {
+			s.at += len(word)
+			return
+		}
+	}
+	s.fail()
+}

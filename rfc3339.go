@@ -1,0 +1,51 @@
+package fieldgate
+
+import (
+	"errors"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// rfc3339 is date-time of RFC 3339, section 5.6. time.Parse takes more (an hour of one
+// digit, a comma before the fraction, an offset of 24 hours) and less (a leap second, t
+// and z in lower case).
+var rfc3339 = regexp.MustCompile(
+	`^(\d{4}-\d\d-\d\d)[Tt]((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(\.\d+)?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$`)
+
+var errNoTime = errors.New("not a date and time of RFC 3339")
+
+// ParseTime returns the time that a text of RFC 3339 stands for, in UTC. Digits beyond a
+// nanosecond are dropped. A leap second is the second after it, as clocks without leap
+// seconds count. A time whose year in UTC is not 0000 to 9999 is an error, since it could
+// not be written back.
+func ParseTime(text string) (time.Time, error) {
+	parts := rfc3339.FindStringSubmatch(text)
+	if parts == nil {
+		return time.Time{}, errNoTime
+	}
+	date, minute, second, fraction, zone := parts[1], parts[2], parts[3], parts[4], parts[5]
+	var leap time.Duration
+	if second == "60" {
+		second, leap = "59", time.Second
+	}
+	t, err := time.Parse(time.RFC3339, date+"T"+minute+":"+second+strings.ToUpper(zone))
+	if err != nil {
+		return time.Time{}, errNoTime
+	}
+	t = t.Add(leap + nanoseconds(fraction)).UTC()
+	if t.Year() < 0 || t.Year() > 9999 {
+		return time.Time{}, errNoTime
+	}
+	return t, nil
+}
+
+// nanoseconds returns the length of a fraction of a second, which is empty or begins with
+// a dot.
+func nanoseconds(fraction string) time.Duration {
+	const digits = 9
+	padded := (strings.TrimPrefix(fraction, ".") + strings.Repeat("0", digits))[:digits]
+	n, _ := strconv.ParseInt(padded, 10, 64) // the pattern takes digits only
+	return time.Duration(n)
+}
