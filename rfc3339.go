@@ -34,7 +34,11 @@ func ParseTime(text string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, errNoTime
 	}
-	t = t.Add(leap + nanoseconds(fraction)).UTC()
+	t = t.UTC()
+	if leap != 0 && (t.Hour() != 23 || t.Minute() != 59) {
+		return time.Time{}, errNoTime // a leap second ends a day in UTC (section 5.7)
+	}
+	t = t.Add(leap + nanoseconds(fraction))
 	if t.Year() < 0 || t.Year() > 9999 {
 		return time.Time{}, errNoTime
 	}
