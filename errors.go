@@ -50,6 +50,7 @@ const (
 	CodeStoreUnavailable      Code = "store_unavailable"
 	CodeIssuerUnavailable     Code = "issuer_unavailable"
 	CodeDraining              Code = "draining"
+	CodeOverloaded            Code = "overloaded"
 )
 
 // Error is a refusal whose code and detail the caller may see. Any other error is a

@@ -1,6 +1,9 @@
 package fieldgate
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // timestampLayout is RFC 3339 with exactly three fractional digits. The JSON format of
 // time.Time drops trailing zeros, so that its length varies.
@@ -16,4 +19,14 @@ func At(t time.Time) Timestamp { return Timestamp{Time: t} }
 // MarshalJSON returns the time in UTC with milliseconds. It truncates finer parts.
 func (t Timestamp) MarshalJSON() ([]byte, error) {
 	return t.UTC().AppendFormat(nil, timestampLayout), nil
+}
+
+// UnmarshalJSON reads a time as ParseTime does.
+func (t *Timestamp) UnmarshalJSON(data []byte) (err error) {
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	t.Time, err = ParseTime(text)
+	return err
 }

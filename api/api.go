@@ -22,6 +22,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,6 +94,12 @@ type Config struct {
 	// MaxBodyBytes is the maximum size of a request body in bytes. An operation may have
 	// a lower one in x-max-body-bytes. Zero means DefaultMaxBodyBytes.
 	MaxBodyBytes int64
+
+	// MaxHeldBytes limits the memory of the bodies that are read, decoded or served at the
+	// same time, and MaxHeldBytesPerTenant the part of one tenant, in bytes. Beyond it a
+	// body is refused with overloaded. Default: 128 MiB and 32 MiB.
+	MaxHeldBytes          int64
+	MaxHeldBytesPerTenant int64
 
 	// Now returns the time, to measure the duration of requests. Nil means time.Now.
 	Now func() time.Time
@@ -179,6 +186,8 @@ func setDefaults(config *Config) {
 	if config.MaxBodyBytes == 0 {
 		config.MaxBodyBytes = DefaultMaxBodyBytes
 	}
+	config.MaxHeldBytes = cmp.Or(config.MaxHeldBytes, 128<<20)
+	config.MaxHeldBytesPerTenant = cmp.Or(config.MaxHeldBytesPerTenant, 32<<20)
 	if config.Now == nil {
 		config.Now = time.Now
 	}

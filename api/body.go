@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -24,6 +25,9 @@ type body struct {
 	limit    int64 // in bytes
 }
 
+// maxBodyBytes is the extension of the contract that states the limit of a body.
+const maxBodyBytes = "x-max-body-bytes"
+
 // newBody reads the description of a request body. It returns nil if the operation has
 // none.
 func newBody(described *openapi3.Operation, maxBytes int64) (*body, error) {
@@ -40,9 +44,11 @@ func newBody(described *openapi3.Operation, maxBytes int64) (*body, error) {
 		required: described.RequestBody.Value.Required,
 		limit:    maxBytes,
 	}
-	if lower, ok := described.Extensions["x-max-body-bytes"].(float64); ok {
-		b.limit = min(b.limit, int64(lower))
+	stated, ok := described.Extensions[maxBodyBytes].(float64)
+	if !ok {
+		return nil, errors.New("a body without " + maxBodyBytes)
 	}
+	b.limit = min(b.limit, int64(stated))
 	return b, nil
 }
 
@@ -53,10 +59,25 @@ func (b *body) checkHeaders(r *http.Request) error {
 		return nil
 	case r.ContentLength > b.limit:
 		return b.tooLarge()
-	case !isJSON(r.Header):
+	case !isJSON(r.Header) && !isEmpty(r):
 		return fieldgate.Refuse(fieldgate.CodeUnsupportedMediaType, "The body must be uncompressed JSON: send it with Content-Type application/json.")
 	}
 	return nil
+}
+
+// isEmpty reports whether a body of unknown length has no bytes. Such a body is absent, and
+// needs no Content-Type. It waits for the first byte.
+func isEmpty(r *http.Request) bool {
+	if r.ContentLength > 0 {
+		return false
+	}
+	first := make([]byte, 1)
+	n, err := io.ReadFull(r.Body, first)
+	if n == 0 && err == io.EOF {
+		r.ContentLength, r.Body = 0, http.NoBody
+		return true
+	}
+	return false
 }
 
 func (b *body) tooLarge() error {
@@ -71,17 +92,17 @@ func isJSON(header http.Header) bool {
 
 // bind validates the body and replaces it by the validated value, which includes the
 // defaults.
-func bind(w http.ResponseWriter, r *http.Request, b *body) error {
+func bind(w http.ResponseWriter, r *http.Request, b *body, held *share) error {
 	if b == nil {
 		return nil
 	}
-	data, err := b.read(w, r)
+	data, err := b.read(w, r, held)
 	if err != nil {
 		return err
 	}
-	value, fieldErr := b.decode(data)
-	if fieldErr != nil {
-		return schema.Invalid(*fieldErr)
+	value, err := b.decode(data, held)
+	if err != nil {
+		return err
 	}
 	if err := b.schema.Validate(value); err != nil {
 		return err
@@ -91,34 +112,47 @@ func bind(w http.ResponseWriter, r *http.Request, b *body) error {
 }
 
 // read reads the body up to its limit. Beyond it, http.MaxBytesReader makes the server
-// close the connection, so that a client cannot go on sending a chunked body.
-func (b *body) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// close the connection, so that a client cannot go on sending a chunked body. The share
+// grows with what arrives.
+func (b *body) read(w http.ResponseWriter, r *http.Request, held *share) ([]byte, error) {
 	if r.ContentLength == 0 {
 		return nil, nil
 	}
 	var data bytes.Buffer
 	data.Grow(int(min(max(r.ContentLength, 0), firstRead)) + bytes.MinRead)
-	_, err := data.ReadFrom(http.MaxBytesReader(w, r.Body, b.limit))
-	var overflow *http.MaxBytesError
-	switch {
-	case errors.As(err, &overflow):
-		return nil, b.tooLarge()
-	case err != nil:
-		refusal := schema.Invalid(fieldgate.FieldError{Keyword: "syntax", Reason: "is incomplete: the connection ended before the body"})
-		refusal.Cause = err
-		return nil, refusal
+	source := http.MaxBytesReader(w, r.Body, b.limit)
+	for {
+		n, err := io.CopyN(&data, source, chunk)
+		if heldErr := held.take(n); heldErr != nil {
+			return nil, heldErr
+		}
+		if err == io.EOF {
+			return data.Bytes(), nil
+		}
+		if err != nil {
+			return nil, b.readError(err)
+		}
 	}
-	return data.Bytes(), nil
+}
+
+func (b *body) readError(err error) error {
+	var overflow *http.MaxBytesError
+	if errors.As(err, &overflow) {
+		return b.tooLarge()
+	}
+	refusal := schema.Invalid(fieldgate.FieldError{Keyword: "syntax", Reason: "is incomplete: the connection ended before the body"})
+	refusal.Cause = err
+	return refusal
 }
 
 // decode decodes the body. An optional body that is absent is an empty object, so that
 // its defaults apply and handlers always have a body.
-func (b *body) decode(data []byte) (any, *fieldgate.FieldError) {
+func (b *body) decode(data []byte, held *share) (any, error) {
 	switch {
 	case len(data) > 0:
-		return schema.Decode(data)
+		return b.schema.Decode(data, held.take)
 	case b.required:
-		return nil, &fieldgate.FieldError{Keyword: "required", Reason: "is required"}
+		return nil, schema.Invalid(fieldgate.FieldError{Keyword: "required", Reason: "is required"})
 	}
 	return map[string]any{}, nil
 }

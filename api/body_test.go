@@ -113,11 +113,13 @@ func TestBody_InvalidJSONIsRefused(t *testing.T) {
 		`{"name":"abc","name":"abc"}`:   {"", "repeated", "has an object with a duplicate field"},
 		`{"name":"abc","n\u0061me":""}`: {"", "repeated", "has an object with a duplicate field"},
 		`{"name":"abc","parts":[{"no":1,"no":2}]}`: {"", "repeated", "has an object with a duplicate field"},
-		`null`:                    {"", "nullable", "must not be null"},
-		`[]`:                      {"", "type", "must be of type object"},
-		`"name"`:                  {"", "type", "must be of type object"},
-		`{"NAME":"abc"}`:          {"", "additionalProperties", "has an unknown field; allowed are data, id, kind, labels, made, name, named, pair, parts, shape, size, weight"},
-		strings.Repeat("[", 1000): {"", "syntax", "is not complete JSON"},
+		`null`:                  {"", "nullable", "must not be null"},
+		`[]`:                    {"", "type", "must be of type object"},
+		`"name"`:                {"", "type", "must be of type object"},
+		`{"NAME":"abc"}`:        {"", "additionalProperties", "has an unknown field; allowed are data, id, kind, labels, made, name, named, pair, parts, shape, size, weight"},
+		strings.Repeat("[", 32): {"", "syntax", "is not complete JSON"},
+		strings.Repeat("[", 33): {"", "maxDepth", "is nested more than 32 levels deep"},
+		`{"name":"\ud800"}`:     {"", "syntax", "has half of a surrogate pair, which stands for no character"},
 	} {
 		t.Run(body, func(t *testing.T) {
 			t.Parallel()

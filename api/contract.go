@@ -21,6 +21,7 @@ type contract struct {
 	rateLimit      func(ctx context.Context, operationID string) error
 	origins        origins
 	validator      *validator
+	bodies         *budget
 }
 
 func newContract(document *openapi3.T, config Config, origins origins) (*contract, error) {
@@ -35,6 +36,7 @@ func newContract(document *openapi3.T, config Config, origins origins) (*contrac
 		rateLimit:      config.RateLimit,
 		origins:        origins,
 		validator:      newValidator(),
+		bodies:         newBudget(config.MaxHeldBytes, config.MaxHeldBytesPerTenant),
 	}
 	return c, c.checkGuards()
 }
@@ -64,7 +66,9 @@ func (c *contract) operationID(method, pattern string) string {
 
 func (c *contract) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		admitted, err := c.admit(w, r)
+		held := &share{budget: c.bodies}
+		defer held.free()
+		admitted, err := c.admit(w, r, held)
 		if err != nil {
 			problem.Write(w, r, err)
 			return
@@ -75,14 +79,20 @@ func (c *contract) middleware(next http.Handler) http.Handler {
 
 // admit checks a request and returns it in the form that its handler receives: with the
 // principal in its context, with defaults filled in, and with a body that holds the
-// validated value only. The comment of the package explains the order.
-func (c *contract) admit(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
+// validated value only. The share holds what the body takes until the request is answered.
+// The comment of the package explains the order.
+func (c *contract) admit(w http.ResponseWriter, r *http.Request, held *share) (*http.Request, error) {
 	op := c.operations[route{r.Method, r.Pattern}]
 	if op == nil {
 		return nil, fmt.Errorf("the contract has no %s %s", r.Method, r.Pattern)
 	}
 	info := request.Of(r.Context())
 	info.Operation = op.id
+	if len(r.TransferEncoding) > 0 {
+		// A Content-Length beside it is not seen here: net/http has dropped it. The
+		// connection must then close after the response (RFC 9112, section 6.1).
+		w.Header().Set("Connection", "close")
+	}
 	if op.socket {
 		if err := c.checkHandshake(r, op); err != nil {
 			return nil, err
@@ -99,7 +109,17 @@ func (c *contract) admit(w http.ResponseWriter, r *http.Request) (*http.Request,
 	}
 	r = r.WithContext(ctx)
 	info.HTTP = r
-	return r, c.validator.check(w, r, op)
+	held.holder = holderOf(info)
+	return r, c.validator.check(w, r, op, held)
+}
+
+// holderOf returns the name under which a body counts: its tenant, or the network of a
+// caller without one.
+func holderOf(info *request.Info) string {
+	if info.Tenant != "" {
+		return "tenant " + info.Tenant
+	}
+	return "address " + info.Addr.String()
 }
 
 // authenticate authenticates the caller and checks its role. It reads the headers only,

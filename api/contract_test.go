@@ -115,7 +115,7 @@ func TestContract_ReadsNoBodyBeforeOtherChecks(t *testing.T) {
 			te.handler.ServeHTTP(w, r)
 
 			requireProblem(t, w.Result(), c.code)
-			require.Zero(t, body.read)
+			require.LessOrEqual(t, body.read, int64(1), "one byte shows whether a chunked body is empty")
 		})
 	}
 }

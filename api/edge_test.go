@@ -65,7 +65,7 @@ func authenticate(ctx context.Context, token string) (context.Context, error) {
 	if token != goodToken {
 		return nil, fieldgate.Refuse(fieldgate.CodeUnauthorized, "The token is not valid.")
 	}
-	request.SetPrincipal(ctx, "device:dev_1")
+	request.SetPrincipal(ctx, "ten_1", "device:dev_1")
 	return context.WithValue(ctx, principalKey{}, "dev_1"), nil
 }
 

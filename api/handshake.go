@@ -20,6 +20,8 @@ const (
 	protocolHeader = "Sec-Websocket-Protocol" // as net/http spells Sec-WebSocket-Protocol
 	bearerProtocol = "bearer."                // followed by the token; the response never repeats it
 	ticketQuery    = "ticket"
+
+	protocolPointer = "/header/Sec-WebSocket-Protocol"
 )
 
 // The reasons for refusing a token in the query, with the places where it belongs.
@@ -38,12 +40,19 @@ func (c *contract) checkHandshake(r *http.Request, op *operation) error {
 		return schema.Invalid(malformedQuery)
 	case containsToken(query):
 		return schema.Invalid(op.tokenInQueryError())
+	case r.ContentLength != 0:
+		return schema.Invalid(fieldgate.FieldError{Keyword: "maxLength", Reason: "must be empty: a handshake has no body"})
 	case len(r.Header["Origin"]) > 0 && !c.origins.mayOpenSockets(originOf(r), r.Host):
 		return fieldgate.Refuse(fieldgate.CodeOriginNotAllowed, "Pages of this origin may not open sockets. The operator of the gateway can allow the origin.")
 	}
 	found := op.extractCredentials(r, query)
-	if len(found) > 1 {
+	switch {
+	case len(found) > 1:
 		return multipleCredentialsError(found)
+	case len(found) == 1 && found[0].pointer == protocolPointer && r.Header.Get(protocolHeader) == "":
+		return schema.Invalid(fieldgate.FieldError{
+			Pointer: protocolPointer, Keyword: "required", Reason: "must offer the subprotocol of the socket beside the token",
+		})
 	}
 	if len(found) == 1 && found[0].token != "" {
 		r.Header.Set("Authorization", "Bearer "+found[0].token)
@@ -75,7 +84,7 @@ func (op *operation) extractCredentials(r *http.Request, query url.Values) (foun
 		found = append(found, credential{pointer: "/header/Authorization"})
 	}
 	for _, token := range extractBearerTokens(r.Header) {
-		found = append(found, credential{"/header/Sec-WebSocket-Protocol", token})
+		found = append(found, credential{protocolPointer, token})
 	}
 	if tickets := query[ticketQuery]; op.acceptsTicket() && len(tickets) > 0 {
 		query.Del(ticketQuery)

@@ -129,7 +129,6 @@ func TestHandshake_MovesCredentialToAuthorizationHeader(t *testing.T) {
 	}{
 		"a header":               {deviceSocket, []string{authLine, "Sec-WebSocket-Protocol: fieldgate.v1"}, []string{"fieldgate.v1"}},
 		"a subprotocol":          {deviceSocket, []string{protocolLine}, []string{"fieldgate.v1"}},
-		"a subprotocol alone":    {deviceSocket, []string{"Sec-WebSocket-Protocol: bearer." + goodToken}, nil},
 		"a line of its own":      {deviceSocket, []string{"Sec-WebSocket-Protocol: fieldgate.v1", "Sec-WebSocket-Protocol: bearer." + goodToken}, []string{"fieldgate.v1"}},
 		"between others":         {deviceSocket, []string{"Sec-WebSocket-Protocol: a,bearer." + goodToken + " ,,b"}, []string{"a, b"}},
 		"a name in another case": {deviceSocket, []string{"Sec-WebSocket-Protocol: a, BeaRer." + goodToken}, []string{"a"}},
@@ -492,4 +491,28 @@ func FuzzHandshake(f *testing.F) {
 		}
 		require.LessOrEqual(t, len(r.Header["Authorization"]), 1)
 	})
+}
+
+func TestHandshake_TokenNeedsSubprotocolBesideIt(t *testing.T) {
+	t.Parallel()
+	d := newSocketEdge(t)
+
+	document := d.requireRefused(t, fieldgate.CodeValidationFailed, deviceSocket, "Sec-WebSocket-Protocol: bearer."+goodToken)
+
+	require.Equal(t, "/header/Sec-WebSocket-Protocol", document.Errors[0].Pointer)
+}
+
+func TestHandshake_WithBodyIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newSocketEdge(t)
+	for _, length := range []int64{-1, 4} {
+		r := httptest.NewRequest(http.MethodGet, deviceSocket, strings.NewReader("body"))
+		r.ContentLength = length
+		setHeaders(r, []string{authLine})
+		w := httptest.NewRecorder()
+
+		d.handler.ServeHTTP(w, r)
+
+		requireProblem(t, w.Result(), fieldgate.CodeValidationFailed)
+	}
 }

@@ -5,7 +5,10 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -64,11 +67,34 @@ func (v *validator) checkParameters(r *http.Request, p *parameters) []fieldgate.
 		Options:     v.parameters,
 	}
 	for _, parameter := range p.all {
+		if !isWritten(parameter.Value, query[parameter.Value.Name]) {
+			fieldErrs = append(fieldErrs, typeError(parameter.Value))
+			continue
+		}
 		if err := openapi3filter.ValidateParameter(r.Context(), input, parameter.Value); err != nil {
 			fieldErrs = append(fieldErrs, parameterErrors(parameter.Value, err)...)
 		}
 	}
 	return fieldErrs
+}
+
+// integer matches an integer as JSON writes it. The validator also takes 05 and +5, and
+// takes an empty value for an absent one.
+var integer = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
+
+// isWritten reports whether the values of a parameter in the query are written as its type
+// requires.
+func isWritten(parameter *openapi3.Parameter, values []string) bool {
+	if parameter.In != openapi3.ParameterInQuery || !parameter.Schema.Value.Type.Is(openapi3.TypeInteger) {
+		return true
+	}
+	return !slices.ContainsFunc(values, func(value string) bool { return !integer.MatchString(value) })
+}
+
+func typeError(parameter *openapi3.Parameter) fieldgate.FieldError {
+	return fieldgate.FieldError{
+		Pointer: "/" + parameter.In + "/" + parameter.Name, Keyword: "type", Reason: schema.TypeReason(parameter.Schema.Value),
+	}
 }
 
 var malformedQuery = fieldgate.FieldError{Pointer: "/query", Keyword: "syntax", Reason: "is not well-formed"}
@@ -88,6 +114,8 @@ func (p *parameters) readQuery(raw string) (url.Values, []fieldgate.FieldError) 
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		repeatable, known := p.query[name]
 		switch {
+		case !utf8.ValidString(name + strings.Join(query[name], "")):
+			fieldErrs = schema.AppendUnique(fieldErrs, malformedQuery)
 		case !known:
 			fieldErrs = schema.AppendUnique(fieldErrs, fieldgate.FieldError{
 				Pointer: "/query",
@@ -143,7 +171,7 @@ func parameterErrors(parameter *openapi3.Parameter, err error) []fieldgate.Field
 	case errors.Is(err, openapi3filter.ErrInvalidEmptyValue):
 		fieldErr.Keyword, fieldErr.Reason = "minLength", "must not be empty"
 	default:
-		fieldErr.Keyword, fieldErr.Reason = "type", schema.TypeReason(parameter.Schema.Value)
+		return []fieldgate.FieldError{typeError(parameter)}
 	}
 	return []fieldgate.FieldError{fieldErr}
 }

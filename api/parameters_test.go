@@ -30,6 +30,10 @@ func TestQuery_OutsideContractIsRefused(t *testing.T) {
 		"limit=201":             {{"/query/limit", "maximum", "must be at most 200"}},
 		"limit=many":            {{"/query/limit", "type", "must be of type integer"}},
 		"limit=1.0":             {{"/query/limit", "type", "must be of type integer"}},
+		"limit=":                {{"/query/limit", "type", "must be of type integer"}},
+		"limit=05":              {{"/query/limit", "type", "must be of type integer"}},
+		"limit=%2B5":            {{"/query/limit", "type", "must be of type integer"}},
+		"kind=%ff":              {{"/query", "syntax", "is not well-formed"}},
 		"near=":                 {{"/query/near", "minLength", "must not be empty"}},
 		"limit=1&limit=2":       {{"/query/limit", "repeated", "must not be repeated"}},
 		"limit=&limit=201":      {{"/query/limit", "repeated", "must not be repeated"}},
@@ -62,7 +66,6 @@ func TestQuery_DefaultsReachHandler(t *testing.T) {
 	for query, want := range map[string]string{
 		"":                     "limit=50",
 		"?":                    "limit=50",
-		"?limit=":              "limit=50",
 		"?kind=big":            "kind=big&limit=50",
 		"?limit=7":             "limit=7",
 		"?tag=a&tag=b&limit=7": "tag=a&tag=b&limit=7",

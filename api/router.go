@@ -2,6 +2,8 @@ package api
 
 import (
 	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -20,7 +22,7 @@ import (
 // its parameters.
 func (e *edge) handler(mount func(chi.Router)) http.Handler {
 	r := chi.NewRouter()
-	r.Use(e.assignRequestID, e.observe, recoverPanic, secure, e.origins.cors)
+	r.Use(normalizePath, e.assignRequestID, e.observe, recoverPanic, secure, e.origins.cors)
 	r.NotFound(notFound)
 	r.MethodNotAllowed(methodNotAllowed)
 	e.docs.mount(r)
@@ -31,6 +33,25 @@ func (e *edge) handler(mount func(chi.Router)) http.Handler {
 	})
 	return r
 }
+
+// normalizePath decodes the escapes of characters that need none, so that they are the
+// same path to the router (RFC 3986, section 6.2.2.2). It leaves other escapes as they are:
+// an escaped slash is not a slash.
+func normalizePath(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawPath != "" {
+			r.URL.RawPath = needlessEscape.ReplaceAllStringFunc(r.URL.RawPath, func(escape string) string {
+				decoded, _ := url.PathUnescape(escape) // the pattern takes two hexadecimal digits
+				return decoded
+			})
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// needlessEscape matches the escape of an unreserved character: a letter, a digit, or one
+// of - . _ ~.
+var needlessEscape = regexp.MustCompile(`(?i)%(?:2d|2e|3[0-9]|4[1-9a-f]|5[0-9a]|5f|6[1-9a-f]|7[0-9a]|7e)`)
 
 // strictOptions converts the errors of the generated code.
 func (e *edge) strictOptions() generated.StrictHTTPServerOptions {

@@ -12,7 +12,7 @@ import (
 func TestRouter_UnknownPathIs404(t *testing.T) {
 	t.Parallel()
 
-	for _, path := range []string{"/", "/nothing", "/things/", "/things/a/b", "//things", "/%74hings", "/things%2Fabc", "/docs/", "/docs/../things/", "/THINGS"} {
+	for _, path := range []string{"/", "/nothing", "/things/", "/things/a/b", "//things", "/things%2Fabc", "/%2574hings", "/docs/", "/docs/../things/", "/THINGS"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 

@@ -25,7 +25,7 @@ func newValidator() *validator {
 
 // check refuses a request that does not follow the contract. It checks the cheapest part
 // first: the headers of the body, then the parameters, then the body.
-func (v *validator) check(w http.ResponseWriter, r *http.Request, op *operation) error {
+func (v *validator) check(w http.ResponseWriter, r *http.Request, op *operation, held *share) error {
 	if err := op.body.checkHeaders(r); err != nil {
 		return err
 	}
@@ -35,5 +35,5 @@ func (v *validator) check(w http.ResponseWriter, r *http.Request, op *operation)
 	if fieldErrs := v.checkParameters(r, &op.parameters); len(fieldErrs) > 0 {
 		return schema.Invalid(fieldErrs...)
 	}
-	return bind(w, r, op.body)
+	return bind(w, r, op.body, held)
 }

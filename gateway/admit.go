@@ -17,7 +17,7 @@ func (g *Gateway) authenticateUser(ctx context.Context, token string) (context.C
 	if err != nil {
 		return ctx, err
 	}
-	request.SetPrincipal(ctx, store.ActorUser(principal.UserID))
+	request.SetPrincipal(ctx, principal.Tenant, store.ActorUser(principal.UserID))
 	return customer.NewContext(ctx, principal), nil
 }
 
@@ -37,7 +37,7 @@ func (g *Gateway) authenticateDevice(ctx context.Context, token string) (context
 	if err != nil {
 		return ctx, err
 	}
-	request.SetPrincipal(ctx, store.ActorDevice(principal.DeviceID))
+	request.SetPrincipal(ctx, principal.Tenant, store.ActorDevice(principal.DeviceID))
 	return device.NewContext(ctx, principal), nil
 }
 

@@ -96,9 +96,9 @@ func decode[T any](fs frames, kind string, data json.RawMessage) (bound T, err e
 	if len(data) == 0 {
 		data = json.RawMessage("{}")
 	}
-	decoded, wrong := schema.Decode(data)
-	if wrong != nil {
-		return bound, schema.Invalid(*wrong)
+	decoded, err := fs[kind].Decode(data, func(int64) error { return nil })
+	if err != nil {
+		return bound, err
 	}
 	if err := fs[kind].Validate(decoded); err != nil {
 		return bound, err

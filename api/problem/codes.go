@@ -62,6 +62,7 @@ var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeStoreUnavailable:  {http.StatusServiceUnavailable, "The store is unavailable"},
 	fieldgate.CodeIssuerUnavailable: {http.StatusServiceUnavailable, "The token issuer is unavailable"},
 	fieldgate.CodeDraining:          {http.StatusServiceUnavailable, "This instance is stopping"},
+	fieldgate.CodeOverloaded:        {http.StatusServiceUnavailable, "This instance is overloaded"},
 }
 
 // Codes returns all codes of the contract in alphabetical order.

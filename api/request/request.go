@@ -19,6 +19,7 @@ type Info struct {
 	Origin    string         // of the web page, from the Origin header; empty if there is none
 	Operation string         // the operationId; empty until the route is known
 	Principal string         // the caller, such as "device:dev_..."; empty before authentication
+	Tenant    string         // of the caller; empty before authentication, and for a caller without one
 	HTTP      *http.Request  // the admitted request, for upgrades; nil before admission
 	Code      fieldgate.Code // of the refusal; empty if there is none
 	Err       error          // the error behind the refusal, for the log only
@@ -57,6 +58,9 @@ func Operation(ctx context.Context) string { return Of(ctx).Operation }
 // HTTP returns the admitted request, for handlers that upgrade the connection.
 func HTTP(ctx context.Context) *http.Request { return Of(ctx).HTTP }
 
-// SetPrincipal sets the name of the caller in the access log. Authenticators call it. The
-// name must not contain a secret.
-func SetPrincipal(ctx context.Context, principal string) { Of(ctx).Principal = principal }
+// SetPrincipal sets the name of the caller in the access log, and its tenant. Authenticators
+// call it. The name must not contain a secret.
+func SetPrincipal(ctx context.Context, tenant, principal string) {
+	info := Of(ctx)
+	info.Tenant, info.Principal = tenant, principal
+}

@@ -20,7 +20,7 @@ func TestInfo_TravelsInContext(t *testing.T) {
 	info := &request.Info{ID: "r-1", Addr: addr, Origin: "https://app.example.com", Operation: "claimCommands", HTTP: r}
 
 	ctx := request.With(context.Background(), info)
-	request.SetPrincipal(ctx, "device:dev_1")
+	request.SetPrincipal(ctx, "ten_1", "device:dev_1")
 
 	require.Equal(t, "r-1", request.ID(ctx))
 	require.Equal(t, addr, request.Addr(ctx))
@@ -34,7 +34,7 @@ func TestInfo_EmptyOutsideOfRequest(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 
-	request.SetPrincipal(ctx, "nobody")
+	request.SetPrincipal(ctx, "ten_1", "nobody")
 
 	require.Equal(t, &request.Info{}, request.Of(ctx))
 	require.False(t, request.Addr(ctx).IsValid())

@@ -6,19 +6,19 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// MaxBytes is the extension of the contract that bounds a value of any shape, in bytes
-// of JSON without white space.
-const MaxBytes = "x-max-bytes"
+// MaxValues is the extension of the contract that bounds an object of any shape: the
+// number of its values at all levels.
+const MaxValues = "x-max-values"
 
 const (
 	// escaped is the length of the longest escape that stands for one character of the
 	// Basic Multilingual Plane: \uXXXX.
 	escaped = 6
 
-	// escapedAny is how much longer a value of any shape may be written than it is
-	// without white space and escapes. Python escapes all that is not ASCII unless told
-	// otherwise, which makes three bytes of two in the worst common case.
-	escapedAny = 3
+	// bytesAny is the number of bytes that the text of an object of any shape may have for
+	// each of its values: the shortest value takes two, and Python escapes all that is not
+	// ASCII unless told otherwise, which triples a text at worst.
+	bytesAny = 6
 
 	// unbounded is the length that a string is allowed for which the contract states none.
 	unbounded = 1024
@@ -26,17 +26,20 @@ const (
 	// scalar is the longest a number, true, false or null is written.
 	scalar = 32
 
-	// smallest is the bound of the smallest body, in bytes.
+	// smallest is the bound of the smallest body, in bytes, and fewest that of its values,
+	// which such a body can just hold.
 	smallest = 4 << 10
+	fewest   = smallest / 2
 )
 
 // BoundsOf derives the bounds of a text from the schema that its value has to match: a
 // value within the schema is within them however it is escaped, with a quarter for white
-// space. A bound is never below 4 KiB.
+// space. A text with a few values too many is within them too, so that the schema can say
+// where they are.
 func BoundsOf(s *openapi3.Schema) Bounds {
 	size := sizeOf(s)
 	bytes := (size.bytes*5/4 + smallest - 1) / smallest * smallest
-	return Bounds{Bytes: int64(bytes), Values: max(size.values, 64), String: max(size.text, smallest), Name: maxName, Depth: maxDepth}
+	return Bounds{Bytes: int64(bytes), Values: max(2*size.values, fewest), String: max(size.text, smallest), Name: maxName, Depth: maxDepth}
 }
 
 // size is the most that a value of a schema takes.
@@ -81,8 +84,8 @@ func sizeOfObject(s *openapi3.Schema) size {
 	for name, property := range s.Properties {
 		total = total.plus(sizeOf(property.Value)).plus(size{bytes: len(name) + 4})
 	}
-	if limit, ok := s.Extensions[MaxBytes].(float64); ok {
-		return total.plus(size{escapedAny * int(limit), int(limit) / 2, escapedAny * int(limit)})
+	if values, ok := s.Extensions[MaxValues].(float64); ok {
+		return total.plus(size{bytesAny * int(values), int(values), bytesAny * int(values)})
 	}
 	if more := s.AdditionalProperties.Schema; more != nil {
 		named := sizeOf(more.Value).plus(size{bytes: 256})

@@ -26,21 +26,22 @@ const (
 )
 
 // scan checks that the text is one well-formed JSON value in UTF-8 within the bounds,
-// and returns the number of members of all its objects. It builds nothing. It refuses
+// and returns the number of its values and of the members of all its objects. It builds
+// nothing. It refuses
 // a lone surrogate, for which UTF-8 has no form (RFC 7493, section 2.1): a decoder
 // would put U+FFFD in its place, so that another value arrives than was sent.
-func scan(data []byte, bounds Bounds) (members int, wrong *fieldgate.FieldError) {
+func scan(data []byte, bounds Bounds) (values, members int, wrong *fieldgate.FieldError) {
 	if !utf8.Valid(data) {
-		return 0, malformed("is not UTF-8")
+		return 0, 0, malformedError("is not UTF-8")
 	}
 	s := scanner{data: data, bounds: bounds}
 	s.space()
 	s.value(1)
 	s.space()
 	if s.wrong == nil && s.at < len(data) {
-		s.wrong = malformed("has more than one JSON value")
+		s.wrong = malformedError("has more than one JSON value")
 	}
-	return s.members, s.wrong
+	return s.values, s.members, s.wrong
 }
 
 // scanner reads a JSON text once, from left to right. After the first fault it reads
@@ -66,9 +67,9 @@ func (s *scanner) fail() {
 	switch {
 	case s.wrong != nil:
 	case s.at >= len(s.data):
-		s.wrong = malformed("is not complete JSON")
+		s.wrong = malformedError("is not complete JSON")
 	default:
-		s.wrong = malformed("is not well-formed JSON at byte " + strconv.Itoa(s.at+1))
+		s.wrong = malformedError("is not well-formed JSON at byte " + strconv.Itoa(s.at+1))
 	}
 }
 
@@ -210,7 +211,7 @@ func (s *scanner) unicode() bool {
 		s.at += 12
 		return true
 	}
-	s.wrong = malformed("has half of a surrogate pair, which stands for no character")
+	s.wrong = malformedError("has half of a surrogate pair, which stands for no character")
 	return false
 }
 

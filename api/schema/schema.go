@@ -4,8 +4,6 @@
 package schema
 
 import (
-	"time"
-
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/fieldgate/fieldgate"
@@ -13,6 +11,8 @@ import (
 
 // Schema is a schema of the contract. It is safe for concurrent use.
 type Schema struct {
+	Bounds Bounds // of a text that Decode accepts
+
 	schema *openapi3.Schema
 	names  map[string]bool // of all properties in it
 }
@@ -21,7 +21,7 @@ type Schema struct {
 func New(s *openapi3.Schema) *Schema {
 	names := map[string]bool{}
 	collectNames(s, names, make(map[*openapi3.Schema]bool))
-	return &Schema{schema: s, names: names}
+	return &Schema{Bounds: BoundsOf(s), schema: s, names: names}
 }
 
 var options = []openapi3.SchemaValidationOption{
@@ -39,17 +39,40 @@ var Formats = openapi3.WithStringFormatValidators(map[string]openapi3.StringForm
 // checkDateTime refuses values that only look like a time, such as the 30th of February.
 // The types of the handlers would refuse them too, but without a pointer to the field.
 func checkDateTime(s string) error {
-	_, err := time.Parse(time.RFC3339, s)
+	_, err := fieldgate.ParseTime(s)
 	return err
 }
 
 // Validate validates a value that Decode returned and adds the defaults to it. The error
 // has the code validation_failed.
 func (s *Schema) Validate(value any) error {
+	if found := nulls(s.schema, value, ""); len(found) > 0 {
+		return Invalid(found...)
+	}
 	if err := s.schema.VisitJSON(value, options...); err != nil {
 		return Invalid(FieldErrors(err, "", s.names)...)
 	}
 	return nil
+}
+
+// nulls returns an error for each property that is null and must not be. The validator
+// takes such a property for an absent one if the schema has a default for it.
+func nulls(s *openapi3.Schema, value any, pointer string) (found []fieldgate.FieldError) {
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil
+	}
+	for name, property := range s.Properties {
+		member, present := object[name]
+		switch at := pointer + "/" + name; {
+		case !present:
+		case member != nil:
+			found = append(found, nulls(property.Value, member, at)...)
+		case !property.Value.Nullable && property.Value.Default != nil:
+			found = append(found, fieldgate.FieldError{Pointer: at, Keyword: "nullable", Reason: "must not be null"})
+		}
+	}
+	return found
 }
 
 // Invalid returns the refusal of a request that does not follow the contract.

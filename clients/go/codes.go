@@ -44,4 +44,5 @@ const (
 	CodeStoreUnavailable      ProblemCode = "store_unavailable"
 	CodeIssuerUnavailable     ProblemCode = "issuer_unavailable"
 	CodeDraining              ProblemCode = "draining"
+	CodeOverloaded            ProblemCode = "overloaded"
 )

@@ -1,0 +1,118 @@
+package api
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+)
+
+func TestBudget_LimitsHolderAndTotal(t *testing.T) {
+	t.Parallel()
+	b := newBudget(10, 6)
+
+	require.NoError(t, b.take("a", 6))
+	require.ErrorIs(t, b.take("a", 1), errOverloaded)
+	require.NoError(t, b.take("b", 4))
+	require.ErrorIs(t, b.take("b", 1), errOverloaded)
+	b.free("a", 6)
+	require.NoError(t, b.take("b", 2))
+	b.free("b", 6)
+	require.Equal(t, int64(0), b.used)
+	require.Empty(t, b.holders)
+}
+
+// TestBody_CountsAgainstBudgetUntilAnswered serves a request while another one of the same
+// tenant holds the whole budget.
+func TestBody_CountsAgainstBudgetUntilAnswered(t *testing.T) {
+	t.Parallel()
+	begun, end := make(chan struct{}), make(chan struct{})
+	te := newTestEdge(t, func(w http.ResponseWriter, r *http.Request) {
+		close(begun)
+		<-end
+		noContent(w, r)
+	}, func(c *Config) { c.MaxHeldBytes = 2000 })
+	server := httptest.NewServer(te.handler)
+	t.Cleanup(server.Close)
+	post := func() (*http.Response, error) {
+		return http.Post(server.URL+"/things", "application/json", strings.NewReader(`{}`+strings.Repeat(" ", 600)))
+	}
+	first := make(chan *http.Response)
+	go func() {
+		response, err := post()
+		if err == nil {
+			response.Body.Close()
+		}
+		first <- response
+	}()
+	<-begun
+
+	refused, err := post()
+	require.NoError(t, err)
+	document := requireProblem(t, refused, fieldgate.CodeOverloaded)
+	require.Equal(t, http.StatusServiceUnavailable, document.Status)
+	require.NotEmpty(t, refused.Header.Get("Retry-After"))
+	close(end)
+	require.Equal(t, http.StatusNoContent, (<-first).StatusCode)
+}
+
+func TestBody_EmptyChunkedBodyNeedsNoContentType(t *testing.T) {
+	t.Parallel()
+	te := newTestEdge(t, noContent)
+	for body, status := range map[string]int{"": http.StatusNoContent, "{}": http.StatusUnsupportedMediaType} {
+		r := httptest.NewRequest(http.MethodPost, "/things", strings.NewReader(body))
+		r.ContentLength, r.TransferEncoding = -1, []string{"chunked"}
+		w := httptest.NewRecorder()
+
+		te.handler.ServeHTTP(w, r)
+
+		require.Equal(t, status, w.Code)
+		require.Equal(t, "close", w.Header().Get("Connection"))
+	}
+}
+
+func TestBody_NullIsNoDefault(t *testing.T) {
+	t.Parallel()
+
+	document := requireProblem(t, newTestEdge(t, noContent).put(t, `{"name":"abc","size":null}`), fieldgate.CodeValidationFailed)
+
+	require.Equal(t, fieldError{"/size", "nullable", "must not be null"}, fieldErrorsOf(document)[0])
+}
+
+func TestRouter_NeedlessEscapesAreDecoded(t *testing.T) {
+	t.Parallel()
+	for path, status := range map[string]int{
+		"/%74hings": http.StatusNoContent, "/th%69ng%73": http.StatusNoContent, "/things%2Fabc": http.StatusNotFound, "/%2574hings": http.StatusNotFound,
+	} {
+		response := newTestEdge(t, noContent).ask(t, http.MethodGet, path, "")
+		require.Equal(t, status, response.StatusCode, path)
+	}
+}
+
+// TestContract_StatesLimitOfEachBody compares the stated limit with what the schema of the
+// body allows: no more, and no less unless the operation is listed here with the reason.
+func TestContract_StatesLimitOfEachBody(t *testing.T) {
+	t.Parallel()
+	lower := map[string]string{
+		"registerDevice": "metadata of that size is no description of a device",
+		"submitResult":   "text whose every character is escaped is not worth more memory",
+	}
+	document, err := load(fieldgate.Spec)
+	require.NoError(t, err)
+	operations, err := index(document, 64<<20)
+	require.NoError(t, err)
+	for _, op := range operations {
+		if op.body == nil {
+			continue
+		}
+		if reason, listed := lower[op.id]; listed {
+			require.Less(t, op.body.limit, op.body.schema.Bounds.Bytes, "%s: remove the exception (%s)", op.id, reason)
+			continue
+		}
+		require.Equal(t, op.body.schema.Bounds.Bytes, op.body.limit, "x-max-body-bytes of %s", op.id)
+	}
+}
