@@ -139,7 +139,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read this document as a page
+         * Get this document as a web page
          * @description Returns a page that shows this document, searches it and sends requests. The guides are
          *     at `/docs/guides`. The page loads everything from this gateway, so it also works where no
          *     other host can be reached.
@@ -2059,7 +2059,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The claim token never belonged to this command. */
+        /** @description The claim token was never issued for this command. */
         InvalidClaimToken: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
