@@ -709,8 +709,8 @@ export interface paths {
          *
          *     Send an `Idempotency-Key`: without one, a repeated call proposes a second command. 409
          *     `session_closed` means that the session has ended: open another. 429 `device_queue_full`
-         *     means that the device has 100 queued commands: cancel some, or wait until the device has
-         *     executed some.
+         *     means that 100 commands of the device are queued, or 100 are pending approval: cancel some,
+         *     or wait until there are fewer.
          */
         post: operations["proposeCommand"];
         delete?: never;
