@@ -1,6 +1,6 @@
-// Package docs is the documentation that the gateway serves: the reference, which shows
-// the contract, the guides, and a page for each code of a problem. All of it is in the
-// binary, so it can be read where no other host can be reached.
+// Package docs contains the documentation that the gateway serves: the API reference, the
+// guides, and a page for each problem code. All of it is embedded in the binary, so that
+// it can be read where no other host can be reached.
 package docs
 
 import (
@@ -15,25 +15,31 @@ import (
 )
 
 var (
+	// guideFiles contains the guides, in Markdown.
 	//go:embed guides/*.md
 	guideFiles embed.FS
+
+	// pageFiles contains the templates, scripts and styles of the pages.
 	//go:embed pages
 	pageFiles embed.FS
+
+	// referenceScript is the renderer of the API reference, compressed with gzip.
 	//go:embed scalar/api-reference.js.gz
 	referenceScript []byte
 )
 
-// order is that in which the guides are listed; one that is not in it comes after.
+// order is the order of the guides in their list. A guide that is missing here is listed
+// last.
 var order = []string{"quick-start", "devices", "sessions-and-approvals", "console", "sockets", "typescript", "errors", "operations", "upgrading"}
 
-// Page is something to read, ready to be sent.
+// Page is a document that is ready to be served.
 type Page struct {
 	ContentType string
 	Content     []byte
 	Gzipped     bool // Content is compressed with gzip
 }
 
-// The types of the pages.
+// The media types of the pages.
 const (
 	typeHTML   = "text/html; charset=utf-8"
 	typeScript = "text/javascript; charset=utf-8"
@@ -42,8 +48,8 @@ const (
 	typeJSON   = "application/json"
 )
 
-// Pages makes all pages, by the path at which they are served. The reference loads the
-// contract from /openapi.json.
+// Pages renders all pages and returns them by the path at which they are served. The API
+// reference loads the contract from /openapi.json.
 func Pages() (map[string]Page, error) {
 	s := &site{pages: map[string]Page{"/docs/api-reference.js": {typeScript, referenceScript, true}}}
 	var err error
@@ -52,13 +58,13 @@ func Pages() (map[string]Page, error) {
 	}
 	for _, add := range []func() error{s.addFiles, s.addGuides, s.addErrors, s.addIndex} {
 		if err := add(); err != nil {
-			return nil, fmt.Errorf("making the pages: %w", err)
+			return nil, fmt.Errorf("rendering the pages: %w", err)
 		}
 	}
 	return s.pages, nil
 }
 
-// site is the documentation while it is made.
+// site collects the pages while they are rendered.
 type site struct {
 	templates *template.Template
 	pages     map[string]Page
@@ -66,7 +72,7 @@ type site struct {
 	index     []entry
 }
 
-// addFiles adds what is served as it is, and the reference.
+// addFiles adds the static files and the page of the API reference.
 func (s *site) addFiles() error {
 	for name, contentType := range map[string]string{"start.js": typeScript, "search.js": typeScript, "style.css": typeStyle, "icon.svg": typeIcon} {
 		content, err := pageFiles.ReadFile("pages/" + name)
@@ -78,7 +84,7 @@ func (s *site) addFiles() error {
 	return s.add("/docs", "reference.html", nil)
 }
 
-// addGuides adds the guides, and the list of them.
+// addGuides adds the guides and their list.
 func (s *site) addGuides() error {
 	names, err := fs.Glob(guideFiles, "guides/*.md")
 	if err != nil {
@@ -99,21 +105,22 @@ func (s *site) addGuides() error {
 			return err
 		}
 	}
-	slices.SortStableFunc(s.guides, func(a, b Document) int { return place(a.Name) - place(b.Name) })
+	slices.SortStableFunc(s.guides, func(a, b Document) int { return position(a.Name) - position(b.Name) })
 	return s.add("/docs/guides", "guides.html", s.guides)
 }
 
-func place(name string) int {
+// position returns the position of a guide in the list.
+func position(name string) int {
 	if i := slices.Index(order, name); i >= 0 {
 		return i
 	}
 	return len(order)
 }
 
-// add makes a page from a template.
-func (s *site) add(path, name string, data any) error {
+// add adds a page that a template renders.
+func (s *site) add(path, templateName string, data any) error {
 	var page bytes.Buffer
-	if err := s.templates.ExecuteTemplate(&page, name, data); err != nil {
+	if err := s.templates.ExecuteTemplate(&page, templateName, data); err != nil {
 		return err
 	}
 	s.pages[path] = Page{ContentType: typeHTML, Content: page.Bytes()}

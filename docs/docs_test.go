@@ -16,23 +16,23 @@ import (
 	"github.com/fieldgate/fieldgate/docs"
 )
 
-func TestTheRendererIsTheOneThatWasPublished(t *testing.T) {
+func TestPages_RendererIsPublishedVersion(t *testing.T) {
 	t.Parallel()
 	pages, err := docs.Pages()
 	require.NoError(t, err)
-	packed, err := gzip.NewReader(bytes.NewReader(pages["/docs/api-reference.js"].Content))
+	compressed, err := gzip.NewReader(bytes.NewReader(pages["/docs/api-reference.js"].Content))
 	require.NoError(t, err)
-	script, err := io.ReadAll(packed)
+	script, err := io.ReadAll(compressed)
 	require.NoError(t, err)
 	makefile, err := os.ReadFile("../Makefile")
 	require.NoError(t, err)
 
 	sum := sha256.Sum256(script)
 	require.Contains(t, string(makefile), "SCALAR_SHA  := "+hex.EncodeToString(sum[:])+"\n")
-	require.NotRegexp(t, `\beval\(|new Function\(`, string(script), "the policy of the page forbids it")
+	require.NotRegexp(t, `\beval\(|new Function\(`, string(script), "the Content-Security-Policy of the page forbids eval")
 }
 
-func TestTheGuidesAreListedInTheirOrder(t *testing.T) {
+func TestPages_ListGuidesInOrder(t *testing.T) {
 	t.Parallel()
 	pages, err := docs.Pages()
 	require.NoError(t, err)
@@ -45,7 +45,7 @@ func TestTheGuidesAreListedInTheirOrder(t *testing.T) {
 	require.Less(t, strings.Index(list, "/docs/guides/quick-start"), strings.Index(list, "/docs/guides/errors"))
 }
 
-func TestLinksOfAGuideLeadToWhatIsServed(t *testing.T) {
+func TestRender_RewritesLinks(t *testing.T) {
 	t.Parallel()
 	for link, want := range map[string]string{
 		"devices.md":         "/docs/guides/devices",
@@ -61,7 +61,7 @@ func TestLinksOfAGuideLeadToWhatIsServed(t *testing.T) {
 	}
 }
 
-func TestHeadingsHaveTheAnchorsOfGitHub(t *testing.T) {
+func TestRender_AnchorsAreThoseOfGitHub(t *testing.T) {
 	t.Parallel()
 	document, err := docs.Render("x", []byte("# Devices, and people\n\n## `claim_expired`\n\n## A\n\n## A\n"))
 	require.NoError(t, err)
@@ -71,7 +71,7 @@ func TestHeadingsHaveTheAnchorsOfGitHub(t *testing.T) {
 	}
 }
 
-func TestTheSearchKnowsEachSectionAndCode(t *testing.T) {
+func TestPages_SearchIndexHasAllSectionsAndCodes(t *testing.T) {
 	t.Parallel()
 	pages, err := docs.Pages()
 	require.NoError(t, err)

@@ -5,15 +5,16 @@ import (
 	"regexp"
 )
 
-// codeHeading begins the section of a code in the guide to errors. A section ends where
-// the next one, or the next chapter, begins.
 var (
+	// codeHeading matches the heading of a code's section in the guide to errors.
 	codeHeading = regexp.MustCompile("(?m)^### `([a-z_]+)`.*$")
-	heading     = regexp.MustCompile("(?m)^##[# ]")
+
+	// sectionHeading matches the headings that end a section.
+	sectionHeading = regexp.MustCompile("(?m)^##[# ]")
 )
 
-// addErrors adds the guide to errors once more as /docs/errors, and each of its sections
-// as the page of its code, which is what the type of a problem names.
+// addErrors adds the guide to errors at /docs/errors, and each of its sections as the page
+// of its code. The type of a problem document is the path of that page.
 func (s *site) addErrors() error {
 	source, err := guideFiles.ReadFile("guides/errors.md")
 	if err != nil {
@@ -22,7 +23,7 @@ func (s *site) addErrors() error {
 	s.pages["/docs/errors"] = s.pages["/docs/guides/errors"]
 	for _, at := range codeHeading.FindAllSubmatchIndex(source, -1) {
 		code := string(source[at[2]:at[3]])
-		// What is a section there is all of the page here: its heading is of the first rank.
+		// The heading of level 3 becomes the heading of level 1 of the page.
 		document, err := Render(code, source[at[0]+len("##"):sectionEnd(source, at[1])])
 		if err != nil {
 			return err
@@ -35,9 +36,9 @@ func (s *site) addErrors() error {
 	return nil
 }
 
-// sectionEnd is where the section ends whose heading ends at begin.
+// sectionEnd returns the offset of the end of the section whose heading ends at begin.
 func sectionEnd(source []byte, begin int) int {
-	if next := heading.FindIndex(source[begin:]); next != nil {
+	if next := sectionHeading.FindIndex(source[begin:]); next != nil {
 		return begin + next[0]
 	}
 	return len(source)

@@ -16,28 +16,30 @@ import (
 	"github.com/yuin/goldmark/util"
 )
 
-// repository is where links lead that leave the guides.
+// repository is the base URL of links to files that are not guides.
 const repository = "https://github.com/fieldgate/fieldgate/blob/main/"
 
-// Document is a Markdown text that was made into HTML.
+// Document is a Markdown document that was rendered as HTML.
 type Document struct {
-	Name    string // of the file, without .md
-	Title   string // the first heading
+	Name    string // the name of the file, without .md
+	Title   string // the text of the first heading
 	Summary string // the text of the first paragraph
 	HTML    template.HTML
 }
 
-// markdown knows tables. HTML in a text is left out, so comments may stand there.
+// markdown renders Markdown with tables. It omits HTML, so a document may have HTML
+// comments.
 var markdown = goldmark.New(
 	goldmark.WithExtensions(extension.Table),
 	goldmark.WithParserOptions(
 		parser.WithAutoHeadingID(),
-		parser.WithASTTransformers(util.Prioritized(served{}, 100)),
+		parser.WithASTTransformers(util.Prioritized(linkTransformer{}, 100)),
 	),
 )
 
-// Render makes HTML of a guide. Its headings have the same anchors as on GitHub, and its
-// links lead to what is served.
+// Render renders a guide as HTML. The headings have the same anchors as on GitHub. Links
+// to guides become links to the served pages, and links to other files of the repository
+// become links to GitHub.
 func Render(name string, source []byte) (Document, error) {
 	root := markdown.Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext(parser.WithIDs(anchors{}))))
 	var out bytes.Buffer
@@ -52,18 +54,18 @@ func Render(name string, source []byte) (Document, error) {
 	}, nil
 }
 
-// firstText is the text of the first block of a kind.
+// firstText returns the text of the first block of a kind, or "" if there is none.
 func firstText(root ast.Node, kind ast.NodeKind, source []byte) string {
 	for block := root.FirstChild(); block != nil; block = block.NextSibling() {
 		if block.Kind() == kind {
-			return plain(block, source)
+			return plainText(block, source)
 		}
 	}
 	return ""
 }
 
-// plain is the text of a block without its marks.
-func plain(block ast.Node, source []byte) string {
+// plainText returns the text of a block without its markup.
+func plainText(block ast.Node, source []byte) string {
 	var out strings.Builder
 	_ = ast.Walk(block, func(node ast.Node, entering bool) (ast.WalkStatus, error) {
 		if piece, ok := node.(*ast.Text); ok && entering {
@@ -77,11 +79,11 @@ func plain(block ast.Node, source []byte) string {
 	return out.String()
 }
 
-// served is the transformation of links to what is served.
-type served struct{}
+// linkTransformer replaces the destinations of links: see target.
+type linkTransformer struct{}
 
 // Transform implements parser.ASTTransformer.
-func (served) Transform(document *ast.Document, _ text.Reader, _ parser.Context) {
+func (linkTransformer) Transform(document *ast.Document, _ text.Reader, _ parser.Context) {
 	_ = ast.Walk(document, func(node ast.Node, entering bool) (ast.WalkStatus, error) {
 		if link, ok := node.(*ast.Link); ok && entering {
 			link.Destination = []byte(target(string(link.Destination)))
@@ -90,7 +92,7 @@ func (served) Transform(document *ast.Document, _ text.Reader, _ parser.Context)
 	})
 }
 
-// target is where a link of a file in docs/guides leads in what is served.
+// target returns the destination, in the served pages, of a link in a file of docs/guides.
 func target(link string) string {
 	if strings.Contains(link, "://") || strings.HasPrefix(link, "#") {
 		return link
@@ -105,7 +107,8 @@ func target(link string) string {
 	return repository + path.Join("docs/guides", file) + anchor
 }
 
-// anchors gives headings the anchors that GitHub gives them.
+// anchors generates the anchors of headings as GitHub does. It maps each anchor to the
+// number of headings that have it.
 type anchors map[string]int
 
 // Generate implements parser.IDs.

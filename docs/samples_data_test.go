@@ -18,19 +18,19 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-func TestEverySampleOfJSONIsWhatTheContractSays(t *testing.T) {
+func TestSamples_JSONMatchesSchemas(t *testing.T) {
 	t.Parallel()
 	contract, err := openapi3.NewLoader().LoadFromData(fieldgate.Spec)
 	require.NoError(t, err)
 	frames := frameSchemas(t)
-	for _, file := range texts(t) {
+	for _, file := range sampledFiles(t) {
 		for _, s := range samplesOf(t, file) {
 			if s.language != "json" {
 				continue
 			}
-			kind, name, _ := strings.Cut(s.said, ": ")
+			kind, name, _ := strings.Cut(s.annotation, ": ")
 			schema := map[string]openapi3.Schemas{"schema": contract.Components.Schemas, "frame": frames}[kind][name]
-			require.NotNil(t, schema, "%s:%d: there is no %s", file, s.line, s.said)
+			require.NotNil(t, schema, "%s:%d: the contracts have no %s", file, s.line, s.annotation)
 			var value any
 			require.NoError(t, json.Unmarshal([]byte(s.text), &value), "%s:%d", file, s.line)
 			require.NoError(t, schema.Value.VisitJSON(value), "%s:%d", file, s.line)
@@ -38,8 +38,8 @@ func TestEverySampleOfJSONIsWhatTheContractSays(t *testing.T) {
 	}
 }
 
-// frameSchemas are those of the frames, by the id of the message. They take schemas from
-// openapi.yaml.
+// frameSchemas returns the schemas of the frames of asyncapi.yaml, by the id of the
+// message. They refer to schemas of openapi.yaml.
 func frameSchemas(t testing.TB) openapi3.Schemas {
 	t.Helper()
 	var sockets struct {
@@ -72,15 +72,17 @@ func frameSchemas(t testing.TB) openapi3.Schemas {
 	return frames
 }
 
+// metricName matches the name of a metric.
 var metricName = regexp.MustCompile(`fieldgate_[a-z_]+`)
 
-// An alert on a metric that is not there never fires.
-func TestEveryAlertIsOnMetricsThatAreThere(t *testing.T) {
+// TestSamples_AlertsUseExistingMetrics checks the alerts of the guide to operations. An
+// alert on a metric that does not exist never fires.
+func TestSamples_AlertsUseExistingMetrics(t *testing.T) {
 	t.Parallel()
-	counted := metrics(t)
+	declared := metrics(t)
 	found := 0
 	for _, s := range samplesOf(t, "guides/operations.md") {
-		if !s.says("alerts") {
+		if !s.has("alerts") {
 			continue
 		}
 		var alerts struct {
@@ -92,7 +94,7 @@ func TestEveryAlertIsOnMetricsThatAreThere(t *testing.T) {
 		for _, rule := range alerts.Groups[0].Rules {
 			for _, name := range metricName.FindAllString(rule.Expr, -1) {
 				name = strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_count")
-				require.Contains(t, counted, name, rule.Alert)
+				require.Contains(t, declared, name, rule.Alert)
 				found++
 			}
 		}
@@ -100,16 +102,16 @@ func TestEveryAlertIsOnMetricsThatAreThere(t *testing.T) {
 	require.Greater(t, found, 4)
 }
 
-func TestTheGuideNamesEveryMetric(t *testing.T) {
+func TestGuides_ListAllMetrics(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile("guides/operations.md")
 	require.NoError(t, err)
 	for name := range metrics(t) {
-		require.True(t, strings.Contains(string(guide), "`"+name+"`"), "the guide says nothing of %s", name)
+		require.True(t, strings.Contains(string(guide), "`"+name+"`"), "the guide does not list the metric %s", name)
 	}
 }
 
-// metrics are the names of those that the program counts.
+// metrics returns the names of the metrics that the source declares.
 func metrics(t testing.TB) map[string]bool {
 	t.Helper()
 	declared := regexp.MustCompile(`Name: +"(fieldgate_[a-z_]+)"`)

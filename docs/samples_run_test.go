@@ -17,8 +17,12 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// programs are built into a directory that is in the PATH of the samples.
+// programs is the directory with the programs that TestMain builds. It is in the PATH of
+// the samples.
 var programs string
+
+// agentName is the name of the agent's program.
+const agentName = "fieldgate-agent"
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -31,9 +35,6 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	programs = filepath.Join(dir, "bin")
 	for _, name := range []string{"fieldgate", agentName} {
-		if _, err := os.Stat("../cmd/" + name); err != nil {
-			continue
-		}
 		if out, err := exec.Command("go", "build", "-o", programs+"/", "../cmd/"+name).CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "building %s: %v\n%s", name, err, out)
 			return 1
@@ -42,65 +43,43 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// agentName is a program that not every tree has. Samples from the first one on that
-// needs it are left out where it is missing.
-const agentName = "fieldgate-agent"
-
-func TestEverySampleRuns(t *testing.T) {
+func TestSamples_Run(t *testing.T) {
 	if testing.Short() {
 		t.Skip("slow, and needs jq")
 	}
 	t.Parallel()
 	_, err := exec.LookPath("jq")
 	require.NoError(t, err, "the samples need jq: make jq")
-	for _, file := range texts(t) {
+	for _, file := range sampledFiles(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			left := runSamples(t, samplesOf(t, file))
-			if left > 0 {
-				t.Skipf("%d samples need %s, which is not in this tree", left, agentName)
-			}
+			runSamples(t, samplesOf(t, file))
 		})
 	}
 }
 
-// runSamples runs the samples of a text beside a gateway of its own, and tells how many
-// were left out.
-func runSamples(t testing.TB, samples []sample) (left int) {
+// runSamples runs the samples of a file against a gateway that it starts for them.
+func runSamples(t testing.TB, samples []sample) {
 	t.Helper()
 	url, issuer := startGateway(t)
 	dir := t.TempDir()
 	script := &strings.Builder{}
-	for i, s := range samples {
-		if needsAgent(s) && !hasAgent() {
-			left = len(samples) - i
-			break
-		}
+	for _, s := range samples {
 		s.text = strings.ReplaceAll(s.text, "http://localhost:8080", url)
 		script.WriteString(s.step(t, dir))
 	}
 	runScript(t, dir, script.String(), issuer)
-	return left
 }
 
-func needsAgent(s sample) bool {
-	return s.language == "sh" && s.says("in the background") && strings.HasPrefix(s.text, agentName)
-}
-
-func hasAgent() bool {
-	_, err := os.Stat(filepath.Join(programs, agentName))
-	return err == nil
-}
-
-// step is a sample as a part of the script; nothing where it is not to be run.
+// step returns the part of the script that runs the sample, or "" if it is not to be run.
 func (s sample) step(t testing.TB, dir string) string {
 	t.Helper()
 	heading := fmt.Sprintf("echo '--- line %d'\n", s.line)
-	_, not := s.reason()
+	_, skipped := s.reason()
 	switch {
-	case not || s.says("the gateway"):
+	case skipped || s.has("the gateway"):
 		return ""
-	case s.says("in the background"):
+	case s.has("in the background"):
 		return heading + strings.TrimSuffix(strings.TrimSpace(s.text), " &") + " &\nbackground=\"$background $!\"\n"
 	case s.language == "go":
 		root, err := filepath.Abs("..")
@@ -114,7 +93,8 @@ func (s sample) step(t testing.TB, dir string) string {
 	return ""
 }
 
-// runScript runs a script, of which no part may fail, also not in a pipe. What it leaves in the background ends with it.
+// runScript runs a script. It fails the test if a command fails, also in a pipe. The
+// script's background processes are killed at its end.
 func runScript(t testing.TB, dir, script, issuer string) {
 	t.Helper()
 	require.NoError(t, os.Symlink(programs, filepath.Join(dir, "bin")))
@@ -129,12 +109,13 @@ func runScript(t testing.TB, dir, script, issuer string) {
 	require.NoError(t, cmd.Run(), "%s", out.String())
 }
 
-// startGateway starts `fieldgate dev`, which ends with the test.
+// startGateway runs `fieldgate dev` until the end of the test. It returns the URLs of the
+// gateway and of its token issuer.
 func startGateway(t testing.TB) (url, issuer string) {
 	t.Helper()
-	addr, people := storetest.FreeAddr(t), storetest.FreeAddr(t)
+	addr, issuerAddr := storetest.FreeAddr(t), storetest.FreeAddr(t)
 	cmd := exec.Command(filepath.Join(programs, "fieldgate"), "dev")
-	cmd.Env = append(os.Environ(), "FIELDGATE_ADDR="+addr, "FIELDGATE_METRICS_ADDR=off", "FIELDGATE_DEV_ISSUER_ADDR="+people)
+	cmd.Env = append(os.Environ(), "FIELDGATE_ADDR="+addr, "FIELDGATE_METRICS_ADDR=off", "FIELDGATE_DEV_ISSUER_ADDR="+issuerAddr)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
@@ -146,6 +127,6 @@ func startGateway(t testing.TB) (url, issuer string) {
 			response.Body.Close()
 		}
 		return err == nil && response.StatusCode == http.StatusOK
-	}, 10*time.Second, 10*time.Millisecond, "the gateway does not start")
-	return "http://" + addr, "http://" + people
+	}, 10*time.Second, 10*time.Millisecond, "the gateway did not start")
+	return "http://" + addr, "http://" + issuerAddr
 }

@@ -11,23 +11,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sample is a block of code in a text. What is said of it stands in a comment above it:
+// sample is a block of code in a Markdown file. A comment above the block annotates it:
 //
-//	<!-- the gateway -->        starts the gateway, which the test has done already
-//	<!-- in the background -->  goes on while the next samples run
-//	<!-- not run: why -->       cannot run here
-//	<!-- schema: Problem -->    JSON that follows a schema of openapi.yaml
-//	<!-- frame: claim -->       JSON that is a frame of asyncapi.yaml
-//	<!-- typescript -->         is compiled and run by clients/typescript/test/readme.test.ts
+//	<!-- the gateway -->        starts the gateway, which the test has already started
+//	<!-- in the background -->  runs in the background of the next samples
+//	<!-- not run: why -->       cannot run in the test
+//	<!-- alerts -->             alert rules of Prometheus
+//	<!-- schema: Problem -->    JSON that matches a schema of openapi.yaml
+//	<!-- frame: claim -->       JSON that matches a frame of asyncapi.yaml
+//	<!-- typescript -->         compiled and run by clients/typescript/test/readme.test.ts
 //
-// All others are run, in their order, in one shell for each text.
+// All other shell and Go samples of a file are run in their order, in one shell.
 type sample struct {
-	language, text, said string
-	line                 int
+	language, text string
+	annotation     string // the text of the comment, or ""
+	line           int    // the line on which the block begins
 }
 
-// texts are the files whose samples are tested.
-func texts(t testing.TB) []string {
+// sampledFiles returns the Markdown files whose samples are tested.
+func sampledFiles(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob("guides/*.md")
 	require.NoError(t, err)
@@ -35,64 +37,67 @@ func texts(t testing.TB) []string {
 	return append(files, "../README.md")
 }
 
-var remark = regexp.MustCompile(`^<!-- (.+) -->$`)
+// annotation matches the line of an annotation.
+var annotation = regexp.MustCompile(`^<!-- (.+) -->$`)
 
-// samplesOf reads the blocks of a text.
+// samplesOf returns the samples of a file.
 func samplesOf(t testing.TB, file string) (samples []sample) {
 	t.Helper()
 	content, err := os.ReadFile(file)
 	require.NoError(t, err)
 	var open *sample
-	said := ""
+	next := "" // the annotation of the next block
 	for i, line := range strings.Split(string(content), "\n") {
 		language, fence := strings.CutPrefix(line, "```")
 		switch {
 		case open != nil && fence:
-			samples, open, said = append(samples, *open), nil, ""
+			samples, open, next = append(samples, *open), nil, ""
 		case open != nil:
 			open.text += line + "\n"
 		case fence:
-			open = &sample{language: language, said: said, line: i + 1}
-		case remark.MatchString(line):
-			said = remark.FindStringSubmatch(line)[1]
+			open = &sample{language: language, annotation: next, line: i + 1}
+		case annotation.MatchString(line):
+			next = annotation.FindStringSubmatch(line)[1]
 		case line != "":
-			said = ""
+			next = ""
 		}
 	}
-	require.Nil(t, open, "a block of %s does not end", file)
+	require.Nil(t, open, "a block of %s is not closed", file)
 	return samples
 }
 
-func (s sample) says(what string) bool { return s.said == what }
+// has reports whether the sample has an annotation.
+func (s sample) has(text string) bool { return s.annotation == text }
 
-func (s sample) reason() (string, bool) { return strings.CutPrefix(s.said, "not run: ") }
+// reason returns the reason why the sample is not run. It returns false if it is run.
+func (s sample) reason() (string, bool) { return strings.CutPrefix(s.annotation, "not run: ") }
 
-func TestEverySampleIsTestedOrSaysWhyNot(t *testing.T) {
+func TestSamples_AreTestedOrHaveReason(t *testing.T) {
 	t.Parallel()
-	left, all := 0, 0
-	for _, file := range texts(t) {
+	skipped, all := 0, 0
+	for _, file := range sampledFiles(t) {
 		for _, s := range samplesOf(t, file) {
 			at := fmt.Sprintf("%s:%d", file, s.line)
 			all++
 			switch s.language {
 			case "sh", "go":
-				if reason, not := s.reason(); not {
+				if reason, skip := s.reason(); skip {
 					require.Greater(t, len(reason), 10, at)
-					left++
+					skipped++
 				} else {
-					require.Contains(t, []string{"", "the gateway", "in the background"}, s.said, at)
+					require.Contains(t, []string{"", "the gateway", "in the background"}, s.annotation, at)
 				}
 			case "json":
-				require.Regexp(t, `^(schema|frame): \w+$`, s.said, at)
+				require.Regexp(t, `^(schema|frame): \w+$`, s.annotation, at)
 			case "yaml":
-				require.Equal(t, "alerts", s.said, at)
+				require.Equal(t, "alerts", s.annotation, at)
 			case "ts":
-				require.Equal(t, "typescript", s.said, at)
+				require.Equal(t, "typescript", s.annotation, at)
 			default:
-				require.Equal(t, "text", s.language, "%s: a block must say what it is", at)
+				require.Equal(t, "text", s.language, "%s: a block must name its language", at)
 			}
 		}
 	}
 	require.Greater(t, all, 30)
-	require.LessOrEqual(t, left, 6, "most samples must run")
+	require.LessOrEqual(t, skipped, 6, "most samples must run")
 }

@@ -9,16 +9,15 @@ import (
 	"github.com/yuin/goldmark/text"
 )
 
-// entry is a section of a guide, as the search of the pages reads it from
-// /docs/search.json.
+// entry is a section of a guide in /docs/search.json, the index of the search.
 type entry struct {
-	Guide string `json:"guide"` // title of the guide
-	Title string `json:"title"` // heading of the section
-	Path  string `json:"path"`  // where it is served, with its anchor
-	Text  string `json:"text"`  // its words, code included
+	Guide string `json:"guide"` // the title of the guide
+	Title string `json:"title"` // the heading of the section
+	Path  string `json:"path"`  // the path of the page, with the anchor of the section
+	Text  string `json:"text"`  // the text of the section, including code
 }
 
-// addIndex adds what the search searches.
+// addIndex adds the index of the search.
 func (s *site) addIndex() error {
 	index, err := json.Marshal(s.index)
 	if err != nil {
@@ -28,22 +27,24 @@ func (s *site) addIndex() error {
 	return nil
 }
 
-// sections are the parts of a guide, each from a heading to the next.
+// sections returns the sections of a guide. A section ends at the next heading of any
+// level.
 func sections(name string, source []byte) (entries []entry) {
 	root := markdown.Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext(parser.WithIDs(anchors{}))))
 	title := firstText(root, ast.KindHeading, source)
 	for block := root.FirstChild(); block != nil; block = block.NextSibling() {
 		if heading, ok := block.(*ast.Heading); ok {
-			entries = append(entries, entry{Guide: title, Title: words(heading, source), Path: address(name, heading)})
+			entries = append(entries, entry{Guide: title, Title: allText(heading, source), Path: sectionPath(name, heading)})
 		} else if last := len(entries) - 1; last >= 0 {
-			entries[last].Text = strings.TrimSpace(entries[last].Text + " " + words(block, source))
+			entries[last].Text = strings.TrimSpace(entries[last].Text + " " + allText(block, source))
 		}
 	}
 	return entries
 }
 
-// address is where a section is served. Codes have pages of their own.
-func address(guide string, heading *ast.Heading) string {
+// sectionPath returns the path at which a section is served. The section of a problem
+// code has its own page.
+func sectionPath(guide string, heading *ast.Heading) string {
 	id, _ := heading.AttributeString("id")
 	anchor, _ := id.([]byte)
 	if guide == "errors" && heading.Level == 3 {
@@ -52,8 +53,9 @@ func address(guide string, heading *ast.Heading) string {
 	return "/docs/guides/" + guide + "#" + string(anchor)
 }
 
-// words are those of a block and what is in it, between single spaces.
-func words(block ast.Node, source []byte) string {
+// allText returns the text of a block and of all blocks in it, including code, with each
+// run of white space replaced by one space.
+func allText(block ast.Node, source []byte) string {
 	var out strings.Builder
 	_ = ast.Walk(block, func(node ast.Node, entering bool) (ast.WalkStatus, error) {
 		switch node := node.(type) {

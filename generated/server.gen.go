@@ -276,44 +276,44 @@ func (e SessionType) Valid() bool {
 	}
 }
 
-// ActivationCode A code that a device registers with.
+// ActivationCode A code with which a device registers.
 type ActivationCode struct {
-	// ActivationCode The code, shown this once.
+	// ActivationCode The code. It is returned only once.
 	ActivationCode string `json:"activationCode"`
 
-	// ActivationExpiresAt Until when the code is good.
+	// ActivationExpiresAt The time until which the code is valid.
 	ActivationExpiresAt fieldgate.Timestamp `json:"activationExpiresAt"`
 }
 
-// Actor Who did it.
+// Actor The user or device that caused the event, or the gateway.
 type Actor struct {
-	// ID The id of the user or device; `system` for what time does.
+	// ID The id of the user or device; `system` for changes that the gateway makes by itself.
 	ID string `json:"id"`
 
-	// Kind Who acted; `system` is the gateway itself. More values may come.
+	// Kind The kind of actor; `system` is the gateway itself. Values may be added.
 	Kind ActorKind `json:"kind"`
 }
 
-// ActorKind Who acted; `system` is the gateway itself. More values may come.
+// ActorKind The kind of actor; `system` is the gateway itself. Values may be added.
 type ActorKind string
 
-// AnyID An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
+// AnyID An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
 type AnyID = string
 
-// Approval The decision over a command. It is made once and never changes.
+// Approval The decision on a command. It is made once and never changes.
 type Approval struct {
-	// DecidedAt When it was decided.
+	// DecidedAt The time of the decision.
 	DecidedAt fieldgate.Timestamp `json:"decidedAt"`
 
-	// DecidedBy The id of a person or program at the customer, the `sub` of its JWT.
+	// DecidedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
 	DecidedBy string `json:"decidedBy"`
 
-	// Decision What was decided.
+	// Decision The decision.
 	Decision Decision `json:"decision"`
 
-	// Reason Why, in words, for those who read the timeline later.
+	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
 	Reason string `json:"reason,omitempty,omitzero"`
@@ -322,21 +322,21 @@ type Approval struct {
 // ApprovalStatus Which commands to list.
 type ApprovalStatus string
 
-// AttemptCount How often the command was claimed; a claim that was released does not count.
+// AttemptCount The number of claims of the command. A released claim does not count.
 //
 // Example: 1
 type AttemptCount = int
 
-// AuthenticateDeviceRequest The credentials of a device, as registering gave them.
+// AuthenticateDeviceRequest The credentials of a device, as its registration returned them.
 type AuthenticateDeviceRequest struct {
-	// DeviceID The id of the device. It is compared, so a wrong one is 401 and not 400.
+	// DeviceID The id of the device. It is compared and not validated, so a wrong one is 401 and not 400.
 	DeviceID string `json:"deviceId"`
 
 	// DeviceSecret The secret of the device.
 	DeviceSecret string `json:"deviceSecret"`
 }
 
-// Build What the process was built from.
+// Build The build of the process.
 type Build struct {
 	// Commit The revision of the source; `unknown` if it was not recorded.
 	Commit string `json:"commit"`
@@ -344,55 +344,55 @@ type Build struct {
 	// Go The version of Go.
 	Go string `json:"go"`
 
-	// Time When that revision was made; `unknown` if it was not recorded.
+	// Time The time of that revision; `unknown` if it was not recorded.
 	Time string `json:"time"`
 }
 
-// ClaimApproval Who approved the command. Absent where none was needed.
+// ClaimApproval The approval of the command. Absent if none was required.
 type ClaimApproval struct {
-	// DecidedAt When it was approved.
+	// DecidedAt The time of the approval.
 	DecidedAt fieldgate.Timestamp `json:"decidedAt"`
 
-	// DecidedBy The id of a person or program at the customer, the `sub` of its JWT.
+	// DecidedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
 	DecidedBy string `json:"decidedBy"`
 }
 
-// ClaimRequest How much work to claim, and for how long.
+// ClaimRequest The number of commands to claim and the duration of their leases.
 type ClaimRequest struct {
-	// Limit How many commands at most.
+	// Limit The maximum number of commands.
 	Limit int `json:"limit,omitempty,omitzero"`
 
-	// VisibilityTimeoutMs How long the lease of each command lasts, in milliseconds.
+	// VisibilityTimeoutMs The duration of the lease of each command, in milliseconds.
 	VisibilityTimeoutMs int `json:"visibilityTimeoutMs,omitempty,omitzero"`
 
-	// WaitMs How long to wait for a command if there is none, in milliseconds.
+	// WaitMs How long to wait for a command if the queue is empty, in milliseconds.
 	WaitMs int `json:"waitMs,omitempty,omitzero"`
 }
 
-// ClaimToken The proof of a claim, from the answer to it. Treat it as a string.
+// ClaimToken The proof of a claim, from the response to it. Treat it as an opaque string.
 //
 // Example: t4Xn8qLz2vRb6mKc
 type ClaimToken = string
 
-// ClaimedCommand A command and the lease on it.
+// ClaimedCommand A command and its lease.
 type ClaimedCommand struct {
-	// Approval Who approved the command. Absent where none was needed.
+	// Approval The approval of the command. Absent if none was required.
 	Approval ClaimApproval `json:"approval,omitempty,omitzero"`
 
-	// Attempt Which attempt this is; above 1, an earlier one may have begun the work.
+	// Attempt The number of this attempt. If it is above 1, an earlier attempt may have started the command.
 	Attempt int `json:"attempt"`
 
-	// ClaimToken The proof of a claim, from the answer to it. Treat it as a string.
+	// ClaimToken The proof of a claim, from the response to it. Treat it as an opaque string.
 	//
 	// Example: t4Xn8qLz2vRb6mKc
 	ClaimToken string `json:"claimToken"`
 
-	// ClaimedAt When the device claimed it.
+	// ClaimedAt The time of the claim.
 	ClaimedAt fieldgate.Timestamp `json:"claimedAt"`
 
-	// DeliverBy Until when the command could be claimed.
+	// DeliverBy The time until which the command could be claimed.
 	DeliverBy fieldgate.Timestamp `json:"deliverBy"`
 
 	// ID The id of a command.
@@ -400,29 +400,29 @@ type ClaimedCommand struct {
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	ID string `json:"id"`
 
-	// LeaseRemainingMs How much of the lease is left, in milliseconds. Count down from it with a clock that never jumps.
+	// LeaseRemainingMs The remaining time of the lease, in milliseconds. Count down from it with a monotonic clock.
 	//
 	// Example: 60000
 	LeaseRemainingMs int `json:"leaseRemainingMs"`
 
-	// MaxAttempts How often the command may be claimed before it times out.
+	// MaxAttempts The maximum number of claims before the command times out.
 	//
 	// Example: 1
 	MaxAttempts int `json:"maxAttempts"`
 
-	// Parameters The input of the command. The JSON value reaches the device unchanged, numbers of
-	// any size included; spaces and the order of names may change. 32 KiB at most.
+	// Parameters The input of the command. The JSON value is delivered to the device unchanged, including
+	// numbers of any size; whitespace and the order of names may change. At most 32 KiB.
 	//
 	//
 	// Example: {"graceSeconds":10,"service":"telemetry"}
 	Parameters json.RawMessage `json:"parameters"`
 
-	// Priority How urgent it is, 9 first.
+	// Priority The priority of the command; 9 is the highest.
 	//
 	// Example: 5
 	Priority int `json:"priority"`
 
-	// RequestID The id of a request, the caller's own or one made for it.
+	// RequestID The id of a request: the caller's own, or one that the gateway generated.
 	//
 	// Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
 	RequestID string `json:"requestId"`
@@ -432,50 +432,50 @@ type ClaimedCommand struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	SessionID string `json:"sessionId"`
 
-	// Type What kind of work it is, as the device knows it: words of letters, digits, `_` and
-	// `-`, joined by dots. The policy goes by it, and `diagnostic.*` is for work that
-	// changes nothing on the device.
+	// Type The type of the command, as the device knows it: words of letters, digits, `_` and `-`,
+	// joined by dots. The policy decides by it. `diagnostic.*` is for commands that change
+	// nothing on the device.
 	//
 	//
 	// Example: service.restart
 	Type string `json:"type"`
 
-	// VisibleUntil When the lease ends, by the clock of the server.
+	// VisibleUntil The end of the lease, by the clock of the gateway.
 	VisibleUntil fieldgate.Timestamp `json:"visibleUntil"`
 }
 
-// ClaimedCommands What the device is to do, most urgent first.
+// ClaimedCommands The commands to execute, highest priority first.
 type ClaimedCommands struct {
-	// Commands The commands, each under a lease of its own.
+	// Commands The commands, each under its own lease.
 	Commands []ClaimedCommand `json:"commands"`
 }
 
-// Command A piece of work for one device. Once proposed, what it asks for never changes.
+// Command A command for one device. What it asks of the device never changes after it is proposed.
 type Command struct {
-	// Approval The decision over a command. It is made once and never changes.
+	// Approval The decision on a command. It is made once and never changes.
 	Approval Approval `json:"approval,omitempty,omitzero"`
 
-	// ApproveBy Until when it can be decided over. Absent where no decision is needed.
+	// ApproveBy The time until which the command can be approved. Absent if it requires no approval.
 	ApproveBy fieldgate.Timestamp `json:"approveBy,omitempty,omitzero"`
 
-	// Attempt How often the command was claimed; a claim that was released does not count.
+	// Attempt The number of claims of the command. A released claim does not count.
 	//
 	// Example: 1
 	Attempt int `json:"attempt"`
 
-	// Attempts Each claim of the command, oldest first. Only there when one command is read.
+	// Attempts Each claim of the command, oldest first. Present only in the response to `getCommand`.
 	Attempts []CommandAttempt `json:"attempts,omitzero"`
 
-	// CancelRequested Whether somebody wants the work stopped.
+	// CancelRequested Whether the cancellation of the command was requested.
 	CancelRequested bool `json:"cancelRequested"`
 
-	// ClaimedAt When the device claimed it last.
+	// ClaimedAt The time of the newest claim.
 	ClaimedAt fieldgate.Timestamp `json:"claimedAt,omitempty,omitzero"`
 
-	// CreatedAt When it was proposed.
+	// CreatedAt The time at which the command was proposed.
 	CreatedAt fieldgate.Timestamp `json:"createdAt"`
 
-	// DeliverBy Until when the device can claim it.
+	// DeliverBy The time until which the device can claim the command.
 	DeliverBy fieldgate.Timestamp `json:"deliverBy"`
 
 	// DeviceID The id of a device.
@@ -483,11 +483,11 @@ type Command struct {
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
 	DeviceID string `json:"deviceId"`
 
-	// Digest SHA-256, in hexadecimal, over the tenant, the device, the type, the parameters
-	// and the limits: what a decision is about.
+	// Digest SHA-256, in hexadecimal, over the tenant, the device, the type, the parameters and the
+	// limits. It identifies what a decision is about.
 	Digest string `json:"digest"`
 
-	// FinishedAt When it ended.
+	// FinishedAt The time at which the command ended.
 	FinishedAt fieldgate.Timestamp `json:"finishedAt,omitempty,omitzero"`
 
 	// ID The id of a command.
@@ -495,45 +495,45 @@ type Command struct {
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	ID string `json:"id"`
 
-	// Late Whether its result came after the lease had run out.
+	// Late Whether the result arrived after the lease had expired.
 	Late bool `json:"late"`
 
-	// MaxAttempts How often the command may be claimed before it times out.
+	// MaxAttempts The maximum number of claims before the command times out.
 	//
 	// Example: 1
 	MaxAttempts int `json:"maxAttempts"`
 
-	// MayDecide Whether the caller may decide over it. Only in the list of approvals.
+	// MayDecide Whether the caller may approve the command. Present only in the list of approvals.
 	MayDecide *bool `json:"mayDecide,omitempty"`
 
-	// Parameters The input of the command. The JSON value reaches the device unchanged, numbers of
-	// any size included; spaces and the order of names may change. 32 KiB at most.
+	// Parameters The input of the command. The JSON value is delivered to the device unchanged, including
+	// numbers of any size; whitespace and the order of names may change. At most 32 KiB.
 	//
 	//
 	// Example: {"graceSeconds":10,"service":"telemetry"}
 	Parameters json.RawMessage `json:"parameters"`
 
-	// Priority How urgent it is, 9 first.
+	// Priority The priority of the command; 9 is the highest.
 	//
 	// Example: 5
 	Priority int `json:"priority"`
 
-	// ProposedBy The id of a person or program at the customer, the `sub` of its JWT.
+	// ProposedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
 	ProposedBy string `json:"proposedBy"`
 
-	// Reason Why, in words, for those who read the timeline later.
+	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
 	Reason string `json:"reason,omitempty,omitzero"`
 
-	// RequestID The id of a request, the caller's own or one made for it.
+	// RequestID The id of a request: the caller's own, or one that the gateway generated.
 	//
 	// Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
 	RequestID string `json:"requestId"`
 
-	// Result What the device reported. Absent until it has.
+	// Result The result that the device submitted. Absent before that.
 	Result *CommandResult `json:"result,omitempty"`
 
 	// RetryOf The id of a command.
@@ -546,41 +546,41 @@ type Command struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	SessionID string `json:"sessionId"`
 
-	// Status Where the command stands; see "The life of a command". `pending_approval`, `queued`
-	// and `claimed` can still change, and so can `timed_out`, if a late result comes. More
-	// values may come; tolerate those you do not know.
+	// Status The status of the command, see "The life of a command". `pending_approval`, `queued` and
+	// `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
+	// added; tolerate unknown ones.
 	Status CommandStatus `json:"status"`
 
-	// Type What kind of work it is, as the device knows it: words of letters, digits, `_` and
-	// `-`, joined by dots. The policy goes by it, and `diagnostic.*` is for work that
-	// changes nothing on the device.
+	// Type The type of the command, as the device knows it: words of letters, digits, `_` and `-`,
+	// joined by dots. The policy decides by it. `diagnostic.*` is for commands that change
+	// nothing on the device.
 	//
 	//
 	// Example: service.restart
 	Type string `json:"type"`
 
-	// VisibleUntil When the lease ends. Only while it is claimed.
+	// VisibleUntil The end of the lease. Only while the command is claimed.
 	VisibleUntil fieldgate.Timestamp `json:"visibleUntil,omitempty,omitzero"`
 
-	// WhyNot Why the caller may not decide over it. Only in the list of approvals.
+	// WhyNot The reason why the caller may not approve the command. Present only in the list of approvals.
 	WhyNot string `json:"whyNot,omitempty,omitzero"`
 }
 
-// CommandAttempt One claim of a command and what came of it.
+// CommandAttempt One claim of a command, and its outcome.
 type CommandAttempt struct {
-	// Attempt How often the command was claimed; a claim that was released does not count.
+	// Attempt The number of claims of the command. A released claim does not count.
 	//
 	// Example: 1
 	Attempt int `json:"attempt"`
 
-	// ClaimedAt When the device claimed it.
+	// ClaimedAt The time of the claim.
 	ClaimedAt fieldgate.Timestamp `json:"claimedAt"`
 
-	// EndedAt When the claim ended. Absent while it lasts.
+	// EndedAt The time at which the claim ended. Absent while it lasts.
 	EndedAt fieldgate.Timestamp `json:"endedAt,omitempty,omitzero"`
 
-	// Outcome How the claim ended: `released`, `requeued` (the lease ran out), `timed_out`,
-	// `succeeded`, `failed` or `cancelled`. More values may come.
+	// Outcome How the claim ended: `released`, `requeued` (the lease expired), `timed_out`, `succeeded`,
+	// `failed` or `cancelled`. Values may be added.
 	Outcome string `json:"outcome,omitempty,omitzero"`
 }
 
@@ -594,41 +594,41 @@ type CommandList struct {
 	// Items The items of this page.
 	Items []Command `json:"items"`
 
-	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
+	// NextCursor The `cursor` of the next page. Absent on the last page.
 	//
 	// Example: MDFqZDNxOHp2Ng
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
-// CommandParameters The input of the command. The JSON value reaches the device unchanged, numbers of
-// any size included; spaces and the order of names may change. 32 KiB at most.
+// CommandParameters The input of the command. The JSON value is delivered to the device unchanged, including
+// numbers of any size; whitespace and the order of names may change. At most 32 KiB.
 //
 // Example: {"graceSeconds":10,"service":"telemetry"}
 type CommandParameters = json.RawMessage
 
-// CommandResult What the device reported. Absent until it has.
+// CommandResult The result that the device submitted. Absent before that.
 type CommandResult struct {
-	// Data What the command gave, for programs. The JSON value is kept unchanged, numbers of
-	// any size included; spaces and the order of names may change.
+	// Data The structured result of the command. The JSON value is kept unchanged, including numbers
+	// of any size; whitespace and the order of names may change.
 	//
 	//
 	// Example: {"pid":4711}
 	Data json.RawMessage `json:"data,omitempty,omitzero"`
 
-	// DurationMs How long the work took, in milliseconds.
+	// DurationMs The duration of the execution, in milliseconds.
 	DurationMs int64 `json:"durationMs,omitempty,omitzero"`
 
-	// Error Why it failed.
+	// Error The reason of a failure.
 	Error string `json:"error,omitempty,omitzero"`
 
-	// ExecutedAt When the device began the work, by its own clock.
+	// ExecutedAt The time at which the device started the command, by its own clock.
 	ExecutedAt fieldgate.Timestamp `json:"executedAt,omitempty,omitzero"`
 
-	// Output What the command printed.
+	// Output The output of the command.
 	Output string `json:"output,omitempty,omitzero"`
 }
 
-// CommandState How the command stands that the problem is about, to save a second request.
+// CommandState The state of the command that the problem is about. It saves the caller a second request.
 type CommandState struct {
 	// Attempt The number of the newest attempt; 0 before the first claim.
 	Attempt int `json:"attempt"`
@@ -638,27 +638,27 @@ type CommandState struct {
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	ID string `json:"id"`
 
-	// Status Where the command stands; see "The life of a command". `pending_approval`, `queued`
-	// and `claimed` can still change, and so can `timed_out`, if a late result comes. More
-	// values may come; tolerate those you do not know.
+	// Status The status of the command, see "The life of a command". `pending_approval`, `queued` and
+	// `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
+	// added; tolerate unknown ones.
 	Status CommandStatus `json:"status"`
 }
 
-// CommandStatus Where the command stands; see "The life of a command". `pending_approval`, `queued`
-// and `claimed` can still change, and so can `timed_out`, if a late result comes. More
-// values may come; tolerate those you do not know.
+// CommandStatus The status of the command, see "The life of a command". `pending_approval`, `queued` and
+// `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
+// added; tolerate unknown ones.
 type CommandStatus string
 
-// CommandType What kind of work it is, as the device knows it: words of letters, digits, `_` and
-// `-`, joined by dots. The policy goes by it, and `diagnostic.*` is for work that
-// changes nothing on the device.
+// CommandType The type of the command, as the device knows it: words of letters, digits, `_` and `-`,
+// joined by dots. The policy decides by it. `diagnostic.*` is for commands that change
+// nothing on the device.
 //
 // Example: service.restart
 type CommandType = string
 
 // Connection An open socket.
 type Connection struct {
-	// Agent What the client calls itself, its `User-Agent`.
+	// Agent The `User-Agent` of the client.
 	Agent string `json:"agent,omitempty,omitzero"`
 
 	// DeviceID The id of a device.
@@ -671,13 +671,13 @@ type Connection struct {
 	// Example: con_3FYMTQ7KJ2VCX5LWAHB6NEUZDO
 	ID string `json:"id"`
 
-	// Kind Who is connected, a device or a customer. More values may come.
+	// Kind Whether the socket is that of a device or of a user of the customer. Values may be added.
 	Kind ConnectionKind `json:"kind"`
 
-	// Since When it was opened.
+	// Since The time at which the socket was opened.
 	Since fieldgate.Timestamp `json:"since"`
 
-	// UserID The id of a person or program at the customer, the `sub` of its JWT.
+	// UserID The id of a user, a person or a program of the customer: the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
 	UserID string `json:"userId,omitempty,omitzero"`
@@ -688,7 +688,7 @@ type Connection struct {
 // Example: con_3FYMTQ7KJ2VCX5LWAHB6NEUZDO
 type ConnectionID = string
 
-// ConnectionKind Who is connected, a device or a customer. More values may come.
+// ConnectionKind Whether the socket is that of a device or of a user of the customer. Values may be added.
 type ConnectionKind string
 
 // ConnectionList A page of connections.
@@ -696,82 +696,82 @@ type ConnectionList struct {
 	// Items The items of this page.
 	Items []Connection `json:"items"`
 
-	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
+	// NextCursor The `cursor` of the next page. Absent on the last page.
 	//
 	// Example: MDFqZDNxOHp2Ng
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
-// Connections The sockets that this instance holds.
+// Connections The open sockets of this instance.
 type Connections struct {
-	// Customers Sockets of customers.
+	// Customers The number of customer sockets.
 	Customers int `json:"customers"`
 
-	// Devices Sockets of devices.
+	// Devices The number of device sockets.
 	Devices int `json:"devices"`
 }
 
 // ContractObject This document, an OpenAPI 3.0 object.
 type ContractObject map[string]interface{}
 
-// ContractText This document.
+// ContractText The document as text.
 type ContractText = string
 
-// DecidedCommand The command with the decision over it.
+// DecidedCommand The command with the decision on it.
 type DecidedCommand struct {
-	// Command A piece of work for one device. Once proposed, what it asks for never changes.
+	// Command A command for one device. What it asks of the device never changes after it is proposed.
 	Command Command `json:"command"`
 }
 
-// Decision What was decided.
+// Decision The decision.
 type Decision string
 
-// DecisionRequest A decision over one command.
+// DecisionRequest A decision on one command.
 type DecisionRequest struct {
 	// Approved Whether the command may run.
 	Approved bool `json:"approved"`
 
-	// CommandID An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
+	// CommandID An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
 	CommandID string `json:"commandId"`
 
-	// Digest The `digest` of the command that was looked at. If it differs, nothing is decided.
+	// Digest The `digest` of the command that the approver saw. If it differs, the decision is refused.
 	Digest string `json:"digest,omitempty,omitzero"`
 
-	// Reason Why, in words, for those who read the timeline later.
+	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
 	Reason string `json:"reason,omitempty,omitzero"`
 }
 
-// DependencyCheck How one service does, seen from this instance.
+// DependencyCheck The state of a service, as this instance sees it.
 type DependencyCheck struct {
-	// Error What is wrong, in general words, without addresses.
+	// Error The problem in general words, without addresses.
 	Error string `json:"error,omitempty,omitzero"`
 
-	// LatencyMs How long its last answer took, in milliseconds.
+	// LatencyMs The duration of its last response, in milliseconds.
 	LatencyMs float64 `json:"latencyMs,omitempty,omitzero"`
 
-	// Ok Whether the service does what it is needed for.
+	// Ok Whether the service works.
 	Ok bool `json:"ok"`
 }
 
-// Device A device of the fleet. `lastHeartbeat`, `metrics`, `activeSessionId` and
-// `pendingCommands` are only there when one device is read.
+// Device A device of the fleet. `lastHeartbeat`, `metrics`, `activeSessionId` and `pendingCommands`
+// are present only in the response to `getDevice`.
 type Device struct {
 	// ActiveSessionID The id of a session.
 	//
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	ActiveSessionID string `json:"activeSessionId,omitempty,omitzero"`
 
-	// CreatedAt When it was provisioned.
+	// CreatedAt The time at which the device was provisioned.
 	CreatedAt fieldgate.Timestamp `json:"createdAt"`
 
-	// ExternalID The customer's own id of the device, such as its serial number, unique within the tenant.
+	// ExternalID The tenant's own id of the device, such as its serial number, unique within the tenant.
 	//
 	// Example: PX4-001873
 	ExternalID string `json:"externalId,omitempty,omitzero"`
 
-	// FirmwareVersion The firmware, as the device said last.
+	// FirmwareVersion The version of the firmware that the device reported last.
 	FirmwareVersion string `json:"firmwareVersion,omitempty,omitzero"`
 
 	// ID The id of a device.
@@ -782,44 +782,44 @@ type Device struct {
 	// LastHeartbeat The newest heartbeat of a device. Absent if there was none.
 	LastHeartbeat LastHeartbeat `json:"lastHeartbeat,omitempty,omitzero"`
 
-	// LastSeen When the device was last heard of. Absent if it never was.
+	// LastSeen The time of the last call of the device. Absent if there was none.
 	LastSeen fieldgate.Timestamp `json:"lastSeen,omitempty,omitzero"`
 
-	// Location Where the device is, in words.
+	// Location The location of the device, in words.
 	//
 	// Example: Hall 3, Leipzig
 	Location string `json:"location,omitempty,omitzero"`
 
-	// Metrics Readings by name, as the device counts them. The newest replace all before.
+	// Metrics Measurements of the device, by name. Those of a heartbeat replace all earlier ones.
 	//
 	// Example: {"cpuPercent":12.5,"temperatureCelsius":41}
 	Metrics Metrics `json:"metrics,omitzero"`
 
-	// Model The model, as the device said when it registered.
+	// Model The model that the device reported when it registered.
 	Model string `json:"model,omitempty,omitzero"`
 
-	// Name What people call the device.
+	// Name The display name of the device.
 	//
 	// Example: Pump station 12
 	Name string `json:"name"`
 
-	// PendingCommands How many commands wait for the device to claim them.
+	// PendingCommands The number of commands that the device could claim now.
 	PendingCommands *int `json:"pendingCommands,omitempty"`
 
-	// Presence Whether the device shows itself. `never_connected`: not once; `online`: lately;
-	// `stale`: a heartbeat is overdue; `offline`: not for some time. More values may come;
-	// tolerate those you do not know.
+	// Presence Whether the device is reachable. `never_connected`: it has never called; `online`: it called
+	// recently; `stale`: a heartbeat is overdue; `offline`: it has not called for some time. Values
+	// may be added; tolerate unknown ones.
 	Presence DevicePresence `json:"presence"`
 
-	// RegisteredAt When it registered itself.
+	// RegisteredAt The time at which the device registered.
 	RegisteredAt fieldgate.Timestamp `json:"registeredAt,omitempty,omitzero"`
 
-	// Status Where the device stands with its owner. `provisioned`: waits to be registered;
-	// `active`: may work; `suspended`: shut out until resumed; `decommissioned`: out of
-	// service for good. More values may come; tolerate those you do not know.
+	// Status The administrative status of the device. `provisioned`: not registered yet; `active`: may
+	// log in and work; `suspended`: blocked until it is resumed; `decommissioned`: permanently
+	// out of service. Values may be added; tolerate unknown ones.
 	Status DeviceStatus `json:"status"`
 
-	// Tags Labels of the tenant's own choosing, to find devices by. A key has 1 to 64 letters,
+	// Tags Labels chosen by the tenant, by which devices can be filtered. A key has 1 to 64 letters,
 	// digits, `.`, `_` and `-`.
 	//
 	//
@@ -827,23 +827,23 @@ type Device struct {
 	Tags Tags `json:"tags"`
 }
 
-// DeviceCommand How a command stands, as its device may see it.
+// DeviceCommand The state of a command, as its device may see it.
 type DeviceCommand struct {
-	// Attempt How often the command was claimed; a claim that was released does not count.
+	// Attempt The number of claims of the command. A released claim does not count.
 	//
 	// Example: 1
 	Attempt int `json:"attempt"`
 
-	// CancelRequested Whether somebody wants the work stopped.
+	// CancelRequested Whether the cancellation of the command was requested.
 	CancelRequested bool `json:"cancelRequested"`
 
-	// ClaimedAt When it was claimed last.
+	// ClaimedAt The time of the newest claim.
 	ClaimedAt fieldgate.Timestamp `json:"claimedAt,omitempty,omitzero"`
 
-	// DeliverBy Until when the command can be claimed.
+	// DeliverBy The time until which the command can be claimed.
 	DeliverBy fieldgate.Timestamp `json:"deliverBy"`
 
-	// FinishedAt When it ended.
+	// FinishedAt The time at which the command ended.
 	FinishedAt fieldgate.Timestamp `json:"finishedAt,omitempty,omitzero"`
 
 	// ID The id of a command.
@@ -851,20 +851,20 @@ type DeviceCommand struct {
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	ID string `json:"id"`
 
-	// Late Whether its result came after the lease had run out.
+	// Late Whether the result arrived after the lease had expired.
 	Late bool `json:"late"`
 
-	// LeaseRemainingMs How much of the lease is left, in milliseconds. Count down from it with a clock that never jumps.
+	// LeaseRemainingMs The remaining time of the lease, in milliseconds. Count down from it with a monotonic clock.
 	//
 	// Example: 60000
 	LeaseRemainingMs int `json:"leaseRemainingMs,omitempty,omitzero"`
 
-	// MaxAttempts How often the command may be claimed before it times out.
+	// MaxAttempts The maximum number of claims before the command times out.
 	//
 	// Example: 1
 	MaxAttempts int `json:"maxAttempts"`
 
-	// Priority How urgent it is, 9 first.
+	// Priority The priority of the command; 9 is the highest.
 	//
 	// Example: 5
 	Priority int `json:"priority"`
@@ -874,20 +874,20 @@ type DeviceCommand struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	SessionID string `json:"sessionId"`
 
-	// Status Where the command stands; see "The life of a command". `pending_approval`, `queued`
-	// and `claimed` can still change, and so can `timed_out`, if a late result comes. More
-	// values may come; tolerate those you do not know.
+	// Status The status of the command, see "The life of a command". `pending_approval`, `queued` and
+	// `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
+	// added; tolerate unknown ones.
 	Status CommandStatus `json:"status"`
 
-	// Type What kind of work it is, as the device knows it: words of letters, digits, `_` and
-	// `-`, joined by dots. The policy goes by it, and `diagnostic.*` is for work that
-	// changes nothing on the device.
+	// Type The type of the command, as the device knows it: words of letters, digits, `_` and `-`,
+	// joined by dots. The policy decides by it. `diagnostic.*` is for commands that change
+	// nothing on the device.
 	//
 	//
 	// Example: service.restart
 	Type string `json:"type"`
 
-	// VisibleUntil When the lease ends. Only while it is claimed.
+	// VisibleUntil The end of the lease. Only while the command is claimed.
 	VisibleUntil fieldgate.Timestamp `json:"visibleUntil,omitempty,omitzero"`
 }
 
@@ -901,13 +901,13 @@ type DeviceList struct {
 	// Items The items of this page.
 	Items []Device `json:"items"`
 
-	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
+	// NextCursor The `cursor` of the next page. Absent on the last page.
 	//
 	// Example: MDFqZDNxOHp2Ng
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
-// DeviceLocation Where the device is, in words.
+// DeviceLocation The location of the device, in words.
 //
 // Example: Hall 3, Leipzig
 type DeviceLocation = string
@@ -919,51 +919,51 @@ type DeviceLogin struct {
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
 	DeviceID string `json:"deviceId"`
 
-	// ExpiresAt The same as a time of the server.
+	// ExpiresAt The end of that lifetime, by the clock of the gateway.
 	ExpiresAt fieldgate.Timestamp `json:"expiresAt"`
 
-	// ExpiresInSeconds How long the token lives if it is not used. Each use renews it.
+	// ExpiresInSeconds The lifetime of the token if it is not used. Each use renews it.
 	ExpiresInSeconds int `json:"expiresInSeconds"`
 
-	// Token The token to send as a bearer token. Treat it as a string.
+	// Token The token to send as a bearer token. Treat it as an opaque string.
 	Token string `json:"token"`
 }
 
-// DeviceMetadata What the device says of itself, as strings. `model` and `firmwareVersion` are shown
-// to its owner; any others are kept with it. The three named here count towards the
-// 32 that are allowed.
+// DeviceMetadata Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
+// are shown to users; all others are stored. The three listed here count towards the maximum
+// of 32.
 //
 // Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}
 type DeviceMetadata struct {
-	// FirmwareVersion The firmware that it runs.
+	// FirmwareVersion The version of the firmware.
 	FirmwareVersion string `json:"firmwareVersion,omitempty,omitzero"`
 
-	// Model What kind of device it is.
+	// Model The model of the device.
 	Model string `json:"model,omitempty,omitzero"`
 
-	// SerialNumber The number on its label.
+	// SerialNumber The serial number on the label of the device.
 	SerialNumber         string            `json:"serialNumber,omitempty,omitzero"`
 	AdditionalProperties map[string]string `json:"-"`
 }
 
-// DeviceName What people call the device.
+// DeviceName The display name of the device.
 //
 // Example: Pump station 12
 type DeviceName = string
 
-// DevicePresence Whether the device shows itself. `never_connected`: not once; `online`: lately;
-// `stale`: a heartbeat is overdue; `offline`: not for some time. More values may come;
-// tolerate those you do not know.
+// DevicePresence Whether the device is reachable. `never_connected`: it has never called; `online`: it called
+// recently; `stale`: a heartbeat is overdue; `offline`: it has not called for some time. Values
+// may be added; tolerate unknown ones.
 type DevicePresence string
 
-// DeviceStatus Where the device stands with its owner. `provisioned`: waits to be registered;
-// `active`: may work; `suspended`: shut out until resumed; `decommissioned`: out of
-// service for good. More values may come; tolerate those you do not know.
+// DeviceStatus The administrative status of the device. `provisioned`: not registered yet; `active`: may
+// log in and work; `suspended`: blocked until it is resumed; `decommissioned`: permanently
+// out of service. Values may be added; tolerate unknown ones.
 type DeviceStatus string
 
-// Event One thing that happened.
+// Event A change that was recorded.
 type Event struct {
-	// Actor Who did it.
+	// Actor The user or device that caused the event, or the gateway.
 	Actor Actor `json:"actor,omitempty,omitzero"`
 
 	// CommandID The id of a command.
@@ -971,7 +971,7 @@ type Event struct {
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	CommandID string `json:"commandId,omitempty,omitzero"`
 
-	// Data What else there is to say about the event, such as the status after it or the reason for it.
+	// Data Further data of the event, such as the status after it or its reason.
 	//
 	// Example: {"status":"pending_approval","type":"service.restart"}
 	Data json.RawMessage `json:"data,omitempty,omitzero"`
@@ -981,10 +981,10 @@ type Event struct {
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
 	DeviceID string `json:"deviceId,omitempty,omitzero"`
 
-	// ID The place of the event in the timeline.
+	// ID The position of the event in the timeline.
 	ID string `json:"id"`
 
-	// RequestID The id of a request, the caller's own or one made for it.
+	// RequestID The id of a request: the caller's own, or one that the gateway generated.
 	//
 	// Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
 	RequestID string `json:"requestId,omitempty,omitzero"`
@@ -994,24 +994,24 @@ type Event struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	SessionID string `json:"sessionId,omitempty,omitzero"`
 
-	// Time When it happened.
+	// Time The time of the change.
 	Time fieldgate.Timestamp `json:"time"`
 
-	// Type What happened. Of a device: `device.registered`, `device.presence`,
+	// Type The kind of change. Of a device: `device.registered`, `device.presence`,
 	// `device.suspended`, `device.resumed`, `device.logins_revoked`,
 	// `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
 	// `session.expired`. Of a command:
 	// `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 	// `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 	// `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-	// `command.expired`. More values may come; tolerate those you do not know.
+	// `command.expired`. Values may be added; tolerate unknown ones.
 	//
 	//
 	// Example: command.proposed
 	Type string `json:"type"`
 }
 
-// EventData What else there is to say about the event, such as the status after it or the reason for it.
+// EventData Further data of the event, such as the status after it or its reason.
 //
 // Example: {"status":"pending_approval","type":"service.restart"}
 type EventData = json.RawMessage
@@ -1021,109 +1021,109 @@ type EventList struct {
 	// Items The items of this page.
 	Items []Event `json:"items"`
 
-	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
+	// NextCursor The `cursor` of the next page. Absent on the last page.
 	//
 	// Example: MDFqZDNxOHp2Ng
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
-// EventType What happened. Of a device: `device.registered`, `device.presence`,
+// EventType The kind of change. Of a device: `device.registered`, `device.presence`,
 // `device.suspended`, `device.resumed`, `device.logins_revoked`,
 // `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
 // `session.expired`. Of a command:
 // `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 // `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 // `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-// `command.expired`. More values may come; tolerate those you do not know.
+// `command.expired`. Values may be added; tolerate unknown ones.
 //
 // Example: command.proposed
 type EventType = string
 
-// ExtendRequest For how much longer to keep the command.
+// ExtendRequest The claim to extend, and for how long.
 type ExtendRequest struct {
-	// ClaimToken The proof of a claim, from the answer to it. Treat it as a string.
+	// ClaimToken The proof of a claim, from the response to it. Treat it as an opaque string.
 	//
 	// Example: t4Xn8qLz2vRb6mKc
 	ClaimToken string `json:"claimToken"`
 
-	// ExtensionMs How long the lease is to last from now, in milliseconds.
+	// ExtensionMs The duration of the lease from now, in milliseconds.
 	ExtensionMs int `json:"extensionMs"`
 }
 
-// ExternalID The customer's own id of the device, such as its serial number, unique within the tenant.
+// ExternalID The tenant's own id of the device, such as its serial number, unique within the tenant.
 //
 // Example: PX4-001873
 type ExternalID = string
 
-// FieldError One part of a request that does not follow this document.
+// FieldError An invalid part of a request.
 type FieldError struct {
-	// Keyword The rule that is broken, such as `maxLength` or `required`.
+	// Keyword The violated rule, such as `maxLength` or `required`.
 	//
 	// Example: maximum
 	Keyword string `json:"keyword"`
 
-	// Pointer A JSON pointer into the body, or `/query/...`, `/path/...` or `/header/...` and
-	// the name of the parameter.
+	// Pointer A JSON pointer into the body, or `/query/...`, `/path/...` or `/header/...` with the name
+	// of the parameter.
 	//
 	//
 	// Example: /limit
 	Pointer string `json:"pointer"`
 
-	// Reason The rule in words, without the value that broke it.
+	// Reason The rule in words, without the value that violates it.
 	//
-	// Example: number must be at most 10
+	// Example: must be at most 10
 	Reason string `json:"reason"`
 }
 
-// Health A sign of life.
+// Health The liveness of the process.
 type Health struct {
 	// Status Always `ok`.
 	Status HealthStatus `json:"status"`
 
-	// Timestamp The time of the process.
+	// Timestamp The current time of the process.
 	Timestamp fieldgate.Timestamp `json:"timestamp"`
 }
 
 // HealthStatus Always `ok`.
 type HealthStatus string
 
-// HeartbeatReply What waits for the device.
+// HeartbeatReply The commands that concern the device now, and the time of the next heartbeat.
 type HeartbeatReply struct {
-	// CancelRequested Commands that the device has claimed and somebody wants cancelled.
+	// CancelRequested The commands that the device has claimed and whose cancellation was requested.
 	CancelRequested []string `json:"cancelRequested"`
 
-	// NextHeartbeatMs When to send the next heartbeat, in milliseconds from now.
+	// NextHeartbeatMs The delay before the next heartbeat, in milliseconds.
 	NextHeartbeatMs int `json:"nextHeartbeatMs"`
 
-	// PendingCommands How many commands the device could claim now.
+	// PendingCommands The number of commands that the device could claim now.
 	PendingCommands int `json:"pendingCommands"`
 
-	// ServerTime The time of the server.
+	// ServerTime The current time of the gateway.
 	ServerTime fieldgate.Timestamp `json:"serverTime"`
 }
 
-// HeartbeatRequest How the device does.
+// HeartbeatRequest The state of the device.
 type HeartbeatRequest struct {
-	// FirmwareVersion The firmware that runs now, if it may have changed.
+	// FirmwareVersion The current version of the firmware, if it may have changed.
 	FirmwareVersion string `json:"firmwareVersion,omitempty,omitzero"`
 
-	// Metrics Readings by name, as the device counts them. The newest replace all before.
+	// Metrics Measurements of the device, by name. Those of a heartbeat replace all earlier ones.
 	//
 	// Example: {"cpuPercent":12.5,"temperatureCelsius":41}
 	Metrics Metrics `json:"metrics,omitempty,omitzero"`
 
-	// Status How the device judges its own state. It is shown to its owner and changes nothing else.
+	// Status The device's assessment of its own state. It is shown to users and has no other effect.
 	Status HeartbeatStatus `json:"status"`
 }
 
-// HeartbeatStatus How the device judges its own state. It is shown to its owner and changes nothing else.
+// HeartbeatStatus The device's assessment of its own state. It is shown to users and has no other effect.
 type HeartbeatStatus string
 
-// IssueTicketRequest For whom the ticket is. The body may be left out.
+// IssueTicketRequest The origin that the ticket is valid for. The body is optional.
 type IssueTicketRequest struct {
-	// Origin The origin of the page that will open the socket, as its browser sends it. Unless
-	// given, the `Origin` of this request; without that either, the ticket is for a
-	// program that is no browser.
+	// Origin The origin of the page that will open the socket, as its browser sends it. The default is
+	// the `Origin` of this request; without that header, the ticket is valid for a program that
+	// is not a browser.
 	//
 	//
 	// Example: https://fleet.example.com
@@ -1132,16 +1132,16 @@ type IssueTicketRequest struct {
 
 // LastHeartbeat The newest heartbeat of a device. Absent if there was none.
 type LastHeartbeat struct {
-	// ReceivedAt When it came.
+	// ReceivedAt The time at which the heartbeat arrived.
 	ReceivedAt fieldgate.Timestamp `json:"receivedAt"`
 
-	// Status How the device judges its own state. It is shown to its owner and changes nothing else.
+	// Status The device's assessment of its own state. It is shown to users and has no other effect.
 	Status HeartbeatStatus `json:"status"`
 }
 
-// Lease The lease as it stands.
+// Lease The current lease.
 type Lease struct {
-	// CancelRequested Whether somebody wants the work stopped.
+	// CancelRequested Whether the cancellation of the command was requested.
 	CancelRequested bool `json:"cancelRequested"`
 
 	// CommandID The id of a command.
@@ -1149,21 +1149,21 @@ type Lease struct {
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	CommandID string `json:"commandId"`
 
-	// LeaseRemainingMs How much of the lease is left, in milliseconds. Count down from it with a clock that never jumps.
+	// LeaseRemainingMs The remaining time of the lease, in milliseconds. Count down from it with a monotonic clock.
 	//
 	// Example: 60000
 	LeaseRemainingMs int `json:"leaseRemainingMs"`
 
-	// VisibleUntil When the lease ends, by the clock of the server.
+	// VisibleUntil The end of the lease, by the clock of the gateway.
 	VisibleUntil fieldgate.Timestamp `json:"visibleUntil"`
 }
 
-// LeaseRemainingMs How much of the lease is left, in milliseconds. Count down from it with a clock that never jumps.
+// LeaseRemainingMs The remaining time of the lease, in milliseconds. Count down from it with a monotonic clock.
 //
 // Example: 60000
 type LeaseRemainingMs = int
 
-// MaxAttempts How often the command may be claimed before it times out.
+// MaxAttempts The maximum number of claims before the command times out.
 //
 // Example: 1
 type MaxAttempts = int
@@ -1174,58 +1174,58 @@ type MetadataValue = string
 // MetricValue defines model for MetricValue.
 type MetricValue = float64
 
-// Metrics Readings by name, as the device counts them. The newest replace all before.
+// Metrics Measurements of the device, by name. Those of a heartbeat replace all earlier ones.
 //
 // Example: {"cpuPercent":12.5,"temperatureCelsius":41}
 type Metrics map[string]float64
 
-// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
+// NextCursor The `cursor` of the next page. Absent on the last page.
 //
 // Example: MDFqZDNxOHp2Ng
 type NextCursor = string
 
 // OpenSessionRequest The session to open.
 type OpenSessionRequest struct {
-	// Description What it is about, in words.
+	// Description The subject of the session, in words.
 	Description string `json:"description,omitempty,omitzero"`
 
-	// DeviceID An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
+	// DeviceID An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
 	DeviceID string `json:"deviceId"`
 
-	// ExpiresInSeconds How long the session lasts at most, in seconds.
+	// ExpiresInSeconds The maximum duration of the session, in seconds.
 	ExpiresInSeconds int `json:"expiresInSeconds,omitempty,omitzero"`
 
-	// Type What the session is for. It is shown and filtered by, and does not limit the commands in it.
+	// Type The purpose of the session. It can be filtered by, and does not limit the commands of the session.
 	Type SessionType `json:"type"`
 }
 
-// Priority How urgent it is, 9 first.
+// Priority The priority of the command; 9 is the highest.
 //
 // Example: 5
 type Priority = int
 
-// Problem Why a request was refused (RFC 9457).
+// Problem The reason why a request was refused (RFC 9457).
 type Problem struct {
-	// Approval The decision over a command. It is made once and never changes.
+	// Approval The decision on a command. It is made once and never changes.
 	Approval Approval `json:"approval,omitempty,omitzero"`
 
-	// Code What kind of problem it is, stable, for programs. The table under "Errors" explains
-	// each. New codes may come; treat one that you do not know by its HTTP status.
+	// Code The stable code of the problem, for programs. The table under "Errors" explains each.
+	// Codes may be added: treat an unknown one by its HTTP status.
 	//
 	//
 	// Example: claim_superseded
 	Code ProblemCode `json:"code"`
 
-	// Command How the command stands that the problem is about, to save a second request.
+	// Command The state of the command that the problem is about. It saves the caller a second request.
 	Command CommandState `json:"command,omitempty,omitzero"`
 
-	// Detail A sentence about this occurrence, for people. It never repeats what the caller sent.
+	// Detail A sentence about this occurrence, for people. It never repeats values that the caller sent.
 	Detail string `json:"detail,omitempty,omitzero"`
 
-	// Errors Each part of the request that is wrong. Only with `validation_failed`.
+	// Errors Each invalid part of the request. Only with `validation_failed`.
 	Errors []FieldError `json:"errors,omitempty,omitzero"`
 
-	// RequestID The id of a request, the caller's own or one made for it.
+	// RequestID The id of a request: the caller's own, or one that the gateway generated.
 	//
 	// Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
 	RequestID string `json:"requestId"`
@@ -1235,74 +1235,74 @@ type Problem struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	SessionID string `json:"sessionId,omitempty,omitzero"`
 
-	// Status The HTTP status, for programs that see the body only.
+	// Status The HTTP status, for programs that see only the body.
 	Status int `json:"status"`
 
-	// Title The problem in a few words, the same for each of its kind.
+	// Title A short summary, the same for all problems with the same code.
 	Title string `json:"title"`
 
-	// Type The page of the code on this gateway, `/docs/errors/` and the code.
+	// Type The page that explains the code on this gateway: `/docs/errors/` and the code.
 	Type string `json:"type"`
 }
 
-// ProblemCode What kind of problem it is, stable, for programs. The table under "Errors" explains
-// each. New codes may come; treat one that you do not know by its HTTP status.
+// ProblemCode The stable code of the problem, for programs. The table under "Errors" explains each.
+// Codes may be added: treat an unknown one by its HTTP status.
 //
 // Example: claim_superseded
 type ProblemCode = string
 
 // ProposeCommandRequest The command to propose.
 type ProposeCommandRequest struct {
-	// DeliverWithinSeconds How long the command may wait for the device, in seconds from now. Unless
-	// given, 24 hours. The end of the session ends the wait in any case.
+	// DeliverWithinSeconds How long the command may wait for the device, in seconds from now. The default is 24 hours.
+	// The end of the session ends the wait in any case.
 	DeliverWithinSeconds int `json:"deliverWithinSeconds,omitempty,omitzero"`
 
-	// MaxAttempts How often the command may be claimed before it times out. Unless given, 1 where
-	// a decision is needed and 3 elsewhere.
+	// MaxAttempts The maximum number of claims before the command times out. The default is 1 if the command
+	// requires approval, and 3 otherwise.
 	MaxAttempts int `json:"maxAttempts,omitempty,omitzero"`
 
-	// Parameters The input of the command. The JSON value reaches the device unchanged, numbers of
-	// any size included; spaces and the order of names may change. 32 KiB at most.
+	// Parameters The input of the command. The JSON value is delivered to the device unchanged, including
+	// numbers of any size; whitespace and the order of names may change. At most 32 KiB.
 	//
 	//
 	// Example: {"graceSeconds":10,"service":"telemetry"}
 	Parameters json.RawMessage `json:"parameters,omitempty,omitzero"`
 
-	// Priority How urgent it is, 9 first.
+	// Priority The priority of the command; 9 is the highest.
 	Priority *int `json:"priority,omitempty"`
 
-	// Reason Why, in words, for those who read the timeline later.
+	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
 	Reason string `json:"reason,omitempty,omitzero"`
 
-	// Type What kind of work it is, as the device knows it: words of letters, digits, `_` and
-	// `-`, joined by dots. The policy goes by it, and `diagnostic.*` is for work that
-	// changes nothing on the device.
+	// Type The type of the command, as the device knows it: words of letters, digits, `_` and `-`,
+	// joined by dots. The policy decides by it. `diagnostic.*` is for commands that change
+	// nothing on the device.
 	//
 	//
 	// Example: service.restart
 	Type string `json:"type"`
 }
 
-// ProvisionDeviceRequest A device to be added to the fleet.
+// ProvisionDeviceRequest The device to add to the fleet.
 type ProvisionDeviceRequest struct {
-	// ExternalID The customer's own id of the device, such as its serial number, unique within the tenant.
+	// ExternalID The tenant's own id of the device, such as its serial number, unique within the tenant.
 	//
 	// Example: PX4-001873
 	ExternalID string `json:"externalId,omitempty,omitzero"`
 
-	// Location Where the device is, in words.
+	// Location The location of the device, in words.
 	//
 	// Example: Hall 3, Leipzig
 	Location string `json:"location,omitempty,omitzero"`
 
-	// Name What people call the device.
+	// Name The display name of the device.
 	//
 	// Example: Pump station 12
 	Name string `json:"name"`
 
-	// Tags Labels of the tenant's own choosing, to find devices by. A key has 1 to 64 letters,
+	// Tags Labels chosen by the tenant, by which devices can be filtered. A key has 1 to 64 letters,
 	// digits, `.`, `_` and `-`.
 	//
 	//
@@ -1310,223 +1310,223 @@ type ProvisionDeviceRequest struct {
 	Tags Tags `json:"tags,omitempty,omitzero"`
 }
 
-// ProvisionedDevice A new device and the code that it registers with.
+// ProvisionedDevice A new device and the activation code with which it registers.
 type ProvisionedDevice struct {
-	// ActivationCode The code, shown this once.
+	// ActivationCode The code. It is returned only once.
 	ActivationCode string `json:"activationCode"`
 
-	// ActivationExpiresAt Until when the code is good.
+	// ActivationExpiresAt The time until which the code is valid.
 	ActivationExpiresAt fieldgate.Timestamp `json:"activationExpiresAt"`
 
-	// Device A device of the fleet. `lastHeartbeat`, `metrics`, `activeSessionId` and
-	// `pendingCommands` are only there when one device is read.
+	// Device A device of the fleet. `lastHeartbeat`, `metrics`, `activeSessionId` and `pendingCommands`
+	// are present only in the response to `getDevice`.
 	Device Device `json:"device"`
 
-	// Instructions What to do with the code, in plain words for whoever installs the device.
+	// Instructions How to use the code, for the installer of the device.
 	Instructions string `json:"instructions"`
 }
 
-// Readiness Whether this instance wants traffic, and why.
+// Readiness Whether this instance accepts traffic, and why.
 type Readiness struct {
-	// Checks What the instance needs to work.
+	// Checks The services that the instance depends on.
 	Checks ReadinessChecks `json:"checks"`
 
-	// Draining Whether the instance is about to stop.
+	// Draining Whether the instance is shutting down.
 	Draining bool `json:"draining"`
 
-	// Ready Whether to send traffic.
+	// Ready Whether to send traffic to this instance.
 	Ready bool `json:"ready"`
 }
 
-// ReadinessChecks What the instance needs to work.
+// ReadinessChecks The services that the instance depends on.
 type ReadinessChecks struct {
-	// Redis How one service does, seen from this instance.
+	// Redis The state of a service, as this instance sees it.
 	Redis DependencyCheck `json:"redis"`
 
-	// Supabase How one service does, seen from this instance.
+	// Supabase The state of a service, as this instance sees it.
 	Supabase DependencyCheck `json:"supabase"`
 }
 
-// Reason Why, in words, for those who read the timeline later.
+// Reason The reason, in words, for readers of the timeline.
 //
 // Example: agreed with the site
 type Reason = string
 
-// ReasonRequest Why it is done. The body may be left out.
+// ReasonRequest The reason of the operation. The body is optional.
 type ReasonRequest struct {
-	// Reason Why, in words, for those who read the timeline later.
+	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
 	Reason string `json:"reason,omitempty,omitzero"`
 }
 
-// RecordedResult How the command stands after its result.
+// RecordedResult The state of the command after its result.
 type RecordedResult struct {
 	// CommandID The id of a command.
 	//
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	CommandID string `json:"commandId"`
 
-	// Duplicate Whether the same result was stored before.
+	// Duplicate Whether the same result was recorded before.
 	Duplicate bool `json:"duplicate"`
 
-	// Late Whether the result came after the lease had run out.
+	// Late Whether the result arrived after the lease had expired.
 	Late bool `json:"late"`
 
-	// Status Where the command stands; see "The life of a command". `pending_approval`, `queued`
-	// and `claimed` can still change, and so can `timed_out`, if a late result comes. More
-	// values may come; tolerate those you do not know.
+	// Status The status of the command, see "The life of a command". `pending_approval`, `queued` and
+	// `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
+	// added; tolerate unknown ones.
 	Status CommandStatus `json:"status"`
 }
 
-// RegisterDeviceRequest What a new device sends to get its secret.
+// RegisterDeviceRequest The request by which a new device gets its secret.
 type RegisterDeviceRequest struct {
 	// ActivationCode The code from provisioning, `XXXX-XXXX-XXXX`. Case and dashes do not matter.
 	ActivationCode string `json:"activationCode"`
 
-	// DeviceID The id of the device, if it knows it. The code is then good for this device only.
-	// Like the code it is compared, so a wrong one is 401 and not 400.
+	// DeviceID The id of the device, if it knows it. The code is then accepted for this device only. Like
+	// the code it is compared and not validated, so a wrong one is 401 and not 400.
 	DeviceID string `json:"deviceId,omitempty,omitzero"`
 
-	// Metadata What the device says of itself, as strings. `model` and `firmwareVersion` are shown
-	// to its owner; any others are kept with it. The three named here count towards the
-	// 32 that are allowed.
+	// Metadata Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
+	// are shown to users; all others are stored. The three listed here count towards the maximum
+	// of 32.
 	//
 	//
 	// Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}
 	Metadata DeviceMetadata `json:"metadata,omitempty,omitzero"`
 }
 
-// RegisteredDevice The identity of a device. The secret is shown this once.
+// RegisteredDevice The identity of a device. The secret is returned only once.
 type RegisteredDevice struct {
 	// DeviceID The id of a device.
 	//
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
 	DeviceID string `json:"deviceId"`
 
-	// DeviceSecret The secret to log in with, 256 random bits. Treat it as a string.
+	// DeviceSecret The secret to log in with, 256 random bits. Treat it as an opaque string.
 	DeviceSecret string `json:"deviceSecret"`
 
-	// RegisteredAt When the device was registered first.
+	// RegisteredAt The time of the first registration.
 	RegisteredAt fieldgate.Timestamp `json:"registeredAt"`
 }
 
-// ReleaseRequest Which claim to give up, and why.
+// ReleaseRequest The claim to release, and why.
 type ReleaseRequest struct {
-	// ClaimToken The proof of a claim, from the answer to it. Treat it as a string.
+	// ClaimToken The proof of a claim, from the response to it. Treat it as an opaque string.
 	//
 	// Example: t4Xn8qLz2vRb6mKc
 	ClaimToken string `json:"claimToken"`
 
-	// Reason Why, in words, for those who read the timeline later.
+	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
 	Reason string `json:"reason,omitempty,omitzero"`
 }
 
-// ReleasedCommand How the command stands after it was given back.
+// ReleasedCommand The state of the command after its release.
 type ReleasedCommand struct {
 	// CommandID The id of a command.
 	//
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	CommandID string `json:"commandId"`
 
-	// Status Where the command stands; see "The life of a command". `pending_approval`, `queued`
-	// and `claimed` can still change, and so can `timed_out`, if a late result comes. More
-	// values may come; tolerate those you do not know.
+	// Status The status of the command, see "The life of a command". `pending_approval`, `queued` and
+	// `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
+	// added; tolerate unknown ones.
 	Status CommandStatus `json:"status"`
 }
 
-// RequestID The id of a request, the caller's own or one made for it.
+// RequestID The id of a request: the caller's own, or one that the gateway generated.
 //
 // Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
 type RequestID = string
 
-// ResultData What the command gave, for programs. The JSON value is kept unchanged, numbers of
-// any size included; spaces and the order of names may change.
+// ResultData The structured result of the command. The JSON value is kept unchanged, including numbers
+// of any size; whitespace and the order of names may change.
 //
 // Example: {"pid":4711}
 type ResultData = json.RawMessage
 
-// ResultRequest What came of the command.
+// ResultRequest The result of the command.
 type ResultRequest struct {
-	// ClaimToken The proof of a claim, from the answer to it. Treat it as a string.
+	// ClaimToken The proof of a claim, from the response to it. Treat it as an opaque string.
 	//
 	// Example: t4Xn8qLz2vRb6mKc
 	ClaimToken string `json:"claimToken"`
 
-	// Data What the command gave, for programs. The JSON value is kept unchanged, numbers of
-	// any size included; spaces and the order of names may change.
+	// Data The structured result of the command. The JSON value is kept unchanged, including numbers
+	// of any size; whitespace and the order of names may change.
 	//
 	//
 	// Example: {"pid":4711}
 	Data json.RawMessage `json:"data,omitempty,omitzero"`
 
-	// DurationMs How long the work took, in milliseconds.
+	// DurationMs The duration of the execution, in milliseconds.
 	DurationMs int64 `json:"durationMs,omitempty,omitzero"`
 
-	// Error Why it failed, for people.
+	// Error The reason of a failure, for people.
 	Error string `json:"error,omitempty,omitzero"`
 
-	// ExecutedAt When the device began the work, by its own clock. It is shown, and nothing is computed from it.
+	// ExecutedAt The time at which the device started the command, by its own clock. It is shown and not computed with.
 	ExecutedAt fieldgate.Timestamp `json:"executedAt,omitempty,omitzero"`
 
-	// Output What the command printed, for people, in UTF-8. Cut it to the limit yourself.
+	// Output The output of the command, for people, in UTF-8. Truncate it to the limit before sending.
 	Output string `json:"output,omitempty,omitzero"`
 
-	// Status `succeeded`: done; `failed`: tried and not done; `cancelled`: stopped because
-	// cancelling was asked for.
+	// Status `succeeded`: executed; `failed`: tried without success; `cancelled`: stopped because
+	// cancellation was requested.
 	Status ResultStatus `json:"status"`
 }
 
-// ResultStatus `succeeded`: done; `failed`: tried and not done; `cancelled`: stopped because
-// cancelling was asked for.
+// ResultStatus `succeeded`: executed; `failed`: tried without success; `cancelled`: stopped because
+// cancellation was requested.
 type ResultStatus string
 
-// ServiceStatus How one service does, seen from this instance.
+// ServiceStatus The state of a service, as this instance sees it.
 type ServiceStatus struct {
-	// Error What is wrong, in general words, without addresses.
+	// Error The problem in general words, without addresses.
 	Error string `json:"error,omitempty,omitzero"`
 
-	// LatencyMs How long its last answer took, in milliseconds.
+	// LatencyMs The duration of its last response, in milliseconds.
 	LatencyMs float64 `json:"latencyMs,omitempty,omitzero"`
 
-	// Mode How it is run, such as `single`, `sentinel`, `cluster` or `embedded`.
+	// Mode The deployment mode, such as `single`, `sentinel`, `cluster` or `embedded`.
 	Mode string `json:"mode,omitempty,omitzero"`
 
-	// Ok Whether the service does what it is needed for.
+	// Ok Whether the service works.
 	Ok bool `json:"ok"`
 
-	// Version Its version, where it tells.
+	// Version The version of the service, if it reports one.
 	Version string `json:"version,omitempty,omitzero"`
 }
 
-// Services What the instance depends on.
+// Services The services that the instance depends on.
 type Services struct {
-	// Redis How one service does, seen from this instance.
+	// Redis The state of a service, as this instance sees it.
 	Redis ServiceStatus `json:"redis"`
 
-	// Supabase How one service does, seen from this instance.
+	// Supabase The state of a service, as this instance sees it.
 	Supabase ServiceStatus `json:"supabase"`
 }
 
 // Session A support session on one device.
 type Session struct {
-	// ClosedAt When it ended. Absent while it is active.
+	// ClosedAt The time at which the session ended. Absent while it is active.
 	ClosedAt fieldgate.Timestamp `json:"closedAt,omitempty,omitzero"`
 
-	// Commands The commands in it, oldest first. Only there when one session is read.
+	// Commands The commands of the session, oldest first. Present only in the response to `getSession`.
 	Commands []Command `json:"commands,omitzero"`
 
-	// CreatedAt When it was opened.
+	// CreatedAt The time at which the session was opened.
 	CreatedAt fieldgate.Timestamp `json:"createdAt"`
 
-	// CreatedBy The id of a person or program at the customer, the `sub` of its JWT.
+	// CreatedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
 	CreatedBy string `json:"createdBy"`
 
-	// Description What it is about, in words.
+	// Description The subject of the session, in words.
 	Description string `json:"description,omitempty,omitzero"`
 
 	// DeviceID The id of a device.
@@ -1534,7 +1534,7 @@ type Session struct {
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
 	DeviceID string `json:"deviceId"`
 
-	// ExpiresAt When it ends by itself.
+	// ExpiresAt The time at which the session expires.
 	ExpiresAt fieldgate.Timestamp `json:"expiresAt"`
 
 	// ID The id of a session.
@@ -1542,11 +1542,11 @@ type Session struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	ID string `json:"id"`
 
-	// Status `active`: takes commands; `closed`: ended by a person; `expired`: its time ran out.
-	// More values may come; tolerate those you do not know.
+	// Status `active`: accepts commands; `closed`: closed by a user; `expired`: ended by its time limit.
+	// Values may be added; tolerate unknown ones.
 	Status SessionStatus `json:"status"`
 
-	// Type What the session is for. It is shown and filtered by, and does not limit the commands in it.
+	// Type The purpose of the session. It can be filtered by, and does not limit the commands of the session.
 	Type SessionType `json:"type"`
 }
 
@@ -1560,71 +1560,71 @@ type SessionList struct {
 	// Items The items of this page.
 	Items []Session `json:"items"`
 
-	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
+	// NextCursor The `cursor` of the next page. Absent on the last page.
 	//
 	// Example: MDFqZDNxOHp2Ng
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
-// SessionStatus `active`: takes commands; `closed`: ended by a person; `expired`: its time ran out.
-// More values may come; tolerate those you do not know.
+// SessionStatus `active`: accepts commands; `closed`: closed by a user; `expired`: ended by its time limit.
+// Values may be added; tolerate unknown ones.
 type SessionStatus string
 
-// SessionType What the session is for. It is shown and filtered by, and does not limit the commands in it.
+// SessionType The purpose of the session. It can be filtered by, and does not limit the commands of the session.
 type SessionType string
 
-// SystemInfo The instance that answers.
+// SystemInfo The state of the instance that responds.
 type SystemInfo struct {
-	// Build What the process was built from.
+	// Build The build of the process.
 	Build Build `json:"build"`
 
-	// Connections The sockets that this instance holds.
+	// Connections The open sockets of this instance.
 	Connections Connections `json:"connections"`
 
-	// Environment Where it runs, such as `production` or `dev`.
+	// Environment The name of the installation, such as `production` or `dev`.
 	Environment string `json:"environment"`
 
-	// Services What the instance depends on.
+	// Services The services that the instance depends on.
 	Services Services `json:"services"`
 
-	// UptimeSeconds How long the process has run, in seconds.
+	// UptimeSeconds The time since the process started, in seconds.
 	UptimeSeconds int64 `json:"uptimeSeconds"`
 
-	// Version The released version; `dev` for a build of one's own.
+	// Version The released version; `dev` for a development build.
 	Version string `json:"version"`
 }
 
 // TagValue defines model for TagValue.
 type TagValue = string
 
-// Tags Labels of the tenant's own choosing, to find devices by. A key has 1 to 64 letters,
+// Tags Labels chosen by the tenant, by which devices can be filtered. A key has 1 to 64 letters,
 // digits, `.`, `_` and `-`.
 //
 // Example: {"line":"cooling","site":"leipzig"}
 type Tags map[string]string
 
-// Ticket A ticket opens one socket.
+// Ticket A ticket that opens one socket.
 type Ticket struct {
-	// ExpiresAt Until when the ticket is good.
+	// ExpiresAt The time until which the ticket is valid.
 	ExpiresAt fieldgate.Timestamp `json:"expiresAt"`
 
-	// Ticket Send it as `ticket` in the query. Treat it as a string.
+	// Ticket The value of the query parameter `ticket`. Treat it as an opaque string.
 	Ticket string `json:"ticket"`
 }
 
-// UpdateDeviceRequest What to change. Fields that are not sent stay as they are.
+// UpdateDeviceRequest The fields to change. Fields that are not sent keep their values.
 type UpdateDeviceRequest struct {
-	// Location Where the device is, in words.
+	// Location The location of the device, in words.
 	//
 	// Example: Hall 3, Leipzig
 	Location *string `json:"location,omitempty"`
 
-	// Name What people call the device.
+	// Name The display name of the device.
 	//
 	// Example: Pump station 12
 	Name *string `json:"name,omitempty"`
 
-	// Tags Labels of the tenant's own choosing, to find devices by. A key has 1 to 64 letters,
+	// Tags Labels chosen by the tenant, by which devices can be filtered. A key has 1 to 64 letters,
 	// digits, `.`, `_` and `-`.
 	//
 	//
@@ -1632,27 +1632,27 @@ type UpdateDeviceRequest struct {
 	Tags Tags `json:"tags,omitzero"`
 }
 
-// UserID The id of a person or program at the customer, the `sub` of its JWT.
+// UserID The id of a user, a person or a program of the customer: the `sub` of its JWT.
 //
 // Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
 type UserID = string
 
 // Version The version and nothing else.
 type Version struct {
-	// Version The released version; `dev` for a build of one's own.
+	// Version The released version; `dev` for a development build.
 	Version string `json:"version"`
 }
 
-// CommandInPath An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
+// CommandInPath An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
 type CommandInPath = string
 
-// ConnectionInPath An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
+// ConnectionInPath An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
 type ConnectionInPath = string
 
 // Cursor defines model for Cursor.
 type Cursor = string
 
-// DeviceInPath An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
+// DeviceInPath An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
 type DeviceInPath = string
 
 // IdempotencyKey defines model for IdempotencyKey.
@@ -1661,27 +1661,27 @@ type IdempotencyKey = string
 // Limit defines model for Limit.
 type Limit = int
 
-// SessionInPath An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
+// SessionInPath An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
 type SessionInPath = string
 
 // ListApprovalsParams defines parameters for ListApprovals.
 type ListApprovalsParams struct {
-	// Status Which commands to list. Those that wait are the only choice for now.
+	// Status Which commands to list. The only value is `pending`.
 	Status *ApprovalStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// Limit How many items a page has at most.
+	// Limit The maximum number of items in a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `nextCursor` of the page before.
+	// Cursor The `nextCursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListConnectionsParams defines parameters for ListConnections.
 type ListConnectionsParams struct {
-	// Limit How many items a page has at most.
+	// Limit The maximum number of items in a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `nextCursor` of the page before.
+	// Cursor The `nextCursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1693,72 +1693,72 @@ type ListDevicesParams struct {
 	// Tag Only devices with this tag, as `key:value`, or as `key` for any value.
 	Tag *string `form:"tag,omitempty" json:"tag,omitempty"`
 
-	// Q Only devices whose name or `externalId` contains this text, whatever its case.
+	// Q Only devices whose name or `externalId` contains this text, ignoring case.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 
-	// Limit How many items a page has at most.
+	// Limit The maximum number of items in a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `nextCursor` of the page before.
+	// Cursor The `nextCursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ProvisionDeviceParams defines parameters for ProvisionDevice.
 type ProvisionDeviceParams struct {
-	// IdempotencyKey A name of your choice for this request, such as a UUID, so that it can be repeated
-	// without being done twice. See "Repeating requests".
+	// IdempotencyKey A key of the caller's choice for this request, such as a UUID. It makes a repeated request
+	// safe. See "Repeating requests".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // IssueActivationCodeParams defines parameters for IssueActivationCode.
 type IssueActivationCodeParams struct {
-	// IdempotencyKey A name of your choice for this request, such as a UUID, so that it can be repeated
-	// without being done twice. See "Repeating requests".
+	// IdempotencyKey A key of the caller's choice for this request, such as a UUID. It makes a repeated request
+	// safe. See "Repeating requests".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
-	// DeviceID Only sessions on this device.
+	// DeviceID Only sessions of this device.
 	DeviceID *string `form:"deviceId,omitempty" json:"deviceId,omitempty"`
 
 	// Status Only sessions with this status.
 	Status *SessionStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// Limit How many items a page has at most.
+	// Limit The maximum number of items in a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `nextCursor` of the page before.
+	// Cursor The `nextCursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // OpenSessionParams defines parameters for OpenSession.
 type OpenSessionParams struct {
-	// IdempotencyKey A name of your choice for this request, such as a UUID, so that it can be repeated
-	// without being done twice. See "Repeating requests".
+	// IdempotencyKey A key of the caller's choice for this request, such as a UUID. It makes a repeated request
+	// safe. See "Repeating requests".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListCommandsParams defines parameters for ListCommands.
 type ListCommandsParams struct {
-	// Limit How many items a page has at most.
+	// Limit The maximum number of items in a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `nextCursor` of the page before.
+	// Cursor The `nextCursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ProposeCommandParams defines parameters for ProposeCommand.
 type ProposeCommandParams struct {
-	// IdempotencyKey A name of your choice for this request, such as a UUID, so that it can be repeated
-	// without being done twice. See "Repeating requests".
+	// IdempotencyKey A key of the caller's choice for this request, such as a UUID. It makes a repeated request
+	// safe. See "Repeating requests".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RetryCommandParams defines parameters for RetryCommand.
 type RetryCommandParams struct {
-	// IdempotencyKey A name of your choice for this request, such as a UUID, so that it can be repeated
-	// without being done twice. See "Repeating requests".
+	// IdempotencyKey A key of the caller's choice for this request, such as a UUID. It makes a repeated request
+	// safe. See "Repeating requests".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1767,31 +1767,31 @@ type ListSessionEventsParams struct {
 	// Since Only events at or after this time.
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
 
-	// Limit How many items a page has at most.
+	// Limit The maximum number of items in a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `nextCursor` of the page before.
+	// Cursor The `nextCursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // OpenCustomerSocketParams defines parameters for OpenCustomerSocket.
 type OpenCustomerSocketParams struct {
-	// Ticket A ticket of `POST /api/v1/customer/ws-tickets`, in place of a token. One that is
-	// wrong, used, expired or another origin's is 401.
+	// Ticket A ticket of `POST /api/v1/customer/ws-tickets`, instead of a token. A ticket that is wrong,
+	// used, expired or of another origin returns 401.
 	Ticket *string `form:"ticket,omitempty" json:"ticket,omitempty"`
 }
 
 // ClaimCommandsParams defines parameters for ClaimCommands.
 type ClaimCommandsParams struct {
-	// IdempotencyKey A name of your choice for this request, such as a UUID, so that it can be repeated
-	// without being done twice. See "Repeating requests".
+	// IdempotencyKey A key of the caller's choice for this request, such as a UUID. It makes a repeated request
+	// safe. See "Repeating requests".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RegisterDeviceParams defines parameters for RegisterDevice.
 type RegisterDeviceParams struct {
-	// IdempotencyKey A name of your choice for this request, such as a UUID, so that it can be repeated
-	// without being done twice. See "Repeating requests".
+	// IdempotencyKey A key of the caller's choice for this request, such as a UUID. It makes a repeated request
+	// safe. See "Repeating requests".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1946,16 +1946,16 @@ func (a DeviceMetadata) MarshalJSON() ([]byte, error) {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// ListApprovals List the commands that wait for a decision
+	// ListApprovals List the commands that are pending approval
 	// (GET /api/v1/customer/approvals)
 	ListApprovals(w http.ResponseWriter, r *http.Request, params ListApprovalsParams)
-	// ListConnections List who is connected
+	// ListConnections List open connections
 	// (GET /api/v1/customer/connections)
 	ListConnections(w http.ResponseWriter, r *http.Request, params ListConnectionsParams)
-	// CloseConnection Close somebody's socket
+	// CloseConnection Close a connection
 	// (DELETE /api/v1/customer/connections/{connectionId})
 	CloseConnection(w http.ResponseWriter, r *http.Request, connectionID ConnectionInPath)
-	// ListDevices List the fleet
+	// ListDevices List devices
 	// (GET /api/v1/customer/devices)
 	ListDevices(w http.ResponseWriter, r *http.Request, params ListDevicesParams)
 	// ProvisionDevice Provision a device
@@ -1964,16 +1964,16 @@ type ServerInterface interface {
 	// DecommissionDevice Decommission a device
 	// (DELETE /api/v1/customer/devices/{deviceId})
 	DecommissionDevice(w http.ResponseWriter, r *http.Request, deviceID DeviceInPath)
-	// GetDevice Read one device
+	// GetDevice Get a device
 	// (GET /api/v1/customer/devices/{deviceId})
 	GetDevice(w http.ResponseWriter, r *http.Request, deviceID DeviceInPath)
-	// UpdateDevice Change how a device is described
+	// UpdateDevice Update a device
 	// (PATCH /api/v1/customer/devices/{deviceId})
 	UpdateDevice(w http.ResponseWriter, r *http.Request, deviceID DeviceInPath)
 	// IssueActivationCode Issue a new activation code
 	// (POST /api/v1/customer/devices/{deviceId}/activation-code)
 	IssueActivationCode(w http.ResponseWriter, r *http.Request, deviceID DeviceInPath, params IssueActivationCodeParams)
-	// ResumeDevice Let a suspended device work again
+	// ResumeDevice Resume a suspended device
 	// (POST /api/v1/customer/devices/{deviceId}/resume)
 	ResumeDevice(w http.ResponseWriter, r *http.Request, deviceID DeviceInPath)
 	// RevokeDeviceLogins End all logins of a device
@@ -1988,7 +1988,7 @@ type ServerInterface interface {
 	// OpenSession Open a support session
 	// (POST /api/v1/customer/sessions)
 	OpenSession(w http.ResponseWriter, r *http.Request, params OpenSessionParams)
-	// GetSession Read one session and its commands
+	// GetSession Get a session and its commands
 	// (GET /api/v1/customer/sessions/{sessionId})
 	GetSession(w http.ResponseWriter, r *http.Request, sessionID SessionInPath)
 	// DecideCommand Approve or reject a command
@@ -2003,25 +2003,25 @@ type ServerInterface interface {
 	// ProposeCommand Propose a command
 	// (POST /api/v1/customer/sessions/{sessionId}/commands)
 	ProposeCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, params ProposeCommandParams)
-	// GetCommand Read one command
+	// GetCommand Get a command
 	// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId})
 	GetCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath)
 	// CancelCommand Cancel a command
 	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel)
 	CancelCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath)
-	// RetryCommand Propose a command again
+	// RetryCommand Retry a command that has ended
 	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry)
 	RetryCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath, params RetryCommandParams)
-	// ListSessionEvents Read the timeline of a session
+	// ListSessionEvents Get the timeline of a session
 	// (GET /api/v1/customer/sessions/{sessionId}/events)
 	ListSessionEvents(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, params ListSessionEventsParams)
 	// GetSystemInfo Describe the running gateway
 	// (GET /api/v1/customer/system/info)
 	GetSystemInfo(w http.ResponseWriter, r *http.Request)
-	// OpenCustomerSocket Open a customer's socket
+	// OpenCustomerSocket Open a customer socket
 	// (GET /api/v1/customer/ws)
 	OpenCustomerSocket(w http.ResponseWriter, r *http.Request, params OpenCustomerSocketParams)
-	// IssueTicket Get a ticket that opens a socket
+	// IssueTicket Issue a ticket that opens a socket
 	// (POST /api/v1/customer/ws-tickets)
 	IssueTicket(w http.ResponseWriter, r *http.Request)
 	// EndDeviceLogin Log out
@@ -2033,34 +2033,34 @@ type ServerInterface interface {
 	// ClaimCommands Claim the next commands
 	// (POST /api/v1/device/commands/claim)
 	ClaimCommands(w http.ResponseWriter, r *http.Request, params ClaimCommandsParams)
-	// GetDeviceCommand Read the state of one of the device's commands
+	// GetDeviceCommand Get one of the device's commands
 	// (GET /api/v1/device/commands/{commandId})
 	GetDeviceCommand(w http.ResponseWriter, r *http.Request, commandID CommandInPath)
-	// ExtendCommand Keep a claimed command for longer
+	// ExtendCommand Extend the lease of a command
 	// (POST /api/v1/device/commands/{commandId}/extend)
 	ExtendCommand(w http.ResponseWriter, r *http.Request, commandID CommandInPath)
-	// ReleaseCommand Give a claimed command back undone
+	// ReleaseCommand Release a command without a result
 	// (POST /api/v1/device/commands/{commandId}/release)
 	ReleaseCommand(w http.ResponseWriter, r *http.Request, commandID CommandInPath)
-	// SubmitResult Report what came of a command
+	// SubmitResult Submit the result of a command
 	// (POST /api/v1/device/commands/{commandId}/result)
 	SubmitResult(w http.ResponseWriter, r *http.Request, commandID CommandInPath)
-	// SendHeartbeat Show that the device is alive
+	// SendHeartbeat Send a heartbeat
 	// (POST /api/v1/device/heartbeat)
 	SendHeartbeat(w http.ResponseWriter, r *http.Request)
 	// RegisterDevice Exchange an activation code for a device secret
 	// (POST /api/v1/device/register)
 	RegisterDevice(w http.ResponseWriter, r *http.Request, params RegisterDeviceParams)
-	// OpenDeviceSocket Open the device's socket
+	// OpenDeviceSocket Open a device socket
 	// (GET /api/v1/device/ws)
 	OpenDeviceSocket(w http.ResponseWriter, r *http.Request)
-	// GetHealth Tell whether the process is alive
+	// GetHealth Check liveness
 	// (GET /healthz)
 	GetHealth(w http.ResponseWriter, r *http.Request)
-	// GetReadiness Tell whether this instance wants traffic
+	// GetReadiness Check readiness
 	// (GET /readyz)
 	GetReadiness(w http.ResponseWriter, r *http.Request)
-	// GetVersion Tell the version of the gateway
+	// GetVersion Get the version of the gateway
 	// (GET /version)
 	GetVersion(w http.ResponseWriter, r *http.Request)
 }
@@ -2069,25 +2069,25 @@ type ServerInterface interface {
 
 type Unimplemented struct{}
 
-// ListApprovals List the commands that wait for a decision
+// ListApprovals List the commands that are pending approval
 // (GET /api/v1/customer/approvals)
 func (_ Unimplemented) ListApprovals(w http.ResponseWriter, r *http.Request, params ListApprovalsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ListConnections List who is connected
+// ListConnections List open connections
 // (GET /api/v1/customer/connections)
 func (_ Unimplemented) ListConnections(w http.ResponseWriter, r *http.Request, params ListConnectionsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// CloseConnection Close somebody's socket
+// CloseConnection Close a connection
 // (DELETE /api/v1/customer/connections/{connectionId})
 func (_ Unimplemented) CloseConnection(w http.ResponseWriter, r *http.Request, connectionID ConnectionInPath) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ListDevices List the fleet
+// ListDevices List devices
 // (GET /api/v1/customer/devices)
 func (_ Unimplemented) ListDevices(w http.ResponseWriter, r *http.Request, params ListDevicesParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -2105,13 +2105,13 @@ func (_ Unimplemented) DecommissionDevice(w http.ResponseWriter, r *http.Request
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetDevice Read one device
+// GetDevice Get a device
 // (GET /api/v1/customer/devices/{deviceId})
 func (_ Unimplemented) GetDevice(w http.ResponseWriter, r *http.Request, deviceID DeviceInPath) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// UpdateDevice Change how a device is described
+// UpdateDevice Update a device
 // (PATCH /api/v1/customer/devices/{deviceId})
 func (_ Unimplemented) UpdateDevice(w http.ResponseWriter, r *http.Request, deviceID DeviceInPath) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -2123,7 +2123,7 @@ func (_ Unimplemented) IssueActivationCode(w http.ResponseWriter, r *http.Reques
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ResumeDevice Let a suspended device work again
+// ResumeDevice Resume a suspended device
 // (POST /api/v1/customer/devices/{deviceId}/resume)
 func (_ Unimplemented) ResumeDevice(w http.ResponseWriter, r *http.Request, deviceID DeviceInPath) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -2153,7 +2153,7 @@ func (_ Unimplemented) OpenSession(w http.ResponseWriter, r *http.Request, param
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetSession Read one session and its commands
+// GetSession Get a session and its commands
 // (GET /api/v1/customer/sessions/{sessionId})
 func (_ Unimplemented) GetSession(w http.ResponseWriter, r *http.Request, sessionID SessionInPath) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -2183,7 +2183,7 @@ func (_ Unimplemented) ProposeCommand(w http.ResponseWriter, r *http.Request, se
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetCommand Read one command
+// GetCommand Get a command
 // (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId})
 func (_ Unimplemented) GetCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -2195,13 +2195,13 @@ func (_ Unimplemented) CancelCommand(w http.ResponseWriter, r *http.Request, ses
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// RetryCommand Propose a command again
+// RetryCommand Retry a command that has ended
 // (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry)
 func (_ Unimplemented) RetryCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath, params RetryCommandParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ListSessionEvents Read the timeline of a session
+// ListSessionEvents Get the timeline of a session
 // (GET /api/v1/customer/sessions/{sessionId}/events)
 func (_ Unimplemented) ListSessionEvents(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, params ListSessionEventsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -2213,13 +2213,13 @@ func (_ Unimplemented) GetSystemInfo(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// OpenCustomerSocket Open a customer's socket
+// OpenCustomerSocket Open a customer socket
 // (GET /api/v1/customer/ws)
 func (_ Unimplemented) OpenCustomerSocket(w http.ResponseWriter, r *http.Request, params OpenCustomerSocketParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// IssueTicket Get a ticket that opens a socket
+// IssueTicket Issue a ticket that opens a socket
 // (POST /api/v1/customer/ws-tickets)
 func (_ Unimplemented) IssueTicket(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -2243,31 +2243,31 @@ func (_ Unimplemented) ClaimCommands(w http.ResponseWriter, r *http.Request, par
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetDeviceCommand Read the state of one of the device's commands
+// GetDeviceCommand Get one of the device's commands
 // (GET /api/v1/device/commands/{commandId})
 func (_ Unimplemented) GetDeviceCommand(w http.ResponseWriter, r *http.Request, commandID CommandInPath) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ExtendCommand Keep a claimed command for longer
+// ExtendCommand Extend the lease of a command
 // (POST /api/v1/device/commands/{commandId}/extend)
 func (_ Unimplemented) ExtendCommand(w http.ResponseWriter, r *http.Request, commandID CommandInPath) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ReleaseCommand Give a claimed command back undone
+// ReleaseCommand Release a command without a result
 // (POST /api/v1/device/commands/{commandId}/release)
 func (_ Unimplemented) ReleaseCommand(w http.ResponseWriter, r *http.Request, commandID CommandInPath) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// SubmitResult Report what came of a command
+// SubmitResult Submit the result of a command
 // (POST /api/v1/device/commands/{commandId}/result)
 func (_ Unimplemented) SubmitResult(w http.ResponseWriter, r *http.Request, commandID CommandInPath) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// SendHeartbeat Show that the device is alive
+// SendHeartbeat Send a heartbeat
 // (POST /api/v1/device/heartbeat)
 func (_ Unimplemented) SendHeartbeat(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -2279,25 +2279,25 @@ func (_ Unimplemented) RegisterDevice(w http.ResponseWriter, r *http.Request, pa
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// OpenDeviceSocket Open the device's socket
+// OpenDeviceSocket Open a device socket
 // (GET /api/v1/device/ws)
 func (_ Unimplemented) OpenDeviceSocket(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetHealth Tell whether the process is alive
+// GetHealth Check liveness
 // (GET /healthz)
 func (_ Unimplemented) GetHealth(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetReadiness Tell whether this instance wants traffic
+// GetReadiness Check readiness
 // (GET /readyz)
 func (_ Unimplemented) GetReadiness(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetVersion Tell the version of the gateway
+// GetVersion Get the version of the gateway
 // (GET /version)
 func (_ Unimplemented) GetVersion(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -4749,16 +4749,16 @@ func (response GetVersion200JSONResponse) VisitGetVersionResponse(w http.Respons
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// ListApprovals List the commands that wait for a decision
+	// ListApprovals List the commands that are pending approval
 	// (GET /api/v1/customer/approvals)
 	ListApprovals(ctx context.Context, request ListApprovalsRequestObject) (ListApprovalsResponseObject, error)
-	// ListConnections List who is connected
+	// ListConnections List open connections
 	// (GET /api/v1/customer/connections)
 	ListConnections(ctx context.Context, request ListConnectionsRequestObject) (ListConnectionsResponseObject, error)
-	// CloseConnection Close somebody's socket
+	// CloseConnection Close a connection
 	// (DELETE /api/v1/customer/connections/{connectionId})
 	CloseConnection(ctx context.Context, request CloseConnectionRequestObject) (CloseConnectionResponseObject, error)
-	// ListDevices List the fleet
+	// ListDevices List devices
 	// (GET /api/v1/customer/devices)
 	ListDevices(ctx context.Context, request ListDevicesRequestObject) (ListDevicesResponseObject, error)
 	// ProvisionDevice Provision a device
@@ -4767,16 +4767,16 @@ type StrictServerInterface interface {
 	// DecommissionDevice Decommission a device
 	// (DELETE /api/v1/customer/devices/{deviceId})
 	DecommissionDevice(ctx context.Context, request DecommissionDeviceRequestObject) (DecommissionDeviceResponseObject, error)
-	// GetDevice Read one device
+	// GetDevice Get a device
 	// (GET /api/v1/customer/devices/{deviceId})
 	GetDevice(ctx context.Context, request GetDeviceRequestObject) (GetDeviceResponseObject, error)
-	// UpdateDevice Change how a device is described
+	// UpdateDevice Update a device
 	// (PATCH /api/v1/customer/devices/{deviceId})
 	UpdateDevice(ctx context.Context, request UpdateDeviceRequestObject) (UpdateDeviceResponseObject, error)
 	// IssueActivationCode Issue a new activation code
 	// (POST /api/v1/customer/devices/{deviceId}/activation-code)
 	IssueActivationCode(ctx context.Context, request IssueActivationCodeRequestObject) (IssueActivationCodeResponseObject, error)
-	// ResumeDevice Let a suspended device work again
+	// ResumeDevice Resume a suspended device
 	// (POST /api/v1/customer/devices/{deviceId}/resume)
 	ResumeDevice(ctx context.Context, request ResumeDeviceRequestObject) (ResumeDeviceResponseObject, error)
 	// RevokeDeviceLogins End all logins of a device
@@ -4791,7 +4791,7 @@ type StrictServerInterface interface {
 	// OpenSession Open a support session
 	// (POST /api/v1/customer/sessions)
 	OpenSession(ctx context.Context, request OpenSessionRequestObject) (OpenSessionResponseObject, error)
-	// GetSession Read one session and its commands
+	// GetSession Get a session and its commands
 	// (GET /api/v1/customer/sessions/{sessionId})
 	GetSession(ctx context.Context, request GetSessionRequestObject) (GetSessionResponseObject, error)
 	// DecideCommand Approve or reject a command
@@ -4806,25 +4806,25 @@ type StrictServerInterface interface {
 	// ProposeCommand Propose a command
 	// (POST /api/v1/customer/sessions/{sessionId}/commands)
 	ProposeCommand(ctx context.Context, request ProposeCommandRequestObject) (ProposeCommandResponseObject, error)
-	// GetCommand Read one command
+	// GetCommand Get a command
 	// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId})
 	GetCommand(ctx context.Context, request GetCommandRequestObject) (GetCommandResponseObject, error)
 	// CancelCommand Cancel a command
 	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel)
 	CancelCommand(ctx context.Context, request CancelCommandRequestObject) (CancelCommandResponseObject, error)
-	// RetryCommand Propose a command again
+	// RetryCommand Retry a command that has ended
 	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry)
 	RetryCommand(ctx context.Context, request RetryCommandRequestObject) (RetryCommandResponseObject, error)
-	// ListSessionEvents Read the timeline of a session
+	// ListSessionEvents Get the timeline of a session
 	// (GET /api/v1/customer/sessions/{sessionId}/events)
 	ListSessionEvents(ctx context.Context, request ListSessionEventsRequestObject) (ListSessionEventsResponseObject, error)
 	// GetSystemInfo Describe the running gateway
 	// (GET /api/v1/customer/system/info)
 	GetSystemInfo(ctx context.Context, request GetSystemInfoRequestObject) (GetSystemInfoResponseObject, error)
-	// OpenCustomerSocket Open a customer's socket
+	// OpenCustomerSocket Open a customer socket
 	// (GET /api/v1/customer/ws)
 	OpenCustomerSocket(ctx context.Context, request OpenCustomerSocketRequestObject) (OpenCustomerSocketResponseObject, error)
-	// IssueTicket Get a ticket that opens a socket
+	// IssueTicket Issue a ticket that opens a socket
 	// (POST /api/v1/customer/ws-tickets)
 	IssueTicket(ctx context.Context, request IssueTicketRequestObject) (IssueTicketResponseObject, error)
 	// EndDeviceLogin Log out
@@ -4836,34 +4836,34 @@ type StrictServerInterface interface {
 	// ClaimCommands Claim the next commands
 	// (POST /api/v1/device/commands/claim)
 	ClaimCommands(ctx context.Context, request ClaimCommandsRequestObject) (ClaimCommandsResponseObject, error)
-	// GetDeviceCommand Read the state of one of the device's commands
+	// GetDeviceCommand Get one of the device's commands
 	// (GET /api/v1/device/commands/{commandId})
 	GetDeviceCommand(ctx context.Context, request GetDeviceCommandRequestObject) (GetDeviceCommandResponseObject, error)
-	// ExtendCommand Keep a claimed command for longer
+	// ExtendCommand Extend the lease of a command
 	// (POST /api/v1/device/commands/{commandId}/extend)
 	ExtendCommand(ctx context.Context, request ExtendCommandRequestObject) (ExtendCommandResponseObject, error)
-	// ReleaseCommand Give a claimed command back undone
+	// ReleaseCommand Release a command without a result
 	// (POST /api/v1/device/commands/{commandId}/release)
 	ReleaseCommand(ctx context.Context, request ReleaseCommandRequestObject) (ReleaseCommandResponseObject, error)
-	// SubmitResult Report what came of a command
+	// SubmitResult Submit the result of a command
 	// (POST /api/v1/device/commands/{commandId}/result)
 	SubmitResult(ctx context.Context, request SubmitResultRequestObject) (SubmitResultResponseObject, error)
-	// SendHeartbeat Show that the device is alive
+	// SendHeartbeat Send a heartbeat
 	// (POST /api/v1/device/heartbeat)
 	SendHeartbeat(ctx context.Context, request SendHeartbeatRequestObject) (SendHeartbeatResponseObject, error)
 	// RegisterDevice Exchange an activation code for a device secret
 	// (POST /api/v1/device/register)
 	RegisterDevice(ctx context.Context, request RegisterDeviceRequestObject) (RegisterDeviceResponseObject, error)
-	// OpenDeviceSocket Open the device's socket
+	// OpenDeviceSocket Open a device socket
 	// (GET /api/v1/device/ws)
 	OpenDeviceSocket(ctx context.Context, request OpenDeviceSocketRequestObject) (OpenDeviceSocketResponseObject, error)
-	// GetHealth Tell whether the process is alive
+	// GetHealth Check liveness
 	// (GET /healthz)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
-	// GetReadiness Tell whether this instance wants traffic
+	// GetReadiness Check readiness
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
-	// GetVersion Tell the version of the gateway
+	// GetVersion Get the version of the gateway
 	// (GET /version)
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
 }

@@ -36,7 +36,7 @@ function run(script, ...args) {
 test('each rule of style finds a violation', () => {
   const violations = {
     'rule/operation-id-begins-with-a-verb': ['operationId: getHealth', 'operationId: health'],
-    'rule/summary-is-a-headline': ['summary: Tell whether the process is alive', 'summary: is it alive?'],
+    'rule/summary-is-a-headline': ['summary: Check liveness', 'summary: is it alive?'],
     'rule/fields-are-camel-case': ['        draining:\n          type', '        is_draining:\n          type'],
     'rule/parameters-are-camel-case': ['- name: deviceId\n          in: query', '- name: device_id\n          in: query'],
     'rule/schemas-are-pascal-case': ['    ContractText:\n', '    contractText: {type: string}\n    ContractText:\n'],
@@ -48,8 +48,8 @@ test('each rule of style finds a violation', () => {
     'no-unused-components': ['  schemas:\n', '  schemas:\n    Forgotten: {type: string}\n'],
     'no-invalid-media-type-examples': ['example: {status: ok, timestamp', 'example: {status: fine, timestamp'],
     'paths-kebab-case': ['/revoke-logins:', '/revokeLogins:'],
-    'parameter-description': ['          description: Only sessions on this device.\n', ''],
-    'operation-description': ['      description: |\n        Gives the released version and nothing else', '      x-note: |\n        Gives the released version and nothing else'],
+    'parameter-description': ['          description: Only sessions of this device.\n', ''],
+    'operation-description': ['      description: |\n        Returns the released version and nothing else', '      x-note: |\n        Returns the released version and nothing else'],
   };
   const { status, output } = run('lint.sh', change('violations.yaml', Object.values(violations)), '--max-problems=1000');
   assert.equal(status, 1, output);

@@ -18,7 +18,7 @@ type kind struct {
 var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeValidationFailed: {http.StatusBadRequest, "The request is not valid"},
 
-	fieldgate.CodeUnauthorized:          {http.StatusUnauthorized, "Authentication is needed"},
+	fieldgate.CodeUnauthorized:          {http.StatusUnauthorized, "Authentication is required"},
 	fieldgate.CodeInvalidActivationCode: {http.StatusUnauthorized, "The activation code is not valid"},
 	fieldgate.CodeInvalidCredentials:    {http.StatusUnauthorized, "The credentials are not valid"},
 
@@ -48,7 +48,7 @@ var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeApprovalExpired:      {http.StatusConflict, "The time to decide has passed"},
 	fieldgate.CodeDigestMismatch:       {http.StatusConflict, "The digest does not match"},
 	fieldgate.CodeClaimSuperseded:      {http.StatusConflict, "A newer claim exists"},
-	fieldgate.CodeClaimExpired:         {http.StatusConflict, "The lease ran out"},
+	fieldgate.CodeClaimExpired:         {http.StatusConflict, "The lease has expired"},
 	fieldgate.CodeIdempotencyKeyReused: {http.StatusConflict, "The idempotency key was used before"},
 
 	fieldgate.CodeBodyTooLarge:         {http.StatusRequestEntityTooLarge, "The body is too large"},
@@ -61,7 +61,7 @@ var kinds = map[fieldgate.Code]kind{
 
 	fieldgate.CodeStoreUnavailable:  {http.StatusServiceUnavailable, "The store is unavailable"},
 	fieldgate.CodeIssuerUnavailable: {http.StatusServiceUnavailable, "The token issuer is unavailable"},
-	fieldgate.CodeDraining:          {http.StatusServiceUnavailable, "This instance is stopping"},
+	fieldgate.CodeDraining:          {http.StatusServiceUnavailable, "This instance is shutting down"},
 	fieldgate.CodeOverloaded:        {http.StatusServiceUnavailable, "This instance is overloaded"},
 }
 

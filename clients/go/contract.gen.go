@@ -98,41 +98,41 @@ const (
 	SessionTypeRemediation SessionType = "remediation"
 )
 
-// ActivationCode A code that a device registers with.
+// ActivationCode A code with which a device registers.
 type ActivationCode struct {
-	// ActivationCode The code, shown this once.
+	// ActivationCode The code. It is returned only once.
 	ActivationCode string `json:"activationCode"`
 
-	// ActivationExpiresAt Until when the code is good.
+	// ActivationExpiresAt The time until which the code is valid.
 	ActivationExpiresAt time.Time `json:"activationExpiresAt"`
 }
 
-// Actor Who did it.
+// Actor The user or device that caused the event, or the gateway.
 type Actor struct {
-	// ID The id of the user or device; `system` for what time does.
+	// ID The id of the user or device; `system` for changes that the gateway makes by itself.
 	ID string `json:"id"`
 
-	// Kind Who acted; `system` is the gateway itself. More values may come.
+	// Kind The kind of actor; `system` is the gateway itself. Values may be added.
 	Kind ActorKind `json:"kind"`
 }
 
-// ActorKind Who acted; `system` is the gateway itself. More values may come.
+// ActorKind The kind of actor; `system` is the gateway itself. Values may be added.
 type ActorKind string
 
-// Approval The decision over a command. It is made once and never changes.
+// Approval The decision on a command. It is made once and never changes.
 type Approval struct {
-	// DecidedAt When it was decided.
+	// DecidedAt The time of the decision.
 	DecidedAt time.Time `json:"decidedAt"`
 
-	// DecidedBy The id of a person or program at the customer, the `sub` of its JWT.
+	// DecidedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
 	DecidedBy string `json:"decidedBy"`
 
-	// Decision What was decided.
+	// Decision The decision.
 	Decision Decision `json:"decision"`
 
-	// Reason Why, in words, for those who read the timeline later.
+	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
 	Reason string `json:"reason,omitempty,omitzero"`
@@ -141,16 +141,16 @@ type Approval struct {
 // ApprovalStatus Which commands to list.
 type ApprovalStatus string
 
-// AuthenticateDeviceRequest The credentials of a device, as registering gave them.
+// AuthenticateDeviceRequest The credentials of a device, as its registration returned them.
 type AuthenticateDeviceRequest struct {
-	// DeviceID The id of the device. It is compared, so a wrong one is 401 and not 400.
+	// DeviceID The id of the device. It is compared and not validated, so a wrong one is 401 and not 400.
 	DeviceID string `json:"deviceId"`
 
 	// DeviceSecret The secret of the device.
 	DeviceSecret string `json:"deviceSecret"`
 }
 
-// Build What the process was built from.
+// Build The build of the process.
 type Build struct {
 	// Commit The revision of the source; `unknown` if it was not recorded.
 	Commit string `json:"commit"`
@@ -158,50 +158,50 @@ type Build struct {
 	// Go The version of Go.
 	Go string `json:"go"`
 
-	// Time When that revision was made; `unknown` if it was not recorded.
+	// Time The time of that revision; `unknown` if it was not recorded.
 	Time string `json:"time"`
 }
 
-// ClaimApproval Who approved the command. Absent where none was needed.
+// ClaimApproval The approval of the command. Absent if none was required.
 type ClaimApproval struct {
-	// DecidedAt When it was approved.
+	// DecidedAt The time of the approval.
 	DecidedAt time.Time `json:"decidedAt"`
 
-	// DecidedBy The id of a person or program at the customer, the `sub` of its JWT.
+	// DecidedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
 	DecidedBy string `json:"decidedBy"`
 }
 
-// ClaimRequest How much work to claim, and for how long.
+// ClaimRequest The number of commands to claim and the duration of their leases.
 type ClaimRequest struct {
-	// Limit How many commands at most.
+	// Limit The maximum number of commands.
 	Limit int `json:"limit,omitempty,omitzero"`
 
-	// VisibilityTimeoutMs How long the lease of each command lasts, in milliseconds.
+	// VisibilityTimeoutMs The duration of the lease of each command, in milliseconds.
 	VisibilityTimeoutMs int `json:"visibilityTimeoutMs,omitempty,omitzero"`
 
-	// WaitMs How long to wait for a command if there is none, in milliseconds.
+	// WaitMs How long to wait for a command if the queue is empty, in milliseconds.
 	WaitMs int `json:"waitMs,omitempty,omitzero"`
 }
 
-// ClaimedCommand A command and the lease on it.
+// ClaimedCommand A command and its lease.
 type ClaimedCommand struct {
-	// Approval Who approved the command. Absent where none was needed.
+	// Approval The approval of the command. Absent if none was required.
 	Approval ClaimApproval `json:"approval,omitempty,omitzero"`
 
-	// Attempt Which attempt this is; above 1, an earlier one may have begun the work.
+	// Attempt The number of this attempt. If it is above 1, an earlier attempt may have started the command.
 	Attempt int `json:"attempt"`
 
-	// ClaimToken The proof of a claim, from the answer to it. Treat it as a string.
+	// ClaimToken The proof of a claim, from the response to it. Treat it as an opaque string.
 	//
 	// Example: t4Xn8qLz2vRb6mKc
 	ClaimToken string `json:"claimToken"`
 
-	// ClaimedAt When the device claimed it.
+	// ClaimedAt The time of the claim.
 	ClaimedAt time.Time `json:"claimedAt"`
 
-	// DeliverBy Until when the command could be claimed.
+	// DeliverBy The time until which the command could be claimed.
 	DeliverBy time.Time `json:"deliverBy"`
 
 	// ID The id of a command.
@@ -209,29 +209,29 @@ type ClaimedCommand struct {
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	ID string `json:"id"`
 
-	// LeaseRemainingMs How much of the lease is left, in milliseconds. Count down from it with a clock that never jumps.
+	// LeaseRemainingMs The remaining time of the lease, in milliseconds. Count down from it with a monotonic clock.
 	//
 	// Example: 60000
 	LeaseRemainingMs int `json:"leaseRemainingMs"`
 
-	// MaxAttempts How often the command may be claimed before it times out.
+	// MaxAttempts The maximum number of claims before the command times out.
 	//
 	// Example: 1
 	MaxAttempts int `json:"maxAttempts"`
 
-	// Parameters The input of the command. The JSON value reaches the device unchanged, numbers of
-	// any size included; spaces and the order of names may change. 32 KiB at most.
+	// Parameters The input of the command. The JSON value is delivered to the device unchanged, including
+	// numbers of any size; whitespace and the order of names may change. At most 32 KiB.
 	//
 	//
 	// Example: {"graceSeconds":10,"service":"telemetry"}
 	Parameters json.RawMessage `json:"parameters"`
 
-	// Priority How urgent it is, 9 first.
+	// Priority The priority of the command; 9 is the highest.
 	//
 	// Example: 5
 	Priority int `json:"priority"`
 
-	// RequestID The id of a request, the caller's own or one made for it.
+	// RequestID The id of a request: the caller's own, or one that the gateway generated.
 	//
 	// Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
 	RequestID string `json:"requestId"`
@@ -241,50 +241,50 @@ type ClaimedCommand struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	SessionID string `json:"sessionId"`
 
-	// Type What kind of work it is, as the device knows it: words of letters, digits, `_` and
-	// `-`, joined by dots. The policy goes by it, and `diagnostic.*` is for work that
-	// changes nothing on the device.
+	// Type The type of the command, as the device knows it: words of letters, digits, `_` and `-`,
+	// joined by dots. The policy decides by it. `diagnostic.*` is for commands that change
+	// nothing on the device.
 	//
 	//
 	// Example: service.restart
 	Type string `json:"type"`
 
-	// VisibleUntil When the lease ends, by the clock of the server.
+	// VisibleUntil The end of the lease, by the clock of the gateway.
 	VisibleUntil time.Time `json:"visibleUntil"`
 }
 
-// ClaimedCommands What the device is to do, most urgent first.
+// ClaimedCommands The commands to execute, highest priority first.
 type claimedCommands struct {
-	// Commands The commands, each under a lease of its own.
+	// Commands The commands, each under its own lease.
 	Commands []ClaimedCommand `json:"commands"`
 }
 
-// Command A piece of work for one device. Once proposed, what it asks for never changes.
+// Command A command for one device. What it asks of the device never changes after it is proposed.
 type Command struct {
-	// Approval The decision over a command. It is made once and never changes.
+	// Approval The decision on a command. It is made once and never changes.
 	Approval Approval `json:"approval,omitempty,omitzero"`
 
-	// ApproveBy Until when it can be decided over. Absent where no decision is needed.
+	// ApproveBy The time until which the command can be approved. Absent if it requires no approval.
 	ApproveBy time.Time `json:"approveBy,omitempty,omitzero"`
 
-	// Attempt How often the command was claimed; a claim that was released does not count.
+	// Attempt The number of claims of the command. A released claim does not count.
 	//
 	// Example: 1
 	Attempt int `json:"attempt"`
 
-	// Attempts Each claim of the command, oldest first. Only there when one command is read.
+	// Attempts Each claim of the command, oldest first. Present only in the response to `getCommand`.
 	Attempts []CommandAttempt `json:"attempts,omitzero"`
 
-	// CancelRequested Whether somebody wants the work stopped.
+	// CancelRequested Whether the cancellation of the command was requested.
 	CancelRequested bool `json:"cancelRequested"`
 
-	// ClaimedAt When the device claimed it last.
+	// ClaimedAt The time of the newest claim.
 	ClaimedAt time.Time `json:"claimedAt,omitempty,omitzero"`
 
-	// CreatedAt When it was proposed.
+	// CreatedAt The time at which the command was proposed.
 	CreatedAt time.Time `json:"createdAt"`
 
-	// DeliverBy Until when the device can claim it.
+	// DeliverBy The time until which the device can claim the command.
 	DeliverBy time.Time `json:"deliverBy"`
 
 	// DeviceID The id of a device.
@@ -292,11 +292,11 @@ type Command struct {
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
 	DeviceID string `json:"deviceId"`
 
-	// Digest SHA-256, in hexadecimal, over the tenant, the device, the type, the parameters
-	// and the limits: what a decision is about.
+	// Digest SHA-256, in hexadecimal, over the tenant, the device, the type, the parameters and the
+	// limits. It identifies what a decision is about.
 	Digest string `json:"digest"`
 
-	// FinishedAt When it ended.
+	// FinishedAt The time at which the command ended.
 	FinishedAt time.Time `json:"finishedAt,omitempty,omitzero"`
 
 	// ID The id of a command.
@@ -304,45 +304,45 @@ type Command struct {
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	ID string `json:"id"`
 
-	// Late Whether its result came after the lease had run out.
+	// Late Whether the result arrived after the lease had expired.
 	Late bool `json:"late"`
 
-	// MaxAttempts How often the command may be claimed before it times out.
+	// MaxAttempts The maximum number of claims before the command times out.
 	//
 	// Example: 1
 	MaxAttempts int `json:"maxAttempts"`
 
-	// MayDecide Whether the caller may decide over it. Only in the list of approvals.
+	// MayDecide Whether the caller may approve the command. Present only in the list of approvals.
 	MayDecide *bool `json:"mayDecide,omitempty"`
 
-	// Parameters The input of the command. The JSON value reaches the device unchanged, numbers of
-	// any size included; spaces and the order of names may change. 32 KiB at most.
+	// Parameters The input of the command. The JSON value is delivered to the device unchanged, including
+	// numbers of any size; whitespace and the order of names may change. At most 32 KiB.
 	//
 	//
 	// Example: {"graceSeconds":10,"service":"telemetry"}
 	Parameters json.RawMessage `json:"parameters"`
 
-	// Priority How urgent it is, 9 first.
+	// Priority The priority of the command; 9 is the highest.
 	//
 	// Example: 5
 	Priority int `json:"priority"`
 
-	// ProposedBy The id of a person or program at the customer, the `sub` of its JWT.
+	// ProposedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
 	ProposedBy string `json:"proposedBy"`
 
-	// Reason Why, in words, for those who read the timeline later.
+	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
 	Reason string `json:"reason,omitempty,omitzero"`
 
-	// RequestID The id of a request, the caller's own or one made for it.
+	// RequestID The id of a request: the caller's own, or one that the gateway generated.
 	//
 	// Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
 	RequestID string `json:"requestId"`
 
-	// Result What the device reported. Absent until it has.
+	// Result The result that the device submitted. Absent before that.
 	Result *CommandResult `json:"result,omitempty"`
 
 	// RetryOf The id of a command.
@@ -355,41 +355,41 @@ type Command struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	SessionID string `json:"sessionId"`
 
-	// Status Where the command stands; see "The life of a command". `pending_approval`, `queued`
-	// and `claimed` can still change, and so can `timed_out`, if a late result comes. More
-	// values may come; tolerate those you do not know.
+	// Status The status of the command, see "The life of a command". `pending_approval`, `queued` and
+	// `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
+	// added; tolerate unknown ones.
 	Status CommandStatus `json:"status"`
 
-	// Type What kind of work it is, as the device knows it: words of letters, digits, `_` and
-	// `-`, joined by dots. The policy goes by it, and `diagnostic.*` is for work that
-	// changes nothing on the device.
+	// Type The type of the command, as the device knows it: words of letters, digits, `_` and `-`,
+	// joined by dots. The policy decides by it. `diagnostic.*` is for commands that change
+	// nothing on the device.
 	//
 	//
 	// Example: service.restart
 	Type string `json:"type"`
 
-	// VisibleUntil When the lease ends. Only while it is claimed.
+	// VisibleUntil The end of the lease. Only while the command is claimed.
 	VisibleUntil time.Time `json:"visibleUntil,omitempty,omitzero"`
 
-	// WhyNot Why the caller may not decide over it. Only in the list of approvals.
+	// WhyNot The reason why the caller may not approve the command. Present only in the list of approvals.
 	WhyNot string `json:"whyNot,omitempty,omitzero"`
 }
 
-// CommandAttempt One claim of a command and what came of it.
+// CommandAttempt One claim of a command, and its outcome.
 type CommandAttempt struct {
-	// Attempt How often the command was claimed; a claim that was released does not count.
+	// Attempt The number of claims of the command. A released claim does not count.
 	//
 	// Example: 1
 	Attempt int `json:"attempt"`
 
-	// ClaimedAt When the device claimed it.
+	// ClaimedAt The time of the claim.
 	ClaimedAt time.Time `json:"claimedAt"`
 
-	// EndedAt When the claim ended. Absent while it lasts.
+	// EndedAt The time at which the claim ended. Absent while it lasts.
 	EndedAt time.Time `json:"endedAt,omitempty,omitzero"`
 
-	// Outcome How the claim ended: `released`, `requeued` (the lease ran out), `timed_out`,
-	// `succeeded`, `failed` or `cancelled`. More values may come.
+	// Outcome How the claim ended: `released`, `requeued` (the lease expired), `timed_out`, `succeeded`,
+	// `failed` or `cancelled`. Values may be added.
 	Outcome string `json:"outcome,omitempty,omitzero"`
 }
 
@@ -398,35 +398,35 @@ type CommandList struct {
 	// Items The items of this page.
 	Items []Command `json:"items"`
 
-	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
+	// NextCursor The `cursor` of the next page. Absent on the last page.
 	//
 	// Example: MDFqZDNxOHp2Ng
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
-// CommandResult What the device reported. Absent until it has.
+// CommandResult The result that the device submitted. Absent before that.
 type CommandResult struct {
-	// Data What the command gave, for programs. The JSON value is kept unchanged, numbers of
-	// any size included; spaces and the order of names may change.
+	// Data The structured result of the command. The JSON value is kept unchanged, including numbers
+	// of any size; whitespace and the order of names may change.
 	//
 	//
 	// Example: {"pid":4711}
 	Data json.RawMessage `json:"data,omitempty,omitzero"`
 
-	// DurationMs How long the work took, in milliseconds.
+	// DurationMs The duration of the execution, in milliseconds.
 	DurationMs int64 `json:"durationMs,omitempty,omitzero"`
 
-	// Error Why it failed.
+	// Error The reason of a failure.
 	Error string `json:"error,omitempty,omitzero"`
 
-	// ExecutedAt When the device began the work, by its own clock.
+	// ExecutedAt The time at which the device started the command, by its own clock.
 	ExecutedAt time.Time `json:"executedAt,omitempty,omitzero"`
 
-	// Output What the command printed.
+	// Output The output of the command.
 	Output string `json:"output,omitempty,omitzero"`
 }
 
-// CommandState How the command stands that the problem is about, to save a second request.
+// CommandState The state of the command that the problem is about. It saves the caller a second request.
 type CommandState struct {
 	// Attempt The number of the newest attempt; 0 before the first claim.
 	Attempt int `json:"attempt"`
@@ -436,20 +436,20 @@ type CommandState struct {
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	ID string `json:"id"`
 
-	// Status Where the command stands; see "The life of a command". `pending_approval`, `queued`
-	// and `claimed` can still change, and so can `timed_out`, if a late result comes. More
-	// values may come; tolerate those you do not know.
+	// Status The status of the command, see "The life of a command". `pending_approval`, `queued` and
+	// `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
+	// added; tolerate unknown ones.
 	Status CommandStatus `json:"status"`
 }
 
-// CommandStatus Where the command stands; see "The life of a command". `pending_approval`, `queued`
-// and `claimed` can still change, and so can `timed_out`, if a late result comes. More
-// values may come; tolerate those you do not know.
+// CommandStatus The status of the command, see "The life of a command". `pending_approval`, `queued` and
+// `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
+// added; tolerate unknown ones.
 type CommandStatus string
 
 // Connection An open socket.
 type Connection struct {
-	// Agent What the client calls itself, its `User-Agent`.
+	// Agent The `User-Agent` of the client.
 	Agent string `json:"agent,omitempty,omitzero"`
 
 	// DeviceID The id of a device.
@@ -462,19 +462,19 @@ type Connection struct {
 	// Example: con_3FYMTQ7KJ2VCX5LWAHB6NEUZDO
 	ID string `json:"id"`
 
-	// Kind Who is connected, a device or a customer. More values may come.
+	// Kind Whether the socket is that of a device or of a user of the customer. Values may be added.
 	Kind ConnectionKind `json:"kind"`
 
-	// Since When it was opened.
+	// Since The time at which the socket was opened.
 	Since time.Time `json:"since"`
 
-	// UserID The id of a person or program at the customer, the `sub` of its JWT.
+	// UserID The id of a user, a person or a program of the customer: the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
 	UserID string `json:"userId,omitempty,omitzero"`
 }
 
-// ConnectionKind Who is connected, a device or a customer. More values may come.
+// ConnectionKind Whether the socket is that of a device or of a user of the customer. Values may be added.
 type ConnectionKind string
 
 // ConnectionList A page of connections.
@@ -482,76 +482,76 @@ type ConnectionList struct {
 	// Items The items of this page.
 	Items []Connection `json:"items"`
 
-	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
+	// NextCursor The `cursor` of the next page. Absent on the last page.
 	//
 	// Example: MDFqZDNxOHp2Ng
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
-// Connections The sockets that this instance holds.
+// Connections The open sockets of this instance.
 type Connections struct {
-	// Customers Sockets of customers.
+	// Customers The number of customer sockets.
 	Customers int `json:"customers"`
 
-	// Devices Sockets of devices.
+	// Devices The number of device sockets.
 	Devices int `json:"devices"`
 }
 
-// DecidedCommand The command with the decision over it.
+// DecidedCommand The command with the decision on it.
 type decidedCommand struct {
-	// Command A piece of work for one device. Once proposed, what it asks for never changes.
+	// Command A command for one device. What it asks of the device never changes after it is proposed.
 	Command Command `json:"command"`
 }
 
-// Decision What was decided.
+// Decision The decision.
 type Decision string
 
-// DecisionRequest A decision over one command.
+// DecisionRequest A decision on one command.
 type DecisionRequest struct {
 	// Approved Whether the command may run.
 	Approved bool `json:"approved"`
 
-	// CommandID An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
+	// CommandID An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
 	CommandID string `json:"commandId"`
 
-	// Digest The `digest` of the command that was looked at. If it differs, nothing is decided.
+	// Digest The `digest` of the command that the approver saw. If it differs, the decision is refused.
 	Digest string `json:"digest,omitempty,omitzero"`
 
-	// Reason Why, in words, for those who read the timeline later.
+	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
 	Reason string `json:"reason,omitempty,omitzero"`
 }
 
-// DependencyCheck How one service does, seen from this instance.
+// DependencyCheck The state of a service, as this instance sees it.
 type DependencyCheck struct {
-	// Error What is wrong, in general words, without addresses.
+	// Error The problem in general words, without addresses.
 	Error string `json:"error,omitempty,omitzero"`
 
-	// LatencyMs How long its last answer took, in milliseconds.
+	// LatencyMs The duration of its last response, in milliseconds.
 	LatencyMs float64 `json:"latencyMs,omitempty,omitzero"`
 
-	// Ok Whether the service does what it is needed for.
+	// Ok Whether the service works.
 	Ok bool `json:"ok"`
 }
 
-// Device A device of the fleet. `lastHeartbeat`, `metrics`, `activeSessionId` and
-// `pendingCommands` are only there when one device is read.
+// Device A device of the fleet. `lastHeartbeat`, `metrics`, `activeSessionId` and `pendingCommands`
+// are present only in the response to `getDevice`.
 type Device struct {
 	// ActiveSessionID The id of a session.
 	//
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	ActiveSessionID string `json:"activeSessionId,omitempty,omitzero"`
 
-	// CreatedAt When it was provisioned.
+	// CreatedAt The time at which the device was provisioned.
 	CreatedAt time.Time `json:"createdAt"`
 
-	// ExternalID The customer's own id of the device, such as its serial number, unique within the tenant.
+	// ExternalID The tenant's own id of the device, such as its serial number, unique within the tenant.
 	//
 	// Example: PX4-001873
 	ExternalID string `json:"externalId,omitempty,omitzero"`
 
-	// FirmwareVersion The firmware, as the device said last.
+	// FirmwareVersion The version of the firmware that the device reported last.
 	FirmwareVersion string `json:"firmwareVersion,omitempty,omitzero"`
 
 	// ID The id of a device.
@@ -562,44 +562,44 @@ type Device struct {
 	// LastHeartbeat The newest heartbeat of a device. Absent if there was none.
 	LastHeartbeat LastHeartbeat `json:"lastHeartbeat,omitempty,omitzero"`
 
-	// LastSeen When the device was last heard of. Absent if it never was.
+	// LastSeen The time of the last call of the device. Absent if there was none.
 	LastSeen time.Time `json:"lastSeen,omitempty,omitzero"`
 
-	// Location Where the device is, in words.
+	// Location The location of the device, in words.
 	//
 	// Example: Hall 3, Leipzig
 	Location string `json:"location,omitempty,omitzero"`
 
-	// Metrics Readings by name, as the device counts them. The newest replace all before.
+	// Metrics Measurements of the device, by name. Those of a heartbeat replace all earlier ones.
 	//
 	// Example: {"cpuPercent":12.5,"temperatureCelsius":41}
 	Metrics Metrics `json:"metrics,omitzero"`
 
-	// Model The model, as the device said when it registered.
+	// Model The model that the device reported when it registered.
 	Model string `json:"model,omitempty,omitzero"`
 
-	// Name What people call the device.
+	// Name The display name of the device.
 	//
 	// Example: Pump station 12
 	Name string `json:"name"`
 
-	// PendingCommands How many commands wait for the device to claim them.
+	// PendingCommands The number of commands that the device could claim now.
 	PendingCommands *int `json:"pendingCommands,omitempty"`
 
-	// Presence Whether the device shows itself. `never_connected`: not once; `online`: lately;
-	// `stale`: a heartbeat is overdue; `offline`: not for some time. More values may come;
-	// tolerate those you do not know.
+	// Presence Whether the device is reachable. `never_connected`: it has never called; `online`: it called
+	// recently; `stale`: a heartbeat is overdue; `offline`: it has not called for some time. Values
+	// may be added; tolerate unknown ones.
 	Presence DevicePresence `json:"presence"`
 
-	// RegisteredAt When it registered itself.
+	// RegisteredAt The time at which the device registered.
 	RegisteredAt time.Time `json:"registeredAt,omitempty,omitzero"`
 
-	// Status Where the device stands with its owner. `provisioned`: waits to be registered;
-	// `active`: may work; `suspended`: shut out until resumed; `decommissioned`: out of
-	// service for good. More values may come; tolerate those you do not know.
+	// Status The administrative status of the device. `provisioned`: not registered yet; `active`: may
+	// log in and work; `suspended`: blocked until it is resumed; `decommissioned`: permanently
+	// out of service. Values may be added; tolerate unknown ones.
 	Status DeviceStatus `json:"status"`
 
-	// Tags Labels of the tenant's own choosing, to find devices by. A key has 1 to 64 letters,
+	// Tags Labels chosen by the tenant, by which devices can be filtered. A key has 1 to 64 letters,
 	// digits, `.`, `_` and `-`.
 	//
 	//
@@ -607,23 +607,23 @@ type Device struct {
 	Tags Tags `json:"tags"`
 }
 
-// DeviceCommand How a command stands, as its device may see it.
+// DeviceCommand The state of a command, as its device may see it.
 type DeviceCommand struct {
-	// Attempt How often the command was claimed; a claim that was released does not count.
+	// Attempt The number of claims of the command. A released claim does not count.
 	//
 	// Example: 1
 	Attempt int `json:"attempt"`
 
-	// CancelRequested Whether somebody wants the work stopped.
+	// CancelRequested Whether the cancellation of the command was requested.
 	CancelRequested bool `json:"cancelRequested"`
 
-	// ClaimedAt When it was claimed last.
+	// ClaimedAt The time of the newest claim.
 	ClaimedAt time.Time `json:"claimedAt,omitempty,omitzero"`
 
-	// DeliverBy Until when the command can be claimed.
+	// DeliverBy The time until which the command can be claimed.
 	DeliverBy time.Time `json:"deliverBy"`
 
-	// FinishedAt When it ended.
+	// FinishedAt The time at which the command ended.
 	FinishedAt time.Time `json:"finishedAt,omitempty,omitzero"`
 
 	// ID The id of a command.
@@ -631,20 +631,20 @@ type DeviceCommand struct {
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	ID string `json:"id"`
 
-	// Late Whether its result came after the lease had run out.
+	// Late Whether the result arrived after the lease had expired.
 	Late bool `json:"late"`
 
-	// LeaseRemainingMs How much of the lease is left, in milliseconds. Count down from it with a clock that never jumps.
+	// LeaseRemainingMs The remaining time of the lease, in milliseconds. Count down from it with a monotonic clock.
 	//
 	// Example: 60000
 	LeaseRemainingMs int `json:"leaseRemainingMs,omitempty,omitzero"`
 
-	// MaxAttempts How often the command may be claimed before it times out.
+	// MaxAttempts The maximum number of claims before the command times out.
 	//
 	// Example: 1
 	MaxAttempts int `json:"maxAttempts"`
 
-	// Priority How urgent it is, 9 first.
+	// Priority The priority of the command; 9 is the highest.
 	//
 	// Example: 5
 	Priority int `json:"priority"`
@@ -654,20 +654,20 @@ type DeviceCommand struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	SessionID string `json:"sessionId"`
 
-	// Status Where the command stands; see "The life of a command". `pending_approval`, `queued`
-	// and `claimed` can still change, and so can `timed_out`, if a late result comes. More
-	// values may come; tolerate those you do not know.
+	// Status The status of the command, see "The life of a command". `pending_approval`, `queued` and
+	// `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
+	// added; tolerate unknown ones.
 	Status CommandStatus `json:"status"`
 
-	// Type What kind of work it is, as the device knows it: words of letters, digits, `_` and
-	// `-`, joined by dots. The policy goes by it, and `diagnostic.*` is for work that
-	// changes nothing on the device.
+	// Type The type of the command, as the device knows it: words of letters, digits, `_` and `-`,
+	// joined by dots. The policy decides by it. `diagnostic.*` is for commands that change
+	// nothing on the device.
 	//
 	//
 	// Example: service.restart
 	Type string `json:"type"`
 
-	// VisibleUntil When the lease ends. Only while it is claimed.
+	// VisibleUntil The end of the lease. Only while the command is claimed.
 	VisibleUntil time.Time `json:"visibleUntil,omitempty,omitzero"`
 }
 
@@ -676,7 +676,7 @@ type DeviceList struct {
 	// Items The items of this page.
 	Items []Device `json:"items"`
 
-	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
+	// NextCursor The `cursor` of the next page. Absent on the last page.
 	//
 	// Example: MDFqZDNxOHp2Ng
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
@@ -689,46 +689,46 @@ type DeviceLogin struct {
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
 	DeviceID string `json:"deviceId"`
 
-	// ExpiresAt The same as a time of the server.
+	// ExpiresAt The end of that lifetime, by the clock of the gateway.
 	ExpiresAt time.Time `json:"expiresAt"`
 
-	// ExpiresInSeconds How long the token lives if it is not used. Each use renews it.
+	// ExpiresInSeconds The lifetime of the token if it is not used. Each use renews it.
 	ExpiresInSeconds int `json:"expiresInSeconds"`
 
-	// Token The token to send as a bearer token. Treat it as a string.
+	// Token The token to send as a bearer token. Treat it as an opaque string.
 	Token string `json:"token"`
 }
 
-// DeviceMetadata What the device says of itself, as strings. `model` and `firmwareVersion` are shown
-// to its owner; any others are kept with it. The three named here count towards the
-// 32 that are allowed.
+// DeviceMetadata Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
+// are shown to users; all others are stored. The three listed here count towards the maximum
+// of 32.
 //
 // Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}
 type DeviceMetadata struct {
-	// FirmwareVersion The firmware that it runs.
+	// FirmwareVersion The version of the firmware.
 	FirmwareVersion string `json:"firmwareVersion,omitempty,omitzero"`
 
-	// Model What kind of device it is.
+	// Model The model of the device.
 	Model string `json:"model,omitempty,omitzero"`
 
-	// SerialNumber The number on its label.
+	// SerialNumber The serial number on the label of the device.
 	SerialNumber         string            `json:"serialNumber,omitempty,omitzero"`
 	AdditionalProperties map[string]string `json:"-"`
 }
 
-// DevicePresence Whether the device shows itself. `never_connected`: not once; `online`: lately;
-// `stale`: a heartbeat is overdue; `offline`: not for some time. More values may come;
-// tolerate those you do not know.
+// DevicePresence Whether the device is reachable. `never_connected`: it has never called; `online`: it called
+// recently; `stale`: a heartbeat is overdue; `offline`: it has not called for some time. Values
+// may be added; tolerate unknown ones.
 type DevicePresence string
 
-// DeviceStatus Where the device stands with its owner. `provisioned`: waits to be registered;
-// `active`: may work; `suspended`: shut out until resumed; `decommissioned`: out of
-// service for good. More values may come; tolerate those you do not know.
+// DeviceStatus The administrative status of the device. `provisioned`: not registered yet; `active`: may
+// log in and work; `suspended`: blocked until it is resumed; `decommissioned`: permanently
+// out of service. Values may be added; tolerate unknown ones.
 type DeviceStatus string
 
-// Event One thing that happened.
+// Event A change that was recorded.
 type Event struct {
-	// Actor Who did it.
+	// Actor The user or device that caused the event, or the gateway.
 	Actor Actor `json:"actor,omitempty,omitzero"`
 
 	// CommandID The id of a command.
@@ -736,7 +736,7 @@ type Event struct {
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	CommandID string `json:"commandId,omitempty,omitzero"`
 
-	// Data What else there is to say about the event, such as the status after it or the reason for it.
+	// Data Further data of the event, such as the status after it or its reason.
 	//
 	// Example: {"status":"pending_approval","type":"service.restart"}
 	Data json.RawMessage `json:"data,omitempty,omitzero"`
@@ -746,10 +746,10 @@ type Event struct {
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
 	DeviceID string `json:"deviceId,omitempty,omitzero"`
 
-	// ID The place of the event in the timeline.
+	// ID The position of the event in the timeline.
 	ID string `json:"id"`
 
-	// RequestID The id of a request, the caller's own or one made for it.
+	// RequestID The id of a request: the caller's own, or one that the gateway generated.
 	//
 	// Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
 	RequestID string `json:"requestId,omitempty,omitzero"`
@@ -759,17 +759,17 @@ type Event struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	SessionID string `json:"sessionId,omitempty,omitzero"`
 
-	// Time When it happened.
+	// Time The time of the change.
 	Time time.Time `json:"time"`
 
-	// Type What happened. Of a device: `device.registered`, `device.presence`,
+	// Type The kind of change. Of a device: `device.registered`, `device.presence`,
 	// `device.suspended`, `device.resumed`, `device.logins_revoked`,
 	// `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
 	// `session.expired`. Of a command:
 	// `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 	// `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 	// `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-	// `command.expired`. More values may come; tolerate those you do not know.
+	// `command.expired`. Values may be added; tolerate unknown ones.
 	//
 	//
 	// Example: command.proposed
@@ -781,92 +781,92 @@ type EventList struct {
 	// Items The items of this page.
 	Items []Event `json:"items"`
 
-	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
+	// NextCursor The `cursor` of the next page. Absent on the last page.
 	//
 	// Example: MDFqZDNxOHp2Ng
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
-// ExtendRequest For how much longer to keep the command.
+// ExtendRequest The claim to extend, and for how long.
 type ExtendRequest struct {
-	// ClaimToken The proof of a claim, from the answer to it. Treat it as a string.
+	// ClaimToken The proof of a claim, from the response to it. Treat it as an opaque string.
 	//
 	// Example: t4Xn8qLz2vRb6mKc
 	ClaimToken string `json:"claimToken"`
 
-	// ExtensionMs How long the lease is to last from now, in milliseconds.
+	// ExtensionMs The duration of the lease from now, in milliseconds.
 	ExtensionMs int `json:"extensionMs"`
 }
 
-// FieldError One part of a request that does not follow this document.
+// FieldError An invalid part of a request.
 type FieldError struct {
-	// Keyword The rule that is broken, such as `maxLength` or `required`.
+	// Keyword The violated rule, such as `maxLength` or `required`.
 	//
 	// Example: maximum
 	Keyword string `json:"keyword"`
 
-	// Pointer A JSON pointer into the body, or `/query/...`, `/path/...` or `/header/...` and
-	// the name of the parameter.
+	// Pointer A JSON pointer into the body, or `/query/...`, `/path/...` or `/header/...` with the name
+	// of the parameter.
 	//
 	//
 	// Example: /limit
 	Pointer string `json:"pointer"`
 
-	// Reason The rule in words, without the value that broke it.
+	// Reason The rule in words, without the value that violates it.
 	//
-	// Example: number must be at most 10
+	// Example: must be at most 10
 	Reason string `json:"reason"`
 }
 
-// Health A sign of life.
+// Health The liveness of the process.
 type Health struct {
 	// Status Always `ok`.
 	Status HealthStatus `json:"status"`
 
-	// Timestamp The time of the process.
+	// Timestamp The current time of the process.
 	Timestamp time.Time `json:"timestamp"`
 }
 
 // HealthStatus Always `ok`.
 type HealthStatus string
 
-// HeartbeatReply What waits for the device.
+// HeartbeatReply The commands that concern the device now, and the time of the next heartbeat.
 type HeartbeatReply struct {
-	// CancelRequested Commands that the device has claimed and somebody wants cancelled.
+	// CancelRequested The commands that the device has claimed and whose cancellation was requested.
 	CancelRequested []string `json:"cancelRequested"`
 
-	// NextHeartbeatMs When to send the next heartbeat, in milliseconds from now.
+	// NextHeartbeatMs The delay before the next heartbeat, in milliseconds.
 	NextHeartbeatMs int `json:"nextHeartbeatMs"`
 
-	// PendingCommands How many commands the device could claim now.
+	// PendingCommands The number of commands that the device could claim now.
 	PendingCommands int `json:"pendingCommands"`
 
-	// ServerTime The time of the server.
+	// ServerTime The current time of the gateway.
 	ServerTime time.Time `json:"serverTime"`
 }
 
-// HeartbeatRequest How the device does.
+// HeartbeatRequest The state of the device.
 type HeartbeatRequest struct {
-	// FirmwareVersion The firmware that runs now, if it may have changed.
+	// FirmwareVersion The current version of the firmware, if it may have changed.
 	FirmwareVersion string `json:"firmwareVersion,omitempty,omitzero"`
 
-	// Metrics Readings by name, as the device counts them. The newest replace all before.
+	// Metrics Measurements of the device, by name. Those of a heartbeat replace all earlier ones.
 	//
 	// Example: {"cpuPercent":12.5,"temperatureCelsius":41}
 	Metrics Metrics `json:"metrics,omitempty,omitzero"`
 
-	// Status How the device judges its own state. It is shown to its owner and changes nothing else.
+	// Status The device's assessment of its own state. It is shown to users and has no other effect.
 	Status HeartbeatStatus `json:"status"`
 }
 
-// HeartbeatStatus How the device judges its own state. It is shown to its owner and changes nothing else.
+// HeartbeatStatus The device's assessment of its own state. It is shown to users and has no other effect.
 type HeartbeatStatus string
 
-// IssueTicketRequest For whom the ticket is. The body may be left out.
+// IssueTicketRequest The origin that the ticket is valid for. The body is optional.
 type issueTicketRequest struct {
-	// Origin The origin of the page that will open the socket, as its browser sends it. Unless
-	// given, the `Origin` of this request; without that either, the ticket is for a
-	// program that is no browser.
+	// Origin The origin of the page that will open the socket, as its browser sends it. The default is
+	// the `Origin` of this request; without that header, the ticket is valid for a program that
+	// is not a browser.
 	//
 	//
 	// Example: https://fleet.example.com
@@ -875,16 +875,16 @@ type issueTicketRequest struct {
 
 // LastHeartbeat The newest heartbeat of a device. Absent if there was none.
 type LastHeartbeat struct {
-	// ReceivedAt When it came.
+	// ReceivedAt The time at which the heartbeat arrived.
 	ReceivedAt time.Time `json:"receivedAt"`
 
-	// Status How the device judges its own state. It is shown to its owner and changes nothing else.
+	// Status The device's assessment of its own state. It is shown to users and has no other effect.
 	Status HeartbeatStatus `json:"status"`
 }
 
-// Lease The lease as it stands.
+// Lease The current lease.
 type Lease struct {
-	// CancelRequested Whether somebody wants the work stopped.
+	// CancelRequested Whether the cancellation of the command was requested.
 	CancelRequested bool `json:"cancelRequested"`
 
 	// CommandID The id of a command.
@@ -892,57 +892,57 @@ type Lease struct {
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	CommandID string `json:"commandId"`
 
-	// LeaseRemainingMs How much of the lease is left, in milliseconds. Count down from it with a clock that never jumps.
+	// LeaseRemainingMs The remaining time of the lease, in milliseconds. Count down from it with a monotonic clock.
 	//
 	// Example: 60000
 	LeaseRemainingMs int `json:"leaseRemainingMs"`
 
-	// VisibleUntil When the lease ends, by the clock of the server.
+	// VisibleUntil The end of the lease, by the clock of the gateway.
 	VisibleUntil time.Time `json:"visibleUntil"`
 }
 
-// Metrics Readings by name, as the device counts them. The newest replace all before.
+// Metrics Measurements of the device, by name. Those of a heartbeat replace all earlier ones.
 //
 // Example: {"cpuPercent":12.5,"temperatureCelsius":41}
 type Metrics map[string]float64
 
 // OpenSessionRequest The session to open.
 type OpenSessionRequest struct {
-	// Description What it is about, in words.
+	// Description The subject of the session, in words.
 	Description string `json:"description,omitempty,omitzero"`
 
-	// DeviceID An id of this gateway. One that names nothing of yours answers 404, whatever it looks like.
+	// DeviceID An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
 	DeviceID string `json:"deviceId"`
 
-	// ExpiresInSeconds How long the session lasts at most, in seconds.
+	// ExpiresInSeconds The maximum duration of the session, in seconds.
 	ExpiresInSeconds int `json:"expiresInSeconds,omitempty,omitzero"`
 
-	// Type What the session is for. It is shown and filtered by, and does not limit the commands in it.
+	// Type The purpose of the session. It can be filtered by, and does not limit the commands of the session.
 	Type SessionType `json:"type"`
 }
 
-// Problem Why a request was refused (RFC 9457).
+// Problem The reason why a request was refused (RFC 9457).
 type Problem struct {
-	// Approval The decision over a command. It is made once and never changes.
+	// Approval The decision on a command. It is made once and never changes.
 	Approval Approval `json:"approval,omitempty,omitzero"`
 
-	// Code What kind of problem it is, stable, for programs. The table under "Errors" explains
-	// each. New codes may come; treat one that you do not know by its HTTP status.
+	// Code The stable code of the problem, for programs. The table under "Errors" explains each.
+	// Codes may be added: treat an unknown one by its HTTP status.
 	//
 	//
 	// Example: claim_superseded
 	Code ProblemCode `json:"code"`
 
-	// Command How the command stands that the problem is about, to save a second request.
+	// Command The state of the command that the problem is about. It saves the caller a second request.
 	Command CommandState `json:"command,omitempty,omitzero"`
 
-	// Detail A sentence about this occurrence, for people. It never repeats what the caller sent.
+	// Detail A sentence about this occurrence, for people. It never repeats values that the caller sent.
 	Detail string `json:"detail,omitempty,omitzero"`
 
-	// Errors Each part of the request that is wrong. Only with `validation_failed`.
+	// Errors Each invalid part of the request. Only with `validation_failed`.
 	Errors []FieldError `json:"errors,omitempty,omitzero"`
 
-	// RequestID The id of a request, the caller's own or one made for it.
+	// RequestID The id of a request: the caller's own, or one that the gateway generated.
 	//
 	// Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
 	RequestID string `json:"requestId"`
@@ -952,68 +952,68 @@ type Problem struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	SessionID string `json:"sessionId,omitempty,omitzero"`
 
-	// Status The HTTP status, for programs that see the body only.
+	// Status The HTTP status, for programs that see only the body.
 	Status int `json:"status"`
 
-	// Title The problem in a few words, the same for each of its kind.
+	// Title A short summary, the same for all problems with the same code.
 	Title string `json:"title"`
 
-	// Type The page of the code on this gateway, `/docs/errors/` and the code.
+	// Type The page that explains the code on this gateway: `/docs/errors/` and the code.
 	Type string `json:"type"`
 }
 
 // ProposeCommandRequest The command to propose.
 type ProposeCommandRequest struct {
-	// DeliverWithinSeconds How long the command may wait for the device, in seconds from now. Unless
-	// given, 24 hours. The end of the session ends the wait in any case.
+	// DeliverWithinSeconds How long the command may wait for the device, in seconds from now. The default is 24 hours.
+	// The end of the session ends the wait in any case.
 	DeliverWithinSeconds int `json:"deliverWithinSeconds,omitempty,omitzero"`
 
-	// MaxAttempts How often the command may be claimed before it times out. Unless given, 1 where
-	// a decision is needed and 3 elsewhere.
+	// MaxAttempts The maximum number of claims before the command times out. The default is 1 if the command
+	// requires approval, and 3 otherwise.
 	MaxAttempts int `json:"maxAttempts,omitempty,omitzero"`
 
-	// Parameters The input of the command. The JSON value reaches the device unchanged, numbers of
-	// any size included; spaces and the order of names may change. 32 KiB at most.
+	// Parameters The input of the command. The JSON value is delivered to the device unchanged, including
+	// numbers of any size; whitespace and the order of names may change. At most 32 KiB.
 	//
 	//
 	// Example: {"graceSeconds":10,"service":"telemetry"}
 	Parameters json.RawMessage `json:"parameters,omitempty,omitzero"`
 
-	// Priority How urgent it is, 9 first.
+	// Priority The priority of the command; 9 is the highest.
 	Priority *int `json:"priority,omitempty"`
 
-	// Reason Why, in words, for those who read the timeline later.
+	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
 	Reason string `json:"reason,omitempty,omitzero"`
 
-	// Type What kind of work it is, as the device knows it: words of letters, digits, `_` and
-	// `-`, joined by dots. The policy goes by it, and `diagnostic.*` is for work that
-	// changes nothing on the device.
+	// Type The type of the command, as the device knows it: words of letters, digits, `_` and `-`,
+	// joined by dots. The policy decides by it. `diagnostic.*` is for commands that change
+	// nothing on the device.
 	//
 	//
 	// Example: service.restart
 	Type string `json:"type"`
 }
 
-// ProvisionDeviceRequest A device to be added to the fleet.
+// ProvisionDeviceRequest The device to add to the fleet.
 type ProvisionDeviceRequest struct {
-	// ExternalID The customer's own id of the device, such as its serial number, unique within the tenant.
+	// ExternalID The tenant's own id of the device, such as its serial number, unique within the tenant.
 	//
 	// Example: PX4-001873
 	ExternalID string `json:"externalId,omitempty,omitzero"`
 
-	// Location Where the device is, in words.
+	// Location The location of the device, in words.
 	//
 	// Example: Hall 3, Leipzig
 	Location string `json:"location,omitempty,omitzero"`
 
-	// Name What people call the device.
+	// Name The display name of the device.
 	//
 	// Example: Pump station 12
 	Name string `json:"name"`
 
-	// Tags Labels of the tenant's own choosing, to find devices by. A key has 1 to 64 letters,
+	// Tags Labels chosen by the tenant, by which devices can be filtered. A key has 1 to 64 letters,
 	// digits, `.`, `_` and `-`.
 	//
 	//
@@ -1021,207 +1021,207 @@ type ProvisionDeviceRequest struct {
 	Tags Tags `json:"tags,omitempty,omitzero"`
 }
 
-// ProvisionedDevice A new device and the code that it registers with.
+// ProvisionedDevice A new device and the activation code with which it registers.
 type ProvisionedDevice struct {
-	// ActivationCode The code, shown this once.
+	// ActivationCode The code. It is returned only once.
 	ActivationCode string `json:"activationCode"`
 
-	// ActivationExpiresAt Until when the code is good.
+	// ActivationExpiresAt The time until which the code is valid.
 	ActivationExpiresAt time.Time `json:"activationExpiresAt"`
 
-	// Device A device of the fleet. `lastHeartbeat`, `metrics`, `activeSessionId` and
-	// `pendingCommands` are only there when one device is read.
+	// Device A device of the fleet. `lastHeartbeat`, `metrics`, `activeSessionId` and `pendingCommands`
+	// are present only in the response to `getDevice`.
 	Device Device `json:"device"`
 
-	// Instructions What to do with the code, in plain words for whoever installs the device.
+	// Instructions How to use the code, for the installer of the device.
 	Instructions string `json:"instructions"`
 }
 
-// Readiness Whether this instance wants traffic, and why.
+// Readiness Whether this instance accepts traffic, and why.
 type Readiness struct {
-	// Checks What the instance needs to work.
+	// Checks The services that the instance depends on.
 	Checks ReadinessChecks `json:"checks"`
 
-	// Draining Whether the instance is about to stop.
+	// Draining Whether the instance is shutting down.
 	Draining bool `json:"draining"`
 
-	// Ready Whether to send traffic.
+	// Ready Whether to send traffic to this instance.
 	Ready bool `json:"ready"`
 }
 
-// ReadinessChecks What the instance needs to work.
+// ReadinessChecks The services that the instance depends on.
 type ReadinessChecks struct {
-	// Redis How one service does, seen from this instance.
+	// Redis The state of a service, as this instance sees it.
 	Redis DependencyCheck `json:"redis"`
 
-	// Supabase How one service does, seen from this instance.
+	// Supabase The state of a service, as this instance sees it.
 	Supabase DependencyCheck `json:"supabase"`
 }
 
-// ReasonRequest Why it is done. The body may be left out.
+// ReasonRequest The reason of the operation. The body is optional.
 type reasonRequest struct {
-	// Reason Why, in words, for those who read the timeline later.
+	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
 	Reason string `json:"reason,omitempty,omitzero"`
 }
 
-// RecordedResult How the command stands after its result.
+// RecordedResult The state of the command after its result.
 type RecordedResult struct {
 	// CommandID The id of a command.
 	//
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	CommandID string `json:"commandId"`
 
-	// Duplicate Whether the same result was stored before.
+	// Duplicate Whether the same result was recorded before.
 	Duplicate bool `json:"duplicate"`
 
-	// Late Whether the result came after the lease had run out.
+	// Late Whether the result arrived after the lease had expired.
 	Late bool `json:"late"`
 
-	// Status Where the command stands; see "The life of a command". `pending_approval`, `queued`
-	// and `claimed` can still change, and so can `timed_out`, if a late result comes. More
-	// values may come; tolerate those you do not know.
+	// Status The status of the command, see "The life of a command". `pending_approval`, `queued` and
+	// `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
+	// added; tolerate unknown ones.
 	Status CommandStatus `json:"status"`
 }
 
-// RegisterDeviceRequest What a new device sends to get its secret.
+// RegisterDeviceRequest The request by which a new device gets its secret.
 type RegisterDeviceRequest struct {
 	// ActivationCode The code from provisioning, `XXXX-XXXX-XXXX`. Case and dashes do not matter.
 	ActivationCode string `json:"activationCode"`
 
-	// DeviceID The id of the device, if it knows it. The code is then good for this device only.
-	// Like the code it is compared, so a wrong one is 401 and not 400.
+	// DeviceID The id of the device, if it knows it. The code is then accepted for this device only. Like
+	// the code it is compared and not validated, so a wrong one is 401 and not 400.
 	DeviceID string `json:"deviceId,omitempty,omitzero"`
 
-	// Metadata What the device says of itself, as strings. `model` and `firmwareVersion` are shown
-	// to its owner; any others are kept with it. The three named here count towards the
-	// 32 that are allowed.
+	// Metadata Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
+	// are shown to users; all others are stored. The three listed here count towards the maximum
+	// of 32.
 	//
 	//
 	// Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}
 	Metadata DeviceMetadata `json:"metadata,omitempty,omitzero"`
 }
 
-// RegisteredDevice The identity of a device. The secret is shown this once.
+// RegisteredDevice The identity of a device. The secret is returned only once.
 type RegisteredDevice struct {
 	// DeviceID The id of a device.
 	//
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
 	DeviceID string `json:"deviceId"`
 
-	// DeviceSecret The secret to log in with, 256 random bits. Treat it as a string.
+	// DeviceSecret The secret to log in with, 256 random bits. Treat it as an opaque string.
 	DeviceSecret string `json:"deviceSecret"`
 
-	// RegisteredAt When the device was registered first.
+	// RegisteredAt The time of the first registration.
 	RegisteredAt time.Time `json:"registeredAt"`
 }
 
-// ReleaseRequest Which claim to give up, and why.
+// ReleaseRequest The claim to release, and why.
 type ReleaseRequest struct {
-	// ClaimToken The proof of a claim, from the answer to it. Treat it as a string.
+	// ClaimToken The proof of a claim, from the response to it. Treat it as an opaque string.
 	//
 	// Example: t4Xn8qLz2vRb6mKc
 	ClaimToken string `json:"claimToken"`
 
-	// Reason Why, in words, for those who read the timeline later.
+	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
 	Reason string `json:"reason,omitempty,omitzero"`
 }
 
-// ReleasedCommand How the command stands after it was given back.
+// ReleasedCommand The state of the command after its release.
 type ReleasedCommand struct {
 	// CommandID The id of a command.
 	//
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	CommandID string `json:"commandId"`
 
-	// Status Where the command stands; see "The life of a command". `pending_approval`, `queued`
-	// and `claimed` can still change, and so can `timed_out`, if a late result comes. More
-	// values may come; tolerate those you do not know.
+	// Status The status of the command, see "The life of a command". `pending_approval`, `queued` and
+	// `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
+	// added; tolerate unknown ones.
 	Status CommandStatus `json:"status"`
 }
 
-// ResultRequest What came of the command.
+// ResultRequest The result of the command.
 type ResultRequest struct {
-	// ClaimToken The proof of a claim, from the answer to it. Treat it as a string.
+	// ClaimToken The proof of a claim, from the response to it. Treat it as an opaque string.
 	//
 	// Example: t4Xn8qLz2vRb6mKc
 	ClaimToken string `json:"claimToken"`
 
-	// Data What the command gave, for programs. The JSON value is kept unchanged, numbers of
-	// any size included; spaces and the order of names may change.
+	// Data The structured result of the command. The JSON value is kept unchanged, including numbers
+	// of any size; whitespace and the order of names may change.
 	//
 	//
 	// Example: {"pid":4711}
 	Data json.RawMessage `json:"data,omitempty,omitzero"`
 
-	// DurationMs How long the work took, in milliseconds.
+	// DurationMs The duration of the execution, in milliseconds.
 	DurationMs int64 `json:"durationMs,omitempty,omitzero"`
 
-	// Error Why it failed, for people.
+	// Error The reason of a failure, for people.
 	Error string `json:"error,omitempty,omitzero"`
 
-	// ExecutedAt When the device began the work, by its own clock. It is shown, and nothing is computed from it.
+	// ExecutedAt The time at which the device started the command, by its own clock. It is shown and not computed with.
 	ExecutedAt time.Time `json:"executedAt,omitempty,omitzero"`
 
-	// Output What the command printed, for people, in UTF-8. Cut it to the limit yourself.
+	// Output The output of the command, for people, in UTF-8. Truncate it to the limit before sending.
 	Output string `json:"output,omitempty,omitzero"`
 
-	// Status `succeeded`: done; `failed`: tried and not done; `cancelled`: stopped because
-	// cancelling was asked for.
+	// Status `succeeded`: executed; `failed`: tried without success; `cancelled`: stopped because
+	// cancellation was requested.
 	Status ResultStatus `json:"status"`
 }
 
-// ResultStatus `succeeded`: done; `failed`: tried and not done; `cancelled`: stopped because
-// cancelling was asked for.
+// ResultStatus `succeeded`: executed; `failed`: tried without success; `cancelled`: stopped because
+// cancellation was requested.
 type ResultStatus string
 
-// ServiceStatus How one service does, seen from this instance.
+// ServiceStatus The state of a service, as this instance sees it.
 type ServiceStatus struct {
-	// Error What is wrong, in general words, without addresses.
+	// Error The problem in general words, without addresses.
 	Error string `json:"error,omitempty,omitzero"`
 
-	// LatencyMs How long its last answer took, in milliseconds.
+	// LatencyMs The duration of its last response, in milliseconds.
 	LatencyMs float64 `json:"latencyMs,omitempty,omitzero"`
 
-	// Mode How it is run, such as `single`, `sentinel`, `cluster` or `embedded`.
+	// Mode The deployment mode, such as `single`, `sentinel`, `cluster` or `embedded`.
 	Mode string `json:"mode,omitempty,omitzero"`
 
-	// Ok Whether the service does what it is needed for.
+	// Ok Whether the service works.
 	Ok bool `json:"ok"`
 
-	// Version Its version, where it tells.
+	// Version The version of the service, if it reports one.
 	Version string `json:"version,omitempty,omitzero"`
 }
 
-// Services What the instance depends on.
+// Services The services that the instance depends on.
 type Services struct {
-	// Redis How one service does, seen from this instance.
+	// Redis The state of a service, as this instance sees it.
 	Redis ServiceStatus `json:"redis"`
 
-	// Supabase How one service does, seen from this instance.
+	// Supabase The state of a service, as this instance sees it.
 	Supabase ServiceStatus `json:"supabase"`
 }
 
 // Session A support session on one device.
 type Session struct {
-	// ClosedAt When it ended. Absent while it is active.
+	// ClosedAt The time at which the session ended. Absent while it is active.
 	ClosedAt time.Time `json:"closedAt,omitempty,omitzero"`
 
-	// Commands The commands in it, oldest first. Only there when one session is read.
+	// Commands The commands of the session, oldest first. Present only in the response to `getSession`.
 	Commands []Command `json:"commands,omitzero"`
 
-	// CreatedAt When it was opened.
+	// CreatedAt The time at which the session was opened.
 	CreatedAt time.Time `json:"createdAt"`
 
-	// CreatedBy The id of a person or program at the customer, the `sub` of its JWT.
+	// CreatedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
 	CreatedBy string `json:"createdBy"`
 
-	// Description What it is about, in words.
+	// Description The subject of the session, in words.
 	Description string `json:"description,omitempty,omitzero"`
 
 	// DeviceID The id of a device.
@@ -1229,7 +1229,7 @@ type Session struct {
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
 	DeviceID string `json:"deviceId"`
 
-	// ExpiresAt When it ends by itself.
+	// ExpiresAt The time at which the session expires.
 	ExpiresAt time.Time `json:"expiresAt"`
 
 	// ID The id of a session.
@@ -1237,11 +1237,11 @@ type Session struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	ID string `json:"id"`
 
-	// Status `active`: takes commands; `closed`: ended by a person; `expired`: its time ran out.
-	// More values may come; tolerate those you do not know.
+	// Status `active`: accepts commands; `closed`: closed by a user; `expired`: ended by its time limit.
+	// Values may be added; tolerate unknown ones.
 	Status SessionStatus `json:"status"`
 
-	// Type What the session is for. It is shown and filtered by, and does not limit the commands in it.
+	// Type The purpose of the session. It can be filtered by, and does not limit the commands of the session.
 	Type SessionType `json:"type"`
 }
 
@@ -1250,68 +1250,68 @@ type SessionList struct {
 	// Items The items of this page.
 	Items []Session `json:"items"`
 
-	// NextCursor Pass it as `cursor` to get the next page. Absent on the last one.
+	// NextCursor The `cursor` of the next page. Absent on the last page.
 	//
 	// Example: MDFqZDNxOHp2Ng
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
-// SessionStatus `active`: takes commands; `closed`: ended by a person; `expired`: its time ran out.
-// More values may come; tolerate those you do not know.
+// SessionStatus `active`: accepts commands; `closed`: closed by a user; `expired`: ended by its time limit.
+// Values may be added; tolerate unknown ones.
 type SessionStatus string
 
-// SessionType What the session is for. It is shown and filtered by, and does not limit the commands in it.
+// SessionType The purpose of the session. It can be filtered by, and does not limit the commands of the session.
 type SessionType string
 
-// SystemInfo The instance that answers.
+// SystemInfo The state of the instance that responds.
 type SystemInfo struct {
-	// Build What the process was built from.
+	// Build The build of the process.
 	Build Build `json:"build"`
 
-	// Connections The sockets that this instance holds.
+	// Connections The open sockets of this instance.
 	Connections Connections `json:"connections"`
 
-	// Environment Where it runs, such as `production` or `dev`.
+	// Environment The name of the installation, such as `production` or `dev`.
 	Environment string `json:"environment"`
 
-	// Services What the instance depends on.
+	// Services The services that the instance depends on.
 	Services Services `json:"services"`
 
-	// UptimeSeconds How long the process has run, in seconds.
+	// UptimeSeconds The time since the process started, in seconds.
 	UptimeSeconds int64 `json:"uptimeSeconds"`
 
-	// Version The released version; `dev` for a build of one's own.
+	// Version The released version; `dev` for a development build.
 	Version string `json:"version"`
 }
 
-// Tags Labels of the tenant's own choosing, to find devices by. A key has 1 to 64 letters,
+// Tags Labels chosen by the tenant, by which devices can be filtered. A key has 1 to 64 letters,
 // digits, `.`, `_` and `-`.
 //
 // Example: {"line":"cooling","site":"leipzig"}
 type Tags map[string]string
 
-// Ticket A ticket opens one socket.
+// Ticket A ticket that opens one socket.
 type Ticket struct {
-	// ExpiresAt Until when the ticket is good.
+	// ExpiresAt The time until which the ticket is valid.
 	ExpiresAt time.Time `json:"expiresAt"`
 
-	// Ticket Send it as `ticket` in the query. Treat it as a string.
+	// Ticket The value of the query parameter `ticket`. Treat it as an opaque string.
 	Ticket string `json:"ticket"`
 }
 
-// UpdateDeviceRequest What to change. Fields that are not sent stay as they are.
+// UpdateDeviceRequest The fields to change. Fields that are not sent keep their values.
 type UpdateDeviceRequest struct {
-	// Location Where the device is, in words.
+	// Location The location of the device, in words.
 	//
 	// Example: Hall 3, Leipzig
 	Location *string `json:"location,omitempty"`
 
-	// Name What people call the device.
+	// Name The display name of the device.
 	//
 	// Example: Pump station 12
 	Name *string `json:"name,omitempty"`
 
-	// Tags Labels of the tenant's own choosing, to find devices by. A key has 1 to 64 letters,
+	// Tags Labels chosen by the tenant, by which devices can be filtered. A key has 1 to 64 letters,
 	// digits, `.`, `_` and `-`.
 	//
 	//
@@ -1321,19 +1321,19 @@ type UpdateDeviceRequest struct {
 
 // Version The version and nothing else.
 type Version struct {
-	// Version The released version; `dev` for a build of one's own.
+	// Version The released version; `dev` for a development build.
 	Version string `json:"version"`
 }
 
 // ListApprovalsParams holds the query parameters of listApprovals. A zero value is not sent.
 type ListApprovalsParams struct {
-	// Status Which commands to list. Those that wait are the only choice for now.
+	// Status Which commands to list. The only value is `pending`.
 	Status ApprovalStatus
 
-	// Limit How many items a page has at most.
+	// Limit The maximum number of items in a page.
 	Limit int
 
-	// Cursor The `nextCursor` of the page before.
+	// Cursor The `nextCursor` of the previous page.
 	Cursor string
 }
 
@@ -1353,10 +1353,10 @@ func (p ListApprovalsParams) query() url.Values {
 
 // ListConnectionsParams holds the query parameters of listConnections. A zero value is not sent.
 type ListConnectionsParams struct {
-	// Limit How many items a page has at most.
+	// Limit The maximum number of items in a page.
 	Limit int
 
-	// Cursor The `nextCursor` of the page before.
+	// Cursor The `nextCursor` of the previous page.
 	Cursor string
 }
 
@@ -1379,13 +1379,13 @@ type ListDevicesParams struct {
 	// Tag Only devices with this tag, as `key:value`, or as `key` for any value.
 	Tag string
 
-	// Q Only devices whose name or `externalId` contains this text, whatever its case.
+	// Q Only devices whose name or `externalId` contains this text, ignoring case.
 	Q string
 
-	// Limit How many items a page has at most.
+	// Limit The maximum number of items in a page.
 	Limit int
 
-	// Cursor The `nextCursor` of the page before.
+	// Cursor The `nextCursor` of the previous page.
 	Cursor string
 }
 
@@ -1411,16 +1411,16 @@ func (p ListDevicesParams) query() url.Values {
 
 // ListSessionsParams holds the query parameters of listSessions. A zero value is not sent.
 type ListSessionsParams struct {
-	// DeviceID Only sessions on this device.
+	// DeviceID Only sessions of this device.
 	DeviceID string
 
 	// Status Only sessions with this status.
 	Status SessionStatus
 
-	// Limit How many items a page has at most.
+	// Limit The maximum number of items in a page.
 	Limit int
 
-	// Cursor The `nextCursor` of the page before.
+	// Cursor The `nextCursor` of the previous page.
 	Cursor string
 }
 
@@ -1443,10 +1443,10 @@ func (p ListSessionsParams) query() url.Values {
 
 // ListCommandsParams holds the query parameters of listCommands. A zero value is not sent.
 type ListCommandsParams struct {
-	// Limit How many items a page has at most.
+	// Limit The maximum number of items in a page.
 	Limit int
 
-	// Cursor The `nextCursor` of the page before.
+	// Cursor The `nextCursor` of the previous page.
 	Cursor string
 }
 
@@ -1466,10 +1466,10 @@ type ListSessionEventsParams struct {
 	// Since Only events at or after this time.
 	Since time.Time
 
-	// Limit How many items a page has at most.
+	// Limit The maximum number of items in a page.
 	Limit int
 
-	// Cursor The `nextCursor` of the page before.
+	// Cursor The `nextCursor` of the previous page.
 	Cursor string
 }
 

@@ -1,15 +1,16 @@
-// Searches the guides and the codes, in what /docs/search.json lists. Without JavaScript
-// the field stays hidden and the pages are complete.
+// Searches the guides and problem codes in the index /docs/search.json. Without JavaScript
+// the search field stays hidden and the pages are complete.
 const box = document.querySelector("#search-box");
 const field = document.querySelector("#search");
 const found = document.querySelector("#found");
 const count = document.querySelector("#found-count");
-const shown = 12;
+const maxShown = 12;
 let entries;
 
 const wordsOf = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
 
-// A word in a heading counts more than one in the text; an entry has to have all of them.
+// score returns the relevance of an entry, or 0 if it does not contain all words. A word in
+// the heading counts more than one in the text.
 function score(entry, words) {
   let sum = 0;
   for (const word of words) {
@@ -32,19 +33,20 @@ function row(entry) {
 }
 
 async function search() {
-  entries ??= fetch("/docs/search.json").then((answer) => answer.json());
+  entries ??= fetch("/docs/search.json").then((response) => response.json());
   const all = await entries.catch(() => {
-    entries = undefined; // the next letter tries again
+    entries = undefined; // the next input loads the index again
     return [];
   });
   const words = wordsOf(field.value);
-  const hits = words.length === 0 ? [] : all.map((entry) => [score(entry, words), entry]).filter(([points]) => points > 0);
+  const hits = words.length === 0 ? [] : all.map((entry) => [score(entry, words), entry]).filter(([relevance]) => relevance > 0);
   hits.sort(([a], [b]) => b - a);
-  found.replaceChildren(...hits.slice(0, shown).map(([, entry]) => row(entry)));
+  found.replaceChildren(...hits.slice(0, maxShown).map(([, entry]) => row(entry)));
   count.textContent = words.length === 0 ? "" : hits.length === 0 ? "Nothing found." : `${hits.length} found`;
 }
 
-// The arrows go from the field through the links, Enter follows the first, Escape clears.
+// move handles the keys: the arrows move between the field and the links, Enter opens the
+// first link, and Escape clears the field.
 function move(event) {
   const stops = [field, ...found.querySelectorAll("a")];
   const at = stops.indexOf(document.activeElement);

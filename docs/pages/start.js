@@ -1,6 +1,6 @@
-// Shows the contract. A file of its own, so that the page needs no inline script. What is
-// turned off here would call hosts of the maker of the renderer; the policy of the page
-// would refuse it anyway.
+// Renders the contract. It is a separate file, because the Content-Security-Policy of the
+// page allows no inline script. The disabled features would call hosts of the renderer's
+// vendor, which the policy would block anyway.
 Scalar.createApiReference("#reference", {
   url: "/openapi.json",
   withDefaultFonts: false,
@@ -10,7 +10,7 @@ Scalar.createApiReference("#reference", {
   showDeveloperTools: "never",
   agent: { disabled: true },
   mcp: { disabled: true },
-  // A token is kept no longer than the page.
+  // The token is discarded when the page is closed.
   persistAuth: false,
   defaultHttpClient: { targetKey: "shell", clientKey: "curl" },
   authentication: { preferredSecurityScheme: "customerJWT" },

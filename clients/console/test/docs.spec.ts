@@ -45,7 +45,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 test("the search finds guides and codes by keyboard alone", async ({ page, gateway }) => {
   await page.goto(`${gateway.url}/docs/guides`);
   await page.keyboard.press("/");
-  await page.keyboard.type("lease ran out claim_expired");
+  await page.keyboard.type("lease expired claim_expired");
   await expect(page.getByRole("status")).toContainText("found");
   await page.keyboard.press("Enter");
   await expect(page).toHaveURL(`${gateway.url}/docs/errors/claim_expired`);

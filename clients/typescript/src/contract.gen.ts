@@ -38,7 +38,8 @@ export type ProblemCode =
   | "internal"
   | "store_unavailable"
   | "issuer_unavailable"
-  | "draining";
+  | "draining"
+  | "overloaded";
 
 /** What happens in a room. */
 export type EventType =

@@ -9,10 +9,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Tell whether the process is alive
-         * @description Answers 200 as long as the process can answer at all, whatever its dependencies do,
-         *     and also while it drains. Use it as a liveness probe: restarting the process is the
-         *     only cure for its failure. Ask `GET /readyz` whether to send it traffic.
+         * Check liveness
+         * @description Returns 200 as long as the process can respond, whatever the state of its dependencies,
+         *     and also while it drains. Use it as a liveness probe: restart the process when it fails.
+         *     Use `GET /readyz` to decide whether to send traffic.
          */
         get: operations["getHealth"];
         put?: never;
@@ -31,11 +31,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Tell whether this instance wants traffic
+         * Check readiness
          * @description For load balancers. An instance is not ready while it starts, while it drains before
-         *     a stop, when it has not reached Redis for some seconds, or when it has no usable keys
-         *     to verify customers' tokens with. Both answers carry the same report, so that an
-         *     operator sees the reason at once. No address and no secret is in it.
+         *     shutdown, when it has not reached Redis for some seconds, or when it has no usable keys
+         *     to verify JWTs. Both responses carry the same report, so that an operator sees the reason
+         *     at once. The report contains no address and no secret.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -54,10 +54,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Tell the version of the gateway
-         * @description Gives the released version and nothing else, for deployment scripts and bug reports.
-         *     What an operator may know beyond that is in `GET /api/v1/customer/system/info`,
-         *     which needs a login.
+         * Get the version of the gateway
+         * @description Returns the released version and nothing else, for deployment scripts and bug reports.
+         *     `GET /api/v1/customer/system/info` returns more and requires authentication.
          */
         get: operations["getVersion"];
         put?: never;
@@ -77,8 +76,8 @@ export interface paths {
         };
         /**
          * Get this document as YAML
-         * @description The contract as it was written, comments included: the same bytes that the server
-         *     enforces on every request. Generate clients from it.
+         * @description Returns the contract as it was written, comments included. The gateway validates every
+         *     request against these bytes. Generate clients from them.
          */
         get: operations["getContractYAML"];
         put?: never;
@@ -98,8 +97,8 @@ export interface paths {
         };
         /**
          * Get this document as JSON
-         * @description The same contract for tools that read no YAML. It is converted from the YAML when
-         *     the server starts, so the two never differ in meaning.
+         * @description Returns the same contract for tools that do not read YAML. The gateway converts it from
+         *     the YAML when it starts, so the two never differ in meaning.
          */
         get: operations["getContractJSON"];
         put?: never;
@@ -119,9 +118,9 @@ export interface paths {
         };
         /**
          * Get the contract of the sockets as YAML
-         * @description What this document is for requests, that one is for the frames of the two sockets: an
-         *     AsyncAPI 3.0 document, as it was written. It takes schemas from this document by
-         *     reference, so keep the two beside each other.
+         * @description Returns the contract of the frames of both sockets: an AsyncAPI 3.0 document, as it was
+         *     written. It takes schemas from `openapi.yaml` by reference, so keep the two files in the
+         *     same directory.
          */
         get: operations["getSocketContract"];
         put?: never;
@@ -140,10 +139,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read this document as a page
-         * @description A page for people that shows this document, searches it and lets them try its
-         *     operations. Guides are beside it, at `/docs/guides`. It loads everything from this
-         *     server, so that it also works where no other host can be reached.
+         * Get this document as a web page
+         * @description Returns a page that shows this document, searches it and sends requests. The guides are
+         *     at `/docs/guides`. The page loads everything from this gateway, so it also works where no
+         *     other host can be reached.
          */
         get: operations["getDocs"];
         put?: never;
@@ -165,19 +164,19 @@ export interface paths {
         put?: never;
         /**
          * Exchange an activation code for a device secret
-         * @description The first call of a new device. Send the activation code that its owner was given
-         *     when the device was provisioned, and store `deviceId` and `deviceSecret` where they
-         *     survive a reboot **before** doing anything else: the secret is shown this once. Case
-         *     and dashes of the code do not matter. A device that knows its id may send it too;
-         *     the code is then good for that device only.
+         * @description The first call of a new device. Send the activation code that was returned when the
+         *     device was provisioned. Write `deviceId` and `deviceSecret` to storage that survives a
+         *     reboot **before** doing anything else: the secret is returned only once. Case and dashes of
+         *     the code do not matter. A device that knows its id may send it too; the code is then
+         *     accepted for that device only.
          *
-         *     A code is good for 24 hours and for one device. A wrong, used, expired or foreign
-         *     code is always the same 401 `invalid_activation_code`, and a wrong guess never burns
-         *     a good code. Attempts are limited per address: on 429 wait for `Retry-After`.
+         *     A code is valid for 24 hours and one registration. A wrong, used, expired or foreign code
+         *     always returns the same 401 `invalid_activation_code`. A wrong guess does not invalidate a
+         *     valid code. Attempts are limited per address: on 429 wait for `Retry-After`.
          *
-         *     **If the answer is lost**, repeat the call with the same `Idempotency-Key` within 15
-         *     minutes and the same secret comes back. Without the key the code is spent, and the
-         *     owner must issue a new one.
+         *     **If the response is lost**, repeat the call with the same `Idempotency-Key` within 15
+         *     minutes: it returns the same secret. Without the key the code is used up, and an
+         *     administrator must issue a new one.
          */
         post: operations["registerDevice"];
         delete?: never;
@@ -197,21 +196,21 @@ export interface paths {
         put?: never;
         /**
          * Log in with the device secret
-         * @description Exchanges the device's id and secret for a token, to be sent as
-         *     `Authorization: Bearer <token>` on all other calls. Each use of the token renews it
-         *     for 7 days, up to 30 days from this login. Keep it over a reboot, and log in again
-         *     only when a call answers 401 `unauthorized`.
+         * @description Exchanges the device's id and secret for a token, which all other calls send as
+         *     `Authorization: Bearer <token>`. Each use of the token renews it for 7 days, up to 30 days
+         *     after this login. Keep the token across reboots, and log in again only when a call returns
+         *     401 `unauthorized`.
          *
-         *     An unknown id and a wrong secret give the same 401 `invalid_credentials`. A device
-         *     that an administrator has suspended gets 403 `device_suspended`: ask again rarely,
-         *     such as once an hour. 503 says nothing about the credentials: keep them and repeat.
+         *     An unknown id and a wrong secret return the same 401 `invalid_credentials`. A suspended
+         *     device receives 403 `device_suspended`: try again rarely, such as once an hour. 503 does
+         *     not mean that the credentials are wrong: keep them and repeat.
          */
         post: operations["authenticateDevice"];
         /**
          * Log out
-         * @description Ends the login whose token this call carries, at once and on every instance. Other
-         *     logins of the device stay, and so do its claims: their commands come back to the
-         *     queue when their leases run out. Call it before a factory reset or a handover.
+         * @description Ends the login whose token this call carries, immediately and on every instance. Other
+         *     logins of the device stay valid. So do its claims: their commands are queued again when
+         *     their leases expire. Call it before a factory reset or a change of owner.
          */
         delete: operations["endDeviceLogin"];
         options?: never;
@@ -229,14 +228,14 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Show that the device is alive
-         * @description Keeps the device `online` for its owner and tells it what waits: the number of
-         *     commands it could claim, and which of its claimed commands somebody wants cancelled.
-         *     Send the next one after `nextHeartbeatMs`; a device that misses several is shown as
-         *     `stale`, then as `offline`. `serverTime` is good for setting a clock, no more.
+         * Send a heartbeat
+         * @description Keeps the device `online`. The response contains the number of commands that the device
+         *     could claim, and the ids of its claimed commands whose cancellation was requested. Send
+         *     the next heartbeat after `nextHeartbeatMs`. A device that misses several is shown as
+         *     `stale`, then as `offline`. `serverTime` may be used to set a clock.
          *
-         *     A heartbeat is worth nothing once it is old: if one fails, do not repeat it, send
-         *     the next one in time. It does not extend leases.
+         *     If a heartbeat fails, do not repeat it: send the next one on schedule. A heartbeat does
+         *     not extend leases.
          */
         post: operations["sendHeartbeat"];
         delete?: never;
@@ -256,20 +255,20 @@ export interface paths {
         put?: never;
         /**
          * Claim the next commands
-         * @description Gives the device up to `limit` of its queued commands, most urgent first, each under
-         *     a lease of `visibilityTimeoutMs`. With `waitMs` an empty queue is waited on, so that
-         *     a command reaches the device within milliseconds of being queued without polling;
-         *     the answer is an empty list when nothing came. Set the client's own timeout some
-         *     seconds above `waitMs`, and claim again at once after an empty answer that waited.
+         * @description Claims up to `limit` of the device's queued commands, highest priority first, each under a
+         *     lease of `visibilityTimeoutMs`. With `waitMs` the call waits for a command if the queue is
+         *     empty, so that a command reaches the device within milliseconds and without polling. It
+         *     returns an empty list if no command arrived. Set the client's own timeout some seconds
+         *     above `waitMs`, and claim again immediately after an empty response.
          *
-         *     For each command: keep `claimToken`, do the work, extend the lease if it takes
-         *     longer, and report the result. Ask for no more commands than can be worked on within
-         *     the lease; give back what cannot be done with a release.
+         *     For each command: store `claimToken`, execute the command, extend the lease if that takes
+         *     longer, and submit the result. Claim no more commands than can be executed within the
+         *     lease, and release those that cannot.
          *
-         *     **If the answer is lost**, repeat with the same `Idempotency-Key` and body: while
-         *     the lease lives, the same commands and tokens come back and no attempt is counted.
-         *     Use a new key for each new claim. An empty answer is never remembered. Without a
-         *     body, the defaults hold.
+         *     **If the response is lost**, repeat the call with the same `Idempotency-Key` and body:
+         *     until the lease expires, it returns the same commands and tokens and counts no attempt. Use
+         *     a new key for each new claim. An empty response is not stored under the key. Without a
+         *     body, the defaults apply.
          */
         post: operations["claimCommands"];
         delete?: never;
@@ -289,11 +288,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read the state of one of the device's commands
-         * @description For a device that has lost track, such as after a reboot: it shows whether the
-         *     command is still claimed, how long the lease lasts, and whether cancelling was asked
-         *     for. It never shows the claim token; a device that has lost that waits for the
-         *     lease to run out and claims again.
+         * Get one of the device's commands
+         * @description For a device that has lost its state, such as after a reboot. The response shows whether
+         *     the command is still claimed, how much of the lease is left, and whether cancellation was
+         *     requested. It never contains the claim token: a device that has lost the token waits until
+         *     the lease expires and claims again.
          */
         get: operations["getDeviceCommand"];
         put?: never;
@@ -317,17 +316,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Keep a claimed command for longer
-         * @description Sets the lease to end `extensionMs` from now, so calling it twice does no harm. Call
-         *     it when about a third of the lease is left. The lease never ends later than 12 hours
-         *     after the first claim of the command; `leaseRemainingMs` tells what was granted.
-         *     When `cancelRequested` is true, somebody wants the work stopped: stop if that is
-         *     safe and report `cancelled`.
+         * Extend the lease of a command
+         * @description Sets the lease to expire `extensionMs` from now, so a repeated call does no harm. Call it
+         *     when about a third of the lease is left. The lease never expires later than 12 hours after
+         *     the first claim of the command; `leaseRemainingMs` is the time that was granted. If
+         *     `cancelRequested` is true, a user wants the command stopped: stop if that is safe, and
+         *     submit `cancelled`.
          *
-         *     409 `claim_expired` means that the lease ran out and the command may be claimed
-         *     again; finish and report the result, which is recorded unless a newer claim exists.
-         *     409 `claim_superseded` means that there is one: stop working. 409 `command_finished`
-         *     means that the command has ended; `command` tells how.
+         *     409 `claim_expired` means that the lease has expired and the command may be claimed again.
+         *     Finish and submit the result, which is recorded unless a newer claim exists. 409
+         *     `claim_superseded` means that a newer claim exists: stop working. 409 `command_finished`
+         *     means that the command has ended, see `command`.
          */
         post: operations["extendCommand"];
         delete?: never;
@@ -349,14 +348,14 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Give a claimed command back undone
-         * @description Puts the command back in its place in line without counting the attempt. Use it when
-         *     the device must stop before it has begun, such as for a reboot, or when it claimed
-         *     more than it can do. Never release what has been started and cannot be started
-         *     twice: report `failed` instead.
+         * Release a command without a result
+         * @description Returns the command to its position in the queue and does not count the attempt. Use it
+         *     when the device must stop before it has started the command, such as for a reboot, or when
+         *     it has claimed more than it can execute. Do not release a command that was started and
+         *     cannot be started twice: submit `failed` instead.
          *
-         *     The refusals are those of extend: after 409 `claim_expired` there is nothing left to
-         *     give back, after 409 `claim_superseded` a newer claim holds the command.
+         *     The refusals are those of extend. After 409 `claim_expired` or 409 `claim_superseded` there
+         *     is nothing to release.
          */
         post: operations["releaseCommand"];
         delete?: never;
@@ -378,19 +377,19 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Report what came of a command
-         * @description Ends the command. Keep the result until this call has answered 200, over a reboot
-         *     too, and repeat it after a timeout or a 5xx: the same result with the same claim
-         *     token is answered with what is stored, and `duplicate: true`.
+         * Submit the result of a command
+         * @description Ends the command. Keep the result until this call has returned 200, also across a reboot,
+         *     and repeat the call after a timeout or a 5xx. The same result with the same claim token
+         *     returns what is stored, with `duplicate: true`.
          *
-         *     A result that comes after the lease ran out is recorded as well, marked `late`,
-         *     unless a newer claim exists (409 `claim_superseded`: drop the result, the newer
-         *     claim will report). 409 `command_finished` means that a different result stands. In
-         *     both cases `command` tells how the command stands, and the result is not to be sent
-         *     again.
+         *     A result that arrives after the lease expired is recorded too, and marked `late`, unless a
+         *     newer claim exists. In that case the response is 409 `claim_superseded`: discard the
+         *     result, because the newer claim will submit one. 409 `command_finished` means that a
+         *     different result is recorded. In both cases `command` contains the state of the command, and
+         *     the result must not be sent again.
          *
-         *     Send `cancelled` only when cancelling was asked for and the work was stopped. Cut
-         *     `output` to its limit yourself: a body that is too large is refused as a whole.
+         *     Send `cancelled` only if cancellation was requested and the work was stopped. Truncate
+         *     `output` to its limit before sending: a body that is too large is refused as a whole.
          */
         post: operations["submitResult"];
         delete?: never;
@@ -407,21 +406,21 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Open the device's socket
-         * @description A WebSocket over which the device claims, extends, releases, reports and beats as it
-         *     does over HTTP, and is told at once of new commands and of those to be cancelled. Its
-         *     frames are in [`asyncapi.yaml`](/asyncapi.yaml). The subprotocol is `fieldgate.v1`.
-         *     Authenticate with the device's token, in `Authorization` or as a second subprotocol
-         *     `bearer.<token>`; the introduction tells more, under "Sockets".
+         * Open a device socket
+         * @description A WebSocket over which the device claims, extends and releases commands, submits results
+         *     and sends heartbeats as over HTTP. The gateway also notifies it immediately of new commands
+         *     and of commands to cancel. The frames are in [`asyncapi.yaml`](/asyncapi.yaml), and the
+         *     subprotocol is `fieldgate.v1`. Authenticate with the device's token, in `Authorization` or
+         *     as a second subprotocol `bearer.<token>`, see "Sockets" in the introduction.
          *
-         *     A device has one socket: a newer one closes the older with 4009, which must then not
-         *     connect again. Leases do not depend on the socket: a claim stays a claim while the
-         *     device reconnects. The socket ends with one of the close codes in the introduction:
-         *     4001 asks for a new login; 4003 says that somebody has revoked the logins, suspended
-         *     the device or closed the connection, and is not to be answered by connecting again.
+         *     A device has one socket: a newer one closes the older one with 4009, which must then not
+         *     reconnect. Leases do not depend on the socket: a claim stays valid while the device
+         *     reconnects. The close codes are in the introduction. 4001 requires a new login. 4003 means
+         *     that an administrator has revoked the logins, suspended the device or closed the
+         *     connection: do not reconnect automatically.
          *
-         *     A socket is never needed: whatever it can do, HTTP can do too, and both may be used
-         *     at once.
+         *     The socket is optional: everything that it does can also be done over HTTP, and both may
+         *     be used at the same time.
          */
         get: operations["openDeviceSocket"];
         put?: never;
@@ -440,23 +439,21 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the fleet
-         * @description Lists the tenant's devices, newest first, a page at a time. Filters may be combined;
-         *     a device must meet all of them. Decommissioned devices are listed too: filter by
-         *     `status` to leave them out.
+         * List devices
+         * @description Lists the tenant's devices, newest first, a page at a time. A device must match all
+         *     filters. Decommissioned devices are listed too: filter by `status` to exclude them.
          */
         get: operations["listDevices"];
         put?: never;
         /**
          * Provision a device
-         * @description Adds a device to the fleet and gives the activation code with which it registers
-         *     itself within 24 hours. Hand `activationCode` to whoever installs the device; it is
-         *     shown this once, and `instructions` says in plain words what to do with it. If it is
-         *     lost or has expired, issue a new one.
+         * @description Adds a device to the fleet and returns the activation code with which it registers within
+         *     24 hours. Pass `activationCode` to the installer of the device. It is returned only once,
+         *     and `instructions` explains its use. If it is lost or has expired, issue a new one.
          *
-         *     `externalId`, such as a serial number, is unique within the tenant: a second device
-         *     with it is 409 `external_id_taken`. Send an `Idempotency-Key` so that a repeated
-         *     call does not add a second device.
+         *     `externalId`, such as a serial number, is unique within the tenant: a second device with
+         *     it is 409 `external_id_taken`. Send an `Idempotency-Key` so that a repeated call does not
+         *     add a second device.
          */
         post: operations["provisionDevice"];
         delete?: never;
@@ -476,29 +473,28 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read one device
-         * @description Shows the device with what the list leaves out: its last heartbeat and the metrics
-         *     in it, the session that is open on it, and how many commands wait for it.
+         * Get a device
+         * @description Returns the device with the fields that the list omits: its last heartbeat and the metrics
+         *     in it, its active session, and the number of its queued commands.
          */
         get: operations["getDevice"];
         put?: never;
         post?: never;
         /**
          * Decommission a device
-         * @description Takes the device out of service for good: its logins end at once, its activation
-         *     code is dead, and the commands that wait for it are cancelled. Its history stays
-         *     readable. This cannot be undone: suspend a device that may come back. Calling it
-         *     again answers 204 again.
+         * @description Removes the device from service permanently: its logins end immediately, its activation
+         *     code becomes invalid, and its queued and pending commands are cancelled. Its history stays
+         *     readable. This cannot be undone: suspend a device that may return. A repeated call returns
+         *     204 again.
          */
         delete: operations["decommissionDevice"];
         options?: never;
         head?: never;
         /**
-         * Change how a device is described
-         * @description Changes the fields that are sent and leaves the others as they are. `tags` replaces
-         *     all tags, so send those that stay too; `{}` removes them all. An empty `location`
-         *     removes it. The `externalId` of a device cannot be changed. Sending the same change
-         *     again does no harm.
+         * Update a device
+         * @description Changes the fields that are sent and keeps the others. `tags` replaces all tags, so send
+         *     those to keep as well; `{}` removes them all. An empty `location` removes it. The
+         *     `externalId` of a device cannot be changed. Repeating the same change does no harm.
          */
         patch: operations["updateDevice"];
         trace?: never;
@@ -517,10 +513,10 @@ export interface paths {
         put?: never;
         /**
          * Issue a new activation code
-         * @description Gives a new code, good for 24 hours and one registration; the one before it is dead
-         *     from now on. Use it when a code was lost or has expired, or when a device was reset
-         *     and must register again: registering gives a new secret, and the old one ends.
-         *     With the same `Idempotency-Key` a repeated call gives the same code.
+         * @description Returns a new code, valid for 24 hours and one registration, and invalidates the previous
+         *     one. Use it when a code was lost or has expired, or when a device was reset and must
+         *     register again. The registration returns a new secret and invalidates the old one. With
+         *     the same `Idempotency-Key` a repeated call returns the same code.
          */
         post: operations["issueActivationCode"];
         delete?: never;
@@ -543,10 +539,9 @@ export interface paths {
         put?: never;
         /**
          * Suspend a device
-         * @description Shuts the device out until it is resumed: its logins end at once, its sockets are
-         *     closed, and it cannot log in. Its commands stay in the queue and may expire there.
-         *     Use it when a device is lost or behaves badly. Suspending a suspended device
-         *     changes nothing and answers 200.
+         * @description Blocks the device until it is resumed: its logins end immediately, its sockets are closed,
+         *     and it cannot log in. Its commands stay queued and may expire. Use it when a device is lost
+         *     or misbehaves. Suspending a suspended device changes nothing and returns 200.
          */
         post: operations["suspendDevice"];
         delete?: never;
@@ -568,11 +563,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Let a suspended device work again
-         * @description Lets the device log in again. The logins that suspending ended stay ended: the
-         *     device logs in with its secret, which it still has, and finds its queued commands
-         *     where they were. Resuming a device that is not suspended changes nothing and
-         *     answers 200.
+         * Resume a suspended device
+         * @description Allows the device to log in again. The logins that the suspension ended stay ended: the
+         *     device logs in with its secret, which is still valid, and receives its queued commands.
+         *     Resuming a device that is not suspended changes nothing and returns 200.
          */
         post: operations["resumeDevice"];
         delete?: never;
@@ -595,10 +589,10 @@ export interface paths {
         put?: never;
         /**
          * End all logins of a device
-         * @description Ends every login of the device at once, on every instance, and closes its sockets,
-         *     but lets it log in again with its secret. Use it when a token may have leaked. If
-         *     the secret itself may have leaked, suspend the device and issue a new activation
-         *     code. Calling it again does no harm.
+         * @description Ends every login of the device immediately, on every instance, and closes its sockets. The
+         *     device can log in again with its secret. Use it when a token may have leaked. If the secret
+         *     itself may have leaked, suspend the device and issue a new activation code. A repeated call
+         *     does no harm.
          */
         post: operations["revokeDeviceLogins"];
         delete?: never;
@@ -616,19 +610,19 @@ export interface paths {
         };
         /**
          * List sessions
-         * @description Lists the tenant's sessions, newest first, a page at a time; without the commands in
-         *     them. With `deviceId` it is the history of one device, with `status=active` it is what
-         *     goes on now. A device that is not the tenant's gives an empty list.
+         * @description Lists the tenant's sessions, newest first, a page at a time, without their commands. Use
+         *     `deviceId` for the history of one device, and `status=active` for the current sessions. A
+         *     device of another tenant has an empty list.
          */
         get: operations["listSessions"];
         put?: never;
         /**
          * Open a support session
-         * @description Opens the frame in which commands are proposed for one device. A device has one active
-         *     session at most: 409 `session_active` names it in `sessionId`, so that you can join it.
-         *     The session ends when it is closed or when `expiresInSeconds` have passed; its commands
-         *     that nobody has claimed end with it. 409 `device_not_active` means that the device is
-         *     not registered yet or is suspended; it need not be online.
+         * @description Opens a session, in which commands are proposed for one device. A device has at most one
+         *     active session: 409 `session_active` names it in `sessionId`, so that the caller can join
+         *     it. The session ends when it is closed or after `expiresInSeconds`. Its commands that are
+         *     not claimed by then expire. 409 `device_not_active` means that the device is not registered
+         *     yet or is suspended. The device does not have to be online.
          */
         post: operations["openSession"];
         delete?: never;
@@ -648,10 +642,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read one session and its commands
-         * @description Shows the session with its commands, oldest first, up to 200 of them; read the rest with
-         *     `GET .../commands`. To follow a session as it happens, subscribe to its room on the
-         *     customer socket instead of asking again and again.
+         * Get a session and its commands
+         * @description Returns the session with its commands, oldest first, up to 200 of them; get the others
+         *     with `GET .../commands`. To follow a session live, subscribe to its room on the customer
+         *     socket instead of polling.
          */
         get: operations["getSession"];
         put?: never;
@@ -676,10 +670,9 @@ export interface paths {
         put?: never;
         /**
          * Close a session
-         * @description Ends the session: its commands that wait for approval or for the device are `expired`.
-         *     A command that the device has claimed goes on and reports its result into the closed
-         *     session; cancel it first to stop it. Closing a closed session changes nothing and
-         *     answers 200.
+         * @description Ends the session. Its commands that are pending approval or queued become `expired`. A
+         *     claimed command continues, and its result is recorded in the closed session; cancel it
+         *     first to stop it. Closing a closed session changes nothing and returns 200.
          */
         post: operations["closeSession"];
         delete?: never;
@@ -700,24 +693,24 @@ export interface paths {
         };
         /**
          * List the commands of a session
-         * @description Lists the session's commands in the order they were proposed, a page at a time, each
-         *     with its result once it has one. The list shows how things stand now; the timeline of
-         *     the session shows how they came to be so.
+         * @description Lists the session's commands in the order in which they were proposed, a page at a time,
+         *     each with its result if it has one. The list shows the current state; the timeline of the
+         *     session shows every change.
          */
         get: operations["listCommands"];
         put?: never;
         /**
          * Propose a command
-         * @description The only way for work to reach a device. The policy of the gateway looks at `type` and
-         *     lets the command run (`queued`), asks for a decision (`pending_approval`), or forbids it
-         *     (403 `command_denied`). Unless it was set up otherwise, `diagnostic.*` runs and
-         *     everything else needs a decision. From here on the command cannot change: to correct
-         *     it, cancel it and propose another.
+         * @description The only way to send a command to a device. The policy of the gateway decides by `type`:
+         *     the command is queued (`queued`), requires approval (`pending_approval`), or is denied (403
+         *     `command_denied`). By default `diagnostic.*` is queued and every other type requires
+         *     approval. A proposed command cannot be changed: to correct it, cancel it and propose
+         *     another.
          *
-         *     Send an `Idempotency-Key`: a repeated call without one is a second command. 409
-         *     `session_closed` means that the session has ended: open another. 429
-         *     `device_queue_full` means that 100 commands wait for the device already: cancel some,
-         *     or wait until it has worked on them.
+         *     Send an `Idempotency-Key`: without one, a repeated call proposes a second command. 409
+         *     `session_closed` means that the session has ended: open another. 429 `device_queue_full`
+         *     means that 100 commands of the device are queued, or 100 are pending approval: cancel some,
+         *     or wait until there are fewer.
          */
         post: operations["proposeCommand"];
         delete?: never;
@@ -739,10 +732,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read one command
-         * @description Shows all there is to know of the command: the decision, every attempt of the device,
-         *     and the result. Read it before deciding over the command, and send its `digest` along
-         *     with the decision.
+         * Get a command
+         * @description Returns everything about the command: the decision, every attempt of the device, and the
+         *     result. Read it before deciding on the command, and send its `digest` with the decision.
          */
         get: operations["getCommand"];
         put?: never;
@@ -769,11 +761,11 @@ export interface paths {
         put?: never;
         /**
          * Cancel a command
-         * @description A command that nobody has claimed is `cancelled` at once. One that the device works on
-         *     stays `claimed` with `cancelRequested`: the device is told at its next extend or
-         *     heartbeat, or at once over its socket, and then reports `cancelled`, or its result if it
-         *     was faster. Watch the command to learn which. Cancelling twice does no harm; 409
-         *     `command_finished` means that it had ended otherwise.
+         * @description A command that is not claimed becomes `cancelled` immediately. A claimed command stays
+         *     `claimed` with `cancelRequested`. The device is notified in the response to its next extend
+         *     or heartbeat, or immediately over its socket. It then submits `cancelled`, or its result if
+         *     it has already finished; read the command to learn which. Cancelling twice does no harm.
+         *     409 `command_finished` means that the command has ended in another way.
          */
         post: operations["cancelCommand"];
         delete?: never;
@@ -797,11 +789,11 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Propose a command again
-         * @description Proposes a new command with the type, parameters and limits of one that has ended; its
-         *     `retryOf` names the old one. It goes through the policy again, so a command that needed
-         *     a decision needs a new one: an approval is good for one execution. 409
-         *     `command_not_finished` means that the old one may still run.
+         * Retry a command that has ended
+         * @description Proposes a new command with the type, parameters and limits of one that has ended, whose id
+         *     is in its `retryOf`. The new command passes the policy again. If the old one required
+         *     approval, so does the new one: an approval is valid for one execution. 409
+         *     `command_not_finished` means that the old command may still run.
          */
         post: operations["retryCommand"];
         delete?: never;
@@ -824,15 +816,15 @@ export interface paths {
         put?: never;
         /**
          * Approve or reject a command
-         * @description Decides over a command that waits: `approved: true` puts it in the device's queue,
-         *     `approved: false` ends it as `rejected`. The decision is kept with who made it, when and
-         *     why, and cannot be made twice: the same decision by the same person is answered with the
-         *     recorded one, any other gets 409 `already_decided` and the `approval` that stands.
+         * @description Decides on a command that is pending approval: `approved: true` queues it, `approved: false`
+         *     ends it as `rejected`. The decision is recorded with its author, time and reason, and is
+         *     final. The same decision by the same user returns the recorded one. Any other decision is
+         *     409 `already_decided` with the recorded `approval`.
          *
-         *     Send the `digest` of the command that the person saw: if it is not that of this command,
-         *     the answer is 409 `digest_mismatch` and nothing is decided. After `approveBy` the answer
-         *     is 409 `approval_expired`. Where a tenant has several people, whoever proposed a command
-         *     may not approve it (403 `self_approval`), but may reject it.
+         *     Send the `digest` of the command that the approver saw. If it is not the digest of this
+         *     command, the response is 409 `digest_mismatch` and nothing is recorded. After `approveBy`
+         *     the response is 409 `approval_expired`. In a tenant with several users, the proposer of a
+         *     command may not approve it (403 `self_approval`), but may reject it.
          */
         post: operations["decideCommand"];
         delete?: never;
@@ -852,11 +844,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read the timeline of a session
-         * @description Tells who did what, when, and with which request, oldest first. The timeline is written
-         *     together with each change, so nothing that happened is missing from it, and it is kept
-         *     as long as the session is. It is the record to show to an auditor; to follow a session
-         *     live, use its room on the customer socket.
+         * Get the timeline of a session
+         * @description Lists the events of the session, oldest first, each with its actor, time and request id.
+         *     An event is written in the same step as the change that it records, so the timeline is
+         *     complete. It is kept as long as the session, and is suitable for an audit. To follow a
+         *     session live, subscribe to its room on the customer socket.
          */
         get: operations["listSessionEvents"];
         put?: never;
@@ -875,11 +867,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the commands that wait for a decision
-         * @description The inbox of an approver: the commands of all sessions that wait for a decision, the
-         *     oldest at the top. `mayDecide` tells whether the caller could decide
-         *     over the command, and `whyNot` says why not, so that a page can show the button or the
-         *     reason without trying.
+         * List the commands that are pending approval
+         * @description Lists the commands of all sessions that are pending approval, oldest first. `mayDecide` is
+         *     true if the caller may approve the command, and otherwise `whyNot` contains the reason, so
+         *     that a page can show a button or the reason.
          */
         get: operations["listApprovals"];
         put?: never;
@@ -900,16 +891,16 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Get a ticket that opens a socket
-         * @description For browsers, which cannot set a header on a WebSocket: gives a ticket to open
-         *     `GET /api/v1/customer/ws?ticket=...` with, within 30 seconds and once. The socket then
-         *     has the rights of this call and ends with its token (close code 4001), unless it sends
-         *     `refresh` with a newer one.
+         * Issue a ticket that opens a socket
+         * @description For browsers, which cannot set a header on a WebSocket. The ticket opens
+         *     `GET /api/v1/customer/ws?ticket=...` once, within 30 seconds. The socket has the rights of
+         *     the token of this call. It is closed when that token expires (close code 4001), unless the
+         *     client sends `refresh` with a newer token.
          *
-         *     A ticket that a web page asks for opens a socket for pages of that origin only. A
-         *     program that asks on behalf of a page names the page's `origin`. If the answer is lost,
-         *     ask again: a ticket that nobody uses is gone after its 30 seconds, and so there is no
-         *     `Idempotency-Key` here.
+         *     A ticket that a web page requests is valid for pages of the same origin only. A program
+         *     that requests one on behalf of a page sends the page's `origin`. There is no
+         *     `Idempotency-Key`: if the response is lost, request another ticket. An unused ticket expires
+         *     after 30 seconds.
          */
         post: operations["issueTicket"];
         delete?: never;
@@ -926,20 +917,20 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Open a customer's socket
-         * @description A WebSocket that tells what happens while it happens: subscribe to the room of a
-         *     device, of a session, or of the whole tenant, and its events come in the order in which
-         *     they happened. After a lost connection, subscribe with the `offset` of the last event
-         *     that came, and what was missed comes first. Its frames are in
-         *     [`asyncapi.yaml`](/asyncapi.yaml). The subprotocol is `fieldgate.v1`.
+         * Open a customer socket
+         * @description A WebSocket that delivers events as they happen. Subscribe to the room of a device, of a
+         *     session, or of the whole tenant, to receive its events in order. After a lost connection,
+         *     subscribe with the `offset` of the last received event: the missed events are delivered
+         *     first. The frames are in [`asyncapi.yaml`](/asyncapi.yaml), and the subprotocol is
+         *     `fieldgate.v1`.
          *
-         *     Authenticate with a JWT, in `Authorization` or as a second subprotocol `bearer.<token>`,
-         *     or, in a browser, with a `ticket`; the introduction tells more, under "Sockets". A
-         *     JWT in the address is refused. The origin of a page must be the gateway's own or one
-         *     that its operator has allowed, or the answer is 403 `origin_not_allowed`.
+         *     Authenticate with a JWT, in `Authorization` or as a second subprotocol `bearer.<token>`, or,
+         *     in a browser, with a `ticket`, see "Sockets" in the introduction. A JWT in the URL is
+         *     refused. The origin of a web page must be that of the gateway or one that the operator has
+         *     allowed; otherwise the response is 403 `origin_not_allowed`.
          *
-         *     The socket ends with its token (close code 4001), unless it was renewed in time with
-         *     `refresh`; the other close codes are in the introduction.
+         *     The socket is closed when its token expires (close code 4001), unless the client sends
+         *     `refresh` in time. The other close codes are in the introduction.
          */
         get: operations["openCustomerSocket"];
         put?: never;
@@ -958,10 +949,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List who is connected
-         * @description Lists the tenant's open sockets, those of devices and those of people, on all instances
-         *     of the gateway, a page at a time. A socket whose instance has died is gone from the list
-         *     within 45 seconds. The id of one's own socket is in the `welcome` that it got.
+         * List open connections
+         * @description Lists the tenant's open sockets, those of devices and those of users, on all instances of
+         *     the gateway, a page at a time. The socket of a crashed instance disappears from the list
+         *     within 45 seconds. A client finds the id of its own socket in its `welcome` frame.
          */
         get: operations["listConnections"];
         put?: never;
@@ -986,11 +977,11 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Close somebody's socket
-         * @description Closes one of the tenant's sockets with 4003, whichever instance holds it. Well-behaved
-         *     clients do not connect again by themselves, but nothing keeps them from it: to shut a
-         *     device out, suspend it. Its claims and its login stay. A connection that has ended
-         *     already is 404 `connection_not_found`, which also answers a repeated call.
+         * Close a connection
+         * @description Closes one of the tenant's sockets with 4003, on any instance. A correct client does not
+         *     reconnect automatically, but nothing prevents it: to block a device, suspend it. The claims
+         *     and the login of a device stay valid. A connection that has already ended is 404
+         *     `connection_not_found`, which is therefore also the response to a repeated call.
          */
         delete: operations["closeConnection"];
         options?: never;
@@ -1007,10 +998,10 @@ export interface paths {
         };
         /**
          * Describe the running gateway
-         * @description What an operator asks first when something is odd: which build answers, how long it has
-         *     been up, how its services do, and how many sockets it holds. It describes the instance
-         *     that answers, so behind a balancer repeated calls may differ. It holds no secret and no
-         *     address.
+         * @description Returns what an operator needs first in an investigation: the build, the uptime, the state
+         *     of the services that the instance depends on, and the number of its sockets. It describes
+         *     the instance that responds, so repeated calls behind a load balancer may differ. It
+         *     contains no secret and no address.
          */
         get: operations["getSystemInfo"];
         put?: never;
@@ -1045,28 +1036,28 @@ export interface components {
          * @example con_3FYMTQ7KJ2VCX5LWAHB6NEUZDO
          */
         ConnectionId: string;
-        /** @description An id of this gateway. One that names nothing of yours answers 404, whatever it looks like. */
+        /** @description An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form. */
         AnyId: string;
         /**
-         * @description The id of a request, the caller's own or one made for it.
+         * @description The id of a request: the caller's own, or one that the gateway generated.
          * @example 01JD3QC9A5H7V2J8W4E6B0T1XM
          */
         RequestId: string;
         /**
-         * @description The id of a person or program at the customer, the `sub` of its JWT.
+         * @description The id of a user, a person or a program of the customer: the `sub` of its JWT.
          * @example 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
          */
         UserId: string;
         /**
-         * @description What kind of work it is, as the device knows it: words of letters, digits, `_` and
-         *     `-`, joined by dots. The policy goes by it, and `diagnostic.*` is for work that
-         *     changes nothing on the device.
+         * @description The type of the command, as the device knows it: words of letters, digits, `_` and `-`,
+         *     joined by dots. The policy decides by it. `diagnostic.*` is for commands that change
+         *     nothing on the device.
          * @example service.restart
          */
         CommandType: string;
         /**
-         * @description The input of the command. The JSON value reaches the device unchanged, numbers of
-         *     any size included; spaces and the order of names may change. 32 KiB at most.
+         * @description The input of the command. The JSON value is delivered to the device unchanged, including
+         *     numbers of any size; whitespace and the order of names may change. At most 32 KiB.
          * @example {
          *       "service": "telemetry",
          *       "graceSeconds": 10
@@ -1076,8 +1067,8 @@ export interface components {
             [key: string]: unknown;
         };
         /**
-         * @description What the command gave, for programs. The JSON value is kept unchanged, numbers of
-         *     any size included; spaces and the order of names may change.
+         * @description The structured result of the command. The JSON value is kept unchanged, including numbers
+         *     of any size; whitespace and the order of names may change.
          * @example {
          *       "pid": 4711
          *     }
@@ -1086,7 +1077,7 @@ export interface components {
             [key: string]: unknown;
         };
         /**
-         * @description Labels of the tenant's own choosing, to find devices by. A key has 1 to 64 letters,
+         * @description Labels chosen by the tenant, by which devices can be filtered. A key has 1 to 64 letters,
          *     digits, `.`, `_` and `-`.
          * @example {
          *       "site": "leipzig",
@@ -1098,7 +1089,7 @@ export interface components {
         };
         TagValue: string;
         /**
-         * @description Readings by name, as the device counts them. The newest replace all before.
+         * @description Measurements of the device, by name. Those of a heartbeat replace all earlier ones.
          * @example {
          *       "cpuPercent": 12.5,
          *       "temperatureCelsius": 41
@@ -1110,50 +1101,50 @@ export interface components {
         /** Format: double */
         MetricValue: number;
         /**
-         * @description Where the device stands with its owner. `provisioned`: waits to be registered;
-         *     `active`: may work; `suspended`: shut out until resumed; `decommissioned`: out of
-         *     service for good. More values may come; tolerate those you do not know.
+         * @description The administrative status of the device. `provisioned`: not registered yet; `active`: may
+         *     log in and work; `suspended`: blocked until it is resumed; `decommissioned`: permanently
+         *     out of service. Values may be added; tolerate unknown ones.
          * @enum {string}
          */
         DeviceStatus: "provisioned" | "active" | "suspended" | "decommissioned";
         /**
-         * @description Whether the device shows itself. `never_connected`: not once; `online`: lately;
-         *     `stale`: a heartbeat is overdue; `offline`: not for some time. More values may come;
-         *     tolerate those you do not know.
+         * @description Whether the device is reachable. `never_connected`: it has never called; `online`: it called
+         *     recently; `stale`: a heartbeat is overdue; `offline`: it has not called for some time. Values
+         *     may be added; tolerate unknown ones.
          * @enum {string}
          */
         DevicePresence: "never_connected" | "online" | "stale" | "offline";
         /**
-         * @description How the device judges its own state. It is shown to its owner and changes nothing else.
+         * @description The device's assessment of its own state. It is shown to users and has no other effect.
          * @enum {string}
          */
         HeartbeatStatus: "ok" | "busy" | "degraded" | "error";
         /**
-         * @description What the session is for. It is shown and filtered by, and does not limit the commands in it.
+         * @description The purpose of the session. It can be filtered by, and does not limit the commands of the session.
          * @enum {string}
          */
         SessionType: "diagnostic" | "remediation";
         /**
-         * @description `active`: takes commands; `closed`: ended by a person; `expired`: its time ran out.
-         *     More values may come; tolerate those you do not know.
+         * @description `active`: accepts commands; `closed`: closed by a user; `expired`: ended by its time limit.
+         *     Values may be added; tolerate unknown ones.
          * @enum {string}
          */
         SessionStatus: "active" | "closed" | "expired";
         /**
-         * @description Where the command stands; see "The life of a command". `pending_approval`, `queued`
-         *     and `claimed` can still change, and so can `timed_out`, if a late result comes. More
-         *     values may come; tolerate those you do not know.
+         * @description The status of the command, see "The life of a command". `pending_approval`, `queued` and
+         *     `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
+         *     added; tolerate unknown ones.
          * @enum {string}
          */
         CommandStatus: "pending_approval" | "queued" | "claimed" | "succeeded" | "failed" | "timed_out" | "rejected" | "cancelled" | "expired";
         /**
-         * @description `succeeded`: done; `failed`: tried and not done; `cancelled`: stopped because
-         *     cancelling was asked for.
+         * @description `succeeded`: executed; `failed`: tried without success; `cancelled`: stopped because
+         *     cancellation was requested.
          * @enum {string}
          */
         ResultStatus: "succeeded" | "failed" | "cancelled";
         /**
-         * @description What was decided.
+         * @description The decision.
          * @enum {string}
          */
         Decision: "approved" | "rejected";
@@ -1164,69 +1155,69 @@ export interface components {
          */
         ApprovalStatus: "pending";
         /**
-         * @description Who is connected, a device or a customer. More values may come.
+         * @description Whether the socket is that of a device or of a user of the customer. Values may be added.
          * @enum {string}
          */
         ConnectionKind: "device" | "customer";
         /**
-         * @description Who acted; `system` is the gateway itself. More values may come.
+         * @description The kind of actor; `system` is the gateway itself. Values may be added.
          * @enum {string}
          */
         ActorKind: "user" | "device" | "system";
-        /** @description Why a request was refused (RFC 9457). */
+        /** @description The reason why a request was refused (RFC 9457). */
         Problem: {
             /**
              * Format: uri-reference
-             * @description The page of the code on this gateway, `/docs/errors/` and the code.
+             * @description The page that explains the code on this gateway: `/docs/errors/` and the code.
              */
             type: string;
-            /** @description The problem in a few words, the same for each of its kind. */
+            /** @description A short summary, the same for all problems with the same code. */
             title: string;
-            /** @description The HTTP status, for programs that see the body only. */
+            /** @description The HTTP status, for programs that see only the body. */
             status: number;
-            /** @description A sentence about this occurrence, for people. It never repeats what the caller sent. */
+            /** @description A sentence about this occurrence, for people. It never repeats values that the caller sent. */
             detail?: string;
             code: components["schemas"]["ProblemCode"];
             requestId: components["schemas"]["RequestId"];
-            /** @description Each part of the request that is wrong. Only with `validation_failed`. */
+            /** @description Each invalid part of the request. Only with `validation_failed`. */
             errors?: components["schemas"]["FieldError"][];
             command?: components["schemas"]["CommandState"];
             sessionId?: components["schemas"]["SessionId"];
             approval?: components["schemas"]["Approval"];
         };
         /**
-         * @description What kind of problem it is, stable, for programs. The table under "Errors" explains
-         *     each. New codes may come; treat one that you do not know by its HTTP status.
+         * @description The stable code of the problem, for programs. The table under "Errors" explains each.
+         *     Codes may be added: treat an unknown one by its HTTP status.
          * @example claim_superseded
          */
         ProblemCode: string;
-        /** @description One part of a request that does not follow this document. */
+        /** @description An invalid part of a request. */
         FieldError: {
             /**
-             * @description A JSON pointer into the body, or `/query/...`, `/path/...` or `/header/...` and
-             *     the name of the parameter.
+             * @description A JSON pointer into the body, or `/query/...`, `/path/...` or `/header/...` with the name
+             *     of the parameter.
              * @example /limit
              */
             pointer: string;
             /**
-             * @description The rule that is broken, such as `maxLength` or `required`.
+             * @description The violated rule, such as `maxLength` or `required`.
              * @example maximum
              */
             keyword: string;
             /**
-             * @description The rule in words, without the value that broke it.
-             * @example number must be at most 10
+             * @description The rule in words, without the value that violates it.
+             * @example must be at most 10
              */
             reason: string;
         };
-        /** @description How the command stands that the problem is about, to save a second request. */
+        /** @description The state of the command that the problem is about. It saves the caller a second request. */
         CommandState: {
             id: components["schemas"]["CommandId"];
             status: components["schemas"]["CommandStatus"];
             /** @description The number of the newest attempt; 0 before the first claim. */
             attempt: number;
         };
-        /** @description A sign of life. */
+        /** @description The liveness of the process. */
         Health: {
             /**
              * @description Always `ok`.
@@ -1235,61 +1226,61 @@ export interface components {
             status: "ok";
             /**
              * Format: date-time
-             * @description The time of the process.
+             * @description The current time of the process.
              */
             timestamp: string;
         };
-        /** @description Whether this instance wants traffic, and why. */
+        /** @description Whether this instance accepts traffic, and why. */
         Readiness: {
-            /** @description Whether to send traffic. */
+            /** @description Whether to send traffic to this instance. */
             ready: boolean;
-            /** @description Whether the instance is about to stop. */
+            /** @description Whether the instance is shutting down. */
             draining: boolean;
             checks: components["schemas"]["ReadinessChecks"];
         };
-        /** @description What the instance needs to work. */
+        /** @description The services that the instance depends on. */
         ReadinessChecks: {
             redis: components["schemas"]["DependencyCheck"];
             supabase: components["schemas"]["DependencyCheck"];
         };
-        /** @description How one service does, seen from this instance. */
+        /** @description The state of a service, as this instance sees it. */
         DependencyCheck: {
-            /** @description Whether the service does what it is needed for. */
+            /** @description Whether the service works. */
             ok: boolean;
             /**
              * Format: double
-             * @description How long its last answer took, in milliseconds.
+             * @description The duration of its last response, in milliseconds.
              */
             latencyMs?: number;
-            /** @description What is wrong, in general words, without addresses. */
+            /** @description The problem in general words, without addresses. */
             error?: string;
         };
         /** @description The version and nothing else. */
         Version: {
-            /** @description The released version; `dev` for a build of one's own. */
+            /** @description The released version; `dev` for a development build. */
             version: string;
         };
-        /** @description This document. */
+        /** @description The document as text. */
         ContractText: string;
         /** @description This document, an OpenAPI 3.0 object. */
         ContractObject: {
             [key: string]: unknown;
         };
-        /** @description What a new device sends to get its secret. */
+        /** @description The request by which a new device gets its secret. */
         RegisterDeviceRequest: {
             /** @description The code from provisioning, `XXXX-XXXX-XXXX`. Case and dashes do not matter. */
             activationCode: string;
             /**
-             * @description The id of the device, if it knows it. The code is then good for this device only.
-             *     Like the code it is compared, so a wrong one is 401 and not 400.
+             * @description The id of the device, if it knows it. The code is then accepted for this device only. Like
+             *     the code it is compared and not validated, so a wrong one is 401 and not 400.
              */
             deviceId?: string;
             metadata?: components["schemas"]["DeviceMetadata"];
         };
         /**
-         * @description What the device says of itself, as strings. `model` and `firmwareVersion` are shown
-         *     to its owner; any others are kept with it. The three named here count towards the
-         *     32 that are allowed.
+         * @description Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
+         *     are shown to users; all others are stored. The three listed here count towards the maximum
+         *     of 32.
          * @example {
          *       "model": "PX-400",
          *       "firmwareVersion": "2.8.1",
@@ -1297,208 +1288,208 @@ export interface components {
          *     }
          */
         DeviceMetadata: {
-            /** @description What kind of device it is. */
+            /** @description The model of the device. */
             model?: string;
-            /** @description The firmware that it runs. */
+            /** @description The version of the firmware. */
             firmwareVersion?: string;
-            /** @description The number on its label. */
+            /** @description The serial number on the label of the device. */
             serialNumber?: string;
         } & {
             [key: string]: components["schemas"]["MetadataValue"];
         };
         MetadataValue: string;
-        /** @description The identity of a device. The secret is shown this once. */
+        /** @description The identity of a device. The secret is returned only once. */
         RegisteredDevice: {
             deviceId: components["schemas"]["DeviceId"];
-            /** @description The secret to log in with, 256 random bits. Treat it as a string. */
+            /** @description The secret to log in with, 256 random bits. Treat it as an opaque string. */
             deviceSecret: string;
             /**
              * Format: date-time
-             * @description When the device was registered first.
+             * @description The time of the first registration.
              */
             registeredAt: string;
         };
-        /** @description The credentials of a device, as registering gave them. */
+        /** @description The credentials of a device, as its registration returned them. */
         AuthenticateDeviceRequest: {
-            /** @description The id of the device. It is compared, so a wrong one is 401 and not 400. */
+            /** @description The id of the device. It is compared and not validated, so a wrong one is 401 and not 400. */
             deviceId: string;
             /** @description The secret of the device. */
             deviceSecret: string;
         };
         /** @description A login of a device. */
         DeviceLogin: {
-            /** @description The token to send as a bearer token. Treat it as a string. */
+            /** @description The token to send as a bearer token. Treat it as an opaque string. */
             token: string;
-            /** @description How long the token lives if it is not used. Each use renews it. */
+            /** @description The lifetime of the token if it is not used. Each use renews it. */
             expiresInSeconds: number;
             /**
              * Format: date-time
-             * @description The same as a time of the server.
+             * @description The end of that lifetime, by the clock of the gateway.
              */
             expiresAt: string;
             deviceId: components["schemas"]["DeviceId"];
         };
-        /** @description How the device does. */
+        /** @description The state of the device. */
         HeartbeatRequest: {
             status: components["schemas"]["HeartbeatStatus"];
             metrics?: components["schemas"]["Metrics"];
-            /** @description The firmware that runs now, if it may have changed. */
+            /** @description The current version of the firmware, if it may have changed. */
             firmwareVersion?: string;
         };
-        /** @description What waits for the device. */
+        /** @description The commands that concern the device now, and the time of the next heartbeat. */
         HeartbeatReply: {
             /**
              * Format: date-time
-             * @description The time of the server.
+             * @description The current time of the gateway.
              */
             serverTime: string;
-            /** @description When to send the next heartbeat, in milliseconds from now. */
+            /** @description The delay before the next heartbeat, in milliseconds. */
             nextHeartbeatMs: number;
-            /** @description How many commands the device could claim now. */
+            /** @description The number of commands that the device could claim now. */
             pendingCommands: number;
-            /** @description Commands that the device has claimed and somebody wants cancelled. */
+            /** @description The commands that the device has claimed and whose cancellation was requested. */
             cancelRequested: components["schemas"]["CommandId"][];
         };
-        /** @description How much work to claim, and for how long. */
+        /** @description The number of commands to claim and the duration of their leases. */
         ClaimRequest: {
             /**
-             * @description How many commands at most.
+             * @description The maximum number of commands.
              * @default 1
              */
             limit?: number;
             /**
-             * @description How long the lease of each command lasts, in milliseconds.
+             * @description The duration of the lease of each command, in milliseconds.
              * @default 300000
              */
             visibilityTimeoutMs?: number;
             /**
-             * @description How long to wait for a command if there is none, in milliseconds.
+             * @description How long to wait for a command if the queue is empty, in milliseconds.
              * @default 0
              */
             waitMs?: number;
         };
-        /** @description What the device is to do, most urgent first. */
+        /** @description The commands to execute, highest priority first. */
         ClaimedCommands: {
-            /** @description The commands, each under a lease of its own. */
+            /** @description The commands, each under its own lease. */
             commands: components["schemas"]["ClaimedCommand"][];
         };
-        /** @description A command and the lease on it. */
+        /** @description A command and its lease. */
         ClaimedCommand: {
             id: components["schemas"]["CommandId"];
             sessionId: components["schemas"]["SessionId"];
             type: components["schemas"]["CommandType"];
             parameters: components["schemas"]["CommandParameters"];
             priority: components["schemas"]["Priority"];
-            /** @description Which attempt this is; above 1, an earlier one may have begun the work. */
+            /** @description The number of this attempt. If it is above 1, an earlier attempt may have started the command. */
             attempt: number;
             maxAttempts: components["schemas"]["MaxAttempts"];
             claimToken: components["schemas"]["ClaimToken"];
             /**
              * Format: date-time
-             * @description When the device claimed it.
+             * @description The time of the claim.
              */
             claimedAt: string;
             /**
              * Format: date-time
-             * @description When the lease ends, by the clock of the server.
+             * @description The end of the lease, by the clock of the gateway.
              */
             visibleUntil: string;
             leaseRemainingMs: components["schemas"]["LeaseRemainingMs"];
             /**
              * Format: date-time
-             * @description Until when the command could be claimed.
+             * @description The time until which the command could be claimed.
              */
             deliverBy: string;
             requestId: components["schemas"]["RequestId"];
             approval?: components["schemas"]["ClaimApproval"];
         };
-        /** @description Who approved the command. Absent where none was needed. */
+        /** @description The approval of the command. Absent if none was required. */
         ClaimApproval: {
             decidedBy: components["schemas"]["UserId"];
             /**
              * Format: date-time
-             * @description When it was approved.
+             * @description The time of the approval.
              */
             decidedAt: string;
         };
         /**
-         * @description How urgent it is, 9 first.
+         * @description The priority of the command; 9 is the highest.
          * @example 5
          */
         Priority: number;
         /**
-         * @description How often the command may be claimed before it times out.
+         * @description The maximum number of claims before the command times out.
          * @example 1
          */
         MaxAttempts: number;
         /**
-         * @description The proof of a claim, from the answer to it. Treat it as a string.
+         * @description The proof of a claim, from the response to it. Treat it as an opaque string.
          * @example t4Xn8qLz2vRb6mKc
          */
         ClaimToken: string;
         /**
-         * @description How much of the lease is left, in milliseconds. Count down from it with a clock that never jumps.
+         * @description The remaining time of the lease, in milliseconds. Count down from it with a monotonic clock.
          * @example 60000
          */
         LeaseRemainingMs: number;
-        /** @description For how much longer to keep the command. */
+        /** @description The claim to extend, and for how long. */
         ExtendRequest: {
             claimToken: components["schemas"]["ClaimToken"];
-            /** @description How long the lease is to last from now, in milliseconds. */
+            /** @description The duration of the lease from now, in milliseconds. */
             extensionMs: number;
         };
-        /** @description The lease as it stands. */
+        /** @description The current lease. */
         Lease: {
             commandId: components["schemas"]["CommandId"];
             /**
              * Format: date-time
-             * @description When the lease ends, by the clock of the server.
+             * @description The end of the lease, by the clock of the gateway.
              */
             visibleUntil: string;
             leaseRemainingMs: components["schemas"]["LeaseRemainingMs"];
-            /** @description Whether somebody wants the work stopped. */
+            /** @description Whether the cancellation of the command was requested. */
             cancelRequested: boolean;
         };
-        /** @description Which claim to give up, and why. */
+        /** @description The claim to release, and why. */
         ReleaseRequest: {
             claimToken: components["schemas"]["ClaimToken"];
             reason?: components["schemas"]["Reason"];
         };
-        /** @description How the command stands after it was given back. */
+        /** @description The state of the command after its release. */
         ReleasedCommand: {
             commandId: components["schemas"]["CommandId"];
             status: components["schemas"]["CommandStatus"];
         };
-        /** @description What came of the command. */
+        /** @description The result of the command. */
         ResultRequest: {
             claimToken: components["schemas"]["ClaimToken"];
             status: components["schemas"]["ResultStatus"];
-            /** @description What the command printed, for people, in UTF-8. Cut it to the limit yourself. */
+            /** @description The output of the command, for people, in UTF-8. Truncate it to the limit before sending. */
             output?: string;
-            /** @description Why it failed, for people. */
+            /** @description The reason of a failure, for people. */
             error?: string;
             data?: components["schemas"]["ResultData"];
             /**
              * Format: date-time
-             * @description When the device began the work, by its own clock. It is shown, and nothing is computed from it.
+             * @description The time at which the device started the command, by its own clock. It is shown and not computed with.
              */
             executedAt?: string;
             /**
              * Format: int64
-             * @description How long the work took, in milliseconds.
+             * @description The duration of the execution, in milliseconds.
              */
             durationMs?: number;
         };
-        /** @description How the command stands after its result. */
+        /** @description The state of the command after its result. */
         RecordedResult: {
             commandId: components["schemas"]["CommandId"];
             status: components["schemas"]["CommandStatus"];
-            /** @description Whether the result came after the lease had run out. */
+            /** @description Whether the result arrived after the lease had expired. */
             late: boolean;
-            /** @description Whether the same result was stored before. */
+            /** @description Whether the same result was recorded before. */
             duplicate: boolean;
         };
-        /** @description How a command stands, as its device may see it. */
+        /** @description The state of a command, as its device may see it. */
         DeviceCommand: {
             id: components["schemas"]["CommandId"];
             sessionId: components["schemas"]["SessionId"];
@@ -1509,89 +1500,89 @@ export interface components {
             maxAttempts: components["schemas"]["MaxAttempts"];
             /**
              * Format: date-time
-             * @description Until when the command can be claimed.
+             * @description The time until which the command can be claimed.
              */
             deliverBy: string;
             /**
              * Format: date-time
-             * @description When it was claimed last.
+             * @description The time of the newest claim.
              */
             claimedAt?: string;
             /**
              * Format: date-time
-             * @description When the lease ends. Only while it is claimed.
+             * @description The end of the lease. Only while the command is claimed.
              */
             visibleUntil?: string;
             leaseRemainingMs?: components["schemas"]["LeaseRemainingMs"];
             /**
              * Format: date-time
-             * @description When it ended.
+             * @description The time at which the command ended.
              */
             finishedAt?: string;
-            /** @description Whether somebody wants the work stopped. */
+            /** @description Whether the cancellation of the command was requested. */
             cancelRequested: boolean;
-            /** @description Whether its result came after the lease had run out. */
+            /** @description Whether the result arrived after the lease had expired. */
             late: boolean;
         };
         /**
-         * @description How often the command was claimed; a claim that was released does not count.
+         * @description The number of claims of the command. A released claim does not count.
          * @example 1
          */
         AttemptCount: number;
-        /** @description A device to be added to the fleet. */
+        /** @description The device to add to the fleet. */
         ProvisionDeviceRequest: {
             name: components["schemas"]["DeviceName"];
             externalId?: components["schemas"]["ExternalId"];
             location?: components["schemas"]["DeviceLocation"];
             tags?: components["schemas"]["Tags"];
         };
-        /** @description What to change. Fields that are not sent stay as they are. */
+        /** @description The fields to change. Fields that are not sent keep their values. */
         UpdateDeviceRequest: {
             name?: components["schemas"]["DeviceName"];
             location?: components["schemas"]["DeviceLocation"];
             tags?: components["schemas"]["Tags"];
         };
         /**
-         * @description What people call the device.
+         * @description The display name of the device.
          * @example Pump station 12
          */
         DeviceName: string;
         /**
-         * @description The customer's own id of the device, such as its serial number, unique within the tenant.
+         * @description The tenant's own id of the device, such as its serial number, unique within the tenant.
          * @example PX4-001873
          */
         ExternalId: string;
         /**
-         * @description Where the device is, in words.
+         * @description The location of the device, in words.
          * @example Hall 3, Leipzig
          */
         DeviceLocation: string;
-        /** @description A new device and the code that it registers with. */
+        /** @description A new device and the activation code with which it registers. */
         ProvisionedDevice: {
             device: components["schemas"]["Device"];
-            /** @description The code, shown this once. */
+            /** @description The code. It is returned only once. */
             activationCode: string;
             /**
              * Format: date-time
-             * @description Until when the code is good.
+             * @description The time until which the code is valid.
              */
             activationExpiresAt: string;
-            /** @description What to do with the code, in plain words for whoever installs the device. */
+            /** @description How to use the code, for the installer of the device. */
             instructions: string;
         };
-        /** @description A code that a device registers with. */
+        /** @description A code with which a device registers. */
         ActivationCode: {
-            /** @description The code, shown this once. */
+            /** @description The code. It is returned only once. */
             activationCode: string;
             /**
              * Format: date-time
-             * @description Until when the code is good.
+             * @description The time until which the code is valid.
              */
             activationExpiresAt: string;
         };
         /**
-         * @description A device of the fleet. `lastHeartbeat`, `metrics`, `activeSessionId` and
-         *     `pendingCommands` are only there when one device is read.
+         * @description A device of the fleet. `lastHeartbeat`, `metrics`, `activeSessionId` and `pendingCommands`
+         *     are present only in the response to `getDevice`.
          */
         Device: {
             id: components["schemas"]["DeviceId"];
@@ -1603,27 +1594,27 @@ export interface components {
             presence: components["schemas"]["DevicePresence"];
             /**
              * Format: date-time
-             * @description When the device was last heard of. Absent if it never was.
+             * @description The time of the last call of the device. Absent if there was none.
              */
             lastSeen?: string;
             /**
              * Format: date-time
-             * @description When it was provisioned.
+             * @description The time at which the device was provisioned.
              */
             createdAt: string;
             /**
              * Format: date-time
-             * @description When it registered itself.
+             * @description The time at which the device registered.
              */
             registeredAt?: string;
-            /** @description The firmware, as the device said last. */
+            /** @description The version of the firmware that the device reported last. */
             firmwareVersion?: string;
-            /** @description The model, as the device said when it registered. */
+            /** @description The model that the device reported when it registered. */
             model?: string;
             lastHeartbeat?: components["schemas"]["LastHeartbeat"];
             metrics?: components["schemas"]["Metrics"];
             activeSessionId?: components["schemas"]["SessionId"];
-            /** @description How many commands wait for the device to claim them. */
+            /** @description The number of commands that the device could claim now. */
             pendingCommands?: number;
         };
         /** @description The newest heartbeat of a device. Absent if there was none. */
@@ -1631,7 +1622,7 @@ export interface components {
             status: components["schemas"]["HeartbeatStatus"];
             /**
              * Format: date-time
-             * @description When it came.
+             * @description The time at which the heartbeat arrived.
              */
             receivedAt: string;
         };
@@ -1642,16 +1633,16 @@ export interface components {
             nextCursor?: components["schemas"]["NextCursor"];
         };
         /**
-         * @description Pass it as `cursor` to get the next page. Absent on the last one.
+         * @description The `cursor` of the next page. Absent on the last page.
          * @example MDFqZDNxOHp2Ng
          */
         NextCursor: string;
         /**
-         * @description Why, in words, for those who read the timeline later.
+         * @description The reason, in words, for readers of the timeline.
          * @example agreed with the site
          */
         Reason: string;
-        /** @description Why it is done. The body may be left out. */
+        /** @description The reason of the operation. The body is optional. */
         ReasonRequest: {
             reason?: components["schemas"]["Reason"];
         };
@@ -1659,10 +1650,10 @@ export interface components {
         OpenSessionRequest: {
             deviceId: components["schemas"]["AnyId"];
             type: components["schemas"]["SessionType"];
-            /** @description What it is about, in words. */
+            /** @description The subject of the session, in words. */
             description?: string;
             /**
-             * @description How long the session lasts at most, in seconds.
+             * @description The maximum duration of the session, in seconds.
              * @default 3600
              */
             expiresInSeconds?: number;
@@ -1673,25 +1664,25 @@ export interface components {
             deviceId: components["schemas"]["DeviceId"];
             type: components["schemas"]["SessionType"];
             status: components["schemas"]["SessionStatus"];
-            /** @description What it is about, in words. */
+            /** @description The subject of the session, in words. */
             description?: string;
             createdBy: components["schemas"]["UserId"];
             /**
              * Format: date-time
-             * @description When it was opened.
+             * @description The time at which the session was opened.
              */
             createdAt: string;
             /**
              * Format: date-time
-             * @description When it ends by itself.
+             * @description The time at which the session expires.
              */
             expiresAt: string;
             /**
              * Format: date-time
-             * @description When it ended. Absent while it is active.
+             * @description The time at which the session ended. Absent while it is active.
              */
             closedAt?: string;
-            /** @description The commands in it, oldest first. Only there when one session is read. */
+            /** @description The commands of the session, oldest first. Present only in the response to `getSession`. */
             commands?: components["schemas"]["Command"][];
         };
         /** @description A page of sessions. */
@@ -1705,23 +1696,23 @@ export interface components {
             type: components["schemas"]["CommandType"];
             parameters?: components["schemas"]["CommandParameters"];
             /**
-             * @description How urgent it is, 9 first.
+             * @description The priority of the command; 9 is the highest.
              * @default 5
              */
             priority?: number;
             reason?: components["schemas"]["Reason"];
             /**
-             * @description How often the command may be claimed before it times out. Unless given, 1 where
-             *     a decision is needed and 3 elsewhere.
+             * @description The maximum number of claims before the command times out. The default is 1 if the command
+             *     requires approval, and 3 otherwise.
              */
             maxAttempts?: number;
             /**
-             * @description How long the command may wait for the device, in seconds from now. Unless
-             *     given, 24 hours. The end of the session ends the wait in any case.
+             * @description How long the command may wait for the device, in seconds from now. The default is 24 hours.
+             *     The end of the session ends the wait in any case.
              */
             deliverWithinSeconds?: number;
         };
-        /** @description A piece of work for one device. Once proposed, what it asks for never changes. */
+        /** @description A command for one device. What it asks of the device never changes after it is proposed. */
         Command: {
             id: components["schemas"]["CommandId"];
             sessionId: components["schemas"]["SessionId"];
@@ -1733,8 +1724,8 @@ export interface components {
             attempt: components["schemas"]["AttemptCount"];
             maxAttempts: components["schemas"]["MaxAttempts"];
             /**
-             * @description SHA-256, in hexadecimal, over the tenant, the device, the type, the parameters
-             *     and the limits: what a decision is about.
+             * @description SHA-256, in hexadecimal, over the tenant, the device, the type, the parameters and the
+             *     limits. It identifies what a decision is about.
              */
             digest: string;
             proposedBy: components["schemas"]["UserId"];
@@ -1743,92 +1734,92 @@ export interface components {
             retryOf?: components["schemas"]["CommandId"];
             /**
              * Format: date-time
-             * @description When it was proposed.
+             * @description The time at which the command was proposed.
              */
             createdAt: string;
             /**
              * Format: date-time
-             * @description Until when it can be decided over. Absent where no decision is needed.
+             * @description The time until which the command can be approved. Absent if it requires no approval.
              */
             approveBy?: string;
             /**
              * Format: date-time
-             * @description Until when the device can claim it.
+             * @description The time until which the device can claim the command.
              */
             deliverBy: string;
             /**
              * Format: date-time
-             * @description When the device claimed it last.
+             * @description The time of the newest claim.
              */
             claimedAt?: string;
             /**
              * Format: date-time
-             * @description When the lease ends. Only while it is claimed.
+             * @description The end of the lease. Only while the command is claimed.
              */
             visibleUntil?: string;
             /**
              * Format: date-time
-             * @description When it ended.
+             * @description The time at which the command ended.
              */
             finishedAt?: string;
-            /** @description Whether somebody wants the work stopped. */
+            /** @description Whether the cancellation of the command was requested. */
             cancelRequested: boolean;
-            /** @description Whether its result came after the lease had run out. */
+            /** @description Whether the result arrived after the lease had expired. */
             late: boolean;
             approval?: components["schemas"]["Approval"];
             result?: components["schemas"]["CommandResult"];
-            /** @description Each claim of the command, oldest first. Only there when one command is read. */
+            /** @description Each claim of the command, oldest first. Present only in the response to `getCommand`. */
             attempts?: components["schemas"]["CommandAttempt"][];
-            /** @description Whether the caller may decide over it. Only in the list of approvals. */
+            /** @description Whether the caller may approve the command. Present only in the list of approvals. */
             mayDecide?: boolean;
-            /** @description Why the caller may not decide over it. Only in the list of approvals. */
+            /** @description The reason why the caller may not approve the command. Present only in the list of approvals. */
             whyNot?: string;
         };
-        /** @description The decision over a command. It is made once and never changes. */
+        /** @description The decision on a command. It is made once and never changes. */
         Approval: {
             decision: components["schemas"]["Decision"];
             decidedBy: components["schemas"]["UserId"];
             /**
              * Format: date-time
-             * @description When it was decided.
+             * @description The time of the decision.
              */
             decidedAt: string;
             reason?: components["schemas"]["Reason"];
         };
-        /** @description What the device reported. Absent until it has. */
+        /** @description The result that the device submitted. Absent before that. */
         CommandResult: {
-            /** @description What the command printed. */
+            /** @description The output of the command. */
             output?: string;
-            /** @description Why it failed. */
+            /** @description The reason of a failure. */
             error?: string;
             data?: components["schemas"]["ResultData"];
             /**
              * Format: date-time
-             * @description When the device began the work, by its own clock.
+             * @description The time at which the device started the command, by its own clock.
              */
             executedAt?: string;
             /**
              * Format: int64
-             * @description How long the work took, in milliseconds.
+             * @description The duration of the execution, in milliseconds.
              */
             durationMs?: number;
         };
-        /** @description One claim of a command and what came of it. */
+        /** @description One claim of a command, and its outcome. */
         CommandAttempt: {
             attempt: components["schemas"]["AttemptCount"];
             /**
              * Format: date-time
-             * @description When the device claimed it.
+             * @description The time of the claim.
              */
             claimedAt: string;
             /**
              * Format: date-time
-             * @description When the claim ended. Absent while it lasts.
+             * @description The time at which the claim ended. Absent while it lasts.
              */
             endedAt?: string;
             /**
-             * @description How the claim ended: `released`, `requeued` (the lease ran out), `timed_out`,
-             *     `succeeded`, `failed` or `cancelled`. More values may come.
+             * @description How the claim ended: `released`, `requeued` (the lease expired), `timed_out`, `succeeded`,
+             *     `failed` or `cancelled`. Values may be added.
              */
             outcome?: string;
         };
@@ -1838,16 +1829,16 @@ export interface components {
             items: components["schemas"]["Command"][];
             nextCursor?: components["schemas"]["NextCursor"];
         };
-        /** @description A decision over one command. */
+        /** @description A decision on one command. */
         DecisionRequest: {
             commandId: components["schemas"]["AnyId"];
             /** @description Whether the command may run. */
             approved: boolean;
             reason?: components["schemas"]["Reason"];
-            /** @description The `digest` of the command that was looked at. If it differs, nothing is decided. */
+            /** @description The `digest` of the command that the approver saw. If it differs, the decision is refused. */
             digest?: string;
         };
-        /** @description The command with the decision over it. */
+        /** @description The command with the decision on it. */
         DecidedCommand: {
             command: components["schemas"]["Command"];
         };
@@ -1857,14 +1848,14 @@ export interface components {
             items: components["schemas"]["Event"][];
             nextCursor?: components["schemas"]["NextCursor"];
         };
-        /** @description One thing that happened. */
+        /** @description A change that was recorded. */
         Event: {
-            /** @description The place of the event in the timeline. */
+            /** @description The position of the event in the timeline. */
             id: string;
             type: components["schemas"]["EventType"];
             /**
              * Format: date-time
-             * @description When it happened.
+             * @description The time of the change.
              */
             time: string;
             actor?: components["schemas"]["Actor"];
@@ -1875,19 +1866,19 @@ export interface components {
             data?: components["schemas"]["EventData"];
         };
         /**
-         * @description What happened. Of a device: `device.registered`, `device.presence`,
+         * @description The kind of change. Of a device: `device.registered`, `device.presence`,
          *     `device.suspended`, `device.resumed`, `device.logins_revoked`,
          *     `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
          *     `session.expired`. Of a command:
          *     `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
          *     `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
          *     `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-         *     `command.expired`. More values may come; tolerate those you do not know.
+         *     `command.expired`. Values may be added; tolerate unknown ones.
          * @example command.proposed
          */
         EventType: string;
         /**
-         * @description What else there is to say about the event, such as the status after it or the reason for it.
+         * @description Further data of the event, such as the status after it or its reason.
          * @example {
          *       "type": "service.restart",
          *       "status": "pending_approval"
@@ -1896,29 +1887,29 @@ export interface components {
         EventData: {
             [key: string]: unknown;
         };
-        /** @description Who did it. */
+        /** @description The user or device that caused the event, or the gateway. */
         Actor: {
             kind: components["schemas"]["ActorKind"];
-            /** @description The id of the user or device; `system` for what time does. */
+            /** @description The id of the user or device; `system` for changes that the gateway makes by itself. */
             id: string;
         };
-        /** @description For whom the ticket is. The body may be left out. */
+        /** @description The origin that the ticket is valid for. The body is optional. */
         IssueTicketRequest: {
             /**
-             * @description The origin of the page that will open the socket, as its browser sends it. Unless
-             *     given, the `Origin` of this request; without that either, the ticket is for a
-             *     program that is no browser.
+             * @description The origin of the page that will open the socket, as its browser sends it. The default is
+             *     the `Origin` of this request; without that header, the ticket is valid for a program that
+             *     is not a browser.
              * @example https://fleet.example.com
              */
             origin?: string;
         };
-        /** @description A ticket opens one socket. */
+        /** @description A ticket that opens one socket. */
         Ticket: {
-            /** @description Send it as `ticket` in the query. Treat it as a string. */
+            /** @description The value of the query parameter `ticket`. Treat it as an opaque string. */
             ticket: string;
             /**
              * Format: date-time
-             * @description Until when the ticket is good.
+             * @description The time until which the ticket is valid.
              */
             expiresAt: string;
         };
@@ -1928,11 +1919,11 @@ export interface components {
             kind: components["schemas"]["ConnectionKind"];
             deviceId?: components["schemas"]["DeviceId"];
             userId?: components["schemas"]["UserId"];
-            /** @description What the client calls itself, its `User-Agent`. */
+            /** @description The `User-Agent` of the client. */
             agent?: string;
             /**
              * Format: date-time
-             * @description When it was opened.
+             * @description The time at which the socket was opened.
              */
             since: string;
         };
@@ -1942,61 +1933,61 @@ export interface components {
             items: components["schemas"]["Connection"][];
             nextCursor?: components["schemas"]["NextCursor"];
         };
-        /** @description The instance that answers. */
+        /** @description The state of the instance that responds. */
         SystemInfo: {
-            /** @description The released version; `dev` for a build of one's own. */
+            /** @description The released version; `dev` for a development build. */
             version: string;
             build: components["schemas"]["Build"];
-            /** @description Where it runs, such as `production` or `dev`. */
+            /** @description The name of the installation, such as `production` or `dev`. */
             environment: string;
             /**
              * Format: int64
-             * @description How long the process has run, in seconds.
+             * @description The time since the process started, in seconds.
              */
             uptimeSeconds: number;
             services: components["schemas"]["Services"];
             connections: components["schemas"]["Connections"];
         };
-        /** @description What the process was built from. */
+        /** @description The build of the process. */
         Build: {
             /** @description The revision of the source; `unknown` if it was not recorded. */
             commit: string;
-            /** @description When that revision was made; `unknown` if it was not recorded. */
+            /** @description The time of that revision; `unknown` if it was not recorded. */
             time: string;
             /** @description The version of Go. */
             go: string;
         };
-        /** @description What the instance depends on. */
+        /** @description The services that the instance depends on. */
         Services: {
             redis: components["schemas"]["ServiceStatus"];
             supabase: components["schemas"]["ServiceStatus"];
         };
-        /** @description How one service does, seen from this instance. */
+        /** @description The state of a service, as this instance sees it. */
         ServiceStatus: {
-            /** @description Whether the service does what it is needed for. */
+            /** @description Whether the service works. */
             ok: boolean;
             /**
              * Format: double
-             * @description How long its last answer took, in milliseconds.
+             * @description The duration of its last response, in milliseconds.
              */
             latencyMs?: number;
-            /** @description What is wrong, in general words, without addresses. */
+            /** @description The problem in general words, without addresses. */
             error?: string;
-            /** @description Its version, where it tells. */
+            /** @description The version of the service, if it reports one. */
             version?: string;
-            /** @description How it is run, such as `single`, `sentinel`, `cluster` or `embedded`. */
+            /** @description The deployment mode, such as `single`, `sentinel`, `cluster` or `embedded`. */
             mode?: string;
         };
-        /** @description The sockets that this instance holds. */
+        /** @description The open sockets of this instance. */
         Connections: {
-            /** @description Sockets of devices. */
+            /** @description The number of device sockets. */
             devices: number;
-            /** @description Sockets of customers. */
+            /** @description The number of customer sockets. */
             customers: number;
         };
     };
     responses: {
-        /** @description The socket is open. From here on the frames of `asyncapi.yaml` are spoken, beginning with `welcome`. */
+        /** @description The socket is open. The first of the frames of `asyncapi.yaml` is `welcome`. */
         SocketOpened: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2005,7 +1996,7 @@ export interface components {
             };
             content?: never;
         };
-        /** @description The request does not follow this document. `errors` points at each part. */
+        /** @description The request does not follow this document. `errors` names each invalid part. */
         BadRequest: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2026,7 +2017,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The code is wrong, used, expired or another device's. One answer for all of these. */
+        /** @description The code is wrong, used, expired or another device's. The response is the same in each case. */
         InvalidActivationCode: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2068,7 +2059,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The claim token never belonged to this command. */
+        /** @description The claim token was never issued for this command. */
         InvalidClaimToken: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2078,7 +2069,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The role is not sufficient, or the policy forbids commands of this type. */
+        /** @description The role is not sufficient, or the policy denies commands of this type. */
         CommandDenied: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2098,7 +2089,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The web page comes from an origin that may not open this socket. */
+        /** @description The origin of the web page may not open this socket. */
         OriginNotAllowed: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2108,7 +2099,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The role is not sufficient, or the web page comes from an origin that may not open this socket. */
+        /** @description The role is not sufficient, or the origin of the web page may not open this socket. */
         SocketForbidden: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2118,7 +2109,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The caller has no such device. */
+        /** @description There is no such device for the caller. */
         DeviceNotFound: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2128,7 +2119,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The caller has no such session. */
+        /** @description There is no such session for the caller. */
         SessionNotFound: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2138,7 +2129,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The caller has no such command. */
+        /** @description There is no such command for the caller. */
         CommandNotFound: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2148,7 +2139,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The caller has no such session, or the session has no such command. */
+        /** @description There is no such session for the caller, or no such command in the session. */
         SessionOrCommandNotFound: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2158,7 +2149,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The caller has no such connection, or it has ended already. */
+        /** @description There is no such connection for the caller, or it has already ended. */
         ConnectionNotFound: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2208,7 +2199,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The device cannot have this session now. */
+        /** @description The session cannot be opened in the current state of the device, or the `Idempotency-Key` was used with another body. */
         SessionNotOpened: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2218,7 +2209,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The session cannot take the command. */
+        /** @description The command cannot be proposed in the current state of the session or the device, or the `Idempotency-Key` was used with another body. */
         SessionClosed: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2228,7 +2219,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The command has ended. `command` tells how. */
+        /** @description The command has ended. `command` contains its state. */
         CommandFinished: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2238,7 +2229,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The command cannot be proposed again now. */
+        /** @description The command cannot be retried in its current state or that of its session or device, or the `Idempotency-Key` was used with another body. */
         RetryRefused: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2248,7 +2239,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The command does not wait for this decision. */
+        /** @description The decision was not recorded. */
         DecisionRefused: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2258,7 +2249,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The claim no longer holds the command. `command` tells how it stands. */
+        /** @description The claim is no longer valid. `command` contains the state of the command. */
         LeaseLost: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2268,7 +2259,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The result is not recorded. `command` tells how the command stands. */
+        /** @description The result was not recorded. `command` contains the state of the command. */
         ResultRefused: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2278,7 +2269,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body is larger than this operation takes. */
+        /** @description The body is larger than this operation accepts. */
         BodyTooLarge: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2309,7 +2300,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Too many requests, or too many commands that wait for the device. */
+        /** @description Too many requests, or too many queued commands of the device. */
         ProposeLimited: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2320,7 +2311,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Our fault. Repeat with a pause, and tell us the `requestId` if it stays. */
+        /** @description An internal error of the gateway. Repeat after a pause, and report the `requestId` if the error persists. */
         InternalError: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2330,7 +2321,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The gateway cannot answer now. Credentials stay valid; repeat after `Retry-After`. */
+        /** @description The gateway is temporarily unavailable. Credentials stay valid; repeat after `Retry-After`. */
         Unavailable: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2352,34 +2343,34 @@ export interface components {
         /** @description The id of the connection. */
         ConnectionInPath: components["schemas"]["AnyId"];
         /**
-         * @description A name of your choice for this request, such as a UUID, so that it can be repeated
-         *     without being done twice. See "Repeating requests".
+         * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
+         *     safe. See "Repeating requests".
          * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
          */
         IdempotencyKey: string;
-        /** @description How many items a page has at most. */
+        /** @description The maximum number of items in a page. */
         Limit: number;
-        /** @description The `nextCursor` of the page before. */
+        /** @description The `nextCursor` of the previous page. */
         Cursor: string;
     };
     requestBodies: never;
     headers: {
-        /** @description The id of this request, as it is in our logs and in the events it caused. */
+        /** @description The id of this request, as in the logs of the gateway and in the events that it caused. */
         "X-Request-ID": components["schemas"]["RequestId"];
         /**
-         * @description Where to read or use what was created.
+         * @description The path of the created resource.
          * @example /api/v1/customer/devices/dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
          */
         Location: string;
         /**
-         * @description The scheme to authenticate with (RFC 9110, section 11.6.1).
+         * @description The authentication scheme (RFC 9110, section 11.6.1).
          * @example Bearer realm="fieldgate"
          */
         "WWW-Authenticate": string;
-        /** @description The subprotocol that is spoken from here on, if one was offered. */
+        /** @description The subprotocol of the socket, if the client offered one. */
         "Sec-WebSocket-Protocol": "fieldgate.v1";
         /**
-         * @description How many seconds to wait at least before the next try.
+         * @description The minimum number of seconds to wait before the next attempt.
          * @example 5
          */
         "Retry-After": number;
@@ -2425,7 +2416,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Send traffic. */
+            /** @description The instance accepts traffic. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2452,7 +2443,7 @@ export interface operations {
                 };
             };
             500: components["responses"]["InternalError"];
-            /** @description Send no traffic. The report says why. */
+            /** @description The instance accepts no traffic. The report contains the reason. */
             503: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2466,7 +2457,7 @@ export interface operations {
                      *       "checks": {
                      *         "redis": {
                      *           "ok": false,
-                     *           "error": "unreachable for 6 s"
+                     *           "error": "the store does not respond"
                      *         },
                      *         "supabase": {
                      *           "ok": true,
@@ -2610,8 +2601,8 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A name of your choice for this request, such as a UUID, so that it can be repeated
-                 *     without being done twice. See "Repeating requests".
+                 * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
+                 *     safe. See "Repeating requests".
                  * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -2719,7 +2710,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description This login is over. */
+            /** @description The login has ended. */
             204: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2756,7 +2747,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The heartbeat was noted. */
+            /** @description The heartbeat was recorded. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2790,8 +2781,8 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A name of your choice for this request, such as a UUID, so that it can be repeated
-                 *     without being done twice. See "Repeating requests".
+                 * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
+                 *     safe. See "Repeating requests".
                  * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -2812,7 +2803,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The claimed commands; an empty list when there is none. */
+            /** @description The claimed commands, or an empty list. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2844,7 +2835,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The command as it stands. */
+            /** @description The current state of the command. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2953,7 +2944,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The command was given back. */
+            /** @description The command was released. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2997,7 +2988,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The result is stored. */
+            /** @description The result is recorded. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3056,13 +3047,13 @@ export interface operations {
                  */
                 tag?: string;
                 /**
-                 * @description Only devices whose name or `externalId` contains this text, whatever its case.
+                 * @description Only devices whose name or `externalId` contains this text, ignoring case.
                  * @example pump
                  */
                 q?: string;
-                /** @description How many items a page has at most. */
+                /** @description The maximum number of items in a page. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -3118,8 +3109,8 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A name of your choice for this request, such as a UUID, so that it can be repeated
-                 *     without being done twice. See "Repeating requests".
+                 * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
+                 *     safe. See "Repeating requests".
                  * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -3144,7 +3135,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The device is provisioned and waits to be registered. */
+            /** @description The device is provisioned and can register. */
             201: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3169,7 +3160,7 @@ export interface operations {
                      *       },
                      *       "activationCode": "7KQ2-M4XN-V9PT",
                      *       "activationExpiresAt": "2025-11-23T20:10:00.000Z",
-                     *       "instructions": "Enter the activation code on the device within 24 hours. It works once."
+                     *       "instructions": "Give the code 7KQ2-M4XN-V9PT to the device before 2025-11-23 20:10 UTC. The device sends it once to POST /api/v1/device/register and gets its secret."
                      *     }
                      */
                     "application/json": components["schemas"]["ProvisionedDevice"];
@@ -3299,7 +3290,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The device after the change. */
+            /** @description The updated device. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3344,8 +3335,8 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A name of your choice for this request, such as a UUID, so that it can be repeated
-                 *     without being done twice. See "Repeating requests".
+                 * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
+                 *     safe. See "Repeating requests".
                  * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -3358,7 +3349,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The new code. It is shown this once. */
+            /** @description The new code. It is returned only once. */
             201: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3530,7 +3521,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description All logins are over. */
+            /** @description All logins have ended. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3574,13 +3565,13 @@ export interface operations {
     listSessions: {
         parameters: {
             query?: {
-                /** @description Only sessions on this device. */
+                /** @description Only sessions of this device. */
                 deviceId?: components["schemas"]["AnyId"];
                 /** @description Only sessions with this status. */
                 status?: components["schemas"]["SessionStatus"];
-                /** @description How many items a page has at most. */
+                /** @description The maximum number of items in a page. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -3629,8 +3620,8 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A name of your choice for this request, such as a UUID, so that it can be repeated
-                 *     without being done twice. See "Repeating requests".
+                 * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
+                 *     safe. See "Repeating requests".
                  * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -3813,9 +3804,9 @@ export interface operations {
     listCommands: {
         parameters: {
             query?: {
-                /** @description How many items a page has at most. */
+                /** @description The maximum number of items in a page. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -3896,8 +3887,8 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A name of your choice for this request, such as a UUID, so that it can be repeated
-                 *     without being done twice. See "Repeating requests".
+                 * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
+                 *     safe. See "Repeating requests".
                  * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -3914,7 +3905,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The command is proposed; `status` tells whether it waits for a decision. */
+            /** @description The command is proposed. Its `status` shows whether it requires approval. */
             201: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4067,7 +4058,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The command as it stands now. */
+            /** @description The current state of the command. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4120,8 +4111,8 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A name of your choice for this request, such as a UUID, so that it can be repeated
-                 *     without being done twice. See "Repeating requests".
+                 * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
+                 *     safe. See "Repeating requests".
                  * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4273,9 +4264,9 @@ export interface operations {
                  * @example 2025-11-22T20:15:00.000Z
                  */
                 since?: string;
-                /** @description How many items a page has at most. */
+                /** @description The maximum number of items in a page. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -4333,11 +4324,11 @@ export interface operations {
     listApprovals: {
         parameters: {
             query?: {
-                /** @description Which commands to list. Those that wait are the only choice for now. */
+                /** @description Which commands to list. The only value is `pending`. */
                 status?: components["schemas"]["ApprovalStatus"];
-                /** @description How many items a page has at most. */
+                /** @description The maximum number of items in a page. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -4346,7 +4337,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of waiting commands. */
+            /** @description A page of commands that are pending approval. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4379,7 +4370,7 @@ export interface operations {
                      *           "cancelRequested": false,
                      *           "late": false,
                      *           "mayDecide": false,
-                     *           "whyNot": "You proposed this command."
+                     *           "whyNot": "You proposed this command: another user must approve it."
                      *         }
                      *       ]
                      *     }
@@ -4413,7 +4404,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The ticket. Use it now. */
+            /** @description The ticket. Use it immediately. */
             201: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4444,8 +4435,8 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description A ticket of `POST /api/v1/customer/ws-tickets`, in place of a token. One that is
-                 *     wrong, used, expired or another origin's is 401.
+                 * @description A ticket of `POST /api/v1/customer/ws-tickets`, instead of a token. A ticket that is wrong,
+                 *     used, expired or of another origin returns 401.
                  * @example fgt_9cLw2RbY7vQxK4mNzT1sJ8hGfD3pAeU6oViWqXyBkCE
                  */
                 ticket?: string;
@@ -4468,9 +4459,9 @@ export interface operations {
     listConnections: {
         parameters: {
             query?: {
-                /** @description How many items a page has at most. */
+                /** @description The maximum number of items in a page. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -4556,7 +4547,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The instance. */
+            /** @description The instance that responds. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
