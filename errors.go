@@ -51,6 +51,7 @@ const (
 	CodeIssuerUnavailable     Code = "issuer_unavailable"
 	CodeDraining              Code = "draining"
 	CodeOverloaded            Code = "overloaded"
+	CodeStoreFull             Code = "store_full"
 )
 
 // Error is a refusal whose code and detail the caller may see. Any other error is a

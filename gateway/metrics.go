@@ -70,6 +70,16 @@ func countViolations(registry prometheus.Registerer) func(invariant string) {
 	return func(invariant string) { violations.WithLabelValues(invariant).Inc() }
 }
 
+// measureMemory returns a function that records the share of maxmemory that Redis uses.
+func measureMemory(registry prometheus.Registerer) func(share float64) {
+	used := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "fieldgate_store_memory_ratio",
+		Help: "Share of maxmemory that Redis uses; 0 without maxmemory. From 0.85 on nothing new is accepted.",
+	})
+	registry.MustRegister(used)
+	return used.Set
+}
+
 // metricsServer returns the server of the metrics. It has a listener of its own, so that
 // the metrics need not be reachable from outside.
 func (g *Gateway) metricsServer() *http.Server {

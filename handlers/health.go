@@ -61,7 +61,11 @@ func (h *Health) checkStore(ctx context.Context) (check generated.DependencyChec
 	took, err := h.Store.Ping(ctx)
 	if err == nil {
 		h.NoteStoreReply()
-		return dependencyCheckOf("", took), true
+		check = dependencyCheckOf("", took)
+		if h.Store.Full() {
+			check.Error = "the store is full: nothing new is accepted"
+		}
+		return check, true
 	}
 	outage := time.Since(time.Unix(0, h.storeSeenAt.Load()))
 	return dependencyCheckOf("the store does not respond", 0), outage < h.Grace

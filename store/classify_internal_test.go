@@ -34,7 +34,6 @@ func TestClassify_ErrorReplies(t *testing.T) {
 	for _, text := range []string{
 		"LOADING Redis is loading the dataset in memory",
 		"READONLY You can't write against a read only replica.",
-		"OOM command not allowed when used memory > 'maxmemory'.",
 		"MISCONF Errors writing to the AOF file: No space left on device",
 		"NOREPLICAS Not enough good replicas to write.",
 		"MASTERDOWN Link with MASTER is down",

@@ -18,6 +18,11 @@ var files embed.FS
 // "command", is a file beside the including one.
 const include = "--@include "
 
+// creates is the line by which a script says that it is refused while the store is full.
+// Every other script ends, frees, withdraws or submits something, or only reads, so that a
+// full store serves it.
+const creates = "--@creates"
+
 // eventFragment records events. A script that includes it returns the types of the
 // events that it recorded as the second element of its reply.
 const eventFragment = "store/event"

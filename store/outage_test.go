@@ -35,10 +35,6 @@ var outages = map[string]struct{ begin, end func(f failingServer) }{
 		begin: func(f failingServer) { f.Signal(f.t, syscall.SIGSTOP) },
 		end:   func(f failingServer) { f.Signal(f.t, syscall.SIGCONT) },
 	},
-	"out of memory": {
-		begin: func(f failingServer) { f.set("maxmemory", "1") },
-		end:   func(f failingServer) { f.set("maxmemory", "0") },
-	},
 	"without its replicas": {
 		begin: func(f failingServer) { f.set("min-replicas-to-write", "1") },
 		end:   func(f failingServer) { f.set("min-replicas-to-write", "0") },

@@ -22,6 +22,9 @@ type Script struct {
 	// records reports whether the script can record events. Their types are then the
 	// second element of its reply.
 	records bool
+
+	// creates reports whether the script is refused while the store is full.
+	creates bool
 }
 
 // source is the text of a script and its SHA-1 digest, by which the server names it.
@@ -34,12 +37,17 @@ func NewScript(files fs.FS, file string, libraries ...Library) *Script {
 	l := newLoader(libraries)
 	l.add(origin{files: files, dir: path.Dir(file)}, path.Base(file))
 	text := l.text.String()
-	return &Script{
+	script := &Script{
 		name:    strings.TrimSuffix(path.Base(file), ".lua"),
-		strict:  newSource("#!lua\n" + text),
+		strict:  newSource("#!lua flags=allow-oom\n" + text),
 		plain:   newSource(text),
 		records: l.included[eventFragment],
+		creates: strings.Contains(text, creates+"\n"),
 	}
+	if script.creates {
+		script.strict = newSource("#!lua\n" + text)
+	}
+	return script
 }
 
 // SHA returns the digest by which a real server names the script.
@@ -59,6 +67,9 @@ func newSource(text string) source {
 func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...any) (Reply, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if script.creates && s.full.Load() {
+		return nil, errStoreFull
 	}
 	var reply Reply
 	// The client's queues keep finished commands for a while, with their context. That of

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -54,6 +55,10 @@ type Config struct {
 	// broken.
 	Violated func(invariant string)
 
+	// Memory, if set, receives the share of maxmemory that is used, each time that
+	// WatchMemory reads it.
+	Memory func(share float64)
+
 	// Logger receives the log of the store. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -70,6 +75,8 @@ type Store struct {
 	recorded       func(event string)
 	violated       func(invariant string)
 	log            *slog.Logger
+	full           atomic.Bool // creating is refused, see WatchMemory
+	memory         func(share float64)
 	hashKey        []byte
 	close          func() error
 }
@@ -77,7 +84,7 @@ type Store struct {
 // Connect opens the store and checks its version, eviction policy and persistence.
 // It logs what it finds. The error is a sentence for the operator.
 func Connect(ctx context.Context, cfg Config) (*Store, error) {
-	s := &Store{timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, log: cfg.Logger}
+	s := &Store{timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, log: cfg.Logger}
 	s.defaults()
 	if err := s.open(cfg); err != nil {
 		return nil, err
@@ -101,6 +108,9 @@ func (s *Store) defaults() {
 	}
 	if s.violated == nil {
 		s.violated = func(string) {}
+	}
+	if s.memory == nil {
+		s.memory = func(float64) {}
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -188,6 +198,8 @@ func classify(ctx context.Context, name string, err error) error {
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case redis.HasErrorPrefix(err, "OOM"):
+		return errStoreFull
 	case isRejected(err):
 		return fmt.Errorf("running %s in the store: %w", name, err)
 	}

@@ -62,6 +62,7 @@ var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeStoreUnavailable:  {http.StatusServiceUnavailable, "The store is unavailable"},
 	fieldgate.CodeIssuerUnavailable: {http.StatusServiceUnavailable, "The token issuer is unavailable"},
 	fieldgate.CodeDraining:          {http.StatusServiceUnavailable, "This instance is shutting down"},
+	fieldgate.CodeStoreFull:         {http.StatusServiceUnavailable, "The store is full"},
 	fieldgate.CodeOverloaded:        {http.StatusServiceUnavailable, "This instance is overloaded"},
 }
 

@@ -45,4 +45,5 @@ const (
 	CodeIssuerUnavailable     ProblemCode = "issuer_unavailable"
 	CodeDraining              ProblemCode = "draining"
 	CodeOverloaded            ProblemCode = "overloaded"
+	CodeStoreFull             ProblemCode = "store_full"
 )

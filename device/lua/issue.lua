@@ -6,6 +6,7 @@
 -- Returns {"ok", events, sealed code, end of the code's validity}
 -- Refuses with device_not_found, device_decommissioned, idempotency_key_reused
 -- Guarantees that a device has at most one code: the previous one becomes invalid.
+--@creates
 --@include store/base
 --@include store/device
 --@include store/idempotency

@@ -9,6 +9,7 @@
 -- Refuses with idempotency_key_reused, external_id_taken
 -- Guarantees that an external id belongs to one device of the tenant, and that a repeated
 -- request creates no second device.
+--@creates
 --@include store/base
 --@include store/device
 --@include store/idempotency

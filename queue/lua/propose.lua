@@ -11,6 +11,7 @@
 --       device_queue_full
 -- Guarantees that a command under review is in no structure that a claim reads, and that a
 -- repeated request creates no second command while the first is kept.
+--@creates
 --@include store/base
 --@include store/device
 --@include store/event

@@ -9,6 +9,7 @@
 --       session_active with the id of that session; stale with the id of a session that
 --       has expired and must be settled first
 -- Guarantees that a device has at most one active session.
+--@creates
 --@include store/base
 --@include store/device
 --@include store/due
