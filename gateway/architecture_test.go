@@ -27,7 +27,7 @@ var allowedImports = map[string]string{
 	"store":               ".",
 	"refusal":             ". store",
 	"queue":               ". refusal store",
-	"queue/model":         "queue store",
+	"queue/model":         "queue store", // only tests
 	"queue/lua":           "store",
 	"session":             ". refusal store queue/lua",
 	"session/lua":         "store",

@@ -30,9 +30,9 @@ type Due struct {
 	Device Device
 }
 
-// parseDue parses a member of the due index of p, as due_member of lua/due.lua builds it. It
-// returns false for a member that belongs to another partition: settling it would
-// never remove it from this index.
+// parseDue parses a member of the due index of p, as due_member of lua/due.lua builds
+// it. It returns false for a member that belongs to another partition: settling it
+// would never remove it from this index.
 func parseDue(p Partition, member string) (Due, bool) {
 	f := strings.SplitN(member, " ", 4)
 	if len(f) != 4 {

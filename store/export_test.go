@@ -9,7 +9,7 @@ func EmbeddedAddr(s *Store) string { return s.embedded.server.Addr() }
 // pinged.
 func SetSilenceTimeout(s *Store, d time.Duration) { s.silenceTimeout = d }
 
-// DueMember returns the member of the due index for something that is due.
+// DueMember returns the member of the due index of a due record.
 func DueMember(d Due) string { return d.member() }
 
 // ParseDue parses a member of the due index of a partition.

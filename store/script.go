@@ -117,6 +117,7 @@ func (s *Store) eval(ctx context.Context, src source, keys []string, args []any)
 
 var errNoList = errors.New("the script returned no list")
 
+// sourceOf returns the source that the kind of server accepts.
 func (s *Store) sourceOf(script *Script) source {
 	if s.Embedded() {
 		return script.plain
