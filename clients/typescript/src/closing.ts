@@ -3,7 +3,7 @@ import { jitter } from "./wait.js";
 
 /** The close codes of the contract. */
 export const closeCodes = {
-  goodbye: 1000,
+  normal: 1000,
   protocolError: 1002,
   binary: 1003,
   notUTF8: 1007,
@@ -13,9 +13,9 @@ export const closeCodes = {
   goingAway: 1012,
   overloaded: 1013,
   tokenExpired: 4001,
-  rightsWithdrawn: 4003,
+  withdrawn: 4003,
   noPong: 4008,
-  takenOver: 4009,
+  superseded: 4009,
   tooSlow: 4010,
 } as const;
 
@@ -31,8 +31,8 @@ export class FieldgateCloseError extends Error {
   }
 }
 
-const { protocolError, binary, notUTF8, tooLarge, rightsWithdrawn, takenOver } = closeCodes;
-const finalCodes: number[] = [protocolError, binary, notUTF8, tooLarge, rightsWithdrawn, takenOver];
+const { protocolError, binary, notUTF8, tooLarge, withdrawn, superseded } = closeCodes;
+const finalCodes: number[] = [protocolError, binary, notUTF8, tooLarge, withdrawn, superseded];
 const loadedCodes: number[] = [closeCodes.tooManyMessages, closeCodes.internal, closeCodes.overloaded];
 const passingStatuses = [408, 425, 429];
 

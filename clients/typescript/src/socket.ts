@@ -120,7 +120,7 @@ class CustomerSocket implements Socket {
 
   #leave(state: RoomState): void {
     if (!this.#forget(state)) return;
-    state.leave(new FieldgateCloseError(closeCodes.goodbye, "the room was left"));
+    state.leave(new FieldgateCloseError(closeCodes.normal, "the room was left"));
     const link = this.#link;
     if (link) this.#inOrder(state.room, () => link.call("unsubscribe", { room: state.room }));
   }
@@ -265,7 +265,7 @@ class CustomerSocket implements Socket {
 
   #finish(error?: unknown): void {
     if (this.#stop.signal.aborted) return;
-    const reason = error ?? new FieldgateCloseError(closeCodes.goodbye, "the socket was closed");
+    const reason = error ?? new FieldgateCloseError(closeCodes.normal, "the socket was closed");
     this.#stop.abort(reason);
     for (const room of this.#rooms.values()) room.leave(reason);
     this.#rooms.clear();
