@@ -65,7 +65,7 @@ test("a program of Node.js runs with it, as a module and with require", async (t
 
 test("a platform without a WebSocket is told how to get one", async (t) => {
   if (globalThis.WebSocket) return t.skip("this Node.js has one");
-  await assert.rejects(run("node", [`${home}/nothing.mjs`]), /give one as an option, such as that of the package ws/);
+  await assert.rejects(run("node", [`${home}/nothing.mjs`]), /pass one in the options, such as that of the package ws/);
 });
 
 test("each source map leads to a source that is there", () => {
