@@ -99,8 +99,9 @@ function parseJSON(text: string): unknown {
 }
 
 /**
- * Returns the wait of the Retry-After header in milliseconds, or `undefined` if there is none.
- * The gateway sends seconds. Other servers may send a date (RFC 9110, section 10.2.3).
+ * Returns the wait of the Retry-After header in milliseconds. It returns `undefined` if there
+ * is no valid header, or if its date has passed. The gateway sends seconds. Other servers may
+ * send a date (RFC 9110, section 10.2.3).
  */
 export function retryAfterMs(response: Response): number | undefined {
   const value = response.headers.get("Retry-After") ?? "";
