@@ -1,14 +1,14 @@
-// Builds the page into api/console, from where the gateway serves it. With --check it
-// writes nothing, and fails if what is there is not what it would write.
+// Builds the console into api/console, which the gateway embeds and serves. With --check it
+// writes nothing, and fails if a file there does not match the sources.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-const at = (path) => fileURLToPath(new URL(path, import.meta.url));
-const target = at("../../api/console/");
+const pathOf = (path) => fileURLToPath(new URL(path, import.meta.url));
+const target = pathOf("../../api/console/");
 
 const bundled = await build({
-  entryPoints: { console: at("src/main.tsx") },
+  entryPoints: { console: pathOf("src/main.tsx") },
   outdir: target,
   bundle: true,
   minify: true,
@@ -19,22 +19,23 @@ const bundled = await build({
   legalComments: "none",
   jsx: "automatic",
   jsxImportSource: "preact",
-  alias: { "@fieldgate/client": at("../typescript/src/index.ts") },
+  alias: { "@fieldgate/client": pathOf("../typescript/src/index.ts") },
 });
 
-const files = new Map(["index.html", "icon.svg"].map((name) => [name, readFileSync(at(`src/${name}`))]));
+const files = new Map(["index.html", "icon.svg"].map((name) => [name, readFileSync(pathOf(`src/${name}`))]));
 for (const file of bundled.outputFiles) files.set(file.path.slice(target.length), Buffer.from(file.contents));
 
 mkdirSync(target, { recursive: true });
 for (const [name, content] of files) {
   if (!process.argv.includes("--check")) writeFileSync(target + name, content);
-  else if (!content.equals(current(name))) {
-    console.error(`api/console/${name} is not what clients/console gives: run make console, and commit it`);
+  else if (!content.equals(readBuilt(name))) {
+    console.error(`api/console/${name} does not match clients/console: run make console and commit the result`);
     process.exitCode = 1;
   }
 }
 
-function current(name) {
+/** Returns a built file, or an empty buffer if it does not exist. */
+function readBuilt(name) {
   try {
     return readFileSync(target + name);
   } catch {

@@ -1,66 +1,66 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { Decide } from "./Decide.js";
-import { deciding } from "./DecisionButtons.js";
+import { type Config, signOut, type User, user } from "./auth.js";
+import { openDecision } from "./DecisionButtons.js";
+import { DecisionDialog } from "./DecisionDialog.js";
 import { DevicePage } from "./DevicePage.js";
 import { Devices } from "./Devices.js";
-import { follow, inbox, line, news, reconnect, trouble, unfollow } from "./fleet.js";
 import { Inbox } from "./Inbox.js";
 import { SessionPage } from "./SessionPage.js";
 import { Sessions } from "./Sessions.js";
 import { SignIn } from "./SignIn.js";
-import { type Config, type Person, person, signOut } from "./session.js";
+import { announcement, inbox, liveStatus, readError, reconnect, startUpdates, stopUpdates } from "./state.js";
 import { Problem } from "./ui.js";
 
 export function App({ config }: { config: Config }) {
-  const who = person.value;
+  const current = user.value;
   useEffect(() => {
-    if (!who) return;
-    follow(config.live);
-    return unfollow;
-  }, [who?.id, who?.tenant]);
-  return who ? <Console who={who} live={config.live} /> : <SignIn config={config} />;
+    if (!current) return;
+    startUpdates(config.live);
+    return stopUpdates;
+  }, [current?.id, current?.tenant]);
+  return current ? <Console user={current} live={config.live} /> : <SignIn config={config} />;
 }
 
-const places = [
+const views = [
   { path: "inbox", name: "Inbox" },
   { path: "devices", name: "Devices" },
   { path: "sessions", name: "Sessions" },
 ];
 
-function Console({ who, live }: { who: Person; live: boolean }) {
-  const [place = "inbox", id] = usePlace();
+function Console({ user, live }: { user: User; live: boolean }) {
+  const [view = "inbox", id] = useRoute();
   const waiting = inbox.value?.length ?? 0;
   useEffect(() => {
-    document.title = `${waiting ? `(${waiting}) ` : ""}${places.find((one) => one.path === place)?.name ?? ""} · Fieldgate`;
-  }, [place, waiting]);
+    document.title = `${waiting ? `(${waiting}) ` : ""}${views.find(({ path }) => path === view)?.name ?? ""} · Fieldgate`;
+  }, [view, waiting]);
   return (
     <>
-      <button type="button" class="skip" onClick={toMain}>
-        Skip to the content
+      <button type="button" class="skip" onClick={focusMain}>
+        Skip to content
       </button>
       <header>
         <p class="brand">
           <img src="/console/icon.svg" alt="" width="24" height="24" /> Fieldgate
         </p>
         <nav aria-label="Main">
-          {places.map(({ path, name }) => (
-            <a key={path} href={`#/${path}`} aria-current={path === place ? "page" : undefined}>
+          {views.map(({ path, name }) => (
+            <a key={path} href={`#/${path}`} aria-current={path === view ? "page" : undefined}>
               {name}
               {path === "inbox" && waiting > 0 && (
                 <span class="count">
                   {waiting}
-                  <span class="unseen"> waiting</span>
+                  <span class="visually-hidden"> waiting</span>
                 </span>
               )}
             </a>
           ))}
         </nav>
-        <div class="who">
+        <div class="user">
           <p>
-            <bdi>{who.name}</bdi>
+            <bdi>{user.name}</bdi>
             <span class="fine">
-              {who.role}, <bdi>{who.tenant}</bdi>
+              {user.role}, <bdi>{user.tenant}</bdi>
             </span>
           </p>
           <button type="button" onClick={() => signOut()}>
@@ -68,69 +68,69 @@ function Console({ who, live }: { who: Person; live: boolean }) {
           </button>
         </div>
       </header>
-      <LineBanner live={live} />
+      <LiveBanner live={live} />
       <main id="main" tabIndex={-1}>
-        {trouble.value !== undefined && line.value !== "lost" && <Problem error={trouble.value} />}
-        {place === "inbox" && <Inbox />}
-        {place === "devices" && (id ? <DevicePage key={id} id={id} /> : <Devices />)}
-        {place === "sessions" && (id ? <SessionPage key={id} id={id} /> : <Sessions />)}
+        {readError.value !== undefined && liveStatus.value !== "lost" && <Problem error={readError.value} />}
+        {view === "inbox" && <Inbox />}
+        {view === "devices" && (id ? <DevicePage key={id} id={id} /> : <Devices />)}
+        {view === "sessions" && (id ? <SessionPage key={id} id={id} /> : <Sessions />)}
       </main>
-      {deciding.value && <Decide {...deciding.value} onClose={decided} />}
-      <p class="unseen" aria-live="polite">
-        {news.value}
+      {openDecision.value && <DecisionDialog {...openDecision.value} onClose={closeDecision} />}
+      <p class="visually-hidden" aria-live="polite">
+        {announcement.value}
       </p>
     </>
   );
 }
 
-/** Tells when what is shown may be old. */
-function LineBanner({ live }: { live: boolean }) {
-  const state = line.value;
+/** A warning that the page may be out of date. It is empty while the page is live. */
+function LiveBanner({ live }: { live: boolean }) {
+  const status = liveStatus.value;
   return (
-    <div class="line" role="status">
-      {state === "lost" && <p class="banner">Connection lost. What you see may be old; trying to come back…</p>}
-      {state === "ended" && (
+    <div role="status">
+      {status === "lost" && <p class="banner">Connection lost. This page may be out of date. Reconnecting…</p>}
+      {status === "ended" && (
         <p class="banner">
-          The gateway has ended the live connection.{" "}
+          The gateway closed the live connection.{" "}
           <button type="button" onClick={reconnect}>
-            Connect again
+            Reconnect
           </button>
         </p>
       )}
       {!live && (
         <p class="banner quiet">
-          Not live: this page reads again every few seconds, because a proxy changes the name that it asks for. List{" "}
-          <code>{location.origin}</code> in FIELDGATE_ALLOWED_ORIGINS to change that.
+          Not live: this page polls every few seconds, because a proxy changes the Host header. To make it live, add{" "}
+          <code>{location.origin}</code> to FIELDGATE_ALLOWED_ORIGINS.
         </p>
       )}
     </div>
   );
 }
 
-function decided(): void {
-  deciding.value = undefined;
+function closeDecision(): void {
+  openDecision.value = undefined;
 }
 
-// A button and no link: the fragment of the address is for places.
-function toMain(): void {
+// A button calls this. A link would replace the fragment of the address, which is the route.
+function focusMain(): void {
   document.getElementById("main")?.focus();
 }
 
-/** Where in the page we are, such as ["sessions", "ses_..."]. */
-function usePlace(): string[] {
+/** Returns the parts of the route, such as ["sessions", "ses_..."]. */
+function useRoute(): string[] {
   const read = () => location.hash.replace(/^#\/?/, "").split("/").filter(Boolean);
-  const at = useSignal(read());
+  const route = useSignal(read());
   useEffect(() => {
-    const changed = () => {
-      at.value = read();
+    const onChange = () => {
+      route.value = read();
       document.getElementById("main")?.focus({ preventScroll: true });
       scrollTo(0, 0);
     };
-    addEventListener("hashchange", changed);
-    return () => removeEventListener("hashchange", changed);
+    addEventListener("hashchange", onChange);
+    return () => removeEventListener("hashchange", onChange);
   }, []);
   useSignalEffect(() => {
-    if (at.value.length === 0) history.replaceState(null, "", "#/inbox");
+    if (route.value.length === 0) history.replaceState(null, "", "#/inbox");
   });
-  return at.value;
+  return route.value;
 }

@@ -1,15 +1,15 @@
 import type { Command } from "@fieldgate/client";
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
-import { nameOf } from "./fleet.js";
-import { useSavedFocus } from "./forms.js";
-import { Badge, Json, Output, Time, Words } from "./ui.js";
+import { useFocusFallback } from "./forms.js";
+import { deviceName } from "./state.js";
+import { Badge, Json, Output, Time, UserText } from "./ui.js";
 
-/** One command: what was asked for, by whom, what was decided and what came of it. */
+/** A command with its proposal, its decision and its result. */
 export function CommandCard(props: Props) {
   const { command } = props;
   const element = useRef<HTMLLIElement>(null);
-  useSavedFocus(element);
+  useFocusFallback(element);
   return (
     <li class="card" ref={element}>
       <div class="head">
@@ -23,24 +23,24 @@ export function CommandCard(props: Props) {
       <dl class="facts">
         <Fact name="Device">
           <a href={`#/devices/${command.deviceId}`}>
-            <Words>{nameOf(command.deviceId)}</Words>
+            <UserText>{deviceName(command.deviceId)}</UserText>
           </a>
         </Fact>
         {!props.inSession && (
           <Fact name="Session">
-            <a href={`#/sessions/${command.sessionId}`}>Show it</a>
+            <a href={`#/sessions/${command.sessionId}`}>Show the session</a>
           </Fact>
         )}
         <Fact name="Proposed">
-          <Time at={command.createdAt} /> by <Words>{command.proposedBy}</Words>
+          <Time at={command.createdAt} /> by <UserText>{command.proposedBy}</UserText>
         </Fact>
         {command.reason && (
-          <Fact name="Because">
-            <Words>{command.reason}</Words>
+          <Fact name="Reason">
+            <UserText>{command.reason}</UserText>
           </Fact>
         )}
         {command.retryOf && (
-          <Fact name="Proposed again, after">
+          <Fact name="Retry of">
             <code>{command.retryOf}</code>
           </Fact>
         )}
@@ -67,7 +67,7 @@ export function CommandCard(props: Props) {
 
 interface Props {
   command: Command;
-  /** Whether the parameters are shown from the beginning. */
+  /** Whether the parameters are always shown. Otherwise the user can unfold them. */
   open?: boolean;
   inSession?: boolean;
   children?: ComponentChildren;
@@ -85,10 +85,10 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
 function Decision({ of }: { of: NonNullable<Command["approval"]> }) {
   return (
     <Fact name={of.decision === "approved" ? "Approved" : "Rejected"}>
-      <Time at={of.decidedAt} /> by <Words>{of.decidedBy}</Words>
+      <Time at={of.decidedAt} /> by <UserText>{of.decidedBy}</UserText>
       {of.reason && (
         <>
-          : <Words>{of.reason}</Words>
+          : <UserText>{of.reason}</UserText>
         </>
       )}
     </Fact>
@@ -114,7 +114,7 @@ function Result({ of }: { of: NonNullable<Command["result"]> }) {
       {of.error && <Output text={of.error} label="Error" />}
       {of.output && <Output text={of.output} label="Output" />}
       {hasData && <Json value={of.data} label="Data" />}
-      {!of.error && !of.output && !hasData && <p class="fine">The device gave no output.</p>}
+      {!of.error && !of.output && !hasData && <p class="fine">The device returned no output.</p>}
     </div>
   );
 }

@@ -1,20 +1,23 @@
 import type { Command } from "@fieldgate/client";
 import { signal } from "@preact/signals";
 
-/** The decision that a person is about to make. It outlives the card: others may be faster. */
-export const deciding = signal<{ command: Command; approve: boolean } | undefined>();
+/**
+ * The decision whose dialog is open. It is not in the state of a card, because the card
+ * disappears when another user decides first.
+ */
+export const openDecision = signal<{ command: Command; approve: boolean } | undefined>();
 
-/** The way to the decision over a command. */
+/** The buttons that open the dialog to approve or reject a command. */
 export function DecisionButtons({ command }: { command: Command }) {
-  const ask = (approve: boolean) => {
-    deciding.value = { command, approve };
+  const open = (approve: boolean) => {
+    openDecision.value = { command, approve };
   };
   return (
     <>
-      <button type="button" class="primary" aria-describedby={command.id} onClick={() => ask(true)}>
+      <button type="button" class="primary" aria-describedby={command.id} onClick={() => open(true)}>
         Approve…
       </button>
-      <button type="button" aria-describedby={command.id} onClick={() => ask(false)}>
+      <button type="button" aria-describedby={command.id} onClick={() => open(false)}>
         Reject…
       </button>
     </>

@@ -1,21 +1,21 @@
 import type { Device, Session } from "@fieldgate/client";
 import { useEffect, useState } from "preact/hooks";
+import { hasRole } from "./auth.js";
 import { Presence } from "./Devices.js";
-import { devices, gateway, line, refresh, sessions } from "./fleet.js";
-import { Dialog, Field, Submit, valuesOf } from "./forms.js";
+import { Dialog, Field, FormButtons, valuesOf } from "./forms.js";
 import { Manage } from "./Manage.js";
-import { type Code, ShowCode } from "./Provision.js";
-import { may } from "./session.js";
-import { Badge, Loading, More, Needs, Problem, Time, useAction, Words } from "./ui.js";
+import { type ActivationCode, ActivationCodeDialog } from "./Provision.js";
+import { devices, gateway, liveStatus, refresh, sessions } from "./state.js";
+import { Badge, Loading, Problem, RoleHint, ShowMore, Time, UserText, useAction } from "./ui.js";
 
-/** One device: how it does, and the sessions on it. */
+/** A device with its state, its sessions and its actions. */
 export function DevicePage({ id }: { id: string }) {
   const [device, setDevice] = useState<Device>();
-  const [history, setHistory] = useState<Session[]>();
+  const [deviceSessions, setDeviceSessions] = useState<Session[]>();
   const [limit, setLimit] = useState(20);
-  const [more, setMore] = useState(false);
+  const [hasMore, setHasMore] = useState(false);
   const [error, setError] = useState<unknown>();
-  // Read again when something has happened.
+  // The signals change when a device or a session has changed, or after a reconnect.
   useEffect(() => {
     const stop = new AbortController();
     Promise.all([
@@ -25,19 +25,19 @@ export function DevicePage({ id }: { id: string }) {
       ([found, page]) => {
         setError(undefined);
         setDevice(found);
-        setHistory(page.items);
-        setMore(page.nextCursor !== undefined);
+        setDeviceSessions(page.items);
+        setHasMore(page.nextCursor !== undefined);
       },
       (thrown: unknown) => stop.signal.aborted || setError(thrown),
     );
     return () => stop.abort();
-  }, [id, limit, devices.value, sessions.value, line.value]);
+  }, [id, limit, devices.value, sessions.value, liveStatus.value]);
   if (!device) return error === undefined ? <Loading what="the device" /> : <Problem error={error} />;
   return (
     <>
       <div class="head">
         <h1>
-          <Words>{device.name}</Words>
+          <UserText>{device.name}</UserText>
         </h1>
         <Presence of={device} />
       </div>
@@ -45,12 +45,12 @@ export function DevicePage({ id }: { id: string }) {
       <Facts of={device} />
       <Actions of={device} />
       <h2>Sessions</h2>
-      {history?.length === 0 && <p class="empty">There was no session on this device yet.</p>}
+      {deviceSessions?.length === 0 && <p class="empty">This device has had no session yet.</p>}
       <ul class="rows">
-        {history?.map((session) => (
+        {deviceSessions?.map((session) => (
           <li key={session.id}>
             <a href={`#/sessions/${session.id}`}>
-              <Words>{session.description ?? `${session.type} session`}</Words>
+              <UserText>{session.description ?? `${session.type} session`}</UserText>
             </a>
             <Badge of={session.status} />
             <span class="fine">
@@ -59,36 +59,36 @@ export function DevicePage({ id }: { id: string }) {
           </li>
         ))}
       </ul>
-      <More of={more && limit < 200} onMore={() => setLimit(200)} />
-      {more && limit === 200 && <p class="fine">Older ones are under Sessions.</p>}
+      <ShowMore when={hasMore && limit < 200} onMore={() => setLimit(200)} />
+      {hasMore && limit === 200 && <p class="fine">Older sessions are listed under Sessions.</p>}
       <Manage device={device} />
     </>
   );
 }
 
 function Facts({ of }: { of: Device }) {
-  const said = [
+  const facts = [
     ["Id", of.id],
     ["Serial number", of.externalId],
     ["Location", of.location],
     ["Model", of.model],
     ["Firmware", of.firmwareVersion],
-    ["Says", of.lastHeartbeat?.status],
-    ["Waiting commands", of.pendingCommands?.toString()],
+    ["Reported status", of.lastHeartbeat?.status],
+    ["Pending commands", of.pendingCommands?.toString()],
     ...Object.entries(of.tags),
     ...Object.entries(of.metrics ?? {}).map(([name, value]) => [name, String(value)]),
   ] as [string, string | undefined][];
   return (
     <dl class="facts wide">
-      {said.map(
+      {facts.map(
         ([name, value]) =>
           value && (
             <div key={name}>
               <dt>
-                <Words>{name}</Words>
+                <UserText>{name}</UserText>
               </dt>
               <dd>
-                <Words>{value}</Words>
+                <UserText>{value}</UserText>
               </dd>
             </div>
           ),
@@ -107,7 +107,7 @@ function Facts({ of }: { of: Device }) {
 
 function Actions({ of }: { of: Device }) {
   const [opening, setOpening] = useState(false);
-  const [code, setCode] = useState<Code>();
+  const [code, setCode] = useState<ActivationCode>();
   const { busy, error, run } = useAction(async () => {
     const path = { deviceId: of.id };
     setCode(await gateway.post("/api/v1/customer/devices/{deviceId}/activation-code", { params: { path } }));
@@ -117,26 +117,28 @@ function Actions({ of }: { of: Device }) {
       <div class="actions">
         {of.activeSessionId && (
           <a class="button primary" href={`#/sessions/${of.activeSessionId}`}>
-            Go to its session
+            Go to the open session
           </a>
         )}
-        {!of.activeSessionId && of.status === "active" && may("operator") && (
+        {!of.activeSessionId && of.status === "active" && hasRole("operator") && (
           <button type="button" class="primary" onClick={() => setOpening(true)}>
             Open a session…
           </button>
         )}
-        {of.status === "provisioned" && may("admin") && (
+        {of.status === "provisioned" && hasRole("admin") && (
           <button type="button" disabled={busy} onClick={() => void run()}>
             New activation code
           </button>
         )}
       </div>
-      <Needs least="operator" to="Opening a session" />
-      {of.status === "suspended" && <p class="fine">It is suspended: it cannot log in, and gets no commands.</p>}
-      {of.status === "provisioned" && <p class="fine">It waits to be registered with its activation code.</p>}
+      <RoleHint least="operator" to="open a session" />
+      {of.status === "suspended" && (
+        <p class="fine">This device is suspended: it cannot log in and receives no commands.</p>
+      )}
+      {of.status === "provisioned" && <p class="fine">This device has not registered with its activation code yet.</p>}
       <Problem error={error} />
       {opening && <OpenSession device={of} onClose={() => setOpening(false)} />}
-      {code && <ShowCode code={code} onClose={() => setCode(undefined)} />}
+      {code && <ActivationCodeDialog code={code} onClose={() => setCode(undefined)} />}
     </>
   );
 }
@@ -153,7 +155,7 @@ function OpenSession({ device, onClose }: { device: Device; onClose: () => void 
   return (
     <Dialog title={`Open a session on ${device.name}`} onClose={onClose}>
       <form onSubmit={(event) => void run(valuesOf(event))}>
-        <Field label="What it is about (optional)">
+        <Field label="Description (optional)">
           {(ids) => <input {...ids} name="description" maxLength={500} autofocus autocomplete="off" />}
         </Field>
         <Field label="Type">
@@ -165,7 +167,7 @@ function OpenSession({ device, onClose }: { device: Device; onClose: () => void 
           )}
         </Field>
         <Problem error={error} />
-        <Submit verb="Open" busy={busy} onBack={onClose} />
+        <FormButtons verb="Open" busy={busy} onBack={onClose} />
       </form>
     </Dialog>
   );

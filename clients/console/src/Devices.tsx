@@ -1,17 +1,17 @@
 import type { Device } from "@fieldgate/client";
 import { useEffect, useState } from "preact/hooks";
-import { devices, gateway, more, showMore } from "./fleet.js";
+import { hasRole } from "./auth.js";
 import { Provision } from "./Provision.js";
-import { may } from "./session.js";
-import { Badge, Loading, More, Time, Words } from "./ui.js";
+import { devices, gateway, hasMore, showMore } from "./state.js";
+import { Badge, Loading, ShowMore, Time, UserText } from "./ui.js";
 
-/** The fleet, and who of it shows itself. */
+/** The list of devices with their presence, and the search. */
 export function Devices() {
   const [provisioning, setProvisioning] = useState(false);
-  const [wanted, setWanted] = useState("");
+  const [search, setSearch] = useState("");
   const all = devices.value;
-  const far = useSearch(more.devices.value ? wanted.trim() : "");
-  const found = far ?? all?.filter((device) => holds(device, wanted.toLowerCase()));
+  const remote = useRemoteSearch(hasMore.devices.value ? search.trim() : "");
+  const found = remote ?? all?.filter((device) => matches(device, search.toLowerCase()));
   const online = all?.filter((device) => device.presence === "online").length;
   return (
     <>
@@ -20,29 +20,29 @@ export function Devices() {
         {all && all.length > 0 && (
           <span class="fine">
             {online} of {all.length}
-            {more.devices.value && " shown"} online
+            {hasMore.devices.value && " shown"} online
           </span>
         )}
-        {may("admin") && (
+        {hasRole("admin") && (
           <button type="button" class="primary" onClick={() => setProvisioning(true)}>
             Provision a device…
           </button>
         )}
       </div>
-      {all === undefined && <Loading what="the fleet" />}
+      {all === undefined && <Loading what="devices" />}
       {all?.length === 0 && (
         <p class="empty">
-          There is no device yet.{may("admin") ? " Provision the first one." : " An admin can provision one."}
+          There are no devices yet.{hasRole("admin") ? " Provision the first one." : " An admin can provision one."}
         </p>
       )}
       {all && all.length > 0 && (
         <label class="search">
-          <span class="unseen">Find a device</span>
+          <span class="visually-hidden">Find a device</span>
           <input
             type="search"
             placeholder="Find by name, location, model…"
-            value={wanted}
-            onInput={(event) => setWanted(event.currentTarget.value)}
+            value={search}
+            onInput={(event) => setSearch(event.currentTarget.value)}
           />
         </label>
       )}
@@ -51,31 +51,34 @@ export function Devices() {
           <Row key={device.id} device={device} />
         ))}
       </ul>
-      {all && all.length > 0 && found?.length === 0 && <p class="empty">No device is like that.</p>}
-      <More of={more.devices.value && far === undefined} onMore={() => showMore("devices")} />
+      {all && all.length > 0 && found?.length === 0 && <p class="empty">No device matches.</p>}
+      <ShowMore when={hasMore.devices.value && remote === undefined} onMore={() => showMore("devices")} />
       {provisioning && <Provision onClose={() => setProvisioning(false)} />}
     </>
   );
 }
 
-/** Has the gateway look through the whole fleet, where not all of it is here. */
-function useSearch(wanted: string): Device[] | undefined {
+/**
+ * Searches all devices in the gateway, for a list that is not loaded completely. It returns
+ * `undefined` for an empty text, and until the first response.
+ */
+function useRemoteSearch(search: string): Device[] | undefined {
   const [found, setFound] = useState<Device[]>();
   useEffect(() => {
     const stop = new AbortController();
-    if (wanted === "") setFound(undefined);
-    const query = { q: wanted.slice(0, 128), limit: 100 };
-    const ask = () =>
+    if (search === "") setFound(undefined);
+    const query = { q: search.slice(0, 128), limit: 100 };
+    const request = () =>
       gateway
         .get("/api/v1/customer/devices", { params: { query }, signal: stop.signal })
         .then(({ items }) => setFound(items))
         .catch(() => {});
-    const soon = wanted === "" ? undefined : setTimeout(ask, 250);
+    const timer = search === "" ? undefined : setTimeout(request, 250);
     return () => {
-      clearTimeout(soon);
+      clearTimeout(timer);
       stop.abort();
     };
-  }, [wanted, devices.value]);
+  }, [search, devices.value]);
   return found;
 }
 
@@ -83,14 +86,14 @@ function Row({ device }: { device: Device }) {
   return (
     <li>
       <a href={`#/devices/${device.id}`}>
-        <Words>{device.name}</Words>
+        <UserText>{device.name}</UserText>
       </a>
       <Presence of={device} />
       <span class="fine">
-        <Words>{[device.location, device.model, device.externalId].filter(Boolean).join(", ")}</Words>{" "}
+        <UserText>{[device.location, device.model, device.externalId].filter(Boolean).join(", ")}</UserText>{" "}
         {device.lastSeen && (
           <>
-            seen <Time at={device.lastSeen} />
+            last seen <Time at={device.lastSeen} />
           </>
         )}
       </span>
@@ -98,13 +101,14 @@ function Row({ device }: { device: Device }) {
   );
 }
 
-/** Whether a device shows itself, or why it cannot. */
+/** The presence of an active device, or the status of another one. */
 export function Presence({ of }: { of: Device }) {
   return <Badge of={of.status === "active" ? of.presence : of.status} />;
 }
 
-function holds(device: Device, wanted: string): boolean {
-  const words = [
+/** Reports whether a field of a device contains a lower-case text. */
+function matches(device: Device, search: string): boolean {
+  const fields = [
     device.name,
     device.location,
     device.model,
@@ -112,5 +116,5 @@ function holds(device: Device, wanted: string): boolean {
     device.id,
     ...Object.values(device.tags),
   ];
-  return words.some((word) => word?.toLowerCase().includes(wanted));
+  return fields.some((field) => field?.toLowerCase().includes(search));
 }

@@ -1,21 +1,21 @@
 import type { Device } from "@fieldgate/client";
-import { gateway, news, refresh } from "./fleet.js";
-import { Asking } from "./forms.js";
-import { may } from "./session.js";
-import { Needs, Words } from "./ui.js";
+import { hasRole } from "./auth.js";
+import { ConfirmedButton } from "./forms.js";
+import { announcement, gateway, refresh } from "./state.js";
+import { RoleHint, UserText } from "./ui.js";
 
-/** What an admin may do to a device. */
+/** The actions of an admin on a device. */
 export function Manage({ device }: { device: Device }) {
-  if (device.status === "decommissioned") return <p class="fine">It was decommissioned.</p>;
+  if (device.status === "decommissioned") return <p class="fine">This device was decommissioned.</p>;
   return (
     <section aria-labelledby="manage">
       <h2 id="manage">Manage</h2>
-      <Needs least="admin" to="Suspending, resuming and decommissioning" />
-      {may("admin") && (
+      <RoleHint least="admin" to="suspend, resume or decommission this device" />
+      {hasRole("admin") && (
         <div class="actions">
           {device.status === "active" && <Suspend of={device} />}
           {device.status === "suspended" && <Resume of={device} />}
-          {device.status === "active" && <EndLogins of={device} />}
+          {device.status === "active" && <RevokeLogins of={device} />}
           <Decommission of={device} />
         </div>
       )}
@@ -25,47 +25,47 @@ export function Manage({ device }: { device: Device }) {
 
 function Suspend({ of }: { of: Device }) {
   return (
-    <Asking
+    <ConfirmedButton
       verb="Suspend"
       title="Suspend this device?"
-      says={
+      effect={
         <>
-          <Words>{of.name}</Words> loses its logins at once and cannot log in until somebody resumes it. Its commands
-          stay in the queue, and may expire there.
+          <UserText>{of.name}</UserText> loses its logins at once and cannot log in until it is resumed. Its commands
+          stay in the queue and may expire.
         </>
       }
-      act={(reason) => after("Suspended.", post("suspend", of, reason))}
+      action={(reason) => announce("Device suspended.", post("suspend", of, reason))}
     />
   );
 }
 
 function Resume({ of }: { of: Device }) {
   return (
-    <Asking
+    <ConfirmedButton
       harmless
       verb="Resume"
       title="Resume this device?"
-      says={
+      effect={
         <>
-          <Words>{of.name}</Words> may log in again, and gets what waits for it.
+          <UserText>{of.name}</UserText> can log in again and receives its queued commands.
         </>
       }
-      act={(reason) => after("Resumed.", post("resume", of, reason))}
+      action={(reason) => announce("Device resumed.", post("resume", of, reason))}
     />
   );
 }
 
-function EndLogins({ of }: { of: Device }) {
+function RevokeLogins({ of }: { of: Device }) {
   return (
-    <Asking
-      verb="End its logins"
-      title="End all logins of this device?"
-      says={
+    <ConfirmedButton
+      verb="Revoke logins"
+      title="Revoke all logins of this device?"
+      effect={
         <>
-          <Words>{of.name}</Words> is cut off at once, and has to log in anew with its secret.
+          <UserText>{of.name}</UserText> is disconnected at once and must log in again with its secret.
         </>
       }
-      act={(reason) => after("Its logins have ended.", post("revoke-logins", of, reason))}
+      action={(reason) => announce("Logins revoked.", post("revoke-logins", of, reason))}
     />
   );
 }
@@ -73,28 +73,29 @@ function EndLogins({ of }: { of: Device }) {
 function Decommission({ of }: { of: Device }) {
   const remove = () => gateway.delete("/api/v1/customer/devices/{deviceId}", { params: { path: { deviceId: of.id } } });
   return (
-    <Asking
+    <ConfirmedButton
       noReason
       verb="Decommission"
-      title="Decommission this device for good?"
-      says={
+      title="Decommission this device permanently?"
+      effect={
         <>
-          <Words>{of.name}</Words> is taken out of the fleet, and its commands that wait are cancelled. Its history
-          stays. This cannot be undone.
+          <UserText>{of.name}</UserText> is removed from the fleet, and its waiting commands are cancelled. Its history
+          is kept. This cannot be undone.
         </>
       }
-      act={() => after("Decommissioned.", remove())}
+      action={() => announce("Device decommissioned.", remove())}
     />
   );
 }
 
-function post(what: "suspend" | "resume" | "revoke-logins", of: Device, reason: string | undefined) {
+function post(action: "suspend" | "resume" | "revoke-logins", of: Device, reason: string | undefined) {
   const path = { deviceId: of.id };
-  return gateway.post(`/api/v1/customer/devices/{deviceId}/${what}`, { params: { path }, body: { reason } });
+  return gateway.post(`/api/v1/customer/devices/{deviceId}/${action}`, { params: { path }, body: { reason } });
 }
 
-async function after(done: string, act: Promise<unknown>): Promise<void> {
-  await act;
-  news.value = done;
+/** Waits for a request, announces it and reads the state again. */
+async function announce(message: string, request: Promise<unknown>): Promise<void> {
+  await request;
+  announcement.value = message;
   refresh("devices", "sessions", "inbox");
 }

@@ -1,12 +1,12 @@
 import type { Schemas, Session } from "@fieldgate/client";
 import { useState } from "preact/hooks";
-import { gateway, news, refresh } from "./fleet.js";
 import { Field, valuesOf } from "./forms.js";
-import { parseExact } from "./json.js";
+import { announcement, gateway, refresh } from "./state.js";
 import { Problem, useAction } from "./ui.js";
+import { parseExact } from "./verbatim.js";
 
-/** What the agent of this project knows, to choose from; a device may know others. */
-const known: Record<string, object> = {
+/** The command types of fieldgate-agent with example parameters. A device may support others. */
+const examples: Record<string, object> = {
   "diagnostic.system": {},
   "diagnostic.disk": {},
   "diagnostic.interfaces": {},
@@ -17,25 +17,26 @@ const known: Record<string, object> = {
   "remediation.run_script": { name: "restart.sh", args: [] },
 };
 
-/** Proposes a command in a session. */
+/** The form that proposes a command in a session. */
 export function Propose({ session }: { session: Session }) {
-  const [open] = useState(session.commands?.length === 0); // what is there comes first
+  const [open] = useState(session.commands?.length === 0); // existing commands come first
   const [parameters, setParameters] = useState("{}");
   const { busy, error, run } = useAction(async (values: Record<string, string>) => {
     const command = await gateway.post("/api/v1/customer/sessions/{sessionId}/commands", {
       params: { path: { sessionId: session.id } },
       body: {
         type: values.type ?? "",
-        parameters: objectOf(parameters),
+        parameters: parseObject(parameters),
         reason: values.reason,
         priority: Number(values.priority ?? 5),
       },
     });
-    news.value = command.status === "pending_approval" ? "Proposed. It waits for a decision." : "Proposed.";
-    refresh("viewed", "inbox");
+    announcement.value =
+      command.status === "pending_approval" ? "Command proposed. It waits for a decision." : "Command proposed.";
+    refresh("viewedSession", "inbox");
   });
-  const chosen = (event: Event) => {
-    const example = known[(event.currentTarget as HTMLInputElement).value];
+  const onTypeInput = (event: Event) => {
+    const example = examples[(event.currentTarget as HTMLInputElement).value];
     if (example) setParameters(JSON.stringify(example, null, 2));
   };
   return (
@@ -44,11 +45,19 @@ export function Propose({ session }: { session: Session }) {
       <form onSubmit={(event) => void run(valuesOf(event))}>
         <Field label="Type">
           {(ids) => (
-            <input {...ids} name="type" list="types" required maxLength={128} autocomplete="off" onInput={chosen} />
+            <input
+              {...ids}
+              name="type"
+              list="types"
+              required
+              maxLength={128}
+              autocomplete="off"
+              onInput={onTypeInput}
+            />
           )}
         </Field>
         <datalist id="types">
-          {Object.keys(known).map((type) => (
+          {Object.keys(examples).map((type) => (
             <option key={type} value={type} />
           ))}
         </datalist>
@@ -80,12 +89,13 @@ export function Propose({ session }: { session: Session }) {
   );
 }
 
-function objectOf(text: string): Schemas["CommandParameters"] {
+/** Returns the object of a JSON text. It throws an error for the user if the text is not an object. */
+function parseObject(text: string): Schemas["CommandParameters"] {
   let value: unknown;
   try {
     value = parseExact(text.trim() === "" ? "{}" : text);
   } catch {
-    throw new Error("The parameters are not JSON.");
+    throw new Error("The parameters are not valid JSON.");
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new Error("The parameters must be a JSON object, such as {}.");

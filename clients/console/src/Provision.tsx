@@ -1,43 +1,43 @@
 import { useState } from "preact/hooks";
-import { gateway, refresh } from "./fleet.js";
-import { Copyable, Dialog, Field, Submit, valuesOf } from "./forms.js";
+import { Copyable, Dialog, Field, FormButtons, valuesOf } from "./forms.js";
+import { gateway, refresh } from "./state.js";
 import { Problem, Time, useAction } from "./ui.js";
 
-export interface Code {
+export interface ActivationCode {
   activationCode: string;
   activationExpiresAt: string;
 }
 
-/** Adds a device and shows the code that it registers with, this once. */
+/** The dialog that provisions a device and then shows its activation code. */
 export function Provision({ onClose }: { onClose: () => void }) {
-  const [code, setCode] = useState<Code>();
+  const [code, setCode] = useState<ActivationCode>();
   const { busy, error, run } = useAction(async (values: Record<string, string>) => {
     const { name = "", externalId, location } = values;
     setCode(await gateway.post("/api/v1/customer/devices", { body: { name, externalId, location } }));
     refresh("devices");
   });
-  if (code) return <ShowCode code={code} onClose={onClose} />;
+  if (code) return <ActivationCodeDialog code={code} onClose={onClose} />;
   return (
     <Dialog title="Provision a device" onClose={onClose}>
       <form onSubmit={(event) => void run(valuesOf(event))}>
         <Field label="Name">
           {(ids) => <input {...ids} name="name" required maxLength={128} autofocus autocomplete="off" />}
         </Field>
-        <Field label="Serial number (optional)" hint="Or another id of your own; no two devices may have the same.">
+        <Field label="Serial number (optional)" hint="Or another identifier. It must be unique among your devices.">
           {(ids) => <input {...ids} name="externalId" maxLength={128} autocomplete="off" />}
         </Field>
         <Field label="Location (optional)">
           {(ids) => <input {...ids} name="location" maxLength={256} autocomplete="off" />}
         </Field>
         <Problem error={error} />
-        <Submit verb="Provision" busy={busy} onBack={onClose} />
+        <FormButtons verb="Provision" busy={busy} onBack={onClose} />
       </form>
     </Dialog>
   );
 }
 
-/** Shows an activation code, which nobody can read again. */
-export function ShowCode({ code, onClose }: { code: Code; onClose: () => void }) {
+/** Shows an activation code. The gateway returns it once, so it cannot be shown again. */
+export function ActivationCodeDialog({ code, onClose }: { code: ActivationCode; onClose: () => void }) {
   const command =
     `fieldgate-agent --url ${location.origin} --state device.json ` +
     `--activation-code ${code.activationCode} --scripts ./scripts`;
@@ -45,7 +45,8 @@ export function ShowCode({ code, onClose }: { code: Code; onClose: () => void })
     <Dialog title="Activation code" onClose={onClose} wide>
       <p class="code">{code.activationCode}</p>
       <p>
-        It is shown this once, works once, and until <Time at={code.activationExpiresAt} />. On a Linux machine:
+        This code is shown only now. It can be used once, until <Time at={code.activationExpiresAt} />. To register a
+        Linux machine, run:
       </p>
       <Copyable text={command} label="Command line for the agent" />
       <div class="actions">

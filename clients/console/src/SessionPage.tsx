@@ -1,21 +1,32 @@
 import type { Command, Session } from "@fieldgate/client";
 import { useEffect, useState } from "preact/hooks";
+import { hasRole } from "./auth.js";
 import { CommandCard } from "./CommandCard.js";
 import { DecisionButtons } from "./DecisionButtons.js";
-import { gateway, inbox, nameOf, news, refresh, settled, type TimelineEvent, timeline, view, viewed } from "./fleet.js";
-import { Asking } from "./forms.js";
+import { ConfirmedButton } from "./forms.js";
 import { Propose } from "./Propose.js";
-import { may } from "./session.js";
-import { Badge, Loading, More, Needs, Time, Words } from "./ui.js";
+import {
+  announcement,
+  deviceName,
+  gateway,
+  inbox,
+  isFinal,
+  refresh,
+  type TimelineEvent,
+  timeline,
+  viewedSession,
+  viewSession,
+} from "./state.js";
+import { Badge, Loading, RoleHint, ShowMore, Time, UserText } from "./ui.js";
 
-/** A session while it goes on: its commands, and who did what. */
+/** A session with its commands and its timeline. */
 export function SessionPage({ id }: { id: string }) {
   const [shown, setShown] = useState(100);
   useEffect(() => {
-    view(id);
-    return () => view(undefined);
+    viewSession(id);
+    return () => viewSession(undefined);
   }, [id]);
-  const session = viewed.value;
+  const session = viewedSession.value;
   if (!session) return <Loading what="the session" />;
   return (
     <>
@@ -23,8 +34,10 @@ export function SessionPage({ id }: { id: string }) {
       <div class="columns">
         <section aria-labelledby="commands">
           <h2 id="commands">Commands</h2>
-          {session.status === "active" && may("operator") && <Propose session={session} />}
-          {session.status === "active" && <Needs least="operator" to="Proposing, cancelling and closing" />}
+          {session.status === "active" && hasRole("operator") && <Propose session={session} />}
+          {session.status === "active" && (
+            <RoleHint least="operator" to="propose or cancel commands, or close the session" />
+          )}
           <Commands of={session} />
         </section>
         <section aria-labelledby="timeline">
@@ -34,10 +47,10 @@ export function SessionPage({ id }: { id: string }) {
               .slice(-shown)
               .reverse()
               .map((event) => (
-                <Happened key={event.id} event={event} />
+                <TimelineEntry key={event.id} event={event} />
               ))}
           </ol>
-          <More of={timeline.value.length > shown} onMore={() => setShown(shown + 100)} />
+          <ShowMore when={timeline.value.length > shown} onMore={() => setShown(shown + 100)} />
         </section>
       </div>
     </>
@@ -48,33 +61,33 @@ function Head({ session }: { session: Session }) {
   const close = async (reason: string | undefined) => {
     const path = { sessionId: session.id };
     await gateway.post("/api/v1/customer/sessions/{sessionId}/close", { params: { path }, body: { reason } });
-    news.value = "Closed.";
-    refresh("viewed", "sessions", "inbox");
+    announcement.value = "Session closed.";
+    refresh("viewedSession", "sessions", "inbox");
   };
   return (
     <>
       <p class="fine">
         <a href={`#/devices/${session.deviceId}`}>
-          <Words>{nameOf(session.deviceId)}</Words>
+          <UserText>{deviceName(session.deviceId)}</UserText>
         </a>{" "}
         / <code>{session.id}</code>
       </p>
       <div class="head">
         <h1>
-          <Words>{session.description ?? `${session.type} session`}</Words>
+          <UserText>{session.description ?? `${session.type} session`}</UserText>
         </h1>
         <Badge of={session.status} />
-        {session.status === "active" && may("operator") && (
-          <Asking
+        {session.status === "active" && hasRole("operator") && (
+          <ConfirmedButton
             verb="Close the session"
             title="Close this session?"
-            says="Commands that wait for a decision or in the queue end. What a device works on goes on."
-            act={close}
+            effect="Commands that wait for a decision or in the queue expire. Commands that a device has claimed continue."
+            action={close}
           />
         )}
       </div>
       <p class="fine">
-        Opened <Time at={session.createdAt} /> by <Words>{session.createdBy}</Words>,{" "}
+        Opened <Time at={session.createdAt} /> by <UserText>{session.createdBy}</UserText>,{" "}
         {session.closedAt ? "ended" : "ends"} <Time at={session.closedAt ?? session.expiresAt} />
       </p>
     </>
@@ -86,14 +99,14 @@ function Commands({ of }: { of: Session }) {
   const decidable = new Set(inbox.value?.filter((command) => command.mayDecide).map((command) => command.id));
   return (
     <>
-      {all.length === 0 && <p class="empty">No command was proposed in this session.</p>}
+      {all.length === 0 && <p class="empty">This session has no commands.</p>}
       <ul class="cards">
         {[...all].reverse().map((command) => (
           <CommandCard key={command.id} command={command} inSession open={command.status === "pending_approval"}>
             <div class="actions">
               {decidable.has(command.id) && <DecisionButtons command={command} />}
-              {may("operator") && <Cancel command={command} />}
-              {may("operator") && of.status === "active" && <Retry command={command} />}
+              {hasRole("operator") && <Cancel command={command} />}
+              {hasRole("operator") && of.status === "active" && <Retry command={command} />}
             </div>
           </CommandCard>
         ))}
@@ -103,66 +116,71 @@ function Commands({ of }: { of: Session }) {
 }
 
 function Cancel({ command }: { command: Command }) {
-  const cancel = async (reason: string | undefined) => {
-    await gateway.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel", pathAnd(command, reason));
-    news.value = "Cancelled.";
-    refresh("viewed", "inbox");
-  };
-  if (settled(command) || command.status === "timed_out" || command.cancelRequested) return null;
   const claimed = command.status === "claimed";
+  const cancel = async (reason: string | undefined) => {
+    await gateway.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel", requestOf(command, reason));
+    announcement.value = claimed ? "Cancel requested." : "Command cancelled.";
+    refresh("viewedSession", "inbox");
+  };
+  if (isFinal(command) || command.status === "timed_out" || command.cancelRequested) return null;
   return (
-    <Asking
-      verb="Cancel it"
+    <ConfirmedButton
+      verb="Cancel command"
       about={command.id}
       title="Cancel this command?"
-      says={claimed ? "The device works on it: it is asked to stop, and may not be able to." : "No device will get it."}
-      act={cancel}
+      effect={
+        claimed
+          ? "The device has claimed this command. It is asked to stop, but may complete the command."
+          : "The device will not receive this command."
+      }
+      action={cancel}
     />
   );
 }
 
 function Retry({ command }: { command: Command }) {
   const retry = async (reason: string | undefined) => {
-    await gateway.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry", pathAnd(command, reason));
-    news.value = "Proposed again.";
-    refresh("viewed", "inbox");
+    await gateway.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry", requestOf(command, reason));
+    announcement.value = "Command proposed again.";
+    refresh("viewedSession", "inbox");
   };
-  if (!settled(command) && command.status !== "timed_out") return null;
+  if (!isFinal(command) && command.status !== "timed_out") return null;
   return (
-    <Asking
+    <ConfirmedButton
       harmless
       verb="Propose again"
       about={command.id}
       title="Propose this command again?"
-      says={
+      effect={
         command.status === "timed_out"
-          ? "Nobody knows whether the device has done it: it may run a second time. It goes through the policy again."
-          : "A new command with the same type and parameters goes through the policy again, and may need a decision."
+          ? "It is unknown whether the device executed this command, so it may run twice. The policy applies to it again."
+          : "This proposes a new command with the same type and parameters. The policy applies to it again."
       }
-      act={retry}
+      action={retry}
     />
   );
 }
 
-function pathAnd({ sessionId, id }: Command, reason: string | undefined) {
+/** Returns the path and the body of a request about a command. */
+function requestOf({ sessionId, id }: Command, reason: string | undefined) {
   return { params: { path: { sessionId, commandId: id } }, body: { reason } };
 }
 
-function Happened({ event }: { event: TimelineEvent }) {
+function TimelineEntry({ event }: { event: TimelineEvent }) {
   const { data, actor } = event;
   const reason = typeof data?.reason === "string" ? data.reason : undefined;
-  const type = viewed.value?.commands?.find((command) => command.id === event.commandId)?.type;
+  const type = viewedSession.value?.commands?.find((command) => command.id === event.commandId)?.type;
   return (
     <li>
       <p>
-        <strong>{inWords(event.type)}</strong> {type && <code>{type}</code>}
+        <strong>{titleOf(event.type)}</strong> {type && <code>{type}</code>}
       </p>
       <p class="fine">
         <Time at={event.time} /> by{" "}
-        <Words>{actor ? (actor.kind === "device" ? "the device" : actor.id) : "system"}</Words>
+        <UserText>{actor ? (actor.kind === "device" ? "the device" : actor.id) : "system"}</UserText>
         {reason && (
           <>
-            : <Words>{reason}</Words>
+            : <UserText>{reason}</UserText>
           </>
         )}
       </p>
@@ -175,7 +193,8 @@ function Happened({ event }: { event: TimelineEvent }) {
   );
 }
 
-function inWords(type: string): string {
+/** Returns the title of an event type, such as "Command timed out" for "command.timed_out". */
+function titleOf(type: string): string {
   const words = type.replace(".", " ").replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

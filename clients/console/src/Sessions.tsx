@@ -1,31 +1,31 @@
-import { more, nameOf, sessions, showMore } from "./fleet.js";
-import { Badge, Loading, More, Time, Words } from "./ui.js";
+import { deviceName, hasMore, sessions, showMore } from "./state.js";
+import { Badge, Loading, ShowMore, Time, UserText } from "./ui.js";
 
 export function Sessions() {
   const all = sessions.value;
   return (
     <>
       <h1>Sessions</h1>
-      {all === undefined && <Loading what="the sessions" />}
+      {all === undefined && <Loading what="sessions" />}
       {all?.length === 0 && (
         <p class="empty">
-          There is no session yet. Open one on <a href="#/devices">a device</a>.
+          There are no sessions yet. Open one on <a href="#/devices">a device</a>.
         </p>
       )}
       <ul class="rows">
         {all?.map((session) => (
           <li key={session.id}>
             <a href={`#/sessions/${session.id}`}>
-              <Words>{session.description ?? `${session.type} on ${nameOf(session.deviceId)}`}</Words>
+              <UserText>{session.description ?? `${session.type} on ${deviceName(session.deviceId)}`}</UserText>
             </a>
             <Badge of={session.status} />
             <span class="fine">
-              <Words>{nameOf(session.deviceId)}</Words>, <Time at={session.createdAt} />
+              <UserText>{deviceName(session.deviceId)}</UserText>, <Time at={session.createdAt} />
             </span>
           </li>
         ))}
       </ul>
-      <More of={more.sessions.value} onMore={() => showMore("sessions")} />
+      <ShowMore when={hasMore.sessions.value} onMore={() => showMore("sessions")} />
     </>
   );
 }

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
+import { type Config, signInWithPassword, signInWithToken, signOutReason } from "./auth.js";
 import { Field, valuesOf } from "./forms.js";
-import { hasLinks, type Project, sendLink } from "./project.js";
-import { type Config, signedOutBecause, signInWithPassword, signInWithToken } from "./session.js";
+import { type SupabaseProject, sendLink, supportsLinks } from "./supabase.js";
 import { Problem, useAction } from "./ui.js";
 
 export function SignIn({ config }: { config: Config }) {
@@ -10,17 +10,17 @@ export function SignIn({ config }: { config: Config }) {
       <h1>
         <img src="/console/icon.svg" alt="" width="32" height="32" /> Fieldgate
       </h1>
-      {signedOutBecause.value && (
+      {signOutReason.value && (
         <p class="banner" role="status">
-          {signedOutBecause.value}
+          {signOutReason.value}
         </p>
       )}
-      {config.supabase ? <WithPassword project={config.supabase} /> : <WithToken dev={config.tokenLinks} />}
+      {config.supabase ? <PasswordForm project={config.supabase} /> : <TokenForm dev={config.tokenLinks} />}
     </main>
   );
 }
 
-function WithPassword({ project }: { project: Project }) {
+function PasswordForm({ project }: { project: SupabaseProject }) {
   const { busy, error, run } = useAction(async (email: string, password: string) => {
     await signInWithPassword(email, password);
   });
@@ -40,41 +40,41 @@ function WithPassword({ project }: { project: Project }) {
         {busy ? "Signing in…" : "Sign in"}
       </button>
       <Problem error={error} />
-      {hasLinks && <LinkInstead project={project} />}
+      {supportsLinks && <LinkButton project={project} />}
     </form>
   );
 }
 
-/** Signs in by e-mail, for who has no password. */
-function LinkInstead({ project }: { project: Project }) {
+/** Requests a sign-in link by e-mail, for users without a password. */
+function LinkButton({ project }: { project: SupabaseProject }) {
   const [sent, setSent] = useState(false);
   const { busy, error, run } = useAction(async (email: string) => {
     await sendLink(project, email);
     setSent(true);
   });
-  const ask = (event: MouseEvent) => {
+  const requestLink = (event: MouseEvent) => {
     const email = (event.currentTarget as HTMLButtonElement).form?.elements.namedItem("email") as HTMLInputElement;
     if (email.reportValidity()) void run(email.value);
   };
   return (
     <>
-      <button type="button" disabled={busy} onClick={ask}>
+      <button type="button" disabled={busy} onClick={requestLink}>
         E-mail me a link instead
       </button>
       <p role="status">
-        {sent && "If this address may sign in, a link is on its way. Open it in this browser, within the hour."}
+        {sent && "If this address may sign in, a link has been sent to it. Open it in this browser within an hour."}
       </p>
       <Problem error={error} />
     </>
   );
 }
 
-function WithToken({ dev }: { dev: boolean }) {
+function TokenForm({ dev }: { dev: boolean }) {
   const { error, run } = useAction(async (token: string) => signInWithToken(token));
   const submit = (event: SubmitEvent) => void run(valuesOf(event).token ?? "");
   const hint = dev
-    ? "The gateway printed one when it started. Others: fieldgate token --role viewer"
-    : "This gateway has no FIELDGATE_SUPABASE_ANON_KEY, so you need a token of its issuer.";
+    ? "The gateway printed a token when it started. To create another one: fieldgate token --role viewer"
+    : "FIELDGATE_SUPABASE_ANON_KEY is not set on this gateway. Paste an access token of its issuer.";
   return (
     <form onSubmit={submit}>
       <Field label="Access token" hint={hint}>

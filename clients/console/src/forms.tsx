@@ -1,19 +1,22 @@
-// What people fill in and confirm.
+// Dialogs, forms and their fields.
 import type { ComponentChildren, JSX, RefObject } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Problem, useAction } from "./ui.js";
 
-/** A dialog of the platform: it keeps the focus, closes with Escape, and gives the focus back. */
+/**
+ * A modal dialog. The browser keeps the focus inside it and closes it with Escape. After it has
+ * closed, the focus returns to the element that had it before.
+ */
 export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren; wide?: boolean }) {
   const element = useRef<HTMLDialogElement>(null);
   const title = useId();
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     element.current?.showModal();
-    element.current?.scrollTo(0, 0); // what is decided over comes before the field that has the focus
+    element.current?.scrollTo(0, 0); // the focus may have scrolled the content above its field out of view
     return () => {
-      const back = before?.isConnected ? before : document.getElementById("main");
-      back?.focus({ preventScroll: true });
+      const target = before?.isConnected ? before : document.getElementById("main");
+      target?.focus({ preventScroll: true });
     };
   }, []);
   return (
@@ -24,8 +27,8 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
   );
 }
 
-/** What a form in a dialog ends with. */
-export function Submit(props: { verb: string; busy: boolean; harmful?: boolean; onBack: () => void }) {
+/** The buttons at the end of a form in a dialog. */
+export function FormButtons(props: { verb: string; busy: boolean; harmful?: boolean; onBack: () => void }) {
   return (
     <div class="actions">
       <button type="submit" class={props.harmful ? "danger" : "primary"} disabled={props.busy}>
@@ -38,16 +41,16 @@ export function Submit(props: { verb: string; busy: boolean; harmful?: boolean; 
   );
 }
 
-/** Asks before something that hurts, says what it does, and takes a reason for the timeline. */
-export function Confirm(props: ConfirmProps) {
-  const { title, says, verb, onClose } = props;
+/** Asks to confirm an action. It explains the effect and takes a reason for the timeline. */
+export function ConfirmDialog(props: ConfirmProps) {
+  const { title, effect, verb, onClose } = props;
   const { busy, error, run } = useAction(async (reason: string | undefined) => {
-    await props.act(reason);
+    await props.action(reason);
     onClose();
   });
   return (
     <Dialog title={title} onClose={onClose}>
-      <p>{says}</p>
+      <p>{effect}</p>
       <form onSubmit={(event) => void run(valuesOf(event).reason)}>
         {!props.noReason && (
           <Field label="Reason (optional)">
@@ -55,7 +58,7 @@ export function Confirm(props: ConfirmProps) {
           </Field>
         )}
         <Problem error={error} />
-        <Submit verb={verb} harmful={!props.harmless} busy={busy} onBack={onClose} />
+        <FormButtons verb={verb} harmful={!props.harmless} busy={busy} onBack={onClose} />
       </form>
     </Dialog>
   );
@@ -63,17 +66,20 @@ export function Confirm(props: ConfirmProps) {
 
 export interface ConfirmProps {
   title: string;
-  /** What it does, and to whom. */
-  says: ComponentChildren;
+  /** The effect of the action, in sentences. */
+  effect: ComponentChildren;
   verb: string;
-  act: (reason: string | undefined) => Promise<unknown>;
+  action: (reason: string | undefined) => Promise<unknown>;
   onClose: () => void;
   harmless?: boolean;
   noReason?: boolean;
 }
 
-/** Lets who works with the keyboard go on where something was that leaves the page. */
-export function useSavedFocus(of: RefObject<HTMLElement | null>): void {
+/**
+ * Moves the focus to the main content when a focused element is removed from the page. The
+ * browser would move it to the start of the page, which is tedious with a keyboard.
+ */
+export function useFocusFallback(of: RefObject<HTMLElement | null>): void {
   useLayoutEffect(() => {
     const element = of.current;
     return () => {
@@ -82,22 +88,22 @@ export function useSavedFocus(of: RefObject<HTMLElement | null>): void {
   }, []);
 }
 
-/** A button that asks before it acts. */
-export function Asking(props: Omit<ConfirmProps, "onClose"> & { about?: string }) {
-  const [asking, setAsking] = useState(false);
+/** A button whose action the user must confirm in a dialog. */
+export function ConfirmedButton(props: Omit<ConfirmProps, "onClose"> & { about?: string }) {
+  const [confirming, setConfirming] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
-  useSavedFocus(button);
+  useFocusFallback(button);
   return (
     <>
-      <button ref={button} type="button" aria-describedby={props.about} onClick={() => setAsking(true)}>
+      <button ref={button} type="button" aria-describedby={props.about} onClick={() => setConfirming(true)}>
         {props.verb}…
       </button>
-      {asking && <Confirm {...props} onClose={() => setAsking(false)} />}
+      {confirming && <ConfirmDialog {...props} onClose={() => setConfirming(false)} />}
     </>
   );
 }
 
-/** A field with its label and what to know about it. */
+/** A form field with its label and an optional hint. */
 export function Field(props: { label: string; hint?: string; children: (ids: FieldIds) => JSX.Element }) {
   const id = useId();
   const hint = `${id}-hint`;
@@ -119,7 +125,7 @@ interface FieldIds {
   "aria-describedby": string | undefined;
 }
 
-/** What a form holds, by the names of its fields; empty ones are left out. */
+/** Prevents the submission of a form, and returns its values by name. Empty fields are omitted. */
 export function valuesOf(event: Event): Record<string, string> {
   event.preventDefault();
   const values: Record<string, string> = {};
@@ -128,7 +134,7 @@ export function valuesOf(event: Event): Record<string, string> {
   return values;
 }
 
-/** Text to take along, such as a command line. */
+/** A text with a button that copies it, such as a command line. */
 export function Copyable({ text, label }: { text: string; label: string }) {
   const [copied, setCopied] = useState(false);
   const copy = async () => {

@@ -1,10 +1,10 @@
-// The small parts that all views are made of.
+// The components that all views share.
 import { type Command, FieldgateError, FieldgateNetworkError } from "@fieldgate/client";
 import { useRef, useState } from "preact/hooks";
-import { type Piece, pieces, reveal, writeExact } from "./json.js";
-import { may, person, type Role } from "./session.js";
+import { hasRole, type Role, user } from "./auth.js";
+import { escapeDeceptive, type Segment, segmentsOf, writeExact } from "./verbatim.js";
 
-/** An instant, as the clock of the reader shows it, and which clock that is. */
+/** A time in the time zone of the browser, whose name is shown. Times of today omit the date. */
 export function Time({ at }: { at: string }) {
   const date = new Date(at);
   const today = date.toDateString() === new Date().toDateString();
@@ -24,73 +24,74 @@ export function Badge({ of }: { of: string }) {
   return <span class={`badge ${of}`}>{of.replaceAll("_", " ")}</span>;
 }
 
-/** JSON to the letter, and all of it. */
+/** A value as complete JSON, verbatim. */
 export function Json({ value, label }: { value: unknown; label: string }) {
   return <Verbatim label={label} of={writeExact(value)} />;
 }
 
-/** Text that a device has written. */
+/** The output of a device, verbatim. */
 export function Output({ text, label }: { text: string; label: string }) {
-  return <Verbatim label={label} of={pieces(text)} />;
+  return <Verbatim label={label} of={segmentsOf(text)} />;
 }
 
-// A part that scrolls must be reachable by keyboard, and have a name.
-function Verbatim({ of, label }: { of: Piece[]; label: string }) {
+// A scrollable region needs a name, and the keyboard must reach it.
+function Verbatim({ of, label }: { of: Segment[]; label: string }) {
   return (
     <>
-      <Warning about={of} />
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it may scroll */}
+      <DeceptionWarning about={of} />
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the region may scroll */}
       <section class="verbatim" tabIndex={0} aria-label={label} dir="ltr">
-        <pre>{of.map(({ text, odd }, i) => (odd ? <mark key={i}>{text}</mark> : text))}</pre>
+        <pre>{of.map(({ text, warning }, i) => (warning ? <mark key={i}>{text}</mark> : text))}</pre>
       </section>
     </>
   );
 }
 
-/** Tells what in a text may be other than it looks. */
-function Warning({ about }: { about: Piece[] }) {
-  const count = (odd: Piece["odd"]) => about.filter((piece) => piece.odd === odd).length;
-  const unseen = count("unseen");
+/** A warning about deceptive characters in a text. It is empty for a plain text. */
+function DeceptionWarning({ about }: { about: Segment[] }) {
+  const count = (warning: Segment["warning"]) => about.filter((segment) => segment.warning === warning).length;
+  const invisible = count("invisible");
   const mixed = count("mixed");
-  if (unseen + mixed === 0) return null;
+  if (invisible + mixed === 0) return null;
   return (
     <p class="caution">
-      <strong>Look closely.</strong> {unseen > 0 && "It holds characters that cannot be seen or turn text around. "}
-      {mixed > 0 && "It holds words of letters from several scripts that look alike. "}
-      They are marked.
+      <strong>Check this carefully.</strong>{" "}
+      {invisible > 0 && "It contains characters that are invisible or change the direction of the text. "}
+      {mixed > 0 && "It contains words that mix similar letters of different scripts. "}
+      They are highlighted.
     </p>
   );
 }
 
-/** Words of a person, on one line. */
-export function Words({ children }: { children: string }) {
-  return <bdi>{reveal(children)}</bdi>;
+/** A text that a user or a device has written, on one line. */
+export function UserText({ children }: { children: string }) {
+  return <bdi>{escapeDeceptive(children)}</bdi>;
 }
 
-/** Why something was refused, with what support needs to find it. */
+/** An error, with the code and the request id for the support. */
 export function Problem({ error }: { error: unknown }) {
   if (error === undefined) return null;
-  const refused = error instanceof FieldgateError ? error : undefined;
+  const refusal = error instanceof FieldgateError ? error : undefined;
   return (
     <div class="problem" role="alert">
-      <p>{inWords(error)}</p>
-      {refused?.problem?.approval && <First of={refused.problem.approval} />}
-      {refused && refused.errors.length > 0 && (
+      <p>{messageOf(error)}</p>
+      {refusal?.problem?.approval && <RecordedDecision of={refusal.problem.approval} />}
+      {refusal && refusal.errors.length > 0 && (
         <ul>
-          {refused.errors.map((wrong) => (
-            <li key={wrong.pointer + wrong.keyword}>
-              <code>{wrong.pointer}</code> {wrong.reason}
+          {refusal.errors.map((invalid) => (
+            <li key={invalid.pointer + invalid.keyword}>
+              <code>{invalid.pointer}</code> {invalid.reason}
             </li>
           ))}
         </ul>
       )}
-      {refused && (
+      {refusal && (
         <p class="fine">
-          <code>{refused.code ?? refused.status}</code>
-          {refused.requestId && (
+          <code>{refusal.code ?? refusal.status}</code>
+          {refusal.requestId && (
             <>
               {" "}
-              request <code>{refused.requestId}</code>
+              request <code>{refusal.requestId}</code>
             </>
           )}
         </p>
@@ -99,14 +100,15 @@ export function Problem({ error }: { error: unknown }) {
   );
 }
 
-/** Who was faster, told to who came second. */
-export function First({ of }: { of: Approval }) {
+/** The decision that was recorded, for a user who decided later. */
+export function RecordedDecision({ of }: { of: Approval }) {
   return (
     <p>
-      <Words>{of.decidedBy}</Words> has {of.decision} it, <Time at={of.decidedAt} />
+      {of.decision === "approved" ? "Approved" : "Rejected"} by <UserText>{of.decidedBy}</UserText>,{" "}
+      <Time at={of.decidedAt} />
       {of.reason && (
         <>
-          : <Words>{of.reason}</Words>
+          : <UserText>{of.reason}</UserText>
         </>
       )}
     </p>
@@ -115,22 +117,22 @@ export function First({ of }: { of: Approval }) {
 
 type Approval = NonNullable<Command["approval"]>;
 
-function inWords(error: unknown): string {
+function messageOf(error: unknown): string {
   if (error instanceof FieldgateError)
-    return error.detail ?? error.problem?.title ?? `The gateway answered ${error.status}.`;
+    return error.detail ?? error.problem?.title ?? `The gateway responded with status ${error.status}.`;
   if (error instanceof FieldgateNetworkError)
-    return error.timedOut ? "The gateway has not answered in time." : "The gateway cannot be reached.";
+    return error.timedOut ? "The gateway did not respond in time." : "The gateway cannot be reached.";
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Does something once at a time, and tells how it went. */
+/** Returns a function that runs an action, unless it is running, and the state of the last run. */
 export function useAction<A extends unknown[]>(action: (...args: A) => Promise<void>) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
-  const under = useRef(false);
+  const running = useRef(false); // set at once, while busy is set with the next render
   const run = async (...args: A) => {
-    if (under.current) return;
-    under.current = true;
+    if (running.current) return;
+    running.current = true;
     setBusy(true);
     setError(undefined);
     try {
@@ -138,16 +140,16 @@ export function useAction<A extends unknown[]>(action: (...args: A) => Promise<v
     } catch (thrown) {
       setError(thrown);
     } finally {
-      under.current = false;
+      running.current = false;
       setBusy(false);
     }
   };
   return { busy, error, run };
 }
 
-/** The way to the rest of a list, where there is one. */
-export function More({ of, onMore }: { of: boolean; onMore: () => void }) {
-  if (!of) return null;
+/** A button that extends a list, if the list has more items. */
+export function ShowMore({ when, onMore }: { when: boolean; onMore: () => void }) {
+  if (!when) return null;
   return (
     <p class="more">
       <button type="button" onClick={onMore}>
@@ -157,12 +159,12 @@ export function More({ of, onMore }: { of: boolean; onMore: () => void }) {
   );
 }
 
-/** Why something is not offered: to who is not allowed it. */
-export function Needs({ least, to }: { least: Role; to: string }) {
-  if (may(least)) return null;
+/** The reason why actions are missing, for a user who lacks their role. */
+export function RoleHint({ least, to }: { least: Role; to: string }) {
+  if (hasRole(least)) return null;
   return (
     <p class="fine">
-      {to}: that needs the role {least}, and you are {person.value?.role}.
+      To {to}, you need the role {least}. Your role is {user.value?.role}.
     </p>
   );
 }
@@ -170,7 +172,7 @@ export function Needs({ least, to }: { least: Role; to: string }) {
 export function Loading({ what }: { what: string }) {
   return (
     <p class="empty" aria-busy="true">
-      Reading {what}…
+      Loading {what}…
     </p>
   );
 }

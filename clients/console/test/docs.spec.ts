@@ -1,7 +1,7 @@
-// The documentation that the gateway serves, in a real browser.
+// Tests the documentation that the gateway serves, in a real browser.
 import { expect, test } from "./fixtures.js";
 
-const places = [
+const paths = [
   "/docs",
   "/docs/guides",
   "/docs/guides/operations",
@@ -12,11 +12,11 @@ const places = [
 
 for (const colorScheme of ["light", "dark"] as const) {
   for (const width of [360, 1280]) {
-    test(`the pages ask no other host, ${colorScheme}, ${width} wide`, async ({ browser, gateway }) => {
+    test(`pages load from the gateway alone, ${colorScheme}, ${width} pixels wide`, async ({ browser, gateway }) => {
       const context = await browser.newContext({ colorScheme, viewport: { width, height: 800 } });
       const page = await context.newPage();
       const foreign: string[] = [];
-      // A host that is not the gateway's is out of reach, as on a network that is cut off.
+      // Other hosts are unreachable, as in an isolated network.
       await context.route(
         (url) => url.protocol !== "data:" && url.protocol !== "blob:" && url.origin !== new URL(gateway.url).origin,
         (route) => {
@@ -28,12 +28,12 @@ for (const colorScheme of ["light", "dark"] as const) {
       page.on("console", (message) => {
         if (/Content Security Policy/.test(message.text())) refused.push(message.text());
       });
-      for (const place of places) {
-        await page.goto(gateway.url + place);
+      for (const path of paths) {
+        await page.goto(gateway.url + path);
         await expect(page.getByRole("heading", { level: 1 }).first()).toBeVisible();
         await page.waitForLoadState("networkidle");
-        const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-        expect(over, `${place} is wider than the screen`).toBeLessThanOrEqual(0);
+        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+        expect(overflow, `${path} is wider than the screen`).toBeLessThanOrEqual(0);
       }
       expect(foreign).toEqual([]);
       expect(refused).toEqual([]);
@@ -42,7 +42,7 @@ for (const colorScheme of ["light", "dark"] as const) {
   }
 }
 
-test("the search finds guides and codes by keyboard alone", async ({ page, gateway }) => {
+test("search finds guides and error codes with the keyboard alone", async ({ page, gateway }) => {
   await page.goto(`${gateway.url}/docs/guides`);
   await page.keyboard.press("/");
   await page.keyboard.type("lease expired claim_expired");
@@ -65,7 +65,7 @@ test("the search finds guides and codes by keyboard alone", async ({ page, gatew
   await expect(page.getByRole("searchbox")).toHaveValue("");
 });
 
-test("the guides are complete without JavaScript", async ({ browser, gateway }) => {
+test("guides are complete without JavaScript", async ({ browser, gateway }) => {
   const context = await browser.newContext({ javaScriptEnabled: false });
   const page = await context.newPage();
   await page.goto(`${gateway.url}/docs/guides`);

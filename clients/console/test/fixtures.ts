@@ -1,4 +1,4 @@
-// A gateway of one's own for each test, the page that it serves, and a real device.
+// The fixtures of the tests: a gateway for each test, the page that it serves, and an agent.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -9,33 +9,36 @@ import { test as base, expect, type Page } from "@playwright/test";
 import { type Network, startNetwork, startRenamingProxy } from "./network.js";
 
 const built = fileURLToPath(new URL("../.build/", import.meta.url));
-const shots = join(built, "screenshots");
+const screenshots = join(built, "screenshots");
 
 export type Role = "viewer" | "operator" | "approver" | "admin";
 
 export interface Gateway {
   url: string;
   token(user: string, role: Role): Promise<string>;
-  /** Calls the API as somebody. */
-  call<T>(as: string, method: string, path: string, body?: object): Promise<T>;
+  /** Calls the customer API with a token. It throws an error for a refusal. */
+  call<T>(token: string, method: string, path: string, body?: object): Promise<T>;
 }
 
 interface Fixtures {
+  /** Additional settings of the gateway. */
   settings: Record<string, string>;
-  /** What the page may write to its console as an error: nothing, unless a test says so. */
-  tolerated: RegExp[];
+  /** The errors that the page may write to the browser console. Default: none. */
+  allowedErrors: RegExp[];
+  /** A proxy to the gateway whose connections a test can cut. */
   network: Network;
   gateway: Gateway;
-  /** A way to the gateway that changes the name which is asked. */
-  renamed: { url: string };
+  /** A proxy to the gateway that replaces the Host header. */
+  renamingProxy: { url: string };
+  /** Starts an agent that registers with an activation code. */
   agent: (url: string, code: string) => Promise<void>;
 }
 
 export const test = base.extend<Fixtures>({
   settings: [{}, { option: true }],
-  tolerated: [[], { option: true }],
+  allowedErrors: [[], { option: true }],
 
-  // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a pattern
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright requires a pattern
   agent: async ({}, use) => {
     const started: ChildProcess[] = [];
     const dir = mkdtempSync(join(tmpdir(), "fieldgate-console-"));
@@ -55,12 +58,11 @@ export const test = base.extend<Fixtures>({
       ];
       started.push(spawn(join(built, "fieldgate-agent"), flags, { stdio: "ignore" }));
     });
-    for (const process_ of started) await ended(process_);
+    for (const process_ of started) await kill(process_);
     rmSync(dir, { recursive: true, force: true });
   },
 
-  // The way to the gateway that a test may cut.
-  // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a pattern
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright requires a pattern
   network: async ({}, use) => {
     const network = await startNetwork();
     await use(network);
@@ -78,39 +80,39 @@ export const test = base.extend<Fixtures>({
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "ignore"],
     });
-    const printed = await untilPrinted(process_, /export TOKEN=(\S+)/);
+    const printed = await waitForOutput(process_, /export TOKEN=(\S+)/);
     const url = printed.match(/up at (\S+)/)?.[1] as string;
-    const shown = printed.match(/export TOKEN=(\S+)/)?.[1] as string;
-    const issuer = JSON.parse(Buffer.from(shown.split(".")[1] as string, "base64url").toString()).iss as string;
-    network.to(url);
-    await use({ url, token: (user, role) => issue(new URL(issuer).origin, user, role), call: caller(url) });
-    await ended(process_);
+    const exampleToken = printed.match(/export TOKEN=(\S+)/)?.[1] as string;
+    const issuer = JSON.parse(Buffer.from(exampleToken.split(".")[1] as string, "base64url").toString()).iss as string;
+    network.setTarget(url);
+    await use({ url, token: (user, role) => requestToken(new URL(issuer).origin, user, role), call: caller(url) });
+    await kill(process_);
   },
 
-  renamed: async ({ gateway }, use) => {
+  renamingProxy: async ({ gateway }, use) => {
     const proxy = await startRenamingProxy(gateway.url);
     await use(proxy);
     proxy.close();
   },
 
-  // It needs the gateway so that it ends before that.
-  page: async ({ page, gateway: _, tolerated }, use, info) => {
-    const wrong: string[] = [];
+  // The page depends on the gateway so that it is closed before the gateway ends.
+  page: async ({ page, gateway: _, allowedErrors }, use, info) => {
+    const errors: string[] = [];
     page.on("console", (message) => {
-      if (message.type() === "error" || /Content Security|Trusted/.test(message.text())) wrong.push(message.text());
+      if (message.type() === "error" || /Content Security|Trusted/.test(message.text())) errors.push(message.text());
     });
-    page.on("pageerror", (error) => wrong.push(error.message));
+    page.on("pageerror", (error) => errors.push(error.message));
     await use(page);
-    await page.screenshot({ path: join(shots, `${info.title.replace(/\W+/g, "-")}.png`), fullPage: true });
-    expect(wrong.filter((text) => !tolerated.some((pattern) => pattern.test(text)))).toEqual([]);
+    await page.screenshot({ path: join(screenshots, `${info.title.replace(/\W+/g, "-")}.png`), fullPage: true });
+    expect(errors.filter((text) => !allowedErrors.some((pattern) => pattern.test(text)))).toEqual([]);
   },
 });
 
 export { expect };
 
 function caller(url: string): Gateway["call"] {
-  return async <T>(as: string, method: string, path: string, body?: object): Promise<T> => {
-    const headers = { Authorization: `Bearer ${as}`, "Content-Type": "application/json" };
+  return async <T>(token: string, method: string, path: string, body?: object): Promise<T> => {
+    const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
     const response = await fetch(`${url}/api/v1/customer${path}`, {
       method,
       headers,
@@ -121,21 +123,21 @@ function caller(url: string): Gateway["call"] {
   };
 }
 
-async function issue(issuer: string, user: string, role: Role): Promise<string> {
+async function requestToken(issuer: string, user: string, role: Role): Promise<string> {
   const body = JSON.stringify({ user, customer: "acme", role, lifetime: 3600e9 });
   const response = await fetch(`${issuer}/dev/token`, { method: "POST", body });
   if (!response.ok) throw new Error(await response.text());
   return response.text();
 }
 
-async function ended(process_: ChildProcess): Promise<void> {
+async function kill(process_: ChildProcess): Promise<void> {
   if (process_.exitCode !== null || process_.signalCode !== null) return;
   process_.kill("SIGKILL");
   await once(process_, "exit");
 }
 
-// It goes on reading: who leaves the pipe ends a process that has more to say.
-function untilPrinted(process_: ChildProcess, wanted: RegExp): Promise<string> {
+// It keeps reading, because a closed pipe would end the process.
+function waitForOutput(process_: ChildProcess, wanted: RegExp): Promise<string> {
   let printed = "";
   return new Promise((resolve, reject) => {
     process_.stdout?.on("data", (text) => {
@@ -146,34 +148,37 @@ function untilPrinted(process_: ChildProcess, wanted: RegExp): Promise<string> {
   });
 }
 
-/** Signs in as somebody by a link, as `fieldgate dev` prints it. */
+/** Signs a user in with a token link, like those that `fieldgate dev` prints. */
 export async function signIn(page: Page, gateway: Gateway, user: string, role: Role, url = gateway.url): Promise<void> {
   await page.goto(`${url}/console#token=${await gateway.token(user, role)}`);
   await expect(page.getByRole("heading", { name: "Inbox" })).toBeVisible();
 }
 
-/** A device that has registered itself and does nothing, with an open session. */
-export async function prepared(gateway: Gateway, name = "Pump 7") {
+/**
+ * Registers a device that claims nothing, and opens a session on it. It returns a function that
+ * proposes commands as alice.
+ */
+export async function openTestSession(gateway: Gateway, name = "Pump 7") {
   const admin = await gateway.token("alice", "admin");
-  const made = await gateway.call<Provisioned>(admin, "POST", "/devices", { name });
+  const provisioned = await gateway.call<ProvisionedDevice>(admin, "POST", "/devices", { name });
   await fetch(`${gateway.url}/api/v1/device/register`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ activationCode: made.activationCode }),
+    body: JSON.stringify({ activationCode: provisioned.activationCode }),
   });
-  const about = { deviceId: made.device.id, type: "remediation", description: "Telemetry stopped" };
-  const session = await gateway.call<{ id: string }>(admin, "POST", "/sessions", about);
+  const request = { deviceId: provisioned.device.id, type: "remediation", description: "Telemetry stopped" };
+  const session = await gateway.call<{ id: string }>(admin, "POST", "/sessions", request);
   const propose = (type: string, parameters: object, reason = "agreed with the site") =>
     gateway.call<{ id: string }>(admin, "POST", `/sessions/${session.id}/commands`, { type, parameters, reason });
-  return { deviceId: made.device.id, sessionId: session.id, propose };
+  return { deviceId: provisioned.device.id, sessionId: session.id, propose };
 }
 
-export interface Provisioned {
+export interface ProvisionedDevice {
   device: { id: string };
   activationCode: string;
 }
 
-/** Keeps a picture of the page. */
-export async function keep(page: Page, name: string): Promise<void> {
-  await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+/** Stores a screenshot of the page in .build/screenshots. */
+export async function takeScreenshot(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
 }

@@ -1,15 +1,15 @@
-// What an admin and an operator do to devices, sessions and commands.
-import { expect, keep, prepared, signIn, test } from "./fixtures.js";
+// Tests the actions of admins and operators on devices, sessions and commands.
+import { expect, openTestSession, signIn, takeScreenshot, test } from "./fixtures.js";
 
-test("a device is suspended, resumed and decommissioned, each after a question", async ({ page, gateway }) => {
-  const { deviceId } = await prepared(gateway);
+test("device is suspended, resumed and decommissioned after a confirmation", async ({ page, gateway }) => {
+  const { deviceId } = await openTestSession(gateway);
   await signIn(page, gateway, "alice", "admin");
   await page.goto(`${gateway.url}/console#/devices/${deviceId}`);
   const dialog = page.getByRole("dialog");
 
   await page.getByRole("button", { name: "Suspend…" }).click();
   await expect(dialog).toContainText("Pump 7 loses its logins at once");
-  await keep(page, "suspend");
+  await takeScreenshot(page, "suspend");
   await page.keyboard.press("Escape");
   await expect(page.getByRole("button", { name: "Suspend…" })).toBeFocused();
   await page.getByRole("button", { name: "Suspend…" }).click();
@@ -17,54 +17,56 @@ test("a device is suspended, resumed and decommissioned, each after a question",
   await dialog.getByRole("button", { name: "Suspend" }).click();
   await expect(page.getByText("suspended", { exact: true })).toBeVisible();
   await expect(dialog).toHaveCount(0);
-  await expect(page.locator("main")).toBeFocused(); // the button has gone
-  await keep(page, "suspended");
+  await expect(page.locator("main")).toBeFocused(); // the button that had it was removed
+  await takeScreenshot(page, "suspended");
 
   await page.getByRole("button", { name: "Resume…" }).click();
   await dialog.getByRole("button", { name: "Resume" }).click();
   await expect(page.getByText("suspended", { exact: true })).toHaveCount(0);
-  await page.getByRole("button", { name: "End its logins…" }).click();
-  await dialog.getByRole("button", { name: "End its logins" }).click();
+  await page.getByRole("button", { name: "Revoke logins…" }).click();
+  await dialog.getByRole("button", { name: "Revoke logins" }).click();
   await expect(dialog).toHaveCount(0);
 
   await page.getByRole("button", { name: "Decommission…" }).click();
   await expect(dialog).toContainText("cannot be undone");
   await dialog.getByRole("button", { name: "Decommission" }).click();
-  await expect(page.getByText("It was decommissioned.")).toBeVisible();
+  await expect(page.getByText("This device was decommissioned.")).toBeVisible();
 });
 
-test("who may not is told which role may", async ({ page, gateway }) => {
-  const { deviceId, sessionId } = await prepared(gateway);
+test("missing role is named in place of an action", async ({ page, gateway }) => {
+  const { deviceId, sessionId } = await openTestSession(gateway);
   await signIn(page, gateway, "vera", "viewer");
   await page.goto(`${gateway.url}/console#/devices/${deviceId}`);
   await expect(
-    page.getByText("Suspending, resuming and decommissioning: that needs the role admin, and you are viewer."),
+    page.getByText("To suspend, resume or decommission this device, you need the role admin. Your role is viewer."),
   ).toBeVisible();
   await page.goto(`${gateway.url}/console#/sessions/${sessionId}`);
   await expect(
-    page.getByText("Proposing, cancelling and closing: that needs the role operator, and you are viewer."),
+    page.getByText(
+      "To propose or cancel commands, or close the session, you need the role operator. Your role is viewer.",
+    ),
   ).toBeVisible();
 });
 
-test("a command is cancelled and proposed again, and its session is closed", async ({ page, gateway }) => {
-  const { propose, sessionId } = await prepared(gateway);
+test("command is cancelled and proposed again, and its session is closed", async ({ page, gateway }) => {
+  const { propose, sessionId } = await openTestSession(gateway);
   await propose("service.restart", { service: "telemetry" });
   await signIn(page, gateway, "alice", "admin");
   await page.goto(`${gateway.url}/console#/sessions/${sessionId}`);
   const dialog = page.getByRole("dialog");
 
-  await page.getByRole("button", { name: "Cancel it…" }).click();
-  await expect(dialog).toContainText("No device will get it.");
+  await page.getByRole("button", { name: "Cancel command…" }).click();
+  await expect(dialog).toContainText("The device will not receive this command.");
   await dialog.getByLabel("Reason").fill("the wrong pump");
-  await dialog.getByRole("button", { name: "Cancel it" }).click();
+  await dialog.getByRole("button", { name: "Cancel command" }).click();
   await expect(page.getByText("cancelled", { exact: true })).toBeVisible();
   await expect(page.locator(".timeline")).toContainText("the wrong pump");
 
   await page.getByRole("button", { name: "Propose again…" }).click();
   await dialog.getByRole("button", { name: "Propose again" }).click();
-  await expect(page.getByText("Proposed again, after")).toBeVisible();
+  await expect(page.getByText("Retry of")).toBeVisible();
   await expect(page.getByText("pending approval", { exact: true })).toBeVisible();
-  await keep(page, "proposed-again");
+  await takeScreenshot(page, "proposed-again");
 
   await page.getByRole("button", { name: "Close the session…" }).click();
   await dialog.getByLabel("Reason").fill("solved");
@@ -74,15 +76,15 @@ test("a command is cancelled and proposed again, and its session is closed", asy
   await expect(page.locator(".timeline")).toContainText("solved");
 });
 
-test.describe("a large fleet", () => {
+test.describe("large fleet", () => {
   test.use({ settings: { FIELDGATE_RATE_LIMITS: "off" } });
 
   test("is shown page by page, and searched as a whole", async ({ page, gateway }) => {
     const admin = await gateway.token("alice", "admin");
     const names = Array.from({ length: 229 }, (_, i) => `Pump ${String(i).padStart(3, "0")}`);
     while (names.length > 0) {
-      const some = names.splice(0, 10);
-      await Promise.all(some.map((name) => gateway.call(admin, "POST", "/devices", { name })));
+      const batch = names.splice(0, 10);
+      await Promise.all(batch.map((name) => gateway.call(admin, "POST", "/devices", { name })));
     }
     await signIn(page, gateway, "vera", "viewer");
     await page.getByRole("link", { name: "Devices" }).click();
@@ -98,12 +100,12 @@ test.describe("a large fleet", () => {
     await page.getByLabel("Find a device").fill("");
     await expect(rows).toHaveCount(200);
     await page.getByRole("button", { name: "Show more" }).click();
-    await expect(rows).toHaveCount(230); // the gateway brings one to try
+    await expect(rows).toHaveCount(230); // fieldgate dev provisions one device
     await expect(page.getByRole("button", { name: "Show more" })).toHaveCount(0);
   });
 
   test("has sessions and a timeline of any length", async ({ page, gateway }) => {
-    const { deviceId, sessionId, propose } = await prepared(gateway);
+    const { deviceId, sessionId, propose } = await openTestSession(gateway);
     const admin = await gateway.token("alice", "admin");
     for (let i = 0; i < 60; i++) {
       const { id } = await propose("service.restart", { i });

@@ -1,50 +1,50 @@
-// A network whose connections can be cut, as a bad network does.
+// Proxies that simulate a bad network.
 import { createServer as createHTTPServer, request } from "node:http";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 export interface Network {
   url: string;
-  /** Says where the gateway is. */
-  to(target: string): void;
-  /** Breaks all connections, without a word, and refuses others until they are mended. */
+  /** Sets the URL of the gateway. Connections before that fail. */
+  setTarget(target: string): void;
+  /** Breaks all connections, and refuses new ones until restore is called. */
   cut(): void;
-  mend(): void;
+  restore(): void;
   close(): void;
 }
 
 export async function startNetwork(): Promise<Network> {
   const open = new Set<Socket>();
   let target = new URL("http://127.0.0.1:1");
-  let broken = false;
-  const server = createServer((near) => {
-    if (broken) return void near.resetAndDestroy();
-    const far = connect(Number(target.port), target.hostname);
-    for (const [one, other] of [
-      [near, far],
-      [far, near],
+  let isCut = false;
+  const server = createServer((client) => {
+    if (isCut) return void client.resetAndDestroy();
+    const upstream = connect(Number(target.port), target.hostname);
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
     ] as const) {
-      open.add(one);
-      one.on("error", () => {});
-      one.on("close", () => {
-        open.delete(one);
-        other.destroy();
+      open.add(from);
+      from.on("error", () => {});
+      from.on("close", () => {
+        open.delete(from);
+        to.destroy();
       });
-      one.pipe(other);
+      from.pipe(to);
     }
   });
   const cut = () => {
-    broken = true;
+    isCut = true;
     for (const socket of open) socket.destroy();
   };
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    to: (url) => {
+    setTarget: (url) => {
       target = new URL(url);
     },
     cut,
-    mend: () => {
-      broken = false;
+    restore: () => {
+      isCut = false;
     },
     close: () => {
       cut();
@@ -53,16 +53,16 @@ export async function startNetwork(): Promise<Network> {
   };
 }
 
-/** A proxy that asks in its own name, as some do unless they are told to keep the host. */
+/** Starts an HTTP proxy that replaces the Host header, as some do by default. */
 export async function startRenamingProxy(target: string): Promise<{ url: string; close(): void }> {
-  const server = createHTTPServer((near, answer) => {
-    const headers = { ...near.headers, host: new URL(target).host, "x-forwarded-host": near.headers.host };
-    const far = request(target + near.url, { method: near.method, headers }, (response) => {
-      answer.writeHead(response.statusCode ?? 502, response.headers);
-      response.pipe(answer);
+  const server = createHTTPServer((incoming, outgoing) => {
+    const headers = { ...incoming.headers, host: new URL(target).host, "x-forwarded-host": incoming.headers.host };
+    const upstream = request(target + incoming.url, { method: incoming.method, headers }, (response) => {
+      outgoing.writeHead(response.statusCode ?? 502, response.headers);
+      response.pipe(outgoing);
     });
-    far.on("error", () => answer.destroy());
-    near.pipe(far);
+    upstream.on("error", () => outgoing.destroy());
+    incoming.pipe(upstream);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {

@@ -1,5 +1,5 @@
-// Signing in with a project, at a gateway as it is served in production. The project answers
-// as Supabase Auth does: POST /token with grant_type=password and refresh_token.
+// Tests signing in with a project, at a gateway that is configured as in production. The
+// project is a server with the endpoints of Supabase Auth that the page uses.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { once } from "node:events";
@@ -12,18 +12,18 @@ const fieldgate = fileURLToPath(new URL("../.build/fieldgate", import.meta.url))
 
 interface Project {
   url: string;
-  /** What was asked for, such as "password with public-key". */
-  asked: string[];
-  /** How long tokens are good that were renewed, in seconds. */
+  /** The requests so far, such as "password with public-key". */
+  requests: string[];
+  /** The lifetime of renewed access tokens in seconds. */
   lifetime: number;
-  /** The link that the last mail held. */
-  mailed: string;
-  /** An access token that is good for some seconds. */
+  /** The link in the last mail. */
+  mailedLink: string;
+  /** Returns an access token with a lifetime in seconds. */
   token(lifetime: number): string;
 }
 
 const test = base.extend<{ project: Project; url: string }>({
-  // biome-ignore lint/correctness/noEmptyPattern: Playwright wants a pattern
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright requires a pattern
   project: async ({}, use) => {
     const [project, server] = await startProject();
     await use(project);
@@ -36,7 +36,7 @@ const test = base.extend<{ project: Project; url: string }>({
     const redisPort = await freePort();
     const redis = spawn("redis-server", ["--port", `${redisPort}`, "--save", "", "--maxmemory-policy", "noeviction"]);
     const url = `http://127.0.0.1:${port}`;
-    await answering(redis, () => reachable(redisPort));
+    await waitUntilReady(redis, () => reachable(redisPort));
     const gateway = spawn(fieldgate, ["serve"], {
       stdio: "ignore",
       env: {
@@ -48,7 +48,7 @@ const test = base.extend<{ project: Project; url: string }>({
         FIELDGATE_SUPABASE_ANON_KEY: "public-key",
       },
     });
-    await answering(gateway, async () => (await fetch(`${url}/healthz`)).ok);
+    await waitUntilReady(gateway, async () => (await fetch(`${url}/healthz`)).ok);
     await use(url);
     for (const process_ of [gateway, redis]) {
       process_.kill("SIGKILL");
@@ -57,14 +57,10 @@ const test = base.extend<{ project: Project; url: string }>({
   },
 });
 
-test("people sign in with their password, and stay signed in while their tokens change", async ({
-  page,
-  project,
-  url,
-}) => {
-  const wrong: string[] = [];
-  page.on("pageerror", (error) => wrong.push(error.message));
-  page.on("console", (message) => /Content Security|Trusted/.test(message.text()) && wrong.push(message.text()));
+test("password signs in, and the sign-in outlasts the access token", async ({ page, project, url }) => {
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("console", (message) => /Content Security|Trusted/.test(message.text()) && errors.push(message.text()));
 
   await page.goto(`${url}/console`);
   await page.getByLabel("E-mail").fill("bob@example.com");
@@ -74,80 +70,77 @@ test("people sign in with their password, and stay signed in while their tokens 
 
   await page.getByLabel("Password").fill("correct horse");
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await expect(page.getByText("Nothing waits for a decision.")).toBeVisible();
+  await expect(page.getByText("No command waits for a decision.")).toBeVisible();
   await expect(page.getByText("approver, acme")).toBeVisible();
   await page.getByRole("link", { name: "Devices" }).click();
-  await expect(page.getByText("There is no device yet.")).toBeVisible();
-  expect(project.asked.filter((what) => what === "refresh_token with public-key")).toHaveLength(1);
+  await expect(page.getByText("There are no devices yet.")).toBeVisible();
+  expect(project.requests.filter((endpoint) => endpoint === "refresh_token with public-key")).toHaveLength(1);
 
   await page.getByRole("button", { name: "Sign out" }).click();
-  await expect.poll(() => project.asked.at(-1)).toBe("logout with public-key");
-  expect(wrong).toEqual([]);
+  await expect.poll(() => project.requests.at(-1)).toBe("logout with public-key");
+  expect(errors).toEqual([]);
 });
 
-test("a link with a token signs nobody in", async ({ page, project, url }) => {
+test("token link does not sign in", async ({ page, project, url }) => {
   await page.goto(`${url}/console#token=${project.token(3600)}`);
   await expect(page.getByLabel("Password")).toBeVisible();
   expect(page.url()).toBe(`${url}/console`);
   expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
 });
 
-test("a sign-in lasts for hours, whatever a token does, in a second tab too", async ({ page, project, url }) => {
-  project.lifetime = 63; // each is renewed when a minute is left
+test("sign-in outlasts many renewals in two tabs", async ({ page, project, url }) => {
+  project.lifetime = 63; // a token is renewed a minute before it expires
   await signInAsBob(page, url);
   const opened = page.waitForEvent("popup");
-  await page.evaluate(() => void open("/console", "", "popup")); // has what its opener has stored
-  const other = await opened;
-  await expect(other.getByText("Nothing waits for a decision.")).toBeVisible();
-  const renewed = () => project.asked.filter((what) => what === "refresh_token with public-key").length;
-  const enough = renewed() + 3;
+  await page.evaluate(() => void open("/console", "", "popup")); // it has a copy of the sessionStorage of its opener
+  const duplicate = await opened;
+  await expect(duplicate.getByText("No command waits for a decision.")).toBeVisible();
+  const renewals = () => project.requests.filter((endpoint) => endpoint === "refresh_token with public-key").length;
+  const expected = renewals() + 3;
   await expect
     .poll(
       async () => {
-        for (const tab of [page, other])
+        for (const tab of [page, duplicate])
           await tab.evaluate(() => location.assign(location.hash === "#/inbox" ? "#/devices/none" : "#/inbox"));
-        return renewed();
+        return renewals();
       },
       { timeout: 20_000 },
     )
-    .toBeGreaterThanOrEqual(enough);
-  for (const tab of [page, other]) {
+    .toBeGreaterThanOrEqual(expected);
+  for (const tab of [page, duplicate]) {
     await tab.evaluate(() => location.assign("#/inbox"));
-    await expect(tab.getByText("Nothing waits for a decision.")).toBeVisible();
+    await expect(tab.getByText("No command waits for a decision.")).toBeVisible();
     await expect(tab.getByRole("button", { name: "Sign out" })).toBeVisible();
     await expect(tab.locator(".banner, .problem")).toHaveCount(0);
   }
 });
 
-test("people sign in by a link in a mail, which is good in their browser alone", async ({
-  page,
-  project,
-  url,
-  browser,
-}) => {
+test("mailed link signs in, in the browser that requested it only", async ({ page, project, url, browser }) => {
   await page.goto(`${url}/console`);
   await page.getByLabel("E-mail").fill("bob@example.com");
   await page.getByRole("button", { name: "E-mail me a link instead" }).click();
-  await expect(page.getByText("a link is on its way")).toBeVisible();
-  expect(project.mailed).toBe(`${url}/console?code=code-of-the-link`);
+  await expect(page.getByText("a link has been sent to it")).toBeVisible();
+  expect(project.mailedLink).toBe(`${url}/console?code=code-of-the-link`);
 
-  const elsewhere = await browser.newPage();
-  await elsewhere.goto(project.mailed);
-  await expect(elsewhere.getByText("Open the link in the browser that asked for it")).toBeVisible();
-  await elsewhere.close();
+  const otherBrowser = await browser.newPage();
+  await otherBrowser.goto(project.mailedLink);
+  await expect(
+    otherBrowser.getByText("This link works once, and only in the browser that requested it."),
+  ).toBeVisible();
+  await otherBrowser.close();
 
   const tab = await page.context().newPage();
-  await tab.goto(project.mailed);
-  await expect(tab.getByText("Nothing waits for a decision.")).toBeVisible();
+  await tab.goto(project.mailedLink);
+  await expect(tab.getByText("No command waits for a decision.")).toBeVisible();
   expect(tab.url()).toBe(`${url}/console#/inbox`);
   expect(await tab.evaluate(() => localStorage.length)).toBe(0);
 });
 
-test("who asks for a link is not told who has an account", async ({ page, url }) => {
+test("link request does not reveal whether an address has an account", async ({ page, url }) => {
   await page.goto(`${url}/console`);
   await page.getByLabel("E-mail").fill("nobody@example.com");
   await page.getByRole("button", { name: "E-mail me a link instead" }).click();
-  await expect(page.getByText("a link is on its way")).toBeVisible();
+  await expect(page.getByText("a link has been sent to it")).toBeVisible();
 });
 
 async function signInAsBob(page: Page, url: string): Promise<void> {
@@ -155,7 +148,7 @@ async function signInAsBob(page: Page, url: string): Promise<void> {
   await page.getByLabel("E-mail").fill("bob@example.com");
   await page.getByLabel("Password").fill("correct horse");
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await expect(page.getByText("Nothing waits for a decision.")).toBeVisible();
+  await expect(page.getByText("No command waits for a decision.")).toBeVisible();
 }
 
 const hashed = (text: string) => createHash("sha256").update(text).digest("base64url");
@@ -165,9 +158,9 @@ async function startProject(): Promise<[Project, Server]> {
   const jwks = { keys: [{ ...publicKey.export({ format: "jwk" }), alg: "ES256", kid: "one", use: "sig" }] };
   const project: Project = {
     url: "",
-    asked: [],
+    requests: [],
     lifetime: 3600,
-    mailed: "",
+    mailedLink: "",
     token: (lifetime) => accessToken(lifetime),
   };
   let refreshToken = 0;
@@ -191,33 +184,33 @@ async function startProject(): Promise<[Project, Server]> {
     return `${signed}.${signature.toString("base64url")}`;
   };
 
-  const answer = async (request: IncomingMessage, response: ServerResponse) => {
+  const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const { pathname, searchParams } = new URL(request.url ?? "", "http://project");
     const headers = { "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*, authorization" };
     const send = (status: number, body?: object) =>
       response.writeHead(status, headers).end(body && JSON.stringify(body));
     if (request.method === "OPTIONS") return send(204);
     if (request.method === "GET") return send(200, pathname.endsWith("jwks.json") ? jwks : {});
-    const what = searchParams.get("grant_type") ?? pathname.split("/").at(-1);
-    project.asked.push(`${what} with ${request.headers.apikey}`);
-    if (what === "logout") return send(204);
+    const endpoint = searchParams.get("grant_type") ?? pathname.split("/").at(-1);
+    project.requests.push(`${endpoint} with ${request.headers.apikey}`);
+    if (endpoint === "logout") return send(204);
     const body = JSON.parse(Buffer.concat(await request.toArray()).toString());
-    if (what === "otp") {
+    if (endpoint === "otp") {
       challenge = body.code_challenge;
-      project.mailed = `${searchParams.get("redirect_to")}?code=code-of-the-link`;
+      project.mailedLink = `${searchParams.get("redirect_to")}?code=code-of-the-link`;
       return send(body.email === "bob@example.com" && !body.create_user ? 200 : 422, { error_code: "otp_disabled" });
     }
-    const good =
+    const isValid =
       body.password === "correct horse" ||
       body.refresh_token === `refresh-${refreshToken}` ||
       (body.auth_code === "code-of-the-link" && hashed(body.code_verifier) === challenge);
-    if (!good) return send(400, { code: 400, error_code: "invalid_credentials", msg: "Invalid login credentials" });
-    // The first one is about to expire: it is renewed before the first request.
-    const access_token = accessToken(what === "password" ? 30 : project.lifetime);
+    if (!isValid) return send(400, { code: 400, error_code: "invalid_credentials", msg: "Invalid login credentials" });
+    // The first token expires soon, so that the page renews it before its first request.
+    const access_token = accessToken(endpoint === "password" ? 30 : project.lifetime);
     send(200, { access_token, token_type: "bearer", refresh_token: `refresh-${++refreshToken}` });
   };
 
-  const server = createServer((request, response) => void answer(request, response));
+  const server = createServer((request, response) => void handle(request, response));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   project.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -240,8 +233,9 @@ async function reachable(port: number): Promise<boolean> {
   return true;
 }
 
-async function answering(process_: ChildProcess, asks: () => Promise<boolean>): Promise<void> {
+/** Waits until a process responds. It fails the test after 10 s, or when the process has ended. */
+async function waitUntilReady(process_: ChildProcess, isReady: () => Promise<boolean>): Promise<void> {
   await expect
-    .poll(async () => process_.exitCode === null && (await asks().catch(() => false)), { timeout: 10_000 })
+    .poll(async () => process_.exitCode === null && (await isReady().catch(() => false)), { timeout: 10_000 })
     .toBe(true);
 }

@@ -1,26 +1,26 @@
-// Writes what follows from openapi.yaml and asyncapi.yaml: the types of all operations,
-// and the lists that the types do not hold. With --check it writes nothing, and fails if
-// what is there is not what it would write.
+// Generates the types of all operations from openapi.yaml, and lists of values from
+// openapi.yaml and asyncapi.yaml. With --check it writes nothing, and fails if a generated
+// file does not match the contract.
 import { readFileSync, writeFileSync } from "node:fs";
 import openapiTS, { astToString } from "openapi-typescript";
 
-const at = (path) => new URL(path, import.meta.url);
-const contract = readFileSync(at("../../../openapi.yaml"), "utf8");
-const sockets = readFileSync(at("../../../asyncapi.yaml"), "utf8");
+const urlOf = (path) => new URL(path, import.meta.url);
+const contract = readFileSync(urlOf("../../../openapi.yaml"), "utf8");
+const sockets = readFileSync(urlOf("../../../asyncapi.yaml"), "utf8");
 const header = "// Generated from openapi.yaml and asyncapi.yaml by `npm run generate`. Do not edit.\n\n";
 
-/** The codes in the table under "Errors". */
+/** Returns the codes of the table under "Errors". */
 function problemCodes() {
   return [...contract.matchAll(/^ +\| `([a-z_]+)` \| [45]\d\d \|/gm)].map((row) => row[1]);
 }
 
-/** The types of events that a room may tell of. */
+/** Returns the types of the events in rooms. */
 function eventTypes() {
   const [, list] = sockets.match(/^ {4}EventType:\n(?: {6}.*\n)*? {6}enum:\n((?: {8}- .*\n?)+)/m);
   return [...list.matchAll(/- (\S+)/g)].map((item) => item[1]);
 }
 
-/** The operations that take an Idempotency-Key, such as "POST /api/v1/customer/sessions". */
+/** Returns the operations that take an Idempotency-Key, such as "POST /api/v1/customer/sessions". */
 function keyedOperations() {
   const keyed = [];
   let path;
@@ -35,12 +35,14 @@ function keyedOperations() {
   return keyed;
 }
 
+/** Returns the declaration of a union type. It throws if there are no values. */
 function union(name, comment, values) {
-  if (values.length === 0) throw new Error(`${name}: nothing was found in the contract`);
+  if (values.length === 0) throw new Error(`${name}: the contract has no values`);
   return `/** ${comment} */\nexport type ${name} =\n${values.map((value) => `  | ${JSON.stringify(value)}`).join("\n")};\n`;
 }
 
-function lists() {
+/** Returns the content of contract.gen.ts. */
+function contractLists() {
   const keyed = keyedOperations();
   return [
     union("ProblemCode", "The codes with which the gateway refuses a request.", problemCodes()),
@@ -52,13 +54,13 @@ function lists() {
 
 const files = {
   "../src/openapi.gen.ts": header + astToString(await openapiTS(contract, { silent: true, defaultNonNullable: false })),
-  "../src/contract.gen.ts": header + lists(),
+  "../src/contract.gen.ts": header + contractLists(),
 };
 for (const [path, text] of Object.entries(files)) {
   if (!process.argv.includes("--check")) {
-    writeFileSync(at(path), text);
-  } else if (readFileSync(at(path), "utf8") !== text) {
-    console.error(`${path.slice(3)} is not what the contract says: run npm run generate and commit what it made`);
+    writeFileSync(urlOf(path), text);
+  } else if (readFileSync(urlOf(path), "utf8") !== text) {
+    console.error(`${path.slice(3)} does not match the contract: run npm run generate and commit the result`);
     process.exitCode = 1;
   }
 }

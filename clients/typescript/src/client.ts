@@ -5,49 +5,59 @@ import createFetchClient, {
   type Middleware,
 } from "openapi-fetch";
 import { keyedOperations } from "./contract.gen.js";
-import { FieldgateError, refusal } from "./errors.js";
+import { errorFromResponse, FieldgateError } from "./errors.js";
 import type { paths } from "./openapi.gen.js";
 import { type TokenProvider, type TokenSource, tokenSource } from "./token.js";
-import { type RetryOptions, transport, unanswered } from "./transport.js";
+import { networkError, type RetryOptions, transport } from "./transport.js";
 
 export interface ClientOptions {
-  /** Where the gateway is, such as `https://gateway.example.com`; in a page, it may be relative to that. */
+  /**
+   * The URL of the gateway, such as `https://gateway.example.com`. In a page it may be
+   * relative to the URL of the page.
+   */
   baseUrl: string;
-  /** Gives the token of each request. Without it none is sent. */
+  /** Returns the token for each request. Default: none, and requests are sent without a token. */
   token?: TokenProvider;
-  /** Whether requests that are safe to repeat are repeated. Default: false. */
+  /** Whether to retry requests that are safe to repeat. Default: false. */
   retry?: boolean | RetryOptions;
-  /** How long one try of a request may take, and how long `token`, in milliseconds. Default: 30000. */
+  /**
+   * The timeout of one attempt of a request, and of one call of `token`, in milliseconds.
+   * Default: 30000.
+   */
   timeoutMs?: number;
-  /** What sends the requests. Default: the `fetch` of the platform. */
+  /** Sends the requests. Default: the `fetch` of the platform. */
   fetch?: (request: Request) => Promise<Response>;
 }
 
 export type Method = "get" | "post" | "patch" | "delete";
 
-/** The paths of the contract that know a method. */
+/** The paths of the contract that have a method. */
 export type PathWith<M extends Method> = {
   [P in keyof paths]: paths[P] extends Record<M, object> ? P : never;
 }[keyof paths];
 
 type Operation<P extends keyof paths, M extends Method> = Extract<paths[P][M], Record<string | number, unknown>>;
 
-/** What a call takes: `params`, `body`, and what `fetch` takes. */
+/** The options of a call: `params`, `body`, and the options of `fetch`. */
 export type Init<P extends keyof paths, M extends Method> = FetchOptions<Operation<P, M>>;
 
-type Answered<T extends Record<string | number, unknown>> = Exclude<
+type ResponseBody<T extends Record<string | number, unknown>> = Exclude<
   FetchResponse<T, unknown, `${string}/${string}`>["data"],
   undefined
 >;
 
-/** What a call gives. */
-export type Data<P extends keyof paths, M extends Method> = [Answered<Operation<P, M>>] extends [never]
+/** The body that a call returns, or `undefined` for a response without a body. */
+export type Data<P extends keyof paths, M extends Method> = [ResponseBody<Operation<P, M>>] extends [never]
   ? undefined
-  : Answered<Operation<P, M>>;
+  : ResponseBody<Operation<P, M>>;
 
 type InitParameter<I> = Partial<I> extends I ? [init?: I] : [init: I];
 
-/** A call gives what was asked for, or throws why not. */
+/**
+ * A call sends one request and returns the body of the response. It throws a
+ * {@link FieldgateError} if the gateway refuses the request, and a `FieldgateNetworkError` if
+ * there is no response.
+ */
 export type Call<M extends Method> = <P extends PathWith<M>>(
   path: P,
   ...init: InitParameter<Init<P, M>>
@@ -59,52 +69,61 @@ export interface Client {
   post: Call<"post">;
   patch: Call<"patch">;
   delete: Call<"delete">;
-  /** The openapi-fetch client underneath, to see the whole response. It throws no refusals. */
+  /** The underlying openapi-fetch client. It returns the whole response, and refusals as values. */
   raw: FetchClient<paths>;
-  /** Where the gateway is, without a slash at the end. */
+  /** The URL of the gateway, without a trailing slash. */
   baseUrl: string;
-  /** Gives the token, see {@link TokenProvider}. */
+  /** Returns the token of a request, see {@link TokenProvider}. */
   token: TokenSource | undefined;
 }
 
-/** Makes a client. It opens no connection. */
+/**
+ * Creates a client. It opens no connection. It throws a TypeError if `baseUrl` is not an HTTP
+ * URL.
+ */
 export function createClient(options: ClientOptions): Client {
-  const baseUrl = absolute(options.baseUrl);
+  const baseUrl = resolveBaseUrl(options.baseUrl);
   const timeoutMs = options.timeoutMs ?? 30_000;
   const token = options.token && tokenSource(options.token, timeoutMs);
   const send = transport({
     fetch: options.fetch ?? ((request) => globalThis.fetch(request)),
     token,
-    retry: retryOf(options.retry),
+    retry: retryOptions(options.retry),
     timeoutMs,
   });
-  // The gateway never redirects: whoever does is something else, and gets no token.
+  // The gateway never redirects. A redirect would send the token to another server.
   const raw = createFetchClient<paths>({ baseUrl, fetch: send, redirect: "error" });
   raw.use(idempotencyKeys);
   return {
     raw,
     baseUrl,
     token,
-    get: caller(raw.GET as Loose) as Call<"get">,
-    post: caller(raw.POST as Loose) as Call<"post">,
-    patch: caller(raw.PATCH as Loose) as Call<"patch">,
-    delete: caller(raw.DELETE as Loose) as Call<"delete">,
+    get: throwing(raw.GET as UntypedCall) as Call<"get">,
+    post: throwing(raw.POST as UntypedCall) as Call<"post">,
+    patch: throwing(raw.PATCH as UntypedCall) as Call<"patch">,
+    delete: throwing(raw.DELETE as UntypedCall) as Call<"delete">,
   };
 }
 
-/** Makes an address whole: one that cannot be would only be found out request by request. */
-function absolute(baseUrl: string): string {
+/**
+ * Returns the absolute URL of the gateway. It throws a TypeError for an invalid URL, which
+ * would otherwise make every request fail.
+ */
+function resolveBaseUrl(baseUrl: string): string {
   const url = new URL(baseUrl, globalThis.location?.href);
-  if (!/^https?:$/.test(url.protocol)) throw new TypeError(`not the address of a gateway: ${baseUrl}`);
+  if (!/^https?:$/.test(url.protocol)) throw new TypeError(`baseUrl is not an HTTP URL: ${baseUrl}`);
   return url.href.replace(/\/+$/, "");
 }
 
-function retryOf(retry: ClientOptions["retry"]): Required<RetryOptions> {
+function retryOptions(retry: ClientOptions["retry"]): Required<RetryOptions> {
   const chosen = typeof retry === "object" ? retry : {};
   return { attempts: retry ? (chosen.attempts ?? 4) : 1, baseMs: chosen.baseMs ?? 1000, capMs: chosen.capMs ?? 60_000 };
 }
 
-/** Gives each creating request a key, which stays the same however often it is sent. */
+/**
+ * Adds an Idempotency-Key to each request whose operation takes one. It runs before the
+ * retries, so that all attempts of a request have the same key.
+ */
 const idempotencyKeys: Middleware = {
   onRequest({ request, schemaPath }) {
     const operation = `${request.method} ${schemaPath}`;
@@ -114,41 +133,48 @@ const idempotencyKeys: Middleware = {
   },
 };
 
-/** Makes a key of one's own, to repeat a request even after a reload of the page. */
+/** Returns a new key. Store it to repeat the request even after the page was reloaded. */
 export function newIdempotencyKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID is for secure pages only
+  const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID exists in secure contexts only
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// The types of openapi-fetch are for callers that know their path. Here it can be any.
-type Loose = (path: string, init?: { signal?: AbortSignal | null }) => Promise<{ data?: unknown; response: Response }>;
+// openapi-fetch types a call by its path. Here the path can be any of them.
+type UntypedCall = (
+  path: string,
+  init?: { signal?: AbortSignal | null },
+) => Promise<{ data?: unknown; response: Response }>;
 
-function caller(call: Loose): Loose {
+/** Returns a call that throws a refusal, which openapi-fetch returns as a value. */
+function throwing(call: UntypedCall): UntypedCall {
   return async (path, init) => {
     let status = 0;
-    const noted: Middleware = {
+    const throwRefusals: Middleware = {
       async onResponse({ response }) {
         status = response.status;
-        if (!response.ok) throw await refusal(response);
+        if (!response.ok) throw await errorFromResponse(response);
       },
     };
     try {
-      return (await call(path, { ...init, middleware: [noted] } as typeof init)).data as never;
+      return (await call(path, { ...init, middleware: [throwRefusals] } as typeof init)).data as never;
     } catch (error) {
-      throw explained(error, status, init?.signal);
+      throw bodyError(error, status, init?.signal);
     }
   };
 }
 
-/** Tells what became of an answer that began well and could not be read. */
-function explained(error: unknown, status: number, signal?: AbortSignal | null): unknown {
+/**
+ * Returns the error to throw. An error after the status of the response means that its body
+ * could not be read or parsed. `status` is 0 if there was no response.
+ */
+function bodyError(error: unknown, status: number, signal?: AbortSignal | null): unknown {
   if (error instanceof SyntaxError) {
     return new FieldgateError({
       status,
-      detail: "the answer cannot be read: something on the way gave or changed it",
+      detail: "the response is not valid JSON: a server between this client and the gateway sent or changed it",
       cause: error,
     });
   }
   const known = status === 0 || error instanceof FieldgateError;
-  return known ? error : unanswered(error, signal);
+  return known ? error : networkError(error, signal);
 }

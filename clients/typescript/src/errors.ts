@@ -1,36 +1,37 @@
 import type { ProblemCode } from "./contract.gen.js";
 import type { components } from "./openapi.gen.js";
 
-/** The problem document in which the gateway says why it refused (RFC 9457). */
+/** The problem document of a refusal (RFC 9457). */
 export type Problem = components["schemas"]["Problem"];
 
-/** A code of the contract, or one that came after this version of the client. */
+/** A code of the contract, or a code that was added after this version of the client. */
 export type Code = ProblemCode | (string & Record<never, never>);
 
 /**
  * The gateway refused a request.
  *
- * Without a `code` the answer was not the gateway's own word, such as the page of a proxy
- * or an answer that cannot be read: nothing is known about what became of the request.
+ * An error without a `code` does not come from the gateway: another server responded, such as
+ * a proxy, or the response could not be parsed. Then it is unknown whether the request was
+ * executed.
  */
 export class FieldgateError extends Error {
   override readonly name = "FieldgateError";
-  /** The HTTP status; that of the problem where the request went over a socket. */
+  /** The HTTP status. For a request over a socket it is the status of the problem document. */
   readonly status: number;
-  /** What kind of problem it is, for programs. */
+  /** The kind of problem, for programs. */
   readonly code: Code | undefined;
-  /** A sentence for people. */
+  /** An explanation in one sentence, for people. */
   readonly detail: string | undefined;
-  /** Names the request in the logs of the gateway. */
+  /** The id of the request in the logs of the gateway. */
   readonly requestId: string | undefined;
-  /** Each part of the request that is wrong, with `validation_failed`. */
+  /** The parts of the request that are invalid. It is empty unless the code is `validation_failed`. */
   readonly errors: NonNullable<Problem["errors"]>;
-  /** How long the gateway asks to wait before another try, in milliseconds. */
+  /** How long the gateway asks to wait before another attempt, in milliseconds. */
   readonly retryAfterMs: number | undefined;
-  /** The whole document: `command`, `sessionId` and `approval` come with some codes. */
+  /** The whole problem document. Some codes add `command`, `sessionId` or `approval`. */
   readonly problem: Problem | undefined;
 
-  constructor(answer: {
+  constructor(response: {
     status: number;
     problem?: Problem;
     detail?: string;
@@ -38,28 +39,29 @@ export class FieldgateError extends Error {
     retryAfterMs?: number;
     cause?: unknown;
   }) {
-    const { problem, status } = answer;
-    const detail = problem?.detail ?? answer.detail;
+    const { problem, status } = response;
+    const detail = problem?.detail ?? response.detail;
     super(`${status} ${problem?.code ?? "without a problem document"}${detail ? `: ${detail}` : ""}`, {
-      cause: answer.cause,
+      cause: response.cause,
     });
     this.status = status;
     this.code = problem?.code;
     this.detail = detail;
-    this.requestId = problem?.requestId ?? answer.requestId;
+    this.requestId = problem?.requestId ?? response.requestId;
     this.errors = problem?.errors ?? [];
-    this.retryAfterMs = answer.retryAfterMs;
+    this.retryAfterMs = response.retryAfterMs;
     this.problem = problem;
   }
 }
 
 /**
- * No answer came: the network is down, the name is unknown, the browser let no answer
- * through (CORS), the connection broke, or it took too long. A write may have been done.
+ * There was no response: the network is down, the host is unknown, the browser blocked the
+ * response (CORS), the connection broke, or the request timed out. A write may have been
+ * executed.
  */
 export class FieldgateNetworkError extends Error {
   override readonly name = "FieldgateNetworkError";
-  /** Whether it took longer than `timeoutMs`. */
+  /** Whether the request took longer than `timeoutMs`. */
   readonly timedOut: boolean;
 
   constructor(message: string, options: { cause?: unknown; timedOut?: boolean } = {}) {
@@ -68,26 +70,27 @@ export class FieldgateNetworkError extends Error {
   }
 }
 
-/** Tells a problem document from whatever else may be in an answer. */
+/** Reports whether the body of a response is a problem document. */
 export function isProblem(body: unknown): body is Problem {
   const problem = body as Partial<Problem> | null;
   return typeof problem === "object" && typeof problem?.code === "string" && typeof problem.status === "number";
 }
 
-/** Reads the answer that refused a request. */
-export async function refusal(response: Response): Promise<FieldgateError> {
+/** Returns the error of a response that has no status of success. It reads the body. */
+export async function errorFromResponse(response: Response): Promise<FieldgateError> {
   const text = await response.text().catch(() => "");
   const head = {
     status: response.status,
     requestId: response.headers.get("X-Request-ID") ?? undefined,
     retryAfterMs: retryAfterMs(response),
   };
-  const body = parse(text);
+  const body = parseJSON(text);
   if (isProblem(body)) return new FieldgateError({ ...head, problem: body });
-  return new FieldgateError({ ...head, detail: "the answer is not the gateway's: something on the way gave it" });
+  return new FieldgateError({ ...head, detail: "the response is not the gateway's: another server sent it" });
 }
 
-function parse(text: string): unknown {
+/** Returns the value of a JSON text, or `undefined` if the text is not JSON. */
+function parseJSON(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -95,7 +98,11 @@ function parse(text: string): unknown {
   }
 }
 
-/** Reads the header: seconds, as the gateway sends, or a date, as others may (RFC 9110, 10.2.3). */
+/**
+ * Returns the wait of the Retry-After header in milliseconds. It returns `undefined` if there
+ * is no valid header, or if its date has passed. The gateway sends seconds. Other servers may
+ * send a date (RFC 9110, section 10.2.3).
+ */
 export function retryAfterMs(response: Response): number | undefined {
   const value = response.headers.get("Retry-After") ?? "";
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;

@@ -2,32 +2,32 @@ import type { EventType } from "./contract.gen.js";
 import type { FieldgateError } from "./errors.js";
 import type { components } from "./openapi.gen.js";
 
-/** A room: of a device, of a session, or of all that happens in the tenant. */
+/** The name of a room, which has the events of a device, of a session, or of the whole tenant. */
 export type Room = "tenant" | `device:${string}` | `session:${string}`;
 
-interface Happened<T extends string, D> {
+interface EventOf<T extends string, D> {
   room: Room;
-  /** Its place in the order of all events. Keep it to begin behind it later. Opaque. */
+  /** The position of the event, an opaque string. Store it to resume after the event later. */
   offset: string;
   type: T;
-  /** When it happened, RFC 3339. */
+  /** The time of the event (RFC 3339). */
   time: string;
-  /** The request that led to it. */
+  /** The id of the request that caused the event. */
   requestId?: string;
   actor?: components["schemas"]["Actor"];
   data: D & { [more: string]: unknown };
 }
 
-interface OfDevice {
+interface DeviceData {
   deviceId: string;
   reason?: string;
 }
 
-interface OfSession extends OfDevice {
+interface SessionData extends DeviceData {
   sessionId: string;
 }
 
-interface OfCommand extends OfSession {
+interface CommandData extends SessionData {
   commandId: string;
   status?: components["schemas"]["CommandStatus"];
   attempt?: number;
@@ -37,41 +37,41 @@ type DeviceEventType = Extract<EventType, `device.${string}`>;
 type SessionEventType = Extract<EventType, `session.${string}`>;
 type CommandEventType = Extract<EventType, `command.${string}`>;
 
-type EachOf<T extends string, D> = { [K in T]: Happened<K, D> }[T];
+type EventsOf<T extends string, D> = { [K in T]: EventOf<K, D> }[T];
 
 /**
- * Something that happened in a room. `type` tells what, and with it what `data` holds.
- * Types that came after this version of the client are given too: ignore what you do not know.
+ * An event in a room. Its `type` determines the type of its `data`. Events of types that were
+ * added after this version of the client are delivered too: ignore types that you do not know.
  */
 export type RoomEvent =
-  | Happened<"device.presence", OfDevice & { presence: components["schemas"]["Device"]["presence"] }>
-  | EachOf<Exclude<DeviceEventType, "device.presence">, OfDevice>
-  | EachOf<SessionEventType, OfSession>
-  | EachOf<CommandEventType, OfCommand>;
+  | EventOf<"device.presence", DeviceData & { presence: components["schemas"]["Device"]["presence"] }>
+  | EventsOf<Exclude<DeviceEventType, "device.presence">, DeviceData>
+  | EventsOf<SessionEventType, SessionData>
+  | EventsOf<CommandEventType, CommandData>;
 
-/** What a subscription tells its handler. */
+/** A message to the handler of a subscription. */
 export type RoomMessage =
   | { kind: "event"; event: RoomEvent }
   /**
-   * Events are missing here and cannot be had any more: read over HTTP how things stand.
-   * What happens after `offset` is told as usual.
+   * Events are missing here, because the gateway no longer has them: read the current state
+   * over HTTP. The events after `offset` follow as usual.
    */
   | { kind: "gap"; room: Room; offset: string; reason: string }
-  /** The last word: the gateway refuses the room, such as when its device is gone. */
+  /** The last message: the gateway refuses the room, for example because its device does not exist. */
   | { kind: "ended"; room: Room; error: FieldgateError };
 
-/** Where a subscription begins. */
+/** The start of a subscription. */
 export interface Subscribed {
   room: Room;
-  /** The place behind which the events begin. */
+  /** The position after which the events start. */
   offset: string;
-  /** Whether that is the place that was asked for. */
+  /** Whether this is the position that was requested with `since`. */
   resumed: boolean;
-  /** Why it is not. */
+  /** Why the subscription could not resume at `since`. Without `since` there is no reason. */
   reason?: string;
 }
 
-/** The names of rooms. */
+/** Builds the names of rooms. */
 export const rooms = {
   tenant: "tenant",
   device: (deviceId: string): Room => `device:${deviceId}`,

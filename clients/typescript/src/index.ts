@@ -17,12 +17,12 @@ export type { operations, paths } from "./openapi.gen.js";
 export type { TokenProvider, TokenSource } from "./token.js";
 export type { RetryOptions } from "./transport.js";
 
-/** All schemas of the contract by their names. */
+/** The schemas of the contract by name. */
 export type Schemas = components["schemas"];
 export type Command = Schemas["Command"];
 export type Device = Schemas["Device"];
 export type Session = Schemas["Session"];
-export { closeCodes, FieldgateCloseError } from "./closing.js";
+export { closeCodes, FieldgateCloseError } from "./closecode.js";
+export type { WebSocketConstructor, WebSocketLike } from "./connection.js";
 export { type Room, type RoomEvent, type RoomMessage, rooms, type Subscribed } from "./events.js";
-export type { WebSocketConstructor, WebSocketLike } from "./link.js";
 export { connect, type Socket, type SocketOptions, type SocketState, type Subscription } from "./socket.js";

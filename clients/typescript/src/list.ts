@@ -5,18 +5,18 @@ interface Page<T> {
   nextCursor?: string;
 }
 
-/** The paths that answer a page of a list. */
+/** The paths that return a page of a list. */
 export type ListPath = { [P in PathWith<"get">]: Data<P, "get"> extends Page<unknown> ? P : never }[PathWith<"get">];
 
-/** What a list is of. */
+/** The type of the items of a list. */
 export type Item<P extends ListPath> = Data<P, "get"> extends Page<infer T> ? T : never;
 
 type InitParameter<I> = Partial<I> extends I ? [init?: I] : [init: I];
 
 /**
- * Gives the items of a list, page after page, each page when it is needed. `limit` in the
- * query is the size of a page. Leave the loop to stop, or raise the `signal`: its reason is
- * then thrown in place of the next item.
+ * Returns the items of a list, one after another. It requests each page when its first item is
+ * needed. `limit` in the query is the size of a page. To stop, leave the loop or abort the
+ * `signal`, whose reason is then thrown in place of the next item.
  */
 export async function* list<P extends ListPath>(
   client: Client,
@@ -24,12 +24,12 @@ export async function* list<P extends ListPath>(
   ...init: InitParameter<Init<P, "get">>
 ): AsyncGenerator<Item<P>, void> {
   const get = client.get as unknown as (path: string, init: object) => Promise<Page<Item<P>>>;
-  const given = (init[0] ?? {}) as { params?: { query?: object }; signal?: AbortSignal | null };
-  let query = given.params?.query ?? {};
+  const options = (init[0] ?? {}) as { params?: { query?: object }; signal?: AbortSignal | null };
+  let query = options.params?.query ?? {};
   for (;;) {
-    const page = await get(path, { ...given, params: { ...given.params, query } });
+    const page = await get(path, { ...options, params: { ...options.params, query } });
     for (const item of page.items) {
-      given.signal?.throwIfAborted();
+      options.signal?.throwIfAborted();
       yield item;
     }
     if (page.nextCursor === undefined) return;

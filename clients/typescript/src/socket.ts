@@ -1,279 +1,303 @@
+import { Backoff, type ConnectionEnd } from "./backoff.js";
 import type { Client } from "./client.js";
-import { Backoff, closeCodes, type Ending, FieldgateCloseError, isBroken, isFinal } from "./closing.js";
+import { closeCodes, FieldgateCloseError, isFinal, isNetworkFailure } from "./closecode.js";
+import { Connection, subprotocol, type WebSocketConstructor } from "./connection.js";
 import { FieldgateError } from "./errors.js";
 import type { Room, RoomEvent, RoomMessage, Subscribed } from "./events.js";
-import { Link, subprotocol, type WebSocketConstructor } from "./link.js";
-import { enter, guarded, RoomState } from "./subscription.js";
-import { jitter, pause } from "./wait.js";
+import { jitter, sleep } from "./sleep.js";
+import { RoomSubscription, runCallback, subscribeOn } from "./subscription.js";
 import { onWake } from "./wake.js";
 
-/** How a socket stands. It comes back by itself until it is `closed`. */
+/** The state of a socket. A socket reconnects until it is `closed`. */
 export type SocketState =
   | { status: "connecting" }
   | { status: "connected"; connectionId: string; goingAway: boolean }
   | { status: "waiting"; error: unknown; retryInMs: number }
-  /** It is over: `error` tells why, unless it was closed from here. */
+  /** The socket has ended. `error` is the reason, unless the program closed it. */
   | { status: "closed"; error?: unknown };
 
 export interface SocketOptions {
-  /** Called when it comes to stand otherwise. */
+  /** Called when the state changes. */
   onState?(state: SocketState): void;
   /**
-   * How to prove who it is. `ticket` gets a ticket over HTTP for each connection, whose
-   * refusal can be told; `subprotocol` puts the token into the handshake. Default: `ticket`.
+   * How the socket authenticates. `ticket` requests a ticket over HTTP for each connection, so
+   * that the reason of a refusal is known. `subprotocol` sends the token in the handshake.
+   * Default: `ticket`.
    */
   auth?: "ticket" | "subprotocol";
-  /** Default: the `WebSocket` of the platform. Node.js has none before 22: give that of `ws`. */
+  /**
+   * The implementation of WebSocket. Default: the `WebSocket` of the platform. Node.js before
+   * version 22 has none: pass that of the package `ws`.
+   */
   WebSocket?: WebSocketConstructor;
-  /** How long a handshake and each answer may take, in milliseconds. Default: 30000. */
+  /** The timeout of a handshake and of each response, in milliseconds. Default: 30000. */
   timeoutMs?: number;
-  /** After what silence to ask whether the gateway is there. Default: what the gateway says. */
+  /**
+   * The silence after which the socket sends a ping, in milliseconds. Default: the interval
+   * that the gateway announces.
+   */
   pingIntervalMs?: number;
-  /** Closes the socket. */
+  /** Closes the socket when it is aborted. */
   signal?: AbortSignal;
 }
 
-/** A place in a room. */
+/** A subscription to a room. */
 export interface Subscription {
   room: Room;
-  /** Where it began; thrown is why it did not. Nobody has to wait for it. */
+  /**
+   * Resolves with the start of the subscription, and rejects if it could not start. It may be
+   * ignored: a rejection is not reported as unhandled.
+   */
   started: Promise<Subscribed>;
-  /** Leaves the room. The handler is called no more. */
+  /** Leaves the room. The handler is not called any more. */
   unsubscribe(): void;
 }
 
-/** Tells what happens in rooms while it happens, over all that may happen to connections. */
+/** A socket delivers the events of rooms as they happen. It reconnects and resumes by itself. */
 export interface Socket {
   /**
-   * Begins to tell what happens in a room: from now on, or behind the event with the offset
-   * `since`. A room can be entered once at a time.
+   * Subscribes to a room: to the events from now on, or to those after the offset `since`. It
+   * throws a TypeError if the socket is subscribed to the room already.
    */
   subscribe(room: Room, handler: (message: RoomMessage) => void, options?: { since?: string }): Subscription;
-  /** Says goodbye. */
+  /** Closes the socket and its subscriptions. */
   close(): void;
   readonly state: SocketState;
 }
 
-/** Opens a socket, which connects by itself and comes back for ever. */
+/**
+ * Opens a socket and returns at once. The socket connects in the background, and reconnects
+ * until it is closed. It throws a TypeError if there is no implementation of WebSocket.
+ */
 export function connect(client: Client, options: SocketOptions = {}): Socket {
   const implementation = options.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
   if (!implementation)
-    throw new TypeError("this platform has no WebSocket: give one as an option, such as that of the package ws");
+    throw new TypeError("this platform has no WebSocket: pass one in the options, such as that of the package ws");
   return new CustomerSocket(client, implementation, options);
 }
 
-/** Within which time to come back when the network does: not all pages at the same moment. */
-const wakeMs = 500;
-/** How long to wait before a provider is asked again that gave the token about to expire. */
-const refreshAgainMs = 10_000;
+/** The maximum random delay before a reconnect after a wake-up: pages must not reconnect together. */
+const wakeDelayMs = 500;
+/** The delay before the token provider is asked again after it returned no new token. */
+const renewRetryMs = 10_000;
 
 class CustomerSocket implements Socket {
   state: SocketState = { status: "connecting" };
   readonly #client: Client;
   readonly #WebSocket: WebSocketConstructor;
   readonly #options: SocketOptions;
-  readonly #rooms = new Map<Room, RoomState>();
-  readonly #stop = new AbortController();
-  /** What is under way in each room: the frames of one room must not overtake each other. */
-  readonly #order = new Map<Room, Promise<unknown>>();
-  #link: Link | undefined;
+  readonly #subscriptions = new Map<Room, RoomSubscription>();
+  readonly #closing = new AbortController();
+  /** The last queued request of each room: the frames of one room must not overtake each other. */
+  readonly #queues = new Map<Room, Promise<unknown>>();
+  /** The established connection, if there is one. */
+  #connection: Connection | undefined;
   #token: string | undefined;
-  #refused: string | undefined;
-  #sleep: AbortController | undefined;
+  /** The token of the last connection, if that ended because the token had expired. */
+  #expiredToken: string | undefined;
+  /** Ends the current wait. It is undefined while the wait must not be shortened. */
+  #wakeUp: AbortController | undefined;
 
   constructor(client: Client, implementation: WebSocketConstructor, options: SocketOptions) {
     this.#client = client;
     this.#WebSocket = implementation;
     this.#options = options;
-    const { signal } = this.#stop;
+    const { signal } = this.#closing;
     options.signal?.addEventListener("abort", () => this.close(), { signal });
     signal.addEventListener(
       "abort",
-      onWake(() => this.#wake()),
+      onWake(() => this.#onWake()),
       { once: true },
     );
+    // onState may use the socket, so it must not be called before connect has returned it.
     queueMicrotask(() => {
       if (options.signal?.aborted) this.close();
-      void this.#run(); // not before the program has the socket that it is told of
+      void this.#run();
     });
   }
 
   subscribe(room: Room, handler: (message: RoomMessage) => void, options: { since?: string } = {}): Subscription {
-    if (this.#rooms.has(room)) throw new TypeError(`the room ${room} was entered already`);
-    const state = new RoomState(room, options.since, handler);
-    if (this.#stop.signal.aborted) state.leave(this.#stop.signal.reason);
-    else this.#rooms.set(room, state);
-    const link = this.#link;
-    if (link) this.#enter(state, link);
-    return { room, started: state.started, unsubscribe: () => this.#leave(state) };
+    if (this.#subscriptions.has(room)) throw new TypeError(`this socket is already subscribed to the room ${room}`);
+    const subscription = new RoomSubscription(room, options.since, handler);
+    if (this.#closing.signal.aborted) subscription.close(this.#closing.signal.reason);
+    else this.#subscriptions.set(room, subscription);
+    const connection = this.#connection;
+    if (connection) this.#subscribeOn(connection, subscription);
+    return { room, started: subscription.started, unsubscribe: () => this.#unsubscribe(subscription) };
   }
 
   close(): void {
     this.#finish();
   }
 
-  #enter(state: RoomState, link: Link): void {
-    this.#inOrder(state.room, async () => {
-      if ((await enter(state, link)) === "refused") this.#forget(state);
+  #subscribeOn(connection: Connection, subscription: RoomSubscription): void {
+    this.#enqueue(subscription.room, async () => {
+      if ((await subscribeOn(connection, subscription)) === "refused") this.#remove(subscription);
     });
   }
 
-  #leave(state: RoomState): void {
-    if (!this.#forget(state)) return;
-    state.leave(new FieldgateCloseError(closeCodes.goodbye, "the room was left"));
-    const link = this.#link;
-    if (link) this.#inOrder(state.room, () => link.call("unsubscribe", { room: state.room }));
+  #unsubscribe(subscription: RoomSubscription): void {
+    if (!this.#remove(subscription)) return;
+    const { room } = subscription;
+    subscription.close(new FieldgateCloseError(closeCodes.normal, "the program unsubscribed from the room"));
+    const connection = this.#connection;
+    if (connection) this.#enqueue(room, () => connection.call("unsubscribe", { room }));
   }
 
-  #forget(state: RoomState): boolean {
-    return this.#rooms.get(state.room) === state && this.#rooms.delete(state.room);
+  /** Removes a subscription. It returns false if the room has none or another one by now. */
+  #remove(subscription: RoomSubscription): boolean {
+    return this.#subscriptions.get(subscription.room) === subscription && this.#subscriptions.delete(subscription.room);
   }
 
-  #inOrder(room: Room, step: () => Promise<unknown>): void {
-    const before = this.#order.get(room) ?? Promise.resolve();
-    const after = before.then(step).catch(() => {}); // a connection that broke is told by its end
-    this.#order.set(room, after);
-    void after.then(() => this.#order.get(room) === after && this.#order.delete(room));
+  /** Runs a request after all earlier requests for the same room. */
+  #enqueue(room: Room, request: () => Promise<unknown>): void {
+    const previous = this.#queues.get(room) ?? Promise.resolve();
+    const done = previous.then(request).catch(() => {}); // the end of the connection reports its errors
+    this.#queues.set(room, done);
+    void done.then(() => this.#queues.get(room) === done && this.#queues.delete(room));
   }
 
   async #run(): Promise<void> {
     const backoff = new Backoff();
-    while (!this.#stop.signal.aborted) {
-      this.#tell({ status: "connecting" });
-      const ending = await this.#connection();
-      if (this.#stop.signal.aborted) return;
-      if (isFinal(ending.error)) return this.#finish(ending.error);
-      await this.#wait(ending, backoff.after(ending));
+    while (!this.#closing.signal.aborted) {
+      this.#setState({ status: "connecting" });
+      const end = await this.#connect();
+      if (this.#closing.signal.aborted) return;
+      if (isFinal(end.error)) return this.#finish(end.error);
+      await this.#wait(end, backoff.next(end));
     }
   }
 
-  async #wait({ error, hintMs }: Ending, retryInMs: number): Promise<void> {
-    this.#tell({ status: "waiting", error, retryInMs });
-    const sleep = new AbortController();
-    if (isBroken(error) && hintMs === 0) this.#sleep = sleep; // what the gateway asks for is waited out
-    const stop = this.#stop.signal;
-    await pause(retryInMs, AbortSignal.any([stop, sleep.signal])).catch(() => {});
-    this.#sleep = undefined;
-    if (sleep.signal.aborted) await pause(jitter(0, wakeMs, wakeMs), stop).catch(() => {});
+  async #wait({ error, retryAfterMs }: ConnectionEnd, retryInMs: number): Promise<void> {
+    this.#setState({ status: "waiting", error, retryInMs });
+    const wakeUp = new AbortController();
+    // A wait that the gateway asked for is not shortened.
+    if (isNetworkFailure(error) && retryAfterMs === 0) this.#wakeUp = wakeUp;
+    const closing = this.#closing.signal;
+    await sleep(retryInMs, AbortSignal.any([closing, wakeUp.signal])).catch(() => {});
+    this.#wakeUp = undefined;
+    if (wakeUp.signal.aborted) await sleep(jitter(0, wakeDelayMs, wakeDelayMs), closing).catch(() => {});
   }
 
-  /** Does not wait any longer for what may have come back, and asks whether what stood still does. */
-  #wake(): void {
-    this.#sleep?.abort();
-    this.#link?.probe();
+  /** Reconnects without further delay, and checks an established connection with a ping. */
+  #onWake(): void {
+    this.#wakeUp?.abort();
+    this.#connection?.ping();
   }
 
-  /** Makes a connection and waits for its end. */
-  async #connection(): Promise<Ending> {
+  /** Opens a connection and waits for its end. */
+  async #connect(): Promise<ConnectionEnd> {
     try {
       const { url, protocols } = await this.#handshake();
-      if (this.#stop.signal.aborted) return { error: undefined, stoodMs: 0, hintMs: 0 };
+      if (this.#closing.signal.aborted) return { error: undefined, lastedMs: 0, retryAfterMs: 0 };
       return await this.#serve(new this.#WebSocket(url, protocols));
     } catch (error) {
-      return { error, stoodMs: 0, hintMs: error instanceof FieldgateError ? (error.retryAfterMs ?? 0) : 0 };
+      return { error, lastedMs: 0, retryAfterMs: error instanceof FieldgateError ? (error.retryAfterMs ?? 0) : 0 };
     }
   }
 
-  async #serve(socket: InstanceType<WebSocketConstructor>): Promise<Ending> {
-    const link: Link = new Link(socket, {
+  async #serve(webSocket: InstanceType<WebSocketConstructor>): Promise<ConnectionEnd> {
+    const connection: Connection = new Connection(webSocket, {
       timeoutMs: this.#options.timeoutMs ?? 30_000,
       pingIntervalMs: this.#options.pingIntervalMs,
-      onWelcome: (connectionId) => this.#welcomed(link, connectionId),
-      onPush: (type, data) => this.#pushed(link, type, data),
+      onWelcome: (connectionId) => this.#onWelcome(connection, connectionId),
+      onPush: (type, data) => this.#onPush(connection, type, data),
     });
-    const goodbye = () => link.close();
-    this.#stop.signal.addEventListener("abort", goodbye);
-    const ending = await link.ended;
-    this.#stop.signal.removeEventListener("abort", goodbye);
-    this.#link = undefined;
-    const expired = ending.error instanceof FieldgateCloseError && ending.error.code === closeCodes.tokenExpired;
-    if (expired) this.#refused = this.#token;
-    return ending;
+    const onClosing = () => connection.close();
+    this.#closing.signal.addEventListener("abort", onClosing);
+    const end = await connection.ended;
+    this.#closing.signal.removeEventListener("abort", onClosing);
+    this.#connection = undefined;
+    const expired = end.error instanceof FieldgateCloseError && end.error.code === closeCodes.tokenExpired;
+    if (expired) this.#expiredToken = this.#token;
+    return end;
   }
 
-  /** Gives where to connect to, with a credential for one connection. */
+  /** Returns the URL and the subprotocols of a handshake, with a credential for one connection. */
   async #handshake(): Promise<{ url: string; protocols: string[] }> {
     const url = `${this.#client.baseUrl.replace(/^http/, "ws")}/api/v1/customer/ws`;
-    const refused = this.#refused;
-    this.#refused = undefined;
-    await this.#nextToken(refused);
+    const expired = this.#expiredToken;
+    this.#expiredToken = undefined;
+    await this.#updateToken(expired);
     if (this.#options.auth !== "subprotocol") {
       return { url: `${url}?ticket=${encodeURIComponent(await this.#ticket())}`, protocols: [subprotocol] };
     }
     return { url, protocols: this.#token ? [subprotocol, `bearer.${this.#token}`] : [subprotocol] };
   }
 
-  /** Gets a ticket, with another token if the first one is refused. */
+  /** Returns a ticket. If the token is refused, it tries once more with another token. */
   async #ticket(): Promise<string> {
     const first = this.#token;
     try {
-      return await this.#askForTicket();
+      return await this.#requestTicket();
     } catch (error) {
       if (first === undefined || !(error instanceof FieldgateError) || error.code !== "unauthorized") throw error;
-      await this.#nextToken(first);
+      await this.#updateToken(first);
       if (this.#token === first) throw error;
-      return this.#askForTicket();
+      return this.#requestTicket();
     }
   }
 
-  async #askForTicket(): Promise<string> {
+  async #requestTicket(): Promise<string> {
     const headers = this.#token === undefined ? {} : { Authorization: `Bearer ${this.#token}` };
-    const answer = await this.#client.post("/api/v1/customer/ws-tickets", { signal: this.#stop.signal, headers });
-    return answer.ticket;
+    const response = await this.#client.post("/api/v1/customer/ws-tickets", { signal: this.#closing.signal, headers });
+    return response.ticket;
   }
 
-  async #nextToken(refused?: string): Promise<void> {
-    this.#token = await this.#client.token?.(refused, this.#stop.signal);
+  async #updateToken(refused?: string): Promise<void> {
+    this.#token = await this.#client.token?.(refused, this.#closing.signal);
   }
 
-  #welcomed(link: Link, connectionId: string): void {
-    this.#link = link;
-    for (const room of this.#rooms.values()) this.#enter(room, link);
-    this.#tell({ status: "connected", connectionId, goingAway: false }); // who enters a room then does so once
+  #onWelcome(connection: Connection, connectionId: string): void {
+    this.#connection = connection;
+    for (const subscription of this.#subscriptions.values()) this.#subscribeOn(connection, subscription);
+    // This comes last: onState may subscribe to a room, which must not be subscribed to twice.
+    this.#setState({ status: "connected", connectionId, goingAway: false });
   }
 
-  /** Deals with what nobody asked for. Kinds that are not known are left to later versions. */
-  #pushed(link: Link, type: string, data: unknown): void {
+  /** Handles a frame that is not a reply. It ignores types of later versions. */
+  #onPush(connection: Connection, type: string, data: unknown): void {
     if (type === "event") {
       const event = data as RoomEvent;
-      this.#rooms.get(event.room)?.take(link, event);
+      this.#subscriptions.get(event.room)?.deliver(connection, event);
     }
-    if (type === "token_expiring") void this.#refresh(link);
-    if (type === "going_away" && this.state.status === "connected") this.#tell({ ...this.state, goingAway: true });
+    if (type === "token_expiring") void this.#renewToken(connection);
+    if (type === "going_away" && this.state.status === "connected") this.#setState({ ...this.state, goingAway: true });
   }
 
-  /** Renews the token in place, until that has worked or the connection has ended. */
-  async #refresh(link: Link): Promise<void> {
-    const over = new AbortController();
-    void link.ended.then(() => over.abort());
-    while (this.#link === link && !(await this.#renewed(link))) {
-      await pause(refreshAgainMs, over.signal).catch(() => {});
+  /** Renews the token of a connection. It tries until it succeeds or the connection ends. */
+  async #renewToken(connection: Connection): Promise<void> {
+    const ended = new AbortController();
+    void connection.ended.then(() => ended.abort());
+    while (this.#connection === connection && !(await this.#tryRenewToken(connection))) {
+      await sleep(renewRetryMs, ended.signal).catch(() => {});
     }
   }
 
-  async #renewed(link: Link): Promise<boolean> {
+  /** Reports whether the gateway accepted another token. */
+  async #tryRenewToken(connection: Connection): Promise<boolean> {
     try {
       const token = await this.#client.token?.(this.#token);
       if (token === undefined || token === this.#token) return false;
-      await link.call("refresh", { token });
+      await connection.call("refresh", { token });
       this.#token = token;
       return true;
     } catch {
-      return false; // there is time to ask again, and the close tells if it was too late
+      return false; // there is time for another attempt; if it is too late, the gateway closes the connection
     }
   }
 
   #finish(error?: unknown): void {
-    if (this.#stop.signal.aborted) return;
-    const reason = error ?? new FieldgateCloseError(closeCodes.goodbye, "the socket was closed");
-    this.#stop.abort(reason);
-    for (const room of this.#rooms.values()) room.leave(reason);
-    this.#rooms.clear();
-    this.#tell(error === undefined ? { status: "closed" } : { status: "closed", error });
+    if (this.#closing.signal.aborted) return;
+    const reason = error ?? new FieldgateCloseError(closeCodes.normal, "the program closed the socket");
+    this.#closing.abort(reason);
+    for (const subscription of this.#subscriptions.values()) subscription.close(reason);
+    this.#subscriptions.clear();
+    this.#setState(error === undefined ? { status: "closed" } : { status: "closed", error });
   }
 
-  #tell(state: SocketState): void {
+  #setState(state: SocketState): void {
     this.state = state;
-    guarded(() => this.#options.onState?.(state));
+    runCallback(() => this.#options.onState?.(state));
   }
 }

@@ -1,22 +1,22 @@
-import { isFinal } from "./closing.js";
+import { isFinal } from "./closecode.js";
+import type { Connection } from "./connection.js";
 import type { FieldgateError } from "./errors.js";
 import type { Room, RoomEvent, RoomMessage, Subscribed } from "./events.js";
-import type { Link } from "./link.js";
 
-/** How many events of a room are remembered, so that none is told twice. */
-const remembered = 256;
+/** The number of event offsets that a subscription remembers to drop duplicates. */
+const maxSeenOffsets = 256;
 
-/** The place of one handler in one room, over all connections. */
-export class RoomState {
-  /** Settled with the first answer of the gateway. */
+/** The state of one subscription to one room. It outlives the connections. */
+export class RoomSubscription {
+  /** Settles with the first response of the gateway. */
   readonly started: Promise<Subscribed>;
-  readonly #tell: (message: RoomMessage) => void;
+  readonly #notify: (message: RoomMessage) => void;
   readonly #seen = new Set<string>();
-  #begun!: (subscribed: Subscribed) => void;
-  #failed!: (error: unknown) => void;
+  #resolveStarted!: (subscribed: Subscribed) => void;
+  #rejectStarted!: (error: unknown) => void;
   #since: string | undefined;
-  #link: Link | undefined;
-  #over = false;
+  #connection: Connection | undefined;
+  #closed = false;
 
   constructor(
     readonly room: Room,
@@ -24,75 +24,87 @@ export class RoomState {
     handler: (message: RoomMessage) => void,
   ) {
     this.#since = since;
-    this.#tell = (message) => guarded(() => handler(message));
+    this.#notify = (message) => runCallback(() => handler(message));
     this.started = new Promise((resolve, reject) => {
-      this.#begun = resolve;
-      this.#failed = reject;
+      this.#resolveStarted = resolve;
+      this.#rejectStarted = reject;
     });
-    this.started.catch(() => {}); // who does not wait for it is told by the handler
+    this.started.catch(() => {}); // the handler is notified too, so the promise may be ignored
   }
 
-  /** Enters the room over a connection, behind the last event that was told. */
-  async enter(link: Link): Promise<void> {
-    if (this.#over) return;
+  /** Subscribes on a connection, after the last event that was delivered. */
+  async subscribe(connection: Connection): Promise<void> {
+    if (this.#closed) return;
     const since = this.#since;
-    await link.call("subscribe", { room: this.room, since }, (reply) =>
-      this.#entered(link, since, reply as Subscribed),
+    await connection.call("subscribe", { room: this.room, since }, (reply) =>
+      this.#onSubscribed(connection, since, reply as Subscribed),
     );
   }
 
-  #entered(link: Link, since: string | undefined, subscribed: Subscribed): void {
-    if (this.#over) return;
-    this.#link = link;
+  #onSubscribed(connection: Connection, since: string | undefined, subscribed: Subscribed): void {
+    if (this.#closed) return;
+    this.#connection = connection;
     this.#since = subscribed.offset;
-    this.#begun(subscribed);
+    this.#resolveStarted(subscribed);
     if (since !== undefined && !subscribed.resumed) {
-      this.#tell({ kind: "gap", room: this.room, offset: subscribed.offset, reason: subscribed.reason ?? "unknown" });
+      this.#notify({ kind: "gap", room: this.room, offset: subscribed.offset, reason: subscribed.reason ?? "unknown" });
     }
   }
 
-  /** Tells an event, unless it was told or the room was left. */
-  take(link: Link, event: RoomEvent): void {
-    if (this.#over || this.#link !== link || this.#seen.has(event.offset)) return;
+  /**
+   * Delivers an event to the handler. It ignores an event that was delivered before, and one
+   * of a connection on which this subscription has not started.
+   */
+  deliver(connection: Connection, event: RoomEvent): void {
+    if (this.#closed || this.#connection !== connection || this.#seen.has(event.offset)) return;
     this.#since = event.offset;
     this.#seen.add(event.offset);
-    if (this.#seen.size > remembered) this.#seen.delete(this.#seen.values().next().value as string);
-    this.#tell({ kind: "event", event });
+    if (this.#seen.size > maxSeenOffsets) this.#seen.delete(this.#seen.values().next().value as string);
+    this.#notify({ kind: "event", event });
   }
 
-  /** Tells that the gateway refuses the room. */
+  /** Closes the subscription because the gateway refused it, and notifies the handler. */
   refuse(error: FieldgateError): void {
-    if (this.#over) return;
-    this.leave(error);
-    this.#tell({ kind: "ended", room: this.room, error });
+    if (this.#closed) return;
+    this.close(error);
+    this.#notify({ kind: "ended", room: this.room, error });
   }
 
-  /** Ends without another word. */
-  leave(reason: unknown): void {
-    this.#over = true;
-    this.#failed(reason);
+  /** Closes the subscription without notifying the handler. */
+  close(reason: unknown): void {
+    this.#closed = true;
+    this.#rejectStarted(reason);
   }
 }
 
-/** Enters a room, or finds out that there is no use in trying again. */
-export async function enter(state: RoomState, link: Link): Promise<"entered" | "refused"> {
+/**
+ * Subscribes on a connection. It returns "refused" if the gateway refused the room finally.
+ * After any other error it drops the connection, so that the next one subscribes again.
+ */
+export async function subscribeOn(
+  connection: Connection,
+  subscription: RoomSubscription,
+): Promise<"subscribed" | "refused"> {
   try {
-    await state.enter(link);
-    return "entered";
+    await subscription.subscribe(connection);
+    return "subscribed";
   } catch (error) {
     if (isFinal(error)) {
-      state.refuse(error as FieldgateError);
+      subscription.refuse(error as FieldgateError);
       return "refused";
     }
-    link.drop(error); // the next connection tries again
-    return "entered";
+    connection.drop(error);
+    return "subscribed";
   }
 }
 
-/** Calls what is not ours: its errors are the program's and must not end the socket. */
-export function guarded(call: () => void): void {
+/**
+ * Runs a callback of the program. Its errors are reported as uncaught, and do not end the
+ * socket.
+ */
+export function runCallback(callback: () => void): void {
   try {
-    call();
+    callback();
   } catch (error) {
     queueMicrotask(() => {
       throw error;

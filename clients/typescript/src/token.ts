@@ -1,38 +1,46 @@
 import { FieldgateNetworkError } from "./errors.js";
-import { unlessAborted } from "./wait.js";
+import { abortable } from "./sleep.js";
 
 /**
- * Gives the bearer token, such as the access token of the user's login. It is asked before
- * each request, so it should keep the token until that is about to expire.
+ * Returns the bearer token, such as the access token of the user's login. It is called before
+ * each request, so it should cache the token until that is about to expire.
  *
- * @param refused a token that the gateway has refused, or that is about to expire: give
- * another one if there is one, which may be the one you hold by now. An error ends the
- * request and is thrown to its caller. After `timeoutMs` nobody waits for the answer any more.
+ * An error ends the request and is thrown to its caller. A result after `timeoutMs` is ignored.
+ *
+ * @param refused a token that the gateway refused, or that is about to expire. Return a newer
+ * token if there is one. It may already be cached, because another request had it renewed.
  */
 export type TokenProvider = (refused?: string) => string | Promise<string>;
 
-/** Gives the token to requests, and gives up waiting for it when the signal is raised. */
+/** Returns the token of a request, and stops waiting for it when the signal is aborted. */
 export type TokenSource = (refused?: string, signal?: AbortSignal) => Promise<string>;
 
-/** Asks a provider. Many requests that were refused with the same token share one renewal. */
+/**
+ * Returns a source that calls a provider with a timeout. Concurrent requests that were refused
+ * with the same token share one call.
+ */
 export function tokenSource(provider: TokenProvider, timeoutMs: number): TokenSource {
   const renewals = new Map<string, Promise<string>>();
   const renewed = (refused: string) => {
     const renewal =
-      renewals.get(refused) ?? inTime(() => provider(refused), timeoutMs).finally(() => renewals.delete(refused));
+      renewals.get(refused) ?? withTimeout(() => provider(refused), timeoutMs).finally(() => renewals.delete(refused));
     renewals.set(refused, renewal);
     return renewal;
   };
   return (refused, signal) =>
-    refused === undefined ? inTime(provider, timeoutMs, signal) : unlessAborted(renewed(refused), signal);
+    refused === undefined ? withTimeout(provider, timeoutMs, signal) : abortable(renewed(refused), signal);
 }
 
-async function inTime(ask: () => string | Promise<string>, timeoutMs: number, signal?: AbortSignal): Promise<string> {
-  const late = new AbortController();
-  const tooLate = () => late.abort(new FieldgateNetworkError("no token came in time", { timedOut: true }));
-  const timer = setTimeout(tooLate, timeoutMs);
+async function withTimeout(
+  provider: () => string | Promise<string>,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<string> {
+  const timeout = new AbortController();
+  const onTimeout = () => timeout.abort(new FieldgateNetworkError("no token in time", { timedOut: true }));
+  const timer = setTimeout(onTimeout, timeoutMs);
   try {
-    return await unlessAborted(unlessAborted(Promise.resolve(ask()), late.signal), signal);
+    return await abortable(abortable(Promise.resolve(provider()), timeout.signal), signal);
   } finally {
     clearTimeout(timer);
   }

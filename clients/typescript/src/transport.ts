@@ -1,14 +1,20 @@
-import { FieldgateNetworkError, refusal, retryAfterMs } from "./errors.js";
+import { errorFromResponse, FieldgateNetworkError, retryAfterMs } from "./errors.js";
+import { jitter, sleep } from "./sleep.js";
 import type { TokenSource } from "./token.js";
-import { jitter, pause } from "./wait.js";
 
-/** How requests are repeated. */
+/** How requests are retried. */
 export interface RetryOptions {
-  /** How often a request is tried in all. Default: 4. */
+  /** The maximum number of attempts, the first one included. Default: 4. */
   attempts?: number;
-  /** The bound of the first random wait; it doubles with each try. Default: 1000. */
+  /**
+   * The bound of the random delay before the second attempt, in milliseconds. It doubles with
+   * each further attempt. Default: 1000.
+   */
   baseMs?: number;
-  /** The largest bound, and the longest `Retry-After` that is waited for. Default: 60000. */
+  /**
+   * The maximum of that bound, in milliseconds. A request whose `Retry-After` is longer is not
+   * retried. Default: 60000.
+   */
   capMs?: number;
 }
 
@@ -21,79 +27,82 @@ export interface TransportOptions {
 
 type Send = (request: Request) => Promise<Response>;
 
-/** Sends requests with a token, within a time, and again where that is safe. */
+/** Returns a function that sends requests with a token, a timeout, and retries where they are safe. */
 export function transport(options: TransportOptions): Send {
-  const send: Send = (request) => within(options.timeoutMs, options.fetch, request);
-  const authorized: Send = (request) => withToken(send, options.token, request);
-  return (request) => repeating(authorized, options.retry, request);
+  const send: Send = (request) => sendWithTimeout(options.timeoutMs, options.fetch, request);
+  const authorized: Send = (request) => sendWithToken(send, options.token, request);
+  return (request) => sendWithRetries(authorized, options.retry, request);
 }
 
-async function within(timeoutMs: number, fetch: Send, request: Request): Promise<Response> {
-  const late = AbortSignal.timeout(timeoutMs);
+async function sendWithTimeout(timeoutMs: number, fetch: Send, request: Request): Promise<Response> {
+  const timeout = AbortSignal.timeout(timeoutMs);
   try {
-    return await fetch(new Request(request, { signal: AbortSignal.any([request.signal, late]) }));
+    return await fetch(new Request(request, { signal: AbortSignal.any([request.signal, timeout]) }));
   } catch (cause) {
-    throw unanswered(cause, request.signal);
+    throw networkError(cause, request.signal);
   }
 }
 
-/** Makes of what `fetch` throws the error to tell; the caller's own abort stays as it is. */
-export function unanswered(cause: unknown, signal?: AbortSignal | null): unknown {
+/** Returns the error to throw for an error of `fetch`. An abort of the caller is returned unchanged. */
+export function networkError(cause: unknown, signal?: AbortSignal | null): unknown {
   if (signal?.aborted) return cause;
   const timedOut = cause instanceof DOMException && cause.name === "TimeoutError";
-  return new FieldgateNetworkError(timedOut ? "no answer came in time" : "no answer came", { cause, timedOut });
+  return new FieldgateNetworkError(timedOut ? "no response in time" : "no response", { cause, timedOut });
 }
 
-/** Sends with a token, and once more with another one if it is refused. */
-async function withToken(send: Send, token: TransportOptions["token"], request: Request): Promise<Response> {
+/**
+ * Sends a request with a token, and once more with another token if the first one is refused.
+ * A request that has an Authorization header already is sent unchanged.
+ */
+async function sendWithToken(send: Send, token: TransportOptions["token"], request: Request): Promise<Response> {
   if (!token || request.headers.has("Authorization")) return send(request.clone());
   const first = await token(undefined, request.signal);
-  const response = await send(bearing(first, request));
+  const response = await send(withBearer(first, request));
   if (!(await refusesToken(response))) return response;
   const second = await token(first, request.signal);
   if (second === first) return response;
   await discard(response);
-  return send(bearing(second, request));
+  return send(withBearer(second, request));
 }
 
-function bearing(token: string, request: Request): Request {
+function withBearer(token: string, request: Request): Request {
   const copy = request.clone();
   copy.headers.set("Authorization", `Bearer ${token}`);
   return copy;
 }
 
 async function refusesToken(response: Response): Promise<boolean> {
-  return response.status === 401 && (await refusal(response.clone())).code === "unauthorized";
+  return response.status === 401 && (await errorFromResponse(response.clone())).code === "unauthorized";
 }
 
-/** Gives back the connection of an answer that nobody reads. */
+/** Discards the body of a response. An unread body would occupy its connection. */
 async function discard(response: Response): Promise<void> {
-  await response.body?.cancel().catch(() => {}); // it may have broken already
+  await response.body?.cancel().catch(() => {}); // the connection may have broken
 }
 
-async function repeating(send: Send, retry: Required<RetryOptions>, request: Request): Promise<Response> {
-  for (let tries = 1; ; tries++) {
+async function sendWithRetries(send: Send, retry: Required<RetryOptions>, request: Request): Promise<Response> {
+  for (let attempt = 1; ; attempt++) {
     const outcome = await send(request).catch((error: unknown) => ({ error }));
-    const hint = hintOf(outcome);
-    if (tries >= retry.attempts || hint > retry.capMs || !worthRepeating(request, outcome)) {
+    const waitMs = retryAfterOf(outcome);
+    if (attempt >= retry.attempts || waitMs > retry.capMs || !isRetryable(request, outcome)) {
       if ("error" in outcome) throw outcome.error;
       return outcome;
     }
     if (!("error" in outcome)) await discard(outcome);
-    await pause(hint + jitter(tries - 1, retry.baseMs, retry.capMs), request.signal);
+    await sleep(waitMs + jitter(attempt - 1, retry.baseMs, retry.capMs), request.signal);
   }
 }
 
-function hintOf(outcome: Response | { error: unknown }): number {
+function retryAfterOf(outcome: Response | { error: unknown }): number {
   return "error" in outcome ? 0 : (retryAfterMs(outcome) ?? 0);
 }
 
 /**
- * Whether a repetition can help and do no harm. What was not let in (429) was not done; all
- * else is repeated only if doing it twice is the same as once: a reading request, or one
- * with an Idempotency-Key.
+ * Reports whether another attempt may succeed and is safe. A request that was refused with 429
+ * was not executed, so it is always safe. Any other request is safe if it only reads or has an
+ * Idempotency-Key.
  */
-function worthRepeating(request: Request, outcome: Response | { error: unknown }): boolean {
+function isRetryable(request: Request, outcome: Response | { error: unknown }): boolean {
   const safe = request.method === "GET" || request.headers.has("Idempotency-Key");
   if ("error" in outcome) return safe && outcome.error instanceof FieldgateNetworkError;
   return outcome.status === 429 || (safe && outcome.status >= 500);

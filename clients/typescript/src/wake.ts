@@ -1,15 +1,15 @@
 /**
- * Calls when a page has reason to look after its connections: the network is there again, or
- * somebody looks at the page after its timers may have slept. Gives what ends that. Node.js
- * knows neither.
+ * Calls a function when a page should check its connections: when the network is back, and
+ * when the page becomes visible, as its timers may have been suspended. It returns a function
+ * that removes the listeners. In Node.js, which has neither event, it does nothing.
  */
 export function onWake(wake: () => void): () => void {
   const page = globalThis as Partial<Pick<typeof globalThis, "document" | keyof EventTarget>>;
-  const shown = () => page.document?.visibilityState === "visible" && wake();
+  const onVisibilityChange = () => page.document?.visibilityState === "visible" && wake();
   page.addEventListener?.("online", wake);
-  page.document?.addEventListener("visibilitychange", shown);
+  page.document?.addEventListener("visibilitychange", onVisibilityChange);
   return () => {
     page.removeEventListener?.("online", wake);
-    page.document?.removeEventListener("visibilitychange", shown);
+    page.document?.removeEventListener("visibilitychange", onVisibilityChange);
   };
 }

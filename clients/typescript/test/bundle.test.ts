@@ -1,11 +1,11 @@
-// What a page loads: a bundle without anything of Node.js, of the size that the README says.
+// Tests the bundle that a page loads: its size, and that it needs nothing of Node.js.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
-/** Bundles an entry for browsers; what only Node.js has fails the build. */
+/** Bundles an entry for browsers. The build fails if the bundle needs a module of Node.js. */
 async function bundle(entry: string): Promise<Uint8Array> {
   const result = await build({
     stdin: { contents: entry, resolveDir: process.cwd() },
@@ -21,14 +21,14 @@ async function bundle(entry: string): Promise<Uint8Array> {
 
 const kilobytes = (code: Uint8Array) => (gzipSync(code, { level: 9 }).length / 1000).toFixed(1);
 
-test("the bundle is for browsers, and as small as the README says", async () => {
-  const whole = await bundle('export * from "@fieldgate/client"');
+test("bundle is for browsers and has the size that the README states", async () => {
+  const everything = await bundle('export * from "@fieldgate/client"');
   const calls = await bundle('export { createClient } from "@fieldgate/client"');
-  const said = `A bundle has ${kilobytes(whole)} kB (minified, gzip), without sockets and lists ${kilobytes(calls)} kB.`;
-  assert.ok(readFileSync("README.md", "utf8").includes(said), `the README should say: ${said}`);
+  const sentence = `A bundle of everything has ${kilobytes(everything)} kB (minified, gzip), and one without sockets and lists ${kilobytes(calls)} kB.`;
+  assert.ok(readFileSync("README.md", "utf8").includes(sentence), `the README needs this sentence: ${sentence}`);
 });
 
-test("what is not used is left out of a bundle", async () => {
+test("bundle omits unused exports", async () => {
   const calls = Buffer.from(await bundle('export { createClient } from "@fieldgate/client"')).toString();
-  assert.ok(!calls.includes("fieldgate.v1"), "the sockets are in");
+  assert.ok(!calls.includes("fieldgate.v1"), "the bundle contains the sockets");
 });

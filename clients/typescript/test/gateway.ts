@@ -1,4 +1,4 @@
-// Starts real gateways: the program that a developer starts with `fieldgate dev`.
+// Starts real gateways with `fieldgate dev`, and creates devices, sessions and commands.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { after } from "node:test";
@@ -7,7 +7,8 @@ import { type Client, type ClientOptions, createClient, type Device, type Schema
 
 const program = fileURLToPath(new URL("../fieldgate", import.meta.url));
 
-export interface Person {
+/** The claims of a token. */
+export interface TokenClaims {
   user?: string;
   customer?: string;
   role?: "viewer" | "operator" | "approver" | "admin";
@@ -16,13 +17,13 @@ export interface Person {
 
 export interface Gateway {
   url: string;
-  /** Gives a token, as `fieldgate token` does. */
-  token(person?: Person): Promise<string>;
+  /** Returns a token, like `fieldgate token`. By default the user is an admin. */
+  token(claims?: TokenClaims): Promise<string>;
   client(options?: Partial<ClientOptions>): Client;
   stop(signal: NodeJS.Signals): void;
 }
 
-/** Starts a gateway on free ports, which ends with the tests of the file. */
+/** Starts a gateway on free ports. It ends with the tests of the file. */
 export async function startGateway(settings: Record<string, string> = {}): Promise<Gateway> {
   const env = {
     FIELDGATE_ADDR: "127.0.0.1:0",
@@ -33,12 +34,13 @@ export async function startGateway(settings: Record<string, string> = {}): Promi
     env: { ...process.env, ...env, ...settings },
     stdio: ["ignore", "pipe", "ignore"],
   });
-  after(() => ended(process_));
-  const printed = await untilPrinted(process_, /export TOKEN=(\S+)/);
+  after(() => kill(process_));
+  const printed = await waitForOutput(process_, /export TOKEN=(\S+)/);
   const url = printed.match(/up at (\S+)/)?.[1] as string;
-  const shown = printed.match(/export TOKEN=(\S+)/)?.[1] as string;
-  const issuer = new URL(JSON.parse(Buffer.from(shown.split(".")[1] as string, "base64url").toString()).iss).origin;
-  const token = (person: Person = {}) => requestToken(issuer, person);
+  const exampleToken = printed.match(/export TOKEN=(\S+)/)?.[1] as string;
+  const issuer = new URL(JSON.parse(Buffer.from(exampleToken.split(".")[1] as string, "base64url").toString()).iss)
+    .origin;
+  const token = (claims: TokenClaims = {}) => requestToken(issuer, claims);
   return {
     url,
     token,
@@ -47,14 +49,14 @@ export async function startGateway(settings: Record<string, string> = {}): Promi
   };
 }
 
-async function ended(process_: ChildProcess): Promise<void> {
+async function kill(process_: ChildProcess): Promise<void> {
   if (process_.exitCode !== null || process_.signalCode !== null) return;
   process_.kill("SIGKILL");
   await once(process_, "exit");
 }
 
-/** Waits for a line, and goes on reading: a gateway that nobody hears ends. */
-async function untilPrinted(process_: ChildProcess, wanted: RegExp): Promise<string> {
+/** Waits for a line of output. It keeps reading, because a closed pipe would end the gateway. */
+async function waitForOutput(process_: ChildProcess, wanted: RegExp): Promise<string> {
   return new Promise((resolve, reject) => {
     let printed = "";
     process_.stdout?.on("data", (text) => {
@@ -65,8 +67,8 @@ async function untilPrinted(process_: ChildProcess, wanted: RegExp): Promise<str
   });
 }
 
-async function requestToken(issuer: string, person: Person): Promise<string> {
-  const { lifetimeMs = 3_600_000, ...rest } = person;
+async function requestToken(issuer: string, claims: TokenClaims): Promise<string> {
+  const { lifetimeMs = 3_600_000, ...rest } = claims;
   const body = JSON.stringify({
     user: "alice",
     customer: "acme",
@@ -79,7 +81,7 @@ async function requestToken(issuer: string, person: Person): Promise<string> {
   return response.text();
 }
 
-/** A device that has registered itself. */
+/** Provisions and registers a device. */
 export async function registeredDevice(client: Client, name = "Pump 7"): Promise<Device> {
   const provisioned = await client.post("/api/v1/customer/devices", { body: { name } });
   await client.post("/api/v1/device/register", { body: { activationCode: provisioned.activationCode } });
@@ -90,7 +92,7 @@ export async function openSession(client: Client, deviceId: string): Promise<Sch
   return client.post("/api/v1/customer/sessions", { body: { deviceId, type: "diagnostic" } });
 }
 
-/** Proposes a command, and gives its id. */
+/** Proposes a command and returns its id. */
 export async function propose(client: Client, sessionId: string): Promise<string> {
   const path = { params: { path: { sessionId } } };
   return (

@@ -1,4 +1,4 @@
-// Each operation of openapi.yaml can be called, by its path and method.
+// Tests that each operation of openapi.yaml can be called, by its path and method.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -63,7 +63,7 @@ const calls: Partial<Record<OperationId, (client: Client) => Promise<unknown>>> 
   getSystemInfo: (c) => c.get("/api/v1/customer/system/info"),
 };
 
-/** The operations that are not called with the client, with the reason. */
+/** The operations that have no call, with the reason. */
 const withoutCall: Partial<Record<OperationId, string>> = {
   openCustomerSocket: "connect() opens it",
   openDeviceSocket: "devices use the Go client",
@@ -87,7 +87,7 @@ function contract(): Map<string, string> {
   return found;
 }
 
-test("each operation of the contract has a call", () => {
+test("client has a call for each operation of the contract", () => {
   const ids = [...contract().keys()];
   assert.ok(ids.length > 0);
   const known = { ...calls, ...withoutCall };
@@ -97,7 +97,7 @@ test("each operation of the contract has a call", () => {
   assert.deepEqual(removed, [], "the contract lacks these operations");
 });
 
-test("each call sends the request of its operation", async () => {
+test("call sends the request of its operation", async () => {
   let sent = "";
   const client = createClient({
     baseUrl: "http://gateway",

@@ -1,4 +1,4 @@
-// The package as it is published, used by programs of each kind.
+// Tests the published npm package with programs of each module system.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -6,8 +6,8 @@ import { before, test } from "node:test";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-const home = ".build/consumer";
-const installed = `${home}/node_modules/@fieldgate/client`;
+const consumer = ".build/consumer";
+const installed = `${consumer}/node_modules/@fieldgate/client`;
 const program = `
 import { connect, createClient, FieldgateError, list, rooms } from "@fieldgate/client";
 import { WebSocket } from "ws";
@@ -22,16 +22,16 @@ console.log(typeof FieldgateError, rooms.device("dev_1"));
 `;
 
 before(async () => {
-  rmSync(home, { recursive: true, force: true });
+  rmSync(consumer, { recursive: true, force: true });
   mkdirSync(installed, { recursive: true });
-  await run("npm", ["pack", "--silent", "--pack-destination", home]);
-  const packed = readdirSync(home).find((name) => name.endsWith(".tgz")) as string;
-  await run("tar", ["-xzf", `${home}/${packed}`, "-C", installed, "--strip-components=1"]);
-  writeFileSync(`${home}/package.json`, '{"name": "consumer", "private": true, "type": "module"}');
-  writeFileSync(`${home}/main.ts`, program);
-  writeFileSync(`${home}/main.cjs`, 'console.log(typeof require("@fieldgate/client").FieldgateError);');
+  await run("npm", ["pack", "--silent", "--pack-destination", consumer]);
+  const packed = readdirSync(consumer).find((name) => name.endsWith(".tgz")) as string;
+  await run("tar", ["-xzf", `${consumer}/${packed}`, "-C", installed, "--strip-components=1"]);
+  writeFileSync(`${consumer}/package.json`, '{"name": "consumer", "private": true, "type": "module"}');
+  writeFileSync(`${consumer}/main.ts`, program);
+  writeFileSync(`${consumer}/main.cjs`, 'console.log(typeof require("@fieldgate/client").FieldgateError);');
   writeFileSync(
-    `${home}/nothing.mjs`,
+    `${consumer}/no-websocket.mjs`,
     `import { connect, createClient } from "@fieldgate/client";
      connect(createClient({ baseUrl: "http://127.0.0.1:1" }), { WebSocket: undefined });`,
   );
@@ -42,7 +42,7 @@ for (const [module, resolution, lib] of [
   ["nodenext", "nodenext", "es2022,dom"],
   ["esnext", "bundler", "es2022,dom"],
 ] as const) {
-  test(`a strict program finds its types with ${resolution} and ${lib}`, async () => {
+  test(`package has its types in a strict program with ${resolution} and ${lib}`, async () => {
     const strict = [
       "--strict",
       "--exactOptionalPropertyTypes",
@@ -50,25 +50,28 @@ for (const [module, resolution, lib] of [
       "--noPropertyAccessFromIndexSignature",
     ];
     const kind = ["--target", "es2022", "--module", module, "--moduleResolution", resolution, "--lib", lib];
-    await run("npx", ["tsc", ...strict, ...kind, "--types", "node", `${home}/main.ts`]).catch(
+    await run("npx", ["tsc", ...strict, ...kind, "--types", "node", `${consumer}/main.ts`]).catch(
       (error: { stdout: string }) => assert.fail(error.stdout),
     );
   });
 }
 
-test("a program of Node.js runs with it, as a module and with require", async (t) => {
-  assert.equal((await run("node", [`${home}/main.js`])).stdout, "function device:dev_1\n");
+test("package runs in Node.js with import and with require", async (t) => {
+  assert.equal((await run("node", [`${consumer}/main.js`])).stdout, "function device:dev_1\n");
   if (!(process.features as { require_module?: boolean }).require_module)
     return t.skip("this Node.js cannot require modules");
-  assert.equal((await run("node", [`${home}/main.cjs`])).stdout, "function\n");
+  assert.equal((await run("node", [`${consumer}/main.cjs`])).stdout, "function\n");
 });
 
-test("a platform without a WebSocket is told how to get one", async (t) => {
-  if (globalThis.WebSocket) return t.skip("this Node.js has one");
-  await assert.rejects(run("node", [`${home}/nothing.mjs`]), /give one as an option, such as that of the package ws/);
+test("connect names the remedy on a platform without a WebSocket", async (t) => {
+  if (globalThis.WebSocket) return t.skip("this Node.js has a WebSocket");
+  await assert.rejects(
+    run("node", [`${consumer}/no-websocket.mjs`]),
+    /pass one in the options, such as that of the package ws/,
+  );
 });
 
-test("each source map leads to a source that is there", () => {
+test("package contains the sources of its source maps", () => {
   const maps = readdirSync(`${installed}/dist`).filter((name) => name.endsWith(".map"));
   assert.ok(maps.length > 20);
   for (const map of maps) {

@@ -1,4 +1,5 @@
-// A program that has closed what it opened ends by itself: nothing is left that runs.
+// Tests that a program ends by itself after it closed its sockets and left its loops: no timer
+// and no connection keeps it alive.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -11,7 +12,7 @@ const gateway = await startGateway();
 const proxy = await startProxy(gateway.url);
 const token = await gateway.token();
 
-const around = `
+const prelude = `
 import { connect, createClient, list, rooms } from "@fieldgate/client";
 import { WebSocket } from "ws";
 const token = () => process.env.GATEWAY_TOKEN;
@@ -23,29 +24,29 @@ const until = (status, options) => new Promise((resolve) => {
 `;
 
 const programs: [string, string][] = [
-  ["was connected", `(await until("connected")).close();`],
+  ["a connected socket", `(await until("connected")).close();`],
   [
-    "was in a room",
+    "a subscribed socket",
     `const s = await until("connected"); await s.subscribe(rooms.tenant, () => {}).started; s.close();`,
   ],
-  ["was connecting", `connect(client, { WebSocket }).close();`],
-  ["was shaking hands", `const s = await until("connecting"); setTimeout(() => s.close(), 5);`],
+  ["a socket that is connecting", `connect(client, { WebSocket }).close();`],
+  ["a socket during its handshake", `const s = await until("connecting"); setTimeout(() => s.close(), 5);`],
   [
-    "waited to come back",
+    "a socket that waits to reconnect",
     `Math.random = () => 4e6;
      (await until("waiting", { client: createClient({ baseUrl: "http://127.0.0.1:1", token }) })).close();`,
   ],
   [
-    "waited for a token",
+    "a socket that waits for a token",
     `(await until("connecting", { client: createClient({ baseUrl: process.env.GATEWAY_URL, token: hanging }) })).close();`,
   ],
   [
-    "was left by a list",
+    "a list that was left early",
     `for (let i = 0; i < 3; i++) await client.post("/api/v1/customer/devices", { body: { name: "Pump" } });
      for await (const _ of list(client, "/api/v1/customer/devices", { params: { query: { limit: 1 } } })) break;`,
   ],
   [
-    "was about to repeat a request",
+    "a request that waits for its retry",
     `const patient = createClient({ baseUrl: "http://127.0.0.1:1", token, retry: { baseMs: 1e8, capMs: 1e8 } });
      const stop = new AbortController();
      const call = patient.get("/version", { signal: stop.signal }).catch(() => {});
@@ -54,33 +55,33 @@ const programs: [string, string][] = [
   ],
 ];
 
-for (const [i, [how, program]] of programs.entries()) {
-  test(`nothing is left of what ${how}`, async () => {
-    await ends(i, program, gateway.url);
+for (const [i, [subject, program]] of programs.entries()) {
+  test(`process ends after ${subject}`, async () => {
+    await requireExit(i, program, gateway.url);
   });
 }
 
-test("nothing is left of a connection that died and was given up", async () => {
+test("process ends after a connection that became silent", async () => {
   const program = `
-    const dying = createClient({ baseUrl: process.env.GATEWAY_URL, token, timeoutMs: 300 });
-    const socket = connect(dying, { WebSocket, timeoutMs: 300, pingIntervalMs: 100, onState: (state) => {
+    const impatient = createClient({ baseUrl: process.env.GATEWAY_URL, token, timeoutMs: 300 });
+    const socket = connect(impatient, { WebSocket, timeoutMs: 300, pingIntervalMs: 100, onState: (state) => {
       if (state.status === "connected") process.stdout.write("connected");
       if (state.status === "waiting") socket.close();
     } });`;
-  const running = ends("dead", program, proxy.url);
+  const running = requireExit("silent", program, proxy.url);
   running.child.stdout?.once("data", () => proxy.freeze());
   await running;
 });
 
-/** Runs a program, which has to end by itself. */
-function ends(name: unknown, program: string, url: string) {
+/** Runs a program and requires that it ends by itself within 10 s. */
+function requireExit(name: unknown, program: string, url: string) {
   mkdirSync(".build/programs", { recursive: true });
   const file = `.build/programs/${name}.mjs`;
-  writeFileSync(file, around + program);
+  writeFileSync(file, prelude + program);
   const env = { ...process.env, GATEWAY_URL: url, GATEWAY_TOKEN: token };
   const running = promisify(execFile)("node", [file], { env, timeout: 10_000 });
   const ended = running.catch((error: { killed: boolean; stderr: string }) =>
-    assert.fail(error.killed ? "it does not end" : error.stderr),
+    assert.fail(error.killed ? "the process did not end" : error.stderr),
   );
   return Object.assign(ended, { child: running.child });
 }

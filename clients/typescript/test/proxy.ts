@@ -1,39 +1,35 @@
-// A proxy whose connections can be cut, as a bad network does.
+// A TCP proxy that simulates a bad network.
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { after } from "node:test";
 
 export interface Proxy {
   url: string;
-  /** Breaks all connections, without a word. */
+  /** Breaks all connections, without a close of the WebSocket. */
   cut(): void;
-  /** Lets nothing through any more, and breaks nothing. */
+  /** Stops forwarding, and keeps the connections open. */
   freeze(): void;
-  /** Refuses new connections, or takes them again. */
-  refuse(yes: boolean): void;
-  /** How many connections there were. */
-  count(): number;
+  /** Returns the number of connections so far. */
+  connectionCount(): number;
 }
 
 export async function startProxy(target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target);
   const open = new Set<Socket>();
-  let refusing = false;
-  let count = 0;
-  const server = createServer((near) => {
-    if (refusing) return void near.resetAndDestroy();
-    count++;
-    const far = connect(Number(port), hostname);
-    for (const [one, other] of [
-      [near, far],
-      [far, near],
+  let connectionCount = 0;
+  const server = createServer((client) => {
+    connectionCount++;
+    const upstream = connect(Number(port), hostname);
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
     ] as const) {
-      open.add(one);
-      one.on("error", () => {});
-      one.on("close", () => {
-        open.delete(one);
-        other.destroy();
+      open.add(from);
+      from.on("error", () => {});
+      from.on("close", () => {
+        open.delete(from);
+        to.destroy();
       });
-      one.pipe(other);
+      from.pipe(to);
     }
   });
   const cut = () => {
@@ -50,9 +46,6 @@ export async function startProxy(target: string): Promise<Proxy> {
     freeze: () => {
       for (const socket of open) socket.unpipe().pause();
     },
-    refuse: (yes) => {
-      refusing = yes;
-    },
-    count: () => count,
+    connectionCount: () => connectionCount,
   };
 }

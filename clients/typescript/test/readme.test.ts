@@ -1,5 +1,5 @@
-// The samples of the README are type-checked and run as they stand, and so is the guide for
-// those who make a client of their own.
+// Type-checks and runs the samples of the README, and the sample of the guide for teams that
+// generate a client of their own.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -10,8 +10,8 @@ import { registeredDevice, startGateway } from "./gateway.js";
 const run = promisify(execFile);
 const gateway = await startGateway();
 
-/** What a sample takes from the program around it. */
-const around = `import { WebSocket } from "ws";
+/** Declares what the samples use without declaring it. */
+const prelude = `import { WebSocket } from "ws";
 const baseUrl = process.env.GATEWAY_URL as string;
 const accessToken = async (_?: { otherThan: string | undefined }) => process.env.GATEWAY_TOKEN as string;
 void [WebSocket, baseUrl, accessToken];
@@ -26,30 +26,30 @@ const config = {
   include: ["."],
 };
 
-test("the samples of the README have the right types and run", async () => {
+test("README has samples that compile and run", async () => {
   assert.ok(samples.length >= 5);
   mkdirSync(folder, { recursive: true });
   writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(config));
-  for (const [i, sample] of samples.entries()) writeFileSync(`${folder}/sample${i}.ts`, around + sample);
+  for (const [i, sample] of samples.entries()) writeFileSync(`${folder}/sample${i}.ts`, prelude + sample);
   await run("npx", ["tsc", "-p", folder]).catch((error: { stdout: string }) => assert.fail(error.stdout));
   await registeredDevice(gateway.client());
   const env = { ...process.env, GATEWAY_URL: gateway.url, GATEWAY_TOKEN: await gateway.token() };
   for (const i of samples.keys()) await run("node", [`${folder}/out/sample${i}.js`], { env, timeout: 20_000 });
 });
 
-test("the guide leads to a client of one's own", async () => {
+test("guide leads to a working generated client", async () => {
   const guide = readFileSync("../../docs/guides/typescript.md", "utf8");
   const [, options] = guide.match(/npx openapi-typescript@7 http:\/\/localhost:8080(\/openapi.yaml .*)/) as string[];
-  assert.equal(guide.match(/^```ts$/gm)?.length, 1, "only the first sample is run");
-  const own = ".build/guide";
-  mkdirSync(own, { recursive: true });
-  const [path, ...rest] = (options as string).replace("src/", `${own}/`).split(" ");
+  assert.equal(guide.match(/^```ts$/gm)?.length, 1, "this test runs only the first sample");
+  const directory = ".build/guide";
+  mkdirSync(directory, { recursive: true });
+  const [path, ...rest] = (options as string).replace("src/", `${directory}/`).split(" ");
   await run("npx", ["openapi-typescript", gateway.url + path, ...rest]);
   const values = `const baseUrl = process.env.GATEWAY_URL as string;\nconst token = process.env.GATEWAY_TOKEN as string;\n`;
-  writeFileSync(`${own}/sample.ts`, values + guide.match(/^```ts\n(.*?)^```$/ms)?.[1]);
-  writeFileSync(`${own}/tsconfig.json`, JSON.stringify(config));
-  await run("npx", ["tsc", "-p", own]).catch((error: { stdout: string }) => assert.fail(error.stdout));
+  writeFileSync(`${directory}/sample.ts`, values + guide.match(/^```ts\n(.*?)^```$/ms)?.[1]);
+  writeFileSync(`${directory}/tsconfig.json`, JSON.stringify(config));
+  await run("npx", ["tsc", "-p", directory]).catch((error: { stdout: string }) => assert.fail(error.stdout));
   const env = { ...process.env, GATEWAY_URL: gateway.url, GATEWAY_TOKEN: await gateway.token() };
-  const { stdout } = await run("node", [`${own}/out/sample.js`], { env, timeout: 20_000 });
+  const { stdout } = await run("node", [`${directory}/out/sample.js`], { env, timeout: 20_000 });
   assert.match(stdout, /^dev_\S+ \S+\n$/);
 });

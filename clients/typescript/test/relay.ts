@@ -1,5 +1,5 @@
-// A relay between clients and a gateway that understands frames: it can close a connection
-// with any code, and change what the gateway says.
+// A WebSocket proxy between clients and a gateway. It can close a connection with any code,
+// and change the frames of the gateway.
 import { createServer, request as forward } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after } from "node:test";
@@ -7,51 +7,51 @@ import { WebSocket, WebSocketServer } from "ws";
 
 export interface Relay {
   url: string;
-  /** Closes all connections to clients; with 1006, without a word. */
+  /** Closes all connections to clients with a code. 1006 breaks them without a close. */
   close(code: number): void;
-  /** Says a frame to all clients, whatever it is. */
-  say(text: string): void;
-  /** What the clients said, frame by frame. */
-  readonly heard: { type: string; data?: unknown }[];
+  /** Sends a text to all clients, whether it is a valid frame or not. */
+  send(text: string): void;
+  /** The frames that the clients have sent. */
+  readonly received: { type: string; data?: unknown }[];
 }
 
-/** Makes of each frame of the gateway the frames that the client gets. */
-export type Change = (text: string) => string[];
+/** Returns the frames that the client gets in place of a frame of the gateway. */
+export type Transform = (text: string) => string[];
 
-export async function startRelay(target: string, change: Change = (text) => [text]): Promise<Relay> {
+export async function startRelay(target: string, transform: Transform = (text) => [text]): Promise<Relay> {
   const clients = new Set<WebSocket>();
-  const heard: Relay["heard"] = [];
+  const received: Relay["received"] = [];
   const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => "fieldgate.v1" });
-  const server = createServer((near, answer) => {
-    const { method, headers, url } = near;
-    near.pipe(
-      forward(target + url, { method: method as string, headers }, (far) =>
-        far.pipe(answer.writeHead(far.statusCode as number, far.headers)),
+  const server = createServer((request, response) => {
+    const { method, headers, url } = request;
+    request.pipe(
+      forward(target + url, { method: method as string, headers }, (upstream) =>
+        upstream.pipe(response.writeHead(upstream.statusCode as number, upstream.headers)),
       ),
     );
   });
   server.on("upgrade", (request, socket, head) =>
-    sockets.handleUpgrade(request, socket, head, (near) => {
+    sockets.handleUpgrade(request, socket, head, (client) => {
       const protocols = String(request.headers["sec-websocket-protocol"]).split(", ");
-      const far = new WebSocket(target.replace(/^http/, "ws") + request.url, protocols);
-      clients.add(near);
-      near.on("message", (text) => {
-        heard.push(JSON.parse(String(text)));
-        far.send(String(text));
+      const upstream = new WebSocket(target.replace(/^http/, "ws") + request.url, protocols);
+      clients.add(client);
+      client.on("message", (text) => {
+        received.push(JSON.parse(String(text)));
+        upstream.send(String(text));
       });
-      far.on("message", (text) => {
-        for (const frame of change(String(text))) near.send(frame);
+      upstream.on("message", (text) => {
+        for (const frame of transform(String(text))) client.send(frame);
       });
-      far.on("error", () => near.close(1011));
-      far.on("close", () => near.close(1011));
-      near.on("close", () => {
-        clients.delete(near);
-        far.terminate();
+      upstream.on("error", () => client.close(1011));
+      upstream.on("close", () => client.close(1011));
+      client.on("close", () => {
+        clients.delete(client);
+        upstream.terminate();
       });
     }),
   );
   after(() => {
-    for (const near of clients) near.terminate();
+    for (const client of clients) client.terminate();
     server.closeAllConnections();
     server.close();
   });
@@ -59,14 +59,14 @@ export async function startRelay(target: string, change: Change = (text) => [tex
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     close: (code) => {
-      for (const near of clients) {
-        if (code === 1006) near.terminate();
-        else near.close(code);
+      for (const client of clients) {
+        if (code === 1006) client.terminate();
+        else client.close(code);
       }
     },
-    say: (text) => {
-      for (const near of clients) near.send(text);
+    send: (text) => {
+      for (const client of clients) client.send(text);
     },
-    heard,
+    received,
   };
 }

@@ -3,139 +3,141 @@ import { test } from "node:test";
 import { FieldgateCloseError, FieldgateError, rooms } from "@fieldgate/client";
 import { openSession, propose, registeredDevice, startGateway } from "./gateway.js";
 import { startProxy } from "./proxy.js";
-import { eventually, inbox, open } from "./sockets.js";
+import { eventually, openSocket, recordMessages } from "./sockets.js";
 
 const gateway = await startGateway();
 
-test("what happens in a room is told while it happens, with its types", async () => {
+test("socket delivers events as they happen, with their types", async () => {
   const client = gateway.client();
   const device = await registeredDevice(client);
-  const { socket } = open(client);
-  const told = inbox();
-  await socket.subscribe(rooms.device(device.id), told.handler).started;
+  const { socket } = openSocket(client);
+  const received = recordMessages();
+  await socket.subscribe(rooms.device(device.id), received.handler).started;
   const session = await openSession(client, device.id);
-  const event = await told.event("session.opened");
-  const sessionId: string = event.data.sessionId; // which a session's event always has
+  const event = await received.waitForEvent("session.opened");
+  const sessionId: string = event.data.sessionId; // every session event has it
   assert.equal(sessionId, session.id);
   assert.equal(event.room, `device:${device.id}`);
   assert.equal(event.actor?.id, "alice");
 });
 
-test("the token can open the socket as a subprotocol too", async () => {
-  const { socket } = open(gateway.client(), { auth: "subprotocol" });
+test("socket authenticates with a subprotocol", async () => {
+  const { socket } = openSocket(gateway.client(), { auth: "subprotocol" });
   await socket.subscribe(rooms.tenant, () => {}).started;
   assert.equal(socket.state.status, "connected");
 });
 
-test("a broken connection leaves no hole and tells nothing twice", async () => {
+test("socket delivers each event once although connections break", async () => {
   const client = gateway.client();
   const device = await registeredDevice(client);
   const session = await openSession(client, device.id);
   const proxy = await startProxy(gateway.url);
-  const { socket } = open(gateway.client({ baseUrl: proxy.url }));
-  const told = inbox();
-  await socket.subscribe(rooms.session(session.id), told.handler).started;
+  const { socket } = openSocket(gateway.client({ baseUrl: proxy.url }));
+  const received = recordMessages();
+  await socket.subscribe(rooms.session(session.id), received.handler).started;
   const proposed: string[] = [];
   for (let i = 0; i < 60; i++) {
     proposed.push(await propose(client, session.id));
     if (i % 20 === 10) proxy.cut();
   }
-  await told.count(proposed.length);
-  const heard = told.messages.map((message) => message.kind === "event" && message.event.data.commandId);
-  assert.deepEqual(heard, proposed);
-  assert.ok(proxy.count() > 3, "the connection was never cut");
+  await received.waitForCount(proposed.length);
+  const commandIds = received.messages.map((message) => message.kind === "event" && message.event.data.commandId);
+  assert.deepEqual(commandIds, proposed);
+  assert.ok(proxy.connectionCount() > 3, "no connection was cut");
 });
 
-test("a connection that nothing comes over any more is replaced", async () => {
+test("socket replaces a connection that is silent", async () => {
   const client = gateway.client();
   const device = await registeredDevice(client);
   const proxy = await startProxy(gateway.url);
-  const { socket, until } = open(gateway.client({ baseUrl: proxy.url, timeoutMs: 300 }), { pingIntervalMs: 100 });
-  const told = inbox();
-  await socket.subscribe(rooms.device(device.id), told.handler).started;
+  const { socket, waitForState } = openSocket(gateway.client({ baseUrl: proxy.url, timeoutMs: 300 }), {
+    pingIntervalMs: 100,
+  });
+  const received = recordMessages();
+  await socket.subscribe(rooms.device(device.id), received.handler).started;
   proxy.freeze();
   const session = await openSession(client, device.id);
-  await until((state) => state.status === "waiting");
-  assert.equal((await told.event("session.opened")).data.sessionId, session.id);
+  await waitForState((state) => state.status === "waiting");
+  assert.equal((await received.waitForEvent("session.opened")).data.sessionId, session.id);
 });
 
-test("a quiet connection that stands is kept", async () => {
-  const { socket, states, until } = open(gateway.client(), { pingIntervalMs: 20 });
-  await until((state) => state.status === "connected");
+test("socket keeps an idle connection that replies to pings", async () => {
+  const { socket, states, waitForState } = openSocket(gateway.client(), { pingIntervalMs: 20 });
+  await waitForState((state) => state.status === "connected");
   await new Promise((resolve) => setTimeout(resolve, 300)); // 15 pings
   assert.equal(socket.state.status, "connected");
   assert.equal(states.length, 2);
 });
 
-test("a new process goes on behind the offset that the last one kept", async () => {
+test("subscription resumes after the offset of an earlier socket", async () => {
   const client = gateway.client();
   const device = await registeredDevice(client);
-  const { socket } = open(client);
+  const { socket } = openSocket(client);
   const { offset } = await socket.subscribe(rooms.device(device.id), () => {}).started;
   socket.close();
   const session = await openSession(client, device.id);
-  const told = inbox();
-  const later = open(client).socket.subscribe(rooms.device(device.id), told.handler, { since: offset });
+  const received = recordMessages();
+  const later = openSocket(client).socket.subscribe(rooms.device(device.id), received.handler, { since: offset });
   assert.equal((await later.started).resumed, true);
-  assert.equal((await told.event("session.opened")).data.sessionId, session.id);
+  assert.equal((await received.waitForEvent("session.opened")).data.sessionId, session.id);
 });
 
-test("events that cannot be had any more are told as a gap", async () => {
+test("subscription reports missing events as a gap", async () => {
   const client = gateway.client();
-  const { socket } = open(client);
-  const told = inbox();
-  const { started } = socket.subscribe(rooms.tenant, told.handler, { since: "99999999999999-0" });
+  const { socket } = openSocket(client);
+  const received = recordMessages();
+  const { started } = socket.subscribe(rooms.tenant, received.handler, { since: "99999999999999-0" });
   assert.equal((await started).resumed, false);
-  await told.count(1);
-  const gap = told.messages[0];
+  await received.waitForCount(1);
+  const gap = received.messages[0];
   assert.ok(gap?.kind === "gap");
   assert.equal(gap.reason, "unknown");
   const device = await registeredDevice(client);
-  assert.equal((await told.event("device.registered")).data.deviceId, device.id);
+  assert.equal((await received.waitForEvent("device.registered")).data.deviceId, device.id);
 });
 
-test("a room that does not exist is refused with its code, and the socket stays", async () => {
-  const { socket } = open(gateway.client());
-  const told = inbox();
-  const { started } = socket.subscribe(rooms.device("dev_none"), told.handler);
+test("subscription to a room that does not exist is refused, and the socket stays open", async () => {
+  const { socket } = openSocket(gateway.client());
+  const received = recordMessages();
+  const { started } = socket.subscribe(rooms.device("dev_none"), received.handler);
   await assert.rejects(started, (error) => error instanceof FieldgateError && error.code === "device_not_found");
   assert.deepEqual(
-    told.messages.map((message) => message.kind),
+    received.messages.map((message) => message.kind),
     ["ended"],
   );
   await socket.subscribe(rooms.tenant, () => {}).started;
 });
 
-test("a room can be left and entered again at once", async () => {
+test("subscription can be replaced at once after unsubscribe", async () => {
   const client = gateway.client();
   const device = await registeredDevice(client);
-  const { socket } = open(client);
-  const left = inbox();
+  const { socket } = openSocket(client);
+  const left = recordMessages();
   const first = socket.subscribe(rooms.device(device.id), left.handler);
   assert.throws(() => socket.subscribe(rooms.device(device.id), () => {}), TypeError);
   first.unsubscribe();
-  const told = inbox();
-  await socket.subscribe(rooms.device(device.id), told.handler).started;
+  const received = recordMessages();
+  await socket.subscribe(rooms.device(device.id), received.handler).started;
   await openSession(client, device.id);
-  await told.event("session.opened");
+  await received.waitForEvent("session.opened");
   assert.equal(left.messages.length, 0);
 });
 
-test("more rooms than may be asked for at once are all entered again", async () => {
+test("socket resubscribes to more rooms than the limit of concurrent requests", async () => {
   const client = gateway.client();
   const proxy = await startProxy(gateway.url);
-  const { socket } = open(gateway.client({ baseUrl: proxy.url }));
+  const { socket } = openSocket(gateway.client({ baseUrl: proxy.url }));
   const devices = await Promise.all(Array.from({ length: 60 }, () => registeredDevice(client)));
-  const inboxes = devices.map(() => inbox());
-  const enter = (device: { id: string }, i: number) =>
-    socket.subscribe(rooms.device(device.id), (inboxes[i] as ReturnType<typeof inbox>).handler).started;
-  await Promise.all(devices.map(enter));
+  const recorders = devices.map(() => recordMessages());
+  const subscribe = (device: { id: string }, i: number) =>
+    socket.subscribe(rooms.device(device.id), (recorders[i] as ReturnType<typeof recordMessages>).handler).started;
+  await Promise.all(devices.map(subscribe));
   proxy.cut();
   await Promise.all(devices.map((device) => openSession(client, device.id)));
-  await Promise.all(inboxes.map((told) => told.event("session.opened")));
+  await Promise.all(recorders.map((received) => received.waitForEvent("session.opened")));
 });
 
-test("an expiring token is renewed in place", async () => {
+test("socket renews an expiring token without reconnecting", async () => {
   const client = gateway.client();
   const device = await registeredDevice(client);
   const tokens = [await gateway.token({ lifetimeMs: 61_000 }), await gateway.token()];
@@ -146,61 +148,63 @@ test("an expiring token is renewed in place", async () => {
       return tokens[old === undefined ? 0 : 1] as string;
     },
   });
-  const { socket, states } = open(expiring);
-  const told = inbox();
-  await socket.subscribe(rooms.device(device.id), told.handler).started;
+  const { socket, states } = openSocket(expiring);
+  const received = recordMessages();
+  await socket.subscribe(rooms.device(device.id), received.handler).started;
   await eventually(() => refused.includes(tokens[0]));
   await openSession(client, device.id);
-  await told.event("session.opened");
+  await received.waitForEvent("session.opened");
   assert.deepEqual(
     states.map((state) => state.status),
     ["connecting", "connected"],
   );
 });
 
-test("a socket whose token was refused comes with another one", async () => {
+test("socket whose token is refused connects with another token", async () => {
   const expired = await gateway.token({ lifetimeMs: -3_600_000 });
-  const { until } = open(gateway.client({ token: (old) => (old === undefined ? expired : gateway.token()) }));
-  await until((state) => state.status === "connected");
+  const { waitForState } = openSocket(
+    gateway.client({ token: (old) => (old === undefined ? expired : gateway.token()) }),
+  );
+  await waitForState((state) => state.status === "connected");
 });
 
-test("a socket that the gateway refuses is over, and tells why", async () => {
-  const { until } = open(gateway.client({ token: () => "nonsense" }));
-  const state = await until((state) => state.status === "closed");
+test("socket that the gateway refuses ends with the error", async () => {
+  const { waitForState } = openSocket(gateway.client({ token: () => "nonsense" }));
+  const state = await waitForState((state) => state.status === "closed");
   assert.ok(state.status === "closed" && state.error instanceof FieldgateError);
   assert.equal(state.error.code, "unauthorized");
 });
 
-test("a socket whose rights were withdrawn does not come back", async () => {
-  const client = gateway.client({ token: () => gateway.token({ customer: "kicked" }) });
-  const { socket, until } = open(client);
-  const connected = await until((state) => state.status === "connected");
+test("socket that was closed with 4003 does not reconnect", async () => {
+  const client = gateway.client({ token: () => gateway.token({ customer: "closed-by-admin" }) });
+  const { socket, waitForState } = openSocket(client);
+  const connected = await waitForState((state) => state.status === "connected");
   const connectionId = connected.status === "connected" ? connected.connectionId : "";
   await client.delete("/api/v1/customer/connections/{connectionId}", { params: { path: { connectionId } } });
-  const state = await until((state) => state.status === "closed");
+  const state = await waitForState((state) => state.status === "closed");
   assert.ok(state.status === "closed" && state.error instanceof FieldgateCloseError && state.error.code === 4003);
   await assert.rejects(socket.subscribe(rooms.tenant, () => {}).started, FieldgateCloseError);
 });
 
-test("a socket that was closed stays closed, whatever it was about to do", async () => {
+test("socket that was closed during a wait does not reconnect", async () => {
   const proxy = await startProxy(gateway.url);
-  const { socket, states, until } = open(gateway.client({ baseUrl: proxy.url }));
-  await until((state) => state.status === "connected");
-  const connections = proxy.count();
+  const { socket, states, waitForState } = openSocket(gateway.client({ baseUrl: proxy.url }));
+  await waitForState((state) => state.status === "connected");
+  const connections = proxy.connectionCount();
   proxy.cut();
-  await until((state) => state.status === "waiting");
+  await waitForState((state) => state.status === "waiting");
   socket.close();
   assert.deepEqual(states.at(-1), { status: "closed" });
-  await new Promise((resolve) => setTimeout(resolve, 700)); // longer than the first random wait
-  assert.equal(proxy.count(), connections);
+  await new Promise((resolve) => setTimeout(resolve, 700)); // longer than the first random delay
+  assert.equal(proxy.connectionCount(), connections);
 });
 
-test("an instance that goes away says so first, and the socket waits as long as it asks", async () => {
+test("socket reports that the instance is going away, and waits after the close", async () => {
   const leaving = await startGateway({ FIELDGATE_DRAIN_WINDOW: "1s" });
-  const { until } = open(leaving.client());
-  await until((state) => state.status === "connected");
+  const { waitForState } = openSocket(leaving.client());
+  await waitForState((state) => state.status === "connected");
   leaving.stop("SIGTERM");
-  await until((state) => state.status === "connected" && state.goingAway);
-  const state = await until((state) => state.status === "waiting");
+  await waitForState((state) => state.status === "connected" && state.goingAway);
+  const state = await waitForState((state) => state.status === "waiting");
   assert.ok(state.status === "waiting" && state.error instanceof FieldgateCloseError && state.error.code === 1012);
 });

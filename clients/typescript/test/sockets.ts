@@ -1,4 +1,4 @@
-// Sockets under observation.
+// Opens sockets and records their states and messages.
 import assert from "node:assert/strict";
 import { after } from "node:test";
 import {
@@ -13,37 +13,44 @@ import {
 } from "@fieldgate/client";
 import { WebSocket } from "ws";
 
-/** Opens a socket that ends with the tests, and notes how it stood. */
-export function open(client: Client, options: SocketOptions = {}) {
+/** Opens a socket that is closed after the tests of the file, and records its states. */
+export function openSocket(client: Client, options: SocketOptions = {}) {
   const states: SocketState[] = [];
   const socket: Socket = connect(client, { WebSocket, onState: (state) => states.push(state), ...options });
   after(() => socket.close());
-  const until = async (wanted: (state: SocketState) => boolean): Promise<SocketState> => {
+  const waitForState = async (wanted: (state: SocketState) => boolean): Promise<SocketState> => {
     await eventually(() => states.some(wanted));
     return states.find(wanted) as SocketState;
   };
-  return { socket, states, until };
+  return { socket, states, waitForState };
 }
 
-/** Collects what a subscription tells. */
-export function inbox() {
+/** Returns a handler of a subscription, and the messages that it has recorded. */
+export function recordMessages() {
   const messages: RoomMessage[] = [];
-  const count = (n: number) => eventually(() => messages.length >= n);
-  /** Gives the first event of a type, when it is there. */
-  const event = async <T extends EventType>(type: T): Promise<RoomEvent & { type: T }> => {
-    const is = (message: RoomMessage) => message.kind === "event" && message.event.type === type;
-    await eventually(() => messages.some(is));
-    const message = messages.find(is) as RoomMessage & { kind: "event" };
+  const waitForCount = (n: number) => eventually(() => messages.length >= n);
+  /** Waits for an event of a type and returns the first one. */
+  const waitForEvent = async <T extends EventType>(type: T): Promise<RoomEvent & { type: T }> => {
+    const matches = (message: RoomMessage) => message.kind === "event" && message.event.type === type;
+    await eventually(() => messages.some(matches));
+    const message = messages.find(matches) as RoomMessage & { kind: "event" };
     return message.event as RoomEvent & { type: T };
   };
   const types = () => messages.map((message) => (message.kind === "event" ? message.event.type : message.kind));
-  return { messages, types, count, event, handler: (message: RoomMessage) => void messages.push(message) };
+  return {
+    messages,
+    types,
+    waitForCount,
+    waitForEvent,
+    handler: (message: RoomMessage) => void messages.push(message),
+  };
 }
 
+/** Waits until a condition is true. It fails the test after 15 s. */
 export async function eventually(condition: () => boolean): Promise<void> {
-  const late = Date.now() + 15_000;
+  const deadline = Date.now() + 15_000;
   while (!condition()) {
-    assert.ok(Date.now() < late, "it did not come about");
+    assert.ok(Date.now() < deadline, "the condition did not become true within 15 s");
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

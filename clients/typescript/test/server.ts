@@ -1,18 +1,19 @@
-// Answers that are not the gateway's, and what is thrown because of them.
+// HTTP servers that are not a gateway, and the errors of calls.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after } from "node:test";
 
-export async function thrown(call: Promise<unknown>): Promise<unknown> {
+/** Returns the error of a call. It fails the test if the call succeeds. */
+export async function errorOf(call: Promise<unknown>): Promise<unknown> {
   return call.then(
-    () => assert.fail("it was not refused"),
+    () => assert.fail("the call succeeded"),
     (error: unknown) => error,
   );
 }
 
-/** Something on the way that is not the gateway. */
-export async function serve(handler: Parameters<typeof createServer>[1]): Promise<string> {
+/** Starts an HTTP server that is not a gateway, such as a proxy. It ends with the tests of the file. */
+export async function startServer(handler: Parameters<typeof createServer>[1]): Promise<string> {
   const server = createServer(handler);
   after(() => {
     server.closeAllConnections();

@@ -1,0 +1,282 @@
+// The state of the page: lists and details of the tenant, read over HTTP. An event of the
+// socket does not change the state by itself. It causes the affected parts to be read again.
+import {
+  type Client,
+  type Command,
+  connect,
+  createClient,
+  type Device,
+  list,
+  type RoomEvent,
+  rooms,
+  type Schemas,
+  type Session,
+  type Socket,
+  type SocketState,
+} from "@fieldgate/client";
+import { computed, signal } from "@preact/signals";
+import { token, user } from "./auth.js";
+import { parseExact } from "./verbatim.js";
+
+export type TimelineEvent = Schemas["Event"];
+
+/** How the page learns of changes: over the socket, or by polling. */
+export type LiveStatus = "connecting" | "live" | "lost" | "ended" | "polling";
+
+export const devices = signal<Device[] | undefined>();
+export const sessions = signal<Session[] | undefined>();
+export const inbox = signal<Command[] | undefined>();
+/** The commands that left the inbox while the page was open, newest first. */
+export const resolved = signal<Command[]>([]);
+/** The session of the current view, with its commands. */
+export const viewedSession = signal<Session | undefined>();
+export const timeline = signal<TimelineEvent[]>([]);
+export const liveStatus = signal<LiveStatus>("connecting");
+/** The error of the last read. It is `undefined` after a read that succeeded. */
+export const readError = signal<unknown>();
+/** The latest event in words, for screen readers. */
+export const announcement = signal("");
+
+const listedNames = computed(() => new Map(devices.value?.map((device) => [device.id, device.name])));
+/** The names of devices that are not in the loaded part of the list. */
+const otherNames = signal(new Map<string, string>());
+
+/** Returns the name of a device, or its id as long as the name is not known. */
+export const deviceName = (deviceId: string): string =>
+  listedNames.value.get(deviceId) ?? otherNames.value.get(deviceId) ?? deviceId;
+
+/** The number of items that a list has at first, and by which "Show more" extends it. */
+const pageSizes = { devices: 200, sessions: 100, inbox: 100 };
+type List = keyof typeof pageSizes;
+/** The number of items to read of each list. */
+const limits = { ...pageSizes };
+/** Whether a list has more items than were read. */
+export const hasMore = { devices: signal(false), sessions: signal(false), inbox: signal(false) };
+const pollMs = 5_000;
+
+/**
+ * Sends a request and parses the response with parseExact, so that parameters and results keep
+ * their digits. It sets Content-Length, because openapi-fetch parses a response without it by
+ * itself.
+ */
+async function fetchExact(request: Request): Promise<Response> {
+  const response = await fetch(request);
+  const text = await response.text();
+  const headers = new Headers(response.headers);
+  headers.set("Content-Length", String(text.length));
+  const copy = new Response(response.status === 204 ? null : text, { status: response.status, headers });
+  return Object.defineProperty(copy, "json", { value: async () => parseExact(text) });
+}
+
+export const gateway: Client = createClient({ baseUrl: location.origin, token, retry: true, fetch: fetchExact });
+
+let socket: Socket | undefined;
+let poll: ReturnType<typeof setInterval> | undefined;
+let viewedId: string | undefined;
+
+/** Reads the state of the user's tenant and keeps it current, over a socket or by polling. */
+export function startUpdates(live: boolean): void {
+  if (live) {
+    socket = connect(gateway, { onState: onSocketState, timeoutMs: 10_000 });
+    const room = socket.subscribe(rooms.tenant, (message) => {
+      if (message.kind === "event") onEvent(message.event);
+      else refresh(...allParts);
+    });
+    // Reading after the subscription has started misses no event.
+    room.started.then(() => refresh(...allParts)).catch(() => {});
+  } else {
+    liveStatus.value = "polling";
+    poll = setInterval(() => refresh(...allParts), pollMs);
+  }
+  refresh(...allParts);
+}
+
+/** Stops the updates and clears the state, for example when the user has signed out. */
+export function stopUpdates(): void {
+  socket?.close();
+  clearInterval(poll);
+  socket = undefined;
+  devices.value = sessions.value = inbox.value = viewedSession.value = undefined;
+  resolved.value = [];
+  timeline.value = [];
+  otherNames.value = new Map();
+  Object.assign(limits, pageSizes);
+  readError.value = undefined;
+  liveStatus.value = "connecting";
+  viewedId = undefined;
+}
+
+function onSocketState(state: SocketState): void {
+  if (state.status === "connected") liveStatus.value = "live";
+  if (state.status === "waiting") liveStatus.value = "lost";
+  if (state.status === "closed") liveStatus.value = user.value && state.error ? "ended" : liveStatus.value;
+}
+
+/** Opens another socket after the gateway has ended the last one. */
+export function reconnect(): void {
+  socket?.close();
+  liveStatus.value = "connecting";
+  startUpdates(true);
+}
+
+function onEvent(event: RoomEvent): void {
+  const data = event.data as { deviceId?: string; sessionId?: string; commandId?: string };
+  const name = deviceName(data.deviceId ?? "");
+  if (event.type.startsWith("device.")) refresh("devices");
+  if (event.type.startsWith("session.")) refresh("sessions", "inbox");
+  if (event.type.startsWith("command.")) refresh("inbox");
+  if (event.type === "command.proposed") announcement.value = `A command was proposed for ${name}.`;
+  if (event.type === "command.succeeded") announcement.value = `A command succeeded on ${name}.`;
+  if (event.type === "command.failed") announcement.value = `A command failed on ${name}.`;
+  if (event.type === "command.timed_out") announcement.value = `A command timed out on ${name}.`;
+  if (data.commandId && resolved.value.some((command) => command.id === data.commandId)) refresh("resolved");
+  if (data.sessionId === viewedId) refresh("viewedSession");
+}
+
+type Part = "devices" | "sessions" | "inbox" | "resolved" | "viewedSession";
+const allParts: Part[] = ["devices", "sessions", "inbox", "resolved", "viewedSession"];
+const readers: Record<Part, () => Promise<void>> = {
+  devices: readDevices,
+  sessions: readSessions,
+  inbox: readInbox,
+  resolved: readResolved,
+  viewedSession: readViewedSession,
+};
+const due = new Set<Part>();
+const running = new Set<Part>();
+
+/** Reads parts of the state again. A part that is being read is read once more afterwards. */
+export function refresh(...parts: Part[]): void {
+  for (const part of parts) {
+    due.add(part);
+    if (!running.has(part)) void run(part);
+  }
+}
+
+/**
+ * Returns how long to wait for further events before a read, in milliseconds. Events often
+ * arrive together. The wait is longer for a list that was extended, as its reads cost more.
+ */
+function debounceMs(part: Part): number {
+  return part in limits && limits[part as List] > pageSizes[part as List] ? 1_000 : 40;
+}
+
+async function run(part: Part): Promise<void> {
+  running.add(part);
+  const startedFor = user.value;
+  while (due.delete(part) && user.value === startedFor && startedFor) {
+    await new Promise((resolve) => setTimeout(resolve, debounceMs(part)));
+    try {
+      await readers[part]();
+      readError.value = undefined;
+    } catch (error) {
+      if (user.value) readError.value = error;
+    }
+  }
+  running.delete(part);
+}
+
+/** Reads a list up to its limit, and sets whether it has more items. */
+async function readList<T>(name: List, items: AsyncGenerator<T>): Promise<T[]> {
+  const found: T[] = [];
+  let rest = false;
+  for await (const item of items) {
+    rest = found.length === limits[name];
+    if (rest) break;
+    found.push(item);
+  }
+  hasMore[name].value = rest;
+  return found;
+}
+
+const query = (limit: number) => ({ params: { query: { limit } } });
+
+/** Extends a list by one page. */
+export function showMore(name: List): void {
+  limits[name] += pageSizes[name];
+  refresh(name);
+}
+
+async function readDevices(): Promise<void> {
+  devices.value = await readList("devices", list(gateway, "/api/v1/customer/devices", query(pageSizes.devices)));
+}
+
+async function readSessions(): Promise<void> {
+  sessions.value = await readList("sessions", list(gateway, "/api/v1/customer/sessions", query(pageSizes.sessions)));
+  requestNames(sessions.value);
+}
+
+/** Requests the names of devices that are not in the loaded part of the list. */
+function requestNames(items: { deviceId: string }[]): void {
+  if (!hasMore.devices.value) return;
+  for (const deviceId of new Set(items.map((item) => item.deviceId))) {
+    if (listedNames.value.has(deviceId) || otherNames.value.has(deviceId)) continue;
+    otherNames.value.set(deviceId, deviceId); // a placeholder, so that the name is requested once
+    const found = gateway.get("/api/v1/customer/devices/{deviceId}", { params: { path: { deviceId } } });
+    found.then(
+      ({ name }) => {
+        otherNames.value = new Map(otherNames.value).set(deviceId, name);
+      },
+      () => otherNames.value.delete(deviceId),
+    );
+  }
+}
+
+async function readInbox(): Promise<void> {
+  const waiting = await readList("inbox", list(gateway, "/api/v1/customer/approvals", query(pageSizes.inbox)));
+  requestNames(waiting);
+  const ids = new Set(waiting.map((command) => command.id));
+  const left = (inbox.value ?? []).filter((command) => !ids.has(command.id));
+  inbox.value = waiting;
+  if (left.length === 0) return;
+  resolved.value = [
+    ...left.filter((command) => !resolved.value.some((other) => other.id === command.id)),
+    ...resolved.value,
+  ].slice(0, 20);
+  refresh("resolved");
+}
+
+async function readResolved(): Promise<void> {
+  const found = await Promise.all(resolved.value.map((command) => (isFinal(command) ? command : readCommand(command))));
+  const byId = new Map(found.map((command) => [command.id, command]));
+  // A command that is still pending left the inbox only because that is limited.
+  resolved.value = resolved.value
+    .map((command) => byId.get(command.id) ?? command)
+    .filter((command) => command.status !== "pending_approval");
+}
+
+function readCommand({ sessionId, id }: Command): Promise<Command> {
+  const path = { sessionId, commandId: id };
+  return gateway.get("/api/v1/customer/sessions/{sessionId}/commands/{commandId}", { params: { path } });
+}
+
+/** Reports whether the status of a command cannot change any more. */
+export function isFinal(command: Command): boolean {
+  return ["succeeded", "failed", "rejected", "cancelled", "expired"].includes(command.status);
+}
+
+/** Sets the session of the current view. `undefined`: the view has no session. */
+export function viewSession(sessionId: string | undefined): void {
+  if (viewedId === sessionId) return;
+  viewedId = sessionId;
+  viewedSession.value = undefined;
+  timeline.value = [];
+  if (sessionId) refresh("viewedSession");
+}
+
+async function readViewedSession(): Promise<void> {
+  const sessionId = viewedId;
+  if (!sessionId) return;
+  const path = { sessionId };
+  const session = await gateway.get("/api/v1/customer/sessions/{sessionId}", { params: { path } });
+  const last = timeline.value.at(-1);
+  const query = { limit: 200, since: last?.time };
+  const newer: TimelineEvent[] = [];
+  for await (const event of list(gateway, "/api/v1/customer/sessions/{sessionId}/events", { params: { path, query } }))
+    newer.push(event);
+  if (viewedId !== sessionId) return;
+  const known = new Set(timeline.value.map((event) => event.id));
+  viewedSession.value = session;
+  requestNames([session]);
+  timeline.value = [...timeline.value, ...newer.filter((event) => !known.has(event.id))];
+}

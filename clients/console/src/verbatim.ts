@@ -1,0 +1,90 @@
+// Parses and writes JSON and text verbatim: a command must look to its approver exactly as the
+// device receives it.
+
+declare global {
+  interface JSON {
+    rawJSON?(text: string): unknown;
+  }
+}
+
+/** Parses JSON. It keeps the digits of numbers that JavaScript would round or rewrite. */
+export function parseExact(text: string): unknown {
+  const raw = JSON.rawJSON;
+  if (!raw) return JSON.parse(text);
+  return JSON.parse(text, function (this: unknown, _key: string, value: unknown, context?: { source?: string }) {
+    const source = context?.source;
+    return typeof value === "number" && source !== undefined && String(value) !== source ? raw(source) : value;
+  } as (this: unknown, key: string, value: unknown) => unknown);
+}
+
+/** Whether this browser can keep the digits of such numbers. */
+export const keepsNumbers = typeof JSON.rawJSON === "function";
+
+/**
+ * Matches characters that are invisible or change how other text looks: control and direction
+ * characters, characters without width or meaning, blanks other than the space, and the
+ * fourth and further combining marks of a letter, which cover its neighbours.
+ */
+const deceptive = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{DI}\u2800]|(?! )\p{Zs}|(?<=\p{M}{3})\p{M}/gu;
+
+/** Matches an escape that JSON.stringify wrote, and not an escaped backslash before a u. */
+const jsonEscape = /\\u[0-9a-f]{4}(?<=(?<!\\)(?:\\\\)*\\u[0-9a-f]{4})/;
+
+/** Reports whether a word mixes Latin letters with similar letters of another script. */
+function isMixed(word: string): boolean {
+  return /\p{sc=Latin}/u.test(word) && /[\p{sc=Cyrl}\p{sc=Grek}\p{sc=Armn}]/u.test(word);
+}
+
+/** Returns a value as indented JSON, in segments. Deceptive characters are written as escapes. */
+export function writeExact(value: unknown): Segment[] {
+  return segmentsOf(JSON.stringify(value, null, 2), `|${jsonEscape.source}`);
+}
+
+/** A part of a text. `warning` says what is deceptive about it. */
+export interface Segment {
+  text: string;
+  warning?: "invisible" | "mixed";
+}
+
+/**
+ * Splits a text of several lines into plain and deceptive segments. `escapes` is the source of
+ * a regular expression for escapes in the text, which are segments with a warning too.
+ */
+export function segmentsOf(text: string, escapes = ""): Segment[] {
+  const segments: Segment[] = [];
+  const plain = `(?!${deceptive.source})[\\p{L}\\p{M}\\p{N}_]`;
+  const matcher = new RegExp(`(${deceptive.source}${escapes})|(?:${plain})+`, "gu");
+  let end = 0;
+  for (const match of text.matchAll(matcher)) {
+    const [all, invisible] = match;
+    if (invisible === undefined ? !isMixed(all) : isLayout(all, text[match.index + 1])) continue;
+    if (match.index > end) segments.push({ text: text.slice(end, match.index) });
+    end = match.index + all.length;
+    if (invisible === undefined) segments.push({ text: all, warning: "mixed" });
+    else addInvisible(segments, all.startsWith("\\") ? all : escapeOf(all));
+  }
+  if (end < text.length) segments.push({ text: text.slice(end) });
+  return segments;
+}
+
+// Adjacent characters become one segment, because there may be thousands of them.
+function addInvisible(segments: Segment[], text: string): void {
+  const last = segments.at(-1);
+  if (last?.warning === "invisible") last.text += text;
+  else segments.push({ text, warning: "invisible" });
+}
+
+/** Reports whether a character is a line break or a tab, which are shown as they are. */
+const isLayout = (character: string, next?: string) =>
+  character === "\n" || character === "\t" || (character === "\r" && next === "\n");
+
+/** Returns a text on one line, in which deceptive characters are written as escapes. */
+export function escapeDeceptive(text: string): string {
+  return text.replace(deceptive, escapeOf);
+}
+
+function escapeOf(text: string): string {
+  return Array.from({ length: text.length }, (_, i) => `\\u${text.charCodeAt(i).toString(16).padStart(4, "0")}`).join(
+    "",
+  );
+}

@@ -1,0 +1,40 @@
+import { closeCodes, FieldgateCloseError } from "./closecode.js";
+import { jitter } from "./sleep.js";
+
+/** The end of a connection, or of an attempt to connect. */
+export interface ConnectionEnd {
+  error: unknown;
+  /** How long the connection lasted, in milliseconds. 0: it was never established. */
+  lastedMs: number;
+  /** How long the gateway asked to wait before the next attempt, in milliseconds. */
+  retryAfterMs: number;
+}
+
+const baseMs = 500;
+const capMs = 60_000;
+/** A connection that lasted this long starts the backoff over. */
+const stableMs = 60_000;
+/** After these codes the delay has a bound of at least 4 s. */
+const overloadCodes: number[] = [closeCodes.tooManyMessages, closeCodes.internal, closeCodes.overloaded];
+/** The number of attempts whose bound is 4 s. */
+const overloadAttempts = 3;
+/** The longest wait that is taken from a server: a wrong value must not stop a client. */
+const maxRetryAfterMs = 3_600_000;
+
+/** Backoff calculates the delays between attempts to connect. */
+export class Backoff {
+  /** The number of attempts since the last stable connection. */
+  #attempts = 0;
+
+  /**
+   * Returns the delay before the next attempt in milliseconds: the wait that the gateway asked
+   * for, and a random delay in addition.
+   */
+  next(end: ConnectionEnd): number {
+    if (end.lastedMs >= stableMs) this.#attempts = 0;
+    if (end.error instanceof FieldgateCloseError && overloadCodes.includes(end.error.code)) {
+      this.#attempts = Math.max(this.#attempts, overloadAttempts);
+    }
+    return Math.min(end.retryAfterMs, maxRetryAfterMs) + jitter(this.#attempts++, baseMs, capMs);
+  }
+}
