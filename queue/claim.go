@@ -14,6 +14,7 @@ import (
 type ClaimRequest struct {
 	Device         store.Device
 	Epoch          string // of the device's login; the claim is refused once the device's record has another
+	Login          string // hash of the login's token; the claim is refused once the login was ended; empty: not checked
 	RequestID      string
 	Limit          int           // maximum number of commands, 1 to 10
 	Visibility     time.Duration // how long each lease lasts
@@ -84,12 +85,12 @@ func (q *Queue) claimArgs(r ClaimRequest) (keys []string, args []any, err error)
 	if err != nil {
 		return nil, nil, err
 	}
-	keys = r.Device.Keys()
+	keys = append(r.Device.Keys(), store.LoginKey(r.Device.ID, r.Login))
 	if r.IdempotencyKey != "" {
 		keys = append(keys, r.Device.ClaimKey(store.DigestOf(r.IdempotencyKey)))
 	}
 	args = store.NewScope(r.Device, store.ActorDevice(r.Device.ID), r.RequestID, q.cfg.Retention).
-		Args(r.Limit, r.Visibility.Milliseconds(), requestHash, settleLimit, r.Epoch)
+		Args(r.Limit, r.Visibility.Milliseconds(), requestHash, settleLimit, r.Epoch, r.Login)
 	for range r.Limit {
 		token := rand.Text()
 		args = append(args, token, hashToken(token))

@@ -106,11 +106,14 @@ func New(cfg Config) *Queue {
 
 // HandleWake wakes the claims that a wake-up of the store concerns. It must be called
 // for every wake-up. A zero Wake means that some may have been lost: it wakes one claim
-// of every device that has any waiting.
+// of every device that has any waiting. An ended login wakes all claims of its device, of
+// which claim.lua refuses those of that login.
 func (q *Queue) HandleWake(w store.Wake) {
 	switch {
 	case w == store.Wake{}:
 		q.waiters.wakeAll()
+	case w.LoginEnded:
+		q.waiters.wakeDevice(w.DeviceID)
 	case w.Ready:
 		q.waiters.wake(w.DeviceID)
 	}

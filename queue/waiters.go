@@ -72,6 +72,15 @@ func (ws *waiters) wake(device string) {
 	}
 }
 
+// wakeDevice wakes all waiters of a device.
+func (ws *waiters) wakeDevice(device string) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for _, w := range ws.byDevice[device] {
+		w.wake()
+	}
+}
+
 // wakeAll wakes the first waiter of every device.
 func (ws *waiters) wakeAll() {
 	ws.mu.Lock()
