@@ -100,6 +100,16 @@ func (o operation) leastRole() string {
 	return role
 }
 
+// isList reports whether the operation returns a page of items.
+func (o operation) isList() bool {
+	success := o.Responses.Value("200")
+	if success == nil || success.Value.Content.Get("application/json") == nil {
+		return false
+	}
+	schema := success.Value.Content.Get("application/json").Schema
+	return schema != nil && schema.Value.Properties["items"] != nil
+}
+
 // schemes returns the names of the security schemes of the operation.
 func (o operation) schemes() []string {
 	var names []string

@@ -92,6 +92,21 @@ func TestContract_OperationsAndLeastRoles(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
+// TestContract_ListsDeclareCost requires a cost of every list of users, which reads many
+// records. Only the limit of a tenant counts cost, so no other operation may declare one.
+func TestContract_ListsDeclareCost(t *testing.T) {
+	t.Parallel()
+
+	for _, op := range operations(t) {
+		cost, declared := op.Extensions["x-cost"].(float64)
+		ofUser := slices.Contains(op.schemes(), "customerJWT")
+		require.True(t, ofUser || !declared, "%s is not limited by cost", op.OperationID)
+		if ofUser && op.isList() {
+			require.GreaterOrEqual(t, cost, 5.0, "%s is a list: declare its x-cost", op.OperationID)
+		}
+	}
+}
+
 func TestContract_SecurityOfOperations(t *testing.T) {
 	t.Parallel()
 

@@ -67,11 +67,11 @@ type Config struct {
 	// if an operation has one.
 	Authorize func(ctx context.Context, leastRole string) error
 
-	// RateLimit returns nil if another call of the operation is within its limits, and a
-	// *fieldgate.Error with RetryAfter otherwise. The context carries the principal.
+	// RateLimit returns nil if another call of the operation, with its x-cost, is within
+	// the limits, and a *fieldgate.Error with RetryAfter otherwise. The context carries the principal.
 	// Where there is none, request.Addr returns the address of the client. Nil means that
 	// nothing is limited.
-	RateLimit func(ctx context.Context, operationID string) error
+	RateLimit func(ctx context.Context, operationID string, cost int) error
 
 	// Logger receives one line per request. Nil discards them.
 	Logger *slog.Logger

@@ -18,7 +18,7 @@ type contract struct {
 	operations     map[route]*operation
 	authenticators map[string]Authenticator
 	authorize      func(ctx context.Context, leastRole string) error
-	rateLimit      func(ctx context.Context, operationID string) error
+	rateLimit      func(ctx context.Context, operationID string, cost int) error
 	origins        origins
 	validator      *validator
 	bodies         *budget
@@ -103,7 +103,7 @@ func (c *contract) admit(w http.ResponseWriter, r *http.Request, held *share) (*
 		return nil, err
 	}
 	if c.rateLimit != nil {
-		if err := c.rateLimit(ctx, op.id); err != nil {
+		if err := c.rateLimit(ctx, op.id, op.cost); err != nil {
 			return nil, err
 		}
 	}

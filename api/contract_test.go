@@ -85,7 +85,7 @@ func TestContract_ReadsNoBodyBeforeOtherChecks(t *testing.T) {
 	t.Parallel()
 
 	limited := func(c *Config) {
-		c.RateLimit = func(context.Context, string) error {
+		c.RateLimit = func(context.Context, string, int) error {
 			return &fieldgate.Error{Code: fieldgate.CodeRateLimited, RetryAfter: time.Second}
 		}
 	}
@@ -150,7 +150,7 @@ func TestAuthorize_LowerRoleIsRefused(t *testing.T) {
 	t.Parallel()
 	limited := 0
 	te := newTestEdge(t, noContent, func(c *Config) {
-		c.RateLimit = func(context.Context, string) error { limited++; return nil }
+		c.RateLimit = func(context.Context, string, int) error { limited++; return nil }
 	})
 
 	document := requireProblem(t, te.ask(t, http.MethodDelete, "/things/abc", "", authLine), fieldgate.CodeInsufficientRole)
@@ -163,9 +163,10 @@ func TestRateLimit_CountsPerCallerAndBeforeValidation(t *testing.T) {
 	t.Parallel()
 	var principal any
 	var operation string
+	var cost int
 	te := newTestEdge(t, noContent, func(c *Config) {
-		c.RateLimit = func(ctx context.Context, operationID string) error {
-			principal, operation = ctx.Value(principalKey{}), operationID
+		c.RateLimit = func(ctx context.Context, operationID string, operationCost int) error {
+			principal, operation, cost = ctx.Value(principalKey{}), operationID, operationCost
 			return &fieldgate.Error{Code: fieldgate.CodeRateLimited, RetryAfter: 1200 * time.Millisecond}
 		}
 	})
@@ -176,6 +177,7 @@ func TestRateLimit_CountsPerCallerAndBeforeValidation(t *testing.T) {
 	require.Equal(t, "2", response.Header.Get("Retry-After"), "rounded up, so that no client returns too early")
 	require.Equal(t, "dev_1", principal)
 	require.Equal(t, "putThing", operation)
+	require.Equal(t, 7, cost)
 }
 
 func TestContract_UnknownRouteIsNotServed(t *testing.T) {

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -20,6 +21,7 @@ type operation struct {
 	id         string
 	scheme     string // the security scheme; empty if no authentication is required
 	leastRole  string // empty if every principal may call it
+	cost       int    // counted against the rate limit; at least 1
 	parameters parameters
 	body       *body // nil if it has none
 	socket     bool  // it has a response 101
@@ -54,16 +56,34 @@ func newOperation(document *openapi3.T, item *openapi3.PathItem, described *open
 	if err != nil {
 		return nil, err
 	}
+	cost, err := costOf(described)
+	if err != nil {
+		return nil, err
+	}
 	parameters := newParameters(item.Parameters, described.Parameters)
 	return &operation{
 		id:         described.OperationID,
 		scheme:     scheme,
 		leastRole:  leastRole,
+		cost:       cost,
 		parameters: parameters,
 		body:       body,
 		socket:     described.Responses.Status(http.StatusSwitchingProtocols) != nil,
 		lenient:    len(parameters.all) == 0 && body == nil && described.Responses.Status(http.StatusBadRequest) == nil,
 	}, nil
+}
+
+// costOf returns the x-cost of an operation, or 1 if it has none.
+func costOf(described *openapi3.Operation) (int, error) {
+	declared, found := described.Extensions["x-cost"]
+	if !found {
+		return 1, nil
+	}
+	cost, ok := declared.(float64)
+	if !ok || cost < 1 || cost != math.Trunc(cost) {
+		return 0, fmt.Errorf("x-cost is %v instead of a positive integer", declared)
+	}
+	return int(cost), nil
 }
 
 // schemeOf returns the one security scheme of an operation, or "" if it has none.

@@ -31,6 +31,11 @@ type Principal struct {
 	// the logins of a device changes the epoch of its record. A waiting request
 	// receives commands only while both are equal.
 	Epoch string
+
+	// Login is the hash of the token, which names the login's record. A waiting request
+	// receives commands only while that record exists: a logout and a newer login that
+	// exceeds the maximum delete it.
+	Login string
 }
 
 // Device returns the store keys of the device.
@@ -61,9 +66,10 @@ func (r *Registry) Check(ctx context.Context, token string) (Principal, error) {
 	if !ok {
 		return Principal{}, refuse(fieldgate.CodeUnauthorized, "malformed")
 	}
+	login := hashOf(token)
 	interval, burst := r.cfg.DeviceRate.args()
 	reply, err := r.run(ctx, checkScript,
-		[]string{store.DeviceKey(id), store.LoginKey(id, hashOf(token)), store.DeviceRateKey(id)},
+		[]string{store.DeviceKey(id), store.LoginKey(id, login), store.DeviceRateKey(id)},
 		[]any{
 			r.cfg.LoginIdle.Milliseconds(), (r.cfg.LoginIdle / renewalParts).Milliseconds(), seenEvery.Milliseconds(),
 			interval, burst, r.cfg.OnlineWithin.Milliseconds(),
@@ -71,5 +77,7 @@ func (r *Registry) Check(ctx context.Context, token string) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
-	return Principal{Tenant: reply.String(2), DeviceID: id, ExpiresAt: store.ParseTime(reply.String(3)), Epoch: reply.String(4)}, nil
+	return Principal{
+		Tenant: reply.String(2), DeviceID: id, ExpiresAt: store.ParseTime(reply.String(3)), Epoch: reply.String(4), Login: login,
+	}, nil
 }

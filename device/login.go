@@ -95,7 +95,8 @@ func (r *Registry) Logout(ctx context.Context, token string) error {
 }
 
 func (r *Registry) logout(ctx context.Context, deviceID, hash string) error {
-	_, err := r.run(ctx, logoutScript, []string{store.LoginKey(deviceID, hash), store.LoginsKey(deviceID)}, []any{hash})
+	_, err := r.run(ctx, logoutScript,
+		[]string{store.LoginKey(deviceID, hash), store.LoginsKey(deviceID)}, []any{hash, deviceID})
 	return err
 }
 

@@ -28,7 +28,9 @@ func TestLogin_CheckReturnsPrincipal(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, device.Principal{
 			Tenant: b.tenant, DeviceID: r.DeviceID, ExpiresAt: login.ExpiresAt, Epoch: b.record(r.DeviceID)["epoch"],
+			Login: p.Login,
 		}, p)
+		require.Len(t, p.Login, 64, "it is the hash of the token")
 		require.Equal(t, b.key(r.DeviceID), p.Device())
 	})
 }

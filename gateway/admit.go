@@ -55,9 +55,9 @@ func authorize(ctx context.Context, leastRole string) error {
 
 // rateLimit counts a call against the limits of its caller. Calls of devices are counted
 // where their login is verified.
-func (g *Gateway) rateLimit(ctx context.Context, operationID string) error {
+func (g *Gateway) rateLimit(ctx context.Context, operationID string, cost int) error {
 	if p, ok := customer.FromContext(ctx); ok {
-		return g.limits.Allow(ctx, ratelimit.Tenant, p.Tenant)
+		return g.limitTenant(ctx, p.Tenant, cost)
 	}
 	switch operationID {
 	case "registerDevice":
@@ -69,4 +69,9 @@ func (g *Gateway) rateLimit(ctx context.Context, operationID string) error {
 		return g.limits.Allow(ctx, ratelimit.AuthAddress, request.Addr(ctx).String())
 	}
 	return nil
+}
+
+// limitTenant counts a request or a frame of a user against the limit of the tenant.
+func (g *Gateway) limitTenant(ctx context.Context, tenant string, cost int) error {
+	return g.limits.AllowCost(ctx, ratelimit.Tenant, tenant, cost)
 }

@@ -52,7 +52,7 @@ func TestShutdown_WaitingClaimReturnsEmpty(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
-	claims := make(chan error, 3)
+	claims := make(chan error, 2)
 	for range cap(claims) {
 		go func() {
 			claimed, err := f.device.Claim(t.Context(), client.ClaimRequest{WaitMs: 30_000})

@@ -121,7 +121,7 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 func (g *Gateway) newServer() error {
 	server, err := handlers.New(handlers.Config{
 		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Health: g.health,
-		Hub: g.hub, Tickets: g.tickets, Verify: g.verifier.Verify,
+		Hub: g.hub, Tickets: g.tickets, Verify: g.verifier.Verify, LimitTenant: g.limitTenant,
 	})
 	if err != nil {
 		return fmt.Errorf("preparing the handlers: %w", err)

@@ -55,6 +55,35 @@ func TestRateLimit_PerTenantAcrossInstances(t *testing.T) {
 	require.NoError(t, call(here, gatewaytest.NeighbourOf(tenantID), "alice"))
 }
 
+func TestRateLimit_CountsCost(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.Limits.PerTenant = ratelimit.Limit{PerMinute: 1, Burst: 6} })
+	alice := g.User(gatewaytest.NewTenantID(), "alice", "viewer")
+	_, err := alice.Devices(t.Context(), client.ListDevicesParams{})
+	require.NoError(t, err)
+	_, err = alice.SystemInfo(t.Context())
+	require.NoError(t, err)
+	_, err = alice.SystemInfo(t.Context())
+	requireLimited(t, err)
+}
+
+// TestRateLimit_CountsFrames sends frames of a user's socket. They share the limit of the
+// tenant with HTTP: here it has room for the handshake and one subscription.
+func TestRateLimit_CountsFrames(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.Limits.PerTenant = ratelimit.Limit{PerMinute: 1, Burst: 12} })
+	tenantID := gatewaytest.NewTenantID()
+	s := g.OpenCustomer(t, g.Token(tenantID, "alice", "viewer"))
+	s.Subscribe("tenant", "")
+	require.Equal(t, client.CodeRateLimited, s.RequestError("subscribe", object{"room": "tenant"}).Code)
+	s.Request("unsubscribe", object{"room": "tenant"}, nil)
+	s.Request("unsubscribe", object{"room": "tenant"}, nil)
+	require.Equal(t, client.CodeRateLimited, s.RequestError("unsubscribe", object{"room": "tenant"}).Code)
+	s.Request("ping", nil, nil)
+	_, err := g.User(tenantID, "bob", "viewer").SystemInfo(t.Context())
+	requireLimited(t, err)
+}
+
 // registerWithWrongCode tries to register with a wrong activation code. It returns the
 // status.
 func registerWithWrongCode(t testing.TB, g *gatewaytest.Gateway, forwardedFor string) int {

@@ -156,6 +156,41 @@ func TestSocket_ClosesWhenRevokedDuringHandshake(t *testing.T) {
 	}
 }
 
+// endedLogins are ways in which one login of a device ends while the others stay.
+var endedLogins = map[string]func(t testing.TB, f *fleet, g *gatewaytest.Gateway, token string){
+	"logout": func(t testing.TB, f *fleet, g *gatewaytest.Gateway, token string) {
+		require.NoError(t, g.DeviceWithToken(client.Bearer(token)).Logout(t.Context()))
+	},
+	"too many logins": func(t testing.TB, f *fleet, g *gatewaytest.Gateway, _ string) {
+		for range 20 {
+			f.Login(t, f.device)
+		}
+	},
+}
+
+// TestLogin_EndClosesSocketAndWaitingClaim ends a login on another instance than the one
+// that serves its socket and its waiting claim.
+func TestLogin_EndClosesSocketAndWaitingClaim(t *testing.T) {
+	t.Parallel()
+	here, there := startTwoInstances(t)
+	for name, end := range endedLogins {
+		f := newFleet(t, here)
+		token := f.Login(t, f.device)
+		s := there.OpenDevice(t, token)
+		claim := make(chan error, 1)
+		go func() {
+			_, err := there.DeviceWithToken(client.Bearer(token)).Claim(t.Context(), client.ClaimRequest{WaitMs: 30_000})
+			claim <- err
+		}()
+		awaitWaitingClaims(t, there, 1)
+		end(t, f, here, token)
+		require.Equal(t, 4003, closeCodeWithin(t, s, wakeUpTimeout), name)
+		requireCode(t, client.CodeUnauthorized, <-claim)
+		f.propose(t, auto)
+		require.Equal(t, f.commandIDs(t)[0], f.claimFor(t, time.Minute).ID, "another login gets the command")
+	}
+}
+
 func TestSocket_EndedLoginServesNoFrame(t *testing.T) {
 	t.Parallel()
 	here, there := startTwoInstances(t)

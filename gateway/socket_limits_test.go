@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -60,14 +61,14 @@ func flood(s *gatewaytest.Socket, text string) {
 
 func TestSocket_LimitsRequestsInFlight(t *testing.T) {
 	t.Parallel()
-	g := gatewaytest.Start(t)
+	g := gatewaytest.Start(t, withSockets(func(cfg *realtime.Config) { cfg.Limits.MaxInFlight = 2 }))
 	f := newFleet(t, g)
 	s := f.deviceSocket(t, g)
 	var waiting []gatewaytest.PendingReply
-	for range 32 {
+	for range 2 {
 		waiting = append(waiting, s.StartRequest("claim", object{"waitMs": 30_000}))
 	}
-	awaitWaitingClaims(t, g, 32)
+	awaitWaitingClaims(t, g, 2)
 	for _, kind := range []string{"claim", "ping", "heartbeat"} {
 		require.Equal(t, client.CodeRateLimited, s.RequestError(kind, object{}).Code, kind)
 	}
@@ -78,6 +79,25 @@ func TestSocket_LimitsRequestsInFlight(t *testing.T) {
 		require.Len(t, commands(t, claim().Data), 1)
 	}
 	eventually(t, func() bool { return s.StartRequest("ping", nil)().Type == "reply" }, "requests in flight are not released")
+}
+
+// TestClaim_WaitingIsBoundedPerDevice waits with one claim over the socket and one over HTTP.
+// A third is refused over both.
+func TestClaim_WaitingIsBoundedPerDevice(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	f := newFleet(t, g)
+	s := f.deviceSocket(t, g)
+	s.StartRequest("claim", object{"waitMs": 30_000})
+	go func() { _, _ = f.device.Claim(t.Context(), client.ClaimRequest{WaitMs: 30_000}) }()
+	awaitWaitingClaims(t, g, 2)
+	require.Equal(t, client.CodeRateLimited, s.RequestError("claim", object{"waitMs": 1}).Code)
+	got := g.Do(t, gatewaytest.Request{
+		Method: "POST", Path: "/api/v1/device/commands/claim", Token: f.Login(t, f.device), Body: `{"waitMs":1}`,
+	})
+	require.Equal(t, http.StatusTooManyRequests, got.Status)
+	require.Equal(t, "1", got.Header.Get("Retry-After"))
+	s.Request("claim", object{"waitMs": 0}, nil)
 }
 
 // TestSocket_CatchUpTakesNoRequestSlot resumes two rooms on a socket with one request slot.

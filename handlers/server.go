@@ -32,6 +32,11 @@ type Config struct {
 	// Verify verifies the token that a client sends to renew its socket.
 	Verify func(ctx context.Context, token string) (customer.Principal, error)
 
+	// LimitTenant counts a frame of a user's socket with its cost against the limit of the
+	// tenant, which counts HTTP requests too. It returns rate_limited if the frame exceeds
+	// it. Default: no limit.
+	LimitTenant func(ctx context.Context, tenant string, cost int) error
+
 	// Spec and SocketSpec are the documents that frames are validated against. Default:
 	// fieldgate.Spec and fieldgate.SocketSpec.
 	Spec       []byte
@@ -48,6 +53,8 @@ type Server struct {
 	tickets  *customer.Tickets
 	verify   func(ctx context.Context, token string) (customer.Principal, error)
 	frames   frames
+
+	limitTenant func(ctx context.Context, tenant string, cost int) error
 }
 
 var _ generated.StrictServerInterface = (*Server)(nil)
@@ -60,13 +67,16 @@ func New(cfg Config) (*Server, error) {
 	if cfg.SocketSpec == nil {
 		cfg.SocketSpec = fieldgate.SocketSpec
 	}
+	if cfg.LimitTenant == nil {
+		cfg.LimitTenant = func(context.Context, string, int) error { return nil }
+	}
 	frames, err := newFrames(cfg.SocketSpec, cfg.Spec)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the frames of sockets: %w", err)
 	}
 	return &Server{
 		devices: cfg.Devices, sessions: cfg.Sessions, queue: cfg.Queue, health: cfg.Health,
-		hub: cfg.Hub, tickets: cfg.Tickets, verify: cfg.Verify, frames: frames,
+		hub: cfg.Hub, tickets: cfg.Tickets, verify: cfg.Verify, frames: frames, limitTenant: cfg.LimitTenant,
 	}, nil
 }
 

@@ -95,8 +95,23 @@ func (s *Server) OpenCustomerSocket(ctx context.Context, _ generated.OpenCustome
 	}), nil
 }
 
-// customerFrame serves a frame of a user's socket.
+// subscribeCost is the cost of a subscribe frame, which reads the store up to three times.
+// Any other frame of a user's socket costs 1.
+const subscribeCost = 5
+
+func frameCost(frameType string) int {
+	if frameType == "subscribe" {
+		return subscribeCost
+	}
+	return 1
+}
+
+// customerFrame serves a frame of a user's socket. It counts the frame before anything of
+// it is decoded.
 func (s *Server) customerFrame(ctx context.Context, socket *realtime.Socket, p customer.Principal, f realtime.Frame) (any, error) {
+	if err := s.limitTenant(ctx, p.Tenant, frameCost(f.Type)); err != nil {
+		return nil, err
+	}
 	switch f.Type {
 	case "subscribe":
 		return serveFrame(s.frames, f, func(r subscribeFrame) (any, error) { return s.subscribe(ctx, socket, p, r) })

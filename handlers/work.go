@@ -33,7 +33,7 @@ func claimFrom(ctx context.Context, r generated.ClaimCommandsRequestObject) queu
 	}
 	p, _ := device.FromContext(ctx)
 	return queue.ClaimRequest{
-		Device: p.Device(), Epoch: p.Epoch, RequestID: request.ID(ctx), Limit: body.Limit,
+		Device: p.Device(), Epoch: p.Epoch, Login: p.Login, RequestID: request.ID(ctx), Limit: body.Limit,
 		Visibility: millis(body.VisibilityTimeoutMs), Wait: millis(body.WaitMs),
 		IdempotencyKey: value(r.Params.IdempotencyKey),
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"time"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -14,6 +15,7 @@ import (
 type ClaimRequest struct {
 	Device         store.Device
 	Epoch          string // of the device's login; the claim is refused once the device's record has another
+	Login          string // hash of the login's token; the claim is refused once the login was ended; empty: not checked
 	RequestID      string
 	Limit          int           // maximum number of commands, 1 to 10
 	Visibility     time.Duration // how long each lease lasts
@@ -31,16 +33,19 @@ type Lease struct {
 // Claim claims the first commands of the device's ready queue, each under a lease.
 // With Wait it blocks while there is none. It then returns no lease and no error when
 // the wait has passed, the context is done or the queue drains. Refusals:
-// idempotency_key_reused, and unauthorized when the device was suspended or its login
-// ended meanwhile.
+// idempotency_key_reused, unauthorized when the device was suspended or its login ended
+// meanwhile, and rate_limited when MaxWaiting claims of the device wait already.
 func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
 	if r.Wait <= 0 {
 		leases, _, err := q.claim(ctx, r)
 		return leases, err
 	}
+	waiter := q.waiters.join(r.Device.ID)
+	if waiter == nil {
+		return nil, errTooManyWaiting
+	}
 	q.metrics.waiting.Inc()
 	defer q.metrics.waiting.Dec()
-	waiter := q.waiters.join(r.Device.ID)
 	defer q.waiters.leave(waiter)
 	deadline := time.Now().Add(r.Wait)
 	for {
@@ -52,6 +57,12 @@ func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
 			return leases, err
 		}
 	}
+}
+
+var errTooManyWaiting = &fieldgate.Error{
+	Code:       fieldgate.CodeRateLimited,
+	Detail:     "Other claims of this device wait for a command: wait for one of them to end before you send the next.",
+	RetryAfter: time.Second,
 }
 
 // claim runs claim.lua once. It also returns how many commands are still ready. The
@@ -84,12 +95,12 @@ func (q *Queue) claimArgs(r ClaimRequest) (keys []string, args []any, err error)
 	if err != nil {
 		return nil, nil, err
 	}
-	keys = r.Device.Keys()
+	keys = append(r.Device.Keys(), store.LoginKey(r.Device.ID, r.Login))
 	if r.IdempotencyKey != "" {
 		keys = append(keys, r.Device.ClaimKey(store.DigestOf(r.IdempotencyKey)))
 	}
 	args = store.NewScope(r.Device, store.ActorDevice(r.Device.ID), r.RequestID, q.cfg.Retention).
-		Args(r.Limit, r.Visibility.Milliseconds(), requestHash, settleLimit, r.Epoch)
+		Args(r.Limit, r.Visibility.Milliseconds(), requestHash, settleLimit, r.Epoch, r.Login)
 	for range r.Limit {
 		token := rand.Text()
 		args = append(args, token, hashToken(token))

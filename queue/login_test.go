@@ -39,6 +39,24 @@ func TestClaim_EndedLoginIsRefused(t *testing.T) {
 	}
 }
 
+// TestClaim_DeletedLoginIsRefused claims with a login whose record does not exist, as after
+// a logout: no wake-up and no epoch tells the claim.
+func TestClaim_DeletedLoginIsRefused(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
+		c := f.propose(auto)
+		login := func(r *queue.ClaimRequest) { r.Login = "hash" }
+		_, err := f.queue.Claim(t.Context(), f.claimRequest(login))
+		requireRefusal(t, err, fieldgate.CodeUnauthorized)
+		require.Equal(t, queue.Queued, f.get(c.ID).Status)
+		f.do(func(ctx context.Context, client store.Client) error {
+			return client.HSet(ctx, store.LoginKey(f.device.ID, "hash"), "epoch", "").Err()
+		})
+		require.Equal(t, c.ID, f.claimOne(login).ID)
+	})
+}
+
 // writeDevice sets fields of the device's record.
 func (f *fixture) writeDevice(fields map[string]any) {
 	f.t.Helper()

@@ -70,6 +70,11 @@ type Config struct {
 	// been woken, in case a wake-up was lost. Default: 5 s.
 	PollEvery time.Duration
 
+	// MaxWaiting is the maximum number of claims of one device that wait for a command
+	// on this instance. A further one is refused. Default: 2, so that a device can wait
+	// again before the gateway notices that its earlier connection is gone.
+	MaxWaiting int
+
 	// Registerer registers the queue's metrics. Default: they are not registered.
 	Registerer prometheus.Registerer
 
@@ -95,22 +100,26 @@ func New(cfg Config) *Queue {
 	cfg.DeliverWithin = cmp.Or(cfg.DeliverWithin, 24*time.Hour)
 	cfg.Retention = cmp.Or(cfg.Retention, store.DefaultRetention)
 	cfg.PollEvery = cmp.Or(cfg.PollEvery, 5*time.Second)
+	cfg.MaxWaiting = cmp.Or(cfg.MaxWaiting, 2)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
 	return &Queue{
 		store: cfg.Store, cfg: cfg, log: cfg.Logger,
-		waiters: newWaiters(), metrics: newMetrics(cfg.Registerer),
+		waiters: newWaiters(cfg.MaxWaiting), metrics: newMetrics(cfg.Registerer),
 	}
 }
 
 // HandleWake wakes the claims that a wake-up of the store concerns. It must be called
 // for every wake-up. A zero Wake means that some may have been lost: it wakes one claim
-// of every device that has any waiting.
+// of every device that has any waiting. An ended login wakes all claims of its device, of
+// which claim.lua refuses those of that login.
 func (q *Queue) HandleWake(w store.Wake) {
 	switch {
 	case w == store.Wake{}:
 		q.waiters.wakeAll()
+	case w.LoginEnded:
+		q.waiters.wakeDevice(w.DeviceID)
 	case w.Ready:
 		q.waiters.wake(w.DeviceID)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/store/storetest"
@@ -18,6 +19,9 @@ import (
 
 // withoutPolling makes waiting claims depend on wake-ups: no test runs until the next poll.
 func withoutPolling(cfg *queue.Config) { cfg.PollEvery = longLease }
+
+// manyWaiters lets more claims of a device wait than by default.
+func manyWaiters(cfg *queue.Config) { cfg.MaxWaiting = 32 }
 
 // wakeFixture is a fixture with a Redis of its own, whose queue receives the store's wake-ups.
 // Its claims do not poll.
@@ -32,7 +36,7 @@ type wakeFixture struct {
 func newWakeFixture(t *testing.T) *wakeFixture {
 	t.Helper()
 	f := &wakeFixture{server: storetest.Start(t), trips: new(roundTrips)}
-	f.fixture = newFixture(t, f.connect(t), withoutPolling)
+	f.fixture = newFixture(t, f.connect(t), withoutPolling, manyWaiters)
 	f.listen(f.store, f.queue)
 	return f
 }
@@ -234,6 +238,27 @@ func TestClaim_WaiterPolls(t *testing.T) {
 
 func waitFor(d time.Duration) func(*queue.ClaimRequest) {
 	return func(r *queue.ClaimRequest) { r.Wait = d }
+}
+
+// TestClaim_WaitingIsBounded starts 400 waiting claims of a device. Two of them wait and ask
+// the store; the others are refused without a call.
+func TestClaim_WaitingIsBounded(t *testing.T) {
+	t.Parallel()
+	f := newWakeFixture(t)
+	q := queue.New(queue.Config{Store: f.store, PollEvery: longLease})
+	f.startClaim(q)
+	f.startClaim(q)
+	before := f.trips.of("claim")
+	for range 400 {
+		_, err := q.Claim(t.Context(), f.claimRequest(waitFor(longLease)))
+		requireRefusal(t, err, fieldgate.CodeRateLimited)
+		var refused *fieldgate.Error
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, time.Second, refused.RetryAfter)
+	}
+	require.Equal(t, before, f.trips.of("claim"))
+	_, err := q.Claim(t.Context(), f.claimRequest())
+	require.NoError(t, err, "a claim that does not wait is served")
 }
 
 func TestClaim_WaitEndsAtDeadline(t *testing.T) {

@@ -10,7 +10,11 @@ import (
 // arrival. A wake-up goes to the first waiter of the device that is still asleep. A waiter
 // that leaves commands in the ready queue wakes the next one, and so does a waiter that
 // leaves without having used its wake-up. So one wake-up can serve several waiters.
+//
+// A device has at most perDevice waiters, because each one holds a goroutine and polls.
 type waiters struct {
+	perDevice int
+
 	mu       sync.Mutex
 	byDevice map[string][]*waiter
 	closed   chan struct{}
@@ -24,16 +28,20 @@ type waiter struct {
 	closed chan struct{}
 }
 
-func newWaiters() *waiters {
-	return &waiters{byDevice: map[string][]*waiter{}, closed: make(chan struct{})}
+func newWaiters(perDevice int) *waiters {
+	return &waiters{perDevice: perDevice, byDevice: map[string][]*waiter{}, closed: make(chan struct{})}
 }
 
-// join adds a waiter behind the others of its device. A claim must join before it asks the
+// join adds a waiter behind the others of its device. It returns nil if the device has
+// perDevice waiters already. A claim must join before it asks the
 // store for the first time, or it could miss the wake-up in between.
 func (ws *waiters) join(device string) *waiter {
 	w := &waiter{device: device, woken: make(chan struct{}, 1), closed: ws.closed}
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	if len(ws.byDevice[device]) >= ws.perDevice {
+		return nil
+	}
 	ws.byDevice[device] = append(ws.byDevice[device], w)
 	return w
 }
@@ -69,6 +77,15 @@ func (ws *waiters) wake(device string) {
 		if w.wake() {
 			return
 		}
+	}
+}
+
+// wakeDevice wakes all waiters of a device.
+func (ws *waiters) wakeDevice(device string) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for _, w := range ws.byDevice[device] {
+		w.wake()
 	}
 }
 

@@ -13,7 +13,7 @@ func awake(w *waiter) bool { return len(w.woken) == 1 }
 
 func TestWaiters_WakeReachesFirstAsleep(t *testing.T) {
 	t.Parallel()
-	ws := newWaiters()
+	ws := newWaiters(3)
 	first, second, elsewhere := ws.join("a"), ws.join("a"), ws.join("b")
 	ws.wake("a")
 	require.True(t, awake(first))
@@ -27,7 +27,7 @@ func TestWaiters_WakeReachesFirstAsleep(t *testing.T) {
 
 func TestWaiters_LeavePassesUnusedWakeUpOn(t *testing.T) {
 	t.Parallel()
-	ws := newWaiters()
+	ws := newWaiters(3)
 	first, second, third := ws.join("a"), ws.join("a"), ws.join("a")
 	ws.wake("a")
 	ws.leave(first)
@@ -39,9 +39,21 @@ func TestWaiters_LeavePassesUnusedWakeUpOn(t *testing.T) {
 	require.Empty(t, ws.byDevice, "a device without waiters is forgotten")
 }
 
+func TestWaiters_AreBoundedPerDevice(t *testing.T) {
+	t.Parallel()
+	ws := newWaiters(2)
+	first := ws.join("a")
+	require.NotNil(t, first)
+	require.NotNil(t, ws.join("a"))
+	require.Nil(t, ws.join("a"))
+	require.NotNil(t, ws.join("b"))
+	ws.leave(first)
+	require.NotNil(t, ws.join("a"))
+}
+
 func TestWaiters_WakeAllWakesOnePerDevice(t *testing.T) {
 	t.Parallel()
-	ws := newWaiters()
+	ws := newWaiters(3)
 	first, second, elsewhere := ws.join("a"), ws.join("a"), ws.join("b")
 	ws.wakeAll()
 	require.True(t, awake(first))
@@ -56,7 +68,7 @@ func TestWaiter_WakeUpAtDeadlineIsNotLost(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 200 {
-		ws := newWaiters()
+		ws := newWaiters(3)
 		w := ws.join("a")
 		w.wake()
 		require.True(t, w.wait(t.Context(), time.Now(), time.Minute) || awake(w))
@@ -70,7 +82,7 @@ func TestWaiter_WakeUpAtDeadlineIsNotLost(t *testing.T) {
 func TestWaiter_PollsUntilDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWaiters().join("a")
+		w := newWaiters(3).join("a")
 		start := time.Now()
 		deadline := start.Add(time.Minute)
 		require.True(t, w.wait(t.Context(), deadline, 40*time.Second), "the first interval has passed")

@@ -25,8 +25,8 @@ var allowScript = store.NewScript(files, "lua/allow.lua")
 
 // Limit is a rate limit. The zero Limit allows every request.
 type Limit struct {
-	PerMinute int // the sustained rate
-	Burst     int // requests allowed at once; values below 1 mean 1
+	PerMinute int // the sustained cost per minute
+	Burst     int // the cost allowed at once; values below 1 mean 1
 }
 
 // Limits are the limits of the gateway, by scope. The zero Limits allow every request.
@@ -34,7 +34,7 @@ type Limits struct {
 	RegisterPerAddress Limit // registrations from one address
 	RegisterTotal      Limit // registrations of all devices together
 	AuthPerAddress     Limit // logins from one address
-	PerTenant          Limit // requests of all users of one tenant
+	PerTenant          Limit // requests and frames of all users of one tenant
 }
 
 // Defaults returns limits far above the needs of legitimate use. Many devices may
@@ -75,16 +75,22 @@ func New(s *store.Store, l Limits) *Limiter {
 	}}
 }
 
-// Allow counts one request of a subject. It returns nil while the subject is within
-// its limit, and otherwise rate_limited with RetryAfter. For a zero Limit it does not
-// call the store.
+// Allow counts a request of cost 1. See AllowCost.
 func (l *Limiter) Allow(ctx context.Context, scope Scope, subject string) error {
+	return l.AllowCost(ctx, scope, subject, 1)
+}
+
+// AllowCost counts the cost of one request of a subject; a cost below 1 means 1. A cost
+// above the burst counts as the burst. It returns nil while the subject is within its
+// limit, and otherwise rate_limited with RetryAfter. For a zero Limit it does not call
+// the store.
+func (l *Limiter) AllowCost(ctx context.Context, scope Scope, subject string, cost int) error {
 	limit := l.limits[scope]
 	if limit.PerMinute <= 0 {
 		return nil
 	}
 	interval := 60_000 / float64(limit.PerMinute)
-	reply, err := l.store.Run(ctx, allowScript, []string{key(scope, subject)}, interval, max(limit.Burst, 1))
+	reply, err := l.store.Run(ctx, allowScript, []string{key(scope, subject)}, interval, max(limit.Burst, 1), max(cost, 1))
 	if err != nil {
 		return fmt.Errorf("counting a request: %w", err)
 	}

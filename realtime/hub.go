@@ -134,6 +134,8 @@ func (h *Hub) HandleWake(w store.Wake) {
 		h.wakeAll()
 	case w.Kick:
 		h.closeKicked(w.Tenant, w.Connection)
+	case w.LoginEnded:
+		h.verifyDevice(w.DeviceID)
 	case w.Connection != "":
 		h.recheckDevice(w.DeviceID, w.Connection)
 	default:
@@ -225,6 +227,9 @@ func (h *Hub) add(s *Socket) {
 	if s.recheck {
 		h.renewNow(s)
 	}
+	if s.reverify {
+		go s.verify()
+	}
 	if h.draining {
 		s.conn.Close(CloseGoingAway, goingAway)
 	}
@@ -269,6 +274,19 @@ func (h *Hub) recheckDevice(deviceID, other string) {
 	}
 	for _, s := range h.opening {
 		s.recheck = s.recheck || s.Device == deviceID && s.ID() != other
+	}
+}
+
+// verifyDevice re-verifies the login of a device's socket, because one of the device's
+// logins was ended. A socket that is opening is verified as soon as it is open.
+func (h *Hub) verifyDevice(deviceID string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s := h.devices[deviceID]; s != nil {
+		go s.verify()
+	}
+	for _, s := range h.opening {
+		s.reverify = s.reverify || s.Device == deviceID
 	}
 }
 

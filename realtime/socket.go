@@ -55,7 +55,8 @@ type Socket struct {
 	registeredAt store.StreamID
 	order        int64
 
-	recheck bool // the socket may have been closed while it opened; guarded by Hub.mu
+	recheck  bool // the socket may have been closed while it opened; guarded by Hub.mu
+	reverify bool // its login may have been ended while it opened; guarded by Hub.mu
 
 	renewals sync.WaitGroup // renewal scripts that run; see beginRenewal
 

@@ -38,6 +38,10 @@ type Wake struct {
 	// of a socket to close. Such a wake-up has no event.
 	Connection string
 	Kick       bool
+
+	// LoginEnded reports that one of the device's logins was ended, by a logout or
+	// because the device has too many. Such a wake-up has no event.
+	LoginEnded bool
 }
 
 // Listen calls handle with every wake-up until the context ends. It uses one
@@ -103,6 +107,8 @@ func parseWake(payload string) Wake {
 		return Wake{}
 	}
 	switch kind := f[0]; kind {
+	case "logout":
+		return Wake{DeviceID: f[1], LoginEnded: true}
 	case "socket", "kick":
 		return Wake{DeviceID: f[1], Tenant: f[2], Connection: f[3], Kick: kind == "kick"}
 	default:

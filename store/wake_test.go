@@ -107,6 +107,8 @@ func TestListen_UnparsableMessageIsZeroWake(t *testing.T) {
 	}
 	publish(t, s, "event dev tenant 1-0")
 	require.Equal(t, store.Wake{DeviceID: "dev", Tenant: "tenant", EventID: "1-0"}, <-l.wakes)
+	publish(t, s, "logout dev - -")
+	require.Equal(t, store.Wake{DeviceID: "dev", LoginEnded: true}, <-l.wakes)
 }
 
 func TestListen_ReconnectsAfterRestart(t *testing.T) {

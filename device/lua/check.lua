@@ -28,7 +28,7 @@ if status ~= 'active' or epoch ~= login_epoch then
   return refuse('unauthorized')
 end
 if interval > 0 then
-  local wait = take(rate_key, now, interval, burst)
+  local wait = take(rate_key, now, interval, burst, 1)
   if wait > 0 then
     return refuse('rate_limited', wait)
   end

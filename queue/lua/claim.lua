@@ -1,17 +1,19 @@
 -- claim hands the next commands of the ready set to their device, each under a lease.
--- KEYS  1-12 the device's key set, 13 the remembered answer (only with an
---       Idempotency-Key)
+-- KEYS  1-12 the device's key set, 13 the login's record, 14 the remembered answer (only
+--       with an Idempotency-Key)
 -- ARGV  1-5 the scope, 6 how many commands at most, 7 visibility timeout in ms,
 --       8 fingerprint of the request, 9 how many expired leases to settle at most,
---       10 the epoch of the login, 11... a claim token and its hash for each command that
---       may be handed out
+--       10 the epoch of the login, 11 the hash of the login token, empty to not require the
+--       login's record, 12... a claim token and its hash for each command that may be
+--       handed out
 -- Returns {"ok", events, now, length of the ready set, quarantined ids,
 --       {command id, state, body, claim token}...}
 -- Refuses with unauthorized, idempotency_key_reused
 -- Guarantees that a command has one lease at a time, that only commands in the ready set
 -- that may run are handed out, and that a repeated claim returns the same commands and
 -- tokens while their leases last. An empty answer is never remembered. A device that was
--- suspended, or whose login was revoked, while its claim waited gets nothing.
+-- suspended, or whose login ended, while its claim waited gets nothing. A new epoch ends all
+-- logins of a device, a deleted record ends one.
 --@include store/base
 --@include store/device
 --@include store/event
@@ -20,10 +22,10 @@
 --@include command
 --@include fence
 local device = device_at(1, 1)
-local memory_key = KEYS[13]
+local login_key, memory_key = KEYS[13], KEYS[14]
 local limit, timeout, fingerprint, settle_limit = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
-local login_epoch = ARGV[10]
-local TOKENS = 11 -- where the claim tokens begin in ARGV
+local login_epoch, login_hash = ARGV[10], ARGV[11]
+local TOKENS = 12 -- where the claim tokens begin in ARGV
 local now = clock()
 
 -- reply returns the reply with the commands that were handed out.
@@ -90,6 +92,9 @@ end
 
 local status, epoch = read_fields(device.record, 'status', 'epoch')
 if status == 'suspended' or (epoch or '') ~= login_epoch then
+  return refuse('unauthorized')
+end
+if login_hash ~= '' and redis.call('EXISTS', login_key) == 0 then
   return refuse('unauthorized')
 end
 local answer, refused = recall(memory_key, fingerprint)
