@@ -73,7 +73,7 @@ measure-faults: redis ## Measure the downtime and the losses of kills and failov
 test-contract: $(OPENAPI)/node_modules/.package-lock.json redis ## Test every operation through Prism, a second implementation of openapi.yaml.
 	@FIELDGATE_TEST_PRISM="$(CURDIR)/$(OPENAPI)/node_modules/.bin/prism" go test -count=1 -timeout 10m -run Prism ./gateway
 
-check: format vet lint drift contract asyncapi typescript-check openapi breaking console-check ## Run all checks other than tests: format, vet, lint, drift, contracts.
+check: format vet lint comments drift contract asyncapi typescript-check openapi breaking console-check ## Run all checks other than tests: format, vet, lint, drift, contracts.
 
 format:
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \

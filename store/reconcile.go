@@ -80,7 +80,7 @@ type cursor struct {
 
 func (s *Store) loadCursor(ctx context.Context) (cursor, error) {
 	var text string
-	err := s.Do(ctx, "reconcile_load_cursor", func(ctx context.Context, c Client) (err error) {
+	err := s.Do(ctx, "patrol_from", func(ctx context.Context, c Client) (err error) {
 		text, err = c.Get(ctx, cursorKey).Result()
 		return err
 	})
@@ -102,7 +102,7 @@ func parseCursor(text string) cursor {
 }
 
 func (s *Store) saveCursor(ctx context.Context, to cursor) error {
-	return s.Do(ctx, "reconcile_save_cursor", func(ctx context.Context, c Client) error {
+	return s.Do(ctx, "patrol_to", func(ctx context.Context, c Client) error {
 		if to == (cursor{}) {
 			return c.Del(ctx, cursorKey).Err()
 		}
@@ -198,7 +198,7 @@ func (b *batch) checkPage(ctx context.Context, ids []string) (checked int, faile
 // partition. It returns none at the end of the round.
 func (b *batch) readTenants(ctx context.Context) (next []cursor, err error) {
 	pages := make([]*redis.StringSliceCmd, Partitions)
-	err = b.store.Do(ctx, "reconcile_tenants", func(ctx context.Context, c Client) error {
+	err = b.store.Do(ctx, "patrol_tenants", func(ctx context.Context, c Client) error {
 		pipe := c.Pipeline()
 		for i := int(b.cursor.partition); i < Partitions; i++ {
 			from := "-"
