@@ -39,6 +39,7 @@ export type ProblemCode =
   | "store_unavailable"
   | "issuer_unavailable"
   | "draining"
+  | "store_full"
   | "overloaded";
 
 /** What happens in a room. */
