@@ -2,7 +2,8 @@ import type { Command } from "@fieldgate/client";
 import { decided, gateway, nameOf, news, refresh } from "./fleet.js";
 import { Dialog, Field, Submit, valuesOf } from "./forms.js";
 import { keepsNumbers } from "./json.js";
-import { Badge, First, Json, Problem, useAction, Words } from "./ui.js";
+import { Badge, First, Json, Loading, Problem, useAction, Words } from "./ui.js";
+import { useWhole } from "./whole.js";
 
 /** Asks once more, with all that is decided over in view, and sends the digest of just that. */
 export function Decide(props: { command: Command; approve: boolean; onClose: () => void }) {
@@ -16,20 +17,21 @@ export function Decide(props: { command: Command; approve: boolean; onClose: () 
     refresh("inbox", "viewed");
     onClose();
   });
+  const whole = useWhole(command);
   const now = decided.value.find(({ id }) => id === command.id);
   return (
     <Dialog title={approve ? "Approve this command?" : "Reject this command?"} onClose={onClose} wide>
       <p>
         <code>{command.type}</code> on <Words>{nameOf(command.deviceId)}</Words>
       </p>
-      <Json value={command.parameters} label="Parameters" />
+      {whole ? <Json value={whole.parameters} label="Parameters" /> : <Loading what="the parameters" />}
       {!keepsNumbers && <p class="fine">This browser may show numbers of more than 15 digits wrongly.</p>}
       <p class="fine">
         Digest <code class="digest">{command.digest}</code>
       </p>
       {now ? (
         <TooLate command={now} onClose={onClose} />
-      ) : (
+      ) : !whole ? null : (
         <form onSubmit={(event) => void run(valuesOf(event).reason)}>
           <Field label={approve ? "Reason (optional)" : "Reason"} hint="It is kept in the timeline of the session.">
             {(ids) => <input {...ids} name="reason" maxLength={500} required={!approve} autofocus autocomplete="off" />}
