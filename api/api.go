@@ -73,6 +73,11 @@ type Config struct {
 	// nothing is limited.
 	RateLimit func(ctx context.Context, operationID string, cost int) error
 
+	// AdmitRead waits until an admitted operation may read what it lists. The edge calls
+	// release when the response is written. The error is a *fieldgate.Error. Nil means that
+	// no operation waits.
+	AdmitRead func(ctx context.Context, operationID string) (release func(), err error)
+
 	// Logger receives one line per request. Nil discards them.
 	Logger *slog.Logger
 
@@ -133,6 +138,8 @@ type edge struct {
 	metrics  *metrics
 	docs     documents
 	console  *console
+
+	admitRead func(ctx context.Context, operationID string) (release func(), err error)
 }
 
 func newEdge(config Config) (*edge, error) {
@@ -170,6 +177,8 @@ func newEdge(config Config) (*edge, error) {
 		metrics:  metrics,
 		docs:     pages,
 		console:  console,
+
+		admitRead: config.AdmitRead,
 	}, nil
 }
 

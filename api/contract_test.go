@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,6 +180,29 @@ func TestRateLimit_CountsPerCallerAndBeforeValidation(t *testing.T) {
 	require.Equal(t, "dev_1", principal)
 	require.Equal(t, "putThing", operation)
 	require.Equal(t, 7, cost)
+}
+
+func TestAdmitRead_RefusesAndReleases(t *testing.T) {
+	t.Parallel()
+	released := make(chan string, 1)
+	var full atomic.Bool
+	te := newTestEdge(t, noContent, func(c *Config) {
+		c.AdmitRead = func(_ context.Context, operationID string) (func(), error) {
+			if full.Load() {
+				return nil, &fieldgate.Error{Code: fieldgate.CodeOverloaded, RetryAfter: time.Second}
+			}
+			return func() { released <- operationID }, nil
+		}
+	})
+
+	r := httptest.NewRequest(http.MethodPut, "/things/abc", strings.NewReader(`{"name":"abc"}`))
+	setHeaders(r, []string{jsonLine, authLine, requiredLine})
+	te.handler.ServeHTTP(httptest.NewRecorder(), r)
+	require.Equal(t, "putThing", <-released)
+	full.Store(true)
+	response := te.put(t, `{"name":"abc"}`)
+	requireProblem(t, response, fieldgate.CodeOverloaded)
+	require.Equal(t, "1", response.Header.Get("Retry-After"))
 }
 
 func TestContract_UnknownRouteIsNotServed(t *testing.T) {

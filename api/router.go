@@ -10,6 +10,7 @@ import (
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/api/problem"
+	"github.com/fieldgate/fieldgate/api/request"
 	"github.com/fieldgate/fieldgate/api/schema"
 	"github.com/fieldgate/fieldgate/generated"
 )
@@ -28,7 +29,7 @@ func (e *edge) handler(mount func(chi.Router)) http.Handler {
 	e.docs.mount(r)
 	e.console.mount(r)
 	r.Group(func(r chi.Router) {
-		r.Use(e.contract.middleware)
+		r.Use(e.contract.middleware, e.boundReads)
 		mount(r)
 	})
 	return r
@@ -52,6 +53,22 @@ func normalizePath(next http.Handler) http.Handler {
 // needlessEscape matches the escape of an unreserved character: a letter, a digit, or one
 // of - . _ ~.
 var needlessEscape = regexp.MustCompile(`(?i)%(?:2d|2e|3[0-9]|4[1-9a-f]|5[0-9a]|5f|6[1-9a-f]|7[0-9a]|7e)`)
+
+// boundReads lets an admitted request wait for AdmitRead.
+func (e *edge) boundReads(next http.Handler) http.Handler {
+	if e.admitRead == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		release, err := e.admitRead(r.Context(), request.Operation(r.Context()))
+		if err != nil {
+			problem.Write(w, r, err)
+			return
+		}
+		defer release()
+		next.ServeHTTP(w, r)
+	})
+}
 
 // strictOptions converts the errors of the generated code.
 func (e *edge) strictOptions() generated.StrictHTTPServerOptions {

@@ -81,6 +81,9 @@ var listFields = []string{
 	fieldTenant, "status", "name", "external_id", "location", "tags", "created", "registered", "last_seen", "online_until", "model", "firmware",
 }
 
+// summaryFields are the fields of the record that a Filter may need, except for the tags.
+var summaryFields = []string{"status", "name", "external_id"}
+
 // decode returns the device of a record, with the fields that List returns.
 func (r *Registry) decode(id string, fields map[string]string, now time.Time) (Device, error) {
 	d := Device{

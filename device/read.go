@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 // The limits of one call of List.
 const (
 	maxExamined = 1000 // maximum number of records read
-	batchSize   = 200  // number of records read at a time with a filter
+	batchSize   = 200  // number of records read at a time with more than one filter
 )
 
 // Get returns a device with all its fields. Error: device_not_found.
@@ -70,11 +71,17 @@ func (f Filter) index(tenant string) string {
 	return store.Tenant(tenant).DevicesKey()
 }
 
+// indexed reports whether all devices in the index match the filter.
+func (f Filter) indexed() bool { return f.Query == "" && (f.Tag == "" || f.Status == "") }
+
 func (f Filter) matches(d Device) bool {
-	return f.matchesStatus(d) && f.matchesTag(d) && f.matchesText(d)
+	return f.matchesTag(d) && f.matchesSummary(d.Status, d.Name, d.ExternalID)
 }
 
-func (f Filter) matchesStatus(d Device) bool { return f.Status == "" || d.Status == f.Status }
+// matchesSummary reports whether the fields of a device that summaryFields names match.
+func (f Filter) matchesSummary(status Status, name, externalID string) bool {
+	return (f.Status == "" || status == f.Status) && f.matchesText(name, externalID)
+}
 
 func (f Filter) matchesTag(d Device) bool {
 	key, value, exact := strings.Cut(f.Tag, ":")
@@ -82,9 +89,9 @@ func (f Filter) matchesTag(d Device) bool {
 	return f.Tag == "" || found && (!exact || has == value)
 }
 
-func (f Filter) matchesText(d Device) bool {
+func (f Filter) matchesText(name, externalID string) bool {
 	text := strings.ToLower(f.Query)
-	return strings.Contains(strings.ToLower(d.Name), text) || strings.Contains(strings.ToLower(d.ExternalID), text)
+	return strings.Contains(strings.ToLower(name), text) || strings.Contains(strings.ToLower(externalID), text)
 }
 
 // List returns the tenant's devices, newest first, and the cursor of the next page.
@@ -117,7 +124,7 @@ type scan struct {
 // step reads the next batch.
 func (w *scan) step(ctx context.Context) error {
 	size := batchSize
-	if w.filter == (Filter{}) {
+	if w.filter.indexed() {
 		size = w.limit
 	}
 	listing := store.Listing{Key: w.filter.index(w.tenant), Newest: true}
@@ -127,13 +134,40 @@ func (w *scan) step(ctx context.Context) error {
 	}
 	more := len(ids) > size
 	ids = ids[:min(len(ids), size)]
-	devices, err := w.registry.readBatch(ctx, w.tenant, ids)
+	w.examined += len(ids)
+	candidates := ids
+	if !w.filter.indexed() {
+		if candidates, err = w.candidates(ctx, ids); err != nil {
+			return err
+		}
+	}
+	// The page may be full before the last candidate. The next page examines the others.
+	if need := w.limit - len(w.found); len(candidates) > need {
+		candidates = candidates[:need]
+		ids, more = ids[:slices.Index(ids, candidates[need-1])+1], true
+	}
+	devices, err := w.registry.readBatch(ctx, w.tenant, candidates)
 	if err != nil {
 		return err
 	}
-	w.examined += len(ids)
 	w.collect(ids, devices, more)
 	return nil
+}
+
+// candidates returns the ids of the devices whose summary matches the filter. It spares
+// reading the other devices whole.
+func (w *scan) candidates(ctx context.Context, ids []string) (matching []string, err error) {
+	records, _, err := w.registry.readRecords(ctx, ids, summaryFields)
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range ids {
+		r := store.Reply(records[i].Val())
+		if w.filter.matchesSummary(Status(r.String(0)), r.String(1), r.String(2)) {
+			matching = append(matching, id)
+		}
+	}
+	return matching, nil
 }
 
 // collect adds the matching devices of a batch until the page is full.
@@ -160,7 +194,10 @@ func (w *scan) collect(ids []string, devices map[string]Device, more bool) {
 // to another tenant, or cannot be decoded, so that one damaged record does not hide
 // the others.
 func (r *Registry) readBatch(ctx context.Context, tenant string, ids []string) (map[string]Device, error) {
-	records, now, err := r.readRecords(ctx, ids)
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	records, now, err := r.readRecords(ctx, ids, listFields)
 	if err != nil {
 		return nil, err
 	}
@@ -183,13 +220,13 @@ func (r *Registry) readBatch(ctx context.Context, tenant string, ids []string) (
 	return devices, nil
 }
 
-// readRecords returns the listFields of devices, and the time by the store's clock.
-func (r *Registry) readRecords(ctx context.Context, ids []string) (records []*redis.SliceCmd, now time.Time, err error) {
+// readRecords returns fields of the records of devices, and the time by the store's clock.
+func (r *Registry) readRecords(ctx context.Context, ids, fields []string) (records []*redis.SliceCmd, now time.Time, err error) {
 	records = make([]*redis.SliceCmd, len(ids))
 	err = r.store.Do(ctx, "read_devices", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
 		for i, id := range ids {
-			records[i] = pipe.HMGet(ctx, store.DeviceKey(id), listFields...)
+			records[i] = pipe.HMGet(ctx, store.DeviceKey(id), fields...)
 		}
 		clock := pipe.Time(ctx)
 		_, err := pipe.Exec(ctx)

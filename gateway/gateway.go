@@ -40,6 +40,7 @@ type Gateway struct {
 	hub      *realtime.Hub
 	tickets  *customer.Tickets
 	limits   *ratelimit.Limiter
+	reads    *tenantReads
 	health   *handlers.Health
 	probe    *issuerProbe
 	listener net.Listener
@@ -92,7 +93,7 @@ func (g *Gateway) assemble(context.Context) (err error) {
 	g.queue = queue.New(queue.Config{
 		Store: g.store, Policy: g.cfg.Policy, Retention: g.cfg.Retention, Registerer: g.registry, Logger: g.log,
 	})
-	g.limits = ratelimit.New(g.store, g.cfg.Limits)
+	g.limits, g.reads = ratelimit.New(g.store, g.cfg.Limits), newTenantReads(maxTenantReads, readWait)
 	g.health.Store, g.health.Issuer = g.store, g.probe.status
 	g.tickets = customer.NewTickets(customer.TicketConfig{Store: g.store})
 	g.hub = g.newHub()
@@ -131,7 +132,7 @@ func (g *Gateway) newServer() error {
 		Authenticators: map[string]api.Authenticator{
 			"customerJWT": g.authenticateUser, "deviceSession": g.authenticateDevice,
 		},
-		Authorize: authorize, RateLimit: g.rateLimit,
+		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead,
 		Logger: g.log, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
 		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes,
 	})

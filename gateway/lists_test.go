@@ -110,6 +110,31 @@ func TestList_PagesSessionsCommandsAndEvents(t *testing.T) {
 	})
 }
 
+func TestSession_CommandsAreFirstPage(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, gatewaytest.Start(t))
+	var commands []string
+	propose := func(n int) client.Session {
+		for range n {
+			commands = append(commands, f.propose(t, auto).ID)
+		}
+		found, err := f.alice.Session(t.Context(), f.session)
+		require.NoError(t, err)
+		return found
+	}
+	commandID := func(c client.Command) string { return c.ID }
+	found := propose(50)
+	require.False(t, found.CommandsTruncated)
+	require.Empty(t, found.NextCursor)
+	require.Equal(t, commands, ids(t, withoutErrors(found.Commands), commandID))
+
+	found = propose(2)
+	require.True(t, found.CommandsTruncated)
+	require.Equal(t, commands[:50], ids(t, withoutErrors(found.Commands), commandID))
+	rest := f.alice.AllCommands(t.Context(), f.session, client.ListCommandsParams{Cursor: found.NextCursor})
+	require.Equal(t, commands[50:], ids(t, rest, commandID))
+}
+
 // withoutErrors returns the items of a slice as a list that ids can read.
 func withoutErrors[T any](items []T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {

@@ -163,6 +163,7 @@ func commandOf(c queue.Command) generated.Command {
 		ClaimedAt: fieldgate.At(c.ClaimedAt), VisibleUntil: fieldgate.At(c.VisibleUntil), FinishedAt: fieldgate.At(c.FinishedAt),
 		CancelRequested: c.CancelRequested, Late: c.Late,
 		Approval: approvalOf(c.Approval), Attempts: convert(c.Attempts, attemptOf), Result: resultOf(c.Result),
+		ParametersOmitted: c.ParametersOmitted, ResultOmitted: c.ResultOmitted,
 	}
 }
 

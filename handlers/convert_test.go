@@ -40,7 +40,9 @@ var (
 		"LastHeartbeat.ReceivedAt.Time": "GetDevice only", "LastHeartbeat.Status": "GetDevice only", "Metrics": "GetDevice only",
 		"ActiveSessionID": "GetDevice only", "PendingCommands": "GetDevice only",
 	}
-	onlyOneSession = map[string]string{"Commands": "GetSession only"}
+	onlyOneSession = map[string]string{
+		"Commands": "GetSession only", "CommandsTruncated": "GetSession only", "NextCursor": "GetSession only",
+	}
 )
 
 // within returns the exceptions of a type for a field that holds the type.
@@ -98,7 +100,7 @@ func sessionResponses() []response {
 	return []response{
 		{[]any{openedSessionResponse(s)}, within("Body", onlyOneSession)},
 		{[]any{generated.ListSessions200JSONResponse(sessionListOf([]session.Session{s}, "next"))}, within("Items[]", onlyOneSession)},
-		{[]any{generated.GetSession200JSONResponse(sessionDetailOf(s, filled[[]queue.Command]()))}, within("Commands[]", onlyApprovals)},
+		{[]any{generated.GetSession200JSONResponse(sessionDetailOf(s, filled[[]queue.Command](), "next"))}, within("Commands[]", onlyApprovals)},
 		{[]any{generated.CloseSession200JSONResponse(sessionOf(s))}, onlyOneSession},
 		{[]any{generated.ListSessionEvents200JSONResponse(eventListOf(events, "next"))}, nil},
 		{[]any{ticketResponse(filled[customer.Ticket]())}, nil},

@@ -55,21 +55,17 @@ func sessionListOf(list []session.Session, next string) generated.SessionList {
 	return generated.SessionList{Items: convert(list, sessionOf), NextCursor: next}
 }
 
-// maxEmbedded is the maximum number of commands that GetSession returns with a session.
-// ListCommands returns all of them.
-const maxEmbedded = 200
-
-// GetSession returns a session with its commands.
+// GetSession returns a session with the first page of its commands.
 func (s *Server) GetSession(ctx context.Context, r generated.GetSessionRequestObject) (generated.GetSessionResponseObject, error) {
 	found, err := s.sessions.Get(ctx, userPrincipal(ctx).Tenant, r.SessionID)
 	if err != nil {
 		return nil, err
 	}
-	commands, _, err := s.queue.List(ctx, found.Tenant, found.ID, store.Page{Limit: maxEmbedded})
+	commands, next, err := s.queue.List(ctx, found.Tenant, found.ID, store.Page{Limit: defaultLimit})
 	if err != nil {
 		return nil, err
 	}
-	return generated.GetSession200JSONResponse(sessionDetailOf(found, commands)), nil
+	return generated.GetSession200JSONResponse(sessionDetailOf(found, commands, next)), nil
 }
 
 // CloseSession closes a session and ends the commands that wait in it.
@@ -120,10 +116,12 @@ func sessionOf(s session.Session) generated.Session {
 	}
 }
 
-// sessionDetailOf is sessionOf with the session's commands.
-func sessionDetailOf(s session.Session, commands []queue.Command) generated.Session {
+// sessionDetailOf is sessionOf with the first page of the session's commands. The cursor of
+// the next page is empty if there is none.
+func sessionDetailOf(s session.Session, commands []queue.Command, next string) generated.Session {
 	detail := sessionOf(s)
 	detail.Commands = convert(commands, commandOf)
+	detail.CommandsTruncated, detail.NextCursor = next != "", next
 	return detail
 }
 

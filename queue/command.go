@@ -2,6 +2,7 @@ package queue
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -52,6 +53,9 @@ type Command struct {
 	Approval        *fieldgate.Approval
 	Attempts        []Attempt // its claims, the oldest first; the last twenty
 	Result          *Result   // nil before the device has submitted one
+
+	ParametersOmitted bool // a list left out the parameters, which are then {}
+	ResultOmitted     bool // the command has a result, which a list left out
 }
 
 // Attempt is one claim of a command.
@@ -90,6 +94,8 @@ type state struct {
 	Late      bool   `json:"late"`
 	Request   string `json:"request"`
 	Proposer  string `json:"proposer"`
+	Result    string `json:"result"` // fingerprint; empty before there is a result
+	Digest    string `json:"digest"` // empty in records of releases that did not store it
 	Approval  *struct {
 		Decision string `json:"decision"`
 		By       string `json:"by"`
@@ -110,6 +116,9 @@ type body struct {
 	Parameters json.RawMessage `json:"parameters"`
 	Reason     string          `json:"reason,omitempty"`
 	RetryOf    string          `json:"retryOf,omitempty"`
+
+	// Omitted reports that this is the head of the body, which is without the parameters.
+	Omitted bool `json:"omitted,omitempty"`
 }
 
 // record is a command as it is stored. Its result is empty before there is one.
@@ -133,7 +142,7 @@ func (r record) command(s state) (Command, error) {
 		return Command{}, fmt.Errorf("decoding the body of a command: %w", err)
 	}
 	c := Command{ID: r.id, DeviceID: r.deviceID, Proposal: s.proposal(b)}
-	c.Tenant = r.tenant
+	c.Tenant, c.ParametersOmitted = r.tenant, b.Omitted
 	s.apply(&c)
 	if r.result != "" {
 		c.Result = new(Result)
@@ -141,8 +150,36 @@ func (r record) command(s state) (Command, error) {
 			return Command{}, fmt.Errorf("decoding the result of a command: %w", err)
 		}
 	}
-	var err error
-	c.Digest, err = Digest(c)
+	err := setDigest(&c, s, b)
+	return c, err
+}
+
+// setDigest sets the digest of c. It is computed only when the record has none.
+func setDigest(c *Command, s state, b body) (err error) {
+	switch {
+	case s.Digest != "":
+		c.Digest = s.Digest
+	case b.Omitted:
+		err = errNoDigest
+	default:
+		c.Digest, err = Digest(*c)
+	}
+	return err
+}
+
+var errNoDigest = errors.New("a command has neither a digest nor the parameters to compute it from")
+
+// listed decodes a record as lists show it: without large parameters and without a result.
+func (r record) listed() (Command, error) {
+	s, err := decodeState(r.state)
+	if err != nil {
+		return Command{}, err
+	}
+	c, err := r.command(s)
+	if len(c.Parameters) > maxListedParameters {
+		c.Parameters, c.ParametersOmitted = noParameters, true
+	}
+	c.ResultOmitted = s.Result != ""
 	return c, err
 }
 

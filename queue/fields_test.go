@@ -90,5 +90,7 @@ func TestCommand_EveryFieldIsFilled(t *testing.T) {
 	storetest.RequireFilled(t, f.get(lease.ID), map[string]string{
 		"Proposal.IdempotencyKey": "it is not kept with the command",
 		"VisibleUntil":            "it is zero unless the command is claimed",
+		"ParametersOmitted":       "only a list omits them",
+		"ResultOmitted":           "only a list omits it",
 	})
 }

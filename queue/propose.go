@@ -47,11 +47,16 @@ func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 	if err := q.prepare(&p, mode); err != nil {
 		return Command{}, err
 	}
-	device, err := q.locate(ctx, p.Tenant, p.SessionID)
+	device, now, err := q.locateNow(ctx, p.Tenant, p.SessionID)
 	if err != nil {
 		return Command{}, err
 	}
-	keys, args, err := q.proposeArgs(p, mode, device)
+	return q.proposeAt(ctx, p, mode, device, now)
+}
+
+// proposeAt creates a command as proposed at a time by the store's clock.
+func (q *Queue) proposeAt(ctx context.Context, p Proposal, mode Mode, device store.Device, at time.Time) (Command, error) {
+	keys, args, err := q.proposeArgs(p, mode, device, at)
 	if err != nil {
 		return Command{}, err
 	}
@@ -72,7 +77,7 @@ func (q *Queue) prepare(p *Proposal, mode Mode) error {
 			"The policy of this gateway denies commands of this type: propose another type, or ask the operator to allow it.")
 	}
 	if len(p.Parameters) == 0 {
-		p.Parameters = json.RawMessage("{}")
+		p.Parameters = noParameters
 	}
 	if len(p.Parameters) > maxParameters {
 		return errParameters
@@ -87,6 +92,8 @@ func (q *Queue) prepare(p *Proposal, mode Mode) error {
 	return nil
 }
 
+var noParameters = json.RawMessage("{}")
+
 var errParameters = &fieldgate.Error{
 	Code:   fieldgate.CodeValidationFailed,
 	Detail: "The parameters of a command may not exceed 32 KiB: send fewer or shorter ones.",
@@ -94,8 +101,14 @@ var errParameters = &fieldgate.Error{
 }
 
 // proposeArgs returns the KEYS and ARGV of propose.lua.
-func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device) (keys []string, args []any, err error) {
-	content, err := encode(body{Type: p.Type, Parameters: p.Parameters, Reason: p.Reason, RetryOf: p.RetryOf})
+func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device, at time.Time) (keys []string, args []any, err error) {
+	content, head, err := encodeBody(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	digest, err := Digest(Command{
+		Proposal: p, DeviceID: device.ID, DeliverBy: time.UnixMilli(at.UnixMilli() + p.DeliverWithin.Milliseconds()),
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -109,8 +122,20 @@ func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device) (keys []
 	return keys, store.NewScope(device, store.ActorUser(p.UserID), p.RequestID, q.cfg.Retention).Args(
 		id, p.SessionID, content, p.Priority, p.MaxAttempts, string(mode),
 		p.DeliverWithin.Milliseconds(), q.cfg.ApproveWithin.Milliseconds(), maxReady,
-		requestHash, idempotencyTTL.Milliseconds(),
+		requestHash, idempotencyTTL.Milliseconds(), at.UnixMilli(), digest, head,
 	), nil
+}
+
+// encodeBody returns the body of a proposal as it is stored, and its head for lists. The
+// head is empty if the parameters are small enough for a list.
+func encodeBody(p Proposal) (content, head []byte, err error) {
+	b := body{Type: p.Type, Parameters: p.Parameters, Reason: p.Reason, RetryOf: p.RetryOf}
+	if content, err = encode(b); err != nil || len(p.Parameters) <= maxListedParameters {
+		return content, []byte{}, err
+	}
+	b.Parameters, b.Omitted = noParameters, true
+	head, err = encode(b)
+	return content, head, err
 }
 
 // Retry asks for a finished command to be proposed again.

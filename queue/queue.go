@@ -146,14 +146,42 @@ func (q *Queue) locate(ctx context.Context, tenant, sessionID string) (store.Dev
 	}
 	var found []any
 	err := q.store.Do(ctx, "locate_session", func(ctx context.Context, c store.Client) (err error) {
-		found, err = c.HMGet(ctx, store.SessionKey(sessionID), "tenant", "device").Result()
+		found, err = c.HMGet(ctx, store.SessionKey(sessionID), sessionOwner...).Result()
 		return err
 	})
 	if err != nil {
 		return store.Device{}, fmt.Errorf("reading the session: %w", err)
 	}
-	owner, _ := found[0].(string)
-	device, _ := found[1].(string)
+	return ownDevice(found, tenant)
+}
+
+// locateNow is locate, and also returns the time by the store's clock.
+func (q *Queue) locateNow(ctx context.Context, tenant, sessionID string) (d store.Device, now time.Time, err error) {
+	if !store.OwnsID(tenant, store.KindSession, sessionID) {
+		return store.Device{}, time.Time{}, errSessionNotFound
+	}
+	var found []any
+	err = q.store.Do(ctx, "locate_session", func(ctx context.Context, c store.Client) error {
+		pipe := c.Pipeline()
+		owner, clock := pipe.HMGet(ctx, store.SessionKey(sessionID), sessionOwner...), pipe.Time(ctx)
+		_, err := pipe.Exec(ctx)
+		found, now = owner.Val(), clock.Val()
+		return err
+	})
+	if err != nil {
+		return store.Device{}, time.Time{}, fmt.Errorf("reading the session: %w", err)
+	}
+	d, err = ownDevice(found, tenant)
+	return d, now, err
+}
+
+// sessionOwner names the fields of a session that ownDevice reads.
+var sessionOwner = []string{"tenant", "device"}
+
+// ownDevice returns the device of a session. The refusal is session_not_found if the
+// session does not exist or belongs to another tenant.
+func ownDevice(session store.Reply, tenant string) (store.Device, error) {
+	owner, device := session.String(0), session.String(1)
 	if owner != tenant || device == "" {
 		return store.Device{}, errSessionNotFound
 	}

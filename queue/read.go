@@ -2,9 +2,8 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -12,13 +11,6 @@ import (
 	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
-
-// maxPageBytes bounds the bodies and results of one page of commands. A page that would
-// exceed it ends early, and its cursor continues after its last command.
-const maxPageBytes = 4 << 20
-
-// readBatch is the number of commands that are read in one round trip.
-const readBatch = 10
 
 var errCommandNotFound = refusal.New(fieldgate.CodeCommandNotFound)
 
@@ -41,137 +33,37 @@ func (q *Queue) GetOwn(ctx context.Context, d store.Device, commandID string) (C
 	if !store.OwnsID(d.Tenant, store.KindCommand, commandID) {
 		return Command{}, errCommandNotFound
 	}
-	found, _, err := q.read(ctx, []commandKey{{d, commandID}})
+	r, err := q.readWhole(ctx, d, commandID)
 	if err != nil {
-		return Command{}, err
+		return Command{}, fmt.Errorf("reading a command: %w", err)
 	}
-	if len(found) == 0 {
+	if r.state == "" {
 		return Command{}, errCommandNotFound
 	}
-	return found[0], nil
-}
-
-// List reads a page of the commands of a session, the oldest first, with their results.
-// It also returns the cursor of the next page, empty on the last one. Refusals:
-// session_not_found, and validation_failed for a cursor that the store did not issue.
-func (q *Queue) List(ctx context.Context, tenant, sessionID string, page store.Page) ([]Command, string, error) {
-	device, err := q.locate(ctx, tenant, sessionID)
+	c, err := r.decode()
 	if err != nil {
-		return nil, "", err
+		q.logSkipped(ctx, r.id, err)
+		return Command{}, errCommandNotFound
 	}
-	listing := store.Listing{Key: device.IndexKey(), Prefix: sessionID + ":"}
-	return q.page(ctx, listing, page, func(member string) commandKey { return commandKey{device, member} })
+	return c, nil
 }
 
-// Pending reads a page of the tenant's commands that are pending approval, on any device,
-// the oldest first. It also returns the cursor of the next page, empty on the last one.
-// Refusal: validation_failed for a cursor that the store did not issue.
-func (q *Queue) Pending(ctx context.Context, tenant string, page store.Page) ([]Command, string, error) {
-	listing := store.Listing{Key: store.Tenant(tenant).InboxKey()}
-	found, next, err := q.page(ctx, listing, page, func(member string) commandKey {
-		id, device, _ := strings.Cut(member, " ")
-		return commandKey{store.Device{Tenant: tenant, ID: device}, id}
-	})
-	decided := func(c Command) bool { return c.Status != PendingApproval } // since the page was listed
-	return slices.DeleteFunc(found, decided), next, err
-}
-
-// commandKey identifies a command: its device, which has the key of the record, and its id.
-type commandKey struct {
-	device store.Device
-	id     string
-}
-
-// page reads the commands of one page of an index. parse converts a member of the index.
-func (q *Queue) page(ctx context.Context, l store.Listing, page store.Page, parse func(member string) commandKey) ([]Command, string, error) {
-	members, err := q.store.Members(ctx, l, page)
-	if err != nil {
-		return nil, "", fmt.Errorf("listing commands: %w", err)
-	}
-	var keys []commandKey
-	for _, member := range members[:min(len(members), page.Limit)] {
-		keys = append(keys, parse(member))
-	}
-	found, read, err := q.read(ctx, keys)
-	if err != nil || read == len(members) || read == 0 {
-		return found, "", err
-	}
-	return found, store.CursorAfter(members[read-1]), nil
-}
-
-// read reads commands until their size exceeds maxPageBytes. It also returns how many of
-// the keys it has processed. Commands without a record, or whose record cannot be
-// decoded, are left out.
-func (q *Queue) read(ctx context.Context, keys []commandKey) (found []Command, read int, err error) {
-	for size := 0; read < len(keys) && size < maxPageBytes; {
-		batch := keys[read:min(read+readBatch, len(keys))]
-		records, err := q.readRecords(ctx, batch)
-		if err != nil {
-			return nil, 0, fmt.Errorf("reading commands: %w", err)
-		}
-		for _, r := range records {
-			size += len(r.body) + len(r.result)
-			c, err := r.decode()
-			if err != nil {
-				q.logSkipped(ctx, r.id, err)
-				continue
-			}
-			found = append(found, c)
-		}
-		read += len(batch)
-	}
-	return found, read, nil
-}
-
-func (q *Queue) logSkipped(ctx context.Context, id string, err error) {
-	q.log.ErrorContext(ctx, "skipped a command that cannot be read", "command", id, "error", err)
-}
-
-// readRecords reads the records of commands of one tenant in one round trip. It uses only
-// Redis commands that do not fail for a missing key, so an error never means that a
-// command is missing.
-func (q *Queue) readRecords(ctx context.Context, keys []commandKey) (records []record, err error) {
-	commands := make([]*redis.SliceCmd, len(keys))
-	resultKeys := make([]string, len(keys))
-	var results *redis.SliceCmd
-	err = q.store.Do(ctx, "read_commands", func(ctx context.Context, c store.Client) error {
+// readWhole reads the record of a command in one round trip. Its state is empty if there
+// is no such command, or if the key of the device's commands has another type.
+func (q *Queue) readWhole(ctx context.Context, d store.Device, id string) (record, error) {
+	r := record{tenant: d.Tenant, deviceID: d.ID, id: id}
+	err := q.store.Do(ctx, "read_command", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
-		for i, k := range keys {
-			commands[i] = pipe.HMGet(ctx, k.device.CommandsKey(), k.id, k.id+":body")
-			resultKeys[i] = store.ResultKey(k.id)
-		}
-		results = pipe.MGet(ctx, resultKeys...)
+		command, result := pipe.HMGet(ctx, d.CommandsKey(), id, id+":body"), pipe.Get(ctx, store.ResultKey(id))
 		_, err := pipe.Exec(ctx)
-		return ignoreWrongType(err, commands, results)
-	})
-	if err != nil {
-		return nil, err
-	}
-	for i, k := range keys {
-		if err := commands[i].Err(); err != nil {
-			q.logSkipped(ctx, k.id, err)
-		}
-		fields, result := store.Reply(commands[i].Val()), store.Reply(results.Val()).String(i)
-		if fields.String(0) != "" {
-			records = append(records, record{k.device.Tenant, k.device.ID, k.id, fields.String(0), fields.String(1), result})
-		}
-	}
-	return records, nil
-}
-
-// ignoreWrongType returns the error of a pipeline that reads commands, or nil when its only
-// errors are WRONGTYPE. A damaged device is skipped so that it does not hide the others.
-func ignoreWrongType(err error, commands []*redis.SliceCmd, results *redis.SliceCmd) error {
-	const wrongType = "WRONGTYPE"
-	if !redis.HasErrorPrefix(err, wrongType) {
+		fields := store.Reply(command.Val())
+		r.state, r.body, r.result = fields.String(0), fields.String(1), result.Val()
 		return err
+	})
+	if errors.Is(err, redis.Nil) || redis.HasErrorPrefix(err, wrongType) {
+		err = nil
 	}
-	for _, command := range append(commands, results) {
-		if err := command.Err(); err != nil && !redis.HasErrorPrefix(err, wrongType) {
-			return err
-		}
-	}
-	return nil
+	return r, err
 }
 
 // Backlog returns how many commands a device could claim, and the ids of its claimed

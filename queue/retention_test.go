@@ -112,7 +112,7 @@ func TestRetention_LeavesNoKeys(t *testing.T) {
 		for _, row := range transitions {
 			f = newFixture(t, s)
 			lease := f.inState(row.from)
-			f.propose(review, proposalKey("k"))
+			f.propose(review, proposalKey("k"), parametersOf(8<<10))
 			f.propose(auto, deliverWithin(time.Millisecond))
 			if row.from == queue.Claimed {
 				f.cancel(lease.Command)

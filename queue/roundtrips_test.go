@@ -72,5 +72,37 @@ func TestRoundTrips_PageIsReadInBatches(t *testing.T) {
 	}
 	before := trips.all()
 	require.Len(t, f.pending(), 50)
-	require.Equal(t, map[string]int{"list": 1, "read_commands": 5}, trips.since(before))
+	require.Equal(t, map[string]int{"list": 1, "read_commands": 1, "read_bodies": 1}, trips.since(before))
+}
+
+// TestRoundTrips_ListReadsNoResultsOrLargeParameters counts the bytes that Redis sends.
+func TestRoundTrips_ListReadsNoResultsOrLargeParameters(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	f := newFixture(t, storetest.Connect(t, store.Config{URL: server.URL()}))
+	outside := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + server.Port})
+	t.Cleanup(func() { _ = outside.Close() })
+	for range 20 {
+		f.propose(auto, parametersOf(32<<10))
+		_, err := f.queue.SubmitResult(t.Context(), f.ref(f.claimOne()), queue.Succeeded, queue.Result{Output: strings.Repeat("x", 256<<10)})
+		require.NoError(t, err)
+	}
+	before := bytesSent(t, outside)
+	listed, next, err := f.queue.List(t.Context(), f.device.Tenant, f.session.ID, store.Page{Limit: 200})
+	require.NoError(t, err)
+	require.Empty(t, next)
+	require.Len(t, listed, 20)
+	require.Less(t, bytesSent(t, outside)-before, 64<<10, "bytes that Redis has sent, those of this test included")
+}
+
+// bytesSent returns how many bytes the server has sent to all of its clients.
+func bytesSent(t *testing.T, c *redis.Client) int {
+	t.Helper()
+	info, err := c.Info(context.WithoutCancel(t.Context()), "stats").Result()
+	require.NoError(t, err)
+	_, rest, _ := strings.Cut(info, "total_net_output_bytes:")
+	sent, _, _ := strings.Cut(rest, "\r")
+	n, err := strconv.Atoi(sent)
+	require.NoError(t, err)
+	return n
 }

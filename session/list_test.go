@@ -105,11 +105,14 @@ func TestTenancy_ListOmitsOtherTenantsSessions(t *testing.T) {
 	each(t, func(b *bench) {
 		other := newBench(b.t, b.store)
 		other.device = other.newDevice(tenantInSamePartition(b.device.Tenant))
-		other.open()
+		other.writeSessions(1100, session.Closed) // more than one call reads
 		for _, id := range []string{"", other.device.ID, "dev_zz", store.NewID(store.KindDevice, store.PartitionOf(b.device.Tenant))} {
-			ids, pages := b.list(session.Filter{DeviceID: id}, 10)
-			require.Empty(b.t, ids)
-			require.Equal(b.t, 1, pages)
+			for _, limit := range []int{1, 10} {
+				found, next, err := b.sessions.List(b.t.Context(), b.device.Tenant, session.Filter{DeviceID: id}, store.Page{Limit: limit})
+				require.NoError(b.t, err)
+				require.Empty(b.t, found)
+				require.Empty(b.t, next, "a cursor names a session of another tenant")
+			}
 		}
 	})
 }

@@ -2,8 +2,11 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/fieldgate/fieldgate/store"
 )
@@ -46,10 +49,11 @@ func (f Filter) matches(s Session) bool { return f.Status == "" || f.Status == s
 func (s *Service) List(ctx context.Context, tenant string, f Filter, page store.Page) (list []Session, next string, err error) {
 	listing := store.Listing{Key: store.Tenant(tenant).SessionsKey(), Newest: true}
 	if f.DeviceID != "" {
-		if !store.OwnsID(tenant, store.KindDevice, f.DeviceID) {
-			return nil, "", nil
+		device := store.Device{Tenant: tenant, ID: f.DeviceID}
+		if own, err := s.owns(ctx, device); err != nil || !own {
+			return nil, "", err
 		}
-		listing.Key = store.Device{Tenant: tenant, ID: f.DeviceID}.SessionsKey()
+		listing.Key = device.SessionsKey()
 	}
 	size := page.Limit + 1
 	if f.Status != "" {
@@ -74,6 +78,24 @@ func (s *Service) List(ctx context.Context, tenant string, f Filter, page store.
 		}
 	}
 	return list, next, nil
+}
+
+// owns reports whether the record of a device names its tenant. The index of a device's
+// sessions does not, and tenants of one partition could otherwise read the ids in it from
+// the cursors of a list.
+func (s *Service) owns(ctx context.Context, d store.Device) (bool, error) {
+	if !store.OwnsID(d.Tenant, store.KindDevice, d.ID) {
+		return false, nil
+	}
+	var owner string
+	err := s.store.Do(ctx, "read_owner", func(ctx context.Context, c store.Client) (err error) {
+		owner, err = c.HGet(ctx, d.RecordKey(), "tenant").Result()
+		return err
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return false, fmt.Errorf("reading the tenant of a device: %w", err)
+	}
+	return owner == d.Tenant, nil
 }
 
 // batch reads one batch of an index. It returns the sessions and the cursor of the

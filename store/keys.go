@@ -213,7 +213,8 @@ func DeviceKey(id string) string {
 }
 
 // CommandsKey returns the key of the hash of the device's commands. The field
-// "<id>" holds the state of a command, and "<id>:body" its proposal.
+// "<id>" holds the state of a command, and "<id>:body" its proposal. "<id>:head" is the
+// proposal without its parameters, if they are too large for a list.
 func (d Device) CommandsKey() string { return d.key("commands") }
 
 // IndexKey returns the key of the index of the device's commands by session and

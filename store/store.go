@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -39,8 +40,12 @@ type Config struct {
 	// caller a little latency.
 	AutoPipeline bool
 
-	// PoolSize is the maximum number of connections. Default: 10 per CPU.
+	// PoolSize is the maximum number of connections for scripts. Default: 10 per CPU.
 	PoolSize int
+
+	// ReadPoolSize is the maximum number of connections for Do. Reads have connections of
+	// their own so that large ones do not delay claims. Default: 4 per CPU.
+	ReadPoolSize int
 
 	// Observe, if set, is called after every round trip with the name of the script
 	// or command, its duration and the error that the caller gets. A missing key is
@@ -66,9 +71,10 @@ type Config struct {
 // Store is a connection to Redis. It is safe for concurrent use.
 type Store struct {
 	client         redis.UniversalClient
-	kind           string    // of the server: "" (a single one), sentinel or cluster
-	send           sendFunc  // sends scripts, alone or in a pipeline
-	embedded       *embedded // nil for a real server
+	reads          redis.UniversalClient // the connections of Do
+	kind           string                // of the server: "" (a single one), sentinel or cluster
+	send           sendFunc              // sends scripts, alone or in a pipeline
+	embedded       *embedded             // nil for a real server
 	timeout        time.Duration
 	silenceTimeout time.Duration // after it, Listen pings a silent connection
 	observe        func(string, time.Duration, error)
@@ -124,7 +130,13 @@ func (s *Store) open(cfg Config) (err error) {
 		}
 		cfg.URL = s.embedded.url()
 	}
+	if cfg.ReadPoolSize == 0 {
+		cfg.ReadPoolSize = 4 * runtime.GOMAXPROCS(0)
+	}
 	if s.client, s.kind, err = dial(cfg.URL, cfg.PoolSize); err != nil {
+		return err
+	}
+	if s.reads, _, err = dial(cfg.URL, cfg.ReadPoolSize); err != nil {
 		return err
 	}
 	s.close = sync.OnceValue(s.closeAll)
@@ -140,7 +152,7 @@ func (s *Store) open(cfg Config) (err error) {
 func (s *Store) Close() error { return s.close() }
 
 func (s *Store) closeAll() error {
-	err := s.client.Close()
+	err := errors.Join(s.client.Close(), s.reads.Close())
 	if s.embedded != nil {
 		s.embedded.close()
 	}
@@ -159,11 +171,12 @@ func (s *Store) HashKey() []byte { return slices.Clone(s.hashKey) }
 // passes it on.
 type Client = redis.Cmdable
 
-// Do calls f with the client, under Config.Timeout. It is for reads, and for writes
+// Do calls f with a client that has connections of its own, under Config.Timeout. It is
+// for reads, and for writes
 // that may be repeated. The error of an outage is a *fieldgate.Error with
 // store_unavailable. Do returns redis.Nil unchanged.
 func (s *Store) Do(ctx context.Context, name string, f func(ctx context.Context, c Client) error) error {
-	return s.do(ctx, name, func(ctx context.Context) error { return f(ctx, s.client) })
+	return s.do(ctx, name, func(ctx context.Context) error { return f(ctx, s.reads) })
 }
 
 // Ping pings the server and returns how long the reply took.

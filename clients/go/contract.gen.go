@@ -322,6 +322,10 @@ type Command struct {
 	// Example: {"graceSeconds":10,"service":"telemetry"}
 	Parameters json.RawMessage `json:"parameters"`
 
+	// ParametersOmitted True if a list omits the parameters because they have more than 4 KiB, otherwise
+	// absent. `parameters` is then `{}`; `GET` of the command returns them.
+	ParametersOmitted bool `json:"parametersOmitted,omitempty,omitzero"`
+
 	// Priority The priority of the command; 9 is the highest.
 	//
 	// Example: 5
@@ -344,6 +348,10 @@ type Command struct {
 
 	// Result The result that the device submitted. Absent before that.
 	Result *CommandResult `json:"result,omitempty"`
+
+	// ResultOmitted True if the command has a result, which lists omit, otherwise absent. `GET` of the
+	// command returns it.
+	ResultOmitted bool `json:"resultOmitted,omitempty,omitzero"`
 
 	// RetryOf The id of a command.
 	//
@@ -1210,8 +1218,12 @@ type Session struct {
 	// ClosedAt The time at which the session ended. Absent while it is active.
 	ClosedAt time.Time `json:"closedAt,omitempty,omitzero"`
 
-	// Commands The commands of the session, oldest first. Present only in the response to `getSession`.
+	// Commands The first page of the session's commands, oldest first, as a list contains them.
+	// Present only in the response to `getSession`.
 	Commands []Command `json:"commands,omitzero"`
+
+	// CommandsTruncated True if the session has more commands than `commands` contains, otherwise absent.
+	CommandsTruncated bool `json:"commandsTruncated,omitempty,omitzero"`
 
 	// CreatedAt The time at which the session was opened.
 	CreatedAt time.Time `json:"createdAt"`
@@ -1236,6 +1248,13 @@ type Session struct {
 	//
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	ID string `json:"id"`
+
+	// NextCursor Pass it as `cursor` to `GET .../commands` to get the next commands. Absent unless
+	// `commandsTruncated` is true.
+	//
+	//
+	// Example: MDFqZDNxOHp2Ng
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 
 	// Status `active`: accepts commands; `closed`: closed by a user; `expired`: ended by its time limit.
 	// Values may be added; tolerate unknown ones.

@@ -62,7 +62,8 @@ func (c *CustomerClient) OpenSession(ctx context.Context, session OpenSessionReq
 	return decode[Session](c.requester.openSession(ctx, session, options))
 }
 
-// Session returns a session with its commands.
+// Session returns a session with the first page of its commands, 50 at most. If
+// CommandsTruncated is true, AllCommands continues at the session's NextCursor.
 func (c *CustomerClient) Session(ctx context.Context, sessionID string) (Session, error) {
 	return decode[Session](c.requester.getSession(ctx, sessionID))
 }

@@ -61,13 +61,16 @@ func (c *CustomerClient) AllSessions(ctx context.Context, params ListSessionsPar
 	})
 }
 
-// Commands returns a page of the commands of a session, the oldest first.
+// Commands returns a page of the commands of a session, the oldest first. Lists carry no
+// results, and no parameters of more than 4 KiB: if Command.ResultOmitted or
+// Command.ParametersOmitted is true, CustomerClient.Command returns what is missing.
 func (c *CustomerClient) Commands(ctx context.Context, sessionID string, params ListCommandsParams) (CommandList, error) {
 	return decode[CommandList](c.requester.listCommands(ctx, sessionID, params))
 }
 
 // AllCommands returns the commands of a session, the oldest first, with one request per
-// page. An error is the last element.
+// page. They are without results and large parameters, as in Commands. An error is the
+// last element.
 func (c *CustomerClient) AllCommands(ctx context.Context, sessionID string, params ListCommandsParams) iter.Seq2[Command, error] {
 	return allPages(params.Cursor, func(cursor string) ([]Command, string, error) {
 		params := params
@@ -78,13 +81,14 @@ func (c *CustomerClient) AllCommands(ctx context.Context, sessionID string, para
 }
 
 // Approvals returns a page of the commands of all sessions that wait for a decision. Each
-// has MayDecide, and WhyNot if the caller may not decide on it.
+// has MayDecide, and WhyNot if the caller may not decide on it. If ParametersOmitted is
+// true, read the command with CustomerClient.Command before you decide.
 func (c *CustomerClient) Approvals(ctx context.Context, params ListApprovalsParams) (CommandList, error) {
 	return decode[CommandList](c.requester.listApprovals(ctx, params))
 }
 
 // AllApprovals returns the commands that wait for a decision, with one request per page.
-// An error is the last element.
+// They are without large parameters, as in Approvals. An error is the last element.
 func (c *CustomerClient) AllApprovals(ctx context.Context, params ListApprovalsParams) iter.Seq2[Command, error] {
 	return allPages(params.Cursor, func(cursor string) ([]Command, string, error) {
 		params := params

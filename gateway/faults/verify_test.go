@@ -137,6 +137,12 @@ func (b *storedState) readSession(ctx context.Context, c *tenant, session string
 			b.violations = append(b.violations, finding{inconsistent, session, "listing the commands: " + err.Error()})
 			return
 		}
+		if command.ResultOmitted {
+			if command, err = c.alice.Command(ctx, session, command.ID); err != nil {
+				b.violations = append(b.violations, finding{inconsistent, session, "reading a command: " + err.Error()})
+				return
+			}
+		}
 		b.commands[command.ID] = command
 	}
 	for event, err := range c.alice.AllEvents(ctx, session, client.ListSessionEventsParams{}) {

@@ -18,7 +18,10 @@
 --   approval   {decision, by, at, reason}
 --   history    its claims, the newest last: {attempt, claimed, ended, outcome}
 --   result     fingerprint of the result that is recorded
--- What was proposed stands beside it under "<id>:body", and "<id>:aside" holds the time at
+--   digest     digest of what a user approves, set by the proposal; readers compute it
+--              where there is none
+-- What was proposed stands beside it under "<id>:body". "<id>:head" is the body without its
+-- parameters, for lists; it exists only when they are large. "<id>:aside" holds the time at
 -- which the command was quarantined.
 --@include store/base
 --@include store/due
@@ -46,7 +49,7 @@ local REQUIRED = {
 -- OPTIONAL holds the types of further fields that are checked where a record has them.
 local OPTIONAL = {
   token = 'string', past = 'string', result = 'string', first = 'number', approve_by = 'number',
-  history = 'table', approval = 'table',
+  history = 'table', approval = 'table', digest = 'string',
 }
 -- DEADLINE holds the field with the time that a record of the status must have.
 local DEADLINE = { pending_approval = 'approve_by', queued = 'deliver_by', claimed = 'visible' }
@@ -100,6 +103,11 @@ end
 -- body_field returns the field of the commands hash that holds what was proposed.
 local function body_field(id)
   return id .. ':body'
+end
+
+-- head_field returns the field of the commands hash that holds the head of the body.
+local function head_field(id)
+  return id .. ':head'
 end
 
 -- aside_field returns the field that is set while a command is quarantined.

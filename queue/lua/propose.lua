@@ -5,12 +5,16 @@
 --       9 priority, 10 max attempts, 11 "auto" or "review", 12 ms within which it must be
 --       delivered, 13 ms within which it must be decided on, 14 how many commands the
 --       ready set and the pending set of a device may each hold, 15 fingerprint of the
---       request, 16 ms to remember the answer
+--       request, 16 ms to remember the answer, 17 time of the proposal in Unix ms, as the
+--       gateway read it from this clock, 18 digest for that time, 19 head of the body (empty
+--       when the body is small)
 -- Returns {"ok", events, command id, state, body, 1 when the answer was remembered}
 -- Refuses with idempotency_key_reused, session_not_found, session_closed,
 --       device_queue_full
 -- Guarantees that a command under review is in no structure that a claim reads, and that a
--- repeated request creates no second command while the first is kept.
+-- repeated request creates no second command while the first is kept. The digest covers
+-- deliver_by, so it is stored only when deliver_by counts from the time that the gateway
+-- read. That time is not used when it is not recent, as after a failover to another clock.
 --@creates
 --@include store/base
 --@include store/device
@@ -23,7 +27,13 @@ local session_key, memory_key = KEYS[13], KEYS[14]
 local id, session, body, priority, max_attempts = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10])
 local review, deliver_within, decide_within = ARGV[11] == 'review', tonumber(ARGV[12]), tonumber(ARGV[13])
 local bound, fingerprint, memory_ttl = tonumber(ARGV[14]), ARGV[15], tonumber(ARGV[16])
+local proposed_at, digest, head = tonumber(ARGV[17]), ARGV[18], ARGV[19]
 local now = clock()
+
+-- RECENT_MS is how long after it was read a time may be used.
+local RECENT_MS = 10000
+local recent = proposed_at <= now and now - proposed_at <= RECENT_MS
+local created = recent and proposed_at or now
 
 local answer, refused = recall(memory_key, fingerprint)
 if refused then
@@ -51,18 +61,22 @@ local c = {
   priority = priority,
   max = max_attempts,
   seq = redis.call('HINCRBY', device.record, 'sequence', 1),
-  created = now,
-  deliver_by = now + deliver_within,
+  created = created,
+  deliver_by = created + deliver_within,
+  digest = recent and digest or nil,
   attempt = 0,
   claims = 0,
   request = device.request,
   proposer = device.actor,
 }
 redis.call('HSET', device.commands, body_field(id), body)
+if recent and head ~= '' then
+  redis.call('HSET', device.commands, head_field(id), head)
+end
 redis.call('ZADD', device.index, 0, index_member(session, id))
 if review then
   c.status = 'pending_approval'
-  c.approve_by = math.min(now + decide_within, c.deliver_by)
+  c.approve_by = math.min(created + decide_within, c.deliver_by)
   redis.call('ZADD', device.pending, c.seq, id)
   redis.call('ZADD', device.inbox, 0, inbox_member(device, id))
   schedule(device, id, c)

@@ -3,13 +3,15 @@ import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 import { useFocusFallback } from "./forms.js";
 import { deviceName } from "./state.js";
-import { Badge, Json, Output, Time, UserText } from "./ui.js";
+import { Badge, Json, Loading, Output, Time, UserText } from "./ui.js";
+import { useWhole } from "./whole.js";
 
 /** A command with its proposal, its decision and its result. */
 export function CommandCard(props: Props) {
   const { command } = props;
   const element = useRef<HTMLLIElement>(null);
   useFocusFallback(element);
+  const whole = useWhole(command);
   return (
     <li class="card" ref={element}>
       <div class="head">
@@ -52,14 +54,15 @@ export function CommandCard(props: Props) {
         {command.approval && <Decision of={command.approval} />}
       </dl>
       {props.open ? (
-        <Parameters of={command} />
+        <Parameters of={command} whole={whole} />
       ) : (
         <details>
           <summary>Parameters</summary>
-          <Parameters of={command} />
+          <Parameters of={command} whole={whole} />
         </details>
       )}
-      {command.result && <Result of={command.result} />}
+      {whole?.result && <Result of={whole.result} />}
+      {!whole && command.resultOmitted && <Loading what="the result" />}
       {props.children}
     </li>
   );
@@ -95,10 +98,11 @@ function Decision({ of }: { of: NonNullable<Command["approval"]> }) {
   );
 }
 
-function Parameters({ of }: { of: Command }) {
+function Parameters({ of, whole }: { of: Command; whole: Command | undefined }) {
+  const parameters = of.parametersOmitted ? whole?.parameters : of.parameters;
   return (
     <>
-      <Json value={of.parameters} label={`Parameters of ${of.type}`} />
+      {parameters ? <Json value={parameters} label={`Parameters of ${of.type}`} /> : <Loading what="the parameters" />}
       <p class="fine">
         Digest <code class="digest">{of.digest}</code>
       </p>

@@ -269,6 +269,13 @@ async function readViewedSession(): Promise<void> {
   if (!sessionId) return;
   const path = { sessionId };
   const session = await gateway.get("/api/v1/customer/sessions/{sessionId}", { params: { path } });
+  if (session.nextCursor) {
+    const query = { limit: 200, cursor: session.nextCursor };
+    for await (const command of list(gateway, "/api/v1/customer/sessions/{sessionId}/commands", {
+      params: { path, query },
+    }))
+      session.commands?.push(command);
+  }
   const last = timeline.value.at(-1);
   const query = { limit: 200, since: last?.time };
   const newer: TimelineEvent[] = [];

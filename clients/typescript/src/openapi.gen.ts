@@ -643,9 +643,10 @@ export interface paths {
         };
         /**
          * Get a session and its commands
-         * @description Returns the session with its commands, oldest first, up to 200 of them; get the others
-         *     with `GET .../commands`. To follow a session live, subscribe to its room on the customer
-         *     socket instead of polling.
+         * @description Returns the session with the first page of its commands, as `GET .../commands` lists
+         *     them: up to 50, oldest first. If there are more, `commandsTruncated` is true, and
+         *     `nextCursor` is the cursor with which `GET .../commands` continues. To follow a session
+         *     live, subscribe to its room on the customer socket instead of polling.
          */
         get: operations["getSession"];
         put?: never;
@@ -694,8 +695,8 @@ export interface paths {
         /**
          * List the commands of a session
          * @description Lists the session's commands in the order in which they were proposed, a page at a time,
-         *     each with its result if it has one. The list shows the current state; the timeline of the
-         *     session shows every change.
+         *     without results and without parameters of more than 4 KiB: `GET` of the command returns
+         *     both. The list shows the current state; the timeline of the session shows every change.
          */
         get: operations["listCommands"];
         put?: never;
@@ -870,7 +871,8 @@ export interface paths {
          * List the commands that are pending approval
          * @description Lists the commands of all sessions that are pending approval, oldest first. `mayDecide` is
          *     true if the caller may approve the command, and otherwise `whyNot` contains the reason, so
-         *     that a page can show a button or the reason.
+         *     that a page can show a button or the reason. A command with `parametersOmitted` has
+         *     parameters of more than 4 KiB: get it before you decide on it.
          */
         get: operations["listApprovals"];
         put?: never;
@@ -1682,8 +1684,19 @@ export interface components {
              * @description The time at which the session ended. Absent while it is active.
              */
             closedAt?: string;
-            /** @description The commands of the session, oldest first. Present only in the response to `getSession`. */
+            /**
+             * @description The first page of the session's commands, oldest first, as a list contains them.
+             *     Present only in the response to `getSession`.
+             */
             commands?: components["schemas"]["Command"][];
+            /** @description True if the session has more commands than `commands` contains, otherwise absent. */
+            commandsTruncated?: boolean;
+            /**
+             * @description Pass it as `cursor` to `GET .../commands` to get the next commands. Absent unless
+             *     `commandsTruncated` is true.
+             * @example MDFqZDNxOHp2Ng
+             */
+            nextCursor?: string;
         };
         /** @description A page of sessions. */
         SessionList: {
@@ -1770,6 +1783,16 @@ export interface components {
             result?: components["schemas"]["CommandResult"];
             /** @description Each claim of the command, oldest first. Present only in the response to `getCommand`. */
             attempts?: components["schemas"]["CommandAttempt"][];
+            /**
+             * @description True if a list omits the parameters because they have more than 4 KiB, otherwise
+             *     absent. `parameters` is then `{}`; `GET` of the command returns them.
+             */
+            parametersOmitted?: boolean;
+            /**
+             * @description True if the command has a result, which lists omit, otherwise absent. `GET` of the
+             *     command returns it.
+             */
+            resultOmitted?: boolean;
             /** @description Whether the caller may approve the command. Present only in the list of approvals. */
             mayDecide?: boolean;
             /** @description The reason why the caller may not approve the command. Present only in the list of approvals. */
@@ -3858,14 +3881,7 @@ export interface operations {
                      *             "decidedAt": "2025-11-22T20:16:02.551Z",
                      *             "reason": "agreed with the site"
                      *           },
-                     *           "result": {
-                     *             "output": "telemetry restarted",
-                     *             "data": {
-                     *               "pid": 4711
-                     *             },
-                     *             "executedAt": "2025-11-22T20:16:11.300Z",
-                     *             "durationMs": 8420
-                     *           }
+                     *           "resultOmitted": true
                      *         }
                      *       ]
                      *     }

@@ -1,0 +1,46 @@
+import type { Command } from "@fieldgate/client";
+import { useEffect, useState } from "preact/hooks";
+import { gateway, readError } from "./state.js";
+
+/** The whole commands that were read last, by what tells one version from the next. */
+const known = new Map<string, Promise<Command>>();
+const maxKnown = 200;
+
+/**
+ * Returns the command with its parameters and its result, which lists leave out. It is
+ * undefined until the command has been read.
+ */
+export function useWhole(listed: Command): Command | undefined {
+  const omitted = listed.parametersOmitted || listed.resultOmitted;
+  const version = `${listed.id} ${listed.status} ${listed.finishedAt ?? ""}`;
+  const [read, setRead] = useState<{ version: string; command: Command }>();
+  useEffect(() => {
+    if (!omitted) return;
+    let shown = true;
+    readOnce(version, listed).then(
+      (command) => shown && setRead({ version, command }),
+      (error) => {
+        readError.value = error;
+      },
+    );
+    return () => {
+      shown = false;
+    };
+  }, [version, omitted]);
+  if (!omitted) return listed;
+  return read?.version === version
+    ? { ...listed, parameters: read.command.parameters, result: read.command.result }
+    : undefined;
+}
+
+function readOnce(version: string, { id, sessionId }: Command): Promise<Command> {
+  const found = known.get(version);
+  if (found) return found;
+  const path = { sessionId, commandId: id };
+  const reading = gateway.get("/api/v1/customer/sessions/{sessionId}/commands/{commandId}", { params: { path } });
+  known.set(version, reading);
+  reading.catch(() => known.delete(version));
+  const oldest = known.keys().next().value;
+  if (known.size > maxKnown && oldest !== undefined) known.delete(oldest);
+  return reading;
+}

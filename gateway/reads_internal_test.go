@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+)
+
+func TestTenantReads_BoundsEachTenant(t *testing.T) {
+	t.Parallel()
+	r := newTenantReads(2, time.Millisecond)
+	var releases []func()
+	for range 2 {
+		release, err := r.acquire(t.Context(), "c.one")
+		require.NoError(t, err)
+		releases = append(releases, release)
+	}
+	_, err := r.acquire(t.Context(), "c.one")
+	require.Equal(t, fieldgate.CodeOverloaded, fieldgate.CodeOf(err))
+	require.Positive(t, errTooManyReads.RetryAfter)
+	other, err := r.acquire(t.Context(), "c.other")
+	require.NoError(t, err, "a tenant takes the slots of another")
+	other()
+
+	releases[0]()
+	again, err := r.acquire(t.Context(), "c.one")
+	require.NoError(t, err)
+	again()
+	releases[1]()
+	require.Empty(t, r.tenants, "slots that no one uses are kept")
+}
+
+func TestTenantReads_WaitsForSlot(t *testing.T) {
+	t.Parallel()
+	r := newTenantReads(1, time.Hour)
+	release, err := r.acquire(t.Context(), "c.one")
+	require.NoError(t, err)
+	waited := make(chan error, 1)
+	go func() {
+		second, err := r.acquire(context.Background(), "c.one")
+		if err == nil {
+			second()
+		}
+		waited <- err
+	}()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = r.acquire(gone, "c.one")
+	require.ErrorIs(t, err, context.Canceled, "a caller that has gone still waits")
+	release()
+	require.NoError(t, <-waited)
+}
+
+// TestListOperations_AreAllOfContract requires every customer operation that takes a limit
+// to be bounded.
+func TestListOperations_AreAllOfContract(t *testing.T) {
+	t.Parallel()
+	spec, err := openapi3.NewLoader().LoadFromData(fieldgate.Spec)
+	require.NoError(t, err)
+	var missing []string
+	for path, item := range spec.Paths.Map() {
+		if item.Get == nil || !strings.HasPrefix(path, "/api/v1/customer/") {
+			continue
+		}
+		limited := slices.ContainsFunc(item.Get.Parameters, func(p *openapi3.ParameterRef) bool { return p.Value.Name == "limit" })
+		if limited && !listOperations[item.Get.OperationID] {
+			missing = append(missing, item.Get.OperationID)
+		}
+	}
+	require.Empty(t, missing)
+}

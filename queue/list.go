@@ -1,0 +1,202 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fieldgate/fieldgate/store"
+)
+
+// The bounds of one page of commands. A page that would exceed maxPageBytes ends early,
+// and its cursor continues after its last command.
+const (
+	maxPageBytes        = 512 << 10 // of the records that are read, except for the first
+	maxListedParameters = 4 << 10   // bytes; larger parameters are left out
+	listBatch           = 50        // commands that are read in one round trip
+)
+
+// List reads a page of the commands of a session, the oldest first, without results and
+// large parameters. It also returns the cursor of the next page, empty on the last one. Refusals:
+// session_not_found, and validation_failed for a cursor that the store did not issue.
+func (q *Queue) List(ctx context.Context, tenant, sessionID string, page store.Page) ([]Command, string, error) {
+	device, err := q.locate(ctx, tenant, sessionID)
+	if err != nil {
+		return nil, "", err
+	}
+	listing := store.Listing{Key: device.IndexKey(), Prefix: sessionID + ":"}
+	return q.page(ctx, listing, page, func(member string) commandKey { return commandKey{device, member} })
+}
+
+// Pending reads a page of the tenant's commands that are pending approval, on any device,
+// the oldest first, without results and large parameters. It also returns the cursor of
+// the next page, empty on the last one. Refusal: validation_failed for a cursor that the store did not issue.
+func (q *Queue) Pending(ctx context.Context, tenant string, page store.Page) ([]Command, string, error) {
+	listing := store.Listing{Key: store.Tenant(tenant).InboxKey()}
+	found, next, err := q.page(ctx, listing, page, func(member string) commandKey {
+		id, device, _ := strings.Cut(member, " ")
+		return commandKey{store.Device{Tenant: tenant, ID: device}, id}
+	})
+	decided := func(c Command) bool { return c.Status != PendingApproval } // since the page was listed
+	return slices.DeleteFunc(found, decided), next, err
+}
+
+// commandKey identifies a command: its device, which has the key of the record, and its id.
+type commandKey struct {
+	device store.Device
+	id     string
+}
+
+// page reads the commands of one page of an index. parse converts a member of the index.
+func (q *Queue) page(ctx context.Context, l store.Listing, page store.Page, parse func(member string) commandKey) ([]Command, string, error) {
+	members, err := q.store.Members(ctx, l, page)
+	if err != nil {
+		return nil, "", fmt.Errorf("listing commands: %w", err)
+	}
+	var keys []commandKey
+	for _, member := range members[:min(len(members), page.Limit)] {
+		keys = append(keys, parse(member))
+	}
+	found, read, err := q.readListed(ctx, keys)
+	if err != nil || read == len(members) || read == 0 {
+		return found, "", err
+	}
+	return found, store.CursorAfter(members[read-1]), nil
+}
+
+// readListed reads commands as lists show them. It ends before a command that would exceed
+// maxPageBytes, without having read its body. It also returns how many of the keys it has
+// processed. Commands without a record, or whose record cannot be decoded, are left out.
+func (q *Queue) readListed(ctx context.Context, keys []commandKey) (found []Command, read int, err error) {
+	for size := 0; read < len(keys); {
+		batch := keys[read:min(read+listBatch, len(keys))]
+		entries, err := q.readEntries(ctx, batch)
+		if err != nil {
+			return nil, 0, fmt.Errorf("reading commands: %w", err)
+		}
+		entries, size = fitting(entries, size)
+		if err := q.readBodies(ctx, entries); err != nil {
+			return nil, 0, fmt.Errorf("reading commands: %w", err)
+		}
+		found = append(found, q.decodeListed(ctx, entries)...)
+		if read += len(entries); len(entries) < len(batch) {
+			break
+		}
+	}
+	return found, read, nil
+}
+
+// entry is the record of a command of a list. Its state is empty if there is no command,
+// and its body is empty until readBodies has read it.
+type entry struct {
+	record
+	bodySize int
+}
+
+// fitting returns the first entries that fit into a page of which size bytes are taken,
+// and the new size. The first entry of a page always fits.
+func fitting(entries []entry, size int) ([]entry, int) {
+	for i, e := range entries {
+		next := size + len(e.state) + max(len(e.body), e.bodySize)
+		if size > 0 && next > maxPageBytes {
+			return entries[:i], size
+		}
+		size = next
+	}
+	return entries, size
+}
+
+func (q *Queue) decodeListed(ctx context.Context, entries []entry) (found []Command) {
+	for _, e := range entries {
+		if e.state == "" {
+			continue
+		}
+		c, err := e.listed()
+		if err != nil {
+			q.logSkipped(ctx, e.id, err)
+			continue
+		}
+		found = append(found, c)
+	}
+	return found
+}
+
+// readEntries reads the states of commands, and the heads or the sizes of their bodies. It
+// uses only Redis commands that do not fail for a missing key, so an error never means
+// that a command is missing.
+func (q *Queue) readEntries(ctx context.Context, keys []commandKey) ([]entry, error) {
+	fields := make([]*redis.SliceCmd, len(keys))
+	sizes := make([]*redis.IntCmd, len(keys))
+	err := q.pipelined(ctx, "read_commands", func(ctx context.Context, pipe redis.Pipeliner) {
+		for i, k := range keys {
+			fields[i] = pipe.HMGet(ctx, k.device.CommandsKey(), k.id, k.id+":head")
+			sizes[i] = pipe.HStrLen(ctx, k.device.CommandsKey(), k.id+":body")
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]entry, len(keys))
+	for i, k := range keys {
+		if err := fields[i].Err(); err != nil {
+			q.logSkipped(ctx, k.id, err)
+		}
+		values := store.Reply(fields[i].Val())
+		entries[i].record = record{tenant: k.device.Tenant, deviceID: k.device.ID, id: k.id, state: values.String(0), body: values.String(1)}
+		if entries[i].state != "" && entries[i].body == "" {
+			entries[i].bodySize = int(sizes[i].Val())
+		}
+	}
+	return entries, nil
+}
+
+// readBodies reads the bodies of the entries that have no head.
+func (q *Queue) readBodies(ctx context.Context, entries []entry) error {
+	if !slices.ContainsFunc(entries, func(e entry) bool { return e.bodySize > 0 }) {
+		return nil
+	}
+	bodies := make([]*redis.SliceCmd, len(entries))
+	err := q.pipelined(ctx, "read_bodies", func(ctx context.Context, pipe redis.Pipeliner) {
+		for i, e := range entries {
+			if e.bodySize > 0 {
+				device := store.Device{Tenant: e.tenant, ID: e.deviceID}
+				bodies[i] = pipe.HMGet(ctx, device.CommandsKey(), e.id+":body")
+			}
+		}
+	})
+	for i, body := range bodies {
+		if body != nil {
+			entries[i].body = store.Reply(body.Val()).String(0)
+		}
+	}
+	return err
+}
+
+// pipelined runs a pipeline that reads commands, in one round trip. WRONGTYPE is not an
+// error: a damaged device is skipped so that it does not hide the others.
+func (q *Queue) pipelined(ctx context.Context, name string, fill func(context.Context, redis.Pipeliner)) error {
+	return q.store.Do(ctx, name, func(ctx context.Context, c store.Client) error {
+		pipe := c.Pipeline()
+		fill(ctx, pipe)
+		commands, err := pipe.Exec(ctx)
+		if !redis.HasErrorPrefix(err, wrongType) {
+			return err
+		}
+		for _, command := range commands {
+			if err := command.Err(); err != nil && !redis.HasErrorPrefix(err, wrongType) {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// wrongType is the error of Redis for a key of another type.
+const wrongType = "WRONGTYPE"
+
+func (q *Queue) logSkipped(ctx context.Context, id string, err error) {
+	q.log.ErrorContext(ctx, "skipped a command that cannot be read", "command", id, "error", err)
+}
