@@ -171,9 +171,8 @@ func (s *Store) HashKey() []byte { return slices.Clone(s.hashKey) }
 // passes it on.
 type Client = redis.Cmdable
 
-// Do calls f with a client that has connections of its own, under Config.Timeout. It is
-// for reads, and for writes
-// that may be repeated. The error of an outage is a *fieldgate.Error with
+// Do calls f with a client that has connections of its own, under Config.Timeout. It is for
+// reads, and for writes that may be repeated. The error of an outage is a *fieldgate.Error with
 // store_unavailable. Do returns redis.Nil unchanged.
 func (s *Store) Do(ctx context.Context, name string, f func(ctx context.Context, c Client) error) error {
 	return s.do(ctx, name, func(ctx context.Context) error { return f(ctx, s.reads) })
