@@ -5,8 +5,9 @@ import (
 	"iter"
 )
 
-// allPages returns the items of a list, which it reads page by page. An error is the last
-// element. An empty page is not the end of a list: the last page has no next cursor.
+// allPages returns the items of a list, which it reads page by page. If reading fails, the
+// error is the last element. An empty page does not end the list; a page without a next cursor
+// does.
 func allPages[T any](cursor string, read func(cursor string) (items []T, next string, err error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for at := cursor; ; {
@@ -34,8 +35,8 @@ func (c *CustomerClient) Devices(ctx context.Context, params ListDevicesParams) 
 	return decode[DeviceList](c.requester.listDevices(ctx, params))
 }
 
-// AllDevices returns the devices of the fleet, the newest first, with one request per
-// page. An error is the last element.
+// AllDevices returns the devices of the fleet, the newest first, with one request per page. If
+// a request fails, the error is the last element.
 func (c *CustomerClient) AllDevices(ctx context.Context, params ListDevicesParams) iter.Seq2[Device, error] {
 	return allPages(params.Cursor, func(cursor string) ([]Device, string, error) {
 		params := params
@@ -50,8 +51,8 @@ func (c *CustomerClient) Sessions(ctx context.Context, params ListSessionsParams
 	return decode[SessionList](c.requester.listSessions(ctx, params))
 }
 
-// AllSessions returns the sessions of the tenant, the newest first, with one request per
-// page. An error is the last element.
+// AllSessions returns the sessions of the tenant, the newest first, with one request per page.
+// If a request fails, the error is the last element.
 func (c *CustomerClient) AllSessions(ctx context.Context, params ListSessionsParams) iter.Seq2[Session, error] {
 	return allPages(params.Cursor, func(cursor string) ([]Session, string, error) {
 		params := params
@@ -66,8 +67,8 @@ func (c *CustomerClient) Commands(ctx context.Context, sessionID string, params 
 	return decode[CommandList](c.requester.listCommands(ctx, sessionID, params))
 }
 
-// AllCommands returns the commands of a session, the oldest first, with one request per
-// page. An error is the last element.
+// AllCommands returns the commands of a session, the oldest first, with one request per page.
+// If a request fails, the error is the last element.
 func (c *CustomerClient) AllCommands(ctx context.Context, sessionID string, params ListCommandsParams) iter.Seq2[Command, error] {
 	return allPages(params.Cursor, func(cursor string) ([]Command, string, error) {
 		params := params
@@ -77,14 +78,14 @@ func (c *CustomerClient) AllCommands(ctx context.Context, sessionID string, para
 	})
 }
 
-// Approvals returns a page of the commands of all sessions that wait for a decision. Each
-// has MayDecide, and WhyNot if the caller may not decide on it.
+// Approvals returns a page of the commands that wait for a decision, in all sessions. MayDecide
+// reports whether the caller may decide on the command; if not, WhyNot says why.
 func (c *CustomerClient) Approvals(ctx context.Context, params ListApprovalsParams) (CommandList, error) {
 	return decode[CommandList](c.requester.listApprovals(ctx, params))
 }
 
-// AllApprovals returns the commands that wait for a decision, with one request per page.
-// An error is the last element.
+// AllApprovals returns the commands that wait for a decision, with one request per page. If a
+// request fails, the error is the last element.
 func (c *CustomerClient) AllApprovals(ctx context.Context, params ListApprovalsParams) iter.Seq2[Command, error] {
 	return allPages(params.Cursor, func(cursor string) ([]Command, string, error) {
 		params := params
@@ -94,14 +95,14 @@ func (c *CustomerClient) AllApprovals(ctx context.Context, params ListApprovalsP
 	})
 }
 
-// Events returns a page of the timeline of a session: who did what, when, and with which
-// request.
+// Events returns a page of the timeline of a session. An event says who did what, when, and
+// with which request.
 func (c *CustomerClient) Events(ctx context.Context, sessionID string, params ListSessionEventsParams) (EventList, error) {
 	return decode[EventList](c.requester.listSessionEvents(ctx, sessionID, params))
 }
 
-// AllEvents returns the timeline of a session, with one request per page. An error is the
-// last element.
+// AllEvents returns the timeline of a session, with one request per page. If a request fails,
+// the error is the last element.
 func (c *CustomerClient) AllEvents(ctx context.Context, sessionID string, params ListSessionEventsParams) iter.Seq2[Event, error] {
 	return allPages(params.Cursor, func(cursor string) ([]Event, string, error) {
 		params := params
@@ -111,14 +112,13 @@ func (c *CustomerClient) AllEvents(ctx context.Context, sessionID string, params
 	})
 }
 
-// Connections returns a page of the open sockets of devices and users, on all instances of
-// the gateway.
+// Connections returns a page of the tenant's open sockets, on all instances of the gateway.
 func (c *CustomerClient) Connections(ctx context.Context, params ListConnectionsParams) (ConnectionList, error) {
 	return decode[ConnectionList](c.requester.listConnections(ctx, params))
 }
 
-// AllConnections returns the open sockets, with one request per page. An error is the last
-// element.
+// AllConnections returns the tenant's open sockets, with one request per page. If a request
+// fails, the error is the last element.
 func (c *CustomerClient) AllConnections(ctx context.Context, params ListConnectionsParams) iter.Seq2[Connection, error] {
 	return allPages(params.Cursor, func(cursor string) ([]Connection, string, error) {
 		params := params
