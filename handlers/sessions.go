@@ -55,8 +55,8 @@ func sessionListOf(list []session.Session, next string) generated.SessionList {
 	return generated.SessionList{Items: convert(list, sessionOf), NextCursor: next}
 }
 
-// maxEmbedded is the maximum number of commands that GetSession returns with a session.
-// ListCommands returns all of them.
+// maxEmbedded is the maximum number of commands that GetSession includes in a session.
+// ListCommands returns all commands.
 const maxEmbedded = 200
 
 // GetSession returns a session with its commands.
@@ -72,7 +72,7 @@ func (s *Server) GetSession(ctx context.Context, r generated.GetSessionRequestOb
 	return generated.GetSession200JSONResponse(sessionDetailOf(found, commands)), nil
 }
 
-// CloseSession closes a session and ends the commands that wait in it.
+// CloseSession closes a session and ends its waiting commands.
 func (s *Server) CloseSession(ctx context.Context, r generated.CloseSessionRequestObject) (generated.CloseSessionResponseObject, error) {
 	closed, err := s.sessions.Close(ctx, closeSessionFrom(ctx, r))
 	if err != nil {
@@ -120,7 +120,7 @@ func sessionOf(s session.Session) generated.Session {
 	}
 }
 
-// sessionDetailOf is sessionOf with the session's commands.
+// sessionDetailOf is sessionOf plus the session's commands.
 func sessionDetailOf(s session.Session, commands []queue.Command) generated.Session {
 	detail := sessionOf(s)
 	detail.Commands = convert(commands, commandOf)
