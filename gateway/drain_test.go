@@ -13,7 +13,7 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// drainDelay is how long the gateways in these tests keep serving after SIGTERM. It is long
+// drainDelay is the time that the gateways in these tests keep serving after SIGTERM. It is long
 // enough for a few requests on a busy machine.
 const drainDelay = 4 * time.Second
 

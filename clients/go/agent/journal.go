@@ -78,8 +78,8 @@ func openJournal(path, machine string, log *slog.Logger) (*journal, error) {
 	}
 	j.prune()
 	if !j.keyStored || file.damaged {
-		// The begin record that replaced this key is lost. With the old key, the gateway would
-		// repeat its last claim.
+		// The stored key may be outdated, if the begin record that replaced it is lost. With an
+		// outdated key, the gateway would return the commands of an earlier claim.
 		j.key, j.keyStored = rand.Text(), false
 	}
 	return j, nil
