@@ -134,7 +134,7 @@ type Config struct {
 
 	// Limits are the rate limits for tenants and addresses. DeviceRate is the rate limit for
 	// each device. Zero means no limit. Settings: FIELDGATE_RATE_LIMITS, FIELDGATE_RATE_DEVICE
-	// and the others that begin with FIELDGATE_RATE_.
+	// and the others with this prefix.
 	Limits     ratelimit.Limits
 	DeviceRate device.Rate
 
