@@ -11,7 +11,7 @@ import (
 // use the same codes.
 type Code string
 
-// The codes of the contract, in the order of their HTTP status.
+// The codes of the contract, sorted by HTTP status.
 const (
 	CodeValidationFailed      Code = "validation_failed"
 	CodeUnauthorized          Code = "unauthorized"
@@ -54,13 +54,13 @@ const (
 	CodeStoreFull             Code = "store_full"
 )
 
-// Error is a refusal whose code and detail the caller may see. Any other error is a
-// fault of the gateway: it is written to the log, and the caller gets CodeInternal.
+// Error is a refusal whose code and detail may be sent to the caller. Any other error is a
+// fault of the gateway: it is logged, and the caller receives CodeInternal.
 type Error struct {
 	Code   Code
 	Detail string // a sentence for people; never a secret, an address or a value that the caller sent
 
-	RetryAfter time.Duration // the time to wait before a retry; zero if a retry does not help
+	RetryAfter time.Duration // the time to wait before a retry; zero: a retry does not help
 	Command    *CommandState // the current state of the command, which saves the caller a request
 	SessionID  string        // the session that is already open (session_active)
 	Approval   *Approval     // the recorded decision (already_decided)
@@ -84,7 +84,7 @@ type Approval struct {
 	Reason    string
 }
 
-// FieldError describes a part of a request that does not follow the contract.
+// FieldError describes one part of a request that violates the contract.
 type FieldError struct {
 	Pointer string // a JSON pointer into the body, or "/query/limit", "/path/deviceId", "/header/Idempotency-Key"
 	Keyword string // the violated rule of the contract, such as "maxLength"
@@ -102,13 +102,12 @@ func (e *Error) Error() string {
 // Unwrap returns the cause, for errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Refuse returns an Error with a code and a sentence for the caller.
+// Refuse returns an Error with the given code and a sentence for the caller.
 func Refuse(code Code, detail string) *Error {
 	return &Error{Code: code, Detail: detail}
 }
 
-// CodeOf returns the code of an error. It returns CodeInternal for an error that is
-// not a refusal.
+// CodeOf returns the code of a refusal, and CodeInternal for any other error.
 func CodeOf(err error) Code {
 	var refusal *Error
 	if errors.As(err, &refusal) {

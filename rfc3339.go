@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// rfc3339 is date-time of RFC 3339, section 5.6. time.Parse takes more (an hour of one
-// digit, a comma before the fraction, an offset of 24 hours) and less (a leap second, t
-// and z in lower case).
+// rfc3339 matches the date-time of RFC 3339, section 5.6. time.Parse is not equivalent. It also
+// accepts an hour of one digit, a comma before the fraction and an offset of 24 hours. It does
+// not accept a leap second, or t and z in lower case.
 var rfc3339 = regexp.MustCompile(
 	`^(\d{4}-\d\d-\d\d)[Tt]((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(\.\d+)?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$`)
 
 var errNoTime = errors.New("not a date and time of RFC 3339")
 
-// ParseTime returns the time that a text of RFC 3339 stands for, in UTC. Digits beyond a
-// nanosecond are dropped. A leap second is the second after it, as clocks without leap
-// seconds count. A time whose year in UTC is not 0000 to 9999 is an error, since it could
-// not be written back.
+// ParseTime parses an RFC 3339 time and returns it in UTC. Digits beyond nanoseconds are
+// dropped. A leap second is converted to the following second, because Go's time has no leap
+// seconds. ParseTime returns an error if the year in UTC is not 0000 to 9999, because such a
+// time could not be written back.
 func ParseTime(text string) (time.Time, error) {
 	parts := rfc3339.FindStringSubmatch(text)
 	if parts == nil {
@@ -45,11 +45,11 @@ func ParseTime(text string) (time.Time, error) {
 	return t, nil
 }
 
-// nanoseconds returns the length of a fraction of a second, which is empty or begins with
-// a dot.
+// nanoseconds returns the duration of a fraction of a second. The fraction is empty or begins
+// with a dot.
 func nanoseconds(fraction string) time.Duration {
 	const digits = 9
 	padded := (strings.TrimPrefix(fraction, ".") + strings.Repeat("0", digits))[:digits]
-	n, _ := strconv.ParseInt(padded, 10, 64) // the pattern takes digits only
+	n, _ := strconv.ParseInt(padded, 10, 64) // the pattern accepts only digits, so this cannot fail
 	return time.Duration(n)
 }

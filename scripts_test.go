@@ -22,9 +22,10 @@ const (
 	byUsers   = "customerJWT"
 )
 
-// runBy names the operations that run each script: their ids, or byDevices or byUsers for
-// all operations of that scheme. A script without an operation runs in the background, and
-// its package deals with what it refuses. A frame of a socket runs what its operation runs.
+// runBy maps a script to the operations that run it: their ids, or byDevices or byUsers for all
+// operations of that security scheme. A script without an operation runs in the background, and
+// its package handles its refusals. A socket frame runs the same scripts as the corresponding
+// operation.
 var runBy = map[string][]string{
 	"customer/lua/issue_ticket":  {"issueTicket"},
 	"customer/lua/redeem_ticket": {"openCustomerSocket"},
@@ -82,7 +83,7 @@ func TestScripts_EachIsListedWithItsOperations(t *testing.T) {
 	}
 }
 
-// TestScripts_EachRefusalIsInTheTable finds a code that would reach the caller as 500.
+// TestScripts_EachRefusalIsInTheTable fails for a code that a caller would receive as a 500.
 func TestScripts_EachRefusalIsInTheTable(t *testing.T) {
 	t.Parallel()
 	returned := map[string]bool{}
@@ -95,8 +96,8 @@ func TestScripts_EachRefusalIsInTheTable(t *testing.T) {
 	require.ElementsMatch(t, tableOfRefusals(), slices.Collect(maps.Keys(returned)), "package refusal and what the scripts return")
 }
 
-// TestScripts_EachRefusalIsInTheContract finds a code that a caller could not have expected:
-// each operation declares every refusal of the scripts that it runs.
+// TestScripts_EachRefusalIsInTheContract fails for a code that the contract does not document:
+// an operation must declare every refusal of the scripts that it runs.
 func TestScripts_EachRefusalIsInTheContract(t *testing.T) {
 	t.Parallel()
 	all, declared := operations(t), 0
@@ -116,8 +117,8 @@ func TestScripts_EachRefusalIsInTheContract(t *testing.T) {
 	require.Greater(t, declared, 100)
 }
 
-// TestScripts_EachSignatureNamesEveryRefusal compares the comment at the top of each script,
-// which its readers trust, with its code.
+// TestScripts_EachSignatureNamesEveryRefusal compares the comment at the top of each script
+// with the refusals in the code of the script.
 func TestScripts_EachSignatureNamesEveryRefusal(t *testing.T) {
 	t.Parallel()
 	for _, script := range scripts(t) {
@@ -136,8 +137,8 @@ func TestScripts_EachSignatureNamesEveryRefusal(t *testing.T) {
 	}
 }
 
-// TestScripts_OnlyOkAndRefuseBuildReplies makes sure that no code is hidden from the other
-// tests.
+// TestScripts_OnlyOkAndRefuseBuildReplies checks that scripts build replies with ok and refuse
+// only. The other tests find codes only in calls of refuse.
 func TestScripts_OnlyOkAndRefuseBuildReplies(t *testing.T) {
 	t.Parallel()
 	for _, script := range scripts(t) {

@@ -11,20 +11,19 @@ import (
 	"github.com/fieldgate/fieldgate/api/request"
 )
 
-// statusAbandoned is the status in the log and the metrics of a request whose client
-// closed the connection before the response. It keeps such requests apart from failures
-// of the gateway and is never sent.
+// statusAbandoned is the status in logs and metrics for a request whose client closed the
+// connection before the response. It distinguishes such requests from failures of the gateway.
+// It is never sent.
 const statusAbandoned = 499
 
-// The maximum number of bytes that are logged of a path and of a method that the contract
-// does not have.
+// How many bytes are logged at most: of a path, and of a method that the contract does not
+// have.
 const (
 	maxLoggedPath   = 256
 	maxLoggedMethod = 32
 )
 
-// observe logs and counts each request once it has been served, also when its handler
-// panicked.
+// observe logs and counts each request after it was served, even if its handler panicked.
 func (e *edge) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := e.now()
@@ -54,8 +53,8 @@ func (e *edge) logRequest(r *http.Request, response *recorder, took time.Duratio
 	}
 }
 
-// finalStatus returns the status to log. It is 200 for a handler that has sent nothing,
-// because that is what net/http sends then.
+// finalStatus returns the status to log. If the handler has sent nothing, the status is 200,
+// because net/http then sends 200.
 func finalStatus(info *request.Info, response *recorder) int {
 	switch {
 	case info.Abandoned:
@@ -66,9 +65,9 @@ func finalStatus(info *request.Info, response *recorder) int {
 	return response.status
 }
 
-// logLevel returns the level of the log line of a request. An error after the start of
-// the response counts by its code, not by the status that was sent. Health probes, which
-// come every few seconds, are logged at debug level.
+// logLevel returns the level of a request's log line. For an error after the start of the
+// response, the level follows from the error's code, not from the status that was sent. Health
+// probes arrive every few seconds, so they are logged at debug level.
 func logLevel(info *request.Info, status int) slog.Level {
 	if info.Code != "" && !info.Abandoned {
 		status = max(status, problem.Status(info.Code))
@@ -84,9 +83,9 @@ func logLevel(info *request.Info, status int) slog.Level {
 	return slog.LevelInfo
 }
 
-// logAttrs returns the attributes of the log line of a request. It has no query and no
-// headers, which may hold secrets. Where the request has a route, it has the pattern
-// instead of the path, which holds ids.
+// logAttrs returns the attributes of a request's log line. It omits the query and the headers,
+// because they may contain secrets. If the request has a route, the line has the route's
+// pattern instead of the path, because a path contains ids.
 func logAttrs(r *http.Request, info *request.Info, pattern string, status int, bytes int64, took time.Duration) []slog.Attr {
 	line := []slog.Attr{
 		slog.String("method", truncate(r.Method, maxLoggedMethod)),

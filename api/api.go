@@ -39,9 +39,8 @@ import (
 	"github.com/fieldgate/fieldgate/generated"
 )
 
-// DefaultMaxBodyBytes is the maximum size of a request body in bytes, unless the
-// configuration or the operation has another. A result has up to 256 KiB of output beside
-// its data.
+// DefaultMaxBodyBytes is the maximum size of a request body in bytes, unless the configuration
+// or the operation sets another. A result has up to 256 KiB of output in addition to its data.
 const DefaultMaxBodyBytes = 1 << 20
 
 // Authenticator verifies a bearer token. It returns a context that carries the principal.
@@ -49,8 +48,8 @@ const DefaultMaxBodyBytes = 1 << 20
 // or issuer_unavailable if the token cannot be verified at present.
 type Authenticator func(ctx context.Context, token string) (context.Context, error)
 
-// Config configures the edge. Only Server and the functions that the contract requires
-// have no default.
+// Config configures the edge. Server is required, and so are the functions that the contract
+// needs. All other fields have defaults.
 type Config struct {
 	// Spec is the contract, an OpenAPI 3.0 document. Defaults to fieldgate.Spec.
 	Spec []byte
@@ -58,13 +57,11 @@ type Config struct {
 	// Server implements the operations. It is required.
 	Server generated.StrictServerInterface
 
-	// Authenticators verify the tokens of each security scheme of the contract, by its
-	// name.
+	// Authenticators verify tokens. The key is the name of a security scheme of the contract.
 	Authenticators map[string]Authenticator
 
-	// Authorize returns nil if the principal in ctx has at least the role that an
-	// operation names in x-least-role, and a *fieldgate.Error otherwise. It is required
-	// if an operation has one.
+	// Authorize returns nil if the principal in ctx has at least the role leastRole, and a
+	// *fieldgate.Error otherwise. It is required if an operation has x-least-role.
 	Authorize func(ctx context.Context, leastRole string) error
 
 	// RateLimit returns nil if another call of the operation, with its x-cost, is within
@@ -81,32 +78,32 @@ type Config struct {
 	// Logger receives one line per request. Nil discards them.
 	Logger *slog.Logger
 
-	// Registerer registers the HTTP metrics. Nil means a registry of its own, which is
-	// not served.
+	// Registerer registers the HTTP metrics. Nil means a new registry, which is not served.
 	Registerer prometheus.Registerer
 
-	// TrustedProxies are the networks whose X-Forwarded-For is trusted. If it is empty,
-	// the client is the peer of the connection.
+	// TrustedProxies are the networks of proxies whose X-Forwarded-For is trusted. If it is
+	// empty, the peer of the connection is the client.
 	TrustedProxies []netip.Prefix
 
-	// AllowedOrigins are the origins whose web pages may call the API from a browser,
-	// such as https://app.example.com. If it is empty, only pages of this host may.
+	// AllowedOrigins are the origins, such as https://app.example.com, whose web pages may call
+	// the API from a browser. If it is empty, only pages of this host may.
 	AllowedOrigins []string
 
-	// Console configures how users sign in to the page at /console.
+	// Console configures the console, the page at /console.
 	Console Console
 
-	// MaxBodyBytes is the maximum size of a request body in bytes. An operation may have
-	// a lower one in x-max-body-bytes. Zero means DefaultMaxBodyBytes.
+	// MaxBodyBytes is the maximum size of a request body in bytes. An operation may set a lower
+	// limit with x-max-body-bytes. Zero means DefaultMaxBodyBytes.
 	MaxBodyBytes int64
 
-	// MaxHeldBytes limits the memory of the bodies that are read, decoded or served at the
-	// same time, and MaxHeldBytesPerTenant the part of one tenant, in bytes. Beyond it a
-	// body is refused with overloaded. Default: 128 MiB and 32 MiB.
+	// MaxHeldBytes limits the memory for request bodies that are read, decoded or served at the
+	// same time, in bytes. MaxHeldBytesPerTenant limits the same for one tenant. A body beyond
+	// a limit is refused with overloaded. Default: 128 MiB and 32 MiB.
 	MaxHeldBytes          int64
 	MaxHeldBytesPerTenant int64
 
-	// Now returns the time, to measure the duration of requests. Nil means time.Now.
+	// Now returns the current time. It is used to measure the duration of requests. Nil means
+	// time.Now.
 	Now func() time.Time
 }
 
@@ -128,7 +125,7 @@ func New(config Config) (http.Handler, error) {
 	}), nil
 }
 
-// edge is the state that the middlewares share.
+// edge is the state that the middlewares of the HTTP edge share.
 type edge struct {
 	logger   *slog.Logger
 	now      func() time.Time
@@ -202,9 +199,8 @@ func setDefaults(config *Config) {
 	}
 }
 
-// load parses and validates an OpenAPI document. Version 3.1 is refused, because the
-// validator then compiles the schemas again for each request, which costs 40 times as
-// much.
+// load parses and validates an OpenAPI document. It refuses version 3.1: the validator would
+// compile the schemas again for each request, which costs 40 times as much.
 func load(spec []byte) (*openapi3.T, error) {
 	loader := openapi3.NewLoader()
 	document, err := loader.LoadFromData(spec)

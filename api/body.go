@@ -14,22 +14,22 @@ import (
 	"github.com/fieldgate/fieldgate/api/schema"
 )
 
-// firstRead is the size of the buffer that is allocated for a body before any of it has
-// arrived, in bytes. It grows with what arrives, not with what Content-Length announces.
+// firstRead is the initial size in bytes of the buffer for a body. The buffer grows as data
+// arrives; Content-Length does not influence its size.
 const firstRead = 16 << 10
 
-// body describes the request body of an operation, which is JSON.
+// body describes the request body of an operation. Request bodies are JSON.
 type body struct {
 	schema   *schema.Schema
 	required bool
-	limit    int64 // in bytes
+	limit    int64 // maximum size in bytes
 }
 
-// maxBodyBytes is the extension of the contract that states the limit of a body.
+// maxBodyBytes is the name of the contract extension with the maximum size of a body.
 const maxBodyBytes = "x-max-body-bytes"
 
-// newBody reads the description of a request body. It returns nil if the operation has
-// none.
+// newBody returns the description of an operation's request body, or nil if the operation has
+// no body.
 func newBody(described *openapi3.Operation, maxBytes int64) (*body, error) {
 	if described.RequestBody == nil {
 		return nil, nil
@@ -52,7 +52,8 @@ func newBody(described *openapi3.Operation, maxBytes int64) (*body, error) {
 	return b, nil
 }
 
-// checkHeaders refuses a body by its headers alone: too large, or of another media type.
+// checkHeaders refuses a body whose headers show that it is too large or has another media
+// type.
 func (b *body) checkHeaders(r *http.Request) error {
 	switch {
 	case b == nil, r.ContentLength == 0:
@@ -65,8 +66,8 @@ func (b *body) checkHeaders(r *http.Request) error {
 	return nil
 }
 
-// isEmpty reports whether a body of unknown length has no bytes. Such a body is absent, and
-// needs no Content-Type. It waits for the first byte.
+// isEmpty reports whether a body of unknown length has no bytes; it waits for the first byte.
+// An empty body counts as absent and needs no Content-Type.
 func isEmpty(r *http.Request) bool {
 	if r.ContentLength > 0 {
 		return false
@@ -90,7 +91,7 @@ func isJSON(header http.Header) bool {
 	return strings.EqualFold(strings.TrimSpace(mediaType), "application/json") && header.Get("Content-Encoding") == ""
 }
 
-// bind validates the body and replaces it by the validated value, which includes the
+// bind validates the body of r and replaces it by the validated value, which includes the
 // defaults.
 func bind(w http.ResponseWriter, r *http.Request, b *body, held *share) error {
 	if b == nil {
@@ -111,9 +112,9 @@ func bind(w http.ResponseWriter, r *http.Request, b *body, held *share) error {
 	return nil
 }
 
-// read reads the body up to its limit. Beyond it, http.MaxBytesReader makes the server
-// close the connection, so that a client cannot go on sending a chunked body. The share
-// grows with what arrives.
+// read reads the body of r up to the limit. If the body is longer, http.MaxBytesReader makes
+// the server close the connection, so that the client cannot continue to send. held grows as
+// data arrives.
 func (b *body) read(w http.ResponseWriter, r *http.Request, held *share) ([]byte, error) {
 	if r.ContentLength == 0 {
 		return nil, nil
@@ -145,8 +146,8 @@ func (b *body) readError(err error) error {
 	return refusal
 }
 
-// decode decodes the body. An optional body that is absent is an empty object, so that
-// its defaults apply and handlers always have a body.
+// decode decodes the body. An absent optional body is decoded as an empty object, so that its
+// defaults apply and handlers always receive a body.
 func (b *body) decode(data []byte, held *share) (any, error) {
 	switch {
 	case len(data) > 0:
@@ -157,15 +158,14 @@ func (b *body) decode(data []byte, held *share) (any, error) {
 	return map[string]any{}, nil
 }
 
-// validated is the request body that a handler receives: the validated value, which the
-// generated code binds by exact names. Its bytes cannot be read, because encoding/json
-// matches names in any case: {"limit":1,"LIMIT":99} would be validated as 1 and bound as
-// 99.
+// validated is the request body that a handler receives. It holds the validated value, which
+// the generated code binds by exact names. Its bytes cannot be read: encoding/json matches
+// names in any case, so {"limit":1,"LIMIT":99} would be validated as 1 and bound as 99.
 type validated struct{ value any }
 
 var errBoundAlready = errors.New("a validated value does not fit the type it is bound to")
 
-// ValidatedValue returns the value for runtime.BindJSONBody.
+// ValidatedValue returns the value to bind. runtime.BindJSONBody calls it.
 func (v validated) ValidatedValue() any { return v.value }
 
 func (validated) Read([]byte) (int, error) { return 0, errBoundAlready }

@@ -56,7 +56,7 @@ func TestBody_AboveLimitIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		length  int
 		chunked bool
-		max     int64 // of the configuration; the operation itself has 1024
+		max     int64 // limit in the configuration; the operation itself has a limit of 1024
 		want    int
 	}{
 		"at the limit of the operation":             {1024, false, 4096, http.StatusOK},
@@ -171,7 +171,7 @@ func TestBody_DefaultsAreAddedAtEveryDepth(t *testing.T) {
 	t.Parallel()
 
 	for body, want := range map[string]string{
-		"":                     `{"size":3}`, // an absent optional body
+		"":                     `{"size":3}`, // the optional body is absent
 		`{}`:                   `{"size":3}`,
 		`{"size":7}`:           `{"size":7}`,
 		`{"deep":{}}`:          `{"size":3,"deep":{"level":1}}`,
@@ -235,8 +235,8 @@ func TestBody_IncompleteIsRefused(t *testing.T) {
 		fieldErrorsOf(requireProblem(t, w.Result(), fieldgate.CodeValidationFailed)))
 }
 
-// FuzzBody looks for bodies that make the edge fail or that reach the handler in a form
-// that the contract does not allow.
+// FuzzBody searches for bodies that make the edge fail, or that reach the handler although the
+// contract does not allow them.
 func FuzzBody(f *testing.F) {
 	for _, seed := range []string{
 		"", `{}`, `{"size":7}`, `{"size":7,"size":8}`, `{"size":7,"SIZE":99}`, `{"deep":{"level":1e3}}`, `{"size":1.0}`, `{"size":7} x`,

@@ -7,12 +7,11 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// budget bounds the bytes of the request bodies that this instance holds at the same
-// time: for each holder and for all together. A body counts from the first byte that is
-// read until its request is answered, with what is built of it. It is safe for
-// concurrent use.
+// budget limits the bytes of the request bodies that this instance holds at the same time, both
+// per holder and in total. A body counts from its first byte until the response, together with
+// the values decoded from it. budget is safe for concurrent use.
 type budget struct {
-	total     int64 // in bytes
+	total     int64 // limit on all holders together, in bytes
 	perHolder int64
 
 	mu      sync.Mutex
@@ -24,15 +23,15 @@ func newBudget(total, perHolder int64) *budget {
 	return &budget{total: total, perHolder: perHolder, holders: map[string]int64{}}
 }
 
-// errOverloaded is the refusal of a body for which the budget has no room.
+// errOverloaded refuses a body that does not fit into the budget.
 var errOverloaded = &fieldgate.Error{
 	Code:       fieldgate.CodeOverloaded,
 	Detail:     "The gateway is reading as many bodies as it can hold. Send the request again shortly.",
 	RetryAfter: time.Second,
 }
 
-// take adds bytes to what a holder holds. It returns errOverloaded, and adds nothing,
-// when that exceeds the bound of the holder or of all.
+// take adds bytes to the amount that holder holds. If that would exceed the limit of the holder
+// or the total limit, take adds nothing and returns errOverloaded.
 func (b *budget) take(holder string, bytes int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -53,7 +52,7 @@ func (b *budget) free(holder string, bytes int64) {
 	}
 }
 
-// A share is the part of a budget that one request has taken.
+// A share is the part of the budget that one request uses.
 type share struct {
 	budget *budget
 	holder string
@@ -70,6 +69,6 @@ func (s *share) take(bytes int64) error {
 
 func (s *share) free() { s.budget.free(s.holder, s.bytes) }
 
-// chunk is the size of the steps in which a body takes its part of the budget, so that a
-// caller that announces much and sends little holds little.
+// chunk is the step in bytes by which a body's share grows. A caller that announces a large
+// body but sends little thus uses little of the budget.
 const chunk = 16 << 10

@@ -26,7 +26,7 @@ func TestBudget_LimitsHolderAndTotal(t *testing.T) {
 	require.Empty(t, b.holders)
 }
 
-// TestBody_CountsAgainstBudgetUntilAnswered serves a request while another one of the same
+// TestBody_CountsAgainstBudgetUntilAnswered sends a request while another request of the same
 // tenant holds the whole budget.
 func TestBody_CountsAgainstBudgetUntilAnswered(t *testing.T) {
 	t.Parallel()
@@ -93,8 +93,9 @@ func TestRouter_NeedlessEscapesAreDecoded(t *testing.T) {
 	}
 }
 
-// TestContract_StatesLimitOfEachBody compares the stated limit with what the schema of the
-// body allows: no more, and no less unless the operation is listed here with the reason.
+// TestContract_StatesLimitOfEachBody compares the stated limit of each body with the limit that
+// follows from the schema. The stated limit must not be higher. It may be lower only for the
+// operations listed here, with the reason.
 func TestContract_StatesLimitOfEachBody(t *testing.T) {
 	t.Parallel()
 	lower := map[string]string{

@@ -10,9 +10,9 @@ import (
 // trustedProxies are the networks whose X-Forwarded-For is trusted.
 type trustedProxies []netip.Prefix
 
-// clientAddr returns the address that the request came from: the last one in
-// X-Forwarded-For that is not of a trusted proxy. The client can write anything to the
-// left of it. The zero Addr means that the address is unknown.
+// clientAddr returns the address of the client: the last address in X-Forwarded-For that does
+// not belong to a trusted proxy. The client can forge all entries before that. The zero Addr
+// means that the address is not known.
 func (t trustedProxies) clientAddr(r *http.Request) netip.Addr {
 	addr := parseAddr(r.RemoteAddr)
 	for entry := range reversedEntries(r.Header["X-Forwarded-For"]) {
@@ -37,8 +37,8 @@ func (t trustedProxies) trusts(addr netip.Addr) bool {
 	return false
 }
 
-// reversedEntries returns the comma-separated entries of a header, which may have several
-// lines, from the last one to the first.
+// reversedEntries returns the comma-separated entries of a header from last to first. The
+// header may have several lines.
 func reversedEntries(lines []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := len(lines) - 1; i >= 0; i-- {
@@ -54,8 +54,9 @@ func reversedEntries(lines []string) iter.Seq[string] {
 	}
 }
 
-// parseAddr parses an address with or without a port. An IPv4 address in IPv6 form is the
-// same client. A zone is dropped, because it has a meaning on its own host only.
+// parseAddr parses an address with or without a port. It converts an IPv4-mapped IPv6 address
+// to IPv4, because it is the same client. It removes the zone, which has a meaning on the local
+// host only.
 func parseAddr(s string) netip.Addr {
 	addr, err := netip.ParseAddr(s)
 	if err != nil {

@@ -17,26 +17,27 @@ import (
 //go:embed console
 var consoleFiles embed.FS
 
-// Console configures how users sign in to the page at /console. All of it is public,
-// because the page reads it without credentials.
+// Console configures how users sign in to the console, the page at /console. All fields are
+// public, because the page reads them without credentials.
 type Console struct {
-	// SupabaseURL is the Supabase project that verifies e-mail addresses and passwords,
-	// and SupabaseAnonKey is its public key. Unless both are set, users paste an access
-	// token.
+	// SupabaseURL is the URL of the Supabase project that verifies e-mail addresses and
+	// passwords. SupabaseAnonKey is the public key of the project. Unless both are set, users
+	// paste an access token.
 	SupabaseURL     string
 	SupabaseAnonKey string
 
-	// TokenLinks lets /console#token=... sign in. It must be off in production: anyone
-	// could send such a link, and its reader would work in the name of the sender.
+	// TokenLinks enables links of the form /console#token=..., which sign the user in. It must
+	// be off in production: an attacker could send such a link, and the user would then act in
+	// the attacker's name.
 	TokenLinks bool
 
-	// TenantClaim and RoleClaim are the paths of the claims of the tenant and the role,
-	// which the page displays.
+	// TenantClaim and RoleClaim are the paths of the token's claims for the tenant and the
+	// role. The page displays both claims.
 	TenantClaim string
 	RoleClaim   string
 }
 
-// consoleConfig is the content of /console/config.json.
+// consoleConfig is the JSON that /console/config.json returns.
 type consoleConfig struct {
 	Supabase    *consoleProject `json:"supabase,omitempty"`
 	TokenLinks  bool            `json:"tokenLinks"`
@@ -52,15 +53,14 @@ type consoleProject struct {
 	AnonKey string `json:"anonKey"`
 }
 
-// consolePolicy is the Content-Security-Policy of the console. The page may load from and
-// call this server and the Supabase project only. 'self' includes its sockets (CSP 3,
-// section 6.7.2.8). No text can become HTML or code at run time, because there is no
-// trusted type.
+// consolePolicy is the Content-Security-Policy of the console. The page may load from and call
+// only this server and the Supabase project. 'self' includes sockets of this server (CSP 3,
+// section 6.7.2.8). There is no trusted type, so text cannot become HTML or code at run time.
 const consolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'%s; require-trusted-types-for 'script'; trusted-types 'none'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// console serves the page for users and its configuration.
+// console serves the console's page and its configuration.
 type console struct {
 	documents map[string]*document // by path
 	config    consoleConfig
@@ -68,7 +68,7 @@ type console struct {
 	origins   origins
 }
 
-// consoleParts are the files of the page, with their paths and media types.
+// consoleParts lists the files of the page with their paths and media types.
 var consoleParts = []struct{ path, file, contentType string }{
 	{"/console", "index.html", "text/html; charset=utf-8"},
 	{"/console/console.js", "console.js", "text/javascript; charset=utf-8"},
@@ -108,8 +108,8 @@ func (c *console) mount(r chi.Router) {
 	})
 }
 
-// headers sets the headers of the page. Browsers may cache it if they revalidate it
-// before each use, and no other page may embed it.
+// headers sets the headers of the page. Browsers may cache the page if they revalidate it
+// before each use. Other pages must not embed it.
 func (c *console) headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -121,9 +121,10 @@ func (c *console) headers(next http.Handler) http.Handler {
 	})
 }
 
-// serveConfig serves the configuration of the page. It is not a document, because Live
-// depends on the origin and the host of the request. Browsers send no Origin in requests
-// of a page to its own host, so the page sends its origin as a parameter.
+// serveConfig serves the configuration of the page. The configuration is not a static document,
+// because its field Live depends on the page's origin and on the host of the request. The page
+// sends its origin as a query parameter, because browsers send no Origin header with a GET to
+// the page's own host.
 func (c *console) serveConfig(w http.ResponseWriter, r *http.Request) {
 	config := c.config
 	config.Live = c.origins.mayOpenSockets(r.URL.Query().Get("origin"), r.Host)

@@ -61,7 +61,7 @@ func TestConsole_PolicyAllowsGatewayAndProjectOnly(t *testing.T) {
 	}
 }
 
-// fetchConsoleConfig returns the configuration of the console, requested from a host.
+// fetchConsoleConfig requests the configuration of the console with the given host and origin.
 func fetchConsoleConfig(t testing.TB, te *testEdge, host, origin string) (config map[string]any) {
 	t.Helper()
 	response := te.fetch(t, "http://"+host+"/console/config.json?origin="+url.QueryEscape(origin))
@@ -84,8 +84,8 @@ func TestConsole_ConfigHasSignIn(t *testing.T) {
 	require.Equal(t, true, without["tokenLinks"])
 }
 
-// TestConsole_ConfigReportsWhetherSocketsAreAllowed expects the same rule as for
-// handshakes.
+// TestConsole_ConfigReportsWhetherSocketsAreAllowed expects the same rule as for handshakes of
+// sockets.
 func TestConsole_ConfigReportsWhetherSocketsAreAllowed(t *testing.T) {
 	t.Parallel()
 	te := newTestEdge(t, noContent, withConsole(signIn, "https://listed.example.com"))
@@ -97,7 +97,7 @@ func TestConsole_ConfigReportsWhetherSocketsAreAllowed(t *testing.T) {
 		{"gateway.example.com", "https://gateway.example.com", true},
 		{"localhost:8080", "http://localhost:8080", true},
 		{"10.0.0.7:8080", "https://listed.example.com", true},
-		{"10.0.0.7:8080", "https://gateway.example.com", false}, // the host was changed by a proxy
+		{"10.0.0.7:8080", "https://gateway.example.com", false}, // a proxy has changed the host
 		{"gateway.example.com", "", false},
 	} {
 		require.Equal(t, c.live, fetchConsoleConfig(t, te, c.host, c.origin)["live"], c)

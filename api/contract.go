@@ -41,8 +41,7 @@ func newContract(document *openapi3.T, config Config, origins origins) (*contrac
 	return c, c.checkGuards()
 }
 
-// checkGuards returns an error if an operation would be unprotected, because the function
-// that guards it is not configured.
+// checkGuards returns an error if the function that protects an operation is not configured.
 func (c *contract) checkGuards() error {
 	for _, op := range c.operations {
 		if op.scheme != "" && c.authenticators[op.scheme] == nil {
@@ -55,8 +54,8 @@ func (c *contract) checkGuards() error {
 	return nil
 }
 
-// operationID returns the operationId of a route, or "" if the contract has no such
-// route.
+// operationID returns the operationId for a method and pattern, or "" if the contract has no
+// such operation.
 func (c *contract) operationID(method, pattern string) string {
 	if op := c.operations[route{method, pattern}]; op != nil {
 		return op.id
@@ -77,10 +76,10 @@ func (c *contract) middleware(next http.Handler) http.Handler {
 	})
 }
 
-// admit checks a request and returns it in the form that its handler receives: with the
-// principal in its context, with defaults filled in, and with a body that holds the
-// validated value only. The share holds what the body takes until the request is answered.
-// The comment of the package explains the order.
+// admit checks a request and returns it in the form that the handler receives. The returned
+// request has the principal in its context, and its defaults are filled in. Its body is the
+// validated value. held accounts for the memory of the body until the response. The package
+// comment explains the order of the checks.
 func (c *contract) admit(w http.ResponseWriter, r *http.Request, held *share) (*http.Request, error) {
 	op := c.operations[route{r.Method, r.Pattern}]
 	if op == nil {
@@ -89,8 +88,8 @@ func (c *contract) admit(w http.ResponseWriter, r *http.Request, held *share) (*
 	info := request.Of(r.Context())
 	info.Operation = op.id
 	if len(r.TransferEncoding) > 0 {
-		// A Content-Length beside it is not seen here: net/http has dropped it. The
-		// connection must then close after the response (RFC 9112, section 6.1).
+		// The request may also have had a Content-Length, which net/http drops. The connection
+		// must then close after the response (RFC 9112, section 6.1).
 		w.Header().Set("Connection", "close")
 	}
 	if op.socket {
@@ -113,8 +112,8 @@ func (c *contract) admit(w http.ResponseWriter, r *http.Request, held *share) (*
 	return r, c.validator.check(w, r, op, held)
 }
 
-// holderOf returns the name under which a body counts: its tenant, or the network of a
-// caller without one.
+// holderOf returns the name under which the budget counts a body: the tenant, or the network of
+// a caller that has no tenant.
 func holderOf(info *request.Info) string {
 	if info.Tenant != "" {
 		return "tenant " + info.Tenant
@@ -122,8 +121,8 @@ func holderOf(info *request.Info) string {
 	return "address " + info.Addr.String()
 }
 
-// authenticate authenticates the caller and checks its role. It reads the headers only,
-// so that a caller without credentials cannot make the gateway read a body.
+// authenticate authenticates the caller and checks the role. It reads only the headers, so that
+// a caller without credentials cannot make the gateway read a body.
 func (c *contract) authenticate(r *http.Request, op *operation) (context.Context, error) {
 	if op.scheme == "" {
 		return r.Context(), nil
@@ -144,8 +143,8 @@ func (c *contract) authenticate(r *http.Request, op *operation) (context.Context
 	return ctx, nil
 }
 
-// bearerToken returns the token of the Authorization header (RFC 6750, section 2.1). A
-// request with two such headers is refused.
+// bearerToken returns the token in the Authorization header (RFC 6750, section 2.1). It refuses
+// a request with two such headers.
 func bearerToken(header http.Header) (string, error) {
 	values := header["Authorization"]
 	if len(values) == 1 {

@@ -88,8 +88,8 @@ func (br benchmarkRequest) sender(handler http.Handler) func() (status int) {
 	}
 }
 
-// benchmarkHandlers returns the operations without and with the middleware of the
-// contract. That middleware needs the route, so it is in a group.
+// benchmarkHandlers returns the operations without and with the contract middleware. The
+// middleware needs the route, so it is added to a chi group.
 func benchmarkHandlers(e *edge, mount func(chi.Router)) (bare, guarded *chi.Mux) {
 	bare, guarded = chi.NewRouter(), chi.NewRouter()
 	mount(bare)

@@ -8,16 +8,16 @@ import (
 	"unicode"
 )
 
-// The headers that browsers may send and read across origins. Tokens are sent in a header
-// and never in cookies, so credentials in the sense of CORS are not allowed.
+// The headers that pages of other origins may send and read. Tokens are sent in a header and
+// never in cookies, so CORS credentials are not allowed.
 const (
 	corsSent    = "Authorization, Content-Type, Idempotency-Key, X-Request-ID"
 	corsRead    = "Location, Retry-After, WWW-Authenticate, X-Request-ID"
 	corsSeconds = "600" // how long a browser may cache the response to a preflight
 )
 
-// origins are the origins whose web pages may call the API from a browser (Fetch
-// standard, CORS). They are compared exactly: there are no patterns.
+// origins is the set of origins whose web pages may call the API from a browser (Fetch
+// standard, CORS). Origins are compared exactly; patterns are not supported.
 type origins map[string]bool
 
 func newOrigins(list []string) (origins, error) {
@@ -32,16 +32,16 @@ func newOrigins(list []string) (origins, error) {
 	return o, nil
 }
 
-// mayOpenSockets reports whether a page of the origin may open sockets: one of a listed
-// origin, or one of the host that it calls. The scheme is not compared, because a
-// balancer in front may end TLS. X-Forwarded-Host is ignored, because any client can set
-// it. DNS rebinding gains nothing: a browser adds no credential to a handshake by itself,
-// and a page of another name does not have one of ours.
+// mayOpenSockets reports whether a page of the origin may open sockets. The origin must be in
+// the list, or have the host of the request. The scheme is not compared, because a load
+// balancer may terminate TLS. X-Forwarded-Host is ignored, because any client can set it. DNS
+// rebinding is harmless: a browser adds no credential to a handshake by itself, and a page with
+// another host name cannot read our credentials.
 func (o origins) mayOpenSockets(origin, host string) bool {
 	return o[origin] || isOriginOf(origin, host)
 }
 
-// isOriginOf reports whether the origin has the host, which is the Host header of a
+// isOriginOf reports whether the origin has the given host, which is the Host header of a
 // request.
 func isOriginOf(origin, host string) bool {
 	parsed, err := url.Parse(origin)
@@ -51,10 +51,10 @@ func isOriginOf(origin, host string) bool {
 	return parsed.Host == strings.TrimSuffix(strings.ToLower(host), ":"+defaultPorts[parsed.Scheme])
 }
 
-// defaultPorts are the ports that an origin leaves out, by scheme.
+// defaultPorts maps a scheme to the port that an origin omits.
 var defaultPorts = map[string]string{"https": "443", "http": "80"}
 
-// isOrigin reports whether origin is spelled as a browser spells it: in lower case, with
+// isOrigin reports whether origin is written as browsers write it: in lower case, with
 // international names in Punycode, and without a default port.
 func isOrigin(parsed *url.URL, origin string) bool {
 	port, web := defaultPorts[parsed.Scheme]
@@ -64,13 +64,13 @@ func isOrigin(parsed *url.URL, origin string) bool {
 
 func notInHost(c rune) bool { return c == '*' || c > unicode.MaxASCII }
 
-// originOf returns the Origin header of the request, or "" if there is none. Several
-// headers are joined into an origin that no page has.
+// originOf returns the Origin header of the request, or "" if there is none. Several Origin
+// headers are joined, so that the result equals no origin of a page.
 func originOf(r *http.Request) string { return strings.Join(r.Header["Origin"], ", ") }
 
-// cors sets the headers that allow pages of the listed origins to call the API and to
-// read the responses. It protects the users of those pages, not the gateway: other
-// clients ignore CORS.
+// cors sets the headers that let pages of the listed origins call the API and read the
+// responses. CORS protects the users of these pages. It does not protect the gateway, because
+// clients other than browsers ignore CORS.
 func (o origins) cors(next http.Handler) http.Handler {
 	if len(o) == 0 {
 		return next
@@ -101,8 +101,8 @@ func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// writePreflight lists all methods of the path. The browser checks whether its own is
-// among them.
+// writePreflight responds to a preflight with all methods of the path. The browser checks
+// whether its method is in the list.
 func writePreflight(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Access-Control-Allow-Methods", strings.Join(allowedMethods(r), ", "))

@@ -18,15 +18,15 @@ import (
 	"github.com/fieldgate/fieldgate/docs"
 )
 
-// docsPolicy is the Content-Security-Policy of the documentation. The pages may load from
-// this server only. Inline styles are allowed, because the renderer of the reference sets
-// styles on its elements. Its script needs neither inline code nor eval.
+// docsPolicy is the Content-Security-Policy of the documentation. The pages may load from this
+// server only. Inline styles are allowed, because the renderer of the API reference sets styles
+// on its elements. The renderer needs neither inline scripts nor eval.
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; " +
 	"img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// documents are the published contracts and the pages of package docs, by path. They are
-// public and stay the same until the next start. The paths below /docs/ are parts of
-// pages, not operations of the contract.
+// documents holds the handlers of the published contracts and of the pages of package docs, by
+// path. They are public and do not change until the next start. The paths below /docs/ are not
+// operations of the contract.
 type documents map[string]http.Handler
 
 func newDocuments(spec []byte, contract *openapi3.T) (documents, error) {
@@ -67,7 +67,7 @@ func mountDocument(r chi.Router, path string, handler http.Handler) {
 	r.Method(http.MethodHead, path, handler)
 }
 
-// docsHeaders sets the headers of the pages. Browsers and proxies may cache them if they
+// docsHeaders sets the headers of the pages. Browsers and proxies may cache the pages if they
 // revalidate them before each use.
 func docsHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -77,7 +77,7 @@ func docsHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// document is a static file with its media type and entity tag.
+// document is a static file with a media type and an entity tag.
 type document struct {
 	contentType string
 	etag        string
@@ -93,18 +93,18 @@ func newDocument(contentType string, content []byte) *document {
 	}
 }
 
-// ServeHTTP sends the document, or 304 if the client has it already.
+// ServeHTTP sends the document, or 304 if the client has a current copy.
 func (d *document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", d.contentType)
 	w.Header().Set("ETag", d.etag)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(d.content))
 }
 
-// compressed is a document that is stored compressed. It is decompressed for clients that
-// do not accept gzip, which browsers do.
+// compressed is a document that is stored in gzip. It is decompressed for clients that do not
+// accept gzip; all browsers accept it.
 type compressed struct{ document *document }
 
-// ServeHTTP sends the document, or 304 if the client has it already.
+// ServeHTTP sends the document, or 304 if the client has a current copy.
 func (c compressed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Vary", "Accept-Encoding")
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {

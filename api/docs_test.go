@@ -16,8 +16,8 @@ import (
 	"github.com/fieldgate/fieldgate/docs"
 )
 
-// fetch sends a GET without a connection. It does not check the response against the
-// contract, which does not have the parts of the pages.
+// fetch sends a GET without a connection. It does not check the response against the contract,
+// which does not describe the pages.
 func (te *testEdge) fetch(t testing.TB, target string, header ...string) *http.Response {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, target, nil)

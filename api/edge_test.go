@@ -86,7 +86,8 @@ type received struct {
 	Body      json.RawMessage `json:"body,omitempty"`
 }
 
-// echo responds with what it received. It binds the body as generated code does.
+// echo responds with the request that it received. It binds the body as the generated code
+// does.
 func echo(w http.ResponseWriter, r *http.Request) {
 	in := received{
 		Principal: r.Context().Value(principalKey{}),
@@ -100,8 +101,8 @@ func echo(w http.ResponseWriter, r *http.Request) {
 
 func noContent(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
 
-// ask sends a request over a real connection and checks the response against the small
-// contract.
+// ask sends a request over a real connection, and checks the response against the contract of
+// testdata/edge.yaml.
 func (te *testEdge) ask(t testing.TB, method, target, body string, header ...string) *http.Response {
 	t.Helper()
 	server := httptest.NewServer(te.handler)
@@ -161,13 +162,13 @@ func requireProblem(t testing.TB, response *http.Response, code fieldgate.Code) 
 	return document
 }
 
-// clock is a clock that the test moves.
+// clock is a clock that the test sets.
 type clock struct{ now time.Time }
 
 func (c *clock) Now() time.Time { return c.now }
 
-// smallConfig returns the configuration of an edge with the small contract, in which the
-// first text is replaced by the second.
+// smallConfig returns the configuration of an edge with the contract of testdata/edge.yaml,
+// after replacing replace[0] by replace[1] in its text.
 func smallConfig(t testing.TB, replace [2]string) Config {
 	t.Helper()
 	spec, err := os.ReadFile("testdata/edge.yaml")
@@ -186,8 +187,8 @@ func mountRoute(method, pattern string, handler http.HandlerFunc) func(chi.Route
 	return func(r chi.Router) { r.Method(method, pattern, handler) }
 }
 
-// admit sends a request without a connection. It returns what the handler received, and
-// reports whether the request was admitted.
+// admit sends a request without a connection. It returns the request that the handler received,
+// and reports whether the edge admitted it.
 func (te *testEdge) admit(t testing.TB, method string, target *url.URL, body string, header ...string) (received, bool) {
 	t.Helper()
 	r := httptest.NewRequest(method, "/", strings.NewReader(body))

@@ -10,29 +10,29 @@ import (
 	"github.com/fieldgate/fieldgate/api/schema"
 )
 
-// An operation with a response 101 opens a socket. Its handshake is a request like any
-// other, but a browser lets a page set no headers of a handshake. So there are two more
-// ways to send the credential: a subprotocol and a ticket. A browser also lets pages of
-// any origin open sockets, because CORS does not apply to them (RFC 6455, section 10.2).
-// So the origin is checked here.
+// An operation with a response 101 opens a socket. Its handshake is like any other request, but
+// a browser does not let a page set headers in a handshake. The credential can therefore also
+// be sent as a subprotocol or as a ticket. CORS does not apply to handshakes, so a browser lets
+// pages of any origin open sockets (RFC 6455, section 10.2). The gateway therefore checks the
+// origin here.
 
 const (
 	protocolHeader = "Sec-Websocket-Protocol" // as net/http spells Sec-WebSocket-Protocol
-	bearerProtocol = "bearer."                // followed by the token; the response never repeats it
+	bearerProtocol = "bearer."                // prefix of the subprotocol with the token; the response never repeats the token
 	ticketQuery    = "ticket"
 
 	protocolPointer = "/header/Sec-WebSocket-Protocol"
 )
 
-// The reasons for refusing a token in the query, with the places where it belongs.
+// The reasons for refusing a token in the query. Each names the places where the token belongs.
 const (
 	tokenInQueryReason           = `must not contain a token: send it in the Authorization header, or as a second subprotocol, "bearer." and the token`
 	tokenInQueryReasonWithTicket = tokenInQueryReason + `, or get a ticket for it and send that as "ticket"`
 )
 
-// checkHandshake checks the handshake of a socket and converts it to the form of all
-// other requests: the one credential is moved to the Authorization header and removed
-// from everywhere else.
+// checkHandshake checks the handshake of a socket and converts it to the form of other
+// requests. It moves the credential to the Authorization header and removes it from the query
+// and the subprotocols.
 func (c *contract) checkHandshake(r *http.Request, op *operation) error {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	switch {
@@ -73,8 +73,8 @@ func (op *operation) acceptsTicket() bool {
 	return accepts
 }
 
-// credential is a credential of a handshake. Its token is empty if it is in the
-// Authorization header already.
+// credential is a credential in a handshake. Its token is empty if it is already in the
+// Authorization header.
 type credential struct{ pointer, token string }
 
 // extractCredentials returns the credentials of the handshake and removes them from the
@@ -96,9 +96,8 @@ func (op *operation) extractCredentials(r *http.Request, query url.Values) (foun
 	return found
 }
 
-// extractBearerTokens removes the entries with tokens from the subprotocols that a client
-// offers and returns the tokens. The prefix matches in any case, so that a misspelled
-// entry is removed as well.
+// extractBearerTokens removes the subprotocols that contain tokens from the header and returns
+// the tokens. It matches the prefix in any case, so that a misspelled entry is removed too.
 func extractBearerTokens(header http.Header) (tokens []string) {
 	lines := header[protocolHeader]
 	if len(lines) == 0 {
@@ -120,7 +119,7 @@ func extractBearerTokens(header http.Header) (tokens []string) {
 	return tokens
 }
 
-// multipleCredentialsError refuses a handshake with several credentials.
+// multipleCredentialsError returns the refusal of a handshake that has several credentials.
 func multipleCredentialsError(found []credential) error {
 	var fieldErrs []fieldgate.FieldError
 	for _, c := range found {
@@ -131,18 +130,17 @@ func multipleCredentialsError(found []credential) error {
 	return schema.Invalid(fieldErrs...)
 }
 
-// tokenNames are usual names of a query parameter that holds a token, in lower case.
+// tokenNames are common names of query parameters for tokens, in lower case.
 var tokenNames = map[string]bool{
 	"access_token": true, "token": true, "jwt": true, "apikey": true, "api_key": true, "authorization": true, "bearer": true,
 }
 
-// jwtPattern matches a JWT anywhere in a text: the base64url of a JSON object begins with
-// ey or ew, and there are at least two dots (RFC 7515, section 7.1).
+// jwtPattern matches a JWT anywhere in a text. In base64url a JSON object begins with ey or ew,
+// and a JWT has at least two dots (RFC 7515, section 7.1).
 var jwtPattern = regexp.MustCompile(`e[wy][A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*`)
 
-// containsToken reports whether the query contains a token. Proxies on the way log the
-// query, so a token in it is leaked. A ticket is harmless there, because it can be used
-// once only.
+// containsToken reports whether the query contains a token. Proxies log the query, so a token
+// in it is leaked. A ticket in the query is harmless, because it can be used only once.
 func containsToken(query url.Values) bool {
 	for name, values := range query {
 		if tokenNames[strings.ToLower(name)] || jwtPattern.MatchString(name) {

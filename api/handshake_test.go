@@ -26,7 +26,7 @@ const (
 	originLine   = "Origin: " + app
 )
 
-// openedSocket is the request as the handler of a socket received it.
+// openedSocket describes the request that the handler of a socket received.
 type openedSocket struct {
 	Principal string
 	Origin    string
@@ -34,7 +34,7 @@ type openedSocket struct {
 	Query     string
 }
 
-// socketEdge is an edge whose sockets pages of two origins may open.
+// socketEdge is an edge whose sockets may be opened by pages of two origins.
 type socketEdge struct{ *testEdge }
 
 func newSocketEdge(t testing.TB) socketEdge {
@@ -297,19 +297,19 @@ func TestHandshake_OnlyAllowedOriginsOpenSockets(t *testing.T) {
 		"null":                              false,
 		"":                                  false,
 		"*":                                 false,
-		"https://app.example.com.evil.net":  false, // suffix
-		"https://evil-app.example.com":      false, // prefix
+		"https://app.example.com.evil.net":  false, // allowed origin with something appended
+		"https://evil-app.example.com":      false, // allowed host name with something prepended
 		"https://sub.app.example.com":       false,
 		"https://example.com":               false,
 		"https://app.example.com:8443":      false,
-		"https://app.example.com:443":       false, // no browser writes the default port
-		"http://app.example.com":            false, // scheme
+		"https://app.example.com:443":       false, // no browser writes a default port
+		"http://app.example.com":            false, // other scheme
 		"wss://app.example.com":             false,
-		"https://app.example.com@evil.net":  false, // userinfo
+		"https://app.example.com@evil.net":  false, // allowed origin as the userinfo of another host
 		"https://evil.net@app.example.com":  false,
 		"https://APP.example.com":           false, // no browser writes upper case
 		"HTTPS://app.example.com":           false,
-		"https://app.example.com.":          false, // another origin, though the same host
+		"https://app.example.com.":          false, // same host, but another origin
 		"https://app.example.com/":          false,
 		"https://app.example.com#x":         false,
 		"https://app.exаmple.com":           false, // a Cyrillic letter
@@ -348,8 +348,8 @@ func TestHandshake_SeveralOriginsAreRefused(t *testing.T) {
 	}
 }
 
-// TestHandshake_PageOfSameHostIsAllowed covers pages of the gateway itself, such as the
-// console, which need no AllowedOrigins.
+// TestHandshake_PageOfSameHostIsAllowed covers pages that the gateway itself serves, such as
+// the console. They need no entry in AllowedOrigins.
 func TestHandshake_PageOfSameHostIsAllowed(t *testing.T) {
 	t.Parallel()
 	d := socketEdge{newTestEdge(t, noContent)}
@@ -358,7 +358,7 @@ func TestHandshake_PageOfSameHostIsAllowed(t *testing.T) {
 		host, origin string
 		may          bool
 	}{
-		{"gateway.example.com", "https://gateway.example.com", true}, // a balancer ends TLS
+		{"gateway.example.com", "https://gateway.example.com", true}, // a load balancer terminates TLS
 		{"gateway.example.com", "http://gateway.example.com", true},
 		{"GATEWAY.example.com", "https://gateway.example.com", true},
 		{"gateway.example.com:443", "https://gateway.example.com", true},
@@ -405,9 +405,9 @@ func TestHandshake_ForwardedHostIsIgnored(t *testing.T) {
 	d.requireRefused(t, fieldgate.CodeOriginNotAllowed, "http://app.example.com"+pageSocket, protocolLine, originLine, originLine)
 }
 
-// TestHandshake_ProgramsNeedNoOrigin covers clients other than browsers. A browser sends
-// no credential by itself, so a handshake with a credential and without an Origin is not
-// from a page.
+// TestHandshake_ProgramsNeedNoOrigin covers clients other than browsers, which send no Origin.
+// A browser adds no credential by itself, so a handshake with a credential and without an
+// Origin cannot come from a page.
 func TestHandshake_ProgramsNeedNoOrigin(t *testing.T) {
 	t.Parallel()
 	d := newSocketEdge(t)

@@ -7,7 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// durationBuckets are in seconds. They exceed the longest wait for a command.
+// durationBuckets are the histogram buckets in seconds. The largest is longer than the longest
+// wait for a command.
 var durationBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60}
 
 // metrics count the HTTP requests and measure their durations.
@@ -36,8 +37,8 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-// count records one request. Paths that the contract does not have share one label, so
-// that clients cannot create labels without bound.
+// count records one request. Paths that the contract does not have share one label, so that
+// clients cannot create an unlimited number of labels.
 func (m *metrics) count(operation string, status int, took time.Duration) {
 	if operation == "" {
 		operation = "none"

@@ -9,26 +9,26 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// route identifies an operation for both chi and the contract: the generated patterns are
-// the paths of the contract, character by character.
+// route identifies an operation both in chi and in the contract. The generated chi patterns are
+// exactly the paths of the contract.
 type route struct {
 	method  string
 	pattern string
 }
 
-// operation describes an operation of the contract. It is read once at the start.
+// operation describes an operation of the contract. It is created once, at the start.
 type operation struct {
 	id         string
 	scheme     string // the security scheme; empty if no authentication is required
 	leastRole  string // empty if every principal may call it
 	cost       int    // counted against the rate limit; at least 1
 	parameters parameters
-	body       *body // nil if it has none
-	socket     bool  // it has a response 101
-	lenient    bool  // it has no parameters, no body and no response 400: probes may add a query
+	body       *body // nil if the operation has no request body
+	socket     bool  // the operation has a response 101
+	lenient    bool  // the operation has no parameters, no body and no response 400, so probes may add a query
 }
 
-// index returns the operations of a contract by route.
+// index returns the operations of the contract, by route.
 func index(document *openapi3.T, maxBodyBytes int64) (map[route]*operation, error) {
 	operations := make(map[route]*operation)
 	for pattern, item := range document.Paths.Map() {

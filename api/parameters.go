@@ -21,13 +21,13 @@ import (
 // parameters are the path, query and header parameters of an operation.
 type parameters struct {
 	all     openapi3.Parameters
-	query   map[string]bool // by name; true for a parameter that may be repeated
+	query   map[string]bool // by name; true: the parameter may be repeated
 	headers []string        // in canonical form
-	inPath  bool            // there is at least one in the path
+	inPath  bool            // whether there is a path parameter
 }
 
-// newParameters joins the parameters of a path with those of an operation on it. If both
-// have the same one, that of the operation counts.
+// newParameters merges the parameters of a path and of an operation on that path. If both
+// define the same parameter, the operation's definition is used.
 func newParameters(ofPath, ofOperation openapi3.Parameters) parameters {
 	p := parameters{all: slices.Clone(ofOperation), query: make(map[string]bool)}
 	for _, shared := range ofPath {
@@ -52,8 +52,8 @@ func (p *parameters) add(parameter *openapi3.Parameter) {
 	}
 }
 
-// checkParameters returns the errors in the path, the query and the headers. It adds the
-// defaults to the query, from which the generated code reads them.
+// checkParameters returns the errors in the path, the query and the headers. It adds defaults
+// to the query, because the generated code reads the query.
 func (v *validator) checkParameters(r *http.Request, p *parameters) []fieldgate.FieldError {
 	query, fieldErrs := p.readQuery(r.URL.RawQuery)
 	fieldErrs = append(fieldErrs, p.repeatedHeaders(r.Header)...)
@@ -78,12 +78,12 @@ func (v *validator) checkParameters(r *http.Request, p *parameters) []fieldgate.
 	return fieldErrs
 }
 
-// integer matches an integer as JSON writes it. The validator also takes 05 and +5, and
-// takes an empty value for an absent one.
+// integer matches integers in the form that JSON requires. The validator alone would also
+// accept 05 and +5, and would treat an empty value as absent.
 var integer = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 
-// isWritten reports whether the values of a parameter in the query are written as its type
-// requires.
+// isWritten reports whether the values of a query parameter have the form that the parameter's
+// type requires.
 func isWritten(parameter *openapi3.Parameter, values []string) bool {
 	if parameter.In != openapi3.ParameterInQuery || !parameter.Schema.Value.Type.Is(openapi3.TypeInteger) {
 		return true
@@ -99,9 +99,9 @@ func typeError(parameter *openapi3.Parameter) fieldgate.FieldError {
 
 var malformedQuery = fieldgate.FieldError{Pointer: "/query", Keyword: "syntax", Reason: "is not well-formed"}
 
-// readQuery parses the query. It refuses unknown parameters, because a misspelled filter
-// would list everything. It refuses repeated values, because one would be validated and
-// all be bound.
+// readQuery parses the query. It refuses unknown parameters, because with a misspelled filter
+// the response would list everything. It refuses repeated parameters, because the validator
+// checks only one value and the generated code binds all values.
 func (p *parameters) readQuery(raw string) (url.Values, []fieldgate.FieldError) {
 	if raw == "" {
 		return url.Values{}, nil
@@ -142,8 +142,8 @@ func repeatedError(pointer string) fieldgate.FieldError {
 	return fieldgate.FieldError{Pointer: pointer, Keyword: "repeated", Reason: "must not be repeated"}
 }
 
-// readPath returns the path parameters as the handler receives them. The router matches
-// the path as it was sent, and the generated code decodes it afterwards.
+// readPath returns the path parameters as the handler receives them. The router matches the
+// path before decoding, and the generated code decodes the parameters later.
 func (p *parameters) readPath(r *http.Request) map[string]string {
 	if !p.inPath {
 		return nil

@@ -6,20 +6,19 @@ import (
 	"net/http"
 )
 
-// recorder records the status and the size of a response for the access log. Its status
-// also tells whether another response can still be sent.
+// recorder records the status and size of a response for the access log. The status also shows
+// whether another response can still be sent.
 type recorder struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
 }
 
-// Status returns the status that was sent, 101 if the connection was hijacked, and 0 if
-// neither has happened yet.
+// Status returns the status that was sent. It is 101 if the connection was hijacked, and 0 if
+// nothing was sent yet.
 func (w *recorder) Status() int { return w.status }
 
-// WriteHeader records the first final status. Interim ones, such as 103, are only passed
-// on.
+// WriteHeader records the first final status. It only forwards interim statuses, such as 103.
 func (w *recorder) WriteHeader(status int) {
 	final := status >= http.StatusOK || status == http.StatusSwitchingProtocols
 	if w.status == 0 && final {
@@ -54,5 +53,5 @@ func (w *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, buffered, err
 }
 
-// Unwrap returns the wrapped writer, so that http.ResponseController finds its deadlines.
+// Unwrap returns the wrapped writer. http.ResponseController uses it to set deadlines.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

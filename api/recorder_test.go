@@ -31,7 +31,7 @@ func echoSocket(t *testing.T) http.HandlerFunc {
 			t.Error(err)
 			return
 		}
-		problem.Write(w, r, http.ErrHandlerTimeout) // it is too late to send, so it must only be logged
+		problem.Write(w, r, http.ErrHandlerTimeout) // the response has started, so this error must only be logged
 		go func() {
 			defer conn.Close()
 			kind, message, err := conn.ReadMessage()

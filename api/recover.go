@@ -8,10 +8,10 @@ import (
 	"github.com/fieldgate/fieldgate/api/problem"
 )
 
-// recoverPanic converts a panic into a 500. The stack is logged and not sent. If part of
-// the response has been sent, it breaks the connection with http.ErrAbortHandler, because
-// nothing else shows the client that the response is incomplete. A handler may panic with
-// http.ErrAbortHandler itself.
+// recoverPanic converts a panic to a 500. The stack is logged but not sent. If part of the
+// response was already sent, recoverPanic panics with http.ErrAbortHandler, which breaks the
+// connection: the client cannot otherwise see that the response is incomplete. A handler may
+// also panic with http.ErrAbortHandler itself.
 func recoverPanic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {

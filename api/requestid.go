@@ -8,8 +8,8 @@ import (
 
 const requestIDHeader = "X-Request-Id" // as net/http spells X-Request-ID
 
-// assignRequestID assigns an id to the request and records the client's address and the
-// origin of its page. It runs first, so that everything after it can log the id.
+// assignRequestID assigns an id to the request, and records the client's address and the page's
+// origin. It runs first, so that all later steps can log the id.
 func (e *edge) assignRequestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get(requestIDHeader)

@@ -15,12 +15,12 @@ import (
 	"github.com/fieldgate/fieldgate/generated"
 )
 
-// handler wraps the operations that mount adds in the middlewares.
+// handler adds the middlewares to the operations that mount registers.
 //
-// The contract is the middleware of a group, so that it runs after routing and there is
-// only one router. It is not a middleware of the generated code: those run after the
-// parameters were bound, so that a caller without credentials would get an error about
-// its parameters.
+// The contract is the middleware of a chi group, so that it runs after routing and there is
+// only one router. It is not a middleware of the generated code: such a middleware runs after
+// the parameters are bound, so a caller without credentials would get an error about
+// parameters.
 func (e *edge) handler(mount func(chi.Router)) http.Handler {
 	r := chi.NewRouter()
 	r.Use(normalizePath, e.assignRequestID, e.observe, recoverPanic, secure, e.origins.cors)
@@ -35,14 +35,14 @@ func (e *edge) handler(mount func(chi.Router)) http.Handler {
 	return r
 }
 
-// normalizePath decodes the escapes of characters that need none, so that they are the
-// same path to the router (RFC 3986, section 6.2.2.2). It leaves other escapes as they are:
-// an escaped slash is not a slash.
+// normalizePath decodes escapes of unreserved characters, so that equivalent paths reach the
+// same route (RFC 3986, section 6.2.2.2). It keeps all other escapes: an escaped slash is not a
+// slash.
 func normalizePath(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawPath != "" {
 			r.URL.RawPath = needlessEscape.ReplaceAllStringFunc(r.URL.RawPath, func(escape string) string {
-				decoded, _ := url.PathUnescape(escape) // the pattern takes two hexadecimal digits
+				decoded, _ := url.PathUnescape(escape) // needlessEscape matches only valid escapes
 				return decoded
 			})
 		}
@@ -78,9 +78,8 @@ func (e *edge) strictOptions() generated.StrictHTTPServerOptions {
 	}
 }
 
-// refuseBinding refuses a value that the contract allows and the Go type does not, such
-// as 1.0 for an integer. The message of the error is only logged, because it may quote
-// the value.
+// refuseBinding refuses a value that the contract allows but the Go type does not, such as 1.0
+// for an integer. The error is only logged, because its message may quote the value.
 func refuseBinding(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := schema.Invalid(fieldgate.FieldError{
 		Keyword: "type",
@@ -94,9 +93,9 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 	problem.Write(w, r, fieldgate.Refuse(fieldgate.CodeNotFound, "There is no such path: /docs describes the API."))
 }
 
-// methodNotAllowed refuses a method that the path does not have. That includes HEAD, and
-// OPTIONS unless it is a preflight, because the contract has neither. The router calls it
-// for every method that it does not know, also for unknown paths, which get 404.
+// methodNotAllowed refuses a method that the path does not have. It also refuses HEAD, and
+// OPTIONS except in a preflight, because the contract has neither. The router also calls it for
+// an unknown method on an unknown path; the response is then 404.
 func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	methods := allowedMethods(r)
 	if len(methods) == 0 {
@@ -107,8 +106,8 @@ func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	problem.Write(w, r, fieldgate.Refuse(fieldgate.CodeMethodNotAllowed, "The path does not support this method: see the Allow header."))
 }
 
-// allowedMethods returns the methods of the path. It asks the router, because chi does
-// not pass its list to a custom handler.
+// allowedMethods returns the methods of the request's path. It queries the router, because chi
+// does not pass its list to a custom handler.
 func allowedMethods(r *http.Request) []string {
 	path := r.URL.RawPath
 	if path == "" {

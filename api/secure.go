@@ -2,8 +2,8 @@ package api
 
 import "net/http"
 
-// secure sets the headers of every response. Responses hold secrets and state, so they
-// must not be cached. A handler whose response may be cached overrides the header.
+// secure sets the headers of every response. It forbids caching, because responses contain
+// secrets and current state. A handler whose response may be cached overrides the header.
 func secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()

@@ -9,9 +9,9 @@ import (
 	"github.com/fieldgate/fieldgate/api/schema"
 )
 
-// validator validates parameters and bodies against the schemas of the contract. It calls
-// the parts of openapi3filter separately. ValidateRequest would read the body before
-// authentication, accept trailing data, and encode the body again to add the defaults.
+// validator validates parameters and bodies against the schemas of the contract. It calls parts
+// of openapi3filter separately, because ValidateRequest has three faults: it reads the body
+// before authentication, accepts trailing data, and encodes the body again to add defaults.
 type validator struct {
 	parameters *openapi3filter.Options
 }
@@ -23,8 +23,8 @@ func newValidator() *validator {
 	}}
 }
 
-// check refuses a request that does not follow the contract. It checks the cheapest part
-// first: the headers of the body, then the parameters, then the body.
+// check refuses a request that violates the contract. It checks the cheapest part first: the
+// headers of the body, then the parameters, then the body.
 func (v *validator) check(w http.ResponseWriter, r *http.Request, op *operation, held *share) error {
 	if err := op.body.checkHeaders(r); err != nil {
 		return err

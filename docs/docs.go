@@ -1,6 +1,6 @@
 // Package docs contains the documentation that the gateway serves: the API reference, the
-// guides, and a page for each problem code. All of it is embedded in the binary, so that
-// it can be read where no other host can be reached.
+// guides, and one page for each problem code. All pages are embedded in the binary, so that
+// they can be read without access to other hosts.
 package docs
 
 import (
@@ -28,8 +28,7 @@ var (
 	referenceScript []byte
 )
 
-// order is the order of the guides in their list. A guide that is missing here is listed
-// last.
+// order is the order of the guides in their list. Guides that are not in order come last.
 var order = []string{"quick-start", "devices", "sessions-and-approvals", "console", "sockets", "typescript", "errors", "operations", "upgrading"}
 
 // Page is a document that is ready to be served.
@@ -48,8 +47,8 @@ const (
 	typeJSON   = "application/json"
 )
 
-// Pages renders all pages and returns them by the path at which they are served. The API
-// reference loads the contract from /openapi.json.
+// Pages renders all pages and returns them by their path. The page of the API reference loads
+// the contract from /openapi.json.
 func Pages() (map[string]Page, error) {
 	s := &site{pages: map[string]Page{"/docs/api-reference.js": {typeScript, referenceScript, true}}}
 	var err error
@@ -72,7 +71,7 @@ type site struct {
 	index     []entry
 }
 
-// addFiles adds the static files and the page of the API reference.
+// addFiles adds the static files, and the page of the API reference.
 func (s *site) addFiles() error {
 	for name, contentType := range map[string]string{"start.js": typeScript, "search.js": typeScript, "style.css": typeStyle, "icon.svg": typeIcon} {
 		content, err := pageFiles.ReadFile("pages/" + name)
@@ -84,7 +83,7 @@ func (s *site) addFiles() error {
 	return s.add("/docs", "reference.html", nil)
 }
 
-// addGuides adds the guides and their list.
+// addGuides adds a page for each guide, and the page that lists them.
 func (s *site) addGuides() error {
 	names, err := fs.Glob(guideFiles, "guides/*.md")
 	if err != nil {
@@ -109,7 +108,7 @@ func (s *site) addGuides() error {
 	return s.add("/docs/guides", "guides.html", s.guides)
 }
 
-// position returns the position of a guide in the list.
+// position returns the position of a guide in the list of guides.
 func position(name string) int {
 	if i := slices.Index(order, name); i >= 0 {
 		return i
@@ -117,7 +116,7 @@ func position(name string) int {
 	return len(order)
 }
 
-// add adds a page that a template renders.
+// add renders a page with a template and adds the page at path.
 func (s *site) add(path, templateName string, data any) error {
 	var page bytes.Buffer
 	if err := s.templates.ExecuteTemplate(&page, templateName, data); err != nil {

@@ -6,15 +6,15 @@ import (
 )
 
 var (
-	// codeHeading matches the heading of a code's section in the guide to errors.
+	// codeHeading matches the heading of a problem code in the guide to errors.
 	codeHeading = regexp.MustCompile("(?m)^### `([a-z_]+)`.*$")
 
-	// sectionHeading matches the headings that end a section.
+	// sectionHeading matches the headings that end the section of a code.
 	sectionHeading = regexp.MustCompile("(?m)^##[# ]")
 )
 
-// addErrors adds the guide to errors at /docs/errors, and each of its sections as the page
-// of its code. The type of a problem document is the path of that page.
+// addErrors adds the guide to errors at /docs/errors, and a page for each problem code with the
+// code's section of the guide. The type of a problem document is the path of the code's page.
 func (s *site) addErrors() error {
 	source, err := guideFiles.ReadFile("guides/errors.md")
 	if err != nil {
@@ -23,7 +23,7 @@ func (s *site) addErrors() error {
 	s.pages["/docs/errors"] = s.pages["/docs/guides/errors"]
 	for _, at := range codeHeading.FindAllSubmatchIndex(source, -1) {
 		code := string(source[at[2]:at[3]])
-		// The heading of level 3 becomes the heading of level 1 of the page.
+		// On the page, the section's level 3 heading becomes the level 1 heading.
 		document, err := Render(code, source[at[0]+len("##"):sectionEnd(source, at[1])])
 		if err != nil {
 			return err
@@ -36,7 +36,7 @@ func (s *site) addErrors() error {
 	return nil
 }
 
-// sectionEnd returns the offset of the end of the section whose heading ends at begin.
+// sectionEnd returns the offset at which the section ends whose heading ends at begin.
 func sectionEnd(source []byte, begin int) int {
 	if next := sectionHeading.FindIndex(source[begin:]); next != nil {
 		return begin + next[0]

@@ -19,15 +19,15 @@ import (
 // repository is the base URL of links to files that are not guides.
 const repository = "https://github.com/fieldgate/fieldgate/blob/main/"
 
-// Document is a Markdown document that was rendered as HTML.
+// Document is a Markdown document with its rendered HTML.
 type Document struct {
-	Name    string // the name of the file, without .md
-	Title   string // the text of the first heading
-	Summary string // the text of the first paragraph
+	Name    string // file name without .md
+	Title   string // text of the first heading
+	Summary string // text of the first paragraph
 	HTML    template.HTML
 }
 
-// markdown renders Markdown with tables. It omits HTML, so a document may have HTML
+// markdown renders Markdown, including tables. It drops raw HTML, so documents may contain HTML
 // comments.
 var markdown = goldmark.New(
 	goldmark.WithExtensions(extension.Table),
@@ -37,9 +37,9 @@ var markdown = goldmark.New(
 	),
 )
 
-// Render renders a guide as HTML. The headings have the same anchors as on GitHub. Links
-// to guides become links to the served pages, and links to other files of the repository
-// become links to GitHub.
+// Render renders a guide as HTML. The headings get the same anchors as on GitHub. A link to
+// another guide becomes a link to its served page. A link to another file of the repository
+// becomes a link to GitHub.
 func Render(name string, source []byte) (Document, error) {
 	root := markdown.Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext(parser.WithIDs(anchors{}))))
 	var out bytes.Buffer
@@ -54,7 +54,7 @@ func Render(name string, source []byte) (Document, error) {
 	}, nil
 }
 
-// firstText returns the text of the first block of a kind, or "" if there is none.
+// firstText returns the text of the first block of the given kind, or "" if there is none.
 func firstText(root ast.Node, kind ast.NodeKind, source []byte) string {
 	for block := root.FirstChild(); block != nil; block = block.NextSibling() {
 		if block.Kind() == kind {
@@ -64,7 +64,7 @@ func firstText(root ast.Node, kind ast.NodeKind, source []byte) string {
 	return ""
 }
 
-// plainText returns the text of a block without its markup.
+// plainText returns the text of a block without markup.
 func plainText(block ast.Node, source []byte) string {
 	var out strings.Builder
 	_ = ast.Walk(block, func(node ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -79,7 +79,7 @@ func plainText(block ast.Node, source []byte) string {
 	return out.String()
 }
 
-// linkTransformer replaces the destinations of links: see target.
+// linkTransformer replaces the destination of each link by the result of target.
 type linkTransformer struct{}
 
 // Transform implements parser.ASTTransformer.
@@ -92,7 +92,7 @@ func (linkTransformer) Transform(document *ast.Document, _ text.Reader, _ parser
 	})
 }
 
-// target returns the destination, in the served pages, of a link in a file of docs/guides.
+// target returns the destination on the served pages for a link in a file of docs/guides.
 func target(link string) string {
 	if strings.Contains(link, "://") || strings.HasPrefix(link, "#") {
 		return link
@@ -107,8 +107,8 @@ func target(link string) string {
 	return repository + path.Join("docs/guides", file) + anchor
 }
 
-// anchors generates the anchors of headings as GitHub does. It maps each anchor to the
-// number of headings that have it.
+// anchors generates the anchors of headings as GitHub does. It maps an anchor to the number of
+// headings that have it.
 type anchors map[string]int
 
 // Generate implements parser.IDs.

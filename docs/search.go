@@ -9,15 +9,15 @@ import (
 	"github.com/yuin/goldmark/text"
 )
 
-// entry is a section of a guide in /docs/search.json, the index of the search.
+// entry is one section of a guide in /docs/search.json, the search index.
 type entry struct {
-	Guide string `json:"guide"` // the title of the guide
-	Title string `json:"title"` // the heading of the section
-	Path  string `json:"path"`  // the path of the page, with the anchor of the section
-	Text  string `json:"text"`  // the text of the section, including code
+	Guide string `json:"guide"` // title of the guide
+	Title string `json:"title"` // heading of the section
+	Path  string `json:"path"`  // path of the page, with the anchor of the section
+	Text  string `json:"text"`  // text of the section, including code
 }
 
-// addIndex adds the index of the search.
+// addIndex adds the search index.
 func (s *site) addIndex() error {
 	index, err := json.Marshal(s.index)
 	if err != nil {
@@ -27,7 +27,7 @@ func (s *site) addIndex() error {
 	return nil
 }
 
-// sections returns the sections of a guide. A section ends at the next heading of any
+// sections returns the sections of a guide. A section ends at the next heading, whatever its
 // level.
 func sections(name string, source []byte) (entries []entry) {
 	root := markdown.Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext(parser.WithIDs(anchors{}))))
@@ -42,8 +42,8 @@ func sections(name string, source []byte) (entries []entry) {
 	return entries
 }
 
-// sectionPath returns the path at which a section is served. The section of a problem
-// code has its own page.
+// sectionPath returns the path at which a section is served. The section of a problem code has
+// a page of its own.
 func sectionPath(guide string, heading *ast.Heading) string {
 	id, _ := heading.AttributeString("id")
 	anchor, _ := id.([]byte)
@@ -53,8 +53,8 @@ func sectionPath(guide string, heading *ast.Heading) string {
 	return "/docs/guides/" + guide + "#" + string(anchor)
 }
 
-// allText returns the text of a block and of all blocks in it, including code, with each
-// run of white space replaced by one space.
+// allText returns the text of a block and of all nested blocks, including code. It replaces
+// each run of white space by one space.
 func allText(block ast.Node, source []byte) string {
 	var out strings.Builder
 	_ = ast.Walk(block, func(node ast.Node, entering bool) (ast.WalkStatus, error) {

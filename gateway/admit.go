@@ -11,7 +11,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// authenticateUser verifies the token of a user, or the ticket that stands for one.
+// authenticateUser verifies the token of a user, or a ticket that represents a user.
 func (g *Gateway) authenticateUser(ctx context.Context, token string) (context.Context, error) {
 	principal, err := g.verifyUser(ctx, token)
 	if err != nil {
@@ -21,8 +21,8 @@ func (g *Gateway) authenticateUser(ctx context.Context, token string) (context.C
 	return customer.NewContext(ctx, principal), nil
 }
 
-// verifyUser redeems a ticket if the operation opens a socket. For any other operation a
-// ticket is an invalid token, and it stays valid.
+// verifyUser verifies a token. If the operation opens a socket, verifyUser also redeems a
+// ticket. In any other operation, a ticket is an invalid token and remains valid.
 func (g *Gateway) verifyUser(ctx context.Context, token string) (customer.Principal, error) {
 	if customer.IsTicket(token) && request.Operation(ctx) == "openCustomerSocket" {
 		return g.tickets.Redeem(ctx, token, request.Origin(ctx))
@@ -30,8 +30,8 @@ func (g *Gateway) verifyUser(ctx context.Context, token string) (customer.Princi
 	return g.verifier.Verify(ctx, token)
 }
 
-// authenticateDevice verifies the login token of a device. The same round trip to the
-// store counts the call against the rate limit of the device.
+// authenticateDevice verifies the login token of a device. In the same round trip, the store
+// counts the call against the rate limit of the device.
 func (g *Gateway) authenticateDevice(ctx context.Context, token string) (context.Context, error) {
 	principal, err := g.devices.Check(ctx, token)
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// lossyProxy forwards requests and drops the first responses to a path. Tests drop more
-// than one, because net/http itself repeats a request with an idempotency key once.
+// lossyProxy forwards requests, but drops the first responses to a path. Tests drop at least
+// two responses, because net/http itself repeats a request with an idempotency key once.
 type lossyProxy struct {
 	path     string
 	drop     int32 // number of responses to drop
@@ -181,8 +181,8 @@ func TestAgent_ShutdownWaitsForHandlersThenCancels(t *testing.T) {
 	}
 }
 
-// TestAgent_RerunsInterruptedCommandOnlyIfRepeatable has a handler that ignores its
-// cancelled context. The next agent cannot tell this from one that was killed.
+// TestAgent_RerunsInterruptedCommandOnlyIfRepeatable stops an agent whose handler ignores its
+// cancelled context. To the next agent, this looks as if the first agent was killed.
 func TestAgent_RerunsInterruptedCommandOnlyIfRepeatable(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

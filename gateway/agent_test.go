@@ -191,8 +191,8 @@ func (h *blockingHandler) register(commandType string, options ...agent.HandlerO
 	return func(a *agent.Agent) { a.Handle(commandType, h.handle, options...) }
 }
 
-// transports are the two transports between an agent and its gateway. Over HTTP the agent
-// learns of a cancel when it extends its lease, after a third of it.
+// transports are the two ways in which an agent can reach its gateway. Over HTTP, the agent
+// notices a cancellation when it extends the lease, after a third of the lease.
 var transports = map[string]agent.Config{
 	"socket": {},
 	"http":   {PollOnly: true, Lease: 6 * time.Second},
@@ -213,7 +213,7 @@ func TestAgent_CancelReachesHandler(t *testing.T) {
 			select {
 			case why := <-h.causes:
 				require.ErrorIs(t, why, agent.ErrCancelRequested)
-			case <-time.After(10 * time.Second): // before the next heartbeat, which reports the cancel too
+			case <-time.After(10 * time.Second): // less than the heartbeat interval, because a heartbeat would report the cancellation too
 				require.Fail(t, "the handler is not cancelled")
 			}
 			require.Equal(t, client.CommandStatusCancelled, f.awaitFinished(t, command.ID).Status)

@@ -168,7 +168,7 @@ func functionLines(t testing.TB, file string, text []byte) (lines []int) {
 	return lines
 }
 
-// above returns the values of a sorted list that exceed a bound.
+// above returns the values in sorted that are greater than bound.
 func above(sorted []int, bound int) []int {
 	at, _ := slices.BinarySearch(sorted, bound+1)
 	return sorted[at:]

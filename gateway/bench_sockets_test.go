@@ -28,28 +28,29 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// measuring is the environment variable that selects the size of the measurement:
-// "full" for `make bench-sockets`, "small" for the tests. The tests run it in a process
-// of its own, which no other test adds to.
+// measuring is the environment variable that selects the size of the measurement: "full" in
+// `make bench-sockets`, "small" in the tests. The tests run the measurement in a separate
+// process, so that other tests do not influence it.
 const measuring = "FIELDGATE_MEASURE_SOCKETS"
 
-// benchSize holds the amounts that are measured and the bars that must hold.
+// benchSize holds the size of the measurement, and the limits that the measured values must not
+// exceed.
 type benchSize struct {
-	devices, users   int // with a socket each
-	churn            int // sockets opened and closed
+	devices, users   int // number of devices and of users; each opens a socket
+	churn            int // number of sockets that are opened and closed
 	idle             time.Duration
 	broadcasts       int
-	good, stalled    int           // readers of a room
-	history          int           // events that the stalled readers resume from
-	watched          int           // events measured at the good readers
-	rate, proposals  int           // a second, and in total
-	claimers         int           // devices that the proposals are for
-	kib              float64       // bar: resident memory of an idle socket
-	handshake, fan   time.Duration // bars: p99
-	median, slowest  time.Duration // bars from proposal to device: p50, p99
-	goroutines       float64       // bar: of an idle socket
-	retained         int           // bar: goroutines and descriptors at the end
-	heapProfile      string        // file name; empty: none
+	good, stalled    int           // number of readers of a room: those that read at once, and those that do not read
+	history          int           // number of events that the stalled readers resume from
+	watched          int           // number of events measured at the good readers
+	rate, proposals  int           // proposals per second, and total number of proposals
+	claimers         int           // number of devices that receive the proposals
+	kib              float64       // limit: resident memory of an idle socket in KiB
+	handshake, fan   time.Duration // limits: 99th percentile of a handshake, and of the delivery to all readers of a room
+	median, slowest  time.Duration // limits: 50th and 99th percentile from a proposal to its arrival at the device
+	goroutines       float64       // limit: goroutines for each idle socket
+	retained         int           // limit: goroutines and descriptors that remain at the end
+	heapProfile      string        // name of the profile file; empty: none
 	settleAfterClose time.Duration
 }
 
@@ -79,8 +80,8 @@ func TestSockets_CostLittleAndLeakNothing(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
-// TestMeasureSockets prints a line for each figure. A figure that misses its bar fails
-// the test.
+// TestMeasureSockets prints a line for each measured value. If a value exceeds its limit, the
+// test fails.
 func TestMeasureSockets(t *testing.T) {
 	var e benchSize
 	switch os.Getenv(measuring) {
@@ -109,13 +110,14 @@ func startInstances(t testing.TB, n int) (instances []*gatewaytest.Gateway) {
 	return instances
 }
 
-// printFigure prints a figure under the name of the test.
+// printFigure prints a measured value under the name of the test.
 func printFigure(t testing.TB, format string, args ...any) {
 	t.Helper()
 	fmt.Printf("    %-30s %s\n", strings.TrimPrefix(t.Name(), "TestMeasureSockets/"), fmt.Sprintf(format, args...))
 }
 
-// checkAtMost compares a figure with its bar. A miss does not end the measurement.
+// checkAtMost marks the test as failed if the measured value got is larger than bar. The
+// measurement continues in any case.
 func checkAtMost[T int | float64 | time.Duration](t testing.TB, what string, got, bar T) {
 	t.Helper()
 	if got > bar {

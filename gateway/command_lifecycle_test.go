@@ -66,12 +66,13 @@ func TestClaim_WaitingGetsNewCommandAtOnce(t *testing.T) {
 	})
 }
 
-// deliveredWithin is the time limit for a command to reach a waiting claim. It is shorter
-// than the 5 s after which a waiting claim checks for commands without a wake-up.
+// deliveredWithin is the time limit for the delivery of a command to a waiting claim. A waiting
+// claim also checks for commands every 5 s. The limit is shorter, so that only a wake-up can
+// meet it.
 const deliveredWithin = 4 * time.Second
 
-// requireDelivered has a device wait for a command at a gateway. It requires that the
-// command which act makes claimable reaches the claim by a wake-up.
+// requireDelivered lets a device wait for a command at the gateway at, and then calls act,
+// which makes a command claimable. The claim must receive the command through a wake-up.
 func requireDelivered(t testing.TB, f *fleet, at *gatewaytest.Gateway, device gatewaytest.Device, act func()) {
 	t.Helper()
 	delivered := make(chan []client.ClaimedCommand, 1)

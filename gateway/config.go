@@ -18,14 +18,13 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// A load balancer in front must have an idle timeout longer than both of these.
+// The idle timeout of a load balancer must be longer than both durations.
 const (
-	pingInterval = 25 * time.Second // between two pings of a socket
-	longestWait  = 30 * time.Second // of a claim, as the contract allows
+	pingInterval = 25 * time.Second // time between two pings on a socket
+	longestWait  = 30 * time.Second // longest wait of a claim that the contract allows
 )
 
-// The values of the fields of Config that are zero. They are also the defaults of the
-// settings.
+// The defaults for fields of Config that are zero. The settings have the same defaults.
 const (
 	DefaultAddr                = ":8080"
 	DefaultAudience            = customer.DefaultAudience
@@ -39,104 +38,103 @@ const (
 	DefaultEnvironment         = "production"
 )
 
-// DefaultReconcileInterval is the default of the setting. A zero ReconcileInterval turns the
-// reconciler off.
+// DefaultReconcileInterval is the default of the setting. In Config, a zero ReconcileInterval
+// means that the reconciler is off.
 const DefaultReconcileInterval = store.DefaultReconcileInterval
 
-// Config configures a gateway. The comment of each field names the setting that it comes
-// from. A setting may have a default where the zero value of its field means off.
+// Config configures a gateway. The comment of each field names the setting that sets the field.
+// A setting can have a default even if the zero value of its field means off.
 type Config struct {
 	// Addr is the address of the API. Empty means DefaultAddr. Setting: FIELDGATE_ADDR.
 	Addr string
 
-	// MetricsAddr is the address of the Prometheus metrics. Empty means that they are not
-	// served. Setting: FIELDGATE_METRICS_ADDR.
+	// MetricsAddr is the address at which the Prometheus metrics are served. Empty means that
+	// they are not served. Setting: FIELDGATE_METRICS_ADDR.
 	MetricsAddr string
 
-	// RedisURL is the URL of the store. It is required unless Embedded is set. Setting:
-	// FIELDGATE_REDIS_URL.
+	// RedisURL is the URL of the Redis that stores the data. It is required unless Embedded is
+	// set. Setting: FIELDGATE_REDIS_URL.
 	RedisURL string
 
-	// Embedded uses a store in this process instead of RedisURL. Its data ends with the
-	// process. Only `fieldgate dev` and the demo set it.
+	// Embedded replaces Redis by a store in this process. The data is lost when the process
+	// ends. Only `fieldgate dev` and the demo set Embedded.
 	Embedded bool
 
-	// AutoPipeline sends the scripts of concurrent requests to Redis together. With 64
-	// concurrent callers it halves the CPU of both sides. A single caller waits 40 µs
-	// longer. Setting: FIELDGATE_REDIS_AUTO_PIPELINE.
+	// AutoPipeline combines the scripts of concurrent requests into one message to Redis. With
+	// 64 concurrent callers, this halves the CPU time of the gateway and of Redis. A single
+	// caller waits 40 µs longer. Setting: FIELDGATE_REDIS_AUTO_PIPELINE.
 	AutoPipeline bool
 
-	// SupabaseURL is the project whose users sign in. The next three fields default to
-	// its addresses. Setting: FIELDGATE_SUPABASE_URL.
+	// SupabaseURL is the URL of the Supabase project whose users sign in. The defaults of the
+	// next three fields are addresses of the project. Setting: FIELDGATE_SUPABASE_URL.
 	SupabaseURL string
 
-	// JWKSURL is the URL of the issuer's public keys. Setting: FIELDGATE_JWKS_URL.
+	// JWKSURL is the URL of the token issuer's public keys. Setting: FIELDGATE_JWKS_URL.
 	JWKSURL string
 
-	// Issuer is the required iss claim of tokens. If it is empty and JWKSURL is set, any
-	// issuer is accepted. Setting: FIELDGATE_JWT_ISSUER.
+	// Issuer is the value that the iss claim of tokens must have. If it is empty and JWKSURL is
+	// set, any issuer is accepted. Setting: FIELDGATE_JWT_ISSUER.
 	Issuer string
 
-	// HealthURL is the URL that reports whether the issuer is up. Empty means that it is
-	// not probed. Setting: FIELDGATE_AUTH_HEALTH_URL.
+	// HealthURL is the URL that reports whether the issuer is up. Empty means that the issuer
+	// is not probed. Setting: FIELDGATE_AUTH_HEALTH_URL.
 	HealthURL string
 
-	// Audience is the required aud claim of tokens. Empty means
+	// Audience is the value that the aud claim of tokens must have. Empty means
 	// DefaultAudience. Setting: FIELDGATE_JWT_AUDIENCE.
 	Audience string
 
-	// JWTSecret is the key of tokens signed with HS256, at least 32 bytes. Empty means
-	// that they are refused. Setting: FIELDGATE_JWT_SECRET.
+	// JWTSecret is the key that verifies tokens signed with HS256, at least 32 bytes. Empty
+	// means that such tokens are refused. Setting: FIELDGATE_JWT_SECRET.
 	JWTSecret string
 
-	// TenantClaim and RoleClaim are the paths of the claims of the tenant and the role.
-	// Empty means DefaultTenantClaim and DefaultRoleClaim. Settings:
+	// TenantClaim and RoleClaim are the paths of the token's claims for the tenant and the
+	// role. Empty means DefaultTenantClaim and DefaultRoleClaim. Settings:
 	// FIELDGATE_TENANT_CLAIM and FIELDGATE_ROLE_CLAIM.
 	TenantClaim string
 	RoleClaim   string
 
-	// SupabaseAnonKey is the public key of the Supabase project. With it the console
-	// signs users in by e-mail address and password. Setting:
-	// FIELDGATE_SUPABASE_ANON_KEY.
+	// SupabaseAnonKey is the public key of the Supabase project. If it is set, users sign in to
+	// the console by e-mail address and password. Setting: FIELDGATE_SUPABASE_ANON_KEY.
 	SupabaseAnonKey string
 
-	// Development lets the console sign in by links that contain a token. Only
+	// Development lets users sign in to the console with a link that contains a token. Only
 	// `fieldgate dev` sets it.
 	Development bool
 
-	// AllowedOrigins are the origins whose web pages may call the API from a browser,
-	// besides those of this host. Setting: FIELDGATE_ALLOWED_ORIGINS.
+	// AllowedOrigins are the origins whose web pages may call the API from a browser, in
+	// addition to pages of this host. Setting: FIELDGATE_ALLOWED_ORIGINS.
 	AllowedOrigins []string
 
-	// TrustedProxies are the networks whose X-Forwarded-For is trusted. Setting:
+	// TrustedProxies are the networks of proxies whose X-Forwarded-For is trusted. Setting:
 	// FIELDGATE_TRUSTED_PROXIES.
 	TrustedProxies []netip.Prefix
 
-	// DrainDelay is the time from the start of a shutdown during which everything is
-	// still served, so that the balancer notices. Setting: FIELDGATE_DRAIN_DELAY.
+	// DrainDelay is how long the gateway still serves all requests after a shutdown has begun,
+	// so that the load balancer can notice. Setting: FIELDGATE_DRAIN_DELAY.
 	DrainDelay time.Duration
 
-	// DrainWindow is the time over which the sockets are closed after that. Zero closes
-	// them at once. Setting: FIELDGATE_DRAIN_WINDOW.
+	// DrainWindow is the time over which the sockets are closed after DrainDelay. Zero closes
+	// all sockets at once. Setting: FIELDGATE_DRAIN_WINDOW.
 	DrainWindow time.Duration
 
-	// ShutdownTimeout is the maximum time that requests in flight may take during a
-	// shutdown. Zero means DefaultShutdownTimeout. Setting: FIELDGATE_SHUTDOWN_TIMEOUT.
+	// ShutdownTimeout is the maximum time that running requests may take during a shutdown.
+	// Zero means DefaultShutdownTimeout. Setting: FIELDGATE_SHUTDOWN_TIMEOUT.
 	ShutdownTimeout time.Duration
 
-	// IdleTimeout is the time that an idle connection is kept. It must be longer than
-	// BalancerIdleTimeout. Otherwise the balancer may send a request into a connection
-	// that the gateway is closing, and responds with 502. Zero means DefaultIdleTimeout.
-	// Setting: FIELDGATE_IDLE_TIMEOUT.
+	// IdleTimeout is how long an idle connection is kept open. It must be longer than
+	// BalancerIdleTimeout. Otherwise the balancer may send a request over a connection that the
+	// gateway is closing, and respond with 502. Zero means DefaultIdleTimeout. Setting:
+	// FIELDGATE_IDLE_TIMEOUT.
 	IdleTimeout time.Duration
 
-	// BalancerIdleTimeout is the idle timeout of the load balancer in front. Zero means
-	// DefaultBalancerIdleTimeout. Setting: FIELDGATE_BALANCER_IDLE_TIMEOUT.
+	// BalancerIdleTimeout is the idle timeout of the load balancer before the gateway. Zero
+	// means DefaultBalancerIdleTimeout. Setting: FIELDGATE_BALANCER_IDLE_TIMEOUT.
 	BalancerIdleTimeout time.Duration
 
-	// Limits are the rate limits of tenants and addresses, and DeviceRate that of each
-	// device. A zero limit is off. Settings: FIELDGATE_RATE_LIMITS, FIELDGATE_RATE_DEVICE
-	// and the others of that prefix.
+	// Limits are the rate limits for tenants and addresses. DeviceRate is the rate limit for
+	// each device. Zero means no limit. Settings: FIELDGATE_RATE_LIMITS, FIELDGATE_RATE_DEVICE
+	// and the others with this prefix.
 	Limits     ratelimit.Limits
 	DeviceRate device.Rate
 
@@ -144,32 +142,33 @@ type Config struct {
 	// Setting: FIELDGATE_POLICY.
 	Policy queue.Policy
 
-	// Sockets has the limits, leases and intervals of the sockets. The gateway sets its
-	// connections to other parts. It has no setting.
+	// Sockets has the limits, leases and intervals of the sockets. The gateway sets the fields
+	// of Sockets that refer to other parts. There is no setting.
 	Sockets realtime.Config
 
-	// Retention is the time that finished commands, ended sessions and events are kept.
-	// Zero means DefaultRetention. Setting: FIELDGATE_RETENTION.
+	// Retention is how long finished commands, ended sessions and events are kept. Zero means
+	// DefaultRetention. Setting: FIELDGATE_RETENTION.
 	Retention time.Duration
 
-	// ReconcileInterval is the time between two rounds of the reconciler of this
-	// instance. Zero means that it does not run. Setting: FIELDGATE_RECONCILE_INTERVAL.
+	// ReconcileInterval is the time between two rounds of this instance's reconciler. Zero
+	// means that the reconciler does not run. Setting: FIELDGATE_RECONCILE_INTERVAL.
 	ReconcileInterval time.Duration
 
-	// ReconcileDevices is the number of devices in a round. Twenty commands of a device,
-	// finished ones included, count as another device. Zero means
-	// DefaultReconcileDevices. Setting: FIELDGATE_RECONCILE_DEVICES.
+	// ReconcileDevices is the number of devices that the reconciler checks in a round. A device
+	// with many commands counts as several devices: it counts one more for every twenty
+	// commands, including finished ones. Zero means DefaultReconcileDevices. Setting:
+	// FIELDGATE_RECONCILE_DEVICES.
 	ReconcileDevices int
 
-	// CodeKey is the key with which activation codes are hashed, at least 32 bytes. Empty
-	// means a key that is kept in the store. Setting: FIELDGATE_CODE_KEY.
+	// CodeKey is the key with which activation codes are hashed, at least 32 bytes. Empty means
+	// that the key is kept in the store. Setting: FIELDGATE_CODE_KEY.
 	CodeKey string
 
-	// Environment is the name of this installation in the system information. Empty means
+	// Environment names this installation in the system information. Empty means
 	// DefaultEnvironment. Setting: FIELDGATE_ENVIRONMENT.
 	Environment string
 
-	// Version is the version in the system information. Empty means "dev".
+	// Version is shown in the system information. Empty means "dev".
 	Version string
 
 	// Logger receives the log. Nil means slog.Default(). Settings: FIELDGATE_LOG_LEVEL
@@ -177,8 +176,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// withDefaults sets the fields that are zero to their defaults and checks the
-// configuration. The error is one sentence that names the settings at fault.
+// withDefaults returns c with defaults in place of zero values, and checks the configuration.
+// Its error is one sentence that names the wrong settings.
 func (c Config) withDefaults() (Config, error) {
 	c.Addr = cmp.Or(c.Addr, DefaultAddr)
 	c.Audience = cmp.Or(c.Audience, DefaultAudience)
@@ -198,7 +197,7 @@ func (c Config) withDefaults() (Config, error) {
 	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkTimes(), c.checkKeys())
 }
 
-// setIssuerFromProject sets the empty addresses of the issuer to those of the Supabase
+// setIssuerFromProject sets the issuer's addresses that are empty to those of the Supabase
 // project.
 func (c *Config) setIssuerFromProject() error {
 	switch {
@@ -268,7 +267,7 @@ func (c Config) checkTimes() error {
 }
 
 func (c Config) checkKeys() error {
-	const least = 32 // bytes; RFC 7518, section 3.2 requires it of the signing secret
+	const least = 32 // in bytes; RFC 7518, section 3.2 requires it for the key of HS256
 	switch {
 	case c.CodeKey != "" && len(c.CodeKey) < least:
 		return fmt.Errorf("FIELDGATE_CODE_KEY must have at least %d characters", least)

@@ -20,8 +20,8 @@ var fieldsOfConfigOnly = map[string]string{
 	"BalancerIdleTimeout": "it is compared with IdleTimeout; the balancer has it",
 }
 
-// TestConfig_EachFieldIsUsed requires that the gateway passes each field on to a part. That
-// each setting reaches its field is a test of cmd/fieldgate.
+// TestConfig_EachFieldIsUsed requires that the gateway uses each field of Config. A test of
+// cmd/fieldgate checks that each setting sets its field.
 func TestConfig_EachFieldIsUsed(t *testing.T) {
 	t.Parallel()
 	used := configFieldsRead(t)

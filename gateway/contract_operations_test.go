@@ -21,8 +21,8 @@ import (
 type example struct {
 	body   string            // empty: the operation takes none
 	query  string            // a query parameter with an id
-	path   map[string]string // the value's name for a path parameter, where it differs
-	status int               // of the response
+	path   map[string]string // replaces the name of the value for a path parameter
+	status int               // status of the response
 }
 
 // examples has a row for every operation of the contract. The tests of all operations
@@ -81,7 +81,7 @@ var examples = map[string]example{
 	"closeConnection":    {status: 404},
 }
 
-// operation is an operation of the contract, with what decides who may call it and how.
+// operation is an operation of the contract, with the rules for calling it.
 type operation struct {
 	id        string
 	method    string
@@ -90,7 +90,7 @@ type operation struct {
 	leastRole string
 	spec      *openapi3.Operation
 	example   example
-	methods   []string // all methods of the path, also of other templates that match it
+	methods   []string // all methods of the path, including those of other templates that match the path
 }
 
 func (o operation) takes(header string) bool {
@@ -140,8 +140,8 @@ func methodsOf(document *openapi3.T, path string) (methods []string) {
 	return methods
 }
 
-// fixture is a tenant with a record of every kind. Values holds their ids and secrets by
-// the names of the placeholders.
+// fixture is a tenant with one record of every kind. Its values holds the ids and secrets of
+// the records, by placeholder name.
 type fixture struct {
 	*fleet
 	values map[string]string
@@ -173,7 +173,7 @@ func newFixture(t testing.TB, g *gatewaytest.Gateway, tenantID string) *fixture 
 	return w
 }
 
-// request returns the valid request of an operation. Instead overrides values of the
+// request returns the valid request for an operation. Entries of instead replace values of the
 // fixture.
 func (w *fixture) request(o operation, token string, instead map[string]string) gatewaytest.Request {
 	values := maps.Clone(w.values)
@@ -195,8 +195,8 @@ func fill(template string, values map[string]string) string {
 	return placeholder.ReplaceAllStringFunc(template, func(found string) string { return values[strings.Trim(found, "{}")] })
 }
 
-// token returns a token that may call the operation, with the least role it needs. The
-// user is not the one who proposed the commands of the fixture.
+// token returns a token with the least role that the operation requires. Its user has not
+// proposed the commands of the fixture.
 func (w *fixture) token(t testing.TB, o operation) string {
 	t.Helper()
 	switch o.scheme {

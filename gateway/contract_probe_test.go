@@ -20,9 +20,9 @@ import (
 // maxBody is the largest allowed request body, in bytes.
 const maxBody = 2 << 20
 
-// TestContract_EveryOperationRefusesInvalidRequests sends every operation of the contract
-// each kind of request that it must refuse, and then a valid one. The valid request must
-// succeed as if the others had not been sent.
+// TestContract_EveryOperationRefusesInvalidRequests sends each kind of invalid request to every
+// operation, and then a valid request. The valid request must succeed, so the invalid ones must
+// have had no effect.
 func TestContract_EveryOperationRefusesInvalidRequests(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
@@ -128,8 +128,8 @@ func (p probe) expiredToken(t *testing.T) string {
 	return token
 }
 
-// otherToken returns a valid token of the other kind: of the device for an operation of
-// users, and of a user for an operation of devices.
+// otherToken returns a valid token of the wrong kind: a device's token for an operation of
+// users, and a user's token for an operation of devices.
 func (p probe) otherToken(t *testing.T) string {
 	if p.scheme == "customerJWT" {
 		return p.Login(t, p.device)
@@ -147,8 +147,8 @@ func (p probe) refusesLesserRoles(t *testing.T, valid gatewaytest.Request) {
 	}
 }
 
-// hidesForeignIDs sends ids that are not the caller's wherever the operation takes an id.
-// Every response must equal that to a missing id.
+// hidesForeignIDs replaces each id in the request by an id that does not belong to the caller.
+// The response must be the same as for an id that does not exist.
 func (p probe) hidesForeignIDs(t *testing.T, token string) {
 	for _, names := range p.idPlaceholders() {
 		responses := map[string]bool{}

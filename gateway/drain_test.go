@@ -13,8 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// drainDelay is the time that the gateways of these tests keep serving after SIGTERM. It
-// leaves a busy machine enough time for a few requests.
+// drainDelay is the time that the gateways in these tests keep serving after SIGTERM. It is long
+// enough for a few requests on a busy machine.
 const drainDelay = 4 * time.Second
 
 func withDrainDelay(cfg *gateway.Config) { cfg.DrainDelay = drainDelay }
@@ -95,8 +95,8 @@ func TestShutdown_WaitsForRequestInFlight(t *testing.T) {
 	require.NoError(t, <-stopped)
 }
 
-// sendWithSlowBody sends a heartbeat and waits for its response. Requested is closed when
-// the gateway has asked for the body.
+// sendWithSlowBody sends a heartbeat and waits for the response. The channel requested is
+// closed when the gateway has started to read the body.
 func sendWithSlowBody(t testing.TB, g *gatewaytest.Gateway, token string, body io.Reader, requested chan<- struct{}) *http.Response {
 	notifying := &notifyingReader{Reader: body, firstRead: requested}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.URL+"/api/v1/device/heartbeat", notifying)

@@ -1,5 +1,5 @@
-// Package gateway assembles the parts of Fieldgate and runs them: the store, the domain,
-// the handlers and the HTTP edge, from start-up to graceful shutdown.
+// Package gateway assembles and runs the parts of Fieldgate: the store, the domain, the
+// handlers and the HTTP edge. It runs them from the start to a graceful shutdown.
 package gateway
 
 import (
@@ -27,7 +27,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Gateway is one instance. Create it with New and call Run once.
+// Gateway is one instance of the gateway. Create it with New and call Run once.
 type Gateway struct {
 	cfg      Config
 	log      *slog.Logger
@@ -49,7 +49,7 @@ type Gateway struct {
 	workers  sync.WaitGroup
 }
 
-// New connects to the store, assembles the parts and opens the listeners. Nothing is
+// New connects to the store, assembles the parts and opens the listeners. Requests are not
 // served before Run. The error is a sentence for the operator.
 func New(ctx context.Context, cfg Config) (*Gateway, error) {
 	cfg, err := cfg.withDefaults()
@@ -117,8 +117,8 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 	})
 }
 
-// newServer creates the HTTP server. Its timeouts protect against slow clients and suit a
-// load balancer in front: see Config.IdleTimeout.
+// newServer creates the HTTP server. Its timeouts protect against slow clients, and fit a load
+// balancer before the gateway: see Config.IdleTimeout.
 func (g *Gateway) newServer() error {
 	server, err := handlers.New(handlers.Config{
 		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Health: g.health,
@@ -160,7 +160,7 @@ func (g *Gateway) console() api.Console {
 	}
 }
 
-// maxBodyBytes fits a result whose 256 KiB of output consist of escaped characters.
+// maxBodyBytes is enough for a result whose 256 KiB of output consist of escaped characters.
 const maxBodyBytes = 2 << 20
 
 func (g *Gateway) listen(ctx context.Context) (err error) {
@@ -177,10 +177,12 @@ func (g *Gateway) listen(ctx context.Context) (err error) {
 	return nil
 }
 
-// Addr returns the address of the API, with the port that the system chose.
+// Addr returns the address at which the API listens. Its port is the real one if the configured
+// port is 0.
 func (g *Gateway) Addr() string { return g.listener.Addr().String() }
 
-// MetricsAddr returns the address of the metrics, or "" if they are not served.
+// MetricsAddr returns the address at which the metrics are served, or "" if they are not
+// served.
 func (g *Gateway) MetricsAddr() string {
 	if g.metrics == nil {
 		return ""
@@ -188,7 +190,7 @@ func (g *Gateway) MetricsAddr() string {
 	return g.metrics.Addr().String()
 }
 
-// close closes what New has opened.
+// close closes everything that New has opened.
 func (g *Gateway) close() error {
 	var errs []error
 	if g.listener != nil {

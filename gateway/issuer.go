@@ -11,14 +11,14 @@ import (
 	"github.com/fieldgate/fieldgate/handlers"
 )
 
-// The time between two probes of the issuer, and the timeout of one.
+// The time between two probes of the issuer, and the timeout of a probe.
 const (
 	probeEvery   = 10 * time.Second
 	probeTimeout = 3 * time.Second
 )
 
-// issuerProbe records whether the token issuer is up. This is information for operators
-// only: tokens are verified with the known keys while the issuer is down.
+// issuerProbe records whether the token issuer is up, as information for operators. While the
+// issuer is down, tokens are still verified with the keys already loaded.
 type issuerProbe struct {
 	verifier *customer.Verifier
 	url      string
@@ -35,7 +35,7 @@ func newIssuerProbe(v *customer.Verifier, url string) *issuerProbe {
 	return &issuerProbe{verifier: v, url: url, client: &http.Client{Timeout: probeTimeout}}
 }
 
-// status returns the state of the issuer for readiness and the system information.
+// status returns the issuer's state for the readiness and for the system information.
 func (p *issuerProbe) status() handlers.IssuerStatus {
 	if err := p.verifier.Ready(); err != nil {
 		return handlers.IssuerStatus{Problem: "no usable signing keys"}
@@ -50,7 +50,7 @@ func (p *issuerProbe) status() handlers.IssuerStatus {
 	return status
 }
 
-// run probes the issuer every probeEvery until the context ends.
+// run probes the issuer at intervals of probeEvery until ctx ends.
 func (p *issuerProbe) run(ctx context.Context) {
 	if p.url == "" {
 		return
@@ -79,7 +79,8 @@ func (p *issuerProbe) probe(ctx context.Context) error {
 		return fmt.Errorf("probing the issuer: %w", err)
 	}
 	defer response.Body.Close()
-	// A project may require an API key, so any response but a server error counts as up.
+	// The health endpoint may require an API key. Any response other than a server error
+	// therefore means that the issuer is up.
 	if response.StatusCode >= http.StatusInternalServerError {
 		return fmt.Errorf("probing the issuer: it responded with %d", response.StatusCode)
 	}

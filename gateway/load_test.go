@@ -25,9 +25,9 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// loadProcess is the environment variable that turns the test binary into the clients of
-// a measurement. They run in a second process, so that their memory and descriptors are
-// not counted with the gateway's.
+// loadProcess is the environment variable that makes the test binary run the clients of a
+// measurement. The clients run in a second process, so that their memory and descriptors are
+// not counted as the gateway's.
 const loadProcess = "FIELDGATE_TEST_LOAD"
 
 // TestLoadProcess is not a test. It runs the load in the second process.
@@ -74,9 +74,9 @@ func callLoad[T any](t testing.TB, load *rpc.Client, method string, with any) (r
 	return reply
 }
 
-// Load is the RPC service of the load process. It names each request t-<nanoseconds>
-// after the time when the request was due. A frame or command with such a request id
-// yields the latency.
+// Load is the RPC service of the load process. A request's id is t-<nanoseconds>, the time at
+// which the request was due. From a frame or command with such an id, Load computes the
+// latency.
 type Load struct {
 	kept      []Target
 	mu        sync.Mutex
@@ -89,10 +89,10 @@ type Load struct {
 type Target struct {
 	URL, Token string
 	Device     bool
-	Subscribe  bool   // subscribes to the tenant's room
+	Subscribe  bool   // subscribe to the tenant's room
 	Since      string // offset to resume from; empty: from now
-	Claims     bool   // claims when commands are available
-	Stalled    bool   // reads nothing
+	Claims     bool   // claim when the gateway announces commands
+	Stalled    bool   // read nothing
 }
 
 // Keep stores targets for later, so that Open does not transfer them while it is measured.
@@ -104,8 +104,8 @@ func (l *Load) Keep(targets []Target, _ *struct{}) error {
 // OpenRequest names the sockets to open.
 type OpenRequest struct {
 	Targets   []Target
-	Kept      bool // opens the targets of Keep instead of Targets
-	Number    int  // opens the targets in turn; zero: each of them once
+	Kept      bool // open the targets stored by Keep instead of Targets
+	Number    int  // number of sockets to open, over the targets in turn; zero: each target once
 	Parallel  int  // sockets opened at the same time
 	CloseEach bool // closes each socket as soon as it is open
 }
@@ -115,7 +115,7 @@ type Handshakes struct {
 	Failed int
 	First  string // first error
 	Took   time.Duration
-	Times  []time.Duration // of the handshakes that succeeded
+	Times  []time.Duration // durations of the successful handshakes
 }
 
 // Open opens sockets and returns when all handshakes have ended.
@@ -241,8 +241,8 @@ type AwaitRequest struct {
 	Timeout  time.Duration
 }
 
-// AwaitArrivals waits until so many arrivals were recorded, or until the timeout. It
-// returns their latencies and forgets them.
+// AwaitArrivals waits until a.Arrivals arrivals were recorded or the timeout has passed. It
+// returns their latencies and removes them.
 func (l *Load) AwaitArrivals(a AwaitRequest, reply *[]time.Duration) error {
 	for until := time.Now().Add(a.Timeout); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
 		l.mu.Lock()
@@ -279,8 +279,8 @@ type Proposals struct {
 	Number   int
 }
 
-// Propose proposes commands and returns the errors of those that failed. A latency
-// counts from when the proposal was due, so that a slow gateway does not reduce the load.
+// Propose proposes commands, and returns the errors of failed proposals. A latency is measured
+// from the time at which the proposal was due, so that a slow gateway does not reduce the load.
 func (l *Load) Propose(p Proposals, failed *[]string) error {
 	var users []*client.CustomerClient
 	for _, url := range p.URLs {

@@ -18,9 +18,9 @@ func newRegistry() *prometheus.Registry {
 	return registry
 }
 
-// observeStore returns a function that counts the round trips to Redis by script or
-// command. It calls heard after each success. A canceled request is not a failure of
-// Redis.
+// observeStore returns a function that counts the round trips to Redis, by script or command.
+// The function calls heard after each success. It does not count a canceled request as a
+// failure of Redis.
 func observeStore(registry prometheus.Registerer, heard func()) func(string, time.Duration, error) {
 	latency := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "fieldgate_redis_duration_seconds",
@@ -43,8 +43,8 @@ func observeStore(registry prometheus.Registerer, heard func()) func(string, tim
 	}
 }
 
-// countTransitions returns a function that counts the transitions of commands, whatever
-// part of the gateway causes them: closing a session, for example, ends commands too.
+// countTransitions returns a function that counts the transitions of commands. It counts
+// transitions of all causes: closing a session, for example, also ends commands.
 func countTransitions(registry prometheus.Registerer) func(event string) {
 	transitions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fieldgate_command_transitions_total",
@@ -58,9 +58,9 @@ func countTransitions(registry prometheus.Registerer) func(event string) {
 	}
 }
 
-// countViolations returns a function that counts the violations that the reconciler has
-// found and repaired, by invariant. The counter stays at zero in a correct system, so it
-// is worth an alarm.
+// countViolations returns a function that counts the violations that the reconciler has found
+// and repaired, by invariant. In a correct system the counter stays at zero, so an alarm on it
+// is useful.
 func countViolations(registry prometheus.Registerer) func(invariant string) {
 	violations := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fieldgate_invariant_violations_total",

@@ -12,9 +12,9 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Run serves until the context ends, then drains. Readiness becomes 503 at once, and
-// everything is still served for the drain delay. Then no new connection is accepted, and
-// requests in flight finish. Run returns nil after a graceful shutdown.
+// Run serves until ctx ends, and then drains. The readiness becomes 503 at once, but all
+// requests are still served for the drain delay. Then the gateway accepts no new connections,
+// and running requests finish. After a graceful shutdown, Run returns nil.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.health.Start()
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -56,12 +56,12 @@ func (g *Gateway) startWorkers(ctx context.Context) {
 	g.workers.Go(func() { g.probe.run(ctx) })
 }
 
-// commandsPerDevice is the number of commands that take as long to reconcile as a device
-// without commands.
+// commandsPerDevice is the number of commands whose reconciliation takes as long as that of a
+// device without commands.
 const commandsPerDevice = 20
 
-// reconcileConfig returns the configuration of the reconciler, which finds and repairs
-// violations of invariants in the store.
+// reconcileConfig returns the configuration of the reconciler, which finds and repairs violated
+// invariants in the store.
 func (g *Gateway) reconcileConfig() store.ReconcileConfig {
 	return store.ReconcileConfig{
 		Every: g.cfg.ReconcileInterval, BatchSize: g.cfg.ReconcileDevices,
@@ -74,7 +74,7 @@ func (g *Gateway) reconcileConfig() store.ReconcileConfig {
 	}
 }
 
-// handleWake passes a wake-up on to the parts that may wait for it.
+// handleWake passes a wake-up to all parts that may be waiting for it.
 func (g *Gateway) handleWake(w store.Wake) {
 	g.queue.HandleWake(w)
 	g.hub.HandleWake(w)
@@ -88,8 +88,8 @@ func (g *Gateway) serve(server *http.Server, listener net.Listener, failed chan<
 	})
 }
 
-// drain shuts the server down in the order that a load balancer needs: readiness first,
-// then the connections.
+// drain shuts the server down in the order that suits a load balancer: the readiness fails
+// first, then the connections are closed.
 func (g *Gateway) drain() error {
 	g.log.Info("draining", "delay", g.cfg.DrainDelay.String())
 	g.health.Drain()
@@ -106,9 +106,9 @@ func (g *Gateway) drain() error {
 	return nil
 }
 
-// drainSockets closes the sockets over the drain window, and waits up to five seconds
-// more for them to end. Only then does it end the waiting claims. A device whose socket
-// is still open would otherwise send its next claim at once.
+// drainSockets closes the sockets over the drain window, and waits up to five more seconds
+// until they have ended. Only then does it end the waiting claims: a device whose socket is
+// still open would at once send the next claim.
 func (g *Gateway) drainSockets() {
 	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DrainWindow+5*time.Second)
 	defer cancel()

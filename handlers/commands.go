@@ -62,7 +62,8 @@ func (s *Server) GetCommand(ctx context.Context, r generated.GetCommandRequestOb
 	return generated.GetCommand200JSONResponse(commandOf(c)), nil
 }
 
-// CancelCommand cancels a command. It asks the device to stop if the command is claimed.
+// CancelCommand cancels a command. If the command is claimed, CancelCommand asks the device to
+// stop.
 func (s *Server) CancelCommand(ctx context.Context, r generated.CancelCommandRequestObject) (generated.CancelCommandResponseObject, error) {
 	c, err := s.queue.Cancel(ctx, cancelFrom(ctx, r))
 	if err != nil {
@@ -137,7 +138,7 @@ func approvalListOf(list []queue.Command, next string, p customer.Principal) gen
 	return generated.CommandList{Items: items, NextCursor: next}
 }
 
-// pendingCommandOf is commandOf with whether the user may decide on the command.
+// pendingCommandOf is commandOf plus the information whether p may decide on the command.
 func pendingCommandOf(c queue.Command, p customer.Principal) generated.Command {
 	pending, may := commandOf(c), true
 	switch {

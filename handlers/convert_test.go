@@ -45,7 +45,7 @@ var (
 	}
 )
 
-// within returns the exceptions of a type for a field that holds the type.
+// within prefixes the paths in exceptions with field, which holds a value of the type.
 func within(field string, exceptions map[string]string) map[string]string {
 	nested := map[string]string{}
 	for path, reason := range exceptions {
@@ -167,8 +167,8 @@ type requestCase struct {
 	name       string
 	exceptions map[string]string // paths that change nothing, with the reason
 	empty      map[string]string // paths of the argument that stay zero, with the reason
-	all        any               // the domain's arguments for the filled request
-	byField    map[string]any    // these for the request with one field changed, by path
+	all        any               // the domain arguments that the filled request is converted to
+	byField    map[string]any    // the domain arguments for a request in which one field is changed, by the field's path
 }
 
 func converted[T any](convert func(context.Context, T) any) requestCase {

@@ -166,7 +166,7 @@ func deviceOf(d device.Device) generated.Device {
 	return converted
 }
 
-// deviceDetailOf is deviceOf with the fields that only GetDevice returns.
+// deviceDetailOf is deviceOf plus the fields that only GetDevice returns.
 func deviceDetailOf(d device.Device) generated.Device {
 	detail := deviceOf(d)
 	detail.ActiveSessionID, detail.Metrics = d.ActiveSessionID, d.Metrics

@@ -16,7 +16,7 @@ import (
 	"github.com/fieldgate/fieldgate/realtime"
 )
 
-// frames holds the schemas of asyncapi.yaml for the data of frames, by frame type.
+// frames maps a frame type to the asyncapi.yaml schema of the frame's data.
 type frames map[string]*schema.Schema
 
 // frameTypes are the types of the frames that have data.
@@ -24,7 +24,7 @@ var frameTypes = []string{
 	"claim", "extend", "release", "result", "heartbeat", "subscribe", "unsubscribe", "refresh",
 }
 
-// newFrames reads the schemas.
+// newFrames loads the schemas of all frame types.
 func newFrames(sockets, requests []byte) (frames, error) {
 	document, err := loadFrames(sockets, requests)
 	if err != nil {
@@ -41,12 +41,11 @@ func newFrames(sockets, requests []byte) (frames, error) {
 	return fs, nil
 }
 
-// frameSchema is the prefix of the schema names in framesDocument. The frame type
-// follows.
+// frameSchema is the prefix of schema names in framesDocument, before the frame type.
 const frameSchema = "frame."
 
-// loadFrames loads the schemas of the frames. They refer to parts of openapi.yaml and use
-// only keywords that AsyncAPI and OpenAPI share, so they are loaded as an OpenAPI
+// loadFrames loads the schemas of the frames. The schemas refer to parts of openapi.yaml, and
+// use only keywords that AsyncAPI and OpenAPI share. They can therefore be loaded as an OpenAPI
 // document.
 func loadFrames(sockets, requests []byte) (*openapi3.T, error) {
 	text, err := framesDocument(sockets)
@@ -63,7 +62,7 @@ func loadFrames(sockets, requests []byte) (*openapi3.T, error) {
 	return document, nil
 }
 
-// framesDocument returns an OpenAPI document with the schemas of the frames.
+// framesDocument returns an OpenAPI document that contains the schemas of the frames.
 func framesDocument(sockets []byte) ([]byte, error) {
 	var contract struct {
 		Components struct {
@@ -88,10 +87,9 @@ func framesDocument(sockets []byte) ([]byte, error) {
 	})
 }
 
-// decode decodes the data of a frame, validates it against the schema of the frame's
-// type, and binds it to a type. The data is decoded once: the values that were validated
-// are bound, defaults included, as the HTTP edge does with a body. Absent data is an
-// empty object.
+// decode decodes the data of a frame, validates it against the schema for kind, and binds it to
+// a T. The data is decoded once: the validated values, including defaults, are bound, as for an
+// HTTP body. Absent data is treated as an empty object.
 func decode[T any](fs frames, kind string, data json.RawMessage) (bound T, err error) {
 	if len(data) == 0 {
 		data = json.RawMessage("{}")
@@ -118,8 +116,8 @@ func serveFrame[T any](fs frames, f realtime.Frame, serve func(T) (any, error)) 
 	return serve(bound)
 }
 
-// The data of the frames. A device's frame has in its data what a request has in its
-// body, its path and its headers.
+// The data of the frames. The data of a device's frame has the fields that an HTTP request has
+// in its body, path and headers.
 type (
 	claimFrame struct {
 		generated.ClaimRequest
@@ -173,8 +171,7 @@ func (f heartbeatFrame) request() generated.SendHeartbeatRequestObject {
 	return generated.SendHeartbeatRequestObject{Body: &f.HeartbeatRequest}
 }
 
-// deviceFrame serves a frame of a device's socket as the HTTP operation of the same
-// name would.
+// deviceFrame serves a frame of a device socket like the corresponding HTTP operation.
 func (s *Server) deviceFrame(ctx context.Context, f realtime.Frame) (any, error) {
 	switch f.Type {
 	case "claim":

@@ -12,8 +12,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Health checks the dependencies of the instance: the store and the keys of the token
-// issuer.
+// Health checks the services that the instance needs: the store and the token issuer.
 type Health struct {
 	Version     string
 	Environment string // "production", "development", ...
@@ -22,9 +21,9 @@ type Health struct {
 	// Issuer returns the status of the token issuer.
 	Issuer func() IssuerStatus
 
-	// Grace is the time for which the store may fail before the instance is not ready.
-	// All instances share the store, so a short outage must not remove all of them from
-	// the load balancer. Default: 3 s.
+	// Grace is how long the store may fail before the instance becomes not ready. All instances
+	// share the store, so a short outage must not remove all of them from the load balancer.
+	// Default: 3 s.
 	Grace time.Duration
 
 	startedAt   time.Time
@@ -36,7 +35,7 @@ type Health struct {
 type IssuerStatus struct {
 	Usable  bool          // tokens can be verified
 	Problem string        // a description for operators; empty if there is no problem
-	Latency time.Duration // of the last probe; zero if there was none
+	Latency time.Duration // duration of the last probe; zero if there was none
 }
 
 // Start records the start of the instance. It must be called before any other method.
@@ -51,12 +50,11 @@ func (h *Health) Start() {
 // Drain makes the instance not ready.
 func (h *Health) Drain() { h.draining.Store(true) }
 
-// NoteStoreReply records that the store replied. It is called after every round trip,
-// so that an outage starts at the last reply and not at the last readiness check.
+// NoteStoreReply records that the store has replied. It is called after every round trip, so
+// that an outage is measured from the last reply, not from the last readiness check.
 func (h *Health) NoteStoreReply() { h.storeSeenAt.Store(time.Now().UnixNano()) }
 
-// checkStore pings the store. The store counts as usable until an outage has lasted for
-// Grace.
+// checkStore pings the store. usable becomes false when an outage has lasted for Grace.
 func (h *Health) checkStore(ctx context.Context) (check generated.DependencyCheck, usable bool) {
 	took, err := h.Store.Ping(ctx)
 	if err == nil {
@@ -84,7 +82,7 @@ func milliseconds(d time.Duration) float64 {
 	return float64(d.Microseconds()) / 1000
 }
 
-// GetHealth reports that the process is alive, whatever the state of its dependencies.
+// GetHealth reports that the process is alive. It does not check other services.
 func (s *Server) GetHealth(context.Context, generated.GetHealthRequestObject) (generated.GetHealthResponseObject, error) {
 	return generated.GetHealth200JSONResponse(healthAt(time.Now())), nil
 }
@@ -123,7 +121,7 @@ func versionOf(h *Health) generated.Version { return generated.Version{Version: 
 func (s *Server) GetSystemInfo(ctx context.Context, _ generated.GetSystemInfoRequestObject) (generated.GetSystemInfoResponseObject, error) {
 	redis, _ := s.health.checkStore(ctx)
 	issuer, _ := s.health.checkIssuer()
-	info, _ := s.health.Store.Info(ctx) // the check reports the failure
+	info, _ := s.health.Store.Info(ctx) // an error is ignored: the check above reports it
 	services := servicesOf(redis, issuer, info)
 	return generated.GetSystemInfo200JSONResponse(systemInfoOf(s.health, services, s.connections())), nil
 }
@@ -135,7 +133,7 @@ func systemInfoOf(h *Health, services generated.Services, connections generated.
 	}
 }
 
-// connections returns the number of sockets of this instance.
+// connections returns the number of open sockets of this instance.
 func (s *Server) connections() generated.Connections {
 	return connectionCountOf(s.hub.Count())
 }
@@ -144,8 +142,8 @@ func connectionCountOf(devices, customers int) generated.Connections {
 	return generated.Connections{Devices: devices, Customers: customers}
 }
 
-// servicesOf converts the checks. Only the store has a version and a mode, which are
-// empty if it does not respond.
+// servicesOf converts the checks. Only the store has a version and a mode. Both are empty if
+// the store does not respond.
 func servicesOf(redis, issuer generated.DependencyCheck, info store.Info) generated.Services {
 	return generated.Services{
 		Redis: generated.ServiceStatus{
@@ -155,7 +153,7 @@ func servicesOf(redis, issuer generated.DependencyCheck, info store.Info) genera
 	}
 }
 
-// build returns what the Go toolchain recorded in the binary.
+// build returns the build information that the Go toolchain recorded in the binary.
 func build() generated.Build {
 	b := generated.Build{Go: runtime.Version(), Commit: "unknown", Time: "unknown"}
 	info, ok := debug.ReadBuildInfo()

@@ -70,7 +70,7 @@ func bearerToken(ctx context.Context) string {
 	return strings.TrimSpace(token)
 }
 
-// SendHeartbeat records a heartbeat, and returns what the device has to do.
+// SendHeartbeat records a heartbeat. The reply contains what the device has to do.
 func (s *Server) SendHeartbeat(ctx context.Context, r generated.SendHeartbeatRequestObject) (generated.SendHeartbeatResponseObject, error) {
 	reply, err := s.devices.Heartbeat(ctx, heartbeatFrom(ctx, r))
 	if err != nil {

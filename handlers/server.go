@@ -1,9 +1,9 @@
-// Package handlers implements the operations of the contract. A handler converts the
-// request to the domain's type, calls the domain once and converts the result back. It
-// returns a refusal as an error, which the HTTP edge turns into a problem document.
+// Package handlers implements the operations of the contract. A handler converts the request to
+// a type of the domain, calls the domain once, and converts the result back. It returns a
+// refusal as an error, which the HTTP edge converts to a problem document.
 //
-// The conversions are functions of their own: xFrom converts a request, and xOf or
-// xResponse converts a result. Tests call them to check that no field is left out.
+// The conversions are separate functions: xFrom converts a request, and xOf or xResponse
+// converts a result. Tests call these functions to check that no field is omitted.
 package handlers
 
 import (
@@ -29,7 +29,7 @@ type Config struct {
 	Hub      *realtime.Hub
 	Tickets  *customer.Tickets
 
-	// Verify verifies the token that a client sends to renew its socket.
+	// Verify verifies the token with which a client renews its socket.
 	Verify func(ctx context.Context, token string) (customer.Principal, error)
 
 	// LimitTenant counts a frame of a user's socket with its cost against the limit of the
@@ -80,8 +80,8 @@ func New(cfg Config) (*Server, error) {
 	}, nil
 }
 
-// userPrincipal returns the user that calls a customer operation. The contract
-// middleware has authenticated the user.
+// userPrincipal returns the user who calls a customer operation. The contract middleware has
+// already authenticated the user.
 func userPrincipal(ctx context.Context) customer.Principal {
 	p, _ := customer.FromContext(ctx)
 	return p
@@ -112,13 +112,13 @@ func value[T any](p *T) T {
 	return *p
 }
 
-// reasonFrom returns the reason in a body that is optional.
+// reasonFrom returns the reason in body, or "" if body is nil.
 func reasonFrom(body *generated.ReasonRequest) string {
 	return value(body).Reason
 }
 
-// convert converts a slice. The result is never nil, so that JSON has an empty array
-// and not null.
+// convert applies one to each element of list. The result is never nil, so that its JSON is an
+// empty array and not null.
 func convert[From, To any](list []From, one func(From) To) []To {
 	converted := make([]To, 0, len(list))
 	for _, item := range list {

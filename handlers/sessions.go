@@ -68,7 +68,7 @@ func (s *Server) GetSession(ctx context.Context, r generated.GetSessionRequestOb
 	return generated.GetSession200JSONResponse(sessionDetailOf(found, commands, next)), nil
 }
 
-// CloseSession closes a session and ends the commands that wait in it.
+// CloseSession closes a session and ends its waiting commands.
 func (s *Server) CloseSession(ctx context.Context, r generated.CloseSessionRequestObject) (generated.CloseSessionResponseObject, error) {
 	closed, err := s.sessions.Close(ctx, closeSessionFrom(ctx, r))
 	if err != nil {

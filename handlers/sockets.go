@@ -15,9 +15,9 @@ import (
 	"github.com/fieldgate/fieldgate/realtime"
 )
 
-// upgrade is the response to a socket's handshake. It upgrades the connection and
-// returns at once, so that the memory of the request is freed while the socket is open.
-// If it returns an error, no response was written.
+// upgrade is the response to the handshake of a socket. It upgrades the connection and returns
+// at once, so that the request's memory is freed while the socket is open. If it returns an
+// error, it has written no response.
 type upgrade func(w http.ResponseWriter) error
 
 // VisitOpenDeviceSocketResponse upgrades the connection.
@@ -41,14 +41,14 @@ func truncate(text string, limit int) string {
 	return strings.ToValidUTF8(text[:min(len(text), limit)], "")
 }
 
-// frameContext returns the context of one frame. It carries the frame's id, which logs
-// and events use as the request id.
+// frameContext returns the context for one frame. The frame's id is the request id in logs and
+// events.
 func frameContext(ctx context.Context, f realtime.Frame) context.Context {
 	return request.With(ctx, &request.Info{ID: f.ID})
 }
 
-// OpenDeviceSocket opens the socket of a device. Each frame is authenticated and counts
-// towards the device's rate limit, as a request would.
+// OpenDeviceSocket opens the socket of a device. Like an HTTP request, each frame is
+// authenticated and counts towards the device's rate limit.
 func (s *Server) OpenDeviceSocket(ctx context.Context, _ generated.OpenDeviceSocketRequestObject) (generated.OpenDeviceSocketResponseObject, error) {
 	p, _ := device.FromContext(ctx)
 	token := bearerToken(ctx)
@@ -63,7 +63,7 @@ func (s *Server) OpenDeviceSocket(ctx context.Context, _ generated.OpenDeviceSoc
 	}), nil
 }
 
-// deviceVerifier returns the Verify function of a device's socket. The check renews the
+// deviceVerifier returns the Verify function for a device's socket. Each check also renews the
 // device's login.
 func (s *Server) deviceVerifier(token string, expiresAt time.Time) func(context.Context) realtime.CloseCode {
 	var expiry atomic.Int64 // Unix ms
@@ -130,8 +130,8 @@ func (s *Server) subscribe(ctx context.Context, socket *realtime.Socket, p custo
 	return socket.Subscribe(ctx, r.Room, r.Since)
 }
 
-// authorizeRoom returns an error unless a room belongs to the tenant. A room of another
-// tenant causes the same error as one that does not exist.
+// authorizeRoom returns an error unless the room belongs to the tenant. For a room of another
+// tenant it returns the same error as for a room that does not exist.
 func (s *Server) authorizeRoom(ctx context.Context, tenant, room string) (err error) {
 	if id, ok := strings.CutPrefix(room, realtime.RoomDevice); ok {
 		_, err = s.devices.Get(ctx, tenant, id)
@@ -146,8 +146,8 @@ func unsubscribe(socket *realtime.Socket, r unsubscribeFrame) any {
 	return map[string]string{"room": r.Room}
 }
 
-// refresh replaces the token of an open socket. The new token must be one of the same
-// user and tenant.
+// refresh replaces the token of an open socket. The new token must belong to the same user and
+// tenant.
 func (s *Server) refresh(ctx context.Context, socket *realtime.Socket, p customer.Principal, r refreshFrame) (any, error) {
 	renewed, err := s.verify(ctx, r.Token)
 	if err != nil {

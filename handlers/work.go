@@ -11,7 +11,7 @@ import (
 	"github.com/fieldgate/fieldgate/queue"
 )
 
-// The defaults of a claim without a body.
+// The defaults for a claim without a body.
 const (
 	defaultClaimLimit = 1
 	defaultVisibility = 300_000 // ms
@@ -64,7 +64,7 @@ func leaseOf(commandID string, e queue.Extension) generated.Lease {
 	}
 }
 
-// ReleaseCommand releases a claimed command, which returns to the queue.
+// ReleaseCommand releases a claimed command, so that the command returns to the queue.
 func (s *Server) ReleaseCommand(ctx context.Context, r generated.ReleaseCommandRequestObject) (generated.ReleaseCommandResponseObject, error) {
 	ref, reason := releaseFrom(ctx, r)
 	status, err := s.queue.Release(ctx, ref, reason)

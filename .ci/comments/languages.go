@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// goComments returns the comments of a Go file. The doc comment of a declaration has
-// the declared name as its subject; that of a group, a field or a package may have any.
+// goComments returns the comments of a Go file. The doc comment of a declaration must have the
+// declared name as its subject. The doc comment of a group, field or package may have any
+// subject.
 func goComments(file, text string) ([]comment, error) {
 	files := token.NewFileSet()
 	parsed, err := parser.ParseFile(files, file, text, parser.ParseComments)
@@ -23,7 +24,7 @@ func goComments(file, text string) ([]comment, error) {
 	var comments []comment
 	for _, group := range parsed.Comments {
 		if group.Text() == "" {
-			continue // directives only, such as go:embed
+			continue // the comment has directives only, such as go:embed
 		}
 		names, doc := documented[group]
 		comments = append(comments, comment{files.Position(group.Pos()).Line, strings.TrimSpace(group.Text()), names, doc})
@@ -43,8 +44,8 @@ func noteDeclaration(declaration ast.Decl, documented map[*ast.CommentGroup][]st
 	}
 }
 
-// noteSpec notes the doc comments of a type, constants or variables, which stand before
-// the keyword when there is one specification without parentheses.
+// noteSpec records the names that the doc comments of a type, constant or variable document. If
+// the declaration has no parentheses, the comment is before the keyword.
 func noteSpec(d *ast.GenDecl, spec ast.Spec, documented map[*ast.CommentGroup][]string) {
 	var names []string
 	var doc *ast.CommentGroup
@@ -57,7 +58,7 @@ func noteSpec(d *ast.GenDecl, spec ast.Spec, documented map[*ast.CommentGroup][]
 			names = append(names, name.Name)
 		}
 		if len(names) > 1 || names[0] == "_" {
-			names = nil // a comment on several names may have another subject
+			names = nil // a comment on several names may have any subject
 		}
 	default:
 		return
@@ -70,8 +71,8 @@ func noteSpec(d *ast.GenDecl, spec ast.Spec, documented map[*ast.CommentGroup][]
 
 var luaFunction = regexp.MustCompile(`^local function ([a-z0-9_]+)|^local ([A-Z0-9_]+) =`)
 
-// luaComments returns the comments of a Lua file that start a line. One right before a
-// function or a constant has its name as the subject.
+// luaComments returns the comments of a Lua file that start a line. A comment directly before a
+// function or constant must have its name as the subject.
 func luaComments(text string) []comment {
 	return lineComments(text, "--", func(next string) []string {
 		if m := luaFunction.FindStringSubmatch(next); m != nil {
@@ -81,15 +82,15 @@ func luaComments(text string) []comment {
 	})
 }
 
-// tsComments returns the comments of a TypeScript file that start a line. The names of
-// what they document stand in the declaration, so that a subject is not asked for.
+// tsComments returns the comments of a TypeScript file that start a line. They may have any
+// subject.
 func tsComments(text string) []comment {
 	text = regexp.MustCompile(`(?m)^(\s*)(/\*\*?|\*/?)( |$)`).ReplaceAllString(text, "$1// ")
 	return lineComments(text, "//", func(string) []string { return nil })
 }
 
-// lineComments returns the blocks of lines that begin with the marker. The names of
-// what a block documents are found in the line after it.
+// lineComments returns the blocks of lines that begin with marker. named returns the names in
+// the line after a block, which the block documents.
 func lineComments(text, marker string, named func(next string) []string) (comments []comment) {
 	var block []string
 	lines := strings.Split(text, "\n")

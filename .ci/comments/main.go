@@ -1,12 +1,12 @@
-// Command comments checks that the comments of Go, Lua and TypeScript files are
-// written as docs/contributing/style.md asks. It prints one line for each comment
-// that is not, and exits with 1 if there is one.
+// Command comments checks that comments in Go, Lua and TypeScript files follow
+// docs/contributing/style.md. It prints one line for each comment that does not, and
+// exits with 1 if there are any.
 //
 //	go run ./.ci/comments [directory...]
 //
 // It finds what a pattern can find: a doc comment without its name as the subject, the
 // verbs and pronouns that the style replaces, and definitions that begin with "is what".
-// Whether a sentence is plain is for a reader to judge.
+// A reader must judge whether a sentence is plain.
 package main
 
 import (
@@ -23,7 +23,7 @@ type finding struct {
 	file   string
 	line   int
 	reason string
-	text   string // its first line
+	text   string // first line of the comment
 }
 
 func (f finding) String() string {
@@ -49,8 +49,8 @@ func main() {
 	}
 }
 
-// check returns the findings in the hand-written files that git knows below the
-// directories. Without directories it reads the whole repository.
+// check returns the findings in the given directories, in hand-written files that git tracks.
+// Without directories it checks the whole repository.
 func check(directories []string) (found []finding, err error) {
 	files, err := listFiles(directories)
 	if err != nil {
@@ -59,7 +59,7 @@ func check(directories []string) (found []finding, err error) {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if os.IsNotExist(err) {
-			continue // deleted and not committed yet
+			continue // the file was deleted, which is not committed yet
 		}
 		if err != nil {
 			return nil, err
@@ -88,7 +88,7 @@ func listFiles(directories []string) ([]string, error) {
 	return files, nil
 }
 
-// checkFile returns the findings in one file, none for a language that it does not know.
+// checkFile returns the findings in one file. It returns none for a file in another language.
 func checkFile(file, text string) ([]finding, error) {
 	var comments []comment
 	var err error

@@ -9,9 +9,9 @@ import (
 // A comment is one block of comment lines.
 type comment struct {
 	line  int
-	text  string   // without its markers
-	names []string // of what it documents, one of which is its subject; none: any subject
-	doc   bool     // it documents a declaration
+	text  string   // without comment markers
+	names []string // names that the comment documents; the subject must be one of them; none: any subject
+	doc   bool     // whether the comment documents a declaration
 }
 
 var (
@@ -22,7 +22,7 @@ var (
 	article  = regexp.MustCompile(`^(An?|The|Each|Every) `)
 )
 
-// fault returns why a comment does not follow the style, or nothing.
+// fault returns why c does not follow the style, or "" if it does.
 func fault(c comment) string {
 	if pronouns.MatchString(c.text) {
 		return `"` + strings.ToLower(pronouns.FindString(c.text)) + `" names no subject`
@@ -53,8 +53,8 @@ func faultOfPredicate(text string) string {
 	return ""
 }
 
-// cutSubject returns what follows the subject, and reports whether the subject is one
-// of the names, with or without an article and in the singular or the plural.
+// cutSubject returns the text after the subject. It reports whether the subject is one of
+// names, with or without an article, in the singular or the plural.
 func cutSubject(text string, names []string) (predicate string, found bool) {
 	text = strings.ReplaceAll(text, "\n", " ")
 	for _, text := range []string{text, article.ReplaceAllString(text, "")} {

@@ -1,6 +1,6 @@
-// Command mutants tests the tests. It applies each mutation of mutants.yaml, one at a
-// time, to a copy of the source tree and requires that a test fails. It never changes the
-// tree itself. Run it in the root: go run ./.ci/mutants
+// Command mutants tests the tests. It applies the mutations of mutants.yaml one by one to a
+// copy of the source tree, and requires that a test fails for each. It never changes the tree
+// itself. Run it in the root: go run ./.ci/mutants
 package main
 
 import (
@@ -22,14 +22,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Mutant is a mutation of the source.
+// Mutant is one mutation of the source.
 type Mutant struct {
 	Name    string
 	File    string
-	Find    string // must occur exactly once in the file
+	Find    string // text to replace, which must occur exactly once in the file
 	Replace string
-	Package string // the package whose tests must fail
-	Test    string // the pattern of those tests
+	Package string // package whose tests must fail
+	Test    string // pattern of the tests to run
 }
 
 // verdict is the outcome of one mutation.
@@ -69,8 +69,8 @@ func main() {
 	}
 }
 
-// run tests the selected mutations. It returns the number of those that no test caught
-// and of all.
+// run tests the selected mutations. It returns how many mutations no test caught, and how many
+// were tried.
 func run(ctx context.Context, only string, workers int) (missed, tried int, err error) {
 	mutants, err := read(only)
 	if err != nil {
@@ -107,8 +107,7 @@ func run(ctx context.Context, only string, workers int) (missed, tried int, err 
 	return missed, len(mutants), ctx.Err()
 }
 
-// matchAll returns an error for the first mutation whose text does not occur exactly
-// once.
+// matchAll returns an error for the first mutation whose Find text does not occur exactly once.
 func matchAll(only string) error {
 	mutants, err := read(only)
 	if err != nil {
@@ -122,7 +121,8 @@ func matchAll(only string) error {
 	return nil
 }
 
-// find returns the content of the file and reports whether the text occurs exactly once.
+// find returns the content of the mutant's file in dir, and reports whether Find occurs exactly
+// once.
 func (m Mutant) find(dir string) (original string, found bool) {
 	content, err := os.ReadFile(filepath.Join(dir, m.File))
 	return string(content), err == nil && strings.Count(string(content), m.Find) == 1
@@ -149,7 +149,7 @@ func read(only string) (chosen []Mutant, err error) {
 	return chosen, nil
 }
 
-// copyTree creates a copy of the source tree for each worker.
+// copyTree creates one copy of the source tree for each worker.
 func copyTree(workers int) (dirs []string, remove func(), err error) {
 	root, err := os.MkdirTemp("", "fieldgate-mutants-")
 	remove = func() { _ = os.RemoveAll(root) }
@@ -161,7 +161,7 @@ func copyTree(workers int) (dirs []string, remove func(), err error) {
 	return dirs, remove, err
 }
 
-// copyFiles copies the files that the build and the tests need to a directory.
+// copyFiles copies the files that the build and the tests need to the directory to.
 func copyFiles(to string) error {
 	return filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		switch {
@@ -182,11 +182,12 @@ func copyFiles(to string) error {
 	})
 }
 
-// tries is the number of times the tests may run to pass once on a busy machine.
+// tries is the maximum number of runs of the tests, because they may fail on a busy
+// machine.
 const tries = 3
 
-// requirePassing returns an error if the tests fail without a mutation: they would catch
-// nothing.
+// requirePassing returns an error if the tests fail without a mutation, because then they could
+// not detect one.
 func requirePassing(ctx context.Context, dir string, mutants []Mutant) error {
 	patterns := map[string][]string{}
 	for _, m := range mutants {
@@ -204,7 +205,7 @@ func requirePassing(ctx context.Context, dir string, mutants []Mutant) error {
 	return nil
 }
 
-// apply applies a mutation to a copy, runs its tests, and reverts it.
+// apply applies mutation m to the copy in dir, runs the tests, and reverts m.
 func apply(ctx context.Context, dir string, m Mutant) (verdict, string) {
 	file := filepath.Join(dir, m.File)
 	original, found := m.find(dir)

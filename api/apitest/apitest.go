@@ -1,6 +1,6 @@
-// Package apitest checks the responses of the gateway against the contract. Its transport
-// for tests fails the test for each response that openapi.yaml does not describe. All
-// tests that use HTTP use it.
+// Package apitest checks the responses of the gateway against the contract. Its transport fails
+// the test for each response that openapi.yaml does not describe. All tests that send HTTP
+// requests use it.
 package apitest
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// Client serves the handler on a local port until the test ends. It returns a client that
-// checks the responses against the published contract, and the base URL.
+// Client serves handler on a local port until the test ends. It returns the base URL, and a
+// client that checks the responses against the published contract.
 func Client(t testing.TB, handler http.Handler) (client *http.Client, url string) {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -22,9 +22,9 @@ func Client(t testing.TB, handler http.Handler) (client *http.Client, url string
 	return &http.Client{Transport: Transport(t, fieldgate.Spec)}, server.URL
 }
 
-// Transport returns a transport that fails the test for each response that does not
-// follow the contract. It changes neither requests nor responses. Paths that the contract
-// does not have must still respond with problem documents.
+// Transport returns a transport that fails the test for each response that violates the
+// contract. It changes neither requests nor responses. For a path that the contract does not
+// have, the response must still be a problem document.
 func Transport(t testing.TB, spec []byte) http.RoundTripper {
 	t.Helper()
 	contract, err := read(spec)
@@ -57,12 +57,11 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// CloseIdleConnections implements the interface that http.Client.CloseIdleConnections
-// calls.
+// CloseIdleConnections lets http.Client.CloseIdleConnections reach the underlying transport.
 func (tr *transport) CloseIdleConnections() { tr.base.CloseIdleConnections() }
 
-// readBody reads the body and restores it. It does not read that of a 101, which is the
-// connection.
+// readBody reads the body and restores it for the caller. It skips the body of a 101, which is
+// the connection itself.
 func readBody(response *http.Response) ([]byte, error) {
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		return nil, nil

@@ -66,7 +66,7 @@ type answer struct {
 	body   string
 }
 
-// failures serves a response and returns the failures that the transport reports for it.
+// failures serves the response a, and returns the failures that the transport reports for it.
 func failures(t *testing.T, method, path string, a answer) []string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -180,7 +180,7 @@ func TestClient_ChecksPublishedContract(t *testing.T) {
 	require.Contains(t, fmt.Sprint(found.failures), `media type "text/plain" is not in the contract`)
 }
 
-// fatalTB is a testing.TB that records why the test was ended.
+// fatalTB is a testing.TB that records why the test ended early.
 type fatalTB struct {
 	testing.TB
 	message string

@@ -22,14 +22,14 @@ import (
 	"github.com/fieldgate/fieldgate/api/request"
 )
 
-// contract finds the description of a response. It parses the document independently of
-// the edge, so that each checks the other.
+// contract describes the expected responses. It parses the document without code of the edge,
+// so that the edge and the contract check each other.
 type contract struct {
 	document *openapi3.T
 	routes   *chi.Mux
 }
 
-// published parses the published contract once for all tests of a package.
+// published parses the published contract once for all tests in a package.
 var published = sync.OnceValues(func() (*contract, error) { return parse(fieldgate.Spec) })
 
 func read(spec []byte) (*contract, error) {
@@ -66,7 +66,7 @@ func (c *contract) find(r *http.Request) *routers.Route {
 	return &routers.Route{Spec: c.document, PathItem: item, Operation: item.GetOperation(r.Method)}
 }
 
-// check returns the deviations of a response from the contract.
+// check returns the differences between a response and the contract.
 func (c *contract) check(r *http.Request, response *http.Response, body []byte) []error {
 	deviations := []error{checkRequestID(r, response)}
 	route := c.find(r)
@@ -91,7 +91,7 @@ func checkRequestID(r *http.Request, response *http.Response) error {
 	return nil
 }
 
-// checkProblem checks a problem document against its response.
+// checkProblem checks that a problem document fits the response that contains it.
 func checkProblem(r *http.Request, response *http.Response, body []byte) error {
 	if r.Method == http.MethodHead || response.StatusCode < http.StatusBadRequest {
 		return nil
@@ -126,8 +126,8 @@ func consistent(document problem.Document, response *http.Response) error {
 	return nil
 }
 
-// checkResponse checks the status, the headers and the body against the operation. Of a
-// body other than JSON it checks the media type only.
+// checkResponse checks the status, headers and body against the operation. If the body is not
+// JSON, only its media type is checked.
 func checkResponse(r *http.Request, route *routers.Route, response *http.Response, body []byte) error {
 	mediaType := mediaTypeOf(response)
 	isJSON := strings.HasSuffix(mediaType, "json")

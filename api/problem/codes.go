@@ -8,13 +8,13 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// kind is the status and the title that all problems with one code share.
+// kind holds the status and title that all problems with the same code share.
 type kind struct {
 	status int
 	title  string
 }
 
-// kinds has an entry for each code, with the titles of openapi.yaml.
+// kinds has an entry for each code. The titles are those of openapi.yaml.
 var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeValidationFailed: {http.StatusBadRequest, "The request is not valid"},
 

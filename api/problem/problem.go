@@ -1,9 +1,9 @@
-// Package problem converts errors into problem documents (RFC 9457). It is the only place
-// that does so, both for HTTP responses and for error frames of sockets.
+// Package problem converts errors to problem documents (RFC 9457). It is the only package that
+// does, both for HTTP responses and for error frames of sockets.
 //
-// A problem document contains only the code, the detail and the state of a
-// *fieldgate.Error. Its cause is only logged. Every other error has the code internal,
-// and the caller learns nothing about it.
+// A problem document contains only the code, the detail and the state of a *fieldgate.Error.
+// The cause of a *fieldgate.Error is logged and not sent. For every other error, the document
+// has the code internal and no details.
 package problem
 
 import (
@@ -15,9 +15,9 @@ import (
 // ContentType is the media type of a problem document.
 const ContentType = "application/problem+json"
 
-// typePrefix is the path of the pages that explain the codes. The type of a problem is a
-// reference without a host (RFC 9457, section 3.1.1), because the gateway does not know
-// under which host its callers see it.
+// typePrefix is the path of the pages that explain the codes. The type of a problem is a URI
+// reference without a host (RFC 9457, section 3.1.1), because the gateway does not know its
+// host name as callers see it.
 const typePrefix = "/docs/errors/"
 
 // Document is a problem document of the contract.
@@ -53,7 +53,7 @@ type approval struct {
 	Reason    string              `json:"reason,omitempty"`
 }
 
-// Of returns the problem document of an error for the caller of the request.
+// Of returns the problem document for err, to be sent to the caller of the request.
 func Of(err error, requestID string) Document {
 	refusal := Refusal(err)
 	kind := kindOf(refusal.Code)
@@ -71,9 +71,9 @@ func Of(err error, requestID string) Document {
 	}
 }
 
-// Refusal returns the *fieldgate.Error in err if its code is one of the contract. Any
-// other error is a fault of the gateway: Refusal then returns an Error with the code
-// internal and err as its cause.
+// Refusal returns the *fieldgate.Error in err, if its code is in the contract. Any other error
+// is a fault of the gateway; Refusal then returns an Error with the code internal and the cause
+// err.
 func Refusal(err error) *fieldgate.Error {
 	var refusal *fieldgate.Error
 	if errors.As(err, &refusal) && Known(refusal.Code) {

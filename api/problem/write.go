@@ -18,13 +18,13 @@ const (
 	maxRetryAfter = 86400
 )
 
-// errDraining is the response to a canceled request. The client has usually closed the
-// connection and does not read it. If the client is still there, a stopping instance has
-// canceled the contexts of its requests.
+// errDraining is the response to a canceled request. Usually the client has closed the
+// connection and does not read the response. If the client is still connected, this instance is
+// stopping and has canceled its requests.
 var errDraining = fieldgate.Refuse(fieldgate.CodeDraining, "This instance is shutting down. Repeat the request.")
 
-// Write sends the problem document of err and records both for the access log. If the
-// response has started already, it only records them.
+// Write sends the problem document for err. It records the code and err for the access log. If
+// the response has already started, Write only records them.
 func Write(w http.ResponseWriter, r *http.Request, err error) {
 	info := request.Of(r.Context())
 	refusal := err
@@ -39,13 +39,13 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 	send(w, r, document, Refusal(refusal).RetryAfter)
 }
 
-// isAbandoned reports whether err results from the cancellation of the request.
+// isAbandoned reports whether the cancellation of the request caused err.
 func isAbandoned(r *http.Request, err error) bool {
 	return errors.Is(err, context.Canceled) && r.Context().Err() != nil
 }
 
-// ResponseStarted reports whether a status was sent or the connection was hijacked. It
-// knows this of the writers of package api only.
+// ResponseStarted reports whether a status was sent or the connection was hijacked. For a
+// writer that package api did not create, it returns false.
 func ResponseStarted(w http.ResponseWriter) bool {
 	recorder, ok := w.(interface{ Status() int })
 	return ok && recorder.Status() != 0
@@ -68,8 +68,8 @@ func send(w http.ResponseWriter, r *http.Request, document Document, retryAfter 
 	_ = json.NewEncoder(w).Encode(document)
 }
 
-// challenge returns the WWW-Authenticate header. It reports whether a token was sent and
-// is invalid (RFC 6750, section 3).
+// challenge returns the WWW-Authenticate header. If a token was sent, the header reports that
+// the token is invalid (RFC 6750, section 3).
 func challenge(r *http.Request, code fieldgate.Code) string {
 	if code == fieldgate.CodeUnauthorized && r.Header.Get("Authorization") != "" {
 		return `Bearer realm="fieldgate", error="invalid_token"`
@@ -77,7 +77,7 @@ func challenge(r *http.Request, code fieldgate.Code) string {
 	return `Bearer realm="fieldgate"`
 }
 
-// retryAfterSeconds rounds up to whole seconds, so that no client returns too early.
+// retryAfterSeconds formats d in whole seconds, rounded up so that no client retries too early.
 func retryAfterSeconds(d time.Duration) string {
 	whole := int((d + time.Second - 1) / time.Second)
 	return strconv.Itoa(min(max(whole, minRetryAfter), maxRetryAfter))

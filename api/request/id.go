@@ -9,9 +9,9 @@ const MaxIDLength = 128
 // random bits.
 func NewID() string { return rand.Text() }
 
-// ValidID reports whether an id from a client matches ^[A-Za-z0-9._-]{1,128}$. Anything
-// else could forge log lines or headers. It is a loop instead of a regexp, because it
-// runs for every request.
+// ValidID reports whether an id from a client matches ^[A-Za-z0-9._-]{1,128}$. Other ids could
+// forge log lines or headers. ValidID uses a loop instead of a regexp, because it runs for
+// every request.
 func ValidID(id string) bool {
 	if id == "" || len(id) > MaxIDLength {
 		return false

@@ -6,47 +6,47 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// MaxValues is the extension of the contract that bounds an object of any shape: the
-// number of its values at all levels.
+// MaxValues is the name of the contract extension for an object of any shape. It limits the
+// number of values in the object, at all levels.
 const MaxValues = "x-max-values"
 
 const (
-	// escaped is the length of the longest escape that stands for one character of the
-	// Basic Multilingual Plane: \uXXXX.
+	// escaped is the length of the longest escape for one character of the Basic Multilingual
+	// Plane: \uXXXX.
 	escaped = 6
 
-	// bytesAny is the number of bytes that the text of an object of any shape may have for
-	// each of its values: the shortest value takes two, and Python escapes all that is not
-	// ASCII unless told otherwise, which triples a text at worst.
+	// bytesAny is the number of bytes allowed for each value of an object of any shape. The
+	// shortest value takes two bytes. By default Python escapes all characters that are not
+	// ASCII, which at worst triples a text.
 	bytesAny = 6
 
-	// unbounded is the length that a string is allowed for which the contract states none.
+	// unbounded is the length allowed for a string whose schema has no maxLength.
 	unbounded = 1024
 
-	// scalar is the longest a number, true, false or null is written.
+	// scalar is the maximum length of a number, true, false or null.
 	scalar = 32
 
-	// smallest is the bound of the smallest body, in bytes, and fewest that of its values,
-	// which such a body can just hold.
+	// smallest is the minimum of the bound on bytes, and fewest the minimum of the bound on
+	// values. A text of smallest bytes can just hold fewest values.
 	smallest = 4 << 10
 	fewest   = smallest / 2
 )
 
-// BoundsOf derives the bounds of a text from the schema that its value has to match: a
-// value within the schema is within them however it is escaped, with a quarter for white
-// space. A text with a few values too many is within them too, so that the schema can say
-// where they are.
+// BoundsOf derives the bounds of a JSON text from the schema of its value. Every value that
+// matches the schema is within the bounds, however it is escaped, plus a quarter for white
+// space. A text with slightly too many values is within the bounds too, so that the validator
+// can report where they are.
 func BoundsOf(s *openapi3.Schema) Bounds {
 	size := sizeOf(s)
 	bytes := (size.bytes*5/4 + smallest - 1) / smallest * smallest
 	return Bounds{Bytes: int64(bytes), Values: max(2*size.values, fewest), String: max(size.text, smallest), Name: maxName, Depth: maxDepth}
 }
 
-// size is the most that a value of a schema takes.
+// size is the maximum size of a value that matches a schema.
 type size struct {
-	bytes  int // written
+	bytes  int // bytes of the text
 	values int
-	text   int // its longest string, in bytes
+	text   int // bytes of the longest string
 }
 
 func (a size) plus(b size) size {
@@ -72,13 +72,13 @@ func sizeOf(s *openapi3.Schema) size {
 func sizeOfString(s *openapi3.Schema) size {
 	length := int(valueOr(s.MaxLength, unbounded))
 	if len(s.Enum) > 0 {
-		text, _ := json.Marshal(s.Enum) // they came from a JSON document
+		text, _ := json.Marshal(s.Enum) // the enum came from a JSON document, so this cannot fail
 		length = len(text)
 	}
 	return size{bytes: escaped*length + 2, values: 1, text: escaped * length}
 }
 
-// sizeOfObject adds up the members, each with its name, two quotes, a colon and a comma.
+// sizeOfObject adds up the members. Each member has its name, two quotes, a colon and a comma.
 func sizeOfObject(s *openapi3.Schema) size {
 	total := size{bytes: 2, values: 1}
 	for name, property := range s.Properties {

@@ -7,17 +7,18 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// bytesOfValue is the memory that one decoded value takes beside its text. A member of an
-// object takes the most.
+// bytesOfValue is the memory for one decoded value in addition to its text, in bytes. It is the
+// value for a member of an object, which needs the most.
 const bytesOfValue = 96
 
-// Decode decodes one JSON value. It is stricter than encoding/json: the text must be
-// within the bounds of the schema and UTF-8 without half surrogates, nothing may follow
-// the value, and no object may have a field twice, because a proxy may have read the other
-// one of the two. Numbers keep their digits.
+// Decode decodes one JSON value. It is stricter than encoding/json. The text must be within the
+// bounds of the schema, and must be UTF-8 without lone surrogates. Nothing may follow the
+// value. No object may have the same field twice, because a proxy may use a different one of
+// the two. Numbers keep their digits.
 //
-// Before anything is decoded, admit gets the bytes that the value takes at most. Its error
-// is returned as it is. Other errors have the code validation_failed.
+// Before decoding, Decode calls admit with the maximum number of bytes that the value will
+// take. An error of admit is returned unchanged. All other errors have the code
+// validation_failed.
 func (s *Schema) Decode(data []byte, admit func(bytes int64) error) (any, error) {
 	values, members, wrong := scan(data, s.Bounds)
 	if wrong != nil {
@@ -42,8 +43,8 @@ func malformedError(reason string) *fieldgate.FieldError {
 	return &fieldgate.FieldError{Keyword: "syntax", Reason: reason}
 }
 
-// countDecodedMembers counts the members of all objects after decoding, which keeps one
-// of each name.
+// countDecodedMembers counts the members of all objects in a decoded value. Of members with the
+// same name, decoding keeps only one.
 func countDecodedMembers(value any) (members int) {
 	switch value := value.(type) {
 	case map[string]any:

@@ -18,10 +18,10 @@ import (
 // MaxFieldErrors is the maximum number of errors in one refusal. The contract allows 100.
 const MaxFieldErrors = 20
 
-// FieldErrors converts an error of the validator. The reasons consist of words of the
-// contract only: the messages of the validator are not used, because some of them quote
-// the input. Names are all property names of the contract. Any other name is the
-// caller's, so the pointer stops before it.
+// FieldErrors converts an error of the validator. The reasons use only words of the contract:
+// messages of the validator are not used, because some of them quote the input. names holds all
+// property names of the contract. The caller chose any other name, so the pointer ends before
+// such a name.
 func FieldErrors(err error, base string, names map[string]bool) (fieldErrs []fieldgate.FieldError) {
 	for schemaErr := range leafErrors(err) {
 		if len(fieldErrs) == MaxFieldErrors {
@@ -36,8 +36,8 @@ func FieldErrors(err error, base string, names map[string]bool) (fieldErrs []fie
 	return fieldErrs
 }
 
-// leafErrors returns the innermost errors: a value fails a composed schema because it
-// fails one of its parts.
+// leafErrors returns the innermost errors. A value fails a composed schema because it fails a
+// part of the schema, and the error for the part is more precise.
 func leafErrors(err error) iter.Seq[*openapi3.SchemaError] {
 	return func(yield func(*openapi3.SchemaError) bool) { walk(err, yield) }
 }
@@ -62,9 +62,9 @@ func walk(err error, yield func(*openapi3.SchemaError) bool) bool {
 	return !errors.As(err, &schemaErr) || yield(schemaErr)
 }
 
-// isComposed reports whether the cause is in an inner schema. With allOf that is always
-// so. With oneOf it is so if the discriminator selected one branch: with several
-// branches, the intended one is unknown.
+// isComposed reports whether the cause of the error is in an inner schema. This is always so
+// for allOf. For oneOf it is so if the discriminator selected one branch; otherwise the
+// intended branch is not known.
 func isComposed(schemaErr *openapi3.SchemaError) bool {
 	var branches openapi3.MultiError
 	if !errors.As(schemaErr.Origin, &branches) {
@@ -84,7 +84,7 @@ func pointer(schemaErr *openapi3.SchemaError, names map[string]bool) string {
 	return path.String()
 }
 
-// keyword returns the name of the rule in JSON Schema.
+// keyword returns the JSON Schema keyword of the violated rule.
 func keyword(schemaErr *openapi3.SchemaError) string {
 	if schemaErr.SchemaField == "properties" {
 		return "additionalProperties"
@@ -99,7 +99,7 @@ func reason(schemaErr *openapi3.SchemaError) string {
 	return "does not follow the contract"
 }
 
-// reasons are the functions that describe the rules of a schema, by keyword.
+// reasons maps a JSON Schema keyword to a function that describes the rule.
 var reasons = map[string]func(*openapi3.Schema) string{
 	"type":     TypeReason,
 	"nullable": func(*openapi3.Schema) string { return "must not be null" },
@@ -127,7 +127,7 @@ var reasons = map[string]func(*openapi3.Schema) string{
 	},
 }
 
-// TypeReason returns the reason for a value of a type that the schema does not allow.
+// TypeReason returns the reason for refusing a value whose type the schema does not allow.
 func TypeReason(s *openapi3.Schema) string {
 	return "must be of type " + strings.Join(s.Type.Slice(), " or ")
 }
@@ -143,11 +143,11 @@ func count(n uint64, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// number formats a bound without an exponent: 3600000, not 3.6e+06.
+// number formats a number without an exponent: 3600000, not 3.6e+06.
 func number(n *float64) string { return strconv.FormatFloat(*n, 'f', -1, 64) }
 
 func toJSON(values []any) string {
-	text, _ := json.Marshal(values) // they were decoded from JSON
+	text, _ := json.Marshal(values) // the values were decoded from JSON, so this cannot fail
 	return string(text)
 }
 

@@ -7,29 +7,28 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// Bounds limit the shape of a JSON text before anything is built of it. A body of two
-// megabytes can be a million values, which take fifty times as much memory decoded.
+// Bounds limit the shape of a JSON text before it is decoded. A text of two megabytes can hold
+// a million values, and decoded they take fifty times as much memory.
 type Bounds struct {
-	Bytes  int64 // of the whole text
-	Values int   // objects, arrays, members, items and scalars together
-	String int   // bytes of one string as it is written, escapes included
-	Name   int   // bytes of one member's name as it is written
-	Depth  int   // objects and arrays within each other
+	Bytes  int64 // length of the whole text in bytes
+	Values int   // number of objects, arrays, members, items and scalars together
+	String int   // length in bytes of one string as written, including escapes
+	Name   int   // length in bytes of one member's name as written
+	Depth  int   // nesting depth of objects and arrays
 }
 
 const (
-	// maxDepth is the nesting that every common JSON library reads back, with room.
+	// maxDepth is the maximum nesting. Every common JSON library can read that much.
 	maxDepth = 32
 
-	// maxName is far above the names that people and programs give to members.
+	// maxName is the maximum length of a member's name. It is far longer than usual names.
 	maxName = 1024
 )
 
-// scan checks that the text is one well-formed JSON value in UTF-8 within the bounds,
-// and returns the number of its values and of the members of all its objects. It builds
-// nothing. It refuses
-// a lone surrogate, for which UTF-8 has no form (RFC 7493, section 2.1): a decoder
-// would put U+FFFD in its place, so that another value arrives than was sent.
+// scan checks that data is one well-formed JSON value in UTF-8 and within the bounds. It
+// returns the number of values, and the number of members of all objects. It decodes nothing.
+// It refuses a lone surrogate, which UTF-8 cannot represent (RFC 7493, section 2.1): a decoder
+// would replace it by U+FFFD, so that the handler would receive another value than was sent.
 func scan(data []byte, bounds Bounds) (values, members int, wrong *fieldgate.FieldError) {
 	if !utf8.Valid(data) {
 		return 0, 0, malformedError("is not UTF-8")
@@ -44,8 +43,7 @@ func scan(data []byte, bounds Bounds) (values, members int, wrong *fieldgate.Fie
 	return s.values, s.members, s.wrong
 }
 
-// scanner reads a JSON text once, from left to right. After the first fault it reads
-// nothing more.
+// scanner reads a JSON text once, from left to right. It stops at the first fault.
 type scanner struct {
 	data    []byte
 	bounds  Bounds
@@ -55,7 +53,7 @@ type scanner struct {
 	wrong   *fieldgate.FieldError
 }
 
-// next returns the byte at the position, and 0 at the end of the text or after a fault.
+// next returns the byte at the current position, or 0 at the end of the text or after a fault.
 func (s *scanner) next() byte {
 	if s.wrong != nil || s.at >= len(s.data) {
 		return 0
@@ -90,7 +88,7 @@ func (s *scanner) space() {
 	}
 }
 
-// value reads one value. The depth is that of the value, if it is an object or array.
+// value reads one value. If the value is an object or array, depth is its nesting depth.
 func (s *scanner) value(depth int) {
 	if s.values++; s.values > s.bounds.Values {
 		s.exceed("maxValues", "has more than "+count(uint64(s.bounds.Values), "value"))
@@ -110,7 +108,8 @@ func (s *scanner) value(depth int) {
 	}
 }
 
-// container reads what stands between two brackets, separated by commas.
+// container reads the elements of an object or array up to the closing bracket. Commas separate
+// the elements.
 func (s *scanner) container(depth int, closing byte, element func(depth int)) {
 	if depth > s.bounds.Depth {
 		s.exceed("maxDepth", "is nested more than "+count(uint64(s.bounds.Depth), "level")+" deep")
@@ -154,7 +153,7 @@ func (s *scanner) member(depth int) {
 	s.value(depth)
 }
 
-// text reads a string, which is checked to be UTF-8 already.
+// text reads a string. The text was already checked to be UTF-8.
 func (s *scanner) text(longest int, what string) {
 	start := s.at + 1
 	for s.at = start; s.at < len(s.data); {
@@ -179,8 +178,8 @@ func (s *scanner) text(longest int, what string) {
 	s.fail()
 }
 
-// escape reads an escape, and both of a pair of surrogates. It reports whether the
-// string may go on.
+// escape reads an escape, or both escapes of a surrogate pair. It reports whether the string
+// may continue.
 func (s *scanner) escape() bool {
 	if s.at+1 < len(s.data) {
 		switch s.data[s.at+1] {
@@ -215,21 +214,22 @@ func (s *scanner) unicode() bool {
 	return false
 }
 
-// hex returns the code unit of the escape \uXXXX at a position.
+// hex returns the code unit of the escape \uXXXX at position at.
 func (s *scanner) hex(at int) (unit uint64, ok bool) {
 	if at+6 > len(s.data) || s.data[at] != '\\' || s.data[at+1] != 'u' {
 		return 0, false
 	}
 	for _, c := range s.data[at+2 : at+6] {
 		if !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
-			return 0, false // ParseUint would take a sign or an underscore
+			return 0, false // ParseUint would accept a sign or an underscore
 		}
 	}
 	unit, err := strconv.ParseUint(string(s.data[at+2:at+6]), 16, 16)
 	return unit, err == nil
 }
 
-// number reads a number as RFC 8259, section 6 writes it: no leading zeros, no bare dot.
+// number reads a number as in RFC 8259, section 6: no leading zeros, and digits on both sides
+// of a dot.
 func (s *scanner) number() {
 	if s.next() == '-' {
 		s.at++
@@ -252,7 +252,7 @@ func (s *scanner) number() {
 	}
 }
 
-// digits reads one digit at least.
+// digits reads one or more digits.
 func (s *scanner) digits() {
 	if !isDigit(s.next()) {
 		s.fail()

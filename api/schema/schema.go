@@ -1,6 +1,5 @@
-// Package schema validates JSON against the schemas of the contract, both bodies of
-// requests and frames of sockets. Its errors consist of words of the contract only and
-// never quote the input.
+// Package schema validates JSON against the schemas of the contract, for both request bodies
+// and socket frames. Its errors contain only words of the contract and never quote the input.
 package schema
 
 import (
@@ -11,10 +10,10 @@ import (
 
 // Schema is a schema of the contract. It is safe for concurrent use.
 type Schema struct {
-	Bounds Bounds // of a text that Decode accepts
+	Bounds Bounds // bounds of a text that Decode accepts
 
 	schema *openapi3.Schema
-	names  map[string]bool // of all properties in it
+	names  map[string]bool // all property names in the schema
 }
 
 // New returns a Schema that validates against s.
@@ -27,24 +26,24 @@ func New(s *openapi3.Schema) *Schema {
 var options = []openapi3.SchemaValidationOption{
 	openapi3.VisitAsRequest(),
 	openapi3.MultiErrors(),
-	openapi3.DefaultsSet(func() {}), // with a callback, the validator adds defaults to the value
+	openapi3.DefaultsSet(func() {}), // the validator adds defaults to the value only if a callback is set
 	Formats,
 }
 
-// Formats validates the formats that the validator does not check by itself.
+// Formats checks string formats that the validator does not check by default.
 var Formats = openapi3.WithStringFormatValidators(map[string]openapi3.StringFormatValidator{
 	"date-time": openapi3.NewCallbackValidator(checkDateTime),
 })
 
-// checkDateTime refuses values that only look like a time, such as the 30th of February.
-// The types of the handlers would refuse them too, but without a pointer to the field.
+// checkDateTime refuses texts that look like a time but are not one, such as February 30.
+// Binding would refuse them too, but its error has no pointer to the field.
 func checkDateTime(s string) error {
 	_, err := fieldgate.ParseTime(s)
 	return err
 }
 
-// Validate validates a value that Decode returned and adds the defaults to it. The error
-// has the code validation_failed.
+// Validate validates a value that Decode returned, and adds the defaults to the value. Its
+// error has the code validation_failed.
 func (s *Schema) Validate(value any) error {
 	if found := nulls(s.schema, value, ""); len(found) > 0 {
 		return Invalid(found...)
@@ -55,8 +54,8 @@ func (s *Schema) Validate(value any) error {
 	return nil
 }
 
-// nulls returns an error for each property that is null and must not be. The validator
-// takes such a property for an absent one if the schema has a default for it.
+// nulls returns an error for each property that is null although the schema does not allow
+// null. The validator treats such a property as absent if the schema has a default.
 func nulls(s *openapi3.Schema, value any, pointer string) (found []fieldgate.FieldError) {
 	object, ok := value.(map[string]any)
 	if !ok {

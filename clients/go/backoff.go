@@ -25,8 +25,7 @@ const (
 	maxRetryAfter = time.Hour
 )
 
-// An attempt is the outcome of one attempt to connect, and of the connection if there was
-// one.
+// An attempt describes one attempt to connect, and the connection if the attempt succeeded.
 type attempt struct {
 	err        error
 	lasted     time.Duration // zero if there was no connection
@@ -36,8 +35,8 @@ type attempt struct {
 // A backoff counts the attempts since the last stable connection.
 type backoff struct{ attempts int }
 
-// delay returns the time to wait after an attempt: the wait that the gateway asked for, and
-// a random delay in addition.
+// delay returns the time to wait after attempt a: the wait that the gateway requested plus a
+// random delay.
 func (b *backoff) delay(a attempt) time.Duration {
 	if a.lasted >= stableAfter {
 		b.attempts = 0
@@ -50,7 +49,8 @@ func (b *backoff) delay(a attempt) time.Duration {
 	return min(a.retryAfter, maxRetryAfter) + rand.N(bound)
 }
 
-// retryAfterOf returns the wait that a refused handshake or login asked for, or zero.
+// retryAfterOf returns the wait that the gateway requested when it refused a handshake or
+// login, or zero.
 func retryAfterOf(err error) time.Duration {
 	if refusal := asAPIError(err); refusal != nil {
 		return refusal.RetryAfter
@@ -58,7 +58,7 @@ func retryAfterOf(err error) time.Duration {
 	return 0
 }
 
-// sleep waits for d, and reports whether the context is still active then.
+// sleep waits for d or until the context ends, and reports whether the context is still active.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -19,7 +19,7 @@ const (
 type CallOption func(*callOptions)
 
 type callOptions struct {
-	idempotencyKey string // empty for none
+	idempotencyKey string // empty: no Idempotency-Key is sent
 }
 
 func newCallOptions(options []CallOption) (o callOptions) {
@@ -29,33 +29,33 @@ func newCallOptions(options []CallOption) (o callOptions) {
 	return o
 }
 
-// WithIdempotencyKey sets the Idempotency-Key of a call, such as a UUID, so that the call
-// can be repeated after a lost response without being executed twice. The gateway returns
-// its first response to the same key and body for 24 hours, and for a Claim until the
-// leases end. The same key with another body is [CodeIdempotencyKeyReused].
+// WithIdempotencyKey sets the Idempotency-Key of a call, such as a UUID. If the response is
+// lost, the call can be repeated with the same key and is not executed twice. For 24 hours, the
+// gateway returns its first response to the same key and body; for a Claim, it does so until
+// the leases end. The same key with another body is refused with [CodeIdempotencyKeyReused].
 func WithIdempotencyKey(key string) CallOption {
 	return func(o *callOptions) { o.idempotencyKey = key }
 }
 
 type requestIDKey struct{}
 
-// ContextWithRequestID returns a context whose calls carry this request id, to find them
-// in the logs of both sides. The id has 1 to 128 letters, digits, ".", "_" and "-".
-// Without it, the gateway generates one for each request.
+// ContextWithRequestID returns a context whose calls carry the request id, by which they can be
+// found in the logs of both sides. The id has 1 to 128 letters, digits, ".", "_" and "-".
+// Without this function, the gateway generates an id for each request.
 func ContextWithRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestIDKey{}, id)
 }
 
-// An operation is a call of an operation of the contract.
+// An operation is a request for one operation of the contract.
 type operation struct {
 	method  string
 	path    string // escaped; begins with a slash
 	query   url.Values
-	body    any // nil for none
+	body    any // nil: no body
 	options []CallOption
 }
 
-// pathOf returns the path of an operation with its parameters, which it escapes.
+// pathOf formats the path of an operation. It escapes the parameters.
 func pathOf(format string, parameters ...any) string {
 	for i, parameter := range parameters {
 		parameters[i] = url.PathEscape(parameter.(string))

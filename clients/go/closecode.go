@@ -11,8 +11,8 @@ import (
 // reconnects.
 type CloseCode int
 
-// The close codes of the contract. A socket of this package acts on them by itself. Only
-// a code that ends the socket reaches the caller, in a [CloseError].
+// The close codes of the contract. A socket of this package handles them itself. Only a code
+// that ends the socket reaches the caller, in a [CloseError].
 const (
 	CloseNormal     CloseCode = 1000 // closed in the regular way
 	CloseBinary     CloseCode = 1003 // a binary frame; ends the socket
@@ -50,9 +50,9 @@ func isClosedWith(err error, codes ...CloseCode) bool {
 	return errors.As(err, &closed) && slices.Contains(codes, closed.Code)
 }
 
-// isFinal reports whether reconnecting is pointless after an error: the gateway closed the
-// socket with a code that ends it, or refused a handshake or a login. A response that is
-// not the gateway's, such as the page of a balancer, is never final: it may be temporary.
+// isFinal reports whether reconnecting after err is pointless. It is pointless if the gateway
+// closed the socket with a code that ends it, or refused a handshake or login permanently. A
+// response that is not from the gateway, such as the error page of a balancer, is never final.
 func isFinal(err error) bool {
 	if refusal := asAPIError(err); refusal != nil {
 		return refusal.Code != "" && !isTransient(refusal.Status)
@@ -60,7 +60,7 @@ func isFinal(err error) bool {
 	return isClosedWith(err, CloseBinary, CloseNotUTF8, CloseTooLarge, CloseWithdrawn, CloseSuperseded)
 }
 
-// isTransient reports whether a later try may succeed after a refusal with this status.
+// isTransient reports whether a request that was refused with this status may succeed later.
 func isTransient(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:

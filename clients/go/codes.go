@@ -1,11 +1,11 @@
 package fieldgate
 
-// A ProblemCode is the reason of a refusal for programs. A code is never renamed. New codes
-// may come: handle an unknown one by the status.
+// A ProblemCode is the reason for a refusal, for use by programs. A code is never renamed. New
+// codes may be added: handle an unknown code by the status.
 type ProblemCode = string
 
-// The codes with which the gateway refuses a request, in the order of their status. The
-// contract describes each under "Errors", with what to do about it.
+// The codes with which the gateway refuses requests, sorted by status. The section "Errors" of
+// the contract describes each code and what to do about it.
 const (
 	CodeValidationFailed      ProblemCode = "validation_failed"
 	CodeUnauthorized          ProblemCode = "unauthorized"

@@ -13,13 +13,13 @@ import (
 )
 
 // ErrInterrupted is the error of a call over a socket whose connection broke between the
-// request and the reply. The call may or may not have been executed. Heartbeat, Extend,
-// Release and SubmitResult can be repeated, and Claim with the same [WithIdempotencyKey].
-// Without a key, the commands of a Claim stay claimed until their leases end.
+// request and the reply. The call may or may not have been executed. Heartbeat, Extend, Release
+// and SubmitResult can be repeated. Claim can be repeated with the same [WithIdempotencyKey];
+// without a key, the commands of the lost Claim stay claimed until their leases end.
 var ErrInterrupted = errors.New("fieldgate: the connection broke before the reply arrived: the call may or may not have been executed")
 
-// errNotSent is the error of a request that was not sent over a connection. It is safe to
-// send the request over the next one.
+// errNotSent is the error of a request that a connection ended before sending. The request can
+// safely be sent over the next connection.
 var errNotSent = errors.New("fieldgate: the connection broke before the request was sent")
 
 const (
@@ -28,8 +28,9 @@ const (
 	writeTimeout = 10 * time.Second
 	closeTimeout = time.Second
 
-	// maxInFlight limits the requests that wait for their replies. The gateway refuses more
-	// than 32. It may still count a request whose reply has arrived here, hence the margin.
+	// maxInFlight limits the number of requests without a reply. The gateway refuses more than
+	// 32. The limit is lower here, because the gateway may still count a request whose reply
+	// has already arrived.
 	maxInFlight = 24
 )
 
@@ -39,32 +40,32 @@ type conn struct {
 	ctx         context.Context // ends with the connection
 	cancel      context.CancelFunc
 	addPending  func(int)     // adds to the number of calls that wait for a reply
-	id          string        // as the gateway names the connection
-	readTimeout time.Duration // the time without a message after which the connection is lost
-	retryAfter  time.Duration // of going_away; used by the reader only
+	id          string        // connection id that the gateway assigned
+	readTimeout time.Duration // silence after which the connection counts as lost
+	retryAfter  time.Duration // wait requested in going_away; used by the reader only
 	readDone    chan struct{} // closed when the reader has ended
 
 	pacer    pacer
 	writing  chan struct{} // semaphore of one: held by the writer
-	inFlight chan struct{} // semaphore of maxInFlight: one for each request without a reply
+	inFlight chan struct{} // semaphore with one element for each request without a reply; capacity maxInFlight
 
 	mu    sync.Mutex
 	calls map[string]*pendingCall // by request id; nil once the connection has ended
-	cause error                   // why this side ended the connection
+	cause error                   // why the client ended the connection
 }
 
 // A request is a request over a socket.
 type request struct {
 	kind string // the type of the frame
 	data json.RawMessage
-	wait time.Duration // how long the gateway may hold the request before it replies
+	wait time.Duration // how long the gateway may wait before it replies
 
-	// onReply, unless nil, receives the data of the reply. The reader calls it before it
-	// reads the next frame.
+	// onReply, if set, receives the data of the reply. The reader calls onReply before it reads
+	// the next frame.
 	onReply func(data json.RawMessage)
 
-	// onLateReply, unless nil, receives the reply in the same way when the caller has
-	// stopped waiting for it.
+	// onLateReply, if set, is called instead of onReply when the caller no longer waits for the
+	// reply.
 	onLateReply func(c *conn, data json.RawMessage)
 }
 
@@ -72,7 +73,7 @@ type request struct {
 type pendingCall struct {
 	request
 	id        string
-	settle    func()     // ends the call for addPending; may be called twice
+	settle    func()     // removes the call from the count kept by addPending; may be called twice
 	reply     chan reply // capacity 1
 	abandoned bool       // the caller has stopped waiting
 }
@@ -82,7 +83,7 @@ type reply struct {
 	err  error
 }
 
-// newConn returns a connection that has received its welcome frame, which it waits for.
+// newConn waits for the welcome frame of ws and returns the connection.
 func newConn(ctx context.Context, ws *websocket.Conn, timeout time.Duration, addPending func(int)) (*conn, error) {
 	c := &conn{
 		ws: ws, addPending: addPending, readTimeout: timeout, calls: map[string]*pendingCall{}, readDone: make(chan struct{}),
@@ -113,15 +114,15 @@ func (c *conn) acceptWelcome(first frame) error {
 	return nil
 }
 
-// sendPong replies to a ping. It ignores a failed write, because the reader fails then.
+// sendPong replies to a ping. It ignores write errors, because the reader then fails too.
 func (c *conn) sendPong(payload string) error {
 	_ = c.ws.SetReadDeadline(time.Now().Add(c.readTimeout))
 	_ = c.ws.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(writeTimeout))
 	return nil
 }
 
-// serve reads the connection until it ends, and returns the reason of the end. handle
-// receives the frames that are not replies.
+// serve reads frames until the connection ends, and returns the reason for the end. It passes
+// frames that are not replies to handle.
 func (c *conn) serve(handle func(*conn, frame) error) error {
 	closed := make(chan struct{})
 	go func() {
@@ -164,7 +165,7 @@ func (c *conn) readFrame() (frame, error) {
 
 var errInvalidFrame = errors.New("fieldgate: the gateway sent a frame that cannot be parsed")
 
-// readError returns the error of a read in the terms of this package.
+// readError converts an error of the WebSocket library to an error of this package.
 func readError(err error) error {
 	var closed *websocket.CloseError
 	if errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure {
@@ -177,7 +178,8 @@ func readError(err error) error {
 	return fmt.Errorf("fieldgate: the connection broke: %w", err)
 }
 
-// deliver passes a reply to the call that waits for it. A reply without a call is dropped.
+// deliver passes a reply to the call that waits for it. It drops a reply that belongs to no
+// call.
 func (c *conn) deliver(f frame) {
 	c.mu.Lock()
 	p := c.calls[f.RequestID]
@@ -221,8 +223,8 @@ func (c *conn) call(ctx context.Context, r request) (json.RawMessage, error) {
 	return c.await(ctx, p)
 }
 
-// register makes the reader expect the reply to a call. It changes the id of the call if
-// another call has the same one.
+// register adds p to the calls that wait for a reply. If another call has the same request id,
+// register changes the id of p.
 func (c *conn) register(p *pendingCall) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -236,7 +238,7 @@ func (c *conn) register(p *pendingCall) error {
 	return nil
 }
 
-// unregister removes a call whose request was not sent.
+// unregister removes p, whose request was not sent.
 func (c *conn) unregister(p *pendingCall) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -246,8 +248,8 @@ func (c *conn) unregister(p *pendingCall) {
 	}
 }
 
-// send writes the frame of a call. It returns an error only if it wrote nothing. A failed
-// write ends the connection, and the end of the connection fails the call.
+// send writes the frame of p. It returns an error only if nothing was written. A failed write
+// ends the connection, which then fails the call.
 func (c *conn) send(ctx context.Context, p *pendingCall) error {
 	text, err := json.Marshal(frame{Type: p.kind, RequestID: p.id, Data: p.data})
 	if err != nil {
@@ -269,7 +271,7 @@ func (c *conn) send(ctx context.Context, p *pendingCall) error {
 	return nil
 }
 
-// await waits for the reply to a call whose request was sent.
+// await waits for the reply to p, whose request was sent.
 func (c *conn) await(ctx context.Context, p *pendingCall) (json.RawMessage, error) {
 	select {
 	case r := <-p.reply:
@@ -279,11 +281,12 @@ func (c *conn) await(ctx context.Context, p *pendingCall) (json.RawMessage, erro
 	if c.abandon(p) {
 		return nil, fmt.Errorf("fieldgate: waiting for the reply: %w", ctx.Err())
 	}
-	r := <-p.reply // the reader has already taken the call out
+	r := <-p.reply // the reader has already removed the call
 	return r.data, r.err
 }
 
-// abandon marks a call whose caller stops waiting. It reports false if the reply is there.
+// abandon marks p as abandoned by its caller. It returns false if the reply has already
+// arrived.
 func (c *conn) abandon(p *pendingCall) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -294,7 +297,7 @@ func (c *conn) abandon(p *pendingCall) bool {
 	return true
 }
 
-// fail ends the connection from this side, with the reason for those that wait.
+// fail ends the connection from this side. Waiting calls return the cause.
 func (c *conn) fail(cause error) {
 	c.mu.Lock()
 	if c.cause == nil {
@@ -304,8 +307,8 @@ func (c *conn) fail(cause error) {
 	_ = c.ws.Close()
 }
 
-// close closes the connection. Unless the reader has ended, it sends a close frame first
-// and waits for the gateway's (RFC 6455, section 7.1.2), up to closeTimeout.
+// close closes the connection. If the reader has not ended, close first sends a close frame and
+// waits up to closeTimeout for the close frame of the gateway (RFC 6455, section 7.1.2).
 func (c *conn) close() {
 	defer c.ws.Close()
 	select {
@@ -321,8 +324,9 @@ func (c *conn) close() {
 	}
 }
 
-// end fails the calls that wait for a reply, and returns the reason of the end: the end of
-// the context, the cause of fail, or the error of the reader.
+// end fails the calls that wait for a reply. It returns the reason for the end of the
+// connection: the end of the context, the cause passed to fail, or err, the error of the
+// reader.
 func (c *conn) end(err error) error {
 	c.mu.Lock()
 	calls := c.calls

@@ -18,7 +18,7 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// methodOf is the method of each operation of the contract, by its operationId.
+// methodOf maps each operationId of the contract to the method that sends the operation.
 var methodOf = map[string]string{
 	"getHealth":          "Gateway.Health",
 	"getReadiness":       "Gateway.Readiness",
@@ -63,7 +63,7 @@ var methodOf = map[string]string{
 	"getSystemInfo":       "CustomerClient.SystemInfo",
 }
 
-// withoutMethod are the operations that have no method, with the reason.
+// withoutMethod maps the operations that have no method to the reason.
 var withoutMethod = map[string]string{
 	"getContractYAML":   "a document for people and generators",
 	"getContractJSON":   "a document for people and generators",
@@ -71,7 +71,8 @@ var withoutMethod = map[string]string{
 	"getDocs":           "a web page",
 }
 
-// readContract returns openapi.yaml. A copy of the module alone lacks it.
+// readContract returns openapi.yaml. It skips the test if only the module was copied, without
+// that file.
 func readContract(t *testing.T) []byte {
 	t.Helper()
 	contract, err := os.ReadFile("../../openapi.yaml")
@@ -115,9 +116,9 @@ func TestContract_MethodsExist(t *testing.T) {
 	}
 }
 
-// TestContract_MethodsSendTheirOperations requires that a method calls the generated method
-// of its operation, which has the operationId as its name. Those of sockets are not
-// generated.
+// TestContract_MethodsSendTheirOperations requires that each method calls the generated method
+// for its operation, whose name is the operationId. The methods of sockets are not checked,
+// because they are not generated.
 func TestContract_MethodsSendTheirOperations(t *testing.T) {
 	t.Parallel()
 	calls := callsOfMethods(t)

@@ -2,18 +2,18 @@ package fieldgate
 
 import "context"
 
-// A CustomerClient makes the calls of a user or a program of a tenant: it runs the fleet,
-// opens support sessions, proposes commands, decides on them, and reads the timeline. The
-// role in its token limits what it may do. It is safe for concurrent use.
+// A CustomerClient makes the calls of a user or program of a tenant. It manages devices, opens
+// support sessions, proposes commands, approves or rejects them, and reads timelines. The role
+// in the token limits which calls are allowed. A CustomerClient is safe for concurrent use.
 //
-// The reason that some methods take is recorded in the timeline. It may be empty.
+// Some methods take a reason, which is recorded in the timeline. The reason may be empty.
 type CustomerClient struct {
 	requester requester
-	dialing   requester // the same with the credentials of sockets
+	dialing   requester // like requester, but with the credentials for sockets
 }
 
-// Provision adds a device to the fleet, and returns the activation code with which the
-// device registers.
+// Provision adds a device to the fleet, and returns the activation code with which the device
+// can register.
 func (c *CustomerClient) Provision(ctx context.Context, device ProvisionDeviceRequest, options ...CallOption) (ProvisionedDevice, error) {
 	return decode[ProvisionedDevice](c.requester.provisionDevice(ctx, device, options))
 }
@@ -35,7 +35,8 @@ func (c *CustomerClient) IssueActivationCode(ctx context.Context, deviceID strin
 	return decode[ActivationCode](c.requester.issueActivationCode(ctx, deviceID, options))
 }
 
-// Suspend ends the logins of a device at once, and refuses new ones until it is resumed.
+// Suspend ends the logins of a device at once. New logins are refused until the device is
+// resumed.
 func (c *CustomerClient) Suspend(ctx context.Context, deviceID, reason string) (Device, error) {
 	return decode[Device](c.requester.suspendDevice(ctx, deviceID, reasonRequest{Reason: reason}))
 }
@@ -56,8 +57,8 @@ func (c *CustomerClient) Decommission(ctx context.Context, deviceID string) erro
 	return check(c.requester.decommissionDevice(ctx, deviceID))
 }
 
-// OpenSession opens a support session on a device. If there is an active one, the error
-// is [CodeSessionActive] with its SessionID.
+// OpenSession opens a support session on a device. If the device already has an active session,
+// the error has [CodeSessionActive] and the SessionID of that session.
 func (c *CustomerClient) OpenSession(ctx context.Context, session OpenSessionRequest, options ...CallOption) (Session, error) {
 	return decode[Session](c.requester.openSession(ctx, session, options))
 }
@@ -73,9 +74,9 @@ func (c *CustomerClient) CloseSession(ctx context.Context, sessionID, reason str
 	return decode[Session](c.requester.closeSession(ctx, sessionID, reasonRequest{Reason: reason}))
 }
 
-// Propose proposes a command. Its status is [CommandStatusPendingApproval] or
-// [CommandStatusQueued], by the policy. A type that the policy forbids is
-// [CodeCommandDenied].
+// Propose proposes a command. The policy decides whether the status is
+// [CommandStatusPendingApproval] or [CommandStatusQueued]. If the policy forbids the type, the
+// error has [CodeCommandDenied].
 func (c *CustomerClient) Propose(ctx context.Context, sessionID string, command ProposeCommandRequest, options ...CallOption) (Command, error) {
 	return decode[Command](c.requester.proposeCommand(ctx, sessionID, command, options))
 }
@@ -85,42 +86,40 @@ func (c *CustomerClient) Command(ctx context.Context, sessionID, commandID strin
 	return decode[Command](c.requester.getCommand(ctx, sessionID, commandID))
 }
 
-// Cancel cancels a command that no device has claimed. A claimed command stays claimed with
-// CancelRequested set, and its device decides whether it can still stop.
+// Cancel cancels a command that no device has claimed. A command that is claimed stays claimed,
+// and CancelRequested is set. The device then decides whether it can still stop.
 func (c *CustomerClient) Cancel(ctx context.Context, sessionID, commandID, reason string) (Command, error) {
 	return decode[Command](c.requester.cancelCommand(ctx, sessionID, commandID, reasonRequest{Reason: reason}))
 }
 
-// Retry proposes a command that has ended once more, as a new command. The policy applies
-// to it again.
+// Retry proposes a finished command again, as a new command. The policy is applied again.
 func (c *CustomerClient) Retry(ctx context.Context, sessionID, commandID, reason string, options ...CallOption) (Command, error) {
 	return decode[Command](c.requester.retryCommand(ctx, sessionID, commandID, reasonRequest{Reason: reason}, options))
 }
 
-// Decide approves or rejects a command. Send the Digest of the command that was reviewed,
-// so that the decision applies to no other. If another decision exists, the error is
-// [CodeAlreadyDecided] with its Approval.
+// Decide approves or rejects a command. Send the Digest of the command that was reviewed, so
+// that the decision cannot apply to a changed command. If the command was already decided, the
+// error has [CodeAlreadyDecided] and the existing Approval.
 func (c *CustomerClient) Decide(ctx context.Context, sessionID string, decision DecisionRequest) (Command, error) {
 	decided, err := decode[decidedCommand](c.requester.decideCommand(ctx, sessionID, decision))
 	return decided.Command, err
 }
 
-// CloseConnection closes an open socket, on whichever instance of the gateway it is. The
-// device or user may open another one. To keep a device out, suspend it.
+// CloseConnection closes an open socket, whichever gateway instance holds it. The device or
+// user may open another socket. To keep a device out, suspend it.
 func (c *CustomerClient) CloseConnection(ctx context.Context, connectionID string) error {
 	return check(c.requester.closeConnection(ctx, connectionID))
 }
 
-// IssueTicket returns a ticket with which a page in a browser opens one socket within 30
-// seconds, because a browser cannot send a token with the handshake. The origin is that
-// of the page, or empty for a program that is no browser. The sockets of this package
-// need no ticket.
+// IssueTicket returns a ticket with which a web page can open one socket within 30 seconds. A
+// page needs a ticket because a browser cannot send a token with the handshake. The origin is
+// the origin of the page, or empty for a program other than a browser. The sockets of this
+// package need no ticket.
 func (c *CustomerClient) IssueTicket(ctx context.Context, origin string) (Ticket, error) {
 	return decode[Ticket](c.requester.issueTicket(ctx, issueTicketRequest{Origin: origin}))
 }
 
-// SystemInfo returns the version, the services and the sockets of the instance that
-// responds.
+// SystemInfo returns the version, services and sockets of the gateway instance that responds.
 func (c *CustomerClient) SystemInfo(ctx context.Context) (SystemInfo, error) {
 	return decode[SystemInfo](c.requester.getSystemInfo(ctx))
 }

@@ -12,15 +12,15 @@ import (
 
 // CustomerSocketConfig configures the socket of a user.
 type CustomerSocketConfig struct {
-	// MaxQueued is the maximum number of events that wait for Events to return them. When
-	// they do, the socket reads no more, except to find the reply to a call. If that lasts,
-	// the gateway closes the connection, and the socket reconnects and resumes without a
+	// MaxQueued is the maximum number of events that wait until Events returns them. When the
+	// queue is full, the socket reads only to find the reply to a call. If the queue stays
+	// full, the gateway closes the connection; the socket then reconnects and resumes without a
 	// gap. Default: 256.
 	MaxQueued int
 
-	// OnState is called when a connection is established, is about to be closed, and has
-	// ended, on a goroutine of its own. The end of the socket itself is reported by Done
-	// and Err. Default: nil, no call.
+	// OnState is called when a connection is established, will soon be closed, or has ended. It
+	// runs on a separate goroutine. The end of the socket itself is reported by Done and Err.
+	// Default: nil, no call.
 	OnState func(SocketState)
 
 	// Transport supplies the certificates, the proxy and the dial functions. Default: the
@@ -30,28 +30,27 @@ type CustomerSocketConfig struct {
 
 const defaultMaxQueued = 256
 
-// A CustomerSocket receives the events of rooms as they happen. It is safe for concurrent
-// use.
+// A CustomerSocket receives the events of rooms as they happen. It is safe for concurrent use.
 //
-// It reconnects like a [DeviceSocket], and resumes each subscription after the last event
-// that it received: it returns each event of a room once and in order. If the gateway no
-// longer has some of them, a [RoomEvent] with Gap marks the place.
+// It reconnects like a [DeviceSocket]. After a reconnect, it resumes each subscription after
+// the last received event, so that each event of a room is returned once and in order. If the
+// gateway no longer has some events, a [RoomEvent] with Gap marks their place.
 //
-// Before its token expires, the socket asks the TokenSource for another one, and asks again
-// if it gets the same. After an error of the source it tries again later, unless the error
-// is a refusal of the gateway.
+// Before its token expires, the socket asks the TokenSource for a new token, and asks again if
+// the source returns the same token. After an error of the source it asks again later, unless
+// the error is a refusal of the gateway.
 type CustomerSocket struct {
 	socket socket
 	events *queue[RoomEvent]
 	tokens credentials
 
 	mu    sync.Mutex
-	rooms map[string]string // the offset of the last queued event of each room
-	token string            // the newest that the gateway has accepted
+	rooms map[string]string // offset of the last queued event, by room
+	token string            // newest token that the gateway has accepted
 }
 
-// Connect opens a socket, which lasts until the context ends or Close is called. It returns
-// at once, and the socket connects in the background.
+// Connect starts a socket and returns at once. The socket connects in the background, and lasts
+// until the context ends or Close is called.
 func (c *CustomerClient) Connect(ctx context.Context, config CustomerSocketConfig) *CustomerSocket {
 	if config.MaxQueued <= 0 {
 		config.MaxQueued = defaultMaxQueued
@@ -66,14 +65,15 @@ func (c *CustomerClient) Connect(ctx context.Context, config CustomerSocketConfi
 	return s
 }
 
-// Close starts to close the socket and returns. Done is closed when the socket has ended.
+// Close starts to close the socket and returns at once. Done is closed when the socket has
+// ended.
 func (s *CustomerSocket) Close() { s.socket.close() }
 
 // Done returns a channel that is closed when the socket and its goroutines have ended.
 func (s *CustomerSocket) Done() <-chan struct{} { return s.socket.done }
 
-// Err returns the reason why the socket has ended: [ErrSocketClosed], the cause of its
-// context, a [*CloseError] or an [*APIError]. It returns nil before.
+// Err returns the reason why the socket has ended: [ErrSocketClosed], the cause of its context,
+// a [*CloseError] or an [*APIError]. Err returns nil while the socket is open.
 func (s *CustomerSocket) Err() error { return s.socket.err() }
 
 // A RoomEvent is an event in a room. If Gap or Err is set, it is not an event but a notice
@@ -81,32 +81,32 @@ func (s *CustomerSocket) Err() error { return s.socket.err() }
 type RoomEvent struct {
 	Room string `json:"room"`
 
-	// Offset is the position of the event. Store that of the last event that was handled,
-	// to resume after it in another process.
+	// Offset is the position of the event. To resume in another process, store the Offset of
+	// the last handled event and pass it to Subscribe.
 	Offset string `json:"offset"`
 
 	Type      string          `json:"type"`
 	Time      time.Time       `json:"time"`
-	RequestID string          `json:"requestId"` // of the request that caused the event
+	RequestID string          `json:"requestId"` // id of the request that caused the event
 	Actor     Actor           `json:"actor"`
 	Data      json.RawMessage `json:"data"`
 
-	// Gap, unless empty, is the reason why events are missing here: the gateway no longer
-	// has those between the previous event and Offset. Read the current state over HTTP.
-	// The events after Offset follow as usual.
+	// Gap, if not empty, is the reason why events are missing: the gateway no longer has the
+	// events between the previous event and Offset. Read the current state over HTTP. The
+	// events after Offset follow as usual.
 	Gap string `json:"-"`
 
-	// Err, unless nil, is the reason why the room has ended: the gateway refused to
-	// subscribe again after a reconnect. No event of the room follows.
+	// Err, if set, is the reason why no more events of the room follow: after a reconnect, the
+	// gateway refused to subscribe again.
 	Err error `json:"-"`
 }
 
-// Events returns the events of the rooms until the context or the socket ends. Events that
-// were received before the socket ended come first.
+// Events returns the events of the rooms until ctx or the socket ends. Events that were
+// received before the socket ended are still returned.
 //
-// The last element is the error that ended the loop. There is none if Close was called or
-// the context of the socket ended. A loop that was left can be followed by another, which
-// continues with the next event. Concurrent loops share the events.
+// If an error ended the loop, it is the last element. There is no error if Close was called or
+// the context of the socket ended. After a break, a new loop continues with the next event.
+// Concurrent loops share the events: each event goes to one of them.
 func (s *CustomerSocket) Events(ctx context.Context) iter.Seq2[RoomEvent, error] {
 	return func(yield func(RoomEvent, error) bool) {
 		for {
@@ -124,8 +124,8 @@ func (s *CustomerSocket) Events(ctx context.Context) iter.Seq2[RoomEvent, error]
 	}
 }
 
-// eventsErr returns the reason why a loop over the events has ended, and nil if this side
-// closed the socket.
+// eventsErr returns the error that ended a loop over the events, or nil if this side closed the
+// socket.
 func (s *CustomerSocket) eventsErr(ctx context.Context) error {
 	if err := s.socket.failure(); err != nil {
 		return err
@@ -154,7 +154,7 @@ func (s *CustomerSocket) onFrame(c *conn, f frame) error {
 	return nil
 }
 
-// onEvent queues an event, unless it was queued before.
+// onEvent queues an event, unless the event was queued before.
 func (s *CustomerSocket) onEvent(data json.RawMessage) error {
 	var e RoomEvent
 	if json.Unmarshal(data, &e) != nil {
@@ -166,12 +166,11 @@ func (s *CustomerSocket) onEvent(data json.RawMessage) error {
 	return nil
 }
 
-// renewRetry is the wait before the token source is asked again. The gateway announces the
-// end of a token a minute before.
+// renewRetry is the delay before the token source is asked again. The gateway announces the
+// expiry of a token one minute in advance.
 const renewRetry = 10 * time.Second
 
-// renewToken renews the token of a connection. It tries until it succeeds or the connection
-// ends.
+// renewToken renews the token of connection c. It retries until it succeeds or c ends.
 func (s *CustomerSocket) renewToken(c *conn) {
 	for s.tryRenewToken(c) != nil {
 		if !sleep(c.ctx, renewRetry) {

@@ -87,7 +87,7 @@ func TestEvents_LoopMayCallTheSocket(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, fmt.Sprint("1000-", seen+1), event.Offset)
 			if seen++; seen == 3 {
-				subscribe(t, socket, "session:x", "") // its reply follows all events
+				subscribe(t, socket, "session:x", "") // the reply to subscribe arrives after all events
 			}
 			if seen == events {
 				break
@@ -168,8 +168,8 @@ func TestEvents_LoopEndsWithItsContextAndAnotherContinues(t *testing.T) {
 	})
 }
 
-// countingSource returns a token source whose nth call returns the results of script(n), and
-// its number of calls.
+// countingSource returns a token source whose nth call returns script(n). calls counts the
+// calls.
 func countingSource(script func(n int) (string, error)) (source fieldgate.TokenSource, calls *atomic.Int32) {
 	calls = new(atomic.Int32)
 	return func(context.Context) (string, error) { return script(int(calls.Add(1))) }, calls
@@ -291,7 +291,7 @@ func TestTokenSource_CalledOnceMoreAfter401(t *testing.T) {
 	}
 }
 
-// refuseSecond returns a refusal for the second call of a token source.
+// refuseSecond returns an error for the second call of a token source, and nil for all others.
 func refuseSecond(n int) error {
 	if n == 1 {
 		return nil

@@ -8,14 +8,14 @@ import (
 // A DeviceClient makes the calls of a device: it sends heartbeats, claims commands, extends
 // their leases and submits their results. It is safe for concurrent use.
 //
-// A client from [Gateway.Device] logs in on its first call, and renews the login after 80
-// to 90 % of its lifetime. After a 401 it logs in and sends the call once more; a second
-// 401 is returned. When the login is refused, each call returns that refusal, such as
-// [CodeInvalidCredentials] or [CodeDeviceSuspended]. The next call tries again, so pause
-// between calls.
+// A client from [Gateway.Device] logs in on its first call, and renews the login after 80 to 90
+// % of its lifetime. After a 401, the client logs in and sends the call once more; it returns a
+// second 401. If the gateway refuses the login, the call returns that refusal, such as
+// [CodeInvalidCredentials] or [CodeDeviceSuspended]. The next call tries to log in again, so
+// pause between calls.
 type DeviceClient struct {
 	requester requester
-	dialing   requester // the same with the credentials of sockets
+	dialing   requester // like requester, but with the credentials for sockets
 	login     *login    // nil if the token comes from a TokenSource
 }
 
@@ -23,45 +23,45 @@ func newDeviceClient(r requester, socketCredentials credentials, login *login) *
 	return &DeviceClient{requester: r, dialing: r.withCredentials(socketCredentials), login: login}
 }
 
-// Heartbeat reports that the device is alive, and returns the number of commands that wait
-// for it and those to cancel. Send the next one after NextHeartbeatMs of the reply.
+// Heartbeat reports that the device is alive. The reply has the number of waiting commands and
+// the commands to cancel. Send the next heartbeat after NextHeartbeatMs of the reply.
 func (d *DeviceClient) Heartbeat(ctx context.Context, heartbeat HeartbeatRequest) (HeartbeatReply, error) {
 	return decode[HeartbeatReply](d.requester.sendHeartbeat(ctx, heartbeat))
 }
 
-// Claim claims commands, the most urgent first, each under a lease of its own. If there is
-// none, it waits for up to WaitMs of the request, and then returns none and no error.
+// Claim claims commands, most urgent first. Each command has its own lease. If no command is
+// ready, Claim waits up to WaitMs of the request, and then returns no commands and no error.
 //
-// Before executing a command, store its id and claim token where they survive a reboot. A
-// Claim whose response may be lost can be repeated with the same [WithIdempotencyKey]; it
-// returns the same commands and tokens.
+// Before executing a command, store its id and claim token where they survive a reboot. A Claim
+// whose response is lost can be repeated with the same [WithIdempotencyKey]. It then returns
+// the same commands and tokens.
 func (d *DeviceClient) Claim(ctx context.Context, claim ClaimRequest, options ...CallOption) ([]ClaimedCommand, error) {
 	r := d.requester.withWait(milliseconds(claim.WaitMs))
 	claimed, err := decode[claimedCommands](r.claimCommands(ctx, claim, options))
 	return claimed.Commands, err
 }
 
-// Extend makes the lease of a command end after ExtensionMs from now. The lease that it
-// returns reports whether cancelling was requested. On [CodeClaimSuperseded] or
-// [CodeCommandFinished], stop and discard the result. On [CodeClaimExpired], continue and
+// Extend sets the end of a command's lease to ExtensionMs from now. The returned lease reports
+// whether a user has requested to cancel the command. After [CodeClaimSuperseded] or
+// [CodeCommandFinished], stop and discard the result. After [CodeClaimExpired], continue and
 // submit the result.
 func (d *DeviceClient) Extend(ctx context.Context, commandID string, extension ExtendRequest) (Lease, error) {
 	return decode[Lease](d.requester.extendCommand(ctx, commandID, extension))
 }
 
-// Release returns a command to the queue that the device has not begun. The attempt does
-// not count.
+// Release returns a claimed command to the queue. Use it for a command that the device has not
+// started. The attempt is not counted.
 func (d *DeviceClient) Release(ctx context.Context, commandID string, release ReleaseRequest) (ReleasedCommand, error) {
 	return decode[ReleasedCommand](d.requester.releaseCommand(ctx, commandID, release))
 }
 
-// SubmitResult submits the result of a command. Repeat it until it succeeds or is refused
-// with a status other than 401, 429 and 5xx. The gateway stores the same result with the
-// same claim token once, and marks the repetition as a duplicate. It accepts a result
-// after the lease has ended too, unless a newer claim exists ([CodeClaimSuperseded]).
+// SubmitResult submits the result of a command. Repeat the call until it succeeds or is refused
+// with a status other than 401, 429 and 5xx. The gateway stores a result only once, and marks a
+// repetition with the same claim token as a duplicate. It also accepts a result after the lease
+// has ended, unless a newer claim exists ([CodeClaimSuperseded]).
 //
-// Output beyond [MaxOutput] and Error beyond [MaxError] are cut, and so is Output that is
-// too large in JSON. Their last line says so. Data is sent unchanged.
+// Output longer than [MaxOutput] and Error longer than [MaxError] are cut, and so is Output
+// that is too large in JSON. The last line of a cut text says so. Data is sent unchanged.
 func (d *DeviceClient) SubmitResult(ctx context.Context, commandID string, result ResultRequest) (RecordedResult, error) {
 	return decode[RecordedResult](d.requester.submitResult(ctx, commandID, TruncateResult(result)))
 }
@@ -71,8 +71,8 @@ func (d *DeviceClient) Command(ctx context.Context, commandID string) (DeviceCom
 	return decode[DeviceCommand](d.requester.getDeviceCommand(ctx, commandID))
 }
 
-// Logout ends the login, if there is one. Call it before a factory reset or a handover. A
-// device that is only switched off needs no logout. The next call logs in again.
+// Logout ends the login, if there is one. Call Logout before a factory reset or a change of
+// ownership; before switching the device off it is not needed. The next call logs in again.
 func (d *DeviceClient) Logout(ctx context.Context) error {
 	if d.login == nil {
 		return check(d.requester.endDeviceLogin(ctx))

@@ -8,24 +8,23 @@ import (
 	"sync/atomic"
 )
 
-// DeviceSocketConfig configures the socket of a device. Its callbacks run one after the
-// other, on a goroutine of their own, and may use the socket. While one runs, the others
-// wait. When 64 wait, the socket stops reading.
+// DeviceSocketConfig configures the socket of a device. Its callbacks run one at a time on a
+// separate goroutine, and may use the socket. When 64 callbacks wait for a running callback,
+// the socket stops reading.
 type DeviceSocketConfig struct {
 	// OnCommands is called when there may be commands to claim. pending is the number of
-	// commands that the gateway counted. It is 0 after each reconnect, when the number is
-	// unknown. While one call of OnCommands waits for another callback, no second one is
-	// queued. Default: nil, no call.
+	// waiting commands, as counted by the gateway. After each reconnect the number is not
+	// known, and pending is 0. While a call of OnCommands is queued, no second call is queued.
+	// Default: nil, no call.
 	OnCommands func(pending int)
 
-	// OnCancel is called when cancelling a command was requested that the device has
-	// claimed. The reason may be empty. A request that came while there was no connection
-	// is in the replies to Heartbeat and Extend. Default: nil, no call.
+	// OnCancel is called when a user requests to cancel a command that the device has claimed.
+	// The reason may be empty. Requests that are made while there is no connection are in the
+	// replies to Heartbeat and Extend. Default: nil, no call.
 	OnCancel func(commandID, reason string)
 
-	// OnState is called when a connection is established, is about to be closed, and has
-	// ended. The end of the socket itself is reported by Done and Err. Default: nil, no
-	// call.
+	// OnState is called when a connection is established, will soon be closed, or has ended.
+	// The end of the socket itself is reported by Done and Err. Default: nil, no call.
 	OnState func(SocketState)
 
 	// Transport supplies the certificates, the proxy and the dial functions. Default: the
@@ -33,31 +32,30 @@ type DeviceSocketConfig struct {
 	Transport *http.Transport
 }
 
-// A DeviceSocket makes the calls of a [DeviceClient] over one connection. The gateway
-// notifies it at once of new commands and of commands to cancel. It is safe for concurrent
-// use.
+// A DeviceSocket makes the calls of a [DeviceClient] over one connection. The gateway announces
+// new commands and commands to cancel at once. A DeviceSocket is safe for concurrent use.
 //
-// It reconnects until its context ends. The delay is random, grows up to a minute, and is
-// at least as long as the gateway asks for. Only the gateway can end it otherwise: with
-// [CloseWithdrawn], with [CloseSuperseded] when the device has opened another socket, or
-// by refusing a handshake or a login with a status other than 429 and 5xx.
+// It reconnects until its context ends. The delay is random, grows up to a minute, and is at
+// least as long as the gateway requests. Otherwise only the gateway can end the socket: with
+// [CloseWithdrawn], with [CloseSuperseded] when the device has opened another socket, or by
+// refusing a handshake or a login with a status other than 429 and 5xx.
 //
-// A call waits while there is no connection. It ends after the timeout of the gateway
-// (WithTimeout), a Claim after its WaitMs in addition. A refusal is an [*APIError], as over
-// HTTP. If the connection breaks before the reply, the error is [ErrInterrupted].
+// While there is no connection, a call waits. A call times out after the timeout of the gateway
+// (WithTimeout), and a Claim WaitMs later than that. A refusal is an [*APIError], as over HTTP.
+// If the connection breaks before the reply, the error is [ErrInterrupted].
 type DeviceSocket struct {
 	socket socket
 	config DeviceSocketConfig
 	client *DeviceClient
 
-	// pending is one more than the argument of the queued call of OnCommands, and zero if
-	// none is queued.
+	// pending is zero while no call of OnCommands is queued, and otherwise the argument of the
+	// queued call plus one.
 	pending atomic.Int64
 }
 
-// Connect opens a socket, which lasts until the context ends or Close is called. It returns
-// at once, and the socket connects in the background. A device has one socket: a newer one
-// ends it.
+// Connect starts a socket and returns at once. The socket connects in the background, and lasts
+// until the context ends or Close is called. A device has one socket: a newer socket ends the
+// older one.
 func (d *DeviceClient) Connect(ctx context.Context, config DeviceSocketConfig) *DeviceSocket {
 	s := &DeviceSocket{config: config, client: d}
 	s.socket.start(ctx, socketConfig{
@@ -67,19 +65,20 @@ func (d *DeviceClient) Connect(ctx context.Context, config DeviceSocketConfig) *
 	return s
 }
 
-// Close starts to close the socket and returns. Done is closed when the socket has ended.
+// Close starts to close the socket and returns at once. Done is closed when the socket has
+// ended.
 func (s *DeviceSocket) Close() { s.socket.close() }
 
 // Done returns a channel that is closed when the socket and its goroutines have ended.
 func (s *DeviceSocket) Done() <-chan struct{} { return s.socket.done }
 
-// Err returns the reason why the socket has ended: [ErrSocketClosed], the cause of its
-// context, a [*CloseError] or an [*APIError]. It returns nil before.
+// Err returns the reason why the socket has ended: [ErrSocketClosed], the cause of its context,
+// a [*CloseError] or an [*APIError]. Err returns nil while the socket is open.
 func (s *DeviceSocket) Err() error { return s.socket.err() }
 
-// Claim is [DeviceClient.Claim] over the socket. When its context ends before the reply,
-// the commands of the reply are released. With [WithIdempotencyKey] they are not, because
-// the same call can be repeated.
+// Claim is [DeviceClient.Claim] over the socket. If ctx ends before the reply, the claimed
+// commands are released when the reply arrives. With [WithIdempotencyKey] they are not
+// released, because the same call can be repeated.
 func (s *DeviceSocket) Claim(ctx context.Context, claim ClaimRequest, options ...CallOption) ([]ClaimedCommand, error) {
 	key := newCallOptions(options).idempotencyKey
 	data, err := encodeData(struct {
@@ -134,7 +133,7 @@ func (s *DeviceSocket) Heartbeat(ctx context.Context, heartbeat HeartbeatRequest
 	return callDevice[HeartbeatReply](ctx, s, "heartbeat", heartbeat)
 }
 
-// callDevice makes a call to which the gateway replies at once.
+// callDevice makes a call that the gateway answers without waiting.
 func callDevice[T any](ctx context.Context, s *DeviceSocket, kind string, fields any) (T, error) {
 	data, err := encodeData(fields)
 	if err != nil {
@@ -144,8 +143,8 @@ func callDevice[T any](ctx context.Context, s *DeviceSocket, kind string, fields
 	return callSocket[T](ctx, &s.socket, request{kind: kind, data: data})
 }
 
-// releaseAll releases the commands of a Claim whose caller has stopped waiting. Otherwise
-// no one could claim them until their leases end.
+// releaseAll releases the commands in the reply to a Claim whose caller no longer waits.
+// Otherwise the commands could not be claimed until their leases end.
 func (s *DeviceSocket) releaseAll(c *conn, data json.RawMessage) {
 	var claimed claimedCommands
 	if json.Unmarshal(data, &claimed) != nil {
@@ -162,8 +161,7 @@ func (s *DeviceSocket) releaseAll(c *conn, data json.RawMessage) {
 	}
 }
 
-// onConnect makes the device claim, because commands may have arrived while it was not
-// connected.
+// onConnect calls OnCommands, because commands may have arrived while there was no connection.
 func (s *DeviceSocket) onConnect(*conn) { s.notifyCommands(0) }
 
 // onFrame handles a frame that is not a reply. It ignores types of later versions.

@@ -127,7 +127,7 @@ func TestDeviceSocket_ReleasesAnAbandonedClaim(t *testing.T) {
 				defer cancel()
 				_, err := socket.Claim(ctx, fieldgate.ClaimRequest{WaitMs: 20_000}, test.options...)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
-				heartbeat(t, socket) // the reply to the claim follows, when its caller has stopped waiting
+				heartbeat(t, socket) // the reply to the claim arrives after its caller has stopped waiting
 				time.Sleep(time.Second)
 				require.Equal(t, test.want, frames.list())
 				for _, data := range released.list() {
@@ -153,7 +153,7 @@ func TestDeviceSocket_Callbacks(t *testing.T) {
 		OnCancel:   func(id, reason string) { calls <- fmt.Sprint("cancel ", id, " ", reason) },
 	})
 	first := <-calls
-	if first == "commands 0" { // of the connect, unless the frame has updated the queued call
+	if first == "commands 0" { // OnCommands of the new connection, unless the frame has updated the queued call
 		first = <-calls
 	}
 	require.Equal(t, "commands 3", first)
@@ -197,7 +197,7 @@ func TestDeviceSocket_SlowCallbackMayCallTheSocket(t *testing.T) {
 			OnCommands: func(pending int) {
 				<-ready
 				time.Sleep(time.Second)
-				heartbeat(t, socket) // its reply follows all frames that were pushed
+				heartbeat(t, socket) // the reply to this heartbeat follows all pushed frames
 				available.add(pending)
 			},
 		})

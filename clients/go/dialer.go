@@ -12,18 +12,18 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// A dialer opens the connections of one socket, one after the other.
+// A dialer opens the connections of a socket, one after another.
 type dialer struct {
 	requester requester // its credentials may be called again after a 401
 	path      string
 	websocket *websocket.Dialer
 
-	token   string // of the newest connection
-	expired bool   // the gateway has closed that connection with CloseExpired
+	token   string // token of the newest connection
+	expired bool   // the gateway has closed the newest connection with CloseExpired
 }
 
-// newDialer returns a dialer with the certificates, the proxy and the dial functions of a
-// transport, or of the requester's transport if it is nil.
+// newDialer returns a dialer that uses the certificates, proxy and dial functions of transport.
+// If transport is nil, it uses the transport of r.
 func newDialer(r requester, path string, transport *http.Transport) (*dialer, error) {
 	if transport == nil {
 		var ok bool
@@ -51,8 +51,8 @@ func onlyHTTP1(config *tls.Config) *tls.Config {
 	return config
 }
 
-// dial opens a connection. After a 401 it tries once more, if the credentials return
-// another token.
+// dial opens a connection. After a 401 it tries once more, if the credentials return a
+// different token.
 func (d *dialer) dial(ctx context.Context) (*websocket.Conn, error) {
 	token, err := d.credentials(ctx, d.takeExpired())
 	if err != nil {
@@ -72,8 +72,8 @@ func (d *dialer) dial(ctx context.Context) (*websocket.Conn, error) {
 	return d.dialWith(ctx, renewed)
 }
 
-// takeExpired returns the token that has expired, or an empty string, and clears the mark.
-// If getting another token fails, the next attempt begins like any other.
+// takeExpired returns the expired token, or "" if the token has not expired, and clears the
+// mark. Even if no new token can be obtained, the next attempt thus starts normally.
 func (d *dialer) takeExpired() string {
 	if !d.expired {
 		return ""
@@ -94,8 +94,8 @@ func (d *dialer) credentials(ctx context.Context, refused string) (string, error
 	return d.requester.credentials(ctx, refused)
 }
 
-// dialWith opens a connection with a token. It returns when the context ends, even while
-// the server sends nothing. The WebSocket dialer alone would wait for the server.
+// dialWith opens a connection with the token. It returns when ctx ends, even if the server
+// sends nothing; the WebSocket dialer by itself would wait for the server.
 func (d *dialer) dialWith(ctx context.Context, token string) (*websocket.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.requester.timeout)
 	defer cancel()
@@ -112,8 +112,8 @@ func (d *dialer) dialWith(ctx context.Context, token string) (*websocket.Conn, e
 	return ws, checkHandshake(ws, resp)
 }
 
-// closeOnDone returns a dialer whose connection is closed when the context ends. release
-// stops that, and reports whether the connection is still open.
+// closeOnDone returns a copy of dialer whose connection is closed when ctx ends. Calling
+// release prevents that, and reports whether the connection is still open.
 func closeOnDone(ctx context.Context, dialer *websocket.Dialer) (bound *websocket.Dialer, release func() bool) {
 	stop := func() bool { return true }
 	bind := func(dial dialFunc) dialFunc {
@@ -168,9 +168,9 @@ func dialError(ctx context.Context, resp *http.Response, err error) error {
 	return mediaTypeError(resp)
 }
 
-// checkHandshake returns an error unless the server chose the subprotocol and no extension.
-// An extension that was not offered, such as compression, would bypass the limit on
-// messages.
+// checkHandshake returns an error unless the server selected our subprotocol and no extension.
+// The client offers no extension. A server that uses one anyway, such as compression, could
+// bypass the limit on the size of messages.
 func checkHandshake(ws *websocket.Conn, resp *http.Response) error {
 	if ws.Subprotocol() == subprotocol && resp.Header.Get("Sec-WebSocket-Extensions") == "" {
 		return nil

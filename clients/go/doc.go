@@ -1,15 +1,16 @@
-// Package fieldgate is the Go client of a Fieldgate command gateway.
+// Package fieldgate is the Go client library for the Fieldgate command gateway.
 //
-// [New] returns a [Gateway], which creates two kinds of clients. A [DeviceClient] claims
-// commands and submits their results. A [CustomerClient] runs the fleet of a tenant.
+// [New] returns a [Gateway], which creates two kinds of clients. A [DeviceClient] is for a
+// device: it claims commands and submits their results. A [CustomerClient] is for the users
+// of a tenant: it manages devices and proposes commands.
 //
 //	gateway, err := fieldgate.New("https://gateway.example.com")
 //	...
 //	device := gateway.Device(deviceID, deviceSecret)
 //	commands, err := device.Claim(ctx, fieldgate.ClaimRequest{WaitMs: 20_000})
 //
-// The types of requests and responses are generated from the contract, and their fields
-// are documented there too.
+// The types of requests and responses are generated from openapi.yaml, the contract. It
+// documents their fields.
 //
 // # Errors
 //
@@ -27,26 +28,27 @@
 //   - all calls that read;
 //   - Heartbeat, Extend, Release, SubmitResult, Update, Suspend, Resume, RevokeLogins,
 //     Decommission, CloseSession, Cancel and Decide. A repetition changes nothing more.
-//     After a lost response it may be refused because of what has happened since, such as
-//     with [CodeCommandFinished]. Then [APIError].Command has the current state;
+//     The gateway may refuse the repetition because of a change since the first call, for
+//     example with [CodeCommandFinished]. Then [APIError].Command has the current state;
 //   - Register, Claim, Provision, IssueActivationCode, OpenSession, Propose and Retry, if
 //     both calls have the same [WithIdempotencyKey]. Without a key, a repetition may create
-//     a second record. A Register whose response was lost has used its code. A Claim whose
-//     response was lost leaves its commands claimed until their leases end.
+//     a second record. If the response to a Register is lost, the activation code is used
+//     up. If the response to a Claim is lost, its commands stay claimed until their leases
+//     end.
 //
-// The HTTP transport of Go also repeats a request that reads or has an idempotency key,
-// when a connection from its pool turns out to be closed.
+// The HTTP transport of Go also repeats requests itself, if a pooled connection turns out to
+// be closed. It repeats only requests that read or have an idempotency key.
 //
-// Wait before each retry, longer each time, and at least [APIError].RetryAfter.
+// Wait before each retry for at least [APIError].RetryAfter, and longer each time.
 //
 // # Sockets
 //
 // [DeviceClient.Connect] and [CustomerClient.Connect] open sockets, which save requests and
-// notify the program at once. A [DeviceSocket] makes the calls of its client. A
-// [CustomerSocket] returns the events of the rooms that it subscribes to. Both reconnect
-// until their context ends, log in again when they must, and resume without a gap. The
-// linker leaves their code out of a program that does not use them.
+// notify the program at once. A [DeviceSocket] makes the calls of a DeviceClient. A
+// [CustomerSocket] returns the events of the rooms that it subscribes to. Both kinds of
+// sockets reconnect until their context ends, log in again when necessary, and resume
+// without a gap. The linker omits their code from a program that uses no sockets.
 //
-// A call whose connection breaks before the reply returns [ErrInterrupted]. Like a call
-// that timed out, it may or may not have been executed.
+// If the connection breaks before the reply to a call, the call returns [ErrInterrupted]. As
+// after a timeout, the call may or may not have been executed.
 package fieldgate

@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// An APIError is a response that is not the one of a successful call. Nearly always it is
-// a refusal of the gateway, which the embedded problem document describes.
+// An APIError is a response other than that of a successful call. It is usually a refusal of
+// the gateway, which the embedded problem document describes.
 //
-// Status and Title are always set. When Code is empty, the response did not come from the
-// gateway or ended early, such as the error page of a proxy. Detail says what was wrong
-// with it, and whether the request was executed is unknown. Command, SessionID and
-// Approval are zero except with the codes that they belong to.
+// Status and Title are always set. If Code is empty, the response was incomplete or did not
+// come from the gateway, such as the error page of a proxy. Detail then says what was wrong
+// with the response, and the request may or may not have been executed. Command, SessionID and
+// Approval are set only with the codes that they belong to.
 type APIError struct {
 	Problem
 
-	// RetryAfter is the minimum wait before another try that the gateway asks for. It is
-	// zero if the gateway asks for none.
+	// RetryAfter is the minimum time that the gateway asks the caller to wait before a retry.
+	// Zero: it asks for none.
 	RetryAfter time.Duration
 
 	cause error
@@ -50,11 +50,11 @@ func (e *APIError) Error() string {
 	return text.String()
 }
 
-// Unwrap returns the error with which reading the response failed, or nil.
+// Unwrap returns the error that occurred while the response was read, or nil.
 func (e *APIError) Unwrap() error { return e.cause }
 
-// CodeOf returns the code with which the gateway refused a request. It returns an empty
-// code for any other error and for nil.
+// CodeOf returns the code with which the gateway refused a request. It returns "" for any other
+// error and for nil.
 func CodeOf(err error) ProblemCode {
 	if refusal := asAPIError(err); refusal != nil {
 		return refusal.Code
@@ -76,8 +76,8 @@ func newAPIError(resp *http.Response) *APIError {
 	return e
 }
 
-// complete sets the fields that the problem document left empty. The status is always that
-// of the response, because proxies act on that one.
+// complete sets the fields that the problem document lacks. Status is always set to the status
+// of the HTTP response, because proxies act on that status.
 func (e *APIError) complete(resp *http.Response) {
 	e.Status = resp.StatusCode
 	if e.Title == "" {
@@ -95,16 +95,16 @@ func statusTitle(status int) string {
 	return "Unknown status"
 }
 
-// responseError returns the error of a response whose body is of no use.
+// responseError returns the error for a response whose body cannot be used.
 func responseError(resp *http.Response, detail string, cause error) *APIError {
 	e := newAPIError(resp)
 	e.Detail, e.cause = detail, cause
 	return e
 }
 
-// retryAfter returns the wait of a Retry-After header, in seconds or as a time (RFC 9110,
-// section 10.2.3), or zero. It takes a time relative to the Date of the response, because
-// the clock of a device may be wrong.
+// retryAfter returns the wait in a Retry-After header, or zero. The header has seconds or a
+// time (RFC 9110, section 10.2.3). A time is taken relative to the Date of the response,
+// because the clock of the device may be wrong.
 func retryAfter(header http.Header) time.Duration {
 	value := header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {

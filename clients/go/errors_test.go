@@ -14,7 +14,7 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// heartbeatError returns the error of a call that the handler serves.
+// heartbeatError sends a heartbeat to handler and returns the error of the call.
 func heartbeatError(t *testing.T, handler http.HandlerFunc) error {
 	t.Helper()
 	_, err := serve(t, handler).DeviceWithToken(fieldgate.Bearer("token")).Heartbeat(t.Context(), alive)

@@ -257,8 +257,8 @@ func ExampleCustomerClient_CloseConnection() {
 	// Output: closed con_3FYMTQ7K
 }
 
-// ExampleCustomerClient_IssueTicket gets a ticket on behalf of a page, which opens
-// wss://gateway.example.com/api/v1/customer/ws?ticket=... with it.
+// ExampleCustomerClient_IssueTicket requests a ticket for a web page. The page then opens
+// wss://gateway.example.com/api/v1/customer/ws?ticket=... with the ticket.
 func ExampleCustomerClient_IssueTicket() {
 	ticket, err := exampleCustomer().IssueTicket(context.Background(), "https://fleet.example.com")
 	if err != nil {
@@ -314,7 +314,8 @@ func ExampleCustomerClient_Connect() {
 	// command.succeeded
 }
 
-// ExampleCustomerSocket_Unsubscribe moves from the room of the tenant to that of a session.
+// ExampleCustomerSocket_Unsubscribe replaces the subscription to the tenant's room by one to a
+// session's room.
 func ExampleCustomerSocket_Unsubscribe() {
 	ctx := context.Background()
 	socket := exampleCustomer().Connect(ctx, fieldgate.CustomerSocketConfig{})

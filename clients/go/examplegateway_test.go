@@ -13,8 +13,8 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// exampleURL starts a server that plays the gateway of the examples, and returns its
-// address. The server lasts until the process ends.
+// exampleURL starts a server that simulates the gateway in the examples, and returns its
+// address. The server runs until the process ends.
 func exampleURL() string {
 	mux := http.NewServeMux()
 	for pattern, body := range exampleResponses {
@@ -58,8 +58,8 @@ func exampleGateway() *fieldgate.Gateway {
 	return gateway
 }
 
-// respond returns a handler that responds with JSON. An empty body is a 204, and a problem
-// document has the status of its code.
+// respond returns a handler that responds with the JSON body. If body is empty, the status is
+// 204. If body is a problem document, the status is that of the problem.
 func respond(body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -76,8 +76,8 @@ func respond(body string) http.HandlerFunc {
 	}
 }
 
-// exampleSocket returns a handler that replies to frames by their type, and sends events
-// after each reply to subscribe. It closes the socket of the token "superseded".
+// exampleSocket returns a handler that replies to each frame by its type. After each reply to
+// subscribe, it sends the events. It closes the socket of the token "superseded".
 func exampleSocket(replies map[string]string, events ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		upgrader := websocket.Upgrader{Subprotocols: []string{"fieldgate.v1"}}
@@ -110,7 +110,7 @@ const (
 	exampleSuspended   = `{"id":"` + deviceID + `","name":"Pump station 12","status":"suspended"}`
 )
 
-// exampleResponses are the bodies of the responses, by the patterns of the requests.
+// exampleResponses maps the patterns of requests to response bodies.
 var exampleResponses = map[string]string{
 	"GET /healthz": `{"status":"ok","timestamp":"2025-11-22T20:15:04.120Z"}`,
 	"GET /readyz":  `{"ready":true,"draining":false,"checks":{"redis":{"ok":true},"supabase":{"ok":true}}}`,

@@ -20,7 +20,7 @@ import (
 
 const packagePath = "github.com/fieldgate/fieldgate/clients/go"
 
-// withoutExample are the exported names that no example reaches, with the reason.
+// withoutExample maps exported names that no example uses to the reason.
 var withoutExample = map[string]string{
 	"DefaultTimeout":          "WithTimeout documents it",
 	"DefaultMaxResponseBytes": "WithMaxResponseBytes documents it",
@@ -33,9 +33,9 @@ var withoutExample = map[string]string{
 	"DeviceMetadata.UnmarshalJSON": "encoding/json calls it",
 }
 
-// TestExamples_ReachEachExportedName requires that each exported name is used by an example,
-// or is in the signature or the fields of one that is. A constant is reached with its type,
-// such as those of an enumeration.
+// TestExamples_ReachEachExportedName requires that an example uses each exported name. It is
+// enough if the name is in the signature or the fields of a name that an example uses. A
+// constant counts as used if its type is used.
 func TestExamples_ReachEachExportedName(t *testing.T) {
 	t.Parallel()
 	pkg, used := typeCheckExamples(t)
@@ -56,8 +56,8 @@ func TestExamples_ReachEachExportedName(t *testing.T) {
 	require.Empty(t, needless, "an example reaches these: remove them from withoutExample")
 }
 
-// TestExported_HasNoAliasOfAScalar requires that a field of a scalar has its Go type, which
-// generated/overlay.yaml sets.
+// TestExported_HasNoAliasOfAScalar requires that a scalar field has a plain Go type, as
+// generated/overlay.yaml specifies.
 func TestExported_HasNoAliasOfAScalar(t *testing.T) {
 	t.Parallel()
 	pkg, _ := typeCheckExamples(t)
@@ -68,8 +68,7 @@ func TestExported_HasNoAliasOfAScalar(t *testing.T) {
 	}
 }
 
-// typeCheckExamples returns the package, and the objects of it that the bodies of the
-// examples use.
+// typeCheckExamples returns the package, and its objects that the bodies of the examples use.
 func typeCheckExamples(t *testing.T) (pkg *types.Package, used []types.Object) {
 	t.Helper()
 	files := token.NewFileSet()
@@ -97,8 +96,8 @@ func typeCheckExamples(t *testing.T) (pkg *types.Package, used []types.Object) {
 	return pkg, used
 }
 
-// openExportData returns a function that opens the export data of the packages on which the
-// tests depend.
+// openExportData returns a function that opens the export data of a package. It supports the
+// packages that the tests depend on.
 func openExportData(t *testing.T) importer.Lookup {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-deps", "-test", "-export", "-f", "{{.ImportPath}}={{.Export}}", ".").Output()
@@ -121,7 +120,7 @@ func objectsIn(body ast.Node, info *types.Info, pkg *types.Package) (objects []t
 	return objects
 }
 
-// reachFrom returns the objects, and those that their types refer to.
+// reachFrom returns the given objects, and all objects to which their types refer.
 func reachFrom(objects []types.Object) map[types.Object]bool {
 	reached := map[types.Object]bool{}
 	for len(objects) > 0 {

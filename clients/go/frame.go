@@ -13,24 +13,24 @@ import (
 // subprotocol is the WebSocket subprotocol of the gateway.
 const subprotocol = "fieldgate.v1"
 
-// The limits on the size of a message, in bytes. The gateway closes a socket that sends a
-// longer one with [CloseTooLarge].
+// The limits on the size of a message in bytes. The gateway closes a socket that sends a larger
+// message with [CloseTooLarge].
 const (
 	maxSent     = 64 << 10
 	maxReceived = 1 << 20
 
-	// maxEnvelope is an upper bound of the size of a frame without its data.
+	// maxEnvelope is an upper bound for the size of a frame without its data.
 	maxEnvelope = 256
 )
 
-// A frame is a message over a socket, in both directions. It is JSON text.
+// A frame is a message on a socket, in either direction. It is encoded as JSON.
 type frame struct {
 	Type      string          `json:"type"`
 	RequestID string          `json:"requestId,omitempty"`
 	Data      json.RawMessage `json:"data,omitempty"`
 }
 
-// The types of frames that both kinds of sockets have.
+// The types of frames that device sockets and customer sockets share.
 const (
 	frameWelcome   = "welcome"
 	frameReply     = "reply"
@@ -38,21 +38,21 @@ const (
 	frameGoingAway = "going_away"
 )
 
-// welcome is the data of the first frame.
+// welcome is the data of the first frame that the gateway sends.
 type welcome struct {
 	ConnectionID   string `json:"connectionId"`
 	PingIntervalMs int64  `json:"pingIntervalMs"`
 }
 
-// The interval of the gateway's pings, and the bounds within which the client believes it.
+// The default ping interval of the gateway, and bounds for the interval in the welcome frame.
 const (
 	defaultPingInterval = 25 * time.Second
 	minPingInterval     = time.Second
 	maxPingInterval     = 10 * time.Minute
 )
 
-// readTimeout returns the time without a message after which the connection counts as lost:
-// two pings may be lost, and the third may be late.
+// readTimeout returns the silence after which the connection counts as lost. It allows two
+// pings to be lost and the third to be late.
 func (w welcome) readTimeout() time.Duration {
 	interval := defaultPingInterval
 	if w.PingIntervalMs > 0 {
@@ -61,7 +61,8 @@ func (w welcome) readTimeout() time.Duration {
 	return interval * 5 / 2
 }
 
-// clampedMilliseconds returns a duration between zero and one day, whatever the number.
+// clampedMilliseconds converts ms to a duration and limits it to the range from zero to one
+// day.
 func clampedMilliseconds(ms int64) time.Duration {
 	const day = 24 * 60 * 60 * 1000
 	return time.Duration(min(max(ms, 0), day)) * time.Millisecond
@@ -69,8 +70,8 @@ func clampedMilliseconds(ms int64) time.Duration {
 
 var errFrameTooLarge = fmt.Errorf("fieldgate: the data is too large for a frame of at most %d bytes", maxSent)
 
-// encodeData returns the data of a frame. It returns an error for data that is too long or
-// not UTF-8, for which the gateway would close the socket.
+// encodeData returns value as the data of a frame. It returns an error if the data is too long
+// or not UTF-8, because the gateway would close the socket.
 func encodeData(value any) (json.RawMessage, error) {
 	data, err := json.Marshal(value)
 	switch {
@@ -84,7 +85,7 @@ func encodeData(value any) (json.RawMessage, error) {
 	return data, nil
 }
 
-// err returns the error of an error frame, and nil for a reply.
+// err returns the error that an error frame describes, or nil for any other frame.
 func (f frame) err() error {
 	if f.Type != frameError {
 		return nil
@@ -105,8 +106,8 @@ func (f frame) err() error {
 // maxRequestID is the maximum length of a request id.
 const maxRequestID = 128
 
-// requestIDOf returns the request id of the context, or a new one. It replaces an id that
-// the gateway would not accept, as the gateway does for HTTP requests.
+// requestIDOf returns the request id of the context, or a new id. Like the gateway for HTTP
+// requests, it replaces an invalid id.
 func requestIDOf(ctx context.Context) string {
 	if id, ok := ctx.Value(requestIDKey{}).(string); ok && isRequestID(id) {
 		return id
@@ -124,8 +125,7 @@ func isRequestID(id string) bool {
 	return id != "" && len(id) <= maxRequestID
 }
 
-// withSuffix returns a request id with a random suffix, for a call whose id is in use by
-// another call.
+// withSuffix returns id with a random suffix. It is used when another call is already using id.
 func withSuffix(id string) string {
 	suffix := "." + rand.Text()
 	return id[:min(len(id), maxRequestID-len(suffix))] + suffix

@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// Defaults of the options of New.
+// Default values for the options of New.
 const (
 	DefaultTimeout          = 30 * time.Second
 	DefaultMaxResponseBytes = 8 << 20
 	DefaultUserAgent        = "fieldgate-go"
 )
 
-// A Gateway is the address of a gateway and the way to reach it. It sends the requests
-// that need no credentials, and creates the clients that send the others. It is safe for
-// concurrent use. Create one and keep it.
+// A Gateway holds the address of a gateway and the settings of its connections. It sends
+// requests that need no credentials, and creates the clients for all other requests. It is safe
+// for concurrent use. Create one and keep it.
 type Gateway struct {
 	requester requester
 }
@@ -27,34 +27,33 @@ type Gateway struct {
 // An Option configures a Gateway and all clients and sockets that are created from it.
 type Option func(*requester)
 
-// WithTransport sets the transport of all requests, such as one with a private
-// certificate authority, a client certificate or a proxy. The default is
-// http.DefaultTransport.
+// WithTransport sets the transport of all requests, for example to use a private certificate
+// authority, a client certificate or a proxy. Default: http.DefaultTransport.
 func WithTransport(transport http.RoundTripper) Option {
 	return func(r *requester) { r.client.Transport = transport }
 }
 
-// WithTimeout limits the time of each request, from connecting to the last byte of the
-// response. A Claim has its WaitMs in addition. The default is DefaultTimeout.
+// WithTimeout limits the duration of each request, from connecting to the last byte of the
+// response. A Claim may take WaitMs longer. Default: DefaultTimeout.
 func WithTimeout(timeout time.Duration) Option {
 	return func(r *requester) { r.timeout = timeout }
 }
 
-// WithMaxResponseBytes limits the size of each response body, so that a faulty server
-// cannot exhaust the memory of a device. The default is DefaultMaxResponseBytes.
+// WithMaxResponseBytes limits the size of each response body, so that a faulty server cannot
+// exhaust the memory of a device. Default: DefaultMaxResponseBytes.
 func WithMaxResponseBytes(limit int64) Option {
 	return func(r *requester) { r.maxBytes = limit }
 }
 
-// WithUserAgent sets the User-Agent of each request: the calling program and its version,
-// such as "pump-firmware/2.8.1". The default is DefaultUserAgent.
+// WithUserAgent sets the User-Agent header to the calling program and its version, such as
+// "pump-firmware/2.8.1". Default: DefaultUserAgent.
 func WithUserAgent(userAgent string) Option {
 	return func(r *requester) { r.userAgent = userAgent }
 }
 
-// New returns a Gateway at a base URL, which is all that precedes /api/v1, such as
-// "https://gateway.example.com". It sends nothing. It returns an error when the base URL
-// is not an http or https URL with a host, or when an option is out of range.
+// New returns a Gateway for baseURL, the part of the address before /api/v1, such as
+// "https://gateway.example.com". It sends no request. It returns an error if baseURL is not an
+// http or https URL with a host, or if an option is out of range.
 func New(baseURL string, options ...Option) (*Gateway, error) {
 	server, err := parseBaseURL(baseURL)
 	if err != nil {
@@ -77,7 +76,7 @@ func New(baseURL string, options ...Option) (*Gateway, error) {
 	return &Gateway{requester: r}, nil
 }
 
-// parseBaseURL checks a base URL, and returns it with one slash at its end.
+// parseBaseURL checks baseURL and returns it with exactly one slash at the end.
 func parseBaseURL(baseURL string) (string, error) {
 	parsed, err := url.Parse(baseURL)
 	switch {
@@ -91,8 +90,8 @@ func parseBaseURL(baseURL string) (string, error) {
 	return strings.TrimSuffix(parsed.String(), "/") + "/", nil
 }
 
-// Device returns the client of a registered device. The client logs in on its first call
-// and keeps the login. Create one client per device and keep it.
+// Device returns a client for a registered device. The client logs in on its first call and
+// keeps the login. Create one client per device and keep it.
 func (g *Gateway) Device(deviceID, deviceSecret string) *DeviceClient {
 	login := newLogin(func(ctx context.Context) (DeviceLogin, error) {
 		return g.Authenticate(ctx, AuthenticateDeviceRequest{DeviceID: deviceID, DeviceSecret: deviceSecret})
@@ -100,14 +99,14 @@ func (g *Gateway) Device(deviceID, deviceSecret string) *DeviceClient {
 	return newDeviceClient(g.requester.withCredentials(login.token), login.token, login)
 }
 
-// DeviceWithToken returns the client of a device that logs in by other means, such as
-// [Gateway.Authenticate]. The client never logs in: it returns a 401 to its caller.
+// DeviceWithToken returns a client for a device that obtains its login token by other means,
+// such as [Gateway.Authenticate]. The client never logs in: it returns a 401 to its caller.
 func (g *Gateway) DeviceWithToken(token TokenSource) *DeviceClient {
 	return newDeviceClient(g.requester.withCredentials(token.requestCredentials), token.socketCredentials, nil)
 }
 
-// Customer returns the client of a user or a program of a tenant. The token is a JWT of
-// the tenant's identity provider.
+// Customer returns a client for a user or program of a tenant. token must return JWTs that the
+// tenant's identity provider issued.
 func (g *Gateway) Customer(token TokenSource) *CustomerClient {
 	return &CustomerClient{
 		requester: g.requester.withCredentials(token.requestCredentials),
@@ -115,29 +114,29 @@ func (g *Gateway) Customer(token TokenSource) *CustomerClient {
 	}
 }
 
-// Register exchanges the activation code of a device for its id and secret. The device
-// must store both where they survive a reboot: the gateway returns the secret this once.
-// A wrong, used or expired code is [CodeInvalidActivationCode]. When the response is lost,
-// the same request with the same [WithIdempotencyKey] returns the same secret for 15
-// minutes.
+// Register exchanges the activation code of a device for its id and secret. The device must
+// store both where they survive a reboot, because the gateway returns the secret only once. A
+// wrong, used or expired code is refused with [CodeInvalidActivationCode]. If the response is
+// lost, repeat the request with the same [WithIdempotencyKey]: for 15 minutes it returns the
+// same secret.
 func (g *Gateway) Register(ctx context.Context, device RegisterDeviceRequest, options ...CallOption) (RegisteredDevice, error) {
 	return decode[RegisteredDevice](g.requester.registerDevice(ctx, device, options))
 }
 
-// Authenticate logs a device in once, and returns its login token. The client that
-// [Gateway.Device] returns calls it when it needs to.
+// Authenticate logs a device in once, and returns its login token. A client from
+// [Gateway.Device] does this by itself.
 func (g *Gateway) Authenticate(ctx context.Context, device AuthenticateDeviceRequest) (DeviceLogin, error) {
 	return decode[DeviceLogin](g.requester.authenticateDevice(ctx, device))
 }
 
-// Health returns an error unless the gateway is alive. It does not depend on the services
-// that the gateway needs.
+// Health returns an error unless the gateway process is alive. The state of other services,
+// such as Redis, does not matter.
 func (g *Gateway) Health(ctx context.Context) (Health, error) {
 	return decode[Health](g.requester.getHealth(ctx))
 }
 
-// Readiness reports whether the instance that responds accepts traffic, and the state of
-// each service that it needs. It returns no error for an instance that is not ready.
+// Readiness reports whether the responding instance accepts traffic, and the state of each
+// service that the instance needs. If the instance is not ready, Readiness returns no error.
 func (g *Gateway) Readiness(ctx context.Context) (Readiness, error) {
 	resp, err := g.requester.getReadiness(ctx)
 	if err == nil && resp.StatusCode == http.StatusServiceUnavailable && mediaType(resp) == jsonType {

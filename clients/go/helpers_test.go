@@ -23,8 +23,8 @@ const (
 	requestID    = "01JD3QC9A5H7V2J8W4E6B0T1XM"
 )
 
-// serve starts a server with the handler, and returns a gateway at its address. The gateway
-// has a transport of its own, because httptest.Server.Close closes the idle connections of
+// serve starts a server with the handler, and returns a Gateway for its address. The Gateway
+// has a separate transport: httptest.Server.Close closes the idle connections of
 // http.DefaultTransport, which other tests use.
 func serve(t *testing.T, handler http.HandlerFunc, options ...fieldgate.Option) *fieldgate.Gateway {
 	t.Helper()
@@ -59,7 +59,7 @@ func writeProblem(w http.ResponseWriter, status int, code string) {
 	})
 }
 
-// A roundTripper is a transport without a network, which works in a synctest bubble.
+// A roundTripper is a transport that uses no network, so that it works in a synctest bubble.
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (r roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return r(req) }
@@ -75,15 +75,15 @@ func handlerTransport(handler http.HandlerFunc) roundTripper {
 	}
 }
 
-// A loginServer plays a gateway that devices log in to. Each login returns another token,
-// and only the newest one is valid.
+// A loginServer simulates a gateway that requires a login. Each login returns a new token. Only
+// the newest token is valid.
 type loginServer struct {
 	mu        sync.Mutex
 	logins    int
 	valid     string
-	expiresIn int                       // seconds
-	refuse    func(http.ResponseWriter) // unless nil, responds to logins
-	handler   http.HandlerFunc          // unless nil, serves the requests with a valid token
+	expiresIn int                       // lifetime of tokens in seconds
+	refuse    func(http.ResponseWriter) // if set, responds to login requests
+	handler   http.HandlerFunc          // if set, serves requests that have a valid token
 }
 
 func (l *loginServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -117,7 +117,7 @@ func (l *loginServer) token() string {
 	return l.valid
 }
 
-// revoke makes the newest token invalid.
+// revoke invalidates the newest token.
 func (l *loginServer) revoke() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -131,14 +131,14 @@ func (l *loginServer) refuseLogins(status int, code string) {
 	l.refuse = func(w http.ResponseWriter) { writeProblem(w, status, code) }
 }
 
-// acceptLogins ends the effect of refuseLogins.
+// acceptLogins undoes refuseLogins.
 func (l *loginServer) acceptLogins() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refuse = nil
 }
 
-// count returns the number of logins, with those that were refused.
+// count returns the number of logins, including refused ones.
 func (l *loginServer) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -18,8 +18,8 @@ func TestImports_NothingOfTheServer(t *testing.T) {
 	}
 }
 
-// TestImports_NoWebSocketWithoutSockets shows that sockets need no package of their own: the
-// linker leaves out code that the program does not call.
+// TestImports_NoWebSocketWithoutSockets shows that sockets need no separate package: the linker
+// omits code that a program does not call.
 func TestImports_NoWebSocketWithoutSockets(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "httponly")

@@ -5,8 +5,9 @@ import (
 	"iter"
 )
 
-// allPages returns the items of a list, which it reads page by page. An error is the last
-// element. An empty page is not the end of a list: the last page has no next cursor.
+// allPages returns the items of a list, which it reads page by page. If reading fails, the
+// error is the last element. An empty page does not end the list; a page without a next cursor
+// does.
 func allPages[T any](cursor string, read func(cursor string) (items []T, next string, err error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for at := cursor; ; {
@@ -34,8 +35,8 @@ func (c *CustomerClient) Devices(ctx context.Context, params ListDevicesParams) 
 	return decode[DeviceList](c.requester.listDevices(ctx, params))
 }
 
-// AllDevices returns the devices of the fleet, the newest first, with one request per
-// page. An error is the last element.
+// AllDevices returns the devices of the fleet, the newest first, with one request per page. If
+// a request fails, the error is the last element.
 func (c *CustomerClient) AllDevices(ctx context.Context, params ListDevicesParams) iter.Seq2[Device, error] {
 	return allPages(params.Cursor, func(cursor string) ([]Device, string, error) {
 		params := params
@@ -50,8 +51,8 @@ func (c *CustomerClient) Sessions(ctx context.Context, params ListSessionsParams
 	return decode[SessionList](c.requester.listSessions(ctx, params))
 }
 
-// AllSessions returns the sessions of the tenant, the newest first, with one request per
-// page. An error is the last element.
+// AllSessions returns the sessions of the tenant, the newest first, with one request per page.
+// If a request fails, the error is the last element.
 func (c *CustomerClient) AllSessions(ctx context.Context, params ListSessionsParams) iter.Seq2[Session, error] {
 	return allPages(params.Cursor, func(cursor string) ([]Session, string, error) {
 		params := params
@@ -98,14 +99,14 @@ func (c *CustomerClient) AllApprovals(ctx context.Context, params ListApprovalsP
 	})
 }
 
-// Events returns a page of the timeline of a session: who did what, when, and with which
-// request.
+// Events returns a page of the timeline of a session. An event says who did what, when, and
+// with which request.
 func (c *CustomerClient) Events(ctx context.Context, sessionID string, params ListSessionEventsParams) (EventList, error) {
 	return decode[EventList](c.requester.listSessionEvents(ctx, sessionID, params))
 }
 
-// AllEvents returns the timeline of a session, with one request per page. An error is the
-// last element.
+// AllEvents returns the timeline of a session, with one request per page. If a request fails,
+// the error is the last element.
 func (c *CustomerClient) AllEvents(ctx context.Context, sessionID string, params ListSessionEventsParams) iter.Seq2[Event, error] {
 	return allPages(params.Cursor, func(cursor string) ([]Event, string, error) {
 		params := params
@@ -115,14 +116,13 @@ func (c *CustomerClient) AllEvents(ctx context.Context, sessionID string, params
 	})
 }
 
-// Connections returns a page of the open sockets of devices and users, on all instances of
-// the gateway.
+// Connections returns a page of the tenant's open sockets, on all instances of the gateway.
 func (c *CustomerClient) Connections(ctx context.Context, params ListConnectionsParams) (ConnectionList, error) {
 	return decode[ConnectionList](c.requester.listConnections(ctx, params))
 }
 
-// AllConnections returns the open sockets, with one request per page. An error is the last
-// element.
+// AllConnections returns the tenant's open sockets, with one request per page. If a request
+// fails, the error is the last element.
 func (c *CustomerClient) AllConnections(ctx context.Context, params ListConnectionsParams) iter.Seq2[Connection, error] {
 	return allPages(params.Cursor, func(cursor string) ([]Connection, string, error) {
 		params := params

@@ -12,11 +12,11 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// A listServer serves one list. The cursor of a page is its number.
+// A listServer serves one list. The cursor of a page is the page's number.
 type listServer struct {
 	pages   [][]string // the ids on each page
 	queries []string
-	failAt  int // the page that is refused; zero for none
+	failAt  int // number of the page that is refused; zero: none
 }
 
 func (l *listServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -41,7 +41,7 @@ func (l *listServer) customer(t *testing.T) *fieldgate.CustomerClient {
 	return serve(t, l.ServeHTTP).Customer(fieldgate.Bearer("JWT"))
 }
 
-// ids returns the ids of the items of a list, and its error.
+// ids returns the ids of the items in a list, and the error that ended the list.
 func ids[T any](list iter.Seq2[T, error], id func(T) string) (all []string, err error) {
 	for item, err := range list {
 		if err != nil {

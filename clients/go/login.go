@@ -8,31 +8,31 @@ import (
 	"time"
 )
 
-// A login keeps one device logged in. Calls that need a new token at the same time share
-// one request for it.
+// A login keeps one device logged in. Concurrent calls that need a new token share one login
+// request.
 type login struct {
 	authenticate func(context.Context) (DeviceLogin, error)
 
 	mu     sync.Mutex
-	latest *loginAttempt // nil before the first one and after a logout
+	latest *loginAttempt // nil before the first attempt and after a logout
 }
 
-// A loginAttempt is one request for a token, running or done.
+// A loginAttempt is one login request, either running or done.
 type loginAttempt struct {
-	refused string        // the token whose refusal caused the attempt; empty if none did
+	refused string        // the refused token that caused the attempt; empty for another cause
 	done    chan struct{} // closed when the fields below are set
 
 	token   string
 	err     error
-	renewAt time.Time // zero: when the token is refused
+	renewAt time.Time // when to renew the token; zero: not before the token is refused
 }
 
 func newLogin(authenticate func(context.Context) (DeviceLogin, error)) *login {
 	return &login{authenticate: authenticate}
 }
 
-// token returns the login token, and logs in if it must: it is the credentials of the
-// device. When the context of one caller ends, the attempt continues for the others.
+// token returns the login token, and logs in if necessary. refused is the token that the
+// gateway refused, if any. If ctx ends, the login attempt continues for the other callers.
 func (l *login) token(ctx context.Context, refused string) (string, error) {
 	attempt := l.attempt(ctx, refused)
 	select {
@@ -43,7 +43,7 @@ func (l *login) token(ctx context.Context, refused string) (string, error) {
 	}
 }
 
-// attempt returns the latest attempt if it is usable, and otherwise starts another.
+// attempt returns the latest attempt if it is usable, and otherwise starts a new attempt.
 func (l *login) attempt(ctx context.Context, refused string) *loginAttempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,8 +56,8 @@ func (l *login) attempt(ctx context.Context, refused string) *loginAttempt {
 	return l.latest
 }
 
-// usable reports whether the attempt serves a call that has no token yet, or one whose
-// token was refused.
+// usable reports whether the token of the attempt can serve a call. refused is the token that
+// was refused to the call, or empty if the call has no token yet.
 func (a *loginAttempt) usable(refused string) bool {
 	switch {
 	case a == nil:
@@ -65,7 +65,7 @@ func (a *loginAttempt) usable(refused string) bool {
 	case a.running():
 		return true
 	case refused != "" && a.refused == refused:
-		return true // one refused token causes one login, even if that fails
+		return true // a refused token causes only one login, even if the login fails
 	case a.err != nil, a.token == refused:
 		return false
 	}
@@ -81,8 +81,8 @@ func (a *loginAttempt) running() bool {
 	}
 }
 
-// run logs in. When an early renewal fails, the previous token stays in use until it is
-// refused, so that a failing gateway is not called again with each request.
+// run logs in. If an early renewal fails, the previous token stays in use until the gateway
+// refuses it. The login of a failing gateway is thus not requested again with every call.
 func (l *login) run(ctx context.Context, attempt, last *loginAttempt) {
 	defer close(attempt.done)
 	granted, err := l.authenticate(ctx)
@@ -99,8 +99,8 @@ func (l *login) run(ctx context.Context, attempt, last *loginAttempt) {
 // yearSeconds is the maximum lifetime of a token that renewalTime accepts.
 const yearSeconds = 365 * 24 * 60 * 60
 
-// renewalTime returns the time to renew a token: after 80 to 90 % of its lifetime, at
-// random, so that devices that were switched on together do not renew together.
+// renewalTime returns the time at which to renew a token: at random after 80 to 90 % of its
+// lifetime. Devices that were switched on together thus do not renew together.
 func renewalTime(expiresInSeconds int) time.Time {
 	if expiresInSeconds <= 0 {
 		return time.Time{}

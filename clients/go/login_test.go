@@ -91,7 +91,7 @@ func TestLogin_SharedByConcurrent401s(t *testing.T) {
 	device := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") == "Bearer token-1" && logins.token() != "token-1" {
 			refused.Done()
-			refused.Wait() // until all callers have sent the revoked token
+			refused.Wait() // wait until all callers have sent the revoked token
 		}
 		logins.ServeHTTP(w, r)
 	}).Device(deviceID, deviceSecret)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A memoryNetwork is a network inside the process, which works in a synctest bubble with
-// its fake clock. It is the listener of its server.
+// A memoryNetwork is a network inside the process. It works in a synctest bubble, which has a
+// fake clock. It is also the net.Listener of the server.
 type memoryNetwork struct {
 	incoming chan net.Conn
 	closed   chan struct{}
@@ -69,14 +69,14 @@ func (w *memoryConn) SetDeadline(t time.Time) error {
 	return w.SetWriteDeadline(t)
 }
 
-// Close closes both directions. Data that was written before can still be read.
+// Close closes both directions. The other end can still read data that was written before.
 func (w *memoryConn) Close() error {
 	w.in.close()
 	w.out.close()
 	return nil
 }
 
-// streamSize is the number of unread bytes above which a write waits.
+// streamSize is the number of unread bytes above which a write blocks.
 const streamSize = 64 << 10
 
 // A stream is one direction of a memoryConn.
@@ -85,7 +85,7 @@ type stream struct {
 	changed          sync.Cond
 	data             []byte
 	closed           bool
-	reading, writing time.Time // deadlines
+	reading, writing time.Time // deadlines for reading and writing
 }
 
 func newStream() *stream {

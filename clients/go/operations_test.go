@@ -14,14 +14,14 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// An operation is a call, the request that it sends, and the value that it returns for a
-// response.
+// An operation describes a call of a client: the expected request, the response, and the
+// expected value.
 type operation struct {
 	call     func(context.Context) (any, error)
 	method   string
-	path     string // with the query
-	body     string // empty for none
-	response string // empty for 204
+	path     string // path with the query
+	body     string // expected request body; empty: no body
+	response string // response body; empty: status 204
 	want     any
 }
 
@@ -30,7 +30,8 @@ const (
 	devices   = "/api/v1/device"
 )
 
-// checkOperations makes the calls, and compares their requests and values.
+// checkOperations makes the calls, and compares the requests and returned values with the
+// expected ones.
 func checkOperations(t *testing.T, operations func(*fieldgate.Gateway) map[string]operation) {
 	t.Helper()
 	for name := range operations(newGateway(t, "http://gateway")) {

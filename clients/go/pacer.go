@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// The rate at which a socket sends. The gateway accepts 50 messages a second and 100 in a
-// burst, pongs included, and closes a socket that sends more with [CloseFlood].
+// The maximum rate at which a socket sends. The gateway accepts 50 messages a second and 100 in
+// a burst, including pongs. It closes a socket that sends more with [CloseFlood].
 const (
 	sendInterval = 25 * time.Millisecond
 	sendBurst    = 50
@@ -19,7 +19,7 @@ type pacer struct {
 	next time.Time // when the full burst is available again
 }
 
-// wait waits until the next message may be sent. It returns an error if the context ends.
+// wait blocks until the next message may be sent. It returns an error if ctx ends first.
 func (p *pacer) wait(ctx context.Context) error {
 	if delay := p.reserve(); delay > 0 {
 		sleep(ctx, delay)
@@ -27,7 +27,7 @@ func (p *pacer) wait(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// reserve returns the time that the next message has to wait.
+// reserve reserves a slot for the next message and returns how long the message must wait.
 func (p *pacer) reserve() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()

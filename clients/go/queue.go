@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// A queue passes the frames that the reader of a socket has read to their consumer, in
-// order. The reader waits while the queue is full, so that the gateway has to wait too.
-// The reader does not wait while a call needs a reply that it has yet to read: the caller
-// may be the consumer itself, which would never empty the queue.
+// A queue passes frames from the reader of a socket to their consumer, in order. While the
+// queue is full, the reader waits, which in turn makes the gateway wait. The reader does not
+// wait while a call is waiting for a reply that has not been read: the caller may be the
+// consumer itself, and would then never empty the queue.
 type queue[T any] struct {
 	limit int
 
@@ -25,7 +25,7 @@ func newQueue[T any](limit int) *queue[T] {
 	return q
 }
 
-// push adds an item, and waits while the queue is full. A closed queue drops the item.
+// push adds an item, and blocks while the queue is full. After close, push drops the item.
 func (q *queue[T]) push(item T) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -38,8 +38,8 @@ func (q *queue[T]) push(item T) {
 	}
 }
 
-// pop removes and returns the next item, and waits while there is none. It reports false
-// when the context has ended, or when the queue is closed and empty.
+// pop removes and returns the next item, and blocks while there is none. It returns false if
+// ctx has ended, or if the queue is closed and empty.
 func (q *queue[T]) pop(ctx context.Context) (item T, ok bool) {
 	defer context.AfterFunc(ctx, q.wake)()
 	q.mu.Lock()
@@ -65,7 +65,7 @@ func (q *queue[T]) addPendingCalls(n int) {
 	q.changed.Broadcast()
 }
 
-// close makes push return at once, and pop once the queue is empty.
+// close unblocks push. pop returns the remaining items, and then false.
 func (q *queue[T]) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

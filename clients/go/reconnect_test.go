@@ -17,7 +17,7 @@ func TestReconnect_CloseCodes(t *testing.T) {
 	t.Parallel()
 	const reconnects, ends = "reconnects", "ends"
 	for code, want := range map[fieldgate.CloseCode]string{
-		fieldgate.CloseNormal:     reconnects, // this side did not ask for it
+		fieldgate.CloseNormal:     reconnects, // the client did not request the close
 		1001:                      reconnects,
 		fieldgate.CloseBinary:     ends,
 		fieldgate.CloseNotUTF8:    ends,
@@ -31,7 +31,7 @@ func TestReconnect_CloseCodes(t *testing.T) {
 		fieldgate.CloseSilent:     reconnects,
 		fieldgate.CloseSuperseded: ends,
 		fieldgate.CloseTooSlow:    reconnects,
-		4999:                      reconnects, // a code of a later version
+		4999:                      reconnects, // a code of a later version of the contract
 	} {
 		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
 			t.Parallel()
@@ -76,7 +76,7 @@ func TestReconnect_RefusedHandshake(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		handler http.HandlerFunc
-		dials   int // zero: the socket reconnects
+		dials   int // number of handshakes; zero: the socket reconnects
 	}{
 		"401":                     {problem(401, fieldgate.CodeUnauthorized), 1},
 		"403":                     {problem(403, fieldgate.CodeOriginNotAllowed), 1},
@@ -115,8 +115,8 @@ func TestReconnect_RefusedHandshake(t *testing.T) {
 	}
 }
 
-// upgradeWith opens a WebSocket that is not the gateway's. With a header, it negotiates
-// compression, which the client has not offered.
+// upgradeWith opens a WebSocket that does not behave like the gateway's. header may accept an
+// extension that the client has not offered, such as compression.
 func upgradeWith(w http.ResponseWriter, r *http.Request, subprotocol string, header http.Header) {
 	upgrader := websocket.Upgrader{Subprotocols: []string{subprotocol}}
 	if header != nil {
@@ -160,7 +160,8 @@ func TestBackoff_GrowsToAMinuteWithFullJitter(t *testing.T) {
 	})
 }
 
-// cutAfter returns a server that calls cut on each connection after some time.
+// cutAfter returns a server that calls cut on each connection when the connection has lasted
+// for lasting.
 func cutAfter(lasting time.Duration, cut func(*serverConn)) *socketServer {
 	return &socketServer{script: func(_ int, c *serverConn) {
 		time.Sleep(lasting)
@@ -272,8 +273,8 @@ func TestBackoff_RetryAfter(t *testing.T) {
 	}
 }
 
-// newLoginSocketServer returns a device and its gateway, which requires a login before it
-// opens a socket.
+// newLoginSocketServer returns a device, and a gateway that requires a login before it opens a
+// socket.
 func newLoginSocketServer(t *testing.T, script func(n int, c *serverConn)) (*fieldgate.DeviceClient, *loginServer, *socketServer) {
 	t.Helper()
 	logins := &loginServer{}

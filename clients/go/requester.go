@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A requester sends the HTTP requests of one caller. It sets the headers that all requests
-// carry, and limits the time and the size of each response.
+// A requester sends the HTTP requests of one client. It sets the headers that all requests
+// share, and limits the time and the size of each response.
 type requester struct {
 	server      string // the base URL; ends with a slash
 	client      *http.Client
@@ -20,24 +20,24 @@ type requester struct {
 	credentials credentials
 }
 
-// refuseRedirect keeps credentials and secrets from another host. The gateway never
-// redirects, so a redirect does not come from the gateway.
+// refuseRedirect prevents credentials and secrets from reaching another host. The gateway never
+// redirects, so a redirect comes from another server.
 func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// withCredentials returns a requester for the caller with these credentials.
+// withCredentials returns a copy of r that uses the given credentials.
 func (r requester) withCredentials(caller credentials) requester {
 	r.credentials = caller
 	return r
 }
 
-// withWait returns a requester for a request that the gateway holds for up to wait before
-// it responds.
+// withWait returns a copy of r with a longer timeout, for a request that the gateway may hold
+// for up to wait.
 func (r requester) withWait(wait time.Duration) requester {
 	r.timeout += max(wait, 0)
 	return r
 }
 
-// transport returns the transport of the requests.
+// transport returns the transport that the requests use.
 func (r requester) transport() http.RoundTripper {
 	if r.client.Transport != nil {
 		return r.client.Transport
@@ -45,8 +45,8 @@ func (r requester) transport() http.RoundTripper {
 	return http.DefaultTransport
 }
 
-// send sends a request. After a 401 it sends the request once more, if the credentials
-// return another token. The body of the response is in memory.
+// send sends req. After a 401 it sends req once more, if the credentials return a different
+// token. The body of the returned response is in memory.
 func (r requester) send(req *http.Request) (*http.Response, error) {
 	token, err := r.credentials(req.Context(), "")
 	if err != nil {
@@ -80,8 +80,8 @@ func (r requester) sendOnce(req *http.Request, token string) (*http.Response, er
 	return resp, r.readBody(resp)
 }
 
-// prepare returns a copy of a request with its headers and a body of its own, so that the
-// request can be sent again.
+// prepare returns a copy of req with the headers set and with a separate body, so that req can
+// be sent again.
 func (r requester) prepare(ctx context.Context, req *http.Request, token string) (*http.Request, error) {
 	prepared := req.Clone(ctx)
 	if req.GetBody != nil {
@@ -102,8 +102,8 @@ func (r requester) prepare(ctx context.Context, req *http.Request, token string)
 	return prepared, nil
 }
 
-// readBody reads the body of a response into memory, while the timeout of its request
-// still applies.
+// readBody reads the body of the response into memory. The timeout of the request still applies
+// meanwhile.
 func (r requester) readBody(resp *http.Response) error {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, r.maxBytes+1))

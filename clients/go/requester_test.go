@@ -125,7 +125,7 @@ func TestTimeout_StalledBody(t *testing.T) {
 	})
 }
 
-// stalled is a body whose reads block until the context ends.
+// stalled is a response body whose reads block until ctx ends.
 type stalled struct{ ctx context.Context }
 
 func (s stalled) Read([]byte) (int, error) {
@@ -137,7 +137,7 @@ func TestCall_EndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	started := make(chan struct{})
 	gateway := serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		_ = readBody(r) // the server notices that the client has gone after it has read the body
+		_ = readBody(r) // only after it has read the body does the server notice that the client is gone
 		close(started)
 		<-r.Context().Done()
 	})

@@ -12,8 +12,8 @@ const (
 	problemType = "application/problem+json"
 )
 
-// decode returns the value of a response, or an *APIError. It takes the two results of an
-// operation.
+// decode decodes the body of a response, or returns an *APIError. Its parameters are the
+// results of sending an operation.
 func decode[T any](resp *http.Response, err error) (T, error) {
 	if err := check(resp, err); err != nil {
 		var zero T
@@ -22,7 +22,8 @@ func decode[T any](resp *http.Response, err error) (T, error) {
 	return decodeBody[T](resp)
 }
 
-// check returns the error of a response, or nil if its status is a success.
+// check returns err, or the error that the response describes, or nil if its status is a
+// success.
 func check(resp *http.Response, err error) error {
 	switch {
 	case err != nil:
@@ -37,7 +38,7 @@ func check(resp *http.Response, err error) error {
 	return problemError(resp)
 }
 
-// decodeBody returns the value of a response, whatever its status.
+// decodeBody decodes the body of a response, whatever the status.
 func decodeBody[T any](resp *http.Response) (T, error) {
 	var value, zero T
 	if mediaType(resp) != jsonType {
@@ -57,8 +58,8 @@ func unmarshalBody(resp *http.Response, into any) error {
 	return json.Unmarshal(body, into)
 }
 
-// mediaType returns the media type of a response without its parameters, or an empty
-// string if it has no valid one.
+// mediaType returns the media type of a response without its parameters. It returns "" if the
+// Content-Type is missing or invalid.
 func mediaType(resp *http.Response) string {
 	name, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if err != nil {
@@ -77,7 +78,7 @@ func problemError(resp *http.Response) error {
 	return e
 }
 
-// mediaTypeError returns the error of a response that the gateway does not send.
+// mediaTypeError returns the error for a response with an unexpected media type.
 func mediaTypeError(resp *http.Response) error {
 	got := mediaType(resp)
 	if got == "" {

@@ -10,32 +10,32 @@ import (
 	"time"
 )
 
-// ErrSocketClosed is the error of a call over a socket that the program has closed.
+// ErrSocketClosed is the error of calls over a socket that the program has closed.
 var ErrSocketClosed = errors.New("fieldgate: the socket is closed")
 
-// SocketState is the state of the connection of a socket.
+// SocketState describes the connection of a socket.
 type SocketState struct {
 	// Connected reports whether there is a connection.
 	Connected bool
 
-	// ConnectionID is the id of the connection, as [CustomerClient.Connections] lists it.
+	// ConnectionID is the id under which [CustomerClient.Connections] lists the connection.
 	ConnectionID string
 
-	// GoingAway reports whether the gateway has announced that it will close the connection
-	// soon. Calls still work.
+	// GoingAway reports whether the gateway has announced that it will soon close the
+	// connection. Calls still work.
 	GoingAway bool
 
 	// Err is the reason why there is no connection. The socket reconnects by itself.
 	Err error
 
-	// RetryIn is the time until the socket reconnects.
+	// RetryIn is the time until the socket tries to reconnect.
 	RetryIn time.Duration
 }
 
-// maxCallbacks is the maximum number of callbacks that wait for an earlier one to return.
+// maxCallbacks is the maximum number of callbacks that wait for a running callback.
 const maxCallbacks = 64
 
-// A socketConfig holds what the two kinds of sockets differ in.
+// A socketConfig holds the differences between device sockets and customer sockets.
 type socketConfig struct {
 	requester requester
 	path      string
@@ -43,11 +43,11 @@ type socketConfig struct {
 	onState   func(SocketState)
 
 	onConnect func(*conn)              // called by the reader for each new connection
-	onFrame   func(*conn, frame) error // called by the reader for frames that are not replies; an error ends the connection
-	queues    []blockingQueue          // what the reader may wait for, besides the callbacks
+	onFrame   func(*conn, frame) error // called by the reader for each frame that is not a reply; an error ends the connection
+	queues    []blockingQueue          // queues that the reader may wait for, besides the queue of callbacks
 }
 
-// A blockingQueue is a queue of any type of items.
+// A blockingQueue is a queue of items of any type.
 type blockingQueue interface {
 	addPendingCalls(n int)
 	close()
@@ -59,14 +59,14 @@ type socket struct {
 	socketConfig
 	dialer    *dialer
 	callbacks *queue[func()]
-	parent    context.Context // the caller's
+	parent    context.Context // the context that the caller passed
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
-	workers   sync.WaitGroup // all goroutines but the reader, which alone starts them
+	workers   sync.WaitGroup // waits for all goroutines except the reader, which starts them
 	done      chan struct{}
 
 	mu      sync.Mutex
-	current *conn         // nil while there is none
+	current *conn         // nil while there is no connection
 	changed chan struct{} // closed and replaced when current changes
 	reason  error         // why there is no connection
 }
@@ -89,7 +89,7 @@ func (s *socket) start(ctx context.Context, config socketConfig) {
 // close starts to close the socket and returns.
 func (s *socket) close() { s.cancel(ErrSocketClosed) }
 
-// err returns the reason why the socket has ended, and nil before.
+// err returns the reason why the socket has ended, or nil while it is open.
 func (s *socket) err() error {
 	if s.ctx.Err() == nil {
 		return nil
@@ -97,7 +97,8 @@ func (s *socket) err() error {
 	return context.Cause(s.ctx)
 }
 
-// failure returns the reason why the socket has ended, and nil if this side ended it.
+// failure returns the reason why the socket has ended. It returns nil if the socket is open or
+// this side ended it.
 func (s *socket) failure() error {
 	err := s.err()
 	if errors.Is(err, ErrSocketClosed) || errors.Is(err, context.Cause(s.parent)) {
@@ -106,7 +107,7 @@ func (s *socket) failure() error {
 	return err
 }
 
-// run reconnects until the context ends or an error is final.
+// run connects again and again, until the context ends or an error is final.
 func (s *socket) run() {
 	defer close(s.done)
 	defer s.workers.Wait()
@@ -172,7 +173,7 @@ func (s *socket) handle(c *conn, f frame) error {
 	return nil
 }
 
-// setConn sets the connection that calls use, or nil and the reason why there is none.
+// setConn sets the connection that calls use. If there is none, c is nil and reason says why.
 func (s *socket) setConn(c *conn, reason error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,8 +182,8 @@ func (s *socket) setConn(c *conn, reason error) {
 	s.changed = make(chan struct{})
 }
 
-// currentConn returns the connection that calls use, or nil and the reason why there is
-// none. changed is closed when that changes.
+// currentConn returns the connection that calls use. If there is none, c is nil and reason says
+// why. The channel changed is closed when the connection changes.
 func (s *socket) currentConn() (c *conn, changed <-chan struct{}, reason error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -227,7 +228,7 @@ func (s *socket) call(ctx context.Context, r request) (json.RawMessage, error) {
 	}
 }
 
-// callSocket makes a call over a socket, and returns the value of the reply.
+// callSocket makes a call over a socket, and returns the decoded data of the reply.
 func callSocket[T any](ctx context.Context, s *socket, r request) (T, error) {
 	var value, zero T
 	data, err := s.call(ctx, r)
@@ -240,14 +241,14 @@ func callSocket[T any](ctx context.Context, s *socket, r request) (T, error) {
 	return value, nil
 }
 
-// notify queues a call of onState, after the callbacks before it.
+// notify queues a call of onState behind the other callbacks.
 func (s *socket) notify(state SocketState) {
 	if s.onState != nil {
 		s.callbacks.push(func() { s.onState(state) })
 	}
 }
 
-// runCallbacks runs the callbacks one after the other, until their queue is closed.
+// runCallbacks runs the queued callbacks one at a time, until the queue is closed.
 func (s *socket) runCallbacks() {
 	for {
 		callback, ok := s.callbacks.pop(context.Background())

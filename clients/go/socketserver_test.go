@@ -16,20 +16,19 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// A socketServer plays the gateway at the other end of a socket.
+// A socketServer simulates the gateway's end of a socket.
 type socketServer struct {
-	// script plays one connection after its welcome frame. When it returns, the connection
-	// is cut. Connections are counted from 1.
+	// script simulates the gateway on connection n, after the welcome frame. Connections are
+	// counted from 1. When script returns, the connection is cut.
 	script func(n int, c *serverConn)
 
-	// greet, unless nil, is called instead of sending a welcome frame with the ping interval
-	// of the gateway.
+	// greet, if set, is called instead of sending the usual welcome frame.
 	greet func(n int, c *serverConn)
 
-	// handshake, unless nil, reports whether it has responded to the handshake.
+	// handshake, if set, may respond to the handshake, and reports whether it has.
 	handshake func(n int, w http.ResponseWriter, r *http.Request) bool
 
-	// other serves the requests that open no socket.
+	// other serves all requests that are not a handshake.
 	other http.HandlerFunc
 
 	conns      sync.WaitGroup
@@ -88,7 +87,7 @@ func (s *socketServer) count() int {
 	return len(s.dials)
 }
 
-// delays returns the time between each two handshakes.
+// delays returns the times between consecutive handshakes.
 func (s *socketServer) delays() (delays []time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +97,7 @@ func (s *socketServer) delays() (delays []time.Duration) {
 	return delays
 }
 
-// memoryGateway returns a gateway on a network inside the process, for a synctest bubble.
+// memoryGateway returns a Gateway on a memoryNetwork, for use in a synctest bubble.
 func memoryGateway(t *testing.T, handler *socketServer, options ...fieldgate.Option) *fieldgate.Gateway {
 	t.Helper()
 	t.Cleanup(handler.conns.Wait)
@@ -111,7 +110,7 @@ func memoryGateway(t *testing.T, handler *socketServer, options ...fieldgate.Opt
 	return newGateway(t, server.URL, append(options, fieldgate.WithTransport(transport))...)
 }
 
-// connectDevice opens a socket of a device, which is closed at the end of the test.
+// connectDevice opens a device socket and closes it at the end of the test.
 func connectDevice(t *testing.T, gateway *fieldgate.Gateway, config fieldgate.DeviceSocketConfig) *fieldgate.DeviceSocket {
 	t.Helper()
 	socket := gateway.DeviceWithToken(fieldgate.Bearer("token")).Connect(t.Context(), config)
@@ -119,7 +118,7 @@ func connectDevice(t *testing.T, gateway *fieldgate.Gateway, config fieldgate.De
 	return socket
 }
 
-// connectCustomer opens a socket of a user, which is closed at the end of the test.
+// connectCustomer opens a customer socket and closes it at the end of the test.
 func connectCustomer(t *testing.T, gateway *fieldgate.Gateway, config fieldgate.CustomerSocketConfig) *fieldgate.CustomerSocket {
 	t.Helper()
 	socket := gateway.Customer(fieldgate.Bearer("a JWT")).Connect(t.Context(), config)
@@ -134,11 +133,11 @@ type message struct {
 	Data      json.RawMessage `json:"data,omitempty"`
 }
 
-// A serverConn is the gateway's end of one connection. Its methods return no errors: on a
-// connection that has ended they do nothing and return zero values.
+// A serverConn is the gateway's end of one connection. Its methods return no errors. After the
+// connection has ended, they do nothing and return zero values.
 type serverConn struct {
 	ws  *websocket.Conn
-	err error // of the last read
+	err error // error of the last read
 }
 
 func (c *serverConn) send(kind, requestID string, data any) {
@@ -153,7 +152,7 @@ func (c *serverConn) welcome(pingIntervalMs int) {
 	})
 }
 
-// read returns the next message. Its type is empty when the connection has ended.
+// read returns the next message. The message's type is empty if the connection has ended.
 func (c *serverConn) read() (m message) {
 	if c.err = c.ws.ReadJSON(&m); c.err != nil {
 		return message{}
@@ -186,7 +185,7 @@ func (c *serverConn) wait() int {
 	return 0
 }
 
-// close sends a close frame and waits for the client's.
+// close sends a close frame and waits for the client's close frame.
 func (c *serverConn) close(code fieldgate.CloseCode, reason string) {
 	_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(int(code), reason), time.Now().Add(time.Second))
 	c.wait()
@@ -204,7 +203,7 @@ func replyToHeartbeats(_ int, c *serverConn) {
 	c.serve(func(m message) { c.reply(m, fieldgate.HeartbeatReply{NextHeartbeatMs: 30_000}) })
 }
 
-// A recorder collects values from the goroutines of a test.
+// A recorder collects values from several goroutines of a test.
 type recorder[T any] struct {
 	mu  sync.Mutex
 	all []T

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// TenantRoom is the room with all events of the tenant.
+// TenantRoom is the room that has all events of the tenant.
 const TenantRoom = "tenant"
 
 // DeviceRoom returns the room with the events of a device.
@@ -18,23 +18,23 @@ func DeviceRoom(deviceID string) string { return "device:" + deviceID }
 // SessionRoom returns the room with the events of a session.
 func SessionRoom(sessionID string) string { return "session:" + sessionID }
 
-// A Subscription is the start of the events of a room.
+// A Subscription describes where the events of a subscribed room start.
 type Subscription struct {
 	Room   string `json:"room"`
 	Offset string `json:"offset"` // the events after this offset follow
 
-	// Resumed reports whether Offset is the one that was asked for. Otherwise Reason is the
-	// reason, if one was asked for. The room then starts now, and earlier events have to be
-	// read over HTTP.
+	// Resumed reports whether Offset is the offset that Subscribe was called with. If another
+	// offset was requested, Reason says why the gateway did not resume there. The events then
+	// start now, and earlier events have to be read over HTTP.
 	Resumed bool   `json:"resumed"`
 	Reason  string `json:"reason"`
 }
 
-// Subscribe subscribes to a room: to the events from now on, or to those after the event
-// with the offset since. When it returns without an error, the subscription lasts until
-// Unsubscribe, over all reconnects.
+// Subscribe subscribes to a room. If since is empty, events follow from now on; otherwise, the
+// events after offset since follow. After success, the subscription lasts until Unsubscribe,
+// also across reconnects.
 //
-// A room that does not exist is a 404. Subscribe waits while there is no connection.
+// A room that does not exist is a 404. While there is no connection, Subscribe waits.
 func (s *CustomerSocket) Subscribe(ctx context.Context, room, since string) (Subscription, error) {
 	data, err := encodeData(subscribeData{room, since})
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *CustomerSocket) Unsubscribe(ctx context.Context, room string) error {
 	}
 	c, _, _ := s.socket.currentConn()
 	if c == nil {
-		return s.socket.err() // the gateway has no subscriptions of a closed connection
+		return s.socket.err() // closing the connection has ended its subscriptions
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.socket.requester.timeout)
 	defer cancel()
@@ -87,8 +87,8 @@ func (s *CustomerSocket) Unsubscribe(ctx context.Context, room string) error {
 	return err
 }
 
-// resubscribe subscribes to a room on a new connection, after the last event that was
-// queued.
+// resubscribe subscribes to a room on the new connection c. Events follow after the last queued
+// event.
 func (s *CustomerSocket) resubscribe(c *conn, room string) {
 	offset, subscribed := s.offset(room)
 	if !subscribed {
@@ -110,7 +110,7 @@ func (s *CustomerSocket) resubscribe(c *conn, room string) {
 	}
 }
 
-// onResubscribed queues a notice of a gap if the gateway could not resume.
+// onResubscribed queues a RoomEvent with Gap if the gateway could not resume.
 func (s *CustomerSocket) onResubscribed(data json.RawMessage) {
 	var resumed Subscription
 	if json.Unmarshal(data, &resumed) != nil || resumed.Resumed {
@@ -127,7 +127,7 @@ func (s *CustomerSocket) onResubscribed(data json.RawMessage) {
 	}
 }
 
-// gapReason returns the reason of a gap, which is never empty.
+// gapReason returns the reason for a gap. It is never empty.
 func gapReason(s Subscription) string {
 	if s.Reason == "" {
 		return "unknown"
@@ -135,7 +135,7 @@ func gapReason(s Subscription) string {
 	return s.Reason
 }
 
-// drop ends a subscription that the gateway refuses, and queues a notice.
+// drop ends a subscription that the gateway refused to resume, and queues a RoomEvent with Err.
 func (s *CustomerSocket) drop(room string, err error) {
 	s.mu.Lock()
 	_, subscribed := s.rooms[room]
@@ -153,8 +153,8 @@ func (s *CustomerSocket) offset(room string) (offset string, subscribed bool) {
 	return offset, subscribed
 }
 
-// advance records the offset of an event. It reports whether the room is subscribed to and
-// the event is newer than the last one.
+// advance records the offset of an event. It reports whether the room is subscribed and the
+// event is newer than the last event.
 func (s *CustomerSocket) advance(room, offset string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,8 +166,8 @@ func (s *CustomerSocket) advance(room, offset string) bool {
 	return true
 }
 
-// isAfter reports whether an offset is after another. An offset is two numbers with a dash
-// between them. For offsets of another form, it reports whether they differ.
+// isAfter reports whether offset is after last. An offset consists of two numbers with a dash
+// in between. If an offset has another form, isAfter reports whether the two differ.
 func isAfter(offset, last string) bool {
 	a, ok := parseOffset(offset)
 	b, comparable := parseOffset(last)

@@ -5,28 +5,28 @@ import (
 	"unicode/utf8"
 )
 
-// The limits on the texts of a result, in characters.
+// The limits on the texts of a result in characters.
 const (
 	MaxOutput = 262_144
 	MaxError  = 16_384
 )
 
-// maxEncoded is the maximum size of one text in JSON, in bytes. The gateway accepts a body
-// of 1 MiB, so even an output of NUL bytes, each of which takes six bytes in JSON, leaves
-// room for the other fields.
+// maxEncoded is the maximum size of one JSON-encoded text in bytes. The gateway accepts a body
+// of 1 MiB. The limit leaves room for the other fields even if the output consists of NUL
+// bytes, each of which takes six bytes in JSON.
 const maxEncoded = 768 << 10
 
-// TruncateResult returns a result whose Output and Error are within the limits, as
-// [DeviceClient.SubmitResult] sends it. A program that stores results until it can send
-// them needs to store no more than that.
+// TruncateResult returns result with Output and Error cut to the limits, as
+// [DeviceClient.SubmitResult] sends it. A program that stores results before sending them can
+// store the truncated result.
 func TruncateResult(result ResultRequest) ResultRequest {
 	result.Output = truncate(result.Output, MaxOutput)
 	result.Error = truncate(result.Error, MaxError)
 	return result
 }
 
-// truncate returns a text of at most limit characters. It always shortens the same text in
-// the same way, so that a repeated result stays the same result.
+// truncate cuts text to at most limit characters. Equal texts are cut equally, so that a
+// repeated result stays the same.
 func truncate(text string, limit int) string {
 	if prefixLen(text, limit) == len(text) {
 		return text
@@ -35,7 +35,8 @@ func truncate(text string, limit int) string {
 	return text[:prefixLen(text, limit-len(mark))] + mark
 }
 
-// prefixLen returns the length in bytes of the longest prefix that is within the limits.
+// prefixLen returns the length in bytes of the longest prefix of text that is within both
+// limits.
 func prefixLen(text string, characters int) int {
 	encoded := 0
 	for i, r := range text {
@@ -48,7 +49,7 @@ func prefixLen(text string, characters int) int {
 	return len(text)
 }
 
-// encodedLen returns the maximum number of bytes that encoding/json writes for a character.
+// encodedLen returns the maximum number of bytes that encoding/json writes for r.
 func encodedLen(r rune) int {
 	switch {
 	case r == '\n', r == '\r', r == '\t', r == '"', r == '\\':

@@ -12,8 +12,8 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// submit submits a result, and returns it as the gateway receives it, with the size of the
-// body in bytes.
+// submit submits result. It returns the result as the gateway received it, and the size of the
+// request body in bytes.
 func submit(t *testing.T, result fieldgate.ResultRequest) (received fieldgate.ResultRequest, size int) {
 	t.Helper()
 	gateway := serve(t, func(w http.ResponseWriter, r *http.Request) {

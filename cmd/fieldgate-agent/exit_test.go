@@ -58,8 +58,8 @@ func TestRegister_RetriesWhileGatewayIsUnreachable(t *testing.T) {
 	require.NotContains(t, a.log.String(), "level=ERROR")
 }
 
-// TestFullDisk_CommandIsReleasedAndDoesNotRun simulates a full disk with a file size limit. A script
-// must not run if its start cannot be recorded.
+// TestFullDisk_CommandIsReleasedAndDoesNotRun sets a file size limit, which has the effect of a
+// full disk. If the start of a script cannot be recorded, the script must not run.
 func TestFullDisk_CommandIsReleasedAndDoesNotRun(t *testing.T) {
 	t.Parallel()
 	b := newTestbed(t, gatewaytest.Start(t))

@@ -28,8 +28,8 @@ func kills(t testing.TB) int {
 	return n
 }
 
-// TestKill_AgentRunsNothingTwiceAndSubmitsEveryResult kills the agent at random times. It compares
-// what the script has logged with the results that users see.
+// TestKill_AgentRunsNothingTwiceAndSubmitsEveryResult kills the agent at random times. It
+// compares the script's own log of runs with the results that users see.
 func TestKill_AgentRunsNothingTwiceAndSubmitsEveryResult(t *testing.T) {
 	t.Parallel()
 	b := newTestbed(t, gatewaytest.Start(t))
@@ -56,7 +56,7 @@ func TestKill_AgentRunsNothingTwiceAndSubmitsEveryResult(t *testing.T) {
 // runLog returns the path of the file in which the script logs each run.
 func (b *testbed) runLog() string { return filepath.Join(filepath.Dir(b.state), "runs.log") }
 
-// requireConsistent requires that the result of a command matches what the script has logged.
+// requireConsistent requires that the result of a command matches the script's log of runs.
 func (b *testbed) requireConsistent(t testing.TB, name string, ended client.Command) {
 	t.Helper()
 	written, err := os.ReadFile(b.runLog())

@@ -1,5 +1,5 @@
-// Command fieldgate-agent makes a Linux machine a device of a Fieldgate gateway. It runs
-// diagnostics, and the scripts that the owner of the machine allows.
+// Command fieldgate-agent turns a Linux machine into a device of a Fieldgate gateway. It runs
+// diagnostics, and scripts that the owner of the machine allows.
 package main
 
 import (
@@ -30,7 +30,7 @@ type settings struct {
 }
 
 // Exit codes. After exitTemporary, a service manager may restart the program. After
-// exitPermanent, an operator has to change something first.
+// exitPermanent, an operator must change something before a restart helps.
 const (
 	exitTemporary = 1
 	exitPermanent = 2
@@ -44,8 +44,8 @@ func main() {
 		kong.Vars{"version": program.Version()},
 		kong.Exit(exitParsing),
 	)
-	// A write beyond the file size limit then returns an error, as on a full disk, instead of
-	// killing the program.
+	// A write beyond the file size limit then returns an error, as on a full disk. Otherwise
+	// the signal would kill the program.
 	signal.Ignore(syscall.SIGXFSZ)
 	if err := s.run(program.UntilSignal()); err != nil {
 		fmt.Fprintln(os.Stderr, "fieldgate-agent:", err)
@@ -53,8 +53,8 @@ func main() {
 	}
 }
 
-// exitParsing exits after --help or --version with 0, and after invalid settings with
-// exitPermanent.
+// exitParsing ends the program with code 0 after --help or --version, and with exitPermanent
+// after invalid settings.
 func exitParsing(code int) {
 	if code != 0 {
 		code = exitPermanent
@@ -87,8 +87,7 @@ func (s settings) run(ctx context.Context) error {
 	return device.Run(ctx)
 }
 
-// exitCode returns exitPermanent for an error that a restart does not solve, and exitTemporary for
-// any other.
+// exitCode returns exitPermanent if a restart cannot solve err, and exitTemporary otherwise.
 func exitCode(err error) int {
 	for _, permanent := range []error{errSettings, agent.ErrNotRegistered, agent.ErrCodeRefused, agent.ErrStateDamaged} {
 		if errors.Is(err, permanent) {

@@ -13,8 +13,8 @@ import (
 // otherUID is the ID of a user who is neither root nor the user of the tests.
 const otherUID = 54321
 
-// TestScripts_DirectoryWritableByOthersExitsWith2 covers directories that give other users the
-// rights of the agent.
+// TestScripts_DirectoryWritableByOthersExitsWith2 covers script directories that other users
+// may write to. With such a directory, these users would have the rights of the agent.
 func TestScripts_DirectoryWritableByOthersExitsWith2(t *testing.T) {
 	t.Parallel()
 	changes := map[string]func(dir string) error{

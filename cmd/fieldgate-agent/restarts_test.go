@@ -20,7 +20,8 @@ import (
 )
 
 // TestKill_AgentGatewayOrRedisRunsNothingTwice kills the agent, the gateway or Redis at random
-// times. Redis restarts with all writes that it has acknowledged, from its append-only file.
+// times. After a restart, Redis has all acknowledged writes, because it reads them from its
+// append-only file.
 func TestKill_AgentGatewayOrRedisRunsNothingTwice(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)

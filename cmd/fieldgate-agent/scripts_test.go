@@ -17,8 +17,9 @@ import (
 
 const runScript = "remediation.run_script"
 
-// writeScriptsOfAllKinds fills the directory of the scripts with one file that may run and others
-// that must not. It returns a script outside the directory and the file that this script creates.
+// writeScriptsOfAllKinds writes one file that may run and several that must not into the
+// directory of the scripts. It returns a script outside the directory, and the file that this
+// script creates.
 func (b *testbed) writeScriptsOfAllKinds(t testing.TB) (outside, escaped string) {
 	t.Helper()
 	dir := filepath.Dir(b.state)
@@ -135,7 +136,8 @@ func (b *testbed) pids(name string) []int {
 	return readPIDs(filepath.Join(filepath.Dir(b.state), name))
 }
 
-// requireGone requires that the four processes in a file have ended and are reaped.
+// requireGone requires that the four processes whose ids are in a file have ended and were
+// reaped.
 func (b *testbed) requireGone(t testing.TB, name string) {
 	t.Helper()
 	require.Len(t, b.pids(name), 4)

@@ -63,8 +63,8 @@ func TestSettings_VersionAndHelp(t *testing.T) {
 	}
 }
 
-// TestExit_UnwritableStateExitsWith1 covers a state directory on a disk that may be mounted later,
-// so a restart may help.
+// TestExit_UnwritableStateExitsWith1 covers a state directory that cannot be written. Its disk
+// may be mounted later, so a restart may help.
 func TestExit_UnwritableStateExitsWith1(t *testing.T) {
 	t.Parallel()
 	code, output := runProgram(t, []string{"FIELDGATE_URL=http://127.0.0.1:1", "FIELDGATE_STATE=" + t.TempDir() + "/later/device.json"})

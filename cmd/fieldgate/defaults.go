@@ -12,9 +12,10 @@ import (
 	"github.com/fieldgate/fieldgate/ratelimit"
 )
 
-// defaults returns the defaults of the settings by the names that their tags use. A value
-// that a part of the gateway defines comes from that part, so that it is defined once. The
-// others are off in the gateway, or differ between serve and dev, which overrides them.
+// defaults returns the default values of the settings, by the names in their tags. If a part of
+// the gateway defines a default, defaults takes it from there, so that it is defined only once.
+// The other settings are off in the gateway, or have different defaults in serve and dev; dev
+// overrides those.
 func defaults() kong.Vars {
 	limits := ratelimit.Defaults()
 	return kong.Vars{

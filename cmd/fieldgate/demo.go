@@ -15,8 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/gateway"
 )
 
-// demoCommand demonstrates the life of a command. Nothing is simulated: a gateway runs, the
-// device executes the commands, and the remediation waits for its approval.
+// demoCommand demonstrates the life of a command. Nothing is simulated: a gateway runs, a
+// device executes the commands, and a remediation waits for its approval.
 type demoCommand struct {
 	URL    string `help:"URL of a running gateway. Default: the demo starts its own."`
 	Issuer string `env:"FIELDGATE_DEV_ISSUER" default:"http://127.0.0.1:8081" help:"Token issuer of that gateway, if it is a 'fieldgate dev'."`
@@ -74,8 +74,8 @@ func (c *demoCommand) runOn(ctx context.Context, url string, w io.Writer) error 
 	return d.run()
 }
 
-// signIn returns a client with the token or, if it is empty, with one from the issuer of a
-// gateway in development.
+// signIn returns a client that uses token. If token is empty, signIn requests a token from the
+// issuer of a gateway in development.
 func (c *demoCommand) signIn(ctx context.Context, gate *client.Gateway, name, role, token string) (*client.CustomerClient, error) {
 	if token == "" {
 		var err error

@@ -15,8 +15,7 @@ import (
 	"time"
 )
 
-// handlers are the functions that execute the commands of the demo on this machine, by
-// type.
+// handlers maps command types to the functions that execute such commands on this machine.
 type handlers map[string]func(ctx context.Context, parameters json.RawMessage) (string, error)
 
 var demoHandlers = handlers{
@@ -27,7 +26,7 @@ var demoHandlers = handlers{
 	"remediation.clear_cache": clearCache,
 }
 
-// run executes a command. An unknown type is an error.
+// run executes a command. It returns an error for an unknown type.
 func (h handlers) run(ctx context.Context, commandType string, parameters json.RawMessage) (string, error) {
 	handler, known := h[commandType]
 	if !known {
@@ -99,7 +98,7 @@ func get(ctx context.Context, parameters json.RawMessage) (string, error) {
 	return fmt.Sprintf("%s responded with %s, %d bytes (%s)", p.URL, response.Status, size, elapsed(start)), nil
 }
 
-// describe returns information of the kernel about the machine.
+// describe returns what the kernel reports about the machine.
 func describe(context.Context, json.RawMessage) (string, error) {
 	facts := []string{fmt.Sprintf("%s/%s, %d processors", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())}
 	for _, fact := range [][2]string{
@@ -112,8 +111,8 @@ func describe(context.Context, json.RawMessage) (string, error) {
 	return strings.Join(facts, "; "), nil
 }
 
-// clearCache removes the files of a directory that createCache has created, and of no
-// other.
+// clearCache removes the files in a directory. It accepts only a directory that createCache has
+// created.
 func clearCache(_ context.Context, parameters json.RawMessage) (string, error) {
 	p, err := decode[struct{ Directory string }](parameters)
 	if err != nil {

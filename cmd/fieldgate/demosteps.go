@@ -18,7 +18,7 @@ import (
 
 // demo is one run of the demo.
 type demo struct {
-	ctx      context.Context // of the run
+	ctx      context.Context // context of the run
 	w        io.Writer
 	url      string
 	gate     *client.Gateway
@@ -119,7 +119,7 @@ func (d *demo) diagnose() error {
 	return nil
 }
 
-// target returns the host and the port of the gateway, which the diagnostics connect to.
+// target returns the host and port of the gateway. The diagnostics connect to them.
 func target(gateURL string) (host string, port int, err error) {
 	u, err := url.Parse(gateURL)
 	if err != nil {
@@ -133,14 +133,14 @@ func target(gateURL string) (host string, port int, err error) {
 	return u.Hostname(), port, err
 }
 
-// claimResult is the result of a claim and the time at which the device received it.
+// claimResult is the result of a claim, and when the device received it.
 type claimResult struct {
 	commands []client.ClaimedCommand
 	at       time.Time
 	err      error
 }
 
-// claim makes the device wait for a command.
+// claim starts a claim of the device and returns the channel for the result.
 func (d *demo) claim(wait time.Duration) <-chan claimResult {
 	claimed := make(chan claimResult, 1)
 	go func() {
@@ -152,7 +152,7 @@ func (d *demo) claim(wait time.Duration) <-chan claimResult {
 	return claimed
 }
 
-// runCommand proposes a command while the device waits for one, and executes it.
+// runCommand proposes a command while the device waits for a command. The device executes it.
 func (d *demo) runCommand(kind string, parameters any) error {
 	claimed := d.claim(10 * time.Second)
 	start := time.Now()
@@ -180,7 +180,7 @@ func (d *demo) propose(kind string, parameters any) (client.Command, error) {
 	return proposed, nil
 }
 
-// execute makes the device execute the command and submit the result.
+// execute executes the command on the device and submits the result.
 func (d *demo) execute(c client.ClaimedCommand) error {
 	start := time.Now()
 	output, err := demoHandlers.run(d.ctx, c.Type, c.Parameters)
@@ -231,7 +231,7 @@ func (d *demo) remediate() error {
 	return nil
 }
 
-// approve makes bob read the inbox and approve the command by the digest that he saw.
+// approve reads the inbox as bob and approves the command by the digest in the inbox.
 func (d *demo) approve(proposed client.Command) error {
 	_, err := d.admin.Decide(d.ctx, d.session, client.DecisionRequest{CommandID: proposed.ID, Approved: true})
 	if client.CodeOf(err) != client.CodeSelfApproval {
@@ -302,7 +302,7 @@ func count(directory string) int {
 	return len(files)
 }
 
-// compact returns parameters as JSON, as the gateway receives them.
+// compact returns parameters as JSON in the form that the gateway receives.
 func compact(parameters any) string {
 	raw, _ := json.Marshal(parameters)
 	return string(raw)

@@ -15,8 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/gateway"
 )
 
-// devCommand runs a gateway without dependencies: its store is in the process, and it
-// issues its own tokens. Both end with the process.
+// devCommand runs a gateway that needs no other services: its store is in the process, and it
+// issues its own tokens. The data and the token keys end with the process.
 type devCommand struct {
 	settings `kong:"set='drain_delay=0s',set='environment=development',set='log_format=text'"`
 
@@ -24,7 +24,7 @@ type devCommand struct {
 	IssuerAddr string `env:"FIELDGATE_DEV_ISSUER_ADDR" default:"127.0.0.1:8081" help:"Address of the token issuer. Anyone who can reach it can get a token of any user."`
 }
 
-// Run serves until a signal and prints commands to try.
+// Run serves until a signal arrives. It first prints commands to try.
 func (c *devCommand) Run(ctx context.Context) error {
 	tokens, err := startIssuer(c.IssuerAddr)
 	if err != nil {
@@ -42,12 +42,12 @@ func (c *devCommand) Run(ctx context.Context) error {
 	url := "http://" + callableAddr(g.Addr())
 	printWelcome(os.Stdout, url, tokens, cfg.Embedded)
 	if cfg.Embedded {
-		go printAgentCommand(ctx, os.Stdout, url, tokens) // its requests wait until the gateway serves
+		go printAgentCommand(ctx, os.Stdout, url, tokens) // the requests of the agent wait until the gateway serves
 	}
 	return g.Run(ctx)
 }
 
-// config returns the configuration of the gateway with the issuer at issuerURL.
+// config returns the gateway configuration, with tokens from the issuer at issuerURL.
 func (c *devCommand) config(issuerURL string) (gateway.Config, error) {
 	cfg, err := c.settings.config()
 	cfg.RedisURL, cfg.Embedded, cfg.SupabaseURL = c.RedisURL, c.RedisURL == "", issuerURL
@@ -55,7 +55,7 @@ func (c *devCommand) config(issuerURL string) (gateway.Config, error) {
 	return cfg, err
 }
 
-// devIssuer is the running token issuer of a gateway in development.
+// devIssuer is a running token issuer for a gateway in development.
 type devIssuer struct {
 	*issuer.Issuer
 	server *http.Server
@@ -80,7 +80,7 @@ func startIssuer(addr string) (*devIssuer, error) {
 
 func (d *devIssuer) close() { _ = d.server.Close() }
 
-// callableAddr converts the address of a listener to one that a client can call.
+// callableAddr converts the address of a listener to an address that a client can call.
 func callableAddr(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// printAgentCommand provisions a device and prints the command that runs its agent on this
-// machine. The command works once, until the gateway and its data end.
+// printAgentCommand provisions a device, and prints the command that runs an agent for it on
+// this machine. The command can be used once, while the gateway and its data exist.
 func printAgentCommand(ctx context.Context, w io.Writer, url string, tokens *devIssuer) {
 	gate, err := client.New(url)
 	if err != nil {
@@ -36,7 +36,7 @@ d="$(mktemp -d)" && mkdir -m 755 "$d/scripts" && printf '#!/bin/sh\necho "restar
 `, "\n"), provisioned.Device.ID, agentProgram(os.Args[0]), url, provisioned.ActivationCode)
 }
 
-// agentProgram returns the path of the agent, which is in the directory of this program.
+// agentProgram returns the path of the agent, which is in the same directory as this program.
 func agentProgram(self string) string {
 	return strings.TrimSuffix(self, filepath.Base(self)) + "fieldgate-agent"
 }

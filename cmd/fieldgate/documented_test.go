@@ -16,8 +16,8 @@ var (
 	settingName = regexp.MustCompile(`FIELDGATE_[A-Z]+(?:_[A-Z]+)*`)
 )
 
-// derivedDefaults are the defaults that the help does not have, because they depend on
-// another setting or on the store, or because the setting is a switch.
+// derivedDefaults are defaults that the help does not show: the setting is a switch, or its
+// default depends on another setting or on the store.
 var derivedDefaults = map[string]string{
 	"FIELDGATE_CODE_KEY": "kept in the store",
 	"FIELDGATE_JWKS_URL": "from the project", "FIELDGATE_JWT_ISSUER": "from the project", "FIELDGATE_AUTH_HEALTH_URL": "from the project",

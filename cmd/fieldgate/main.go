@@ -31,7 +31,7 @@ func main() {
 	}
 }
 
-// options returns the options of the parser of the command line.
+// options returns the options for the command-line parser.
 func options() []kong.Option {
 	return []kong.Option{
 		kong.Name("fieldgate"),

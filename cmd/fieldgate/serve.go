@@ -6,8 +6,8 @@ import (
 	"github.com/fieldgate/fieldgate/gateway"
 )
 
-// serveCommand runs the gateway in production. It has no insecure default: it refuses to
-// start without a store and a token issuer.
+// serveCommand runs the gateway in production. It has no insecure defaults: without a store and
+// a token issuer, it refuses to start.
 type serveCommand struct {
 	settings
 
@@ -20,7 +20,7 @@ type serveCommand struct {
 	JWTSecret   string `name:"jwt-secret" env:"FIELDGATE_JWT_SECRET" help:"Shared secret of an issuer that signs tokens with HS256, at least 32 characters."`
 }
 
-// Run serves until a signal.
+// Run serves until a signal arrives.
 func (c *serveCommand) Run(ctx context.Context) error {
 	cfg, err := c.config()
 	if err != nil {

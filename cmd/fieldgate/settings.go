@@ -14,8 +14,8 @@ import (
 	"github.com/fieldgate/fieldgate/ratelimit"
 )
 
-// settings are the settings that serve and dev share. Each is an environment variable and
-// a flag of the same name. A default in ${} is a variable of function defaults.
+// settings are the settings that serve and dev share. Each setting is an environment variable,
+// and a flag with the same name. A default in ${} is a variable from the function defaults.
 type settings struct {
 	Addr        string `env:"FIELDGATE_ADDR" default:"${addr}" help:"Address of the API."`
 	MetricsAddr string `env:"FIELDGATE_METRICS_ADDR" default:"127.0.0.1:9090" help:"Address of the Prometheus metrics; 'off' to serve none."`
@@ -54,7 +54,7 @@ type settings struct {
 	LogFormat    string `env:"FIELDGATE_LOG_FORMAT" enum:"json,text," default:"${log_format}" help:"Format of the log (json, text)."`
 }
 
-// config returns the configuration of the gateway that the settings describe.
+// config returns the gateway configuration that the settings describe.
 func (s settings) config() (gateway.Config, error) {
 	policy, err := queue.ParsePolicy(s.Policy)
 	if err != nil {
@@ -82,7 +82,7 @@ func (s settings) config() (gateway.Config, error) {
 	return cfg, nil
 }
 
-// setLimits sets the rate limits, unless they are off.
+// setLimits sets the rate limits in cfg, unless rate limits are off.
 func (s settings) setLimits(cfg *gateway.Config) {
 	if s.RateLimits == "off" {
 		return
@@ -96,7 +96,7 @@ func (s settings) setLimits(cfg *gateway.Config) {
 
 func (s settings) logger() *slog.Logger {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(s.LogLevel)) // the enum has only valid ones
+	_ = level.UnmarshalText([]byte(s.LogLevel)) // LogLevel is an enum, so its values are always valid
 	options := &slog.HandlerOptions{Level: level}
 	if s.LogFormat == "text" {
 		return slog.New(slog.NewTextHandler(os.Stderr, options))

@@ -16,7 +16,7 @@ import (
 // tokenPath is the path at which a gateway in development issues tokens.
 const tokenPath = "/dev/token"
 
-// tokenCommand prints the token of a user for a gateway in development.
+// tokenCommand prints a token for a user of a gateway in development.
 type tokenCommand struct {
 	Issuer   string        `env:"FIELDGATE_DEV_ISSUER" default:"http://127.0.0.1:8081" help:"Token issuer of the running 'fieldgate dev'."`
 	User     string        `default:"alice" help:"Name of the user."`
@@ -35,12 +35,12 @@ func (c *tokenCommand) Run(ctx context.Context) error {
 	return nil
 }
 
-// tokenRequest describes the user of a token.
+// tokenRequest describes the user for whom a token is requested.
 type tokenRequest struct {
 	User     string        `json:"user"`
 	Customer string        `json:"customer"`
 	Role     string        `json:"role"`
-	Lifetime time.Duration `json:"lifetime"` // nanoseconds
+	Lifetime time.Duration `json:"lifetime"` // in nanoseconds
 }
 
 func (d *devIssuer) issue(t tokenRequest) string {
@@ -50,8 +50,8 @@ func (d *devIssuer) issue(t tokenRequest) string {
 	})
 }
 
-// serveToken issues a token. It requires no password, so it exists in development only and
-// listens on loopback by default.
+// serveToken issues a token. It requires no password, so it is served in development only, and
+// by default only on loopback.
 func (d *devIssuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	if isFromPage(r) {
 		http.Error(w, "web pages get no token: run `fieldgate token`", http.StatusForbidden)
@@ -66,10 +66,10 @@ func (d *devIssuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, d.issue(t))
 }
 
-// isFromPage reports whether a web page sent the POST request. A browser adds an Origin to
-// every POST (Fetch standard, section 3.2), also to those of a page to its own host. Such a
-// page may belong to an attacker whose host name resolves to loopback (DNS rebinding). It
-// could read the response and act as any user.
+// isFromPage reports whether a web page sent the POST request r. A browser adds an Origin
+// header to every POST, even if the page comes from the same host (Fetch standard, section
+// 3.2). A page of an attacker can reach the issuer if its host name resolves to loopback (DNS
+// rebinding). The page could then read the token and act as any user.
 func isFromPage(r *http.Request) bool { return len(r.Header["Origin"]) > 0 }
 
 // requestToken requests a token from the issuer of a running gateway in development.

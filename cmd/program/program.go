@@ -1,4 +1,4 @@
-// Package program has what the main packages share: the version of the program and the
+// Package program holds code that all main packages share: the version of the program, and the
 // context that ends with a signal.
 package program
 
@@ -13,8 +13,8 @@ import (
 // version is set by the linker: see the Makefile.
 var version string
 
-// Version returns the version that the linker has set. Otherwise it returns the version
-// of the module if it was installed with one, or "dev".
+// Version returns the version that the linker has set. Without one, it returns the module
+// version with which the program was installed, or "dev".
 func Version() string {
 	if version != "" {
 		return version
@@ -25,8 +25,8 @@ func Version() string {
 	return "dev"
 }
 
-// UntilSignal returns a context that ends with the first SIGTERM or SIGINT. Signals are
-// not caught after the first one, so the second one ends the process at once.
+// UntilSignal returns a context that ends with the first SIGTERM or SIGINT. Later signals are
+// not caught, so a second signal ends the process at once.
 func UntilSignal() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)

@@ -10,9 +10,9 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// retryUntilKnown repeats a call until its outcome is known, as a real client does. In one
-// of twenty cases it gives up after the first try, so that the outcome stays unknown. A
-// refusal that is not expected for the call is recorded as a violation.
+// retryUntilKnown repeats a call until its outcome is known, as a real client does. In five
+// percent of the cases it gives up after the first try, so that the outcome stays unknown. An
+// unexpected refusal is recorded as a violation.
 func (s *site) retryUntilKnown(damaged *atomic.Bool, d random, actor, action string, call func(ctx context.Context) error, refusals ...client.ProblemCode) (known bool, err error) {
 	patient, first := !d.chance(5), time.Now()
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, 300*time.Millisecond) {

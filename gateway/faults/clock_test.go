@@ -60,8 +60,9 @@ func startShimmed(t testing.TB, setting string, args ...string) *storetest.Serve
 	return storetest.StartWith(t, []string{"LD_PRELOAD=" + library, setting}, args...)
 }
 
-// TestClock_WrongOrJumpingDoesNoHarm sets the store's clock far from the gateways' and lets
-// it jump. Only the store's clock decides, so neither must do harm.
+// TestClock_WrongOrJumpingDoesNoHarm sets the store's clock far apart from the clocks of the
+// gateways, and then lets it jump. Neither may do harm, because only the store's clock is used
+// for decisions.
 func TestClock_WrongOrJumpingDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	for name, times := range map[string]struct {

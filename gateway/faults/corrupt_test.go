@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// structures are the structures that the store keeps for a device. Damage to a shared one
-// may affect all devices of the tenant.
+// structures are the Redis structures that the store keeps for a device. Damage to a structure
+// that devices share may affect all devices of the tenant.
 var structures = map[string]struct {
 	at     int
 	shared bool
@@ -43,7 +43,7 @@ var damages = map[string]func(t testing.TB, c *redis.Client, key string){
 	"full of garbage": func(t testing.TB, c *redis.Client, key string) { fillWithGarbage(t, c, key) },
 }
 
-// fillWithGarbage keeps the type of a structure and adds or replaces values.
+// fillWithGarbage adds and replaces values in a structure, but keeps the structure's type.
 func fillWithGarbage(t testing.TB, c *redis.Client, key string) {
 	t.Helper()
 	ctx := t.Context()
@@ -66,8 +66,8 @@ func fillWithGarbage(t testing.TB, c *redis.Client, key string) {
 	}
 }
 
-// TestCorruption_DoesNotSpread damages a structure of one device. Other devices, or other
-// tenants if the structure is shared, must go on working.
+// TestCorruption_DoesNotSpread damages a structure of one device. Other devices must continue
+// to work. If the devices of a tenant share the structure, only other tenants must.
 func TestCorruption_DoesNotSpread(t *testing.T) {
 	t.Parallel()
 	for name, structure := range structures {
@@ -125,8 +125,8 @@ func (s *site) progress(shared bool) map[*device]int64 {
 	return claimed
 }
 
-// requireProgress waits until each device has claimed another command. The limit is long:
-// a slow machine may delay a device, only a fault stops it.
+// requireProgress waits until each device has claimed another command. The time limit is long,
+// so that only a fault and not a slow machine can exceed it.
 func requireProgress(t testing.TB, before map[*device]int64, now func() map[*device]int64) {
 	t.Helper()
 	require.Eventually(t, func() bool {

@@ -8,7 +8,7 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Refusals that a device must expect.
+// Codes with which the gateway may refuse a call of a device.
 var (
 	lateRefusals   = []client.ProblemCode{client.CodeClaimSuperseded, client.CodeClaimExpired, client.CodeCommandFinished}
 	resultRefusals = []client.ProblemCode{client.CodeClaimSuperseded, client.CodeCommandFinished}
@@ -25,7 +25,7 @@ func (d *device) actAsDevice(rnd random) {
 	}
 }
 
-// claim claims commands, most of the time with an Idempotency-Key.
+// claim claims commands. Most claims have an Idempotency-Key.
 func (d *device) claim(rnd random, request client.ClaimRequest) (got []client.ClaimedCommand) {
 	var options []client.CallOption
 	if !rnd.chance(20) {
@@ -50,7 +50,8 @@ func (d *device) claim(rnd random, request client.ClaimRequest) (got []client.Cl
 	return got
 }
 
-// process finishes, releases, extends or abandons a claimed command, at random.
+// process submits a result for a claimed command, releases it, extends its lease or abandons
+// it, at random.
 func (d *device) process(rnd random, got client.ClaimedCommand) {
 	switch n := rnd.IntN(100); {
 	case rnd.chance(d.abandon):
@@ -100,7 +101,8 @@ func (d *device) extend(rnd random, got client.ClaimedCommand) {
 	}
 }
 
-// submitWithWrongToken submits a result with a token that is not of the command.
+// submitWithWrongToken submits a result with a claim token that does not belong to the command.
+// The gateway must refuse it.
 func (d *device) submitWithWrongToken(rnd random, got client.ClaimedCommand) {
 	known, err := d.retryUntilKnown(rnd, d.name, "guesses a token of "+got.ID, func(ctx context.Context) error {
 		_, err := d.SubmitResult(ctx, got.ID, client.ResultRequest{ClaimToken: nonce(), Status: client.ResultStatusFailed})
@@ -111,8 +113,8 @@ func (d *device) submitWithWrongToken(rnd random, got client.ClaimedCommand) {
 	}
 }
 
-// submitResult submits the result of a command. Now and then it repeats the same result,
-// and then submits a different one, which must be refused.
+// submitResult submits the result of a command. In some cases it submits the same result again,
+// and then a different result, which the gateway must refuse.
 func (d *device) submitResult(rnd random, got client.ClaimedCommand) {
 	result := client.ResultRequest{ClaimToken: got.ClaimToken, Status: client.ResultStatusSucceeded, Output: nonce()}
 	if rnd.chance(20) {

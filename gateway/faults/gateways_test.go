@@ -17,8 +17,8 @@ func newFaultyRedis(t testing.TB, seed uint64, args ...string) faultyRedis {
 }
 
 // TestGateway_KilledDuringScriptLosesNothing kills a gateway before it has sent a script to
-// Redis, and before it has received the reply. Clients learn nothing and repeat the call at
-// the other gateway.
+// Redis, and in another case before it has received the reply. Clients get no response, and
+// repeat the call at the other gateway.
 func TestGateway_KilledDuringScriptLosesNothing(t *testing.T) {
 	t.Parallel()
 	points := map[string]storetest.Fault{
@@ -66,8 +66,8 @@ func TestGateway_KilledBeforeResponseArrivesLosesNothing(t *testing.T) {
 	}
 }
 
-// killDuringScript kills a gateway three times, at the point of a script that the fault
-// determines, and starts it again.
+// killDuringScript kills and restarts a gateway three times. The fault determines at which
+// point of the script the gateway is killed.
 func (s *site) killDuringScript(p *process, storeURL string, proxy *storetest.Proxy, fault storetest.Fault, script string) {
 	s.t.Helper()
 	for range 3 {
@@ -96,8 +96,8 @@ func TestSweeper_ConcurrentGatewaysExpireEachLeaseOnce(t *testing.T) {
 	})
 }
 
-// TestGateway_PausedPastItsLeasesDoesNoHarm pauses a gateway for longer than its leases.
-// What it knows is then outdated, and only the store decides.
+// TestGateway_PausedPastItsLeasesDoesNoHarm pauses a gateway for longer than its leases. Its
+// state in memory is then outdated, so it must rely on the store only.
 func TestGateway_PausedPastItsLeasesDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	forEachSeed(t, func(t *testing.T, seed uint64) {
@@ -137,8 +137,8 @@ func TestClaim_DelayedPastItsLeaseDoesNoHarm(t *testing.T) {
 	})
 }
 
-// TestShutdown_UnderLoadRefusesNoCaller makes a rolling deploy. A client that follows
-// readiness must never be refused.
+// TestShutdown_UnderLoadRefusesNoCaller performs a rolling deployment. A client that follows
+// the readiness must never be refused.
 func TestShutdown_UnderLoadRefusesNoCaller(t *testing.T) {
 	t.Parallel()
 	forEachSeed(t, func(t *testing.T, seed uint64) {

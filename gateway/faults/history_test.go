@@ -9,7 +9,7 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// history records what devices and users were told.
+// history records the responses that devices and users received.
 type history struct {
 	began time.Time
 
@@ -21,7 +21,7 @@ type history struct {
 	sessions   map[string]*device         // sessions that were opened
 	claims     []time.Duration            // durations of calls that claimed a command
 	calls      []time.Duration            // durations until the outcome of a call was known
-	violations []finding                  // responses that no client may get
+	violations []finding                  // responses that a client must never get
 	retries    map[client.ProblemCode]int // outcomes after which a call was repeated
 }
 
@@ -38,12 +38,12 @@ type commandHistory struct {
 	proposed  bool
 	review    bool
 	max       int
-	decision  *bool                     // whether it was approved; nil: no decision was accepted
+	decision  *bool                     // whether the command was approved; nil: no decision was accepted
 	claims    map[string]bool           // tokens of claims
-	refused   map[string]bool           // outputs that were refused in favour of another result
+	refused   map[string]bool           // outputs that were refused because another result was accepted
 	results   map[string]acceptedResult // by status and output
 	released  map[string]bool           // tokens of released claims
-	cancelled bool                      // a response said that it is cancelled
+	cancelled bool                      // whether a response reported the command as cancelled
 }
 
 // acceptedResult is a result that the gateway accepted.
@@ -59,7 +59,7 @@ func newHistory() *history {
 	}
 }
 
-// record adds a line. It calls keep with the lock held.
+// record adds a line to the history. It calls keep while it holds the lock.
 func (h *history) record(actor, action string, keep func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

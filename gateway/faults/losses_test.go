@@ -210,8 +210,8 @@ func measureFailover(t *testing.T, wait bool, delay, round int, sum *lossTally) 
 	})
 }
 
-// withWait returns a write that waits for one replica with WAIT. A write that no replica
-// has is an error.
+// withWait returns a write function that waits with WAIT until one replica has the write. The
+// function returns an error if no replica has it.
 func withWait(c *redis.Client) func(key string) (int64, error) {
 	return func(key string) (n int64, err error) {
 		conn := c.Conn()

@@ -28,7 +28,7 @@ type site struct {
 	iss      *customertest.Issuer
 	balancer *balancer
 	gate     *client.Gateway
-	store    redis.UniversalClient // not affected by faults, for the verification
+	store    redis.UniversalClient // client that no fault affects, for the verification
 	history  *history
 	tenants  []*tenant
 
@@ -36,19 +36,18 @@ type site struct {
 	actors     sync.WaitGroup
 }
 
-// plan configures a site. The zero value stands for two gateways in this process and a
-// small fleet.
+// plan configures a site. The zero value means two gateways in this process, and few devices.
 type plan struct {
 	seed              uint64
 	gateways          int                       // default: 2
 	tenants           int                       // default: 2
-	devices           int                       // of each tenant; default: 2
-	name              func(i int) string        // tenant id
-	abandon           int                       // percent of claims that the device abandons, in addition to the usual ones
-	ownProcesses      bool                      // the scenario starts the gateways, as processes
+	devices           int                       // number of devices per tenant; default: 2
+	name              func(i int) string        // returns the id of tenant i
+	abandon           int                       // additional percentage of claims that the device abandons
+	ownProcesses      bool                      // whether the scenario starts the gateways, as separate processes
 	maxOutageResponse time.Duration             // time limit for store_unavailable; default: 4 s
 	allowedErrors     []string                  // errors that a gateway may log
-	change            func(cfg *gateway.Config) // of each gateway in this process
+	change            func(cfg *gateway.Config) // changes the configuration of each gateway in this process
 }
 
 func (p *plan) defaults() {
@@ -68,7 +67,7 @@ func (p *plan) defaults() {
 	}
 }
 
-// separatePartitions returns tenant ids of different partitions.
+// separatePartitions returns tenant ids that are in different partitions.
 func (p *plan) separatePartitions(i int) (name string) {
 	for n := 0; ; n++ {
 		name = fmt.Sprintf("tenant-%d-%d-%d", p.seed, i, n)
@@ -78,8 +77,8 @@ func (p *plan) separatePartitions(i int) (name string) {
 	}
 }
 
-// newSite starts a site whose gateways use the store at a URL. Direct is a client for the
-// verification, which no fault affects.
+// newSite starts a site whose gateways use the store at url. The verification uses the client
+// direct, which no fault affects.
 func newSite(t testing.TB, p plan, url string, direct redis.UniversalClient) *site {
 	t.Helper()
 	p.defaults()
@@ -180,8 +179,8 @@ func (c *tenant) newDevice(name string) *device {
 	return d
 }
 
-// runWithFault runs the workload and injects a fault. The workload goes on for half a second
-// after the fault, and is then finished.
+// runWithFault runs the workload and injects a fault. It continues the workload for half a
+// second after the fault, and then finishes it.
 func (s *site) runWithFault(fault func()) {
 	s.t.Helper()
 	s.startActors()
@@ -191,7 +190,7 @@ func (s *site) runWithFault(fault func()) {
 	s.finish()
 }
 
-// startActors starts the clients. Each has a random source of its own.
+// startActors starts the clients. Each client has its own random source.
 func (s *site) startActors() {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	s.stopActors = cancel
@@ -215,8 +214,8 @@ func (s *site) startActors() {
 	}
 }
 
-// finish stops the actors and waits for them. Then it finishes the remaining commands, until
-// all are in a final status.
+// finish stops the actors and waits for them. Then it processes the remaining commands until
+// all commands are final.
 func (s *site) finish() {
 	s.t.Helper()
 	s.stopActors()

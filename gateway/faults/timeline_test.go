@@ -11,8 +11,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// transitions maps a state and an event to the next state. A late result may change the
-// status that a command got when its lease expired.
+// transitions maps a state and an event to the next state. When a lease expires, the command's
+// status changes; a late result may change that status again.
 var transitions = map[string]map[string]string{
 	"":               {"proposed": "proposed"},
 	"proposed":       {"approved": "queued", "rejected": "rejected", "expired": "expired", "cancelled": "cancelled", "claimed": "claimed"},

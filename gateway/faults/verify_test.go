@@ -9,11 +9,11 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// finding is a difference between what clients were told and what is stored.
+// finding is a difference between the responses that clients received and the stored state.
 type finding struct {
 	kind    kind
 	command string
-	what    string // in words
+	what    string // description of the difference
 }
 
 // kind is the kind of a finding.
@@ -21,7 +21,7 @@ type kind string
 
 // Kinds of findings.
 const (
-	lost         kind = "lost"         // accepted and not stored
+	lost         kind = "lost"         // accepted, but not stored
 	duplicated   kind = "duplicated"   // claimed more often than allowed, or created twice
 	inconsistent kind = "inconsistent" // any other difference
 )
@@ -95,7 +95,7 @@ type storedState struct {
 	devices    map[string]bool // undamaged devices
 	commands   map[string]client.Command
 	timelines  map[string][]client.Event // by command, in order
-	missing    []string                  // sessions that were opened and are not stored
+	missing    []string                  // sessions that were opened, but are not stored
 	violations []finding
 }
 
@@ -156,7 +156,7 @@ func (b *storedState) readSession(ctx context.Context, c *tenant, session string
 	}
 }
 
-// compare compares what clients were told about a command with what is stored.
+// compare compares the responses that clients received about a command with the stored state.
 func (t *commandHistory) compare(id string, b *storedState) (found []finding) {
 	note := func(k kind, format string, args ...any) {
 		found = append(found, finding{k, id, fmt.Sprintf(format, args...)})

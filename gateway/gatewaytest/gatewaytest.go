@@ -1,6 +1,6 @@
-// Package gatewaytest starts a complete gateway for a test, on a real Redis or the
-// embedded store, with its own token issuer. It validates every response against the
-// contract. The test fails when the gateway logs an unexpected error.
+// Package gatewaytest starts a complete gateway for a test, with a real Redis or the embedded
+// store and with a token issuer. It validates every response against the contract. If the
+// gateway logs an unexpected error, the test fails.
 package gatewaytest
 
 import (
@@ -22,25 +22,25 @@ import (
 
 // Gateway is a gateway that serves until its test ends.
 type Gateway struct {
-	*client.Gateway // calls that need no principal
+	*client.Gateway // for calls that need no principal
 	URL             string
 	MetricsURL      string
 	Issuer          *customertest.Issuer
-	HTTP            *http.Client // validates responses against the contract
-	Log             *Log         // of every level
+	HTTP            *http.Client // validates all responses against the contract
+	Log             *Log         // log of the gateway, at all levels
 
-	// Stop shuts the gateway down as SIGTERM does, and waits until it has stopped.
+	// Stop shuts the gateway down like SIGTERM, and waits until it has stopped.
 	Stop func() error
 }
 
-// Start starts a gateway on the embedded store, unless a change such as WithRedis
-// configures another one.
+// Start starts a gateway with the embedded store. The changes edit the configuration, for
+// example WithRedis to use a Redis.
 func Start(t testing.TB, changes ...func(*gateway.Config)) *Gateway {
 	t.Helper()
 	return StartWithIssuer(t, customertest.NewIssuer(t), changes...)
 }
 
-// StartWithIssuer starts a gateway that accepts the tokens of an existing issuer.
+// StartWithIssuer starts a gateway that accepts the tokens of iss.
 func StartWithIssuer(t testing.TB, iss *customertest.Issuer, changes ...func(*gateway.Config)) *Gateway {
 	t.Helper()
 	log := new(Log)
@@ -66,12 +66,13 @@ func StartWithIssuer(t testing.TB, iss *customertest.Issuer, changes ...func(*ga
 	}
 }
 
-// WithRedis configures a Redis instead of the embedded store.
+// WithRedis configures the gateway to use the Redis at url instead of the embedded store.
 func WithRedis(url string) func(*gateway.Config) {
 	return func(cfg *gateway.Config) { cfg.RedisURL, cfg.Embedded = url, false }
 }
 
-// ForEachStore runs a parallel subtest for each kind of store, with a gateway of its own.
+// ForEachStore runs a parallel subtest with each kind of store. Each subtest has its own
+// gateway.
 func ForEachStore(t *testing.T, test func(t *testing.T, g *Gateway)) {
 	t.Helper()
 	t.Run("embedded", func(t *testing.T) {
@@ -84,8 +85,8 @@ func ForEachStore(t *testing.T, test func(t *testing.T, g *Gateway)) {
 	})
 }
 
-// run serves until the test ends. It closes the caller's idle connections first:
-// http.Server.Shutdown waits up to five seconds for one that was never used.
+// run serves until the test ends. Before the shutdown it closes the caller's idle connections:
+// http.Server.Shutdown would wait up to five seconds for a connection that was never used.
 func run(t testing.TB, g *gateway.Gateway, caller *http.Client) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var err error

@@ -21,7 +21,8 @@ type Log struct {
 	allowed []string
 }
 
-// AllowErrors names errors that the gateway may log. Each is a part of the log line.
+// AllowErrors allows the gateway to log errors. Each of parts is a text that an allowed log
+// line contains.
 func (l *Log) AllowErrors(parts ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -34,7 +35,7 @@ func (l *Log) allows(line string) bool {
 	return slices.ContainsFunc(l.allowed, func(part string) bool { return strings.Contains(line, part) })
 }
 
-// AccessLine waits for the access log line of a request, which is written after its
+// AccessLine waits for the access log line of a request. The gateway writes the line after the
 // response.
 func (l *Log) AccessLine(t testing.TB, requestID string) (line map[string]any) {
 	t.Helper()
@@ -47,8 +48,8 @@ func (l *Log) AccessLine(t testing.TB, requestID string) (line map[string]any) {
 	return line
 }
 
-// Lines returns the log lines with a message and a request id. An empty message or
-// request id matches any.
+// Lines returns the log lines whose message is message and whose request id is requestID. An
+// empty argument matches all lines.
 func (l *Log) Lines(message, requestID string) (lines []map[string]any) {
 	for text := range strings.Lines(l.String()) {
 		var line map[string]any
@@ -62,9 +63,9 @@ func (l *Log) Lines(message, requestID string) (lines []map[string]any) {
 	return lines
 }
 
-// unexpectedErrors returns the error lines that no gateway may log: responses with 500,
-// quarantined records, violated invariants. Failures of the background workers are left
-// out, because they are expected while the store is unreachable.
+// unexpectedErrors returns the lines about errors that no gateway may log: responses with 500,
+// quarantined records and violated invariants. It ignores failures of the background workers,
+// which are expected while the store cannot be reached.
 func (l *Log) unexpectedErrors() (lines []string) {
 	background := []string{"sweeping failed", "reconciling failed"}
 	for line := range strings.Lines(l.String()) {

@@ -11,12 +11,11 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// NewTenantID returns a random tenant id for tokens, and so a tenant that no other test
-// uses.
+// NewTenantID returns a random tenant id, so that no other test uses the same tenant.
 func NewTenantID() string { return "test-" + rand.Text() }
 
-// NeighbourOf returns the tenant id of a new tenant in the store partition of another one.
-// Only the owner in each record tells the two tenants apart.
+// NeighbourOf returns the id of a new tenant in the same store partition as tenantID. In a
+// shared partition, only the owner in each record separates the two tenants.
 func NeighbourOf(tenantID string) string {
 	for {
 		other := NewTenantID()
@@ -26,19 +25,18 @@ func NeighbourOf(tenantID string) string {
 	}
 }
 
-// TenantOf returns the tenant as the store names it: the tenant id of the token with its
-// prefix.
+// TenantOf returns the store's name of a tenant: tenantID with a prefix.
 func TenantOf(tenantID string) string { return "c." + tenantID }
 
-// PartitionOf returns the store partition of a tenant.
+// PartitionOf returns the store partition of the tenant tenantID.
 func PartitionOf(tenantID string) store.Partition { return store.PartitionOf(TenantOf(tenantID)) }
 
-// Token issues a token for a user of a tenant.
+// Token issues a token for the user of the tenant tenantID.
 func (g *Gateway) Token(tenantID, user, role string) string {
 	return g.Issuer.Token(issuer.Claims{Subject: user, TenantID: tenantID, Role: role})
 }
 
-// User returns a client with the token of a user.
+// User returns a client for the user of the tenant tenantID.
 func (g *Gateway) User(tenantID, user, role string) *client.CustomerClient {
 	return g.Customer(client.Bearer(g.Token(tenantID, user, role)))
 }
@@ -50,7 +48,7 @@ type Device struct {
 	Secret string
 }
 
-// NewDevice provisions and registers a device. Its client logs in with the first call.
+// NewDevice provisions and registers a device. The device's client logs in on its first call.
 func (g *Gateway) NewDevice(t testing.TB, admin *client.CustomerClient) Device {
 	t.Helper()
 	provisioned, err := admin.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
@@ -63,7 +61,7 @@ func (g *Gateway) NewDevice(t testing.TB, admin *client.CustomerClient) Device {
 	}
 }
 
-// Login opens another login of a device and returns its token.
+// Login opens another login of d and returns its token.
 func (g *Gateway) Login(t testing.TB, d Device) string {
 	t.Helper()
 	login, err := g.Authenticate(t.Context(), client.AuthenticateDeviceRequest{DeviceID: d.ID, DeviceSecret: d.Secret})

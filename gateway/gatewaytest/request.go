@@ -13,13 +13,13 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Request is a request that the client library would not send.
+// Request is a request that the client library cannot send.
 type Request struct {
 	Method  string
-	Path    string // with its query
-	Token   string // a bearer token; empty: none
+	Path    string // path with the query
+	Token   string // bearer token; empty: none
 	Body    string
-	Header  http.Header // overrides the fields set from Token and Body
+	Header  http.Header // overrides the headers that follow from Token and Body
 	Chunked bool        // sends the body without a Content-Length
 }
 
@@ -28,11 +28,10 @@ type Response struct {
 	Status  int
 	Header  http.Header
 	Body    string
-	Problem client.Problem // zero unless the body is a problem document
+	Problem client.Problem // problem document; zero if the body is another document
 }
 
-// Do sends a request. The response is validated against the contract, whatever its
-// status.
+// Do sends a request. The response is validated against the contract, whatever its status.
 func (g *Gateway) Do(t testing.TB, r Request) Response {
 	t.Helper()
 	response, err := g.HTTP.Do(r.build(t, g.URL))
@@ -54,7 +53,7 @@ func (r Request) build(t testing.TB, url string) *http.Request {
 		body = strings.NewReader(r.Body)
 	}
 	if r.Chunked {
-		body = io.MultiReader(body) // hides the length from net/http
+		body = io.MultiReader(body) // net/http cannot determine the length of a MultiReader
 	}
 	request, err := http.NewRequestWithContext(t.Context(), r.Method, url+r.Path, body)
 	require.NoError(t, err)

@@ -19,7 +19,7 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Paths of the two sockets.
+// Paths of the device socket and of the customer socket.
 const (
 	DevicePath   = "/api/v1/device/ws"
 	CustomerPath = "/api/v1/customer/ws"
@@ -28,27 +28,27 @@ const (
 // waitTimeout is the time limit for every wait of a Socket.
 const waitTimeout = 15 * time.Second
 
-// DialOptions configures a socket. The zero value offers the subprotocol fieldgate.v1
+// DialOptions configures Dial. With the zero value, Dial offers the subprotocol fieldgate.v1
 // and sends no credentials.
 type DialOptions struct {
-	Path      string // with its query
-	Token     string // a bearer token for the header; empty: none
+	Path      string // path with the query
+	Token     string // bearer token for the Authorization header; empty: none
 	Header    http.Header
 	Protocols []string // default: fieldgate.v1
 
-	// NoPong keeps the client from replying to pings.
+	// NoPong disables replies to pings.
 	NoPong bool
 
-	// Stalled keeps the client from reading until StartReading is called. Open does not
-	// wait for the welcome then.
+	// Stalled disables reading until StartReading is called. Open then does not wait for the
+	// welcome frame.
 	Stalled bool
 
-	// ReceiveBuffer is the size of the connection's receive buffer, in bytes. Zero keeps
-	// the system's default.
+	// ReceiveBuffer is the size of the connection's receive buffer in bytes. Zero means the
+	// default of the system.
 	ReceiveBuffer int
 }
 
-// Frame is a frame that the gateway sent.
+// Frame is a frame that the gateway has sent.
 type Frame struct {
 	Type      string          `json:"type"`
 	RequestID string          `json:"requestId"`
@@ -80,17 +80,17 @@ type Subscribed struct {
 	Reason  string `json:"reason"`
 }
 
-// Socket is the client side of a socket. It validates every received frame against
-// asyncapi.yaml, and fails the test when a request gets more than one reply.
+// Socket is the client end of a socket. It validates every received frame against
+// asyncapi.yaml. If a request gets more than one reply, the test fails.
 type Socket struct {
 	t    testing.TB
 	conn *websocket.Conn
 	path string
 	ids  atomic.Int64
 
-	ID              string        // connection id, from the welcome
-	HandshakeHeader http.Header   // of the handshake response
-	PingInterval    time.Duration // from the welcome
+	ID              string        // connection id from the welcome frame
+	HandshakeHeader http.Header   // header of the handshake response
+	PingInterval    time.Duration // ping interval from the welcome frame
 
 	writing sync.Mutex
 	reading sync.Once
@@ -109,8 +109,8 @@ type pendingRequest struct {
 	reply chan Frame
 }
 
-// Dial opens a socket. When the gateway refuses the handshake, the socket is nil and
-// the response is set.
+// Dial opens a socket. If the gateway refuses the handshake, Dial returns a nil Socket and the
+// response.
 func (g *Gateway) Dial(t testing.TB, d DialOptions) (*Socket, *http.Response) {
 	t.Helper()
 	s, refused, err := g.TryDial(t, d)
@@ -118,7 +118,7 @@ func (g *Gateway) Dial(t testing.TB, d DialOptions) (*Socket, *http.Response) {
 	return s, refused
 }
 
-// TryDial is Dial for a gateway that may not accept connections.
+// TryDial is like Dial, but returns an error if no connection can be opened.
 func (g *Gateway) TryDial(t testing.TB, d DialOptions) (*Socket, *http.Response, error) {
 	t.Helper()
 	conn, response, err := d.dialer().Dial("ws"+strings.TrimPrefix(g.URL, "http")+d.Path, d.header())
@@ -143,7 +143,7 @@ func (g *Gateway) TryDial(t testing.TB, d DialOptions) (*Socket, *http.Response,
 	return s, nil, nil
 }
 
-// StartReading starts reading from the connection. Later calls do nothing.
+// StartReading starts to read from the connection. Only the first call has an effect.
 func (s *Socket) StartReading() { s.reading.Do(func() { go s.read() }) }
 
 func (d DialOptions) dialer() *websocket.Dialer {
@@ -172,7 +172,8 @@ func (d DialOptions) header() http.Header {
 	return header
 }
 
-// Open opens a socket and waits for its welcome. A refused handshake fails the test.
+// Open opens a socket and waits for the welcome frame. If the handshake is refused, the test
+// fails.
 func (g *Gateway) Open(t testing.TB, d DialOptions) *Socket {
 	t.Helper()
 	s, refused := g.Dial(t, d)
@@ -185,7 +186,7 @@ func (g *Gateway) Open(t testing.TB, d DialOptions) *Socket {
 	return s
 }
 
-// AwaitWelcome waits for the welcome, which must be the first frame.
+// AwaitWelcome waits for the welcome frame, which must be the first frame.
 func (s *Socket) AwaitWelcome() {
 	s.t.Helper()
 	welcome := s.Next()
@@ -198,13 +199,13 @@ func (s *Socket) AwaitWelcome() {
 	s.ID, s.PingInterval = data.ConnectionID, time.Duration(data.PingIntervalMs)*time.Millisecond
 }
 
-// OpenDevice opens the socket of a device with a login token.
+// OpenDevice opens a device socket with the login token.
 func (g *Gateway) OpenDevice(t testing.TB, token string) *Socket {
 	t.Helper()
 	return g.Open(t, DialOptions{Path: DevicePath, Token: token})
 }
 
-// OpenCustomer opens the socket of a user with a token.
+// OpenCustomer opens a customer socket with the token.
 func (g *Gateway) OpenCustomer(t testing.TB, token string) *Socket {
 	t.Helper()
 	return g.Open(t, DialOptions{Path: CustomerPath, Token: token})
@@ -228,7 +229,7 @@ func (s *Socket) SendBinary(data []byte) {
 	require.NoError(s.t, s.write(websocket.BinaryMessage, data))
 }
 
-// TrySend is SendRaw for a connection that may be closed.
+// TrySend is like SendRaw, but returns an error if the connection is closed.
 func (s *Socket) TrySend(text string) error { return s.write(websocket.TextMessage, []byte(text)) }
 
 func (s *Socket) write(kind int, data []byte) error {
@@ -251,8 +252,8 @@ func encode(t testing.TB, kind, requestID string, data any) string {
 	return string(text)
 }
 
-// PendingReply waits for the reply to a request and returns it. The reply may be an
-// error frame.
+// PendingReply waits for the reply to a request and returns it. The reply may be an error
+// frame.
 type PendingReply func() Frame
 
 // StartRequest sends a request and does not wait for its reply.
@@ -261,7 +262,7 @@ func (s *Socket) StartRequest(kind string, data any) PendingReply {
 	return s.StartRequestAs(fmt.Sprintf("q-%d", s.ids.Add(1)), kind, data)
 }
 
-// StartRequestAs is StartRequest with a given request id.
+// StartRequestAs is StartRequest with the given request id.
 func (s *Socket) StartRequestAs(requestID, kind string, data any) PendingReply {
 	s.t.Helper()
 	request := pendingRequest{kind: kind, reply: make(chan Frame, 1)}
@@ -283,8 +284,8 @@ func (s *Socket) StartRequestAs(requestID, kind string, data any) PendingReply {
 	}
 }
 
-// Request sends a request and decodes the data of its reply, unless into is nil. An
-// error frame fails the test.
+// Request sends a request and waits for the reply. Unless into is nil, the data of the reply is
+// decoded into it. If the reply is an error frame, the test fails.
 func (s *Socket) Request(kind string, data, into any) Frame {
 	s.t.Helper()
 	f := s.StartRequest(kind, data)()
@@ -305,7 +306,7 @@ func (s *Socket) RequestError(kind string, data any) (problem client.Problem) {
 	return problem
 }
 
-// Subscribe subscribes to a room. A non-empty since resumes after that offset.
+// Subscribe subscribes to a room. If since is not empty, events follow from that offset on.
 func (s *Socket) Subscribe(room, since string) (subscribed Subscribed) {
 	s.t.Helper()
 	data := map[string]any{"room": room}
@@ -325,7 +326,7 @@ func (s *Socket) Next() Frame {
 	return f
 }
 
-// NextOf is Next for a frame of one type. A frame of another type fails the test.
+// NextOf waits for the next frame that is not a reply. If its type is not kind, the test fails.
 func (s *Socket) NextOf(kind string) Frame {
 	s.t.Helper()
 	f := s.Next()
@@ -340,8 +341,8 @@ func (s *Socket) Event() (e Event) {
 	return e
 }
 
-// TryNext is Next with a time limit. It returns context.DeadlineExceeded when no frame
-// arrived, and the reason of the close when the socket was closed.
+// TryNext is Next with a time limit. If no frame arrives in time, it returns
+// context.DeadlineExceeded. If the socket is closed, it returns the reason for the close.
 func (s *Socket) TryNext(within time.Duration) (Frame, error) { return s.next(within) }
 
 func (s *Socket) next(within time.Duration) (Frame, error) {
@@ -374,14 +375,14 @@ func (s *Socket) take() (f Frame, ok bool) {
 	return f, true
 }
 
-// Barrier waits until every frame that the gateway sent before has arrived: the reply
-// to a ping comes after them. The frames are kept for Next.
+// Barrier waits until all frames that the gateway has sent so far have arrived. It sends a
+// ping, because the reply comes after these frames. The frames are kept for Next.
 func (s *Socket) Barrier() {
 	s.t.Helper()
 	s.Request("ping", nil, nil)
 }
 
-// TakePushed returns the frames that have arrived and were not returned by Next.
+// TakePushed returns the frames that have arrived and that Next has not returned.
 func (s *Socket) TakePushed() (all []Frame) {
 	for f, ok := s.take(); ok; f, ok = s.take() {
 		all = append(all, f)
@@ -389,8 +390,8 @@ func (s *Socket) TakePushed() (all []Frame) {
 	return all
 }
 
-// CloseCode waits until the socket is closed and returns the close code, or 1006 when
-// there was no close frame.
+// CloseCode waits until the socket is closed and returns the close code. Without a close frame,
+// it returns 1006.
 func (s *Socket) CloseCode() int {
 	s.t.Helper()
 	select {
@@ -401,7 +402,7 @@ func (s *Socket) CloseCode() int {
 	return s.Code()
 }
 
-// Code returns the close code of a closed socket, or 1006 when there was no close frame.
+// Code returns the close code of a closed socket. Without a close frame, it returns 1006.
 func (s *Socket) Code() int {
 	if closed, ok := s.reason.(*websocket.CloseError); ok {
 		return closed.Code
@@ -409,7 +410,7 @@ func (s *Socket) Code() int {
 	return websocket.CloseAbnormalClosure
 }
 
-// Reason returns the reason in the close frame.
+// Reason returns the reason from the close frame.
 func (s *Socket) Reason() string {
 	if closed, ok := s.reason.(*websocket.CloseError); ok {
 		return closed.Text

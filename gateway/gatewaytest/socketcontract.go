@@ -13,16 +13,16 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// socketContract holds the frames that the gateway sends, as asyncapi.yaml defines them.
+// socketContract holds the schemas of the frames that the gateway sends, from asyncapi.yaml.
 type socketContract struct {
-	schemas openapi3.Schemas             // of payloads, by message id
-	sent    map[string]map[string]string // message ids, by path and frame type
+	schemas openapi3.Schemas             // payload schemas by message id
+	sent    map[string]map[string]string // message id by path and frame type
 }
 
 var published = sync.OnceValues(readSocketContract)
 
-// checkFrame validates a received frame against the contract. For a reply, kind is the
-// type of the request.
+// checkFrame validates a received frame against the contract. If the frame is a reply, kind is
+// the type of the request.
 func checkFrame(path, frameType, kind string, text []byte) error {
 	contract, err := published()
 	if err != nil {
@@ -89,8 +89,8 @@ func readSocketContract() (*socketContract, error) {
 	return c, err
 }
 
-// payloadSchemas reads the schemas as OpenAPI and resolves references to openapi.yaml.
-// The prefix "frame." keeps the names of messages apart from those of other schemas.
+// payloadSchemas loads the schemas as OpenAPI and resolves references to openapi.yaml. The
+// prefix "frame." separates the names of messages from other schema names.
 func payloadSchemas(payloads, schemas map[string]any) (openapi3.Schemas, error) {
 	for id, payload := range payloads {
 		schemas["frame."+id] = payload

@@ -51,8 +51,8 @@ func (a *Agent) Handle(commandType string, handler Handler, options ...HandlerOp
 	a.handlers[commandType] = r
 }
 
-// Errors that Run returns, besides those of the file system. Calling Run again does not
-// solve any of them.
+// The errors of Run that calling Run again does not solve. Run also returns errors of the file
+// system.
 var (
 	ErrNotRegistered = errors.New("agent: the device is not registered: set an activation code")
 	ErrCodeRefused   = errors.New("agent: the gateway refused the activation code: it is wrong, used or expired; set a new one")
@@ -61,12 +61,12 @@ var (
 )
 
 // Run claims and runs commands until ctx ends. Then it shuts down and returns nil. During the
-// shutdown it releases commands that have not started, waits for running handlers up to the
-// Grace of the configuration, and submits results for a few seconds. Results that it cannot
-// submit are kept, and the next Run submits them.
+// shutdown Run releases the commands that have not started. It waits for running handlers for
+// up to Config.Grace, and submits results for a few seconds. Results that cannot be submitted
+// are kept, and the next Run submits them.
 //
-// Run retries for as long as the gateway is unreachable or refuses the device. The delays are
-// random and grow to a minute, or to five minutes while the device is refused.
+// Run retries while the gateway is unreachable or refuses the device. The delays are random.
+// They grow to one minute, or to five minutes while the device is refused.
 func (a *Agent) Run(ctx context.Context) error {
 	unlock, err := lock(a.config.StateFile + ".lock")
 	if err != nil {

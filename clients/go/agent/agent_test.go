@@ -36,7 +36,7 @@ func TestNew_RefusesInvalidConfig(t *testing.T) {
 	}
 }
 
-// refusal returns a wrapped refusal of the gateway.
+// refusal returns an error that wraps a refusal of the gateway.
 func refusal(status int, code fieldgate.ProblemCode) error {
 	return fmt.Errorf("calling: %w", &fieldgate.APIError{Problem: fieldgate.Problem{Status: status, Code: code}})
 }
@@ -113,8 +113,8 @@ func TestNewResult_CancelledOnlyIfHandlerStopped(t *testing.T) {
 	}
 }
 
-// TestReconnectDelay_AfterSupersededSocket covers two agents with one identity, which end each
-// other's sockets: neither must reconnect soon, nor both at the same time.
+// TestReconnectDelay_AfterSupersededSocket covers two agents with the same identity, which
+// close each other's sockets. The delay before they reconnect must be long and random.
 func TestReconnectDelay_AfterSupersededSocket(t *testing.T) {
 	t.Parallel()
 	different := map[time.Duration]bool{}

@@ -10,9 +10,9 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Bounds of the delay before a retry. The delay is random ("full jitter") below a bound that
-// doubles with each attempt up to a cap. The cap is longer for a device that is refused,
-// because only an operator can change that.
+// Bounds of the delay before a retry. The delay is random ("full jitter") below a limit that
+// doubles with each attempt, up to a cap. The cap is longer while the gateway refuses the
+// device, because only an operator can change that.
 const (
 	backoffBase       = 500 * time.Millisecond
 	backoffCap        = time.Minute
@@ -20,16 +20,16 @@ const (
 	maxRetryAfter     = time.Hour // the longest Retry-After that is respected
 )
 
-// A backoff computes the delays between attempts. The zero value is ready to use, before the
-// first failure.
+// A backoff computes the delays between failed attempts. The zero value has counted no failure
+// yet.
 type backoff struct{ attempts int }
 
 // sleep waits for the delay after a failed attempt or until ctx ends, and reports whether it
 // waited for the whole delay.
 func (b *backoff) sleep(ctx context.Context, err error) bool { return sleep(ctx, b.delay(err)) }
 
-// delay returns how long to wait after a failed attempt. It adds the Retry-After of err, if
-// there is one.
+// delay counts a failed attempt and returns how long to wait after the attempt. The delay
+// includes the Retry-After of err, if err has one.
 func (b *backoff) delay(err error) time.Duration {
 	limit, retryAfter := backoffCap, time.Duration(0)
 	var refused *fieldgate.APIError
@@ -56,9 +56,9 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// isPermanent reports whether err is a refusal that repeating the request cannot change. Only
-// a problem document of the gateway is permanent: the error page of a proxy is not. A refusal
-// of the device itself, a rate limit and a misconfigured gateway are not permanent either.
+// isPermanent reports whether err is a refusal that the gateway would repeat. Only a problem
+// document of the gateway can be permanent; the error page of a proxy cannot. Refusals of the
+// device itself, rate limits and a misconfigured gateway are not permanent either.
 func isPermanent(err error) bool {
 	var refused *fieldgate.APIError
 	if !errors.As(err, &refused) || refused.Code == "" || refused.Status < 400 || refused.Status >= 500 {

@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// claimGrace bounds how long a claim over the socket goes on after a shutdown has begun.
+	// claimGrace is the time that a claim over the socket may continue after a shutdown has begun.
 	claimGrace = 2 * time.Second
 
-	// emptyClaimInterval is the minimum interval between two claims over HTTP that return
-	// nothing; up to half of it is subtracted at random. It is needed because some gateways,
-	// proxies and settings do not let a claim wait.
+	// emptyClaimInterval is the minimum interval between two claims over HTTP that return no
+	// command. Up to half of it is subtracted at random. The interval is needed because some
+	// gateways and proxies return such claims without waiting.
 	emptyClaimInterval = 2 * time.Second
 )
 
@@ -49,8 +49,8 @@ func (w *worker) claimLoop(ctx, base context.Context) {
 	}
 }
 
-// acquireSlot waits until there is a free slot and fewer than maxPendingResults results wait
-// for submission, and acquires the slot. It returns false if ctx ends first.
+// acquireSlot acquires a slot. It waits until a slot is free and fewer than maxPendingResults
+// results wait for submission. It returns false if ctx ends first.
 func (w *worker) acquireSlot(ctx context.Context) bool {
 	for ctx.Err() == nil {
 		select {
@@ -69,9 +69,10 @@ func (w *worker) acquireSlot(ctx context.Context) bool {
 
 func (w *worker) releaseSlot() { <-w.slots }
 
-// claim claims one command, and reports whether there was one. Over HTTP the gateway lets the
-// claim wait for a command; over a socket it announces commands instead. The idempotency key
-// is stored first, so that a claim whose response is lost can be repeated, also after a crash.
+// claim claims one command and reports whether the gateway returned one. Over HTTP, the gateway
+// holds the claim until a command is ready; over a socket, the gateway announces commands
+// instead. The idempotency key is stored before the claim, so that a claim whose response is
+// lost can be repeated, even after a crash.
 func (w *worker) claim(ctx, base context.Context) (command Command, found bool, err error) {
 	key, err := w.journal.claimKey()
 	if err != nil {
@@ -110,8 +111,8 @@ func withClaimGrace(ctx, base context.Context) (context.Context, context.CancelF
 	}
 }
 
-// awaitCommands waits until commands may be ready, after a claim that began at start and
-// returned none.
+// awaitCommands waits until commands may be ready. The last claim began at start and returned
+// no command.
 func (w *worker) awaitCommands(ctx context.Context, start time.Time) {
 	if _, isSocket := w.uplink.current(); !isSocket {
 		sleep(ctx, emptyClaimInterval-rand.N(emptyClaimInterval/2)-time.Since(start))
@@ -126,9 +127,9 @@ func (w *worker) awaitCommands(ctx context.Context, start time.Time) {
 	}
 }
 
-// accept starts a claimed command in the slot that the caller has acquired. It frees the slot if
-// the command does not start. If the journal cannot record the command, accept releases the
-// command and returns the error: a command must not run without a record of it.
+// accept starts a claimed command in the slot that the caller has acquired. If the command does
+// not start, accept frees the slot. If the journal cannot record the command, accept releases
+// the command and returns the error: no command may run unrecorded.
 func (w *worker) accept(base context.Context, command Command) error {
 	known, found, err := w.journal.reclaim(command)
 	if found {
@@ -147,8 +148,9 @@ func (w *worker) accept(base context.Context, command Command) error {
 	return nil
 }
 
-// handleReclaimed handles a command that the journal knew before it was claimed. It does not
-// run again: its result is submitted under the newest claim, now or when it ends.
+// handleReclaimed handles a claimed command that the journal already has. The command does not
+// run again. Its result is submitted under the newest claim, either now or when the command
+// ends.
 func (w *worker) handleReclaimed(base context.Context, known entry) {
 	w.log.Info("claimed a known command again", "command", known.ID, "finished", known.Result != nil)
 	if known.Result != nil {
@@ -156,7 +158,7 @@ func (w *worker) handleReclaimed(base context.Context, known entry) {
 	}
 }
 
-// release releases the claim on a command that has not started, in the background. The gateway
+// release releases, in the background, the claim of a command that has not started. The gateway
 // then queues the command again.
 func (w *worker) release(base context.Context, command Command, reason string) {
 	w.submitting.Go(func() {

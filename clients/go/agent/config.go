@@ -21,35 +21,35 @@ type Config struct {
 	// StateFile.journal and StateFile.lock.
 	StateFile string
 
-	// ActivationCode registers a device that has no identity yet. A registered device
-	// ignores it, so it may stay in a configuration file.
+	// ActivationCode registers a device that has no identity yet. A registered device ignores
+	// ActivationCode, so the code may stay in a configuration file.
 	ActivationCode string
 
-	// Metadata describes the device when it registers. Default: only the Version.
+	// Metadata is sent when the device registers. Default: only the Version.
 	Metadata fieldgate.DeviceMetadata
 
-	// Version is the version of the firmware or program, shown to the users. Default: none.
+	// Version is the version of the firmware or program. Users see it. Default: none.
 	Version string
 
-	// Concurrency is the maximum number of commands that run at a time, at most 64.
-	// Default: 1, because the commands of one device share its disk, network and services:
-	// a command that restarts a service spoils the result of one that inspects it. Use more
-	// for handlers that do not affect each other.
+	// Concurrency is the maximum number of commands that run at a time, at most 64. Use more
+	// than one only if the handlers do not affect each other: the commands of a device share
+	// its disk, network and services, and a command that restarts a service spoils the result
+	// of a command that inspects the service. Default: 1.
 	Concurrency int
 
-	// Lease is how long a claim lasts without an extension, from 3 s to 1 h. The agent
-	// extends it after each third. A shorter lease shows sooner that a device died while it
-	// ran a command. Default: 60 s.
+	// Lease is how long a claim lasts without an extension, from 3 s to 1 h. The agent extends
+	// the claim after each third of the lease. With a shorter lease, the gateway notices sooner
+	// that a device died while it ran a command. Default: 60 s.
 	Lease time.Duration
 
-	// Grace is how long handlers may go on after the shutdown has begun. Then their contexts
-	// end with ErrShutdown. It is also how long a handler may go on after its context has
-	// ended for another reason, before it is abandoned: see Timeout. Default: 10 s.
+	// Grace is how long handlers may continue after the shutdown has begun; then their contexts
+	// end with ErrShutdown. It is also how long a handler may continue after its context has
+	// ended for another reason. Then the handler is abandoned: see Timeout. Default: 10 s.
 	Grace time.Duration
 
 	// PollWait is how long a claim over HTTP waits for a command, at most 30 s. It must be
-	// shorter than the idle timeouts of proxies on the way. Claims that return nothing are
-	// at least 1 to 2 s apart, even if the gateway does not let them wait. Default: 25 s.
+	// shorter than the idle timeouts of the proxies in between. Claims that return no command
+	// are at least 1 s apart, even if the gateway does not let them wait. Default: 25 s.
 	PollWait time.Duration
 
 	// PollOnly disables the socket. Default: the agent uses a socket, and polls over HTTP
@@ -60,13 +60,13 @@ type Config struct {
 	// Default: http.DefaultTransport.
 	Transport *http.Transport
 
-	// Metrics returns the metrics of the next heartbeat, which waits for it. A heartbeat is
-	// sent without metrics if they cannot be sent, for example because one is NaN.
-	// Default: none.
+	// Metrics returns the metrics for the next heartbeat. The heartbeat waits until Metrics
+	// returns. If the metrics cannot be sent, for example because a value is NaN, the heartbeat
+	// is sent without metrics. Default: nil, no metrics.
 	Metrics func() fieldgate.Metrics
 
-	// Logger receives the log. It contains no secrets, parameters or output.
-	// Default: slog.Default().
+	// Logger receives the log. The log contains no secrets, no parameters and no output of
+	// commands. Default: slog.Default().
 	Logger *slog.Logger
 }
 
@@ -78,8 +78,8 @@ const (
 	maxPollWait    = 30 * time.Second
 )
 
-// withDefaults returns the configuration with zero values replaced by the defaults, or an
-// error if a value is invalid.
+// withDefaults returns c with the defaults in place of zero values. It returns an error if a
+// value is invalid.
 func (c Config) withDefaults() (Config, error) {
 	c.Concurrency = cmp.Or(c.Concurrency, 1)
 	c.Lease = cmp.Or(c.Lease, time.Minute)

@@ -8,8 +8,8 @@ import (
 	"runtime"
 )
 
-// replaceFile replaces the file at path atomically and durably: after a loss of power the
-// file has either its old or its new content. Only the owner may read it.
+// replaceFile replaces the file at path atomically and durably: after a power loss, the file
+// has either the old or the new content. Only the owner can read the file.
 func replaceFile(path string, content []byte) error {
 	temporary := path + ".tmp"
 	if err := writeSynced(temporary, content); err != nil {
@@ -22,8 +22,8 @@ func replaceFile(path string, content []byte) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// writeSynced creates the file at path, writes content to it and syncs it. It removes a file
-// that an earlier, interrupted call has left at path.
+// writeSynced creates the file at path, writes content to it and syncs it. First it removes a
+// file that an earlier, interrupted call may have left at path.
 func writeSynced(path string, content []byte) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("removing the temporary file of an earlier write: %w", err)
@@ -42,8 +42,8 @@ func writeSynced(path string, content []byte) error {
 	return nil
 }
 
-// syncDir makes the entries of a directory durable. It does nothing on Windows, which cannot
-// sync a directory.
+// syncDir syncs the directory at path, so that its entries survive a power loss. It does
+// nothing on Windows, which cannot sync directories.
 func syncDir(path string) error {
 	if runtime.GOOS == "windows" {
 		return nil

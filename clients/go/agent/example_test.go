@@ -57,8 +57,8 @@ func Example() {
 	// restarting telemetry
 }
 
-// ExampleAgent_Handle registers two handlers. A command that only reads may run again after a
-// loss of power. A command that takes long stops when its context ends.
+// ExampleAgent_Handle registers two handlers. The first only reads, so its command may run
+// again after a power loss. The second takes long, and stops when its context ends.
 func ExampleAgent_Handle() {
 	device, err := agent.New(agent.Config{URL: "https://gateway.example.com", StateFile: "/var/lib/pump/device.json"})
 	if err != nil {
@@ -86,8 +86,8 @@ func ExampleAgent_Handle() {
 // turnValve stands for one turn of the valve.
 func turnValve() {}
 
-// exampleGateway starts a gateway that has one command and calls onResult when it has
-// received the result. It returns the URL. The gateway ends with the process.
+// exampleGateway starts a gateway that has one command. It calls onResult when the result has
+// arrived, and returns the URL of the gateway. The gateway ends with the process.
 func exampleGateway(onResult func()) (url string) {
 	reply := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {

@@ -10,7 +10,7 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// execute runs the handler of a job and returns the result to submit.
+// execute runs handler r for job j and returns the result to submit.
 func (w *worker) execute(j *job, r registered) fieldgate.ResultRequest {
 	defer j.cancel(nil)
 	ctx, cancel := context.WithTimeoutCause(j.ctx, r.timeout, ErrTimeout)
@@ -23,9 +23,9 @@ func (w *worker) execute(j *job, r registered) fieldgate.ResultRequest {
 	return result
 }
 
-// awaitResult waits for the result of a handler. A handler that goes on after its context has
-// ended is abandoned after the grace, except in a shutdown: shutdown bounds that wait, and
-// the next run of the agent resumes the command.
+// awaitResult waits for the result of a handler. If the handler still runs when the grace after
+// the end of its context has passed, awaitResult abandons it. In a shutdown it does not:
+// shutdown bounds the wait, and the agent's next run resumes the command.
 func (w *worker) awaitResult(ctx context.Context, j *job, results <-chan fieldgate.ResultRequest) fieldgate.ResultRequest {
 	select {
 	case result := <-results:
@@ -45,9 +45,9 @@ func (w *worker) awaitResult(ctx context.Context, j *job, results <-chan fieldga
 	return w.abandon(ctx, j, results)
 }
 
-// abandon returns a failure for a handler that ignores the end of its context, and drops the
-// result that the handler returns later. Until it returns, commands of its type are refused,
-// so that they neither run beside it nor pile up behind it.
+// abandon returns a failure for a handler that ignores the end of its context. The result that
+// the handler returns later is dropped. Until the handler returns, commands of the same type
+// are refused, so that they neither run beside the handler nor queue up behind it.
 func (w *worker) abandon(ctx context.Context, j *job, results <-chan fieldgate.ResultRequest) fieldgate.ResultRequest {
 	id, commandType, cause := j.command.ID, j.command.Type, context.Cause(ctx)
 	w.log.Error("abandoned a handler that does not stop", "command", id, "type", commandType, "cause", cause)
@@ -70,16 +70,16 @@ func (w *worker) addOrphan(commandType string, n int) {
 	w.orphans[commandType] += n
 }
 
-// hasOrphan reports whether an abandoned handler of a command type is still running.
+// hasOrphan reports whether an abandoned handler for commandType is still running.
 func (w *worker) hasOrphan(commandType string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.orphans[commandType] > 0
 }
 
-// callHandler calls a handler and sends its result, also if the handler panics or calls
-// runtime.Goexit. It builds the result under the same protection, because encoding it calls
-// methods of the handler's own types.
+// callHandler calls handler and sends its result to results. It also sends a result if handler
+// panics or calls runtime.Goexit. The result is encoded inside the same recover, because
+// encoding calls methods of types that the handler defines.
 func (w *worker) callHandler(ctx context.Context, handler Handler, command Command, results chan<- fieldgate.ResultRequest) {
 	result := newResult(ctx, Result{}, Fail(CodePanic, "the handler ended its goroutine"))
 	defer func() { results <- result }()

@@ -25,11 +25,11 @@ type fakeGateway struct {
 
 	mu         sync.Mutex
 	commands   []string                     // JSON of the commands to return, one for each claim
-	claimKeys  []string                     // idempotency keys of the claims
+	claimKeys  []string                     // idempotency keys of the claims that arrived
 	extends    int                          // number of extensions
-	heartbeats []fieldgate.HeartbeatRequest // accepted ones
+	heartbeats []fieldgate.HeartbeatRequest // accepted heartbeats
 	results    map[string]fieldgate.ResultRequest
-	refuse     func(path string, body []byte) string // returns the code to refuse a request with, or ""
+	refuse     func(path string, body []byte) string // returns the code with which to refuse a request, or ""
 }
 
 func newFakeGateway(t testing.TB, commands ...string) *fakeGateway {

@@ -12,35 +12,36 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// A Command is a claimed command, which a handler runs.
+// A Command is a claimed command, the argument of a handler.
 type Command = fieldgate.ClaimedCommand
 
-// A Result is the result of a command, as a handler returns it.
+// A Result is the value that a handler returns for a command.
 type Result struct {
-	// Output is text for users. Output of more than [fieldgate.MaxOutput] characters is cut,
-	// and its last line says so.
+	// Output is text for users. Output longer than [fieldgate.MaxOutput] characters is cut, and
+	// its last line then says so.
 	Output string
 
-	// Data is for programs: a struct or map that becomes a JSON object of at most MaxData
-	// bytes. Default: none.
+	// Data is for programs: a struct or map that is encoded as a JSON object of at most MaxData
+	// bytes. Default: nil, no data.
 	Data any
 }
 
 // A Handler runs the commands of one type. Its context ends when a user cancels the command,
-// when the timeout expires, when the claim is lost, or when the agent shuts down.
-// context.Cause returns which: [ErrCancelRequested], [ErrTimeout], [ErrClaimLost] or
-// [ErrShutdown]. A handler that stops then returns the error of the context. A handler that
-// has completed nevertheless returns its result, and that counts.
+// when the timeout expires, when the claim is lost, or when the agent shuts down. context.Cause
+// then returns [ErrCancelRequested], [ErrTimeout], [ErrClaimLost] or [ErrShutdown]. A handler
+// that stops because its context ended returns the error of the context. A handler that
+// completes its work nevertheless returns its result as usual, and the agent submits that
+// result.
 //
-// A command whose handler returns an error has failed; [Fail] adds a code to the error. The
-// Result is submitted too if the error is not nil. A panic is a failure with [CodePanic].
+// A command has failed if its handler returns an error. The Result is submitted together with
+// the error. [Fail] returns an error with a code. A panic is a failure with [CodePanic].
 type Handler func(ctx context.Context, command Command) (Result, error)
 
 // DefaultTimeout bounds how long a handler may run unless [Timeout] sets another bound.
 // Without a bound, a handler that hangs would keep the device from running other commands.
 const DefaultTimeout = 10 * time.Minute
 
-// A HandlerOption configures the commands of one type.
+// A HandlerOption configures how the agent runs the commands of one type.
 type HandlerOption func(*registered)
 
 // registered is a handler with its options.
@@ -50,9 +51,9 @@ type registered struct {
 	timeout    time.Duration
 }
 
-// Repeatable declares that running a command of this type twice does no harm. If the agent
-// dies while such a command runs, the next Run starts it again, provided that its claim is
-// still valid. After three reruns it is reported as failed with [CodeInterrupted] instead,
+// Repeatable declares that running a command of this type twice does no harm. If the agent dies
+// while such a command runs, the next Run starts the command again, provided that the claim is
+// still valid. After three reruns the command is reported as failed with [CodeInterrupted],
 // because the command may be what kills the agent.
 func Repeatable() HandlerOption {
 	return func(r *registered) { r.repeatable = true }
@@ -60,19 +61,19 @@ func Repeatable() HandlerOption {
 
 // Timeout bounds how long a command of this type may run. Default: DefaultTimeout.
 //
-// Go cannot stop a handler that ignores the end of its context. The agent abandons it after
-// the Grace of the configuration, whatever ended the context. It reports the command as failed
-// with CodeTimeout or [CodeInterrupted], frees the slot, and drops what the handler returns
-// later. Commands of other types then run beside the abandoned handler, because a device that
-// runs nothing could not even be diagnosed. Commands of the same type fail with [CodeStuck]
-// until the handler returns. A handler that must not run beside others, such as one that
-// writes firmware, therefore has to stop when its context ends.
+// Go cannot stop a handler that ignores the end of its context. The agent therefore abandons
+// such a handler after Config.Grace, whatever ended the context. It reports the command as
+// failed with CodeTimeout or [CodeInterrupted], frees the slot, and drops what the handler
+// returns later. Commands of other types may then run beside the abandoned handler: a device
+// that runs no commands could not be diagnosed. Commands of the same type fail with [CodeStuck]
+// until the handler returns. A handler that must not run beside others, such as a handler that
+// writes firmware, must therefore stop when its context ends.
 func Timeout(timeout time.Duration) HandlerOption {
 	return func(r *registered) { r.timeout = timeout }
 }
 
-// Codes of failures that the agent itself reports, in the "code" member of the data of a
-// result. Handlers add codes of their own with [Fail].
+// Codes of the failures that the agent itself reports, as the "code" member of Result.Data.
+// Handlers add their own codes with [Fail].
 const (
 	CodeUnknownType       = "unknown_type"       // the device has no handler for the type
 	CodeInvalidParameters = "invalid_parameters" // the parameters do not fit the handler
@@ -81,10 +82,11 @@ const (
 	CodeTimeout           = "timeout"            // the handler exceeded its timeout
 	CodeInterrupted       = "interrupted"        // the agent ended while the command ran: how far the command got is not known
 	CodeInvalidResult     = "invalid_result"     // the result of the handler cannot be submitted
-	CodeStuck             = "stuck"              // not started: an earlier command of the type does not stop
+	CodeStuck             = "stuck"              // the command did not start, because an abandoned command of its type still runs
 )
 
-// Causes of the end of a handler's context, for errors.Is with context.Cause.
+// The causes with which the context of a handler ends. Use errors.Is(context.Cause(ctx),
+// ErrTimeout).
 var (
 	ErrCancelRequested = errors.New("agent: cancellation of the command was requested")
 	ErrTimeout         = errors.New("agent: the command exceeded its timeout")
@@ -108,7 +110,7 @@ func (e *CancelError) Error() string {
 // Is reports whether target is ErrCancelRequested.
 func (e *CancelError) Is(target error) bool { return target == ErrCancelRequested }
 
-// A Failure is the error of a command, with a code for programs.
+// A Failure is an error with a code for programs.
 type Failure struct {
 	Code   string
 	Reason string
@@ -121,15 +123,16 @@ func (f *Failure) Error() string { return f.Reason }
 // Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Cause }
 
-// Fail returns a Failure with a code, such as "connection_refused", and a reason that is
+// Fail returns a Failure with the given code, such as "connection_refused". The reason is
 // formatted as by fmt.Errorf.
 func Fail(code, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	return &Failure{Code: code, Reason: err.Error(), Cause: errors.Unwrap(err)}
 }
 
-// Parameters decodes the parameters of a command into a T. It returns a Failure with
-// [CodeInvalidParameters] if a value does not fit T or T has no field of that name.
+// Parameters decodes the parameters of command into a T. It returns a Failure with
+// [CodeInvalidParameters] if T has no field for a parameter, or if a value does not fit its
+// field.
 func Parameters[T any](command Command) (T, error) {
 	var parameters, none T
 	text := command.Parameters

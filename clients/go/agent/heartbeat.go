@@ -10,7 +10,7 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Bounds of the interval between heartbeats that the gateway asks for.
+// Bounds for the heartbeat interval that the gateway requests.
 const (
 	minHeartbeatInterval = time.Second
 	maxHeartbeatInterval = 10 * time.Minute
@@ -39,8 +39,8 @@ func (w *worker) heartbeatLoop(ctx context.Context) {
 	}
 }
 
-// sendHeartbeat sends one heartbeat. If its metrics are refused, it sends the heartbeat again
-// without them: a device with a broken sensor must not appear offline.
+// sendHeartbeat sends one heartbeat. If the metrics are refused, it repeats the heartbeat
+// without metrics: a device with a broken sensor must not appear offline.
 func (w *worker) sendHeartbeat(ctx context.Context) (fieldgate.HeartbeatReply, error) {
 	api, _ := w.uplink.current()
 	request := fieldgate.HeartbeatRequest{Status: w.status(), FirmwareVersion: w.config.Version, Metrics: w.readMetrics()}
@@ -53,15 +53,15 @@ func (w *worker) sendHeartbeat(ctx context.Context) (fieldgate.HeartbeatReply, e
 	return api.Heartbeat(ctx, request)
 }
 
-// isMetricsError reports whether the metrics may have caused the error of a heartbeat. JSON
-// has no NaN, and the gateway limits the number of metrics and their names.
+// isMetricsError reports whether the metrics may have caused err, the error of a heartbeat.
+// JSON has no NaN, and the gateway limits the number of metrics and their names.
 func isMetricsError(err error) bool {
 	var unsupported *json.UnsupportedValueError
 	return errors.As(err, &unsupported) || isInvalidRequest(fieldgate.CodeOf(err))
 }
 
-// readMetrics returns the metrics of the next heartbeat, or nil if there are none or reading
-// them panics.
+// readMetrics calls Config.Metrics and returns the metrics. It returns nil if Metrics is nil or
+// panics.
 func (w *worker) readMetrics() (metrics fieldgate.Metrics) {
 	if w.config.Metrics == nil {
 		return nil
@@ -75,13 +75,13 @@ func (w *worker) readMetrics() (metrics fieldgate.Metrics) {
 	return w.config.Metrics()
 }
 
-// logMetricsError logs the first error of the metrics. The same error would otherwise be
-// logged with each heartbeat.
+// logMetricsError logs the first error about metrics only. The same error would otherwise be
+// logged with every heartbeat.
 func (w *worker) logMetricsError(err error) {
 	w.metricsError.Do(func() { w.log.Error("sending heartbeats without the metrics", "error", err) })
 }
 
-// status returns degraded while the journal cannot be written, because no command can run
+// status returns degraded while the journal cannot be written, because commands cannot run
 // then.
 func (w *worker) status() fieldgate.HeartbeatStatus {
 	w.mu.Lock()

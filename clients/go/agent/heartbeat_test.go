@@ -13,7 +13,7 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// A logBuffer keeps what is written to it.
+// A logBuffer collects the log of an agent.
 type logBuffer struct {
 	mu   sync.Mutex
 	text strings.Builder

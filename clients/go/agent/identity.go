@@ -11,14 +11,14 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// identity is the content of the state file: the credentials of the device, or the pending
-// registration of a device that has none yet.
+// identity is the content of the state file. It holds the credentials of the device, or the
+// pending registration of a device without credentials.
 type identity struct {
 	DeviceID     string `json:"deviceId,omitempty"`
 	DeviceSecret string `json:"deviceSecret,omitempty"`
 
-	// Registering is written before the activation code is sent, so that the request can be
-	// repeated if its response is lost, also after a restart.
+	// Registering is stored before the activation code is sent. If the response is lost, the
+	// same request can then be repeated, even after a restart.
 	Registering *registration `json:"registering,omitempty"`
 }
 
@@ -29,8 +29,8 @@ type registration struct {
 
 func (i identity) isRegistered() bool { return i.DeviceID != "" && i.DeviceSecret != "" }
 
-// readIdentity reads the state file. It returns a zero identity if the file does not exist,
-// and ErrStateDamaged if the file holds none.
+// readIdentity reads the state file. It returns a zero identity if the file does not exist, and
+// ErrStateDamaged if the file holds no valid identity.
 func readIdentity(path string) (identity, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -66,8 +66,8 @@ func (i identity) write(path string) error {
 	return nil
 }
 
-// identify returns the identity in the state file. It registers the device first if it has
-// none.
+// identify returns the identity in the state file. If the device has no identity yet, identify
+// registers it first.
 func (a *Agent) identify(ctx context.Context) (identity, error) {
 	device, err := readIdentity(a.config.StateFile)
 	if err != nil || device.isRegistered() {
@@ -86,9 +86,9 @@ func (a *Agent) identify(ctx context.Context) (identity, error) {
 	return device, device.write(a.config.StateFile)
 }
 
-// prepareRegistration returns the pending registration, or stores a new one if there is none
-// or the configuration has another activation code. It returns ErrNotRegistered if there is
-// no code at all.
+// prepareRegistration returns pending, or stores and returns a new registration if pending is
+// nil or has another activation code than the configuration. It returns ErrNotRegistered if
+// there is no activation code at all.
 func (a *Agent) prepareRegistration(pending *registration) (*registration, error) {
 	code := a.config.ActivationCode
 	if pending != nil && (code == "" || code == pending.ActivationCode) {
@@ -101,8 +101,8 @@ func (a *Agent) prepareRegistration(pending *registration) (*registration, error
 	return pending, identity{Registering: pending}.write(a.config.StateFile)
 }
 
-// register sends the registration until the gateway answers it. A repeated request with the
-// same idempotency key gets the same secret for 15 minutes.
+// register sends the registration until the gateway responds. For 15 minutes, a repeated
+// request with the same idempotency key gets the same secret.
 func (a *Agent) register(ctx context.Context, pending *registration) (fieldgate.RegisteredDevice, error) {
 	request := fieldgate.RegisterDeviceRequest{ActivationCode: pending.ActivationCode, Metadata: a.config.Metadata}
 	for delay := (backoff{}); ; {

@@ -16,12 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A fakeRegistrar is an HTTP server that registers devices. It answers each request with
-// the same identity, unless refusal or empty is set.
+// A fakeRegistrar is an HTTP server that registers devices. It returns the same identity to
+// each request, unless refusal or empty is set.
 type fakeRegistrar struct {
 	mu      sync.Mutex
-	refusal int      // status to respond with instead, if not zero
-	empty   int      // number of responses without an identity
+	refusal int      // status with which to refuse requests; zero: none
+	empty   int      // number of responses that lack the identity
 	keys    []string // idempotency keys in the order of the requests
 	codes   []string
 	url     string
@@ -96,7 +96,7 @@ func TestRegister_IsRepeatedWithSameKeyAfterRestart(t *testing.T) {
 	require.NoError(t, <-done)
 
 	g.refuse(0)
-	device, err := newTestAgent(t, g.url, state, "").identify(t.Context()) // without a code: it is in the state file
+	device, err := newTestAgent(t, g.url, state, "").identify(t.Context()) // no activation code is needed: it is in the state file
 	require.NoError(t, err)
 	require.Equal(t, identity{DeviceID: "dev_1", DeviceSecret: "s3cret"}, device)
 	keys, _ := g.requests()
@@ -106,8 +106,8 @@ func TestRegister_IsRepeatedWithSameKeyAfterRestart(t *testing.T) {
 	requireStored(t, state, device)
 }
 
-// requireStored requires that a state file holds an identity and that only its owner can read
-// it.
+// requireStored requires that the state file holds the identity want, and that only the owner
+// can read the file.
 func requireStored(t testing.TB, state string, want identity) {
 	t.Helper()
 	stored, err := readIdentity(state)
@@ -132,8 +132,8 @@ func TestRegister_RefusedCodeEndsRunAndNewCodeGetsNewKey(t *testing.T) {
 	require.NotEqual(t, keys[0], keys[1])
 }
 
-// TestRegister_ResponseWithoutIdentityIsRetried checks that such a response does not overwrite the
-// stored code and key, which would damage the state file.
+// TestRegister_ResponseWithoutIdentityIsRetried checks that a response without an identity does
+// not overwrite the stored activation code and key. Otherwise the state file would be damaged.
 func TestRegister_ResponseWithoutIdentityIsRetried(t *testing.T) {
 	t.Parallel()
 	g, state := newFakeRegistrar(t), newStatePath(t)

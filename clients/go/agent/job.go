@@ -9,15 +9,15 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// A job is a command that a handler is running.
+// A job is a command whose handler is running.
 type job struct {
 	command Command
-	ctx     context.Context // parent of the handler's context
+	ctx     context.Context // parent of the context that the handler receives
 	cancel  context.CancelCauseFunc
 	start   time.Time // has a wall clock and a monotonic reading
 }
 
-// handlerFor returns the handler of a command type, or one that refuses the command.
+// handlerFor returns the handler for commandType, or a handler that refuses the command.
 func (w *worker) handlerFor(commandType string) registered {
 	r, found := w.handlers[commandType]
 	switch {
@@ -36,8 +36,8 @@ func refuse(code, reason string) registered {
 	}}
 }
 
-// start runs a command that the journal has recorded, in the slot that the caller has
-// acquired. It returns at once, and frees the slot when the command has ended.
+// start runs a command that the journal has recorded. It uses the slot that the caller has
+// acquired, and returns at once. The slot is freed when the command ends.
 func (w *worker) start(base context.Context, command Command, r registered) {
 	j := &job{command: command, start: time.Now()}
 	j.ctx, j.cancel = context.WithCancelCause(base)
@@ -56,8 +56,8 @@ func (w *worker) start(base context.Context, command Command, r registered) {
 	})
 }
 
-// finish records the result of a job and submits it. A repeatable job that the shutdown has
-// stopped is released instead.
+// finish records the result of a job and submits it. A repeatable job that was stopped by the
+// shutdown is released instead.
 func (w *worker) finish(base context.Context, j *job, r registered, result fieldgate.ResultRequest) {
 	w.mu.Lock()
 	delete(w.jobs, j.command.ID)
@@ -76,8 +76,8 @@ func (w *worker) finish(base context.Context, j *job, r registered, result field
 	w.submitResult(base, j.command.ID)
 }
 
-// releaseJob releases the claim of a job and removes its command from the journal, so that the
-// command may run again.
+// releaseJob releases the claim of a job and removes the job's command from the journal, so
+// that the command may run again.
 func (w *worker) releaseJob(base context.Context, j *job) {
 	command := j.command
 	command.ClaimToken = w.journal.token(command.ID)

@@ -15,8 +15,8 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// TestClaim_LeaseOutOfRangeIsTolerated checks values that must not crash the agent: the next run
-// repeats the claim with the same key and would crash again.
+// TestClaim_LeaseOutOfRangeIsTolerated sends leases that must not crash the agent. After a
+// crash, the next run would repeat the claim with the same key and crash again.
 func TestClaim_LeaseOutOfRangeIsTolerated(t *testing.T) {
 	t.Parallel()
 	for _, remaining := range []int{-1, 0, -60_000, math.MinInt64, math.MaxInt64, math.MaxInt64/1_000_000 + 1} {
@@ -55,8 +55,8 @@ func TestHandler_PanicFailsCommandOnly(t *testing.T) {
 	}
 }
 
-// newCrashedState returns a state file whose journal has the command cmd_1, during which the
-// agent has died the given number of times.
+// newCrashedState returns a state file with a journal in which the command cmd_1 is running.
+// The agent has already died crashes times during this command.
 func newCrashedState(t testing.TB, crashes int) (state string) {
 	t.Helper()
 	state = newStatePath(t)

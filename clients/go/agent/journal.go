@@ -10,22 +10,22 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Bounds of what the journal keeps; above them it removes the oldest submitted entries. It
-// keeps submitted entries because the device may claim a finished command again, if the
-// gateway has lost acknowledged writes.
+// Bounds of what the journal keeps. Above them, the journal removes the oldest submitted
+// entries. It keeps some submitted entries because a gateway that lost acknowledged writes may
+// let the device claim a finished command again.
 const (
 	maxEntries     = 256
-	maxResultBytes = 1 << 20 // of submitted results
+	maxResultBytes = 1 << 20 // maximum size of all submitted results, in bytes
 )
 
-// A journal records what the agent needs after a crash: the idempotency key of the next
-// claim, the commands that were started, their results, and which results were submitted.
-// begin and recordResult return after the record is on disk.
+// A journal records what the agent needs after a crash: the idempotency key of the next claim,
+// the started commands, their results, and which results were submitted. The methods begin and
+// recordResult return only after the record is on disk.
 //
-// The journal is a file that records are appended to. It is rewritten when it has grown.
+// The journal is a file to which records are appended. The file is rewritten when it has grown.
 type journal struct {
 	log     *slog.Logger
-	machine string // ID of the machine that the agent runs on
+	machine string // identifies the machine that the agent runs on
 
 	mu          sync.Mutex
 	file        *journalFile
@@ -35,7 +35,7 @@ type journal struct {
 	order       []string          // command IDs, oldest first
 	resultBytes int               // size of the submitted results
 	writeErr    error             // error of the last write
-	closed      bool              // the file belongs to the next run of the agent
+	closed      bool              // the next run of the agent has taken over the file
 }
 
 // An entry is the state of one command. Its JSON is the format on disk.
@@ -43,22 +43,23 @@ type entry struct {
 	ID        string                   `json:"id"`
 	Token     string                   `json:"token"` // claim token of the newest claim
 	Type      string                   `json:"type,omitempty"`
-	Command   *Command                 `json:"again,omitempty"`   // set while a repeatable command runs, to run it again
+	Command   *Command                 `json:"again,omitempty"`   // set while a repeatable command runs, so that it can run again
 	Reruns    int                      `json:"repeats,omitempty"` // number of times the command was started again
 	Result    *fieldgate.ResultRequest `json:"outcome,omitempty"` // nil while the command runs
 	Submitted bool                     `json:"over,omitempty"`    // the gateway has accepted or refused the result
 	Removed   bool                     `json:"gone,omitempty"`    // the entry is to be removed
 }
 
-// A record is one line of the journal. It replaces earlier records of the same key or entry.
+// A record is one line of the journal. It replaces earlier records with the same key or the
+// same entry ID.
 type record struct {
 	Key     string `json:"key,omitempty"`
 	Machine string `json:"machine,omitempty"` // ID of the machine that uses the key
 	Entry   *entry `json:"entry,omitempty"`
 }
 
-// openJournal opens the journal at path and reads the records of earlier runs. An incomplete
-// last record is ignored: the action that it announces has not started.
+// openJournal opens the journal at path and reads the records of earlier runs. It ignores an
+// incomplete last record, because the action that the record announces has not started.
 func openJournal(path, machine string, log *slog.Logger) (*journal, error) {
 	j := &journal{log: log, machine: machine, entries: map[string]*entry{}}
 	file, records, err := openJournalFile(path, log)
@@ -68,7 +69,7 @@ func openJournal(path, machine string, log *slog.Logger) (*journal, error) {
 	j.file = file
 	for _, r := range records {
 		if r.Key != "" {
-			// With the key of another machine, the gateway would return the same command to both.
+			// If two machines used one key, the gateway would return the same command to both.
 			j.key, j.keyStored = r.Key, r.Machine == machine
 		}
 		if r.Entry != nil {
@@ -77,7 +78,8 @@ func openJournal(path, machine string, log *slog.Logger) (*journal, error) {
 	}
 	j.prune()
 	if !j.keyStored || file.damaged {
-		// With an outdated key, the gateway would repeat a claim whose begin record is lost.
+		// The stored key may be outdated, if the begin record that replaced it is lost. With an
+		// outdated key, the gateway would return the commands of an earlier claim.
 		j.key, j.keyStored = rand.Text(), false
 	}
 	return j, nil
@@ -90,9 +92,9 @@ func (j *journal) close() {
 	j.file.close()
 }
 
-// claimKey returns the idempotency key of the next claim, after storing it on disk. A claim
-// whose response was lost, also in a crash, can then be repeated with the same key. An error
-// means that the journal cannot be written, and nothing must be claimed.
+// claimKey stores the idempotency key of the next claim on disk, and returns the key. If the
+// response to a claim is lost, even in a crash, the claim can be repeated with the same key.
+// After an error of claimKey, the agent must not claim.
 func (j *journal) claimKey() (string, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -114,8 +116,8 @@ func (j *journal) renewKey() {
 	j.key, j.keyStored = rand.Text(), false
 }
 
-// begin records that a command is about to run, and replaces the claim key. After an error
-// the command must not run.
+// begin records that a command is about to run, and replaces the claim key. After an error of
+// begin, the command must not run.
 func (j *journal) begin(command Command, repeatable bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -133,13 +135,14 @@ func (j *journal) begin(command Command, repeatable bool) error {
 	return nil
 }
 
-// beginRerun records that a command is about to run again. After an error it must not run.
+// beginRerun records that a command is about to run again. After an error of beginRerun, the
+// command must not run.
 func (j *journal) beginRerun(id string) error {
 	return j.update(id, func(e *entry) { e.Reruns++ })
 }
 
-// recordResult records the result of a command. If it cannot be written, it is kept in
-// memory, from where it is submitted nevertheless.
+// recordResult records the result of a command. If the record cannot be written, the result is
+// kept in memory and submitted from there.
 func (j *journal) recordResult(id string, result fieldgate.ResultRequest) error {
 	return j.update(id, func(e *entry) {
 		result.ClaimToken = ""
@@ -147,10 +150,10 @@ func (j *journal) recordResult(id string, result fieldgate.ResultRequest) error 
 	})
 }
 
-// reclaim stores the token of a newer claim on a command that the journal knows, and reports
-// whether it knows the command. The result of the command is then submitted with that token,
-// even if it was submitted before. reclaim also replaces the claim key. After a write error,
-// the token is kept in memory and the key stays.
+// reclaim handles a newer claim of a command. It reports whether the journal has the command.
+// If so, reclaim stores the new claim token and replaces the claim key. The result is then
+// submitted with the new token, even if it was submitted before. After a write error, the token
+// is kept in memory and the claim key stays.
 func (j *journal) reclaim(command Command) (known entry, found bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -170,8 +173,8 @@ func (j *journal) reclaim(command Command) (known entry, found bool, err error) 
 	return changed, true, err
 }
 
-// unsubmitted returns the result of a command with its newest claim token, and reports
-// whether there is a result that is not submitted yet.
+// unsubmitted returns the result of a command, with the newest claim token. It reports false if
+// there is no result, or if the result was submitted already.
 func (j *journal) unsubmitted(id string) (fieldgate.ResultRequest, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -184,9 +187,9 @@ func (j *journal) unsubmitted(id string) (fieldgate.ResultRequest, bool) {
 	return result, true
 }
 
-// markSubmitted records that the result of a command was submitted with the given claim
-// token. It does nothing if the command has a newer token. The record is not synced: if it is
-// lost, the result is submitted again, which does no harm.
+// markSubmitted records that the result of a command was submitted with the given claim token.
+// It does nothing if the command has a newer token. The record is not synced: if it is lost,
+// the result is submitted again, which does no harm.
 func (j *journal) markSubmitted(id, token string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -207,7 +210,8 @@ func (j *journal) remove(id string) error {
 	return j.update(id, func(e *entry) { *e = entry{ID: e.ID, Removed: true} })
 }
 
-// token returns the newest claim token of a command, or "" if the journal does not know it.
+// token returns the newest claim token of a command, or "" if the journal does not have the
+// command.
 func (j *journal) token(id string) string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -234,7 +238,8 @@ func (j *journal) health() error {
 	return j.writeErr
 }
 
-// update edits an entry and records it. After a write error, the edit is kept in memory.
+// update applies edit to an entry and records the entry. After a write error, the edited entry
+// is kept in memory.
 func (j *journal) update(id string, edit func(*entry)) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -250,9 +255,9 @@ func (j *journal) update(id string, edit func(*entry)) error {
 	return err
 }
 
-// append writes a record. If durable is set, it returns after the record is on disk. A failed
-// write leaves the end of the file in an unknown state, so append then rewrites the file
-// before it writes the next record.
+// append writes a record. If durable is set, append returns only after the record is on disk.
+// After a failed write, the end of the file may be damaged, so the next append first rewrites
+// the file.
 func (j *journal) append(r record, durable bool) error {
 	if j.closed {
 		return fmt.Errorf("writing the journal: %w", os.ErrClosed)
@@ -270,8 +275,9 @@ func (j *journal) append(r record, durable bool) error {
 	return nil
 }
 
-// compact rewrites the file if most of it is obsolete. An error is logged only: the old file
-// stays in use. It must be called after put, because it writes the entries in memory.
+// compact rewrites the file if most of its content is obsolete. If that fails, compact logs the
+// error and the old file stays in use. Call compact after put, because it writes the entries in
+// memory.
 func (j *journal) compact() {
 	if j.closed || j.writeErr != nil || !j.file.needsRewrite() {
 		return
@@ -293,7 +299,7 @@ func (j *journal) rewrite() error {
 	return nil
 }
 
-// put stores an entry in memory, or deletes it if it is removed.
+// put stores e in memory, or deletes the entry if e.Removed is set.
 func (j *journal) put(e entry) {
 	if old, found := j.entries[e.ID]; found {
 		j.resultBytes -= old.submittedBytes()
@@ -333,8 +339,8 @@ func (j *journal) prune() {
 	}
 }
 
-// submittedBytes returns the size that an entry counts towards maxResultBytes, which is zero
-// until its result is submitted.
+// submittedBytes returns the number of bytes that an entry counts towards maxResultBytes. An
+// entry without a submitted result counts zero.
 func (e *entry) submittedBytes() int {
 	if e.Result == nil || !e.Submitted {
 		return 0

@@ -78,9 +78,9 @@ func TestJournal_ClaimKeyStaysUntilCommandBegins(t *testing.T) {
 	}
 }
 
-// TestJournal_CopyOnAnotherMachineGetsNewClaimKey checks that a copy of the state directory does
-// not get the command that the original has claimed. A machine whose name has changed also
-// gets a new key, which costs it a lease at most.
+// TestJournal_CopyOnAnotherMachineGetsNewClaimKey checks that a copied state directory does not
+// get the command that the original machine has claimed. A machine that was renamed also gets a
+// new key, which costs at most one lease.
 func TestJournal_CopyOnAnotherMachineGetsNewClaimKey(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)
@@ -102,8 +102,8 @@ func TestJournal_CopyOnAnotherMachineGetsNewClaimKey(t *testing.T) {
 	require.NotEmpty(t, machineID())
 }
 
-// TestJournal_TornRecordLosesOnlyItself cuts the last record at each byte, as a loss of power
-// may do.
+// TestJournal_TornRecordLosesOnlyItself truncates the file at each byte of the last record, as
+// a power loss may do.
 func TestJournal_TornRecordLosesOnlyItself(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)
@@ -165,8 +165,8 @@ func appendTo(t testing.TB, path, text string) {
 	require.NoError(t, file.Close())
 }
 
-// failWrites makes all writes of a journal fail, as on a full disk, until undo is called: its
-// file is read-only, and no temporary file can replace it.
+// failWrites makes all writes of the journal fail as on a full disk, until undo is called. The
+// file is made read-only, and no temporary file can be created to replace it.
 func failWrites(t testing.TB, j *journal) (undo func()) {
 	t.Helper()
 	readOnly, err := os.Open(j.file.path)
@@ -223,7 +223,7 @@ func TestJournal_SizeIsBounded(t *testing.T) {
 	require.Equal(t, []string(nil), otherFiles(t, path))
 }
 
-// otherFiles returns the names of the files beside the one at path.
+// otherFiles returns the names of the other files in the directory of path.
 func otherFiles(t testing.TB, path string) (names []string) {
 	t.Helper()
 	files, err := os.ReadDir(filepath.Dir(path))
@@ -282,7 +282,7 @@ func TestJournal_RemovedCommandMayBeginAgain(t *testing.T) {
 	require.False(t, found)
 }
 
-// forceRewrite makes the next change of a journal rewrite its file.
+// forceRewrite makes the journal rewrite its file at the next change.
 func forceRewrite(j *journal) { j.file.size += 3 * compactAfter }
 
 func TestJournal_RewriteContainsChangeThatTriggeredIt(t *testing.T) {
@@ -314,8 +314,8 @@ func TestJournal_RewriteContainsChangeThatTriggeredIt(t *testing.T) {
 	}
 }
 
-// TestJournal_ClosedJournalDoesNotWrite covers a handler that outlives Run: it must not write to
-// the file of the next run.
+// TestJournal_ClosedJournalDoesNotWrite covers a handler that still runs after Run has
+// returned. It must not write to the file, which the next run may use.
 func TestJournal_ClosedJournalDoesNotWrite(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)

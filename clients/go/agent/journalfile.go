@@ -12,8 +12,8 @@ import (
 	"strconv"
 )
 
-// compactAfter is the number of bytes by which a journal file may outgrow twice its size
-// after the last rewrite. A larger file is rewritten.
+// compactAfter decides when a journal file is rewritten: when it is larger than twice its size
+// after the last rewrite, plus compactAfter bytes.
 const compactAfter = 1 << 20
 
 // A journalFile is an append-only file of records. Each line is a CRC-32 checksum in eight
@@ -21,20 +21,20 @@ const compactAfter = 1 << 20
 type journalFile struct {
 	path     string
 	file     *os.File
-	size     int64 // in bytes
-	liveSize int64 // size after the last rewrite; zero before the first one
+	size     int64 // size of the file in bytes
+	liveSize int64 // size in bytes after the last rewrite; zero before the first rewrite
 
-	damaged bool // the file had broken lines between good ones when it was opened
+	damaged bool // when it was opened, the file had a broken line before a good line
 
 	nameSynced bool               // the directory entry of the file is durable
-	syncDir    func(string) error // tests replace it to make it fail
+	syncDir    func(string) error // syncs a directory; tests replace it with a function that fails
 }
 
-// openJournalFile opens the file at path, creates it if it does not exist, and returns its
-// records. It truncates the file after the last good line: a loss of power may leave an
-// incomplete line or zeros there. A broken line before that is a fault of the disk. Then
-// openJournalFile copies the file to path.damaged for inspection, and returns the records
-// that it can parse.
+// openJournalFile opens the file at path and returns its records. If the file does not exist,
+// openJournalFile creates it. It truncates the file after the last good line, because a power
+// loss may leave an incomplete line or zeros there. A broken line before the last good line is
+// a fault of the disk. In that case openJournalFile copies the file to path.damaged for
+// inspection, and returns the records that it can parse.
 func openJournalFile(path string, log *slog.Logger) (f *journalFile, records []record, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -60,7 +60,7 @@ func openJournalFile(path string, log *slog.Logger) (f *journalFile, records []r
 // parseLines returns the records of the good lines, the offset at which the last good line
 // ends, and the number of broken lines before that offset.
 func parseLines(text []byte) (records []record, end, broken int) {
-	pending := 0 // broken lines since the last good one
+	pending := 0 // broken lines since the last good line
 	for at := 0; at < len(text); {
 		length := bytes.IndexByte(text[at:], '\n')
 		if length < 0 {
@@ -99,7 +99,8 @@ func formatLine(r record) ([]byte, error) {
 	return fmt.Appendf(nil, "%08x %s\n", crc32.ChecksumIEEE(text), text), nil
 }
 
-// append writes a record. If durable is set, it returns after the record is synced to disk.
+// append writes a record. If durable is set, append returns only after the record is synced to
+// disk.
 func (f *journalFile) append(r record, durable bool) error {
 	line, err := formatLine(r)
 	if err != nil {
@@ -113,8 +114,8 @@ func (f *journalFile) append(r record, durable bool) error {
 	return errors.Join(f.file.Sync(), f.syncName())
 }
 
-// syncName makes the directory entry of the file durable, once. Without the entry, synced
-// records would be lost with the file after a loss of power.
+// syncName syncs the directory entry of the file, once. Without the entry, a power loss would
+// remove the file with all its synced records.
 func (f *journalFile) syncName() error {
 	if f.nameSynced {
 		return nil
@@ -127,9 +128,9 @@ func (f *journalFile) syncName() error {
 // needsRewrite reports whether the file is large enough to be rewritten.
 func (f *journalFile) needsRewrite() bool { return f.size > 2*f.liveSize+compactAfter }
 
-// rewrite replaces the content of the file with the given records. After an error, the file
-// at path has either the old or the new records and stays in use; if it cannot be opened
-// again, append returns an error.
+// rewrite replaces the content of the file with records. After an error, the file at path holds
+// either the old or the new records and stays in use. If the file cannot be reopened, later
+// calls of append return an error.
 func (f *journalFile) rewrite(records []record) error {
 	var text []byte
 	for _, r := range records {
@@ -147,8 +148,8 @@ func (f *journalFile) rewrite(records []record) error {
 	return f.replace(temporary, int64(len(text)))
 }
 
-// replace renames the file at from, which has size bytes, to the path of f, and opens it. It
-// closes the old file first: Windows does not replace a file that is open.
+// replace renames the file at from, which has size bytes, to f.path, and opens it. It closes
+// the old file first, because Windows cannot replace an open file.
 func (f *journalFile) replace(from string, size int64) error {
 	_ = f.file.Close()
 	err := os.Rename(from, f.path)

@@ -22,8 +22,8 @@ func storedIDs(t testing.TB, path string) (ids []string) {
 	return ids
 }
 
-// TestJournalFile_FailedRewriteLosesNothing checks that a record which begin has acknowledged is
-// in the file that the next run reads, whichever step of an earlier rewrite has failed.
+// TestJournalFile_FailedRewriteLosesNothing lets one step of a rewrite fail, and then calls
+// (*journal).begin. If begin succeeds, its record must be in the file that the next run reads.
 func TestJournalFile_FailedRewriteLosesNothing(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func(t *testing.T, j *journal) (repair func()){
@@ -36,7 +36,7 @@ func TestJournalFile_FailedRewriteLosesNothing(t *testing.T) {
 			return func() { require.NoError(t, os.RemoveAll(j.file.path+".tmp")) }
 		},
 		"the file cannot be opened again": func(_ *testing.T, j *journal) func() {
-			j.file.close() // as when the process has too many open files
+			j.file.close() // this happens when the process has too many open files
 			return func() {}
 		},
 	} {
@@ -59,8 +59,8 @@ func TestJournalFile_FailedRewriteLosesNothing(t *testing.T) {
 	}
 }
 
-// TestJournalFile_UnsyncedDirectoryRefusesBegin covers a file whose directory entry is not
-// durable: a loss of power may remove it with all synced records.
+// TestJournalFile_UnsyncedDirectoryRefusesBegin creates a file whose directory entry cannot be
+// synced. After a power loss the file could be missing, so begin must return an error.
 func TestJournalFile_UnsyncedDirectoryRefusesBegin(t *testing.T) {
 	t.Parallel()
 	j := openTestJournal(t, newJournalPath(t))
@@ -73,8 +73,8 @@ func TestJournalFile_UnsyncedDirectoryRefusesBegin(t *testing.T) {
 	require.NoError(t, j.health())
 }
 
-// TestJournalFile_NothingIsAppendedToTornLine covers a write that stopped in the middle of a
-// line: a record appended to it would be unreadable.
+// TestJournalFile_NothingIsAppendedToTornLine lets a write stop in the middle of a line. The
+// next record must not be appended to this line, where it could not be read.
 func TestJournalFile_NothingIsAppendedToTornLine(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)

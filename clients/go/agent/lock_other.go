@@ -2,6 +2,6 @@
 
 package agent
 
-// lock does nothing on systems without a suitable file lock. There the service manager has to
-// prevent a second agent from using the state file.
+// lock does nothing on systems without a suitable file lock. On such systems, the service
+// manager must prevent a second agent from using the state file.
 func lock(string) (unlock func(), err error) { return func() {}, nil }

@@ -6,13 +6,13 @@ import (
 	"syscall"
 )
 
-// errorSharingViolation is ERROR_SHARING_VIOLATION: another process has opened the file
-// without sharing it.
+// errorSharingViolation is ERROR_SHARING_VIOLATION: another process has opened the file and
+// does not share it.
 const errorSharingViolation = syscall.Errno(32)
 
-// lock locks the file at path for this process, so that no second agent uses the state
-// file. It opens the file without sharing it, and returns ErrInUse if another process has
-// done so. Windows closes the file when the process ends, even after a crash.
+// lock locks the file at path for this process, so that no second agent uses the state file. It
+// opens the file in exclusive mode, and returns ErrInUse if another process has the file open.
+// Windows closes the file when the process ends, even after a crash.
 func lock(path string) (unlock func(), err error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {

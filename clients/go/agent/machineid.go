@@ -6,9 +6,9 @@ import (
 	"os"
 )
 
-// machineID returns a hash that identifies the machine: of /etc/machine-id, if the file
-// exists, and of the host name. A properly prepared disk image gives each copy new values of
-// both, so that a copied state directory is recognized.
+// machineID returns a hash of the host name and of the content of /etc/machine-id, if that file
+// exists. Properly prepared disk images give each machine its own values, so the agent notices
+// when its state directory was copied to another machine.
 func machineID() string {
 	id, _ := os.ReadFile("/etc/machine-id")
 	host, _ := os.Hostname()

@@ -11,12 +11,11 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// MaxData is the maximum size of the data of a result, in bytes of JSON.
+// MaxData is the maximum size of Result.Data in bytes, encoded as JSON.
 const MaxData = 128 << 10
 
-// newResult returns the result to submit for a command whose handler returned the given
-// result and error. The context is that of the handler. Data that cannot be encoded makes the
-// command fail.
+// newResult returns the result to submit for a command whose handler returned (returned, err).
+// ctx is the context of the handler. If the data cannot be encoded, the result is a failure.
 func newResult(ctx context.Context, returned Result, err error) fieldgate.ResultRequest {
 	result := fieldgate.ResultRequest{Status: fieldgate.ResultStatusSucceeded, Output: returned.Output}
 	data, dataErr := encodeData(returned.Data)
@@ -31,7 +30,7 @@ func newResult(ctx context.Context, returned Result, err error) fieldgate.Result
 	return fieldgate.TruncateResult(result)
 }
 
-// classifyError returns the status, code and reason of a result for the error of a handler.
+// classifyError returns the status, code and reason to submit for err, the error of a handler.
 func classifyError(ctx context.Context, err error) (status fieldgate.ResultStatus, code, reason string) {
 	cause := context.Cause(ctx)
 	failed := fieldgate.ResultStatusFailed
@@ -46,7 +45,7 @@ func classifyError(ctx context.Context, err error) (status fieldgate.ResultStatu
 	return failed, CodeInterrupted, cause.Error()
 }
 
-// isContextError reports whether ctx has ended and err says so.
+// isContextError reports whether ctx has ended and err is the error of ctx.
 func isContextError(ctx context.Context, err error) bool {
 	if ctx.Err() == nil {
 		return false
@@ -63,7 +62,8 @@ func failureCode(err error) string {
 	return CodeFailed
 }
 
-// encodeData encodes the data of a handler as the members of a JSON object.
+// encodeData encodes the data that a handler returned, and returns the members of the JSON
+// object.
 func encodeData(data any) (map[string]json.RawMessage, error) {
 	if data == nil {
 		return nil, nil
@@ -85,14 +85,14 @@ func encodeData(data any) (map[string]json.RawMessage, error) {
 	return object, nil
 }
 
-// withCode encodes data as a JSON object, with the code of a failure added unless it is empty.
-// It sorts the names, so that equal results have equal texts.
+// withCode encodes data as a JSON object. Unless code is empty, it adds the member "code". The
+// names are sorted, so that equal results have equal texts.
 func withCode(data map[string]json.RawMessage, code string) json.RawMessage {
 	if code != "" {
 		if data == nil {
 			data = map[string]json.RawMessage{}
 		}
-		data["code"], _ = json.Marshal(code) // a string can always be encoded
+		data["code"], _ = json.Marshal(code) // encoding a string never fails
 	}
 	if data == nil {
 		return nil
@@ -104,7 +104,7 @@ func withCode(data map[string]json.RawMessage, code string) json.RawMessage {
 	return text
 }
 
-// interruptedResult returns the result of a command that was running when the agent ended.
+// interruptedResult returns the result for a command that was running when the agent died.
 func interruptedResult() fieldgate.ResultRequest {
 	return fieldgate.ResultRequest{
 		Status: fieldgate.ResultStatusFailed,
@@ -113,7 +113,8 @@ func interruptedResult() fieldgate.ResultRequest {
 	}
 }
 
-// replacement returns a failure that replaces a result which the gateway found invalid.
+// replacement returns the failure to submit in place of result, which the gateway refused as
+// invalid.
 func replacement(result fieldgate.ResultRequest, refusal error) fieldgate.ResultRequest {
 	return fieldgate.TruncateResult(fieldgate.ResultRequest{
 		ClaimToken: result.ClaimToken, Status: fieldgate.ResultStatusFailed,

@@ -7,13 +7,13 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// maxReruns is the number of times that an interrupted repeatable command is run again. The
-// command may be what crashes the agent, so the number must be bounded.
+// maxReruns is the maximum number of reruns of an interrupted repeatable command. The number is
+// bounded because the command may be what crashes the agent.
 const maxReruns = 3
 
 // resume handles the commands that an earlier run of the agent has left in the journal. It
-// submits recorded results, runs repeatable commands again, and reports the others as
-// interrupted.
+// submits the recorded results and runs the repeatable commands again. It reports the other
+// commands as interrupted.
 func (w *worker) resume(ctx, base context.Context) {
 	for _, e := range w.journal.list() {
 		switch {
@@ -28,7 +28,8 @@ func (w *worker) resume(ctx, base context.Context) {
 	}
 }
 
-// reportInterrupted submits a CodeInterrupted failure for a command whose progress is unknown.
+// reportInterrupted submits a CodeInterrupted failure for a command whose progress is not
+// known.
 func (w *worker) reportInterrupted(base context.Context, id string) {
 	w.log.Warn("found a command that the end of the agent interrupted", "command", id)
 	if err := w.journal.recordResult(id, interruptedResult()); err != nil {
@@ -68,8 +69,8 @@ func (w *worker) startRerun(base context.Context, e entry, lease fieldgate.Lease
 	w.start(base, command, w.handlerFor(e.Type))
 }
 
-// confirmClaim extends the lease of a command under its newest claim and returns it. It
-// returns an error if the gateway refuses the claim permanently or ctx ends.
+// confirmClaim extends the lease of a command under the newest claim, and returns the lease. It
+// returns an error if the gateway refuses the claim permanently or if ctx ends.
 func (w *worker) confirmClaim(ctx context.Context, id string) (lease fieldgate.Lease, err error) {
 	for {
 		token := w.journal.token(id)
@@ -85,9 +86,9 @@ func (w *worker) confirmClaim(ctx context.Context, id string) (lease fieldgate.L
 	}
 }
 
-// handleLostClaim handles a repeatable command whose claim was refused with err. A command
-// that has timed out is reported as interrupted. Any other is removed from the journal, so
-// that it runs if it is claimed again.
+// handleLostClaim handles a repeatable command whose claim was refused with err. If the command
+// has timed out, it is reported as interrupted. Any other command is removed from the journal,
+// so that it can run when it is claimed again.
 func (w *worker) handleLostClaim(base context.Context, id string, err error) {
 	var refused *fieldgate.APIError
 	if errors.As(err, &refused) && refused.Code == fieldgate.CodeClaimExpired && refused.Command.Status == fieldgate.CommandStatusTimedOut {

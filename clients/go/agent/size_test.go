@@ -9,9 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSize_StrippedProgramStaysBelow8MB bounds a program with nothing but the agent. Devices have
-// little flash and update over slow radio links. Most of the size is net/http and TLS; the
-// bound leaves room for a newer toolchain, but not for another dependency.
+// TestSize_StrippedProgramStaysBelow8MB limits the size of a program that contains only the
+// agent. Devices have little flash memory and download updates over slow radio links. Most of
+// the size is net/http and TLS. The limit leaves room for a newer toolchain, but not for
+// another dependency.
 func TestSize_StrippedProgramStaysBelow8MB(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "agentonly")

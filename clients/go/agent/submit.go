@@ -23,9 +23,9 @@ func (w *worker) submitResult(base context.Context, id string) {
 }
 
 // submit submits a result under one claim, until the gateway has accepted or refused it. A
-// refused result counts as submitted, but stays in the journal: it is submitted again if the
-// command is claimed again. If the gateway finds the result itself invalid, submit replaces it
-// in the journal with a failure.
+// refused result counts as submitted but stays in the journal: if the command is claimed again,
+// the result is submitted again. If the gateway refuses the result as invalid, submit replaces
+// the result in the journal with a failure.
 func (w *worker) submit(base context.Context, id string, result fieldgate.ResultRequest) {
 	var recorded fieldgate.RecordedResult
 	err := w.retry(base, "submitting a result", func(api deviceAPI) (err error) {
@@ -47,7 +47,7 @@ func (w *worker) submit(base context.Context, id string, result fieldgate.Result
 	w.journal.markSubmitted(id, result.ClaimToken)
 }
 
-// isInvalidRequest reports whether a code refuses the content of a request.
+// isInvalidRequest reports whether code means that the content of a request is invalid.
 func isInvalidRequest(code fieldgate.ProblemCode) bool {
 	return code == fieldgate.CodeValidationFailed || code == fieldgate.CodeBodyTooLarge
 }

@@ -10,7 +10,7 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// deviceAPI is the calls of a device, which work over HTTP and over a socket.
+// deviceAPI holds the calls of a device that work both over HTTP and over a socket.
 type deviceAPI interface {
 	Claim(context.Context, fieldgate.ClaimRequest, ...fieldgate.CallOption) ([]Command, error)
 	Extend(context.Context, string, fieldgate.ExtendRequest) (fieldgate.Lease, error)
@@ -23,15 +23,15 @@ const (
 	// firstConnectTimeout bounds how long the first claim waits for the socket to connect.
 	firstConnectTimeout = 3 * time.Second
 
-	// supersededDelay is the minimum delay before a socket that another socket of the same
-	// device has replaced is opened again. Up to half of it is added at random, so that two
-	// agents with one identity do not replace each other's sockets all the time.
+	// supersededDelay is the minimum delay before a socket is reopened that another socket of
+	// the same device has replaced. Up to half of the delay is added at random. Without the
+	// delay, two agents with one identity would keep replacing each other's sockets.
 	supersededDelay = 5 * time.Minute
 )
 
-// An uplink is the connection of a device to the gateway: a socket while one is connected,
-// HTTP otherwise. A proxy that breaks sockets or a gateway that restarts thus delays commands,
-// but loses none.
+// An uplink is the connection of a device to the gateway: a socket while a socket is connected,
+// and HTTP otherwise. A broken socket or a restart of the gateway may delay commands, but loses
+// none.
 type uplink struct {
 	device      *fieldgate.DeviceClient
 	config      fieldgate.DeviceSocketConfig
@@ -39,13 +39,13 @@ type uplink struct {
 	onChange    func()        // called after a change between socket and HTTP
 	attempted   chan struct{} // closed after the first attempt to connect
 	attemptOnce sync.Once
-	connecting  sync.WaitGroup // the goroutine of connect
+	connecting  sync.WaitGroup // waits for the goroutine that connect starts
 
 	mu     sync.Mutex
 	socket *fieldgate.DeviceSocket // nil while not connected
 }
 
-// current returns the API to call now, and reports whether it is a socket.
+// current returns the API to use now, and reports whether that API is a socket.
 func (u *uplink) current() (api deviceAPI, isSocket bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -55,9 +55,9 @@ func (u *uplink) current() (api deviceAPI, isSocket bool) {
 	return u.device, false
 }
 
-// connect starts a goroutine that keeps a socket open until ctx ends. It opens a new one also
-// after the gateway has ended a socket permanently, because the reason may go away: a
-// suspended device may be reinstated.
+// connect starts a goroutine that keeps a socket open until ctx ends. It reconnects even after
+// the gateway has closed a socket permanently, because the reason may pass: a suspended device
+// may be resumed.
 func (u *uplink) connect(ctx context.Context) {
 	u.connecting.Go(func() {
 		for delay := (backoff{}); ctx.Err() == nil; {
@@ -74,7 +74,8 @@ func (u *uplink) connect(ctx context.Context) {
 	})
 }
 
-// reconnectDelay returns the minimum delay before a new socket after one that ended with err.
+// reconnectDelay returns the minimum delay before reconnecting after a socket has ended with
+// err.
 func reconnectDelay(err error) time.Duration {
 	if closed, ok := err.(*fieldgate.CloseError); ok && closed.Code == fieldgate.CloseSuperseded {
 		return supersededDelay + rand.N(supersededDelay/2)
@@ -83,7 +84,7 @@ func reconnectDelay(err error) time.Duration {
 }
 
 // serveSocket opens a socket, waits until it ends, and returns its error. It also reports
-// whether the socket was ever connected.
+// whether the socket was connected at any time.
 func (u *uplink) serveSocket(ctx context.Context) (connected bool, err error) {
 	var socket *fieldgate.DeviceSocket
 	ready := make(chan struct{})

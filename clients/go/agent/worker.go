@@ -14,8 +14,8 @@ const (
 	// worker stops claiming.
 	maxPendingResults = 64
 
-	// fallbackClaimInterval is the interval between claims over a connected socket while
-	// the gateway announces no commands.
+	// fallbackClaimInterval is the interval between claims over a connected socket if the
+	// gateway announces no commands.
 	fallbackClaimInterval = 5 * time.Minute
 
 	// shutdownTimeout bounds each of the last two steps of a shutdown: waiting for handlers
@@ -33,7 +33,7 @@ type worker struct {
 	uplink   *uplink
 
 	slots chan struct{} // semaphore with one element for each running command
-	wake  chan struct{} // has an element when commands may be ready
+	wake  chan struct{} // receives an element when commands may be ready
 
 	handling   sync.WaitGroup // running handlers, and reruns that wait for a slot
 	submitting sync.WaitGroup // submissions of results, and releases
@@ -65,8 +65,8 @@ func newWorker(a *Agent, device identity, journal *journal) *worker {
 	return w
 }
 
-// run claims and runs commands until ctx ends, and then shuts down. The base context outlives ctx: it carries the
-// extensions, submissions and heartbeats that go on during the shutdown.
+// run claims and runs commands until ctx ends, and then shuts down. The base context outlives
+// ctx: extensions, submissions and heartbeats use it during the shutdown.
 func (w *worker) run(ctx context.Context) {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -86,8 +86,8 @@ func (w *worker) run(ctx context.Context) {
 	w.log.Info("stopped")
 }
 
-// shutdown waits for the handlers, ends the contexts of those that exceed the grace, and
-// waits until the results are submitted. Each step is bounded in time.
+// shutdown waits for the handlers. It ends the contexts of handlers that exceed the grace, and
+// then waits until the results are submitted. Each step has a timeout.
 func (w *worker) shutdown() {
 	if !waitTimeout(&w.handling, w.config.Grace) {
 		w.cancelAll(ErrShutdown)
@@ -103,7 +103,7 @@ func (w *worker) shutdown() {
 	}
 }
 
-// waitTimeout waits for a group, and reports whether it finished within the timeout.
+// waitTimeout waits for group, and reports whether the group finished within timeout.
 func waitTimeout(group *sync.WaitGroup, timeout time.Duration) bool {
 	done := make(chan struct{})
 	go func() {
@@ -120,7 +120,7 @@ func waitTimeout(group *sync.WaitGroup, timeout time.Duration) bool {
 	}
 }
 
-// wakeClaimLoop makes the claim loop claim without waiting further.
+// wakeClaimLoop lets the claim loop claim at once.
 func (w *worker) wakeClaimLoop() {
 	select {
 	case w.wake <- struct{}{}:
@@ -134,8 +134,8 @@ func (w *worker) isClosed() bool {
 	return w.closed
 }
 
-// retry repeats a call until it succeeds, is refused permanently, or ctx ends. It returns the
-// error of the last call. The action names the call in the log.
+// retry repeats call until it succeeds, is refused permanently, or ctx ends. It returns the
+// last error of call. In the log, action names the call.
 func (w *worker) retry(ctx context.Context, action string, call func(deviceAPI) error) error {
 	for delay := (backoff{}); ; {
 		api, _ := w.uplink.current()

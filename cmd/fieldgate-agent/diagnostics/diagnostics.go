@@ -1,6 +1,6 @@
-// Package diagnostics inspects the machine and its network, and changes nothing. Each file
-// has one command type, with its parameters and the codes of its failures. The codes of
-// failed lookups and connections are in failures.go.
+// Package diagnostics inspects the machine and its network, and changes nothing. Each file has
+// the handler of one command type, with its parameters and failure codes. The failure codes of
+// lookups and connections are in failures.go.
 package diagnostics
 
 import (
@@ -9,13 +9,13 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// Bounds of a diagnostic: maxDuration of the whole, networkTimeout of one network operation.
+// Time limits: maxDuration for a whole diagnostic, networkTimeout for one network operation.
 const (
 	maxDuration    = 2 * time.Minute
 	networkTimeout = 15 * time.Second
 )
 
-// handlers are the diagnostics by command type.
+// handlers maps command types to diagnostics.
 var handlers = map[string]agent.Handler{
 	"diagnostic.dns":        lookUpHost,
 	"diagnostic.tcp":        dialTCP,

@@ -20,8 +20,8 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// run runs a diagnostic and returns the output and data of its result and the code of its
-// failure, or "" if it succeeded.
+// run runs a diagnostic and returns the output and the data of its result. It also returns the
+// code of its failure, or "" if the diagnostic succeeded.
 func run(t testing.TB, commandType, parameters string) (output string, data map[string]any, code string) {
 	t.Helper()
 	result, err := handlers[commandType](t.Context(), agent.Command{Parameters: json.RawMessage(parameters)})
@@ -178,8 +178,9 @@ nonsense
 	require.Equal(t, []mount{{"/", "ext4", false}, {"/mnt/with space", "vfat", false}, {"/mnt/broken", "ext4", true}}, mountPoints(list))
 }
 
-// TestHandlers_MissingProgramsAndRights runs the diagnostics that depend on programs and rights of
-// the machine. Each of them must either work or fail with a code for what is missing.
+// TestHandlers_MissingProgramsAndRights runs the diagnostics that depend on programs and rights
+// of the machine. Each diagnostic must either work, or fail with a code that names what is
+// missing.
 func TestHandlers_MissingProgramsAndRights(t *testing.T) {
 	t.Parallel()
 	output, data, code := run(t, "diagnostic.ping", `{"host":"127.0.0.1"}`)

@@ -10,7 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// fileSystem is a file system in the result.
+// fileSystem describes one file system in the result.
 type fileSystem struct {
 	Mount       string  `json:"mount"`
 	Type        string  `json:"type"`
@@ -22,8 +22,8 @@ type fileSystem struct {
 	ReadOnly    bool    `json:"readOnly"`
 }
 
-// listFileSystems handles diagnostic.disk {}, which returns the usage of the file systems on disks
-// of the machine. It fails with not_available if the kernel does not list them.
+// listFileSystems handles diagnostic.disk {}. It returns the usage of the machine's file
+// systems on disks. It fails with not_available if the kernel does not list them.
 func listFileSystems(ctx context.Context, command agent.Command) (agent.Result, error) {
 	if _, err := parseParameters[noParameters](command); err != nil {
 		return agent.Result{}, err
@@ -46,8 +46,8 @@ func listFileSystems(ctx context.Context, command agent.Command) (agent.Result, 
 	return agent.Result{Output: text.String(), Data: map[string]any{"fileSystems": found}}, nil
 }
 
-// A mount is a mounted file system. readOnly is an option of the file system, not of the mount:
-// under systemd, all mounts of the agent are read-only.
+// A mount is a mounted file system. readOnly is the option of the file system, not of the
+// mount: systemd mounts everything read-only for the agent.
 type mount struct {
 	point, fsType string
 	readOnly      bool
@@ -56,8 +56,9 @@ type mount struct {
 // maxMounts bounds the result on a machine with many containers.
 const maxMounts = 50
 
-// mountPoints parses the kernel's list of mounts (proc_pid_mountinfo(5)). It returns each device
-// once, and only file systems on disks: querying a network file system may block forever.
+// mountPoints parses the kernel's list of mounts (proc_pid_mountinfo(5)). It returns only file
+// systems on disks, because querying a network file system may block forever. It returns each
+// block device once.
 func mountPoints(list string) (mounts []mount) {
 	seen := map[string]bool{}
 	for line := range strings.Lines(list) {
@@ -72,19 +73,21 @@ func mountPoints(list string) (mounts []mount) {
 	return mounts
 }
 
-// onDisk is the set of file system types that are local to the machine.
+// onDisk contains the types of file systems that are on a local disk.
 var onDisk = map[string]bool{
 	"ext2": true, "ext3": true, "ext4": true, "xfs": true, "btrfs": true, "f2fs": true, "vfat": true, "exfat": true,
 	"ntfs3": true, "zfs": true, "ubifs": true, "jffs2": true, "squashfs": true, "erofs": true, "overlay": true, "tmpfs": true,
 }
 
-// unescape replaces the octal escapes of the kernel for characters that would end a field.
+// unescape replaces the octal escapes that the kernel writes for space, tab, newline and
+// backslash.
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
 // readOnly reports whether the options of a file system include "ro".
 func readOnly(options string) bool { return slices.Contains(strings.Split(options, ","), "ro") }
 
-// stat returns the usage of a file system, and reports whether it can be read and is not empty.
+// stat returns the usage of a file system. It returns false if the usage cannot be read or the
+// size is zero.
 func (m mount) stat() (fileSystem, bool) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(m.point, &s); err != nil || s.Blocks == 0 {

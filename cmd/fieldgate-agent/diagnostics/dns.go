@@ -10,15 +10,15 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// host are the parameters of the diagnostics of a host.
+// host holds the parameters of a diagnostic that has a host only.
 type host struct {
 	Host string `json:"host"`
 }
 
 func (h host) check() error { return checkHost(h.Host) }
 
-// lookUpHost handles diagnostic.dns {host}, which returns the addresses of a host from the
-// resolver of the machine.
+// lookUpHost handles diagnostic.dns {host}. It returns the host's addresses according to the
+// machine's resolver.
 func lookUpHost(ctx context.Context, command agent.Command) (agent.Result, error) {
 	params, err := parseParameters[host](command)
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// networkFailure returns a failure for a network error: an agent.Failure with the code
-// host_not_found, dns_timeout, dns_failed, address_refused, connection_refused, unreachable,
-// timeout, certificate_invalid, tls_failed, or connection_failed. If ctx has ended, it returns
-// the error of ctx. The reason starts with the operation.
+// networkFailure returns an agent.Failure for a network error. Its code is host_not_found,
+// dns_timeout, dns_failed, address_refused, connection_refused, unreachable, timeout,
+// certificate_invalid, tls_failed, or connection_failed. Its reason starts with operation. If
+// ctx has ended, networkFailure returns the error of ctx instead.
 func networkFailure(ctx context.Context, operation string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -45,7 +45,7 @@ func newRawServer(t testing.TB, texts ...string) (url string) {
 	return "http://" + listener.Addr().String()
 }
 
-// report runs a diagnostic and returns all that a user sees of it.
+// report runs a diagnostic and returns everything that a user sees of the result.
 func report(t testing.TB, commandType, parameters string) string {
 	t.Helper()
 	output, data, code := run(t, commandType, parameters)
@@ -57,8 +57,8 @@ func report(t testing.TB, commandType, parameters string) string {
 	return output + string(text)
 }
 
-// TestHTTP_ReportsLittleOfResponse checks that of the response, only the status and the content
-// type are reported: it may come from a service that the user must not read.
+// TestHTTP_ReportsLittleOfResponse checks that only the status and the content type of a
+// response are reported. The response may come from a service that the user must not read.
 func TestHTTP_ReportsLittleOfResponse(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("secret ", 8<<10)
@@ -95,8 +95,9 @@ func TestHTTP_TruncatesContentType(t *testing.T) {
 	require.True(t, strings.HasPrefix(contentType, "text/html�xxx"), contentType)
 }
 
-// TestHTTP_RefusesLinkLocalAddresses covers the addresses of metadata services, which return
-// secrets. It connects to none of them, because the tests may run where one exists.
+// TestHTTP_RefusesLinkLocalAddresses covers addresses of metadata services, which return
+// secrets. The test must not connect to these addresses, because such a service may exist where
+// the test runs.
 func TestHTTP_RefusesLinkLocalAddresses(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"169.254.77.77", "169.254.77.77:8080", "[fe80::1]", "[febf::1]", "[::ffff:169.254.77.77]"} {
@@ -113,7 +114,7 @@ func TestHTTP_RefusesLinkLocalAddresses(t *testing.T) {
 	}
 }
 
-// TestTLS_TruncatesHugeCertificate covers a certificate that is as large as its server chooses.
+// TestTLS_TruncatesHugeCertificate connects to a server that sends a very large certificate.
 func TestTLS_TruncatesHugeCertificate(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())

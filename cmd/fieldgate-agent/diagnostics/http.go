@@ -17,7 +17,7 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// Bounds of a URL and of the response that is read, in bytes.
+// Limits on the URL and on the response, in bytes.
 const (
 	maxURL     = 2048
 	maxHeaders = 64 << 10
@@ -37,14 +37,14 @@ func (p httpParameters) check() error {
 	if err := checkHost(parsed.Hostname()); err != nil || parsed.Port() == "" {
 		return err
 	}
-	port, _ := strconv.Atoi(parsed.Port()) // Atoi clamps a number out of range, so checkPort refuses it
+	port, _ := strconv.Atoi(parsed.Port()) // for a number out of range, Atoi returns the nearest int, which checkPort refuses
 	return checkPort(port)
 }
 
-// getURL handles diagnostic.http {url}, which sends one GET and returns the status and the
-// timings. It follows no redirect, refuses link-local addresses, and uses no proxy and no
-// connection of an earlier request. It does not report the body: a diagnostic needs no
-// approval, and must not read data that the user has no right to.
+// getURL handles diagnostic.http {url}. It sends one GET request and returns the status and the
+// timings. It follows no redirect, refuses link-local addresses, uses no proxy and reuses no
+// connection. It does not return the body: diagnostics need no approval, and the user may have
+// no right to see the data.
 func getURL(ctx context.Context, command agent.Command) (agent.Result, error) {
 	params, err := parseParameters[httpParameters](command)
 	if err != nil {
@@ -71,7 +71,7 @@ func getURL(ctx context.Context, command agent.Command) (agent.Result, error) {
 	return times.report(response, size), nil
 }
 
-// transport returns a transport without a proxy and without reuse of connections.
+// transport returns a transport that uses no proxy and does not reuse connections.
 func transport() *http.Transport {
 	dialer := &net.Dialer{Control: refuseLinkLocal}
 	return &http.Transport{
@@ -79,9 +79,9 @@ func transport() *http.Transport {
 	}
 }
 
-// httpFailure returns the failure for the error of a request or of reading its response. The
-// code is http_failed if HTTP itself failed. The reason then does not quote the error, because
-// the error may quote the server.
+// httpFailure returns the failure for err, which sending a request or reading the response
+// returned. If HTTP itself failed, the code is http_failed. The reason then does not quote err,
+// because err may contain text from the server.
 func httpFailure(ctx context.Context, operation string, err error) error {
 	_, network := errors.AsType[*net.OpError](err)
 	eof := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
@@ -93,15 +93,16 @@ func httpFailure(ctx context.Context, operation string, err error) error {
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// timings records when each step of a request ended, as the time since the start. Steps that
-// lost a race may end later, on goroutines of their own, so the fields are atomic.
+// timings records when each step of a request ended, measured from the start. The fields are
+// atomic, because a connection attempt that lost against another may still record its end
+// later, on another goroutine.
 type timings struct {
 	start                                   time.Time
 	resolved, connected, secured, firstByte instant
 }
 
-// An instant is the time between the start of a request and the end of a step. It is zero if
-// the step has not ended.
+// An instant is the time from the start of the request to the end of a step, or zero if the
+// step has not ended.
 type instant struct{ atomic.Int64 }
 
 func (i *instant) set(start time.Time) { i.Store(int64(since(start))) }
@@ -121,7 +122,7 @@ func (t *timings) trace() *httptrace.ClientTrace {
 	}
 }
 
-// report returns the result for a response. It leaves out steps that did not take place.
+// report returns the result for a response. It omits steps that did not take place.
 func (t *timings) report(response *http.Response, size int64) agent.Result {
 	text := fmt.Sprintf("%d %s, %s, %d bytes", response.StatusCode, http.StatusText(response.StatusCode), response.Proto, size)
 	data := map[string]any{

@@ -10,10 +10,10 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// maxInterfaces bounds the result on a machine with many containers.
+// maxInterfaces limits the result on machines with many containers.
 const maxInterfaces = 100
 
-// networkInterface is a network interface in the result.
+// networkInterface describes one network interface in the result.
 type networkInterface struct {
 	Name      string   `json:"name"`
 	Flags     string   `json:"flags"`
@@ -27,7 +27,7 @@ type networkInterface struct {
 	TxErrors  string   `json:"txErrors,omitempty"`
 }
 
-// listInterfaces handles diagnostic.interfaces {}, which returns the network interfaces of the
+// listInterfaces handles diagnostic.interfaces {}. It returns the network interfaces of the
 // machine with their counters. It fails with not_available if the system does not list them.
 func listInterfaces(_ context.Context, command agent.Command) (agent.Result, error) {
 	if _, err := parseParameters[noParameters](command); err != nil {
@@ -48,8 +48,8 @@ func listInterfaces(_ context.Context, command agent.Command) (agent.Result, err
 	return agent.Result{Output: text.String(), Data: map[string]any{"interfaces": described, "count": len(found)}}, nil
 }
 
-// describeInterface returns an interface with its counters. Counters are strings, because they
-// may exceed the integers that JSON numbers represent exactly.
+// describeInterface returns an interface with its counters. The counters are strings, because
+// they may be larger than the integers that JSON numbers represent exactly.
 func describeInterface(one net.Interface) networkInterface {
 	counter := func(name string) string { return readTrimmed("/sys/class/net/" + one.Name + "/statistics/" + name) }
 	d := networkInterface{

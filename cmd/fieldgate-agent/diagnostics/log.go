@@ -9,7 +9,7 @@ import (
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/process"
 )
 
-// maxLines is the maximum number of log lines of a diagnostic.
+// maxLines is the maximum number of log lines that diagnostic.log returns.
 const maxLines = 2000
 
 // logParameters are the parameters of diagnostic.log.
@@ -18,8 +18,8 @@ type logParameters struct {
 	Lines int    `json:"lines"`
 }
 
-// unitName matches the unit names of systemd.unit(5), without characters that a shell or
-// journalctl could interpret: to journalctl, "*" and "?" are patterns.
+// unitName matches unit names as in systemd.unit(5), but without characters that a shell or
+// journalctl could interpret. For journalctl, "*" and "?" are patterns.
 var unitName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,254}$`)
 
 func (l logParameters) check() error {
@@ -32,8 +32,9 @@ func (l logParameters) check() error {
 	return nil
 }
 
-// readLog handles diagnostic.log {unit, lines}, which returns the newest log lines of a unit. It
-// fails with not_available if there is no journalctl, and with log_failed if that fails.
+// readLog handles diagnostic.log {unit, lines}. It returns the newest log lines of a unit. It
+// fails with not_available if journalctl is not installed, and with log_failed if journalctl
+// fails.
 func readLog(ctx context.Context, command agent.Command) (agent.Result, error) {
 	params, err := parseParameters[logParameters](command)
 	if err != nil {

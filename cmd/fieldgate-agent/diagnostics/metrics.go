@@ -9,7 +9,7 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Metadata returns the description of the machine that is sent when it registers.
+// Metadata describes the machine. The agent sends it when the device registers.
 func Metadata() fieldgate.DeviceMetadata {
 	m := fieldgate.DeviceMetadata{
 		Model:                runtime.GOOS + "/" + runtime.GOARCH,
@@ -21,8 +21,8 @@ func Metadata() fieldgate.DeviceMetadata {
 	return m
 }
 
-// Metrics returns the metrics of a heartbeat: load, uptime and memory, as far as the kernel
-// reports them.
+// Metrics returns the metrics for a heartbeat: load, uptime and memory. It omits a metric that
+// the kernel does not report.
 func Metrics() fieldgate.Metrics {
 	metrics := fieldgate.Metrics{}
 	if fields := strings.Fields(readTrimmed("/proc/loadavg")); len(fields) > 0 {
@@ -41,7 +41,8 @@ func Metrics() fieldgate.Metrics {
 	return metrics
 }
 
-// readTrimmed returns the trimmed content of a small file, or "" if it cannot be read.
+// readTrimmed returns the content of a small file without surrounding white space, or "" if the
+// file cannot be read.
 func readTrimmed(path string) string {
 	text, err := os.ReadFile(path)
 	if err != nil {

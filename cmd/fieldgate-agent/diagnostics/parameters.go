@@ -17,14 +17,14 @@ func parseParameters[T interface{ check() error }](command agent.Command) (T, er
 	return params, err
 }
 
-// hostName matches host names as in RFC 1123, section 2.1, with the "_" of service names. A
-// name does not begin with "-", so that no program takes it for an option.
+// hostName matches host names as in RFC 1123, section 2.1, and also "_", which service names
+// use. A name cannot begin with "-", so that no program takes it for an option.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\.?$`)
 
 const maxHost = 253
 
-// checkHost returns an error unless host is a name or an address. It refuses zones, which may
-// contain any character.
+// checkHost returns an error unless host is a host name or an IP address. It refuses addresses
+// with a zone, because a zone may contain any character.
 func checkHost(host string) error {
 	if address, err := netip.ParseAddr(host); err == nil && address.Zone() == "" {
 		return nil
@@ -42,7 +42,7 @@ func checkPort(port int) error {
 	return nil
 }
 
-// noParameters are the parameters of a command that takes none.
+// noParameters is the parameter type of commands without parameters.
 type noParameters struct{}
 
 func (noParameters) check() error { return nil }

@@ -85,7 +85,8 @@ func TestParameters_RefuseUnknownNames(t *testing.T) {
 	}
 }
 
-// requireRefused requires that the parameters are refused, without quoting a password in them.
+// requireRefused requires that the parameters are refused, and that a password in them is not
+// quoted.
 func requireRefused(t testing.TB, commandType, parameters string) {
 	t.Helper()
 	output, data, code := run(t, commandType, parameters)

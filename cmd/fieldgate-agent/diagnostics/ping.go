@@ -12,16 +12,15 @@ import (
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/process"
 )
 
-// pings is the number of echo requests of a diagnostic.
+// pings is the number of echo requests that diagnostic.ping sends.
 const pings = 4
 
 // errNoSocket is returned by pingBySocket if the agent may not open ICMP sockets.
 var errNoSocket = errors.New("the agent may not open ICMP sockets")
 
 // ping handles diagnostic.ping {host}, which measures whether and how fast a host replies. It
-// uses the ICMP sockets that Linux gives to the groups in net.ipv4.ping_group_range, or the
-// ping program if there are none. It fails with no_reply, or with not_permitted if neither is
-// possible.
+// uses an ICMP socket if Linux permits one (net.ipv4.ping_group_range), and otherwise runs the
+// ping program. It fails with no_reply, or with not_permitted if neither way is possible.
 func ping(ctx context.Context, command agent.Command) (agent.Result, error) {
 	params, err := parseParameters[host](command)
 	if err != nil {
@@ -57,8 +56,9 @@ func pingByProgram(ctx context.Context, target net.IP) (agent.Result, error) {
 	return programResult(result, err, "no_reply", "the host does not reply")
 }
 
-// programResult returns the result of a program of the system. It fails with not_permitted if
-// the program could not be run or lacked permission, and otherwise with the given code.
+// programResult returns the result of a system program that has run. It fails with
+// not_permitted if the program could not be run or lacked permission. If the program failed
+// otherwise, it fails with the given code and reason.
 func programResult(program process.Result, err error, code, reason string) (agent.Result, error) {
 	result := agent.Result{Output: program.Output}
 	switch failure, _ := errors.AsType[*agent.Failure](err); {
@@ -74,8 +74,8 @@ func programResult(program process.Result, err error, code, reason string) (agen
 	return result, nil
 }
 
-// summary returns the result for the round-trip times, in milliseconds, of the echo requests
-// that were answered.
+// summary returns the result for echo requests that were answered. times holds their round-trip
+// times in milliseconds.
 func summary(target net.IP, times []float64) agent.Result {
 	text := fmt.Sprintf("%s answered %d of %d", target, len(times), pings)
 	least, most, sum := 0.0, 0.0, 0.0

@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// Types of echo messages (RFC 792, RFC 4443), the interval between requests, and the timeout of
-// a reply.
+// The types of echo messages (RFC 792, RFC 4443), the interval between two requests, and the
+// time limit for a reply.
 const (
 	echo4, echoReply4 = 8, 0
 	echo6, echoReply6 = 128, 129
@@ -22,8 +22,8 @@ const (
 )
 
 // pingBySocket sends echo requests over an unprivileged ICMP socket (icmp(7)). The kernel sets
-// the identifier and the checksum, and delivers only the replies to this socket. It returns
-// errNoSocket if the agent may not open one.
+// the identifier and the checksum, and delivers only replies to this socket. pingBySocket
+// returns errNoSocket if the agent may not open an ICMP socket.
 func pingBySocket(ctx context.Context, target net.IP) (agent.Result, error) {
 	socket, err := openEcho(target)
 	if err != nil {
@@ -65,7 +65,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// openEcho opens an ICMP socket for the address family of the target.
+// openEcho opens an ICMP socket for the address family of target.
 func openEcho(target net.IP) (net.PacketConn, error) {
 	family, protocol := syscall.AF_INET, syscall.IPPROTO_ICMP
 	if target.To4() == nil {
@@ -84,7 +84,7 @@ func openEcho(target net.IP) (net.PacketConn, error) {
 	return socket, nil
 }
 
-// echo sends one echo request and returns the time until its reply.
+// echo sends one echo request and returns the time until the reply arrived.
 func echo(socket net.PacketConn, target net.IP, sequence uint16) (time.Duration, error) {
 	request, reply := byte(echo4), byte(echoReply4)
 	if target.To4() == nil {

@@ -6,12 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxText is the maximum size, in bytes, of each reported text that a remote system has
-// written: a header, a name in a certificate, or an error that quotes them.
+// maxText is the maximum size in bytes of a reported text that comes from a remote system: a
+// header, a name in a certificate, or an error that quotes such a text.
 const maxText = 300
 
-// sanitize returns text for use in a report: without control characters, which a terminal
-// could obey, and truncated to maxText bytes.
+// sanitize prepares text for a report. It removes control characters, which a terminal could
+// interpret, and cuts the text to maxText bytes.
 func sanitize(text string) string {
 	text = strings.Map(printable, text)
 	if len(text) <= maxText {
@@ -27,7 +27,7 @@ func printable(r rune) rune {
 	return utf8.RuneError
 }
 
-// sanitizeAll sanitizes the first texts, at most limit of them.
+// sanitizeAll sanitizes at most the first limit texts and drops the others.
 func sanitizeAll(texts []string, limit int) (sanitized []string) {
 	for _, text := range texts[:min(len(texts), limit)] {
 		sanitized = append(sanitized, sanitize(text))

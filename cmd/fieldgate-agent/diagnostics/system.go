@@ -10,7 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// describeSystem handles diagnostic.system {}, which returns the host name, operating system, load
+// describeSystem handles diagnostic.system {}. It returns the host name, operating system, load
 // and memory of the machine.
 func describeSystem(_ context.Context, command agent.Command) (agent.Result, error) {
 	if _, err := parseParameters[noParameters](command); err != nil {
@@ -31,7 +31,8 @@ func describeSystem(_ context.Context, command agent.Command) (agent.Result, err
 	return agent.Result{Output: text, Data: data}, nil
 }
 
-// osName returns the name of the distribution (os-release(5)), or GOOS if it has none.
+// osName returns the name of the Linux distribution (os-release(5)), or GOOS if the file has no
+// name.
 func osName() string {
 	for line := range strings.Lines(readTrimmed("/etc/os-release")) {
 		if name, found := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME="); found {

@@ -10,7 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// endpoint are the parameters of the diagnostics of a TCP server.
+// endpoint holds the parameters of a diagnostic that has a host and a port.
 type endpoint struct {
 	Host string `json:"host"`
 	Port int    `json:"port"`

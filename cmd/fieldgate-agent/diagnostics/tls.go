@@ -13,8 +13,8 @@ import (
 )
 
 // inspectTLS handles diagnostic.tls {host, port}. It returns the certificate chain of a server,
-// whether this machine trusts the chain, and which versions of TLS the server supports. An
-// untrusted chain is a result and not a failure, because it is what users look for.
+// whether this machine trusts the chain, and which TLS versions the server supports. An
+// untrusted chain is not a failure, because users run this diagnostic to find it.
 func inspectTLS(ctx context.Context, command agent.Command) (agent.Result, error) {
 	params, err := parseParameters[endpoint](command)
 	if err != nil {
@@ -36,7 +36,7 @@ func inspectTLS(ctx context.Context, command agent.Command) (agent.Result, error
 	return agent.Result{Output: report.String(), Data: report}, ctx.Err()
 }
 
-// tlsReport is the data of the result.
+// tlsReport is the data of the result of diagnostic.tls.
 type tlsReport struct {
 	Version     string        `json:"version"`
 	CipherSuite string        `json:"cipherSuite"`
@@ -48,7 +48,7 @@ type tlsReport struct {
 	DurationMs  float64       `json:"durationMs"`
 }
 
-// certificate is a certificate of the chain.
+// certificate describes one certificate of the chain.
 type certificate struct {
 	Subject   string    `json:"subject"`
 	Issuer    string    `json:"issuer"`
@@ -73,14 +73,14 @@ func (r tlsReport) String() string {
 	return text.String()
 }
 
-// handshake connects to a server, with a TLS version from minVersion to maxVersion, and
-// returns the state of the connection.
+// handshake connects to a server with a TLS version between minVersion and maxVersion, and
+// returns the connection state.
 func handshake(ctx context.Context, e endpoint, minVersion, maxVersion uint16) (tls.ConnectionState, error) {
 	ctx, cancel := context.WithTimeout(ctx, networkTimeout)
 	defer cancel()
 	dialer := tls.Dialer{Config: &tls.Config{
 		ServerName: e.Host, MinVersion: minVersion, MaxVersion: maxVersion, NextProtos: []string{"h2", "http/1.1"},
-		InsecureSkipVerify: true, // verify checks the chain afterwards, and nothing is sent
+		InsecureSkipVerify: true, // verify checks the chain later, and no data is sent before that
 	}}
 	connection, err := dialer.DialContext(ctx, "tcp", e.address())
 	if err != nil {
@@ -90,7 +90,8 @@ func handshake(ctx context.Context, e endpoint, minVersion, maxVersion uint16) (
 	return connection.(*tls.Conn).ConnectionState(), nil
 }
 
-// supportedVersions returns the TLS versions that a server supports. It tries each one separately.
+// supportedVersions returns the TLS versions that a server supports. It tries each version in a
+// separate connection.
 func supportedVersions(ctx context.Context, e endpoint) (versions []string) {
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13} {
 		if _, err := handshake(ctx, e, version, version); err == nil {
@@ -100,7 +101,8 @@ func supportedVersions(ctx context.Context, e endpoint) (versions []string) {
 	return versions
 }
 
-// verify verifies the chain of a connection against the roots and the clock of the machine.
+// verify verifies the certificate chain of a connection with the root certificates and the
+// clock of the machine.
 func verify(state tls.ConnectionState, host string) error {
 	intermediates := x509.NewCertPool()
 	for _, c := range state.PeerCertificates[1:] {
@@ -110,7 +112,8 @@ func verify(state tls.ConnectionState, host string) error {
 	return err
 }
 
-// Bounds of what a server can add to a report: certificates, and names in each of them.
+// Limits on what a server can add to a report: the number of certificates, and of names in a
+// certificate.
 const (
 	maxChain = 10
 	maxNames = 20
@@ -126,8 +129,8 @@ func describeChain(chain []*x509.Certificate) (described []certificate) {
 	return described
 }
 
-// tlsFailure returns the failure for the error of a handshake. The code is tls_failed if TLS
-// itself failed.
+// tlsFailure returns the failure for err, the error of a handshake. If TLS itself failed, the
+// code is tls_failed.
 func tlsFailure(ctx context.Context, err error) error {
 	if _, network := err.(*net.OpError); network || ctx.Err() != nil || networkCode(err) != "connection_failed" {
 		return networkFailure(ctx, "connecting with TLS", err)

@@ -8,8 +8,8 @@ import (
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/process"
 )
 
-// traceroute handles diagnostic.traceroute {host}, which returns the route to a host. It runs the
-// traceroute or tracepath program of the system. It fails with not_permitted if neither is
+// traceroute handles diagnostic.traceroute {host}. It runs the system's traceroute or tracepath
+// program and returns the route to the host. It fails with not_permitted if neither program is
 // installed or permitted, and with traceroute_failed if the program fails.
 func traceroute(ctx context.Context, command agent.Command) (agent.Result, error) {
 	params, err := parseParameters[host](command)

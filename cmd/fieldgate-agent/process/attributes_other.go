@@ -4,5 +4,5 @@ package process
 
 import "syscall"
 
-// attributes returns the attributes of a program: it leads a process group of its own.
+// attributes returns the attributes of a program, which make it lead its own process group.
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

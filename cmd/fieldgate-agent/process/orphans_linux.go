@@ -11,23 +11,24 @@ import (
 // prSetChildSubreaper is PR_SET_CHILD_SUBREAPER of prctl(2).
 const prSetChildSubreaper = 36
 
-// Bounds of killOrphans, a few seconds in all. They are needed because a process with more
-// rights than the agent, or one that hangs in the kernel, cannot be killed.
+// Bounds of killOrphans, which then takes at most a few seconds. Bounds are needed because some
+// processes cannot be killed: a process with more rights than the agent, and a process that
+// hangs in the kernel.
 const (
 	killRounds = 100
 	killPause  = 20 * time.Millisecond
 )
 
-// becomeSubreaper makes the agent the parent of every descendant whose own parent ends, in
-// any process group or session. On Linux before 3.4, which cannot do that, init becomes the
-// parent and such a process is not found.
+// becomeSubreaper makes the agent the parent of every descendant process whose own parent ends,
+// in any process group or session. Linux before 3.4 does not support that: there, init becomes
+// the parent, and killOrphans does not find the process.
 func becomeSubreaper() {
 	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0)
 }
 
-// killOrphans kills all children of the agent, and then their children, which become
-// children of the agent. It must not be called while a program runs that is to go
-// on.
+// killOrphans kills all children of the agent. The children of the killed processes become
+// children of the agent and are killed next. Do not call killOrphans while a program is to keep
+// running.
 func killOrphans() {
 	for range killRounds {
 		pids := children(os.Getpid())
@@ -40,8 +41,8 @@ func killOrphans() {
 	}
 }
 
-// killAndReap kills processes, reaps those that are dead already, and reports whether it has
-// reaped all of them.
+// killAndReap kills the processes pids and reaps those that have already died. It reports
+// whether it has reaped all of them.
 func killAndReap(pids []int) bool {
 	all := true
 	for _, pid := range pids {
@@ -52,8 +53,9 @@ func killAndReap(pids []int) bool {
 	return all
 }
 
-// children returns the processes with the given parent. It searches all of /proc, because
-// not every kernel lists the children of a thread (proc_pid_task(5), CONFIG_PROC_CHILDREN).
+// children returns the ids of the processes whose parent is parent. It searches all of /proc,
+// because some kernels do not list the children of a thread (proc_pid_task(5),
+// CONFIG_PROC_CHILDREN).
 func children(parent int) (pids []int) {
 	proc, err := os.Open("/proc")
 	if err != nil {
@@ -69,9 +71,9 @@ func children(parent int) (pids []int) {
 	return pids
 }
 
-// parentOf returns the parent of a process, which is the fourth field of proc_pid_stat(5), or
-// zero if it cannot be read. The second field, the name in parentheses, may contain any
-// character, so parentOf counts from the last parenthesis.
+// parentOf returns the parent of process pid, or zero if it cannot be read. The parent is the
+// fourth field of proc_pid_stat(5). The second field, a name in parentheses, may contain any
+// character, so parentOf counts the fields after the last parenthesis.
 func parentOf(pid string) int {
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {

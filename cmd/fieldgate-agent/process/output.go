@@ -6,17 +6,17 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of the output that is kept, in bytes. The head shows what the program started with,
-// the tail how it ended.
+// Limits on the kept output, in bytes. The head shows how the program started, the tail how it
+// ended.
 const (
 	maxHead = 64 << 10
 	maxTail = 128 << 10
 )
 
-// An outputBuffer keeps the head and the tail of what is written to it.
+// An outputBuffer keeps the head and the tail of the bytes written to it.
 type outputBuffer struct {
 	head, tail []byte
-	total      int // bytes written
+	total      int // number of bytes written
 }
 
 // Write keeps as much of p as the bounds allow. It never fails.

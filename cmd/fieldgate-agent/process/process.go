@@ -1,5 +1,5 @@
-// Package process runs programs of the machine within bounds: without a shell, with a minimal
-// environment and limited output, and without leaving processes behind.
+// Package process runs programs without a shell, with a minimal environment and with limited
+// output. It leaves no processes behind.
 package process
 
 import (
@@ -22,25 +22,25 @@ const killAfter = 3 * time.Second
 
 // A Program is a program to run, with its arguments and environment.
 type Program struct {
-	Path string   // path or name; the program sees it as its name
-	File *os.File // the opened program, run in place of the file at Path; may be nil
+	Path string   // path or name of the program, passed to it as argv[0]
+	File *os.File // the opened program file, run instead of the file at Path; may be nil
 	Args []string
 	Dir  *os.File // the opened working directory; default: the root directory
-	Env  []string // in addition to PATH, HOME and LANG
+	Env  []string // variables to add to PATH, HOME and LANG
 }
 
 // A Result describes how a program ended.
 type Result struct {
-	Output string // stdout and stderr as they came; the middle is omitted if it is too long
+	Output string // stdout and stderr in the order of arrival; if too long, the middle is omitted
 	Code   int    // exit code, or -1 if a signal ended the program
-	State  string // exit status as text
+	State  string // exit status as text, such as "exit status 1"
 }
 
 // Run runs a program and waits until it has ended. Only one program runs at a time. When ctx
-// ends, the process group of the program gets SIGTERM, and SIGKILL three seconds later; Run
-// then returns the error of ctx. After the program has ended, Run kills all processes that it
-// has left, even those that have left its process group. A program that fails is not an
-// error; one that cannot be run is an agent.Failure.
+// ends, Run sends SIGTERM to the process group of the program, and SIGKILL three seconds later.
+// Run then returns the error of ctx. After the program has ended, Run kills all remaining
+// descendants of the program, even those that have left the process group. If the program
+// fails, Run returns no error. If the program cannot be run, the error is an agent.Failure.
 func Run(ctx context.Context, p Program) (Result, error) {
 	var output outputBuffer
 	command := exec.CommandContext(ctx, p.Path, p.Args...)
@@ -56,9 +56,9 @@ func Run(ctx context.Context, p Program) (Result, error) {
 	return result, runError(ctx, err)
 }
 
-// useDescriptors makes the command run the opened file in the opened directory, because their
-// paths may lead elsewhere by now. The program keeps descriptor 3 open: its interpreter reads
-// it from there.
+// useDescriptors makes command run the opened file in the opened directory. Their paths may
+// refer to other files by now. Descriptor 3 stays open in the program, because an interpreter
+// reads the script from it.
 func (p Program) useDescriptors(command *exec.Cmd) {
 	if p.File != nil {
 		command.Path, command.ExtraFiles, command.Err = "/proc/self/fd/3", []*os.File{p.File}, nil
@@ -68,7 +68,7 @@ func (p Program) useDescriptors(command *exec.Cmd) {
 	}
 }
 
-// runError returns the error to report for a run that ended with err.
+// runError returns the error that Run returns when the command ended with err.
 func runError(ctx context.Context, err error) error {
 	var exited *exec.ExitError
 	switch {
@@ -84,25 +84,26 @@ func runError(ctx context.Context, err error) error {
 	return agent.Fail("not_started", "the program could not be started: %w", err)
 }
 
-// useProcessGroup makes the command lead a process group, which gets SIGTERM when the context
-// of the command ends.
+// useProcessGroup makes command lead a process group. When the context of command ends, the
+// group gets SIGTERM.
 func useProcessGroup(command *exec.Cmd) {
 	command.SysProcAttr = attributes()
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGTERM) }
 	command.WaitDelay = killAfter
 }
 
-// killGroup kills the process group of the command, if it was started.
+// killGroup kills the process group of command, if command was started.
 func killGroup(command *exec.Cmd) {
 	if command.Process != nil {
 		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
 	}
 }
 
-// runMu is held while a program runs, so that all children of the agent belong to that program.
+// runMu is held while a program runs, so that all children of the agent belong to this program.
 var runMu sync.Mutex
 
-// runAlone runs the command while no other one runs, and kills all processes that it leaves.
+// runAlone runs command while no other command runs, and then kills all processes that it has
+// left.
 func runAlone(command *exec.Cmd) error {
 	runMu.Lock()
 	defer runMu.Unlock()
@@ -112,9 +113,9 @@ func runAlone(command *exec.Cmd) error {
 	return runOnOneThread(command)
 }
 
-// runOnOneThread runs the command, and keeps the thread that starts it until the command has
-// ended. The kernel kills the program when its parent dies (PR_SET_PDEATHSIG), and its parent
-// is the thread that has started it.
+// runOnOneThread runs command and keeps the thread that starts it until command has ended. The
+// kernel kills the program when its parent dies (PR_SET_PDEATHSIG), and the parent is the
+// starting thread.
 func runOnOneThread(command *exec.Cmd) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

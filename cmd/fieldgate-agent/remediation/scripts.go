@@ -1,5 +1,5 @@
 // Package remediation runs the scripts that the owner of the machine has put into one
-// directory. It changes the machine in no other way.
+// directory. It changes nothing else on the machine.
 package remediation
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/process"
 )
 
-// Bounds of the parameters and of the run time.
+// Limits on the parameters and on the run time.
 const (
 	maxName    = 64
 	maxArgs    = 32
@@ -25,16 +25,17 @@ const (
 	maxRuntime = time.Hour
 )
 
-// Scripts is the directory of the scripts. Every user who can write to it or to its files can
-// do what the agent can. Therefore only root and the agent's own user may have that right.
+// Scripts is the directory of the scripts. A user who can write to the directory or its files
+// can do everything that the agent can. Therefore only root and the agent's own user may have
+// write permission.
 type Scripts struct {
 	root *os.Root
-	dir  *os.File // the same directory, for use as the working directory
+	dir  *os.File // the same directory as root, used as the working directory
 }
 
-// OpenScripts opens the directory of the scripts. It returns an error if other users may
-// write to it. The directory is used by its descriptor, so that a directory that replaces it
-// later is not used.
+// OpenScripts opens the directory of the scripts. It returns an error if other users may write
+// to it. The directory stays open. If its path later refers to another directory, the opened
+// one is still used.
 func OpenScripts(path string) (*Scripts, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
@@ -70,7 +71,7 @@ type parameters struct {
 	Args []string `json:"args"`
 }
 
-// scriptName matches names that are neither hidden nor a path.
+// scriptName matches names that are neither hidden nor contain a slash.
 var scriptName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
 
 func (p parameters) check() error {
@@ -88,7 +89,7 @@ func (p parameters) check() error {
 	return nil
 }
 
-// run runs a script. It passes the args as they are: no shell interprets them.
+// run runs a script. The args are passed unchanged: no shell interprets them.
 func (s *Scripts) run(ctx context.Context, command agent.Command) (agent.Result, error) {
 	params, err := agent.Parameters[parameters](command)
 	if err != nil {
@@ -114,7 +115,7 @@ func (s *Scripts) run(ctx context.Context, command agent.Command) (agent.Result,
 }
 
 // open opens a script, which must be a regular file and not a link. The checks apply to the
-// opened file, which is also the one that is run.
+// opened file, and the same opened file is run.
 func (s *Scripts) open(name string) (*os.File, error) {
 	info, err := s.root.Lstat(name)
 	switch {
@@ -136,8 +137,8 @@ func (s *Scripts) open(name string) (*os.File, error) {
 	return file, nil
 }
 
-// check returns an error unless an opened script may be run. It re-checks the directory, whose
-// owner or mode may have changed since it was opened.
+// check returns an error unless the opened script may be run. It checks the directory again,
+// because the owner or mode may have changed since OpenScripts.
 func (s *Scripts) check(file *os.File) error {
 	info, err := file.Stat()
 	switch {

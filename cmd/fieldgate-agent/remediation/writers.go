@@ -7,15 +7,16 @@ import (
 	"syscall"
 )
 
-// othersWrite is the bits of a mode with which the group or all users may write. If a file has
-// an access control list, the group bits show its maximum (acl(5)).
+// othersWrite is a mask for the mode bits that let the group or all users write. If a file has
+// an access control list, the group bits show the maximum of the list (acl(5)).
 const othersWrite = 0o022
 
 // errWriters is the error for a file or directory that other users may write to.
 var errWriters = errors.New("users other than root and the agent's own user may write to it")
 
 // checkWriters returns an error unless only root and the agent's own user may write to a file
-// or directory. One of them must own it, because the owner can change its mode.
+// or directory. The owner must be root or the agent's user too, because the owner can change
+// the mode.
 func checkWriters(file *os.File) error {
 	info, err := file.Stat()
 	if err != nil {

@@ -1,4 +1,5 @@
-// Command httponly is a firmware that opens no socket: a test looks at what gets into it.
+// Command httponly is a firmware that opens no socket. A test checks that the linker omits the
+// code of sockets.
 package main
 
 import (
