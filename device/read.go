@@ -87,10 +87,10 @@ func (f Filter) matchesText(d Device) bool {
 	return strings.Contains(strings.ToLower(d.Name), text) || strings.Contains(strings.ToLower(d.ExternalID), text)
 }
 
-// List returns the tenant's devices, newest first, and the cursor of the next page.
-// The cursor is empty after the last page. A page may be short or empty if too many
-// devices had to be read; its cursor continues the list. Error: validation_failed for
-// an invalid cursor.
+// List returns the tenant's devices, newest first, and the cursor of the next page. The
+// cursor is empty after the last page. If List had to read too many devices, the page may
+// be short or empty, and its cursor continues the list. Error: validation_failed for an
+// invalid cursor.
 func (r *Registry) List(ctx context.Context, tenant string, f Filter, page store.Page) (list []Device, next string, err error) {
 	w := scan{registry: r, tenant: tenant, filter: f, limit: page.Limit, cursor: page.Cursor}
 	for w.examined < maxExamined && !w.done {
@@ -110,7 +110,7 @@ type scan struct {
 
 	found    []Device
 	examined int
-	cursor   string // after the last device read; empty at the end of the index
+	cursor   string // id of the last device read; empty at the end of the index
 	done     bool   // the page is full or the index has ended
 }
 
@@ -183,7 +183,8 @@ func (r *Registry) readBatch(ctx context.Context, tenant string, ids []string) (
 	return devices, nil
 }
 
-// readRecords returns the listFields of devices, and the time by the store's clock.
+// readRecords returns the listFields of the devices with these ids, and the time by the
+// store's clock.
 func (r *Registry) readRecords(ctx context.Context, ids []string) (records []*redis.SliceCmd, now time.Time, err error) {
 	records = make([]*redis.SliceCmd, len(ids))
 	err = r.store.Do(ctx, "read_devices", func(ctx context.Context, c store.Client) error {

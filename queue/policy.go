@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// Mode is the treatment of a type of command: auto, review or deny.
+// Mode is the treatment of a type of command: Auto, Review or Deny.
 type Mode string
 
-// The modes: a command runs without approval, needs a user's approval, or is refused.
+// In the mode auto a command runs without approval, in review it needs a user's approval,
+// and in deny it is refused.
 const (
 	Auto   Mode = "auto"
 	Review Mode = "review"

@@ -13,8 +13,9 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// maxPageBytes bounds the bodies and results of one page of commands. A page that would
-// exceed it ends early, and its cursor continues after its last command.
+// maxPageBytes bounds the size of one page of commands, as the sum of their bodies and
+// results. A page ends early when it reaches this size, and its cursor continues after
+// its last command.
 const maxPageBytes = 4 << 20
 
 // readBatch is the number of commands that are read in one round trip.
@@ -51,8 +52,8 @@ func (q *Queue) GetOwn(ctx context.Context, d store.Device, commandID string) (C
 	return found[0], nil
 }
 
-// List reads a page of the commands of a session, the oldest first, with their results.
-// It also returns the cursor of the next page, empty on the last one. Refusals:
+// List reads a page of a session's commands, the oldest first, with their results. It
+// also returns the cursor of the next page, which is empty after the last page. Refusals:
 // session_not_found, and validation_failed for a cursor that the store did not issue.
 func (q *Queue) List(ctx context.Context, tenant, sessionID string, page store.Page) ([]Command, string, error) {
 	device, err := q.locate(ctx, tenant, sessionID)
@@ -63,26 +64,29 @@ func (q *Queue) List(ctx context.Context, tenant, sessionID string, page store.P
 	return q.page(ctx, listing, page, func(member string) commandKey { return commandKey{device, member} })
 }
 
-// Pending reads a page of the tenant's commands that are pending approval, on any device,
-// the oldest first. It also returns the cursor of the next page, empty on the last one.
-// Refusal: validation_failed for a cursor that the store did not issue.
+// Pending reads a page of the tenant's commands that are pending approval, on all
+// devices, the oldest first. It also returns the cursor of the next page, which is empty
+// after the last page. Refusal: validation_failed for a cursor that the store did not
+// issue.
 func (q *Queue) Pending(ctx context.Context, tenant string, page store.Page) ([]Command, string, error) {
 	listing := store.Listing{Key: store.Tenant(tenant).InboxKey()}
 	found, next, err := q.page(ctx, listing, page, func(member string) commandKey {
 		id, device, _ := strings.Cut(member, " ")
 		return commandKey{store.Device{Tenant: tenant, ID: device}, id}
 	})
-	decided := func(c Command) bool { return c.Status != PendingApproval } // since the page was listed
+	decided := func(c Command) bool { return c.Status != PendingApproval } // decided on after the page was listed
 	return slices.DeleteFunc(found, decided), next, err
 }
 
-// commandKey identifies a command: its device, which has the key of the record, and its id.
+// commandKey identifies a command by its device and its id. The record's key contains the
+// device.
 type commandKey struct {
 	device store.Device
 	id     string
 }
 
-// page reads the commands of one page of an index. parse converts a member of the index.
+// page reads the commands on one page of an index. The function parse converts a member
+// of the index to a commandKey.
 func (q *Queue) page(ctx context.Context, l store.Listing, page store.Page, parse func(member string) commandKey) ([]Command, string, error) {
 	members, err := q.store.Members(ctx, l, page)
 	if err != nil {
@@ -99,9 +103,9 @@ func (q *Queue) page(ctx context.Context, l store.Listing, page store.Page, pars
 	return found, store.CursorAfter(members[read-1]), nil
 }
 
-// read reads commands until their size exceeds maxPageBytes. It also returns how many of
-// the keys it has processed. Commands without a record, or whose record cannot be
-// decoded, are left out.
+// read reads commands until their total size exceeds maxPageBytes. It also returns how
+// many of the keys it has processed. It omits a command without a record and a command
+// whose record cannot be decoded.
 func (q *Queue) read(ctx context.Context, keys []commandKey) (found []Command, read int, err error) {
 	for size := 0; read < len(keys) && size < maxPageBytes; {
 		batch := keys[read:min(read+readBatch, len(keys))]
@@ -127,9 +131,9 @@ func (q *Queue) logSkipped(ctx context.Context, id string, err error) {
 	q.log.ErrorContext(ctx, "skipped a command that cannot be read", "command", id, "error", err)
 }
 
-// readRecords reads the records of commands of one tenant in one round trip. It uses only
-// Redis commands that do not fail for a missing key, so an error never means that a
-// command is missing.
+// readRecords reads the records of commands in one round trip. All commands belong to one
+// tenant. A missing key is no error in the Redis commands that it uses, so an error never
+// means that a command is missing.
 func (q *Queue) readRecords(ctx context.Context, keys []commandKey) (records []record, err error) {
 	commands := make([]*redis.SliceCmd, len(keys))
 	resultKeys := make([]string, len(keys))
@@ -159,8 +163,9 @@ func (q *Queue) readRecords(ctx context.Context, keys []commandKey) (records []r
 	return records, nil
 }
 
-// ignoreWrongType returns the error of a pipeline that reads commands, or nil when its only
-// errors are WRONGTYPE. A damaged device is skipped so that it does not hide the others.
+// ignoreWrongType returns err, the error of a pipeline that reads commands. It returns
+// nil if all errors of the pipeline are WRONGTYPE: a damaged device is skipped so that it
+// does not hide the others.
 func ignoreWrongType(err error, commands []*redis.SliceCmd, results *redis.SliceCmd) error {
 	const wrongType = "WRONGTYPE"
 	if !redis.HasErrorPrefix(err, wrongType) {
@@ -174,8 +179,8 @@ func ignoreWrongType(err error, commands []*redis.SliceCmd, results *redis.Slice
 	return nil
 }
 
-// Backlog returns how many commands a device could claim, and the ids of its claimed
-// commands that a user asked to cancel.
+// Backlog returns the number of commands that a device could claim, and the ids of its
+// claimed commands that a user asked to cancel.
 func (q *Queue) Backlog(ctx context.Context, d store.Device) (ready int64, cancels []string, err error) {
 	err = q.store.Do(ctx, "backlog", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// waiters holds the claims that wait for a command, by device, in the order of their
-// arrival. A wake-up goes to the first waiter of the device that is still asleep. A waiter
-// that leaves commands in the ready queue wakes the next one, and so does a waiter that
-// leaves without having used its wake-up. So one wake-up can serve several waiters.
+// waiters holds the waiting claims of each device in the order of their arrival. A
+// wake-up goes to the device's first waiter that is still asleep. A waiter wakes the next
+// one if it leaves commands in the ready queue, or if its wait ends before it used its
+// wake-up. So one wake-up can serve several waiters.
 type waiters struct {
 	mu       sync.Mutex
 	byDevice map[string][]*waiter
@@ -17,10 +17,10 @@ type waiters struct {
 	once     sync.Once
 }
 
-// waiter is one claim that waits.
+// waiter is one waiting claim.
 type waiter struct {
 	device string
-	woken  chan struct{} // holds one unused wake-up
+	woken  chan struct{} // holds at most one unused wake-up
 	closed chan struct{}
 }
 
@@ -28,8 +28,8 @@ func newWaiters() *waiters {
 	return &waiters{byDevice: map[string][]*waiter{}, closed: make(chan struct{})}
 }
 
-// join adds a waiter behind the others of its device. A claim must join before it asks the
-// store for the first time, or it could miss the wake-up in between.
+// join adds a waiter behind the device's other waiters. A claim must call join before it
+// asks the store for the first time. Otherwise it could miss a wake-up in between.
 func (ws *waiters) join(device string) *waiter {
 	w := &waiter{device: device, woken: make(chan struct{}, 1), closed: ws.closed}
 	ws.mu.Lock()
@@ -38,7 +38,8 @@ func (ws *waiters) join(device string) *waiter {
 	return w
 }
 
-// leave removes a waiter and passes its wake-up on, if it has not used it.
+// leave removes a waiter. If the waiter has not used its wake-up, leave passes the
+// wake-up on to the next waiter.
 func (ws *waiters) leave(w *waiter) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -61,7 +62,7 @@ func (ws *waiters) leave(w *waiter) {
 	}
 }
 
-// wake wakes the first waiter of a device that is not awake yet.
+// wake wakes the device's first waiter that is not awake yet.
 func (ws *waiters) wake(device string) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -81,10 +82,11 @@ func (ws *waiters) wakeAll() {
 	}
 }
 
-// close ends the wait of every waiter, also of those that join later.
+// close ends the wait of every waiter, including waiters that join later.
 func (ws *waiters) close() { ws.once.Do(func() { close(ws.closed) }) }
 
-// wake reports whether it has woken the waiter. A waiter that is awake cannot be woken.
+// wake wakes the waiter and returns true. It returns false if the waiter is awake
+// already.
 func (w *waiter) wake() bool {
 	select {
 	case w.woken <- struct{}{}:
@@ -94,10 +96,11 @@ func (w *waiter) wake() bool {
 	}
 }
 
-// wait blocks until the claim should ask the store again, and returns true: after a
-// wake-up or after the interval. It returns false at the deadline, when the context is
-// done and when the waiters are closed. A wake-up that arrives at the same time is either
-// reported or left for leave to pass on.
+// wait blocks until the claim should ask the store again, and then returns true. That is
+// after a wake-up, or when the interval has passed. It returns false at the deadline,
+// when the context is done and when the waiters are closed. If it returns false just as a
+// wake-up arrives, the wake-up stays in w.woken and (*waiters).leave passes it on to the
+// next waiter.
 func (w *waiter) wait(ctx context.Context, deadline time.Time, interval time.Duration) bool {
 	timer := time.NewTimer(min(time.Until(deadline), interval))
 	defer timer.Stop()
