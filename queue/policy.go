@@ -16,7 +16,7 @@ const (
 	Deny   Mode = "deny"
 )
 
-// Rule sets the mode of the types that match a pattern. A pattern is a type, a prefix
+// Rule sets the mode of every type that matches Pattern. A pattern is a type, a prefix
 // followed by "*" ("diagnostic.*"), or "*".
 type Rule struct {
 	Pattern string
@@ -48,7 +48,7 @@ func ParsePolicy(text string) (Policy, error) {
 	return policy, nil
 }
 
-// Mode returns the mode of a type.
+// Mode returns the mode of a type of command.
 func (p Policy) Mode(commandType string) Mode {
 	for _, rule := range p {
 		prefix, open := strings.CutSuffix(rule.Pattern, "*")

@@ -162,7 +162,8 @@ func unquote(value json.RawMessage) []byte {
 	return []byte(text)
 }
 
-// requireNoData returns an error if a frame that takes no data has any.
+// requireNoData returns an error if the frame has data. It is for types of frames that
+// take none.
 func (f Frame) requireNoData() error {
 	var data map[string]json.RawMessage
 	if f.Data == nil || json.Unmarshal(f.Data, &data) == nil && data != nil && len(data) == 0 {

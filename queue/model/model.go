@@ -19,21 +19,21 @@ type Kind string
 // packages session and device. The others, except for Elapse, stand for methods of
 // queue.Queue.
 const (
-	Open         Kind = "open"         // closes the session Session
-	Close        Kind = "close"        // proposes a command; uses Session, UserID, Review, Priority, MaxAttempts, Key, and Span (time until the delivery deadline)
-	Propose      Kind = "propose"      // approves a command; uses Command, UserID and SoleUser
-	Approve      Kind = "approve"      // rejects a command; uses Command and UserID
-	Reject       Kind = "reject"       // cancels the command Command
-	Cancel       Kind = "cancel"       // claims commands; uses Limit, Key, and Span (length of the leases)
-	Claim        Kind = "claim"        // extends a lease; uses Command, Token, and Span (time from now to the lease's new end)
-	Extend       Kind = "extend"       // releases a claim; uses Command and Token
-	Release      Kind = "release"      // submits a result; uses Command, Token, Status and Output
-	SubmitResult Kind = "submitResult" // Command, Token, Status, Output
+	Open         Kind = "open"         // opens a session that lasts Span
+	Close        Kind = "close"        // closes the session Session
+	Propose      Kind = "propose"      // proposes a command; uses Session, UserID, Review, Priority, MaxAttempts, Key, and Span (time until the delivery deadline)
+	Approve      Kind = "approve"      // approves a command; uses Command, UserID and SoleUser
+	Reject       Kind = "reject"       // rejects a command; uses Command and UserID
+	Cancel       Kind = "cancel"       // cancels the command Command
+	Claim        Kind = "claim"        // claims commands; uses Limit, Key, and Span (length of the leases)
+	Extend       Kind = "extend"       // extends a lease; uses Command, Token, and Span (time from now to the lease's new end)
+	Release      Kind = "release"      // releases a claim; uses Command and Token
+	SubmitResult Kind = "submitResult" // submits a result; uses Command, Token, Status and Output
 	Suspend      Kind = "suspend"      // suspends the device
 	Resume       Kind = "resume"       // makes a suspended device active
 	Decommission Kind = "decommission" // decommissions the device
-	Settle       Kind = "settle"       // advances the clock by Span; applies no deadline
-	Elapse       Kind = "elapse"       // lets Span pass; applies no deadline
+	Settle       Kind = "settle"       // applies every deadline that has passed, as the sweeper does
+	Elapse       Kind = "elapse"       // advances the clock by Span; applies no deadline
 )
 
 // Operation is one call by a user, a device or the sweeper, or the passing of time. Times
