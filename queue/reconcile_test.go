@@ -289,9 +289,8 @@ func TestSettle_MissingRecordIsReportedOnce(t *testing.T) {
 	})
 }
 
-// TestReconcile_QuarantinesCommandThatMayNotRun removes a part of a queued command that
-// it needs to run. The reconciler must quarantine the command, and must not make it ready
-// without its approval.
+// TestReconcile_QuarantinesCommandThatMayNotRun damages the record of an approved command.
+// The reconciler must quarantine the command, and no claim may return it.
 func TestReconcile_QuarantinesCommandThatMayNotRun(t *testing.T) {
 	t.Parallel()
 	for name, inflict := range map[string]func(f *fixture, id string){

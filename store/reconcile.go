@@ -32,8 +32,8 @@ type ReconcileConfig struct {
 	// Tenant, if set, checks those records of a tenant that belong to no device.
 	Tenant func(ctx context.Context, tenant string) error
 
-	// Device checks the records of a device. For a device with many records it returns
-	// extra: the number by which the device counts more than once towards BatchSize.
+	// Device checks the records of a device. A device counts as 1+extra devices towards
+	// BatchSize: for a device with many records, Device returns an extra above zero.
 	Device func(ctx context.Context, d Device) (extra int, err error)
 }
 

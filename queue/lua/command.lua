@@ -7,19 +7,19 @@
 --              proposal and never changed; max is the number of attempts
 --   approve_by the end of the time to decide, for a reviewed command only
 --   attempt    the number of claims that count
---   claims     the number of all claims, released ones included
---   token      hash of the newest claim token, kept after its lease expired
+--   claims     the number of all claims, including released claims
+--   token      hash of the newest claim token, kept after the lease has expired
 --   past       hashes of earlier claim tokens, the newest last, joined by spaces
---   returned   true once the newest claim was released: its token is worthless
+--   returned   true after the newest claim was released: its token is then invalid
 --   queued, claimed, visible, finished: times in Unix ms; visible ends the lease
 --   first      time of the first claim that counts: the execution cap runs from it
---   cancel     true when a user has asked to cancel it, for a claimed command only
---   late       true when its result arrived after the lease had expired
+--   cancel     true when a user has cancelled the command while it was claimed
+--   late       true when the result arrived after the lease had expired
 --   approval   {decision, by, at, reason}
---   history    its claims, the newest last: {attempt, claimed, ended, outcome}
---   result     fingerprint of the result that is recorded
--- What was proposed stands beside it under "<id>:body", and "<id>:aside" holds the time at
--- which the command was quarantined.
+--   history    the last claims, the newest last: {attempt, claimed, ended, outcome}
+--   result     fingerprint of the recorded result
+-- The field "<id>:body" of the same hash holds the type, the parameters and the reason of
+-- the proposal. The field "<id>:aside" holds the time at which the command was quarantined.
 --@include store/base
 --@include store/due
 --@include store/event
