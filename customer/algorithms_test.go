@@ -153,7 +153,8 @@ func TestKeySet_UnusableKeysVerifyNothing(t *testing.T) {
 	}
 }
 
-// TestKeySet_IgnoresVeryLargeRSAKeys covers the limit that keeps a verification fast.
+// TestKeySet_IgnoresVeryLargeRSAKeys checks the size limit for RSA keys, which keeps
+// verifications fast.
 func TestKeySet_IgnoresVeryLargeRSAKeys(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
@@ -175,8 +176,8 @@ func TestKeySet_KidOf128Characters(t *testing.T) {
 	requireAccepted(t, newVerifier(t, configFor(iss)), s.token(t, iss.Payload(issuer.Claims{})))
 }
 
-// TestKeySet_PublishedPrivateKeyVerifiesNothing covers private keys, with which
-// anyone who reads the key set can sign.
+// TestKeySet_PublishedPrivateKeyVerifiesNothing publishes private keys. Anyone who reads
+// the key set could sign with them.
 func TestKeySet_PublishedPrivateKeyVerifiesNothing(t *testing.T) {
 	t.Parallel()
 	for _, s := range allSigners(t) {
@@ -189,7 +190,7 @@ func TestKeySet_PublishedPrivateKeyVerifiesNothing(t *testing.T) {
 	}
 }
 
-// hs256 returns a token of the issuer's claims that is signed with a secret.
+// hs256 returns a token with the issuer's claims, signed with secret.
 func hs256(t testing.TB, iss *customertest.Issuer, secret []byte) string {
 	t.Helper()
 	header := iss.Header()
@@ -217,8 +218,8 @@ func TestVerify_HS256RequiresConfiguredSecret(t *testing.T) {
 	requireRefused(t, v, hs256(t, iss, secret[1:]))
 }
 
-// TestVerify_RefusesForgedTokensWithSecretConfigured covers above all the tokens
-// whose HS256 secret is the public key.
+// TestVerify_RefusesForgedTokensWithSecretConfigured is mainly about tokens that use a
+// public key as the HS256 secret.
 func TestVerify_RefusesForgedTokensWithSecretConfigured(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)

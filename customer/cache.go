@@ -33,8 +33,8 @@ func newTokenCache(size int) *tokenCache {
 	return &tokenCache{generation: size / 2, younger: map[[sha256.Size]byte]cachedToken{}}
 }
 
-// get returns the principal of a token that was verified with these keys, and reports
-// whether there is one. The caller must check that the token has not expired since.
+// get returns the principal of a token that was verified with keys, and reports whether
+// the cache has it. The caller must check that the token has not expired since.
 func (c *tokenCache) get(digest [sha256.Size]byte, keys *keySet) (Principal, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

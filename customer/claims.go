@@ -93,7 +93,7 @@ func (v *Verifier) principalFromClaims(userID string, claims map[string]any) (Pr
 }
 
 // isSignedIn reports whether the token belongs to a signed-in user. The API keys of a
-// Supabase project do not, whose role is anon or service_role, and neither do
+// Supabase project, whose role is anon or service_role, do not. Neither do the tokens of
 // anonymous sign-ins. A claim of an unexpected type counts as not signed in.
 func isSignedIn(claims map[string]any) bool {
 	if role, present := claims["role"]; present {
@@ -119,7 +119,7 @@ func sessionOf(claims map[string]any) (string, error) {
 	return id, nil
 }
 
-// tenantOf returns the tenant of the token and reports whether the user is its only
+// tenantOf returns the token's tenant, and reports whether the user is the tenant's only
 // user. A claim that is present but invalid is an error. Using the user's own tenant
 // instead would hide the mistake and turn a viewer into an admin.
 func (v *Verifier) tenantOf(userID string, claims map[string]any) (tenant string, soleUser bool, err error) {
@@ -134,9 +134,9 @@ func (v *Verifier) tenantOf(userID string, claims map[string]any) (tenant string
 	return "c." + id, false, nil
 }
 
-// roleOf returns the role of the token. Without the claim, a user is the admin of a
-// tenant that is theirs alone, and a viewer of a shared tenant. An unknown role is
-// Viewer in both.
+// roleOf returns the token's role. If the claim is absent, the user is an Admin in a
+// tenant of their own, and a Viewer in a shared tenant. An unknown role is Viewer in
+// either kind of tenant.
 func (v *Verifier) roleOf(claims map[string]any, soleUser bool) Role {
 	value, present := claimAt(claims, v.cfg.RoleClaim)
 	if !present && soleUser {

@@ -42,12 +42,12 @@ type Config struct {
 	TenantClaim string
 	RoleClaim   string
 
-	// Leeway is the tolerated difference between the issuer's clock and ours when
-	// exp, iat and nbf are checked. Default and maximum: 30 s.
+	// Leeway is the tolerated difference between the issuer's clock and the gateway's
+	// clock. It applies to exp, iat and nbf. Default and maximum: 30 s.
 	Leeway time.Duration
 
-	// RefreshInterval is the minimum time between two fetches of the keys, whatever
-	// tokens arrive. Default: 30 s.
+	// RefreshInterval is the minimum time between two fetches of the keys, for any number
+	// of tokens. Default: 30 s.
 	RefreshInterval time.Duration
 
 	// PollInterval is the interval at which Run fetches the keys. It bounds how long
@@ -58,8 +58,8 @@ type Config struct {
 	// FetchTimeout is the timeout of one fetch of the keys. Default: 3 s.
 	FetchTimeout time.Duration
 
-	// HTTPClient fetches the keys. Redirects are refused whatever its CheckRedirect
-	// is. Default: a new client.
+	// HTTPClient fetches the keys. It never follows redirects, even if its CheckRedirect
+	// allows them. Default: a new client.
 	HTTPClient *http.Client
 
 	// MaxTokenBytes is the maximum length of a token; a longer one is refused unread.
@@ -120,8 +120,8 @@ func (c Config) checkKeys() error {
 	return checkURL(c.JWKSURL)
 }
 
-// checkURL returns an error if the URL cannot be used to fetch keys. The error does
-// not contain the URL, which may carry a password.
+// checkURL returns an error if the URL cannot be used to fetch keys. The error does not
+// contain the URL, which may contain a password.
 func checkURL(raw string) error {
 	parsed, err := url.Parse(raw)
 	if err != nil || parsed.Host == "" {

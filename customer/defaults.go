@@ -1,6 +1,6 @@
 package customer
 
-// The defaults of Config.
+// These are default values of Config.
 const (
 	DefaultAudience    = "authenticated"
 	DefaultTenantClaim = "app_metadata.customer_id"

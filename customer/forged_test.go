@@ -87,8 +87,8 @@ func TestVerify_RefusesMillionsOfDots(t *testing.T) {
 	require.Zero(t, iss.Requests())
 }
 
-// TestVerify_TokenLengthLimit tries a token of the maximum length and one a byte
-// longer.
+// TestVerify_TokenLengthLimit verifies a token of the maximum length, and a token that is
+// one byte longer.
 func TestVerify_TokenLengthLimit(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
@@ -177,8 +177,8 @@ func TestVerify_AudienceList(t *testing.T) {
 	requireRefused(t, newVerifier(t, cfg), token)
 }
 
-// TestVerify_EmptyIssuerSettingAcceptsAnyIssuer covers self-hosted projects whose
-// tokens may have no issuer; the setting is left empty for them.
+// TestVerify_EmptyIssuerSettingAcceptsAnyIssuer covers self-hosted projects, whose tokens
+// may have no issuer. Their operators leave the setting empty.
 func TestVerify_EmptyIssuerSettingAcceptsAnyIssuer(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)

@@ -98,16 +98,16 @@ func requireUnavailable(t testing.TB, v *customer.Verifier, token string) *field
 	return requireCode(t, v, token, fieldgate.CodeIssuerUnavailable)
 }
 
-// signer is a key of any type that signs with jwx. So the tests cover tokens that
-// were not signed by the test issuer.
+// signer is a key of any type that signs with jwx. With it, tests can use tokens that the
+// test issuer did not sign.
 type signer struct {
 	alg     jwa.SignatureAlgorithm
 	kid     string
 	private crypto.Signer
 }
 
-// jwk returns the public key as it is published, with changes applied. A change to
-// nil removes the member.
+// jwk returns the public key as a JWK, with changes applied. A change to nil removes the
+// member.
 func (s signer) jwk(t testing.TB, changes map[string]any) map[string]any {
 	t.Helper()
 	return jwkOf(t, s.private.Public(), s.alg, s.kid, changes)
@@ -131,7 +131,7 @@ func jwkOf(t testing.TB, raw any, alg jwa.SignatureAlgorithm, kid string, change
 	return members
 }
 
-// token returns signed claims. An empty kid is left out of the header.
+// token returns a token with the claims. If kid is empty, the header has no kid.
 func (s signer) token(t testing.TB, claims map[string]any) string {
 	t.Helper()
 	payload, err := json.Marshal(claims)
@@ -146,7 +146,7 @@ func (s signer) token(t testing.TB, claims map[string]any) string {
 	return string(signed)
 }
 
-// publish returns a handler that responds with a key set.
+// publish returns a handler that responds with the key set of keys.
 func publish(t testing.TB, keys ...map[string]any) http.HandlerFunc {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"keys": append([]map[string]any{}, keys...)})

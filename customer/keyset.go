@@ -59,8 +59,8 @@ type keySet struct {
 	keys map[keyID]key
 }
 
-// find returns the key with an id. A token without a kid selects a key only if
-// exactly one key of its algorithm is published.
+// find returns the key with the given id. For an id without a kid it returns a key only
+// if exactly one key of the algorithm is published.
 func (s *keySet) find(id keyID) (key, bool) {
 	if id.kid != "" {
 		found, ok := s.keys[id]
@@ -122,9 +122,9 @@ func (s *keySet) add(raw []byte) {
 	}
 }
 
-// isForSignatures reports whether a key may verify signatures according to its use
-// and key_ops, where they are present. It returns false for a kid that is not allowed
-// in a token.
+// isForSignatures reports whether the published key may verify signatures. It checks the
+// key's use and key_ops where they are present. It returns false for a kid that is not
+// allowed in a token.
 func isForSignatures(published jwk.Key) bool {
 	if use := published.KeyUsage(); use != "" && use != "sig" {
 		return false
@@ -136,8 +136,8 @@ func isForSignatures(published jwk.Key) bool {
 	return kid == "" || kidPattern.MatchString(kid)
 }
 
-// usableKey returns the key bound to the single algorithm of its type. It reports
-// false if the key names another algorithm. It also reports false for secrets and
+// usableKey returns the published key, bound to the single algorithm of its type. It
+// returns false if the key names another algorithm. It also returns false for secrets and
 // private keys: once they are published, anyone can sign with them.
 func usableKey(published jwk.Key) (key, bool) {
 	var material any

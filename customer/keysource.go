@@ -24,12 +24,11 @@ const (
 )
 
 // keySource holds the keys of an issuer and refreshes them.
-//
 // Invariant: at most one fetch is in flight, and at most one starts in each interval,
 // however many tokens with unknown key ids arrive. So the interval starts before the
-// fetch does, and the result of the fetch does not shorten it. The price: if the
-// issuer signs with a new key before it publishes it, the first tokens of that key
-// may be refused for up to one interval.
+// fetch does, and the result of the fetch does not shorten it. This has a cost. If the
+// issuer signs with a new key before it publishes that key, tokens of the new key may be
+// refused for up to one interval.
 //
 // Fetched keys stay in use until the issuer returns other usable keys. So users are
 // not locked out while the issuer is down or returns invalid data.
@@ -39,7 +38,7 @@ type keySource struct {
 	timeout    time.Duration
 	interval   time.Duration
 	poll       time.Duration
-	allowEmpty bool // an empty set is valid, because a secret is configured
+	allowEmpty bool // an empty set of keys is valid, because a secret is configured
 	now        func() time.Time
 	log        *slog.Logger
 
@@ -55,7 +54,7 @@ type keySource struct {
 type keyHealth struct {
 	Keys      int       // number of published keys in use
 	FetchedAt time.Time // time of the last successful fetch; zero before the first
-	Failures  int       // number of failed fetches since then
+	Failures  int       // number of failed fetches since FetchedAt
 	LastError error     // error of the last fetch, for the log only; nil if it succeeded
 }
 
@@ -80,9 +79,9 @@ func newKeySource(cfg Config) *keySource {
 
 func (s *keySource) current() *keySet { return s.set.Load() }
 
-// find returns the key with an id and the set that contains it. An unknown id may
-// belong to a new key, so the keys are fetched again before the token is refused, if
-// the interval allows it.
+// find returns the key with the given id and the set that contains this key. An unknown
+// id may belong to a new key. So find fetches the keys again before it returns an error,
+// if the interval allows a fetch.
 func (s *keySource) find(ctx context.Context, id keyID) (key, *keySet, error) {
 	if set := s.current(); set != nil {
 		if found, ok := set.find(id); ok {
@@ -119,8 +118,9 @@ func (s *keySource) refresh(ctx context.Context) error {
 	}
 }
 
-// startOrJoin returns a channel that is closed when the fetch to wait for ends, or
-// nil if there is no fetch.
+// startOrJoin returns a channel that is closed when the current fetch ends. It starts a
+// fetch if none is in flight and the interval allows one. It returns nil if there is no
+// fetch to wait for.
 func (s *keySource) startOrJoin(ctx context.Context) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +133,8 @@ func (s *keySource) startOrJoin(ctx context.Context) <-chan struct{} {
 	}
 	s.nextFetch = started.Add(s.cooldown())
 	s.inFlight = make(chan struct{})
-	// Other callers wait for this fetch too, so it outlives the context of the first.
+	// Other callers wait for this fetch too, so it must outlive the first caller's
+	// context.
 	go s.fetch(context.WithoutCancel(ctx), started)
 	return s.inFlight
 }
@@ -187,10 +188,9 @@ func (s *keySource) download(ctx context.Context) (*keySet, error) {
 	return parseKeySet(body)
 }
 
-// accept puts a fetched set into use. If its keys equal the current ones, the current
-// set stays, and so do the cached tokens. Otherwise all cached tokens are verified
-// again, and those of a withdrawn key are refused. An empty set never replaces a set
-// with keys.
+// accept puts a fetched set into use. If its keys equal those in use, the set in use
+// stays, and cached tokens stay valid. Otherwise all cached tokens are verified again,
+// and tokens of a withdrawn key are refused. An empty set never replaces a set with keys.
 func (s *keySource) accept(set *keySet, started time.Time) error {
 	current := s.current()
 	if len(set.keys) == 0 && (current != nil && len(current.keys) > 0 || !s.allowEmpty) {
@@ -232,8 +232,8 @@ func (s *keySource) untilNextFetch() time.Duration {
 	return max(s.nextFetch.Sub(s.now()), minRetryAfter)
 }
 
-// unavailable returns the error for a token that cannot be verified because no keys
-// are available. The cause may be nil.
+// unavailable returns the error for a token that cannot be verified because no keys are
+// available. The argument cause may be nil.
 func (s *keySource) unavailable(cause error) error {
 	return &fieldgate.Error{
 		Code:       fieldgate.CodeIssuerUnavailable,

@@ -24,7 +24,7 @@ import (
 
 const (
 	cooldown      = 30 * time.Second // minimum time between two fetches
-	firstCooldown = 2 * time.Second  // the same before the first successful fetch
+	firstCooldown = 2 * time.Second  // minimum time between two fetches before the first successful one
 )
 
 // tokenWithUnknownKey returns a token with a kid that is not published.

@@ -14,11 +14,10 @@ import (
 
 // Principal is the user that a verified token belongs to.
 type Principal struct {
-	// Tenant is the tenant that the user acts for. It is "c." and the tenant id of
-	// the token, or "u." and the user id if the token has no tenant id. The prefixes
-	// keep a tenant id that equals a user id from giving access to that user's own
-	// tenant. Tenant contains only [A-Za-z0-9._~-], so that it can be part of a store
-	// key.
+	// Tenant is the tenant for which the user acts. It is "c." and the token's tenant id,
+	// or "u." and the user id if the token has no tenant id. Because of the prefixes, a
+	// tenant id that equals a user id does not give access to that user's own tenant.
+	// Tenant contains only [A-Za-z0-9._~-], so that it can be part of a store key.
 	Tenant string
 
 	UserID   string // the token's subject
@@ -29,8 +28,8 @@ type Principal struct {
 	// that outlives its request must be closed then.
 	ExpiresAt time.Time
 
-	// SessionID identifies the login at the issuer, so that it can be revoked. It is
-	// empty if the token has none.
+	// SessionID identifies the login at the issuer, so that the login can be revoked. It
+	// is empty if the token has no session id.
 	SessionID string
 }
 
@@ -41,7 +40,7 @@ func NewContext(ctx context.Context, principal Principal) context.Context {
 	return context.WithValue(ctx, contextKey{}, principal)
 }
 
-// FromContext returns the principal of a context, and reports whether it has one.
+// FromContext returns the principal in ctx, and reports whether ctx has one.
 func FromContext(ctx context.Context) (Principal, bool) {
 	principal, ok := ctx.Value(contextKey{}).(Principal)
 	return principal, ok

@@ -2,19 +2,20 @@ package customer
 
 import "fmt"
 
-// Role is a set of permissions in a tenant. Each role includes the permissions of the
-// lesser ones. The zero Role has no permissions.
+// Role is a set of permissions in a tenant. Each role includes the permissions of all
+// lower roles. The zero Role has no permissions.
 type Role int
 
 // The roles, in ascending order.
 const (
-	Viewer   Role = iota + 1 // reads
-	Operator                 // also opens sessions and proposes commands
-	Approver                 // also decides on commands
-	Admin                    // also provisions, suspends and decommissions devices
+	Viewer   Role = iota + 1 // may read
+	Operator                 // may also open sessions and propose commands
+	Approver                 // may also decide on commands
+	Admin                    // may also provision, suspend and decommission devices
 )
 
-// ParseRole returns the role with a name in lower case, or an error if there is none.
+// ParseRole returns the role with the given lower-case name, or an error if no role has
+// this name.
 func ParseRole(name string) (Role, error) {
 	for role := Viewer; role <= Admin; role++ {
 		if role.String() == name {
@@ -24,8 +25,8 @@ func ParseRole(name string) (Role, error) {
 	return 0, fmt.Errorf("%q is not a role: use viewer, operator, approver or admin", name)
 }
 
-// Allows reports whether the role has the permissions of least. It returns false if
-// least is not a role, so that an operation without a configured role is allowed to
+// Allows reports whether the role has the permissions of the role least. It returns false
+// if least is not a role. An operation without a configured role is therefore allowed to
 // no one.
 func (r Role) Allows(least Role) bool {
 	return least >= Viewer && r >= least

@@ -28,7 +28,7 @@ func newVerifierWithTransport(t *testing.T, transport roundTripper) *customer.Ve
 	})
 }
 
-// newVerifierWithIssuer returns a verifier of an issuer that may be down. The
+// newVerifierWithIssuer returns a verifier whose issuer fails while down is true. The
 // verifier increments fetched with each fetch.
 func newVerifierWithIssuer(t *testing.T, fetched *atomic.Int64, down *atomic.Bool) *customer.Verifier {
 	t.Helper()
@@ -86,7 +86,7 @@ func TestRun_RefreshesKeys(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- v.Run(ctx) }()
 
-		after := func(d time.Duration, fetches int) { // in a bubble, Sleep does not block
+		after := func(d time.Duration, fetches int) { // in a synctest bubble, Sleep does not block
 			t.Helper()
 			time.Sleep(d)
 			synctest.Wait()

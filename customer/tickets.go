@@ -29,8 +29,8 @@ var (
 	redeemTicketScript = store.NewScript(scripts, "lua/redeem_ticket.lua")
 )
 
-// A ticket is "fgt_" and 256 random bits in base64. The prefix tells it from an access
-// token.
+// A ticket is "fgt_" and 256 random bits in base64. The prefix distinguishes a ticket
+// from an access token.
 const (
 	ticketPrefix = "fgt_"
 	ticketLen    = len(ticketPrefix) + 43
@@ -74,14 +74,14 @@ type Ticket struct {
 	ExpiresAt time.Time
 }
 
-// IsTicket reports whether a token has the form of a ticket. The ticket may be
-// invalid.
+// IsTicket reports whether token has the form of a ticket. It does not check whether the
+// ticket is valid.
 func IsTicket(token string) bool { return strings.HasPrefix(token, ticketPrefix) }
 
-// Issue returns a new ticket for a principal. It is valid for sockets that pages of
-// the given origin open; the empty origin stands for clients that are not browsers.
-// The ticket expires no later than the principal's token. Errors: unauthorized if
-// that token has expired by the store's clock, store_unavailable in an outage.
+// Issue returns a new ticket for a principal. The ticket is valid for sockets opened by
+// pages of the given origin. The empty origin is for clients that are not browsers. The
+// ticket expires no later than the principal's token. Errors: unauthorized if that token
+// has expired by the store's clock, store_unavailable in an outage.
 func (t *Tickets) Issue(ctx context.Context, principal Principal, origin string) (Ticket, error) {
 	content, err := json.Marshal(recordOf(principal, origin))
 	if err != nil {
@@ -99,10 +99,10 @@ func (t *Tickets) Issue(ctx context.Context, principal Principal, origin string)
 	return Ticket{Token: token, ExpiresAt: time.UnixMilli(reply.Int(2)).UTC()}, nil
 }
 
-// Redeem consumes a ticket and returns the principal that it was issued to. Whatever
-// is wrong with the ticket, the error is unauthorized, as for an access token. A
-// ticket that is sent from another origin is consumed as well. In an outage the error
-// is store_unavailable, and the ticket may or may not have been consumed.
+// Redeem consumes a ticket and returns the principal to whom the ticket was issued. For
+// every invalid ticket the error is unauthorized, as for an access token. A ticket that
+// is sent from another origin is consumed as well. In an outage the error is
+// store_unavailable, and the ticket may or may not have been consumed.
 func (t *Tickets) Redeem(ctx context.Context, token, origin string) (Principal, error) {
 	if !IsTicket(token) || len(token) != ticketLen { // saves a call to the store
 		return Principal{}, refuse(errNoTicket)
@@ -124,7 +124,8 @@ func (t *Tickets) Redeem(ctx context.Context, token, origin string) (Principal, 
 	return record.principal()
 }
 
-// refused returns nil for a script that succeeded, else its refusal with the cause for the log.
+// refused returns nil for the reply of a script that succeeded. Otherwise it returns the
+// refusal, with cause for the log.
 func refused(reply store.Reply, cause error) error {
 	err := refusal.Of(reply)
 	var refused *fieldgate.Error
@@ -140,8 +141,8 @@ func newTicket() string {
 	return ticketPrefix + base64.RawURLEncoding.EncodeToString(random[:])
 }
 
-// ticketKeys returns the keys of both scripts. A plain hash protects the ticket: it
-// has too many random bits to be guessed.
+// ticketKeys returns the keys of both ticket scripts. The key contains a plain hash of
+// the ticket: tickets have too many random bits to be guessed.
 func ticketKeys(token string) []string {
 	sum := sha256.Sum256([]byte(token))
 	return []string{store.TicketKey(hex.EncodeToString(sum[:]))}

@@ -64,8 +64,8 @@ func (d ticketBench) requireRefused(t testing.TB, token, origin string) {
 	require.Zero(t, redeemed)
 }
 
-// requireUnauthorized fails the test unless the error is the one for every invalid
-// token.
+// requireUnauthorized fails the test unless err is the error that every invalid token
+// gets.
 func requireUnauthorized(t testing.TB, err error) {
 	t.Helper()
 	var refusal *fieldgate.Error
@@ -80,8 +80,8 @@ func ticketKey(token string) string {
 	return store.TicketKey(hex.EncodeToString(sum[:]))
 }
 
-// ttl returns the remaining time for which the store has the ticket. It is negative
-// if the store does not have it.
+// ttl returns the remaining lifetime of a ticket in the store. It is negative if the
+// store does not have the ticket.
 func (d ticketBench) ttl(t testing.TB, token string) (remaining time.Duration) {
 	t.Helper()
 	require.NoError(t, d.store.Do(t.Context(), "remaining", func(ctx context.Context, c store.Client) (err error) {

@@ -30,7 +30,7 @@ var (
 type token struct {
 	alg       jwa.SignatureAlgorithm
 	kid       string // empty if the header has none
-	signed    string // the text that the signature covers
+	signed    string // text that the signature covers
 	payload   []byte
 	signature []byte
 }
@@ -58,9 +58,9 @@ func parseToken(raw string) (token, error) {
 	}, err
 }
 
-// parseHeader returns the algorithm and the kid of a header. It ignores parameters
-// that contain a key or the address of one (jwk, jku, x5c, x5u): keys come only from
-// the configured issuer.
+// parseHeader returns the algorithm and the kid of a header. It ignores the parameters
+// jwk, jku, x5c and x5u, which contain a key or a key's address: keys come only from the
+// configured issuer.
 func parseHeader(raw []byte) (jwa.SignatureAlgorithm, string, error) {
 	var header map[string]any // a map, because a struct would match names case-insensitively
 	if err := json.Unmarshal(raw, &header); err != nil {

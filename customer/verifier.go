@@ -29,8 +29,8 @@ type Verifier struct {
 	rules  []jwt.ValidateOption
 }
 
-// NewVerifier returns a new Verifier, or an error that names the invalid setting. The
-// keys are fetched by Run or when the first token arrives.
+// NewVerifier returns a new Verifier, or an error that names the invalid setting. It does
+// not fetch keys: Run does, or the verification of the first token.
 func NewVerifier(cfg Config) (*Verifier, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -118,9 +118,9 @@ func (v *Verifier) Run(ctx context.Context) error {
 	return nil
 }
 
-// Ready returns nil if tokens can be verified: keys have been fetched at least once,
-// or a secret is configured. Otherwise its error says why not. The error contains no
-// address.
+// Ready returns nil if tokens can be verified: keys have been fetched at least once, or a
+// secret is configured. Otherwise it returns an error with the reason. The error contains
+// no address.
 func (v *Verifier) Ready() error {
 	if v.secret == nil && v.keys.current() == nil {
 		return errors.New("no usable signing keys of the issuer have been fetched yet")
@@ -128,8 +128,8 @@ func (v *Verifier) Ready() error {
 	return nil
 }
 
-// refuse returns the one refusal of every token, whatever is wrong with it: details would help
-// an attacker only. The cause goes to the log.
+// refuse returns the refusal of an invalid token. It is the same for every fault, because
+// details would only help an attacker. The cause goes to the log.
 func refuse(cause error) error {
 	refused := refusal.New(fieldgate.CodeUnauthorized)
 	refused.Cause = cause

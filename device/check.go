@@ -22,14 +22,14 @@ type Principal struct {
 	DeviceID string
 
 	// ExpiresAt is the time at which the login expires if it is not used again. A
-	// connection that outlives its request must check its token again before that
-	// time. It must also do so on each event that the device was registered,
-	// suspended or decommissioned, or that its logins were revoked.
+	// connection that outlives its request must check its token again before that time.
+	// It must also do so when an event reports that the device was registered, suspended
+	// or decommissioned, or that its logins were revoked.
 	ExpiresAt time.Time
 
-	// Epoch is the epoch of the device's record in which the login was opened. Ending
-	// the logins of a device changes the epoch of its record. A waiting request
-	// receives commands only while both are equal.
+	// Epoch is the epoch of the device's record at which the login was opened. When the
+	// logins of a device are ended, the epoch of its record changes. A waiting request
+	// receives commands only while the two epochs are equal.
 	Epoch string
 
 	// Login is the hash of the token, which names the login's record. A waiting request
@@ -48,15 +48,14 @@ func NewContext(ctx context.Context, p Principal) context.Context {
 	return context.WithValue(ctx, contextKey{}, p)
 }
 
-// FromContext returns the principal of a context, and reports whether it has one.
+// FromContext returns the principal in ctx, and reports whether ctx has one.
 func FromContext(ctx context.Context) (Principal, bool) {
 	p, ok := ctx.Value(contextKey{}).(Principal)
 	return p, ok
 }
 
-// Check returns the device that a token belongs to. In the same round trip, it renews
-// the login, writes last_seen, and counts the request towards the device's rate
-// limit.
+// Check returns the device to which token belongs. In the same round trip, it renews the
+// login, writes last_seen, and counts the request towards the device's rate limit.
 //
 // Errors: unauthorized if the token is malformed, unknown or expired, if its login
 // has been ended, or if the device is not active; rate_limited. An outage of the

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Activation codes use Crockford's base32, which omits letters that are easily mistaken
-// for digits. https://www.crockford.com/base32.html
+// Activation codes use Crockford's base32. Its alphabet omits letters that are easily
+// mistaken for digits. https://www.crockford.com/base32.html
 const (
 	codeAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-	codeLen      = 12 // characters; 60 bits
-	codeGroup    = 4  // characters between dashes
+	codeLen      = 12 // number of characters in a code; they encode 60 bits
+	codeGroup    = 4  // number of characters between dashes
 )
 
 // newCode returns a random activation code, without dashes.

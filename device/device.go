@@ -22,8 +22,8 @@ const (
 // Presence is the reachability of a device.
 type Presence string
 
-// Presence is computed when a device is read, from its status, its socket and the time
-// of its last request.
+// These are the values of Presence. Reading a device computes its presence from its
+// status, its socket and the time of its last request.
 const (
 	NeverConnected Presence = "never_connected"
 	Online         Presence = "online"
@@ -35,7 +35,7 @@ const (
 type Device struct {
 	ID         string
 	Tenant     string
-	ExternalID string // the tenant's own id of the device; may be empty
+	ExternalID string // id that the tenant gave the device; may be empty
 	Name       string
 	Location   string
 	Tags       map[string]string
@@ -53,7 +53,7 @@ type Device struct {
 
 	Metadata        map[string]string  // as reported when the device registered
 	LastHeartbeat   *LastHeartbeat     // nil before the first heartbeat
-	Metrics         map[string]float64 // of the last heartbeat
+	Metrics         map[string]float64 // metrics in the last heartbeat
 	ActiveSessionID string             // empty if the device has no active session
 
 	// Only Get sets the following field.
@@ -67,8 +67,9 @@ type LastHeartbeat struct {
 	ReceivedAt time.Time
 }
 
-// The fields of a device's record that are used in several places. Scripts of other
-// packages use tenant, status, session, session_until and sequence of the same hash.
+// These are the fields of a device's record that Go code uses in several places. The
+// record is a hash. Scripts of other packages use its fields tenant, status, session,
+// session_until and sequence.
 const (
 	fieldTenant   = "tenant"
 	fieldRevision = "revision"
@@ -97,8 +98,7 @@ func (r *Registry) decode(id string, fields map[string]string, now time.Time) (D
 	return d, err
 }
 
-// decodeFull returns the device of a record, with all fields that the record
-// contains.
+// decodeFull converts a record to a Device, with all fields that the record contains.
 func (r *Registry) decodeFull(id string, fields map[string]string, now time.Time) (Device, error) {
 	d, err := r.decode(id, fields, now)
 	if err != nil {
@@ -116,8 +116,8 @@ func (r *Registry) decodeFull(id string, fields map[string]string, now time.Time
 	return d, decodeMap(fields["metrics"], &d.Metrics)
 }
 
-// decodeMap decodes a map from the JSON in a field. If the field is empty, it leaves
-// the map unchanged.
+// decodeMap decodes the JSON in field into the map m. If field is empty, it leaves m
+// unchanged.
 func decodeMap[V any](field string, m *map[string]V) error {
 	if field == "" {
 		return nil
@@ -128,7 +128,8 @@ func decodeMap[V any](field string, m *map[string]V) error {
 	return nil
 }
 
-// encodeMap encodes a map as the value of a field. Equal maps have equal encodings.
+// encodeMap encodes a map as JSON for a field of a record. Equal maps have equal
+// encodings.
 func encodeMap[V any](m map[string]V) (string, error) {
 	if len(m) == 0 {
 		return "", nil

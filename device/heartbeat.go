@@ -45,8 +45,8 @@ func (r *Registry) Heartbeat(ctx context.Context, h Heartbeat) (HeartbeatReply, 
 	return reply, nil
 }
 
-// jitter returns the duration changed by up to 10 %, so that devices that started
-// together do not send their heartbeats together.
+// jitter returns d changed by up to 10 %. Devices that started together then do not send
+// their heartbeats together.
 func jitter(d time.Duration) time.Duration {
 	return d + time.Duration((rand.Float64()*0.2-0.1)*float64(d))
 }

@@ -24,14 +24,14 @@ type Credentials struct {
 // Login is an authenticated session of a device.
 type Login struct {
 	DeviceID  string
-	Token     string        // returned only here; the store has its hash
-	ExpiresIn time.Duration // lifetime if the login is not used
+	Token     string        // token of the login; returned only here, because the store has only its hash
+	ExpiresIn time.Duration // time until the login expires if it is not used
 	ExpiresAt time.Time
 }
 
 // Login opens a login. Errors: invalid_credentials, which is the same for an unknown
-// device, a decommissioned device and a wrong secret; device_suspended, only if the
-// secret is right.
+// device, a decommissioned device and a wrong secret; device_suspended, which is returned
+// only if the secret is right.
 func (r *Registry) Login(ctx context.Context, c Credentials) (Login, error) {
 	storedHash, err := r.secretHash(ctx, c.DeviceID)
 	if err != nil {
@@ -65,7 +65,7 @@ func loginKeys(deviceID, hash string) []string {
 const noSecretHash = "................................................................"
 
 // secretHash returns the hash of a device's secret. For an unknown device it returns
-// noSecretHash, so that refusing it takes the same time.
+// noSecretHash, so that the refusal takes the same time as for a known one.
 func (r *Registry) secretHash(ctx context.Context, deviceID string) (string, error) {
 	if !store.IsID(store.KindDevice, deviceID) {
 		return noSecretHash, nil
@@ -84,8 +84,8 @@ func (r *Registry) secretHash(ctx context.Context, deviceID string) (string, err
 	return noSecretHash, nil
 }
 
-// Logout ends the login of a token, immediately and on every instance. It returns no
-// error if the token is already invalid.
+// Logout ends the login of token. The end takes effect immediately on every instance.
+// Logout returns no error if the token is already invalid.
 func (r *Registry) Logout(ctx context.Context, token string) error {
 	deviceID, ok := deviceIDOfToken(token)
 	if !ok {
@@ -100,16 +100,16 @@ func (r *Registry) logout(ctx context.Context, deviceID, hash string) error {
 	return err
 }
 
-// endLogin ends a login beyond maxLogins. A failure is only logged: the login expires
-// anyway.
+// endLogin ends the oldest login when a device exceeds maxLogins. A failure is only
+// logged, because the login expires anyway.
 func (r *Registry) endLogin(ctx context.Context, deviceID, hash string) {
 	if err := r.logout(ctx, deviceID, hash); err != nil {
 		r.log.WarnContext(ctx, "ending the oldest login of a device failed", "device", deviceID, "error", err)
 	}
 }
 
-// A token is "fgd_", the device's id without its prefix, "_", and 256 random bits. It
-// contains the id so that Check knows the store keys without another call.
+// A token is "fgd_", the device's id without its prefix, "_", and 256 random bits. Check
+// derives the store keys from this id, without another call to the store.
 const (
 	tokenPrefix = "fgd_"
 	tokenIDLen  = 28
@@ -121,7 +121,7 @@ func newToken(deviceID string) string {
 	return tokenPrefix + deviceID[len(store.KindDevice)+1:] + "_" + randomText()
 }
 
-// deviceIDOfToken returns the device's id of a token. It reports false if newToken
+// deviceIDOfToken returns the id of the device in token. It returns false if newToken
 // cannot have created the token.
 func deviceIDOfToken(token string) (id string, ok bool) {
 	const idEnd = len(tokenPrefix) + tokenIDLen

@@ -89,8 +89,8 @@ func TestLogin_SuspensionIsRevealedOnlyToRightSecret(t *testing.T) {
 	})
 }
 
-// TestLogin_SecretReplacedConcurrently replaces the secret between its comparison and
-// the login.
+// TestLogin_SecretReplacedConcurrently replaces the device's secret after Login has
+// compared it, but before the login script runs.
 func TestLogin_SecretReplacedConcurrently(t *testing.T) {
 	t.Parallel()
 	var hook func()
@@ -128,8 +128,9 @@ func TestLogin_EndsImmediately(t *testing.T) {
 	}
 }
 
-// TestLogin_StatusAndEpochEachEndIt covers the two ways in which suspending and
-// decommissioning end logins: by the status and by the epoch. Each alone is enough.
+// TestLogin_StatusAndEpochEachEndIt changes the status and the epoch of a device
+// separately. Suspending or decommissioning a device changes both, and each change alone
+// must end a login.
 func TestLogin_StatusAndEpochEachEndIt(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(b *bench, id string) error{

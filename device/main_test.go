@@ -42,8 +42,8 @@ func newBench(t testing.TB, s *store.Store, change ...func(*device.Config)) *ben
 	return &bench{t: t, store: s, registry: device.New(cfg), tenant: storetest.Tenant()}
 }
 
-// inSamePartition returns a bench of another tenant in the same partition, where ids
-// do not reveal the tenant.
+// inSamePartition returns a bench for another tenant in the same partition. The partition
+// in an id therefore does not show which tenant owns it.
 func (b *bench) inSamePartition() *bench {
 	other := *b
 	for other.tenant == b.tenant || store.PartitionOf(other.tenant) != store.PartitionOf(b.tenant) {
@@ -158,8 +158,8 @@ func (b *bench) setField(id, field, value string) {
 	})
 }
 
-// advance simulates that time has passed for a device. It moves all times in its
-// record and its logins into the past.
+// advance simulates that the time d has passed for a device. It moves all times in the
+// device's record and logins into the past.
 func (b *bench) advance(id string, d time.Duration) {
 	b.t.Helper()
 	keys := []string{store.DeviceKey(id)}
@@ -236,8 +236,8 @@ func concurrently[R any](n int, call func(i int) (R, error)) (results []R, errs 
 	return results, errs
 }
 
-// hookAfter connects to a new store that calls the hook after each call with the
-// given name. The hook simulates another instance.
+// hookAfter connects to a new store. The store calls hook after each call with the given
+// name. The hook simulates another instance.
 func hookAfter(t *testing.T, name string, hook func()) *store.Store {
 	t.Helper()
 	return storetest.Connect(t, store.Config{Observe: func(what string, _ time.Duration, _ error) {
@@ -261,7 +261,7 @@ func (b *bench) now() (now time.Time) {
 	return now
 }
 
-// storedLogins returns the number of given tokens whose login is in the store.
+// storedLogins returns how many of the tokens have a login in the store.
 func (b *bench) storedLogins(tokens ...string) (n int) {
 	b.t.Helper()
 	b.do(func(ctx context.Context, c store.Client) error {
@@ -277,13 +277,13 @@ func (b *bench) storedLogins(tokens ...string) (n int) {
 	return n
 }
 
-// loginKey returns the key of the record of a token's login.
+// loginKey returns the key of the login record for a token.
 func loginKey(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return store.LoginKey("dev_"+token[4:32], hex.EncodeToString(sum[:]))
 }
 
-// expiry returns the time at which the login of a token expires if it is not used.
+// expiry returns the time at which a token's login expires if it is not used.
 func (b *bench) expiry(token string) (at time.Time) {
 	b.t.Helper()
 	b.do(func(ctx context.Context, c store.Client) error {

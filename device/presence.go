@@ -8,9 +8,9 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// presence returns the presence of a device. A device with a socket is online as long
-// as the socket is alive; for any other device, the time since its last request
-// decides. A suspended or decommissioned device is offline whatever the times are.
+// presence returns the presence of a device. A device with a socket is online while the
+// socket's lease lasts. For any other device, the time since its last request decides. A
+// suspended or decommissioned device is always offline.
 func (r *Registry) presence(d Device, onlineUntil, now time.Time) Presence {
 	silent := now.Sub(d.LastSeen)
 	switch {

@@ -17,7 +17,7 @@ type Provisioning struct {
 	UserID         string
 	RequestID      string
 	Name           string
-	ExternalID     string // the tenant's own id of the device, unique in the tenant; may be empty
+	ExternalID     string // id that the tenant gave the device, unique in the tenant; may be empty
 	Location       string
 	Tags           map[string]string
 	IdempotencyKey string // a retry with the same key within 24 h gets the same reply; may be empty
@@ -145,9 +145,9 @@ func (r *Registry) activation(deviceID, sealed, expires string) (Activation, err
 	return Activation{Code: formatCode(code), ExpiresAt: store.ParseTime(expires)}, nil
 }
 
-// locate returns the store keys of a tenant's device. It returns device_not_found if
-// the id cannot be one of the tenant's. Whether the device exists, only the script
-// can check.
+// locate returns the store keys of a tenant's device. It returns device_not_found if the
+// id cannot belong to the tenant. It does not check whether the device exists: only the
+// script can.
 func locate(tenant, id string) (store.Device, error) {
 	if !store.OwnsID(tenant, store.KindDevice, id) {
 		return store.Device{}, errDeviceNotFound
@@ -170,7 +170,8 @@ func statusIndexKeys(tenant string) []string {
 }
 
 // tagIndexKeys returns the keys of the indexes that contain a device with these tags.
-// Each tag has two: one for its key with any value, and one for its key and value.
+// Each tag has two indexes: one for devices with the same tag key, and one for devices
+// with the same tag key and value.
 func tagIndexKeys(tenant string, tags map[string]string) (keys []string) {
 	for key, value := range tags {
 		keys = append(keys, tagIndexKey(tenant, key), tagIndexKey(tenant, key+":"+value))
@@ -203,8 +204,8 @@ func checkTags(tags map[string]string) error {
 	return nil
 }
 
-// fingerprint returns a digest of the parts of a request, to detect whether a retry
-// with the same Idempotency-Key is the same request.
+// fingerprint returns a digest of the parts of a request. It shows whether a retry with
+// the same Idempotency-Key is the same request.
 func fingerprint(parts ...any) (string, error) {
 	raw, err := json.Marshal(parts)
 	if err != nil {

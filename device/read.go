@@ -94,10 +94,10 @@ func (f Filter) matchesText(name, externalID string) bool {
 	return strings.Contains(strings.ToLower(name), text) || strings.Contains(strings.ToLower(externalID), text)
 }
 
-// List returns the tenant's devices, newest first, and the cursor of the next page.
-// The cursor is empty after the last page. A page may be short or empty if too many
-// devices had to be read; its cursor continues the list. Error: validation_failed for
-// an invalid cursor.
+// List returns the tenant's devices, newest first, and the cursor of the next page. The
+// cursor is empty after the last page. If List had to read too many devices, the page may
+// be short or empty, and its cursor continues the list. Error: validation_failed for an
+// invalid cursor.
 func (r *Registry) List(ctx context.Context, tenant string, f Filter, page store.Page) (list []Device, next string, err error) {
 	w := scan{registry: r, tenant: tenant, filter: f, limit: page.Limit, cursor: page.Cursor}
 	for w.examined < maxExamined && !w.done {
@@ -117,7 +117,7 @@ type scan struct {
 
 	found    []Device
 	examined int
-	cursor   string // after the last device read; empty at the end of the index
+	cursor   string // id of the last device read; empty at the end of the index
 	done     bool   // the page is full or the index has ended
 }
 

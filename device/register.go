@@ -15,10 +15,10 @@ import (
 
 // Registration is the first request of a device.
 type Registration struct {
-	Code           string            // as typed: case, dashes and spaces are ignored
-	DeviceID       string            // if not empty, the code must belong to this device
+	Code           string            // activation code as the user typed it: case, dashes and spaces are ignored
+	DeviceID       string            // if not empty, the device that the code must belong to
 	Metadata       map[string]string // reported by the device: model, firmwareVersion and others
-	Addr           string            // the device's address, for the audit
+	Addr           string            // address of the device, for the audit
 	RequestID      string
 	IdempotencyKey string // a retry with the same key within Config.RepeatWithin gets the same reply; may be empty
 }
@@ -30,10 +30,10 @@ type Registered struct {
 	RegisteredAt time.Time
 }
 
-// Register exchanges an activation code for a secret. A device that registers again
-// with a new code gets a new secret; the old secret becomes invalid and its logins
-// end. Errors: invalid_activation_code, which is the same for a code that is wrong,
-// used, expired, replaced or another device's; idempotency_key_reused.
+// Register exchanges an activation code for a secret. A device that registers again with
+// a new code gets a new secret; the old secret becomes invalid and its logins end.
+// Errors: invalid_activation_code, which is the same for a code that is wrong, used,
+// expired, replaced or for another device; idempotency_key_reused.
 func (r *Registry) Register(ctx context.Context, g Registration) (Registered, error) {
 	code, ok := parseCode(g.Code)
 	if !ok {
@@ -58,8 +58,8 @@ func (r *Registry) Register(ctx context.Context, g Registration) (Registered, er
 	return Registered{DeviceID: device.ID, Secret: secret, RegisteredAt: store.ParseTime(reply.String(3))}, err
 }
 
-// deviceOfCode returns the device that a code was issued for. Whether the code is
-// valid, only the script can check.
+// deviceOfCode returns the device for which a code was issued. It does not check whether
+// the code is valid: only the script can.
 func (r *Registry) deviceOfCode(ctx context.Context, hash string) (store.Device, error) {
 	var pointer string
 	err := r.store.Do(ctx, "find_activation", func(ctx context.Context, c store.Client) (err error) {

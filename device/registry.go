@@ -66,26 +66,26 @@ type Config struct {
 	// an Idempotency-Key because it lost the reply. Default: 15 min.
 	RepeatWithin time.Duration
 
-	// OnlineWithin is the time since its last request for which a device without a
-	// socket is online. Default: 90 s.
+	// OnlineWithin is the time for which a device without a socket is online after its
+	// last request. Default: 90 s.
 	OnlineWithin time.Duration
 
-	// StaleWithin is the time since its last request after which a device is offline
-	// instead of stale. Default: 5 min.
+	// StaleWithin is the time after its last request at which a device is no longer stale
+	// but offline. Default: 5 min.
 	StaleWithin time.Duration
 
-	// HeartbeatEvery is the interval between heartbeats that devices are told. Each
+	// HeartbeatEvery is the interval between heartbeats that replies ask of devices. Each
 	// reply varies it by up to 10 % to spread the load. Default: 30 s.
 	HeartbeatEvery time.Duration
 
-	// Retention is the time for which events are stored, and commands that
-	// decommissioning ends. Default: 30 days.
+	// Retention is the time for which events are stored. It also applies to commands that
+	// end because their device is decommissioned. Default: 30 days.
 	Retention time.Duration
 
-	// CodeKey is the secret key that hashes activation codes and encrypts replies
-	// that may be repeated. All instances need the same key. A code that was issued
-	// with another key is not found. Default: the store's hash key. That key is in
-	// the store; with a key of your own, a copy of the store is not enough to guess
+	// CodeKey is the secret key that hashes activation codes and encrypts replies that
+	// may be repeated. All instances need the same key. A code that was issued under
+	// another key is not found. Default: the store's hash key, which anyone with a copy
+	// of the store has. With a separate key, a copy of the store is not enough to guess
 	// codes.
 	CodeKey []byte
 
@@ -150,11 +150,12 @@ func (r *Registry) run(ctx context.Context, script *store.Script, keys []string,
 	return reply, nil
 }
 
-// maxTries is the maximum number of attempts at a transition that depends on an
-// earlier read, if other changes happen in between.
+// maxTries is the maximum number of tries of a transition that depends on an earlier
+// read. A try fails if another change happens between the read and the script.
 const maxTries = 4
 
-// retryStale runs a transition until it does not fail with refusal.Stale.
+// retryStale runs transition until it returns something other than refusal.Stale, at most
+// maxTries times.
 func retryStale(transition func() (store.Reply, error)) (reply store.Reply, err error) {
 	for range maxTries {
 		reply, err = transition()
@@ -170,9 +171,9 @@ func retryStale(transition func() (store.Reply, error)) (reply store.Reply, err 
 
 var errDeviceNotFound = refusal.New(fieldgate.CodeDeviceNotFound)
 
-// refuse returns the error for a code. All errors with the same code have the same
-// Detail, because the caller must not learn the reason. The reason is the Cause,
-// which is only logged.
+// refuse returns the error for code. All errors with the same code have the same Detail,
+// because the caller must not see the reason. The reason is the error's Cause, which is
+// only logged.
 func refuse(code fieldgate.Code, reason string) *fieldgate.Error {
 	refused := refusal.New(code)
 	if reason != "" {

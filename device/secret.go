@@ -19,11 +19,11 @@ func randomText() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// randomTextLen is the length of randomText.
+// randomTextLen is the length of the text that randomText returns.
 const randomTextLen = 43
 
-// hashOf returns the stored form of a secret or token. A plain hash is enough,
-// because they have too many random bits to be guessed.
+// hashOf returns the hash under which a secret or token is stored. A plain hash is
+// enough, because secrets and tokens have too many random bits to be guessed.
 func hashOf(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return hex.EncodeToString(sum[:])
@@ -39,17 +39,17 @@ func (k keyring) derive(purpose, subject string) []byte {
 	return mac.Sum(nil)
 }
 
-// hashCode returns the stored form of an activation code. Codes are short enough to
-// be typed, so they could be guessed from a plain hash. The hash is therefore keyed.
+// hashCode returns the hash under which an activation code is stored. The hash is keyed:
+// users type codes, so codes are short and could be guessed from a plain hash.
 func (k keyring) hashCode(code string) string {
 	return hex.EncodeToString(k.derive("activation code", code))
 }
 
-// codeSealer returns the sealer of activation codes in stored replies.
+// codeSealer returns the sealer for the activation codes in stored replies.
 func (k keyring) codeSealer() sealer { return k.derive("sealed activation code", "") }
 
-// secretSealer returns the sealer of the secret in the stored reply to a
-// registration. Opening it requires the activation code that was used.
+// secretSealer returns the sealer for the secret in the stored reply to a registration.
+// Its key depends on the activation code, so only that code can open the secret.
 func (k keyring) secretSealer(code string) sealer { return k.derive("sealed secret", code) }
 
 // sealer is a 256-bit key for AES-GCM.
@@ -63,7 +63,7 @@ func (s sealer) aead() (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// seal encrypts a text for a device. It cannot be opened for another device.
+// seal encrypts text for a device. Only open with the same device id decrypts it.
 func (s sealer) seal(text, deviceID string) (string, error) {
 	aead, err := s.aead()
 	if err != nil {
@@ -72,7 +72,7 @@ func (s sealer) seal(text, deviceID string) (string, error) {
 	return base64.StdEncoding.EncodeToString(aead.Seal(nil, nil, []byte(text), []byte(deviceID))), nil
 }
 
-// open decrypts a text that was sealed for the device.
+// open decrypts a text that seal encrypted for the device.
 func (s sealer) open(sealed, deviceID string) (string, error) {
 	aead, err := s.aead()
 	if err != nil {

@@ -169,8 +169,8 @@ func TestDecommission_EndsSessionAndWaitingCommands(t *testing.T) {
 	})
 }
 
-// TestDecommission_CancelsCommandsOfLostSession covers a session whose record is
-// lost. Its waiting commands must be cancelled all the same.
+// TestDecommission_CancelsCommandsOfLostSession deletes the record of a session. The
+// session's waiting commands must still be cancelled.
 func TestDecommission_CancelsCommandsOfLostSession(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -211,8 +211,8 @@ func TestDecommission_IsFinalAndMayBeRepeated(t *testing.T) {
 	})
 }
 
-// TestDecommission_ClosesConcurrentlyOpenedSession opens a session between the read
-// of the device and the script.
+// TestDecommission_ClosesConcurrentlyOpenedSession opens a session after Decommission has
+// read the device, but before the script runs.
 func TestDecommission_ClosesConcurrentlyOpenedSession(t *testing.T) {
 	t.Parallel()
 	hook := func() {}

@@ -10,8 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// BenchmarkReconcile reconciles a device without commands, one with some ready and finished
-// commands, and one with many finished commands.
+// BenchmarkReconcile reconciles three devices: one without commands, one with some ready
+// and finished commands, and one with many finished commands.
 func BenchmarkReconcile(b *testing.B) {
 	for name, size := range map[string]struct{ ready, finished int }{
 		"idle": {0, 0}, "busy": {20, 30}, "old": {0, 1000},

@@ -41,8 +41,8 @@ func BenchmarkLifecycle(b *testing.B) {
 	}
 }
 
-// BenchmarkLifecycleConcurrently does the same for 64 callers at once, each with a device of
-// its own, with and without the pipelining of their scripts.
+// BenchmarkLifecycleConcurrently does the same as BenchmarkLifecycle for 64 callers at
+// once, with and without AutoPipeline. Each caller has its own device.
 func BenchmarkLifecycleConcurrently(b *testing.B) {
 	for name, pipelined := range map[string]bool{"each alone": false, "autopipelined": true} {
 		b.Run(name, func(b *testing.B) {

@@ -34,7 +34,7 @@ func TestPropose_LimitsReadyCommands(t *testing.T) {
 		f := newFixture(t, s)
 		f.proposeMany(auto, 100)
 		f.requireQueueFull(auto)
-		f.requireQueueFull(review) // once approved, it would be one more ready command
+		f.requireQueueFull(review) // approving it would add one more ready command
 		require.Len(t, f.listAll(f.session.ID, 200), 100, "a refused proposal leaves no command")
 		f.claimOne()
 		f.propose(auto)

@@ -18,20 +18,20 @@ type ClaimRequest struct {
 	Login          string // hash of the login's token; the claim is refused once the login was ended; empty: not checked
 	RequestID      string
 	Limit          int           // maximum number of commands, 1 to 10
-	Visibility     time.Duration // how long each lease lasts
-	Wait           time.Duration // how long to wait for a command; zero returns at once
-	IdempotencyKey string        // a repeated claim returns the same leases while they last; empty: not remembered
+	Visibility     time.Duration // length of each lease
+	Wait           time.Duration // maximum time to wait for a command; zero returns at once
+	IdempotencyKey string        // key under which a repeated claim returns the same leases while they last; empty: not remembered
 }
 
 // Lease is a command that a device has claimed, for a limited time.
 type Lease struct {
 	Command
 	Token     string        // proves that the device holds the newest claim
-	Remaining time.Duration // until VisibleUntil, by the store's clock
+	Remaining time.Duration // time until VisibleUntil, by the store's clock
 }
 
-// Claim claims the first commands of the device's ready queue, each under a lease.
-// With Wait it blocks while there is none. It then returns no lease and no error when
+// Claim claims the first commands of the device's ready queue, each under a lease. With
+// Wait it blocks while the ready queue is empty. It returns no lease and no error when
 // the wait has passed, the context is done or the queue drains. Refusals:
 // idempotency_key_reused, unauthorized when the device was suspended or its login ended
 // meanwhile, and rate_limited when MaxWaiting claims of the device wait already.
@@ -66,8 +66,9 @@ var errTooManyWaiting = &fieldgate.Error{
 }
 
 // claim runs claim.lua once. It also returns how many commands are still ready. The
-// script finishes even when ctx is done meanwhile, so that its reply may hold leases that
-// no caller will use. They are released, unless an IdempotencyKey lets the device ask again.
+// script finishes even when ctx is done meanwhile. Its reply may then hold leases that no
+// caller will use. They are released, unless the request has an IdempotencyKey with which
+// the device can ask again.
 func (q *Queue) claim(ctx context.Context, r ClaimRequest) (leases []Lease, ready int64, err error) {
 	keys, args, err := q.claimArgs(r)
 	if err != nil {
@@ -108,9 +109,9 @@ func (q *Queue) claimArgs(r ClaimRequest) (keys []string, args []any, err error)
 	return keys, args, nil
 }
 
-// leases decodes the leases in the reply of claim.lua. The script reads only the state
-// of a command. A command whose body cannot be decoded is skipped and stays claimed
-// until its lease ends, so that it does not block the commands behind it.
+// leases decodes the leases in the reply of claim.lua. If a command's body cannot be
+// decoded, leases skips that command. The command stays claimed until its lease ends, so
+// that it does not block the commands behind it.
 func (q *Queue) leases(ctx context.Context, d store.Device, reply store.Reply) []Lease {
 	var leases []Lease
 	for i := 5; i < len(reply); i++ {
@@ -125,7 +126,8 @@ func (q *Queue) leases(ctx context.Context, d store.Device, reply store.Reply) [
 	return leases
 }
 
-// lease decodes one lease: the command's id, state and body and the claim token.
+// lease decodes one element of claim.lua's reply: a command's id, state, body and claim
+// token.
 func (q *Queue) lease(d store.Device, claimed store.Reply, now int64) (Lease, error) {
 	s, err := decodeState(claimed.String(1))
 	if err != nil {
@@ -139,8 +141,8 @@ func (q *Queue) lease(d store.Device, claimed store.Reply, now int64) (Lease, er
 	return Lease{Command: c, Token: claimed.String(3), Remaining: time.Duration(s.Visible-now) * time.Millisecond}, nil
 }
 
-// releaseAll releases leases whose caller is gone. Their attempts do not count, and the
-// next claim gets the commands at once instead of after the leases have ended.
+// releaseAll releases the leases of a claim whose caller is gone. Their attempts do not
+// count. The next claim gets the commands at once, not after the leases have expired.
 func (q *Queue) releaseAll(ctx context.Context, r ClaimRequest, leases []Lease) {
 	ctx = context.WithoutCancel(ctx)
 	for _, lease := range leases {
@@ -151,8 +153,8 @@ func (q *Queue) releaseAll(ctx context.Context, r ClaimRequest, leases []Lease) 
 	}
 }
 
-// hashToken returns the form in which a claim token is stored. Tokens are random, so a
-// plain hash is enough: there is nothing to guess.
+// hashToken returns the hash of a claim token that is stored. Tokens are random, so they
+// cannot be guessed and a plain hash is enough.
 func hashToken(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:16])

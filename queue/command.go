@@ -13,8 +13,9 @@ import (
 // Status is the state of a command in its life cycle.
 type Status string
 
-// The states of a command. The last six are final, with one exception: a late result of
-// the newest claim replaces TimedOut, Expired and a requested Cancelled by its own status.
+// These are the states of a command. The last six are final, with one exception: a late
+// result of the newest claim replaces TimedOut, Expired or a requested Cancelled by the
+// result's status.
 const (
 	PendingApproval Status = "pending_approval"
 	Queued          Status = "queued"
@@ -32,41 +33,41 @@ func (s Status) Final() bool {
 	return s != PendingApproval && s != Queued && s != Claimed
 }
 
-// Command is a proposal that was accepted, and its progress. The proposal never changes.
+// Command is an accepted proposal and its progress. The proposal never changes.
 type Command struct {
-	Proposal // as it was accepted, without its IdempotencyKey, which is not kept
+	Proposal // the accepted proposal; its IdempotencyKey is not kept and is empty
 
 	ID       string
 	DeviceID string
-	Digest   string // of what a user approves, see Digest
+	Digest   string // digest of what a user approves; see the function Digest
 
 	Status          Status
-	Attempt         int // claims that count
+	Attempt         int // number of claims that count
 	CreatedAt       time.Time
-	ApproveBy       time.Time // zero when no approval is needed
+	ApproveBy       time.Time // end of the time to decide; zero when no approval is needed
 	DeliverBy       time.Time
-	ClaimedAt       time.Time // of the newest claim; zero before the first
-	VisibleUntil    time.Time // end of the lease; zero unless claimed
+	ClaimedAt       time.Time // time of the newest claim; zero before the first
+	VisibleUntil    time.Time // end of the lease; zero if the command is not claimed
 	FinishedAt      time.Time // zero before the command has ended
 	CancelRequested bool
 	Late            bool // the result arrived after its lease had ended
 	Approval        *fieldgate.Approval
-	Attempts        []Attempt // its claims, the oldest first; the last twenty
+	Attempts        []Attempt // the last twenty claims, the oldest first
 	Result          *Result   // nil before the device has submitted one
 
 	ParametersOmitted bool // a list left out the parameters, which are then {}
 	ResultOmitted     bool // the command has a result, which a list left out
 }
 
-// Attempt is one claim of a command.
+// Attempt describes one claim of a command.
 type Attempt struct {
 	Number    int
 	ClaimedAt time.Time
 	EndedAt   time.Time // zero while the claim lasts
-	Outcome   string    // "released", "requeued", "timed_out", "succeeded", "failed" or "cancelled"
+	Outcome   string    // how the claim ended: "released", "requeued", "timed_out", "succeeded", "failed" or "cancelled"
 }
 
-// Result holds the output of a command, as its device submitted it.
+// Result holds the output of a command, as the device submitted it.
 type Result struct {
 	Output     string          `json:"output,omitempty"`
 	Error      string          `json:"error,omitempty"`
@@ -75,7 +76,7 @@ type Result struct {
 	DurationMs int64           `json:"durationMs,omitempty"`
 }
 
-// state is the part of a command's record that the scripts read and write. Times are
+// state is the part of a command's record that the scripts read and write. Times are in
 // Unix milliseconds; zero means not set.
 type state struct {
 	Status    Status `json:"status"`
@@ -121,7 +122,7 @@ type body struct {
 	Omitted bool `json:"omitted,omitempty"`
 }
 
-// record is a command as it is stored. Its result is empty before there is one.
+// record is a command as it is stored. Its result is empty until the device submits one.
 type record struct {
 	tenant, deviceID, id string
 	state, body, result  string
@@ -191,7 +192,7 @@ func decodeState(raw string) (state, error) {
 	return s, nil
 }
 
-// proposal returns the proposal of the command, without its tenant.
+// proposal returns the command's proposal, without its tenant.
 func (s state) proposal(b body) Proposal {
 	return Proposal{
 		SessionID: s.Session, UserID: store.ActorID(s.Proposer), RequestID: s.Request,
@@ -201,7 +202,7 @@ func (s state) proposal(b body) Proposal {
 	}
 }
 
-// apply sets the fields of c that change during its life.
+// apply copies the fields that change during a command's life from s to c.
 func (s state) apply(c *Command) {
 	c.Status, c.Attempt = s.Status, s.Attempt
 	c.CreatedAt, c.DeliverBy, c.ApproveBy = store.TimeOf(s.Created), store.TimeOf(s.DeliverBy), store.TimeOf(s.ApproveBy)

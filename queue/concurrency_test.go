@@ -57,13 +57,13 @@ func TestClaim_ConcurrentClaimsShareNoCommand(t *testing.T) {
 	require.Empty(t, want, "some commands were not claimed")
 }
 
-// contention is a device whose processes work on the same commands at the same time, often
-// with leases that have expired. It records the responses.
+// contention is a device with several processes. They work on the same commands at the
+// same time, often with expired leases. contention records the responses.
 type contention struct {
 	*fixture
 	mu       sync.Mutex
-	leases   []queue.Lease  // all leases of all claims
-	accepted map[string]int // results that were recorded first, by command
+	leases   []queue.Lease  // leases that all claims have returned
+	accepted map[string]int // number of results that were recorded and were no duplicates, by command
 }
 
 func (c *contention) addLeases(leases []queue.Lease) {
@@ -89,7 +89,7 @@ func (c *contention) pickLease(rng *rand.Rand) (queue.Lease, bool) {
 	return c.leases[from+rng.IntN(len(c.leases)-from)], true
 }
 
-// runOperation runs one random operation. Refusals are not errors here.
+// runOperation runs one random operation. A refusal is not an error here.
 func (c *contention) runOperation(ctx context.Context, rng *rand.Rand) (err error) {
 	defer func() {
 		if fieldgate.CodeOf(err) != fieldgate.CodeInternal {
@@ -124,9 +124,9 @@ func (c *contention) runOperation(ctx context.Context, rng *rand.Rand) (err erro
 	return err
 }
 
-// TestClaim_FencesHoldUnderConcurrency runs four clients and two sweepers on leases of a few
-// milliseconds. No command may have more attempts than it is allowed, more than one result
-// or two leases at a time.
+// TestClaim_FencesHoldUnderConcurrency runs four clients and two sweepers with leases of
+// a few milliseconds. No command may have more attempts than allowed, more than one
+// result, or two leases at the same time.
 func TestClaim_FencesHoldUnderConcurrency(t *testing.T) {
 	t.Parallel()
 	c := &contention{fixture: newFixture(t, isolatedRedis(t)), accepted: map[string]int{}}
@@ -186,7 +186,7 @@ func (c *contention) finishAll() {
 	}
 }
 
-// requireFences checks a finished command against the responses that were recorded.
+// requireFences checks a finished command against the recorded responses.
 func (c *contention) requireFences(id string, attempts int) {
 	c.t.Helper()
 	end := c.get(id)
@@ -221,8 +221,8 @@ func (c *contention) requireFences(id string, attempts int) {
 	}
 }
 
-// newestLease returns the lease that was claimed last. Within a millisecond, the attempt and
-// the number of claims decide.
+// newestLease returns the lease that was claimed last. Leases claimed in the same
+// millisecond are ordered by the attempt and the number of claims.
 func newestLease(leases []queue.Lease) queue.Lease {
 	return slices.MaxFunc(leases, func(a, b queue.Lease) int {
 		return cmp.Or(a.ClaimedAt.Compare(b.ClaimedAt), cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(len(a.Attempts), len(b.Attempts)))

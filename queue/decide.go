@@ -13,13 +13,13 @@ type Decision struct {
 	Tenant    string
 	SessionID string
 	CommandID string
-	UserID    string // who decides
+	UserID    string // id of the user who decides
 	RequestID string
 	SoleUser  bool // the tenant has no other user, so the proposer may approve
 
 	Approved bool
 	Reason   string
-	Digest   string // of the command that the user saw; empty: not compared
+	Digest   string // digest of the command that the user saw; empty: not compared
 }
 
 // Decide records a decision. Refusals: session_not_found, command_not_found,
@@ -45,18 +45,18 @@ func (q *Queue) Decide(ctx context.Context, d Decision) (Command, error) {
 	return q.runAsUser(ctx, decideScript, c, d.UserID, d.RequestID, decision, d.Reason, fourEyes)
 }
 
-// Cancel asks for a command to be cancelled.
+// Cancel is a user's request to cancel a command.
 type Cancel struct {
 	Tenant    string
 	SessionID string
 	CommandID string
-	UserID    string // who cancels
+	UserID    string // id of the user who cancels
 	RequestID string
 	Reason    string
 }
 
-// Cancel ends a command that is not claimed. A claimed command stays claimed, and its
-// device is asked to stop. Refusals: session_not_found, command_not_found,
+// Cancel ends a command that is not claimed. A claimed command stays claimed, and Cancel
+// asks its device to stop. Refusals: session_not_found, command_not_found,
 // command_finished.
 func (q *Queue) Cancel(ctx context.Context, r Cancel) (Command, error) {
 	c, err := q.Get(ctx, r.Tenant, r.SessionID, r.CommandID)
@@ -66,9 +66,9 @@ func (q *Queue) Cancel(ctx context.Context, r Cancel) (Command, error) {
 	return q.runAsUser(ctx, cancelScript, c, r.UserID, r.RequestID, r.Reason)
 }
 
-// runAsUser runs a script on a command that was just read, in a user's name, and returns
-// the command afterwards. Only the parts of c that never change are used: the script
-// reads the state itself.
+// runAsUser runs a script on the command c, with a user as the actor, and returns the
+// command afterwards. The caller has just read c. Only those fields of c are used that
+// never change: the script reads the state itself.
 func (q *Queue) runAsUser(ctx context.Context, script *store.Script, c Command, userID, requestID string, args ...any) (Command, error) {
 	device := store.Device{Tenant: c.Tenant, ID: c.DeviceID}
 	scope := store.NewScope(device, store.ActorUser(userID), requestID, q.cfg.Retention)

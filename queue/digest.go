@@ -8,11 +8,11 @@ import (
 	"fmt"
 )
 
-// Digest returns the digest of what a user approves: the SHA-256, in hexadecimal, of the
-// canonical JSON of tenant, device, type, parameters, maxAttempts and deliverBy (in Unix
-// milliseconds). Canonical JSON has no spaces, its keys are sorted by their bytes, only
-// what must be escaped is escaped, and numbers keep their digits. These fields never
-// change, so the digest of a command never changes either.
+// Digest returns the digest by which a user approves a command. It is the SHA-256, in
+// hexadecimal, of the canonical JSON of tenant, device, type, parameters, maxAttempts and
+// deliverBy (in Unix milliseconds). Canonical JSON has no spaces, its keys are sorted by
+// their bytes, only what must be escaped is escaped, and numbers keep their digits. These
+// fields never change, so a command's digest never changes either.
 func Digest(c Command) (string, error) {
 	parameters, err := canonical(c.Parameters)
 	if err != nil {
@@ -29,8 +29,9 @@ func Digest(c Command) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// canonical returns JSON in its canonical form. Numbers keep their digits, because two
-// that differ only beyond the precision of a float are two different commands.
+// canonical returns raw in the canonical form of JSON. Numbers keep their digits, because
+// two numbers that differ only beyond a float's precision belong to two different
+// commands.
 func canonical(raw json.RawMessage) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
@@ -51,7 +52,8 @@ func encode(value any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-// fingerprint returns a short hash by which two requests or results are compared.
+// fingerprint returns a short hash of parts, by which two requests or two results are
+// compared.
 func fingerprint(parts ...any) (string, error) {
 	raw, err := encode(parts)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/fieldgate/fieldgate/queue"
 )
 
-// digested returns a command with every field that the digest covers.
+// digested returns a command in which every field that the digest covers is set.
 func digested() queue.Command {
 	return queue.Command{
 		Proposal: queue.Proposal{

@@ -49,7 +49,7 @@ func (f *fixture) pending() []queue.Command {
 
 func TestDeadline_AppliesWithoutSweeper(t *testing.T) {
 	t.Parallel()
-	// Each call applies the deadline of the lease before it does anything else.
+	// Each call applies the lease's deadline before anything else.
 	calls := map[string]struct {
 		call func(f *fixture, l queue.Lease)
 		want queue.Status
@@ -155,7 +155,8 @@ func TestSweeper_ExpiresCommandsOfExpiredSession(t *testing.T) {
 	})
 }
 
-// expireSession moves the end of the session into the past. Nothing settles it.
+// expireSession moves the end of the session into the past. It does not settle the
+// session.
 func (f *fixture) expireSession() {
 	f.t.Helper()
 	f.do(func(ctx context.Context, c store.Client) error {

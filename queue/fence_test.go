@@ -15,8 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// superseded claims a command, lets the lease expire and claims the command again. It
-// returns both leases.
+// superseded claims a command, waits until the lease has expired and claims the command
+// again. It returns both leases.
 func (f *fixture) superseded() (old, newest queue.Lease) {
 	f.t.Helper()
 	f.propose(auto)
@@ -28,7 +28,7 @@ func (f *fixture) superseded() (old, newest queue.Lease) {
 	return old, newest
 }
 
-// deviceCalls returns the calls that a device makes with a claim token.
+// deviceCalls returns the calls that a device makes with the claim token of l.
 func (f *fixture) deviceCalls(l queue.Lease) map[string]func() error {
 	ctx := f.t.Context()
 	return map[string]func() error{
@@ -47,7 +47,8 @@ func (f *fixture) deviceCalls(l queue.Lease) map[string]func() error {
 	}
 }
 
-// requireAllRefused requires every call with the token to be refused and to change nothing.
+// requireAllRefused makes every call with the token of l. Each call must be refused with
+// code and change nothing.
 func (f *fixture) requireAllRefused(l queue.Lease, code fieldgate.Code) {
 	f.t.Helper()
 	before := f.get(l.ID)
@@ -64,7 +65,7 @@ func TestClaim_SupersededWritesNothing(t *testing.T) {
 		old, newest := f.superseded()
 		f.requireAllRefused(old, fieldgate.CodeClaimSuperseded)
 
-		// The older token is refused after the newest claim has ended, too.
+		// The older token must also be refused after the newest claim has ended.
 		f.submitResult(newest, queue.Succeeded)
 		f.requireAllRefused(old, fieldgate.CodeClaimSuperseded)
 	})
@@ -97,7 +98,7 @@ func TestClaimToken_UnknownIsInvalid(t *testing.T) {
 		f.propose(auto)
 		f.propose(auto)
 		leases := f.claim(limit(2))
-		// The token of another command of the same device is as invalid as a guess.
+		// A token of another command must be refused like an invented token.
 		leases[0].Token = leases[1].Token
 		f.requireAllRefused(leases[0], fieldgate.CodeInvalidClaimToken)
 		leases[0].Token = ""
@@ -259,7 +260,7 @@ func TestCancel_CommandIsNotRunAgain(t *testing.T) {
 		require.Equal(t, []string{"proposed", "claimed", "cancel_requested", "requeued", "cancelled"}, f.eventTypes(expired.ID))
 		require.Empty(t, f.claim())
 
-		// Only the device knows how the command ended, so its result counts.
+		// Only the device has the true result, so its result replaces the status.
 		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded, Late: true}, f.submitResult(expired, queue.Succeeded))
 	})
 }
@@ -354,7 +355,7 @@ func TestClaimToken_IsStoredHashed(t *testing.T) {
 	})
 }
 
-// dump returns everything that the store holds of the device and its tenant.
+// dump returns everything that the store holds about the device and its tenant.
 func (f *fixture) dump() string {
 	f.t.Helper()
 	var text strings.Builder

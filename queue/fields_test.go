@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestRetry_CopiesWholeProposal sets every field of a proposal. Each must be the same in
-// the command and in its retry, unless it belongs to the request that retries.
+// TestRetry_CopiesWholeProposal sets every field of a proposal. Each field must have the
+// same value in the command and in its retry, unless the retrying request sets it.
 func TestRetry_CopiesWholeProposal(t *testing.T) {
 	t.Parallel()
 	ofRequest := map[string]string{
@@ -46,7 +46,7 @@ func TestRetry_CopiesWholeProposal(t *testing.T) {
 		[]string{second.UserID, second.RequestID, second.Reason, second.RetryOf})
 }
 
-// fillZeroFields sets each field of a struct that is zero to a value that no other field has.
+// fillZeroFields sets each zero field of a struct to a value that no other field has.
 func fillZeroFields(t *testing.T, v reflect.Value) {
 	t.Helper()
 	for i := range v.NumField() {
@@ -69,8 +69,8 @@ func fillZeroFields(t *testing.T, v reflect.Value) {
 	}
 }
 
-// TestCommand_EveryFieldIsFilled takes one command through all of its transitions. A field
-// that is still zero afterwards is one that no script or conversion fills.
+// TestCommand_EveryFieldIsFilled takes one command through all of its transitions. If a
+// field is still zero afterwards, no script or conversion sets it.
 func TestCommand_EveryFieldIsFilled(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, storetest.Redis(t))

@@ -22,23 +22,23 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// Size of a history.
+// These set the size of a history.
 const (
 	historyClients    = 6
-	historyOperations = 334 // of each client: 2,004 in all
+	historyOperations = 334 // number of operations of each client; 2,004 in total
 	historyCommands   = 100
 )
 
-// checkTimeout bounds the search for an order of the operations on one command, which
-// usually takes milliseconds.
+// checkTimeout is the timeout of the search for an order of the operations on one
+// command. The search usually takes milliseconds.
 const checkTimeout = 5 * time.Minute
 
-// TestLease_HistoriesAreLinearizable lets clients of two instances claim, extend, release
-// and cancel the same commands and submit results, all at the same time. It then searches
-// for an order of the operations in which one lease at a time for each command explains
-// every response. In every other history responses are lost and connections break, so that
-// an operation may have happened or not. The environment variable FIELDGATE_HISTORIES sets
-// the number of histories; the default is 6.
+// TestLease_HistoriesAreLinearizable runs clients on two instances. They claim, extend,
+// release and cancel the same commands and submit results, all at the same time. The test
+// then searches for an order of the operations that explains every response with one
+// lease at a time for each command. In every other history, responses are lost and
+// connections break, so an operation may or may not have happened. The environment
+// variable FIELDGATE_HISTORIES sets the number of histories; the default is 6.
 func TestLease_HistoriesAreLinearizable(t *testing.T) {
 	t.Parallel()
 	histories, err := strconv.Atoi(os.Getenv("FIELDGATE_HISTORIES"))
@@ -58,15 +58,15 @@ func TestLease_HistoriesAreLinearizable(t *testing.T) {
 // history records the operations of concurrent clients on the commands of one device.
 type history struct {
 	*fixture
-	proxy   *storetest.Proxy // loses replies and connections; nil: none are lost
-	queues  []*queue.Queue   // one of each instance
+	proxy   *storetest.Proxy // loses replies and connections; nil if nothing is lost
+	queues  []*queue.Queue   // one queue for each instance
 	started time.Time
 
 	mu         sync.Mutex
-	leases     []queue.Lease                    // all that were claimed
+	leases     []queue.Lease                    // all leases that were claimed
 	operations map[string][]porcupine.Operation // by command
 	commands   []queue.Command
-	unknown    int // operations whose response was lost
+	unknown    int // number of operations whose response was lost
 }
 
 func newHistory(t *testing.T, server *storetest.Server, faults bool) *history {
@@ -79,7 +79,8 @@ func newHistory(t *testing.T, server *storetest.Server, faults bool) *history {
 		addr = h.proxy.Addr()
 	}
 	for range 2 {
-		// No call times out: what the store runs after a timeout would be later than op.latest.
+		// Calls must not time out. After a timeout, the store could run a script later
+		// than op.latest.
 		s := storetest.Connect(t, store.Config{URL: "redis://" + addr, Timeout: time.Minute})
 		h.queues = append(h.queues, queue.New(queue.Config{Store: s, Logger: slog.New(slog.DiscardHandler)}))
 	}
@@ -117,7 +118,8 @@ func (h *history) run(seed uint64) {
 	sweeper.Wait()
 }
 
-// setFault makes the proxy lose replies or connections now and then, else repairs it.
+// setFault makes the proxy lose replies or connections from time to time. In between it
+// ends the fault.
 func (h *history) setFault(rng *rand.Rand) {
 	if h.proxy == nil {
 		return
@@ -142,7 +144,8 @@ func (h *history) runOperation(n int, rng *rand.Rand) {
 		if kind%2 == 0 {
 			key = fmt.Sprintf("key-%d-%d", n, rng.IntN(6))
 		}
-		// Few different requests, so that the same key often comes with the same request.
+		// There are only a few different requests, so the same key often comes with the
+		// same request.
 		span = span.Truncate(16*time.Millisecond) + 4*time.Millisecond
 		h.runClaim(n, q, queue.ClaimRequest{Device: h.device, Limit: 1 + kind/2%2, Visibility: span, IdempotencyKey: key})
 	} else {
@@ -150,7 +153,7 @@ func (h *history) runOperation(n int, rng *rand.Rand) {
 	}
 }
 
-// pickLease picks one of the newest leases, which has often expired.
+// pickLease picks one of the newest leases, which often has expired.
 func (h *history) pickLease(rng *rand.Rand) (queue.Lease, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -161,8 +164,9 @@ func (h *history) pickLease(rng *rand.Rand) (queue.Lease, bool) {
 	return h.leases[from+rng.IntN(len(h.leases)-from)], true
 }
 
-// runClaim claims and records an operation on each command that was returned. A claim that
-// returned none is recorded for every command, because it shows that none was ready.
+// runClaim claims commands and records an operation for each returned command. If the
+// claim returned no command, it records an operation for every command, because none was
+// ready.
 func (h *history) runClaim(n int, q *queue.Queue, r queue.ClaimRequest) {
 	call, earliest := h.clock()
 	leases, err := q.Claim(context.Background(), r)
@@ -187,7 +191,8 @@ func (h *history) runClaim(n int, q *queue.Queue, r queue.ClaimRequest) {
 	h.leases = append(h.leases, leases...)
 }
 
-// runOnLease extends or releases a lease, submits a result or cancels the command.
+// runOnLease extends or releases the lease l, submits a result with it, or cancels its
+// command.
 func (h *history) runOnLease(n int, q *queue.Queue, l queue.Lease, kind int, span time.Duration) {
 	ctx, ref := context.Background(), h.ref(l)
 	call, earliest := h.clock()
@@ -220,8 +225,8 @@ func (h *history) runOnLease(n int, q *queue.Queue, l queue.Lease, kind int, spa
 	h.record(n, l.ID, call, op, err)
 }
 
-// clock returns the time since the history started, in ns, and the earliest Unix time at
-// which an operation can happen that starts now, in ms.
+// clock returns two times. call is the time since the history started, in ns. earliest is
+// the earliest Unix time in ms at which an operation that starts now can happen.
 func (h *history) clock() (call, earliest int64) {
 	return int64(time.Since(h.started)), time.Now().UnixMilli() - 1
 }
@@ -251,7 +256,7 @@ func (h *history) record(n int, command string, call int64, op operation, err er
 	})
 }
 
-// check requires that an order of the operations explains every response.
+// check requires that some order of the operations explains every response.
 func (h *history) check(t *testing.T) {
 	total := 0
 	for command, operations := range h.operations {
@@ -267,7 +272,7 @@ func (h *history) check(t *testing.T) {
 		historyClients, historyClients*historyOperations, total, historyCommands, h.tally())
 }
 
-// tally counts the operations by their kind of response.
+// tally counts the operations by the kind of their response.
 func (h *history) tally() map[string]int {
 	tally := map[string]int{}
 	for _, operations := range h.operations {

@@ -2,18 +2,18 @@ package queue
 
 import "github.com/fieldgate/fieldgate/store"
 
-// The invariants of commands, besides those of all records in package store.
+// These are the invariants of commands. Package store has the invariants of all records.
 const (
-	// NoDoubleLease: a command has at most one lease. The next one begins only after the
-	// one before it has ended, was released or has expired.
+	// NoDoubleLease: a command has at most one lease at a time. The next lease begins
+	// only after the previous one was released, has ended or has expired.
 	NoDoubleLease store.Invariant = "noDoubleLease"
 
 	// NoUnapprovedClaim: a command that needs approval is neither ready nor claimed before
 	// a user has approved it.
 	NoUnapprovedClaim store.Invariant = "noUnapprovedClaim"
 
-	// DecidedOnce: a recorded decision never changes. A user does not approve a command of
-	// their own in a tenant that has other users.
+	// DecidedOnce: a recorded decision never changes. In a tenant with several users, no
+	// user approves a command that they proposed themselves.
 	DecidedOnce store.Invariant = "decidedOnce"
 
 	// NothingAfterItsSession: a command is not claimed once its session has ended, its
@@ -24,8 +24,8 @@ const (
 	// newest claim replaces a status that a deadline has set.
 	FinishedIsFinal store.Invariant = "finishedIsFinal"
 
-	// OneResult: the first result stands. The same result may be submitted again; another
-	// one changes nothing.
+	// OneResult: the first recorded result never changes. The same result may be
+	// submitted again. A different result changes nothing.
 	OneResult store.Invariant = "oneResult"
 
 	// AttemptsBounded: a command is claimed at most as often as its proposal allows.
@@ -35,9 +35,9 @@ const (
 	// ExecutionCapped: no lease ends later than 12 h after the first claim that counts.
 	ExecutionCapped store.Invariant = "executionCapped"
 
-	// FIFOWithinPriority: a claim takes the first ready command: the one of the highest
-	// priority and, within a priority, the one that was proposed first. A command whose
-	// lease has expired returns to its old position.
+	// FIFOWithinPriority: a claim takes the ready command with the highest priority.
+	// Among commands of equal priority it takes the one that was proposed first. A
+	// command whose lease has expired returns to its old position.
 	FIFOWithinPriority store.Invariant = "fifoWithinPriority"
 
 	// TokenFences: only the token of the newest claim extends the lease, releases the
@@ -45,16 +45,17 @@ const (
 	// that have passed are applied.
 	TokenFences store.Invariant = "tokenFences"
 
-	// CancelIsHeard: after a user has cancelled a claimed command, its device can learn of
-	// it for as long as it holds the claim, and the command is not run again.
+	// CancelIsHeard: when a user has cancelled a claimed command, the device can read
+	// this request for as long as it holds the claim. The command does not run again.
 	CancelIsHeard store.Invariant = "cancelIsHeard"
 
 	// ReadyIsBounded: no proposal is accepted while the device has the maximum number of
-	// ready commands or, for a command that needs approval, of pending ones.
+	// ready commands. A proposal that needs approval is not accepted while the device has
+	// the maximum number of pending commands.
 	ReadyIsBounded store.Invariant = "readyIsBounded"
 
-	// EverythingIsTold: every change of a command's status is an event in the timeline,
-	// once and in the order of the changes, and there are no other events.
+	// EverythingIsTold: every change of a command's status has exactly one event in the
+	// timeline, in the order of the changes. There are no other events.
 	EverythingIsTold store.Invariant = "everythingIsTold"
 )
 

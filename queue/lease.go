@@ -9,7 +9,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// ClaimRef names a device's claim on a command: the command and the claim token.
+// ClaimRef names a device's claim on a command, by the command's id and the claim token.
 type ClaimRef struct {
 	Device    store.Device
 	CommandID string
@@ -17,15 +17,15 @@ type ClaimRef struct {
 	RequestID string
 }
 
-// Extension is the lease after Extend.
+// Extension describes the lease after Extend.
 type Extension struct {
 	VisibleUntil    time.Time
-	Remaining       time.Duration // until VisibleUntil, by the store's clock
+	Remaining       time.Duration // time until VisibleUntil, by the store's clock
 	CancelRequested bool
 }
 
-// Extend sets the end of the lease to the given time from now, at most to 12 h after the
-// first claim. Refusals: command_not_found, invalid_claim_token, claim_superseded,
+// Extend sets the end of the lease to now plus by, but at most to 12 h after the first
+// claim. Refusals: command_not_found, invalid_claim_token, claim_superseded,
 // claim_expired, command_finished.
 func (q *Queue) Extend(ctx context.Context, ref ClaimRef, by time.Duration) (Extension, error) {
 	reply, s, err := q.runAsDevice(ctx, extendScript, ref, ref.Device.Keys(), by.Milliseconds())
@@ -39,9 +39,9 @@ func (q *Queue) Extend(ctx context.Context, ref ClaimRef, by time.Duration) (Ext
 	}, nil
 }
 
-// Release ends the claim and returns the command's state afterwards. The attempt does not
-// count, and the command is queued again unless it was cancelled or has expired. The
-// refusals are those of Extend.
+// Release ends the claim and returns the command's status afterwards. The attempt does
+// not count. The command is queued again unless it was cancelled or has expired. The
+// refusals are the same as those of Extend.
 func (q *Queue) Release(ctx context.Context, ref ClaimRef, reason string) (Status, error) {
 	_, s, err := q.runAsDevice(ctx, releaseScript, ref, ref.Device.Keys(), reason)
 	return s.Status, err
@@ -50,14 +50,14 @@ func (q *Queue) Release(ctx context.Context, ref ClaimRef, reason string) (Statu
 // RecordedResult describes the result that is recorded after SubmitResult.
 type RecordedResult struct {
 	Status    Status
-	Late      bool // the lease had ended
+	Late      bool // the result arrived after the lease had ended
 	Duplicate bool // the same result had been recorded before
 }
 
-// SubmitResult records the result of a command, with the status Succeeded, Failed or
-// Cancelled. The same result may be submitted again. Refusals: command_not_found,
-// invalid_claim_token, claim_superseded, command_finished. For another status it returns
-// an error that is not a refusal, because callers validate the status.
+// SubmitResult records the result of a command. The status must be Succeeded, Failed or
+// Cancelled: for another status it returns an error that is not a refusal, because
+// callers validate the status. The same result may be submitted again. Refusals:
+// command_not_found, invalid_claim_token, claim_superseded, command_finished.
 func (q *Queue) SubmitResult(ctx context.Context, ref ClaimRef, status Status, r Result) (RecordedResult, error) {
 	if status != Succeeded && status != Failed && status != Cancelled {
 		return RecordedResult{}, fmt.Errorf("a result cannot have the status %q", status)
@@ -78,8 +78,8 @@ func (q *Queue) SubmitResult(ctx context.Context, ref ClaimRef, status Status, r
 	return RecordedResult{Status: s.Status, Late: s.Late, Duplicate: reply.Int(3) == 1}, nil
 }
 
-// runAsDevice runs a script on a claimed command, in the device's name. It returns the
-// reply and the state of the command in it.
+// runAsDevice runs a script on a claimed command, with the device as the actor. It
+// returns the reply and the command's state in that reply.
 func (q *Queue) runAsDevice(ctx context.Context, script *store.Script, ref ClaimRef, keys []string, args ...any) (store.Reply, state, error) {
 	if !store.OwnsID(ref.Device.Tenant, store.KindCommand, ref.CommandID) {
 		return nil, state{}, errCommandNotFound

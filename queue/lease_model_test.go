@@ -8,24 +8,24 @@ import (
 	"github.com/fieldgate/fieldgate/queue/model"
 )
 
-// leaseAttempts is MaxAttempts of the commands in a history.
+// leaseAttempts is the MaxAttempts of all commands in a history.
 const leaseAttempts = 4
 
-// operation is one operation of a client on one command, and its response. Times are Unix
-// ms: of the store's clock when the response has them, else of the client's clock, which is
-// that of the same machine.
+// operation is one operation of a client on one command, and the response. Times are in
+// Unix ms. They are by the store's clock if the response contains them, and otherwise by
+// the client's clock. Both clocks are on the same machine.
 type operation struct {
 	kind    model.Kind
-	command string // empty: a claim that returned no command, or whose response was lost
+	command string // id of the command; empty for a claim that returned no command or whose response was lost
 	token   string
 	key     string // Idempotency-Key of a claim
 	result  string
-	visible int64 // end of the lease as the response gives it; without a response: the earliest possible
+	visible int64 // end of the lease in the response; without a response, the earliest possible end
 	span    int64 // requested ms from the operation to the end of the lease
 
 	unknown   bool  // the response was lost, so the operation may or may not have happened
-	at        int64 // when it happened; zero: the response does not show it
-	latest    int64 // the latest time at which it can have happened
+	at        int64 // time of the operation; zero if the response does not contain it
+	latest    int64 // latest possible time of the operation
 	code      string
 	status    model.Status
 	attempt   int
@@ -38,16 +38,16 @@ type leaseState struct {
 	status   model.Status
 	token    string
 	released bool
-	visible  int64 // end of the lease; after a lost response: the earliest possible,
-	until    int64 // and the latest possible
+	visible  int64 // end of the lease; after a lost response, the earliest possible end
+	until    int64 // end of the lease; after a lost response, the latest possible end
 	attempt  int
 	cancel   bool
 	result   string
 }
 
-// leaseModel returns a model for porcupine of the lease of one command. It is
-// nondeterministic, because a lease may expire at any time in an interval and an operation
-// whose response was lost may have happened or not.
+// leaseModel returns a porcupine model for the lease of one command. The model is
+// nondeterministic for two reasons: a lease may expire at any time in an interval, and an
+// operation whose response was lost may or may not have happened.
 func leaseModel() porcupine.Model {
 	nondeterministic := porcupine.NondeterministicModel{
 		Init: func() []any { return []any{leaseState{status: model.Queued}} },
@@ -63,8 +63,8 @@ func leaseModel() porcupine.Model {
 	return nondeterministic.ToModel()
 }
 
-// possible returns all states that are possible after an operation. When the time of the
-// operation allows both, the lease has expired before it in some of them and not in others.
+// possible returns all states that are possible after an operation. If the lease may or
+// may not have expired before the operation, it returns the states for both cases.
 func (s leaseState) possible(op operation) (next []leaseState) {
 	at := op.latest
 	if op.at != 0 {
@@ -92,8 +92,8 @@ func (s leaseState) expired() leaseState {
 	return s
 }
 
-// after returns the possible states after an operation. There is none when its response
-// would be wrong.
+// after returns the possible states after an operation. It returns no state if the
+// response is wrong.
 func (s leaseState) after(op operation) []leaseState {
 	if op.unknown {
 		return append(s.afterLostResponse(op), s)
@@ -115,8 +115,8 @@ func (s leaseState) after(op operation) []leaseState {
 	return []leaseState{next}
 }
 
-// afterClaim returns the state after a claim, and reports whether its response is right.
-// The response has no command, the command, or the command again under the same
+// afterClaim returns the state after a claim, and reports whether the response is right.
+// A response contains no command, the command, or the command again under the same
 // Idempotency-Key.
 func (s leaseState) afterClaim(op operation) (leaseState, bool) {
 	switch {
@@ -131,7 +131,7 @@ func (s leaseState) afterClaim(op operation) (leaseState, bool) {
 }
 
 // afterAccepted returns the state after an accepted extension, release, result or
-// cancellation, and reports whether accepting it was right.
+// cancellation. It reports whether it was right to accept the operation.
 func (s leaseState) afterAccepted(op operation) (leaseState, bool) {
 	newest := s.token == op.token && !s.released
 	switch op.kind {
@@ -175,7 +175,8 @@ func (s leaseState) afterCancel() leaseState {
 	return s
 }
 
-// isRightRefusal reports whether the refusal is right, and the state of the command in it.
+// isRightRefusal reports whether the operation had to be refused, and whether the refusal
+// contains the right state.
 func (s leaseState) isRightRefusal(op operation) bool {
 	newest := s.token == op.token && !s.released
 	right := false
@@ -191,8 +192,9 @@ func (s leaseState) isRightRefusal(op operation) bool {
 	return right && s.status == op.status && s.attempt == op.attempt
 }
 
-// afterLostResponse returns the state after an operation that happened and whose response
-// was lost. There is none when the operation cannot have changed anything.
+// afterLostResponse returns the possible states after an operation that happened but
+// whose response was lost. It returns no state if the operation cannot have changed
+// anything.
 func (s leaseState) afterLostResponse(op operation) []leaseState {
 	if op.kind == model.Claim {
 		if s.status != model.Queued {

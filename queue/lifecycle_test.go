@@ -17,10 +17,10 @@ import (
 // noLease is the response of a claim when no command is ready.
 const noLease = "no lease"
 
-// transitions holds the response to each operation on a command, by its status. A response
-// is the status of the command afterwards or the code of a refusal. The results are
-// submitted with the newest token and differ from the recorded one. The decisions are those
-// of a user who has not decided before.
+// transitions holds the response to each operation on a command, by the command's status.
+// A response is the status afterwards or the code of a refusal. Results are submitted
+// with the newest token and differ from a recorded result. Decisions are made by a user
+// who has not decided before.
 var transitions = []struct {
 	from                                                                 queue.Status
 	approve, reject, cancel, claim, extend, release, submitResult, retry string
@@ -65,8 +65,8 @@ func TestCommand_Transitions(t *testing.T) {
 	})
 }
 
-// inState proposes a command and brings it into a state. The token of a command that was
-// never claimed is invalid.
+// inState proposes a command and brings it into a status. If the command was never
+// claimed, the token of the returned lease is invalid.
 func (f *fixture) inState(status queue.Status) queue.Lease {
 	f.t.Helper()
 	unclaimed := func(c queue.Command) queue.Lease { return queue.Lease{Command: c, Token: "no-such-token"} }
@@ -97,8 +97,8 @@ func (f *fixture) inState(status queue.Status) queue.Lease {
 	return lease
 }
 
-// apply runs an operation on a command, with the lease's token where it needs one. It returns
-// the status in the response, or noLease.
+// apply runs an operation on a command. If the operation needs a token, it uses the token
+// of the lease l. It returns the status in the response, or noLease.
 func (f *fixture) apply(l queue.Lease, operation string) (queue.Status, error) {
 	f.t.Helper()
 	ctx := f.t.Context()
@@ -131,7 +131,7 @@ func (f *fixture) apply(l queue.Lease, operation string) (queue.Status, error) {
 	}
 }
 
-// requireTransition runs an operation on a command and requires the response of the table.
+// requireTransition runs an operation on a command and requires the response want.
 func (f *fixture) requireTransition(l queue.Lease, operation, want string) {
 	f.t.Helper()
 	before := f.get(l.ID)
@@ -151,7 +151,7 @@ func (f *fixture) requireTransition(l queue.Lease, operation, want string) {
 	require.Equal(f.t, want, string(after.Status))
 }
 
-// isRefusal reports whether a response of the table is a code and not a status.
+// isRefusal reports whether a response in the table is the code of a refusal.
 func isRefusal(response string) bool {
 	for _, row := range transitions {
 		if string(row.from) == response {
@@ -247,8 +247,8 @@ func TestTimeline_RecordsEveryTransition(t *testing.T) {
 	})
 }
 
-// canonicalData sorts the members of the JSON at the end of each line, because their order
-// differs between the stores.
+// canonicalData sorts the members of the JSON object at the end of each line. Their order
+// differs between the kinds of stores.
 func canonicalData(lines []string) []string {
 	for i, line := range lines {
 		head, data, _ := strings.Cut(line, "{")
@@ -345,7 +345,7 @@ func TestBacklog_CountsReadyAndListsCancels(t *testing.T) {
 		leases := f.claim(limit(2))
 		for _, c := range claimed {
 			require.True(t, f.cancel(c).CancelRequested)
-			f.cancel(c) // a second request adds nothing
+			f.cancel(c) // a second request must add nothing
 		}
 		ready, cancels, err := f.queue.Backlog(t.Context(), f.device)
 		require.NoError(t, err)

@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestClaim_EndedLoginIsRefused changes the status and the epoch of a device, as suspending it
-// does. Each of them alone ends the logins.
+// TestClaim_EndedLoginIsRefused changes the status or the epoch of a device, as a
+// suspension does. Each change alone must end the logins.
 func TestClaim_EndedLoginIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, fields := range map[string]map[string]any{

@@ -36,8 +36,8 @@ func TestMain(m *testing.M) {
 	storetest.Main(m)
 }
 
-// eachIsolated runs a test on every kind of store, each with a server of its own. Tests need
-// that when they sweep, or when another test's sweeper would disturb them.
+// eachIsolated runs a test on every kind of store, with a server that no other test uses.
+// Tests need this when they sweep, or when another test's sweeper would disturb them.
 func eachIsolated(t *testing.T, test func(t *testing.T, s *store.Store)) {
 	t.Helper()
 	t.Run("embedded", func(t *testing.T) {
@@ -50,7 +50,7 @@ func eachIsolated(t *testing.T, test func(t *testing.T, s *store.Store)) {
 	})
 }
 
-// isolatedRedis connects to a Redis of the test's own.
+// isolatedRedis connects to a Redis server that no other test uses.
 func isolatedRedis(t *testing.T) *store.Store {
 	t.Helper()
 	return storetest.Connect(t, store.Config{URL: storetest.Start(t).URL(), Logger: slog.New(slog.DiscardHandler)})
@@ -68,24 +68,24 @@ type fixture struct {
 	metrics  *prometheus.Registry
 }
 
-// The ids of two users of the same tenant.
+// These are the ids of two users in the same tenant.
 const (
 	proposer = "u-proposer"
 	approver = "u-approver"
 )
 
-// Types of commands. The default policy asks for approval of the second.
+// These are types of commands. The default policy requires approval for the second type.
 const (
 	auto   = "diagnostic.dns"
 	review = "config.set"
 )
 
-// longLease is the default duration of a lease. It is longer than a test may run by default
-// (10 min), so that no lease expires by chance, however slow the machine is. A test that
-// needs a lease to expire uses shortLease or expireLease.
+// longLease is the default length of a lease. It is longer than a test may run by default
+// (10 min), so that no lease expires by chance on a slow machine. A test that needs an
+// expired lease uses shortLease or expireLease.
 const longLease = time.Hour
 
-// sessionLength is longer than any lease, so that the session never ends before it.
+// sessionLength is longer than any lease, so that no session ends before a lease does.
 const sessionLength = 24 * time.Hour
 
 func newFixture(t testing.TB, s *store.Store, change ...func(*queue.Config)) *fixture {
@@ -124,7 +124,8 @@ func (f *fixture) open(d store.Device, duration time.Duration) session.Session {
 	return s
 }
 
-// withDevice returns a fixture for the same queue with another device, which gets a session.
+// withDevice returns a fixture for the same queue and the device d. It opens a session
+// for d.
 func (f *fixture) withDevice(d store.Device) *fixture {
 	f.t.Helper()
 	other := *f
@@ -214,7 +215,7 @@ func (f *fixture) claim(change ...func(*queue.ClaimRequest)) []queue.Lease {
 	return leases
 }
 
-// claimOne claims and requires exactly one command.
+// claimOne claims commands and requires the claim to return exactly one.
 func (f *fixture) claimOne(change ...func(*queue.ClaimRequest)) queue.Lease {
 	f.t.Helper()
 	leases := f.claim(change...)
@@ -230,7 +231,7 @@ func limit(n int) func(*queue.ClaimRequest) {
 	return func(r *queue.ClaimRequest) { r.Limit = n }
 }
 
-// shortLease asks for a lease that expires at once.
+// shortLease sets the length of a lease to 1 ms, so that the lease expires at once.
 var shortLease = visibility(time.Millisecond)
 
 func (f *fixture) ref(l queue.Lease) queue.ClaimRef {
@@ -244,7 +245,8 @@ func (f *fixture) submitResult(l queue.Lease, status queue.Status) queue.Recorde
 	return recorded
 }
 
-// expireLease shortens a lease and waits until it has expired. Nothing settles it.
+// expireLease shortens a lease and waits until the lease has expired. It does not settle
+// the command.
 func (f *fixture) expireLease(l queue.Lease) {
 	f.t.Helper()
 	e, err := f.queue.Extend(f.t.Context(), f.ref(l), time.Millisecond)
@@ -259,7 +261,7 @@ func (f *fixture) get(id string) queue.Command {
 	return c
 }
 
-// sweep settles one batch of what is due, as the sweeper of an instance does.
+// sweep settles one batch of due members, as the sweeper does.
 func (f *fixture) sweep() {
 	f.t.Helper()
 	_, err := f.store.SweepOnce(f.t.Context(), map[string]store.Settle{
@@ -268,10 +270,11 @@ func (f *fixture) sweep() {
 	require.NoError(f.t, err)
 }
 
-// patience bounds how long tests wait for what should happen at once.
+// patience is the maximum time that a test waits for a condition.
 const patience = 30 * time.Second
 
-// eventually waits for a condition. The message says what did not happen.
+// eventually waits until condition returns true. The message describes what has not
+// happened.
 func eventually(t testing.TB, message string, condition func() bool) {
 	t.Helper()
 	require.Eventually(t, condition, patience, 2*time.Millisecond, message)
@@ -299,7 +302,7 @@ func (f *fixture) now() (now time.Time) {
 	return now
 }
 
-// waitUntilAfter waits until the store's clock has passed a time. It settles nothing.
+// waitUntilAfter waits until the store's clock is after t. It settles nothing.
 func (f *fixture) waitUntilAfter(t time.Time) {
 	f.t.Helper()
 	eventually(f.t, "the store's clock stands still", func() bool { return f.now().After(t.Add(time.Millisecond)) })
@@ -330,7 +333,7 @@ func (f *fixture) editState(id string, change func(state map[string]any)) {
 	f.overwriteField(id, string(raw))
 }
 
-// overwriteField sets a field of the hash of the device's commands.
+// overwriteField sets a field in the hash of the device's commands.
 func (f *fixture) overwriteField(field, value string) {
 	f.t.Helper()
 	f.do(func(ctx context.Context, c store.Client) error {
@@ -346,7 +349,7 @@ func (f *fixture) events() []session.Event {
 	return events
 }
 
-// eventTypes returns the types of the events of a command, without "command.".
+// eventTypes returns the types of a command's events, without the prefix "command.".
 func (f *fixture) eventTypes(id string) []string {
 	f.t.Helper()
 	var types []string
@@ -358,7 +361,7 @@ func (f *fixture) eventTypes(id string) []string {
 	return types
 }
 
-// metricValue returns the value of a counter or gauge of the queue.
+// metricValue returns the value of a counter or gauge by its name.
 func (f *fixture) metricValue(name string) float64 {
 	f.t.Helper()
 	families, err := f.metrics.Gather()
@@ -375,7 +378,8 @@ func (f *fixture) metricValue(name string) float64 {
 	return sum
 }
 
-// requireRefusal requires an error to be a refusal with the code, and returns it.
+// requireRefusal requires err to be a refusal with the given code, and returns the
+// refusal.
 func requireRefusal(t testing.TB, err error, code fieldgate.Code) *fieldgate.Error {
 	t.Helper()
 	var refusal *fieldgate.Error
@@ -384,7 +388,7 @@ func requireRefusal(t testing.TB, err error, code fieldgate.Code) *fieldgate.Err
 	return refusal
 }
 
-// stateOf returns the state of a command as a refusal reports it.
+// stateOf returns the state of c in the form that a refusal has.
 func stateOf(c queue.Command) *fieldgate.CommandState {
 	return &fieldgate.CommandState{ID: c.ID, Status: string(c.Status), Attempt: c.Attempt}
 }
@@ -397,7 +401,7 @@ func ids(leases []queue.Lease) []string {
 	return list
 }
 
-// roundTrips counts the round trips to a store, by the name of the script or command.
+// roundTrips counts the round trips to a store by the name of the script or command.
 type roundTrips struct {
 	mu    sync.Mutex
 	count map[string]int
@@ -418,7 +422,8 @@ func (r *roundTrips) of(name string) int {
 	return r.count[name]
 }
 
-// since returns the round trips after an earlier call of all.
+// since returns the round trips that were counted after before, the result of an earlier
+// call of all.
 func (r *roundTrips) since(before map[string]int) map[string]int {
 	more := map[string]int{}
 	for name, n := range r.all() {

@@ -23,27 +23,29 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// modelFixture is a device in a store and the model of that device. The model's names c1,
-// s1 and c1#1 stand for ids of commands and sessions and for claim tokens in the store.
+// modelFixture is a device in a store and the model of that device. The model has the
+// names c1, s1 and c1#1 for a command, a session and a claim token. The maps below relate
+// them to the store's ids and tokens.
 type modelFixture struct {
 	*fixture
 	model    *model.Model
 	devices  *device.Registry
-	started  int64             // the store's clock at the start, in Unix ms
-	elapsed  int64             // ms by which the stored times were moved back
-	ids      map[string]string // of commands and sessions, by name
-	tokens   map[string]string // by name
-	names    map[string]string // by id and by hash of a token
+	started  int64             // store's clock at the start, in Unix ms
+	elapsed  int64             // ms by which elapse has moved the stored times back
+	ids      map[string]string // ids of commands and sessions, by name
+	tokens   map[string]string // claim tokens, by name
+	names    map[string]string // names, by id or by the hash of a token
 	expiring map[string]bool   // keys with a time to live
-	recent   []model.Operation // candidates for a repetition
+	recent   []model.Operation // operations that drawOperations may repeat
 }
 
-// modelStart is the model's clock at the start. It is not zero, which stands for no time.
+// modelStart is the model's clock at the start. It is not zero, because zero means that a
+// time is not set.
 const modelStart = model.Hour
 
-// tick is the unit of the model's clock, in ms: all spans are multiples of it. It is longer
-// than a test may run by default (10 min), so that the time that really passes never
-// counts, however slow the machine is.
+// tick is the unit of the model's clock, in ms: all spans are multiples of tick. It is
+// longer than a test may run by default (10 min). The real time that passes is therefore
+// always less than one tick.
 const tick int64 = 15 * 60_000
 
 func newModelFixture(t *testing.T, s *store.Store) *modelFixture {
@@ -95,7 +97,7 @@ func (f *modelFixture) apply(t testing.TB, op model.Operation) model.Response {
 	return f.applyToDevice(ctx, op)
 }
 
-// applyToDevice applies the operations that are not on commands.
+// applyToDevice applies an operation on the device or on a session.
 func (f *modelFixture) applyToDevice(ctx context.Context, op model.Operation) model.Response {
 	request := device.AdminRequest{Tenant: f.device.Tenant, DeviceID: f.device.ID, UserID: proposer}
 	var err error
@@ -160,8 +162,8 @@ func (f *modelFixture) applyClaim(ctx context.Context, op model.Operation) model
 	return response(claimed, err)
 }
 
-// tokenName returns the model's name of a claim token: its command and the number of the
-// claim. It assigns the name to a token that is new.
+// tokenName returns the model's name for a claim token: the command's name and the number
+// of the claim. It gives a new token this name.
 func (f *modelFixture) tokenName(command, token string, claim int) string {
 	sum := sha256.Sum256([]byte(token))
 	hash := hex.EncodeToString(sum[:16])
@@ -172,8 +174,8 @@ func (f *modelFixture) tokenName(command, token string, claim int) string {
 	return f.names[hash]
 }
 
-// created returns the response to an operation that created the object with the id. It
-// assigns the next name of the kind to an id that is new.
+// created returns the response to an operation that created a command or session. It
+// gives a new id the next name of its kind.
 func (f *modelFixture) created(r model.Response, kind, id string, err error) model.Response {
 	if err == nil && f.names[id] == "" {
 		n := 1
@@ -190,8 +192,8 @@ func stateResponse(c queue.Command) model.Response {
 	return model.Response{Status: model.Status(c.Status), Attempt: c.Attempt}
 }
 
-// response returns r with the code ok or, for an error, the refusal with the state of the
-// command in it.
+// response returns r with the code of err: "ok" for nil, otherwise the code of the
+// refusal. It also sets the command's state if the refusal contains it.
 func response(r model.Response, err error) model.Response {
 	var refusal *fieldgate.Error
 	switch {
@@ -216,8 +218,8 @@ func (f *modelFixture) settleDue(ctx context.Context) error {
 	}
 }
 
-// modelTime converts a stored time to the model's clock, rounded down to a tick. The zero
-// time stays zero.
+// modelTime converts a stored time to a time of the model's clock, rounded down to a
+// tick. Zero stays zero.
 func (f *modelFixture) modelTime(ms int64) int64 {
 	if ms <= 0 {
 		return 0
@@ -274,7 +276,7 @@ end
 return { 'ok' }
 `)}}, "elapse.lua")
 
-// elapse lets ms pass for the device.
+// elapse lets ms pass for the device, by running elapseScript.
 func (f *modelFixture) elapse(ctx context.Context, ms int64) error {
 	keys, sessions := f.device.Keys(), 0
 	args := []any{ms, 0}
@@ -290,7 +292,7 @@ func (f *modelFixture) elapse(ctx context.Context, ms int64) error {
 	return err
 }
 
-// dueMemberOf returns the member of the due index of a command or session.
+// dueMemberOf returns the due member of the command or session with this name.
 func (f *modelFixture) dueMemberOf(name string) string {
 	kind := map[byte]string{'c': "command", 's': "session"}[name[0]]
 	return fmt.Sprintf("%s %s %s %s", kind, f.ids[name], f.device.ID, f.device.Tenant)

@@ -14,7 +14,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// commandRecord is the part of a command's stored state that the model has too.
+// commandRecord holds those fields of a command's stored state that the model also has.
 type commandRecord struct {
 	Status    model.Status
 	Session   string
@@ -38,7 +38,8 @@ type commandRecord struct {
 	Approval  model.Approval
 }
 
-// storedDevice holds the replies to the reads of everything that is stored of a device.
+// storedDevice holds the replies to the reads of everything that the store holds about a
+// device.
 type storedDevice struct {
 	commands                *redis.MapStringStringCmd
 	record                  *redis.SliceCmd
@@ -50,7 +51,7 @@ type storedDevice struct {
 	results                 map[string]*redis.StringCmd
 }
 
-// readStored reads everything that is stored of the device in one round trip.
+// readStored reads everything that the store holds about the device, in one round trip.
 func (f *modelFixture) readStored() storedDevice {
 	d := storedDevice{due: map[string]*redis.FloatCmd{}, sessions: map[string]*redis.SliceCmd{}, results: map[string]*redis.StringCmd{}}
 	f.do(func(ctx context.Context, c store.Client) error {
@@ -75,7 +76,8 @@ func (f *modelFixture) readStored() storedDevice {
 	return d
 }
 
-// observe returns what is stored of the device as a state of the model.
+// observe reads what the store holds about the device and converts it to a state of the
+// model.
 func (f *modelFixture) observe() model.State {
 	d := f.readStored()
 	record := store.Reply(d.record.Val())
@@ -120,8 +122,8 @@ func (f *modelFixture) namesOf(found *redis.StringSliceCmd) (names []string) {
 	return names
 }
 
-// timelinesOf returns the types of the events of each command, in their order. An event that
-// names another session than its command's is marked, so that the comparison fails.
+// timelinesOf returns the types of each command's events, in order. If an event has
+// another session than its command, its type is marked, so that the comparison fails.
 func (f *modelFixture) timelinesOf(d storedDevice) map[string][]string {
 	timelines, commands := map[string][]string{}, f.model.State().Commands
 	for _, entry := range d.timeline.Val() {

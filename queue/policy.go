@@ -5,17 +5,18 @@ import (
 	"strings"
 )
 
-// Mode is the treatment of a type of command: auto, review or deny.
+// Mode is the treatment of a type of command: Auto, Review or Deny.
 type Mode string
 
-// The modes: a command runs without approval, needs a user's approval, or is refused.
+// In the mode auto a command runs without approval, in review it needs a user's approval,
+// and in deny it is refused.
 const (
 	Auto   Mode = "auto"
 	Review Mode = "review"
 	Deny   Mode = "deny"
 )
 
-// Rule sets the mode of the types that match a pattern. A pattern is a type, a prefix
+// Rule sets the mode of every type that matches Pattern. A pattern is a type, a prefix
 // followed by "*" ("diagnostic.*"), or "*".
 type Rule struct {
 	Pattern string
@@ -47,7 +48,7 @@ func ParsePolicy(text string) (Policy, error) {
 	return policy, nil
 }
 
-// Mode returns the mode of a type.
+// Mode returns the mode of a type of command.
 func (p Policy) Mode(commandType string) Mode {
 	for _, rule := range p {
 		prefix, open := strings.CutSuffix(rule.Pattern, "*")

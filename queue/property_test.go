@@ -11,10 +11,10 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// TestModel_MatchesScripts applies the same random operations to a device in a store and to
-// its model. After each operation it compares the responses and everything that is stored,
-// and checks the invariants. The flags -rapid.checks and -rapid.steps set how many
-// sequences there are and how long they become.
+// TestModel_MatchesScripts applies the same random operations to a device in a store and
+// to the device's model. After each operation it compares the responses and the states,
+// and checks the invariants. The flag -rapid.checks sets the number of sequences, and
+// -rapid.steps their length.
 func TestModel_MatchesScripts(t *testing.T) {
 	t.Parallel()
 	eachIsolated(t, func(t *testing.T, s *store.Store) {
@@ -57,8 +57,8 @@ var weights = []struct {
 // onCommand are the kinds of operations that need a command.
 var onCommand = []model.Kind{model.Approve, model.Reject, model.Cancel, model.Extend, model.Release, model.SubmitResult}
 
-// drawOperations draws the next operation, or a few that would seldom follow each other by
-// chance.
+// drawOperations draws the next operation. Sometimes it draws a few operations that would
+// seldom follow each other by chance.
 func (f *modelFixture) drawOperations(r *rapid.T) []model.Operation {
 	if len(f.recent) > 0 && rapid.IntRange(0, 7).Draw(r, "again") == 7 {
 		return []model.Operation{rapid.SampledFrom(f.recent).Draw(r, "repeated")} // as a client does that lost a response
@@ -93,8 +93,8 @@ func drawKind(r *rapid.T) model.Kind {
 	return kind
 }
 
-// drawArguments draws the fields that an operation of its kind uses. c is the command for
-// operations on commands.
+// drawArguments sets the fields of op that its kind uses. For an operation on a command,
+// c is the command.
 func (f *modelFixture) drawArguments(r *rapid.T, s model.State, c model.Command, op *model.Operation) {
 	switch op.Kind {
 	case model.Open:
@@ -122,7 +122,7 @@ func (f *modelFixture) drawArguments(r *rapid.T, s model.State, c model.Command,
 	}
 }
 
-// drawElapsed draws a span of time. It stops before the retention of a command could end,
+// drawElapsed draws a span of time. The span ends before the retention of any command,
 // because the model deletes nothing.
 func drawElapsed(r *rapid.T, s model.State) int64 {
 	span := rapid.SampledFrom([]int64{
@@ -152,7 +152,8 @@ func drawLeaseSpan(r *rapid.T) int64 {
 	return rapid.SampledFrom([]int64{tick, tick, 2 * tick, model.Hour}).Draw(r, "lease")
 }
 
-// drawCommand prefers commands that have not ended. It reports false when there is none.
+// drawCommand draws a command, preferably an unfinished one. It returns false if there is
+// no command.
 func drawCommand(r *rapid.T, s model.State) (model.Command, bool) {
 	var unfinished, all []string
 	for id, c := range s.Commands {
@@ -171,14 +172,14 @@ func drawCommand(r *rapid.T, s model.State) (model.Command, bool) {
 	return s.Commands[rapid.SampledFrom(all).Draw(r, "command")], true
 }
 
-// drawToken prefers the newest token of the command. The others are earlier ones, one of
-// another command, and an invented one.
+// drawToken draws a claim token, preferably the newest token of the command c. The others
+// are earlier tokens, a token of another command, and an invented token.
 func drawToken(r *rapid.T, s model.State, c model.Command) string {
 	other, _ := drawCommand(r, s)
 	return rapid.SampledFrom(append([]string{c.Token, c.Token, c.Token, other.Token, "invented"}, c.PastTokens...)).Draw(r, "token")
 }
 
-// drawSession prefers the open session. The others have ended.
+// drawSession draws a session, preferably the open one. The others have ended.
 func drawSession(r *rapid.T, s model.State) string {
 	all := make([]string, 0, len(s.Sessions)+3)
 	for id := range s.Sessions {

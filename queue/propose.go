@@ -10,38 +10,39 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Default values of MaxAttempts. An approval covers one execution, so a command that
-// needs one is not repeated.
+// These are the default values of MaxAttempts. An approval covers one execution, so a
+// command that needs approval is not repeated.
 const (
 	autoAttempts   = 3
 	reviewAttempts = 1
 )
 
-// Proposal asks for a command to be created.
+// Proposal is a request to create a command.
 type Proposal struct {
 	Tenant    string
 	SessionID string
-	UserID    string // who proposes
+	UserID    string // id of the user who proposes
 	RequestID string // the X-Request-ID of the proposal
 
 	Type          string
 	Parameters    json.RawMessage // an object; empty means {}
 	Priority      int             // 0 to 9, 9 first
 	Reason        string
-	MaxAttempts   int           // zero: 3, or 1 when the command needs approval
-	DeliverWithin time.Duration // zero: Config.DeliverWithin
-	RetryOf       string        // the command that this one repeats; set by Retry
+	MaxAttempts   int           // maximum number of claims that count; zero: 3, or 1 when the command needs approval
+	DeliverWithin time.Duration // time within which the command must be delivered; zero: Config.DeliverWithin
+	RetryOf       string        // id of the command that this one repeats; set by Retry
 
-	IdempotencyKey string // for 24 h, the same proposal returns the same command; empty: not remembered
+	IdempotencyKey string // key under which a repeated proposal returns the same command for 24 h; empty: not remembered
 }
 
-// idempotencyTTL is the time for which the command of a proposal is remembered under its
+// idempotencyTTL is the time for which a proposal's command is remembered under its
 // IdempotencyKey.
 const idempotencyTTL = 24 * time.Hour
 
-// Propose creates a command: queued, or pending approval if the policy asks for it.
-// Commands are created nowhere else. Refusals: session_not_found, session_closed,
-// command_denied, device_queue_full, idempotency_key_reused, validation_failed.
+// Propose creates a command, and no other function does. The command is queued, or
+// pending approval if the policy requires it. Refusals: session_not_found,
+// session_closed, command_denied, device_queue_full, idempotency_key_reused,
+// validation_failed.
 func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 	mode := q.cfg.Policy.Mode(p.Type)
 	if err := q.prepare(&p, mode); err != nil {
@@ -143,15 +144,15 @@ type Retry struct {
 	Tenant         string
 	SessionID      string
 	CommandID      string
-	UserID         string // who proposes the new command
+	UserID         string // id of the user who proposes the new command
 	RequestID      string
 	Reason         string
 	IdempotencyKey string
 }
 
-// Retry proposes a new command with the proposal of a finished one. The policy applies
-// again, and the new command needs an approval of its own. Refusals: those of Propose,
-// command_not_found and command_not_finished.
+// Retry proposes a new command that repeats a finished one. The policy applies again: the
+// approval of the finished command does not cover the new one. Refusals: those of
+// Propose, command_not_found and command_not_finished.
 func (q *Queue) Retry(ctx context.Context, r Retry) (Command, error) {
 	old, err := q.Get(ctx, r.Tenant, r.SessionID, r.CommandID)
 	if err != nil {

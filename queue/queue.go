@@ -1,10 +1,10 @@
 // Package queue manages the life cycle of commands. A user proposes a command for a
-// device. If the policy asks for it, another user approves or rejects it. The device
-// claims the command under a lease, extends or releases the lease, and submits a result.
-// A user may cancel a command, and a command expires when a deadline passes.
+// device. If the policy requires approval, another user approves or rejects the command.
+// The device claims it under a lease, extends or releases the lease, and submits a
+// result. A user may cancel a command, and a command expires when a deadline passes.
 //
 // Every transition is one Lua script in lua/, which runs atomically in the store. All
-// deadlines are compared with the store's clock, never with that of a gateway.
+// deadlines are compared with the store's clock, never with the clock of a gateway.
 package queue
 
 import (
@@ -41,11 +41,11 @@ var (
 	reconcileScript = store.NewScript(files, "lua/reconcile.lua")
 )
 
-// Limits. The contract names the first two.
+// These are limits of the queue. The API contract documents the first two.
 const (
-	maxReady      = 100      // of a device's ready commands, and of those pending approval
-	maxParameters = 32 << 10 // bytes of a command's parameters
-	settleLimit   = 100      // ended leases that one claim settles
+	maxReady      = 100      // maximum number of a device's ready commands, and of its commands pending approval
+	maxParameters = 32 << 10 // maximum size of a command's parameters in bytes
+	settleLimit   = 100      // maximum number of expired leases that one claim settles
 )
 
 // Config configures a Queue. Zero values stand for the defaults.
@@ -55,19 +55,19 @@ type Config struct {
 	// Policy sets which types of commands need approval. Default: DefaultPolicy.
 	Policy Policy
 
-	// ApproveWithin is the time in which a command may be approved or rejected. A
-	// command that was not decided on by then expires. Default: 24 h.
+	// ApproveWithin is the time within which a command may be approved or rejected. If no
+	// user decides by then, the command expires. Default: 24 h.
 	ApproveWithin time.Duration
 
-	// DeliverWithin is the time from the proposal in which a command may be claimed,
-	// unless the proposal sets its own. Default: 24 h.
+	// DeliverWithin is the time after the proposal within which a command may be claimed.
+	// A proposal may set its own. Default: 24 h.
 	DeliverWithin time.Duration
 
 	// Retention is the time for which finished commands are kept. Default: 30 days.
 	Retention time.Duration
 
-	// PollEvery is the interval at which a waiting claim asks the store without having
-	// been woken, in case a wake-up was lost. Default: 5 s.
+	// PollEvery is the interval at which a waiting claim asks the store even without a
+	// wake-up, because a wake-up may be lost. Default: 5 s.
 	PollEvery time.Duration
 
 	// MaxWaiting is the maximum number of claims of one device that wait for a command
@@ -91,7 +91,7 @@ type Queue struct {
 	log     *slog.Logger
 }
 
-// New returns a queue that keeps its commands in a store.
+// New returns a queue that keeps its commands in cfg.Store.
 func New(cfg Config) *Queue {
 	if cfg.Policy == nil {
 		cfg.Policy = DefaultPolicy
@@ -125,8 +125,8 @@ func (q *Queue) HandleWake(w store.Wake) {
 	}
 }
 
-// Drain ends the claims that are waiting, without a command. From then on no claim waits.
-// A process calls it at its shutdown, so that no device waits for a closing gateway.
+// Drain ends all waiting claims, without a command. Later claims do not wait either. A
+// process calls Drain at its shutdown, so that no device waits for a closing gateway.
 func (q *Queue) Drain() { q.waiters.close() }
 
 // noteQuarantined logs and counts the commands that a script moved to the quarantine
@@ -138,8 +138,8 @@ func (q *Queue) noteQuarantined(ctx context.Context, ids string) {
 	}
 }
 
-// locate returns the device of a session. The refusal is session_not_found, also when
-// the session belongs to another tenant.
+// locate returns the device of a session. It returns session_not_found for an unknown
+// session and for a session of another tenant.
 func (q *Queue) locate(ctx context.Context, tenant, sessionID string) (store.Device, error) {
 	if !store.OwnsID(tenant, store.KindSession, sessionID) {
 		return store.Device{}, errSessionNotFound

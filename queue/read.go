@@ -66,8 +66,8 @@ func (q *Queue) readWhole(ctx context.Context, d store.Device, id string) (recor
 	return r, err
 }
 
-// Backlog returns how many commands a device could claim, and the ids of its claimed
-// commands that a user asked to cancel.
+// Backlog returns the number of commands that a device could claim, and the ids of its
+// claimed commands that a user asked to cancel.
 func (q *Queue) Backlog(ctx context.Context, d store.Device) (ready int64, cancels []string, err error) {
 	err = q.store.Do(ctx, "backlog", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()

@@ -9,26 +9,27 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Batch sizes of the reconciler.
+// These are the batch sizes of the reconciler.
 const (
-	reconcileBatch = 50  // commands that one script checks
-	scanBatch      = 200 // fields or index entries that one round trip reads
+	reconcileBatch = 50  // maximum number of commands that one script checks
+	scanBatch      = 200 // maximum number of fields or index entries that one round trip reads
 )
 
-// stateFields is a pattern that matches the states of commands in their hash, and not
-// their bodies, which may be large.
+// stateFields is a pattern for HSCAN that matches the fields with the states of commands.
+// It does not match the fields with their bodies, which may be large.
 var stateFields = store.KindCommand + "_" + strings.Repeat("?", 28)
 
-// Reconcile compares every command of a device with the indexes that should contain it and
-// repairs what differs. Differences come from a restored backup, a change of the database
-// by hand or a bug. Each one is reported to the store as a violation of an invariant.
+// Reconcile compares every command of a device with the indexes that should contain the
+// command, and repairs the differences. Differences come from a restored backup, a change
+// of the database by hand or a bug. Each one is reported to the store as a violation of
+// an invariant.
 //
-// Several instances may reconcile a device at the same time, and beside all other calls.
-// What is read here only selects the commands: the script checks each one again and
+// Several instances may reconcile a device at the same time, and concurrently with all
+// other calls. Reconcile only selects the commands: the script checks each one again and
 // repairs it atomically.
 //
-// It returns how many commands it has checked, finished ones included. It runs one script
-// for each 50 commands and about one read for each 200.
+// Reconcile returns how many commands it has checked, including finished ones. It runs
+// one script for each 50 commands and about one read for each 200.
 func (q *Queue) Reconcile(ctx context.Context, d store.Device) (commands int, err error) {
 	entries, err := q.findCommands(ctx, d)
 	if err != nil {
@@ -42,7 +43,8 @@ func (q *Queue) Reconcile(ctx context.Context, d store.Device) (commands int, er
 	return len(entries), nil
 }
 
-// reconcile runs reconcile.lua on entries of the form "<session>:<command>" or ":<command>".
+// reconcile runs reconcile.lua on entries. An entry has the form "<session>:<command>" or
+// ":<command>".
 func (q *Queue) reconcile(ctx context.Context, d store.Device, entries []string) error {
 	args := make([]any, len(entries))
 	for i := range entries {
@@ -61,8 +63,9 @@ func (q *Queue) reconcile(ctx context.Context, d store.Device, entries []string)
 	return nil
 }
 
-// violation describes one repair of reconcile.lua: how the entry was wrong ("missing",
-// "left" or "misplaced"), in which index, and the status and id of the command.
+// violation describes one repair by reconcile.lua. The argument how says what was wrong
+// with the entry: "missing", "left" or "misplaced". The entry's index and the command's
+// status and id follow.
 func violation(device, how, index, status, id string) store.Violation {
 	return store.Violation{
 		Invariant: violatedBy(how, index, Status(status)),
@@ -90,8 +93,8 @@ func violatedBy(how, index string, status Status) store.Invariant {
 	return store.NothingLost
 }
 
-// ReconcileInbox checks the commands in a tenant's approval inbox. It removes the entries
-// of those that are not pending approval.
+// ReconcileInbox checks the commands in a tenant's approval inbox. It removes the entry
+// of each command that is not pending approval.
 func (q *Queue) ReconcileInbox(ctx context.Context, tenant string) error {
 	listing := store.Listing{Key: store.Tenant(tenant).InboxKey()}
 	for page := (store.Page{Limit: scanBatch}); ; {
@@ -111,8 +114,8 @@ func (q *Queue) ReconcileInbox(ctx context.Context, tenant string) error {
 	}
 }
 
-// reconcileEntry reconciles the command of one entry of the inbox. An entry that names no
-// device of the tenant is left alone.
+// reconcileEntry reconciles the command of one entry of the inbox. If the entry names no
+// device of the tenant, it stays as it is.
 func (q *Queue) reconcileEntry(ctx context.Context, tenant, member string) error {
 	id, device, _ := strings.Cut(member, " ")
 	if !store.OwnsID(tenant, store.KindDevice, device) {
@@ -121,8 +124,8 @@ func (q *Queue) reconcileEntry(ctx context.Context, tenant, member string) error
 	return q.reconcile(ctx, store.Device{Tenant: tenant, ID: device}, []string{":" + id})
 }
 
-// findCommands returns an entry for reconcile.lua for each command that the device's
-// indexes, records or session index mention.
+// findCommands returns an entry for reconcile.lua for each command of the device. It
+// looks in the device's indexes, in the records and in the session index.
 func (q *Queue) findCommands(ctx context.Context, d store.Device) ([]string, error) {
 	found := map[string]bool{}
 	for _, add := range []func(context.Context, store.Device, map[string]bool) error{q.addUnfinished, q.addRecords, q.addIndexed} {
@@ -133,7 +136,7 @@ func (q *Queue) findCommands(ctx context.Context, d store.Device) ([]string, err
 	return sortedEntries(found), nil
 }
 
-// sortedEntries returns the entries in order. It leaves out ":<command>" where there is a
+// sortedEntries returns the entries in order. It omits ":<command>" if there is also a
 // "<session>:<command>" for the same command.
 func sortedEntries(found map[string]bool) (entries []string) {
 	for entry := range found {
@@ -148,8 +151,8 @@ func sortedEntries(found map[string]bool) (entries []string) {
 	return entries
 }
 
-// addUnfinished adds the commands in the indexes of unfinished commands. They are read
-// whole, because the limit of a device's ready queue bounds most of them.
+// addUnfinished adds the commands in the indexes of unfinished commands. It reads each
+// index as a whole, because the limit of a device's ready queue bounds most of them.
 func (q *Queue) addUnfinished(ctx context.Context, d store.Device, found map[string]bool) error {
 	return q.store.Do(ctx, "reconcile_alive", func(ctx context.Context, c store.Client) error {
 		for _, key := range d.AliveKeys() {
@@ -171,7 +174,7 @@ func addIDs(found map[string]bool, ids []string) {
 	}
 }
 
-// addRecords adds the commands that have a record, reading a batch at a time.
+// addRecords adds the commands that have a record. It reads the records in batches.
 func (q *Queue) addRecords(ctx context.Context, d store.Device, found map[string]bool) error {
 	for cursor := uint64(0); ; {
 		var pairs []string
@@ -191,7 +194,7 @@ func (q *Queue) addRecords(ctx context.Context, d store.Device, found map[string
 	}
 }
 
-// addIndexed adds the commands in the index by session, reading a page at a time.
+// addIndexed adds the commands in the index by session. It reads the index page by page.
 func (q *Queue) addIndexed(ctx context.Context, d store.Device, found map[string]bool) error {
 	listing := store.Listing{Key: d.IndexKey()}
 	for page := (store.Page{Limit: scanBatch}); ; {

@@ -63,7 +63,7 @@ func (f *fixture) reconcile() {
 	require.NoError(f.t, f.queue.ReconcileInbox(f.t.Context(), f.device.Tenant))
 }
 
-// tamper changes the store directly, not by the queue.
+// tamper changes the store directly, without the queue.
 func (f *fixture) tamper(change func(ctx context.Context, c redis.Pipeliner)) {
 	f.t.Helper()
 	f.do(func(ctx context.Context, c store.Client) error {
@@ -74,16 +74,16 @@ func (f *fixture) tamper(change func(ctx context.Context, c redis.Pipeliner)) {
 	})
 }
 
-// damage damages the store as far as it concerns a command.
+// damage applies the damage d to the command with this id.
 func (f *fixture) damage(d inflict, id string) {
 	f.t.Helper()
 	f.tamper(func(ctx context.Context, c redis.Pipeliner) { d(ctx, c, f, id) })
 }
 
-// inflict is a way to damage the store as far as it concerns a command.
+// inflict is a function that damages what the store holds about one command.
 type inflict func(ctx context.Context, c redis.Pipeliner, f *fixture, id string)
 
-// member returns the member of a sorted set that represents a command.
+// member is a function that returns a command's member in a sorted set.
 type member func(f *fixture, id string) string
 
 func removeFrom(position int, of member) inflict {
@@ -104,10 +104,10 @@ func inInbox(f *fixture, id string) string        { return id + " " + f.device.I
 func inIndex(f *fixture, id string) string        { return f.session.ID + ":" + id }
 func inOtherSession(_ *fixture, id string) string { return "ses_other:" + id }
 
-const never = 9_999_999_999_999 // Unix ms, in the year 2286
+const never = 9_999_999_999_999 // Unix ms in the year 2286
 
-// damages are ways to damage the store, by name: the status of the command, the damage,
-// and the invariant that it violates.
+// damages are ways to damage the store. Each has the status of the command before the
+// damage, the damage itself, and the invariant that it violates.
 var damages = map[string]struct {
 	status   queue.Status
 	inflict  inflict
@@ -151,8 +151,8 @@ func loseSequence(ctx context.Context, c redis.Pipeliner, f *fixture, _ string) 
 	c.HDel(ctx, f.device.RecordKey(), "sequence")
 }
 
-// snapshot returns everything that the store holds of the device: the value or score of
-// each member and field.
+// snapshot returns everything that the store holds about the device: the value or score
+// of each member and field.
 func (f *fixture) snapshot() map[string]string {
 	f.t.Helper()
 	stored := map[string]string{}
@@ -175,7 +175,7 @@ func (f *fixture) snapshot() map[string]string {
 	return stored
 }
 
-// changesSince returns what differs between an earlier snapshot and the store.
+// changesSince returns the differences between an earlier snapshot and the store.
 func (f *fixture) changesSince(before map[string]string) (changes []string) {
 	f.t.Helper()
 	after := f.snapshot()
@@ -289,8 +289,8 @@ func TestSettle_MissingRecordIsReportedOnce(t *testing.T) {
 	})
 }
 
-// TestReconcile_QuarantinesCommandThatMayNotRun damages an approved command. Reconciling must
-// not be a way around an approval.
+// TestReconcile_QuarantinesCommandThatMayNotRun damages the record of an approved command.
+// The reconciler must quarantine the command, and no claim may return it.
 func TestReconcile_QuarantinesCommandThatMayNotRun(t *testing.T) {
 	t.Parallel()
 	for name, inflict := range map[string]func(f *fixture, id string){
@@ -323,8 +323,8 @@ func TestReconcile_QuarantinesCommandThatMayNotRun(t *testing.T) {
 	}
 }
 
-// TestReconcile_LeavesQuarantinedCommand lets a claim quarantine a command. It stays there
-// until an operator removes the mark.
+// TestReconcile_LeavesQuarantinedCommand makes a claim quarantine a command. The command
+// must stay in quarantine until an operator removes its mark.
 func TestReconcile_LeavesQuarantinedCommand(t *testing.T) {
 	t.Parallel()
 	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
@@ -344,8 +344,8 @@ func TestReconcile_LeavesQuarantinedCommand(t *testing.T) {
 	})
 }
 
-// TestReconcile_OtherRetentionIsNoDamage changes the retention after a command has finished.
-// Its entry in the due index stays as it was.
+// TestReconcile_OtherRetentionIsNoDamage changes the retention after a command has
+// finished. The command's entry in the due index must not change.
 func TestReconcile_OtherRetentionIsNoDamage(t *testing.T) {
 	t.Parallel()
 	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
@@ -390,8 +390,8 @@ func TestReconcile_ReadsInBatches(t *testing.T) {
 	})
 }
 
-// TestReconcile_FindsNothingUnderLoad reconciles a device on two instances while clients use
-// it. Nothing is damaged, so no violation may be reported.
+// TestReconcile_FindsNothingUnderLoad reconciles a device on two instances while clients
+// use the device. Nothing is damaged, so no violation may be reported.
 func TestReconcile_FindsNothingUnderLoad(t *testing.T) {
 	t.Parallel()
 	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
@@ -419,8 +419,8 @@ func TestReconcile_FindsNothingUnderLoad(t *testing.T) {
 	})
 }
 
-// runLifecycle proposes a command, decides on it, claims what is ready and runs a different
-// operation on each lease. Refusals are expected.
+// runLifecycle proposes a command, decides on it and claims the ready commands. It runs a
+// different operation on each lease. Refusals are expected.
 func (f *fixture) runLifecycle(ctx context.Context, commandType string) {
 	c, err := f.queue.Propose(ctx, f.proposal(commandType))
 	if err != nil {

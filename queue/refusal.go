@@ -9,8 +9,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// refused returns nil for a transition that was made, else the refusal with the state of
-// the command when the script returned it.
+// refused returns nil if the script made its transition. Otherwise it returns the
+// refusal, with the command's state if the reply contains it.
 func refused(reply store.Reply, id string) error {
 	err := refusal.Of(reply)
 	var refused *fieldgate.Error
@@ -30,7 +30,8 @@ func refused(reply store.Reply, id string) error {
 	return withState(refused, id, s.Status, s.Attempt)
 }
 
-// withState adds the state of the command to a refusal, which saves the caller a request.
+// withState adds the command's state to a refusal, so that the caller need not request
+// it.
 func withState(refused *fieldgate.Error, id string, status Status, attempt int) error {
 	refused.Command = &fieldgate.CommandState{ID: id, Status: string(status), Attempt: attempt}
 	return refused

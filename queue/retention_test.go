@@ -19,8 +19,8 @@ func retention(d time.Duration) func(*queue.Config) {
 	return func(cfg *queue.Config) { cfg.Retention = d }
 }
 
-// endRetention lets the retention of everything that has ended pass: it replaces the queue
-// and the sessions by some with a short retention, and makes everything due.
+// endRetention makes the retention of everything pass that has ended. It replaces the
+// queue and the session service by ones with a short retention, and makes everything due.
 func (f *fixture) endRetention() {
 	f.t.Helper()
 	f.queue = queue.New(queue.Config{Store: f.store, Retention: time.Millisecond})
@@ -38,7 +38,7 @@ func (f *fixture) endRetention() {
 	})
 }
 
-// permanentKeys returns the keys in the partitions that have no time to live.
+// permanentKeys returns those keys in the partitions that do not expire.
 func (f *fixture) permanentKeys() (keys []string) {
 	f.t.Helper()
 	f.do(func(ctx context.Context, c store.Client) error {
@@ -120,8 +120,8 @@ func TestRetention_LeavesNoKeys(t *testing.T) {
 			}
 			f.claim(claimKey("k"), shortLease)
 			f.closeSession()
-			// The device, the entry of its tenant and the tenant's event stream remain. The
-			// stream is trimmed.
+			// The device, the tenant's entry in the index of tenants and the tenant's
+			// event stream remain. The stream is trimmed.
 			want = append(want, f.device.RecordKey(), store.Tenant(f.device.Tenant).StreamKey(),
 				store.PartitionOf(f.device.Tenant).TenantsKey())
 		}

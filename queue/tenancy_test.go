@@ -12,8 +12,9 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// tenantInPartitionOf returns another tenant in the same partition. Only the tenant in the
-// records separates the two.
+// tenantInPartitionOf returns another tenant in the same partition. Ids of the two
+// tenants have the same partition, so only the tenant in a record shows which of them
+// owns it.
 func tenantInPartitionOf(tenant string) string {
 	for {
 		if other := storetest.Tenant(); store.PartitionOf(other) == store.PartitionOf(tenant) {
@@ -22,8 +23,9 @@ func tenantInPartitionOf(tenant string) string {
 	}
 }
 
-// callAll makes every call that names a command, and returns the errors. The tenant, session
-// and device are those of the caller, and the command may belong to others.
+// callAll calls every function that takes a command's id, and returns the errors. tenant,
+// sessionID and device belong to the caller. The command in l may belong to another
+// tenant, session or device.
 func (f *fixture) callAll(tenant, sessionID string, device store.Device, l queue.Lease) map[string]error {
 	ctx := f.t.Context()
 	ref := queue.ClaimRef{Device: device, CommandID: l.ID, Token: l.Token}

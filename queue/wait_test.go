@@ -17,7 +17,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// withoutPolling makes waiting claims depend on wake-ups: no test runs until the next poll.
+// withoutPolling sets PollEvery to a time longer than a test runs. Only a wake-up then
+// ends the wait of a claim before its deadline.
 func withoutPolling(cfg *queue.Config) { cfg.PollEvery = longLease }
 
 // manyWaiters lets more claims of a device wait than by default.
@@ -29,8 +30,8 @@ type wakeFixture struct {
 	*fixture
 	server     *storetest.Server
 	trips      *roundTrips
-	dropWakes  atomic.Bool  // loses wake-ups on their way to the queue
-	readyWakes atomic.Int64 // wake-ups for ready commands, lost ones too
+	dropWakes  atomic.Bool  // drops wake-ups before they reach the queue
+	readyWakes atomic.Int64 // number of wake-ups for ready commands, including dropped ones
 }
 
 func newWakeFixture(t *testing.T) *wakeFixture {
@@ -63,7 +64,7 @@ func (f *wakeFixture) listen(s *store.Store, q *queue.Queue) {
 	<-connected
 }
 
-// withoutWakes makes n commands ready and loses their wake-ups.
+// withoutWakes makes n commands ready while it drops their wake-ups.
 func (f *wakeFixture) withoutWakes(n int64, makeReady func()) {
 	f.t.Helper()
 	f.dropWakes.Store(true)
@@ -80,8 +81,8 @@ type waitingClaim struct {
 	cancel context.CancelFunc
 }
 
-// startClaim starts a claim on a queue. It returns after the claim has found no command and
-// has begun to wait.
+// startClaim starts a claim on a queue. It returns when the claim has found no command
+// and waits.
 func (f *wakeFixture) startClaim(q *queue.Queue, change ...func(*queue.ClaimRequest)) waitingClaim {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(f.t.Context())
@@ -331,8 +332,8 @@ func TestClaim_WithKeyKeepsLeasesOfGoneCaller(t *testing.T) {
 	require.Equal(t, []string{"proposed", "claimed"}, f.eventTypes(c.ID))
 }
 
-// TestClaim_ReleasesLeasesOfCallerGoneDuringScript cancels a claim while its script runs. The
-// claim must not return before it knows which commands to release.
+// TestClaim_ReleasesLeasesOfCallerGoneDuringScript cancels a claim while its script runs.
+// The claim must wait for the reply, to release the commands in it.
 func TestClaim_ReleasesLeasesOfCallerGoneDuringScript(t *testing.T) {
 	t.Parallel()
 	proxy := storetest.NewProxy(t)

@@ -21,10 +21,10 @@ type waiters struct {
 	once     sync.Once
 }
 
-// waiter is one claim that waits.
+// waiter is one waiting claim.
 type waiter struct {
 	device string
-	woken  chan struct{} // holds one unused wake-up
+	woken  chan struct{} // holds at most one unused wake-up
 	closed chan struct{}
 }
 
@@ -46,7 +46,8 @@ func (ws *waiters) join(device string) *waiter {
 	return w
 }
 
-// leave removes a waiter and passes its wake-up on, if it has not used it.
+// leave removes a waiter. If the waiter has not used its wake-up, leave passes the
+// wake-up on to the next waiter.
 func (ws *waiters) leave(w *waiter) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -69,7 +70,7 @@ func (ws *waiters) leave(w *waiter) {
 	}
 }
 
-// wake wakes the first waiter of a device that is not awake yet.
+// wake wakes the device's first waiter that is not awake yet.
 func (ws *waiters) wake(device string) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -98,10 +99,11 @@ func (ws *waiters) wakeAll() {
 	}
 }
 
-// close ends the wait of every waiter, also of those that join later.
+// close ends the wait of every waiter, including waiters that join later.
 func (ws *waiters) close() { ws.once.Do(func() { close(ws.closed) }) }
 
-// wake reports whether it has woken the waiter. A waiter that is awake cannot be woken.
+// wake wakes the waiter and returns true. It returns false if the waiter is awake
+// already.
 func (w *waiter) wake() bool {
 	select {
 	case w.woken <- struct{}{}:
@@ -111,10 +113,11 @@ func (w *waiter) wake() bool {
 	}
 }
 
-// wait blocks until the claim should ask the store again, and returns true: after a
-// wake-up or after the interval. It returns false at the deadline, when the context is
-// done and when the waiters are closed. A wake-up that arrives at the same time is either
-// reported or left for leave to pass on.
+// wait blocks until the claim should ask the store again, and then returns true. That is
+// after a wake-up, or when the interval has passed. It returns false at the deadline,
+// when the context is done and when the waiters are closed. If it returns false just as a
+// wake-up arrives, the wake-up stays in w.woken and (*waiters).leave passes it on to the
+// next waiter.
 func (w *waiter) wait(ctx context.Context, deadline time.Time, interval time.Duration) bool {
 	timer := time.NewTimer(min(time.Until(deadline), interval))
 	defer timer.Stop()

@@ -61,8 +61,8 @@ func TestWaiters_WakeAllWakesOnePerDevice(t *testing.T) {
 	require.True(t, awake(elsewhere))
 }
 
-// TestWaiter_WakeUpAtDeadlineIsNotLost wakes a waiter at the end of its wait. The wake-up is
-// either reported or still there for the next waiter.
+// TestWaiter_WakeUpAtDeadlineIsNotLost wakes a waiter just when its wait ends. Either
+// wait returns true, or the next waiter gets the wake-up.
 func TestWaiter_WakeUpAtDeadlineIsNotLost(t *testing.T) {
 	t.Parallel()
 	gone, cancel := context.WithCancel(t.Context())

@@ -1,5 +1,5 @@
-// Package ratelimit limits the rate of requests across all instances. It keeps its
-// state in the store. It serves addresses, which have no tenant yet, and tenants.
+// Package ratelimit limits the rate of requests across all instances. It keeps its state
+// in the store. Its limits apply to tenants and to IP addresses, which have no tenant.
 // The limit of a device is not here, because the check of a login token includes it.
 //
 // The algorithm is GCRA. A limit has a sustained rate and a burst, and a refusal
@@ -37,8 +37,8 @@ type Limits struct {
 	PerTenant          Limit // requests and frames of all users of one tenant
 }
 
-// Defaults returns limits far above the needs of legitimate use. Many devices may
-// share an address, and all devices of a site may return at once after a power cut.
+// Defaults returns limits far above the needs of legitimate use. Many devices may share
+// an address. After a power cut, all devices of a site may connect at once.
 func Defaults() Limits {
 	return Limits{
 		RegisterPerAddress: Limit{PerMinute: 120, Burst: 120},
@@ -51,7 +51,7 @@ func Defaults() Limits {
 // Scope selects the limit of a request and the kind of its subject.
 type Scope string
 
-// The scopes and their subjects.
+// The comment on each scope names the kind of its subject.
 const (
 	RegisterAddress Scope = "register"       // an address
 	RegisterTotal   Scope = "register_total" // none: all requests share the limit
@@ -65,7 +65,7 @@ type Limiter struct {
 	limits map[Scope]Limit
 }
 
-// New returns a limiter that keeps its state in a store.
+// New returns a limiter for the limits l that keeps its state in s.
 func New(s *store.Store, l Limits) *Limiter {
 	return &Limiter{store: s, limits: map[Scope]Limit{
 		RegisterAddress: l.RegisterPerAddress,
@@ -97,7 +97,7 @@ func (l *Limiter) AllowCost(ctx context.Context, scope Scope, subject string, co
 	return refusal.Of(reply)
 }
 
-// key returns the key of the limit of a subject.
+// key returns the key of a subject's limit.
 func key(scope Scope, subject string) string {
 	switch scope {
 	case Tenant:

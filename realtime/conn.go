@@ -14,7 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Limits bounds the cost of one socket. A field that is zero has its default.
+// Limits bounds the cost of one socket. A zero field means the default.
 type Limits struct {
 	// MaxMessage is the maximum size of a client's message, in bytes. Default: 64 KiB.
 	MaxMessage int64
@@ -33,8 +33,9 @@ type Limits struct {
 	// such as claims that wait for a command. Default: 32.
 	MaxInFlight int32
 
-	// PingEvery is the interval between two pings. PongWithin is the time that the
-	// client has to respond before its socket is closed. Default: 25 s and 10 s.
+	// PingEvery is the interval between two pings. PongWithin is the time within which
+	// the client must respond to a ping. Otherwise its socket is closed. Default: 25 s
+	// and 10 s.
 	PingEvery  time.Duration
 	PongWithin time.Duration
 
@@ -62,23 +63,23 @@ type Conn struct {
 	ws         *websocket.Conn
 	wire       *wire // the network connection under ws
 	limits     *Limits
-	serve      func(*Conn, Frame)     // serves one frame, on a goroutine of its own; must call frameServed
+	serve      func(*Conn, Frame)     // serves one frame, in a new goroutine; must call frameServed
 	onClose    func(*Conn, CloseCode) // is called once, when the socket is closed
 	errorFrame func(err error, f Frame) []byte
 
 	ctx         context.Context // ends when the socket starts to close
 	cancel      context.CancelFunc
 	bucket      tokenBucket  // used by the reading goroutine only
-	inFlight    atomic.Int32 // frames that are being served
+	inFlight    atomic.Int32 // number of frames that are being served
 	lastHeardAt atomic.Int64 // time of the client's last message, Unix ns
 
 	mu          sync.Mutex // guards the fields below; see Hub for the lock order
-	flushed     sync.Cond  // signals that the writer took the queue, or that the socket closes
+	flushed     sync.Cond  // signals that the writer took the queue, or that the socket is closing
 	queue       []outgoing
 	queuedBytes int
 	writing     bool          // a goroutine runs writeQueue
 	closing     *closeStatus  // nil until the socket starts to close
-	finished    bool          // the connection is closed and nothing of it runs
+	finished    bool          // the connection is closed and none of its goroutines runs
 	done        chan struct{} // closed when finished is set; nil until Done is called
 }
 
@@ -97,8 +98,8 @@ func newConn(limits *Limits) *Conn {
 
 func newConnID() string { return "con_" + rand.Text() }
 
-// Context returns a context that ends when the socket starts to close. The client
-// receives no reply after that, so work for one, such as a waiting claim, must stop.
+// Context returns a context that ends when the socket starts to close. The client gets no
+// reply after that, so work for a reply must stop. A waiting claim is an example.
 func (c *Conn) Context() context.Context { return c.ctx }
 
 // Send queues a text message. It closes the socket with CloseTooSlow if the queue is
@@ -143,7 +144,7 @@ func (c *Conn) enqueue(o outgoing) error {
 	return nil
 }
 
-// The caller of the functions from here to startWriting holds c.mu.
+// The caller must hold c.mu in all functions from here to startWriting.
 
 func (c *Conn) isClosing() bool { return c.closing != nil }
 
@@ -161,8 +162,8 @@ func (c *Conn) addToQueue(o outgoing) {
 // clearQueue drops all queued messages.
 func (c *Conn) clearQueue() { c.queue, c.queuedBytes = nil, 0 }
 
-// Close closes the socket with a code and a reason. Queued messages are written
-// first. They are dropped if the principal has lost the right to read them.
+// Close closes the socket with a code and a reason. Queued messages are written first.
+// They are dropped instead if the principal has lost the right to read them.
 func (c *Conn) Close(code CloseCode, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -189,7 +190,7 @@ func (c *Conn) startWriting() {
 	}
 }
 
-// writeQueue writes until the queue is empty. At most one goroutine runs it.
+// writeQueue writes messages until the queue is empty. At most one goroutine runs it.
 func (c *Conn) writeQueue() {
 	for {
 		batch, status := c.nextBatch()
@@ -209,8 +210,9 @@ func (c *Conn) writeQueue() {
 	}
 }
 
-// nextBatch takes the queued messages. If there are none and the socket is closing,
-// it returns the close status to send. If it returns neither, the writer must stop.
+// nextBatch takes the queued messages. If the queue is empty and the socket is closing,
+// it returns the close status to send. If it returns neither messages nor a status, the
+// writer must stop.
 func (c *Conn) nextBatch() (batch []outgoing, status *closeStatus) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -236,8 +238,8 @@ func (c *Conn) writeMessage(kind int, data []byte) error {
 	return c.ws.WriteMessage(kind, data)
 }
 
-// failWrite closes the connection after a write error. If a close frame was sent in
-// the meantime, it does nothing, because the reader closes the connection.
+// failWrite closes the connection after a write error. If a close frame was sent before,
+// failWrite does nothing, because the reader then closes the connection.
 func (c *Conn) failWrite(err error) {
 	if errors.Is(err, websocket.ErrCloseSent) {
 		return
@@ -250,7 +252,7 @@ func (c *Conn) failWrite(err error) {
 	_ = c.ws.Close()
 }
 
-// start starts reading.
+// start starts the goroutine that reads.
 func (c *Conn) start() {
 	c.lastHeardAt.Store(time.Now().UnixNano())
 	c.ws.SetReadLimit(c.limits.MaxMessage)
@@ -260,10 +262,10 @@ func (c *Conn) start() {
 	go c.read()
 }
 
-// read handles the client's next message and then starts a new goroutine for the one
-// after it. A goroutine's stack that has grown does not shrink while it waits, so a
-// fresh goroutine keeps an idle socket small. A frame is served on another goroutine,
-// because nothing slow may run here.
+// read handles the client's next message. It then starts a new goroutine for the message
+// after that. While a goroutine waits, its grown stack does not shrink, so a fresh
+// goroutine keeps an idle socket small. A frame is served in another goroutine, because
+// nothing slow may run in this one.
 func (c *Conn) read() {
 	err := c.wire.awaitMessage(c.noteMessage)
 	if err == nil {
@@ -295,9 +297,9 @@ func (c *Conn) handlePing(payload string) error {
 // ping queues a ping.
 func (c *Conn) ping() { _ = c.enqueue(outgoing{websocket.PingMessage, nil}) }
 
-// closeIfSilent closes the socket if the client has sent nothing since the given time.
-// It expires the read deadline, so that the reader closes. A socket that is already
-// closing keeps its own deadline.
+// closeIfSilent closes the socket if the client has sent nothing since the given time. To
+// do so it expires the read deadline, and the reader closes the socket. A socket that is
+// already closing keeps its read deadline.
 func (c *Conn) closeIfSilent(since time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -348,8 +350,8 @@ func (c *Conn) dispatch(text []byte) {
 	go c.serve(c, f)
 }
 
-// frameServed counts a frame as no longer in flight. It is called before the reply is
-// sent, so that a client that has the reply may send its next frame.
+// frameServed removes a frame from inFlight. It must be called before the reply is sent,
+// because a client may send its next frame as soon as it has the reply.
 func (c *Conn) frameServed() { c.inFlight.Add(-1) }
 
 func (c *Conn) closeStarted() bool {
@@ -358,8 +360,8 @@ func (c *Conn) closeStarted() bool {
 	return c.isClosing()
 }
 
-// Done returns a channel that is closed when the connection is closed and nothing of
-// it runs any more.
+// Done returns a channel that is closed when the connection is closed and none of its
+// goroutines runs.
 func (c *Conn) Done() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -372,7 +374,7 @@ func (c *Conn) Done() <-chan struct{} {
 	return c.done
 }
 
-// markDone closes the channel of Done.
+// markDone closes the channel that Done returns.
 func (c *Conn) markDone() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -381,13 +383,13 @@ func (c *Conn) markDone() {
 	}
 }
 
-// tokenBucket limits the rate of messages of one socket. The zero value is full.
+// tokenBucket limits the message rate of one socket. The zero tokenBucket is full.
 type tokenBucket struct {
 	tokens float64
 	last   time.Time
 }
 
-// take takes one token, and reports whether there was one.
+// take takes one token if the bucket has one, and reports whether it did.
 func (b *tokenBucket) take(now time.Time, l *Limits) bool {
 	if b.last.IsZero() {
 		b.tokens = float64(l.Burst)

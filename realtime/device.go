@@ -9,7 +9,7 @@ import (
 
 var (
 	// claimableEvents are the events that may add a command to a device's queue. A
-	// command that still waits for approval is not in the queue.
+	// command that is pending approval is not in the queue.
 	claimableEvents = map[string]bool{
 		"command.proposed": true, "command.approved": true, "command.requeued": true, "command.released": true,
 	}
@@ -19,7 +19,7 @@ var (
 	}
 )
 
-// notifyDevices pushes frames to the connected devices that the events concern.
+// notifyDevices pushes frames to the connected devices that the events are about.
 func (f *feed) notifyDevices(events []event) {
 	claimable := map[*Socket]bool{}
 	for _, e := range events {
@@ -56,7 +56,7 @@ func (s *Socket) pushCancel(e event) {
 }
 
 // pushAvailable pushes the number of commands that the device can claim. It pushes
-// nothing if there are none.
+// nothing if that number is zero.
 func (s *Socket) pushAvailable() {
 	ctx := s.conn.Context()
 	var pending int64
@@ -73,7 +73,8 @@ func (s *Socket) pushAvailable() {
 	}
 }
 
-// verify re-verifies the principal, and closes the socket if it lost its rights.
+// verify re-verifies the principal, and closes the socket if the principal has lost its
+// rights.
 func (s *Socket) verify() {
 	if code := s.Verify(s.conn.Context()); code != 0 {
 		s.conn.Close(code, "rights withdrawn")

@@ -17,19 +17,19 @@ import (
 )
 
 // feed reads the event stream of one tenant for all of the tenant's sockets on this
-// instance. A wake-up carries no event: it only starts a read of the stream. A lost
-// wake-up therefore delays events until the next sweep, and loses none.
+// instance. A wake-up carries no event: it only starts a read of the stream. If a wake-up
+// is lost, events are delivered at the next sweep, and none is lost.
 type feed struct {
 	hub      *Hub
 	tenant   string
-	catchUps semaphore // limits the tenant's subscriptions that read missed events
+	catchUps semaphore // limits how many of the tenant's subscriptions read missed events at the same time
 
 	mu          sync.Mutex // guards the fields below; see Hub for the lock order
 	sockets     map[*Socket]struct{}
 	rooms       map[string]map[*subscription]struct{}
-	position    store.StreamID // the events up to here were delivered to the rooms
+	position    store.StreamID // id of the last event that was delivered to the rooms
 	reading     bool           // a goroutine runs readStream
-	wakePending bool           // a wake-up came while the stream was read
+	wakePending bool           // a wake-up came during the read that is in progress
 }
 
 // event is an entry of the event stream.
@@ -39,7 +39,7 @@ type event struct {
 	device  string
 	session string
 	command string
-	frame   eventFrame // without the room
+	frame   eventFrame // frame of the event, without the room
 }
 
 // eventFrame is the data of an event frame.
@@ -61,9 +61,9 @@ type actor struct {
 // join adds a socket to its tenant's feed. The caller holds h.mu.
 //
 // A new feed starts at the position at which the socket was registered. It reads the
-// stream at once, because wake-ups since then reached no feed. An existing feed may
-// be past that position and may have read events that concern a device's new socket.
-// That socket is therefore verified, and told about claimable commands.
+// stream at once, because no feed received the wake-ups since then. An existing feed may
+// be past that position. It may then have read events about a device whose socket is only
+// added now. So join verifies that socket and pushes the number of claimable commands.
 func (h *Hub) join(s *Socket) {
 	f := h.feeds[s.Tenant]
 	if f == nil {
@@ -83,8 +83,8 @@ func (h *Hub) join(s *Socket) {
 	}
 }
 
-// leave removes a socket from its tenant's feed. A feed without sockets is removed.
-// The caller holds h.mu.
+// leave removes a socket from its tenant's feed. It removes the feed if the feed has no
+// other socket. The caller holds h.mu.
 func (h *Hub) leave(s *Socket) {
 	f := h.feeds[s.Tenant]
 	if f == nil {
@@ -101,7 +101,8 @@ func (h *Hub) leave(s *Socket) {
 	}
 }
 
-// wake wakes the feed of a tenant, if there is one.
+// wake wakes the tenant's feed. It does nothing if the tenant has no feed on this
+// instance.
 func (h *Hub) wake(tenant string) {
 	h.mu.Lock()
 	f := h.feeds[tenant]
@@ -123,7 +124,8 @@ func (h *Hub) wakeAll() {
 	}
 }
 
-// wake makes the feed read its stream, now or after the read that is in progress.
+// wake makes the feed read its stream. If a read is in progress, the feed reads again
+// after it.
 func (f *feed) wake() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -158,7 +160,7 @@ func (f *feed) readStream() {
 const pageSize = 200
 
 // readPage reads the next events and delivers them. It reports whether the stream may
-// have more.
+// have more events.
 func (f *feed) readPage(ctx context.Context) (more bool, err error) {
 	events, gap, err := f.hub.readEvents(ctx, f.tenant, f.currentPosition())
 	if err != nil {
@@ -191,8 +193,8 @@ func (f *feed) logEvents(ctx context.Context, events []event) {
 	}
 }
 
-// dispatch delivers events to the live subscriptions. The feed's position and those
-// of the subscriptions change under one lock. A subscription that becomes live
+// dispatch delivers events to the live subscriptions. It changes the feed's position and
+// the positions of the subscriptions under one lock. A subscription that becomes live
 // therefore misses no event.
 func (f *feed) dispatch(events []event) {
 	f.mu.Lock()
@@ -208,9 +210,9 @@ func (f *feed) dispatch(events []event) {
 	}
 }
 
-// deliver sends an event to the live subscriptions of a room. A subscription whose
-// socket has a full write queue is no longer live. It catches up from the stream, as
-// fast as the client reads. The caller holds f.mu.
+// deliver sends an event to the live subscriptions of a room. If the write queue of a
+// subscription's socket is full, the subscription is no longer live: it catches up from
+// the stream, as fast as the client reads. The caller holds f.mu.
 func (f *feed) deliver(room string, e event) {
 	var text []byte
 	for sub := range f.rooms[room] {
@@ -229,7 +231,7 @@ func (f *feed) deliver(room string, e event) {
 	}
 }
 
-// rooms returns the rooms of an event.
+// rooms returns the rooms that receive the event.
 func (e event) rooms() []string {
 	rooms := make([]string, 0, 3)
 	rooms = append(rooms, RoomTenant)
@@ -242,7 +244,7 @@ func (e event) rooms() []string {
 	return rooms
 }
 
-// encode returns the event frame of a room.
+// encode returns the event frame for a room.
 func (e event) encode(room string) []byte {
 	frame := e.frame
 	frame.Room = room
@@ -250,8 +252,8 @@ func (e event) encode(room string) []byte {
 	return text
 }
 
-// readEvents reads the entries of a tenant's stream after a position, at most pageSize.
-// It reports a gap if entries after that position may have been trimmed.
+// readEvents reads the entries of a tenant's stream after the position from, at most
+// pageSize. It reports a gap if entries after that position may have been trimmed.
 func (h *Hub) readEvents(ctx context.Context, tenant string, from store.StreamID) (events []event, gap bool, err error) {
 	key := store.Tenant(tenant).StreamKey()
 	var entries []redis.XMessage
@@ -273,8 +275,9 @@ func (h *Hub) readEvents(ctx context.Context, tenant string, from store.StreamID
 
 const eventsMissed = "events were missed"
 
-// closeSubscribers closes the sockets that have a subscription, because they missed
-// events. The reply to their next subscribe frame reports whether it could resume.
+// closeSubscribers closes the sockets that have a subscription, because they have missed
+// events. When such a client subscribes again, the reply reports whether the subscription
+// could be resumed.
 func (f *feed) closeSubscribers() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -333,8 +336,8 @@ func parseEvent(entry redis.XMessage) event {
 	return e
 }
 
-// parseActor parses "user:<id>", "device:<id>" or "system". It returns nil for an
-// empty text.
+// parseActor parses "user:<id>", "device:<id>" or "system". It returns nil if text is
+// empty.
 func parseActor(text string) *actor {
 	kind, id := store.ParseActor(text)
 	if kind == "" {

@@ -12,7 +12,7 @@ import (
 // Frame is a message of a client, a JSON object.
 type Frame struct {
 	Type      string
-	RequestID string          // of the reply; empty if the client expects no reply
+	RequestID string          // id that the reply repeats; empty if the client expects no reply
 	Data      json.RawMessage // valid JSON, a part of the message; nil if it is absent
 
 	// ID identifies the frame in logs, problem documents and the events that it
@@ -36,16 +36,16 @@ var errFrame = &fieldgate.Error{
 	Fields: []fieldgate.FieldError{{Pointer: "", Keyword: "frame", Reason: "must be {\"type\": ..., \"requestId\": ..., \"data\": {...}}"}},
 }
 
-// The maximum lengths of a frame's type and of its requestId. The latter is that of the
-// X-Request-ID header.
+// These are the maximum lengths of a frame's type and of its requestId. The maximum for
+// requestId is the same as for the X-Request-ID header.
 const (
 	maxType      = 64
 	maxRequestID = 128
 )
 
-// parseFrame parses a client's frame. A frame with an unknown field is refused, as a
-// request would be. If the error is not nil, the frame still has an ID, and the
-// RequestID if that could be read, for the error frame.
+// parseFrame parses a client's frame. It refuses a frame with an unknown field, as a
+// request with an unknown field is refused. With an error it still returns a Frame for
+// the error frame: the ID is set, and so is the RequestID if it could be read.
 func parseFrame(text []byte) (Frame, error) {
 	e, ok := parseEnvelope(text)
 	if !ok {
@@ -62,17 +62,17 @@ func parseFrame(text []byte) (Frame, error) {
 	return f, nil
 }
 
-// envelope holds the fields of a frame as they are written; nil if they are absent. A
-// field that the frame has twice is empty, because a proxy that inspected the frame may
-// have read either value.
+// envelope holds the fields of a frame as raw JSON; an absent field is nil. A field that
+// occurs twice in the frame is empty, because a proxy that inspected the frame may have
+// read either value.
 type envelope struct {
 	kind, requestID, data json.RawMessage
 	malformed             bool // the frame has an unknown field, or a field twice
 }
 
-// parseEnvelope splits a frame into its fields. It allocates nothing, so that only the
-// function that serves the frame decodes the data. It returns false if the text is not
-// a JSON object.
+// parseEnvelope splits a frame into its fields. It allocates nothing, and only the
+// function that serves the frame decodes its data. It returns false if the text is not a
+// JSON object.
 func parseEnvelope(text []byte) (e envelope, ok bool) {
 	if !json.Valid(text) {
 		return envelope{}, false
@@ -117,7 +117,8 @@ func (e *envelope) set(name []byte, value json.RawMessage) {
 	*field = value
 }
 
-// valueLen returns the length of the JSON value at the start of valid JSON.
+// valueLen returns the length of the JSON value with which text begins. The text must be
+// valid JSON.
 func valueLen(text []byte) int {
 	depth, quoted := 0, false
 	for i := 0; i < len(text); i++ {
@@ -143,11 +144,12 @@ func valueLen(text []byte) int {
 	return len(text)
 }
 
-// parseString returns the content of a JSON string, and an empty string for any other
-// value. The value must be valid JSON.
+// parseString returns the content of a JSON string. It returns an empty string for any
+// other value. The value must be valid JSON.
 func parseString(value json.RawMessage) string { return string(unquote(value)) }
 
-// unquote is parseString without a copy, unless the string has an escape.
+// unquote returns the content of a JSON string like parseString. It copies the string
+// only if it has an escape.
 func unquote(value json.RawMessage) []byte {
 	if len(value) < 2 || value[0] != '"' {
 		return nil
@@ -160,7 +162,8 @@ func unquote(value json.RawMessage) []byte {
 	return []byte(text)
 }
 
-// requireNoData returns an error if a frame that takes no data has any.
+// requireNoData returns an error if the frame has data. It is for types of frames that
+// take none.
 func (f Frame) requireNoData() error {
 	var data map[string]json.RawMessage
 	if f.Data == nil || json.Unmarshal(f.Data, &data) == nil && data != nil && len(data) == 0 {

@@ -72,8 +72,8 @@ func requireRoundTrip(t *testing.T, first Frame) {
 	}
 }
 
-// FuzzFraming checks that framing accepts the same bytes however they are split, and
-// that it passes on nothing of an invalid frame but bytes of its header.
+// FuzzFraming splits the same bytes in different ways and checks that framing accepts the
+// same number. Of an invalid frame, framing must accept no bytes other than header bytes.
 func FuzzFraming(f *testing.F) {
 	for _, seed := range []string{
 		"", "\x81\x85\x37\xfa\x21\x3dhello", "\x81\xfe\x00\x05\x37\xfa\x21\x3dhello", "\x88\x81\x01\x02\x03\x04\x05",
@@ -94,7 +94,8 @@ func FuzzFraming(f *testing.F) {
 	})
 }
 
-// advanceAll passes pieces to framing, and returns the number of bytes that it accepted.
+// advanceAll passes pieces to a new framing and returns how many bytes the framing
+// accepted.
 func advanceAll(t *testing.T, pieces [][]byte) (passed int, err error) {
 	t.Helper()
 	f := framing{maxFragments: 3}

@@ -6,9 +6,9 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// violation is a broken rule of RFC 6455, with the code and the reason of the close
-// frame. The websocket package checks nearly all rules. The few that it does not check
-// are checked here, before the package sees the bytes.
+// violation is a broken rule of RFC 6455, with the code and the reason for the close
+// frame. The websocket package checks most rules. This file checks the others, before the
+// websocket package gets the bytes.
 type violation struct {
 	code   CloseCode
 	reason string
@@ -22,20 +22,21 @@ var (
 	errTooManyFragments = &violation{CloseFlood, "a message has more fragments than bytes"}
 )
 
-// framing follows the WebSocket frames in the bytes that a client sends. It parses the
-// frame headers only. A header may arrive in several pieces.
+// framing tracks where WebSocket frames begin and end in the bytes that a client sends.
+// It parses only the frame headers. A header may arrive in several pieces.
 type framing struct {
 	maxFragments int64
 
-	header    [10]byte // of the current frame, without its mask
-	headerLen int      // bytes of the header that have arrived
-	remaining uint64   // bytes until the next header
-	fragments int64    // of the current message
+	header    [10]byte // header of the current frame, without the mask
+	headerLen int      // number of header bytes that have arrived
+	remaining uint64   // number of bytes before the next header
+	fragments int64    // number of fragments of the current message so far
 }
 
-// advance returns the number of bytes of p that belong to the current frame. It returns
-// an error if the frame breaks a rule. Bytes of its header may have been passed on
-// before, but none are from then on.
+// advance parses p, the next bytes from the client. It returns how many bytes of p belong
+// to the current frame. If the frame breaks a rule, it returns an error, and the caller
+// passes on no more bytes. Earlier calls may already have accepted bytes of that frame's
+// header.
 func (f *framing) advance(p []byte) (n int, err error) {
 	for f.remaining == 0 && n < len(p) {
 		f.header[f.headerLen] = p[n]
@@ -56,8 +57,8 @@ func (f *framing) advance(p []byte) (n int, err error) {
 	return n + int(payload), nil
 }
 
-// wantedHeaderLen returns the length of the header, without the mask, as far as the
-// bytes that have arrived show it.
+// wantedHeaderLen returns the header's length, without the mask, as far as it follows
+// from the bytes that have arrived.
 func (f *framing) wantedHeaderLen() int {
 	switch {
 	case f.headerLen < 2:
@@ -88,8 +89,8 @@ func (f *framing) endHeader() error {
 	return f.countFragment(opcode)
 }
 
-// payloadLen returns the payload length. It returns false if the length is not written
-// in the fewest bytes, or if its highest bit is set.
+// payloadLen returns the payload length in the header. It returns false if the length
+// could be written in fewer bytes, or if its highest bit is set.
 func (f *framing) payloadLen() (length uint64, ok bool) {
 	switch length = uint64(f.header[1] & 0x7f); length {
 	case 126:
@@ -102,8 +103,9 @@ func (f *framing) payloadLen() (length uint64, ok bool) {
 	return length, true
 }
 
-// countFragment counts the fragments of a message. The limit on a message's bytes does
-// not stop a message of endless empty fragments.
+// countFragment counts the fragments of a message and returns an error above
+// maxFragments. The limit on a message's bytes is not enough, because a message can have
+// endless empty fragments.
 func (f *framing) countFragment(opcode byte) error {
 	switch opcode {
 	case 0: // continuation

@@ -15,7 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// The headers of the handshake (RFC 6455, section 11.3), and the protocol version.
+// These are the headers of the handshake (RFC 6455, section 11.3), and the protocol
+// version.
 const (
 	headerKey      = "Sec-WebSocket-Key"
 	headerVersion  = "Sec-WebSocket-Version"
@@ -27,8 +28,9 @@ const (
 func newUpgrader() websocket.Upgrader {
 	return websocket.Upgrader{
 		HandshakeTimeout: 5 * time.Second,
-		// The wire buffers what was read. The websocket package's buffer must only hold
-		// a control frame, so it has the smallest size that the package allows.
+		// The wire buffers the bytes that were read. The websocket package's own buffer
+		// must only hold a control frame, so ReadBufferSize selects the smallest size
+		// that the package allows.
 		ReadBufferSize:  1,
 		WriteBufferSize: 1024,
 		WriteBufferPool: &sync.Pool{},
@@ -38,9 +40,9 @@ func newUpgrader() websocket.Upgrader {
 	}
 }
 
-// Open upgrades a request to a WebSocket and serves the socket in the background. It
-// returns as soon as the socket is open, so that the memory of the request is freed. If
-// it returns an error, no response was written, and the caller must write one.
+// Open upgrades a request to a WebSocket. It returns as soon as the socket is open, so
+// that the request's memory is freed; the socket is served in the background. If Open
+// returns an error, it has written no response, and the caller must write one.
 func (h *Hub) Open(w http.ResponseWriter, r *http.Request, o OpenRequest) error {
 	if err := checkHandshake(r); err != nil {
 		w.Header().Set(headerVersion, protocolVersion) // RFC 6455, section 4.4
@@ -89,7 +91,8 @@ func checkHandshake(r *http.Request) error {
 	return nil
 }
 
-// hasOne reports whether a request has a header exactly once, with a valid value.
+// hasOne reports whether a request has the header exactly once, with a value that is
+// valid.
 func hasOne(r *http.Request, header string, valid func(string) bool) bool {
 	values := r.Header.Values(header)
 	return len(values) == 1 && valid(values[0])
@@ -100,8 +103,8 @@ func validKey(key string) bool {
 	return err == nil && len(decoded) == 16
 }
 
-// subprotocols returns the subprotocols that the client offers. They may be spread over
-// several header lines.
+// subprotocols returns the subprotocols that the client offers. The client may offer them
+// in several header lines.
 func subprotocols(r *http.Request) (offered []string) {
 	for _, line := range r.Header.Values(headerProtocol) {
 		for name := range strings.SplitSeq(line, ",") {
@@ -113,8 +116,8 @@ func subprotocols(r *http.Request) (offered []string) {
 	return offered
 }
 
-// upgrade upgrades the request. If the error is errHijacked, the connection can no
-// longer carry a response.
+// upgrade upgrades the request to a WebSocket. After the error errHijacked, the
+// connection can no longer carry an HTTP response.
 func (s *Socket) upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (err error) {
 	if header = header.Clone(); header == nil {
 		header = http.Header{}
@@ -122,7 +125,8 @@ func (s *Socket) upgrade(w http.ResponseWriter, r *http.Request, header http.Hea
 	if len(subprotocols(r)) > 0 {
 		header.Set(headerProtocol, subprotocol)
 	}
-	// A message may have one fragment per byte, and an empty one at each end.
+	// A message may have one fragment per byte, and an empty fragment before and after
+	// them.
 	hijacker := &wireWriter{ResponseWriter: w, maxFragments: s.hub.cfg.Limits.MaxMessage + 2}
 	s.conn.ws, err = s.hub.upgrade.Upgrade(hijacker, r, header)
 	s.conn.wire = hijacker.wire

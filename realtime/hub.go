@@ -1,6 +1,6 @@
-// Package realtime serves the WebSockets of devices and users. It enforces their
-// limits, checks that they are alive, and delivers the events of the rooms. It does not
-// know what a frame does: the caller of Open supplies the function that serves frames.
+// Package realtime serves the WebSockets of devices and users. It enforces limits, checks
+// that the sockets are alive, and delivers events to rooms. It does not interpret frames:
+// the caller of Open supplies the function that serves them.
 package realtime
 
 import (
@@ -25,16 +25,16 @@ type Config struct {
 	Store  *store.Store
 	Limits Limits
 
-	// Problem returns the problem document of an error frame.
+	// Problem returns the problem document for an error frame.
 	Problem func(err error, requestID string) any
 
 	// Lease is the time for which a registered socket counts as open. RenewEvery is the
-	// interval at which its instance renews that. Default: 45 s and 15 s.
+	// interval at which the socket's instance renews the lease. Default: 45 s and 15 s.
 	Lease      time.Duration
 	RenewEvery time.Duration
 
-	// OnlineFor is the time for which a device stays online after its socket has
-	// closed, because it may reconnect. Default: 15 s.
+	// OnlineFor is the time for which a device stays online after its socket has closed.
+	// The device may reconnect within this time. Default: 15 s.
 	OnlineFor time.Duration
 
 	// Retention is the time for which events are kept. Default: 30 days.
@@ -44,11 +44,11 @@ type Config struct {
 	// wake-up, because a wake-up may be lost. Default: 4 s.
 	SweepEvery time.Duration
 
-	// MaxPerTenant is the maximum number of a tenant's sockets on this instance. A
-	// socket above it is opened and closed with CloseOverloaded. Default: 20,000.
+	// MaxPerTenant is the maximum number of sockets of one tenant on this instance. A
+	// further socket is opened and then closed with CloseOverloaded. Default: 20,000.
 	MaxPerTenant int
 
-	// Registerer registers the metrics. If it is nil, they are not exported.
+	// Registerer registers the metrics. If it is nil, the metrics are not exported.
 	Registerer prometheus.Registerer
 
 	// Logger is the logger. Default: slog.Default().
@@ -57,10 +57,10 @@ type Config struct {
 
 // Hub holds the sockets of an instance. It is safe for concurrent use.
 //
-// Locks are acquired in this order: Hub.mu, feed.mu, Conn.mu. A goroutine may skip one
-// of them, but must not acquire one while it holds a later one. Socket.mu is acquired
-// last: no other lock is acquired while it is held. No lock is held during a call to
-// the store or a read or write of a connection.
+// Locks are acquired in the order Hub.mu, feed.mu, Conn.mu. A goroutine may skip locks,
+// but must not acquire a lock while it holds a later one. Socket.mu comes last: a
+// goroutine acquires no other lock while it holds Socket.mu. No lock is held during a
+// call to the store, or while a connection is read or written.
 type Hub struct {
 	store   *store.Store
 	cfg     Config
@@ -68,20 +68,20 @@ type Hub struct {
 	metrics *metrics
 	upgrade websocket.Upgrader
 
-	catchUps semaphore // limits the subscriptions of all tenants that read missed events
+	catchUps semaphore // limits how many subscriptions of all tenants read missed events at the same time
 
 	mu       sync.Mutex         // guards the fields below
 	opening  map[string]*Socket // by connection id; moved to sockets by add
 	sockets  map[string]*Socket // by connection id
 	devices  map[string]*Socket // by device id
 	feeds    map[string]*feed   // by tenant
-	tenants  map[string]int     // number of sockets, opening ones included, by tenant
+	tenants  map[string]int     // number of sockets by tenant, including those that are opening
 	pings    *wheel
 	renewals *wheel
 	draining bool
 }
 
-// subprotocol is the WebSocket subprotocol of both sockets.
+// subprotocol is the WebSocket subprotocol of the sockets of devices and users.
 const subprotocol = "fieldgate.v1"
 
 // New returns a hub. The caller must also call Run.
@@ -143,8 +143,8 @@ func (h *Hub) HandleWake(w store.Wake) {
 	}
 }
 
-// pingDue pings the sockets that are due. After PongWithin it closes those whose client
-// has sent nothing since.
+// pingDue pings the sockets that are due. PongWithin later, it closes each of them whose
+// client has sent nothing since the ping.
 func (h *Hub) pingDue() {
 	pingedAt := time.Now()
 	batch := h.due(h.pings, pingedAt)
@@ -165,7 +165,7 @@ func (h *Hub) due(w *wheel, now time.Time) []*Socket {
 	return w.due(now)
 }
 
-// all returns all open sockets.
+// all returns the open sockets of this instance.
 func (h *Hub) all() []*Socket {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -184,8 +184,8 @@ func (h *Hub) Count() (devices, customers int) {
 	return devices, customers
 }
 
-// reserve counts a socket that opens towards its tenant's limit. If the socket must not
-// open, it returns the code to close it with.
+// reserve counts the socket s towards its tenant's limit before s opens. If s must not
+// open, it returns the code for the close frame.
 func (h *Hub) reserve(s *Socket) CloseCode {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -200,7 +200,7 @@ func (h *Hub) reserve(s *Socket) CloseCode {
 	return 0
 }
 
-// release reverses reserve.
+// release reverses a call of reserve.
 func (h *Hub) release(s *Socket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -210,8 +210,8 @@ func (h *Hub) release(s *Socket) {
 	}
 }
 
-// add adds an open socket. It queues the welcome frame under the lock, so that the
-// frame is the first one.
+// add adds an open socket to the hub. It queues the welcome frame under the lock, so that
+// no other frame comes first.
 func (h *Hub) add(s *Socket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -235,8 +235,8 @@ func (h *Hub) add(s *Socket) {
 	}
 }
 
-// setDeviceSocket makes a socket the one of its device, and closes the other one. If a
-// newer socket was added first, it closes the given one. The caller holds h.mu.
+// setDeviceSocket makes s the socket of its device, and closes the device's other socket.
+// If the other socket is newer, it closes s instead. The caller holds h.mu.
 func (h *Hub) setDeviceSocket(s *Socket) {
 	old := h.devices[s.Device]
 	switch {
@@ -250,7 +250,7 @@ func (h *Hub) setDeviceSocket(s *Socket) {
 	h.devices[s.Device] = s
 }
 
-// remove removes a closed socket and its subscriptions.
+// remove removes a closed socket and its subscriptions from the hub.
 func (h *Hub) remove(s *Socket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -263,9 +263,9 @@ func (h *Hub) remove(s *Socket) {
 	h.leave(s)
 }
 
-// recheckDevice renews the socket of a device that has opened another socket, here or
-// on another instance. The renewal closes the older one of the two. The wake-up itself
-// proves nothing: it may arrive late, and does not say which socket is newer.
+// recheckDevice renews the socket of a device that has opened another socket, on this
+// instance or another one. The renewal closes the older one of the two. The wake-up alone
+// is not enough: it may arrive late, and does not say which socket is newer.
 func (h *Hub) recheckDevice(deviceID, other string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -302,21 +302,22 @@ func (h *Hub) closeKicked(tenant, id string) {
 	}
 }
 
-// renewNow renews a socket in the background, which closes it if it must not stay open.
+// renewNow renews a socket in the background. The renewal closes the socket if the socket
+// must not stay open.
 func (h *Hub) renewNow(s *Socket) {
 	go func() { _ = h.renew(context.Background(), s) }()
 }
 
-// The reasons in close frames.
+// These are the reasons in close frames.
 const (
 	goingAway  = "this instance is shutting down"
 	superseded = "the device opened a newer socket"
 	kicked     = "closed by an administrator"
 )
 
-// Drain closes all sockets, spread over a window so that the clients do not reconnect
-// all at once. It first sends each socket a going_away frame. It returns when all
-// sockets are closed or the context ends. Sockets that open later are closed at once.
+// Drain closes all sockets. It spreads this over the window, so that the clients do not
+// all reconnect at once. It first sends each socket a going_away frame. It returns when
+// all sockets are closed or the context ends. Sockets that open later are closed at once.
 func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	h.mu.Lock()
 	h.draining = true
@@ -337,8 +338,8 @@ func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	}
 }
 
-// pushGoingAway announces that the socket will be closed. The frame has the time to
-// wait before reconnecting, which is random so that the clients do not reconnect all
+// pushGoingAway announces that the socket will be closed. The frame contains the time to
+// wait before reconnecting. That time is random, so that the clients do not all reconnect
 // at once.
 func (s *Socket) pushGoingAway() {
 	retry := 200*time.Millisecond + rand.N(2*time.Second)

@@ -28,7 +28,7 @@ var (
 	kickScript       = store.NewScript(files, "lua/kick_socket.lua")
 )
 
-// Connection describes an open socket of any instance.
+// Connection describes an open socket on any instance.
 type Connection struct {
 	ID       string
 	Kind     string // "device" or "customer"
@@ -47,9 +47,9 @@ type connectionRecord struct {
 	Since  int64  `json:"since"` // Unix ms
 }
 
-// register registers a socket in the store, where all instances see it. A device's
-// newest socket replaces its older one on any instance. Refusal: unauthorized for a
-// device that is suspended or decommissioned.
+// register writes a socket's registration to the store, where all instances can read it.
+// A device's newest socket replaces the device's older socket on any instance. Refusal:
+// unauthorized for a device that is suspended or decommissioned.
 func (h *Hub) register(ctx context.Context, s *Socket) error {
 	scope := s.scope()
 	scope.RequestID = s.RequestID
@@ -65,8 +65,9 @@ func (h *Hub) register(ctx context.Context, s *Socket) error {
 	return nil
 }
 
-// keys returns the keys of the connection's record, the tenant's index of connections
-// and its event stream. For a device's socket, the device's key set follows.
+// keys returns the keys of three things: the connection's record, the tenant's index of
+// connections, and the tenant's event stream. For a device's socket, the device's key set
+// follows.
 func (s *Socket) keys() []string {
 	t := store.Tenant(s.Tenant)
 	keys := []string{t.ConnectionKey(s.ID()), t.ConnectionsKey(), t.StreamKey()}
@@ -80,7 +81,7 @@ func (s *Socket) scope() store.Scope {
 	return store.NewScope(store.Device{Tenant: s.Tenant, ID: s.Device}, s.actor(), "", s.hub.cfg.Retention)
 }
 
-// args returns the arguments of the scripts that connect, renew and disconnect.
+// args returns the arguments of the scripts that connect, renew and disconnect a socket.
 func (s *Socket) args(scope store.Scope) []any {
 	cfg := s.hub.cfg
 	return scope.Args(s.ID(), cfg.Lease.Milliseconds(), s.encodeRecord(), cfg.OnlineFor.Milliseconds())
@@ -93,8 +94,8 @@ func (s *Socket) encodeRecord() string {
 	return string(content)
 }
 
-// unregister removes a socket's registration from the store. It changes nothing of a
-// device that has registered a newer socket.
+// unregister removes a socket's registration from the store. If the device has registered
+// a newer socket, it does not change the device.
 func (h *Hub) unregister(s *Socket) {
 	s.endRenewals()
 	if _, err := h.store.Run(context.Background(), disconnectScript, s.keys(), s.args(s.scope())...); err != nil {
@@ -118,8 +119,9 @@ func (h *Hub) Connections(ctx context.Context, tenant string, page store.Page) (
 	return connections, next, err
 }
 
-// readConnections reads the records of connections. A connection without a record has
-// expired, because its instance died. It is left out and removed from the index.
+// readConnections reads the records of the connections with these ids. A connection whose
+// record is missing has expired, because its instance died. Such a connection is left out
+// and removed from the index.
 func (h *Hub) readConnections(ctx context.Context, tenant string, ids []string) (found []Connection, err error) {
 	t := store.Tenant(tenant)
 	records := make([]*redis.StringCmd, len(ids))
@@ -145,7 +147,8 @@ func (h *Hub) readConnections(ctx context.Context, tenant string, ids []string) 
 	return found, h.removeFromIndex(ctx, t, expired)
 }
 
-// parseConnection parses a record. It returns false if there is none.
+// parseConnection parses the record of a connection. It returns false if the content is
+// not a record.
 func parseConnection(id, content string) (Connection, bool) {
 	var r connectionRecord
 	if json.Unmarshal([]byte(content), &r) != nil {
@@ -156,8 +159,8 @@ func parseConnection(id, content string) (Connection, bool) {
 	}, true
 }
 
-// removeFromIndex removes connections from the tenant's index. A connection that is
-// open after all adds itself again when it renews its lease.
+// removeFromIndex removes the connections with these ids from the tenant's index. If a
+// removed connection is open after all, it adds itself again when it renews its lease.
 func (h *Hub) removeFromIndex(ctx context.Context, t store.Tenant, ids []any) error {
 	if len(ids) == 0 {
 		return nil

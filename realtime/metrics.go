@@ -34,8 +34,9 @@ func (m *metrics) closed(s *Socket, code CloseCode) {
 	m.closes.WithLabelValues(s.kind(), label(code)).Inc()
 }
 
-// label returns the label value of a close code. The codes that only clients use share
-// one value, because a client may send thousands of codes and each value is a series.
+// label returns the value of the metric label for a close code. The codes that only
+// clients use share one value: a client may send thousands of codes, and each label value
+// is a separate time series.
 func label(code CloseCode) string {
 	switch {
 	case code >= 1000 && code < 1016, code == CloseExpired, code == CloseWithdrawn, code == CloseSilent,

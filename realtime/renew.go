@@ -42,8 +42,8 @@ func (h *Hub) renewDue(ctx context.Context) {
 	}
 }
 
-// renewalBatches returns the sockets in batches that one script can renew: one device,
-// or users of one tenant.
+// renewalBatches returns the sockets in batches, one for each renewal script. A batch is
+// either one device's socket or sockets of users of the same tenant.
 func renewalBatches(sockets []*Socket) func(yield func([]*Socket) bool) {
 	users := map[string][]*Socket{}
 	var batches [][]*Socket
@@ -67,9 +67,9 @@ func (h *Hub) renewBatch(ctx context.Context, batch []*Socket) error {
 	return h.renewUsers(ctx, batch)
 }
 
-// renew renews the lease of one socket, and closes the socket if it must not stay open.
-// If the store fails, the socket stays open. A registration that the store lost is
-// written again.
+// renew renews the lease of one socket. It closes the socket if the socket must not stay
+// open. If the store fails, the socket stays open. If the store has lost the socket's
+// registration, the script writes it again.
 func (h *Hub) renew(ctx context.Context, s *Socket) error {
 	reply, err := h.runRenewal(ctx, s)
 	if err != nil {
@@ -101,11 +101,11 @@ func (h *Hub) runRenewal(ctx context.Context, s *Socket) (store.Reply, error) {
 	return h.store.Run(ctx, renewScript, s.keys(), s.args(s.scope())...)
 }
 
-// renewUsers does for a batch of users of one tenant what renew does for one socket.
+// renewUsers does the same as renew for a batch: sockets of users of one tenant.
 func (h *Hub) renewUsers(ctx context.Context, batch []*Socket) error {
 	t := store.Tenant(batch[0].Tenant)
 	keys, args := []string{t.ConnectionsKey()}, []any{h.cfg.Lease.Milliseconds()}
-	renewing := map[string]*Socket{} // by connection id
+	renewing := map[string]*Socket{} // the sockets that are renewed, by connection id
 	for _, s := range batch {
 		if s.beginRenewal() {
 			keys, args = append(keys, t.ConnectionKey(s.ID())), append(args, s.ID(), s.encodeRecord())
@@ -126,8 +126,8 @@ func (h *Hub) renewUsers(ctx context.Context, batch []*Socket) error {
 	return nil
 }
 
-// beginRenewal returns false if the socket is closed. Otherwise the caller must call
-// s.renewals.Done after its renewal script has run.
+// beginRenewal announces a renewal script. It returns false if the socket is closed.
+// Otherwise the caller must call s.renewals.Done after the script has run.
 func (s *Socket) beginRenewal() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,9 +138,9 @@ func (s *Socket) beginRenewal() bool {
 	return true
 }
 
-// endRenewals waits for the renewals that run, and makes beginRenewal return false from
-// now on. A renewal script that ran after the disconnect script would register a
-// closed socket again.
+// endRenewals waits until all running renewal scripts have ended. From then on,
+// beginRenewal returns false. Otherwise a renewal script could run after the disconnect
+// script and register a closed socket again.
 func (s *Socket) endRenewals() {
 	s.mu.Lock()
 	s.unregistered = true

@@ -17,7 +17,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// The key and its hash are the example of RFC 6455, section 1.3.
+// The key and its hash are those of the example in RFC 6455, section 1.3.
 const (
 	sampleKey    = "dGhlIHNhbXBsZSBub25jZQ=="
 	sampleAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -26,7 +26,7 @@ const (
 // handshake is a test case: a valid handshake with changes, and the expected response.
 type handshake struct {
 	section, name string
-	request       string            // the method and the version; empty: GET and HTTP/1.1
+	request       string            // method and version; empty: GET and HTTP/1.1
 	change        map[string]string // headers to replace; an empty value removes the header
 	more          []string          // header lines to add
 	status        int

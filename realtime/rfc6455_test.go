@@ -28,20 +28,20 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// The tests in the files rfc6455_*_test.go check a running server against RFC 6455, rule
-// by rule. They write raw bytes to the connection, so that no WebSocket library on the
-// client's side hides a fault.
+// The tests in the files rfc6455_*_test.go check a running server against each rule of
+// RFC 6455. They write raw bytes to the connection, so that no WebSocket library in the
+// client hides a fault.
 
 // exchange is a test case: the bytes that a client writes after the handshake, and the
 // frames that the server must send.
 type exchange struct {
-	section string // of RFC 6455
+	section string // section of RFC 6455
 	name    string
 	send    []byte
-	want    []string // the frames, as next describes them, in order; a close must be the last
+	want    []string // expected frames in order, as next describes them; a close frame must be the last
 }
 
-// echo is a server whose sockets send the data of each "echo" frame back.
+// echo is a server whose sockets reply to each "echo" frame with the frame's data.
 type echo struct {
 	*httptest.Server
 	hub     *realtime.Hub
@@ -49,7 +49,7 @@ type echo struct {
 	metrics *prometheus.Registry
 
 	blocked chan string   // receives the requestId of each "block" frame
-	unblock chan struct{} // closed by a test to let these frames be answered
+	unblock chan struct{} // closed by a test to let the server answer these frames
 }
 
 func newEcho(t *testing.T, limits realtime.Limits) *echo {
@@ -185,8 +185,9 @@ func (w *rawClient) expect(want ...string) {
 	require.Equal(w.t, pong("alive?"), w.next())
 }
 
-// answer sends the answer to a close frame if the server waits for one. It waits if the
-// client's frame was well-formed and it closed for another reason (section 7.1.2).
+// answer replies to a close frame of the server if the server waits for a reply. The
+// server waits if the client's frame was well-formed and the server closed for another
+// reason (section 7.1.2).
 func (w *rawClient) answer(last string) {
 	for _, code := range []realtime.CloseCode{realtime.CloseBinary, realtime.CloseNotUTF8, realtime.CloseFlood} {
 		if last == closed(code) {
@@ -195,8 +196,8 @@ func (w *rawClient) answer(last string) {
 	}
 }
 
-// expectClose skips frames up to a close frame, which must be the given one. The
-// connection must then end.
+// expectClose reads frames until a close frame, which must equal want. The connection
+// must then end.
 func (w *rawClient) expectClose(want string) {
 	w.t.Helper()
 	got := w.next()
@@ -208,15 +209,16 @@ func (w *rawClient) expectClose(want string) {
 	w.requireEOF()
 }
 
-// requireEOF requires the end of the connection without a reset. A reset may destroy
-// bytes that the client has not read yet (section 7.1.1).
+// requireEOF requires that the connection ends without a reset. A reset may destroy bytes
+// that the client has not read yet (section 7.1.1).
 func (w *rawClient) requireEOF() {
 	w.t.Helper()
 	_, err := w.r.ReadByte()
 	require.Equal(w.t, io.EOF, err)
 }
 
-// next reads a frame of the server and describes it. The frame must follow RFC 6455.
+// next reads a frame from the server and describes it as text. The frame must follow RFC
+// 6455.
 func (w *rawClient) next() string {
 	w.t.Helper()
 	b0, payload := w.read()
@@ -261,15 +263,17 @@ func (w *rawClient) bytes(n int) []byte {
 	return p
 }
 
-// The functions from here to short describe a frame of the server as a text.
+// The functions from here to short return the text by which next describes a frame.
 
 func pong(payload string) string            { return fmt.Sprintf("pong %q", payload) }
 func closed(code realtime.CloseCode) string { return fmt.Sprintf("close %d", code) }
 
-// reply describes the reply to a frame with the requestId r.
+// reply returns the description of a reply frame with the requestId "r" and the given
+// data.
 func reply(data string) string { return "reply r " + short(data) }
 
-// refused describes an error frame. The requestId is empty if the frame had none.
+// refused returns the description of an error frame. The requestID is empty if the error
+// frame has none.
 func refused(requestID, code string) string {
 	return strings.TrimSpace("error "+requestID) + " " + code
 }
@@ -320,13 +324,13 @@ const (
 	opPong         = 0xa
 )
 
-// mask is the masking key of the example in section 5.7.
+// mask is the masking key in the example of section 5.7.
 var mask = []byte{0x37, 0xfa, 0x21, 0x3d}
 
 // echoFrame returns an "echo" frame, whose reply has the same data.
 func echoFrame(data string) string { return `{"type":"echo","requestId":"r","data":"` + data + `"}` }
 
-// frame returns a valid WebSocket frame of a client. b0 is its first byte.
+// frame returns a valid WebSocket frame from a client. b0 is the frame's first byte.
 func frame(b0 byte, payload string) []byte {
 	switch {
 	case len(payload) <= 125:
@@ -337,7 +341,7 @@ func frame(b0 byte, payload string) []byte {
 	return sized(b0, 8, payload)
 }
 
-// sized returns a frame whose payload length is written in the given number of bytes.
+// sized returns a frame that encodes its payload length in the given number of bytes.
 func sized(b0 byte, bytesOfLength int, payload string) []byte {
 	p := []byte{b0}
 	switch bytesOfLength {
@@ -377,7 +381,7 @@ func closeFrame(code realtime.CloseCode, reason string) []byte {
 	return frame(fin|opClose, string(binary.BigEndian.AppendUint16(nil, uint16(code)))+reason)
 }
 
-// fragments splits a message into frames of the given size, and adds an empty last one.
+// fragments splits a message into frames of the given size. It adds an empty last frame.
 func fragments(size int, payload string) (frames []byte) {
 	op := byte(opText)
 	for piece := range slices.Chunk([]byte(payload), size) {

@@ -9,27 +9,27 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// The rooms that a user can subscribe to. The id of the device or session follows
-// RoomDevice or RoomSession.
+// These are the rooms that a user can subscribe to. RoomDevice and RoomSession are
+// prefixes: the id of the device or session follows.
 const (
 	RoomTenant  = "tenant"
 	RoomDevice  = "device:"
 	RoomSession = "session:"
 )
 
-// maxRooms is the maximum number of rooms of one socket.
+// maxRooms is the maximum number of rooms that one socket can subscribe to.
 const maxRooms = 100
 
-// subscription is the subscription of a socket to a room. The feed's lock guards it.
+// subscription is a socket's subscription to a room. The feed's lock guards it.
 type subscription struct {
 	socket   *Socket
 	room     string
-	position store.StreamID // the events up to here were queued for the socket
-	live     bool           // the feed delivers new events; while false, catchUp reads them
+	position store.StreamID // id of the last event that was queued for the socket
+	live     bool           // the feed delivers new events; while it is false, catchUp reads them
 	ended    bool           // the subscription was removed or replaced
 }
 
-// Subscribed is the result of a subscribe frame: the position at which the
+// Subscribed is the reply to a subscribe frame. It has the position at which the
 // subscription starts.
 type Subscribed struct {
 	Room    string `json:"room"`
@@ -37,21 +37,22 @@ type Subscribed struct {
 	Resumed bool   `json:"resumed"`
 	Reason  string `json:"reason,omitempty"`
 
-	// start starts the delivery of events. It is called after the reply was queued.
+	// start starts the delivery of events. Call it after the reply was queued.
 	start func()
 }
 
-// The reasons why a subscription could not be resumed. It then starts at the newest
-// event. No missed event is delivered, because a client could not tell that some are
-// missing.
+// These are the reasons why a subscription could not be resumed. It then starts at the
+// newest event. No earlier event is delivered, because a client could not tell that
+// others are missing.
 const (
 	reasonTrimmed = "trimmed" // events after the offset were trimmed from the stream
 	reasonUnknown = "unknown" // the offset is not one of this stream
 )
 
 // Subscribe subscribes a socket to a room. The caller must have checked that the
-// principal may read the room. If since, the offset of an earlier event, is not empty,
-// all events after it are delivered before any new one.
+// principal may read the room. The argument since is the offset of an earlier event, or
+// empty. If it is not empty, all events after that offset are delivered before any new
+// event.
 func (s *Socket) Subscribe(ctx context.Context, room, since string) (Subscribed, error) {
 	f := s.hub.feedOf(s)
 	if f == nil {
@@ -75,7 +76,8 @@ func (s *Socket) Subscribe(ctx context.Context, room, since string) (Subscribed,
 	return result, nil
 }
 
-// Unsubscribe removes the socket's subscription to a room, if there is one.
+// Unsubscribe removes the socket's subscription to a room. It does nothing if there is no
+// such subscription.
 func (s *Socket) Unsubscribe(room string) {
 	f := s.hub.feedOf(s)
 	if f == nil {
@@ -98,8 +100,8 @@ func (h *Hub) feedOf(s *Socket) *feed {
 	return h.feeds[s.Tenant]
 }
 
-// subscribe adds a subscription. It replaces the socket's earlier subscription to the
-// same room.
+// subscribe adds the subscription sub. If the socket is already subscribed to the room,
+// sub replaces that subscription.
 func (f *feed) subscribe(sub *subscription) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -130,8 +132,8 @@ func (f *feed) unsubscribe(sub *subscription) {
 	sub.socket.subscriptions = slices.DeleteFunc(sub.socket.subscriptions, func(other *subscription) bool { return other == sub })
 }
 
-// subscriptionTo returns the socket's subscription to a room, or nil. The caller holds
-// the feed's lock.
+// subscriptionTo returns the socket's subscription to a room, or nil if the socket has
+// none. The caller holds the feed's lock.
 func (s *Socket) subscriptionTo(room string) *subscription {
 	for _, sub := range s.subscriptions {
 		if sub.room == room {
@@ -141,9 +143,9 @@ func (s *Socket) subscriptionTo(room string) *subscription {
 	return nil
 }
 
-// resume returns the position at which a subscription with an offset starts. It is the
-// offset if the stream still has all events after it. Otherwise it is now, and the
-// reason is not empty.
+// resume returns the position at which a subscription starts that asks for the events
+// after since. If the stream still has all events after since, the position is since and
+// the reason is empty. Otherwise the position is now, and the reason says why.
 func (f *feed) resume(ctx context.Context, since string, now store.StreamID) (from store.StreamID, reason string, err error) {
 	from, ok := store.ParseStreamID(since)
 	first, last, length, err := f.hub.streamBounds(ctx, f.tenant)
@@ -160,13 +162,13 @@ func (f *feed) resume(ctx context.Context, since string, now store.StreamID) (fr
 	return from, "", nil
 }
 
-// neverTrimmed is a length below which a stream was never trimmed. lua/event.lua trims
-// a stream to about 10,000 entries.
+// neverTrimmed is a length of a stream. A shorter stream was never trimmed, because
+// lua/event.lua trims streams to about 10,000 entries.
 const neverTrimmed = 9_000
 
-// catchUp delivers the events of the stream to a subscription until it has reached the
-// feed's position. The subscription is then live. catchUp is as slow as the client
-// reads, and retries while the store fails.
+// catchUp delivers the stream's events to a subscription until the subscription has
+// reached the feed's position. The subscription is then live. catchUp waits for a client
+// that reads slowly, and retries while the store fails.
 func (f *feed) catchUp(sub *subscription) {
 	conn := sub.socket.conn
 	for conn.Context().Err() == nil {
@@ -190,25 +192,26 @@ func (f *feed) catchUp(sub *subscription) {
 }
 
 // pendingEvent is an event that a subscription has not received yet. The text is nil if
-// the event belongs to other rooms: then only the subscription's position changes.
+// the event does not belong to the subscription's room: then only the subscription's
+// position changes.
 type pendingEvent struct {
 	id   store.StreamID
 	text []byte
 }
 
-// readMissed reads the events after a position, at most one page. It returns none if
-// the subscription has ended.
+// readMissed reads the events after the position from, at most one page. It returns no
+// events if the subscription has ended.
 //
-// Two semaphores limit how many subscriptions read at the same time, so that a
-// reconnect of many sockets does not delay live subscriptions. A subscription acquires
-// its tenant's semaphore before the hub's. A tenant with many sockets therefore delays
-// another tenant by a few pages only.
+// Two semaphores limit how many subscriptions read at the same time. So a reconnect of
+// many sockets does not delay live subscriptions. A subscription acquires its tenant's
+// semaphore before the hub's. A tenant with many sockets therefore delays another tenant
+// by only a few pages.
 func (f *feed) readMissed(ctx context.Context, sub *subscription, from store.StreamID) (missed []pendingEvent, gap bool, err error) {
 	if err := f.catchUps.acquire(ctx); err != nil {
 		return nil, false, err
 	}
 	defer f.catchUps.release()
-	if f.hasEnded(sub) { // while it waited
+	if f.hasEnded(sub) { // the subscription may end while it waits for a semaphore
 		return nil, false, nil
 	}
 	if err := f.hub.catchUps.acquire(ctx); err != nil {
@@ -238,7 +241,8 @@ func (f *feed) hasEnded(sub *subscription) bool {
 // semaphore limits concurrency. Goroutines acquire it in the order in which they wait.
 type semaphore chan struct{}
 
-// newSemaphore returns a semaphore for half of the processors.
+// newSemaphore returns a semaphore that half as many goroutines can hold as there are
+// processors, but at least one.
 func newSemaphore() semaphore { return make(semaphore, max(1, runtime.GOMAXPROCS(0)/2)) }
 
 func (s semaphore) acquire(ctx context.Context) error {
@@ -252,9 +256,9 @@ func (s semaphore) acquire(ctx context.Context) error {
 
 func (s semaphore) release() { <-s }
 
-// goLive makes a subscription live if it has reached the feed's position. Otherwise it
-// returns the subscription's position, and behind is true. A subscription that has
-// ended is not behind.
+// goLive makes a subscription live if the subscription has reached the feed's position.
+// Otherwise it returns the subscription's position, and behind is true. For a
+// subscription that has ended, behind is false.
 func (f *feed) goLive(sub *subscription) (from store.StreamID, behind bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -266,7 +270,7 @@ func (f *feed) goLive(sub *subscription) (from store.StreamID, behind bool) {
 }
 
 // deliverMissed sends an event to a subscription that catches up. It first waits until
-// the client has read the earlier ones. It returns false if the subscription has ended.
+// the client has read the earlier events. It returns false if the subscription has ended.
 func (f *feed) deliverMissed(sub *subscription, e pendingEvent) bool {
 	for {
 		if e.text != nil && !sub.socket.conn.AwaitFlush() {
@@ -278,8 +282,8 @@ func (f *feed) deliverMissed(sub *subscription, e pendingEvent) bool {
 	}
 }
 
-// tryDeliver queues an event for a subscription and advances its position. It does
-// neither if the write queue is full or the subscription has ended.
+// tryDeliver queues an event for a subscription and advances the subscription's position.
+// It does nothing if the write queue is full or the subscription has ended.
 func (f *feed) tryDeliver(sub *subscription, e pendingEvent) (delivered, ended bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// closeWithin is the time that a client has to answer a close frame.
+// closeWithin is the time within which a client must answer a close frame.
 const closeWithin = 2 * time.Second
 
 // maxDrainBytes limits the bytes that are read and dropped while a socket closes.
@@ -23,17 +23,17 @@ type closeStatus struct {
 	sent   bool // the frame was sent
 }
 
-// sendClose sends the close frame and limits the time that the reader waits for the
-// client's answer.
+// sendClose sends the close frame s to the client. The reader then waits for the client's
+// answer, at most closeWithin.
 func (c *Conn) sendClose(s *closeStatus) {
 	data := websocket.FormatCloseMessage(int(s.code), s.reason)
 	_ = c.ws.WriteControl(websocket.CloseMessage, data, time.Now().Add(closeWithin))
 	_ = c.ws.SetReadDeadline(time.Now().Add(closeWithin))
 }
 
-// shutDown closes the socket after a read error. It sends the cause to a client that
-// may still read, and answers the client's own close frame with the same code
-// (RFC 6455, section 5.5.1).
+// shutDown closes the socket after the read error err. If the client may still read,
+// shutDown sends it a close frame with the cause. If the client sent a close frame,
+// shutDown answers with the same code (RFC 6455, section 5.5.1).
 func (c *Conn) shutDown(err error) {
 	cause := closeCauseOf(err)
 	status := c.recordClose(cause.code, cause.reason)
@@ -55,9 +55,10 @@ func (c *Conn) shutDown(err error) {
 	c.markDone()
 }
 
-// closeConnection closes the connection. If the client may have sent bytes that were
-// not read, it closes only the gateway's side. Closing a connection with unread bytes
-// resets it, and the client would not see the close frame (RFC 6455, section 7.1.1).
+// closeConnection closes the connection. If unread is true, the client may have sent
+// bytes that were not read, and closeConnection closes only the gateway's side. Closing
+// both sides would reset a connection with unread bytes, and the client would not see the
+// close frame (RFC 6455, section 7.1.1).
 func (c *Conn) closeConnection(unread bool) {
 	if !unread || c.wire.CloseWrite() != nil {
 		_ = c.ws.Close()
@@ -71,7 +72,8 @@ func (c *Conn) drain() {
 	_ = c.wire.Close()
 }
 
-// recordClose sets the close status unless one is set, and returns the one that is set.
+// recordClose sets the close status, unless the socket already has one. It returns the
+// socket's close status.
 func (c *Conn) recordClose(code CloseCode, reason string) closeStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -108,7 +110,7 @@ func closeCauseOf(err error) closeCause {
 	return closeCause{code: closeAbnormal}
 }
 
-// causeOfClientClose returns the cause for a client that closed the socket.
+// causeOfClientClose returns the cause of a close that the client started with code.
 func causeOfClientClose(code CloseCode) closeCause {
 	switch code {
 	case closeAbnormal: // the websocket package's code for a connection that ended without a close frame

@@ -13,32 +13,32 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// OpenRequest describes the principal that opens a socket and how its frames are
-// served.
+// OpenRequest describes a socket to open: its principal, and the functions that serve its
+// frames.
 type OpenRequest struct {
 	Tenant string
-	Device string // the device's id; empty for a user
-	User   string // the user's id; empty for a device
-	Agent  string // the client's User-Agent, for the list of connections
+	Device string // id of the device; empty for a user
+	User   string // id of the user; empty for a device
+	Agent  string // User-Agent of the client, for the list of connections
 
-	// RequestID is the request id of the handshake, for logs and for the device.presence
-	// event that the connection may cause.
+	// RequestID is the request id of the handshake. It appears in logs and in the event
+	// device.presence, which the connection may cause.
 	RequestID string
 
-	// ExpiresAt is the expiry of the principal's token. It is zero if only Verify
-	// checks the token.
+	// ExpiresAt is the time at which the principal's token expires. It is zero if only
+	// Verify checks the token.
 	ExpiresAt time.Time
 
-	// Serve serves a frame. It returns the data of the reply, or the error that the
-	// error frame describes.
+	// Serve serves a frame. It returns the data of the reply. If it returns an error, the
+	// client gets an error frame instead.
 	Serve func(ctx context.Context, s *Socket, f Frame) (any, error)
 
-	// Verify re-verifies the principal. It returns zero if the socket may stay open,
-	// and otherwise the code to close it with. It returns zero if the check itself
+	// Verify re-verifies the principal. It returns zero if the socket may stay open, and
+	// otherwise the code for the close frame. It also returns zero if the check itself
 	// fails, for example because the store does not respond.
 	Verify func(ctx context.Context) CloseCode
 
-	// Header is added to the response to the handshake.
+	// Header holds headers to add to the handshake's response.
 	Header http.Header
 }
 
@@ -48,22 +48,23 @@ type Socket struct {
 	hub      *Hub
 	conn     *Conn
 	openedAt time.Time
-	slot     uint8 // of the hub's wheels
+	slot     uint8 // slot in the hub's wheels
 
-	// The registration returned these two: the end of the event stream at that time,
-	// and a number that is higher for the newer of two sockets of a device.
+	// register sets these two fields. registeredAt is the end of the event stream at the
+	// time of the registration. Of two sockets of a device, the newer one has the higher
+	// order.
 	registeredAt store.StreamID
 	order        int64
 
 	recheck  bool // the socket may have been closed while it opened; guarded by Hub.mu
 	reverify bool // its login may have been ended while it opened; guarded by Hub.mu
 
-	renewals sync.WaitGroup // renewal scripts that run; see beginRenewal
+	renewals sync.WaitGroup // counts running renewal scripts; see beginRenewal
 
 	mu              sync.Mutex // guards the fields below and ExpiresAt; see Hub for the lock order
 	unregistered    bool
 	expiryAnnounced bool        // the token_expiring frame was sent
-	timer           *time.Timer // of handleExpiry; nil if that is not due soon
+	timer           *time.Timer // timer that calls handleExpiry; nil if handleExpiry is not due soon
 	verifiedAt      time.Time
 
 	subscriptions []*subscription // guarded by the feed's lock
@@ -81,8 +82,8 @@ func (h *Hub) newSocket(o OpenRequest) *Socket {
 	return s
 }
 
-// refuse opens a socket and closes it at once. A browser does not show a page the HTTP
-// status of a failed handshake, but it does show a close code.
+// refuse opens a socket and closes it at once with a code. A browser hides the HTTP
+// status of a failed handshake from a page, but shows it a close code.
 func (s *Socket) refuse(w http.ResponseWriter, r *http.Request, header http.Header, code CloseCode) error {
 	if err := s.upgrade(w, r, header); err != nil {
 		return err
@@ -109,7 +110,7 @@ func (s *Socket) welcome() {
 	})
 }
 
-// closed removes a closed socket from the hub and the store.
+// closed removes the socket from the hub and the store after it was closed.
 func (s *Socket) closed(_ *Conn, code CloseCode) {
 	s.stopTimer()
 	s.hub.remove(s)
@@ -121,7 +122,7 @@ func (s *Socket) closed(_ *Conn, code CloseCode) {
 		"seconds", time.Since(s.openedAt).Seconds(), "requestId", s.RequestID)
 }
 
-// actor returns the name of the principal in events and logs.
+// actor returns the principal's name for events and logs.
 func (s *Socket) actor() string {
 	if s.Device != "" {
 		return store.ActorDevice(s.Device)
@@ -148,8 +149,8 @@ func (s *Socket) serve(c *Conn, f Frame) {
 	}
 }
 
-// call calls Serve. A panic becomes the frame's error. It closes neither the socket nor
-// the process.
+// call calls Serve. If Serve panics, call returns an error for the error frame. The
+// socket and the process continue.
 func (s *Socket) call(ctx context.Context, f Frame) (data any, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -162,8 +163,9 @@ func (s *Socket) call(ctx context.Context, f Frame) (data any, err error) {
 	return s.Serve(ctx, s, f)
 }
 
-// reply sends the reply frame, unless the client expects none. It then starts the
-// delivery of a subscription, which may take long and must come after the reply.
+// reply sends the reply frame, unless the client expects no reply. If data is a
+// Subscribed, it then starts the delivery of events, which may take long and must come
+// after the reply.
 func (s *Socket) reply(f Frame, data any) {
 	if subscribed, ok := data.(Subscribed); ok {
 		defer func() { go subscribed.start() }()
@@ -181,7 +183,7 @@ func (s *Socket) reply(f Frame, data any) {
 	_ = s.conn.Send(text)
 }
 
-// errorFrame returns the error frame for an error and the frame that caused it.
+// errorFrame returns the error frame for err, the error of the frame f.
 func (h *Hub) errorFrame(err error, f Frame) []byte {
 	text, failed := encodeFrame(typeError, f.RequestID, h.cfg.Problem(err, f.ID))
 	if failed != nil {
@@ -190,8 +192,8 @@ func (h *Hub) errorFrame(err error, f Frame) []byte {
 	return text
 }
 
-// logFrame logs a served frame, as the access log has a line for each request. It logs
-// no data of the frame, which may be secret.
+// logFrame logs a served frame, as the access log has a line for each request. It does
+// not log the frame's data, which may be secret.
 func (s *Socket) logFrame(f Frame, err error, took time.Duration) {
 	attrs := []slog.Attr{
 		slog.String("type", f.Type), slog.String("requestId", f.ID), slog.String("connection", s.ID()),
@@ -207,8 +209,8 @@ func (s *Socket) logFrame(f Frame, err error, took time.Duration) {
 	s.hub.log.LogAttrs(context.Background(), level, "frame", attrs...)
 }
 
-// logLevel returns the level at which a frame is logged. Pings are logged at debug.
-// A refusal is logged at info, because it is no fault of the gateway.
+// logLevel returns the level at which a frame is logged. Pings are logged at debug. A
+// refusal is logged at info, because it is not a fault of the gateway.
 func logLevel(f Frame, err error) slog.Level {
 	switch {
 	case err == nil && f.Type == typePing:
@@ -223,7 +225,7 @@ func logLevel(f Frame, err error) slog.Level {
 	return slog.LevelInfo
 }
 
-// push sends a frame that is not a reply.
+// push sends a frame that is not a reply to the client.
 func (s *Socket) push(kind string, data any) {
 	text, err := encodeFrame(kind, "", data)
 	if err != nil {
@@ -236,7 +238,7 @@ func (s *Socket) push(kind string, data any) {
 // noticeBefore is the time between the token_expiring frame and the token's expiry.
 const noticeBefore = 60 * time.Second
 
-// Renew replaces the expiry of the socket's token, after the client sent a newer one.
+// Renew sets the expiry of the socket's token, after the client has sent a newer token.
 func (s *Socket) Renew(expiresAt time.Time) {
 	s.stopTimer()
 	s.mu.Lock()
@@ -245,9 +247,9 @@ func (s *Socket) Renew(expiresAt time.Time) {
 	s.scheduleExpiry()
 }
 
-// scheduleExpiry sets the timer of handleExpiry if that is due before the socket is
-// pinged twice. It is called again with each ping. Most tokens expire later, so only
-// few sockets hold a timer.
+// scheduleExpiry sets the timer for handleExpiry if it is due before the next two pings.
+// Each ping calls scheduleExpiry again. Most tokens expire later than that, so only few
+// sockets hold a timer.
 func (s *Socket) scheduleExpiry() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// wheelSlots is the number of slots of a wheel.
+// wheelSlots is the number of slots in a wheel.
 const wheelSlots = 25
 
-// wheel is a timer wheel. It spreads the sockets over an interval, so that a task that
-// each socket needs once per interval is an even load. The hub's lock guards it.
+// wheel is a timer wheel. Each socket needs a task once per interval. The wheel spreads
+// the sockets over the interval, so that the load is even. The hub's lock guards it.
 type wheel struct {
-	step      time.Duration // between two slots
+	step      time.Duration // time between two slots
 	startedAt time.Time
 	taken     int // slots that due has returned since startedAt
 	slots     [wheelSlots]map[*Socket]struct{}
@@ -32,8 +32,8 @@ func (w *wheel) add(s *Socket) { w.slots[s.slot][s] = struct{}{} }
 
 func (w *wheel) remove(s *Socket) { delete(w.slots[s.slot], s) }
 
-// due returns the sockets of the slots that were reached since the last call. It
-// returns each socket once, even if the last call was more than one interval ago.
+// due returns the sockets in the slots that were reached since the previous call. It
+// returns each socket once, even if the previous call was more than one interval ago.
 func (w *wheel) due(now time.Time) (batch []*Socket) {
 	reached := int(now.Sub(w.startedAt) / w.step)
 	w.taken = max(w.taken, reached-wheelSlots)

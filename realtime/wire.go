@@ -9,27 +9,27 @@ import (
 )
 
 // wire is the network connection under a WebSocket. It returns an error when the client
-// breaks a rule that the websocket package does not check. It passes that package one
-// frame at a time. The package therefore buffers nothing between two messages, and the
-// socket can wait for the next message in awaitMessage, which needs little memory.
+// breaks a rule that the websocket package does not check. It passes one frame at a time
+// to that package, which therefore buffers nothing between two messages. So the socket
+// can wait for the next message in awaitMessage, which needs little memory.
 type wire struct {
 	net.Conn
 	framing framing
-	broken  error // the rule that the client broke
+	broken  error // error for the rule that the client broke; nil before
 
-	// ahead[from:to] holds bytes that were read from the connection and not yet passed
-	// on. Most messages of an idle client fit into it.
+	// ahead[from:to] holds bytes that were read from the connection but not yet passed to
+	// the websocket package. Most messages from an idle client fit into ahead.
 	ahead    [128]byte
 	from, to int
 }
 
-// awaitMessage waits until the client sends a message for the websocket package. It
-// calls onPong for each pong before that and does not pass it on, because pongs are
-// nearly all that an idle client sends. It must be called between two messages.
+// awaitMessage waits for the client's next message other than a pong. It calls onPong for
+// each pong and skips it, because an idle client sends little else. It must be called
+// between two messages.
 //
-// The goroutine of an idle socket waits here. The calls must stay shallow: then the
-// goroutine keeps its initial stack of 2 KiB. The reader of the websocket package
-// needs more.
+// The goroutine of an idle socket waits here. Nested calls must stay shallow, so that the
+// goroutine keeps its initial stack of 2 KiB. The websocket package's reader needs a
+// larger stack.
 func (w *wire) awaitMessage(onPong func()) error {
 	for {
 		if w.skipPong() {
@@ -45,9 +45,9 @@ func (w *wire) awaitMessage(onPong func()) error {
 	}
 }
 
-// skipPong skips a pong that is complete and breaks no rule (RFC 6455, sections 5.1,
-// 5.2 and 5.5), and reports whether it did. Any other frame is left to the websocket
-// package.
+// skipPong skips the next frame if it is a complete pong that breaks no rule (RFC 6455,
+// sections 5.1, 5.2 and 5.5). It reports whether it has skipped one. The websocket
+// package handles all other frames.
 func (w *wire) skipPong() bool {
 	const headerAndMask = 6
 	text := w.ahead[w.from:w.to]
@@ -71,7 +71,7 @@ func (w *wire) readAhead() error {
 	return err
 }
 
-// Read reads bytes of one frame.
+// Read reads bytes of at most one frame.
 func (w *wire) Read(p []byte) (int, error) {
 	switch {
 	case w.broken != nil:
@@ -92,8 +92,8 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// CloseWrite closes the gateway's side of the connection. The error is
-// errors.ErrUnsupported for a connection that cannot close one side.
+// CloseWrite closes the gateway's side of the connection. It returns
+// errors.ErrUnsupported if the connection cannot close only one side.
 func (w *wire) CloseWrite() error {
 	if half, ok := w.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -123,8 +123,8 @@ func (w *wireWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // kernel's default grows to several MiB for a client that does not read.
 const sendBuffer = 128 << 10
 
-// limitSendBuffer limits the kernel's send buffer. A failure costs memory only, so it
-// is ignored.
+// limitSendBuffer sets the kernel's send buffer to sendBuffer. A failure is ignored,
+// because it only costs memory.
 func limitSendBuffer(conn net.Conn) {
 	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = secure.NetConn()

@@ -1,9 +1,9 @@
 // Package refusal holds the table of all refusals that the scripts of the store return. A
-// script returns a code; the table holds what the caller is told.
+// script returns a code. The table holds the text for the caller.
 //
 // A test of the root package collects the codes of every script. It fails for a code that
-// is not in the table, and for one that openapi.yaml does not declare for each operation
-// that runs the script.
+// is not in the table. It also fails if an operation runs the script and openapi.yaml
+// does not declare the code for that operation.
 package refusal
 
 import (
@@ -21,14 +21,15 @@ import (
 type kind struct {
 	detail string
 
-	// complete adds what the script returned behind the code. Nil: nothing.
+	// complete adds the values that the script returned after the code. If complete is
+	// nil, there are none.
 	complete func(refused *fieldgate.Error, reply store.Reply)
 }
 
-// value is the position of the first value in a reply, behind the code and the events.
+// value is the index of the first value in a reply, after the code and the events.
 const value = 2
 
-// queueFullRetry is the advice to a caller whose command found the queue full.
+// queueFullRetry is the RetryAfter of the refusal for a full queue.
 const queueFullRetry = 10 * time.Second
 
 var kinds = map[fieldgate.Code]kind{
@@ -79,14 +80,14 @@ func addQueueRetry(refused *fieldgate.Error, _ store.Reply) {
 	refused.RetryAfter = queueFullRetry
 }
 
-// Marker is a code by which a script tells its own package how to go on. It is no refusal:
-// no caller sees it. As an error it is for errors.Is.
+// Marker is a code by which a script signals something to its own package. It is no
+// refusal, and no caller of the API gets it. Compare it with errors.Is.
 type Marker string
 
 // The markers.
 const (
-	// Stale means that what the package read before it ran the script has changed. It reads
-	// again and runs the script again.
+	// Stale means that the package read something before it ran the script, and that this
+	// has changed. The package reads again and runs the script again.
 	Stale Marker = "stale"
 
 	// Kicked means that an administrator has closed the socket whose lease was renewed.
@@ -96,14 +97,14 @@ const (
 	Superseded Marker = "superseded"
 )
 
-// Error describes a marker that reached a log by mistake.
+// Error returns a text for the log, for a marker that got there by mistake.
 func (m Marker) Error() string { return fmt.Sprintf("the script returned the marker %q", string(m)) }
 
 var markers = []Marker{Stale, Kicked, Superseded}
 
 // Of returns nil for the reply of a transition that was made. It returns a new
-// *fieldgate.Error for a refusal, and a Marker for a marker. A code that the table does not
-// have is a mistake of ours, an error that no caller is told.
+// *fieldgate.Error for a refusal, and a Marker for a marker. A code that is not in the
+// table is a fault in this program: Of returns an error that no caller sees.
 func Of(reply store.Reply) error {
 	code := reply.Code()
 	if reply.OK() {
@@ -123,8 +124,8 @@ func Of(reply store.Reply) error {
 	return refused
 }
 
-// New returns the refusal that a script would return for a code, for a caller that needs no
-// script to know it.
+// New returns the refusal that a script would return for a code. It is for code that
+// refuses without running a script.
 func New(code fieldgate.Code) *fieldgate.Error {
 	return fieldgate.Refuse(code, kinds[code].detail)
 }

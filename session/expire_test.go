@@ -17,8 +17,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// dueAt returns the time at which a session is due for the sweeper, or the zero time
-// if it is not in the due index.
+// dueAt returns the time at which the sweeper will settle a session. It returns the zero
+// time if the session is not in the due index.
 func (b *bench) dueAt(id string) time.Time {
 	b.t.Helper()
 	member := "session " + id + " " + b.device.ID + " " + b.device.Tenant
@@ -78,7 +78,7 @@ func TestSettle_KeepsActiveSession(t *testing.T) {
 	each(t, func(b *bench) {
 		opened := b.open()
 		due := b.dueAt(opened.ID)
-		b.do(func(ctx context.Context, c store.Client) error { // as an instance might do whose clock is fast
+		b.do(func(ctx context.Context, c store.Client) error { // an instance with a fast clock might do this
 			return c.ZAdd(ctx, store.PartitionOf(b.device.Tenant).DueKey(), redis.Z{
 				Member: "session " + opened.ID + " " + b.device.ID + " " + b.device.Tenant, Score: 1,
 			}).Err()
@@ -134,8 +134,8 @@ func TestSettle_DeletesSessionAfterRetention(t *testing.T) {
 	})
 }
 
-// TestSettle_QuarantinesDamagedSession also checks that a damaged record does not
-// stop the others.
+// TestSettle_QuarantinesDamagedSession checks that a damaged record is quarantined and
+// does not stop other sessions.
 func TestSettle_QuarantinesDamagedSession(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -163,9 +163,9 @@ func TestSettle_QuarantinesDamagedSession(t *testing.T) {
 	})
 }
 
-// TestSettle_OutageQuarantinesNothing restarts Redis immediately after the first
-// error. The session must not be quarantined even though the store is available
-// again.
+// TestSettle_OutageQuarantinesNothing stops Redis, and starts it again immediately after
+// the first error. The session must not be quarantined, although the store is available
+// again when the error is handled.
 func TestSettle_OutageQuarantinesNothing(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
@@ -190,8 +190,8 @@ func TestSettle_OutageQuarantinesNothing(t *testing.T) {
 	require.Equal(t, []string{"session.opened", "session.expired"}, typesOf(b.events(opened.ID)))
 }
 
-// TestClose_KeepsOtherSessionOfDevice closes a session that the device's record no
-// longer names. The device's current session must stay active.
+// TestClose_KeepsOtherSessionOfDevice closes a session that is no longer in the device's
+// record. The session that is in the record must stay active.
 func TestClose_KeepsOtherSessionOfDevice(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {

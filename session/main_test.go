@@ -176,8 +176,8 @@ func requireCode(t testing.TB, want fieldgate.Code, err error) {
 	require.Equal(t, want, fieldgate.CodeOf(err), "%v", err)
 }
 
-// foreignIDs returns ids that do not belong to the tenant: missing ones, ids of
-// another partition and malformed ones.
+// foreignIDs returns ids that do not belong to the tenant: ids of missing records, ids of
+// another partition and malformed ids.
 func (b *bench) foreignIDs(kind string) map[string]string {
 	other := storetest.Tenant()
 	for store.PartitionOf(other) == store.PartitionOf(b.device.Tenant) {

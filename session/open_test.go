@@ -105,7 +105,7 @@ func TestOpen_RequiresActiveDevice(t *testing.T) {
 	})
 }
 
-// TestTenancy_OtherTenantsDeviceIsNotFound also checks that the error equals that of
+// TestTenancy_OtherTenantsDeviceIsNotFound also checks that the error is the same as for
 // a device that does not exist.
 func TestTenancy_OtherTenantsDeviceIsNotFound(t *testing.T) {
 	t.Parallel()
@@ -190,7 +190,8 @@ func TestOpen_ConcurrentRetriesReturnSameSession(t *testing.T) {
 	})
 }
 
-// TestOpen_EndsExpiredSession opens a session after an expired one without a sweeper.
+// TestOpen_EndsExpiredSession opens a session while an expired one was not settled,
+// because no sweeper runs.
 func TestOpen_EndsExpiredSession(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {

@@ -11,8 +11,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// The limits of one call of List or Events. A page that reaches maxExamined may be
-// short; its cursor continues the list.
+// These limit one call of List or Events. A call that has read maxExamined records may
+// return a short page, whose cursor continues the list.
 const (
 	minBatch    = 100  // minimum number of records read at a time with a filter
 	maxExamined = 1000 // maximum number of records read

@@ -28,8 +28,8 @@ func (s *Service) Reconcile(ctx context.Context, d store.Device) error {
 	return nil
 }
 
-// candidates returns the ids of the device's newest sessions, and of the session in
-// the device's record if it is not one of them.
+// candidates returns the ids of the device's newest sessions. It adds the session in the
+// device's record if that session is not among them.
 func (s *Service) candidates(ctx context.Context, d store.Device) ([]string, error) {
 	var active string
 	err := s.store.Do(ctx, "reconcile_device", func(ctx context.Context, c store.Client) error {
@@ -62,11 +62,11 @@ func (s *Service) reconcile(ctx context.Context, d store.Device, id string) erro
 	return nil
 }
 
-// oneSession is the invariant that a device has at most one active session, and that
-// the record of the device names it.
+// oneSession is the invariant that a device has at most one active session, whose id is
+// in the device's record.
 const oneSession store.Invariant = "oneSession"
 
-// violation returns the violation for a kind of damage that the script has found.
+// violation returns the violation for the damage that the script has found.
 func violation(device, id, damage string) store.Violation {
 	v := store.Violation{Invariant: store.NothingLost, Damage: damage + " of a session", ID: id, Device: device}
 	switch damage {

@@ -148,9 +148,9 @@ func TestReconcile_LostSessionIsRemovedFromDevice(t *testing.T) {
 	})
 }
 
-// TestReconcile_SecondActiveSessionExpires covers a device with two active sessions.
-// The one that its record names stays active and keeps its commands; the other one
-// expires.
+// TestReconcile_SecondActiveSessionExpires creates a device with two active sessions. The
+// session whose id is in the device's record must stay active and keep its commands. The
+// other session must expire.
 func TestReconcile_SecondActiveSessionExpires(t *testing.T) {
 	t.Parallel()
 	eachReconcileBench(t, func(w *reconcileBench) {

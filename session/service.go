@@ -14,7 +14,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// scripts contains the Lua scripts.
+// scripts holds the Lua scripts.
 //
 //go:embed lua/*.lua
 var scripts embed.FS
@@ -97,8 +97,8 @@ func (s *Service) Open(ctx context.Context, o OpenRequest) (Session, error) {
 	return decode(reply.String(2), reply.Map(3), time.Time{}), nil
 }
 
-// open runs the script once. The code of its reply is "stale" if an expired session
-// of the device has not been ended yet.
+// open runs open_session.lua once. The reply has the code "stale" if the device has an
+// expired session that was not ended yet.
 func (s *Service) open(ctx context.Context, o OpenRequest, scope store.Scope) (store.Reply, error) {
 	id := store.NewID(store.KindSession, store.PartitionOf(o.Tenant))
 	keys := append(recordKeys(scope.Device, id), store.PartitionOf(o.Tenant).TenantsKey())

@@ -32,8 +32,8 @@ type Session struct {
 	ClosedAt    time.Time // time at which the session was closed or expired; zero while it is active
 }
 
-// decode returns the session of a record. A session whose time has passed is expired,
-// even if the sweeper has not ended it yet.
+// decode converts a record to a Session. A session whose time has passed is returned as
+// expired, even if the sweeper has not ended it yet.
 func decode(id string, fields map[string]string, now time.Time) Session {
 	s := Session{
 		ID: id, Tenant: fields["tenant"], DeviceID: fields["device"],

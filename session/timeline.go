@@ -15,7 +15,7 @@ import (
 // Event is an event in the timeline of a session.
 type Event struct {
 	ID        string
-	Type      string // such as "command.claimed"
+	Type      string // type of the event, such as "command.claimed"
 	Time      time.Time
 	Actor     string // "user:<id>", "device:<id>" or "system"
 	RequestID string
@@ -40,12 +40,12 @@ func (s *Service) Events(ctx context.Context, tenant, id string, since time.Time
 	return s.scan(ctx, found, from, page.Limit)
 }
 
-// pageStart returns the id in the device's timeline at which a page starts, in the
-// form that XRANGE expects.
+// pageStart returns the entry of the device's timeline at which a page starts, as an id
+// for XRANGE.
 func pageStart(s Session, since time.Time, cursor string) (string, error) {
 	if cursor == "" {
-		// The first event's id may be slightly before CreatedAt: Redis reads its
-		// clock separately for both.
+		// The first event's id may be slightly before CreatedAt, because Redis reads its
+		// clock separately for each of the two.
 		if first := s.CreatedAt.Add(-time.Second); since.Before(first) {
 			since = first
 		}
@@ -59,8 +59,8 @@ func pageStart(s Session, since time.Time, cursor string) (string, error) {
 }
 
 // scan reads the device's timeline and returns the events of the session. It does not
-// stop at the end of the session, because a device may submit results days later. A
-// page that reads too many other events is short.
+// stop at the session's end, because a device may submit results days later. A page is
+// short if scan reads too many events of other sessions.
 func (s *Service) scan(ctx context.Context, session Session, from string, limit int) (events []Event, next string, err error) {
 	size := max(limit+1, minBatch)
 	for examined := 0; examined < maxExamined; examined += size {

@@ -155,8 +155,9 @@ func TestEvents_InvalidCursorIsRefused(t *testing.T) {
 	})
 }
 
-// TestEvents_ReadsAtMostThousandEntries covers a result that a device submits long
-// after its session has ended, behind thousands of other events. The pages end early.
+// TestEvents_ReadsAtMostThousandEntries submits a result long after the session has
+// ended. In the timeline it is behind thousands of other events, so the first pages end
+// early.
 func TestEvents_ReadsAtMostThousandEntries(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {

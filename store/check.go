@@ -12,15 +12,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// metaKey holds the values that must never change while the data exists: the
-// number of partitions and the hash key.
+// metaKey is the key of the hash with the values that must never change while the data
+// exists: the number of partitions and the hash key.
 const metaKey = "fg:meta"
 
 // minimumMajor is the oldest major version of Redis that accepts "#!lua" scripts.
 const minimumMajor = 7
 
-// Kinds of servers besides a single one. The scheme of a URL and redis_mode in
-// the INFO of a server use these words.
+// These name the kinds of servers other than a single one. The scheme of a URL and the
+// field redis_mode of INFO use these words.
 const (
 	sentinel = "sentinel"
 	cluster  = "cluster"
@@ -42,7 +42,7 @@ func (s *Store) check(ctx context.Context) error {
 	return s.checkMeta(ctx)
 }
 
-// eachMaster calls f with every server that accepts writes.
+// eachMaster calls f with the client of every server that accepts writes.
 func (s *Store) eachMaster(ctx context.Context, f func(context.Context, redis.Cmdable) error) error {
 	if nodes, ok := s.client.(*redis.ClusterClient); ok {
 		return nodes.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error { return f(ctx, master) })
@@ -67,8 +67,8 @@ func (s *Store) checkServer(ctx context.Context, server redis.Cmdable) error {
 	return nil
 }
 
-// checkInfo returns an error if a server is too old, may evict keys, or needs a
-// URL of another kind.
+// checkInfo returns an error if a server is too old, if it may evict keys, or if its kind
+// differs from that of the URL.
 func checkInfo(info map[string]string, kind string) error {
 	major, _, _ := strings.Cut(info["redis_version"], ".")
 	if n, _ := strconv.Atoi(major); n < minimumMajor {
@@ -86,9 +86,9 @@ func checkInfo(info map[string]string, kind string) error {
 	return nil
 }
 
-// checkMeta writes the values of metaKey at the first start and compares them at
-// every later one. When several instances start at once, the first to write a
-// value decides it for all of them.
+// checkMeta writes the values of metaKey at the first start. At every later start it
+// compares them. When several instances start at once, the first write of a value decides
+// for all of them.
 func (s *Store) checkMeta(ctx context.Context) error {
 	fresh := make([]byte, 32)
 	if _, err := rand.Read(fresh); err != nil {

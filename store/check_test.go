@@ -12,7 +12,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// connectLogged connects to a store, closes it, and returns the log.
+// connectLogged connects to the store at url, closes it, and returns what it has logged.
 func connectLogged(t *testing.T, url string) (logged string, err error) {
 	t.Helper()
 	var log bytes.Buffer

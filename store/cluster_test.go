@@ -66,8 +66,8 @@ func testTransitionsOnEveryNode(t *testing.T, nodes storetest.Cluster) {
 	require.Equal(t, connectCluster(t, nodes, false).HashKey(), connectCluster(t, nodes, true).HashKey())
 }
 
-// testKeysOfAnotherSlot uses keys of all other partitions. Some of them are on the
-// same node now, but may be moved to another one.
+// testKeysOfAnotherSlot runs scripts with keys of all other partitions. Some of those
+// partitions are on the same node now, but an operator may move them to another node.
 func testKeysOfAnotherSlot(t *testing.T, nodes storetest.Cluster) {
 	s := connectCluster(t, nodes, false)
 	script := newScript(`return { 'ok', redis.call('INCR', ARGV[1]) }`)

@@ -13,20 +13,20 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Timeouts of one connection: of a dial, and of a read, a write or the wait for a
-// free connection. They are shorter than Config.Timeout.
+// These are the timeouts of one connection: for dialing, and for a read, a write or the
+// wait for a free connection. They are shorter than Config.Timeout.
 const (
 	dialTimeout  = 800 * time.Millisecond
 	replyTimeout = 1500 * time.Millisecond
 )
 
-// reloadEvery is the interval at which the client of a Cluster reloads the map of
-// slots. With the library's default of a minute, writes succeeded again 57 s after
-// a master had died. With a second, they did after 3.5 s.
+// reloadEvery is the interval at which the client of a Cluster reloads the map of slots.
+// When a master died, writes succeeded again after 57 s with the library's default of a
+// minute, and after 3.5 s with one second.
 const reloadEvery = time.Second
 
-// urlHint describes a valid URL in error messages. No error contains the URL or a
-// part of it, because it may hold a password.
+// urlHint describes a valid URL in error messages. No error contains the URL or a part of
+// it, because the URL may hold a password.
 const urlHint = "it must be redis://, rediss://, redis+sentinel:// or redis+cluster:// with a host, " +
 	"special characters of the password percent-encoded"
 
@@ -35,8 +35,8 @@ var (
 	errMaster = errors.New("the Redis URL names no master: add ?master_name=NAME")
 )
 
-// init has the client library write to the debug log. By default it writes every
-// failed dial to stderr, although it also returns the error. The library has one
+// init sets a logger by which the client library writes to the debug log. By default, the
+// library writes every failed dial to stderr and also returns the error. It has one
 // logger for the whole process.
 func init() { redis.SetLogger(libraryLog{}) }
 
@@ -48,15 +48,15 @@ func (libraryLog) Printf(ctx context.Context, format string, args ...any) {
 	slog.DebugContext(ctx, "redis client: "+fmt.Sprintf(format, args...))
 }
 
-// dialers create a client, by the kind of the server. The URL no longer names the
-// kind.
+// dialers maps the kind of a server to the function that creates its client. The URL
+// passed to the function has a scheme without the kind.
 var dialers = map[string]func(url string, poolSize int) (redis.UniversalClient, error){
 	"":       dialSingle,
 	sentinel: dialSentinel,
 	cluster:  dialCluster,
 }
 
-// dial creates the client for a URL and returns it with the kind of the server.
+// dial creates the client for rawURL. It returns the client and the kind of the server.
 // It does not connect yet. No client repeats a command by itself.
 func dial(rawURL string, poolSize int) (client redis.UniversalClient, kind string, err error) {
 	u, err := url.Parse(rawURL)
@@ -85,10 +85,10 @@ func dialSingle(url string, poolSize int) (redis.UniversalClient, error) {
 	return redis.NewClient(opt), nil
 }
 
-// dialSentinel creates a client that finds its master through Sentinel. The query
-// of the URL names the master (master_name, required), its credentials (username,
-// password) and further sentinels (addr). The credentials before the host are
-// those of the sentinels.
+// dialSentinel creates a client that finds its master through Sentinel. The query of the
+// URL names the master (master_name, required), the master's credentials (username,
+// password) and further sentinels (addr). The credentials before the URL's host are those
+// for the sentinels.
 func dialSentinel(url string, poolSize int) (redis.UniversalClient, error) {
 	opt, err := redis.ParseFailoverURL(url)
 	if err != nil {
@@ -105,9 +105,9 @@ func dialSentinel(url string, poolSize int) (redis.UniversalClient, error) {
 	return redis.NewFailoverClient(opt), nil
 }
 
-// dialCluster creates a client of a Cluster. The query of the URL may name further
-// nodes (addr). MaxRetries does not stop this client from repeating commands: see
-// once.
+// dialCluster creates a client for a Cluster. The query of the URL may name further nodes
+// (addr). MaxRetries does not stop this client from repeating commands: the type once
+// does.
 func dialCluster(url string, poolSize int) (redis.UniversalClient, error) {
 	opt, err := redis.ParseClusterURL(url)
 	if err != nil {
@@ -123,16 +123,16 @@ func dialCluster(url string, poolSize int) (redis.UniversalClient, error) {
 	return redis.NewClusterClient(opt), nil
 }
 
-// redactURL returns an error with the library's reason, such as "invalid database
-// number", but without the value after the colon. If the password of the URL was
-// not percent-encoded, that value is a part of the password.
+// redactURL returns an error with the reason of the library, such as "invalid database
+// number", but without the value after the colon. That value is a part of the password
+// when the password in the URL was not percent-encoded.
 func redactURL(err error) error {
 	reason, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "redis: "), ":")
 	return fmt.Errorf("the Redis URL is not valid (%s): %s", reason, urlHint)
 }
 
-// newPipeline returns a sendFunc that sends the commands of concurrent callers in
-// one pipeline.
+// newPipeline returns a sendFunc that sends commands from concurrent callers in one
+// pipeline.
 func newPipeline(client redis.UniversalClient) (sendFunc, error) {
 	pipeliner, ok := client.(interface {
 		AsyncAutoPipeline() (*redis.AutoPipeliner, error)

@@ -12,9 +12,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Bounds of the sweeper: the batch of each partition, and the intervals between
-// two sweeps. It backs off from sweepEvery to maxSweepEvery while no partition can
-// be swept, and logs failures at most once in maxSweepEvery.
+// These bound the sweeper. dueBatch is the number of members per partition and sweep. The
+// interval between two sweeps is sweepEvery, and grows to maxSweepEvery while every
+// partition fails. Failures are logged at most once per maxSweepEvery.
 const (
 	dueBatch      = 100
 	sweepEvery    = 400 * time.Millisecond
@@ -42,23 +42,24 @@ func parseDue(p Partition, member string) (Due, bool) {
 	return d, PartitionOf(d.Device.Tenant) == p && OwnsID(d.Device.Tenant, KindDevice, d.Device.ID)
 }
 
-// member returns the member of the due index that parseDue parses.
+// member returns the text of d in the due index, which parseDue parses.
 func (d Due) member() string {
 	return strings.Join([]string{d.Kind, d.ID, d.Device.ID, d.Device.Tenant}, " ")
 }
 
-// Settle applies the transitions that are due to a batch of members, all of one
-// partition and one kind. Another instance may have settled a member already: the
-// script decides. A Settle calls Quarantine for a member that can never be settled.
-// An error means that the whole batch may be tried again.
+// Settle is a function that applies the due transitions of a batch of members. All
+// members have the same partition and kind. Another instance may have settled a member
+// already, so the script decides. The function calls Quarantine for a member that can
+// never be settled. An error means that the whole batch may be tried again.
 type Settle func(ctx context.Context, due []Due) error
 
-// Sweep settles due members in all partitions until the context ends. Every
-// instance runs a sweeper, and none is the leader.
+// Sweep settles due members in all partitions until the context ends. The map settle
+// holds the function for each kind. Every instance runs a sweeper, and none is the
+// leader.
 //
-// A failure is logged and retried. While some partitions fail, the interval stays
-// the same, because leases expire in the others too. While all partitions fail, it
-// grows.
+// A failure is logged and retried. While only some partitions fail, the interval stays
+// the same, because leases expire in the other partitions too. While all partitions fail,
+// the interval grows.
 func (s *Store) Sweep(ctx context.Context, settle map[string]Settle) {
 	wait := sweepEvery
 	var logged time.Time
@@ -80,14 +81,15 @@ func (s *Store) Sweep(ctx context.Context, settle map[string]Settle) {
 	}
 }
 
-// SweepOnce settles at most one batch of each partition and reports whether there
-// may be more. A failure in one partition does not stop the others.
+// SweepOnce settles at most one batch of each partition. It reports whether more members
+// may be due. A failure in one partition does not stop the others.
 func (s *Store) SweepOnce(ctx context.Context, settle map[string]Settle) (more bool, err error) {
 	_, more, err = s.sweep(ctx, settle)
 	return more, err
 }
 
-// sweep is SweepOnce, and also returns the number of partitions without a failure.
+// sweep is SweepOnce, and also returns the number of partitions that were swept without a
+// failure.
 func (s *Store) sweep(ctx context.Context, settle map[string]Settle) (swept int, more bool, err error) {
 	due, err := s.readDue(ctx)
 	for p, members := range due {
@@ -101,8 +103,9 @@ func (s *Store) sweep(ctx context.Context, settle map[string]Settle) (swept int,
 	return swept, more, err
 }
 
-// readDue reads the members of every partition that are due by the clock of Redis,
-// in one pipeline. With an error it returns the partitions that could be read.
+// readDue reads the members of every partition that are due by the clock of Redis. It
+// sends one pipeline. If some partitions cannot be read, it returns the others together
+// with the error.
 func (s *Store) readDue(ctx context.Context) (map[Partition][]string, error) {
 	due := map[Partition][]string{}
 	err := s.do(ctx, "read_due", func(ctx context.Context) error {
@@ -127,8 +130,8 @@ func (s *Store) readDue(ctx context.Context) (map[Partition][]string, error) {
 	return due, err
 }
 
-// settlePartition settles members of one partition, kind by kind, and quarantines
-// those that cannot be parsed.
+// settlePartition settles the members of one partition, kind by kind. It quarantines the
+// members that cannot be parsed.
 func (s *Store) settlePartition(ctx context.Context, p Partition, members []string, settle map[string]Settle) (err error) {
 	byKind := map[string][]Due{}
 	for _, member := range members {
@@ -148,9 +151,8 @@ func (s *Store) settlePartition(ctx context.Context, p Partition, members []stri
 	return err
 }
 
-// Quarantine moves a member that cannot be settled from the due index to the
-// quarantine of its partition, so that it does not stop the others. It may be
-// repeated.
+// Quarantine moves a member that cannot be settled from the due index to its partition's
+// quarantine, so that it does not stop the others. It is safe to repeat.
 func (s *Store) Quarantine(ctx context.Context, d Due) error {
 	return s.quarantine(ctx, PartitionOf(d.Device.Tenant), d.member())
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// dueScript adds something to the due index and returns its member.
+// dueScript adds a member to the due index and returns the member.
 var dueScript = newScript(`
 --@include store/device
 --@include store/due
@@ -19,8 +19,8 @@ local device, kind, id = device_at(1, 1), ARGV[6], ARGV[7]
 set_due(device, kind, id, 5000)
 return ok(due_member(device, kind, id), read_due(device, kind, id))`)
 
-// TestDueMember_LuaAndGoAgree compares the two sides of the due index: scripts write its
-// members, and the sweeper reads them.
+// TestDueMember_LuaAndGoAgree checks that Go parses the members that scripts write to the
+// due index.
 func TestDueMember_LuaAndGoAgree(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

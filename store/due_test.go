@@ -28,13 +28,14 @@ func eachExclusive(t *testing.T, test func(t *testing.T, s *store.Store)) {
 	}
 }
 
-// do runs operations on the store that must succeed.
+// do runs operations on the store and requires them to succeed.
 func do(t testing.TB, s *store.Store, f func(ctx context.Context, c store.Client) error) {
 	t.Helper()
 	require.NoError(t, s.Do(t.Context(), "test", f))
 }
 
-// addDue adds members to a due index, each a millisecond later than the one before.
+// addDue adds members to the due index of p. The first is due at first, and each other
+// member a millisecond after the previous one.
 func addDue(t testing.TB, s *store.Store, p store.Partition, first time.Time, members ...string) {
 	t.Helper()
 	entries := make([]redis.Z, len(members))
@@ -44,13 +45,14 @@ func addDue(t testing.TB, s *store.Store, p store.Partition, first time.Time, me
 	do(t, s, func(ctx context.Context, c store.Client) error { return c.ZAdd(ctx, p.DueKey(), entries...).Err() })
 }
 
-// member returns a due member of a new device of a tenant.
+// member returns the due member for a new device of a tenant.
 func member(kind, tenant string) string {
 	d := deviceOf(tenant)
 	return strings.Join([]string{kind, store.NewID("cmd", store.PartitionOf(tenant)), d.ID, tenant}, " ")
 }
 
-// settler counts how often each member is settled, and removes it from the index.
+// settler counts how often each member is settled. It removes settled members from the
+// index.
 type settler struct {
 	t     *testing.T
 	store *store.Store
@@ -247,8 +249,8 @@ func TestQuarantine_MovesMemberOnce(t *testing.T) {
 	})
 }
 
-// TestSweeper_ContinuesAfterOutageAndEndsWithContext kills and restarts the server
-// under a sweeper. The sweeper must not flood the log in between.
+// TestSweeper_ContinuesAfterOutageAndEndsWithContext kills the server while a sweeper
+// runs, and restarts it. The sweeper must not flood the log during the outage.
 func TestSweeper_ContinuesAfterOutageAndEndsWithContext(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
@@ -275,7 +277,7 @@ func TestSweeper_ContinuesAfterOutageAndEndsWithContext(t *testing.T) {
 	}
 }
 
-// TestSweeper_FailingPartitionSlowsNoOther has one partition fail at every sweep. The
+// TestSweeper_FailingPartitionSlowsNoOther makes one partition fail in every sweep. The
 // interval must not grow, because the other partitions have to be swept too.
 func TestSweeper_FailingPartitionSlowsNoOther(t *testing.T) {
 	t.Parallel()

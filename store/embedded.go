@@ -18,8 +18,8 @@ type embedded struct {
 	stopped  sync.WaitGroup
 }
 
-// expireEvery is the interval at which the time to live of keys advances. The
-// embedded server has no clock of its own for it.
+// expireEvery is the interval at which expireKeys advances the embedded server's time.
+// That server has no clock of its own that would expire keys.
 const expireEvery = 250 * time.Millisecond
 
 func startEmbedded() (*embedded, error) {
@@ -34,7 +34,8 @@ func startEmbedded() (*embedded, error) {
 
 func (e *embedded) url() string { return "redis://:" + e.password + "@" + e.server.Addr() }
 
-// expireKeys advances the time to live of keys until the server is closed.
+// expireKeys expires keys, by advancing the server's time every expireEvery until the
+// server is closed.
 func (e *embedded) expireKeys() {
 	ticker := time.NewTicker(expireEvery)
 	defer ticker.Stop()

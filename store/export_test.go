@@ -2,15 +2,15 @@ package store
 
 import "time"
 
-// EmbeddedAddr returns the address of the embedded server of a store.
+// EmbeddedAddr returns the address of the store's embedded server.
 func EmbeddedAddr(s *Store) string { return s.embedded.server.Addr() }
 
-// SetSilenceTimeout sets how long a connection of Listen may be silent before it is
-// pinged.
+// SetSilenceTimeout sets the time without a message after which Listen pings its
+// connection.
 func SetSilenceTimeout(s *Store, d time.Duration) { s.silenceTimeout = d }
 
 // DueMember returns the member of the due index of a due record.
 func DueMember(d Due) string { return d.member() }
 
-// ParseDue parses a member of the due index of a partition.
+// ParseDue parses a member of p's due index.
 func ParseDue(p Partition, member string) (Due, bool) { return parseDue(p, member) }

@@ -10,8 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// TestPartitionOf_NeverChanges compares partitions with fixed values. Every key and id
-// ever written contains the partition of its tenant.
+// TestPartitionOf_NeverChanges compares partitions with fixed values. They must not
+// change, because every stored key and id contains its tenant's partition.
 func TestPartitionOf_NeverChanges(t *testing.T) {
 	t.Parallel()
 	for tenant, want := range map[string]string{

@@ -13,9 +13,9 @@ import (
 //go:embed lua/*.lua
 var files embed.FS
 
-// include begins a line with which a script or a fragment includes another fragment.
-// "store/event" names event.lua of package store. A name without an owner, such as
-// "command", is a file beside the including one.
+// include is the prefix of a line by which a script or a fragment includes another
+// fragment. "store/event" names event.lua of package store. A name without an owner, such
+// as "command", names a file in the directory of the including file.
 const include = "--@include "
 
 // creates is the line by which a script says that it is refused while the store is full.
@@ -27,21 +27,22 @@ const creates = "--@creates"
 // events that it recorded as the second element of its reply.
 const eventFragment = "store/event"
 
-// Library holds the Lua fragments that a package exports to the scripts of other
-// packages: a file system with NAME.lua at its root for each, by the name of the owning
-// package. The fragments of package store are there for every script.
+// Library holds the Lua fragments that packages export to the scripts of other packages.
+// The map's keys are the names of the owning packages. A fragment NAME is the file
+// NAME.lua at the root of its file system. Every script can include the fragments of
+// package store without a Library.
 type Library map[string]fs.FS
 
-// loader composes the text of one script. Each fragment stands in it once, before the
-// line that included it first, with the fragments that it includes itself before it.
+// loader composes the text of one script. It adds each fragment once, before the first
+// line that includes it. The fragments that a fragment includes come before it.
 type loader struct {
 	text      strings.Builder
 	libraries Library
 	included  map[string]bool
 }
 
-// origin locates an including file: its owner, which is empty for the package of the
-// script, and its directory.
+// origin locates an including file by its owner and its directory. The owner is empty for
+// the package of the script itself.
 type origin struct {
 	owner string
 	files fs.FS
@@ -62,7 +63,7 @@ func newLoader(libraries []Library) *loader {
 	return l
 }
 
-// add appends a file with everything that it includes.
+// add appends a file together with the fragments that it includes.
 func (l *loader) add(from origin, file string) {
 	for line := range strings.Lines(mustRead(from.files, path.Join(from.dir, file))) {
 		if name, ok := strings.CutPrefix(strings.TrimSpace(line), include); ok {
@@ -73,7 +74,7 @@ func (l *loader) add(from origin, file string) {
 	}
 }
 
-// include appends a fragment, unless the script has it already.
+// include appends the fragment name, unless the text has it already.
 func (l *loader) include(from origin, name string) {
 	if owner, fragment, ok := strings.Cut(name, "/"); ok {
 		from, name = origin{owner: owner, files: l.libraries[owner]}, fragment

@@ -10,7 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// lua returns a file system of Lua files, by their names without ".lua".
+// lua returns a file system with Lua files. The keys of texts are the names of the files
+// without ".lua".
 func lua(texts map[string]string) fstest.MapFS {
 	files := fstest.MapFS{}
 	for name, text := range texts {

@@ -60,8 +60,8 @@ func NewID(kind string, p Partition) string {
 	return kind + "_" + p.String() + strings.ToLower(ulid.Make().String())
 }
 
-// PartitionOfID returns the partition of an id of the given kind. It returns false
-// for a text that NewID cannot have returned.
+// PartitionOfID returns the partition of an id of the given kind. It returns false for a
+// text that NewID cannot have created.
 func PartitionOfID(kind, id string) (Partition, bool) {
 	rest, found := strings.CutPrefix(id, kind+"_")
 	if !found || len(rest) != 2+ulid.EncodedSize || strings.Trim(rest, digits) != "" {
@@ -93,34 +93,35 @@ func (p Partition) key(parts ...string) string {
 	return "fg:{" + p.String() + "}:" + strings.Join(parts, ":")
 }
 
-// DueKey returns the key of the due index of the partition: a sorted set of the
-// records that time will change, scored by the Unix milliseconds of the change.
+// DueKey returns the key of the partition's due index. The index is a sorted set of the
+// records that will change when a time comes, scored by the Unix milliseconds of that
+// change.
 func (p Partition) DueKey() string { return p.key("due") }
 
-// TenantsKey returns the key of the index of the tenants in the partition that
-// have ever opened a session. Only these can have commands.
+// TenantsKey returns the key of the index of those tenants in the partition that have
+// ever opened a session. Other tenants cannot have commands.
 func (p Partition) TenantsKey() string { return p.key("tenants") }
 
-// QuarantineKey returns the key of the list of due members that could not be
-// settled.
+// QuarantineKey returns the key of the list of due members that the sweeper could not
+// settle.
 func (p Partition) QuarantineKey() string { return p.key("quarantine") }
 
-// ActivationKey returns the key of the device of an activation code, by the keyed
-// hash of the code. The partition depends on the hash, because a device that
-// registers does not know its tenant yet.
+// ActivationKey returns the key under which the device of an activation code is stored.
+// Its argument is the keyed hash of the code. The partition depends on the hash, because
+// a device that registers does not know its tenant yet.
 func ActivationKey(hash string) string {
 	return PartitionOf(hash).key("activation", hash)
 }
 
-// RateKey returns the key of the rate limit of a subject without a tenant, such as
-// an address.
+// RateKey returns the key of the rate limit of a subject that has no tenant, such as an
+// IP address.
 func RateKey(scope, subject string) string {
 	return PartitionOf(subject).key("rate", scope, subject)
 }
 
-// Tenant builds the keys of a tenant. Package customer ensures that it contains no
-// colon and no space. Colons separate the parts of keys, and spaces those of due
-// members and wake-ups.
+// Tenant is the name of a tenant, and builds the tenant's keys. Package customer ensures
+// that the name contains no colon and no space. Colons separate the parts of keys, and
+// spaces separate those of due members and wake-ups.
 type Tenant string
 
 // key returns a key of the tenant.
@@ -128,8 +129,8 @@ func (t Tenant) key(parts ...string) string {
 	return PartitionOf(string(t)).key(append([]string{"tenant", string(t)}, parts...)...)
 }
 
-// StreamKey returns the key of the tenant's event stream. The stream is trimmed
-// and serves the sockets.
+// StreamKey returns the key of the tenant's event stream. The stream is trimmed to a
+// length and feeds the sockets.
 func (t Tenant) StreamKey() string { return t.key("events") }
 
 // InboxKey returns the key of the sorted set of commands that await approval.
@@ -139,8 +140,8 @@ func (t Tenant) InboxKey() string { return t.key("inbox") }
 // hence by age.
 func (t Tenant) DevicesKey() string { return t.key("devices") }
 
-// DevicesByKey returns the key of the index of the tenant's devices with a
-// property, such as ("status", "active") or ("tag", "site=berlin").
+// DevicesByKey returns the key of the index of the tenant's devices that have a property,
+// such as ("status", "active") or ("tag", "site=berlin").
 func (t Tenant) DevicesByKey(property, value string) string {
 	return t.key("devices", property, value)
 }
@@ -153,8 +154,8 @@ func (t Tenant) ExternalIDsKey() string { return t.key("external") }
 // by id and hence by age.
 func (t Tenant) SessionsKey() string { return t.key("sessions") }
 
-// IdempotencyKeys returns the key that stores the response to a request, and no
-// key for a request without the header Idempotency-Key.
+// IdempotencyKeys returns a slice with the key under which the response to a request is
+// stored. The slice is empty for a request without the header Idempotency-Key.
 func IdempotencyKeys(tenant, header string) []string {
 	if header == "" {
 		return nil
@@ -162,7 +163,8 @@ func IdempotencyKeys(tenant, header string) []string {
 	return []string{Tenant(tenant).key("idempotency", DigestOf(header))}
 }
 
-// DigestOf returns a digest of a text that a caller chose, for use in a key.
+// DigestOf returns a digest of text, for use in a key. Callers choose that text, so it
+// may be long or contain any character.
 func DigestOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:16])
@@ -179,9 +181,9 @@ func (t Tenant) ConnectionsKey() string { return t.key("connections") }
 // expires with the socket's lease.
 func (t Tenant) ConnectionKey(id string) string { return t.key("connection", id) }
 
-// TicketKey returns the key of the record of a single-use ticket for a socket, by
-// the ticket's hash in hexadecimal. The partition depends on the hash, because a
-// client that presents a ticket names no tenant.
+// TicketKey returns the key of the record of a single-use ticket for opening a socket.
+// Its argument is the ticket's hash in hexadecimal. The partition depends on the hash,
+// because a client that presents a ticket names no tenant.
 func TicketKey(hash string) string { return PartitionOf(hash).key("ticket", hash) }
 
 // SessionKey returns the key of the record of a support session.
@@ -204,9 +206,9 @@ func (d Device) key(parts ...string) string {
 // RecordKey returns the key of the record of the device.
 func (d Device) RecordKey() string { return DeviceKey(d.ID) }
 
-// DeviceKey returns the key of the record of a device whose tenant is not known.
-// If NewID cannot have returned the id, the key never exists. The same holds for
-// the other functions that build a key from an id alone.
+// DeviceKey returns the key of the device's record when the caller does not know the
+// tenant. If NewID cannot have created the id, Redis never has the key. The same holds
+// for the other functions that build a key from an id alone.
 func DeviceKey(id string) string {
 	p, _ := PartitionOfID(KindDevice, id)
 	return p.key("device", id)
@@ -225,8 +227,8 @@ func (d Device) IndexKey() string { return d.key("index") }
 // in their order.
 func (d Device) ReadyKey() string { return d.key("ready") }
 
-// AliveKeys returns the keys of the sorted sets of the commands that have not
-// ended: the ready set, the commands that await approval, and those under a lease.
+// AliveKeys returns the keys of the three sorted sets of commands that have not ended:
+// the ready set, the commands that await approval, and the commands under a lease.
 func (d Device) AliveKeys() []string {
 	return []string{d.ReadyKey(), d.key("pending"), d.key("leases")}
 }
@@ -234,16 +236,16 @@ func (d Device) AliveKeys() []string {
 // SessionsKey returns the key of the device's index of support sessions.
 func (d Device) SessionsKey() string { return d.key("sessions") }
 
-// TimelineKey returns the key of the stream of the events of the device and its
-// sessions. The stream is kept for the retention and serves audits.
+// TimelineKey returns the key of the stream of the events of the device and its sessions.
+// Its entries are kept for the retention and serve audits.
 func (d Device) TimelineKey() string { return d.key("timeline") }
 
 // CancelsKey returns the key of the set of claimed commands whose cancellation was
 // requested.
 func (d Device) CancelsKey() string { return d.key("cancels") }
 
-// LoginKey returns the key of the record of a login of the device, by the SHA-256
-// of its token.
+// LoginKey returns the key of the record of a device's login. The hash is the SHA-256 of
+// the login token.
 func LoginKey(deviceID, hash string) string {
 	p, _ := PartitionOfID(KindDevice, deviceID)
 	return p.key("login", hash)
@@ -252,21 +254,22 @@ func LoginKey(deviceID, hash string) string {
 // RateKey returns the key of the device's rate limit.
 func (d Device) RateKey() string { return d.key("rate") }
 
-// DeviceRateKey is RateKey for a device whose tenant is not known.
+// DeviceRateKey returns the key of RateKey when the caller does not know the device's
+// tenant.
 func DeviceRateKey(id string) string {
 	p, _ := PartitionOfID(KindDevice, id)
 	return p.key("device", id, "rate")
 }
 
-// LoginsKey returns the key of the list of the device's logins by the hashes of
-// their tokens, the newest last.
+// LoginsKey returns the key of the list of the device's logins. The list holds the hashes
+// of their tokens, the newest last.
 func LoginsKey(deviceID string) string {
 	p, _ := PartitionOfID(KindDevice, deviceID)
 	return p.key("device", deviceID, "logins")
 }
 
-// RegistrationKey returns the key of the stored response to a registration, by the
-// digest of its Idempotency-Key.
+// RegistrationKey returns the key under which the response to a registration is stored,
+// for a digest of the request's Idempotency-Key.
 func (d Device) RegistrationKey(digest string) string { return d.key("registration", digest) }
 
 // ResultKey returns the key of the result of a command.
@@ -275,8 +278,8 @@ func ResultKey(commandID string) string {
 	return p.key("result", commandID)
 }
 
-// ClaimKey returns the key of the stored response to a claim, by the digest of its
-// Idempotency-Key.
+// ClaimKey returns the key under which the response to a claim is stored, for a digest of
+// the request's Idempotency-Key.
 func (d Device) ClaimKey(digest string) string { return d.key("claim", digest) }
 
 // Keys returns the key set of the device: every key that a transition of one of

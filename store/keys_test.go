@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// keysOf returns all keys of a tenant and of one of its devices, by a description of
-// the key.
+// keysOf returns all keys of a tenant and of one of its devices. The map's keys describe
+// them.
 func keysOf(tenant string, d store.Device) map[string]string {
 	t, p := store.Tenant(tenant), store.PartitionOf(tenant)
 	session, command := store.NewID(store.KindSession, p), store.NewID(store.KindCommand, p)
@@ -35,8 +35,8 @@ func deviceOf(tenant string) store.Device {
 	return store.Device{Tenant: tenant, ID: store.NewID(store.KindDevice, store.PartitionOf(tenant))}
 }
 
-// adversaries returns tenants that resemble parts of other tenants' keys. They use
-// all characters that a tenant may contain.
+// adversaries returns names of tenants that resemble parts of other tenants' keys.
+// Together they use all characters that the name of a tenant may contain.
 func adversaries() []string {
 	tenants := []string{"c.a", "u.a", "c.", "u.", "c.a.b", "c.a-b", "c.a_b", "u.auth0~7c1", "u.auth0~3a1", "c.fg", "c.%7B00%7D"}
 	for _, word := range []string{
@@ -82,8 +82,8 @@ func TestKeys_AreDistinct(t *testing.T) {
 	}
 }
 
-// TestKeys_WithTextOfCaller checks that a text of the caller is the last part of its
-// key, or a digest, so that it cannot resemble another part.
+// TestKeys_WithTextOfCaller checks keys that contain text from a caller. The text must be
+// the last part of the key, or a digest, so that it cannot resemble another part.
 func TestKeys_WithTextOfCaller(t *testing.T) {
 	t.Parallel()
 	tenant := store.Tenant("c.acme")
@@ -100,8 +100,8 @@ func TestKeys_WithTextOfCaller(t *testing.T) {
 	require.NotContains(t, store.IdempotencyKeys("c.acme", "chosen:freely")[0], "chosen")
 }
 
-// TestDeviceKeys_OrderMatchesScripts compares Device.Keys with lua/device.lua, which
-// names the keys of a device by their index.
+// TestDeviceKeys_OrderMatchesScripts compares the order of Device.Keys with
+// lua/device.lua, which gives each key a name by its index.
 func TestDeviceKeys_OrderMatchesScripts(t *testing.T) {
 	t.Parallel()
 	file, err := os.ReadFile("lua/device.lua")

@@ -13,8 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestMain configures the certificate authority of these tests like an operator does,
-// before the process loads those of the system.
+// TestMain configures a certificate authority for these tests, as an operator does. It
+// does so before the process loads the system's authorities.
 func TestMain(m *testing.M) {
 	if err := trustTestAuthority(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -23,15 +23,15 @@ func TestMain(m *testing.M) {
 	storetest.Main(m)
 }
 
-// newScript returns a script with a text.
+// newScript returns a script whose source is body.
 func newScript(body string) *store.Script {
 	return store.NewScript(fstest.MapFS{"lua/test.lua": {Data: []byte(body)}}, "lua/test.lua")
 }
 
-// countScript counts its runs.
+// countScript counts its runs in a key.
 var countScript = newScript(`return { 'ok', redis.call('INCR', KEYS[1]) }`)
 
-// count runs countScript on a key and returns the number of runs.
+// count runs countScript on key and returns how often it has run.
 func count(t testing.TB, s *store.Store, key string) int64 {
 	t.Helper()
 	reply, err := s.Run(t.Context(), countScript, []string{key})
@@ -54,7 +54,7 @@ func withAndWithoutPipeline(t *testing.T, test func(t *testing.T, cfg store.Conf
 	}
 }
 
-// requireCode fails the test if an error has another code.
+// requireCode fails the test unless err has the code want.
 func requireCode(t testing.TB, want fieldgate.Code, err error) {
 	t.Helper()
 	require.Error(t, err)

@@ -17,15 +17,15 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// failingServer is a server that a test makes fail, with a connection from before the
-// failure.
+// failingServer is a server that a test makes fail, with a connection that was opened
+// before the failure.
 type failingServer struct {
 	*storetest.Server
 	t     *testing.T
 	admin *redis.Client
 }
 
-// outages are the failures of a server, each with its begin and its end.
+// outages are the failures of a server. begin starts the failure, and end ends it.
 var outages = map[string]struct{ begin, end func(f failingServer) }{
 	"killed": {
 		begin: func(f failingServer) { f.Kill() },
@@ -103,7 +103,7 @@ func (f failingServer) set(name, value string) {
 	f.do("config", "set", name, value)
 }
 
-// awaitReply waits until the reply or the error of a command begins with a word.
+// awaitReply sends a command until its reply or error begins with word.
 func (f failingServer) awaitReply(word string, args ...any) {
 	f.t.Helper()
 	client := redis.NewClient(&redis.Options{Addr: f.Addr(), MaxRetries: -1})
@@ -114,15 +114,15 @@ func (f failingServer) awaitReply(word string, args ...any) {
 	}, 10*time.Second, 5*time.Millisecond)
 }
 
-// inBackground sends a command that blocks the server and does not wait for the reply.
+// inBackground sends a command that blocks the server. It does not wait for the reply.
 func (f failingServer) inBackground(args ...any) {
 	client := redis.NewClient(&redis.Options{Addr: f.Addr(), MaxRetries: -1, ReadTimeout: -1})
 	f.t.Cleanup(func() { _ = client.Close() })
 	go client.Do(context.Background(), args...)
 }
 
-// TestRun_FailsWithinTwoSecondsDuringOutage checks that all callers get
-// store_unavailable with RetryAfter. After the outage the same store serves them again.
+// TestRun_FailsWithinTwoSecondsDuringOutage checks that all callers get store_unavailable
+// with RetryAfter. After the outage, calls on the same store must succeed again.
 func TestRun_FailsWithinTwoSecondsDuringOutage(t *testing.T) {
 	t.Parallel()
 	for name, outage := range outages {
@@ -154,7 +154,8 @@ func TestRun_FailsWithinTwoSecondsDuringOutage(t *testing.T) {
 	}
 }
 
-// callers is a number of concurrent callers above the number of connections.
+// callers is a number of concurrent callers. It is greater than the number of
+// connections.
 const callers = 64
 
 // failure is a call that failed.
@@ -163,7 +164,7 @@ type failure struct {
 	took time.Duration
 }
 
-// runConcurrently runs n scripts at once and returns those that failed.
+// runConcurrently runs n scripts at once and returns the failed calls.
 func runConcurrently(s *store.Store, n int) (failed []failure) {
 	var mu sync.Mutex
 	var group sync.WaitGroup

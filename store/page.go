@@ -11,7 +11,7 @@ import (
 
 // Page selects a page of a list.
 type Page struct {
-	Cursor string // the end of the previous page; empty for the first page
+	Cursor string // where the previous page ended; empty for the first page
 	Limit  int    // the maximum number of items
 }
 
@@ -23,11 +23,11 @@ type Listing struct {
 	Newest bool   // reverses the order
 }
 
-// Members returns the members of a page, without the prefix of the listing. It
-// returns up to one more than the limit: then there is a next page. It reads no
+// Members returns the members of a page, without the listing's prefix. It returns up to
+// one more than page.Limit: an extra member means that there is a next page. It reads no
 // entry outside the page.
 //
-// The error is validation_failed for a cursor that CursorAfter did not return.
+// The error is validation_failed for a cursor that CursorAfter did not create.
 func (s *Store) Members(ctx context.Context, l Listing, page Page) ([]string, error) {
 	from, to, err := l.bounds(page.Cursor)
 	if err != nil {
@@ -46,8 +46,9 @@ func (s *Store) Members(ctx context.Context, l Listing, page Page) ([]string, er
 	return members, err
 }
 
-// bounds returns the start and the end of a page in the notation of ZRANGE BYLEX.
-// With REV, the start is the upper bound. No cursor can leave the prefix.
+// bounds returns the start and the end of the page at cursor, in the notation of ZRANGE
+// BYLEX. With REV, the start is the upper bound. No cursor can select members without the
+// prefix.
 func (l Listing) bounds(cursor string) (from, to string, err error) {
 	from, to = "["+l.Prefix, "("+l.Prefix+"\xff"
 	if l.Newest {
@@ -60,13 +61,13 @@ func (l Listing) bounds(cursor string) (from, to string, err error) {
 	return "(" + l.Prefix + member, to, err
 }
 
-// CursorAfter returns the cursor of the page that begins after a member.
+// CursorAfter returns the cursor of the page that begins after the given member.
 func CursorAfter(member string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(member))
 }
 
-// ReadCursor returns the member that a cursor was created from, or ErrCursor if
-// CursorAfter did not return the cursor.
+// ReadCursor returns the member from which CursorAfter created the cursor, or ErrCursor
+// if CursorAfter did not create it.
 func ReadCursor(cursor string) (string, error) {
 	member, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
@@ -75,7 +76,7 @@ func ReadCursor(cursor string) (string, error) {
 	return string(member), nil
 }
 
-// ErrCursor is the validation_failed error of a cursor that the list did not return.
+// ErrCursor is the validation_failed error for a cursor that CursorAfter did not create.
 var ErrCursor = &fieldgate.Error{
 	Code:   fieldgate.CodeValidationFailed,
 	Detail: "The cursor is not a nextCursor of this list. Leave it out to read from the beginning.",

@@ -112,8 +112,8 @@ func TestMembers_RefusesInvalidCursor(t *testing.T) {
 	}
 }
 
-// TestMembers_TamperedCursorStaysWithinPrefix checks that a forged cursor moves the
-// position in the list but never leaves the list.
+// TestMembers_TamperedCursorStaysWithinPrefix checks forged cursors. A forged cursor may
+// change the position in the list, but must not select members outside it.
 func TestMembers_TamperedCursorStaysWithinPrefix(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

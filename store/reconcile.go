@@ -11,11 +11,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// cursorKey holds the cursor of the current round. All instances share it, so that
-// a round takes less time the more instances there are.
+// cursorKey is the key of the cursor of the current round. All instances share the
+// cursor, so a round takes less time when there are more instances.
 const cursorKey = "fg:patrol"
 
-// tenantsPerRead is the number of tenants that one read returns per partition.
+// tenantsPerRead is the maximum number of tenants that one read returns for each
+// partition.
 const tenantsPerRead = 50
 
 // ReconcileConfig configures the reconciler. The reconciler works in rounds: a
@@ -28,16 +29,16 @@ type ReconcileConfig struct {
 	// BatchSize is the number of devices in a batch. Default: DefaultReconcileDevices.
 	BatchSize int
 
-	// Tenant, if set, checks the records of a tenant that belong to no device.
+	// Tenant, if set, checks those records of a tenant that belong to no device.
 	Tenant func(ctx context.Context, tenant string) error
 
-	// Device checks the records of a device. A device with many records returns in
-	// extra how many further devices of the batch it counts as.
+	// Device checks the records of a device. A device counts as 1+extra devices towards
+	// BatchSize: for a device with many records, Device returns an extra above zero.
 	Device func(ctx context.Context, d Device) (extra int, err error)
 }
 
-// Reconcile runs batches until the context ends. Every instance runs it. A failed
-// check is logged and does not stop the others.
+// Reconcile runs one batch every cfg.Every until the context ends. Every instance runs
+// it. A failed check is logged and does not stop the others.
 func (s *Store) Reconcile(ctx context.Context, cfg ReconcileConfig) {
 	if cfg.Every == 0 {
 		cfg.Every = DefaultReconcileInterval
@@ -53,8 +54,8 @@ func (s *Store) Reconcile(ctx context.Context, cfg ReconcileConfig) {
 // ReconcileOnce runs the next batch. It reports whether the batch was the last one
 // of its round: then the next batch begins a new round.
 //
-// It walks the partitions' indexes of tenants and each tenant's index of devices.
-// That costs one read for all partitions and one for each tenant, besides the
+// It reads the index of tenants in each partition and the index of devices of each
+// tenant. That costs one read for all partitions and one for each tenant, besides the
 // checks themselves.
 func (s *Store) ReconcileOnce(ctx context.Context, cfg ReconcileConfig) (done bool, err error) {
 	from, err := s.loadCursor(ctx)
@@ -69,9 +70,8 @@ func (s *Store) ReconcileOnce(ctx context.Context, cfg ReconcileConfig) (done bo
 	return b.cursor == cursor{}, errors.Join(failed, s.saveCursor(ctx, b.cursor))
 }
 
-// cursor is a position in a round: after a device of a tenant of a partition, or
-// after all devices of the tenant if device is empty. The zero cursor is the
-// beginning of a round.
+// cursor is a position in a round. It is after a device of a tenant, or after all devices
+// of the tenant if device is empty. The zero cursor is the beginning of a round.
 type cursor struct {
 	partition Partition
 	tenant    string
@@ -115,7 +115,7 @@ type batch struct {
 	ReconcileConfig
 	store  *Store
 	cursor cursor
-	left   int // devices that the batch may still check
+	left   int // number of devices that the batch may still check
 }
 
 // run checks tenants and devices until the batch is full or the round has ended.
@@ -153,8 +153,8 @@ func (b *batch) checkTenant(ctx context.Context) (failed error) {
 	return failed
 }
 
-// checkDevices checks the devices of the tenant from the cursor on. It leaves the
-// cursor after the tenant, or after the last device that fits into the batch.
+// checkDevices checks the tenant's devices, beginning after the cursor. It sets the
+// cursor to the end of the tenant, or to the last device that fits into the batch.
 func (b *batch) checkDevices(ctx context.Context) (failed error) {
 	listing := Listing{Key: Tenant(b.cursor.tenant).DevicesKey()}
 	for b.left > 0 {
@@ -176,8 +176,8 @@ func (b *batch) checkDevices(ctx context.Context) (failed error) {
 	return failed
 }
 
-// checkPage checks devices of the tenant until the batch is full. It returns the
-// number of devices that it has checked.
+// checkPage checks the devices in ids until the batch is full. It returns how many
+// devices it has checked.
 func (b *batch) checkPage(ctx context.Context, ids []string) (checked int, failed error) {
 	for _, id := range ids {
 		if b.left <= 0 {
@@ -194,8 +194,8 @@ func (b *batch) checkPage(ctx context.Context, ids []string) (checked int, faile
 	return checked, failed
 }
 
-// readTenants reads the tenants after the cursor, up to tenantsPerRead of each
-// partition. It returns none at the end of the round.
+// readTenants reads the tenants after the cursor, at most tenantsPerRead for each
+// partition. It returns an empty slice at the end of the round.
 func (b *batch) readTenants(ctx context.Context) (next []cursor, err error) {
 	pages := make([]*redis.StringSliceCmd, Partitions)
 	err = b.store.Do(ctx, "patrol_tenants", func(ctx context.Context, c Client) error {
@@ -217,7 +217,7 @@ func (b *batch) readTenants(ctx context.Context) (next []cursor, err error) {
 			next = append(next, cursor{partition: Partition(i), tenant: tenant})
 		}
 		if len(pages[i].Val()) == tenantsPerRead {
-			break // this partition may have more tenants, and they come before the next one
+			break // this partition may have more tenants, which come before those of the next partition
 		}
 	}
 	return next, err

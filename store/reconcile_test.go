@@ -14,7 +14,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// recorder counts how often the reconciler checks each tenant and device.
+// recorder counts for each tenant and device how often the reconciler checks it.
 type recorder struct {
 	mu      sync.Mutex
 	tenants map[string]int
@@ -49,7 +49,7 @@ func (r *recorder) checked() int {
 	return len(r.devices)
 }
 
-// populate writes the indexes of tenants with the given number of devices each.
+// populate writes the indexes for new tenants, each with the given number of devices.
 func populate(t *testing.T, s *store.Store, tenants, devices int) (all []store.Device) {
 	t.Helper()
 	do(t, s, func(ctx context.Context, c store.Client) error {
@@ -111,8 +111,8 @@ func TestReconciler_NextRoundStartsOver(t *testing.T) {
 	})
 }
 
-// TestReconciler_InstancesShareCursor runs a batch each on two instances, which do not
-// know of each other.
+// TestReconciler_InstancesShareCursor runs one batch on each of two instances. The
+// instances share only the cursor in the store.
 func TestReconciler_InstancesShareCursor(t *testing.T) {
 	t.Parallel()
 	eachExclusive(t, func(t *testing.T, s *store.Store) {

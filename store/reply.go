@@ -29,8 +29,8 @@ func (r Reply) String(i int) string {
 	return ""
 }
 
-// Int returns the element at i as a number. It returns zero for a missing element
-// and for one that is not a number.
+// Int returns the element at i as a number. It returns zero if the element is missing or
+// is not a number.
 func (r Reply) Int(i int) int64 {
 	if i >= len(r) {
 		return 0
@@ -45,8 +45,8 @@ func (r Reply) Int(i int) int64 {
 	return 0
 }
 
-// List returns the nested list at i. It returns nil for a missing element and for
-// one that is not a list.
+// List returns the nested list at i. It returns nil if the element is missing or is not a
+// list.
 func (r Reply) List(i int) Reply {
 	if i >= len(r) {
 		return nil

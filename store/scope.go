@@ -5,37 +5,37 @@ import (
 	"time"
 )
 
-// Scope is the device of a transition and the request that caused it. The script
-// records it in the events of the transition.
+// Scope names the device of a transition and the request that caused the transition. The
+// script records both in the events.
 type Scope struct {
 	Device
 	Actor     string        // "user:<id>", "device:<id>" or "system"
 	RequestID string        // the X-Request-ID of the request; empty for the system
-	Retention time.Duration // how long finished records and the timeline are kept
+	Retention time.Duration // time for which finished records and the timeline are kept
 }
 
-// NewScope returns the scope of a transition of a device. The retention is the one
-// that the calling package is configured with.
+// NewScope returns the scope of a transition of the device d. Its retention is the one in
+// the calling package's configuration.
 func NewScope(d Device, actor, requestID string, retention time.Duration) Scope {
 	return Scope{Device: d, Actor: actor, RequestID: requestID, Retention: retention}
 }
 
 // Args returns the first arguments of every script on a device, in the order of
-// lua/device.lua, followed by more.
+// lua/device.lua. The arguments in more follow.
 func (s Scope) Args(more ...any) []any {
 	args := make([]any, 0, 5+len(more))
 	args = append(args, s.Tenant, s.ID, s.Actor, s.RequestID, s.Retention.Milliseconds())
 	return append(args, more...)
 }
 
-// ActorSystem is the actor of transitions that no user or device requested, such
-// as the expiry of a lease.
+// ActorSystem is the actor of transitions that no user or device requested. An example is
+// the expiry of a lease.
 const ActorSystem = "system"
 
-// ActorUser returns the actor of a user's transitions.
+// ActorUser returns the actor for transitions that the user with this id requested.
 func ActorUser(id string) string { return "user:" + id }
 
-// ActorDevice returns the actor of a device's transitions.
+// ActorDevice returns the actor for transitions that the device with this id requested.
 func ActorDevice(id string) string { return "device:" + id }
 
 // ParseActor splits an actor into its kind, which is "user", "device" or "system",
@@ -48,7 +48,7 @@ func ParseActor(actor string) (kind, id string) {
 	return kind, id
 }
 
-// ActorID returns the id of an actor, such as a user's.
+// ActorID returns the id in an actor, such as "alice" for "user:alice".
 func ActorID(actor string) string {
 	_, id := ParseActor(actor)
 	return id

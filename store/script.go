@@ -10,29 +10,30 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Script is one transition, atomic on the server. Its file starts with its signature, a
-// comment with KEYS, ARGV, what the script returns and what it guarantees.
+// Script is one transition, which Redis runs atomically. Its file starts with its
+// signature: a comment with KEYS, ARGV, what the script returns and what it guarantees.
 type Script struct {
 	name string
 
 	// strict begins with "#!lua", which makes a real server refuse keys of another slot.
-	// The embedded server does not know that line and runs plain.
+	// The embedded server cannot parse that line and runs plain, which lacks it.
 	strict, plain source
 
-	// records reports whether the script can record events. Their types are then the
-	// second element of its reply.
+	// records reports whether the script can record events. The second element of its
+	// reply then holds the types of the recorded events.
 	records bool
 
 	// creates reports whether the script is refused while the store is full.
 	creates bool
 }
 
-// source is the text of a script and its SHA-1 digest, by which the server names it.
+// source is the text of a script and the SHA-1 digest by which the server names it.
 type source struct{ text, sha string }
 
-// NewScript loads a script from a file system of the package that owns it, with the
-// fragments that it includes. The libraries hold those of other packages. NewScript panics
-// when a file is missing, because files are embedded: the build is wrong then.
+// NewScript loads the script in file, with the fragments that it includes. The file
+// system belongs to the package that owns the script; libraries hold the fragments of
+// other packages. NewScript panics when a file is missing: files are embedded, so the
+// build is wrong then.
 func NewScript(files fs.FS, file string, libraries ...Library) *Script {
 	l := newLoader(libraries)
 	l.add(origin{files: files, dir: path.Dir(file)}, path.Base(file))
@@ -50,20 +51,22 @@ func NewScript(files fs.FS, file string, libraries ...Library) *Script {
 	return script
 }
 
-// SHA returns the digest by which a real server names the script.
+// SHA returns the digest by which a real server names the script. The embedded server
+// uses another one.
 func (s *Script) SHA() string { return s.strict.sha }
 
-// newSource returns the source of a text.
+// newSource returns the source whose text is text, with its digest.
 func newSource(text string) source {
 	return source{text: text, sha: redis.NewScript(text).Hash()}
 }
 
-// Run runs a script in one round trip. The first element of its reply is "ok" or the code
-// of a refusal. The error is a *fieldgate.Error with store_unavailable when the store did
-// not reply in time. Whether the script ran is then unknown, and Run never sends it again.
+// Run runs a script in one round trip. The first element of the reply is "ok" or the code
+// of a refusal. If the store does not reply in time, the error is a *fieldgate.Error with
+// the code store_unavailable. It is then unknown whether the script ran, and Run never
+// sends it again.
 //
-// Run sends nothing once the context has ended. A context that ends later changes nothing,
-// because the reply may hold leases, which the caller has to release.
+// Run sends nothing if ctx has already ended. If ctx ends later, Run still waits for the
+// reply, because the reply may hold leases that the caller has to release.
 func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...any) (Reply, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -72,8 +75,8 @@ func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...
 		return nil, errStoreFull
 	}
 	var reply Reply
-	// The client's queues keep finished commands for a while, with their context. That of
-	// the request would be kept with everything in it.
+	// The client's queues keep finished commands for a while, together with their
+	// context. The request's context would keep everything that the request refers to.
 	err := s.do(context.Background(), script.name, func(ctx context.Context) (err error) {
 		reply, err = s.eval(ctx, s.sourceOf(script), keys, args)
 		return err
@@ -85,7 +88,7 @@ func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...
 	return reply, err
 }
 
-// reportEvents passes the types of the events that a script recorded to
+// reportEvents passes the types of the events that the script recorded to
 // Config.Recorded.
 func (s *Store) reportEvents(script *Script, reply Reply) {
 	if !script.records {
@@ -96,8 +99,8 @@ func (s *Store) reportEvents(script *Script, reply Reply) {
 	}
 }
 
-// eval runs a script by its digest. It sends the text when the server does not know the
-// digest: the first time, and after a restart or a failover.
+// eval runs a script by its digest. If the server does not have the script, eval sends
+// its text: that is the case at the first call, and after a restart or a failover.
 func (s *Store) eval(ctx context.Context, src source, keys []string, args []any) ([]any, error) {
 	cmd := evalCommand(ctx, "evalsha", src.sha, keys, args)
 	err := s.send(ctx, cmd)
@@ -125,15 +128,16 @@ func (s *Store) sourceOf(script *Script) source {
 	return script.strict
 }
 
-// sendFunc sends a command to the server, waits for the reply and returns the error
-// of the command.
+// sendFunc is a function that sends a command to the server, waits for the reply and
+// returns the command's error.
 type sendFunc func(ctx context.Context, cmd redis.Cmder) error
 
-// once is a command that is sent only once. If its reply is lost, it may have run.
-// The client of a Cluster would otherwise repeat it up to three times.
+// once is a command that is sent only once. If its reply is lost, the server may still
+// have run the command. Without once, the client of a Cluster would send it up to three
+// more times.
 type once struct{ *redis.Cmd }
 
-// NoRetry reports to the client that it must not repeat the command.
+// NoRetry reports to the client library that it must not repeat the command.
 func (once) NoRetry() bool { return true }
 
 // evalCommand builds an EVAL or EVALSHA command.

@@ -14,8 +14,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestRun_SendsScriptOnce loses and delays replies. A script whose reply is lost may
-// have run. Running it again could claim a second command or count an attempt twice.
+// TestRun_SendsScriptOnce loses and delays replies. A script whose reply is lost may have
+// run. A second run could claim a second command or count an attempt twice.
 func TestRun_SendsScriptOnce(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(*testing.T) faultyServer{"standalone": startFaulty, "cluster": startFaultyNode} {
@@ -24,7 +24,7 @@ func TestRun_SendsScriptOnce(t *testing.T) {
 			f := open(t)
 			for mode, pipelined := range map[string]bool{"alone": false, "pipelined": true} {
 				f.store = storetest.Connect(t, store.Config{URL: f.url, AutoPipeline: pipelined})
-				count(t, f.store, newKey()) // the server knows the script from here on
+				count(t, f.store, newKey()) // the server has the script from here on
 				t.Run(mode+"/lost reply", f.testLostReply)
 				t.Run(mode+"/lost replies of concurrent callers", f.testLostReplies)
 				t.Run(mode+"/late reply", f.testLateReply)
@@ -47,8 +47,8 @@ func startFaulty(t *testing.T) faultyServer {
 	return faultyServer{Proxy: proxy, server: server, url: "redis://" + proxy.Addr()}
 }
 
-// startFaultyNode starts a Cluster of one node, which announces the proxy as its own
-// address.
+// startFaultyNode starts a Cluster of one node. The node announces the proxy's address as
+// its own.
 func startFaultyNode(t *testing.T) faultyServer {
 	proxy := storetest.NewProxy(t)
 	node := storetest.StartNode(t, 0, 16383, "--cluster-announce-ip", "127.0.0.1", "--cluster-announce-port", proxy.Port())
@@ -91,8 +91,8 @@ func (f faultyServer) testLostReplies(t *testing.T) {
 	require.EqualValues(t, 1, count(t, f.store, newKey()))
 }
 
-// testLateReply cancels the context of a caller whose script is running. The caller
-// must get the reply all the same: the reply to a claim holds leases, which it has to
+// testLateReply cancels a caller's context while its script runs. The caller must still
+// get the reply. A claim's reply holds leases, for example, which the caller has to
 // release.
 func (f faultyServer) testLateReply(t *testing.T) {
 	key := newKey()
@@ -111,8 +111,8 @@ func (f faultyServer) testLateReply(t *testing.T) {
 	require.ErrorIs(t, ctx.Err(), context.Canceled)
 }
 
-// TestRun_CallersBehindHeldReply holds a reply in a pipeline. The replies behind it
-// wait too, but no longer than the timeout of each.
+// TestRun_CallersBehindHeldReply holds one reply in a pipeline. The callers behind it
+// wait for theirs, and each must fail when its own timeout ends.
 func TestRun_CallersBehindHeldReply(t *testing.T) {
 	t.Parallel()
 	f := startFaulty(t)

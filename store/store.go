@@ -76,7 +76,7 @@ type Store struct {
 	send           sendFunc              // sends scripts, alone or in a pipeline
 	embedded       *embedded             // nil for a real server
 	timeout        time.Duration
-	silenceTimeout time.Duration // after it, Listen pings a silent connection
+	silenceTimeout time.Duration // time without a message after which Listen pings its connection
 	observe        func(string, time.Duration, error)
 	recorded       func(event string)
 	violated       func(invariant string)
@@ -87,8 +87,8 @@ type Store struct {
 	close          func() error
 }
 
-// Connect opens the store and checks its version, eviction policy and persistence.
-// It logs what it finds. The error is a sentence for the operator.
+// Connect opens the store and checks the server's version, eviction policy and
+// persistence. It logs what it finds. The error is a sentence for the operator.
 func Connect(ctx context.Context, cfg Config) (*Store, error) {
 	s := &Store{timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, log: cfg.Logger}
 	s.defaults()
@@ -147,8 +147,8 @@ func (s *Store) open(cfg Config) (err error) {
 	return err
 }
 
-// Close closes the connection and stops the embedded server. It may be called more
-// than once.
+// Close closes the connection and stops the embedded server. It may be called more than
+// once.
 func (s *Store) Close() error { return s.close() }
 
 func (s *Store) closeAll() error {
@@ -163,12 +163,12 @@ func (s *Store) closeAll() error {
 // process.
 func (s *Store) Embedded() bool { return s.embedded != nil }
 
-// HashKey returns the key of the keyed hashes of short secrets, such as activation
-// codes. It was generated at the first start and is kept in the store.
+// HashKey returns the key for the keyed hashes of short secrets, such as activation
+// codes. The key was generated at the first start and is kept in the store.
 func (s *Store) HashKey() []byte { return slices.Clone(s.hashKey) }
 
-// Client is the connection to Redis, for operations that need no script. Only Do
-// passes it on.
+// Client is the connection to Redis, for operations that need no script. Only Store.Do
+// passes a Client to its callers.
 type Client = redis.Cmdable
 
 // Do calls f with a client that has connections of its own, under Config.Timeout. It is for
@@ -185,7 +185,8 @@ func (s *Store) Ping(ctx context.Context) (time.Duration, error) {
 	return time.Since(start), err
 }
 
-// do is Do without the client. It also reports the round trip to Config.Observe.
+// do calls f under Config.Timeout, like Do but without a client. It also reports the
+// round trip to Config.Observe.
 func (s *Store) do(ctx context.Context, name string, f func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -200,9 +201,9 @@ func (s *Store) do(ctx context.Context, name string, f func(context.Context) err
 	return err
 }
 
-// classify returns the error that the caller gets. An outage becomes
-// store_unavailable, and a request that Redis rejects becomes an internal error. A
-// refusal, a missing key and the end of the caller's context stay as they are.
+// classify converts err, the error of an operation, to the error that the caller gets. An
+// outage becomes store_unavailable. A request that Redis rejects becomes an internal
+// error. A refusal, a missing key and the end of the caller's context stay as they are.
 func classify(ctx context.Context, name string, err error) error {
 	var refusal *fieldgate.Error
 	switch {
@@ -223,9 +224,9 @@ func classify(ctx context.Context, name string, err error) error {
 	}
 }
 
-// IsTransient reports whether an operation on the store failed because the context
-// ended or the store could not be reached. Then the record is not at fault, and the
-// operation may be repeated later.
+// IsTransient reports whether err means that the context ended or that the store could
+// not be reached. In both cases the record is not at fault, and the operation may be
+// repeated later.
 func IsTransient(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestRun_FaultyScriptIsNotOutage checks that a fault of this program is an internal
-// error. A retry would not help.
+// TestRun_FaultyScriptIsNotOutage checks that a fault in a script is reported as an
+// internal error, not as an outage. A retry would not help.
 func TestRun_FaultyScriptIsNotOutage(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -106,8 +106,8 @@ func codeOf(err error) fieldgate.Code {
 	return fieldgate.CodeOf(err)
 }
 
-// TestRun_LoadsScriptAgain flushes the scripts of the server. A server also loses them
-// at a restart, and the new master of a failover may not have them.
+// TestRun_LoadsScriptAgain flushes the server's scripts and runs one of them. A server
+// also loses its scripts at a restart, and the new master may lack them after a failover.
 func TestRun_LoadsScriptAgain(t *testing.T) {
 	t.Parallel()
 	withAndWithoutPipeline(t, func(t *testing.T, cfg store.Config) {

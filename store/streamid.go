@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// StreamID is the id of an entry of a stream: the Unix milliseconds at which Redis
-// added it, and a sequence within the millisecond. The zero StreamID is before
+// StreamID is the id of an entry of a stream: the Unix milliseconds at which Redis added
+// the entry, and a sequence number within the millisecond. The zero StreamID is before
 // every entry.
 type StreamID struct{ Ms, Seq uint64 }
 
@@ -25,11 +25,11 @@ func (i StreamID) String() string {
 	return strconv.FormatUint(i.Ms, 10) + "-" + strconv.FormatUint(i.Seq, 10)
 }
 
-// After reports whether the entry was added after the one of another id.
+// After reports whether the entry i was added after the entry other.
 func (i StreamID) After(other StreamID) bool {
 	return i.Ms > other.Ms || i.Ms == other.Ms && i.Seq > other.Seq
 }
 
-// IsLast reports whether no id can follow. Redis refuses such an id as the
+// IsLast reports whether i is the greatest possible id. Redis refuses this id as the
 // exclusive start of a range.
 func (i StreamID) IsLast() bool { return i == StreamID{math.MaxUint64, math.MaxUint64} }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TimeOf returns the time in UTC of a record's Unix milliseconds. Zero, which
-// stands for a time that was never set, is the zero Time.
+// TimeOf converts the Unix milliseconds in a record to a time in UTC. Zero milliseconds
+// mean that the time was never set, and become the zero Time.
 func TimeOf(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}
@@ -15,8 +15,9 @@ func TimeOf(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// ParseTime is TimeOf for a field of a hash or a stream, which is text. Text that
-// is not a number, such as that of a missing field, is the zero Time.
+// ParseTime converts text with Unix milliseconds, as in a field of a hash or a stream, to
+// a time in UTC. It returns the zero Time for text that is not a number, and for the
+// empty text of a missing field.
 func ParseTime(ms string) time.Time {
 	n, err := strconv.ParseInt(ms, 10, 64)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// authority is a certificate authority of the servers of a test.
+// authority is a certificate authority that issues certificates for test servers.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -31,7 +31,8 @@ type authority struct {
 // trusted is the authority that this process trusts.
 var trusted *authority
 
-// trustTestAuthority creates trusted and configures it by SSL_CERT_FILE.
+// trustTestAuthority creates the authority trusted and sets SSL_CERT_FILE to its
+// certificate.
 func trustTestAuthority() (err error) {
 	if trusted, err = newAuthority(); err != nil {
 		return err
@@ -77,8 +78,8 @@ func pemOf(kind string, raw []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw})
 }
 
-// startTLS starts a redis-server with a certificate of this authority for 127.0.0.1.
-// It returns the port for TLS.
+// startTLS starts a redis-server whose certificate is for 127.0.0.1. It returns the port
+// for TLS.
 func (a *authority) startTLS(t *testing.T) (port string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

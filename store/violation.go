@@ -3,8 +3,8 @@ package store
 import "context"
 
 // Invariant names a condition that holds after every sequence of operations and failures,
-// and whatever the clocks do. The published guarantees, the tests and the metric of
-// violations use the same names.
+// and for any readings of the clocks. The published guarantees, the tests and the metric
+// of violations use the same names.
 type Invariant string
 
 // The invariants of all records. Packages queue and session have further ones.
@@ -23,11 +23,11 @@ const (
 type Violation struct {
 	Invariant Invariant
 	Damage    string // what was found, in words
-	ID        string // of the command or session
+	ID        string // id of the command or session
 	Device    string
 }
 
-// ReportViolation reports a violation to the log and to Config.ReportViolation.
+// ReportViolation logs the violation v and passes its invariant to Config.Violated.
 func (s *Store) ReportViolation(ctx context.Context, v Violation) {
 	s.log.ErrorContext(ctx, "repaired a violated invariant",
 		"invariant", v.Invariant, "damage", v.Damage, "id", v.ID, "device", v.Device)

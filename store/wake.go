@@ -10,17 +10,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// wakeChannel carries the wake-ups of all partitions. A Cluster forwards a message
-// of a plain channel to every node, so one subscription receives all of them.
+// wakeChannel is the Redis channel for the wake-ups of all partitions. A Cluster forwards
+// a message on a plain channel to every node, so one subscription receives all of them.
 const wakeChannel = "fg:wake"
 
-// silenceTimeout is the time without a message after which Listen pings its
-// connection. A server that vanished without closing the connection is noticed
-// after twice that time.
+// silenceTimeout is the time without a message after which Listen pings its connection.
+// If a server vanishes without closing the connection, Listen detects it after twice this
+// time.
 const silenceTimeout = 2 * time.Second
 
-// reconnectDelay is the time between the loss of a connection of Listen and the next
-// one.
+// reconnectDelay is the time that Listen waits after losing a connection before it opens
+// a new one.
 const reconnectDelay = 250 * time.Millisecond
 
 // Wake is a wake-up: it announces that the state of a device has changed. It is only
@@ -44,12 +44,12 @@ type Wake struct {
 	LoginEnded bool
 }
 
-// Listen calls handle with every wake-up until the context ends. It uses one
-// connection and opens a new one when the old one breaks. Handle must not block.
+// Listen calls handle with every wake-up until the context ends. It uses one connection
+// and opens a new one when the old one breaks. The function handle must not block.
 //
-// Handle gets a zero Wake for every new connection, because wake-ups published in
-// between are lost, and for a message that cannot be parsed. A failure is logged
-// once until there is a connection again.
+// Listen passes the zero Wake to handle for every new connection, because wake-ups
+// published in between are lost. It also does so for a message that cannot be parsed. Of
+// several failures in a row, only the first is logged.
 func (s *Store) Listen(ctx context.Context, handle func(Wake)) {
 	for logged := false; ctx.Err() == nil; Sleep(ctx, reconnectDelay) {
 		connected, err := s.listen(ctx, handle)
@@ -63,12 +63,12 @@ func (s *Store) Listen(ctx context.Context, handle func(Wake)) {
 // listen receives wake-ups over one connection until it breaks. It reports whether
 // the subscription ever succeeded.
 func (s *Store) listen(ctx context.Context, handle func(Wake)) (connected bool, err error) {
-	// PSubscribe and not Subscribe, although the channel is no pattern: the client of
-	// a Cluster binds a channel to the master of its slot, and would receive nothing
-	// while that master is down.
+	// This calls PSubscribe instead of Subscribe, although the channel is no pattern.
+	// With Subscribe, the client of a Cluster binds the channel to the master of its
+	// slot, and would receive nothing while that master is down.
 	sub := s.client.PSubscribe(ctx, wakeChannel)
 	defer sub.Close()
-	// A read in progress does not return when its context ends, but when the
+	// A read in progress does not return when its context ends. It returns when the
 	// subscription is closed.
 	stop := context.AfterFunc(ctx, func() { _ = sub.Close() })
 	defer stop()
@@ -99,8 +99,8 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// parseWake parses a message that a script published. It returns the zero Wake for
-// any other message, so that every listener checks for changes.
+// parseWake parses the payload of a message that wake.lua published. It returns the zero
+// Wake for any other payload, so that every listener checks for changes.
 func parseWake(payload string) Wake {
 	f := strings.Split(payload, " ")
 	if len(f) != 4 {

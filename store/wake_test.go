@@ -21,7 +21,7 @@ type listener struct {
 	done  chan struct{} // closed when Listen has returned
 }
 
-// listen starts a listener. It stops when the test ends or stop is called.
+// listen starts a listener. The listener stops when the test ends or stop is called.
 func listen(t *testing.T, s *store.Store) (l listener, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -34,7 +34,8 @@ func listen(t *testing.T, s *store.Store) (l listener, stop func()) {
 	return l, cancel
 }
 
-// receives waits for a wake-up and ignores those of other tests.
+// receives waits until the listener receives the wake-up want. It ignores other wake-ups,
+// which may come from other tests.
 func (l listener) receives(want store.Wake) {
 	l.t.Helper()
 	deadline := time.After(10 * time.Second)
@@ -50,7 +51,7 @@ func (l listener) receives(want store.Wake) {
 	}
 }
 
-// publish publishes a message on the channel of wake-ups.
+// publish publishes a message on wakeChannel.
 func publish(t *testing.T, s *store.Store, message string) {
 	t.Helper()
 	require.NoError(t, s.Do(t.Context(), "publish", func(ctx context.Context, c store.Client) error {
@@ -58,7 +59,7 @@ func publish(t *testing.T, s *store.Store, message string) {
 	}))
 }
 
-// emitScript records an event, like every transition.
+// emitScript records an event for a device, as the scripts of transitions do.
 var emitScript = newScript(`
 --@include store/base
 --@include store/device
@@ -67,7 +68,8 @@ local device = device_at(1, 1)
 emit(device, clock(), 'command.proposed', { ready = ARGV[6] == 'ready', data = { n = 1 } })
 return ok()`)
 
-// emit runs emitScript on a device. With "ready", the wake-up announces a command.
+// emit runs emitScript for the device d. If ready is "ready", the wake-up announces a
+// command.
 func emit(t *testing.T, s *store.Store, d store.Device, ready string) {
 	t.Helper()
 	scope := store.NewScope(d, store.ActorSystem, "r1", time.Hour)
@@ -124,8 +126,8 @@ func TestListen_ReconnectsAfterRestart(t *testing.T) {
 	l.receives(store.Wake{Ready: true, DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
 }
 
-// TestListen_LogsFailureOnce denies the gateway's user of Redis the channel of wake-ups.
-// Nothing else fails then, so the log has to show it.
+// TestListen_LogsFailureOnce takes away the Redis user's permission to read the channel
+// of wake-ups. All other calls still succeed, so only the log can show the failure.
 func TestListen_LogsFailureOnce(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
@@ -149,7 +151,8 @@ func TestListen_LogsFailureOnce(t *testing.T) {
 }
 
 // TestListen_NoticesVanishedServer cuts off the server without closing the connection.
-// The listener only sees silence, as when nothing happens.
+// The listener receives nothing, as when no wake-up is sent, and must still connect
+// again.
 func TestListen_NoticesVanishedServer(t *testing.T) {
 	t.Parallel()
 	f := startFaulty(t)
@@ -158,7 +161,7 @@ func TestListen_NoticesVanishedServer(t *testing.T) {
 	l, _ := listen(t, s)
 	l.receives(store.Wake{})
 	f.Inject(storetest.Blackhole)
-	<-f.Faulted // the ping
+	<-f.Faulted // the listener's ping
 	f.Inject(storetest.NoFault)
 	l.receives(store.Wake{})
 	publish(t, s, "ready dev tenant 1-0")

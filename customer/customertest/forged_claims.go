@@ -59,7 +59,7 @@ func (f forger) subjects() []Forgery {
 	}
 }
 
-// notSignedIn returns correctly signed tokens that do not belong to a signed-in user.
+// notSignedIn returns correctly signed tokens that belong to no signed-in user.
 func (f forger) notSignedIn() []Forgery {
 	return []Forgery{
 		f.withClaim("role anon", "role", "anon"),

@@ -8,8 +8,8 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jwe"
 )
 
-// embeddedKeys returns tokens that an attacker signed and whose header contains the
-// key or the address of the key (RFC 7515, sections 4.1.2 to 4.1.6).
+// embeddedKeys returns tokens that an attacker signed. Their headers contain the
+// attacker's key or its address (RFC 7515, sections 4.1.2 to 4.1.6).
 func (f forger) embeddedKeys() []Forgery {
 	key := f.attacker.JWKs()[0]
 	hints := map[string]any{

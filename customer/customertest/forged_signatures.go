@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// unsigned returns tokens whose alg asks to skip the verification (RFC 7518, section
-// 3.6).
+// unsigned returns tokens whose alg asks the verifier to skip the verification (RFC 7518,
+// section 3.6).
 func (f forger) unsigned() []Forgery {
 	_, _, signature := f.good()
 	var forged []Forgery
@@ -49,7 +49,7 @@ func (f forger) publicKeyAsSecret() []Forgery {
 	jwks := f.iss.JWKs()
 	jwk, err := json.Marshal(jwks[len(jwks)-1])
 	if err != nil {
-		panic(err) // the issuer marshals it as well
+		panic(err) // the issuer marshals the same key
 	}
 	return []Forgery{
 		f.hs256("PEM", text),
@@ -125,8 +125,8 @@ func (f forger) badSignatures() []Forgery {
 	}
 }
 
-// nonCanonical returns the same signature in another spelling. It changes the unused
-// bits of the last character, which a lenient decoder ignores.
+// nonCanonical returns another spelling of signature. It changes the unused bits of the
+// last character, which a lenient decoder ignores.
 func nonCanonical(signature string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	last := strings.IndexByte(alphabet, signature[len(signature)-1])

@@ -16,12 +16,12 @@ type Forgery struct {
 	Token string
 }
 
-// ForgedTokens returns tokens with exactly one fault each. Everything else about a
-// token is valid, including the signature, so that each one tests a single check. The
-// tokens expire, so use them within a minute.
+// ForgedTokens returns tokens with exactly one fault each. Everything else about a token
+// is valid, including the signature, so each token tests a single check. The tokens
+// expire, so use them within a minute.
 //
-// Some tokens contain a URL, which is untrustedURL. The verifier must not fetch it,
-// unless it is the issuer's own.
+// Some tokens contain the URL untrustedURL. The verifier must not fetch this URL, unless
+// it belongs to the issuer iss.
 func ForgedTokens(iss *issuer.Issuer, untrustedURL string) []Forgery {
 	f := newForger(iss, untrustedURL)
 	return concat(
@@ -100,7 +100,8 @@ func (f forger) withClaim(name, claim string, value any) Forgery {
 // absentMember is the type of absent.
 type absentMember struct{}
 
-// absent removes a member when it is passed to changed as the new value.
+// absent, passed to the function changed as the new value of a member, removes that
+// member.
 var absent absentMember
 
 // changed returns a copy of members with changes applied.
@@ -116,7 +117,7 @@ func changed(members, changes map[string]any) map[string]any {
 	return members
 }
 
-// fromNow returns the time after a duration, in Unix seconds.
+// fromNow returns the Unix seconds of the time d from now.
 func fromNow(d time.Duration) int64 { return time.Now().Add(d).Unix() }
 
 func encode(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }

@@ -1,6 +1,6 @@
-// Package issuer is a token issuer for development and tests. Its keys and tokens
-// have the form of those of Supabase Auth, so that a verifier that accepts them
-// accepts the tokens of a real project.
+// Package issuer is a token issuer for development and tests. Its keys and tokens have
+// the same form as the keys and tokens of Supabase Auth. A verifier that accepts them
+// therefore accepts the tokens of a real project.
 //
 // An Issuer issues tokens for any user without a password. `fieldgate dev` and tests
 // use it; `fieldgate serve` never does. Its keys are only in memory, so its tokens
@@ -19,7 +19,7 @@ import (
 	"sync"
 )
 
-// The paths below the URL of a project.
+// These are the paths below the URL of a project.
 const (
 	authPath   = "/auth/v1"
 	keysPath   = authPath + "/.well-known/jwks.json"
@@ -31,7 +31,7 @@ type Issuer struct {
 	projectURL string
 
 	mu   sync.RWMutex
-	keys []signingKey // all are published; the last one signs
+	keys []signingKey // published keys; the last one signs
 }
 
 type signingKey struct {
@@ -39,9 +39,9 @@ type signingKey struct {
 	private *ecdsa.PrivateKey
 }
 
-// New returns an issuer with a new ES256 key. The URL is the one at which its Handler
-// is served, without a path, as in FIELDGATE_SUPABASE_URL. The claim iss is derived
-// from it.
+// New returns an issuer with a new ES256 key. projectURL is the URL at which the issuer's
+// Handler is served, without a path, as in FIELDGATE_SUPABASE_URL. The claim iss is
+// derived from projectURL.
 func New(projectURL string) (*Issuer, error) {
 	i := &Issuer{projectURL: strings.TrimRight(projectURL, "/")}
 	return i, i.Rotate()
@@ -146,8 +146,8 @@ func (k signingKey) jwk() map[string]any {
 
 func encode(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }
 
-// newUUID returns a random UUID (RFC 9562, section 5.4), which is the form of the ids
-// of Supabase Auth.
+// newUUID returns a random UUID (RFC 9562, section 5.4). The ids of Supabase Auth have
+// this form.
 func newUUID() string {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never returns an error

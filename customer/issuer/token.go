@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// Claims are the claims of a new token. The zero Claims are those of a new user
-// without a tenant id.
+// Claims are the claims of a new token. The zero Claims describe a new user without a
+// tenant id.
 type Claims struct {
-	Subject   string        // the user id; default: a random UUID
-	TenantID  string        // app_metadata.customer_id; default: none
-	Role      string        // app_metadata.role; default: none
-	Email     string        // default: none
-	SessionID string        // default: a random UUID
-	IssuedAt  time.Time     // default: now
-	Lifetime  time.Duration // default: one hour, as in Supabase Auth
+	Subject   string        // user id; default: a random UUID
+	TenantID  string        // claim app_metadata.customer_id; default: absent
+	Role      string        // claim app_metadata.role; default: absent
+	Email     string        // claim email; default: absent
+	SessionID string        // claim session_id; default: a random UUID
+	IssuedAt  time.Time     // claim iat; default: now
+	Lifetime  time.Duration // time from iat to exp; default: one hour, as in Supabase Auth
 }
 
 // Token issues a token.
@@ -94,7 +94,8 @@ func (k signingKey) sign(header, payload any) string {
 	return signed + "." + encode(k.signature(signed))
 }
 
-// signature returns r and s, 32 bytes each (RFC 7518, section 3.4).
+// signature returns the signature of the text signed: r and s, 32 bytes each (RFC 7518,
+// section 3.4).
 func (k signingKey) signature(signed string) []byte {
 	digest := sha256.Sum256([]byte(signed))
 	r, s, err := ecdsa.Sign(rand.Reader, k.private, digest[:])

@@ -1,5 +1,5 @@
 -- in_service returns the status of a device that a user wants to change. The second value
--- is the refusal for a device that is not the tenant's, or was decommissioned.
+-- is the refusal if the device is decommissioned or belongs to another tenant.
 --@include store/base
 --@include store/reply
 local function in_service(device)

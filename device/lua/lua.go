@@ -1,5 +1,6 @@
 // Package lua exports the Lua fragments of package device that scripts of other packages
-// include. It is a leaf: those packages get Lua from here and no Go code of package device.
+// include. It does not import package device, so those packages depend on no Go code of
+// it.
 package lua
 
 import (
@@ -8,10 +9,11 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// files holds the exported fragments only: other packages run no script of this one.
+// files holds only the exported fragments, because other packages run no script of
+// package device.
 //
 //go:embed presence.lua
 var files embed.FS
 
-// Library holds device/presence, which records whether a device is online.
+// Library holds the fragment device/presence, which records whether a device is online.
 var Library = store.Library{"device": files}

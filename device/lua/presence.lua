@@ -9,21 +9,22 @@
 --@include store/due
 --@include store/event
 
--- is_disabled reports whether the device was suspended or decommissioned, or has not
--- registered. It is false for a device without a record.
+-- is_disabled reports whether the device is suspended, decommissioned or not registered
+-- yet. It returns false for a device without a record.
 local function is_disabled(device)
   local status = redis.call('HGET', device.record, 'status')
   return status and status ~= 'active'
 end
 
--- set_online_until sets the end of the online time, at which the sweeper re-checks the
--- device.
+-- set_online_until sets the time until which the device counts as online. The sweeper
+-- checks the device again at that time.
 local function set_online_until(device, online_until)
   redis.call('HSET', device.record, 'online_until', ms(online_until))
   set_due(device, 'presence', device.id, online_until)
 end
 
--- mark_online records a sign of life, and announces the device if it was not online.
+-- mark_online records a request of the device. It records an event if the device was not
+-- online.
 local function mark_online(device, now, online_until)
   redis.call('HSET', device.record, 'last_seen', ms(now))
   set_online_until(device, online_until)
@@ -33,14 +34,14 @@ local function mark_online(device, now, online_until)
   end
 end
 
--- set_socket records the newest socket of the device, for the length of its lease.
+-- set_socket records the device's newest socket, for the length of the socket's lease.
 local function set_socket(device, now, id, lease)
   redis.call('HSET', device.record, 'connection', id, 'connection_until', ms(now + lease))
   mark_online(device, now, now + lease)
 end
 
--- shorten_online ends the online time earlier. A device that lost its socket may still
--- reconnect before it counts as offline.
+-- shorten_online moves the end of the online time to online_until, if that is earlier. A
+-- device that has lost its socket may reconnect before this time.
 local function shorten_online(device, online_until)
   if tonumber(redis.call('HGET', device.record, 'online_until') or 0) > online_until then
     set_online_until(device, online_until)

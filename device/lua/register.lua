@@ -22,7 +22,7 @@ local metadata, model, firmware, address = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 local fingerprint, memory_ttl = ARGV[13], tonumber(ARGV[14])
 local now = clock()
 
--- optional returns a text for the data of an event, nil for an empty one.
+-- optional returns text for the data of an event, or nil if text is empty.
 local function optional(text)
   return text ~= '' and text or nil
 end

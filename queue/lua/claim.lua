@@ -28,18 +28,18 @@ local login_epoch, login_hash = ARGV[10], ARGV[11]
 local TOKENS = 12 -- where the claim tokens begin in ARGV
 local now = clock()
 
--- reply returns the reply with the commands that were handed out.
+-- reply returns the script's reply with the claimed commands.
 local function reply(claimed)
   return ok(now, redis.call('ZCARD', device.ready), quarantined(), unpack(claimed))
 end
 
--- read_body returns what was proposed, false when it is missing.
+-- read_body returns the body that was proposed, or false if it is missing.
 local function read_body(id)
   return redis.call('HGET', device.commands, body_field(id))
 end
 
--- replay returns the commands of an earlier claim with the same Idempotency-Key that are
--- still under its leases.
+-- replay returns the commands that an earlier claim with the same Idempotency-Key
+-- claimed, if their leases have not ended.
 local function replay(answer)
   local claimed = {}
   for _, earlier in ipairs(cjson.decode(answer)) do
@@ -52,9 +52,9 @@ local function replay(answer)
   return claimed
 end
 
--- next_claimable returns the id, the state and the body of the first command of the ready
--- set that may be handed out, nil when there is none. It removes the commands before it
--- that may not.
+-- next_claimable returns the id, the state and the body of the first command in the ready
+-- set that may be claimed. It returns nil if there is none. It removes the commands
+-- before it, which may not be claimed.
 local function next_claimable()
   while true do
     local id = redis.call('ZRANGE', device.ready, 0, 0)[1]

@@ -7,14 +7,14 @@
 --              proposal and never changed; max is the number of attempts
 --   approve_by the end of the time to decide, for a reviewed command only
 --   attempt    the number of claims that count
---   claims     the number of all claims, released ones included
---   token      hash of the newest claim token, kept after its lease expired
+--   claims     the number of all claims, including released claims
+--   token      hash of the newest claim token, kept after the lease has expired
 --   past       hashes of earlier claim tokens, the newest last, joined by spaces
---   returned   true once the newest claim was released: its token is worthless
+--   returned   true after the newest claim was released: its token is then invalid
 --   queued, claimed, visible, finished: times in Unix ms; visible ends the lease
 --   first      time of the first claim that counts: the execution cap runs from it
---   cancel     true when a user has asked to cancel it, for a claimed command only
---   late       true when its result arrived after the lease had expired
+--   cancel     true when a user has cancelled the command while it was claimed
+--   late       true when the result arrived after the lease had expired
 --   approval   {decision, by, at, reason}
 --   history    its claims, the newest last: {attempt, claimed, ended, outcome}
 --   result     fingerprint of the result that is recorded
@@ -27,15 +27,15 @@
 --@include store/due
 --@include store/event
 
--- EXECUTION_CAP bounds the time of all leases of a command together, in ms.
+-- EXECUTION_CAP bounds the total time of all leases of a command, in ms.
 local EXECUTION_CAP = 12 * 3600 * 1000
--- CLAIMS_CAP bounds the claims of a command, released ones included. Each claim writes two
--- events, with which a device that claims and releases all day would fill the store. A
--- device that does so once a minute for a day stays below the cap.
+-- CLAIMS_CAP bounds the number of claims of a command, including released claims. Each
+-- claim writes two events, so a device that claims and releases all day would fill the
+-- store. A device that does so once a minute for a day stays below the cap.
 local CLAIMS_CAP = 2000
--- HISTORY_CAP bounds the claims that a command's history keeps.
+-- HISTORY_CAP bounds the number of claims in a command's history.
 local HISTORY_CAP = 20
--- FINAL holds every status that a command never leaves, except by a late result.
+-- FINAL holds the final statuses. Only a late result replaces a final status.
 local FINAL = {
   succeeded = true, failed = true, timed_out = true,
   rejected = true, cancelled = true, expired = true,
@@ -46,12 +46,13 @@ local REQUIRED = {
   status = 'string', session = 'string', request = 'string', proposer = 'string', seq = 'number', priority = 'number',
   max = 'number', attempt = 'number', claims = 'number', created = 'number', deliver_by = 'number',
 }
--- OPTIONAL holds the types of further fields that are checked where a record has them.
+-- OPTIONAL holds the types of fields that a record may lack. Such a field is checked if
+-- the record has it.
 local OPTIONAL = {
   token = 'string', past = 'string', result = 'string', first = 'number', approve_by = 'number',
   history = 'table', approval = 'table', digest = 'string',
 }
--- DEADLINE holds the field with the time that a record of the status must have.
+-- DEADLINE maps a status to the field whose time a record with this status must have.
 local DEADLINE = { pending_approval = 'approve_by', queued = 'deliver_by', claimed = 'visible' }
 
 -- has_types reports whether the fields of a record have the given types. A missing field
@@ -65,8 +66,8 @@ local function has_types(c, types, required)
   return true
 end
 
--- is_valid reports whether the scripts can work with a decoded record. It checks every field
--- that they use, so that no script fails between two of its writes.
+-- is_valid reports whether the scripts can process a decoded record. It checks every
+-- field that they use, so that no script fails between two of its writes.
 local function is_valid(c)
   if type(c) ~= 'table' or not has_types(c, REQUIRED, true) or not has_types(c, OPTIONAL, false) then
     return false
@@ -78,9 +79,9 @@ local function is_valid(c)
     and (newest == nil or type(newest) == 'table')
 end
 
--- load_command returns the state of a command, or nil when there is none or its record is
--- not valid. The second value is true for an invalid record. device.state then holds the
--- state as text, for the reply.
+-- load_command returns the state of a command. It returns nil if the command has no
+-- record or the record is invalid; for an invalid record the second value is true.
+-- device.state then holds the state as text, for the reply.
 local function load_command(device, id)
   local raw = redis.call('HGET', device.commands, id)
   if not raw then
@@ -94,7 +95,8 @@ local function load_command(device, id)
   return c, false
 end
 
--- save_command writes the state of a command, and keeps it in device.state for the reply.
+-- save_command writes the state of a command. It also stores the state as text in
+-- device.state, for the reply.
 local function save_command(device, id, c)
   device.state = cjson.encode(c)
   redis.call('HSET', device.commands, id, device.state)
@@ -125,7 +127,8 @@ local function inbox_member(device, id)
   return id .. ' ' .. device.id
 end
 
--- next_deadline returns the time at which the command changes if no caller changes it.
+-- next_deadline returns the time at which the command changes if no request changes it
+-- before.
 local function next_deadline(device, c)
   if c.status == 'pending_approval' then
     return c.approve_by
@@ -137,16 +140,17 @@ local function next_deadline(device, c)
   return c.finished + device.retention
 end
 
--- schedule has the sweeper settle the command at its next deadline.
+-- schedule sets the command's next deadline in the due index.
 local function schedule(device, id, c)
   set_due(device, 'command', id, next_deadline(device, c))
 end
 
--- set_aside holds the ids of the records that this call of the script quarantined.
+-- set_aside holds the ids of the commands that this run of the script has quarantined.
 local set_aside = {}
 
--- quarantine removes a command that the scripts cannot work with from every structure, so
--- that it does not stop the commands behind it. Its record stays for an operator to read.
+-- quarantine removes a command whose record the scripts cannot process from every
+-- structure, so that it does not stop the commands behind it. The record stays, for an
+-- operator to read.
 local function quarantine(device, id)
   set_aside[#set_aside + 1] = id
   redis.call('ZREM', device.ready, id)
@@ -181,7 +185,7 @@ local function unlist(device, id, c)
   end
 end
 
--- record_claim adds the newest claim to the history.
+-- record_claim adds the newest claim to the command's history.
 local function record_claim(c, now)
   c.history = c.history or {}
   c.history[#c.history + 1] = { attempt = c.attempt, claimed = now }
@@ -199,20 +203,21 @@ local function record_claim_end(c, now, outcome)
   end
 end
 
--- ready_score returns the command's place in the ready set: by priority, highest first,
--- then by sequence.
+-- ready_score returns the command's score in the ready set. A higher priority comes
+-- first; within a priority, a lower sequence number comes first.
 local function ready_score(c)
   return (9 - c.priority) * 1e13 + c.seq
 end
 
--- lacks_approval reports whether the command needs an approval that it does not have. Such
--- a command never runs, whatever the ready set holds.
+-- lacks_approval reports whether the command needs an approval that it does not have.
+-- Such a command never runs, even if the ready set contains it.
 local function lacks_approval(c)
   return c.approve_by and not (c.approval and c.approval.decision == 'approved')
 end
 
--- enqueue adds the command to the ready set, in the place that its proposal gave it. Only
--- the reconciler adds to the ready set otherwise, what it had lost.
+-- enqueue adds the command to the ready set, at the position that its priority and
+-- sequence number give. Otherwise only the reconciler adds to the ready set, to restore a
+-- lost entry.
 local function enqueue(device, id, c, now)
   unlist(device, id, c)
   c.status = 'queued'
@@ -222,8 +227,8 @@ local function enqueue(device, id, c, now)
   save_command(device, id, c)
 end
 
--- finish moves the command to a final status. From then on the due index holds the end of
--- its retention.
+-- finish moves the command to a final status. The due index then holds the end of the
+-- command's retention.
 local function finish(device, id, c, status, now)
   unlist(device, id, c)
   c.status = status
@@ -232,7 +237,8 @@ local function finish(device, id, c, status, now)
   save_command(device, id, c)
 end
 
--- finish_without_result moves the command to a final status without its device.
+-- finish_without_result moves the command to a final status without a result from its
+-- device.
 --   e   actor, request: instead of those of the scope; data: of the event
 local function finish_without_result(device, id, c, status, now, e)
   finish(device, id, c, status, now)
@@ -242,8 +248,8 @@ local function finish_without_result(device, id, c, status, now, e)
 end
 
 -- session_ended reports whether the command's session has ended or its device is
--- decommissioned, so that nothing of it may be delivered any more. It reads the device's
--- record once per call of a script.
+-- decommissioned, so that the command may no longer be delivered. It reads the device's
+-- record only once in each run of a script.
 local function session_ended(device, c, now)
   if not device.session then
     local status, session, session_until = read_fields(device.record, 'status', 'session', 'session_until')
@@ -254,7 +260,7 @@ local function session_ended(device, c, now)
   return device.decommissioned or device.session ~= c.session or device.session_until <= now
 end
 
--- finish_by_system moves the command to a final status in the name of the system.
+-- finish_by_system moves the command to a final status, with the system as the actor.
 local function finish_by_system(device, id, c, status, now)
   finish_without_result(device, id, c, status, now, {
     actor = SYSTEM, request = c.request, data = { attempt = c.attempt },
@@ -266,8 +272,8 @@ local function is_exhausted(c, now)
   return c.claims >= CLAIMS_CAP or (c.first ~= nil and c.first + EXECUTION_CAP <= now)
 end
 
--- expire_lease ends a lease. The command is queued again while attempts are left, and
--- times out for an operator to look at when none are.
+-- expire_lease ends a lease that has expired. The command is queued again if it has
+-- attempts left. Otherwise its status becomes timed_out.
 local function expire_lease(device, id, c, now)
   if c.attempt >= c.max or is_exhausted(c, now) then
     record_claim_end(c, now, 'timed_out')
@@ -288,8 +294,8 @@ local function expire_lease(device, id, c, now)
   end
 end
 
--- settle applies what has become due for the command since its last transition. It returns
--- true when the command changed.
+-- settle applies the deadlines that have passed since the command's last transition. It
+-- returns true if the command has changed.
 local function settle(device, id, c, now)
   local deadline = (c.status == 'pending_approval' and c.approve_by) or (c.status == 'queued' and c.deliver_by)
   if c.status == 'claimed' and c.visible <= now then
@@ -304,8 +310,8 @@ local function settle(device, id, c, now)
   return true
 end
 
--- settle_leases ends up to `limit` expired leases of the device. A claim calls it first, so
--- that the contract does not depend on a sweeper that runs.
+-- settle_leases ends up to `limit` expired leases of the device. A claim calls it first,
+-- so that claims are correct even when no sweeper runs.
 local function settle_leases(device, now, limit)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', device.leases, '-inf', ms(now), 'LIMIT', 0, limit)) do
     local c = load_command(device, id)
@@ -319,8 +325,8 @@ local function settle_leases(device, now, limit)
   end
 end
 
--- finish_unclaimed moves every command of the device that is queued or pending approval to
--- a final status. The bounds of those two sets bound its work.
+-- finish_unclaimed moves every command of the device that is queued or pending approval
+-- to a final status. Both sets have a maximum size, which bounds the work.
 local function finish_unclaimed(device, now, status, e)
   for _, key in ipairs({ device.ready, device.pending }) do
     for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do

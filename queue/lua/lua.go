@@ -1,5 +1,6 @@
 // Package lua exports the Lua fragments of package queue that scripts of other packages
-// include. It is a leaf: those packages get Lua from here and no Go code of package queue.
+// include. It does not import package queue, so those packages depend on no Go code of
+// it.
 package lua
 
 import (
@@ -8,10 +9,11 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// files holds the exported fragments only: other packages run no script of this one.
+// files holds only the exported fragments, because other packages run no script of
+// package queue.
 //
 //go:embed command.lua
 var files embed.FS
 
-// Library holds queue/command, the state machine of a command.
+// Library holds the fragment queue/command: the state machine of a command.
 var Library = store.Library{"queue": files}

@@ -30,7 +30,7 @@ local bound, fingerprint, memory_ttl = tonumber(ARGV[14]), ARGV[15], tonumber(AR
 local proposed_at, digest, head = tonumber(ARGV[17]), ARGV[18], ARGV[19]
 local now = clock()
 
--- RECENT_MS is how long after it was read a time may be used.
+-- RECENT_MS is the maximum age, in ms, of a time that the gateway read.
 local RECENT_MS = 10000
 local recent = proposed_at <= now and now - proposed_at <= RECENT_MS
 local created = recent and proposed_at or now

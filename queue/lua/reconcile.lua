@@ -19,13 +19,13 @@ local now = clock()
 local damages = {}
 local newest = { seq = 0 } -- the command with the highest sequence
 
--- report adds one damage to the reply.
+-- report adds one instance of damage to the reply.
 local function report(damage, structure, status, id)
   damages[#damages + 1] = { damage, structure, status, id }
 end
 
--- repair_member repairs one member of a sorted set. The score is nil where no member
--- belongs, and true where any score will do.
+-- repair_member repairs one member of a sorted set. The score is nil if the set must not
+-- contain the member, and true if any score is right.
 local function repair_member(structure, key, member, score, status, id)
   local present = redis.call('ZSCORE', key, member)
   if not score then
@@ -39,8 +39,8 @@ local function repair_member(structure, key, member, score, status, id)
   end
 end
 
--- repair_structures repairs the structures of commands that have not ended. A command
--- without a record, for which c is nil, belongs into none of them.
+-- repair_structures repairs the structures of unfinished commands. For a command without
+-- a record, c is nil, and no structure may contain the command.
 local function repair_structures(id, c)
   local status = c and c.status or ''
   local pending = status == 'pending_approval'
@@ -57,9 +57,9 @@ local function repair_structures(id, c)
   end
 end
 
--- repair_due repairs the due index. The sweeper may find a command too early, never too
--- late. For a finished command any time will do: the retention may have been configured
--- differently when it ended.
+-- repair_due repairs the due index. The time in it may be too early, but never too late.
+-- For a finished command any time is right, because the retention may have been different
+-- when the command ended.
 local function repair_due(id, c)
   local due = read_due(device, 'command', id)
   if not due or (not FINAL[c.status] and (tonumber(due) or math.huge) > next_deadline(device, c)) then
@@ -68,7 +68,8 @@ local function repair_due(id, c)
   end
 end
 
--- repair_sequence repairs the device's counter: the next proposal must follow every command.
+-- repair_sequence repairs the device's sequence counter, so that the next proposal comes
+-- after every existing command.
 local function repair_sequence()
   local tenant, sequence = read_fields(device.record, 'tenant', 'sequence')
   if tenant and tonumber(sequence or 0) < newest.seq then
@@ -77,7 +78,7 @@ local function repair_sequence()
   end
 end
 
--- is_listed reports whether a structure that scripts act on holds the command.
+-- is_listed reports whether the command is in a structure that other scripts act on.
 local function is_listed(id)
   return redis.call('ZSCORE', device.ready, id) or redis.call('ZSCORE', device.pending, id)
     or redis.call('ZSCORE', device.leases, id) or read_due(device, 'command', id)
@@ -88,7 +89,7 @@ local function is_quarantined(id)
   return redis.call('HEXISTS', device.commands, aside_field(id)) == 1
 end
 
--- remove_leftovers removes everything of a command that has no record.
+-- remove_leftovers removes everything that is stored about a command without a record.
 local function remove_leftovers(id, session)
   repair_structures(id, nil)
   if remove_due(device, 'command', id) == 1 then
@@ -102,8 +103,8 @@ local function remove_leftovers(id, session)
   end
 end
 
--- missing_part returns what a queued command lacks so that it must not run: "approval" or
--- "body". It returns nil when nothing is missing.
+-- missing_part returns "approval" or "body" if a queued command must not run because it
+-- lacks this part. It returns nil if no part is missing.
 local function missing_part(id, c)
   if c.status ~= 'queued' then
     return nil
@@ -113,7 +114,7 @@ local function missing_part(id, c)
   return redis.call('HEXISTS', device.commands, body_field(id)) == 0 and 'body' or nil
 end
 
--- reconcile compares one command with its structures.
+-- reconcile compares one command with the structures and repairs them.
 local function reconcile(id, session)
   local c, invalid = load_command(device, id)
   if invalid then

@@ -35,8 +35,8 @@ if c.result then
   end
   return refuse('command_finished', device.state)
 end
--- A command that timed out or was queued again may have been executed: its device knows
--- better. A cancellation by a user stands.
+-- A command that timed out or was queued again may have been executed. Only its device
+-- has the result. A cancellation by a user is not replaced.
 if c.status == 'cancelled' and not c.cancel then
   return refuse('command_finished', device.state)
 end

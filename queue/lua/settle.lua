@@ -19,7 +19,7 @@ local function forget(device, id, c)
   remove_due(device, 'command', id)
 end
 
--- settle_due settles one command that is due.
+-- settle_due settles one due command.
 local function settle_due(device, id)
   local c, invalid = load_command(device, id)
   if invalid then

@@ -9,15 +9,15 @@ import (
 	"slices"
 )
 
-// Step is one operation with the states before and after it and its response. The states
-// may be those of a model or those that were read from a store.
+// Step is one operation with its response and with the states before and after it. The
+// states come from a model or were read from a store.
 type Step struct {
 	Before, After State
 	Operation     Operation
 	Response      Response
 }
 
-// Violations returns the invariants that a step violates.
+// Violations returns the invariants that the step s violates.
 func Violations(s Step) (violated []store.Invariant) {
 	for _, name := range queue.Invariants() {
 		if !checks()[name](s) {
@@ -27,7 +27,8 @@ func Violations(s Step) (violated []store.Invariant) {
 	return violated
 }
 
-// checks returns a function for each invariant that reports whether it holds.
+// checks returns a function for each invariant. The function reports whether a step keeps
+// the invariant.
 func checks() map[store.Invariant]func(Step) bool {
 	return map[store.Invariant]func(Step) bool{
 		store.NothingLost:            nothingLost,
@@ -48,7 +49,8 @@ func checks() map[store.Invariant]func(Step) bool {
 	}
 }
 
-// forEach checks a condition for every command after the step.
+// forEach returns a check that reports whether holds is true for every command after the
+// step.
 func forEach(holds func(Command) bool) func(Step) bool {
 	return func(s Step) bool {
 		for _, c := range s.After.Commands {
@@ -60,8 +62,9 @@ func forEach(holds func(Command) bool) func(Step) bool {
 	}
 }
 
-// forEachChange checks a condition that compares every command before and after the step.
-// A command that the step proposed was a zero Command before.
+// forEachChange returns a check that reports whether holds is true for every command,
+// given its states before and after the step. The state before is the zero Command for a
+// command that the step proposed.
 func forEachChange(holds func(s Step, before, after Command) bool) func(Step) bool {
 	return func(s Step) bool {
 		for id, after := range s.After.Commands {
@@ -73,7 +76,7 @@ func forEachChange(holds func(s Step, before, after Command) bool) func(Step) bo
 	}
 }
 
-// forEachClaim is forEachChange for the commands that the step claimed.
+// forEachClaim is forEachChange limited to the commands that the step claimed.
 func forEachClaim(holds func(s Step, before, after Command) bool) func(Step) bool {
 	return forEachChange(func(s Step, before, after Command) bool {
 		return after.Claims == before.Claims || holds(s, before, after)
@@ -138,8 +141,8 @@ func oneResult(_ Step, before, after Command) bool {
 	return before.Result == "" || after.Result == before.Result && after.Status == before.Status
 }
 
-// fifoWithinPriority checks the order of the ready commands, and that a claim took those
-// before the first one that is left.
+// fifoWithinPriority checks the order of the ready commands. It also checks that a claim
+// took commands from the front of that order.
 func fifoWithinPriority(s Step) bool {
 	commands := s.After.Commands
 	order := func(a, b string) int { return commands[a].compare(commands[b]) }
@@ -175,8 +178,8 @@ func readyIsBounded(s Step) bool {
 	return len(s.Before.Index.Ready) < MaxReady && (!s.Operation.Review || len(s.Before.Index.Pending) < MaxReady)
 }
 
-// everythingIsTold checks that the timeline only grows, that it has one event for each
-// claim, and that its last event with a status has the command's status.
+// everythingIsTold checks the timeline of a command: it only grows, it has one event for
+// each claim, and its last event with a status has the command's status.
 func everythingIsTold(_ Step, before, after Command) bool {
 	last, claims := Status(""), 0
 	for _, event := range after.Timeline {
@@ -191,8 +194,8 @@ func everythingIsTold(_ Step, before, after Command) bool {
 	return grew && !missing && last == after.Status && claims == after.Claims
 }
 
-// statusOf returns the status that a command has after an event, or an empty one for an
-// event that does not change it.
+// statusOf returns the status that a command has after an event. It returns an empty
+// status for an event that does not change it.
 func statusOf(event string, reviewed bool) Status {
 	switch event {
 	case "proposed":

@@ -1,8 +1,8 @@
-// Package model is an executable specification of the queue of one device. It has no store:
-// it holds the states of the commands, applies operations to them and computes the
-// response of each. The property test of package queue applies the same operations to the
-// model and to the scripts and compares the results. The test of histories uses its words
-// to check concurrent operations.
+// Package model is an executable specification of the queue of one device. It has no
+// store: it holds the states of the commands, applies operations to them and computes the
+// response to each operation. The property test of package queue applies the same
+// operations to the model and to the scripts, and compares the results. The history test
+// checks concurrent operations with the types of this package.
 package model
 
 import (
@@ -14,28 +14,29 @@ import (
 // Kind is the kind of an operation.
 type Kind string
 
-// The kinds of operations, each with the fields of Operation that it uses. Those on
-// sessions and devices are calls of the packages session and device; the others, except
-// for Elapse, are methods of queue.Queue.
+// These are the kinds of operations. Each comment says what the operation does and which
+// fields of Operation it uses. Operations on sessions and devices stand for calls of the
+// packages session and device. The others, except for Elapse, stand for methods of
+// queue.Queue.
 const (
-	Open         Kind = "open"         // opens a session: Span is how long it lasts
-	Close        Kind = "close"        // closes a session: Session
-	Propose      Kind = "propose"      // Session, UserID, Review, Priority, MaxAttempts, Span (until the delivery deadline), Key
-	Approve      Kind = "approve"      // Command, UserID, SoleUser
-	Reject       Kind = "reject"       // Command, UserID
-	Cancel       Kind = "cancel"       // Command
-	Claim        Kind = "claim"        // Limit, Span (of the leases), Key
-	Extend       Kind = "extend"       // Command, Token, Span
-	Release      Kind = "release"      // Command, Token
-	SubmitResult Kind = "submitResult" // Command, Token, Status, Output
+	Open         Kind = "open"         // opens a session that lasts Span
+	Close        Kind = "close"        // closes the session Session
+	Propose      Kind = "propose"      // proposes a command; uses Session, UserID, Review, Priority, MaxAttempts, Key, and Span (time until the delivery deadline)
+	Approve      Kind = "approve"      // approves a command; uses Command, UserID and SoleUser
+	Reject       Kind = "reject"       // rejects a command; uses Command and UserID
+	Cancel       Kind = "cancel"       // cancels the command Command
+	Claim        Kind = "claim"        // claims commands; uses Limit, Key, and Span (length of the leases)
+	Extend       Kind = "extend"       // extends a lease; uses Command, Token, and Span (time from now to the lease's new end)
+	Release      Kind = "release"      // releases a claim; uses Command and Token
+	SubmitResult Kind = "submitResult" // submits a result; uses Command, Token, Status and Output
 	Suspend      Kind = "suspend"      // suspends the device
 	Resume       Kind = "resume"       // makes a suspended device active
 	Decommission Kind = "decommission" // decommissions the device
 	Settle       Kind = "settle"       // applies every deadline that has passed, as the sweeper does
-	Elapse       Kind = "elapse"       // lets Span pass; applies no deadline
+	Elapse       Kind = "elapse"       // advances the clock by Span; applies no deadline
 )
 
-// Operation is one call of a user, a device or the sweeper, or the passing of time. Times
+// Operation is one call by a user, a device or the sweeper, or the passing of time. Times
 // are in milliseconds.
 type Operation struct {
 	Kind        Kind
@@ -50,18 +51,18 @@ type Operation struct {
 	MaxAttempts int
 	Review      bool   // the policy asks for approval
 	SoleUser    bool   // the tenant has no other user
-	Status      Status // of a submitted result
-	Output      string // of a submitted result
+	Status      Status // status of a submitted result
+	Output      string // output of a submitted result
 }
 
 // Response is the reply to an operation.
 type Response struct {
 	Code            string // "ok" or the code of the refusal
-	ID              string // of the session or command that was created
-	Status          Status // of the command, or of the session that was closed
+	ID              string // id of the session or command that was created
+	Status          Status // status of the command, or of the session that was closed
 	Attempt         int
 	Leases          []Lease
-	VisibleUntil    int64 // of an extended lease
+	VisibleUntil    int64 // end of an extended lease
 	CancelRequested bool
 	Late            bool
 	Duplicate       bool
@@ -78,18 +79,18 @@ type Lease struct {
 // Model is the queue of one device.
 type Model struct {
 	state    State
-	requests map[string]request // by Idempotency-Key
+	requests map[string]request // remembered requests by Idempotency-Key
 }
 
 // request is a request with an Idempotency-Key, and its response.
 type request struct {
 	operation Operation
 	response  Response
-	until     int64 // when it is forgotten
+	until     int64 // time at which the request is forgotten
 }
 
-// New returns the queue of an active device without a session. now is the clock's first
-// reading, which must not be zero.
+// New returns the model of an active device without a session. The clock starts at now,
+// which must not be zero.
 func New(now int64) *Model {
 	return &Model{
 		state:    State{Now: now, Device: "active", Sessions: map[string]Session{}, Commands: map[string]Command{}},
@@ -118,8 +119,9 @@ func (m *Model) Apply(op Operation) Response {
 	return apply(op)
 }
 
-// recall returns the response that is remembered under the operation's key. It returns nil
-// when there is none, and a refusal when the key belongs to another request.
+// recall returns the response that is remembered under the operation's key. It returns
+// nil when no response is remembered, and a refusal when the key belongs to another
+// request.
 func (m *Model) recall(op Operation) *Response {
 	kept, found := m.requests[string(op.Kind)+op.Key]
 	if op.Key == "" || !found || kept.until <= m.state.Now {
@@ -131,14 +133,15 @@ func (m *Model) recall(op Operation) *Response {
 	return &kept.response
 }
 
-// remember keeps a response under the operation's key. Without a key it does nothing.
+// remember stores the response r under the operation's key until the time until. For an
+// operation without a key it does nothing.
 func (m *Model) remember(op Operation, r Response, until int64) {
 	if op.Key != "" {
 		m.requests[string(op.Kind)+op.Key] = request{op, r, until}
 	}
 }
 
-// save stores a command and appends events to its timeline.
+// save stores the command c and appends events to its timeline.
 func (m *Model) save(c Command, events ...string) Command {
 	c.Timeline = append(slices.Clip(c.Timeline), events...)
 	m.state.Commands[c.ID] = c
@@ -147,7 +150,7 @@ func (m *Model) save(c Command, events ...string) Command {
 
 func ok() Response { return Response{Code: "ok"} }
 
-// respond returns a response with the state of the command.
+// respond returns a response with code and the state of the command c.
 func respond(code string, c Command) Response {
 	return Response{Code: code, Status: c.Status, Attempt: c.Attempt}
 }

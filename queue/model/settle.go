@@ -1,6 +1,6 @@
 package model
 
-// elapse lets time pass. It applies no deadline: the next operation does.
+// elapse advances the clock by op.Span. It applies no deadline: the next operation does.
 func (m *Model) elapse(op Operation) Response {
 	m.state.Now += op.Span
 	return ok()
@@ -43,7 +43,7 @@ func (m *Model) exhausted(c Command) bool {
 	return c.Claims >= MaxClaims || c.FirstClaim != 0 && c.FirstClaim+ExecutionCap <= m.state.Now
 }
 
-// endLease ends a lease that has expired. The command is queued again while it has
+// endLease ends a command's expired lease. The command is queued again while it has
 // attempts left, unless it was cancelled or can no longer be delivered.
 func (m *Model) endLease(c Command) Command {
 	if c.Attempt >= c.MaxAttempts || m.exhausted(c) {

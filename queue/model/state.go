@@ -9,7 +9,7 @@ import (
 // Status is the state of a command in its life cycle.
 type Status string
 
-// The states of a command. From Succeeded on they are final.
+// The states of a command. Succeeded and all states after it are final.
 const (
 	PendingApproval Status = "pending_approval"
 	Queued          Status = "queued"
@@ -22,55 +22,56 @@ const (
 	Expired         Status = "expired"
 )
 
-// Final reports whether a command in this state has ended. The zero Status is that of a
-// command that was not proposed yet, and is not final.
+// Final reports whether a command in this state has ended. The zero Status, of a command
+// before it is proposed, is not final.
 func (s Status) Final() bool { return s != "" && s != PendingApproval && s != Queued && s != Claimed }
 
-// Limits of the design. Times are in milliseconds.
+// These are the limits of the queue. Times are in milliseconds.
 const (
 	Hour           int64 = 3600 * 1000
-	ExecutionCap         = 12 * Hour      // from the first claim that counts to the end of the last lease
-	MaxClaims            = 2000           // released ones included
-	ApproveWithin        = 24 * Hour      // the time in which a command may be approved or rejected
-	IdempotencyTTL       = 24 * Hour      // of a proposal's Idempotency-Key
-	Retention            = 30 * 24 * Hour // of a command or session that has ended
-	MaxReady             = 100            // ready commands of a device; pending ones too
-	pastTokens           = 20             // earlier claim tokens that are remembered as superseded
+	ExecutionCap         = 12 * Hour      // maximum time from the first claim that counts to the end of the last lease
+	MaxClaims            = 2000           // maximum number of claims of a command, including released claims
+	ApproveWithin        = 24 * Hour      // time within which a command may be approved or rejected
+	IdempotencyTTL       = 24 * Hour      // time for which a proposal's Idempotency-Key is remembered
+	Retention            = 30 * 24 * Hour // time for which a command or session is kept after it has ended
+	MaxReady             = 100            // maximum number of ready commands of a device, and of its pending commands
+	pastTokens           = 20             // number of earlier claim tokens that are remembered as superseded
 )
 
-// Command is the state of a command that decides which operations are possible, and its
-// timeline.
+// Command is the part of a command's state that decides which operations are possible,
+// with the command's timeline.
 type Command struct {
 	ID          string
 	Session     string
 	Proposer    string
-	Reviewed    bool // it needs approval
+	Reviewed    bool // the command needs approval
 	Priority    int
 	MaxAttempts int
-	Seq         int // the order of the proposals
+	Seq         int // position in the order of proposals
 	ApproveBy   int64
 	DeliverBy   int64
 
 	Status          Status
-	Attempt         int      // claims that count
-	Claims          int      // all claims
-	FirstClaim      int64    // when the first claim that counts began; zero: none
+	Attempt         int      // number of claims that count
+	Claims          int      // number of all claims, including released ones
+	FirstClaim      int64    // time at which the first claim that counts began; zero before that
 	VisibleUntil    int64    // end of the newest lease
 	FinishedAt      int64    // zero before the command has ended
-	Token           string   // of the newest claim
-	PastTokens      []string // of earlier claims, the oldest first
+	Token           string   // token of the newest claim
+	PastTokens      []string // tokens of earlier claims, the oldest first
 	Released        bool     // the newest claim was released
-	CancelRequested bool     // a user cancelled it while it was claimed
-	Late            bool     // the result arrived after its lease had ended
+	CancelRequested bool     // a user cancelled the command while it was claimed
+	Late            bool     // the result arrived after the lease had ended
 	Approval        Approval
-	Result          string   // status and output of the recorded result; empty: none
-	Timeline        []string // the types of its events, without "command."
+	Result          string   // status and output of the recorded result; empty if no result is recorded
+	Timeline        []string // types of the command's events, without the prefix "command."
 }
 
-// Approval is a user's decision. The zero Approval means that there is none.
+// Approval is a user's decision. The zero Approval means that no user has decided yet.
 type Approval struct{ Decision, By string }
 
-// Session is a support session, in which commands are proposed and delivered.
+// Session is a support session. Commands are proposed in a session and delivered during
+// it.
 type Session struct {
 	Status  string // active, closed or expired
 	Expires int64
@@ -81,7 +82,7 @@ type Session struct {
 type State struct {
 	Now      int64
 	Device   string // active, suspended or decommissioned
-	Session  string // the device's open session; empty: none
+	Session  string // id of the device's open session; empty if no session is open
 	Sessions map[string]Session
 	Commands map[string]Command
 	Index    Index
@@ -90,14 +91,14 @@ type State struct {
 // Index holds the indexes by which the queue finds a device's commands.
 type Index struct {
 	Ready   []string         // ready commands, in the order in which they will be claimed
-	Pending []string         // commands pending approval, the oldest first
-	Cancels []string         // claimed commands that a user cancelled; sorted
-	Leases  map[string]int64 // when each lease ends
-	Due     map[string]int64 // the next deadline of each command and session
+	Pending []string         // commands that are pending approval, the oldest first
+	Cancels []string         // claimed commands that a user cancelled, sorted by id
+	Leases  map[string]int64 // end of each lease, by command
+	Due     map[string]int64 // next deadline of each command and session
 }
 
-// nextDeadline returns the time at which the command changes unless an operation changes
-// it before.
+// nextDeadline returns the time at which the command changes if no operation changes it
+// before.
 func (c Command) nextDeadline() int64 {
 	switch c.Status {
 	case PendingApproval:
@@ -124,7 +125,7 @@ func (s State) sessionEnded(c Command) bool {
 	return s.Device == "decommissioned" || s.Session != c.Session || s.Sessions[c.Session].Expires <= s.Now
 }
 
-// expectedIndex returns the indexes that follow from the commands and sessions.
+// expectedIndex computes the indexes that belong to the commands and sessions of s.
 func (s State) expectedIndex() Index {
 	index := Index{Leases: map[string]int64{}, Due: map[string]int64{}}
 	for _, c := range s.commandsInOrder() {

@@ -2,7 +2,8 @@ package model
 
 import "fmt"
 
-// open opens a session. A session that has expired and was not settled yet is ended first.
+// open opens a session. If the device's session has expired and was not settled yet, open
+// ends that session first.
 func (m *Model) open(op Operation) Response {
 	s := &m.state
 	if s.Device != "active" {
@@ -27,8 +28,8 @@ func (m *Model) close(op Operation) Response {
 	return Response{Code: "ok", Status: Status(m.state.Sessions[op.Session].Status)}
 }
 
-// endStatus returns the status of the device's session if it is ended now: expired when
-// its time has passed, else closed.
+// endStatus returns the status that the device's session gets if it ends now: expired
+// when its time has passed, else closed.
 func (m *Model) endStatus() string {
 	if m.state.Sessions[m.state.Session].Expires <= m.state.Now {
 		return "expired"
@@ -36,8 +37,8 @@ func (m *Model) endStatus() string {
 	return "closed"
 }
 
-// endSession ends the device's session. Its queued commands and those pending approval end
-// with the given status.
+// endSession ends the device's session with sessionStatus. Its commands that are queued
+// or pending approval end with commandStatus.
 func (m *Model) endSession(sessionStatus string, commandStatus Status) {
 	s := &m.state
 	ended := s.Sessions[s.Session]
@@ -51,13 +52,13 @@ func (m *Model) endSession(sessionStatus string, commandStatus Status) {
 	}
 }
 
-// finish ends a command with a final status.
+// finish moves a command to a final status.
 func (m *Model) finish(c Command, status Status) Command {
 	c.Status, c.FinishedAt = status, m.state.Now
 	return m.save(c, string(status))
 }
 
-// propose creates a command. No other operation does.
+// propose creates a command. No other operation creates one.
 func (m *Model) propose(op Operation) Response {
 	s := &m.state
 	if remembered := m.recall(op); remembered != nil {
@@ -89,8 +90,8 @@ func (m *Model) newCommand(op Operation) Command {
 	return c
 }
 
-// decide records a user's decision. The first decision stands; the same one by the same
-// user may be repeated.
+// decide records a user's decision. The first decision is final. The same user may repeat
+// the same decision.
 func (m *Model) decide(op Operation) Response {
 	c, approval := m.state.Commands[op.Command], Approval{"approved", op.UserID}
 	if op.Kind == Reject {
@@ -112,8 +113,8 @@ func (m *Model) decide(op Operation) Response {
 	return respond("ok", m.save(c, approval.Decision))
 }
 
-// notPending returns the code of the refusal when the command is no longer pending
-// approval, else an empty string.
+// notPending returns the refusal's code for a command that is no longer pending approval.
+// It returns an empty string for a command that is still pending.
 func (m *Model) notPending(c *Command) string {
 	switch {
 	case c.Approval != Approval{}:
@@ -153,7 +154,8 @@ func (m *Model) cancel(op Operation) Response {
 	return respond("ok", c)
 }
 
-// suspend keeps the device from claiming. Its session and commands do not change.
+// suspend suspends the device, which may then not claim. The session and the commands do
+// not change.
 func (m *Model) suspend(Operation) Response {
 	if m.state.Device == "decommissioned" {
 		return Response{Code: "device_decommissioned"}

@@ -1,12 +1,12 @@
--- This fragment registers a socket for all instances. Its record is JSON that lives as long
--- as the socket's lease.
+-- This fragment registers a socket for all instances. The socket's record is JSON and
+-- expires with the socket's lease.
 --@include store/base
 
 -- KICKED replaces the record of a connection that an administrator has closed.
 local KICKED = 'kicked'
 
--- register writes the record of a connection and adds its id to the index of the tenant.
--- The index expires with the last lease in it; the lease is in ms.
+-- register writes the record of a connection and adds its id to the tenant's index. The
+-- lease is in ms. The index expires when the last lease in it does.
 local function register(record_key, index_key, id, record, lease)
   redis.call('SET', record_key, record, 'PX', ms(lease))
   redis.call('ZADD', index_key, 0, id)

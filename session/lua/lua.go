@@ -1,5 +1,6 @@
 // Package lua exports the Lua fragments of package session that scripts of other packages
-// include. It is a leaf: those packages get Lua from here and no Go code of package session.
+// include. It does not import package session, so those packages depend on no Go code of
+// it.
 package lua
 
 import (
@@ -8,10 +9,12 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// files holds the exported fragments only: other packages run no script of this one.
+// files holds only the exported fragments, because other packages run no script of
+// package session.
 //
 //go:embed session.lua
 var files embed.FS
 
-// Library holds session/session, the end of a support session. It includes queue/command.
+// Library holds the fragment session/session, which ends a support session. That fragment
+// includes queue/command.
 var Library = store.Library{"session": files}

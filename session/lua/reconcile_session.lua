@@ -18,12 +18,13 @@ local id = ARGV[6]
 local now = clock()
 local damages = {}
 
--- report adds one damage to the reply.
+-- report adds one instance of damage to the reply.
 local function report(damage)
   damages[#damages + 1] = damage
 end
 
--- repair_index repairs one index of sessions.
+-- repair_index adds the session to an index if it belongs there, and removes it
+-- otherwise.
 local function repair_index(key, name, belongs)
   if belongs and redis.call('ZADD', key, 0, id) == 1 then
     report('missing ' .. name)
@@ -32,7 +33,8 @@ local function repair_index(key, name, belongs)
   end
 end
 
--- repair_due has the sweeper settle the session at the deadline or earlier.
+-- repair_due ensures that the session is in the due index with a time no later than
+-- deadline, so that the sweeper settles it in time.
 local function repair_due(deadline)
   local due = read_due(device, 'session', id)
   if not due or (tonumber(due) or math.huge) > deadline then
@@ -41,8 +43,8 @@ local function repair_due(deadline)
   end
 end
 
--- repair_device makes the session that of its device. It expires the session instead when
--- the device has another one.
+-- repair_device writes the session's id to the device's record if the record has no
+-- session. If the record has another session, repair_device expires this one.
 local function repair_device(expires, status, session, session_until)
   if status ~= 'active' and status ~= 'suspended' then
     return

@@ -9,8 +9,9 @@
 --@include store/event
 --@include queue/command
 
--- free_device removes the session from the record of its device, so that another session
--- can be opened. It returns true, or false when the device has another session or none.
+-- free_device removes the session from the device's record, so that another session can
+-- be opened. It returns true, or false if the device's record has another session or
+-- none.
 local function free_device(device, id)
   if redis.call('HGET', device.record, 'session') ~= id then
     return false
@@ -19,8 +20,9 @@ local function free_device(device, id)
   return true
 end
 
--- end_session ends an active session with every command of it that is not claimed. Claimed
--- commands stay with their device.
+-- end_session ends an active session, and ends those of its commands that are not
+-- claimed. Claimed commands stay claimed until the device submits a result or the lease
+-- expires.
 --   key      the session's record
 --   status   "closed" or "expired"
 --   details  actor: instead of that of the scope; reason: of the end; commands: the status

@@ -18,8 +18,8 @@ local now = clock()
 
 -- forget deletes a session at the end of its retention.
 local function forget()
-  -- Its device is free already, unless the session's record was lost: no other session
-  -- could be opened on the device then.
+  -- The device does not have this session any more, unless the session's record was lost.
+  -- If the record was lost, no other session could be opened on the device.
   free_device(device, id)
   redis.call('DEL', session_key)
   redis.call('ZREM', tenant_index_key, id)

@@ -1,6 +1,7 @@
 -- This fragment holds what every script uses: the clock, numbers and the fields of hashes.
 
--- clock returns the time of the store in Unix milliseconds. No other clock decides anything.
+-- clock returns the time of the store in Unix milliseconds. Scripts use no other clock
+-- for decisions.
 local function clock()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -11,8 +12,8 @@ local function ms(n)
   return string.format('%.0f', n)
 end
 
--- read_fields returns the values of fields of a hash, in their order. The value of a
--- missing field is false.
+-- read_fields returns the values of the named fields of a hash, in the order of the
+-- arguments. The value of a missing field is false.
 local function read_fields(key, ...)
   return unpack(redis.call('HMGET', key, ...))
 end

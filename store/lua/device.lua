@@ -1,10 +1,12 @@
--- DEVICE_KEYS is the length of a device's key set, the one of store.Device.Keys.
+-- DEVICE_KEYS is the number of keys in a device's key set, as store.Device.Keys returns
+-- it.
 local DEVICE_KEYS = 12
--- DEVICE_ARGS is the length of a scope, the one of store.Scope.Args.
+-- DEVICE_ARGS is the number of arguments in a scope, as store.Scope.Args returns it.
 local DEVICE_ARGS = 5
 
--- device_at returns the key set of a device, which begins at KEYS[key], with the scope of
--- the call, which begins at ARGV[arg]. Both are in the order of their Go functions.
+-- device_at returns a table with the key set of a device and the scope of the call. The
+-- key set begins at KEYS[key] and has the order of store.Device.Keys. The scope begins at
+-- ARGV[arg] and has the order of store.Scope.Args.
 local function device_at(key, arg)
   return {
     record = KEYS[key],

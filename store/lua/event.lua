@@ -1,15 +1,17 @@
--- This fragment records events in the script that makes the transition: in the tenant's
--- stream, which is trimmed, for realtime, and in the device's timeline, which is kept for
--- the retention, for audit.
+-- This fragment records events in the script that makes the transition. Each event is
+-- added to the tenant's stream, which is trimmed and serves realtime. It is also added to
+-- the device's timeline, which is kept for the retention and serves audits.
 --@include store/base
 --@include store/reply
 --@include store/wake
 local STREAM_LENGTH = 10000
 
--- SYSTEM is the actor of what the gateway does by itself when time has passed.
+-- SYSTEM is the actor of transitions that the gateway makes by itself when a time has
+-- passed.
 local SYSTEM = 'system'
 
--- emit records an event of a device, wakes the instances and adds the event to the reply.
+-- emit records an event of a device, wakes the instances and adds the type of the event
+-- to the reply.
 --   kind   the event's type, such as "command.claimed"
 --   e      session, command: ids; data: a table of details; actor, request: instead of
 --          those of the scope; ready: true when the device has more to claim
@@ -34,7 +36,8 @@ local function emit(device, now, kind, e)
   wake(e.ready and 'ready' or 'event', device.id, device.tenant, id)
 end
 
--- reason_data returns the data of an event that has a reason only, nil for an empty reason.
+-- reason_data returns the data of an event whose only data is a reason. It returns nil
+-- for an empty reason.
 local function reason_data(reason)
   return reason ~= '' and { reason = reason } or nil
 end

@@ -1,5 +1,5 @@
--- This fragment limits rates with GCRA, the generic cell rate algorithm: the key of a limit
--- holds the theoretical arrival time of its next request.
+-- This fragment limits rates with GCRA, the generic cell rate algorithm. The value of a
+-- limit's key is the theoretical arrival time of its next request.
 --@include store/base
 
 -- ROUNDING is the maximum difference in ms between a stored arrival and the exact one.

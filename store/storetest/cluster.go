@@ -19,8 +19,8 @@ const slots = 16384
 // Cluster is a Redis Cluster of masters without replicas.
 type Cluster []*Server
 
-// StartCluster starts a Cluster for one test. It takes about three seconds: a node
-// that starts with slots accepts no writes before that.
+// StartCluster starts a Cluster for one test. It takes about three seconds, because a
+// node that has just been assigned its slots accepts no writes before that.
 func StartCluster(t testing.TB, masters int) Cluster {
 	t.Helper()
 	nodes := make(Cluster, masters)
@@ -34,21 +34,21 @@ func StartCluster(t testing.TB, masters int) Cluster {
 	return nodes
 }
 
-// StartNode starts a single master with a range of slots, which knows no other node
-// yet. The further arguments are passed to redis-server.
+// StartNode starts a single master that owns the slots from firstSlot to lastSlot. The
+// master has not met any other node yet. The arguments in args are passed to
+// redis-server.
 func StartNode(t testing.TB, firstSlot, lastSlot int, args ...string) *Server {
 	t.Helper()
 	node := startFor(t, clustered(t), args...)
 	client := node.Client(t)
-	// Masters with the same epoch would have to resolve the conflict first.
+	// With equal epochs, the masters would first have to resolve the conflict.
 	require.NoError(t, client.Do(t.Context(), "cluster", "set-config-epoch", firstSlot+1).Err())
 	require.NoError(t, client.ClusterAddSlotsRange(t.Context(), firstSlot, lastSlot).Err())
 	return node
 }
 
-// StartReplicated starts a Cluster for one test in which each master has a replica.
-// The replica takes over when its master dies. Replicas are in the order of their
-// masters.
+// StartReplicated starts a Cluster for one test in which each master has a replica. The
+// replica takes over when its master dies. replicas[i] replicates masters[i].
 func StartReplicated(t testing.TB, count int) (masters, replicas Cluster) {
 	t.Helper()
 	masters = StartCluster(t, count)
@@ -63,7 +63,7 @@ func StartReplicated(t testing.TB, count int) (masters, replicas Cluster) {
 	return masters, replicas
 }
 
-// meet joins the server to the Cluster of another one.
+// meet joins the server s to the Cluster of the server other.
 func (s *Server) meet(t testing.TB, other *Server) {
 	t.Helper()
 	bus, err := other.Client(t).ConfigGet(t.Context(), "cluster-port").Result()
@@ -71,8 +71,8 @@ func (s *Server) meet(t testing.TB, other *Server) {
 	require.NoError(t, s.Client(t).Do(t.Context(), "cluster", "meet", "127.0.0.1", other.Port, bus["cluster-port"]).Err())
 }
 
-// follow makes the server a replica of a master, as soon as it knows that master, and
-// waits until it is in sync.
+// follow makes the server s a replica of master as soon as s has met master. It waits
+// until s is in sync.
 func (s *Server) follow(t testing.TB, master *Server) {
 	t.Helper()
 	client := s.Client(t)
@@ -112,7 +112,8 @@ func (c Cluster) MoveWithKeys(t testing.TB, key string, to *Server) {
 	}
 }
 
-// clustered returns the arguments of a node of a Cluster.
+// clustered returns a function that builds the arguments of redis-server for a node of a
+// Cluster.
 func clustered(t testing.TB) arguments {
 	return func(port, dir string) []string {
 		bus, err := freePort()
@@ -134,7 +135,7 @@ func (c Cluster) AwaitOK(t testing.TB) {
 	}
 }
 
-// isOK reports whether a node knows all others and accepts writes.
+// isOK reports whether a node has met all other nodes and accepts writes.
 func (c Cluster) isOK(client *redis.Client) bool {
 	ctx := context.Background()
 	info, _ := client.ClusterInfo(ctx).Result()
@@ -155,7 +156,7 @@ func (c Cluster) URL() string {
 	return "redis+cluster://" + c[0].Addr() + "?" + more.Encode()
 }
 
-// Owner returns the node that owns the slot of a key.
+// Owner returns the node that owns the slot of key.
 func (c Cluster) Owner(t testing.TB, key string) *Server {
 	t.Helper()
 	client := c[0].Client(t)
@@ -173,7 +174,7 @@ func (c Cluster) Owner(t testing.TB, key string) *Server {
 	return nil
 }
 
-// at returns the node with a port.
+// at returns the node that listens on port.
 func (c Cluster) at(port int64) *Server {
 	for _, node := range c {
 		if node.Port == strconv.FormatInt(port, 10) {
@@ -183,7 +184,7 @@ func (c Cluster) at(port int64) *Server {
 	return nil
 }
 
-// Move assigns the slot of a key to another node. The slot must be empty.
+// Move assigns the slot of key to the node to. The slot must be empty.
 func (c Cluster) Move(t testing.TB, key string, to *Server) {
 	t.Helper()
 	slot := c[0].Client(t).ClusterKeySlot(t.Context(), key).Val()

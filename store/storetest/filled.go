@@ -11,20 +11,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RequireFilled fails the test unless every exported field of a struct is set. It is for
-// values that were read back from the store after everything about them was stored. So a
-// new field that is written or read nowhere fails the test.
+// RequireFilled fails the test unless every exported field of value, a struct, is set.
+// The test stores a value with all fields set and passes what it reads back. So the test
+// fails for a new field that is not written or not read.
 //
-// The exceptions are the paths of fields that must be zero, such as "LastHeartbeat.Status",
-// with the reasons.
+// The keys of exceptions are the paths of fields that must be zero, such as
+// "LastHeartbeat.Status". The values are the reasons.
 func RequireFilled(t testing.TB, value any, exceptions map[string]string) {
 	t.Helper()
 	require.Empty(t, Unfilled(value, exceptions), "%T", value)
 }
 
-// Unfilled returns a line for each exported field that is zero and not an exception, and
-// for each exception that is not the path of a field that is zero. It descends into
-// structs, and into the first element of a slice of structs.
+// Unfilled returns a line for each exported field that is zero and not an exception. It
+// also returns a line for each exception that does not name a zero field. It descends
+// into structs, and into the first element of a slice of structs.
 func Unfilled(value any, exceptions map[string]string) (problems []string) {
 	zero := map[string]bool{}
 	noteZeroFields(reflect.ValueOf(value), "", zero)
@@ -41,7 +41,8 @@ func Unfilled(value any, exceptions map[string]string) (problems []string) {
 	return problems
 }
 
-// noteZeroFields adds the paths of the zero fields of a struct.
+// noteZeroFields adds to zero the paths of a struct's zero fields, each with prefix
+// before it.
 func noteZeroFields(value reflect.Value, prefix string, zero map[string]bool) {
 	for i := range value.NumField() {
 		field := value.Type().Field(i)
@@ -67,8 +68,8 @@ func isZero(value reflect.Value) bool {
 	}
 }
 
-// structIn returns the struct that a value is, points to, or has as its first element. It
-// reports false for other values and for times.
+// structIn returns the struct that value is, that value points to, or that is value's
+// first element. It returns false for other values and for times.
 func structIn(value reflect.Value) (reflect.Value, bool) {
 	switch value.Kind() {
 	case reflect.Pointer:

@@ -4,6 +4,6 @@ package storetest
 
 import "syscall"
 
-// DieWithParent returns nil, because only Linux can kill a process with its parent. A
-// killed test binary leaves its servers running.
+// DieWithParent returns nil, because only Linux can kill a process when its parent dies.
+// If a test binary is killed, its servers keep running.
 func DieWithParent() *syscall.SysProcAttr { return nil }

@@ -11,12 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Proxy is a TCP proxy before a server that injects faults.
+// Proxy is a TCP proxy in front of a server. It injects faults.
 type Proxy struct {
-	// Faulted receives a value for every request or reply that is lost or held.
+	// Faulted receives a value for every request or reply that the proxy loses or holds.
 	Faulted chan struct{}
 
-	// Release lets one held request or reply continue per value sent to it.
+	// Release lets one held request or reply continue for each value that is sent to it.
 	Release chan struct{}
 
 	listener net.Listener
@@ -26,7 +26,8 @@ type Proxy struct {
 	pings    atomic.Int32
 }
 
-// Fault is a failure of the connection at a request or at its reply.
+// Fault is a failure of the connection, either when a request arrives or when its reply
+// does.
 type Fault int
 
 // The faults that a Proxy injects.
@@ -40,14 +41,14 @@ const (
 	Blackhole         // no byte is forwarded any more, while the connection stays open
 )
 
-// injection is a fault and the words that select its requests: a request that
-// contains one of them meets the fault.
+// injection is a fault and the words that select requests: every request that contains at
+// least one of the words meets the fault.
 type injection struct {
 	fault Fault
 	words [][]byte
 }
 
-// NewProxy starts a proxy that listens on a free port. ForwardTo sets its server.
+// NewProxy starts a proxy that listens on a free port. Call ForwardTo to set its server.
 func NewProxy(t testing.TB) *Proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -61,8 +62,8 @@ func NewProxy(t testing.TB) *Proxy {
 	return p
 }
 
-// ForwardTo starts to forward connections to the address of a server. It returns the
-// proxy.
+// ForwardTo starts forwarding connections to target, the address of a server. It returns
+// the proxy.
 func (p *Proxy) ForwardTo(target string) *Proxy {
 	p.target = target
 	go p.accept()
@@ -75,9 +76,9 @@ func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 // Port returns the port of Addr.
 func (p *Proxy) Port() string { return p.Addr()[strings.LastIndexByte(p.Addr(), ':')+1:] }
 
-// Inject sets the fault of the requests that contain one of the words, such as the
-// SHA of a script (store.Script.SHA). Without words, the fault is that of all
-// scripts. NoFault ends the previous fault.
+// Inject sets the fault of all requests that contain at least one of the words. A word
+// is, for example, the SHA of a script (store.Script.SHA). Without words, the fault
+// applies to all scripts. NoFault ends the previous fault.
 func (p *Proxy) Inject(f Fault, words ...string) {
 	in := &injection{fault: f}
 	for _, word := range words {
@@ -127,7 +128,7 @@ func (p *Proxy) accept() {
 	}
 }
 
-// faultOf returns the fault of a request.
+// faultOf returns the fault that applies to a request.
 func (in *injection) faultOf(request []byte) Fault {
 	for _, word := range in.words {
 		if bytes.Contains(request, word) {
@@ -137,8 +138,8 @@ func (in *injection) faultOf(request []byte) Fault {
 	return NoFault
 }
 
-// hold announces a held request or reply and waits for its release. It returns false
-// if the test ends first.
+// hold announces a held request or reply on Faulted and waits for its release. It returns
+// false if the test ends first.
 func (p *Proxy) hold() bool {
 	p.Faulted <- struct{}{}
 	select {
@@ -149,7 +150,7 @@ func (p *Proxy) hold() bool {
 	}
 }
 
-// connection is a connection through the proxy.
+// connection is a client's connection to the server through the proxy.
 type connection struct {
 	*Proxy
 	client, server net.Conn
@@ -167,8 +168,8 @@ func (c *connection) forwardRequests() {
 	}
 }
 
-// forwardRequest forwards a part of the requests to the server. It returns false if
-// the connection has ended.
+// forwardRequest forwards bytes from the client to the server. The bytes in part may be a
+// part of a request. It returns false if the connection has ended.
 func (c *connection) forwardRequest(part []byte) bool {
 	in := c.fault.Load()
 	if in.fault == Blackhole {
@@ -200,8 +201,8 @@ func (c *connection) forwardReplies() {
 	}
 }
 
-// forwardReply forwards a part of the replies to the client. It returns false if the
-// connection has ended.
+// forwardReply forwards bytes from the server to the client. The bytes in part may be a
+// part of a reply. It returns false if the connection has ended.
 func (c *connection) forwardReply(part []byte) bool {
 	switch Fault(c.next.Swap(int32(NoFault))) {
 	case LoseReply:

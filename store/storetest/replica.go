@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// AwaitReplica waits until a write to the server reaches its replica. It does not rely
-// on the replica's state "online": the server reports that up to a second before it
+// AwaitReplica waits until a write to the server s reaches its replica. It does not rely
+// on the replica's state "online". The server reports that state up to a second before it
 // sends the first write, and writes in between are lost when the server dies.
 func (s *Server) AwaitReplica(t testing.TB) {
 	t.Helper()
@@ -21,7 +21,7 @@ func (s *Server) AwaitReplica(t testing.TB) {
 }
 
 // replicates reports whether a write reaches a replica. In a Cluster it tries several
-// keys until one is in a slot of the server.
+// keys until it finds one in a slot of the server.
 func replicates(ctx context.Context, client *redis.Client) bool {
 	conn := client.Conn() // WAIT waits for the writes of its own connection
 	defer conn.Close()

@@ -12,10 +12,10 @@ import (
 // masterName is the name of the master in the configuration of Sentinel.
 const masterName = "fieldgate"
 
-// StartSentinel starts a Sentinel that monitors a master. It returns the Sentinel and
-// the URL for a store to find the master by. The replicas of the master must be
-// connected already. A failover takes about two seconds. With shorter timeouts, a
-// busy machine would fail over to a replica that is not in sync, and lose all data.
+// StartSentinel starts a Sentinel that monitors master. It returns the Sentinel, and the
+// URL by which a store finds the master. The master's replicas must be connected already.
+// A failover takes about two seconds. With shorter timeouts, a busy machine would fail
+// over to a replica that is not in sync, and lose all data.
 func StartSentinel(t testing.TB, master *Server) (sentinel *Server, url string) {
 	t.Helper()
 	sentinel = startFor(t, func(port, dir string) []string {

@@ -13,7 +13,7 @@ var hasRedis = sync.OnceValue(func() bool {
 })
 
 // skipWithoutRedis skips a test in short mode if redis-server is not installed. Without
-// -short such a test fails, so that no complete run misses it.
+// -short such a test fails instead, so that a complete run never leaves it out.
 func skipWithoutRedis(t testing.TB) {
 	t.Helper()
 	if testing.Short() && !hasRedis() {

@@ -1,6 +1,6 @@
-// Package storetest starts the stores that tests run on: the embedded one, and real
-// redis-server processes, alone, behind Sentinel or in a Cluster. It also has a proxy
-// that injects faults.
+// Package storetest starts the stores that tests use: the embedded server and real
+// redis-server processes. A real server can run alone, behind Sentinel or in a Cluster.
+// The package also has a proxy that injects faults.
 package storetest
 
 import (
@@ -41,11 +41,11 @@ func (s *Server) URL() string { return "redis://" + s.Addr() }
 // Addr returns the host and port of the server.
 func (s *Server) Addr() string { return "127.0.0.1:" + s.Port }
 
-// shared is the server of the test binary, which Main starts.
+// shared is the redis-server that all tests of the test binary use. Main starts it.
 var shared *Server
 
-// Main runs the tests of a package with one redis-server for all of them. Each test
-// uses tenants of its own, so that the tests do not affect each other.
+// Main runs the tests of a package with one redis-server for all of them. Each test uses
+// its own tenants, so that the tests do not affect each other.
 func Main(m *testing.M) {
 	os.Exit(run(m))
 }
@@ -69,14 +69,14 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// Start starts a server for one test alone. The further arguments are passed to
+// Start starts a server for one test alone. The arguments in args are passed to
 // redis-server.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	return startFor(t, standalone, args...)
 }
 
-// StartWith is Start with further variables in the environment of the server.
+// StartWith is Start, and adds the variables in env to the server's environment.
 func StartWith(t testing.TB, env []string, args ...string) *Server {
 	t.Helper()
 	skipWithoutRedis(t)
@@ -95,7 +95,8 @@ func startFor(t testing.TB, arguments arguments, more ...string) *Server {
 	return server
 }
 
-// Kill ends the server with SIGKILL, like a crash, and waits for its end.
+// Kill kills the server with SIGKILL, like a crash, and waits until its process has
+// ended.
 func (s *Server) Kill() {
 	_ = s.cmd.Process.Kill()
 	<-s.dead
@@ -126,12 +127,14 @@ func (s *Server) stop() {
 	s.Kill()
 }
 
-// arguments returns the arguments of redis-server for a kind of server.
+// arguments is a function that builds the arguments of redis-server. Each kind of server
+// has its own.
 type arguments func(port, dir string) []string
 
-// standalone returns the arguments of a single server. The server loses no
-// acknowledged write when its process is killed. With appendfsync everysec it could:
-// it delays writes for up to two seconds while the previous fsync is in progress.
+// standalone returns the arguments of a single server. They ensure that the server loses
+// no acknowledged write when its process is killed. With appendfsync everysec it could
+// lose some: the server delays writes for up to two seconds while the previous fsync is
+// in progress.
 func standalone(port, dir string) []string {
 	return []string{
 		"--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "",
@@ -139,8 +142,8 @@ func standalone(port, dir string) []string {
 	}
 }
 
-// start starts a server on a free port. Another process may take the port in
-// between, so start tries several ports.
+// start starts a server on a free port. Another process may take that port before the
+// server listens, so start tries several ports.
 func start(dir string, env []string, arguments arguments, more ...string) (server *Server, err error) {
 	for range 5 {
 		var port string
@@ -197,8 +200,8 @@ func (s *Server) launch() error {
 	return s.awaitReady()
 }
 
-// awaitReady waits until the server replies. It checks the process id, because
-// another server may have taken the port.
+// awaitReady waits until the server replies. It compares the process id, because another
+// server may have taken the port.
 func (s *Server) awaitReady() error {
 	client := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DialerRetries: 1})
 	defer client.Close()
@@ -219,7 +222,7 @@ func (s *Server) awaitReady() error {
 	return errors.New("redis-server did not reply in time")
 }
 
-// Each runs a test on the embedded store and on a real Redis.
+// Each runs test twice: on the embedded server and on a real Redis.
 func Each(t *testing.T, test func(t *testing.T, s *store.Store)) {
 	t.Helper()
 	embedded := func(testing.TB) string { return "" }
@@ -245,7 +248,7 @@ func SharedURL(t testing.TB) string {
 	return shared.URL()
 }
 
-// Connect opens a store and closes it when the test ends. Without a logger in cfg it
+// Connect opens a store and closes it when the test ends. If cfg has no logger, Connect
 // discards the log.
 func Connect(t testing.TB, cfg store.Config) *store.Store {
 	t.Helper()
@@ -258,5 +261,5 @@ func Connect(t testing.TB, cfg store.Config) *store.Store {
 	return s
 }
 
-// Tenant returns a new tenant that no other test uses.
+// Tenant returns the name of a new tenant that no other test uses.
 func Tenant() string { return "c.test-" + strings.ToLower(rand.Text()) }
