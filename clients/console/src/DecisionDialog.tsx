@@ -1,7 +1,7 @@
 import type { Command } from "@fieldgate/client";
 import { Dialog, Field, FormButtons, valuesOf } from "./forms.js";
 import { announcement, deviceName, gateway, refresh, resolved } from "./state.js";
-import { Badge, Json, Loading, Problem, RecordedDecision, UserText, useAction } from "./ui.js";
+import { Badge, Json, Problem, RecordedDecision, UserText, useAction } from "./ui.js";
 import { keepsNumbers } from "./verbatim.js";
 import { useWhole } from "./whole.js";
 
@@ -21,20 +21,22 @@ export function DecisionDialog(props: { command: Command; approve: boolean; onCl
     onClose();
   });
   const whole = useWhole(command);
+  // The dialog opens with its form, so that the first field has the focus.
+  if (!whole) return null;
   const current = resolved.value.find(({ id }) => id === command.id);
   return (
     <Dialog title={approve ? "Approve this command?" : "Reject this command?"} onClose={onClose} wide>
       <p>
         <code>{command.type}</code> on <UserText>{deviceName(command.deviceId)}</UserText>
       </p>
-      {whole ? <Json value={whole.parameters} label="Parameters" /> : <Loading what="the parameters" />}
+      <Json value={whole.parameters} label="Parameters" />
       {!keepsNumbers && <p class="fine">This browser may display numbers of more than 15 digits incorrectly.</p>}
       <p class="fine">
         Digest <code class="digest">{command.digest}</code>
       </p>
       {current ? (
         <NotPending command={current} onClose={onClose} />
-      ) : !whole ? null : (
+      ) : (
         <form onSubmit={(event) => void run(valuesOf(event).reason)}>
           <Field
             label={approve ? "Reason (optional)" : "Reason"}
