@@ -22,7 +22,7 @@ func (s *site) retryUntilKnown(damaged *atomic.Bool, d random, actor, action str
 		if took := time.Since(began); took > s.maxOutageResponse && code == client.CodeStoreUnavailable {
 			s.history.recordViolation("", "%s %s: store_unavailable only after %s", actor, action, took)
 		}
-		if !isUnknown(err) {
+		if !isTransient(err) {
 			if err != nil && !slices.Contains(refusals, code) && !damaged.Load() {
 				s.history.recordViolation("", "%s %s: %v", actor, action, err)
 			}
@@ -45,13 +45,14 @@ func (d *device) retryUntilKnown(rnd random, actor, action string, call func(ctx
 	return d.site.retryUntilKnown(&d.damaged, rnd, actor, action, call, refusals...)
 }
 
-// isUnknown reports whether a call with this error may have had an effect.
-func isUnknown(err error) bool {
+// isTransient reports whether a caller repeats a call with this error: its effect is unknown, or
+// the store had no room for it.
+func isTransient(err error) bool {
 	if err == nil {
 		return false
 	}
 	code := client.CodeOf(err)
-	return code == "" || code == client.CodeStoreUnavailable || code == client.CodeDraining
+	return code == "" || code == client.CodeStoreUnavailable || code == client.CodeStoreFull || code == client.CodeDraining
 }
 
 // openSession opens a session for the device, or finds the one that is already open.
@@ -69,7 +70,7 @@ func (d *device) openSession(ctx context.Context) {
 			return
 		case d.damaged.Load():
 			return
-		case !isUnknown(err):
+		case !isTransient(err):
 			d.history.recordViolation("", "alice opens a session: %v", err)
 			return
 		}

@@ -90,7 +90,7 @@ func TestOutage_LosesNothing(t *testing.T) {
 			forEachSeed(t, func(t *testing.T, seed uint64) {
 				server := storetest.Start(t, outage.args...)
 				direct := server.Client(t)
-				s := newSite(t, plan{seed: seed}, server.URL(), direct)
+				s := newSite(t, plan{seed: seed, allowedErrors: []string{"found the store full"}}, server.URL(), direct)
 				s.runWithFault(func() { outage.inject(faultyRedis{server, direct, t, newRandom(seed, 2000)}) })
 				s.verify()
 				require.Zero(t, s.balancer.unauthorized.Load(), "the outage caused responses with 401")
