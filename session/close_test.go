@@ -87,7 +87,7 @@ func TestClose_ExpiredSessionStaysExpired(t *testing.T) {
 	})
 }
 
-// TestTenancy_OtherTenantsSessionIsNotFound also checks that the error is the same as for
+// TestTenancy_OtherTenantsSessionIsNotFound also checks the error. It must be the same as for
 // a session that does not exist.
 func TestTenancy_OtherTenantsSessionIsNotFound(t *testing.T) {
 	t.Parallel()

@@ -27,8 +27,8 @@ func Violations(s Step) (violated []store.Invariant) {
 	return violated
 }
 
-// checks returns a function for each invariant. The function reports whether a step keeps
-// the invariant.
+// checks returns a function for each invariant. The function reports whether a step keeps the
+// invariant.
 func checks() map[store.Invariant]func(Step) bool {
 	return map[store.Invariant]func(Step) bool{
 		store.NothingLost:            nothingLost,
@@ -76,7 +76,8 @@ func forEachChange(holds func(s Step, before, after Command) bool) func(Step) bo
 	}
 }
 
-// forEachClaim is forEachChange limited to the commands that the step claimed.
+// forEachClaim returns the check of forEachChange, limited to the commands that the step
+// claimed.
 func forEachClaim(holds func(s Step, before, after Command) bool) func(Step) bool {
 	return forEachChange(func(s Step, before, after Command) bool {
 		return after.Claims == before.Claims || holds(s, before, after)
@@ -178,8 +179,9 @@ func readyIsBounded(s Step) bool {
 	return len(s.Before.Index.Ready) < MaxReady && (!s.Operation.Review || len(s.Before.Index.Pending) < MaxReady)
 }
 
-// everythingIsTold checks the timeline of a command: it only grows, it has one event for
-// each claim, and its last event with a status has the command's status.
+// everythingIsTold checks three properties of a command's timeline: it only grows, it has one
+// event for each claim, and the last event that sets a status agrees with the command's
+// status.
 func everythingIsTold(_ Step, before, after Command) bool {
 	last, claims := Status(""), 0
 	for _, event := range after.Timeline {
@@ -194,8 +196,8 @@ func everythingIsTold(_ Step, before, after Command) bool {
 	return grew && !missing && last == after.Status && claims == after.Claims
 }
 
-// statusOf returns the status that a command has after an event. It returns an empty
-// status for an event that does not change it.
+// statusOf returns the status that an event gives a command. It returns an empty status for an
+// event that does not change the status.
 func statusOf(event string, reviewed bool) Status {
 	switch event {
 	case "proposed":
