@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// rfc3339 matches the date-time of RFC 3339, section 5.6. time.Parse differs from it in both
-// directions. It accepts an hour of one digit, a comma before the fraction and an offset of 24
-// hours. It rejects a leap second, and t and z in lower case.
+// rfc3339 matches the date-time of RFC 3339, section 5.6. time.Parse is not equivalent. It
+// also accepts an hour of one digit, a comma before the fraction and an offset of 24 hours,
+// but rejects a leap second, and t and z in lower case.
 var rfc3339 = regexp.MustCompile(
 	`^(\d{4}-\d\d-\d\d)[Tt]((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(\.\d+)?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$`)
 

@@ -142,7 +142,7 @@ func functionsOf(chunk []ast.Stmt) map[string]*ast.FunctionExpr {
 	return functions
 }
 
-// walk visits a node. While visit returns true, walk also visits the children of the node.
+// walk visits a node. If visit returns true, walk also visits the children of the node.
 func walk(node any, visit func(node any) bool) {
 	walkValue(reflect.ValueOf(node), visit)
 }

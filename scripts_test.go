@@ -16,8 +16,8 @@ import (
 	"github.com/fieldgate/fieldgate/api/problem"
 )
 
-// These select all operations of a security scheme, which names the principals that may call
-// them.
+// byDevices and byUsers stand for all operations of a security scheme, which devices or users
+// may call.
 const (
 	byDevices = "deviceSession"
 	byUsers   = "customerJWT"

@@ -1,4 +1,4 @@
-// Package generated is the code that oapi-codegen generates from openapi.yaml: the models,
+// Package generated contains the code that oapi-codegen generates from openapi.yaml: the models,
 // the chi routes and the strict interface that handlers implement. Never edit a file whose
 // name ends in .gen.go. Change openapi.yaml or the configuration in this directory, and run
 // go generate ./... in the root.

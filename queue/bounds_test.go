@@ -54,7 +54,7 @@ func TestPropose_LimitsPendingApprovals(t *testing.T) {
 	})
 }
 
-// parametersOf sets parameters of a size in bytes.
+// parametersOf returns a change that sets parameters of the given size in bytes.
 func parametersOf(size int) func(*queue.Proposal) {
 	return func(p *queue.Proposal) {
 		p.Parameters = json.RawMessage(`{"a":"` + strings.Repeat("x", size-len(`{"a":""}`)) + `"}`)

@@ -66,9 +66,9 @@ var errTooManyWaiting = &fieldgate.Error{
 }
 
 // claim runs claim.lua once, and also returns the number of commands that are still ready. The
-// script finishes even if ctx is done first. claim then releases the leases, because no caller
-// will use them. It keeps them for a request with an IdempotencyKey, because the device can
-// repeat that request.
+// script finishes even if ctx is done before. claim then releases the leases, because no
+// caller will use them. If the request has an IdempotencyKey, claim keeps the leases, because
+// the device can repeat the request.
 func (q *Queue) claim(ctx context.Context, r ClaimRequest) (leases []Lease, ready int64, err error) {
 	keys, args, err := q.claimArgs(r)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 type Status string
 
 // These are the states of a command. The last six are final, with one exception: a late result
-// of the newest claim replaces TimedOut, Expired, or a Cancelled that a user requested during
-// a claim.
+// of the newest claim replaces TimedOut and Expired. It also replaces Cancelled if the user
+// cancelled the command while it was claimed.
 const (
 	PendingApproval Status = "pending_approval"
 	Queued          Status = "queued"
@@ -50,7 +50,7 @@ type Command struct {
 	VisibleUntil    time.Time // end of the lease; zero if the command is not claimed
 	FinishedAt      time.Time // zero before the command has ended
 	CancelRequested bool
-	Late            bool // the result arrived after its lease had ended
+	Late            bool // the result arrived after the lease had ended
 	Approval        *fieldgate.Approval
 	Attempts        []Attempt // the last twenty claims, the oldest first
 	Result          *Result   // nil before the device has submitted one

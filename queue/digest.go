@@ -52,7 +52,7 @@ func encode(value any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-// fingerprint returns a short hash of parts. It serves to compare two requests or two results.
+// fingerprint returns a short hash of parts, for comparing two requests or two results.
 func fingerprint(parts ...any) (string, error) {
 	raw, err := encode(parts)
 	if err != nil {

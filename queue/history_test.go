@@ -256,8 +256,7 @@ func (h *history) record(n int, command string, call int64, op operation, err er
 	})
 }
 
-// check requires that the responses to the operations on each command are explained by some
-// order of the operations.
+// check requires that, for each command, some order of the operations explains every response.
 func (h *history) check(t *testing.T) {
 	total := 0
 	for command, operations := range h.operations {

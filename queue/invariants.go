@@ -20,8 +20,8 @@ const (
 	// device was suspended or decommissioned, or after its delivery deadline.
 	NothingAfterItsSession store.Invariant = "nothingAfterItsSession"
 
-	// FinishedIsFinal: a command that has ended never runs again. A result may replace only a
-	// status that a deadline has set, and only if it comes from the newest claim.
+	// FinishedIsFinal: a command that has ended never runs again. Its status changes only if a
+	// deadline has set the status and the newest claim then submits a result.
 	FinishedIsFinal store.Invariant = "finishedIsFinal"
 
 	// OneResult: the first recorded result never changes. The same result may be

@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestClaim_EndedLoginIsRefused changes either the status or the epoch of a device, as a
-// suspension changes both. Each change must be enough to refuse claims of earlier logins.
+// TestClaim_EndedLoginIsRefused changes only the epoch or only the status of a device. A
+// suspension changes both, but each change alone must be enough to refuse the claim.
 func TestClaim_EndedLoginIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, fields := range map[string]map[string]any{

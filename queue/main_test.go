@@ -421,8 +421,7 @@ func (r *roundTrips) of(name string) int {
 	return r.count[name]
 }
 
-// since returns the round trips that were counted after before. An earlier call of all
-// returned before.
+// since returns how much each count has grown since the counts in before.
 func (r *roundTrips) since(before map[string]int) map[string]int {
 	more := map[string]int{}
 	for name, n := range r.all() {

@@ -43,9 +43,9 @@ type modelFixture struct {
 // time means not set.
 const modelStart = model.Hour
 
-// tick is the unit of the model's clock, in ms. All spans are multiples of it. A tick exceeds
-// the default timeout of tests (10 min), so that the real time that passes is always less than
-// one tick.
+// tick is the unit of the model's clock, in ms. All spans are multiples of a tick. A tick
+// exceeds the default timeout of tests (10 min), so that less real time than one tick passes
+// in a test.
 const tick int64 = 15 * 60_000
 
 func newModelFixture(t *testing.T, s *store.Store) *modelFixture {
@@ -175,7 +175,7 @@ func (f *modelFixture) tokenName(command, token string, claim int) string {
 }
 
 // created returns the response to an operation that created a command or session. It names a
-// new id with the next free name of its kind.
+// new id with the next free name, such as c2 or s2.
 func (f *modelFixture) created(r model.Response, kind, id string, err error) model.Response {
 	if err == nil && f.names[id] == "" {
 		n := 1

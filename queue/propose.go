@@ -38,10 +38,10 @@ type Proposal struct {
 // idempotencyTTL is the time for which the store remembers the IdempotencyKey of a proposal.
 const idempotencyTTL = 24 * time.Hour
 
-// Propose creates a command; no other method creates a command without it. The command is
-// queued, or is pending approval if the policy requires approval. Refusals: session_not_found,
-// session_closed, command_denied, device_queue_full, idempotency_key_reused,
-// validation_failed.
+// Propose creates a command. Retry calls Propose, and no other method creates commands. The
+// command is queued, or is pending approval if the policy requires approval. Refusals:
+// session_not_found, session_closed, command_denied, device_queue_full,
+// idempotency_key_reused, validation_failed.
 func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 	mode := q.cfg.Policy.Mode(p.Type)
 	if err := q.prepare(&p, mode); err != nil {

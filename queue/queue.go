@@ -48,7 +48,7 @@ const (
 	settleLimit   = 100      // maximum number of expired leases that one claim settles
 )
 
-// Config configures a Queue. A zero field means its default.
+// Config configures a Queue. Store is required. Any other zero field means its default.
 type Config struct {
 	Store *store.Store
 
@@ -112,8 +112,8 @@ func New(cfg Config) *Queue {
 
 // HandleWake wakes the claims that w concerns. The process must call it for every wake-up of
 // the store. A zero Wake means that wake-ups may have been lost, so HandleWake wakes one claim
-// of every device. After a login has ended it wakes all claims of the device, and claim.lua
-// refuses the claims of that login.
+// of every device. If a login has ended, HandleWake wakes all claims of the device, and
+// claim.lua refuses the claims of that login.
 func (q *Queue) HandleWake(w store.Wake) {
 	switch {
 	case w == store.Wake{}:

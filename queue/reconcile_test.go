@@ -323,7 +323,8 @@ func TestReconcile_QuarantinesCommandThatMayNotRun(t *testing.T) {
 }
 
 // TestReconcile_LeavesQuarantinedCommand damages a command so that a claim quarantines the
-// command. The command must stay in the quarantine until an operator removes its mark.
+// command. The command must stay in the quarantine until an operator removes the command's
+// mark.
 func TestReconcile_LeavesQuarantinedCommand(t *testing.T) {
 	t.Parallel()
 	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {

@@ -7,7 +7,7 @@ import (
 )
 
 // waiters holds the waiting claims of each device, in the order of their arrival. A wake-up
-// goes to the first waiter of the device that has no unused wake-up. A waiter that leaves
+// goes to the device's first waiter without an unused wake-up. A waiter that leaves
 // commands in the ready queue wakes the next waiter. A waiter that leaves with an unused
 // wake-up passes it on. One wake-up can therefore serve several waiters.
 //
@@ -114,8 +114,8 @@ func (w *waiter) wake() bool {
 
 // wait returns true when the claim should ask the store again: after a wake-up or after the
 // interval. It returns false at the deadline, when the context is done and when the waiters
-// are closed. A wake-up that arrives just then stays in w.woken, and (*waiters).leave passes
-// it on to the next waiter.
+// are closed. If a wake-up arrives just as wait returns false, the wake-up stays in w.woken,
+// and (*waiters).leave passes the wake-up on to the next waiter.
 func (w *waiter) wait(ctx context.Context, deadline time.Time, interval time.Duration) bool {
 	timer := time.NewTimer(min(time.Until(deadline), interval))
 	defer timer.Stop()

@@ -25,8 +25,8 @@ var allowScript = store.NewScript(files, "lua/allow.lua")
 
 // Limit is a rate limit. The zero Limit allows every request.
 type Limit struct {
-	PerMinute int // cost per minute that is allowed permanently
-	Burst     int // cost that is allowed at once; values below 1 mean 1
+	PerMinute int // maximum sustained cost per minute
+	Burst     int // maximum cost at once; values below 1 mean 1
 }
 
 // Limits holds the limits of the gateway. The zero Limits allow every request.

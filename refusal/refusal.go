@@ -87,8 +87,8 @@ type Marker string
 
 // These are the markers of all scripts.
 const (
-	// Stale means that data has changed since the package read it, before it ran the script.
-	// The package reads the data again and runs the script again.
+	// Stale means that the data that the package had read changed before the script ran. The
+	// package reads the data again and runs the script again.
 	Stale Marker = "stale"
 
 	// Kicked means that an administrator has closed the socket whose lease was to be renewed.
@@ -98,7 +98,7 @@ const (
 	Superseded Marker = "superseded"
 )
 
-// Error returns a text for the log. A marker should never get there.
+// Error returns a text for the log, in case a marker is logged by mistake.
 func (m Marker) Error() string { return fmt.Sprintf("the script returned the marker %q", string(m)) }
 
 var markers = []Marker{Stale, Kicked, Superseded}

@@ -105,7 +105,7 @@ func TestOpen_RequiresActiveDevice(t *testing.T) {
 	})
 }
 
-// TestTenancy_OtherTenantsDeviceIsNotFound also checks the error. It must be the same as for a
+// TestTenancy_OtherTenantsDeviceIsNotFound also checks that the error equals the error for a
 // device that does not exist.
 func TestTenancy_OtherTenantsDeviceIsNotFound(t *testing.T) {
 	t.Parallel()

@@ -30,7 +30,7 @@ type Session struct {
 	CreatedBy   string // the user's id
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
-	ClosedAt    time.Time // end of a session that was closed or has expired; zero while it is active
+	ClosedAt    time.Time // time at which the session ended; zero while the session is active
 }
 
 // decode converts a record to a Session. If the session's time has passed, its status is

@@ -85,8 +85,8 @@ func (s *Service) scan(ctx context.Context, session Session, from string, limit 
 	return events, store.CursorAfter(next), nil
 }
 
-// entries returns the entries of the device's timeline from the position from, at most count
-// of them.
+// entries returns at most count entries of the device's timeline, in order, beginning at the
+// position `from`.
 func (s *Service) entries(ctx context.Context, session Session, from string, count int) (entries []redis.XMessage, err error) {
 	key := store.Device{Tenant: session.Tenant, ID: session.DeviceID}.TimelineKey()
 	err = s.store.Do(ctx, "read_timeline", func(ctx context.Context, c store.Client) (err error) {

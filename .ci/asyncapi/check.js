@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { Parser } from '@asyncapi/parser';
 
-const severities = ['error', 'warning']; // by the parser's number; it also reports advice, with higher numbers
+const severities = ['error', 'warning']; // by the severity number of the parser; higher numbers are only advice
 const source = resolve(process.argv[2]);
 
 const { diagnostics } = await new Parser().parse(await readFile(source, 'utf8'), { source });

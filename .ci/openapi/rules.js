@@ -38,7 +38,8 @@ function idsAreShared() {
   };
 }
 
-// unitsInNames requires that the name of a duration has its unit and that a time is RFC 3339.
+// unitsInNames requires that the name of a duration contains the unit, and that a time has the
+// format of RFC 3339.
 function unitsInNames() {
   const mayBeTime = /(At|By|Until|Seen|Time|time|timestamp|since)$/;
   const mustBeTime = /(At|Until|Seen)$/;

@@ -5,13 +5,13 @@
 --              rejected, cancelled, expired
 --   session, request, proposer, priority, max, seq, created, deliver_by: set by the
 --              proposal and never changed; max is the number of attempts
---   approve_by the end of the time to decide, for a reviewed command only
+--   approve_by deadline for the decision; only in a command that needs approval
 --   attempt    the number of claims that count
 --   claims     the number of all claims, including released claims
 --   token      hash of the newest claim token, kept after the lease has expired
 --   past       hashes of earlier claim tokens, the newest last, joined by spaces
---   returned   true after the newest claim was released: its token is then invalid
---   queued, claimed, visible, finished: times in Unix ms; visible ends the lease
+--   returned   true if the newest claim was released; the newest token is then invalid
+--   queued, claimed, visible, finished: times in Unix ms; visible is the end of the lease
 --   first      time of the first claim that counts; the execution cap counts from this time
 --   cancel     true when a user has cancelled the command while it was claimed
 --   late       true when the result arrived after the lease had expired
@@ -54,8 +54,8 @@ local OPTIONAL = {
   token = 'string', past = 'string', result = 'string', first = 'number', approve_by = 'number',
   history = 'table', approval = 'table', digest = 'string',
 }
--- DEADLINE maps a status to the field with its deadline. Every record with that status must
--- have the field.
+-- DEADLINE maps a status to the field that holds the deadline of a command in that status. The
+-- record must have this field.
 local DEADLINE = { pending_approval = 'approve_by', queued = 'deliver_by', claimed = 'visible' }
 
 -- has_types reports whether the fields of a record have the given types. An absent field is
@@ -69,8 +69,8 @@ local function has_types(c, types, required)
   return true
 end
 
--- is_valid reports whether the scripts can process a decoded record. It checks every
--- field that they use, so that no script fails between two of its writes.
+-- is_valid reports whether the scripts can process a decoded record. It checks every field
+-- that the scripts use, so that no script fails after it has written something.
 local function is_valid(c)
   if type(c) ~= 'table' or not has_types(c, REQUIRED, true) or not has_types(c, OPTIONAL, false) then
     return false
@@ -83,8 +83,8 @@ local function is_valid(c)
 end
 
 -- load_command returns the state of a command, and stores it as text in device.state for the
--- reply. It returns nil, false if the command has no record, and nil, true if the record is
--- invalid.
+-- reply. It returns (nil, false) if the command has no record, and (nil, true) if the record
+-- is invalid.
 local function load_command(device, id)
   local raw = redis.call('HGET', device.commands, id)
   if not raw then
@@ -110,7 +110,8 @@ local function body_field(id)
   return id .. ':body'
 end
 
--- head_field returns the field of the commands hash that holds the head of a command's body.
+-- head_field returns the field of the commands hash that holds a command's body without its
+-- parameters.
 local function head_field(id)
   return id .. ':head'
 end
@@ -152,8 +153,9 @@ end
 -- set_aside holds the ids of the commands that this run of the script has quarantined.
 local set_aside = {}
 
--- quarantine moves a command from every other structure to the quarantine, so that the command
--- does not block the ones behind it. The record stays, so that an operator can read it.
+-- quarantine removes a command from every structure that scripts act on, and adds it to the
+-- quarantine. It then does not block the commands behind it. The record stays, so that an
+-- operator can read it.
 local function quarantine(device, id)
   set_aside[#set_aside + 1] = id
   redis.call('ZREM', device.ready, id)
@@ -250,9 +252,9 @@ local function finish_without_result(device, id, c, status, now, e)
   })
 end
 
--- session_ended reports whether the command may no longer be delivered, because its session
--- has ended or its device is decommissioned. It reads the device's record only once in each
--- run of a script.
+-- session_ended reports whether the command's session has ended or its device is
+-- decommissioned. The command may then no longer be delivered. session_ended reads the
+-- device's record only once in each run of a script.
 local function session_ended(device, c, now)
   if not device.session then
     local status, session, session_until = read_fields(device.record, 'status', 'session', 'session_until')
@@ -270,13 +272,14 @@ local function finish_by_system(device, id, c, status, now)
   })
 end
 
--- is_exhausted reports whether the command was claimed too often or for too long in total.
+-- is_exhausted reports whether the command has reached CLAIMS_CAP or EXECUTION_CAP.
 local function is_exhausted(c, now)
   return c.claims >= CLAIMS_CAP or (c.first ~= nil and c.first + EXECUTION_CAP <= now)
 end
 
--- expire_lease ends a lease that has expired. The command is queued again if it has
--- attempts left. Otherwise its status becomes timed_out.
+-- expire_lease ends a lease that has expired. If the command has no attempts left, its status
+-- becomes timed_out. Otherwise the command is queued again, and ends at once if a user has
+-- cancelled it or if it may no longer be delivered.
 local function expire_lease(device, id, c, now)
   if c.attempt >= c.max or is_exhausted(c, now) then
     record_claim_end(c, now, 'timed_out')

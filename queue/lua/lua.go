@@ -1,5 +1,6 @@
 // Package lua exports the Lua fragments of package queue that scripts of other packages
-// include. It does not import package queue, so that those packages need not import it either.
+// include. It does not import package queue, so that those packages do not depend on the Go
+// code of package queue.
 package lua
 
 import (

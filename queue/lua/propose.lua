@@ -15,9 +15,9 @@
 -- ARGV[15]    fingerprint of the request
 -- ARGV[16]    time for which the answer is stored, in ms
 -- ARGV[17]    time of the proposal in Unix ms; the gateway has read it from the store's clock
--- ARGV[18]    digest of the command if it is created at ARGV[17]
+-- ARGV[18]    digest of a command that is created at the time ARGV[17]
 -- ARGV[19]    head of the body; empty if the body is small
--- Returns {"ok", events, command id, state, body, 1 if a stored answer is repeated}
+-- Returns {"ok", events, command id, state, body, 1 if the answer was stored before}
 -- Refuses with idempotency_key_reused, session_not_found, session_closed,
 --       device_queue_full
 -- Guarantees that a claim cannot find a command under review, and that a repeated request

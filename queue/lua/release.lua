@@ -1,4 +1,4 @@
--- release returns a claimed command to the queue, as if it had never been claimed.
+-- release ends a claim and returns the command to the queue.
 -- KEYS[1-12]  the device's key set
 -- ARGV[1-5]   the scope of the call
 -- ARGV[6]     command id
@@ -8,8 +8,8 @@
 -- Refuses with command_not_found, invalid_claim_token, claim_superseded, claim_expired,
 --       command_finished; all but the first contain the command's state
 -- Guarantees that the attempt does not count, and that the same release may be repeated. If
--- the attempt was the first, the execution cap does not count from it either. A command that
--- a user has asked to cancel ends as cancelled.
+-- the attempt was the first, it does not start the execution cap. A command that a user has
+-- asked to cancel ends as cancelled.
 --@include store/base
 --@include store/device
 --@include store/event

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// Step is one operation with its response and with the states before and after it. The
-// states come from a model or were read from a store.
+// Step is one operation with its response, and with the states before and after the operation.
+// The states come from a model or were read from a store.
 type Step struct {
 	Before, After State
 	Operation     Operation
@@ -62,9 +62,9 @@ func forEach(holds func(Command) bool) func(Step) bool {
 	}
 }
 
-// forEachChange returns a check that reports whether holds is true for every command,
-// given its states before and after the step. The state before is the zero Command for a
-// command that the step proposed.
+// forEachChange returns a check that reports whether holds is true for every command. It calls
+// holds with the command before and after the step. If the step proposed the command, before
+// is the zero Command.
 func forEachChange(holds func(s Step, before, after Command) bool) func(Step) bool {
 	return func(s Step) bool {
 		for id, after := range s.After.Commands {

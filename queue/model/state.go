@@ -120,8 +120,8 @@ func (c Command) compare(other Command) int {
 	return cmp.Or(cmp.Compare(other.Priority, c.Priority), cmp.Compare(c.Seq, other.Seq))
 }
 
-// sessionEnded reports whether the command may no longer be delivered, because its session has
-// ended.
+// sessionEnded reports whether the command's session has ended or the device is
+// decommissioned. The command may then no longer be delivered.
 func (s State) sessionEnded(c Command) bool {
 	return s.Device == "decommissioned" || s.Session != c.Session || s.Sessions[c.Session].Expires <= s.Now
 }

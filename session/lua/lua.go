@@ -1,6 +1,6 @@
 // Package lua exports the Lua fragments of package session that scripts of other packages
-// include. It does not import package session, so that those packages need not import it
-// either.
+// include. It does not import package session, so that those packages do not depend on the Go
+// code of package session.
 package lua
 
 import (

@@ -3,7 +3,7 @@
 -- The record of a session is a hash:
 --   tenant, device, type, description, created_by, request, created, expires
 --   status      active, closed or expired
---   closed, closed_by, reason: set once it has ended
+--   closed, closed_by, reason: set when the session ends
 --@include store/base
 --@include store/due
 --@include store/event

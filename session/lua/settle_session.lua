@@ -21,8 +21,8 @@ local now = clock()
 
 -- forget deletes a session at the end of its retention.
 local function forget()
-  -- The device's record normally names this session no longer. If the session's record was
-  -- lost, it still does, and would block every other session.
+  -- Normally the device's record no longer names this session. If the session's record was
+  -- lost, the device's record still names it, and no other session could be opened.
   free_device(device, id)
   redis.call('DEL', session_key)
   redis.call('ZREM', tenant_index_key, id)
