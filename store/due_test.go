@@ -141,8 +141,8 @@ func TestSweeper_SettlesBacklogInBatchesOldestFirst(t *testing.T) {
 	})
 }
 
-// TestSweeper_TwoInstances runs two sweepers on one store. Every instance has a
-// sweeper, and none is the leader.
+// TestSweeper_TwoInstances runs two sweepers on one store. Every instance has a sweeper,
+// and no sweeper is the leader.
 func TestSweeper_TwoInstances(t *testing.T) {
 	t.Parallel()
 	eachExclusive(t, func(t *testing.T, s *store.Store) {

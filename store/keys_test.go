@@ -83,7 +83,8 @@ func TestKeys_AreDistinct(t *testing.T) {
 }
 
 // TestKeys_WithTextOfCaller checks keys that contain text from a caller. The text must be
-// the last part of the key, or a digest, so that it cannot resemble another part.
+// the last part of the key, or be replaced by a digest, so that it cannot resemble
+// another part.
 func TestKeys_WithTextOfCaller(t *testing.T) {
 	t.Parallel()
 	tenant := store.Tenant("c.acme")
@@ -101,7 +102,7 @@ func TestKeys_WithTextOfCaller(t *testing.T) {
 }
 
 // TestDeviceKeys_OrderMatchesScripts compares the order of Device.Keys with
-// lua/device.lua, which gives each key a name by its index.
+// lua/device.lua, which names each key of the set by its index.
 func TestDeviceKeys_OrderMatchesScripts(t *testing.T) {
 	t.Parallel()
 	file, err := os.ReadFile("lua/device.lua")

@@ -1,11 +1,11 @@
--- This fragment writes the due index of a partition: a sorted set of everything that will
--- change when a time comes. The score is the Unix milliseconds at which the sweeper
--- settles it.
+-- This fragment writes the due index of a partition: a sorted set of the records that
+-- have to change at a later time. The score is that time in Unix milliseconds. The
+-- sweeper settles each record then.
 --@include store/base
 
 -- due_member returns the member of the due index for a command, a session or the presence
--- of a device. The sweeper selects the function that settles it by the kind. Go reads the
--- member with parseDue.
+-- of a device. The kind selects the function with which the sweeper settles the member.
+-- The Go function parseDue parses the member.
 local function due_member(device, kind, id)
   return kind .. ' ' .. id .. ' ' .. device.id .. ' ' .. device.tenant
 end
