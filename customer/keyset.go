@@ -46,8 +46,8 @@ func (k key) equal(other key) bool {
 	return ok && k.alg == other.alg && public.Equal(other.material)
 }
 
-// keyID identifies a key by its algorithm and its kid. A token never selects a key of
-// another algorithm, whatever kid it names.
+// keyID identifies a key by its algorithm and its kid. A token can never select a key of
+// another algorithm, even with the kid of that key.
 type keyID struct {
 	alg jwa.SignatureAlgorithm
 	kid string // empty if the key or the token has none
