@@ -64,8 +64,8 @@ func isOrigin(parsed *url.URL, origin string) bool {
 
 func notInHost(c rune) bool { return c == '*' || c > unicode.MaxASCII }
 
-// originOf returns the Origin header of the request, or "" if there is none. Several Origin
-// headers are joined, so that the result equals no origin of a page.
+// originOf returns the Origin header of the request, or "" if there is none. It joins several
+// Origin headers. The result is then not a valid origin.
 func originOf(r *http.Request) string { return strings.Join(r.Header["Origin"], ", ") }
 
 // cors sets the headers that let pages of the listed origins call the API and read the

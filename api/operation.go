@@ -21,7 +21,7 @@ type operation struct {
 	id         string
 	scheme     string // the security scheme; empty if no authentication is required
 	leastRole  string // empty if every principal may call it
-	cost       int    // counted against the rate limit; at least 1
+	cost       int    // weight of a call in the rate limit; at least 1
 	parameters parameters
 	body       *body // nil if the operation has no request body
 	socket     bool  // the operation has a response 101

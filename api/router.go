@@ -54,7 +54,7 @@ func normalizePath(next http.Handler) http.Handler {
 // of - . _ ~.
 var needlessEscape = regexp.MustCompile(`(?i)%(?:2d|2e|3[0-9]|4[1-9a-f]|5[0-9a]|5f|6[1-9a-f]|7[0-9a]|7e)`)
 
-// boundReads lets an admitted request wait for AdmitRead.
+// boundReads makes an admitted request wait until AdmitRead lets it read.
 func (e *edge) boundReads(next http.Handler) http.Handler {
 	if e.admitRead == nil {
 		return next
@@ -70,7 +70,8 @@ func (e *edge) boundReads(next http.Handler) http.Handler {
 	})
 }
 
-// strictOptions converts the errors of the generated code.
+// strictOptions returns the options by which the generated code responds to errors with problem
+// documents.
 func (e *edge) strictOptions() generated.StrictHTTPServerOptions {
 	return generated.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  refuseBinding,
@@ -94,8 +95,8 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 }
 
 // methodNotAllowed refuses a method that the path does not have. It also refuses HEAD, and
-// OPTIONS except in a preflight, because the contract has neither. The router also calls it for
-// an unknown method on an unknown path; the response is then 404.
+// OPTIONS except in a preflight, because the contract has neither. For an unknown method on an
+// unknown path, chi calls it too, and it responds with 404.
 func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	methods := allowedMethods(r)
 	if len(methods) == 0 {

@@ -54,7 +54,7 @@ func (h *Health) Drain() { h.draining.Store(true) }
 // that an outage is measured from the last reply, not from the last readiness check.
 func (h *Health) NoteStoreReply() { h.storeSeenAt.Store(time.Now().UnixNano()) }
 
-// checkStore pings the store. usable becomes false when an outage has lasted for Grace.
+// checkStore pings the store. usable is false once an outage has lasted for Grace.
 func (h *Health) checkStore(ctx context.Context) (check generated.DependencyCheck, usable bool) {
 	took, err := h.Store.Ping(ctx)
 	if err == nil {
