@@ -18,7 +18,7 @@ import (
 )
 
 // BenchmarkRoundTrip measures the run of a script that has a device's full key set. The
-// script reads and writes records and records an event. The benchmark compares
+// script reads and writes fields, and records an event. The benchmark compares
 // Config.AutoPipeline on and off. It also reports the processor time of Redis and of this
 // process.
 func BenchmarkRoundTrip(b *testing.B) {

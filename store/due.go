@@ -104,9 +104,9 @@ func (s *Store) sweep(ctx context.Context, settle map[string]Settle) (swept int,
 	return swept, more, err
 }
 
-// readDue reads the members of every partition that are due by the clock of Redis. It
-// sends one pipeline. If some partitions cannot be read, it returns the others together
-// with the error.
+// readDue reads the due members of every partition, by the clock of Redis. It sends one
+// pipeline. If some partitions cannot be read, it returns the members of the others
+// together with the error.
 func (s *Store) readDue(ctx context.Context) (map[Partition][]string, error) {
 	due := map[Partition][]string{}
 	err := s.do(ctx, "read_due", func(ctx context.Context) error {

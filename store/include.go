@@ -74,7 +74,7 @@ func (l *loader) add(from origin, file string) {
 	}
 }
 
-// include appends the fragment name, unless the text has it already.
+// include appends the named fragment, unless the text already contains it.
 func (l *loader) include(from origin, name string) {
 	if owner, fragment, ok := strings.Cut(name, "/"); ok {
 		from, name = origin{owner: owner, files: l.libraries[owner]}, fragment

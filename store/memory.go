@@ -68,7 +68,8 @@ func (s *Store) readMemory(ctx context.Context) error {
 	return nil
 }
 
-// usedShare returns the share of maxmemory that is used; zero without maxmemory.
+// usedShare returns the share of maxmemory that is used, or zero if the server has no
+// maxmemory.
 func usedShare(info map[string]string) float64 {
 	used, _ := strconv.ParseFloat(info["used_memory"], 64)
 	limit, _ := strconv.ParseFloat(info["maxmemory"], 64)

@@ -19,9 +19,9 @@ const cursorKey = "fg:patrol"
 // partition.
 const tenantsPerRead = 50
 
-// ReconcileConfig configures the reconciler. The reconciler works in rounds: a
-// round checks every tenant and device once. It proceeds in batches, and a cursor
-// in Redis marks the end of the last batch.
+// ReconcileConfig configures the reconciler. The reconciler works in rounds: a round
+// checks every tenant and device once. A round consists of batches, and a cursor in Redis
+// marks the end of the last batch.
 type ReconcileConfig struct {
 	// Every is the interval between two batches. Default: DefaultReconcileInterval.
 	Every time.Duration

@@ -55,15 +55,15 @@ func NewScript(files fs.FS, file string, libraries ...Library) *Script {
 // uses another digest.
 func (s *Script) SHA() string { return s.strict.sha }
 
-// newSource returns the source whose text is text, with its digest.
+// newSource returns a source with the text and its digest.
 func newSource(text string) source {
 	return source{text: text, sha: redis.NewScript(text).Hash()}
 }
 
 // Run runs a script in one round trip. The first element of the reply is "ok" or the code
 // of a refusal. If the store does not reply in time, the error is a *fieldgate.Error with
-// the code store_unavailable. It is then unknown whether the script ran, and Run never
-// sends it again.
+// the code store_unavailable. It is then unknown whether the script ran. Run does not
+// send the script again.
 //
 // Run sends nothing if ctx has already ended. If ctx ends later, Run still waits for the
 // reply, because the reply may hold leases that the caller has to release.

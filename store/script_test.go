@@ -92,7 +92,7 @@ func (f faultyServer) testLostReplies(t *testing.T) {
 }
 
 // testLateReply cancels a caller's context while its script runs. The caller must still
-// get the reply. A claim's reply holds leases, for example, which the caller has to
+// get the reply. The reply to a claim, for example, holds leases that the caller has to
 // release.
 func (f faultyServer) testLateReply(t *testing.T) {
 	key := newKey()

@@ -44,7 +44,7 @@ type Config struct {
 	PoolSize int
 
 	// ReadPoolSize is the maximum number of connections for Do. Reads have connections of
-	// their own so that large ones do not delay claims. Default: 4 per CPU.
+	// their own so that large reads do not delay claims. Default: 4 per CPU.
 	ReadPoolSize int
 
 	// Observe, if set, is called after every round trip with the name of the script

@@ -10,8 +10,8 @@ local function due_member(device, kind, id)
   return kind .. ' ' .. id .. ' ' .. device.id .. ' ' .. device.tenant
 end
 
--- set_due schedules a settlement by the sweeper at the time `at`. It replaces an earlier
--- time.
+-- set_due schedules the time at which the sweeper settles a member. It replaces a time
+-- that was set before.
 local function set_due(device, kind, id, at)
   redis.call('ZADD', device.due, ms(at), due_member(device, kind, id))
 end

@@ -185,11 +185,11 @@ func (c Cluster) at(port int64) *Server {
 	return nil
 }
 
-// Move assigns the slot of key to the node to. The slot must be empty.
-func (c Cluster) Move(t testing.TB, key string, to *Server) {
+// Move assigns the slot of key to the node target. The slot must be empty.
+func (c Cluster) Move(t testing.TB, key string, target *Server) {
 	t.Helper()
 	slot := c[0].Client(t).ClusterKeySlot(t.Context(), key).Val()
-	id := to.Client(t).Do(t.Context(), "cluster", "myid").Val()
+	id := target.Client(t).Do(t.Context(), "cluster", "myid").Val()
 	for _, node := range c {
 		require.NoError(t, node.Client(t).Do(t.Context(), "cluster", "setslot", slot, "node", id).Err())
 	}

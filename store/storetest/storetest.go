@@ -127,12 +127,12 @@ func (s *Server) stop() {
 }
 
 // arguments is a function that builds the arguments of redis-server. Each kind of server
-// has its own.
+// has a function of its own.
 type arguments func(port, dir string) []string
 
 // standalone returns the arguments of a single server. They ensure that the server loses
 // no acknowledged write when its process is killed. With appendfsync everysec it could
-// lose some: the server delays writes for up to two seconds while the previous fsync is
+// lose some, because it delays writes for up to two seconds while the previous fsync is
 // in progress.
 func standalone(port, dir string) []string {
 	return []string{
