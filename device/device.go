@@ -43,8 +43,8 @@ type Device struct {
 	Presence   Presence
 
 	CreatedAt    time.Time
-	RegisteredAt time.Time // time of the first registration; zero before it
-	LastSeen     time.Time // time of the last request; zero before the first
+	RegisteredAt time.Time // time of the first registration; zero before that
+	LastSeen     time.Time // time of the last request; zero before the first request
 
 	Model           string
 	FirmwareVersion string // as last reported by the device

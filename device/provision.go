@@ -155,7 +155,8 @@ func locate(tenant, id string) (store.Device, error) {
 	return store.Device{Tenant: tenant, ID: id}, nil
 }
 
-// statusIndexKey returns the key of the index of the tenant's devices with a status.
+// statusIndexKey returns the key of the index of a tenant's devices that have the given
+// status.
 func statusIndexKey(tenant string, status Status) string {
 	return store.Tenant(tenant).DevicesByKey("status", string(status))
 }
@@ -179,8 +180,8 @@ func tagIndexKeys(tenant string, tags map[string]string) (keys []string) {
 	return keys
 }
 
-// tagIndexKey returns the key of the index of the tenant's devices with a tag. The
-// tag is written as in a Filter: "key" or "key:value".
+// tagIndexKey returns the key of the index of a tenant's devices that have the given tag.
+// The tag is written as in a Filter: "key" or "key:value".
 func tagIndexKey(tenant, tag string) string { return store.Tenant(tenant).DevicesByKey("tag", tag) }
 
 // tagKeyPattern matches valid tag keys. It excludes the colon, so that "key:value" is
@@ -204,8 +205,8 @@ func checkTags(tags map[string]string) error {
 	return nil
 }
 
-// fingerprint returns a digest of the parts of a request. Two requests with the same
-// Idempotency-Key must have the same fingerprint.
+// fingerprint returns a digest of the parts of a request. A retry with the same
+// Idempotency-Key is accepted only if its fingerprint is the same.
 func fingerprint(parts ...any) (string, error) {
 	raw, err := json.Marshal(parts)
 	if err != nil {

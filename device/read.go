@@ -15,7 +15,7 @@ import (
 // The limits of one call of List.
 const (
 	maxExamined = 1000 // maximum number of records read
-	batchSize   = 200  // number of records per batch, unless the index alone decides
+	batchSize   = 200  // number of records per batch, if the index does not decide alone
 )
 
 // Get returns a device with all its fields. Error: device_not_found.

@@ -38,8 +38,9 @@ func (k keyring) derive(purpose, subject string) []byte {
 	return mac.Sum(nil)
 }
 
-// hashCode returns the hash under which an activation code is stored. The hash is keyed:
-// users type codes, so codes are short and could be guessed from a plain hash.
+// hashCode returns the hash under which an activation code is stored. The hash is keyed,
+// because users type codes. Codes are therefore short, and could be guessed from a plain
+// hash.
 func (k keyring) hashCode(code string) string {
 	return hex.EncodeToString(k.derive("activation code", code))
 }
