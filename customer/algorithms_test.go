@@ -69,7 +69,7 @@ func TestVerify_AlgorithmIsBoundToKeyType(t *testing.T) {
 	v := newVerifier(t, configFor(iss))
 	for _, s := range signers {
 		requireAccepted(t, v, s.token(t, iss.Payload(issuer.Claims{})))
-		s.kid = "" // not needed, because there is only one key of the algorithm
+		s.kid = "" // a kid is not needed, because there is only one key of the algorithm
 		requireAccepted(t, v, s.token(t, iss.Payload(issuer.Claims{})))
 	}
 	require.Equal(t, len(signers), v.Health().Keys)

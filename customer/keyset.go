@@ -138,7 +138,7 @@ func isForSignatures(published jwk.Key) bool {
 
 // usableKey returns the published key, bound to the single algorithm of its type. It
 // returns false if the key names another algorithm. It also returns false for secrets and
-// private keys: once they are published, anyone can sign with them.
+// private keys, because anyone can sign with a key that is published.
 func usableKey(published jwk.Key) (key, bool) {
 	var material any
 	if err := published.Raw(&material); err != nil {

@@ -69,7 +69,7 @@ func newKeySource(cfg Config) *keySource {
 		now:        cfg.Now,
 		log:        cfg.Logger,
 	}
-	// Redirects are not followed: keys are accepted only from the configured URL.
+	// Redirects are not followed, because keys are accepted only from the configured URL.
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if s.url == "" {
 		s.set.Store(&keySet{})

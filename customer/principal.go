@@ -1,10 +1,10 @@
-// Package customer verifies access tokens of Supabase Auth and returns their
-// principals: the user, the tenant and the role.
+// Package customer verifies access tokens of Supabase Auth and returns their principals:
+// the user, the tenant and the role.
 //
-// Tokens are verified locally, with the keys that the issuer publishes (RFC 7517)
-// or with a configured shared secret. The issuer is not called for each token. So a
-// token is accepted until it expires, even if its user has been banned meanwhile:
-// keep the lifetime of tokens short.
+// Tokens are verified locally, with the keys that the issuer publishes (RFC 7517) or with
+// a configured shared secret. The issuer is not called for each token. So a token is
+// accepted until it expires, even if its user has been banned meanwhile. The lifetime of
+// tokens should therefore be short.
 package customer
 
 import (

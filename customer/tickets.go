@@ -142,7 +142,7 @@ func newTicket() string {
 }
 
 // ticketKeys returns the keys of both ticket scripts. The key contains a plain hash of
-// the ticket: tickets have too many random bits to be guessed.
+// the ticket, which is safe because tickets have too many random bits to be guessed.
 func ticketKeys(token string) []string {
 	sum := sha256.Sum256([]byte(token))
 	return []string{store.TicketKey(hex.EncodeToString(sum[:]))}

@@ -59,8 +59,8 @@ func parseToken(raw string) (token, error) {
 }
 
 // parseHeader returns the algorithm and the kid of a header. It ignores the parameters
-// jwk, jku, x5c and x5u, which contain a key or a key's address: keys come only from the
-// configured issuer.
+// jwk, jku, x5c and x5u, which contain a key or a key's address, because keys come only
+// from the configured issuer.
 func parseHeader(raw []byte) (jwa.SignatureAlgorithm, string, error) {
 	var header map[string]any // a map, because a struct would match names case-insensitively
 	if err := json.Unmarshal(raw, &header); err != nil {
