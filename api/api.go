@@ -15,7 +15,7 @@
 //
 // The step admit makes these checks in order: the handshake if the request opens a socket, the
 // credentials in the headers, the role, the rate limit, the parameters and the body. The rate
-// limit comes before the validation, because validation is work that an abusive client causes. It
+// limit comes before the validation, so that an abusive client cannot cause much validation. It
 // comes after authentication, because requests are counted per caller.
 package api
 

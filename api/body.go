@@ -112,8 +112,8 @@ func bind(w http.ResponseWriter, r *http.Request, b *body, held *share) error {
 }
 
 // read reads the body of r up to the limit. If the body is longer, http.MaxBytesReader makes the
-// server close the connection, so that the client cannot continue to send. The share held grows
-// as data arrives.
+// server close the connection, so that the client cannot continue to send. As data arrives, read
+// adds its size to held, the request's share of the budget.
 func (b *body) read(w http.ResponseWriter, r *http.Request, held *share) ([]byte, error) {
 	if r.ContentLength == 0 {
 		return nil, nil

@@ -10,9 +10,9 @@ import (
 	"github.com/go-chi/chi/v5"
 )
 
-// consoleFiles are the files of the console. They are built from clients/console and
-// committed, so that building the program needs no Node.js. `make check` builds them
-// again and compares.
+// consoleFiles are the files of the console. They are built from clients/console and committed,
+// so that building the program needs no Node.js. `make check` builds them again and compares them
+// with the committed files.
 //
 //go:embed console
 var consoleFiles embed.FS
@@ -26,9 +26,9 @@ type Console struct {
 	SupabaseURL     string
 	SupabaseAnonKey string
 
-	// TokenLinks enables links of the form /console#token=..., which sign the user in. It must
-	// be off in production: an attacker could send such a link, and the user would then act in
-	// the attacker's name.
+	// TokenLinks enables links of the form /console#token=..., which sign the user in. It must be
+	// off in production. Otherwise an attacker could send a user such a link, and the user would
+	// act in the attacker's name.
 	TokenLinks bool
 
 	// TenantClaim and RoleClaim are the paths of the token's claims for the tenant and the

@@ -78,8 +78,8 @@ func (c *contract) middleware(next http.Handler) http.Handler {
 
 // admit checks a request and returns it in the form that the handler receives. The returned
 // request has the principal in its context and the defaults of its parameters. Its body is the
-// validated value. The share held counts the memory of the body until the response. The package
-// comment lists the checks in order.
+// validated value. The size of the body is added to held, the request's share of the budget. The
+// package comment lists the checks in order.
 func (c *contract) admit(w http.ResponseWriter, r *http.Request, held *share) (*http.Request, error) {
 	op := c.operations[route{r.Method, r.Pattern}]
 	if op == nil {

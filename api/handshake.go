@@ -140,8 +140,9 @@ var tokenNames = map[string]bool{
 // and a JWT has at least two dots (RFC 7515, section 7.1).
 var jwtPattern = regexp.MustCompile(`e[wy][A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*`)
 
-// containsToken reports whether the query contains a token. Proxies log the query, so a token
-// in it is leaked. A ticket in the query is harmless, because it can be used only once.
+// containsToken reports whether the query contains a token. A token in the query is leaked,
+// because proxies log the query. A ticket in the query is harmless, because it can be used only
+// once.
 func containsToken(query url.Values) bool {
 	for name, values := range query {
 		if tokenNames[strings.ToLower(name)] || jwtPattern.MatchString(name) {

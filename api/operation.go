@@ -86,8 +86,8 @@ func costOf(described *openapi3.Operation) (int, error) {
 	return int(cost), nil
 }
 
-// schemeOf returns the one security scheme of an operation, or "" if it has none.
-// Alternatives and combinations of schemes are an error: the contract has none.
+// schemeOf returns the one security scheme of an operation, or "" if it has none. It returns an
+// error for alternatives and combinations of schemes, which the contract does not have.
 func schemeOf(document *openapi3.T, described *openapi3.Operation) (string, error) {
 	requirements := described.Security
 	if requirements == nil {

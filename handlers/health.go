@@ -121,7 +121,7 @@ func versionOf(h *Health) generated.Version { return generated.Version{Version: 
 func (s *Server) GetSystemInfo(ctx context.Context, _ generated.GetSystemInfoRequestObject) (generated.GetSystemInfoResponseObject, error) {
 	redis, _ := s.health.checkStore(ctx)
 	issuer, _ := s.health.checkIssuer()
-	info, _ := s.health.Store.Info(ctx) // an error is ignored: the check above reports it
+	info, _ := s.health.Store.Info(ctx) // the error is ignored, because checkStore has reported it
 	services := servicesOf(redis, issuer, info)
 	return generated.GetSystemInfo200JSONResponse(systemInfoOf(s.health, services, s.connections())), nil
 }

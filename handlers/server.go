@@ -117,12 +117,12 @@ func reasonFrom(body *generated.ReasonRequest) string {
 	return value(body).Reason
 }
 
-// convert applies one to each element of list. The result is never nil, so that its JSON is an
+// convert applies f to each element of list. The result is never nil, so that its JSON is an
 // empty array and not null.
-func convert[From, To any](list []From, one func(From) To) []To {
+func convert[From, To any](list []From, f func(From) To) []To {
 	converted := make([]To, 0, len(list))
 	for _, item := range list {
-		converted = append(converted, one(item))
+		converted = append(converted, f(item))
 	}
 	return converted
 }

@@ -16,8 +16,8 @@ const (
 	escaped = 6
 
 	// bytesAny is the number of bytes allowed for each value of an object of any shape. The
-	// shortest value takes two bytes. By default Python escapes all characters that are not
-	// ASCII, which at worst triples a text.
+	// shortest value takes two bytes. Escapes can triple that, because by default Python escapes
+	// all characters that are not ASCII.
 	bytesAny = 6
 
 	// unbounded is the length allowed for a string whose schema has no maxLength.
@@ -34,7 +34,7 @@ const (
 
 // BoundsOf derives the bounds of a JSON text from the schema of its value. The bounds admit every
 // value that matches the schema, in any escaping, with a quarter more for white space. They also
-// admit slightly too many values, so that the validator can report where they are.
+// admit slightly too many values, so that the validator can report where the surplus values are.
 func BoundsOf(s *openapi3.Schema) Bounds {
 	size := sizeOf(s)
 	bytes := (size.bytes*5/4 + smallest - 1) / smallest * smallest
