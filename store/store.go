@@ -72,7 +72,7 @@ type Config struct {
 type Store struct {
 	client         redis.UniversalClient
 	reads          redis.UniversalClient // the connections of Do
-	kind           string                // of the server: "" (a single one), sentinel or cluster
+	kind           string                // kind of server: "" means a single one; sentinel or cluster
 	send           sendFunc              // sends scripts, alone or in a pipeline
 	embedded       *embedded             // nil for a real server
 	timeout        time.Duration
