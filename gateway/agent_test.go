@@ -124,7 +124,7 @@ func TestAgent_SubmitsHandlerResult(t *testing.T) {
 		options []agent.HandlerOption
 		status  client.CommandStatus
 		data    string
-		message string // part of the error
+		message string // text that the error contains
 	}{
 		"plain":     {handler: fixedResult(agent.Result{Output: "done", Data: made{4711}}, nil), status: "succeeded", data: `{"pid":4711}`},
 		"long":      {handler: fixedResult(agent.Result{Output: long}, nil), status: "succeeded", data: `null`},

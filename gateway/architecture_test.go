@@ -119,7 +119,7 @@ func TestArchitecture_ClientImportsNoServerPackage(t *testing.T) {
 // Limits for hand-written code.
 const (
 	maxFileLines   = 500
-	maxMedianLines = 12 // of the functions
+	maxMedianLines = 12 // limit of the median length of the functions
 )
 
 func TestArchitecture_FilesAndFunctionsAreShort(t *testing.T) {

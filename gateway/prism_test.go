@@ -59,7 +59,7 @@ func TestPrism_FindsRenamedField(t *testing.T) {
 	require.Contains(t, found[0].Message, "nextBeatMs")
 }
 
-// prismProbe sends requests to one operation that get each kind of response.
+// prismProbe sends requests to one operation, so that Prism sees the different responses.
 type prismProbe struct {
 	probe
 	seen *violations
@@ -117,8 +117,8 @@ func (p prismProbe) send(t *testing.T, what string, r gatewaytest.Request, statu
 	return p.seen.take()
 }
 
-// behindPrism starts a gateway and a Prism proxy in front of it, which validates against a
-// contract. The returned gateway is reached through the proxy.
+// behindPrism starts a gateway behind a Prism proxy, which validates against a contract.
+// The returned gateway is reached through the proxy.
 func behindPrism(t *testing.T, contract []byte, seen *violations) *gatewaytest.Gateway {
 	t.Helper()
 	prism := os.Getenv("FIELDGATE_TEST_PRISM")

@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/api/apitest"
 )
 
-// balancer sends requests to the gateways in turn. When a gateway accepts no connection,
-// it tries the next one. It validates every response against the contract.
+// balancer sends requests to the gateways in turn. If a gateway accepts no connection,
+// the balancer tries the next gateway. It validates every response against the contract.
 type balancer struct {
 	inner        http.RoundTripper
 	unauthorized atomic.Int64 // number of responses with 401

@@ -35,8 +35,8 @@ func (d *device) actAsAlice(rnd random) {
 	}
 }
 
-// proposeOne proposes a command. Its parameters contain a nonce, so that a second command
-// of the same proposal is found.
+// proposeOne proposes a command. Its parameters contain a nonce, by which the
+// verification finds a second command of the same proposal.
 func (d *device) proposeOne(rnd random, kind string, attempts int) {
 	session, _ := d.currentSession()
 	key, priority := nonce(), rnd.IntN(10)

@@ -32,7 +32,7 @@ const waitTimeout = 15 * time.Second
 // and sends no credentials.
 type DialOptions struct {
 	Path      string // path with the query
-	Token     string // bearer token for the Authorization header; empty: none
+	Token     string // bearer token for the Authorization header; empty means none
 	Header    http.Header
 	Protocols []string // default: fieldgate.v1
 
@@ -72,7 +72,7 @@ type Event struct {
 	Data      map[string]any    `json:"data"`
 }
 
-// Subscribed is the data of the reply to subscribe.
+// Subscribed is the data of the reply to a subscribe frame.
 type Subscribed struct {
 	Room    string `json:"room"`
 	Offset  string `json:"offset"`
@@ -306,7 +306,7 @@ func (s *Socket) RequestError(kind string, data any) (problem client.Problem) {
 	return problem
 }
 
-// Subscribe subscribes to a room. If since is not empty, events follow from that offset on.
+// Subscribe subscribes to a room. If since is not empty, the events after that offset follow.
 func (s *Socket) Subscribe(room, since string) (subscribed Subscribed) {
 	s.t.Helper()
 	data := map[string]any{"room": room}
