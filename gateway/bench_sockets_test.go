@@ -116,7 +116,7 @@ func printFigure(t testing.TB, format string, args ...any) {
 	fmt.Printf("    %-30s %s\n", strings.TrimPrefix(t.Name(), "TestMeasureSockets/"), fmt.Sprintf(format, args...))
 }
 
-// checkAtMost marks the test as failed if the measured value got is larger than bar. The
+// checkAtMost marks the test as failed if got, the measured value, is larger than bar. The
 // measurement continues in any case.
 func checkAtMost[T int | float64 | time.Duration](t testing.TB, what string, got, bar T) {
 	t.Helper()
@@ -353,7 +353,7 @@ func measureDelivery(t *testing.T, e benchSize, load *rpc.Client) {
 	callLoad[struct{}](t, load, "Close", struct{}{})
 }
 
-// proposeAll proposes commands. A refusal fails the test. It returns the number of refusals.
+// proposeAll proposes commands and returns the number of refusals. A refusal fails the test.
 func proposeAll(t testing.TB, load *rpc.Client, p Proposals) (refused int) {
 	t.Helper()
 	failed := callLoad[[]string](t, load, "Propose", p)

@@ -160,8 +160,8 @@ type Config struct {
 	// DefaultReconcileDevices. Setting: FIELDGATE_RECONCILE_DEVICES.
 	ReconcileDevices int
 
-	// CodeKey is the key with which activation codes are hashed, at least 32 bytes. Empty means
-	// that the key is kept in the store. Setting: FIELDGATE_CODE_KEY.
+	// CodeKey is the key with which activation codes are hashed, at least 32 bytes. Empty
+	// selects a key that is kept in the store. Setting: FIELDGATE_CODE_KEY.
 	CodeKey string
 
 	// Environment names this installation in the system information. Empty means

@@ -232,7 +232,7 @@ func withoutRequestID(t *testing.T, response gatewaytest.Response) string {
 	return response.Header.Get("Content-Type") + " " + string(text)
 }
 
-// snapshot returns what a tenant can read of its own records, for comparison.
+// snapshot returns the tenant's records as the tenant can read them, for comparison.
 func (w *fixture) snapshot(t testing.TB) string {
 	t.Helper()
 	var all []any

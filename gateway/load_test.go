@@ -279,8 +279,9 @@ type Proposals struct {
 	Number   int
 }
 
-// Propose proposes commands, and returns the errors of failed proposals. A latency is measured
-// from the time at which the proposal was due, so that a slow gateway does not reduce the load.
+// Propose proposes commands, and returns the errors of failed proposals. Each latency is
+// measured from the time at which the proposal was due, so that the delay of a late proposal
+// counts.
 func (l *Load) Propose(p Proposals, failed *[]string) error {
 	var users []*client.CustomerClient
 	for _, url := range p.URLs {

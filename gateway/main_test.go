@@ -21,8 +21,8 @@ func TestMain(m *testing.M) {
 	storetest.Main(m)
 }
 
-// Command types. The built-in policy queues the first one at once, and the second one
-// after an approval.
+// These are command types. With the built-in policy, a command of the first type is
+// queued at once, and a command of the second type after an approval.
 const (
 	auto   = "diagnostic.dns"
 	review = "remediation.restart"

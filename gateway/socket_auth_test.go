@@ -15,8 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// shortLivedToken issues a token of alice that expires after a whole number of seconds,
-// which may be up to a second less than the lifetime.
+// shortLivedToken issues a token for alice. The token expires at a whole second, so it
+// may live up to one second less than lifetime.
 func (f *fleet) shortLivedToken(lifetime time.Duration) string {
 	return f.Issuer.Token(issuer.Claims{Subject: "alice", TenantID: f.tenantID, Role: "viewer", Lifetime: lifetime})
 }
@@ -170,7 +170,7 @@ var endedLogins = map[string]func(t testing.TB, f *fleet, g *gatewaytest.Gateway
 }
 
 // TestLogin_EndClosesSocketAndWaitingClaim ends a login on one instance. The login's
-// socket and waiting claim are on the other instance.
+// socket and waiting claim are on the other instance, and must also end.
 func TestLogin_EndClosesSocketAndWaitingClaim(t *testing.T) {
 	t.Parallel()
 	here, there := startTwoInstances(t)

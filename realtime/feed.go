@@ -212,8 +212,8 @@ func (f *feed) dispatch(events []event) {
 }
 
 // deliver sends an event to the live subscriptions of a room. If the write queue of a
-// subscription's socket is full, the subscription is no longer live: it catches up from
-// the stream, as fast as the client reads. The caller holds f.mu.
+// subscription's socket is full, the subscription is no longer live. It then catches up
+// from the stream, as fast as the client reads. The caller holds f.mu.
 func (f *feed) deliver(room string, e event) {
 	var text []byte
 	for sub := range f.rooms[room] {

@@ -147,8 +147,8 @@ func valueLen(text []byte) int {
 // other value. The value must be valid JSON.
 func parseString(value json.RawMessage) string { return string(unquote(value)) }
 
-// unquote returns the content of a JSON string like parseString. It copies the string
-// only if it has an escape.
+// unquote is like parseString, but returns bytes. It copies the string only if the
+// string has an escape.
 func unquote(value json.RawMessage) []byte {
 	if len(value) < 2 || value[0] != '"' {
 		return nil

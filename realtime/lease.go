@@ -159,8 +159,8 @@ func parseConnection(id, content string) (Connection, bool) {
 	}, true
 }
 
-// removeFromIndex removes the connections with these ids from the tenant's index. If a
-// removed connection is open after all, it adds itself again when it renews its lease.
+// removeFromIndex removes the connections with these ids from the tenant's index. If such
+// a connection is still open, the next renewal of its lease adds it again.
 func (h *Hub) removeFromIndex(ctx context.Context, t store.Tenant, ids []any) error {
 	if len(ids) == 0 {
 		return nil

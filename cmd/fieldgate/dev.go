@@ -15,8 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/gateway"
 )
 
-// devCommand runs a gateway that needs no other services: its store is in the process, and it
-// issues its own tokens. The data and the token keys end with the process.
+// devCommand runs a gateway that needs no other services, because its store is in the process
+// and it issues its own tokens. The data and the token keys are lost when the process ends.
 type devCommand struct {
 	settings `kong:"set='drain_delay=0s',set='environment=development',set='log_format=text'"`
 

@@ -68,8 +68,8 @@ func (d *devIssuer) serveToken(w http.ResponseWriter, r *http.Request) {
 
 // isFromPage reports whether a web page sent the POST request r. A browser adds an Origin
 // header to every POST, even if the page comes from the same host (Fetch standard, section
-// 3.2). A page of an attacker can reach the issuer if its host name resolves to loopback (DNS
-// rebinding). The page could then read the token and act as any user.
+// 3.2). An attacker's page can reach the issuer through a host name that resolves to loopback
+// (DNS rebinding). The page could then read the token and act as any user.
 func isFromPage(r *http.Request) bool { return len(r.Header["Origin"]) > 0 }
 
 // requestToken requests a token from the issuer of a running gateway in development mode.

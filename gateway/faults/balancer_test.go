@@ -89,7 +89,8 @@ func (b *balancer) send(host string, r *http.Request) (*http.Response, error) {
 	return b.inner.RoundTrip(copied)
 }
 
-// isDialError reports whether no connection was made, so that nothing was sent.
+// isDialError reports whether err means that no connection was made. In this case nothing
+// was sent.
 func isDialError(err error) bool {
 	var failed *net.OpError
 	return errors.As(err, &failed) && failed.Op == "dial"

@@ -42,7 +42,7 @@ func TestGateway_KilledDuringScriptLosesNothing(t *testing.T) {
 }
 
 // TestGateway_KilledBeforeResponseArrivesLosesNothing kills a gateway after it has sent a
-// response that has not arrived.
+// response, but before the client receives that response.
 func TestGateway_KilledBeforeResponseArrivesLosesNothing(t *testing.T) {
 	t.Parallel()
 	for name, path := range map[string]string{"claim": "/commands/claim", "result": "/result", "propose": "/commands HTTP"} {

@@ -63,7 +63,7 @@ func (w *writers) losses(t testing.TB, c *redis.Client) (lost, acked int64) {
 	return lost, acked
 }
 
-// viaStore returns a write that uses the store as the gateway does.
+// viaStore returns a write function that uses the store as the gateway does.
 func viaStore(s *store.Store) func(key string) (int64, error) {
 	return func(key string) (int64, error) {
 		reply, err := s.Run(context.Background(), countScript, []string{key})

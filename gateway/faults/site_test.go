@@ -67,7 +67,8 @@ func (p *plan) defaults() {
 	}
 }
 
-// separatePartitions returns tenant ids that are in different partitions.
+// separatePartitions returns the id of tenant i. The ids of all tenants are in different
+// partitions.
 func (p *plan) separatePartitions(i int) (name string) {
 	for n := 0; ; n++ {
 		name = fmt.Sprintf("tenant-%d-%d-%d", p.seed, i, n)

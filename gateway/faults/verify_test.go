@@ -26,16 +26,16 @@ const (
 	inconsistent kind = "inconsistent" // any other difference
 )
 
-// verify compares the history with the stored records after the workload is finished. It
-// fails the test with the seed and the history of the commands that differ.
+// verify compares the history with the stored records after the workload is finished. If
+// commands differ, it fails the test with the seed and the history of these commands.
 func (s *site) verify() {
 	s.t.Helper()
 	s.reportFindings(s.findings())
 	s.t.Logf("seed %d: %d commands accepted, %d claims, calls repeated after %v", s.seed, len(s.history.nonces), len(s.history.claims), s.history.retries)
 }
 
-// maxFailoverFindings is the number of findings that a failover may cause: a replica may
-// lack the last writes that its master acknowledged.
+// maxFailoverFindings is the maximum number of findings that a failover may cause. They occur
+// because a replica may lack the last writes that its master acknowledged.
 const maxFailoverFindings = 10
 
 // verifyAfterFailover is like verify, but allows up to maxFailoverFindings findings.

@@ -262,7 +262,7 @@ func (s *Socket) StartRequest(kind string, data any) PendingReply {
 	return s.StartRequestAs(fmt.Sprintf("q-%d", s.ids.Add(1)), kind, data)
 }
 
-// StartRequestAs is StartRequest with the given request id.
+// StartRequestAs is like StartRequest, but with the given request id.
 func (s *Socket) StartRequestAs(requestID, kind string, data any) PendingReply {
 	s.t.Helper()
 	request := pendingRequest{kind: kind, reply: make(chan Frame, 1)}
@@ -341,7 +341,7 @@ func (s *Socket) Event() (e Event) {
 	return e
 }
 
-// TryNext is Next with a time limit. If no frame arrives in time, it returns
+// TryNext is like Next, but with a time limit. If no frame arrives in time, it returns
 // context.DeadlineExceeded. If the socket is closed, it returns the reason for the close.
 func (s *Socket) TryNext(within time.Duration) (Frame, error) { return s.next(within) }
 

@@ -71,7 +71,8 @@ func measureLifecycle(t *testing.T, e extent) {
 			s := settings{RedisURL: redis.url, SupabaseURL: iss.URL(), AutoPipeline: pipelined}
 			gateway, floor := start(t, "gateway", s), start(t, "floor", s)
 			callers := newCallers(t, gateway, redis, iss, e.callers)
-			// The second round runs in reverse order, so that a drift of the machine affects both.
+			// The second round runs in reverse order, so that a change in the machine's speed
+			// affects both servers alike.
 			ofGateway, ofFloor := run(t, e, gateway, redis, callers), run(t, e, floor, redis, callers)
 			ofFloor, ofGateway = cheaper(ofFloor, run(t, e, floor, redis, callers)), cheaper(ofGateway, run(t, e, gateway, redis, callers))
 			table.row(fsync.name, yesOrNo(pipelined), integer(ofGateway.perSecond), ms(ofGateway.p50), ms(ofGateway.p99), us(ofGateway.server), us(ofGateway.redis),
@@ -81,8 +82,8 @@ func measureLifecycle(t *testing.T, e extent) {
 	publish(t, e, "lifecycle", table)
 }
 
-// cheaper returns the run with less processor time. Other processes have disturbed that run
-// less.
+// cheaper returns the run with less processor time, because other processes have disturbed that
+// run less.
 func cheaper(a, b lifecycleCost) lifecycleCost {
 	if b.cpu() < a.cpu() {
 		return b

@@ -58,7 +58,7 @@ func TestMeasure(t *testing.T) {
 }
 
 // childRole is the environment variable with the role of a child process. Each server runs
-// in a process of its own, so that its processor time is counted alone.
+// in a process of its own, so that its processor time can be measured separately.
 const childRole = "FIELDGATE_MEASURED"
 
 // child is a server in a process of its own.

@@ -130,8 +130,8 @@ func (f *fleet) usedMemory() float64 {
 }
 
 // claim claims n commands one after the other, on devices all over the fleet, and then
-// releases them. It returns the mean time of a claim in Redis and the median time that the
-// caller waited.
+// releases them. It returns the mean time that Redis spends on a claim, and the median
+// time that the caller waits.
 func (f *fleet) claim(n int) (inRedis, waited time.Duration) {
 	f.t.Helper()
 	var times []time.Duration
