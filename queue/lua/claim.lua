@@ -1,8 +1,8 @@
 -- claim leases the next commands of the ready set to their device.
--- KEYS[1-12]   the device's key set
+-- KEYS[1..12]  the device's key set
 -- KEYS[13]     the login's record
 -- KEYS[14]     the stored answer; only with an Idempotency-Key
--- ARGV[1-5]    the scope of the call
+-- ARGV[1..5]   the scope of the call
 -- ARGV[6]      maximum number of commands to claim
 -- ARGV[7]      length of each lease, in ms
 -- ARGV[8]      fingerprint of the request

@@ -1,11 +1,11 @@
 -- decide records an approver's decision on a command that is pending approval.
--- KEYS[1-12]  the device's key set
--- ARGV[1-5]   the scope of the call
--- ARGV[6]     command id
--- ARGV[7]     session id
--- ARGV[8]     "approved" or "rejected"
--- ARGV[9]     reason
--- ARGV[10]    "1" if the proposer may not approve
+-- KEYS[1..12]  the device's key set
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      command id
+-- ARGV[7]      session id
+-- ARGV[8]      "approved" or "rejected"
+-- ARGV[9]      reason
+-- ARGV[10]     "1" if the proposer may not approve
 -- Returns {"ok", events, state}
 -- Refuses with command_not_found, already_decided, session_closed, approval_expired,
 --       command_finished, self_approval; all but the first contain the command's state

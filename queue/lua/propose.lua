@@ -1,22 +1,22 @@
 -- propose adds a command to the queue of its device. No other script creates a command.
--- KEYS[1-12]  the device's key set
--- KEYS[13]    the session's record
--- KEYS[14]    the stored answer; only with an Idempotency-Key
--- ARGV[1-5]   the scope of the call
--- ARGV[6]     command id
--- ARGV[7]     session id
--- ARGV[8]     body; JSON that is stored unchanged
--- ARGV[9]     priority
--- ARGV[10]    maximum number of attempts
--- ARGV[11]    "auto" or "review"
--- ARGV[12]    time within which the command must be delivered, in ms
--- ARGV[13]    time within which a user must decide on the command, in ms
--- ARGV[14]    maximum number of commands in the device's ready set, and in its pending set
--- ARGV[15]    fingerprint of the request
--- ARGV[16]    time for which the answer is stored, in ms
--- ARGV[17]    time of the proposal in Unix ms; the gateway has read it from the store's clock
--- ARGV[18]    digest of a command that is created at the time ARGV[17]
--- ARGV[19]    head of the body; empty if the body is small
+-- KEYS[1..12]  the device's key set
+-- KEYS[13]     the session's record
+-- KEYS[14]     the stored answer; only with an Idempotency-Key
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      command id
+-- ARGV[7]      session id
+-- ARGV[8]      body; JSON that is stored unchanged
+-- ARGV[9]      priority
+-- ARGV[10]     maximum number of attempts
+-- ARGV[11]     "auto" or "review"
+-- ARGV[12]     time within which the command must be delivered, in ms
+-- ARGV[13]     time within which a user must decide on the command, in ms
+-- ARGV[14]     maximum number of commands in the device's ready set, and in its pending set
+-- ARGV[15]     fingerprint of the request
+-- ARGV[16]     time for which the answer is stored, in ms
+-- ARGV[17]     time of the proposal in Unix ms; the gateway has read it from the store's clock
+-- ARGV[18]     digest of a command that is created at the time ARGV[17]
+-- ARGV[19]     head of the body; empty if the body is small
 -- Returns {"ok", events, command id, state, body, 1 if the answer was stored before}
 -- Refuses with idempotency_key_reused, session_not_found, session_closed,
 --       device_queue_full

@@ -1,9 +1,9 @@
 -- release ends a claim and returns the command to the queue.
--- KEYS[1-12]  the device's key set
--- ARGV[1-5]   the scope of the call
--- ARGV[6]     command id
--- ARGV[7]     hash of the claim token
--- ARGV[8]     reason
+-- KEYS[1..12]  the device's key set
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      command id
+-- ARGV[7]      hash of the claim token
+-- ARGV[8]      reason
 -- Returns {"ok", events, state}
 -- Refuses with command_not_found, invalid_claim_token, claim_superseded, claim_expired,
 --       command_finished; all but the first contain the command's state

@@ -1,12 +1,12 @@
 -- result records the result of a command.
--- KEYS[1-12]  the device's key set
--- KEYS[13]    the command's result
--- ARGV[1-5]   the scope of the call
--- ARGV[6]     command id
--- ARGV[7]     hash of the claim token
--- ARGV[8]     "succeeded", "failed" or "cancelled"
--- ARGV[9]     fingerprint of the result
--- ARGV[10]    the result, as JSON
+-- KEYS[1..12]  the device's key set
+-- KEYS[13]     the command's result
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      command id
+-- ARGV[7]      hash of the claim token
+-- ARGV[8]      "succeeded", "failed" or "cancelled"
+-- ARGV[9]      fingerprint of the result
+-- ARGV[10]     the result, as JSON
 -- Returns {"ok", events, state, 1 for a duplicate}
 -- Refuses with command_not_found, invalid_claim_token, claim_superseded,
 --       command_finished; all but the first contain the command's state

@@ -1,9 +1,9 @@
 -- close_session closes a session and ends its commands that are not claimed.
--- KEYS[1-12]  the device's key set
--- KEYS[13]    the session's record
--- ARGV[1-5]   the scope of the call
--- ARGV[6]     session id
--- ARGV[7]     reason
+-- KEYS[1..12]  the device's key set
+-- KEYS[13]     the session's record
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      session id
+-- ARGV[7]      reason
 -- Returns {"ok", events, {name, value...}}
 -- Refuses with session_not_found
 -- Guarantees that a session ends only once. Closing a session that has ended changes

@@ -1,17 +1,17 @@
 -- open_session opens a support session on a device.
--- KEYS[1-12]  the device's key set
--- KEYS[13]    the session's record
--- KEYS[14]    the tenant's index of sessions
--- KEYS[15]    the device's index of sessions
--- KEYS[16]    the partition's index of tenants
--- KEYS[17]    the stored answer; only with an Idempotency-Key
--- ARGV[1-5]   the scope of the call
--- ARGV[6]     session id
--- ARGV[7]     type
--- ARGV[8]     description
--- ARGV[9]     time until the session expires, in ms
--- ARGV[10]    fingerprint of the request
--- ARGV[11]    time for which the answer is stored, in ms
+-- KEYS[1..12]  the device's key set
+-- KEYS[13]     the session's record
+-- KEYS[14]     the tenant's index of sessions
+-- KEYS[15]     the device's index of sessions
+-- KEYS[16]     the partition's index of tenants
+-- KEYS[17]     the stored answer; only with an Idempotency-Key
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      session id
+-- ARGV[7]      type
+-- ARGV[8]      description
+-- ARGV[9]      time until the session expires, in ms
+-- ARGV[10]     fingerprint of the request
+-- ARGV[11]     time for which the answer is stored, in ms
 -- Returns {"ok", events, session id, {name, value...}}
 -- Refuses with idempotency_key_reused, device_not_found, device_not_active, or
 --       session_active with the id of the active session; stale with the id of a session

@@ -1,11 +1,11 @@
 -- reconcile_session compares a session with its device and its indexes, and repairs the
 -- differences.
--- KEYS[1-12]  the device's key set
--- KEYS[13]    the session's record
--- KEYS[14]    the tenant's index of sessions
--- KEYS[15]    the device's index of sessions
--- ARGV[1-5]   the scope of the call
--- ARGV[6]     session id
+-- KEYS[1..12]  the device's key set
+-- KEYS[13]     the session's record
+-- KEYS[14]     the tenant's index of sessions
+-- KEYS[15]     the device's index of sessions
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      session id
 -- Returns {"ok", events, {damage...}}
 -- Guarantees that each repair follows the session's record, and that a session without a
 -- record never blocks its device. If nothing is damaged it reports nothing.

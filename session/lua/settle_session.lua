@@ -1,11 +1,11 @@
 -- settle_session expires a session whose time has passed, and deletes a session whose
 -- retention has ended.
--- KEYS[1-12]  the device's key set
--- KEYS[13]    the session's record
--- KEYS[14]    the tenant's index of sessions
--- KEYS[15]    the device's index of sessions
--- ARGV[1-5]   the scope of the call
--- ARGV[6]     session id
+-- KEYS[1..12]  the device's key set
+-- KEYS[13]     the session's record
+-- KEYS[14]     the tenant's index of sessions
+-- KEYS[15]     the device's index of sessions
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      session id
 -- Returns {"ok", events}
 -- Guarantees that the due member is removed or has a later time when the script returns.
 --@include store/base
