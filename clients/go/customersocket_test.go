@@ -29,7 +29,8 @@ func parseSubscribe(m message) (data subscribeData) {
 	return data
 }
 
-// acceptSubscribe replies to a subscribe frame: it resumes at Since, or starts at 1000-0.
+// acceptSubscribe replies to a subscribe frame. The subscription starts at Since, or at 1000-0
+// if Since is empty.
 func (c *serverConn) acceptSubscribe(m message) subscribeData {
 	data := parseSubscribe(m)
 	if data.Since == "" {
@@ -185,7 +186,7 @@ func TestEvents_Gap(t *testing.T) {
 					c.pushEvent("tenant", "1000-1")
 					return
 				}
-				// The store was emptied: its offsets are lower than before.
+				// The store was emptied, so its offsets are lower than before.
 				c.reply(m, fieldgate.Subscription{Room: "tenant", Offset: "500-0", Reason: reason})
 				c.pushEvent("tenant", "500-1")
 				c.wait()

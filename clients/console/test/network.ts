@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 export interface Network {
   url: string;
-  /** Sets the URL of the gateway. Connections before that fail. */
+  /** Sets the URL of the gateway. Connections fail until it is set. */
   setTarget(target: string): void;
   /** Breaks all connections, and refuses new ones until restore is called. */
   cut(): void;
