@@ -52,8 +52,8 @@ func isClosedWith(err error, codes ...CloseCode) bool {
 }
 
 // isFinal reports whether reconnecting after err is pointless. It is pointless if the gateway
-// closed the socket with a code that ends it, or refused a handshake or login permanently. A
-// response that is not from the gateway, such as the error page of a balancer, is never final.
+// closed the socket with a final code, or refused a handshake or login permanently. A response
+// that is not from the gateway, such as the error page of a balancer, is never final.
 func isFinal(err error) bool {
 	if refusal := asAPIError(err); refusal != nil {
 		return refusal.Code != "" && !isTransient(refusal.Status)

@@ -70,7 +70,7 @@ type request struct {
 	onLateReply func(c *conn, data json.RawMessage)
 }
 
-// A pendingCall is a request without a reply.
+// A pendingCall is a request that waits for its reply.
 type pendingCall struct {
 	request
 	id        string
@@ -122,8 +122,8 @@ func (c *conn) sendPong(payload string) error {
 	return nil
 }
 
-// serve reads frames until the connection ends, and returns the reason for the end. It passes
-// frames that are not replies to handle.
+// serve reads frames until the connection ends, and returns the reason for the end. It calls
+// handle for each frame that is not a reply.
 func (c *conn) serve(handle func(*conn, frame) error) error {
 	closed := make(chan struct{})
 	go func() {

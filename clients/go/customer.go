@@ -108,8 +108,8 @@ func (c *CustomerClient) Decide(ctx context.Context, sessionID string, decision 
 	return decided.Command, err
 }
 
-// CloseConnection closes an open socket, whichever gateway instance holds it. The device or
-// user may open another socket. To keep a device out, suspend it.
+// CloseConnection closes an open socket, on any instance of the gateway. The device or user may
+// open another socket. To keep a device out, suspend it.
 func (c *CustomerClient) CloseConnection(ctx context.Context, connectionID string) error {
 	return check(c.requester.closeConnection(ctx, connectionID))
 }

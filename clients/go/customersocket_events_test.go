@@ -168,8 +168,8 @@ func TestEvents_LoopEndsWithItsContextAndAnotherContinues(t *testing.T) {
 	})
 }
 
-// countingSource returns a token source whose nth call returns script(n). The counter calls has
-// the number of calls.
+// countingSource returns a token source whose nth call returns script(n), and a counter of the
+// calls.
 func countingSource(script func(n int) (string, error)) (source fieldgate.TokenSource, calls *atomic.Int32) {
 	calls = new(atomic.Int32)
 	return func(context.Context) (string, error) { return script(int(calls.Add(1))) }, calls

@@ -48,7 +48,7 @@ func subscribe(t *testing.T, socket *fieldgate.CustomerSocket, room, since strin
 	return subscribed
 }
 
-// takeEvents returns the next count events of a socket.
+// takeEvents returns the next events of a socket. count is the number of events.
 func takeEvents(t *testing.T, socket *fieldgate.CustomerSocket, count int) (events []fieldgate.RoomEvent) {
 	t.Helper()
 	if count == 0 {

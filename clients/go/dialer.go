@@ -88,7 +88,7 @@ func isUnauthorized(err error) bool {
 	return refusal != nil && refusal.Status == http.StatusUnauthorized
 }
 
-// credentials returns a token. It has as much time as one request.
+// credentials returns a token. Its timeout is that of a request.
 func (d *dialer) credentials(ctx context.Context, refused string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.requester.timeout)
 	defer cancel()

@@ -51,8 +51,8 @@ const (
 	maxPingInterval     = 10 * time.Minute
 )
 
-// readTimeout returns the silence after which the connection counts as lost. Two pings may be
-// lost and the third may be late.
+// readTimeout returns the silence after which the connection counts as lost. It allows for two
+// lost pings and a late third ping.
 func (w welcome) readTimeout() time.Duration {
 	interval := defaultPingInterval
 	if w.PingIntervalMs > 0 {

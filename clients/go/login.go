@@ -57,8 +57,8 @@ func (l *login) attempt(ctx context.Context, refused string) *loginAttempt {
 	return l.latest
 }
 
-// usable reports whether a call can use the token of the attempt. refused is the token that the
-// call has already sent in vain, or empty.
+// usable reports whether a call can use the token of the attempt. refused is the token with
+// which the gateway has refused the call, or empty.
 func (a *loginAttempt) usable(refused string) bool {
 	switch {
 	case a == nil:
@@ -100,9 +100,8 @@ func (l *login) run(ctx context.Context, attempt, last *loginAttempt) {
 // yearSeconds is the maximum lifetime of a token that renewalTime accepts.
 const yearSeconds = 365 * 24 * 60 * 60
 
-// renewalTime returns a random time after 80 to 90 % of the lifetime of a token. The token is
-// renewed then. The time is random so that devices that were switched on together do not renew
-// together.
+// renewalTime returns when to renew a token: at a random time after 80 to 90 % of its lifetime.
+// The time is random so that devices that were switched on together do not renew together.
 func renewalTime(expiresInSeconds int) time.Time {
 	if expiresInSeconds <= 0 {
 		return time.Time{}

@@ -173,8 +173,8 @@ func (s *socket) handle(c *conn, f frame) error {
 	return nil
 }
 
-// setConn sets the connection that calls use. If there is no connection, c is nil and reason is
-// why.
+// setConn sets the connection that calls use. If there is no connection, c is nil and reason
+// says why.
 func (s *socket) setConn(c *conn, reason error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,8 +183,8 @@ func (s *socket) setConn(c *conn, reason error) {
 	s.changed = make(chan struct{})
 }
 
-// currentConn returns the connection that calls use. If there is none, c is nil and reason says
-// why. The channel changed is closed when the connection changes.
+// currentConn returns the connection that calls use. If there is no connection, c is nil and
+// reason says why. The channel changed is closed when the connection changes.
 func (s *socket) currentConn() (c *conn, changed <-chan struct{}, reason error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

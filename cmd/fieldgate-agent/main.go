@@ -19,7 +19,7 @@ import (
 	"github.com/fieldgate/fieldgate/cmd/program"
 )
 
-// settings are read from flags, or from environment variables of the same names.
+// settings are read from flags or from environment variables.
 type settings struct {
 	URL            string `name:"url" env:"FIELDGATE_URL" required:"" help:"URL of the gateway, such as https://gateway.example.com."`
 	State          string `env:"FIELDGATE_STATE" required:"" placeholder:"FILE" help:"File with the identity of this device; the journal is stored beside it."`

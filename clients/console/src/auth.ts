@@ -86,8 +86,8 @@ function project(): SupabaseProject {
 }
 
 /**
- * Removes the tokens. Without a reason, the user has asked to sign out: then it also ends the
- * login in the Supabase project.
+ * Removes the tokens. If there is no reason, the user has asked to sign out, and the login in
+ * the Supabase project is ended too.
  */
 export function signOut(reason = ""): void {
   if (config.supabase && tokens?.refresh && !reason) endLogin(config.supabase, tokens.access);

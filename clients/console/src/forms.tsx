@@ -76,8 +76,9 @@ export interface ConfirmProps {
 }
 
 /**
- * Moves the focus to the main content when a focused element is removed from the page. The
- * browser would move it to the start of the page, which is tedious with a keyboard.
+ * Moves the focus to the main content when a focused element is removed from the page.
+ * Otherwise the browser would move the focus to the start of the page, which is tedious with a
+ * keyboard.
  */
 export function useFocusFallback(of: RefObject<HTMLElement | null>): void {
   useLayoutEffect(() => {

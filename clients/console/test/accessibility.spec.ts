@@ -84,7 +84,7 @@ async function createExamples(gateway: Gateway) {
   return session;
 }
 
-/** Requires that axe-core finds nothing on the page. */
+/** Requires that axe-core finds no violation on the page. */
 async function requireAccessible(page: Page, name: string): Promise<void> {
   await page.evaluate(axe.source); // evaluate is exempt from the Content-Security-Policy of the page
   const found = await page.evaluate(async () => {

@@ -25,7 +25,7 @@ interface Fixtures {
   settings: Record<string, string>;
   /** The errors that the page may write to the browser console. Default: none. */
   allowedErrors: RegExp[];
-  /** A proxy to the gateway whose connections a test can cut. */
+  /** A proxy to the gateway. A test can cut the connections of the proxy. */
   network: Network;
   gateway: Gateway;
   /** A proxy to the gateway that replaces the Host header. */

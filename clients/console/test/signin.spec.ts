@@ -1,5 +1,5 @@
 // Tests how users sign in with a Supabase project. The gateway is configured as in production.
-// A test server stands for the project: it has the endpoints of Supabase Auth that the page
+// A test server simulates the project: it has the endpoints of Supabase Auth that the page
 // uses.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, generateKeyPairSync, sign } from "node:crypto";

@@ -24,7 +24,7 @@ const (
 // failed yet.
 type backoff struct{ attempts int }
 
-// sleep waits for the delay after a failed attempt or until ctx ends, and reports whether it
+// sleep waits for the delay after a failed attempt, or until ctx ends. It reports whether it
 // waited for the whole delay.
 func (b *backoff) sleep(ctx context.Context, err error) bool { return sleep(ctx, b.delay(err)) }
 

@@ -21,7 +21,7 @@ const (
 )
 
 // claimLoop claims and starts commands until ctx ends. It claims only when a slot is free. The
-// commands run under base, which ends later than ctx.
+// contexts of the commands derive from base, which ends later than ctx.
 func (w *worker) claimLoop(ctx, base context.Context) {
 	for delay := (backoff{}); w.acquireSlot(ctx); {
 		start := time.Now()
@@ -82,7 +82,7 @@ func (w *worker) claim(ctx, base context.Context) (command Command, found bool, 
 	api, isSocket := w.uplink.current()
 	request := fieldgate.ClaimRequest{Limit: 1, VisibilityTimeoutMs: int(w.config.Lease.Milliseconds())}
 	if isSocket {
-		// Let the call continue for claimGrace after ctx has ended. Its response arrives soon,
+		// Let the call continue for claimGrace after ctx has ended. The response arrives soon,
 		// and aborting the call would not undo the claim.
 		var cancel context.CancelFunc
 		ctx, cancel = withClaimGrace(ctx, base)

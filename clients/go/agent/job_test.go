@@ -56,7 +56,7 @@ func TestHandler_PanicFailsCommandOnly(t *testing.T) {
 }
 
 // newCrashedState returns a state file with a journal in which the command cmd_1 is running.
-// During this command, the agent has already died as often as crashes says.
+// crashes is the number of times that the agent has died during this command.
 func newCrashedState(t testing.TB, crashes int) (state string) {
 	t.Helper()
 	state = newStatePath(t)

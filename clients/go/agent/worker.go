@@ -103,7 +103,8 @@ func (w *worker) shutdown() {
 	}
 }
 
-// waitTimeout waits for group, and reports whether the group finished within timeout.
+// waitTimeout waits for group, but not longer than timeout. It reports whether the group
+// finished.
 func waitTimeout(group *sync.WaitGroup, timeout time.Duration) bool {
 	done := make(chan struct{})
 	go func() {

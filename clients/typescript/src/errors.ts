@@ -55,9 +55,9 @@ export class FieldgateError extends Error {
 }
 
 /**
- * The error of a request without a response. The network is down, the host is unknown, the
- * browser blocked the response (CORS), the connection broke, or the request timed out. A write
- * may have been executed.
+ * The error of a request without a response. Possible causes: the network is down, the host is
+ * unknown, the browser blocked the response (CORS), the connection broke, or the request timed
+ * out. A write may have been executed.
  */
 export class FieldgateNetworkError extends Error {
   override readonly name = "FieldgateNetworkError";

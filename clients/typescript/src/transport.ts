@@ -47,8 +47,8 @@ async function sendWithTimeout(timeoutMs: number, fetch: Send, request: Request)
 }
 
 /**
- * Returns the error to throw for an error of `fetch`. If the caller aborted the request, that
- * is the same error.
+ * Returns the error to throw for an error of `fetch`. If the caller aborted the request, it
+ * returns the error of `fetch` itself.
  */
 export function networkError(cause: unknown, signal?: AbortSignal | null): unknown {
   if (signal?.aborted) return cause;

@@ -1,6 +1,6 @@
 /**
- * Calls a function when a page should check its connections. It calls it when the network is
- * back, and when the page becomes visible, because its timers may have been suspended. It
+ * Calls a function when a page should check its connections: when the network is back, and when
+ * the page becomes visible again. The timers of a hidden page may have been suspended. It
  * returns a function that removes the listeners. In Node.js, which has neither event, it does
  * nothing.
  */

@@ -21,7 +21,7 @@ const overloadBoundMs = 4000;
  * must not reconnect.
  */
 const boundsByCode: Record<number, number | "ends"> = {
-  1000: initialBoundMs, // although the code is normal, the program has not closed the socket
+  1000: initialBoundMs, // the program did not close the socket itself
   1001: initialBoundMs, // not in the contract, but a proxy may send it
   1002: "ends",
   1003: "ends",

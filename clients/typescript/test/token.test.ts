@@ -128,6 +128,6 @@ test("socket ignores a refused renewal with the token of another user", async ()
   await socket.subscribe(rooms.tenant, () => {}).started;
   relay.send(JSON.stringify({ type: "token_expiring", data: { expiresAt: new Date().toISOString() } }));
   await eventually(() => relay.received.some((frame) => frame.type === "refresh"));
-  await socket.subscribe(rooms.device("dev_none"), () => {}).started.catch(() => {}); // the gateway responds to this after the refresh
+  await socket.subscribe(rooms.device("dev_none"), () => {}).started.catch(() => {}); // the gateway responds to this request after the refresh
   assert.deepEqual([calls, socket.state.status], [1, "connected"]);
 });

@@ -56,8 +56,9 @@ type mount struct {
 // maxMounts limits the number of file systems in the result, for machines with many containers.
 const maxMounts = 50
 
-// mountPoints parses the kernel's list of mounts (proc_pid_mountinfo(5)). It returns each block
-// device once. It omits network file systems, because querying one may block forever.
+// mountPoints parses the kernel's list of mounts (proc_pid_mountinfo(5)). It returns only file
+// systems on local disks, because querying a network file system may block forever. It returns
+// each block device once.
 func mountPoints(list string) (mounts []mount) {
 	seen := map[string]bool{}
 	for line := range strings.Lines(list) {

@@ -18,9 +18,9 @@ const pings = 4
 // errNoSocket is the error of pingBySocket if the agent may not open ICMP sockets.
 var errNoSocket = errors.New("the agent may not open ICMP sockets")
 
-// ping handles diagnostic.ping {host}, which measures whether and how fast a host replies. It
-// uses an ICMP socket if Linux permits one (net.ipv4.ping_group_range), and otherwise runs the
-// ping program. It fails with no_reply, or with not_permitted if neither way is possible.
+// ping handles diagnostic.ping {host}. It measures whether and how fast a host replies. It uses
+// an ICMP socket if Linux permits one (net.ipv4.ping_group_range), and otherwise runs the ping
+// program. It fails with no_reply, or with not_permitted if neither way is possible.
 func ping(ctx context.Context, command agent.Command) (agent.Result, error) {
 	params, err := parseParameters[host](command)
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 // prSetChildSubreaper is PR_SET_CHILD_SUBREAPER of prctl(2).
 const prSetChildSubreaper = 36
 
-// Bounds of killOrphans. With them it takes at most a few seconds, even if some processes
-// cannot be killed. Such a process has more rights than the agent, or hangs in the kernel.
+// Bounds of killOrphans. With them, killOrphans takes at most a few seconds, even if some
+// processes cannot be killed. Such a process has more rights than the agent, or hangs in the
+// kernel.
 const (
 	killRounds = 100
 	killPause  = 20 * time.Millisecond
@@ -40,8 +41,8 @@ func killOrphans() {
 	}
 }
 
-// killAndReap kills the processes pids, and reaps those that have died by then. It reports
-// whether it has reaped all of them.
+// killAndReap kills the processes with the IDs pids, and reaps those that have died by then. It
+// reports whether it has reaped all of them.
 func killAndReap(pids []int) bool {
 	all := true
 	for _, pid := range pids {
@@ -52,8 +53,8 @@ func killAndReap(pids []int) bool {
 	return all
 }
 
-// children returns the ids of the processes whose parent is parent. It searches all of /proc,
-// because some kernels do not list the children of a thread (proc_pid_task(5),
+// children returns the IDs of the child processes of the process parent. It searches all of
+// /proc, because some kernels do not list the children of a thread (proc_pid_task(5),
 // CONFIG_PROC_CHILDREN).
 func children(parent int) (pids []int) {
 	proc, err := os.Open("/proc")

@@ -31,7 +31,7 @@ type Program struct {
 
 // A Result describes how a program ended.
 type Result struct {
-	Output string // stdout and stderr in the order of arrival; without its middle if too long
+	Output string // stdout and stderr in the order of arrival; if too long, its middle is omitted
 	Code   int    // exit code, or -1 if a signal ended the program
 	State  string // exit status as text, such as "exit status 1"
 }
