@@ -199,7 +199,7 @@ func TestClaim_CancelledWaiterPassesWakeUpOn(t *testing.T) {
 	f := newWakeFixture(t)
 	for range 20 {
 		first, second := f.startClaim(f.queue), f.startClaim(f.queue)
-		go first.cancel() // cancels before, during or after the wake-up
+		go first.cancel() // may run before, during or after the wake-up
 		c := f.propose(auto)
 		got := first.await()
 		if len(got) == 0 {
@@ -350,7 +350,7 @@ func TestClaim_ReleasesLeasesOfCallerGoneDuringScript(t *testing.T) {
 		_, err := f.queue.Claim(ctx, f.claimRequest())
 		returned <- err
 	}()
-	<-proxy.Faulted // the script has run
+	<-proxy.Faulted // wait until the script has run
 	cancel()
 	hasReturned := func() bool { return len(returned) > 0 }
 	require.Never(t, hasReturned, 100*time.Millisecond, 5*time.Millisecond, "the claim returned without the reply of the script")
