@@ -11,8 +11,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// These limit one call of List or Events. After maxExamined records a call returns a short
-// page, whose cursor continues the list.
+// These are the limits of one call of List or Events. A call that has read maxExamined records
+// returns a short page, and a cursor that continues the list.
 const (
 	minBatch    = 100  // minimum number of records that one round trip reads when a filter is set
 	maxExamined = 1000 // maximum number of records that one call reads

@@ -28,8 +28,8 @@ var (
 	reconcileScript = store.NewScript(scripts, "lua/reconcile_session.lua", queuelua.Library)
 )
 
-// idempotencyTTL is the time for which the store keeps the reply to a request with an
-// Idempotency-Key to open a session.
+// idempotencyTTL is the time for which the store remembers the IdempotencyKey of a request to
+// open a session.
 const idempotencyTTL = 24 * time.Hour
 
 // Config configures a Service. Store is required.
