@@ -85,7 +85,7 @@ type Approval struct {
 
 // FieldError describes one part of a request that violates the contract.
 type FieldError struct {
-	Pointer string // a JSON pointer into the body, or the place of a parameter, such as "/query/limit", "/path/deviceId" or "/header/Idempotency-Key"
+	Pointer string // a JSON pointer into the body, or the location of a parameter, such as "/query/limit", "/path/deviceId" or "/header/Idempotency-Key"
 	Keyword string // the violated rule of the contract, such as "maxLength"
 	Reason  string // a sentence that does not contain the value from the request
 }

@@ -24,8 +24,8 @@ type Extension struct {
 	CancelRequested bool
 }
 
-// Extend moves the end of the lease to the current time plus extension. The end is at most 12
-// h after the first claim that was not released. Refusals: command_not_found,
+// Extend moves the end of the lease to the current time plus extension, but to at most 12 h
+// after the first claim that was not released. Refusals: command_not_found,
 // invalid_claim_token, claim_superseded, claim_expired, command_finished.
 func (q *Queue) Extend(ctx context.Context, ref ClaimRef, extension time.Duration) (Extension, error) {
 	reply, s, err := q.runAsDevice(ctx, extendScript, ref, ref.Device.Keys(), extension.Milliseconds())

@@ -295,7 +295,7 @@ func (f *modelFixture) elapse(ctx context.Context, ms int64) error {
 	return err
 }
 
-// dueMemberOf returns the member of the due index for the command or session with this name.
+// dueMemberOf returns the member of the due index for the command or session with the given name.
 func (f *modelFixture) dueMemberOf(name string) string {
 	kind := map[byte]string{'c': "command", 's': "session"}[name[0]]
 	return fmt.Sprintf("%s %s %s %s", kind, f.ids[name], f.device.ID, f.device.Tenant)

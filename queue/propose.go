@@ -127,8 +127,8 @@ func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device, at time.
 	), nil
 }
 
-// encodeBody returns the stored body of a proposal, and its head. The head is the body without
-// the parameters, for lists. It is empty if the parameters are small enough for a list.
+// encodeBody returns the stored body of a proposal, and its head. Lists read the head, which is
+// the body without the parameters. It is empty if the parameters are small enough for a list.
 func encodeBody(p Proposal) (content, head []byte, err error) {
 	b := body{Type: p.Type, Parameters: p.Parameters, Reason: p.Reason, RetryOf: p.RetryOf}
 	if content, err = encode(b); err != nil || len(p.Parameters) <= maxListedParameters {

@@ -74,7 +74,7 @@ func (f *fixture) tamper(change func(ctx context.Context, c redis.Pipeliner)) {
 	})
 }
 
-// damage applies the damage d to the command with this id.
+// damage applies the damage d to the command with the given id.
 func (f *fixture) damage(d inflict, id string) {
 	f.t.Helper()
 	f.tamper(func(ctx context.Context, c redis.Pipeliner) { d(ctx, c, f, id) })

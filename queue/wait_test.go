@@ -242,8 +242,8 @@ func waitFor(d time.Duration) func(*queue.ClaimRequest) {
 	return func(r *queue.ClaimRequest) { r.Wait = d }
 }
 
-// TestClaim_WaitingIsBounded starts 400 waiting claims of one device. Two of them wait and
-// call the store. The others are refused without a call to the store.
+// TestClaim_WaitingIsBounded starts two claims that wait, and then 400 further claims of the
+// same device. The 400 claims must be refused without a call to the store.
 func TestClaim_WaitingIsBounded(t *testing.T) {
 	t.Parallel()
 	f := newWakeFixture(t)

@@ -21,8 +21,8 @@ import (
 type kind struct {
 	detail string
 
-	// complete copies the values that follow the code in the reply to the error. It is nil if
-	// the script returns no values with this code.
+	// complete sets fields of the error from the values that follow the code in the reply. It
+	// is nil if the script returns no values with this code.
 	complete func(refused *fieldgate.Error, reply store.Reply)
 }
 

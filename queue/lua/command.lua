@@ -134,7 +134,7 @@ local function inbox_member(device, id)
 end
 
 -- next_deadline returns the time at which the command changes if no request changes it
--- before.
+-- earlier.
 local function next_deadline(device, c)
   if c.status == 'pending_approval' then
     return c.approve_by

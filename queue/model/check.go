@@ -63,8 +63,8 @@ func forEach(isValid func(Command) bool) func(Step) bool {
 }
 
 // forEachChange returns a check of a step. The check reports whether isValid returns true for
-// each command. The arguments of isValid are the command before and after the step. If the step
-// proposed the command, the former is the zero Command.
+// each command. The arguments of isValid are the command before and after the step. The
+// command before the step is the zero Command if the step proposed the command.
 func forEachChange(isValid func(s Step, before, after Command) bool) func(Step) bool {
 	return func(s Step) bool {
 		for id, after := range s.After.Commands {
