@@ -40,7 +40,7 @@ type Filter struct {
 	Status   Status
 }
 
-// matches reports whether s has the status of the filter.
+// matches reports whether s has the status f.Status. An empty f.Status matches every session.
 func (f Filter) matches(s Session) bool { return f.Status == "" || f.Status == s.Status }
 
 // List returns the tenant's sessions, newest first, and the cursor of the next page.
