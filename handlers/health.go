@@ -142,8 +142,8 @@ func connectionCountOf(devices, customers int) generated.Connections {
 	return generated.Connections{Devices: devices, Customers: customers}
 }
 
-// servicesOf converts the checks. Only the store has a version and a mode. Both are empty if
-// the store does not respond.
+// servicesOf converts the checks of the store and of the issuer. Only the store has a version and
+// a mode. Both are empty if the store does not respond.
 func servicesOf(redis, issuer generated.DependencyCheck, info store.Info) generated.Services {
 	return generated.Services{
 		Redis: generated.ServiceStatus{

@@ -86,8 +86,8 @@ func checkInfo(info map[string]string, kind string) error {
 	return nil
 }
 
-// checkMeta writes the values of metaKey if they are missing. It returns an error if the
-// stored number of partitions differs from Partitions. When several instances start at
+// checkMeta writes the fields of the hash metaKey if they are missing. It returns an error
+// if the stored number of partitions differs from Partitions. When several instances start at
 // once, all of them use the values that were written first.
 func (s *Store) checkMeta(ctx context.Context) error {
 	fresh := make([]byte, 32)

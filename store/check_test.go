@@ -85,7 +85,7 @@ func TestHashKey_SharedByInstancesAndKeptAfterRestart(t *testing.T) {
 		require.NotNil(t, s)
 		require.Len(t, s.HashKey(), 32)
 		require.Equal(t, stores[0].HashKey(), s.HashKey())
-		s.HashKey()[0]++ // changes a copy
+		s.HashKey()[0]++ // must change only a copy of the key
 		require.NoError(t, s.Close())
 	}
 	server.Kill()

@@ -50,7 +50,7 @@ func (libraryLog) Printf(ctx context.Context, format string, args ...any) {
 }
 
 // dialers maps the kind of a server to the function that creates its client. The function
-// gets the URL without the kind: its scheme is "redis" or "rediss".
+// gets a URL without the kind, so that the scheme is "redis" or "rediss".
 var dialers = map[string]func(url string, poolSize int) (redis.UniversalClient, error){
 	"":       dialSingle,
 	sentinel: dialSentinel,

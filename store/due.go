@@ -30,9 +30,9 @@ type Due struct {
 	Device Device
 }
 
-// parseDue parses a member of p's due index, which due_member in lua/due.lua has built.
-// It returns false for a member of another partition, because no script could remove that
-// member from p's index.
+// parseDue parses member, which the Lua function due_member created. It returns false if
+// member belongs to another partition than p, because no script could remove it from the
+// due index of p.
 func parseDue(p Partition, member string) (Due, bool) {
 	f := strings.SplitN(member, " ", 4)
 	if len(f) != 4 {
@@ -42,7 +42,7 @@ func parseDue(p Partition, member string) (Due, bool) {
 	return d, PartitionOf(d.Device.Tenant) == p && OwnsID(d.Device.Tenant, KindDevice, d.Device.ID)
 }
 
-// member returns the text of d in the due index, which parseDue parses.
+// member returns the member of the due index for d. The function parseDue parses it.
 func (d Due) member() string {
 	return strings.Join([]string{d.Kind, d.ID, d.Device.ID, d.Device.Tenant}, " ")
 }

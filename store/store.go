@@ -71,8 +71,8 @@ type Config struct {
 // Store is a connection to Redis. It is safe for concurrent use.
 type Store struct {
 	client         redis.UniversalClient
-	reads          redis.UniversalClient // the connections of Do
-	kind           string                // kind of server: "" means a single one; sentinel or cluster
+	reads          redis.UniversalClient // the client that Do uses
+	kind           string                // "" for a single server, or "sentinel" or "cluster"
 	send           sendFunc              // sends scripts, alone or in a pipeline
 	embedded       *embedded             // nil for a real server
 	timeout        time.Duration
@@ -81,7 +81,7 @@ type Store struct {
 	recorded       func(event string)
 	violated       func(invariant string)
 	log            *slog.Logger
-	full           atomic.Bool // scripts that create something are refused; see WatchMemory
+	full           atomic.Bool // true while scripts that create something are refused; see WatchMemory
 	memory         func(share float64)
 	hashKey        []byte
 	close          func() error

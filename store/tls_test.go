@@ -31,8 +31,8 @@ type authority struct {
 // trusted is the authority that this process trusts.
 var trusted *authority
 
-// trustTestAuthority creates the authority trusted and sets SSL_CERT_FILE to its
-// certificate.
+// trustTestAuthority sets trusted to a new authority, and SSL_CERT_FILE to a file with
+// its certificate.
 func trustTestAuthority() (err error) {
 	if trusted, err = newAuthority(); err != nil {
 		return err
@@ -48,7 +48,7 @@ func trustTestAuthority() (err error) {
 	if err := errors.Join(file.Close(), os.Setenv("SSL_CERT_FILE", file.Name())); err != nil {
 		return err
 	}
-	_, err = x509.SystemCertPool() // the process reads the file only once
+	_, err = x509.SystemCertPool() // loads SSL_CERT_FILE now, because a process does so only once
 	return err
 }
 

@@ -34,13 +34,13 @@ type Wake struct {
 	Tenant   string
 	EventID  string // the id of the event in the tenant's stream
 
-	// Connection is the id of a socket that the device has just opened or, with Kick,
-	// of a socket to close. Such a wake-up has no event.
+	// Connection is the id of a socket. If Kick is true, the socket must be closed.
+	// Otherwise the device has just opened it. A wake-up with a Connection has no event.
 	Connection string
 	Kick       bool
 
 	// LoginEnded reports that one of the device's logins was ended, by a logout or
-	// because the device has too many. Such a wake-up has no event.
+	// because the device has too many logins. Such a wake-up has no event.
 	LoginEnded bool
 }
 
@@ -48,7 +48,7 @@ type Wake struct {
 // and opens a new one when the old one breaks. The function handle must not block.
 //
 // Listen passes the zero Wake to handle for every new connection, because wake-ups
-// published in between are lost. It also does so for a message that cannot be parsed. Of
+// are lost while there is no connection. It also does so for a message that cannot be parsed. Of
 // several failures in a row, only the first is logged.
 func (s *Store) Listen(ctx context.Context, handle func(Wake)) {
 	for logged := false; ctx.Err() == nil; Sleep(ctx, reconnectDelay) {
@@ -63,7 +63,7 @@ func (s *Store) Listen(ctx context.Context, handle func(Wake)) {
 // listen receives wake-ups over one connection until it breaks. It reports whether
 // the subscription ever succeeded.
 func (s *Store) listen(ctx context.Context, handle func(Wake)) (connected bool, err error) {
-	// This calls PSubscribe instead of Subscribe, although the channel is no pattern.
+	// This calls PSubscribe instead of Subscribe, although the channel is not a pattern.
 	// With Subscribe, the client of a Cluster binds the channel to the master of its
 	// slot, and would receive nothing while that master is down.
 	sub := s.client.PSubscribe(ctx, wakeChannel)

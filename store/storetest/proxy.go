@@ -29,7 +29,7 @@ type Proxy struct {
 // Fault is a fault that the proxy injects when it receives a request or a reply.
 type Fault int
 
-// The faults that a Proxy injects.
+// These are the faults that a Proxy injects.
 const (
 	NoFault     Fault = iota
 	LoseReply         // the server runs the request; the connection breaks before the reply
@@ -153,7 +153,7 @@ func (p *Proxy) hold() bool {
 type connection struct {
 	*Proxy
 	client, server net.Conn
-	next           atomic.Int32 // the fault of the next reply
+	next           atomic.Int32 // the fault to inject into the next reply
 }
 
 func (c *connection) forwardRequests() {
