@@ -69,6 +69,7 @@ var runBy = map[string][]string{
 	"session/lua/reconcile_session": nil,
 	"session/lua/settle_session":    nil,
 
+	"store/lua/canary":    nil,
 	"store/lua/set_aside": nil,
 }
 

@@ -56,6 +56,11 @@ type Config struct {
 	// set. Setting: FIELDGATE_REDIS_URL.
 	RedisURL string
 
+	// StoreID is the id of the only store that this instance may use, as in the log line
+	// "created a new store". A new store and another store are refused. Default: any store.
+	// Setting: FIELDGATE_STORE_ID.
+	StoreID string
+
 	// Embedded selects a store in this process instead of Redis. The data is lost when the
 	// process ends. Only `fieldgate dev` and the demo set Embedded.
 	Embedded bool

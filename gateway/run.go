@@ -43,6 +43,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 func (g *Gateway) startWorkers(ctx context.Context) {
 	g.workers.Go(func() { g.store.Listen(ctx, g.handleWake) })
 	g.workers.Go(func() { g.store.WatchMemory(ctx) })
+	g.workers.Go(func() { g.store.Watch(ctx) })
 	g.workers.Go(func() {
 		g.store.Sweep(ctx, map[string]store.Settle{
 			"command": g.queue.Settle, "session": g.sessions.Settle, "presence": g.devices.SettlePresence,

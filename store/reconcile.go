@@ -45,6 +45,9 @@ func (s *Store) Reconcile(ctx context.Context, cfg ReconcileConfig) {
 	}
 	for ctx.Err() == nil {
 		Sleep(ctx, cfg.Every/2+rand.N(cfg.Every))
+		if s.paused.Load() {
+			continue
+		}
 		if _, err := s.ReconcileOnce(ctx, cfg); err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "reconciling failed", "error", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -81,6 +82,9 @@ func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...
 		reply, err = s.eval(ctx, s.sourceOf(script), keys, args)
 		return err
 	})
+	if err == nil {
+		s.wrote.Store(time.Now().UnixNano())
+	}
 	s.reportEvents(script, reply)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -99,9 +103,22 @@ func (s *Store) reportEvents(script *Script, reply Reply) {
 	}
 }
 
-// eval runs a script by its digest. If the server does not know the digest, eval sends
-// the text. This happens at the first call, and after a restart or a failover.
+// eval runs a script. A server that was demoted has run nothing, and its address may lead to
+// the new master by now: eval then sends the script once more, over a new connection.
 func (s *Store) eval(ctx context.Context, src source, keys []string, args []any) ([]any, error) {
+	reply, err := s.evalOnce(ctx, src, keys, args)
+	if redis.IsReadOnlyError(err) {
+		if s.dialer.renew() {
+			s.log.WarnContext(ctx, "found the server demoted to a replica; opening new connections", "error", err)
+		}
+		reply, err = s.evalOnce(ctx, src, keys, args)
+	}
+	return reply, err
+}
+
+// evalOnce runs a script by its digest. If the server does not know the digest, evalOnce
+// sends the text. This happens at the first call, and after a restart or a failover.
+func (s *Store) evalOnce(ctx context.Context, src source, keys []string, args []any) ([]any, error) {
 	cmd := evalCommand(ctx, "evalsha", src.sha, keys, args)
 	err := s.send(ctx, cmd)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {

@@ -14,10 +14,17 @@ import (
 // a message on a plain channel to every node, so one subscription receives all of them.
 const wakeChannel = "fg:wake"
 
-// silenceTimeout is the time without a message after which Listen pings its connection.
-// If a server vanishes without closing the connection, Listen detects it after twice this
-// time.
+// silenceTimeout is the time without a message after which Listen publishes a probe. If the
+// probe does not arrive within the same time, the connection is useless: its server vanished,
+// or a failover demoted the server and the scripts publish on another one.
 const silenceTimeout = 2 * time.Second
+
+// probe is the message that Listen publishes to itself. Earlier versions take it for a wake-up
+// of a device that does not exist.
+const probe = "probe - - -"
+
+// errUnheard is returned when a probe does not arrive.
+var errUnheard = errors.New("the connection does not receive what this instance publishes")
 
 // reconnectDelay is the time that Listen waits after losing a connection before it opens
 // a new one.
@@ -72,15 +79,16 @@ func (s *Store) listen(ctx context.Context, handle func(Wake)) (connected bool, 
 	// subscription is closed.
 	stop := context.AfterFunc(ctx, func() { _ = sub.Close() })
 	defer stop()
-	for pinged := false; ; {
+	for probed := false; ; {
 		message, err := sub.ReceiveTimeout(ctx, s.silenceTimeout)
-		if isTimeout(err) && !pinged {
-			pinged = true
-			err = sub.Ping(ctx)
-		} else {
-			pinged = false
+		silent := isTimeout(err)
+		switch {
+		case silent && probed:
+			return connected, errUnheard
+		case silent:
+			err = s.client.Publish(ctx, wakeChannel, probe).Err()
 		}
-		if err != nil {
+		if probed = silent; err != nil {
 			return connected, err
 		}
 		switch m := message.(type) {
@@ -88,7 +96,9 @@ func (s *Store) listen(ctx context.Context, handle func(Wake)) (connected bool, 
 			connected = true
 			handle(Wake{})
 		case *redis.Message:
-			handle(parseWake(m.Payload))
+			if m.Payload != probe {
+				handle(parseWake(m.Payload))
+			}
 		}
 	}
 }
