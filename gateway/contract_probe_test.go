@@ -178,8 +178,8 @@ func (p probe) idPlaceholders() (all [][]string) {
 	return all
 }
 
-// foreignIDs returns ids that do not belong to the caller, in place of the named placeholders.
-// The outer key describes the ids.
+// foreignIDs returns several maps, by description. Each maps the given placeholder names to
+// ids that do not belong to the caller.
 func (p probe) foreignIDs(names []string) map[string]map[string]string {
 	missing, malformed := map[string]string{}, map[string]string{}
 	for _, name := range names {

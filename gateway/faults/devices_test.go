@@ -36,7 +36,7 @@ func (d *device) claim(rnd random, request client.ClaimRequest) (got []client.Cl
 		began = time.Now()
 		got, err = d.DeviceClient.Claim(ctx, request, options...)
 		return err
-	}, client.CodeRateLimited) // claims of broken connections may still wait
+	}, client.CodeRateLimited) // expected while claims of broken connections still wait
 	took := time.Since(began)
 	d.claimed.Add(int64(len(got)))
 	for _, one := range got {

@@ -25,7 +25,7 @@ type history struct {
 	retries    map[client.ProblemCode]int // outcomes after which a call was repeated
 }
 
-// line is a line of the history, which is printed after a failure.
+// line is an entry of the history. The history is printed after a failure.
 type line struct {
 	at     time.Duration
 	actor  string
@@ -39,7 +39,7 @@ type commandHistory struct {
 	review    bool
 	max       int
 	decision  *bool                     // whether the command was approved; nil means that no decision was accepted
-	claims    map[string]bool           // tokens of claims
+	claims    map[string]bool           // claim tokens that the device received
 	refused   map[string]bool           // outputs that were refused because another result was accepted
 	results   map[string]acceptedResult // accepted results, by status and output
 	released  map[string]bool           // tokens of released claims

@@ -13,7 +13,7 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Request is a request that the client library cannot send.
+// Request is a request that the client library cannot send, such as an invalid request.
 type Request struct {
 	Method  string
 	Path    string // path with the query
