@@ -277,19 +277,19 @@ func measureFanOut(t testing.TB, e benchSize, g *gatewaytest.Gateway, load *rpc.
 	checkAtMost(t, "one event to all, p99", percentile(latencies, 0.99), e.fan)
 }
 
-// requireReleased waits until this process has at most e.retained more goroutines than at the
-// time of the usage before, and at most e.retained more descriptors.
-func requireReleased(t testing.TB, e benchSize, g *gatewaytest.Gateway, before usage, when string) {
+// requireReleased waits until this process has at most e.retained more goroutines than in
+// initial, and at most e.retained more descriptors.
+func requireReleased(t testing.TB, e benchSize, g *gatewaytest.Gateway, initial usage, when string) {
 	t.Helper()
 	var after usage
 	require.Eventually(t, func() bool {
 		g.HTTP.CloseIdleConnections()
 		after = currentUsage()
-		return after.goroutines-before.goroutines <= e.retained && after.descriptors-before.descriptors <= e.retained
+		return after.goroutines-initial.goroutines <= e.retained && after.descriptors-initial.descriptors <= e.retained
 	}, e.settleAfterClose, 50*time.Millisecond, "sockets leave goroutines or descriptors behind")
 	after = usageAfterGC(g)
 	printFigure(t, "when %s: %+d goroutines, %+d descriptors, %+.0f KiB", when,
-		after.goroutines-before.goroutines, after.descriptors-before.descriptors, after.kib-before.kib)
+		after.goroutines-initial.goroutines, after.descriptors-initial.descriptors, after.kib-initial.kib)
 }
 
 func measureStalled(t *testing.T, e benchSize, load *rpc.Client) {

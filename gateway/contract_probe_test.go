@@ -178,8 +178,8 @@ func (p probe) idPlaceholders() (all [][]string) {
 	return all
 }
 
-// foreignIDs returns several maps, by description. Each maps the given placeholder names to
-// ids that do not belong to the caller.
+// foreignIDs returns a map for each kind of foreign ids. The outer key is a description of the
+// kind. The inner map has an id for each of the given placeholder names.
 func (p probe) foreignIDs(names []string) map[string]map[string]string {
 	missing, malformed := map[string]string{}, map[string]string{}
 	for _, name := range names {

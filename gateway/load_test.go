@@ -89,10 +89,10 @@ type Load struct {
 type Target struct {
 	URL, Token string
 	Device     bool
-	Subscribe  bool   // true subscribes to the tenant's room
+	Subscribe  bool   // whether to subscribe to the tenant's room
 	Since      string // offset to resume from; empty means from now
-	Claims     bool   // true claims commands when the gateway announces some
-	Stalled    bool   // true never reads from the socket
+	Claims     bool   // whether to claim commands when the gateway announces some
+	Stalled    bool   // whether to leave all frames unread
 }
 
 // Keep stores targets for later, so that Open does not transfer them while it is measured.
@@ -104,7 +104,7 @@ func (l *Load) Keep(targets []Target, _ *struct{}) error {
 // OpenRequest names the sockets to open.
 type OpenRequest struct {
 	Targets   []Target
-	Kept      bool // true opens the targets that Keep has stored, and ignores Targets
+	Kept      bool // whether to open the targets that Keep has stored, and to ignore Targets
 	Number    int  // number of sockets to open, for the targets in turn; zero means one for each target
 	Parallel  int  // number of sockets that are opened at the same time
 	CloseEach bool // closes each socket as soon as it is open

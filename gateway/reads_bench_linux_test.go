@@ -53,8 +53,8 @@ func BenchmarkHeaviestReads(b *testing.B) {
 	}
 }
 
-// finishCommands finishes n commands with results of 256 KiB. The parameters of each have
-// 4 KiB, because lists omit larger parameters.
+// finishCommands finishes n commands with results of 256 KiB. The parameters of each
+// command have 4 KiB, because lists omit larger parameters.
 func (f *fleet) finishCommands(b *testing.B, n int) {
 	b.Helper()
 	for range n {

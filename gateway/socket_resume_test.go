@@ -52,7 +52,7 @@ func (r *reader) connect() *gatewaytest.Socket {
 	return s
 }
 
-// read receives events until r.got has the given total length, or until no event arrives
+// read receives events until the length of r.got is total, or until no event arrives
 // within the given time.
 func (r *reader) read(s *gatewaytest.Socket, total int, within time.Duration) {
 	r.t.Helper()

@@ -45,8 +45,8 @@ func (d *device) retryUntilKnown(rnd random, actor, action string, call func(ctx
 	return d.site.retryUntilKnown(&d.damaged, rnd, actor, action, call, refusals...)
 }
 
-// isTransient reports whether a client repeats a call that failed with err. It repeats the
-// call if its effect is unknown, if the store is full or if the gateway drains.
+// isTransient reports whether a client repeats a call that failed with err. This is
+// the case if the effect of the call is unknown, the store is full or the gateway drains.
 func isTransient(err error) bool {
 	if err == nil {
 		return false

@@ -94,14 +94,14 @@ func TestCorruption_DoesNotSpread(t *testing.T) {
 	}
 }
 
-// structureKey returns the key of a structure. The argument at is its index in Keys. A negative
-// at stands for the current session, whose key is not in Keys.
-func (d *device) structureKey(at int) string {
-	if at < 0 {
+// structureKey returns the key of a structure. The argument index is an index into Keys. A
+// negative index stands for the current session, whose key is not in Keys.
+func (d *device) structureKey(index int) string {
+	if index < 0 {
 		session, _ := d.currentSession()
 		return store.SessionKey(session)
 	}
-	return d.key.Keys()[at]
+	return d.key.Keys()[index]
 }
 
 // markDamaged excludes a device, or all devices of its tenant, from verification.
