@@ -19,9 +19,9 @@ func newRegistry() *prometheus.Registry {
 }
 
 // observeStore returns a function that counts the round trips to Redis, by script or command.
-// That function calls onSuccess after each success. A request that its caller has canceled does
+// That function calls heard after each success. A request that its caller has canceled does
 // not count as a failure of Redis.
-func observeStore(registry prometheus.Registerer, onSuccess func()) func(string, time.Duration, error) {
+func observeStore(registry prometheus.Registerer, heard func()) func(string, time.Duration, error) {
 	latency := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "fieldgate_redis_duration_seconds",
 		Help:    "Duration of round trips to Redis, by script or command.",
@@ -36,7 +36,7 @@ func observeStore(registry prometheus.Registerer, onSuccess func()) func(string,
 		latency.WithLabelValues(name).Observe(took.Seconds())
 		switch {
 		case err == nil:
-			onSuccess()
+			heard()
 		case !errors.Is(err, context.Canceled):
 			failures.WithLabelValues(name).Inc()
 		}
