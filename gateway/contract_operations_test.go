@@ -195,8 +195,8 @@ func fill(template string, values map[string]string) string {
 	return placeholder.ReplaceAllStringFunc(template, func(found string) string { return values[strings.Trim(found, "{}")] })
 }
 
-// token returns a token with the least role that the operation requires. Its user has not
-// proposed the commands of the fixture.
+// token returns a token with the least role that the operation requires. A token
+// of a user belongs to carol, who has not proposed the commands of the fixture.
 func (w *fixture) token(t testing.TB, o operation) string {
 	t.Helper()
 	switch o.scheme {

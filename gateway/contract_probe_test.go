@@ -161,8 +161,8 @@ func (p probe) hidesForeignIDs(t *testing.T, token string) {
 	}
 }
 
-// idPlaceholders returns the placeholders of the example that stand for ids: each alone,
-// and all together.
+// idPlaceholders returns lists of the placeholders that stand for ids in the example. Each
+// placeholder is in a list of its own. If there are several, a last list has all of them.
 func (p probe) idPlaceholders() (all [][]string) {
 	var every []string
 	for _, found := range placeholder.FindAllStringSubmatch(p.path+p.example.body+p.example.query, -1) {

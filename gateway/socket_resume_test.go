@@ -27,7 +27,7 @@ type reader struct {
 	f       *fleet
 	at      []*gatewaytest.Gateway
 	random  *rand.Rand
-	offset  string   // offset of the newest event
+	offset  string   // offset at which the next socket resumes the room; empty at first
 	got     []string // offsets of all received events
 	resumes int
 }

@@ -146,8 +146,8 @@ func requireEvents(t testing.TB, f *fleet, s *gatewaytest.Socket, room string, w
 	return offsets
 }
 
-// offsetNumbers converts offsets into numbers of the same order: the milliseconds, and the
-// sequence number within them as a fraction.
+// offsetNumbers converts offsets into numbers that sort in the same order. The integer part
+// is the time in milliseconds, and the fraction is the sequence number.
 func offsetNumbers(t testing.TB, offsets []string) (all []float64) {
 	t.Helper()
 	for _, offset := range offsets {

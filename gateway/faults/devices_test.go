@@ -57,7 +57,7 @@ func (d *device) process(rnd random, got client.ClaimedCommand) {
 	case rnd.chance(d.abandon):
 	case n < 8:
 		d.release(rnd, got)
-	case n < 14: // the device abandons the command and its lease expires
+	case n < 14: // the device abandons the command, so the lease expires
 	case n < 20:
 		sleep(d.t.Context(), time.Duration(got.LeaseRemainingMs)*time.Millisecond+rnd.between(0, 700*time.Millisecond))
 		d.submitResult(rnd, got)

@@ -129,7 +129,7 @@ func (f *fleet) usedMemory() float64 {
 	return used
 }
 
-// claim claims n commands one after the other, on devices all over the fleet, and then
+// claim claims n commands one after the other, on devices spread over the fleet, and then
 // releases them. It returns the mean time that Redis spends on a claim, and the median
 // time that the caller waits.
 func (f *fleet) claim(n int) (inRedis, waited time.Duration) {
