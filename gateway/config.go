@@ -149,7 +149,7 @@ type Config struct {
 	Policy queue.Policy
 
 	// Sockets has the limits, leases and intervals of the sockets. The gateway itself sets the
-	// other fields, such as the store and the logger. There is no setting.
+	// other fields of Sockets, such as the store and the logger. No setting changes Sockets.
 	Sockets realtime.Config
 
 	// Retention is how long finished commands, ended sessions and events are kept. Zero means
@@ -202,8 +202,8 @@ func (c Config) withDefaults() (Config, error) {
 	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkTimes(), c.checkKeys())
 }
 
-// setIssuerFromProject sets the empty addresses of the issuer to addresses of the Supabase
-// project.
+// setIssuerFromProject derives JWKSURL, Issuer and HealthURL from SupabaseURL. It keeps those
+// that are already set.
 func (c *Config) setIssuerFromProject() error {
 	switch {
 	case c.SupabaseURL == "" && c.SupabaseAnonKey != "":

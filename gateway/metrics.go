@@ -41,8 +41,8 @@ func observeStore(registry prometheus.Registerer) func(string, time.Duration, er
 	}
 }
 
-// countTransitions returns a function that counts the transitions of commands, whatever the
-// cause. For example, closing a session also ends commands.
+// countTransitions returns a function that counts the transitions of commands. It also counts
+// transitions that another operation causes: for example, closing a session expires commands.
 func countTransitions(registry prometheus.Registerer) func(event string) {
 	transitions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fieldgate_command_transitions_total",

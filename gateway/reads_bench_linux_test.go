@@ -45,7 +45,7 @@ func BenchmarkHeaviestReads(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			token, start, size := g.Token(f.tenantID, "vera", "viewer"), processorTime(b), int64(0)
 			for b.Loop() {
-				size = discard(b, g.URL+path, token)
+				size = responseSize(b, g.URL+path, token)
 			}
 			b.ReportMetric((processorTime(b)-start).Seconds()*1000/float64(b.N), "cpu-ms/op")
 			b.ReportMetric(float64(size)/1024, "KiB/op")
@@ -53,8 +53,8 @@ func BenchmarkHeaviestReads(b *testing.B) {
 	}
 }
 
-// finishCommands proposes commands with the largest parameters that a list includes, and
-// submits results of 256 KiB.
+// finishCommands finishes n commands with results of 256 KiB. The parameters of each
+// command have 4 KiB, because lists omit larger parameters.
 func (f *fleet) finishCommands(b *testing.B, n int) {
 	b.Helper()
 	for range n {
@@ -93,8 +93,8 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// discard requests a page and returns its size in bytes.
-func discard(b *testing.B, url, token string) int64 {
+// responseSize sends a GET request and returns the size of the response, in bytes.
+func responseSize(b *testing.B, url, token string) int64 {
 	b.Helper()
 	r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, url, http.NoBody)
 	require.NoError(b, err)
