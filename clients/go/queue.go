@@ -15,7 +15,7 @@ type queue[T any] struct {
 	mu           sync.Mutex
 	changed      sync.Cond
 	items        []T
-	pendingCalls int // if above zero, the limit does not apply
+	pendingCalls int // while above zero, push does not block
 	closed       bool
 }
 

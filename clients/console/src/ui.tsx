@@ -37,7 +37,7 @@ export function Output({ text, label }: { text: string; label: string }) {
   return <Verbatim label={label} of={segmentsOf(text)} />;
 }
 
-// The text may scroll. Therefore it has a name, and the keyboard can move the focus to it.
+// The text may scroll. Therefore the section can get the focus of the keyboard, and has a label.
 function Verbatim({ of, label }: { of: Segment[]; label: string }) {
   return (
     <>
@@ -66,12 +66,12 @@ function DeceptionWarning({ about }: { about: Segment[] }) {
   );
 }
 
-/** Shows a text of a user or a device on one line. */
+/** Shows text from a user or a device on one line. */
 export function UserText({ children }: { children: string }) {
   return <bdi>{escapeDeceptive(children)}</bdi>;
 }
 
-/** Shows an error, with the code and the request id that the support needs. */
+/** Shows an error, with the code and the request id that support staff need. */
 export function Problem({ error }: { error: unknown }) {
   if (error === undefined) return null;
   const refusal = error instanceof FieldgateError ? error : undefined;

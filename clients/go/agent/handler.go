@@ -113,7 +113,7 @@ func (e *CancelError) Is(target error) bool { return target == ErrCancelRequeste
 type Failure struct {
 	Code   string
 	Reason string
-	Cause  error // the error wrapped with %w; may be nil
+	Cause  error // the error that Fail wrapped with %w; may be nil
 }
 
 // Error returns the reason.

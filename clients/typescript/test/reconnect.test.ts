@@ -17,8 +17,8 @@ mock.method(Math, "random", () => randomFactor);
 const initialBoundMs = 500;
 const overloadBoundMs = 4000;
 /**
- * The expected bound of the first delay after each close code. "ends" means that the socket
- * must not reconnect.
+ * The expected upper bound of the first delay after each close code. "ends" means that the
+ * socket must not reconnect.
  */
 const boundsByCode: Record<number, number | "ends"> = {
   1000: initialBoundMs, // the program did not close the socket itself

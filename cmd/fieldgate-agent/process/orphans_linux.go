@@ -11,8 +11,8 @@ import (
 // prSetChildSubreaper is PR_SET_CHILD_SUBREAPER of prctl(2).
 const prSetChildSubreaper = 36
 
-// Bounds of killOrphans. With them, killOrphans takes at most a few seconds, even if some
-// processes cannot be killed. Such a process has more rights than the agent, or hangs in the
+// Limits that make killOrphans return after a few seconds, even if some processes cannot be
+// killed. A process cannot be killed if it has more rights than the agent, or if it hangs in the
 // kernel.
 const (
 	killRounds = 100
