@@ -76,7 +76,7 @@ type pendingCall struct {
 	id        string
 	settle    func()     // subtracts the call from the number of waiting calls; may be called twice
 	reply     chan reply // capacity 1
-	abandoned bool       // the caller has stopped waiting
+	abandoned bool       // whether the caller has stopped waiting
 }
 
 type reply struct {

@@ -153,7 +153,7 @@ func TestDeviceSocket_Callbacks(t *testing.T) {
 		OnCancel:   func(id, reason string) { calls <- fmt.Sprint("cancel ", id, " ", reason) },
 	})
 	first := <-calls
-	if first == "commands 0" { // the call for the new connection, unless the pushed frame has already replaced its argument 0
+	if first == "commands 0" { // OnCommands(0) is called for the new connection, unless the pushed frame is processed first
 		first = <-calls
 	}
 	require.Equal(t, "commands 3", first)

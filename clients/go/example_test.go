@@ -52,7 +52,7 @@ func Example_device() {
 
 func ExampleNew() {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool()} // a private CA
+	transport.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool()} // for the certificate of a private CA
 	gateway, err := fieldgate.New(exampleURL(),
 		fieldgate.WithTransport(transport),
 		fieldgate.WithTimeout(10*time.Second),
@@ -148,7 +148,7 @@ func ExampleDeviceClient_Connect() {
 		OnCommands: func(int) {
 			select {
 			case available <- struct{}{}:
-			default: // a claim is due already
+			default: // a claim is already due
 			}
 		},
 		OnCancel: func(commandID, reason string) { fmt.Println("stopping", commandID, reason) },

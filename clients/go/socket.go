@@ -59,7 +59,7 @@ type socket struct {
 	socketConfig
 	dialer    *dialer
 	callbacks *queue[func()]
-	parent    context.Context // the context that the caller passed
+	parent    context.Context // the context that the program passed to Connect
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	workers   sync.WaitGroup // waits for all goroutines except the reader goroutine, which starts them
@@ -98,7 +98,7 @@ func (s *socket) err() error {
 }
 
 // failure returns the reason why the socket has ended. It returns nil if the socket is open or
-// this side ended it.
+// the program has ended it.
 func (s *socket) failure() error {
 	err := s.err()
 	if errors.Is(err, ErrSocketClosed) || errors.Is(err, context.Cause(s.parent)) {

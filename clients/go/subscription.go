@@ -23,8 +23,8 @@ type Subscription struct {
 	Room   string `json:"room"`
 	Offset string `json:"offset"` // position after which the events start
 
-	// Resumed reports whether the events follow after the offset that Subscribe was called
-	// with. If it is false although an offset was requested, Reason says why. Then only new
+	// Resumed reports whether the events follow after the offset that Subscribe was called with.
+	// If it is false although an offset was requested, Reason says why. In that case only new
 	// events follow, and earlier ones have to be read over HTTP.
 	Resumed bool   `json:"resumed"`
 	Reason  string `json:"reason"`

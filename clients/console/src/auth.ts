@@ -99,7 +99,7 @@ export function signOut(reason = ""): void {
 
 /**
  * Returns the access token for a request. It renews a token that was refused or that expires
- * within a minute. If there is no refresh token, it signs the user out once the access token is
+ * within a minute. If there is no refresh token, it signs the user out when the access token is
  * refused or has expired.
  */
 export async function token(refused?: string): Promise<string> {

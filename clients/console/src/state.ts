@@ -82,7 +82,7 @@ export function startUpdates(live: boolean): void {
       if (message.kind === "event") onEvent(message.event);
       else refresh(...allParts);
     });
-    // Read everything again once the subscription has started. An earlier read may have missed
+    // Read everything again after the subscription has started. An earlier read may have missed
     // a change.
     room.started.then(() => refresh(...allParts)).catch(() => {});
   } else {
@@ -158,7 +158,7 @@ export function refresh(...parts: Part[]): void {
 }
 
 /**
- * Returns how long to collect further events before a read, in milliseconds. Events often
+ * Returns how long to wait for further events before a read, in milliseconds. Events often
  * arrive together. The wait is longer for an extended list, because its reads cost more.
  */
 function debounceMs(part: Part): number {

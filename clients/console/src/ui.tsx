@@ -153,7 +153,7 @@ export function useAction<A extends unknown[]>(action: (...args: A) => Promise<v
   return { busy, error, run };
 }
 
-/** A button that extends a list, if the list has more items. */
+/** A button that shows more items of a list, if there are more. */
 export function ShowMore({ when, onMore }: { when: boolean; onMore: () => void }) {
   if (!when) return null;
   return (

@@ -99,7 +99,10 @@ class CustomerSocket implements Socket {
   #token: string | undefined;
   /** The token of the last connection, if the connection ended because the token had expired. */
   #expiredToken: string | undefined;
-  /** Ends the current wait. It is `undefined` if there is no wait, or if it must not be shortened. */
+  /**
+   * Ends the current wait. It is `undefined` if there is no wait, or if the wait must not be
+   * shortened.
+   */
   #wakeUp: AbortController | undefined;
 
   constructor(client: Client, implementation: WebSocketConstructor, options: SocketOptions) {

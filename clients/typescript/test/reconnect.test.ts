@@ -10,7 +10,10 @@ import { eventually, openSocket, recordMessages } from "./sockets.js";
 
 const gateway = await startGateway();
 
-/** The random factor of all delays. It is fixed, so that a test can calculate the bound of a delay. */
+/**
+ * The random factor of all delays. It is fixed, so that a test can calculate the upper bound of
+ * a delay.
+ */
 const randomFactor = 0.01;
 mock.method(Math, "random", () => randomFactor);
 

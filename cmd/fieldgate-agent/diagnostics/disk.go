@@ -74,7 +74,7 @@ func mountPoints(list string) (mounts []mount) {
 	return mounts
 }
 
-// onDisk contains the types of file systems that are on a local disk.
+// onDisk contains the file system types that are used on local disks.
 var onDisk = map[string]bool{
 	"ext2": true, "ext3": true, "ext4": true, "xfs": true, "btrfs": true, "f2fs": true, "vfat": true, "exfat": true,
 	"ntfs3": true, "zfs": true, "ubifs": true, "jffs2": true, "squashfs": true, "erofs": true, "overlay": true, "tmpfs": true,

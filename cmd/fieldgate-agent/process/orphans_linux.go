@@ -53,8 +53,8 @@ func killAndReap(pids []int) bool {
 	return all
 }
 
-// children returns the IDs of the child processes of the process parent. It searches all of
-// /proc, because some kernels do not list the children of a thread (proc_pid_task(5),
+// children returns the IDs of the child processes of the process whose ID is parent. It searches
+// all of /proc, because some kernels do not list the children of a thread (proc_pid_task(5),
 // CONFIG_PROC_CHILDREN).
 func children(parent int) (pids []int) {
 	proc, err := os.Open("/proc")

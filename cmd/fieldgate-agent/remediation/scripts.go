@@ -30,7 +30,7 @@ const (
 // write permission.
 type Scripts struct {
 	root *os.Root
-	dir  *os.File // the same directory as root, for use as the working directory
+	dir  *os.File // the same directory as in the field root, for use as the working directory
 }
 
 // OpenScripts opens the directory of the scripts. It returns an error if other users may write
