@@ -131,13 +131,13 @@ func TestScripts_DetachedProcessesAreKilled(t *testing.T) {
 	b.requireGone(t, "waits")
 }
 
-// pids returns the process IDs that are listed in the file name beside the state file.
+// pids returns the process IDs in the file with the given name, beside the state file.
 func (b *testbed) pids(name string) []int {
 	return readPIDs(filepath.Join(filepath.Dir(b.state), name))
 }
 
-// requireGone requires that the four processes whose IDs are in a file have ended, and that
-// they were reaped.
+// requireGone requires that the four processes whose IDs are in the file with the given name
+// have ended, and that they were reaped.
 func (b *testbed) requireGone(t testing.TB, name string) {
 	t.Helper()
 	require.Len(t, b.pids(name), 4)

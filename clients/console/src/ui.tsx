@@ -37,7 +37,7 @@ export function Output({ text, label }: { text: string; label: string }) {
   return <Verbatim label={label} of={segmentsOf(text)} />;
 }
 
-// The text may scroll. Therefore the section can get the focus of the keyboard, and has a label.
+// The text may scroll. Therefore the section has a label, and can get the keyboard focus.
 function Verbatim({ of, label }: { of: Segment[]; label: string }) {
   return (
     <>

@@ -20,8 +20,8 @@ const (
 	maxRetryAfter     = time.Hour // the maximum Retry-After that the agent respects
 )
 
-// A backoff computes the delays between failed attempts. In the zero value, no attempt has
-// failed yet.
+// A backoff computes the delays between failed attempts. The zero value has counted no failed
+// attempts.
 type backoff struct{ attempts int }
 
 // sleep waits for the delay after a failed attempt, or until ctx ends. It reports whether it

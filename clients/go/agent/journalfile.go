@@ -148,9 +148,9 @@ func (f *journalFile) rewrite(records []record) error {
 	return f.replace(temporary, int64(len(text)))
 }
 
-// replace renames the file at the path temporary to f.path, and opens it. size is the size of
-// that file in bytes. replace closes the old file first, because Windows cannot replace an open
-// file.
+// replace renames the temporary file to f.path, and opens it. temporary is the path of the
+// temporary file, and size is its size in bytes. replace closes the old file first, because
+// Windows cannot replace an open file.
 func (f *journalFile) replace(temporary string, size int64) error {
 	_ = f.file.Close()
 	err := os.Rename(temporary, f.path)

@@ -265,8 +265,8 @@ class CustomerSocket implements Socket {
   #onWelcome(connection: Connection, connectionId: string): void {
     this.#connection = connection;
     for (const subscription of this.#subscriptions.values()) this.#subscribeOn(connection, subscription);
-    // This must come last. onState may subscribe to a room, which would then be subscribed to
-    // twice.
+    // This must come last, because onState may subscribe to a room. The loop above would
+    // subscribe to that room a second time.
     this.#setState({ status: "connected", connectionId, goingAway: false });
   }
 
