@@ -6,10 +6,12 @@ package store
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"runtime"
 	"slices"
 	"strings"
@@ -280,6 +282,28 @@ func ProblemOf(err error) string {
 // repeated later.
 func IsTransient(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable
+}
+
+// transientReplies are the first words of error replies that end by themselves: the server
+// loads its data, waits for its master, or runs a script for too long.
+var transientReplies = []string{"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "READONLY"}
+
+// IsUnreachable reports whether err, an error of Connect, means that the server could not be
+// reached or was not ready, so that a later attempt may succeed. It returns false for a wrong
+// address, password or certificate, as far as that can be known.
+func IsUnreachable(err error) bool {
+	var reply redis.Error
+	var certificate *tls.CertificateVerificationError
+	var notTLS tls.RecordHeaderError
+	var network net.Error
+	switch {
+	case errors.As(err, &reply):
+		word, _, _ := strings.Cut(reply.Error(), " ")
+		return slices.Contains(transientReplies, word) || strings.Contains(reply.Error(), "max number of clients")
+	case errors.As(err, &certificate), errors.As(err, &notTLS):
+		return false
+	}
+	return errors.As(err, &network) || isBroken(err) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // isRejected reports whether the server rejected the request itself, which is a
