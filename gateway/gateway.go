@@ -87,7 +87,7 @@ func (g *Gateway) prepare(context.Context) (err error) {
 
 func (g *Gateway) newStoreConfig() store.Config {
 	return store.Config{
-		URL: g.cfg.RedisURL, StoreID: g.cfg.StoreID, AutoPipeline: g.cfg.AutoPipeline, Logger: g.log,
+		URL: g.cfg.RedisURL, StoreID: g.cfg.StoreID, Development: g.cfg.Development, AutoPipeline: g.cfg.AutoPipeline, Logger: g.log,
 		Observe: observeStore(g.registry), Recorded: countTransitions(g.registry),
 		Violated: countViolations(g.registry), Memory: measureMemory(g.registry),
 		Problem: measureProblems(g.registry),

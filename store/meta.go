@@ -33,6 +33,17 @@ var errCanaryLost = errors.New("the store has lost what scripts wrote: its key f
 	"write 'user default off +@all ~* &*' instead, and restore the data from a backup. " +
 	"To accept the loss, run HDEL fg:meta canary")
 
+// errProduction is returned to an instance in development mode, which issues tokens of every
+// tenant to anyone on the machine.
+var errProduction = errors.New("the store was written by `fieldgate serve`: `fieldgate dev` uses only stores that it has created itself")
+
+// These are the kinds of stores, by the command that has created them. A store of an earlier
+// version has no kind and counts as production.
+const (
+	kindProduction  = "production"
+	kindDevelopment = "development"
+)
+
 // meta is the content of metaKey.
 type meta map[string]string
 
@@ -72,6 +83,9 @@ func (s *Store) readMeta(ctx context.Context) (meta, error) {
 func (s *Store) checkFound(ctx context.Context, found meta) error {
 	if err := found.check(s.id); err != nil {
 		return err
+	}
+	if s.development && len(found) > 0 && found["kind"] != kindDevelopment {
+		return errProduction
 	}
 	if found[fieldCanary] == "" {
 		return nil
@@ -121,7 +135,7 @@ func (s *Store) initMeta(ctx context.Context) (meta, error) {
 	}
 	initial := meta{
 		"partitions": strconv.Itoa(Partitions), "hash_key": hex.EncodeToString(fresh),
-		"store_id": s.newID(), "schema": strconv.Itoa(Schema), "reader": strconv.Itoa(Schema),
+		"kind": s.storeKind(), "store_id": s.newID(), "schema": strconv.Itoa(Schema), "reader": strconv.Itoa(Schema),
 	}
 	for field, value := range initial {
 		if err := s.client.HSetNX(ctx, metaKey, field, value).Err(); err != nil {
@@ -129,6 +143,13 @@ func (s *Store) initMeta(ctx context.Context) (meta, error) {
 		}
 	}
 	return s.readMeta(ctx)
+}
+
+func (s *Store) storeKind() string {
+	if s.development {
+		return kindDevelopment
+	}
+	return kindProduction
 }
 
 // newID returns the id for a store that has none: the configured one, or a random one.

@@ -40,6 +40,10 @@ type Config struct {
 	// of an earlier version has no id and takes this one.
 	StoreID string
 
+	// Development refuses a store that an instance without Development has written, and marks a
+	// new one as its own.
+	Development bool
+
 	// Timeout bounds one round trip, including the wait for a connection.
 	// Default: 1.8 s, so that a request fails within 2 s during an outage.
 	Timeout time.Duration
@@ -100,6 +104,7 @@ type Store struct {
 	watchEvery     time.Duration // interval between two checks of Watch
 	paused         atomic.Bool   // the sweeper and the reconciler do nothing; see Watch
 	id             string        // Config.StoreID
+	development    bool          // Config.Development
 	wrote          atomic.Int64  // time of the last reply to a script, in Unix nanoseconds
 	hashKey        []byte
 	dialer         dialer // opens the connections of client and reads
@@ -109,7 +114,7 @@ type Store struct {
 // Connect opens the store and checks the server's version, eviction policy and
 // persistence. It logs its findings. The error text is a sentence for the operator.
 func Connect(ctx context.Context, cfg Config) (*Store, error) {
-	s := &Store{id: cfg.StoreID, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, log: cfg.Logger}
+	s := &Store{id: cfg.StoreID, development: cfg.Development, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, log: cfg.Logger}
 	s.defaults()
 	if err := s.open(cfg); err != nil {
 		return nil, err
