@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
@@ -97,7 +98,10 @@ func TestConnect_RefusesStoreThatLosesScriptWrites(t *testing.T) {
 
 			server.Kill()
 			server.Restart(t)
-			_, err = connectLogged(t, url)
+			require.Eventually(t, func() bool {
+				_, err = connectLogged(t, url)
+				return !store.IsUnreachable(err)
+			}, 10*time.Second, 10*time.Millisecond, "Redis does not finish loading")
 			if c.want == "" {
 				require.NoError(t, err)
 				return
