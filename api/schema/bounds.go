@@ -12,7 +12,8 @@ const MaxValues = "x-max-values"
 
 const (
 	// escaped is the length of the longest escape for one character of the Basic Multilingual
-	// Plane: \uXXXX.
+	// Plane: \uXXXX. The escape of another character is twice as long, but in UTF-8 it takes
+	// only four bytes.
 	escaped = 6
 
 	// bytesAny is the number of bytes allowed for each value of an object of any shape. The
@@ -33,8 +34,8 @@ const (
 )
 
 // BoundsOf derives the bounds of a JSON text from the schema of its value. Every value that
-// matches the schema is within the bounds, however it is escaped, plus a quarter for white
-// space. A text with slightly too many values is within the bounds too, so that the validator
+// matches the schema is within the bounds, plus a quarter for white space. The bounds allow
+// every escape, except in a string that consists of escaped surrogate pairs. A text with slightly too many values is within the bounds too, so that the validator
 // can report where they are.
 func BoundsOf(s *openapi3.Schema) Bounds {
 	size := sizeOf(s)
