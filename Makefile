@@ -14,10 +14,11 @@ ASYNCAPI    := .ci/asyncapi
 SCALAR      := @scalar/api-reference@1.72.1
 SCALAR_SHA  := bf091006bdc3af6067af77c2f534812e3e633e94a94e87138069f570f33b762c
 OPENAPI     := .ci/openapi
+DIFFERENTIAL := .ci/differential
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build run demo generate test test-go test-kill test-balancer test-browser test-contract histories faults measure-faults \
+.PHONY: help build run demo generate test test-go test-kill test-balancer test-browser test-contract differential histories faults measure-faults \
 	mutants bench bench-sockets check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
 	reference typescript typescript-check typescript-test console console-check redis jq haproxy chromium node
 
@@ -70,8 +71,13 @@ measure-faults: redis ## Measure the downtime and the losses of kills and failov
 	@log=$$(mktemp); FIELDGATE_MEASURE_FAULTS=20 go test -count=1 -timeout 60m -v -run '^TestMeasure' ./gateway/faults > $$log; \
 	failed=$$?; [ $$failed = 0 ] && grep '^FIGURE' $$log || cat $$log; rm $$log; exit $$failed
 
-test-contract: $(OPENAPI)/node_modules/.package-lock.json redis ## Test every operation through Prism, a second implementation of openapi.yaml.
+test-contract: $(OPENAPI)/node_modules/.package-lock.json redis ## Test every operation against second implementations of the contract: Prism and ajv.
 	@FIELDGATE_TEST_PRISM="$(CURDIR)/$(OPENAPI)/node_modules/.bin/prism" go test -count=1 -timeout 10m -run Prism ./gateway
+	@$(MAKE) --no-print-directory differential
+
+differential: build $(DIFFERENTIAL)/node_modules/.package-lock.json ## Compare the validation of generated requests with that of ajv.
+	@node $(DIFFERENTIAL)/check.js bin/fieldgate openapi.yaml asyncapi.yaml
+	@node --test --test-reporter=dot $(DIFFERENTIAL)/check.test.js
 
 check: format vet lint comments drift contract asyncapi typescript-check openapi breaking console-check ## Run all checks other than tests: format, vet, lint, drift, contracts.
 
