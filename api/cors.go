@@ -32,10 +32,10 @@ func newOrigins(list []string) (origins, error) {
 	return o, nil
 }
 
-// mayOpenSockets reports whether a page of the origin may open sockets. The origin must be in
-// the list, or have the host of the request. The scheme is not compared, because a load
-// balancer may terminate TLS. X-Forwarded-Host is ignored, because any client can set it. DNS
-// rebinding is harmless: a browser adds no credential to a handshake by itself, and a page with
+// mayOpenSockets reports whether a page of the origin may open sockets. The origin must be in the
+// list, or have the host of the request. The scheme is not compared, because a load balancer may
+// terminate TLS. X-Forwarded-Host is ignored, because any client can set it. DNS rebinding is
+// harmless, because a browser adds no credential to a handshake by itself, and a page with
 // another host name cannot read our credentials.
 func (o origins) mayOpenSockets(origin, host string) bool {
 	return o[origin] || isOriginOf(origin, host)
@@ -64,8 +64,8 @@ func isOrigin(parsed *url.URL, origin string) bool {
 
 func notInHost(c rune) bool { return c == '*' || c > unicode.MaxASCII }
 
-// originOf returns the Origin header of the request, or "" if there is none. Several Origin
-// headers are joined, so that the result equals no origin of a page.
+// originOf returns the Origin header of the request, or "" if there is none. It joins several
+// Origin headers. The result is then not a valid origin.
 func originOf(r *http.Request) string { return strings.Join(r.Header["Origin"], ", ") }
 
 // cors sets the headers that let pages of the listed origins call the API and read the

@@ -133,7 +133,7 @@ const (
 	requiredLine = "X-Required: 1"
 )
 
-// put sends a request that the small contract admits, unless body or header make it
+// put sends a request that the small contract admits, unless the given body or headers are
 // invalid.
 func (te *testEdge) put(t testing.TB, body string, header ...string) *http.Response {
 	t.Helper()
@@ -167,8 +167,8 @@ type clock struct{ now time.Time }
 
 func (c *clock) Now() time.Time { return c.now }
 
-// smallConfig returns the configuration of an edge with the contract of testdata/edge.yaml,
-// after replacing replace[0] by replace[1] in its text.
+// smallConfig returns the configuration of an edge with the contract of testdata/edge.yaml. It
+// replaces replace[0] with replace[1] in the text of the contract.
 func smallConfig(t testing.TB, replace [2]string) Config {
 	t.Helper()
 	spec, err := os.ReadFile("testdata/edge.yaml")

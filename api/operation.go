@@ -21,7 +21,7 @@ type operation struct {
 	id         string
 	scheme     string // the security scheme; empty if no authentication is required
 	leastRole  string // empty if every principal may call it
-	cost       int    // counted against the rate limit; at least 1
+	cost       int    // weight of a call in the rate limit; at least 1
 	parameters parameters
 	body       *body // nil if the operation has no request body
 	socket     bool  // the operation has a response 101
@@ -86,8 +86,8 @@ func costOf(described *openapi3.Operation) (int, error) {
 	return int(cost), nil
 }
 
-// schemeOf returns the one security scheme of an operation, or "" if it has none.
-// Alternatives and combinations of schemes are an error: the contract has none.
+// schemeOf returns the one security scheme of an operation, or "" if it has none. It returns an
+// error for alternatives and combinations of schemes, which the contract does not have.
 func schemeOf(document *openapi3.T, described *openapi3.Operation) (string, error) {
 	requirements := described.Security
 	if requirements == nil {

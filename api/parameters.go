@@ -22,7 +22,7 @@ import (
 // parameters are the path, query and header parameters of an operation.
 type parameters struct {
 	all     openapi3.Parameters
-	query   map[string]bool // by name; true: the parameter may be repeated
+	query   map[string]bool // by name; true if the parameter may be repeated
 	times   []string        // names of the query parameters that are times
 	headers []string        // in canonical form
 	inPath  bool            // whether there is a path parameter
@@ -72,7 +72,7 @@ func (v *validator) checkParameters(r *http.Request, p *parameters) []fieldgate.
 		Options:     v.parameters,
 	}
 	for _, parameter := range p.all {
-		if !isWritten(parameter.Value, query[parameter.Value.Name]) {
+		if !isWellFormed(parameter.Value, query[parameter.Value.Name]) {
 			fieldErrs = append(fieldErrs, typeError(parameter.Value))
 			continue
 		}
@@ -105,9 +105,9 @@ func (p *parameters) normalizeTimes(u *url.URL) {
 // accept 05 and +5, and would treat an empty value as absent.
 var integer = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 
-// isWritten reports whether the values of a query parameter have the form that the parameter's
+// isWellFormed reports whether the values of a query parameter have the form that the parameter's
 // type requires.
-func isWritten(parameter *openapi3.Parameter, values []string) bool {
+func isWellFormed(parameter *openapi3.Parameter, values []string) bool {
 	if parameter.In != openapi3.ParameterInQuery || !parameter.Schema.Value.Type.Is(openapi3.TypeInteger) {
 		return true
 	}

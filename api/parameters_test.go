@@ -112,7 +112,7 @@ func TestPath_ValidatedAsHandlerReadsIt(t *testing.T) {
 
 	for path, want := range map[string][]fieldError{
 		"abc":          nil,
-		"%61bc":        nil, // encoded without need
+		"%61bc":        nil, // an escape that is not necessary
 		"éé":           nil,
 		"%c3%a9%C3%A9": nil, // two characters, not four or twelve
 		"ABC":          {{"/path/thingId", "pattern", "must match ^[a-zé]+$"}},

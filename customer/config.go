@@ -62,8 +62,8 @@ type Config struct {
 	// allows them. Default: a new client.
 	HTTPClient *http.Client
 
-	// MaxTokenBytes is the maximum length of a token; a longer one is refused unread.
-	// Default: 8 KiB.
+	// MaxTokenBytes is the maximum length of a token in bytes. A longer token is refused
+	// without being parsed. Default: 8 KiB.
 	MaxTokenBytes int
 
 	// CacheSize is the maximum number of verified tokens in the cache. Default:
@@ -73,7 +73,7 @@ type Config struct {
 	// Now returns the current time. Default: time.Now.
 	Now func() time.Time
 
-	// Logger receives failed fetches and changes of the keys, and never a token.
+	// Logger receives failed fetches and changes of the keys. It never receives a token.
 	// Default: slog.Default().
 	Logger *slog.Logger
 }

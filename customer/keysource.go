@@ -23,15 +23,15 @@ const (
 	minRetryAfter      = time.Second
 )
 
-// keySource holds the keys of an issuer and refreshes them.
-// Invariant: at most one fetch is in flight, and at most one starts in each interval,
-// however many tokens with unknown key ids arrive. So the interval starts before the
-// fetch does, and the result of the fetch does not shorten it. This has a cost. If the
-// issuer signs with a new key before it publishes that key, tokens of the new key may be
-// refused for up to one interval.
+// keySource holds the keys of an issuer and refreshes them. Invariant: at most one fetch
+// is in flight, and at most one fetch starts in each interval, however many tokens with
+// unknown key ids arrive. So the interval begins before the fetch, and the result of the
+// fetch does not shorten the interval. This has a cost. If the issuer signs with a new
+// key before it publishes that key, tokens of the new key may be refused for up to one
+// interval.
 //
-// Fetched keys stay in use until the issuer returns other usable keys. So users are
-// not locked out while the issuer is down or returns invalid data.
+// Fetched keys stay in use until the issuer returns other usable keys. So users are not
+// locked out while the issuer is down or returns invalid data.
 type keySource struct {
 	url        string // empty if the issuer publishes no keys; then nothing is fetched
 	client     http.Client
@@ -69,7 +69,7 @@ func newKeySource(cfg Config) *keySource {
 		now:        cfg.Now,
 		log:        cfg.Logger,
 	}
-	// Redirects are not followed: keys are accepted only from the configured URL.
+	// Redirects are not followed, because keys are accepted only from the configured URL.
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if s.url == "" {
 		s.set.Store(&keySet{})
@@ -188,8 +188,8 @@ func (s *keySource) download(ctx context.Context) (*keySet, error) {
 	return parseKeySet(body)
 }
 
-// accept puts a fetched set into use. If its keys equal those in use, the set in use
-// stays, and cached tokens stay valid. Otherwise all cached tokens are verified again,
+// accept puts a fetched set into use. If its keys equal those in use, the old set stays
+// in use and cached tokens stay valid. Otherwise all cached tokens are verified again,
 // and tokens of a withdrawn key are refused. An empty set never replaces a set with keys.
 func (s *keySource) accept(set *keySet, started time.Time) error {
 	current := s.current()
@@ -233,7 +233,7 @@ func (s *keySource) untilNextFetch() time.Duration {
 }
 
 // unavailable returns the error for a token that cannot be verified because no keys are
-// available. The argument cause may be nil.
+// available. The cause may be nil.
 func (s *keySource) unavailable(cause error) error {
 	return &fieldgate.Error{
 		Code:       fieldgate.CodeIssuerUnavailable,

@@ -135,7 +135,7 @@ func TestPrincipal_Role(t *testing.T) {
 	}
 }
 
-// TestVerify_AcceptsOtherClaims covers claims that tokens of real projects also have.
+// TestVerify_AcceptsOtherClaims covers further claims that tokens of real projects have.
 func TestVerify_AcceptsOtherClaims(t *testing.T) {
 	t.Parallel()
 	cases := map[string]map[string]any{

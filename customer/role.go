@@ -26,8 +26,8 @@ func ParseRole(name string) (Role, error) {
 }
 
 // Allows reports whether the role has the permissions of the role least. It returns false
-// if least is not a role. An operation without a configured role is therefore allowed to
-// no one.
+// if least is not a role, so that an operation without a configured role is never
+// allowed.
 func (r Role) Allows(least Role) bool {
 	return least >= Viewer && r >= least
 }

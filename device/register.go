@@ -59,7 +59,7 @@ func (r *Registry) Register(ctx context.Context, g Registration) (Registered, er
 }
 
 // deviceOfCode returns the device for which a code was issued. It does not check whether
-// the code is valid: only the script can.
+// the code is valid, because only the script can check that.
 func (r *Registry) deviceOfCode(ctx context.Context, hash string) (store.Device, error) {
 	var pointer string
 	err := r.store.Do(ctx, "find_activation", func(ctx context.Context, c store.Client) (err error) {

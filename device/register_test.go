@@ -254,8 +254,8 @@ func TestRegister_AgainInvalidatesOldSecretAndLogins(t *testing.T) {
 	})
 }
 
-// TestRegister_SuspendedDeviceStaysSuspended also checks that the old secret of a
-// suspended device, which may be stolen, is invalid after the device is resumed.
+// TestRegister_SuspendedDeviceStaysSuspended also resumes the device afterwards. The old
+// secret, which may be stolen, must then be invalid.
 func TestRegister_SuspendedDeviceStaysSuspended(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -54,9 +54,10 @@ func TestDecide_ConcurrentRecordsOneDecision(t *testing.T) {
 	})
 }
 
-// TestClaim_ConcurrentClaimsEachCommandOnce makes a thousand claims of one device with a
-// full queue while more commands are proposed. A claim that fails with store_unavailable
-// is repeated with its Idempotency-Key, as the contract tells clients to do.
+// TestClaim_ConcurrentClaimsEachCommandOnce sends a thousand claims of one device with a
+// full queue, while more commands are proposed. A claim that fails with
+// store_unavailable is repeated with its Idempotency-Key, as the contract requires of
+// clients.
 func TestClaim_ConcurrentClaimsEachCommandOnce(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, gatewaytest.Start(t, gatewaytest.WithRedis(storetest.SharedURL(t))))

@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// TestContract_EveryExampleIsServed sends each request body that openapi.yaml gives as an
-// example. A reader who copies an example must get a success.
+// TestContract_EveryExampleIsServed sends each example of a request body in openapi.yaml.
+// Each must succeed, because readers copy examples.
 func TestContract_EveryExampleIsServed(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
@@ -52,9 +52,9 @@ func (o operation) success() int {
 	return map[string]int{"200": 200, "201": 201, "204": 204}[statuses[0]]
 }
 
-// exampleRequest returns the valid request with the body and the Idempotency-Key that the
-// contract gives as examples. It replaces only the fields that refer to records of the
-// fixture: those that have a placeholder in the table of examples.
+// exampleRequest returns a valid request with the body and the Idempotency-Key from the
+// contract's examples. It replaces the fields that refer to records of the fixture: those
+// with a placeholder in the table named examples.
 func (w *fixture) exampleRequest(t testing.TB, o operation, title string) gatewaytest.Request {
 	t.Helper()
 	body := maps.Clone(o.bodyExamples()[title].(map[string]any))

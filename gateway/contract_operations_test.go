@@ -19,14 +19,14 @@ import (
 // example is a valid request of an operation. A placeholder such as {deviceId} stands for
 // a value of the fixture.
 type example struct {
-	body   string            // empty: the operation takes none
+	body   string            // empty if the operation takes none
 	query  string            // a query parameter with an id
-	path   map[string]string // replaces the name of the value for a path parameter
+	path   map[string]string // names of the fixture's values, by path parameter; only where the two names differ
 	status int               // status of the response
 }
 
-// examples has a row for every operation of the contract. The tests of all operations
-// start from them.
+// examples has a valid request for every operation of the contract. The tests of all
+// operations start from these requests.
 var examples = map[string]example{
 	"getHealth":       {status: 200},
 	"getReadiness":    {status: 200},
@@ -140,8 +140,8 @@ func methodsOf(document *openapi3.T, path string) (methods []string) {
 	return methods
 }
 
-// fixture is a tenant with one record of every kind. Its values holds the ids and secrets of
-// the records, by placeholder name.
+// fixture is a tenant with one record of every kind. The field values holds the ids and
+// secrets of the records, by placeholder name.
 type fixture struct {
 	*fleet
 	values map[string]string
@@ -173,11 +173,11 @@ func newFixture(t testing.TB, g *gatewaytest.Gateway, tenantID string) *fixture 
 	return w
 }
 
-// request returns the valid request for an operation. Entries of instead replace values of the
-// fixture.
-func (w *fixture) request(o operation, token string, instead map[string]string) gatewaytest.Request {
+// request returns the valid request for an operation. The values in overrides replace values
+// of the fixture.
+func (w *fixture) request(o operation, token string, overrides map[string]string) gatewaytest.Request {
 	values := maps.Clone(w.values)
-	maps.Copy(values, instead)
+	maps.Copy(values, overrides)
 	for parameter, name := range o.example.path {
 		values[parameter] = values[name]
 	}

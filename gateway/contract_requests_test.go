@@ -55,8 +55,9 @@ func (p probe) refusesInvalidParameters(t *testing.T, valid gatewaytest.Request)
 	}
 }
 
-// ignoresParameters requires that an operation of probes and browsers ignores an unknown
-// query parameter: the contract declares no refusal of it.
+// ignoresParameters requires that the operation ignores an unknown query parameter. It is
+// called for operations of probes and browsers, for which the contract declares no
+// refusal.
 func (p probe) ignoresParameters(t *testing.T, valid gatewaytest.Request) {
 	if p.method != http.MethodGet {
 		return
@@ -151,8 +152,8 @@ func (p probe) refusesOtherMediaTypes(t *testing.T, valid gatewaytest.Request) {
 }
 
 // refusesLargeBodies sends a body one byte above the limit, with and without a
-// Content-Length. With one, the gateway refuses before the body is sent: the client waits
-// for 100 Continue.
+// Content-Length. A request with a Content-Length is refused before the body is sent,
+// because the client waits for 100 Continue.
 func (p probe) refusesLargeBodies(t *testing.T, valid gatewaytest.Request) {
 	large := valid
 	large.Body = valid.Body + strings.Repeat(" ", maxBody+1-len(valid.Body))

@@ -13,7 +13,7 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// drainDelay is the time that the gateways in these tests keep serving after SIGTERM. It is long
+// drainDelay is the time for which the gateways in these tests serve after SIGTERM. It is long
 // enough for a few requests on a busy machine.
 const drainDelay = 4 * time.Second
 

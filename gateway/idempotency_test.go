@@ -15,7 +15,8 @@ import (
 // another body.
 type creation func(ctx context.Context, changed bool, options ...client.CallOption) (any, error)
 
-// creations returns the creations of users that take an Idempotency-Key, by operation.
+// creations returns the requests that create a record for a user and take an
+// Idempotency-Key, by operation.
 func creations(t testing.TB, f *fleet) map[string]creation {
 	spares := []string{f.NewDevice(t, f.alice).ID, f.NewDevice(t, f.alice).ID}
 	old := f.propose(t, auto)
@@ -131,7 +132,7 @@ func TestClaim_RepeatedKeyReturnsSameCommandsAndTokens(t *testing.T) {
 		for range 3 {
 			f.propose(t, auto)
 		}
-		first, err := f.device.Claim(t.Context(), request, key) // an empty response is not remembered
+		first, err := f.device.Claim(t.Context(), request, key) // an empty response is not stored for the key
 		require.NoError(t, err)
 		require.Len(t, first, 2)
 		again, err := f.device.Claim(t.Context(), request, key)

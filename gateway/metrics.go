@@ -19,8 +19,8 @@ func newRegistry() *prometheus.Registry {
 }
 
 // observeStore returns a function that counts the round trips to Redis, by script or command.
-// The function calls heard after each success. It does not count a canceled request as a
-// failure of Redis.
+// That function calls heard after each success. A request that its caller has canceled does
+// not count as a failure of Redis.
 func observeStore(registry prometheus.Registerer, heard func()) func(string, time.Duration, error) {
 	latency := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "fieldgate_redis_duration_seconds",
@@ -43,8 +43,8 @@ func observeStore(registry prometheus.Registerer, heard func()) func(string, tim
 	}
 }
 
-// countTransitions returns a function that counts the transitions of commands. It counts
-// transitions of all causes: closing a session, for example, also ends commands.
+// countTransitions returns a function that counts the transitions of commands, whatever the
+// cause. For example, closing a session also ends commands.
 func countTransitions(registry prometheus.Registerer) func(event string) {
 	transitions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fieldgate_command_transitions_total",

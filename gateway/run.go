@@ -56,8 +56,8 @@ func (g *Gateway) startWorkers(ctx context.Context) {
 	g.workers.Go(func() { g.probe.run(ctx) })
 }
 
-// commandsPerDevice is the number of commands whose reconciliation takes as long as that of a
-// device without commands.
+// commandsPerDevice is a number of commands. Reconciling that many commands takes as long as
+// reconciling a device without commands.
 const commandsPerDevice = 20
 
 // reconcileConfig returns the configuration of the reconciler, which finds and repairs violated
@@ -88,8 +88,8 @@ func (g *Gateway) serve(server *http.Server, listener net.Listener, failed chan<
 	})
 }
 
-// drain shuts the server down in the order that suits a load balancer: the readiness fails
-// first, then the connections are closed.
+// drain shuts the server down in the order that a load balancer expects: the readiness fails
+// first, and the connections are closed later.
 func (g *Gateway) drain() error {
 	g.log.Info("draining", "delay", g.cfg.DrainDelay.String())
 	g.health.Drain()
@@ -107,8 +107,8 @@ func (g *Gateway) drain() error {
 }
 
 // drainSockets closes the sockets over the drain window, and waits up to five more seconds
-// until they have ended. Only then does it end the waiting claims: a device whose socket is
-// still open would at once send the next claim.
+// until they have ended. It ends the waiting claims last. Otherwise a device with an open
+// socket would send its next claim at once.
 func (g *Gateway) drainSockets() {
 	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DrainWindow+5*time.Second)
 	defer cancel()

@@ -34,8 +34,8 @@ func TestSockets_ChurnLeaksNothing(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
-// TestChurn uses a Redis of its own: the embedded store would add its connections to the
-// process. The connection pool keeps a few more connections the busier the gateway was.
+// TestChurn uses a Redis of its own, because the embedded store's connections would be
+// counted. After a busy time, the connection pool may keep a few more connections.
 func TestChurn(t *testing.T) {
 	n, err := strconv.Atoi(os.Getenv(churnSetting))
 	if err != nil {
@@ -95,14 +95,14 @@ func openAndClose(t testing.TB, f *fleet, n int) {
 	all.Wait()
 }
 
-// openWatcher opens a socket of a user that resumes the tenant's room.
+// openWatcher opens a user's socket and resumes the tenant's room.
 func openWatcher(t testing.TB, f *fleet, token string) *gatewaytest.Socket {
 	s := f.OpenCustomer(t, token)
 	s.Subscribe("tenant", "0-0")
 	return s
 }
 
-// openClaimer opens a socket of a device with a waiting claim.
+// openClaimer opens a device's socket and starts a waiting claim on it.
 func openClaimer(t testing.TB, f *fleet, token string) *gatewaytest.Socket {
 	s := f.OpenDevice(t, token)
 	s.StartRequest("claim", object{"waitMs": 30_000})

@@ -20,13 +20,13 @@ import (
 // expectedEvent is an event that a room must receive.
 type expectedEvent struct {
 	kind  string
-	actor string // the kind of the actor
-	id    string // of the actor
+	actor string // type of the actor
+	id    string // id of the actor
 }
 
-// runEveryTransition makes every transition of a command, a session and a device, but those
-// that take longer than a lease of a second. It returns the events that the rooms of the
-// session and of the device must receive, in order.
+// runEveryTransition runs every transition of a command, a session and a device, except
+// transitions that take longer than a lease of a second. It returns the events that the
+// rooms of the session and of the device must receive, in order.
 func runEveryTransition(t testing.TB, f *fleet, s *gatewaytest.Socket) (inSession, inDevice []expectedEvent) {
 	t.Helper()
 	device := expectedEvent{actor: "device", id: f.device.ID}

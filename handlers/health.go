@@ -54,7 +54,7 @@ func (h *Health) Drain() { h.draining.Store(true) }
 // that an outage is measured from the last reply, not from the last readiness check.
 func (h *Health) NoteStoreReply() { h.storeSeenAt.Store(time.Now().UnixNano()) }
 
-// checkStore pings the store. usable becomes false when an outage has lasted for Grace.
+// checkStore pings the store. usable is false once an outage has lasted for Grace.
 func (h *Health) checkStore(ctx context.Context) (check generated.DependencyCheck, usable bool) {
 	took, err := h.Store.Ping(ctx)
 	if err == nil {
@@ -121,7 +121,7 @@ func versionOf(h *Health) generated.Version { return generated.Version{Version: 
 func (s *Server) GetSystemInfo(ctx context.Context, _ generated.GetSystemInfoRequestObject) (generated.GetSystemInfoResponseObject, error) {
 	redis, _ := s.health.checkStore(ctx)
 	issuer, _ := s.health.checkIssuer()
-	info, _ := s.health.Store.Info(ctx) // an error is ignored: the check above reports it
+	info, _ := s.health.Store.Info(ctx) // the error is ignored, because checkStore has reported it
 	services := servicesOf(redis, issuer, info)
 	return generated.GetSystemInfo200JSONResponse(systemInfoOf(s.health, services, s.connections())), nil
 }

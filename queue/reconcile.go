@@ -24,12 +24,11 @@ var stateFields = store.KindCommand + "_" + strings.Repeat("?", 28)
 // of the database by hand or a bug. Each one is reported to the store as a violation of
 // an invariant.
 //
-// Several instances may reconcile a device at the same time, and concurrently with all
-// other calls. Reconcile only selects the commands: the script checks each one again and
-// repairs it atomically.
+// Several instances may reconcile a device at the same time, while other calls run. Reconcile
+// only selects the commands. The script checks each command again and repairs it atomically.
 //
-// Reconcile returns how many commands it has checked, including finished ones. It runs
-// one script for each 50 commands and about one read for each 200.
+// Reconcile returns the number of commands that it has checked, including finished ones. It
+// runs one script for every 50 commands and about one read for every 200.
 func (q *Queue) Reconcile(ctx context.Context, d store.Device) (commands int, err error) {
 	entries, err := q.findCommands(ctx, d)
 	if err != nil {
@@ -63,9 +62,9 @@ func (q *Queue) reconcile(ctx context.Context, d store.Device, entries []string)
 	return nil
 }
 
-// violation describes one repair by reconcile.lua. The argument how says what was wrong
-// with the entry: "missing", "left" or "misplaced". The entry's index and the command's
-// status and id follow.
+// violation describes one repair by reconcile.lua. The argument how is "missing", "left" or
+// "misplaced". It describes the wrong entry of the index. The status and the id belong to the
+// command.
 func violation(device, how, index, status, id string) store.Violation {
 	return store.Violation{
 		Invariant: violatedBy(how, index, Status(status)),
@@ -73,7 +72,7 @@ func violation(device, how, index, status, id string) store.Violation {
 	}
 }
 
-// violatedBy returns the invariant that a wrong entry of an index violates.
+// violatedBy returns the invariant that a repaired entry of an index had violated.
 func violatedBy(how, index string, status Status) store.Invariant {
 	left, inReady := how == "left", index == "ready"
 	switch {
@@ -114,8 +113,8 @@ func (q *Queue) ReconcileInbox(ctx context.Context, tenant string) error {
 	}
 }
 
-// reconcileEntry reconciles the command of one entry of the inbox. If the entry names no
-// device of the tenant, it stays as it is.
+// reconcileEntry reconciles the command of one entry of the inbox. It leaves an entry that
+// does not name a device of the tenant.
 func (q *Queue) reconcileEntry(ctx context.Context, tenant, member string) error {
 	id, device, _ := strings.Cut(member, " ")
 	if !store.OwnsID(tenant, store.KindDevice, device) {
@@ -124,8 +123,8 @@ func (q *Queue) reconcileEntry(ctx context.Context, tenant, member string) error
 	return q.reconcile(ctx, store.Device{Tenant: tenant, ID: device}, []string{":" + id})
 }
 
-// findCommands returns an entry for reconcile.lua for each command of the device. It
-// looks in the device's indexes, in the records and in the session index.
+// findCommands returns an entry for reconcile.lua for each command of the device. It searches
+// the indexes of unfinished commands, the records, and the index of commands by session.
 func (q *Queue) findCommands(ctx context.Context, d store.Device) ([]string, error) {
 	found := map[string]bool{}
 	for _, add := range []func(context.Context, store.Device, map[string]bool) error{q.addUnfinished, q.addRecords, q.addIndexed} {
@@ -136,8 +135,8 @@ func (q *Queue) findCommands(ctx context.Context, d store.Device) ([]string, err
 	return sortedEntries(found), nil
 }
 
-// sortedEntries returns the entries in order. It omits ":<command>" if there is also a
-// "<session>:<command>" for the same command.
+// sortedEntries returns the entries in sorted order. It omits ":<command>" if
+// "<session>:<command>" exists for the same command.
 func sortedEntries(found map[string]bool) (entries []string) {
 	for entry := range found {
 		if session, id, _ := strings.Cut(entry, ":"); session != "" {
@@ -151,8 +150,8 @@ func sortedEntries(found map[string]bool) (entries []string) {
 	return entries
 }
 
-// addUnfinished adds the commands in the indexes of unfinished commands. It reads each
-// index as a whole, because the limit of a device's ready queue bounds most of them.
+// addUnfinished adds the commands in the indexes of unfinished commands. It reads each index
+// as a whole, because the limit on ready commands bounds most of the indexes.
 func (q *Queue) addUnfinished(ctx context.Context, d store.Device, found map[string]bool) error {
 	return q.store.Do(ctx, "reconcile_alive", func(ctx context.Context, c store.Client) error {
 		for _, key := range d.AliveKeys() {

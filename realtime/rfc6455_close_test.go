@@ -259,7 +259,8 @@ func TestMetrics_ClientCodesShareOneSeries(t *testing.T) {
 	require.Len(t, e.closes(t), 1)
 }
 
-// closes returns the number of closed sockets by close code, from the metrics.
+// closes returns how many sockets were closed with each close code, according to the
+// metrics.
 func (e *echo) closes(t *testing.T) map[string]float64 {
 	t.Helper()
 	families, err := e.metrics.Gather()

@@ -26,7 +26,7 @@ const (
 // handshake is a test case: a valid handshake with changes, and the expected response.
 type handshake struct {
 	section, name string
-	request       string            // method and version; empty: GET and HTTP/1.1
+	request       string            // method and version; empty means GET and HTTP/1.1
 	change        map[string]string // headers to replace; an empty value removes the header
 	more          []string          // header lines to add
 	status        int
@@ -121,7 +121,7 @@ func TestHandshake_ValidOpensASocket(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	token := g.Token(gatewaytest.NewTenantID(), "alice", "viewer")
-	hub := newEcho(t, realtime.Limits{}) // without the HTTP edge
+	hub := newEcho(t, realtime.Limits{}) // this server has no HTTP edge
 	for _, c := range validHandshakes {
 		for way, url := range map[string]string{"gateway": g.URL, "hub": hub.URL} {
 			t.Run(c.section+" "+c.name+", "+way, func(t *testing.T) {

@@ -110,7 +110,7 @@ func closeCauseOf(err error) closeCause {
 	return closeCause{code: closeAbnormal}
 }
 
-// causeOfClientClose returns the cause of a close that the client started with code.
+// causeOfClientClose returns the cause when the client has sent a close frame with code.
 func causeOfClientClose(code CloseCode) closeCause {
 	switch code {
 	case closeAbnormal: // the websocket package's code for a connection that ended without a close frame

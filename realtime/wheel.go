@@ -8,8 +8,9 @@ import (
 // wheelSlots is the number of slots in a wheel.
 const wheelSlots = 25
 
-// wheel is a timer wheel. Each socket needs a task once per interval. The wheel spreads
-// the sockets over the interval, so that the load is even. The hub's lock guards it.
+// wheel is a timer wheel. Its method due returns each socket once per interval. The
+// sockets are spread over the interval, so that the load is even. The hub's lock guards
+// the wheel.
 type wheel struct {
 	step      time.Duration // time between two slots
 	startedAt time.Time

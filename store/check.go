@@ -12,22 +12,22 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// metaKey is the key of the hash with the values that must never change while the data
-// exists: the number of partitions and the hash key.
+// metaKey is the key of a Redis hash. It holds the number of partitions and the secret
+// key for keyed hashes. Neither may change while the data exists.
 const metaKey = "fg:meta"
 
 // minimumMajor is the oldest major version of Redis that accepts "#!lua" scripts.
 const minimumMajor = 7
 
-// These name the kinds of servers other than a single one. The scheme of a URL and the
-// field redis_mode of INFO use these words.
+// These are the kinds of Redis other than a single server. The scheme of a URL and the
+// field redis_mode of INFO use the same words.
 const (
 	sentinel = "sentinel"
 	cluster  = "cluster"
 )
 
-// check connects to the server and returns an error if the server could lose
-// commands.
+// check connects to the server. It returns an error for a server that the gateway must
+// not use, such as one that may evict keys.
 func (s *Store) check(ctx context.Context) error {
 	if err := s.client.Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("reaching Redis: %w", err)
@@ -67,8 +67,8 @@ func (s *Store) checkServer(ctx context.Context, server redis.Cmdable) error {
 	return nil
 }
 
-// checkInfo returns an error if a server is too old, if it may evict keys, or if its kind
-// differs from that of the URL.
+// checkInfo returns an error if a server is too old or may evict keys. It also returns an
+// error for a Sentinel, and for a node of a Cluster unless kind is cluster.
 func checkInfo(info map[string]string, kind string) error {
 	major, _, _ := strings.Cut(info["redis_version"], ".")
 	if n, _ := strconv.Atoi(major); n < minimumMajor {
@@ -86,9 +86,9 @@ func checkInfo(info map[string]string, kind string) error {
 	return nil
 }
 
-// checkMeta writes the values of metaKey at the first start. At every later start it
-// compares them. When several instances start at once, the first write of a value decides
-// for all of them.
+// checkMeta writes the values of metaKey if they are missing. It returns an error if the
+// stored number of partitions differs from Partitions. When several instances start at
+// once, all of them use the values that were written first.
 func (s *Store) checkMeta(ctx context.Context) error {
 	fresh := make([]byte, 32)
 	if _, err := rand.Read(fresh); err != nil {
@@ -137,8 +137,9 @@ func (s *Store) Info(ctx context.Context) (Info, error) {
 	return Info{Version: info["redis_version"], Mode: s.mode(info)}, nil
 }
 
-// mode returns the mode that the server reports, or "sentinel" if Sentinel found
-// the server: a master does not know whether Sentinel watches it.
+// mode returns the mode that the server reports. It returns "sentinel" if the store found
+// the server through Sentinel, because a master does not know whether Sentinel monitors
+// it.
 func (s *Store) mode(info map[string]string) string {
 	if s.kind == sentinel {
 		return sentinel

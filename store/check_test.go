@@ -12,7 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// connectLogged connects to the store at url, closes it, and returns what it has logged.
+// connectLogged opens a store at url, closes the store, and returns the text that the
+// store logged.
 func connectLogged(t *testing.T, url string) (logged string, err error) {
 	t.Helper()
 	var log bytes.Buffer

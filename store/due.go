@@ -12,9 +12,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// These bound the sweeper. dueBatch is the number of members per partition and sweep. The
-// interval between two sweeps is sweepEvery, and grows to maxSweepEvery while every
-// partition fails. Failures are logged at most once per maxSweepEvery.
+// dueBatch is the maximum number of members that one sweep reads from a partition.
+// sweepEvery is the interval between two sweeps. While every partition fails, the
+// interval grows up to maxSweepEvery. Failures are logged at most once per maxSweepEvery.
 const (
 	dueBatch      = 100
 	sweepEvery    = 400 * time.Millisecond
@@ -30,9 +30,9 @@ type Due struct {
 	Device Device
 }
 
-// parseDue parses a member of the due index of p, as due_member of lua/due.lua builds
-// it. It returns false for a member that belongs to another partition: settling it
-// would never remove it from this index.
+// parseDue parses a member of p's due index, which due_member in lua/due.lua has built.
+// It returns false for a member of another partition, because no script could remove that
+// member from p's index.
 func parseDue(p Partition, member string) (Due, bool) {
 	f := strings.SplitN(member, " ", 4)
 	if len(f) != 4 {
@@ -48,13 +48,14 @@ func (d Due) member() string {
 }
 
 // Settle is a function that applies the due transitions of a batch of members. All
-// members have the same partition and kind. Another instance may have settled a member
-// already, so the script decides. The function calls Quarantine for a member that can
-// never be settled. An error means that the whole batch may be tried again.
+// members have the same partition and kind. Another instance may already have settled a
+// member, so the script checks whether the member is still due. The function calls
+// Quarantine for a member that can never be settled. After an error, the whole batch may
+// be settled again.
 type Settle func(ctx context.Context, due []Due) error
 
 // Sweep settles due members in all partitions until the context ends. The map settle
-// holds the function for each kind. Every instance runs a sweeper, and none is the
+// holds the function for each kind. Every instance runs a sweeper, and no sweeper is the
 // leader.
 //
 // A failure is logged and retried. While only some partitions fail, the interval stays
@@ -88,8 +89,8 @@ func (s *Store) SweepOnce(ctx context.Context, settle map[string]Settle) (more b
 	return more, err
 }
 
-// sweep is SweepOnce, and also returns the number of partitions that were swept without a
-// failure.
+// sweep does the work of SweepOnce. It also returns the number of partitions that were
+// swept without a failure.
 func (s *Store) sweep(ctx context.Context, settle map[string]Settle) (swept int, more bool, err error) {
 	due, err := s.readDue(ctx)
 	for p, members := range due {
@@ -103,9 +104,9 @@ func (s *Store) sweep(ctx context.Context, settle map[string]Settle) (swept int,
 	return swept, more, err
 }
 
-// readDue reads the members of every partition that are due by the clock of Redis. It
-// sends one pipeline. If some partitions cannot be read, it returns the others together
-// with the error.
+// readDue reads the due members of every partition, by the clock of Redis. It sends one
+// pipeline. If some partitions cannot be read, it returns the members of the others
+// together with the error.
 func (s *Store) readDue(ctx context.Context) (map[Partition][]string, error) {
 	due := map[Partition][]string{}
 	err := s.do(ctx, "read_due", func(ctx context.Context) error {
@@ -151,8 +152,9 @@ func (s *Store) settlePartition(ctx context.Context, p Partition, members []stri
 	return err
 }
 
-// Quarantine moves a member that cannot be settled from the due index to its partition's
-// quarantine, so that it does not stop the others. It is safe to repeat.
+// Quarantine moves a member from the due index to the quarantine of its partition. It is
+// called for a member that cannot be settled, so that the member does not stop the
+// others. It is safe to repeat.
 func (s *Store) Quarantine(ctx context.Context, d Due) error {
 	return s.quarantine(ctx, PartitionOf(d.Device.Tenant), d.member())
 }

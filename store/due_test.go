@@ -34,13 +34,13 @@ func do(t testing.TB, s *store.Store, f func(ctx context.Context, c store.Client
 	require.NoError(t, s.Do(t.Context(), "test", f))
 }
 
-// addDue adds members to the due index of p. The first is due at first, and each other
-// member a millisecond after the previous one.
-func addDue(t testing.TB, s *store.Store, p store.Partition, first time.Time, members ...string) {
+// addDue adds members to the due index of p. The first member is due at start. Each other
+// member is due a millisecond after the previous one.
+func addDue(t testing.TB, s *store.Store, p store.Partition, start time.Time, members ...string) {
 	t.Helper()
 	entries := make([]redis.Z, len(members))
 	for i, member := range members {
-		entries[i] = redis.Z{Score: float64(first.UnixMilli() + int64(i)), Member: member}
+		entries[i] = redis.Z{Score: float64(start.UnixMilli() + int64(i)), Member: member}
 	}
 	do(t, s, func(ctx context.Context, c store.Client) error { return c.ZAdd(ctx, p.DueKey(), entries...).Err() })
 }
@@ -141,8 +141,8 @@ func TestSweeper_SettlesBacklogInBatchesOldestFirst(t *testing.T) {
 	})
 }
 
-// TestSweeper_TwoInstances runs two sweepers on one store. Every instance has a
-// sweeper, and none is the leader.
+// TestSweeper_TwoInstances runs two sweepers on one store. Every instance has a sweeper,
+// and no sweeper is the leader.
 func TestSweeper_TwoInstances(t *testing.T) {
 	t.Parallel()
 	eachExclusive(t, func(t *testing.T, s *store.Store) {

@@ -9,7 +9,7 @@ func EmbeddedAddr(s *Store) string { return s.embedded.server.Addr() }
 // connection.
 func SetSilenceTimeout(s *Store, d time.Duration) { s.silenceTimeout = d }
 
-// DueMember returns the member of the due index of a due record.
+// DueMember returns the text of d in the due index.
 func DueMember(d Due) string { return d.member() }
 
 // ParseDue parses a member of p's due index.

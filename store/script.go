@@ -15,8 +15,8 @@ import (
 type Script struct {
 	name string
 
-	// strict begins with "#!lua", which makes a real server refuse keys of another slot.
-	// The embedded server cannot parse that line and runs plain, which lacks it.
+	// strict begins with "#!lua", so that a real server refuses keys of another slot.
+	// plain lacks that line, because the embedded server cannot parse it.
 	strict, plain source
 
 	// records reports whether the script can record events. The second element of its
@@ -32,8 +32,8 @@ type source struct{ text, sha string }
 
 // NewScript loads the script in file, with the fragments that it includes. The file
 // system belongs to the package that owns the script; libraries hold the fragments of
-// other packages. NewScript panics when a file is missing: files are embedded, so the
-// build is wrong then.
+// other packages. NewScript panics if a file is missing. All files are embedded in the
+// program, so a missing file is a fault of the build.
 func NewScript(files fs.FS, file string, libraries ...Library) *Script {
 	l := newLoader(libraries)
 	l.add(origin{files: files, dir: path.Dir(file)}, path.Base(file))
@@ -52,18 +52,18 @@ func NewScript(files fs.FS, file string, libraries ...Library) *Script {
 }
 
 // SHA returns the digest by which a real server names the script. The embedded server
-// uses another one.
+// uses another digest.
 func (s *Script) SHA() string { return s.strict.sha }
 
-// newSource returns the source whose text is text, with its digest.
+// newSource returns a source with the text and its digest.
 func newSource(text string) source {
 	return source{text: text, sha: redis.NewScript(text).Hash()}
 }
 
 // Run runs a script in one round trip. The first element of the reply is "ok" or the code
 // of a refusal. If the store does not reply in time, the error is a *fieldgate.Error with
-// the code store_unavailable. It is then unknown whether the script ran, and Run never
-// sends it again.
+// the code store_unavailable. It is then unknown whether the script ran. Run does not
+// send the script again.
 //
 // Run sends nothing if ctx has already ended. If ctx ends later, Run still waits for the
 // reply, because the reply may hold leases that the caller has to release.
@@ -75,8 +75,8 @@ func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...
 		return nil, errStoreFull
 	}
 	var reply Reply
-	// The client's queues keep finished commands for a while, together with their
-	// context. The request's context would keep everything that the request refers to.
+	// The client's queues keep finished commands for a while, together with the context
+	// of each command. The caller's context would keep the whole request in memory.
 	err := s.do(context.Background(), script.name, func(ctx context.Context) (err error) {
 		reply, err = s.eval(ctx, s.sourceOf(script), keys, args)
 		return err
@@ -99,8 +99,8 @@ func (s *Store) reportEvents(script *Script, reply Reply) {
 	}
 }
 
-// eval runs a script by its digest. If the server does not have the script, eval sends
-// its text: that is the case at the first call, and after a restart or a failover.
+// eval runs a script by its digest. If the server does not know the digest, eval sends
+// the text. This happens at the first call, and after a restart or a failover.
 func (s *Store) eval(ctx context.Context, src source, keys []string, args []any) ([]any, error) {
 	cmd := evalCommand(ctx, "evalsha", src.sha, keys, args)
 	err := s.send(ctx, cmd)
@@ -120,7 +120,8 @@ func (s *Store) eval(ctx context.Context, src source, keys []string, args []any)
 
 var errNoList = errors.New("the script returned no list")
 
-// sourceOf returns the source that the kind of server accepts.
+// sourceOf returns the plain source for the embedded server, and the strict source for
+// any other server.
 func (s *Store) sourceOf(script *Script) source {
 	if s.Embedded() {
 		return script.plain

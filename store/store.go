@@ -23,12 +23,12 @@ import (
 
 // Config configures the connection to Redis.
 type Config struct {
-	// URL is the address of Redis. Its scheme is redis, redis+sentinel or
-	// redis+cluster or, with TLS, rediss, rediss+sentinel or rediss+cluster. An empty
-	// URL starts an embedded server whose data ends with the process.
+	// URL is the address of Redis. Its scheme is redis, redis+sentinel or redis+cluster
+	// or, with TLS, rediss, rediss+sentinel or rediss+cluster. An empty URL starts an
+	// embedded server, whose data is lost when the process ends.
 	//
-	// TLS trusts the system's certificate authorities. On Linux it also trusts those
-	// in the file that the environment variable SSL_CERT_FILE names.
+	// TLS trusts the system's certificate authorities. On Linux it also trusts those in
+	// the file that the environment variable SSL_CERT_FILE names.
 	URL string
 
 	// Timeout bounds one round trip, including the wait for a connection.
@@ -44,7 +44,7 @@ type Config struct {
 	PoolSize int
 
 	// ReadPoolSize is the maximum number of connections for Do. Reads have connections of
-	// their own so that large ones do not delay claims. Default: 4 per CPU.
+	// their own so that large reads do not delay claims. Default: 4 per CPU.
 	ReadPoolSize int
 
 	// Observe, if set, is called after every round trip with the name of the script
@@ -72,7 +72,7 @@ type Config struct {
 type Store struct {
 	client         redis.UniversalClient
 	reads          redis.UniversalClient // the connections of Do
-	kind           string                // of the server: "" (a single one), sentinel or cluster
+	kind           string                // kind of server: "" means a single one; sentinel or cluster
 	send           sendFunc              // sends scripts, alone or in a pipeline
 	embedded       *embedded             // nil for a real server
 	timeout        time.Duration
@@ -81,14 +81,14 @@ type Store struct {
 	recorded       func(event string)
 	violated       func(invariant string)
 	log            *slog.Logger
-	full           atomic.Bool // creating is refused, see WatchMemory
+	full           atomic.Bool // scripts that create something are refused; see WatchMemory
 	memory         func(share float64)
 	hashKey        []byte
 	close          func() error
 }
 
 // Connect opens the store and checks the server's version, eviction policy and
-// persistence. It logs what it finds. The error is a sentence for the operator.
+// persistence. It logs its findings. The error text is a sentence for the operator.
 func Connect(ctx context.Context, cfg Config) (*Store, error) {
 	s := &Store{timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, log: cfg.Logger}
 	s.defaults()
@@ -159,8 +159,8 @@ func (s *Store) closeAll() error {
 	return err
 }
 
-// Embedded reports whether the server is the embedded one, whose data ends with the
-// process.
+// Embedded reports whether the server is the embedded one, whose data is lost when the
+// process ends.
 func (s *Store) Embedded() bool { return s.embedded != nil }
 
 // HashKey returns the key for the keyed hashes of short secrets, such as activation
@@ -171,8 +171,9 @@ func (s *Store) HashKey() []byte { return slices.Clone(s.hashKey) }
 // passes a Client to its callers.
 type Client = redis.Cmdable
 
-// Do calls f with a client that has connections of its own, under Config.Timeout. It is for
-// reads, and for writes that may be repeated. The error of an outage is a *fieldgate.Error with
+// Do calls f with a client and a context that ends after Config.Timeout. The client does
+// not share connections with scripts. Do is for reads, and for writes that may be
+// repeated. In an outage, the error is a *fieldgate.Error with the code
 // store_unavailable. Do returns redis.Nil unchanged.
 func (s *Store) Do(ctx context.Context, name string, f func(ctx context.Context, c Client) error) error {
 	return s.do(ctx, name, func(ctx context.Context) error { return f(ctx, s.reads) })
@@ -185,8 +186,8 @@ func (s *Store) Ping(ctx context.Context) (time.Duration, error) {
 	return time.Since(start), err
 }
 
-// do calls f under Config.Timeout, like Do but without a client. It also reports the
-// round trip to Config.Observe.
+// do calls f with a context that ends after Config.Timeout. It reports the duration and
+// the classified error to Config.Observe.
 func (s *Store) do(ctx context.Context, name string, f func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -203,7 +204,8 @@ func (s *Store) do(ctx context.Context, name string, f func(context.Context) err
 
 // classify converts err, the error of an operation, to the error that the caller gets. An
 // outage becomes store_unavailable. A request that Redis rejects becomes an internal
-// error. A refusal, a missing key and the end of the caller's context stay as they are.
+// error. A refusal, a missing key and the end of the caller's context are returned
+// unchanged.
 func classify(ctx context.Context, name string, err error) error {
 	var refusal *fieldgate.Error
 	switch {

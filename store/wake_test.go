@@ -150,9 +150,8 @@ func TestListen_LogsFailureOnce(t *testing.T) {
 	l.receives(store.Wake{})
 }
 
-// TestListen_NoticesVanishedServer cuts off the server without closing the connection.
-// The listener receives nothing, as when no wake-up is sent, and must still connect
-// again.
+// TestListen_NoticesVanishedServer cuts off the server without closing the connection. To
+// the listener, this looks like a time without wake-ups. It must reconnect nevertheless.
 func TestListen_NoticesVanishedServer(t *testing.T) {
 	t.Parallel()
 	f := startFaulty(t)

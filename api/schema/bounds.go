@@ -11,14 +11,13 @@ import (
 const MaxValues = "x-max-values"
 
 const (
-	// escaped is the length of the longest escape for one character of the Basic Multilingual
-	// Plane: \uXXXX. The escape of another character is twice as long, but in UTF-8 it takes
-	// only four bytes.
+	// escaped is the length of the escape \uXXXX. No character of the Basic Multilingual Plane
+	// has a longer escape. The escape of any other character is twice as long.
 	escaped = 6
 
 	// bytesAny is the number of bytes allowed for each value of an object of any shape. The
-	// shortest value takes two bytes. By default Python escapes all characters that are not
-	// ASCII, which at worst triples a text.
+	// shortest value takes two bytes. Escapes can triple that, because by default Python escapes
+	// all characters that are not ASCII.
 	bytesAny = 6
 
 	// unbounded is the length allowed for a string whose schema has no maxLength.
@@ -27,16 +26,16 @@ const (
 	// scalar is the maximum length of a number, true, false or null.
 	scalar = 32
 
-	// smallest is the minimum of the bound on bytes, and fewest the minimum of the bound on
-	// values. A text of smallest bytes can just hold fewest values.
+	// smallest is the minimum of Bounds.Bytes, and fewest is the minimum of Bounds.Values. A text
+	// of smallest bytes can hold up to fewest values.
 	smallest = 4 << 10
 	fewest   = smallest / 2
 )
 
-// BoundsOf derives the bounds of a JSON text from the schema of its value. Every value that
-// matches the schema is within the bounds, plus a quarter for white space. The bounds allow
-// every escape, except in a string that consists of escaped surrogate pairs. A text with slightly too many values is within the bounds too, so that the validator
-// can report where they are.
+// BoundsOf derives the bounds of a JSON text from the schema of its value. The bounds admit every
+// value that matches the schema, with a quarter more for white space. They admit every escaping,
+// except of a long string of escaped surrogate pairs. They also admit slightly too many values, so
+// that the validator can report where the surplus values are.
 func BoundsOf(s *openapi3.Schema) Bounds {
 	size := sizeOf(s)
 	bytes := (size.bytes*5/4 + smallest - 1) / smallest * smallest

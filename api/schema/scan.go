@@ -25,10 +25,10 @@ const (
 	maxName = 1024
 )
 
-// scan checks that data is one well-formed JSON value in UTF-8 and within the bounds. It
-// returns the number of values, and the number of members of all objects. It decodes nothing.
-// It refuses a lone surrogate, which UTF-8 cannot represent (RFC 7493, section 2.1): a decoder
-// would replace it by U+FFFD, so that the handler would receive another value than was sent.
+// scan checks that data is one well-formed JSON value in UTF-8 and within the bounds. It returns
+// the number of values, and the number of members of all objects. It decodes nothing. It refuses
+// a lone surrogate, which UTF-8 cannot represent (RFC 7493, section 2.1). A decoder would replace
+// the surrogate by U+FFFD, so the handler would receive another value than the client sent.
 func scan(data []byte, bounds Bounds) (values, members int, wrong *fieldgate.FieldError) {
 	if !utf8.Valid(data) {
 		return 0, 0, malformedError("is not UTF-8")
@@ -178,8 +178,7 @@ func (s *scanner) text(longest int, what string) {
 	s.fail()
 }
 
-// escape reads an escape, or both escapes of a surrogate pair. It reports whether the string
-// may continue.
+// escape reads an escape, or both escapes of a surrogate pair. It returns false after a fault.
 func (s *scanner) escape() bool {
 	if s.at+1 < len(s.data) {
 		switch s.data[s.at+1] {

@@ -36,7 +36,7 @@ func TestDeviceSocket_InterruptedCall(t *testing.T) {
 		m := c.read()
 		stored.add(string(m.Data))
 		if n == 1 {
-			return // the connection is cut before the reply
+			return // the connection is cut before a reply is sent
 		}
 		c.reply(m, fieldgate.RecordedResult{CommandID: commandID, Status: fieldgate.CommandStatusSucceeded, Duplicate: true})
 		c.wait()
@@ -153,7 +153,7 @@ func TestDeviceSocket_Callbacks(t *testing.T) {
 		OnCancel:   func(id, reason string) { calls <- fmt.Sprint("cancel ", id, " ", reason) },
 	})
 	first := <-calls
-	if first == "commands 0" { // OnCommands of the new connection, unless the frame has updated the queued call
+	if first == "commands 0" { // this is the call for the new connection, unless the pushed frame has updated its argument
 		first = <-calls
 	}
 	require.Equal(t, "commands 3", first)

@@ -17,7 +17,7 @@ import (
 )
 
 // callOverSocket makes a call over a socket whose gateway replies with data. It returns the
-// frame that the gateway received, and what the call returned.
+// frame that the gateway received and the value that the call returned.
 func callOverSocket(t *testing.T, data string, call func(context.Context, *fieldgate.DeviceSocket) (any, error)) (sent message, got any) {
 	t.Helper()
 	frames := make(chan message, 1)

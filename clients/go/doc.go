@@ -47,7 +47,7 @@
 // notify the program at once. A [DeviceSocket] makes the calls of a DeviceClient. A
 // [CustomerSocket] returns the events of the rooms that it subscribes to. Both kinds of
 // sockets reconnect until their context ends, log in again when necessary, and resume
-// without a gap. The linker omits their code from a program that uses no sockets.
+// without a gap. The linker omits the code of sockets from a program that uses none.
 //
 // If the connection breaks before the reply to a call, the call returns [ErrInterrupted]. As
 // after a timeout, the call may or may not have been executed.

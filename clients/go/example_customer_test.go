@@ -237,8 +237,8 @@ func ExampleCustomerClient_AllEvents() {
 	// event command.proposed by ada
 }
 
-// ExampleCustomerClient_CloseConnection closes the sockets of an old firmware. Its devices
-// may connect again.
+// ExampleCustomerClient_CloseConnection closes the sockets of devices with an old firmware. The
+// devices may connect again.
 func ExampleCustomerClient_CloseConnection() {
 	ctx := context.Background()
 	customer := exampleCustomer()

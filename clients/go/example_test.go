@@ -13,9 +13,9 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Example_device shows a device from its first start to its first result. A real device
-// stores its secret, and each claim token until the result is submitted, where they
-// survive a reboot.
+// Example_device shows a device from its first start to its first result. A real device must
+// store its secret where it survives a reboot. The same applies to each claim token until the
+// result is submitted.
 func Example_device() {
 	ctx := context.Background()
 	gateway, err := fieldgate.New(exampleURL(), fieldgate.WithUserAgent("pump-firmware/2.8.1"))
@@ -137,9 +137,9 @@ func ExampleDeviceClient_Release() {
 	// Output: the command is queued
 }
 
-// ExampleDeviceClient_Connect shows a device that claims when it is notified. It finds the
-// commands that arrived while it was not connected too, because OnCommands is called after
-// each reconnect.
+// ExampleDeviceClient_Connect shows a device that claims when it is notified. It also claims
+// after each reconnect, because OnCommands is called then. So it finds the commands that
+// arrived while it was not connected.
 func ExampleDeviceClient_Connect() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -231,7 +231,8 @@ func ExampleCodeOf() {
 	// Output: stop and discard the result
 }
 
-// ExampleContextWithRequestID shows a request id that is in the logs of both sides.
+// ExampleContextWithRequestID shows a request id that the program chooses. The id is also in
+// the logs of the gateway.
 func ExampleContextWithRequestID() {
 	ctx := fieldgate.ContextWithRequestID(context.Background(), "boot-7.extend-1")
 	_, err := exampleDevice().Extend(ctx, commandID, fieldgate.ExtendRequest{ClaimToken: claimToken, ExtensionMs: 60_000})

@@ -6,16 +6,16 @@ import (
 )
 
 // A queue passes frames from the reader of a socket to their consumer, in order. While the
-// queue is full, the reader waits, which in turn makes the gateway wait. The reader does not
-// wait while a call is waiting for a reply that has not been read: the caller may be the
-// consumer itself, and would then never empty the queue.
+// queue is full, the reader waits, which in turn makes the gateway wait. But the reader does not
+// wait while a call waits for its reply. Otherwise a consumer that makes a call would wait
+// forever, because it does not empty the queue meanwhile.
 type queue[T any] struct {
 	limit int
 
 	mu           sync.Mutex
 	changed      sync.Cond
 	items        []T
-	pendingCalls int // while above zero, the limit does not apply
+	pendingCalls int // if above zero, the limit does not apply
 	closed       bool
 }
 
@@ -65,7 +65,7 @@ func (q *queue[T]) addPendingCalls(n int) {
 	q.changed.Broadcast()
 }
 
-// close unblocks push. pop returns the remaining items, and then false.
+// close unblocks push. After close, pop returns the remaining items, and then false.
 func (q *queue[T]) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -20,8 +20,8 @@ type requester struct {
 	credentials credentials
 }
 
-// refuseRedirect prevents credentials and secrets from reaching another host. The gateway never
-// redirects, so a redirect comes from another server.
+// refuseRedirect keeps credentials and secrets from being sent to another host. The gateway
+// never redirects, so a redirect comes from another server.
 func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // withCredentials returns a copy of r that uses the given credentials.
@@ -30,8 +30,8 @@ func (r requester) withCredentials(caller credentials) requester {
 	return r
 }
 
-// withWait returns a copy of r with a longer timeout, for a request that the gateway may hold
-// for up to wait.
+// withWait returns a copy of r whose timeout is longer by wait. It is for a request to which
+// the gateway may respond only after wait.
 func (r requester) withWait(wait time.Duration) requester {
 	r.timeout += max(wait, 0)
 	return r
@@ -103,7 +103,7 @@ func (r requester) prepare(ctx context.Context, req *http.Request, token string)
 }
 
 // readBody reads the body of the response into memory. The timeout of the request still applies
-// meanwhile.
+// while it reads.
 func (r requester) readBody(resp *http.Response) error {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, r.maxBytes+1))

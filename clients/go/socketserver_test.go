@@ -25,7 +25,8 @@ type socketServer struct {
 	// greet, if set, is called instead of sending the usual welcome frame.
 	greet func(n int, c *serverConn)
 
-	// handshake, if set, may respond to the handshake, and reports whether it has.
+	// handshake, if set, is called before the handshake. It returns true if it has responded
+	// itself.
 	handshake func(n int, w http.ResponseWriter, r *http.Request) bool
 
 	// other serves all requests that are not a handshake.
@@ -134,7 +135,7 @@ type message struct {
 }
 
 // A serverConn is the gateway's end of one connection. Its methods return no errors. After the
-// connection has ended, they do nothing and return zero values.
+// connection has ended, the methods do nothing and return zero values.
 type serverConn struct {
 	ws  *websocket.Conn
 	err error // error of the last read

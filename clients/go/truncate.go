@@ -11,14 +11,14 @@ const (
 	MaxError  = 16_384
 )
 
-// maxEncoded is the maximum size of one JSON-encoded text in bytes. The gateway accepts a body
-// of 1 MiB. The limit leaves room for the other fields even if the output consists of NUL
-// bytes, each of which takes six bytes in JSON.
+// maxEncoded is the maximum size in bytes of one text that is encoded as JSON. The gateway
+// accepts a body of 1 MiB. The limit leaves room for the other fields even if the output
+// consists of NUL bytes, each of which takes six bytes in JSON.
 const maxEncoded = 768 << 10
 
-// TruncateResult returns result with Output and Error cut to the limits, as
-// [DeviceClient.SubmitResult] sends it. A program that stores results before sending them can
-// store the truncated result.
+// TruncateResult returns result with Output and Error cut to the limits.
+// [DeviceClient.SubmitResult] cuts a result in the same way. A program that stores results
+// before sending them can store the truncated result.
 func TruncateResult(result ResultRequest) ResultRequest {
 	result.Output = truncate(result.Output, MaxOutput)
 	result.Error = truncate(result.Error, MaxError)
@@ -26,7 +26,7 @@ func TruncateResult(result ResultRequest) ResultRequest {
 }
 
 // truncate cuts text to at most limit characters. Equal texts are cut equally, so that a
-// repeated result stays the same.
+// repeated result does not differ.
 func truncate(text string, limit int) string {
 	if prefixLen(text, limit) == len(text) {
 		return text

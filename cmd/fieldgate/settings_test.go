@@ -87,12 +87,12 @@ func settingsOf(t testing.TB, command string) (flags []*kong.Flag) {
 	return flags
 }
 
-// examples are the values of the settings of which not every text is valid.
+// examples has a valid value for each setting that does not accept every text.
 var examples = map[string]string{
 	"FIELDGATE_POLICY": "*=deny", "FIELDGATE_TRUSTED_PROXIES": "192.0.2.0/24",
 }
 
-// changeFlag returns an argument that sets the flag to another value than its default.
+// changeFlag returns an argument that sets the flag to a value other than its default.
 func changeFlag(t testing.TB, flag *kong.Flag) string {
 	t.Helper()
 	if flag.IsBool() {

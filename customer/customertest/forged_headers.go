@@ -32,7 +32,7 @@ func (f forger) withEmbeddedKey(name string, headerChanges map[string]any) Forge
 	return Forgery{"another key, embedded in " + name, f.attacker.Sign(f.header(headerChanges), f.payload(nil))}
 }
 
-// keyIDs returns tokens that the issuer signed, with a kid that identifies no key.
+// keyIDs returns tokens that the issuer signed, but whose kid identifies no key.
 func (f forger) keyIDs() []Forgery {
 	kid := f.iss.Header()["kid"].(string)
 	kids := map[string]any{

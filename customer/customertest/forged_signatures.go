@@ -125,8 +125,8 @@ func (f forger) badSignatures() []Forgery {
 	}
 }
 
-// nonCanonical returns another spelling of signature. It changes the unused bits of the
-// last character, which a lenient decoder ignores.
+// nonCanonical returns another text that a lenient base64 decoder decodes to the same
+// signature. It differs in the unused bits of the last character.
 func nonCanonical(signature string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	last := strings.IndexByte(alphabet, signature[len(signature)-1])

@@ -67,7 +67,8 @@ func fillWithGarbage(t testing.TB, c *redis.Client, key string) {
 }
 
 // TestCorruption_DoesNotSpread damages a structure of one device. Other devices must continue
-// to work. If the devices of a tenant share the structure, only other tenants must.
+// to work. If all devices of a tenant share the structure, only the devices of other tenants
+// must.
 func TestCorruption_DoesNotSpread(t *testing.T) {
 	t.Parallel()
 	for name, structure := range structures {
@@ -93,7 +94,7 @@ func TestCorruption_DoesNotSpread(t *testing.T) {
 	}
 }
 
-// structureKey returns the key of a structure. The session has no place in Keys.
+// structureKey returns the key of a structure. The key of the session is not in Keys.
 func (d *device) structureKey(at int) string {
 	if at < 0 {
 		session, _ := d.currentSession()
@@ -111,8 +112,8 @@ func (d *device) markDamaged(all bool) {
 	}
 }
 
-// progress returns the numbers of commands claimed by each device that must not be
-// affected.
+// progress returns the number of commands that each undamaged device has claimed. If the
+// damaged structure is shared, it leaves out the tenant of the damaged device.
 func (s *site) progress(shared bool) map[*device]int64 {
 	claimed := map[*device]int64{}
 	for i, c := range s.tenants {

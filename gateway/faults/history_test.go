@@ -32,16 +32,16 @@ type line struct {
 	action string
 }
 
-// commandHistory records what clients were told about one command.
+// commandHistory records the responses that clients received about one command.
 type commandHistory struct {
 	device    string
 	proposed  bool
 	review    bool
 	max       int
-	decision  *bool                     // whether the command was approved; nil: no decision was accepted
+	decision  *bool                     // whether the command was approved; nil means that no decision was accepted
 	claims    map[string]bool           // tokens of claims
 	refused   map[string]bool           // outputs that were refused because another result was accepted
-	results   map[string]acceptedResult // by status and output
+	results   map[string]acceptedResult // accepted results, by status and output
 	released  map[string]bool           // tokens of released claims
 	cancelled bool                      // whether a response reported the command as cancelled
 }

@@ -31,7 +31,7 @@ type writers struct {
 
 func (w *writers) key(i int) string { return store.Partition(i).DueKey() + ":count" }
 
-// start starts the writers. Write increments a counter and returns its value.
+// start starts the writers. The function write increments a counter and returns its value.
 func (w *writers) start(write func(key string) (int64, error)) {
 	for i := range w.acked {
 		w.all.Go(func() {
@@ -63,7 +63,7 @@ func (w *writers) losses(t testing.TB, c *redis.Client) (lost, acked int64) {
 	return lost, acked
 }
 
-// viaStore returns a write that uses the store as the gateway does.
+// viaStore returns a write function that uses the store as the gateway does.
 func viaStore(s *store.Store) func(key string) (int64, error) {
 	return func(key string) (int64, error) {
 		reply, err := s.Run(context.Background(), countScript, []string{key})
@@ -185,7 +185,8 @@ func TestMeasure_Failover(t *testing.T) {
 }
 
 // measureFailover stops the link between master and replica, kills the master and promotes
-// the replica. Writes that are on the link are lost, as when the master's machine dies.
+// the replica. Writes that have not reached the replica are lost, as when the master's
+// machine dies.
 func measureFailover(t *testing.T, wait bool, delay, round int, sum *lossTally) {
 	t.Run(fmt.Sprintf("%t/%d/%d", wait, delay, round), func(t *testing.T) {
 		proxy, master := startToxiproxy(t), storetest.Start(t, "--repl-diskless-sync-delay", "0")

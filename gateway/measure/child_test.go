@@ -25,8 +25,8 @@ type settings struct {
 	AutoPipeline bool
 }
 
-// serve runs a server in a child process. It prints the server's URL and ends when its
-// standard input is closed. It returns the exit code.
+// serve runs the server of the given role in a child process, and returns the exit code.
+// It prints the server's URL, and ends when its standard input is closed.
 func serve(role string) int {
 	var s settings
 	err := json.Unmarshal([]byte(os.Getenv("FIELDGATE_MEASURED_SETTINGS")), &s)
@@ -50,8 +50,8 @@ func serve(role string) int {
 	return 0
 }
 
-// serveGateway runs a gateway as in production. Its rate limits are checked for every
-// request, and are too high to be reached.
+// serveGateway runs a gateway as in production. The rate limits are checked for every
+// request, but are too high to be reached.
 func serveGateway(ctx context.Context, s settings) error {
 	high := ratelimit.Limit{PerMinute: 1e8, Burst: 1e7}
 	g, err := gateway.New(ctx, gateway.Config{

@@ -22,11 +22,11 @@ const measuring = "FIELDGATE_MEASURE"
 
 // extent is the size of a measurement.
 type extent struct {
-	callers   int           // concurrent
-	warm, run time.Duration // of each way of running a lifecycle
+	callers   int           // number of concurrent callers
+	warm, run time.Duration // duration of the warm-up and of the measurement, for each run of lifecycles
 	ready     []int         // numbers of ready commands, ten on each device
-	claims    int           // at each number of ready commands
-	document  string        // file that gets the tables; empty: none
+	claims    int           // number of claims to measure, for each number of ready commands
+	document  string        // file that gets the tables; empty means none
 }
 
 var (
@@ -58,7 +58,7 @@ func TestMeasure(t *testing.T) {
 }
 
 // childRole is the environment variable with the role of a child process. Each server runs
-// in a process of its own, so that its processor time is counted alone.
+// in a process of its own, so that its processor time can be measured separately.
 const childRole = "FIELDGATE_MEASURED"
 
 // child is a server in a process of its own.

@@ -130,8 +130,8 @@ func (f *fleet) usedMemory() float64 {
 }
 
 // claim claims n commands one after the other, on devices all over the fleet, and then
-// releases them. It returns the mean time of a claim in Redis and the median time that the
-// caller waited.
+// releases them. It returns the mean time that Redis spends on a claim, and the median
+// time that the caller waits.
 func (f *fleet) claim(n int) (inRedis, waited time.Duration) {
 	f.t.Helper()
 	var times []time.Duration
@@ -169,7 +169,7 @@ func (f *fleet) claimOne(d store.Device, visibility time.Duration) claimedComman
 	return claimedCommand{d, leases[0]}
 }
 
-// sweep lets n leases expire and returns the time in Redis until all were settled.
+// sweep lets n leases expire and returns the time that Redis spent until all were settled.
 func (f *fleet) sweep(n int) time.Duration {
 	f.t.Helper()
 	n = min(n, len(f.devices))
@@ -194,8 +194,9 @@ func (f *fleet) resetStats() {
 	require.NoError(f.t, f.redis.ConfigResetStat(f.t.Context()).Err())
 }
 
-// timeInRedis returns the time that Redis has spent in scripts since resetStats. The
-// commands of a script are listed too, and are left out because they are part of its time.
+// timeInRedis returns the time that Redis has spent in scripts since resetStats. Redis
+// also lists the commands that scripts run. They are left out, because their time is part
+// of the scripts' time.
 func (f *fleet) timeInRedis() (total time.Duration) {
 	f.t.Helper()
 	stats := f.redis.InfoMap(f.t.Context(), "commandstats")

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// Step is one operation with its response and with the states before and after it. The
-// states come from a model or were read from a store.
+// Step is one operation with its response, and with the states before and after the operation.
+// The states come from a model or were read from a store.
 type Step struct {
 	Before, After State
 	Operation     Operation
@@ -27,8 +27,8 @@ func Violations(s Step) (violated []store.Invariant) {
 	return violated
 }
 
-// checks returns a function for each invariant. The function reports whether a step keeps
-// the invariant.
+// checks returns a function for each invariant. The function reports whether a step keeps the
+// invariant.
 func checks() map[store.Invariant]func(Step) bool {
 	return map[store.Invariant]func(Step) bool{
 		store.NothingLost:            nothingLost,
@@ -62,9 +62,9 @@ func forEach(holds func(Command) bool) func(Step) bool {
 	}
 }
 
-// forEachChange returns a check that reports whether holds is true for every command,
-// given its states before and after the step. The state before is the zero Command for a
-// command that the step proposed.
+// forEachChange returns a check that reports whether holds is true for every command. It calls
+// holds with the command before and after the step. If the step proposed the command, before
+// is the zero Command.
 func forEachChange(holds func(s Step, before, after Command) bool) func(Step) bool {
 	return func(s Step) bool {
 		for id, after := range s.After.Commands {
@@ -76,7 +76,8 @@ func forEachChange(holds func(s Step, before, after Command) bool) func(Step) bo
 	}
 }
 
-// forEachClaim is forEachChange limited to the commands that the step claimed.
+// forEachClaim returns the check of forEachChange, limited to the commands that the step
+// claimed.
 func forEachClaim(holds func(s Step, before, after Command) bool) func(Step) bool {
 	return forEachChange(func(s Step, before, after Command) bool {
 		return after.Claims == before.Claims || holds(s, before, after)
@@ -178,8 +179,9 @@ func readyIsBounded(s Step) bool {
 	return len(s.Before.Index.Ready) < MaxReady && (!s.Operation.Review || len(s.Before.Index.Pending) < MaxReady)
 }
 
-// everythingIsTold checks the timeline of a command: it only grows, it has one event for
-// each claim, and its last event with a status has the command's status.
+// everythingIsTold checks three properties of a command's timeline: it only grows, it has one
+// event for each claim, and the last event that sets a status agrees with the command's
+// status.
 func everythingIsTold(_ Step, before, after Command) bool {
 	last, claims := Status(""), 0
 	for _, event := range after.Timeline {
@@ -194,8 +196,8 @@ func everythingIsTold(_ Step, before, after Command) bool {
 	return grew && !missing && last == after.Status && claims == after.Claims
 }
 
-// statusOf returns the status that a command has after an event. It returns an empty
-// status for an event that does not change it.
+// statusOf returns the status that an event gives a command. It returns an empty status for an
+// event that does not change the status.
 func statusOf(event string, reviewed bool) Status {
 	switch event {
 	case "proposed":

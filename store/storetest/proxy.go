@@ -13,10 +13,10 @@ import (
 
 // Proxy is a TCP proxy in front of a server. It injects faults.
 type Proxy struct {
-	// Faulted receives a value for every request or reply that the proxy loses or holds.
+	// Faulted receives a value for each request or reply that the proxy loses or holds.
 	Faulted chan struct{}
 
-	// Release lets one held request or reply continue for each value that is sent to it.
+	// Release accepts values. Each value lets one held request or reply continue.
 	Release chan struct{}
 
 	listener net.Listener
@@ -26,8 +26,7 @@ type Proxy struct {
 	pings    atomic.Int32
 }
 
-// Fault is a failure of the connection, either when a request arrives or when its reply
-// does.
+// Fault is a fault that the proxy injects when it receives a request or a reply.
 type Fault int
 
 // The faults that a Proxy injects.
@@ -41,8 +40,8 @@ const (
 	Blackhole         // no byte is forwarded any more, while the connection stays open
 )
 
-// injection is a fault and the words that select requests: every request that contains at
-// least one of the words meets the fault.
+// injection is a fault with the words that select its requests. The fault applies to each
+// request that contains at least one of the words.
 type injection struct {
 	fault Fault
 	words [][]byte
@@ -168,8 +167,8 @@ func (c *connection) forwardRequests() {
 	}
 }
 
-// forwardRequest forwards bytes from the client to the server. The bytes in part may be a
-// part of a request. It returns false if the connection has ended.
+// forwardRequest forwards part from the client to the server. The part may be an
+// incomplete request. It returns false if the connection has ended.
 func (c *connection) forwardRequest(part []byte) bool {
 	in := c.fault.Load()
 	if in.fault == Blackhole {
@@ -201,8 +200,8 @@ func (c *connection) forwardReplies() {
 	}
 }
 
-// forwardReply forwards bytes from the server to the client. The bytes in part may be a
-// part of a reply. It returns false if the connection has ended.
+// forwardReply forwards part from the server to the client. The part may be an incomplete
+// reply. It returns false if the connection has ended.
 func (c *connection) forwardReply(part []byte) bool {
 	switch Fault(c.next.Swap(int32(NoFault))) {
 	case LoseReply:

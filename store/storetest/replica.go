@@ -12,7 +12,7 @@ import (
 
 // AwaitReplica waits until a write to the server s reaches its replica. It does not rely
 // on the replica's state "online". The server reports that state up to a second before it
-// sends the first write, and writes in between are lost when the server dies.
+// sends the first write. If the server dies in between, these writes are lost.
 func (s *Server) AwaitReplica(t testing.TB) {
 	t.Helper()
 	client := s.Client(t)

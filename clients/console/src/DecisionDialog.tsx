@@ -21,7 +21,8 @@ export function DecisionDialog(props: { command: Command; approve: boolean; onCl
     onClose();
   });
   const whole = useWhole(command);
-  // The dialog opens with its form, so that the first field has the focus.
+  // Wait for the whole command. If the dialog opened without the form, the first field would
+  // not get the focus.
   if (!whole) return null;
   const current = resolved.value.find(({ id }) => id === command.id);
   return (
@@ -52,7 +53,7 @@ export function DecisionDialog(props: { command: Command; approve: boolean; onCl
   );
 }
 
-/** Replaces the form when the command is no longer pending: it was decided or cancelled, or it expired. */
+/** Replaces the form when the command was decided by another user, was cancelled or has expired. */
 function NotPending({ command, onClose }: { command: Command; onClose: () => void }) {
   return (
     <div role="alert">

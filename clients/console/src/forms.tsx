@@ -13,7 +13,7 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     element.current?.showModal();
-    element.current?.scrollTo(0, 0); // the focus may have scrolled the content above its field out of view
+    element.current?.scrollTo(0, 0); // focusing the first field may have scrolled the text above it out of view
     return () => {
       const target = before?.isConnected ? before : document.getElementById("main");
       target?.focus({ preventScroll: true });
@@ -66,7 +66,7 @@ export function ConfirmDialog(props: ConfirmProps) {
 
 export interface ConfirmProps {
   title: string;
-  /** The effect of the action, in sentences. */
+  /** Sentences that explain the effect of the action. */
   effect: ComponentChildren;
   verb: string;
   action: (reason: string | undefined) => Promise<unknown>;
@@ -76,8 +76,9 @@ export interface ConfirmProps {
 }
 
 /**
- * Moves the focus to the main content when a focused element is removed from the page. The
- * browser would move it to the start of the page, which is tedious with a keyboard.
+ * Moves the focus to the main content when a focused element is removed from the page.
+ * Otherwise the browser would move the focus to the start of the page, which is tedious with a
+ * keyboard.
  */
 export function useFocusFallback(of: RefObject<HTMLElement | null>): void {
   useLayoutEffect(() => {

@@ -1,5 +1,5 @@
-// Parses and writes JSON and text verbatim: a command must look to its approver exactly as the
-// device receives it.
+// Parses and writes JSON and text without changes, so that an approver sees a command exactly
+// as the device receives it.
 
 declare global {
   interface JSON {
@@ -17,7 +17,7 @@ export function parseExact(text: string): unknown {
   } as (this: unknown, key: string, value: unknown) => unknown);
 }
 
-/** Whether this browser can keep the digits of such numbers. */
+/** Whether parseExact can keep all digits of a number in this browser. */
 export const keepsNumbers = typeof JSON.rawJSON === "function";
 
 /**
@@ -27,7 +27,7 @@ export const keepsNumbers = typeof JSON.rawJSON === "function";
  */
 const deceptive = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{DI}\u2800]|(?! )\p{Zs}|(?<=\p{M}{3})\p{M}/gu;
 
-/** Matches an escape that JSON.stringify wrote, and not an escaped backslash before a u. */
+/** Matches an escape that JSON.stringify wrote. It does not match an escaped backslash before a "u". */
 const jsonEscape = /\\u[0-9a-f]{4}(?<=(?<!\\)(?:\\\\)*\\u[0-9a-f]{4})/;
 
 /** Reports whether a word mixes Latin letters with similar letters of another script. */
@@ -48,7 +48,7 @@ export interface Segment {
 
 /**
  * Splits a text of several lines into plain and deceptive segments. `escapes` is the source of
- * a regular expression for escapes in the text, which are segments with a warning too.
+ * a regular expression. Its matches become segments with a warning too.
  */
 export function segmentsOf(text: string, escapes = ""): Segment[] {
   const segments: Segment[] = [];
@@ -67,7 +67,7 @@ export function segmentsOf(text: string, escapes = ""): Segment[] {
   return segments;
 }
 
-// Adjacent characters become one segment, because there may be thousands of them.
+// Adds invisible characters. Adjacent ones share a segment, because there may be thousands.
 function addInvisible(segments: Segment[], text: string): void {
   const last = segments.at(-1);
   if (last?.warning === "invisible") last.text += text;

@@ -11,23 +11,23 @@
 //
 // # Guarantees
 //
-//   - A command runs once. The agent records the start of a command on disk before it calls
-//     the handler, and the result before it submits it. After a crash of the agent, a command
-//     that was running is reported as failed with [CodeInterrupted]. It does not run again
-//     unless its type is [Repeatable]. If the device claims a finished command again, the
-//     agent submits the recorded result.
-//   - Every result arrives if the device ever reaches the gateway again: the agent keeps it
-//     until the gateway has accepted or refused it.
+//   - A command runs once. The agent records on disk that a command starts before it calls
+//     the handler, and records the result before it submits the result. After a crash of the
+//     agent, a command that was running is reported as failed with [CodeInterrupted]. It does
+//     not run again unless its type is [Repeatable]. If the device claims a finished command
+//     again, the agent submits the recorded result.
+//   - Every result arrives if the device ever reaches the gateway again, because the agent
+//     keeps each result until the gateway has accepted or refused it.
 //   - A command that cannot be recorded, because the disk is full or broken, does not run. The
 //     agent releases it, and the heartbeat reports the device as degraded.
-//   - While a handler runs, the agent extends its lease. A request to cancel the command ends
+//   - While a command runs, the agent extends its lease. A request to cancel the command ends
 //     the context of the handler.
 //   - The agent retries failed requests to the gateway without limit. The delays are random,
 //     so that devices that lost their network together do not reconnect together. Commands
 //     arrive over a socket, and by HTTP long polling where sockets do not work.
 //
-// The agent trusts the gateway to let only approved commands be claimed, and trusts it in
-// nothing else: the parameters of a command are untrusted input, see [Parameters].
+// The agent trusts the gateway to return only approved commands. It does not trust the
+// parameters of a command, which are untrusted input: see [Parameters].
 //
 // # Files
 //

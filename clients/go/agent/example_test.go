@@ -15,8 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// Example registers a device and runs its agent. Run returns when its context ends, which is
-// here after the gateway has received the result.
+// Example registers a device and runs its agent. Run returns when its context ends. Here the
+// context ends after the gateway has received the result.
 func Example() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -83,11 +83,11 @@ func ExampleAgent_Handle() {
 	// Output: ready to Run
 }
 
-// turnValve stands for one turn of the valve.
+// turnValve simulates one turn of the valve.
 func turnValve() {}
 
-// exampleGateway starts a gateway that has one command. It calls onResult when the result has
-// arrived, and returns the URL of the gateway. The gateway ends with the process.
+// exampleGateway starts a gateway that has one command, and returns its URL. It calls onResult
+// when the result of the command has arrived. The gateway runs until the process ends.
 func exampleGateway(onResult func()) (url string) {
 	reply := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {

@@ -22,7 +22,7 @@ func storedIDs(t testing.TB, path string) (ids []string) {
 	return ids
 }
 
-// TestJournalFile_FailedRewriteLosesNothing lets one step of a rewrite fail, and then calls
+// TestJournalFile_FailedRewriteLosesNothing makes one step of a rewrite fail, and then calls
 // (*journal).begin. If begin succeeds, its record must be in the file that the next run reads.
 func TestJournalFile_FailedRewriteLosesNothing(t *testing.T) {
 	t.Parallel()
@@ -73,8 +73,8 @@ func TestJournalFile_UnsyncedDirectoryRefusesBegin(t *testing.T) {
 	require.NoError(t, j.health())
 }
 
-// TestJournalFile_NothingIsAppendedToTornLine lets a write stop in the middle of a line. The
-// next record must not be appended to this line, where it could not be read.
+// TestJournalFile_NothingIsAppendedToTornLine makes a write stop in the middle of a line. The
+// next record must not be appended to this line, because it could not be read there.
 func TestJournalFile_NothingIsAppendedToTornLine(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)

@@ -62,8 +62,8 @@ func failureCode(err error) string {
 	return CodeFailed
 }
 
-// encodeData encodes the data that a handler returned, and returns the members of the JSON
-// object.
+// encodeData encodes the data that a handler returned. It returns the members of the encoded
+// JSON object.
 func encodeData(data any) (map[string]json.RawMessage, error) {
 	if data == nil {
 		return nil, nil
@@ -85,7 +85,7 @@ func encodeData(data any) (map[string]json.RawMessage, error) {
 	return object, nil
 }
 
-// withCode encodes data as a JSON object. Unless code is empty, it adds the member "code". The
+// withCode encodes data as a JSON object. It adds the member "code" unless code is empty. The
 // names are sorted, so that equal results have equal texts.
 func withCode(data map[string]json.RawMessage, code string) json.RawMessage {
 	if code != "" {
@@ -99,7 +99,7 @@ func withCode(data map[string]json.RawMessage, code string) json.RawMessage {
 	}
 	text, err := json.Marshal(data)
 	if err != nil {
-		return nil // not reached: each value was encoded before
+		return nil // not reached, because each value was encoded before
 	}
 	return text
 }
@@ -113,7 +113,7 @@ func interruptedResult() fieldgate.ResultRequest {
 	}
 }
 
-// replacement returns the failure to submit in place of result, which the gateway refused as
+// replacement returns the failure to submit instead of result, which the gateway refused as
 // invalid.
 func replacement(result fieldgate.ResultRequest, refusal error) fieldgate.ResultRequest {
 	return fieldgate.TruncateResult(fieldgate.ResultRequest{

@@ -3,12 +3,13 @@ import { abortable } from "./sleep.js";
 
 /**
  * Returns the bearer token, such as the access token of the user's login. It is called before
- * each request, so it should cache the token until that is about to expire.
+ * each request, so it should cache the token until the token is about to expire.
  *
- * An error ends the request and is thrown to its caller. A result after `timeoutMs` is ignored.
+ * If it throws an error, the request fails with this error. A result after `timeoutMs` is
+ * ignored.
  *
  * @param refused a token that the gateway refused, or that is about to expire. Return a newer
- * token if there is one. It may already be cached, because another request had it renewed.
+ * token if there is one. It may already be cached, because another request may have renewed it.
  */
 export type TokenProvider = (refused?: string) => string | Promise<string>;
 

@@ -22,8 +22,8 @@ type fileSystem struct {
 	ReadOnly    bool    `json:"readOnly"`
 }
 
-// listFileSystems handles diagnostic.disk {}. It returns the usage of the machine's file
-// systems on disks. It fails with not_available if the kernel does not list them.
+// listFileSystems handles diagnostic.disk {}. It returns the usage of the file systems on the
+// machine's disks. It fails with not_available if the kernel does not list the file systems.
 func listFileSystems(ctx context.Context, command agent.Command) (agent.Result, error) {
 	if _, err := parseParameters[noParameters](command); err != nil {
 		return agent.Result{}, err
@@ -46,19 +46,19 @@ func listFileSystems(ctx context.Context, command agent.Command) (agent.Result, 
 	return agent.Result{Output: text.String(), Data: map[string]any{"fileSystems": found}}, nil
 }
 
-// A mount is a mounted file system. readOnly is the option of the file system, not of the
-// mount: systemd mounts everything read-only for the agent.
+// A mount is a mounted file system. readOnly comes from the options of the file system, not
+// from the options of the mount, because systemd mounts everything read-only for the agent.
 type mount struct {
 	point, fsType string
 	readOnly      bool
 }
 
-// maxMounts bounds the result on a machine with many containers.
+// maxMounts limits the number of file systems in the result, for machines with many containers.
 const maxMounts = 50
 
 // mountPoints parses the kernel's list of mounts (proc_pid_mountinfo(5)). It returns only file
-// systems on disks, because querying a network file system may block forever. It returns each
-// block device once.
+// systems on local disks, because querying a network file system may block forever. It returns
+// each block device once.
 func mountPoints(list string) (mounts []mount) {
 	seen := map[string]bool{}
 	for line := range strings.Lines(list) {
