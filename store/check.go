@@ -86,30 +86,52 @@ func checkInfo(info map[string]string, kind string) error {
 	return nil
 }
 
-// checkMeta writes the values of metaKey if they are missing. It returns an error if the
-// stored number of partitions differs from Partitions. When several instances start at
-// once, all of them use the values that were written first.
+// checkMeta returns an error if the number of partitions in metaKey differs from Partitions.
 func (s *Store) checkMeta(ctx context.Context) error {
-	fresh := make([]byte, 32)
+	stored, err := s.readMeta(ctx)
+	if err != nil {
+		return err
+	}
+	if partitions := strconv.Itoa(Partitions); stored["partitions"] != partitions {
+		return fmt.Errorf("the store was written with %s partitions and this program uses %s: it would not find the data",
+			stored["partitions"], partitions)
+	}
+	if s.hashKey, err = hex.DecodeString(stored["hash_key"]); err != nil || len(s.hashKey) != hashKeyBytes {
+		return errors.New("the hash key of the store cannot be read: fg:meta was changed by hand")
+	}
+	return nil
+}
+
+// hashKeyBytes is the length of the generated hash key in bytes.
+const hashKeyBytes = 32
+
+// readMeta returns the values of metaKey, and writes those that are missing. It writes nothing
+// else: a write fails in a full store, and an instance must be able to start with one.
+func (s *Store) readMeta(ctx context.Context) (map[string]string, error) {
+	stored, err := s.client.HGetAll(ctx, metaKey).Result()
+	if err == nil && (stored["partitions"] == "" || stored["hash_key"] == "") {
+		if err := s.writeMeta(ctx); err != nil {
+			return nil, err
+		}
+		stored, err = s.client.HGetAll(ctx, metaKey).Result()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", metaKey, err)
+	}
+	return stored, nil
+}
+
+// writeMeta writes the values of metaKey that are missing. When several instances start at
+// once, all of them use the values that were written first.
+func (s *Store) writeMeta(ctx context.Context) error {
+	fresh := make([]byte, hashKeyBytes)
 	if _, err := rand.Read(fresh); err != nil {
 		return fmt.Errorf("generating a hash key: %w", err)
 	}
-	initial := map[string]string{"partitions": strconv.Itoa(Partitions), "hash_key": hex.EncodeToString(fresh)}
-	for field, value := range initial {
+	for field, value := range map[string]string{"partitions": strconv.Itoa(Partitions), "hash_key": hex.EncodeToString(fresh)} {
 		if err := s.client.HSetNX(ctx, metaKey, field, value).Err(); err != nil {
 			return fmt.Errorf("writing %s of %s: %w", field, metaKey, err)
 		}
-	}
-	stored, err := s.client.HGetAll(ctx, metaKey).Result()
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", metaKey, err)
-	}
-	if stored["partitions"] != initial["partitions"] {
-		return fmt.Errorf("the store was written with %s partitions and this program uses %s: it would not find the data",
-			stored["partitions"], initial["partitions"])
-	}
-	if s.hashKey, err = hex.DecodeString(stored["hash_key"]); err != nil || len(s.hashKey) != len(fresh) {
-		return errors.New("the hash key of the store cannot be read: fg:meta was changed by hand")
 	}
 	return nil
 }
