@@ -19,7 +19,7 @@ TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
 .PHONY: help build run demo generate test test-go test-kill test-balancer test-browser test-contract differential histories faults measure-faults \
-	mutants bench bench-sockets check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
+	mutants bench bench-sockets bench-abuse check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
 	reference typescript typescript-check typescript-test console console-check redis jq haproxy chromium node
 
 help: ## List the targets.
@@ -54,6 +54,9 @@ bench: redis ## Run the benchmarks; those of the queue update docs/performance.m
 
 bench-sockets: redis ## Measure 10,000 sockets and the latency of commands; takes minutes.
 	@FIELDGATE_MEASURE_SOCKETS=full go test -count=1 -timeout 15m -v -run '^TestMeasureSockets$$' ./gateway
+
+bench-abuse: redis ## Measure what a hostile tenant costs the gateway and another tenant; updates docs/performance.md; takes minutes.
+	@FIELDGATE_MEASURE_ABUSE=full go test -count=1 -timeout 30m -v -run '^TestMeasureAbuse$$' ./gateway/measure
 
 histories: redis ## Check 50 concurrent histories of 2,000 operations for linearizability.
 	@FIELDGATE_HISTORIES=50 go test -count=1 -v -run '^TestLease_HistoriesAreLinearizable$$' ./queue
