@@ -1,9 +1,10 @@
 package measure
 
 import (
+	"context"
 	"io"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -59,61 +60,58 @@ func (s *slowBody) Read(p []byte) (int, error) {
 	return copy(p[:min(len(p), 8<<10)], strings.Repeat("[1,", len(p)/3+1)), nil
 }
 
+// chosenShapes returns the hostile bodies that the attack names.
+func (a *attack) chosenShapes() (chosen []hostileBody) {
+	for _, shape := range hostileBodies(a.Devices[0].Session, a.Slow) {
+		if slices.Contains(a.Shapes, shape.name) {
+			chosen = append(chosen, shape)
+		}
+	}
+	return chosen
+}
+
+// sendBodies sends bodies of the shapes in turn, many at the same time.
+func (a *attacker) sendBodies(ctx context.Context) {
+	inParallel(ctx, a.Bodies, func(i int) {
+		shape := a.shapes[i%len(a.shapes)]
+		sender := a.operator
+		if shape.byDevice {
+			sender = a.devices[0]
+		}
+		a.request(ctx, sender, "POST", shape.path, shape.body())
+	})
+}
+
 // measureBodies sends hostile bodies of one tenant at once, and measures another tenant and the
 // memory of the gateway. No rate limit keeps the bodies away.
 func measureBodies(t *testing.T, size abuse) {
 	s := newSite(t)
 	tenantID := gatewaytest.NewTenantID()
-	attacker := newUnit(t, s, s, tenantID)
-	viewer := newPrincipal(s.child.URL, s.Token(tenantID, "mallory", "operator"))
+	d := newUnit(t, s, s, tenantID)
+	a := attack{
+		Operator: s.Token(tenantID, "mallory", "operator"), Devices: []attackDevice{{d.token, d.session}},
+		Bodies: size.bodies, Slow: size.slow, Duration: size.each,
+	}
 	columns := append([]string{"bodies", "responses"}, columnsOfExperience...)
-	table := newTable(append(columns, "**peak memory**")...)
-	run := func(name string, bodies []hostileBody) {
-		s.resetPeak(t)
-		n := startNeighbour(t, s, s)
-		got := sendBodies(size, bodies, attacker.principal, viewer)
-		e := n.stop(t)
-		s.requireAlive(t)
-		table.row(append(append([]string{name, got.String()}, e.cells()...), mib(s.peakMemory(t)))...)
+	table := newTable(append(columns, "CPU gateway, each body", "**peak memory**")...)
+	run := func(name string, shapes ...string) {
+		t.Run(name, func(t *testing.T) {
+			s.resetPeak(t)
+			a.Shapes = shapes
+			n, before := startNeighbour(t, s, s), cpuTime(t, s.pid)
+			got := a.from(t, s)
+			cpu := (cpuTime(t, s.pid) - before) / time.Duration(max(got.Seen.total(), 1))
+			e := n.stop(t)
+			s.requireAlive(t)
+			table.row(append(append([]string{name, got.Seen.String()}, e.cells()...), ms(cpu), mib(s.peakMemory(t)))...)
+		})
 	}
-	run("none", nil)
-	all := hostileBodies(attacker.session, size.slow)
-	for _, one := range all {
-		run(one.name, []hostileBody{one})
+	run("none")
+	var all []string
+	for _, shape := range hostileBodies("", 0) {
+		run(shape.name, shape.name)
+		all = append(all, shape.name)
 	}
-	run("all of them, mixed", all)
+	run("all of them, mixed", all...)
 	publish(t, size.extent, "abuse-bodies", table)
-}
-
-// sendBodies sends bodies of the shapes in turn, many at once. When all have responses, it sends
-// the next ones. Without shapes, it only waits.
-func sendBodies(size abuse, shapes []hostileBody, device, user principal) counts {
-	got := counts{}
-	if len(shapes) == 0 {
-		time.Sleep(size.each)
-		return got
-	}
-	var mu sync.Mutex
-	for began := time.Now(); time.Since(began) < size.each; {
-		var all sync.WaitGroup
-		for i := range size.bodies {
-			all.Go(func() {
-				status := shapes[i%len(shapes)].send(device, user)
-				mu.Lock()
-				defer mu.Unlock()
-				got[status]++
-			})
-		}
-		all.Wait()
-	}
-	return got
-}
-
-func (h hostileBody) send(device, user principal) (status int) {
-	sender := user
-	if h.byDevice {
-		sender = device
-	}
-	status, _ = sender.send("POST", h.path, h.body())
-	return status
 }

@@ -28,11 +28,7 @@ func newPrincipal(url, token string) principal {
 
 // do sends a request. It returns the status 0 if there was no response.
 func (p principal) do(method, path, body string) (status int, response []byte) {
-	return p.send(method, path, strings.NewReader(body))
-}
-
-func (p principal) send(method, path string, body io.Reader) (status int, response []byte) {
-	r, err := http.NewRequest(method, p.url+path, body)
+	r, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
 	if err != nil {
 		return 0, nil
 	}
@@ -145,7 +141,7 @@ func (n *neighbour) record(p principal, method, path, body string) []byte {
 	return response
 }
 
-// experience is how a neighbour was served.
+// experience holds the response times of a neighbour.
 type experience struct {
 	requests, refused int
 	p50, p99          time.Duration

@@ -21,6 +21,7 @@ type largeTenant struct {
 	id      string
 	session string
 	unit    unit
+	waiting []string // devices that wait for commands
 }
 
 // newLargeTenant creates a large tenant at prepared. Its device sends requests to at.
@@ -130,4 +131,16 @@ func measureReads(t *testing.T, size abuse) {
 	}
 	s.requireAlive(t)
 	publish(t, size.extent, "abuse-reads", table)
+}
+
+// timeInScripts returns the time that Redis has spent in scripts since its statistics were
+// reset.
+func (s server) timeInScripts(t testing.TB) (total time.Duration) {
+	t.Helper()
+	stats := s.InfoMap(t.Context(), "commandstats")
+	require.NoError(t, stats.Err())
+	for _, name := range []string{"evalsha", "eval"} {
+		total += usec(stats.Item("Commandstats", "cmdstat_"+name))
+	}
+	return total
 }

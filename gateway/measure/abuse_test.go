@@ -2,9 +2,7 @@ package measure
 
 import (
 	"fmt"
-	"maps"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,8 +36,8 @@ type abuse struct {
 
 var (
 	gentle = abuse{
-		bodies: 10, each: 300 * time.Millisecond, slow: 50 * time.Millisecond, commands: 5, devices: 5, requests: 3,
-		mix: 300 * time.Millisecond, sockets: 3, claims: 4, maxBytes: 16 << 20,
+		bodies: 10, each: 200 * time.Millisecond, slow: 50 * time.Millisecond, commands: 5, devices: 5, requests: 3,
+		mix: 200 * time.Millisecond, sockets: 3, claims: 4, maxBytes: 16 << 20,
 	}
 	harsh = abuse{
 		bodies: 200, each: 10 * time.Second, slow: 5 * time.Second, commands: 200, devices: 1101, requests: 50,
@@ -124,14 +122,3 @@ func (s *site) resetPeak(t testing.TB) {
 }
 
 func mib(bytes int) string { return fmt.Sprintf("%d MiB", bytes>>20) }
-
-// counts is the number of responses by status. Zero is a connection without a response.
-type counts map[int]int
-
-func (c counts) String() string {
-	var parts []string
-	for _, status := range slices.Sorted(maps.Keys(c)) {
-		parts = append(parts, fmt.Sprintf("%d: %d", status, c[status]))
-	}
-	return strings.Join(parts, ", ")
-}

@@ -23,6 +23,7 @@ type settings struct {
 	RedisURL     string
 	SupabaseURL  string
 	AutoPipeline bool
+	Attack       *attack
 	Limited      bool // the rate limits are the defaults; otherwise they are too high to be reached
 }
 
@@ -42,6 +43,8 @@ func serve(role string) int {
 			err = serveGateway(ctx, s)
 		case "floor":
 			err = serveFloor(ctx, s)
+		case "attack":
+			err = json.NewEncoder(os.Stdout).Encode(s.Attack.run(ctx))
 		}
 	}
 	if err != nil {
