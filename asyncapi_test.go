@@ -231,7 +231,8 @@ type socketMessage struct {
 	}
 }
 
-// reference refers to a part of the document. The last segment is the id of the part.
+// reference refers to a part of the document. The last path segment of Ref is the id of that
+// part.
 type reference struct {
 	Ref string `yaml:"$ref"`
 }

@@ -61,9 +61,9 @@ type Error struct {
 
 	RetryAfter time.Duration // time to wait before a retry; zero means that a retry does not help
 	Command    *CommandState // current state of the command, so that the caller need not request it
-	SessionID  string        // id of the active session (session_active)
-	Approval   *Approval     // the recorded decision (already_decided)
-	Fields     []FieldError  // the invalid parts of the request (validation_failed)
+	SessionID  string        // id of the active session; set only for the code session_active
+	Approval   *Approval     // the recorded decision; set only for the code already_decided
+	Fields     []FieldError  // the invalid parts of the request; set only for the code validation_failed
 
 	Cause error // the underlying error, for the log only
 }
@@ -85,7 +85,7 @@ type Approval struct {
 
 // FieldError describes one part of a request that violates the contract.
 type FieldError struct {
-	Pointer string // a JSON pointer into the body, or "/query/limit", "/path/deviceId", "/header/Idempotency-Key"
+	Pointer string // a JSON pointer into the body, or the location of a parameter, such as "/query/limit", "/path/deviceId" or "/header/Idempotency-Key"
 	Keyword string // the violated rule of the contract, such as "maxLength"
 	Reason  string // a sentence that does not contain the value from the request
 }

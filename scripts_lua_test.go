@@ -97,7 +97,7 @@ func refusals(t *testing.T, script string) []string {
 	follow = func(node any) {
 		walk(node, func(node any) bool {
 			if _, inner := node.(*ast.FunctionExpr); inner {
-				return false // the body runs only when the function is called
+				return false // the code of a nested function runs only when the function is called
 			}
 			call, ok := node.(*ast.FuncCallExpr)
 			if !ok {
@@ -117,7 +117,7 @@ func refusals(t *testing.T, script string) []string {
 	return slices.Sorted(maps.Keys(codes))
 }
 
-// literal returns the code of a refusal. The code must be a literal in the call of refuse.
+// literal returns the code of a refusal, which must be a string literal in the call of refuse.
 func literal(t *testing.T, script string, call *ast.FuncCallExpr) string {
 	t.Helper()
 	require.NotEmpty(t, call.Args, "%s.lua: refuse without a code", script)

@@ -16,15 +16,15 @@ import (
 	"github.com/fieldgate/fieldgate/api/problem"
 )
 
-// byDevices and byUsers stand for all operations of a security scheme, which devices or users
-// may call.
+// byDevices and byUsers are the security schemes of devices and of users. In runBy they stand
+// for all operations with that security scheme.
 const (
 	byDevices = "deviceSession"
 	byUsers   = "customerJWT"
 )
 
-// runBy maps a script to the operations that run the script. A value is an operation id, or
-// byDevices or byUsers for all operations of that security scheme. A script without operations
+// runBy maps a script to the operations that run the script. An element is an operation id, or
+// byDevices or byUsers for all operations of devices or of users. A script without operations
 // runs in the background, and its package handles the refusals. A socket frame runs the same
 // scripts as the corresponding operation.
 var runBy = map[string][]string{
@@ -69,6 +69,7 @@ var runBy = map[string][]string{
 	"session/lua/reconcile_session": nil,
 	"session/lua/settle_session":    nil,
 
+	"store/lua/canary":    nil,
 	"store/lua/set_aside": nil,
 }
 
@@ -173,8 +174,8 @@ func TestScripts_OnlyOkAndRefuseBuildReplies(t *testing.T) {
 
 // TestScripts_EachTouchesDeclaredKeysOnly fails if a script uses a key that is not in KEYS.
 // Such a key may be in another slot, or move to another node while the script runs. A script
-// gets a key in three ways: from a local whose name ends in "key", from the key set of a
-// device, or from a parameter.
+// gets a key in three ways: from a local variable whose name ends in "key", from the key set of
+// a device, or from a parameter.
 func TestScripts_EachTouchesDeclaredKeysOnly(t *testing.T) {
 	t.Parallel()
 	call := regexp.MustCompile(`redis\.p?call\((.*)`)
@@ -194,8 +195,8 @@ func TestScripts_EachTouchesDeclaredKeysOnly(t *testing.T) {
 	}
 }
 
-// requireDeclaredKeys fails the test if a local has the name of a key but is not taken from
-// KEYS.
+// requireDeclaredKeys fails the test if the name of a local variable ends in "key" but its value
+// is not an element of KEYS.
 func requireDeclaredKeys(t *testing.T, file string, local *ast.LocalAssignStmt) {
 	t.Helper()
 	for i, name := range local.Names {

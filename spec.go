@@ -10,7 +10,7 @@ import _ "embed"
 //go:embed openapi.yaml
 var Spec []byte
 
-// SocketSpec is asyncapi.yaml, the contract of the socket frames. It is also written by hand.
+// SocketSpec is asyncapi.yaml, the contract of the socket frames. It is written by hand.
 // It refers to schemas in openapi.yaml, so both files are served in the same directory.
 //
 //go:embed asyncapi.yaml

@@ -25,7 +25,8 @@ func TestContract_ExampleDetailsAreInSource(t *testing.T) {
 	}
 }
 
-// exampleDetails returns the `detail` of each example problem, by a name for the example.
+// exampleDetails returns the `detail` of each example problem. The key is a name that the test
+// reports for the example.
 func exampleDetails(t *testing.T) map[string]string {
 	t.Helper()
 	details := map[string]string{}
@@ -77,7 +78,7 @@ func sentencesInSource(t *testing.T) (patterns []*regexp.Regexp) {
 	return patterns
 }
 
-// verb matches a verb of package fmt, such as %s, in a quoted pattern.
+// verb matches a formatting verb of package fmt, such as %s.
 var verb = regexp.MustCompile(`%[dqsv]`)
 
 // patternOf returns a pattern that matches the values of a string expression. Its fmt verbs

@@ -164,8 +164,8 @@ func codesInSource(t *testing.T) []string {
 	return codes
 }
 
-// constants returns the literals of the constants in a source file whose names begin with
-// prefix, by name. It parses the source, so that a test cannot miss a new constant.
+// constants parses a source file and returns the literal of each constant whose name begins
+// with prefix, by name. A test therefore cannot miss a new constant.
 func constants(t *testing.T, source, prefix string) map[string]string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), source, nil, parser.SkipObjectResolution)

@@ -37,7 +37,7 @@ func TestContract_OperationsAndLeastRoles(t *testing.T) {
 		device   = "/api/v1/device"
 		customer = "/api/v1/customer"
 	)
-	want := map[string]string{ // maps method and path to the operationId, followed by the least role if there is one
+	want := map[string]string{ // maps method and path to the operationId, followed by the lowest role that may call it, if it needs a role
 		"GET /healthz":       "getHealth",
 		"GET /readyz":        "getReadiness",
 		"GET /version":       "getVersion",

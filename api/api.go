@@ -38,8 +38,8 @@ import (
 )
 
 // DefaultMaxBodyBytes is the maximum size of a request body in bytes. The configuration or the
-// operation may set another maximum. A result has up to 256 KiB of output in addition to its
-// data.
+// operation may set another maximum. A result needs up to 256 KiB for its output, in
+// addition to its data.
 const DefaultMaxBodyBytes = 1 << 20
 
 // Authenticator verifies a bearer token. It returns a context that carries the principal.
@@ -66,12 +66,12 @@ type Config struct {
 	// RateLimit returns nil if one more call of the operation is within the limits, and a
 	// *fieldgate.Error with RetryAfter otherwise. cost is the x-cost of the operation. The
 	// context carries the principal. For a call without a principal, request.Addr returns the
-	// address of the client. Nil means that nothing is limited.
+	// address of the client. A nil RateLimit limits nothing.
 	RateLimit func(ctx context.Context, operationID string, cost int) error
 
 	// AdmitRead waits until the operation may read from the store. The edge calls release when
-	// the response has been written. The error is a *fieldgate.Error. Nil means that no operation
-	// waits.
+	// the response has been written. The error is a *fieldgate.Error. If AdmitRead is nil, no
+	// operation waits.
 	AdmitRead func(ctx context.Context, operationID string) (release func(), err error)
 
 	// Logger receives one line per request. Nil discards them.
@@ -200,8 +200,8 @@ func setDefaults(config *Config) {
 }
 
 // load parses and validates an OpenAPI document. It refuses version 3.1, because the validator
-// would compile the schemas of such a document again for each request. That costs 40 times as
-// much.
+// would compile the schemas of such a document again for each request. Validation would then
+// cost 40 times as much.
 func load(spec []byte) (*openapi3.T, error) {
 	loader := openapi3.NewLoader()
 	document, err := loader.LoadFromData(spec)

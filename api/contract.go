@@ -88,8 +88,8 @@ func (c *contract) admit(w http.ResponseWriter, r *http.Request, held *share) (*
 	info := request.Of(r.Context())
 	info.Operation = op.id
 	if len(r.TransferEncoding) > 0 {
-		// The client may also have sent a Content-Length, which net/http drops. Such a connection
-		// must close after the response (RFC 9112, section 6.1).
+		// A request with a Transfer-Encoding may also have had a Content-Length, which net/http
+		// drops. Its connection must close after the response (RFC 9112, section 6.1).
 		w.Header().Set("Connection", "close")
 	}
 	if op.socket {

@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// The headers that pages of other origins may send and read. Tokens are sent in a header and
-// never in cookies, so CORS credentials are not allowed.
+// corsSent and corsRead are the headers that pages of other origins may send and read. Tokens
+// are sent in a header and never in cookies, so CORS credentials are not allowed.
 const (
 	corsSent    = "Authorization, Content-Type, Idempotency-Key, X-Request-ID"
 	corsRead    = "Location, Retry-After, WWW-Authenticate, X-Request-ID"
@@ -64,8 +64,8 @@ func isOrigin(parsed *url.URL, origin string) bool {
 
 func notInHost(c rune) bool { return c == '*' || c > unicode.MaxASCII }
 
-// originOf returns the Origin header of the request, or "" if there is none. It joins several
-// Origin headers. The result is then not a valid origin.
+// originOf returns the Origin header of the request, or "" if there is none. If there are
+// several, it joins them, and the result is not a valid origin.
 func originOf(r *http.Request) string { return strings.Join(r.Header["Origin"], ", ") }
 
 // cors sets the headers that let pages of the listed origins call the API and read the

@@ -175,7 +175,7 @@ func TestDocs_OtherPathsAre404(t *testing.T) {
 	}
 }
 
-// links matches the links of a page to this server.
+// links matches those links of a page that lead to this server.
 var links = regexp.MustCompile(`<a href="(/[^"#]*)[^"]*"`)
 
 func TestDocs_LinksWork(t *testing.T) {

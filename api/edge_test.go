@@ -187,8 +187,8 @@ func mountRoute(method, pattern string, handler http.HandlerFunc) func(chi.Route
 	return func(r chi.Router) { r.Method(method, pattern, handler) }
 }
 
-// admit sends a request without a connection. It returns the request that the handler received,
-// and reports whether the edge admitted it.
+// admit serves a request without a network connection. It returns the request that the handler
+// received, and reports whether the edge admitted it.
 func (te *testEdge) admit(t testing.TB, method string, target *url.URL, body string, header ...string) (received, bool) {
 	t.Helper()
 	r := httptest.NewRequest(method, "/", strings.NewReader(body))

@@ -10,7 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/api/schema"
 )
 
-// An operation with a response 101 opens a socket. Its handshake is like any other request, but
+// An operation with a 101 response opens a socket. Its handshake is like any other request, but
 // a browser does not let a page set headers in a handshake. The credential can therefore also
 // be sent as a subprotocol or as a ticket. CORS does not apply to handshakes, so a browser lets
 // pages of any origin open sockets (RFC 6455, section 10.2). The gateway therefore checks the
@@ -75,7 +75,7 @@ func (op *operation) acceptsTicket() bool {
 }
 
 // credential is a credential in a handshake. The token is empty for a credential in the
-// Authorization header, which need not be moved.
+// Authorization header, because that credential stays where it is.
 type credential struct{ pointer, token string }
 
 // extractCredentials returns the credentials of the handshake and removes them from the

@@ -20,7 +20,7 @@ import (
 
 const (
 	deviceSocket = "/socket"
-	pageSocket   = "/page-socket" // accepts tickets
+	pageSocket   = "/page-socket" // path of a socket that accepts tickets
 	aJWT         = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 	protocolLine = "Sec-WebSocket-Protocol: fieldgate.v1, bearer." + goodToken
 	originLine   = "Origin: " + app
@@ -48,7 +48,7 @@ func newSocketEdge(t testing.TB) socketEdge {
 	return socketEdge{newTestEdge(t, serve, withoutLog, func(c *Config) { c.AllowedOrigins = []string{app, "http://localhost:3000"} })}
 }
 
-// handshake sends a handshake without a connection.
+// handshake serves a handshake without a network connection.
 func (d socketEdge) handshake(target string, header ...string) *http.Response {
 	r := httptest.NewRequest(http.MethodGet, target, nil)
 	setHeaders(r, header)
@@ -251,7 +251,7 @@ func TestHandshake_TokenInQueryIsRefused(t *testing.T) {
 			t.Parallel()
 			te := newTestEdge(t, noContent) // each edge has its own log
 			for target, hint := range map[string]string{deviceSocket: tokenInQueryReason, pageSocket: tokenInQueryReasonWithTicket} {
-				response := te.ask(t, http.MethodGet, target+"?"+query, "", authLine) // with a valid token in the header, too
+				response := te.ask(t, http.MethodGet, target+"?"+query, "", authLine) // the header contains a valid token
 
 				text := read(t, response)
 				require.Equal(t, http.StatusBadRequest, response.StatusCode)

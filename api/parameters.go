@@ -22,10 +22,10 @@ import (
 // parameters are the path, query and header parameters of an operation.
 type parameters struct {
 	all     openapi3.Parameters
-	query   map[string]bool // by name; true if the parameter may be repeated
+	query   map[string]bool // maps a parameter's name to whether it may be repeated
 	times   []string        // names of the query parameters that are times
-	headers []string        // in canonical form
-	inPath  bool            // whether there is a path parameter
+	headers []string        // names in canonical form
+	inPath  bool            // true if there is a path parameter
 }
 
 // newParameters merges the parameters of a path and of an operation on that path. If both

@@ -42,10 +42,10 @@ func TestBody_ErrorsNameFieldWithoutItsValue(t *testing.T) {
 		`{"name":"abc","named":{"no":1}}`:   {{"/named/label", "required", "is required"}},
 		`{"name":"abc","pair":7}`:           {{"/pair", "oneOf", "does not follow the contract"}},
 		`{"name":"abc","labels":{"a":"s3cret"}}`: {
-			{"/labels", "maxLength", "must have at most 4 characters"}, // the caller chose the name "a", so the pointer omits it
+			{"/labels", "maxLength", "must have at most 4 characters"}, // the name "a" comes from the caller, so the pointer omits it
 		},
 		`{"name":"abc","made":"2025-02-30T10:00:00Z"}`: {
-			{"/made", "format", "must be a valid date-time"}, // there is no such day
+			{"/made", "format", "must be a valid date-time"}, // February 30 does not exist
 		},
 		`{"name":"abc","parts":[{"no":1},{"no":2},{"no":3}]}`: {
 			{"/parts", "maxItems", "must have at most 2 items"},

@@ -49,8 +49,8 @@ func normalizePath(next http.Handler) http.Handler {
 	})
 }
 
-// needlessEscape matches the escape of an unreserved character: a letter, a digit, or one
-// of - . _ ~.
+// needlessEscape matches the escape of an unreserved character: a letter, a digit,
+// "-", ".", "_" or "~".
 var needlessEscape = regexp.MustCompile(`(?i)%(?:2d|2e|3[0-9]|4[1-9a-f]|5[0-9a]|5f|6[1-9a-f]|7[0-9a]|7e)`)
 
 // boundReads makes an admitted request wait for AdmitRead before it is served.
@@ -69,8 +69,7 @@ func (e *edge) boundReads(next http.Handler) http.Handler {
 	})
 }
 
-// strictOptions returns the options by which the generated code responds to errors with problem
-// documents.
+// strictOptions returns options that make the generated code report errors as problem documents.
 func (e *edge) strictOptions() generated.StrictHTTPServerOptions {
 	return generated.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  refuseBinding,
@@ -95,7 +94,7 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 
 // methodNotAllowed refuses a method that the path does not have. It also refuses HEAD, and
 // OPTIONS except in a preflight, because the contract has neither. For an unknown method on an
-// unknown path, chi calls it too, and it responds with 404.
+// unknown path, chi also calls methodNotAllowed, which then responds with 404.
 func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	methods := allowedMethods(r)
 	if len(methods) == 0 {

@@ -16,7 +16,7 @@ import (
 // and the previous older one is dropped. An entry that is used moves to the younger
 // generation. So entries in use stay, and eviction needs no timer and no search.
 type tokenCache struct {
-	generation int // maximum entries in one generation; zero or less disables the cache
+	generation int // maximum number of entries in one generation; zero or less disables the cache
 
 	mu      sync.Mutex
 	younger map[[sha256.Size]byte]cachedToken

@@ -51,7 +51,7 @@ func claimRules(cfg Config) []jwt.ValidateOption {
 func (v *Verifier) principalOf(payload []byte) (Principal, error) {
 	registered := jwt.New()
 	if err := json.Unmarshal(payload, registered); err != nil {
-		return Principal{}, errClaims // not err: the decoder's message may quote a claim
+		return Principal{}, errClaims // err is not returned, because its message may quote a claim
 	}
 	if err := jwt.Validate(registered, v.rules...); err != nil {
 		return Principal{}, fmt.Errorf("checking the registered claims: %w", err)
@@ -61,7 +61,7 @@ func (v *Verifier) principalOf(payload []byte) (Principal, error) {
 		return Principal{}, err
 	}
 	principal.ExpiresAt = registered.Expiration()
-	if !v.isCurrent(principal) { // jwx treats an exp of 0 as a missing exp and accepts it
+	if !v.isCurrent(principal) { // jwx accepts an exp of 0, because it treats the claim as missing
 		return Principal{}, errExpired
 	}
 	return principal, nil
@@ -94,7 +94,7 @@ func (v *Verifier) principalFromClaims(userID string, claims map[string]any) (Pr
 
 // isSignedIn reports whether the token belongs to a signed-in user. The API keys of a
 // Supabase project, whose role is anon or service_role, do not. Neither do the tokens of
-// anonymous sign-ins. A claim of an unexpected type counts as not signed in.
+// anonymous sign-ins. It returns false if a claim has an unexpected type.
 func isSignedIn(claims map[string]any) bool {
 	if role, present := claims["role"]; present {
 		name, isString := role.(string)

@@ -13,7 +13,7 @@ import (
 
 const (
 	maxLeeway      = 30 * time.Second
-	minSecretBytes = 32 // RFC 7518, section 3.2: the key is at least as long as the hash
+	minSecretBytes = 32 // RFC 7518, section 3.2: the key must be at least as long as the hash
 )
 
 // Config configures a Verifier. JWKSURL or HS256Secret is required. Every other field
@@ -29,7 +29,7 @@ type Config struct {
 	HS256Secret []byte
 
 	// Issuer is the required value of the claim iss. If it is empty, iss is not
-	// checked; the caller should log that.
+	// checked; the program should then log a warning.
 	Issuer string
 
 	// Audience is a value that the claim aud must contain. Default: "authenticated".

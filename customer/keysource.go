@@ -38,7 +38,7 @@ type keySource struct {
 	timeout    time.Duration
 	interval   time.Duration
 	poll       time.Duration
-	allowEmpty bool // an empty set of keys is valid, because a secret is configured
+	allowEmpty bool // true if a secret is configured, because an empty key set is valid then
 	now        func() time.Time
 	log        *slog.Logger
 
@@ -81,7 +81,7 @@ func (s *keySource) current() *keySet { return s.set.Load() }
 
 // find returns the key with the given id and the set that contains this key. An unknown
 // id may belong to a new key. So find fetches the keys again before it returns an error,
-// if the interval allows a fetch.
+// if the minimum interval between two fetches has passed.
 func (s *keySource) find(ctx context.Context, id keyID) (key, *keySet, error) {
 	if set := s.current(); set != nil {
 		if found, ok := set.find(id); ok {
@@ -103,7 +103,7 @@ func (s *keySource) find(ctx context.Context, id keyID) (key, *keySet, error) {
 }
 
 // refresh fetches the keys or waits for the fetch in flight. It does nothing if the
-// interval since the last fetch has not passed. It returns an error only if the
+// minimum interval between two fetches has not passed. It returns an error only if the
 // context ends first.
 func (s *keySource) refresh(ctx context.Context) error {
 	fetch := s.startOrJoin(ctx)
@@ -119,8 +119,8 @@ func (s *keySource) refresh(ctx context.Context) error {
 }
 
 // startOrJoin returns a channel that is closed when the current fetch ends. It starts a
-// fetch if none is in flight and the interval allows one. It returns nil if there is no
-// fetch to wait for.
+// fetch if none is in flight and the minimum interval between two fetches has passed. It
+// returns nil if there is no fetch to wait for.
 func (s *keySource) startOrJoin(ctx context.Context) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

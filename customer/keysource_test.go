@@ -231,7 +231,7 @@ func TestVerify_WithdrawnKeyInvalidatesCachedTokens(t *testing.T) {
 	require.NoError(t, iss.Rotate())
 	iss.Withdraw()
 	clk.Advance(cooldown)
-	requireAccepted(t, v, freshToken(iss, clk)) // fetches the new set
+	requireAccepted(t, v, freshToken(iss, clk)) // makes the verifier fetch the new key set
 	requireRefused(t, v, old)
 }
 

@@ -95,7 +95,7 @@ func TestPrincipal_Role(t *testing.T) {
 	alone := map[string]any{}
 	cases := map[string]struct {
 		metadata map[string]any
-		role     any // nil: absent
+		role     any // nil means that the claim is absent
 		expected customer.Role
 	}{
 		"shared, absent":       {shared, nil, customer.Viewer},

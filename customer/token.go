@@ -29,7 +29,7 @@ var (
 // verified.
 type token struct {
 	alg       jwa.SignatureAlgorithm
-	kid       string // empty if the header has none
+	kid       string // empty if the header has no kid
 	signed    string // text that the signature covers
 	payload   []byte
 	signature []byte

@@ -112,7 +112,7 @@ func (v *Verifier) keyFor(ctx context.Context, t token) (key, *keySet, error) {
 // at once, then at every PollInterval, and sooner after a failure. It returns nil.
 func (v *Verifier) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		_ = v.keys.refresh(ctx) // fetch logs its own failure
+		_ = v.keys.refresh(ctx) // an error means only that ctx has ended; failed fetches are logged
 		store.Sleep(ctx, v.keys.untilNextPoll())
 	}
 	return nil

@@ -33,12 +33,12 @@ type Principal struct {
 	Epoch string
 
 	// Login is the hash of the token, which names the login's record. A waiting request
-	// receives commands only while that record exists. A logout deletes the record. So
-	// does a newer login, if the device then has more logins than allowed.
+	// receives commands only while that record exists. A logout deletes the record. A
+	// newer login also deletes it if the device then has more logins than allowed.
 	Login string
 }
 
-// Device returns the store keys of the device.
+// Device returns the device as a store.Device, which builds its store keys.
 func (p Principal) Device() store.Device { return store.Device{Tenant: p.Tenant, ID: p.DeviceID} }
 
 type contextKey struct{}

@@ -82,7 +82,7 @@ var listFields = []string{
 	fieldTenant, "status", "name", "external_id", "location", "tags", "created", "registered", "last_seen", "online_until", "model", "firmware",
 }
 
-// summaryFields are the fields of the record with which List compares a Filter, except
+// summaryFields are the fields of the record that List compares with a Filter, except
 // for the tags.
 var summaryFields = []string{"status", "name", "external_id"}
 

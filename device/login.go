@@ -24,7 +24,7 @@ type Credentials struct {
 // Login is an authenticated session of a device.
 type Login struct {
 	DeviceID  string
-	Token     string        // token of the login; returned only here, because the store has only its hash
+	Token     string        // token of the login; it cannot be read later, because the store has only its hash
 	ExpiresIn time.Duration // time until the login expires if it is not used
 	ExpiresAt time.Time
 }

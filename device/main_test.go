@@ -43,7 +43,7 @@ func newBench(t testing.TB, s *store.Store, change ...func(*device.Config)) *ben
 }
 
 // inSamePartition returns a bench for another tenant in the same partition. The ids of
-// both tenants therefore contain the same partition.
+// their devices therefore contain the same partition.
 func (b *bench) inSamePartition() *bench {
 	other := *b
 	for other.tenant == b.tenant || store.PartitionOf(other.tenant) != store.PartitionOf(b.tenant) {

@@ -25,7 +25,7 @@ type Provisioning struct {
 
 // Activation is the code with which a device registers.
 type Activation struct {
-	Code      string // XXXX-XXXX-XXXX; returned only here
+	Code      string // in the form XXXX-XXXX-XXXX; it cannot be read later
 	ExpiresAt time.Time
 }
 
@@ -87,7 +87,7 @@ type IssueRequest struct {
 // IssueActivationCode issues a new activation code and invalidates the previous one.
 // A device that is active or suspended may register again with the new code. That
 // replaces its secret and ends the logins made with the old one, so it is the way to
-// recover a device whose secret is lost or stolen. Until then nothing changes.
+// recover a device whose secret is lost or stolen. Until then the old secret stays valid.
 // Errors: device_not_found, device_decommissioned, idempotency_key_reused.
 func (r *Registry) IssueActivationCode(ctx context.Context, i IssueRequest) (Activation, error) {
 	device, err := locate(i.Tenant, i.DeviceID)

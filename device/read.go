@@ -12,10 +12,10 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// The limits of one call of List.
+// These are the limits of one call of List.
 const (
 	maxExamined = 1000 // maximum number of records read
-	batchSize   = 200  // number of records per batch, if the index does not decide alone
+	batchSize   = 200  // number of records per batch, if some devices in the index may not match
 )
 
 // Get returns a device with all its fields. Error: device_not_found.

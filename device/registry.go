@@ -70,8 +70,8 @@ type Config struct {
 	// last request. Default: 90 s.
 	OnlineWithin time.Duration
 
-	// StaleWithin is the time after the last request for which a device that is not
-	// online is stale. Afterwards, the device is offline. Default: 5 min.
+	// StaleWithin is the time since the last request after which a device is offline.
+	// Until then, a device that is not online is stale. Default: 5 min.
 	StaleWithin time.Duration
 
 	// HeartbeatEvery is the interval at which devices should send heartbeats. Each reply
@@ -91,7 +91,7 @@ type Config struct {
 	// DeviceRate limits the requests of each device. Default: no limit.
 	DeviceRate Rate
 
-	// Logger receives errors about single devices, such as records that cannot be
+	// Logger receives errors about individual devices, such as records that cannot be
 	// decoded. Default: slog.Default().
 	Logger *slog.Logger
 }

@@ -13,9 +13,9 @@ var (
 	sectionHeading = regexp.MustCompile("(?m)^##[# ]")
 )
 
-// addErrors adds the guide to errors at /docs/errors. It also adds a page for each problem
-// code, which contains the code's section of the guide. The type of a problem document is the
-// path of that page.
+// addErrors adds the guide to errors at /docs/errors. It also adds one page for each problem
+// code. The page contains the section of the guide about that code. The `type` member of a
+// problem document is the path of the page.
 func (s *site) addErrors() error {
 	source, err := guideFiles.ReadFile("guides/errors.md")
 	if err != nil {

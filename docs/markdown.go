@@ -79,7 +79,7 @@ func plainText(block ast.Node, source []byte) string {
 	return out.String()
 }
 
-// linkTransformer replaces the destination of each link by the result of the function target.
+// linkTransformer replaces the destination of each link with the result of the function target.
 type linkTransformer struct{}
 
 // Transform implements parser.ASTTransformer.

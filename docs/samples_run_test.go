@@ -94,7 +94,7 @@ func (s sample) step(t testing.TB, dir string) string {
 	return ""
 }
 
-// runScript runs a script. It fails the test if any command fails, also in a pipe. The
+// runScript runs a script. It fails the test if any command fails, even inside a pipe. The
 // background processes of the script are killed when the script ends.
 func runScript(t testing.TB, dir, script, issuer string) {
 	t.Helper()

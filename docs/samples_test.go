@@ -25,7 +25,7 @@ import (
 type sample struct {
 	language, text string
 	annotation     string // the text of the comment, or ""
-	line           int    // the line on which the block begins
+	line           int    // number of the line on which the block begins
 }
 
 // sampledFiles returns the Markdown files whose samples are tested.

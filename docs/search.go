@@ -53,7 +53,7 @@ func sectionPath(guide string, heading *ast.Heading) string {
 }
 
 // allText returns the text of a block and of all nested blocks, including code. It replaces
-// each sequence of white space by one space.
+// each sequence of white space with one space.
 func allText(block ast.Node, source []byte) string {
 	var out strings.Builder
 	_ = ast.Walk(block, func(node ast.Node, entering bool) (ast.WalkStatus, error) {

@@ -117,7 +117,7 @@ func TestAgent_KeepsResultUntilGatewayIsReachable(t *testing.T) {
 	<-h.started
 	network.setDown(true)
 	close(h.release)
-	w.stop() // the state file keeps the result
+	w.stop() // the unsent result stays in the state file
 	require.Equal(t, client.CommandStatusClaimed, f.command(t, command.ID).Status)
 
 	f.startAgent(t, agent.Config{StateFile: state}, h.register(auto))

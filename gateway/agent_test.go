@@ -60,7 +60,7 @@ func (w *cuttableTransport) setDown(down bool) {
 // runningAgent is an agent that runs for the device of a fleet.
 type runningAgent struct {
 	*agent.Agent
-	stop func() // shuts down as SIGTERM does, and waits until Run has returned
+	stop func() // shuts the agent down as SIGTERM does, and waits until Run has returned
 }
 
 // stateFile writes a state file with the identity of the fleet's device and returns its

@@ -55,8 +55,8 @@ var allowedImports = map[string]string{
 	"realtime":                        ". refusal store device/lua",
 }
 
-// imports returns the packages of a directory, each with the packages of the module that
-// it imports.
+// imports returns, for each package in a directory, the packages of the module that the
+// package imports.
 func imports(t testing.TB, dir string) map[string][]string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...")
@@ -119,7 +119,7 @@ func TestArchitecture_ClientImportsNoServerPackage(t *testing.T) {
 // Limits for hand-written code.
 const (
 	maxFileLines   = 500
-	maxMedianLines = 12 // limit of the median length of the functions
+	maxMedianLines = 12 // maximum median length of the functions, in lines
 )
 
 func TestArchitecture_FilesAndFunctionsAreShort(t *testing.T) {

@@ -184,7 +184,7 @@ type workload struct {
 
 	mu       sync.Mutex
 	requests int
-	counted  int // requests at the last call of madeRequests that returned true
+	counted  int // number of requests when madeRequests last returned true
 	failed   []string
 	commands map[string]int
 }

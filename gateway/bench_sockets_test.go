@@ -46,8 +46,8 @@ type benchSize struct {
 	rate, proposals  int           // proposals per second, and total number of proposals
 	claimers         int           // number of devices that receive the proposals
 	kib              float64       // limit: resident memory of an idle socket in KiB
-	handshake, fan   time.Duration // limits: 99th percentile of a handshake, and of the delivery to all readers of a room
-	median, slowest  time.Duration // limits: 50th and 99th percentile from a proposal to its arrival at the device
+	handshake, fan   time.Duration // limits: 99th percentile of the time for a handshake, and for a delivery to all readers of a room
+	median, slowest  time.Duration // limits: 50th and 99th percentile of the time from a proposal to its arrival at the device
 	goroutines       float64       // limit: number of goroutines per idle socket
 	retained         int           // limit: number of goroutines and of descriptors that remain at the end
 	heapProfile      string        // name of the profile file; empty means none
@@ -116,12 +116,12 @@ func printFigure(t testing.TB, format string, args ...any) {
 	fmt.Printf("    %-30s %s\n", strings.TrimPrefix(t.Name(), "TestMeasureSockets/"), fmt.Sprintf(format, args...))
 }
 
-// checkAtMost marks the test as failed if got, the measured value, is larger than bar. The
-// measurement continues in any case.
-func checkAtMost[T int | float64 | time.Duration](t testing.TB, what string, got, bar T) {
+// checkAtMost marks the test as failed if got, the measured value, is larger than limit. The
+// measurement continues in both cases.
+func checkAtMost[T int | float64 | time.Duration](t testing.TB, what string, got, limit T) {
 	t.Helper()
-	if got > bar {
-		t.Errorf("%s: %v, the bar is %v", what, got, bar)
+	if got > limit {
+		t.Errorf("%s: %v, the limit is %v", what, got, limit)
 	}
 }
 
@@ -277,19 +277,19 @@ func measureFanOut(t testing.TB, e benchSize, g *gatewaytest.Gateway, load *rpc.
 	checkAtMost(t, "one event to all, p99", percentile(latencies, 0.99), e.fan)
 }
 
-// requireReleased waits until the numbers of goroutines and descriptors are about the same as
-// before.
-func requireReleased(t testing.TB, e benchSize, g *gatewaytest.Gateway, before usage, when string) {
+// requireReleased waits until this process has at most e.retained more goroutines than in
+// initial, and at most e.retained more descriptors.
+func requireReleased(t testing.TB, e benchSize, g *gatewaytest.Gateway, initial usage, when string) {
 	t.Helper()
 	var after usage
 	require.Eventually(t, func() bool {
 		g.HTTP.CloseIdleConnections()
 		after = currentUsage()
-		return after.goroutines-before.goroutines <= e.retained && after.descriptors-before.descriptors <= e.retained
+		return after.goroutines-initial.goroutines <= e.retained && after.descriptors-initial.descriptors <= e.retained
 	}, e.settleAfterClose, 50*time.Millisecond, "sockets leave goroutines or descriptors behind")
 	after = usageAfterGC(g)
 	printFigure(t, "when %s: %+d goroutines, %+d descriptors, %+.0f KiB", when,
-		after.goroutines-before.goroutines, after.descriptors-before.descriptors, after.kib-before.kib)
+		after.goroutines-initial.goroutines, after.descriptors-initial.descriptors, after.kib-initial.kib)
 }
 
 func measureStalled(t *testing.T, e benchSize, load *rpc.Client) {
@@ -353,7 +353,8 @@ func measureDelivery(t *testing.T, e benchSize, load *rpc.Client) {
 	callLoad[struct{}](t, load, "Close", struct{}{})
 }
 
-// proposeAll proposes commands and returns the number of refusals. A refusal fails the test.
+// proposeAll proposes commands. If proposals are refused, it marks the test as failed and
+// returns their number.
 func proposeAll(t testing.TB, load *rpc.Client, p Proposals) (refused int) {
 	t.Helper()
 	failed := callLoad[[]string](t, load, "Propose", p)

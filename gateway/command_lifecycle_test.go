@@ -101,7 +101,7 @@ func TestQueue_OrdersByPriorityThenAge(t *testing.T) {
 			made := f.propose(t, auto, func(r *client.ProposeCommandRequest) { r.Priority = &priority })
 			ids[priority] = append(ids[priority], made.ID)
 		}
-		ids[5] = append(ids[5], f.propose(t, auto).ID) // the default priority
+		ids[5] = append(ids[5], f.propose(t, auto).ID) // 5 is the default priority
 		claimed, err := f.device.Claim(t.Context(), client.ClaimRequest{Limit: 10})
 		require.NoError(t, err)
 		var got []string

@@ -78,7 +78,7 @@ func TestClaim_ConcurrentClaimsEachCommandOnce(t *testing.T) {
 	}
 	f.requireNothingToClaim(t)
 	for _, id := range proposed {
-		require.Equal(t, 1, claims.of(id))
+		require.Equal(t, 1, claims.count(id))
 	}
 }
 
@@ -104,7 +104,7 @@ func (f *fleet) proposeMore(t testing.TB, n int) (ids []string) {
 // claimCounter counts how often each command was claimed.
 type claimCounter struct {
 	mu    sync.Mutex
-	times map[string]int // by command id
+	times map[string]int // number of claims by command id
 }
 
 func (c *claimCounter) claim(t testing.TB, f *fleet, limit int) error {
@@ -132,8 +132,8 @@ func (c *claimCounter) commands() int {
 	return len(c.times)
 }
 
-// of returns how often a command was claimed.
-func (c *claimCounter) of(id string) int {
+// count returns how often a command was claimed.
+func (c *claimCounter) count(id string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.times[id]

@@ -56,6 +56,11 @@ type Config struct {
 	// set. Setting: FIELDGATE_REDIS_URL.
 	RedisURL string
 
+	// StoreID is the id of the only store that this instance may use, as in the log line
+	// "created a new store". A new store and another store are refused. Default: any store.
+	// Setting: FIELDGATE_STORE_ID.
+	StoreID string
+
 	// Embedded selects a store in this process instead of Redis. The data is lost when the
 	// process ends. Only `fieldgate dev` and the demo set Embedded.
 	Embedded bool
@@ -144,7 +149,7 @@ type Config struct {
 	Policy queue.Policy
 
 	// Sockets has the limits, leases and intervals of the sockets. The gateway itself sets the
-	// other fields, such as the store and the logger. There is no setting.
+	// other fields of Sockets, such as the store and the logger. No setting changes Sockets.
 	Sockets realtime.Config
 
 	// Retention is how long finished commands, ended sessions and events are kept. Zero means
@@ -197,8 +202,8 @@ func (c Config) withDefaults() (Config, error) {
 	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkTimes(), c.checkKeys())
 }
 
-// setIssuerFromProject sets the empty addresses of the issuer to addresses of the Supabase
-// project.
+// setIssuerFromProject derives JWKSURL, Issuer and HealthURL from SupabaseURL. It keeps those
+// that are already set.
 func (c *Config) setIssuerFromProject() error {
 	switch {
 	case c.SupabaseURL == "" && c.SupabaseAnonKey != "":

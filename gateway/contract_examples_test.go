@@ -53,8 +53,8 @@ func (o operation) success() int {
 }
 
 // exampleRequest returns a valid request with the body and the Idempotency-Key from the
-// contract's examples. It replaces the fields that refer to records of the fixture: those
-// with a placeholder in the table named examples.
+// contract's examples. A body field that has a placeholder in the map named examples is
+// replaced with a value of the fixture.
 func (w *fixture) exampleRequest(t testing.TB, o operation, title string) gatewaytest.Request {
 	t.Helper()
 	body := maps.Clone(o.bodyExamples()[title].(map[string]any))
@@ -69,7 +69,7 @@ func (w *fixture) exampleRequest(t testing.TB, o operation, title string) gatewa
 	text, err := json.Marshal(body)
 	require.NoError(t, err)
 	if o.id == "claimCommands" {
-		w.propose(t, auto) // otherwise the claim would wait for a command
+		w.propose(t, auto) // without a ready command, the claim would wait for one
 	}
 	request := w.request(o, w.token(t, o), nil)
 	request.Body, request.Header = string(text), http.Header{}

@@ -19,9 +19,9 @@ import (
 // example is a valid request of an operation. A placeholder such as {deviceId} stands for
 // a value of the fixture.
 type example struct {
-	body   string            // empty if the operation takes none
-	query  string            // a query parameter with an id
-	path   map[string]string // names of the fixture's values, by path parameter; only where the two names differ
+	body   string            // empty if the operation takes no body
+	query  string            // a query parameter whose value is an id
+	path   map[string]string // by path parameter, the name of the fixture's value if it differs from the parameter's name
 	status int               // status of the response
 }
 
@@ -128,8 +128,8 @@ func operations(t testing.TB) (all []operation) {
 	return all
 }
 
-// methodsOf returns the methods of all templates that a path matches. For example, GET
-// .../commands/claim would read a command whose id is "claim".
+// methodsOf returns the methods of all templates that a path matches. For example, the
+// path .../commands/claim also matches the template .../commands/{commandId}.
 func methodsOf(document *openapi3.T, path string) (methods []string) {
 	for template, item := range document.Paths.Map() {
 		pattern := "^" + placeholder.ReplaceAllString(template, "[^/]+") + "$"
@@ -195,8 +195,8 @@ func fill(template string, values map[string]string) string {
 	return placeholder.ReplaceAllStringFunc(template, func(found string) string { return values[strings.Trim(found, "{}")] })
 }
 
-// token returns a token with the least role that the operation requires. Its user has not
-// proposed the commands of the fixture.
+// token returns a token with the least role that the operation requires. A token
+// of a user belongs to carol, who has not proposed the commands of the fixture.
 func (w *fixture) token(t testing.TB, o operation) string {
 	t.Helper()
 	switch o.scheme {

@@ -161,8 +161,8 @@ func (p probe) hidesForeignIDs(t *testing.T, token string) {
 	}
 }
 
-// idPlaceholders returns the placeholders of the example that stand for ids: each alone,
-// and all together.
+// idPlaceholders returns lists of the placeholders that stand for ids in the example. Each
+// placeholder is in a list of its own. If there are several, a last list has all of them.
 func (p probe) idPlaceholders() (all [][]string) {
 	var every []string
 	for _, found := range placeholder.FindAllStringSubmatch(p.path+p.example.body+p.example.query, -1) {
@@ -178,8 +178,8 @@ func (p probe) idPlaceholders() (all [][]string) {
 	return all
 }
 
-// foreignIDs returns ids that do not belong to the caller, in place of the named placeholders.
-// The outer key describes the ids.
+// foreignIDs returns a map for each kind of foreign ids. The outer key is a description of the
+// kind. The inner map has an id for each of the given placeholder names.
 func (p probe) foreignIDs(names []string) map[string]map[string]string {
 	missing, malformed := map[string]string{}, map[string]string{}
 	for _, name := range names {

@@ -55,9 +55,8 @@ func (p probe) refusesInvalidParameters(t *testing.T, valid gatewaytest.Request)
 	}
 }
 
-// ignoresParameters requires that the operation ignores an unknown query parameter. It is
-// called for operations of probes and browsers, for which the contract declares no
-// refusal.
+// ignoresParameters requires that a GET operation ignores an unknown query parameter. It
+// is called only for operations for which the contract declares no response with 400.
 func (p probe) ignoresParameters(t *testing.T, valid gatewaytest.Request) {
 	if p.method != http.MethodGet {
 		return
@@ -66,10 +65,10 @@ func (p probe) ignoresParameters(t *testing.T, valid gatewaytest.Request) {
 	require.Equal(t, p.example.status, p.Do(t, valid).Status)
 }
 
-// valueName returns the name of the fixture's value for a placeholder.
+// valueName returns the name of the fixture's value that replaces a placeholder.
 func (p probe) valueName(placeholder string) string {
-	if instead := p.example.path[placeholder]; instead != "" {
-		return instead
+	if name := p.example.path[placeholder]; name != "" {
+		return name
 	}
 	return placeholder
 }

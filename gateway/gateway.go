@@ -70,9 +70,10 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 
 func (g *Gateway) connect(ctx context.Context) (err error) {
 	g.store, err = store.Connect(ctx, store.Config{
-		URL: g.cfg.RedisURL, AutoPipeline: g.cfg.AutoPipeline, Logger: g.log,
-		Observe: observeStore(g.registry, g.health.NoteStoreReply), Recorded: countTransitions(g.registry),
+		URL: g.cfg.RedisURL, StoreID: g.cfg.StoreID, AutoPipeline: g.cfg.AutoPipeline, Logger: g.log,
+		Observe: observeStore(g.registry), Recorded: countTransitions(g.registry),
 		Violated: countViolations(g.registry), Memory: measureMemory(g.registry),
+		Problem: measureProblems(g.registry),
 	})
 	if err != nil {
 		return fmt.Errorf("connecting to FIELDGATE_REDIS_URL: %w", err)

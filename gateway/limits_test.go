@@ -67,7 +67,7 @@ func TestRateLimit_CountsCost(t *testing.T) {
 	requireLimited(t, err)
 }
 
-// TestRateLimit_CountsFrames sends frames of a user's socket. Frames and HTTP requests
+// TestRateLimit_CountsFrames sends frames over a user's socket. Frames and HTTP requests
 // share the limit of the tenant, which here allows the handshake and one subscription.
 func TestRateLimit_CountsFrames(t *testing.T) {
 	t.Parallel()

@@ -89,10 +89,10 @@ type Load struct {
 type Target struct {
 	URL, Token string
 	Device     bool
-	Subscribe  bool   // subscribe to the tenant's room
+	Subscribe  bool   // whether to subscribe to the tenant's room
 	Since      string // offset to resume from; empty means from now
-	Claims     bool   // claim when the gateway announces commands
-	Stalled    bool   // read nothing
+	Claims     bool   // whether to claim commands when the gateway announces some
+	Stalled    bool   // whether to leave all frames unread
 }
 
 // Keep stores targets for later, so that Open does not transfer them while it is measured.
@@ -104,8 +104,8 @@ func (l *Load) Keep(targets []Target, _ *struct{}) error {
 // OpenRequest names the sockets to open.
 type OpenRequest struct {
 	Targets   []Target
-	Kept      bool // open the targets stored by Keep instead of Targets
-	Number    int  // number of sockets to open, one target after the other; zero means each target once
+	Kept      bool // whether to open the targets that Keep has stored, and to ignore Targets
+	Number    int  // number of sockets to open, for the targets in turn; zero means one for each target
 	Parallel  int  // number of sockets that are opened at the same time
 	CloseEach bool // closes each socket as soon as it is open
 }
@@ -208,7 +208,8 @@ func shrinkReceiveBuffer(_, _ string, c syscall.RawConn) error {
 
 var dueAt = regexp.MustCompile(`"requestId":"t-(\d+)"`)
 
-// read replies to pings and records the arrival times of frames, until the socket is closed.
+// read reads frames until the socket is closed, which also answers pings. It records the
+// latencies. If claims is true, it claims the commands that the gateway announces.
 func (l *Load) read(ws *websocket.Conn, claims bool) {
 	for {
 		_, text, err := ws.ReadMessage()

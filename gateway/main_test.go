@@ -21,8 +21,8 @@ func TestMain(m *testing.M) {
 	storetest.Main(m)
 }
 
-// These are command types. With the built-in policy, a command of the first type is
-// queued at once, and a command of the second type after an approval.
+// These are command types. With the built-in policy, a command of type auto is queued at
+// once, and a command of type review only after an approval.
 const (
 	auto   = "diagnostic.dns"
 	review = "remediation.restart"
@@ -134,7 +134,8 @@ func requireCode(t testing.TB, want client.ProblemCode, err error) *client.APIEr
 	return refusal
 }
 
-// eventually waits up to 30 seconds until a condition holds. Otherwise the test fails.
+// eventually waits until a condition holds. If it does not hold within 30 seconds, the test
+// fails.
 func eventually(t testing.TB, condition func() bool, what string) {
 	t.Helper()
 	require.Eventually(t, condition, 30*time.Second, 5*time.Millisecond, what)

@@ -71,8 +71,9 @@ func TestOutage_Is503ForEveryCallAndNever401(t *testing.T) {
 	}
 }
 
-// awaitReadinessGrace waits longer than an outage may last before readiness fails. The
-// grace period must begin with the outage, even if readiness was not requested before.
+// awaitReadinessGrace waits for the grace period of the readiness check. An outage that
+// lasts longer makes the gateway unready. The period must begin with the outage, even if
+// the gateway got no readiness check before.
 func awaitReadinessGrace(t testing.TB) {
 	t.Helper()
 	end := time.Now().Add(3 * time.Second)
@@ -170,7 +171,7 @@ func TestOutage_KilledStoreLosesNoAcceptedCommand(t *testing.T) {
 			require.NoError(t, claims.claim(t, f, 10))
 		}
 		for _, id := range acceptedIDs[i] {
-			require.Equal(t, 1, claims.of(id), "an accepted command is lost")
+			require.Equal(t, 1, claims.count(id), "an accepted command is lost")
 		}
 	}
 }

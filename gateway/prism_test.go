@@ -143,8 +143,8 @@ func behindPrism(t *testing.T, contract []byte, seen *violations) *gatewaytest.G
 	return &gatewaytest.Gateway{Gateway: gate, URL: url, Issuer: g.Issuer, HTTP: &http.Client{Transport: seen}}
 }
 
-// startProgram runs a program until the test ends. It prints the program's output when
-// the test failed.
+// startProgram runs a program until the test ends. If the test fails, it prints the
+// program's output.
 func startProgram(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
 	var output bytes.Buffer

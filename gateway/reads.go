@@ -11,8 +11,8 @@ import (
 
 // The limits for list reads on one instance.
 const (
-	maxTenantReads = 8               // list reads of one tenant at the same time
-	readWait       = 2 * time.Second // time for which another read waits
+	maxTenantReads = 8               // maximum number of concurrent list reads of a tenant
+	readWait       = 2 * time.Second // time for which a further list read waits for its turn
 )
 
 // listOperations are the operations that read a list. One such call may cost as much

@@ -59,7 +59,7 @@ func TestTenantReads_WaitsForSlot(t *testing.T) {
 }
 
 // TestListOperations_AreAllOfContract requires that listOperations contains every customer
-// operation with the parameter limit.
+// operation that has the query parameter "limit".
 func TestListOperations_AreAllOfContract(t *testing.T) {
 	t.Parallel()
 	spec, err := openapi3.NewLoader().LoadFromData(fieldgate.Spec)

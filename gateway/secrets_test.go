@@ -142,7 +142,7 @@ func valueOf(t testing.TB, db *redis.Client, key string) string {
 		"list":   func(ctx context.Context) (any, error) { return db.LRange(ctx, key, 0, -1).Result() },
 		"zset":   func(ctx context.Context) (any, error) { return db.ZRange(ctx, key, 0, -1).Result() },
 		"stream": func(ctx context.Context) (any, error) { return db.XRange(ctx, key, "-", "+").Result() },
-		"none":   func(context.Context) (any, error) { return "", nil }, // the key has expired in the meantime
+		"none":   func(context.Context) (any, error) { return "", nil }, // TYPE returns "none" if the key has expired since KEYS
 	}[kind]
 	require.NotNil(t, read, "a %s cannot be dumped", kind)
 	value, err := read(t.Context())

@@ -145,9 +145,9 @@ func (f *fleet) commandIDs(t testing.TB) (ids []string) {
 	return ids
 }
 
-// invalidData lists data that the gateway must refuse, by frame type, with the pointer and
-// the keyword of the first error. If HTTP has the same field in its body, the error is the
-// same.
+// invalidData lists data that the gateway must refuse, by frame type. Each entry has the
+// JSON pointer and the keyword of the first error. An HTTP request with the same field in
+// its body gets the same error.
 var invalidData = map[string][]struct {
 	data    object
 	pointer string
@@ -320,8 +320,9 @@ func TestDeviceSocket_NotifiesOfCommandsAndCancels(t *testing.T) {
 	require.Equal(t, 1, available.Pending)
 }
 
-// TestDeviceSocket_WaitingClaimEndsWithItsSocket closes a socket with a waiting claim. The
-// claim must take no command afterwards, because the device would not receive it.
+// TestDeviceSocket_WaitingClaimEndsWithItsSocket closes a socket on which a claim
+// waits. The claim must take no command afterwards, because the device would not receive
+// that command.
 func TestDeviceSocket_WaitingClaimEndsWithItsSocket(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)

@@ -32,7 +32,8 @@ func awaitClosed(sockets []*gatewaytest.Socket, began time.Time) (all []closedSo
 	return all
 }
 
-// retryAfter returns the retry hint of the going_away frame, which must be the last one.
+// retryAfter returns the retry hint of the going_away frame. That frame must be the last
+// pushed frame.
 func (c closedSocket) retryAfter(t testing.TB) time.Duration {
 	t.Helper()
 	require.NotEmpty(t, c.pushed)
@@ -71,7 +72,7 @@ func TestShutdown_SpreadsSocketCloses(t *testing.T) {
 	require.NoError(t, <-stopped)
 	t.Logf("closes in each tenth of the window: %v", tenths)
 	require.Greater(t, len(hints), n/4, "the clients would reconnect at the same time")
-	for _, closes := range tenths { // on a busy machine, the sockets of several tenths may be closed together
+	for _, closes := range tenths { // a busy machine may close the sockets of several tenths of the window together
 		require.Less(t, closes, n/2, "%v", tenths)
 	}
 }

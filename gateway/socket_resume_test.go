@@ -27,8 +27,8 @@ type reader struct {
 	f       *fleet
 	at      []*gatewaytest.Gateway
 	random  *rand.Rand
-	offset  string   // offset of the newest event
-	got     []string // offsets of all events
+	offset  string   // offset at which the next socket resumes the room; empty at first
+	got     []string // offsets of all received events
 	resumes int
 }
 
@@ -52,7 +52,8 @@ func (r *reader) connect() *gatewaytest.Socket {
 	return s
 }
 
-// read receives events until the reader has total events, or until none arrives in time.
+// read receives events until the length of r.got is total, or until no event arrives
+// within the given time.
 func (r *reader) read(s *gatewaytest.Socket, total int, within time.Duration) {
 	r.t.Helper()
 	for len(r.got) < total {
@@ -265,7 +266,7 @@ func TestSocket_SurvivesStoreOutage(t *testing.T) {
 	server, iss := storetest.Start(t), customertest.NewIssuer(t)
 	g := gatewaytest.StartWithIssuer(t, iss, gatewaytest.WithRedis(server.URL()), withSockets(func(cfg *realtime.Config) {
 		cfg.Lease, cfg.RenewEvery, cfg.SweepEvery = time.Second, 200*time.Millisecond, 500*time.Millisecond
-	}), func(cfg *gateway.Config) { cfg.ReconcileInterval = 0 }) // failures of the reconciler would delay the reconnect
+	}), func(cfg *gateway.Config) { cfg.ReconcileInterval = 0 }) // no reconciler, because its failures would delay the reconnect
 	f := newFleet(t, g)
 	p := f.publisher(t, server.URL())
 	s, device := f.customerSocket(t, g, "tenant"), f.deviceSocket(t, g)

@@ -55,7 +55,7 @@ func (f *fleet) presence(t testing.TB) client.DevicePresence {
 	return d.Presence
 }
 
-// connections returns the connections of a tenant that an instance lists, by id.
+// connections returns a tenant's connections by id, as an instance lists them.
 func connections(t testing.TB, at *gatewaytest.Gateway, tenantID string) map[string]client.Connection {
 	t.Helper()
 	response := at.Do(t, gatewaytest.Request{

@@ -41,7 +41,7 @@ func newFrames(sockets, requests []byte) (frames, error) {
 	return fs, nil
 }
 
-// frameSchema begins the names of the schemas in framesDocument. The frame type follows.
+// frameSchema is the prefix of the schema names in framesDocument. The frame type follows it.
 const frameSchema = "frame."
 
 // loadFrames loads the schemas of the frames. The schemas refer to parts of openapi.yaml, and
@@ -87,9 +87,9 @@ func framesDocument(sockets []byte) ([]byte, error) {
 	})
 }
 
-// decode decodes the data of a frame, validates it against the schema for kind, and binds the
-// validated value to a T. As for an HTTP body, the bound value includes the defaults. Absent data
-// is treated as an empty object.
+// decode decodes the data of a frame of the type kind, validates it, and binds it to a T. The
+// bound value includes the defaults, just as the value of an HTTP body does. Absent data is
+// treated as an empty object.
 func decode[T any](fs frames, kind string, data json.RawMessage) (bound T, err error) {
 	if len(data) == 0 {
 		data = json.RawMessage("{}")

@@ -152,8 +152,8 @@ func requireAllSet(t *testing.T, exceptions map[string]string, values ...any) {
 	}
 }
 
-// changed returns one value for each leaf, by the path of the leaf. Each value is a filled value
-// in which only that leaf is changed.
+// changed returns a map from the path of each leaf to a filled value in which only that leaf is
+// changed.
 func changed[T any]() map[string]T {
 	values := map[string]T{}
 	for path := range leavesOf(filled[T]()) {
@@ -208,7 +208,7 @@ func generatedTypes(t *testing.T, matches func(name string, spec *ast.TypeSpec) 
 	return names
 }
 
-// hasField reports whether a type is a struct with one of the fields.
+// hasField reports whether a type is a struct with at least one of the named fields.
 func hasField(spec *ast.TypeSpec, fields ...string) bool {
 	structure, ok := spec.Type.(*ast.StructType)
 	return ok && slices.ContainsFunc(structure.Fields.List, func(f *ast.Field) bool {

@@ -34,7 +34,7 @@ func TestPropose_LimitsReadyCommands(t *testing.T) {
 		f := newFixture(t, s)
 		f.proposeMany(auto, 100)
 		f.requireQueueFull(auto)
-		f.requireQueueFull(review) // an approval would add one more ready command
+		f.requireQueueFull(review) // refused too, because the command would be ready after its approval
 		require.Len(t, f.listAll(f.session.ID, 200), 100, "a refused proposal leaves no command")
 		f.claimOne()
 		f.propose(auto)
@@ -131,7 +131,8 @@ func TestList_OmitsLargeParametersOfOlderRecords(t *testing.T) {
 	})
 }
 
-// makeOlder removes the fields from a command's record that older releases did not store.
+// makeOlder changes a command's record as if an older release had stored it. It removes the
+// fields that older releases did not store.
 func (f *fixture) makeOlder(id string) {
 	f.t.Helper()
 	f.editState(id, func(state map[string]any) { delete(state, "digest") })

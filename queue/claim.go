@@ -20,7 +20,7 @@ type ClaimRequest struct {
 	Limit          int           // maximum number of commands, 1 to 10
 	Visibility     time.Duration // length of each lease
 	Wait           time.Duration // maximum time to wait for a command; zero means no wait
-	IdempotencyKey string        // a repeated claim with this key returns the same leases while they last; empty means no key
+	IdempotencyKey string        // a repeated claim with this key returns the same leases until they end; empty means no key
 }
 
 // Lease is a command that a device has claimed, for a limited time.
@@ -32,7 +32,7 @@ type Lease struct {
 
 // Claim claims the first commands of the device's ready queue, each under a lease. If r.Wait
 // is positive, Claim blocks while the ready queue is empty. It returns no lease and no error
-// when the wait has passed, the context is done or the queue drains. Refusals:
+// after r.Wait, when the context is done or when the queue drains. Refusals:
 // idempotency_key_reused, unauthorized if the device was suspended or its login has ended, and
 // rate_limited if MaxWaiting claims of the device already wait.
 func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
@@ -66,9 +66,9 @@ var errTooManyWaiting = &fieldgate.Error{
 }
 
 // claim runs claim.lua once, and also returns the number of commands that are still ready. The
-// script finishes even if ctx is done before. claim then releases the leases, because no
-// caller will use them. If the request has an IdempotencyKey, claim keeps the leases, because
-// the device can repeat the request.
+// script finishes even if ctx is done while it runs. In that case claim releases the leases,
+// because no caller will use them. If the request has an IdempotencyKey, claim keeps the
+// leases, because the device can repeat the request.
 func (q *Queue) claim(ctx context.Context, r ClaimRequest) (leases []Lease, ready int64, err error) {
 	keys, args, err := q.claimArgs(r)
 	if err != nil {
@@ -141,8 +141,8 @@ func (q *Queue) lease(d store.Device, claimed store.Reply, now int64) (Lease, er
 	return Lease{Command: c, Token: claimed.String(3), Remaining: time.Duration(s.Visible-now) * time.Millisecond}, nil
 }
 
-// releaseAll releases the leases of a claim whose caller is gone. The attempts do not count,
-// and the commands are ready again before their leases expire.
+// releaseAll releases the leases of a claim whose caller is gone. These claims do not count as
+// attempts, and the commands are ready again before the leases would expire.
 func (q *Queue) releaseAll(ctx context.Context, r ClaimRequest, leases []Lease) {
 	ctx = context.WithoutCancel(ctx)
 	for _, lease := range leases {

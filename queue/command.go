@@ -42,11 +42,11 @@ type Command struct {
 	Digest   string // digest that a user approves; see the function Digest
 
 	Status          Status
-	Attempt         int // number of claims that count
+	Attempt         int // number of claims, excluding released ones
 	CreatedAt       time.Time
 	ApproveBy       time.Time // deadline for the decision; zero if no approval is needed
 	DeliverBy       time.Time
-	ClaimedAt       time.Time // time of the newest claim; zero before the first
+	ClaimedAt       time.Time // time of the newest claim; zero before the first claim
 	VisibleUntil    time.Time // end of the lease; zero if the command is not claimed
 	FinishedAt      time.Time // zero before the command has ended
 	CancelRequested bool
@@ -55,15 +55,15 @@ type Command struct {
 	Attempts        []Attempt // the last twenty claims, the oldest first
 	Result          *Result   // nil before the device has submitted one
 
-	ParametersOmitted bool // a list omitted the parameters, and Parameters is {}
-	ResultOmitted     bool // the command has a result that a list omitted
+	ParametersOmitted bool // Parameters is {}, because lists omit large parameters
+	ResultOmitted     bool // the command has a result, but Result is nil because lists omit results
 }
 
 // Attempt describes one claim of a command.
 type Attempt struct {
 	Number    int
 	ClaimedAt time.Time
-	EndedAt   time.Time // zero while the claim lasts
+	EndedAt   time.Time // end of the claim; zero if the claim has not ended
 	Outcome   string    // how the claim ended: "released", "requeued", "timed_out", "succeeded", "failed" or "cancelled"
 }
 
@@ -72,7 +72,7 @@ type Result struct {
 	Output     string          `json:"output,omitempty"`
 	Error      string          `json:"error,omitempty"`
 	Data       json.RawMessage `json:"data,omitempty"`
-	ExecutedAt time.Time       `json:"executedAt,omitzero"` // by the device's own clock
+	ExecutedAt time.Time       `json:"executedAt,omitzero"` // time of execution, by the device's own clock
 	DurationMs int64           `json:"durationMs,omitempty"`
 }
 
@@ -170,7 +170,7 @@ func setDigest(c *Command, s state, b body) (err error) {
 
 var errNoDigest = errors.New("a command has neither a digest nor the parameters to compute it from")
 
-// listed decodes a record for a list: without large parameters and without a result.
+// listed decodes a record for a list. It omits large parameters and the result.
 func (r record) listed() (Command, error) {
 	s, err := decodeState(r.state)
 	if err != nil {

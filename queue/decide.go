@@ -19,7 +19,7 @@ type Decision struct {
 
 	Approved bool
 	Reason   string
-	Digest   string // digest of the command that the user saw; empty means not compared
+	Digest   string // digest of the command that the user saw; empty means that Decide does not check it
 }
 
 // Decide records a decision. Refusals: session_not_found, command_not_found,

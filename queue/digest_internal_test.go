@@ -14,8 +14,8 @@ import (
 )
 
 // TestPropose_DigestIsOfStoredDeadline proposes with a time that differs from the store's
-// clock, as after a failover. The digest must belong to the stored command, in replies and in
-// lists.
+// clock, as after a failover. The digest in replies and in lists must cover the deadline that
+// is stored.
 func TestPropose_DigestIsOfStoredDeadline(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -29,8 +29,8 @@ const (
 	historyCommands   = 100
 )
 
-// checkTimeout is the maximum time to search for an order of the operations on one command.
-// The search usually takes milliseconds.
+// checkTimeout is the maximum duration of the search for an order that explains all operations
+// on one command. The search usually takes milliseconds.
 const checkTimeout = 5 * time.Minute
 
 // TestLease_HistoriesAreLinearizable runs concurrent clients on two instances. They claim,
@@ -144,8 +144,8 @@ func (h *history) runOperation(n int, rng *rand.Rand) {
 		if kind%2 == 0 {
 			key = fmt.Sprintf("key-%d-%d", n, rng.IntN(6))
 		}
-		// Only a few different requests exist, so that a key is often used again with the same
-		// request.
+		// The span has only a few possible values, so that a client often repeats the same request
+		// with the same key.
 		span = span.Truncate(16*time.Millisecond) + 4*time.Millisecond
 		h.runClaim(n, q, queue.ClaimRequest{Device: h.device, Limit: 1 + kind/2%2, Visibility: span, IdempotencyKey: key})
 	} else {
@@ -153,7 +153,7 @@ func (h *history) runOperation(n int, rng *rand.Rand) {
 	}
 }
 
-// pickLease picks one of the newest leases, which has often expired already.
+// pickLease picks one of the newest leases. Often the picked lease has already expired.
 func (h *history) pickLease(rng *rand.Rand) (queue.Lease, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -165,7 +165,7 @@ func (h *history) pickLease(rng *rand.Rand) (queue.Lease, bool) {
 }
 
 // runClaim claims commands and records an operation for each command that the claim returned.
-// A claim without a command shows that no command was ready, so runClaim then records an
+// A claim that returned no command shows that none was ready, so runClaim then records an
 // operation for every command.
 func (h *history) runClaim(n int, q *queue.Queue, r queue.ClaimRequest) {
 	call, earliest := h.clock()
@@ -225,8 +225,8 @@ func (h *history) runOnLease(n int, q *queue.Queue, l queue.Lease, kind int, spa
 	h.record(n, l.ID, call, op, err)
 }
 
-// clock returns two times. call is the time since the start of the history, in ns. earliest is
-// a Unix time in ms; an operation that starts now cannot happen before it.
+// clock returns two timestamps. The first is the time since the start of the history, in ns. The
+// second is a Unix time in ms. An operation that starts now cannot happen before that time.
 func (h *history) clock() (call, earliest int64) {
 	return int64(time.Since(h.started)), time.Now().UnixMilli() - 1
 }

@@ -32,7 +32,8 @@ const (
 	// claims do not count as attempts, but have a separate limit.
 	AttemptsBounded store.Invariant = "attemptsBounded"
 
-	// ExecutionCapped: no lease ends later than 12 h after the first claim that counts.
+	// ExecutionCapped: no lease ends later than 12 h after the first claim that was not
+	// released.
 	ExecutionCapped store.Invariant = "executionCapped"
 
 	// FIFOWithinPriority: a claim takes the ready command with the highest priority. Among

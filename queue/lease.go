@@ -24,11 +24,11 @@ type Extension struct {
 	CancelRequested bool
 }
 
-// Extend sets the end of the lease to now plus by. The end is at most 12 h after the first
-// claim that counts. Refusals: command_not_found, invalid_claim_token, claim_superseded,
-// claim_expired, command_finished.
-func (q *Queue) Extend(ctx context.Context, ref ClaimRef, by time.Duration) (Extension, error) {
-	reply, s, err := q.runAsDevice(ctx, extendScript, ref, ref.Device.Keys(), by.Milliseconds())
+// Extend moves the end of the lease to the current time plus extension, but to at most 12 h
+// after the first claim that was not released. Refusals: command_not_found,
+// invalid_claim_token, claim_superseded, claim_expired, command_finished.
+func (q *Queue) Extend(ctx context.Context, ref ClaimRef, extension time.Duration) (Extension, error) {
+	reply, s, err := q.runAsDevice(ctx, extendScript, ref, ref.Device.Keys(), extension.Milliseconds())
 	if err != nil {
 		return Extension{}, err
 	}
@@ -39,9 +39,9 @@ func (q *Queue) Extend(ctx context.Context, ref ClaimRef, by time.Duration) (Ext
 	}, nil
 }
 
-// Release ends the claim and returns the command's status afterwards. The attempt does
-// not count. The command is queued again unless it was cancelled or has expired. The
-// refusals are the same as those of Extend.
+// Release ends the claim and returns the command's status afterwards. A released claim does
+// not count as an attempt. The command is queued again unless it was cancelled or has expired.
+// The refusals are the same as those of Extend.
 func (q *Queue) Release(ctx context.Context, ref ClaimRef, reason string) (Status, error) {
 	_, s, err := q.runAsDevice(ctx, releaseScript, ref, ref.Device.Keys(), reason)
 	return s.Status, err
@@ -55,9 +55,9 @@ type RecordedResult struct {
 }
 
 // SubmitResult records the result of a command. The status must be Succeeded, Failed or
-// Cancelled. Callers validate the status, so the error for another one is not a refusal. The
-// same result may be submitted again. Refusals: command_not_found, invalid_claim_token,
-// claim_superseded, command_finished.
+// Cancelled. Callers must validate the status. For any other status SubmitResult returns an
+// error that is not a refusal. The same result may be submitted again. Refusals:
+// command_not_found, invalid_claim_token, claim_superseded, command_finished.
 func (q *Queue) SubmitResult(ctx context.Context, ref ClaimRef, status Status, r Result) (RecordedResult, error) {
 	if status != Succeeded && status != Failed && status != Cancelled {
 		return RecordedResult{}, fmt.Errorf("a result cannot have the status %q", status)

@@ -15,7 +15,7 @@ import (
 // and its cursor continues after its last command.
 const (
 	maxPageBytes        = 512 << 10 // maximum total size of the records of a page, in bytes; the first record may exceed it
-	maxListedParameters = 4 << 10   // in bytes; lists omit larger parameters
+	maxListedParameters = 4 << 10   // maximum size of the parameters of a command in a list, in bytes; lists omit larger parameters
 	listBatch           = 50        // number of commands that one round trip reads
 )
 
@@ -42,18 +42,18 @@ func (q *Queue) Pending(ctx context.Context, tenant string, page store.Page) ([]
 		id, device, _ := strings.Cut(member, " ")
 		return commandKey{store.Device{Tenant: tenant, ID: device}, id}
 	})
-	decided := func(c Command) bool { return c.Status != PendingApproval } // a user may have decided after the page was listed
+	decided := func(c Command) bool { return c.Status != PendingApproval } // a user may decide after the inbox was read and before the commands are read
 	return slices.DeleteFunc(found, decided), next, err
 }
 
-// commandKey identifies a command by its id and the device whose record it is stored with.
+// commandKey identifies a command by its device and its id.
 type commandKey struct {
 	device store.Device
 	id     string
 }
 
 // page reads the commands of one page of an index. The function parse converts a member of the
-// index to a key.
+// index to a commandKey.
 func (q *Queue) page(ctx context.Context, l store.Listing, page store.Page, parse func(member string) commandKey) ([]Command, string, error) {
 	members, err := q.store.Members(ctx, l, page)
 	if err != nil {
@@ -70,10 +70,10 @@ func (q *Queue) page(ctx context.Context, l store.Listing, page store.Page, pars
 	return found, store.CursorAfter(members[read-1]), nil
 }
 
-// readListed reads commands for a list. It stops before a command that would exceed
-// maxPageBytes, and does not read the body of that command. It also returns the number of keys
-// that it has processed. It omits commands without a record, and commands whose record cannot
-// be decoded.
+// readListed reads commands for a list. It stops before the command with which the page would
+// exceed maxPageBytes, and does not read the body of that command. It omits commands without a
+// record, and commands whose record cannot be decoded. The result read is the number of keys
+// that it has processed.
 func (q *Queue) readListed(ctx context.Context, keys []commandKey) (found []Command, read int, err error) {
 	for size := 0; read < len(keys); {
 		batch := keys[read:min(read+listBatch, len(keys))]
@@ -100,8 +100,9 @@ type entry struct {
 	bodySize int
 }
 
-// fitting returns the first entries that fit into a page that already has size bytes, and the
-// size of the page with those entries. The first entry of a page always fits.
+// fitting returns the first entries that still fit into a page, and the size of the page with
+// those entries. The argument size is the size of the page without them. Sizes are in bytes. The
+// first entry of a page always fits.
 func fitting(entries []entry, size int) ([]entry, int) {
 	for i, e := range entries {
 		next := size + len(e.state) + max(len(e.body), e.bodySize)
@@ -179,8 +180,8 @@ func (q *Queue) readBodies(ctx context.Context, entries []entry) error {
 	return err
 }
 
-// pipelined runs a pipeline that reads commands, in one round trip. WRONGTYPE is not an error,
-// so that a damaged device does not hide the others.
+// pipelined runs a pipeline that reads commands, in one round trip. It ignores WRONGTYPE
+// errors, so that a damaged device does not hide the others.
 func (q *Queue) pipelined(ctx context.Context, name string, fill func(context.Context, redis.Pipeliner)) error {
 	return q.store.Do(ctx, name, func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
@@ -198,7 +199,8 @@ func (q *Queue) pipelined(ctx context.Context, name string, fill func(context.Co
 	})
 }
 
-// wrongType is the prefix of the Redis error for a key of another type.
+// wrongType is the prefix of the error that Redis returns if the value of a key does not have
+// the type that the Redis command requires.
 const wrongType = "WRONGTYPE"
 
 func (q *Queue) logSkipped(ctx context.Context, id string, err error) {

@@ -40,7 +40,7 @@ func TestClaim_EndedLoginIsRefused(t *testing.T) {
 }
 
 // TestClaim_DeletedLoginIsRefused claims with a login that has no record, as after a logout.
-// The claim gets no wake-up, and the epoch has not changed.
+// A logout does not change the epoch, so the missing record alone must cause the refusal.
 func TestClaim_DeletedLoginIsRefused(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

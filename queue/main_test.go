@@ -272,8 +272,8 @@ func (f *fixture) sweep() {
 // patience is the maximum time for which a test waits for a condition.
 const patience = 30 * time.Second
 
-// eventually waits until condition returns true. The message says what has not happened when
-// the wait fails.
+// eventually waits until condition returns true. If the wait fails, message must describe
+// the event that has not happened.
 func eventually(t testing.TB, message string, condition func() bool) {
 	t.Helper()
 	require.Eventually(t, condition, patience, 2*time.Millisecond, message)
@@ -387,7 +387,7 @@ func requireRefusal(t testing.TB, err error, code fieldgate.Code) *fieldgate.Err
 	return refusal
 }
 
-// stateOf returns the state of c in the form in which a refusal contains it.
+// stateOf returns the state of c as it appears in a refusal.
 func stateOf(c queue.Command) *fieldgate.CommandState {
 	return &fieldgate.CommandState{ID: c.ID, Status: string(c.Status), Attempt: c.Attempt}
 }
@@ -421,12 +421,12 @@ func (r *roundTrips) of(name string) int {
 	return r.count[name]
 }
 
-// since returns how much each count has grown since the counts in before.
-func (r *roundTrips) since(before map[string]int) map[string]int {
+// since returns the increase of each count relative to earlier. It omits unchanged counts.
+func (r *roundTrips) since(earlier map[string]int) map[string]int {
 	more := map[string]int{}
 	for name, n := range r.all() {
-		if n > before[name] {
-			more[name] = n - before[name]
+		if n > earlier[name] {
+			more[name] = n - earlier[name]
 		}
 	}
 	return more

@@ -31,10 +31,10 @@ type modelFixture struct {
 	model    *model.Model
 	devices  *device.Registry
 	started  int64             // time by the store's clock at the start, in Unix ms
-	elapsed  int64             // time in ms by which elapse has moved the stored times back
+	elapsed  int64             // total span in ms that elapse has subtracted from the stored times
 	ids      map[string]string // ids of commands and sessions, by name
 	tokens   map[string]string // claim tokens, by name
-	names    map[string]string // names, by id or by the hash of a token
+	names    map[string]string // names of commands, sessions and claim tokens, by id or by the hash of the token
 	expiring map[string]bool   // keys that have a time to live
 	recent   []model.Operation // operations that drawOperations may repeat
 }
@@ -162,8 +162,8 @@ func (f *modelFixture) applyClaim(ctx context.Context, op model.Operation) model
 	return response(claimed, err)
 }
 
-// tokenName returns the model's name for a claim token, made of the command's name and the
-// number of the claim. If the token is new, tokenName records the name.
+// tokenName returns the model's name for a claim token. The name consists of the command's name
+// and the number of the claim, such as c1#1. If the token is new, tokenName records the name.
 func (f *modelFixture) tokenName(command, token string, claim int) string {
 	sum := sha256.Sum256([]byte(token))
 	hash := hex.EncodeToString(sum[:16])
@@ -295,7 +295,7 @@ func (f *modelFixture) elapse(ctx context.Context, ms int64) error {
 	return err
 }
 
-// dueMemberOf returns the member of the due index for the command or session with this name.
+// dueMemberOf returns the member of the due index for the command or session with the given name.
 func (f *modelFixture) dueMemberOf(name string) string {
 	kind := map[byte]string{'c': "command", 's': "session"}[name[0]]
 	return fmt.Sprintf("%s %s %s %s", kind, f.ids[name], f.device.ID, f.device.Tenant)

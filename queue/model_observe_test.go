@@ -14,7 +14,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// commandRecord holds the fields of a stored command that the model has too.
+// commandRecord holds those fields of a stored command that the model also has.
 type commandRecord struct {
 	Status    model.Status
 	Session   string

@@ -122,8 +122,8 @@ func (f *modelFixture) drawArguments(r *rapid.T, s model.State, c model.Command,
 	}
 }
 
-// drawElapsed draws a span of time. No retention ends within the span, because the model
-// deletes nothing.
+// drawElapsed draws a span of time. The span is so short that no retention period ends, because
+// the model deletes nothing.
 func drawElapsed(r *rapid.T, s model.State) int64 {
 	span := rapid.SampledFrom([]int64{
 		tick, tick, tick, tick, 2 * tick, 2 * tick, 3 * tick, model.Hour, 5 * model.Hour, 11 * model.Hour, 25 * model.Hour,

@@ -25,10 +25,10 @@ type Proposal struct {
 	RequestID string // the X-Request-ID of the proposal
 
 	Type          string
-	Parameters    json.RawMessage // an object; empty means {}
+	Parameters    json.RawMessage // a JSON object; empty means {}
 	Priority      int             // 0 to 9; commands with priority 9 are claimed first
 	Reason        string
-	MaxAttempts   int           // maximum number of claims that count; zero means 3, or 1 if the command needs approval
+	MaxAttempts   int           // maximum number of claims, excluding released ones; zero means 3, or 1 if the command needs approval
 	DeliverWithin time.Duration // time within which the command must be delivered; zero means Config.DeliverWithin
 	RetryOf       string        // id of the command that this one repeats; set by Retry
 
@@ -127,8 +127,8 @@ func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device, at time.
 	), nil
 }
 
-// encodeBody returns the body of a proposal as the store keeps it, and the head of the body
-// for lists. The head is empty if the parameters are small enough for a list.
+// encodeBody returns the stored body of a proposal, and its head. Lists read the head, which is
+// the body without the parameters. It is empty if the parameters are small enough for a list.
 func encodeBody(p Proposal) (content, head []byte, err error) {
 	b := body{Type: p.Type, Parameters: p.Parameters, Reason: p.Reason, RetryOf: p.RetryOf}
 	if content, err = encode(b); err != nil || len(p.Parameters) <= maxListedParameters {

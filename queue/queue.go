@@ -43,7 +43,7 @@ var (
 
 // These are limits of the queue. The API contract documents the first two.
 const (
-	maxReady      = 100      // maximum number of a device's ready commands, and of its commands pending approval
+	maxReady      = 100      // maximum number of ready commands of a device, and separately of its pending commands
 	maxParameters = 32 << 10 // maximum size of a command's parameters in bytes
 	settleLimit   = 100      // maximum number of expired leases that one claim settles
 )
@@ -110,10 +110,10 @@ func New(cfg Config) *Queue {
 	}
 }
 
-// HandleWake wakes the claims that w concerns. The process must call it for every wake-up of
-// the store. A zero Wake means that wake-ups may have been lost, so HandleWake wakes one claim
-// of every device. If a login has ended, HandleWake wakes all claims of the device, and
-// claim.lua refuses the claims of that login.
+// HandleWake wakes claims that wait on this instance. The process must call HandleWake with
+// every wake-up that the store sends. A zero Wake means that wake-ups may have been lost, so
+// HandleWake wakes one claim of every device. If a login has ended, HandleWake wakes all claims
+// of the device. claim.lua then refuses the claims that use that login.
 func (q *Queue) HandleWake(w store.Wake) {
 	switch {
 	case w == store.Wake{}:
@@ -125,8 +125,8 @@ func (q *Queue) HandleWake(w store.Wake) {
 	}
 }
 
-// Drain ends the wait of all claims; they return no command. Later claims do not wait. A
-// process calls Drain at shutdown, so that no device waits for a gateway that is closing.
+// Drain ends the wait of all claims, which then return no command. Later claims do not wait.
+// A process calls Drain at shutdown, so that no device waits for a gateway that is closing.
 func (q *Queue) Drain() { q.waiters.close() }
 
 // noteQuarantined logs and counts the commands that a script moved to the quarantine

@@ -49,7 +49,7 @@ func (q *Queue) GetOwn(ctx context.Context, d store.Device, commandID string) (C
 }
 
 // readWhole reads the record of a command in one round trip. The state in the record is empty
-// if the command does not exist, or if the key of the device's commands has another type.
+// if the command does not exist, or if the device's commands are not stored in a hash.
 func (q *Queue) readWhole(ctx context.Context, d store.Device, id string) (record, error) {
 	r := record{tenant: d.Tenant, deviceID: d.ID, id: id}
 	err := q.store.Do(ctx, "read_command", func(ctx context.Context, c store.Client) error {

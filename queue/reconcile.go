@@ -62,27 +62,27 @@ func (q *Queue) reconcile(ctx context.Context, d store.Device, entries []string)
 	return nil
 }
 
-// violation describes one repair by reconcile.lua. The argument how is "missing", "left" or
-// "misplaced". It describes the wrong entry of the index. The status and the id belong to the
-// command.
-func violation(device, how, index, status, id string) store.Violation {
+// violation describes one repair by reconcile.lua. The argument damage is "missing", "left" (a
+// superfluous entry) or "misplaced", and index names the index with this damage. The arguments
+// status and id belong to the command.
+func violation(device, damage, index, status, id string) store.Violation {
 	return store.Violation{
-		Invariant: violatedBy(how, index, Status(status)),
-		Damage:    strings.TrimSpace(how + " " + index + " " + status), ID: id, Device: device,
+		Invariant: violatedBy(damage, index, Status(status)),
+		Damage:    strings.TrimSpace(damage + " " + index + " " + status), ID: id, Device: device,
 	}
 }
 
-// violatedBy returns the invariant that a repaired entry of an index had violated.
-func violatedBy(how, index string, status Status) store.Invariant {
-	left, inReady := how == "left", index == "ready"
+// violatedBy returns the invariant that a damaged entry of an index violates.
+func violatedBy(damage, index string, status Status) store.Invariant {
+	left, inReady := damage == "left", index == "ready"
 	switch {
-	case index == "sequence", how == "misplaced" && (inReady || index == "pending"):
+	case index == "sequence", damage == "misplaced" && (inReady || index == "pending"):
 		return FIFOWithinPriority
-	case how == "misplaced", how == "missing" && index == "due":
+	case damage == "misplaced", damage == "missing" && index == "due":
 		return store.NothingForgotten
-	case how == "missing" && index == "cancels":
+	case damage == "missing" && index == "cancels":
 		return CancelIsHeard
-	case how == "missing" && index == "approval", left && inReady && status == PendingApproval:
+	case damage == "missing" && index == "approval", left && inReady && status == PendingApproval:
 		return NoUnapprovedClaim
 	case left && inReady && status == Claimed:
 		return NoDoubleLease
@@ -113,7 +113,7 @@ func (q *Queue) ReconcileInbox(ctx context.Context, tenant string) error {
 	}
 }
 
-// reconcileEntry reconciles the command of one entry of the inbox. It leaves an entry that
+// reconcileEntry reconciles the command of one entry of the inbox. It ignores an entry that
 // does not name a device of the tenant.
 func (q *Queue) reconcileEntry(ctx context.Context, tenant, member string) error {
 	id, device, _ := strings.Cut(member, " ")
@@ -150,8 +150,8 @@ func sortedEntries(found map[string]bool) (entries []string) {
 	return entries
 }
 
-// addUnfinished adds the commands in the indexes of unfinished commands. It reads each index
-// as a whole, because the limit on ready commands bounds most of the indexes.
+// addUnfinished adds to the map found an entry for each command in the indexes of unfinished
+// commands. It reads each index as a whole, because most of these indexes have a maximum size.
 func (q *Queue) addUnfinished(ctx context.Context, d store.Device, found map[string]bool) error {
 	return q.store.Do(ctx, "reconcile_alive", func(ctx context.Context, c store.Client) error {
 		for _, key := range d.AliveKeys() {
@@ -173,7 +173,8 @@ func addIDs(found map[string]bool, ids []string) {
 	}
 }
 
-// addRecords adds the commands that have a record. It reads the records in batches.
+// addRecords adds to the map found an entry for each command that has a record. It reads the
+// records in batches.
 func (q *Queue) addRecords(ctx context.Context, d store.Device, found map[string]bool) error {
 	for cursor := uint64(0); ; {
 		var pairs []string
@@ -193,7 +194,8 @@ func (q *Queue) addRecords(ctx context.Context, d store.Device, found map[string
 	}
 }
 
-// addIndexed adds the commands in the index by session. It reads the index page by page.
+// addIndexed adds to the map found an entry for each command in the index of commands by
+// session. It reads the index page by page.
 func (q *Queue) addIndexed(ctx context.Context, d store.Device, found map[string]bool) error {
 	listing := store.Listing{Key: d.IndexKey()}
 	for page := (store.Page{Limit: scanBatch}); ; {

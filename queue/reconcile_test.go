@@ -74,7 +74,7 @@ func (f *fixture) tamper(change func(ctx context.Context, c redis.Pipeliner)) {
 	})
 }
 
-// damage applies the damage d to the command with this id.
+// damage applies the damage d to the command with the given id.
 func (f *fixture) damage(d inflict, id string) {
 	f.t.Helper()
 	f.tamper(func(ctx context.Context, c redis.Pipeliner) { d(ctx, c, f, id) })
@@ -104,7 +104,7 @@ func inInbox(f *fixture, id string) string        { return id + " " + f.device.I
 func inIndex(f *fixture, id string) string        { return f.session.ID + ":" + id }
 func inOtherSession(_ *fixture, id string) string { return "ses_other:" + id }
 
-const never = 9_999_999_999_999 // Unix ms in the year 2286
+const never = 9_999_999_999_999 // a time in the year 2286, in Unix ms
 
 // damages holds ways to damage the store. Each entry has the status of the command before the
 // damage, the damage, and the invariant that the damage violates.
@@ -151,7 +151,8 @@ func loseSequence(ctx context.Context, c redis.Pipeliner, f *fixture, _ string) 
 	c.HDel(ctx, f.device.RecordKey(), "sequence")
 }
 
-// snapshot returns all stored data of the device: the value or score of each field and member.
+// snapshot returns the values of all hash fields and the scores of all sorted-set members that
+// the store holds about the device.
 func (f *fixture) snapshot() map[string]string {
 	f.t.Helper()
 	stored := map[string]string{}
@@ -323,8 +324,8 @@ func TestReconcile_QuarantinesCommandThatMayNotRun(t *testing.T) {
 }
 
 // TestReconcile_LeavesQuarantinedCommand damages a command so that a claim quarantines the
-// command. The command must stay in the quarantine until an operator removes the command's
-// mark.
+// command. The command must stay in the quarantine until an operator removes the field
+// "<id>:aside".
 func TestReconcile_LeavesQuarantinedCommand(t *testing.T) {
 	t.Parallel()
 	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
@@ -420,7 +421,7 @@ func TestReconcile_FindsNothingUnderLoad(t *testing.T) {
 }
 
 // runLifecycle proposes a command, decides on it, claims the ready commands and runs a
-// different operation on each lease. Refusals are not errors.
+// different operation on each lease. It ignores refusals.
 func (f *fixture) runLifecycle(ctx context.Context, commandType string) {
 	c, err := f.queue.Propose(ctx, f.proposal(commandType))
 	if err != nil {

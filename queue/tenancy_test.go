@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// tenantInPartitionOf returns another tenant in the same partition. The ids of both tenants
-// have the same partition, so only the tenant in a record shows who owns the record.
+// tenantInPartitionOf returns another tenant in the same partition. An id names only the
+// partition, so only the tenant stored in a record shows who owns the record.
 func tenantInPartitionOf(tenant string) string {
 	for {
 		if other := storetest.Tenant(); store.PartitionOf(other) == store.PartitionOf(tenant) {

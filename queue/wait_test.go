@@ -199,7 +199,7 @@ func TestClaim_CancelledWaiterPassesWakeUpOn(t *testing.T) {
 	f := newWakeFixture(t)
 	for range 20 {
 		first, second := f.startClaim(f.queue), f.startClaim(f.queue)
-		go first.cancel() // cancels before, during or after the wake-up
+		go first.cancel() // may run before, during or after the wake-up
 		c := f.propose(auto)
 		got := first.await()
 		if len(got) == 0 {
@@ -242,8 +242,8 @@ func waitFor(d time.Duration) func(*queue.ClaimRequest) {
 	return func(r *queue.ClaimRequest) { r.Wait = d }
 }
 
-// TestClaim_WaitingIsBounded starts 400 waiting claims of one device. Two of them wait and
-// call the store. The others are refused without a call to the store.
+// TestClaim_WaitingIsBounded starts two claims that wait, and then 400 further claims of the
+// same device. The 400 claims must be refused without a call to the store.
 func TestClaim_WaitingIsBounded(t *testing.T) {
 	t.Parallel()
 	f := newWakeFixture(t)
@@ -350,7 +350,7 @@ func TestClaim_ReleasesLeasesOfCallerGoneDuringScript(t *testing.T) {
 		_, err := f.queue.Claim(ctx, f.claimRequest())
 		returned <- err
 	}()
-	<-proxy.Faulted // the script has run
+	<-proxy.Faulted // wait until the script has run
 	cancel()
 	hasReturned := func() bool { return len(returned) > 0 }
 	require.Never(t, hasReturned, 100*time.Millisecond, 5*time.Millisecond, "the claim returned without the reply of the script")

@@ -7,9 +7,9 @@ import (
 )
 
 // waiters holds the waiting claims of each device, in the order of their arrival. A wake-up
-// goes to the device's first waiter without an unused wake-up. A waiter that leaves
-// commands in the ready queue wakes the next waiter. A waiter that leaves with an unused
-// wake-up passes it on. One wake-up can therefore serve several waiters.
+// goes to the device's first waiter that has no unused wake-up. A waiter that leaves commands
+// in the ready queue wakes the next waiter. A waiter that leaves with an unused wake-up passes
+// it on. One wake-up can therefore serve several waiters.
 //
 // A device has at most perDevice waiters, because each one holds a goroutine and polls.
 type waiters struct {
@@ -33,8 +33,8 @@ func newWaiters(perDevice int) *waiters {
 }
 
 // join adds a waiter behind the other waiters of the device. It returns nil if the device
-// already has perDevice waiters. A claim must join before it asks the store for the first
-// time. Otherwise it could miss a wake-up in between.
+// already has perDevice waiters. A claim must join before its first call of the store.
+// Otherwise it could miss a wake-up between that call and its join.
 func (ws *waiters) join(device string) *waiter {
 	w := &waiter{device: device, woken: make(chan struct{}, 1), closed: ws.closed}
 	ws.mu.Lock()

@@ -20,7 +20,7 @@ func TestWaiters_WakeReachesFirstAsleep(t *testing.T) {
 	require.False(t, awake(second))
 	ws.wake("a")
 	require.True(t, awake(second))
-	ws.wake("a") // both are awake, so this wake-up has no effect
+	ws.wake("a") // both waiters of "a" are awake, so this wake-up has no effect
 	require.False(t, awake(elsewhere))
 	ws.wake("no such device")
 }

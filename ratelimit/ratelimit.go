@@ -3,7 +3,7 @@
 // yet. Package device enforces the limit of a device when it checks the login token.
 //
 // The algorithm is GCRA. A limit has a sustained rate and a burst, and a refusal
-// contains the exact time to wait. A refused request does not count.
+// contains the exact time to wait. A refused request does not count against the limit.
 package ratelimit
 
 import (
@@ -26,7 +26,7 @@ var allowScript = store.NewScript(files, "lua/allow.lua")
 // Limit is a rate limit. The zero Limit allows every request.
 type Limit struct {
 	PerMinute int // maximum sustained cost per minute
-	Burst     int // maximum cost at once; values below 1 mean 1
+	Burst     int // maximum total cost of requests that arrive at once; values below 1 mean 1
 }
 
 // Limits holds the limits of the gateway. The zero Limits allow every request.
@@ -52,12 +52,12 @@ func Defaults() Limits {
 // own.
 type Scope string
 
-// These are the scopes. Each comment names the subject of the scope.
+// These are the scopes. Each comment describes the subjects of the scope.
 const (
-	RegisterAddress Scope = "register"       // an address
+	RegisterAddress Scope = "register"       // each subject is an IP address
 	RegisterTotal   Scope = "register_total" // no subject, because all requests share one limit
-	AuthAddress     Scope = "auth"           // an address
-	Tenant          Scope = "tenant"         // a tenant
+	AuthAddress     Scope = "auth"           // each subject is an IP address
+	Tenant          Scope = "tenant"         // each subject is a tenant
 )
 
 // Limiter enforces the limits. It is safe for concurrent use.
@@ -76,14 +76,14 @@ func New(s *store.Store, l Limits) *Limiter {
 	}}
 }
 
-// Allow counts a request of cost 1. See AllowCost.
+// Allow calls AllowCost with a cost of 1.
 func (l *Limiter) Allow(ctx context.Context, scope Scope, subject string) error {
 	return l.AllowCost(ctx, scope, subject, 1)
 }
 
-// AllowCost counts the cost of one request of a subject. A cost below 1 means 1, and a cost
-// above the burst means the burst. AllowCost returns nil while the subject is within its
-// limit, and otherwise rate_limited with RetryAfter. For a zero Limit it does not call the
+// AllowCost counts the cost of one request of a subject. A cost below 1 counts as 1, and a
+// cost above the burst counts as the burst. AllowCost returns nil while the subject is within
+// its limit, and otherwise rate_limited with RetryAfter. For a zero Limit it does not call the
 // store.
 func (l *Limiter) AllowCost(ctx context.Context, scope Scope, subject string, cost int) error {
 	limit := l.limits[scope]

@@ -28,7 +28,8 @@ func limitAll(l ratelimit.Limit) ratelimit.Limits {
 	return ratelimit.Limits{RegisterPerAddress: l, RegisterTotal: l, AuthPerAddress: l, PerTenant: l}
 }
 
-// address returns the address of a host in an IPv6 network that no other test uses.
+// address returns an IPv6 address in a network that no other test uses. The argument host is
+// the end of the address.
 func address(host string) string {
 	raw := make([]byte, 6)
 	rand.Read(raw)

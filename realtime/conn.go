@@ -143,7 +143,7 @@ func (c *Conn) enqueue(o outgoing) error {
 	return nil
 }
 
-// The caller of any function from here to startWriting must hold c.mu.
+// The caller of an unexported function from isClosing to startWriting must hold c.mu.
 
 func (c *Conn) isClosing() bool { return c.closing != nil }
 

@@ -249,7 +249,7 @@ func (e event) rooms() []string {
 func (e event) encode(room string) []byte {
 	frame := e.frame
 	frame.Room = room
-	text, _ := encodeFrame("event", "", frame) // values that were decoded from JSON can be encoded
+	text, _ := encodeFrame("event", "", frame) // no error is possible: the values were decoded from JSON
 	return text
 }
 
@@ -276,8 +276,8 @@ func (h *Hub) readEvents(ctx context.Context, tenant string, from store.StreamID
 
 const eventsMissed = "events were missed"
 
-// closeSubscribers closes the sockets that have a subscription, because they have missed
-// events. When such a client subscribes again, the reply reports whether the subscription
+// closeSubscribers closes the sockets that have a subscription, because their clients have
+// missed events. When a client subscribes again, the reply reports whether the subscription
 // could be resumed.
 func (f *feed) closeSubscribers() {
 	f.mu.Lock()
@@ -327,7 +327,7 @@ func parseEvent(entry redis.XMessage) event {
 		Actor: parseActor(field("actor")),
 	}
 	if json.Unmarshal([]byte(field("data")), &e.frame.Data) != nil || e.frame.Data == nil {
-		e.frame.Data = map[string]any{} // the field is optional
+		e.frame.Data = map[string]any{} // the field "data" is optional
 	}
 	for name, id := range map[string]string{"deviceId": e.device, "sessionId": e.session, "commandId": e.command} {
 		if id != "" {

@@ -157,12 +157,12 @@ func unquote(value json.RawMessage) []byte {
 		return value[1 : len(value)-1]
 	}
 	var text string
-	_ = json.Unmarshal(value, &text) // valid JSON that starts with a quote is a string
+	_ = json.Unmarshal(value, &text) // no error is possible: valid JSON that starts with a quote is a string
 	return []byte(text)
 }
 
-// requireNoData returns an error if the frame has data. It is called for each type of
-// frame that must have no data.
+// requireNoData returns an error if the frame has data other than an empty object. It is
+// called for each type of frame that must have no data.
 func (f Frame) requireNoData() error {
 	var data map[string]json.RawMessage
 	if f.Data == nil || json.Unmarshal(f.Data, &data) == nil && data != nil && len(data) == 0 {

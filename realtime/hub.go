@@ -71,7 +71,7 @@ type Hub struct {
 	catchUps semaphore // limits how many subscriptions of all tenants read missed events at the same time
 
 	mu       sync.Mutex         // guards the fields below
-	opening  map[string]*Socket // sockets that are opening, by connection id; add moves them to the field sockets
+	opening  map[string]*Socket // sockets that are opening, by connection id; Hub.add moves them to the map sockets
 	sockets  map[string]*Socket // by connection id
 	devices  map[string]*Socket // by device id
 	feeds    map[string]*feed   // by tenant

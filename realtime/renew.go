@@ -105,7 +105,7 @@ func (h *Hub) runRenewal(ctx context.Context, s *Socket) (store.Reply, error) {
 func (h *Hub) renewUsers(ctx context.Context, batch []*Socket) error {
 	t := store.Tenant(batch[0].Tenant)
 	keys, args := []string{t.ConnectionsKey()}, []any{h.cfg.Lease.Milliseconds()}
-	renewing := map[string]*Socket{} // the sockets that are renewed, by connection id
+	renewing := map[string]*Socket{} // sockets whose leases this script renews, by connection id
 	for _, s := range batch {
 		if s.beginRenewal() {
 			keys, args = append(keys, t.ConnectionKey(s.ID())), append(args, s.ID(), s.encodeRecord())

@@ -144,10 +144,10 @@ func (s *Socket) subscriptionTo(room string) *subscription {
 }
 
 // resume returns the position at which a subscription starts if its client asks for the
-// events after since. The position is since if the stream still has all of these events.
-// Otherwise the position is now, and resume also returns the reason.
-func (f *feed) resume(ctx context.Context, since string, now store.StreamID) (from store.StreamID, reason string, err error) {
-	from, ok := store.ParseStreamID(since)
+// events after the given offset. The position is that offset if the stream still has all
+// of these events. If it does not, resume returns feedPosition and the reason.
+func (f *feed) resume(ctx context.Context, offset string, feedPosition store.StreamID) (from store.StreamID, reason string, err error) {
+	from, ok := store.ParseStreamID(offset)
 	first, last, length, err := f.hub.streamBounds(ctx, f.tenant)
 	if err != nil {
 		return store.StreamID{}, "", err
@@ -155,15 +155,15 @@ func (f *feed) resume(ctx context.Context, since string, now store.StreamID) (fr
 	untrimmed := from == store.StreamID{} && length < neverTrimmed
 	switch {
 	case !ok || from.After(last):
-		return now, reasonUnknown, nil
+		return feedPosition, reasonUnknown, nil
 	case first.After(from) && !untrimmed:
-		return now, reasonTrimmed, nil
+		return feedPosition, reasonTrimmed, nil
 	}
 	return from, "", nil
 }
 
-// neverTrimmed is a number of entries. A stream with fewer entries was never trimmed,
-// because lua/event.lua trims streams to about 10,000 entries.
+// neverTrimmed is a stream length, in entries. A stream that is shorter was never
+// trimmed, because lua/event.lua trims streams to about 10,000 entries.
 const neverTrimmed = 9_000
 
 // catchUp delivers the stream's events to a subscription until the subscription has

@@ -25,8 +25,8 @@ type OpenRequest struct {
 	// device.presence, which the connection may cause.
 	RequestID string
 
-	// ExpiresAt is the expiry of the principal's token. Zero means that only Verify
-	// checks the token.
+	// ExpiresAt is the expiry of the principal's token. Zero means that the socket is
+	// not closed at a fixed time: only Verify checks the token.
 	ExpiresAt time.Time
 
 	// Serve serves a frame. It returns the data of the reply. If it returns an error, the
@@ -164,8 +164,8 @@ func (s *Socket) call(ctx context.Context, f Frame) (data any, err error) {
 }
 
 // reply sends the reply frame, unless the client expects no reply. If data is a
-// Subscribed, it then starts the delivery of events, which may take long and must come
-// after the reply.
+// Subscribed, reply also starts the delivery of events. The delivery may take a long time,
+// and must start after the reply.
 func (s *Socket) reply(f Frame, data any) {
 	if subscribed, ok := data.(Subscribed); ok {
 		defer func() { go subscribed.start() }()
@@ -238,7 +238,8 @@ func (s *Socket) push(kind string, data any) {
 // noticeBefore is the time between the token_expiring frame and the token's expiry.
 const noticeBefore = 60 * time.Second
 
-// Renew sets the expiry of the socket's token, after the client has sent a newer token.
+// Renew sets the expiry of the socket's token. It is called after the client has sent a
+// newer token.
 func (s *Socket) Renew(expiresAt time.Time) {
 	s.stopTimer()
 	s.mu.Lock()

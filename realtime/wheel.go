@@ -33,7 +33,7 @@ func (w *wheel) add(s *Socket) { w.slots[s.slot][s] = struct{}{} }
 
 func (w *wheel) remove(s *Socket) { delete(w.slots[s.slot], s) }
 
-// due returns the sockets in the slots that were reached since the previous call. It
+// due returns the sockets in the slots whose time came since the previous call. It
 // returns each socket once, even if the previous call was more than one interval ago.
 func (w *wheel) due(now time.Time) (batch []*Socket) {
 	reached := int(now.Sub(w.startedAt) / w.step)

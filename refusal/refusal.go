@@ -21,8 +21,8 @@ import (
 type kind struct {
 	detail string
 
-	// complete adds the values that the script returned after the code. It is nil if the
-	// script returns no values.
+	// complete sets fields of the error from the values that follow the code in the reply. It
+	// is nil if the script returns no values with this code.
 	complete func(refused *fieldgate.Error, reply store.Reply)
 }
 
@@ -87,25 +87,26 @@ type Marker string
 
 // These are the markers of all scripts.
 const (
-	// Stale means that the data that the package had read changed before the script ran. The
-	// package reads the data again and runs the script again.
+	// Stale means that the data has changed since the package read it. The package reads the
+	// data again and runs the script again.
 	Stale Marker = "stale"
 
 	// Kicked means that an administrator has closed the socket whose lease was to be renewed.
 	Kicked Marker = "kicked"
 
-	// Superseded means that the device has opened a newer socket than the one to be renewed.
+	// Superseded means that the device has opened a newer socket than the one whose lease was
+	// to be renewed.
 	Superseded Marker = "superseded"
 )
 
-// Error returns a text for the log, in case a marker is logged by mistake.
+// Error returns a string for the log, in case a marker is logged by mistake.
 func (m Marker) Error() string { return fmt.Sprintf("the script returned the marker %q", string(m)) }
 
 var markers = []Marker{Stale, Kicked, Superseded}
 
-// Of returns nil for the reply of a transition that was made, a new *fieldgate.Error for a
-// refusal, and a Marker for a marker. A code that is not in the table is a fault of this
-// program. Of then returns an error of another type, whose text no caller receives.
+// Of returns nil if the script made its transition, a new *fieldgate.Error if it refused, and a
+// Marker if it returned one. A code that is not in the table is a bug. For such a code Of
+// returns an error of another type, and no caller of the API receives its text.
 func Of(reply store.Reply) error {
 	code := reply.Code()
 	if reply.OK() {
@@ -134,5 +135,5 @@ func New(code fieldgate.Code) *fieldgate.Error {
 // Codes returns the codes of the table, in alphabetical order.
 func Codes() []fieldgate.Code { return slices.Sorted(maps.Keys(kinds)) }
 
-// Markers returns the markers.
+// Markers returns all markers.
 func Markers() []Marker { return slices.Clone(markers) }

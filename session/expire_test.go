@@ -78,7 +78,7 @@ func TestSettle_KeepsActiveSession(t *testing.T) {
 	each(t, func(b *bench) {
 		opened := b.open()
 		due := b.dueAt(opened.ID)
-		b.do(func(ctx context.Context, c store.Client) error { // an instance whose clock is ahead might do this
+		b.do(func(ctx context.Context, c store.Client) error { // an instance whose clock is ahead might also store a due time that is too early
 			return c.ZAdd(ctx, store.PartitionOf(b.device.Tenant).DueKey(), redis.Z{
 				Member: "session " + opened.ID + " " + b.device.ID + " " + b.device.Tenant, Score: 1,
 			}).Err()

@@ -106,7 +106,7 @@ func TestTenancy_ListOmitsOtherTenantsSessions(t *testing.T) {
 	each(t, func(b *bench) {
 		other := newBench(b.t, b.store)
 		other.device = other.newDevice(tenantInSamePartition(b.device.Tenant))
-		other.writeSessions(1100, session.Closed) // more than one call of List reads
+		other.writeSessions(1100, session.Closed) // more sessions than one call of List can read
 		for _, id := range []string{"", other.device.ID, "dev_zz", store.NewID(store.KindDevice, store.PartitionOf(b.device.Tenant))} {
 			for _, limit := range []int{1, 10} {
 				found, next, err := b.sessions.List(b.t.Context(), b.device.Tenant, session.Filter{DeviceID: id}, store.Page{Limit: limit})
@@ -119,7 +119,8 @@ func TestTenancy_ListOmitsOtherTenantsSessions(t *testing.T) {
 }
 
 // TestList_ReadsAtMostThousandRecords filters by a status that only the oldest session has.
-// The pages end early, and their cursors continue the list.
+// One call reads too few records to find that session, so it returns an empty page with a
+// cursor.
 func TestList_ReadsAtMostThousandRecords(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {

@@ -105,8 +105,8 @@ func TestOpen_RequiresActiveDevice(t *testing.T) {
 	})
 }
 
-// TestTenancy_OtherTenantsDeviceIsNotFound also checks that the error equals the error for a
-// device that does not exist.
+// TestTenancy_OtherTenantsDeviceIsNotFound requires the same error for a device of another
+// tenant as for a device that does not exist.
 func TestTenancy_OtherTenantsDeviceIsNotFound(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {

@@ -11,8 +11,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// These limit one call of List or Events. After maxExamined records a call returns a short
-// page, whose cursor continues the list.
+// These are the limits of one call of List or Events. A call that has read maxExamined records
+// returns a short page, and a cursor that continues the list.
 const (
 	minBatch    = 100  // minimum number of records that one round trip reads when a filter is set
 	maxExamined = 1000 // maximum number of records that one call reads
@@ -40,7 +40,7 @@ type Filter struct {
 	Status   Status
 }
 
-// matches reports whether s has the status of the filter.
+// matches reports whether s has the status f.Status. An empty f.Status matches every session.
 func (f Filter) matches(s Session) bool { return f.Status == "" || f.Status == s.Status }
 
 // List returns the tenant's sessions, newest first, and the cursor of the next page.

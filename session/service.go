@@ -28,8 +28,8 @@ var (
 	reconcileScript = store.NewScript(scripts, "lua/reconcile_session.lua", queuelua.Library)
 )
 
-// idempotencyTTL is the time for which the store keeps the reply to a request with an
-// Idempotency-Key to open a session.
+// idempotencyTTL is the time for which the store remembers the IdempotencyKey of a request to
+// open a session.
 const idempotencyTTL = 24 * time.Hour
 
 // Config configures a Service. Store is required.
@@ -137,8 +137,8 @@ func (s *Service) Close(ctx context.Context, c CloseRequest) (Session, error) {
 }
 
 // Settle ends sessions that have expired, and deletes sessions whose retention has ended. The
-// sweeper calls it. It moves a session that cannot be settled to the quarantine, so that this
-// session does not block the others.
+// sweeper calls it. It quarantines a session that cannot be settled, so that this session does not
+// block the others.
 func (s *Service) Settle(ctx context.Context, due []store.Due) error {
 	for _, d := range due {
 		err := s.settle(ctx, store.NewScope(d.Device, store.ActorSystem, "", s.retention), d.ID)

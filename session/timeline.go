@@ -59,8 +59,8 @@ func pageStart(s Session, since time.Time, cursor string) (string, error) {
 }
 
 // scan reads the device's timeline and returns the events of the session. It reads beyond the
-// end of the session, because a device may submit results days later. A page is short if scan
-// reads too many events of other sessions.
+// end of the session, because a device may submit results days later. If scan reads many
+// events of other sessions, it returns fewer events than limit, and a cursor.
 func (s *Service) scan(ctx context.Context, session Session, from string, limit int) (events []Event, next string, err error) {
 	size := max(limit+1, minBatch)
 	for examined := 0; examined < maxExamined; examined += size {

@@ -76,7 +76,8 @@ func TestEvents_OnlyOfSession(t *testing.T) {
 	})
 }
 
-// appendEvent appends an event to the device's timeline, in the same form as other packages.
+// appendEvent appends an event to the device's timeline, with the fields that other packages
+// write.
 func (b *bench) appendEvent(kind, sessionID string, more ...string) {
 	b.t.Helper()
 	values := append([]string{"type", kind, "time", "1", "device", b.device.ID, "actor", "system", "session", sessionID}, more...)
@@ -156,8 +157,8 @@ func TestEvents_InvalidCursorIsRefused(t *testing.T) {
 }
 
 // TestEvents_ReadsAtMostThousandEntries submits a result long after the session has ended.
-// Thousands of other events come before the result in the timeline, so the first pages end
-// early.
+// Thousands of other events come before the result in the timeline, so the first calls return
+// too few events and a cursor.
 func TestEvents_ReadsAtMostThousandEntries(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {

@@ -162,7 +162,7 @@ func testDeadMaster(t *testing.T, nodes storetest.Cluster) {
 		return err != nil && settled.len() == len(onLive)
 	}, 10*time.Second, 10*time.Millisecond)
 	require.NotEmpty(t, onDead, "the dead master has no due members")
-	l.receives(store.Wake{}) // the listener has connected to another node
+	l.receives(store.Wake{}) // the zero Wake means that the listener has connected to another node
 	publish(t, s, "event dev tenant 1-0")
 	l.receives(store.Wake{DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
 

@@ -50,8 +50,8 @@ func (libraryLog) Printf(ctx context.Context, format string, args ...any) {
 }
 
 // dialers maps the kind of a server to the function that creates its client. The function
-// gets the URL without the kind: its scheme is "redis" or "rediss".
-var dialers = map[string]func(url string, poolSize int) (redis.UniversalClient, error){
+// gets a URL without the kind, so that the scheme is "redis" or "rediss".
+var dialers = map[string]func(url string, poolSize int, d *dialer) (redis.UniversalClient, error){
 	"":       dialSingle,
 	sentinel: dialSentinel,
 	cluster:  dialCluster,
@@ -59,7 +59,7 @@ var dialers = map[string]func(url string, poolSize int) (redis.UniversalClient, 
 
 // dial creates the client for rawURL. It returns the client and the kind of the server.
 // It does not connect yet. No client repeats a command by itself.
-func dial(rawURL string, poolSize int) (client redis.UniversalClient, kind string, err error) {
+func dial(rawURL string, poolSize int, d *dialer) (client redis.UniversalClient, kind string, err error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Hostname() == "" {
 		return nil, "", errURL
@@ -68,11 +68,11 @@ func dial(rawURL string, poolSize int) (client redis.UniversalClient, kind strin
 	if dialers[kind] == nil || (u.Scheme != "redis" && u.Scheme != "rediss") {
 		return nil, "", errURL
 	}
-	client, err = dialers[kind](u.String(), poolSize)
+	client, err = dialers[kind](u.String(), poolSize, d)
 	return client, kind, err
 }
 
-func dialSingle(url string, poolSize int) (redis.UniversalClient, error) {
+func dialSingle(url string, poolSize int, d *dialer) (redis.UniversalClient, error) {
 	opt, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, redactURL(err)
@@ -81,7 +81,7 @@ func dialSingle(url string, poolSize int) (redis.UniversalClient, error) {
 	opt.DialTimeout, opt.DialerRetries = dialTimeout, 1
 	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = replyTimeout, replyTimeout, replyTimeout
 	opt.ContextTimeoutEnabled = true
-	opt.PoolSize = poolSize
+	opt.PoolSize, opt.ConnMaxIdleTime, opt.Dialer = poolSize, maxIdleTime, d.dialWith(opt.TLSConfig)
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return redis.NewClient(opt), nil
 }
@@ -90,7 +90,7 @@ func dialSingle(url string, poolSize int) (redis.UniversalClient, error) {
 // URL names the master (master_name, required), the master's credentials (username,
 // password) and further sentinels (addr). The credentials before the URL's host are those
 // for the sentinels.
-func dialSentinel(url string, poolSize int) (redis.UniversalClient, error) {
+func dialSentinel(url string, poolSize int, d *dialer) (redis.UniversalClient, error) {
 	opt, err := redis.ParseFailoverURL(url)
 	if err != nil {
 		return nil, redactURL(err)
@@ -102,14 +102,14 @@ func dialSentinel(url string, poolSize int) (redis.UniversalClient, error) {
 	opt.DialTimeout, opt.DialerRetries = dialTimeout, 1
 	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = replyTimeout, replyTimeout, replyTimeout
 	opt.ContextTimeoutEnabled = true
-	opt.PoolSize = poolSize
+	opt.PoolSize, opt.ConnMaxIdleTime, opt.Dialer = poolSize, maxIdleTime, d.dialWith(opt.TLSConfig)
 	return redis.NewFailoverClient(opt), nil
 }
 
 // dialCluster creates a client for a Cluster. The query of the URL may name further nodes
 // (addr). Although MaxRetries is -1, this client would repeat commands. The type once
 // prevents that.
-func dialCluster(url string, poolSize int) (redis.UniversalClient, error) {
+func dialCluster(url string, poolSize int, d *dialer) (redis.UniversalClient, error) {
 	opt, err := redis.ParseClusterURL(url)
 	if err != nil {
 		return nil, redactURL(err)
@@ -118,7 +118,7 @@ func dialCluster(url string, poolSize int) (redis.UniversalClient, error) {
 	opt.DialTimeout, opt.DialerRetries = dialTimeout, 1
 	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = replyTimeout, replyTimeout, replyTimeout
 	opt.ContextTimeoutEnabled = true
-	opt.PoolSize = poolSize
+	opt.PoolSize, opt.ConnMaxIdleTime, opt.Dialer = poolSize, maxIdleTime, d.dialWith(opt.TLSConfig)
 	opt.ClusterStateReloadInterval = reloadEvery
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return redis.NewClusterClient(opt), nil

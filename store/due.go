@@ -30,9 +30,9 @@ type Due struct {
 	Device Device
 }
 
-// parseDue parses a member of p's due index, which due_member in lua/due.lua has built.
-// It returns false for a member of another partition, because no script could remove that
-// member from p's index.
+// parseDue parses member, which the Lua function due_member created. It returns false if
+// member belongs to another partition than p, because no script could remove it from the
+// due index of p.
 func parseDue(p Partition, member string) (Due, bool) {
 	f := strings.SplitN(member, " ", 4)
 	if len(f) != 4 {
@@ -42,7 +42,7 @@ func parseDue(p Partition, member string) (Due, bool) {
 	return d, PartitionOf(d.Device.Tenant) == p && OwnsID(d.Device.Tenant, KindDevice, d.Device.ID)
 }
 
-// member returns the text of d in the due index, which parseDue parses.
+// member returns the member of the due index for d. The function parseDue parses it.
 func (d Due) member() string {
 	return strings.Join([]string{d.Kind, d.ID, d.Device.ID, d.Device.Tenant}, " ")
 }
@@ -92,6 +92,9 @@ func (s *Store) SweepOnce(ctx context.Context, settle map[string]Settle) (more b
 // sweep does the work of SweepOnce. It also returns the number of partitions that were
 // swept without a failure.
 func (s *Store) sweep(ctx context.Context, settle map[string]Settle) (swept int, more bool, err error) {
+	if s.paused.Load() {
+		return 0, false, nil
+	}
 	due, err := s.readDue(ctx)
 	for p, members := range due {
 		failed := s.settlePartition(ctx, p, members, settle)
@@ -137,17 +140,48 @@ func (s *Store) settlePartition(ctx context.Context, p Partition, members []stri
 	byKind := map[string][]Due{}
 	for _, member := range members {
 		d, ok := parseDue(p, member)
-		if !ok || settle[d.Kind] == nil {
-			s.log.Error("quarantined a due member that cannot be parsed", "partition", p.String())
+		if !ok {
+			s.log.ErrorContext(ctx, "quarantined a due member that cannot be parsed", "partition", p.String(), "member", member)
 			err = errors.Join(err, s.quarantine(ctx, p, member))
 			continue
 		}
 		byKind[d.Kind] = append(byKind[d.Kind], d)
 	}
 	for kind, due := range byKind {
-		if failed := settle[kind](ctx, due); failed != nil {
+		settleKind := settle[kind]
+		if settleKind == nil {
+			settleKind = s.postpone
+		}
+		if failed := settleKind(ctx, due); failed != nil {
 			err = errors.Join(err, fmt.Errorf("settling a %s: %w", kind, failed))
 		}
+	}
+	return err
+}
+
+// postponeBy is the time by which postpone delays a member. An instance of a later version may
+// settle it that much too late.
+const postponeBy = 10 * time.Second
+
+// postpone delays members of a kind that this version does not know. They belong to a later
+// version, whose instances settle them. If they kept their time, they could fill every batch.
+func (s *Store) postpone(ctx context.Context, due []Due) error {
+	s.log.WarnContext(ctx, "postponed due members that belong to a later version", "kind", due[0].Kind, "count", len(due))
+	return s.do(ctx, "postpone", func(ctx context.Context) error {
+		pipe := s.client.Pipeline()
+		for _, d := range due {
+			later := redis.ZAddArgs{XX: true, Members: []redis.Z{{Score: float64(postponeBy.Milliseconds()), Member: d.member()}}}
+			pipe.ZAddArgsIncr(ctx, PartitionOf(d.Device.Tenant).DueKey(), later)
+		}
+		_, err := pipe.Exec(ctx)
+		return ignoreNil(err)
+	})
+}
+
+// ignoreNil returns err, or nil if err means that a member is gone.
+func ignoreNil(err error) error {
+	if errors.Is(err, redis.Nil) {
+		return nil
 	}
 	return err
 }

@@ -14,7 +14,7 @@ import (
 var files embed.FS
 
 // include is the prefix of a line by which a script or a fragment includes another
-// fragment. "store/event" names event.lua of package store. A name without an owner, such
+// fragment. "store/event" names event.lua of package store. A name without a package, such
 // as "command", names a file in the directory of the including file.
 const include = "--@include "
 

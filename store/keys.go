@@ -62,7 +62,7 @@ func NewID(kind string, p Partition) string {
 }
 
 // PartitionOfID returns the partition of an id of the given kind. It returns false for a
-// text that NewID cannot have created.
+// string that NewID cannot have created.
 func PartitionOfID(kind, id string) (Partition, bool) {
 	rest, found := strings.CutPrefix(id, kind+"_")
 	if !found || len(rest) != 2+ulid.EncodedSize || strings.Trim(rest, digits) != "" {
@@ -122,7 +122,7 @@ func RateKey(scope, subject string) string {
 
 // Tenant is the name of a tenant, and builds the tenant's keys. Package customer ensures
 // that the name contains no colon and no space. Colons separate the parts of keys, and
-// spaces separate those of due members and wake-ups.
+// spaces separate the parts of due members and wake-ups.
 type Tenant string
 
 // key returns a key of the tenant.
@@ -174,7 +174,7 @@ func DigestOf(text string) string {
 // RateKey returns the key of the tenant's rate limit.
 func (t Tenant) RateKey() string { return t.key("rate") }
 
-// ConnectionsKey returns the key of the tenant's index of open sockets, by
+// ConnectionsKey returns the key of the tenant's index of open sockets, ordered by
 // connection id.
 func (t Tenant) ConnectionsKey() string { return t.key("connections") }
 
@@ -217,15 +217,15 @@ func DeviceKey(id string) string {
 
 // CommandsKey returns the key of the hash of the device's commands. The field
 // "<id>" holds the state of a command, and "<id>:body" its proposal. "<id>:head" is the
-// proposal without its parameters, if they are too large for a list.
+// proposal without its parameters. It exists only if the parameters are large.
 func (d Device) CommandsKey() string { return d.key("commands") }
 
-// IndexKey returns the key of the index of the device's commands by session and
-// age. Its members are "<session>:<command>".
+// IndexKey returns the key of the index of the device's commands, ordered by session
+// and age. Its members are "<session>:<command>".
 func (d Device) IndexKey() string { return d.key("index") }
 
 // ReadyKey returns the key of the ready set: the commands that may be claimed now,
-// in their order.
+// in the order in which the device claims them.
 func (d Device) ReadyKey() string { return d.key("ready") }
 
 // AliveKeys returns the keys of the three sorted sets of commands that have not ended:
@@ -238,7 +238,7 @@ func (d Device) AliveKeys() []string {
 func (d Device) SessionsKey() string { return d.key("sessions") }
 
 // TimelineKey returns the key of the stream of events of the device and its sessions. The
-// entries are kept for the retention and serve audits.
+// entries are kept for the retention period and serve audits.
 func (d Device) TimelineKey() string { return d.key("timeline") }
 
 // CancelsKey returns the key of the set of claimed commands whose cancellation was

@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// keysOf returns all keys of a tenant and of one of its devices. The keys of the map
-// describe the store keys.
+// keysOf returns a map whose values are all store keys of a tenant and of one of its
+// devices. The keys of the map describe these store keys.
 func keysOf(tenant string, d store.Device) map[string]string {
 	t, p := store.Tenant(tenant), store.PartitionOf(tenant)
 	session, command := store.NewID(store.KindSession, p), store.NewID(store.KindCommand, p)

@@ -44,7 +44,7 @@ var outages = map[string]struct{ begin, end func(f failingServer) }{
 		end:   func(f failingServer) { f.do("replicaof", "no", "one") },
 	},
 	"unable to write a snapshot": {
-		begin: func(f failingServer) { // a directory in place of the snapshot makes the write fail
+		begin: func(f failingServer) { // a directory with the name of the snapshot file makes the write fail
 			dir := f.admin.ConfigGet(f.t.Context(), "dir").Val()["dir"]
 			require.NoError(f.t, os.Mkdir(filepath.Join(dir, "dump.rdb"), 0o700))
 			f.set("save", "3600 1")
@@ -66,8 +66,8 @@ var outages = map[string]struct{ begin, end func(f failingServer) }{
 	},
 	"loading its data": {
 		begin: func(f failingServer) {
-			// While the server loads its log, it replies to clients only after every
-			// 1,024 commands.
+			// While the server loads its append-only file, it replies to clients only
+			// after every 1,024 commands.
 			f.do("eval", "for i = 1, 20000 do redis.call('SET', KEYS[1], i) end return 1", 1, "ballast")
 			f.set("key-load-delay", "200")
 			f.inBackground("debug", "loadaof")

@@ -20,7 +20,7 @@ type Page struct {
 type Listing struct {
 	Key    string
 	Prefix string // restricts the list to the members with this prefix
-	Newest bool   // reverses the order
+	Newest bool   // lists the members in descending order
 }
 
 // Members returns the members of a page, without the listing's prefix. It returns one

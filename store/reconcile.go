@@ -45,6 +45,9 @@ func (s *Store) Reconcile(ctx context.Context, cfg ReconcileConfig) {
 	}
 	for ctx.Err() == nil {
 		Sleep(ctx, cfg.Every/2+rand.N(cfg.Every))
+		if s.paused.Load() {
+			continue
+		}
 		if _, err := s.ReconcileOnce(ctx, cfg); err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "reconciling failed", "error", err)
 		}
@@ -149,12 +152,12 @@ func (b *batch) checkTenant(ctx context.Context) (failed error) {
 		failed = b.Tenant(ctx, b.cursor.tenant)
 	}
 	failed = errors.Join(failed, b.checkDevices(ctx))
-	b.left-- // a tenant without devices has a cost too
+	b.left-- // the tenant counts as one device, so that a batch of empty tenants ends too
 	return failed
 }
 
-// checkDevices checks the tenant's devices, beginning after the cursor. It sets the
-// cursor to the end of the tenant, or to the last device that fits into the batch.
+// checkDevices checks the tenant's devices, beginning after the cursor. It moves the
+// cursor to the last device that fits into the batch, or to the end of the tenant's index.
 func (b *batch) checkDevices(ctx context.Context) (failed error) {
 	listing := Listing{Key: Tenant(b.cursor.tenant).DevicesKey()}
 	for b.left > 0 {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -19,15 +20,15 @@ type Script struct {
 	// plain lacks that line, because the embedded server cannot parse it.
 	strict, plain source
 
-	// records reports whether the script can record events. The second element of its
-	// reply then holds the types of the recorded events.
+	// records reports whether the script can record events. If so, the second element of
+	// its reply holds their types.
 	records bool
 
-	// creates reports whether the script is refused while the store is full.
+	// creates reports whether the script creates data, so that a full store refuses it.
 	creates bool
 }
 
-// source is the text of a script and the SHA-1 digest by which the server names it.
+// source is the text of a script and the text's SHA-1 digest, which EVALSHA expects.
 type source struct{ text, sha string }
 
 // NewScript loads the script in file, with the fragments that it includes. The file
@@ -51,8 +52,8 @@ func NewScript(files fs.FS, file string, libraries ...Library) *Script {
 	return script
 }
 
-// SHA returns the digest by which a real server names the script. The embedded server
-// uses another digest.
+// SHA returns the digest with which EVALSHA runs the script on a real server. The
+// embedded server uses another digest.
 func (s *Script) SHA() string { return s.strict.sha }
 
 // newSource returns a source with the text and its digest.
@@ -75,12 +76,15 @@ func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...
 		return nil, errStoreFull
 	}
 	var reply Reply
-	// The client's queues keep finished commands for a while, together with the context
-	// of each command. The caller's context would keep the whole request in memory.
+	// The client's queues keep finished commands and their contexts for a while. The
+	// caller's context is not passed on, because it would keep the whole request in memory.
 	err := s.do(context.Background(), script.name, func(ctx context.Context) (err error) {
 		reply, err = s.eval(ctx, s.sourceOf(script), keys, args)
 		return err
 	})
+	if err == nil {
+		s.wrote.Store(time.Now().UnixNano())
+	}
 	s.reportEvents(script, reply)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -99,9 +103,22 @@ func (s *Store) reportEvents(script *Script, reply Reply) {
 	}
 }
 
-// eval runs a script by its digest. If the server does not know the digest, eval sends
-// the text. This happens at the first call, and after a restart or a failover.
+// eval runs a script. A server that was demoted has run nothing, and its address may lead to
+// the new master by now: eval then sends the script once more, over a new connection.
 func (s *Store) eval(ctx context.Context, src source, keys []string, args []any) ([]any, error) {
+	reply, err := s.evalOnce(ctx, src, keys, args)
+	if redis.IsReadOnlyError(err) {
+		if s.dialer.renew() {
+			s.log.WarnContext(ctx, "found the server demoted to a replica; opening new connections", "error", err)
+		}
+		reply, err = s.evalOnce(ctx, src, keys, args)
+	}
+	return reply, err
+}
+
+// evalOnce runs a script by its digest. If the server does not know the digest, evalOnce
+// sends the text. This happens at the first call, and after a restart or a failover.
+func (s *Store) evalOnce(ctx context.Context, src source, keys []string, args []any) ([]any, error) {
 	cmd := evalCommand(ctx, "evalsha", src.sha, keys, args)
 	err := s.send(ctx, cmd)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
@@ -120,8 +137,8 @@ func (s *Store) eval(ctx context.Context, src source, keys []string, args []any)
 
 var errNoList = errors.New("the script returned no list")
 
-// sourceOf returns the plain source for the embedded server, and the strict source for
-// any other server.
+// sourceOf returns script.plain for the embedded server, and script.strict for any other
+// server.
 func (s *Store) sourceOf(script *Script) source {
 	if s.Embedded() {
 		return script.plain

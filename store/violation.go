@@ -7,7 +7,7 @@ import "context"
 // of violations use the same names.
 type Invariant string
 
-// The invariants of all records. Packages queue and session have further ones.
+// These are the invariants of all records. Packages queue and session define more.
 const (
 	// NothingLost: an accepted command is kept until its retention ends. Until the
 	// command ends, exactly one index contains it, according to its status: the ready
@@ -23,7 +23,7 @@ const (
 // Violation is a violation of an invariant that was found and repaired.
 type Violation struct {
 	Invariant Invariant
-	Damage    string // what was found, in words
+	Damage    string // description of the violation, for the log
 	ID        string // id of the command or session
 	Device    string
 }

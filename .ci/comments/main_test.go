@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// planted holds comments that break a rule, each with a part of the reason that check must
-// report.
+// planted holds comments that break a rule. The field reason is a part of the reason that
+// check must report.
 var planted = map[string]struct{ file, text, reason string }{
 	"no name":           {"a.go", "package a\n\n// Returns the answer.\nfunc Answer() {}\n", "does not begin with Answer"},
 	"another name":      {"a.go", "package a\n\n// Question returns it.\nfunc Answer() {}\n", "does not begin with Answer"},

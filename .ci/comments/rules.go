@@ -9,8 +9,8 @@ import (
 // A comment is one block of comment lines.
 type comment struct {
 	line  int
-	text  string   // without comment markers
-	names []string // names that the comment documents; its subject must be one of them; empty means any subject
+	text  string   // text of the comment, without comment markers
+	names []string // names that may be the subject of the comment; empty means that any subject is allowed
 	doc   bool     // whether the comment documents a declaration
 }
 

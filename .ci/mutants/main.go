@@ -121,8 +121,8 @@ func matchAll(only string) error {
 	return nil
 }
 
-// find returns the content of the mutant's file in dir, and reports whether the text Find
-// occurs in it exactly once.
+// find returns the content of the mutant's file in dir, and reports whether that content
+// contains m.Find exactly once.
 func (m Mutant) find(dir string) (original string, found bool) {
 	content, err := os.ReadFile(filepath.Join(dir, m.File))
 	return string(content), err == nil && strings.Count(string(content), m.Find) == 1
@@ -161,8 +161,8 @@ func copyTree(workers int) (dirs []string, remove func(), err error) {
 	return dirs, remove, err
 }
 
-// copyFiles copies to the directory `to` the files that the build and the tests need.
-func copyFiles(to string) error {
+// copyFiles copies into the directory target all files that the build and the tests need.
+func copyFiles(target string) error {
 	return filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -170,7 +170,7 @@ func copyFiles(to string) error {
 		case entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "node_modules" || path == "bin"):
 			return filepath.SkipDir
 		case entry.IsDir():
-			return os.MkdirAll(filepath.Join(to, path), 0o755)
+			return os.MkdirAll(filepath.Join(target, path), 0o755)
 		case !entry.Type().IsRegular():
 			return nil
 		}
@@ -178,7 +178,7 @@ func copyFiles(to string) error {
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(to, path), content, 0o644)
+		return os.WriteFile(filepath.Join(target, path), content, 0o644)
 	})
 }
 

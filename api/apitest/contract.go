@@ -22,8 +22,8 @@ import (
 	"github.com/fieldgate/fieldgate/api/request"
 )
 
-// contract describes the expected responses. It is parsed without code of the edge, so that a
-// fault in the edge's own parser does not hide itself.
+// contract describes the expected responses. It is parsed without code of the edge, so that
+// the checks also find faults in the edge's own parser.
 type contract struct {
 	document *openapi3.T
 	routes   *chi.Mux
@@ -50,7 +50,7 @@ func parse(spec []byte) (*contract, error) {
 	c := &contract{document: document, routes: chi.NewRouter()}
 	for pattern, item := range document.Paths.Map() {
 		for method := range item.Operations() {
-			c.routes.Method(method, pattern, http.NotFoundHandler()) // only to match the route
+			c.routes.Method(method, pattern, http.NotFoundHandler()) // c.routes only finds routes and never calls the handler
 		}
 	}
 	return c, nil

@@ -12,7 +12,7 @@ import (
 	"github.com/fieldgate/fieldgate/api/request"
 )
 
-// The bounds of Retry-After in the contract, in seconds.
+// These are the bounds that the contract sets for Retry-After, in seconds.
 const (
 	minRetryAfter = 1
 	maxRetryAfter = 86400

@@ -16,8 +16,9 @@ const (
 	// not enough: an instance that is shutting down accepts connections too.
 	stableAfter = 60 * time.Second
 
-	// overloadAttempts is the minimum count of attempts after an overload of the gateway, or
-	// after the client sent too many messages. It makes the bound of the delay at least 4 s.
+	// overloadAttempts is the value to which the number of attempts is raised after an overload
+	// of the gateway, or after the client sent too many messages. The upper bound of the delay
+	// is then at least 4 s.
 	overloadAttempts = 3
 
 	// maxRetryAfter is the maximum wait that a server may ask for. A wrong header of a proxy

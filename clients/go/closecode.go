@@ -20,7 +20,7 @@ const (
 	CloseNotUTF8    CloseCode = 1007 // final: the client sent text that is not UTF-8
 	CloseFlood      CloseCode = 1008 // the client sent too many messages
 	CloseTooLarge   CloseCode = 1009 // final: the client sent a frame over the size limit
-	CloseInternal   CloseCode = 1011 // the gateway has a fault
+	CloseInternal   CloseCode = 1011 // internal error of the gateway
 	CloseGoingAway  CloseCode = 1012 // the instance is shutting down
 	CloseOverloaded CloseCode = 1013 // the gateway is overloaded, or has too many sockets
 	CloseExpired    CloseCode = 4001 // the token has expired
@@ -33,7 +33,7 @@ const (
 // A CloseError is the error of a socket that the gateway closed.
 type CloseError struct {
 	Code   CloseCode
-	Reason string // a few words for people; may be empty
+	Reason string // a short explanation for people; may be empty
 }
 
 // Error describes the close for a log line.

@@ -43,8 +43,8 @@ type conn struct {
 	addPending  func(int)     // adds to the number of calls that wait for a reply
 	id          string        // connection id that the gateway assigned
 	readTimeout time.Duration // silence after which the connection counts as lost
-	retryAfter  time.Duration // wait requested in going_away; used by the reader only
-	readDone    chan struct{} // closed when the reader has ended
+	retryAfter  time.Duration // delay that the going_away frame requested; used only by the reader goroutine
+	readDone    chan struct{} // closed when the reader goroutine has ended
 
 	pacer    pacer
 	writing  chan struct{} // semaphore of capacity 1, held while a frame is written
@@ -61,8 +61,8 @@ type request struct {
 	data json.RawMessage
 	wait time.Duration // how long the gateway may wait before it replies
 
-	// onReply, if set, receives the data of the reply. The reader calls onReply before it reads
-	// the next frame.
+	// onReply, if set, receives the data of the reply. The reader goroutine calls onReply before
+	// it reads the next frame.
 	onReply func(data json.RawMessage)
 
 	// onLateReply, if set, is called instead of onReply when the caller no longer waits for the
@@ -74,9 +74,9 @@ type request struct {
 type pendingCall struct {
 	request
 	id        string
-	settle    func()     // removes the call from the count that addPending keeps; may be called twice
+	settle    func()     // subtracts the call from the number of waiting calls; may be called twice
 	reply     chan reply // capacity 1
-	abandoned bool       // the caller has stopped waiting
+	abandoned bool       // whether the caller has stopped waiting
 }
 
 type reply struct {
@@ -115,7 +115,8 @@ func (c *conn) acceptWelcome(first frame) error {
 	return nil
 }
 
-// sendPong replies to a ping. It ignores write errors, because the reader then fails too.
+// sendPong replies to a ping. It ignores write errors, because the reader goroutine then fails
+// too.
 func (c *conn) sendPong(payload string) error {
 	_ = c.ws.SetReadDeadline(time.Now().Add(c.readTimeout))
 	_ = c.ws.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(writeTimeout))
@@ -282,7 +283,7 @@ func (c *conn) await(ctx context.Context, p *pendingCall) (json.RawMessage, erro
 	if c.abandon(p) {
 		return nil, fmt.Errorf("fieldgate: waiting for the reply: %w", ctx.Err())
 	}
-	r := <-p.reply // the reader has already removed the call
+	r := <-p.reply // the reader goroutine has already removed the call
 	return r.data, r.err
 }
 
@@ -308,8 +309,9 @@ func (c *conn) fail(cause error) {
 	_ = c.ws.Close()
 }
 
-// close closes the connection. If the reader has not ended, close first sends a close frame and
-// waits up to closeTimeout for the close frame of the gateway (RFC 6455, section 7.1.2).
+// close closes the connection. If the reader goroutine has not ended, close first sends a close
+// frame and waits up to closeTimeout for the close frame of the gateway (RFC 6455, section
+// 7.1.2).
 func (c *conn) close() {
 	defer c.ws.Close()
 	select {
@@ -325,9 +327,9 @@ func (c *conn) close() {
 	}
 }
 
-// end fails the calls that wait for a reply, and returns the reason for the end of the
-// connection. The reason is the end of the context, the cause passed to fail, or err, the error
-// of the reader.
+// end fails the calls that wait for a reply, and returns the reason why the connection ended.
+// The reason is the cause of the ended context, the cause passed to fail, or else err, the error
+// of the reader goroutine.
 func (c *conn) end(err error) error {
 	c.mu.Lock()
 	calls := c.calls

@@ -63,7 +63,7 @@ var methodOf = map[string]string{
 	"getSystemInfo":       "CustomerClient.SystemInfo",
 }
 
-// withoutMethod maps each operation that has no method to the reason.
+// withoutMethod maps each operation that has no method to the reason why it has none.
 var withoutMethod = map[string]string{
 	"getContractYAML":   "a document for people and generators",
 	"getContractJSON":   "a document for people and generators",

@@ -37,7 +37,7 @@ func (c *CustomerClient) IssueActivationCode(ctx context.Context, deviceID strin
 	return decode[ActivationCode](c.requester.issueActivationCode(ctx, deviceID, options))
 }
 
-// Suspend ends the logins of a device at once. New logins are refused until the device is
+// Suspend immediately ends all logins of a device. New logins are refused until the device is
 // resumed.
 func (c *CustomerClient) Suspend(ctx context.Context, deviceID, reason string) (Device, error) {
 	return decode[Device](c.requester.suspendDevice(ctx, deviceID, reasonRequest{Reason: reason}))
@@ -122,7 +122,8 @@ func (c *CustomerClient) IssueTicket(ctx context.Context, origin string) (Ticket
 	return decode[Ticket](c.requester.issueTicket(ctx, issueTicketRequest{Origin: origin}))
 }
 
-// SystemInfo returns the version, services and sockets of the gateway instance that responds.
+// SystemInfo returns the version of the gateway instance that responds, the services that it
+// depends on, and the number of its open sockets.
 func (c *CustomerClient) SystemInfo(ctx context.Context) (SystemInfo, error) {
 	return decode[SystemInfo](c.requester.getSystemInfo(ctx))
 }

@@ -49,8 +49,8 @@ type CustomerSocket struct {
 	token string            // newest token that the gateway has accepted
 }
 
-// Connect starts a socket and returns at once. The socket connects in the background, and lasts
-// until the context ends or Close is called.
+// Connect starts a socket and returns immediately. The socket connects in the background, and
+// lasts until the context ends or Close is called.
 func (c *CustomerClient) Connect(ctx context.Context, config CustomerSocketConfig) *CustomerSocket {
 	if config.MaxQueued <= 0 {
 		config.MaxQueued = defaultMaxQueued
@@ -65,7 +65,7 @@ func (c *CustomerClient) Connect(ctx context.Context, config CustomerSocketConfi
 	return s
 }
 
-// Close starts to close the socket and returns at once. Done is closed when the socket has
+// Close starts to close the socket and returns immediately. Done is closed when the socket has
 // ended.
 func (s *CustomerSocket) Close() { s.socket.close() }
 
@@ -76,8 +76,8 @@ func (s *CustomerSocket) Done() <-chan struct{} { return s.socket.done }
 // a [*CloseError] or an [*APIError]. Err returns nil while the socket is open.
 func (s *CustomerSocket) Err() error { return s.socket.err() }
 
-// A RoomEvent is an event in a room. If Gap or Err is set, the RoomEvent is a notice about the
-// room instead.
+// A RoomEvent is an event in a room. If Gap or Err is set, it is not an event but a notice about
+// the room.
 type RoomEvent struct {
 	Room string `json:"room"`
 
@@ -124,8 +124,8 @@ func (s *CustomerSocket) Events(ctx context.Context) iter.Seq2[RoomEvent, error]
 	}
 }
 
-// eventsErr returns the error that ended a loop over the events, or nil if this side closed the
-// socket.
+// eventsErr returns the error that ended a loop over the events. It returns nil if the program
+// closed the socket.
 func (s *CustomerSocket) eventsErr(ctx context.Context) error {
 	if err := s.socket.failure(); err != nil {
 		return err

@@ -291,8 +291,7 @@ func TestTokenSource_CalledOnceMoreAfter401(t *testing.T) {
 	}
 }
 
-// refuseSecond returns nil for the first call of a token source, and an error for each later
-// call.
+// refuseSecond returns the error of call n of a token source. Only call 1 succeeds.
 func refuseSecond(n int) error {
 	if n == 1 {
 		return nil

@@ -29,8 +29,8 @@ func parseSubscribe(m message) (data subscribeData) {
 	return data
 }
 
-// acceptSubscribe replies to a subscribe frame. The subscription starts at Since, or at 1000-0
-// if Since is empty.
+// acceptSubscribe replies to a subscribe frame. The subscription starts at the offset Since, or
+// at the offset "1000-0" if Since is empty.
 func (c *serverConn) acceptSubscribe(m message) subscribeData {
 	data := parseSubscribe(m)
 	if data.Since == "" {

@@ -37,9 +37,9 @@ type DeviceSocketConfig struct {
 // DeviceSocket is safe for concurrent use.
 //
 // It reconnects until its context ends. The delay is random, grows up to a minute, and is at
-// least as long as the gateway requests. Otherwise only the gateway can end the socket: with
-// [CloseWithdrawn], with [CloseSuperseded] when the device has opened another socket, or by
-// refusing a handshake or a login with a status other than 429 and 5xx.
+// least as long as the gateway requests. Apart from its context and Close, only the gateway can
+// end the socket: with [CloseWithdrawn], with [CloseSuperseded] when the device has opened
+// another socket, or by refusing a handshake or a login with a status other than 429 and 5xx.
 //
 // While there is no connection, a call waits. The timeout of a call is the timeout of the
 // gateway (WithTimeout). For a Claim, WaitMs is added. A refusal is an [*APIError], as over
@@ -54,9 +54,9 @@ type DeviceSocket struct {
 	pending atomic.Int64
 }
 
-// Connect starts a socket and returns at once. The socket connects in the background, and lasts
-// until the context ends or Close is called. A device has one socket: a newer socket ends the
-// older one.
+// Connect starts a socket and returns immediately. The socket connects in the background, and
+// lasts until the context ends or Close is called. A device has one socket: a newer socket ends
+// the older one.
 func (d *DeviceClient) Connect(ctx context.Context, config DeviceSocketConfig) *DeviceSocket {
 	s := &DeviceSocket{config: config, client: d}
 	s.socket.start(ctx, socketConfig{
@@ -66,7 +66,7 @@ func (d *DeviceClient) Connect(ctx context.Context, config DeviceSocketConfig) *
 	return s
 }
 
-// Close starts to close the socket and returns at once. Done is closed when the socket has
+// Close starts to close the socket and returns immediately. Done is closed when the socket has
 // ended.
 func (s *DeviceSocket) Close() { s.socket.close() }
 
@@ -134,7 +134,7 @@ func (s *DeviceSocket) Heartbeat(ctx context.Context, heartbeat HeartbeatRequest
 	return callDevice[HeartbeatReply](ctx, s, "heartbeat", heartbeat)
 }
 
-// callDevice sends a request that the gateway replies to at once, and returns the reply.
+// callDevice sends a request that the gateway replies to immediately, and returns the reply.
 func callDevice[T any](ctx context.Context, s *DeviceSocket, kind string, fields any) (T, error) {
 	data, err := encodeData(fields)
 	if err != nil {

@@ -127,7 +127,7 @@ func TestDeviceSocket_ReleasesAnAbandonedClaim(t *testing.T) {
 				defer cancel()
 				_, err := socket.Claim(ctx, fieldgate.ClaimRequest{WaitMs: 20_000}, test.options...)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
-				heartbeat(t, socket) // the reply to the claim arrives after its caller has stopped waiting
+				heartbeat(t, socket) // the server sends the reply to the claim only after this heartbeat
 				time.Sleep(time.Second)
 				require.Equal(t, test.want, frames.list())
 				for _, data := range released.list() {
@@ -153,7 +153,7 @@ func TestDeviceSocket_Callbacks(t *testing.T) {
 		OnCancel:   func(id, reason string) { calls <- fmt.Sprint("cancel ", id, " ", reason) },
 	})
 	first := <-calls
-	if first == "commands 0" { // this is the call for the new connection, unless the pushed frame has updated its argument
+	if first == "commands 0" { // OnCommands(0) is called for the new connection, unless the pushed frame is processed first
 		first = <-calls
 	}
 	require.Equal(t, "commands 3", first)

@@ -150,7 +150,7 @@ func TestDeviceSocket_RepliesInAnyOrder(t *testing.T) {
 				m := requests[calls-1-i]
 				_ = json.Unmarshal(m.Data, &extend)
 				c.reply(m, fieldgate.Lease{LeaseRemainingMs: extend.ExtensionMs})
-				c.reply(m, fieldgate.Lease{}) // a second reply is dropped
+				c.reply(m, fieldgate.Lease{}) // a second reply to the same request must be ignored
 			}
 		})
 	}}

@@ -14,12 +14,12 @@ import (
 
 // A dialer opens the connections of a socket, one after another.
 type dialer struct {
-	requester requester // its credentials may be called again after a 401
+	requester requester // after a 401, its credentials function may be called again
 	path      string
 	websocket *websocket.Dialer
 
 	token   string // token of the newest connection
-	expired bool   // the gateway has closed the newest connection with CloseExpired
+	expired bool   // whether the gateway closed the newest connection with CloseExpired
 }
 
 // newDialer returns a dialer that uses the certificates, proxy and dial functions of transport.
@@ -31,7 +31,7 @@ func newDialer(r requester, path string, transport *http.Transport) (*dialer, er
 			return nil, errors.New("fieldgate: a socket needs an *http.Transport: set Transport in the configuration of the socket")
 		}
 	}
-	clone := transport.Clone() // reading the fields is not safe while the transport is in use
+	clone := transport.Clone() // a copy, because the fields of a transport must not be read while it is in use
 	return &dialer{requester: r, path: path, websocket: &websocket.Dialer{
 		Proxy:             clone.Proxy,
 		NetDialContext:    clone.DialContext,
@@ -88,7 +88,8 @@ func isUnauthorized(err error) bool {
 	return refusal != nil && refusal.Status == http.StatusUnauthorized
 }
 
-// credentials returns a token. Its timeout is that of a request.
+// credentials returns a token. It applies the timeout of a request to the call that obtains the
+// token.
 func (d *dialer) credentials(ctx context.Context, refused string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.requester.timeout)
 	defer cancel()

@@ -102,9 +102,9 @@ func responseError(resp *http.Response, detail string, cause error) *APIError {
 	return e
 }
 
-// retryAfter returns the wait in a Retry-After header, or zero. The header has seconds or a
-// time (RFC 9110, section 10.2.3). A time is taken relative to the Date of the response,
-// because the clock of the device may be wrong.
+// retryAfter returns the wait in a Retry-After header, or zero. The header contains a number of
+// seconds or a date (RFC 9110, section 10.2.3). A date is compared with the Date header of the
+// response, because the clock of the device may be wrong.
 func retryAfter(header http.Header) time.Duration {
 	value := header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {

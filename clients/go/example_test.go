@@ -52,7 +52,7 @@ func Example_device() {
 
 func ExampleNew() {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool()} // a private CA
+	transport.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool()} // for the certificate of a private CA
 	gateway, err := fieldgate.New(exampleURL(),
 		fieldgate.WithTransport(transport),
 		fieldgate.WithTimeout(10*time.Second),
@@ -137,9 +137,9 @@ func ExampleDeviceClient_Release() {
 	// Output: the command is queued
 }
 
-// ExampleDeviceClient_Connect shows a device that claims when it is notified. It also claims
-// after each reconnect, because OnCommands is called then. So it finds the commands that
-// arrived while it was not connected.
+// ExampleDeviceClient_Connect shows a device that claims when OnCommands is called. OnCommands
+// is also called after each reconnect. The device thus finds the commands that arrived while it
+// was not connected.
 func ExampleDeviceClient_Connect() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -148,7 +148,7 @@ func ExampleDeviceClient_Connect() {
 		OnCommands: func(int) {
 			select {
 			case available <- struct{}{}:
-			default: // a claim is due already
+			default: // a claim is already due
 			}
 		},
 		OnCancel: func(commandID, reason string) { fmt.Println("stopping", commandID, reason) },
@@ -180,7 +180,7 @@ func ExampleDeviceClient_Connect() {
 	// true
 }
 
-// ExampleDeviceSocket shows the other calls of a device over its socket.
+// ExampleDeviceSocket shows the calls Heartbeat, Extend and Release over a socket.
 func ExampleDeviceSocket() {
 	ctx := context.Background()
 	socket := exampleDevice().Connect(ctx, fieldgate.DeviceSocketConfig{})

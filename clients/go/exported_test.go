@@ -20,7 +20,7 @@ import (
 
 const packagePath = "github.com/fieldgate/fieldgate/clients/go"
 
-// withoutExample maps each exported name that no example uses to the reason.
+// withoutExample maps each exported name that no example uses to the reason why it needs none.
 var withoutExample = map[string]string{
 	"DefaultTimeout":          "WithTimeout documents it",
 	"DefaultMaxResponseBytes": "WithMaxResponseBytes documents it",

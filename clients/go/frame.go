@@ -106,8 +106,8 @@ func (f frame) err() error {
 // maxRequestID is the maximum length of a request id.
 const maxRequestID = 128
 
-// requestIDOf returns the request id of the context, or a new id. It replaces an invalid id by
-// a new one, as the gateway does for HTTP requests.
+// requestIDOf returns the request id of the context. If the context has none, or an invalid one,
+// it returns a new id, as the gateway does for HTTP requests.
 func requestIDOf(ctx context.Context) string {
 	if id, ok := ctx.Value(requestIDKey{}).(string); ok && isRequestID(id) {
 		return id

@@ -100,8 +100,8 @@ func (g *Gateway) Device(deviceID, deviceSecret string) *DeviceClient {
 }
 
 // DeviceWithToken returns a client for a device that obtains its login token by other means,
-// such as [Gateway.Authenticate]. The client never logs in, so a call returns a 401 to its
-// caller.
+// such as [Gateway.Authenticate]. The client never logs in. If the gateway responds with 401,
+// the call therefore returns this error.
 func (g *Gateway) DeviceWithToken(token TokenSource) *DeviceClient {
 	return newDeviceClient(g.requester.withCredentials(token.requestCredentials), token.socketCredentials, nil)
 }

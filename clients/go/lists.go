@@ -99,8 +99,8 @@ func (c *CustomerClient) AllApprovals(ctx context.Context, params ListApprovalsP
 	})
 }
 
-// Events returns a page of the timeline of a session. An event records who did what, when, and
-// with which request.
+// Events returns a page of the timeline of a session. An event records who did what and when,
+// and the id of the request.
 func (c *CustomerClient) Events(ctx context.Context, sessionID string, params ListSessionEventsParams) (EventList, error) {
 	return decode[EventList](c.requester.listSessionEvents(ctx, sessionID, params))
 }

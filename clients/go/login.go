@@ -24,7 +24,7 @@ type loginAttempt struct {
 
 	token   string
 	err     error
-	renewAt time.Time // when to renew the token; zero if only after a refusal
+	renewAt time.Time // when to renew the token; zero means only after a refusal
 }
 
 func newLogin(authenticate func(context.Context) (DeviceLogin, error)) *login {
@@ -57,8 +57,8 @@ func (l *login) attempt(ctx context.Context, refused string) *loginAttempt {
 	return l.latest
 }
 
-// usable reports whether a call can use the token of the attempt. refused is the token with
-// which the gateway has refused the call, or empty.
+// usable reports whether a call can use the token of the attempt. refused is the token that the
+// gateway has refused for this call, or empty.
 func (a *loginAttempt) usable(refused string) bool {
 	switch {
 	case a == nil:
@@ -97,11 +97,12 @@ func (l *login) run(ctx context.Context, attempt, last *loginAttempt) {
 	}
 }
 
-// yearSeconds is the maximum lifetime of a token that renewalTime accepts.
+// yearSeconds is one year in seconds. renewalTime treats longer lifetimes of tokens as one year.
 const yearSeconds = 365 * 24 * 60 * 60
 
-// renewalTime returns when to renew a token: at a random time after 80 to 90 % of its lifetime.
-// The time is random so that devices that were switched on together do not renew together.
+// renewalTime returns the time at which to renew a token. It is random, between 80 and 90 % of
+// the lifetime of the token, so that devices that were switched on together do not renew
+// together.
 func renewalTime(expiresInSeconds int) time.Time {
 	if expiresInSeconds <= 0 {
 		return time.Time{}

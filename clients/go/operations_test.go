@@ -19,7 +19,7 @@ import (
 type operation struct {
 	call     func(context.Context) (any, error)
 	method   string
-	path     string // path with the query
+	path     string // path and query
 	body     string // expected request body; empty if there is none
 	response string // response body; empty for status 204
 	want     any

@@ -16,7 +16,7 @@ const (
 // A pacer limits the rate of messages with the GCRA algorithm.
 type pacer struct {
 	mu   sync.Mutex
-	next time.Time // when the full burst is available again
+	next time.Time // time at which the full burst is available again
 }
 
 // wait blocks until the next message may be sent. It returns an error if ctx ends first.

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// A queue passes frames from the reader of a socket to their consumer, in order. While the
-// queue is full, the reader waits, which in turn makes the gateway wait. But the reader does not
-// wait while a call waits for its reply. Otherwise a consumer that makes a call would wait
+// A queue passes frames from the reader goroutine of a socket to their consumer, in order. While
+// the queue is full, the reader goroutine waits, which in turn makes the gateway wait. It does
+// not wait while a call waits for its reply. Otherwise a consumer that makes a call would wait
 // forever, because it does not empty the queue meanwhile.
 type queue[T any] struct {
 	limit int
@@ -15,7 +15,7 @@ type queue[T any] struct {
 	mu           sync.Mutex
 	changed      sync.Cond
 	items        []T
-	pendingCalls int // if above zero, the limit does not apply
+	pendingCalls int // while above zero, push does not block
 	closed       bool
 }
 

@@ -24,14 +24,14 @@ type requester struct {
 // never redirects, so a redirect comes from another server.
 func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// withCredentials returns a copy of r that uses the given credentials.
-func (r requester) withCredentials(caller credentials) requester {
-	r.credentials = caller
+// withCredentials returns a copy of r that obtains its tokens from source.
+func (r requester) withCredentials(source credentials) requester {
+	r.credentials = source
 	return r
 }
 
-// withWait returns a copy of r whose timeout is longer by wait. It is for a request to which
-// the gateway may respond only after wait.
+// withWait returns a copy of r with wait added to the timeout. Use it for requests whose
+// response the gateway may delay by up to wait.
 func (r requester) withWait(wait time.Duration) requester {
 	r.timeout += max(wait, 0)
 	return r

@@ -71,7 +71,7 @@ func (s *socketServer) recordDial(r *http.Request) int {
 	return len(s.dials)
 }
 
-// tokens returns the Authorization header of each handshake.
+// tokens returns the Authorization header of each handshake, such as "Bearer token-1".
 func (s *socketServer) tokens() (tokens []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,7 +210,7 @@ type recorder[T any] struct {
 	all []T
 }
 
-// add adds a value and returns the number of values.
+// add records a value and returns the number of values recorded so far.
 func (r *recorder[T]) add(value T) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -21,10 +21,10 @@ func SessionRoom(sessionID string) string { return "session:" + sessionID }
 // A Subscription describes where the events of a subscribed room start.
 type Subscription struct {
 	Room   string `json:"room"`
-	Offset string `json:"offset"` // position after which the events follow
+	Offset string `json:"offset"` // position after which the events start
 
-	// Resumed reports whether the events follow after the offset that Subscribe was called
-	// with. If it is false although an offset was requested, Reason says why. Then only new
+	// Resumed reports whether the events follow after the offset that Subscribe was called with.
+	// If it is false although an offset was requested, Reason says why. In that case only new
 	// events follow, and earlier ones have to be read over HTTP.
 	Resumed bool   `json:"resumed"`
 	Reason  string `json:"reason"`
@@ -77,7 +77,7 @@ func (s *CustomerSocket) Unsubscribe(ctx context.Context, room string) error {
 	}
 	c, _, _ := s.socket.currentConn()
 	if c == nil {
-		return s.socket.err() // closing the connection has ended its subscriptions
+		return s.socket.err() // the subscription ended together with the connection
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.socket.requester.timeout)
 	defer cancel()
@@ -88,8 +88,8 @@ func (s *CustomerSocket) Unsubscribe(ctx context.Context, room string) error {
 	return err
 }
 
-// resubscribe subscribes to a room on the new connection c. The events after the last queued
-// event follow.
+// resubscribe subscribes to a room again on the new connection c. The subscription continues
+// after the last queued event.
 func (s *CustomerSocket) resubscribe(c *conn, room string) {
 	offset, subscribed := s.offset(room)
 	if !subscribed {
@@ -154,8 +154,8 @@ func (s *CustomerSocket) offset(room string) (offset string, subscribed bool) {
 	return offset, subscribed
 }
 
-// advance records the offset of an event. It reports whether the event is to be delivered: the
-// room is subscribed and the event is newer than the last event.
+// advance records the offset of an event. It reports whether to deliver the event: the room must
+// be subscribed, and the event must be newer than the last one.
 func (s *CustomerSocket) advance(room, offset string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// The limits on the texts of a result in characters.
+// The maximum lengths of Output and Error in a result, in characters.
 const (
 	MaxOutput = 262_144
 	MaxError  = 16_384
@@ -35,8 +35,8 @@ func truncate(text string, limit int) string {
 	return text[:prefixLen(text, limit-len(mark))] + mark
 }
 
-// prefixLen returns the length in bytes of the longest prefix of text that is within both
-// limits.
+// prefixLen returns the length in bytes of the longest prefix of text that has at most the given
+// number of characters, and takes at most maxEncoded bytes in JSON.
 func prefixLen(text string, characters int) int {
 	encoded := 0
 	for i, r := range text {

@@ -44,8 +44,8 @@ func main() {
 		kong.Vars{"version": program.Version()},
 		kong.Exit(exitParsing),
 	)
-	// Make a write beyond the file size limit return an error, as on a full disk. Otherwise the
-	// signal would kill the program.
+	// Ignore SIGXFSZ, which would end the program. Then a write beyond the file size limit only
+	// returns an error, as on a full disk.
 	signal.Ignore(syscall.SIGXFSZ)
 	if err := s.run(program.UntilSignal()); err != nil {
 		fmt.Fprintln(os.Stderr, "fieldgate-agent:", err)

@@ -121,7 +121,7 @@ func wait(d time.Duration) { <-time.After(d) }
 func (d *deployment) proposeUntilAccepted(t testing.TB, name string) (proposed client.Command) {
 	t.Helper()
 	if d.session == "" {
-		d.execute(t, "diagnostic.system", map[string]any{}) // opens the session
+		d.execute(t, "diagnostic.system", map[string]any{}) // the first proposal opens the session
 	}
 	key := client.WithIdempotencyKey(rand.Text())
 	parameters := fmt.Appendf(nil, `{"name":"note","args":[%q,"%d"]}`, name, mathrand.IntN(10))
@@ -133,8 +133,8 @@ func (d *deployment) proposeUntilAccepted(t testing.TB, name string) (proposed c
 	return proposed
 }
 
-// awaitThroughRestarts waits until a command has ended, and returns it. It also waits long
-// enough for a lease to expire.
+// awaitThroughRestarts waits until a command has ended, and returns the command. It waits up to
+// two minutes, because a lease may have to expire first.
 func (d *deployment) awaitThroughRestarts(t testing.TB, id string) (ended client.Command) {
 	t.Helper()
 	require.Eventually(t, func() bool {

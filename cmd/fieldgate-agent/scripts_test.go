@@ -101,9 +101,9 @@ func TestScripts_CancelKillsChildProcesses(t *testing.T) {
 	}
 }
 
-// detach is a script that starts four processes outside its process group. Two are alone, one
-// in a session and one in a process group of its own. The other two share another session: a
-// process whose parent has ended, and its child.
+// detach is a script that starts four processes outside its process group. The first is alone in
+// its own session. The next two share another session: a process whose parent has ended, and its
+// child. The last is alone in its own process group.
 const detach = `
 setsid sh -c 'echo $$ >> %[1]q; sleep 300' > /dev/null 2>&1 &
 setsid sh -c '(sh -c "echo \$\$ >> %[1]q; sleep 300 & echo \$! >> %[1]q; wait") & exit' > /dev/null 2>&1 &
@@ -131,13 +131,13 @@ func TestScripts_DetachedProcessesAreKilled(t *testing.T) {
 	b.requireGone(t, "waits")
 }
 
-// pids returns the process IDs in a file beside the state file.
+// pids returns the process IDs in the file with the given name, beside the state file.
 func (b *testbed) pids(name string) []int {
 	return readPIDs(filepath.Join(filepath.Dir(b.state), name))
 }
 
-// requireGone requires that the four processes whose IDs are in a file have ended, and that
-// they were reaped.
+// requireGone requires that the four processes whose IDs are in the file with the given name
+// have ended, and that they were reaped.
 func (b *testbed) requireGone(t testing.TB, name string) {
 	t.Helper()
 	require.Len(t, b.pids(name), 4)

@@ -232,7 +232,8 @@ func (d *demo) remediate() error {
 	return nil
 }
 
-// approve reads the inbox as bob and approves the command by the digest in the inbox.
+// approve first shows that carol cannot approve her own command. Then bob finds the command in
+// his inbox and approves it by its digest.
 func (d *demo) approve(proposed client.Command) error {
 	_, err := d.admin.Decide(d.ctx, d.session, client.DecisionRequest{CommandID: proposed.ID, Approved: true})
 	if client.CodeOf(err) != client.CodeSelfApproval {

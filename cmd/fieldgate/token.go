@@ -50,8 +50,8 @@ func (d *devIssuer) issue(t tokenRequest) string {
 	})
 }
 
-// serveToken issues a token. It requires no password, so it is served in development mode
-// only, and by default only on loopback.
+// serveToken issues a token. The caller needs no password, so this endpoint exists only in
+// development mode, and by default only on loopback.
 func (d *devIssuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	if isFromPage(r) {
 		http.Error(w, "web pages get no token: run `fieldgate token`", http.StatusForbidden)

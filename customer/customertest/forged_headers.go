@@ -108,7 +108,7 @@ func (f forger) shapes() []Forgery {
 func jsonSerialization(header, payload, signature string) string {
 	raw, err := json.Marshal(map[string]string{"protected": header, "payload": payload, "signature": signature})
 	if err != nil {
-		panic(err) // strings always marshal
+		panic(err) // marshalling strings cannot fail
 	}
 	return string(raw)
 }
@@ -118,7 +118,7 @@ func (f forger) encrypted() string {
 	_, payload, _ := f.good()
 	sealed, err := jwe.Encrypt(decode(payload), jwe.WithKey(jwa.ECDH_ES, f.iss.PublicKey()))
 	if err != nil {
-		panic(err) // a P-256 key always encrypts
+		panic(err) // encrypting with a P-256 key cannot fail
 	}
 	return string(sealed)
 }

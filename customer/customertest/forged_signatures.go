@@ -49,7 +49,7 @@ func (f forger) publicKeyAsSecret() []Forgery {
 	jwks := f.iss.JWKs()
 	jwk, err := json.Marshal(jwks[len(jwks)-1])
 	if err != nil {
-		panic(err) // the issuer marshals the same key
+		panic(err) // cannot fail, because the issuer publishes this key as JSON
 	}
 	return []Forgery{
 		f.hs256("PEM", text),

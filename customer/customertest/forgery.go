@@ -116,7 +116,7 @@ func changed(members, changes map[string]any) map[string]any {
 	return members
 }
 
-// fromNow returns the Unix seconds of the time d from now.
+// fromNow returns the time d from now, in Unix seconds.
 func fromNow(d time.Duration) int64 { return time.Now().Add(d).Unix() }
 
 func encode(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }

@@ -127,7 +127,7 @@ func (i *Issuer) JWKs() []map[string]any {
 }
 
 func (k signingKey) jwk() map[string]any {
-	point, err := k.private.PublicKey.Bytes() // 0x04, x, y (SEC 1, section 2.3.3)
+	point, err := k.private.PublicKey.Bytes() // the bytes are 0x04, x and y (SEC 1, section 2.3.3)
 	if err != nil {
 		panic(err) // a P-256 key can always be encoded
 	}

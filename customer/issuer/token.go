@@ -11,13 +11,13 @@ import (
 // Claims are the claims of a new token. The zero Claims describe a new user without a
 // tenant id.
 type Claims struct {
-	Subject   string        // user id; default: a random UUID
-	TenantID  string        // claim app_metadata.customer_id; default: absent
-	Role      string        // claim app_metadata.role; default: absent
-	Email     string        // claim email; default: absent
-	SessionID string        // claim session_id; default: a random UUID
-	IssuedAt  time.Time     // claim iat; default: now
-	Lifetime  time.Duration // time from iat to exp; default: one hour, as in Supabase Auth
+	Subject   string        // the claim sub; if empty, a random UUID
+	TenantID  string        // the claim app_metadata.customer_id; omitted if empty
+	Role      string        // the claim app_metadata.role; omitted if empty
+	Email     string        // the claim email; may be empty
+	SessionID string        // the claim session_id; if empty, a random UUID
+	IssuedAt  time.Time     // the claim iat; if zero, the current time
+	Lifetime  time.Duration // the time from iat to exp; if zero, one hour, as in Supabase Auth
 }
 
 // Token issues a token.

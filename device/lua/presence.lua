@@ -24,8 +24,8 @@ local function set_online_until(device, online_until)
   set_due(device, 'presence', device.id, online_until)
 end
 
--- mark_online records a request of the device. It records an event if the device was not
--- online.
+-- mark_online records that the device has sent a request. It also records an event if the
+-- device was not online.
 local function mark_online(device, now, online_until)
   redis.call('HSET', device.record, 'last_seen', ms(now))
   set_online_until(device, online_until)

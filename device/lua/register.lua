@@ -31,7 +31,7 @@ local metadata, model, firmware, address = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 local fingerprint, memory_ttl = ARGV[13], tonumber(ARGV[14])
 local now = clock()
 
--- optional returns text for the data of an event, or nil if text is empty.
+-- optional returns text, or nil if text is empty, so that an event omits empty values.
 local function optional(text)
   return text ~= '' and text or nil
 end

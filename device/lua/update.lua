@@ -2,7 +2,7 @@
 -- KEYS[1..12]  the device's key set, as store.Device.Keys returns it
 -- KEYS[13...]  the tag indexes that the device leaves, then the tag indexes that it enters
 -- ARGV[1..5]   the scope, as store.Scope.Args returns it
--- ARGV[6]      the revision of the record that the caller has read
+-- ARGV[6]      the revision of the device's record when the caller read it
 -- ARGV[7]      the name
 -- ARGV[8]      the location
 -- ARGV[9]      the tags, as JSON

@@ -45,8 +45,8 @@ func (d *device) retryUntilKnown(rnd random, actor, action string, call func(ctx
 	return d.site.retryUntilKnown(&d.damaged, rnd, actor, action, call, refusals...)
 }
 
-// isTransient reports whether a caller repeats a call that failed with err. Either the effect
-// of the call is unknown, or the store had no room.
+// isTransient reports whether a client repeats a call that failed with err. This is
+// the case if the effect of the call is unknown, the store is full or the gateway drains.
 func isTransient(err error) bool {
 	if err == nil {
 		return false
@@ -95,7 +95,7 @@ func (d *device) currentSession() (session string, recent []string) {
 	return d.session, slices.Clone(d.recent)
 }
 
-// rememberCommand adds a command to the ten latest commands.
+// rememberCommand adds a command to d.recent, which has at most the ten latest commands.
 func (d *device) rememberCommand(id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

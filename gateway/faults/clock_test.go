@@ -41,8 +41,9 @@ var shim = sync.OnceValues(func() (string, error) {
 	return library, err
 })
 
-// startWithClock starts a Redis with a clock of its own. The gateways use the machine's clock,
-// because a Go program calls the kernel without a C library.
+// startWithClock starts a Redis whose clock the test can set. The gateways keep the machine's
+// clock, because the shim replaces functions of the C library, and Go programs do not call
+// these functions.
 func startWithClock(t testing.TB, offset string) (*storetest.Server, clock) {
 	t.Helper()
 	c := clock{t, filepath.Join(t.TempDir(), "clock")}

@@ -15,9 +15,9 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestDisk_FullLosesNothing fills the disk of Redis. Redis then refuses writes with
-// appendfsync everysec, and exits with appendfsync always. In both cases, no response may
-// report a lost command as accepted.
+// TestDisk_FullLosesNothing fills the disk of Redis. With appendfsync everysec, Redis then
+// refuses writes. With appendfsync always, Redis exits. In both cases, no response may report
+// a lost command as accepted.
 func TestDisk_FullLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []string{"everysec", "always"} {
@@ -53,7 +53,8 @@ func runFullDisk(t *testing.T, seed uint64, policy string) {
 	s.verify()
 }
 
-// newParameters returns new parameters, for a proposal whose response is not recorded.
+// newParameters returns parameters with a new nonce, for a proposal whose response is not
+// recorded. It records that the nonce may have been proposed.
 func (d *device) newParameters() []byte {
 	key := nonce()
 	d.history.record("alice", "proposes "+key, func() { d.history.attempted[key] = true })

@@ -19,7 +19,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// countScript increments a counter. The last acknowledged value must survive.
+// countScript increments a counter. If a fault of Redis decreases the counter, acknowledged
+// writes are lost.
 var countScript = store.NewScript(fstest.MapFS{"count.lua": {Data: []byte(`return { 'ok', redis.call('INCR', KEYS[1]) }`)}}, "count.lua")
 
 // writers are 32 concurrent writers, each with a counter of its own.
@@ -31,7 +32,8 @@ type writers struct {
 
 func (w *writers) key(i int) string { return store.Partition(i).DueKey() + ":count" }
 
-// start starts the writers. The function write increments a counter and returns its value.
+// start starts the writers. They call write, which increments a counter and returns the new
+// value.
 func (w *writers) start(write func(key string) (int64, error)) {
 	for i := range w.acked {
 		w.all.Go(func() {
@@ -46,7 +48,7 @@ func (w *writers) start(write func(key string) (int64, error)) {
 	}
 }
 
-// losses stops the writers. It returns the numbers of acknowledged writes that are lost, and
+// losses stops the writers. It returns the number of lost acknowledged writes, and the number
 // of all acknowledged writes.
 func (w *writers) losses(t testing.TB, c *redis.Client) (lost, acked int64) {
 	t.Helper()
@@ -90,7 +92,7 @@ func (l *lossTally) String() string {
 // disks are the kinds of disk that Redis may run on.
 var disks = map[string]struct {
 	fsync string // delay of an fsync, in ms
-	busy  bool   // another process writes all the time
+	busy  bool   // another process writes to the disk all the time
 }{
 	"quiet disk": {"0", false}, "busy disk": {"0", true}, "disk with fsyncs of 1.5 s": {"1500", false},
 }

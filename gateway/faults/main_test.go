@@ -91,7 +91,7 @@ func eventually(t testing.TB, within time.Duration, what string, condition func(
 	require.Eventually(t, condition, within, 5*time.Millisecond, what)
 }
 
-// forEachSeed runs a scenario with every seed of the settings.
+// forEachSeed runs a scenario with each seed that the environment variables select.
 func forEachSeed(t *testing.T, scenario func(t *testing.T, seed uint64)) {
 	t.Helper()
 	for _, seed := range seeds(t) {
@@ -136,7 +136,7 @@ func (r random) between(least, most time.Duration) time.Duration {
 	return least + time.Duration(r.Int64N(int64(most-least)))
 }
 
-// chance reports true in n of 100 cases.
+// chance returns true at random, in n of 100 cases.
 func (r random) chance(n int) bool { return r.IntN(100) < n }
 
 // sleep waits for a duration. It returns false if the context ends earlier.

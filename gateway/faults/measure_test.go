@@ -97,8 +97,8 @@ func (s *site) idleDevices(n int) idleDevices {
 	return i
 }
 
-// redeliveryAfterKill has each device claim a command, and kills a gateway. It returns the
-// times from the expiry of each lease to the redelivery.
+// redeliveryAfterKill has each device claim a command, and kills a gateway. For each
+// command, it returns the time from the expiry of the lease to the redelivery.
 func (i idleDevices) redeliveryAfterKill(p *process) []time.Duration {
 	i.t.Helper()
 	var all sync.WaitGroup

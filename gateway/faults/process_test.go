@@ -22,7 +22,7 @@ var gatewayProgram = buildTool("fieldgate", "install", "github.com/fieldgate/fie
 type process struct {
 	*exec.Cmd
 	site   *site
-	host   string // address of the gateway, which the balancer uses
+	host   string // address at which the balancer reaches the gateway
 	log    storetest.Buffer
 	exited <-chan struct{}
 }

@@ -35,8 +35,8 @@ func runLostReplies(t *testing.T, seed uint64, name string, fault storetest.Faul
 	rnd := newRandom(seed, 2000)
 	injected := 0
 	s.runWithFault(func() {
-		// On a busy machine it may take long until a client makes a call that runs the
-		// script.
+		// On a busy machine, it may take a long time until a client makes a call that runs
+		// the script. The time limit for the first fault is therefore 20 s.
 		deadline := time.Now().Add(20 * time.Second)
 		for until := time.Now().Add(2 * time.Second); injected < 12 && time.Now().Before(until); {
 			proxy.Inject(fault, scriptSHA(name))

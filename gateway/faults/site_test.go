@@ -44,8 +44,8 @@ type plan struct {
 	devices           int                       // number of devices per tenant; default: 2
 	name              func(i int) string        // returns the id of tenant i
 	abandon           int                       // additional percentage of claims that a device abandons
-	ownProcesses      bool                      // whether the scenario starts the gateways, as separate processes
-	maxOutageResponse time.Duration             // time limit for store_unavailable; default: 4 s
+	ownProcesses      bool                      // true if the scenario itself starts the gateways, as separate processes
+	maxOutageResponse time.Duration             // time limit for a store_unavailable response; default: 4 s
 	allowedErrors     []string                  // errors that a gateway may log
 	change            func(cfg *gateway.Config) // changes the configuration of each gateway in this process
 }

@@ -10,8 +10,8 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// These are command types. With the built-in policy, a command of the first type is
-// queued at once, and a command of the second type after an approval.
+// These are command types. With the built-in policy, a command of type auto is queued at
+// once, and a command of type review only after an approval.
 const (
 	auto   = "diagnostic.dns"
 	review = "remediation.restart"

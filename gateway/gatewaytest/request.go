@@ -13,7 +13,7 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Request is a request that the client library cannot send.
+// Request is a request that the client library cannot send, such as an invalid request.
 type Request struct {
 	Method  string
 	Path    string // path with the query
@@ -28,7 +28,7 @@ type Response struct {
 	Status  int
 	Header  http.Header
 	Body    string
-	Problem client.Problem // problem document; zero if the body is not one
+	Problem client.Problem // problem document; zero if the body is not a problem document
 }
 
 // Do sends a request. The response is validated against the contract, whatever its status.

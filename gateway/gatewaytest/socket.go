@@ -211,7 +211,7 @@ func (g *Gateway) OpenCustomer(t testing.TB, token string) *Socket {
 	return g.Open(t, DialOptions{Path: CustomerPath, Token: token})
 }
 
-// Send sends a frame without a request id, which gets no reply.
+// Send sends a frame without a request id, so the gateway sends no reply.
 func (s *Socket) Send(kind string, data any) {
 	s.t.Helper()
 	s.SendRaw(encode(s.t, kind, "", data))

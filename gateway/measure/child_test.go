@@ -27,8 +27,8 @@ type settings struct {
 	Limited      bool // the rate limits are the defaults; otherwise they are too high to be reached
 }
 
-// serve runs the server of the given role in a child process, and returns the exit code.
-// It prints the server's URL, and ends when its standard input is closed.
+// serve is the main function of a child process. It runs the server of the given role,
+// prints the server's URL and returns the exit code. It ends when standard input is closed.
 func serve(role string) int {
 	var s settings
 	err := json.Unmarshal([]byte(os.Getenv("FIELDGATE_MEASURED_SETTINGS")), &s)
@@ -79,9 +79,9 @@ func serveGateway(ctx context.Context, s settings) error {
 	return g.Run(ctx)
 }
 
-// serveFloor runs the smallest possible server of the queue. It decodes JSON, runs the one
-// script of the transition and encodes JSON. It authenticates no caller and validates
-// nothing.
+// serveFloor runs the smallest possible server of the queue. For each request, it decodes
+// JSON, runs one script and encodes JSON. It does not authenticate callers or validate
+// requests.
 func serveFloor(ctx context.Context, s settings) error {
 	st, err := store.Connect(ctx, store.Config{URL: s.RedisURL, AutoPipeline: s.AutoPipeline, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -55,7 +55,7 @@ var fsyncs = []struct {
 type lifecycleCost struct {
 	perSecond     float64
 	p50, p99      time.Duration
-	server, redis time.Duration // processor time of each lifecycle
+	server, redis time.Duration // processor time per lifecycle, of the server and of Redis
 }
 
 func (l lifecycleCost) cpu() time.Duration { return l.server + l.redis }
@@ -210,7 +210,7 @@ func cpuTime(t testing.TB, pid int) time.Duration {
 	t.Helper()
 	stat, err := readStat(pid)
 	require.NoError(t, err)
-	const ticks = 100 // per second, on every Linux: see proc(5)
+	const ticks = 100 // clock ticks per second, on every Linux; see proc(5)
 	fields := strings.Fields(stat[strings.LastIndex(stat, ")")+1:])
 	user, _ := strconv.Atoi(fields[11])
 	system, _ := strconv.Atoi(fields[12])

@@ -43,7 +43,7 @@ local function read_body(id)
 end
 
 -- replay returns the commands that an earlier claim with the same Idempotency-Key
--- claimed, if their leases have not ended.
+-- claimed. It omits commands whose lease from that claim has ended.
 local function replay(answer)
   local claimed = {}
   for _, earlier in ipairs(cjson.decode(answer)) do

@@ -6,13 +6,14 @@
 --   session, request, proposer, priority, max, seq, created, deliver_by: set by the
 --              proposal and never changed; max is the number of attempts
 --   approve_by deadline for the decision; only in a command that needs approval
---   attempt    the number of claims that count
+--   attempt    the number of claims, excluding released claims
 --   claims     the number of all claims, including released claims
 --   token      hash of the newest claim token, kept after the lease has expired
 --   past       hashes of earlier claim tokens, the newest last, joined by spaces
 --   returned   true if the newest claim was released; the newest token is then invalid
 --   queued, claimed, visible, finished: times in Unix ms; visible is the end of the lease
---   first      time of the first claim that counts; the execution cap counts from this time
+--   first      time of the first claim that was not released; EXECUTION_CAP starts at this
+--              time
 --   cancel     true when a user has cancelled the command while it was claimed
 --   late       true when the result arrived after the lease had expired
 --   approval   {decision, by, at, reason}
@@ -28,11 +29,11 @@
 --@include store/due
 --@include store/event
 
--- EXECUTION_CAP is the maximum time, in ms, from a command's first claim that counts to the
--- end of its last lease.
+-- EXECUTION_CAP is the maximum time, in ms, from a command's first claim that was not released
+-- to the end of its last lease.
 local EXECUTION_CAP = 12 * 3600 * 1000
 -- CLAIMS_CAP is the maximum number of claims of a command, including released claims. Each
--- claim writes two events, so that claims without a limit would fill the store. A device that
+-- claim writes two events, so an unlimited number of claims would fill the store. A device that
 -- claims and releases a command once a minute stays below the cap for a day.
 local CLAIMS_CAP = 2000
 -- HISTORY_CAP is the maximum number of claims that a command's history keeps.
@@ -133,7 +134,7 @@ local function inbox_member(device, id)
 end
 
 -- next_deadline returns the time at which the command changes if no request changes it
--- before.
+-- earlier.
 local function next_deadline(device, c)
   if c.status == 'pending_approval' then
     return c.approve_by
@@ -153,8 +154,8 @@ end
 -- set_aside holds the ids of the commands that this run of the script has quarantined.
 local set_aside = {}
 
--- quarantine removes a command from every structure that scripts act on, and adds it to the
--- quarantine. It then does not block the commands behind it. The record stays, so that an
+-- quarantine removes a command from every structure that scripts act on, so that it no longer
+-- blocks other commands, and adds it to the quarantine. The command's record stays, so that an
 -- operator can read it.
 local function quarantine(device, id)
   set_aside[#set_aside + 1] = id
@@ -220,8 +221,8 @@ local function lacks_approval(c)
   return c.approve_by and not (c.approval and c.approval.decision == 'approved')
 end
 
--- enqueue adds the command to the ready set, ordered by priority and sequence number. Only the
--- reconciler also adds to the ready set, to restore a lost entry.
+-- enqueue adds the command to the ready set, ordered by priority and sequence number.
+-- Apart from enqueue, only the reconciler adds to the ready set, to restore a lost entry.
 local function enqueue(device, id, c, now)
   unlist(device, id, c)
   c.status = 'queued'
@@ -332,7 +333,7 @@ local function settle_leases(device, now, limit)
 end
 
 -- finish_unclaimed moves the queued and the pending commands of the device to a final status.
--- The work is bounded, because both sets have a maximum size.
+-- The work is bounded, because the ready set and the pending set have a maximum size.
 local function finish_unclaimed(device, now, status, e)
   for _, key in ipairs({ device.ready, device.pending }) do
     for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do

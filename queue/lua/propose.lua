@@ -21,7 +21,7 @@
 -- Refuses with idempotency_key_reused, session_not_found, session_closed,
 --       device_queue_full
 -- Guarantees that a claim cannot find a command under review, and that a repeated request
--- creates no second command while the first is kept. The digest covers deliver_by, so the
+-- creates no second command unless the first was deleted. The digest covers deliver_by, so the
 -- script stores the digest only if deliver_by counts from ARGV[17]. It ignores ARGV[17] if
 -- that time is not recent, for example after a failover to a store with another clock.
 --@creates

@@ -59,9 +59,9 @@ local function repair_structures(id, c)
   end
 end
 
--- repair_due repairs the command's entry in the due index. The entry's time may be too early,
--- but never too late. For a finished command any time is correct, because the retention may
--- have been different when the command ended.
+-- repair_due repairs the command's entry in the due index. The time of the entry may be too
+-- early, but not too late. repair_due does not check the time for a finished command, because
+-- the configured retention may have been different when the command ended.
 local function repair_due(id, c)
   local due = read_due(device, 'command', id)
   if not due or (not FINAL[c.status] and (tonumber(due) or math.huge) > next_deadline(device, c)) then
@@ -86,7 +86,7 @@ local function is_listed(id)
     or redis.call('ZSCORE', device.leases, id) or read_due(device, 'command', id)
 end
 
--- is_quarantined reports whether the command was quarantined before.
+-- is_quarantined reports whether the command is in the quarantine.
 local function is_quarantined(id)
   return redis.call('HEXISTS', device.commands, aside_field(id)) == 1
 end
@@ -105,8 +105,8 @@ local function remove_leftovers(id, session)
   end
 end
 
--- missing_part returns "approval" or "body" if the command is queued but must not run without
--- this part. Otherwise it returns nil.
+-- missing_part returns "approval" or "body" if the command is queued but lacks its approval or
+-- its body. It returns nil for any other command.
 local function missing_part(id, c)
   if c.status ~= 'queued' then
     return nil

@@ -7,9 +7,9 @@
 -- Returns {"ok", events, state}
 -- Refuses with command_not_found, invalid_claim_token, claim_superseded, claim_expired,
 --       command_finished; all but the first contain the command's state
--- Guarantees that the attempt does not count, and that the same release may be repeated. If
--- the attempt was the first, it does not start the execution cap. A command that a user has
--- asked to cancel ends as cancelled.
+-- Guarantees that a released claim does not count as an attempt and does not start the
+-- execution cap, and that the same release may be repeated. A command that a user has asked to
+-- cancel ends as cancelled.
 --@include store/base
 --@include store/device
 --@include store/event

@@ -12,7 +12,7 @@
 local now = clock()
 local lost = {}
 
--- forget deletes a finished command at the end of its retention.
+-- forget deletes a finished command at the end of its retention period.
 local function forget(device, id, c)
   redis.call('HDEL', device.commands, id, body_field(id), head_field(id), aside_field(id))
   redis.call('ZREM', device.index, index_member(c.session, id))

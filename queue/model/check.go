@@ -49,12 +49,12 @@ func checks() map[store.Invariant]func(Step) bool {
 	}
 }
 
-// forEach returns a check that reports whether holds is true for every command after the
-// step.
-func forEach(holds func(Command) bool) func(Step) bool {
+// forEach returns a check of a step. The check reports whether isValid returns true for each
+// command as it is after the step.
+func forEach(isValid func(Command) bool) func(Step) bool {
 	return func(s Step) bool {
 		for _, c := range s.After.Commands {
-			if !holds(c) {
+			if !isValid(c) {
 				return false
 			}
 		}
@@ -62,13 +62,13 @@ func forEach(holds func(Command) bool) func(Step) bool {
 	}
 }
 
-// forEachChange returns a check that reports whether holds is true for every command. It calls
-// holds with the command before and after the step. If the step proposed the command, before
-// is the zero Command.
-func forEachChange(holds func(s Step, before, after Command) bool) func(Step) bool {
+// forEachChange returns a check of a step. The check reports whether isValid returns true for
+// each command. The arguments of isValid are the command before and after the step. The
+// command before the step is the zero Command if the step proposed the command.
+func forEachChange(isValid func(s Step, before, after Command) bool) func(Step) bool {
 	return func(s Step) bool {
 		for id, after := range s.After.Commands {
-			if !holds(s, s.Before.Commands[id], after) {
+			if !isValid(s, s.Before.Commands[id], after) {
 				return false
 			}
 		}
@@ -76,11 +76,11 @@ func forEachChange(holds func(s Step, before, after Command) bool) func(Step) bo
 	}
 }
 
-// forEachClaim returns the check of forEachChange, limited to the commands that the step
-// claimed.
-func forEachClaim(holds func(s Step, before, after Command) bool) func(Step) bool {
+// forEachClaim is like forEachChange, but the check calls isValid only for the commands that
+// the step claimed.
+func forEachClaim(isValid func(s Step, before, after Command) bool) func(Step) bool {
 	return forEachChange(func(s Step, before, after Command) bool {
-		return after.Claims == before.Claims || holds(s, before, after)
+		return after.Claims == before.Claims || isValid(s, before, after)
 	})
 }
 
@@ -196,7 +196,7 @@ func everythingIsTold(_ Step, before, after Command) bool {
 	return grew && !missing && last == after.Status && claims == after.Claims
 }
 
-// statusOf returns the status that an event gives a command. It returns an empty status for an
+// statusOf returns the status of a command after an event. It returns an empty status for an
 // event that does not change the status.
 func statusOf(event string, reviewed bool) Status {
 	switch event {

@@ -35,8 +35,8 @@ func unchanged() model.Step {
 	}
 }
 
-// command returns a function that applies change to the command with the given id. It changes
-// the state after the step.
+// command returns a function that applies change to the command with the given id. The
+// function changes only the state after the step.
 func command(id string, change func(c *model.Command)) func(s *model.Step) {
 	return func(s *model.Step) {
 		c := s.After.Commands[id]

@@ -92,8 +92,8 @@ func (c Command) checkToken(token string) string {
 	return "invalid_claim_token"
 }
 
-// notClaimed returns the code of the refusal for the newest token of a command that is no
-// longer claimed.
+// notClaimed returns the code with which an operation is refused if its token is the newest one
+// but the command is no longer claimed.
 func (c Command) notClaimed() string {
 	if c.Result == "" && (c.Status == Queued || c.Status == TimedOut) {
 		return "claim_expired"
@@ -114,7 +114,7 @@ func (m *Model) extend(op Operation) Response {
 	return Response{Code: "ok", VisibleUntil: c.VisibleUntil, CancelRequested: c.CancelRequested}
 }
 
-// release ends a claim. The attempt does not count.
+// release ends a claim. A released claim does not count as an attempt.
 func (m *Model) release(op Operation) Response {
 	c := m.state.Commands[op.Command]
 	m.settle(&c)

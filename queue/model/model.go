@@ -49,7 +49,7 @@ type Operation struct {
 	Limit       int
 	Priority    int
 	MaxAttempts int
-	Review      bool   // the policy asks for approval
+	Review      bool   // the policy requires approval
 	SoleUser    bool   // the tenant has no other user
 	Status      Status // status of a submitted result
 	Output      string // output of a submitted result
@@ -76,7 +76,7 @@ type Lease struct {
 	VisibleUntil int64
 }
 
-// Model is the queue of one device.
+// Model simulates the queue of one device.
 type Model struct {
 	state    State
 	requests map[string]request // requests with an Idempotency-Key, by kind and key
@@ -132,11 +132,11 @@ func (m *Model) recall(op Operation) *Response {
 	return &kept.response
 }
 
-// remember stores the response r for the operation's key. The model forgets r at the time
-// until. For an operation without a key it does nothing.
-func (m *Model) remember(op Operation, r Response, until int64) {
+// remember stores the response r for the operation's key. The model forgets r when its clock
+// reaches forgetAt. For an operation without a key it does nothing.
+func (m *Model) remember(op Operation, r Response, forgetAt int64) {
 	if op.Key != "" {
-		m.requests[string(op.Kind)+op.Key] = request{op, r, until}
+		m.requests[string(op.Kind)+op.Key] = request{op, r, forgetAt}
 	}
 }
 

@@ -22,24 +22,24 @@ const (
 	Expired         Status = "expired"
 )
 
-// Final reports whether a command in this state has ended. The zero Status is not final; it
-// means that the command was not proposed yet.
+// Final reports whether a command in this state has ended. The zero Status is not final. It
+// means that the command has not been proposed yet.
 func (s Status) Final() bool { return s != "" && s != PendingApproval && s != Queued && s != Claimed }
 
 // These are the limits of the queue. Times are in milliseconds.
 const (
 	Hour           int64 = 3600 * 1000
-	ExecutionCap         = 12 * Hour      // maximum time from the first claim that counts to the end of the last lease
+	ExecutionCap         = 12 * Hour      // maximum time from the first claim that was not released to the end of the last lease
 	MaxClaims            = 2000           // maximum number of claims of a command, including released claims
 	ApproveWithin        = 24 * Hour      // time within which a command may be approved or rejected
 	IdempotencyTTL       = 24 * Hour      // time for which a proposal's Idempotency-Key is remembered
 	Retention            = 30 * 24 * Hour // time for which a command or session is kept after it has ended
-	MaxReady             = 100            // maximum number of ready commands of a device, and of its commands pending approval
+	MaxReady             = 100            // maximum number of ready commands of a device, and separately of its pending commands
 	pastTokens           = 20             // number of earlier claim tokens that are remembered as superseded
 )
 
-// Command is the part of a command's state that decides which operations are possible,
-// with the command's timeline.
+// Command holds the timeline of a command, and the part of its state that determines which
+// operations are possible.
 type Command struct {
 	ID          string
 	Session     string
@@ -52,9 +52,9 @@ type Command struct {
 	DeliverBy   int64
 
 	Status          Status
-	Attempt         int      // number of claims that count
+	Attempt         int      // number of claims, excluding released ones
 	Claims          int      // number of all claims, including released ones
-	FirstClaim      int64    // start of the first claim that counts; zero before that claim
+	FirstClaim      int64    // time of the first claim that was not released; zero if there is none
 	VisibleUntil    int64    // end of the newest lease
 	FinishedAt      int64    // zero before the command has ended
 	Token           string   // token of the newest claim
@@ -126,7 +126,8 @@ func (s State) sessionEnded(c Command) bool {
 	return s.Device == "decommissioned" || s.Session != c.Session || s.Sessions[c.Session].Expires <= s.Now
 }
 
-// expectedIndex computes the indexes for the commands and sessions of s.
+// expectedIndex computes the indexes that the store must contain for the commands and sessions
+// of s.
 func (s State) expectedIndex() Index {
 	index := Index{Leases: map[string]int64{}, Due: map[string]int64{}}
 	for _, c := range s.commandsInOrder() {

@@ -3,9 +3,9 @@
 -- KEYS[2]  the tenant's index of connections
 -- ARGV[1]  the tenant
 -- ARGV[2]  the id of the connection
--- ARGV[3]  lifetime of the mark that the connection was closed, in ms
+-- ARGV[3]  time for which the record marks the connection as closed, in ms
 -- Returns {"ok", ""}
--- Refuses with connection_not_found
+-- Refuses with connection_not_found if the connection has no record or is marked already
 -- Guarantees that the instance of the connection closes it at its next renewal, even if the
 -- wake-up is lost.
 --@include store/reply

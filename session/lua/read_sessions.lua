@@ -1,7 +1,7 @@
 -- read_sessions reads sessions and the store's time, which shows whether they have expired.
 -- KEYS[1...]  the sessions' records
--- Returns {"ok", "", now, {{name, value...}...}}: one list for each key, which is empty for a
---       missing record, and {"unreadable"} for a key of another type
+-- Returns {"ok", "", now, {{name, value...}...}}: one list for each key; the list is empty if
+--       the key does not exist, and {"unreadable"} if the key does not hold a hash
 -- Guarantees that a damaged record does not hide the others.
 --@include store/base
 --@include store/reply

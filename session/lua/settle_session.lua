@@ -19,10 +19,10 @@ local session_key, tenant_index_key, device_index_key = KEYS[13], KEYS[14], KEYS
 local id = ARGV[6]
 local now = clock()
 
--- forget deletes a session at the end of its retention.
+-- forget deletes a session at the end of its retention period.
 local function forget()
   -- Normally the device's record no longer names this session. If the session's record was
-  -- lost, the device's record still names it, and no other session could be opened.
+  -- lost, the device's record still names the session, which would block any new session.
   free_device(device, id)
   redis.call('DEL', session_key)
   redis.call('ZREM', tenant_index_key, id)

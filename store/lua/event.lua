@@ -1,6 +1,6 @@
 -- This fragment records events in the script that makes the transition. Each event is
 -- added to the tenant's stream, which is trimmed and feeds the sockets. It is also added
--- to the device's timeline, which is kept for the retention and serves audits.
+-- to the device's timeline, which is kept for the retention period and serves audits.
 --@include store/base
 --@include store/reply
 --@include store/wake

@@ -1,5 +1,5 @@
--- This fragment limits rates with GCRA, the generic cell rate algorithm. The value of a
--- limit's key is the theoretical arrival time of its next request.
+-- This fragment limits rates with GCRA, the generic cell rate algorithm. The key of a
+-- limit holds the theoretical arrival time of the next request.
 --@include store/base
 
 -- ROUNDING is the maximum rounding error of a stored arrival time, in ms.

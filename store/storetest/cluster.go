@@ -41,8 +41,8 @@ func StartNode(t testing.TB, firstSlot, lastSlot int, args ...string) *Server {
 	t.Helper()
 	node := startFor(t, clustered(t), args...)
 	client := node.Client(t)
-	// Each master gets its own epoch. Masters with equal epochs would first have to
-	// resolve the conflict.
+	// Each master gets its own configuration epoch, because masters with equal epochs
+	// would first have to resolve this conflict.
 	require.NoError(t, client.Do(t.Context(), "cluster", "set-config-epoch", firstSlot+1).Err())
 	require.NoError(t, client.ClusterAddSlotsRange(t.Context(), firstSlot, lastSlot).Err())
 	return node

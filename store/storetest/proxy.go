@@ -20,16 +20,15 @@ type Proxy struct {
 	Release chan struct{}
 
 	listener net.Listener
-	target   string
+	target   atomic.Pointer[string]
 	closed   <-chan struct{}
 	fault    atomic.Pointer[injection]
-	pings    atomic.Int32
 }
 
 // Fault is a fault that the proxy injects when it receives a request or a reply.
 type Fault int
 
-// The faults that a Proxy injects.
+// These are the faults that a Proxy injects.
 const (
 	NoFault     Fault = iota
 	LoseReply         // the server runs the request; the connection breaks before the reply
@@ -64,10 +63,13 @@ func NewProxy(t testing.TB) *Proxy {
 // ForwardTo starts forwarding connections to target, the address of a server. It returns
 // the proxy.
 func (p *Proxy) ForwardTo(target string) *Proxy {
-	p.target = target
+	p.Redirect(target)
 	go p.accept()
 	return p
 }
+
+// Redirect forwards new connections to target. Open connections keep their server.
+func (p *Proxy) Redirect(target string) { p.target.Store(&target) }
 
 // Addr returns the address that the proxy listens on.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
@@ -88,9 +90,6 @@ func (p *Proxy) Inject(f Fault, words ...string) {
 	}
 	p.fault.Store(in)
 }
-
-// Pings returns the number of requests that contained a PING.
-func (p *Proxy) Pings() int { return int(p.pings.Load()) }
 
 // Drain empties Faulted.
 func (p *Proxy) Drain() {
@@ -116,7 +115,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", p.target)
+		server, err := net.Dial("tcp", *p.target.Load())
 		if err != nil {
 			_ = client.Close()
 			continue
@@ -153,7 +152,7 @@ func (p *Proxy) hold() bool {
 type connection struct {
 	*Proxy
 	client, server net.Conn
-	next           atomic.Int32 // the fault of the next reply
+	next           atomic.Int32 // the fault to inject into the next reply
 }
 
 func (c *connection) forwardRequests() {
@@ -175,9 +174,6 @@ func (c *connection) forwardRequest(part []byte) bool {
 		c.Faulted <- struct{}{}
 		_, _ = io.Copy(io.Discard, c.client)
 		return false
-	}
-	if bytes.Contains(part, []byte("ping")) {
-		c.pings.Add(1)
 	}
 	switch fault := in.faultOf(part); {
 	case fault == DropRequest, fault == HoldRequest && !c.hold():

@@ -21,8 +21,8 @@ export function DecisionDialog(props: { command: Command; approve: boolean; onCl
     onClose();
   });
   const whole = useWhole(command);
-  // Wait for the whole command. If the dialog opened without the form, the first field would
-  // not get the focus.
+  // Show nothing until the whole command has been read. If the dialog opened before it contains
+  // the form, the first field of the form would not get the focus.
   if (!whole) return null;
   const current = resolved.value.find(({ id }) => id === command.id);
   return (

@@ -60,7 +60,7 @@ export async function restoreSignIn(given: Config): Promise<void> {
 
 /**
  * Removes the token from the URL of the page, if there is one. If the gateway allows links with
- * tokens, it stores the token and returns true.
+ * tokens, it also stores the token and returns true.
  */
 function takeTokenLink(): boolean {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
@@ -86,8 +86,8 @@ function project(): SupabaseProject {
 }
 
 /**
- * Removes the tokens. If there is no reason, the user has asked to sign out, and the login in
- * the Supabase project is ended too.
+ * Removes the tokens. An empty `reason` means that the user has asked to sign out. In that case
+ * the login in the Supabase project is ended too.
  */
 export function signOut(reason = ""): void {
   if (config.supabase && tokens?.refresh && !reason) endLogin(config.supabase, tokens.access);
@@ -99,7 +99,7 @@ export function signOut(reason = ""): void {
 
 /**
  * Returns the access token for a request. It renews a token that was refused or that expires
- * within a minute. If there is no refresh token, it signs the user out once the access token is
+ * within a minute. If there is no refresh token, it signs the user out when the access token is
  * refused or has expired.
  */
 export async function token(refused?: string): Promise<string> {

@@ -41,7 +41,7 @@ export function FormButtons(props: { verb: string; busy: boolean; harmful?: bool
   );
 }
 
-/** Asks to confirm an action. It explains the effect and takes a reason for the timeline. */
+/** Asks the user to confirm an action. It explains the effect and takes a reason for the timeline. */
 export function ConfirmDialog(props: ConfirmProps) {
   const { title, effect, verb, onClose } = props;
   const { busy, error, run } = useAction(async (reason: string | undefined) => {
@@ -126,7 +126,10 @@ interface FieldIds {
   "aria-describedby": string | undefined;
 }
 
-/** Prevents the submission of a form, and returns its values by name. Empty fields are omitted. */
+/**
+ * Prevents the browser from submitting a form, and returns the values of the form by field name.
+ * Empty fields are omitted.
+ */
 export function valuesOf(event: Event): Record<string, string> {
   event.preventDefault();
   const values: Record<string, string> = {};
@@ -135,7 +138,7 @@ export function valuesOf(event: Event): Record<string, string> {
   return values;
 }
 
-/** A text with a button that copies it, such as a command line. */
+/** Shows a text, such as a command line, and a button that copies the text. */
 export function Copyable({ text, label }: { text: string; label: string }) {
   const [copied, setCopied] = useState(false);
   const copy = async () => {

@@ -41,7 +41,7 @@ const listedNames = computed(() => new Map(devices.value?.map((device) => [devic
 /** The names of devices that are not in the loaded part of the list. */
 const otherNames = signal(new Map<string, string>());
 
-/** Returns the name of a device, or its id as long as the name is not known. */
+/** Returns the name of a device, or its id until the name is known. */
 export const deviceName = (deviceId: string): string =>
   listedNames.value.get(deviceId) ?? otherNames.value.get(deviceId) ?? deviceId;
 
@@ -82,7 +82,7 @@ export function startUpdates(live: boolean): void {
       if (message.kind === "event") onEvent(message.event);
       else refresh(...allParts);
     });
-    // Read everything again once the subscription has started. An earlier read may have missed
+    // Read everything again after the subscription has started. An earlier read may have missed
     // a change.
     room.started.then(() => refresh(...allParts)).catch(() => {});
   } else {
@@ -146,7 +146,10 @@ const readers: Record<Part, () => Promise<void>> = {
 const due = new Set<Part>();
 const running = new Set<Part>();
 
-/** Reads parts of the state again. A part that is being read is read once more afterwards. */
+/**
+ * Reads the given parts of the state. If a part is already being read, it is read once more
+ * afterwards.
+ */
 export function refresh(...parts: Part[]): void {
   for (const part of parts) {
     due.add(part);
@@ -155,7 +158,7 @@ export function refresh(...parts: Part[]): void {
 }
 
 /**
- * Returns how long to collect further events before a read, in milliseconds. Events often
+ * Returns how long to wait for further events before a read, in milliseconds. Events often
  * arrive together. The wait is longer for an extended list, because its reads cost more.
  */
 function debounceMs(part: Part): number {

@@ -1,6 +1,6 @@
 // Signs users in with a project of Supabase Auth, without its library.
 
-/** A project and its public key. */
+/** A Supabase project and its public key. */
 export interface SupabaseProject {
   url: string;
   anonKey: string;
@@ -25,7 +25,7 @@ export class SignInError extends Error {
   }
 }
 
-/** Requests tokens (POST /token) for a password, a refresh token or the code of a link. */
+/** Requests tokens (POST /token) in exchange for a password, a refresh token or the code of a link. */
 export async function requestTokens(project: SupabaseProject, grant: string, body: object): Promise<Tokens> {
   const response = await post(project, `token?grant_type=${grant}`, body);
   return { access: String(response.access_token), refresh: response.refresh_token as string | undefined };
@@ -40,11 +40,11 @@ export function endLogin(project: SupabaseProject, access: string): void {
   void fetch(`${project.url}/auth/v1/logout?scope=local`, { method: "POST", headers }).catch(() => {});
 }
 
-// A link contains a code and no token. The code can be exchanged for tokens only with the
-// verifier, which stays in this browser (PKCE, RFC 7636). Therefore a stolen mail or URL gives
-// no access, and an attacker's link cannot sign the user in as the attacker. The verifier is in
-// localStorage, because the link opens in another tab. The verifier is not a token, and is
-// removed when the link is used.
+// A sign-in link contains a code and no token. The code can be exchanged for tokens only
+// together with the verifier, which stays in this browser (PKCE, RFC 7636). Therefore a stolen
+// mail or URL gives no access, and an attacker's link cannot sign the user in as the attacker.
+// The verifier is in localStorage, because the link opens in another tab. The verifier is not a
+// token, and is removed when the link is used.
 const verifierKey = "fieldgate.verifier";
 
 /** Whether this browser can sign in with links. The digest of the verifier needs a secure context. */
@@ -62,7 +62,8 @@ export async function sendLink(project: SupabaseProject, email: string): Promise
     code_challenge: base64url(new Uint8Array(digest)),
     code_challenge_method: "s256",
   }).catch((error: unknown) => {
-    // Hide this error, so that the page does not reveal which addresses have an account.
+    // Throw every error except `otp_disabled`. That error is hidden, so that the page does not
+    // reveal which addresses have an account.
     if (!(error instanceof SignInError && error.code === "otp_disabled")) throw error;
   });
 }

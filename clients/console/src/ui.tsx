@@ -37,7 +37,7 @@ export function Output({ text, label }: { text: string; label: string }) {
   return <Verbatim label={label} of={segmentsOf(text)} />;
 }
 
-// The text may scroll. Therefore it has a name, and the keyboard can move the focus to it.
+// The text may scroll. Therefore the section has a label, and can get the keyboard focus.
 function Verbatim({ of, label }: { of: Segment[]; label: string }) {
   return (
     <>
@@ -66,12 +66,12 @@ function DeceptionWarning({ about }: { about: Segment[] }) {
   );
 }
 
-/** Shows a text of a user or a device on one line. */
+/** Shows text from a user or a device on one line. */
 export function UserText({ children }: { children: string }) {
   return <bdi>{escapeDeceptive(children)}</bdi>;
 }
 
-/** Shows an error, with the code and the request id that the support needs. */
+/** Shows an error, with the code and the request id that support staff need. */
 export function Problem({ error }: { error: unknown }) {
   if (error === undefined) return null;
   const refusal = error instanceof FieldgateError ? error : undefined;
@@ -153,7 +153,7 @@ export function useAction<A extends unknown[]>(action: (...args: A) => Promise<v
   return { busy, error, run };
 }
 
-/** A button that extends a list, if the list has more items. */
+/** A button that shows more items of a list, if there are more. */
 export function ShowMore({ when, onMore }: { when: boolean; onMore: () => void }) {
   if (!when) return null;
   return (

@@ -2,7 +2,10 @@ import type { Command } from "@fieldgate/client";
 import { useEffect, useState } from "preact/hooks";
 import { gateway, readError } from "./state.js";
 
-/** The complete commands that were read last, by id, status and end time. */
+/**
+ * The complete commands that were read recently. Each key consists of the id, status and end
+ * time of a command.
+ */
 const known = new Map<string, Promise<Command>>();
 const maxKnown = 200;
 

@@ -13,7 +13,10 @@ const fieldgate = fileURLToPath(new URL("../.build/fieldgate", import.meta.url))
 
 interface Project {
   url: string;
-  /** The requests that have arrived, such as "password with public-key". */
+  /**
+   * The endpoints and API keys of the requests that have arrived, such as "password with
+   * public-key".
+   */
   requests: string[];
   /** The lifetime of renewed access tokens in seconds. */
   lifetime: number;

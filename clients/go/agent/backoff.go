@@ -20,8 +20,8 @@ const (
 	maxRetryAfter     = time.Hour // the maximum Retry-After that the agent respects
 )
 
-// A backoff computes the delays between failed attempts. In the zero value, no attempt has
-// failed yet.
+// A backoff computes the delays between failed attempts. The zero value has counted no failed
+// attempts.
 type backoff struct{ attempts int }
 
 // sleep waits for the delay after a failed attempt, or until ctx ends. It reports whether it
@@ -56,9 +56,10 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// isPermanent reports whether err is a refusal that the gateway would repeat. Only a problem
-// document of the gateway can be permanent: the error page of a proxy is not. Refusals of the
-// device itself, rate limits and a misconfigured gateway are not permanent either.
+// isPermanent reports whether err is a refusal that the gateway would repeat for the same
+// request. Only a problem document of the gateway can be permanent: the error page of a proxy is
+// not. These refusals are not permanent either: those that refuse the device as a whole, rate
+// limits, and those of a misconfigured gateway.
 func isPermanent(err error) bool {
 	var refused *fieldgate.APIError
 	if !errors.As(err, &refused) || refused.Code == "" || refused.Status < 400 || refused.Status >= 500 {

@@ -16,7 +16,7 @@ const (
 
 	// emptyClaimInterval is the minimum interval between two claims over HTTP that return no
 	// command. Up to half of the interval is subtracted at random. The interval is needed
-	// because some gateways and proxies respond to such a claim at once.
+	// because some gateways and proxies respond immediately, even if no command is ready.
 	emptyClaimInterval = 2 * time.Second
 )
 
@@ -71,9 +71,9 @@ func (w *worker) acquireSlot(ctx context.Context) bool {
 func (w *worker) releaseSlot() { <-w.slots }
 
 // claim claims one command and reports whether the gateway returned one. Over HTTP, the gateway
-// responds when a command is ready. Over a socket, it responds at once and announces commands
-// later. The idempotency key is stored before the claim, so that a claim whose response is lost
-// can be repeated, even after a crash.
+// responds when a command is ready. Over a socket, it responds immediately and announces
+// commands later. The idempotency key is stored before the claim, so that a claim whose response
+// is lost can be repeated, even after a crash.
 func (w *worker) claim(ctx, base context.Context) (command Command, found bool, err error) {
 	key, err := w.journal.claimKey()
 	if err != nil {
@@ -103,8 +103,8 @@ func (w *worker) claim(ctx, base context.Context) (command Command, found bool, 
 	return commands[0], true, nil
 }
 
-// withClaimGrace returns a context derived from base. The context ends when ctx has ended and
-// claimGrace has passed.
+// withClaimGrace returns a context derived from base. It ends when base ends, or claimGrace
+// after ctx has ended.
 func withClaimGrace(ctx, base context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(base)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(claimGrace, cancel) })

@@ -50,7 +50,7 @@ type Config struct {
 
 	// PollWait is how long a claim over HTTP waits for a command, at most 30 s. It must be
 	// shorter than the idle timeout of each proxy between agent and gateway. Claims that return
-	// no command are at least 1 s apart, even if the gateway responds at once. Default: 25 s.
+	// no command are at least 1 s apart, even if the gateway does not wait. Default: 25 s.
 	PollWait time.Duration
 
 	// PollOnly disables the socket. Default: the agent uses a socket, and polls over HTTP
@@ -71,7 +71,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Bounds of the configuration.
+// Bounds of the values in a Config.
 const (
 	maxConcurrency = 64
 	minLease       = 3 * time.Second

@@ -29,7 +29,7 @@ func Example() {
 
 	device, err := agent.New(agent.Config{
 		URL:            url,
-		StateFile:      filepath.Join(dir, "device.json"), // on a real device: a directory that survives a reboot
+		StateFile:      filepath.Join(dir, "device.json"), // a real device needs a directory that survives a reboot
 		ActivationCode: "7K2M-Q9TX-4WPA",
 		Version:        "2.8.1",
 		Logger:         slog.New(slog.DiscardHandler),
@@ -57,8 +57,8 @@ func Example() {
 	// restarting telemetry
 }
 
-// ExampleAgent_Handle registers two handlers. The first only reads, so its command may run
-// again after a power loss. The second takes long, and stops when its context ends.
+// ExampleAgent_Handle registers two handlers. The first only reads, so its command may run again
+// after a power loss. The second takes a long time, and stops when its context ends.
 func ExampleAgent_Handle() {
 	device, err := agent.New(agent.Config{URL: "https://gateway.example.com", StateFile: "/var/lib/pump/device.json"})
 	if err != nil {

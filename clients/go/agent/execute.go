@@ -79,8 +79,8 @@ func (w *worker) hasOrphan(commandType string) bool {
 }
 
 // callHandler calls handler and sends its result to results. It also sends a result if handler
-// panics or calls runtime.Goexit. The result is encoded within the same recover, because the
-// encoding calls methods of types that the handler defines.
+// panics or calls runtime.Goexit. The result is encoded under the same recover, because the
+// encoder calls methods of types that the handler defines.
 func (w *worker) callHandler(ctx context.Context, handler Handler, command Command, results chan<- fieldgate.ResultRequest) {
 	result := newResult(ctx, Result{}, Fail(CodePanic, "the handler ended its goroutine"))
 	defer func() { results <- result }()

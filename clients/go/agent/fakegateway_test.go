@@ -29,7 +29,7 @@ type fakeGateway struct {
 	extends    int                          // number of lease extensions
 	heartbeats []fieldgate.HeartbeatRequest // heartbeats that were accepted
 	results    map[string]fieldgate.ResultRequest
-	refuse     func(path string, body []byte) string // returns the code with which to refuse a request, or ""
+	refuse     func(path string, body []byte) string // returns the code with which to refuse a request, or "" to accept the request
 }
 
 func newFakeGateway(t testing.TB, commands ...string) *fakeGateway {

@@ -63,8 +63,8 @@ func Repeatable() HandlerOption {
 // Go cannot stop a handler that ignores the end of its context. The agent therefore abandons
 // such a handler after Config.Grace, whatever ended the context. It reports the command as
 // failed with CodeTimeout or [CodeInterrupted], frees the slot, and drops what the handler
-// returns later. Commands of other types may then run beside the abandoned handler. Otherwise
-// the device could not be diagnosed. Commands of the same type fail with [CodeStuck] until the
+// returns later. Commands of other types may then run beside the abandoned handler, so that the
+// device can still be diagnosed. Commands of the same type fail with [CodeStuck] until the
 // handler returns. A handler that must not run beside others, such as a handler that writes
 // firmware, must therefore stop when its context ends.
 func Timeout(timeout time.Duration) HandlerOption {
@@ -113,7 +113,7 @@ func (e *CancelError) Is(target error) bool { return target == ErrCancelRequeste
 type Failure struct {
 	Code   string
 	Reason string
-	Cause  error // the error wrapped with %w; may be nil
+	Cause  error // the error that Fail wrapped with %w; may be nil
 }
 
 // Error returns the reason.

@@ -53,8 +53,8 @@ func (w *worker) sendHeartbeat(ctx context.Context) (fieldgate.HeartbeatReply, e
 	return api.Heartbeat(ctx, request)
 }
 
-// isMetricsError reports whether the metrics may have caused err, the error of a heartbeat.
-// JSON has no NaN, and the gateway limits the number of metrics and their names.
+// isMetricsError reports whether the metrics may have caused err, the error of a heartbeat. JSON
+// has no NaN, and the gateway limits the number of metrics and the form of their names.
 func isMetricsError(err error) bool {
 	var unsupported *json.UnsupportedValueError
 	return errors.As(err, &unsupported) || isInvalidRequest(fieldgate.CodeOf(err))
@@ -81,7 +81,8 @@ func (w *worker) logMetricsError(err error) {
 	w.metricsError.Do(func() { w.log.Error("sending heartbeats without the metrics", "error", err) })
 }
 
-// status returns degraded while the journal cannot be written, because no command can run then.
+// status returns degraded while the journal cannot be written, because no command can run in
+// that state.
 func (w *worker) status() fieldgate.HeartbeatStatus {
 	w.mu.Lock()
 	busy := len(w.jobs) > 0

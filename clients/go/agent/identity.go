@@ -87,8 +87,8 @@ func (a *Agent) identify(ctx context.Context) (identity, error) {
 }
 
 // prepareRegistration returns the registration to send. It returns pending, unless pending is
-// nil or has another activation code than the configuration. Then it stores and returns a new
-// registration. It returns ErrNotRegistered if there is no activation code at all.
+// nil or the configuration has another activation code. In these two cases it stores and returns
+// a new registration. It returns ErrNotRegistered if there is no activation code at all.
 func (a *Agent) prepareRegistration(pending *registration) (*registration, error) {
 	code := a.config.ActivationCode
 	if pending != nil && (code == "" || code == pending.ActivationCode) {

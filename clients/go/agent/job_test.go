@@ -15,8 +15,9 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// TestClaim_LeaseOutOfRangeIsTolerated claims commands whose leases must not crash the agent.
-// After a crash, the next run would repeat the claim with the same key and crash again.
+// TestClaim_LeaseOutOfRangeIsTolerated claims commands with invalid leases, which must not crash
+// the agent. After a crash, the next run would repeat the claim with the same key and crash
+// again.
 func TestClaim_LeaseOutOfRangeIsTolerated(t *testing.T) {
 	t.Parallel()
 	for _, remaining := range []int{-1, 0, -60_000, math.MinInt64, math.MaxInt64, math.MaxInt64/1_000_000 + 1} {
@@ -26,7 +27,7 @@ func TestClaim_LeaseOutOfRangeIsTolerated(t *testing.T) {
 	}
 }
 
-// faulty is both a value and an error. All its methods panic.
+// faulty is used as data, as an error and as the value of a panic. All its methods panic.
 type faulty struct{}
 
 // MarshalJSON panics.

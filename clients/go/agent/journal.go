@@ -69,7 +69,8 @@ func openJournal(path, machine string, log *slog.Logger) (*journal, error) {
 	j.file = file
 	for _, r := range records {
 		if r.Key != "" {
-			// If two machines used one key, the gateway would return the same command to both.
+			// Keep the key only on the machine that generated it. If two machines used one key,
+			// the gateway would return the same command to both.
 			j.key, j.keyStored = r.Key, r.Machine == machine
 		}
 		if r.Entry != nil {
@@ -151,10 +152,10 @@ func (j *journal) recordResult(id string, result fieldgate.ResultRequest) error 
 	})
 }
 
-// reclaim handles another claim of a command that the journal may already have. It reports
-// whether the journal has the command. If so, reclaim stores the new claim token and replaces
-// the claim key. The result is then submitted with the new token, even if it was submitted
-// before. After a write error, the token is kept in memory and the claim key stays.
+// reclaim handles the claim of a command that may already be in the journal. It reports whether
+// the journal has the command. If so, reclaim stores the new claim token and replaces the claim
+// key. The result is then submitted with the new token, even if it was submitted before. After a
+// write error, the token is kept in memory and the claim key stays.
 func (j *journal) reclaim(command Command) (known entry, found bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -340,8 +341,8 @@ func (j *journal) prune() {
 	}
 }
 
-// submittedBytes returns the number of bytes that an entry counts towards maxResultBytes. An
-// entry without a submitted result counts zero.
+// submittedBytes returns the size of the result of an entry in bytes, if the result was
+// submitted, and otherwise zero. The journal limits the total of these sizes to maxResultBytes.
 func (e *entry) submittedBytes() int {
 	if e.Result == nil || !e.Submitted {
 		return 0

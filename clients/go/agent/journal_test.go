@@ -78,9 +78,10 @@ func TestJournal_ClaimKeyStaysUntilCommandBegins(t *testing.T) {
 	}
 }
 
-// TestJournal_CopyOnAnotherMachineGetsNewClaimKey checks that a copied state directory does not
-// get the command that the original machine has claimed. A renamed machine also gets a new key.
-// That delays the commands of an interrupted claim by at most one lease.
+// TestJournal_CopyOnAnotherMachineGetsNewClaimKey checks that an agent with a copied state
+// directory does not claim with the key of the original machine. Otherwise it would receive the
+// commands of that machine. A renamed machine also gets a new key, which delays the commands of
+// an interrupted claim by at most one lease.
 func TestJournal_CopyOnAnotherMachineGetsNewClaimKey(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)

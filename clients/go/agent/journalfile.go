@@ -60,7 +60,7 @@ func openJournalFile(path string, log *slog.Logger) (f *journalFile, records []r
 // parseLines returns the records of the good lines. It also returns the offset of the end of
 // the last good line, and the number of broken lines before that offset.
 func parseLines(text []byte) (records []record, end, broken int) {
-	pending := 0 // broken lines since the last good line
+	pending := 0 // number of broken lines since the last good line
 	for at := 0; at < len(text); {
 		length := bytes.IndexByte(text[at:], '\n')
 		if length < 0 {
@@ -148,9 +148,9 @@ func (f *journalFile) rewrite(records []record) error {
 	return f.replace(temporary, int64(len(text)))
 }
 
-// replace renames the file at path temporary to f.path, and opens it. size is the size of the
-// file in bytes. replace closes the old file first, because Windows cannot replace an open
-// file.
+// replace renames the temporary file to f.path, and opens it. temporary is the path of the
+// temporary file, and size is its size in bytes. replace closes the old file first, because
+// Windows cannot replace an open file.
 func (f *journalFile) replace(temporary string, size int64) error {
 	_ = f.file.Close()
 	err := os.Rename(temporary, f.path)

@@ -36,7 +36,7 @@ func TestJournalFile_FailedRewriteLosesNothing(t *testing.T) {
 			return func() { require.NoError(t, os.RemoveAll(j.file.path+".tmp")) }
 		},
 		"the file cannot be opened again": func(_ *testing.T, j *journal) func() {
-			j.file.close() // this happens when the process has too many open files
+			j.file.close() // has the effect of too many open files in the process
 			return func() {}
 		},
 	} {
@@ -74,7 +74,8 @@ func TestJournalFile_UnsyncedDirectoryRefusesBegin(t *testing.T) {
 }
 
 // TestJournalFile_NothingIsAppendedToTornLine makes a write stop in the middle of a line. The
-// next record must not be appended to this line, because it could not be read there.
+// next record must start on a new line, because a record at the end of a torn line cannot be
+// read.
 func TestJournalFile_NothingIsAppendedToTornLine(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)

@@ -7,8 +7,8 @@ import (
 )
 
 // machineID returns a hash of the host name and of /etc/machine-id, if that file exists. Both
-// differ on machines that were set up properly, even from one disk image. The agent thus
-// notices when its state directory was copied to another machine.
+// differ between machines that were set up properly, even if they were installed from one disk
+// image. The agent thus notices when its state directory was copied to another machine.
 func machineID() string {
 	id, _ := os.ReadFile("/etc/machine-id")
 	host, _ := os.Hostname()

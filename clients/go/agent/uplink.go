@@ -39,7 +39,7 @@ type uplink struct {
 	onChange    func()        // called when the uplink switches between socket and HTTP
 	attempted   chan struct{} // closed after the first attempt to connect
 	attemptOnce sync.Once
-	connecting  sync.WaitGroup // waits for the goroutine that connect starts
+	connecting  sync.WaitGroup // waits for the goroutine that uplink.connect starts
 
 	mu     sync.Mutex
 	socket *fieldgate.DeviceSocket // nil while not connected

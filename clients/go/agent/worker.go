@@ -35,9 +35,9 @@ type worker struct {
 	slots chan struct{} // semaphore with one element for each running command
 	wake  chan struct{} // receives an element when commands may be ready
 
-	handling   sync.WaitGroup // running handlers, and commands that wait for a slot to run again
-	submitting sync.WaitGroup // running submissions of results and releases of commands
-	background sync.WaitGroup // the heartbeat loop
+	handling   sync.WaitGroup // waits for running handlers, and for commands that wait for a slot to run again
+	submitting sync.WaitGroup // waits for submissions of results and releases of commands
+	background sync.WaitGroup // waits for the heartbeat loop
 
 	metricsError sync.Once // limits the log to one message about invalid metrics
 
@@ -45,7 +45,7 @@ type worker struct {
 	jobs    map[string]*job // by command ID
 	orphans map[string]int  // number of abandoned handlers that still run, by command type
 	pending int             // number of results that wait for submission
-	closed  bool            // whether results are no longer recorded; the next run then resumes their commands
+	closed  bool            // whether this worker has stopped recording results; the next run then resumes the commands
 }
 
 func newWorker(a *Agent, device identity, journal *journal) *worker {
@@ -121,7 +121,7 @@ func waitTimeout(group *sync.WaitGroup, timeout time.Duration) bool {
 	}
 }
 
-// wakeClaimLoop makes a waiting claimLoop claim at once.
+// wakeClaimLoop makes a waiting claimLoop claim immediately.
 func (w *worker) wakeClaimLoop() {
 	select {
 	case w.wake <- struct{}{}:

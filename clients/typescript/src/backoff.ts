@@ -14,9 +14,12 @@ const baseMs = 500;
 const capMs = 60_000;
 /** A connection that lasted at least this long resets the number of attempts. */
 const stableMs = 60_000;
-/** After these close codes, the bound of the delay is at least 4 s. */
+/** After these close codes, the upper bound of the delay is at least 4 s. */
 const overloadCodes: number[] = [closeCodes.tooManyMessages, closeCodes.internal, closeCodes.overloaded];
-/** The minimum number of attempts after an overload. With it, the bound of the delay is 4 s. */
+/**
+ * After an overload, the number of attempts is raised to at least this value. The upper bound of
+ * the delay is then at least 4 s.
+ */
 const overloadAttempts = 3;
 /** The longest wait that a server can request. A wrong value must not stop a client for days. */
 const maxRetryAfterMs = 3_600_000;

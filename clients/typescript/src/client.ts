@@ -142,14 +142,17 @@ export function newIdempotencyKey(): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// openapi-fetch derives the type of a call from its path. Here the path can be any of the
-// paths.
+// openapi-fetch derives the type of a call from its path. Here the path can be any path of the
+// contract.
 type UntypedCall = (
   path: string,
   init?: { signal?: AbortSignal | null },
 ) => Promise<{ data?: unknown; response: Response }>;
 
-/** Returns a call that throws refusals. The call of openapi-fetch returns refusals as values. */
+/**
+ * Wraps a function of openapi-fetch that sends a request. That function returns refusals as
+ * values, and the wrapper throws them.
+ */
 function throwing(call: UntypedCall): UntypedCall {
   return async (path, init) => {
     let status = 0;
@@ -168,8 +171,9 @@ function throwing(call: UntypedCall): UntypedCall {
 }
 
 /**
- * Returns the error to throw. `status` is the status of the response, or 0 if there was none.
- * An error after the status means that the body could not be read or parsed.
+ * Returns the error to throw for a failed call. `status` is the status of the response, or 0 if
+ * no response has arrived. After a response has arrived, any error other than a refusal means
+ * that the body could not be read or parsed.
  */
 function bodyError(error: unknown, status: number, signal?: AbortSignal | null): unknown {
   if (error instanceof SyntaxError) {

@@ -40,7 +40,7 @@ const transientStatuses = [408, 425, 429];
 /**
  * Reports whether reconnecting after an error is pointless. It is pointless if the gateway
  * closed the socket with a final code, or refused a request. A response without a problem code
- * comes from another server, such as a proxy. It is never final, because it may be temporary.
+ * is never final, because it comes from another server, such as a proxy, and may be temporary.
  */
 export function isFinal(error: unknown): boolean {
   if (error instanceof FieldgateCloseError) return finalCodes.includes(error.code);

@@ -14,8 +14,8 @@ export interface WebSocketLike {
   send(data: string): void;
   close(code?: number, reason?: string): void;
   /**
-   * Closes the connection at once, without waiting for the other side's close frame. Only `ws`
-   * has it.
+   * Closes the connection immediately, without waiting for the other side's close frame. Only
+   * the package `ws` has this method.
    */
   terminate?(): void;
 }
@@ -90,9 +90,10 @@ export class Connection {
   }
 
   /**
-   * Sends a request and returns the data of the reply. It throws a refusal like a request over
-   * HTTP. `onReply` runs before the next frame is read, but the returned promise settles only
-   * later. Work that must be done before the next frame therefore belongs in `onReply`.
+   * Sends a request and returns the data of the reply. If the gateway refuses the request, it
+   * throws the same error as a request over HTTP. `onReply` runs before the next frame is read,
+   * but the returned promise settles only later. Work that must be done before the next frame
+   * therefore belongs in `onReply`.
    */
   async call(type: string, data?: object, onReply?: (data: unknown) => void): Promise<unknown> {
     await this.#acquireSlot();

@@ -18,7 +18,7 @@ export class FieldgateError extends Error {
   override readonly name = "FieldgateError";
   /** The HTTP status. For a request over a socket, it is the status in the problem document. */
   readonly status: number;
-  /** The kind of problem, for programs. */
+  /** The code of the problem, on which a program can act. */
   readonly code: Code | undefined;
   /** An explanation in one sentence, for people. */
   readonly detail: string | undefined;
@@ -57,7 +57,7 @@ export class FieldgateError extends Error {
 /**
  * The error of a request without a response. Possible causes: the network is down, the host is
  * unknown, the browser blocked the response (CORS), the connection broke, or the request timed
- * out. A write may have been executed.
+ * out. The gateway may nevertheless have executed the request.
  */
 export class FieldgateNetworkError extends Error {
   override readonly name = "FieldgateNetworkError";

@@ -58,7 +58,10 @@ export type RoomMessage =
    * over HTTP. The events after `offset` follow as usual.
    */
   | { kind: "gap"; room: Room; offset: string; reason: string }
-  /** The last message. The gateway refuses the room, for example because the device does not exist. */
+  /**
+   * The last message of the subscription. The gateway refused the room, for example because the
+   * device does not exist.
+   */
   | { kind: "ended"; room: Room; error: FieldgateError };
 
 /** The start of a subscription. */

@@ -15,8 +15,8 @@ type InitParameter<I> = Partial<I> extends I ? [init?: I] : [init: I];
 
 /**
  * Returns the items of a list, one after another. It requests a page when the first item of the
- * page is needed. `limit` in the query is the size of a page. To stop, leave the loop, or abort
- * the `signal`: the reason of the signal is then thrown in place of the next item.
+ * page is needed. `limit` in the query is the size of a page. To stop, leave the loop or abort
+ * the `signal`. An abort throws the reason of the signal in place of the next item.
  */
 export async function* list<P extends ListPath>(
   client: Client,

@@ -56,8 +56,9 @@ export interface Subscription {
 /** A socket delivers the events of rooms as they happen. It reconnects and resumes by itself. */
 export interface Socket {
   /**
-   * Subscribes to the events of a room. It delivers the events after the offset `since`, or the
-   * events from now on. It throws a TypeError if the socket is already subscribed to the room.
+   * Subscribes to the events of a room. It delivers the events after the offset `since`. If
+   * `since` is not set, it delivers the events from now on. It throws a TypeError if the socket
+   * is already subscribed to the room.
    */
   subscribe(room: Room, handler: (message: RoomMessage) => void, options?: { since?: string }): Subscription;
   /** Closes the socket and its subscriptions. */
@@ -66,7 +67,7 @@ export interface Socket {
 }
 
 /**
- * Opens a socket and returns at once. The socket connects in the background, and reconnects
+ * Opens a socket and returns immediately. The socket connects in the background, and reconnects
  * until it is closed. It throws a TypeError if there is no implementation of WebSocket.
  */
 export function connect(client: Client, options: SocketOptions = {}): Socket {
@@ -98,7 +99,10 @@ class CustomerSocket implements Socket {
   #token: string | undefined;
   /** The token of the last connection, if the connection ended because the token had expired. */
   #expiredToken: string | undefined;
-  /** Ends the current wait. It is `undefined` if there is no wait, or if it must not be shortened. */
+  /**
+   * Ends the current wait. It is `undefined` if there is no wait, or if the wait must not be
+   * shortened.
+   */
   #wakeUp: AbortController | undefined;
 
   constructor(client: Client, implementation: WebSocketConstructor, options: SocketOptions) {
@@ -148,10 +152,7 @@ class CustomerSocket implements Socket {
     if (connection) this.#enqueue(room, () => connection.call("unsubscribe", { room }));
   }
 
-  /**
-   * Removes a subscription. It returns false if the room has no subscription any more, or a
-   * newer one.
-   */
+  /** Removes a subscription. It returns false if the subscription was already removed or replaced. */
   #remove(subscription: RoomSubscription): boolean {
     return this.#subscriptions.get(subscription.room) === subscription && this.#subscriptions.delete(subscription.room);
   }
@@ -186,7 +187,10 @@ class CustomerSocket implements Socket {
     if (wakeUp.signal.aborted) await sleep(jitter(0, wakeDelayMs, wakeDelayMs), closing).catch(() => {});
   }
 
-  /** Reconnects at once if the socket is waiting, and otherwise checks the connection with a ping. */
+  /**
+   * Reconnects immediately if the socket is waiting, and otherwise checks the connection with a
+   * ping.
+   */
   #onWake(): void {
     this.#wakeUp?.abort();
     this.#connection?.ping();
@@ -261,8 +265,8 @@ class CustomerSocket implements Socket {
   #onWelcome(connection: Connection, connectionId: string): void {
     this.#connection = connection;
     for (const subscription of this.#subscriptions.values()) this.#subscribeOn(connection, subscription);
-    // This must come last. onState may subscribe to a room, which would then be subscribed to
-    // twice.
+    // This must come last, because onState may subscribe to a room. The loop above would
+    // subscribe to that room a second time.
     this.#setState({ status: "connected", connectionId, goingAway: false });
   }
 

@@ -6,9 +6,9 @@ import type { Room, RoomEvent, RoomMessage, Subscribed } from "./events.js";
 /** The number of recent event offsets that a subscription keeps, so that it can drop duplicates. */
 const maxSeenOffsets = 256;
 
-/** The state of one subscription to one room. It exists longer than a connection. */
+/** The state of one subscription to one room. It outlives the connections of the socket. */
 export class RoomSubscription {
-  /** Settles when the gateway responds to the first request. */
+  /** Settles when the gateway responds to the first subscribe request. */
   readonly started: Promise<Subscribed>;
   readonly #notify: (message: RoomMessage) => void;
   readonly #seen = new Set<string>();
@@ -32,7 +32,7 @@ export class RoomSubscription {
     this.started.catch(() => {}); // an ignored rejection must not be reported as unhandled
   }
 
-  /** Subscribes on a connection, after the last event that was delivered. */
+  /** Subscribes on a connection, to the events after the last delivered event. */
   async subscribe(connection: Connection): Promise<void> {
     if (this.#closed) return;
     const since = this.#since;
@@ -63,7 +63,7 @@ export class RoomSubscription {
     this.#notify({ kind: "event", event });
   }
 
-  /** Closes the subscription because the gateway refused it, and notifies the handler. */
+  /** Closes the subscription because the gateway refused the room, and notifies the handler. */
   refuse(error: FieldgateError): void {
     if (this.#closed) return;
     this.close(error);

@@ -12,8 +12,8 @@ export interface RetryOptions {
    */
   baseMs?: number;
   /**
-   * The maximum of the bound, in milliseconds. A request whose `Retry-After` is longer is not
-   * retried. Default: 60000.
+   * The maximum of the upper bound of the random delay, in milliseconds. A request whose
+   * `Retry-After` is longer is not retried. Default: 60000.
    */
   capMs?: number;
 }

@@ -63,7 +63,7 @@ const calls: Partial<Record<OperationId, (client: Client) => Promise<unknown>>> 
   getSystemInfo: (c) => c.get("/api/v1/customer/system/info"),
 };
 
-/** The operations without a call, with the reason. */
+/** Maps each operation that has no call to the reason why it has none. */
 const withoutCall: Partial<Record<OperationId, string>> = {
   openCustomerSocket: "connect() opens it",
   openDeviceSocket: "devices use the Go client",

@@ -10,15 +10,18 @@ import { eventually, openSocket, recordMessages } from "./sockets.js";
 
 const gateway = await startGateway();
 
-/** The random factor of all delays. It is fixed, so that a test can calculate the bound of a delay. */
+/**
+ * The random factor of all delays. It is fixed, so that a test can calculate the upper bound of
+ * a delay.
+ */
 const randomFactor = 0.01;
 mock.method(Math, "random", () => randomFactor);
 
 const initialBoundMs = 500;
 const overloadBoundMs = 4000;
 /**
- * The expected bound of the first delay after each close code. "ends" means that the socket
- * must not reconnect.
+ * The expected upper bound of the first delay after each close code. "ends" means that the
+ * socket must not reconnect.
  */
 const boundsByCode: Record<number, number | "ends"> = {
   1000: initialBoundMs, // the program did not close the socket itself

@@ -18,7 +18,7 @@ export interface Relay {
   readonly received: { type: string; data?: unknown }[];
 }
 
-/** Returns the frames to send to the client instead of a frame of the gateway. */
+/** Returns the frames to send to the client in place of `text`, a frame from the gateway. */
 export type Transform = (text: string) => string[];
 
 export async function startRelay(target: string, transform: Transform = (text) => [text]): Promise<Relay> {

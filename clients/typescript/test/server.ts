@@ -13,7 +13,7 @@ export async function errorOf(call: Promise<unknown>): Promise<unknown> {
 }
 
 /**
- * Starts an HTTP server that simulates another server than the gateway, such as a proxy. It is
+ * Starts an HTTP server that simulates a server other than the gateway, such as a proxy. It is
  * stopped after the tests of the file.
  */
 export async function startServer(handler: Parameters<typeof createServer>[1]): Promise<string> {

@@ -10,7 +10,7 @@ import { eventually, openSocket } from "./sockets.js";
 const gateway = await startGateway();
 const hanging = () => new Promise<string>(() => {});
 
-/** Returns a provider that fails in its first call and returns a token in later calls. */
+/** Returns a provider that fails on its first call and returns a token on later calls. */
 const failsOnce = (fails: TokenProvider): TokenProvider => {
   let calls = 0;
   return () => (calls++ === 0 ? fails() : gateway.token());

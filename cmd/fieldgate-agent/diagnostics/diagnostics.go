@@ -9,8 +9,7 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// The time limits: maxDuration limits a whole diagnostic, networkTimeout limits one network
-// operation.
+// maxDuration limits a whole diagnostic, and networkTimeout limits one network operation.
 const (
 	maxDuration    = 2 * time.Minute
 	networkTimeout = 15 * time.Second

@@ -15,7 +15,7 @@ type fileSystem struct {
 	Mount       string  `json:"mount"`
 	Type        string  `json:"type"`
 	Bytes       int64   `json:"bytes"`
-	Free        int64   `json:"freeBytes"` // available to users other than root
+	Free        int64   `json:"freeBytes"` // number of bytes available to users other than root
 	UsedPercent float64 `json:"usedPercent"`
 	Inodes      uint64  `json:"inodes"`
 	FreeInodes  uint64  `json:"freeInodes"`
@@ -46,14 +46,15 @@ func listFileSystems(ctx context.Context, command agent.Command) (agent.Result, 
 	return agent.Result{Output: text.String(), Data: map[string]any{"fileSystems": found}}, nil
 }
 
-// A mount is a mounted file system. readOnly comes from the options of the file system, not
-// from the options of the mount, because systemd mounts everything read-only for the agent.
+// A mount is a mounted file system. systemd mounts everything read-only for the agent. Therefore
+// readOnly is taken from the options of the file system, and not from those of the mount.
 type mount struct {
 	point, fsType string
 	readOnly      bool
 }
 
-// maxMounts limits the number of file systems in the result, for machines with many containers.
+// maxMounts limits the number of file systems in the result, because a machine with many
+// containers has many mounts.
 const maxMounts = 50
 
 // mountPoints parses the kernel's list of mounts (proc_pid_mountinfo(5)). It returns only file
@@ -73,7 +74,7 @@ func mountPoints(list string) (mounts []mount) {
 	return mounts
 }
 
-// onDisk contains the types of file systems that are on a local disk.
+// onDisk contains the file system types that are used on local disks.
 var onDisk = map[string]bool{
 	"ext2": true, "ext3": true, "ext4": true, "xfs": true, "btrfs": true, "f2fs": true, "vfat": true, "exfat": true,
 	"ntfs3": true, "zfs": true, "ubifs": true, "jffs2": true, "squashfs": true, "erofs": true, "overlay": true, "tmpfs": true,

@@ -80,8 +80,8 @@ func transport() *http.Transport {
 }
 
 // httpFailure returns the failure for err, the error of sending a request or of reading the
-// response. If the server violated HTTP, the code is http_failed. The reason then does not
-// quote err, because err may contain text from the server.
+// response. If the server violated HTTP, the code is http_failed. In that case the reason does
+// not quote err, which may contain text from the server.
 func httpFailure(ctx context.Context, operation string, err error) error {
 	_, network := errors.AsType[*net.OpError](err)
 	eof := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)

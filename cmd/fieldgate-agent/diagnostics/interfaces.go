@@ -10,8 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// maxInterfaces limits the number of interfaces in the result, for machines with many
-// containers.
+// maxInterfaces limits the number of interfaces in the result, because a machine with many
+// containers has many interfaces.
 const maxInterfaces = 100
 
 // networkInterface describes one network interface in the result.

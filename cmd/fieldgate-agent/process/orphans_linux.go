@@ -11,8 +11,8 @@ import (
 // prSetChildSubreaper is PR_SET_CHILD_SUBREAPER of prctl(2).
 const prSetChildSubreaper = 36
 
-// Bounds of killOrphans. With them, killOrphans takes at most a few seconds, even if some
-// processes cannot be killed. Such a process has more rights than the agent, or hangs in the
+// Limits that make killOrphans return after a few seconds, even if some processes cannot be
+// killed. A process cannot be killed if it has more rights than the agent, or if it hangs in the
 // kernel.
 const (
 	killRounds = 100
@@ -53,8 +53,8 @@ func killAndReap(pids []int) bool {
 	return all
 }
 
-// children returns the IDs of the child processes of the process parent. It searches all of
-// /proc, because some kernels do not list the children of a thread (proc_pid_task(5),
+// children returns the IDs of the child processes of the process whose ID is parent. It searches
+// all of /proc, because some kernels do not list the children of a thread (proc_pid_task(5),
 // CONFIG_PROC_CHILDREN).
 func children(parent int) (pids []int) {
 	proc, err := os.Open("/proc")

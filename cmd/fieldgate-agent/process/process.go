@@ -114,8 +114,8 @@ func runAlone(command *exec.Cmd) error {
 	return runOnOneThread(command)
 }
 
-// runOnOneThread runs command, and keeps the thread that starts it until command has ended.
-// This is needed because the kernel kills the program when the starting thread ends
+// runOnOneThread runs command. It keeps the OS thread that starts the program alive until the
+// program has ended, because the end of that thread makes the kernel kill the program
 // (PR_SET_PDEATHSIG).
 func runOnOneThread(command *exec.Cmd) error {
 	runtime.LockOSThread()

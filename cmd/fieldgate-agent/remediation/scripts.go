@@ -17,7 +17,7 @@ import (
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/process"
 )
 
-// Limits on the parameters and on the run time.
+// Limits on the parameters and on the run time of a script.
 const (
 	maxName    = 64
 	maxArgs    = 32
@@ -30,7 +30,7 @@ const (
 // write permission.
 type Scripts struct {
 	root *os.Root
-	dir  *os.File // the same directory as root, for use as the working directory
+	dir  *os.File // the same directory as in the field root, for use as the working directory
 }
 
 // OpenScripts opens the directory of the scripts. It returns an error if other users may write
@@ -71,7 +71,7 @@ type parameters struct {
 	Args []string `json:"args"`
 }
 
-// scriptName matches names that are neither hidden nor contain a slash.
+// scriptName matches names that are not hidden and contain no slash.
 var scriptName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
 
 func (p parameters) check() error {
