@@ -215,17 +215,21 @@ func (s *scanner) unicode() bool {
 }
 
 // hex returns the code unit of the escape \uXXXX at position at.
-func (s *scanner) hex(at int) (unit uint64, ok bool) {
+func (s *scanner) hex(at int) (unit rune, ok bool) {
 	if at+6 > len(s.data) || s.data[at] != '\\' || s.data[at+1] != 'u' {
 		return 0, false
 	}
 	for _, c := range s.data[at+2 : at+6] {
-		if !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
-			return 0, false // ParseUint would accept a sign or an underscore
+		switch {
+		case isDigit(c):
+			unit = unit<<4 | rune(c-'0')
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			unit = unit<<4 | rune(c|0x20-'a'+10)
+		default:
+			return 0, false
 		}
 	}
-	unit, err := strconv.ParseUint(string(s.data[at+2:at+6]), 16, 16)
-	return unit, err == nil
+	return unit, true
 }
 
 // number reads a number as in RFC 8259, section 6: no leading zeros, and digits on both sides
