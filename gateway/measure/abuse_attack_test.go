@@ -27,7 +27,8 @@ type attack struct {
 	Operator string // token
 	Session  string // session with many commands
 	Devices  []attackDevice
-	Duration time.Duration
+	Opening  time.Duration // time to open sockets before the attack begins
+	Duration time.Duration // duration of the attack
 
 	Shapes []string      // names of hostile bodies that are sent in turn
 	Bodies int           // number of bodies at the same time
@@ -78,6 +79,7 @@ type attacker struct {
 	shapes           []hostileBody
 	viewer, operator principal
 	devices          []principal
+	begins           time.Time
 
 	mu     sync.Mutex
 	seen   counts
@@ -86,10 +88,11 @@ type attacker struct {
 
 // run runs the attack until its duration has passed.
 func (a *attack) run(ctx context.Context) outcome {
-	ctx, cancel := context.WithTimeout(ctx, a.Duration)
+	ctx, cancel := context.WithTimeout(ctx, a.Opening+a.Duration)
 	defer cancel()
 	r := &attacker{
 		attack: *a, seen: counts{}, shapes: a.chosenShapes(), viewer: newPrincipal(a.URL, a.Viewer), operator: newPrincipal(a.URL, a.Operator),
+		begins: time.Now().Add(a.Opening),
 	}
 	for _, d := range a.Devices {
 		r.devices = append(r.devices, newPrincipal(a.URL, d.Token))
@@ -145,8 +148,9 @@ func (p principal) send(ctx context.Context, method, path string, body io.Reader
 	return resp.StatusCode
 }
 
-// inParallel calls do from n goroutines until the context ends.
-func inParallel(ctx context.Context, n int, do func(i int)) {
+// inParallel calls do from n goroutines, from the begin of the attack until the context ends.
+func (a *attacker) inParallel(ctx context.Context, n int, do func(i int)) {
+	time.Sleep(time.Until(a.begins))
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {

@@ -72,7 +72,7 @@ func (a *attack) chosenShapes() (chosen []hostileBody) {
 
 // sendBodies sends bodies of the shapes in turn, many at the same time.
 func (a *attacker) sendBodies(ctx context.Context) {
-	inParallel(ctx, a.Bodies, func(i int) {
+	a.inParallel(ctx, a.Bodies, func(i int) {
 		shape := a.shapes[i%len(a.shapes)]
 		sender := a.operator
 		if shape.byDevice {
@@ -98,7 +98,7 @@ func measureBodies(t *testing.T, size abuse) {
 		t.Run(name, func(t *testing.T) {
 			s.resetPeak(t)
 			a.Shapes = shapes
-			n, before := startNeighbour(t, s, s), cpuTime(t, s.pid)
+			n, before := startNeighbour(t, s, s, 0), cpuTime(t, s.pid)
 			got := a.from(t, s)
 			cpu := (cpuTime(t, s.pid) - before) / time.Duration(max(got.Seen.total(), 1))
 			e := n.stop(t)

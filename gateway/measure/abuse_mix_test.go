@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 	"github.com/fieldgate/fieldgate/store"
@@ -37,10 +36,10 @@ func measureMix(t *testing.T, size abuse) {
 	table := newTable(append(columns, "CPU gateway", "peak memory")...)
 	run := func(name string, ways ...string) {
 		t.Run(name, func(t *testing.T) {
-			l.refill(t, at)
 			at.resetPeak(t)
 			a.Ways = ways
-			n, before, began := startNeighbour(t, prepared, at), cpuTime(t, at.pid), time.Now()
+			n, before, began := startNeighbour(t, prepared, at, size.opening), cpuTime(t, at.pid), time.Now()
+			go l.refill(at, size.opening)
 			got := a.from(t, at)
 			used := (cpuTime(t, at.pid) - before).Seconds() / time.Since(began).Seconds()
 			e := n.stop(t)
@@ -63,7 +62,7 @@ func (l *largeTenant) attack(t testing.TB, prepared, at *site, size abuse) attac
 	t.Helper()
 	a := attack{
 		Viewer: prepared.Token(l.id, "mallory", "viewer"), Operator: prepared.Token(l.id, "oscar", "operator"),
-		Session: l.session, Sockets: size.sockets, Duration: size.mix,
+		Session: l.session, Sockets: size.sockets, Opening: size.opening, Duration: size.mix,
 	}
 	for range size.claims / 2 { // a device may have two waiting claims
 		d := newUnit(t, prepared, at, l.id)
@@ -73,23 +72,22 @@ func (l *largeTenant) attack(t testing.TB, prepared, at *site, size abuse) attac
 	return a
 }
 
-// refill resets the rate limits of the tenant and its devices, so that each mix has its whole
-// burst.
-func (l *largeTenant) refill(t testing.TB, at *site) {
-	t.Helper()
+// refill resets the rate limits of the tenant and its devices for a time, so that the tenant can
+// open many sockets. The attack then begins with a whole burst.
+func (l *largeTenant) refill(at *site, during time.Duration) {
 	tenant := gatewaytest.TenantOf(l.id)
 	keys := []string{store.Tenant(tenant).RateKey()}
 	for _, id := range l.waiting {
 		keys = append(keys, store.Device{Tenant: tenant, ID: id}.RateKey())
 	}
-	for _, key := range keys {
-		require.NoError(t, at.redis.Del(t.Context(), key).Err())
+	for began := time.Now(); time.Since(began) < during; time.Sleep(5 * time.Millisecond) {
+		_ = at.redis.Del(context.Background(), keys...).Err()
 	}
 }
 
 // readLists reads the lists that cost most, 60 at a time.
 func (a *attacker) readLists(ctx context.Context) {
-	inParallel(ctx, 60, func(i int) {
+	a.inParallel(ctx, 60, func(i int) {
 		read := heavyReads[i%len(heavyReads)]
 		a.request(ctx, a.viewer, "GET", heavyPath(read.path, a.Session), http.NoBody)
 	})
@@ -98,14 +96,14 @@ func (a *attacker) readLists(ctx context.Context) {
 // forgeTokens sends tokens of devices that do not exist.
 func (a *attacker) forgeTokens(ctx context.Context) {
 	forged := newPrincipal(a.URL, "fgd_"+strings.Repeat("A", 43))
-	inParallel(ctx, 16, func(int) {
+	a.inParallel(ctx, 16, func(int) {
 		a.request(ctx, forged, "POST", "/api/v1/device/heartbeat", strings.NewReader(`{"status":"ok"}`))
 	})
 }
 
 // waitForClaims waits for commands with two claims of each device.
 func (a *attacker) waitForClaims(ctx context.Context) {
-	inParallel(ctx, 2*len(a.devices), func(i int) {
+	a.inParallel(ctx, 2*len(a.devices), func(i int) {
 		a.request(ctx, a.devices[i/2], "POST", "/api/v1/device/commands/claim", strings.NewReader(`{"waitMs":30000}`))
 	})
 }
@@ -117,7 +115,7 @@ const framesPerSecond = 45
 // sendFrames subscribes and unsubscribes over 40 sockets of one viewer.
 func (a *attacker) sendFrames(ctx context.Context) {
 	sockets := a.openSockets(ctx, 40)
-	inParallel(ctx, len(sockets), func(i int) {
+	a.inParallel(ctx, len(sockets), func(i int) {
 		for _, kind := range []string{"subscribe", "unsubscribe"} {
 			frame := fmt.Sprintf(`{"type":%q,"requestId":"r","data":{"room":"session:%s"}}`, kind, a.Session)
 			_ = sockets[i].WriteMessage(websocket.TextMessage, []byte(frame))
@@ -131,7 +129,7 @@ func (a *attacker) fanOut(ctx context.Context) {
 	for _, ws := range a.openSockets(ctx, a.Sockets) {
 		_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"type":"subscribe","requestId":"s","data":{"room":"tenant"}}`))
 	}
-	inParallel(ctx, 8, func(i int) {
+	a.inParallel(ctx, 8, func(i int) {
 		session := "/api/v1/customer/sessions/" + a.Devices[i%len(a.Devices)].Session
 		a.request(ctx, a.operator, "POST", session+"/commands", strings.NewReader(`{"type":"service.restart","parameters":{}}`))
 	})

@@ -67,16 +67,19 @@ type unit struct {
 	principal
 }
 
-// startNeighbour starts a neighbour. Each request is sent when it is due, whether or not the
+// startNeighbour starts a neighbour that sends its first request after a delay. Each request is sent when it is due, whether or not the
 // gateway has responded to the one before.
-func startNeighbour(t testing.TB, prepared, at *site) *neighbour {
+func startNeighbour(t testing.TB, prepared, at *site, delay time.Duration) *neighbour {
 	t.Helper()
 	tenantID := gatewaytest.NewTenantID()
 	n := &neighbour{user: newPrincipal(at.child.URL, prepared.Token(tenantID, "nina", "operator")), seen: counts{}, stopped: make(chan struct{})}
 	for range 4 {
 		n.devices = append(n.devices, newUnit(t, prepared, at, tenantID))
 	}
-	n.all.Go(n.run)
+	n.all.Go(func() {
+		time.Sleep(delay)
+		n.run()
+	})
 	return n
 }
 

@@ -28,6 +28,7 @@ type abuse struct {
 	commands int           // number of commands in the session and in the list of approvals
 	devices  int           // number of devices that a search reads
 	requests int           // number of requests that a CPU time is measured over
+	opening  time.Duration // time to open the sockets of a mix
 	mix      time.Duration // duration of each mix
 	sockets  int           // number of sockets in a room
 	claims   int           // number of waiting claims
@@ -37,11 +38,11 @@ type abuse struct {
 var (
 	gentle = abuse{
 		bodies: 10, each: 200 * time.Millisecond, slow: 50 * time.Millisecond, commands: 5, devices: 5, requests: 3,
-		mix: 200 * time.Millisecond, sockets: 3, claims: 4, maxBytes: 16 << 20,
+		opening: 100 * time.Millisecond, mix: 200 * time.Millisecond, sockets: 3, claims: 4, maxBytes: 16 << 20,
 	}
 	harsh = abuse{
 		bodies: 200, each: 10 * time.Second, slow: 5 * time.Second, commands: 200, devices: 1101, requests: 50,
-		mix: 15 * time.Second, sockets: 300, claims: 400, maxBytes: 64 << 20,
+		opening: 10 * time.Second, mix: 15 * time.Second, sockets: 300, claims: 400, maxBytes: 64 << 20,
 		extent: extent{document: full.document},
 	}
 )
