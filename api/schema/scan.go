@@ -214,12 +214,12 @@ func (s *scanner) unicode() bool {
 	return false
 }
 
-// hex returns the code unit of the escape \uXXXX at position at.
-func (s *scanner) hex(at int) (unit rune, ok bool) {
-	if at+6 > len(s.data) || s.data[at] != '\\' || s.data[at+1] != 'u' {
+// hex parses the escape \uXXXX that begins at s.data[start] and returns its UTF-16 code unit.
+func (s *scanner) hex(start int) (unit rune, ok bool) {
+	if start+6 > len(s.data) || s.data[start] != '\\' || s.data[start+1] != 'u' {
 		return 0, false
 	}
-	for _, c := range s.data[at+2 : at+6] {
+	for _, c := range s.data[start+2 : start+6] {
 		switch {
 		case isDigit(c):
 			unit = unit<<4 | rune(c-'0')
