@@ -58,7 +58,7 @@ func (s *Store) checkMeta(ctx context.Context) error {
 	if err := s.checkFound(ctx, found); err != nil {
 		return err
 	}
-	stored, err := s.initMeta(ctx)
+	stored, err := s.initMeta(ctx, found)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (s *Store) checkMeta(ctx context.Context) error {
 	if len(found) == 0 && !s.Embedded() {
 		s.log.Warn("created a new store: it holds no devices and no commands", "storeId", stored["store_id"])
 	}
-	return s.writeCanary(ctx)
+	return s.writeCanary(ctx, found)
 }
 
 func (s *Store) readMeta(ctx context.Context) (meta, error) {
@@ -127,8 +127,9 @@ func (m meta) checkSchema() error {
 // hashKeySize is the size of the hash key, in bytes.
 const hashKeySize = 32
 
-// initMeta writes the fields of metaKey that are missing and returns all fields.
-func (s *Store) initMeta(ctx context.Context) (meta, error) {
+// initMeta writes the fields of metaKey that are missing and returns all fields. It writes no
+// others: Redis refuses the write if the store is full, and an instance must be able to start then.
+func (s *Store) initMeta(ctx context.Context, found meta) (meta, error) {
 	fresh := make([]byte, hashKeySize)
 	if _, err := rand.Read(fresh); err != nil {
 		return nil, fmt.Errorf("generating a hash key: %w", err)
@@ -138,6 +139,9 @@ func (s *Store) initMeta(ctx context.Context) (meta, error) {
 		"kind": s.storeKind(), "store_id": s.newID(), "schema": strconv.Itoa(Schema), "reader": strconv.Itoa(Schema),
 	}
 	for field, value := range initial {
+		if found[field] != "" {
+			continue
+		}
 		if err := s.client.HSetNX(ctx, metaKey, field, value).Err(); err != nil {
 			return nil, fmt.Errorf("writing %s of %s: %w", field, metaKey, err)
 		}
@@ -160,10 +164,13 @@ func (s *Store) newID() string {
 	return rand.Text()
 }
 
-// writeCanary writes the canary and then records that it exists.
-func (s *Store) writeCanary(ctx context.Context) error {
+// writeCanary writes the canary and then records that it exists, unless found has that already.
+func (s *Store) writeCanary(ctx context.Context, found meta) error {
 	if _, err := s.Probe(ctx); err != nil {
 		return fmt.Errorf("running a script: %w", err)
+	}
+	if found[fieldCanary] != "" {
+		return nil
 	}
 	if err := s.client.HSet(ctx, metaKey, fieldCanary, "1").Err(); err != nil {
 		return fmt.Errorf("writing %s of %s: %w", fieldCanary, metaKey, err)
