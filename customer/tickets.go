@@ -37,10 +37,10 @@ const (
 )
 
 var (
-	errNoTicket      = errors.New("the ticket is malformed")
-	errTicketUnknown = errors.New("the ticket is unknown, expired or already used")
-	errTicketOrigin  = errors.New("the ticket was issued for another origin")
-	errTicketRecord  = errors.New("the ticket's record cannot be read")
+	errNoTicket      = &fault{fieldgate.ReasonMalformed, "the ticket is malformed"}
+	errTicketUnknown = &fault{fieldgate.ReasonUnknown, "the ticket is unknown, expired or already used"}
+	errTicketOrigin  = &fault{fieldgate.ReasonWrongOrigin, "the ticket was issued for another origin"}
+	errTicketRecord  = &fault{fieldgate.ReasonUnreadable, "the ticket's record cannot be read"}
 )
 
 // TicketConfig configures Tickets.
@@ -126,11 +126,11 @@ func (t *Tickets) Redeem(ctx context.Context, token, origin string) (Principal, 
 
 // refused returns nil for the reply of a script that succeeded. Otherwise it returns the
 // refusal, with cause for the log.
-func refused(reply store.Reply, cause error) error {
+func refused(reply store.Reply, cause *fault) error {
 	err := refusal.Of(reply)
 	var refused *fieldgate.Error
 	if errors.As(err, &refused) {
-		refused.Cause = cause
+		refused.Reason, refused.Cause = cause.reason, cause
 	}
 	return err
 }

@@ -39,7 +39,7 @@ func (r *Registry) Login(ctx context.Context, c Credentials) (Login, error) {
 	}
 	givenHash := hashOf(c.Secret)
 	if subtle.ConstantTimeCompare([]byte(givenHash), []byte(storedHash)) == 0 {
-		return Login{}, refuse(fieldgate.CodeInvalidCredentials, "")
+		return Login{}, refuse(fieldgate.CodeInvalidCredentials, credentialsReason(storedHash))
 	}
 	token := newToken(c.DeviceID)
 	hash := hashOf(token)
@@ -63,6 +63,14 @@ func loginKeys(deviceID, hash string) []string {
 // noSecretHash is the stored hash of a device without a secret. No secret has this
 // hash.
 const noSecretHash = "................................................................"
+
+// credentialsReason returns the reason for refusing a secret that does not have storedHash.
+func credentialsReason(storedHash string) fieldgate.Reason {
+	if storedHash == noSecretHash {
+		return fieldgate.ReasonUnknownDevice
+	}
+	return fieldgate.ReasonWrongSecret
+}
 
 // secretHash returns the hash of a device's secret. For an unknown device it returns
 // noSecretHash, so that the refusal takes the same time as for a known one.

@@ -172,12 +172,9 @@ func retryStale(transition func() (store.Reply, error)) (reply store.Reply, err 
 var errDeviceNotFound = refusal.New(fieldgate.CodeDeviceNotFound)
 
 // refuse returns the error for code. All errors with the same code have the same Detail,
-// because the caller must not see the reason. The reason is the error's Cause, which is
-// only logged.
-func refuse(code fieldgate.Code, reason string) *fieldgate.Error {
+// because the caller must not see the reason, which is only logged.
+func refuse(code fieldgate.Code, reason fieldgate.Reason) *fieldgate.Error {
 	refused := refusal.New(code)
-	if reason != "" {
-		refused.Cause = errors.New(reason)
-	}
+	refused.Reason = reason
 	return refused
 }

@@ -6,7 +6,7 @@
 --       the limit's sustained rate, 0 for no limit, 5 the limit's burst, 6 ms that the
 --       device counts as online after a request
 -- Returns {"ok", "", tenant, expires, epoch}
--- Refuses with unauthorized, or rate_limited with the ms to wait
+-- Refuses with unauthorized and the reason for the log, or rate_limited with the ms to wait
 -- Guarantees that no login outlives its epoch, its device's activity, its idle time or its
 -- absolute end. The writes are bounded, however often a device sends requests.
 --@include store/base
@@ -19,13 +19,17 @@ local now = clock()
 
 local login_epoch, expires, ends = read_fields(login_key, 'epoch', 'expires', 'ends')
 expires = tonumber(expires)
-if not login_epoch or expires <= now then
-  return refuse('unauthorized')
+if not login_epoch then
+  return refuse('unauthorized', 'unknown')
+elseif expires <= now then
+  return refuse('unauthorized', 'expired')
 end
 local tenant, status, epoch, last_seen, connection_until, online_until =
   read_fields(record_key, 'tenant', 'status', 'epoch', 'last_seen', 'connection_until', 'online_until')
-if status ~= 'active' or epoch ~= login_epoch then
-  return refuse('unauthorized')
+if status ~= 'active' then
+  return refuse('unauthorized', 'device_inactive')
+elseif epoch ~= login_epoch then
+  return refuse('unauthorized', 'revoked')
 end
 if interval > 0 then
   local wait = take(rate_key, now, interval, burst, 1)

@@ -17,7 +17,7 @@ local now = clock()
 
 local tenant, status, connection_until = read_fields(device.record, 'tenant', 'status', 'connection_until')
 if tenant ~= device.tenant or status ~= 'active' then
-  return refuse('unauthorized')
+  return refuse('unauthorized', 'device_inactive')
 end
 redis.call('HSET', device.record, 'heartbeat', ms(now), 'heartbeat_status', reported_status, 'metrics', metrics)
 -- The lease of a live socket decides how long its device is online.

@@ -4,7 +4,7 @@
 --       that an unused login lives, 4 ms that any login lives, 5 how many logins a device
 --       may have
 -- Returns {"ok", "", expires, hash of the token of a login to end, or ""}
--- Refuses with invalid_credentials, device_suspended
+-- Refuses with device_suspended, or invalid_credentials with the reason for the log
 -- Guarantees that the secret is still the device's, and that the login ends with the epoch
 -- in which it was opened.
 --@include store/base
@@ -16,11 +16,11 @@ local now = clock()
 
 local secret, status, epoch = read_fields(record_key, 'secret', 'status', 'epoch')
 if not secret or secret ~= secret_hash then
-  return refuse('invalid_credentials')
+  return refuse('invalid_credentials', 'wrong_secret')
 elseif status == 'suspended' then
   return refuse('device_suspended')
 elseif status ~= 'active' then
-  return refuse('invalid_credentials')
+  return refuse('invalid_credentials', 'device_inactive')
 end
 
 local ends = now + lifetime

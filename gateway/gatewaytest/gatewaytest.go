@@ -58,7 +58,10 @@ func StartWithIssuer(t testing.TB, iss *customertest.Issuer, changes ...func(*ga
 	transport := apitest.Transport(t, fieldgate.Spec)
 	gate, err := client.New(url, client.WithTransport(transport))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.Empty(t, log.unexpectedErrors(), "the gateway logged errors") })
+	t.Cleanup(func() {
+		require.Empty(t, log.unexpectedErrors(), "the gateway logged errors")
+		require.Empty(t, log.withoutReason(), "the gateway refused credentials without a reason in the log")
+	})
 	caller := &http.Client{Transport: transport}
 	return &Gateway{
 		Gateway: gate, URL: url, MetricsURL: "http://" + g.MetricsAddr(), Issuer: iss,

@@ -8,7 +8,7 @@
 --       handed out
 -- Returns {"ok", events, now, length of the ready set, quarantined ids,
 --       {command id, state, body, claim token}...}
--- Refuses with unauthorized, idempotency_key_reused
+-- Refuses with idempotency_key_reused, or unauthorized with the reason for the log
 -- Guarantees that a command has one lease at a time, that only commands in the ready set
 -- that may run are handed out, and that a repeated claim returns the same commands and
 -- tokens while their leases last. An empty answer is never remembered. A device that was
@@ -91,11 +91,13 @@ local function claim(id, c, token_hash)
 end
 
 local status, epoch = read_fields(device.record, 'status', 'epoch')
-if status == 'suspended' or (epoch or '') ~= login_epoch then
-  return refuse('unauthorized')
+if status == 'suspended' then
+  return refuse('unauthorized', 'device_inactive')
+elseif (epoch or '') ~= login_epoch then
+  return refuse('unauthorized', 'revoked')
 end
 if login_hash ~= '' and redis.call('EXISTS', login_key) == 0 then
-  return refuse('unauthorized')
+  return refuse('unauthorized', 'unknown')
 end
 local answer, refused = recall(memory_key, fingerprint)
 if refused then
