@@ -191,6 +191,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.Environment = cmp.Or(c.Environment, DefaultEnvironment)
 	c.Version = cmp.Or(c.Version, "dev")
 	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if err := c.checkTexts(); err != nil {
+		return c, err
+	}
 	if err := c.setIssuerFromProject(); err != nil {
 		return c, err
 	}
