@@ -18,6 +18,7 @@ const (
 	CodeInvalidActivationCode Code = "invalid_activation_code"
 	CodeInvalidCredentials    Code = "invalid_credentials"
 	CodeInsufficientRole      Code = "insufficient_role"
+	CodeNoTenant              Code = "no_tenant"
 	CodeDeviceSuspended       Code = "device_suspended"
 	CodeInvalidClaimToken     Code = "invalid_claim_token"
 	CodeCommandDenied         Code = "command_denied"

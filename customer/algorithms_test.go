@@ -261,7 +261,7 @@ func TestKeySet_PublishedSecretVerifiesNothing(t *testing.T) {
 func TestVerify_SecretWithoutJWKSAcceptsOnlyHS256(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
-	v := newVerifier(t, customer.Config{HS256Secret: secret, Issuer: iss.Name()})
+	v := newVerifier(t, customer.Config{HS256Secret: secret, Issuer: iss.Name(), PersonalTenants: true})
 	require.NoError(t, v.Ready())
 	requireAccepted(t, v, hs256(t, iss, secret))
 	requireRefused(t, v, iss.Token(issuer.Claims{}))

@@ -28,6 +28,7 @@ var (
 	errUserID      = &fault{fieldgate.ReasonInvalidSubject, "the claim sub is not a valid user id"}
 	errTenant      = &fault{fieldgate.ReasonInvalidTenant, "the tenant claim is present but is not a valid tenant id"}
 	errSessionID   = &fault{fieldgate.ReasonInvalidSession, "the claim session_id is not a valid id"}
+	errNoTenant    = &fault{"", "the token has no tenant claim"}
 	errNotSignedIn = &fault{fieldgate.ReasonNotSignedIn, "the token does not belong to a signed-in user"}
 )
 
@@ -123,10 +124,14 @@ func sessionOf(claims map[string]any) (string, error) {
 
 // tenantOf returns the token's tenant, and reports whether the user is the tenant's only
 // user. A claim that is present but invalid is an error. Using the user's own tenant
-// instead would hide the mistake and turn a viewer into an admin.
+// instead would hide the mistake and turn a viewer into an admin. For an absent claim the
+// error is errNoTenant, unless the configuration allows personal tenants.
 func (v *Verifier) tenantOf(userID string, claims map[string]any) (tenant string, soleUser bool, err error) {
 	value, present := claimAt(claims, v.cfg.TenantClaim)
-	if !present {
+	switch {
+	case !present && !v.cfg.PersonalTenants:
+		return "", false, errNoTenant
+	case !present:
 		return "u." + tenantEscaper.Replace(userID), true, nil
 	}
 	id, isString := value.(string)

@@ -20,11 +20,18 @@ func (f *fault) Error() string { return f.text }
 
 // refuse returns the refusal of an invalid token. The caller receives the same for every
 // fault, because details would help an attacker. The reason and the cause are for the log.
+// A valid token without a tenant is refused with no_tenant, because another sign-in would
+// not help.
 func refuse(cause error) error {
+	if errors.Is(cause, errNoTenant) {
+		return fieldgate.Refuse(fieldgate.CodeNoTenant, noTenantDetail)
+	}
 	refused := refusal.New(fieldgate.CodeUnauthorized)
 	refused.Reason, refused.Cause = reasonOf(cause), cause
 	return refused
 }
+
+const noTenantDetail = "Your account is assigned to no customer. An administrator has to assign it; then sign in again."
 
 // claimFaults are the errors of jwx for registered claims.
 var claimFaults = []struct {

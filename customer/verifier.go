@@ -51,7 +51,8 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 
 // Verify returns the principal of a token.
 //
-// The error for an invalid token is unauthorized. If the issuer's keys have never
+// The error for an invalid token is unauthorized, and no_tenant for a valid one without a
+// tenant. If the issuer's keys have never
 // been fetched, no token can be verified: the error is issuer_unavailable, with the
 // time to wait. No error contains the token.
 func (v *Verifier) Verify(ctx context.Context, token string) (Principal, error) {

@@ -36,6 +36,7 @@ func defaults() kong.Vars {
 		"rate_register_total":   rate(limits.RegisterTotal).String(),
 		"rate_login":            rate(limits.AuthPerAddress).String(),
 		"environment":           gateway.DefaultEnvironment,
+		"personal_tenants":      "off",
 		"log_format":            "json",
 	}
 }

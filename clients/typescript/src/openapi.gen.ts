@@ -2063,7 +2063,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The caller's role is below the least role of the operation. */
+        /** @description The caller's role is below the least role of the operation, or the caller has no tenant. */
         InsufficientRole: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
