@@ -5,6 +5,12 @@ package fieldgate
 // and a reason contains nothing that the caller sent.
 type Reason string
 
+// The reasons for which a credential is refused unread.
+const (
+	ReasonTooManyFailures Reason = "too_many_failures" // the network has sent too many refused credentials; the code is rate_limited
+	ReasonRefusedBefore   Reason = "refused_before"    // this instance has refused the same credential within a minute
+)
+
 // The reasons of requests without a usable credential.
 const (
 	ReasonNoToken   Reason = "no_token"   // the request has no Authorization header

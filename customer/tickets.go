@@ -3,10 +3,8 @@ package customer
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"embed"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/credential"
 	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
@@ -29,11 +28,11 @@ var (
 	redeemTicketScript = store.NewScript(scripts, "lua/redeem_ticket.lua")
 )
 
-// A ticket is "fgt_" and 256 random bits in base64. The prefix distinguishes a ticket
-// from an access token.
+// A ticket is "fgt_" and a credential. The prefix distinguishes a ticket from an access
+// token.
 const (
 	ticketPrefix = "fgt_"
-	ticketLen    = len(ticketPrefix) + 43
+	ticketLen    = len(ticketPrefix) + credential.Length
 )
 
 var (
@@ -59,13 +58,14 @@ type TicketConfig struct {
 // for concurrent use.
 type Tickets struct {
 	store *store.Store
+	mint  credential.Mint
 	ttl   time.Duration
 }
 
 // NewTickets returns Tickets with the given configuration.
 func NewTickets(cfg TicketConfig) *Tickets {
 	cfg.TTL = cmp.Or(cfg.TTL, 30*time.Second)
-	return &Tickets{store: cfg.Store, ttl: cfg.TTL}
+	return &Tickets{store: cfg.Store, mint: credential.NewMint(cfg.Store.HashKey(), "ticket"), ttl: cfg.TTL}
 }
 
 // Ticket is a single-use credential for one socket.
@@ -78,6 +78,13 @@ type Ticket struct {
 // ticket is valid.
 func IsTicket(token string) bool { return strings.HasPrefix(token, ticketPrefix) }
 
+// Issued reports whether this installation issued the ticket, without a call to the store. It
+// returns false for tickets of version 1.0. It does not check whether the ticket is valid.
+func (t *Tickets) Issued(token string) bool {
+	text, found := strings.CutPrefix(token, ticketPrefix)
+	return found && t.mint.Recognizes("", text)
+}
+
 // Issue returns a new ticket for a principal. The ticket is valid for sockets opened by
 // pages of the given origin. The empty origin is for clients that are not browsers. The
 // ticket expires no later than the principal's token. Errors: unauthorized if that token
@@ -87,7 +94,7 @@ func (t *Tickets) Issue(ctx context.Context, principal Principal, origin string)
 	if err != nil {
 		return Ticket{}, fmt.Errorf("encoding a ticket: %w", err)
 	}
-	token := newTicket()
+	token := ticketPrefix + t.mint.New("")
 	reply, err := t.store.Run(ctx, issueTicketScript, ticketKeys(token),
 		content, t.ttl.Milliseconds(), principal.ExpiresAt.UnixMilli())
 	if err != nil {
@@ -133,12 +140,6 @@ func refused(reply store.Reply, cause *fault) error {
 		refused.Reason, refused.Cause = cause.reason, cause
 	}
 	return err
-}
-
-func newTicket() string {
-	var random [32]byte
-	rand.Read(random[:]) // never returns an error: it crashes the program instead
-	return ticketPrefix + base64.RawURLEncoding.EncodeToString(random[:])
 }
 
 // ticketKeys returns the keys of both ticket scripts. The key contains a plain hash of

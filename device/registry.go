@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/credential"
 	queuelua "github.com/fieldgate/fieldgate/queue/lua"
 	"github.com/fieldgate/fieldgate/refusal"
 	sessionlua "github.com/fieldgate/fieldgate/session/lua"
@@ -113,10 +114,11 @@ func (r Rate) args() (interval float64, burst int) {
 
 // Registry manages the devices of all tenants. It is safe for concurrent use.
 type Registry struct {
-	store *store.Store
-	cfg   Config
-	keys  keyring
-	log   *slog.Logger
+	store  *store.Store
+	cfg    Config
+	keys   keyring
+	logins credential.Mint
+	log    *slog.Logger
 }
 
 // New returns a Registry with the given configuration.
@@ -135,7 +137,10 @@ func New(cfg Config) *Registry {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	return &Registry{store: cfg.Store, cfg: cfg, keys: keyring(cfg.CodeKey), log: cfg.Logger}
+	return &Registry{
+		store: cfg.Store, cfg: cfg, keys: keyring(cfg.CodeKey), log: cfg.Logger,
+		logins: credential.NewMint(cfg.Store.HashKey(), "device login"),
+	}
 }
 
 // run runs the script of a transition. It returns an error if the script refuses it.

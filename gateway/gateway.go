@@ -40,6 +40,7 @@ type Gateway struct {
 	hub      *realtime.Hub
 	tickets  *customer.Tickets
 	limits   *ratelimit.Limiter
+	guard    *guard
 	reads    *tenantReads
 	health   *handlers.Health
 	probe    *issuerProbe
@@ -93,6 +94,7 @@ func (g *Gateway) assemble(context.Context) (err error) {
 	g.queue = queue.New(queue.Config{
 		Store: g.store, Policy: g.cfg.Policy, Retention: g.cfg.Retention, Registerer: g.registry, Logger: g.log,
 	})
+	g.guard = newGuard(g.cfg.Limits)
 	g.limits, g.reads = ratelimit.New(g.store, g.cfg.Limits), newTenantReads(maxTenantReads, readWait)
 	g.health.Store, g.health.Issuer = g.store, g.probe.status
 	g.tickets = customer.NewTickets(customer.TicketConfig{Store: g.store})
@@ -123,6 +125,7 @@ func (g *Gateway) newServer() error {
 	server, err := handlers.New(handlers.Config{
 		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Health: g.health,
 		Hub: g.hub, Tickets: g.tickets, Verify: g.verifier.Verify, LimitTenant: g.limitTenant,
+		WrongCode: g.guard.suspect,
 	})
 	if err != nil {
 		return fmt.Errorf("preparing the handlers: %w", err)

@@ -50,6 +50,8 @@ type settings struct {
 	RateTotal    rate   `name:"rate-register-total" env:"FIELDGATE_RATE_REGISTER_TOTAL" default:"${rate_register_total}" help:"Registrations from all addresses: per minute/burst."`
 	RateLogin    rate   `env:"FIELDGATE_RATE_LOGIN" default:"${rate_login}" help:"Device logins from each address: per minute/burst."`
 
+	RateRefused rate `name:"rate-unauthorized" env:"FIELDGATE_RATE_UNAUTHORIZED" default:"${rate_unauthorized}" help:"Refused credentials from each network at each instance: per minute/burst."`
+
 	AutoPipeline bool   `name:"redis-auto-pipeline" env:"FIELDGATE_REDIS_AUTO_PIPELINE" default:"true" negatable:"" help:"Send the Redis scripts of concurrent requests together."`
 	Environment  string `env:"FIELDGATE_ENVIRONMENT" default:"${environment}" help:"Name of this installation in the system information."`
 	LogLevel     string `env:"FIELDGATE_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Lowest level that is logged (debug, info, warn, error)."`
@@ -94,6 +96,7 @@ func (s settings) setLimits(cfg *gateway.Config) {
 	cfg.Limits = ratelimit.Limits{
 		PerTenant: ratelimit.Limit(s.RateTenant), AuthPerAddress: ratelimit.Limit(s.RateLogin),
 		RegisterPerAddress: ratelimit.Limit(s.RateRegister), RegisterTotal: ratelimit.Limit(s.RateTotal),
+		UnauthorizedPerAddress: ratelimit.Limit(s.RateRefused),
 	}
 }
 
