@@ -20,6 +20,7 @@ func (c Config) texts() []text {
 		{"FIELDGATE_ADDR", c.Addr, false},
 		{"FIELDGATE_METRICS_ADDR", c.MetricsAddr, false},
 		{"FIELDGATE_REDIS_URL", c.RedisURL, false},
+		{"FIELDGATE_STORE_ID", c.StoreID, false},
 		{"FIELDGATE_SUPABASE_URL", c.SupabaseURL, false},
 		{"FIELDGATE_SUPABASE_ANON_KEY", c.SupabaseAnonKey, false},
 		{"FIELDGATE_JWKS_URL", c.JWKSURL, false},

@@ -1,11 +1,11 @@
 // Package ratelimit limits the rate of requests across all instances. It keeps its state
-// in the store. Its limits apply to tenants and to IP addresses, which have no tenant.
-// The limit of a device is not here, because the check of a login token includes it.
+// in the store. Its limits apply to tenants, and to IP addresses when a request has no tenant
+// yet. Package device enforces the limit of a device when it checks the login token.
 //
 // A Local limits within one process instead, before the store is asked.
 //
 // The algorithm is GCRA. A limit has a sustained rate and a burst, and a refusal
-// contains the exact time to wait. A refused request does not count.
+// contains the exact time to wait. A refused request does not count against the limit.
 package ratelimit
 
 import (
@@ -30,14 +30,14 @@ var allowScript = store.NewScript(files, "lua/allow.lua")
 
 // Limit is a rate limit. The zero Limit allows every request.
 type Limit struct {
-	PerMinute int // the sustained cost per minute
-	Burst     int // the cost allowed at once; values below 1 mean 1
+	PerMinute int // maximum sustained cost per minute
+	Burst     int // maximum total cost of requests that arrive at once; values below 1 mean 1
 }
 
-// Limits are the limits of the gateway, by scope. The zero Limits allow every request.
+// Limits holds the limits of the gateway. The zero Limits allow every request.
 type Limits struct {
 	RegisterPerAddress Limit // registrations from one address
-	RegisterTotal      Limit // registrations of all devices together
+	RegisterTotal      Limit // registrations from all addresses together
 	AuthPerAddress     Limit // logins from one address
 	PerTenant          Limit // requests and frames of all users of one tenant
 
@@ -46,8 +46,8 @@ type Limits struct {
 	UnauthorizedPerAddress Limit
 }
 
-// Defaults returns limits far above the needs of legitimate use. Many devices may share
-// an address. After a power cut, all devices of a site may connect at once.
+// Defaults returns limits far above the needs of legitimate use. Many devices may share one
+// address, and all devices of a site may connect at once after a power cut.
 func Defaults() Limits {
 	return Limits{
 		RegisterPerAddress: Limit{PerMinute: 120, Burst: 120},
@@ -59,16 +59,17 @@ func Defaults() Limits {
 	}
 }
 
-// Scope selects the limit of a request and the kind of its subject.
+// Scope selects a limit. Each subject of the scope, such as one address, has a limit of its
+// own.
 type Scope string
 
-// The comment on each scope names the kind of its subject.
+// These are the scopes. Each comment describes the subjects of the scope.
 const (
-	RegisterAddress Scope = "register"         // an address
-	RegisterTotal   Scope = "register_total"   // none: all requests share the limit
-	RegisterSuspect Scope = "register_suspect" // none: networks that have sent wrong codes share the limit
-	AuthAddress     Scope = "auth"             // an address
-	Tenant          Scope = "tenant"           // a tenant
+	RegisterAddress Scope = "register"         // each subject is an IP address
+	RegisterTotal   Scope = "register_total"   // no subject, because all requests share one limit
+	RegisterSuspect Scope = "register_suspect" // no subject, because all suspected sites share one limit
+	AuthAddress     Scope = "auth"             // each subject is an IP address
+	Tenant          Scope = "tenant"           // each subject is a tenant
 )
 
 // Limiter enforces the limits. It is safe for concurrent use.
@@ -78,7 +79,7 @@ type Limiter struct {
 	refused *table // how long the store would refuse a key, so that it is not asked meanwhile
 }
 
-// New returns a limiter for the limits l that keeps its state in s.
+// New returns a limiter that enforces the limits l and keeps its state in s.
 func New(s *store.Store, l Limits) *Limiter {
 	return &Limiter{store: s, refused: newTable(65_536, time.Now), limits: map[Scope]Limit{
 		RegisterAddress: l.RegisterPerAddress,
@@ -98,16 +99,15 @@ func halfOf(l Limit) Limit {
 	return Limit{PerMinute: max(l.PerMinute/2, 1), Burst: l.Burst / 2}
 }
 
-// Allow counts a request of cost 1. See AllowCost.
+// Allow calls AllowCost with a cost of 1.
 func (l *Limiter) Allow(ctx context.Context, scope Scope, subject string) error {
 	return l.AllowCost(ctx, scope, subject, 1)
 }
 
-// AllowCost counts the cost of one request of a subject; a cost below 1 means 1. A cost
-// above the burst counts as the burst. It returns nil while the subject is within its
-// limit, and otherwise rate_limited with RetryAfter. For a zero Limit it does not call
-// the store. Nor does it for a subject without authentication that the store has refused,
-// until RetryAfter has passed: a stranger costs the store no more than the limit allows.
+// AllowCost counts the cost of one request of a subject. A cost below 1 counts as 1, and a
+// cost above the burst counts as the burst. AllowCost returns nil while the subject is within
+// its limit, and otherwise rate_limited with RetryAfter. For a zero Limit it does not call the
+// store. Nor does it for an address that the store has refused, until RetryAfter has passed.
 func (l *Limiter) AllowCost(ctx context.Context, scope Scope, subject string, cost int) error {
 	limit := l.limits[scope]
 	if limit.PerMinute <= 0 {
@@ -132,7 +132,7 @@ func (l *Limiter) AllowCost(ctx context.Context, scope Scope, subject string, co
 	return err
 }
 
-// key returns the key of a subject's limit.
+// key returns the Redis key of the limit of a subject.
 func key(scope Scope, subject string) string {
 	switch scope {
 	case Tenant:
@@ -143,12 +143,13 @@ func key(scope Scope, subject string) string {
 	return store.RateKey(string(scope), subject)
 }
 
-// Network returns the network that one client controls: a single IPv4 address, or an
-// IPv6 network of 2^64 addresses, whose hosts have 64 bits (RFC 4291, section 2.5.1).
+// Network returns the network that a single client may control. That is one IPv4 address or
+// one IPv6 network of 2^64 addresses, because an IPv6 host may choose the last 64 bits (RFC
+// 4291, section 2.5.1).
 func Network(address string) string { return networkOf(address, 64) }
 
-// Site returns the network that one customer of a provider controls: a single IPv4 address, or
-// an IPv6 network with a prefix of 48 bits (RFC 6177).
+// Site returns the network that a single customer of a provider may control. That is one IPv4
+// address or one IPv6 network with a prefix of 48 bits (RFC 6177).
 func Site(address string) string { return networkOf(address, 48) }
 
 func networkOf(address string, bits int) string {
