@@ -17,6 +17,7 @@ const (
 	CodeInvalidActivationCode Code = "invalid_activation_code"
 	CodeInvalidCredentials    Code = "invalid_credentials"
 	CodeInsufficientRole      Code = "insufficient_role"
+	CodeNoTenant              Code = "no_tenant"
 	CodeDeviceSuspended       Code = "device_suspended"
 	CodeInvalidClaimToken     Code = "invalid_claim_token"
 	CodeCommandDenied         Code = "command_denied"
@@ -65,7 +66,8 @@ type Error struct {
 	Approval   *Approval     // the recorded decision; set only for the code already_decided
 	Fields     []FieldError  // the invalid parts of the request; set only for the code validation_failed
 
-	Cause error // the underlying error, for the log only
+	Reason Reason // why a credential was refused, for the log only; empty for every other refusal
+	Cause  error  // the underlying error, for the log only
 }
 
 // CommandState is the current state of a command.
@@ -104,6 +106,16 @@ func (e *Error) Unwrap() error { return e.Cause }
 // Refuse returns an Error with the given code and a sentence for the caller.
 func Refuse(code Code, detail string) *Error {
 	return &Error{Code: code, Detail: detail}
+}
+
+// ReasonOf returns the reason for which a credential was refused. It returns "" for any other
+// error.
+func ReasonOf(err error) Reason {
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		return refusal.Reason
+	}
+	return ""
 }
 
 // CodeOf returns the code of a refusal, and CodeInternal for any other error.

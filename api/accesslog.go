@@ -108,6 +108,9 @@ func logAttrs(r *http.Request, info *request.Info, pattern string, status int, b
 	if info.Code != "" {
 		line = append(line, slog.String("code", string(info.Code)))
 	}
+	if info.Reason != "" {
+		line = append(line, slog.String("reason", string(info.Reason)))
+	}
 	return line
 }
 

@@ -154,5 +154,10 @@ func bearerToken(header http.Header) (string, error) {
 			return token, nil
 		}
 	}
-	return "", fieldgate.Refuse(fieldgate.CodeUnauthorized, "The request has no valid bearer token: send one in the Authorization header.")
+	refused := fieldgate.Refuse(fieldgate.CodeUnauthorized, "The request has no valid bearer token: send one in the Authorization header.")
+	refused.Reason = fieldgate.ReasonBadHeader
+	if len(values) == 0 {
+		refused.Reason = fieldgate.ReasonNoToken
+	}
+	return "", refused
 }

@@ -3,9 +3,9 @@ package api
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
-	"unicode"
+
+	"github.com/fieldgate/fieldgate/api/request"
 )
 
 // corsSent and corsRead are the headers that pages of other origins may send and read. Tokens
@@ -23,8 +23,7 @@ type origins map[string]bool
 func newOrigins(list []string) (origins, error) {
 	o := make(origins, len(list))
 	for _, origin := range list {
-		parsed, err := url.Parse(origin)
-		if err != nil || !isOrigin(parsed, origin) {
+		if !request.IsOrigin(origin) {
 			return nil, fmt.Errorf("%q is not an origin such as https://app.example.com", origin)
 		}
 		o[origin] = true
@@ -50,25 +49,12 @@ func (o origins) mayOpenSockets(origin, host string) bool {
 // isOriginOf reports whether the origin has the given host, which is the Host header of a
 // request.
 func isOriginOf(origin, host string) bool {
-	parsed, err := url.Parse(origin)
-	if err != nil || !isOrigin(parsed, origin) {
+	if !request.IsOrigin(origin) {
 		return false
 	}
-	return parsed.Host == strings.TrimSuffix(strings.ToLower(host), ":"+defaultPorts[parsed.Scheme])
+	scheme, authority, _ := strings.Cut(origin, "://")
+	return authority == strings.TrimSuffix(strings.ToLower(host), ":"+request.DefaultPort(scheme))
 }
-
-// defaultPorts maps a scheme to the port that an origin omits.
-var defaultPorts = map[string]string{"https": "443", "http": "80"}
-
-// isOrigin reports whether origin is written as browsers write it: in lower case, with
-// international names in Punycode, and without a default port.
-func isOrigin(parsed *url.URL, origin string) bool {
-	port, web := defaultPorts[parsed.Scheme]
-	named := parsed.Host != "" && !strings.ContainsFunc(parsed.Host, notInHost) && parsed.Port() != port
-	return web && named && origin == strings.ToLower(parsed.Scheme+"://"+parsed.Host)
-}
-
-func notInHost(c rune) bool { return c == '*' || c > unicode.MaxASCII }
 
 // originOf returns the Origin header of the request, or "" if there is none. If there are
 // several, it joins them, and the result is not a valid origin.

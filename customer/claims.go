@@ -2,12 +2,13 @@ package customer
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 
 	"github.com/lestrrat-go/jwx/v2/jwt"
+
+	"github.com/fieldgate/fieldgate"
 )
 
 var (
@@ -22,12 +23,13 @@ var (
 var tenantEscaper = strings.NewReplacer(":", "~3a", "@", "~40", "|", "~7c")
 
 var (
-	errClaims      = errors.New("the token's claims are not a JSON object of the expected types")
-	errExpired     = errors.New("the token has expired")
-	errUserID      = errors.New("the claim sub is not a valid user id")
-	errTenant      = errors.New("the tenant claim is present but is not a valid tenant id")
-	errSessionID   = errors.New("the claim session_id is not a valid id")
-	errNotSignedIn = errors.New("the token does not belong to a signed-in user")
+	errClaims      = &fault{fieldgate.ReasonBadClaims, "the token's claims are not a JSON object of the expected types"}
+	errExpired     = &fault{fieldgate.ReasonExpired, "the token has expired"}
+	errUserID      = &fault{fieldgate.ReasonInvalidSubject, "the claim sub is not a valid user id"}
+	errTenant      = &fault{fieldgate.ReasonInvalidTenant, "the tenant claim is present but is not a valid tenant id"}
+	errSessionID   = &fault{fieldgate.ReasonInvalidSession, "the claim session_id is not a valid id"}
+	errNoTenant    = &fault{"", "the token has no tenant claim"}
+	errNotSignedIn = &fault{fieldgate.ReasonNotSignedIn, "the token does not belong to a signed-in user"}
 )
 
 // claimRules returns the checks of the registered claims (RFC 7519, section 4.1). jwx
@@ -39,10 +41,11 @@ func claimRules(cfg Config) []jwt.ValidateOption {
 		jwt.WithRequiredClaim(jwt.ExpirationKey),
 		jwt.WithRequiredClaim(jwt.IssuedAtKey),
 		jwt.WithRequiredClaim(jwt.SubjectKey),
+		jwt.WithRequiredClaim(jwt.AudienceKey),
 		jwt.WithAudience(cfg.Audience),
 	}
 	if cfg.Issuer != "" {
-		rules = append(rules, jwt.WithIssuer(cfg.Issuer))
+		rules = append(rules, jwt.WithRequiredClaim(jwt.IssuerKey), jwt.WithIssuer(cfg.Issuer))
 	}
 	return rules
 }
@@ -122,9 +125,14 @@ func sessionOf(claims map[string]any) (string, error) {
 // tenantOf returns the token's tenant, and reports whether the user is the tenant's only
 // user. A claim that is present but invalid is an error. If tenantOf used the user's own
 // tenant instead, it would hide the mistake and turn a viewer into an admin.
+// The error for an absent claim is errNoTenant, unless the configuration allows personal
+// tenants.
 func (v *Verifier) tenantOf(userID string, claims map[string]any) (tenant string, soleUser bool, err error) {
 	value, present := claimAt(claims, v.cfg.TenantClaim)
-	if !present {
+	switch {
+	case !present && !v.cfg.PersonalTenants:
+		return "", false, errNoTenant
+	case !present:
 		return "u." + tenantEscaper.Replace(userID), true, nil
 	}
 	id, isString := value.(string)

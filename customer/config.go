@@ -42,6 +42,11 @@ type Config struct {
 	TenantClaim string
 	RoleClaim   string
 
+	// PersonalTenants accepts a token without the tenant claim: its user is Admin of a
+	// tenant of their own. If it is false, such a token is refused with no_tenant, because
+	// many issuers let anyone sign up. Default: false.
+	PersonalTenants bool
+
 	// Leeway is the tolerated difference between the issuer's clock and the gateway's
 	// clock. It applies to exp, iat and nbf. Default and maximum: 30 s.
 	Leeway time.Duration

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/customer/customertest"
 	"github.com/fieldgate/fieldgate/customer/issuer"
@@ -237,4 +239,82 @@ func TestNewVerifier_RefusesUnsafeSettings(t *testing.T) {
 			require.NotContains(t, err.Error(), "pass@")
 		})
 	}
+}
+
+// TestVerify_ReasonIsForTheLog checks the word that the log has for each fault.
+func TestVerify_ReasonIsForTheLog(t *testing.T) {
+	t.Parallel()
+	iss := customertest.NewIssuer(t)
+	cfg := configFor(iss)
+	v := newVerifier(t, cfg)
+	header := func(changes map[string]any) string {
+		changed := iss.Header()
+		maps.Copy(changed, changes)
+		return iss.Sign(changed, iss.Payload(issuer.Claims{}))
+	}
+	claim := func(name string, value any) string {
+		changed := iss.Payload(issuer.Claims{})
+		changed[name] = value
+		if value == nil {
+			delete(changed, name)
+		}
+		return iss.Sign(iss.Header(), changed)
+	}
+	past, future := time.Now().Add(-time.Hour).Unix(), time.Now().Add(time.Hour).Unix()
+	good := iss.Token(issuer.Claims{})
+	for token, reason := range map[string]fieldgate.Reason{
+		"fgt_no-token":                                      fieldgate.ReasonMalformed,
+		good + strings.Repeat("x", 8<<10):                   fieldgate.ReasonTooLong,
+		good[:len(good)-8] + "AAAAAAAA":                     fieldgate.ReasonBadSignature,
+		header(map[string]any{"alg": "none"}):               fieldgate.ReasonAlgorithm,
+		header(map[string]any{"alg": "HS256"}):              fieldgate.ReasonAlgorithm,
+		header(map[string]any{"typ": "JOSE"}):               fieldgate.ReasonHeaderRefused,
+		header(map[string]any{"crit": []string{"x"}}):       fieldgate.ReasonHeaderRefused,
+		header(map[string]any{"kid": "other"}):              fieldgate.ReasonUnknownKey,
+		header(map[string]any{"kid": 7}):                    fieldgate.ReasonUnknownKey,
+		iss.Sign(iss.Header(), []byte("[]")):                fieldgate.ReasonBadClaims,
+		claim("exp", past):                                  fieldgate.ReasonExpired,
+		claim("iat", future):                                fieldgate.ReasonNotYetValid,
+		claim("nbf", future):                                fieldgate.ReasonNotYetValid,
+		claim("iss", "https://other.example.com"):           fieldgate.ReasonWrongIssuer,
+		claim("aud", "other"):                               fieldgate.ReasonWrongAudience,
+		claim("exp", nil):                                   fieldgate.ReasonMissingClaim,
+		claim("iat", nil):                                   fieldgate.ReasonMissingClaim,
+		claim("sub", nil):                                   fieldgate.ReasonMissingClaim,
+		claim("aud", nil):                                   fieldgate.ReasonMissingClaim,
+		claim("iss", nil):                                   fieldgate.ReasonMissingClaim,
+		claim("sub", "a b"):                                 fieldgate.ReasonInvalidSubject,
+		claim("session_id", 7):                              fieldgate.ReasonInvalidSession,
+		claim("role", "anon"):                               fieldgate.ReasonNotSignedIn,
+		claim("app_metadata", object{"customer_id": "a:b"}): fieldgate.ReasonInvalidTenant,
+	} {
+		require.Equal(t, reason, requireRefused(t, v, token).Reason, token)
+	}
+}
+
+type object = map[string]any
+
+// TestKeySource_LogsIgnoredKeysOnce fetches a key set with unusable keys several times.
+func TestKeySource_LogsIgnoredKeysOnce(t *testing.T) {
+	t.Parallel()
+	iss, clk := customertest.NewIssuer(t), newClock()
+	good, long := iss.JWKs()[0], iss.JWKs()[0]
+	long["kid"] = strings.Repeat("k", 600)
+	other := object{"kty": "EC", "kid": "enc-1", "use": "enc", "crv": good["crv"], "x": good["x"], "y": good["y"]}
+	iss.Respond(publish(t, good, long, other, object{"kty": "AKP", "kid": "new"}, object{"kty": "oct", "kid": "oct-1", "k": "c2VjcmV0"}))
+	var log bytes.Buffer
+	cfg := configFor(iss)
+	cfg.Now, cfg.Logger = clk.Now, slog.New(slog.NewJSONHandler(&log, nil))
+	v := newVerifier(t, cfg)
+	for range 3 {
+		requireAccepted(t, v, freshToken(iss, clk))
+		_, _ = v.Verify(t.Context(), tokenWithUnknownKey("unknown"))
+		clk.Advance(cooldown)
+	}
+	require.Equal(t, 3, iss.Requests())
+	require.Equal(t, 4, strings.Count(log.String(), "ignored a key of the issuer"), log.String())
+	for _, kid := range []string{`"` + strings.Repeat("k", 128) + `"`, `"enc-1"`, `"new"`, `"oct-1"`} {
+		require.Equal(t, 1, strings.Count(log.String(), `"kid":`+kid), kid)
+	}
+	require.NotContains(t, log.String(), "c2VjcmV0")
 }

@@ -41,12 +41,15 @@ func (c *clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// configFor returns a configuration that trusts the issuer and discards the log.
+// configFor returns a configuration that trusts the issuer, allows personal tenants and
+// discards the log.
 func configFor(iss *customertest.Issuer) customer.Config {
 	return customer.Config{
 		JWKSURL: iss.JWKSURL(),
 		Issuer:  iss.Name(),
 		Logger:  slog.New(slog.DiscardHandler),
+
+		PersonalTenants: true,
 	}
 }
 

@@ -1,6 +1,7 @@
 package customer
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -11,6 +12,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jwk"
@@ -35,8 +37,8 @@ func (k key) verify(t token) error {
 	if err != nil {
 		return fmt.Errorf("choosing the verifier: %w", err)
 	}
-	if err := verifier.Verify([]byte(t.signed), t.signature, k.material); err != nil {
-		return fmt.Errorf("verifying the signature: %w", err)
+	if verifier.Verify([]byte(t.signed), t.signature, k.material) != nil {
+		return errSignature
 	}
 	return nil
 }
@@ -56,8 +58,26 @@ type keyID struct {
 // keySet holds the usable keys that an issuer publishes. It is immutable: a changed
 // response creates a new keySet.
 type keySet struct {
-	keys map[keyID]key
+	keys    map[keyID]key
+	ignored []ignoredKey // published keys that are not used, sorted
 }
+
+// ignoredKey is a published key that is not used, for the log.
+type ignoredKey struct {
+	kid    string // truncated; empty if the key has none
+	reason string
+}
+
+// The reasons for which a published key is ignored. Such a key is not a fault: an issuer may
+// also publish keys for other purposes.
+const (
+	keyUnreadable       = "it cannot be read, or is of an unknown type"
+	keyForOtherPurpose  = "its use or its operations are not those of signatures"
+	keyIDTooLong        = "its key id is too long"
+	keyNotAccepted      = "its algorithm, curve or size is not accepted, or it is not a public key"
+	keyIDTaken          = "another key of the algorithm has the same key id"
+	maxLoggedKeyIDBytes = 128
+)
 
 // find returns the key with the given id. For an id without a kid it returns a key only
 // if exactly one key of the algorithm is published.
@@ -102,38 +122,56 @@ func parseKeySet(body []byte) (*keySet, error) {
 	}
 	set := &keySet{keys: make(map[keyID]key, len(document.Keys))}
 	for _, raw := range document.Keys {
-		set.add(raw)
+		if reason := set.add(raw); reason != "" {
+			set.ignored = append(set.ignored, ignoredKey{loggedKeyID(raw), reason})
+		}
 	}
+	slices.SortFunc(set.ignored, func(a, b ignoredKey) int {
+		return cmp.Or(cmp.Compare(a.kid, b.kid), cmp.Compare(a.reason, b.reason))
+	})
 	return set, nil
 }
 
-func (s *keySet) add(raw []byte) {
+// loggedKeyID returns the kid of a published key in the form in which it is logged.
+func loggedKeyID(raw []byte) string {
+	var published struct {
+		KeyID string `json:"kid"`
+	}
+	_ = json.Unmarshal(raw, &published) // a key that cannot be read has no kid
+	return strings.ToValidUTF8(published.KeyID[:min(len(published.KeyID), maxLoggedKeyIDBytes)], "")
+}
+
+// add adds a published key. It returns the reason if the key is ignored, and else "".
+func (s *keySet) add(raw []byte) (reason string) {
 	published, err := jwk.ParseKey(raw)
-	if err != nil || !isForSignatures(published) {
-		return
+	switch {
+	case err != nil:
+		return keyUnreadable
+	case !isForSignatures(published):
+		return keyForOtherPurpose
+	case len(published.KeyID()) > maxKeyIDBytes:
+		return keyIDTooLong
 	}
 	usable, ok := usableKey(published)
 	if !ok {
-		return
+		return keyNotAccepted
 	}
 	id := keyID{alg: usable.alg, kid: published.KeyID()}
-	if _, taken := s.keys[id]; !taken {
-		s.keys[id] = usable
+	if _, taken := s.keys[id]; taken {
+		return keyIDTaken
 	}
+	s.keys[id] = usable
+	return ""
 }
 
 // isForSignatures reports whether the published key may verify signatures. It checks the
-// key's use and key_ops where they are present. It returns false for a kid that is not
-// allowed in a token.
+// key's use and key_ops where they are present.
 func isForSignatures(published jwk.Key) bool {
 	if use := published.KeyUsage(); use != "" && use != "sig" {
 		return false
 	}
-	if operations := published.KeyOps(); len(operations) > 0 && !slices.Contains(operations, jwk.KeyOpVerify) {
-		return false
-	}
-	kid := published.KeyID()
-	return kid == "" || kidPattern.MatchString(kid)
+	operations := published.KeyOps()
+	return len(operations) == 0 || slices.Contains(operations, jwk.KeyOpVerify)
 }
 
 // usableKey returns the published key, bound to the single algorithm of its type. It

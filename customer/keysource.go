@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,6 +49,7 @@ type keySource struct {
 	inFlight  chan struct{} // closed when the current fetch ends; nil if there is none
 	nextFetch time.Time     // the earliest start of the next fetch
 	state     keyHealth
+	ignored   []ignoredKey // published keys whose line is in the log
 }
 
 // keyHealth is the state of the issuer's keys.
@@ -193,6 +195,7 @@ func (s *keySource) download(ctx context.Context) (*keySet, error) {
 // and tokens of a withdrawn key are refused. An empty set never replaces a set with keys.
 func (s *keySource) accept(set *keySet, started time.Time) error {
 	current := s.current()
+	s.logIgnored(set.ignored)
 	if len(set.keys) == 0 && (current != nil && len(current.keys) > 0 || !s.allowEmpty) {
 		return errNoUsableKeys
 	}
@@ -203,6 +206,17 @@ func (s *keySource) accept(set *keySet, started time.Time) error {
 	s.nextFetch = started.Add(s.interval)
 	s.state = keyHealth{Keys: len(set.keys), FetchedAt: s.now()}
 	return nil
+}
+
+// logIgnored logs the published keys that are not used. It logs them once, until another key
+// is ignored: otherwise every fetch would repeat the lines.
+func (s *keySource) logIgnored(ignored []ignoredKey) {
+	for _, key := range ignored {
+		if !slices.Contains(s.ignored, key) {
+			s.log.Warn("ignored a key of the issuer", "kid", key.kid, "reason", key.reason)
+		}
+	}
+	s.ignored = ignored
 }
 
 func (s *keySource) recordFailure(err error) {

@@ -15,7 +15,8 @@ import (
 // Principal is the user that a verified token belongs to.
 type Principal struct {
 	// Tenant is the tenant for which the user acts: "c." and the token's tenant id, or
-	// "u." and the user id if the token has no tenant id. Because of the prefixes, a
+	// "u." and the user id if the token has no tenant id and personal tenants are allowed.
+	// Because of the prefixes, a
 	// tenant id that equals a user id does not give access to that user's own tenant.
 	// Tenant contains only [A-Za-z0-9._~-], so that it can be part of a store key.
 	Tenant string

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/customer/customertest"
 	"github.com/fieldgate/fieldgate/customer/issuer"
@@ -45,6 +46,23 @@ func TestPrincipal_UserWithoutTenantIsAdminOfOwnTenant(t *testing.T) {
 	require.Equal(t, "u."+alice, principal.Tenant)
 	require.Equal(t, customer.Admin, principal.Role)
 	require.True(t, principal.SoleUser)
+}
+
+// TestPrincipal_UserWithoutTenantIsRefusedByDefault checks that signing up gives no access.
+func TestPrincipal_UserWithoutTenantIsRefusedByDefault(t *testing.T) {
+	t.Parallel()
+	iss := customertest.NewIssuer(t)
+	cfg := configFor(iss)
+	cfg.PersonalTenants = false
+	v := newVerifier(t, cfg)
+	for _, metadata := range []any{nil, object{}, object{"role": "admin"}, object{"provider": "email"}} {
+		payload := iss.Payload(issuer.Claims{Subject: alice})
+		payload["app_metadata"], payload["user_metadata"] = metadata, object{"customer_id": "victim"}
+		requireCode(t, v, iss.Sign(iss.Header(), payload), fieldgate.CodeNoTenant)
+		payload["exp"] = time.Now().Add(-time.Hour).Unix()
+		requireRefused(t, v, iss.Sign(iss.Header(), payload))
+	}
+	require.Equal(t, "c.acme", requireAccepted(t, v, iss.Token(issuer.Claims{TenantID: "acme"})).Tenant)
 }
 
 func TestPrincipal_TenantIDEqualToUserIDIsAnotherTenant(t *testing.T) {

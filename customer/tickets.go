@@ -3,10 +3,8 @@ package customer
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"embed"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/credential"
 	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
@@ -29,18 +28,18 @@ var (
 	redeemTicketScript = store.NewScript(scripts, "lua/redeem_ticket.lua")
 )
 
-// A ticket is "fgt_" and 256 random bits in base64. The prefix distinguishes a ticket
-// from an access token.
+// A ticket is "fgt_" and a credential. The prefix distinguishes a ticket from an access
+// token.
 const (
 	ticketPrefix = "fgt_"
-	ticketLen    = len(ticketPrefix) + 43
+	ticketLen    = len(ticketPrefix) + credential.Length
 )
 
 var (
-	errNoTicket      = errors.New("the ticket is malformed")
-	errTicketUnknown = errors.New("the ticket is unknown, expired or already used")
-	errTicketOrigin  = errors.New("the ticket was issued for another origin")
-	errTicketRecord  = errors.New("the ticket's record cannot be read")
+	errNoTicket      = &fault{fieldgate.ReasonMalformed, "the ticket is malformed"}
+	errTicketUnknown = &fault{fieldgate.ReasonUnknown, "the ticket is unknown, expired or already used"}
+	errTicketOrigin  = &fault{fieldgate.ReasonWrongOrigin, "the ticket was issued for another origin"}
+	errTicketRecord  = &fault{fieldgate.ReasonUnreadable, "the ticket's record cannot be read"}
 )
 
 // TicketConfig configures Tickets.
@@ -59,13 +58,14 @@ type TicketConfig struct {
 // is safe for concurrent use.
 type Tickets struct {
 	store *store.Store
+	mint  credential.Mint
 	ttl   time.Duration
 }
 
 // NewTickets returns Tickets with the given configuration.
 func NewTickets(cfg TicketConfig) *Tickets {
 	cfg.TTL = cmp.Or(cfg.TTL, 30*time.Second)
-	return &Tickets{store: cfg.Store, ttl: cfg.TTL}
+	return &Tickets{store: cfg.Store, mint: credential.NewMint(cfg.Store.HashKey(), "ticket"), ttl: cfg.TTL}
 }
 
 // Ticket is a single-use credential for one socket.
@@ -78,6 +78,13 @@ type Ticket struct {
 // ticket is valid.
 func IsTicket(token string) bool { return strings.HasPrefix(token, ticketPrefix) }
 
+// Issued reports whether this installation issued the ticket, without a call to the store. It
+// returns false for tickets of version 1.0. It does not check whether the ticket is valid.
+func (t *Tickets) Issued(token string) bool {
+	text, found := strings.CutPrefix(token, ticketPrefix)
+	return found && t.mint.Recognizes("", text)
+}
+
 // Issue returns a new ticket for a principal. Only pages of the given origin can open a
 // socket with the ticket. The empty origin is for clients that are not browsers. The
 // ticket expires no later than the principal's token. Errors: unauthorized if that token
@@ -87,7 +94,7 @@ func (t *Tickets) Issue(ctx context.Context, principal Principal, origin string)
 	if err != nil {
 		return Ticket{}, fmt.Errorf("encoding a ticket: %w", err)
 	}
-	token := newTicket()
+	token := ticketPrefix + t.mint.New("")
 	reply, err := t.store.Run(ctx, issueTicketScript, ticketKeys(token),
 		content, t.ttl.Milliseconds(), principal.ExpiresAt.UnixMilli())
 	if err != nil {
@@ -126,19 +133,13 @@ func (t *Tickets) Redeem(ctx context.Context, token, origin string) (Principal, 
 
 // refused returns nil if the script succeeded. Otherwise it returns the refusal in the
 // reply, with cause for the log.
-func refused(reply store.Reply, cause error) error {
+func refused(reply store.Reply, cause *fault) error {
 	err := refusal.Of(reply)
 	var refused *fieldgate.Error
 	if errors.As(err, &refused) {
-		refused.Cause = cause
+		refused.Reason, refused.Cause = cause.reason, cause
 	}
 	return err
-}
-
-func newTicket() string {
-	var random [32]byte
-	rand.Read(random[:]) // never returns an error: it crashes the program instead
-	return ticketPrefix + base64.RawURLEncoding.EncodeToString(random[:])
 }
 
 // ticketKeys returns the keys of both ticket scripts. The key contains a plain hash of

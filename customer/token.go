@@ -3,26 +3,28 @@ package customer
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"regexp"
 	"strings"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
+
+	"github.com/fieldgate/fieldgate"
 )
 
 // tokenEncoding is strict: it rejects text whose unused last bits are not zero. A
 // lenient decoder would accept several spellings of the same signature.
 var tokenEncoding = base64.RawURLEncoding.Strict()
 
-var kidPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+// maxKeyIDBytes is the maximum length of a key id. Any string is a key id (RFC 7517, section
+// 4.5): some are URLs, URNs, or base64 with padding.
+const maxKeyIDBytes = 512
 
 var (
-	errNotCompact     = errors.New("the token is not a compact JWS")
-	errHeader         = errors.New("the token's header is not a JSON object")
-	errHeaderRefused  = errors.New("the token's header has a parameter that is not accepted")
-	errTypeRefused    = errors.New("the token's header names a type other than JWT")
-	errAlgRefused     = errors.New("the token's algorithm is not accepted")
-	errKeyIDMalformed = errors.New("the token's key id is malformed")
+	errNotCompact    = &fault{fieldgate.ReasonMalformed, "the token is not a compact JWS"}
+	errHeader        = &fault{fieldgate.ReasonMalformed, "the token's header is not a JSON object"}
+	errHeaderRefused = &fault{fieldgate.ReasonHeaderRefused, "the token's header has a parameter that is not accepted"}
+	errTypeRefused   = &fault{fieldgate.ReasonHeaderRefused, "the token's header names a type other than JWT"}
+	errAlgRefused    = &fault{fieldgate.ReasonAlgorithm, "the token's algorithm is not accepted"}
+	errKeyID         = &fault{fieldgate.ReasonUnknownKey, "the token's key id is not a string, empty or too long"}
 )
 
 // token is a parsed compact JWS (RFC 7515, section 7.1). Its contents have not been
@@ -114,8 +116,8 @@ func kidOf(header map[string]any) (string, error) {
 		return "", nil
 	}
 	kid, _ := value.(string)
-	if !kidPattern.MatchString(kid) {
-		return "", errKeyIDMalformed
+	if kid == "" || len(kid) > maxKeyIDBytes {
+		return "", errKeyID
 	}
 	return kid, nil
 }

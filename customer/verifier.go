@@ -9,16 +9,17 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jwt"
 
 	"github.com/fieldgate/fieldgate"
-	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
 
 var (
-	errTokenTooLong = errors.New("the token is longer than the limit")
-	errHS256Refused = errors.New("the token is signed with HS256, but no secret is configured")
-	errUnknownKey   = errors.New("the issuer publishes no such key for the token's algorithm")
-	errNoUsableKeys = errors.New("the issuer's response contains no usable key")
+	errTokenTooLong = &fault{fieldgate.ReasonTooLong, "the token is longer than the limit"}
+	errHS256Refused = &fault{fieldgate.ReasonAlgorithm, "the token is signed with HS256, but no secret is configured"}
+	errUnknownKey   = &fault{fieldgate.ReasonUnknownKey, "the issuer publishes no such key for the token's algorithm"}
+	errSignature    = &fault{fieldgate.ReasonBadSignature, "the signature is not that of the key"}
 )
+
+var errNoUsableKeys = errors.New("the issuer's response contains no usable key")
 
 // Verifier verifies access tokens. It is safe for concurrent use.
 type Verifier struct {
@@ -50,9 +51,9 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 
 // Verify returns the principal of a token.
 //
-// The error for an invalid token is unauthorized. If the issuer's keys have never been
-// fetched, no token can be verified, and the error is issuer_unavailable with the time to
-// wait. No error contains the token.
+// The error for an invalid token is unauthorized, and no_tenant for a valid one without a
+// tenant. If the issuer's keys have never been fetched, no token can be verified, and the
+// error is issuer_unavailable with the time to wait. No error contains the token.
 func (v *Verifier) Verify(ctx context.Context, token string) (Principal, error) {
 	if len(token) > v.cfg.MaxTokenBytes {
 		return Principal{}, refuse(errTokenTooLong)
@@ -126,12 +127,4 @@ func (v *Verifier) Ready() error {
 		return errors.New("no usable signing keys of the issuer have been fetched yet")
 	}
 	return nil
-}
-
-// refuse returns the refusal of an invalid token. It is the same for every fault, because
-// details would only help an attacker. The cause goes to the log.
-func refuse(cause error) error {
-	refused := refusal.New(fieldgate.CodeUnauthorized)
-	refused.Cause = cause
-	return refused
 }

@@ -63,7 +63,7 @@ func FromContext(ctx context.Context) (Principal, bool) {
 func (r *Registry) Check(ctx context.Context, token string) (Principal, error) {
 	id, ok := deviceIDOfToken(token)
 	if !ok {
-		return Principal{}, refuse(fieldgate.CodeUnauthorized, "malformed")
+		return Principal{}, refuse(fieldgate.CodeUnauthorized, fieldgate.ReasonMalformed)
 	}
 	login := hashOf(token)
 	interval, burst := r.cfg.DeviceRate.args()

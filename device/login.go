@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/credential"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -39,9 +40,9 @@ func (r *Registry) Login(ctx context.Context, c Credentials) (Login, error) {
 	}
 	givenHash := hashOf(c.Secret)
 	if subtle.ConstantTimeCompare([]byte(givenHash), []byte(storedHash)) == 0 {
-		return Login{}, refuse(fieldgate.CodeInvalidCredentials, "")
+		return Login{}, refuse(fieldgate.CodeInvalidCredentials, credentialsReason(storedHash))
 	}
-	token := newToken(c.DeviceID)
+	token := r.newToken(c.DeviceID)
 	hash := hashOf(token)
 	idle := min(r.cfg.LoginIdle, r.cfg.LoginMax)
 	reply, err := r.run(ctx, loginScript, loginKeys(c.DeviceID, hash),
@@ -63,6 +64,14 @@ func loginKeys(deviceID, hash string) []string {
 // noSecretHash is the stored hash of a device without a secret. No secret has this
 // hash.
 const noSecretHash = "................................................................"
+
+// credentialsReason returns the reason for refusing a secret that does not have storedHash.
+func credentialsReason(storedHash string) fieldgate.Reason {
+	if storedHash == noSecretHash {
+		return fieldgate.ReasonUnknownDevice
+	}
+	return fieldgate.ReasonWrongSecret
+}
 
 // secretHash returns the hash of a device's secret. For an unknown device it returns
 // noSecretHash, so that the refusal takes the same time as for a known one.
@@ -108,17 +117,24 @@ func (r *Registry) endLogin(ctx context.Context, deviceID, hash string) {
 	}
 }
 
-// A token is "fgd_", the device's id without its prefix, "_", and 256 random bits. Check
-// derives the store keys from this id, without another call to the store.
+// A token is "fgd_", the device's id without its prefix, "_", and a credential. Check derives
+// the store keys from this id, without another call to the store.
 const (
 	tokenPrefix = "fgd_"
 	tokenIDLen  = 28
-	tokenLen    = len(tokenPrefix) + tokenIDLen + 1 + randomTextLen
+	tokenLen    = len(tokenPrefix) + tokenIDLen + 1 + credential.Length
 )
 
 // newToken returns a new login token of a device.
-func newToken(deviceID string) string {
-	return tokenPrefix + deviceID[len(store.KindDevice)+1:] + "_" + randomText()
+func (r *Registry) newToken(deviceID string) string {
+	return tokenPrefix + deviceID[len(store.KindDevice)+1:] + "_" + r.logins.New(deviceID)
+}
+
+// Issued reports whether this installation issued the token, without a call to the store. It
+// returns false for tokens of version 1.0. It does not check whether the token is valid.
+func (r *Registry) Issued(token string) bool {
+	id, ok := deviceIDOfToken(token)
+	return ok && r.logins.Recognizes(id, token[tokenLen-credential.Length:])
 }
 
 // deviceIDOfToken returns the id of the device in token. It returns false if newToken

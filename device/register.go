@@ -37,14 +37,14 @@ type Registered struct {
 func (r *Registry) Register(ctx context.Context, g Registration) (Registered, error) {
 	code, ok := parseCode(g.Code)
 	if !ok {
-		return Registered{}, refuse(fieldgate.CodeInvalidActivationCode, "malformed")
+		return Registered{}, refuse(fieldgate.CodeInvalidActivationCode, fieldgate.ReasonMalformed)
 	}
 	device, err := r.deviceOfCode(ctx, r.keys.hashCode(code))
 	if err != nil {
 		return Registered{}, err
 	}
 	if g.DeviceID != "" && g.DeviceID != device.ID {
-		return Registered{}, refuse(fieldgate.CodeInvalidActivationCode, "of another device")
+		return Registered{}, refuse(fieldgate.CodeInvalidActivationCode, fieldgate.ReasonWrongDevice)
 	}
 	keys, args, err := r.registerArgs(g, device, code)
 	if err != nil {
@@ -67,7 +67,7 @@ func (r *Registry) deviceOfCode(ctx context.Context, hash string) (store.Device,
 		return err
 	})
 	if errors.Is(err, redis.Nil) {
-		return store.Device{}, refuse(fieldgate.CodeInvalidActivationCode, "unknown")
+		return store.Device{}, refuse(fieldgate.CodeInvalidActivationCode, fieldgate.ReasonUnknown)
 	}
 	if err != nil {
 		return store.Device{}, fmt.Errorf("finding the device of a code: %w", err)

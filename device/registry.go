@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/credential"
 	queuelua "github.com/fieldgate/fieldgate/queue/lua"
 	"github.com/fieldgate/fieldgate/refusal"
 	sessionlua "github.com/fieldgate/fieldgate/session/lua"
@@ -112,10 +113,11 @@ func (r Rate) args() (interval float64, burst int) {
 
 // Registry manages the devices of all tenants. It is safe for concurrent use.
 type Registry struct {
-	store *store.Store
-	cfg   Config
-	keys  keyring
-	log   *slog.Logger
+	store  *store.Store
+	cfg    Config
+	keys   keyring
+	logins credential.Mint
+	log    *slog.Logger
 }
 
 // New returns a Registry with the given configuration.
@@ -134,7 +136,10 @@ func New(cfg Config) *Registry {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	return &Registry{store: cfg.Store, cfg: cfg, keys: keyring(cfg.CodeKey), log: cfg.Logger}
+	return &Registry{
+		store: cfg.Store, cfg: cfg, keys: keyring(cfg.CodeKey), log: cfg.Logger,
+		logins: credential.NewMint(cfg.Store.HashKey(), "device login"),
+	}
 }
 
 // run runs the script of a transition. It returns an error if the script refuses it.
@@ -171,12 +176,9 @@ func retryStale(transition func() (store.Reply, error)) (reply store.Reply, err 
 var errDeviceNotFound = refusal.New(fieldgate.CodeDeviceNotFound)
 
 // refuse returns the error for code. All errors with the same code have the same Detail,
-// because the caller must not learn the reason. The reason is the error's Cause, which is
-// only logged.
-func refuse(code fieldgate.Code, reason string) *fieldgate.Error {
+// because the caller must not learn the reason. The reason is only logged.
+func refuse(code fieldgate.Code, reason fieldgate.Reason) *fieldgate.Error {
 	refused := refusal.New(code)
-	if reason != "" {
-		refused.Cause = errors.New(reason)
-	}
+	refused.Reason = reason
 	return refused
 }

@@ -11,16 +11,12 @@ import (
 	"fmt"
 )
 
-// randomText returns 256 random bits in base64: a secret, or the random part of a
-// token.
+// randomText returns 256 random bits in base64: a secret.
 func randomText() string {
 	raw := make([]byte, 32)
 	rand.Read(raw) // never returns an error: it crashes the program instead
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
-
-// randomTextLen is the length of the text that randomText returns.
-const randomTextLen = 43
 
 // hashOf returns the hash under which a secret or token is stored. A plain hash is
 // enough, because secrets and tokens have too many random bits to be guessed.

@@ -24,17 +24,29 @@ func (g *Gateway) authenticateUser(ctx context.Context, token string) (context.C
 // verifyUser verifies the token of a user. For the operation that opens a socket, the token
 // may be a ticket, which verifyUser redeems. Every other operation refuses a ticket and
 // leaves it valid.
-func (g *Gateway) verifyUser(ctx context.Context, token string) (customer.Principal, error) {
-	if customer.IsTicket(token) && request.Operation(ctx) == "openCustomerSocket" {
-		return g.tickets.Redeem(ctx, token, request.Origin(ctx))
+//
+// A token is verified even if its network is over the limit of refused credentials. That costs
+// only a signature, and honest users may share the network.
+func (g *Gateway) verifyUser(ctx context.Context, token string) (principal customer.Principal, err error) {
+	if !customer.IsTicket(token) || request.Operation(ctx) != "openCustomerSocket" {
+		principal, err = g.verifier.Verify(ctx, token)
+		return principal, g.guard.count(ctx, err)
 	}
-	return g.verifier.Verify(ctx, token)
+	err = g.guard.verify(ctx, token, g.tickets.Issued(token), func() (err error) {
+		principal, err = g.tickets.Redeem(ctx, token, request.Origin(ctx))
+		return err
+	})
+	return principal, err
 }
 
 // authenticateDevice verifies the login token of a device. In the same round trip, the store
 // counts the call against the rate limit of the device.
 func (g *Gateway) authenticateDevice(ctx context.Context, token string) (context.Context, error) {
-	principal, err := g.devices.Check(ctx, token)
+	var principal device.Principal
+	err := g.guard.verify(ctx, token, g.devices.Issued(token), func() (err error) {
+		principal, err = g.devices.Check(ctx, token)
+		return err
+	})
 	if err != nil {
 		return ctx, err
 	}
@@ -62,14 +74,26 @@ func (g *Gateway) rateLimit(ctx context.Context, operationID string, cost int) e
 	}
 	switch operationID {
 	case "registerDevice":
-		if err := g.limits.Allow(ctx, ratelimit.RegisterAddress, request.Addr(ctx).String()); err != nil {
-			return err
-		}
-		return g.limits.Allow(ctx, ratelimit.RegisterTotal, "")
+		return g.limitRegistration(ctx)
 	case "authenticateDevice":
 		return g.limits.Allow(ctx, ratelimit.AuthAddress, request.Addr(ctx).String())
 	}
 	return nil
+}
+
+// limitRegistration counts a registration against the limit of its network, and against that of
+// all registrations. Networks that have sent a wrong code lately share half of the latter, so
+// that they cannot keep the others from registering.
+func (g *Gateway) limitRegistration(ctx context.Context) error {
+	if err := g.limits.Allow(ctx, ratelimit.RegisterAddress, request.Addr(ctx).String()); err != nil {
+		return err
+	}
+	if g.guard.suspected(ctx) {
+		if err := g.limits.Allow(ctx, ratelimit.RegisterSuspect, ""); err != nil {
+			return err
+		}
+	}
+	return g.limits.Allow(ctx, ratelimit.RegisterTotal, "")
 }
 
 // limitTenant counts a request or a frame of a user against the limit of the tenant.

@@ -95,7 +95,7 @@ func TestDecide_SingleUserTenantApprovesOwnCommand(t *testing.T) {
 		require.True(t, *page.Items[0].MayDecide)
 		_, err = alone.Decide(t.Context(), opened.ID, client.DecisionRequest{CommandID: proposed.ID, Approved: true})
 		require.NoError(t, err)
-	})
+	}, gatewaytest.WithPersonalTenants)
 }
 
 func TestDecide_SecondDecisionIsRefused(t *testing.T) {

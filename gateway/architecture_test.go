@@ -29,12 +29,13 @@ var allowedImports = map[string]string{
 	"queue":               ". refusal store",
 	"queue/model":         "queue store", // used by tests only
 	"queue/lua":           "store",
+	"credential":          "",
 	"session":             ". refusal store queue/lua",
 	"session/lua":         "store",
-	"device":              ". refusal store queue/lua session/lua",
+	"device":              ". credential refusal store queue/lua session/lua",
 	"device/lua":          "store",
-	"ratelimit":           "refusal store",
-	"customer":            ". refusal store",
+	"ratelimit":           ". refusal store",
+	"customer":            ". credential refusal store",
 	"customer/issuer":     "",
 	"generated":           ".",
 	"api/request":         ".",
@@ -42,7 +43,7 @@ var allowedImports = map[string]string{
 	"api/schema":          ".",
 	"api":                 ". api/problem api/request api/schema docs generated",
 	"handlers":            ". api/request api/schema realtime customer device generated queue session store",
-	"gateway":             ". api api/problem api/request realtime customer device handlers queue ratelimit session store",
+	"gateway":             ". api api/problem api/request realtime customer device handlers queue ratelimit refusal session store",
 	"gateway/measure":     "", // contains tests only
 	"gateway/faults":      "", // contains tests only
 	"cmd/fieldgate":       "gateway cmd/program customer customer/issuer device queue ratelimit store clients/go",

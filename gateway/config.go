@@ -99,6 +99,11 @@ type Config struct {
 	TenantClaim string
 	RoleClaim   string
 
+	// PersonalTenants accepts users whose token has no tenant: each is admin of a tenant of
+	// their own. If it is false, they are refused with no_tenant. Setting:
+	// FIELDGATE_PERSONAL_TENANTS.
+	PersonalTenants bool
+
 	// SupabaseAnonKey is the public key of the Supabase project. If it is set, users sign in to
 	// the console by e-mail address and password. Setting: FIELDGATE_SUPABASE_ANON_KEY.
 	SupabaseAnonKey string
@@ -196,6 +201,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.Environment = cmp.Or(c.Environment, DefaultEnvironment)
 	c.Version = cmp.Or(c.Version, "dev")
 	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if err := c.checkTexts(); err != nil {
+		return c, err
+	}
 	if err := c.setIssuerFromProject(); err != nil {
 		return c, err
 	}

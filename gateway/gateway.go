@@ -41,6 +41,7 @@ type Gateway struct {
 	hub         *realtime.Hub
 	tickets     *customer.Tickets
 	limits      *ratelimit.Limiter
+	guard       *guard
 	reads       *tenantReads
 	health      *handlers.Health
 	probe       *issuerProbe
@@ -112,6 +113,7 @@ func (g *Gateway) assemble() error {
 	g.queue = queue.New(queue.Config{
 		Store: g.store, Policy: g.cfg.Policy, Retention: g.cfg.Retention, Registerer: g.registry, Logger: g.log,
 	})
+	g.guard = newGuard(g.cfg.Limits)
 	g.limits, g.reads = ratelimit.New(g.store, g.cfg.Limits), newTenantReads(maxTenantReads, readWait)
 	g.health.Store, g.health.Issuer = g.store, g.probe.status
 	g.tickets = customer.NewTickets(customer.TicketConfig{Store: g.store})
@@ -132,7 +134,7 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 	}
 	return customer.NewVerifier(customer.Config{
 		JWKSURL: g.cfg.JWKSURL, HS256Secret: []byte(g.cfg.JWTSecret), Issuer: g.cfg.Issuer, Audience: g.cfg.Audience,
-		TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim, Logger: g.log,
+		TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim, PersonalTenants: g.cfg.PersonalTenants, Logger: g.log,
 	})
 }
 
@@ -141,6 +143,7 @@ func (g *Gateway) newHandler() error {
 	server, err := handlers.New(handlers.Config{
 		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Health: g.health,
 		Hub: g.hub, Tickets: g.tickets, Verify: g.verifier.Verify, LimitTenant: g.limitTenant,
+		WrongCode: g.guard.suspect,
 	})
 	if err != nil {
 		return fmt.Errorf("preparing the handlers: %w", err)

@@ -89,6 +89,27 @@ func TestTicket_IsBoundToItsOrigin(t *testing.T) {
 	}
 }
 
+// TestTicket_IsIssuedForOriginsOnly requests tickets for texts with which no page can open a
+// socket.
+func TestTicket_IsIssuedForOriginsOnly(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	request := gatewaytest.Request{Method: http.MethodPost, Path: "/api/v1/customer/ws-tickets", Token: g.Token(gatewaytest.NewTenantID(), "alice", "viewer")}
+	for _, text := range []string{"https://a.example/", "https://a.example/page", "https://u@a.example", "https://a.example:443", "HTTPS://a.example", "null", "a.example", "javascript:alert(1)"} {
+		request.Header, request.Body = nil, `{"origin":"`+text+`"}`
+		response := g.Do(t, request)
+		require.Equal(t, http.StatusBadRequest, response.Status, text)
+		require.Equal(t, "/origin", response.Problem.Errors[0].Pointer, text)
+
+		request.Header, request.Body = http.Header{"Origin": {text}}, ""
+		response = g.Do(t, request)
+		require.Equal(t, http.StatusBadRequest, response.Status, text)
+		require.Equal(t, "/header/Origin", response.Problem.Errors[0].Pointer, text)
+	}
+	request.Header, request.Body = http.Header{"Origin": {"null"}}, `{"origin":"https://a.example:8443"}`
+	require.Equal(t, http.StatusCreated, g.Do(t, request).Status)
+}
+
 // TestTicket_OpensNothingButItsSocket uses a ticket in place of a token in other requests.
 // A ticket is visible in a URL, so it must give no other access. A failed attempt must not
 // consume the ticket.

@@ -109,9 +109,32 @@ func TestIssuer_DownAtStartRecovers(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestToken_Expires(t *testing.T) {
+// TestToken_WithoutTenantIsRefused checks that signing up with the issuer gives no access,
+// over HTTP, with a socket and for a ticket.
+func TestToken_WithoutTenantIsRefused(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
+	token := g.Issuer.Token(issuer.Claims{Subject: "mallory", Role: "admin"})
+	for _, request := range []gatewaytest.Request{
+		{Method: http.MethodGet, Path: "/api/v1/customer/devices", Token: token},
+		{Method: http.MethodPost, Path: "/api/v1/customer/devices", Token: token, Body: `{"name":"Pump 7"}`},
+		{Method: http.MethodPost, Path: "/api/v1/customer/ws-tickets", Token: token},
+	} {
+		response := g.Do(t, request)
+		require.Equal(t, http.StatusForbidden, response.Status, response.Body)
+		require.Equal(t, client.CodeNoTenant, response.Problem.Code)
+		require.Equal(t, "no_tenant", g.Log.AccessLine(t, response.Problem.RequestID)["code"])
+	}
+	header := http.Header{"Authorization": {"Bearer " + token}}
+	require.Equal(t, http.StatusForbidden, handshakeStatus(t, g, gatewaytest.CustomerPath, "", header))
+
+	s := g.OpenCustomer(t, g.Token(gatewaytest.NewTenantID(), "mallory", "viewer"))
+	require.Equal(t, client.CodeNoTenant, s.RequestError("refresh", object{"token": token}).Code)
+}
+
+func TestToken_Expires(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t, gatewaytest.WithPersonalTenants)
 	// The gateway allows a clock difference of 30 s. This token is accepted for another 5 s.
 	soon := g.Customer(client.Bearer(g.Issuer.Token(issuer.Claims{Lifetime: time.Hour, IssuedAt: time.Now().Add(-time.Hour - 25*time.Second)})))
 	_, err := soon.SystemInfo(t.Context())

@@ -5,6 +5,7 @@ import (
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/api/request"
+	"github.com/fieldgate/fieldgate/api/schema"
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/generated"
 	"github.com/fieldgate/fieldgate/realtime"
@@ -12,7 +13,11 @@ import (
 
 // IssueTicket issues a ticket with which a browser can open one socket.
 func (s *Server) IssueTicket(ctx context.Context, r generated.IssueTicketRequestObject) (generated.IssueTicketResponseObject, error) {
-	ticket, err := s.tickets.Issue(ctx, userPrincipal(ctx), ticketOriginFrom(ctx, r))
+	origin := ticketOriginFrom(ctx, r)
+	if err := checkOrigin(origin, r.Body); err != nil {
+		return nil, err
+	}
+	ticket, err := s.tickets.Issue(ctx, userPrincipal(ctx), origin)
 	if err != nil {
 		return nil, err
 	}
@@ -26,6 +31,22 @@ func ticketOriginFrom(ctx context.Context, r generated.IssueTicketRequestObject)
 		return r.Body.Origin
 	}
 	return request.Origin(ctx)
+}
+
+// checkOrigin returns validation_failed for a text that is no origin of a page, because no page
+// could use the ticket. The empty origin is that of a program.
+func checkOrigin(origin string, body *generated.IssueTicketRequest) error {
+	if origin == "" || request.IsOrigin(origin) {
+		return nil
+	}
+	pointer := "/header/Origin"
+	if value(body).Origin != "" {
+		pointer = "/origin"
+	}
+	return schema.Invalid(fieldgate.FieldError{
+		Pointer: pointer, Keyword: "format",
+		Reason: "must be an origin as browsers send it: http or https, the host in lower case, and a port unless it is the default",
+	})
 }
 
 func ticketResponse(t customer.Ticket) generated.IssueTicket201JSONResponse {

@@ -14,6 +14,9 @@ import (
 // RegisterDevice exchanges an activation code for a device's secret.
 func (s *Server) RegisterDevice(ctx context.Context, r generated.RegisterDeviceRequestObject) (generated.RegisterDeviceResponseObject, error) {
 	registered, err := s.devices.Register(ctx, registrationFrom(ctx, r))
+	if fieldgate.CodeOf(err) == fieldgate.CodeInvalidActivationCode {
+		s.wrongCode(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,10 @@ type Config struct {
 	// the frame exceeds the limit. Default: no limit.
 	LimitTenant func(ctx context.Context, tenant string, cost int) error
 
+	// WrongCode is called for each registration that is refused because of its activation
+	// code. Default: nothing is done.
+	WrongCode func(ctx context.Context)
+
 	// Spec and SocketSpec are the contracts against which frames are validated. Default:
 	// fieldgate.Spec and fieldgate.SocketSpec.
 	Spec       []byte
@@ -55,6 +59,7 @@ type Server struct {
 	frames   frames
 
 	limitTenant func(ctx context.Context, tenant string, cost int) error
+	wrongCode   func(ctx context.Context)
 }
 
 var _ generated.StrictServerInterface = (*Server)(nil)
@@ -70,6 +75,9 @@ func New(cfg Config) (*Server, error) {
 	if cfg.LimitTenant == nil {
 		cfg.LimitTenant = func(context.Context, string, int) error { return nil }
 	}
+	if cfg.WrongCode == nil {
+		cfg.WrongCode = func(context.Context) {}
+	}
 	frames, err := newFrames(cfg.SocketSpec, cfg.Spec)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the frames of sockets: %w", err)
@@ -77,6 +85,7 @@ func New(cfg Config) (*Server, error) {
 	return &Server{
 		devices: cfg.Devices, sessions: cfg.Sessions, queue: cfg.Queue, health: cfg.Health,
 		hub: cfg.Hub, tickets: cfg.Tickets, verify: cfg.Verify, frames: frames, limitTenant: cfg.LimitTenant,
+		wrongCode: cfg.WrongCode,
 	}, nil
 }
 

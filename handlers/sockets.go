@@ -154,7 +154,11 @@ func (s *Server) refresh(ctx context.Context, socket *realtime.Socket, p custome
 		return nil, err
 	}
 	if renewed.Tenant != p.Tenant || renewed.UserID != p.UserID {
-		return nil, fieldgate.Refuse(fieldgate.CodeUnauthorized, "The token must be one of the user and the tenant that opened the socket.")
+		return nil, &fieldgate.Error{
+			Code:   fieldgate.CodeUnauthorized,
+			Detail: "The token must be one of the user and the tenant that opened the socket.",
+			Reason: fieldgate.ReasonOtherUser,
+		}
 	}
 	socket.Renew(renewed.ExpiresAt)
 	return map[string]any{"expiresAt": fieldgate.At(renewed.ExpiresAt)}, nil

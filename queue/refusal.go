@@ -11,11 +11,12 @@ import (
 
 // refused returns nil if the script made its transition. Otherwise it returns the refusal. The
 // refusal contains the command's state if the reply does.
+// The reply to a login that has ended contains a reason instead.
 func refused(reply store.Reply, id string) error {
 	err := refusal.Of(reply)
 	var refused *fieldgate.Error
 	raw := reply.String(2)
-	if !errors.As(err, &refused) || raw == "" {
+	if !errors.As(err, &refused) || refused.Reason != "" || raw == "" {
 		return err
 	}
 	s, err := decodeState(raw)

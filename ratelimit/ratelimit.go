@@ -2,6 +2,8 @@
 // in the store. Its limits apply to tenants, and to IP addresses when a request has no tenant
 // yet. Package device enforces the limit of a device when it checks the login token.
 //
+// A Local limits within one process instead, before the store is asked.
+//
 // The algorithm is GCRA. A limit has a sustained rate and a burst, and a refusal
 // contains the exact time to wait. A refused request does not count against the limit.
 package ratelimit
@@ -9,9 +11,12 @@ package ratelimit
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
@@ -35,6 +40,10 @@ type Limits struct {
 	RegisterTotal      Limit // registrations from all addresses together
 	AuthPerAddress     Limit // logins from one address
 	PerTenant          Limit // requests and frames of all users of one tenant
+
+	// UnauthorizedPerAddress limits the refused credentials of one address at one instance.
+	// The gateway enforces it with a Local.
+	UnauthorizedPerAddress Limit
 }
 
 // Defaults returns limits far above the needs of legitimate use. Many devices may share one
@@ -45,6 +54,8 @@ func Defaults() Limits {
 		RegisterTotal:      Limit{PerMinute: 3000, Burst: 1000},
 		AuthPerAddress:     Limit{PerMinute: 600, Burst: 300},
 		PerTenant:          Limit{PerMinute: 6000, Burst: 1000},
+
+		UnauthorizedPerAddress: Limit{PerMinute: 600, Burst: 300},
 	}
 }
 
@@ -54,26 +65,38 @@ type Scope string
 
 // These are the scopes. Each comment describes the subjects of the scope.
 const (
-	RegisterAddress Scope = "register"       // each subject is an IP address
-	RegisterTotal   Scope = "register_total" // no subject, because all requests share one limit
-	AuthAddress     Scope = "auth"           // each subject is an IP address
-	Tenant          Scope = "tenant"         // each subject is a tenant
+	RegisterAddress Scope = "register"         // each subject is an IP address
+	RegisterTotal   Scope = "register_total"   // no subject, because all requests share one limit
+	RegisterSuspect Scope = "register_suspect" // no subject, because all suspected sites share one limit
+	AuthAddress     Scope = "auth"             // each subject is an IP address
+	Tenant          Scope = "tenant"           // each subject is a tenant
 )
 
 // Limiter enforces the limits. It is safe for concurrent use.
 type Limiter struct {
-	store  *store.Store
-	limits map[Scope]Limit
+	store   *store.Store
+	limits  map[Scope]Limit
+	refused *table // how long the store would refuse a key, so that it is not asked meanwhile
 }
 
 // New returns a limiter that enforces the limits l and keeps its state in s.
 func New(s *store.Store, l Limits) *Limiter {
-	return &Limiter{store: s, limits: map[Scope]Limit{
+	return &Limiter{store: s, refused: newTable(65_536, time.Now), limits: map[Scope]Limit{
 		RegisterAddress: l.RegisterPerAddress,
 		RegisterTotal:   l.RegisterTotal,
+		RegisterSuspect: halfOf(l.RegisterTotal),
 		AuthAddress:     l.AuthPerAddress,
 		Tenant:          l.PerTenant,
 	}}
+}
+
+// halfOf returns half of a limit, but at least one request per minute. Half of no limit is no
+// limit.
+func halfOf(l Limit) Limit {
+	if l.PerMinute <= 0 {
+		return Limit{}
+	}
+	return Limit{PerMinute: max(l.PerMinute/2, 1), Burst: l.Burst / 2}
 }
 
 // Allow calls AllowCost with a cost of 1.
@@ -84,18 +107,29 @@ func (l *Limiter) Allow(ctx context.Context, scope Scope, subject string) error 
 // AllowCost counts the cost of one request of a subject. A cost below 1 counts as 1, and a
 // cost above the burst counts as the burst. AllowCost returns nil while the subject is within
 // its limit, and otherwise rate_limited with RetryAfter. For a zero Limit it does not call the
-// store.
+// store. Nor does it for an address that the store has refused, until RetryAfter has passed.
 func (l *Limiter) AllowCost(ctx context.Context, scope Scope, subject string, cost int) error {
 	limit := l.limits[scope]
 	if limit.PerMinute <= 0 {
 		return nil
 	}
+	key := key(scope, subject)
+	if scope != Tenant {
+		if wait := l.refused.left(key); wait > 0 {
+			return limited(wait)
+		}
+	}
 	interval := 60_000 / float64(limit.PerMinute)
-	reply, err := l.store.Run(ctx, allowScript, []string{key(scope, subject)}, interval, max(limit.Burst, 1), max(cost, 1))
+	reply, err := l.store.Run(ctx, allowScript, []string{key}, interval, max(limit.Burst, 1), max(cost, 1))
 	if err != nil {
 		return fmt.Errorf("counting a request: %w", err)
 	}
-	return refusal.Of(reply)
+	err = refusal.Of(reply)
+	var refused *fieldgate.Error
+	if errors.As(err, &refused) && scope != Tenant {
+		l.refused.extend(key, refused.RetryAfter)
+	}
+	return err
 }
 
 // key returns the Redis key of the limit of a subject.
@@ -104,18 +138,24 @@ func key(scope Scope, subject string) string {
 	case Tenant:
 		return store.Tenant(subject).RateKey()
 	case RegisterAddress, AuthAddress:
-		subject = network(subject)
+		subject = Network(subject)
 	}
 	return store.RateKey(string(scope), subject)
 }
 
-// network returns the network that a single client may control. That is one IPv4 address or
+// Network returns the network that a single client may control. That is one IPv4 address or
 // one IPv6 network of 2^64 addresses, because an IPv6 host may choose the last 64 bits (RFC
 // 4291, section 2.5.1).
-func network(address string) string {
+func Network(address string) string { return networkOf(address, 64) }
+
+// Site returns the network that a single customer of a provider may control. That is one IPv4
+// address or one IPv6 network with a prefix of 48 bits (RFC 6177).
+func Site(address string) string { return networkOf(address, 48) }
+
+func networkOf(address string, bits int) string {
 	addr, err := netip.ParseAddr(address)
 	if err != nil || addr.Unmap().Is4() {
 		return addr.Unmap().String()
 	}
-	return netip.PrefixFrom(addr.WithZone(""), 64).Masked().String()
+	return netip.PrefixFrom(addr.WithZone(""), bits).Masked().String()
 }

@@ -203,6 +203,9 @@ func (s *Socket) logFrame(f Frame, err error, took time.Duration) {
 	if err != nil {
 		attrs = append(attrs, slog.String("code", string(fieldgate.CodeOf(err))))
 	}
+	if reason := fieldgate.ReasonOf(err); reason != "" {
+		attrs = append(attrs, slog.String("reason", string(reason)))
+	}
 	if level >= slog.LevelWarn {
 		attrs = append(attrs, slog.String("error", err.Error()))
 	}

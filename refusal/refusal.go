@@ -7,7 +7,6 @@
 package refusal
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,9 +32,9 @@ const value = 2
 const queueFullRetry = 10 * time.Second
 
 var kinds = map[fieldgate.Code]kind{
-	fieldgate.CodeUnauthorized:          {detail: "A valid, current token is required. Log in again."},
-	fieldgate.CodeInvalidActivationCode: {"The activation code is not valid. Ask an administrator for a new one.", addCause},
-	fieldgate.CodeInvalidCredentials:    {detail: "The device id or the secret is wrong."},
+	fieldgate.CodeUnauthorized:          {"A valid, current token is required. Log in again.", addReason},
+	fieldgate.CodeInvalidActivationCode: {"The activation code is not valid. Ask an administrator for a new one.", addReason},
+	fieldgate.CodeInvalidCredentials:    {"The device id or the secret is wrong.", addReason},
 
 	fieldgate.CodeDeviceSuspended:   {detail: "The device is suspended. An administrator has to resume it."},
 	fieldgate.CodeInvalidClaimToken: {detail: "This claim token was never issued for the command."},
@@ -64,8 +63,10 @@ var kinds = map[fieldgate.Code]kind{
 	},
 }
 
-func addCause(refused *fieldgate.Error, reply store.Reply) {
-	refused.Cause = errors.New(reply.String(value))
+// addReason adds why a credential was refused. A test compares the reasons of the scripts with
+// those of package fieldgate.
+func addReason(refused *fieldgate.Error, reply store.Reply) {
+	refused.Reason = fieldgate.Reason(reply.String(value))
 }
 
 func addSession(refused *fieldgate.Error, reply store.Reply) {

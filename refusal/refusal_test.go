@@ -1,6 +1,7 @@
 package refusal_test
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -37,11 +38,17 @@ func TestOf_ReplyBecomesWhatTheCallerIsTold(t *testing.T) {
 	}
 }
 
-func TestOf_CauseIsForTheLogOnly(t *testing.T) {
+func TestOf_ReasonIsForTheLogOnly(t *testing.T) {
 	t.Parallel()
-	err := refusal.Of(store.Reply{"invalid_activation_code", "", "used"})
-	require.ErrorContains(t, err, "used")
-	require.NotContains(t, problem.Of(err, "r-1").Detail, "used")
+	for _, code := range []string{"unauthorized", "invalid_credentials", "invalid_activation_code"} {
+		err := refusal.Of(store.Reply{code, "", "used"})
+		var refused *fieldgate.Error
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, fieldgate.ReasonUsed, refused.Reason)
+		document, failed := json.Marshal(problem.Of(err, "r-1"))
+		require.NoError(t, failed)
+		require.NotContains(t, string(document), "used")
+	}
 }
 
 func TestOf_RefusalsAreNotShared(t *testing.T) {

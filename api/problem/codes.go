@@ -23,6 +23,7 @@ var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeInvalidCredentials:    {http.StatusUnauthorized, "The credentials are not valid"},
 
 	fieldgate.CodeInsufficientRole:  {http.StatusForbidden, "The role is not sufficient"},
+	fieldgate.CodeNoTenant:          {http.StatusForbidden, "The user has no tenant"},
 	fieldgate.CodeDeviceSuspended:   {http.StatusForbidden, "The device is suspended"},
 	fieldgate.CodeInvalidClaimToken: {http.StatusForbidden, "The claim token is not valid"},
 	fieldgate.CodeCommandDenied:     {http.StatusForbidden, "The policy denies this command"},

@@ -32,7 +32,7 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 		refusal = errDraining
 	}
 	document := Of(refusal, info.ID)
-	info.Code, info.Err = document.Code, err
+	info.Code, info.Reason, info.Err = document.Code, Refusal(refusal).Reason, err
 	if ResponseStarted(w) {
 		return
 	}

@@ -12,6 +12,7 @@ const (
 	CodeInvalidActivationCode ProblemCode = "invalid_activation_code"
 	CodeInvalidCredentials    ProblemCode = "invalid_credentials"
 	CodeInsufficientRole      ProblemCode = "insufficient_role"
+	CodeNoTenant              ProblemCode = "no_tenant"
 	CodeDeviceSuspended       ProblemCode = "device_suspended"
 	CodeInvalidClaimToken     ProblemCode = "invalid_claim_token"
 	CodeCommandDenied         ProblemCode = "command_denied"

@@ -872,9 +872,10 @@ type HeartbeatStatus string
 
 // IssueTicketRequest The origin that the ticket is valid for. The body is optional.
 type issueTicketRequest struct {
-	// Origin The origin of the page that will open the socket, as its browser sends it. The default is
+	// Origin The origin of the page that will open the socket, as its browser sends it: `https` or
+	// `http`, the host in lower case, and a port unless it is the default one. The default is
 	// the `Origin` of this request; without that header, the ticket is valid for a program that
-	// is not a browser.
+	// is not a browser. Anything else, such as an address with a path, is `validation_failed`.
 	//
 	//
 	// Example: https://fleet.example.com

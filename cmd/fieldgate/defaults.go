@@ -32,8 +32,10 @@ func defaults() kong.Vars {
 		"rate_tenant":           rate(limits.PerTenant).String(),
 		"rate_register":         rate(limits.RegisterPerAddress).String(),
 		"rate_register_total":   rate(limits.RegisterTotal).String(),
+		"rate_unauthorized":     rate(limits.UnauthorizedPerAddress).String(),
 		"rate_login":            rate(limits.AuthPerAddress).String(),
 		"environment":           gateway.DefaultEnvironment,
+		"personal_tenants":      "off",
 		"log_format":            "json",
 	}
 }

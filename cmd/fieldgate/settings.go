@@ -25,6 +25,8 @@ type settings struct {
 	TenantClaim string `env:"FIELDGATE_TENANT_CLAIM" default:"${tenant_claim}" help:"Path of the claim with the tenant, which is the customer of the user."`
 	RoleClaim   string `env:"FIELDGATE_ROLE_CLAIM" default:"${role_claim}" help:"Path of the claim with the role of the user."`
 
+	PersonalTenants string `env:"FIELDGATE_PERSONAL_TENANTS" enum:"on,off" default:"${personal_tenants}" help:"Whether a user whose token has no tenant is admin of a tenant of their own (on, off). Anyone who can sign up is then an admin."`
+
 	AllowedOrigins []string `env:"FIELDGATE_ALLOWED_ORIGINS" help:"Origins whose web pages may call the API from a browser, besides the gateway's own, such as https://app.example.com."`
 	TrustedProxies []string `env:"FIELDGATE_TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For is trusted, such as 10.0.0.0/8."`
 
@@ -49,6 +51,8 @@ type settings struct {
 	RateTotal    rate   `name:"rate-register-total" env:"FIELDGATE_RATE_REGISTER_TOTAL" default:"${rate_register_total}" help:"Registrations from all addresses: per minute/burst."`
 	RateLogin    rate   `env:"FIELDGATE_RATE_LOGIN" default:"${rate_login}" help:"Device logins from each address: per minute/burst."`
 
+	RateRefused rate `name:"rate-unauthorized" env:"FIELDGATE_RATE_UNAUTHORIZED" default:"${rate_unauthorized}" help:"Refused credentials from each network at each instance: per minute/burst."`
+
 	AutoPipeline bool   `name:"redis-auto-pipeline" env:"FIELDGATE_REDIS_AUTO_PIPELINE" default:"true" negatable:"" help:"Send the Redis scripts of concurrent requests together."`
 	Environment  string `env:"FIELDGATE_ENVIRONMENT" default:"${environment}" help:"Name of this installation in the system information."`
 	LogLevel     string `env:"FIELDGATE_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Lowest level that is logged (debug, info, warn, error)."`
@@ -72,7 +76,8 @@ func (s settings) config() (gateway.Config, error) {
 	cfg := gateway.Config{
 		Addr: s.Addr, MetricsAddr: metrics,
 		Audience: s.Audience, TenantClaim: s.TenantClaim, RoleClaim: s.RoleClaim,
-		AllowedOrigins: s.AllowedOrigins, TrustedProxies: proxies,
+		PersonalTenants: s.PersonalTenants == "on",
+		AllowedOrigins:  s.AllowedOrigins, TrustedProxies: proxies,
 		DrainDelay: s.DrainDelay, DrainWindow: s.DrainWindow, ShutdownTimeout: s.ShutdownTimeout,
 		IdleTimeout: s.IdleTimeout, BalancerIdleTimeout: s.BalancerIdleTimeout,
 		Policy: policy, Retention: s.Retention, CodeKey: s.CodeKey,
@@ -92,6 +97,7 @@ func (s settings) setLimits(cfg *gateway.Config) {
 	cfg.Limits = ratelimit.Limits{
 		PerTenant: ratelimit.Limit(s.RateTenant), AuthPerAddress: ratelimit.Limit(s.RateLogin),
 		RegisterPerAddress: ratelimit.Limit(s.RateRegister), RegisterTotal: ratelimit.Limit(s.RateTotal),
+		UnauthorizedPerAddress: ratelimit.Limit(s.RateRefused),
 	}
 }
 

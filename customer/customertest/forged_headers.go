@@ -49,7 +49,9 @@ func (f forger) keyIDs() []Forgery {
 		"with a suffix":         kid + "x",
 		"with a line break":     kid + "\n",
 		"with a zero byte":      kid + "\x00",
-		"129 characters long":   strings.Repeat("k", 129),
+		"of another case":       strings.ToUpper(kid),
+		"padded":                kid + "=",
+		"513 characters long":   strings.Repeat("k", 513),
 	}
 	var forged []Forgery
 	for name, value := range kids {

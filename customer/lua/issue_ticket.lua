@@ -4,7 +4,7 @@
 -- ARGV[2]  maximum lifetime of the ticket, in ms
 -- ARGV[3]  expiry of the access token for which the ticket is issued, in Unix ms
 -- Returns {"ok", "", expiry of the ticket in Unix ms}
--- Refuses with unauthorized if the access token has expired
+-- Refuses with unauthorized and the reason expired if the access token has expired
 -- Guarantees that no ticket outlives the access token for which it was issued.
 --@include store/base
 --@include store/reply
@@ -14,7 +14,7 @@ local now = clock()
 
 local ttl = math.min(lifetime, token_expires - now)
 if ttl <= 0 then
-  return refuse('unauthorized')
+  return refuse('unauthorized', 'expired')
 end
 redis.call('SET', ticket_key, record, 'PX', ms(ttl))
 return ok(now + ttl)

@@ -10,7 +10,7 @@
 -- ARGV[5]  burst of the rate limit, in requests
 -- ARGV[6]  time for which the device counts as online after a request, in ms
 -- Returns {"ok", "", tenant, expiry of the login, epoch}
--- Refuses with unauthorized, or with rate_limited and the ms to wait
+-- Refuses with unauthorized and the reason for the log, or with rate_limited and the ms to wait
 -- Guarantees that a login is valid only while its device is active, the epoch is unchanged, and
 -- neither its idle time nor its maximum lifetime has passed. The number of writes is bounded,
 -- however often a device sends requests.
@@ -24,13 +24,17 @@ local now = clock()
 
 local login_epoch, expires, ends = read_fields(login_key, 'epoch', 'expires', 'ends')
 expires = tonumber(expires)
-if not login_epoch or expires <= now then
-  return refuse('unauthorized')
+if not login_epoch then
+  return refuse('unauthorized', 'unknown')
+elseif expires <= now then
+  return refuse('unauthorized', 'expired')
 end
 local tenant, status, epoch, last_seen, connection_until, online_until =
   read_fields(record_key, 'tenant', 'status', 'epoch', 'last_seen', 'connection_until', 'online_until')
-if status ~= 'active' or epoch ~= login_epoch then
-  return refuse('unauthorized')
+if status ~= 'active' then
+  return refuse('unauthorized', 'device_inactive')
+elseif epoch ~= login_epoch then
+  return refuse('unauthorized', 'revoked')
 end
 if interval > 0 then
   local wait = take(rate_key, now, interval, burst, 1)

@@ -19,7 +19,7 @@ local now = clock()
 
 local tenant, status, connection_until = read_fields(device.record, 'tenant', 'status', 'connection_until')
 if tenant ~= device.tenant or status ~= 'active' then
-  return refuse('unauthorized')
+  return refuse('unauthorized', 'device_inactive')
 end
 redis.call('HSET', device.record, 'heartbeat', ms(now), 'heartbeat_status', reported_status, 'metrics', metrics)
 -- While a device has a socket, the lease of the socket determines online_until.

@@ -8,7 +8,7 @@
 -- ARGV[4]  maximum lifetime of a login, in ms
 -- ARGV[5]  maximum number of logins of a device
 -- Returns {"ok", "", expiry of the login, token hash of a login that the caller must end, or ""}
--- Refuses with invalid_credentials, device_suspended
+-- Refuses with device_suspended, or with invalid_credentials and the reason for the log
 -- Guarantees that the secret has not been replaced since it was compared. The login ends when the
 -- device's epoch changes.
 --@include store/base
@@ -20,11 +20,11 @@ local now = clock()
 
 local secret, status, epoch = read_fields(record_key, 'secret', 'status', 'epoch')
 if not secret or secret ~= secret_hash then
-  return refuse('invalid_credentials')
+  return refuse('invalid_credentials', 'wrong_secret')
 elseif status == 'suspended' then
   return refuse('device_suspended')
 elseif status ~= 'active' then
-  return refuse('invalid_credentials')
+  return refuse('invalid_credentials', 'device_inactive')
 end
 
 local ends = now + lifetime

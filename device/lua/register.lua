@@ -39,7 +39,7 @@ end
 local tenant, status, activation, activation_until, activation_used, registered = read_fields(device.record,
   'tenant', 'status', 'activation', 'activation_until', 'activation_used', 'registered')
 if tenant ~= device.tenant or status == 'decommissioned' or activation ~= code_hash then
-  return refuse('invalid_activation_code', 'dead')
+  return refuse('invalid_activation_code', 'replaced')
 end
 local answer, refused = recall(memory_key, fingerprint)
 if refused then

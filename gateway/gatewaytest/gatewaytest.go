@@ -58,7 +58,10 @@ func StartWithIssuer(t testing.TB, iss *customertest.Issuer, changes ...func(*ga
 	transport := apitest.Transport(t, fieldgate.Spec)
 	gate, err := client.New(url, client.WithTransport(transport))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.Empty(t, log.unexpectedErrors(), "the gateway logged errors") })
+	t.Cleanup(func() {
+		require.Empty(t, log.unexpectedErrors(), "the gateway logged errors")
+		require.Empty(t, log.withoutReason(), "the gateway refused credentials without a reason in the log")
+	})
 	caller := &http.Client{Transport: transport}
 	return &Gateway{
 		Gateway: gate, URL: url, MetricsURL: "http://" + g.MetricsAddr(), Issuer: iss,
@@ -66,22 +69,25 @@ func StartWithIssuer(t testing.TB, iss *customertest.Issuer, changes ...func(*ga
 	}
 }
 
+// WithPersonalTenants accepts users without a tenant.
+func WithPersonalTenants(cfg *gateway.Config) { cfg.PersonalTenants = true }
+
 // WithRedis configures the gateway to use the Redis at url instead of the embedded store.
 func WithRedis(url string) func(*gateway.Config) {
 	return func(cfg *gateway.Config) { cfg.RedisURL, cfg.Embedded = url, false }
 }
 
 // ForEachStore runs a parallel subtest with each kind of store. Each subtest has its own
-// gateway.
-func ForEachStore(t *testing.T, test func(t *testing.T, g *Gateway)) {
+// gateway. The changes edit the configuration of both.
+func ForEachStore(t *testing.T, test func(t *testing.T, g *Gateway), changes ...func(*gateway.Config)) {
 	t.Helper()
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
-		test(t, Start(t))
+		test(t, Start(t, changes...))
 	})
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
-		test(t, Start(t, WithRedis(storetest.SharedURL(t))))
+		test(t, Start(t, append([]func(*gateway.Config){WithRedis(storetest.SharedURL(t))}, changes...)...))
 	})
 }
 

@@ -63,6 +63,19 @@ func (l *Log) Lines(message, requestID string) (lines []map[string]any) {
 	return lines
 }
 
+// withoutReason returns the lines of requests and frames whose credential was refused, and
+// that have no reason.
+func (l *Log) withoutReason() (lines []string) {
+	codes := []any{"unauthorized", "invalid_credentials", "invalid_activation_code"}
+	for text := range strings.Lines(l.String()) {
+		var line map[string]any
+		if json.Unmarshal([]byte(text), &line) == nil && slices.Contains(codes, line["code"]) && line["reason"] == nil {
+			lines = append(lines, text)
+		}
+	}
+	return lines
+}
+
 // unexpectedErrors returns the lines about errors that no gateway may log: responses with 500,
 // quarantined records and violated invariants. It ignores failures of the background workers,
 // which are expected while the store cannot be reached.

@@ -12,7 +12,7 @@
 -- ARGV[12...]  a claim token and its hash, for each command that may be claimed
 -- Returns {"ok", events, now, length of the ready set, quarantined ids,
 --       {command id, state, body, claim token}...}
--- Refuses with unauthorized, idempotency_key_reused
+-- Refuses with idempotency_key_reused, or with unauthorized and the reason for the log
 -- Guarantees that a command has one lease at a time, and that only a command that may run is
 -- claimed. A repeated claim returns the same commands and tokens while their leases last,
 -- but an empty answer is never stored. A waiting claim is refused after its device was
@@ -95,11 +95,13 @@ local function claim(id, c, token_hash)
 end
 
 local status, epoch = read_fields(device.record, 'status', 'epoch')
-if status == 'suspended' or (epoch or '') ~= login_epoch then
-  return refuse('unauthorized')
+if status == 'suspended' then
+  return refuse('unauthorized', 'device_inactive')
+elseif (epoch or '') ~= login_epoch then
+  return refuse('unauthorized', 'revoked')
 end
 if login_hash ~= '' and redis.call('EXISTS', login_key) == 0 then
-  return refuse('unauthorized')
+  return refuse('unauthorized', 'unknown')
 end
 local answer, refused = recall(memory_key, fingerprint)
 if refused then

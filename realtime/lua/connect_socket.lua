@@ -27,7 +27,7 @@ local order = 0
 if KEYS[DEVICE] then
   local device, now = device_at(DEVICE, 1), clock()
   if is_disabled(device) then
-    return refuse('unauthorized')
+    return refuse('unauthorized', 'device_inactive')
   end
   order = math.max(now, tonumber(redis.call('HGET', device.record, 'connected') or 0) + 1)
   redis.call('HSET', device.record, 'connected', ms(order))

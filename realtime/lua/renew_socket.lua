@@ -22,7 +22,7 @@ if KEYS[DEVICE] then
   if newest and newest ~= id then
     return refuse('superseded')
   elseif is_disabled(device) then
-    return refuse('unauthorized')
+    return refuse('unauthorized', 'device_inactive')
   end
   set_socket(device, now, id, lease)
 end

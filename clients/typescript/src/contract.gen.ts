@@ -7,6 +7,7 @@ export type ProblemCode =
   | "invalid_activation_code"
   | "invalid_credentials"
   | "insufficient_role"
+  | "no_tenant"
   | "device_suspended"
   | "invalid_claim_token"
   | "command_denied"

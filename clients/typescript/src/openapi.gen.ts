@@ -1919,9 +1919,10 @@ export interface components {
         /** @description The origin that the ticket is valid for. The body is optional. */
         IssueTicketRequest: {
             /**
-             * @description The origin of the page that will open the socket, as its browser sends it. The default is
+             * @description The origin of the page that will open the socket, as its browser sends it: `https` or
+             *     `http`, the host in lower case, and a port unless it is the default one. The default is
              *     the `Origin` of this request; without that header, the ticket is valid for a program that
-             *     is not a browser.
+             *     is not a browser. Anything else, such as an address with a path, is `validation_failed`.
              * @example https://fleet.example.com
              */
             origin?: string;
@@ -2062,7 +2063,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The caller's role is below the least role of the operation. */
+        /** @description The caller's role is below the least role of the operation, or the caller has no tenant. */
         InsufficientRole: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];

@@ -1,0 +1,74 @@
+package gateway
+
+import (
+	"errors"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// text is the value of a setting that is a text.
+type text struct {
+	setting string
+	value   string
+	secret  bool // the value may itself begin or end with a quotation mark
+}
+
+// texts returns the values of all settings that are texts.
+func (c Config) texts() []text {
+	texts := []text{
+		{"FIELDGATE_ADDR", c.Addr, false},
+		{"FIELDGATE_METRICS_ADDR", c.MetricsAddr, false},
+		{"FIELDGATE_REDIS_URL", c.RedisURL, false},
+		{"FIELDGATE_STORE_ID", c.StoreID, false},
+		{"FIELDGATE_SUPABASE_URL", c.SupabaseURL, false},
+		{"FIELDGATE_SUPABASE_ANON_KEY", c.SupabaseAnonKey, false},
+		{"FIELDGATE_JWKS_URL", c.JWKSURL, false},
+		{"FIELDGATE_JWT_ISSUER", c.Issuer, false},
+		{"FIELDGATE_AUTH_HEALTH_URL", c.HealthURL, false},
+		{"FIELDGATE_JWT_AUDIENCE", c.Audience, false},
+		{"FIELDGATE_JWT_SECRET", c.JWTSecret, true},
+		{"FIELDGATE_TENANT_CLAIM", c.TenantClaim, false},
+		{"FIELDGATE_ROLE_CLAIM", c.RoleClaim, false},
+		{"FIELDGATE_CODE_KEY", c.CodeKey, true},
+		{"FIELDGATE_ENVIRONMENT", c.Environment, false},
+	}
+	for _, origin := range c.AllowedOrigins {
+		texts = append(texts, text{"FIELDGATE_ALLOWED_ORIGINS", origin, false})
+	}
+	return texts
+}
+
+// checkTexts returns an error that names the first text with white space or quotation marks
+// at its ends. They come from a file of settings, and are never part of the value: a gateway
+// with such an audience or secret would refuse every user. The error does not contain the
+// value, which may be secret.
+func (c Config) checkTexts() error {
+	for _, t := range c.texts() {
+		if hasSpaceAround(t.value) {
+			return errors.New(t.setting + " has white space at its beginning or end: remove it")
+		}
+		if isQuoted(t.value) || !t.secret && hasQuoteAround(t.value) {
+			return errors.New(t.setting + " has a quotation mark at its beginning or end: remove it")
+		}
+	}
+	return nil
+}
+
+// hasSpaceAround reports whether a text begins or ends with white space, or with a character
+// that cannot be seen.
+func hasSpaceAround(value string) bool {
+	return value != strings.TrimFunc(value, func(c rune) bool { return unicode.IsSpace(c) || !unicode.IsPrint(c) })
+}
+
+// isQuoted reports whether a text begins and ends with the same quotation mark.
+func isQuoted(value string) bool {
+	first, _ := utf8.DecodeRuneInString(value)
+	last, size := utf8.DecodeLastRuneInString(value)
+	return len(value) > size && first == last && isQuote(first)
+}
+
+// hasQuoteAround reports whether a text begins or ends with a quotation mark.
+func hasQuoteAround(value string) bool { return value != strings.TrimFunc(value, isQuote) }
+
+func isQuote(c rune) bool { return strings.ContainsRune("\"'`“”‘’", c) }
