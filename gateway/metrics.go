@@ -81,9 +81,13 @@ func measureMemory(registry prometheus.Registerer) func(share float64) {
 }
 
 // metricsServer returns the server of the metrics. It has a listener of its own, so that
-// the metrics need not be reachable from outside.
+// the metrics need not be reachable from outside. It also serves the two health checks:
+// a tenant that exhausts the listener of the API does not affect them here.
 func (g *Gateway) metricsServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}))
+	for _, path := range []string{"GET /healthz", "GET /readyz"} {
+		mux.Handle(path, g.server.Handler)
+	}
 	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 }
