@@ -61,6 +61,9 @@ func (h *Hub) open(w http.ResponseWriter, r *http.Request, o OpenRequest) error 
 	if code := h.reserve(s); code != 0 {
 		return s.refuse(w, r, o.Header, code)
 	}
+	if s.Device != "" {
+		return h.openDevice(w, r, o, s)
+	}
 	if err := h.register(r.Context(), s); err != nil {
 		h.release(s)
 		return err
@@ -74,8 +77,36 @@ func (h *Hub) open(w http.ResponseWriter, r *http.Request, o OpenRequest) error 
 	return nil
 }
 
-// checkHandshake checks a request against RFC 6455, section 4.2.1. It runs before the
-// socket is registered, because a registration closes the device's earlier socket.
+// openDevice upgrades a device's request before it registers the socket, because a
+// registration closes the device's earlier socket. The upgrade may still fail: the client
+// may have sent bytes before it received the response, or may be gone. A registration that
+// fails closes the new socket.
+func (h *Hub) openDevice(w http.ResponseWriter, r *http.Request, o OpenRequest, s *Socket) error {
+	if err := s.upgrade(w, r, o.Header); err != nil {
+		h.release(s)
+		return err
+	}
+	if err := h.register(r.Context(), s); err != nil {
+		h.release(s)
+		h.log.InfoContext(r.Context(), "closed a socket that could not be registered", "connection", s.ID(), "device", s.Device, "error", err)
+		s.closeUnregistered(registrationCloseCode(err))
+		return nil
+	}
+	s.start()
+	return nil
+}
+
+// registrationCloseCode returns the code with which a device's socket is closed whose
+// registration failed: it lost its rights since the handshake, or the store failed.
+func registrationCloseCode(err error) CloseCode {
+	if fieldgate.CodeOf(err) == fieldgate.CodeUnauthorized {
+		return CloseWithdrawn
+	}
+	return CloseOverloaded
+}
+
+// checkHandshake checks a request against RFC 6455, section 4.2.1. It runs before
+// the connection is upgraded, while a problem document can still be sent.
 func checkHandshake(r *http.Request) error {
 	offered := subprotocols(r)
 	switch {

@@ -88,11 +88,19 @@ func (s *Socket) refuse(w http.ResponseWriter, r *http.Request, header http.Head
 	if err := s.upgrade(w, r, header); err != nil {
 		return err
 	}
+	s.closeUnregistered(code)
+	return nil
+}
+
+// closeUnregistered closes an upgraded socket that the hub does not hold. It first
+// announces when to reconnect, unless the principal has lost its rights.
+func (s *Socket) closeUnregistered(code CloseCode) {
 	s.conn.onClose = func(*Conn, CloseCode) { s.hub.metrics.closed(s, code) }
-	s.pushGoingAway()
+	if code != CloseWithdrawn {
+		s.pushGoingAway()
+	}
 	s.conn.Close(code, "")
 	s.conn.start()
-	return nil
 }
 
 // start adds the socket to the hub and starts reading.
