@@ -3,6 +3,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,8 +44,9 @@ type Gateway struct {
 	reads    *tenantReads
 	health   *handlers.Health
 	probe    *issuerProbe
-	listener net.Listener
-	metrics  net.Listener // nil if metrics are not served
+	capacity capacity
+	listener *boundedListener
+	metrics  *boundedListener // nil if metrics are not served
 	server   *http.Server
 	workers  sync.WaitGroup
 }
@@ -56,8 +58,12 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	capacity, err := capacityOf(maxDescriptors(), cfg)
+	if err != nil {
+		return nil, err
+	}
 	g := &Gateway{
-		cfg: cfg, log: cfg.Logger, registry: newRegistry(),
+		cfg: cfg, log: cfg.Logger, registry: newRegistry(), capacity: capacity,
 		health: &handlers.Health{Version: cfg.Version, Environment: cfg.Environment},
 	}
 	for _, step := range []func(context.Context) error{g.connect, g.listen, g.assemble} {
@@ -104,6 +110,9 @@ func (g *Gateway) newHub() *realtime.Hub {
 	cfg := g.cfg.Sockets
 	cfg.Store, cfg.Retention, cfg.Registerer, cfg.Logger = g.store, g.cfg.Retention, g.registry, g.log
 	cfg.Problem = func(err error, requestID string) any { return problem.Of(err, requestID) }
+	cfg.MaxSockets = cmp.Or(cfg.MaxSockets, g.capacity.sockets)
+	cfg.MaxPerTenant = cmp.Or(cfg.MaxPerTenant, g.capacity.tenantSockets)
+	cfg.Handshakes = realtime.Rate(g.cfg.HandshakeRate)
 	return realtime.New(cfg)
 }
 
@@ -146,6 +155,7 @@ func (g *Gateway) newServer() error {
 		WriteTimeout:      longestWait + 30*time.Second,
 		IdleTimeout:       g.cfg.IdleTimeout,
 		MaxHeaderBytes:    32 << 10,
+		ConnState:         g.listener.track,
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}
 	return nil
@@ -164,17 +174,25 @@ func (g *Gateway) console() api.Console {
 const maxBodyBytes = 2 << 20
 
 func (g *Gateway) listen(ctx context.Context) (err error) {
-	var config net.ListenConfig
-	if g.listener, err = config.Listen(ctx, "tcp", g.cfg.Addr); err != nil {
+	if g.listener, err = listenBounded(ctx, g.cfg.Addr, g.capacity.connections); err != nil {
 		return fmt.Errorf("opening FIELDGATE_ADDR: %w", err)
 	}
+	measureConnections(g.registry, g.listener, g.capacity)
 	if g.cfg.MetricsAddr == "" {
 		return nil
 	}
-	if g.metrics, err = config.Listen(ctx, "tcp", g.cfg.MetricsAddr); err != nil {
+	if g.metrics, err = listenBounded(ctx, g.cfg.MetricsAddr, maxMetricsConnections); err != nil {
 		return fmt.Errorf("opening FIELDGATE_METRICS_ADDR: %w", err)
 	}
 	return nil
+}
+
+func listenBounded(ctx context.Context, addr string, limit int) (*boundedListener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return newBoundedListener(listener, limit), nil
 }
 
 // Addr returns the address at which the API listens. Its port is the real one if the configured

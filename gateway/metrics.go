@@ -80,6 +80,20 @@ func measureMemory(registry prometheus.Registerer) func(share float64) {
 	return used.Set
 }
 
+// measureConnections exports the number of open connections of the API, and the maximum
+// numbers of connections and of sockets.
+func measureConnections(registry prometheus.Registerer, listener *boundedListener, c capacity) {
+	gauge := func(name, help string, value func() float64) {
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	gauge("fieldgate_connections", "Open connections to the API of this instance, including sockets.",
+		func() float64 { return float64(listener.open()) })
+	gauge("fieldgate_connections_max", "Maximum number of connections to the API of this instance.",
+		func() float64 { return float64(c.connections) })
+	gauge("fieldgate_sockets_max", "Maximum number of sockets of this instance.",
+		func() float64 { return float64(c.sockets) })
+}
+
 // metricsServer returns the server of the metrics. It has a listener of its own, so that
 // the metrics need not be reachable from outside. It also serves the two health checks:
 // a tenant that exhausts the listener of the API does not affect them here.
@@ -89,5 +103,9 @@ func (g *Gateway) metricsServer() *http.Server {
 	for _, path := range []string{"GET /healthz", "GET /readyz"} {
 		mux.Handle(path, g.server.Handler)
 	}
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	if g.metrics != nil {
+		server.ConnState = g.metrics.track
+	}
+	return server
 }

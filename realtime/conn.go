@@ -65,6 +65,7 @@ type Conn struct {
 	limits     *Limits
 	serve      func(*Conn, Frame)     // serves one frame, in a new goroutine; must call frameServed
 	onClose    func(*Conn, CloseCode) // is called once, when the socket is closed
+	onDone     func()                 // is called once, when the connection is closed
 	errorFrame func(err error, f Frame) []byte
 
 	ctx         context.Context // ends when the socket starts to close
@@ -374,8 +375,9 @@ func (c *Conn) Done() <-chan struct{} {
 	return c.done
 }
 
-// markDone closes the channel that Done returns.
+// markDone closes the channel that Done returns, and calls onDone.
 func (c *Conn) markDone() {
+	c.onDone()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.finished = true; c.done != nil {

@@ -49,23 +49,36 @@ func (h *Hub) Open(w http.ResponseWriter, r *http.Request, o OpenRequest) error 
 		return err
 	}
 	err := h.open(w, r, o)
-	if errors.Is(err, errHijacked) {
+	switch {
+	case errors.Is(err, errHijacked):
 		h.log.DebugContext(r.Context(), "handshake aborted", "error", err)
 		return nil
+	case fieldgate.CodeOf(err) == fieldgate.CodeOverloaded:
+		w.Header().Set("Connection", "close") // an idle connection takes as many descriptors as a socket
 	}
 	return err
 }
 
 func (h *Hub) open(w http.ResponseWriter, r *http.Request, o OpenRequest) error {
 	s := h.newSocket(o)
-	if code := h.reserve(s); code != 0 {
+	code, err := h.admit(s)
+	switch {
+	case err != nil:
+		return err
+	case code != 0:
 		return s.refuse(w, r, o.Header, code)
-	}
-	if s.Device != "" {
+	case s.Device != "":
 		return h.openDevice(w, r, o, s)
 	}
+	return h.openCustomer(w, r, o, s)
+}
+
+// openCustomer registers a user's socket before it upgrades the request, so that a failure
+// of the store is answered with a problem document.
+func (h *Hub) openCustomer(w http.ResponseWriter, r *http.Request, o OpenRequest, s *Socket) error {
 	if err := h.register(r.Context(), s); err != nil {
 		h.release(s)
+		s.connectionClosed()
 		return err
 	}
 	if err := s.upgrade(w, r, o.Header); err != nil {
@@ -148,7 +161,8 @@ func subprotocols(r *http.Request) (offered []string) {
 }
 
 // upgrade upgrades the request to a WebSocket. After the error errHijacked, the
-// connection can no longer carry an HTTP response.
+// connection can no longer carry an HTTP response. After any error, the socket counts
+// towards the instance no longer.
 func (s *Socket) upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (err error) {
 	if header = header.Clone(); header == nil {
 		header = http.Header{}
@@ -161,10 +175,11 @@ func (s *Socket) upgrade(w http.ResponseWriter, r *http.Request, header http.Hea
 	hijacker := &wireWriter{ResponseWriter: w, maxFragments: s.hub.cfg.Limits.MaxMessage + 2}
 	s.conn.ws, err = s.hub.upgrade.Upgrade(hijacker, r, header)
 	s.conn.wire = hijacker.wire
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case hijacker.wire != nil:
+	}
+	s.connectionClosed()
+	if hijacker.wire != nil {
 		return fmt.Errorf("%w: %w", errHijacked, err)
 	}
 	return fmt.Errorf("%w: %w", errNoUpgrade, err)

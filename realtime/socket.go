@@ -79,6 +79,7 @@ func (h *Hub) newSocket(o OpenRequest) *Socket {
 	s.verifiedAt = s.openedAt
 	s.conn = newConn(&h.cfg.Limits)
 	s.conn.serve, s.conn.onClose, s.conn.errorFrame = s.serve, s.closed, h.errorFrame
+	s.conn.onDone = s.connectionClosed
 	return s
 }
 
