@@ -149,6 +149,11 @@ type Config struct {
 	// half of it. Zero means no limit. Setting: FIELDGATE_RATE_HANDSHAKES.
 	HandshakeRate ratelimit.Limit
 
+	// EventRate is the rate at which event frames are pushed to all sockets of a tenant on
+	// this instance. Further events are delayed. Zero means no limit. Setting:
+	// FIELDGATE_RATE_EVENTS.
+	EventRate ratelimit.Limit
+
 	// Policy decides which commands need an approval. Nil means queue.DefaultPolicy.
 	// Setting: FIELDGATE_POLICY.
 	Policy queue.Policy

@@ -112,7 +112,7 @@ func (g *Gateway) newHub() *realtime.Hub {
 	cfg.Problem = func(err error, requestID string) any { return problem.Of(err, requestID) }
 	cfg.MaxSockets = cmp.Or(cfg.MaxSockets, g.capacity.sockets)
 	cfg.MaxPerTenant = cmp.Or(cfg.MaxPerTenant, g.capacity.tenantSockets)
-	cfg.Handshakes = realtime.Rate(g.cfg.HandshakeRate)
+	cfg.Handshakes, cfg.Events = realtime.Rate(g.cfg.HandshakeRate), realtime.Rate(g.cfg.EventRate)
 	return realtime.New(cfg)
 }
 

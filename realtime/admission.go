@@ -54,6 +54,15 @@ func (b *bucket) charge(now time.Time, n int) {
 	b.earned = b.earned.Add(time.Duration(n) * b.interval)
 }
 
+// most returns n, or the burst if that is less. A caller that charges no more exceeds the
+// rate only by the burst.
+func (b *bucket) most(n int) int {
+	if b.interval == 0 {
+		return n
+	}
+	return min(n, int(b.burst/b.interval)+1)
+}
+
 // full reports whether the bucket has its whole burst.
 func (b *bucket) full(now time.Time) bool { return !b.earned.After(now) }
 

@@ -56,6 +56,10 @@ type Config struct {
 	// half of it. A further handshake is refused with overloaded. Zero means no limit.
 	Handshakes Rate
 
+	// Events is the rate at which event frames are pushed to the sockets of a tenant on this
+	// instance. Further events are delayed. Zero means no limit.
+	Events Rate
+
 	// Registerer registers the metrics. If it is nil, the metrics are not exported.
 	Registerer prometheus.Registerer
 

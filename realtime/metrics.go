@@ -11,6 +11,8 @@ type metrics struct {
 	open     *prometheus.GaugeVec
 	closes   *prometheus.CounterVec
 	refusals *prometheus.CounterVec
+	pushed   prometheus.Counter
+	delayed  prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -26,9 +28,15 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "fieldgate_handshakes_refused_total",
 			Help: "Handshakes of sockets beyond a limit, by reason: sockets, tenant_sockets or rate.",
 		}, []string{"reason"}),
+		pushed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "fieldgate_event_frames_total", Help: "Event frames that were pushed to sockets.",
+		}),
+		delayed: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "fieldgate_event_budgets_used_up", Help: "Tenants whose events are delayed, because their budget of event frames is used up.",
+		}),
 	}
 	if r != nil {
-		r.MustRegister(m.open, m.closes, m.refusals)
+		r.MustRegister(m.open, m.closes, m.refusals, m.pushed, m.delayed)
 	}
 	return m
 }

@@ -49,6 +49,7 @@ type settings struct {
 	RateLogin    rate   `env:"FIELDGATE_RATE_LOGIN" default:"${rate_login}" help:"Device logins from each address: per minute/burst."`
 
 	RateHandshakes   rate `env:"FIELDGATE_RATE_HANDSHAKES" default:"30000/2000" help:"Handshakes of sockets on this instance: per minute/burst. A customer may use half of them."`
+	RateEvents       rate `env:"FIELDGATE_RATE_EVENTS" default:"600000/10000" help:"Event frames that this instance pushes to the sockets of each customer: per minute/burst. Further ones are delayed."`
 	MaxSockets       int  `env:"FIELDGATE_MAX_SOCKETS" default:"0" help:"Maximum number of sockets of this instance; 0 for as many as the limit of open files allows."`
 	MaxTenantSockets int  `env:"FIELDGATE_MAX_TENANT_SOCKETS" default:"0" help:"Maximum number of sockets of each customer on this instance; 0 for half of the maximum of the instance, and at most 20000."`
 
@@ -93,6 +94,7 @@ func (s settings) setLimits(cfg *gateway.Config) {
 		return
 	}
 	cfg.DeviceRate, cfg.HandshakeRate = device.Rate(s.RateDevice), ratelimit.Limit(s.RateHandshakes)
+	cfg.EventRate = ratelimit.Limit(s.RateEvents)
 	cfg.Limits = ratelimit.Limits{
 		PerTenant: ratelimit.Limit(s.RateTenant), AuthPerAddress: ratelimit.Limit(s.RateLogin),
 		RegisterPerAddress: ratelimit.Limit(s.RateRegister), RegisterTotal: ratelimit.Limit(s.RateTotal),
