@@ -22,7 +22,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,11 +95,10 @@ type Config struct {
 	// limit with x-max-body-bytes. Zero means DefaultMaxBodyBytes.
 	MaxBodyBytes int64
 
-	// MaxHeldBytes limits the memory for request bodies that are read, decoded or served at the
-	// same time, in bytes. MaxHeldBytesPerTenant limits the same for one tenant. A body beyond
-	// a limit is refused with overloaded. Default: 128 MiB and 32 MiB.
-	MaxHeldBytes          int64
-	MaxHeldBytesPerTenant int64
+	// Held limits the memory for request bodies that are read, decoded or served at the same
+	// time. A body beyond a limit is refused with overloaded. Nil means a budget of the default
+	// size; frames share the budget that the caller sets.
+	Held *Budget
 
 	// Now returns the current time. It is used to measure the duration of requests. Nil means
 	// time.Now.
@@ -192,8 +190,9 @@ func setDefaults(config *Config) {
 	if config.MaxBodyBytes == 0 {
 		config.MaxBodyBytes = DefaultMaxBodyBytes
 	}
-	config.MaxHeldBytes = cmp.Or(config.MaxHeldBytes, 128<<20)
-	config.MaxHeldBytesPerTenant = cmp.Or(config.MaxHeldBytesPerTenant, 32<<20)
+	if config.Held == nil {
+		config.Held = NewBudget(0, 0)
+	}
 	if config.Now == nil {
 		config.Now = time.Now
 	}

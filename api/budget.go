@@ -1,16 +1,17 @@
 package api
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
 	"github.com/fieldgate/fieldgate"
 )
 
-// budget limits the bytes of the request bodies that this instance holds at the same time, both
-// per holder and in total. A body counts from its first byte until the response, together with
-// the values decoded from it. budget is safe for concurrent use.
-type budget struct {
+// Budget limits the bytes of the request bodies and frames that this instance holds at the same
+// time, both per holder and in total. A body counts from its first byte until the response,
+// together with the values decoded from it. Budget is safe for concurrent use.
+type Budget struct {
 	total     int64 // limit on all holders together, in bytes
 	perHolder int64
 
@@ -19,9 +20,23 @@ type budget struct {
 	holders map[string]int64
 }
 
-func newBudget(total, perHolder int64) *budget {
-	return &budget{total: total, perHolder: perHolder, holders: map[string]int64{}}
+// NewBudget returns a budget of bytes for all holders together, and for each holder. Zero means
+// 128 MiB and 32 MiB.
+func NewBudget(total, perHolder int64) *Budget {
+	return &Budget{total: cmp.Or(total, 128<<20), perHolder: cmp.Or(perHolder, 32<<20), holders: map[string]int64{}}
 }
+
+// HoldFrame adds bytes of a frame to the amount that a tenant holds, like the bytes of a body. It
+// returns overloaded if that would exceed a limit. FreeFrame removes them.
+func (b *Budget) HoldFrame(tenant string, bytes int64) error {
+	return b.take(tenantHolder(tenant), bytes)
+}
+
+// FreeFrame reverses HoldFrame.
+func (b *Budget) FreeFrame(tenant string, bytes int64) { b.free(tenantHolder(tenant), bytes) }
+
+// tenantHolder returns the name under which the budget counts the bodies and frames of a tenant.
+func tenantHolder(tenant string) string { return "tenant " + tenant }
 
 // errOverloaded refuses a body that does not fit into the budget.
 var errOverloaded = &fieldgate.Error{
@@ -32,7 +47,7 @@ var errOverloaded = &fieldgate.Error{
 
 // take adds bytes to the amount that holder holds. If that would exceed the limit of the holder
 // or the total limit, take adds nothing and returns errOverloaded.
-func (b *budget) take(holder string, bytes int64) error {
+func (b *Budget) take(holder string, bytes int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.used+bytes > b.total || b.holders[holder]+bytes > b.perHolder {
@@ -43,7 +58,7 @@ func (b *budget) take(holder string, bytes int64) error {
 	return nil
 }
 
-func (b *budget) free(holder string, bytes int64) {
+func (b *Budget) free(holder string, bytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.used -= bytes
@@ -54,7 +69,7 @@ func (b *budget) free(holder string, bytes int64) {
 
 // A share is the part of the budget that one request uses.
 type share struct {
-	budget *budget
+	budget *Budget
 	holder string
 	bytes  int64
 }

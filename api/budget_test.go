@@ -13,7 +13,7 @@ import (
 
 func TestBudget_LimitsHolderAndTotal(t *testing.T) {
 	t.Parallel()
-	b := newBudget(10, 6)
+	b := NewBudget(10, 6)
 
 	require.NoError(t, b.take("a", 6))
 	require.ErrorIs(t, b.take("a", 1), errOverloaded)
@@ -35,7 +35,7 @@ func TestBody_CountsAgainstBudgetUntilAnswered(t *testing.T) {
 		close(begun)
 		<-end
 		noContent(w, r)
-	}, func(c *Config) { c.MaxHeldBytes = 2000 })
+	}, func(c *Config) { c.Held = NewBudget(2000, 0) })
 	server := httptest.NewServer(te.handler)
 	t.Cleanup(server.Close)
 	post := func() (*http.Response, error) {

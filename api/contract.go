@@ -21,7 +21,7 @@ type contract struct {
 	rateLimit      func(ctx context.Context, operationID string, cost int) error
 	origins        origins
 	validator      *validator
-	bodies         *budget
+	bodies         *Budget
 }
 
 func newContract(document *openapi3.T, config Config, origins origins) (*contract, error) {
@@ -36,7 +36,7 @@ func newContract(document *openapi3.T, config Config, origins origins) (*contrac
 		rateLimit:      config.RateLimit,
 		origins:        origins,
 		validator:      newValidator(),
-		bodies:         newBudget(config.MaxHeldBytes, config.MaxHeldBytesPerTenant),
+		bodies:         config.Held,
 	}
 	return c, c.checkGuards()
 }
@@ -116,7 +116,7 @@ func (c *contract) admit(w http.ResponseWriter, r *http.Request, held *share) (*
 // a caller that has no tenant.
 func holderOf(info *request.Info) string {
 	if info.Tenant != "" {
-		return "tenant " + info.Tenant
+		return tenantHolder(info.Tenant)
 	}
 	return "address " + info.Addr.String()
 }

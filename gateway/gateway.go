@@ -45,6 +45,7 @@ type Gateway struct {
 	health   *handlers.Health
 	probe    *issuerProbe
 	capacity capacity
+	held     *api.Budget // of the bytes of bodies and frames
 	listener *boundedListener
 	metrics  *boundedListener // nil if metrics are not served
 	server   *http.Server
@@ -63,7 +64,7 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{
-		cfg: cfg, log: cfg.Logger, registry: newRegistry(), capacity: capacity,
+		cfg: cfg, log: cfg.Logger, registry: newRegistry(), capacity: capacity, held: api.NewBudget(0, 0),
 		health: &handlers.Health{Version: cfg.Version, Environment: cfg.Environment},
 	}
 	for _, step := range []func(context.Context) error{g.connect, g.listen, g.assemble} {
@@ -110,6 +111,7 @@ func (g *Gateway) newHub() *realtime.Hub {
 	cfg := g.cfg.Sockets
 	cfg.Store, cfg.Retention, cfg.Registerer, cfg.Logger = g.store, g.cfg.Retention, g.registry, g.log
 	cfg.Problem = func(err error, requestID string) any { return problem.Of(err, requestID) }
+	cfg.Hold, cfg.Free = g.held.HoldFrame, g.held.FreeFrame
 	cfg.MaxSockets = cmp.Or(cfg.MaxSockets, g.capacity.sockets)
 	cfg.MaxPerTenant = cmp.Or(cfg.MaxPerTenant, g.capacity.tenantSockets)
 	cfg.Handshakes, cfg.Events = realtime.Rate(g.cfg.HandshakeRate), realtime.Rate(g.cfg.EventRate)
@@ -143,7 +145,7 @@ func (g *Gateway) newServer() error {
 		},
 		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead,
 		Logger: g.log, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
-		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes,
+		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes, Held: g.held,
 	})
 	if err != nil {
 		return fmt.Errorf("preparing the HTTP edge with FIELDGATE_ALLOWED_ORIGINS: %w", err)

@@ -18,6 +18,8 @@ type Frame struct {
 	// ID identifies the frame in logs, problem documents and the events that it
 	// causes. It is the RequestID, or a random id if that is empty.
 	ID string
+
+	memory *memory // counts the bytes that the frame holds; nil: they are not counted
 }
 
 // The frame types that both sockets have.

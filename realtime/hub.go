@@ -25,6 +25,11 @@ type Config struct {
 	Store  *store.Store
 	Limits Limits
 
+	// Hold adds bytes to those that the frames and requests of a tenant hold, or returns an
+	// error if that is too much. Free removes them. If Hold is nil, bytes are not counted.
+	Hold func(tenant string, bytes int64) error
+	Free func(tenant string, bytes int64)
+
 	// Problem returns the problem document for an error frame.
 	Problem func(err error, requestID string) any
 

@@ -79,7 +79,7 @@ func (h *Hub) newSocket(o OpenRequest) *Socket {
 	s.verifiedAt = s.openedAt
 	s.conn = newConn(&h.cfg.Limits)
 	s.conn.serve, s.conn.onClose, s.conn.errorFrame = s.serve, s.closed, h.errorFrame
-	s.conn.onDone = s.connectionClosed
+	s.conn.onDone, s.conn.newMemory, s.conn.overloaded = s.connectionClosed, s.newMemory, s.closeOverloaded
 	return s
 }
 
@@ -139,8 +139,21 @@ func (s *Socket) actor() string {
 	return store.ActorUser(s.User)
 }
 
+// newMemory returns what counts the bytes of a frame of the socket.
+func (s *Socket) newMemory() *memory {
+	return &memory{tenant: s.Tenant, take: s.hub.cfg.Hold, free: s.hub.cfg.Free}
+}
+
+// closeOverloaded closes the socket because the instance cannot hold its frame. It first
+// announces when to reconnect.
+func (s *Socket) closeOverloaded() {
+	s.pushGoingAway()
+	s.conn.Close(CloseOverloaded, "too many bytes of frames are held")
+}
+
 // serve serves one frame and sends its reply or error frame.
 func (s *Socket) serve(c *Conn, f Frame) {
+	defer f.memory.release()
 	started := time.Now()
 	data, err := s.call(c.Context(), f)
 	c.frameServed()
