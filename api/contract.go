@@ -86,7 +86,7 @@ func (c *contract) admit(w http.ResponseWriter, r *http.Request, held *share) (*
 		return nil, fmt.Errorf("the contract has no %s %s", r.Method, r.Pattern)
 	}
 	info := request.Of(r.Context())
-	info.Operation = op.id
+	info.Operation, info.Cost = op.id, op.cost
 	if len(r.TransferEncoding) > 0 {
 		// The request may also have had a Content-Length, which net/http drops. The connection
 		// must then close after the response (RFC 9112, section 6.1).

@@ -33,7 +33,7 @@ func (g *Gateway) verifyUser(ctx context.Context, token string) (customer.Princi
 // authenticateDevice verifies the login token of a device. In the same round trip, the store
 // counts the call against the rate limit of the device.
 func (g *Gateway) authenticateDevice(ctx context.Context, token string) (context.Context, error) {
-	principal, err := g.devices.Check(ctx, token)
+	principal, err := g.devices.CheckCost(ctx, token, request.Cost(ctx))
 	if err != nil {
 		return ctx, err
 	}

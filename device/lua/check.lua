@@ -4,7 +4,7 @@
 -- ARGV  1 ms that an unused login lives, 2 ms by which a renewal must move the end of the
 --       login to be written, 3 ms between two writes of last_seen, 4 ms between requests at
 --       the limit's sustained rate, 0 for no limit, 5 the limit's burst, 6 ms that the
---       device counts as online after a request
+--       device counts as online after a request, 7 the request's cost
 -- Returns {"ok", "", tenant, expires, epoch}
 -- Refuses with unauthorized, or rate_limited with the ms to wait
 -- Guarantees that no login outlives its epoch, its device's activity, its idle time or its
@@ -15,6 +15,7 @@
 local record_key, login_key, rate_key = KEYS[1], KEYS[2], KEYS[3]
 local idle, min_renewal, seen_every = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local interval, burst, online_for = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local cost = tonumber(ARGV[7])
 local now = clock()
 
 local login_epoch, expires, ends = read_fields(login_key, 'epoch', 'expires', 'ends')
@@ -28,7 +29,7 @@ if status ~= 'active' or epoch ~= login_epoch then
   return refuse('unauthorized')
 end
 if interval > 0 then
-  local wait = take(rate_key, now, interval, burst, 1)
+  local wait = take(rate_key, now, interval, burst, cost)
   if wait > 0 then
     return refuse('rate_limited', wait)
   end
