@@ -56,7 +56,7 @@ func TestBody_AboveLimitIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		length  int
 		chunked bool
-		max     int64 // limit in the configuration; the operation itself has a limit of 1024
+		max     int64 // Config.MaxBodyBytes; the operation's own maximum is 1024
 		want    int
 	}{
 		"at the limit of the operation":             {1024, false, 4096, http.StatusOK},

@@ -14,13 +14,13 @@ import (
 // ClaimRequest asks for commands on behalf of a device.
 type ClaimRequest struct {
 	Device         store.Device
-	Epoch          string // of the device's login; the claim is refused once the device's record has another
-	Login          string // hash of the login's token; the claim is refused once the login was ended; empty: not checked
+	Epoch          string // epoch of the device's login; the claim is refused if the device's record has another epoch
+	Login          string // hash of the login token; the claim is refused after the login has ended; empty means that the login is not checked
 	RequestID      string
 	Limit          int           // maximum number of commands, 1 to 10
 	Visibility     time.Duration // length of each lease
-	Wait           time.Duration // maximum time to wait for a command; zero returns at once
-	IdempotencyKey string        // key under which a repeated claim returns the same leases while they last; empty: not remembered
+	Wait           time.Duration // maximum time to wait for a command; zero means no wait
+	IdempotencyKey string        // a repeated claim with this key returns the same leases until they end; empty means no key
 }
 
 // Lease is a command that a device has claimed, for a limited time.
@@ -30,11 +30,11 @@ type Lease struct {
 	Remaining time.Duration // time until VisibleUntil, by the store's clock
 }
 
-// Claim claims the first commands of the device's ready queue, each under a lease. With
-// Wait it blocks while the ready queue is empty. It returns no lease and no error when
-// the wait has passed, the context is done or the queue drains. Refusals:
-// idempotency_key_reused, unauthorized when the device was suspended or its login ended
-// meanwhile, and rate_limited when MaxWaiting claims of the device wait already.
+// Claim claims the first commands of the device's ready queue, each under a lease. If r.Wait
+// is positive, Claim blocks while the ready queue is empty. It returns no lease and no error
+// after r.Wait, when the context is done or when the queue drains. Refusals:
+// idempotency_key_reused, unauthorized if the device was suspended or its login has ended, and
+// rate_limited if MaxWaiting claims of the device already wait.
 func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
 	if r.Wait <= 0 {
 		leases, _, err := q.claim(ctx, r)
@@ -51,7 +51,7 @@ func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
 	for {
 		leases, ready, err := q.claim(ctx, r)
 		if ready > 0 || err != nil {
-			q.waiters.wake(r.Device.ID) // the next waiter may claim what is left
+			q.waiters.wake(r.Device.ID) // the next waiter may claim the remaining commands
 		}
 		if len(leases) > 0 || err != nil || !waiter.wait(ctx, deadline, q.cfg.PollEvery) {
 			return leases, err
@@ -65,10 +65,10 @@ var errTooManyWaiting = &fieldgate.Error{
 	RetryAfter: time.Second,
 }
 
-// claim runs claim.lua once. It also returns how many commands are still ready. The
-// script finishes even when ctx is done meanwhile. Its reply may then hold leases that no
-// caller will use. They are released, unless the request has an IdempotencyKey with which
-// the device can ask again.
+// claim runs claim.lua once, and also returns the number of commands that are still ready. The
+// script finishes even if ctx is done while it runs. In that case claim releases the leases,
+// because no caller will use them. If the request has an IdempotencyKey, claim keeps the
+// leases, because the device can repeat the request.
 func (q *Queue) claim(ctx context.Context, r ClaimRequest) (leases []Lease, ready int64, err error) {
 	keys, args, err := q.claimArgs(r)
 	if err != nil {
@@ -109,9 +109,9 @@ func (q *Queue) claimArgs(r ClaimRequest) (keys []string, args []any, err error)
 	return keys, args, nil
 }
 
-// leases decodes the leases in the reply of claim.lua. If a command's body cannot be
-// decoded, leases skips that command. The command stays claimed until its lease ends, so
-// that it does not block the commands behind it.
+// leases decodes the leases in the reply of claim.lua. It skips a command whose record cannot
+// be decoded. That command stays claimed until its lease ends, so that it does not block the
+// commands behind it.
 func (q *Queue) leases(ctx context.Context, d store.Device, reply store.Reply) []Lease {
 	var leases []Lease
 	for i := 5; i < len(reply); i++ {
@@ -141,8 +141,8 @@ func (q *Queue) lease(d store.Device, claimed store.Reply, now int64) (Lease, er
 	return Lease{Command: c, Token: claimed.String(3), Remaining: time.Duration(s.Visible-now) * time.Millisecond}, nil
 }
 
-// releaseAll releases the leases of a claim whose caller is gone. Their attempts do not
-// count. The next claim gets the commands at once, not after the leases have expired.
+// releaseAll releases the leases of a claim whose caller is gone. These claims do not count as
+// attempts, and the commands are ready again before the leases would expire.
 func (q *Queue) releaseAll(ctx context.Context, r ClaimRequest, leases []Lease) {
 	ctx = context.WithoutCancel(ctx)
 	for _, lease := range leases {
@@ -153,8 +153,8 @@ func (q *Queue) releaseAll(ctx context.Context, r ClaimRequest, leases []Lease) 
 	}
 }
 
-// hashToken returns the hash of a claim token that is stored. Tokens are random, so they
-// cannot be guessed and a plain hash is enough.
+// hashToken returns the hash of a claim token. The store holds only this hash. A plain hash is
+// enough, because tokens are random and cannot be guessed.
 func hashToken(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:16])

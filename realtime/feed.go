@@ -18,7 +18,7 @@ import (
 
 // feed reads the event stream of one tenant for all of the tenant's sockets on this
 // instance. A wake-up carries no event: it only starts a read of the stream. If a wake-up
-// is lost, events are delivered at the next sweep, and none is lost.
+// is lost, the next sweep delivers the events.
 type feed struct {
 	hub      *Hub
 	tenant   string
@@ -32,9 +32,9 @@ type feed struct {
 	rooms       map[string]map[*subscription]struct{}
 	seen        store.StreamID // id of the last event that was read, of which the devices are notified
 	position    store.StreamID // id of the last event that was delivered to the rooms; behind seen while delayed
-	delayed     bool           // a goroutine runs deliverDelayed
+	delayed     bool           // true while a goroutine runs deliverDelayed
 	budget      bucket         // limits the frames that are pushed to the tenant's sockets
-	reading     bool           // a goroutine runs readStream
+	reading     bool           // true while a goroutine runs readStream
 	wakePending bool           // a wake-up came during the read that is in progress
 }
 
@@ -68,8 +68,9 @@ type actor struct {
 //
 // A new feed starts at the position at which the socket was registered. It reads the
 // stream at once, because no feed received the wake-ups since then. An existing feed may
-// be past that position. It may then have read events about a device whose socket is only
-// added now. So join verifies that socket and pushes the number of claimable commands.
+// be past that position. Events about the socket's device may then have been read before
+// the socket was added. So join verifies the socket and pushes the number of claimable
+// commands.
 func (h *Hub) join(s *Socket) {
 	f := h.feeds[s.Tenant]
 	if f == nil {
@@ -151,8 +152,8 @@ func (f *feed) wake() {
 	go f.readStream()
 }
 
-// readStream reads the stream up to its end. At most one goroutine runs it. It also
-// stops when the store fails: the next sweep continues at the same position.
+// readStream reads the stream up to its end. At most one goroutine runs it. If the store
+// fails, readStream returns, and the next sweep continues at the same position.
 func (f *feed) readStream() {
 	for {
 		more, err := f.readPage(context.Background())
@@ -247,12 +248,12 @@ func (e event) rooms() []string {
 func (e event) encode(room string) []byte {
 	frame := e.frame
 	frame.Room = room
-	text, _ := encodeFrame("event", "", frame) // values that were decoded from JSON can be encoded
+	text, _ := encodeFrame("event", "", frame) // no error is possible: the values were decoded from JSON
 	return text
 }
 
-// readEvents reads the entries of a tenant's stream after the position from, at most
-// pageSize. It reports a gap if entries after that position may have been trimmed.
+// readEvents reads at most pageSize entries of a tenant's stream, starting after the
+// position from. It reports a gap if entries after that position may have been trimmed.
 func (h *Hub) readEvents(ctx context.Context, tenant string, from store.StreamID) (events []event, gap bool, err error) {
 	key := store.Tenant(tenant).StreamKey()
 	var entries []redis.XMessage
@@ -274,8 +275,8 @@ func (h *Hub) readEvents(ctx context.Context, tenant string, from store.StreamID
 
 const eventsMissed = "events were missed"
 
-// closeSubscribers closes the sockets that have a subscription, because they have missed
-// events. When such a client subscribes again, the reply reports whether the subscription
+// closeSubscribers closes the sockets that have a subscription, because their clients have
+// missed events. When a client subscribes again, the reply reports whether the subscription
 // could be resumed.
 func (f *feed) closeSubscribers() {
 	f.mu.Lock()
@@ -325,7 +326,7 @@ func parseEvent(entry redis.XMessage) event {
 		Actor: parseActor(field("actor")),
 	}
 	if json.Unmarshal([]byte(field("data")), &e.frame.Data) != nil || e.frame.Data == nil {
-		e.frame.Data = map[string]any{} // the field is optional
+		e.frame.Data = map[string]any{} // the field "data" is optional
 	}
 	for name, id := range map[string]string{"deviceId": e.device, "sessionId": e.session, "commandId": e.command} {
 		if id != "" {

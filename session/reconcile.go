@@ -8,13 +8,13 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// reconcileNewest is the number of sessions that Reconcile checks for each device.
-// The active session is the newest one, unless data is damaged.
+// reconcileNewest is the number of sessions that Reconcile checks for each device. The active
+// session is the newest one, unless data is damaged.
 const reconcileNewest = 50
 
-// Reconcile compares the newest sessions of a device with the device's record and the
-// indexes, and repairs differences. The queue's Reconcile does the same for commands.
-// It costs two reads, and one script for each session.
+// Reconcile compares the newest sessions of a device with the device's record and the indexes,
+// and repairs differences. The Reconcile method of the queue does the same for commands.
+// Reconcile makes two reads, and runs one script for each session.
 func (s *Service) Reconcile(ctx context.Context, d store.Device) error {
 	ids, err := s.candidates(ctx, d)
 	if err != nil {
@@ -28,8 +28,8 @@ func (s *Service) Reconcile(ctx context.Context, d store.Device) error {
 	return nil
 }
 
-// candidates returns the ids of the device's newest sessions. It adds the session in the
-// device's record if that session is not among them.
+// candidates returns the ids of the device's newest sessions. It adds the session that the
+// device's record names, if that session is not among them.
 func (s *Service) candidates(ctx context.Context, d store.Device) ([]string, error) {
 	var active string
 	err := s.store.Do(ctx, "reconcile_device", func(ctx context.Context, c store.Client) error {
@@ -62,8 +62,8 @@ func (s *Service) reconcile(ctx context.Context, d store.Device, id string) erro
 	return nil
 }
 
-// oneSession is the invariant that a device has at most one active session, whose id is
-// in the device's record.
+// oneSession is the invariant that a device has at most one active session, and that the
+// device's record names this session.
 const oneSession store.Invariant = "oneSession"
 
 // violation returns the violation for the damage that the script has found.

@@ -14,14 +14,14 @@ type Scope struct {
 	Retention time.Duration // time for which finished records and the timeline are kept
 }
 
-// NewScope returns the scope of a transition of the device d. Its retention is the one in
-// the calling package's configuration.
+// NewScope returns the scope of a transition of the device d. The retention is the one
+// that the calling package is configured with.
 func NewScope(d Device, actor, requestID string, retention time.Duration) Scope {
 	return Scope{Device: d, Actor: actor, RequestID: requestID, Retention: retention}
 }
 
 // Args returns the first arguments of every script on a device, in the order of
-// lua/device.lua. The arguments in more follow.
+// lua/device.lua, followed by the arguments in more.
 func (s Scope) Args(more ...any) []any {
 	args := make([]any, 0, 5+len(more))
 	args = append(args, s.Tenant, s.ID, s.Actor, s.RequestID, s.Retention.Milliseconds())

@@ -2,11 +2,11 @@
 -- expires with the socket's lease.
 --@include store/base
 
--- KICKED replaces the record of a connection that an administrator has closed.
+-- KICKED is the record of a connection that an administrator has closed.
 local KICKED = 'kicked'
 
--- register writes the record of a connection and adds its id to the tenant's index. The
--- lease is in ms. The index expires when the last lease in it does.
+-- register writes the record of a connection and adds the connection's id to the tenant's
+-- index. The lease is in ms. The index expires with its last lease.
 local function register(record_key, index_key, id, record, lease)
   redis.call('SET', record_key, record, 'PX', ms(lease))
   redis.call('ZADD', index_key, 0, id)

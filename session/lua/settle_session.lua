@@ -1,8 +1,11 @@
--- settle_session applies what has become due for a session: it expires, or its retention
--- ends.
--- KEYS  1-12 the device's key set, 13 the session's record, 14 the tenant's index of
---       sessions, 15 the device's index of sessions
--- ARGV  1-5 the scope, 6 session id
+-- settle_session expires a session whose time has passed, and deletes a session whose
+-- retention has ended.
+-- KEYS[1..12]  the device's key set
+-- KEYS[13]     the session's record
+-- KEYS[14]     the tenant's index of sessions
+-- KEYS[15]     the device's index of sessions
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      session id
 -- Returns {"ok", events}
 -- Guarantees that the due member is removed or has a later time when the script returns.
 --@include store/base
@@ -16,10 +19,10 @@ local session_key, tenant_index_key, device_index_key = KEYS[13], KEYS[14], KEYS
 local id = ARGV[6]
 local now = clock()
 
--- forget deletes a session at the end of its retention.
+-- forget deletes a session at the end of its retention period.
 local function forget()
-  -- The device does not have this session any more, unless the session's record was lost.
-  -- If the record was lost, no other session could be opened on the device.
+  -- Normally the device's record no longer names this session. If the session's record was
+  -- lost, the device's record still names the session, which would block any new session.
   free_device(device, id)
   redis.call('DEL', session_key)
   redis.call('ZREM', tenant_index_key, id)
