@@ -81,15 +81,17 @@ func measureMemory(registry prometheus.Registerer) func(share float64) {
 // measureConnections exports the number of open connections of the API, and the maximum
 // numbers of connections and of sockets.
 func measureConnections(registry prometheus.Registerer, listener *boundedListener, c capacity) {
-	gauge := func(name, help string, value func() float64) {
-		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
-	}
-	gauge("fieldgate_connections", "Open connections to the API of this instance, including sockets.",
-		func() float64 { return float64(listener.open()) })
-	gauge("fieldgate_connections_max", "Maximum number of connections to the API of this instance.",
-		func() float64 { return float64(c.connections) })
-	gauge("fieldgate_sockets_max", "Maximum number of sockets of this instance.",
-		func() float64 { return float64(c.sockets) })
+	registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "fieldgate_connections", Help: "Open connections to the API of this instance, including sockets.",
+		}, func() float64 { return float64(listener.open()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "fieldgate_connections_max", Help: "Maximum number of connections to the API of this instance.",
+		}, func() float64 { return float64(c.connections) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "fieldgate_sockets_max", Help: "Maximum number of sockets of this instance.",
+		}, func() float64 { return float64(c.sockets) }),
+	)
 }
 
 // measureProblems returns a function that records whether a problem of the store was found. The
