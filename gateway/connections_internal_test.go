@@ -37,6 +37,13 @@ func acceptOne(l *boundedListener) <-chan net.Conn {
 	return accepted
 }
 
+// isWaiting reports whether Accept waits until a connection is closed.
+func (l *boundedListener) isWaiting() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.waiting
+}
+
 func TestBoundedListener_WaitsForClose(t *testing.T) {
 	t.Parallel()
 	l, dial := listenLocally(t, 1)
@@ -44,7 +51,8 @@ func TestBoundedListener_WaitsForClose(t *testing.T) {
 	first := <-acceptOne(l)
 	dial()
 	second := acceptOne(l)
-	require.Never(t, func() bool { return len(second) > 0 }, 50*time.Millisecond, 10*time.Millisecond)
+	require.Eventually(t, l.isWaiting, 10*time.Second, time.Millisecond)
+	require.Empty(t, second)
 	require.NoError(t, first.Close())
 	require.Error(t, first.Close(), "a second Close must free no other connection")
 	require.NotNil(t, <-second)
