@@ -16,7 +16,7 @@ func TestCapacity_LeavesDescriptorsToTheRest(t *testing.T) {
 		require.LessOrEqual(t, c.sockets, max(c.connections*3/4, 1), "requests have no connections")
 		require.LessOrEqual(t, c.tenantSockets, max(c.sockets/2, 1), "one tenant has more than half")
 		if descriptors >= 2*reservedDescriptors() {
-			require.Equal(t, reservedDescriptors(), descriptors-c.connections)
+			require.GreaterOrEqual(t, descriptors-c.connections, max(reservedDescriptors(), descriptors/8))
 		}
 	}
 }

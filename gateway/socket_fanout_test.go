@@ -108,3 +108,17 @@ func TestFanOut_MissedEventsUseBudget(t *testing.T) {
 	eventually(t, func() bool { return g.Metrics(t)[budgetsUsedUp] == 1 }, "missed events cost nothing")
 	requireNoEvent(t, s)
 }
+
+// TestFanOut_LostStreamEndsDelay deletes the stream while its events are delayed. The feed must
+// not wait for them for ever.
+func TestFanOut_LostStreamEndsDelay(t *testing.T) {
+	t.Parallel()
+	g, url := startWithEventRate(t, 12_000, 2)
+	f := newFleet(t, g)
+	f.subscribers(t, g, 1)
+	p := f.publisher(t, url)
+	p.publish(300)
+	eventually(t, func() bool { return g.Metrics(t)[budgetsUsedUp] == 1 }, "the budget is not used up")
+	require.NoError(t, p.redis.Del(t.Context(), p.key()).Err())
+	eventually(t, func() bool { return g.Metrics(t)[budgetsUsedUp] == 0 }, "the feed waits for lost events")
+}

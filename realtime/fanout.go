@@ -49,12 +49,26 @@ func (f *feed) delay() {
 // read. At most one goroutine runs it for a feed.
 func (f *feed) deliverDelayed() {
 	for !f.finishDelayed() {
+		seen := f.lastSeen()
 		events, err := f.readAfter(context.Background(), f.currentPosition())
-		if err != nil {
+		switch {
+		case err != nil:
 			f.hub.log.Warn("reading delayed events failed", "tenant", f.tenant, "error", err)
 			store.Sleep(f.ctx, f.hub.cfg.SweepEvery)
+		case len(events) == 0:
+			f.skipTo(seen) // the stream has none of the events any more
+		default:
+			f.deliverPaced(events)
 		}
-		f.deliverPaced(events)
+	}
+}
+
+// skipTo advances the position of the rooms past events that the stream does not have.
+func (f *feed) skipTo(seen store.StreamID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if seen.After(f.position) {
+		f.position = seen
 	}
 }
 
