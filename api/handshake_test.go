@@ -460,8 +460,8 @@ func TestAuthenticate_KnowsOrigin(t *testing.T) {
 	}
 }
 
-// FuzzHandshake looks for handshakes that keep a credential in the query or the
-// subprotocols, or that open a socket with a token in the query.
+// FuzzHandshake requires that checkHandshake refuses every query that contains a token. From
+// each request that it accepts, it must remove the ticket and the bearer subprotocols.
 func FuzzHandshake(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"", "fieldgate.v1, bearer." + goodToken}, {"ticket=" + goodToken, "fieldgate.v1"}, {"ticket=" + aJWT, ""},

@@ -145,8 +145,7 @@ func TestPath_ParametersApplyToAllItsOperations(t *testing.T) {
 		fieldErrorsOf(requireProblem(t, response, fieldgate.CodeValidationFailed)))
 }
 
-// FuzzQuery looks for queries that reach the handler in a form that the contract does not
-// allow.
+// FuzzQuery requires that only queries that the contract allows reach the handler.
 func FuzzQuery(f *testing.F) {
 	for _, seed := range []string{"", "limit=7", "limit=7&limit=8", "tag=a&tag=b", "kind=big;limit=1", "%6c%69mit=7", "limit=1e1"} {
 		f.Add(seed)

@@ -116,8 +116,8 @@ func printFigure(t testing.TB, format string, args ...any) {
 	fmt.Printf("    %-30s %s\n", strings.TrimPrefix(t.Name(), "TestMeasureSockets/"), fmt.Sprintf(format, args...))
 }
 
-// checkAtMost marks the test as failed if got, the measured value, is larger than limit. The
-// measurement continues in both cases.
+// checkAtMost marks the test as failed if the measured value is larger than limit. The test
+// continues in both cases.
 func checkAtMost[T int | float64 | time.Duration](t testing.TB, what string, got, limit T) {
 	t.Helper()
 	if got > limit {

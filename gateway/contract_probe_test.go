@@ -232,7 +232,8 @@ func withoutRequestID(t *testing.T, response gatewaytest.Response) string {
 	return response.Header.Get("Content-Type") + " " + string(text)
 }
 
-// snapshot returns the tenant's records as the tenant can read them, for comparison.
+// snapshot returns the tenant's devices, session and events as JSON. A test compares two
+// snapshots to find out whether a record has changed.
 func (w *fixture) snapshot(t testing.TB) string {
 	t.Helper()
 	var all []any

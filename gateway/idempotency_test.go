@@ -132,7 +132,8 @@ func TestClaim_RepeatedKeyReturnsSameCommandsAndTokens(t *testing.T) {
 		for range 3 {
 			f.propose(t, auto)
 		}
-		first, err := f.device.Claim(t.Context(), request, key) // a response without commands would not be stored for the key
+		// An empty response is not stored for the key, so the repeated claim returns commands.
+		first, err := f.device.Claim(t.Context(), request, key)
 		require.NoError(t, err)
 		require.Len(t, first, 2)
 		again, err := f.device.Claim(t.Context(), request, key)

@@ -18,9 +18,9 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// BenchmarkHeaviestReads measures the processor time of this process for one request of a
-// viewer. This process runs the gateway, and a client that discards the response. Redis
-// runs in another process. The limit is 25 ms.
+// BenchmarkHeaviestReads measures the processor time of one read by a viewer. The time
+// includes the gateway and a client that discards the response. It does not include Redis,
+// which runs in another process. The limit is 25 ms.
 func BenchmarkHeaviestReads(b *testing.B) {
 	still := func(c *gateway.Config) { c.ReconcileInterval = time.Hour }
 	g := gatewaytest.Start(b, gatewaytest.WithRedis(storetest.Start(b).URL()), still)

@@ -77,8 +77,8 @@ func TestShutdown_SpreadsSocketCloses(t *testing.T) {
 	}
 }
 
-// TestShutdown_SocketWorksUntilClosed has a claim wait on a socket during the drain. The
-// claim must not return empty. Otherwise the device would send claims in a loop.
+// TestShutdown_SocketWorksUntilClosed drains a gateway while a claim is waiting on a socket.
+// The claim must not return empty. Otherwise the device would send claims in a loop.
 func TestShutdown_SocketWorksUntilClosed(t *testing.T) {
 	t.Parallel()
 	here, there := startTwoInstances(t, func(cfg *gateway.Config) { cfg.DrainWindow = time.Second })

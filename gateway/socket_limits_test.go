@@ -82,8 +82,8 @@ func TestSocket_LimitsRequestsInFlight(t *testing.T) {
 	eventually(t, func() bool { return s.StartRequest("ping", nil)().Type == "reply" }, "requests in flight are not released")
 }
 
-// TestClaim_WaitingIsBoundedPerDevice has one claim wait over the socket and one over HTTP. A
-// third claim is refused over both.
+// TestClaim_WaitingIsBoundedPerDevice starts two claims that wait, one over a socket and one
+// over HTTP. A third waiting claim must be refused, both over the socket and over HTTP.
 func TestClaim_WaitingIsBoundedPerDevice(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)

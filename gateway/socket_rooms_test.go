@@ -159,7 +159,8 @@ func offsetNumbers(t testing.TB, offsets []string) (all []float64) {
 	return all
 }
 
-// requireTimeline requires the expected events in the session's timeline over HTTP.
+// requireTimeline reads the session's timeline over HTTP. After session.opened, the timeline
+// must contain events of exactly the expected types.
 func requireTimeline(t testing.TB, f *fleet, want []expectedEvent) {
 	t.Helper()
 	response := f.Do(t, gatewaytest.Request{

@@ -117,7 +117,7 @@ func sessionOf(s session.Session) generated.Session {
 }
 
 // sessionDetailOf converts a session like sessionOf, and adds the first page of the session's
-// commands. next is the cursor of the next page, or empty if there is none.
+// commands. The argument next is the cursor of the second page, or empty if there is none.
 func sessionDetailOf(s session.Session, commands []queue.Command, next string) generated.Session {
 	detail := sessionOf(s)
 	detail.Commands = convert(commands, commandOf)

@@ -21,7 +21,7 @@ type operation struct {
 	key     string // Idempotency-Key of a claim
 	result  string
 	visible int64 // end of the lease from the response; without a response, the earliest possible end
-	span    int64 // requested time in ms from the operation to the end of the lease
+	span    int64 // requested length of the lease in ms, counted from the operation
 
 	unknown   bool  // the response was lost, so the operation may or may not have happened
 	at        int64 // time of the operation; zero if the response does not contain it

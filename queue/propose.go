@@ -54,10 +54,10 @@ func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 	return q.proposeAt(ctx, p, mode, device, now)
 }
 
-// proposeAt creates a command. The argument at is the time of the proposal by the store's
-// clock.
-func (q *Queue) proposeAt(ctx context.Context, p Proposal, mode Mode, device store.Device, at time.Time) (Command, error) {
-	keys, args, err := q.proposeArgs(p, mode, device, at)
+// proposeAt creates a command. The argument proposedAt is the time of the proposal by the
+// store's clock.
+func (q *Queue) proposeAt(ctx context.Context, p Proposal, mode Mode, device store.Device, proposedAt time.Time) (Command, error) {
+	keys, args, err := q.proposeArgs(p, mode, device, proposedAt)
 	if err != nil {
 		return Command{}, err
 	}

@@ -252,16 +252,16 @@ func (e event) encode(room string) []byte {
 	return text
 }
 
-// readEvents reads at most pageSize entries of a tenant's stream, starting after the
-// position from. It reports a gap if entries after that position may have been trimmed.
-func (h *Hub) readEvents(ctx context.Context, tenant string, from store.StreamID) (events []event, gap bool, err error) {
+// readEvents reads the entries of a tenant's stream after the given position, at most
+// pageSize. It reports a gap if entries after that position may have been trimmed.
+func (h *Hub) readEvents(ctx context.Context, tenant string, position store.StreamID) (events []event, gap bool, err error) {
 	key := store.Tenant(tenant).StreamKey()
 	var entries []redis.XMessage
 	err = h.store.Do(ctx, "read_events", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
-		page, first := pipe.XRangeN(ctx, key, "("+from.String(), "+", pageSize), pipe.XRangeN(ctx, key, "-", "+", 1)
+		page, first := pipe.XRangeN(ctx, key, "("+position.String(), "+", pageSize), pipe.XRangeN(ctx, key, "-", "+", 1)
 		_, err := pipe.Exec(ctx)
-		entries, gap = page.Val(), from != store.StreamID{} && firstID(first.Val()).After(from)
+		entries, gap = page.Val(), position != store.StreamID{} && firstID(first.Val()).After(position)
 		return err
 	})
 	if err != nil {

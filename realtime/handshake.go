@@ -34,7 +34,7 @@ func newUpgrader() websocket.Upgrader {
 		ReadBufferSize:  1,
 		WriteBufferSize: 1024,
 		WriteBufferPool: &sync.Pool{},
-		// The HTTP edge checks origins, because it can explain a refusal.
+		// The HTTP edge has already checked the origin. Its refusal contains the reason.
 		CheckOrigin: func(*http.Request) bool { return true },
 		Error:       func(http.ResponseWriter, *http.Request, int, error) {},
 	}

@@ -199,7 +199,7 @@ type pendingEvent struct {
 	text []byte
 }
 
-// readMissed reads the events after the position from, at most one page. It returns no
+// readMissed reads the events after the given position, at most one page. It returns no
 // events if the subscription has ended.
 //
 // Two semaphores limit how many subscriptions read at the same time. Otherwise many
@@ -207,7 +207,7 @@ type pendingEvent struct {
 // its tenant's semaphore before the hub's. A tenant with many sockets therefore delays
 // another tenant by only a few pages. While the tenant's budget of event frames is used
 // up, no page is read.
-func (f *feed) readMissed(ctx context.Context, sub *subscription, from store.StreamID) (missed []pendingEvent, gap bool, err error) {
+func (f *feed) readMissed(ctx context.Context, sub *subscription, position store.StreamID) (missed []pendingEvent, gap bool, err error) {
 	if err := f.catchUps.acquire(ctx); err != nil {
 		return nil, false, err
 	}
@@ -225,7 +225,7 @@ func (f *feed) readMissed(ctx context.Context, sub *subscription, from store.Str
 	if f.hasEnded(sub) {
 		return nil, false, nil
 	}
-	events, gap, err := f.hub.readEvents(ctx, f.tenant, from)
+	events, gap, err := f.hub.readEvents(ctx, f.tenant, position)
 	for _, e := range events {
 		pending := pendingEvent{id: e.id}
 		if slices.Contains(e.rooms(), sub.room) {

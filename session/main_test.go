@@ -101,7 +101,7 @@ func (b *bench) get(id string) session.Session {
 	return s
 }
 
-// expire changes a session as if it had expired a second ago and was not settled.
+// expire sets the expiry of a session to one second ago. The session is not settled.
 func (b *bench) expire(id string) {
 	b.t.Helper()
 	expired := time.Now().Add(-time.Second).UnixMilli()

@@ -26,7 +26,7 @@ type Event struct {
 }
 
 // Events returns the timeline of a session, oldest event first, and the cursor of the next
-// page. The cursor is empty after the last page. Events ignores since if page has a cursor.
+// page. The cursor is empty after the last page. If page has a cursor, `since` is ignored.
 // Errors: session_not_found, and validation_failed for an invalid cursor.
 func (s *Service) Events(ctx context.Context, tenant, id string, since time.Time, page store.Page) ([]Event, string, error) {
 	found, err := s.Get(ctx, tenant, id)

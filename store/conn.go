@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// maxIdleTime is the time after which an unused connection is not used again. Load balancers
-// and firewalls drop silent connections without a word, the strictest after a few minutes.
+// maxIdleTime is the time after which an idle connection is not used again. Load balancers and
+// firewalls drop idle connections without closing them, some after only a few minutes.
 const maxIdleTime = time.Minute
 
 // renewEvery is the minimum interval between two calls of dialer.renew that have an effect.

@@ -26,8 +26,8 @@ const (
 // a master. With one second, they failed for 3.5 s.
 const reloadEvery = time.Second
 
-// urlHint describes a valid URL in error messages. No error contains the URL or a part of
-// it, because the URL may hold a password.
+// urlHint is the text in error messages that describes a valid URL. The messages never
+// contain any part of the URL that was set, because it may hold a password.
 const urlHint = "it must be redis://, rediss://, redis+sentinel:// or redis+cluster:// with a host, " +
 	"special characters of the password percent-encoded"
 
@@ -58,7 +58,7 @@ var dialers = map[string]func(url string, poolSize int, d *dialer) (redis.Univer
 }
 
 // dial creates the client for rawURL. It returns the client and the kind of the server.
-// It does not connect yet. No client repeats a command by itself.
+// It does not connect yet. No client repeats a script by itself.
 func dial(rawURL string, poolSize int, d *dialer) (client redis.UniversalClient, kind string, err error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Hostname() == "" {
@@ -106,9 +106,9 @@ func dialSentinel(url string, poolSize int, d *dialer) (redis.UniversalClient, e
 	return redis.NewFailoverClient(opt), nil
 }
 
-// dialCluster creates a client for a Cluster. The query of the URL may name further nodes
-// (addr). Although MaxRetries is -1, this client would repeat commands. The type once
-// prevents that.
+// dialCluster creates a client for a Cluster. The parameter addr in the URL's query may name
+// further nodes. This client repeats commands even with MaxRetries -1, so scripts are sent as
+// commands of type `once`.
 func dialCluster(url string, poolSize int, d *dialer) (redis.UniversalClient, error) {
 	opt, err := redis.ParseClusterURL(url)
 	if err != nil {

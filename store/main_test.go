@@ -54,7 +54,7 @@ func withAndWithoutPipeline(t *testing.T, test func(t *testing.T, cfg store.Conf
 	}
 }
 
-// requireCode fails the test unless err has the code want.
+// requireCode fails the test unless err has the given code.
 func requireCode(t testing.TB, want fieldgate.Code, err error) {
 	t.Helper()
 	require.Error(t, err)

@@ -86,8 +86,8 @@ func (s *Store) checkFound(ctx context.Context, found meta) error {
 	return nil
 }
 
-// check returns an error if the data is not that of the store with the id wanted, or if this
-// program cannot read it. An empty id accepts every store.
+// check returns an error if the id of the store differs from wanted, or if this program
+// cannot read its data. If wanted is empty, the store may have any id.
 func (m meta) check(wanted string) error {
 	switch id := m["store_id"]; {
 	case wanted != "" && len(m) == 0:
@@ -150,8 +150,8 @@ func (s *Store) writeCanary(ctx context.Context) error {
 	return nil
 }
 
-// Probe runs a script that writes, and returns how long the reply took. It succeeds exactly
-// when the store can do the work of the gateway.
+// Probe runs a script that writes, and returns how long the reply took. An error means that
+// the store cannot run the gateway's scripts.
 func (s *Store) Probe(ctx context.Context) (time.Duration, error) {
 	start := time.Now()
 	_, err := s.Run(ctx, canaryScript, []string{canaryKey})

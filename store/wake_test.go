@@ -34,7 +34,7 @@ func listen(t *testing.T, s *store.Store) (l listener, stop func()) {
 	return l, cancel
 }
 
-// receives waits until the listener has received want. It ignores all other wake-ups,
+// receives waits until the listener has received the given wake-up. It ignores all others,
 // which may come from other tests.
 func (l listener) receives(want store.Wake) {
 	l.t.Helper()

@@ -9,8 +9,8 @@ import (
 )
 
 // goComments returns the comments of a Go file. The doc comment of a declaration must have the
-// declared name as its subject. The doc comment of a group, field or package may have any
-// subject.
+// declared name as its subject. This does not apply to the doc comment of a group, field or
+// package.
 func goComments(file, text string) ([]comment, error) {
 	files := token.NewFileSet()
 	parsed, err := parser.ParseFile(files, file, text, parser.ParseComments)
@@ -58,7 +58,7 @@ func noteSpec(d *ast.GenDecl, spec ast.Spec, documented map[*ast.CommentGroup][]
 			names = append(names, name.Name)
 		}
 		if len(names) > 1 || names[0] == "_" {
-			names = nil // the comment on a declaration of several names may have any subject
+			names = nil // no name is required in the comment on several names
 		}
 	default:
 		return
@@ -83,7 +83,7 @@ func luaComments(text string) []comment {
 }
 
 // tsComments returns the comments of a TypeScript file, except comments after code on the same
-// line. The comments may have any subject.
+// line. A TypeScript comment need not have the declared name as its subject.
 func tsComments(text string) []comment {
 	text = regexp.MustCompile(`(?m)^(\s*)(/\*\*?|\*/?)( |$)`).ReplaceAllString(text, "$1// ")
 	return lineComments(text, "//", func(string) []string { return nil })

@@ -214,17 +214,17 @@ func (s *scanner) unicode() bool {
 	return false
 }
 
-// hex returns the code unit of the escape \uXXXX at position at.
-func (s *scanner) hex(at int) (unit uint64, ok bool) {
-	if at+6 > len(s.data) || s.data[at] != '\\' || s.data[at+1] != 'u' {
+// hex parses the escape \uXXXX that begins at s.data[start] and returns its UTF-16 code unit.
+func (s *scanner) hex(start int) (unit uint64, ok bool) {
+	if start+6 > len(s.data) || s.data[start] != '\\' || s.data[start+1] != 'u' {
 		return 0, false
 	}
-	for _, c := range s.data[at+2 : at+6] {
+	for _, c := range s.data[start+2 : start+6] {
 		if !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
 			return 0, false // ParseUint would accept a sign or an underscore
 		}
 	}
-	unit, err := strconv.ParseUint(string(s.data[at+2:at+6]), 16, 16)
+	unit, err := strconv.ParseUint(string(s.data[start+2:start+6]), 16, 16)
 	return unit, err == nil
 }
 

@@ -65,8 +65,8 @@ func (c *CustomerClient) Connect(ctx context.Context, config CustomerSocketConfi
 	return s
 }
 
-// Close starts to close the socket and returns immediately. Done is closed when the socket has
-// ended.
+// Close closes the socket in the background and returns immediately. Done is closed when the
+// socket has ended.
 func (s *CustomerSocket) Close() { s.socket.close() }
 
 // Done returns a channel that is closed when the socket and its goroutines have ended.

@@ -66,8 +66,8 @@ func (d *DeviceClient) Connect(ctx context.Context, config DeviceSocketConfig) *
 	return s
 }
 
-// Close starts to close the socket and returns immediately. Done is closed when the socket has
-// ended.
+// Close closes the socket in the background and returns immediately. Done is closed when the
+// socket has ended.
 func (s *DeviceSocket) Close() { s.socket.close() }
 
 // Done returns a channel that is closed when the socket and its goroutines have ended.

@@ -73,7 +73,7 @@ type socket struct {
 
 var errConnecting = errors.New("fieldgate: there was no connection yet")
 
-// start starts to connect and returns.
+// start connects in the background and returns immediately.
 func (s *socket) start(ctx context.Context, config socketConfig) {
 	s.socketConfig = config
 	s.callbacks = newQueue[func()](maxCallbacks)
@@ -86,7 +86,7 @@ func (s *socket) start(ctx context.Context, config socketConfig) {
 	go s.run()
 }
 
-// close starts to close the socket and returns.
+// close closes the socket in the background and returns immediately.
 func (s *socket) close() { s.cancel(ErrSocketClosed) }
 
 // err returns the reason why the socket has ended, or nil while it is open.

@@ -139,7 +139,7 @@ func TestToken_WebPagesAreRefused(t *testing.T) {
 	t.Parallel()
 	_, _, issuer := dev(t)
 	for _, origin := range []string{
-		"http://evil.example:8081", // a host name that an attacker resolves to loopback
+		"http://evil.example:8081", // an attacker's host name, which may resolve to loopback
 		"null",                     // the origin of a sandboxed frame
 		issuer,
 	} {

@@ -53,8 +53,8 @@ func runFullDisk(t *testing.T, seed uint64, policy string) {
 	s.verify()
 }
 
-// newParameters returns parameters with a new nonce, for a proposal whose response is not
-// recorded. It records that the nonce may have been proposed.
+// newParameters returns the parameters of a proposal, with a new nonce. It records that the
+// nonce may have been proposed, because the caller does not record the response.
 func (d *device) newParameters() []byte {
 	key := nonce()
 	d.history.record("alice", "proposes "+key, func() { d.history.attempted[key] = true })

@@ -21,8 +21,8 @@ import (
 
 // Environment variables of the suite.
 const (
-	seedsSetting = "FIELDGATE_FAULT_SEEDS" // number of seeds with which each scenario runs
-	seedSetting  = "FIELDGATE_FAULT_SEED"  // the only seed with which each scenario runs
+	seedsSetting = "FIELDGATE_FAULT_SEEDS" // number of times that each scenario runs, each time with another seed
+	seedSetting  = "FIELDGATE_FAULT_SEED"  // if set, each scenario runs once, with this seed
 )
 
 // toolsDir is the directory of the programs that the scenarios run.

@@ -97,7 +97,7 @@ func (s *site) idleDevices(n int) idleDevices {
 	return i
 }
 
-// redeliveryAfterKill has each device claim a command, and kills a gateway. For each
+// redeliveryAfterKill kills a gateway after each device has claimed a command. For each
 // command, it returns the time from the expiry of the lease to the redelivery.
 func (i idleDevices) redeliveryAfterKill(p *process) []time.Duration {
 	i.t.Helper()

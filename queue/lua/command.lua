@@ -279,8 +279,8 @@ local function is_exhausted(c, now)
 end
 
 -- expire_lease ends a lease that has expired. If the command has no attempts left, its status
--- becomes timed_out. Otherwise the command is queued again, and ends at once if a user has
--- cancelled it or if it may no longer be delivered.
+-- becomes timed_out. Otherwise the command is queued again. Its status then becomes cancelled
+-- if a user has cancelled it, or expired if it may no longer be delivered.
 local function expire_lease(device, id, c, now)
   if c.attempt >= c.max or is_exhausted(c, now) then
     record_claim_end(c, now, 'timed_out')

@@ -10,9 +10,9 @@ local ROUNDING = 1
 -- request would conform, and counts nothing. A cost above the burst counts as the burst.
 --   interval  ms between requests of cost 1 at the sustained rate; may be a fraction
 --   burst     the maximum cost of requests that arrive at once
--- A stored arrival is later than now + interval * burst only if the clock was set back.
--- It then counts as a used-up burst. Otherwise take would refuse all requests until the
--- clock reaches the old time.
+-- If the clock was set back, the stored arrival time may be later than
+-- now + interval * burst. take then treats the burst as used up. Otherwise it would refuse
+-- all requests until the clock reaches the old time.
 local function take(key, now, interval, burst, cost)
   cost = math.min(cost, burst)
   local latest = now + interval * (burst - cost) -- the latest arrival that conforms

@@ -64,12 +64,12 @@ func StartReplicated(t testing.TB, count int) (masters, replicas Cluster) {
 	return masters, replicas
 }
 
-// meet joins the server s to the Cluster of the server other.
-func (s *Server) meet(t testing.TB, other *Server) {
+// meet makes the server s a node of the Cluster to which member belongs.
+func (s *Server) meet(t testing.TB, member *Server) {
 	t.Helper()
-	bus, err := other.Client(t).ConfigGet(t.Context(), "cluster-port").Result()
+	bus, err := member.Client(t).ConfigGet(t.Context(), "cluster-port").Result()
 	require.NoError(t, err)
-	require.NoError(t, s.Client(t).Do(t.Context(), "cluster", "meet", "127.0.0.1", other.Port, bus["cluster-port"]).Err())
+	require.NoError(t, s.Client(t).Do(t.Context(), "cluster", "meet", "127.0.0.1", member.Port, bus["cluster-port"]).Err())
 }
 
 // follow makes the server s a replica of master as soon as s has met master. It waits

@@ -184,8 +184,8 @@ func freeAddr() (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// program returns the name or path of the server's program. The environment variable
-// FIELDGATE_TEST_REDIS_SERVER selects another one than redis-server, such as valkey-server.
+// program returns the name or path of the server's program: the value of the environment
+// variable FIELDGATE_TEST_REDIS_SERVER, such as valkey-server, or redis-server by default.
 func program() string { return cmp.Or(os.Getenv("FIELDGATE_TEST_REDIS_SERVER"), "redis-server") }
 
 // launch starts the process and waits until the server is ready.

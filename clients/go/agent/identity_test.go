@@ -106,7 +106,7 @@ func TestRegister_IsRepeatedWithSameKeyAfterRestart(t *testing.T) {
 	requireStored(t, state, device)
 }
 
-// requireStored requires that the state file holds the identity want, and that only the owner
+// requireStored requires that the state file holds the given identity, and that only the owner
 // can read the file.
 func requireStored(t testing.TB, state string, want identity) {
 	t.Helper()

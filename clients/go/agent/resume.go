@@ -88,8 +88,8 @@ func (w *worker) confirmClaim(ctx context.Context, id string) (lease fieldgate.L
 }
 
 // handleLostClaim handles a repeatable command whose claim was refused with err. If the command
-// has timed out, it is reported as interrupted. Any other command is removed from the journal,
-// so that it can run when it is claimed again.
+// has timed out, the agent reports it as interrupted. Otherwise the agent removes the command
+// from the journal, so that the command can run when it is claimed again.
 func (w *worker) handleLostClaim(base context.Context, id string, err error) {
 	var refused *fieldgate.APIError
 	if errors.As(err, &refused) && refused.Code == fieldgate.CodeClaimExpired && refused.Command.Status == fieldgate.CommandStatusTimedOut {

@@ -55,9 +55,9 @@ func (u *uplink) current() (api deviceAPI, isSocket bool) {
 	return u.device, false
 }
 
-// connect starts a goroutine that keeps a socket open until ctx ends. The goroutine reconnects
-// even after the gateway has closed a socket permanently, because the reason may be temporary:
-// a suspended device may be resumed.
+// connect starts a goroutine that keeps a socket open until ctx ends. The goroutine opens a new
+// socket even after a close code that is final for a DeviceSocket. The reason for that code may
+// be temporary: a suspended device, for example, may be resumed.
 func (u *uplink) connect(ctx context.Context) {
 	u.connecting.Go(func() {
 		for delay := (backoff{}); ctx.Err() == nil; {

@@ -11,8 +11,8 @@ import { eventually, openSocket, recordMessages } from "./sockets.js";
 const gateway = await startGateway();
 
 /**
- * The random factor of all delays. It is fixed, so that a test can calculate the upper bound of
- * a delay.
+ * The result of Math.random in this file. It is constant, so that a test can calculate the upper
+ * bound of a delay from the delay.
  */
 const randomFactor = 0.01;
 mock.method(Math, "random", () => randomFactor);
