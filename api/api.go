@@ -20,7 +20,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,12 +94,10 @@ type Config struct {
 	// limit with x-max-body-bytes. Zero means DefaultMaxBodyBytes.
 	MaxBodyBytes int64
 
-	// MaxHeldBytes is the maximum total size of the request bodies that the instance holds at the
-	// same time, in bytes. The values decoded from the bodies count too. MaxHeldBytesPerTenant is
-	// the maximum for one tenant. A body beyond a maximum is refused with overloaded. Default:
-	// 128 MiB and 32 MiB.
-	MaxHeldBytes          int64
-	MaxHeldBytesPerTenant int64
+	// Held limits the request bodies that the instance holds at the same time. The values
+	// decoded from the bodies count too. A body beyond a limit is refused with overloaded.
+	// Nil means a budget of the default size. Frames share the budget that the caller sets.
+	Held *Budget
 
 	// Now returns the current time. It is used to measure the duration of requests. Nil means
 	// time.Now.
@@ -192,8 +189,9 @@ func setDefaults(config *Config) {
 	if config.MaxBodyBytes == 0 {
 		config.MaxBodyBytes = DefaultMaxBodyBytes
 	}
-	config.MaxHeldBytes = cmp.Or(config.MaxHeldBytes, 128<<20)
-	config.MaxHeldBytesPerTenant = cmp.Or(config.MaxHeldBytesPerTenant, 32<<20)
+	if config.Held == nil {
+		config.Held = NewBudget(0, 0)
+	}
 	if config.Now == nil {
 		config.Now = time.Now
 	}

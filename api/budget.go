@@ -1,18 +1,20 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
 	"github.com/fieldgate/fieldgate"
 )
 
-// budget limits the bytes of the request bodies that this instance holds at the same time, in
-// total and for each holder. A holder is a name that holderOf returns. A body counts from its
-// first byte until the response, together with the values decoded from it. budget is safe for
-// concurrent use.
-type budget struct {
+// Budget limits the bytes of the request bodies and frames that this instance holds at the same
+// time, in total and for each holder. A holder is a name that holderOf returns. A body counts
+// from its first byte until the response, together with the values decoded from it. Budget is
+// safe for concurrent use.
+type Budget struct {
 	total     int64 // limit on all holders together, in bytes
 	perHolder int64
 
@@ -33,12 +35,30 @@ type holding struct {
 	turns chan struct{} // has an element for each request with a large body that is served
 }
 
-func newBudget(total, perHolder int64, parallel int) *budget {
-	return &budget{
+// NewBudget returns a budget of bytes for all holders together, and for each holder. Zero means
+// 128 MiB and 32 MiB.
+func NewBudget(total, perHolder int64) *Budget {
+	return newBudget(cmp.Or(total, 128<<20), cmp.Or(perHolder, 32<<20), max(1, runtime.GOMAXPROCS(0)/2))
+}
+
+func newBudget(total, perHolder int64, parallel int) *Budget {
+	return &Budget{
 		total: total, perHolder: perHolder, holders: map[string]*holding{},
 		parallel: parallel, wait: bodyWait, decoding: make(chan struct{}, parallel),
 	}
 }
+
+// HoldFrame adds bytes of a frame to the amount that a tenant holds, like the bytes of a body. It
+// returns overloaded if that would exceed a limit. FreeFrame removes them.
+func (b *Budget) HoldFrame(tenant string, bytes int64) error {
+	return b.take(tenantHolder(tenant), bytes)
+}
+
+// FreeFrame reverses HoldFrame.
+func (b *Budget) FreeFrame(tenant string, bytes int64) { b.free(tenantHolder(tenant), bytes) }
+
+// tenantHolder returns the name under which the budget counts the bodies and frames of a tenant.
+func tenantHolder(tenant string) string { return "tenant " + tenant }
 
 // bodyWait is the time that a large body waits until it is decoded.
 const bodyWait = 2 * time.Second
@@ -52,7 +72,7 @@ var errOverloaded = &fieldgate.Error{
 
 // take adds bytes to the amount that holder uses. If that would exceed the limit of the holder or
 // the total limit, take adds nothing and returns errOverloaded.
-func (b *budget) take(holder string, bytes int64) error {
+func (b *Budget) take(holder string, bytes int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.holders[holder]
@@ -69,7 +89,7 @@ func (b *budget) take(holder string, bytes int64) error {
 }
 
 // free subtracts bytes that holder no longer uses.
-func (b *budget) free(holder string, bytes int64) {
+func (b *Budget) free(holder string, bytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.holders[holder]
@@ -83,7 +103,7 @@ func (b *budget) free(holder string, bytes int64) {
 }
 
 // turnsOf returns the turns of a holder that uses a part of the budget.
-func (b *budget) turnsOf(holder string) chan struct{} {
+func (b *Budget) turnsOf(holder string) chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.holders[holder].turns
@@ -91,7 +111,7 @@ func (b *budget) turnsOf(holder string) chan struct{} {
 
 // A share is the part of the budget that one request uses.
 type share struct {
-	budget *budget
+	budget *Budget
 	holder string
 	bytes  int64
 	turns  chan struct{} // turns of the holder, of which the request has one; nil if it has none

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"runtime"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -22,7 +21,7 @@ type contract struct {
 	rateLimit      func(ctx context.Context, operationID string, cost int) error
 	origins        origins
 	validator      *validator
-	bodies         *budget
+	bodies         *Budget
 }
 
 func newContract(document *openapi3.T, config Config, origins origins) (*contract, error) {
@@ -37,7 +36,7 @@ func newContract(document *openapi3.T, config Config, origins origins) (*contrac
 		rateLimit:      config.RateLimit,
 		origins:        origins,
 		validator:      newValidator(),
-		bodies:         newBudget(config.MaxHeldBytes, config.MaxHeldBytesPerTenant, max(1, runtime.GOMAXPROCS(0)/2)),
+		bodies:         config.Held,
 	}
 	return c, c.checkGuards()
 }
@@ -87,7 +86,7 @@ func (c *contract) admit(w http.ResponseWriter, r *http.Request, held *share) (*
 		return nil, fmt.Errorf("the contract has no %s %s", r.Method, r.Pattern)
 	}
 	info := request.Of(r.Context())
-	info.Operation = op.id
+	info.Operation, info.Cost = op.id, op.cost
 	if len(r.TransferEncoding) > 0 {
 		// A request with a Transfer-Encoding may also have had a Content-Length, which net/http
 		// drops. Its connection must close after the response (RFC 9112, section 6.1).
@@ -117,7 +116,7 @@ func (c *contract) admit(w http.ResponseWriter, r *http.Request, held *share) (*
 // a caller that has no tenant.
 func holderOf(info *request.Info) string {
 	if info.Tenant != "" {
-		return "tenant " + info.Tenant
+		return tenantHolder(info.Tenant)
 	}
 	return "address " + info.Addr.String()
 }

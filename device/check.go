@@ -61,6 +61,11 @@ func FromContext(ctx context.Context) (Principal, bool) {
 // ended, or if the device is not active; rate_limited. An outage of the store is
 // store_unavailable, never unauthorized.
 func (r *Registry) Check(ctx context.Context, token string) (Principal, error) {
+	return r.CheckCost(ctx, token, 1)
+}
+
+// CheckCost is Check for a request that counts as much as several. A cost below 1 means 1.
+func (r *Registry) CheckCost(ctx context.Context, token string, cost int) (Principal, error) {
 	id, ok := deviceIDOfToken(token)
 	if !ok {
 		return Principal{}, refuse(fieldgate.CodeUnauthorized, fieldgate.ReasonMalformed)
@@ -71,7 +76,7 @@ func (r *Registry) Check(ctx context.Context, token string) (Principal, error) {
 		[]string{store.DeviceKey(id), store.LoginKey(id, login), store.DeviceRateKey(id)},
 		[]any{
 			r.cfg.LoginIdle.Milliseconds(), (r.cfg.LoginIdle / renewalParts).Milliseconds(), seenEvery.Milliseconds(),
-			interval, burst, r.cfg.OnlineWithin.Milliseconds(),
+			interval, burst, r.cfg.OnlineWithin.Milliseconds(), max(cost, 1),
 		})
 	if err != nil {
 		return Principal{}, err

@@ -44,7 +44,7 @@ func (g *Gateway) verifyUser(ctx context.Context, token string) (principal custo
 func (g *Gateway) authenticateDevice(ctx context.Context, token string) (context.Context, error) {
 	var principal device.Principal
 	err := g.guard.verify(ctx, token, g.devices.Issued(token), func() (err error) {
-		principal, err = g.devices.Check(ctx, token)
+		principal, err = g.devices.CheckCost(ctx, token, request.Cost(ctx))
 		return err
 	})
 	if err != nil {

@@ -149,6 +149,22 @@ type Config struct {
 	Limits     ratelimit.Limits
 	DeviceRate device.Rate
 
+	// MaxSockets is the maximum number of sockets of this instance. Zero means as many as the
+	// limit of open files allows. MaxTenantSockets is the maximum for one tenant. Zero means
+	// half of MaxSockets, and at most 20,000. Settings: FIELDGATE_MAX_SOCKETS and
+	// FIELDGATE_MAX_TENANT_SOCKETS.
+	MaxSockets       int
+	MaxTenantSockets int
+
+	// HandshakeRate is the rate at which sockets may open on this instance. A tenant may use
+	// half of it. Zero means no limit. Setting: FIELDGATE_RATE_HANDSHAKES.
+	HandshakeRate ratelimit.Limit
+
+	// EventRate is the rate at which event frames are pushed to all sockets of a tenant on
+	// this instance. Further events are delayed. Zero means no limit. Setting:
+	// FIELDGATE_RATE_EVENTS.
+	EventRate ratelimit.Limit
+
 	// Policy decides which commands need an approval. Nil means queue.DefaultPolicy.
 	// Setting: FIELDGATE_POLICY.
 	Policy queue.Policy
@@ -207,7 +223,7 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.setIssuerFromProject(); err != nil {
 		return c, err
 	}
-	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkTimes(), c.checkKeys())
+	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkTimes(), c.checkKeys(), c.checkSockets())
 }
 
 // setIssuerFromProject derives JWKSURL, Issuer and HealthURL from SupabaseURL. It keeps those
@@ -275,6 +291,16 @@ func (c Config) checkTimes() error {
 		return errors.New("FIELDGATE_RECONCILE_INTERVAL must not be negative, and FIELDGATE_RECONCILE_DEVICES at least 1")
 	case c.DrainDelay < 0 || c.DrainWindow < 0 || c.ShutdownTimeout < 0:
 		return errors.New("FIELDGATE_DRAIN_DELAY, FIELDGATE_DRAIN_WINDOW and FIELDGATE_SHUTDOWN_TIMEOUT must not be negative")
+	}
+	return nil
+}
+
+func (c Config) checkSockets() error {
+	switch {
+	case c.MaxSockets < 0 || c.MaxTenantSockets < 0:
+		return errors.New("FIELDGATE_MAX_SOCKETS and FIELDGATE_MAX_TENANT_SOCKETS must not be negative")
+	case c.MaxSockets > 0 && c.MaxTenantSockets > c.MaxSockets:
+		return fmt.Errorf("FIELDGATE_MAX_TENANT_SOCKETS (%d) must not exceed FIELDGATE_MAX_SOCKETS (%d)", c.MaxTenantSockets, c.MaxSockets)
 	}
 	return nil
 }

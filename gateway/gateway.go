@@ -3,6 +3,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,8 +46,10 @@ type Gateway struct {
 	reads       *tenantReads
 	health      *handlers.Health
 	probe       *issuerProbe
-	listener    net.Listener
-	metrics     net.Listener // nil if metrics are not served
+	capacity    capacity
+	held        *api.Budget // of the bytes of bodies and frames
+	listener    *boundedListener
+	metrics     *boundedListener // nil if metrics are not served
 	server      *http.Server
 	handler     switchedHandler // of server
 	workers     sync.WaitGroup
@@ -61,8 +64,12 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	capacity, err := capacityOf(maxDescriptors(), cfg)
+	if err != nil {
+		return nil, err
+	}
 	g := &Gateway{
-		cfg: cfg, log: cfg.Logger, registry: newRegistry(),
+		cfg: cfg, log: cfg.Logger, registry: newRegistry(), capacity: capacity, held: api.NewBudget(0, 0),
 		health: &handlers.Health{Version: cfg.Version, Environment: cfg.Environment},
 	}
 	g.storeConfig = g.newStoreConfig()
@@ -125,6 +132,10 @@ func (g *Gateway) newHub() *realtime.Hub {
 	cfg := g.cfg.Sockets
 	cfg.Store, cfg.Retention, cfg.Registerer, cfg.Logger = g.store, g.cfg.Retention, g.registry, g.log
 	cfg.Problem = func(err error, requestID string) any { return problem.Of(err, requestID) }
+	cfg.Hold, cfg.Free = g.held.HoldFrame, g.held.FreeFrame
+	cfg.MaxSockets = cmp.Or(cfg.MaxSockets, g.capacity.sockets)
+	cfg.MaxPerTenant = cmp.Or(cfg.MaxPerTenant, g.capacity.tenantSockets)
+	cfg.Handshakes, cfg.Events = realtime.Rate(g.cfg.HandshakeRate), realtime.Rate(g.cfg.EventRate)
 	return realtime.New(cfg)
 }
 
@@ -155,7 +166,7 @@ func (g *Gateway) newHandler() error {
 		},
 		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead,
 		Logger: g.log, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
-		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes,
+		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes, Held: g.held,
 	})
 	if err != nil {
 		return fmt.Errorf("preparing the HTTP edge: %w", err)
@@ -174,6 +185,7 @@ func (g *Gateway) newServer() *http.Server {
 		WriteTimeout:      longestWait + 30*time.Second,
 		IdleTimeout:       g.cfg.IdleTimeout,
 		MaxHeaderBytes:    32 << 10,
+		ConnState:         func(c net.Conn, state http.ConnState) { g.listener.track(c, state) },
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}
 }
@@ -191,17 +203,25 @@ func (g *Gateway) console() api.Console {
 const maxBodyBytes = 2 << 20
 
 func (g *Gateway) listen(ctx context.Context) (err error) {
-	var config net.ListenConfig
-	if g.listener, err = config.Listen(ctx, "tcp", g.cfg.Addr); err != nil {
+	if g.listener, err = listenBounded(ctx, g.cfg.Addr, g.capacity.connections); err != nil {
 		return fmt.Errorf("opening FIELDGATE_ADDR: %w", err)
 	}
+	measureConnections(g.registry, g.listener, g.capacity)
 	if g.cfg.MetricsAddr == "" {
 		return nil
 	}
-	if g.metrics, err = config.Listen(ctx, "tcp", g.cfg.MetricsAddr); err != nil {
+	if g.metrics, err = listenBounded(ctx, g.cfg.MetricsAddr, maxMetricsConnections); err != nil {
 		return fmt.Errorf("opening FIELDGATE_METRICS_ADDR: %w", err)
 	}
 	return nil
+}
+
+func listenBounded(ctx context.Context, addr string, limit int) (*boundedListener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return newBoundedListener(listener, limit), nil
 }
 
 // Addr returns the address at which the API listens. If the configured port is 0, the address

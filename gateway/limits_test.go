@@ -155,3 +155,15 @@ func TestRateLimit_NoneByDefault(t *testing.T) {
 	})
 	require.Equal(t, map[client.ProblemCode]int{"": 400}, codes)
 }
+
+// TestDeviceSocket_HandshakeCost opens a socket of a device, which costs as much as five
+// requests.
+func TestDeviceSocket_HandshakeCost(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.DeviceRate = device.Rate{PerMinute: 1, Burst: 6} })
+	f := newFleet(t, g)
+	token := f.Login(t, f.device)
+	g.OpenDevice(t, token)
+	require.NoError(t, sendHeartbeat(t, g.DeviceWithToken(client.Bearer(token))))
+	requireCode(t, client.CodeRateLimited, sendHeartbeat(t, g.DeviceWithToken(client.Bearer(token))))
+}

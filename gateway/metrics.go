@@ -78,6 +78,22 @@ func measureMemory(registry prometheus.Registerer) func(share float64) {
 	return used.Set
 }
 
+// measureConnections exports the number of open connections of the API, and the maximum
+// numbers of connections and of sockets.
+func measureConnections(registry prometheus.Registerer, listener *boundedListener, c capacity) {
+	registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "fieldgate_connections", Help: "Open connections to the API of this instance, including sockets.",
+		}, func() float64 { return float64(listener.open()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "fieldgate_connections_max", Help: "Maximum number of connections to the API of this instance.",
+		}, func() float64 { return float64(c.connections) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "fieldgate_sockets_max", Help: "Maximum number of sockets of this instance.",
+		}, func() float64 { return float64(c.sockets) }),
+	)
+}
+
 // measureProblems returns a function that records whether a problem of the store was found. The
 // gauge of each problem is zero from the start.
 func measureProblems(registry prometheus.Registerer) func(problem store.Problem, found bool) {
@@ -100,9 +116,17 @@ func measureProblems(registry prometheus.Registerer) func(problem store.Problem,
 }
 
 // metricsServer returns the server of the metrics. It has a listener of its own, so that
-// the metrics need not be reachable from outside.
+// the metrics need not be reachable from outside. It also serves the two health checks:
+// a tenant that exhausts the listener of the API does not affect them here.
 func (g *Gateway) metricsServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}))
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	for _, path := range []string{"GET /healthz", "GET /readyz"} {
+		mux.Handle(path, g.server.Handler)
+	}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	if g.metrics != nil {
+		server.ConnState = g.metrics.track
+	}
+	return server
 }

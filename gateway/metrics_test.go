@@ -122,11 +122,25 @@ func TestMetrics_CountRedisFailuresButNotCancelledCalls(t *testing.T) {
 	require.InDelta(t, 1, g.Metrics(t)[failures], 0)
 }
 
+// TestMetricsListener_ServesHealthChecks reads the checks where no tenant connects.
+func TestMetricsListener_ServesHealthChecks(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	for path, status := range map[string]int{"/healthz": http.StatusOK, "/readyz": http.StatusOK, "/version": http.StatusNotFound} {
+		eventually(t, func() bool {
+			response, err := http.Get(g.MetricsURL + path)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			return response.StatusCode == status
+		}, path+" has another status")
+	}
+}
+
 func TestMetrics_HaveTheirOwnPort(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	require.Equal(t, http.StatusNotFound, g.Do(t, gatewaytest.Request{Method: http.MethodGet, Path: "/metrics"}).Status)
-	response, err := http.Get(g.MetricsURL + "/healthz")
+	response, err := http.Get(g.MetricsURL + "/version")
 	require.NoError(t, err)
 	response.Body.Close()
 	require.Equal(t, http.StatusNotFound, response.StatusCode)

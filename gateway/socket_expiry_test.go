@@ -35,11 +35,11 @@ var withShortLeases = withSockets(func(cfg *realtime.Config) { cfg.Lease, cfg.Re
 
 // runInstance runs an instance in this process until the process is killed.
 func runInstance() {
-	cfg := gateway.Config{Addr: "127.0.0.1:0", RedisURL: os.Getenv(instanceStore), SupabaseURL: os.Getenv(instanceIssuer)}
+	cfg := gateway.Config{Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", RedisURL: os.Getenv(instanceStore), SupabaseURL: os.Getenv(instanceIssuer)}
 	withShortLeases(&cfg)
 	g, err := gateway.New(context.Background(), cfg)
 	if err == nil {
-		fmt.Println("serves " + g.Addr())
+		fmt.Println("serves " + g.Addr() + " " + g.MetricsAddr())
 		err = g.Run(context.Background())
 	}
 	log.Fatal(err)
@@ -48,7 +48,12 @@ func runInstance() {
 // startInstanceProcess starts an instance in a process of its own.
 func startInstanceProcess(t testing.TB, iss *customertest.Issuer) (*gatewaytest.Gateway, *os.Process) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	return startInstanceCommand(t, iss, exec.CommandContext(t.Context(), os.Args[0]))
+}
+
+// startInstanceCommand starts an instance with a command that runs this program.
+func startInstanceCommand(t testing.TB, iss *customertest.Issuer, cmd *exec.Cmd) (*gatewaytest.Gateway, *os.Process) {
+	t.Helper()
 	cmd.Env = append(os.Environ(), instanceStore+"="+storetest.SharedURL(t), instanceIssuer+"="+iss.URL())
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -56,7 +61,8 @@ func startInstanceProcess(t testing.TB, iss *customertest.Issuer) (*gatewaytest.
 	t.Cleanup(func() { _ = cmd.Wait() })
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		if addr, ok := strings.CutPrefix(lines.Text(), "serves "); ok {
+		if addrs, ok := strings.CutPrefix(lines.Text(), "serves "); ok {
+			addr, metrics, _ := strings.Cut(addrs, " ")
 			go func() { // discards the rest of the output
 				for lines.Scan() {
 				}
@@ -64,7 +70,7 @@ func startInstanceProcess(t testing.TB, iss *customertest.Issuer) (*gatewaytest.
 			url := "http://" + addr
 			plain, err := client.New(url)
 			require.NoError(t, err)
-			return &gatewaytest.Gateway{Gateway: plain, URL: url, Issuer: iss}, cmd.Process
+			return &gatewaytest.Gateway{Gateway: plain, URL: url, MetricsURL: "http://" + metrics, Issuer: iss}, cmd.Process
 		}
 	}
 	require.Fail(t, "the instance does not serve")

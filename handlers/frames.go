@@ -89,12 +89,12 @@ func framesDocument(sockets []byte) ([]byte, error) {
 
 // decode decodes the data of a frame of the type kind, validates it, and binds it to a T. The
 // bound value includes the defaults, just as the value of an HTTP body does. Absent data is
-// treated as an empty object.
-func decode[T any](fs frames, kind string, data json.RawMessage) (bound T, err error) {
+// treated as an empty object. take counts the memory of the values.
+func decode[T any](fs frames, kind string, data json.RawMessage, take func(bytes int64) error) (bound T, err error) {
 	if len(data) == 0 {
 		data = json.RawMessage("{}")
 	}
-	decoded, err := fs[kind].Decode(data, func(int64) error { return nil })
+	decoded, err := fs[kind].Decode(data, take)
 	if err != nil {
 		return bound, err
 	}
@@ -109,7 +109,7 @@ func decode[T any](fs frames, kind string, data json.RawMessage) (bound T, err e
 
 // serveFrame decodes the data of a frame and calls serve with it.
 func serveFrame[T any](fs frames, f realtime.Frame, serve func(T) (any, error)) (any, error) {
-	bound, err := decode[T](fs, f.Type, f.Data)
+	bound, err := decode[T](fs, f.Type, f.Data, f.Hold)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ func BenchmarkDecodeFrame(b *testing.B) {
 		`"output":"telemetry restarted","data":{"pid":4711},"executedAt":"2025-11-22T20:16:11.300Z","durationMs":8420}`)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := decode[resultFrame](fs, "result", data); err != nil {
+		if _, err := decode[resultFrame](fs, "result", data, func(int64) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -64,7 +64,10 @@ type Conn struct {
 	limits     *Limits
 	serve      func(*Conn, Frame)     // serves one frame, in a new goroutine; must call frameServed
 	onClose    func(*Conn, CloseCode) // is called once, when the socket is closed
+	onDone     func()                 // is called once, when the connection is closed
 	errorFrame func(err error, f Frame) []byte
+	newMemory  func() *memory // returns what counts the bytes of the next message
+	overloaded func()         // closes the socket, because the instance cannot hold a message
 
 	ctx         context.Context // ends when the socket starts to close
 	cancel      context.CancelFunc
@@ -315,38 +318,46 @@ func (c *Conn) readMessage() error {
 	if kind != websocket.TextMessage {
 		c.Close(CloseBinary, "text only")
 	}
-	text, err := io.ReadAll(r)
+	m := c.newMemory()
+	text, err := readText(r, m)
+	if errors.Is(err, errNoMemory) {
+		c.overloaded()
+		_, err = io.Copy(io.Discard, r)
+	}
 	if err != nil {
+		m.release()
 		return err
 	}
 	c.noteMessage()
-	if kind == websocket.TextMessage {
-		c.dispatch(text)
+	if kind != websocket.TextMessage || !c.dispatch(text, m) {
+		m.release()
 	}
 	return nil
 }
 
 // dispatch parses a frame and starts to serve it. It ignores frames that arrive while
-// the socket is closing.
-func (c *Conn) dispatch(text []byte) {
+// the socket is closing. It reports whether the frame is served; serve then releases m.
+func (c *Conn) dispatch(text []byte, m *memory) bool {
 	switch {
 	case c.closeStarted():
-		return
+		return false
 	case !utf8.Valid(text):
 		c.Close(CloseNotUTF8, "not UTF-8")
-		return
+		return false
 	}
 	f, err := parseFrame(text)
 	if err != nil {
 		_ = c.Send(c.errorFrame(err, f))
-		return
+		return false
 	}
 	if c.inFlight.Add(1) > c.limits.MaxInFlight {
 		c.frameServed()
 		_ = c.Send(c.errorFrame(errTooManyInFlight, f))
-		return
+		return false
 	}
+	f.memory = m
 	go c.serve(c, f)
+	return true
 }
 
 // frameServed decrements inFlight. It must be called before the reply is sent, because a
@@ -373,8 +384,9 @@ func (c *Conn) Done() <-chan struct{} {
 	return c.done
 }
 
-// markDone closes the channel that Done returns.
+// markDone closes the channel that Done returns, and calls onDone.
 func (c *Conn) markDone() {
+	c.onDone()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.finished = true; c.done != nil {

@@ -24,10 +24,16 @@ type feed struct {
 	tenant   string
 	catchUps semaphore // limits how many of the tenant's subscriptions read missed events at the same time
 
+	ctx    context.Context // ends when the tenant has no more sockets
+	cancel context.CancelFunc
+
 	mu          sync.Mutex // guards the fields below; see Hub for the lock order
 	sockets     map[*Socket]struct{}
 	rooms       map[string]map[*subscription]struct{}
-	position    store.StreamID // id of the last event that was delivered to the rooms
+	seen        store.StreamID // id of the last event that was read, of which the devices are notified
+	position    store.StreamID // id of the last event that was delivered to the rooms; behind seen while delayed
+	delayed     bool           // true while a goroutine runs deliverDelayed
+	budget      bucket         // limits the frames that are pushed to the tenant's sockets
 	reading     bool           // true while a goroutine runs readStream
 	wakePending bool           // a wake-up came during the read that is in progress
 }
@@ -68,20 +74,27 @@ type actor struct {
 func (h *Hub) join(s *Socket) {
 	f := h.feeds[s.Tenant]
 	if f == nil {
-		f = &feed{
-			hub: h, tenant: s.Tenant, catchUps: newSemaphore(), position: s.registeredAt,
-			sockets: map[*Socket]struct{}{}, rooms: map[string]map[*subscription]struct{}{},
-		}
+		f = h.newFeed(s)
 		h.feeds[s.Tenant] = f
 		defer f.wake()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sockets[s] = struct{}{}
-	if s.Device != "" && f.position.After(s.registeredAt) {
+	if s.Device != "" && f.seen.After(s.registeredAt) {
 		go s.verify()
 		go s.pushAvailable()
 	}
+}
+
+func (h *Hub) newFeed(s *Socket) *feed {
+	f := &feed{
+		hub: h, tenant: s.Tenant, catchUps: newSemaphore(), budget: newBucket(h.cfg.Events),
+		seen: s.registeredAt, position: s.registeredAt,
+		sockets: map[*Socket]struct{}{}, rooms: map[string]map[*subscription]struct{}{},
+	}
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	return f
 }
 
 // leave removes a socket from its tenant's feed. It removes the feed if the feed has no
@@ -99,6 +112,7 @@ func (h *Hub) leave(s *Socket) {
 	}
 	if len(f.sockets) == 0 {
 		delete(h.feeds, s.Tenant)
+		f.cancel()
 	}
 }
 
@@ -160,21 +174,44 @@ func (f *feed) readStream() {
 // pageSize is the maximum number of events that one read returns.
 const pageSize = 200
 
-// readPage reads the next events and delivers them. It reports whether the stream may
-// have more events.
+// readPage reads the next events, notifies the devices and delivers the events to the rooms.
+// It reports whether the stream may have more events.
 func (f *feed) readPage(ctx context.Context) (more bool, err error) {
-	events, gap, err := f.hub.readEvents(ctx, f.tenant, f.currentPosition())
+	events, err := f.readAfter(ctx, f.lastSeen())
 	if err != nil {
 		return false, err
 	}
+	f.logEvents(ctx, events)
+	f.noteSeen(events)
+	f.notifyDevices(events)
+	f.deliverNow(events)
+	return len(events) == pageSize, nil
+}
+
+// readAfter reads the events after a position. It closes the tenant's subscribers if events
+// are missing.
+func (f *feed) readAfter(ctx context.Context, from store.StreamID) ([]event, error) {
+	events, gap, err := f.hub.readEvents(ctx, f.tenant, from)
 	if gap {
 		f.hub.log.Warn("closing sockets: the event stream was trimmed before it was read", "tenant", f.tenant)
 		f.closeSubscribers()
 	}
-	f.logEvents(ctx, events)
-	f.dispatch(events)
-	f.notifyDevices(events)
-	return len(events) == pageSize, nil
+	return events, err
+}
+
+func (f *feed) lastSeen() store.StreamID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.seen
+}
+
+// noteSeen records that events were read, before the devices are notified: join relies on it.
+func (f *feed) noteSeen(events []event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(events) > 0 {
+		f.seen = events[len(events)-1].id
+	}
 }
 
 func (f *feed) currentPosition() store.StreamID {
@@ -191,44 +228,6 @@ func (f *feed) logEvents(ctx context.Context, events []event) {
 	for _, e := range events {
 		f.hub.log.LogAttrs(ctx, slog.LevelDebug, "event", slog.String("type", e.kind), slog.String("offset", e.id.String()),
 			slog.String("requestId", e.frame.RequestID), slog.String("device", e.device), slog.String("command", e.command))
-	}
-}
-
-// dispatch delivers events to the live subscriptions. It changes the feed's position and
-// the positions of the subscriptions under one lock. A subscription that becomes live
-// therefore misses no event.
-func (f *feed) dispatch(events []event) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, e := range events {
-		if !e.id.After(f.position) {
-			continue
-		}
-		f.position = e.id
-		for _, room := range e.rooms() {
-			f.deliver(room, e)
-		}
-	}
-}
-
-// deliver sends an event to the live subscriptions of a room. If the write queue of a
-// subscription's socket is full, the subscription is no longer live. It then catches up
-// from the stream, as fast as the client reads. The caller holds f.mu.
-func (f *feed) deliver(room string, e event) {
-	var text []byte
-	for sub := range f.rooms[room] {
-		if !sub.live || !e.id.After(sub.position) {
-			continue
-		}
-		if text == nil {
-			text = e.encode(room)
-		}
-		if !sub.socket.conn.TrySend(text) {
-			sub.live = false
-			go f.catchUp(sub)
-			continue
-		}
-		sub.position = e.id
 	}
 }
 

@@ -18,6 +18,8 @@ type Frame struct {
 	// ID identifies the frame in logs, problem documents and the events that the frame
 	// causes. ID is the RequestID, or a random id if the RequestID is empty.
 	ID string
+
+	memory *memory // counts the bytes that the frame holds; nil: they are not counted
 }
 
 // The frame types that the sockets of devices and the sockets of users have in common.

@@ -49,20 +49,36 @@ func (h *Hub) Open(w http.ResponseWriter, r *http.Request, o OpenRequest) error 
 		return err
 	}
 	err := h.open(w, r, o)
-	if errors.Is(err, errHijacked) {
+	switch {
+	case errors.Is(err, errHijacked):
 		h.log.DebugContext(r.Context(), "handshake aborted", "error", err)
 		return nil
+	case fieldgate.CodeOf(err) == fieldgate.CodeOverloaded:
+		w.Header().Set("Connection", "close") // an idle connection takes as many descriptors as a socket
 	}
 	return err
 }
 
 func (h *Hub) open(w http.ResponseWriter, r *http.Request, o OpenRequest) error {
 	s := h.newSocket(o)
-	if code := h.reserve(s); code != 0 {
+	code, err := h.admit(s)
+	switch {
+	case err != nil:
+		return err
+	case code != 0:
 		return s.refuse(w, r, o.Header, code)
+	case s.Device != "":
+		return h.openDevice(w, r, o, s)
 	}
+	return h.openCustomer(w, r, o, s)
+}
+
+// openCustomer registers a user's socket before it upgrades the request, so that a failure
+// of the store is answered with a problem document.
+func (h *Hub) openCustomer(w http.ResponseWriter, r *http.Request, o OpenRequest, s *Socket) error {
 	if err := h.register(r.Context(), s); err != nil {
 		h.release(s)
+		s.connectionClosed()
 		return err
 	}
 	if err := s.upgrade(w, r, o.Header); err != nil {
@@ -74,8 +90,36 @@ func (h *Hub) open(w http.ResponseWriter, r *http.Request, o OpenRequest) error 
 	return nil
 }
 
-// checkHandshake checks a request against RFC 6455, section 4.2.1. It runs before the
-// socket is registered, because a registration closes the device's earlier socket.
+// openDevice upgrades a device's request before it registers the socket, because a
+// registration closes the device's earlier socket. The upgrade may still fail: the client
+// may have sent bytes before it received the response, or may be gone. A registration that
+// fails closes the new socket.
+func (h *Hub) openDevice(w http.ResponseWriter, r *http.Request, o OpenRequest, s *Socket) error {
+	if err := s.upgrade(w, r, o.Header); err != nil {
+		h.release(s)
+		return err
+	}
+	if err := h.register(r.Context(), s); err != nil {
+		h.release(s)
+		h.log.InfoContext(r.Context(), "closed a socket that could not be registered", "connection", s.ID(), "device", s.Device, "error", err)
+		s.closeUnregistered(registrationCloseCode(err))
+		return nil
+	}
+	s.start()
+	return nil
+}
+
+// registrationCloseCode returns the code with which a device's socket is closed whose
+// registration failed: it lost its rights since the handshake, or the store failed.
+func registrationCloseCode(err error) CloseCode {
+	if fieldgate.CodeOf(err) == fieldgate.CodeUnauthorized {
+		return CloseWithdrawn
+	}
+	return CloseOverloaded
+}
+
+// checkHandshake checks a request against RFC 6455, section 4.2.1. It runs before
+// the connection is upgraded, while a problem document can still be sent.
 func checkHandshake(r *http.Request) error {
 	offered := subprotocols(r)
 	switch {
@@ -116,7 +160,8 @@ func subprotocols(r *http.Request) (offered []string) {
 }
 
 // upgrade upgrades the request to a WebSocket. If it returns errHijacked, the connection
-// can no longer carry an HTTP response.
+// can no longer carry an HTTP response. If it returns any error, the socket no longer
+// counts towards the instance.
 func (s *Socket) upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (err error) {
 	if header = header.Clone(); header == nil {
 		header = http.Header{}
@@ -129,10 +174,11 @@ func (s *Socket) upgrade(w http.ResponseWriter, r *http.Request, header http.Hea
 	hijacker := &wireWriter{ResponseWriter: w, maxFragments: s.hub.cfg.Limits.MaxMessage + 2}
 	s.conn.ws, err = s.hub.upgrade.Upgrade(hijacker, r, header)
 	s.conn.wire = hijacker.wire
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case hijacker.wire != nil:
+	}
+	s.connectionClosed()
+	if hijacker.wire != nil {
 		return fmt.Errorf("%w: %w", errHijacked, err)
 	}
 	return fmt.Errorf("%w: %w", errNoUpgrade, err)

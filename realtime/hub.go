@@ -25,6 +25,11 @@ type Config struct {
 	Store  *store.Store
 	Limits Limits
 
+	// Hold adds bytes to those that the frames and requests of a tenant hold, or returns an
+	// error if that is too much. Free removes them. If Hold is nil, bytes are not counted.
+	Hold func(tenant string, bytes int64) error
+	Free func(tenant string, bytes int64)
+
 	// Problem returns the problem document for an error frame.
 	Problem func(err error, requestID string) any
 
@@ -44,9 +49,21 @@ type Config struct {
 	// wake-up, because a wake-up may be lost. Default: 4 s.
 	SweepEvery time.Duration
 
+	// MaxSockets is the maximum number of sockets on this instance, including those that
+	// close. A further handshake is refused with overloaded. Zero means no limit.
+	MaxSockets int
+
 	// MaxPerTenant is the maximum number of sockets of one tenant on this instance. A
 	// further socket is opened and then closed with CloseOverloaded. Default: 20,000.
 	MaxPerTenant int
+
+	// Handshakes is the rate at which sockets may open on this instance. A tenant may use
+	// half of it. A further handshake is refused with overloaded. Zero means no limit.
+	Handshakes Rate
+
+	// Events is the rate at which event frames are pushed to the sockets of a tenant on this
+	// instance. Further events are delayed. Zero means no limit.
+	Events Rate
 
 	// Registerer registers the metrics. If it is nil, the metrics are not exported.
 	Registerer prometheus.Registerer
@@ -79,6 +96,11 @@ type Hub struct {
 	pings    *wheel
 	renewals *wheel
 	draining bool
+
+	connections   int                // number of connections of sockets, from the handshake until they are closed
+	connectionsOf map[string]int     // the same by tenant
+	handshakes    bucket             // limits the handshakes of all tenants
+	handshakesOf  map[string]*bucket // limits the handshakes of each tenant
 }
 
 // subprotocol is the WebSocket subprotocol of the sockets of devices and users.
@@ -101,6 +123,7 @@ func New(cfg Config) *Hub {
 		upgrade: newUpgrader(), catchUps: newSemaphore(),
 		opening: map[string]*Socket{}, sockets: map[string]*Socket{}, devices: map[string]*Socket{}, feeds: map[string]*feed{}, tenants: map[string]int{},
 		pings: newWheel(cfg.Limits.PingEvery), renewals: newWheel(cfg.RenewEvery),
+		handshakes: newBucket(cfg.Handshakes), handshakesOf: map[string]*bucket{}, connectionsOf: map[string]int{},
 	}
 }
 
@@ -111,6 +134,7 @@ func (h *Hub) Run(ctx context.Context) {
 	workers.Go(func() { runEvery(ctx, h.pings.step, h.pingDue) })
 	workers.Go(func() { runEvery(ctx, h.renewals.step, func() { h.renewDue(ctx) }) })
 	workers.Go(func() { runEvery(ctx, h.cfg.SweepEvery, h.wakeAll) })
+	workers.Go(func() { runEvery(ctx, time.Minute, h.forgetHandshakes) })
 	workers.Wait()
 }
 
@@ -182,32 +206,6 @@ func (h *Hub) Count() (devices, customers int) {
 		}
 	}
 	return devices, customers
-}
-
-// reserve counts the socket s towards its tenant's limit before s opens. If s must not
-// open, it returns the code for the close frame.
-func (h *Hub) reserve(s *Socket) CloseCode {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch {
-	case h.draining:
-		return CloseGoingAway
-	case h.tenants[s.Tenant] >= h.cfg.MaxPerTenant:
-		return CloseOverloaded
-	}
-	h.tenants[s.Tenant]++
-	h.opening[s.ID()] = s
-	return 0
-}
-
-// release reverses a call to reserve.
-func (h *Hub) release(s *Socket) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.opening, s.ID())
-	if h.tenants[s.Tenant]--; h.tenants[s.Tenant] == 0 {
-		delete(h.tenants, s.Tenant)
-	}
 }
 
 // add adds an open socket to the hub. It queues the welcome frame under the lock, so that

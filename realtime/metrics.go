@@ -8,8 +8,11 @@ import (
 
 // metrics holds the metrics of the sockets.
 type metrics struct {
-	open   *prometheus.GaugeVec
-	closes *prometheus.CounterVec
+	open     *prometheus.GaugeVec
+	closes   *prometheus.CounterVec
+	refusals *prometheus.CounterVec
+	pushed   prometheus.Counter
+	delayed  prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -21,9 +24,19 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "fieldgate_socket_closes_total",
 			Help: "Closed sockets by close code. 1006: closed without a close frame; other: a close code chosen by the client.",
 		}, []string{"kind", "code"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fieldgate_handshakes_refused_total",
+			Help: "Handshakes of sockets beyond a limit, by reason: sockets, tenant_sockets or rate.",
+		}, []string{"reason"}),
+		pushed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "fieldgate_event_frames_total", Help: "Event frames that were pushed to sockets.",
+		}),
+		delayed: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "fieldgate_event_budgets_used_up", Help: "Tenants whose events are delayed, because their budget of event frames is used up.",
+		}),
 	}
 	if r != nil {
-		r.MustRegister(m.open, m.closes)
+		r.MustRegister(m.open, m.closes, m.refusals, m.pushed, m.delayed)
 	}
 	return m
 }
@@ -33,6 +46,8 @@ func (m *metrics) add(s *Socket, n float64) { m.open.WithLabelValues(s.kind()).A
 func (m *metrics) closed(s *Socket, code CloseCode) {
 	m.closes.WithLabelValues(s.kind(), label(code)).Inc()
 }
+
+func (m *metrics) refused(reason string) { m.refusals.WithLabelValues(reason).Inc() }
 
 // label returns the value of the metric label for a close code. The codes that only
 // clients use share one value. A client may send thousands of codes, and each label

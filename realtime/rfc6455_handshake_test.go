@@ -199,21 +199,22 @@ func TestHandshake_InvalidClosesNoOtherSocket(t *testing.T) {
 	w.expect(reply("open"))
 }
 
-// TestHandshake_SuspendedDeviceIsRefused covers a device that is suspended or
+// TestHandshake_SuspendedDeviceIsClosed covers a device that is suspended or
 // decommissioned after its token was verified, while its socket opens.
-func TestHandshake_SuspendedDeviceIsRefused(t *testing.T) {
+func TestHandshake_SuspendedDeviceIsClosed(t *testing.T) {
 	t.Parallel()
 	e := newEcho(t, realtime.Limits{})
 	device := store.Device{Tenant: storetest.Tenant(), ID: "dev_00" + strings.Repeat("0", 26)}
-	for status, answer := range map[string]int{
-		"active": http.StatusSwitchingProtocols, "suspended": http.StatusBadRequest, "decommissioned": http.StatusBadRequest,
+	for status, first := range map[string]string{
+		"active": "welcome", "suspended": closed(realtime.CloseWithdrawn), "decommissioned": closed(realtime.CloseWithdrawn),
 	} {
 		require.NoError(t, e.store.Do(t.Context(), "set_status", func(ctx context.Context, c store.Client) error {
 			return c.HSet(ctx, device.RecordKey(), "status", status).Err()
 		}))
 		lines := append(handshake{}.lines("/", "token"), "X-Device: "+device.ID, "X-Tenant: "+device.Tenant)
 		w := dialRaw(t, e.Listener.Addr().String())
-		require.Equal(t, answer, w.ask(lines...).StatusCode, status)
+		require.Equal(t, http.StatusSwitchingProtocols, w.ask(lines...).StatusCode, status)
+		require.Equal(t, first, w.next(), status)
 		require.NoError(t, w.Close())
 		require.Eventually(t, func() bool {
 			open, _, err := e.hub.Connections(t.Context(), device.Tenant, store.Page{Limit: 1})

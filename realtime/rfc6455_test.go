@@ -52,18 +52,22 @@ type echo struct {
 	unblock chan struct{} // a test closes it to let the server reply to the "block" frames
 }
 
-func newEcho(t *testing.T, limits realtime.Limits) *echo {
+func newEcho(t *testing.T, limits realtime.Limits, changes ...func(*realtime.Config)) *echo {
 	t.Helper()
 	e := &echo{
 		store: storetest.Connect(t, store.Config{}), metrics: prometheus.NewRegistry(),
 		blocked: make(chan string, 64), unblock: make(chan struct{}),
 	}
-	e.hub = realtime.New(realtime.Config{
+	cfg := realtime.Config{
 		Store: e.store, Limits: limits, Registerer: e.metrics, Logger: slog.New(slog.DiscardHandler),
 		Problem: func(err error, requestID string) any {
 			return map[string]string{"code": string(fieldgate.CodeOf(err)), "requestId": requestID}
 		},
-	})
+	}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	e.hub = realtime.New(cfg)
 	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o := realtime.OpenRequest{Tenant: storetest.Tenant(), User: "alice", Serve: e.serve}
 		if device := r.Header.Get("X-Device"); device != "" {
@@ -86,6 +90,8 @@ func (e *echo) serve(ctx context.Context, _ *realtime.Socket, f realtime.Frame) 
 		return nil, errors.New("internal fault")
 	case "panic":
 		panic("internal fault")
+	case "hold":
+		return nil, f.Hold(int64(len(f.Data)))
 	case "block":
 		e.blocked <- f.RequestID
 		select {

@@ -205,13 +205,17 @@ type pendingEvent struct {
 // Two semaphores limit how many subscriptions read at the same time. Otherwise many
 // sockets that reconnect at once would delay live subscriptions. A subscription acquires
 // its tenant's semaphore before the hub's. A tenant with many sockets therefore delays
-// another tenant by only a few pages.
+// another tenant by only a few pages. While the tenant's budget of event frames is used
+// up, no page is read.
 func (f *feed) readMissed(ctx context.Context, sub *subscription, position store.StreamID) (missed []pendingEvent, gap bool, err error) {
 	if err := f.catchUps.acquire(ctx); err != nil {
 		return nil, false, err
 	}
 	defer f.catchUps.release()
-	if f.hasEnded(sub) { // the subscription may end while it waits for a semaphore
+	if err := f.awaitBudget(ctx); err != nil {
+		return nil, false, err
+	}
+	if f.hasEnded(sub) { // the subscription may end while it waits
 		return nil, false, nil
 	}
 	if err := f.hub.catchUps.acquire(ctx); err != nil {
@@ -229,6 +233,7 @@ func (f *feed) readMissed(ctx context.Context, sub *subscription, position store
 		}
 		missed = append(missed, pending)
 	}
+	f.pushMissed(missed)
 	return missed, gap, err
 }
 

@@ -79,6 +79,7 @@ func (h *Hub) newSocket(o OpenRequest) *Socket {
 	s.verifiedAt = s.openedAt
 	s.conn = newConn(&h.cfg.Limits)
 	s.conn.serve, s.conn.onClose, s.conn.errorFrame = s.serve, s.closed, h.errorFrame
+	s.conn.onDone, s.conn.newMemory, s.conn.overloaded = s.connectionClosed, s.newMemory, s.closeOverloaded
 	return s
 }
 
@@ -88,11 +89,19 @@ func (s *Socket) refuse(w http.ResponseWriter, r *http.Request, header http.Head
 	if err := s.upgrade(w, r, header); err != nil {
 		return err
 	}
+	s.closeUnregistered(code)
+	return nil
+}
+
+// closeUnregistered closes an upgraded socket that the hub does not hold. It first
+// announces when to reconnect, unless the principal has lost its rights.
+func (s *Socket) closeUnregistered(code CloseCode) {
 	s.conn.onClose = func(*Conn, CloseCode) { s.hub.metrics.closed(s, code) }
-	s.pushGoingAway()
+	if code != CloseWithdrawn {
+		s.pushGoingAway()
+	}
 	s.conn.Close(code, "")
 	s.conn.start()
-	return nil
 }
 
 // start adds the socket to the hub and starts reading.
@@ -130,8 +139,21 @@ func (s *Socket) actor() string {
 	return store.ActorUser(s.User)
 }
 
+// newMemory returns what counts the bytes of a frame of the socket.
+func (s *Socket) newMemory() *memory {
+	return &memory{tenant: s.Tenant, take: s.hub.cfg.Hold, free: s.hub.cfg.Free}
+}
+
+// closeOverloaded closes the socket because the instance cannot hold its frame. It first
+// announces when to reconnect.
+func (s *Socket) closeOverloaded() {
+	s.pushGoingAway()
+	s.conn.Close(CloseOverloaded, "too many bytes of frames are held")
+}
+
 // serve serves one frame and sends its reply or error frame.
 func (s *Socket) serve(c *Conn, f Frame) {
+	defer f.memory.release()
 	started := time.Now()
 	data, err := s.call(c.Context(), f)
 	c.frameServed()

@@ -18,6 +18,7 @@ type Info struct {
 	Addr      netip.Addr       // address of the client, as trusted proxies report it; the zero Addr if unknown
 	Origin    string           // Origin header, the origin of the web page; empty if there is none
 	Operation string           // the operationId; empty until the route is known
+	Cost      int              // what the operation counts towards rate limits; zero until the route is known
 	Principal string           // the caller, such as "device:dev_..."; empty before authentication
 	Tenant    string           // the caller's tenant; empty before authentication and for a caller without a tenant
 	HTTP      *http.Request    // the request after its admission, needed to open a socket; nil before
@@ -54,6 +55,9 @@ func Origin(ctx context.Context) string { return Of(ctx).Origin }
 
 // Operation returns the operationId of the current operation.
 func Operation(ctx context.Context) string { return Of(ctx).Operation }
+
+// Cost returns what the current operation counts towards rate limits.
+func Cost(ctx context.Context) int { return Of(ctx).Cost }
 
 // HTTP returns the admitted request. Handlers that upgrade the connection need it.
 func HTTP(ctx context.Context) *http.Request { return Of(ctx).HTTP }

@@ -9,6 +9,7 @@
 -- ARGV[4]  interval between requests at the sustained rate, in ms; 0 means no limit
 -- ARGV[5]  burst of the rate limit, in requests
 -- ARGV[6]  time for which the device counts as online after a request, in ms
+-- ARGV[7]  cost of the request
 -- Returns {"ok", "", tenant, expiry of the login, epoch}
 -- Refuses with unauthorized and the reason for the log, or with rate_limited and the ms to wait
 -- Guarantees that a login is valid only while its device is active, the epoch is unchanged, and
@@ -20,6 +21,7 @@
 local record_key, login_key, rate_key = KEYS[1], KEYS[2], KEYS[3]
 local idle, min_renewal, seen_every = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local interval, burst, online_for = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local cost = tonumber(ARGV[7])
 local now = clock()
 
 local login_epoch, expires, ends = read_fields(login_key, 'epoch', 'expires', 'ends')
@@ -37,7 +39,7 @@ elseif epoch ~= login_epoch then
   return refuse('unauthorized', 'revoked')
 end
 if interval > 0 then
-  local wait = take(rate_key, now, interval, burst, 1)
+  local wait = take(rate_key, now, interval, burst, cost)
   if wait > 0 then
     return refuse('rate_limited', wait)
   end
