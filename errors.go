@@ -46,6 +46,7 @@ const (
 	CodeUnsupportedMediaType  Code = "unsupported_media_type"
 	CodeRateLimited           Code = "rate_limited"
 	CodeDeviceQueueFull       Code = "device_queue_full"
+	CodeQuotaExceeded         Code = "quota_exceeded"
 	CodeInternal              Code = "internal"
 	CodeStoreUnavailable      Code = "store_unavailable"
 	CodeIssuerUnavailable     Code = "issuer_unavailable"
@@ -64,6 +65,7 @@ type Error struct {
 	Command    *CommandState // the current state of the command, which saves the caller a request
 	SessionID  string        // the session that is already open (session_active)
 	Approval   *Approval     // the recorded decision (already_decided)
+	Quota      string        // the name of the exceeded quota (quota_exceeded)
 	Fields     []FieldError  // the invalid parts of the request (validation_failed)
 
 	Cause error // the underlying error, for the log only

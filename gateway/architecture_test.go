@@ -26,12 +26,13 @@ var allowedImports = map[string]string{
 	"docs":                "",
 	"store":               ".",
 	"refusal":             ". store",
-	"queue":               ". refusal store",
+	"quota":               "store",
+	"queue":               ". quota refusal store",
 	"queue/model":         "queue store", // only tests
 	"queue/lua":           "store",
-	"session":             ". refusal store queue/lua",
+	"session":             ". quota refusal store queue/lua",
 	"session/lua":         "store",
-	"device":              ". refusal store queue/lua session/lua",
+	"device":              ". quota refusal store queue/lua session/lua",
 	"device/lua":          "store",
 	"ratelimit":           "refusal store",
 	"customer":            ". refusal store",
@@ -41,11 +42,11 @@ var allowedImports = map[string]string{
 	"api/problem":         ". api/request",
 	"api/schema":          ".",
 	"api":                 ". api/problem api/request api/schema docs generated",
-	"handlers":            ". api/request api/schema realtime customer device generated queue session store",
-	"gateway":             ". api api/problem api/request realtime customer device handlers queue ratelimit session store",
+	"handlers":            ". api/request api/schema realtime customer device generated queue quota session store",
+	"gateway":             ". api api/problem api/request realtime customer device handlers queue quota ratelimit session store",
 	"gateway/measure":     "", // only tests
 	"gateway/faults":      "", // only tests
-	"cmd/fieldgate":       "gateway cmd/program customer customer/issuer device queue ratelimit store clients/go",
+	"cmd/fieldgate":       "gateway cmd/program customer customer/issuer device queue quota ratelimit store clients/go",
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/program",
 	"cmd/program":         "",
 

@@ -13,6 +13,7 @@ import (
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/ratelimit"
 	"github.com/fieldgate/fieldgate/realtime"
 	"github.com/fieldgate/fieldgate/store"
@@ -138,6 +139,10 @@ type Config struct {
 	Limits     ratelimit.Limits
 	DeviceRate device.Rate
 
+	// Quotas are the quotas of each tenant, unless the operator has set others for a tenant.
+	// Zero means no limit. Settings: FIELDGATE_QUOTA_DEVICES and the others with this prefix.
+	Quotas quota.Amounts
+
 	// Policy decides which commands need an approval. Nil means queue.DefaultPolicy.
 	// Setting: FIELDGATE_POLICY.
 	Policy queue.Policy
@@ -194,7 +199,7 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.setIssuerFromProject(); err != nil {
 		return c, err
 	}
-	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkTimes(), c.checkKeys())
+	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkTimes(), c.checkQuotas(), c.checkKeys())
 }
 
 // setIssuerFromProject sets the issuer's addresses that are empty to those of the Supabase
@@ -262,6 +267,15 @@ func (c Config) checkTimes() error {
 		return errors.New("FIELDGATE_RECONCILE_INTERVAL must not be negative, and FIELDGATE_RECONCILE_DEVICES at least 1")
 	case c.DrainDelay < 0 || c.DrainWindow < 0 || c.ShutdownTimeout < 0:
 		return errors.New("FIELDGATE_DRAIN_DELAY, FIELDGATE_DRAIN_WINDOW and FIELDGATE_SHUTDOWN_TIMEOUT must not be negative")
+	}
+	return nil
+}
+
+func (c Config) checkQuotas() error {
+	for _, name := range quota.Names() {
+		if *c.Quotas.Field(name) < 0 {
+			return fmt.Errorf("the quota of %s is negative: set 0 for no limit", name)
+		}
 	}
 	return nil
 }

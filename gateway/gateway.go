@@ -21,6 +21,7 @@ import (
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/handlers"
 	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/ratelimit"
 	"github.com/fieldgate/fieldgate/realtime"
 	"github.com/fieldgate/fieldgate/session"
@@ -37,6 +38,7 @@ type Gateway struct {
 	devices  *device.Registry
 	sessions *session.Service
 	queue    *queue.Queue
+	quotas   *quota.Service
 	hub      *realtime.Hub
 	tickets  *customer.Tickets
 	limits   *ratelimit.Limiter
@@ -87,12 +89,15 @@ func (g *Gateway) assemble(context.Context) (err error) {
 	}
 	g.probe = newIssuerProbe(g.verifier, g.cfg.HealthURL)
 	g.devices = device.New(device.Config{
-		Store: g.store, Retention: g.cfg.Retention, CodeKey: []byte(g.cfg.CodeKey), DeviceRate: g.cfg.DeviceRate, Logger: g.log,
+		Store: g.store, Retention: g.cfg.Retention, CodeKey: []byte(g.cfg.CodeKey), DeviceRate: g.cfg.DeviceRate,
+		Limits: g.cfg.Quotas, Logger: g.log,
 	})
-	g.sessions = session.New(session.Config{Store: g.store, Retention: g.cfg.Retention, Logger: g.log})
+	g.sessions = session.New(session.Config{Store: g.store, Retention: g.cfg.Retention, Limits: g.cfg.Quotas, Logger: g.log})
 	g.queue = queue.New(queue.Config{
-		Store: g.store, Policy: g.cfg.Policy, Retention: g.cfg.Retention, Registerer: g.registry, Logger: g.log,
+		Store: g.store, Policy: g.cfg.Policy, Retention: g.cfg.Retention, Limits: g.cfg.Quotas,
+		Registerer: g.registry, Logger: g.log,
 	})
+	g.quotas = quota.New(quota.Config{Store: g.store, Limits: g.cfg.Quotas, Logger: g.log})
 	g.limits, g.reads = ratelimit.New(g.store, g.cfg.Limits), newTenantReads(maxTenantReads, readWait)
 	g.health.Store, g.health.Issuer = g.store, g.probe.status
 	g.tickets = customer.NewTickets(customer.TicketConfig{Store: g.store})
@@ -103,6 +108,7 @@ func (g *Gateway) assemble(context.Context) (err error) {
 func (g *Gateway) newHub() *realtime.Hub {
 	cfg := g.cfg.Sockets
 	cfg.Store, cfg.Retention, cfg.Registerer, cfg.Logger = g.store, g.cfg.Retention, g.registry, g.log
+	cfg.MaxSockets = g.cfg.Quotas.Sockets
 	cfg.Problem = func(err error, requestID string) any { return problem.Of(err, requestID) }
 	return realtime.New(cfg)
 }
@@ -121,7 +127,7 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 // balancer before the gateway: see Config.IdleTimeout.
 func (g *Gateway) newServer() error {
 	server, err := handlers.New(handlers.Config{
-		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Health: g.health,
+		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Quotas: g.quotas, Health: g.health,
 		Hub: g.hub, Tickets: g.tickets, Verify: g.verifier.Verify, LimitTenant: g.limitTenant,
 	})
 	if err != nil {

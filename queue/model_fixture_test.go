@@ -237,7 +237,7 @@ func TestModelTime_RoundsDown(t *testing.T) {
 // elapseScript subtracts a span from every stored time of a device. For the scripts that is
 // the same as if the span had passed. The clock of Redis itself cannot be set.
 //
-//	KEYS  1-12 the device's key set, then the records of its sessions, then keys with a time to live
+//	KEYS  1-13 the device's key set, then the records of its sessions, then keys with a time to live
 //	ARGV  1 ms, 2 number of sessions, 3... the device's members of the due index
 var elapseScript = store.NewScript(fstest.MapFS{"elapse.lua": {Data: []byte(`
 local by, sessions = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -266,10 +266,10 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do redis.call('ZINCRBY
 for i = 3, #ARGV do
   if redis.call('ZSCORE', KEYS[11], ARGV[i]) then redis.call('ZINCRBY', KEYS[11], -by, ARGV[i]) end
 end
-for i = 13, 12 + sessions do
+for i = 14, 13 + sessions do
   for _, name in ipairs({ 'created', 'expires', 'closed' }) do field(KEYS[i], name) end
 end
-for i = 13 + sessions, #KEYS do
+for i = 14 + sessions, #KEYS do
   local left = redis.call('PTTL', KEYS[i])
   if left > by then redis.call('PEXPIRE', KEYS[i], ms(left - by)) else redis.call('DEL', KEYS[i]) end
 end

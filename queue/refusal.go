@@ -15,7 +15,7 @@ func refused(reply store.Reply, id string) error {
 	err := refusal.Of(reply)
 	var refused *fieldgate.Error
 	raw := reply.String(2)
-	if !errors.As(err, &refused) || raw == "" {
+	if !errors.As(err, &refused) || raw == "" || refused.Quota != "" {
 		return err
 	}
 	s, err := decodeState(raw)

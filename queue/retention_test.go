@@ -120,10 +120,10 @@ func TestRetention_LeavesNoKeys(t *testing.T) {
 			}
 			f.claim(claimKey("k"), shortLease)
 			f.closeSession()
-			// The device, the tenant's entry in the index of tenants and the tenant's
-			// event stream remain. The stream is trimmed.
+			// The device, the tenant's entry in the index of tenants, its usage record and
+			// its event stream remain. The stream is trimmed.
 			want = append(want, f.device.RecordKey(), store.Tenant(f.device.Tenant).StreamKey(),
-				store.PartitionOf(f.device.Tenant).TenantsKey())
+				store.Tenant(f.device.Tenant).UsageKey(), store.PartitionOf(f.device.Tenant).TenantsKey())
 		}
 		slices.Sort(want)
 		want = slices.Compact(want)

@@ -48,6 +48,10 @@ type Config struct {
 	// further socket is opened and then closed with CloseOverloaded. Default: 20,000.
 	MaxPerTenant int
 
+	// MaxSockets is the installation's quota of sockets of each tenant, on all instances. A
+	// further handshake is refused. Zero: no limit.
+	MaxSockets int64
+
 	// Registerer registers the metrics. If it is nil, the metrics are not exported.
 	Registerer prometheus.Registerer
 

@@ -104,7 +104,7 @@ func (h *Hub) runRenewal(ctx context.Context, s *Socket) (store.Reply, error) {
 // renewUsers does the same as renew for a batch: sockets of users of one tenant.
 func (h *Hub) renewUsers(ctx context.Context, batch []*Socket) error {
 	t := store.Tenant(batch[0].Tenant)
-	keys, args := []string{t.ConnectionsKey()}, []any{h.cfg.Lease.Milliseconds()}
+	keys, args := []string{t.ConnectionsKey(), t.SocketLeasesKey()}, []any{h.cfg.Lease.Milliseconds()}
 	renewing := map[string]*Socket{} // the sockets that are renewed, by connection id
 	for _, s := range batch {
 		if s.beginRenewal() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -18,7 +19,8 @@ import (
 // overrides those.
 func defaults() kong.Vars {
 	limits := ratelimit.Defaults()
-	return kong.Vars{
+	vars := quotaDefaults()
+	maps.Copy(vars, kong.Vars{
 		"addr":                  gateway.DefaultAddr,
 		"audience":              gateway.DefaultAudience,
 		"tenant_claim":          gateway.DefaultTenantClaim,
@@ -37,7 +39,8 @@ func defaults() kong.Vars {
 		"rate_login":            rate(limits.AuthPerAddress).String(),
 		"environment":           gateway.DefaultEnvironment,
 		"log_format":            "json",
-	}
+	})
+	return vars
 }
 
 // shortDuration formats whole seconds without zero units: 90s, 720h.

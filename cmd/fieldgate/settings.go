@@ -48,6 +48,8 @@ type settings struct {
 	RateTotal    rate   `name:"rate-register-total" env:"FIELDGATE_RATE_REGISTER_TOTAL" default:"${rate_register_total}" help:"Registrations from all addresses: per minute/burst."`
 	RateLogin    rate   `env:"FIELDGATE_RATE_LOGIN" default:"${rate_login}" help:"Device logins from each address: per minute/burst."`
 
+	Quota quotaSettings `embed:"" prefix:"quota-"`
+
 	AutoPipeline bool   `name:"redis-auto-pipeline" env:"FIELDGATE_REDIS_AUTO_PIPELINE" default:"true" negatable:"" help:"Send the Redis scripts of concurrent requests together."`
 	Environment  string `env:"FIELDGATE_ENVIRONMENT" default:"${environment}" help:"Name of this installation in the system information."`
 	LogLevel     string `env:"FIELDGATE_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Lowest level that is logged (debug, info, warn, error)."`
@@ -75,7 +77,7 @@ func (s settings) config() (gateway.Config, error) {
 		DrainDelay: s.DrainDelay, DrainWindow: s.DrainWindow, ShutdownTimeout: s.ShutdownTimeout,
 		IdleTimeout: s.IdleTimeout, BalancerIdleTimeout: s.BalancerIdleTimeout,
 		Policy: policy, Retention: s.Retention, CodeKey: s.CodeKey,
-		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices,
+		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices, Quotas: s.Quota.amounts(),
 		AutoPipeline: s.AutoPipeline, Environment: s.Environment, Version: program.Version(), Logger: s.logger(),
 	}
 	s.setLimits(&cfg)

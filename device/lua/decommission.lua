@@ -1,8 +1,9 @@
--- decommission removes a device from service. It is final.
--- KEYS  1-12 the device's key set, 13-16 the tenant's devices that are provisioned,
---       active, suspended and decommissioned, 17 the tenant's external ids, 18 the
+-- decommission removes a device from service. It is final. The device is deleted at the end of
+-- its retention.
+-- KEYS  1-13 the device's key set, 14-17 the tenant's devices that are provisioned,
+--       active, suspended and decommissioned, 18 the tenant's external ids, 19 the
 --       record of the device's session (only when it has one)
--- ARGV  1-5 the scope, 6 reason, 7 the id of the session in KEYS[18], or ""
+-- ARGV  1-5 the scope, 6 reason, 7 the id of the session in KEYS[19], or ""
 -- Returns {"ok", events}
 -- Refuses with device_not_found; stale when the device's session is another one
 -- Guarantees that nothing is delivered to the device or accepted from it any more. Claimed
@@ -10,13 +11,14 @@
 -- of them.
 --@include store/base
 --@include store/device
+--@include store/due
 --@include store/event
 --@include store/reply
 --@include queue/command
 --@include session/session
 local device = device_at(1, 1)
-local provisioned_key, active_key, suspended_key, decommissioned_key = KEYS[13], KEYS[14], KEYS[15], KEYS[16]
-local external_ids_key, session_key = KEYS[17], KEYS[18]
+local provisioned_key, active_key, suspended_key, decommissioned_key = KEYS[14], KEYS[15], KEYS[16], KEYS[17]
+local external_ids_key, session_key = KEYS[18], KEYS[19]
 local reason, session = ARGV[6], ARGV[7]
 local now = clock()
 
@@ -30,7 +32,8 @@ elseif (current_session or '') ~= session then
   return refuse('stale')
 end
 
-redis.call('HSET', device.record, 'status', 'decommissioned')
+redis.call('HSET', device.record, 'status', 'decommissioned', 'decommissioned', ms(now))
+set_due(device, 'device', device.id, now + device.retention)
 redis.call('HINCRBY', device.record, 'epoch', 1)
 redis.call('HDEL', device.record, 'secret', 'activation', 'activation_until', 'activation_used')
 redis.call('ZREM', provisioned_key, device.id)

@@ -1,5 +1,5 @@
 -- heartbeat records that a device is alive, and its own judgment of its state.
--- KEYS  1-12 the device's key set
+-- KEYS  1-13 the device's key set
 -- ARGV  1-5 the scope, 6 the state that the device reports, 7 metrics (JSON), 8 firmware
 --       version, "" when the device did not report it, 9 ms that the device counts as
 --       online after this

@@ -1,5 +1,5 @@
 -- issue gives a device a new activation code.
--- KEYS  1-12 the device's key set, 13 the remembered answer (only with an
+-- KEYS  1-13 the device's key set, 14 the remembered answer (only with an
 --       Idempotency-Key)
 -- ARGV  1-5 the scope, 6 hash of the code, 7 the sealed code, 8 ms that it is valid,
 --       9 fingerprint of the request, 10 ms to remember the answer
@@ -13,7 +13,7 @@
 --@include store/reply
 --@include in_service
 local device = device_at(1, 1)
-local memory_key = KEYS[13]
+local memory_key = KEYS[14]
 local code_hash, sealed_code, lifetime = ARGV[6], ARGV[7], tonumber(ARGV[8])
 local fingerprint, memory_ttl = ARGV[9], tonumber(ARGV[10])
 local now = clock()

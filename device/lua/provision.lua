@@ -1,12 +1,15 @@
 -- provision adds a device to the fleet, with the activation code that it registers with.
--- KEYS  1-12 the device's key set, 13 the tenant's devices, 14 the provisioned ones,
---       15 the tenant's external ids, 16... the indexes of the device's tags, and last the
+-- KEYS  1-13 the device's key set, 14 the tenant's devices, 15 the provisioned ones,
+--       16 the tenant's external ids, 17 the partition's index of tenants, 18 the
+--       decommissioned devices, 19... the indexes of the device's tags, and last the
 --       remembered answer (only with an Idempotency-Key)
 -- ARGV  1-5 the scope, 6 name, 7 external id, 8 location, 9 tags (JSON), 10 how many tag
 --       indexes there are, 11 hash of the activation code, 12 the sealed code, 13 ms that
---       it is valid, 14 fingerprint of the request, 15 ms to remember the answer
+--       it is valid, 14 fingerprint of the request, 15 ms to remember the answer, 16-17 the
+--       installation's limits of devices and of stored bytes, 0 for none
 -- Returns {"ok", events, device id, created, sealed code, end of the code's validity}
--- Refuses with idempotency_key_reused, external_id_taken
+-- Refuses with idempotency_key_reused, external_id_taken, quota_exceeded with the quota and
+--       its limit
 -- Guarantees that an external id belongs to one device of the tenant, and that a repeated
 -- request creates no second device.
 --@creates
@@ -14,12 +17,15 @@
 --@include store/device
 --@include store/idempotency
 --@include store/reply
+--@include size
 local device = device_at(1, 1)
-local TAG_INDEXES = 16 -- where the tag indexes begin in KEYS
-local devices_key, provisioned_key, external_ids_key = KEYS[13], KEYS[14], KEYS[15]
+local TAG_INDEXES = 19 -- where the tag indexes begin in KEYS
+local devices_key, provisioned_key, external_ids_key = KEYS[14], KEYS[15], KEYS[16]
+local tenants_key, decommissioned_key = KEYS[17], KEYS[18]
 local name, external_id, location, tags, tag_indexes = ARGV[6], ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
 local code_hash, sealed_code, code_lifetime = ARGV[11], ARGV[12], tonumber(ARGV[13])
 local memory_key, fingerprint, memory_ttl = KEYS[TAG_INDEXES + tag_indexes], ARGV[14], tonumber(ARGV[15])
+local max_devices, max_bytes = ARGV[16], ARGV[17]
 local now = clock()
 
 local answer, refused = recall(memory_key, fingerprint)
@@ -32,11 +38,22 @@ end
 if external_id ~= '' and redis.call('HEXISTS', external_ids_key, external_id) == 1 then
   return refuse('external_id_taken')
 end
+local bytes = device_bytes(tags, name, external_id, location)
+local in_use = redis.call('ZCARD', devices_key) - redis.call('ZCARD', decommissioned_key)
+refused = over_quota(device.usage, {
+  { quota = 'devices', n = 1, limit = max_devices, used = in_use },
+  { quota = 'storedBytes', n = bytes, limit = max_bytes },
+})
+if refused then
+  return refused
+end
 
 local valid_until = now + code_lifetime
 redis.call('HSET', device.record, 'tenant', device.tenant, 'status', 'provisioned', 'created', ms(now),
   'name', name, 'external_id', external_id, 'location', location, 'tags', tags, 'revision', 0, 'epoch', 0,
-  'activation', code_hash, 'activation_until', ms(valid_until))
+  'activation', code_hash, 'activation_until', ms(valid_until), 'bytes', ms(bytes))
+count_bytes(device, bytes)
+redis.call('ZADD', tenants_key, 0, device.tenant)
 redis.call('ZADD', devices_key, 0, device.id)
 redis.call('ZADD', provisioned_key, 0, device.id)
 if external_id ~= '' then

@@ -1,6 +1,6 @@
 -- register exchanges an activation code for a device secret.
--- KEYS  1-12 the device's key set, 13 the tenant's provisioned devices, 14 its active ones,
---       15 the remembered answer (only with an Idempotency-Key)
+-- KEYS  1-13 the device's key set, 14 the tenant's provisioned devices, 15 its active ones,
+--       16 the remembered answer (only with an Idempotency-Key)
 -- ARGV  1-5 the scope, 6 hash of the code, 7 hash of the secret, 8 the sealed secret,
 --       9 metadata (JSON), 10 model, 11 firmware version, 12 address, 13 fingerprint of the
 --       request, 14 ms within which it may be repeated
@@ -15,8 +15,9 @@
 --@include store/event
 --@include store/idempotency
 --@include store/reply
+--@include size
 local device = device_at(1, 1)
-local provisioned_key, active_key, memory_key = KEYS[13], KEYS[14], KEYS[15]
+local provisioned_key, active_key, memory_key = KEYS[14], KEYS[15], KEYS[16]
 local code_hash, secret_hash, sealed_secret = ARGV[6], ARGV[7], ARGV[8]
 local metadata, model, firmware, address = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 local fingerprint, memory_ttl = ARGV[13], tonumber(ARGV[14])
@@ -47,6 +48,7 @@ end
 registered = tonumber(registered or now)
 redis.call('HSET', device.record, 'secret', secret_hash, 'activation_used', ms(now), 'registered', ms(registered),
   'metadata', metadata, 'model', model, 'firmware', firmware, 'last_seen', ms(now))
+recount(device)
 redis.call('HINCRBY', device.record, 'epoch', 1)
 if status == 'provisioned' then
   redis.call('HSET', device.record, 'status', 'active')

@@ -1,5 +1,5 @@
 -- resume lets a suspended device work again.
--- KEYS  1-12 the device's key set, 13-16 the tenant's devices that are provisioned,
+-- KEYS  1-13 the device's key set, 14-17 the tenant's devices that are provisioned,
 --       active, suspended and decommissioned
 -- ARGV  1-5 the scope, 6 reason
 -- Returns {"ok", events, now, {name, value...}}
@@ -12,7 +12,7 @@
 --@include store/reply
 --@include in_service
 local device = device_at(1, 1)
-local provisioned_key, active_key, suspended_key = KEYS[13], KEYS[14], KEYS[15]
+local provisioned_key, active_key, suspended_key = KEYS[14], KEYS[15], KEYS[16]
 local reason = ARGV[6]
 local now = clock()
 

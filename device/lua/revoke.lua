@@ -1,5 +1,5 @@
 -- revoke ends every login of a device. The device may log in again.
--- KEYS  1-12 the device's key set
+-- KEYS  1-13 the device's key set
 -- ARGV  1-5 the scope, 6 reason
 -- Returns {"ok", events, now, {name, value...}}
 -- Refuses with device_not_found, device_decommissioned

@@ -1,5 +1,5 @@
 -- settle_presence announces that a device is stale or offline, once it is.
--- KEYS  1-12 the device's key set
+-- KEYS  1-13 the device's key set
 -- ARGV  1-5 the scope, 6 ms without a sign of life after which a device that is not online
 --       is offline
 -- Returns {"ok", events}

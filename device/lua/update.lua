@@ -1,5 +1,5 @@
 -- update changes the name, the location and the tags of a device.
--- KEYS  1-12 the device's key set, 13... the tag indexes to leave, then those to enter
+-- KEYS  1-13 the device's key set, 14... the tag indexes to leave, then those to enter
 -- ARGV  1-5 the scope, 6 the revision that the change is based on, 7 name, 8 location,
 --       9 tags (JSON), 10 how many tag indexes to leave
 -- Returns {"ok", events, now, {name, value...}}
@@ -10,8 +10,9 @@
 --@include store/device
 --@include store/reply
 --@include in_service
+--@include size
 local device = device_at(1, 1)
-local TAG_INDEXES = 13 -- where the tag indexes begin in KEYS
+local TAG_INDEXES = 14 -- where the tag indexes begin in KEYS
 local revision, name, location, tags, leave = ARGV[6], ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
 local now = clock()
 
@@ -24,6 +25,7 @@ end
 
 redis.call('HSET', device.record, 'name', name, 'location', location, 'tags', tags)
 redis.call('HINCRBY', device.record, 'revision', 1)
+recount(device)
 for i = TAG_INDEXES, #KEYS do
   if i < TAG_INDEXES + leave then
     redis.call('ZREM', KEYS[i], device.id)

@@ -1,5 +1,5 @@
 -- cancel cancels a command, or asks the device that has claimed it to stop.
--- KEYS  1-12 the device's key set
+-- KEYS  1-13 the device's key set
 -- ARGV  1-5 the scope, 6 command id, 7 session id, 8 reason
 -- Returns {"ok", events, state}
 -- Refuses with command_not_found, or command_finished with the state

@@ -1,12 +1,13 @@
 -- claim hands the next commands of the ready set to their device, each under a lease.
--- KEYS  1-12 the device's key set, 13 the login's record, 14 the remembered answer (only
+-- KEYS  1-13 the device's key set, 14 the login's record, 15 the remembered answer (only
 --       with an Idempotency-Key)
 -- ARGV  1-5 the scope, 6 how many commands at most, 7 visibility timeout in ms,
 --       8 fingerprint of the request, 9 how many expired leases to settle at most,
 --       10 the epoch of the login, 11 the hash of the login token, empty to not require the
 --       login's record, 12... a claim token and its hash for each command that may be
 --       handed out
--- Returns {"ok", events, now, length of the ready set, quarantined ids,
+-- Returns {"ok", events, now, length of the ready set, quarantined ids, the tenant's own limit
+--       of waiting claims (empty if it has none, and when commands are returned),
 --       {command id, state, body, claim token}...}
 -- Refuses with unauthorized, idempotency_key_reused
 -- Guarantees that a command has one lease at a time, that only commands in the ready set
@@ -22,7 +23,7 @@
 --@include command
 --@include fence
 local device = device_at(1, 1)
-local login_key, memory_key = KEYS[13], KEYS[14]
+local login_key, memory_key = KEYS[14], KEYS[15]
 local limit, timeout, fingerprint, settle_limit = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
 local login_epoch, login_hash = ARGV[10], ARGV[11]
 local TOKENS = 12 -- where the claim tokens begin in ARGV
@@ -30,7 +31,8 @@ local now = clock()
 
 -- reply returns the script's reply with the claimed commands.
 local function reply(claimed)
-  return ok(now, redis.call('ZCARD', device.ready), quarantined(), unpack(claimed))
+  local max_waiting = #claimed == 0 and redis.call('HGET', device.usage, 'waitingClaims:limit') or ''
+  return ok(now, redis.call('ZCARD', device.ready), quarantined(), max_waiting, unpack(claimed))
 end
 
 -- read_body returns the body that was proposed, or false if it is missing.
@@ -66,7 +68,7 @@ local function next_claimable()
     if not body then
       quarantine(device, id)
     elseif c.status ~= 'queued' then
-      redis.call('ZREM', device.ready, id)
+      remove_ready(device, id)
     elseif lacks_approval(c) then
       quarantine(device, id)
     elseif not settle(device, id, c, now) then

@@ -18,6 +18,8 @@
 --   approval   {decision, by, at, reason}
 --   history    its claims, the newest last: {attempt, claimed, ended, outcome}
 --   result     fingerprint of the result that is recorded
+--   bytes      what the command counts towards the stored bytes of its tenant; absent if an
+--              earlier version created it
 --   digest     digest of what a user approves, set by the proposal; readers compute it
 --              where there is none
 -- What was proposed stands beside it under "<id>:body". "<id>:head" is the body without its
@@ -26,6 +28,7 @@
 --@include store/base
 --@include store/due
 --@include store/event
+--@include store/usage
 
 -- EXECUTION_CAP bounds the total time of all leases of a command, in ms.
 local EXECUTION_CAP = 12 * 3600 * 1000
@@ -35,6 +38,9 @@ local EXECUTION_CAP = 12 * 3600 * 1000
 local CLAIMS_CAP = 2000
 -- HISTORY_CAP bounds the number of claims in a command's history.
 local HISTORY_CAP = 20
+-- COMMAND_BYTES is the number of bytes that a command counts besides its body and its result.
+-- It stands for the state, the entries in indexes and the events.
+local COMMAND_BYTES = 2048
 -- FINAL holds the final statuses. Only a late result replaces a final status.
 local FINAL = {
   succeeded = true, failed = true, timed_out = true,
@@ -50,7 +56,7 @@ local REQUIRED = {
 -- the record has it.
 local OPTIONAL = {
   token = 'string', past = 'string', result = 'string', first = 'number', approve_by = 'number',
-  history = 'table', approval = 'table', digest = 'string',
+  history = 'table', approval = 'table', digest = 'string', bytes = 'number',
 }
 -- DEADLINE maps a status to the field whose time a record with this status must have.
 local DEADLINE = { pending_approval = 'approve_by', queued = 'deliver_by', claimed = 'visible' }
@@ -148,12 +154,17 @@ end
 -- set_aside holds the ids of the commands that this run of the script has quarantined.
 local set_aside = {}
 
+-- remove_ready removes the command from the ready set, and counts it if it was there.
+local function remove_ready(device, id)
+  count(device, 'readyCommands', -redis.call('ZREM', device.ready, id))
+end
+
 -- quarantine removes a command whose record the scripts cannot process from every
 -- structure, so that it does not stop the commands behind it. The record stays, for an
 -- operator to read.
 local function quarantine(device, id)
   set_aside[#set_aside + 1] = id
-  redis.call('ZREM', device.ready, id)
+  remove_ready(device, id)
   redis.call('ZREM', device.pending, id)
   redis.call('ZREM', device.leases, id)
   redis.call('SREM', device.cancels, id)
@@ -176,7 +187,7 @@ local function unlist(device, id, c)
     redis.call('ZREM', device.pending, id)
     redis.call('ZREM', device.inbox, inbox_member(device, id))
   elseif c.status == 'queued' then
-    redis.call('ZREM', device.ready, id)
+    remove_ready(device, id)
   elseif c.status == 'claimed' then
     redis.call('ZREM', device.leases, id)
     if c.cancel then
@@ -222,7 +233,7 @@ local function enqueue(device, id, c, now)
   unlist(device, id, c)
   c.status = 'queued'
   c.queued = now
-  redis.call('ZADD', device.ready, ms(ready_score(c)), id)
+  count(device, 'readyCommands', redis.call('ZADD', device.ready, ms(ready_score(c)), id))
   schedule(device, id, c)
   save_command(device, id, c)
 end
@@ -328,13 +339,15 @@ end
 -- finish_unclaimed moves every command of the device that is queued or pending approval
 -- to a final status. Both sets have a maximum size, which bounds the work.
 local function finish_unclaimed(device, now, status, e)
-  for _, key in ipairs({ device.ready, device.pending }) do
+  for i, key in ipairs({ device.ready, device.pending }) do
     for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do
       local c = load_command(device, id)
       if not c then
         quarantine(device, id)
       elseif c.status == 'queued' or c.status == 'pending_approval' then
         finish_without_result(device, id, c, status, now, e)
+      elseif i == 1 then
+        remove_ready(device, id)
       else
         redis.call('ZREM', key, id)
       end

@@ -1,5 +1,5 @@
 -- decide records an approver's decision on a command that is pending approval.
--- KEYS  1-12 the device's key set
+-- KEYS  1-13 the device's key set
 -- ARGV  1-5 the scope, 6 command id, 7 session id, 8 "approved" or "rejected",
 --       9 reason, 10 "1" when the proposer may not approve
 -- Returns {"ok", events, state}

@@ -1,5 +1,5 @@
 -- extend extends the lease of a claimed command.
--- KEYS  1-12 the device's key set
+-- KEYS  1-13 the device's key set
 -- ARGV  1-5 the scope, 6 command id, 7 hash of the claim token, 8 ms from now
 -- Returns {"ok", events, state, now}
 -- Refuses with command_not_found, invalid_claim_token, claim_superseded, claim_expired,

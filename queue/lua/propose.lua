@@ -1,5 +1,5 @@
 -- propose adds a command to the queue of its device. It is the only way in.
--- KEYS  1-12 the device's key set, 13 the session's record, 14 the remembered answer (only
+-- KEYS  1-13 the device's key set, 14 the session's record, 15 the remembered answer (only
 --       with an Idempotency-Key)
 -- ARGV  1-5 the scope, 6 command id, 7 session id, 8 body (JSON, kept as it is),
 --       9 priority, 10 max attempts, 11 "auto" or "review", 12 ms within which it must be
@@ -7,10 +7,11 @@
 --       ready set and the pending set of a device may each hold, 15 fingerprint of the
 --       request, 16 ms to remember the answer, 17 time of the proposal in Unix ms, as the
 --       gateway read it from this clock, 18 digest for that time, 19 head of the body (empty
---       when the body is small)
+--       when the body is small), 20-22 the installation's limits of ready commands, of
+--       commands pending approval and of stored bytes, 0 for none
 -- Returns {"ok", events, command id, state, body, 1 when the answer was remembered}
 -- Refuses with idempotency_key_reused, session_not_found, session_closed,
---       device_queue_full
+--       device_queue_full, quota_exceeded with the quota and its limit
 -- Guarantees that a command under review is in no structure that a claim reads, and that a
 -- repeated request creates no second command while the first is kept. The digest covers
 -- deliver_by, so it is stored only when deliver_by counts from the time that the gateway
@@ -23,11 +24,12 @@
 --@include store/reply
 --@include command
 local device = device_at(1, 1)
-local session_key, memory_key = KEYS[13], KEYS[14]
+local session_key, memory_key = KEYS[14], KEYS[15]
 local id, session, body, priority, max_attempts = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10])
 local review, deliver_within, decide_within = ARGV[11] == 'review', tonumber(ARGV[12]), tonumber(ARGV[13])
 local bound, fingerprint, memory_ttl = tonumber(ARGV[14]), ARGV[15], tonumber(ARGV[16])
 local proposed_at, digest, head = tonumber(ARGV[17]), ARGV[18], ARGV[19]
+local max_ready, max_pending, max_bytes = ARGV[20], ARGV[21], ARGV[22]
 local now = clock()
 
 -- RECENT_MS is the maximum age, in ms, of a time that the gateway read.
@@ -55,6 +57,15 @@ end
 if redis.call('ZCARD', device.ready) >= bound or (review and redis.call('ZCARD', device.pending) >= bound) then
   return refuse('device_queue_full')
 end
+local bytes = COMMAND_BYTES + #body
+refused = over_quota(device.usage, {
+  { quota = 'readyCommands', n = 1, limit = max_ready },
+  { quota = 'storedBytes', n = bytes, limit = max_bytes },
+  review and { quota = 'pendingApprovals', n = 1, limit = max_pending, used = redis.call('ZCARD', device.inbox) } or nil,
+})
+if refused then
+  return refused
+end
 
 local c = {
   session = session,
@@ -66,9 +77,11 @@ local c = {
   digest = recent and digest or nil,
   attempt = 0,
   claims = 0,
+  bytes = bytes,
   request = device.request,
   proposer = device.actor,
 }
+count_bytes(device, bytes)
 redis.call('HSET', device.commands, body_field(id), body)
 if recent and head ~= '' then
   redis.call('HSET', device.commands, head_field(id), head)

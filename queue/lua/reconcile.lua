@@ -1,6 +1,6 @@
 -- reconcile compares commands of a device with the structures that they should be in, and
 -- repairs the differences.
--- KEYS  1-12 the device's key set
+-- KEYS  1-13 the device's key set
 -- ARGV  1-5 the scope, 6... where a command was found: "<session>:<command>" for an entry
 --       of the index, ":<command>" for any other place
 -- Returns {"ok", events, quarantined ids, {{damage, structure, status, command id}...}}:

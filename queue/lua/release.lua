@@ -1,5 +1,5 @@
 -- release gives a claimed command back to the queue, as if it had never been claimed.
--- KEYS  1-12 the device's key set
+-- KEYS  1-13 the device's key set
 -- ARGV  1-5 the scope, 6 command id, 7 hash of the claim token, 8 reason
 -- Returns {"ok", events, state}
 -- Refuses with command_not_found, invalid_claim_token, claim_superseded, claim_expired,

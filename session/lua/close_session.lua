@@ -1,5 +1,5 @@
 -- close_session closes a session with every command of it that is not claimed.
--- KEYS  1-12 the device's key set, 13 the session's record
+-- KEYS  1-13 the device's key set, 14 the session's record
 -- ARGV  1-5 the scope, 6 session id, 7 reason
 -- Returns {"ok", events, {name, value...}}
 -- Refuses with session_not_found
@@ -11,7 +11,7 @@
 --@include store/reply
 --@include session
 local device = device_at(1, 1)
-local session_key = KEYS[13]
+local session_key = KEYS[14]
 local id, reason = ARGV[6], ARGV[7]
 local now = clock()
 

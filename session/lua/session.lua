@@ -4,9 +4,12 @@
 --   tenant, device, type, description, created_by, request, created, expires
 --   status      active, closed or expired
 --   closed, closed_by, reason: set once it has ended
+--   bytes       what the session counts towards the stored bytes of its tenant; absent if an
+--               earlier version opened it
 --@include store/base
 --@include store/due
 --@include store/event
+--@include store/usage
 --@include queue/command
 
 -- free_device removes the session from the device's record, so that another session can
@@ -17,6 +20,7 @@ local function free_device(device, id)
     return false
   end
   redis.call('HDEL', device.record, 'session', 'session_until')
+  count(device, 'openSessions', -1)
   return true
 end
 

@@ -1,6 +1,6 @@
 -- DEVICE_KEYS is the number of keys in a device's key set, as store.Device.Keys returns
 -- it.
-local DEVICE_KEYS = 12
+local DEVICE_KEYS = 13
 -- DEVICE_ARGS is the number of arguments in a scope, as store.Scope.Args returns it.
 local DEVICE_ARGS = 5
 
@@ -21,6 +21,7 @@ local function device_at(key, arg)
     inbox = KEYS[key + 9],
     due = KEYS[key + 10],
     quarantine = KEYS[key + 11],
+    usage = KEYS[key + 12],
     tenant = ARGV[arg],
     id = ARGV[arg + 1],
     actor = ARGV[arg + 2],

@@ -1,0 +1,16 @@
+-- correct_device corrects the stored bytes of a device and of its tenant.
+-- KEYS  1-13 the device's key set
+-- ARGV  1-5 the scope, 6 bytes to add, negative to subtract
+-- Returns {"ok", ""}
+-- Guarantees that a device that was deleted meanwhile changes nothing.
+--@include store/base
+--@include store/device
+--@include store/reply
+--@include store/usage
+local device = device_at(1, 1)
+local bytes = tonumber(ARGV[6])
+
+if redis.call('EXISTS', device.record) == 1 then
+  count_bytes(device, bytes)
+end
+return ok()
