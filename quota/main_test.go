@@ -192,6 +192,13 @@ func (b *bench) makeDue() {
 	})
 }
 
+// addDue adds a member to the due index that is due.
+func (b *bench) addDue(member string) {
+	b.do(func(ctx context.Context, c store.Client) error {
+		return c.ZAdd(ctx, store.PartitionOf(b.tenant).DueKey(), redis.Z{Score: 1, Member: member}).Err()
+	})
+}
+
 func (b *bench) sweep() {
 	b.t.Helper()
 	for more := true; more; {
