@@ -73,7 +73,8 @@ var runBy = map[string][]string{
 	"session/lua/reconcile_session": nil,
 	"session/lua/settle_session":    nil,
 
-	"store/lua/set_aside": nil,
+	"store/lua/set_aside":       nil,
+	"store/lua/trim_quarantine": nil,
 }
 
 func TestScripts_EachIsListedWithItsOperations(t *testing.T) {
