@@ -51,8 +51,9 @@ func (r *Registry) remove(ctx context.Context, d store.Device) error {
 	return nil
 }
 
-// Reconcile completes the record of a device that an earlier version of the gateway wrote.
-// The reconciler calls it. It runs one script.
+// Reconcile updates what a device counts towards the stored bytes for its timeline, and
+// completes a record that an earlier version of the gateway wrote. The reconciler calls it. It
+// runs one script.
 func (r *Registry) Reconcile(ctx context.Context, d store.Device) error {
 	_, err := r.run(ctx, reconcileScript, d.Keys(), store.NewScope(d, store.ActorSystem, "", r.cfg.Retention).Args())
 	return err

@@ -57,6 +57,7 @@ func TestReconcile_CorrectsCounts(t *testing.T) {
 		s := b.open(d)
 		b.propose(s, auto)
 		b.open(other)
+		b.reconcile(d, other)
 		intact := b.used()
 		usage := store.Tenant(b.tenant).UsageKey()
 		for name, damage := range map[string]func(ctx context.Context, c store.Client) error{

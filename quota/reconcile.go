@@ -72,13 +72,13 @@ func (s *Service) ReconcileDevice(ctx context.Context, d store.Device, sum func(
 func (s *Service) deviceTotals(ctx context.Context, d store.Device) (t totals, own int64, err error) {
 	var fields store.Reply
 	err = s.store.Do(ctx, "device_totals", func(ctx context.Context, c store.Client) (err error) {
-		fields, err = c.HMGet(ctx, d.RecordKey(), "bytes_added", "bytes_freed", "bytes").Result()
+		fields, err = c.HMGet(ctx, d.RecordKey(), "bytes_added", "bytes_freed", "bytes", "event_bytes").Result()
 		return err
 	})
 	if err != nil {
 		return totals{}, 0, fmt.Errorf("reading the stored bytes of a device: %w", err)
 	}
-	return totals{fields.Int(0), fields.Int(1)}, fields.Int(2), nil
+	return totals{fields.Int(0), fields.Int(1)}, fields.Int(2) + fields.Int(3), nil
 }
 
 // ReconcileTenant compares what is counted for a tenant with its devices, and corrects the

@@ -150,6 +150,7 @@ func TestReconcile_CompletesDeviceOfEarlierVersion(t *testing.T) {
 		})
 		require.Equal(b.t, quota.Amounts{}, b.used())
 		b.reconcile(d)
+		want.StoredBytes += 256 * b.events(d)
 		require.Equal(b.t, want, b.used())
 		require.NotContains(b.t, b.log.String(), "corrected")
 		b.makeDue()

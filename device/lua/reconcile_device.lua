@@ -1,4 +1,5 @@
--- reconcile_device completes the record of a device that an earlier version wrote.
+-- reconcile_device updates what a device counts for its timeline, and completes a record that
+-- an earlier version wrote.
 -- KEYS  1-13 the device's key set
 -- ARGV  1-5 the scope
 -- Returns {"ok", events}
@@ -20,6 +21,7 @@ end
 if not bytes then
   recount(device)
 end
+recount_events(device)
 if status == 'decommissioned' and not read_due(device, 'device', device.id) then
   since = tonumber(since or now)
   redis.call('HSET', device.record, 'decommissioned', ms(since))

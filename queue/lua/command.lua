@@ -39,7 +39,7 @@ local CLAIMS_CAP = 2000
 -- HISTORY_CAP bounds the number of claims in a command's history.
 local HISTORY_CAP = 20
 -- COMMAND_BYTES is the number of bytes that a command counts besides its body and its result.
--- It stands for the state, the entries in indexes and the events.
+-- It stands for the state, the entries in indexes and the remembered answer.
 local COMMAND_BYTES = 2048
 -- FINAL holds the final statuses. Only a late result replaces a final status.
 local FINAL = {

@@ -27,7 +27,7 @@ local max_open, max_bytes = ARGV[12], ARGV[13]
 local now = clock()
 
 -- SESSION_BYTES is the number of bytes that a session counts besides its description. It
--- stands for the record, the entries in indexes and the events.
+-- stands for the record, the entries in indexes and the remembered answer.
 local SESSION_BYTES = 1024
 
 local answer, refused = recall(memory_key, fingerprint)

@@ -1016,12 +1016,18 @@ export interface paths {
          *     | `sockets` | open sockets of devices and of users, on all instances | closing a socket; within 45 seconds after a crash of an instance |
          *     | `waitingClaims` | claims that wait for a command, on the instance that responds | the end of the wait |
          *
-         *     `storedBytes` is what the tenant's records count. A device counts 2,048 bytes, its name,
-         *     `externalId`, `location` and `metadata`, and eight times its tags as JSON, because each tag
-         *     has indexes. A session counts 1,024 bytes and its description. A command counts 2,048
-         *     bytes, its proposal as JSON (type, parameters and reason) and its result as JSON. The
-         *     fixed numbers stand for states, indexes and events. Records that an earlier version of
-         *     the gateway wrote may count nothing.
+         *     `storedBytes` is what the tenant's records count:
+         *
+         *     * A device counts 6,144 bytes, its `name`, `externalId`, `location` and `metadata`, three
+         *       times its tags as JSON and 256 bytes for each tag, because tags have indexes.
+         *     * A session counts 1,024 bytes and its description.
+         *     * A command counts 2,048 bytes, its proposal as JSON (type, parameters and reason) and its
+         *       result as JSON.
+         *     * An event of a timeline counts 256 bytes. Events are counted in the background, so this
+         *       number may be an hour behind.
+         *
+         *     The fixed numbers stand for states and indexes. Commands and sessions that an earlier
+         *     version of the gateway wrote count nothing.
          */
         get: operations["getUsage"];
         put?: never;
