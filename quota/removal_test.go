@@ -134,6 +134,23 @@ func TestRemoval_WaitsForCommands(t *testing.T) {
 	})
 }
 
+// TestStoredBytes_AreFreedWithDevice deletes one of two devices. With the last one, all counts
+// are deleted anyway.
+func TestStoredBytes_AreFreedWithDevice(t *testing.T) {
+	t.Parallel()
+	each(t, quota.Amounts{}, func(b *bench) {
+		b.provision()
+		want := b.used()
+		d := b.provision()
+		b.close(b.open(d))
+		b.reconcile(d)
+		b.decommission(d)
+		b.endRetention()
+		b.requireNoDevice(d)
+		require.Equal(b.t, want, b.used())
+	})
+}
+
 // TestReconcile_CompletesDeviceOfEarlierVersion requires that a device counts that an earlier
 // version provisioned and decommissioned, and that its retention ends.
 func TestReconcile_CompletesDeviceOfEarlierVersion(t *testing.T) {

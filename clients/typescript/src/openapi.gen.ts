@@ -485,8 +485,8 @@ export interface paths {
          * @description Removes the device from service permanently: its logins end immediately, its activation
          *     code becomes invalid, and its queued and pending commands are cancelled. Its history stays
          *     readable until the retention ends. Then the device is deleted, and its id returns 404
-         *     `device_not_found`. This cannot be undone: suspend a device that may return. A repeated call returns
-         *     204 again.
+         *     `device_not_found`. This cannot be undone: suspend a device that may return. A repeated
+         *     call returns 204 again.
          */
         delete: operations["decommissionDevice"];
         options?: never;
