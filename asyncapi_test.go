@@ -198,8 +198,8 @@ func TestSocketContract_ReasonsOfNotResumed(t *testing.T) {
 	require.ElementsMatch(t, reasons, enum(t, "NotResumed"))
 }
 
-// socketContract is the part of asyncapi.yaml that these tests check. The parser of
-// AsyncAPI validates the document itself: make asyncapi.
+// socketContract is the part of asyncapi.yaml that these tests check. `make asyncapi`
+// validates the document itself.
 type socketContract struct {
 	Info     struct{ Description string }
 	Channels map[string]struct{ Address string }
@@ -231,15 +231,16 @@ type socketMessage struct {
 	}
 }
 
-// reference refers to a part of the document. The last segment is the id of the part.
+// reference refers to a part of the document. The last path segment of Ref is the id of that
+// part.
 type reference struct {
 	Ref string `yaml:"$ref"`
 }
 
 func (r reference) id() string { return r.Ref[strings.LastIndex(r.Ref, "/")+1:] }
 
-// sockets returns the parsed contract. Numbers in examples have the types that
-// encoding/json gives them.
+// sockets returns the parsed socket contract. It decodes numbers in examples to the same types
+// as encoding/json.
 func sockets(t *testing.T) (contract socketContract) {
 	t.Helper()
 	require.NoError(t, yaml.Unmarshal(fieldgate.SocketSpec, &contract))
@@ -253,9 +254,9 @@ func sockets(t *testing.T) (contract socketContract) {
 	return contract
 }
 
-// socketSchemas returns the schemas of the document and those that it refers to in
-// openapi.yaml. It parses and validates all of them as OpenAPI: the document uses only
-// features that both dialects of JSON Schema have.
+// socketSchemas returns the schemas of asyncapi.yaml, and the schemas of openapi.yaml that
+// they refer to. It parses and validates all of them as OpenAPI, because asyncapi.yaml uses
+// only features that both dialects of JSON Schema have.
 func socketSchemas(t *testing.T) openapi3.Schemas {
 	t.Helper()
 	schemas := maps.Clone(sockets(t).Components.Schemas)
@@ -302,8 +303,8 @@ func enum(t *testing.T, schema string) (values []string) {
 	return values
 }
 
-// closeCodes returns the sorted codes of the tables of close codes in a description. A
-// row may have several codes, and has a meaning and an advice.
+// closeCodes returns the close codes in the tables of a description, sorted. A row of a table
+// contains one or more codes, the meaning, and advice.
 func closeCodes(description string) (codes []string) {
 	rows := regexp.MustCompile(`(?m)^\| ((?:[14]\d{3}(?:, )?)+) \| .{9,} \| .{2,} \|$`)
 	for _, row := range rows.FindAllStringSubmatch(description, -1) {
@@ -313,7 +314,8 @@ func closeCodes(description string) (codes []string) {
 	return codes
 }
 
-// eventsInScripts returns the types of events that scripts pass to emit as literals.
+// eventsInScripts returns the types of events that scripts pass to the function emit as
+// literals.
 func eventsInScripts(t *testing.T) (types []string) {
 	t.Helper()
 	scripts, err := filepath.Glob("*/lua/*.lua")

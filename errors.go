@@ -6,12 +6,11 @@ import (
 	"time"
 )
 
-// Code is the reason for refusing a request. Codes are part of the API: they are
-// stable, and openapi.yaml documents them. Redis replies, logs and problem documents
-// use the same codes.
+// Code is the reason why a request is refused. Codes are a stable part of the API, and
+// openapi.yaml documents them. Redis replies, logs and problem documents use the same codes.
 type Code string
 
-// The codes of the contract, sorted by HTTP status.
+// These are the codes of the contract, sorted by HTTP status.
 const (
 	CodeValidationFailed      Code = "validation_failed"
 	CodeUnauthorized          Code = "unauthorized"
@@ -56,17 +55,17 @@ const (
 )
 
 // Error is a refusal whose code and detail may be sent to the caller. Any other error is a
-// fault of the gateway: it is logged, and the caller receives CodeInternal.
+// fault of the gateway. The gateway logs such an error, and the caller receives CodeInternal.
 type Error struct {
 	Code   Code
-	Detail string // a sentence for people; never a secret, an address or a value that the caller sent
+	Detail string // a sentence for a human reader, without secrets, addresses or values from the request
 
-	RetryAfter time.Duration // the time to wait before a retry; zero: a retry does not help
-	Command    *CommandState // the current state of the command, which saves the caller a request
-	SessionID  string        // the session that is already open (session_active)
-	Approval   *Approval     // the recorded decision (already_decided)
-	Quota      string        // the name of the exceeded quota (quota_exceeded)
-	Fields     []FieldError  // the invalid parts of the request (validation_failed)
+	RetryAfter time.Duration // time to wait before a retry; zero means that a retry does not help
+	Command    *CommandState // current state of the command, so that the caller need not request it
+	SessionID  string        // id of the active session; set only for the code session_active
+	Approval   *Approval     // the recorded decision; set only for the code already_decided
+	Quota      string        // name of the exceeded quota; set only for the code quota_exceeded
+	Fields     []FieldError  // the invalid parts of the request; set only for the code validation_failed
 
 	Cause error // the underlying error, for the log only
 }
@@ -88,9 +87,9 @@ type Approval struct {
 
 // FieldError describes one part of a request that violates the contract.
 type FieldError struct {
-	Pointer string // a JSON pointer into the body, or "/query/limit", "/path/deviceId", "/header/Idempotency-Key"
+	Pointer string // a JSON pointer into the body, or the location of a parameter, such as "/query/limit", "/path/deviceId" or "/header/Idempotency-Key"
 	Keyword string // the violated rule of the contract, such as "maxLength"
-	Reason  string // a sentence without the value that the caller sent
+	Reason  string // a sentence that does not contain the value from the request
 }
 
 // Error returns the refusal as text for the log.

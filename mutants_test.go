@@ -12,11 +12,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// mutant is a mutation that a test must detect: see .ci/mutants.
+// mutant is a mutation that a test must detect. See .ci/mutants.
 type mutant struct{ Name, File, Find, Replace, Package, Test string }
 
-// TestMutants_MatchSource requires that each mutation still applies to the source and
-// that its tests exist. Otherwise it would prove nothing.
+// TestMutants_MatchSource requires that each mutation still applies to the source, and that
+// its tests exist. Otherwise the mutation would prove nothing.
 func TestMutants_MatchSource(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(".ci/mutants/mutants.yaml")

@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// rfc3339 matches the date-time of RFC 3339, section 5.6. time.Parse is not equivalent. It also
-// accepts an hour of one digit, a comma before the fraction and an offset of 24 hours. It does
-// not accept a leap second, or t and z in lower case.
+// rfc3339 matches the date-time of RFC 3339, section 5.6. time.Parse is not equivalent. It
+// also accepts an hour of one digit, a comma before the fraction and an offset of 24 hours,
+// but rejects a leap second, and t and z in lower case.
 var rfc3339 = regexp.MustCompile(
 	`^(\d{4}-\d\d-\d\d)[Tt]((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(\.\d+)?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$`)
 
 var errNoTime = errors.New("not a date and time of RFC 3339")
 
-// ParseTime parses an RFC 3339 time and returns it in UTC. Digits beyond nanoseconds are
-// dropped. A leap second is converted to the following second, because Go's time has no leap
-// seconds. ParseTime returns an error if the year in UTC is not 0000 to 9999, because such a
-// time could not be written back.
+// ParseTime parses an RFC 3339 time and returns it in UTC. It drops digits beyond nanoseconds.
+// It converts a leap second to the following second, because Go's time has no leap seconds. It
+// returns an error for a year in UTC outside 0000 to 9999, because RFC 3339 cannot express
+// such a year.
 func ParseTime(text string) (time.Time, error) {
 	parts := rfc3339.FindStringSubmatch(text)
 	if parts == nil {
@@ -36,7 +36,7 @@ func ParseTime(text string) (time.Time, error) {
 	}
 	t = t.UTC()
 	if leap != 0 && (t.Hour() != 23 || t.Minute() != 59) {
-		return time.Time{}, errNoTime // a leap second ends a day in UTC (section 5.7)
+		return time.Time{}, errNoTime // a leap second must end a day in UTC (RFC 3339, section 5.7)
 	}
 	t = t.Add(leap + nanoseconds(fraction))
 	if t.Year() < 0 || t.Year() > 9999 {

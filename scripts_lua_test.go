@@ -17,7 +17,7 @@ import (
 	"github.com/fieldgate/fieldgate/refusal"
 )
 
-// included is a line by which a script or a fragment includes a fragment.
+// included matches a line with which a Lua file includes a fragment.
 var included = regexp.MustCompile(`(?m)^--@include (\S+)\n`)
 
 // luaFiles returns every Lua file of the repository.
@@ -29,8 +29,8 @@ func luaFiles(t *testing.T) []string {
 	return files
 }
 
-// scripts returns every script without its extension: each Lua file that no other one
-// includes.
+// scripts returns the path of every script, without the extension. A script is a Lua file that
+// no other Lua file includes.
 func scripts(t *testing.T) []string {
 	t.Helper()
 	all := map[string]bool{}
@@ -45,7 +45,7 @@ func scripts(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// fragmentsOf returns the files that a file includes.
+// fragmentsOf returns the paths of the fragments that a file includes.
 func fragmentsOf(t *testing.T, file string) (fragments []string) {
 	t.Helper()
 	for _, match := range included.FindAllStringSubmatch(read(t, file), -1) {
@@ -72,7 +72,8 @@ func parseLua(t *testing.T, file, text string) []ast.Stmt {
 	return chunk
 }
 
-// compose returns the statements of a file behind those of the fragments that it includes.
+// compose returns the statements of a file, after the statements of the fragments that it
+// includes.
 func compose(t *testing.T, file string, seen map[string]bool) (chunk []ast.Stmt) {
 	t.Helper()
 	if seen[file] {
@@ -85,8 +86,8 @@ func compose(t *testing.T, file string, seen map[string]bool) (chunk []ast.Stmt)
 	return append(chunk, parseLua(t, file, read(t, file))...)
 }
 
-// refusals returns the codes that a script can return: those of every call of refuse that
-// the script reaches, in its own text or through the functions of its fragments.
+// refusals returns the codes with which a script can refuse. It follows the calls of functions
+// in the script and its fragments, and collects the code of every call of refuse.
 func refusals(t *testing.T, script string) []string {
 	t.Helper()
 	chunk := compose(t, script+".lua", map[string]bool{})
@@ -96,7 +97,7 @@ func refusals(t *testing.T, script string) []string {
 	follow = func(node any) {
 		walk(node, func(node any) bool {
 			if _, inner := node.(*ast.FunctionExpr); inner {
-				return false // it runs when it is called
+				return false // the code of a nested function runs only when the function is called
 			}
 			call, ok := node.(*ast.FuncCallExpr)
 			if !ok {
@@ -116,7 +117,7 @@ func refusals(t *testing.T, script string) []string {
 	return slices.Sorted(maps.Keys(codes))
 }
 
-// literal returns the code of a refusal, which stands in the call itself.
+// literal returns the code of a refusal, which must be a string literal in the call of refuse.
 func literal(t *testing.T, script string, call *ast.FuncCallExpr) string {
 	t.Helper()
 	require.NotEmpty(t, call.Args, "%s.lua: refuse without a code", script)
@@ -125,7 +126,7 @@ func literal(t *testing.T, script string, call *ast.FuncCallExpr) string {
 	return code.Value
 }
 
-// functionsOf returns every local function of a chunk, by its name.
+// functionsOf returns all local functions of a chunk, by name.
 func functionsOf(chunk []ast.Stmt) map[string]*ast.FunctionExpr {
 	functions := map[string]*ast.FunctionExpr{}
 	walk(chunk, func(node any) bool {
@@ -141,7 +142,7 @@ func functionsOf(chunk []ast.Stmt) map[string]*ast.FunctionExpr {
 	return functions
 }
 
-// walk visits a node and, while visit returns true, what is below it.
+// walk visits a node. If visit returns true, walk also visits the children of the node.
 func walk(node any, visit func(node any) bool) {
 	walkValue(reflect.ValueOf(node), visit)
 }
@@ -172,7 +173,7 @@ func signature(t *testing.T, script string) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(header, "--", " ")), " ")
 }
 
-// tableOfRefusals returns the codes of package refusal, with the markers.
+// tableOfRefusals returns all codes and all markers of package refusal.
 func tableOfRefusals() (codes []string) {
 	for _, code := range refusal.Codes() {
 		codes = append(codes, string(code))
@@ -197,7 +198,8 @@ func runs(op operation, script string) bool {
 	return false
 }
 
-// codes returns the codes that an operation declares for a status, by the examples.
+// codes returns the codes that an operation declares for a status. Each code is the name of an
+// example.
 func (o operation) codes(status string) []string {
 	response := o.Responses.Value(status)
 	if response == nil {

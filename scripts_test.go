@@ -16,16 +16,17 @@ import (
 	"github.com/fieldgate/fieldgate/api/problem"
 )
 
-// Operations that run the same scripts, by who may call them.
+// byDevices and byUsers are the security schemes of devices and of users. In runBy they stand
+// for all operations with that security scheme.
 const (
 	byDevices = "deviceSession"
 	byUsers   = "customerJWT"
 )
 
-// runBy maps a script to the operations that run it: their ids, or byDevices or byUsers for all
-// operations of that security scheme. A script without an operation runs in the background, and
-// its package handles its refusals. A socket frame runs the same scripts as the corresponding
-// operation.
+// runBy maps a script to the operations that run the script. An element is an operation id, or
+// byDevices or byUsers for all operations of devices or of users. A script without operations
+// runs in the background, and its package handles the refusals. A socket frame runs the same
+// scripts as the corresponding operation.
 var runBy = map[string][]string{
 	"customer/lua/issue_ticket":  {"issueTicket"},
 	"customer/lua/redeem_ticket": {"openCustomerSocket"},
@@ -73,6 +74,7 @@ var runBy = map[string][]string{
 	"session/lua/reconcile_session": nil,
 	"session/lua/settle_session":    nil,
 
+	"store/lua/canary":          nil,
 	"store/lua/set_aside":       nil,
 	"store/lua/trim_quarantine": nil,
 }
@@ -89,7 +91,8 @@ func TestScripts_EachIsListedWithItsOperations(t *testing.T) {
 	}
 }
 
-// TestScripts_EachRefusalIsInTheTable fails for a code that a caller would receive as a 500.
+// TestScripts_EachRefusalIsInTheTable requires that package refusal has every code that a
+// script returns. Otherwise a caller would receive status 500.
 func TestScripts_EachRefusalIsInTheTable(t *testing.T) {
 	t.Parallel()
 	returned := map[string]bool{}
@@ -102,8 +105,8 @@ func TestScripts_EachRefusalIsInTheTable(t *testing.T) {
 	require.ElementsMatch(t, tableOfRefusals(), slices.Collect(maps.Keys(returned)), "package refusal and what the scripts return")
 }
 
-// TestScripts_EachRefusalIsInTheContract fails for a code that the contract does not document:
-// an operation must declare every refusal of the scripts that it runs.
+// TestScripts_EachRefusalIsInTheContract requires that the contract documents every code. An
+// operation must declare all refusals of the scripts that it runs.
 func TestScripts_EachRefusalIsInTheContract(t *testing.T) {
 	t.Parallel()
 	all, declared := operations(t), 0
@@ -143,8 +146,8 @@ func TestScripts_EachSignatureNamesEveryRefusal(t *testing.T) {
 	}
 }
 
-// TestScripts_OnlyOkAndRefuseBuildReplies checks that scripts build replies with ok and refuse
-// only. The other tests find codes only in calls of refuse.
+// TestScripts_OnlyOkAndRefuseBuildReplies checks that scripts build replies only with ok and
+// refuse. The other tests rely on this, because they find only the codes in calls of refuse.
 func TestScripts_OnlyOkAndRefuseBuildReplies(t *testing.T) {
 	t.Parallel()
 	for _, script := range scripts(t) {
@@ -175,9 +178,10 @@ func TestScripts_OnlyOkAndRefuseBuildReplies(t *testing.T) {
 	}
 }
 
-// TestScripts_EachTouchesDeclaredKeysOnly finds a key that is not declared: it may be in
-// another slot, or be moved while the script runs. A script takes its keys from KEYS: as a
-// local whose name ends in "key", out of the key set of a device, or as a parameter.
+// TestScripts_EachTouchesDeclaredKeysOnly fails if a script uses a key that is not in KEYS.
+// Such a key may be in another slot, or move to another node while the script runs. A script
+// gets a key in three ways: from a local variable whose name ends in "key", from the key set of
+// a device, or from a parameter.
 func TestScripts_EachTouchesDeclaredKeysOnly(t *testing.T) {
 	t.Parallel()
 	call := regexp.MustCompile(`redis\.p?call\((.*)`)
@@ -197,7 +201,8 @@ func TestScripts_EachTouchesDeclaredKeysOnly(t *testing.T) {
 	}
 }
 
-// requireDeclaredKeys fails for a local that is named as a key and is not one of KEYS.
+// requireDeclaredKeys fails the test if the name of a local variable ends in "key" but its value
+// is not an element of KEYS.
 func requireDeclaredKeys(t *testing.T, file string, local *ast.LocalAssignStmt) {
 	t.Helper()
 	for i, name := range local.Names {

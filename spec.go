@@ -4,15 +4,14 @@ package fieldgate
 
 import _ "embed"
 
-// Spec is openapi.yaml, the contract of the HTTP API. It is written by hand. The
-// gateway serves and enforces it, and server and clients are generated from it.
+// Spec is openapi.yaml, the contract of the HTTP API. The contract is written by hand. The
+// gateway serves and enforces it. The code of the server and the clients is generated from it.
 //
 //go:embed openapi.yaml
 var Spec []byte
 
-// SocketSpec is asyncapi.yaml, the contract of the frames of the sockets. It is
-// written by hand too. It refers to schemas in openapi.yaml, so both files are served
-// in the same directory.
+// SocketSpec is asyncapi.yaml, the contract of the socket frames. It is written by hand.
+// It refers to schemas in openapi.yaml, so both files are served in the same directory.
 //
 //go:embed asyncapi.yaml
 var SocketSpec []byte

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestContract_ExampleDetailsAreInSource requires that the gateway returns the details
-// that the contracts have in their examples of problems.
+// TestContract_ExampleDetailsAreInSource requires that the gateway can return every `detail`
+// in the example problems of the contracts.
 func TestContract_ExampleDetailsAreInSource(t *testing.T) {
 	t.Parallel()
 	sentences := sentencesInSource(t)
@@ -25,7 +25,8 @@ func TestContract_ExampleDetailsAreInSource(t *testing.T) {
 	}
 }
 
-// exampleDetails returns the detail of each example of a problem, by a name of the example.
+// exampleDetails returns the `detail` of each example problem. The key is a name that the test
+// reports for the example.
 func exampleDetails(t *testing.T) map[string]string {
 	t.Helper()
 	details := map[string]string{}
@@ -51,8 +52,8 @@ func matchesAny(patterns []*regexp.Regexp, text string) bool {
 	return false
 }
 
-// sentencesInSource returns a pattern for each string in the source of the gateway that
-// looks like a sentence.
+// sentencesInSource returns a pattern for each string in the gateway's source that looks like
+// a sentence.
 func sentencesInSource(t *testing.T) (patterns []*regexp.Regexp) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
@@ -77,11 +78,11 @@ func sentencesInSource(t *testing.T) (patterns []*regexp.Regexp) {
 	return patterns
 }
 
-// verb matches a verb of fmt in a quoted pattern.
+// verb matches a formatting verb of package fmt, such as %s.
 var verb = regexp.MustCompile(`%[dqsv]`)
 
-// patternOf returns a pattern for the values of a string expression. Any text matches its
-// verbs of fmt and its variable parts.
+// patternOf returns a pattern that matches the values of a string expression. Its fmt verbs
+// and its variable parts match any text.
 func patternOf(expr ast.Expr) string {
 	switch expr := expr.(type) {
 	case *ast.BasicLit:

@@ -81,7 +81,7 @@ func contract(t *testing.T) *openapi3.T {
 	return doc
 }
 
-// operations returns all operations, each with the parameters of its path included.
+// operations returns all operations. Each one includes the parameters of its path.
 func operations(t *testing.T) []operation {
 	t.Helper()
 	var all []operation
@@ -94,7 +94,8 @@ func operations(t *testing.T) []operation {
 	return all
 }
 
-// leastRole returns the least role that may call the operation, or "" without one.
+// leastRole returns the least role that may call the operation, or "" if the operation needs
+// no role.
 func (o operation) leastRole() string {
 	role, _ := o.Extensions["x-least-role"].(string)
 	return role
@@ -119,8 +120,8 @@ func (o operation) schemes() []string {
 	return names
 }
 
-// refusals returns the error statuses that an operation must document, as they follow
-// from its parameters, body and security.
+// refusals returns the error statuses that an operation must document. They depend on the
+// parameters, the body and the security of the operation.
 func (o operation) refusals() []string {
 	statuses := []string{"500"}
 	add := func(when bool, more ...string) {
@@ -139,7 +140,8 @@ func (o operation) refusals() []string {
 	return statuses
 }
 
-// documentedCodes returns the status of each code in the table of the introduction.
+// documentedCodes returns the HTTP status of each code in the table of codes in the contract's
+// introduction.
 func documentedCodes(t *testing.T) map[string]string {
 	t.Helper()
 	row := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([45]\\d\\d) \\| .{20,} \\|$")
@@ -162,8 +164,8 @@ func codesInSource(t *testing.T) []string {
 	return codes
 }
 
-// constants returns the literals of the constants in a source file whose names have a
-// prefix, by name. It reads the source, so that a test cannot miss a new constant.
+// constants parses a source file and returns the literal of each constant whose name begins
+// with prefix, by name. A test therefore cannot miss a new constant.
 func constants(t *testing.T, source, prefix string) map[string]string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), source, nil, parser.SkipObjectResolution)
@@ -212,7 +214,7 @@ func requireRange(t *testing.T, schema *openapi3.Schema, lowest, highest float64
 	require.EqualValues(t, fallback, schema.Default)
 }
 
-// requireBounds fails the test if a part of a schema for input has no limit.
+// requireBounds fails the test if any part of an input schema has no limit.
 func requireBounds(t *testing.T, where string, ref *openapi3.SchemaRef) {
 	t.Helper()
 	schema := ref.Value
@@ -234,7 +236,7 @@ func requireBounds(t *testing.T, where string, ref *openapi3.SchemaRef) {
 func requireObjectBounds(t *testing.T, where string, ref *openapi3.SchemaRef) {
 	t.Helper()
 	if slices.Contains([]string{"CommandParameters", "ResultData"}, path.Base(ref.Ref)) {
-		return // the size of the whole object is bounded in bytes
+		return // the object has a limit on its total size in bytes
 	}
 	require.True(t, closed(ref.Value), "%s accepts unknown fields", where)
 	for name, property := range ref.Value.Properties {
@@ -245,8 +247,8 @@ func requireObjectBounds(t *testing.T, where string, ref *openapi3.SchemaRef) {
 	}
 }
 
-// closed reports whether a schema of an object rejects unknown fields: it has only its
-// properties, or a limited number of additional ones with a schema.
+// closed reports whether an object schema rejects unknown fields. It must either have only its
+// own properties, or allow a limited number of additional ones with a schema.
 func closed(schema *openapi3.Schema) bool {
 	more := schema.AdditionalProperties
 	if more.Schema != nil {

@@ -37,7 +37,7 @@ func TestContract_OperationsAndLeastRoles(t *testing.T) {
 		device   = "/api/v1/device"
 		customer = "/api/v1/customer"
 	)
-	want := map[string]string{ // by method and path: the operationId, and the least role if there is one
+	want := map[string]string{ // maps method and path to the operationId, followed by the lowest role that may call it, if it needs a role
 		"GET /healthz":       "getHealth",
 		"GET /readyz":        "getReadiness",
 		"GET /version":       "getVersion",
@@ -93,8 +93,9 @@ func TestContract_OperationsAndLeastRoles(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-// TestContract_ListsDeclareCost requires a cost of every list of users, which reads many
-// records. Only the limit of a tenant counts cost, so no other operation may declare one.
+// TestContract_ListsDeclareCost requires that every list that users may call declares a cost,
+// because a list reads many records. Only the limit of a tenant counts cost, so no other
+// operation may declare one.
 func TestContract_ListsDeclareCost(t *testing.T) {
 	t.Parallel()
 
@@ -208,7 +209,7 @@ func TestContract_CreationsHaveLocationAndIdempotencyKey(t *testing.T) {
 		created := op.Responses.Value("201")
 		if created != nil {
 			requireHeader(t, true, created, "Location")
-			if op.OperationID != "issueTicket" { // a ticket is single-use and short-lived, so a repeat has no use
+			if op.OperationID != "issueTicket" { // a ticket is short-lived and used once, so a repeated request need not return the same ticket
 				repeatable = append(repeatable, op.OperationID)
 			}
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 // timestampLayout is RFC 3339 with exactly three fractional digits. The JSON format of
-// time.Time is not used: it drops trailing zeros, so its length varies.
+// time.Time drops trailing zeros, so its length would vary.
 const timestampLayout = `"2006-01-02T15:04:05.000Z07:00"`
 
 // Timestamp is a time in the format of the contract: RFC 3339 in UTC with milliseconds.

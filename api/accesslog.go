@@ -12,12 +12,12 @@ import (
 )
 
 // statusAbandoned is the status in logs and metrics for a request whose client closed the
-// connection before the response. It distinguishes such requests from failures of the gateway.
-// It is never sent.
+// connection before the response. It distinguishes such requests from failures of the gateway. No
+// response has this status.
 const statusAbandoned = 499
 
-// How many bytes are logged at most: of a path, and of a method that the contract does not
-// have.
+// These are the maximum numbers of logged bytes: of a path, and of a method that the contract
+// does not have.
 const (
 	maxLoggedPath   = 256
 	maxLoggedMethod = 32

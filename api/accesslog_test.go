@@ -116,7 +116,7 @@ func TestAccessLog_ProbesAreDebug(t *testing.T) {
 		{"getReadiness", 503, "", "DEBUG"},
 		{"getReadiness", 500, fieldgate.CodeInternal, "ERROR"},
 		{"getVersion", 200, "", "INFO"},
-		{"getVersion", 200, fieldgate.CodeInternal, "ERROR"}, // it failed after the start of the response
+		{"getVersion", 200, fieldgate.CodeInternal, "ERROR"}, // the request failed after the start of the response
 	} {
 		info := &request.Info{Operation: c.operation, Code: c.code}
 		require.Equal(t, c.want, logLevel(info, c.status).String(), c)
@@ -134,7 +134,7 @@ func TestMetrics_CountRequestsByOperationAndStatus(t *testing.T) {
 		"listThings 204": 2,
 		"listThings 400": 1,
 		"none 404":       2,
-		"none 200":       1, // documents are not operations of this contract
+		"none 200":       1, // a document, because it is not an operation of this contract
 	}, te.requestCounts(t))
 }
 

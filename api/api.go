@@ -1,7 +1,6 @@
-// Package api is the HTTP edge of the gateway. It routes, authenticates and logs each
-// request, validates it against the contract, and converts every error into a problem
-// document. What the operations do is up to the generated strict interface, which package
-// handlers implements.
+// Package api is the HTTP edge of the gateway. It routes, authenticates and logs each request,
+// validates it against the contract, and converts every error into a problem document. Package
+// handlers implements the operations, through the generated strict interface.
 //
 // A request passes these steps in order:
 //
@@ -14,11 +13,10 @@
 //	admit            the contract                     contract.go, handshake.go
 //	serve            generated wrapper and handler
 //
-// To admit a request is to check the handshake if it opens a socket, to authenticate it
-// by its headers, to check the role, to count it against the rate limit, and then to
-// validate its parameters and body. The rate limit comes before validation, because
-// validation is work that an abusive client causes. It comes after authentication,
-// because it is counted per caller.
+// The step admit makes these checks in order: the handshake if the request opens a socket, the
+// credentials in the headers, the role, the rate limit, the parameters and the body. The rate
+// limit comes before the validation, so that an abusive client cannot cause much validation. It
+// comes after authentication, because requests are counted per caller.
 package api
 
 import (
@@ -39,8 +37,9 @@ import (
 	"github.com/fieldgate/fieldgate/generated"
 )
 
-// DefaultMaxBodyBytes is the maximum size of a request body in bytes, unless the configuration
-// or the operation sets another. A result has up to 256 KiB of output in addition to its data.
+// DefaultMaxBodyBytes is the maximum size of a request body in bytes. The configuration or the
+// operation may set another maximum. A result needs up to 256 KiB for its output, in
+// addition to its data.
 const DefaultMaxBodyBytes = 1 << 20
 
 // Authenticator verifies a bearer token. It returns a context that carries the principal.
@@ -48,8 +47,8 @@ const DefaultMaxBodyBytes = 1 << 20
 // or issuer_unavailable if the token cannot be verified at present.
 type Authenticator func(ctx context.Context, token string) (context.Context, error)
 
-// Config configures the edge. Server is required, and so are the functions that the contract
-// needs. All other fields have defaults.
+// Config configures the edge. Server is required, and so is each function that an operation of
+// the contract needs. All other fields have defaults.
 type Config struct {
 	// Spec is the contract, an OpenAPI 3.0 document. Defaults to fieldgate.Spec.
 	Spec []byte
@@ -60,19 +59,19 @@ type Config struct {
 	// Authenticators verify tokens. The key is the name of a security scheme of the contract.
 	Authenticators map[string]Authenticator
 
-	// Authorize returns nil if the principal in ctx has at least the role leastRole, and a
+	// Authorize returns nil if the role of the principal in ctx is leastRole or higher, and a
 	// *fieldgate.Error otherwise. It is required if an operation has x-least-role.
 	Authorize func(ctx context.Context, leastRole string) error
 
-	// RateLimit returns nil if another call of the operation, with its x-cost, is within
-	// the limits, and a *fieldgate.Error with RetryAfter otherwise. The context carries the principal.
-	// Where there is none, request.Addr returns the address of the client. Nil means that
-	// nothing is limited.
+	// RateLimit returns nil if one more call of the operation is within the limits, and a
+	// *fieldgate.Error with RetryAfter otherwise. cost is the x-cost of the operation. The
+	// context carries the principal. For a call without a principal, request.Addr returns the
+	// address of the client. A nil RateLimit limits nothing.
 	RateLimit func(ctx context.Context, operationID string, cost int) error
 
-	// AdmitRead waits until an admitted operation may read what it lists. The edge calls
-	// release when the response is written. The error is a *fieldgate.Error. Nil means that
-	// no operation waits.
+	// AdmitRead waits until the operation may read from the store. The edge calls release when
+	// the response has been written. The error is a *fieldgate.Error. If AdmitRead is nil, no
+	// operation waits.
 	AdmitRead func(ctx context.Context, operationID string) (release func(), err error)
 
 	// Logger receives one line per request. Nil discards them.
@@ -86,7 +85,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 
 	// AllowedOrigins are the origins, such as https://app.example.com, whose web pages may call
-	// the API from a browser. If it is empty, only pages of this host may.
+	// the API from a browser. Pages of the request's own host may always call it.
 	AllowedOrigins []string
 
 	// Console configures the console, the page at /console.
@@ -96,9 +95,10 @@ type Config struct {
 	// limit with x-max-body-bytes. Zero means DefaultMaxBodyBytes.
 	MaxBodyBytes int64
 
-	// MaxHeldBytes limits the memory for request bodies that are read, decoded or served at the
-	// same time, in bytes. MaxHeldBytesPerTenant limits the same for one tenant. A body beyond
-	// a limit is refused with overloaded. Default: 128 MiB and 32 MiB.
+	// MaxHeldBytes is the maximum total size of the request bodies that the instance holds at the
+	// same time, in bytes. The values decoded from the bodies count too. MaxHeldBytesPerTenant is
+	// the maximum for one tenant. A body beyond a maximum is refused with overloaded. Default:
+	// 128 MiB and 32 MiB.
 	MaxHeldBytes          int64
 	MaxHeldBytesPerTenant int64
 
@@ -199,8 +199,9 @@ func setDefaults(config *Config) {
 	}
 }
 
-// load parses and validates an OpenAPI document. It refuses version 3.1: the validator would
-// compile the schemas again for each request, which costs 40 times as much.
+// load parses and validates an OpenAPI document. It refuses version 3.1, because the validator
+// would compile the schemas of such a document again for each request. Validation would then
+// cost 40 times as much.
 func load(spec []byte) (*openapi3.T, error) {
 	loader := openapi3.NewLoader()
 	document, err := loader.LoadFromData(spec)

@@ -52,8 +52,7 @@ func newBody(described *openapi3.Operation, maxBytes int64) (*body, error) {
 	return b, nil
 }
 
-// checkHeaders refuses a body whose headers show that it is too large or has another media
-// type.
+// checkHeaders refuses a body if its headers show that it is too large or is not JSON.
 func (b *body) checkHeaders(r *http.Request) error {
 	switch {
 	case b == nil, r.ContentLength == 0:
@@ -66,8 +65,8 @@ func (b *body) checkHeaders(r *http.Request) error {
 	return nil
 }
 
-// isEmpty reports whether a body of unknown length has no bytes; it waits for the first byte.
-// An empty body counts as absent and needs no Content-Type.
+// isEmpty reports whether a body of unknown length has no bytes. It waits for the first byte. An
+// empty body counts as absent and needs no Content-Type.
 func isEmpty(r *http.Request) bool {
 	if r.ContentLength > 0 {
 		return false
@@ -91,7 +90,7 @@ func isJSON(header http.Header) bool {
 	return strings.EqualFold(strings.TrimSpace(mediaType), "application/json") && header.Get("Content-Encoding") == ""
 }
 
-// bind validates the body of r and replaces it by the validated value, which includes the
+// bind validates the body of r and replaces it with the validated value, which includes the
 // defaults.
 func bind(w http.ResponseWriter, r *http.Request, b *body, held *share) error {
 	if b == nil {
@@ -112,9 +111,9 @@ func bind(w http.ResponseWriter, r *http.Request, b *body, held *share) error {
 	return nil
 }
 
-// read reads the body of r up to the limit. If the body is longer, http.MaxBytesReader makes
-// the server close the connection, so that the client cannot continue to send. held grows as
-// data arrives.
+// read reads the body of r up to the limit. If the body is longer, http.MaxBytesReader makes the
+// server close the connection, so that the client cannot continue to send. As data arrives, read
+// adds its size to held, the request's share of the budget.
 func (b *body) read(w http.ResponseWriter, r *http.Request, held *share) ([]byte, error) {
 	if r.ContentLength == 0 {
 		return nil, nil
@@ -158,9 +157,10 @@ func (b *body) decode(data []byte, held *share) (any, error) {
 	return map[string]any{}, nil
 }
 
-// validated is the request body that a handler receives. It holds the validated value, which
-// the generated code binds by exact names. Its bytes cannot be read: encoding/json matches
-// names in any case, so {"limit":1,"LIMIT":99} would be validated as 1 and bound as 99.
+// validated is the request body that a handler receives. It holds the validated value, which the
+// generated code binds by exact names. Its bytes cannot be read, because encoding/json matches
+// names in any case. It would bind the 99 in {"limit":1,"LIMIT":99}, although only the 1 was
+// validated.
 type validated struct{ value any }
 
 var errBoundAlready = errors.New("a validated value does not fit the type it is bound to")

@@ -56,7 +56,7 @@ func TestBody_AboveLimitIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		length  int
 		chunked bool
-		max     int64 // limit in the configuration; the operation itself has a limit of 1024
+		max     int64 // Config.MaxBodyBytes; the operation's own maximum is 1024
 		want    int
 	}{
 		"at the limit of the operation":             {1024, false, 4096, http.StatusOK},
@@ -235,8 +235,8 @@ func TestBody_IncompleteIsRefused(t *testing.T) {
 		fieldErrorsOf(requireProblem(t, w.Result(), fieldgate.CodeValidationFailed)))
 }
 
-// FuzzBody searches for bodies that make the edge fail, or that reach the handler although the
-// contract does not allow them.
+// FuzzBody requires that only bodies that the contract allows reach the handler. The edge must
+// refuse all others, and must not fail.
 func FuzzBody(f *testing.F) {
 	for _, seed := range []string{
 		"", `{}`, `{"size":7}`, `{"size":7,"size":8}`, `{"size":7,"SIZE":99}`, `{"deep":{"level":1e3}}`, `{"size":1.0}`, `{"size":7} x`,

@@ -7,9 +7,10 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// budget limits the bytes of the request bodies that this instance holds at the same time, both
-// per holder and in total. A body counts from its first byte until the response, together with
-// the values decoded from it. budget is safe for concurrent use.
+// budget limits the bytes of the request bodies that this instance holds at the same time, in
+// total and for each holder. A holder is a name that holderOf returns. A body counts from its
+// first byte until the response, together with the values decoded from it. budget is safe for
+// concurrent use.
 type budget struct {
 	total     int64 // limit on all holders together, in bytes
 	perHolder int64
@@ -30,8 +31,8 @@ var errOverloaded = &fieldgate.Error{
 	RetryAfter: time.Second,
 }
 
-// take adds bytes to the amount that holder holds. If that would exceed the limit of the holder
-// or the total limit, take adds nothing and returns errOverloaded.
+// take adds bytes to the amount that holder uses. If that would exceed the limit of the holder or
+// the total limit, take adds nothing and returns errOverloaded.
 func (b *budget) take(holder string, bytes int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

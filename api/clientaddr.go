@@ -10,9 +10,9 @@ import (
 // trustedProxies are the networks whose X-Forwarded-For is trusted.
 type trustedProxies []netip.Prefix
 
-// clientAddr returns the address of the client: the last address in X-Forwarded-For that does
-// not belong to a trusted proxy. The client can forge all entries before that. The zero Addr
-// means that the address is not known.
+// clientAddr returns the address of the client: the last address in X-Forwarded-For that does not
+// belong to a trusted proxy. The client can forge all earlier entries. The zero Addr means that
+// the address is not known.
 func (t trustedProxies) clientAddr(r *http.Request) netip.Addr {
 	addr := parseAddr(r.RemoteAddr)
 	for entry := range reversedEntries(r.Header["X-Forwarded-For"]) {

@@ -10,9 +10,9 @@ import (
 	"github.com/go-chi/chi/v5"
 )
 
-// consoleFiles are the files of the console. They are built from clients/console and
-// committed, so that building the program needs no Node.js. `make check` builds them
-// again and compares.
+// consoleFiles are the files of the console. They are built from clients/console and committed,
+// so that building the program needs no Node.js. `make check` builds them again and compares them
+// with the committed files.
 //
 //go:embed console
 var consoleFiles embed.FS
@@ -20,15 +20,15 @@ var consoleFiles embed.FS
 // Console configures how users sign in to the console, the page at /console. All fields are
 // public, because the page reads them without credentials.
 type Console struct {
-	// SupabaseURL is the URL of the Supabase project that verifies e-mail addresses and
-	// passwords. SupabaseAnonKey is the public key of the project. Unless both are set, users
-	// paste an access token.
+	// SupabaseURL is the URL of the Supabase project where users sign in with an e-mail address
+	// and a password. SupabaseAnonKey is the public key of the project. Unless both are set,
+	// users paste an access token.
 	SupabaseURL     string
 	SupabaseAnonKey string
 
-	// TokenLinks enables links of the form /console#token=..., which sign the user in. It must
-	// be off in production: an attacker could send such a link, and the user would then act in
-	// the attacker's name.
+	// TokenLinks enables links of the form /console#token=..., which sign the user in. It must be
+	// off in production. Otherwise an attacker could send a user such a link, and the user would
+	// act in the attacker's name.
 	TokenLinks bool
 
 	// TenantClaim and RoleClaim are the paths of the token's claims for the tenant and the
@@ -55,7 +55,7 @@ type consoleProject struct {
 
 // consolePolicy is the Content-Security-Policy of the console. The page may load from and call
 // only this server and the Supabase project. 'self' includes sockets of this server (CSP 3,
-// section 6.7.2.8). There is no trusted type, so text cannot become HTML or code at run time.
+// section 6.7.2.8). No trusted types are allowed, so text cannot become HTML or code at run time.
 const consolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'%s; require-trusted-types-for 'script'; trusted-types 'none'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

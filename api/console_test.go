@@ -84,8 +84,8 @@ func TestConsole_ConfigHasSignIn(t *testing.T) {
 	require.Equal(t, true, without["tokenLinks"])
 }
 
-// TestConsole_ConfigReportsWhetherSocketsAreAllowed expects the same rule as for handshakes of
-// sockets.
+// TestConsole_ConfigReportsWhetherSocketsAreAllowed checks that the configuration follows the
+// same rule for origins as the handshakes of sockets.
 func TestConsole_ConfigReportsWhetherSocketsAreAllowed(t *testing.T) {
 	t.Parallel()
 	te := newTestEdge(t, noContent, withConsole(signIn, "https://listed.example.com"))

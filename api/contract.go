@@ -41,7 +41,7 @@ func newContract(document *openapi3.T, config Config, origins origins) (*contrac
 	return c, c.checkGuards()
 }
 
-// checkGuards returns an error if the function that protects an operation is not configured.
+// checkGuards returns an error if an operation needs a function that is not configured.
 func (c *contract) checkGuards() error {
 	for _, op := range c.operations {
 		if op.scheme != "" && c.authenticators[op.scheme] == nil {
@@ -77,9 +77,9 @@ func (c *contract) middleware(next http.Handler) http.Handler {
 }
 
 // admit checks a request and returns it in the form that the handler receives. The returned
-// request has the principal in its context, and its defaults are filled in. Its body is the
-// validated value. held accounts for the memory of the body until the response. The package
-// comment explains the order of the checks.
+// request has the principal in its context and the defaults of its parameters. Its body is the
+// validated value. The size of the body is added to held, the request's share of the budget. The
+// package comment lists the checks in order.
 func (c *contract) admit(w http.ResponseWriter, r *http.Request, held *share) (*http.Request, error) {
 	op := c.operations[route{r.Method, r.Pattern}]
 	if op == nil {
@@ -88,8 +88,8 @@ func (c *contract) admit(w http.ResponseWriter, r *http.Request, held *share) (*
 	info := request.Of(r.Context())
 	info.Operation = op.id
 	if len(r.TransferEncoding) > 0 {
-		// The request may also have had a Content-Length, which net/http drops. The connection
-		// must then close after the response (RFC 9112, section 6.1).
+		// A request with a Transfer-Encoding may also have had a Content-Length, which net/http
+		// drops. Its connection must close after the response (RFC 9112, section 6.1).
 		w.Header().Set("Connection", "close")
 	}
 	if op.socket {

@@ -73,7 +73,7 @@ func (br benchmarkRequest) allocations(handler http.Handler) float64 {
 	return testing.AllocsPerRun(100, func() { send() })
 }
 
-// sender returns a function that sends the request, as often as it is called.
+// sender returns a function that sends the request each time it is called.
 func (br benchmarkRequest) sender(handler http.Handler) func() (status int) {
 	body := bytes.NewReader(nil)
 	r := httptest.NewRequest(br.method, br.target, nil)
@@ -88,8 +88,8 @@ func (br benchmarkRequest) sender(handler http.Handler) func() (status int) {
 	}
 }
 
-// benchmarkHandlers returns the operations without and with the contract middleware. The
-// middleware needs the route, so it is added to a chi group.
+// benchmarkHandlers returns two handlers of the operations: without and with the middleware of
+// the contract. The middleware needs the route, so it is added to a chi group.
 func benchmarkHandlers(e *edge, mount func(chi.Router)) (bare, guarded *chi.Mux) {
 	bare, guarded = chi.NewRouter(), chi.NewRouter()
 	mount(bare)

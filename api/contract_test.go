@@ -303,5 +303,5 @@ func TestAccessLog_ClosedConnectionIsNoFailure(t *testing.T) {
 
 	require.Contains(t, te.log.String(), `"status":499`)
 	require.Contains(t, te.log.String(), `"level":"INFO"`)
-	requireProblem(t, w.Result(), fieldgate.CodeDraining) // if the client is still there, the instance is stopping
+	requireProblem(t, w.Result(), fieldgate.CodeDraining) // the response of a stopping instance, for a client that is still connected
 }

@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// The headers that pages of other origins may send and read. Tokens are sent in a header and
-// never in cookies, so CORS credentials are not allowed.
+// corsSent and corsRead are the headers that pages of other origins may send and read. Tokens
+// are sent in a header and never in cookies, so CORS credentials are not allowed.
 const (
 	corsSent    = "Authorization, Content-Type, Idempotency-Key, X-Request-ID"
 	corsRead    = "Location, Retry-After, WWW-Authenticate, X-Request-ID"
@@ -32,10 +32,10 @@ func newOrigins(list []string) (origins, error) {
 	return o, nil
 }
 
-// mayOpenSockets reports whether a page of the origin may open sockets. The origin must be in
-// the list, or have the host of the request. The scheme is not compared, because a load
-// balancer may terminate TLS. X-Forwarded-Host is ignored, because any client can set it. DNS
-// rebinding is harmless: a browser adds no credential to a handshake by itself, and a page with
+// mayOpenSockets reports whether a page of the origin may open sockets. The origin must be in the
+// list, or have the host of the request. The scheme is not compared, because a load balancer may
+// terminate TLS. X-Forwarded-Host is ignored, because any client can set it. DNS rebinding is
+// harmless, because a browser adds no credential to a handshake by itself, and a page with
 // another host name cannot read our credentials.
 func (o origins) mayOpenSockets(origin, host string) bool {
 	return o[origin] || isOriginOf(origin, host)
@@ -64,8 +64,8 @@ func isOrigin(parsed *url.URL, origin string) bool {
 
 func notInHost(c rune) bool { return c == '*' || c > unicode.MaxASCII }
 
-// originOf returns the Origin header of the request, or "" if there is none. Several Origin
-// headers are joined, so that the result equals no origin of a page.
+// originOf returns the Origin header of the request, or "" if there is none. If there are
+// several, it joins them, and the result is not a valid origin.
 func originOf(r *http.Request) string { return strings.Join(r.Header["Origin"], ", ") }
 
 // cors sets the headers that let pages of the listed origins call the API and read the

@@ -11,7 +11,7 @@ import (
 
 const app = "https://app.example.com"
 
-// newSharedTestEdge returns an edge that pages of the origin app may call.
+// newSharedTestEdge returns an edge whose AllowedOrigins contain app.
 func newSharedTestEdge(t testing.TB) *testEdge {
 	t.Helper()
 	return newTestEdge(t, echo, func(c *Config) { c.AllowedOrigins = []string{app, "http://localhost:3000"} })

@@ -24,9 +24,9 @@ import (
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; " +
 	"img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// documents holds the handlers of the published contracts and of the pages of package docs, by
-// path. They are public and do not change until the next start. The paths below /docs/ are not
-// operations of the contract.
+// documents maps paths to handlers: those of the published contracts and those of the pages of
+// package docs. The documents are public and do not change until the next start. The paths below
+// /docs/ are not operations of the contract.
 type documents map[string]http.Handler
 
 func newDocuments(spec []byte, contract *openapi3.T) (documents, error) {
@@ -100,8 +100,8 @@ func (d *document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(d.content))
 }
 
-// compressed is a document that is stored in gzip. It is decompressed for clients that do not
-// accept gzip; all browsers accept it.
+// compressed serves a document that is stored in gzip. It decompresses the document for clients
+// that do not accept gzip. All browsers accept gzip.
 type compressed struct{ document *document }
 
 // ServeHTTP sends the document, or 304 if the client has a current copy.

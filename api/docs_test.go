@@ -16,8 +16,8 @@ import (
 	"github.com/fieldgate/fieldgate/docs"
 )
 
-// fetch sends a GET without a connection. It does not check the response against the contract,
-// which does not describe the pages.
+// fetch sends a GET without a network connection. It does not check the response against the
+// contract, which does not describe the pages.
 func (te *testEdge) fetch(t testing.TB, target string, header ...string) *http.Response {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, target, nil)
@@ -61,8 +61,8 @@ func TestDocs_ServesSocketContractUnchanged(t *testing.T) {
 	require.Equal(t, string(fieldgate.SocketSpec), read(t, response))
 }
 
-// TestDocs_LinksSocketContract checks the description and the external documents, which
-// the page displays.
+// TestDocs_LinksSocketContract expects links to the socket contract in the description and in
+// externalDocs. The page of the API reference displays both.
 func TestDocs_LinksSocketContract(t *testing.T) {
 	t.Parallel()
 
@@ -175,7 +175,7 @@ func TestDocs_OtherPathsAre404(t *testing.T) {
 	}
 }
 
-// links matches the links of a page to this server.
+// links matches those links of a page that lead to this server.
 var links = regexp.MustCompile(`<a href="(/[^"#]*)[^"]*"`)
 
 func TestDocs_LinksWork(t *testing.T) {

@@ -133,7 +133,7 @@ const (
 	requiredLine = "X-Required: 1"
 )
 
-// put sends a request that the small contract admits, unless body or header make it
+// put sends a request that the small contract admits, unless the given body or headers are
 // invalid.
 func (te *testEdge) put(t testing.TB, body string, header ...string) *http.Response {
 	t.Helper()
@@ -167,8 +167,8 @@ type clock struct{ now time.Time }
 
 func (c *clock) Now() time.Time { return c.now }
 
-// smallConfig returns the configuration of an edge with the contract of testdata/edge.yaml,
-// after replacing replace[0] by replace[1] in its text.
+// smallConfig returns the configuration of an edge with the contract of testdata/edge.yaml. It
+// replaces replace[0] with replace[1] in the text of the contract.
 func smallConfig(t testing.TB, replace [2]string) Config {
 	t.Helper()
 	spec, err := os.ReadFile("testdata/edge.yaml")
@@ -187,8 +187,8 @@ func mountRoute(method, pattern string, handler http.HandlerFunc) func(chi.Route
 	return func(r chi.Router) { r.Method(method, pattern, handler) }
 }
 
-// admit sends a request without a connection. It returns the request that the handler received,
-// and reports whether the edge admitted it.
+// admit serves a request without a network connection. It returns the request that the handler
+// received, and reports whether the edge admitted it.
 func (te *testEdge) admit(t testing.TB, method string, target *url.URL, body string, header ...string) (received, bool) {
 	t.Helper()
 	r := httptest.NewRequest(method, "/", strings.NewReader(body))

@@ -10,7 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/api/schema"
 )
 
-// An operation with a response 101 opens a socket. Its handshake is like any other request, but
+// An operation with a 101 response opens a socket. Its handshake is like any other request, but
 // a browser does not let a page set headers in a handshake. The credential can therefore also
 // be sent as a subprotocol or as a ticket. CORS does not apply to handshakes, so a browser lets
 // pages of any origin open sockets (RFC 6455, section 10.2). The gateway therefore checks the
@@ -24,15 +24,16 @@ const (
 	protocolPointer = "/header/Sec-WebSocket-Protocol"
 )
 
-// The reasons for refusing a token in the query. Each names the places where the token belongs.
+// These are the reasons for refusing a token in the query. Each reason lists where a token may be
+// sent instead.
 const (
 	tokenInQueryReason           = `must not contain a token: send it in the Authorization header, or as a second subprotocol, "bearer." and the token`
 	tokenInQueryReasonWithTicket = tokenInQueryReason + `, or get a ticket for it and send that as "ticket"`
 )
 
-// checkHandshake checks the handshake of a socket and converts it to the form of other
-// requests. It moves the credential to the Authorization header and removes it from the query
-// and the subprotocols.
+// checkHandshake checks the handshake of a socket and converts it to an ordinary request. It
+// moves the credential to the Authorization header and removes it from the query and the
+// subprotocols.
 func (c *contract) checkHandshake(r *http.Request, op *operation) error {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	switch {
@@ -73,8 +74,8 @@ func (op *operation) acceptsTicket() bool {
 	return accepts
 }
 
-// credential is a credential in a handshake. Its token is empty if it is already in the
-// Authorization header.
+// credential is a credential in a handshake. The token is empty for a credential in the
+// Authorization header, because that credential stays where it is.
 type credential struct{ pointer, token string }
 
 // extractCredentials returns the credentials of the handshake and removes them from the
@@ -97,7 +98,7 @@ func (op *operation) extractCredentials(r *http.Request, query url.Values) (foun
 }
 
 // extractBearerTokens removes the subprotocols that contain tokens from the header and returns
-// the tokens. It matches the prefix in any case, so that a misspelled entry is removed too.
+// the tokens. It ignores the case of the prefix, so that a misspelled entry is removed too.
 func extractBearerTokens(header http.Header) (tokens []string) {
 	lines := header[protocolHeader]
 	if len(lines) == 0 {
@@ -139,8 +140,9 @@ var tokenNames = map[string]bool{
 // and a JWT has at least two dots (RFC 7515, section 7.1).
 var jwtPattern = regexp.MustCompile(`e[wy][A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*`)
 
-// containsToken reports whether the query contains a token. Proxies log the query, so a token
-// in it is leaked. A ticket in the query is harmless, because it can be used only once.
+// containsToken reports whether the query contains a token. A token in the query is leaked,
+// because proxies log the query. A ticket in the query is harmless, because it can be used only
+// once.
 func containsToken(query url.Values) bool {
 	for name, values := range query {
 		if tokenNames[strings.ToLower(name)] || jwtPattern.MatchString(name) {

@@ -20,7 +20,7 @@ import (
 
 const (
 	deviceSocket = "/socket"
-	pageSocket   = "/page-socket" // accepts tickets
+	pageSocket   = "/page-socket" // path of a socket that accepts tickets
 	aJWT         = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 	protocolLine = "Sec-WebSocket-Protocol: fieldgate.v1, bearer." + goodToken
 	originLine   = "Origin: " + app
@@ -48,7 +48,7 @@ func newSocketEdge(t testing.TB) socketEdge {
 	return socketEdge{newTestEdge(t, serve, withoutLog, func(c *Config) { c.AllowedOrigins = []string{app, "http://localhost:3000"} })}
 }
 
-// handshake sends a handshake without a connection.
+// handshake serves a handshake without a network connection.
 func (d socketEdge) handshake(target string, header ...string) *http.Response {
 	r := httptest.NewRequest(http.MethodGet, target, nil)
 	setHeaders(r, header)
@@ -249,9 +249,9 @@ func TestHandshake_TokenInQueryIsRefused(t *testing.T) {
 	} {
 		t.Run(query, func(t *testing.T) {
 			t.Parallel()
-			te := newTestEdge(t, noContent) // each with its own log
+			te := newTestEdge(t, noContent) // each edge has its own log
 			for target, hint := range map[string]string{deviceSocket: tokenInQueryReason, pageSocket: tokenInQueryReasonWithTicket} {
-				response := te.ask(t, http.MethodGet, target+"?"+query, "", authLine) // also beside a valid token
+				response := te.ask(t, http.MethodGet, target+"?"+query, "", authLine) // the header contains a valid token
 
 				text := read(t, response)
 				require.Equal(t, http.StatusBadRequest, response.StatusCode)
@@ -348,8 +348,8 @@ func TestHandshake_SeveralOriginsAreRefused(t *testing.T) {
 	}
 }
 
-// TestHandshake_PageOfSameHostIsAllowed covers pages that the gateway itself serves, such as
-// the console. They need no entry in AllowedOrigins.
+// TestHandshake_PageOfSameHostIsAllowed covers pages that the gateway itself serves, such as the
+// console. Their origin need not be in AllowedOrigins.
 func TestHandshake_PageOfSameHostIsAllowed(t *testing.T) {
 	t.Parallel()
 	d := socketEdge{newTestEdge(t, noContent)}
@@ -438,7 +438,7 @@ func TestAuthenticate_KnowsOrigin(t *testing.T) {
 
 	for target, header := range map[string][]string{
 		pageSocket + "?ticket=x": {originLine},
-		"/things/abc":            {originLine, authLine, jsonLine, requiredLine}, // a plain operation, such as the one that issues tickets
+		"/things/abc":            {originLine, authLine, jsonLine, requiredLine}, // an operation without a socket, such as the one that issues tickets
 	} {
 		var origin string
 		te := newTestEdge(t, noContent, func(c *Config) {
@@ -460,8 +460,8 @@ func TestAuthenticate_KnowsOrigin(t *testing.T) {
 	}
 }
 
-// FuzzHandshake looks for handshakes that keep a credential in the query or the
-// subprotocols, or that open a socket with a token in the query.
+// FuzzHandshake requires that checkHandshake refuses every query that contains a token. From
+// each request that it accepts, it must remove the ticket and the bearer subprotocols.
 func FuzzHandshake(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"", "fieldgate.v1, bearer." + goodToken}, {"ticket=" + goodToken, "fieldgate.v1"}, {"ticket=" + aJWT, ""},

@@ -16,19 +16,19 @@ type route struct {
 	pattern string
 }
 
-// operation describes an operation of the contract. It is created once, at the start.
+// operation describes an operation of the contract. It is created once, when the gateway starts.
 type operation struct {
 	id         string
 	scheme     string // the security scheme; empty if no authentication is required
-	leastRole  string // empty if every principal may call it
-	cost       int    // counted against the rate limit; at least 1
+	leastRole  string // empty if every principal may call the operation
+	cost       int    // weight of a call in the rate limit; at least 1
 	parameters parameters
 	body       *body // nil if the operation has no request body
-	socket     bool  // the operation has a response 101
-	lenient    bool  // the operation has no parameters, no body and no response 400, so probes may add a query
+	socket     bool  // the operation opens a socket, so it has a 101 response
+	lenient    bool  // a query is ignored, because the operation has no parameters, no body and no 400 response
 }
 
-// index returns the operations of the contract, by route.
+// index returns the operations of the contract, keyed by route.
 func index(document *openapi3.T, maxBodyBytes int64) (map[route]*operation, error) {
 	operations := make(map[route]*operation)
 	for pattern, item := range document.Paths.Map() {
@@ -86,8 +86,8 @@ func costOf(described *openapi3.Operation) (int, error) {
 	return int(cost), nil
 }
 
-// schemeOf returns the one security scheme of an operation, or "" if it has none.
-// Alternatives and combinations of schemes are an error: the contract has none.
+// schemeOf returns the one security scheme of an operation, or "" if it has none. It returns an
+// error for alternatives and combinations of schemes, which the contract does not have.
 func schemeOf(document *openapi3.T, described *openapi3.Operation) (string, error) {
 	requirements := described.Security
 	if requirements == nil {

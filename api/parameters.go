@@ -21,9 +21,9 @@ import (
 // parameters are the path, query and header parameters of an operation.
 type parameters struct {
 	all     openapi3.Parameters
-	query   map[string]bool // by name; true: the parameter may be repeated
-	headers []string        // in canonical form
-	inPath  bool            // whether there is a path parameter
+	query   map[string]bool // maps a parameter's name to whether it may be repeated
+	headers []string        // names in canonical form
+	inPath  bool            // true if there is a path parameter
 }
 
 // newParameters merges the parameters of a path and of an operation on that path. If both
@@ -67,7 +67,7 @@ func (v *validator) checkParameters(r *http.Request, p *parameters) []fieldgate.
 		Options:     v.parameters,
 	}
 	for _, parameter := range p.all {
-		if !isWritten(parameter.Value, query[parameter.Value.Name]) {
+		if !isWellFormed(parameter.Value, query[parameter.Value.Name]) {
 			fieldErrs = append(fieldErrs, typeError(parameter.Value))
 			continue
 		}
@@ -82,9 +82,9 @@ func (v *validator) checkParameters(r *http.Request, p *parameters) []fieldgate.
 // accept 05 and +5, and would treat an empty value as absent.
 var integer = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 
-// isWritten reports whether the values of a query parameter have the form that the parameter's
+// isWellFormed reports whether the values of a query parameter have the form that the parameter's
 // type requires.
-func isWritten(parameter *openapi3.Parameter, values []string) bool {
+func isWellFormed(parameter *openapi3.Parameter, values []string) bool {
 	if parameter.In != openapi3.ParameterInQuery || !parameter.Schema.Value.Type.Is(openapi3.TypeInteger) {
 		return true
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/fieldgate/fieldgate/api/problem"
 )
 
-// fieldError is an entry of errors in a problem document.
+// fieldError is an entry of the field `errors` in a problem document.
 type fieldError struct{ pointer, keyword, reason string }
 
 func fieldErrorsOf(document problem.Document) (errs []fieldError) {
@@ -112,9 +112,9 @@ func TestPath_ValidatedAsHandlerReadsIt(t *testing.T) {
 
 	for path, want := range map[string][]fieldError{
 		"abc":          nil,
-		"%61bc":        nil, // encoded without need
+		"%61bc":        nil, // an escape that is not necessary
 		"éé":           nil,
-		"%c3%a9%C3%A9": nil, // two characters, not four or twelve
+		"%c3%a9%C3%A9": nil, // its length is two characters, not four bytes or twelve characters
 		"ABC":          {{"/path/thingId", "pattern", "must match ^[a-zé]+$"}},
 		"abcdefghi":    {{"/path/thingId", "maxLength", "must have at most 8 characters"}},
 		"a%2Fb":        {{"/path/thingId", "pattern", "must match ^[a-zé]+$"}},
@@ -145,8 +145,7 @@ func TestPath_ParametersApplyToAllItsOperations(t *testing.T) {
 		fieldErrorsOf(requireProblem(t, response, fieldgate.CodeValidationFailed)))
 }
 
-// FuzzQuery looks for queries that reach the handler in a form that the contract does not
-// allow.
+// FuzzQuery requires that only queries that the contract allows reach the handler.
 func FuzzQuery(f *testing.F) {
 	for _, seed := range []string{"", "limit=7", "limit=7&limit=8", "tag=a&tag=b", "kind=big;limit=1", "%6c%69mit=7", "limit=1e1"} {
 		f.Add(seed)

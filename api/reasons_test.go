@@ -42,10 +42,10 @@ func TestBody_ErrorsNameFieldWithoutItsValue(t *testing.T) {
 		`{"name":"abc","named":{"no":1}}`:   {{"/named/label", "required", "is required"}},
 		`{"name":"abc","pair":7}`:           {{"/pair", "oneOf", "does not follow the contract"}},
 		`{"name":"abc","labels":{"a":"s3cret"}}`: {
-			{"/labels", "maxLength", "must have at most 4 characters"}, // the label is a name of the caller
+			{"/labels", "maxLength", "must have at most 4 characters"}, // the name "a" comes from the caller, so the pointer omits it
 		},
 		`{"name":"abc","made":"2025-02-30T10:00:00Z"}`: {
-			{"/made", "format", "must be a valid date-time"}, // there is no such day
+			{"/made", "format", "must be a valid date-time"}, // February 30 does not exist
 		},
 		`{"name":"abc","parts":[{"no":1},{"no":2},{"no":3}]}`: {
 			{"/parts", "maxItems", "must have at most 2 items"},
@@ -54,7 +54,7 @@ func TestBody_ErrorsNameFieldWithoutItsValue(t *testing.T) {
 			{"/data", "maxProperties", "must have at most 3 fields"},
 		},
 		`{"name":"abc","shape":{"form":"circle","radius":-1}}`: {
-			{"/shape/radius", "minimum", "must be at least 0"}, // of the branch that the discriminator selects
+			{"/shape/radius", "minimum", "must be at least 0"}, // the fault of the branch that the discriminator selects
 		},
 		`{"name":"abc","shape":{"form":"s3cret"}}`: {
 			{"/shape", "discriminator", "does not follow the contract"},

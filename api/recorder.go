@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// recorder records the status and size of a response for the access log. The status also shows
-// whether another response can still be sent.
+// recorder records the status and size of a response for the access log. While the
+// status is 0, another response can still be sent.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -18,7 +18,7 @@ type recorder struct {
 // nothing was sent yet.
 func (w *recorder) Status() int { return w.status }
 
-// WriteHeader records the first final status. It only forwards interim statuses, such as 103.
+// WriteHeader records the first final status. Interim statuses, such as 103, are only forwarded.
 func (w *recorder) WriteHeader(status int) {
 	final := status >= http.StatusOK || status == http.StatusSwitchingProtocols
 	if w.status == 0 && final {

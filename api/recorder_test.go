@@ -21,7 +21,7 @@ import (
 func echoSocket(t *testing.T) http.HandlerFunc {
 	upgrader := websocket.Upgrader{
 		Subprotocols: []string{"fieldgate.v1"},
-		CheckOrigin:  func(*http.Request) bool { return true }, // the edge has checked it
+		CheckOrigin:  func(*http.Request) bool { return true }, // the edge has already checked the origin
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
 		// The upgrader does not send the headers that were set on w.

@@ -10,7 +10,7 @@ import (
 
 // recoverPanic converts a panic to a 500. The stack is logged but not sent. If part of the
 // response was already sent, recoverPanic panics with http.ErrAbortHandler, which breaks the
-// connection: the client cannot otherwise see that the response is incomplete. A handler may
+// connection. Otherwise the client could not see that the response is incomplete. A handler may
 // also panic with http.ErrAbortHandler itself.
 func recoverPanic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -17,10 +17,9 @@ import (
 
 // handler adds the middlewares to the operations that mount registers.
 //
-// The contract is the middleware of a chi group, so that it runs after routing and there is
-// only one router. It is not a middleware of the generated code: such a middleware runs after
-// the parameters are bound, so a caller without credentials would get an error about
-// parameters.
+// The contract is the middleware of a chi group, so that it runs after routing and there is only
+// one router. A middleware of the generated code would run too late: after the parameters are
+// bound. A caller without credentials would then get an error about parameters.
 func (e *edge) handler(mount func(chi.Router)) http.Handler {
 	r := chi.NewRouter()
 	r.Use(normalizePath, e.assignRequestID, e.observe, recoverPanic, secure, e.origins.cors)
@@ -35,9 +34,9 @@ func (e *edge) handler(mount func(chi.Router)) http.Handler {
 	return r
 }
 
-// normalizePath decodes escapes of unreserved characters, so that equivalent paths reach the
-// same route (RFC 3986, section 6.2.2.2). It keeps all other escapes: an escaped slash is not a
-// slash.
+// normalizePath decodes escapes of unreserved characters, so that equivalent paths reach the same
+// route (RFC 3986, section 6.2.2.2). It keeps all other escapes, because an escaped slash, for
+// example, is not a slash.
 func normalizePath(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawPath != "" {
@@ -50,11 +49,11 @@ func normalizePath(next http.Handler) http.Handler {
 	})
 }
 
-// needlessEscape matches the escape of an unreserved character: a letter, a digit, or one
-// of - . _ ~.
+// needlessEscape matches the escape of an unreserved character: a letter, a digit,
+// "-", ".", "_" or "~".
 var needlessEscape = regexp.MustCompile(`(?i)%(?:2d|2e|3[0-9]|4[1-9a-f]|5[0-9a]|5f|6[1-9a-f]|7[0-9a]|7e)`)
 
-// boundReads lets an admitted request wait for AdmitRead.
+// boundReads makes an admitted request wait for AdmitRead before it is served.
 func (e *edge) boundReads(next http.Handler) http.Handler {
 	if e.admitRead == nil {
 		return next
@@ -70,7 +69,7 @@ func (e *edge) boundReads(next http.Handler) http.Handler {
 	})
 }
 
-// strictOptions converts the errors of the generated code.
+// strictOptions returns options that make the generated code report errors as problem documents.
 func (e *edge) strictOptions() generated.StrictHTTPServerOptions {
 	return generated.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  refuseBinding,
@@ -94,8 +93,8 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 }
 
 // methodNotAllowed refuses a method that the path does not have. It also refuses HEAD, and
-// OPTIONS except in a preflight, because the contract has neither. The router also calls it for
-// an unknown method on an unknown path; the response is then 404.
+// OPTIONS except in a preflight, because the contract has neither. For an unknown method on an
+// unknown path, chi also calls methodNotAllowed, which then responds with 404.
 func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	methods := allowedMethods(r)
 	if len(methods) == 0 {

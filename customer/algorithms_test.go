@@ -69,7 +69,7 @@ func TestVerify_AlgorithmIsBoundToKeyType(t *testing.T) {
 	v := newVerifier(t, configFor(iss))
 	for _, s := range signers {
 		requireAccepted(t, v, s.token(t, iss.Payload(issuer.Claims{})))
-		s.kid = "" // not needed, because there is only one key of the algorithm
+		s.kid = "" // a kid is not needed, because there is only one key of the algorithm
 		requireAccepted(t, v, s.token(t, iss.Payload(issuer.Claims{})))
 	}
 	require.Equal(t, len(signers), v.Health().Keys)
@@ -218,8 +218,8 @@ func TestVerify_HS256RequiresConfiguredSecret(t *testing.T) {
 	requireRefused(t, v, hs256(t, iss, secret[1:]))
 }
 
-// TestVerify_RefusesForgedTokensWithSecretConfigured is mainly about tokens that use a
-// public key as the HS256 secret.
+// TestVerify_RefusesForgedTokensWithSecretConfigured configures an HS256 secret. The most
+// important forgeries are signed with a public key as the secret.
 func TestVerify_RefusesForgedTokensWithSecretConfigured(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
@@ -255,7 +255,7 @@ func TestVerify_SecretWithoutJWKSAcceptsOnlyHS256(t *testing.T) {
 }
 
 // TestKeySource_EmptySetIsValidWithSecret covers projects that sign with HS256 and
-// publish an empty set. If a secret is configured, that is not an outage.
+// publish an empty key set. With a configured secret, an empty set is no outage.
 func TestKeySource_EmptySetIsValidWithSecret(t *testing.T) {
 	t.Parallel()
 	iss, clk := customertest.NewIssuer(t), newClock()

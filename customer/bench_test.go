@@ -26,9 +26,9 @@ func benchmarkVerify(b *testing.B, cacheSize int) {
 	}
 }
 
-// BenchmarkVerifyCold measures the first verification of a token: ES256 and the
-// claims.
+// BenchmarkVerifyCold measures the first verification of a token: its ES256 signature and
+// its claims.
 func BenchmarkVerifyCold(b *testing.B) { benchmarkVerify(b, -1) }
 
-// BenchmarkVerifyCached measures the later verifications of a token.
+// BenchmarkVerifyCached measures a later verification of a token, which uses the cache.
 func BenchmarkVerifyCached(b *testing.B) { benchmarkVerify(b, 0) }

@@ -5,19 +5,18 @@ import (
 	"sync"
 )
 
-// tokenCache caches the principals of verified tokens. The key is the SHA-256 of the
-// token, so that the cost of verifying a signature is paid once for each token. A
-// refused token is not cached and cannot evict a verified one.
+// tokenCache caches the principals of verified tokens, so that each signature is verified
+// only once. The key is the SHA-256 of the token. A refused token is not cached and
+// cannot evict a verified one.
 //
-// An entry is valid only for the key set that it was verified with. When the issuer
+// An entry is valid only for the key set that verified the token. When the issuer
 // withdraws a key, the key set changes and all entries become invalid at once.
 //
-// The cache has two generations. When the younger one is full, it becomes the older
-// one and the previous older one is dropped. An entry that is used moves to the
-// younger generation. So entries in use stay, and eviction needs no timer and no
-// search.
+// The cache has two generations. When the younger one is full, it becomes the older one
+// and the previous older one is dropped. An entry that is used moves to the younger
+// generation. So entries in use stay, and eviction needs no timer and no search.
 type tokenCache struct {
-	generation int // maximum entries in one generation; zero or less disables the cache
+	generation int // maximum number of entries in one generation; zero or less disables the cache
 
 	mu      sync.Mutex
 	younger map[[sha256.Size]byte]cachedToken
@@ -33,8 +32,9 @@ func newTokenCache(size int) *tokenCache {
 	return &tokenCache{generation: size / 2, younger: map[[sha256.Size]byte]cachedToken{}}
 }
 
-// get returns the principal of a token that was verified with keys, and reports whether
-// the cache has it. The caller must check that the token has not expired since.
+// get returns the cached principal of a token that was verified with keys. It returns
+// false if the cache has none. The caller must check that the token has not expired
+// since.
 func (c *tokenCache) get(digest [sha256.Size]byte, keys *keySet) (Principal, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -51,7 +51,7 @@ func claimRules(cfg Config) []jwt.ValidateOption {
 func (v *Verifier) principalOf(payload []byte) (Principal, error) {
 	registered := jwt.New()
 	if err := json.Unmarshal(payload, registered); err != nil {
-		return Principal{}, errClaims // not err: the decoder's message may quote a claim
+		return Principal{}, errClaims // err is not returned, because its message may quote a claim
 	}
 	if err := jwt.Validate(registered, v.rules...); err != nil {
 		return Principal{}, fmt.Errorf("checking the registered claims: %w", err)
@@ -61,7 +61,7 @@ func (v *Verifier) principalOf(payload []byte) (Principal, error) {
 		return Principal{}, err
 	}
 	principal.ExpiresAt = registered.Expiration()
-	if !v.isCurrent(principal) { // jwx treats an exp of 0 as a missing exp and accepts it
+	if !v.isCurrent(principal) { // jwx accepts an exp of 0, because it treats the claim as missing
 		return Principal{}, errExpired
 	}
 	return principal, nil
@@ -94,7 +94,7 @@ func (v *Verifier) principalFromClaims(userID string, claims map[string]any) (Pr
 
 // isSignedIn reports whether the token belongs to a signed-in user. The API keys of a
 // Supabase project, whose role is anon or service_role, do not. Neither do the tokens of
-// anonymous sign-ins. A claim of an unexpected type counts as not signed in.
+// anonymous sign-ins. It returns false if a claim has an unexpected type.
 func isSignedIn(claims map[string]any) bool {
 	if role, present := claims["role"]; present {
 		name, isString := role.(string)
@@ -120,8 +120,8 @@ func sessionOf(claims map[string]any) (string, error) {
 }
 
 // tenantOf returns the token's tenant, and reports whether the user is the tenant's only
-// user. A claim that is present but invalid is an error. Using the user's own tenant
-// instead would hide the mistake and turn a viewer into an admin.
+// user. A claim that is present but invalid is an error. If tenantOf used the user's own
+// tenant instead, it would hide the mistake and turn a viewer into an admin.
 func (v *Verifier) tenantOf(userID string, claims map[string]any) (tenant string, soleUser bool, err error) {
 	value, present := claimAt(claims, v.cfg.TenantClaim)
 	if !present {
@@ -135,8 +135,8 @@ func (v *Verifier) tenantOf(userID string, claims map[string]any) (tenant string
 }
 
 // roleOf returns the token's role. If the claim is absent, the user is an Admin in a
-// tenant of their own, and a Viewer in a shared tenant. An unknown role is Viewer in
-// either kind of tenant.
+// tenant without other users, and a Viewer in a shared tenant. An unknown role is Viewer
+// in either kind of tenant.
 func (v *Verifier) roleOf(claims map[string]any, soleUser bool) Role {
 	value, present := claimAt(claims, v.cfg.RoleClaim)
 	if !present && soleUser {
@@ -150,11 +150,11 @@ func (v *Verifier) roleOf(claims map[string]any, soleUser bool) Role {
 	return role
 }
 
-// claimAt returns the claim at a path of names separated by dots, and reports whether
-// it is present. A claim whose whole name equals the path takes precedence, because
-// names such as "https://example.com/role" contain dots. If a parent is null, the
-// claim is absent. If a parent is not an object, the claim is present with the value
-// nil, which no caller accepts.
+// claimAt returns the claim at path, and reports whether the claim is present. A path
+// consists of names separated by dots. A claim whose whole name equals the path takes
+// precedence, because names such as "https://example.com/role" contain dots. If a parent
+// is null, the claim is absent. If a parent is not an object, the claim is present with
+// the value nil, which no caller accepts.
 func claimAt(claims map[string]any, path string) (value any, present bool) {
 	if value, present = claims[path]; present {
 		return value, true

@@ -13,7 +13,7 @@ import (
 
 const (
 	maxLeeway      = 30 * time.Second
-	minSecretBytes = 32 // RFC 7518, section 3.2: the key is at least as long as the hash
+	minSecretBytes = 32 // RFC 7518, section 3.2: the key must be at least as long as the hash
 )
 
 // Config configures a Verifier. JWKSURL or HS256Secret is required. Every other field
@@ -29,7 +29,7 @@ type Config struct {
 	HS256Secret []byte
 
 	// Issuer is the required value of the claim iss. If it is empty, iss is not
-	// checked; the caller should log that.
+	// checked; the program should then log a warning.
 	Issuer string
 
 	// Audience is a value that the claim aud must contain. Default: "authenticated".
@@ -62,8 +62,8 @@ type Config struct {
 	// allows them. Default: a new client.
 	HTTPClient *http.Client
 
-	// MaxTokenBytes is the maximum length of a token; a longer one is refused unread.
-	// Default: 8 KiB.
+	// MaxTokenBytes is the maximum length of a token in bytes. A longer token is refused
+	// without being parsed. Default: 8 KiB.
 	MaxTokenBytes int
 
 	// CacheSize is the maximum number of verified tokens in the cache. Default:
@@ -73,7 +73,7 @@ type Config struct {
 	// Now returns the current time. Default: time.Now.
 	Now func() time.Time
 
-	// Logger receives failed fetches and changes of the keys, and never a token.
+	// Logger receives failed fetches and changes of the keys. It never receives a token.
 	// Default: slog.Default().
 	Logger *slog.Logger
 }

@@ -19,7 +19,7 @@ func TestVerify_RefusesAllForgedTokensAlike(t *testing.T) {
 	t.Parallel()
 	iss, untrusted := customertest.NewIssuer(t), customertest.NewUntrustedServer(t)
 	v := newVerifier(t, configFor(iss))
-	requireAccepted(t, v, iss.Token(issuer.Claims{TenantID: "forged", Role: "admin"})) // the valid token that the forgeries vary
+	requireAccepted(t, v, iss.Token(issuer.Claims{TenantID: "forged", Role: "admin"})) // the valid token from which the forgeries are made
 
 	forged := customertest.ForgedTokens(iss.Issuer, untrusted.URL)
 	require.Greater(t, len(forged), 100)
@@ -132,8 +132,8 @@ func TestVerify_TokenIsNeverInLogOrError(t *testing.T) {
 	}
 }
 
-// TestVerify_IgnoresKeyHints adds key hints to a valid token. It must stay valid, and
-// the hints must not be followed.
+// TestVerify_IgnoresKeyHints adds headers with a key, or with the address of a key, to a
+// valid token. The token must stay valid, and the verifier must not use these headers.
 func TestVerify_IgnoresKeyHints(t *testing.T) {
 	t.Parallel()
 	iss, untrusted := customertest.NewIssuer(t), customertest.NewUntrustedServer(t)

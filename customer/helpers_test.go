@@ -98,8 +98,8 @@ func requireUnavailable(t testing.TB, v *customer.Verifier, token string) *field
 	return requireCode(t, v, token, fieldgate.CodeIssuerUnavailable)
 }
 
-// signer is a key of any type that signs with jwx. With it, tests can use tokens that the
-// test issuer did not sign.
+// signer is a key of any type that signs tokens with jwx. Tests use it for tokens that
+// the test issuer cannot sign.
 type signer struct {
 	alg     jwa.SignatureAlgorithm
 	kid     string
@@ -146,7 +146,7 @@ func (s signer) token(t testing.TB, claims map[string]any) string {
 	return string(signed)
 }
 
-// publish returns a handler that responds with the key set of keys.
+// publish returns a handler that responds with a key set of the given keys.
 func publish(t testing.TB, keys ...map[string]any) http.HandlerFunc {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"keys": append([]map[string]any{}, keys...)})

@@ -46,8 +46,8 @@ func (k key) equal(other key) bool {
 	return ok && k.alg == other.alg && public.Equal(other.material)
 }
 
-// keyID identifies a key by its algorithm and its kid. A token never selects a key of
-// another algorithm, whatever kid it names.
+// keyID identifies a key by its algorithm and its kid. A token can never select a key of
+// another algorithm, even with the kid of that key.
 type keyID struct {
 	alg jwa.SignatureAlgorithm
 	kid string // empty if the key or the token has none
@@ -138,7 +138,7 @@ func isForSignatures(published jwk.Key) bool {
 
 // usableKey returns the published key, bound to the single algorithm of its type. It
 // returns false if the key names another algorithm. It also returns false for secrets and
-// private keys: once they are published, anyone can sign with them.
+// private keys, because anyone can sign with a key that is published.
 func usableKey(published jwk.Key) (key, bool) {
 	var material any
 	if err := published.Raw(&material); err != nil {

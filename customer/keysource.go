@@ -23,22 +23,22 @@ const (
 	minRetryAfter      = time.Second
 )
 
-// keySource holds the keys of an issuer and refreshes them.
-// Invariant: at most one fetch is in flight, and at most one starts in each interval,
-// however many tokens with unknown key ids arrive. So the interval starts before the
-// fetch does, and the result of the fetch does not shorten it. This has a cost. If the
-// issuer signs with a new key before it publishes that key, tokens of the new key may be
-// refused for up to one interval.
+// keySource holds the keys of an issuer and refreshes them. Invariant: at most one fetch
+// is in flight, and at most one fetch starts in each interval, however many tokens with
+// unknown key ids arrive. So the interval begins before the fetch, and the result of the
+// fetch does not shorten the interval. This has a cost. If the issuer signs with a new
+// key before it publishes that key, tokens of the new key may be refused for up to one
+// interval.
 //
-// Fetched keys stay in use until the issuer returns other usable keys. So users are
-// not locked out while the issuer is down or returns invalid data.
+// Fetched keys stay in use until the issuer returns other usable keys. So users are not
+// locked out while the issuer is down or returns invalid data.
 type keySource struct {
 	url        string // empty if the issuer publishes no keys; then nothing is fetched
 	client     http.Client
 	timeout    time.Duration
 	interval   time.Duration
 	poll       time.Duration
-	allowEmpty bool // an empty set of keys is valid, because a secret is configured
+	allowEmpty bool // true if a secret is configured, because an empty key set is valid then
 	now        func() time.Time
 	log        *slog.Logger
 
@@ -69,7 +69,7 @@ func newKeySource(cfg Config) *keySource {
 		now:        cfg.Now,
 		log:        cfg.Logger,
 	}
-	// Redirects are not followed: keys are accepted only from the configured URL.
+	// Redirects are not followed, because keys are accepted only from the configured URL.
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if s.url == "" {
 		s.set.Store(&keySet{})
@@ -81,7 +81,7 @@ func (s *keySource) current() *keySet { return s.set.Load() }
 
 // find returns the key with the given id and the set that contains this key. An unknown
 // id may belong to a new key. So find fetches the keys again before it returns an error,
-// if the interval allows a fetch.
+// if the minimum interval between two fetches has passed.
 func (s *keySource) find(ctx context.Context, id keyID) (key, *keySet, error) {
 	if set := s.current(); set != nil {
 		if found, ok := set.find(id); ok {
@@ -103,7 +103,7 @@ func (s *keySource) find(ctx context.Context, id keyID) (key, *keySet, error) {
 }
 
 // refresh fetches the keys or waits for the fetch in flight. It does nothing if the
-// interval since the last fetch has not passed. It returns an error only if the
+// minimum interval between two fetches has not passed. It returns an error only if the
 // context ends first.
 func (s *keySource) refresh(ctx context.Context) error {
 	fetch := s.startOrJoin(ctx)
@@ -119,8 +119,8 @@ func (s *keySource) refresh(ctx context.Context) error {
 }
 
 // startOrJoin returns a channel that is closed when the current fetch ends. It starts a
-// fetch if none is in flight and the interval allows one. It returns nil if there is no
-// fetch to wait for.
+// fetch if none is in flight and the minimum interval between two fetches has passed. It
+// returns nil if there is no fetch to wait for.
 func (s *keySource) startOrJoin(ctx context.Context) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,8 +188,8 @@ func (s *keySource) download(ctx context.Context) (*keySet, error) {
 	return parseKeySet(body)
 }
 
-// accept puts a fetched set into use. If its keys equal those in use, the set in use
-// stays, and cached tokens stay valid. Otherwise all cached tokens are verified again,
+// accept puts a fetched set into use. If its keys equal those in use, the old set stays
+// in use and cached tokens stay valid. Otherwise all cached tokens are verified again,
 // and tokens of a withdrawn key are refused. An empty set never replaces a set with keys.
 func (s *keySource) accept(set *keySet, started time.Time) error {
 	current := s.current()
@@ -233,7 +233,7 @@ func (s *keySource) untilNextFetch() time.Duration {
 }
 
 // unavailable returns the error for a token that cannot be verified because no keys are
-// available. The argument cause may be nil.
+// available. The cause may be nil.
 func (s *keySource) unavailable(cause error) error {
 	return &fieldgate.Error{
 		Code:       fieldgate.CodeIssuerUnavailable,

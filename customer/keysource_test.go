@@ -231,7 +231,7 @@ func TestVerify_WithdrawnKeyInvalidatesCachedTokens(t *testing.T) {
 	require.NoError(t, iss.Rotate())
 	iss.Withdraw()
 	clk.Advance(cooldown)
-	requireAccepted(t, v, freshToken(iss, clk)) // fetches the new set
+	requireAccepted(t, v, freshToken(iss, clk)) // makes the verifier fetch the new key set
 	requireRefused(t, v, old)
 }
 
@@ -282,7 +282,7 @@ func badResponses(t *testing.T, attacker *customertest.Issuer) map[string]http.H
 	}
 	good, err := json.Marshal(map[string]any{"keys": []any{key}})
 	require.NoError(t, err)
-	long := string(good) + strings.Repeat(" ", 256<<10) // valid up to the length limit
+	long := string(good) + strings.Repeat(" ", 256<<10) // the keys are valid, but the response is too long
 	return map[string]http.HandlerFunc{
 		"an error":             respondWith(http.StatusInternalServerError, string(good)),
 		"not found":            respondWith(http.StatusNotFound, string(good)),
@@ -376,9 +376,9 @@ func TestKeySource_BadFirstResponseIsUnavailable(t *testing.T) {
 	t.Cleanup(func() { require.Zero(t, attacker.Requests()) })
 }
 
-// TestKeySource_KeyOrderIsNoChange covers Supabase Auth, which lists its keys in
-// another order each time. A change of the keys empties the token cache, so the same
-// keys in another order must not count as one.
+// TestKeySource_KeyOrderIsNoChange covers Supabase Auth, which lists its keys in another
+// order each time. A change of the keys empties the token cache, but a change of their
+// order must not.
 func TestKeySource_KeyOrderIsNoChange(t *testing.T) {
 	t.Parallel()
 	iss, clk := customertest.NewIssuer(t), newClock()

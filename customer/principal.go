@@ -1,10 +1,10 @@
-// Package customer verifies access tokens of Supabase Auth and returns their
-// principals: the user, the tenant and the role.
+// Package customer verifies access tokens of Supabase Auth and returns their principals:
+// the user, the tenant and the role.
 //
-// Tokens are verified locally, with the keys that the issuer publishes (RFC 7517)
-// or with a configured shared secret. The issuer is not called for each token. So a
-// token is accepted until it expires, even if its user has been banned meanwhile:
-// keep the lifetime of tokens short.
+// Tokens are verified locally, with the keys that the issuer publishes (RFC 7517) or with
+// a configured shared secret. The issuer is not called for each token. So a token is
+// accepted until it expires, even if its user has been banned meanwhile. The lifetime of
+// tokens should therefore be short.
 package customer
 
 import (
@@ -14,8 +14,8 @@ import (
 
 // Principal is the user that a verified token belongs to.
 type Principal struct {
-	// Tenant is the tenant for which the user acts. It is "c." and the token's tenant id,
-	// or "u." and the user id if the token has no tenant id. Because of the prefixes, a
+	// Tenant is the tenant for which the user acts: "c." and the token's tenant id, or
+	// "u." and the user id if the token has no tenant id. Because of the prefixes, a
 	// tenant id that equals a user id does not give access to that user's own tenant.
 	// Tenant contains only [A-Za-z0-9._~-], so that it can be part of a store key.
 	Tenant string

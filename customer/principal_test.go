@@ -95,7 +95,7 @@ func TestPrincipal_Role(t *testing.T) {
 	alone := map[string]any{}
 	cases := map[string]struct {
 		metadata map[string]any
-		role     any // nil: absent
+		role     any // nil means that the claim is absent
 		expected customer.Role
 	}{
 		"shared, absent":       {shared, nil, customer.Viewer},
@@ -135,7 +135,7 @@ func TestPrincipal_Role(t *testing.T) {
 	}
 }
 
-// TestVerify_AcceptsOtherClaims covers claims that tokens of real projects also have.
+// TestVerify_AcceptsOtherClaims covers further claims that tokens of real projects have.
 func TestVerify_AcceptsOtherClaims(t *testing.T) {
 	t.Parallel()
 	cases := map[string]map[string]any{

@@ -6,7 +6,7 @@ import "fmt"
 // lower roles. The zero Role has no permissions.
 type Role int
 
-// The roles, in ascending order.
+// These are the roles, in ascending order.
 const (
 	Viewer   Role = iota + 1 // may read
 	Operator                 // may also open sessions and propose commands
@@ -25,9 +25,8 @@ func ParseRole(name string) (Role, error) {
 	return 0, fmt.Errorf("%q is not a role: use viewer, operator, approver or admin", name)
 }
 
-// Allows reports whether the role has the permissions of the role least. It returns false
-// if least is not a role. An operation without a configured role is therefore allowed to
-// no one.
+// Allows reports whether r is the role least or a higher role. It returns false if least
+// is not a role, so that an operation without a configured role is never allowed.
 func (r Role) Allows(least Role) bool {
 	return least >= Viewer && r >= least
 }

@@ -28,8 +28,8 @@ func newVerifierWithTransport(t *testing.T, transport roundTripper) *customer.Ve
 	})
 }
 
-// newVerifierWithIssuer returns a verifier whose issuer fails while down is true. The
-// verifier increments fetched with each fetch.
+// newVerifierWithIssuer returns a verifier whose issuer fails while down is true. Each
+// fetch increments fetched.
 func newVerifierWithIssuer(t *testing.T, fetched *atomic.Int64, down *atomic.Bool) *customer.Verifier {
 	t.Helper()
 	iss, err := issuer.New("http://issuer.test")
@@ -86,19 +86,19 @@ func TestRun_RefreshesKeys(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- v.Run(ctx) }()
 
-		after := func(d time.Duration, fetches int) { // in a synctest bubble, Sleep does not block
+		after := func(d time.Duration, fetches int) { // Sleep returns at once in a synctest bubble
 			t.Helper()
 			time.Sleep(d)
 			synctest.Wait()
 			require.EqualValues(t, fetches, fetched.Load())
 		}
-		after(0, 1) // at once
+		after(0, 1) // the first fetch is at the start
 		require.NoError(t, v.Ready())
 		after(10*time.Minute-time.Nanosecond, 1)
 		after(time.Nanosecond, 2)
 		down.Store(true)
 		after(10*time.Minute, 3)
-		after(cooldown, 4) // sooner after a failure
+		after(cooldown, 4) // after a failure, Run fetches sooner
 		require.NoError(t, v.Ready())
 		down.Store(false)
 		after(cooldown, 5)

@@ -53,10 +53,10 @@ type TicketConfig struct {
 }
 
 // Tickets issues and redeems tickets. A ticket authenticates a socket that a browser
-// opens, where a page cannot set headers. The user gets the ticket with an access
-// token and the page sends it in the URL of the socket. URLs are often logged, so a
-// ticket expires soon, can be used once, and is bound to one origin. Tickets is safe
-// for concurrent use.
+// opens, because a page cannot set headers in the handshake. The user gets the ticket
+// with an access token, and the page sends it in the URL of the socket. URLs are often
+// logged, so a ticket expires soon, can be used once, and is bound to one origin. Tickets
+// is safe for concurrent use.
 type Tickets struct {
 	store *store.Store
 	ttl   time.Duration
@@ -78,8 +78,8 @@ type Ticket struct {
 // ticket is valid.
 func IsTicket(token string) bool { return strings.HasPrefix(token, ticketPrefix) }
 
-// Issue returns a new ticket for a principal. The ticket is valid for sockets opened by
-// pages of the given origin. The empty origin is for clients that are not browsers. The
+// Issue returns a new ticket for a principal. Only pages of the given origin can open a
+// socket with the ticket. The empty origin is for clients that are not browsers. The
 // ticket expires no later than the principal's token. Errors: unauthorized if that token
 // has expired by the store's clock, store_unavailable in an outage.
 func (t *Tickets) Issue(ctx context.Context, principal Principal, origin string) (Ticket, error) {
@@ -100,8 +100,8 @@ func (t *Tickets) Issue(ctx context.Context, principal Principal, origin string)
 }
 
 // Redeem consumes a ticket and returns the principal to whom the ticket was issued. For
-// every invalid ticket the error is unauthorized, as for an access token. A ticket that
-// is sent from another origin is consumed as well. In an outage the error is
+// every invalid ticket the error is unauthorized, as for an access token. A ticket from
+// the wrong origin is refused, but consumed as well. In an outage the error is
 // store_unavailable, and the ticket may or may not have been consumed.
 func (t *Tickets) Redeem(ctx context.Context, token, origin string) (Principal, error) {
 	if !IsTicket(token) || len(token) != ticketLen { // saves a call to the store
@@ -124,8 +124,8 @@ func (t *Tickets) Redeem(ctx context.Context, token, origin string) (Principal, 
 	return record.principal()
 }
 
-// refused returns nil for the reply of a script that succeeded. Otherwise it returns the
-// refusal, with cause for the log.
+// refused returns nil if the script succeeded. Otherwise it returns the refusal in the
+// reply, with cause for the log.
 func refused(reply store.Reply, cause error) error {
 	err := refusal.Of(reply)
 	var refused *fieldgate.Error
@@ -142,7 +142,7 @@ func newTicket() string {
 }
 
 // ticketKeys returns the keys of both ticket scripts. The key contains a plain hash of
-// the ticket: tickets have too many random bits to be guessed.
+// the ticket, which is safe because tickets have too many random bits to be guessed.
 func ticketKeys(token string) []string {
 	sum := sha256.Sum256([]byte(token))
 	return []string{store.TicketKey(hex.EncodeToString(sum[:]))}

@@ -25,18 +25,18 @@ var (
 	errKeyIDMalformed = errors.New("the token's key id is malformed")
 )
 
-// token is a parsed compact JWS (RFC 7515, section 7.1). Nothing in it has been
+// token is a parsed compact JWS (RFC 7515, section 7.1). Its contents have not been
 // verified.
 type token struct {
 	alg       jwa.SignatureAlgorithm
-	kid       string // empty if the header has none
+	kid       string // empty if the header has no kid
 	signed    string // text that the signature covers
 	payload   []byte
 	signature []byte
 }
 
-// parseToken parses a token. It refuses the JSON serialization of a JWS and encrypted
-// tokens (JWE) by their shape.
+// parseToken parses a token. It accepts only the compact form with three parts. So it
+// refuses encrypted tokens (JWE) and the JSON serialization of a JWS.
 func parseToken(raw string) (token, error) {
 	parts := strings.SplitN(raw, ".", 4)
 	if len(parts) != 3 || strings.ContainsAny(raw, "\r\n") { // base64 decoding ignores line breaks
@@ -59,8 +59,8 @@ func parseToken(raw string) (token, error) {
 }
 
 // parseHeader returns the algorithm and the kid of a header. It ignores the parameters
-// jwk, jku, x5c and x5u, which contain a key or a key's address: keys come only from the
-// configured issuer.
+// jwk, jku, x5c and x5u, which contain a key or a key's address, because keys come only
+// from the configured issuer.
 func parseHeader(raw []byte) (jwa.SignatureAlgorithm, string, error) {
 	var header map[string]any // a map, because a struct would match names case-insensitively
 	if err := json.Unmarshal(raw, &header); err != nil {

@@ -30,7 +30,7 @@ type Verifier struct {
 }
 
 // NewVerifier returns a new Verifier, or an error that names the invalid setting. It does
-// not fetch keys: Run does, or the verification of the first token.
+// not fetch the keys. Run or the first verification fetches them.
 func NewVerifier(cfg Config) (*Verifier, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -50,9 +50,9 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 
 // Verify returns the principal of a token.
 //
-// The error for an invalid token is unauthorized. If the issuer's keys have never
-// been fetched, no token can be verified: the error is issuer_unavailable, with the
-// time to wait. No error contains the token.
+// The error for an invalid token is unauthorized. If the issuer's keys have never been
+// fetched, no token can be verified, and the error is issuer_unavailable with the time to
+// wait. No error contains the token.
 func (v *Verifier) Verify(ctx context.Context, token string) (Principal, error) {
 	if len(token) > v.cfg.MaxTokenBytes {
 		return Principal{}, refuse(errTokenTooLong)
@@ -95,9 +95,9 @@ func (v *Verifier) verify(ctx context.Context, raw string) (Principal, *keySet, 
 	return principal, keys, nil
 }
 
-// keyFor returns the key that must have signed the token. An HS256 token is verified
-// only with the configured secret, never with a published key. Otherwise anyone could
-// sign a token with HS256 and a public key as the secret.
+// keyFor returns the key that must have signed the token. An HS256 token is verified only
+// with the configured secret, never with a published key. Otherwise anyone could use a
+// public key as the secret and sign a token with it.
 func (v *Verifier) keyFor(ctx context.Context, t token) (key, *keySet, error) {
 	if t.alg != jwa.HS256 {
 		return v.keys.find(ctx, keyID{alg: t.alg, kid: t.kid})
@@ -112,7 +112,7 @@ func (v *Verifier) keyFor(ctx context.Context, t token) (key, *keySet, error) {
 // at once, then at every PollInterval, and sooner after a failure. It returns nil.
 func (v *Verifier) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		_ = v.keys.refresh(ctx) // fetch logs its own failure
+		_ = v.keys.refresh(ctx) // an error means only that ctx has ended; failed fetches are logged
 		store.Sleep(ctx, v.keys.untilNextPoll())
 	}
 	return nil

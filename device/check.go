@@ -11,9 +11,9 @@ import (
 // seenEvery is the minimum interval between two writes of last_seen.
 const seenEvery = 5 * time.Second
 
-// renewalParts divides the idle time of a login. A request renews its login only if
-// that moves the expiry by at least LoginIdle / renewalParts, an hour by default. So
-// a busy device does not cause a write with every request.
+// renewalParts divides the idle time of a login. A request renews its login only if the
+// expiry moves by more than LoginIdle / renewalParts, which is an hour by default.
+// Otherwise a busy device would cause a write with every request.
 const renewalParts = 7 * 24
 
 // Principal is the device that a valid token belongs to.
@@ -23,8 +23,8 @@ type Principal struct {
 
 	// ExpiresAt is the time at which the login expires if it is not used again. A
 	// connection that outlives its request must check its token again before that time.
-	// It must also do so when an event reports that the device was registered, suspended
-	// or decommissioned, or that its logins were revoked.
+	// It must also check the token when an event reports that the device was registered,
+	// suspended or decommissioned, or that its logins were revoked.
 	ExpiresAt time.Time
 
 	// Epoch is the epoch of the device's record at which the login was opened. When the
@@ -33,12 +33,12 @@ type Principal struct {
 	Epoch string
 
 	// Login is the hash of the token, which names the login's record. A waiting request
-	// receives commands only while that record exists: a logout and a newer login that
-	// exceeds the maximum delete it.
+	// receives commands only while that record exists. A logout deletes the record. A
+	// newer login also deletes it if the device then has more logins than allowed.
 	Login string
 }
 
-// Device returns the store keys of the device.
+// Device returns the device as a store.Device, which builds its store keys.
 func (p Principal) Device() store.Device { return store.Device{Tenant: p.Tenant, ID: p.DeviceID} }
 
 type contextKey struct{}
@@ -57,9 +57,9 @@ func FromContext(ctx context.Context) (Principal, bool) {
 // Check returns the device to which token belongs. In the same round trip, it renews the
 // login, writes last_seen, and counts the request towards the device's rate limit.
 //
-// Errors: unauthorized if the token is malformed, unknown or expired, if its login
-// has been ended, or if the device is not active; rate_limited. An outage of the
-// store is store_unavailable, never unauthorized.
+// Errors: unauthorized if the token is malformed, unknown or expired, if the login has
+// ended, or if the device is not active; rate_limited. An outage of the store is
+// store_unavailable, never unauthorized.
 func (r *Registry) Check(ctx context.Context, token string) (Principal, error) {
 	id, ok := deviceIDOfToken(token)
 	if !ok {

@@ -43,8 +43,8 @@ type Device struct {
 	Presence   Presence
 
 	CreatedAt    time.Time
-	RegisteredAt time.Time // time of the first registration; zero before it
-	LastSeen     time.Time // time of the last request; zero before the first
+	RegisteredAt time.Time // time of the first registration; zero before that
+	LastSeen     time.Time // time of the last request; zero before the first request
 
 	Model           string
 	FirmwareVersion string // as last reported by the device
@@ -68,7 +68,7 @@ type LastHeartbeat struct {
 }
 
 // These are the fields of a device's record that Go code uses in several places. The
-// record is a hash. Scripts of other packages use its fields tenant, status, session,
+// record is a hash. Scripts of other packages use the fields tenant, status, session,
 // session_until and sequence.
 const (
 	fieldTenant   = "tenant"
@@ -82,10 +82,11 @@ var listFields = []string{
 	fieldTenant, "status", "name", "external_id", "location", "tags", "created", "registered", "last_seen", "online_until", "model", "firmware",
 }
 
-// summaryFields are the fields of the record that a Filter may need, except for the tags.
+// summaryFields are the fields of the record that List compares with a Filter, except
+// for the tags.
 var summaryFields = []string{"status", "name", "external_id"}
 
-// decode returns the device of a record, with the fields that List returns.
+// decode converts a record to a Device, with the fields that List returns.
 func (r *Registry) decode(id string, fields map[string]string, now time.Time) (Device, error) {
 	d := Device{
 		ID: id, Tenant: fields[fieldTenant], Status: Status(fields["status"]),

@@ -12,7 +12,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// These are the fields that a reply leaves empty, with the reasons.
+// Each map holds the fields that certain operations leave empty, with the reasons.
 var (
 	notListed = map[string]string{
 		"Metadata":        "List reads only what an overview shows",
@@ -35,9 +35,9 @@ var (
 	}
 )
 
-// newFullBench returns a bench with a device about which everything is stored. Its
-// requests set all fields, and it has a heartbeat, a session, a ready command, and a
-// claimed command that a user asked to cancel.
+// newFullBench returns a bench with a device whose stored data has no empty field. The
+// device has a heartbeat, a session, a ready command, and a claimed command that a user
+// asked to cancel.
 func newFullBench(t *testing.T, s *store.Store) *sessionBench {
 	t.Helper()
 	w := newSessionBench(t, s, func(p *device.Provisioning) { p.ExternalID = "PX4-001873" })

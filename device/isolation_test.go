@@ -46,7 +46,8 @@ func (b *bench) inOtherPartition() *bench {
 	return &other
 }
 
-// tenantOperations returns all operations of a user on the device with the given id.
+// tenantOperations returns all operations of a user on a device, by name. Each function
+// gets the id of the device.
 func tenantOperations() map[string]func(b *bench, id string) error {
 	name := "stolen"
 	return map[string]func(b *bench, id string) error{

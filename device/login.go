@@ -10,8 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// maxLogins is the maximum number of logins of a device. A further login ends the
-// oldest one. The limit bounds the records of a device that loses its token on every
+// maxLogins is the maximum number of logins of a device. A further login ends the oldest
+// one. The limit bounds the number of records when a device loses its token on every
 // boot.
 const maxLogins = 20
 
@@ -24,7 +24,7 @@ type Credentials struct {
 // Login is an authenticated session of a device.
 type Login struct {
 	DeviceID  string
-	Token     string        // token of the login; returned only here, because the store has only its hash
+	Token     string        // token of the login; it cannot be read later, because the store has only its hash
 	ExpiresIn time.Duration // time until the login expires if it is not used
 	ExpiresAt time.Time
 }
@@ -84,8 +84,8 @@ func (r *Registry) secretHash(ctx context.Context, deviceID string) (string, err
 	return noSecretHash, nil
 }
 
-// Logout ends the login of token. The end takes effect immediately on every instance.
-// Logout returns no error if the token is already invalid.
+// Logout ends the login of token. It takes effect immediately on every instance. It
+// returns no error if the token is already invalid.
 func (r *Registry) Logout(ctx context.Context, token string) error {
 	deviceID, ok := deviceIDOfToken(token)
 	if !ok {

@@ -129,8 +129,8 @@ func TestLogin_EndsImmediately(t *testing.T) {
 }
 
 // TestLogin_StatusAndEpochEachEndIt changes the status and the epoch of a device
-// separately. Suspending or decommissioning a device changes both, and each change alone
-// must end a login.
+// separately. Suspending or decommissioning a device changes both. Each change alone must
+// end a login.
 func TestLogin_StatusAndEpochEachEndIt(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(b *bench, id string) error{
@@ -230,8 +230,8 @@ func TestLogin_MaximumLifetime(t *testing.T) {
 	})
 }
 
-// TestLogin_SlidesUpToMaximum lets real time pass: a login in use outlives its idle
-// time and expires at its maximum lifetime.
+// TestLogin_SlidesUpToMaximum lets real time pass. A login in use must outlive its idle
+// time, and expire at its maximum lifetime.
 func TestLogin_SlidesUpToMaximum(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

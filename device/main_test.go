@@ -42,8 +42,8 @@ func newBench(t testing.TB, s *store.Store, change ...func(*device.Config)) *ben
 	return &bench{t: t, store: s, registry: device.New(cfg), tenant: storetest.Tenant()}
 }
 
-// inSamePartition returns a bench for another tenant in the same partition. The partition
-// in an id therefore does not show which tenant owns it.
+// inSamePartition returns a bench for another tenant in the same partition. The ids of
+// their devices therefore contain the same partition.
 func (b *bench) inSamePartition() *bench {
 	other := *b
 	for other.tenant == b.tenant || store.PartitionOf(other.tenant) != store.PartitionOf(b.tenant) {
@@ -236,8 +236,8 @@ func concurrently[R any](n int, call func(i int) (R, error)) (results []R, errs 
 	return results, errs
 }
 
-// hookAfter connects to a new store. The store calls hook after each call with the given
-// name. The hook simulates another instance.
+// hookAfter returns a new store that calls hook after each operation with the given name.
+// The hook simulates another instance.
 func hookAfter(t *testing.T, name string, hook func()) *store.Store {
 	t.Helper()
 	return storetest.Connect(t, store.Config{Observe: func(what string, _ time.Duration, _ error) {

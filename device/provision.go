@@ -25,7 +25,7 @@ type Provisioning struct {
 
 // Activation is the code with which a device registers.
 type Activation struct {
-	Code      string // XXXX-XXXX-XXXX; returned only here
+	Code      string // in the form XXXX-XXXX-XXXX; it cannot be read later
 	ExpiresAt time.Time
 }
 
@@ -89,7 +89,7 @@ type IssueRequest struct {
 // IssueActivationCode issues a new activation code and invalidates the previous one.
 // A device that is active or suspended may register again with the new code. That
 // replaces its secret and ends the logins made with the old one, so it is the way to
-// recover a device whose secret is lost or stolen. Until then nothing changes.
+// recover a device whose secret is lost or stolen. Until then the old secret stays valid.
 // Errors: device_not_found, device_decommissioned, idempotency_key_reused.
 func (r *Registry) IssueActivationCode(ctx context.Context, i IssueRequest) (Activation, error) {
 	device, err := locate(i.Tenant, i.DeviceID)
@@ -119,11 +119,11 @@ type issuedCode struct {
 	sealed string
 }
 
-// prepareCode creates a code and writes the pointer from the code to its device. The
-// pointer must be written before the code becomes valid: a pointer without a valid
-// code is harmless, but a code without a pointer could never be used. The pointer
-// outlives the code by RepeatWithin, so that a device can repeat a registration that
-// it made just before the code expired.
+// prepareCode creates a code and writes a pointer from the code to the device. The
+// pointer must be written before the code becomes valid. A pointer without a valid code
+// is harmless, but a code without a pointer could never be used. The pointer outlives the
+// code by RepeatWithin, so that a device can repeat a registration that it made just
+// before the code expired.
 func (r *Registry) prepareCode(ctx context.Context, device store.Device) (issuedCode, error) {
 	code := newCode()
 	sealed, err := r.keys.codeSealer().seal(code, device.ID)
@@ -138,7 +138,7 @@ func (r *Registry) prepareCode(ctx context.Context, device store.Device) (issued
 	return issued, err
 }
 
-// activation returns the code in the reply of a script.
+// activation decrypts the activation code in the reply of a script.
 func (r *Registry) activation(deviceID, sealed, expires string) (Activation, error) {
 	code, err := r.keys.codeSealer().open(sealed, deviceID)
 	if err != nil {
@@ -148,8 +148,8 @@ func (r *Registry) activation(deviceID, sealed, expires string) (Activation, err
 }
 
 // locate returns the store keys of a tenant's device. It returns device_not_found if the
-// id cannot belong to the tenant. It does not check whether the device exists: only the
-// script can.
+// id cannot belong to the tenant. It does not check whether the device exists, because
+// only the script can check that.
 func locate(tenant, id string) (store.Device, error) {
 	if !store.OwnsID(tenant, store.KindDevice, id) {
 		return store.Device{}, errDeviceNotFound
@@ -157,7 +157,8 @@ func locate(tenant, id string) (store.Device, error) {
 	return store.Device{Tenant: tenant, ID: id}, nil
 }
 
-// statusIndexKey returns the key of the index of the tenant's devices with a status.
+// statusIndexKey returns the key of the index of a tenant's devices that have the given
+// status.
 func statusIndexKey(tenant string, status Status) string {
 	return store.Tenant(tenant).DevicesByKey("status", string(status))
 }
@@ -181,8 +182,8 @@ func tagIndexKeys(tenant string, tags map[string]string) (keys []string) {
 	return keys
 }
 
-// tagIndexKey returns the key of the index of the tenant's devices with a tag. The
-// tag is written as in a Filter: "key" or "key:value".
+// tagIndexKey returns the key of the index of a tenant's devices that have the given tag.
+// The tag is written as in a Filter: "key" or "key:value".
 func tagIndexKey(tenant, tag string) string { return store.Tenant(tenant).DevicesByKey("tag", tag) }
 
 // tagKeyPattern matches valid tag keys. It excludes the colon, so that "key:value" is
@@ -206,8 +207,8 @@ func checkTags(tags map[string]string) error {
 	return nil
 }
 
-// fingerprint returns a digest of the parts of a request. It shows whether a retry with
-// the same Idempotency-Key is the same request.
+// fingerprint returns a digest of the parts of a request. A retry with the same
+// Idempotency-Key is accepted only if its fingerprint is the same.
 func fingerprint(parts ...any) (string, error) {
 	raw, err := json.Marshal(parts)
 	if err != nil {

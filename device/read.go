@@ -12,10 +12,10 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// The limits of one call of List.
+// These are the limits of one call of List.
 const (
 	maxExamined = 1000 // maximum number of records read
-	batchSize   = 200  // number of records read at a time with more than one filter
+	batchSize   = 200  // number of records per batch, if some devices in the index may not match
 )
 
 // Get returns a device with all its fields. Error: device_not_found.
@@ -71,14 +71,15 @@ func (f Filter) index(tenant string) string {
 	return store.Tenant(tenant).DevicesKey()
 }
 
-// indexed reports whether all devices in the index match the filter.
+// indexed reports whether every device in f.index matches the filter.
 func (f Filter) indexed() bool { return f.Query == "" && (f.Tag == "" || f.Status == "") }
 
 func (f Filter) matches(d Device) bool {
 	return f.matchesTag(d) && f.matchesSummary(d.Status, d.Name, d.ExternalID)
 }
 
-// matchesSummary reports whether the fields of a device that summaryFields names match.
+// matchesSummary reports whether a device matches the filter in the fields that
+// summaryFields names.
 func (f Filter) matchesSummary(status Status, name, externalID string) bool {
 	return (f.Status == "" || status == f.Status) && f.matchesText(name, externalID)
 }
@@ -95,9 +96,9 @@ func (f Filter) matchesText(name, externalID string) bool {
 }
 
 // List returns the tenant's devices, newest first, and the cursor of the next page. The
-// cursor is empty after the last page. If List had to read too many devices, the page may
-// be short or empty, and its cursor continues the list. Error: validation_failed for an
-// invalid cursor.
+// cursor is empty after the last page. List reads at most maxExamined records. A page may
+// therefore be short or empty although more devices follow. Error: validation_failed for
+// an invalid cursor.
 func (r *Registry) List(ctx context.Context, tenant string, f Filter, page store.Page) (list []Device, next string, err error) {
 	w := scan{registry: r, tenant: tenant, filter: f, limit: page.Limit, cursor: page.Cursor}
 	for w.examined < maxExamined && !w.done {
@@ -154,8 +155,8 @@ func (w *scan) step(ctx context.Context) error {
 	return nil
 }
 
-// candidates returns the ids of the devices whose summary matches the filter. It spares
-// reading the other devices whole.
+// candidates returns the ids of the devices whose summary matches the filter. Only their
+// records have to be read completely.
 func (w *scan) candidates(ctx context.Context, ids []string) (matching []string, err error) {
 	records, _, err := w.registry.readRecords(ctx, ids, summaryFields)
 	if err != nil {
@@ -220,7 +221,8 @@ func (r *Registry) readBatch(ctx context.Context, tenant string, ids []string) (
 	return devices, nil
 }
 
-// readRecords returns fields of the records of devices, and the time by the store's clock.
+// readRecords reads the named fields of several records. It also returns the time by the
+// store's clock.
 func (r *Registry) readRecords(ctx context.Context, ids, fields []string) (records []*redis.SliceCmd, now time.Time, err error) {
 	records = make([]*redis.SliceCmd, len(ids))
 	err = r.store.Do(ctx, "read_devices", func(ctx context.Context, c store.Client) error {

@@ -18,7 +18,7 @@ type Registration struct {
 	Code           string            // activation code as the user typed it: case, dashes and spaces are ignored
 	DeviceID       string            // if not empty, the device that the code must belong to
 	Metadata       map[string]string // reported by the device: model, firmwareVersion and others
-	Addr           string            // address of the device, for the audit
+	Addr           string            // address of the device, recorded for audits
 	RequestID      string
 	IdempotencyKey string // a retry with the same key within Config.RepeatWithin gets the same reply; may be empty
 }
@@ -26,7 +26,7 @@ type Registration struct {
 // Registered is the identity that a device receives when it registers.
 type Registered struct {
 	DeviceID     string
-	Secret       string // returned only here; the store has its hash
+	Secret       string // in clear text; it cannot be read later
 	RegisteredAt time.Time
 }
 
@@ -59,7 +59,7 @@ func (r *Registry) Register(ctx context.Context, g Registration) (Registered, er
 }
 
 // deviceOfCode returns the device for which a code was issued. It does not check whether
-// the code is valid: only the script can.
+// the code is valid, because only the script can check that.
 func (r *Registry) deviceOfCode(ctx context.Context, hash string) (store.Device, error) {
 	var pointer string
 	err := r.store.Do(ctx, "find_activation", func(ctx context.Context, c store.Client) (err error) {

@@ -153,8 +153,8 @@ func TestRegister_RetryWithOtherBodyIsRefused(t *testing.T) {
 	})
 }
 
-// TestRegister_KeyWithoutCodeIsRefused sends only the Idempotency-Key with a wrong
-// code. The error must not reveal whether a device registered with that key.
+// TestRegister_KeyWithoutCodeIsRefused repeats a registration with its Idempotency-Key,
+// but with a wrong code. The error must not reveal that a device registered with that key.
 func TestRegister_KeyWithoutCodeIsRefused(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -254,8 +254,8 @@ func TestRegister_AgainInvalidatesOldSecretAndLogins(t *testing.T) {
 	})
 }
 
-// TestRegister_SuspendedDeviceStaysSuspended also checks that the old secret of a
-// suspended device, which may be stolen, is invalid after the device is resumed.
+// TestRegister_SuspendedDeviceStaysSuspended registers a suspended device again and then
+// resumes it. The old secret, which may be stolen, must be invalid.
 func TestRegister_SuspendedDeviceStaysSuspended(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -65,31 +65,30 @@ type Config struct {
 	// ActivationTTL is the lifetime of an activation code. Default: 24 h.
 	ActivationTTL time.Duration
 
-	// RepeatWithin is the time within which a device may repeat a registration with
-	// an Idempotency-Key because it lost the reply. Default: 15 min.
+	// RepeatWithin is the time within which a device may repeat a registration if it lost
+	// the reply. The registration must have an Idempotency-Key. Default: 15 min.
 	RepeatWithin time.Duration
 
 	// OnlineWithin is the time for which a device without a socket is online after its
 	// last request. Default: 90 s.
 	OnlineWithin time.Duration
 
-	// StaleWithin is the time after its last request at which a device is no longer stale
-	// but offline. Default: 5 min.
+	// StaleWithin is the time since the last request after which a device is offline.
+	// Until then, a device that is not online is stale. Default: 5 min.
 	StaleWithin time.Duration
 
-	// HeartbeatEvery is the interval between heartbeats that replies ask of devices. Each
-	// reply varies it by up to 10 % to spread the load. Default: 30 s.
+	// HeartbeatEvery is the interval at which devices should send heartbeats. Each reply
+	// to a heartbeat varies the interval by up to 10 % to spread the load. Default: 30 s.
 	HeartbeatEvery time.Duration
 
 	// Retention is the time for which events are stored. It also applies to commands that
 	// end because their device is decommissioned. Default: 30 days.
 	Retention time.Duration
 
-	// CodeKey is the secret key that hashes activation codes and encrypts replies that
-	// may be repeated. All instances need the same key. A code that was issued under
-	// another key is not found. Default: the store's hash key, which anyone with a copy
-	// of the store has. With a separate key, a copy of the store is not enough to guess
-	// codes.
+	// CodeKey is the secret key that hashes activation codes and encrypts stored replies.
+	// All instances need the same key. A code that was issued under another key is not
+	// found. Default: the store's hash key, which anyone with a copy of the store has.
+	// With a separate key, a copy of the store is not enough to guess codes.
 	CodeKey []byte
 
 	// DeviceRate limits the requests of each device. Default: no limit.
@@ -99,7 +98,7 @@ type Config struct {
 	// no limit.
 	Limits quota.Amounts
 
-	// Logger receives errors about single devices, such as records that cannot be
+	// Logger receives errors about individual devices, such as records that cannot be
 	// decoded. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -179,7 +178,7 @@ func retryStale(transition func() (store.Reply, error)) (reply store.Reply, err 
 var errDeviceNotFound = refusal.New(fieldgate.CodeDeviceNotFound)
 
 // refuse returns the error for code. All errors with the same code have the same Detail,
-// because the caller must not see the reason. The reason is the error's Cause, which is
+// because the caller must not learn the reason. The reason is the error's Cause, which is
 // only logged.
 func refuse(code fieldgate.Code, reason string) *fieldgate.Error {
 	refused := refusal.New(code)

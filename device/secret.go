@@ -29,8 +29,7 @@ func hashOf(secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// keyring is the secret from which all keys of the registry are derived, one for each
-// purpose.
+// keyring is a secret from which the registry derives all its keys, one for each purpose.
 type keyring []byte
 
 func (k keyring) derive(purpose, subject string) []byte {
@@ -39,8 +38,9 @@ func (k keyring) derive(purpose, subject string) []byte {
 	return mac.Sum(nil)
 }
 
-// hashCode returns the hash under which an activation code is stored. The hash is keyed:
-// users type codes, so codes are short and could be guessed from a plain hash.
+// hashCode returns the hash under which an activation code is stored. The hash is keyed,
+// because users type codes. Codes are therefore short, and could be guessed from a plain
+// hash.
 func (k keyring) hashCode(code string) string {
 	return hex.EncodeToString(k.derive("activation code", code))
 }
@@ -63,7 +63,8 @@ func (s sealer) aead() (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// seal encrypts text for a device. Only open with the same device id decrypts it.
+// seal encrypts text for a device. Only open can decrypt the result, and only with the
+// same device id.
 func (s sealer) seal(text, deviceID string) (string, error) {
 	aead, err := s.aead()
 	if err != nil {

@@ -66,7 +66,7 @@ func (r *Registry) Decommission(ctx context.Context, a AdminRequest) error {
 	return err
 }
 
-// decommission runs the script once, with the device's current session.
+// decommission reads the device's current session and runs the script with it once.
 func (r *Registry) decommission(ctx context.Context, a AdminRequest, device store.Device) (store.Reply, error) {
 	fields, _, _, err := r.readOne(ctx, device)
 	if err != nil {

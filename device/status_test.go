@@ -169,8 +169,8 @@ func TestDecommission_EndsSessionAndWaitingCommands(t *testing.T) {
 	})
 }
 
-// TestDecommission_CancelsCommandsOfLostSession deletes the record of a session. The
-// session's waiting commands must still be cancelled.
+// TestDecommission_CancelsCommandsOfLostSession deletes the record of a session.
+// Decommission must still cancel the session's waiting commands.
 func TestDecommission_CancelsCommandsOfLostSession(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -32,7 +32,7 @@ func (c Change) apply(d Device) Device {
 	return d
 }
 
-// Update changes the description of a device. No concurrent change is lost. Errors:
+// Update changes the description of a device. Concurrent changes are all applied. Errors:
 // device_not_found, device_decommissioned, validation_failed for an invalid tag key,
 // rate_limited if too many changes happen at the same time.
 func (r *Registry) Update(ctx context.Context, c Change) (Device, error) {

@@ -28,10 +28,11 @@ var (
 	referenceScript []byte
 )
 
-// order is the order of the guides in their list. Guides that are not in order come last.
+// order lists the guides in the order in which they are shown. Guides that are not listed come
+// last.
 var order = []string{"quick-start", "devices", "sessions-and-approvals", "console", "sockets", "typescript", "errors", "operations", "upgrading"}
 
-// Page is a document that is ready to be served.
+// Page is a rendered document as the gateway serves it.
 type Page struct {
 	ContentType string
 	Content     []byte
@@ -47,8 +48,8 @@ const (
 	typeJSON   = "application/json"
 )
 
-// Pages renders all pages and returns them by their path. The page of the API reference loads
-// the contract from /openapi.json.
+// Pages renders all pages and returns them by path. The page of the API reference loads the
+// contract from /openapi.json.
 func Pages() (map[string]Page, error) {
 	s := &site{pages: map[string]Page{"/docs/api-reference.js": {typeScript, referenceScript, true}}}
 	var err error
@@ -63,7 +64,7 @@ func Pages() (map[string]Page, error) {
 	return s.pages, nil
 }
 
-// site collects the pages while they are rendered.
+// site collects the rendered pages.
 type site struct {
 	templates *template.Template
 	pages     map[string]Page
@@ -83,7 +84,7 @@ func (s *site) addFiles() error {
 	return s.add("/docs", "reference.html", nil)
 }
 
-// addGuides adds a page for each guide, and the page that lists them.
+// addGuides adds a page for each guide, and a page with the list of guides.
 func (s *site) addGuides() error {
 	names, err := fs.Glob(guideFiles, "guides/*.md")
 	if err != nil {
@@ -116,7 +117,7 @@ func position(name string) int {
 	return len(order)
 }
 
-// add renders a page with a template and adds the page at path.
+// add renders a page with the template templateName and stores it under path.
 func (s *site) add(path, templateName string, data any) error {
 	var page bytes.Buffer
 	if err := s.templates.ExecuteTemplate(&page, templateName, data); err != nil {

@@ -6,15 +6,16 @@ import (
 )
 
 var (
-	// codeHeading matches the heading of a problem code in the guide to errors.
+	// codeHeading matches the heading of a problem code in the guide errors.md.
 	codeHeading = regexp.MustCompile("(?m)^### `([a-z_]+)`.*$")
 
-	// sectionHeading matches the headings that end the section of a code.
+	// sectionHeading matches a heading that ends the section of a problem code.
 	sectionHeading = regexp.MustCompile("(?m)^##[# ]")
 )
 
-// addErrors adds the guide to errors at /docs/errors, and a page for each problem code with the
-// code's section of the guide. The type of a problem document is the path of the code's page.
+// addErrors adds the guide to errors at /docs/errors. It also adds one page for each problem
+// code. The page contains the section of the guide about that code. The `type` member of a
+// problem document is the path of the page.
 func (s *site) addErrors() error {
 	source, err := guideFiles.ReadFile("guides/errors.md")
 	if err != nil {
@@ -36,7 +37,8 @@ func (s *site) addErrors() error {
 	return nil
 }
 
-// sectionEnd returns the offset at which the section ends whose heading ends at begin.
+// sectionEnd returns the offset at which a section ends. The section's own heading ends at
+// begin.
 func sectionEnd(source []byte, begin int) int {
 	if next := sectionHeading.FindIndex(source[begin:]); next != nil {
 		return begin + next[0]

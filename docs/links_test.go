@@ -17,7 +17,7 @@ var (
 	// link matches the destination of a Markdown link.
 	link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 
-	// code matches code, in which links are ignored.
+	// code matches code blocks and inline code. Links in code are ignored.
 	code = regexp.MustCompile("(?ms)^```.*?^```$|`[^`\n]+`")
 )
 
@@ -55,7 +55,7 @@ func markdownFiles(t testing.TB) (files []string) {
 	return files
 }
 
-// requireTarget fails the test if the file of a link, or the heading in it, does not exist.
+// requireTarget fails the test if a link leads to a file or a heading that does not exist.
 func requireTarget(t testing.TB, from, link string) {
 	t.Helper()
 	path, anchor, _ := strings.Cut(link, "#")

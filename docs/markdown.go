@@ -16,7 +16,7 @@ import (
 	"github.com/yuin/goldmark/util"
 )
 
-// repository is the base URL of links to files that are not guides.
+// repository is the base URL of links to files of the repository that are not guides.
 const repository = "https://github.com/fieldgate/fieldgate/blob/main/"
 
 // Document is a Markdown document with its rendered HTML.
@@ -27,8 +27,8 @@ type Document struct {
 	HTML    template.HTML
 }
 
-// markdown renders Markdown, including tables. It drops raw HTML, so documents may contain HTML
-// comments.
+// markdown renders Markdown, including tables. It omits raw HTML, so that documents may
+// contain HTML comments.
 var markdown = goldmark.New(
 	goldmark.WithExtensions(extension.Table),
 	goldmark.WithParserOptions(
@@ -79,7 +79,7 @@ func plainText(block ast.Node, source []byte) string {
 	return out.String()
 }
 
-// linkTransformer replaces the destination of each link by the result of target.
+// linkTransformer replaces the destination of each link with the result of the function target.
 type linkTransformer struct{}
 
 // Transform implements parser.ASTTransformer.
@@ -92,7 +92,8 @@ func (linkTransformer) Transform(document *ast.Document, _ text.Reader, _ parser
 	})
 }
 
-// target returns the destination on the served pages for a link in a file of docs/guides.
+// target converts the destination of a link in docs/guides to its destination on the served
+// pages.
 func target(link string) string {
 	if strings.Contains(link, "://") || strings.HasPrefix(link, "#") {
 		return link
@@ -107,8 +108,8 @@ func target(link string) string {
 	return repository + path.Join("docs/guides", file) + anchor
 }
 
-// anchors generates the anchors of headings as GitHub does. It maps an anchor to the number of
-// headings that have it.
+// anchors generates the same anchors for headings as GitHub. It maps each anchor to the number
+// of headings that have this anchor.
 type anchors map[string]int
 
 // Generate implements parser.IDs.

@@ -38,8 +38,8 @@ func TestSamples_JSONMatchesSchemas(t *testing.T) {
 	}
 }
 
-// frameSchemas returns the schemas of the frames of asyncapi.yaml, by the id of the
-// message. They refer to schemas of openapi.yaml.
+// frameSchemas returns the schemas of the frames in asyncapi.yaml, by the id of the message.
+// These schemas refer to schemas of openapi.yaml.
 func frameSchemas(t testing.TB) openapi3.Schemas {
 	t.Helper()
 	var sockets struct {
@@ -75,8 +75,8 @@ func frameSchemas(t testing.TB) openapi3.Schemas {
 // metricName matches the name of a metric.
 var metricName = regexp.MustCompile(`fieldgate_[a-z_]+`)
 
-// TestSamples_AlertsUseExistingMetrics checks the alerts of the guide to operations. An
-// alert on a metric that does not exist never fires.
+// TestSamples_AlertsUseExistingMetrics checks the alerts in the guide to operations. An alert
+// on a metric that does not exist would never fire.
 func TestSamples_AlertsUseExistingMetrics(t *testing.T) {
 	t.Parallel()
 	declared := metrics(t)

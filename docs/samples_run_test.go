@@ -17,11 +17,11 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// programs is the directory with the programs that TestMain builds. It is in the PATH of
-// the samples.
+// programs is the directory of the programs that TestMain builds. The PATH of the samples
+// contains it.
 var programs string
 
-// agentName is the name of the agent's program.
+// agentName is the name of the device agent's program.
 const agentName = "fieldgate-agent"
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -58,7 +58,7 @@ func TestSamples_Run(t *testing.T) {
 	}
 }
 
-// runSamples runs the samples of a file against a gateway that it starts for them.
+// runSamples starts a gateway and runs the samples of a file against that gateway.
 func runSamples(t testing.TB, samples []sample) {
 	t.Helper()
 	url, issuer := startGateway(t)
@@ -71,7 +71,8 @@ func runSamples(t testing.TB, samples []sample) {
 	runScript(t, dir, script.String(), issuer)
 }
 
-// step returns the part of the script that runs the sample, or "" if it is not to be run.
+// step returns the shell commands that run the sample. It returns "" if the sample must not be
+// run.
 func (s sample) step(t testing.TB, dir string) string {
 	t.Helper()
 	heading := fmt.Sprintf("echo '--- line %d'\n", s.line)
@@ -93,8 +94,8 @@ func (s sample) step(t testing.TB, dir string) string {
 	return ""
 }
 
-// runScript runs a script. It fails the test if a command fails, also in a pipe. The
-// script's background processes are killed at its end.
+// runScript runs a script. It fails the test if any command fails, even inside a pipe. The
+// background processes of the script are killed when the script ends.
 func runScript(t testing.TB, dir, script, issuer string) {
 	t.Helper()
 	require.NoError(t, os.Symlink(programs, filepath.Join(dir, "bin")))
@@ -109,8 +110,8 @@ func runScript(t testing.TB, dir, script, issuer string) {
 	require.NoError(t, cmd.Run(), "%s", out.String())
 }
 
-// startGateway runs `fieldgate dev` until the end of the test. It returns the URLs of the
-// gateway and of its token issuer.
+// startGateway runs `fieldgate dev` until the test ends. It returns the URLs of the gateway
+// and of the gateway's token issuer.
 func startGateway(t testing.TB) (url, issuer string) {
 	t.Helper()
 	addr, issuerAddr := storetest.FreeAddr(t), storetest.FreeAddr(t)

@@ -13,19 +13,19 @@ import (
 
 // sample is a block of code in a Markdown file. A comment above the block annotates it:
 //
-//	<!-- the gateway -->        starts the gateway, which the test has already started
-//	<!-- in the background -->  runs in the background of the next samples
-//	<!-- not run: why -->       cannot run in the test
+//	<!-- the gateway -->        not run, because the test has already started the gateway
+//	<!-- in the background -->  runs in the background while the next samples run
+//	<!-- not run: why -->       not run, for the given reason
 //	<!-- alerts -->             alert rules of Prometheus
 //	<!-- schema: Problem -->    JSON that matches a schema of openapi.yaml
 //	<!-- frame: claim -->       JSON that matches a frame of asyncapi.yaml
-//	<!-- typescript -->         compiled and run by clients/typescript/test/readme.test.ts
+//	<!-- typescript -->         compiled and run in clients/typescript/test/readme.test.ts
 //
-// All other shell and Go samples of a file are run in their order, in one shell.
+// All other shell and Go samples of a file are run in order, in one shell.
 type sample struct {
 	language, text string
 	annotation     string // the text of the comment, or ""
-	line           int    // the line on which the block begins
+	line           int    // number of the line on which the block begins
 }
 
 // sampledFiles returns the Markdown files whose samples are tested.
@@ -69,7 +69,7 @@ func samplesOf(t testing.TB, file string) (samples []sample) {
 // has reports whether the sample has an annotation.
 func (s sample) has(text string) bool { return s.annotation == text }
 
-// reason returns the reason why the sample is not run. It returns false if it is run.
+// reason returns the reason why the sample is not run. It returns false if the sample is run.
 func (s sample) reason() (string, bool) { return strings.CutPrefix(s.annotation, "not run: ") }
 
 func TestSamples_AreTestedOrHaveReason(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"github.com/yuin/goldmark/text"
 )
 
-// entry is one section of a guide in /docs/search.json, the search index.
+// entry is one section of a guide in the search index, /docs/search.json.
 type entry struct {
 	Guide string `json:"guide"` // title of the guide
 	Title string `json:"title"` // heading of the section
@@ -27,8 +27,7 @@ func (s *site) addIndex() error {
 	return nil
 }
 
-// sections returns the sections of a guide. A section ends at the next heading, whatever its
-// level.
+// sections returns the sections of a guide. A section ends at the next heading of any level.
 func sections(name string, source []byte) (entries []entry) {
 	root := markdown.Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext(parser.WithIDs(anchors{}))))
 	title := firstText(root, ast.KindHeading, source)
@@ -43,7 +42,7 @@ func sections(name string, source []byte) (entries []entry) {
 }
 
 // sectionPath returns the path at which a section is served. The section of a problem code has
-// a page of its own.
+// a separate page.
 func sectionPath(guide string, heading *ast.Heading) string {
 	id, _ := heading.AttributeString("id")
 	anchor, _ := id.([]byte)
@@ -54,7 +53,7 @@ func sectionPath(guide string, heading *ast.Heading) string {
 }
 
 // allText returns the text of a block and of all nested blocks, including code. It replaces
-// each run of white space by one space.
+// each sequence of white space with one space.
 func allText(block ast.Node, source []byte) string {
 	var out strings.Builder
 	_ = ast.Walk(block, func(node ast.Node, entering bool) (ast.WalkStatus, error) {

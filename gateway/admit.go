@@ -21,8 +21,9 @@ func (g *Gateway) authenticateUser(ctx context.Context, token string) (context.C
 	return customer.NewContext(ctx, principal), nil
 }
 
-// verifyUser verifies a token. If the operation opens a socket, verifyUser also redeems a
-// ticket. In any other operation, a ticket is an invalid token and remains valid.
+// verifyUser verifies the token of a user. For the operation that opens a socket, the token
+// may be a ticket, which verifyUser redeems. Every other operation refuses a ticket and
+// leaves it valid.
 func (g *Gateway) verifyUser(ctx context.Context, token string) (customer.Principal, error) {
 	if customer.IsTicket(token) && request.Operation(ctx) == "openCustomerSocket" {
 		return g.tickets.Redeem(ctx, token, request.Origin(ctx))
@@ -53,8 +54,8 @@ func authorize(ctx context.Context, leastRole string) error {
 	return nil
 }
 
-// rateLimit counts a call against the limits of its caller. Calls of devices are counted
-// where their login is verified.
+// rateLimit counts a call against the limits of its tenant or address. It does not count
+// calls of devices: these are counted when the login is verified.
 func (g *Gateway) rateLimit(ctx context.Context, operationID string, cost int) error {
 	if p, ok := customer.FromContext(ctx); ok {
 		return g.limitTenant(ctx, p.Tenant, cost)

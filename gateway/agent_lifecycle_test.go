@@ -19,8 +19,9 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// lossyProxy forwards requests, but drops the first responses to a path. Tests drop at least
-// two responses, because net/http itself repeats a request with an idempotency key once.
+// lossyProxy forwards requests, but drops the first responses to requests for a path. Tests
+// drop at least two responses, because net/http repeats a request with an idempotency key
+// once by itself.
 type lossyProxy struct {
 	path     string
 	drop     int32 // number of responses to drop
@@ -116,7 +117,7 @@ func TestAgent_KeepsResultUntilGatewayIsReachable(t *testing.T) {
 	<-h.started
 	network.setDown(true)
 	close(h.release)
-	w.stop() // the state file keeps the result
+	w.stop() // the unsent result stays in the state file
 	require.Equal(t, client.CommandStatusClaimed, f.command(t, command.ID).Status)
 
 	f.startAgent(t, agent.Config{StateFile: state}, h.register(auto))

@@ -60,7 +60,7 @@ func (w *cuttableTransport) setDown(down bool) {
 // runningAgent is an agent that runs for the device of a fleet.
 type runningAgent struct {
 	*agent.Agent
-	stop func() // shuts down as SIGTERM does, and waits until Run has returned
+	stop func() // shuts the agent down as SIGTERM does, and waits until Run has returned
 }
 
 // stateFile writes a state file with the identity of the fleet's device and returns its
@@ -73,7 +73,8 @@ func (f *fleet) stateFile(t testing.TB) string {
 	return path
 }
 
-// startAgent starts an agent for the fleet's device. Handle registers its handlers.
+// startAgent starts an agent for the fleet's device. The function handle registers the
+// agent's handlers.
 func (f *fleet) startAgent(t testing.TB, cfg agent.Config, handle func(*agent.Agent)) *runningAgent {
 	t.Helper()
 	if cfg.StateFile == "" {
@@ -124,7 +125,7 @@ func TestAgent_SubmitsHandlerResult(t *testing.T) {
 		options []agent.HandlerOption
 		status  client.CommandStatus
 		data    string
-		message string // part of the error
+		message string // text that the error contains
 	}{
 		"plain":     {handler: fixedResult(agent.Result{Output: "done", Data: made{4711}}, nil), status: "succeeded", data: `{"pid":4711}`},
 		"long":      {handler: fixedResult(agent.Result{Output: long}, nil), status: "succeeded", data: `null`},
@@ -192,7 +193,7 @@ func (h *blockingHandler) register(commandType string, options ...agent.HandlerO
 }
 
 // transports are the two ways in which an agent can reach its gateway. Over HTTP, the agent
-// notices a cancellation when it extends the lease, after a third of the lease.
+// notices a cancellation when it extends the lease, after a third of the lease's duration.
 var transports = map[string]agent.Config{
 	"socket": {},
 	"http":   {PollOnly: true, Lease: 6 * time.Second},

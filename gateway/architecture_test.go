@@ -28,7 +28,7 @@ var allowedImports = map[string]string{
 	"refusal":             ". store",
 	"quota":               "store",
 	"queue":               ". quota refusal store",
-	"queue/model":         "queue store", // only tests
+	"queue/model":         "queue store", // used by tests only
 	"queue/lua":           "store",
 	"session":             ". quota refusal store queue/lua",
 	"session/lua":         "store",
@@ -44,8 +44,8 @@ var allowedImports = map[string]string{
 	"api":                 ". api/problem api/request api/schema docs generated",
 	"handlers":            ". api/request api/schema realtime customer device generated queue quota session store",
 	"gateway":             ". api api/problem api/request realtime customer device handlers queue quota ratelimit session store",
-	"gateway/measure":     "", // only tests
-	"gateway/faults":      "", // only tests
+	"gateway/measure":     "", // contains tests only
+	"gateway/faults":      "", // contains tests only
 	"cmd/fieldgate":       "gateway cmd/program customer customer/issuer device queue quota ratelimit store clients/go",
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/program",
 	"cmd/program":         "",
@@ -56,8 +56,8 @@ var allowedImports = map[string]string{
 	"realtime":                        ". refusal store device/lua",
 }
 
-// imports returns the packages of a directory, each with the packages of the module that
-// it imports.
+// imports returns, for each package in a directory, the packages of the module that the
+// package imports.
 func imports(t testing.TB, dir string) map[string][]string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...")
@@ -120,7 +120,7 @@ func TestArchitecture_ClientImportsNoServerPackage(t *testing.T) {
 // Limits for hand-written code.
 const (
 	maxFileLines   = 500
-	maxMedianLines = 12 // of the functions
+	maxMedianLines = 12 // maximum median length of the functions, in lines
 )
 
 func TestArchitecture_FilesAndFunctionsAreShort(t *testing.T) {

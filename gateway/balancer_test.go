@@ -23,9 +23,9 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// balancerConfig configures HAProxy to behave like an AWS Application Load Balancer. It
-// closes connections that were idle for a minute, reuses connections to its targets,
-// checks the readiness of the targets and never retries a request.
+// balancerConfig configures HAProxy to behave like an AWS Application Load Balancer.
+// HAProxy then closes connections that were idle for a minute, reuses connections to its
+// targets, checks the readiness of the targets and never retries a request.
 const balancerConfig = `
 defaults
   mode http
@@ -176,15 +176,15 @@ func TestBalancer_RollingRestartFailsNoRequestAndLosesNoEvent(t *testing.T) {
 	}
 }
 
-// workload makes a hundred requests a second. Every tenth one proposes a command, which
-// the device claims over its socket.
+// workload sends a hundred requests a second. Every tenth request proposes a command,
+// which the device claims over its socket.
 type workload struct {
 	f      *fleet
 	device *client.DeviceSocket
 
 	mu       sync.Mutex
 	requests int
-	counted  int // requests at the last call of madeRequests that returned true
+	counted  int // number of requests when madeRequests last returned true
 	failed   []string
 	commands map[string]int
 }

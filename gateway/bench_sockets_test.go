@@ -40,17 +40,17 @@ type benchSize struct {
 	churn            int // number of sockets that are opened and closed
 	idle             time.Duration
 	broadcasts       int
-	good, stalled    int           // number of readers of a room: those that read at once, and those that do not read
-	history          int           // number of events that the stalled readers resume from
-	watched          int           // number of events measured at the good readers
+	good, stalled    int           // numbers of readers of a room: good ones read at once, stalled ones do not read
+	history          int           // number of past events that the stalled readers catch up on
+	watched          int           // number of events whose delivery to the good readers is measured
 	rate, proposals  int           // proposals per second, and total number of proposals
 	claimers         int           // number of devices that receive the proposals
 	kib              float64       // limit: resident memory of an idle socket in KiB
-	handshake, fan   time.Duration // limits: 99th percentile of a handshake, and of the delivery to all readers of a room
-	median, slowest  time.Duration // limits: 50th and 99th percentile from a proposal to its arrival at the device
-	goroutines       float64       // limit: goroutines for each idle socket
-	retained         int           // limit: goroutines and descriptors that remain at the end
-	heapProfile      string        // name of the profile file; empty: none
+	handshake, fan   time.Duration // limits: 99th percentile of the time for a handshake, and for a delivery to all readers of a room
+	median, slowest  time.Duration // limits: 50th and 99th percentile of the time from a proposal to its arrival at the device
+	goroutines       float64       // limit: number of goroutines per idle socket
+	retained         int           // limit: number of goroutines and of descriptors that remain at the end
+	heapProfile      string        // name of the profile file; empty means none
 	settleAfterClose time.Duration
 }
 
@@ -98,7 +98,7 @@ func TestMeasureSockets(t *testing.T) {
 	t.Run("from proposal to device", func(t *testing.T) { measureDelivery(t, e, load) })
 }
 
-// startInstances starts n instances on their own Redis, with a log as in production.
+// startInstances starts n instances on their own Redis. They log as in production.
 func startInstances(t testing.TB, n int) (instances []*gatewaytest.Gateway) {
 	t.Helper()
 	iss, redis := customertest.NewIssuer(t), gatewaytest.WithRedis(storetest.Start(t).URL())
@@ -116,12 +116,12 @@ func printFigure(t testing.TB, format string, args ...any) {
 	fmt.Printf("    %-30s %s\n", strings.TrimPrefix(t.Name(), "TestMeasureSockets/"), fmt.Sprintf(format, args...))
 }
 
-// checkAtMost marks the test as failed if the measured value got is larger than bar. The
-// measurement continues in any case.
-func checkAtMost[T int | float64 | time.Duration](t testing.TB, what string, got, bar T) {
+// checkAtMost marks the test as failed if the measured value is larger than limit. The test
+// continues in both cases.
+func checkAtMost[T int | float64 | time.Duration](t testing.TB, what string, got, limit T) {
 	t.Helper()
-	if got > bar {
-		t.Errorf("%s: %v, the bar is %v", what, got, bar)
+	if got > limit {
+		t.Errorf("%s: %v, the limit is %v", what, got, limit)
 	}
 }
 
@@ -182,8 +182,8 @@ func measureIdle(t *testing.T, e benchSize, load *rpc.Client) {
 	requireReleased(t, e, g, before, fmt.Sprintf("%d sockets were opened and closed", e.churn))
 }
 
-// warmUp opens and closes a few sockets, so that the measurement does not count pools
-// and code that are first used.
+// warmUp opens and closes a few sockets, so that the measurement does not count memory that is
+// allocated at the first use.
 func warmUp(t testing.TB, load *rpc.Client, targets []Target) {
 	t.Helper()
 	batch := slices.Concat(targets[:min(20, len(targets))], targets[max(0, len(targets)-20):])
@@ -193,8 +193,8 @@ func warmUp(t testing.TB, load *rpc.Client, targets []Target) {
 
 // usage holds the resources of this process, which runs the gateway.
 type usage struct {
-	kib         float64 // resident
-	heap, stack float64 // KiB, in use
+	kib         float64 // resident memory, in KiB
+	heap, stack float64 // memory in use, in KiB
 	goroutines  int
 	descriptors int
 }
@@ -260,7 +260,7 @@ func cpuTime(t testing.TB) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// measureFanOut measures how late the readers of a room receive one event at a time.
+// measureFanOut measures the delay with which the readers of a room receive a single event.
 func measureFanOut(t testing.TB, e benchSize, g *gatewaytest.Gateway, load *rpc.Client, p Proposals) {
 	t.Helper()
 	p.Rate, p.Number = 1, 1
@@ -277,18 +277,19 @@ func measureFanOut(t testing.TB, e benchSize, g *gatewaytest.Gateway, load *rpc.
 	checkAtMost(t, "one event to all, p99", percentile(latencies, 0.99), e.fan)
 }
 
-// requireReleased waits until goroutines and descriptors are back at the usage before.
-func requireReleased(t testing.TB, e benchSize, g *gatewaytest.Gateway, before usage, when string) {
+// requireReleased waits until this process has at most e.retained more goroutines than in
+// initial, and at most e.retained more descriptors.
+func requireReleased(t testing.TB, e benchSize, g *gatewaytest.Gateway, initial usage, when string) {
 	t.Helper()
 	var after usage
 	require.Eventually(t, func() bool {
 		g.HTTP.CloseIdleConnections()
 		after = currentUsage()
-		return after.goroutines-before.goroutines <= e.retained && after.descriptors-before.descriptors <= e.retained
+		return after.goroutines-initial.goroutines <= e.retained && after.descriptors-initial.descriptors <= e.retained
 	}, e.settleAfterClose, 50*time.Millisecond, "sockets leave goroutines or descriptors behind")
 	after = usageAfterGC(g)
 	printFigure(t, "when %s: %+d goroutines, %+d descriptors, %+.0f KiB", when,
-		after.goroutines-before.goroutines, after.descriptors-before.descriptors, after.kib-before.kib)
+		after.goroutines-initial.goroutines, after.descriptors-initial.descriptors, after.kib-initial.kib)
 }
 
 func measureStalled(t *testing.T, e benchSize, load *rpc.Client) {
@@ -300,7 +301,7 @@ func measureStalled(t *testing.T, e benchSize, load *rpc.Client) {
 		good[i].Subscribe = true
 	}
 	p := Proposals{URLs: []string{g.URL}, Token: g.Token(tenantID, "alice", "admin"), Sessions: sessions, Rate: 200, Number: e.history}
-	proposeAll(t, load, p) // the history that the stalled readers resume from
+	proposeAll(t, load, p) // past events that the stalled readers catch up on
 	opened := callLoad[Handshakes](t, load, "Open", OpenRequest{Targets: good, Parallel: 32})
 	require.Zero(t, opened.Failed, opened.First)
 	p.Rate, p.Number = 5, e.watched
@@ -321,8 +322,8 @@ func measureStalled(t *testing.T, e benchSize, load *rpc.Client) {
 	callLoad[struct{}](t, load, "Close", struct{}{})
 }
 
-// measureRoom returns the 99th percentile of how late the good readers of a room receive
-// events.
+// measureRoom returns the 99th percentile of the delay with which the good readers of a room
+// receive an event.
 func measureRoom(t testing.TB, e benchSize, load *rpc.Client, p Proposals) time.Duration {
 	t.Helper()
 	callLoad[[]time.Duration](t, load, "AwaitArrivals", AwaitRequest{}) // discard earlier arrivals
@@ -352,7 +353,8 @@ func measureDelivery(t *testing.T, e benchSize, load *rpc.Client) {
 	callLoad[struct{}](t, load, "Close", struct{}{})
 }
 
-// proposeAll returns the number of refused proposals. A refused proposal fails the test.
+// proposeAll proposes commands. If proposals are refused, it marks the test as failed and
+// returns their number.
 func proposeAll(t testing.TB, load *rpc.Client, p Proposals) (refused int) {
 	t.Helper()
 	failed := callLoad[[]string](t, load, "Propose", p)

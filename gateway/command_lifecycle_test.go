@@ -66,21 +66,21 @@ func TestClaim_WaitingGetsNewCommandAtOnce(t *testing.T) {
 	})
 }
 
-// deliveredWithin is the time limit for the delivery of a command to a waiting claim. A waiting
-// claim also checks for commands every 5 s. The limit is shorter, so that only a wake-up can
-// meet it.
+// deliveredWithin is the time limit for the delivery of a command to a waiting claim. It is
+// shorter than the 5 s between two checks of a waiting claim. So only a wake-up can deliver the
+// command in time.
 const deliveredWithin = 4 * time.Second
 
-// requireDelivered lets a device wait for a command at the gateway at, and then calls act,
-// which makes a command claimable. The claim must receive the command through a wake-up.
-func requireDelivered(t testing.TB, f *fleet, at *gatewaytest.Gateway, device gatewaytest.Device, act func()) {
+// requireDelivered starts a waiting claim of a device on an instance. It then calls act, which
+// makes a command claimable. The claim must receive the command through a wake-up.
+func requireDelivered(t testing.TB, f *fleet, instance *gatewaytest.Gateway, device gatewaytest.Device, act func()) {
 	t.Helper()
 	delivered := make(chan []client.ClaimedCommand, 1)
 	go func() {
 		claimed, _ := device.Claim(t.Context(), client.ClaimRequest{WaitMs: 20_000})
 		delivered <- claimed
 	}()
-	awaitWaitingClaims(t, at, 1)
+	awaitWaitingClaims(t, instance, 1)
 	act()
 	select {
 	case claimed := <-delivered:
@@ -101,7 +101,7 @@ func TestQueue_OrdersByPriorityThenAge(t *testing.T) {
 			made := f.propose(t, auto, func(r *client.ProposeCommandRequest) { r.Priority = &priority })
 			ids[priority] = append(ids[priority], made.ID)
 		}
-		ids[5] = append(ids[5], f.propose(t, auto).ID) // the default priority
+		ids[5] = append(ids[5], f.propose(t, auto).ID) // 5 is the default priority
 		claimed, err := f.device.Claim(t.Context(), client.ClaimRequest{Limit: 10})
 		require.NoError(t, err)
 		var got []string

@@ -54,9 +54,10 @@ func TestDecide_ConcurrentRecordsOneDecision(t *testing.T) {
 	})
 }
 
-// TestClaim_ConcurrentClaimsEachCommandOnce makes a thousand claims of one device with a
-// full queue while more commands are proposed. A claim that fails with store_unavailable
-// is repeated with its Idempotency-Key, as the contract tells clients to do.
+// TestClaim_ConcurrentClaimsEachCommandOnce sends a thousand claims of one device with a
+// full queue, while more commands are proposed. A claim that fails with
+// store_unavailable is repeated with its Idempotency-Key, as the contract requires of
+// clients.
 func TestClaim_ConcurrentClaimsEachCommandOnce(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, gatewaytest.Start(t, gatewaytest.WithRedis(storetest.SharedURL(t))))
@@ -77,7 +78,7 @@ func TestClaim_ConcurrentClaimsEachCommandOnce(t *testing.T) {
 	}
 	f.requireNothingToClaim(t)
 	for _, id := range proposed {
-		require.Equal(t, 1, claims.of(id))
+		require.Equal(t, 1, claims.count(id))
 	}
 }
 
@@ -103,7 +104,7 @@ func (f *fleet) proposeMore(t testing.TB, n int) (ids []string) {
 // claimCounter counts how often each command was claimed.
 type claimCounter struct {
 	mu    sync.Mutex
-	times map[string]int // by command id
+	times map[string]int // number of claims by command id
 }
 
 func (c *claimCounter) claim(t testing.TB, f *fleet, limit int) error {
@@ -131,8 +132,8 @@ func (c *claimCounter) commands() int {
 	return len(c.times)
 }
 
-// of returns how often a command was claimed.
-func (c *claimCounter) of(id string) int {
+// count returns how often a command was claimed.
+func (c *claimCounter) count(id string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.times[id]

@@ -39,8 +39,8 @@ const (
 	DefaultEnvironment         = "production"
 )
 
-// DefaultReconcileInterval is the default of the setting. In Config, a zero ReconcileInterval
-// means that the reconciler is off.
+// DefaultReconcileInterval is the default of FIELDGATE_RECONCILE_INTERVAL. In Config, a zero
+// ReconcileInterval means that the reconciler is off.
 const DefaultReconcileInterval = store.DefaultReconcileInterval
 
 // Config configures a gateway. The comment of each field names the setting that sets the field.
@@ -57,8 +57,13 @@ type Config struct {
 	// set. Setting: FIELDGATE_REDIS_URL.
 	RedisURL string
 
-	// Embedded replaces Redis by a store in this process. The data is lost when the process
-	// ends. Only `fieldgate dev` and the demo set Embedded.
+	// StoreID is the id of the only store that this instance may use, as in the log line
+	// "created a new store". A new store and another store are refused. Default: any store.
+	// Setting: FIELDGATE_STORE_ID.
+	StoreID string
+
+	// Embedded selects a store in this process instead of Redis. The data is lost when the
+	// process ends. Only `fieldgate dev` and the demo set Embedded.
 	Embedded bool
 
 	// AutoPipeline combines the scripts of concurrent requests into one message to Redis. With
@@ -66,8 +71,8 @@ type Config struct {
 	// caller waits 40 µs longer. Setting: FIELDGATE_REDIS_AUTO_PIPELINE.
 	AutoPipeline bool
 
-	// SupabaseURL is the URL of the Supabase project whose users sign in. The defaults of the
-	// next three fields are addresses of the project. Setting: FIELDGATE_SUPABASE_URL.
+	// SupabaseURL is the URL of the Supabase project whose users sign in. JWKSURL, Issuer and
+	// HealthURL default to addresses of this project. Setting: FIELDGATE_SUPABASE_URL.
 	SupabaseURL string
 
 	// JWKSURL is the URL of the token issuer's public keys. Setting: FIELDGATE_JWKS_URL.
@@ -89,8 +94,8 @@ type Config struct {
 	// means that such tokens are refused. Setting: FIELDGATE_JWT_SECRET.
 	JWTSecret string
 
-	// TenantClaim and RoleClaim are the paths of the token's claims for the tenant and the
-	// role. Empty means DefaultTenantClaim and DefaultRoleClaim. Settings:
+	// TenantClaim and RoleClaim are the paths of the token's claims that contain the tenant and
+	// the role. Empty means DefaultTenantClaim and DefaultRoleClaim. Settings:
 	// FIELDGATE_TENANT_CLAIM and FIELDGATE_ROLE_CLAIM.
 	TenantClaim string
 	RoleClaim   string
@@ -111,8 +116,9 @@ type Config struct {
 	// FIELDGATE_TRUSTED_PROXIES.
 	TrustedProxies []netip.Prefix
 
-	// DrainDelay is how long the gateway still serves all requests after a shutdown has begun,
-	// so that the load balancer can notice. Setting: FIELDGATE_DRAIN_DELAY.
+	// DrainDelay is how long the gateway still serves all requests after a shutdown has begun.
+	// In this time, the load balancer can stop sending requests. Setting:
+	// FIELDGATE_DRAIN_DELAY.
 	DrainDelay time.Duration
 
 	// DrainWindow is the time over which the sockets are closed after DrainDelay. Zero closes
@@ -129,13 +135,13 @@ type Config struct {
 	// FIELDGATE_IDLE_TIMEOUT.
 	IdleTimeout time.Duration
 
-	// BalancerIdleTimeout is the idle timeout of the load balancer before the gateway. Zero
-	// means DefaultBalancerIdleTimeout. Setting: FIELDGATE_BALANCER_IDLE_TIMEOUT.
+	// BalancerIdleTimeout is the idle timeout of the load balancer in front of the gateway.
+	// Zero means DefaultBalancerIdleTimeout. Setting: FIELDGATE_BALANCER_IDLE_TIMEOUT.
 	BalancerIdleTimeout time.Duration
 
 	// Limits are the rate limits for tenants and addresses. DeviceRate is the rate limit for
 	// each device. Zero means no limit. Settings: FIELDGATE_RATE_LIMITS, FIELDGATE_RATE_DEVICE
-	// and the others with this prefix.
+	// and the settings with the same prefix.
 	Limits     ratelimit.Limits
 	DeviceRate device.Rate
 
@@ -147,8 +153,8 @@ type Config struct {
 	// Setting: FIELDGATE_POLICY.
 	Policy queue.Policy
 
-	// Sockets has the limits, leases and intervals of the sockets. The gateway sets the fields
-	// of Sockets that refer to other parts. There is no setting.
+	// Sockets has the limits, leases and intervals of the sockets. The gateway itself sets the
+	// other fields of Sockets, such as the store and the logger. No setting changes Sockets.
 	Sockets realtime.Config
 
 	// Retention is how long finished commands, ended sessions and events are kept. Zero means
@@ -160,13 +166,12 @@ type Config struct {
 	ReconcileInterval time.Duration
 
 	// ReconcileDevices is the number of devices that the reconciler checks in a round. A device
-	// with many commands counts as several devices: it counts one more for every twenty
-	// commands, including finished ones. Zero means DefaultReconcileDevices. Setting:
-	// FIELDGATE_RECONCILE_DEVICES.
+	// counts once, and once more for every twenty of its commands, finished or not. Zero means
+	// DefaultReconcileDevices. Setting: FIELDGATE_RECONCILE_DEVICES.
 	ReconcileDevices int
 
-	// CodeKey is the key with which activation codes are hashed, at least 32 bytes. Empty means
-	// that the key is kept in the store. Setting: FIELDGATE_CODE_KEY.
+	// CodeKey is the key with which activation codes are hashed, at least 32 bytes. Empty
+	// selects a key that is kept in the store. Setting: FIELDGATE_CODE_KEY.
 	CodeKey string
 
 	// Environment names this installation in the system information. Empty means
@@ -182,7 +187,7 @@ type Config struct {
 }
 
 // withDefaults returns c with defaults in place of zero values, and checks the configuration.
-// Its error is one sentence that names the wrong settings.
+// The error is one sentence that names the invalid settings.
 func (c Config) withDefaults() (Config, error) {
 	c.Addr = cmp.Or(c.Addr, DefaultAddr)
 	c.Audience = cmp.Or(c.Audience, DefaultAudience)
@@ -202,8 +207,8 @@ func (c Config) withDefaults() (Config, error) {
 	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkTimes(), c.checkQuotas(), c.checkKeys())
 }
 
-// setIssuerFromProject sets the issuer's addresses that are empty to those of the Supabase
-// project.
+// setIssuerFromProject derives JWKSURL, Issuer and HealthURL from SupabaseURL. It keeps those
+// that are already set.
 func (c *Config) setIssuerFromProject() error {
 	switch {
 	case c.SupabaseURL == "" && c.SupabaseAnonKey != "":
@@ -281,7 +286,7 @@ func (c Config) checkQuotas() error {
 }
 
 func (c Config) checkKeys() error {
-	const least = 32 // in bytes; RFC 7518, section 3.2 requires it for the key of HS256
+	const least = 32 // in bytes; the minimum for an HS256 key in RFC 7518, section 3.2
 	switch {
 	case c.CodeKey != "" && len(c.CodeKey) < least:
 		return fmt.Errorf("FIELDGATE_CODE_KEY must have at least %d characters", least)

@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// TestContract_EveryExampleIsServed sends each request body that openapi.yaml gives as an
-// example. A reader who copies an example must get a success.
+// TestContract_EveryExampleIsServed sends each example of a request body in openapi.yaml.
+// Each must succeed, because readers copy examples.
 func TestContract_EveryExampleIsServed(t *testing.T) {
 	t.Parallel()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
@@ -52,9 +52,9 @@ func (o operation) success() int {
 	return map[string]int{"200": 200, "201": 201, "204": 204}[statuses[0]]
 }
 
-// exampleRequest returns the valid request with the body and the Idempotency-Key that the
-// contract gives as examples. It replaces only the fields that refer to records of the
-// fixture: those that have a placeholder in the table of examples.
+// exampleRequest returns a valid request with the body and the Idempotency-Key from the
+// contract's examples. A body field that has a placeholder in the map named examples is
+// replaced with a value of the fixture.
 func (w *fixture) exampleRequest(t testing.TB, o operation, title string) gatewaytest.Request {
 	t.Helper()
 	body := maps.Clone(o.bodyExamples()[title].(map[string]any))
@@ -69,7 +69,7 @@ func (w *fixture) exampleRequest(t testing.TB, o operation, title string) gatewa
 	text, err := json.Marshal(body)
 	require.NoError(t, err)
 	if o.id == "claimCommands" {
-		w.propose(t, auto) // otherwise the claim would wait for a command
+		w.propose(t, auto) // without a ready command, the claim would wait for one
 	}
 	request := w.request(o, w.token(t, o), nil)
 	request.Body, request.Header = string(text), http.Header{}

@@ -19,14 +19,14 @@ import (
 // example is a valid request of an operation. A placeholder such as {deviceId} stands for
 // a value of the fixture.
 type example struct {
-	body   string            // empty: the operation takes none
-	query  string            // a query parameter with an id
-	path   map[string]string // replaces the name of the value for a path parameter
+	body   string            // empty if the operation takes no body
+	query  string            // a query parameter whose value is an id
+	path   map[string]string // by path parameter, the name of the fixture's value if it differs from the parameter's name
 	status int               // status of the response
 }
 
-// examples has a row for every operation of the contract. The tests of all operations
-// start from them.
+// examples has a valid request for every operation of the contract. The tests of all
+// operations start from these requests.
 var examples = map[string]example{
 	"getHealth":       {status: 200},
 	"getReadiness":    {status: 200},
@@ -129,8 +129,8 @@ func operations(t testing.TB) (all []operation) {
 	return all
 }
 
-// methodsOf returns the methods of all templates that a path matches. For example, GET
-// .../commands/claim would read a command whose id is "claim".
+// methodsOf returns the methods of all templates that a path matches. For example, the
+// path .../commands/claim also matches the template .../commands/{commandId}.
 func methodsOf(document *openapi3.T, path string) (methods []string) {
 	for template, item := range document.Paths.Map() {
 		pattern := "^" + placeholder.ReplaceAllString(template, "[^/]+") + "$"
@@ -141,8 +141,8 @@ func methodsOf(document *openapi3.T, path string) (methods []string) {
 	return methods
 }
 
-// fixture is a tenant with one record of every kind. Its values holds the ids and secrets of
-// the records, by placeholder name.
+// fixture is a tenant with one record of every kind. The field values holds the ids and
+// secrets of the records, by placeholder name.
 type fixture struct {
 	*fleet
 	values map[string]string
@@ -174,11 +174,11 @@ func newFixture(t testing.TB, g *gatewaytest.Gateway, tenantID string) *fixture 
 	return w
 }
 
-// request returns the valid request for an operation. Entries of instead replace values of the
-// fixture.
-func (w *fixture) request(o operation, token string, instead map[string]string) gatewaytest.Request {
+// request returns the valid request for an operation. The values in overrides replace values
+// of the fixture.
+func (w *fixture) request(o operation, token string, overrides map[string]string) gatewaytest.Request {
 	values := maps.Clone(w.values)
-	maps.Copy(values, instead)
+	maps.Copy(values, overrides)
 	for parameter, name := range o.example.path {
 		values[parameter] = values[name]
 	}
@@ -196,8 +196,8 @@ func fill(template string, values map[string]string) string {
 	return placeholder.ReplaceAllStringFunc(template, func(found string) string { return values[strings.Trim(found, "{}")] })
 }
 
-// token returns a token with the least role that the operation requires. Its user has not
-// proposed the commands of the fixture.
+// token returns a token with the least role that the operation requires. A token
+// of a user belongs to carol, who has not proposed the commands of the fixture.
 func (w *fixture) token(t testing.TB, o operation) string {
 	t.Helper()
 	switch o.scheme {

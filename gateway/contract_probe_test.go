@@ -128,8 +128,8 @@ func (p probe) expiredToken(t *testing.T) string {
 	return token
 }
 
-// otherToken returns a valid token of the wrong kind: a device's token for an operation of
-// users, and a user's token for an operation of devices.
+// otherToken returns a valid token of the wrong type: a device's token for an operation of
+// users, or a user's token for an operation of devices.
 func (p probe) otherToken(t *testing.T) string {
 	if p.scheme == "customerJWT" {
 		return p.Login(t, p.device)
@@ -147,8 +147,8 @@ func (p probe) refusesLesserRoles(t *testing.T, valid gatewaytest.Request) {
 	}
 }
 
-// hidesForeignIDs replaces each id in the request by an id that does not belong to the caller.
-// The response must be the same as for an id that does not exist.
+// hidesForeignIDs sends the request with ids that do not belong to the caller. The response
+// must be the same as for ids that do not exist.
 func (p probe) hidesForeignIDs(t *testing.T, token string) {
 	for _, names := range p.idPlaceholders() {
 		responses := map[string]bool{}
@@ -161,8 +161,8 @@ func (p probe) hidesForeignIDs(t *testing.T, token string) {
 	}
 }
 
-// idPlaceholders returns the placeholders of the example that stand for ids: each alone,
-// and all together.
+// idPlaceholders returns lists of the placeholders that stand for ids in the example. Each
+// placeholder is in a list of its own. If there are several, a last list has all of them.
 func (p probe) idPlaceholders() (all [][]string) {
 	var every []string
 	for _, found := range placeholder.FindAllStringSubmatch(p.path+p.example.body+p.example.query, -1) {
@@ -178,7 +178,8 @@ func (p probe) idPlaceholders() (all [][]string) {
 	return all
 }
 
-// foreignIDs returns sets of ids that are not the caller's, for some placeholders.
+// foreignIDs returns a map for each kind of foreign ids. The outer key is a description of the
+// kind. The inner map has an id for each of the given placeholder names.
 func (p probe) foreignIDs(names []string) map[string]map[string]string {
 	missing, malformed := map[string]string{}, map[string]string{}
 	for _, name := range names {
@@ -209,8 +210,8 @@ func (w *fixture) pick(names []string) map[string]string {
 	return values
 }
 
-// statusOfMissing returns the status of a request with a missing id. It is 401 where the
-// id is a part of credentials, 200 where it only filters a list, and 404 otherwise.
+// statusOfMissing returns the expected status for an id that does not exist. It is 401 if the
+// id is part of credentials, 200 if the id only filters a list, and otherwise 404.
 func (p probe) statusOfMissing() int {
 	switch {
 	case p.scheme == "":
@@ -231,7 +232,8 @@ func withoutRequestID(t *testing.T, response gatewaytest.Response) string {
 	return response.Header.Get("Content-Type") + " " + string(text)
 }
 
-// snapshot returns what a tenant can read of its own records, for comparison.
+// snapshot returns the tenant's devices, session and events as JSON. A test compares two
+// snapshots to find out whether a record has changed.
 func (w *fixture) snapshot(t testing.TB) string {
 	t.Helper()
 	var all []any

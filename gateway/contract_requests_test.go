@@ -55,8 +55,8 @@ func (p probe) refusesInvalidParameters(t *testing.T, valid gatewaytest.Request)
 	}
 }
 
-// ignoresParameters requires that an operation of probes and browsers ignores an unknown
-// query parameter: the contract declares no refusal of it.
+// ignoresParameters requires that a GET operation ignores an unknown query parameter. It
+// is called only for operations for which the contract declares no response with 400.
 func (p probe) ignoresParameters(t *testing.T, valid gatewaytest.Request) {
 	if p.method != http.MethodGet {
 		return
@@ -65,10 +65,10 @@ func (p probe) ignoresParameters(t *testing.T, valid gatewaytest.Request) {
 	require.Equal(t, p.example.status, p.Do(t, valid).Status)
 }
 
-// valueName returns the name of the fixture's value for a placeholder.
+// valueName returns the name of the fixture's value that replaces a placeholder.
 func (p probe) valueName(placeholder string) string {
-	if instead := p.example.path[placeholder]; instead != "" {
-		return instead
+	if name := p.example.path[placeholder]; name != "" {
+		return name
 	}
 	return placeholder
 }
@@ -151,8 +151,8 @@ func (p probe) refusesOtherMediaTypes(t *testing.T, valid gatewaytest.Request) {
 }
 
 // refusesLargeBodies sends a body one byte above the limit, with and without a
-// Content-Length. With one, the gateway refuses before the body is sent: the client waits
-// for 100 Continue.
+// Content-Length. A request with a Content-Length is refused before the body is sent,
+// because the client waits for 100 Continue.
 func (p probe) refusesLargeBodies(t *testing.T, valid gatewaytest.Request) {
 	large := valid
 	large.Body = valid.Body + strings.Repeat(" ", maxBody+1-len(valid.Body))

@@ -148,8 +148,8 @@ func TestClaim_WaitingReturnsNothingAfterRevoke(t *testing.T) {
 	})
 }
 
-// requireWaitingClaimReturnsNothing has a device wait for a command while revoke ends its
-// login. A command that is proposed then must stay queued.
+// requireWaitingClaimReturnsNothing calls revoke, which must end the device's login, while a
+// claim of the device is waiting. A command that is proposed afterwards must stay queued.
 func requireWaitingClaimReturnsNothing(t *testing.T, revoke func(ctx context.Context, f *fleet) error) {
 	t.Helper()
 	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {

@@ -13,7 +13,7 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// drainDelay is the time that the gateways in these tests keep serving after SIGTERM. It is long
+// drainDelay is the time for which the gateways in these tests serve after SIGTERM. It is long
 // enough for a few requests on a busy machine.
 const drainDelay = 4 * time.Second
 
@@ -76,10 +76,10 @@ func TestShutdown_WaitsForRequestInFlight(t *testing.T) {
 	g := gatewaytest.Start(t)
 	f := newFleet(t, g)
 	rest, slow := io.Pipe()
-	requested := make(chan struct{})
+	readStarted := make(chan struct{})
 	responses := make(chan *http.Response, 1)
-	go func() { responses <- sendWithSlowBody(t, g, g.Login(t, f.device), rest, requested) }()
-	<-requested
+	go func() { responses <- sendWithSlowBody(t, g, g.Login(t, f.device), rest, readStarted) }()
+	<-readStarted
 	stopped := stopInBackground(g)
 	select {
 	case <-stopped:
@@ -95,10 +95,10 @@ func TestShutdown_WaitsForRequestInFlight(t *testing.T) {
 	require.NoError(t, <-stopped)
 }
 
-// sendWithSlowBody sends a heartbeat and waits for the response. The channel requested is
-// closed when the gateway has started to read the body.
-func sendWithSlowBody(t testing.TB, g *gatewaytest.Gateway, token string, body io.Reader, requested chan<- struct{}) *http.Response {
-	notifying := &notifyingReader{Reader: body, firstRead: requested}
+// sendWithSlowBody sends a heartbeat and waits for the response. It closes the channel
+// readStarted when the HTTP client first reads from body.
+func sendWithSlowBody(t testing.TB, g *gatewaytest.Gateway, token string, body io.Reader, readStarted chan<- struct{}) *http.Response {
+	notifying := &notifyingReader{Reader: body, firstRead: readStarted}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.URL+"/api/v1/device/heartbeat", notifying)
 	if err != nil {
 		t.Error(err)

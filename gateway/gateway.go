@@ -1,5 +1,5 @@
-// Package gateway assembles and runs the parts of Fieldgate: the store, the domain, the
-// handlers and the HTTP edge. It runs them from the start to a graceful shutdown.
+// Package gateway assembles the parts of Fieldgate: the store, the domain, the handlers and the
+// HTTP edge. It starts them, runs them and shuts them down.
 package gateway
 
 import (
@@ -72,9 +72,10 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 
 func (g *Gateway) connect(ctx context.Context) (err error) {
 	g.store, err = store.Connect(ctx, store.Config{
-		URL: g.cfg.RedisURL, AutoPipeline: g.cfg.AutoPipeline, Logger: g.log,
-		Observe: observeStore(g.registry, g.health.NoteStoreReply), Recorded: countTransitions(g.registry),
+		URL: g.cfg.RedisURL, StoreID: g.cfg.StoreID, AutoPipeline: g.cfg.AutoPipeline, Logger: g.log,
+		Observe: observeStore(g.registry), Recorded: countTransitions(g.registry),
 		Violated: countViolations(g.registry), Memory: measureMemory(g.registry),
+		Problem: measureProblems(g.registry),
 	})
 	if err != nil {
 		return fmt.Errorf("connecting to FIELDGATE_REDIS_URL: %w", err)
@@ -123,8 +124,8 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 	})
 }
 
-// newServer creates the HTTP server. Its timeouts protect against slow clients, and fit a load
-// balancer before the gateway: see Config.IdleTimeout.
+// newServer creates the HTTP server. Its timeouts protect against slow clients, and suit a load
+// balancer in front of the gateway: see Config.IdleTimeout.
 func (g *Gateway) newServer() error {
 	server, err := handlers.New(handlers.Config{
 		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Quotas: g.quotas, Health: g.health,
@@ -166,7 +167,7 @@ func (g *Gateway) console() api.Console {
 	}
 }
 
-// maxBodyBytes is enough for a result whose 256 KiB of output consist of escaped characters.
+// maxBodyBytes limits the size of a request body. A result with 256 KiB of escaped output fits.
 const maxBodyBytes = 2 << 20
 
 func (g *Gateway) listen(ctx context.Context) (err error) {
@@ -183,8 +184,8 @@ func (g *Gateway) listen(ctx context.Context) (err error) {
 	return nil
 }
 
-// Addr returns the address at which the API listens. Its port is the real one if the configured
-// port is 0.
+// Addr returns the address at which the API listens. If the configured port is 0, the address
+// has the port that the system has chosen.
 func (g *Gateway) Addr() string { return g.listener.Addr().String() }
 
 // MetricsAddr returns the address at which the metrics are served, or "" if they are not

@@ -11,11 +11,12 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// creation sends a POST that creates a record. When changed is set, the request has
-// another body.
+// creation sends a POST that creates a record. If changed is true, the request
+// has a different body.
 type creation func(ctx context.Context, changed bool, options ...client.CallOption) (any, error)
 
-// creations returns the creations of users that take an Idempotency-Key, by operation.
+// creations returns a request for each operation of users that creates a record and takes
+// an Idempotency-Key.
 func creations(t testing.TB, f *fleet) map[string]creation {
 	spares := []string{f.NewDevice(t, f.alice).ID, f.NewDevice(t, f.alice).ID}
 	old := f.propose(t, auto)
@@ -131,7 +132,8 @@ func TestClaim_RepeatedKeyReturnsSameCommandsAndTokens(t *testing.T) {
 		for range 3 {
 			f.propose(t, auto)
 		}
-		first, err := f.device.Claim(t.Context(), request, key) // an empty response is not remembered
+		// An empty response is not stored for the key, so the repeated claim returns commands.
+		first, err := f.device.Claim(t.Context(), request, key)
 		require.NoError(t, err)
 		require.Len(t, first, 2)
 		again, err := f.device.Claim(t.Context(), request, key)

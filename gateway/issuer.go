@@ -17,8 +17,8 @@ const (
 	probeTimeout = 3 * time.Second
 )
 
-// issuerProbe records whether the token issuer is up, as information for operators. While the
-// issuer is down, tokens are still verified with the keys already loaded.
+// issuerProbe records whether the token issuer is up, for the information of operators. While
+// the issuer is down, tokens are still verified with the keys that were loaded before.
 type issuerProbe struct {
 	verifier *customer.Verifier
 	url      string
@@ -35,7 +35,7 @@ func newIssuerProbe(v *customer.Verifier, url string) *issuerProbe {
 	return &issuerProbe{verifier: v, url: url, client: &http.Client{Timeout: probeTimeout}}
 }
 
-// status returns the issuer's state for the readiness and for the system information.
+// status returns the issuer's state, for the readiness response and the system information.
 func (p *issuerProbe) status() handlers.IssuerStatus {
 	if err := p.verifier.Ready(); err != nil {
 		return handlers.IssuerStatus{Problem: "no usable signing keys"}

@@ -67,8 +67,8 @@ func TestRateLimit_CountsCost(t *testing.T) {
 	requireLimited(t, err)
 }
 
-// TestRateLimit_CountsFrames sends frames of a user's socket. They share the limit of the
-// tenant with HTTP: here it has room for the handshake and one subscription.
+// TestRateLimit_CountsFrames sends frames over a user's socket. Frames and HTTP requests
+// share the limit of the tenant, which here allows the handshake and one subscription.
 func TestRateLimit_CountsFrames(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.Limits.PerTenant = ratelimit.Limit{PerMinute: 1, Burst: 12} })

@@ -135,7 +135,8 @@ func TestSession_CommandsAreFirstPage(t *testing.T) {
 	require.Equal(t, commands[50:], ids(t, rest, commandID))
 }
 
-// withoutErrors returns the items of a slice as a list that ids can read.
+// withoutErrors returns an iterator over the items of a slice, each with a nil error. The
+// function ids accepts such an iterator.
 func withoutErrors[T any](items []T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for _, item := range items {

@@ -74,9 +74,9 @@ func callLoad[T any](t testing.TB, load *rpc.Client, method string, with any) (r
 	return reply
 }
 
-// Load is the RPC service of the load process. A request's id is t-<nanoseconds>, the time at
-// which the request was due. From a frame or command with such an id, Load computes the
-// latency.
+// Load is the RPC service of the load process. The id of a request is t-<nanoseconds>, the time
+// at which the request was due. When a frame or command with such an id arrives, Load computes
+// the latency.
 type Load struct {
 	kept      []Target
 	mu        sync.Mutex
@@ -89,10 +89,10 @@ type Load struct {
 type Target struct {
 	URL, Token string
 	Device     bool
-	Subscribe  bool   // subscribe to the tenant's room
-	Since      string // offset to resume from; empty: from now
-	Claims     bool   // claim when the gateway announces commands
-	Stalled    bool   // read nothing
+	Subscribe  bool   // whether to subscribe to the tenant's room
+	Since      string // offset to resume from; empty means from now
+	Claims     bool   // whether to claim commands when the gateway announces some
+	Stalled    bool   // whether to leave all frames unread
 }
 
 // Keep stores targets for later, so that Open does not transfer them while it is measured.
@@ -104,9 +104,9 @@ func (l *Load) Keep(targets []Target, _ *struct{}) error {
 // OpenRequest names the sockets to open.
 type OpenRequest struct {
 	Targets   []Target
-	Kept      bool // open the targets stored by Keep instead of Targets
-	Number    int  // number of sockets to open, over the targets in turn; zero: each target once
-	Parallel  int  // sockets opened at the same time
+	Kept      bool // whether to open the targets that Keep has stored, and to ignore Targets
+	Number    int  // number of sockets to open, for the targets in turn; zero means one for each target
+	Parallel  int  // number of sockets that are opened at the same time
 	CloseEach bool // closes each socket as soon as it is open
 }
 
@@ -208,7 +208,8 @@ func shrinkReceiveBuffer(_, _ string, c syscall.RawConn) error {
 
 var dueAt = regexp.MustCompile(`"requestId":"t-(\d+)"`)
 
-// read replies to pings and records when frames arrive, until the socket is closed.
+// read reads frames until the socket is closed, which also answers pings. It records the
+// latencies. If claims is true, it claims the commands that the gateway announces.
 func (l *Load) read(ws *websocket.Conn, claims bool) {
 	for {
 		_, text, err := ws.ReadMessage()
@@ -279,8 +280,9 @@ type Proposals struct {
 	Number   int
 }
 
-// Propose proposes commands, and returns the errors of failed proposals. A latency is measured
-// from the time at which the proposal was due, so that a slow gateway does not reduce the load.
+// Propose proposes commands, and returns the errors of failed proposals. Each latency is
+// measured from the time at which the proposal was due, so that the delay of a late proposal
+// counts.
 func (l *Load) Propose(p Proposals, failed *[]string) error {
 	var users []*client.CustomerClient
 	for _, url := range p.URLs {
@@ -338,7 +340,7 @@ func (l *Load) poll(device *client.DeviceClient) {
 	}
 }
 
-// percentile sorts the durations and returns the value at p, from 0 to 1.
+// percentile sorts the durations and returns the percentile p, where p is from 0 to 1.
 func percentile(times []time.Duration, p float64) time.Duration {
 	if len(times) == 0 {
 		return 0

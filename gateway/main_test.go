@@ -21,8 +21,8 @@ func TestMain(m *testing.M) {
 	storetest.Main(m)
 }
 
-// Command types. The built-in policy queues the first one at once, and the second one
-// after an approval.
+// These are command types. With the built-in policy, a command of type auto is queued at
+// once, and a command of type review only after an approval.
 const (
 	auto   = "diagnostic.dns"
 	review = "remediation.restart"
@@ -125,7 +125,7 @@ func succeeded(c client.ClaimedCommand) client.ResultRequest {
 	return client.ResultRequest{ClaimToken: c.ClaimToken, Status: client.ResultStatusSucceeded, Output: "done"}
 }
 
-// requireCode requires that an error is a refusal with a code, and returns it.
+// requireCode requires that an error is a refusal with a code, and returns the refusal.
 func requireCode(t testing.TB, want client.ProblemCode, err error) *client.APIError {
 	t.Helper()
 	var refusal *client.APIError
@@ -134,8 +134,8 @@ func requireCode(t testing.TB, want client.ProblemCode, err error) *client.APIEr
 	return refusal
 }
 
-// eventually waits up to 30 seconds until a condition holds. The limit only bounds a
-// failure.
+// eventually waits until a condition holds. If it does not hold within 30 seconds, the test
+// fails.
 func eventually(t testing.TB, condition func() bool, what string) {
 	t.Helper()
 	require.Eventually(t, condition, 30*time.Second, 5*time.Millisecond, what)
@@ -148,7 +148,7 @@ func awaitWaitingClaims(t testing.TB, g *gatewaytest.Gateway, n int) {
 }
 
 // retryUnavailable repeats a call while it fails with store_unavailable. The embedded
-// store and a shared Redis are too busy at times where many tests share few processors.
+// store and a shared Redis can be overloaded when many tests share few processors.
 func retryUnavailable(call func() error) error {
 	for {
 		if err := call(); client.CodeOf(err) != client.CodeStoreUnavailable {

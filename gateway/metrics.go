@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/fieldgate/fieldgate/store"
 )
 
 func newRegistry() *prometheus.Registry {
@@ -19,9 +21,8 @@ func newRegistry() *prometheus.Registry {
 }
 
 // observeStore returns a function that counts the round trips to Redis, by script or command.
-// The function calls heard after each success. It does not count a canceled request as a
-// failure of Redis.
-func observeStore(registry prometheus.Registerer, heard func()) func(string, time.Duration, error) {
+// A request that its caller has canceled does not count as a failure of Redis.
+func observeStore(registry prometheus.Registerer) func(string, time.Duration, error) {
 	latency := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "fieldgate_redis_duration_seconds",
 		Help:    "Duration of round trips to Redis, by script or command.",
@@ -34,17 +35,14 @@ func observeStore(registry prometheus.Registerer, heard func()) func(string, tim
 	registry.MustRegister(latency, failures)
 	return func(name string, took time.Duration, err error) {
 		latency.WithLabelValues(name).Observe(took.Seconds())
-		switch {
-		case err == nil:
-			heard()
-		case !errors.Is(err, context.Canceled):
+		if err != nil && !errors.Is(err, context.Canceled) {
 			failures.WithLabelValues(name).Inc()
 		}
 	}
 }
 
-// countTransitions returns a function that counts the transitions of commands. It counts
-// transitions of all causes: closing a session, for example, also ends commands.
+// countTransitions returns a function that counts the transitions of commands. It also counts
+// transitions that another operation causes: for example, closing a session expires commands.
 func countTransitions(registry prometheus.Registerer) func(event string) {
 	transitions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fieldgate_command_transitions_total",
@@ -78,6 +76,27 @@ func measureMemory(registry prometheus.Registerer) func(share float64) {
 	})
 	registry.MustRegister(used)
 	return used.Set
+}
+
+// measureProblems returns a function that records whether a problem of the store was found. The
+// gauge of each problem is zero from the start.
+func measureProblems(registry prometheus.Registerer) func(problem store.Problem, found bool) {
+	problems := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "fieldgate_store_problem",
+		Help: "Whether the last check of Redis found a problem (1) or not (0), by problem.",
+	}, []string{"problem"})
+	registry.MustRegister(problems)
+	record := func(problem store.Problem, found bool) {
+		value := 0.0
+		if found {
+			value = 1
+		}
+		problems.WithLabelValues(string(problem)).Set(value)
+	}
+	for _, problem := range store.Problems {
+		record(problem, false)
+	}
+	return record
 }
 
 // metricsServer returns the server of the metrics. It has a listener of its own, so that

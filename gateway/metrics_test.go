@@ -73,7 +73,7 @@ func TestMetrics_CountCommandsEndedBySessionOrDevice(t *testing.T) {
 
 func TestMetrics_LabelsAreBounded(t *testing.T) {
 	t.Parallel()
-	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.ReconcileInterval = 0 }) // the reconciler adds series at any time
+	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.ReconcileInterval = 0 }) // no reconciler, because it could add series during the test
 	f := newFleet(t, g)
 	token := g.Token(f.tenantID, "alice", "admin")
 	callAll := func(i int) {

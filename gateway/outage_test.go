@@ -16,8 +16,8 @@ import (
 )
 
 // maxOutageResponse is the time limit for the response to a call while the store is
-// unreachable. The gateway gives up after 2 s; the rest is for a busy machine. It is far
-// below the 20 s of the waiting claim.
+// unreachable. The gateway gives up after 2 s, and a busy machine may be late. The limit
+// is far below the 20 s of the waiting claim.
 const maxOutageResponse = 5 * time.Second
 
 // outages are ways in which a store becomes unreachable and reachable again.
@@ -71,8 +71,9 @@ func TestOutage_Is503ForEveryCallAndNever401(t *testing.T) {
 	}
 }
 
-// awaitReadinessGrace waits longer than an outage may last before readiness fails. The
-// grace must begin with the outage, even when readiness was not requested before.
+// awaitReadinessGrace waits for the grace period of the readiness check. An outage that
+// lasts longer makes the gateway unready. The period must begin with the outage, even if
+// the gateway got no readiness check before.
 func awaitReadinessGrace(t testing.TB) {
 	t.Helper()
 	end := time.Now().Add(3 * time.Second)
@@ -170,7 +171,7 @@ func TestOutage_KilledStoreLosesNoAcceptedCommand(t *testing.T) {
 			require.NoError(t, claims.claim(t, f, 10))
 		}
 		for _, id := range acceptedIDs[i] {
-			require.Equal(t, 1, claims.of(id), "an accepted command is lost")
+			require.Equal(t, 1, claims.count(id), "an accepted command is lost")
 		}
 	}
 }

@@ -23,10 +23,10 @@ import (
 )
 
 // The gateway and the transport of all other tests read openapi.yaml with the same
-// library. Prism reads it with another one, so that both are unlikely to be wrong in the
-// same way. It runs as a proxy that forwards everything and reports violations of the
-// contract in a header of the response. With --errors it would refuse invalid requests
-// itself, and they would not reach the gateway.
+// library. Prism reads it with a different library, which is unlikely to have the same
+// faults. Prism runs as a proxy that forwards everything and reports violations of the
+// contract in a header of the response. It runs without --errors, because with that flag
+// it would refuse invalid requests itself.
 
 func TestPrism_AcceptsEveryOperation(t *testing.T) {
 	t.Parallel()
@@ -59,7 +59,8 @@ func TestPrism_FindsRenamedField(t *testing.T) {
 	require.Contains(t, found[0].Message, "nextBeatMs")
 }
 
-// prismProbe sends requests to one operation that get each kind of response.
+// prismProbe sends several requests to one operation, so that Prism checks each kind of
+// response.
 type prismProbe struct {
 	probe
 	seen *violations
@@ -117,8 +118,8 @@ func (p prismProbe) send(t *testing.T, what string, r gatewaytest.Request, statu
 	return p.seen.take()
 }
 
-// behindPrism starts a gateway and a Prism proxy in front of it, which validates against a
-// contract. The returned gateway is reached through the proxy.
+// behindPrism starts a gateway behind a Prism proxy, which validates against a contract.
+// The returned gateway is reached through the proxy.
 func behindPrism(t *testing.T, contract []byte, seen *violations) *gatewaytest.Gateway {
 	t.Helper()
 	prism := os.Getenv("FIELDGATE_TEST_PRISM")
@@ -142,8 +143,8 @@ func behindPrism(t *testing.T, contract []byte, seen *violations) *gatewaytest.G
 	return &gatewaytest.Gateway{Gateway: gate, URL: url, Issuer: g.Issuer, HTTP: &http.Client{Transport: seen}}
 }
 
-// startProgram runs a program until the test ends. It prints the program's output when
-// the test failed.
+// startProgram runs a program until the test ends. If the test fails, it prints the
+// program's output.
 func startProgram(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
 	var output bytes.Buffer

@@ -9,21 +9,21 @@ import (
 	"github.com/fieldgate/fieldgate/customer"
 )
 
-// The bounds of list reads on one instance.
+// The limits for list reads on one instance.
 const (
-	maxTenantReads = 8               // that a tenant has at the same time
-	readWait       = 2 * time.Second // for which another one waits
+	maxTenantReads = 8               // maximum number of concurrent list reads of a tenant
+	readWait       = 2 * time.Second // time for which a further list read waits for its turn
 )
 
-// listOperations are the operations that read a list. Each may cost as much as dozens of
-// other calls.
+// listOperations are the operations that read a list. One such call may cost as much
+// as dozens of other calls.
 var listOperations = map[string]bool{
 	"listDevices": true, "listSessions": true, "getSession": true, "listCommands": true,
 	"listSessionEvents": true, "listApprovals": true, "listConnections": true,
 }
 
-// tenantReads bounds the list reads that each tenant has at the same time, so that one
-// tenant cannot take the processors and the store's connections from the others. It is
+// tenantReads limits the list reads that each tenant runs at the same time. Otherwise one
+// tenant could use up the processors and the connections to the store. tenantReads is
 // safe for concurrent use.
 type tenantReads struct {
 	limit int
@@ -33,7 +33,7 @@ type tenantReads struct {
 	tenants map[string]*readSlots
 }
 
-// readSlots are the reads of one tenant. They are kept while a read uses them or waits.
+// readSlots holds the slots for the reads of one tenant, while a read has or awaits one.
 type readSlots struct {
 	taken chan struct{}
 	users int
@@ -43,8 +43,8 @@ func newTenantReads(limit int, wait time.Duration) *tenantReads {
 	return &tenantReads{limit: limit, wait: wait, tenants: map[string]*readSlots{}}
 }
 
-// acquire waits for a slot of the tenant. The caller must call release when its response
-// is written. The refusal is overloaded if no slot becomes free in time.
+// acquire waits for a slot of the tenant. The caller must call release after writing the
+// response. If no slot becomes free in time, acquire returns the refusal overloaded.
 func (r *tenantReads) acquire(ctx context.Context, tenant string) (release func(), err error) {
 	slots := r.join(tenant)
 	timeout := time.NewTimer(r.wait)
@@ -90,8 +90,8 @@ var errTooManyReads = &fieldgate.Error{
 	RetryAfter: time.Second,
 }
 
-// admitRead waits until the tenant of a user may read another list. Other operations need
-// not wait.
+// admitRead waits for a slot of the user's tenant if the operation reads a list. For any
+// other operation it returns at once.
 func (g *Gateway) admitRead(ctx context.Context, operationID string) (release func(), err error) {
 	p, ok := customer.FromContext(ctx)
 	if !ok || !listOperations[operationID] {

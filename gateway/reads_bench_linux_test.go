@@ -18,9 +18,9 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// BenchmarkHeaviestReads measures the processor time that one request of a viewer costs the
-// gateway, with that of a client that discards the response. Redis is another process. The
-// bar is 25 ms.
+// BenchmarkHeaviestReads measures the processor time of one read by a viewer. The time
+// includes the gateway and a client that discards the response. It does not include Redis,
+// which runs in another process. The limit is 25 ms.
 func BenchmarkHeaviestReads(b *testing.B) {
 	still := func(c *gateway.Config) { c.ReconcileInterval = time.Hour }
 	g := gatewaytest.Start(b, gatewaytest.WithRedis(storetest.Start(b).URL()), still)
@@ -45,7 +45,7 @@ func BenchmarkHeaviestReads(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			token, start, size := g.Token(f.tenantID, "vera", "viewer"), processorTime(b), int64(0)
 			for b.Loop() {
-				size = discard(b, g.URL+path, token)
+				size = responseSize(b, g.URL+path, token)
 			}
 			b.ReportMetric((processorTime(b)-start).Seconds()*1000/float64(b.N), "cpu-ms/op")
 			b.ReportMetric(float64(size)/1024, "KiB/op")
@@ -53,8 +53,8 @@ func BenchmarkHeaviestReads(b *testing.B) {
 	}
 }
 
-// finishCommands proposes commands with the largest parameters that a list carries, and
-// submits results of 256 KiB.
+// finishCommands finishes n commands with results of 256 KiB. The parameters of each
+// command have 4 KiB, because lists omit larger parameters.
 func (f *fleet) finishCommands(b *testing.B, n int) {
 	b.Helper()
 	for range n {
@@ -76,8 +76,8 @@ func (f *fleet) provisionDevices(b *testing.B, n int) {
 	}
 }
 
-// parametersOf returns a change of a proposal that gives its parameters a size in bytes,
-// with many small values.
+// parametersOf returns a change that sets the parameters of a proposal. The parameters
+// consist of many small values, and their total size is given in bytes.
 func parametersOf(size int) func(*client.ProposeCommandRequest) {
 	const value = `{"n":12345,"s":"abc"},`
 	return func(r *client.ProposeCommandRequest) {
@@ -93,8 +93,8 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// discard requests a page and returns its size.
-func discard(b *testing.B, url, token string) int64 {
+// responseSize sends a GET request and returns the size of the response, in bytes.
+func responseSize(b *testing.B, url, token string) int64 {
 	b.Helper()
 	r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, url, http.NoBody)
 	require.NoError(b, err)

@@ -58,8 +58,8 @@ func TestTenantReads_WaitsForSlot(t *testing.T) {
 	require.NoError(t, <-waited)
 }
 
-// TestListOperations_AreAllOfContract requires every customer operation that takes a limit
-// to be bounded.
+// TestListOperations_AreAllOfContract requires that listOperations contains every customer
+// operation that has the query parameter "limit".
 func TestListOperations_AreAllOfContract(t *testing.T) {
 	t.Parallel()
 	spec, err := openapi3.NewLoader().LoadFromData(fieldgate.Spec)

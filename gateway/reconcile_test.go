@@ -41,8 +41,8 @@ func TestReconciler_RepairsDeletedIndexes(t *testing.T) {
 	f.decide(t, undecided, true)
 	eventually(t, func() bool {
 		metrics := g.Metrics(t)
-		// Lost: the due times of two commands and the session, one place in the queue and
-		// one in the inbox.
+		// The store has lost the due times of two commands and of the session. It has
+		// also lost one entry of the queue and one of the inbox.
 		return metrics[`fieldgate_invariant_violations_total{invariant="nothingForgotten"}`] == 3 &&
 			metrics[`fieldgate_invariant_violations_total{invariant="nothingLost"}`] == 2
 	}, "the repairs are not counted")

@@ -12,9 +12,9 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Run serves until ctx ends, and then drains. The readiness becomes 503 at once, but all
-// requests are still served for the drain delay. Then the gateway accepts no new connections,
-// and running requests finish. After a graceful shutdown, Run returns nil.
+// Run serves until ctx ends, and then drains. Readiness checks get status 503 at once, but all
+// other requests are still served for the drain delay. Then the gateway accepts no new
+// connections, and running requests finish. After a graceful shutdown, Run returns nil.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.health.Start()
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -43,6 +43,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 func (g *Gateway) startWorkers(ctx context.Context) {
 	g.workers.Go(func() { g.store.Listen(ctx, g.handleWake) })
 	g.workers.Go(func() { g.store.WatchMemory(ctx) })
+	g.workers.Go(func() { g.store.Watch(ctx) })
 	g.workers.Go(func() {
 		g.store.Sweep(ctx, map[string]store.Settle{
 			"command": g.queue.Settle, "session": g.sessions.Settle, "presence": g.devices.SettlePresence,
@@ -57,8 +58,8 @@ func (g *Gateway) startWorkers(ctx context.Context) {
 	g.workers.Go(func() { g.probe.run(ctx) })
 }
 
-// commandsPerDevice is the number of commands whose reconciliation takes as long as that of a
-// device without commands.
+// commandsPerDevice is a number of commands. Reconciling that many commands takes as long as
+// reconciling a device without commands.
 const commandsPerDevice = 20
 
 // reconcileConfig returns the configuration of the reconciler, which finds and repairs violated
@@ -99,8 +100,8 @@ func (g *Gateway) serve(server *http.Server, listener net.Listener, failed chan<
 	})
 }
 
-// drain shuts the server down in the order that suits a load balancer: the readiness fails
-// first, then the connections are closed.
+// drain shuts the server down in the order that a load balancer expects: the readiness
+// check fails first, and the connections are closed later.
 func (g *Gateway) drain() error {
 	g.log.Info("draining", "delay", g.cfg.DrainDelay.String())
 	g.health.Drain()
@@ -118,8 +119,8 @@ func (g *Gateway) drain() error {
 }
 
 // drainSockets closes the sockets over the drain window, and waits up to five more seconds
-// until they have ended. Only then does it end the waiting claims: a device whose socket is
-// still open would at once send the next claim.
+// until all are closed. It ends the waiting claims last, because a device with an open socket
+// would send its next claim at once.
 func (g *Gateway) drainSockets() {
 	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.DrainWindow+5*time.Second)
 	defer cancel()

@@ -17,8 +17,8 @@ import (
 )
 
 // TestSecrets_AreNotInLogOrStore makes every call that returns a secret, and searches the
-// log and the store for the secrets. Only the remembered claims of an Idempotency-Key hold
-// claim tokens, because a repeated claim returns them again.
+// log and the store for the secrets. Claim tokens may only be in the claims that are
+// stored for an Idempotency-Key, because a repeated claim returns them again.
 func TestSecrets_AreNotInLogOrStore(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
@@ -113,8 +113,8 @@ func (f *fleet) collectClaimTokens(t testing.TB, secrets map[string]string) {
 	secrets["guessed claim token"] = "a guessed claim token"
 }
 
-// dumpRedis returns all keys and values of a Redis as text. The claims that are remembered
-// for an Idempotency-Key are apart from the rest.
+// dumpRedis returns all keys and values of a Redis as text. The claims that are stored for
+// an Idempotency-Key are returned separately.
 func dumpRedis(t testing.TB, server *storetest.Server) (stored, claims string) {
 	t.Helper()
 	db := server.Client(t)
@@ -142,7 +142,7 @@ func valueOf(t testing.TB, db *redis.Client, key string) string {
 		"list":   func(ctx context.Context) (any, error) { return db.LRange(ctx, key, 0, -1).Result() },
 		"zset":   func(ctx context.Context) (any, error) { return db.ZRange(ctx, key, 0, -1).Result() },
 		"stream": func(ctx context.Context) (any, error) { return db.XRange(ctx, key, "-", "+").Result() },
-		"none":   func(context.Context) (any, error) { return "", nil }, // the key has expired meanwhile
+		"none":   func(context.Context) (any, error) { return "", nil }, // TYPE returns "none" if the key has expired since KEYS
 	}[kind]
 	require.NotNil(t, read, "a %s cannot be dumped", kind)
 	value, err := read(t.Context())

@@ -15,8 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// shortLivedToken issues a token of alice that expires after a whole number of seconds,
-// which may be up to a second less than the lifetime.
+// shortLivedToken issues a token for alice. The token expires at a whole second, so it
+// may live up to one second less than lifetime.
 func (f *fleet) shortLivedToken(lifetime time.Duration) string {
 	return f.Issuer.Token(issuer.Claims{Subject: "alice", TenantID: f.tenantID, Role: "viewer", Lifetime: lifetime})
 }
@@ -156,7 +156,8 @@ func TestSocket_ClosesWhenRevokedDuringHandshake(t *testing.T) {
 	}
 }
 
-// endedLogins are ways in which one login of a device ends while the others stay.
+// endedLogins are ways to end one login of a device while the device's other logins stay
+// valid.
 var endedLogins = map[string]func(t testing.TB, f *fleet, g *gatewaytest.Gateway, token string){
 	"logout": func(t testing.TB, f *fleet, g *gatewaytest.Gateway, token string) {
 		require.NoError(t, g.DeviceWithToken(client.Bearer(token)).Logout(t.Context()))
@@ -168,8 +169,8 @@ var endedLogins = map[string]func(t testing.TB, f *fleet, g *gatewaytest.Gateway
 	},
 }
 
-// TestLogin_EndClosesSocketAndWaitingClaim ends a login on another instance than the one
-// that serves its socket and its waiting claim.
+// TestLogin_EndClosesSocketAndWaitingClaim ends a login on one instance. The login's
+// socket and waiting claim are on the other instance, and must also end.
 func TestLogin_EndClosesSocketAndWaitingClaim(t *testing.T) {
 	t.Parallel()
 	here, there := startTwoInstances(t)
@@ -233,7 +234,7 @@ func TestCloseConnection_AtAnyInstance(t *testing.T) {
 }
 
 // TestCloseConnection_WithoutWakeUp marks a connection as closed in the store only. The
-// instance finds out when it renews the socket's lease.
+// instance detects the mark when it renews the socket's lease.
 func TestCloseConnection_WithoutWakeUp(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)

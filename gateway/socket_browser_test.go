@@ -11,8 +11,8 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// Tests of what pages in a browser need, and clients that cannot set a header. Tickets are
-// in tickets_test.go.
+// Tests how the gateway serves pages in a browser, and clients that cannot set a header.
+// The tests of tickets are in tickets_test.go.
 
 func TestSocket_TokenAsSubprotocolIsNotEchoed(t *testing.T) {
 	t.Parallel()

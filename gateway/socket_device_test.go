@@ -19,7 +19,7 @@ import (
 type object = map[string]any
 
 // deviceCall makes a request as a device and returns the data of the response, which may
-// be a problem.
+// be a problem document.
 type deviceCall func(kind string, data object) (response json.RawMessage)
 
 // callOverSocket returns a deviceCall that sends frames.
@@ -145,8 +145,9 @@ func (f *fleet) commandIDs(t testing.TB) (ids []string) {
 	return ids
 }
 
-// invalidData lists data that each frame must refuse, with the pointer and the keyword of
-// the first error. Where HTTP has the same field in its body, the error is the same.
+// invalidData lists data that the gateway must refuse, by frame type. Each entry has the
+// JSON pointer and the keyword of the first error. An HTTP request with the same field in
+// its body gets the same error.
 var invalidData = map[string][]struct {
 	data    object
 	pointer string
@@ -259,7 +260,7 @@ func TestDeviceSocket_RepliesOnceAndConcurrently(t *testing.T) {
 	here, there := startTwoInstances(t)
 	f := newFleet(t, here)
 	s := f.deviceSocket(t, there)
-	const waiting = 2 // more claims of a device may not wait
+	const waiting = 2 // maximum number of waiting claims of a device
 	claims := make([]gatewaytest.PendingReply, waiting)
 	for i := range claims {
 		claims[i] = s.StartRequest("claim", object{"waitMs": 30_000, "visibilityTimeoutMs": longLeaseMs / 2})
@@ -319,8 +320,9 @@ func TestDeviceSocket_NotifiesOfCommandsAndCancels(t *testing.T) {
 	require.Equal(t, 1, available.Pending)
 }
 
-// TestDeviceSocket_WaitingClaimEndsWithItsSocket closes a socket with a waiting claim. The
-// claim must not take a command any more, because no device would learn of it.
+// TestDeviceSocket_WaitingClaimEndsWithItsSocket closes a socket on which a claim
+// waits. The claim must take no command afterwards, because the device would not receive
+// that command.
 func TestDeviceSocket_WaitingClaimEndsWithItsSocket(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)

@@ -13,7 +13,7 @@ import (
 // closedSocket is a socket that the gateway has closed.
 type closedSocket struct {
 	code   int
-	after  time.Duration // since the shutdown began
+	after  time.Duration // time since the shutdown began
 	pushed []gatewaytest.Frame
 }
 
@@ -32,7 +32,8 @@ func awaitClosed(sockets []*gatewaytest.Socket, began time.Time) (all []closedSo
 	return all
 }
 
-// retryAfter returns the retry hint of the going_away frame, which must be the last one.
+// retryAfter returns the retry hint of the going_away frame. That frame must be the last
+// pushed frame.
 func (c closedSocket) retryAfter(t testing.TB) time.Duration {
 	t.Helper()
 	require.NotEmpty(t, c.pushed)
@@ -71,13 +72,13 @@ func TestShutdown_SpreadsSocketCloses(t *testing.T) {
 	require.NoError(t, <-stopped)
 	t.Logf("closes in each tenth of the window: %v", tenths)
 	require.Greater(t, len(hints), n/4, "the clients would reconnect at the same time")
-	for _, closes := range tenths { // a busy machine may do the closes of several tenths together
+	for _, closes := range tenths { // a busy machine may close the sockets of several tenths of the window together
 		require.Less(t, closes, n/2, "%v", tenths)
 	}
 }
 
-// TestShutdown_SocketWorksUntilClosed has a claim wait on a socket during the drain. It
-// must not return empty: the device would claim again at once, again and again.
+// TestShutdown_SocketWorksUntilClosed drains a gateway while a claim is waiting on a socket.
+// The claim must not return empty. Otherwise the device would send claims in a loop.
 func TestShutdown_SocketWorksUntilClosed(t *testing.T) {
 	t.Parallel()
 	here, there := startTwoInstances(t, func(cfg *gateway.Config) { cfg.DrainWindow = time.Second })
@@ -126,7 +127,7 @@ func TestShutdown_ClosesSocketOpenedWhileDraining(t *testing.T) {
 	for {
 		s, refused, err := g.TryDial(t, d)
 		if err != nil {
-			break // the gateway does not listen any more
+			break // the gateway no longer listens
 		}
 		require.Nil(t, refused)
 		opened = append(opened, s)

@@ -57,7 +57,7 @@ func startInstanceProcess(t testing.TB, iss *customertest.Issuer) (*gatewaytest.
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if addr, ok := strings.CutPrefix(lines.Text(), "serves "); ok {
-			go func() { // discards further output
+			go func() { // discards the rest of the output
 				for lines.Scan() {
 				}
 			}()
@@ -107,8 +107,9 @@ func TestInstances_SocketsOfKilledInstanceExpire(t *testing.T) {
 	require.Equal(t, proposed.ID, claimed[0].ID, "the claim at the killed instance took the command")
 }
 
-// TestInstances_SocketsOfPausedInstanceReappear pauses an instance past the leases of its
-// sockets. The connections survive, so the sockets are listed again when it continues.
+// TestInstances_SocketsOfPausedInstanceReappear pauses an instance until the leases of its
+// sockets have expired. The connections stay open, so the sockets are listed again when the
+// instance continues.
 func TestInstances_SocketsOfPausedInstanceReappear(t *testing.T) {
 	if testing.Short() {
 		t.Skip("slow")

@@ -16,9 +16,9 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// churnSetting is the environment variable with the number of sockets to open and close.
-// The test runs in a process of its own, so that other tests are not counted. To run it
-// with more sockets:
+// churnSetting is the environment variable whose value is the number of sockets to open
+// and close. TestChurn runs in a separate process, so that it does not count the
+// goroutines and files of other tests. To run TestChurn with more sockets:
 //
 //	FIELDGATE_CHURN_SOCKETS=20000 go test -run '^TestChurn$' ./gateway
 const churnSetting = "FIELDGATE_CHURN_SOCKETS"
@@ -34,8 +34,9 @@ func TestSockets_ChurnLeaksNothing(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
-// TestChurn uses a Redis of its own: the embedded store would add its connections to the
-// process. The connection pool keeps a few more connections the busier the gateway was.
+// TestChurn counts the goroutines and open files of this process. It runs Redis in another
+// process, because the test would also count those of the embedded store. After a busy
+// time, the pool of connections to Redis may keep a few more connections than before.
 func TestChurn(t *testing.T) {
 	n, err := strconv.Atoi(os.Getenv(churnSetting))
 	if err != nil {
@@ -95,14 +96,14 @@ func openAndClose(t testing.TB, f *fleet, n int) {
 	all.Wait()
 }
 
-// openWatcher opens a socket of a user that resumes the tenant's room.
+// openWatcher opens a user's socket and resumes the tenant's room.
 func openWatcher(t testing.TB, f *fleet, token string) *gatewaytest.Socket {
 	s := f.OpenCustomer(t, token)
 	s.Subscribe("tenant", "0-0")
 	return s
 }
 
-// openClaimer opens a socket of a device with a waiting claim.
+// openClaimer opens a device's socket and starts a waiting claim on it.
 func openClaimer(t testing.TB, f *fleet, token string) *gatewaytest.Socket {
 	s := f.OpenDevice(t, token)
 	s.StartRequest("claim", object{"waitMs": 30_000})

@@ -50,7 +50,8 @@ func TestSocket_CloseCodeNamesBrokenRule(t *testing.T) {
 	require.Equal(t, "error", s.Next().Type, "the longest frame is read, and refused for its request id")
 }
 
-// flood sends more frames than the frame limit allows, or until the socket is closed.
+// flood sends more frames than the frame limit allows. It stops early if the socket is
+// closed.
 func flood(s *gatewaytest.Socket, text string) {
 	for range 400 {
 		if s.TrySend(text) != nil {
@@ -81,8 +82,8 @@ func TestSocket_LimitsRequestsInFlight(t *testing.T) {
 	eventually(t, func() bool { return s.StartRequest("ping", nil)().Type == "reply" }, "requests in flight are not released")
 }
 
-// TestClaim_WaitingIsBoundedPerDevice waits with one claim over the socket and one over HTTP.
-// A third is refused over both.
+// TestClaim_WaitingIsBoundedPerDevice starts two claims that wait, one over a socket and one
+// over HTTP. A third waiting claim must be refused, both over the socket and over HTTP.
 func TestClaim_WaitingIsBoundedPerDevice(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
@@ -147,7 +148,7 @@ func TestSocket_StalledReaderIsClosedAndDelaysNoOther(t *testing.T) {
 }
 
 // TestSocket_BurstOfEventsClosesNoHealthyClient publishes events faster than the network
-// takes them. A client that reads everything it gets must not be closed for that.
+// transfers them. The socket of a client that reads everything must stay open.
 func TestSocket_BurstOfEventsClosesNoHealthyClient(t *testing.T) {
 	if testing.Short() {
 		t.Skip("slow")

@@ -20,15 +20,15 @@ import (
 // seed is the seed of all random decisions.
 const seed = 20260822
 
-// reader reads a room over one socket after the other, as a client does that loses its
-// connection again and again. It connects to a random instance each time.
+// reader reads a room over one socket after the other, like a client whose connection is
+// lost again and again. Each socket is opened at a random instance.
 type reader struct {
 	t       testing.TB
 	f       *fleet
 	at      []*gatewaytest.Gateway
 	random  *rand.Rand
-	offset  string   // of the newest event
-	got     []string // offsets of all events
+	offset  string   // offset at which the next socket resumes the room; empty at first
+	got     []string // offsets of all received events
 	resumes int
 }
 
@@ -52,7 +52,8 @@ func (r *reader) connect() *gatewaytest.Socket {
 	return s
 }
 
-// read receives events until the reader has total events, or until none arrives in time.
+// read receives events until the length of r.got is total, or until no event arrives
+// within the given time.
 func (r *reader) read(s *gatewaytest.Socket, total int, within time.Duration) {
 	r.t.Helper()
 	for len(r.got) < total {
@@ -145,9 +146,8 @@ func TestResume_EmptyRoomFromItsBeginning(t *testing.T) {
 	require.Equal(t, "session.opened", s.Event().Type)
 }
 
-// TestResume_ImpossibleOffsetReportsReason resumes after offsets whose next events are not
-// in the stream. Such a resume must not succeed, because the client would miss events
-// without knowing it.
+// TestResume_ImpossibleOffsetReportsReason tries to resume at trimmed and unknown offsets.
+// Such a resume must not succeed, because the client would miss events without noticing.
 func TestResume_ImpossibleOffsetReportsReason(t *testing.T) {
 	t.Parallel()
 	url := storetest.SharedURL(t)
@@ -266,7 +266,7 @@ func TestSocket_SurvivesStoreOutage(t *testing.T) {
 	server, iss := storetest.Start(t), customertest.NewIssuer(t)
 	g := gatewaytest.StartWithIssuer(t, iss, gatewaytest.WithRedis(server.URL()), withSockets(func(cfg *realtime.Config) {
 		cfg.Lease, cfg.RenewEvery, cfg.SweepEvery = time.Second, 200*time.Millisecond, 500*time.Millisecond
-	}), func(cfg *gateway.Config) { cfg.ReconcileInterval = 0 }) // its failures would delay the reconnect
+	}), func(cfg *gateway.Config) { cfg.ReconcileInterval = 0 }) // no reconciler, because its failures would delay the reconnect
 	f := newFleet(t, g)
 	p := f.publisher(t, server.URL())
 	s, device := f.customerSocket(t, g, "tenant"), f.deviceSocket(t, g)

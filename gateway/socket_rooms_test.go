@@ -20,13 +20,13 @@ import (
 // expectedEvent is an event that a room must receive.
 type expectedEvent struct {
 	kind  string
-	actor string // the kind of the actor
-	id    string // of the actor
+	actor string // type of the actor
+	id    string // id of the actor
 }
 
-// runEveryTransition makes every transition of a command, a session and a device, but those
-// that take longer than a lease of a second. It returns the events that the rooms of the
-// session and of the device must receive, in order.
+// runEveryTransition runs every transition of a command, a session and a device, except
+// transitions that happen only after more than a second. It returns the events that the
+// rooms of the session and of the device must receive, in order.
 func runEveryTransition(t testing.TB, f *fleet, s *gatewaytest.Socket) (inSession, inDevice []expectedEvent) {
 	t.Helper()
 	device := expectedEvent{actor: "device", id: f.device.ID}
@@ -146,8 +146,8 @@ func requireEvents(t testing.TB, f *fleet, s *gatewaytest.Socket, room string, w
 	return offsets
 }
 
-// offsetNumbers converts offsets into numbers of the same order: the milliseconds, and the
-// sequence number within them as a fraction.
+// offsetNumbers converts offsets into numbers that sort in the same order. The integer part
+// is the time in milliseconds, and the fraction is the sequence number.
 func offsetNumbers(t testing.TB, offsets []string) (all []float64) {
 	t.Helper()
 	for _, offset := range offsets {
@@ -159,7 +159,8 @@ func offsetNumbers(t testing.TB, offsets []string) (all []float64) {
 	return all
 }
 
-// requireTimeline requires the expected events in the session's timeline over HTTP.
+// requireTimeline reads the session's timeline over HTTP. After session.opened, the timeline
+// must contain events of exactly the expected types.
 func requireTimeline(t testing.TB, f *fleet, want []expectedEvent) {
 	t.Helper()
 	response := f.Do(t, gatewaytest.Request{
@@ -264,7 +265,7 @@ func TestSubscribe_LimitsRoomsPerSocket(t *testing.T) {
 		s.Subscribe(room, "")
 	}
 	require.Equal(t, client.CodeValidationFailed, s.RequestError("subscribe", object{"room": rooms[100]}).Code)
-	s.Subscribe(rooms[7], "") // subscribing again does not count
+	s.Subscribe(rooms[7], "") // a second subscription to a room does not count towards the limit
 	s.Request("unsubscribe", object{"room": rooms[9]}, nil)
 	s.Subscribe(rooms[100], "")
 }
@@ -311,7 +312,7 @@ func TestSubscribe_AgainRestartsAtOffset(t *testing.T) {
 	}
 	want := p.stream()
 	var got []string
-	for len(got) < len(want) { // events of earlier subscriptions may come before those of the last
+	for len(got) < len(want) { // events of the two replaced subscriptions may come first
 		offset := s.Event().Offset
 		if offset == want[0] {
 			got = nil

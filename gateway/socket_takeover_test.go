@@ -14,8 +14,8 @@ import (
 // withShortPresence makes a device stale as soon as its socket is closed.
 var withShortPresence = withSockets(func(cfg *realtime.Config) { cfg.OnlineFor = time.Millisecond })
 
-// instancePairs returns two pairs of instances: one instance twice, and two instances on
-// the same Redis.
+// instancePairs returns two pairs of instances. The first pair is one instance twice, and
+// the second pair is two instances on the same Redis.
 func instancePairs(t *testing.T) map[string][2]*gatewaytest.Gateway {
 	t.Helper()
 	here, there := startTwoInstances(t, withShortPresence)

@@ -55,7 +55,7 @@ func (f *fleet) presence(t testing.TB) client.DevicePresence {
 	return d.Presence
 }
 
-// connections returns the connections of a tenant that an instance lists, by id.
+// connections returns a tenant's connections by id, as an instance lists them.
 func connections(t testing.TB, at *gatewaytest.Gateway, tenantID string) map[string]client.Connection {
 	t.Helper()
 	response := at.Do(t, gatewaytest.Request{
@@ -76,12 +76,13 @@ func unmarshal(t testing.TB, text string, into any) {
 	require.NoError(t, json.Unmarshal([]byte(text), into), text)
 }
 
-// wakeUpTimeout is the time limit for the close of a socket after a wake-up. Without one,
-// an instance finds out when it renews the lease, every 15 s.
+// wakeUpTimeout is the time limit for the close of a socket after a wake-up. Without a
+// wake-up, the instance closes the socket only at the next renewal of the lease, which is
+// due every 15 s.
 const wakeUpTimeout = 5 * time.Second
 
-// closeCodeWithin waits for the close of a socket and returns its code. A socket that is
-// open after d fails the test.
+// closeCodeWithin waits for the close of a socket and returns the close code. If the
+// socket is still open after d, the test fails.
 func closeCodeWithin(t testing.TB, s *gatewaytest.Socket, d time.Duration) int {
 	t.Helper()
 	select {
@@ -134,7 +135,8 @@ func normalize(name string, value any) any {
 	return value
 }
 
-// publisher publishes events by transitions of commands, without the gateway's HTTP API.
+// publisher causes events by proposing and cancelling commands, without the gateway's
+// HTTP API.
 type publisher struct {
 	t       testing.TB
 	queue   *queue.Queue
@@ -155,8 +157,8 @@ func (f *fleet) publisher(t testing.TB, url string) *publisher {
 	return p
 }
 
-// publish publishes n events concurrently. N must be even, because a command is proposed
-// and cancelled.
+// publish causes n events concurrently. The number must be even, because each command is
+// proposed and then cancelled.
 func (p *publisher) publish(n int) {
 	p.t.Helper()
 	const workers = 4

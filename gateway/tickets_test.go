@@ -89,8 +89,9 @@ func TestTicket_IsBoundToItsOrigin(t *testing.T) {
 	}
 }
 
-// TestTicket_OpensNothingButItsSocket uses a ticket as a token elsewhere. A ticket is
-// visible in a URL, so it must give no other access. A failed attempt must not consume it.
+// TestTicket_OpensNothingButItsSocket uses a ticket in place of a token in other requests.
+// A ticket is visible in a URL, so it must give no other access. A failed attempt must not
+// consume the ticket.
 func TestTicket_OpensNothingButItsSocket(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)

@@ -63,7 +63,7 @@ func TestToken_UnknownKeysCauseOneFetchAtMost(t *testing.T) {
 	require.NoError(t, err, "known tokens are still accepted")
 }
 
-// down is a handler that responds as a broken issuer.
+// down is a handler that responds like a broken issuer.
 func down(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 
 func TestIssuer_DownKeepsKnownKeysValid(t *testing.T) {

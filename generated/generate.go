@@ -1,11 +1,11 @@
-// Package generated is the code that oapi-codegen generates from openapi.yaml: the models,
+// Package generated contains the code that oapi-codegen generates from openapi.yaml: the models,
 // the chi routes and the strict interface that handlers implement. Never edit a file whose
 // name ends in .gen.go. Change openapi.yaml or the configuration in this directory, and run
 // go generate ./... in the root.
 //
-// The strict interface contains only successful responses. A handler returns a refusal as an
-// error, which package api/problem converts to a problem document. overlay.yaml therefore
-// removes the refusals before the code is generated. clients/go/contract.gen.go is also
+// The strict interface contains only successful responses, because overlay.yaml removes the
+// refusals before the code is generated. A handler returns a refusal as an error, and package
+// api/problem converts the error to a problem document. clients/go/contract.gen.go is also
 // generated here, so that the module of the Go client does not depend on the generator.
 package generated
 

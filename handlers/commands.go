@@ -138,7 +138,8 @@ func approvalListOf(list []queue.Command, next string, p customer.Principal) gen
 	return generated.CommandList{Items: items, NextCursor: next}
 }
 
-// pendingCommandOf is commandOf plus the information whether p may decide on the command.
+// pendingCommandOf converts a command like commandOf. It also sets whether p may decide on the
+// command.
 func pendingCommandOf(c queue.Command, p customer.Principal) generated.Command {
 	pending, may := commandOf(c), true
 	switch {

@@ -19,8 +19,8 @@ func (s *Server) IssueTicket(ctx context.Context, r generated.IssueTicketRequest
 	return ticketResponse(ticket), nil
 }
 
-// ticketOriginFrom returns the origin in the body. If the body has none, it returns the origin
-// of the request.
+// ticketOriginFrom returns the origin in the body, or the origin of the request if the body has
+// none.
 func ticketOriginFrom(ctx context.Context, r generated.IssueTicketRequestObject) string {
 	if r.Body != nil && r.Body.Origin != "" {
 		return r.Body.Origin

@@ -25,14 +25,14 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// response is a test case: responses that converters return for filled domain values,
-// all of one generated type. Fields that exclude each other need more than one sample.
+// response is a test case for one generated type. The samples are values of that type, converted
+// from filled domain values. Fields that exclude each other need more than one sample.
 type response struct {
 	samples    []any
-	exceptions map[string]string // paths that may be zero, with the reason
+	exceptions map[string]string // maps a path that may be zero to the reason
 }
 
-// Fields that only some operations return.
+// These maps hold the fields that only some operations return.
 var (
 	onlyApprovals = map[string]string{
 		"MayDecide": "ListApprovals only", "WhyNot": "ListApprovals only",
@@ -46,7 +46,8 @@ var (
 	}
 )
 
-// within prefixes the paths in exceptions with field, which holds a value of the type.
+// within returns exceptions with the name of a field before each path. It is for a response whose
+// field of that name holds the value to which the exceptions apply.
 func within(field string, exceptions map[string]string) map[string]string {
 	nested := map[string]string{}
 	for path, reason := range exceptions {
@@ -164,13 +165,13 @@ func TestResponse_ConverterSetsEveryField(t *testing.T) {
 	}), "every response of the contract needs a row in responses()")
 }
 
-// requestCase is a test case: the converter of a generated request.
+// requestCase is a test case for the converter of one generated request type.
 type requestCase struct {
 	name       string
-	exceptions map[string]string // paths that change nothing, with the reason
-	empty      map[string]string // paths of the argument that stay zero, with the reason
+	exceptions map[string]string // maps a path of the request that does not affect the arguments to the reason
+	empty      map[string]string // maps a path of the arguments that stays zero to the reason
 	all        any               // the domain arguments that the filled request is converted to
-	byField    map[string]any    // the domain arguments for a request in which one field is changed, by the field's path
+	byField    map[string]any    // maps the path of a request field to the arguments after a change of that field
 }
 
 func converted[T any](convert func(context.Context, T) any) requestCase {
@@ -284,7 +285,7 @@ func (c requestCase) leavesEmpty(path, reason string) requestCase {
 
 func TestRequest_EveryFieldReachesTheDomain(t *testing.T) {
 	t.Parallel()
-	covered := []string{"OpenCustomerSocketRequestObject"} // the HTTP edge redeems its ticket
+	covered := []string{"OpenCustomerSocketRequestObject"} // this type has no converter, because the HTTP edge redeems the ticket
 	for _, c := range requests() {
 		covered = append(covered, c.name)
 		t.Run(c.name, func(t *testing.T) {

@@ -166,7 +166,8 @@ func deviceOf(d device.Device) generated.Device {
 	return converted
 }
 
-// deviceDetailOf is deviceOf plus the fields that only GetDevice returns.
+// deviceDetailOf converts a device like deviceOf, and adds the fields that only GetDevice
+// returns.
 func deviceDetailOf(d device.Device) generated.Device {
 	detail := deviceOf(d)
 	detail.ActiveSessionID, detail.Metrics = d.ActiveSessionID, d.Metrics

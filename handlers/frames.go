@@ -41,7 +41,7 @@ func newFrames(sockets, requests []byte) (frames, error) {
 	return fs, nil
 }
 
-// frameSchema is the prefix of schema names in framesDocument, before the frame type.
+// frameSchema is the prefix of the schema names in framesDocument. The frame type follows it.
 const frameSchema = "frame."
 
 // loadFrames loads the schemas of the frames. The schemas refer to parts of openapi.yaml, and
@@ -87,9 +87,9 @@ func framesDocument(sockets []byte) ([]byte, error) {
 	})
 }
 
-// decode decodes the data of a frame, validates it against the schema for kind, and binds it to
-// a T. The data is decoded once: the validated values, including defaults, are bound, as for an
-// HTTP body. Absent data is treated as an empty object.
+// decode decodes the data of a frame of the type kind, validates it, and binds it to a T. The
+// bound value includes the defaults, just as the value of an HTTP body does. Absent data is
+// treated as an empty object.
 func decode[T any](fs frames, kind string, data json.RawMessage) (bound T, err error) {
 	if len(data) == 0 {
 		data = json.RawMessage("{}")
@@ -116,8 +116,8 @@ func serveFrame[T any](fs frames, f realtime.Frame, serve func(T) (any, error)) 
 	return serve(bound)
 }
 
-// The data of the frames. The data of a device's frame has the fields that an HTTP request has
-// in its body, path and headers.
+// These types are the data of frames. The data of a device's frame has the fields that an HTTP
+// request has in its body, path and headers.
 type (
 	claimFrame struct {
 		generated.ClaimRequest

@@ -21,14 +21,14 @@ type Health struct {
 	// Issuer returns the status of the token issuer.
 	Issuer func() IssuerStatus
 
-	// Grace is how long the store may fail before the instance becomes not ready. All instances
-	// share the store, so a short outage must not remove all of them from the load balancer.
+	// Grace is how long writing to the store may fail before the instance becomes not ready. All
+	// instances share the store, so a short outage must not remove all of them from the load
+	// balancer.
 	// Default: 3 s.
 	Grace time.Duration
 
-	startedAt   time.Time
-	storeSeenAt atomic.Int64 // time of the store's last reply, Unix ns
-	draining    atomic.Bool
+	startedAt time.Time
+	draining  atomic.Bool
 }
 
 // IssuerStatus is the status of the token issuer.
@@ -44,29 +44,21 @@ func (h *Health) Start() {
 		h.Grace = 3 * time.Second
 	}
 	h.startedAt = time.Now()
-	h.NoteStoreReply()
 }
 
 // Drain makes the instance not ready.
 func (h *Health) Drain() { h.draining.Store(true) }
 
-// NoteStoreReply records that the store has replied. It is called after every round trip, so
-// that an outage is measured from the last reply, not from the last readiness check.
-func (h *Health) NoteStoreReply() { h.storeSeenAt.Store(time.Now().UnixNano()) }
-
-// checkStore pings the store. usable becomes false when an outage has lasted for Grace.
+// checkStore writes to the store. usable is false once no write has succeeded for Grace.
 func (h *Health) checkStore(ctx context.Context) (check generated.DependencyCheck, usable bool) {
-	took, err := h.Store.Ping(ctx)
-	if err == nil {
-		h.NoteStoreReply()
-		check = dependencyCheckOf("", took)
-		if h.Store.Full() {
-			check.Error = "the store is full: nothing new is accepted"
-		}
-		return check, true
+	took, err := h.Store.Probe(ctx)
+	switch {
+	case err != nil:
+		return dependencyCheckOf(store.ProblemOf(err), 0), time.Since(h.Store.LastWrite()) < h.Grace
+	case h.Store.Full():
+		return dependencyCheckOf("the store is full: nothing new is accepted", took), true
 	}
-	outage := time.Since(time.Unix(0, h.storeSeenAt.Load()))
-	return dependencyCheckOf("the store does not respond", 0), outage < h.Grace
+	return dependencyCheckOf("", took), true
 }
 
 func (h *Health) checkIssuer() (check generated.DependencyCheck, usable bool) {
@@ -121,7 +113,7 @@ func versionOf(h *Health) generated.Version { return generated.Version{Version: 
 func (s *Server) GetSystemInfo(ctx context.Context, _ generated.GetSystemInfoRequestObject) (generated.GetSystemInfoResponseObject, error) {
 	redis, _ := s.health.checkStore(ctx)
 	issuer, _ := s.health.checkIssuer()
-	info, _ := s.health.Store.Info(ctx) // an error is ignored: the check above reports it
+	info, _ := s.health.Store.Info(ctx) // the error is ignored, because checkStore has reported it
 	services := servicesOf(redis, issuer, info)
 	return generated.GetSystemInfo200JSONResponse(systemInfoOf(s.health, services, s.connections())), nil
 }
@@ -142,8 +134,8 @@ func connectionCountOf(devices, customers int) generated.Connections {
 	return generated.Connections{Devices: devices, Customers: customers}
 }
 
-// servicesOf converts the checks. Only the store has a version and a mode. Both are empty if
-// the store does not respond.
+// servicesOf converts the checks of the store and of the issuer. Only the store has a version and
+// a mode. Both are empty if the store does not respond.
 func servicesOf(redis, issuer generated.DependencyCheck, info store.Info) generated.Services {
 	return generated.Services{
 		Redis: generated.ServiceStatus{

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// filled returns a value in which no exported field is zero. Two calls for one type
-// return equal values.
+// filled returns a value whose exported fields are all set. Two calls for one type return equal
+// values.
 func filled[T any]() T {
 	var v T
 	n := 0
@@ -24,8 +24,8 @@ func filled[T any]() T {
 	return v
 }
 
-// fillBase is the time from which fill counts. It is in the future, so that a lease that
-// ends then has time left.
+// fillBase is a time before all times that fill sets. It is in the future, so that leases in
+// filled values have not expired.
 var fillBase = time.Now().Add(time.Hour).UTC().Truncate(time.Second)
 
 var (
@@ -34,7 +34,7 @@ var (
 	rawType      = reflect.TypeFor[json.RawMessage]()
 )
 
-// fill sets all exported fields of a value. The counter makes the values differ.
+// fill sets all exported fields of a value. The counter n makes the values differ.
 func fill(v reflect.Value, n *int) {
 	*n++
 	switch v.Type() {
@@ -121,8 +121,8 @@ func composite(v reflect.Value) bool {
 	return false
 }
 
-// leavesOf returns the paths of the leaves of values, and whether each is not zero in
-// one value at least.
+// leavesOf returns the paths of all leaves in values. A path maps to true if its leaf is set in
+// at least one of the values.
 func leavesOf(values ...any) map[string]bool {
 	set := map[string]bool{}
 	for _, value := range values {
@@ -133,9 +133,9 @@ func leavesOf(values ...any) map[string]bool {
 	return set
 }
 
-// requireAllSet requires that each leaf is not zero in one of the values at least. The
-// exceptions are the paths that may be zero, with the reason. An exception that is set
-// or does not exist is a failure too.
+// requireAllSet fails the test unless each leaf is set in at least one of the values. The keys of
+// exceptions are the paths that may be zero, and the values are the reasons. The test also fails
+// for an exception that is set or that names no leaf.
 func requireAllSet(t *testing.T, exceptions map[string]string, values ...any) {
 	t.Helper()
 	leaves := leavesOf(values...)
@@ -152,8 +152,8 @@ func requireAllSet(t *testing.T, exceptions map[string]string, values ...any) {
 	}
 }
 
-// changed returns, for each leaf of a filled value, a filled value in which only that
-// leaf differs. The keys are the paths of the leaves.
+// changed returns a map from the path of each leaf to a filled value in which only that leaf is
+// changed.
 func changed[T any]() map[string]T {
 	values := map[string]T{}
 	for path := range leavesOf(filled[T]()) {
@@ -192,14 +192,14 @@ func changeLeaf(leaf reflect.Value) {
 	}
 }
 
-// generatedTypes returns the names of the types in the generated server for which holds
-// returns true.
-func generatedTypes(t *testing.T, holds func(name string, spec *ast.TypeSpec) bool) (names []string) {
+// generatedTypes calls matches with each type of the generated server. It returns the names of
+// the types for which matches returned true.
+func generatedTypes(t *testing.T, matches func(name string, spec *ast.TypeSpec) bool) (names []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "../generated/server.gen.go", nil, parser.SkipObjectResolution)
 	require.NoError(t, err)
 	ast.Inspect(file, func(n ast.Node) bool {
-		if spec, ok := n.(*ast.TypeSpec); ok && holds(spec.Name.Name, spec) {
+		if spec, ok := n.(*ast.TypeSpec); ok && matches(spec.Name.Name, spec) {
 			names = append(names, spec.Name.Name)
 		}
 		return true
@@ -208,7 +208,7 @@ func generatedTypes(t *testing.T, holds func(name string, spec *ast.TypeSpec) bo
 	return names
 }
 
-// hasField reports whether a type is a struct with one of the fields.
+// hasField reports whether a type is a struct with at least one of the named fields.
 func hasField(spec *ast.TypeSpec, fields ...string) bool {
 	structure, ok := spec.Type.(*ast.StructType)
 	return ok && slices.ContainsFunc(structure.Fields.List, func(f *ast.Field) bool {

@@ -34,12 +34,12 @@ type Config struct {
 	// Verify verifies the token with which a client renews its socket.
 	Verify func(ctx context.Context, token string) (customer.Principal, error)
 
-	// LimitTenant counts a frame of a user's socket with its cost against the limit of the
-	// tenant, which counts HTTP requests too. It returns rate_limited if the frame exceeds
-	// it. Default: no limit.
+	// LimitTenant counts a frame of a user's socket towards the rate limit of the tenant, with
+	// the given cost. HTTP requests count towards the same limit. The error is rate_limited if
+	// the frame exceeds the limit. Default: no limit.
 	LimitTenant func(ctx context.Context, tenant string, cost int) error
 
-	// Spec and SocketSpec are the documents that frames are validated against. Default:
+	// Spec and SocketSpec are the contracts against which frames are validated. Default:
 	// fieldgate.Spec and fieldgate.SocketSpec.
 	Spec       []byte
 	SocketSpec []byte
@@ -83,8 +83,8 @@ func New(cfg Config) (*Server, error) {
 	}, nil
 }
 
-// userPrincipal returns the user who calls a customer operation. The contract middleware has
-// already authenticated the user.
+// userPrincipal returns the user who calls a customer operation. The middleware of the contract
+// has already authenticated the user.
 func userPrincipal(ctx context.Context) customer.Principal {
 	p, _ := customer.FromContext(ctx)
 	return p
@@ -120,12 +120,12 @@ func reasonFrom(body *generated.ReasonRequest) string {
 	return value(body).Reason
 }
 
-// convert applies one to each element of list. The result is never nil, so that its JSON is an
+// convert applies f to each element of list. The result is never nil, so that its JSON is an
 // empty array and not null.
-func convert[From, To any](list []From, one func(From) To) []To {
+func convert[From, To any](list []From, f func(From) To) []To {
 	converted := make([]To, 0, len(list))
 	for _, item := range list {
-		converted = append(converted, one(item))
+		converted = append(converted, f(item))
 	}
 	return converted
 }

@@ -116,8 +116,8 @@ func sessionOf(s session.Session) generated.Session {
 	}
 }
 
-// sessionDetailOf is sessionOf with the first page of the session's commands. The cursor of
-// the next page is empty if there is none.
+// sessionDetailOf converts a session like sessionOf, and adds the first page of the session's
+// commands. The argument next is the cursor of the second page, or empty if there is none.
 func sessionDetailOf(s session.Session, commands []queue.Command, next string) generated.Session {
 	detail := sessionOf(s)
 	detail.Commands = convert(commands, commandOf)

@@ -15,9 +15,9 @@ import (
 	"github.com/fieldgate/fieldgate/realtime"
 )
 
-// upgrade is the response to the handshake of a socket. It upgrades the connection and returns
-// at once, so that the request's memory is freed while the socket is open. If it returns an
-// error, it has written no response.
+// upgrade is the response to the handshake of a socket. It upgrades the connection and returns at
+// once, so that the request's memory is freed while the socket is open. It returns an error only
+// if it has written no response.
 type upgrade func(w http.ResponseWriter) error
 
 // VisitOpenDeviceSocketResponse upgrades the connection.
@@ -106,8 +106,8 @@ func frameCost(frameType string) int {
 	return 1
 }
 
-// customerFrame serves a frame of a user's socket. It counts the frame before anything of
-// it is decoded.
+// customerFrame serves a frame of a user's socket. It counts the frame before it decodes any data
+// of the frame.
 func (s *Server) customerFrame(ctx context.Context, socket *realtime.Socket, p customer.Principal, f realtime.Frame) (any, error) {
 	if err := s.limitTenant(ctx, p.Tenant, frameCost(f.Type)); err != nil {
 		return nil, err

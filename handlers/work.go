@@ -11,7 +11,7 @@ import (
 	"github.com/fieldgate/fieldgate/queue"
 )
 
-// The defaults for a claim without a body.
+// These defaults apply to a claim without a body.
 const (
 	defaultClaimLimit = 1
 	defaultVisibility = 300_000 // ms

@@ -11,7 +11,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// BenchmarkClaim claims one command, with up to 100 commands ready.
+// BenchmarkClaim claims one command at a time, while up to 100 commands are ready.
 func BenchmarkClaim(b *testing.B) {
 	f := newFixture(b, storetest.Redis(b))
 	for n := 0; b.Loop(); n++ {
@@ -24,7 +24,7 @@ func BenchmarkClaim(b *testing.B) {
 	}
 }
 
-// BenchmarkEmptyClaim claims when no command is ready.
+// BenchmarkEmptyClaim runs claims that find no ready command.
 func BenchmarkEmptyClaim(b *testing.B) {
 	f := newFixture(b, storetest.Redis(b))
 	for b.Loop() {
@@ -41,8 +41,8 @@ func BenchmarkLifecycle(b *testing.B) {
 	}
 }
 
-// BenchmarkLifecycleConcurrently does the same as BenchmarkLifecycle for 64 callers at
-// once, with and without AutoPipeline. Each caller has its own device.
+// BenchmarkLifecycleConcurrently runs BenchmarkLifecycle with 64 concurrent callers, with and
+// without AutoPipeline. Each caller has a device of its own.
 func BenchmarkLifecycleConcurrently(b *testing.B) {
 	for name, pipelined := range map[string]bool{"each alone": false, "autopipelined": true} {
 		b.Run(name, func(b *testing.B) {
@@ -50,7 +50,7 @@ func BenchmarkLifecycleConcurrently(b *testing.B) {
 				URL: storetest.Start(b).URL(), AutoPipeline: pipelined, Logger: slog.New(slog.DiscardHandler),
 			})
 			first := newFixture(b, s)
-			b.SetParallelism(32) // for each CPU
+			b.SetParallelism(32) // number of goroutines for each CPU
 			b.RunParallel(func(pb *testing.PB) {
 				f := first.withDevice(first.newDevice(first.device.Tenant))
 				for pb.Next() {

@@ -34,7 +34,7 @@ func TestPropose_LimitsReadyCommands(t *testing.T) {
 		f := newFixture(t, s)
 		f.proposeMany(auto, 100)
 		f.requireQueueFull(auto)
-		f.requireQueueFull(review) // approving it would add one more ready command
+		f.requireQueueFull(review) // refused too, because the command would be ready after its approval
 		require.Len(t, f.listAll(f.session.ID, 200), 100, "a refused proposal leaves no command")
 		f.claimOne()
 		f.propose(auto)
@@ -54,7 +54,7 @@ func TestPropose_LimitsPendingApprovals(t *testing.T) {
 	})
 }
 
-// parametersOf sets parameters of a size in bytes.
+// parametersOf returns a change that sets parameters of the given size in bytes.
 func parametersOf(size int) func(*queue.Proposal) {
 	return func(p *queue.Proposal) {
 		p.Parameters = json.RawMessage(`{"a":"` + strings.Repeat("x", size-len(`{"a":""}`)) + `"}`)
@@ -114,8 +114,8 @@ func (f *fixture) list() []queue.Command {
 	return listed
 }
 
-// TestList_OmitsLargeParametersOfOlderRecords lists a command as releases stored it that
-// knew no digest and no head.
+// TestList_OmitsLargeParametersOfOlderRecords lists a command whose record has no digest and
+// no head, as older releases stored it.
 func TestList_OmitsLargeParametersOfOlderRecords(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -131,8 +131,8 @@ func TestList_OmitsLargeParametersOfOlderRecords(t *testing.T) {
 	})
 }
 
-// makeOlder removes from the record of a command what releases did not store that knew no
-// bounded lists.
+// makeOlder changes a command's record as if an older release had stored it. It removes the
+// fields that older releases did not store.
 func (f *fixture) makeOlder(id string) {
 	f.t.Helper()
 	f.editState(id, func(state map[string]any) { delete(state, "digest") })

@@ -17,13 +17,13 @@ import (
 // ClaimRequest asks for commands on behalf of a device.
 type ClaimRequest struct {
 	Device         store.Device
-	Epoch          string // of the device's login; the claim is refused once the device's record has another
-	Login          string // hash of the login's token; the claim is refused once the login was ended; empty: not checked
+	Epoch          string // epoch of the device's login; the claim is refused if the device's record has another epoch
+	Login          string // hash of the login token; the claim is refused after the login has ended; empty means that the login is not checked
 	RequestID      string
 	Limit          int           // maximum number of commands, 1 to 10
 	Visibility     time.Duration // length of each lease
-	Wait           time.Duration // maximum time to wait for a command; zero returns at once
-	IdempotencyKey string        // key under which a repeated claim returns the same leases while they last; empty: not remembered
+	Wait           time.Duration // maximum time to wait for a command; zero means no wait
+	IdempotencyKey string        // a repeated claim with this key returns the same leases until they end; empty means no key
 }
 
 // Lease is a command that a device has claimed, for a limited time.
@@ -33,13 +33,12 @@ type Lease struct {
 	Remaining time.Duration // time until VisibleUntil, by the store's clock
 }
 
-// Claim claims the first commands of the device's ready queue, each under a lease. With
-// Wait it blocks while the ready queue is empty. It returns no lease and no error when
-// the wait has passed, the context is done or the queue drains. Refusals:
-// idempotency_key_reused, unauthorized when the device was suspended or its login ended
-// meanwhile, rate_limited when MaxWaiting claims of the device wait already, and
-// quota_exceeded when the claim would have to wait and the tenant may have no more waiting
-// claims on this instance.
+// Claim claims the first commands of the device's ready queue, each under a lease. If r.Wait
+// is positive, Claim blocks while the ready queue is empty. It returns no lease and no error
+// after r.Wait, when the context is done or when the queue drains. Refusals:
+// idempotency_key_reused, unauthorized if the device was suspended or its login has ended,
+// rate_limited if MaxWaiting claims of the device already wait, and quota_exceeded if the claim
+// would have to wait and the tenant may have no more waiting claims on this instance.
 func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
 	if r.Wait <= 0 {
 		c, err := q.claim(ctx, r)
@@ -56,7 +55,7 @@ func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
 	for {
 		c, err := q.claim(ctx, r)
 		if c.ready > 0 || err != nil {
-			q.waiters.wake(r.Device.ID) // the next waiter may claim what is left
+			q.waiters.wake(r.Device.ID) // the next waiter may claim the remaining commands
 		}
 		if len(c.leases) > 0 || err != nil {
 			return c.leases, err
@@ -86,9 +85,9 @@ type claimed struct {
 	maxWaiting int64 // the tenant's limit of waiting claims; zero: no limit
 }
 
-// claim runs claim.lua once. The script finishes even when ctx is done meanwhile. Its reply
-// may then hold leases that no caller will use. They are released, unless the request has an IdempotencyKey with which
-// the device can ask again.
+// claim runs claim.lua once. The script finishes even if ctx is done while it runs. In that
+// case claim releases the leases, because no caller will use them. If the request has an
+// IdempotencyKey, claim keeps the leases, because the device can repeat the request.
 func (q *Queue) claim(ctx context.Context, r ClaimRequest) (claimed, error) {
 	keys, args, err := q.claimArgs(r)
 	if err != nil {
@@ -138,9 +137,9 @@ func (q *Queue) claimArgs(r ClaimRequest) (keys []string, args []any, err error)
 	return keys, args, nil
 }
 
-// leases decodes the leases in the reply of claim.lua. If a command's body cannot be
-// decoded, leases skips that command. The command stays claimed until its lease ends, so
-// that it does not block the commands behind it.
+// leases decodes the leases in the reply of claim.lua. It skips a command whose record cannot
+// be decoded. That command stays claimed until its lease ends, so that it does not block the
+// commands behind it.
 func (q *Queue) leases(ctx context.Context, d store.Device, reply store.Reply) []Lease {
 	var leases []Lease
 	for i := 6; i < len(reply); i++ {
@@ -170,8 +169,8 @@ func (q *Queue) lease(d store.Device, claimed store.Reply, now int64) (Lease, er
 	return Lease{Command: c, Token: claimed.String(3), Remaining: time.Duration(s.Visible-now) * time.Millisecond}, nil
 }
 
-// releaseAll releases the leases of a claim whose caller is gone. Their attempts do not
-// count. The next claim gets the commands at once, not after the leases have expired.
+// releaseAll releases the leases of a claim whose caller is gone. These claims do not count as
+// attempts, and the commands are ready again before the leases would expire.
 func (q *Queue) releaseAll(ctx context.Context, r ClaimRequest, leases []Lease) {
 	ctx = context.WithoutCancel(ctx)
 	for _, lease := range leases {
@@ -182,8 +181,8 @@ func (q *Queue) releaseAll(ctx context.Context, r ClaimRequest, leases []Lease) 
 	}
 }
 
-// hashToken returns the hash of a claim token that is stored. Tokens are random, so they
-// cannot be guessed and a plain hash is enough.
+// hashToken returns the hash of a claim token. The store holds only this hash. A plain hash is
+// enough, because tokens are random and cannot be guessed.
 func hashToken(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:16])

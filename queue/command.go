@@ -13,9 +13,9 @@ import (
 // Status is the state of a command in its life cycle.
 type Status string
 
-// These are the states of a command. The last six are final, with one exception: a late
-// result of the newest claim replaces TimedOut, Expired or a requested Cancelled by the
-// result's status.
+// These are the states of a command. The last six are final, with one exception: a late result
+// of the newest claim replaces TimedOut and Expired. It also replaces Cancelled if the user
+// cancelled the command while it was claimed.
 const (
 	PendingApproval Status = "pending_approval"
 	Queued          Status = "queued"
@@ -39,31 +39,31 @@ type Command struct {
 
 	ID       string
 	DeviceID string
-	Digest   string // digest of what a user approves; see the function Digest
+	Digest   string // digest that a user approves; see the function Digest
 
 	Status          Status
-	Attempt         int // number of claims that count
+	Attempt         int // number of claims, excluding released ones
 	CreatedAt       time.Time
-	ApproveBy       time.Time // end of the time to decide; zero when no approval is needed
+	ApproveBy       time.Time // deadline for the decision; zero if no approval is needed
 	DeliverBy       time.Time
-	ClaimedAt       time.Time // time of the newest claim; zero before the first
+	ClaimedAt       time.Time // time of the newest claim; zero before the first claim
 	VisibleUntil    time.Time // end of the lease; zero if the command is not claimed
 	FinishedAt      time.Time // zero before the command has ended
 	CancelRequested bool
-	Late            bool // the result arrived after its lease had ended
+	Late            bool // the result arrived after the lease had ended
 	Approval        *fieldgate.Approval
 	Attempts        []Attempt // the last twenty claims, the oldest first
 	Result          *Result   // nil before the device has submitted one
 
-	ParametersOmitted bool // a list left out the parameters, which are then {}
-	ResultOmitted     bool // the command has a result, which a list left out
+	ParametersOmitted bool // Parameters is {}, because lists omit large parameters
+	ResultOmitted     bool // the command has a result, but Result is nil because lists omit results
 }
 
 // Attempt describes one claim of a command.
 type Attempt struct {
 	Number    int
 	ClaimedAt time.Time
-	EndedAt   time.Time // zero while the claim lasts
+	EndedAt   time.Time // end of the claim; zero if the claim has not ended
 	Outcome   string    // how the claim ended: "released", "requeued", "timed_out", "succeeded", "failed" or "cancelled"
 }
 
@@ -72,7 +72,7 @@ type Result struct {
 	Output     string          `json:"output,omitempty"`
 	Error      string          `json:"error,omitempty"`
 	Data       json.RawMessage `json:"data,omitempty"`
-	ExecutedAt time.Time       `json:"executedAt,omitzero"` // by the device's own clock
+	ExecutedAt time.Time       `json:"executedAt,omitzero"` // time of execution, by the device's own clock
 	DurationMs int64           `json:"durationMs,omitempty"`
 }
 
@@ -95,8 +95,8 @@ type state struct {
 	Late      bool   `json:"late"`
 	Request   string `json:"request"`
 	Proposer  string `json:"proposer"`
-	Result    string `json:"result"` // fingerprint; empty before there is a result
-	Digest    string `json:"digest"` // empty in records of releases that did not store it
+	Result    string `json:"result"` // fingerprint of the result; empty before the device has submitted one
+	Digest    string `json:"digest"` // empty in a record of an older release, which stored no digest
 	Approval  *struct {
 		Decision string `json:"decision"`
 		By       string `json:"by"`
@@ -111,14 +111,14 @@ type state struct {
 	} `json:"history"`
 }
 
-// body is the part of a command's record that no script reads.
+// body is the part of a command's record that the scripts do not read.
 type body struct {
 	Type       string          `json:"type"`
 	Parameters json.RawMessage `json:"parameters"`
 	Reason     string          `json:"reason,omitempty"`
 	RetryOf    string          `json:"retryOf,omitempty"`
 
-	// Omitted reports that this is the head of the body, which is without the parameters.
+	// Omitted reports whether this is the head of a body, without the parameters.
 	Omitted bool `json:"omitted,omitempty"`
 }
 
@@ -155,7 +155,7 @@ func (r record) command(s state) (Command, error) {
 	return c, err
 }
 
-// setDigest sets the digest of c. It is computed only when the record has none.
+// setDigest sets the digest of c. It computes the digest only if the record has none.
 func setDigest(c *Command, s state, b body) (err error) {
 	switch {
 	case s.Digest != "":
@@ -170,7 +170,7 @@ func setDigest(c *Command, s state, b body) (err error) {
 
 var errNoDigest = errors.New("a command has neither a digest nor the parameters to compute it from")
 
-// listed decodes a record as lists show it: without large parameters and without a result.
+// listed decodes a record for a list. It omits large parameters and the result.
 func (r record) listed() (Command, error) {
 	s, err := decodeState(r.state)
 	if err != nil {
@@ -202,7 +202,7 @@ func (s state) proposal(b body) Proposal {
 	}
 }
 
-// apply copies the fields that change during a command's life from s to c.
+// apply copies to c the fields of s that change during the life of a command.
 func (s state) apply(c *Command) {
 	c.Status, c.Attempt = s.Status, s.Attempt
 	c.CreatedAt, c.DeliverBy, c.ApproveBy = store.TimeOf(s.Created), store.TimeOf(s.DeliverBy), store.TimeOf(s.ApproveBy)

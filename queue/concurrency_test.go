@@ -57,13 +57,13 @@ func TestClaim_ConcurrentClaimsShareNoCommand(t *testing.T) {
 	require.Empty(t, want, "some commands were not claimed")
 }
 
-// contention is a device with several processes. They work on the same commands at the
-// same time, often with expired leases. contention records the responses.
+// contention is a device with several processes that work on the same commands at the same
+// time, often with expired leases. It records the responses.
 type contention struct {
 	*fixture
 	mu       sync.Mutex
-	leases   []queue.Lease  // leases that all claims have returned
-	accepted map[string]int // number of results that were recorded and were no duplicates, by command
+	leases   []queue.Lease  // all leases that were returned by claims
+	accepted map[string]int // number of accepted results by command, without duplicates
 }
 
 func (c *contention) addLeases(leases []queue.Lease) {
@@ -89,7 +89,7 @@ func (c *contention) pickLease(rng *rand.Rand) (queue.Lease, bool) {
 	return c.leases[from+rng.IntN(len(c.leases)-from)], true
 }
 
-// runOperation runs one random operation. A refusal is not an error here.
+// runOperation runs one random operation. It does not return a refusal as an error.
 func (c *contention) runOperation(ctx context.Context, rng *rand.Rand) (err error) {
 	defer func() {
 		if fieldgate.CodeOf(err) != fieldgate.CodeInternal {
@@ -186,7 +186,7 @@ func (c *contention) finishAll() {
 	}
 }
 
-// requireFences checks a finished command against the recorded responses.
+// requireFences checks a finished command against the responses that contention recorded.
 func (c *contention) requireFences(id string, attempts int) {
 	c.t.Helper()
 	end := c.get(id)
@@ -221,8 +221,8 @@ func (c *contention) requireFences(id string, attempts int) {
 	}
 }
 
-// newestLease returns the lease that was claimed last. Leases claimed in the same
-// millisecond are ordered by the attempt and the number of claims.
+// newestLease returns the lease that was claimed last. Leases claimed in the same millisecond
+// are ordered by their attempt and by the number of claims.
 func newestLease(leases []queue.Lease) queue.Lease {
 	return slices.MaxFunc(leases, func(a, b queue.Lease) int {
 		return cmp.Or(a.ClaimedAt.Compare(b.ClaimedAt), cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(len(a.Attempts), len(b.Attempts)))

@@ -14,7 +14,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// These are the indexes of keys in store.Device.Keys.
+// These are positions of keys in the slice that store.Device.Keys returns.
 const (
 	commandsKey = 1
 	indexKey    = 2
@@ -29,12 +29,12 @@ const (
 
 func (f *fixture) key(position int) string { return f.device.Keys()[position] }
 
-// dueMember returns a command's member in the due index.
+// dueMember returns the member of the due index for a command.
 func (f *fixture) dueMember(id string) string {
 	return "command " + id + " " + f.device.ID + " " + f.device.Tenant
 }
 
-// forceReady adds a command's id to the front of the device's ready set.
+// forceReady puts a command's id at the front of the device's ready set.
 func (f *fixture) forceReady(id string) {
 	f.t.Helper()
 	f.do(func(ctx context.Context, c store.Client) error {
@@ -60,8 +60,8 @@ func (f *fixture) quarantined() (members []string) {
 	return slices.DeleteFunc(members, func(member string) bool { return !strings.HasSuffix(member, f.device.Tenant) })
 }
 
-// requireQuarantined requires a command to be in the quarantine, in the log and in the
-// metric. No index that a claim or the sweeper reads may contain the command.
+// requireQuarantined requires that a command is in the quarantine, and that the log and the
+// metric report it. No index that a claim or the sweeper reads may contain the command.
 func (f *fixture) requireQuarantined(id string) {
 	f.t.Helper()
 	member := f.dueMember(id)
@@ -78,8 +78,8 @@ func (f *fixture) requireQuarantined(id string) {
 	})
 }
 
-// corruptions returns functions that damage the record of a queued command. The scripts
-// cannot process the damaged record.
+// corruptions returns functions that damage the record of a queued command, so that the
+// scripts cannot process it.
 func corruptions() map[string]func(f *fixture, id string) {
 	set := func(name string, value any) func(*fixture, string) {
 		return func(f *fixture, id string) {

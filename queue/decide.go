@@ -19,7 +19,7 @@ type Decision struct {
 
 	Approved bool
 	Reason   string
-	Digest   string // digest of the command that the user saw; empty: not compared
+	Digest   string // digest of the command that the user saw; empty means that Decide does not check it
 }
 
 // Decide records a decision. Refusals: session_not_found, command_not_found,
@@ -66,9 +66,9 @@ func (q *Queue) Cancel(ctx context.Context, r Cancel) (Command, error) {
 	return q.runAsUser(ctx, cancelScript, c, r.UserID, r.RequestID, r.Reason)
 }
 
-// runAsUser runs a script on the command c, with a user as the actor, and returns the
-// command afterwards. The caller has just read c. Only those fields of c are used that
-// never change: the script reads the state itself.
+// runAsUser runs a script on the command c, with a user as the actor, and returns the command
+// afterwards. It uses only fields of c that never change, because the script reads the current
+// state itself.
 func (q *Queue) runAsUser(ctx context.Context, script *store.Script, c Command, userID, requestID string, args ...any) (Command, error) {
 	device := store.Device{Tenant: c.Tenant, ID: c.DeviceID}
 	scope := store.NewScope(device, store.ActorUser(userID), requestID, q.cfg.Retention)

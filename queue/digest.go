@@ -10,9 +10,10 @@ import (
 
 // Digest returns the digest by which a user approves a command. It is the SHA-256, in
 // hexadecimal, of the canonical JSON of tenant, device, type, parameters, maxAttempts and
-// deliverBy (in Unix milliseconds). Canonical JSON has no spaces, its keys are sorted by
-// their bytes, only what must be escaped is escaped, and numbers keep their digits. These
-// fields never change, so a command's digest never changes either.
+// deliverBy (in Unix milliseconds). Canonical JSON has no spaces, its keys are sorted by their
+// bytes, and its numbers keep all digits. Its strings escape only quotes, backslashes, control
+// characters, U+2028 and U+2029. The digest of a command never changes, because these fields
+// never change.
 func Digest(c Command) (string, error) {
 	parameters, err := canonical(c.Parameters)
 	if err != nil {
@@ -29,9 +30,8 @@ func Digest(c Command) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// canonical returns raw in the canonical form of JSON. Numbers keep their digits, because
-// two numbers that differ only beyond a float's precision belong to two different
-// commands.
+// canonical returns raw in the canonical form of JSON. Numbers keep all their digits, because
+// two commands may differ only in digits beyond the precision of a float64.
 func canonical(raw json.RawMessage) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
@@ -52,8 +52,7 @@ func encode(value any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-// fingerprint returns a short hash of parts, by which two requests or two results are
-// compared.
+// fingerprint returns a short hash of parts, for comparing two requests or two results.
 func fingerprint(parts ...any) (string, error) {
 	raw, err := encode(parts)
 	if err != nil {

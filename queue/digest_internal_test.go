@@ -13,8 +13,9 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestPropose_DigestIsOfStoredDeadline proposes with a time that is not that of the store, as
-// after a failover. The digest must still be that of the command, in answers and lists.
+// TestPropose_DigestIsOfStoredDeadline proposes with a time that differs from the store's
+// clock, as after a failover. The digest in replies and in lists must cover the deadline that
+// is stored.
 func TestPropose_DigestIsOfStoredDeadline(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

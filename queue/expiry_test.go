@@ -49,7 +49,7 @@ func (f *fixture) pending() []queue.Command {
 
 func TestDeadline_AppliesWithoutSweeper(t *testing.T) {
 	t.Parallel()
-	// Each call applies the lease's deadline before anything else.
+	// Each call ends an expired lease before it does anything else.
 	calls := map[string]struct {
 		call func(f *fixture, l queue.Lease)
 		want queue.Status
@@ -155,8 +155,7 @@ func TestSweeper_ExpiresCommandsOfExpiredSession(t *testing.T) {
 	})
 }
 
-// expireSession moves the end of the session into the past. It does not settle the
-// session.
+// expireSession moves the session's end into the past. It does not settle the session.
 func (f *fixture) expireSession() {
 	f.t.Helper()
 	f.do(func(ctx context.Context, c store.Client) error {

@@ -15,8 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// superseded claims a command, waits until the lease has expired and claims the command
-// again. It returns both leases.
+// superseded claims a command twice: the second claim follows when the first lease has
+// expired. It returns both leases.
 func (f *fixture) superseded() (old, newest queue.Lease) {
 	f.t.Helper()
 	f.propose(auto)
@@ -47,8 +47,8 @@ func (f *fixture) deviceCalls(l queue.Lease) map[string]func() error {
 	}
 }
 
-// requireAllRefused makes every call with the token of l. Each call must be refused with
-// code and change nothing.
+// requireAllRefused runs every call with the token of l. Each call must be refused with code
+// and must change nothing.
 func (f *fixture) requireAllRefused(l queue.Lease, code fieldgate.Code) {
 	f.t.Helper()
 	before := f.get(l.ID)
@@ -98,7 +98,7 @@ func TestClaimToken_UnknownIsInvalid(t *testing.T) {
 		f.propose(auto)
 		f.propose(auto)
 		leases := f.claim(limit(2))
-		// A token of another command must be refused like an invented token.
+		// A token of another command must be refused in the same way as an invented token.
 		leases[0].Token = leases[1].Token
 		f.requireAllRefused(leases[0], fieldgate.CodeInvalidClaimToken)
 		leases[0].Token = ""
@@ -260,7 +260,7 @@ func TestCancel_CommandIsNotRunAgain(t *testing.T) {
 		require.Equal(t, []string{"proposed", "claimed", "cancel_requested", "requeued", "cancelled"}, f.eventTypes(expired.ID))
 		require.Empty(t, f.claim())
 
-		// Only the device has the true result, so its result replaces the status.
+		// The result replaces the status, because only the device knows the outcome.
 		require.Equal(t, queue.RecordedResult{Status: queue.Succeeded, Late: true}, f.submitResult(expired, queue.Succeeded))
 	})
 }
@@ -331,7 +331,7 @@ func TestRelease_LimitsClaims(t *testing.T) {
 		f.editState(c.ID, func(state map[string]any) { state["claims"] = 1998 })
 		for _, want := range []queue.Status{queue.Queued, queue.TimedOut} {
 			lease := f.claimOne()
-			for range 2 { // a device repeats the call when it loses the response
+			for range 2 { // a device repeats the call if it loses the response
 				status, err := f.queue.Release(t.Context(), f.ref(lease), "busy")
 				require.NoError(t, err)
 				require.Equal(t, want, status)

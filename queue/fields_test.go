@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestRetry_CopiesWholeProposal sets every field of a proposal. Each field must have the
-// same value in the command and in its retry, unless the retrying request sets it.
+// TestRetry_CopiesWholeProposal sets every field of a proposal. The command and its retry must
+// have the same value in each field, except for fields that the retrying request sets.
 func TestRetry_CopiesWholeProposal(t *testing.T) {
 	t.Parallel()
 	ofRequest := map[string]string{

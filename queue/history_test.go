@@ -22,23 +22,23 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// These set the size of a history.
+// These are the numbers of clients and operations of one history.
 const (
 	historyClients    = 6
-	historyOperations = 334 // number of operations of each client; 2,004 in total
+	historyOperations = 334 // number of operations of each client; 2,004 in one history
 	historyCommands   = 100
 )
 
-// checkTimeout is the timeout of the search for an order of the operations on one
-// command. The search usually takes milliseconds.
+// checkTimeout is the maximum duration of the search for an order that explains all operations
+// on one command. The search usually takes milliseconds.
 const checkTimeout = 5 * time.Minute
 
-// TestLease_HistoriesAreLinearizable runs clients on two instances. They claim, extend,
-// release and cancel the same commands and submit results, all at the same time. The test
-// then searches for an order of the operations that explains every response with one
-// lease at a time for each command. In every other history, responses are lost and
-// connections break, so an operation may or may not have happened. The environment
-// variable FIELDGATE_HISTORIES sets the number of histories; the default is 6.
+// TestLease_HistoriesAreLinearizable runs concurrent clients on two instances. They claim,
+// extend, release and cancel the same commands and submit results. The test then searches for
+// an order of the operations that explains every response and gives each command one lease at
+// a time. In every other history, responses are lost and connections break, so an operation
+// may or may not have happened. The environment variable FIELDGATE_HISTORIES sets the number
+// of histories; the default is 6.
 func TestLease_HistoriesAreLinearizable(t *testing.T) {
 	t.Parallel()
 	histories, err := strconv.Atoi(os.Getenv("FIELDGATE_HISTORIES"))
@@ -58,13 +58,13 @@ func TestLease_HistoriesAreLinearizable(t *testing.T) {
 // history records the operations of concurrent clients on the commands of one device.
 type history struct {
 	*fixture
-	proxy   *storetest.Proxy // loses replies and connections; nil if nothing is lost
+	proxy   *storetest.Proxy // drops replies and connections; nil if the history has no faults
 	queues  []*queue.Queue   // one queue for each instance
 	started time.Time
 
 	mu         sync.Mutex
 	leases     []queue.Lease                    // all leases that were claimed
-	operations map[string][]porcupine.Operation // by command
+	operations map[string][]porcupine.Operation // operations by the id of the command
 	commands   []queue.Command
 	unknown    int // number of operations whose response was lost
 }
@@ -79,8 +79,8 @@ func newHistory(t *testing.T, server *storetest.Server, faults bool) *history {
 		addr = h.proxy.Addr()
 	}
 	for range 2 {
-		// Calls must not time out. After a timeout, the store could run a script later
-		// than op.latest.
+		// Calls must not time out. Otherwise the store could still run a script after
+		// op.latest.
 		s := storetest.Connect(t, store.Config{URL: "redis://" + addr, Timeout: time.Minute})
 		h.queues = append(h.queues, queue.New(queue.Config{Store: s, Logger: slog.New(slog.DiscardHandler)}))
 	}
@@ -90,7 +90,7 @@ func newHistory(t *testing.T, server *storetest.Server, faults bool) *history {
 	return h
 }
 
-// run runs the clients and, beside them, a sweeper.
+// run runs the clients and a sweeper at the same time.
 func (h *history) run(seed uint64) {
 	var clients, sweeper sync.WaitGroup
 	for n := range historyClients {
@@ -118,8 +118,8 @@ func (h *history) run(seed uint64) {
 	sweeper.Wait()
 }
 
-// setFault makes the proxy lose replies or connections from time to time. In between it
-// ends the fault.
+// setFault makes the proxy drop replies or connections from time to time. In between it turns
+// the fault off.
 func (h *history) setFault(rng *rand.Rand) {
 	if h.proxy == nil {
 		return
@@ -144,8 +144,8 @@ func (h *history) runOperation(n int, rng *rand.Rand) {
 		if kind%2 == 0 {
 			key = fmt.Sprintf("key-%d-%d", n, rng.IntN(6))
 		}
-		// There are only a few different requests, so the same key often comes with the
-		// same request.
+		// The span has only a few possible values, so that a client often repeats the same request
+		// with the same key.
 		span = span.Truncate(16*time.Millisecond) + 4*time.Millisecond
 		h.runClaim(n, q, queue.ClaimRequest{Device: h.device, Limit: 1 + kind/2%2, Visibility: span, IdempotencyKey: key})
 	} else {
@@ -153,7 +153,7 @@ func (h *history) runOperation(n int, rng *rand.Rand) {
 	}
 }
 
-// pickLease picks one of the newest leases, which often has expired.
+// pickLease picks one of the newest leases. Often the picked lease has already expired.
 func (h *history) pickLease(rng *rand.Rand) (queue.Lease, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -164,9 +164,9 @@ func (h *history) pickLease(rng *rand.Rand) (queue.Lease, bool) {
 	return h.leases[from+rng.IntN(len(h.leases)-from)], true
 }
 
-// runClaim claims commands and records an operation for each returned command. If the
-// claim returned no command, it records an operation for every command, because none was
-// ready.
+// runClaim claims commands and records an operation for each command that the claim returned.
+// A claim that returned no command shows that none was ready, so runClaim then records an
+// operation for every command.
 func (h *history) runClaim(n int, q *queue.Queue, r queue.ClaimRequest) {
 	call, earliest := h.clock()
 	leases, err := q.Claim(context.Background(), r)
@@ -191,8 +191,8 @@ func (h *history) runClaim(n int, q *queue.Queue, r queue.ClaimRequest) {
 	h.leases = append(h.leases, leases...)
 }
 
-// runOnLease extends or releases the lease l, submits a result with it, or cancels its
-// command.
+// runOnLease runs one operation on the lease l: it extends or releases the lease, submits a
+// result, or cancels the command.
 func (h *history) runOnLease(n int, q *queue.Queue, l queue.Lease, kind int, span time.Duration) {
 	ctx, ref := context.Background(), h.ref(l)
 	call, earliest := h.clock()
@@ -225,8 +225,8 @@ func (h *history) runOnLease(n int, q *queue.Queue, l queue.Lease, kind int, spa
 	h.record(n, l.ID, call, op, err)
 }
 
-// clock returns two times. call is the time since the history started, in ns. earliest is
-// the earliest Unix time in ms at which an operation that starts now can happen.
+// clock returns two timestamps. The first is the time since the start of the history, in ns. The
+// second is a Unix time in ms. An operation that starts now cannot happen before that time.
 func (h *history) clock() (call, earliest int64) {
 	return int64(time.Since(h.started)), time.Now().UnixMilli() - 1
 }
@@ -256,7 +256,7 @@ func (h *history) record(n int, command string, call int64, op operation, err er
 	})
 }
 
-// check requires that some order of the operations explains every response.
+// check requires that, for each command, some order of the operations explains every response.
 func (h *history) check(t *testing.T) {
 	total := 0
 	for command, operations := range h.operations {
@@ -272,7 +272,7 @@ func (h *history) check(t *testing.T) {
 		historyClients, historyClients*historyOperations, total, historyCommands, h.tally())
 }
 
-// tally counts the operations by the kind of their response.
+// tally counts the operations by the type of response.
 func (h *history) tally() map[string]int {
 	tally := map[string]int{}
 	for _, operations := range h.operations {

@@ -16,37 +16,38 @@ const (
 	// user approves a command that they proposed themselves.
 	DecidedOnce store.Invariant = "decidedOnce"
 
-	// NothingAfterItsSession: a command is not claimed once its session has ended, its
-	// device is suspended or decommissioned, or its delivery deadline has passed.
+	// NothingAfterItsSession: no command is claimed after its session has ended, after its
+	// device was suspended or decommissioned, or after its delivery deadline.
 	NothingAfterItsSession store.Invariant = "nothingAfterItsSession"
 
-	// FinishedIsFinal: a command that has ended never runs again. Only the result of its
-	// newest claim replaces a status that a deadline has set.
+	// FinishedIsFinal: a command that has ended never runs again. Its status changes only if a
+	// deadline has set the status and the newest claim then submits a result.
 	FinishedIsFinal store.Invariant = "finishedIsFinal"
 
 	// OneResult: the first recorded result never changes. The same result may be
 	// submitted again. A different result changes nothing.
 	OneResult store.Invariant = "oneResult"
 
-	// AttemptsBounded: a command is claimed at most as often as its proposal allows.
-	// Released claims do not count as attempts, but have a limit of their own.
+	// AttemptsBounded: a command is claimed at most as often as its proposal allows. Released
+	// claims do not count as attempts, but have a separate limit.
 	AttemptsBounded store.Invariant = "attemptsBounded"
 
-	// ExecutionCapped: no lease ends later than 12 h after the first claim that counts.
+	// ExecutionCapped: no lease ends later than 12 h after the first claim that was not
+	// released.
 	ExecutionCapped store.Invariant = "executionCapped"
 
-	// FIFOWithinPriority: a claim takes the ready command with the highest priority.
-	// Among commands of equal priority it takes the one that was proposed first. A
-	// command whose lease has expired returns to its old position.
+	// FIFOWithinPriority: a claim takes the ready command with the highest priority. Among
+	// commands of equal priority it takes the one that was proposed first. A command whose
+	// lease has expired returns to its old position in the queue.
 	FIFOWithinPriority store.Invariant = "fifoWithinPriority"
 
-	// TokenFences: only the token of the newest claim extends the lease, releases the
-	// claim or records a result. Any other token changes nothing, except that deadlines
-	// that have passed are applied.
+	// TokenFences: only the token of the newest claim extends the lease, releases the claim or
+	// records a result. A call with any other token only applies the deadlines that have
+	// passed.
 	TokenFences store.Invariant = "tokenFences"
 
-	// CancelIsHeard: when a user has cancelled a claimed command, the device can read
-	// this request for as long as it holds the claim. The command does not run again.
+	// CancelIsHeard: after a user has cancelled a claimed command, the device can read the
+	// cancellation for as long as it holds the claim. The command does not run again.
 	CancelIsHeard store.Invariant = "cancelIsHeard"
 
 	// ReadyIsBounded: no proposal is accepted while the device has the maximum number of

@@ -9,7 +9,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// ClaimRef names a device's claim on a command, by the command's id and the claim token.
+// ClaimRef identifies a claim on a command by the command's id and the claim token.
 type ClaimRef struct {
 	Device    store.Device
 	CommandID string
@@ -24,11 +24,11 @@ type Extension struct {
 	CancelRequested bool
 }
 
-// Extend sets the end of the lease to now plus by, but at most to 12 h after the first
-// claim. Refusals: command_not_found, invalid_claim_token, claim_superseded,
-// claim_expired, command_finished.
-func (q *Queue) Extend(ctx context.Context, ref ClaimRef, by time.Duration) (Extension, error) {
-	reply, s, err := q.runAsDevice(ctx, extendScript, ref, ref.Device.Keys(), by.Milliseconds())
+// Extend moves the end of the lease to the current time plus extension, but to at most 12 h
+// after the first claim that was not released. Refusals: command_not_found,
+// invalid_claim_token, claim_superseded, claim_expired, command_finished.
+func (q *Queue) Extend(ctx context.Context, ref ClaimRef, extension time.Duration) (Extension, error) {
+	reply, s, err := q.runAsDevice(ctx, extendScript, ref, ref.Device.Keys(), extension.Milliseconds())
 	if err != nil {
 		return Extension{}, err
 	}
@@ -39,15 +39,15 @@ func (q *Queue) Extend(ctx context.Context, ref ClaimRef, by time.Duration) (Ext
 	}, nil
 }
 
-// Release ends the claim and returns the command's status afterwards. The attempt does
-// not count. The command is queued again unless it was cancelled or has expired. The
-// refusals are the same as those of Extend.
+// Release ends the claim and returns the command's status afterwards. A released claim does
+// not count as an attempt. The command is queued again unless it was cancelled or has expired.
+// The refusals are the same as those of Extend.
 func (q *Queue) Release(ctx context.Context, ref ClaimRef, reason string) (Status, error) {
 	_, s, err := q.runAsDevice(ctx, releaseScript, ref, ref.Device.Keys(), reason)
 	return s.Status, err
 }
 
-// RecordedResult describes the result that is recorded after SubmitResult.
+// RecordedResult describes the result that SubmitResult recorded.
 type RecordedResult struct {
 	Status    Status
 	Late      bool // the result arrived after the lease had ended
@@ -55,8 +55,8 @@ type RecordedResult struct {
 }
 
 // SubmitResult records the result of a command. The status must be Succeeded, Failed or
-// Cancelled: for another status it returns an error that is not a refusal, because
-// callers validate the status. The same result may be submitted again. Refusals:
+// Cancelled. Callers must validate the status. For any other status SubmitResult returns an
+// error that is not a refusal. The same result may be submitted again. Refusals:
 // command_not_found, invalid_claim_token, claim_superseded, command_finished.
 func (q *Queue) SubmitResult(ctx context.Context, ref ClaimRef, status Status, r Result) (RecordedResult, error) {
 	if status != Succeeded && status != Failed && status != Cancelled {
@@ -78,8 +78,8 @@ func (q *Queue) SubmitResult(ctx context.Context, ref ClaimRef, status Status, r
 	return RecordedResult{Status: s.Status, Late: s.Late, Duplicate: reply.Int(3) == 1}, nil
 }
 
-// runAsDevice runs a script on a claimed command, with the device as the actor. It
-// returns the reply and the command's state in that reply.
+// runAsDevice runs a script on a claimed command, with the device as the actor. It returns the
+// reply, and the command's state from the reply.
 func (q *Queue) runAsDevice(ctx context.Context, script *store.Script, ref ClaimRef, keys []string, args ...any) (store.Reply, state, error) {
 	if !store.OwnsID(ref.Device.Tenant, store.KindCommand, ref.CommandID) {
 		return nil, state{}, errCommandNotFound

@@ -11,17 +11,17 @@ import (
 // leaseAttempts is the MaxAttempts of all commands in a history.
 const leaseAttempts = 4
 
-// operation is one operation of a client on one command, and the response. Times are in
-// Unix ms. They are by the store's clock if the response contains them, and otherwise by
-// the client's clock. Both clocks are on the same machine.
+// operation is one operation of a client on one command, and its response. Times are in Unix
+// ms. They come from the store's clock if the response contains them, and otherwise from the
+// client's clock. Both clocks are on the same machine.
 type operation struct {
 	kind    model.Kind
 	command string // id of the command; empty for a claim that returned no command or whose response was lost
 	token   string
 	key     string // Idempotency-Key of a claim
 	result  string
-	visible int64 // end of the lease in the response; without a response, the earliest possible end
-	span    int64 // requested ms from the operation to the end of the lease
+	visible int64 // end of the lease from the response; without a response, the earliest possible end
+	span    int64 // requested length of the lease in ms, counted from the operation
 
 	unknown   bool  // the response was lost, so the operation may or may not have happened
 	at        int64 // time of the operation; zero if the response does not contain it
@@ -46,8 +46,8 @@ type leaseState struct {
 }
 
 // leaseModel returns a porcupine model for the lease of one command. The model is
-// nondeterministic for two reasons: a lease may expire at any time in an interval, and an
-// operation whose response was lost may or may not have happened.
+// nondeterministic for two reasons. A lease may expire at any time in an interval, and an
+// operation with a lost response may or may not have happened.
 func leaseModel() porcupine.Model {
 	nondeterministic := porcupine.NondeterministicModel{
 		Init: func() []any { return []any{leaseState{status: model.Queued}} },
@@ -63,8 +63,8 @@ func leaseModel() porcupine.Model {
 	return nondeterministic.ToModel()
 }
 
-// possible returns all states that are possible after an operation. If the lease may or
-// may not have expired before the operation, it returns the states for both cases.
+// possible returns all states that are possible after an operation. If the lease may have
+// expired before the operation, it returns the states for both cases.
 func (s leaseState) possible(op operation) (next []leaseState) {
 	at := op.latest
 	if op.at != 0 {
@@ -115,9 +115,9 @@ func (s leaseState) after(op operation) []leaseState {
 	return []leaseState{next}
 }
 
-// afterClaim returns the state after a claim, and reports whether the response is right.
-// A response contains no command, the command, or the command again under the same
-// Idempotency-Key.
+// afterClaim returns the state after a claim, and reports whether the response was allowed.
+// Three responses are possible: no command, the command, or the same lease again for a
+// repeated Idempotency-Key.
 func (s leaseState) afterClaim(op operation) (leaseState, bool) {
 	switch {
 	case op.command == "":
@@ -131,7 +131,7 @@ func (s leaseState) afterClaim(op operation) (leaseState, bool) {
 }
 
 // afterAccepted returns the state after an accepted extension, release, result or
-// cancellation. It reports whether it was right to accept the operation.
+// cancellation. It reports whether the queue was allowed to accept the operation.
 func (s leaseState) afterAccepted(op operation) (leaseState, bool) {
 	newest := s.token == op.token && !s.released
 	switch op.kind {
@@ -175,7 +175,7 @@ func (s leaseState) afterCancel() leaseState {
 	return s
 }
 
-// isRightRefusal reports whether the operation had to be refused, and whether the refusal
+// isRightRefusal reports whether both hold: the operation had to be refused, and the refusal
 // contains the right state.
 func (s leaseState) isRightRefusal(op operation) bool {
 	newest := s.token == op.token && !s.released
@@ -192,9 +192,8 @@ func (s leaseState) isRightRefusal(op operation) bool {
 	return right && s.status == op.status && s.attempt == op.attempt
 }
 
-// afterLostResponse returns the possible states after an operation that happened but
-// whose response was lost. It returns no state if the operation cannot have changed
-// anything.
+// afterLostResponse returns the possible states after an operation that happened although its
+// response was lost. It returns no state if the operation cannot have changed anything.
 func (s leaseState) afterLostResponse(op operation) []leaseState {
 	if op.kind == model.Claim {
 		if s.status != model.Queued {

@@ -17,10 +17,10 @@ import (
 // noLease is the response of a claim when no command is ready.
 const noLease = "no lease"
 
-// transitions holds the response to each operation on a command, by the command's status.
-// A response is the status afterwards or the code of a refusal. Results are submitted
-// with the newest token and differ from a recorded result. Decisions are made by a user
-// who has not decided before.
+// transitions holds one row for each status of a command. The field from is the status before
+// the operation. The other fields are named after operations, and hold the status afterwards
+// or the code of a refusal. Results are submitted with the newest token and differ from a
+// recorded result. Decisions come from a user who has not decided before.
 var transitions = []struct {
 	from                                                                 queue.Status
 	approve, reject, cancel, claim, extend, release, submitResult, retry string
@@ -65,8 +65,8 @@ func TestCommand_Transitions(t *testing.T) {
 	})
 }
 
-// inState proposes a command and brings it into a status. If the command was never
-// claimed, the token of the returned lease is invalid.
+// inState proposes a command and moves it to the given status. It returns the newest lease. If
+// the command was never claimed, the token of the lease is invalid.
 func (f *fixture) inState(status queue.Status) queue.Lease {
 	f.t.Helper()
 	unclaimed := func(c queue.Command) queue.Lease { return queue.Lease{Command: c, Token: "no-such-token"} }
@@ -131,7 +131,7 @@ func (f *fixture) apply(l queue.Lease, operation string) (queue.Status, error) {
 	}
 }
 
-// requireTransition runs an operation on a command and requires the response want.
+// requireTransition runs an operation on a command and requires that the response is want.
 func (f *fixture) requireTransition(l queue.Lease, operation, want string) {
 	f.t.Helper()
 	before := f.get(l.ID)
@@ -248,7 +248,7 @@ func TestTimeline_RecordsEveryTransition(t *testing.T) {
 }
 
 // canonicalData sorts the members of the JSON object at the end of each line. Their order
-// differs between the kinds of stores.
+// depends on the type of store.
 func canonicalData(lines []string) []string {
 	for i, line := range lines {
 		head, data, _ := strings.Cut(line, "{")
@@ -345,7 +345,7 @@ func TestBacklog_CountsReadyAndListsCancels(t *testing.T) {
 		leases := f.claim(limit(2))
 		for _, c := range claimed {
 			require.True(t, f.cancel(c).CancelRequested)
-			f.cancel(c) // a second request must add nothing
+			f.cancel(c) // the second cancellation must add no event
 		}
 		ready, cancels, err := f.queue.Backlog(t.Context(), f.device)
 		require.NoError(t, err)

@@ -11,17 +11,18 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// The bounds of one page of commands. A page that would exceed maxPageBytes ends early,
+// These are limits of one page of commands. A page that would exceed maxPageBytes ends early,
 // and its cursor continues after its last command.
 const (
-	maxPageBytes        = 512 << 10 // of the records that are read, except for the first
-	maxListedParameters = 4 << 10   // bytes; larger parameters are left out
-	listBatch           = 50        // commands that are read in one round trip
+	maxPageBytes        = 512 << 10 // maximum total size of the records of a page, in bytes; the first record may exceed it
+	maxListedParameters = 4 << 10   // maximum size of the parameters of a command in a list, in bytes; lists omit larger parameters
+	listBatch           = 50        // number of commands that one round trip reads
 )
 
-// List reads a page of the commands of a session, the oldest first, without results and
-// large parameters. It also returns the cursor of the next page, empty on the last one. Refusals:
-// session_not_found, and validation_failed for a cursor that the store did not issue.
+// List reads a page of the commands of a session, the oldest first, without results and large
+// parameters. It also returns the cursor of the next page, which is empty on the last page.
+// Refusals: session_not_found, and validation_failed for a cursor that the store did not
+// issue.
 func (q *Queue) List(ctx context.Context, tenant, sessionID string, page store.Page) ([]Command, string, error) {
 	device, err := q.locate(ctx, tenant, sessionID)
 	if err != nil {
@@ -31,26 +32,28 @@ func (q *Queue) List(ctx context.Context, tenant, sessionID string, page store.P
 	return q.page(ctx, listing, page, func(member string) commandKey { return commandKey{device, member} })
 }
 
-// Pending reads a page of the tenant's commands that are pending approval, on any device,
-// the oldest first, without results and large parameters. It also returns the cursor of
-// the next page, empty on the last one. Refusal: validation_failed for a cursor that the store did not issue.
+// Pending reads a page of the tenant's commands that are pending approval, on any device, the
+// oldest first, without results and large parameters. It also returns the cursor of the next
+// page, which is empty on the last page. Refusal: validation_failed for a cursor that the
+// store did not issue.
 func (q *Queue) Pending(ctx context.Context, tenant string, page store.Page) ([]Command, string, error) {
 	listing := store.Listing{Key: store.Tenant(tenant).InboxKey()}
 	found, next, err := q.page(ctx, listing, page, func(member string) commandKey {
 		id, device, _ := strings.Cut(member, " ")
 		return commandKey{store.Device{Tenant: tenant, ID: device}, id}
 	})
-	decided := func(c Command) bool { return c.Status != PendingApproval } // since the page was listed
+	decided := func(c Command) bool { return c.Status != PendingApproval } // a user may decide after the inbox was read and before the commands are read
 	return slices.DeleteFunc(found, decided), next, err
 }
 
-// commandKey identifies a command: its device, which has the key of the record, and its id.
+// commandKey identifies a command by its device and its id.
 type commandKey struct {
 	device store.Device
 	id     string
 }
 
-// page reads the commands of one page of an index. parse converts a member of the index.
+// page reads the commands of one page of an index. The function parse converts a member of the
+// index to a commandKey.
 func (q *Queue) page(ctx context.Context, l store.Listing, page store.Page, parse func(member string) commandKey) ([]Command, string, error) {
 	members, err := q.store.Members(ctx, l, page)
 	if err != nil {
@@ -67,9 +70,10 @@ func (q *Queue) page(ctx context.Context, l store.Listing, page store.Page, pars
 	return found, store.CursorAfter(members[read-1]), nil
 }
 
-// readListed reads commands as lists show them. It ends before a command that would exceed
-// maxPageBytes, without having read its body. It also returns how many of the keys it has
-// processed. Commands without a record, or whose record cannot be decoded, are left out.
+// readListed reads commands for a list. It stops before the command with which the page would
+// exceed maxPageBytes, and does not read the body of that command. It omits commands without a
+// record, and commands whose record cannot be decoded. The result read is the number of keys
+// that it has processed.
 func (q *Queue) readListed(ctx context.Context, keys []commandKey) (found []Command, read int, err error) {
 	for size := 0; read < len(keys); {
 		batch := keys[read:min(read+listBatch, len(keys))]
@@ -89,15 +93,16 @@ func (q *Queue) readListed(ctx context.Context, keys []commandKey) (found []Comm
 	return found, read, nil
 }
 
-// entry is the record of a command of a list. Its state is empty if there is no command,
-// and its body is empty until readBodies has read it.
+// entry is the record of one command of a list. Its state is empty if the command does not
+// exist. Its body is empty until readBodies has read it.
 type entry struct {
 	record
 	bodySize int
 }
 
-// fitting returns the first entries that fit into a page of which size bytes are taken,
-// and the new size. The first entry of a page always fits.
+// fitting returns the first entries that still fit into a page, and the size of the page with
+// those entries. The argument size is the size of the page without them. Sizes are in bytes. The
+// first entry of a page always fits.
 func fitting(entries []entry, size int) ([]entry, int) {
 	for i, e := range entries {
 		next := size + len(e.state) + max(len(e.body), e.bodySize)
@@ -124,9 +129,9 @@ func (q *Queue) decodeListed(ctx context.Context, entries []entry) (found []Comm
 	return found
 }
 
-// readEntries reads the states of commands, and the heads or the sizes of their bodies. It
-// uses only Redis commands that do not fail for a missing key, so an error never means
-// that a command is missing.
+// readEntries reads the states of commands. It also reads the heads of their bodies, or the
+// sizes of bodies without a head. It uses only Redis commands that do not fail for a missing
+// key, so an error never means that a command is missing.
 func (q *Queue) readEntries(ctx context.Context, keys []commandKey) ([]entry, error) {
 	fields := make([]*redis.SliceCmd, len(keys))
 	sizes := make([]*redis.IntCmd, len(keys))
@@ -175,8 +180,8 @@ func (q *Queue) readBodies(ctx context.Context, entries []entry) error {
 	return err
 }
 
-// pipelined runs a pipeline that reads commands, in one round trip. WRONGTYPE is not an
-// error: a damaged device is skipped so that it does not hide the others.
+// pipelined runs a pipeline that reads commands, in one round trip. It ignores WRONGTYPE
+// errors, so that a damaged device does not hide the others.
 func (q *Queue) pipelined(ctx context.Context, name string, fill func(context.Context, redis.Pipeliner)) error {
 	return q.store.Do(ctx, name, func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
@@ -194,7 +199,8 @@ func (q *Queue) pipelined(ctx context.Context, name string, fill func(context.Co
 	})
 }
 
-// wrongType is the error of Redis for a key of another type.
+// wrongType is the prefix of the error that Redis returns if the value of a key does not have
+// the type that the Redis command requires.
 const wrongType = "WRONGTYPE"
 
 func (q *Queue) logSkipped(ctx context.Context, id string, err error) {

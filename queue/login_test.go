@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestClaim_EndedLoginIsRefused changes the status or the epoch of a device, as a
-// suspension does. Each change alone must end the logins.
+// TestClaim_EndedLoginIsRefused changes only the epoch or only the status of a device. A
+// suspension changes both, but each change alone must be enough to refuse the claim.
 func TestClaim_EndedLoginIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, fields := range map[string]map[string]any{
@@ -39,8 +39,8 @@ func TestClaim_EndedLoginIsRefused(t *testing.T) {
 	}
 }
 
-// TestClaim_DeletedLoginIsRefused claims with a login whose record does not exist, as after
-// a logout: no wake-up and no epoch tells the claim.
+// TestClaim_DeletedLoginIsRefused claims with a login that has no record, as after a logout.
+// A logout does not change the epoch, so the missing record alone must cause the refusal.
 func TestClaim_DeletedLoginIsRefused(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -22,8 +22,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestMain runs the property test with fewer sequences than rapid does by default, unless
-// -rapid.checks is given.
+// TestMain reduces the number of sequences in the property test, unless -rapid.checks is
+// given.
 func TestMain(m *testing.M) {
 	given := false
 	flag.Parse()
@@ -36,8 +36,8 @@ func TestMain(m *testing.M) {
 	storetest.Main(m)
 }
 
-// eachIsolated runs a test on every kind of store, with a server that no other test uses.
-// Tests need this when they sweep, or when another test's sweeper would disturb them.
+// eachIsolated runs a test on every type of store, with a server that no other test uses. A
+// test needs this if it sweeps, or if the sweeper of another test would disturb it.
 func eachIsolated(t *testing.T, test func(t *testing.T, s *store.Store)) {
 	t.Helper()
 	t.Run("embedded", func(t *testing.T) {
@@ -80,9 +80,9 @@ const (
 	review = "config.set"
 )
 
-// longLease is the default length of a lease. It is longer than a test may run by default
-// (10 min), so that no lease expires by chance on a slow machine. A test that needs an
-// expired lease uses shortLease or expireLease.
+// longLease is the default length of a lease. It exceeds the default timeout of tests (10
+// min), so that no lease expires by chance on a slow machine. A test that needs an expired
+// lease uses shortLease or expireLease.
 const longLease = time.Hour
 
 // sessionLength is longer than any lease, so that no session ends before a lease does.
@@ -124,8 +124,7 @@ func (f *fixture) open(d store.Device, duration time.Duration) session.Session {
 	return s
 }
 
-// withDevice returns a fixture for the same queue and the device d. It opens a session
-// for d.
+// withDevice returns a fixture with the same queue and the device d. It opens a session for d.
 func (f *fixture) withDevice(d store.Device) *fixture {
 	f.t.Helper()
 	other := *f
@@ -215,7 +214,7 @@ func (f *fixture) claim(change ...func(*queue.ClaimRequest)) []queue.Lease {
 	return leases
 }
 
-// claimOne claims commands and requires the claim to return exactly one.
+// claimOne runs a claim that must return exactly one lease, and returns that lease.
 func (f *fixture) claimOne(change ...func(*queue.ClaimRequest)) queue.Lease {
 	f.t.Helper()
 	leases := f.claim(change...)
@@ -270,11 +269,11 @@ func (f *fixture) sweep() {
 	require.NoError(f.t, err)
 }
 
-// patience is the maximum time that a test waits for a condition.
+// patience is the maximum time for which a test waits for a condition.
 const patience = 30 * time.Second
 
-// eventually waits until condition returns true. The message describes what has not
-// happened.
+// eventually waits until condition returns true. If the wait fails, message must describe
+// the event that has not happened.
 func eventually(t testing.TB, message string, condition func() bool) {
 	t.Helper()
 	require.Eventually(t, condition, patience, 2*time.Millisecond, message)
@@ -388,7 +387,7 @@ func requireRefusal(t testing.TB, err error, code fieldgate.Code) *fieldgate.Err
 	return refusal
 }
 
-// stateOf returns the state of c in the form that a refusal has.
+// stateOf returns the state of c as it appears in a refusal.
 func stateOf(c queue.Command) *fieldgate.CommandState {
 	return &fieldgate.CommandState{ID: c.ID, Status: string(c.Status), Attempt: c.Attempt}
 }
@@ -401,7 +400,7 @@ func ids(leases []queue.Lease) []string {
 	return list
 }
 
-// roundTrips counts the round trips to a store by the name of the script or command.
+// roundTrips counts the round trips to a store, by the name of the script or command.
 type roundTrips struct {
 	mu    sync.Mutex
 	count map[string]int
@@ -422,13 +421,12 @@ func (r *roundTrips) of(name string) int {
 	return r.count[name]
 }
 
-// since returns the round trips that were counted after before, the result of an earlier
-// call of all.
-func (r *roundTrips) since(before map[string]int) map[string]int {
+// since returns the increase of each count relative to earlier. It omits unchanged counts.
+func (r *roundTrips) since(earlier map[string]int) map[string]int {
 	more := map[string]int{}
 	for name, n := range r.all() {
-		if n > before[name] {
-			more[name] = n - before[name]
+		if n > earlier[name] {
+			more[name] = n - earlier[name]
 		}
 	}
 	return more

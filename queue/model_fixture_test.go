@@ -23,29 +23,29 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// modelFixture is a device in a store and the model of that device. The model has the
-// names c1, s1 and c1#1 for a command, a session and a claim token. The maps below relate
-// them to the store's ids and tokens.
+// modelFixture is a device in a store together with the model of that device. The model uses
+// short names: c1 for a command, s1 for a session and c1#1 for a claim token. The maps below
+// translate between these names and the ids and tokens of the store.
 type modelFixture struct {
 	*fixture
 	model    *model.Model
 	devices  *device.Registry
-	started  int64             // store's clock at the start, in Unix ms
-	elapsed  int64             // ms by which elapse has moved the stored times back
+	started  int64             // time by the store's clock at the start, in Unix ms
+	elapsed  int64             // total span in ms that elapse has subtracted from the stored times
 	ids      map[string]string // ids of commands and sessions, by name
 	tokens   map[string]string // claim tokens, by name
-	names    map[string]string // names, by id or by the hash of a token
-	expiring map[string]bool   // keys with a time to live
+	names    map[string]string // names of commands, sessions and claim tokens, by id or by the hash of the token
+	expiring map[string]bool   // keys that have a time to live
 	recent   []model.Operation // operations that drawOperations may repeat
 }
 
-// modelStart is the model's clock at the start. It is not zero, because zero means that a
-// time is not set.
+// modelStart is the time of the model's clock at the start. It is not zero, because a zero
+// time means not set.
 const modelStart = model.Hour
 
-// tick is the unit of the model's clock, in ms: all spans are multiples of tick. It is
-// longer than a test may run by default (10 min). The real time that passes is therefore
-// always less than one tick.
+// tick is the unit of the model's clock, in ms. All spans are multiples of a tick. A tick
+// exceeds the default timeout of tests (10 min), so that less real time than one tick passes
+// in a test.
 const tick int64 = 15 * 60_000
 
 func newModelFixture(t *testing.T, s *store.Store) *modelFixture {
@@ -63,7 +63,7 @@ func newModelFixture(t *testing.T, s *store.Store) *modelFixture {
 	return f
 }
 
-// apply applies an operation to the store and returns its response in the model's terms.
+// apply applies an operation to the store. It returns the response with the model's names.
 func (f *modelFixture) apply(t testing.TB, op model.Operation) model.Response {
 	ctx := t.Context()
 	ref := queue.ClaimRef{Device: f.device, CommandID: f.ids[op.Command], Token: f.tokens[op.Token]}
@@ -162,8 +162,8 @@ func (f *modelFixture) applyClaim(ctx context.Context, op model.Operation) model
 	return response(claimed, err)
 }
 
-// tokenName returns the model's name for a claim token: the command's name and the number
-// of the claim. It gives a new token this name.
+// tokenName returns the model's name for a claim token. The name consists of the command's name
+// and the number of the claim, such as c1#1. If the token is new, tokenName records the name.
 func (f *modelFixture) tokenName(command, token string, claim int) string {
 	sum := sha256.Sum256([]byte(token))
 	hash := hex.EncodeToString(sum[:16])
@@ -174,8 +174,8 @@ func (f *modelFixture) tokenName(command, token string, claim int) string {
 	return f.names[hash]
 }
 
-// created returns the response to an operation that created a command or session. It
-// gives a new id the next name of its kind.
+// created returns the response to an operation that created a command or session. It names a
+// new id with the next free name, such as c2 or s2.
 func (f *modelFixture) created(r model.Response, kind, id string, err error) model.Response {
 	if err == nil && f.names[id] == "" {
 		n := 1
@@ -192,8 +192,8 @@ func stateResponse(c queue.Command) model.Response {
 	return model.Response{Status: model.Status(c.Status), Attempt: c.Attempt}
 }
 
-// response returns r with the code of err: "ok" for nil, otherwise the code of the
-// refusal. It also sets the command's state if the refusal contains it.
+// response returns r with the code of err. The code is "ok" if err is nil. If a refusal
+// contains the command's state, response adds that state.
 func response(r model.Response, err error) model.Response {
 	var refusal *fieldgate.Error
 	switch {
@@ -218,8 +218,8 @@ func (f *modelFixture) settleDue(ctx context.Context) error {
 	}
 }
 
-// modelTime converts a stored time to a time of the model's clock, rounded down to a
-// tick. Zero stays zero.
+// modelTime converts a stored time to a time of the model, rounded down to a tick. Zero stays
+// zero.
 func (f *modelFixture) modelTime(ms int64) int64 {
 	if ms <= 0 {
 		return 0
@@ -234,11 +234,14 @@ func TestModelTime_RoundsDown(t *testing.T) {
 	require.Equal(t, modelStart+tick, f.modelTime(f.started+tick))
 }
 
-// elapseScript subtracts a span from every stored time of a device. For the scripts that is
-// the same as if the span had passed. The clock of Redis itself cannot be set.
+// elapseScript subtracts a span from every stored time of a device. The scripts then behave as
+// if the span had passed. The test cannot set the clock of Redis itself.
 //
-//	KEYS  1-13 the device's key set, then the records of its sessions, then keys with a time to live
-//	ARGV  1 ms, 2 number of sessions, 3... the device's members of the due index
+//	KEYS[1-13]   the device's key set
+//	KEYS[14...]  the records of its sessions, then keys with a time to live
+//	ARGV[1]      span in ms
+//	ARGV[2]      number of sessions
+//	ARGV[3...]   the device's members of the due index
 var elapseScript = store.NewScript(fstest.MapFS{"elapse.lua": {Data: []byte(`
 local by, sessions = tonumber(ARGV[1]), tonumber(ARGV[2])
 local function ms(n) return string.format('%.0f', n) end
@@ -276,7 +279,7 @@ end
 return { 'ok' }
 `)}}, "elapse.lua")
 
-// elapse lets ms pass for the device, by running elapseScript.
+// elapse simulates that ms milliseconds pass for the device.
 func (f *modelFixture) elapse(ctx context.Context, ms int64) error {
 	keys, sessions := f.device.Keys(), 0
 	args := []any{ms, 0}
@@ -292,7 +295,7 @@ func (f *modelFixture) elapse(ctx context.Context, ms int64) error {
 	return err
 }
 
-// dueMemberOf returns the due member of the command or session with this name.
+// dueMemberOf returns the member of the due index for the command or session with the given name.
 func (f *modelFixture) dueMemberOf(name string) string {
 	kind := map[byte]string{'c': "command", 's': "session"}[name[0]]
 	return fmt.Sprintf("%s %s %s %s", kind, f.ids[name], f.device.ID, f.device.Tenant)

@@ -14,7 +14,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// commandRecord holds those fields of a command's stored state that the model also has.
+// commandRecord holds those fields of a stored command that the model also has.
 type commandRecord struct {
 	Status    model.Status
 	Session   string
@@ -38,8 +38,7 @@ type commandRecord struct {
 	Approval  model.Approval
 }
 
-// storedDevice holds the replies to the reads of everything that the store holds about a
-// device.
+// storedDevice holds the replies of Redis from which observe builds the state of a device.
 type storedDevice struct {
 	commands                *redis.MapStringStringCmd
 	record                  *redis.SliceCmd
@@ -76,8 +75,7 @@ func (f *modelFixture) readStored() storedDevice {
 	return d
 }
 
-// observe reads what the store holds about the device and converts it to a state of the
-// model.
+// observe reads the stored data of the device and converts it to a state of the model.
 func (f *modelFixture) observe() model.State {
 	d := f.readStored()
 	record := store.Reply(d.record.Val())
@@ -122,8 +120,9 @@ func (f *modelFixture) namesOf(found *redis.StringSliceCmd) (names []string) {
 	return names
 }
 
-// timelinesOf returns the types of each command's events, in order. If an event has
-// another session than its command, its type is marked, so that the comparison fails.
+// timelinesOf returns the types of each command's events, in order. It marks the type of an
+// event whose session is not the command's session, so that the comparison with the model
+// fails.
 func (f *modelFixture) timelinesOf(d storedDevice) map[string][]string {
 	timelines, commands := map[string][]string{}, f.model.State().Commands
 	for _, entry := range d.timeline.Val() {
@@ -161,8 +160,8 @@ func (f *modelFixture) commandOf(id, raw string) model.Command {
 	return c
 }
 
-// resultOf returns the status and the output of a command that has a result. The record
-// itself holds only a hash of the result.
+// resultOf returns the status and the output of a command that has a result. The command's own
+// record contains only a hash of the result.
 func resultOf(c model.Command, stored *redis.StringCmd) string {
 	if c.Result == "" || stored == nil {
 		return c.Result

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// Mode is the treatment of a type of command: Auto, Review or Deny.
+// Mode decides whether commands of a type run without approval: Auto, Review or Deny.
 type Mode string
 
-// In the mode auto a command runs without approval, in review it needs a user's approval,
-// and in deny it is refused.
+// In mode Auto a command runs without approval. In mode Review it needs the approval of a
+// user. In mode Deny it is refused.
 const (
 	Auto   Mode = "auto"
 	Review Mode = "review"

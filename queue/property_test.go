@@ -11,10 +11,10 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// TestModel_MatchesScripts applies the same random operations to a device in a store and
-// to the device's model. After each operation it compares the responses and the states,
-// and checks the invariants. The flag -rapid.checks sets the number of sequences, and
-// -rapid.steps their length.
+// TestModel_MatchesScripts applies the same random operations to a device in a store and to
+// the model of that device. After each operation it compares the responses and the states, and
+// checks the invariants. The flag -rapid.checks sets the number of sequences. The flag
+// -rapid.steps sets the length of a sequence.
 func TestModel_MatchesScripts(t *testing.T) {
 	t.Parallel()
 	eachIsolated(t, func(t *testing.T, s *store.Store) {
@@ -30,8 +30,8 @@ func TestModel_MatchesScripts(t *testing.T) {
 	})
 }
 
-// step applies an operation to the store and to the model and compares them. It returns
-// the state of the store afterwards.
+// step applies an operation to the store and to the model and compares the responses and
+// states. It returns the state of the store afterwards.
 func (f *modelFixture) step(r *rapid.T, before model.State, op model.Operation) model.State {
 	r.Helper()
 	r.Logf("%+v", op)
@@ -54,14 +54,14 @@ var weights = []struct {
 	{model.Suspend, 1}, {model.Resume, 4}, {model.Decommission, 1},
 }
 
-// onCommand are the kinds of operations that need a command.
+// onCommand holds the kinds of operations that need a command.
 var onCommand = []model.Kind{model.Approve, model.Reject, model.Cancel, model.Extend, model.Release, model.SubmitResult}
 
-// drawOperations draws the next operation. Sometimes it draws a few operations that would
-// seldom follow each other by chance.
+// drawOperations draws the next operation. Sometimes it draws a short sequence that would
+// seldom occur by chance.
 func (f *modelFixture) drawOperations(r *rapid.T) []model.Operation {
 	if len(f.recent) > 0 && rapid.IntRange(0, 7).Draw(r, "again") == 7 {
-		return []model.Operation{rapid.SampledFrom(f.recent).Draw(r, "repeated")} // as a client does that lost a response
+		return []model.Operation{rapid.SampledFrom(f.recent).Draw(r, "repeated")} // a client repeats an operation if the response is lost
 	}
 	s := f.model.State()
 	op := model.Operation{Kind: drawKind(r)}
@@ -88,13 +88,13 @@ func drawKind(r *rapid.T) model.Kind {
 	}
 	kind := rapid.SampledFrom(choices).Draw(r, "kind")
 	if kind == model.Decommission && rapid.IntRange(0, 3).Draw(r, "decommission") < 3 {
-		return model.Elapse // little can happen on a decommissioned device
+		return model.Elapse // few operations are possible on a decommissioned device
 	}
 	return kind
 }
 
-// drawArguments sets the fields of op that its kind uses. For an operation on a command,
-// c is the command.
+// drawArguments sets the fields that the kind of op uses. For an operation on a command, that
+// command is c.
 func (f *modelFixture) drawArguments(r *rapid.T, s model.State, c model.Command, op *model.Operation) {
 	switch op.Kind {
 	case model.Open:
@@ -122,8 +122,8 @@ func (f *modelFixture) drawArguments(r *rapid.T, s model.State, c model.Command,
 	}
 }
 
-// drawElapsed draws a span of time. The span ends before the retention of any command,
-// because the model deletes nothing.
+// drawElapsed draws a span of time. The span is so short that no retention period ends, because
+// the model deletes nothing.
 func drawElapsed(r *rapid.T, s model.State) int64 {
 	span := rapid.SampledFrom([]int64{
 		tick, tick, tick, tick, 2 * tick, 2 * tick, 3 * tick, model.Hour, 5 * model.Hour, 11 * model.Hour, 25 * model.Hour,
@@ -172,14 +172,14 @@ func drawCommand(r *rapid.T, s model.State) (model.Command, bool) {
 	return s.Commands[rapid.SampledFrom(all).Draw(r, "command")], true
 }
 
-// drawToken draws a claim token, preferably the newest token of the command c. The others
-// are earlier tokens, a token of another command, and an invented token.
+// drawToken draws a claim token, preferably the newest token of the command c. Otherwise it
+// draws an earlier token, a token of another command, or an invented token.
 func drawToken(r *rapid.T, s model.State, c model.Command) string {
 	other, _ := drawCommand(r, s)
 	return rapid.SampledFrom(append([]string{c.Token, c.Token, c.Token, other.Token, "invented"}, c.PastTokens...)).Draw(r, "token")
 }
 
-// drawSession draws a session, preferably the open one. The others have ended.
+// drawSession draws a session, preferably the open one. All other sessions have ended.
 func drawSession(r *rapid.T, s model.State) string {
 	all := make([]string, 0, len(s.Sessions)+3)
 	for id := range s.Sessions {

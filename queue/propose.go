@@ -10,8 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// These are the default values of MaxAttempts. An approval covers one execution, so a
-// command that needs approval is not repeated.
+// These are the default values of MaxAttempts. A command that needs approval runs only once,
+// because an approval covers one execution.
 const (
 	autoAttempts   = 3
 	reviewAttempts = 1
@@ -25,23 +25,22 @@ type Proposal struct {
 	RequestID string // the X-Request-ID of the proposal
 
 	Type          string
-	Parameters    json.RawMessage // an object; empty means {}
-	Priority      int             // 0 to 9, 9 first
+	Parameters    json.RawMessage // a JSON object; empty means {}
+	Priority      int             // 0 to 9; commands with priority 9 are claimed first
 	Reason        string
-	MaxAttempts   int           // maximum number of claims that count; zero: 3, or 1 when the command needs approval
-	DeliverWithin time.Duration // time within which the command must be delivered; zero: Config.DeliverWithin
+	MaxAttempts   int           // maximum number of claims, excluding released ones; zero means 3, or 1 if the command needs approval
+	DeliverWithin time.Duration // time within which the command must be delivered; zero means Config.DeliverWithin
 	RetryOf       string        // id of the command that this one repeats; set by Retry
 
-	IdempotencyKey string // key under which a repeated proposal returns the same command for 24 h; empty: not remembered
+	IdempotencyKey string // a repeated proposal with this key returns the same command for 24 h; empty means no key
 }
 
-// idempotencyTTL is the time for which a proposal's command is remembered under its
-// IdempotencyKey.
+// idempotencyTTL is the time for which the store remembers the IdempotencyKey of a proposal.
 const idempotencyTTL = 24 * time.Hour
 
-// Propose creates a command, and no other function does. The command is queued, or
-// pending approval if the policy requires it. Refusals: session_not_found,
-// session_closed, command_denied, device_queue_full, quota_exceeded,
+// Propose creates a command. Retry calls Propose, and no other method creates commands. The
+// command is queued, or is pending approval if the policy requires approval. Refusals:
+// session_not_found, session_closed, command_denied, device_queue_full, quota_exceeded,
 // idempotency_key_reused, validation_failed.
 func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 	mode := q.cfg.Policy.Mode(p.Type)
@@ -55,9 +54,10 @@ func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 	return q.proposeAt(ctx, p, mode, device, now)
 }
 
-// proposeAt creates a command as proposed at a time by the store's clock.
-func (q *Queue) proposeAt(ctx context.Context, p Proposal, mode Mode, device store.Device, at time.Time) (Command, error) {
-	keys, args, err := q.proposeArgs(p, mode, device, at)
+// proposeAt creates a command. The argument proposedAt is the time of the proposal by the
+// store's clock.
+func (q *Queue) proposeAt(ctx context.Context, p Proposal, mode Mode, device store.Device, proposedAt time.Time) (Command, error) {
+	keys, args, err := q.proposeArgs(p, mode, device, proposedAt)
 	if err != nil {
 		return Command{}, err
 	}
@@ -71,7 +71,7 @@ func (q *Queue) proposeAt(ctx context.Context, p Proposal, mode Mode, device sto
 	return record{p.Tenant, device.ID, reply.String(2), reply.String(3), reply.String(4), ""}.decode()
 }
 
-// prepare checks a proposal and sets the defaults of its empty fields.
+// prepare validates a proposal and sets the defaults of its empty fields.
 func (q *Queue) prepare(p *Proposal, mode Mode) error {
 	if mode == Deny {
 		return fieldgate.Refuse(fieldgate.CodeCommandDenied,
@@ -128,8 +128,8 @@ func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device, at time.
 	), nil
 }
 
-// encodeBody returns the body of a proposal as it is stored, and its head for lists. The
-// head is empty if the parameters are small enough for a list.
+// encodeBody returns the stored body of a proposal, and its head. Lists read the head, which is
+// the body without the parameters. It is empty if the parameters are small enough for a list.
 func encodeBody(p Proposal) (content, head []byte, err error) {
 	b := body{Type: p.Type, Parameters: p.Parameters, Reason: p.Reason, RetryOf: p.RetryOf}
 	if content, err = encode(b); err != nil || len(p.Parameters) <= maxListedParameters {
@@ -140,7 +140,7 @@ func encodeBody(p Proposal) (content, head []byte, err error) {
 	return content, head, err
 }
 
-// Retry asks for a finished command to be proposed again.
+// Retry is a request to propose a finished command again.
 type Retry struct {
 	Tenant         string
 	SessionID      string
@@ -151,9 +151,9 @@ type Retry struct {
 	IdempotencyKey string
 }
 
-// Retry proposes a new command that repeats a finished one. The policy applies again: the
-// approval of the finished command does not cover the new one. Refusals: those of
-// Propose, command_not_found and command_not_finished.
+// Retry proposes a new command that repeats a finished one. The policy applies again, because
+// the approval of the finished command does not cover the new one. Refusals:
+// command_not_found, command_not_finished, and the refusals of Propose.
 func (q *Queue) Retry(ctx context.Context, r Retry) (Command, error) {
 	old, err := q.Get(ctx, r.Tenant, r.SessionID, r.CommandID)
 	if err != nil {

@@ -44,12 +44,12 @@ var (
 
 // These are limits of the queue. The API contract documents the first two.
 const (
-	maxReady      = 100      // maximum number of a device's ready commands, and of its commands pending approval
+	maxReady      = 100      // maximum number of ready commands of a device, and separately of its pending commands
 	maxParameters = 32 << 10 // maximum size of a command's parameters in bytes
 	settleLimit   = 100      // maximum number of expired leases that one claim settles
 )
 
-// Config configures a Queue. Zero values stand for the defaults.
+// Config configures a Queue. Store is required. Any other zero field means its default.
 type Config struct {
 	Store *store.Store
 
@@ -60,27 +60,27 @@ type Config struct {
 	// user decides by then, the command expires. Default: 24 h.
 	ApproveWithin time.Duration
 
-	// DeliverWithin is the time after the proposal within which a command may be claimed.
-	// A proposal may set its own. Default: 24 h.
+	// DeliverWithin is the time after the proposal within which a command may be claimed. A
+	// proposal may set another time. Default: 24 h.
 	DeliverWithin time.Duration
 
 	// Retention is the time for which finished commands are kept. Default: 30 days.
 	Retention time.Duration
 
-	// PollEvery is the interval at which a waiting claim asks the store even without a
+	// PollEvery is the interval at which a waiting claim polls the store even without a
 	// wake-up, because a wake-up may be lost. Default: 5 s.
 	PollEvery time.Duration
 
-	// MaxWaiting is the maximum number of claims of one device that wait for a command
-	// on this instance. A further one is refused. Default: 2, so that a device can wait
-	// again before the gateway notices that its earlier connection is gone.
+	// MaxWaiting is the maximum number of claims of one device that wait for a command on this
+	// instance. Further claims are refused. Default: 2, so that a device can wait again before
+	// the gateway notices that the earlier connection is gone.
 	MaxWaiting int
 
 	// Limits are the installation's quotas of each tenant for ready commands, commands pending
 	// approval, stored bytes and waiting claims. Zero: no limit.
 	Limits quota.Amounts
 
-	// Registerer registers the queue's metrics. Default: they are not registered.
+	// Registerer registers the queue's metrics. Default: the metrics are not registered.
 	Registerer prometheus.Registerer
 
 	// Logger logs records that could not be read. Default: slog.Default().
@@ -115,10 +115,10 @@ func New(cfg Config) *Queue {
 	}
 }
 
-// HandleWake wakes the claims that a wake-up of the store concerns. It must be called
-// for every wake-up. A zero Wake means that some may have been lost: it wakes one claim
-// of every device that has any waiting. An ended login wakes all claims of its device, of
-// which claim.lua refuses those of that login.
+// HandleWake wakes claims that wait on this instance. The process must call HandleWake with
+// every wake-up that the store sends. A zero Wake means that wake-ups may have been lost, so
+// HandleWake wakes one claim of every device. If a login has ended, HandleWake wakes all claims
+// of the device. claim.lua then refuses the claims that use that login.
 func (q *Queue) HandleWake(w store.Wake) {
 	switch {
 	case w == store.Wake{}:
@@ -130,8 +130,8 @@ func (q *Queue) HandleWake(w store.Wake) {
 	}
 }
 
-// Drain ends all waiting claims, without a command. Later claims do not wait either. A
-// process calls Drain at its shutdown, so that no device waits for a closing gateway.
+// Drain ends the wait of all claims, which then return no command. Later claims do not wait.
+// A process calls Drain at shutdown, so that no device waits for a gateway that is closing.
 func (q *Queue) Drain() { q.waiters.close() }
 
 // noteQuarantined logs and counts the commands that a script moved to the quarantine
@@ -160,7 +160,7 @@ func (q *Queue) locate(ctx context.Context, tenant, sessionID string) (store.Dev
 	return ownDevice(found, tenant)
 }
 
-// locateNow is locate, and also returns the time by the store's clock.
+// locateNow does the same as locate. It also returns the time by the store's clock.
 func (q *Queue) locateNow(ctx context.Context, tenant, sessionID string) (d store.Device, now time.Time, err error) {
 	if !store.OwnsID(tenant, store.KindSession, sessionID) {
 		return store.Device{}, time.Time{}, errSessionNotFound
@@ -183,8 +183,8 @@ func (q *Queue) locateNow(ctx context.Context, tenant, sessionID string) (d stor
 // sessionOwner names the fields of a session that ownDevice reads.
 var sessionOwner = []string{"tenant", "device"}
 
-// ownDevice returns the device of a session. The refusal is session_not_found if the
-// session does not exist or belongs to another tenant.
+// ownDevice returns the device of a session. It returns session_not_found if the session does
+// not exist or belongs to another tenant.
 func ownDevice(session store.Reply, tenant string) (store.Device, error) {
 	owner, device := session.String(0), session.String(1)
 	if owner != tenant || device == "" {

@@ -48,8 +48,8 @@ func (q *Queue) GetOwn(ctx context.Context, d store.Device, commandID string) (C
 	return c, nil
 }
 
-// readWhole reads the record of a command in one round trip. Its state is empty if there
-// is no such command, or if the key of the device's commands has another type.
+// readWhole reads the record of a command in one round trip. The state in the record is empty
+// if the command does not exist, or if the device's commands are not stored in a hash.
 func (q *Queue) readWhole(ctx context.Context, d store.Device, id string) (record, error) {
 	r := record{tenant: d.Tenant, deviceID: d.ID, id: id}
 	err := q.store.Do(ctx, "read_command", func(ctx context.Context, c store.Client) error {
@@ -66,8 +66,8 @@ func (q *Queue) readWhole(ctx context.Context, d store.Device, id string) (recor
 	return r, err
 }
 
-// Backlog returns the number of commands that a device could claim, and the ids of its
-// claimed commands that a user asked to cancel.
+// Backlog returns the number of ready commands of a device, and the ids of its claimed
+// commands that a user asked to cancel.
 func (q *Queue) Backlog(ctx context.Context, d store.Device) (ready int64, cancels []string, err error) {
 	err = q.store.Do(ctx, "backlog", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()

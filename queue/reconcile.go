@@ -25,9 +25,8 @@ var stateFields = store.KindCommand + "_" + strings.Repeat("?", 28)
 // of the database by hand or a bug. Each one is reported to the store as a violation of
 // an invariant.
 //
-// Several instances may reconcile a device at the same time, and concurrently with all
-// other calls. Reconcile only selects the commands: the script checks each one again and
-// repairs it atomically.
+// Several instances may reconcile a device at the same time, while other calls run. Reconcile
+// only selects the commands. The script checks each command again and repairs it atomically.
 //
 // Reconcile runs one script for each 50 commands and about one read for each 200.
 func (q *Queue) Reconcile(ctx context.Context, d store.Device) (Reconciled, error) {
@@ -70,27 +69,27 @@ func (q *Queue) reconcile(ctx context.Context, d store.Device, entries []string)
 	return nil
 }
 
-// violation describes one repair by reconcile.lua. The argument how says what was wrong
-// with the entry: "missing", "left" or "misplaced". The entry's index and the command's
-// status and id follow.
-func violation(device, how, index, status, id string) store.Violation {
+// violation describes one repair by reconcile.lua. The argument damage is "missing", "left" (a
+// superfluous entry) or "misplaced", and index names the index with this damage. The arguments
+// status and id belong to the command.
+func violation(device, damage, index, status, id string) store.Violation {
 	return store.Violation{
-		Invariant: violatedBy(how, index, Status(status)),
-		Damage:    strings.TrimSpace(how + " " + index + " " + status), ID: id, Device: device,
+		Invariant: violatedBy(damage, index, Status(status)),
+		Damage:    strings.TrimSpace(damage + " " + index + " " + status), ID: id, Device: device,
 	}
 }
 
-// violatedBy returns the invariant that a wrong entry of an index violates.
-func violatedBy(how, index string, status Status) store.Invariant {
-	left, inReady := how == "left", index == "ready"
+// violatedBy returns the invariant that a damaged entry of an index violates.
+func violatedBy(damage, index string, status Status) store.Invariant {
+	left, inReady := damage == "left", index == "ready"
 	switch {
-	case index == "sequence", how == "misplaced" && (inReady || index == "pending"):
+	case index == "sequence", damage == "misplaced" && (inReady || index == "pending"):
 		return FIFOWithinPriority
-	case how == "misplaced", how == "missing" && index == "due":
+	case damage == "misplaced", damage == "missing" && index == "due":
 		return store.NothingForgotten
-	case how == "missing" && index == "cancels":
+	case damage == "missing" && index == "cancels":
 		return CancelIsHeard
-	case how == "missing" && index == "approval", left && inReady && status == PendingApproval:
+	case damage == "missing" && index == "approval", left && inReady && status == PendingApproval:
 		return NoUnapprovedClaim
 	case left && inReady && status == Claimed:
 		return NoDoubleLease
@@ -121,8 +120,8 @@ func (q *Queue) ReconcileInbox(ctx context.Context, tenant string) error {
 	}
 }
 
-// reconcileEntry reconciles the command of one entry of the inbox. If the entry names no
-// device of the tenant, it stays as it is.
+// reconcileEntry reconciles the command of one entry of the inbox. It ignores an entry that
+// does not name a device of the tenant.
 func (q *Queue) reconcileEntry(ctx context.Context, tenant, member string) error {
 	id, device, _ := strings.Cut(member, " ")
 	if !store.OwnsID(tenant, store.KindDevice, device) {
@@ -146,8 +145,8 @@ func (q *Queue) findCommands(ctx context.Context, d store.Device) (entries []str
 	return sortedEntries(found), bytes, err
 }
 
-// sortedEntries returns the entries in order. It omits ":<command>" if there is also a
-// "<session>:<command>" for the same command.
+// sortedEntries returns the entries in sorted order. It omits ":<command>" if
+// "<session>:<command>" exists for the same command.
 func sortedEntries(found map[string]bool) (entries []string) {
 	for entry := range found {
 		if session, id, _ := strings.Cut(entry, ":"); session != "" {
@@ -161,8 +160,8 @@ func sortedEntries(found map[string]bool) (entries []string) {
 	return entries
 }
 
-// addUnfinished adds the commands in the indexes of unfinished commands. It reads each
-// index as a whole, because the limit of a device's ready queue bounds most of them.
+// addUnfinished adds to the map found an entry for each command in the indexes of unfinished
+// commands. It reads each index as a whole, because most of these indexes have a maximum size.
 func (q *Queue) addUnfinished(ctx context.Context, d store.Device, found map[string]bool) error {
 	return q.store.Do(ctx, "reconcile_alive", func(ctx context.Context, c store.Client) error {
 		for _, key := range d.AliveKeys() {
@@ -220,7 +219,8 @@ func countedBytes(state string) int64 {
 	return counted.Bytes
 }
 
-// addIndexed adds the commands in the index by session. It reads the index page by page.
+// addIndexed adds to the map found an entry for each command in the index of commands by
+// session. It reads the index page by page.
 func (q *Queue) addIndexed(ctx context.Context, d store.Device, found map[string]bool) error {
 	listing := store.Listing{Key: d.IndexKey()}
 	for page := (store.Page{Limit: scanBatch}); ; {

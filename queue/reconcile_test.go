@@ -41,7 +41,7 @@ func (v *violations) drain() map[string]int {
 	return found
 }
 
-// eachObserved runs a test on every kind of store and counts the violations.
+// eachObserved runs a test on every type of store and counts the reported violations.
 func eachObserved(t *testing.T, test func(t *testing.T, s *store.Store, v *violations)) {
 	t.Helper()
 	for name, url := range map[string]func() string{
@@ -74,13 +74,13 @@ func (f *fixture) tamper(change func(ctx context.Context, c redis.Pipeliner)) {
 	})
 }
 
-// damage applies the damage d to the command with this id.
+// damage applies the damage d to the command with the given id.
 func (f *fixture) damage(d inflict, id string) {
 	f.t.Helper()
 	f.tamper(func(ctx context.Context, c redis.Pipeliner) { d(ctx, c, f, id) })
 }
 
-// inflict is a function that damages what the store holds about one command.
+// inflict is a function that damages the stored data of one command.
 type inflict func(ctx context.Context, c redis.Pipeliner, f *fixture, id string)
 
 // member is a function that returns a command's member in a sorted set.
@@ -104,10 +104,10 @@ func inInbox(f *fixture, id string) string        { return id + " " + f.device.I
 func inIndex(f *fixture, id string) string        { return f.session.ID + ":" + id }
 func inOtherSession(_ *fixture, id string) string { return "ses_other:" + id }
 
-const never = 9_999_999_999_999 // Unix ms in the year 2286
+const never = 9_999_999_999_999 // a time in the year 2286, in Unix ms
 
-// damages are ways to damage the store. Each has the status of the command before the
-// damage, the damage itself, and the invariant that it violates.
+// damages holds ways to damage the store. Each entry has the status of the command before the
+// damage, the damage, and the invariant that the damage violates.
 var damages = map[string]struct {
 	status   queue.Status
 	inflict  inflict
@@ -151,8 +151,8 @@ func loseSequence(ctx context.Context, c redis.Pipeliner, f *fixture, _ string) 
 	c.HDel(ctx, f.device.RecordKey(), "sequence")
 }
 
-// snapshot returns everything that the store holds about the device: the value or score
-// of each member and field.
+// snapshot returns the values of all hash fields and the scores of all sorted-set members that
+// the store holds about the device.
 func (f *fixture) snapshot() map[string]string {
 	f.t.Helper()
 	stored := map[string]string{}
@@ -175,7 +175,7 @@ func (f *fixture) snapshot() map[string]string {
 	return stored
 }
 
-// changesSince returns the differences between an earlier snapshot and the store.
+// changesSince returns the differences between the store now and an earlier snapshot.
 func (f *fixture) changesSince(before map[string]string) (changes []string) {
 	f.t.Helper()
 	after := f.snapshot()
@@ -323,8 +323,9 @@ func TestReconcile_QuarantinesCommandThatMayNotRun(t *testing.T) {
 	}
 }
 
-// TestReconcile_LeavesQuarantinedCommand makes a claim quarantine a command. The command
-// must stay in quarantine until an operator removes its mark.
+// TestReconcile_LeavesQuarantinedCommand damages a command so that a claim quarantines the
+// command. The command must stay in the quarantine until an operator removes the field
+// "<id>:aside".
 func TestReconcile_LeavesQuarantinedCommand(t *testing.T) {
 	t.Parallel()
 	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
@@ -344,8 +345,8 @@ func TestReconcile_LeavesQuarantinedCommand(t *testing.T) {
 	})
 }
 
-// TestReconcile_OtherRetentionIsNoDamage changes the retention after a command has
-// finished. The command's entry in the due index must not change.
+// TestReconcile_OtherRetentionIsNoDamage changes the configured retention after a command has
+// finished. The entry of the command in the due index must not change.
 func TestReconcile_OtherRetentionIsNoDamage(t *testing.T) {
 	t.Parallel()
 	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
@@ -419,8 +420,8 @@ func TestReconcile_FindsNothingUnderLoad(t *testing.T) {
 	})
 }
 
-// runLifecycle proposes a command, decides on it and claims the ready commands. It runs a
-// different operation on each lease. Refusals are expected.
+// runLifecycle proposes a command, decides on it, claims the ready commands and runs a
+// different operation on each lease. It ignores refusals.
 func (f *fixture) runLifecycle(ctx context.Context, commandType string) {
 	c, err := f.queue.Propose(ctx, f.proposal(commandType))
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// refused returns nil if the script made its transition. Otherwise it returns the
-// refusal, with the command's state if the reply contains it.
+// refused returns nil if the script made its transition. Otherwise it returns the refusal. The
+// refusal contains the command's state if the reply does.
 func refused(reply store.Reply, id string) error {
 	err := refusal.Of(reply)
 	var refused *fieldgate.Error
@@ -30,8 +30,8 @@ func refused(reply store.Reply, id string) error {
 	return withState(refused, id, s.Status, s.Attempt)
 }
 
-// withState adds the command's state to a refusal, so that the caller need not request
-// it.
+// withState adds the command's state to a refusal, so that the caller need not request the
+// state.
 func withState(refused *fieldgate.Error, id string, status Status, attempt int) error {
 	refused.Command = &fieldgate.CommandState{ID: id, Status: string(status), Attempt: attempt}
 	return refused

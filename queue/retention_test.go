@@ -19,8 +19,9 @@ func retention(d time.Duration) func(*queue.Config) {
 	return func(cfg *queue.Config) { cfg.Retention = d }
 }
 
-// endRetention makes the retention of everything pass that has ended. It replaces the
-// queue and the session service by ones with a short retention, and makes everything due.
+// endRetention ends the retention of all finished commands and ended sessions. It replaces the
+// queue and the session service with new ones whose retention is short, and makes every entry
+// of the due index due.
 func (f *fixture) endRetention() {
 	f.t.Helper()
 	f.queue = queue.New(queue.Config{Store: f.store, Retention: time.Millisecond})
@@ -38,7 +39,7 @@ func (f *fixture) endRetention() {
 	})
 }
 
-// permanentKeys returns those keys in the partitions that do not expire.
+// permanentKeys returns the keys without a time to live, in all partitions.
 func (f *fixture) permanentKeys() (keys []string) {
 	f.t.Helper()
 	f.do(func(ctx context.Context, c store.Client) error {
@@ -120,8 +121,8 @@ func TestRetention_LeavesNoKeys(t *testing.T) {
 			}
 			f.claim(claimKey("k"), shortLease)
 			f.closeSession()
-			// The device, the tenant's entry in the index of tenants, its usage record and
-			// its event stream remain. The stream is trimmed.
+			// Four keys are never deleted: the device's record, the index of tenants, the tenant's
+			// usage record, and its event stream, which is trimmed.
 			want = append(want, f.device.RecordKey(), store.Tenant(f.device.Tenant).StreamKey(),
 				store.Tenant(f.device.Tenant).UsageKey(), store.PartitionOf(f.device.Tenant).TenantsKey())
 		}

@@ -47,7 +47,8 @@ func TestRoundTrips_OnePerDeviceCall(t *testing.T) {
 	}
 }
 
-// scriptCalls returns how often the server has received each command, such as EVALSHA.
+// scriptCalls returns how many times the server has received each Redis command, such as
+// EVALSHA.
 func scriptCalls(t *testing.T, c *redis.Client) map[string]int {
 	t.Helper()
 	info, err := c.Info(context.WithoutCancel(t.Context()), "commandstats").Result()
@@ -95,7 +96,7 @@ func TestRoundTrips_ListReadsNoResultsOrLargeParameters(t *testing.T) {
 	require.Less(t, bytesSent(t, outside)-before, 64<<10, "bytes that Redis has sent, those of this test included")
 }
 
-// bytesSent returns how many bytes the server has sent to all of its clients.
+// bytesSent returns the number of bytes that the server has sent to all of its clients.
 func bytesSent(t *testing.T, c *redis.Client) int {
 	t.Helper()
 	info, err := c.Info(context.WithoutCancel(t.Context()), "stats").Result()

@@ -7,10 +7,10 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Settle applies the deadlines of due commands. It ends expired leases, expires commands
-// whose deadline has passed, and deletes commands whose retention has ended. The store's
-// sweeper calls it. When one command makes the batch fail, Settle quarantines that
-// command and settles the others one by one.
+// Settle applies the deadlines of due commands. It ends expired leases, expires commands whose
+// deadline has passed, and deletes commands whose retention has ended. The store's sweeper
+// calls it. If one command makes the batch fail, Settle quarantines that command and settles
+// the others one by one.
 func (q *Queue) Settle(ctx context.Context, due []store.Due) error {
 	err := q.settle(ctx, due)
 	if err == nil || store.IsTransient(ctx, err) {
@@ -24,8 +24,8 @@ func (q *Queue) Settle(ctx context.Context, due []store.Due) error {
 	return nil
 }
 
-// settleOne settles one command. It quarantines the command when settling fails for a
-// permanent reason.
+// settleOne settles one command. It quarantines the command if settling fails with a permanent
+// error.
 func (q *Queue) settleOne(ctx context.Context, due store.Due) error {
 	err := q.settle(ctx, []store.Due{due})
 	if err == nil || store.IsTransient(ctx, err) {

@@ -12,9 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// tenantInPartitionOf returns another tenant in the same partition. Ids of the two
-// tenants have the same partition, so only the tenant in a record shows which of them
-// owns it.
+// tenantInPartitionOf returns another tenant in the same partition. An id names only the
+// partition, so only the tenant stored in a record shows who owns the record.
 func tenantInPartitionOf(tenant string) string {
 	for {
 		if other := storetest.Tenant(); store.PartitionOf(other) == store.PartitionOf(tenant) {
@@ -23,9 +22,9 @@ func tenantInPartitionOf(tenant string) string {
 	}
 }
 
-// callAll calls every function that takes a command's id, and returns the errors. tenant,
-// sessionID and device belong to the caller. The command in l may belong to another
-// tenant, session or device.
+// callAll calls every function that takes the id of a command, and returns the errors. The
+// arguments tenant, sessionID and device belong to the caller. The command in l may belong to
+// another tenant, session or device.
 func (f *fixture) callAll(tenant, sessionID string, device store.Device, l queue.Lease) map[string]error {
 	ctx := f.t.Context()
 	ref := queue.ClaimRef{Device: device, CommandID: l.ID, Token: l.Token}

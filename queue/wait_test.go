@@ -17,15 +17,15 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// withoutPolling sets PollEvery to a time longer than a test runs. Only a wake-up then
-// ends the wait of a claim before its deadline.
+// withoutPolling sets PollEvery to more than the duration of a test. Before its deadline, a
+// waiting claim then returns only after a wake-up.
 func withoutPolling(cfg *queue.Config) { cfg.PollEvery = longLease }
 
-// manyWaiters lets more claims of a device wait than by default.
+// manyWaiters raises the maximum number of waiting claims of a device.
 func manyWaiters(cfg *queue.Config) { cfg.MaxWaiting = 32 }
 
-// wakeFixture is a fixture with a Redis of its own, whose queue receives the store's wake-ups.
-// Its claims do not poll.
+// wakeFixture is a fixture with a separate Redis. Its queue receives the store's wake-ups, and
+// its claims do not poll.
 type wakeFixture struct {
 	*fixture
 	server     *storetest.Server
@@ -47,7 +47,8 @@ func (f *wakeFixture) connect(t *testing.T) *store.Store {
 	return storetest.Connect(t, store.Config{URL: f.server.URL(), Observe: f.trips.observe})
 }
 
-// listen passes the store's wake-ups to a queue. It returns once the store listens.
+// listen passes the store's wake-ups to a queue. It returns once the store has subscribed to
+// wake-ups.
 func (f *wakeFixture) listen(s *store.Store, q *queue.Queue) {
 	f.t.Helper()
 	connected := make(chan struct{})
@@ -64,7 +65,7 @@ func (f *wakeFixture) listen(s *store.Store, q *queue.Queue) {
 	<-connected
 }
 
-// withoutWakes makes n commands ready while it drops their wake-ups.
+// withoutWakes calls makeReady, which makes n commands ready, and drops the n wake-ups.
 func (f *wakeFixture) withoutWakes(n int64, makeReady func()) {
 	f.t.Helper()
 	f.dropWakes.Store(true)
@@ -81,8 +82,8 @@ type waitingClaim struct {
 	cancel context.CancelFunc
 }
 
-// startClaim starts a claim on a queue. It returns when the claim has found no command
-// and waits.
+// startClaim starts a claim on a queue. It returns once the claim has found no command and
+// waits.
 func (f *wakeFixture) startClaim(q *queue.Queue, change ...func(*queue.ClaimRequest)) waitingClaim {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(f.t.Context())
@@ -198,7 +199,7 @@ func TestClaim_CancelledWaiterPassesWakeUpOn(t *testing.T) {
 	f := newWakeFixture(t)
 	for range 20 {
 		first, second := f.startClaim(f.queue), f.startClaim(f.queue)
-		go first.cancel() // before, during or after the wake-up
+		go first.cancel() // may run before, during or after the wake-up
 		c := f.propose(auto)
 		got := first.await()
 		if len(got) == 0 {
@@ -216,7 +217,7 @@ func TestClaim_ReconnectWakesWaiter(t *testing.T) {
 	f := newWakeFixture(t)
 	w := f.startClaim(f.queue)
 	f.withoutWakes(1, func() { f.propose(auto) })
-	f.queue.HandleWake(store.Wake{}) // the store sends it after a reconnection
+	f.queue.HandleWake(store.Wake{}) // the store sends an empty wake-up after a reconnection
 	require.Len(t, w.await(), 1)
 }
 
@@ -241,8 +242,8 @@ func waitFor(d time.Duration) func(*queue.ClaimRequest) {
 	return func(r *queue.ClaimRequest) { r.Wait = d }
 }
 
-// TestClaim_WaitingIsBounded starts 400 waiting claims of a device. Two of them wait and ask
-// the store; the others are refused without a call.
+// TestClaim_WaitingIsBounded starts two claims that wait, and then 400 further claims of the
+// same device. The 400 claims must be refused without a call to the store.
 func TestClaim_WaitingIsBounded(t *testing.T) {
 	t.Parallel()
 	f := newWakeFixture(t)
@@ -332,8 +333,8 @@ func TestClaim_WithKeyKeepsLeasesOfGoneCaller(t *testing.T) {
 	require.Equal(t, []string{"proposed", "claimed"}, f.eventTypes(c.ID))
 }
 
-// TestClaim_ReleasesLeasesOfCallerGoneDuringScript cancels a claim while its script runs.
-// The claim must wait for the reply, to release the commands in it.
+// TestClaim_ReleasesLeasesOfCallerGoneDuringScript cancels a claim while its script runs. The
+// claim must wait for the reply, and must release the commands in the reply.
 func TestClaim_ReleasesLeasesOfCallerGoneDuringScript(t *testing.T) {
 	t.Parallel()
 	proxy := storetest.NewProxy(t)
@@ -349,7 +350,7 @@ func TestClaim_ReleasesLeasesOfCallerGoneDuringScript(t *testing.T) {
 		_, err := f.queue.Claim(ctx, f.claimRequest())
 		returned <- err
 	}()
-	<-proxy.Faulted // the script has run
+	<-proxy.Faulted // wait until the script has run
 	cancel()
 	hasReturned := func() bool { return len(returned) > 0 }
 	require.Never(t, hasReturned, 100*time.Millisecond, 5*time.Millisecond, "the claim returned without the reply of the script")

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// waiters holds the claims that wait for a command, by device, in the order of their
-// arrival. A wake-up goes to the first waiter of the device that is still asleep. A waiter
-// that leaves commands in the ready queue wakes the next one, and so does a waiter that
-// leaves without having used its wake-up. So one wake-up can serve several waiters.
+// waiters holds the waiting claims of each device, in the order of their arrival. A wake-up
+// goes to the device's first waiter that has no unused wake-up. A waiter that leaves commands
+// in the ready queue wakes the next waiter. A waiter that leaves with an unused wake-up passes
+// it on. One wake-up can therefore serve several waiters.
 //
 // A device has at most perDevice waiters, because each one holds a goroutine and polls.
 type waiters struct {
@@ -34,9 +34,9 @@ func newWaiters(perDevice int) *waiters {
 	return &waiters{perDevice: perDevice, byDevice: map[string][]*waiter{}, byTenant: map[string]int64{}, closed: make(chan struct{})}
 }
 
-// join adds a waiter behind the others of its device. It returns nil if the device has
-// perDevice waiters already. A claim must join before it asks the
-// store for the first time, or it could miss the wake-up in between.
+// join adds a waiter behind the other waiters of the device. It returns nil if the device
+// already has perDevice waiters. A claim must join before its first call of the store.
+// Otherwise it could miss a wake-up between that call and its join.
 func (ws *waiters) join(device string) *waiter {
 	w := &waiter{device: device, woken: make(chan struct{}, 1), closed: ws.closed}
 	ws.mu.Lock()
@@ -106,7 +106,7 @@ func (ws *waiters) leave(w *waiter) {
 	}
 }
 
-// wake wakes the device's first waiter that is not awake yet.
+// wake wakes the device's first waiter that has no unused wake-up.
 func (ws *waiters) wake(device string) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -138,8 +138,7 @@ func (ws *waiters) wakeAll() {
 // close ends the wait of every waiter, including waiters that join later.
 func (ws *waiters) close() { ws.once.Do(func() { close(ws.closed) }) }
 
-// wake wakes the waiter and returns true. It returns false if the waiter is awake
-// already.
+// wake wakes the waiter. It returns false if the waiter already has an unused wake-up.
 func (w *waiter) wake() bool {
 	select {
 	case w.woken <- struct{}{}:
@@ -149,11 +148,10 @@ func (w *waiter) wake() bool {
 	}
 }
 
-// wait blocks until the claim should ask the store again, and then returns true. That is
-// after a wake-up, or when the interval has passed. It returns false at the deadline,
-// when the context is done and when the waiters are closed. If it returns false just as a
-// wake-up arrives, the wake-up stays in w.woken and (*waiters).leave passes it on to the
-// next waiter.
+// wait returns true when the claim should ask the store again: after a wake-up or after the
+// interval. It returns false at the deadline, when the context is done and when the waiters
+// are closed. If a wake-up arrives just as wait returns false, the wake-up stays in w.woken,
+// and (*waiters).leave passes the wake-up on to the next waiter.
 func (w *waiter) wait(ctx context.Context, deadline time.Time, interval time.Duration) bool {
 	timer := time.NewTimer(min(time.Until(deadline), interval))
 	defer timer.Stop()

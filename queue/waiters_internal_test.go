@@ -20,7 +20,7 @@ func TestWaiters_WakeReachesFirstAsleep(t *testing.T) {
 	require.False(t, awake(second))
 	ws.wake("a")
 	require.True(t, awake(second))
-	ws.wake("a") // both are awake, so this wake-up has no effect
+	ws.wake("a") // both waiters of "a" are awake, so this wake-up has no effect
 	require.False(t, awake(elsewhere))
 	ws.wake("no such device")
 }
@@ -34,7 +34,7 @@ func TestWaiters_LeavePassesUnusedWakeUpOn(t *testing.T) {
 	require.True(t, awake(second))
 	require.False(t, awake(third))
 
-	ws.leave(third) // it has no wake-up to pass on
+	ws.leave(third) // the third waiter has no wake-up to pass on
 	ws.leave(second)
 	require.Empty(t, ws.byDevice, "a device without waiters is forgotten")
 }
@@ -61,8 +61,8 @@ func TestWaiters_WakeAllWakesOnePerDevice(t *testing.T) {
 	require.True(t, awake(elsewhere))
 }
 
-// TestWaiter_WakeUpAtDeadlineIsNotLost wakes a waiter just when its wait ends. Either
-// wait returns true, or the next waiter gets the wake-up.
+// TestWaiter_WakeUpAtDeadlineIsNotLost wakes a waiter just as its wait ends. Either wait
+// returns true, or the next waiter gets the wake-up.
 func TestWaiter_WakeUpAtDeadlineIsNotLost(t *testing.T) {
 	t.Parallel()
 	gone, cancel := context.WithCancel(t.Context())

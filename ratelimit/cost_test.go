@@ -13,8 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// storeArrival stores the arrival of a tenant's next request. An arrival in the future is
-// what a clock leaves behind that was set back by as much.
+// storeArrival stores the theoretical arrival time (see GCRA) of a tenant's next request. A
+// time far in the future simulates a clock that was set back after the time was stored.
 func storeArrival(t *testing.T, s *store.Store, tenant string, at time.Time) {
 	t.Helper()
 	require.NoError(t, s.Do(t.Context(), "set", func(ctx context.Context, c store.Client) error {

@@ -1,9 +1,9 @@
 // Package ratelimit limits the rate of requests across all instances. It keeps its state
-// in the store. Its limits apply to tenants and to IP addresses, which have no tenant.
-// The limit of a device is not here, because the check of a login token includes it.
+// in the store. Its limits apply to tenants, and to IP addresses when a request has no tenant
+// yet. Package device enforces the limit of a device when it checks the login token.
 //
 // The algorithm is GCRA. A limit has a sustained rate and a burst, and a refusal
-// contains the exact time to wait. A refused request does not count.
+// contains the exact time to wait. A refused request does not count against the limit.
 package ratelimit
 
 import (
@@ -25,20 +25,20 @@ var allowScript = store.NewScript(files, "lua/allow.lua")
 
 // Limit is a rate limit. The zero Limit allows every request.
 type Limit struct {
-	PerMinute int // the sustained cost per minute
-	Burst     int // the cost allowed at once; values below 1 mean 1
+	PerMinute int // maximum sustained cost per minute
+	Burst     int // maximum total cost of requests that arrive at once; values below 1 mean 1
 }
 
-// Limits are the limits of the gateway, by scope. The zero Limits allow every request.
+// Limits holds the limits of the gateway. The zero Limits allow every request.
 type Limits struct {
 	RegisterPerAddress Limit // registrations from one address
-	RegisterTotal      Limit // registrations of all devices together
+	RegisterTotal      Limit // registrations from all addresses together
 	AuthPerAddress     Limit // logins from one address
 	PerTenant          Limit // requests and frames of all users of one tenant
 }
 
-// Defaults returns limits far above the needs of legitimate use. Many devices may share
-// an address. After a power cut, all devices of a site may connect at once.
+// Defaults returns limits far above the needs of legitimate use. Many devices may share one
+// address, and all devices of a site may connect at once after a power cut.
 func Defaults() Limits {
 	return Limits{
 		RegisterPerAddress: Limit{PerMinute: 120, Burst: 120},
@@ -48,15 +48,16 @@ func Defaults() Limits {
 	}
 }
 
-// Scope selects the limit of a request and the kind of its subject.
+// Scope selects a limit. Each subject of the scope, such as one address, has a limit of its
+// own.
 type Scope string
 
-// The comment on each scope names the kind of its subject.
+// These are the scopes. Each comment describes the subjects of the scope.
 const (
-	RegisterAddress Scope = "register"       // an address
-	RegisterTotal   Scope = "register_total" // none: all requests share the limit
-	AuthAddress     Scope = "auth"           // an address
-	Tenant          Scope = "tenant"         // a tenant
+	RegisterAddress Scope = "register"       // each subject is an IP address
+	RegisterTotal   Scope = "register_total" // no subject, because all requests share one limit
+	AuthAddress     Scope = "auth"           // each subject is an IP address
+	Tenant          Scope = "tenant"         // each subject is a tenant
 )
 
 // Limiter enforces the limits. It is safe for concurrent use.
@@ -65,7 +66,7 @@ type Limiter struct {
 	limits map[Scope]Limit
 }
 
-// New returns a limiter for the limits l that keeps its state in s.
+// New returns a limiter that enforces the limits l and keeps its state in s.
 func New(s *store.Store, l Limits) *Limiter {
 	return &Limiter{store: s, limits: map[Scope]Limit{
 		RegisterAddress: l.RegisterPerAddress,
@@ -75,15 +76,15 @@ func New(s *store.Store, l Limits) *Limiter {
 	}}
 }
 
-// Allow counts a request of cost 1. See AllowCost.
+// Allow calls AllowCost with a cost of 1.
 func (l *Limiter) Allow(ctx context.Context, scope Scope, subject string) error {
 	return l.AllowCost(ctx, scope, subject, 1)
 }
 
-// AllowCost counts the cost of one request of a subject; a cost below 1 means 1. A cost
-// above the burst counts as the burst. It returns nil while the subject is within its
-// limit, and otherwise rate_limited with RetryAfter. For a zero Limit it does not call
-// the store.
+// AllowCost counts the cost of one request of a subject. A cost below 1 counts as 1, and a
+// cost above the burst counts as the burst. AllowCost returns nil while the subject is within
+// its limit, and otherwise rate_limited with RetryAfter. For a zero Limit it does not call the
+// store.
 func (l *Limiter) AllowCost(ctx context.Context, scope Scope, subject string, cost int) error {
 	limit := l.limits[scope]
 	if limit.PerMinute <= 0 {
@@ -97,7 +98,7 @@ func (l *Limiter) AllowCost(ctx context.Context, scope Scope, subject string, co
 	return refusal.Of(reply)
 }
 
-// key returns the key of a subject's limit.
+// key returns the Redis key of the limit of a subject.
 func key(scope Scope, subject string) string {
 	switch scope {
 	case Tenant:
@@ -108,8 +109,9 @@ func key(scope Scope, subject string) string {
 	return store.RateKey(string(scope), subject)
 }
 
-// network returns the network that one client controls: a single IPv4 address, or an
-// IPv6 network of 2^64 addresses, whose hosts have 64 bits (RFC 4291, section 2.5.1).
+// network returns the network that a single client may control. That is one IPv4 address or
+// one IPv6 network of 2^64 addresses, because an IPv6 host may choose the last 64 bits (RFC
+// 4291, section 2.5.1).
 func network(address string) string {
 	addr, err := netip.ParseAddr(address)
 	if err != nil || addr.Unmap().Is4() {

@@ -19,15 +19,17 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// slow allows a burst of three. Its rate allows no further request during a test.
+// slow allows a burst of three requests. Afterwards its rate allows no further request during
+// a test.
 var slow = ratelimit.Limit{PerMinute: 1, Burst: 3}
 
-// limitAll returns limits in which every scope has the limit l.
+// limitAll returns limits with the limit l for every scope.
 func limitAll(l ratelimit.Limit) ratelimit.Limits {
 	return ratelimit.Limits{RegisterPerAddress: l, RegisterTotal: l, AuthPerAddress: l, PerTenant: l}
 }
 
-// address returns the address of a host in an IPv6 network that no other test uses.
+// address returns an IPv6 address in a network that no other test uses. The argument host is
+// the end of the address.
 func address(host string) string {
 	raw := make([]byte, 6)
 	rand.Read(raw)
@@ -40,8 +42,8 @@ func exclusiveStore(t *testing.T) *store.Store {
 	return storetest.Connect(t, store.Config{})
 }
 
-// requireLimited fails the test unless err is rate_limited. It returns the error's
-// RetryAfter.
+// requireLimited fails the test unless err is rate_limited. It returns RetryAfter of the
+// error.
 func requireLimited(t *testing.T, err error) time.Duration {
 	t.Helper()
 	var refused *fieldgate.Error
@@ -75,8 +77,8 @@ func TestAllow_RefusedRequestDoesNotCount(t *testing.T) {
 	})
 }
 
-// TestAllow_SustainedRate allows 600 requests per minute, which is one every 100 ms.
-// After a burst of two, the next six requests must take 600 ms.
+// TestAllow_SustainedRate allows 600 requests per minute, one every 100 ms. After a burst of
+// two, the next six requests must take 600 ms in total.
 func TestAllow_SustainedRate(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

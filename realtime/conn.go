@@ -14,7 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Limits bounds the cost of one socket. A zero field means the default.
+// Limits limits the resources that one socket can use. A zero field means the default.
 type Limits struct {
 	// MaxMessage is the maximum size of a client's message, in bytes. Default: 64 KiB.
 	MaxMessage int64
@@ -29,13 +29,12 @@ type Limits struct {
 	MaxQueued      int
 	MaxQueuedBytes int
 
-	// MaxInFlight limits the frames of one socket that are served at the same time,
-	// such as claims that wait for a command. Default: 32.
+	// MaxInFlight is the maximum number of a socket's frames that are served at the same
+	// time. A waiting claim counts. Default: 32.
 	MaxInFlight int32
 
-	// PingEvery is the interval between two pings. PongWithin is the time within which
-	// the client must respond to a ping. Otherwise its socket is closed. Default: 25 s
-	// and 10 s.
+	// PingEvery is the interval between two pings. The socket is closed if the client
+	// sends nothing within PongWithin after a ping. Default: 25 s and 10 s.
 	PingEvery  time.Duration
 	PongWithin time.Duration
 
@@ -77,9 +76,9 @@ type Conn struct {
 	flushed     sync.Cond  // signals that the writer took the queue, or that the socket is closing
 	queue       []outgoing
 	queuedBytes int
-	writing     bool          // a goroutine runs writeQueue
+	writing     bool          // true while a goroutine runs writeQueue
 	closing     *closeStatus  // nil until the socket starts to close
-	finished    bool          // the connection is closed and none of its goroutines runs
+	finished    bool          // true once the connection is closed and its goroutines have returned
 	done        chan struct{} // closed when finished is set; nil until Done is called
 }
 
@@ -99,7 +98,7 @@ func newConn(limits *Limits) *Conn {
 func newConnID() string { return "con_" + rand.Text() }
 
 // Context returns a context that ends when the socket starts to close. The client gets no
-// reply after that, so work for a reply must stop. A waiting claim is an example.
+// reply after that, so work on a reply, such as a waiting claim, must stop.
 func (c *Conn) Context() context.Context { return c.ctx }
 
 // Send queues a text message. It closes the socket with CloseTooSlow if the queue is
@@ -144,12 +143,12 @@ func (c *Conn) enqueue(o outgoing) error {
 	return nil
 }
 
-// The caller must hold c.mu in all functions from here to startWriting.
+// The caller of an unexported function from isClosing to startWriting must hold c.mu.
 
 func (c *Conn) isClosing() bool { return c.closing != nil }
 
-// queueFull reports whether a message of the given size exceeds the limits of the
-// queue. An empty queue takes a message of any size.
+// queueFull reports whether the queue has no room for a message of the given size, in
+// bytes. An empty queue has room for a message of any size.
 func (c *Conn) queueFull(size int) bool {
 	return len(c.queue) >= c.limits.MaxQueued || len(c.queue) > 0 && c.queuedBytes+size > c.limits.MaxQueuedBytes
 }
@@ -252,7 +251,7 @@ func (c *Conn) failWrite(err error) {
 	_ = c.ws.Close()
 }
 
-// start starts the goroutine that reads.
+// start starts the goroutine that reads from the socket.
 func (c *Conn) start() {
 	c.lastHeardAt.Store(time.Now().UnixNano())
 	c.ws.SetReadLimit(c.limits.MaxMessage)
@@ -262,10 +261,10 @@ func (c *Conn) start() {
 	go c.read()
 }
 
-// read handles the client's next message. It then starts a new goroutine for the message
-// after that. While a goroutine waits, its grown stack does not shrink, so a fresh
-// goroutine keeps an idle socket small. A frame is served in another goroutine, because
-// nothing slow may run in this one.
+// read handles the client's next message, and then starts a new goroutine that reads the
+// message after that. A new goroutine has a small stack, whereas the stack of a waiting
+// goroutine never shrinks. Frames are served in other goroutines, because serving may be
+// slow.
 func (c *Conn) read() {
 	err := c.wire.awaitMessage(c.noteMessage)
 	if err == nil {
@@ -297,8 +296,8 @@ func (c *Conn) handlePing(payload string) error {
 // ping queues a ping.
 func (c *Conn) ping() { _ = c.enqueue(outgoing{websocket.PingMessage, nil}) }
 
-// closeIfSilent closes the socket if the client has sent nothing since the given time. To
-// do so it expires the read deadline, and the reader closes the socket. A socket that is
+// closeIfSilent closes the socket if the client has sent nothing since the given time. It
+// expires the read deadline, so that the reader closes the socket. A socket that is
 // already closing keeps its read deadline.
 func (c *Conn) closeIfSilent(since time.Time) {
 	c.mu.Lock()
@@ -350,8 +349,8 @@ func (c *Conn) dispatch(text []byte) {
 	go c.serve(c, f)
 }
 
-// frameServed removes a frame from inFlight. It must be called before the reply is sent,
-// because a client may send its next frame as soon as it has the reply.
+// frameServed decrements inFlight. It must be called before the reply is sent, because a
+// client may send its next frame as soon as it has the reply.
 func (c *Conn) frameServed() { c.inFlight.Add(-1) }
 
 func (c *Conn) closeStarted() bool {
@@ -389,7 +388,7 @@ type tokenBucket struct {
 	last   time.Time
 }
 
-// take takes one token if the bucket has one, and reports whether it did.
+// take takes one token, and reports whether the bucket had one.
 func (b *tokenBucket) take(now time.Time, l *Limits) bool {
 	if b.last.IsZero() {
 		b.tokens = float64(l.Burst)

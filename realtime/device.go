@@ -19,7 +19,7 @@ var (
 	}
 )
 
-// notifyDevices pushes frames to the connected devices that the events are about.
+// notifyDevices notifies the connected devices that are affected by the events.
 func (f *feed) notifyDevices(events []event) {
 	claimable := map[*Socket]bool{}
 	for _, e := range events {
@@ -82,7 +82,7 @@ func (s *Socket) verify() {
 }
 
 // verifyEvery is the interval at which the principal of an idle socket is re-verified.
-// This also renews the login of a connected device.
+// For a device, the check also renews the login.
 const verifyEvery = 5 * time.Minute
 
 // verifyAgain re-verifies the principal if the last check is older than verifyEvery.

@@ -18,7 +18,7 @@ import (
 
 // feed reads the event stream of one tenant for all of the tenant's sockets on this
 // instance. A wake-up carries no event: it only starts a read of the stream. If a wake-up
-// is lost, events are delivered at the next sweep, and none is lost.
+// is lost, the next sweep delivers the events.
 type feed struct {
 	hub      *Hub
 	tenant   string
@@ -28,7 +28,7 @@ type feed struct {
 	sockets     map[*Socket]struct{}
 	rooms       map[string]map[*subscription]struct{}
 	position    store.StreamID // id of the last event that was delivered to the rooms
-	reading     bool           // a goroutine runs readStream
+	reading     bool           // true while a goroutine runs readStream
 	wakePending bool           // a wake-up came during the read that is in progress
 }
 
@@ -62,8 +62,9 @@ type actor struct {
 //
 // A new feed starts at the position at which the socket was registered. It reads the
 // stream at once, because no feed received the wake-ups since then. An existing feed may
-// be past that position. It may then have read events about a device whose socket is only
-// added now. So join verifies that socket and pushes the number of claimable commands.
+// be past that position. Events about the socket's device may then have been read before
+// the socket was added. So join verifies the socket and pushes the number of claimable
+// commands.
 func (h *Hub) join(s *Socket) {
 	f := h.feeds[s.Tenant]
 	if f == nil {
@@ -137,8 +138,8 @@ func (f *feed) wake() {
 	go f.readStream()
 }
 
-// readStream reads the stream up to its end. At most one goroutine runs it. It also
-// stops when the store fails: the next sweep continues at the same position.
+// readStream reads the stream up to its end. At most one goroutine runs it. If the store
+// fails, readStream returns, and the next sweep continues at the same position.
 func (f *feed) readStream() {
 	for {
 		more, err := f.readPage(context.Background())
@@ -211,8 +212,8 @@ func (f *feed) dispatch(events []event) {
 }
 
 // deliver sends an event to the live subscriptions of a room. If the write queue of a
-// subscription's socket is full, the subscription is no longer live: it catches up from
-// the stream, as fast as the client reads. The caller holds f.mu.
+// subscription's socket is full, the subscription is no longer live. It then catches up
+// from the stream, as fast as the client reads. The caller holds f.mu.
 func (f *feed) deliver(room string, e event) {
 	var text []byte
 	for sub := range f.rooms[room] {
@@ -248,20 +249,20 @@ func (e event) rooms() []string {
 func (e event) encode(room string) []byte {
 	frame := e.frame
 	frame.Room = room
-	text, _ := encodeFrame("event", "", frame) // values that were decoded from JSON can be encoded
+	text, _ := encodeFrame("event", "", frame) // no error is possible: the values were decoded from JSON
 	return text
 }
 
-// readEvents reads the entries of a tenant's stream after the position from, at most
+// readEvents reads the entries of a tenant's stream after the given position, at most
 // pageSize. It reports a gap if entries after that position may have been trimmed.
-func (h *Hub) readEvents(ctx context.Context, tenant string, from store.StreamID) (events []event, gap bool, err error) {
+func (h *Hub) readEvents(ctx context.Context, tenant string, position store.StreamID) (events []event, gap bool, err error) {
 	key := store.Tenant(tenant).StreamKey()
 	var entries []redis.XMessage
 	err = h.store.Do(ctx, "read_events", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
-		page, first := pipe.XRangeN(ctx, key, "("+from.String(), "+", pageSize), pipe.XRangeN(ctx, key, "-", "+", 1)
+		page, first := pipe.XRangeN(ctx, key, "("+position.String(), "+", pageSize), pipe.XRangeN(ctx, key, "-", "+", 1)
 		_, err := pipe.Exec(ctx)
-		entries, gap = page.Val(), from != store.StreamID{} && firstID(first.Val()).After(from)
+		entries, gap = page.Val(), position != store.StreamID{} && firstID(first.Val()).After(position)
 		return err
 	})
 	if err != nil {
@@ -275,8 +276,8 @@ func (h *Hub) readEvents(ctx context.Context, tenant string, from store.StreamID
 
 const eventsMissed = "events were missed"
 
-// closeSubscribers closes the sockets that have a subscription, because they have missed
-// events. When such a client subscribes again, the reply reports whether the subscription
+// closeSubscribers closes the sockets that have a subscription, because their clients have
+// missed events. When a client subscribes again, the reply reports whether the subscription
 // could be resumed.
 func (f *feed) closeSubscribers() {
 	f.mu.Lock()
@@ -326,7 +327,7 @@ func parseEvent(entry redis.XMessage) event {
 		Actor: parseActor(field("actor")),
 	}
 	if json.Unmarshal([]byte(field("data")), &e.frame.Data) != nil || e.frame.Data == nil {
-		e.frame.Data = map[string]any{} // the field is optional
+		e.frame.Data = map[string]any{} // the field "data" is optional
 	}
 	for name, id := range map[string]string{"deviceId": e.device, "sessionId": e.session, "commandId": e.command} {
 		if id != "" {

@@ -13,8 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// TestEvent_FrameHasTheFieldsOfTheContract fails when the contract has a field of an
-// event that no event frame carries.
+// TestEvent_FrameHasTheFieldsOfTheContract fails if the contract declares an event
+// field that no event frame has.
 func TestEvent_FrameHasTheFieldsOfTheContract(t *testing.T) {
 	t.Parallel()
 	var contract struct {

@@ -9,18 +9,18 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// Frame is a message of a client, a JSON object.
+// Frame is a parsed message from a client.
 type Frame struct {
 	Type      string
 	RequestID string          // id that the reply repeats; empty if the client expects no reply
-	Data      json.RawMessage // valid JSON, a part of the message; nil if it is absent
+	Data      json.RawMessage // valid JSON that shares the memory of the message; nil if the frame has no data
 
-	// ID identifies the frame in logs, problem documents and the events that it
-	// causes. It is the RequestID, or a random id if that is empty.
+	// ID identifies the frame in logs, problem documents and the events that the frame
+	// causes. ID is the RequestID, or a random id if the RequestID is empty.
 	ID string
 }
 
-// The frame types that both sockets have.
+// The frame types that the sockets of devices and the sockets of users have in common.
 const (
 	typeWelcome   = "welcome"
 	typeReply     = "reply"
@@ -36,16 +36,16 @@ var errFrame = &fieldgate.Error{
 	Fields: []fieldgate.FieldError{{Pointer: "", Keyword: "frame", Reason: "must be {\"type\": ..., \"requestId\": ..., \"data\": {...}}"}},
 }
 
-// These are the maximum lengths of a frame's type and of its requestId. The maximum for
-// requestId is the same as for the X-Request-ID header.
+// These are the maximum lengths of a frame's type and requestId, in bytes. The requestId
+// has the same maximum as the X-Request-ID header.
 const (
 	maxType      = 64
 	maxRequestID = 128
 )
 
-// parseFrame parses a client's frame. It refuses a frame with an unknown field, as a
-// request with an unknown field is refused. With an error it still returns a Frame for
-// the error frame: the ID is set, and so is the RequestID if it could be read.
+// parseFrame parses a client's frame. It refuses unknown fields, as the HTTP API does.
+// Even with an error, parseFrame returns a Frame, from which the error frame is built.
+// That Frame has an ID, and a RequestID if the client's could be read.
 func parseFrame(text []byte) (Frame, error) {
 	e, ok := parseEnvelope(text)
 	if !ok {
@@ -62,17 +62,16 @@ func parseFrame(text []byte) (Frame, error) {
 	return f, nil
 }
 
-// envelope holds the fields of a frame as raw JSON; an absent field is nil. A field that
-// occurs twice in the frame is empty, because a proxy that inspected the frame may have
-// read either value.
+// envelope holds the fields of a frame as raw JSON. An absent field is nil. A field that
+// occurs twice is empty, because a proxy that inspected the frame may have read either
+// value.
 type envelope struct {
 	kind, requestID, data json.RawMessage
-	malformed             bool // the frame has an unknown field, or a field twice
+	malformed             bool // true if the frame has an unknown field, or a field twice
 }
 
-// parseEnvelope splits a frame into its fields. It allocates nothing, and only the
-// function that serves the frame decodes its data. It returns false if the text is not a
-// JSON object.
+// parseEnvelope splits a frame into its fields. It allocates nothing, and does not
+// decode the data. It returns false if the text is not a JSON object.
 func parseEnvelope(text []byte) (e envelope, ok bool) {
 	if !json.Valid(text) {
 		return envelope{}, false
@@ -134,7 +133,7 @@ func valueLen(text []byte) int {
 		case c == '{' || c == '[':
 			depth++
 		case depth == 0 && bytes.IndexByte([]byte(jsonSpace+",}"), c) >= 0:
-			return i // the end of a number, true, false or null
+			return i // a number, true, false or null ends here
 		case c == '}' || c == ']':
 			if depth--; depth == 0 {
 				return i + 1
@@ -148,8 +147,8 @@ func valueLen(text []byte) int {
 // other value. The value must be valid JSON.
 func parseString(value json.RawMessage) string { return string(unquote(value)) }
 
-// unquote returns the content of a JSON string like parseString. It copies the string
-// only if it has an escape.
+// unquote is like parseString, but returns bytes. It copies the string only if the
+// string has an escape.
 func unquote(value json.RawMessage) []byte {
 	if len(value) < 2 || value[0] != '"' {
 		return nil
@@ -158,12 +157,12 @@ func unquote(value json.RawMessage) []byte {
 		return value[1 : len(value)-1]
 	}
 	var text string
-	_ = json.Unmarshal(value, &text) // valid JSON that starts with a quote is a string
+	_ = json.Unmarshal(value, &text) // no error is possible: valid JSON that starts with a quote is a string
 	return []byte(text)
 }
 
-// requireNoData returns an error if the frame has data. It is for types of frames that
-// take none.
+// requireNoData returns an error if the frame has data other than an empty object. It is
+// called for each type of frame that must have no data.
 func (f Frame) requireNoData() error {
 	var data map[string]json.RawMessage
 	if f.Data == nil || json.Unmarshal(f.Data, &data) == nil && data != nil && len(data) == 0 {
@@ -172,7 +171,7 @@ func (f Frame) requireNoData() error {
 	return errFrame
 }
 
-// validRequestID reports whether an id is valid as an X-Request-ID too.
+// validRequestID reports whether an id is also a valid value of the X-Request-ID header.
 func validRequestID(id string) bool {
 	if id == "" || len(id) > maxRequestID {
 		return false
@@ -214,9 +213,9 @@ const (
 	CloseSilent      CloseCode = 4008
 	CloseSuperseded  CloseCode = 4009
 	CloseTooSlow     CloseCode = 4010
-	closeAbnormal    CloseCode = 1006 // never sent: the connection ended without a close frame
+	closeAbnormal    CloseCode = 1006 // never sent; means that the connection ended without a close frame
 	closeProtocol    CloseCode = 1002
-	closeNoneWasSent CloseCode = 1005 // never sent: the client's close frame had no code
+	closeNoneWasSent CloseCode = 1005 // never sent; means that the client's close frame had no code
 )
 
 var errClosed = errors.New("the socket is closed")

@@ -2,7 +2,7 @@ package realtime
 
 import "testing"
 
-// BenchmarkParseFrame parses a result frame of usual size.
+// BenchmarkParseFrame parses a result frame of typical size.
 func BenchmarkParseFrame(b *testing.B) {
 	text := []byte(`{"type":"result","requestId":"d-6","data":{"commandId":"cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm",` +
 		`"claimToken":"t4Xn8qLz2vRb6mKc","status":"succeeded","output":"telemetry restarted","data":{"pid":4711},` +

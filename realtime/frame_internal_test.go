@@ -72,8 +72,9 @@ func requireRoundTrip(t *testing.T, first Frame) {
 	}
 }
 
-// FuzzFraming splits the same bytes in different ways and checks that framing accepts the
-// same number. Of an invalid frame, framing must accept no bytes other than header bytes.
+// FuzzFraming splits the same bytes in different ways. It requires that framing accepts
+// the same number of bytes each time. If a frame is invalid, framing must accept only
+// bytes of its header.
 func FuzzFraming(f *testing.F) {
 	for _, seed := range []string{
 		"", "\x81\x85\x37\xfa\x21\x3dhello", "\x81\xfe\x00\x05\x37\xfa\x21\x3dhello", "\x88\x81\x01\x02\x03\x04\x05",

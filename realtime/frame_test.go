@@ -9,8 +9,9 @@ import (
 	"github.com/fieldgate/fieldgate/realtime"
 )
 
-// invalidFrames holds text messages that are not frames. The second text is the
-// requestId of the error frame: that of the message if it can be read.
+// invalidFrames holds text messages that are not frames. The first text of each pair is
+// the message. The second is the requestId of the error frame, which is empty if the
+// message has no readable requestId.
 var invalidFrames = map[string][2]string{
 	"an empty text":                      {``, ``},
 	"spaces only":                        {`  `, ``},

@@ -34,9 +34,9 @@ type framing struct {
 }
 
 // advance parses p, the next bytes from the client. It returns how many bytes of p belong
-// to the current frame. If the frame breaks a rule, it returns an error, and the caller
-// passes on no more bytes. Earlier calls may already have accepted bytes of that frame's
-// header.
+// to the current frame. If the frame breaks a rule, advance returns an error, and the
+// caller must pass on no more bytes. Some bytes of the frame's header may already have
+// been passed on after earlier calls.
 func (f *framing) advance(p []byte) (n int, err error) {
 	for f.remaining == 0 && n < len(p) {
 		f.header[f.headerLen] = p[n]
@@ -57,8 +57,8 @@ func (f *framing) advance(p []byte) (n int, err error) {
 	return n + int(payload), nil
 }
 
-// wantedHeaderLen returns the header's length, without the mask, as far as it follows
-// from the bytes that have arrived.
+// wantedHeaderLen returns the length of the current header, without the mask. It returns
+// 2 until the byte that determines the length has arrived.
 func (f *framing) wantedHeaderLen() int {
 	switch {
 	case f.headerLen < 2:
@@ -71,8 +71,8 @@ func (f *framing) wantedHeaderLen() int {
 	return 2
 }
 
-// endHeader checks a complete header (RFC 6455, sections 5.2 and 5.5.1) and prepares
-// for the payload.
+// endHeader checks a complete header (RFC 6455, sections 5.2 and 5.5.1) and starts the
+// payload.
 func (f *framing) endHeader() error {
 	length, ok := f.payloadLen()
 	opcode := f.header[0] & 0x0f
@@ -103,9 +103,9 @@ func (f *framing) payloadLen() (length uint64, ok bool) {
 	return length, true
 }
 
-// countFragment counts the fragments of a message and returns an error above
-// maxFragments. The limit on a message's bytes is not enough, because a message can have
-// endless empty fragments.
+// countFragment counts the fragments of a message. It returns an error if the message has
+// more than maxFragments. The size limit alone is not enough, because empty fragments do
+// not count towards it.
 func (f *framing) countFragment(opcode byte) error {
 	switch opcode {
 	case 0: // continuation

@@ -28,21 +28,21 @@ const (
 func newUpgrader() websocket.Upgrader {
 	return websocket.Upgrader{
 		HandshakeTimeout: 5 * time.Second,
-		// The wire buffers the bytes that were read. The websocket package's own buffer
-		// must only hold a control frame, so ReadBufferSize selects the smallest size
-		// that the package allows.
+		// The wire buffers what it reads, so the websocket package's own buffer only
+		// needs to hold a control frame. A size of 1 selects the smallest buffer that the
+		// package allows.
 		ReadBufferSize:  1,
 		WriteBufferSize: 1024,
 		WriteBufferPool: &sync.Pool{},
-		// The HTTP edge checks origins, because it can explain a refusal.
+		// The HTTP edge has already checked the origin. Its refusal contains the reason.
 		CheckOrigin: func(*http.Request) bool { return true },
 		Error:       func(http.ResponseWriter, *http.Request, int, error) {},
 	}
 }
 
 // Open upgrades a request to a WebSocket. It returns as soon as the socket is open, so
-// that the request's memory is freed; the socket is served in the background. If Open
-// returns an error, it has written no response, and the caller must write one.
+// that the request's memory is freed. The socket is then served in the background. If
+// Open returns an error, it has written no response, and the caller must write one.
 func (h *Hub) Open(w http.ResponseWriter, r *http.Request, o OpenRequest) error {
 	if err := checkHandshake(r); err != nil {
 		w.Header().Set(headerVersion, protocolVersion) // RFC 6455, section 4.4
@@ -91,8 +91,7 @@ func checkHandshake(r *http.Request) error {
 	return nil
 }
 
-// hasOne reports whether a request has the header exactly once, with a value that is
-// valid.
+// hasOne reports whether a request has the header exactly once, with a valid value.
 func hasOne(r *http.Request, header string, valid func(string) bool) bool {
 	values := r.Header.Values(header)
 	return len(values) == 1 && valid(values[0])
@@ -116,8 +115,8 @@ func subprotocols(r *http.Request) (offered []string) {
 	return offered
 }
 
-// upgrade upgrades the request to a WebSocket. After the error errHijacked, the
-// connection can no longer carry an HTTP response.
+// upgrade upgrades the request to a WebSocket. If it returns errHijacked, the connection
+// can no longer carry an HTTP response.
 func (s *Socket) upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (err error) {
 	if header = header.Clone(); header == nil {
 		header = http.Header{}

@@ -75,7 +75,7 @@ type Hub struct {
 	catchUps semaphore // limits how many subscriptions of all tenants read missed events at the same time
 
 	mu       sync.Mutex         // guards the fields below
-	opening  map[string]*Socket // by connection id; moved to sockets by add
+	opening  map[string]*Socket // sockets that are opening, by connection id; Hub.add moves them to the map sockets
 	sockets  map[string]*Socket // by connection id
 	devices  map[string]*Socket // by device id
 	feeds    map[string]*feed   // by tenant
@@ -131,7 +131,7 @@ func runEvery(ctx context.Context, interval time.Duration, f func()) {
 	}
 }
 
-// HandleWake handles a wake-up of the store. The zero Wake wakes all feeds.
+// HandleWake handles a wake-up from the store. The zero Wake wakes all feeds.
 func (h *Hub) HandleWake(w store.Wake) {
 	switch {
 	case w == store.Wake{}:
@@ -176,7 +176,7 @@ func (h *Hub) all() []*Socket {
 	return slices.Collect(maps.Values(h.sockets))
 }
 
-// Count returns the number of open sockets of this instance.
+// Count returns the numbers of open sockets of devices and of users on this instance.
 func (h *Hub) Count() (devices, customers int) {
 	for _, s := range h.all() {
 		if s.Device != "" {
@@ -204,7 +204,7 @@ func (h *Hub) reserve(s *Socket) CloseCode {
 	return 0
 }
 
-// release reverses a call of reserve.
+// release reverses a call to reserve.
 func (h *Hub) release(s *Socket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -267,9 +267,9 @@ func (h *Hub) remove(s *Socket) {
 	h.leave(s)
 }
 
-// recheckDevice renews the socket of a device that has opened another socket, on this
-// instance or another one. The renewal closes the older one of the two. The wake-up alone
-// is not enough: it may arrive late, and does not say which socket is newer.
+// recheckDevice renews a device's socket, because the device has opened another socket on
+// this or another instance. The renewal closes the socket if the other one is newer. The
+// wake-up alone does not show which socket is newer.
 func (h *Hub) recheckDevice(deviceID, other string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -294,7 +294,7 @@ func (h *Hub) verifyDevice(deviceID string) {
 	}
 }
 
-// closeKicked closes a socket that Kick was called for.
+// closeKicked closes the socket for which Kick was called.
 func (h *Hub) closeKicked(tenant, id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -319,8 +319,8 @@ const (
 	kicked     = "closed by an administrator"
 )
 
-// Drain closes all sockets. It spreads this over the window, so that the clients do not
-// all reconnect at once. It first sends each socket a going_away frame. It returns when
+// Drain closes all sockets, spread over the window so that the clients do not all
+// reconnect at once. It first sends each socket a going_away frame. Drain returns when
 // all sockets are closed or the context ends. Sockets that open later are closed at once.
 func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	h.mu.Lock()

@@ -94,8 +94,8 @@ func (s *Socket) encodeRecord() string {
 	return string(content)
 }
 
-// unregister removes a socket's registration from the store. If the device has registered
-// a newer socket, it does not change the device.
+// unregister removes a socket's registration from the store. It leaves the device's state
+// unchanged if the device has registered a newer socket.
 func (h *Hub) unregister(s *Socket) {
 	s.endRenewals()
 	if _, err := h.store.Run(context.Background(), disconnectScript, s.keys(), s.args(s.scope())...); err != nil {
@@ -119,9 +119,9 @@ func (h *Hub) Connections(ctx context.Context, tenant string, page store.Page) (
 	return connections, next, err
 }
 
-// readConnections reads the records of the connections with these ids. A connection whose
-// record is missing has expired, because its instance died. Such a connection is left out
-// and removed from the index.
+// readConnections reads the records of the connections with these ids. A connection
+// without a record has expired, for example because its instance died. Such a connection
+// is left out and removed from the index.
 func (h *Hub) readConnections(ctx context.Context, tenant string, ids []string) (found []Connection, err error) {
 	t := store.Tenant(tenant)
 	records := make([]*redis.StringCmd, len(ids))
@@ -159,8 +159,8 @@ func parseConnection(id, content string) (Connection, bool) {
 	}, true
 }
 
-// removeFromIndex removes the connections with these ids from the tenant's index. If a
-// removed connection is open after all, it adds itself again when it renews its lease.
+// removeFromIndex removes the connections with these ids from the tenant's index. If such
+// a connection is still open, the next renewal of its lease adds it again.
 func (h *Hub) removeFromIndex(ctx context.Context, t store.Tenant, ids []any) error {
 	if len(ids) == 0 {
 		return nil

@@ -35,8 +35,8 @@ func (m *metrics) closed(s *Socket, code CloseCode) {
 }
 
 // label returns the value of the metric label for a close code. The codes that only
-// clients use share one value: a client may send thousands of codes, and each label value
-// is a separate time series.
+// clients use share one value. A client may send thousands of codes, and each label
+// value is a separate time series.
 func label(code CloseCode) string {
 	switch {
 	case code >= 1000 && code < 1016, code == CloseExpired, code == CloseWithdrawn, code == CloseSilent,

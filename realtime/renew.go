@@ -101,11 +101,11 @@ func (h *Hub) runRenewal(ctx context.Context, s *Socket) (store.Reply, error) {
 	return h.store.Run(ctx, renewScript, s.keys(), s.args(s.scope())...)
 }
 
-// renewUsers does the same as renew for a batch: sockets of users of one tenant.
+// renewUsers is like renew, for a batch of sockets of users of one tenant.
 func (h *Hub) renewUsers(ctx context.Context, batch []*Socket) error {
 	t := store.Tenant(batch[0].Tenant)
 	keys, args := []string{t.ConnectionsKey(), t.SocketLeasesKey()}, []any{h.cfg.Lease.Milliseconds()}
-	renewing := map[string]*Socket{} // the sockets that are renewed, by connection id
+	renewing := map[string]*Socket{} // sockets whose leases this script renews, by connection id
 	for _, s := range batch {
 		if s.beginRenewal() {
 			keys, args = append(keys, t.ConnectionKey(s.ID())), append(args, s.ID(), s.encodeRecord())
@@ -126,8 +126,8 @@ func (h *Hub) renewUsers(ctx context.Context, batch []*Socket) error {
 	return nil
 }
 
-// beginRenewal announces a renewal script. It returns false if the socket is closed.
-// Otherwise the caller must call s.renewals.Done after the script has run.
+// beginRenewal must be called before each renewal script. It returns false if the socket
+// is closed. Otherwise the caller must call s.renewals.Done after the script has run.
 func (s *Socket) beginRenewal() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,9 +138,9 @@ func (s *Socket) beginRenewal() bool {
 	return true
 }
 
-// endRenewals waits until all running renewal scripts have ended. From then on,
-// beginRenewal returns false. Otherwise a renewal script could run after the disconnect
-// script and register a closed socket again.
+// endRenewals waits until all running renewal scripts have ended, and prevents new ones:
+// from then on, beginRenewal returns false. Otherwise a renewal script could run after
+// the disconnect script and register a closed socket again.
 func (s *Socket) endRenewals() {
 	s.mu.Lock()
 	s.unregistered = true

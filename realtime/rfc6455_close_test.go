@@ -31,10 +31,10 @@ func TestClose_InvalidCodeIsAProtocolError(t *testing.T) {
 	broken := []string{closed(protocolError)}
 	var cases []exchange
 	for _, code := range []realtime.CloseCode{
-		0, 1, 100, 500, 999, // unused
+		0, 1, 100, 500, 999, // not used by RFC 6455
 		1004, 1005, 1006, 1015, // reserved: must not be sent
 		1014, 1016, 1017, 1099, 1100, 1500, 2000, 2999, // reserved for later versions of the protocol
-		5000, 5001, 9999, 32_768, 65_535, // unused
+		5000, 5001, 9999, 32_768, 65_535, // not defined by RFC 6455
 	} {
 		cases = append(cases,
 			exchange{"7.4.2", fmt.Sprintf("code %d", code), closeFrame(code, ""), broken},
@@ -228,7 +228,7 @@ func TestMetrics_ClosesAreCountedByCode(t *testing.T) {
 		1001: closeFrame(1001, ""),
 		1002: frame(fin|rsv1|opText, "x"),
 		1003: frame(fin|opBinary, "x"),
-		1006: {fin | opText}, // the test then ends the connection
+		1006: {fin | opText}, // incomplete: the test then ends the connection
 		1007: frame(fin|opText, "\xff"),
 		1008: join(frame(opText, ""), bytes.Repeat(frame(opContinuation, ""), 70_000)),
 		1009: headerOnly(fin|opText, 1<<20),
@@ -259,7 +259,8 @@ func TestMetrics_ClientCodesShareOneSeries(t *testing.T) {
 	require.Len(t, e.closes(t), 1)
 }
 
-// closes returns the number of closed sockets by close code, from the metrics.
+// closes returns how many sockets were closed with each close code, according to the
+// metrics.
 func (e *echo) closes(t *testing.T) map[string]float64 {
 	t.Helper()
 	families, err := e.metrics.Gather()

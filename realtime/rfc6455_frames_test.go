@@ -28,8 +28,8 @@ func TestMessage_AnySizeArrivesWhole(t *testing.T) {
 
 func TestFraming_LengthMustBeMinimal(t *testing.T) {
 	t.Parallel()
-	// Section 5.2 requires this of the sender only. The gateway enforces it, because a
-	// proxy in front of it may parse a longer form differently.
+	// Section 5.2 requires only the sender to use the shortest form. The gateway
+	// refuses longer forms, because a proxy in front of it may parse them differently.
 	hello := echoFrame("hello")
 	broken := []string{closed(protocolError)}
 	newEcho(t, realtime.Limits{}).run(t,

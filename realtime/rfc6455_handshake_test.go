@@ -26,11 +26,11 @@ const (
 // handshake is a test case: a valid handshake with changes, and the expected response.
 type handshake struct {
 	section, name string
-	request       string            // method and version; empty: GET and HTTP/1.1
+	request       string            // method and version; empty means GET and HTTP/1.1
 	change        map[string]string // headers to replace; an empty value removes the header
 	more          []string          // header lines to add
 	status        int
-	protocol      string // the subprotocol that the server chooses
+	protocol      string // expected subprotocol in the response
 }
 
 // lines returns the lines of the request.
@@ -121,7 +121,7 @@ func TestHandshake_ValidOpensASocket(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
 	token := g.Token(gatewaytest.NewTenantID(), "alice", "viewer")
-	hub := newEcho(t, realtime.Limits{}) // without the HTTP edge
+	hub := newEcho(t, realtime.Limits{}) // tests the hub without the gateway's HTTP edge
 	for _, c := range validHandshakes {
 		for way, url := range map[string]string{"gateway": g.URL, "hub": hub.URL} {
 			t.Run(c.section+" "+c.name+", "+way, func(t *testing.T) {
@@ -176,7 +176,7 @@ func TestHandshake_FrameBeforeTheResponseOpensNoSocket(t *testing.T) {
 	t.Cleanup(server.Close)
 	w := dialRaw(t, server.Listener.Addr().String())
 	head := strings.Join(handshake{}.lines("/", "token"), "\r\n") + "\r\n\r\n"
-	w.write(append([]byte(head), message("early")...)) // section 4.1: a client must await the response
+	w.write(append([]byte(head), message("early")...)) // breaks section 4.1: a client must await the response first
 	_, err := w.r.ReadByte()
 	require.Error(t, err)
 	require.NoError(t, <-opened, "Open must not ask the caller for a response")

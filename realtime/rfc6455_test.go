@@ -38,7 +38,7 @@ type exchange struct {
 	section string // section of RFC 6455
 	name    string
 	send    []byte
-	want    []string // expected frames in order, as next describes them; a close frame must be the last
+	want    []string // expected frames in order, as described by the method next; only the last may be a close frame
 }
 
 // echo is a server whose sockets reply to each "echo" frame with the frame's data.
@@ -49,7 +49,7 @@ type echo struct {
 	metrics *prometheus.Registry
 
 	blocked chan string   // receives the requestId of each "block" frame
-	unblock chan struct{} // closed by a test to let the server answer these frames
+	unblock chan struct{} // a test closes it to let the server reply to the "block" frames
 }
 
 func newEcho(t *testing.T, limits realtime.Limits) *echo {
@@ -103,7 +103,7 @@ func (e *echo) run(t *testing.T, cases ...exchange) {
 	for _, x := range cases {
 		for way, size := range map[string]int{"one write": max(1, len(x.send)), "byte by byte": 1} {
 			if size == 1 && len(x.send) > 4<<10 {
-				size = 1000 // a byte per write would be slow
+				size = 1000 // one write for each byte would take too long
 			}
 			t.Run(x.section+" "+x.name+", "+way, func(t *testing.T) {
 				t.Parallel()
@@ -167,8 +167,9 @@ func (w *rawClient) ask(lines ...string) *http.Response {
 	return response
 }
 
-// expect requires the given frames in order. After a close frame the connection must
-// end without a reset and without more bytes. Otherwise the socket must still be open.
+// expect requires the given frames in order. If the last one is a close frame, the
+// connection must then end without a reset and without more bytes. If it is not, the
+// socket must still be open.
 func (w *rawClient) expect(want ...string) {
 	w.t.Helper()
 	last := ""
@@ -185,8 +186,8 @@ func (w *rawClient) expect(want ...string) {
 	require.Equal(w.t, pong("alive?"), w.next())
 }
 
-// answer replies to a close frame of the server if the server waits for a reply. The
-// server waits if the client's frame was well-formed and the server closed for another
+// answer sends a close frame if the server has sent one and waits for that of the client.
+// The server waits if the client's frame was well-formed and the server closed for another
 // reason (section 7.1.2).
 func (w *rawClient) answer(last string) {
 	for _, code := range []realtime.CloseCode{realtime.CloseBinary, realtime.CloseNotUTF8, realtime.CloseFlood} {
@@ -263,7 +264,8 @@ func (w *rawClient) bytes(n int) []byte {
 	return p
 }
 
-// The functions from here to short return the text by which next describes a frame.
+// The functions from pong to short describe frames in the form that the method next
+// returns.
 
 func pong(payload string) string            { return fmt.Sprintf("pong %q", payload) }
 func closed(code realtime.CloseCode) string { return fmt.Sprintf("close %d", code) }

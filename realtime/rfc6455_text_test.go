@@ -54,7 +54,7 @@ func TestText_CharacterMaySpanFragments(t *testing.T) {
 	newEcho(t, realtime.Limits{}).run(t, cases...)
 }
 
-// invalidUTF8 holds texts that are not UTF-8 (RFC 3629).
+// invalidUTF8 holds strings that are not valid UTF-8 (RFC 3629).
 var invalidUTF8 = map[string]string{
 	"a continuation byte alone, the first":       "\x80",
 	"a continuation byte alone, the last":        "\xbf",

@@ -41,12 +41,12 @@ type Subscribed struct {
 	start func()
 }
 
-// These are the reasons why a subscription could not be resumed. It then starts at the
-// newest event. No earlier event is delivered, because a client could not tell that
-// others are missing.
+// These are the reasons why a subscription could not be resumed. Such a subscription
+// starts after the newest event. It gets none of the earlier events, because the client
+// could not detect that some of them are missing.
 const (
 	reasonTrimmed = "trimmed" // events after the offset were trimmed from the stream
-	reasonUnknown = "unknown" // the offset is not one of this stream
+	reasonUnknown = "unknown" // the stream never had this offset, or it is malformed
 )
 
 // Subscribe subscribes a socket to a room. The caller must have checked that the
@@ -143,11 +143,11 @@ func (s *Socket) subscriptionTo(room string) *subscription {
 	return nil
 }
 
-// resume returns the position at which a subscription starts that asks for the events
-// after since. If the stream still has all events after since, the position is since and
-// the reason is empty. Otherwise the position is now, and the reason says why.
-func (f *feed) resume(ctx context.Context, since string, now store.StreamID) (from store.StreamID, reason string, err error) {
-	from, ok := store.ParseStreamID(since)
+// resume returns the position at which a subscription starts if its client asks for the
+// events after the given offset. The position is that offset if the stream still has all
+// of these events. If it does not, resume returns feedPosition and the reason.
+func (f *feed) resume(ctx context.Context, offset string, feedPosition store.StreamID) (from store.StreamID, reason string, err error) {
+	from, ok := store.ParseStreamID(offset)
 	first, last, length, err := f.hub.streamBounds(ctx, f.tenant)
 	if err != nil {
 		return store.StreamID{}, "", err
@@ -155,15 +155,15 @@ func (f *feed) resume(ctx context.Context, since string, now store.StreamID) (fr
 	untrimmed := from == store.StreamID{} && length < neverTrimmed
 	switch {
 	case !ok || from.After(last):
-		return now, reasonUnknown, nil
+		return feedPosition, reasonUnknown, nil
 	case first.After(from) && !untrimmed:
-		return now, reasonTrimmed, nil
+		return feedPosition, reasonTrimmed, nil
 	}
 	return from, "", nil
 }
 
-// neverTrimmed is a length of a stream. A shorter stream was never trimmed, because
-// lua/event.lua trims streams to about 10,000 entries.
+// neverTrimmed is a stream length, in entries. A stream that is shorter was never
+// trimmed, because lua/event.lua trims streams to about 10,000 entries.
 const neverTrimmed = 9_000
 
 // catchUp delivers the stream's events to a subscription until the subscription has
@@ -192,21 +192,21 @@ func (f *feed) catchUp(sub *subscription) {
 }
 
 // pendingEvent is an event that a subscription has not received yet. The text is nil if
-// the event does not belong to the subscription's room: then only the subscription's
-// position changes.
+// the event belongs to another room. Such an event only advances the subscription's
+// position.
 type pendingEvent struct {
 	id   store.StreamID
 	text []byte
 }
 
-// readMissed reads the events after the position from, at most one page. It returns no
+// readMissed reads the events after the given position, at most one page. It returns no
 // events if the subscription has ended.
 //
-// Two semaphores limit how many subscriptions read at the same time. So a reconnect of
-// many sockets does not delay live subscriptions. A subscription acquires its tenant's
-// semaphore before the hub's. A tenant with many sockets therefore delays another tenant
-// by only a few pages.
-func (f *feed) readMissed(ctx context.Context, sub *subscription, from store.StreamID) (missed []pendingEvent, gap bool, err error) {
+// Two semaphores limit how many subscriptions read at the same time. Otherwise many
+// sockets that reconnect at once would delay live subscriptions. A subscription acquires
+// its tenant's semaphore before the hub's. A tenant with many sockets therefore delays
+// another tenant by only a few pages.
+func (f *feed) readMissed(ctx context.Context, sub *subscription, position store.StreamID) (missed []pendingEvent, gap bool, err error) {
 	if err := f.catchUps.acquire(ctx); err != nil {
 		return nil, false, err
 	}
@@ -221,7 +221,7 @@ func (f *feed) readMissed(ctx context.Context, sub *subscription, from store.Str
 	if f.hasEnded(sub) {
 		return nil, false, nil
 	}
-	events, gap, err := f.hub.readEvents(ctx, f.tenant, from)
+	events, gap, err := f.hub.readEvents(ctx, f.tenant, position)
 	for _, e := range events {
 		pending := pendingEvent{id: e.id}
 		if slices.Contains(e.rooms(), sub.room) {
@@ -241,8 +241,8 @@ func (f *feed) hasEnded(sub *subscription) bool {
 // semaphore limits concurrency. Goroutines acquire it in the order in which they wait.
 type semaphore chan struct{}
 
-// newSemaphore returns a semaphore that half as many goroutines can hold as there are
-// processors, but at least one.
+// newSemaphore returns a semaphore for half as many goroutines as there are processors,
+// and for at least one.
 func newSemaphore() semaphore { return make(semaphore, max(1, runtime.GOMAXPROCS(0)/2)) }
 
 func (s semaphore) acquire(ctx context.Context) error {

@@ -39,7 +39,7 @@ func (c *Conn) shutDown(err error) {
 	status := c.recordClose(cause.code, cause.reason)
 	c.cancel()
 	if cause.code != closeAbnormal && status.code != closeAbnormal {
-		// The websocket package does not send a second close frame.
+		// If a close frame was sent before, WriteControl does not send a second one.
 		data := websocket.FormatCloseMessage(int(status.code), status.reason)
 		_ = c.ws.WriteControl(websocket.CloseMessage, data, time.Now().Add(closeWithin))
 	}
@@ -103,14 +103,14 @@ func closeCauseOf(err error) closeCause {
 	case errors.As(err, &closed):
 		return causeOfClientClose(CloseCode(closed.Code))
 	case strings.HasPrefix(err.Error(), "websocket: "):
-		// The websocket package has no error type for a protocol error. It has already
-		// sent a close frame.
+		// The websocket package has no error type for a protocol error. The package has
+		// already sent a close frame.
 		return closeCause{closeProtocol, "", true}
 	}
 	return closeCause{code: closeAbnormal}
 }
 
-// causeOfClientClose returns the cause of a close that the client started with code.
+// causeOfClientClose returns the cause when the client has sent a close frame with code.
 func causeOfClientClose(code CloseCode) closeCause {
 	switch code {
 	case closeAbnormal: // the websocket package's code for a connection that ended without a close frame

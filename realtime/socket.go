@@ -25,8 +25,8 @@ type OpenRequest struct {
 	// device.presence, which the connection may cause.
 	RequestID string
 
-	// ExpiresAt is the time at which the principal's token expires. It is zero if only
-	// Verify checks the token.
+	// ExpiresAt is the expiry of the principal's token. Zero means that the socket is
+	// not closed at a fixed time: only Verify checks the token.
 	ExpiresAt time.Time
 
 	// Serve serves a frame. It returns the data of the reply. If it returns an error, the
@@ -56,8 +56,8 @@ type Socket struct {
 	registeredAt store.StreamID
 	order        int64
 
-	recheck  bool // the socket may have been closed while it opened; guarded by Hub.mu
-	reverify bool // its login may have been ended while it opened; guarded by Hub.mu
+	recheck  bool // the socket must be renewed once it is open; guarded by Hub.mu
+	reverify bool // the principal must be re-verified once the socket is open; guarded by Hub.mu
 
 	renewals sync.WaitGroup // counts running renewal scripts; see beginRenewal
 
@@ -82,8 +82,8 @@ func (h *Hub) newSocket(o OpenRequest) *Socket {
 	return s
 }
 
-// refuse opens a socket and closes it at once with a code. A browser hides the HTTP
-// status of a failed handshake from a page, but shows it a close code.
+// refuse opens a socket and closes it at once with a code. A web page can read that code,
+// but not the HTTP status of a failed handshake.
 func (s *Socket) refuse(w http.ResponseWriter, r *http.Request, header http.Header, code CloseCode) error {
 	if err := s.upgrade(w, r, header); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (s *Socket) start() {
 	s.conn.start()
 }
 
-// welcome queues the first frame.
+// welcome queues the welcome frame, which is the first frame of every socket.
 func (s *Socket) welcome() {
 	s.push(typeWelcome, map[string]any{
 		"connectionId": s.ID(), "serverTime": fieldgate.At(time.Now()), "pingIntervalMs": s.hub.cfg.Limits.PingEvery.Milliseconds(),
@@ -164,8 +164,8 @@ func (s *Socket) call(ctx context.Context, f Frame) (data any, err error) {
 }
 
 // reply sends the reply frame, unless the client expects no reply. If data is a
-// Subscribed, it then starts the delivery of events, which may take long and must come
-// after the reply.
+// Subscribed, reply also starts the delivery of events. The delivery may take a long time,
+// and must start after the reply.
 func (s *Socket) reply(f Frame, data any) {
 	if subscribed, ok := data.(Subscribed); ok {
 		defer func() { go subscribed.start() }()
@@ -183,7 +183,7 @@ func (s *Socket) reply(f Frame, data any) {
 	_ = s.conn.Send(text)
 }
 
-// errorFrame returns the error frame for err, the error of the frame f.
+// errorFrame returns the error frame for err, which occurred while f was served.
 func (h *Hub) errorFrame(err error, f Frame) []byte {
 	text, failed := encodeFrame(typeError, f.RequestID, h.cfg.Problem(err, f.ID))
 	if failed != nil {
@@ -192,8 +192,8 @@ func (h *Hub) errorFrame(err error, f Frame) []byte {
 	return text
 }
 
-// logFrame logs a served frame, as the access log has a line for each request. It does
-// not log the frame's data, which may be secret.
+// logFrame logs a served frame, like a request in the access log. It does not log the
+// frame's data, which may be secret.
 func (s *Socket) logFrame(f Frame, err error, took time.Duration) {
 	attrs := []slog.Attr{
 		slog.String("type", f.Type), slog.String("requestId", f.ID), slog.String("connection", s.ID()),
@@ -225,7 +225,7 @@ func logLevel(f Frame, err error) slog.Level {
 	return slog.LevelInfo
 }
 
-// push sends a frame that is not a reply to the client.
+// push sends the client a frame that is not a reply.
 func (s *Socket) push(kind string, data any) {
 	text, err := encodeFrame(kind, "", data)
 	if err != nil {
@@ -238,7 +238,8 @@ func (s *Socket) push(kind string, data any) {
 // noticeBefore is the time between the token_expiring frame and the token's expiry.
 const noticeBefore = 60 * time.Second
 
-// Renew sets the expiry of the socket's token, after the client has sent a newer token.
+// Renew sets the expiry of the socket's token. It is called after the client has sent a
+// newer token.
 func (s *Socket) Renew(expiresAt time.Time) {
 	s.stopTimer()
 	s.mu.Lock()

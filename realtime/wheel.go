@@ -8,8 +8,9 @@ import (
 // wheelSlots is the number of slots in a wheel.
 const wheelSlots = 25
 
-// wheel is a timer wheel. Each socket needs a task once per interval. The wheel spreads
-// the sockets over the interval, so that the load is even. The hub's lock guards it.
+// wheel is a timer wheel. Its method due returns each socket once per interval. The
+// sockets are spread over the interval, so that the load is even. The hub's lock guards
+// the wheel.
 type wheel struct {
 	step      time.Duration // time between two slots
 	startedAt time.Time
@@ -32,7 +33,7 @@ func (w *wheel) add(s *Socket) { w.slots[s.slot][s] = struct{}{} }
 
 func (w *wheel) remove(s *Socket) { delete(w.slots[s.slot], s) }
 
-// due returns the sockets in the slots that were reached since the previous call. It
+// due returns the sockets in the slots whose time came since the previous call. It
 // returns each socket once, even if the previous call was more than one interval ago.
 func (w *wheel) due(now time.Time) (batch []*Socket) {
 	reached := int(now.Sub(w.startedAt) / w.step)

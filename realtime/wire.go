@@ -8,14 +8,14 @@ import (
 	"net/http"
 )
 
-// wire is the network connection under a WebSocket. It returns an error when the client
-// breaks a rule that the websocket package does not check. It passes one frame at a time
-// to that package, which therefore buffers nothing between two messages. So the socket
-// can wait for the next message in awaitMessage, which needs little memory.
+// wire is the network connection under a WebSocket. Read returns an error when the client
+// breaks a rule that the websocket package does not check. Read passes one frame at a
+// time to that package, which therefore buffers nothing between two messages. So the
+// socket can wait for the next message in awaitMessage, which needs little memory.
 type wire struct {
 	net.Conn
 	framing framing
-	broken  error // error for the rule that the client broke; nil before
+	broken  error // error for the rule that the client broke; nil if it broke none
 
 	// ahead[from:to] holds bytes that were read from the connection but not yet passed to
 	// the websocket package. Most messages from an idle client fit into ahead.

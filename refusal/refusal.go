@@ -1,9 +1,9 @@
 // Package refusal holds the table of all refusals that the scripts of the store return. A
 // script returns a code. The table holds the text for the caller.
 //
-// A test of the root package collects the codes of every script. It fails for a code that
-// is not in the table. It also fails if an operation runs the script and openapi.yaml
-// does not declare the code for that operation.
+// A test of the root package collects the codes of every script. It fails if a code is not
+// in the table. It also fails if openapi.yaml does not declare the code for an operation
+// that runs the script.
 package refusal
 
 import (
@@ -17,19 +17,19 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// kind is a row of the table.
+// kind is a row of the table of refusals.
 type kind struct {
 	detail string
 
-	// complete adds the values that the script returned after the code. If complete is
-	// nil, there are none.
+	// complete sets fields of the error from the values that follow the code in the reply. It
+	// is nil if the script returns no values with this code.
 	complete func(refused *fieldgate.Error, reply store.Reply)
 }
 
-// value is the index of the first value in a reply, after the code and the events.
+// value is the index of the first value in a reply. The code and the events come before it.
 const value = 2
 
-// queueFullRetry is the RetryAfter of the refusal for a full queue.
+// queueFullRetry is the RetryAfter of the refusal device_queue_full.
 const queueFullRetry = 10 * time.Second
 
 var kinds = map[fieldgate.Code]kind{
@@ -99,31 +99,33 @@ func Quota(name string, limit int64) *fieldgate.Error {
 	return refused
 }
 
-// Marker is a code by which a script signals something to its own package. It is no
-// refusal, and no caller of the API gets it. Compare it with errors.Is.
+// Marker is a code by which a script signals something to the package that runs the script. A
+// marker is not a refusal, and no caller of the API receives it. Compare a Marker with
+// errors.Is.
 type Marker string
 
-// The markers.
+// These are the markers of all scripts.
 const (
-	// Stale means that the package read something before it ran the script, and that this
-	// has changed. The package reads again and runs the script again.
+	// Stale means that the data has changed since the package read it. The package reads the
+	// data again and runs the script again.
 	Stale Marker = "stale"
 
-	// Kicked means that an administrator has closed the socket whose lease was renewed.
+	// Kicked means that an administrator has closed the socket whose lease was to be renewed.
 	Kicked Marker = "kicked"
 
-	// Superseded means that the device has a newer socket than the renewed one.
+	// Superseded means that the device has opened a newer socket than the one whose lease was
+	// to be renewed.
 	Superseded Marker = "superseded"
 )
 
-// Error returns a text for the log, for a marker that got there by mistake.
+// Error returns a string for the log, in case a marker is logged by mistake.
 func (m Marker) Error() string { return fmt.Sprintf("the script returned the marker %q", string(m)) }
 
 var markers = []Marker{Stale, Kicked, Superseded}
 
-// Of returns nil for the reply of a transition that was made. It returns a new
-// *fieldgate.Error for a refusal, and a Marker for a marker. A code that is not in the
-// table is a fault in this program: Of returns an error that no caller sees.
+// Of returns nil if the script made its transition, a new *fieldgate.Error if it refused, and a
+// Marker if it returned one. A code that is not in the table is a bug. For such a code Of
+// returns an error of another type, and no caller of the API receives its text.
 func Of(reply store.Reply) error {
 	code := reply.Code()
 	if reply.OK() {
@@ -143,8 +145,8 @@ func Of(reply store.Reply) error {
 	return refused
 }
 
-// New returns the refusal that a script would return for a code. It is for code that
-// refuses without running a script.
+// New returns the refusal that a script would return for a code. Go code uses it to refuse a
+// request without running a script.
 func New(code fieldgate.Code) *fieldgate.Error {
 	return fieldgate.Refuse(code, kinds[code].detail)
 }
@@ -152,5 +154,5 @@ func New(code fieldgate.Code) *fieldgate.Error {
 // Codes returns the codes of the table, in alphabetical order.
 func Codes() []fieldgate.Code { return slices.Sorted(maps.Keys(kinds)) }
 
-// Markers returns the markers.
+// Markers returns all markers.
 func Markers() []Marker { return slices.Clone(markers) }

@@ -87,8 +87,8 @@ func TestClose_ExpiredSessionStaysExpired(t *testing.T) {
 	})
 }
 
-// TestTenancy_OtherTenantsSessionIsNotFound also checks that the error is the same as for
-// a session that does not exist.
+// TestTenancy_OtherTenantsSessionIsNotFound requires the same error for a session of another
+// tenant as for a session that does not exist.
 func TestTenancy_OtherTenantsSessionIsNotFound(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {

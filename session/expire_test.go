@@ -78,7 +78,7 @@ func TestSettle_KeepsActiveSession(t *testing.T) {
 	each(t, func(b *bench) {
 		opened := b.open()
 		due := b.dueAt(opened.ID)
-		b.do(func(ctx context.Context, c store.Client) error { // an instance with a fast clock might do this
+		b.do(func(ctx context.Context, c store.Client) error { // an instance whose clock is ahead might also store a due time that is too early
 			return c.ZAdd(ctx, store.PartitionOf(b.device.Tenant).DueKey(), redis.Z{
 				Member: "session " + opened.ID + " " + b.device.ID + " " + b.device.Tenant, Score: 1,
 			}).Err()
@@ -163,9 +163,9 @@ func TestSettle_QuarantinesDamagedSession(t *testing.T) {
 	})
 }
 
-// TestSettle_OutageQuarantinesNothing stops Redis, and starts it again immediately after
-// the first error. The session must not be quarantined, although the store is available
-// again when the error is handled.
+// TestSettle_OutageQuarantinesNothing stops Redis, and starts Redis again right after the
+// first error. When the error is handled, the store is available again. The session must not
+// be quarantined.
 func TestSettle_OutageQuarantinesNothing(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
@@ -190,8 +190,8 @@ func TestSettle_OutageQuarantinesNothing(t *testing.T) {
 	require.Equal(t, []string{"session.opened", "session.expired"}, typesOf(b.events(opened.ID)))
 }
 
-// TestClose_KeepsOtherSessionOfDevice closes a session that is no longer in the device's
-// record. The session that is in the record must stay active.
+// TestClose_KeepsOtherSessionOfDevice closes a session that the device's record no longer
+// names. The session that the record names must stay active.
 func TestClose_KeepsOtherSessionOfDevice(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {

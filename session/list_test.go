@@ -17,7 +17,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// list reads all pages and returns the ids and the number of pages.
+// list reads all pages. It returns the ids of the sessions and the number of pages.
 func (b *bench) list(f session.Filter, limit int) (ids []string, pages int) {
 	b.t.Helper()
 	page := store.Page{Limit: limit}
@@ -42,7 +42,8 @@ func (b *bench) writeSessions(n int, status session.Status) (ids []string) {
 	b.do(func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
 		for i := range n {
-			// NewID does not order ids that are created in the same millisecond.
+			// The ids are built here, because NewID does not order ids from the same
+			// millisecond.
 			id := fmt.Sprintf("ses_%s%026d", store.PartitionOf(b.device.Tenant), i)
 			pipe.HSet(ctx, store.SessionKey(id), "tenant", b.device.Tenant, "device", b.device.ID, "status", string(status),
 				"type", "diagnostic", "created", 1, "expires", strconv.FormatInt(time.Now().Add(time.Hour).UnixMilli(), 10))
@@ -105,7 +106,7 @@ func TestTenancy_ListOmitsOtherTenantsSessions(t *testing.T) {
 	each(t, func(b *bench) {
 		other := newBench(b.t, b.store)
 		other.device = other.newDevice(tenantInSamePartition(b.device.Tenant))
-		other.writeSessions(1100, session.Closed) // more than one call reads
+		other.writeSessions(1100, session.Closed) // more sessions than one call of List can read
 		for _, id := range []string{"", other.device.ID, "dev_zz", store.NewID(store.KindDevice, store.PartitionOf(b.device.Tenant))} {
 			for _, limit := range []int{1, 10} {
 				found, next, err := b.sessions.List(b.t.Context(), b.device.Tenant, session.Filter{DeviceID: id}, store.Page{Limit: limit})
@@ -117,8 +118,9 @@ func TestTenancy_ListOmitsOtherTenantsSessions(t *testing.T) {
 	})
 }
 
-// TestList_ReadsAtMostThousandRecords lists a status that only the oldest session
-// has. The pages end early, and their cursors continue the list.
+// TestList_ReadsAtMostThousandRecords filters by a status that only the oldest session has.
+// One call reads too few records to find that session, so it returns an empty page with a
+// cursor.
 func TestList_ReadsAtMostThousandRecords(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {

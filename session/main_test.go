@@ -41,7 +41,7 @@ func newBench(t *testing.T, s *store.Store, change ...func(*session.Config)) *be
 	return b
 }
 
-// each runs a test with a bench on each kind of store.
+// each runs a test with a bench on each type of store.
 func each(t *testing.T, test func(b *bench)) {
 	t.Helper()
 	storetest.Each(t, func(t *testing.T, s *store.Store) { test(newBench(t, s)) })
@@ -101,7 +101,7 @@ func (b *bench) get(id string) session.Session {
 	return s
 }
 
-// expire simulates that a session expired a second ago and has not been settled.
+// expire sets the expiry of a session to one second ago. The session is not settled.
 func (b *bench) expire(id string) {
 	b.t.Helper()
 	expired := time.Now().Add(-time.Second).UnixMilli()
@@ -176,8 +176,8 @@ func requireCode(t testing.TB, want fieldgate.Code, err error) {
 	require.Equal(t, want, fieldgate.CodeOf(err), "%v", err)
 }
 
-// foreignIDs returns ids that do not belong to the tenant: ids of missing records, ids of
-// another partition and malformed ids.
+// foreignIDs returns ids that do not belong to the tenant: ids without a record, ids of
+// another partition, and malformed ids.
 func (b *bench) foreignIDs(kind string) map[string]string {
 	other := storetest.Tenant()
 	for store.PartitionOf(other) == store.PartitionOf(b.device.Tenant) {

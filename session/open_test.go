@@ -105,8 +105,8 @@ func TestOpen_RequiresActiveDevice(t *testing.T) {
 	})
 }
 
-// TestTenancy_OtherTenantsDeviceIsNotFound also checks that the error is the same as for
-// a device that does not exist.
+// TestTenancy_OtherTenantsDeviceIsNotFound requires the same error for a device of another
+// tenant as for a device that does not exist.
 func TestTenancy_OtherTenantsDeviceIsNotFound(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {
@@ -190,8 +190,8 @@ func TestOpen_ConcurrentRetriesReturnSameSession(t *testing.T) {
 	})
 }
 
-// TestOpen_EndsExpiredSession opens a session while an expired one was not settled,
-// because no sweeper runs.
+// TestOpen_EndsExpiredSession opens a session while the device has an expired session. No
+// sweeper runs, so the expired session was not settled.
 func TestOpen_EndsExpiredSession(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {

@@ -11,11 +11,11 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// These limit one call of List or Events. A call that has read maxExamined records may
-// return a short page, whose cursor continues the list.
+// These are the limits of one call of List or Events. A call that has read maxExamined records
+// returns a short page, and a cursor that continues the list.
 const (
-	minBatch    = 100  // minimum number of records read at a time with a filter
-	maxExamined = 1000 // maximum number of records read
+	minBatch    = 100  // minimum number of records that one round trip reads when a filter is set
+	maxExamined = 1000 // maximum number of records that one call reads
 )
 
 // Get returns a session. Error: session_not_found.
@@ -33,14 +33,14 @@ func (s *Service) Get(ctx context.Context, tenant, id string) (Session, error) {
 	return found[0], nil
 }
 
-// Filter selects sessions that match all of its fields. An empty field matches every
+// Filter selects the sessions that match all of its fields. An empty field matches every
 // session.
 type Filter struct {
 	DeviceID string
 	Status   Status
 }
 
-// matches reports whether a session has the status of the filter.
+// matches reports whether s has the status f.Status. An empty f.Status matches every session.
 func (f Filter) matches(s Session) bool { return f.Status == "" || f.Status == s.Status }
 
 // List returns the tenant's sessions, newest first, and the cursor of the next page.
@@ -80,9 +80,9 @@ func (s *Service) List(ctx context.Context, tenant string, f Filter, page store.
 	return list, next, nil
 }
 
-// owns reports whether the record of a device names its tenant. The index of a device's
-// sessions does not, and tenants of one partition could otherwise read the ids in it from
-// the cursors of a list.
+// owns reports whether the record of the device d names d.Tenant. The index of a device's
+// sessions does not name a tenant. Without this check, another tenant in the partition could
+// read session ids from the cursors of a list.
 func (s *Service) owns(ctx context.Context, d store.Device) (bool, error) {
 	if !store.OwnsID(d.Tenant, store.KindDevice, d.ID) {
 		return false, nil

@@ -10,8 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// reconcileNewest is the number of sessions that Reconcile checks for each device.
-// The active session is the newest one, unless data is damaged.
+// reconcileNewest is the number of sessions that Reconcile checks for each device. The active
+// session is the newest one, unless data is damaged.
 const reconcileNewest = 50
 
 // Reconcile compares the newest sessions of a device with the device's record and the
@@ -74,8 +74,8 @@ func (s *Service) sumBytes(ctx context.Context, ids []string) (bytes int64, err 
 	return bytes, err
 }
 
-// candidates returns the ids of the device's newest sessions. It adds the session in the
-// device's record if that session is not among them.
+// candidates returns the ids of the device's newest sessions. It adds the session that the
+// device's record names, if that session is not among them.
 func (s *Service) candidates(ctx context.Context, d store.Device) ([]string, error) {
 	var active string
 	err := s.store.Do(ctx, "reconcile_device", func(ctx context.Context, c store.Client) error {
@@ -108,8 +108,8 @@ func (s *Service) reconcile(ctx context.Context, d store.Device, id string) erro
 	return nil
 }
 
-// oneSession is the invariant that a device has at most one active session, whose id is
-// in the device's record.
+// oneSession is the invariant that a device has at most one active session, and that the
+// device's record names this session.
 const oneSession store.Invariant = "oneSession"
 
 // violation returns the violation for the damage that the script has found.

@@ -15,14 +15,14 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// reconcileBench is a bench that collects the violated invariants.
+// reconcileBench is a bench that collects the invariants that were violated.
 type reconcileBench struct {
 	*bench
 	mu    sync.Mutex
 	found []string
 }
 
-// eachReconcileBench runs a test on each kind of store.
+// eachReconcileBench runs a test on each type of store.
 func eachReconcileBench(t *testing.T, test func(w *reconcileBench)) {
 	t.Helper()
 	for name, url := range map[string]string{"embedded": "", "redis": storetest.SharedURL(t)} {
@@ -41,7 +41,7 @@ func (w *reconcileBench) add(invariant string) {
 	w.found = append(w.found, invariant)
 }
 
-// reconcile returns the violated invariants that Reconcile reports.
+// reconcile runs Reconcile and returns the violated invariants that it reports.
 func (w *reconcileBench) reconcile() []string {
 	w.t.Helper()
 	w.mu.Lock()
@@ -64,7 +64,7 @@ func (w *reconcileBench) alter(change func(ctx context.Context, c redis.Pipeline
 	})
 }
 
-// snapshot returns everything that the store contains about a session.
+// snapshot returns everything that the store holds about a session.
 func (w *reconcileBench) snapshot(id string) (stored []any) {
 	w.t.Helper()
 	w.do(func(ctx context.Context, c store.Client) error {

@@ -29,22 +29,22 @@ var (
 	reconcileScript = store.NewScript(scripts, "lua/reconcile_session.lua", queuelua.Library)
 )
 
-// idempotencyTTL is the time for which the reply to Open is stored for requests with
-// an Idempotency-Key.
+// idempotencyTTL is the time for which the store remembers the IdempotencyKey of a request to
+// open a session.
 const idempotencyTTL = 24 * time.Hour
 
 // Config configures a Service. Store is required.
 type Config struct {
 	Store *store.Store
 
-	// Retention is the time for which ended sessions are stored. Default: 30 days.
+	// Retention is the time for which a session is kept after it has ended. Default: 30 days.
 	Retention time.Duration
 
 	// Limits are the installation's quotas of each tenant for open sessions and stored bytes.
 	// Zero: no limit.
 	Limits quota.Amounts
 
-	// Logger receives errors about single sessions, such as those moved to the
+	// Logger logs errors that concern one session, for example a session that is moved to the
 	// quarantine. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -77,7 +77,7 @@ type OpenRequest struct {
 	Type           string
 	Description    string
 	Duration       time.Duration
-	IdempotencyKey string // a retry with the same key within 24 h gets the same reply; may be empty
+	IdempotencyKey string // a repeated request with this key within 24 h gets the same reply; empty means no key
 }
 
 // Open opens a session. Errors: device_not_found, device_not_active, session_active
@@ -103,8 +103,8 @@ func (s *Service) Open(ctx context.Context, o OpenRequest) (Session, error) {
 	return decode(reply.String(2), reply.Map(3), time.Time{}), nil
 }
 
-// open runs open_session.lua once. The reply has the code "stale" if the device has an
-// expired session that was not ended yet.
+// open runs open_session.lua once. The code of the reply is "stale" if the device has an
+// expired session that was not settled.
 func (s *Service) open(ctx context.Context, o OpenRequest, scope store.Scope) (store.Reply, error) {
 	id := store.NewID(store.KindSession, store.PartitionOf(o.Tenant))
 	keys := append(recordKeys(scope.Device, id), store.PartitionOf(o.Tenant).TenantsKey())
@@ -124,8 +124,8 @@ type CloseRequest struct {
 	Reason    string
 }
 
-// Close closes a session and ends its waiting commands. If the session has already
-// ended, Close changes nothing and returns it as it is. Error: session_not_found.
+// Close closes a session and ends its commands that are not claimed. If the session has
+// already ended, Close returns it unchanged. Error: session_not_found.
 func (s *Service) Close(ctx context.Context, c CloseRequest) (Session, error) {
 	found, err := s.Get(ctx, c.Tenant, c.SessionID)
 	if err != nil {
@@ -143,9 +143,9 @@ func (s *Service) Close(ctx context.Context, c CloseRequest) (Session, error) {
 	return decode(c.SessionID, reply.Map(2), time.Time{}), nil
 }
 
-// Settle ends sessions that have expired, and deletes sessions whose retention has
-// passed. The sweeper calls it. A session that cannot be settled is moved to the
-// quarantine, so that it does not block the others.
+// Settle ends sessions that have expired, and deletes sessions whose retention has ended. The
+// sweeper calls it. It quarantines a session that cannot be settled, so that this session does not
+// block the others.
 func (s *Service) Settle(ctx context.Context, due []store.Due) error {
 	for _, d := range due {
 		err := s.settle(ctx, store.NewScope(d.Device, store.ActorSystem, "", s.retention), d.ID)

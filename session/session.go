@@ -11,7 +11,8 @@ import (
 // Status is the status of a session.
 type Status string
 
-// A session is active until a user closes it or it expires.
+// These are the statuses of a session. A session is active until a user closes it or its time
+// has passed.
 const (
 	Active  Status = "active"
 	Closed  Status = "closed"
@@ -29,11 +30,11 @@ type Session struct {
 	CreatedBy   string // the user's id
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
-	ClosedAt    time.Time // time at which the session was closed or expired; zero while it is active
+	ClosedAt    time.Time // time at which the session ended; zero while the session is active
 }
 
-// decode converts a record to a Session. A session whose time has passed is returned as
-// expired, even if the sweeper has not ended it yet.
+// decode converts a record to a Session. If the session's time has passed, its status is
+// expired, even if the sweeper has not settled it yet.
 func decode(id string, fields map[string]string, now time.Time) Session {
 	s := Session{
 		ID: id, Tenant: fields["tenant"], DeviceID: fields["device"],

@@ -25,9 +25,9 @@ type Event struct {
 	Data      json.RawMessage // a JSON object; may be nil
 }
 
-// Events returns the timeline of a session, oldest event first, and the cursor of the
-// next page. The cursor is empty after the last page. If page has a cursor, since is
-// ignored. Errors: session_not_found, validation_failed for an invalid cursor.
+// Events returns the timeline of a session, oldest event first, and the cursor of the next
+// page. The cursor is empty after the last page. If page has a cursor, `since` is ignored.
+// Errors: session_not_found, and validation_failed for an invalid cursor.
 func (s *Service) Events(ctx context.Context, tenant, id string, since time.Time, page store.Page) ([]Event, string, error) {
 	found, err := s.Get(ctx, tenant, id)
 	if err != nil {
@@ -40,12 +40,12 @@ func (s *Service) Events(ctx context.Context, tenant, id string, since time.Time
 	return s.scan(ctx, found, from, page.Limit)
 }
 
-// pageStart returns the entry of the device's timeline at which a page starts, as an id
-// for XRANGE.
+// pageStart returns the position in the device's timeline at which a page starts, in the form
+// that XRANGE expects.
 func pageStart(s Session, since time.Time, cursor string) (string, error) {
 	if cursor == "" {
-		// The first event's id may be slightly before CreatedAt, because Redis reads its
-		// clock separately for each of the two.
+		// The id of the first event may be slightly earlier than CreatedAt, because Redis
+		// reads its clock separately for the event and for CreatedAt.
 		if first := s.CreatedAt.Add(-time.Second); since.Before(first) {
 			since = first
 		}
@@ -58,9 +58,9 @@ func pageStart(s Session, since time.Time, cursor string) (string, error) {
 	return "(" + last, nil
 }
 
-// scan reads the device's timeline and returns the events of the session. It does not
-// stop at the session's end, because a device may submit results days later. A page is
-// short if scan reads too many events of other sessions.
+// scan reads the device's timeline and returns the events of the session. It reads beyond the
+// end of the session, because a device may submit results days later. If scan reads many
+// events of other sessions, it returns fewer events than limit, and a cursor.
 func (s *Service) scan(ctx context.Context, session Session, from string, limit int) (events []Event, next string, err error) {
 	size := max(limit+1, minBatch)
 	for examined := 0; examined < maxExamined; examined += size {
@@ -85,7 +85,8 @@ func (s *Service) scan(ctx context.Context, session Session, from string, limit 
 	return events, store.CursorAfter(next), nil
 }
 
-// entries returns up to count entries of the device's timeline, starting at from.
+// entries returns at most count entries of the device's timeline, in order, beginning at the
+// position `from`.
 func (s *Service) entries(ctx context.Context, session Session, from string, count int) (entries []redis.XMessage, err error) {
 	key := store.Device{Tenant: session.Tenant, ID: session.DeviceID}.TimelineKey()
 	err = s.store.Do(ctx, "read_timeline", func(ctx context.Context, c store.Client) (err error) {
@@ -95,7 +96,7 @@ func (s *Service) entries(ctx context.Context, session Session, from string, cou
 	return entries, err
 }
 
-// decodeEvent returns the event of a timeline entry.
+// decodeEvent converts a timeline entry to an event.
 func decodeEvent(entry redis.XMessage) Event {
 	field := func(name string) string {
 		value, _ := entry.Values[name].(string)

@@ -63,7 +63,7 @@ func TestEvents_OnlyOfSession(t *testing.T) {
 		b.close(first.ID)
 		second := b.open()
 		b.propose(second.ID, "diagnostic.ping")
-		b.submitResult(lease) // a command of the first session, while the second is active
+		b.submitResult(lease) // the command belongs to the first session, but the second session is active
 		b.appendEvent("device.presence", "")
 		b.close(second.ID)
 
@@ -76,7 +76,8 @@ func TestEvents_OnlyOfSession(t *testing.T) {
 	})
 }
 
-// appendEvent appends an event to the device's timeline, as other packages do.
+// appendEvent appends an event to the device's timeline, with the fields that other packages
+// write.
 func (b *bench) appendEvent(kind, sessionID string, more ...string) {
 	b.t.Helper()
 	values := append([]string{"type", kind, "time", "1", "device", b.device.ID, "actor", "system", "session", sessionID}, more...)
@@ -155,9 +156,9 @@ func TestEvents_InvalidCursorIsRefused(t *testing.T) {
 	})
 }
 
-// TestEvents_ReadsAtMostThousandEntries submits a result long after the session has
-// ended. In the timeline it is behind thousands of other events, so the first pages end
-// early.
+// TestEvents_ReadsAtMostThousandEntries submits a result long after the session has ended.
+// Thousands of other events come before the result in the timeline, so the first calls return
+// too few events and a cursor.
 func TestEvents_ReadsAtMostThousandEntries(t *testing.T) {
 	t.Parallel()
 	each(t, func(b *bench) {

@@ -17,9 +17,10 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// BenchmarkRoundTrip measures one transition of a device. Its script has the full key
-// set, reads, writes and records an event. The benchmark compares Config.AutoPipeline on
-// and off, and also reports the processor time of Redis and of this process.
+// BenchmarkRoundTrip measures the run of a script that has a device's full key set. The
+// script reads and writes fields, and records an event. The benchmark compares
+// Config.AutoPipeline on and off. It also reports the processor time of Redis and of this
+// process.
 func BenchmarkRoundTrip(b *testing.B) {
 	server := storetest.Start(b)
 	for _, callers := range []int{1, 8, 64} {

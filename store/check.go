@@ -1,9 +1,8 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -12,24 +11,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// metaKey is the key of the hash with the values that must never change while the data
-// exists: the number of partitions and the hash key.
-const metaKey = "fg:meta"
-
 // minimumMajor is the oldest major version of Redis that accepts "#!lua" scripts.
 const minimumMajor = 7
 
-// These name the kinds of servers other than a single one. The scheme of a URL and the
-// field redis_mode of INFO use these words.
+// These are the kinds of Redis other than a single server. The scheme of a URL and the
+// field redis_mode of INFO use the same words.
 const (
 	sentinel = "sentinel"
 	cluster  = "cluster"
 )
 
-// check connects to the server and returns an error if the server could lose
-// commands.
+// check connects to the server. It returns an error for a server that the gateway must
+// not use, such as one that may evict keys.
 func (s *Store) check(ctx context.Context) error {
-	if err := s.client.Ping(ctx).Err(); err != nil {
+	if _, err := s.Ping(ctx); err != nil {
 		return fmt.Errorf("reaching Redis: %w", err)
 	}
 	if s.Embedded() {
@@ -51,33 +46,40 @@ func (s *Store) eachMaster(ctx context.Context, f func(context.Context, redis.Cm
 }
 
 func (s *Store) checkServer(ctx context.Context, server redis.Cmdable) error {
-	text, err := server.Info(ctx, "server", "memory", "persistence").Result()
+	info, err := readInfo(ctx, server)
 	if err != nil {
-		return fmt.Errorf("reading INFO of Redis: %w", err)
+		return err
 	}
-	info := parseInfo(text)
 	if err := checkInfo(info, s.kind); err != nil {
 		return err
 	}
-	if info["aof_enabled"] != "1" {
+	if err := checkEviction(info); err != nil {
+		return err
+	}
+	if !persists(info) {
 		s.log.Warn("found the append-only file of Redis off: accepted commands are lost when Redis crashes")
 	}
-	s.log.Info("connected to the store", "version", info["redis_version"], "mode", s.mode(info),
-		"appendonly", info["aof_enabled"] == "1", "maxmemory", info["maxmemory_human"])
+	s.log.Info("connected to the store", "version", versionOf(info), "mode", s.mode(info),
+		"appendonly", persists(info), "maxmemory", info["maxmemory_human"])
 	return nil
 }
 
-// checkInfo returns an error if a server is too old, if it may evict keys, or if its kind
-// differs from that of the URL.
+func readInfo(ctx context.Context, server redis.Cmdable) (map[string]string, error) {
+	text, err := server.Info(ctx, "server", "memory", "persistence", "replication", "cluster").Result()
+	if err != nil {
+		return nil, fmt.Errorf("reading INFO of Redis: %w", err)
+	}
+	return parseInfo(text), nil
+}
+
+// checkInfo returns an error if a server is too old, or if its kind differs from that of the
+// URL.
 func checkInfo(info map[string]string, kind string) error {
 	major, _, _ := strings.Cut(info["redis_version"], ".")
 	if n, _ := strconv.Atoi(major); n < minimumMajor {
-		return fmt.Errorf("the server is Redis %s: the gateway needs Redis %d or later", info["redis_version"], minimumMajor)
+		return fmt.Errorf("the server is Redis %s: the gateway needs Redis %d or later, or Valkey", info["redis_version"], minimumMajor)
 	}
-	if policy := info["maxmemory_policy"]; policy != "" && policy != "noeviction" {
-		return fmt.Errorf("the maxmemory-policy of Redis is %s, which evicts commands: set it to noeviction", policy)
-	}
-	switch mode := info["redis_mode"]; {
+	switch mode := modeOf(info); {
 	case mode == sentinel:
 		return errors.New("the server is a Sentinel and not the Redis behind it: its URL must begin with redis+sentinel://")
 	case mode == cluster && kind != cluster:
@@ -86,37 +88,38 @@ func checkInfo(info map[string]string, kind string) error {
 	return nil
 }
 
-// checkMeta writes the values of metaKey at the first start. At every later start it
-// compares them. When several instances start at once, the first write of a value decides
-// for all of them.
-func (s *Store) checkMeta(ctx context.Context) error {
-	fresh := make([]byte, 32)
-	if _, err := rand.Read(fresh); err != nil {
-		return fmt.Errorf("generating a hash key: %w", err)
-	}
-	initial := map[string]string{"partitions": strconv.Itoa(Partitions), "hash_key": hex.EncodeToString(fresh)}
-	for field, value := range initial {
-		if err := s.client.HSetNX(ctx, metaKey, field, value).Err(); err != nil {
-			return fmt.Errorf("writing %s of %s: %w", field, metaKey, err)
-		}
-	}
-	stored, err := s.client.HGetAll(ctx, metaKey).Result()
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", metaKey, err)
-	}
-	if stored["partitions"] != initial["partitions"] {
-		return fmt.Errorf("the store was written with %s partitions and this program uses %s: it would not find the data",
-			stored["partitions"], initial["partitions"])
-	}
-	if s.hashKey, err = hex.DecodeString(stored["hash_key"]); err != nil || len(s.hashKey) != len(fresh) {
-		return errors.New("the hash key of the store cannot be read: fg:meta was changed by hand")
+// checkEviction returns an error if the server may evict keys.
+func checkEviction(info map[string]string) error {
+	if policy := info["maxmemory_policy"]; policy != "" && policy != "noeviction" {
+		return fmt.Errorf("the maxmemory-policy of Redis is %s, which evicts commands: set it to noeviction", policy)
 	}
 	return nil
 }
 
+// persists reports whether the server writes an append-only file.
+func persists(info map[string]string) bool { return info["aof_enabled"] == "1" }
+
+// versionOf returns the version of a server. Valkey reports the version of Redis that it is
+// compatible with as redis_version, and its own under another name.
+func versionOf(info map[string]string) string {
+	if version := info["valkey_version"]; version != "" {
+		return "Valkey " + version
+	}
+	return info["redis_version"]
+}
+
+// modeOf returns the mode that a server reports: standalone, sentinel or cluster. Valkey calls
+// the field server_mode.
+func modeOf(info map[string]string) string {
+	if info["cluster_enabled"] == "1" {
+		return cluster
+	}
+	return cmp.Or(info["redis_mode"], info["server_mode"])
+}
+
 // Info describes the store to an administrator. It holds no address and no secret.
 type Info struct {
-	Version string
+	Version string // of Redis, such as "7.2.4"; that of another server follows its name, as in "Valkey 8.0.1"
 	Mode    string // "standalone", "sentinel", "cluster" or "embedded"
 }
 
@@ -127,23 +130,24 @@ func (s *Store) Info(ctx context.Context) (Info, error) {
 	}
 	var info map[string]string
 	err := s.do(ctx, "info", func(ctx context.Context) error {
-		text, err := s.client.Info(ctx, "server").Result()
+		text, err := s.client.Info(ctx, "server", "cluster").Result()
 		info = parseInfo(text)
 		return err
 	})
 	if err != nil {
 		return Info{}, err
 	}
-	return Info{Version: info["redis_version"], Mode: s.mode(info)}, nil
+	return Info{Version: versionOf(info), Mode: s.mode(info)}, nil
 }
 
-// mode returns the mode that the server reports, or "sentinel" if Sentinel found
-// the server: a master does not know whether Sentinel watches it.
+// mode returns the mode that the server reports. It returns "sentinel" if the store found
+// the server through Sentinel, because a master does not know whether Sentinel monitors
+// it.
 func (s *Store) mode(info map[string]string) string {
 	if s.kind == sentinel {
 		return sentinel
 	}
-	return info["redis_mode"]
+	return modeOf(info)
 }
 
 // parseInfo parses the reply to INFO into its fields.

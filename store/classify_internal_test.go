@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,13 +78,32 @@ func TestCheckInfo(t *testing.T) {
 		{"7.2.4", "noeviction", cluster, sentinel, "redis+cluster://"},
 		{"7.2.4", "noeviction", sentinel, "", "redis+sentinel://"},
 	} {
-		err := checkInfo(map[string]string{
+		info := map[string]string{
 			"redis_version": c.version, "maxmemory_policy": c.policy, "redis_mode": c.mode,
-		}, c.kind)
+		}
+		err := cmp.Or(checkInfo(info, c.kind), checkEviction(info))
 		if c.want == "" {
 			require.NoError(t, err)
 			continue
 		}
 		require.ErrorContains(t, err, c.want)
 	}
+}
+
+// TestCheckInfo_Valkey uses what Valkey 8.0.1 reports.
+func TestCheckInfo_Valkey(t *testing.T) {
+	t.Parallel()
+	info := map[string]string{
+		"redis_version": "7.2.4", "server_name": "valkey", "valkey_version": "8.0.1", "server_mode": "standalone", "cluster_enabled": "0",
+	}
+	require.NoError(t, checkInfo(info, ""))
+	require.Equal(t, "Valkey 8.0.1", versionOf(info))
+	require.Equal(t, "standalone", modeOf(info))
+
+	info["server_mode"], info["cluster_enabled"] = cluster, "1"
+	require.ErrorContains(t, checkInfo(info, ""), "redis+cluster://")
+	require.NoError(t, checkInfo(info, cluster))
+
+	info["server_mode"], info["cluster_enabled"] = sentinel, ""
+	require.ErrorContains(t, checkInfo(info, ""), "redis+sentinel://")
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestCluster runs its steps on one Cluster, because starting one takes seconds. The
-// last step kills a master.
+// TestCluster runs all steps on the same Cluster, because starting a Cluster takes
+// seconds. The last step kills a master.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	nodes := storetest.StartCluster(t, 3)
@@ -35,7 +35,7 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// tenants returns 30 tenants, enough to have some on every node.
+// tenants returns 30 tenants, so that each node of a Cluster has some of them.
 func tenants() []string {
 	all := make([]string, 30)
 	for i := range all {
@@ -66,8 +66,8 @@ func testTransitionsOnEveryNode(t *testing.T, nodes storetest.Cluster) {
 	require.Equal(t, connectCluster(t, nodes, false).HashKey(), connectCluster(t, nodes, true).HashKey())
 }
 
-// testKeysOfAnotherSlot runs scripts with keys of all other partitions. Some of those
-// partitions are on the same node now, but an operator may move them to another node.
+// testKeysOfAnotherSlot runs scripts with keys of two partitions. The scripts must fail
+// even if both partitions are on the same node, because an operator may move one of them.
 func testKeysOfAnotherSlot(t *testing.T, nodes storetest.Cluster) {
 	s := connectCluster(t, nodes, false)
 	script := newScript(`return { 'ok', redis.call('INCR', ARGV[1]) }`)
@@ -162,7 +162,7 @@ func testDeadMaster(t *testing.T, nodes storetest.Cluster) {
 		return err != nil && settled.len() == len(onLive)
 	}, 10*time.Second, 10*time.Millisecond)
 	require.NotEmpty(t, onDead, "the dead master has no due members")
-	l.receives(store.Wake{}) // now from another node
+	l.receives(store.Wake{}) // the zero Wake means that the listener has connected to another node
 	publish(t, s, "event dev tenant 1-0")
 	l.receives(store.Wake{DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
 

@@ -13,20 +13,21 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// These are the timeouts of one connection: for dialing, and for a read, a write or the
-// wait for a free connection. They are shorter than Config.Timeout.
+// These are the timeouts of a connection. dialTimeout limits dialing. replyTimeout limits
+// a read, a write, and the wait for a free connection. Both are shorter than
+// Config.Timeout.
 const (
 	dialTimeout  = 800 * time.Millisecond
 	replyTimeout = 1500 * time.Millisecond
 )
 
 // reloadEvery is the interval at which the client of a Cluster reloads the map of slots.
-// When a master died, writes succeeded again after 57 s with the library's default of a
-// minute, and after 3.5 s with one second.
+// The library's default is one minute, and writes then failed for 57 s after the death of
+// a master. With one second, they failed for 3.5 s.
 const reloadEvery = time.Second
 
-// urlHint describes a valid URL in error messages. No error contains the URL or a part of
-// it, because the URL may hold a password.
+// urlHint is the text in error messages that describes a valid URL. The messages never
+// contain any part of the URL that was set, because it may hold a password.
 const urlHint = "it must be redis://, rediss://, redis+sentinel:// or redis+cluster:// with a host, " +
 	"special characters of the password percent-encoded"
 
@@ -35,9 +36,9 @@ var (
 	errMaster = errors.New("the Redis URL names no master: add ?master_name=NAME")
 )
 
-// init sets a logger by which the client library writes to the debug log. By default, the
-// library writes every failed dial to stderr and also returns the error. It has one
-// logger for the whole process.
+// init makes the client library log to the debug log. By default, the library writes
+// every failed dial to stderr, although it also returns the error. The logger applies to
+// the whole process.
 func init() { redis.SetLogger(libraryLog{}) }
 
 // libraryLog is the logger of the client library.
@@ -48,17 +49,17 @@ func (libraryLog) Printf(ctx context.Context, format string, args ...any) {
 	slog.DebugContext(ctx, "redis client: "+fmt.Sprintf(format, args...))
 }
 
-// dialers maps the kind of a server to the function that creates its client. The URL
-// passed to the function has a scheme without the kind.
-var dialers = map[string]func(url string, poolSize int) (redis.UniversalClient, error){
+// dialers maps the kind of a server to the function that creates its client. The function
+// gets a URL without the kind, so that the scheme is "redis" or "rediss".
+var dialers = map[string]func(url string, poolSize int, d *dialer) (redis.UniversalClient, error){
 	"":       dialSingle,
 	sentinel: dialSentinel,
 	cluster:  dialCluster,
 }
 
 // dial creates the client for rawURL. It returns the client and the kind of the server.
-// It does not connect yet. No client repeats a command by itself.
-func dial(rawURL string, poolSize int) (client redis.UniversalClient, kind string, err error) {
+// It does not connect yet. No client repeats a script by itself.
+func dial(rawURL string, poolSize int, d *dialer) (client redis.UniversalClient, kind string, err error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Hostname() == "" {
 		return nil, "", errURL
@@ -67,11 +68,11 @@ func dial(rawURL string, poolSize int) (client redis.UniversalClient, kind strin
 	if dialers[kind] == nil || (u.Scheme != "redis" && u.Scheme != "rediss") {
 		return nil, "", errURL
 	}
-	client, err = dialers[kind](u.String(), poolSize)
+	client, err = dialers[kind](u.String(), poolSize, d)
 	return client, kind, err
 }
 
-func dialSingle(url string, poolSize int) (redis.UniversalClient, error) {
+func dialSingle(url string, poolSize int, d *dialer) (redis.UniversalClient, error) {
 	opt, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, redactURL(err)
@@ -80,7 +81,7 @@ func dialSingle(url string, poolSize int) (redis.UniversalClient, error) {
 	opt.DialTimeout, opt.DialerRetries = dialTimeout, 1
 	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = replyTimeout, replyTimeout, replyTimeout
 	opt.ContextTimeoutEnabled = true
-	opt.PoolSize = poolSize
+	opt.PoolSize, opt.ConnMaxIdleTime, opt.Dialer = poolSize, maxIdleTime, d.dialWith(opt.TLSConfig)
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return redis.NewClient(opt), nil
 }
@@ -89,7 +90,7 @@ func dialSingle(url string, poolSize int) (redis.UniversalClient, error) {
 // URL names the master (master_name, required), the master's credentials (username,
 // password) and further sentinels (addr). The credentials before the URL's host are those
 // for the sentinels.
-func dialSentinel(url string, poolSize int) (redis.UniversalClient, error) {
+func dialSentinel(url string, poolSize int, d *dialer) (redis.UniversalClient, error) {
 	opt, err := redis.ParseFailoverURL(url)
 	if err != nil {
 		return nil, redactURL(err)
@@ -101,14 +102,14 @@ func dialSentinel(url string, poolSize int) (redis.UniversalClient, error) {
 	opt.DialTimeout, opt.DialerRetries = dialTimeout, 1
 	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = replyTimeout, replyTimeout, replyTimeout
 	opt.ContextTimeoutEnabled = true
-	opt.PoolSize = poolSize
+	opt.PoolSize, opt.ConnMaxIdleTime, opt.Dialer = poolSize, maxIdleTime, d.dialWith(opt.TLSConfig)
 	return redis.NewFailoverClient(opt), nil
 }
 
-// dialCluster creates a client for a Cluster. The query of the URL may name further nodes
-// (addr). MaxRetries does not stop this client from repeating commands: the type once
-// does.
-func dialCluster(url string, poolSize int) (redis.UniversalClient, error) {
+// dialCluster creates a client for a Cluster. The parameter addr in the URL's query may name
+// further nodes. This client repeats commands even with MaxRetries -1, so scripts are sent as
+// commands of type `once`.
+func dialCluster(url string, poolSize int, d *dialer) (redis.UniversalClient, error) {
 	opt, err := redis.ParseClusterURL(url)
 	if err != nil {
 		return nil, redactURL(err)
@@ -117,15 +118,15 @@ func dialCluster(url string, poolSize int) (redis.UniversalClient, error) {
 	opt.DialTimeout, opt.DialerRetries = dialTimeout, 1
 	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = replyTimeout, replyTimeout, replyTimeout
 	opt.ContextTimeoutEnabled = true
-	opt.PoolSize = poolSize
+	opt.PoolSize, opt.ConnMaxIdleTime, opt.Dialer = poolSize, maxIdleTime, d.dialWith(opt.TLSConfig)
 	opt.ClusterStateReloadInterval = reloadEvery
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return redis.NewClusterClient(opt), nil
 }
 
-// redactURL returns an error with the reason of the library, such as "invalid database
-// number", but without the value after the colon. That value is a part of the password
-// when the password in the URL was not percent-encoded.
+// redactURL returns an error with only the library's reason, such as "invalid database
+// number". It omits the text after the colon, which may be a part of a password that was
+// not percent-encoded.
 func redactURL(err error) error {
 	reason, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "redis: "), ":")
 	return fmt.Errorf("the Redis URL is not valid (%s): %s", reason, urlHint)

@@ -71,7 +71,7 @@ func TestConnect_URLWithUserPasswordAndDatabase(t *testing.T) {
 	server := storetest.Start(t, "--user", "gateway", "on", ">s3:c/r@t", "~*", "&*", "+@all")
 	s := storetest.Connect(t, store.Config{URL: strings.Replace(server.URL(), "//", "//gateway:s3%3Ac%2Fr%40t@", 1) + "/3"})
 	require.EqualValues(t, 1, count(t, s, "counter"))
-	require.Contains(t, server.Client(t).Info(t.Context(), "keyspace").Val(), "db3:keys=2,", "the counter and fg:meta")
+	require.Contains(t, server.Client(t).Info(t.Context(), "keyspace").Val(), "db3:keys=3,", "the counter, fg:meta and fg:canary")
 
 	_, err := store.Connect(t.Context(), store.Config{URL: strings.Replace(server.URL(), "//", "//gateway:wrong@", 1)})
 	require.ErrorContains(t, err, "WRONGPASS")

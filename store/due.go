@@ -12,9 +12,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// These bound the sweeper. dueBatch is the number of members per partition and sweep. The
-// interval between two sweeps is sweepEvery, and grows to maxSweepEvery while every
-// partition fails. Failures are logged at most once per maxSweepEvery.
+// dueBatch is the maximum number of members that one sweep reads from a partition.
+// sweepEvery is the interval between two sweeps. While every partition fails, the
+// interval grows up to maxSweepEvery. Failures are logged at most once per maxSweepEvery.
 const (
 	dueBatch      = 100
 	sweepEvery    = 400 * time.Millisecond
@@ -28,9 +28,9 @@ type Due struct {
 	Device Device
 }
 
-// parseDue parses a member of the due index of p, as due_member of lua/due.lua builds
-// it. It returns false for a member that belongs to another partition: settling it
-// would never remove it from this index.
+// parseDue parses member, which the Lua function due_member created. It returns false if
+// member belongs to another partition than p, because no script could remove it from the
+// due index of p.
 func parseDue(p Partition, member string) (Due, bool) {
 	f := strings.SplitN(member, " ", 4)
 	if len(f) != 4 {
@@ -40,19 +40,20 @@ func parseDue(p Partition, member string) (Due, bool) {
 	return d, PartitionOf(d.Device.Tenant) == p && OwnsID(d.Device.Tenant, KindDevice, d.Device.ID)
 }
 
-// member returns the text of d in the due index, which parseDue parses.
+// member returns the member of the due index for d. The function parseDue parses it.
 func (d Due) member() string {
 	return strings.Join([]string{d.Kind, d.ID, d.Device.ID, d.Device.Tenant}, " ")
 }
 
 // Settle is a function that applies the due transitions of a batch of members. All
-// members have the same partition and kind. Another instance may have settled a member
-// already, so the script decides. The function calls Quarantine for a member that can
-// never be settled. An error means that the whole batch may be tried again.
+// members have the same partition and kind. Another instance may already have settled a
+// member, so the script checks whether the member is still due. The function calls
+// Quarantine for a member that can never be settled. After an error, the whole batch may
+// be settled again.
 type Settle func(ctx context.Context, due []Due) error
 
 // Sweep settles due members in all partitions until the context ends. The map settle
-// holds the function for each kind. Every instance runs a sweeper, and none is the
+// holds the function for each kind. Every instance runs a sweeper, and no sweeper is the
 // leader.
 //
 // A failure is logged and retried. While only some partitions fail, the interval stays
@@ -92,9 +93,12 @@ func (s *Store) SweepOnce(ctx context.Context, settle map[string]Settle) (more b
 	return more, err
 }
 
-// sweep is SweepOnce, and also returns the number of partitions that were swept without a
-// failure.
+// sweep does the work of SweepOnce. It also returns the number of partitions that were
+// swept without a failure.
 func (s *Store) sweep(ctx context.Context, settle map[string]Settle) (swept int, more bool, err error) {
+	if s.paused.Load() {
+		return 0, false, nil
+	}
 	due, err := s.readDue(ctx)
 	for p, members := range due {
 		failed := s.settlePartition(ctx, p, members, settle)
@@ -107,9 +111,9 @@ func (s *Store) sweep(ctx context.Context, settle map[string]Settle) (swept int,
 	return swept, more, err
 }
 
-// readDue reads the members of every partition that are due by the clock of Redis. It
-// sends one pipeline. If some partitions cannot be read, it returns the others together
-// with the error.
+// readDue reads the due members of every partition, by the clock of Redis. It sends one
+// pipeline. If some partitions cannot be read, it returns the members of the others
+// together with the error.
 func (s *Store) readDue(ctx context.Context) (map[Partition][]string, error) {
 	due := map[Partition][]string{}
 	err := s.do(ctx, "read_due", func(ctx context.Context) error {
@@ -140,17 +144,48 @@ func (s *Store) settlePartition(ctx context.Context, p Partition, members []stri
 	byKind := map[string][]Due{}
 	for _, member := range members {
 		d, ok := parseDue(p, member)
-		if !ok || settle[d.Kind] == nil {
-			s.log.Error("quarantined a due member that cannot be parsed", "partition", p.String())
+		if !ok {
+			s.log.ErrorContext(ctx, "quarantined a due member that cannot be parsed", "partition", p.String(), "member", member)
 			err = errors.Join(err, s.quarantine(ctx, p, member))
 			continue
 		}
 		byKind[d.Kind] = append(byKind[d.Kind], d)
 	}
 	for kind, due := range byKind {
-		if failed := settle[kind](ctx, due); failed != nil {
+		settleKind := settle[kind]
+		if settleKind == nil {
+			settleKind = s.postpone
+		}
+		if failed := settleKind(ctx, due); failed != nil {
 			err = errors.Join(err, fmt.Errorf("settling a %s: %w", kind, failed))
 		}
+	}
+	return err
+}
+
+// postponeBy is the time by which postpone delays a member. An instance of a later version may
+// settle it that much too late.
+const postponeBy = 10 * time.Second
+
+// postpone delays members of a kind that this version does not know. They belong to a later
+// version, whose instances settle them. If they kept their time, they could fill every batch.
+func (s *Store) postpone(ctx context.Context, due []Due) error {
+	s.log.WarnContext(ctx, "postponed due members that belong to a later version", "kind", due[0].Kind, "count", len(due))
+	return s.do(ctx, "postpone", func(ctx context.Context) error {
+		pipe := s.client.Pipeline()
+		for _, d := range due {
+			later := redis.ZAddArgs{XX: true, Members: []redis.Z{{Score: float64(postponeBy.Milliseconds()), Member: d.member()}}}
+			pipe.ZAddArgsIncr(ctx, PartitionOf(d.Device.Tenant).DueKey(), later)
+		}
+		_, err := pipe.Exec(ctx)
+		return ignoreNil(err)
+	})
+}
+
+// ignoreNil returns err, or nil if err means that a member is gone.
+func ignoreNil(err error) error {
+	if errors.Is(err, redis.Nil) {
+		return nil
 	}
 	return err
 }

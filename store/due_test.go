@@ -34,13 +34,13 @@ func do(t testing.TB, s *store.Store, f func(ctx context.Context, c store.Client
 	require.NoError(t, s.Do(t.Context(), "test", f))
 }
 
-// addDue adds members to the due index of p. The first is due at first, and each other
-// member a millisecond after the previous one.
-func addDue(t testing.TB, s *store.Store, p store.Partition, first time.Time, members ...string) {
+// addDue adds members to the due index of p. The first member is due at start. Each other
+// member is due a millisecond after the previous one.
+func addDue(t testing.TB, s *store.Store, p store.Partition, start time.Time, members ...string) {
 	t.Helper()
 	entries := make([]redis.Z, len(members))
 	for i, member := range members {
-		entries[i] = redis.Z{Score: float64(first.UnixMilli() + int64(i)), Member: member}
+		entries[i] = redis.Z{Score: float64(start.UnixMilli() + int64(i)), Member: member}
 	}
 	do(t, s, func(ctx context.Context, c store.Client) error { return c.ZAdd(ctx, p.DueKey(), entries...).Err() })
 }
@@ -141,8 +141,8 @@ func TestSweeper_SettlesBacklogInBatchesOldestFirst(t *testing.T) {
 	})
 }
 
-// TestSweeper_TwoInstances runs two sweepers on one store. Every instance has a
-// sweeper, and none is the leader.
+// TestSweeper_TwoInstances runs two sweepers on one store. Every instance has a sweeper,
+// and no sweeper is the leader.
 func TestSweeper_TwoInstances(t *testing.T) {
 	t.Parallel()
 	eachExclusive(t, func(t *testing.T, s *store.Store) {
@@ -190,7 +190,6 @@ func TestSweeper_QuarantinesUnparsableMembers(t *testing.T) {
 		good, d := member("command", tenant), deviceOf(tenant)
 		bad := []string{
 			"", " ", "   ", "command", "command a b", "\x00\xff", strings.Repeat("x", 1<<16),
-			"nonsense a " + d.ID + " " + tenant,
 			"command a dev_zz " + tenant,
 			"command a " + d.ID + " c.of-another-partition",
 			"command a " + deviceOf("c.beta").ID + " c.beta",
@@ -204,6 +203,32 @@ func TestSweeper_QuarantinesUnparsableMembers(t *testing.T) {
 		do(t, s, func(ctx context.Context, c store.Client) error {
 			left, err := c.Exists(ctx, p.DueKey()).Result()
 			require.Zero(t, left)
+			return err
+		})
+	})
+}
+
+// TestSweeper_LeavesUnknownKindsToLaterVersions requires that members of an unknown kind stay in
+// the index and do not stop the others, even if they fill a batch.
+func TestSweeper_LeavesUnknownKindsToLaterVersions(t *testing.T) {
+	t.Parallel()
+	eachExclusive(t, func(t *testing.T, s *store.Store) {
+		tenant := "c.acme"
+		p := store.PartitionOf(tenant)
+		var unknown []string
+		for range 150 {
+			unknown = append(unknown, member("later", tenant))
+		}
+		addDue(t, s, p, time.Now().Add(-2*time.Second), unknown...)
+		known := member("command", tenant)
+		addDue(t, s, p, time.Now().Add(-time.Second), known)
+		settled := newSettler(t, s)
+		sweepAll(t, s, map[string]store.Settle{"command": settled.settle})
+		require.Equal(t, map[string]int{known: 1}, settled.times)
+		require.Empty(t, quarantined(t, s))
+		do(t, s, func(ctx context.Context, c store.Client) error {
+			left, err := c.ZRange(ctx, p.DueKey(), 0, -1).Result()
+			require.ElementsMatch(t, unknown, left)
 			return err
 		})
 	})

@@ -9,7 +9,7 @@ import (
 )
 
 // embedded is a Redis server inside the process, for development. It needs no
-// installation, and its data ends with the process. It listens on the loopback
+// installation, and its data is lost when the process ends. It listens on the loopback
 // interface and requires a random password that only this process knows.
 type embedded struct {
 	server   *miniredis.Miniredis
@@ -19,7 +19,7 @@ type embedded struct {
 }
 
 // expireEvery is the interval at which expireKeys advances the embedded server's time.
-// That server has no clock of its own that would expire keys.
+// The embedded server expires no keys by itself.
 const expireEvery = 250 * time.Millisecond
 
 func startEmbedded() (*embedded, error) {

@@ -10,8 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// TestPartitionOf_NeverChanges compares partitions with fixed values. They must not
-// change, because every stored key and id contains its tenant's partition.
+// TestPartitionOf_NeverChanges compares partitions with fixed values. The partition of a
+// tenant must not change, because every stored key and id contains it.
 func TestPartitionOf_NeverChanges(t *testing.T) {
 	t.Parallel()
 	for tenant, want := range map[string]string{

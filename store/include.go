@@ -14,35 +14,35 @@ import (
 var files embed.FS
 
 // include is the prefix of a line by which a script or a fragment includes another
-// fragment. "store/event" names event.lua of package store. A name without an owner, such
+// fragment. "store/event" names event.lua of package store. A name without a package, such
 // as "command", names a file in the directory of the including file.
 const include = "--@include "
 
-// creates is the line by which a script says that it is refused while the store is full.
-// Every other script ends, frees, withdraws or submits something, or only reads, so that a
-// full store serves it.
+// creates is the line that marks a script which must not run while the store is full. A
+// full store still runs every other script. Those scripts only read, or they end, free,
+// withdraw or submit something.
 const creates = "--@creates"
 
-// eventFragment records events. A script that includes it returns the types of the
-// events that it recorded as the second element of its reply.
+// eventFragment is the fragment that records events. A script that includes it returns
+// the types of the recorded events as the second element of its reply.
 const eventFragment = "store/event"
 
 // Library holds the Lua fragments that packages export to the scripts of other packages.
-// The map's keys are the names of the owning packages. A fragment NAME is the file
-// NAME.lua at the root of its file system. Every script can include the fragments of
-// package store without a Library.
+// The keys are the names of the owning packages. Each file system has the fragment NAME
+// at its root, as NAME.lua. Every script can include the fragments of package store
+// without a Library.
 type Library map[string]fs.FS
 
 // loader composes the text of one script. It adds each fragment once, before the first
-// line that includes it. The fragments that a fragment includes come before it.
+// line that includes the fragment. Nested fragments come first.
 type loader struct {
 	text      strings.Builder
 	libraries Library
 	included  map[string]bool
 }
 
-// origin locates an including file by its owner and its directory. The owner is empty for
-// the package of the script itself.
+// origin is the package and the directory of a file that includes fragments. The owner is
+// empty for a file of the script's own package.
 type origin struct {
 	owner string
 	files fs.FS
@@ -74,7 +74,7 @@ func (l *loader) add(from origin, file string) {
 	}
 }
 
-// include appends the fragment name, unless the text has it already.
+// include appends the named fragment, unless the text already contains it.
 func (l *loader) include(from origin, name string) {
 	if owner, fragment, ok := strings.Cut(name, "/"); ok {
 		from, name = origin{owner: owner, files: l.libraries[owner]}, fragment

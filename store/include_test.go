@@ -10,8 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// lua returns a file system with Lua files. The keys of texts are the names of the files
-// without ".lua".
+// lua returns a file system with Lua files. The map texts maps the name of each file,
+// without ".lua", to its content.
 func lua(texts map[string]string) fstest.MapFS {
 	files := fstest.MapFS{}
 	for name, text := range texts {

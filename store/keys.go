@@ -46,7 +46,8 @@ func parsePartition(s string) (Partition, bool) {
 	return Partition(hi<<5 | lo), true
 }
 
-// Kinds of ids. The kind is the prefix of an id, for people who read it.
+// These are the kinds of ids. An id begins with its kind, so that people can recognize
+// it.
 const (
 	KindDevice  = "dev"
 	KindSession = "ses"
@@ -54,20 +55,20 @@ const (
 )
 
 // NewID returns a new id: its kind, its partition and a ULID. Ids of one kind and
-// partition sort by the time of their creation. Within a millisecond, this holds
-// for the ids of one process.
+// partition sort by the time of their creation. Ids from the same millisecond sort by age
+// only if one process created them.
 func NewID(kind string, p Partition) string {
 	return kind + "_" + p.String() + strings.ToLower(ulid.Make().String())
 }
 
 // PartitionOfID returns the partition of an id of the given kind. It returns false for a
-// text that NewID cannot have created.
+// string that NewID cannot have created.
 func PartitionOfID(kind, id string) (Partition, bool) {
 	rest, found := strings.CutPrefix(id, kind+"_")
 	if !found || len(rest) != 2+ulid.EncodedSize || strings.Trim(rest, digits) != "" {
 		return 0, false
 	}
-	if rest[2] > '7' { // a ULID has 128 bits, two fewer than its 26 digits
+	if rest[2] > '7' { // a ULID has 128 bits, but 26 digits can hold 130
 		return 0, false
 	}
 	return parsePartition(rest[:2])
@@ -79,9 +80,9 @@ func IsID(kind, id string) bool {
 	return ok
 }
 
-// OwnsID reports whether an id is in the partition of a tenant. If it is not, the
-// tenant cannot own it, and no request to Redis is needed. If it is, the tenant
-// field of the record decides.
+// OwnsID reports whether an id is in the partition of a tenant. If it returns false, the
+// tenant cannot own the id, and no request to Redis is needed. If it returns true, the
+// tenant field of the record decides.
 func OwnsID(tenant, kind, id string) bool {
 	p, ok := PartitionOfID(kind, id)
 	return ok && p == PartitionOf(tenant)
@@ -94,8 +95,8 @@ func (p Partition) key(parts ...string) string {
 }
 
 // DueKey returns the key of the partition's due index. The index is a sorted set of the
-// records that will change when a time comes, scored by the Unix milliseconds of that
-// change.
+// records that have to change at a later time. The score is that time in Unix
+// milliseconds.
 func (p Partition) DueKey() string { return p.key("due") }
 
 // TenantsKey returns the key of the index of those tenants in the partition that have
@@ -106,9 +107,9 @@ func (p Partition) TenantsKey() string { return p.key("tenants") }
 // settle.
 func (p Partition) QuarantineKey() string { return p.key("quarantine") }
 
-// ActivationKey returns the key under which the device of an activation code is stored.
-// Its argument is the keyed hash of the code. The partition depends on the hash, because
-// a device that registers does not know its tenant yet.
+// ActivationKey returns the key that maps an activation code to its device. The hash is
+// the keyed hash of the code. The partition depends on the hash, because a device that
+// registers does not know its tenant yet.
 func ActivationKey(hash string) string {
 	return PartitionOf(hash).key("activation", hash)
 }
@@ -121,7 +122,7 @@ func RateKey(scope, subject string) string {
 
 // Tenant is the name of a tenant, and builds the tenant's keys. Package customer ensures
 // that the name contains no colon and no space. Colons separate the parts of keys, and
-// spaces separate those of due members and wake-ups.
+// spaces separate the parts of due members and wake-ups.
 type Tenant string
 
 // key returns a key of the tenant.
@@ -130,7 +131,7 @@ func (t Tenant) key(parts ...string) string {
 }
 
 // StreamKey returns the key of the tenant's event stream. The stream is trimmed to a
-// length and feeds the sockets.
+// maximum length. Sockets get their events from it.
 func (t Tenant) StreamKey() string { return t.key("events") }
 
 // InboxKey returns the key of the sorted set of commands that await approval.
@@ -158,8 +159,8 @@ func (t Tenant) SessionsKey() string { return t.key("sessions") }
 // counted for its quotas, and with its own limits.
 func (t Tenant) UsageKey() string { return t.key("usage") }
 
-// IdempotencyKeys returns a slice with the key under which the response to a request is
-// stored. The slice is empty for a request without the header Idempotency-Key.
+// IdempotencyKeys returns a slice with the key of the stored reply to a request. The
+// slice is empty for a request without the header Idempotency-Key.
 func IdempotencyKeys(tenant, header string) []string {
 	if header == "" {
 		return nil
@@ -167,8 +168,8 @@ func IdempotencyKeys(tenant, header string) []string {
 	return []string{Tenant(tenant).key("idempotency", DigestOf(header))}
 }
 
-// DigestOf returns a digest of text, for use in a key. Callers choose that text, so it
-// may be long or contain any character.
+// DigestOf returns a digest of text, for use in a key. The text comes from a caller, so
+// it may be long or contain any character.
 func DigestOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:16])
@@ -177,7 +178,7 @@ func DigestOf(text string) string {
 // RateKey returns the key of the tenant's rate limit.
 func (t Tenant) RateKey() string { return t.key("rate") }
 
-// ConnectionsKey returns the key of the tenant's index of open sockets, by
+// ConnectionsKey returns the key of the tenant's index of open sockets, ordered by
 // connection id.
 func (t Tenant) ConnectionsKey() string { return t.key("connections") }
 
@@ -190,7 +191,7 @@ func (t Tenant) ConnectionKey(id string) string { return t.key("connection", id)
 func (t Tenant) SocketLeasesKey() string { return t.key("connections", "leases") }
 
 // TicketKey returns the key of the record of a single-use ticket for opening a socket.
-// Its argument is the ticket's hash in hexadecimal. The partition depends on the hash,
+// The hash is the ticket's hash in hexadecimal. The partition depends on the hash,
 // because a client that presents a ticket names no tenant.
 func TicketKey(hash string) string { return PartitionOf(hash).key("ticket", hash) }
 
@@ -214,9 +215,9 @@ func (d Device) key(parts ...string) string {
 // RecordKey returns the key of the record of the device.
 func (d Device) RecordKey() string { return DeviceKey(d.ID) }
 
-// DeviceKey returns the key of the device's record when the caller does not know the
-// tenant. If NewID cannot have created the id, Redis never has the key. The same holds
-// for the other functions that build a key from an id alone.
+// DeviceKey returns the key of a device's record, for a caller that does not know the
+// tenant. If NewID cannot have created the id, no record has this key. The same holds for
+// the other functions that build a key from an id alone.
 func DeviceKey(id string) string {
 	p, _ := PartitionOfID(KindDevice, id)
 	return p.key("device", id)
@@ -224,15 +225,15 @@ func DeviceKey(id string) string {
 
 // CommandsKey returns the key of the hash of the device's commands. The field
 // "<id>" holds the state of a command, and "<id>:body" its proposal. "<id>:head" is the
-// proposal without its parameters, if they are too large for a list.
+// proposal without its parameters. It exists only if the parameters are large.
 func (d Device) CommandsKey() string { return d.key("commands") }
 
-// IndexKey returns the key of the index of the device's commands by session and
-// age. Its members are "<session>:<command>".
+// IndexKey returns the key of the index of the device's commands, ordered by session
+// and age. Its members are "<session>:<command>".
 func (d Device) IndexKey() string { return d.key("index") }
 
 // ReadyKey returns the key of the ready set: the commands that may be claimed now,
-// in their order.
+// in the order in which the device claims them.
 func (d Device) ReadyKey() string { return d.key("ready") }
 
 // AliveKeys returns the keys of the three sorted sets of commands that have not ended:
@@ -244,8 +245,8 @@ func (d Device) AliveKeys() []string {
 // SessionsKey returns the key of the device's index of support sessions.
 func (d Device) SessionsKey() string { return d.key("sessions") }
 
-// TimelineKey returns the key of the stream of the events of the device and its sessions.
-// Its entries are kept for the retention and serve audits.
+// TimelineKey returns the key of the stream of events of the device and its sessions. The
+// entries are kept for the retention period and serve audits.
 func (d Device) TimelineKey() string { return d.key("timeline") }
 
 // CancelsKey returns the key of the set of claimed commands whose cancellation was
@@ -262,22 +263,22 @@ func LoginKey(deviceID, hash string) string {
 // RateKey returns the key of the device's rate limit.
 func (d Device) RateKey() string { return d.key("rate") }
 
-// DeviceRateKey returns the key of RateKey when the caller does not know the device's
-// tenant.
+// DeviceRateKey returns the same key as RateKey, for a caller that does not know the
+// device's tenant.
 func DeviceRateKey(id string) string {
 	p, _ := PartitionOfID(KindDevice, id)
 	return p.key("device", id, "rate")
 }
 
 // LoginsKey returns the key of the list of the device's logins. The list holds the hashes
-// of their tokens, the newest last.
+// of the login tokens, the newest last.
 func LoginsKey(deviceID string) string {
 	p, _ := PartitionOfID(KindDevice, deviceID)
 	return p.key("device", deviceID, "logins")
 }
 
-// RegistrationKey returns the key under which the response to a registration is stored,
-// for a digest of the request's Idempotency-Key.
+// RegistrationKey returns the key of the stored reply to a registration. The digest is
+// that of the request's Idempotency-Key.
 func (d Device) RegistrationKey(digest string) string { return d.key("registration", digest) }
 
 // ResultKey returns the key of the result of a command.
@@ -286,8 +287,8 @@ func ResultKey(commandID string) string {
 	return p.key("result", commandID)
 }
 
-// ClaimKey returns the key under which the response to a claim is stored, for a digest of
-// the request's Idempotency-Key.
+// ClaimKey returns the key of the stored reply to a claim. The digest is that of the
+// request's Idempotency-Key.
 func (d Device) ClaimKey(digest string) string { return d.key("claim", digest) }
 
 // Keys returns the key set of the device: every key that a transition of one of

@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// keysOf returns all keys of a tenant and of one of its devices. The map's keys describe
-// them.
+// keysOf returns a map whose values are all store keys of a tenant and of one of its
+// devices. The keys of the map describe these store keys.
 func keysOf(tenant string, d store.Device) map[string]string {
 	t, p := store.Tenant(tenant), store.PartitionOf(tenant)
 	session, command := store.NewID(store.KindSession, p), store.NewID(store.KindCommand, p)
@@ -24,7 +24,7 @@ func keysOf(tenant string, d store.Device) map[string]string {
 		"device sessions": d.SessionsKey(), "device rate": d.RateKey(), "device claim": d.ClaimKey("d1"), "registration": d.RegistrationKey("d1"),
 		"login": store.LoginKey(d.ID, "h1"), "logins": store.LoginsKey(d.ID), "session": store.SessionKey(session), "result": store.ResultKey(command),
 	}
-	for i, key := range d.Keys()[:8] { // the others are the tenant's and the partition's
+	for i, key := range d.Keys()[:8] { // the other keys belong to the tenant or the partition
 		keys[fmt.Sprint("device key ", i)] = key
 	}
 	return keys
@@ -83,7 +83,8 @@ func TestKeys_AreDistinct(t *testing.T) {
 }
 
 // TestKeys_WithTextOfCaller checks keys that contain text from a caller. The text must be
-// the last part of the key, or a digest, so that it cannot resemble another part.
+// the last part of the key, or be replaced by a digest, so that it cannot resemble
+// another part.
 func TestKeys_WithTextOfCaller(t *testing.T) {
 	t.Parallel()
 	tenant := store.Tenant("c.acme")
@@ -101,7 +102,7 @@ func TestKeys_WithTextOfCaller(t *testing.T) {
 }
 
 // TestDeviceKeys_OrderMatchesScripts compares the order of Device.Keys with
-// lua/device.lua, which gives each key a name by its index.
+// lua/device.lua, which names each key of the set by its index.
 func TestDeviceKeys_OrderMatchesScripts(t *testing.T) {
 	t.Parallel()
 	file, err := os.ReadFile("lua/device.lua")

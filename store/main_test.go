@@ -31,7 +31,7 @@ func newScript(body string) *store.Script {
 // countScript counts its runs in a key.
 var countScript = newScript(`return { 'ok', redis.call('INCR', KEYS[1]) }`)
 
-// count runs countScript on key and returns how often it has run.
+// count runs countScript on key and returns how many times the script has run on key.
 func count(t testing.TB, s *store.Store, key string) int64 {
 	t.Helper()
 	reply, err := s.Run(t.Context(), countScript, []string{key})
@@ -54,7 +54,7 @@ func withAndWithoutPipeline(t *testing.T, test func(t *testing.T, cfg store.Conf
 	}
 }
 
-// requireCode fails the test unless err has the code want.
+// requireCode fails the test unless err has the given code.
 func requireCode(t testing.TB, want fieldgate.Code, err error) {
 	t.Helper()
 	require.Error(t, err)

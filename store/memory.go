@@ -11,8 +11,9 @@ import (
 	"github.com/fieldgate/fieldgate"
 )
 
-// The store is full from fullFrom on, as a share of maxmemory, until it has drained below
-// fullUntil. What is left above serves the scripts that end and free something.
+// These are shares of maxmemory. The store becomes full at fullFrom and stays full until
+// it uses less than fullUntil. The memory above fullFrom is left for scripts that end or
+// free something.
 const (
 	fullFrom  = 0.85
 	fullUntil = 0.80
@@ -21,7 +22,7 @@ const (
 // memoryEvery is the interval between two reads of the used memory.
 const memoryEvery = time.Second
 
-// errStoreFull is the refusal of a script that creates something.
+// errStoreFull is the refusal of a script that would create something in a full store.
 var errStoreFull = &fieldgate.Error{
 	Code:       fieldgate.CodeStoreFull,
 	Detail:     "The store is full: nothing new is accepted until it has drained. Results, cancellations and reads are served. Try again later.",
@@ -31,9 +32,10 @@ var errStoreFull = &fieldgate.Error{
 // Full reports whether scripts that create something are refused.
 func (s *Store) Full() bool { return s.full.Load() }
 
-// WatchMemory compares the memory of the server with its maxmemory until the context ends.
-// On a Cluster the fullest master counts, since a tenant is on one of them. A server
-// without maxmemory is never full. Failed reads keep the last state.
+// WatchMemory compares the memory of the server with its maxmemory until the context
+// ends. On a Cluster, the fullest master decides, because any tenant may be on that
+// master. A server without maxmemory is never full. A failed read does not change the
+// state.
 func (s *Store) WatchMemory(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := s.readMemory(ctx); err != nil && ctx.Err() == nil {
@@ -66,7 +68,8 @@ func (s *Store) readMemory(ctx context.Context) error {
 	return nil
 }
 
-// usedShare returns the share of maxmemory that is used; zero without maxmemory.
+// usedShare returns the share of maxmemory that is used, or zero if the server has no
+// maxmemory.
 func usedShare(info map[string]string) float64 {
 	used, _ := strconv.ParseFloat(info["used_memory"], 64)
 	limit, _ := strconv.ParseFloat(info["maxmemory"], 64)

@@ -17,7 +17,7 @@ import (
 var createScript = newScript("--@creates\nreturn { 'ok', redis.call('INCR', KEYS[1]) }")
 
 // TestFull_ServesAllThatDoesNotCreate exceeds maxmemory. Only a script that creates
-// something is refused, and it is served again when there is room.
+// something is refused, and the script runs again once there is room.
 func TestFull_ServesAllThatDoesNotCreate(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
@@ -36,8 +36,8 @@ func TestFull_ServesAllThatDoesNotCreate(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestWatchMemory_RefusesFromHighWaterMark fills the store to 90 % of maxmemory, which
-// Redis itself would still accept, and frees it again.
+// TestWatchMemory_RefusesFromHighWaterMark fills the store to 90 % of maxmemory, where
+// Redis itself would still accept writes. Then it frees the memory.
 func TestWatchMemory_RefusesFromHighWaterMark(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)

@@ -44,7 +44,7 @@ var outages = map[string]struct{ begin, end func(f failingServer) }{
 		end:   func(f failingServer) { f.do("replicaof", "no", "one") },
 	},
 	"unable to write a snapshot": {
-		begin: func(f failingServer) { // the snapshot cannot replace a directory
+		begin: func(f failingServer) { // a directory with the name of the snapshot file makes the write fail
 			dir := f.admin.ConfigGet(f.t.Context(), "dir").Val()["dir"]
 			require.NoError(f.t, os.Mkdir(filepath.Join(dir, "dump.rdb"), 0o700))
 			f.set("save", "3600 1")
@@ -66,7 +66,8 @@ var outages = map[string]struct{ begin, end func(f failingServer) }{
 	},
 	"loading its data": {
 		begin: func(f failingServer) {
-			// While it loads the log, the server replies after every 1,024 commands.
+			// While the server loads its append-only file, it replies to clients only
+			// after every 1,024 commands.
 			f.do("eval", "for i = 1, 20000 do redis.call('SET', KEYS[1], i) end return 1", 1, "ballast")
 			f.set("key-load-delay", "200")
 			f.inBackground("debug", "loadaof")
@@ -103,7 +104,7 @@ func (f failingServer) set(name, value string) {
 	f.do("config", "set", name, value)
 }
 
-// awaitReply sends a command until its reply or error begins with word.
+// awaitReply repeats a command until its reply or error begins with word.
 func (f failingServer) awaitReply(word string, args ...any) {
 	f.t.Helper()
 	client := redis.NewClient(&redis.Options{Addr: f.Addr(), MaxRetries: -1})
@@ -154,7 +155,7 @@ func TestRun_FailsWithinTwoSecondsDuringOutage(t *testing.T) {
 	}
 }
 
-// callers is a number of concurrent callers. It is greater than the number of
+// callers is the number of concurrent callers in a test. It exceeds the number of
 // connections.
 const callers = 64
 

@@ -20,12 +20,12 @@ type Page struct {
 type Listing struct {
 	Key    string
 	Prefix string // restricts the list to the members with this prefix
-	Newest bool   // reverses the order
+	Newest bool   // lists the members in descending order
 }
 
-// Members returns the members of a page, without the listing's prefix. It returns up to
-// one more than page.Limit: an extra member means that there is a next page. It reads no
-// entry outside the page.
+// Members returns the members of a page, without the listing's prefix. It returns one
+// member more than page.Limit if there is a next page. It reads no entry outside the
+// page.
 //
 // The error is validation_failed for a cursor that CursorAfter did not create.
 func (s *Store) Members(ctx context.Context, l Listing, page Page) ([]string, error) {
@@ -47,8 +47,8 @@ func (s *Store) Members(ctx context.Context, l Listing, page Page) ([]string, er
 }
 
 // bounds returns the start and the end of the page at cursor, in the notation of ZRANGE
-// BYLEX. With REV, the start is the upper bound. No cursor can select members without the
-// prefix.
+// BYLEX. With REV, the start is the upper bound. Members without the prefix are out of
+// bounds for every cursor.
 func (l Listing) bounds(cursor string) (from, to string, err error) {
 	from, to = "["+l.Prefix, "("+l.Prefix+"\xff"
 	if l.Newest {

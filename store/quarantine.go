@@ -22,8 +22,9 @@ var (
 	trimScript       = NewScript(files, "lua/trim_quarantine.lua")
 )
 
-// Quarantine moves a member that cannot be settled from the due index to its partition's
-// quarantine, so that it does not stop the others. It is safe to repeat.
+// Quarantine moves a member from the due index to the quarantine of its partition. It is
+// called for a member that cannot be settled, so that the member does not stop the
+// others. It is safe to repeat.
 func (s *Store) Quarantine(ctx context.Context, d Due) error {
 	return s.quarantine(ctx, PartitionOf(d.Device.Tenant), d.member())
 }

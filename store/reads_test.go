@@ -13,8 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestDo_HasConnectionsOfItsOwn runs a script while a read holds the only connection for
-// reads. In a shared pool of one, the script would time out.
+// TestDo_HasConnectionsOfItsOwn runs a script while a read occupies the only connection
+// for reads. If scripts used the same connection, the script would time out.
 func TestDo_HasConnectionsOfItsOwn(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)

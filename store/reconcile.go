@@ -19,9 +19,9 @@ const cursorKey = "fg:patrol"
 // partition.
 const tenantsPerRead = 50
 
-// ReconcileConfig configures the reconciler. The reconciler works in rounds: a
-// round checks every tenant and device once. It proceeds in batches, and a cursor
-// in Redis marks the end of the last batch.
+// ReconcileConfig configures the reconciler. The reconciler works in rounds: a round
+// checks every tenant and device once. A round consists of batches, and a cursor in Redis
+// marks the end of the last batch.
 type ReconcileConfig struct {
 	// Every is the interval between two batches. Default: DefaultReconcileInterval.
 	Every time.Duration
@@ -29,11 +29,11 @@ type ReconcileConfig struct {
 	// BatchSize is the number of devices in a batch. Default: DefaultReconcileDevices.
 	BatchSize int
 
-	// Tenant, if set, checks those records of a tenant that belong to no device.
+	// Tenant, if set, checks the records of a tenant that belong to no device.
 	Tenant func(ctx context.Context, tenant string) error
 
 	// Device checks the records of a device. A device counts as 1+extra devices towards
-	// BatchSize: for a device with many records, Device returns an extra above zero.
+	// BatchSize. The extra is above zero for a device with many records.
 	Device func(ctx context.Context, d Device) (extra int, err error)
 }
 
@@ -45,18 +45,21 @@ func (s *Store) Reconcile(ctx context.Context, cfg ReconcileConfig) {
 	}
 	for ctx.Err() == nil {
 		Sleep(ctx, cfg.Every/2+rand.N(cfg.Every))
+		if s.paused.Load() {
+			continue
+		}
 		if _, err := s.ReconcileOnce(ctx, cfg); err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "reconciling failed", "error", err)
 		}
 	}
 }
 
-// ReconcileOnce runs the next batch. It reports whether the batch was the last one
-// of its round: then the next batch begins a new round.
+// ReconcileOnce runs the next batch. It reports whether the batch was the last one of its
+// round. The next batch then begins a new round.
 //
 // It reads the index of tenants in each partition and the index of devices of each
-// tenant. That costs one read for all partitions and one for each tenant, besides the
-// checks themselves.
+// tenant. That costs one read for all partitions and one for each tenant, in addition to
+// the checks.
 func (s *Store) ReconcileOnce(ctx context.Context, cfg ReconcileConfig) (done bool, err error) {
 	from, err := s.loadCursor(ctx)
 	if err != nil {
@@ -70,8 +73,8 @@ func (s *Store) ReconcileOnce(ctx context.Context, cfg ReconcileConfig) (done bo
 	return b.cursor == cursor{}, errors.Join(failed, s.saveCursor(ctx, b.cursor))
 }
 
-// cursor is a position in a round. It is after a device of a tenant, or after all devices
-// of the tenant if device is empty. The zero cursor is the beginning of a round.
+// cursor is the position of the last check in a round: after a device of a tenant, or
+// after the whole tenant if device is empty. The zero cursor is the beginning of a round.
 type cursor struct {
 	partition Partition
 	tenant    string
@@ -110,7 +113,7 @@ func (s *Store) saveCursor(ctx context.Context, to cursor) error {
 	})
 }
 
-// batch is a part of a round that is in progress.
+// batch is the state of a running batch.
 type batch struct {
 	ReconcileConfig
 	store  *Store
@@ -149,12 +152,12 @@ func (b *batch) checkTenant(ctx context.Context) (failed error) {
 		failed = b.Tenant(ctx, b.cursor.tenant)
 	}
 	failed = errors.Join(failed, b.checkDevices(ctx))
-	b.left-- // a tenant without devices has a cost too
+	b.left-- // the tenant counts as one device, so that a batch of empty tenants ends too
 	return failed
 }
 
-// checkDevices checks the tenant's devices, beginning after the cursor. It sets the
-// cursor to the end of the tenant, or to the last device that fits into the batch.
+// checkDevices checks the tenant's devices, beginning after the cursor. It moves the
+// cursor to the last device that fits into the batch, or to the end of the tenant's index.
 func (b *batch) checkDevices(ctx context.Context) (failed error) {
 	listing := Listing{Key: Tenant(b.cursor.tenant).DevicesKey()}
 	for b.left > 0 {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -15,25 +16,25 @@ import (
 type Script struct {
 	name string
 
-	// strict begins with "#!lua", which makes a real server refuse keys of another slot.
-	// The embedded server cannot parse that line and runs plain, which lacks it.
+	// strict begins with "#!lua", so that a real server refuses keys of another slot.
+	// plain lacks that line, because the embedded server cannot parse it.
 	strict, plain source
 
-	// records reports whether the script can record events. The second element of its
-	// reply then holds the types of the recorded events.
+	// records reports whether the script can record events. If so, the second element of
+	// its reply holds their types.
 	records bool
 
-	// creates reports whether the script is refused while the store is full.
+	// creates reports whether the script creates data, so that a full store refuses it.
 	creates bool
 }
 
-// source is the text of a script and the SHA-1 digest by which the server names it.
+// source is the text of a script and the text's SHA-1 digest, which EVALSHA expects.
 type source struct{ text, sha string }
 
 // NewScript loads the script in file, with the fragments that it includes. The file
 // system belongs to the package that owns the script; libraries hold the fragments of
-// other packages. NewScript panics when a file is missing: files are embedded, so the
-// build is wrong then.
+// other packages. NewScript panics if a file is missing. All files are embedded in the
+// program, so a missing file is a fault of the build.
 func NewScript(files fs.FS, file string, libraries ...Library) *Script {
 	l := newLoader(libraries)
 	l.add(origin{files: files, dir: path.Dir(file)}, path.Base(file))
@@ -51,19 +52,19 @@ func NewScript(files fs.FS, file string, libraries ...Library) *Script {
 	return script
 }
 
-// SHA returns the digest by which a real server names the script. The embedded server
-// uses another one.
+// SHA returns the digest with which EVALSHA runs the script on a real server. The
+// embedded server uses another digest.
 func (s *Script) SHA() string { return s.strict.sha }
 
-// newSource returns the source whose text is text, with its digest.
+// newSource returns a source with the text and its digest.
 func newSource(text string) source {
 	return source{text: text, sha: redis.NewScript(text).Hash()}
 }
 
 // Run runs a script in one round trip. The first element of the reply is "ok" or the code
 // of a refusal. If the store does not reply in time, the error is a *fieldgate.Error with
-// the code store_unavailable. It is then unknown whether the script ran, and Run never
-// sends it again.
+// the code store_unavailable. It is then unknown whether the script ran. Run does not
+// send the script again.
 //
 // Run sends nothing if ctx has already ended. If ctx ends later, Run still waits for the
 // reply, because the reply may hold leases that the caller has to release.
@@ -75,12 +76,15 @@ func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...
 		return nil, errStoreFull
 	}
 	var reply Reply
-	// The client's queues keep finished commands for a while, together with their
-	// context. The request's context would keep everything that the request refers to.
+	// The client's queues keep finished commands and their contexts for a while. The
+	// caller's context is not passed on, because it would keep the whole request in memory.
 	err := s.do(context.Background(), script.name, func(ctx context.Context) (err error) {
 		reply, err = s.eval(ctx, s.sourceOf(script), keys, args)
 		return err
 	})
+	if err == nil {
+		s.wrote.Store(time.Now().UnixNano())
+	}
 	s.reportEvents(script, reply)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -99,9 +103,22 @@ func (s *Store) reportEvents(script *Script, reply Reply) {
 	}
 }
 
-// eval runs a script by its digest. If the server does not have the script, eval sends
-// its text: that is the case at the first call, and after a restart or a failover.
+// eval runs a script. A server that was demoted has run nothing, and its address may lead to
+// the new master by now: eval then sends the script once more, over a new connection.
 func (s *Store) eval(ctx context.Context, src source, keys []string, args []any) ([]any, error) {
+	reply, err := s.evalOnce(ctx, src, keys, args)
+	if redis.IsReadOnlyError(err) {
+		if s.dialer.renew() {
+			s.log.WarnContext(ctx, "found the server demoted to a replica; opening new connections", "error", err)
+		}
+		reply, err = s.evalOnce(ctx, src, keys, args)
+	}
+	return reply, err
+}
+
+// evalOnce runs a script by its digest. If the server does not know the digest, evalOnce
+// sends the text. This happens at the first call, and after a restart or a failover.
+func (s *Store) evalOnce(ctx context.Context, src source, keys []string, args []any) ([]any, error) {
 	cmd := evalCommand(ctx, "evalsha", src.sha, keys, args)
 	err := s.send(ctx, cmd)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
@@ -120,7 +137,8 @@ func (s *Store) eval(ctx context.Context, src source, keys []string, args []any)
 
 var errNoList = errors.New("the script returned no list")
 
-// sourceOf returns the source that the kind of server accepts.
+// sourceOf returns script.plain for the embedded server, and script.strict for any other
+// server.
 func (s *Store) sourceOf(script *Script) source {
 	if s.Embedded() {
 		return script.plain

@@ -24,7 +24,7 @@ func TestRun_SendsScriptOnce(t *testing.T) {
 			f := open(t)
 			for mode, pipelined := range map[string]bool{"alone": false, "pipelined": true} {
 				f.store = storetest.Connect(t, store.Config{URL: f.url, AutoPipeline: pipelined})
-				count(t, f.store, newKey()) // the server has the script from here on
+				count(t, f.store, newKey()) // loads the script into the server
 				t.Run(mode+"/lost reply", f.testLostReply)
 				t.Run(mode+"/lost replies of concurrent callers", f.testLostReplies)
 				t.Run(mode+"/late reply", f.testLateReply)
@@ -92,7 +92,7 @@ func (f faultyServer) testLostReplies(t *testing.T) {
 }
 
 // testLateReply cancels a caller's context while its script runs. The caller must still
-// get the reply. A claim's reply holds leases, for example, which the caller has to
+// get the reply. The reply to a claim, for example, holds leases that the caller has to
 // release.
 func (f faultyServer) testLateReply(t *testing.T) {
 	key := newKey()
@@ -111,8 +111,8 @@ func (f faultyServer) testLateReply(t *testing.T) {
 	require.ErrorIs(t, ctx.Err(), context.Canceled)
 }
 
-// TestRun_CallersBehindHeldReply holds one reply in a pipeline. The callers behind it
-// wait for theirs, and each must fail when its own timeout ends.
+// TestRun_CallersBehindHeldReply delays one reply in a pipeline. All later replies wait
+// behind it. Each caller must fail when its own timeout ends.
 func TestRun_CallersBehindHeldReply(t *testing.T) {
 	t.Parallel()
 	f := startFaulty(t)

@@ -8,12 +8,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -23,13 +25,18 @@ import (
 
 // Config configures the connection to Redis.
 type Config struct {
-	// URL is the address of Redis. Its scheme is redis, redis+sentinel or
-	// redis+cluster or, with TLS, rediss, rediss+sentinel or rediss+cluster. An empty
-	// URL starts an embedded server whose data ends with the process.
+	// URL is the address of Redis. Its scheme is redis, redis+sentinel or redis+cluster
+	// or, with TLS, rediss, rediss+sentinel or rediss+cluster. An empty URL starts an
+	// embedded server, whose data is lost when the process ends.
 	//
-	// TLS trusts the system's certificate authorities. On Linux it also trusts those
-	// in the file that the environment variable SSL_CERT_FILE names.
+	// TLS trusts the system's certificate authorities. On Linux it also trusts those in
+	// the file that the environment variable SSL_CERT_FILE names.
 	URL string
+
+	// StoreID is the id of the only store that Connect accepts. It refuses a new store and one
+	// with another id. If empty, Connect accepts every store and creates a new one. A store
+	// of an earlier version has no id and takes this one.
+	StoreID string
 
 	// Timeout bounds one round trip, including the wait for a connection.
 	// Default: 1.8 s, so that a request fails within 2 s during an outage.
@@ -44,7 +51,7 @@ type Config struct {
 	PoolSize int
 
 	// ReadPoolSize is the maximum number of connections for Do. Reads have connections of
-	// their own so that large ones do not delay claims. Default: 4 per CPU.
+	// their own so that large reads do not delay claims. Default: 4 per CPU.
 	ReadPoolSize int
 
 	// Observe, if set, is called after every round trip with the name of the script
@@ -64,6 +71,10 @@ type Config struct {
 	// WatchMemory reads it.
 	Memory func(share float64)
 
+	// Problem, if set, receives the state of each problem, each time that Watch has checked
+	// the servers.
+	Problem func(problem Problem, found bool)
+
 	// Logger receives the log of the store. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -71,26 +82,32 @@ type Config struct {
 // Store is a connection to Redis. It is safe for concurrent use.
 type Store struct {
 	client         redis.UniversalClient
-	reads          redis.UniversalClient // the connections of Do
-	kind           string                // of the server: "" (a single one), sentinel or cluster
+	reads          redis.UniversalClient // the client that Do uses
+	kind           string                // "" for a single server, or "sentinel" or "cluster"
 	send           sendFunc              // sends scripts, alone or in a pipeline
 	embedded       *embedded             // nil for a real server
 	timeout        time.Duration
-	silenceTimeout time.Duration // time without a message after which Listen pings its connection
+	silenceTimeout time.Duration // time without a message after which Listen publishes a probe
 	observe        func(string, time.Duration, error)
 	recorded       func(event string)
 	violated       func(invariant string)
 	log            *slog.Logger
-	full           atomic.Bool // creating is refused, see WatchMemory
+	full           atomic.Bool // true while scripts that create something are refused; see WatchMemory
 	memory         func(share float64)
+	problem        func(problem Problem, found bool)
+	watchEvery     time.Duration // interval between two checks of Watch
+	paused         atomic.Bool   // the sweeper and the reconciler do nothing; see Watch
+	id             string        // Config.StoreID
+	wrote          atomic.Int64  // time of the last reply to a script, in Unix nanoseconds
 	hashKey        []byte
+	dialer         dialer // opens the connections of client and reads
 	close          func() error
 }
 
 // Connect opens the store and checks the server's version, eviction policy and
-// persistence. It logs what it finds. The error is a sentence for the operator.
+// persistence. It logs its findings. The error text is a sentence for the operator.
 func Connect(ctx context.Context, cfg Config) (*Store, error) {
-	s := &Store{timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, log: cfg.Logger}
+	s := &Store{id: cfg.StoreID, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, log: cfg.Logger}
 	s.defaults()
 	if err := s.open(cfg); err != nil {
 		return nil, err
@@ -118,6 +135,9 @@ func (s *Store) defaults() {
 	if s.memory == nil {
 		s.memory = func(float64) {}
 	}
+	if s.problem == nil {
+		s.problem = func(Problem, bool) {}
+	}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -133,10 +153,10 @@ func (s *Store) open(cfg Config) (err error) {
 	if cfg.ReadPoolSize == 0 {
 		cfg.ReadPoolSize = 4 * runtime.GOMAXPROCS(0)
 	}
-	if s.client, s.kind, err = dial(cfg.URL, cfg.PoolSize); err != nil {
+	if s.client, s.kind, err = dial(cfg.URL, cfg.PoolSize, &s.dialer); err != nil {
 		return err
 	}
-	if s.reads, _, err = dial(cfg.URL, cfg.ReadPoolSize); err != nil {
+	if s.reads, _, err = dial(cfg.URL, cfg.ReadPoolSize, &s.dialer); err != nil {
 		return err
 	}
 	s.close = sync.OnceValue(s.closeAll)
@@ -159,8 +179,8 @@ func (s *Store) closeAll() error {
 	return err
 }
 
-// Embedded reports whether the server is the embedded one, whose data ends with the
-// process.
+// Embedded reports whether the server is the embedded one, whose data is lost when the
+// process ends.
 func (s *Store) Embedded() bool { return s.embedded != nil }
 
 // HashKey returns the key for the keyed hashes of short secrets, such as activation
@@ -171,11 +191,27 @@ func (s *Store) HashKey() []byte { return slices.Clone(s.hashKey) }
 // passes a Client to its callers.
 type Client = redis.Cmdable
 
-// Do calls f with a client that has connections of its own, under Config.Timeout. It is for
-// reads, and for writes that may be repeated. The error of an outage is a *fieldgate.Error with
+// Do calls f with a client and a context that ends after Config.Timeout. The client does
+// not share connections with scripts. Do is for reads, and for writes that may be
+// repeated. In an outage, the error is a *fieldgate.Error with the code
 // store_unavailable. Do returns redis.Nil unchanged.
+//
+// If the connection breaks, Do calls f once more, so f must not add to what an earlier call of
+// f left behind.
 func (s *Store) Do(ctx context.Context, name string, f func(ctx context.Context, c Client) error) error {
-	return s.do(ctx, name, func(ctx context.Context) error { return f(ctx, s.reads) })
+	return s.do(ctx, name, func(ctx context.Context) error {
+		call := func() error { return f(ctx, s.reads) }
+		err := call()
+		if isBroken(err) {
+			err = call()
+		}
+		return err
+	})
+}
+
+// isBroken reports whether err means that the connection was closed before the whole reply.
+func isBroken(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // Ping pings the server and returns how long the reply took.
@@ -185,8 +221,12 @@ func (s *Store) Ping(ctx context.Context) (time.Duration, error) {
 	return time.Since(start), err
 }
 
-// do calls f under Config.Timeout, like Do but without a client. It also reports the
-// round trip to Config.Observe.
+// LastWrite returns the time of the last reply to a script. Redis runs the gateway's scripts
+// only while it accepts writes.
+func (s *Store) LastWrite() time.Time { return time.Unix(0, s.wrote.Load()) }
+
+// do calls f with a context that ends after Config.Timeout. It reports the duration and
+// the classified error to Config.Observe.
 func (s *Store) do(ctx context.Context, name string, f func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -203,7 +243,8 @@ func (s *Store) do(ctx context.Context, name string, f func(context.Context) err
 
 // classify converts err, the error of an operation, to the error that the caller gets. An
 // outage becomes store_unavailable. A request that Redis rejects becomes an internal
-// error. A refusal, a missing key and the end of the caller's context stay as they are.
+// error. A refusal, a missing key and the end of the caller's context are returned
+// unchanged.
 func classify(ctx context.Context, name string, err error) error {
 	var refusal *fieldgate.Error
 	switch {
@@ -222,6 +263,16 @@ func classify(ctx context.Context, name string, err error) error {
 		RetryAfter: time.Second,
 		Cause:      fmt.Errorf("%s: %w", name, err),
 	}
+}
+
+// ProblemOf describes err, an error of Probe, for an operator. The description has no address.
+func ProblemOf(err error) string {
+	var reply redis.Error
+	if !errors.As(err, &reply) {
+		return "the store does not respond"
+	}
+	word, _, _ := strings.Cut(reply.Error(), " ")
+	return "the store refuses writes: " + word
 }
 
 // IsTransient reports whether err means that the context ended or that the store could

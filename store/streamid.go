@@ -25,7 +25,7 @@ func (i StreamID) String() string {
 	return strconv.FormatUint(i.Ms, 10) + "-" + strconv.FormatUint(i.Seq, 10)
 }
 
-// After reports whether the entry i was added after the entry other.
+// After reports whether the entry with id i is later than the entry with id other.
 func (i StreamID) After(other StreamID) bool {
 	return i.Ms > other.Ms || i.Ms == other.Ms && i.Seq > other.Seq
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TimeOf converts the Unix milliseconds in a record to a time in UTC. Zero milliseconds
-// mean that the time was never set, and become the zero Time.
+// TimeOf converts the Unix milliseconds in a record to a time in UTC. It
+// converts zero to the zero Time, because zero means that the time was never set.
 func TimeOf(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}

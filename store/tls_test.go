@@ -8,11 +8,11 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,8 +31,8 @@ type authority struct {
 // trusted is the authority that this process trusts.
 var trusted *authority
 
-// trustTestAuthority creates the authority trusted and sets SSL_CERT_FILE to its
-// certificate.
+// trustTestAuthority sets trusted to a new authority, and SSL_CERT_FILE to a file with
+// its certificate.
 func trustTestAuthority() (err error) {
 	if trusted, err = newAuthority(); err != nil {
 		return err
@@ -48,7 +48,7 @@ func trustTestAuthority() (err error) {
 	if err := errors.Join(file.Close(), os.Setenv("SSL_CERT_FILE", file.Name())); err != nil {
 		return err
 	}
-	_, err = x509.SystemCertPool() // the process reads the file only once
+	_, err = x509.SystemCertPool() // loads SSL_CERT_FILE now, because a process does so only once
 	return err
 }
 
@@ -78,9 +78,9 @@ func pemOf(kind string, raw []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw})
 }
 
-// startTLS starts a redis-server whose certificate is for 127.0.0.1. It returns the port
-// for TLS.
-func (a *authority) startTLS(t *testing.T) (port string) {
+// startTLS starts a redis-server whose certificate is for 127.0.0.1. It returns the server
+// and its URL for TLS.
+func (a *authority) startTLS(t *testing.T) (server *storetest.Server, url string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -95,10 +95,10 @@ func (a *authority) startTLS(t *testing.T) (port string) {
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	require.NoError(t, os.WriteFile(certFile, pemOf("CERTIFICATE", cert), 0o600))
 	require.NoError(t, os.WriteFile(keyFile, pemOf("PRIVATE KEY", private), 0o600))
-	port = freePort(t)
-	storetest.Start(t, "--tls-port", port, "--tls-cert-file", certFile, "--tls-key-file", keyFile,
+	port := freePort(t)
+	server = storetest.Start(t, "--tls-port", port, "--tls-cert-file", certFile, "--tls-key-file", keyFile,
 		"--tls-ca-cert-file", certFile, "--tls-auth-clients", "no")
-	return port
+	return server, "rediss://127.0.0.1:" + port
 }
 
 // freePort returns an unused port.
@@ -111,8 +111,8 @@ func freePort(t *testing.T) string {
 
 func TestTLS_TrustsConfiguredAuthority(t *testing.T) {
 	t.Parallel()
-	port := trusted.startTLS(t)
-	s := storetest.Connect(t, store.Config{URL: "rediss://127.0.0.1:" + port})
+	_, url := trusted.startTLS(t)
+	s := storetest.Connect(t, store.Config{URL: url})
 	require.EqualValues(t, 1, count(t, s, newKey()))
 }
 
@@ -120,26 +120,26 @@ func TestTLS_RefusesUnknownAuthority(t *testing.T) {
 	t.Parallel()
 	unknown, err := newAuthority()
 	require.NoError(t, err)
-	port := unknown.startTLS(t)
+	_, url := unknown.startTLS(t)
 	for _, scheme := range []string{"rediss", "rediss+cluster"} {
-		_, err = store.Connect(t.Context(), store.Config{URL: fmt.Sprintf("%s://127.0.0.1:%s", scheme, port)})
+		_, err = store.Connect(t.Context(), store.Config{URL: strings.Replace(url, "rediss", scheme, 1)})
 		require.ErrorContains(t, err, "certificate signed by unknown authority", scheme)
 	}
-	_, err = store.Connect(t.Context(), store.Config{URL: fmt.Sprintf("rediss+sentinel://127.0.0.1:%s?master_name=m", port)})
+	_, err = store.Connect(t.Context(), store.Config{URL: strings.Replace(url, "rediss", "rediss+sentinel", 1) + "?master_name=m"})
 	require.Error(t, err)
 }
 
 // TestTLS_ChecksHostName connects to localhost, while the certificate is for 127.0.0.1.
 func TestTLS_ChecksHostName(t *testing.T) {
 	t.Parallel()
-	port := trusted.startTLS(t)
-	_, err := store.Connect(t.Context(), store.Config{URL: "rediss://localhost:" + port})
+	_, url := trusted.startTLS(t)
+	_, err := store.Connect(t.Context(), store.Config{URL: strings.Replace(url, "127.0.0.1", "localhost", 1)})
 	require.ErrorContains(t, err, "certificate")
 }
 
 func TestTLS_PlainConnectionFails(t *testing.T) {
 	t.Parallel()
-	port := trusted.startTLS(t)
-	_, err := store.Connect(t.Context(), store.Config{URL: "redis://127.0.0.1:" + port})
+	_, url := trusted.startTLS(t)
+	_, err := store.Connect(t.Context(), store.Config{URL: strings.Replace(url, "rediss", "redis", 1)})
 	require.Error(t, err)
 }

@@ -7,22 +7,23 @@ import "context"
 // of violations use the same names.
 type Invariant string
 
-// The invariants of all records. Packages queue and session have further ones.
+// These are the invariants of all records. Packages queue and session define more.
 const (
-	// NothingLost: an accepted command is kept until its retention ends. It is in exactly
-	// the one index that belongs to its status: the ready queue, the pending approvals or
-	// the leases. A command that has ended is in none of them.
+	// NothingLost: an accepted command is kept until its retention ends. Until the
+	// command ends, exactly one index contains it, according to its status: the ready
+	// queue, the pending approvals or the leases. No index contains a command that has
+	// ended.
 	NothingLost Invariant = "nothingLost"
 
-	// NothingForgotten: a command or session that a deadline will change has an entry in
-	// the due index, no later than that deadline.
+	// NothingForgotten: each command or session with a deadline has an entry in the due
+	// index. The time of the entry is not later than the deadline.
 	NothingForgotten Invariant = "nothingForgotten"
 )
 
-// Violation is an invariant that was found violated and has been repaired.
+// Violation is a violation of an invariant that was found and repaired.
 type Violation struct {
 	Invariant Invariant
-	Damage    string // what was found, in words
+	Damage    string // description of the violation, for the log
 	ID        string // id of the command or session
 	Device    string
 }

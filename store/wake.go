@@ -14,10 +14,17 @@ import (
 // a message on a plain channel to every node, so one subscription receives all of them.
 const wakeChannel = "fg:wake"
 
-// silenceTimeout is the time without a message after which Listen pings its connection.
-// If a server vanishes without closing the connection, Listen detects it after twice this
-// time.
+// silenceTimeout is the time without a message after which Listen publishes a probe. If the
+// probe does not arrive within the same time, the connection is useless: its server vanished,
+// or a failover demoted the server and the scripts publish on another one.
 const silenceTimeout = 2 * time.Second
+
+// probe is the message that Listen publishes to itself. Earlier versions take it for a wake-up
+// of a device that does not exist.
+const probe = "probe - - -"
+
+// errUnheard is returned when a probe does not arrive.
+var errUnheard = errors.New("the connection does not receive what this instance publishes")
 
 // reconnectDelay is the time that Listen waits after losing a connection before it opens
 // a new one.
@@ -34,13 +41,13 @@ type Wake struct {
 	Tenant   string
 	EventID  string // the id of the event in the tenant's stream
 
-	// Connection is the id of a socket that the device has just opened or, with Kick,
-	// of a socket to close. Such a wake-up has no event.
+	// Connection is the id of a socket. If Kick is true, the socket must be closed.
+	// Otherwise the device has just opened it. A wake-up with a Connection has no event.
 	Connection string
 	Kick       bool
 
 	// LoginEnded reports that one of the device's logins was ended, by a logout or
-	// because the device has too many. Such a wake-up has no event.
+	// because the device has too many logins. Such a wake-up has no event.
 	LoginEnded bool
 }
 
@@ -48,7 +55,7 @@ type Wake struct {
 // and opens a new one when the old one breaks. The function handle must not block.
 //
 // Listen passes the zero Wake to handle for every new connection, because wake-ups
-// published in between are lost. It also does so for a message that cannot be parsed. Of
+// are lost while there is no connection. It also does so for a message that cannot be parsed. Of
 // several failures in a row, only the first is logged.
 func (s *Store) Listen(ctx context.Context, handle func(Wake)) {
 	for logged := false; ctx.Err() == nil; Sleep(ctx, reconnectDelay) {
@@ -63,7 +70,7 @@ func (s *Store) Listen(ctx context.Context, handle func(Wake)) {
 // listen receives wake-ups over one connection until it breaks. It reports whether
 // the subscription ever succeeded.
 func (s *Store) listen(ctx context.Context, handle func(Wake)) (connected bool, err error) {
-	// This calls PSubscribe instead of Subscribe, although the channel is no pattern.
+	// This calls PSubscribe instead of Subscribe, although the channel is not a pattern.
 	// With Subscribe, the client of a Cluster binds the channel to the master of its
 	// slot, and would receive nothing while that master is down.
 	sub := s.client.PSubscribe(ctx, wakeChannel)
@@ -72,15 +79,16 @@ func (s *Store) listen(ctx context.Context, handle func(Wake)) (connected bool, 
 	// subscription is closed.
 	stop := context.AfterFunc(ctx, func() { _ = sub.Close() })
 	defer stop()
-	for pinged := false; ; {
+	for probed := false; ; {
 		message, err := sub.ReceiveTimeout(ctx, s.silenceTimeout)
-		if isTimeout(err) && !pinged {
-			pinged = true
-			err = sub.Ping(ctx)
-		} else {
-			pinged = false
+		silent := isTimeout(err)
+		switch {
+		case silent && probed:
+			return connected, errUnheard
+		case silent:
+			err = s.client.Publish(ctx, wakeChannel, probe).Err()
 		}
-		if err != nil {
+		if probed = silent; err != nil {
 			return connected, err
 		}
 		switch m := message.(type) {
@@ -88,7 +96,9 @@ func (s *Store) listen(ctx context.Context, handle func(Wake)) (connected bool, 
 			connected = true
 			handle(Wake{})
 		case *redis.Message:
-			handle(parseWake(m.Payload))
+			if m.Payload != probe {
+				handle(parseWake(m.Payload))
+			}
 		}
 	}
 }

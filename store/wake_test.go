@@ -34,7 +34,7 @@ func listen(t *testing.T, s *store.Store) (l listener, stop func()) {
 	return l, cancel
 }
 
-// receives waits until the listener receives the wake-up want. It ignores other wake-ups,
+// receives waits until the listener has received the given wake-up. It ignores all others,
 // which may come from other tests.
 func (l listener) receives(want store.Wake) {
 	l.t.Helper()
@@ -150,9 +150,8 @@ func TestListen_LogsFailureOnce(t *testing.T) {
 	l.receives(store.Wake{})
 }
 
-// TestListen_NoticesVanishedServer cuts off the server without closing the connection.
-// The listener receives nothing, as when no wake-up is sent, and must still connect
-// again.
+// TestListen_NoticesVanishedServer cuts off the server without closing the connection. To
+// the listener, this looks like a time without wake-ups. It must reconnect nevertheless.
 func TestListen_NoticesVanishedServer(t *testing.T) {
 	t.Parallel()
 	f := startFaulty(t)
@@ -161,7 +160,7 @@ func TestListen_NoticesVanishedServer(t *testing.T) {
 	l, _ := listen(t, s)
 	l.receives(store.Wake{})
 	f.Inject(storetest.Blackhole)
-	<-f.Faulted // the listener's ping
+	<-f.Faulted // the probe
 	f.Inject(storetest.NoFault)
 	l.receives(store.Wake{})
 	publish(t, s, "ready dev tenant 1-0")
@@ -175,8 +174,10 @@ func TestListen_SilenceDoesNotReconnect(t *testing.T) {
 	store.SetSilenceTimeout(s, 10*time.Millisecond)
 	l, _ := listen(t, s)
 	l.receives(store.Wake{})
-	before := f.Pings()
-	require.Eventually(t, func() bool { return f.Pings() > before+5 }, 5*time.Second, time.Millisecond)
+	admin, probed := f.server.Client(t), regexp.MustCompile(`cmdstat_publish:calls=([5-9]|\d\d)`)
+	require.Eventually(t, func() bool {
+		return probed.MatchString(admin.Info(t.Context(), "commandstats").Val())
+	}, 5*time.Second, time.Millisecond)
 	publish(t, s, "event dev tenant 1-0")
 	require.Equal(t, store.Wake{DeviceID: "dev", Tenant: "tenant", EventID: "1-0"}, <-l.wakes, "the listener connected again")
 }
@@ -193,4 +194,23 @@ func TestListen_EndsWithContext(t *testing.T) {
 			t.Fatal("Listen did not return")
 		}
 	})
+}
+
+// TestListen_FollowsFailoverBehindOneAddress demotes the server without closing its
+// connections, and directs new connections to another server.
+func TestListen_FollowsFailoverBehindOneAddress(t *testing.T) {
+	t.Parallel()
+	f := startFaulty(t)
+	log := new(storetest.Buffer)
+	s := storetest.Connect(t, store.Config{URL: f.url, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	store.SetSilenceTimeout(s, 50*time.Millisecond)
+	l, _ := listen(t, s)
+	l.receives(store.Wake{})
+	f.failOver(t)
+	d := deviceOf(storetest.Tenant())
+	emit(t, s, d, "ready")
+	l.receives(store.Wake{})
+	require.Contains(t, log.String(), "does not receive what this instance publishes")
+	publish(t, s, "ready dev tenant 1-0")
+	l.receives(store.Wake{Ready: true, DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
 }

@@ -1,11 +1,11 @@
-// Checks an AsyncAPI document against the specification: its structure and its references.
+// Checks the structure and the references of an AsyncAPI document against the specification.
 // Exits with 1 if there is an error or a warning. The parser does not validate the examples
-// against their schemas: the Go tests do.
+// against their schemas, but the Go tests do.
 import { readFile } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { Parser } from '@asyncapi/parser';
 
-const severities = ['error', 'warning']; // in the order of the parser's numbers; higher numbers are advice
+const severities = ['error', 'warning']; // by the severity number of the parser; higher numbers are only advice
 const source = resolve(process.argv[2]);
 
 const { diagnostics } = await new Parser().parse(await readFile(source, 'utf8'), { source });

@@ -9,8 +9,8 @@ import (
 )
 
 // goComments returns the comments of a Go file. The doc comment of a declaration must have the
-// declared name as its subject. The doc comment of a group, field or package may have any
-// subject.
+// declared name as its subject. This does not apply to the doc comment of a group, field or
+// package.
 func goComments(file, text string) ([]comment, error) {
 	files := token.NewFileSet()
 	parsed, err := parser.ParseFile(files, file, text, parser.ParseComments)
@@ -24,7 +24,7 @@ func goComments(file, text string) ([]comment, error) {
 	var comments []comment
 	for _, group := range parsed.Comments {
 		if group.Text() == "" {
-			continue // the comment has directives only, such as go:embed
+			continue // the comment contains only directives, such as go:embed
 		}
 		names, doc := documented[group]
 		comments = append(comments, comment{files.Position(group.Pos()).Line, strings.TrimSpace(group.Text()), names, doc})
@@ -58,7 +58,7 @@ func noteSpec(d *ast.GenDecl, spec ast.Spec, documented map[*ast.CommentGroup][]
 			names = append(names, name.Name)
 		}
 		if len(names) > 1 || names[0] == "_" {
-			names = nil // a comment on several names may have any subject
+			names = nil // no name is required in the comment on several names
 		}
 	default:
 		return
@@ -71,8 +71,8 @@ func noteSpec(d *ast.GenDecl, spec ast.Spec, documented map[*ast.CommentGroup][]
 
 var luaFunction = regexp.MustCompile(`^local function ([a-z0-9_]+)|^local ([A-Z0-9_]+) =`)
 
-// luaComments returns the comments of a Lua file that start a line. A comment directly before a
-// function or constant must have its name as the subject.
+// luaComments returns the comments of a Lua file, except comments after code on the same line.
+// A comment directly before a function or constant must have the declared name as its subject.
 func luaComments(text string) []comment {
 	return lineComments(text, "--", func(next string) []string {
 		if m := luaFunction.FindStringSubmatch(next); m != nil {
@@ -82,16 +82,16 @@ func luaComments(text string) []comment {
 	})
 }
 
-// tsComments returns the comments of a TypeScript file that start a line. They may have any
-// subject.
+// tsComments returns the comments of a TypeScript file, except comments after code on the same
+// line. A TypeScript comment need not have the declared name as its subject.
 func tsComments(text string) []comment {
 	text = regexp.MustCompile(`(?m)^(\s*)(/\*\*?|\*/?)( |$)`).ReplaceAllString(text, "$1// ")
 	return lineComments(text, "//", func(string) []string { return nil })
 }
 
-// lineComments returns the blocks of lines that begin with marker. named returns the names in
-// the line after a block, which the block documents.
-func lineComments(text, marker string, named func(next string) []string) (comments []comment) {
+// lineComments returns the blocks of lines that begin with marker. It passes the line after
+// each block to namesIn, which returns the names that the block documents.
+func lineComments(text, marker string, namesIn func(line string) []string) (comments []comment) {
 	var block []string
 	lines := strings.Split(text, "\n")
 	for i, line := range append(lines, "") {
@@ -101,7 +101,7 @@ func lineComments(text, marker string, named func(next string) []string) (commen
 			continue
 		}
 		if joined := strings.TrimSpace(strings.Join(block, "\n")); joined != "" {
-			comments = append(comments, comment{i - len(block) + 1, joined, named(line), true})
+			comments = append(comments, comment{i - len(block) + 1, joined, namesIn(line), true})
 		}
 		block = nil
 	}

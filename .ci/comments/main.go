@@ -1,12 +1,12 @@
 // Command comments checks that comments in Go, Lua and TypeScript files follow
-// docs/contributing/style.md. It prints one line for each comment that does not, and
-// exits with 1 if there are any.
+// docs/contributing/style.md. It prints one line for each violation, and exits with 1 if
+// there is any.
 //
 //	go run ./.ci/comments [directory...]
 //
-// It finds what a pattern can find: a doc comment without its name as the subject, the
-// verbs and pronouns that the style replaces, and definitions that begin with "is what".
-// A reader must judge whether a sentence is plain.
+// It finds only violations that a pattern can match: a doc comment whose subject is not the
+// declared name, the verbs and pronouns that the style replaces, and definitions that begin
+// with "is what". Only a reader can judge whether a sentence is plain.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	"strings"
 )
 
-// A finding is a comment that does not follow the style.
+// A finding is a comment that violates the style.
 type finding struct {
 	file   string
 	line   int
@@ -49,8 +49,8 @@ func main() {
 	}
 }
 
-// check returns the findings in the given directories, in hand-written files that git tracks.
-// Without directories it checks the whole repository.
+// check returns the findings in the files in the given directories. It reads only hand-written
+// files that git tracks. Without directories it checks the whole repository.
 func check(directories []string) (found []finding, err error) {
 	files, err := listFiles(directories)
 	if err != nil {
@@ -59,7 +59,7 @@ func check(directories []string) (found []finding, err error) {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if os.IsNotExist(err) {
-			continue // the file was deleted, which is not committed yet
+			continue // the file was deleted, but the deletion is not committed yet
 		}
 		if err != nil {
 			return nil, err
@@ -88,7 +88,8 @@ func listFiles(directories []string) ([]string, error) {
 	return files, nil
 }
 
-// checkFile returns the findings in one file. It returns none for a file in another language.
+// checkFile returns the findings in one file. It returns none for a file in a language that it
+// does not know.
 func checkFile(file, text string) ([]finding, error) {
 	var comments []comment
 	var err error

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// planted are comments that break a rule, with a part of the reason that must be reported.
+// planted holds comments that break a rule. The field reason is a part of the reason that
+// check must report.
 var planted = map[string]struct{ file, text, reason string }{
 	"no name":           {"a.go", "package a\n\n// Returns the answer.\nfunc Answer() {}\n", "does not begin with Answer"},
 	"another name":      {"a.go", "package a\n\n// Question returns it.\nfunc Answer() {}\n", "does not begin with Answer"},
@@ -49,7 +50,7 @@ func TestCheckFile_FindsPlantedComments(t *testing.T) {
 	}
 }
 
-// good are comments that follow the style.
+// good holds comments that follow the style.
 var good = map[string]struct{ file, text string }{
 	"function":     {"a.go", "package a\n\n// Answer returns the answer. It gives up after a second.\nfunc Answer() {}\n"},
 	"article":      {"a.go", "package a\n\n// A Store keeps commands.\ntype Store struct{}\n"},

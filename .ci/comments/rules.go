@@ -9,8 +9,8 @@ import (
 // A comment is one block of comment lines.
 type comment struct {
 	line  int
-	text  string   // without comment markers
-	names []string // names that the comment documents; the subject must be one of them; none: any subject
+	text  string   // text of the comment, without comment markers
+	names []string // names that may be the subject of the comment; empty means that any subject is allowed
 	doc   bool     // whether the comment documents a declaration
 }
 
@@ -53,8 +53,8 @@ func faultOfPredicate(text string) string {
 	return ""
 }
 
-// cutSubject returns the text after the subject. It reports whether the subject is one of
-// names, with or without an article, in the singular or the plural.
+// cutSubject returns the text after the subject, and reports whether the subject is one of
+// names. The subject may have an article, and may be in the singular or the plural.
 func cutSubject(text string, names []string) (predicate string, found bool) {
 	text = strings.ReplaceAll(text, "\n", " ")
 	for _, text := range []string{text, article.ReplaceAllString(text, "")} {

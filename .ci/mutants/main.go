@@ -1,6 +1,6 @@
-// Command mutants tests the tests. It applies the mutations of mutants.yaml one by one to a
-// copy of the source tree, and requires that a test fails for each. It never changes the tree
-// itself. Run it in the root: go run ./.ci/mutants
+// Command mutants checks that the tests detect errors in the code. It applies the mutations of
+// mutants.yaml one by one to a copy of the source tree, and requires that a test fails for each
+// mutation. It never changes the tree itself. Run it in the root: go run ./.ci/mutants
 package main
 
 import (
@@ -69,8 +69,8 @@ func main() {
 	}
 }
 
-// run tests the selected mutations. It returns how many mutations no test caught, and how many
-// were tried.
+// run tests the selected mutations. It returns the number of mutations that no test caught,
+// and the number of mutations that it tried.
 func run(ctx context.Context, only string, workers int) (missed, tried int, err error) {
 	mutants, err := read(only)
 	if err != nil {
@@ -121,8 +121,8 @@ func matchAll(only string) error {
 	return nil
 }
 
-// find returns the content of the mutant's file in dir, and reports whether Find occurs exactly
-// once.
+// find returns the content of the mutant's file in dir, and reports whether that content
+// contains m.Find exactly once.
 func (m Mutant) find(dir string) (original string, found bool) {
 	content, err := os.ReadFile(filepath.Join(dir, m.File))
 	return string(content), err == nil && strings.Count(string(content), m.Find) == 1
@@ -161,8 +161,8 @@ func copyTree(workers int) (dirs []string, remove func(), err error) {
 	return dirs, remove, err
 }
 
-// copyFiles copies the files that the build and the tests need to the directory to.
-func copyFiles(to string) error {
+// copyFiles copies into the directory target all files that the build and the tests need.
+func copyFiles(target string) error {
 	return filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -170,7 +170,7 @@ func copyFiles(to string) error {
 		case entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "node_modules" || path == "bin"):
 			return filepath.SkipDir
 		case entry.IsDir():
-			return os.MkdirAll(filepath.Join(to, path), 0o755)
+			return os.MkdirAll(filepath.Join(target, path), 0o755)
 		case !entry.Type().IsRegular():
 			return nil
 		}
@@ -178,16 +178,16 @@ func copyFiles(to string) error {
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(to, path), content, 0o644)
+		return os.WriteFile(filepath.Join(target, path), content, 0o644)
 	})
 }
 
-// tries is the maximum number of runs of the tests, because they may fail on a busy
-// machine.
+// tries is the maximum number of times that the tests are run, because they may fail on
+// a busy machine.
 const tries = 3
 
-// requirePassing returns an error if the tests fail without a mutation, because then they could
-// not detect one.
+// requirePassing returns an error if the tests fail without a mutation. Such tests could not
+// detect a mutation.
 func requirePassing(ctx context.Context, dir string, mutants []Mutant) error {
 	patterns := map[string][]string{}
 	for _, m := range mutants {
@@ -231,7 +231,8 @@ func apply(ctx context.Context, dir string, m Mutant) (verdict, string) {
 
 // runTests runs tests and returns their output.
 func runTests(ctx context.Context, dir, pkg, pattern string) (string, error) {
-	// Without the path of the copy and debug information, all copies share one build cache.
+	// The flags omit debug information and the path of the copy, so that all copies share one
+	// build cache.
 	cmd := exec.CommandContext(ctx, "go", "test", "-trimpath", "-ldflags=-s -w",
 		"-count=1", "-failfast", "-vet=off", "-timeout=120s", "-run", pattern, pkg)
 	cmd.Dir = dir

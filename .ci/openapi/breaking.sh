@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Fails if openapi.yaml has a breaking change since the last release, unless accepted.txt
-# has it with a reason.
+# Fails if openapi.yaml has a breaking change since the last release. A breaking change is
+# accepted if accepted.txt lists it with a reason.
 #
 # The contract of the last release is the file released.yaml, because shallow clones and
 # archives have no tags. If the tag of the release exists, the file must equal the contract
 # of the tag.
 #
-# Usage: breaking.sh [RELEASED CURRENT [ACCEPTED]]; OASDIFF is the command to compare with.
+# Usage: breaking.sh [RELEASED CURRENT [ACCEPTED]]; the variable OASDIFF holds the command that
+# compares two contracts.
 set -euo pipefail
 here=$(dirname "$0")
 released=${1:-$here/released.yaml}
@@ -26,7 +27,7 @@ if [ $# -eq 0 ]; then
 	fi
 fi
 
-# Each accepted change must have a comment with the reason above it.
+# Each accepted change must have a comment above it that gives the reason.
 awk 'NF && !/^#/ && !reason { print FILENAME ":" NR ": give the reason in a comment above"; bad = 1 }
      { reason = /^# *[A-Za-z]/ } END { exit bad }' "$accepted"
 

@@ -1,5 +1,5 @@
-// Tests of the checks of openapi.yaml. Each case changes the published contract in one place
-// and expects that the check finds it.
+// Tests the checks of openapi.yaml. Each case changes the published contract in one place and
+// expects that a check finds the change.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,8 @@ const contract = readFileSync(join(here, '../../openapi.yaml'), 'utf8');
 const scratch = mkdtempSync(join(tmpdir(), 'contract-'));
 process.on('exit', () => rmSync(scratch, { recursive: true }));
 
-// change writes the contract with the first occurrence of each text replaced.
+// change replaces the first occurrence of each text in the contract, and writes the changed
+// contract to a file.
 function change(name, replacements) {
   let changed = contract;
   for (const [from, to] of replacements) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Copies openapi.yaml to released.yaml, with which later changes are compared, and empties
-# the list of accepted breaking changes.
+# Copies openapi.yaml to released.yaml, and empties the list of accepted breaking changes.
+# Later changes are compared with released.yaml.
 set -euo pipefail
 here=$(dirname "$0")
 cp openapi.yaml "$here/released.yaml"

@@ -1,8 +1,8 @@
-// Rules for openapi.yaml that a pattern cannot express. Each visits one kind of node and
-// reports deviations from the introduction of the contract.
+// Rules for openapi.yaml that a pattern cannot express. Each rule visits one type of node and
+// reports deviations from the rules in the introduction of the contract.
 
-// problemsByCode requires that each example of a refusal is named by its code, so that
-// readers and tests can find it.
+// problemsByCode requires that the name of each example of a refusal is the code of the
+// refusal, so that readers and tests can find the example.
 function problemsByCode() {
   const codeName = /^[a-z]+(_[a-z]+)*$/;
   return {
@@ -22,9 +22,9 @@ function problemsByCode() {
   };
 }
 
-// idsAreShared requires that each id is defined once, as a component, and that `...Id`
-// fields refer to it. Secrets, which callers may guess, have a length and no pattern, so that
-// every wrong one is refused in the same way.
+// idsAreShared requires that each id is defined once, as a component, and that `...Id` fields
+// refer to that component. A secret that a caller could guess must have a length but no
+// pattern, so that every wrong secret is refused in the same way.
 function idsAreShared() {
   return {
     SchemaProperties(properties, { report, location }) {
@@ -38,7 +38,8 @@ function idsAreShared() {
   };
 }
 
-// unitsInNames requires that the name of a duration has its unit and that a time is RFC 3339.
+// unitsInNames requires that the name of a duration contains the unit, and that a time has the
+// format of RFC 3339.
 function unitsInNames() {
   const mayBeTime = /(At|By|Until|Seen|Time|time|timestamp|since)$/;
   const mustBeTime = /(At|Until|Seen)$/;

@@ -60,8 +60,8 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // CloseIdleConnections lets http.Client.CloseIdleConnections reach the underlying transport.
 func (tr *transport) CloseIdleConnections() { tr.base.CloseIdleConnections() }
 
-// readBody reads the body and restores it for the caller. It skips the body of a 101, which is
-// the connection itself.
+// readBody reads the body and restores it for the caller. It skips the body of a 101 response,
+// which is the connection itself.
 func readBody(response *http.Response) ([]byte, error) {
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		return nil, nil

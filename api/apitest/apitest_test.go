@@ -66,16 +66,17 @@ type answer struct {
 	body   string
 }
 
-// failures serves the response a, and returns the failures that the transport reports for it.
-func failures(t *testing.T, method, path string, a answer) []string {
+// failures sends a request to a server that responds with served. It returns the failures that
+// the transport reports.
+func failures(t *testing.T, method, path string, served answer) []string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Request-ID", "r-1")
-		for name, value := range a.header {
+		for name, value := range served.header {
 			w.Header().Set(name, value)
 		}
-		w.WriteHeader(a.status)
-		_, _ = io.WriteString(w, a.body)
+		w.WriteHeader(served.status)
+		_, _ = io.WriteString(w, served.body)
 	}))
 	t.Cleanup(server.Close)
 	r, err := http.NewRequest(method, server.URL+path, nil)
@@ -86,7 +87,7 @@ func failures(t *testing.T, method, path string, a answer) []string {
 	require.NoError(t, err)
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	require.Equal(t, a.body, string(body), "the transport must not change the body")
+	require.Equal(t, served.body, string(body), "the transport must not change the body")
 	return found.failures
 }
 

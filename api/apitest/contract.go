@@ -22,8 +22,8 @@ import (
 	"github.com/fieldgate/fieldgate/api/request"
 )
 
-// contract describes the expected responses. It parses the document without code of the edge,
-// so that the edge and the contract check each other.
+// contract describes the expected responses. It is parsed without code of the edge, so that
+// the checks also find faults in the edge's own parser.
 type contract struct {
 	document *openapi3.T
 	routes   *chi.Mux
@@ -50,7 +50,7 @@ func parse(spec []byte) (*contract, error) {
 	c := &contract{document: document, routes: chi.NewRouter()}
 	for pattern, item := range document.Paths.Map() {
 		for method := range item.Operations() {
-			c.routes.Method(method, pattern, http.NotFoundHandler()) // only to match the route
+			c.routes.Method(method, pattern, http.NotFoundHandler()) // c.routes only finds routes and never calls the handler
 		}
 	}
 	return c, nil
@@ -147,8 +147,8 @@ func checkResponse(r *http.Request, route *routers.Route, response *http.Respons
 	})
 }
 
-// isReport reports whether the contract describes an error response as something other
-// than a problem document, such as the report of readiness.
+// isReport reports whether the contract describes an error response that is no problem document,
+// such as the report of readiness.
 func isReport(route *routers.Route, response *http.Response) bool {
 	mediaType := mediaTypeOf(response)
 	return route != nil && mediaType != problem.ContentType && declared(route, response.StatusCode, mediaType)

@@ -12,7 +12,7 @@ import (
 	"github.com/fieldgate/fieldgate/api/request"
 )
 
-// The bounds of Retry-After in the contract, in seconds.
+// These are the bounds that the contract sets for Retry-After, in seconds.
 const (
 	minRetryAfter = 1
 	maxRetryAfter = 86400
@@ -54,7 +54,7 @@ func ResponseStarted(w http.ResponseWriter) bool {
 func send(w http.ResponseWriter, r *http.Request, document Document, retryAfter time.Duration) {
 	header := w.Header()
 	header.Set("Content-Type", ContentType)
-	// The handler may have set these for a success.
+	// The handler may have set these headers for a successful response.
 	header.Del("Content-Length")
 	header.Del("Location")
 	switch document.Status {

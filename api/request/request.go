@@ -20,7 +20,7 @@ type Info struct {
 	Operation string         // the operationId; empty until the route is known
 	Principal string         // the caller, such as "device:dev_..."; empty before authentication
 	Tenant    string         // the caller's tenant; empty before authentication and for a caller without a tenant
-	HTTP      *http.Request  // the admitted request, for upgrades; nil before admission
+	HTTP      *http.Request  // the request after its admission, needed to open a socket; nil before
 	Code      fieldgate.Code // code of the refusal; empty if the request was not refused
 	Err       error          // the error behind the refusal, for the log only
 	Abandoned bool           // the client closed the connection before the response

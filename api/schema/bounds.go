@@ -11,13 +11,13 @@ import (
 const MaxValues = "x-max-values"
 
 const (
-	// escaped is the length of the longest escape for one character of the Basic Multilingual
-	// Plane: \uXXXX.
+	// escaped is the length of the escape \uXXXX. No character of the Basic Multilingual Plane
+	// has a longer escape.
 	escaped = 6
 
 	// bytesAny is the number of bytes allowed for each value of an object of any shape. The
-	// shortest value takes two bytes. By default Python escapes all characters that are not
-	// ASCII, which at worst triples a text.
+	// shortest value takes two bytes. Escapes can triple that, because by default Python escapes
+	// all characters that are not ASCII.
 	bytesAny = 6
 
 	// unbounded is the length allowed for a string whose schema has no maxLength.
@@ -26,27 +26,26 @@ const (
 	// scalar is the maximum length of a number, true, false or null.
 	scalar = 32
 
-	// smallest is the minimum of the bound on bytes, and fewest the minimum of the bound on
-	// values. A text of smallest bytes can just hold fewest values.
-	smallest = 4 << 10
-	fewest   = smallest / 2
+	// minBytes is the minimum of Bounds.Bytes, and minValues is the minimum of Bounds.Values. A
+	// text of minBytes bytes can hold up to minValues values.
+	minBytes  = 4 << 10
+	minValues = minBytes / 2
 )
 
-// BoundsOf derives the bounds of a JSON text from the schema of its value. Every value that
-// matches the schema is within the bounds, however it is escaped, plus a quarter for white
-// space. A text with slightly too many values is within the bounds too, so that the validator
-// can report where they are.
+// BoundsOf derives the bounds of a JSON text from the schema of its value. The bounds admit every
+// value that matches the schema, in any escaping, with a quarter more for white space. They also
+// admit slightly too many values, so that the validator can report where the surplus values are.
 func BoundsOf(s *openapi3.Schema) Bounds {
 	size := sizeOf(s)
-	bytes := (size.bytes*5/4 + smallest - 1) / smallest * smallest
-	return Bounds{Bytes: int64(bytes), Values: max(2*size.values, fewest), String: max(size.text, smallest), Name: maxName, Depth: maxDepth}
+	bytes := (size.bytes*5/4 + minBytes - 1) / minBytes * minBytes
+	return Bounds{Bytes: int64(bytes), Values: max(2*size.values, minValues), String: max(size.text, minBytes), Name: maxName, Depth: maxDepth}
 }
 
 // size is the maximum size of a value that matches a schema.
 type size struct {
-	bytes  int // bytes of the text
+	bytes  int // length of the text in bytes
 	values int
-	text   int // bytes of the longest string
+	text   int // length of the longest string in bytes
 }
 
 func (a size) plus(b size) size {
@@ -62,7 +61,7 @@ func sizeOf(s *openapi3.Schema) size {
 	case s.Type.Is(openapi3.TypeObject):
 		return sizeOfObject(s)
 	case s.Type.Is(openapi3.TypeArray):
-		return sizeOf(s.Items.Value).times(int(valueOr(s.MaxItems, smallest))).plus(size{bytes: 2, values: 1})
+		return sizeOf(s.Items.Value).times(int(valueOr(s.MaxItems, minBytes))).plus(size{bytes: 2, values: 1})
 	case len(s.AllOf) > 0:
 		return sizeOfAll(s.AllOf)
 	}
@@ -78,7 +77,8 @@ func sizeOfString(s *openapi3.Schema) size {
 	return size{bytes: escaped*length + 2, values: 1, text: escaped * length}
 }
 
-// sizeOfObject adds up the members. Each member has its name, two quotes, a colon and a comma.
+// sizeOfObject adds up the sizes of all members. Each member also has a name, two quotes, a colon
+// and a comma.
 func sizeOfObject(s *openapi3.Schema) size {
 	total := size{bytes: 2, values: 1}
 	for name, property := range s.Properties {

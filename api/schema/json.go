@@ -8,17 +8,16 @@ import (
 )
 
 // bytesOfValue is the memory for one decoded value in addition to its text, in bytes. It is the
-// value for a member of an object, which needs the most.
+// amount for a member of an object, which is the largest.
 const bytesOfValue = 96
 
 // Decode decodes one JSON value. It is stricter than encoding/json. The text must be within the
-// bounds of the schema, and must be UTF-8 without lone surrogates. Nothing may follow the
-// value. No object may have the same field twice, because a proxy may use a different one of
-// the two. Numbers keep their digits.
+// bounds of the schema, and must be UTF-8 without lone surrogates. Nothing may follow the value.
+// No object may have the same field twice, because a proxy may use one of the two values and the
+// gateway the other. Numbers keep their digits.
 //
-// Before decoding, Decode calls admit with the maximum number of bytes that the value will
-// take. An error of admit is returned unchanged. All other errors have the code
-// validation_failed.
+// Before decoding, Decode calls admit with the maximum number of bytes that the value will take.
+// An error of admit is returned unchanged. All other errors have the code validation_failed.
 func (s *Schema) Decode(data []byte, admit func(bytes int64) error) (any, error) {
 	values, members, wrong := scan(data, s.Bounds)
 	if wrong != nil {

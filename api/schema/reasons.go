@@ -18,10 +18,9 @@ import (
 // MaxFieldErrors is the maximum number of errors in one refusal. The contract allows 100.
 const MaxFieldErrors = 20
 
-// FieldErrors converts an error of the validator. The reasons use only words of the contract:
-// messages of the validator are not used, because some of them quote the input. names holds all
-// property names of the contract. The caller chose any other name, so the pointer ends before
-// such a name.
+// FieldErrors converts an error of the validator. The reasons use only words of the contract,
+// because some messages of the validator quote the input. names holds all property names of the
+// contract. Any other name in a pointer comes from the caller, so the pointer ends before it.
 func FieldErrors(err error, base string, names map[string]bool) (fieldErrs []fieldgate.FieldError) {
 	for schemaErr := range leafErrors(err) {
 		if len(fieldErrs) == MaxFieldErrors {
@@ -62,9 +61,9 @@ func walk(err error, yield func(*openapi3.SchemaError) bool) bool {
 	return !errors.As(err, &schemaErr) || yield(schemaErr)
 }
 
-// isComposed reports whether the cause of the error is in an inner schema. This is always so
-// for allOf. For oneOf it is so if the discriminator selected one branch; otherwise the
-// intended branch is not known.
+// isComposed reports whether the cause of the error is in an inner schema. This is always so for
+// allOf. For oneOf it is so if the discriminator selected one branch. Otherwise the intended
+// branch is not known.
 func isComposed(schemaErr *openapi3.SchemaError) bool {
 	var branches openapi3.MultiError
 	if !errors.As(schemaErr.Origin, &branches) {

@@ -10,25 +10,25 @@ import (
 // Bounds limit the shape of a JSON text before it is decoded. A text of two megabytes can hold
 // a million values, and decoded they take fifty times as much memory.
 type Bounds struct {
-	Bytes  int64 // length of the whole text in bytes
-	Values int   // number of objects, arrays, members, items and scalars together
-	String int   // length in bytes of one string as written, including escapes
-	Name   int   // length in bytes of one member's name as written
-	Depth  int   // nesting depth of objects and arrays
+	Bytes  int64 // maximum length of the whole text in bytes
+	Values int   // maximum number of objects, arrays, members, items and scalars together
+	String int   // maximum length of a string in bytes, as written with its escapes
+	Name   int   // maximum length of a member's name in bytes, as written
+	Depth  int   // maximum nesting depth of objects and arrays
 }
 
 const (
-	// maxDepth is the maximum nesting. Every common JSON library can read that much.
+	// maxDepth is the maximum nesting depth. Every common JSON library supports this depth.
 	maxDepth = 32
 
 	// maxName is the maximum length of a member's name. It is far longer than usual names.
 	maxName = 1024
 )
 
-// scan checks that data is one well-formed JSON value in UTF-8 and within the bounds. It
-// returns the number of values, and the number of members of all objects. It decodes nothing.
-// It refuses a lone surrogate, which UTF-8 cannot represent (RFC 7493, section 2.1): a decoder
-// would replace it by U+FFFD, so that the handler would receive another value than was sent.
+// scan checks that data is one well-formed JSON value in UTF-8 and within the bounds. It returns
+// the number of values, and the number of members of all objects. It decodes nothing. It refuses
+// a lone surrogate, which UTF-8 cannot represent (RFC 7493, section 2.1). A decoder would replace
+// the surrogate with U+FFFD, so the handler would receive another value than the client sent.
 func scan(data []byte, bounds Bounds) (values, members int, wrong *fieldgate.FieldError) {
 	if !utf8.Valid(data) {
 		return 0, 0, malformedError("is not UTF-8")
@@ -178,8 +178,8 @@ func (s *scanner) text(longest int, what string) {
 	s.fail()
 }
 
-// escape reads an escape, or both escapes of a surrogate pair. It reports whether the string
-// may continue.
+// escape reads an escape, or both escapes of a surrogate pair. It returns false if an escape is
+// invalid.
 func (s *scanner) escape() bool {
 	if s.at+1 < len(s.data) {
 		switch s.data[s.at+1] {
@@ -214,17 +214,17 @@ func (s *scanner) unicode() bool {
 	return false
 }
 
-// hex returns the code unit of the escape \uXXXX at position at.
-func (s *scanner) hex(at int) (unit uint64, ok bool) {
-	if at+6 > len(s.data) || s.data[at] != '\\' || s.data[at+1] != 'u' {
+// hex parses the escape \uXXXX that begins at s.data[start] and returns its UTF-16 code unit.
+func (s *scanner) hex(start int) (unit uint64, ok bool) {
+	if start+6 > len(s.data) || s.data[start] != '\\' || s.data[start+1] != 'u' {
 		return 0, false
 	}
-	for _, c := range s.data[at+2 : at+6] {
+	for _, c := range s.data[start+2 : start+6] {
 		if !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
 			return 0, false // ParseUint would accept a sign or an underscore
 		}
 	}
-	unit, err := strconv.ParseUint(string(s.data[at+2:at+6]), 16, 16)
+	unit, err := strconv.ParseUint(string(s.data[start+2:start+6]), 16, 16)
 	return unit, err == nil
 }
 

@@ -10,7 +10,7 @@ import (
 
 // Schema is a schema of the contract. It is safe for concurrent use.
 type Schema struct {
-	Bounds Bounds // bounds of a text that Decode accepts
+	Bounds Bounds // limits on a JSON text that Decode accepts
 
 	schema *openapi3.Schema
 	names  map[string]bool // all property names in the schema

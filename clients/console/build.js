@@ -1,5 +1,5 @@
-// Builds the console into api/console, which the gateway embeds and serves. With --check it
-// writes nothing, and fails if a file there does not match the sources.
+// Builds the console into api/console, which the gateway embeds and serves. With --check, the
+// script only compares: it fails if a file in api/console does not match the sources.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";

@@ -1,6 +1,6 @@
 import { defineConfig } from "@playwright/test";
 
-// The browser is the system's: none is downloaded.
+// The tests run in the Chromium that is installed on the system. They download no browser.
 export default defineConfig({
   testDir: "test",
   outputDir: ".build/results",

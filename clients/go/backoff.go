@@ -12,12 +12,13 @@ const (
 	backoffBase = 500 * time.Millisecond
 	backoffCap  = 60 * time.Second
 
-	// stableAfter is the time after which a connection counts as a success. That it was
-	// established is not enough: an instance that is shutting down accepts connections too.
+	// stableAfter is the time after which a connection counts as a success. Establishing it is
+	// not enough: an instance that is shutting down accepts connections too.
 	stableAfter = 60 * time.Second
 
-	// overloadAttempts is the number of attempts at which the bound begins, at 4 s, when
-	// the gateway is overloaded or the client has sent too many messages.
+	// overloadAttempts is the value to which the number of attempts is raised after an overload
+	// of the gateway, or after the client sent too many messages. The upper bound of the delay
+	// is then at least 4 s.
 	overloadAttempts = 3
 
 	// maxRetryAfter is the maximum wait that a server may ask for. A wrong header of a proxy
@@ -29,14 +30,14 @@ const (
 type attempt struct {
 	err        error
 	lasted     time.Duration // zero if there was no connection
-	retryAfter time.Duration // the wait that the gateway asked for; zero if it did not
+	retryAfter time.Duration // the wait that the gateway asked for, or zero
 }
 
 // A backoff counts the attempts since the last stable connection.
 type backoff struct{ attempts int }
 
-// delay returns the time to wait after attempt a: the wait that the gateway requested plus a
-// random delay.
+// delay returns the time to wait after attempt a. It is the wait that the gateway requested
+// plus a random delay.
 func (b *backoff) delay(a attempt) time.Duration {
 	if a.lasted >= stableAfter {
 		b.attempts = 0
@@ -50,7 +51,7 @@ func (b *backoff) delay(a attempt) time.Duration {
 }
 
 // retryAfterOf returns the wait that the gateway requested when it refused a handshake or
-// login, or zero.
+// login. It returns zero if the gateway requested none.
 func retryAfterOf(err error) time.Duration {
 	if refusal := asAPIError(err); refusal != nil {
 		return refusal.RetryAfter

@@ -19,7 +19,7 @@ const (
 type CallOption func(*callOptions)
 
 type callOptions struct {
-	idempotencyKey string // empty: no Idempotency-Key is sent
+	idempotencyKey string // if empty, no Idempotency-Key is sent
 }
 
 func newCallOptions(options []CallOption) (o callOptions) {
@@ -39,9 +39,10 @@ func WithIdempotencyKey(key string) CallOption {
 
 type requestIDKey struct{}
 
-// ContextWithRequestID returns a context whose calls carry the request id, by which they can be
-// found in the logs of both sides. The id has 1 to 128 letters, digits, ".", "_" and "-".
-// Without this function, the gateway generates an id for each request.
+// ContextWithRequestID returns a context whose calls carry id as their request id. The id
+// identifies the calls in the logs of the program and of the gateway. It has 1 to 128 letters,
+// digits, ".", "_" and "-". Without this function, the gateway generates an id for each
+// request.
 func ContextWithRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestIDKey{}, id)
 }
@@ -51,7 +52,7 @@ type operation struct {
 	method  string
 	path    string // escaped; begins with a slash
 	query   url.Values
-	body    any // nil: no body
+	body    any // nil if the request has no body
 	options []CallOption
 }
 

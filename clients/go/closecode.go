@@ -11,28 +11,29 @@ import (
 // reconnects.
 type CloseCode int
 
-// The close codes of the contract. A socket of this package handles them itself. Only a code
-// that ends the socket reaches the caller, in a [CloseError].
+// The close codes of the contract. A socket of this package handles them itself. It reconnects
+// unless the comment says that the code is final. A final code reaches the caller in a
+// [CloseError].
 const (
-	CloseNormal     CloseCode = 1000 // closed in the regular way
-	CloseBinary     CloseCode = 1003 // a binary frame; ends the socket
-	CloseNotUTF8    CloseCode = 1007 // text that is not UTF-8; ends the socket
-	CloseFlood      CloseCode = 1008 // too many messages
-	CloseTooLarge   CloseCode = 1009 // a frame over the limit; ends the socket
-	CloseInternal   CloseCode = 1011 // a fault of the gateway
+	CloseNormal     CloseCode = 1000 // the gateway closed the socket normally
+	CloseBinary     CloseCode = 1003 // final: the client sent a binary frame
+	CloseNotUTF8    CloseCode = 1007 // final: the client sent text that is not UTF-8
+	CloseFlood      CloseCode = 1008 // the client sent too many messages
+	CloseTooLarge   CloseCode = 1009 // final: the client sent a frame over the size limit
+	CloseInternal   CloseCode = 1011 // internal error of the gateway
 	CloseGoingAway  CloseCode = 1012 // the instance is shutting down
 	CloseOverloaded CloseCode = 1013 // the gateway is overloaded, or has too many sockets
 	CloseExpired    CloseCode = 4001 // the token has expired
-	CloseWithdrawn  CloseCode = 4003 // suspended, revoked, or closed by an administrator; ends the socket
+	CloseWithdrawn  CloseCode = 4003 // final: access was suspended or revoked, or an administrator closed the socket
 	CloseSilent     CloseCode = 4008 // no pong arrived in time
-	CloseSuperseded CloseCode = 4009 // a newer socket of this device replaced this one; ends the socket
+	CloseSuperseded CloseCode = 4009 // final: a newer socket of the same device replaced this one
 	CloseTooSlow    CloseCode = 4010 // events arrived faster than the client read them
 )
 
 // A CloseError is the error of a socket that the gateway closed.
 type CloseError struct {
 	Code   CloseCode
-	Reason string // a few words for people; may be empty
+	Reason string // a short explanation for people; may be empty
 }
 
 // Error describes the close for a log line.
@@ -51,8 +52,8 @@ func isClosedWith(err error, codes ...CloseCode) bool {
 }
 
 // isFinal reports whether reconnecting after err is pointless. It is pointless if the gateway
-// closed the socket with a code that ends it, or refused a handshake or login permanently. A
-// response that is not from the gateway, such as the error page of a balancer, is never final.
+// closed the socket with a final code, or refused a handshake or login permanently. A response
+// that is not from the gateway, such as the error page of a balancer, is never final.
 func isFinal(err error) bool {
 	if refusal := asAPIError(err); refusal != nil {
 		return refusal.Code != "" && !isTransient(refusal.Status)

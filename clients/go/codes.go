@@ -1,11 +1,11 @@
 package fieldgate
 
 // A ProblemCode is the reason for a refusal, for use by programs. A code is never renamed. New
-// codes may be added: handle an unknown code by the status.
+// codes may be added: handle an unknown code by its HTTP status.
 type ProblemCode = string
 
 // The codes with which the gateway refuses requests, sorted by status. The section "Errors" of
-// the contract describes each code and what to do about it.
+// the contract describes each code and how to react to it.
 const (
 	CodeValidationFailed      ProblemCode = "validation_failed"
 	CodeUnauthorized          ProblemCode = "unauthorized"

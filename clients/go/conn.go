@@ -13,18 +13,19 @@ import (
 )
 
 // ErrInterrupted is the error of a call over a socket whose connection broke between the
-// request and the reply. The call may or may not have been executed. Heartbeat, Extend, Release
-// and SubmitResult can be repeated. Claim can be repeated with the same [WithIdempotencyKey];
-// without a key, the commands of the lost Claim stay claimed until their leases end.
+// request and the reply. The gateway may or may not have executed the call. Heartbeat, Extend,
+// Release and SubmitResult can be repeated. Claim can be repeated with the same
+// [WithIdempotencyKey]. Without a key, the commands of the lost Claim stay claimed until their
+// leases end.
 var ErrInterrupted = errors.New("fieldgate: the connection broke before the reply arrived: the call may or may not have been executed")
 
-// errNotSent is the error of a request that a connection ended before sending. The request can
-// safely be sent over the next connection.
+// errNotSent is the error of a request that was not sent because the connection ended first.
+// The request can safely be sent over the next connection.
 var errNotSent = errors.New("fieldgate: the connection broke before the request was sent")
 
 const (
-	// writeTimeout limits the time of a write, and closeTimeout the time that the gateway
-	// has to answer a close frame.
+	// writeTimeout limits the time of a write. closeTimeout limits the time that the gateway
+	// has to reply to a close frame.
 	writeTimeout = 10 * time.Second
 	closeTimeout = time.Second
 
@@ -34,7 +35,7 @@ const (
 	maxInFlight = 24
 )
 
-// A conn is one connection of a socket, from its welcome frame to its end.
+// A conn is one connection of a socket. It begins with the welcome frame.
 type conn struct {
 	ws          *websocket.Conn
 	ctx         context.Context // ends with the connection
@@ -42,11 +43,11 @@ type conn struct {
 	addPending  func(int)     // adds to the number of calls that wait for a reply
 	id          string        // connection id that the gateway assigned
 	readTimeout time.Duration // silence after which the connection counts as lost
-	retryAfter  time.Duration // wait requested in going_away; used by the reader only
-	readDone    chan struct{} // closed when the reader has ended
+	retryAfter  time.Duration // delay that the going_away frame requested; used only by the reader goroutine
+	readDone    chan struct{} // closed when the reader goroutine has ended
 
 	pacer    pacer
-	writing  chan struct{} // semaphore of one: held by the writer
+	writing  chan struct{} // semaphore of capacity 1, held while a frame is written
 	inFlight chan struct{} // semaphore with one element for each request without a reply; capacity maxInFlight
 
 	mu    sync.Mutex
@@ -60,8 +61,8 @@ type request struct {
 	data json.RawMessage
 	wait time.Duration // how long the gateway may wait before it replies
 
-	// onReply, if set, receives the data of the reply. The reader calls onReply before it reads
-	// the next frame.
+	// onReply, if set, receives the data of the reply. The reader goroutine calls onReply before
+	// it reads the next frame.
 	onReply func(data json.RawMessage)
 
 	// onLateReply, if set, is called instead of onReply when the caller no longer waits for the
@@ -69,13 +70,13 @@ type request struct {
 	onLateReply func(c *conn, data json.RawMessage)
 }
 
-// A pendingCall is a request without a reply.
+// A pendingCall is a request that waits for its reply.
 type pendingCall struct {
 	request
 	id        string
-	settle    func()     // removes the call from the count kept by addPending; may be called twice
+	settle    func()     // subtracts the call from the number of waiting calls; may be called twice
 	reply     chan reply // capacity 1
-	abandoned bool       // the caller has stopped waiting
+	abandoned bool       // whether the caller has stopped waiting
 }
 
 type reply struct {
@@ -114,15 +115,16 @@ func (c *conn) acceptWelcome(first frame) error {
 	return nil
 }
 
-// sendPong replies to a ping. It ignores write errors, because the reader then fails too.
+// sendPong replies to a ping. It ignores write errors, because the reader goroutine then fails
+// too.
 func (c *conn) sendPong(payload string) error {
 	_ = c.ws.SetReadDeadline(time.Now().Add(c.readTimeout))
 	_ = c.ws.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(writeTimeout))
 	return nil
 }
 
-// serve reads frames until the connection ends, and returns the reason for the end. It passes
-// frames that are not replies to handle.
+// serve reads frames until the connection ends, and returns the reason for the end. It calls
+// handle for each frame that is not a reply.
 func (c *conn) serve(handle func(*conn, frame) error) error {
 	closed := make(chan struct{})
 	go func() {
@@ -238,7 +240,7 @@ func (c *conn) register(p *pendingCall) error {
 	return nil
 }
 
-// unregister removes p, whose request was not sent.
+// unregister removes p from the calls that wait for a reply, because its request was not sent.
 func (c *conn) unregister(p *pendingCall) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -249,7 +251,7 @@ func (c *conn) unregister(p *pendingCall) {
 }
 
 // send writes the frame of p. It returns an error only if nothing was written. A failed write
-// ends the connection, which then fails the call.
+// ends the connection, and the end of the connection fails the call.
 func (c *conn) send(ctx context.Context, p *pendingCall) error {
 	text, err := json.Marshal(frame{Type: p.kind, RequestID: p.id, Data: p.data})
 	if err != nil {
@@ -271,7 +273,7 @@ func (c *conn) send(ctx context.Context, p *pendingCall) error {
 	return nil
 }
 
-// await waits for the reply to p, whose request was sent.
+// await waits for the reply to p after the request of p was sent.
 func (c *conn) await(ctx context.Context, p *pendingCall) (json.RawMessage, error) {
 	select {
 	case r := <-p.reply:
@@ -281,7 +283,7 @@ func (c *conn) await(ctx context.Context, p *pendingCall) (json.RawMessage, erro
 	if c.abandon(p) {
 		return nil, fmt.Errorf("fieldgate: waiting for the reply: %w", ctx.Err())
 	}
-	r := <-p.reply // the reader has already removed the call
+	r := <-p.reply // the reader goroutine has already removed the call
 	return r.data, r.err
 }
 
@@ -307,8 +309,9 @@ func (c *conn) fail(cause error) {
 	_ = c.ws.Close()
 }
 
-// close closes the connection. If the reader has not ended, close first sends a close frame and
-// waits up to closeTimeout for the close frame of the gateway (RFC 6455, section 7.1.2).
+// close closes the connection. If the reader goroutine has not ended, close first sends a close
+// frame and waits up to closeTimeout for the close frame of the gateway (RFC 6455, section
+// 7.1.2).
 func (c *conn) close() {
 	defer c.ws.Close()
 	select {
@@ -324,9 +327,9 @@ func (c *conn) close() {
 	}
 }
 
-// end fails the calls that wait for a reply. It returns the reason for the end of the
-// connection: the end of the context, the cause passed to fail, or err, the error of the
-// reader.
+// end fails the calls that wait for a reply, and returns the reason why the connection ended.
+// The reason is the cause of the ended context, the cause passed to fail, or else err, the error
+// of the reader goroutine.
 func (c *conn) end(err error) error {
 	c.mu.Lock()
 	calls := c.calls

@@ -64,7 +64,7 @@ var methodOf = map[string]string{
 	"getSystemInfo":       "CustomerClient.SystemInfo",
 }
 
-// withoutMethod maps the operations that have no method to the reason.
+// withoutMethod maps each operation that has no method to the reason why it has none.
 var withoutMethod = map[string]string{
 	"getContractYAML":   "a document for people and generators",
 	"getContractJSON":   "a document for people and generators",
@@ -118,8 +118,8 @@ func TestContract_MethodsExist(t *testing.T) {
 }
 
 // TestContract_MethodsSendTheirOperations requires that each method calls the generated method
-// for its operation, whose name is the operationId. The methods of sockets are not checked,
-// because they are not generated.
+// for its operation. The name of the generated method is the operationId. The methods of
+// sockets are not checked, because they are not generated.
 func TestContract_MethodsSendTheirOperations(t *testing.T) {
 	t.Parallel()
 	calls := callsOfMethods(t)

@@ -3,8 +3,9 @@ package fieldgate
 import "context"
 
 // A CustomerClient makes the calls of a user or program of a tenant. It manages devices, opens
-// support sessions, proposes commands, approves or rejects them, and reads timelines. The role
-// in the token limits which calls are allowed. A CustomerClient is safe for concurrent use.
+// support sessions, proposes commands, approves or rejects commands, and reads timelines. The
+// role in the token limits which calls are allowed. A CustomerClient is safe for concurrent
+// use.
 //
 // Some methods take a reason, which is recorded in the timeline. The reason may be empty.
 type CustomerClient struct {
@@ -19,12 +20,13 @@ func (c *CustomerClient) Provision(ctx context.Context, device ProvisionDeviceRe
 }
 
 // Device returns a device with its last heartbeat, its metrics, its active session and the
-// number of commands that wait for it.
+// number of its waiting commands.
 func (c *CustomerClient) Device(ctx context.Context, deviceID string) (Device, error) {
 	return decode[Device](c.requester.getDevice(ctx, deviceID))
 }
 
-// Update changes the fields of a device that are not nil. Tags replaces all tags.
+// Update changes the fields of a device that are not nil. If Tags is not nil, it replaces all
+// tags.
 func (c *CustomerClient) Update(ctx context.Context, deviceID string, change UpdateDeviceRequest) (Device, error) {
 	return decode[Device](c.requester.updateDevice(ctx, deviceID, change))
 }
@@ -35,7 +37,7 @@ func (c *CustomerClient) IssueActivationCode(ctx context.Context, deviceID strin
 	return decode[ActivationCode](c.requester.issueActivationCode(ctx, deviceID, options))
 }
 
-// Suspend ends the logins of a device at once. New logins are refused until the device is
+// Suspend immediately ends all logins of a device. New logins are refused until the device is
 // resumed.
 func (c *CustomerClient) Suspend(ctx context.Context, deviceID, reason string) (Device, error) {
 	return decode[Device](c.requester.suspendDevice(ctx, deviceID, reasonRequest{Reason: reason}))
@@ -51,8 +53,8 @@ func (c *CustomerClient) RevokeLogins(ctx context.Context, deviceID, reason stri
 	return decode[Device](c.requester.revokeDeviceLogins(ctx, deviceID, reasonRequest{Reason: reason}))
 }
 
-// Decommission takes a device out of service, which cannot be undone. Its history stays
-// readable.
+// Decommission takes a device out of service, which cannot be undone. The history of the device
+// stays readable.
 func (c *CustomerClient) Decommission(ctx context.Context, deviceID string) error {
 	return check(c.requester.decommissionDevice(ctx, deviceID))
 }
@@ -63,18 +65,19 @@ func (c *CustomerClient) OpenSession(ctx context.Context, session OpenSessionReq
 	return decode[Session](c.requester.openSession(ctx, session, options))
 }
 
-// Session returns a session with the first page of its commands, 50 at most. If
-// CommandsTruncated is true, AllCommands continues at the session's NextCursor.
+// Session returns a session with the first page of its commands, at most 50. If
+// CommandsTruncated is true, AllCommands can continue at the NextCursor of the session.
 func (c *CustomerClient) Session(ctx context.Context, sessionID string) (Session, error) {
 	return decode[Session](c.requester.getSession(ctx, sessionID))
 }
 
-// CloseSession closes a session. Its commands that no device has claimed expire.
+// CloseSession closes a session. Commands of the session expire, unless a device has claimed
+// them.
 func (c *CustomerClient) CloseSession(ctx context.Context, sessionID, reason string) (Session, error) {
 	return decode[Session](c.requester.closeSession(ctx, sessionID, reasonRequest{Reason: reason}))
 }
 
-// Propose proposes a command. The policy decides whether the status is
+// Propose proposes a command. The policy decides whether the new command has the status
 // [CommandStatusPendingApproval] or [CommandStatusQueued]. If the policy forbids the type, the
 // error has [CodeCommandDenied].
 func (c *CustomerClient) Propose(ctx context.Context, sessionID string, command ProposeCommandRequest, options ...CallOption) (Command, error) {
@@ -86,8 +89,8 @@ func (c *CustomerClient) Command(ctx context.Context, sessionID, commandID strin
 	return decode[Command](c.requester.getCommand(ctx, sessionID, commandID))
 }
 
-// Cancel cancels a command that no device has claimed. A command that is claimed stays claimed,
-// and CancelRequested is set. The device then decides whether it can still stop.
+// Cancel cancels a command that no device has claimed. If a device has claimed the command,
+// Cancel only sets CancelRequested. The device then decides whether it can still stop.
 func (c *CustomerClient) Cancel(ctx context.Context, sessionID, commandID, reason string) (Command, error) {
 	return decode[Command](c.requester.cancelCommand(ctx, sessionID, commandID, reasonRequest{Reason: reason}))
 }
@@ -105,16 +108,16 @@ func (c *CustomerClient) Decide(ctx context.Context, sessionID string, decision 
 	return decided.Command, err
 }
 
-// CloseConnection closes an open socket, whichever gateway instance holds it. The device or
-// user may open another socket. To keep a device out, suspend it.
+// CloseConnection closes an open socket, on any instance of the gateway. The device or user may
+// open another socket. To keep a device out, suspend it.
 func (c *CustomerClient) CloseConnection(ctx context.Context, connectionID string) error {
 	return check(c.requester.closeConnection(ctx, connectionID))
 }
 
 // IssueTicket returns a ticket with which a web page can open one socket within 30 seconds. A
-// page needs a ticket because a browser cannot send a token with the handshake. The origin is
-// the origin of the page, or empty for a program other than a browser. The sockets of this
-// package need no ticket.
+// page needs a ticket because a browser cannot send a token with the handshake. origin is the
+// origin of the page, or empty for a program other than a browser. The sockets of this package
+// need no ticket.
 func (c *CustomerClient) IssueTicket(ctx context.Context, origin string) (Ticket, error) {
 	return decode[Ticket](c.requester.issueTicket(ctx, issueTicketRequest{Origin: origin}))
 }
@@ -125,7 +128,8 @@ func (c *CustomerClient) Usage(ctx context.Context) (Usage, error) {
 	return decode[Usage](c.requester.getUsage(ctx))
 }
 
-// SystemInfo returns the version, services and sockets of the gateway instance that responds.
+// SystemInfo returns the version of the gateway instance that responds, the services that it
+// depends on, and the number of its open sockets.
 func (c *CustomerClient) SystemInfo(ctx context.Context) (SystemInfo, error) {
 	return decode[SystemInfo](c.requester.getSystemInfo(ctx))
 }

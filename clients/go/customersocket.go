@@ -13,14 +13,14 @@ import (
 // CustomerSocketConfig configures the socket of a user.
 type CustomerSocketConfig struct {
 	// MaxQueued is the maximum number of events that wait until Events returns them. When the
-	// queue is full, the socket reads only to find the reply to a call. If the queue stays
-	// full, the gateway closes the connection; the socket then reconnects and resumes without a
-	// gap. Default: 256.
+	// queue is full, the socket stops reading, unless a call waits for its reply. If the queue
+	// stays full, the gateway closes the connection. The socket then reconnects and resumes
+	// without a gap. Default: 256.
 	MaxQueued int
 
 	// OnState is called when a connection is established, will soon be closed, or has ended. It
-	// runs on a separate goroutine. The end of the socket itself is reported by Done and Err.
-	// Default: nil, no call.
+	// runs on a separate goroutine. OnState is not called for the end of the socket itself: use
+	// Done and Err. Default: nil, no call.
 	OnState func(SocketState)
 
 	// Transport supplies the certificates, the proxy and the dial functions. Default: the
@@ -32,13 +32,13 @@ const defaultMaxQueued = 256
 
 // A CustomerSocket receives the events of rooms as they happen. It is safe for concurrent use.
 //
-// It reconnects like a [DeviceSocket]. After a reconnect, it resumes each subscription after
-// the last received event, so that each event of a room is returned once and in order. If the
-// gateway no longer has some events, a [RoomEvent] with Gap marks their place.
+// It reconnects like a [DeviceSocket]. After a reconnect, each subscription resumes after the
+// last received event, so that each event of a room is returned once and in order. If the
+// gateway no longer has some of the events, a [RoomEvent] with Gap is returned in their place.
 //
-// Before its token expires, the socket asks the TokenSource for a new token, and asks again if
-// the source returns the same token. After an error of the source it asks again later, unless
-// the error is a refusal of the gateway.
+// Before its token expires, the socket asks the TokenSource for a new token. If the source
+// returns the same token, the socket asks again later. After an error of the source it also
+// asks again later, unless the error is a refusal of the gateway.
 type CustomerSocket struct {
 	socket socket
 	events *queue[RoomEvent]
@@ -49,8 +49,8 @@ type CustomerSocket struct {
 	token string            // newest token that the gateway has accepted
 }
 
-// Connect starts a socket and returns at once. The socket connects in the background, and lasts
-// until the context ends or Close is called.
+// Connect starts a socket and returns immediately. The socket connects in the background, and
+// lasts until the context ends or Close is called.
 func (c *CustomerClient) Connect(ctx context.Context, config CustomerSocketConfig) *CustomerSocket {
 	if config.MaxQueued <= 0 {
 		config.MaxQueued = defaultMaxQueued
@@ -65,8 +65,8 @@ func (c *CustomerClient) Connect(ctx context.Context, config CustomerSocketConfi
 	return s
 }
 
-// Close starts to close the socket and returns at once. Done is closed when the socket has
-// ended.
+// Close closes the socket in the background and returns immediately. Done is closed when the
+// socket has ended.
 func (s *CustomerSocket) Close() { s.socket.close() }
 
 // Done returns a channel that is closed when the socket and its goroutines have ended.
@@ -76,8 +76,8 @@ func (s *CustomerSocket) Done() <-chan struct{} { return s.socket.done }
 // a [*CloseError] or an [*APIError]. Err returns nil while the socket is open.
 func (s *CustomerSocket) Err() error { return s.socket.err() }
 
-// A RoomEvent is an event in a room. If Gap or Err is set, it is not an event but a notice
-// about the room.
+// A RoomEvent is an event in a room. If Gap or Err is set, it is not an event but a notice about
+// the room.
 type RoomEvent struct {
 	Room string `json:"room"`
 
@@ -91,22 +91,22 @@ type RoomEvent struct {
 	Actor     Actor           `json:"actor"`
 	Data      json.RawMessage `json:"data"`
 
-	// Gap, if not empty, is the reason why events are missing: the gateway no longer has the
-	// events between the previous event and Offset. Read the current state over HTTP. The
+	// Gap is empty unless events are missing. It is the reason why the gateway no longer has
+	// the events between the previous event and Offset. Read the current state over HTTP. The
 	// events after Offset follow as usual.
 	Gap string `json:"-"`
 
-	// Err, if set, is the reason why no more events of the room follow: after a reconnect, the
-	// gateway refused to subscribe again.
+	// Err, if set, is the reason why no more events of the room follow: the gateway refused to
+	// renew the subscription after a reconnect.
 	Err error `json:"-"`
 }
 
 // Events returns the events of the rooms until ctx or the socket ends. Events that were
 // received before the socket ended are still returned.
 //
-// If an error ended the loop, it is the last element. There is no error if Close was called or
-// the context of the socket ended. After a break, a new loop continues with the next event.
-// Concurrent loops share the events: each event goes to one of them.
+// If an error ended the loop, the last element is that error. There is no error if Close was
+// called or the context of the socket ended. After a break, a new loop continues with the next
+// event. Concurrent loops share the events: each event goes to one of them.
 func (s *CustomerSocket) Events(ctx context.Context) iter.Seq2[RoomEvent, error] {
 	return func(yield func(RoomEvent, error) bool) {
 		for {
@@ -124,8 +124,8 @@ func (s *CustomerSocket) Events(ctx context.Context) iter.Seq2[RoomEvent, error]
 	}
 }
 
-// eventsErr returns the error that ended a loop over the events, or nil if this side closed the
-// socket.
+// eventsErr returns the error that ended a loop over the events. It returns nil if the program
+// closed the socket.
 func (s *CustomerSocket) eventsErr(ctx context.Context) error {
 	if err := s.socket.failure(); err != nil {
 		return err
@@ -143,7 +143,8 @@ func (s *CustomerSocket) onConnect(c *conn) {
 	}
 }
 
-// onFrame handles a frame that is not a reply. It ignores types of later versions.
+// onFrame handles a frame that is not a reply. It ignores frames of an unknown type, which
+// later versions may send.
 func (s *CustomerSocket) onFrame(c *conn, f frame) error {
 	switch f.Type {
 	case "event":
@@ -166,7 +167,7 @@ func (s *CustomerSocket) onEvent(data json.RawMessage) error {
 	return nil
 }
 
-// renewRetry is the delay before the token source is asked again. The gateway announces the
+// renewRetry is the delay before the token source is called again. The gateway announces the
 // expiry of a token one minute in advance.
 const renewRetry = 10 * time.Second
 

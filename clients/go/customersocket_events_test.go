@@ -30,7 +30,7 @@ func TestEvents_SlowLoopLosesNothing(t *testing.T) {
 				c.pushEvent("tenant", fmt.Sprint("1000-", i))
 				pushed.Store(int32(i))
 				if i == 3000 && n < 5 {
-					return // the connection is cut with unread events
+					return // the connection is cut while events are unread
 				}
 			}
 			c.wait()
@@ -168,7 +168,7 @@ func TestEvents_LoopEndsWithItsContextAndAnotherContinues(t *testing.T) {
 	})
 }
 
-// countingSource returns a token source whose nth call returns script(n). calls counts the
+// countingSource returns a token source whose nth call returns script(n), and a counter of the
 // calls.
 func countingSource(script func(n int) (string, error)) (source fieldgate.TokenSource, calls *atomic.Int32) {
 	calls = new(atomic.Int32)
@@ -291,7 +291,7 @@ func TestTokenSource_CalledOnceMoreAfter401(t *testing.T) {
 	}
 }
 
-// refuseSecond returns an error for the second call of a token source, and nil for all others.
+// refuseSecond returns the error of call n of a token source. Only call 1 succeeds.
 func refuseSecond(n int) error {
 	if n == 1 {
 		return nil

@@ -29,7 +29,8 @@ func parseSubscribe(m message) (data subscribeData) {
 	return data
 }
 
-// acceptSubscribe replies to a subscribe frame: it resumes at Since, or starts at 1000-0.
+// acceptSubscribe replies to a subscribe frame. The subscription starts at the offset Since, or
+// at the offset "1000-0" if Since is empty.
 func (c *serverConn) acceptSubscribe(m message) subscribeData {
 	data := parseSubscribe(m)
 	if data.Since == "" {
@@ -47,7 +48,7 @@ func subscribe(t *testing.T, socket *fieldgate.CustomerSocket, room, since strin
 	return subscribed
 }
 
-// takeEvents returns the next count events of a socket.
+// takeEvents returns the next events of a socket. count is the number of events.
 func takeEvents(t *testing.T, socket *fieldgate.CustomerSocket, count int) (events []fieldgate.RoomEvent) {
 	t.Helper()
 	if count == 0 {
@@ -185,7 +186,7 @@ func TestEvents_Gap(t *testing.T) {
 					c.pushEvent("tenant", "1000-1")
 					return
 				}
-				// The store was emptied: its offsets are lower than before.
+				// The store was emptied, so its offsets are lower than before.
 				c.reply(m, fieldgate.Subscription{Room: "tenant", Offset: "500-0", Reason: reason})
 				c.pushEvent("tenant", "500-1")
 				c.wait()

@@ -9,10 +9,10 @@ import (
 // their leases and submits their results. It is safe for concurrent use.
 //
 // A client from [Gateway.Device] logs in on its first call, and renews the login after 80 to 90
-// % of its lifetime. After a 401, the client logs in and sends the call once more; it returns a
-// second 401. If the gateway refuses the login, the call returns that refusal, such as
-// [CodeInvalidCredentials] or [CodeDeviceSuspended]. The next call tries to log in again, so
-// pause between calls.
+// % of its lifetime. After a 401, the client logs in and sends the call once more. If the
+// response is a 401 again, the call returns it. If the gateway refuses the login, the call
+// returns that refusal, such as [CodeInvalidCredentials] or [CodeDeviceSuspended]. The next
+// call tries to log in again, so pause between calls.
 type DeviceClient struct {
 	requester requester
 	dialing   requester // like requester, but with the credentials for sockets
@@ -29,12 +29,12 @@ func (d *DeviceClient) Heartbeat(ctx context.Context, heartbeat HeartbeatRequest
 	return decode[HeartbeatReply](d.requester.sendHeartbeat(ctx, heartbeat))
 }
 
-// Claim claims commands, most urgent first. Each command has its own lease. If no command is
-// ready, Claim waits up to WaitMs of the request, and then returns no commands and no error.
+// Claim claims commands, the most urgent first. Each command has its own lease. If no command
+// is ready, Claim waits up to WaitMs of the request, and then returns no commands and no error.
 //
-// Before executing a command, store its id and claim token where they survive a reboot. A Claim
-// whose response is lost can be repeated with the same [WithIdempotencyKey]. It then returns
-// the same commands and tokens.
+// Before executing a command, store its id and claim token where they survive a reboot. If the
+// response to a Claim is lost, repeat the Claim with the same [WithIdempotencyKey]. It then
+// returns the same commands and tokens.
 func (d *DeviceClient) Claim(ctx context.Context, claim ClaimRequest, options ...CallOption) ([]ClaimedCommand, error) {
 	r := d.requester.withWait(milliseconds(claim.WaitMs))
 	claimed, err := decode[claimedCommands](r.claimCommands(ctx, claim, options))
@@ -50,18 +50,19 @@ func (d *DeviceClient) Extend(ctx context.Context, commandID string, extension E
 }
 
 // Release returns a claimed command to the queue. Use it for a command that the device has not
-// started. The attempt is not counted.
+// started. The claim then does not count as an attempt.
 func (d *DeviceClient) Release(ctx context.Context, commandID string, release ReleaseRequest) (ReleasedCommand, error) {
 	return decode[ReleasedCommand](d.requester.releaseCommand(ctx, commandID, release))
 }
 
 // SubmitResult submits the result of a command. Repeat the call until it succeeds or is refused
-// with a status other than 401, 429 and 5xx. The gateway stores a result only once, and marks a
-// repetition with the same claim token as a duplicate. It also accepts a result after the lease
-// has ended, unless a newer claim exists ([CodeClaimSuperseded]).
+// with a status other than 401, 429 and 5xx. The gateway stores a result only once. If the call
+// is repeated with the same claim token, the reply is marked as a duplicate. The gateway also
+// accepts a result after the lease has ended, unless a newer claim exists
+// ([CodeClaimSuperseded]).
 //
-// Output longer than [MaxOutput] and Error longer than [MaxError] are cut, and so is Output
-// that is too large in JSON. The last line of a cut text says so. Data is sent unchanged.
+// Output longer than [MaxOutput] and Error longer than [MaxError] are cut. Output is also cut
+// if its JSON is too large. The last line of a cut text says so. Data is sent unchanged.
 func (d *DeviceClient) SubmitResult(ctx context.Context, commandID string, result ResultRequest) (RecordedResult, error) {
 	return decode[RecordedResult](d.requester.submitResult(ctx, commandID, TruncateResult(result)))
 }
@@ -72,7 +73,7 @@ func (d *DeviceClient) Command(ctx context.Context, commandID string) (DeviceCom
 }
 
 // Logout ends the login, if there is one. Call Logout before a factory reset or a change of
-// ownership; before switching the device off it is not needed. The next call logs in again.
+// ownership. It is not needed before the device is switched off. The next call logs in again.
 func (d *DeviceClient) Logout(ctx context.Context) error {
 	if d.login == nil {
 		return check(d.requester.endDeviceLogin(ctx))

@@ -13,18 +13,18 @@ import (
 // the socket stops reading.
 type DeviceSocketConfig struct {
 	// OnCommands is called when there may be commands to claim. pending is the number of
-	// waiting commands, as counted by the gateway. After each reconnect the number is not
-	// known, and pending is 0. While a call of OnCommands is queued, no second call is queued.
-	// Default: nil, no call.
+	// waiting commands, as counted by the gateway. After each reconnect, OnCommands is called
+	// with pending 0, because the number is not known. While a call of OnCommands is queued, no
+	// second call is queued. Default: nil, no call.
 	OnCommands func(pending int)
 
 	// OnCancel is called when a user requests to cancel a command that the device has claimed.
-	// The reason may be empty. Requests that are made while there is no connection are in the
-	// replies to Heartbeat and Extend. Default: nil, no call.
+	// The reason may be empty. If there is no connection, OnCancel is not called: the replies
+	// to Heartbeat and Extend then contain the request. Default: nil, no call.
 	OnCancel func(commandID, reason string)
 
-	// OnState is called when a connection is established, will soon be closed, or has ended.
-	// The end of the socket itself is reported by Done and Err. Default: nil, no call.
+	// OnState is called when a connection is established, will soon be closed, or has ended. It
+	// is not called for the end of the socket itself: use Done and Err. Default: nil, no call.
 	OnState func(SocketState)
 
 	// Transport supplies the certificates, the proxy and the dial functions. Default: the
@@ -32,30 +32,31 @@ type DeviceSocketConfig struct {
 	Transport *http.Transport
 }
 
-// A DeviceSocket makes the calls of a [DeviceClient] over one connection. The gateway announces
-// new commands and commands to cancel at once. A DeviceSocket is safe for concurrent use.
+// A DeviceSocket makes the calls of a [DeviceClient] over one connection. Over the same
+// connection, the gateway announces new commands and requests to cancel a command. A
+// DeviceSocket is safe for concurrent use.
 //
 // It reconnects until its context ends. The delay is random, grows up to a minute, and is at
-// least as long as the gateway requests. Otherwise only the gateway can end the socket: with
-// [CloseWithdrawn], with [CloseSuperseded] when the device has opened another socket, or by
-// refusing a handshake or a login with a status other than 429 and 5xx.
+// least as long as the gateway requests. Apart from its context and Close, only the gateway can
+// end the socket: with [CloseWithdrawn], with [CloseSuperseded] when the device has opened
+// another socket, or by refusing a handshake or a login with a status other than 429 and 5xx.
 //
-// While there is no connection, a call waits. A call times out after the timeout of the gateway
-// (WithTimeout), and a Claim WaitMs later than that. A refusal is an [*APIError], as over HTTP.
-// If the connection breaks before the reply, the error is [ErrInterrupted].
+// While there is no connection, a call waits. The timeout of a call is the timeout of the
+// gateway (WithTimeout). For a Claim, WaitMs is added. A refusal is an [*APIError], as over
+// HTTP. If the connection breaks before the reply, the error is [ErrInterrupted].
 type DeviceSocket struct {
 	socket socket
 	config DeviceSocketConfig
 	client *DeviceClient
 
-	// pending is zero while no call of OnCommands is queued, and otherwise the argument of the
-	// queued call plus one.
+	// pending is zero if no call of OnCommands is queued. Otherwise pending is one more than
+	// the argument of the queued call.
 	pending atomic.Int64
 }
 
-// Connect starts a socket and returns at once. The socket connects in the background, and lasts
-// until the context ends or Close is called. A device has one socket: a newer socket ends the
-// older one.
+// Connect starts a socket and returns immediately. The socket connects in the background, and
+// lasts until the context ends or Close is called. A device has one socket: a newer socket ends
+// the older one.
 func (d *DeviceClient) Connect(ctx context.Context, config DeviceSocketConfig) *DeviceSocket {
 	s := &DeviceSocket{config: config, client: d}
 	s.socket.start(ctx, socketConfig{
@@ -65,8 +66,8 @@ func (d *DeviceClient) Connect(ctx context.Context, config DeviceSocketConfig) *
 	return s
 }
 
-// Close starts to close the socket and returns at once. Done is closed when the socket has
-// ended.
+// Close closes the socket in the background and returns immediately. Done is closed when the
+// socket has ended.
 func (s *DeviceSocket) Close() { s.socket.close() }
 
 // Done returns a channel that is closed when the socket and its goroutines have ended.
@@ -76,9 +77,9 @@ func (s *DeviceSocket) Done() <-chan struct{} { return s.socket.done }
 // a [*CloseError] or an [*APIError]. Err returns nil while the socket is open.
 func (s *DeviceSocket) Err() error { return s.socket.err() }
 
-// Claim is [DeviceClient.Claim] over the socket. If ctx ends before the reply, the claimed
-// commands are released when the reply arrives. With [WithIdempotencyKey] they are not
-// released, because the same call can be repeated.
+// Claim is [DeviceClient.Claim] over the socket. If ctx ends before the reply, the socket
+// releases the claimed commands when the reply arrives. With [WithIdempotencyKey] it does not
+// release them, because the same call can be repeated.
 func (s *DeviceSocket) Claim(ctx context.Context, claim ClaimRequest, options ...CallOption) ([]ClaimedCommand, error) {
 	key := newCallOptions(options).idempotencyKey
 	data, err := encodeData(struct {
@@ -133,7 +134,7 @@ func (s *DeviceSocket) Heartbeat(ctx context.Context, heartbeat HeartbeatRequest
 	return callDevice[HeartbeatReply](ctx, s, "heartbeat", heartbeat)
 }
 
-// callDevice makes a call that the gateway answers without waiting.
+// callDevice sends a request that the gateway replies to immediately, and returns the reply.
 func callDevice[T any](ctx context.Context, s *DeviceSocket, kind string, fields any) (T, error) {
 	data, err := encodeData(fields)
 	if err != nil {
@@ -144,7 +145,7 @@ func callDevice[T any](ctx context.Context, s *DeviceSocket, kind string, fields
 }
 
 // releaseAll releases the commands in the reply to a Claim whose caller no longer waits.
-// Otherwise the commands could not be claimed until their leases end.
+// Otherwise no device could claim the commands until their leases end.
 func (s *DeviceSocket) releaseAll(c *conn, data json.RawMessage) {
 	var claimed claimedCommands
 	if json.Unmarshal(data, &claimed) != nil {
@@ -164,7 +165,8 @@ func (s *DeviceSocket) releaseAll(c *conn, data json.RawMessage) {
 // onConnect calls OnCommands, because commands may have arrived while there was no connection.
 func (s *DeviceSocket) onConnect(*conn) { s.notifyCommands(0) }
 
-// onFrame handles a frame that is not a reply. It ignores types of later versions.
+// onFrame handles a frame that is not a reply. It ignores frames of an unknown type, which
+// later versions may send.
 func (s *DeviceSocket) onFrame(_ *conn, f frame) error {
 	switch f.Type {
 	case "commands.available":
@@ -186,7 +188,8 @@ func (s *DeviceSocket) onAvailable(data json.RawMessage) error {
 	return nil
 }
 
-// notifyCommands queues a call of OnCommands, or updates the argument of the queued one.
+// notifyCommands queues a call of OnCommands. If a call is already queued, it updates the
+// argument of that call.
 func (s *DeviceSocket) notifyCommands(pending int) {
 	if s.config.OnCommands == nil || s.pending.Swap(int64(pending)+1) != 0 {
 		return

@@ -36,7 +36,7 @@ func TestDeviceSocket_InterruptedCall(t *testing.T) {
 		m := c.read()
 		stored.add(string(m.Data))
 		if n == 1 {
-			return // the connection is cut before the reply
+			return // the connection is cut before a reply is sent
 		}
 		c.reply(m, fieldgate.RecordedResult{CommandID: commandID, Status: fieldgate.CommandStatusSucceeded, Duplicate: true})
 		c.wait()
@@ -127,7 +127,7 @@ func TestDeviceSocket_ReleasesAnAbandonedClaim(t *testing.T) {
 				defer cancel()
 				_, err := socket.Claim(ctx, fieldgate.ClaimRequest{WaitMs: 20_000}, test.options...)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
-				heartbeat(t, socket) // the reply to the claim arrives after its caller has stopped waiting
+				heartbeat(t, socket) // the server sends the reply to the claim only after this heartbeat
 				time.Sleep(time.Second)
 				require.Equal(t, test.want, frames.list())
 				for _, data := range released.list() {
@@ -153,7 +153,7 @@ func TestDeviceSocket_Callbacks(t *testing.T) {
 		OnCancel:   func(id, reason string) { calls <- fmt.Sprint("cancel ", id, " ", reason) },
 	})
 	first := <-calls
-	if first == "commands 0" { // OnCommands of the new connection, unless the frame has updated the queued call
+	if first == "commands 0" { // OnCommands(0) is called for the new connection, unless the pushed frame is processed first
 		first = <-calls
 	}
 	require.Equal(t, "commands 3", first)

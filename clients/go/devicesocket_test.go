@@ -17,7 +17,7 @@ import (
 )
 
 // callOverSocket makes a call over a socket whose gateway replies with data. It returns the
-// frame that the gateway received, and what the call returned.
+// frame that the gateway received and the value that the call returned.
 func callOverSocket(t *testing.T, data string, call func(context.Context, *fieldgate.DeviceSocket) (any, error)) (sent message, got any) {
 	t.Helper()
 	frames := make(chan message, 1)
@@ -150,7 +150,7 @@ func TestDeviceSocket_RepliesInAnyOrder(t *testing.T) {
 				m := requests[calls-1-i]
 				_ = json.Unmarshal(m.Data, &extend)
 				c.reply(m, fieldgate.Lease{LeaseRemainingMs: extend.ExtensionMs})
-				c.reply(m, fieldgate.Lease{}) // a second reply is dropped
+				c.reply(m, fieldgate.Lease{}) // a second reply to the same request must be ignored
 			}
 		})
 	}}

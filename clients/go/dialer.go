@@ -14,12 +14,12 @@ import (
 
 // A dialer opens the connections of a socket, one after another.
 type dialer struct {
-	requester requester // its credentials may be called again after a 401
+	requester requester // after a 401, its credentials function may be called again
 	path      string
 	websocket *websocket.Dialer
 
 	token   string // token of the newest connection
-	expired bool   // the gateway has closed the newest connection with CloseExpired
+	expired bool   // whether the gateway closed the newest connection with CloseExpired
 }
 
 // newDialer returns a dialer that uses the certificates, proxy and dial functions of transport.
@@ -31,7 +31,7 @@ func newDialer(r requester, path string, transport *http.Transport) (*dialer, er
 			return nil, errors.New("fieldgate: a socket needs an *http.Transport: set Transport in the configuration of the socket")
 		}
 	}
-	clone := transport.Clone() // reading the fields is not safe while the transport is in use
+	clone := transport.Clone() // a copy, because the fields of a transport must not be read while it is in use
 	return &dialer{requester: r, path: path, websocket: &websocket.Dialer{
 		Proxy:             clone.Proxy,
 		NetDialContext:    clone.DialContext,
@@ -72,8 +72,9 @@ func (d *dialer) dial(ctx context.Context) (*websocket.Conn, error) {
 	return d.dialWith(ctx, renewed)
 }
 
-// takeExpired returns the expired token, or "" if the token has not expired, and clears the
-// mark. Even if no new token can be obtained, the next attempt thus starts normally.
+// takeExpired returns the token of the newest connection if that token has expired, and
+// otherwise "". It resets expired, so that the next attempt starts normally even if no new
+// token can be obtained.
 func (d *dialer) takeExpired() string {
 	if !d.expired {
 		return ""
@@ -87,7 +88,8 @@ func isUnauthorized(err error) bool {
 	return refusal != nil && refusal.Status == http.StatusUnauthorized
 }
 
-// credentials returns a token within the timeout of a request.
+// credentials returns a token. It applies the timeout of a request to the call that obtains the
+// token.
 func (d *dialer) credentials(ctx context.Context, refused string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.requester.timeout)
 	defer cancel()
@@ -95,7 +97,7 @@ func (d *dialer) credentials(ctx context.Context, refused string) (string, error
 }
 
 // dialWith opens a connection with the token. It returns when ctx ends, even if the server
-// sends nothing; the WebSocket dialer by itself would wait for the server.
+// sends nothing. The WebSocket dialer alone would keep waiting for the server.
 func (d *dialer) dialWith(ctx context.Context, token string) (*websocket.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.requester.timeout)
 	defer cancel()
@@ -112,8 +114,9 @@ func (d *dialer) dialWith(ctx context.Context, token string) (*websocket.Conn, e
 	return ws, checkHandshake(ws, resp)
 }
 
-// closeOnDone returns a copy of dialer whose connection is closed when ctx ends. Calling
-// release prevents that, and reports whether the connection is still open.
+// closeOnDone returns a copy of dialer whose connection is closed when ctx ends. After a call
+// of release, the end of ctx has no effect. release reports whether the connection is still
+// open.
 func closeOnDone(ctx context.Context, dialer *websocket.Dialer) (bound *websocket.Dialer, release func() bool) {
 	stop := func() bool { return true }
 	bind := func(dial dialFunc) dialFunc {
@@ -169,8 +172,8 @@ func dialError(ctx context.Context, resp *http.Response, err error) error {
 }
 
 // checkHandshake returns an error unless the server selected our subprotocol and no extension.
-// The client offers no extension. A server that uses one anyway, such as compression, could
-// bypass the limit on the size of messages.
+// The client offers no extension. A server that nevertheless uses one, such as compression,
+// could bypass the limit on the size of messages.
 func checkHandshake(ws *websocket.Conn, resp *http.Response) error {
 	if ws.Subprotocol() == subprotocol && resp.Header.Get("Sec-WebSocket-Extensions") == "" {
 		return nil

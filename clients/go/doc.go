@@ -27,14 +27,13 @@
 //
 //   - all calls that read;
 //   - Heartbeat, Extend, Release, SubmitResult, Update, Suspend, Resume, RevokeLogins,
-//     Decommission, CloseSession, Cancel and Decide. A repetition changes nothing more.
-//     The gateway may refuse the repetition because of a change since the first call, for
-//     example with [CodeCommandFinished]. Then [APIError].Command has the current state;
-//   - Register, Claim, Provision, IssueActivationCode, OpenSession, Propose and Retry, if
-//     both calls have the same [WithIdempotencyKey]. Without a key, a repetition may create
-//     a second record. If the response to a Register is lost, the activation code is used
-//     up. If the response to a Claim is lost, its commands stay claimed until their leases
-//     end.
+//     Decommission, CloseSession, Cancel and Decide. Repeating the call has no further effect.
+//     The gateway may refuse the second call because of a change since the first, for example
+//     with [CodeCommandFinished]. Then [APIError].Command has the current state;
+//   - Register, Claim, Provision, IssueActivationCode, OpenSession, Propose and Retry, if both
+//     calls have the same [WithIdempotencyKey]. Without a key, the second call may create a
+//     second record. If the response to a Register is lost, the activation code is used up. If
+//     the response to a Claim is lost, its commands stay claimed until their leases end.
 //
 // The HTTP transport of Go also repeats requests itself, if a pooled connection turns out to
 // be closed. It repeats only requests that read or have an idempotency key.
@@ -44,10 +43,10 @@
 // # Sockets
 //
 // [DeviceClient.Connect] and [CustomerClient.Connect] open sockets, which save requests and
-// notify the program at once. A [DeviceSocket] makes the calls of a DeviceClient. A
+// notify the program without delay. A [DeviceSocket] makes the calls of a DeviceClient. A
 // [CustomerSocket] returns the events of the rooms that it subscribes to. Both kinds of
 // sockets reconnect until their context ends, log in again when necessary, and resume
-// without a gap. The linker omits their code from a program that uses no sockets.
+// without a gap. The linker omits the code of sockets from a program that uses none.
 //
 // If the connection breaks before the reply to a call, the call returns [ErrInterrupted]. As
 // after a timeout, the call may or may not have been executed.

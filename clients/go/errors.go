@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// An APIError is a response other than that of a successful call. It is usually a refusal of
-// the gateway, which the embedded problem document describes.
+// An APIError is a response that is not a success. It is usually a refusal of the gateway,
+// which the embedded problem document describes.
 //
 // Status and Title are always set. If Code is empty, the response was incomplete or did not
-// come from the gateway, such as the error page of a proxy. Detail then says what was wrong
-// with the response, and the request may or may not have been executed. Command, SessionID,
-// Approval and Quota are set only with the codes that they belong to.
+// come from the gateway, such as the error page of a proxy. Detail then describes what was
+// wrong with the response, and the request may or may not have been executed. Command,
+// SessionID, Approval and Quota are set only with certain codes.
 type APIError struct {
 	Problem
 
 	// RetryAfter is the minimum time that the gateway asks the caller to wait before a retry.
-	// Zero: it asks for none.
+	// It is zero if the gateway asks for no wait.
 	RetryAfter time.Duration
 
 	cause error
@@ -69,7 +69,7 @@ func asAPIError(err error) *APIError {
 	return refusal
 }
 
-// newAPIError returns the error that the status and the headers of a response describe.
+// newAPIError returns an error with the status and the Retry-After header of a response.
 func newAPIError(resp *http.Response) *APIError {
 	e := &APIError{RetryAfter: retryAfter(resp.Header)}
 	e.complete(resp)
@@ -95,16 +95,16 @@ func statusTitle(status int) string {
 	return "Unknown status"
 }
 
-// responseError returns the error for a response whose body cannot be used.
+// responseError returns the error for a response with an unusable body.
 func responseError(resp *http.Response, detail string, cause error) *APIError {
 	e := newAPIError(resp)
 	e.Detail, e.cause = detail, cause
 	return e
 }
 
-// retryAfter returns the wait in a Retry-After header, or zero. The header has seconds or a
-// time (RFC 9110, section 10.2.3). A time is taken relative to the Date of the response,
-// because the clock of the device may be wrong.
+// retryAfter returns the wait in a Retry-After header, or zero. The header contains a number of
+// seconds or a date (RFC 9110, section 10.2.3). A date is compared with the Date header of the
+// response, because the clock of the device may be wrong.
 func retryAfter(header http.Header) time.Duration {
 	value := header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {

@@ -180,7 +180,7 @@ func ExampleCustomerClient_AllDevices() {
 	// Pump station 13
 }
 
-// ExampleCustomerClient_Devices reads single pages, as a web page shows them.
+// ExampleCustomerClient_Devices reads individual pages, as a web page shows them.
 func ExampleCustomerClient_Devices() {
 	ctx := context.Background()
 	customer := exampleCustomer()
@@ -237,8 +237,8 @@ func ExampleCustomerClient_AllEvents() {
 	// event command.proposed by ada
 }
 
-// ExampleCustomerClient_CloseConnection closes the sockets of an old firmware. Its devices
-// may connect again.
+// ExampleCustomerClient_CloseConnection closes the sockets of devices that run an old firmware
+// version. The devices may connect again.
 func ExampleCustomerClient_CloseConnection() {
 	ctx := context.Background()
 	customer := exampleCustomer()
@@ -314,7 +314,7 @@ func ExampleCustomerClient_Connect() {
 	// command.succeeded
 }
 
-// ExampleCustomerSocket_Unsubscribe replaces the subscription to the tenant's room by one to a
+// ExampleCustomerSocket_Unsubscribe unsubscribes from the tenant's room and subscribes to a
 // session's room.
 func ExampleCustomerSocket_Unsubscribe() {
 	ctx := context.Background()

@@ -13,9 +13,9 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Example_device shows a device from its first start to its first result. A real device
-// stores its secret, and each claim token until the result is submitted, where they
-// survive a reboot.
+// Example_device shows a device from its first start to its first result. A real device must
+// store its secret where it survives a reboot. The same applies to each claim token until the
+// result is submitted.
 func Example_device() {
 	ctx := context.Background()
 	gateway, err := fieldgate.New(exampleURL(), fieldgate.WithUserAgent("pump-firmware/2.8.1"))
@@ -52,7 +52,7 @@ func Example_device() {
 
 func ExampleNew() {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool()} // a private CA
+	transport.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool()} // for the certificate of a private CA
 	gateway, err := fieldgate.New(exampleURL(),
 		fieldgate.WithTransport(transport),
 		fieldgate.WithTimeout(10*time.Second),
@@ -137,9 +137,9 @@ func ExampleDeviceClient_Release() {
 	// Output: the command is queued
 }
 
-// ExampleDeviceClient_Connect shows a device that claims when it is notified. It finds the
-// commands that arrived while it was not connected too, because OnCommands is called after
-// each reconnect.
+// ExampleDeviceClient_Connect shows a device that claims when OnCommands is called. OnCommands
+// is also called after each reconnect. The device thus finds the commands that arrived while it
+// was not connected.
 func ExampleDeviceClient_Connect() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -148,7 +148,7 @@ func ExampleDeviceClient_Connect() {
 		OnCommands: func(int) {
 			select {
 			case available <- struct{}{}:
-			default: // a claim is due already
+			default: // a claim is already due
 			}
 		},
 		OnCancel: func(commandID, reason string) { fmt.Println("stopping", commandID, reason) },
@@ -180,7 +180,7 @@ func ExampleDeviceClient_Connect() {
 	// true
 }
 
-// ExampleDeviceSocket shows the other calls of a device over its socket.
+// ExampleDeviceSocket shows the calls Heartbeat, Extend and Release over a socket.
 func ExampleDeviceSocket() {
 	ctx := context.Background()
 	socket := exampleDevice().Connect(ctx, fieldgate.DeviceSocketConfig{})
@@ -231,7 +231,8 @@ func ExampleCodeOf() {
 	// Output: stop and discard the result
 }
 
-// ExampleContextWithRequestID shows a request id that is in the logs of both sides.
+// ExampleContextWithRequestID shows a request id that the program chooses. The id is also in
+// the logs of the gateway.
 func ExampleContextWithRequestID() {
 	ctx := fieldgate.ContextWithRequestID(context.Background(), "boot-7.extend-1")
 	_, err := exampleDevice().Extend(ctx, commandID, fieldgate.ExtendRequest{ClaimToken: claimToken, ExtensionMs: 60_000})

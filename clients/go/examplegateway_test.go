@@ -76,8 +76,8 @@ func respond(body string) http.HandlerFunc {
 	}
 }
 
-// exampleSocket returns a handler that replies to each frame by its type. After each reply to
-// subscribe, it sends the events. It closes the socket of the token "superseded".
+// exampleSocket returns a handler that replies to each frame by its type. After each reply to a
+// subscribe frame, it sends the events. If the token is "superseded", it closes the socket.
 func exampleSocket(replies map[string]string, events ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		upgrader := websocket.Upgrader{Subprotocols: []string{"fieldgate.v1"}}

@@ -20,7 +20,7 @@ import (
 
 const packagePath = "github.com/fieldgate/fieldgate/clients/go"
 
-// withoutExample maps exported names that no example uses to the reason.
+// withoutExample maps each exported name that no example uses to the reason why it needs none.
 var withoutExample = map[string]string{
 	"DefaultTimeout":          "WithTimeout documents it",
 	"DefaultMaxResponseBytes": "WithMaxResponseBytes documents it",
@@ -33,9 +33,9 @@ var withoutExample = map[string]string{
 	"DeviceMetadata.UnmarshalJSON": "encoding/json calls it",
 }
 
-// TestExamples_ReachEachExportedName requires that an example uses each exported name. It is
-// enough if the name is in the signature or the fields of a name that an example uses. A
-// constant counts as used if its type is used.
+// TestExamples_ReachEachExportedName requires that an example uses each exported name. A name
+// also counts as used if it is in the signature or the fields of a used name. A constant counts
+// as used if its type is used.
 func TestExamples_ReachEachExportedName(t *testing.T) {
 	t.Parallel()
 	pkg, used := typeCheckExamples(t)
@@ -68,7 +68,8 @@ func TestExported_HasNoAliasOfAScalar(t *testing.T) {
 	}
 }
 
-// typeCheckExamples returns the package, and its objects that the bodies of the examples use.
+// typeCheckExamples type-checks the package with its examples. It returns the package and the
+// objects that the bodies of the examples use.
 func typeCheckExamples(t *testing.T) (pkg *types.Package, used []types.Object) {
 	t.Helper()
 	files := token.NewFileSet()
@@ -139,7 +140,7 @@ func reachFrom(objects []types.Object) map[types.Object]bool {
 	return reached
 }
 
-// typeNamesIn returns the names of the types that a type is composed of.
+// typeNamesIn returns the names of the types of which t is composed.
 func typeNamesIn(t types.Type) (names []types.Object) {
 	switch t := t.(type) {
 	case *types.Alias:

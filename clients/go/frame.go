@@ -51,8 +51,8 @@ const (
 	maxPingInterval     = 10 * time.Minute
 )
 
-// readTimeout returns the silence after which the connection counts as lost. It allows two
-// pings to be lost and the third to be late.
+// readTimeout returns the silence after which the connection counts as lost. It allows for two
+// lost pings and a late third ping.
 func (w welcome) readTimeout() time.Duration {
 	interval := defaultPingInterval
 	if w.PingIntervalMs > 0 {
@@ -106,8 +106,8 @@ func (f frame) err() error {
 // maxRequestID is the maximum length of a request id.
 const maxRequestID = 128
 
-// requestIDOf returns the request id of the context, or a new id. Like the gateway for HTTP
-// requests, it replaces an invalid id.
+// requestIDOf returns the request id of the context. If the context has none, or an invalid one,
+// it returns a new id, as the gateway does for HTTP requests.
 func requestIDOf(ctx context.Context) string {
 	if id, ok := ctx.Value(requestIDKey{}).(string); ok && isRequestID(id) {
 		return id

@@ -19,7 +19,7 @@ const (
 
 // A Gateway holds the address of a gateway and the settings of its connections. It sends
 // requests that need no credentials, and creates the clients for all other requests. It is safe
-// for concurrent use. Create one and keep it.
+// for concurrent use. Create one per gateway and keep it.
 type Gateway struct {
 	requester requester
 }
@@ -34,7 +34,7 @@ func WithTransport(transport http.RoundTripper) Option {
 }
 
 // WithTimeout limits the duration of each request, from connecting to the last byte of the
-// response. A Claim may take WaitMs longer. Default: DefaultTimeout.
+// response. WaitMs is added to the timeout of a Claim. Default: DefaultTimeout.
 func WithTimeout(timeout time.Duration) Option {
 	return func(r *requester) { r.timeout = timeout }
 }
@@ -45,8 +45,8 @@ func WithMaxResponseBytes(limit int64) Option {
 	return func(r *requester) { r.maxBytes = limit }
 }
 
-// WithUserAgent sets the User-Agent header to the calling program and its version, such as
-// "pump-firmware/2.8.1". Default: DefaultUserAgent.
+// WithUserAgent sets the User-Agent header. It should contain the name and version of the
+// program, such as "pump-firmware/2.8.1". Default: DefaultUserAgent.
 func WithUserAgent(userAgent string) Option {
 	return func(r *requester) { r.userAgent = userAgent }
 }
@@ -100,7 +100,8 @@ func (g *Gateway) Device(deviceID, deviceSecret string) *DeviceClient {
 }
 
 // DeviceWithToken returns a client for a device that obtains its login token by other means,
-// such as [Gateway.Authenticate]. The client never logs in: it returns a 401 to its caller.
+// such as [Gateway.Authenticate]. The client never logs in. If the gateway responds with 401,
+// the call therefore returns this error.
 func (g *Gateway) DeviceWithToken(token TokenSource) *DeviceClient {
 	return newDeviceClient(g.requester.withCredentials(token.requestCredentials), token.socketCredentials, nil)
 }
@@ -124,13 +125,13 @@ func (g *Gateway) Register(ctx context.Context, device RegisterDeviceRequest, op
 }
 
 // Authenticate logs a device in once, and returns its login token. A client from
-// [Gateway.Device] does this by itself.
+// [Gateway.Device] logs in by itself.
 func (g *Gateway) Authenticate(ctx context.Context, device AuthenticateDeviceRequest) (DeviceLogin, error) {
 	return decode[DeviceLogin](g.requester.authenticateDevice(ctx, device))
 }
 
-// Health returns an error unless the gateway process is alive. The state of other services,
-// such as Redis, does not matter.
+// Health returns an error unless the gateway process is alive. It does not check other
+// services, such as Redis.
 func (g *Gateway) Health(ctx context.Context) (Health, error) {
 	return decode[Health](g.requester.getHealth(ctx))
 }

@@ -82,7 +82,7 @@ type loginServer struct {
 	logins    int
 	valid     string
 	expiresIn int                       // lifetime of tokens in seconds
-	refuse    func(http.ResponseWriter) // if set, responds to login requests
+	refuse    func(http.ResponseWriter) // if set, writes the response to each login request
 	handler   http.HandlerFunc          // if set, serves requests that have a valid token
 }
 

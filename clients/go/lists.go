@@ -62,16 +62,16 @@ func (c *CustomerClient) AllSessions(ctx context.Context, params ListSessionsPar
 	})
 }
 
-// Commands returns a page of the commands of a session, the oldest first. Lists carry no
-// results, and no parameters of more than 4 KiB: if Command.ResultOmitted or
-// Command.ParametersOmitted is true, CustomerClient.Command returns what is missing.
+// Commands returns a page of the commands of a session, the oldest first. Lists omit results,
+// and parameters of more than 4 KiB. If Command.ResultOmitted or Command.ParametersOmitted is
+// true, read the whole command with CustomerClient.Command.
 func (c *CustomerClient) Commands(ctx context.Context, sessionID string, params ListCommandsParams) (CommandList, error) {
 	return decode[CommandList](c.requester.listCommands(ctx, sessionID, params))
 }
 
-// AllCommands returns the commands of a session, the oldest first, with one request per
-// page. They are without results and large parameters, as in Commands. An error is the
-// last element.
+// AllCommands returns the commands of a session, the oldest first, with one request per page.
+// As in Commands, results and large parameters are omitted. If a request fails, the error is
+// the last element.
 func (c *CustomerClient) AllCommands(ctx context.Context, sessionID string, params ListCommandsParams) iter.Seq2[Command, error] {
 	return allPages(params.Cursor, func(cursor string) ([]Command, string, error) {
 		params := params
@@ -81,15 +81,15 @@ func (c *CustomerClient) AllCommands(ctx context.Context, sessionID string, para
 	})
 }
 
-// Approvals returns a page of the commands of all sessions that wait for a decision. Each
-// has MayDecide, and WhyNot if the caller may not decide on it. If ParametersOmitted is
-// true, read the command with CustomerClient.Command before you decide.
+// Approvals returns a page of the commands that wait for a decision, in all sessions. Each has
+// MayDecide, and WhyNot if the caller may not decide on it. If ParametersOmitted is true, read
+// the command with CustomerClient.Command before you decide.
 func (c *CustomerClient) Approvals(ctx context.Context, params ListApprovalsParams) (CommandList, error) {
 	return decode[CommandList](c.requester.listApprovals(ctx, params))
 }
 
-// AllApprovals returns the commands that wait for a decision, with one request per page.
-// They are without large parameters, as in Approvals. An error is the last element.
+// AllApprovals returns the commands that wait for a decision, with one request per page. As in
+// Approvals, large parameters are omitted. If a request fails, the error is the last element.
 func (c *CustomerClient) AllApprovals(ctx context.Context, params ListApprovalsParams) iter.Seq2[Command, error] {
 	return allPages(params.Cursor, func(cursor string) ([]Command, string, error) {
 		params := params
@@ -99,8 +99,8 @@ func (c *CustomerClient) AllApprovals(ctx context.Context, params ListApprovalsP
 	})
 }
 
-// Events returns a page of the timeline of a session. An event says who did what, when, and
-// with which request.
+// Events returns a page of the timeline of a session. An event records who did what and when,
+// and the id of the request.
 func (c *CustomerClient) Events(ctx context.Context, sessionID string, params ListSessionEventsParams) (EventList, error) {
 	return decode[EventList](c.requester.listSessionEvents(ctx, sessionID, params))
 }

@@ -16,7 +16,7 @@ import (
 type listServer struct {
 	pages   [][]string // the ids on each page
 	queries []string
-	failAt  int // number of the page that is refused; zero: none
+	failAt  int // number of the page whose request is refused; zero means that none is refused
 }
 
 func (l *listServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {

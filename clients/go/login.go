@@ -19,12 +19,12 @@ type login struct {
 
 // A loginAttempt is one login request, either running or done.
 type loginAttempt struct {
-	refused string        // the refused token that caused the attempt; empty for another cause
+	refused string        // the refused token that caused the attempt, or empty if there was none
 	done    chan struct{} // closed when the fields below are set
 
 	token   string
 	err     error
-	renewAt time.Time // when to renew the token; zero: not before the token is refused
+	renewAt time.Time // when to renew the token; zero means only after a refusal
 }
 
 func newLogin(authenticate func(context.Context) (DeviceLogin, error)) *login {
@@ -32,7 +32,8 @@ func newLogin(authenticate func(context.Context) (DeviceLogin, error)) *login {
 }
 
 // token returns the login token, and logs in if necessary. refused is the token that the
-// gateway refused, if any. If ctx ends, the login attempt continues for the other callers.
+// gateway has refused, or empty. If ctx ends, the login attempt continues for the other
+// callers.
 func (l *login) token(ctx context.Context, refused string) (string, error) {
 	attempt := l.attempt(ctx, refused)
 	select {
@@ -56,8 +57,8 @@ func (l *login) attempt(ctx context.Context, refused string) *loginAttempt {
 	return l.latest
 }
 
-// usable reports whether the token of the attempt can serve a call. refused is the token that
-// was refused to the call, or empty if the call has no token yet.
+// usable reports whether a call can use the token of the attempt. refused is the token that the
+// gateway has refused for this call, or empty.
 func (a *loginAttempt) usable(refused string) bool {
 	switch {
 	case a == nil:
@@ -82,7 +83,7 @@ func (a *loginAttempt) running() bool {
 }
 
 // run logs in. If an early renewal fails, the previous token stays in use until the gateway
-// refuses it. The login of a failing gateway is thus not requested again with every call.
+// refuses it. Otherwise every call would send a login request to a gateway that fails.
 func (l *login) run(ctx context.Context, attempt, last *loginAttempt) {
 	defer close(attempt.done)
 	granted, err := l.authenticate(ctx)
@@ -96,11 +97,12 @@ func (l *login) run(ctx context.Context, attempt, last *loginAttempt) {
 	}
 }
 
-// yearSeconds is the maximum lifetime of a token that renewalTime accepts.
+// yearSeconds is one year in seconds. renewalTime treats longer lifetimes of tokens as one year.
 const yearSeconds = 365 * 24 * 60 * 60
 
-// renewalTime returns the time at which to renew a token: at random after 80 to 90 % of its
-// lifetime. Devices that were switched on together thus do not renew together.
+// renewalTime returns the time at which to renew a token. It is random, between 80 and 90 % of
+// the lifetime of the token, so that devices that were switched on together do not renew
+// together.
 func renewalTime(expiresInSeconds int) time.Time {
 	if expiresInSeconds <= 0 {
 		return time.Time{}
@@ -116,7 +118,7 @@ func (l *login) active() bool {
 	return l.latest != nil && (l.latest.running() || l.latest.err == nil)
 }
 
-// forget makes the next call log in.
+// forget removes the login, so that the next call logs in.
 func (l *login) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -347,11 +347,11 @@ func TestLogout_FailureKeepsTheLogin(t *testing.T) {
 	require.Equal(t, 1, logins.count())
 }
 
-// concurrently makes calls at the same time, and returns their errors.
-func concurrently(calls int, call func() error) []error {
-	errs := make([]error, calls)
+// concurrently runs call n times at the same time, and returns the errors of all calls.
+func concurrently(n int, call func() error) []error {
+	errs := make([]error, n)
 	var wg sync.WaitGroup
-	for i := range calls {
+	for i := range n {
 		wg.Go(func() { errs[i] = call() })
 	}
 	wg.Wait()

@@ -10,7 +10,7 @@ import (
 )
 
 // A memoryNetwork is a network inside the process. It works in a synctest bubble, which has a
-// fake clock. It is also the net.Listener of the server.
+// fake clock. It also implements net.Listener for the server.
 type memoryNetwork struct {
 	incoming chan net.Conn
 	closed   chan struct{}

@@ -19,9 +19,9 @@ import (
 type operation struct {
 	call     func(context.Context) (any, error)
 	method   string
-	path     string // path with the query
-	body     string // expected request body; empty: no body
-	response string // response body; empty: status 204
+	path     string // path and query
+	body     string // expected request body; empty if there is none
+	response string // response body; empty for status 204
 	want     any
 }
 

@@ -7,16 +7,16 @@ import (
 )
 
 // The maximum rate at which a socket sends. The gateway accepts 50 messages a second and 100 in
-// a burst, including pongs. It closes a socket that sends more with [CloseFlood].
+// a burst, including pongs. It closes a socket that sends more, with [CloseFlood].
 const (
 	sendInterval = 25 * time.Millisecond
 	sendBurst    = 50
 )
 
-// A pacer limits the rate of messages (GCRA).
+// A pacer limits the rate of messages with the GCRA algorithm.
 type pacer struct {
 	mu   sync.Mutex
-	next time.Time // when the full burst is available again
+	next time.Time // time at which the full burst is available again
 }
 
 // wait blocks until the next message may be sent. It returns an error if ctx ends first.

@@ -5,17 +5,17 @@ import (
 	"sync"
 )
 
-// A queue passes frames from the reader of a socket to their consumer, in order. While the
-// queue is full, the reader waits, which in turn makes the gateway wait. The reader does not
-// wait while a call is waiting for a reply that has not been read: the caller may be the
-// consumer itself, and would then never empty the queue.
+// A queue passes frames from the reader goroutine of a socket to their consumer, in order. While
+// the queue is full, the reader goroutine waits, which in turn makes the gateway wait. It does
+// not wait while a call waits for its reply. Otherwise a consumer that makes a call would wait
+// forever, because it does not empty the queue meanwhile.
 type queue[T any] struct {
 	limit int
 
 	mu           sync.Mutex
 	changed      sync.Cond
 	items        []T
-	pendingCalls int // while above zero, the limit does not apply
+	pendingCalls int // while above zero, push does not block
 	closed       bool
 }
 
@@ -65,7 +65,7 @@ func (q *queue[T]) addPendingCalls(n int) {
 	q.changed.Broadcast()
 }
 
-// close unblocks push. pop returns the remaining items, and then false.
+// close unblocks push. After close, pop returns the remaining items, and then false.
 func (q *queue[T]) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

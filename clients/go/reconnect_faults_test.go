@@ -142,7 +142,7 @@ func TestReconnect_BlockedWrites(t *testing.T) {
 			if n == 2 {
 				replyToHeartbeats(n, c)
 			}
-			time.Sleep(time.Minute) // all buffers are full
+			time.Sleep(time.Minute) // read nothing, so that all buffers fill up
 		}}
 		socket := connectDevice(t, memoryGateway(t, server), fieldgate.DeviceSocketConfig{})
 		large := fieldgate.ResultRequest{Output: strings.Repeat("x", 60_000)}

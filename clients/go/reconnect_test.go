@@ -76,7 +76,7 @@ func TestReconnect_RefusedHandshake(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		handler http.HandlerFunc
-		dials   int // number of handshakes; zero: the socket reconnects
+		dials   int // expected number of handshakes; zero means any number, because the socket must keep reconnecting
 	}{
 		"401":                     {problem(401, fieldgate.CodeUnauthorized), 1},
 		"403":                     {problem(403, fieldgate.CodeOriginNotAllowed), 1},
@@ -115,8 +115,8 @@ func TestReconnect_RefusedHandshake(t *testing.T) {
 	}
 }
 
-// upgradeWith opens a WebSocket that does not behave like the gateway's. header may accept an
-// extension that the client has not offered, such as compression.
+// upgradeWith accepts a WebSocket handshake in a way that the gateway never does: with another
+// subprotocol, or, if header is not nil, with compression that the client has not offered.
 func upgradeWith(w http.ResponseWriter, r *http.Request, subprotocol string, header http.Header) {
 	upgrader := websocket.Upgrader{Subprotocols: []string{subprotocol}}
 	if header != nil {
@@ -160,11 +160,10 @@ func TestBackoff_GrowsToAMinuteWithFullJitter(t *testing.T) {
 	})
 }
 
-// cutAfter returns a server that calls cut on each connection when the connection has lasted
-// for lasting.
-func cutAfter(lasting time.Duration, cut func(*serverConn)) *socketServer {
+// cutAfter returns a server that calls cut on each connection after the given delay.
+func cutAfter(delay time.Duration, cut func(*serverConn)) *socketServer {
 	return &socketServer{script: func(_ int, c *serverConn) {
-		time.Sleep(lasting)
+		time.Sleep(delay)
 		cut(c)
 	}}
 }

@@ -20,18 +20,18 @@ type requester struct {
 	credentials credentials
 }
 
-// refuseRedirect prevents credentials and secrets from reaching another host. The gateway never
-// redirects, so a redirect comes from another server.
+// refuseRedirect keeps credentials and secrets from being sent to another host. The gateway
+// never redirects, so a redirect comes from another server.
 func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// withCredentials returns a copy of r that uses the given credentials.
-func (r requester) withCredentials(caller credentials) requester {
-	r.credentials = caller
+// withCredentials returns a copy of r that obtains its tokens from source.
+func (r requester) withCredentials(source credentials) requester {
+	r.credentials = source
 	return r
 }
 
-// withWait returns a copy of r with a longer timeout, for a request that the gateway may hold
-// for up to wait.
+// withWait returns a copy of r with wait added to the timeout. Use it for requests whose
+// response the gateway may delay by up to wait.
 func (r requester) withWait(wait time.Duration) requester {
 	r.timeout += max(wait, 0)
 	return r
@@ -103,7 +103,7 @@ func (r requester) prepare(ctx context.Context, req *http.Request, token string)
 }
 
 // readBody reads the body of the response into memory. The timeout of the request still applies
-// meanwhile.
+// while it reads.
 func (r requester) readBody(resp *http.Response) error {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, r.maxBytes+1))

@@ -137,7 +137,7 @@ func TestCall_EndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	started := make(chan struct{})
 	gateway := serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		_ = readBody(r) // only after it has read the body does the server notice that the client is gone
+		_ = readBody(r) // the server detects that the client has disconnected only after the body was read
 		close(started)
 		<-r.Context().Done()
 	})

@@ -12,8 +12,8 @@ const (
 	problemType = "application/problem+json"
 )
 
-// decode decodes the body of a response, or returns an *APIError. Its parameters are the
-// results of sending an operation.
+// decode decodes the body of a response, or returns an *APIError. Its parameters are the return
+// values of the method that sent the request.
 func decode[T any](resp *http.Response, err error) (T, error) {
 	if err := check(resp, err); err != nil {
 		var zero T
@@ -22,8 +22,8 @@ func decode[T any](resp *http.Response, err error) (T, error) {
 	return decodeBody[T](resp)
 }
 
-// check returns err, or the error that the response describes, or nil if its status is a
-// success.
+// check returns err if err is not nil. Otherwise it returns the error that the response
+// describes, or nil if the status is a success.
 func check(resp *http.Response, err error) error {
 	switch {
 	case err != nil:

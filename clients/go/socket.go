@@ -35,16 +35,16 @@ type SocketState struct {
 // maxCallbacks is the maximum number of callbacks that wait for a running callback.
 const maxCallbacks = 64
 
-// A socketConfig holds the differences between device sockets and customer sockets.
+// A socketConfig holds the values in which device sockets and customer sockets differ.
 type socketConfig struct {
 	requester requester
 	path      string
 	transport *http.Transport
 	onState   func(SocketState)
 
-	onConnect func(*conn)              // called by the reader for each new connection
-	onFrame   func(*conn, frame) error // called by the reader for each frame that is not a reply; an error ends the connection
-	queues    []blockingQueue          // queues that the reader may wait for, besides the queue of callbacks
+	onConnect func(*conn)              // called by the reader goroutine for each new connection
+	onFrame   func(*conn, frame) error // called by the reader goroutine for each frame that is not a reply; an error ends the connection
+	queues    []blockingQueue          // other queues that the reader goroutine may wait for, besides the queue of callbacks
 }
 
 // A blockingQueue is a queue of items of any type.
@@ -53,16 +53,16 @@ type blockingQueue interface {
 	close()
 }
 
-// A socket keeps a connection to the gateway until its context ends. One of its goroutines
-// connects and reads, another runs the callbacks.
+// A socket keeps a connection to the gateway until its context ends. One goroutine connects and
+// reads. Another goroutine runs the callbacks.
 type socket struct {
 	socketConfig
 	dialer    *dialer
 	callbacks *queue[func()]
-	parent    context.Context // the context that the caller passed
+	parent    context.Context // the context that the program passed to Connect
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
-	workers   sync.WaitGroup // waits for all goroutines except the reader, which starts them
+	workers   sync.WaitGroup // waits for all goroutines except the reader goroutine, which starts them
 	done      chan struct{}
 
 	mu      sync.Mutex
@@ -73,7 +73,7 @@ type socket struct {
 
 var errConnecting = errors.New("fieldgate: there was no connection yet")
 
-// start starts to connect and returns.
+// start connects in the background and returns immediately.
 func (s *socket) start(ctx context.Context, config socketConfig) {
 	s.socketConfig = config
 	s.callbacks = newQueue[func()](maxCallbacks)
@@ -86,7 +86,7 @@ func (s *socket) start(ctx context.Context, config socketConfig) {
 	go s.run()
 }
 
-// close starts to close the socket and returns.
+// close closes the socket in the background and returns immediately.
 func (s *socket) close() { s.cancel(ErrSocketClosed) }
 
 // err returns the reason why the socket has ended, or nil while it is open.
@@ -98,7 +98,7 @@ func (s *socket) err() error {
 }
 
 // failure returns the reason why the socket has ended. It returns nil if the socket is open or
-// this side ended it.
+// the program has ended it.
 func (s *socket) failure() error {
 	err := s.err()
 	if errors.Is(err, ErrSocketClosed) || errors.Is(err, context.Cause(s.parent)) {
@@ -107,7 +107,7 @@ func (s *socket) failure() error {
 	return err
 }
 
-// run connects again and again, until the context ends or an error is final.
+// run connects and reconnects until the context ends or a final error occurs.
 func (s *socket) run() {
 	defer close(s.done)
 	defer s.workers.Wait()
@@ -173,7 +173,8 @@ func (s *socket) handle(c *conn, f frame) error {
 	return nil
 }
 
-// setConn sets the connection that calls use. If there is none, c is nil and reason says why.
+// setConn sets the connection that calls use. If there is no connection, c is nil and reason
+// says why.
 func (s *socket) setConn(c *conn, reason error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,8 +183,8 @@ func (s *socket) setConn(c *conn, reason error) {
 	s.changed = make(chan struct{})
 }
 
-// currentConn returns the connection that calls use. If there is none, c is nil and reason says
-// why. The channel changed is closed when the connection changes.
+// currentConn returns the connection that calls use. If there is no connection, c is nil and
+// reason says why. The channel changed is closed when the connection changes.
 func (s *socket) currentConn() (c *conn, changed <-chan struct{}, reason error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,7 +242,7 @@ func callSocket[T any](ctx context.Context, s *socket, r request) (T, error) {
 	return value, nil
 }
 
-// notify queues a call of onState behind the other callbacks.
+// notify queues a call of onState after the other queued callbacks.
 func (s *socket) notify(state SocketState) {
 	if s.onState != nil {
 		s.callbacks.push(func() { s.onState(state) })

@@ -25,7 +25,8 @@ type socketServer struct {
 	// greet, if set, is called instead of sending the usual welcome frame.
 	greet func(n int, c *serverConn)
 
-	// handshake, if set, may respond to the handshake, and reports whether it has.
+	// handshake, if set, is called before the handshake. It returns true if it has responded
+	// itself.
 	handshake func(n int, w http.ResponseWriter, r *http.Request) bool
 
 	// other serves all requests that are not a handshake.
@@ -70,7 +71,7 @@ func (s *socketServer) recordDial(r *http.Request) int {
 	return len(s.dials)
 }
 
-// tokens returns the Authorization header of each handshake.
+// tokens returns the Authorization header of each handshake, such as "Bearer token-1".
 func (s *socketServer) tokens() (tokens []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +135,7 @@ type message struct {
 }
 
 // A serverConn is the gateway's end of one connection. Its methods return no errors. After the
-// connection has ended, they do nothing and return zero values.
+// connection has ended, the methods do nothing and return zero values.
 type serverConn struct {
 	ws  *websocket.Conn
 	err error // error of the last read
@@ -209,7 +210,7 @@ type recorder[T any] struct {
 	all []T
 }
 
-// add adds a value and returns the number of values.
+// add records a value and returns the number of values recorded so far.
 func (r *recorder[T]) add(value T) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

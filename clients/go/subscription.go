@@ -21,20 +21,21 @@ func SessionRoom(sessionID string) string { return "session:" + sessionID }
 // A Subscription describes where the events of a subscribed room start.
 type Subscription struct {
 	Room   string `json:"room"`
-	Offset string `json:"offset"` // the events after this offset follow
+	Offset string `json:"offset"` // position after which the events start
 
-	// Resumed reports whether Offset is the offset that Subscribe was called with. If another
-	// offset was requested, Reason says why the gateway did not resume there. The events then
-	// start now, and earlier events have to be read over HTTP.
+	// Resumed reports whether the events follow after the offset that Subscribe was called with.
+	// If it is false although an offset was requested, Reason says why. In that case only new
+	// events follow, and earlier ones have to be read over HTTP.
 	Resumed bool   `json:"resumed"`
 	Reason  string `json:"reason"`
 }
 
-// Subscribe subscribes to a room. If since is empty, events follow from now on; otherwise, the
-// events after offset since follow. After success, the subscription lasts until Unsubscribe,
-// also across reconnects.
+// Subscribe subscribes to a room. If since is empty, only new events follow. Otherwise, the
+// events after the offset since follow. After success, the subscription lasts until
+// Unsubscribe, also across reconnects.
 //
-// A room that does not exist is a 404. While there is no connection, Subscribe waits.
+// If the room does not exist, the error is an *APIError with status 404. While there is no
+// connection, Subscribe waits.
 func (s *CustomerSocket) Subscribe(ctx context.Context, room, since string) (Subscription, error) {
 	data, err := encodeData(subscribeData{room, since})
 	if err != nil {
@@ -76,7 +77,7 @@ func (s *CustomerSocket) Unsubscribe(ctx context.Context, room string) error {
 	}
 	c, _, _ := s.socket.currentConn()
 	if c == nil {
-		return s.socket.err() // closing the connection has ended its subscriptions
+		return s.socket.err() // the subscription ended together with the connection
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.socket.requester.timeout)
 	defer cancel()
@@ -87,8 +88,8 @@ func (s *CustomerSocket) Unsubscribe(ctx context.Context, room string) error {
 	return err
 }
 
-// resubscribe subscribes to a room on the new connection c. Events follow after the last queued
-// event.
+// resubscribe subscribes to a room again on the new connection c. The subscription continues
+// after the last queued event.
 func (s *CustomerSocket) resubscribe(c *conn, room string) {
 	offset, subscribed := s.offset(room)
 	if !subscribed {
@@ -153,8 +154,8 @@ func (s *CustomerSocket) offset(room string) (offset string, subscribed bool) {
 	return offset, subscribed
 }
 
-// advance records the offset of an event. It reports whether the room is subscribed and the
-// event is newer than the last event.
+// advance records the offset of an event. It reports whether to deliver the event: the room must
+// be subscribed, and the event must be newer than the last one.
 func (s *CustomerSocket) advance(room, offset string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,8 +167,8 @@ func (s *CustomerSocket) advance(room, offset string) bool {
 	return true
 }
 
-// isAfter reports whether offset is after last. An offset consists of two numbers with a dash
-// in between. If an offset has another form, isAfter reports whether the two differ.
+// isAfter reports whether offset is after last. An offset consists of two numbers separated by
+// a dash. If an offset has another form, isAfter reports whether the two offsets differ.
 func isAfter(offset, last string) bool {
 	a, ok := parseOffset(offset)
 	b, comparable := parseOffset(last)

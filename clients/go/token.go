@@ -12,8 +12,8 @@ func Bearer(token string) TokenSource {
 	return func(context.Context) (string, error) { return token, nil }
 }
 
-// credentials returns the bearer token for a request, or "" for no token. After a 401 it is
-// called again with the refused token. If it then returns the same token, the 401 is final.
+// credentials returns the bearer token for a request, or "" for no token. After a 401, it is
+// called again with the refused token. If it returns the same token again, the 401 is final.
 type credentials func(ctx context.Context, refused string) (string, error)
 
 func noCredentials(context.Context, string) (string, error) { return "", nil }
@@ -28,5 +28,5 @@ func (t TokenSource) requestCredentials(ctx context.Context, refused string) (st
 }
 
 // socketCredentials is the credentials function for sockets. After a 401 it calls the source
-// again, because a socket may use its token for long.
+// again, because the token of a socket may have expired since the source returned it.
 func (t TokenSource) socketCredentials(ctx context.Context, _ string) (string, error) { return t(ctx) }

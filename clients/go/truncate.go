@@ -5,20 +5,20 @@ import (
 	"unicode/utf8"
 )
 
-// The limits on the texts of a result in characters.
+// The maximum lengths of Output and Error in a result, in characters.
 const (
 	MaxOutput = 262_144
 	MaxError  = 16_384
 )
 
-// maxEncoded is the maximum size of one JSON-encoded text in bytes. The gateway accepts a body
-// of 1 MiB. The limit leaves room for the other fields even if the output consists of NUL
-// bytes, each of which takes six bytes in JSON.
+// maxEncoded is the maximum size in bytes of one text that is encoded as JSON. The gateway
+// accepts a body of 1 MiB. The limit leaves room for the other fields even if the output
+// consists of NUL bytes, each of which takes six bytes in JSON.
 const maxEncoded = 768 << 10
 
-// TruncateResult returns result with Output and Error cut to the limits, as
-// [DeviceClient.SubmitResult] sends it. A program that stores results before sending them can
-// store the truncated result.
+// TruncateResult returns result with Output and Error cut to the limits.
+// [DeviceClient.SubmitResult] cuts a result in the same way. A program that stores results
+// before sending them can store the truncated result.
 func TruncateResult(result ResultRequest) ResultRequest {
 	result.Output = truncate(result.Output, MaxOutput)
 	result.Error = truncate(result.Error, MaxError)
@@ -26,7 +26,7 @@ func TruncateResult(result ResultRequest) ResultRequest {
 }
 
 // truncate cuts text to at most limit characters. Equal texts are cut equally, so that a
-// repeated result stays the same.
+// repeated result does not differ.
 func truncate(text string, limit int) string {
 	if prefixLen(text, limit) == len(text) {
 		return text
@@ -35,8 +35,8 @@ func truncate(text string, limit int) string {
 	return text[:prefixLen(text, limit-len(mark))] + mark
 }
 
-// prefixLen returns the length in bytes of the longest prefix of text that is within both
-// limits.
+// prefixLen returns the length in bytes of the longest prefix of text that has at most the given
+// number of characters, and takes at most maxEncoded bytes in JSON.
 func prefixLen(text string, characters int) int {
 	encoded := 0
 	for i, r := range text {

@@ -12,7 +12,7 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// submit submits result. It returns the result as the gateway received it, and the size of the
+// submit submits result. It returns the result that the gateway received, and the size of the
 // request body in bytes.
 func submit(t *testing.T, result fieldgate.ResultRequest) (received fieldgate.ResultRequest, size int) {
 	t.Helper()

@@ -16,7 +16,7 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
-// kills returns the number of times that a test kills the agent: FIELDGATE_TEST_KILLS, or 10.
+// kills returns how often a test kills the agent: FIELDGATE_TEST_KILLS, or 10.
 func kills(t testing.TB) int {
 	t.Helper()
 	text := os.Getenv("FIELDGATE_TEST_KILLS")
@@ -29,7 +29,7 @@ func kills(t testing.TB) int {
 }
 
 // TestKill_AgentRunsNothingTwiceAndSubmitsEveryResult kills the agent at random times. It
-// compares the script's own log of runs with the results that users see.
+// compares the runs that the script has logged with the results that users see.
 func TestKill_AgentRunsNothingTwiceAndSubmitsEveryResult(t *testing.T) {
 	t.Parallel()
 	b := newTestbed(t, gatewaytest.Start(t))
@@ -40,7 +40,7 @@ func TestKill_AgentRunsNothingTwiceAndSubmitsEveryResult(t *testing.T) {
 		name := fmt.Sprintf("work-%d", i)
 		pause := strconv.Itoa(rand.IntN(10))
 		proposed[name] = b.propose(t, "remediation.run_script", map[string]any{"name": "note", "args": []string{name, pause}})
-		<-time.After(rand.N(120 * time.Millisecond)) // somewhere between the claim and the result
+		<-time.After(rand.N(120 * time.Millisecond)) // a random time between the claim and the result
 		a.kill()
 		a = b.start(t)
 	}

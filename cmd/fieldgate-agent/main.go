@@ -19,7 +19,7 @@ import (
 	"github.com/fieldgate/fieldgate/cmd/program"
 )
 
-// settings are read from flags, or from environment variables of the same names.
+// settings are read from flags or from environment variables.
 type settings struct {
 	URL            string `name:"url" env:"FIELDGATE_URL" required:"" help:"URL of the gateway, such as https://gateway.example.com."`
 	State          string `env:"FIELDGATE_STATE" required:"" placeholder:"FILE" help:"File with the identity of this device; the journal is stored beside it."`
@@ -44,8 +44,8 @@ func main() {
 		kong.Vars{"version": program.Version()},
 		kong.Exit(exitParsing),
 	)
-	// A write beyond the file size limit then returns an error, as on a full disk. Otherwise
-	// the signal would kill the program.
+	// Ignore SIGXFSZ, which would end the program. Then a write beyond the file size limit only
+	// returns an error, as on a full disk.
 	signal.Ignore(syscall.SIGXFSZ)
 	if err := s.run(program.UntilSignal()); err != nil {
 		fmt.Fprintln(os.Stderr, "fieldgate-agent:", err)
@@ -53,7 +53,7 @@ func main() {
 	}
 }
 
-// exitParsing ends the program with code 0 after --help or --version, and with exitPermanent
+// exitParsing ends the program. The code is 0 after --help or --version, and exitPermanent
 // after invalid settings.
 func exitParsing(code int) {
 	if code != 0 {
@@ -62,7 +62,7 @@ func exitParsing(code int) {
 	os.Exit(code)
 }
 
-// errSettings is the error for settings that a restart cannot make valid.
+// errSettings is the error for invalid settings. A restart does not help.
 var errSettings = errors.New("the settings are invalid")
 
 // run runs the device until ctx ends.
@@ -87,7 +87,8 @@ func (s settings) run(ctx context.Context) error {
 	return device.Run(ctx)
 }
 
-// exitCode returns exitPermanent if a restart cannot solve err, and exitTemporary otherwise.
+// exitCode returns exitPermanent if an operator has to act before a restart helps. For other
+// errors it returns exitTemporary.
 func exitCode(err error) int {
 	for _, permanent := range []error{errSettings, agent.ErrNotRegistered, agent.ErrCodeRefused, agent.ErrStateDamaged} {
 		if errors.Is(err, permanent) {

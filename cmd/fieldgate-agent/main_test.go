@@ -36,8 +36,8 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// A testbed is a gateway, two users of one tenant, and a device that is provisioned but not
-// registered.
+// A testbed is a gateway, two users of one tenant, and a device. The device is provisioned but
+// not registered.
 type testbed struct {
 	*gatewaytest.Gateway
 	alice, bob     *client.CustomerClient
@@ -45,7 +45,7 @@ type testbed struct {
 	activationCode string
 	session        string
 	state          string // path of the state file
-	scripts        string // path of the directory of the scripts
+	scripts        string // path of the directory with the scripts
 }
 
 func newTestbed(t testing.TB, g *gatewaytest.Gateway) *testbed {
@@ -70,7 +70,7 @@ type agent struct {
 	ended chan struct{}
 }
 
-// start starts the agent of the testbed's device. It is killed at the end of the test.
+// start starts the agent of the testbed's device. The agent is killed at the end of the test.
 func (b *testbed) start(t testing.TB, settings ...string) *agent {
 	t.Helper()
 	return b.startCommand(t, exec.Command(program), settings...)
@@ -94,13 +94,14 @@ func (b *testbed) startCommand(t testing.TB, cmd *exec.Cmd, settings ...string) 
 	return a
 }
 
-// kill kills the agent, as a loss of power does, and waits until it has ended.
+// kill kills the agent, as a power loss would, and waits until the agent has ended.
 func (a *agent) kill() {
 	_ = a.cmd.Process.Kill()
 	<-a.ended
 }
 
-// wait waits until the agent has ended, and returns its exit code, or -1 if a signal ended it.
+// wait waits until the agent has ended. It returns the exit code, or -1 if a signal ended the
+// agent.
 func (a *agent) wait(t testing.TB) int {
 	t.Helper()
 	select {
@@ -111,8 +112,8 @@ func (a *agent) wait(t testing.TB) int {
 	return a.cmd.ProcessState.ExitCode()
 }
 
-// propose proposes a command as alice, and approves it as bob if it needs an approval. The first
-// call opens a session, once the device has registered.
+// propose proposes a command as alice. If the command needs an approval, propose approves it as
+// bob. The first call waits until the device has registered, and opens a session.
 func (b *testbed) propose(t testing.TB, commandType string, parameters any) client.Command {
 	t.Helper()
 	if b.session == "" {
@@ -175,7 +176,7 @@ func (b *testbed) writeScript(t testing.TB, name, body string) {
 	require.NoError(t, os.WriteFile(filepath.Join(b.scripts, name), []byte("#!/bin/sh\n"+body), 0o755))
 }
 
-// eventually waits until the condition holds, and fails with the message after 30 seconds.
+// eventually waits until the condition holds. After 30 seconds it fails with the message.
 func eventually(t testing.TB, condition func() bool, message string) {
 	t.Helper()
 	require.Eventually(t, condition, 30*time.Second, 10*time.Millisecond, message)

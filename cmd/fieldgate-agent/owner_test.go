@@ -14,7 +14,7 @@ import (
 const otherUID = 54321
 
 // TestScripts_DirectoryWritableByOthersExitsWith2 covers script directories that other users
-// may write to. With such a directory, these users would have the rights of the agent.
+// may write to. With such a directory, these users could do everything that the agent can.
 func TestScripts_DirectoryWritableByOthersExitsWith2(t *testing.T) {
 	t.Parallel()
 	changes := map[string]func(dir string) error{

@@ -20,8 +20,8 @@ import (
 )
 
 // TestKill_AgentGatewayOrRedisRunsNothingTwice kills the agent, the gateway or Redis at random
-// times. After a restart, Redis has all acknowledged writes, because it reads them from its
-// append-only file.
+// times. Redis loses no acknowledged write, because it reads its append-only file after a
+// restart.
 func TestKill_AgentGatewayOrRedisRunsNothingTwice(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
@@ -31,7 +31,7 @@ func TestKill_AgentGatewayOrRedisRunsNothingTwice(t *testing.T) {
 	for i := range kills(t) {
 		name := fmt.Sprintf("work-%d", i)
 		commands[name] = d.proposeUntilAccepted(t, name)
-		wait(mathrand.N(120 * time.Millisecond)) // somewhere between the claim and the result
+		wait(mathrand.N(120 * time.Millisecond)) // a random time between the claim and the result
 		d.restartRandom(t)
 	}
 	counts := map[client.CommandStatus]int{}
@@ -69,7 +69,7 @@ func newDeployment(t testing.TB) *deployment {
 	return d
 }
 
-// serve starts the gateway, each time at the same address.
+// serve starts the gateway, always at the same address.
 func (d *deployment) serve(t testing.TB) {
 	t.Helper()
 	d.gateway = exec.Command(gatewayProgram(t), "serve")
@@ -86,8 +86,8 @@ func (d *deployment) killGateway() {
 	_ = d.gateway.Wait()
 }
 
-// restartRandom kills the agent, the gateway, Redis, or all three, and restarts what it has killed
-// after a random delay.
+// restartRandom kills the agent, the gateway, Redis, or all three. After a random delay it
+// restarts what it has killed.
 func (d *deployment) restartRandom(t testing.TB) {
 	t.Helper()
 	target := []string{"agent", "gateway", "redis", "all"}[mathrand.IntN(4)]
@@ -121,7 +121,7 @@ func wait(d time.Duration) { <-time.After(d) }
 func (d *deployment) proposeUntilAccepted(t testing.TB, name string) (proposed client.Command) {
 	t.Helper()
 	if d.session == "" {
-		d.execute(t, "diagnostic.system", map[string]any{}) // opens the session
+		d.execute(t, "diagnostic.system", map[string]any{}) // the first proposal opens the session
 	}
 	key := client.WithIdempotencyKey(rand.Text())
 	parameters := fmt.Appendf(nil, `{"name":"note","args":[%q,"%d"]}`, name, mathrand.IntN(10))
@@ -133,8 +133,8 @@ func (d *deployment) proposeUntilAccepted(t testing.TB, name string) (proposed c
 	return proposed
 }
 
-// awaitThroughRestarts waits until a command has ended, and returns it. The command may have to
-// wait until a lease expires.
+// awaitThroughRestarts waits until a command has ended, and returns the command. It waits up to
+// two minutes, because a lease may have to expire first.
 func (d *deployment) awaitThroughRestarts(t testing.TB, id string) (ended client.Command) {
 	t.Helper()
 	require.Eventually(t, func() bool {

@@ -17,9 +17,9 @@ import (
 
 const runScript = "remediation.run_script"
 
-// writeScriptsOfAllKinds writes one file that may run and several that must not into the
-// directory of the scripts. It returns a script outside the directory, and the file that this
-// script creates.
+// writeScriptsOfAllKinds writes files into the directory of the scripts. Only the file "good"
+// may run. It returns the path of a script outside the directory, and the path of the file that
+// this script creates.
 func (b *testbed) writeScriptsOfAllKinds(t testing.TB) (outside, escaped string) {
 	t.Helper()
 	dir := filepath.Dir(b.state)
@@ -101,9 +101,9 @@ func TestScripts_CancelKillsChildProcesses(t *testing.T) {
 	}
 }
 
-// detach is a script that starts four processes outside its process group: one in a session of
-// its own; one in another session, whose parent has ended, and its child; and one in a group of
-// its own.
+// detach is a script that starts four processes outside its process group. The first is alone in
+// its own session. The next two share another session: a process whose parent has ended, and its
+// child. The last is alone in its own process group.
 const detach = `
 setsid sh -c 'echo $$ >> %[1]q; sleep 300' > /dev/null 2>&1 &
 setsid sh -c '(sh -c "echo \$\$ >> %[1]q; sleep 300 & echo \$! >> %[1]q; wait") & exit' > /dev/null 2>&1 &
@@ -131,13 +131,13 @@ func TestScripts_DetachedProcessesAreKilled(t *testing.T) {
 	b.requireGone(t, "waits")
 }
 
-// pids returns the process IDs in a file beside the state file.
+// pids returns the process IDs in the file with the given name, beside the state file.
 func (b *testbed) pids(name string) []int {
 	return readPIDs(filepath.Join(filepath.Dir(b.state), name))
 }
 
-// requireGone requires that the four processes whose ids are in a file have ended and were
-// reaped.
+// requireGone requires that the four processes whose IDs are in the file with the given name
+// have ended, and that they were reaped.
 func (b *testbed) requireGone(t testing.TB, name string) {
 	t.Helper()
 	require.Len(t, b.pids(name), 4)
@@ -146,7 +146,7 @@ func (b *testbed) requireGone(t testing.TB, name string) {
 	}
 }
 
-// alive reports whether a process is running. A zombie is not.
+// alive reports whether a process is running. It returns false for a zombie.
 func alive(pid int) bool {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	return err == nil && !strings.Contains(string(stat), ") Z ")

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// runProgram runs the program to its end with the given settings as its whole environment, and
-// returns its exit code and output.
+// runProgram runs the program until it ends, and returns its exit code and output. The
+// environment contains only the given settings.
 func runProgram(t testing.TB, settings []string, args ...string) (code int, output string) {
 	t.Helper()
 	cmd := exec.Command(program, args...)
@@ -63,8 +63,8 @@ func TestSettings_VersionAndHelp(t *testing.T) {
 	}
 }
 
-// TestExit_UnwritableStateExitsWith1 covers a state directory that cannot be written. Its disk
-// may be mounted later, so a restart may help.
+// TestExit_UnwritableStateExitsWith1 covers a state directory that cannot be written. A restart
+// may help, because the disk may be mounted later.
 func TestExit_UnwritableStateExitsWith1(t *testing.T) {
 	t.Parallel()
 	code, output := runProgram(t, []string{"FIELDGATE_URL=http://127.0.0.1:1", "FIELDGATE_STATE=" + t.TempDir() + "/later/device.json"})

@@ -13,10 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/ratelimit"
 )
 
-// defaults returns the default values of the settings, by the names in their tags. If a part of
-// the gateway defines a default, defaults takes it from there, so that it is defined only once.
-// The other settings are off in the gateway, or have different defaults in serve and dev; dev
-// overrides those.
+// defaults returns the default values of the settings, by the names in their tags. Defaults
+// that another package defines are taken from there. The command dev overrides some defaults.
 func defaults() kong.Vars {
 	limits := ratelimit.Defaults()
 	vars := quotaDefaults()

@@ -75,7 +75,7 @@ func (c *demoCommand) runOn(ctx context.Context, url string, w io.Writer) error 
 }
 
 // signIn returns a client that uses token. If token is empty, signIn requests a token from the
-// issuer of a gateway in development.
+// issuer of a gateway in development mode.
 func (c *demoCommand) signIn(ctx context.Context, gate *client.Gateway, name, role, token string) (*client.CustomerClient, error) {
 	if token == "" {
 		var err error

@@ -98,7 +98,7 @@ func get(ctx context.Context, parameters json.RawMessage) (string, error) {
 	return fmt.Sprintf("%s responded with %s, %d bytes (%s)", p.URL, response.Status, size, elapsed(start)), nil
 }
 
-// describe returns what the kernel reports about the machine.
+// describe returns facts about the machine, such as the kernel's version and the load.
 func describe(context.Context, json.RawMessage) (string, error) {
 	facts := []string{fmt.Sprintf("%s/%s, %d processors", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())}
 	for _, fact := range [][2]string{

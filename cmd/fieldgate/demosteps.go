@@ -119,7 +119,7 @@ func (d *demo) diagnose() error {
 	return nil
 }
 
-// target returns the host and port of the gateway. The diagnostics connect to them.
+// target returns the host and port of the gateway, to which the diagnostics connect.
 func target(gateURL string) (host string, port int, err error) {
 	u, err := url.Parse(gateURL)
 	if err != nil {
@@ -133,7 +133,7 @@ func target(gateURL string) (host string, port int, err error) {
 	return u.Hostname(), port, err
 }
 
-// claimResult is the result of a claim, and when the device received it.
+// claimResult is the result of a claim, with the time at which the device received it.
 type claimResult struct {
 	commands []client.ClaimedCommand
 	at       time.Time
@@ -152,7 +152,8 @@ func (d *demo) claim(wait time.Duration) <-chan claimResult {
 	return claimed
 }
 
-// runCommand proposes a command while the device waits for a command. The device executes it.
+// runCommand proposes a command while a claim of the device waits. The device then executes
+// the command.
 func (d *demo) runCommand(kind string, parameters any) error {
 	claimed := d.claim(10 * time.Second)
 	start := time.Now()
@@ -231,7 +232,8 @@ func (d *demo) remediate() error {
 	return nil
 }
 
-// approve reads the inbox as bob and approves the command by the digest in the inbox.
+// approve first shows that carol cannot approve her own command. Then bob finds the command in
+// his inbox and approves it by its digest.
 func (d *demo) approve(proposed client.Command) error {
 	_, err := d.admin.Decide(d.ctx, d.session, client.DecisionRequest{CommandID: proposed.ID, Approved: true})
 	if client.CodeOf(err) != client.CodeSelfApproval {

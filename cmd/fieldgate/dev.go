@@ -15,8 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/gateway"
 )
 
-// devCommand runs a gateway that needs no other services: its store is in the process, and it
-// issues its own tokens. The data and the token keys end with the process.
+// devCommand runs a gateway that needs no other services, because its store is in the process
+// and it issues its own tokens. The data and the token keys are lost when the process ends.
 type devCommand struct {
 	settings `kong:"set='drain_delay=0s',set='environment=development',set='log_format=text'"`
 
@@ -42,7 +42,7 @@ func (c *devCommand) Run(ctx context.Context) error {
 	url := "http://" + callableAddr(g.Addr())
 	printWelcome(os.Stdout, url, tokens, cfg.Embedded)
 	if cfg.Embedded {
-		go printAgentCommand(ctx, os.Stdout, url, tokens) // the requests of the agent wait until the gateway serves
+		go printAgentCommand(ctx, os.Stdout, url, tokens) // its requests wait until the gateway serves
 	}
 	return g.Run(ctx)
 }
@@ -55,7 +55,7 @@ func (c *devCommand) config(issuerURL string) (gateway.Config, error) {
 	return cfg, err
 }
 
-// devIssuer is a running token issuer for a gateway in development.
+// devIssuer is a running token issuer for a gateway in development mode.
 type devIssuer struct {
 	*issuer.Issuer
 	server *http.Server

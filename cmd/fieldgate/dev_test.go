@@ -38,7 +38,7 @@ func TestDev_ServesWithinSecondWithoutSettings(t *testing.T) {
 	}
 	t.Parallel()
 	fastest := time.Hour
-	for range 3 { // other tests may use the machine at the same time
+	for range 3 { // only the fastest start counts, because other tests may use the machine at the same time
 		began := time.Now()
 		p, _, _ := dev(t)
 		fastest = min(fastest, time.Since(began))
@@ -139,7 +139,7 @@ func TestToken_WebPagesAreRefused(t *testing.T) {
 	t.Parallel()
 	_, _, issuer := dev(t)
 	for _, origin := range []string{
-		"http://evil.example:8081", // a host name that an attacker resolves to loopback
+		"http://evil.example:8081", // an attacker's host name, which may resolve to loopback
 		"null",                     // the origin of a sandboxed frame
 		issuer,
 	} {

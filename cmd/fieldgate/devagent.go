@@ -14,7 +14,7 @@ import (
 )
 
 // printAgentCommand provisions a device, and prints the command that runs an agent for it on
-// this machine. The command can be used once, while the gateway and its data exist.
+// this machine. The command works once, and only while the gateway and its data exist.
 func printAgentCommand(ctx context.Context, w io.Writer, url string, tokens *devIssuer) {
 	gate, err := client.New(url)
 	if err != nil {

@@ -16,8 +16,8 @@ var (
 	settingName = regexp.MustCompile(`FIELDGATE_[A-Z]+(?:_[A-Z]+)*`)
 )
 
-// derivedDefaults are defaults that the help does not show: the setting is a switch, or its
-// default depends on another setting or on the store.
+// derivedDefaults are the documented defaults that the help does not show. Such a setting
+// is a switch, or its default depends on another setting or on the store.
 var derivedDefaults = map[string]string{
 	"FIELDGATE_CODE_KEY": "kept in the store",
 	"FIELDGATE_JWKS_URL": "from the project", "FIELDGATE_JWT_ISSUER": "from the project", "FIELDGATE_AUTH_HEALTH_URL": "from the project",
@@ -46,7 +46,7 @@ func TestSettings_TableMatchesProgram(t *testing.T) {
 	for _, flag := range strings.Split(help, "\n      --")[1:] {
 		match := settingFlag.FindStringSubmatch(flag)
 		if match == nil {
-			continue // --version
+			continue // the flag --version is not a setting
 		}
 		name := match[2]
 		want, derived := derivedDefaults[name]
@@ -60,7 +60,8 @@ func TestSettings_TableMatchesProgram(t *testing.T) {
 	require.Empty(t, rows, "operations.md has unknown settings")
 }
 
-// TestSettings_NamedInTextsExist checks the comments of gateway.Config and the guides.
+// TestSettings_NamedInTextsExist checks the names of settings in gateway/config.go and in
+// the guides.
 func TestSettings_NamedInTextsExist(t *testing.T) {
 	t.Parallel()
 	others := []string{"FIELDGATE_DEV_ISSUER", "FIELDGATE_DEV_ISSUER_ADDR", "FIELDGATE_URL", "FIELDGATE_STATE", "FIELDGATE_SCRIPTS", "FIELDGATE_ACTIVATION_CODE"}

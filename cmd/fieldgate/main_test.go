@@ -37,21 +37,23 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// process is a running fieldgate.
+// process is a running fieldgate process.
 type process struct {
 	cmd      *exec.Cmd
 	out, log storetest.Buffer
 	ended    chan error
 }
 
-// command prepares a fieldgate with these settings as its only environment.
+// command returns a command that runs fieldgate with these settings as its only
+// environment variables.
 func command(ctx context.Context, settings []string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.Getenv("TMPDIR")}, settings...)
 	return cmd
 }
 
-// start starts a fieldgate and kills it at the end of the test if it still runs.
+// start starts fieldgate, and kills the process at the end of the test if it still
+// runs.
 func start(t testing.TB, settings []string, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: command(context.Background(), settings, args...), ended: make(chan error, 1)}
@@ -74,7 +76,7 @@ func (p *process) wait(t testing.TB, atMost time.Duration) int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// once runs a fieldgate until it ends.
+// once runs fieldgate until the process ends.
 func once(t testing.TB, settings []string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, log bytes.Buffer

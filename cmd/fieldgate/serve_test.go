@@ -94,7 +94,7 @@ func TestServe_ErrorNamesSetting(t *testing.T) {
 			t.Parallel()
 			name, _, _ := strings.Cut(setting, "=")
 			if flag != "" {
-				name = flag // an error about an enum names the flag
+				name = flag // if only listed values are valid, the error names the flag instead of the variable
 			}
 			stdout, stderr, code := once(t, []string{
 				"FIELDGATE_REDIS_URL=redis://127.0.0.1:1", "FIELDGATE_SUPABASE_URL=http://127.0.0.1:1", setting,

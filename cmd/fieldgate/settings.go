@@ -14,8 +14,9 @@ import (
 	"github.com/fieldgate/fieldgate/ratelimit"
 )
 
-// settings are the settings that serve and dev share. Each setting is an environment variable,
-// and a flag with the same name. A default in ${} is a variable from the function defaults.
+// settings are the settings that the commands serve and dev share. Each setting is an
+// environment variable, and a flag with the same name. A default such as ${addr} stands for
+// the value of that name in the map that defaults returns.
 type settings struct {
 	Addr        string `env:"FIELDGATE_ADDR" default:"${addr}" help:"Address of the API."`
 	MetricsAddr string `env:"FIELDGATE_METRICS_ADDR" default:"127.0.0.1:9090" help:"Address of the Prometheus metrics; 'off' to serve none."`

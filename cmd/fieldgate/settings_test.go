@@ -72,7 +72,7 @@ func newParser(t testing.TB, cli *commands) *kong.Kong {
 	return parser
 }
 
-// settingsOf returns the settings of a command.
+// settingsOf returns the settings of a subcommand of fieldgate, as command-line flags.
 func settingsOf(t testing.TB, command string) (flags []*kong.Flag) {
 	t.Helper()
 	children := newParser(t, &commands{}).Model.Children
@@ -87,12 +87,13 @@ func settingsOf(t testing.TB, command string) (flags []*kong.Flag) {
 	return flags
 }
 
-// examples are the values of the settings of which not every text is valid.
+// examples has a valid value for each setting that does not accept every string.
 var examples = map[string]string{
 	"FIELDGATE_POLICY": "*=deny", "FIELDGATE_TRUSTED_PROXIES": "192.0.2.0/24",
 }
 
-// changeFlag returns an argument that sets the flag to another value than its default.
+// changeFlag returns a command-line argument that sets flag to a value other than its
+// default.
 func changeFlag(t testing.TB, flag *kong.Flag) string {
 	t.Helper()
 	if flag.IsBool() {

@@ -13,10 +13,10 @@ import (
 	"github.com/fieldgate/fieldgate/customer/issuer"
 )
 
-// tokenPath is the path at which a gateway in development issues tokens.
+// tokenPath is the path at which a gateway in development mode issues tokens.
 const tokenPath = "/dev/token"
 
-// tokenCommand prints a token for a user of a gateway in development.
+// tokenCommand prints a token for a user of a gateway in development mode.
 type tokenCommand struct {
 	Issuer   string        `env:"FIELDGATE_DEV_ISSUER" default:"http://127.0.0.1:8081" help:"Token issuer of the running 'fieldgate dev'."`
 	User     string        `default:"alice" help:"Name of the user."`
@@ -50,8 +50,8 @@ func (d *devIssuer) issue(t tokenRequest) string {
 	})
 }
 
-// serveToken issues a token. It requires no password, so it is served in development only, and
-// by default only on loopback.
+// serveToken issues a token. The caller needs no password, so this endpoint exists only in
+// development mode, and by default only on loopback.
 func (d *devIssuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	if isFromPage(r) {
 		http.Error(w, "web pages get no token: run `fieldgate token`", http.StatusForbidden)
@@ -68,11 +68,11 @@ func (d *devIssuer) serveToken(w http.ResponseWriter, r *http.Request) {
 
 // isFromPage reports whether a web page sent the POST request r. A browser adds an Origin
 // header to every POST, even if the page comes from the same host (Fetch standard, section
-// 3.2). A page of an attacker can reach the issuer if its host name resolves to loopback (DNS
-// rebinding). The page could then read the token and act as any user.
+// 3.2). An attacker's page can reach the issuer through a host name that resolves to loopback
+// (DNS rebinding). The page could then read the token and act as any user.
 func isFromPage(r *http.Request) bool { return len(r.Header["Origin"]) > 0 }
 
-// requestToken requests a token from the issuer of a running gateway in development.
+// requestToken requests a token from the issuer of a running gateway in development mode.
 func requestToken(ctx context.Context, issuerURL string, t tokenRequest) (string, error) {
 	body, err := json.Marshal(t)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package program holds code that all main packages share: the version of the program, and the
-// context that ends with a signal.
+// Package program holds code that all main packages share: the version of the program, and a
+// context that a signal cancels.
 package program
 
 import (

@@ -32,7 +32,7 @@ func (f forger) withEmbeddedKey(name string, headerChanges map[string]any) Forge
 	return Forgery{"another key, embedded in " + name, f.attacker.Sign(f.header(headerChanges), f.payload(nil))}
 }
 
-// keyIDs returns tokens that the issuer signed, with a kid that identifies no key.
+// keyIDs returns tokens that the issuer signed, but whose kid identifies no key.
 func (f forger) keyIDs() []Forgery {
 	kid := f.iss.Header()["kid"].(string)
 	kids := map[string]any{
@@ -108,7 +108,7 @@ func (f forger) shapes() []Forgery {
 func jsonSerialization(header, payload, signature string) string {
 	raw, err := json.Marshal(map[string]string{"protected": header, "payload": payload, "signature": signature})
 	if err != nil {
-		panic(err) // strings always marshal
+		panic(err) // marshalling strings cannot fail
 	}
 	return string(raw)
 }
@@ -118,7 +118,7 @@ func (f forger) encrypted() string {
 	_, payload, _ := f.good()
 	sealed, err := jwe.Encrypt(decode(payload), jwe.WithKey(jwa.ECDH_ES, f.iss.PublicKey()))
 	if err != nil {
-		panic(err) // a P-256 key always encrypts
+		panic(err) // encrypting with a P-256 key cannot fail
 	}
 	return string(sealed)
 }

@@ -49,7 +49,7 @@ func (f forger) publicKeyAsSecret() []Forgery {
 	jwks := f.iss.JWKs()
 	jwk, err := json.Marshal(jwks[len(jwks)-1])
 	if err != nil {
-		panic(err) // the issuer marshals the same key
+		panic(err) // cannot fail, because the issuer publishes this key as JSON
 	}
 	return []Forgery{
 		f.hs256("PEM", text),
@@ -125,8 +125,8 @@ func (f forger) badSignatures() []Forgery {
 	}
 }
 
-// nonCanonical returns another spelling of signature. It changes the unused bits of the
-// last character, which a lenient decoder ignores.
+// nonCanonical returns another text that a lenient base64 decoder decodes to the same
+// signature. It differs in the unused bits of the last character.
 func nonCanonical(signature string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	last := strings.IndexByte(alphabet, signature[len(signature)-1])

@@ -20,8 +20,8 @@ type Forgery struct {
 // is valid, including the signature, so each token tests a single check. The tokens
 // expire, so use them within a minute.
 //
-// Some tokens contain the URL untrustedURL. The verifier must not fetch this URL, unless
-// it belongs to the issuer iss.
+// Some tokens contain untrustedURL. The verifier must not fetch this URL, unless it
+// belongs to the issuer iss.
 func ForgedTokens(iss *issuer.Issuer, untrustedURL string) []Forgery {
 	f := newForger(iss, untrustedURL)
 	return concat(
@@ -100,8 +100,7 @@ func (f forger) withClaim(name, claim string, value any) Forgery {
 // absentMember is the type of absent.
 type absentMember struct{}
 
-// absent, passed to the function changed as the new value of a member, removes that
-// member.
+// absent is the value with which the function changed removes a member.
 var absent absentMember
 
 // changed returns a copy of members with changes applied.
@@ -117,7 +116,7 @@ func changed(members, changes map[string]any) map[string]any {
 	return members
 }
 
-// fromNow returns the Unix seconds of the time d from now.
+// fromNow returns the time d from now, in Unix seconds.
 func fromNow(d time.Duration) int64 { return time.Now().Add(d).Unix() }
 
 func encode(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }

@@ -53,8 +53,8 @@ func (i *Issuer) Respond(f http.HandlerFunc) {
 // Restore makes the issuer respond normally again.
 func (i *Issuer) Restore() { i.Respond(i.Handler().ServeHTTP) }
 
-// UntrustedServer is an HTTP server that must not be called. Its URL is put into
-// forged tokens.
+// UntrustedServer is an HTTP server that no verifier may call. Forged tokens contain its
+// URL.
 type UntrustedServer struct {
 	URL      string
 	requests atomic.Int64

@@ -1,10 +1,10 @@
 // Package issuer is a token issuer for development and tests. Its keys and tokens have
-// the same form as the keys and tokens of Supabase Auth. A verifier that accepts them
-// therefore accepts the tokens of a real project.
+// the same form as those of Supabase Auth, so a verifier that accepts its tokens also
+// accepts the tokens of a real project.
 //
-// An Issuer issues tokens for any user without a password. `fieldgate dev` and tests
-// use it; `fieldgate serve` never does. Its keys are only in memory, so its tokens
-// become invalid when the process ends.
+// An Issuer issues tokens for any user without a password. `fieldgate dev` and tests use
+// it; `fieldgate serve` never does. The keys are only in memory, so the tokens become
+// invalid when the process ends.
 package issuer
 
 import (
@@ -40,8 +40,8 @@ type signingKey struct {
 }
 
 // New returns an issuer with a new ES256 key. projectURL is the URL at which the issuer's
-// Handler is served, without a path, as in FIELDGATE_SUPABASE_URL. The claim iss is
-// derived from projectURL.
+// Handler is served, without a path, as in FIELDGATE_SUPABASE_URL. The claim iss of the
+// tokens is derived from projectURL.
 func New(projectURL string) (*Issuer, error) {
 	i := &Issuer{projectURL: strings.TrimRight(projectURL, "/")}
 	return i, i.Rotate()
@@ -127,7 +127,7 @@ func (i *Issuer) JWKs() []map[string]any {
 }
 
 func (k signingKey) jwk() map[string]any {
-	point, err := k.private.PublicKey.Bytes() // 0x04, x, y (SEC 1, section 2.3.3)
+	point, err := k.private.PublicKey.Bytes() // the bytes are 0x04, x and y (SEC 1, section 2.3.3)
 	if err != nil {
 		panic(err) // a P-256 key can always be encoded
 	}

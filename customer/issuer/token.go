@@ -11,13 +11,13 @@ import (
 // Claims are the claims of a new token. The zero Claims describe a new user without a
 // tenant id.
 type Claims struct {
-	Subject   string        // user id; default: a random UUID
-	TenantID  string        // claim app_metadata.customer_id; default: absent
-	Role      string        // claim app_metadata.role; default: absent
-	Email     string        // claim email; default: absent
-	SessionID string        // claim session_id; default: a random UUID
-	IssuedAt  time.Time     // claim iat; default: now
-	Lifetime  time.Duration // time from iat to exp; default: one hour, as in Supabase Auth
+	Subject   string        // the claim sub; if empty, a random UUID
+	TenantID  string        // the claim app_metadata.customer_id; omitted if empty
+	Role      string        // the claim app_metadata.role; omitted if empty
+	Email     string        // the claim email; may be empty
+	SessionID string        // the claim session_id; if empty, a random UUID
+	IssuedAt  time.Time     // the claim iat; if zero, the current time
+	Lifetime  time.Duration // the time from iat to exp; if zero, one hour, as in Supabase Auth
 }
 
 // Token issues a token.
@@ -26,14 +26,15 @@ func (i *Issuer) Token(claims Claims) string {
 	return key.sign(key.header(), i.Payload(claims))
 }
 
-// Header returns the header of a token.
+// Header returns the header of the tokens that the current key signs.
 func (i *Issuer) Header() map[string]any { return i.current().header() }
 
 func (k signingKey) header() map[string]any {
 	return map[string]any{"alg": "ES256", "kid": k.id, "typ": "JWT"}
 }
 
-// Payload returns the claims of a token with the members that Supabase Auth includes.
+// Payload returns the payload of a token with the given claims. It has all members that
+// tokens of Supabase Auth have.
 func (i *Issuer) Payload(claims Claims) map[string]any {
 	claims = claims.withDefaults()
 	issued := claims.IssuedAt.Unix()
@@ -82,9 +83,9 @@ func (c Claims) appMetadata() map[string]any {
 	return metadata
 }
 
-// Sign signs any header and payload with the current key, even invalid ones, so that
-// tests can create tokens with exactly one fault. A []byte is used as it is; other
-// values are marshalled as JSON. Sign panics if a value cannot be marshalled.
+// Sign signs a header and a payload with the current key. They may be invalid, so that
+// tests can create tokens with exactly one fault. A []byte is used as it is; other values
+// are marshalled as JSON. Sign panics if a value cannot be marshalled.
 func (i *Issuer) Sign(header, payload any) string {
 	return i.current().sign(header, payload)
 }
@@ -94,8 +95,8 @@ func (k signingKey) sign(header, payload any) string {
 	return signed + "." + encode(k.signature(signed))
 }
 
-// signature returns the signature of the text signed: r and s, 32 bytes each (RFC 7518,
-// section 3.4).
+// signature returns the ES256 signature of the text in signed. It consists of r and s, 32
+// bytes each (RFC 7518, section 3.4).
 func (k signingKey) signature(signed string) []byte {
 	digest := sha256.Sum256([]byte(signed))
 	r, s, err := ecdsa.Sign(rand.Reader, k.private, digest[:])

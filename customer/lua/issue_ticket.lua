@@ -1,10 +1,11 @@
--- issue_ticket stores a ticket until it is redeemed.
--- KEYS  1 the ticket
--- ARGV  1 the ticket's record, 2 ms that it is valid, 3 expiry in Unix ms of the token that
---       it was issued for
--- Returns {"ok", "", end of its validity in Unix ms}
--- Refuses with unauthorized when that token has expired
--- Guarantees that no ticket outlives the token that it was issued for.
+-- issue_ticket stores a ticket until it is redeemed or expires.
+-- KEYS[1]  the ticket
+-- ARGV[1]  the ticket's record
+-- ARGV[2]  maximum lifetime of the ticket, in ms
+-- ARGV[3]  expiry of the access token for which the ticket is issued, in Unix ms
+-- Returns {"ok", "", expiry of the ticket in Unix ms}
+-- Refuses with unauthorized if the access token has expired
+-- Guarantees that no ticket outlives the access token for which it was issued.
 --@include store/base
 --@include store/reply
 local ticket_key = KEYS[1]

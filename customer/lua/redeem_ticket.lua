@@ -1,8 +1,8 @@
 -- redeem_ticket reads and deletes a ticket.
--- KEYS  1 the ticket
+-- KEYS[1]  the ticket
 -- Returns {"ok", "", the ticket's record}
--- Refuses with unauthorized when the ticket is unknown, expired or redeemed
--- Guarantees that a ticket is redeemed once, however many requests show it.
+-- Refuses with unauthorized if the ticket is unknown, expired or already redeemed
+-- Guarantees that a ticket is redeemed only once, even if several requests present it.
 --@include store/reply
 local ticket_key = KEYS[1]
 

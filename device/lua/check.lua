@@ -1,14 +1,19 @@
--- check verifies a login token, renews its login and counts the request. Every request of a
--- device runs it.
--- KEYS  1 the device's record, 2 the login's record, 3 the device's rate limit
--- ARGV  1 ms that an unused login lives, 2 ms by which a renewal must move the end of the
---       login to be written, 3 ms between two writes of last_seen, 4 ms between requests at
---       the limit's sustained rate, 0 for no limit, 5 the limit's burst, 6 ms that the
---       device counts as online after a request
--- Returns {"ok", "", tenant, expires, epoch}
--- Refuses with unauthorized, or rate_limited with the ms to wait
--- Guarantees that no login outlives its epoch, its device's activity, its idle time or its
--- absolute end. The writes are bounded, however often a device sends requests.
+-- check verifies a login token, renews its login and counts the request. It runs for every
+-- request of a device.
+-- KEYS[1]  the device's record
+-- KEYS[2]  the login's record
+-- KEYS[3]  the device's rate limit
+-- ARGV[1]  lifetime of an unused login, in ms
+-- ARGV[2]  a renewal is written if it extends the login by more than this time, in ms
+-- ARGV[3]  minimum interval between two writes of last_seen, in ms
+-- ARGV[4]  interval between requests at the sustained rate, in ms; 0 means no limit
+-- ARGV[5]  burst of the rate limit, in requests
+-- ARGV[6]  time for which the device counts as online after a request, in ms
+-- Returns {"ok", "", tenant, expiry of the login, epoch}
+-- Refuses with unauthorized, or with rate_limited and the ms to wait
+-- Guarantees that a login is valid only while its device is active, the epoch is unchanged, and
+-- neither its idle time nor its maximum lifetime has passed. The number of writes is bounded,
+-- however often a device sends requests.
 --@include store/base
 --@include store/rate
 --@include store/reply
@@ -43,7 +48,7 @@ end
 local went_offline = tonumber(online_until or 0) <= now
 if went_offline or tonumber(last_seen or 0) + seen_every < now then
   redis.call('HSET', record_key, 'last_seen', ms(now))
-  -- The lease of a live socket decides how long its device is online.
+  -- While the device has a socket, the lease of the socket determines online_until.
   if tonumber(connection_until or 0) <= now then
     redis.call('HSET', record_key, 'online_until', ms(now + online_for))
   end

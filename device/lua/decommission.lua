@@ -1,14 +1,16 @@
--- decommission removes a device from service. It is final. The device is deleted at the end of
--- its retention.
--- KEYS  1-13 the device's key set, 14-17 the tenant's devices that are provisioned,
---       active, suspended and decommissioned, 18 the tenant's external ids, 19 the
---       record of the device's session (only when it has one)
--- ARGV  1-5 the scope, 6 reason, 7 the id of the session in KEYS[19], or ""
+-- decommission takes a device out of service permanently.
+-- KEYS[1..13]   the device's key set, as store.Device.Keys returns it
+-- KEYS[14..17]  the tenant's provisioned, active, suspended and decommissioned devices
+-- KEYS[18]      the tenant's external ids
+-- KEYS[19]      the record of the device's session; absent if the device has none
+-- ARGV[1..5]    the scope, as store.Scope.Args returns it
+-- ARGV[6]       the reason
+-- ARGV[7]       the id of the session in KEYS[19], or ""
 -- Returns {"ok", events}
--- Refuses with device_not_found; stale when the device's session is another one
--- Guarantees that nothing is delivered to the device or accepted from it any more. Claimed
--- commands stay until their leases expire, because only the device could report what became
--- of them.
+-- Refuses with device_not_found; or with stale if the device now has another session
+-- Guarantees that no command is delivered to the device and no request of the device is accepted
+-- any more. Claimed commands stay claimed until their leases expire, because the device may
+-- have run them.
 --@include store/base
 --@include store/device
 --@include store/due

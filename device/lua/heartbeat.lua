@@ -1,10 +1,12 @@
--- heartbeat records that a device is alive, and its own judgment of its state.
--- KEYS  1-13 the device's key set
--- ARGV  1-5 the scope, 6 the state that the device reports, 7 metrics (JSON), 8 firmware
---       version, "" when the device did not report it, 9 ms that the device counts as
---       online after this
+-- heartbeat records that a device is alive, and the state that the device reports.
+-- KEYS[1..13]  the device's key set, as store.Device.Keys returns it
+-- ARGV[1..5]   the scope, as store.Scope.Args returns it
+-- ARGV[6]      the reported state
+-- ARGV[7]      the metrics, as JSON
+-- ARGV[8]      the firmware version, or "" if the device did not report it
+-- ARGV[9]      time for which the device counts as online after the heartbeat, in ms
 -- Returns {"ok", events, now, length of the ready set, {ids of claimed commands that a user
---       has asked to cancel}}
+--         has asked to cancel}}
 -- Refuses with unauthorized
 -- Guarantees that only an active device of the tenant writes anything.
 --@include store/base
@@ -20,7 +22,7 @@ if tenant ~= device.tenant or status ~= 'active' then
   return refuse('unauthorized')
 end
 redis.call('HSET', device.record, 'heartbeat', ms(now), 'heartbeat_status', reported_status, 'metrics', metrics)
--- The lease of a live socket decides how long its device is online.
+-- While a device has a socket, the lease of the socket determines online_until.
 local socket_until = tonumber(connection_until or 0)
 mark_online(device, now, socket_until > now and socket_until or now + online_for)
 if firmware ~= '' then

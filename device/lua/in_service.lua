@@ -1,5 +1,5 @@
--- in_service returns the status of a device that a user wants to change. The second value
--- is the refusal if the device is decommissioned or belongs to another tenant.
+-- in_service returns the status of the device before a change that a user requested. If the
+-- device is decommissioned or belongs to another tenant, it returns nil and the refusal.
 --@include store/base
 --@include store/reply
 local function in_service(device)

@@ -1,11 +1,15 @@
--- issue gives a device a new activation code.
--- KEYS  1-13 the device's key set, 14 the remembered answer (only with an
---       Idempotency-Key)
--- ARGV  1-5 the scope, 6 hash of the code, 7 the sealed code, 8 ms that it is valid,
---       9 fingerprint of the request, 10 ms to remember the answer
--- Returns {"ok", events, sealed code, end of the code's validity}
+-- issue creates a new activation code for a device.
+-- KEYS[1..13]  the device's key set, as store.Device.Keys returns it
+-- KEYS[14]     the stored reply; absent for a request without an Idempotency-Key
+-- ARGV[1..5]   the scope, as store.Scope.Args returns it
+-- ARGV[6]      the hash of the code
+-- ARGV[7]      the encrypted code
+-- ARGV[8]      lifetime of the code, in ms
+-- ARGV[9]      the fingerprint of the request
+-- ARGV[10]     lifetime of the stored reply, in ms
+-- Returns {"ok", events, encrypted code, expiry of the code}
 -- Refuses with device_not_found, device_decommissioned, idempotency_key_reused
--- Guarantees that a device has at most one code: the previous one becomes invalid.
+-- Guarantees that a device has at most one code. A new code invalidates the previous one.
 --@creates
 --@include store/base
 --@include store/device

@@ -1,12 +1,16 @@
--- login opens a login of a device whose secret was found to be right.
--- KEYS  1 the device's record, 2 the login's record, 3 the list of the device's logins
--- ARGV  1 hash of the secret that was found to be right, 2 hash of the login token, 3 ms
---       that an unused login lives, 4 ms that any login lives, 5 how many logins a device
---       may have
--- Returns {"ok", "", expires, hash of the token of a login to end, or ""}
+-- login opens a login of a device. The caller has compared the secret with the stored hash.
+-- KEYS[1]  the device's record
+-- KEYS[2]  the login's record
+-- KEYS[3]  the list of the device's logins
+-- ARGV[1]  the stored hash with which the caller compared the secret
+-- ARGV[2]  the hash of the login token
+-- ARGV[3]  lifetime of an unused login, in ms
+-- ARGV[4]  maximum lifetime of a login, in ms
+-- ARGV[5]  maximum number of logins of a device
+-- Returns {"ok", "", expiry of the login, token hash of a login that the caller must end, or ""}
 -- Refuses with invalid_credentials, device_suspended
--- Guarantees that the secret is still the device's, and that the login ends with the epoch
--- in which it was opened.
+-- Guarantees that the secret has not been replaced since it was compared. The login ends when the
+-- device's epoch changes.
 --@include store/base
 --@include store/reply
 local record_key, login_key, logins_key = KEYS[1], KEYS[2], KEYS[3]

@@ -1,9 +1,11 @@
 -- logout ends a login of a device.
--- KEYS  1 the login's record, 2 the list of the device's logins
--- ARGV  1 hash of the login token, 2 device id
+-- KEYS[1]  the login's record
+-- KEYS[2]  the list of the device's logins
+-- ARGV[1]  the hash of the login token
+-- ARGV[2]  the id of the device
 -- Returns {"ok", ""}
--- Guarantees that the token is invalid from then on. Its wake-up ends the waiting claim and
--- the socket of the login at once, on any instance.
+-- Guarantees that the token is invalid once the script has run. The wake-up ends a waiting claim
+-- and the socket of the login immediately, on every instance.
 --@include store/reply
 --@include store/wake
 local login_key, logins_key = KEYS[1], KEYS[2]

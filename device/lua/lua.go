@@ -1,6 +1,6 @@
 // Package lua exports the Lua fragments of package device that scripts of other packages
-// include. It does not import package device, so those packages depend on no Go code of
-// it.
+// include. It does not import package device. The importing packages therefore do not
+// depend on the Go code of package device.
 package lua
 
 import (

@@ -1,16 +1,27 @@
--- provision adds a device to the fleet, with the activation code that it registers with.
--- KEYS  1-13 the device's key set, 14 the tenant's devices, 15 the provisioned ones,
---       16 the tenant's external ids, 17 the partition's index of tenants, 18 the
---       decommissioned devices, 19... the indexes of the device's tags, and last the
---       remembered answer (only with an Idempotency-Key)
--- ARGV  1-5 the scope, 6 name, 7 external id, 8 location, 9 tags (JSON), 10 how many tag
---       indexes there are, 11 hash of the activation code, 12 the sealed code, 13 ms that
---       it is valid, 14 fingerprint of the request, 15 ms to remember the answer, 16-17 the
---       installation's limits of devices and of stored bytes, 0 for none
--- Returns {"ok", events, device id, created, sealed code, end of the code's validity}
--- Refuses with idempotency_key_reused, external_id_taken, quota_exceeded with the quota and
---       its limit
--- Guarantees that an external id belongs to one device of the tenant, and that a repeated
+-- provision adds a device to a tenant, together with the activation code for its registration.
+-- KEYS[1..13]   the device's key set, as store.Device.Keys returns it
+-- KEYS[14]      the tenant's devices
+-- KEYS[15]      the tenant's provisioned devices
+-- KEYS[16]      the tenant's external ids
+-- KEYS[17]      the partition's index of tenants
+-- KEYS[18]      the tenant's decommissioned devices
+-- KEYS[19...]   the indexes of the device's tags
+-- KEYS[last]    the stored reply; absent for a request without an Idempotency-Key
+-- ARGV[1..5]    the scope, as store.Scope.Args returns it
+-- ARGV[6..8]    the name, the external id and the location
+-- ARGV[9]       the tags, as JSON
+-- ARGV[10]      the number of tag indexes in KEYS
+-- ARGV[11]      the hash of the activation code
+-- ARGV[12]      the encrypted code
+-- ARGV[13]      lifetime of the code, in ms
+-- ARGV[14]      the fingerprint of the request
+-- ARGV[15]      lifetime of the stored reply, in ms
+-- ARGV[16]      the installation's limit of devices; 0 for none
+-- ARGV[17]      the installation's limit of stored bytes; 0 for none
+-- Returns {"ok", events, device id, time of creation, encrypted code, expiry of the code}
+-- Refuses with idempotency_key_reused, external_id_taken; or with quota_exceeded, the quota and
+--         its limit
+-- Guarantees that two devices of the tenant never have the same external id, and that a repeated
 -- request creates no second device.
 --@creates
 --@include store/base
@@ -19,7 +30,7 @@
 --@include store/reply
 --@include size
 local device = device_at(1, 1)
-local TAG_INDEXES = 19 -- where the tag indexes begin in KEYS
+local TAG_INDEXES = 19 -- index in KEYS of the first tag index
 local devices_key, provisioned_key, external_ids_key = KEYS[14], KEYS[15], KEYS[16]
 local tenants_key, decommissioned_key = KEYS[17], KEYS[18]
 local name, external_id, location, tags, tag_indexes = ARGV[6], ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])

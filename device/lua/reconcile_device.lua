@@ -1,7 +1,7 @@
 -- reconcile_device updates what a device counts for its timeline, and completes a record that
 -- an earlier version wrote.
--- KEYS  1-13 the device's key set
--- ARGV  1-5 the scope
+-- KEYS[1..13]  the device's key set, as store.Device.Keys returns it
+-- ARGV[1..5]   the scope, as store.Scope.Args returns it
 -- Returns {"ok", events}
 -- Guarantees that the device counts towards the stored bytes of its tenant, and that a
 -- decommissioned device ends with its retention. The retention of a device that an earlier

@@ -1,15 +1,24 @@
 -- register exchanges an activation code for a device secret.
--- KEYS  1-13 the device's key set, 14 the tenant's provisioned devices, 15 its active ones,
---       16 the remembered answer (only with an Idempotency-Key)
--- ARGV  1-5 the scope, 6 hash of the code, 7 hash of the secret, 8 the sealed secret,
---       9 metadata (JSON), 10 model, 11 firmware version, 12 address, 13 fingerprint of the
---       request, 14 ms within which it may be repeated
--- Returns {"ok", events, sealed secret, registered}
--- Refuses with idempotency_key_reused, or invalid_activation_code with the reason for the
---       log
--- Guarantees that a code yields one secret, however many devices send it at once. Logins
--- opened with an earlier secret end. A repeated request returns the same secret as long as
--- its code is the device's newest.
+-- KEYS[1..13]  the device's key set, as store.Device.Keys returns it
+-- KEYS[14]     the tenant's provisioned devices
+-- KEYS[15]     the tenant's active devices
+-- KEYS[16]     the stored reply; absent for a request without an Idempotency-Key
+-- ARGV[1..5]   the scope, as store.Scope.Args returns it
+-- ARGV[6]      the hash of the code
+-- ARGV[7]      the hash of the secret
+-- ARGV[8]      the encrypted secret
+-- ARGV[9]      the metadata, as JSON
+-- ARGV[10]     the model
+-- ARGV[11]     the firmware version
+-- ARGV[12]     the address of the device
+-- ARGV[13]     the fingerprint of the request
+-- ARGV[14]     lifetime of the stored reply, in ms
+-- Returns {"ok", events, encrypted secret, time of the first registration}
+-- Refuses with idempotency_key_reused, or with invalid_activation_code and the reason for the
+--         log
+-- Guarantees that a code yields only one secret, even if several devices send the code at the
+-- same time. Logins opened with an earlier secret end. A repeated request gets the stored reply,
+-- unless the device has a newer code.
 --@include store/base
 --@include store/device
 --@include store/event
@@ -23,7 +32,7 @@ local metadata, model, firmware, address = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 local fingerprint, memory_ttl = ARGV[13], tonumber(ARGV[14])
 local now = clock()
 
--- optional returns text for the data of an event, or nil if text is empty.
+-- optional returns text, or nil if text is empty, so that an event omits empty values.
 local function optional(text)
   return text ~= '' and text or nil
 end

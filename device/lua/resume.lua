@@ -1,11 +1,12 @@
--- resume lets a suspended device work again.
--- KEYS  1-13 the device's key set, 14-17 the tenant's devices that are provisioned,
---       active, suspended and decommissioned
--- ARGV  1-5 the scope, 6 reason
--- Returns {"ok", events, now, {name, value...}}
+-- resume reactivates a suspended device.
+-- KEYS[1..13]   the device's key set, as store.Device.Keys returns it
+-- KEYS[14..17]  the tenant's provisioned, active, suspended and decommissioned devices
+-- ARGV[1..5]    the scope, as store.Scope.Args returns it
+-- ARGV[6]       the reason
+-- Returns {"ok", events, now, {field, value...} of the device's record}
 -- Refuses with device_not_found, device_decommissioned
--- Guarantees that a device without a secret becomes provisioned, not active. Logins that
--- ended stay ended.
+-- Guarantees that a device without a secret becomes provisioned, not active. The logins that the
+-- suspension ended stay ended.
 --@include store/base
 --@include store/device
 --@include store/event

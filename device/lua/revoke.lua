@@ -1,9 +1,10 @@
--- revoke ends every login of a device. The device may log in again.
--- KEYS  1-13 the device's key set
--- ARGV  1-5 the scope, 6 reason
--- Returns {"ok", events, now, {name, value...}}
+-- revoke ends all logins of a device. The device may log in again.
+-- KEYS[1..13]  the device's key set, as store.Device.Keys returns it
+-- ARGV[1..5]   the scope, as store.Scope.Args returns it
+-- ARGV[6]      the reason
+-- Returns {"ok", events, now, {field, value...} of the device's record}
 -- Refuses with device_not_found, device_decommissioned
--- Guarantees that every login opened before has ended.
+-- Guarantees that every earlier login of the device has ended.
 --@include store/base
 --@include store/device
 --@include store/event

@@ -1,10 +1,10 @@
--- settle_presence announces that a device is stale or offline, once it is.
--- KEYS  1-13 the device's key set
--- ARGV  1-5 the scope, 6 ms without a sign of life after which a device that is not online
---       is offline
+-- settle_presence announces that a device has become stale or offline.
+-- KEYS[1..13]  the device's key set, as store.Device.Keys returns it
+-- ARGV[1..5]   the scope, as store.Scope.Args returns it
+-- ARGV[6]      time after the last request at which a device becomes offline, in ms
 -- Returns {"ok", events}
--- Guarantees that the due member is removed or has a later time when the script returns,
--- and that each change is announced once.
+-- Guarantees that the script removes the due member or moves it to a later time. Each change is
+-- announced once.
 --@include store/base
 --@include store/device
 --@include store/due

@@ -1,8 +1,12 @@
 -- settle_removal deletes a decommissioned device at the end of its retention.
--- KEYS  1-13 the device's key set, 14 the tenant's devices, 15 the decommissioned ones, 16 the
---       partition's index of tenants, 17 the device's index of sessions, 18 the list of its
---       logins, 19... the indexes of its tags
--- ARGV  1-5 the scope
+-- KEYS[1..13]  the device's key set, as store.Device.Keys returns it
+-- KEYS[14]     the tenant's devices
+-- KEYS[15]     the tenant's decommissioned devices
+-- KEYS[16]     the partition's index of tenants
+-- KEYS[17]     the device's index of sessions
+-- KEYS[18]     the list of the device's logins
+-- KEYS[19...]  the indexes of the device's tags
+-- ARGV[1..5]   the scope, as store.Scope.Args returns it
 -- Returns {"ok", events, 1 when the device was deleted, number of fields of its commands that
 --       were deleted with it}
 -- Guarantees that the due member is removed or has a later time when the script returns, that
@@ -17,7 +21,7 @@
 local device = device_at(1, 1)
 local devices_key, decommissioned_key, tenants_key, sessions_key, logins_key =
   KEYS[14], KEYS[15], KEYS[16], KEYS[17], KEYS[18]
-local TAG_INDEXES = 19 -- where the tag indexes begin in KEYS
+local TAG_INDEXES = 19 -- index in KEYS of the first tag index
 local now = clock()
 
 -- MIN_DELAY is the minimum delay in ms by records that have not ended by themselves. The

@@ -1,11 +1,12 @@
 -- suspend disables a device until it is resumed.
--- KEYS  1-13 the device's key set, 14-17 the tenant's devices that are provisioned,
---       active, suspended and decommissioned
--- ARGV  1-5 the scope, 6 reason
--- Returns {"ok", events, now, {name, value...}}
+-- KEYS[1..13]   the device's key set, as store.Device.Keys returns it
+-- KEYS[14..17]  the tenant's provisioned, active, suspended and decommissioned devices
+-- ARGV[1..5]    the scope, as store.Scope.Args returns it
+-- ARGV[6]       the reason
+-- Returns {"ok", events, now, {field, value...} of the device's record}
 -- Refuses with device_not_found, device_decommissioned
--- Guarantees that every login of the device has ended. Its session and its commands stay as
--- they are.
+-- Guarantees that all logins of the device have ended. The session and the commands of the device
+-- do not change.
 --@include store/base
 --@include store/device
 --@include store/event

@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/api/apitest"
 )
 
-// balancer sends requests to the gateways in turn. When a gateway accepts no connection,
-// it tries the next one. It validates every response against the contract.
+// balancer sends requests to the gateways in turn. If a gateway accepts no connection,
+// the balancer tries the next gateway. It validates every response against the contract.
 type balancer struct {
 	inner        http.RoundTripper
 	unauthorized atomic.Int64 // number of responses with 401
@@ -89,7 +89,8 @@ func (b *balancer) send(host string, r *http.Request) (*http.Response, error) {
 	return b.inner.RoundTrip(copied)
 }
 
-// isDialError reports whether no connection was made, so that nothing was sent.
+// isDialError reports whether err means that no connection was made. In this case nothing
+// was sent.
 func isDialError(err error) bool {
 	var failed *net.OpError
 	return errors.As(err, &failed) && failed.Op == "dial"

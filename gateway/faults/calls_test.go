@@ -45,8 +45,8 @@ func (d *device) retryUntilKnown(rnd random, actor, action string, call func(ctx
 	return d.site.retryUntilKnown(&d.damaged, rnd, actor, action, call, refusals...)
 }
 
-// isTransient reports whether a caller repeats a call with this error: its effect is unknown, or
-// the store had no room for it.
+// isTransient reports whether a client repeats a call that failed with err. This is
+// the case if the effect of the call is unknown, the store is full or the gateway drains.
 func isTransient(err error) bool {
 	if err == nil {
 		return false
@@ -88,14 +88,14 @@ func (d *device) setSession(session string) {
 	d.history.record("alice", "opened "+session+" on "+d.name, func() { d.history.sessions[session] = d })
 }
 
-// currentSession returns the current session and the commands proposed last in it.
+// currentSession returns the current session and the latest commands in it.
 func (d *device) currentSession() (session string, recent []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.session, slices.Clone(d.recent)
 }
 
-// rememberCommand adds a command to the ten that were proposed last.
+// rememberCommand adds a command to d.recent, which has at most the ten latest commands.
 func (d *device) rememberCommand(id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

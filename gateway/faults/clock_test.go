@@ -29,9 +29,9 @@ func (c clock) set(offset string) {
 	require.NoError(c.t, os.Rename(next, c.file))
 }
 
-// shim builds a library that changes how a process sees the machine's clock and disk. It is
-// used instead of libfaketime, with which redis-server does not start: its allocator reads
-// the time before libfaketime is ready.
+// shim builds a library that changes how a process sees the machine's clock and disk. The
+// library libfaketime cannot be used, because the allocator of redis-server reads the time
+// before libfaketime is ready.
 var shim = sync.OnceValues(func() (string, error) {
 	library := filepath.Join(toolsDir, "shim.so")
 	out, err := exec.Command("cc", "-shared", "-fPIC", "-O2", "-o", library, "testdata/shim.c").CombinedOutput()
@@ -41,8 +41,9 @@ var shim = sync.OnceValues(func() (string, error) {
 	return library, err
 })
 
-// startWithClock starts a Redis with a clock of its own. The gateways keep the machine's
-// clock: a Go program calls the kernel without a library.
+// startWithClock starts a Redis whose clock the test can set. The gateways keep the machine's
+// clock, because the shim replaces functions of the C library, and Go programs do not call
+// these functions.
 func startWithClock(t testing.TB, offset string) (*storetest.Server, clock) {
 	t.Helper()
 	c := clock{t, filepath.Join(t.TempDir(), "clock")}
@@ -50,7 +51,8 @@ func startWithClock(t testing.TB, offset string) (*storetest.Server, clock) {
 	return startShimmed(t, "FIELDGATE_TEST_CLOCK="+c.file), c
 }
 
-// startShimmed starts a Redis with the shim. Setting is an environment variable of the shim.
+// startShimmed starts a Redis with the shim. The argument setting is an environment variable
+// for the shim.
 func startShimmed(t testing.TB, setting string, args ...string) *storetest.Server {
 	t.Helper()
 	library, err := shim()

@@ -16,8 +16,9 @@ import (
 )
 
 // writeRecoveryLimit is the time limit until writes succeed after a master of a Cluster was
-// killed. It is the node timeout, which storetest sets to 1 s, with time for the failover
-// on a busy machine. With go-redis's default ClusterStateReloadInterval it takes a minute.
+// killed. The failover begins after the node timeout, which storetest sets to 1 s, and may
+// be slow on a busy machine. With go-redis's default ClusterStateReloadInterval, the
+// recovery takes a minute.
 const writeRecoveryLimit = 10 * time.Second
 
 // newClusterSite starts a site with tenants on every master.
@@ -80,8 +81,8 @@ func (d *device) sendHeartbeat() error {
 	return err
 }
 
-// requireWakeUps requires for each tenant that a waiting claim gets a new command at once:
-// before the claim would check for commands without a wake-up.
+// requireWakeUps requires for each tenant that a waiting claim gets a new command through a
+// wake-up, before the claim itself checks for commands.
 func (s *site) requireWakeUps() {
 	s.t.Helper()
 	rnd := newRandom(s.seed, 3000)

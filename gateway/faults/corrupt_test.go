@@ -60,14 +60,15 @@ func fillWithGarbage(t testing.TB, c *redis.Client, key string) {
 	case "set":
 		require.NoError(t, c.SAdd(ctx, key, "garbage").Err())
 	default:
-		for i := range 150 { // more than the sweeper reads at once
+		for i := range 150 { // more entries than the sweeper reads at once
 			require.NoError(t, c.ZAdd(ctx, key, redis.Z{Score: float64(i), Member: fmt.Sprint("garbage ", i)}).Err())
 		}
 	}
 }
 
 // TestCorruption_DoesNotSpread damages a structure of one device. Other devices must continue
-// to work. If the devices of a tenant share the structure, only other tenants must.
+// to work. If all devices of the tenant share the structure, only the devices of other tenants
+// must continue to work.
 func TestCorruption_DoesNotSpread(t *testing.T) {
 	t.Parallel()
 	for name, structure := range structures {
@@ -93,13 +94,14 @@ func TestCorruption_DoesNotSpread(t *testing.T) {
 	}
 }
 
-// structureKey returns the key of a structure. The session has no place in Keys.
-func (d *device) structureKey(at int) string {
-	if at < 0 {
+// structureKey returns the key of a structure. The argument index is an index into Keys. A
+// negative index stands for the current session, whose key is not in Keys.
+func (d *device) structureKey(index int) string {
+	if index < 0 {
 		session, _ := d.currentSession()
 		return store.SessionKey(session)
 	}
-	return d.key.Keys()[at]
+	return d.key.Keys()[index]
 }
 
 // markDamaged excludes a device, or all devices of its tenant, from verification.
@@ -111,8 +113,9 @@ func (d *device) markDamaged(all bool) {
 	}
 }
 
-// progress returns the numbers of commands claimed by each device that must not be
-// affected.
+// progress returns the number of commands that each undamaged device has claimed. If shared
+// is true, all devices of a tenant share the damaged structure. Then progress omits the
+// tenant of the damaged device.
 func (s *site) progress(shared bool) map[*device]int64 {
 	claimed := map[*device]int64{}
 	for i, c := range s.tenants {

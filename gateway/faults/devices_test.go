@@ -36,7 +36,7 @@ func (d *device) claim(rnd random, request client.ClaimRequest) (got []client.Cl
 		began = time.Now()
 		got, err = d.DeviceClient.Claim(ctx, request, options...)
 		return err
-	}, client.CodeRateLimited) // claims of broken connections may still wait
+	}, client.CodeRateLimited) // expected while claims of broken connections still wait
 	took := time.Since(began)
 	d.claimed.Add(int64(len(got)))
 	for _, one := range got {
@@ -57,7 +57,7 @@ func (d *device) process(rnd random, got client.ClaimedCommand) {
 	case rnd.chance(d.abandon):
 	case n < 8:
 		d.release(rnd, got)
-	case n < 14: // the device abandons the command and its lease expires
+	case n < 14: // the device abandons the command, so the lease expires
 	case n < 20:
 		sleep(d.t.Context(), time.Duration(got.LeaseRemainingMs)*time.Millisecond+rnd.between(0, 700*time.Millisecond))
 		d.submitResult(rnd, got)

@@ -15,9 +15,9 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// TestDisk_FullLosesNothing fills the disk of Redis. With appendfsync everysec Redis then
-// refuses writes, with always it exits. In both cases no client may be told that a lost
-// command was accepted.
+// TestDisk_FullLosesNothing fills the disk of Redis. With appendfsync everysec, Redis then
+// refuses writes. With appendfsync always, Redis exits. In both cases, no response may report
+// a lost command as accepted.
 func TestDisk_FullLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []string{"everysec", "always"} {
@@ -53,7 +53,8 @@ func runFullDisk(t *testing.T, seed uint64, policy string) {
 	s.verify()
 }
 
-// newParameters returns the parameters of a proposal whose response is not recorded.
+// newParameters returns the parameters of a proposal, with a new nonce. It records that the
+// nonce may have been proposed, because the caller does not record the response.
 func (d *device) newParameters() []byte {
 	key := nonce()
 	d.history.record("alice", "proposes "+key, func() { d.history.attempted[key] = true })

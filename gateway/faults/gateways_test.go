@@ -42,7 +42,7 @@ func TestGateway_KilledDuringScriptLosesNothing(t *testing.T) {
 }
 
 // TestGateway_KilledBeforeResponseArrivesLosesNothing kills a gateway after it has sent a
-// response that has not arrived.
+// response, but before the client receives that response.
 func TestGateway_KilledBeforeResponseArrivesLosesNothing(t *testing.T) {
 	t.Parallel()
 	for name, path := range map[string]string{"claim": "/commands/claim", "result": "/result", "propose": "/commands HTTP"} {
@@ -115,7 +115,7 @@ func TestGateway_PausedPastItsLeasesDoesNoHarm(t *testing.T) {
 	})
 }
 
-// TestClaim_DelayedPastItsLeaseDoesNoHarm delays the reply to a claim until its lease has
+// TestClaim_DelayedPastItsLeaseDoesNoHarm delays the reply to a claim until the lease has
 // expired. The claim is then worthless, and must do no harm.
 func TestClaim_DelayedPastItsLeaseDoesNoHarm(t *testing.T) {
 	t.Parallel()
@@ -137,8 +137,8 @@ func TestClaim_DelayedPastItsLeaseDoesNoHarm(t *testing.T) {
 	})
 }
 
-// TestShutdown_UnderLoadRefusesNoCaller performs a rolling deployment. A client that follows
-// the readiness must never be refused.
+// TestShutdown_UnderLoadRefusesNoCaller performs a rolling deployment. A client must never
+// be refused if it sends requests only to ready gateways.
 func TestShutdown_UnderLoadRefusesNoCaller(t *testing.T) {
 	t.Parallel()
 	forEachSeed(t, func(t *testing.T, seed uint64) {

@@ -15,33 +15,33 @@ type history struct {
 
 	mu         sync.Mutex
 	lines      []line
-	commands   map[string]*commandHistory // by id
-	nonces     map[string]string          // command ids of accepted proposals
+	commands   map[string]*commandHistory // by command id
+	nonces     map[string]string          // command ids of accepted proposals, by nonce
 	attempted  map[string]bool            // nonces of all proposals, accepted or not
-	sessions   map[string]*device         // sessions that were opened
+	sessions   map[string]*device         // devices of the opened sessions, by session id
 	claims     []time.Duration            // durations of calls that claimed a command
 	calls      []time.Duration            // durations until the outcome of a call was known
 	violations []finding                  // responses that a client must never get
 	retries    map[client.ProblemCode]int // outcomes after which a call was repeated
 }
 
-// line is a line of the history, which is printed after a failure.
+// line is an entry of the history. The history is printed after a failure.
 type line struct {
 	at     time.Duration
 	actor  string
 	action string
 }
 
-// commandHistory records what clients were told about one command.
+// commandHistory records the responses that clients received about one command.
 type commandHistory struct {
 	device    string
 	proposed  bool
 	review    bool
 	max       int
-	decision  *bool                     // whether the command was approved; nil: no decision was accepted
-	claims    map[string]bool           // tokens of claims
+	decision  *bool                     // whether the command was approved; nil means that no decision was accepted
+	claims    map[string]bool           // claim tokens that the device received
 	refused   map[string]bool           // outputs that were refused because another result was accepted
-	results   map[string]acceptedResult // by status and output
+	results   map[string]acceptedResult // accepted results, by status and output
 	released  map[string]bool           // tokens of released claims
 	cancelled bool                      // whether a response reported the command as cancelled
 }
@@ -59,7 +59,8 @@ func newHistory() *history {
 	}
 }
 
-// record adds a line to the history. It calls keep while it holds the lock.
+// record adds a line to the history. It calls the function keep while it
+// holds the lock.
 func (h *history) record(actor, action string, keep func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -90,7 +91,7 @@ func (h *history) countRetry(code client.ProblemCode) {
 	h.retries[code]++
 }
 
-// linesWith returns the lines that contain one of the ids.
+// linesWith returns the lines of the history that contain at least one of the ids.
 func (h *history) linesWith(ids map[string]bool) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -19,7 +19,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// countScript increments a counter. The last acknowledged value must survive.
+// countScript increments a counter. If a fault of Redis decreases the counter, acknowledged
+// writes are lost.
 var countScript = store.NewScript(fstest.MapFS{"count.lua": {Data: []byte(`return { 'ok', redis.call('INCR', KEYS[1]) }`)}}, "count.lua")
 
 // writers are 32 concurrent writers, each with a counter of its own.
@@ -31,7 +32,8 @@ type writers struct {
 
 func (w *writers) key(i int) string { return store.Partition(i).DueKey() + ":count" }
 
-// start starts the writers. Write increments a counter and returns its value.
+// start starts the writers. They call write, which increments a counter and returns the new
+// value.
 func (w *writers) start(write func(key string) (int64, error)) {
 	for i := range w.acked {
 		w.all.Go(func() {
@@ -46,7 +48,7 @@ func (w *writers) start(write func(key string) (int64, error)) {
 	}
 }
 
-// losses stops the writers. It returns the numbers of acknowledged writes that are lost, and
+// losses stops the writers. It returns the number of lost acknowledged writes, and the number
 // of all acknowledged writes.
 func (w *writers) losses(t testing.TB, c *redis.Client) (lost, acked int64) {
 	t.Helper()
@@ -63,7 +65,7 @@ func (w *writers) losses(t testing.TB, c *redis.Client) (lost, acked int64) {
 	return lost, acked
 }
 
-// viaStore returns a write that uses the store as the gateway does.
+// viaStore returns a write function that uses the store as the gateway does.
 func viaStore(s *store.Store) func(key string) (int64, error) {
 	return func(key string) (int64, error) {
 		reply, err := s.Run(context.Background(), countScript, []string{key})
@@ -90,7 +92,7 @@ func (l *lossTally) String() string {
 // disks are the kinds of disk that Redis may run on.
 var disks = map[string]struct {
 	fsync string // delay of an fsync, in ms
-	busy  bool   // another process writes all the time
+	busy  bool   // another process writes to the disk all the time
 }{
 	"quiet disk": {"0", false}, "busy disk": {"0", true}, "disk with fsyncs of 1.5 s": {"1500", false},
 }
@@ -185,7 +187,8 @@ func TestMeasure_Failover(t *testing.T) {
 }
 
 // measureFailover stops the link between master and replica, kills the master and promotes
-// the replica. Writes that are on the link are lost, as when the master's machine dies.
+// the replica. Writes that have not reached the replica are lost, as when the master's
+// machine dies.
 func measureFailover(t *testing.T, wait bool, delay, round int, sum *lossTally) {
 	t.Run(fmt.Sprintf("%t/%d/%d", wait, delay, round), func(t *testing.T) {
 		proxy, master := startToxiproxy(t), storetest.Start(t, "--repl-diskless-sync-delay", "0")

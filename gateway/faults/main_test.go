@@ -21,8 +21,8 @@ import (
 
 // Environment variables of the suite.
 const (
-	seedsSetting = "FIELDGATE_FAULT_SEEDS" // number of seeds that each scenario runs with
-	seedSetting  = "FIELDGATE_FAULT_SEED"  // the only seed to run with
+	seedsSetting = "FIELDGATE_FAULT_SEEDS" // number of times that each scenario runs, each time with another seed
+	seedSetting  = "FIELDGATE_FAULT_SEED"  // if set, each scenario runs once, with this seed
 )
 
 // toolsDir is the directory of the programs that the scenarios run.
@@ -43,7 +43,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	toolsDir = dir
-	// Scenarios wait more than they compute.
+	// Scenarios mostly wait, so more of them can run in parallel.
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
 		_ = parallel.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
 	}
@@ -91,7 +91,7 @@ func eventually(t testing.TB, within time.Duration, what string, condition func(
 	require.Eventually(t, condition, within, 5*time.Millisecond, what)
 }
 
-// forEachSeed runs a scenario with every seed of the settings.
+// forEachSeed runs a scenario with each seed that the environment variables select.
 func forEachSeed(t *testing.T, scenario func(t *testing.T, seed uint64)) {
 	t.Helper()
 	for _, seed := range seeds(t) {
@@ -136,10 +136,10 @@ func (r random) between(least, most time.Duration) time.Duration {
 	return least + time.Duration(r.Int64N(int64(most-least)))
 }
 
-// chance reports true in n of 100 cases.
+// chance returns true at random, in n of 100 cases.
 func (r random) chance(n int) bool { return r.IntN(100) < n }
 
-// sleep waits for a duration. It returns false when the context ends before.
+// sleep waits for a duration. It returns false if the context ends earlier.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -43,8 +43,8 @@ func printDurations(t testing.TB, name string, all []time.Duration) {
 	printFigure(t, name, fmt.Sprintf("n=%d p50=%s p99=%s max=%s", len(all), at(50), at(99), at(100)))
 }
 
-// redeliveredWithin is the time limit between the expiry of a lease and the redelivery of
-// its command to a waiting device, also when a gateway is killed.
+// redeliveredWithin is the time limit from the expiry of a lease to the redelivery of its
+// command to a waiting device. It also applies when a gateway is killed.
 const redeliveredWithin = time.Second
 
 func TestMeasure_GatewayKilledUnderLoad(t *testing.T) {
@@ -97,8 +97,8 @@ func (s *site) idleDevices(n int) idleDevices {
 	return i
 }
 
-// redeliveryAfterKill has each device claim a command, and kills a gateway. It returns the
-// times from the expiry of each lease to the redelivery.
+// redeliveryAfterKill kills a gateway after each device has claimed a command. For each
+// command, it returns the time from the expiry of the lease to the redelivery.
 func (i idleDevices) redeliveryAfterKill(p *process) []time.Duration {
 	i.t.Helper()
 	var all sync.WaitGroup

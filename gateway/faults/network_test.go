@@ -59,7 +59,7 @@ func (s *site) routeThrough(proxy *toxiproxy) {
 	s.balancer.add(proxy.add("gateway", host))
 }
 
-// injectNetworkFault injects a fault three times, in one direction each time.
+// injectNetworkFault injects a fault three times, each time in a random direction.
 func (s *site) injectNetworkFault(proxy *toxiproxy, name string, fault toxic) {
 	s.t.Helper()
 	rnd := newRandom(s.seed, 2000)

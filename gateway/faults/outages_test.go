@@ -26,7 +26,7 @@ func (r faultyRedis) setConfig(name, value string) {
 
 func (r faultyRedis) wait(d time.Duration) { sleep(r.t.Context(), d) }
 
-// outages are faults of a Redis that lose no data.
+// outages are faults of Redis. None of them may lose data.
 var outages = map[string]struct {
 	args   []string // arguments of redis-server
 	inject func(r faultyRedis)

@@ -22,7 +22,7 @@ var gatewayProgram = buildTool("fieldgate", "install", "github.com/fieldgate/fie
 type process struct {
 	*exec.Cmd
 	site   *site
-	host   string // behind the balancer
+	host   string // address at which the balancer reaches the gateway
 	log    storetest.Buffer
 	exited <-chan struct{}
 }

@@ -15,7 +15,7 @@ func scriptSHA(name string) string {
 }
 
 // TestStoreReply_LostAfterScriptRanLosesNothing drops the replies to scripts that have run.
-// A client that gets no response may repeat its call in any case.
+// A client that gets no response may repeat its call.
 func TestStoreReply_LostAfterScriptRanLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"propose", "decide", "claim", "extend", "release", "result", "cancel"} {
@@ -35,7 +35,8 @@ func runLostReplies(t *testing.T, seed uint64, name string, fault storetest.Faul
 	rnd := newRandom(seed, 2000)
 	injected := 0
 	s.runWithFault(func() {
-		// On a busy machine it may take long until a client makes the call.
+		// On a busy machine, it may take a long time until a client makes a call that runs
+		// the script. The time limit for the first fault is therefore 20 s.
 		deadline := time.Now().Add(20 * time.Second)
 		for until := time.Now().Add(2 * time.Second); injected < 12 && time.Now().Before(until); {
 			proxy.Inject(fault, scriptSHA(name))

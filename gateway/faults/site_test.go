@@ -32,7 +32,7 @@ type site struct {
 	history  *history
 	tenants  []*tenant
 
-	stopActors context.CancelFunc // tells all actors to stop
+	stopActors context.CancelFunc // stops all actors
 	actors     sync.WaitGroup
 }
 
@@ -43,9 +43,9 @@ type plan struct {
 	tenants           int                       // default: 2
 	devices           int                       // number of devices per tenant; default: 2
 	name              func(i int) string        // returns the id of tenant i
-	abandon           int                       // additional percentage of claims that the device abandons
-	ownProcesses      bool                      // whether the scenario starts the gateways, as separate processes
-	maxOutageResponse time.Duration             // time limit for store_unavailable; default: 4 s
+	abandon           int                       // additional percentage of claims that a device abandons
+	ownProcesses      bool                      // true if the scenario itself starts the gateways, as separate processes
+	maxOutageResponse time.Duration             // time limit for a store_unavailable response; default: 4 s
 	allowedErrors     []string                  // errors that a gateway may log
 	change            func(cfg *gateway.Config) // changes the configuration of each gateway in this process
 }
@@ -67,7 +67,8 @@ func (p *plan) defaults() {
 	}
 }
 
-// separatePartitions returns tenant ids that are in different partitions.
+// separatePartitions returns the id of tenant i. The ids of all tenants are in different
+// partitions.
 func (p *plan) separatePartitions(i int) (name string) {
 	for n := 0; ; n++ {
 		name = fmt.Sprintf("tenant-%d-%d-%d", p.seed, i, n)
@@ -99,7 +100,7 @@ func newSite(t testing.TB, p plan, url string, direct redis.UniversalClient) *si
 func (s *site) startGateway(url string) *gatewaytest.Gateway {
 	s.t.Helper()
 	g := gatewaytest.StartWithIssuer(s.t, s.iss, gatewaytest.WithRedis(url), func(cfg *gateway.Config) {
-		cfg.AutoPipeline = s.seed%2 == 1 // as `fieldgate serve` does, and without it for every other seed
+		cfg.AutoPipeline = s.seed%2 == 1 // `fieldgate serve` enables it; here, every other seed disables it
 		s.change(cfg)
 	})
 	g.Log.AllowErrors(s.allowedErrors...)
@@ -134,7 +135,7 @@ type tenant struct {
 	damaged  atomic.Bool // excluded from verification
 }
 
-// storeID returns the tenant as the store names it.
+// storeID returns the tenant's name in the store.
 func (c *tenant) storeID() string { return gatewaytest.TenantOf(c.tenantID) }
 
 // intact returns the devices that are not damaged.
@@ -179,8 +180,8 @@ func (c *tenant) newDevice(name string) *device {
 	return d
 }
 
-// runWithFault runs the workload and injects a fault. It continues the workload for half a
-// second after the fault, and then finishes it.
+// runWithFault runs the workload and injects a fault. The workload continues for half a
+// second after the fault, and is then finished.
 func (s *site) runWithFault(fault func()) {
 	s.t.Helper()
 	s.startActors()

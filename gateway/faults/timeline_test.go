@@ -55,8 +55,8 @@ func replay(id string, events []client.Event, stored client.Command) (found []fi
 	return found
 }
 
-// checkStructures checks the store itself after all commands are finished: no command
-// waits, nothing is quarantined, and the realtime stream has the same events as the
+// checkStructures checks the store's structures after all commands are finished. No command
+// may wait or be quarantined, and the realtime stream must have the same events as the
 // timelines.
 func (s *site) checkStructures() (found []finding) {
 	s.t.Helper()
@@ -109,7 +109,7 @@ func (s *site) streamEvents(c *tenant) (events map[string][]string, trimmed bool
 	return events, err == nil && info.EntriesAdded > info.Length
 }
 
-// isIntact reports whether a member names an undamaged device.
+// isIntact reports whether an entry of the inbox or the quarantine names an undamaged device.
 func (c *tenant) isIntact(member string) bool {
 	return slices.ContainsFunc(c.intact(), func(d *device) bool { return strings.Contains(member, d.key.ID) })
 }

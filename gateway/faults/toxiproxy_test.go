@@ -27,7 +27,7 @@ type toxiproxy struct {
 // toxic is a fault that a proxy applies to its connections.
 type toxic struct {
 	Type       string         `json:"type"`
-	Stream     string         `json:"stream"` // "downstream": the replies
+	Stream     string         `json:"stream"` // direction of the faulty data: "downstream" is from the server to the client
 	Toxicity   float64        `json:"toxicity"`
 	Attributes map[string]int `json:"attributes"`
 }

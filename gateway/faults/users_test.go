@@ -10,8 +10,8 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Command types. The built-in policy queues the first one at once, and the second one
-// after an approval.
+// These are command types. With the built-in policy, a command of type auto is queued at
+// once, and a command of type review only after an approval.
 const (
 	auto   = "diagnostic.dns"
 	review = "remediation.restart"
@@ -21,7 +21,7 @@ func nonce() string { return rand.Text() }
 
 func asRefusal(err error, refusal **client.APIError) bool { return errors.As(err, refusal) }
 
-// actAsAlice proposes, cancels or closes the session, at random.
+// actAsAlice proposes a command, cancels one or closes the session, at random.
 func (d *device) actAsAlice(rnd random) {
 	switch n := rnd.IntN(100); {
 	case n < 50:
@@ -35,8 +35,8 @@ func (d *device) actAsAlice(rnd random) {
 	}
 }
 
-// proposeOne proposes a command. Its parameters contain a nonce, so that a second command
-// of the same proposal is found.
+// proposeOne proposes a command. Its parameters contain a nonce, by which the
+// verification finds a second command of the same proposal.
 func (d *device) proposeOne(rnd random, kind string, attempts int) {
 	session, _ := d.currentSession()
 	key, priority := nonce(), rnd.IntN(10)

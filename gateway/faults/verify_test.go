@@ -16,7 +16,7 @@ type finding struct {
 	what    string // description of the difference
 }
 
-// kind is the kind of a finding.
+// kind classifies a finding.
 type kind string
 
 // Kinds of findings.
@@ -26,21 +26,21 @@ const (
 	inconsistent kind = "inconsistent" // any other difference
 )
 
-// verify compares the history with the stored records after the workload is finished. It
-// fails the test with the seed and the history of the commands that differ.
+// verify compares the history with the stored records after the workload is finished. If
+// commands differ, it fails the test with the seed and the history of these commands.
 func (s *site) verify() {
 	s.t.Helper()
 	s.reportFindings(s.findings())
 	s.t.Logf("seed %d: %d commands accepted, %d claims, calls repeated after %v", s.seed, len(s.history.nonces), len(s.history.claims), s.history.retries)
 }
 
-// maxFailoverFindings is the number of findings that a failover may cause: a replica may
-// lack the last writes that its master acknowledged.
+// maxFailoverFindings is the maximum number of findings that a failover may cause. They occur
+// because a replica may lack the last writes that its master acknowledged.
 const maxFailoverFindings = 10
 
-// verifyAfterFailover is verify after a replica has taken over. Replication is
-// asynchronous and the gateway does not wait for it, so that the last accepted commands
-// may be lost.
+// verifyAfterFailover is like verify, but allows up to maxFailoverFindings findings.
+// Replication is asynchronous and the gateway does not wait for it. The last accepted
+// commands may therefore be lost.
 func (s *site) verifyAfterFailover() {
 	s.t.Helper()
 	found := s.findings()
@@ -95,7 +95,7 @@ type storedState struct {
 	devices    map[string]bool // undamaged devices
 	commands   map[string]client.Command
 	timelines  map[string][]client.Event // by command, in order
-	missing    []string                  // sessions that were opened, but are not stored
+	missing    []string                  // sessions that were opened but are not stored
 	violations []finding
 }
 

@@ -33,8 +33,8 @@ type Gateway struct {
 	Stop func() error
 }
 
-// Start starts a gateway with the embedded store. The changes edit the configuration, for
-// example WithRedis to use a Redis.
+// Start starts a gateway with the embedded store. Each change edits the configuration. For
+// example, WithRedis selects a Redis.
 func Start(t testing.TB, changes ...func(*gateway.Config)) *Gateway {
 	t.Helper()
 	return StartWithIssuer(t, customertest.NewIssuer(t), changes...)
@@ -85,8 +85,8 @@ func ForEachStore(t *testing.T, test func(t *testing.T, g *Gateway)) {
 	})
 }
 
-// run serves until the test ends. Before the shutdown it closes the caller's idle connections:
-// http.Server.Shutdown would wait up to five seconds for a connection that was never used.
+// run serves until the test ends. Before the shutdown it closes the caller's idle connections,
+// because http.Server.Shutdown waits up to five seconds for a connection that was never used.
 func run(t testing.TB, g *gateway.Gateway, caller *http.Client) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var err error

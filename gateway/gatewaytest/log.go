@@ -21,8 +21,8 @@ type Log struct {
 	allowed []string
 }
 
-// AllowErrors allows the gateway to log errors. Each of parts is a text that an allowed log
-// line contains.
+// AllowErrors allows the gateway to log errors whose log lines contain one of the given
+// strings.
 func (l *Log) AllowErrors(parts ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

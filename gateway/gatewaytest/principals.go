@@ -14,8 +14,8 @@ import (
 // NewTenantID returns a random tenant id, so that no other test uses the same tenant.
 func NewTenantID() string { return "test-" + rand.Text() }
 
-// NeighbourOf returns the id of a new tenant in the same store partition as tenantID. In a
-// shared partition, only the owner in each record separates the two tenants.
+// NeighbourOf returns the id of a new tenant in the same store partition as tenantID. Only
+// the owner that each record names keeps the records of two such tenants apart.
 func NeighbourOf(tenantID string) string {
 	for {
 		other := NewTenantID()
@@ -25,7 +25,7 @@ func NeighbourOf(tenantID string) string {
 	}
 }
 
-// TenantOf returns the store's name of a tenant: tenantID with a prefix.
+// TenantOf returns the name of a tenant in the store: tenantID with a prefix.
 func TenantOf(tenantID string) string { return "c." + tenantID }
 
 // PartitionOf returns the store partition of the tenant tenantID.

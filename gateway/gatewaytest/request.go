@@ -13,13 +13,13 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Request is a request that the client library cannot send.
+// Request is a request that the client library cannot send, such as an invalid request.
 type Request struct {
 	Method  string
 	Path    string // path with the query
-	Token   string // bearer token; empty: none
+	Token   string // bearer token; empty means none
 	Body    string
-	Header  http.Header // overrides the headers that follow from Token and Body
+	Header  http.Header // replaces headers that Token and Body set
 	Chunked bool        // sends the body without a Content-Length
 }
 
@@ -28,7 +28,7 @@ type Response struct {
 	Status  int
 	Header  http.Header
 	Body    string
-	Problem client.Problem // problem document; zero if the body is another document
+	Problem client.Problem // problem document; zero if the body is not a problem document
 }
 
 // Do sends a request. The response is validated against the contract, whatever its status.
@@ -69,8 +69,8 @@ func (r Request) build(t testing.TB, url string) *http.Request {
 	return request
 }
 
-// Metrics reads the gateway's metrics. A key is a series as Prometheus writes it, such
-// as `fieldgate_http_requests_total{operation="getHealth",status="200"}`.
+// Metrics reads the gateway's metrics. A key is a series in the text format of Prometheus,
+// such as `fieldgate_http_requests_total{operation="getHealth",status="200"}`.
 func (g *Gateway) Metrics(t testing.TB) map[string]float64 {
 	t.Helper()
 	response, err := http.Get(g.MetricsURL + "/metrics")

@@ -32,7 +32,7 @@ const waitTimeout = 15 * time.Second
 // and sends no credentials.
 type DialOptions struct {
 	Path      string // path with the query
-	Token     string // bearer token for the Authorization header; empty: none
+	Token     string // bearer token for the Authorization header; empty means none
 	Header    http.Header
 	Protocols []string // default: fieldgate.v1
 
@@ -72,7 +72,7 @@ type Event struct {
 	Data      map[string]any    `json:"data"`
 }
 
-// Subscribed is the data of the reply to subscribe.
+// Subscribed is the data of the reply to a subscribe frame.
 type Subscribed struct {
 	Room    string `json:"room"`
 	Offset  string `json:"offset"`
@@ -211,7 +211,7 @@ func (g *Gateway) OpenCustomer(t testing.TB, token string) *Socket {
 	return g.Open(t, DialOptions{Path: CustomerPath, Token: token})
 }
 
-// Send sends a frame without a request id, which gets no reply.
+// Send sends a frame without a request id, so the gateway sends no reply.
 func (s *Socket) Send(kind string, data any) {
 	s.t.Helper()
 	s.SendRaw(encode(s.t, kind, "", data))
@@ -262,7 +262,7 @@ func (s *Socket) StartRequest(kind string, data any) PendingReply {
 	return s.StartRequestAs(fmt.Sprintf("q-%d", s.ids.Add(1)), kind, data)
 }
 
-// StartRequestAs is StartRequest with the given request id.
+// StartRequestAs is like StartRequest, but with the given request id.
 func (s *Socket) StartRequestAs(requestID, kind string, data any) PendingReply {
 	s.t.Helper()
 	request := pendingRequest{kind: kind, reply: make(chan Frame, 1)}
@@ -306,7 +306,7 @@ func (s *Socket) RequestError(kind string, data any) (problem client.Problem) {
 	return problem
 }
 
-// Subscribe subscribes to a room. If since is not empty, events follow from that offset on.
+// Subscribe subscribes to a room. If since is not empty, the events after that offset follow.
 func (s *Socket) Subscribe(room, since string) (subscribed Subscribed) {
 	s.t.Helper()
 	data := map[string]any{"room": room}
@@ -341,7 +341,7 @@ func (s *Socket) Event() (e Event) {
 	return e
 }
 
-// TryNext is Next with a time limit. If no frame arrives in time, it returns
+// TryNext is like Next, but with a time limit. If no frame arrives in time, it returns
 // context.DeadlineExceeded. If the socket is closed, it returns the reason for the close.
 func (s *Socket) TryNext(within time.Duration) (Frame, error) { return s.next(within) }
 

@@ -25,8 +25,8 @@ type settings struct {
 	AutoPipeline bool
 }
 
-// serve runs a server in a child process. It prints the server's URL and ends when its
-// standard input is closed. It returns the exit code.
+// serve is the main function of a child process. It runs the server of the given role,
+// prints the server's URL and returns the exit code. It ends when standard input is closed.
 func serve(role string) int {
 	var s settings
 	err := json.Unmarshal([]byte(os.Getenv("FIELDGATE_MEASURED_SETTINGS")), &s)
@@ -50,8 +50,8 @@ func serve(role string) int {
 	return 0
 }
 
-// serveGateway runs a gateway as in production. Its rate limits are checked for every
-// request, and are too high to be reached.
+// serveGateway runs a gateway as in production. The rate limits are checked for every
+// request, but are too high to be reached.
 func serveGateway(ctx context.Context, s settings) error {
 	high := ratelimit.Limit{PerMinute: 1e8, Burst: 1e7}
 	g, err := gateway.New(ctx, gateway.Config{
@@ -67,9 +67,9 @@ func serveGateway(ctx context.Context, s settings) error {
 	return g.Run(ctx)
 }
 
-// serveFloor runs the smallest possible server of the queue. It decodes JSON, runs the one
-// script of the transition and encodes JSON. It authenticates no caller and validates
-// nothing.
+// serveFloor runs the smallest possible server of the queue. For each request, it decodes
+// JSON, runs one script and encodes JSON. It does not authenticate callers or validate
+// requests.
 func serveFloor(ctx context.Context, s settings) error {
 	st, err := store.Connect(ctx, store.Config{URL: s.RedisURL, AutoPipeline: s.AutoPipeline, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -51,17 +51,17 @@ var fsyncs = []struct {
 	{"always", []string{"--appendfsync", "always"}},
 }
 
-// lifecycleCost is the outcome of one run of lifecycles.
+// lifecycleCost is the measured cost of one run of lifecycles.
 type lifecycleCost struct {
 	perSecond     float64
 	p50, p99      time.Duration
-	server, redis time.Duration // processor time of each lifecycle
+	server, redis time.Duration // processor time per lifecycle, of the server and of Redis
 }
 
 func (l lifecycleCost) cpu() time.Duration { return l.server + l.redis }
 
-// measureLifecycle measures propose, claim and submit result over HTTP, against a gateway
-// and against the floor. Each of the concurrent callers has a device of its own.
+// measureLifecycle measures propose, claim and submit result over HTTP, with a gateway and with
+// the server of serveFloor. Each of the concurrent callers has a device of its own.
 func measureLifecycle(t *testing.T, e extent) {
 	iss := customertest.NewIssuer(t)
 	table := newTable("log of Redis", "pipelined", "lifecycles/s", "p50", "p99", "CPU gateway", "CPU Redis", "floor: lifecycles/s", "CPU server", "CPU Redis", "**CPU, ratio**")
@@ -71,7 +71,8 @@ func measureLifecycle(t *testing.T, e extent) {
 			s := settings{RedisURL: redis.url, SupabaseURL: iss.URL(), AutoPipeline: pipelined}
 			gateway, floor := start(t, "gateway", s), start(t, "floor", s)
 			callers := newCallers(t, gateway, redis, iss, e.callers)
-			// The second round runs in reverse order, so that a drift of the machine affects both.
+			// The second round runs in reverse order, so that a change in the machine's speed
+			// affects both servers alike.
 			ofGateway, ofFloor := run(t, e, gateway, redis, callers), run(t, e, floor, redis, callers)
 			ofFloor, ofGateway = cheaper(ofFloor, run(t, e, floor, redis, callers)), cheaper(ofGateway, run(t, e, gateway, redis, callers))
 			table.row(fsync.name, yesOrNo(pipelined), integer(ofGateway.perSecond), ms(ofGateway.p50), ms(ofGateway.p99), us(ofGateway.server), us(ofGateway.redis),
@@ -81,8 +82,8 @@ func measureLifecycle(t *testing.T, e extent) {
 	publish(t, e, "lifecycle", table)
 }
 
-// cheaper returns the run with less processor time, which the rest of the machine disturbed
-// less.
+// cheaper returns the run with less processor time, because other processes have disturbed that
+// run less.
 func cheaper(a, b lifecycleCost) lifecycleCost {
 	if b.cpu() < a.cpu() {
 		return b
@@ -119,7 +120,7 @@ func newCallers(t testing.TB, at child, redis server, iss *customertest.Issuer, 
 	return all
 }
 
-// run warms up and then runs lifecycles with all callers, for the times in e.
+// run warms up, and then measures lifecycles of all callers, for the durations in e.
 func run(t testing.TB, e extent, at child, redis server, callers []*caller) lifecycleCost {
 	t.Helper()
 	each(callers, func(c *caller) { c.runFor(t, at.URL, e.warm) })
@@ -146,7 +147,8 @@ func each(callers []*caller, f func(*caller)) {
 	all.Wait()
 }
 
-// runFor runs lifecycles one after the other and returns how long each took.
+// runFor runs lifecycles one after the other for the duration d, and returns the duration of
+// each.
 func (c *caller) runFor(t testing.TB, url string, d time.Duration) (times []time.Duration) {
 	for began := time.Now(); time.Since(began) < d; {
 		start := time.Now()
@@ -208,7 +210,7 @@ func cpuTime(t testing.TB, pid int) time.Duration {
 	t.Helper()
 	stat, err := readStat(pid)
 	require.NoError(t, err)
-	const ticks = 100 // per second, on every Linux: see proc(5)
+	const ticks = 100 // clock ticks per second, on every Linux; see proc(5)
 	fields := strings.Fields(stat[strings.LastIndex(stat, ")")+1:])
 	user, _ := strconv.Atoi(fields[11])
 	system, _ := strconv.Atoi(fields[12])

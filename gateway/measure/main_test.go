@@ -17,16 +17,17 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// measuring is the environment variable that selects the size: "full" in `make bench`.
+// measuring is the environment variable that selects the size of the measurement. `make bench`
+// sets it to "full".
 const measuring = "FIELDGATE_MEASURE"
 
 // extent is the size of a measurement.
 type extent struct {
-	callers   int           // concurrent
-	warm, run time.Duration // of each way of running a lifecycle
-	ready     []int         // numbers of ready commands, ten on each device
-	claims    int           // at each number of ready commands
-	document  string        // file that gets the tables; empty: none
+	callers   int           // number of concurrent callers
+	warm, run time.Duration // duration of the warm-up, and of the measurement after it
+	ready     []int         // numbers of ready commands at which the costs are measured
+	claims    int           // number of claims to measure, for each number of ready commands
+	document  string        // file that gets the tables; empty means none
 }
 
 var (
@@ -44,7 +45,8 @@ func TestMain(m *testing.M) {
 	storetest.Main(m)
 }
 
-// TestMeasure prints tables of the costs. In full size, it writes them into the document.
+// TestMeasure measures costs and prints tables. In full size, it also writes the tables into
+// docs/performance.md.
 func TestMeasure(t *testing.T) {
 	if testing.Short() {
 		t.Skip("slow")
@@ -57,8 +59,8 @@ func TestMeasure(t *testing.T) {
 	t.Run("size", func(t *testing.T) { measureSize(t, e) })
 }
 
-// childRole is the environment variable with the role of a child process. Each server runs
-// in a process of its own, so that its processor time is counted alone.
+// childRole is the environment variable whose value is the role of a child process. Each
+// server runs in a process of its own, so that its processor time can be measured separately.
 const childRole = "FIELDGATE_MEASURED"
 
 // child is a server in a process of its own.
@@ -76,7 +78,7 @@ func start(t testing.TB, role string, settings settings) child {
 	cmd.Env = append(os.Environ(), childRole+"="+role, "FIELDGATE_MEASURED_SETTINGS="+string(encoded))
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
-	in, err := cmd.StdinPipe() // the child ends when it is closed
+	in, err := cmd.StdinPipe() // the child process ends when its standard input is closed
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {

@@ -98,15 +98,15 @@ func (f *fleet) grow(ready int) memory {
 	return memory{device: (between - before) / float64(n), command: (f.usedMemory() - between) / float64(n*perDevice)}
 }
 
-// parallel calls do n times, 64 at a time. It ends the test after an error.
-func (f *fleet) parallel(n int, do func(i int) error) {
+// parallel runs task n times, 64 at a time. It ends the test after an error.
+func (f *fleet) parallel(n int, task func(i int) error) {
 	f.t.Helper()
 	var next atomic.Int64
 	var all sync.WaitGroup
 	for range 64 {
 		all.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				if err := do(i); err != nil {
+				if err := task(i); err != nil {
 					f.t.Error(err)
 					return
 				}
@@ -129,9 +129,9 @@ func (f *fleet) usedMemory() float64 {
 	return used
 }
 
-// claim claims n commands one after the other, on devices all over the fleet, and then
-// releases them. It returns the mean time of a claim in Redis and the median time that the
-// caller waited.
+// claim claims n commands one after the other, on devices spread over the fleet, and then
+// releases them. It returns the mean time that Redis spends on a claim, and the median
+// time that the caller waits.
 func (f *fleet) claim(n int) (inRedis, waited time.Duration) {
 	f.t.Helper()
 	var times []time.Duration
@@ -169,13 +169,13 @@ func (f *fleet) claimOne(d store.Device, visibility time.Duration) claimedComman
 	return claimedCommand{d, leases[0]}
 }
 
-// sweep lets n leases expire and returns the time in Redis until all were settled.
+// sweep lets n leases expire and returns the time that Redis spent on settling them.
 func (f *fleet) sweep(n int) time.Duration {
 	f.t.Helper()
 	n = min(n, len(f.devices))
 	var last claimedCommand
 	for i := range n {
-		last = f.claimOne(f.devices[len(f.devices)-1-i], 2*time.Second) // devices that no earlier sweep has settled
+		last = f.claimOne(f.devices[len(f.devices)-1-i], 2*time.Second) // uses devices that had no lease in an earlier sweep
 	}
 	time.Sleep(time.Until(last.lease.VisibleUntil) + 10*time.Millisecond)
 	f.resetStats()
@@ -194,8 +194,9 @@ func (f *fleet) resetStats() {
 	require.NoError(f.t, f.redis.ConfigResetStat(f.t.Context()).Err())
 }
 
-// timeInRedis returns the time that Redis has spent in scripts since resetStats. The
-// commands of a script are listed too, and are left out because they are part of its time.
+// timeInRedis returns the time that Redis has spent in scripts since resetStats. Redis
+// also lists the commands that scripts run. They are left out, because their time is part
+// of the scripts' time.
 func (f *fleet) timeInRedis() (total time.Duration) {
 	f.t.Helper()
 	stats := f.redis.InfoMap(f.t.Context(), "commandstats")

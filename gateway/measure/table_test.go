@@ -43,8 +43,8 @@ func thousands(n int) string {
 	return text
 }
 
-// publish prints a table with a description of the machine. If e has a document, the table
-// replaces the text between the two comments with its name.
+// publish prints a description of the machine and a table. If e.document is not empty,
+// publish also writes both into that file, between the two comments that contain name.
 func publish(t testing.TB, e extent, name string, rows *table) {
 	t.Helper()
 	text := fmt.Sprintf("%s\n%s\n", machine(), rows.String())

@@ -1,10 +1,13 @@
--- cancel cancels a command, or asks the device that has claimed it to stop.
--- KEYS  1-13 the device's key set
--- ARGV  1-5 the scope, 6 command id, 7 session id, 8 reason
+-- cancel cancels a command. If the command is claimed, cancel only asks the device to stop.
+-- KEYS[1..13]  the device's key set
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      command id
+-- ARGV[7]      session id
+-- ARGV[8]      reason
 -- Returns {"ok", events, state}
--- Refuses with command_not_found, or command_finished with the state
+-- Refuses with command_not_found, or command_finished with the command's state
 -- Guarantees that a claimed command stays claimed, because only its device can report what
--- became of it.
+-- the command did.
 --@include store/base
 --@include store/device
 --@include store/event

@@ -1,20 +1,24 @@
--- claim hands the next commands of the ready set to their device, each under a lease.
--- KEYS  1-13 the device's key set, 14 the login's record, 15 the remembered answer (only
---       with an Idempotency-Key)
--- ARGV  1-5 the scope, 6 how many commands at most, 7 visibility timeout in ms,
---       8 fingerprint of the request, 9 how many expired leases to settle at most,
---       10 the epoch of the login, 11 the hash of the login token, empty to not require the
---       login's record, 12... a claim token and its hash for each command that may be
---       handed out
+-- claim leases the next commands of the ready set to their device.
+-- KEYS[1..13]  the device's key set
+-- KEYS[14]     the login's record
+-- KEYS[15]     the stored answer; only with an Idempotency-Key
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      maximum number of commands to claim
+-- ARGV[7]      length of each lease, in ms
+-- ARGV[8]      fingerprint of the request
+-- ARGV[9]      maximum number of expired leases to settle
+-- ARGV[10]     epoch of the login
+-- ARGV[11]     hash of the login token; empty if the login's record is not required
+-- ARGV[12...]  a claim token and its hash, for each command that may be claimed
 -- Returns {"ok", events, now, length of the ready set, quarantined ids, the tenant's own limit
---       of waiting claims (empty if it has none, and when commands are returned),
+--       of waiting claims (empty if it has none, and if commands are returned),
 --       {command id, state, body, claim token}...}
 -- Refuses with unauthorized, idempotency_key_reused
--- Guarantees that a command has one lease at a time, that only commands in the ready set
--- that may run are handed out, and that a repeated claim returns the same commands and
--- tokens while their leases last. An empty answer is never remembered. A device that was
--- suspended, or whose login ended, while its claim waited gets nothing. A new epoch ends all
--- logins of a device, a deleted record ends one.
+-- Guarantees that a command has one lease at a time, and that only a command that may run is
+-- claimed. A repeated claim returns the same commands and tokens while their leases last,
+-- but an empty answer is never stored. A waiting claim is refused after its device was
+-- suspended or its login ended. A new epoch ends all logins of a device. Deleting a login's
+-- record ends that login.
 --@include store/base
 --@include store/device
 --@include store/event
@@ -26,7 +30,7 @@ local device = device_at(1, 1)
 local login_key, memory_key = KEYS[14], KEYS[15]
 local limit, timeout, fingerprint, settle_limit = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
 local login_epoch, login_hash = ARGV[10], ARGV[11]
-local TOKENS = 12 -- where the claim tokens begin in ARGV
+local TOKENS = 12 -- index of the first claim token in ARGV
 local now = clock()
 
 -- reply returns the script's reply with the claimed commands.
@@ -35,13 +39,13 @@ local function reply(claimed)
   return ok(now, redis.call('ZCARD', device.ready), quarantined(), max_waiting, unpack(claimed))
 end
 
--- read_body returns the body that was proposed, or false if it is missing.
+-- read_body returns the body of a command, or false if the body is missing.
 local function read_body(id)
   return redis.call('HGET', device.commands, body_field(id))
 end
 
 -- replay returns the commands that an earlier claim with the same Idempotency-Key
--- claimed, if their leases have not ended.
+-- claimed. It omits commands whose lease from that claim has ended.
 local function replay(answer)
   local claimed = {}
   for _, earlier in ipairs(cjson.decode(answer)) do
@@ -54,9 +58,9 @@ local function replay(answer)
   return claimed
 end
 
--- next_claimable returns the id, the state and the body of the first command in the ready
--- set that may be claimed. It returns nil if there is none. It removes the commands
--- before it, which may not be claimed.
+-- next_claimable returns the id, the state and the body of the first command in the ready set
+-- that may be claimed. It returns nil if no command may be claimed. It removes the commands
+-- ahead of the returned one from the ready set, because they may not be claimed.
 local function next_claimable()
   while true do
     local id = redis.call('ZRANGE', device.ready, 0, 0)[1]
@@ -77,7 +81,7 @@ local function next_claimable()
   end
 end
 
--- claim puts a command under a lease.
+-- claim starts a lease on a command.
 local function claim(id, c, token_hash)
   unlist(device, id, c)
   replace_token(c, token_hash)

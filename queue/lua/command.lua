@@ -5,38 +5,39 @@
 --              rejected, cancelled, expired
 --   session, request, proposer, priority, max, seq, created, deliver_by: set by the
 --              proposal and never changed; max is the number of attempts
---   approve_by the end of the time to decide, for a reviewed command only
---   attempt    the number of claims that count
+--   approve_by deadline for the decision; only in a command that needs approval
+--   attempt    the number of claims, excluding released claims
 --   claims     the number of all claims, including released claims
 --   token      hash of the newest claim token, kept after the lease has expired
 --   past       hashes of earlier claim tokens, the newest last, joined by spaces
---   returned   true after the newest claim was released: its token is then invalid
---   queued, claimed, visible, finished: times in Unix ms; visible ends the lease
---   first      time of the first claim that counts: the execution cap runs from it
+--   returned   true if the newest claim was released; the newest token is then invalid
+--   queued, claimed, visible, finished: times in Unix ms; visible is the end of the lease
+--   first      time of the first claim that was not released; EXECUTION_CAP starts at this
+--              time
 --   cancel     true when a user has cancelled the command while it was claimed
 --   late       true when the result arrived after the lease had expired
 --   approval   {decision, by, at, reason}
---   history    its claims, the newest last: {attempt, claimed, ended, outcome}
---   result     fingerprint of the result that is recorded
---   bytes      what the command counts towards the stored bytes of its tenant; absent if an
---              earlier version created it
---   digest     digest of what a user approves, set by the proposal; readers compute it
---              where there is none
--- What was proposed stands beside it under "<id>:body". "<id>:head" is the body without its
--- parameters, for lists; it exists only when they are large. "<id>:aside" holds the time at
--- which the command was quarantined.
+--   history    the command's claims, the newest last: {attempt, claimed, ended, outcome}
+--   result     fingerprint of the recorded result
+--   digest     digest of what a user approves, set by the proposal; readers compute a
+--              missing digest
+-- Three more fields of the hash belong to the command. "<id>:body" holds what was proposed.
+-- "<id>:head" holds the body without its parameters, for lists; the field exists only if
+-- the parameters are large. "<id>:aside" holds the time at which the command was
+-- quarantined.
 --@include store/base
 --@include store/due
 --@include store/event
 --@include store/usage
 
--- EXECUTION_CAP bounds the total time of all leases of a command, in ms.
+-- EXECUTION_CAP is the maximum time, in ms, from a command's first claim that was not released
+-- to the end of its last lease.
 local EXECUTION_CAP = 12 * 3600 * 1000
--- CLAIMS_CAP bounds the number of claims of a command, including released claims. Each
--- claim writes two events, so a device that claims and releases all day would fill the
--- store. A device that does so once a minute for a day stays below the cap.
+-- CLAIMS_CAP is the maximum number of claims of a command, including released claims. Each
+-- claim writes two events, so an unlimited number of claims would fill the store. A device that
+-- claims and releases a command once a minute stays below the cap for a day.
 local CLAIMS_CAP = 2000
--- HISTORY_CAP bounds the number of claims in a command's history.
+-- HISTORY_CAP is the maximum number of claims that a command's history keeps.
 local HISTORY_CAP = 20
 -- COMMAND_BYTES is the number of bytes that a command counts besides its body and its result.
 -- It stands for the state, the entries in indexes and the remembered answer.
@@ -47,22 +48,23 @@ local FINAL = {
   rejected = true, cancelled = true, expired = true,
 }
 
--- REQUIRED holds the fields that every record has, with their types.
+-- REQUIRED maps each field that every record must have to its type.
 local REQUIRED = {
   status = 'string', session = 'string', request = 'string', proposer = 'string', seq = 'number', priority = 'number',
   max = 'number', attempt = 'number', claims = 'number', created = 'number', deliver_by = 'number',
 }
--- OPTIONAL holds the types of fields that a record may lack. Such a field is checked if
--- the record has it.
+-- OPTIONAL maps each field that a record may lack to its type. If a record has the field, the
+-- type is checked.
 local OPTIONAL = {
   token = 'string', past = 'string', result = 'string', first = 'number', approve_by = 'number',
   history = 'table', approval = 'table', digest = 'string', bytes = 'number',
 }
--- DEADLINE maps a status to the field whose time a record with this status must have.
+-- DEADLINE maps a status to the field that holds the deadline of a command in that status. The
+-- record must have this field.
 local DEADLINE = { pending_approval = 'approve_by', queued = 'deliver_by', claimed = 'visible' }
 
--- has_types reports whether the fields of a record have the given types. A missing field
--- passes unless it is required.
+-- has_types reports whether the fields of a record have the given types. An absent field is
+-- accepted if required is false.
 local function has_types(c, types, required)
   for name, wanted in pairs(types) do
     if type(c[name]) ~= wanted and (required or c[name] ~= nil) then
@@ -72,8 +74,8 @@ local function has_types(c, types, required)
   return true
 end
 
--- is_valid reports whether the scripts can process a decoded record. It checks every
--- field that they use, so that no script fails between two of its writes.
+-- is_valid reports whether the scripts can process a decoded record. It checks every field
+-- that the scripts use, so that no script fails after it has written something.
 local function is_valid(c)
   if type(c) ~= 'table' or not has_types(c, REQUIRED, true) or not has_types(c, OPTIONAL, false) then
     return false
@@ -85,9 +87,9 @@ local function is_valid(c)
     and (newest == nil or type(newest) == 'table')
 end
 
--- load_command returns the state of a command. It returns nil if the command has no
--- record or the record is invalid; for an invalid record the second value is true.
--- device.state then holds the state as text, for the reply.
+-- load_command returns the state of a command, and stores it as text in device.state for the
+-- reply. It returns (nil, false) if the command has no record, and (nil, true) if the record
+-- is invalid.
 local function load_command(device, id)
   local raw = redis.call('HGET', device.commands, id)
   if not raw then
@@ -108,33 +110,35 @@ local function save_command(device, id, c)
   redis.call('HSET', device.commands, id, device.state)
 end
 
--- body_field returns the field of the commands hash that holds what was proposed.
+-- body_field returns the field of the commands hash that holds a command's body.
 local function body_field(id)
   return id .. ':body'
 end
 
--- head_field returns the field of the commands hash that holds the head of the body.
+-- head_field returns the field of the commands hash that holds a command's body without its
+-- parameters.
 local function head_field(id)
   return id .. ':head'
 end
 
--- aside_field returns the field that is set while a command is quarantined.
+-- aside_field returns the field of the commands hash that exists while a command is
+-- quarantined.
 local function aside_field(id)
   return id .. ':aside'
 end
 
--- index_member returns the member of the device's index for a command of a session.
+-- index_member returns a command's member in the device's index of commands by session.
 local function index_member(session, id)
   return session .. ':' .. id
 end
 
--- inbox_member returns the member of the tenant's inbox for a command of the device.
+-- inbox_member returns a command's member in the tenant's approval inbox.
 local function inbox_member(device, id)
   return id .. ' ' .. device.id
 end
 
 -- next_deadline returns the time at which the command changes if no request changes it
--- before.
+-- earlier.
 local function next_deadline(device, c)
   if c.status == 'pending_approval' then
     return c.approve_by
@@ -159,9 +163,9 @@ local function remove_ready(device, id)
   count(device, 'readyCommands', -redis.call('ZREM', device.ready, id))
 end
 
--- quarantine removes a command whose record the scripts cannot process from every
--- structure, so that it does not stop the commands behind it. The record stays, for an
--- operator to read.
+-- quarantine removes a command from every structure that scripts act on, so that it no longer
+-- blocks other commands, and adds it to the quarantine. The command's record stays, so that an
+-- operator can read it.
 local function quarantine(device, id)
   set_aside[#set_aside + 1] = id
   remove_ready(device, id)
@@ -181,7 +185,7 @@ local function quarantined()
   return table.concat(set_aside, ' ')
 end
 
--- unlist removes the command from the structures of its status.
+-- unlist removes the command from the structures that hold commands of its status.
 local function unlist(device, id, c)
   if c.status == 'pending_approval' then
     redis.call('ZREM', device.pending, id)
@@ -226,9 +230,8 @@ local function lacks_approval(c)
   return c.approve_by and not (c.approval and c.approval.decision == 'approved')
 end
 
--- enqueue adds the command to the ready set, at the position that its priority and
--- sequence number give. Otherwise only the reconciler adds to the ready set, to restore a
--- lost entry.
+-- enqueue adds the command to the ready set, ordered by priority and sequence number.
+-- Apart from enqueue, only the reconciler adds to the ready set, to restore a lost entry.
 local function enqueue(device, id, c, now)
   unlist(device, id, c)
   c.status = 'queued'
@@ -248,9 +251,10 @@ local function finish(device, id, c, status, now)
   save_command(device, id, c)
 end
 
--- finish_without_result moves the command to a final status without a result from its
--- device.
---   e   actor, request: instead of those of the scope; data: of the event
+-- finish_without_result moves the command to a final status and records the event. It
+-- records no result.
+--   e.actor, e.request  override the actor and the request of the scope
+--   e.data              data of the event
 local function finish_without_result(device, id, c, status, now, e)
   finish(device, id, c, status, now)
   emit(device, now, 'command.' .. status, {
@@ -259,8 +263,8 @@ local function finish_without_result(device, id, c, status, now, e)
 end
 
 -- session_ended reports whether the command's session has ended or its device is
--- decommissioned, so that the command may no longer be delivered. It reads the device's
--- record only once in each run of a script.
+-- decommissioned. The command may then no longer be delivered. session_ended reads the
+-- device's record only once in each run of a script.
 local function session_ended(device, c, now)
   if not device.session then
     local status, session, session_until = read_fields(device.record, 'status', 'session', 'session_until')
@@ -278,13 +282,14 @@ local function finish_by_system(device, id, c, status, now)
   })
 end
 
--- is_exhausted reports whether the command was claimed too often or for too long in total.
+-- is_exhausted reports whether the command has reached CLAIMS_CAP or EXECUTION_CAP.
 local function is_exhausted(c, now)
   return c.claims >= CLAIMS_CAP or (c.first ~= nil and c.first + EXECUTION_CAP <= now)
 end
 
--- expire_lease ends a lease that has expired. The command is queued again if it has
--- attempts left. Otherwise its status becomes timed_out.
+-- expire_lease ends a lease that has expired. If the command has no attempts left, its status
+-- becomes timed_out. Otherwise the command is queued again. Its status then becomes cancelled
+-- if a user has cancelled it, or expired if it may no longer be delivered.
 local function expire_lease(device, id, c, now)
   if c.attempt >= c.max or is_exhausted(c, now) then
     record_claim_end(c, now, 'timed_out')
@@ -321,7 +326,7 @@ local function settle(device, id, c, now)
   return true
 end
 
--- settle_leases ends up to `limit` expired leases of the device. A claim calls it first,
+-- settle_leases settles at most `limit` expired leases of the device. A claim calls it first,
 -- so that claims are correct even when no sweeper runs.
 local function settle_leases(device, now, limit)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', device.leases, '-inf', ms(now), 'LIMIT', 0, limit)) do
@@ -336,8 +341,8 @@ local function settle_leases(device, now, limit)
   end
 end
 
--- finish_unclaimed moves every command of the device that is queued or pending approval
--- to a final status. Both sets have a maximum size, which bounds the work.
+-- finish_unclaimed moves the queued and the pending commands of the device to a final status.
+-- The work is bounded, because the ready set and the pending set have a maximum size.
 local function finish_unclaimed(device, now, status, e)
   for i, key in ipairs({ device.ready, device.pending }) do
     for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do

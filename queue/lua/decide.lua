@@ -1,12 +1,16 @@
 -- decide records an approver's decision on a command that is pending approval.
--- KEYS  1-13 the device's key set
--- ARGV  1-5 the scope, 6 command id, 7 session id, 8 "approved" or "rejected",
---       9 reason, 10 "1" when the proposer may not approve
+-- KEYS[1..13]  the device's key set
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      command id
+-- ARGV[7]      session id
+-- ARGV[8]      "approved" or "rejected"
+-- ARGV[9]      reason
+-- ARGV[10]     "1" if the proposer may not approve
 -- Returns {"ok", events, state}
 -- Refuses with command_not_found, already_decided, session_closed, approval_expired,
---       command_finished, self_approval; all but the first with the state
--- Guarantees that one decision is recorded, however many arrive at once. The same decision
--- of the same user returns what is recorded.
+--       command_finished, self_approval; all but the first contain the command's state
+-- Guarantees that only one decision is recorded, even if several arrive at once. If the same
+-- user repeats the recorded decision, the script returns the state and changes nothing.
 --@include store/base
 --@include store/device
 --@include store/event

@@ -1,11 +1,14 @@
 -- extend extends the lease of a claimed command.
--- KEYS  1-13 the device's key set
--- ARGV  1-5 the scope, 6 command id, 7 hash of the claim token, 8 ms from now
+-- KEYS[1..13]  the device's key set
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      command id
+-- ARGV[7]      hash of the claim token
+-- ARGV[8]      time from now to the new end of the lease, in ms
 -- Returns {"ok", events, state, now}
 -- Refuses with command_not_found, invalid_claim_token, claim_superseded, claim_expired,
---       command_finished; all but the first with the state
+--       command_finished; all but the first contain the command's state
 -- Guarantees that only the lease of the newest claim is extended, never beyond the
--- execution cap, and never after it has expired.
+-- execution cap, and never after the lease has expired.
 --@include store/base
 --@include store/device
 --@include store/reply

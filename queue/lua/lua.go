@@ -1,6 +1,6 @@
 // Package lua exports the Lua fragments of package queue that scripts of other packages
-// include. It does not import package queue, so those packages depend on no Go code of
-// it.
+// include. It does not import package queue, so that those packages do not depend on the Go
+// code of package queue.
 package lua
 
 import (
@@ -9,8 +9,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// files holds only the exported fragments, because other packages run no script of
-// package queue.
+// files holds only the exported fragments. Other packages run no script of package queue.
 //
 //go:embed command.lua
 var files embed.FS

@@ -1,21 +1,32 @@
--- propose adds a command to the queue of its device. It is the only way in.
--- KEYS  1-13 the device's key set, 14 the session's record, 15 the remembered answer (only
---       with an Idempotency-Key)
--- ARGV  1-5 the scope, 6 command id, 7 session id, 8 body (JSON, kept as it is),
---       9 priority, 10 max attempts, 11 "auto" or "review", 12 ms within which it must be
---       delivered, 13 ms within which it must be decided on, 14 how many commands the
---       ready set and the pending set of a device may each hold, 15 fingerprint of the
---       request, 16 ms to remember the answer, 17 time of the proposal in Unix ms, as the
---       gateway read it from this clock, 18 digest for that time, 19 head of the body (empty
---       when the body is small), 20-22 the installation's limits of ready commands, of
---       commands pending approval and of stored bytes, 0 for none
--- Returns {"ok", events, command id, state, body, 1 when the answer was remembered}
+-- propose adds a command to the queue of its device. No other script creates a command.
+-- KEYS[1..13]  the device's key set
+-- KEYS[14]     the session's record
+-- KEYS[15]     the stored answer; only with an Idempotency-Key
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      command id
+-- ARGV[7]      session id
+-- ARGV[8]      body; JSON that is stored unchanged
+-- ARGV[9]      priority
+-- ARGV[10]     maximum number of attempts
+-- ARGV[11]     "auto" or "review"
+-- ARGV[12]     time within which the command must be delivered, in ms
+-- ARGV[13]     time within which a user must decide on the command, in ms
+-- ARGV[14]     maximum number of commands in the device's ready set, and in its pending set
+-- ARGV[15]     fingerprint of the request
+-- ARGV[16]     time for which the answer is stored, in ms
+-- ARGV[17]     time of the proposal in Unix ms; the gateway has read it from the store's clock
+-- ARGV[18]     digest of a command that is created at the time ARGV[17]
+-- ARGV[19]     head of the body; empty if the body is small
+-- ARGV[20]     the installation's limit of ready commands; 0 for none
+-- ARGV[21]     the installation's limit of commands pending approval; 0 for none
+-- ARGV[22]     the installation's limit of stored bytes; 0 for none
+-- Returns {"ok", events, command id, state, body, 1 if the answer was stored before}
 -- Refuses with idempotency_key_reused, session_not_found, session_closed,
---       device_queue_full, quota_exceeded with the quota and its limit
--- Guarantees that a command under review is in no structure that a claim reads, and that a
--- repeated request creates no second command while the first is kept. The digest covers
--- deliver_by, so it is stored only when deliver_by counts from the time that the gateway
--- read. That time is not used when it is not recent, as after a failover to another clock.
+--       device_queue_full; or with quota_exceeded, the quota and its limit
+-- Guarantees that a claim cannot find a command under review, and that a repeated request
+-- creates no second command unless the first was deleted. The digest covers deliver_by, so the
+-- script stores the digest only if deliver_by counts from ARGV[17]. It ignores ARGV[17] if
+-- that time is not recent, for example after a failover to a store with another clock.
 --@creates
 --@include store/base
 --@include store/device
@@ -32,7 +43,7 @@ local proposed_at, digest, head = tonumber(ARGV[17]), ARGV[18], ARGV[19]
 local max_ready, max_pending, max_bytes = ARGV[20], ARGV[21], ARGV[22]
 local now = clock()
 
--- RECENT_MS is the maximum age, in ms, of a time that the gateway read.
+-- RECENT_MS is the maximum age, in ms, of the proposal time that the gateway has read.
 local RECENT_MS = 10000
 local recent = proposed_at <= now and now - proposed_at <= RECENT_MS
 local created = recent and proposed_at or now

@@ -1,31 +1,33 @@
 -- reconcile compares commands of a device with the structures that they should be in, and
 -- repairs the differences.
--- KEYS  1-13 the device's key set
--- ARGV  1-5 the scope, 6... where a command was found: "<session>:<command>" for an entry
---       of the index, ":<command>" for any other place
+-- KEYS[1..13]  the device's key set
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6...]   where a command was found: "<session>:<command>" in the index of commands by
+--              session, ":<command>" in any other structure
 -- Returns {"ok", events, quarantined ids, {{damage, structure, status, command id}...}}:
---       the damage is "missing", "left" or "misplaced"; the status is "" for a command
---       without a record
--- Guarantees that the record decides, that only commands that may run enter the ready set,
--- and that nothing is reported when nothing is damaged, whatever runs at the same time.
+--       the damage is "missing", "left" (a superfluous entry) or "misplaced"; the status is
+--       "" for a command without a record
+-- Guarantees that each repair follows the command's record, and that only commands that may
+-- run enter the ready set. If nothing is damaged it reports nothing, even while other
+-- scripts run.
 --@include store/base
 --@include store/device
 --@include store/due
 --@include store/reply
 --@include command
 local device = device_at(1, 1)
-local FOUND = DEVICE_ARGS + 1 -- the first of the places in ARGV
+local FOUND = DEVICE_ARGS + 1 -- index of the first entry in ARGV
 local now = clock()
 local damages = {}
-local newest = { seq = 0 } -- the command with the highest sequence
+local newest = { seq = 0 } -- command with the highest sequence number
 
 -- report adds one instance of damage to the reply.
 local function report(damage, structure, status, id)
   damages[#damages + 1] = { damage, structure, status, id }
 end
 
--- repair_member repairs one member of a sorted set. The score is nil if the set must not
--- contain the member, and true if any score is right.
+-- repair_member repairs one member of a sorted set. If score is nil, the set must not contain
+-- the member. If score is true, the member may have any score.
 local function repair_member(structure, key, member, score, status, id)
   local present = redis.call('ZSCORE', key, member)
   if not score then
@@ -39,8 +41,8 @@ local function repair_member(structure, key, member, score, status, id)
   end
 end
 
--- repair_structures repairs the structures of unfinished commands. For a command without
--- a record, c is nil, and no structure may contain the command.
+-- repair_structures repairs the command's entries in the structures of unfinished commands. If
+-- the command has no record, c is nil and every entry is removed.
 local function repair_structures(id, c)
   local status = c and c.status or ''
   local pending = status == 'pending_approval'
@@ -57,9 +59,9 @@ local function repair_structures(id, c)
   end
 end
 
--- repair_due repairs the due index. The time in it may be too early, but never too late.
--- For a finished command any time is right, because the retention may have been different
--- when the command ended.
+-- repair_due repairs the command's entry in the due index. The time of the entry may be too
+-- early, but not too late. repair_due does not check the time for a finished command, because
+-- the configured retention may have been different when the command ended.
 local function repair_due(id, c)
   local due = read_due(device, 'command', id)
   if not due or (not FINAL[c.status] and (tonumber(due) or math.huge) > next_deadline(device, c)) then
@@ -68,8 +70,8 @@ local function repair_due(id, c)
   end
 end
 
--- repair_sequence repairs the device's sequence counter, so that the next proposal comes
--- after every existing command.
+-- repair_sequence repairs the device's sequence counter, so that the next proposal gets a
+-- higher number than the commands in this batch.
 local function repair_sequence()
   local tenant, sequence = read_fields(device.record, 'tenant', 'sequence')
   if tenant and tonumber(sequence or 0) < newest.seq then
@@ -84,7 +86,7 @@ local function is_listed(id)
     or redis.call('ZSCORE', device.leases, id) or read_due(device, 'command', id)
 end
 
--- is_quarantined reports whether the command was quarantined before.
+-- is_quarantined reports whether the command is in the quarantine.
 local function is_quarantined(id)
   return redis.call('HEXISTS', device.commands, aside_field(id)) == 1
 end
@@ -103,8 +105,8 @@ local function remove_leftovers(id, session)
   end
 end
 
--- missing_part returns "approval" or "body" if a queued command must not run because it
--- lacks this part. It returns nil if no part is missing.
+-- missing_part returns "approval" or "body" if the command is queued but lacks its approval or
+-- its body. It returns nil for any other command.
 local function missing_part(id, c)
   if c.status ~= 'queued' then
     return nil

@@ -1,12 +1,15 @@
--- release gives a claimed command back to the queue, as if it had never been claimed.
--- KEYS  1-13 the device's key set
--- ARGV  1-5 the scope, 6 command id, 7 hash of the claim token, 8 reason
+-- release ends a claim and returns the command to the queue.
+-- KEYS[1..13]  the device's key set
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      command id
+-- ARGV[7]      hash of the claim token
+-- ARGV[8]      reason
 -- Returns {"ok", events, state}
 -- Refuses with command_not_found, invalid_claim_token, claim_superseded, claim_expired,
---       command_finished; all but the first with the state
--- Guarantees that the attempt does not count, nor its time when it was the first, and that
--- the same release may be repeated. A command that a user has asked to cancel ends as
--- cancelled.
+--       command_finished; all but the first contain the command's state
+-- Guarantees that a released claim does not count as an attempt and does not start the
+-- execution cap, and that the same release may be repeated. A command that a user has asked to
+-- cancel ends as cancelled.
 --@include store/base
 --@include store/device
 --@include store/event

@@ -1,13 +1,17 @@
 -- result records the result of a command.
--- KEYS  1-13 the device's key set, 14 the command's result
--- ARGV  1-5 the scope, 6 command id, 7 hash of the claim token, 8 "succeeded",
---       "failed" or "cancelled", 9 fingerprint of the result, 10 the result (JSON)
+-- KEYS[1..13]  the device's key set
+-- KEYS[14]     the command's result
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      command id
+-- ARGV[7]      hash of the claim token
+-- ARGV[8]      "succeeded", "failed" or "cancelled"
+-- ARGV[9]      fingerprint of the result
+-- ARGV[10]     the result, as JSON
 -- Returns {"ok", events, state, 1 for a duplicate}
 -- Refuses with command_not_found, invalid_claim_token, claim_superseded,
---       command_finished; all but the first with the state
--- Guarantees that one result is recorded, that the same one may be sent again, and that a
--- result of the newest claim counts even after its lease has expired, as long as the
--- command was not claimed again.
+--       command_finished; all but the first contain the command's state
+-- Guarantees that only one result is recorded, and that the same result may be submitted
+-- again. The newest claim may submit its result even after the lease has expired.
 --@include store/base
 --@include store/device
 --@include store/event
@@ -35,8 +39,8 @@ if c.result then
   end
   return refuse('command_finished', device.state)
 end
--- A command that timed out or was queued again may have been executed. Only its device
--- has the result. A cancellation by a user is not replaced.
+-- The device may have run a command that timed out or was queued again, so its result is still
+-- recorded. A command that was cancelled while it was not claimed keeps its status.
 if c.status == 'cancelled' and not c.cancel then
   return refuse('command_finished', device.state)
 end

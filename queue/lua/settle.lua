@@ -1,7 +1,7 @@
--- settle applies what has become due for a batch of commands. The sweeper of every instance
--- runs it; the second one finds nothing to do.
--- KEYS  13 for each command: its device's key set
--- ARGV  6 for each command: the scope and the command id
+-- settle applies the deadlines that have passed, for a batch of commands. The sweeper of
+-- every instance runs it. If two run it for the same command, the second changes nothing.
+-- KEYS[1...]  13 keys for each command: its device's key set
+-- ARGV[1...]  6 arguments for each command: the scope of the call and the command id
 -- Returns {"ok", events, quarantined ids, ids that were due and have no record}
 -- Guarantees that a due member is removed or has a later time when the script returns.
 --@include store/base
@@ -12,7 +12,7 @@
 local now = clock()
 local lost = {}
 
--- forget deletes a finished command at the end of its retention.
+-- forget deletes a finished command at the end of its retention period.
 local function forget(device, id, c)
   redis.call('HDEL', device.commands, id, body_field(id), head_field(id), aside_field(id))
   redis.call('ZREM', device.index, index_member(c.session, id))
@@ -37,7 +37,7 @@ local function settle_due(device, id)
 end
 
 for i = 0, #KEYS / DEVICE_KEYS - 1 do
-  local scope = i * (DEVICE_ARGS + 1) + 1 -- where the scope begins in ARGV
+  local scope = i * (DEVICE_ARGS + 1) + 1 -- index of the scope in ARGV
   local device, id = device_at(i * DEVICE_KEYS + 1, scope), ARGV[scope + DEVICE_ARGS]
   settle_due(device, id)
 end

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// Step is one operation with its response and with the states before and after it. The
-// states come from a model or were read from a store.
+// Step is one operation with its response, and with the states before and after the operation.
+// The states come from a model or were read from a store.
 type Step struct {
 	Before, After State
 	Operation     Operation
@@ -27,8 +27,8 @@ func Violations(s Step) (violated []store.Invariant) {
 	return violated
 }
 
-// checks returns a function for each invariant. The function reports whether a step keeps
-// the invariant.
+// checks returns a function for each invariant. The function reports whether a step keeps the
+// invariant.
 func checks() map[store.Invariant]func(Step) bool {
 	return map[store.Invariant]func(Step) bool{
 		store.NothingLost:            nothingLost,
@@ -49,12 +49,12 @@ func checks() map[store.Invariant]func(Step) bool {
 	}
 }
 
-// forEach returns a check that reports whether holds is true for every command after the
-// step.
-func forEach(holds func(Command) bool) func(Step) bool {
+// forEach returns a check of a step. The check reports whether isValid returns true for each
+// command as it is after the step.
+func forEach(isValid func(Command) bool) func(Step) bool {
 	return func(s Step) bool {
 		for _, c := range s.After.Commands {
-			if !holds(c) {
+			if !isValid(c) {
 				return false
 			}
 		}
@@ -62,13 +62,13 @@ func forEach(holds func(Command) bool) func(Step) bool {
 	}
 }
 
-// forEachChange returns a check that reports whether holds is true for every command,
-// given its states before and after the step. The state before is the zero Command for a
-// command that the step proposed.
-func forEachChange(holds func(s Step, before, after Command) bool) func(Step) bool {
+// forEachChange returns a check of a step. The check reports whether isValid returns true for
+// each command. The arguments of isValid are the command before and after the step. The
+// command before the step is the zero Command if the step proposed the command.
+func forEachChange(isValid func(s Step, before, after Command) bool) func(Step) bool {
 	return func(s Step) bool {
 		for id, after := range s.After.Commands {
-			if !holds(s, s.Before.Commands[id], after) {
+			if !isValid(s, s.Before.Commands[id], after) {
 				return false
 			}
 		}
@@ -76,10 +76,11 @@ func forEachChange(holds func(s Step, before, after Command) bool) func(Step) bo
 	}
 }
 
-// forEachClaim is forEachChange limited to the commands that the step claimed.
-func forEachClaim(holds func(s Step, before, after Command) bool) func(Step) bool {
+// forEachClaim is like forEachChange, but the check calls isValid only for the commands that
+// the step claimed.
+func forEachClaim(isValid func(s Step, before, after Command) bool) func(Step) bool {
 	return forEachChange(func(s Step, before, after Command) bool {
-		return after.Claims == before.Claims || holds(s, before, after)
+		return after.Claims == before.Claims || isValid(s, before, after)
 	})
 }
 
@@ -178,8 +179,9 @@ func readyIsBounded(s Step) bool {
 	return len(s.Before.Index.Ready) < MaxReady && (!s.Operation.Review || len(s.Before.Index.Pending) < MaxReady)
 }
 
-// everythingIsTold checks the timeline of a command: it only grows, it has one event for
-// each claim, and its last event with a status has the command's status.
+// everythingIsTold checks three properties of a command's timeline: it only grows, it has one
+// event for each claim, and the last event that sets a status agrees with the command's
+// status.
 func everythingIsTold(_ Step, before, after Command) bool {
 	last, claims := Status(""), 0
 	for _, event := range after.Timeline {
@@ -194,8 +196,8 @@ func everythingIsTold(_ Step, before, after Command) bool {
 	return grew && !missing && last == after.Status && claims == after.Claims
 }
 
-// statusOf returns the status that a command has after an event. It returns an empty
-// status for an event that does not change it.
+// statusOf returns the status of a command after an event. It returns an empty status for an
+// event that does not change the status.
 func statusOf(event string, reviewed bool) Status {
 	switch event {
 	case "proposed":

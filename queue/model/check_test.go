@@ -10,8 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// newModel returns the model of a device with five commands. c1 is claimed and was
-// cancelled by a user, c2 is pending approval, c3 and c4 are queued, and c5 has a result.
+// newModel returns the model of a device with five commands. c1 is claimed and a user has
+// asked to cancel it, c2 is pending approval, c3 and c4 are queued, and c5 has a result.
 func newModel() *model.Model {
 	m := model.New(model.Hour)
 	m.Apply(model.Operation{Kind: model.Open, Span: model.Hour})
@@ -35,8 +35,8 @@ func unchanged() model.Step {
 	}
 }
 
-// command returns a function that applies change to the command with this id, in the
-// state after a step.
+// command returns a function that applies change to the command with the given id. The
+// function changes only the state after the step.
 func command(id string, change func(c *model.Command)) func(s *model.Step) {
 	return func(s *model.Step) {
 		c := s.After.Commands[id]
@@ -45,7 +45,7 @@ func command(id string, change func(c *model.Command)) func(s *model.Step) {
 	}
 }
 
-// claim changes the command c as one more claim would.
+// claim changes c as if the device had claimed it once more.
 func claim(c *model.Command) { c.Status, c.Claims, c.Token = model.Claimed, c.Claims+1, "new" }
 
 func TestViolations_FindsEveryInvariant(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// claim claims the first ready commands. A claim repeated with the same key returns the
-// same leases, as long as at least one of them has not expired.
+// claim claims the first ready commands. A repeated claim with the same key returns the same
+// leases while at least one of them has not expired.
 func (m *Model) claim(op Operation) Response {
 	if m.state.Device == "suspended" {
 		return Response{Code: "unauthorized"}
@@ -33,8 +33,7 @@ func (m *Model) claim(op Operation) Response {
 	return response
 }
 
-// liveLeases returns the response of an earlier claim, with only the leases that have not
-// expired.
+// liveLeases returns the remembered response of a claim without the leases that have expired.
 func (m *Model) liveLeases(remembered Response) Response {
 	live := Response{Code: remembered.Code}
 	for _, l := range remembered.Leases {
@@ -81,8 +80,8 @@ func (m *Model) lease(c Command, span int64) Lease {
 	return Lease{c.ID, c.Token, c.Attempt, c.VisibleUntil}
 }
 
-// checkToken returns "ok" for the token of the newest claim, and the refusal's code for
-// any other token.
+// checkToken returns "ok" for the token of the newest claim. For any other token it returns
+// the code of the refusal.
 func (c Command) checkToken(token string) string {
 	switch {
 	case token == c.Token && !c.Released && token != "":
@@ -93,8 +92,8 @@ func (c Command) checkToken(token string) string {
 	return "invalid_claim_token"
 }
 
-// notClaimed returns the refusal's code when the device presents the newest token of a
-// command that is no longer claimed.
+// notClaimed returns the code with which an operation is refused if its token is the newest one
+// but the command is no longer claimed.
 func (c Command) notClaimed() string {
 	if c.Result == "" && (c.Status == Queued || c.Status == TimedOut) {
 		return "claim_expired"
@@ -115,7 +114,7 @@ func (m *Model) extend(op Operation) Response {
 	return Response{Code: "ok", VisibleUntil: c.VisibleUntil, CancelRequested: c.CancelRequested}
 }
 
-// release ends a claim, whose attempt then does not count.
+// release ends a claim. A released claim does not count as an attempt.
 func (m *Model) release(op Operation) Response {
 	c := m.state.Commands[op.Command]
 	m.settle(&c)
@@ -139,8 +138,9 @@ func (m *Model) release(op Operation) Response {
 	return Response{Code: "ok", Status: c.Status}
 }
 
-// submitResult records a result. The result replaces a status that a deadline has set,
-// because only the device has the true result. It does not replace a user's cancellation.
+// submitResult records a result. The result replaces a status that a deadline has set, because
+// only the device knows the outcome. It does not replace the status of a command that a user
+// cancelled while it was not claimed.
 func (m *Model) submitResult(op Operation) Response {
 	c, result := m.state.Commands[op.Command], string(op.Status)+" "+op.Output
 	m.settle(&c)

@@ -15,8 +15,8 @@ import (
 // root is the root directory of the repository.
 const root = "../.."
 
-// TestInvariants_ArePublishedWithTests checks docs/guarantees.md. The page must list
-// every invariant with a test, and every test that it names must exist.
+// TestInvariants_ArePublishedWithTests checks docs/guarantees.md. The page must list each
+// invariant together with a test. Every test on the page must exist.
 func TestInvariants_ArePublishedWithTests(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join(root, "docs", "guarantees.md"))

@@ -1,8 +1,8 @@
-// Package model is an executable specification of the queue of one device. It has no
-// store: it holds the states of the commands, applies operations to them and computes the
-// response to each operation. The property test of package queue applies the same
-// operations to the model and to the scripts, and compares the results. The history test
-// checks concurrent operations with the types of this package.
+// Package model is an executable specification of the queue of one device, without a store. It
+// keeps the states of the commands, applies operations and computes the response to each
+// operation. The property test of package queue applies the same operations to the model and
+// to the scripts, and compares the results. The history test uses the types of this package to
+// check concurrent operations.
 package model
 
 import (
@@ -14,9 +14,9 @@ import (
 // Kind is the kind of an operation.
 type Kind string
 
-// These are the kinds of operations. Each comment says what the operation does and which
-// fields of Operation it uses. Operations on sessions and devices stand for calls of the
-// packages session and device. The others, except for Elapse, stand for methods of
+// These are the kinds of operations. Each comment describes the operation and names the fields
+// of Operation that it uses. Operations on sessions and devices stand for calls of the
+// packages session and device. All others, except for Elapse, stand for methods of
 // queue.Queue.
 const (
 	Open         Kind = "open"         // opens a session that lasts Span
@@ -30,9 +30,9 @@ const (
 	Release      Kind = "release"      // releases a claim; uses Command and Token
 	SubmitResult Kind = "submitResult" // submits a result; uses Command, Token, Status and Output
 	Suspend      Kind = "suspend"      // suspends the device
-	Resume       Kind = "resume"       // makes a suspended device active
+	Resume       Kind = "resume"       // ends the suspension of the device
 	Decommission Kind = "decommission" // decommissions the device
-	Settle       Kind = "settle"       // applies every deadline that has passed, as the sweeper does
+	Settle       Kind = "settle"       // applies all deadlines that have passed, as the sweeper does
 	Elapse       Kind = "elapse"       // advances the clock by Span; applies no deadline
 )
 
@@ -49,7 +49,7 @@ type Operation struct {
 	Limit       int
 	Priority    int
 	MaxAttempts int
-	Review      bool   // the policy asks for approval
+	Review      bool   // the policy requires approval
 	SoleUser    bool   // the tenant has no other user
 	Status      Status // status of a submitted result
 	Output      string // output of a submitted result
@@ -59,7 +59,7 @@ type Operation struct {
 type Response struct {
 	Code            string // "ok" or the code of the refusal
 	ID              string // id of the session or command that was created
-	Status          Status // status of the command, or of the session that was closed
+	Status          Status // status of the command, or of the closed session
 	Attempt         int
 	Leases          []Lease
 	VisibleUntil    int64 // end of an extended lease
@@ -76,21 +76,21 @@ type Lease struct {
 	VisibleUntil int64
 }
 
-// Model is the queue of one device.
+// Model simulates the queue of one device.
 type Model struct {
 	state    State
-	requests map[string]request // remembered requests by Idempotency-Key
+	requests map[string]request // requests with an Idempotency-Key, by kind and key
 }
 
 // request is a request with an Idempotency-Key, and its response.
 type request struct {
 	operation Operation
 	response  Response
-	until     int64 // time at which the request is forgotten
+	until     int64 // time at which the model forgets the request
 }
 
-// New returns the model of an active device without a session. The clock starts at now,
-// which must not be zero.
+// New returns the model of an active device without a session. The clock starts at now, which
+// must not be zero.
 func New(now int64) *Model {
 	return &Model{
 		state:    State{Now: now, Device: "active", Sessions: map[string]Session{}, Commands: map[string]Command{}},
@@ -119,9 +119,8 @@ func (m *Model) Apply(op Operation) Response {
 	return apply(op)
 }
 
-// recall returns the response that is remembered under the operation's key. It returns
-// nil when no response is remembered, and a refusal when the key belongs to another
-// request.
+// recall returns the response that the model remembers for the operation's key. It returns nil
+// if there is none, and a refusal if the key belongs to another request.
 func (m *Model) recall(op Operation) *Response {
 	kept, found := m.requests[string(op.Kind)+op.Key]
 	if op.Key == "" || !found || kept.until <= m.state.Now {
@@ -133,11 +132,11 @@ func (m *Model) recall(op Operation) *Response {
 	return &kept.response
 }
 
-// remember stores the response r under the operation's key until the time until. For an
-// operation without a key it does nothing.
-func (m *Model) remember(op Operation, r Response, until int64) {
+// remember stores the response r for the operation's key. The model forgets r when its clock
+// reaches forgetAt. For an operation without a key it does nothing.
+func (m *Model) remember(op Operation, r Response, forgetAt int64) {
 	if op.Key != "" {
-		m.requests[string(op.Kind)+op.Key] = request{op, r, until}
+		m.requests[string(op.Kind)+op.Key] = request{op, r, forgetAt}
 	}
 }
 

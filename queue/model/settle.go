@@ -1,6 +1,7 @@
 package model
 
-// elapse advances the clock by op.Span. It applies no deadline: the next operation does.
+// elapse advances the clock by op.Span. It applies no deadlines, because the next operation
+// does that.
 func (m *Model) elapse(op Operation) Response {
 	m.state.Now += op.Span
 	return ok()
@@ -20,7 +21,7 @@ func (m *Model) settleDue(Operation) Response {
 	return ok()
 }
 
-// settle applies the deadlines of a command and reports whether it changed.
+// settle applies the deadlines of a command, and reports whether the command has changed.
 func (m *Model) settle(c *Command) bool {
 	now := m.state.Now
 	expired := c.Status == PendingApproval && (c.ApproveBy <= now || m.state.sessionEnded(*c)) ||
@@ -38,7 +39,8 @@ func (m *Model) settle(c *Command) bool {
 	return true
 }
 
-// exhausted reports whether the command has used up its execution time or its claims.
+// exhausted reports whether the command has reached the limit of its execution time or of its
+// claims.
 func (m *Model) exhausted(c Command) bool {
 	return c.Claims >= MaxClaims || c.FirstClaim != 0 && c.FirstClaim+ExecutionCap <= m.state.Now
 }

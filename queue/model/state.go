@@ -22,24 +22,24 @@ const (
 	Expired         Status = "expired"
 )
 
-// Final reports whether a command in this state has ended. The zero Status, of a command
-// before it is proposed, is not final.
+// Final reports whether a command in this state has ended. The zero Status is not final. It
+// means that the command has not been proposed yet.
 func (s Status) Final() bool { return s != "" && s != PendingApproval && s != Queued && s != Claimed }
 
 // These are the limits of the queue. Times are in milliseconds.
 const (
 	Hour           int64 = 3600 * 1000
-	ExecutionCap         = 12 * Hour      // maximum time from the first claim that counts to the end of the last lease
+	ExecutionCap         = 12 * Hour      // maximum time from the first claim that was not released to the end of the last lease
 	MaxClaims            = 2000           // maximum number of claims of a command, including released claims
 	ApproveWithin        = 24 * Hour      // time within which a command may be approved or rejected
 	IdempotencyTTL       = 24 * Hour      // time for which a proposal's Idempotency-Key is remembered
 	Retention            = 30 * 24 * Hour // time for which a command or session is kept after it has ended
-	MaxReady             = 100            // maximum number of ready commands of a device, and of its pending commands
+	MaxReady             = 100            // maximum number of ready commands of a device, and separately of its pending commands
 	pastTokens           = 20             // number of earlier claim tokens that are remembered as superseded
 )
 
-// Command is the part of a command's state that decides which operations are possible,
-// with the command's timeline.
+// Command holds the timeline of a command, and the part of its state that determines which
+// operations are possible.
 type Command struct {
 	ID          string
 	Session     string
@@ -47,14 +47,14 @@ type Command struct {
 	Reviewed    bool // the command needs approval
 	Priority    int
 	MaxAttempts int
-	Seq         int // position in the order of proposals
+	Seq         int // position of the command in the order of proposals
 	ApproveBy   int64
 	DeliverBy   int64
 
 	Status          Status
-	Attempt         int      // number of claims that count
+	Attempt         int      // number of claims, excluding released ones
 	Claims          int      // number of all claims, including released ones
-	FirstClaim      int64    // time at which the first claim that counts began; zero before that
+	FirstClaim      int64    // time of the first claim that was not released; zero if there is none
 	VisibleUntil    int64    // end of the newest lease
 	FinishedAt      int64    // zero before the command has ended
 	Token           string   // token of the newest claim
@@ -70,8 +70,8 @@ type Command struct {
 // Approval is a user's decision. The zero Approval means that no user has decided yet.
 type Approval struct{ Decision, By string }
 
-// Session is a support session. Commands are proposed in a session and delivered during
-// it.
+// Session is a support session. A command is proposed in a session, and may be delivered only
+// until the session ends.
 type Session struct {
 	Status  string // active, closed or expired
 	Expires int64
@@ -88,17 +88,17 @@ type State struct {
 	Index    Index
 }
 
-// Index holds the indexes by which the queue finds a device's commands.
+// Index holds the indexes in which the queue finds the commands of a device.
 type Index struct {
 	Ready   []string         // ready commands, in the order in which they will be claimed
 	Pending []string         // commands that are pending approval, the oldest first
 	Cancels []string         // claimed commands that a user cancelled, sorted by id
-	Leases  map[string]int64 // end of each lease, by command
-	Due     map[string]int64 // next deadline of each command and session
+	Leases  map[string]int64 // end of each lease, by the id of the command
+	Due     map[string]int64 // next deadline of each command and session, by id
 }
 
 // nextDeadline returns the time at which the command changes if no operation changes it
-// before.
+// earlier.
 func (c Command) nextDeadline() int64 {
 	switch c.Status {
 	case PendingApproval:
@@ -114,18 +114,20 @@ func (c Command) nextDeadline() int64 {
 	return c.FinishedAt + Retention
 }
 
-// compare orders ready commands: by priority, then by the order of the proposals.
+// compare orders ready commands by priority. Commands of equal priority are in the order of
+// their proposals.
 func (c Command) compare(other Command) int {
 	return cmp.Or(cmp.Compare(other.Priority, c.Priority), cmp.Compare(c.Seq, other.Seq))
 }
 
-// sessionEnded reports whether the command's session has ended, so that the command can no
-// longer be delivered.
+// sessionEnded reports whether the command's session has ended or the device is
+// decommissioned. The command may then no longer be delivered.
 func (s State) sessionEnded(c Command) bool {
 	return s.Device == "decommissioned" || s.Session != c.Session || s.Sessions[c.Session].Expires <= s.Now
 }
 
-// expectedIndex computes the indexes that belong to the commands and sessions of s.
+// expectedIndex computes the indexes that the store must contain for the commands and sessions
+// of s.
 func (s State) expectedIndex() Index {
 	index := Index{Leases: map[string]int64{}, Due: map[string]int64{}}
 	for _, c := range s.commandsInOrder() {

@@ -2,8 +2,8 @@ package model
 
 import "fmt"
 
-// open opens a session. If the device's session has expired and was not settled yet, open
-// ends that session first.
+// open opens a session. It first ends the device's current session if that one has expired but
+// was not settled.
 func (m *Model) open(op Operation) Response {
 	s := &m.state
 	if s.Device != "active" {
@@ -28,8 +28,8 @@ func (m *Model) close(op Operation) Response {
 	return Response{Code: "ok", Status: Status(m.state.Sessions[op.Session].Status)}
 }
 
-// endStatus returns the status that the device's session gets if it ends now: expired
-// when its time has passed, else closed.
+// endStatus returns the status of the device's session if it ends now: expired if its time has
+// passed, otherwise closed.
 func (m *Model) endStatus() string {
 	if m.state.Sessions[m.state.Session].Expires <= m.state.Now {
 		return "expired"
@@ -37,8 +37,8 @@ func (m *Model) endStatus() string {
 	return "closed"
 }
 
-// endSession ends the device's session with sessionStatus. Its commands that are queued
-// or pending approval end with commandStatus.
+// endSession ends the device's session with sessionStatus. The commands of the session that
+// are queued or pending approval get commandStatus.
 func (m *Model) endSession(sessionStatus string, commandStatus Status) {
 	s := &m.state
 	ended := s.Sessions[s.Session]
@@ -113,8 +113,8 @@ func (m *Model) decide(op Operation) Response {
 	return respond("ok", m.save(c, approval.Decision))
 }
 
-// notPending returns the refusal's code for a command that is no longer pending approval.
-// It returns an empty string for a command that is still pending.
+// notPending returns the code of the refusal for a decision on a command that is no longer
+// pending approval. It returns an empty string for a pending command.
 func (m *Model) notPending(c *Command) string {
 	switch {
 	case c.Approval != Approval{}:
@@ -154,7 +154,7 @@ func (m *Model) cancel(op Operation) Response {
 	return respond("ok", c)
 }
 
-// suspend suspends the device, which may then not claim. The session and the commands do
+// suspend suspends the device, so that it can no longer claim. The session and the commands do
 // not change.
 func (m *Model) suspend(Operation) Response {
 	if m.state.Device == "decommissioned" {

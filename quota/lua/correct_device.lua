@@ -1,6 +1,7 @@
 -- correct_device corrects the stored bytes of a device and of its tenant.
--- KEYS  1-13 the device's key set
--- ARGV  1-5 the scope, 6 bytes to add, negative to subtract
+-- KEYS[1..13]  the device's key set, as store.Device.Keys returns it
+-- ARGV[1..5]   the scope, as store.Scope.Args returns it
+-- ARGV[6]      number of bytes to add; negative to subtract
 -- Returns {"ok", ""}
 -- Guarantees that a device that was deleted meanwhile changes nothing.
 --@include store/base

@@ -1,6 +1,6 @@
 -- correct_tenant corrects what is counted for the quotas of a tenant.
--- KEYS  1 the tenant's usage record
--- ARGV  for each quota: its name, and the number to add, negative to subtract
+-- KEYS[1]    the tenant's usage record
+-- ARGV[1..]  for each quota: its name and the number to add; negative to subtract
 -- Returns {"ok", ""}
 -- Guarantees that what other scripts count meanwhile stays counted.
 --@include store/reply

@@ -1,10 +1,11 @@
 -- allow counts the cost of one request against a rate limit.
--- KEYS  1 the limit
--- ARGV  1 ms between requests of cost 1 at the sustained rate, 2 the cost that may arrive at
---       once, 3 the cost of the request
+-- KEYS[1]  the rate limit
+-- ARGV[1]  time between requests of cost 1 at the sustained rate, in ms
+-- ARGV[2]  total cost of the requests that may arrive at once
+-- ARGV[3]  cost of this request
 -- Returns {"ok", ""}
--- Refuses with rate_limited and the ms to wait
--- Guarantees that a refused request counts for nothing.
+-- Refuses with rate_limited and the time to wait, in ms
+-- Guarantees that a refused request does not count against the limit.
 --@include store/base
 --@include store/rate
 --@include store/reply

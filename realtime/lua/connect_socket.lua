@@ -1,18 +1,24 @@
 -- connect_socket registers a socket for all instances.
--- KEYS  1 the connection's record, 2 the tenant's index of connections, 3 the tenant's
---       event stream, 4 the tenant's leases of sockets, 5 its usage record, 6-18 the
---       device's key set (only for the socket of a device)
--- ARGV  1-5 the scope, 6 connection id, 7 ms of the lease, 8 the record, 9 ms that the
---       device counts as online after its end, 10 the installation's limit of sockets, 0 for
---       none
--- Returns {"ok", events, newest id of the stream, order}: of two sockets of a device, the
---       newer one has the higher order
--- Refuses with unauthorized for a device that is disabled; quota_exceeded with the quota and
---       its limit
--- Guarantees that the newest socket of a device is the one that counts. A device at the quota
--- may replace its socket, because the older one no longer counts. The instance that
--- serves an older one is woken, and learns it from its next renewal when the wake-up is
--- lost.
+-- KEYS[1]      the connection's record
+-- KEYS[2]      the tenant's index of connections
+-- KEYS[3]      the tenant's event stream
+-- KEYS[4]      the tenant's leases of sockets
+-- KEYS[5]      the tenant's usage record
+-- KEYS[6..18]  the device's key set, as store.Device.Keys returns it; absent for a user
+-- ARGV[1..5]   the scope, as store.Scope.Args returns it
+-- ARGV[6]      the id of the connection
+-- ARGV[7]      length of the lease, in ms
+-- ARGV[8]      the connection's record, as JSON
+-- ARGV[9]      time for which a device stays online after its socket has closed, in ms
+-- ARGV[10]     the installation's limit of sockets; 0 for none
+-- Returns {"ok", events, newest id of the stream, order}. The newer of a device's sockets has
+--         the higher order.
+-- Refuses with unauthorized if the device is disabled; or with quota_exceeded, the quota and its
+--         limit
+-- Guarantees that a device's newest socket replaces its older socket. A wake-up notifies the
+-- instance of the older socket. If the wake-up is lost, that instance detects the newer socket
+-- when it renews the older one. A device at the quota may replace its socket, because the older
+-- one no longer counts.
 --@include store/base
 --@include store/device
 --@include store/reply

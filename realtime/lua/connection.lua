@@ -2,7 +2,7 @@
 -- expires with the socket's lease.
 --@include store/base
 
--- KICKED replaces the record of a connection that an administrator has closed.
+-- KICKED is the record of a connection that an administrator has closed.
 local KICKED = 'kicked'
 
 -- register writes the record of a connection and adds its id to the tenant's index, and the

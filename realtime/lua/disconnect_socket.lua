@@ -1,8 +1,8 @@
 -- disconnect_socket removes the registration of a socket.
--- KEYS, ARGV as for connect_socket.lua
+-- KEYS and ARGV are the same as in connect_socket.lua.
 -- Returns {"ok", events}
--- Guarantees that the late end of an older socket changes nothing of its device, and that
--- the end of the newest one is no sign of life.
+-- Guarantees that the device is unchanged if it has a newer socket. Otherwise the device
+-- stays online for at most the time in ARGV[9], and its last_seen is unchanged.
 --@include store/base
 --@include store/device
 --@include store/reply

@@ -1,11 +1,14 @@
--- kick_socket closes a connection of any instance.
--- KEYS  1 the connection's record, 2 the tenant's index of connections, 3 its
---       leases of sockets
--- ARGV  1 tenant, 2 connection id, 3 ms for which the kick is remembered
+-- kick_socket closes a connection on any instance.
+-- KEYS[1]  the connection's record
+-- KEYS[2]  the tenant's index of connections
+-- KEYS[3]  the tenant's leases of sockets
+-- ARGV[1]  the tenant
+-- ARGV[2]  the id of the connection
+-- ARGV[3]  time for which the record marks the connection as closed, in ms
 -- Returns {"ok", ""}
--- Refuses with connection_not_found
--- Guarantees that the instance that serves the connection learns it from its next renewal
--- when the wake-up is lost.
+-- Refuses with connection_not_found if the connection has no record or is marked already
+-- Guarantees that the instance of the connection closes it at its next renewal, even if the
+-- wake-up is lost.
 --@include store/reply
 --@include store/wake
 --@include connection

@@ -1,10 +1,10 @@
 -- renew_socket renews the lease of a socket.
--- KEYS, ARGV as for connect_socket.lua
+-- KEYS and ARGV are the same as in connect_socket.lua.
 -- Returns {"ok", events}
--- Refuses with unauthorized for a device that is disabled; kicked when an administrator has
---       closed the connection; superseded when the device has a newer socket
--- Guarantees that only the newest socket of a device keeps it online, and that a
--- registration that was lost, in an outage or with the store's data, is written again.
+-- Refuses with unauthorized if the device is disabled; with kicked if an administrator has
+--         closed the connection; with superseded if the device has a newer socket
+-- Guarantees that only the newest socket of a device keeps it online. If the registration was
+-- lost in an outage or with the store's data, it is written again.
 --@include store/base
 --@include store/device
 --@include store/reply

@@ -1,9 +1,11 @@
 -- renew_sockets renews the leases of sockets of users of one tenant.
--- KEYS  1 the tenant's index of connections, 2 its leases of sockets, 3... the connections'
---       records
--- ARGV  1 ms of the lease, then the id and the record of each connection
+-- KEYS[1]    the tenant's index of connections
+-- KEYS[2]    the tenant's leases of sockets
+-- KEYS[3..]  the records of the connections
+-- ARGV[1]    length of the lease, in ms
+-- ARGV[2..]  the id of each connection, followed by its record
 -- Returns {"ok", "", {ids of the connections that an administrator has closed}}
--- Guarantees that a registration that was lost, in an outage or with the store's data, is
+-- Guarantees that a registration that was lost in an outage or with the store's data is
 -- written again.
 --@include store/reply
 --@include connection

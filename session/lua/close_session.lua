@@ -1,10 +1,13 @@
--- close_session closes a session with every command of it that is not claimed.
--- KEYS  1-13 the device's key set, 14 the session's record
--- ARGV  1-5 the scope, 6 session id, 7 reason
+-- close_session closes a session and ends its commands that are not claimed.
+-- KEYS[1..13]  the device's key set
+-- KEYS[14]     the session's record
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      session id
+-- ARGV[7]      reason
 -- Returns {"ok", events, {name, value...}}
 -- Refuses with session_not_found
--- Guarantees that a session ends once: closing one that has ended changes nothing. A
--- session whose time has passed ends as expired.
+-- Guarantees that a session ends only once. Closing a session that has ended changes
+-- nothing. A session whose time has passed ends with the status expired, not closed.
 --@include store/base
 --@include store/device
 --@include store/event

@@ -1,6 +1,6 @@
 // Package lua exports the Lua fragments of package session that scripts of other packages
-// include. It does not import package session, so those packages depend on no Go code of
-// it.
+// include. It does not import package session, so that those packages do not depend on the Go
+// code of package session.
 package lua
 
 import (
@@ -9,8 +9,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// files holds only the exported fragments, because other packages run no script of
-// package session.
+// files holds only the exported fragments. Other packages run no script of package session.
 //
 //go:embed session.lua
 var files embed.FS

@@ -1,13 +1,22 @@
 -- open_session opens a support session on a device.
--- KEYS  1-13 the device's key set, 14 the session's record, 15 the tenant's index of
---       sessions, 16 the device's index of sessions, 17 the partition's index of tenants,
---       18 the remembered answer (only with an Idempotency-Key)
--- ARGV  1-5 the scope, 6 session id, 7 type, 8 description, 9 ms until it expires,
---       10 fingerprint of the request, 11 ms to remember the answer, 12-13 the installation's
---       limits of open sessions and of stored bytes, 0 for none
+-- KEYS[1..13]  the device's key set
+-- KEYS[14]     the session's record
+-- KEYS[15]     the tenant's index of sessions
+-- KEYS[16]     the device's index of sessions
+-- KEYS[17]     the partition's index of tenants
+-- KEYS[18]     the stored answer; only with an Idempotency-Key
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      session id
+-- ARGV[7]      type
+-- ARGV[8]      description
+-- ARGV[9]      time until the session expires, in ms
+-- ARGV[10]     fingerprint of the request
+-- ARGV[11]     time for which the answer is stored, in ms
+-- ARGV[12]     the installation's limit of open sessions; 0 for none
+-- ARGV[13]     the installation's limit of stored bytes; 0 for none
 -- Returns {"ok", events, session id, {name, value...}}
--- Refuses with idempotency_key_reused, device_not_found, device_not_active, quota_exceeded
---       with the quota and its limit, or session_active with the id of that session; stale
+-- Refuses with idempotency_key_reused, device_not_found, device_not_active, quota_exceeded with
+--       the quota and its limit, or session_active with the id of the active session; stale
 --       with the id of a session that has expired and must be settled first
 -- Guarantees that a device has at most one active session.
 --@creates

@@ -1,7 +1,7 @@
--- read_sessions reads sessions, with the time by which they have expired or not.
--- KEYS  the sessions' records
--- Returns {"ok", "", now, {{name, value...}...}}: a list for each key, empty for a missing
---       record, and {"unreadable"} for a key that holds something else
+-- read_sessions reads sessions and the store's time, which shows whether they have expired.
+-- KEYS[1...]  the sessions' records
+-- Returns {"ok", "", now, {{name, value...}...}}: one list for each key; the list is empty if
+--       the key does not exist, and {"unreadable"} if the key does not hold a hash
 -- Guarantees that a damaged record does not hide the others.
 --@include store/base
 --@include store/reply

@@ -1,11 +1,14 @@
 -- reconcile_session compares a session with its device and its indexes, and repairs the
 -- differences.
--- KEYS  1-13 the device's key set, 14 the session's record, 15 the tenant's index of
---       sessions, 16 the device's index of sessions
--- ARGV  1-5 the scope, 6 session id
+-- KEYS[1..13]  the device's key set
+-- KEYS[14]     the session's record
+-- KEYS[15]     the tenant's index of sessions
+-- KEYS[16]     the device's index of sessions
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      session id
 -- Returns {"ok", events, {damage...}}
--- Guarantees that the session's record decides, that a session without a record never
--- blocks its device, and that nothing is reported when nothing is damaged.
+-- Guarantees that each repair follows the session's record, and that a session without a
+-- record never blocks its device. If nothing is damaged it reports nothing.
 --@include store/base
 --@include store/device
 --@include store/due
@@ -43,8 +46,9 @@ local function repair_due(deadline)
   end
 end
 
--- repair_device writes the session's id to the device's record if the record has no
--- session. If the record has another session, repair_device expires this one.
+-- repair_device writes the session's id to the device's record if that record names no
+-- session. If it names another session, repair_device expires the session that is being
+-- reconciled.
 local function repair_device(expires, status, session, session_until)
   if status ~= 'active' and status ~= 'suspended' then
     return

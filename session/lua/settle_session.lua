@@ -1,8 +1,11 @@
--- settle_session applies what has become due for a session: it expires, or its retention
--- ends.
--- KEYS  1-13 the device's key set, 14 the session's record, 15 the tenant's index of
---       sessions, 16 the device's index of sessions
--- ARGV  1-5 the scope, 6 session id
+-- settle_session expires a session whose time has passed, and deletes a session whose
+-- retention has ended.
+-- KEYS[1..13]  the device's key set
+-- KEYS[14]     the session's record
+-- KEYS[15]     the tenant's index of sessions
+-- KEYS[16]     the device's index of sessions
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      session id
 -- Returns {"ok", events}
 -- Guarantees that the due member is removed or has a later time when the script returns.
 --@include store/base
@@ -18,8 +21,8 @@ local now = clock()
 
 -- forget deletes a session at the end of its retention, and frees the bytes that it counts.
 local function forget(bytes)
-  -- The device does not have this session any more, unless the session's record was lost.
-  -- If the record was lost, no other session could be opened on the device.
+  -- Normally the device's record no longer names this session. If the session's record was
+  -- lost, the device's record still names the session, which would block any new session.
   free_device(device, id)
   redis.call('DEL', session_key)
   redis.call('ZREM', tenant_index_key, id)

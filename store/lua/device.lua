@@ -1,7 +1,7 @@
--- DEVICE_KEYS is the number of keys in a device's key set, as store.Device.Keys returns
--- it.
+-- DEVICE_KEYS is the number of keys that store.Device.Keys returns.
 local DEVICE_KEYS = 13
--- DEVICE_ARGS is the number of arguments in a scope, as store.Scope.Args returns it.
+-- DEVICE_ARGS is the number of arguments in a scope. The function store.Scope.Args returns
+-- them first.
 local DEVICE_ARGS = 5
 
 -- device_at returns a table with the key set of a device and the scope of the call. The

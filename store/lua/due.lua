@@ -1,17 +1,17 @@
--- This fragment writes the due index of a partition: a sorted set of everything that will
--- change when a time comes. The score is the Unix milliseconds at which the sweeper
--- settles it.
+-- This fragment writes the due index of a partition: a sorted set of the records that
+-- have to change at a later time. The score is that time in Unix milliseconds. The
+-- sweeper settles each record then.
 --@include store/base
 
 -- due_member returns the member of the due index for a command, a session or the presence
--- of a device. The sweeper selects the function that settles it by the kind. Go reads the
--- member with parseDue.
+-- of a device. The kind selects the function with which the sweeper settles the member.
+-- The Go function parseDue parses the member.
 local function due_member(device, kind, id)
   return kind .. ' ' .. id .. ' ' .. device.id .. ' ' .. device.tenant
 end
 
--- set_due schedules a settlement by the sweeper at the time `at`. It replaces an earlier
--- time.
+-- set_due schedules the time at which the sweeper settles a member. It replaces a time
+-- that was set before.
 local function set_due(device, kind, id, at)
   redis.call('ZADD', device.due, ms(at), due_member(device, kind, id))
 end

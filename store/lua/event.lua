@@ -1,20 +1,22 @@
 -- This fragment records events in the script that makes the transition. Each event is
--- added to the tenant's stream, which is trimmed and serves realtime. It is also added to
--- the device's timeline, which is kept for the retention and serves audits.
+-- added to the tenant's stream, which is trimmed and feeds the sockets. It is also added
+-- to the device's timeline, which is kept for the retention period and serves audits.
 --@include store/base
 --@include store/reply
 --@include store/wake
 local STREAM_LENGTH = 10000
 
--- SYSTEM is the actor of transitions that the gateway makes by itself when a time has
+-- SYSTEM is the actor of transitions that the gateway makes by itself when a deadline has
 -- passed.
 local SYSTEM = 'system'
 
 -- emit records an event of a device, wakes the instances and adds the type of the event
 -- to the reply.
---   kind   the event's type, such as "command.claimed"
---   e      session, command: ids; data: a table of details; actor, request: instead of
---          those of the scope; ready: true when the device has more to claim
+--   kind                   the event's type, such as "command.claimed"
+--   e.session, e.command   the ids of the session and the command; may be nil
+--   e.data                 a table with details; may be nil
+--   e.actor, e.request     used instead of the scope's actor and request id, if not nil
+--   e.ready                true if the device has more commands to claim
 local function emit(device, now, kind, e)
   local fields = { 'type', kind, 'time', ms(now), 'device', device.id, 'actor', e.actor or device.actor }
   local function add(name, value)

@@ -1,12 +1,12 @@
--- This fragment remembers the answers to requests that have an Idempotency-Key.
---   key          the Redis key of the answer, nil when the request carried none
+-- This fragment stores the replies to requests that have an Idempotency-Key.
+--   key          the Redis key of the stored reply; nil for a request without an Idempotency-Key
 --   fingerprint  the digest of the request
 --@include store/base
 --@include store/reply
 
--- recall returns the answer that remember stored for the same request. It returns nil if
--- no answer is stored. If the key belongs to a different request, the second value is the
--- refusal.
+-- recall returns the reply that remember stored for the same request. It returns nil if
+-- no reply is stored. If the reply belongs to a different request, the second value is
+-- the refusal.
 local function recall(key, fingerprint)
   local stored = key and redis.call('GET', key)
   if not stored then
@@ -18,7 +18,7 @@ local function recall(key, fingerprint)
   return string.sub(stored, #fingerprint + 1)
 end
 
--- remember stores the answer to a request under key for ttl milliseconds.
+-- remember stores the reply to a request under key for ttl milliseconds.
 local function remember(key, fingerprint, answer, ttl)
   if key then
     redis.call('SET', key, fingerprint .. answer, 'PX', ms(ttl))

@@ -1,18 +1,18 @@
--- This fragment limits rates with GCRA, the generic cell rate algorithm. The value of a
--- limit's key is the theoretical arrival time of its next request.
+-- This fragment limits rates with GCRA, the generic cell rate algorithm. The key of a
+-- limit holds the theoretical arrival time of the next request.
 --@include store/base
 
--- ROUNDING is the maximum difference in ms between a stored arrival and the exact one.
+-- ROUNDING is the maximum rounding error of a stored arrival time, in ms.
 local ROUNDING = 1
 
 -- take counts the cost of one request against a limit. It returns 0 for a request that
--- conforms, else the milliseconds until it would. A request that does not conform counts
--- for nothing. A cost above the burst counts as the burst.
---   interval  ms between requests of cost 1 at the sustained rate, may be a fraction
---   burst     the cost that may arrive at once
--- No arrival is stored beyond now + interval * burst. A later one was stored before the
--- clock was set back: it counts as a used-up burst, and refuses no request until the old
--- time has come.
+-- conforms to the limit. For any other request it returns the milliseconds until the
+-- request would conform, and counts nothing. A cost above the burst counts as the burst.
+--   interval  ms between requests of cost 1 at the sustained rate; may be a fraction
+--   burst     the maximum cost of requests that arrive at once
+-- If the clock was set back, the stored arrival time may be later than
+-- now + interval * burst. take then treats the burst as used up. Otherwise it would refuse
+-- all requests until the clock reaches the old time.
 local function take(key, now, interval, burst, cost)
   cost = math.min(cost, burst)
   local latest = now + interval * (burst - cost) -- the latest arrival that conforms
@@ -24,8 +24,8 @@ local function take(key, now, interval, burst, cost)
     return math.ceil(arrival - latest)
   end
   arrival = arrival + interval * cost
-  -- The key lives one second longer than it counts: the embedded server ages keys in
-  -- steps, and must not drop a limit too early.
+  -- The key expires one second late, because the embedded server expires keys in steps
+  -- and must not drop a limit too early.
   redis.call('SET', key, string.format('%.3f', arrival), 'PX', ms(math.ceil(arrival - now) + 1000))
   return 0
 end

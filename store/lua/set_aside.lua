@@ -1,8 +1,10 @@
--- set_aside moves a due member that cannot be settled into the quarantine.
--- KEYS  1 the partition's due index, 2 the partition's quarantine
--- ARGV  1 the member
+-- set_aside moves a due member to the quarantine, because the member cannot be settled.
+-- KEYS[1]  the partition's due index
+-- KEYS[2]  the partition's quarantine
+-- ARGV[1]  the member
 -- Returns {"ok", ""}
--- Guarantees that the quarantine holds the member once, however many sweepers set it aside.
+-- Guarantees that the member is added to the quarantine only once, even if several sweepers
+-- move it.
 --@include store/reply
 local due_key, quarantine_key = KEYS[1], KEYS[2]
 local member = ARGV[1]

@@ -1,6 +1,7 @@
 -- trim_quarantine removes the oldest entries of a quarantine that is too long.
--- KEYS  1 the partition's quarantine
--- ARGV  1 how many entries it may hold, 2 how many to remove at most
+-- KEYS[1]  the partition's quarantine
+-- ARGV[1]  maximum number of entries to keep
+-- ARGV[2]  maximum number of entries to remove
 -- Returns {"ok", "", {entry...}}: the removed entries
 -- Guarantees that the newest entries stay, however many instances trim at once.
 --@include store/reply

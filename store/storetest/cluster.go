@@ -20,7 +20,7 @@ const slots = 16384
 type Cluster []*Server
 
 // StartCluster starts a Cluster for one test. It takes about three seconds, because a
-// node that has just been assigned its slots accepts no writes before that.
+// node accepts writes only some time after it was assigned its slots.
 func StartCluster(t testing.TB, masters int) Cluster {
 	t.Helper()
 	nodes := make(Cluster, masters)
@@ -41,7 +41,8 @@ func StartNode(t testing.TB, firstSlot, lastSlot int, args ...string) *Server {
 	t.Helper()
 	node := startFor(t, clustered(t), args...)
 	client := node.Client(t)
-	// With equal epochs, the masters would first have to resolve the conflict.
+	// Each master gets its own configuration epoch, because masters with equal epochs
+	// would first have to resolve this conflict.
 	require.NoError(t, client.Do(t.Context(), "cluster", "set-config-epoch", firstSlot+1).Err())
 	require.NoError(t, client.ClusterAddSlotsRange(t.Context(), firstSlot, lastSlot).Err())
 	return node
@@ -63,12 +64,12 @@ func StartReplicated(t testing.TB, count int) (masters, replicas Cluster) {
 	return masters, replicas
 }
 
-// meet joins the server s to the Cluster of the server other.
-func (s *Server) meet(t testing.TB, other *Server) {
+// meet makes the server s a node of the Cluster to which member belongs.
+func (s *Server) meet(t testing.TB, member *Server) {
 	t.Helper()
-	bus, err := other.Client(t).ConfigGet(t.Context(), "cluster-port").Result()
+	bus, err := member.Client(t).ConfigGet(t.Context(), "cluster-port").Result()
 	require.NoError(t, err)
-	require.NoError(t, s.Client(t).Do(t.Context(), "cluster", "meet", "127.0.0.1", other.Port, bus["cluster-port"]).Err())
+	require.NoError(t, s.Client(t).Do(t.Context(), "cluster", "meet", "127.0.0.1", member.Port, bus["cluster-port"]).Err())
 }
 
 // follow makes the server s a replica of master as soon as s has met master. It waits
@@ -147,7 +148,7 @@ func (c Cluster) isOK(client *redis.Client) bool {
 	return placed == len(c) && strings.Contains(info, "cluster_state:ok")
 }
 
-// URL returns the URL of the Cluster, which names every node.
+// URL returns the URL of the Cluster. The URL names every node.
 func (c Cluster) URL() string {
 	more := url.Values{}
 	for _, node := range c[1:] {
@@ -184,11 +185,11 @@ func (c Cluster) at(port int64) *Server {
 	return nil
 }
 
-// Move assigns the slot of key to the node to. The slot must be empty.
-func (c Cluster) Move(t testing.TB, key string, to *Server) {
+// Move assigns the slot of key to the node target. The slot must be empty.
+func (c Cluster) Move(t testing.TB, key string, target *Server) {
 	t.Helper()
 	slot := c[0].Client(t).ClusterKeySlot(t.Context(), key).Val()
-	id := to.Client(t).Do(t.Context(), "cluster", "myid").Val()
+	id := target.Client(t).Do(t.Context(), "cluster", "myid").Val()
 	for _, node := range c {
 		require.NoError(t, node.Client(t).Do(t.Context(), "cluster", "setslot", slot, "node", id).Err())
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RequireFilled fails the test unless every exported field of value, a struct, is set.
-// The test stores a value with all fields set and passes what it reads back. So the test
-// fails for a new field that is not written or not read.
+// RequireFilled fails the test unless every exported field of value, a struct, is set. A
+// test stores a value with all fields set, reads it back and passes it to RequireFilled.
+// The test therefore fails for a new field that is not written or not read.
 //
 // The keys of exceptions are the paths of fields that must be zero, such as
 // "LastHeartbeat.Status". The values are the reasons.
@@ -41,8 +41,8 @@ func Unfilled(value any, exceptions map[string]string) (problems []string) {
 	return problems
 }
 
-// noteZeroFields adds to zero the paths of a struct's zero fields, each with prefix
-// before it.
+// noteZeroFields adds the paths of a struct's zero fields to the set zero. Each path
+// begins with prefix.
 func noteZeroFields(value reflect.Value, prefix string, zero map[string]bool) {
 	for i := range value.NumField() {
 		field := value.Type().Field(i)
@@ -68,8 +68,8 @@ func isZero(value reflect.Value) bool {
 	}
 }
 
-// structIn returns the struct that value is, that value points to, or that is value's
-// first element. It returns false for other values and for times.
+// structIn returns value if it is a struct, the struct to which value points, or the
+// struct that is value's first element. It returns false for other values and for times.
 func structIn(value reflect.Value) (reflect.Value, bool) {
 	switch value.Kind() {
 	case reflect.Pointer:

@@ -13,24 +13,22 @@ import (
 
 // Proxy is a TCP proxy in front of a server. It injects faults.
 type Proxy struct {
-	// Faulted receives a value for every request or reply that the proxy loses or holds.
+	// Faulted receives a value for each request or reply that the proxy loses or holds.
 	Faulted chan struct{}
 
-	// Release lets one held request or reply continue for each value that is sent to it.
+	// Release accepts values. Each value lets one held request or reply continue.
 	Release chan struct{}
 
 	listener net.Listener
-	target   string
+	target   atomic.Pointer[string]
 	closed   <-chan struct{}
 	fault    atomic.Pointer[injection]
-	pings    atomic.Int32
 }
 
-// Fault is a failure of the connection, either when a request arrives or when its reply
-// does.
+// Fault is a fault that the proxy injects when it receives a request or a reply.
 type Fault int
 
-// The faults that a Proxy injects.
+// These are the faults that a Proxy injects.
 const (
 	NoFault     Fault = iota
 	LoseReply         // the server runs the request; the connection breaks before the reply
@@ -41,8 +39,8 @@ const (
 	Blackhole         // no byte is forwarded any more, while the connection stays open
 )
 
-// injection is a fault and the words that select requests: every request that contains at
-// least one of the words meets the fault.
+// injection is a fault with the words that select its requests. The fault applies to each
+// request that contains at least one of the words.
 type injection struct {
 	fault Fault
 	words [][]byte
@@ -65,10 +63,13 @@ func NewProxy(t testing.TB) *Proxy {
 // ForwardTo starts forwarding connections to target, the address of a server. It returns
 // the proxy.
 func (p *Proxy) ForwardTo(target string) *Proxy {
-	p.target = target
+	p.Redirect(target)
 	go p.accept()
 	return p
 }
+
+// Redirect forwards new connections to target. Open connections keep their server.
+func (p *Proxy) Redirect(target string) { p.target.Store(&target) }
 
 // Addr returns the address that the proxy listens on.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
@@ -89,9 +90,6 @@ func (p *Proxy) Inject(f Fault, words ...string) {
 	}
 	p.fault.Store(in)
 }
-
-// Pings returns the number of requests that contained a PING.
-func (p *Proxy) Pings() int { return int(p.pings.Load()) }
 
 // Drain empties Faulted.
 func (p *Proxy) Drain() {
@@ -117,7 +115,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", p.target)
+		server, err := net.Dial("tcp", *p.target.Load())
 		if err != nil {
 			_ = client.Close()
 			continue
@@ -154,7 +152,7 @@ func (p *Proxy) hold() bool {
 type connection struct {
 	*Proxy
 	client, server net.Conn
-	next           atomic.Int32 // the fault of the next reply
+	next           atomic.Int32 // the fault to inject into the next reply
 }
 
 func (c *connection) forwardRequests() {
@@ -168,17 +166,14 @@ func (c *connection) forwardRequests() {
 	}
 }
 
-// forwardRequest forwards bytes from the client to the server. The bytes in part may be a
-// part of a request. It returns false if the connection has ended.
+// forwardRequest forwards part from the client to the server. The part may be an
+// incomplete request. It returns false if the connection has ended.
 func (c *connection) forwardRequest(part []byte) bool {
 	in := c.fault.Load()
 	if in.fault == Blackhole {
 		c.Faulted <- struct{}{}
 		_, _ = io.Copy(io.Discard, c.client)
 		return false
-	}
-	if bytes.Contains(part, []byte("ping")) {
-		c.pings.Add(1)
 	}
 	switch fault := in.faultOf(part); {
 	case fault == DropRequest, fault == HoldRequest && !c.hold():
@@ -201,8 +196,8 @@ func (c *connection) forwardReplies() {
 	}
 }
 
-// forwardReply forwards bytes from the server to the client. The bytes in part may be a
-// part of a reply. It returns false if the connection has ended.
+// forwardReply forwards part from the server to the client. The part may be an incomplete
+// reply. It returns false if the connection has ended.
 func (c *connection) forwardReply(part []byte) bool {
 	switch Fault(c.next.Swap(int32(NoFault))) {
 	case LoseReply:

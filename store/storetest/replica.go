@@ -11,8 +11,8 @@ import (
 )
 
 // AwaitReplica waits until a write to the server s reaches its replica. It does not rely
-// on the replica's state "online". The server reports that state up to a second before it
-// sends the first write, and writes in between are lost when the server dies.
+// on the replica's state "online", because the server reports that state up to a second
+// before it sends the first write. Writes in that second are lost if the server dies.
 func (s *Server) AwaitReplica(t testing.TB) {
 	t.Helper()
 	client := s.Client(t)

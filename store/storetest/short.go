@@ -8,7 +8,7 @@ import (
 
 // hasRedis reports whether redis-server is installed.
 var hasRedis = sync.OnceValue(func() bool {
-	_, err := exec.LookPath("redis-server")
+	_, err := exec.LookPath(program())
 	return err == nil
 })
 

@@ -4,6 +4,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -69,14 +70,13 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// Start starts a server for one test alone. The arguments in args are passed to
-// redis-server.
+// Start starts a server for one test. The arguments in args are passed to redis-server.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	return startFor(t, standalone, args...)
 }
 
-// StartWith is Start, and adds the variables in env to the server's environment.
+// StartWith is like Start, but adds the variables in env to the server's environment.
 func StartWith(t testing.TB, env []string, args ...string) *Server {
 	t.Helper()
 	skipWithoutRedis(t)
@@ -108,13 +108,13 @@ func (s *Server) Signal(t testing.TB, sig os.Signal) {
 	require.NoError(t, s.cmd.Process.Signal(sig))
 }
 
-// Restart starts a killed server again, on the same port and data.
+// Restart starts a killed server again, with the same port and data.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	require.NoError(t, s.launch())
 }
 
-// Client returns a client of the server that does not use package store.
+// Client returns a Redis client for the server. The client works without package store.
 func (s *Server) Client(t testing.TB) *redis.Client {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{Addr: s.Addr()})
@@ -128,12 +128,12 @@ func (s *Server) stop() {
 }
 
 // arguments is a function that builds the arguments of redis-server. Each kind of server
-// has its own.
+// has a function of its own.
 type arguments func(port, dir string) []string
 
 // standalone returns the arguments of a single server. They ensure that the server loses
 // no acknowledged write when its process is killed. With appendfsync everysec it could
-// lose some: the server delays writes for up to two seconds while the previous fsync is
+// lose some, because it delays writes for up to two seconds while the previous fsync is
 // in progress.
 func standalone(port, dir string) []string {
 	return []string{
@@ -184,9 +184,13 @@ func freeAddr() (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
+// program returns the name or path of the server's program: the value of the environment
+// variable FIELDGATE_TEST_REDIS_SERVER, such as valkey-server, or redis-server by default.
+func program() string { return cmp.Or(os.Getenv("FIELDGATE_TEST_REDIS_SERVER"), "redis-server") }
+
 // launch starts the process and waits until the server is ready.
 func (s *Server) launch() error {
-	s.cmd = exec.Command("redis-server", s.args...)
+	s.cmd = exec.Command(program(), s.args...)
 	s.cmd.Env = append(os.Environ(), s.env...)
 	s.cmd.SysProcAttr = DieWithParent()
 	if err := s.cmd.Start(); err != nil {
@@ -207,7 +211,10 @@ func (s *Server) awaitReady() error {
 	defer client.Close()
 	own := fmt.Sprintf("process_id:%d\r\n", s.cmd.Process.Pid)
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
-		info, _ := client.Info(context.Background(), "server").Result()
+		info, err := client.Info(context.Background(), "server").Result()
+		if redis.HasErrorPrefix(err, "NOAUTH") {
+			return nil // the default user is off
+		}
 		if strings.Contains(info, own) && client.Ping(context.Background()).Err() == nil {
 			return nil
 		}

@@ -83,7 +83,7 @@ function Console({ user, live }: { user: User; live: boolean }) {
   );
 }
 
-/** A warning that the page may be out of date. It is empty while the page is live. */
+/** Warns that the page may be out of date. It shows nothing while the page is live. */
 function LiveBanner({ live }: { live: boolean }) {
   const status = liveStatus.value;
   return (
@@ -111,7 +111,8 @@ function closeDecision(): void {
   openDecision.value = undefined;
 }
 
-// A button calls this. A link would replace the fragment of the address, which is the route.
+// Moves the focus past the header. A button calls this, because a link would change the
+// fragment of the URL, which holds the route.
 function focusMain(): void {
   document.getElementById("main")?.focus();
 }

@@ -6,7 +6,7 @@ import { deviceName } from "./state.js";
 import { Badge, Json, Loading, Output, Time, UserText } from "./ui.js";
 import { useWhole } from "./whole.js";
 
-/** A command with its proposal, its decision and its result. */
+/** Shows a command with its proposal, its decision and its result. */
 export function CommandCard(props: Props) {
   const { command } = props;
   const element = useRef<HTMLLIElement>(null);
@@ -70,7 +70,7 @@ export function CommandCard(props: Props) {
 
 interface Props {
   command: Command;
-  /** Whether the parameters are always shown. Otherwise the user can unfold them. */
+  /** Whether the parameters are always visible. Otherwise the user can unfold them. */
   open?: boolean;
   inSession?: boolean;
   children?: ComponentChildren;

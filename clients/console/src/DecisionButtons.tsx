@@ -2,8 +2,8 @@ import type { Command } from "@fieldgate/client";
 import { signal } from "@preact/signals";
 
 /**
- * The decision whose dialog is open. It is not in the state of a card, because the card
- * disappears when another user decides first.
+ * The decision whose dialog is open. The state is global, because the card of a command
+ * disappears when another user decides first, and the dialog must stay open then.
  */
 export const openDecision = signal<{ command: Command; approve: boolean } | undefined>();
 

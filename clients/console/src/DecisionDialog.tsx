@@ -21,7 +21,8 @@ export function DecisionDialog(props: { command: Command; approve: boolean; onCl
     onClose();
   });
   const whole = useWhole(command);
-  // The dialog opens with its form, so that the first field has the focus.
+  // Show nothing until the whole command has been read. If the dialog opened before it contains
+  // the form, the first field of the form would not get the focus.
   if (!whole) return null;
   const current = resolved.value.find(({ id }) => id === command.id);
   return (
@@ -52,7 +53,7 @@ export function DecisionDialog(props: { command: Command; approve: boolean; onCl
   );
 }
 
-/** Replaces the form when the command is no longer pending: it was decided or cancelled, or it expired. */
+/** Replaces the form when the command was decided by another user, was cancelled or has expired. */
 function NotPending({ command, onClose }: { command: Command; onClose: () => void }) {
   return (
     <div role="alert">

@@ -8,14 +8,15 @@ import { type ActivationCode, ActivationCodeDialog } from "./Provision.js";
 import { devices, gateway, liveStatus, refresh, sessions } from "./state.js";
 import { Badge, Loading, Problem, RoleHint, ShowMore, Time, UserText, useAction } from "./ui.js";
 
-/** A device with its state, its sessions and its actions. */
+/** Shows a device with its state, its sessions and its actions. */
 export function DevicePage({ id }: { id: string }) {
   const [device, setDevice] = useState<Device>();
   const [deviceSessions, setDeviceSessions] = useState<Session[]>();
   const [limit, setLimit] = useState(20);
   const [hasMore, setHasMore] = useState(false);
   const [error, setError] = useState<unknown>();
-  // The signals change when a device or a session has changed, or after a reconnect.
+  // Reads the device and its sessions again when one of the signals below changes: after an
+  // event of a device or session, and after a reconnect.
   useEffect(() => {
     const stop = new AbortController();
     Promise.all([

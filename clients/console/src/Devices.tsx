@@ -59,8 +59,8 @@ export function Devices() {
 }
 
 /**
- * Searches all devices in the gateway, for a list that is not loaded completely. It returns
- * `undefined` for an empty text, and until the first response.
+ * Searches all devices on the gateway, because the page may have loaded only some of them. It
+ * returns `undefined` if the search text is empty, and until the first response.
  */
 function useRemoteSearch(search: string): Device[] | undefined {
   const [found, setFound] = useState<Device[]>();
@@ -101,12 +101,12 @@ function Row({ device }: { device: Device }) {
   );
 }
 
-/** The presence of an active device, or the status of another one. */
+/** Shows the presence of an active device, and the status of any other device. */
 export function Presence({ of }: { of: Device }) {
   return <Badge of={of.status === "active" ? of.presence : of.status} />;
 }
 
-/** Reports whether a field of a device contains a lower-case text. */
+/** Reports whether a field of the device contains the search text, which must be lower case. */
 function matches(device: Device, search: string): boolean {
   const fields = [
     device.name,

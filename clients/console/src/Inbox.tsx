@@ -3,7 +3,7 @@ import { DecisionButtons } from "./DecisionButtons.js";
 import { hasMore, inbox, resolved, showMore } from "./state.js";
 import { Loading, ShowMore } from "./ui.js";
 
-/** The commands that wait for a decision, and those that no longer do. */
+/** Shows the commands that wait for a decision, and the commands that have left the inbox. */
 export function Inbox() {
   const waiting = inbox.value;
   return (

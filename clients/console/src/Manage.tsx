@@ -4,7 +4,7 @@ import { ConfirmedButton } from "./forms.js";
 import { announcement, gateway, refresh } from "./state.js";
 import { RoleHint, UserText } from "./ui.js";
 
-/** The actions of an admin on a device. */
+/** Shows the actions that an admin can take on a device. */
 export function Manage({ device }: { device: Device }) {
   if (device.status === "decommissioned") return <p class="fine">This device was decommissioned.</p>;
   return (
@@ -93,7 +93,7 @@ function post(action: "suspend" | "resume" | "revoke-logins", of: Device, reason
   return gateway.post(`/api/v1/customer/devices/{deviceId}/${action}`, { params: { path }, body: { reason } });
 }
 
-/** Waits for a request, announces it and reads the state again. */
+/** Waits until a request succeeds, announces the message, and reads the state again. */
 async function announce(message: string, request: Promise<unknown>): Promise<void> {
   await request;
   announcement.value = message;

@@ -19,7 +19,7 @@ const examples: Record<string, object> = {
 
 /** The form that proposes a command in a session. */
 export function Propose({ session }: { session: Session }) {
-  const [open] = useState(session.commands?.length === 0); // existing commands come first
+  const [open] = useState(session.commands?.length === 0); // closed if the session has commands, so that they come first
   const [parameters, setParameters] = useState("{}");
   const { busy, error, run } = useAction(async (values: Record<string, string>) => {
     const command = await gateway.post("/api/v1/customer/sessions/{sessionId}/commands", {
@@ -89,7 +89,10 @@ export function Propose({ session }: { session: Session }) {
   );
 }
 
-/** Returns the object of a JSON text. It throws an error for the user if the text is not an object. */
+/**
+ * Parses a JSON object. If the text is anything else, it throws an error with a message for the
+ * user.
+ */
 function parseObject(text: string): Schemas["CommandParameters"] {
   let value: unknown;
   try {

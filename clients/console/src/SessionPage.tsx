@@ -19,7 +19,7 @@ import {
 } from "./state.js";
 import { Badge, Loading, RoleHint, ShowMore, Time, UserText } from "./ui.js";
 
-/** A session with its commands and its timeline. */
+/** Shows a session with its commands and its timeline. */
 export function SessionPage({ id }: { id: string }) {
   const [shown, setShown] = useState(100);
   useEffect(() => {

@@ -45,7 +45,7 @@ function PasswordForm({ project }: { project: SupabaseProject }) {
   );
 }
 
-/** Requests a sign-in link by e-mail, for users without a password. */
+/** A button that requests a sign-in link by e-mail, for users without a password. */
 function LinkButton({ project }: { project: SupabaseProject }) {
   const [sent, setSent] = useState(false);
   const { busy, error, run } = useAction(async (email: string) => {

@@ -1,6 +1,7 @@
-// The signed-in user and the tokens. The tokens are in sessionStorage: they survive a reload,
-// are removed when the tab is closed, and are sent in no cookie. In memory alone they would be
-// lost with each reload. In localStorage they would stay for the next user of the computer.
+// The signed-in user and the tokens. The tokens are in sessionStorage, so that they survive a
+// reload but not the closing of the tab. In memory alone they would be lost with each reload.
+// In localStorage they would stay for the next user of the computer. They are sent in no
+// cookie.
 import { signal } from "@preact/signals";
 import { endLogin, redeemLink, requestTokens, SignInError, type SupabaseProject, type Tokens } from "./supabase.js";
 
@@ -26,12 +27,18 @@ export interface User {
 
 const tokensKey = "fieldgate.tokens";
 export const user = signal<User | undefined>();
-/** Why the user was signed out, for display. It is empty after the user signed out. */
+/**
+ * The reason why the page signed the user out, for display. It is empty if the user asked to
+ * sign out.
+ */
 export const signOutReason = signal<string>("");
 let config: Config;
 let tokens: Tokens | undefined;
 
-/** Signs the user in with the tokens from before a reload, or with a link. */
+/**
+ * Signs the user in with the tokens that were stored before a reload, or with the link that
+ * opened the page.
+ */
 export async function restoreSignIn(given: Config): Promise<void> {
   config = given;
   renewals?.addEventListener("message", ({ data }) => data.used === tokens?.refresh && storeTokens(data.next));
@@ -52,8 +59,8 @@ export async function restoreSignIn(given: Config): Promise<void> {
 }
 
 /**
- * Removes a token from the address, and stores it if the gateway allows links with tokens. It
- * reports whether it stored one.
+ * Removes the token from the URL of the page, if there is one. If the gateway allows links with
+ * tokens, it also stores the token and returns true.
  */
 function takeTokenLink(): boolean {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
@@ -68,7 +75,7 @@ export function signInWithToken(token: string): void {
   storeTokens({ access: token.trim() });
 }
 
-/** Signs in with the project. It throws a SignInError if the project refuses. */
+/** Signs in at the Supabase project. It throws a SignInError if the project refuses. */
 export async function signInWithPassword(email: string, password: string): Promise<void> {
   storeTokens(await requestTokens(project(), "password", { email, password }));
 }
@@ -78,7 +85,10 @@ function project(): SupabaseProject {
   return config.supabase;
 }
 
-/** Forgets the tokens. Without a reason the user asked for it, and the login is ended in the project too. */
+/**
+ * Removes the tokens. An empty `reason` means that the user has asked to sign out. In that case
+ * the login in the Supabase project is ended too.
+ */
 export function signOut(reason = ""): void {
   if (config.supabase && tokens?.refresh && !reason) endLogin(config.supabase, tokens.access);
   tokens = undefined;
@@ -88,8 +98,9 @@ export function signOut(reason = ""): void {
 }
 
 /**
- * Returns the token for a request. It renews a token that was refused or that expires within a
- * minute. It signs the user out if a token that cannot be renewed was refused or has expired.
+ * Returns the access token for a request. It renews a token that was refused or that expires
+ * within a minute. If there is no refresh token, it signs the user out when the access token is
+ * refused or has expired.
  */
 export async function token(refused?: string): Promise<string> {
   if (!tokens) throw new Error("the user is not signed in");
@@ -102,12 +113,15 @@ export async function token(refused?: string): Promise<string> {
   return tokens.access;
 }
 
-// A duplicated tab has the same refresh token, and must not use it a second time: the project
-// would treat that as theft and end the login. So the tabs share their renewals.
+// A duplicated tab has the same refresh token. If both tabs used it, the project would assume
+// theft and end the login. Therefore a tab sends the renewed tokens to the others.
 const renewals = globalThis.BroadcastChannel && new BroadcastChannel("fieldgate.renewals");
 let renewal: Promise<void> | undefined;
 
-/** Renews the tokens. Concurrent calls share one renewal, because a refresh token can be used once. */
+/**
+ * Renews the tokens. Concurrent calls share one renewal, because a refresh token is valid only
+ * once.
+ */
 function renew(refresh: string): Promise<void> {
   renewal ??= (async () => {
     try {
@@ -145,7 +159,7 @@ function storeTokens(next: Tokens): void {
   if (JSON.stringify(found) !== JSON.stringify(user.value)) user.value = found;
 }
 
-/** Reports whether the user has at least a role. */
+/** Reports whether the user has the role `least` or a higher one. */
 export function hasRole(least: Role): boolean {
   return user.value !== undefined && roles.indexOf(user.value.role) >= roles.indexOf(least);
 }

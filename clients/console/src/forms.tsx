@@ -13,7 +13,7 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     element.current?.showModal();
-    element.current?.scrollTo(0, 0); // the focus may have scrolled the content above its field out of view
+    element.current?.scrollTo(0, 0); // focusing the first field may have scrolled the text above it out of view
     return () => {
       const target = before?.isConnected ? before : document.getElementById("main");
       target?.focus({ preventScroll: true });
@@ -41,7 +41,7 @@ export function FormButtons(props: { verb: string; busy: boolean; harmful?: bool
   );
 }
 
-/** Asks to confirm an action. It explains the effect and takes a reason for the timeline. */
+/** Asks the user to confirm an action. It explains the effect and takes a reason for the timeline. */
 export function ConfirmDialog(props: ConfirmProps) {
   const { title, effect, verb, onClose } = props;
   const { busy, error, run } = useAction(async (reason: string | undefined) => {
@@ -66,7 +66,7 @@ export function ConfirmDialog(props: ConfirmProps) {
 
 export interface ConfirmProps {
   title: string;
-  /** The effect of the action, in sentences. */
+  /** Sentences that explain the effect of the action. */
   effect: ComponentChildren;
   verb: string;
   action: (reason: string | undefined) => Promise<unknown>;
@@ -76,8 +76,9 @@ export interface ConfirmProps {
 }
 
 /**
- * Moves the focus to the main content when a focused element is removed from the page. The
- * browser would move it to the start of the page, which is tedious with a keyboard.
+ * Moves the focus to the main content when a focused element is removed from the page.
+ * Otherwise the browser would move the focus to the start of the page, which is tedious with a
+ * keyboard.
  */
 export function useFocusFallback(of: RefObject<HTMLElement | null>): void {
   useLayoutEffect(() => {
@@ -125,7 +126,10 @@ interface FieldIds {
   "aria-describedby": string | undefined;
 }
 
-/** Prevents the submission of a form, and returns its values by name. Empty fields are omitted. */
+/**
+ * Prevents the browser from submitting a form, and returns the values of the form by field name.
+ * Empty fields are omitted.
+ */
 export function valuesOf(event: Event): Record<string, string> {
   event.preventDefault();
   const values: Record<string, string> = {};
@@ -134,7 +138,7 @@ export function valuesOf(event: Event): Record<string, string> {
   return values;
 }
 
-/** A text with a button that copies it, such as a command line. */
+/** Shows a text, such as a command line, and a button that copies the text. */
 export function Copyable({ text, label }: { text: string; label: string }) {
   const [copied, setCopied] = useState(false);
   const copy = async () => {

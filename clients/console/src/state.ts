@@ -1,5 +1,5 @@
-// The state of the page: lists and details of the tenant, read over HTTP. An event of the
-// socket does not change the state by itself. It causes the affected parts to be read again.
+// The state of the page: lists and details of the tenant, read over HTTP. An event from the
+// socket only triggers another read of the affected parts.
 import {
   type Client,
   type Command,
@@ -20,7 +20,7 @@ import { parseExact } from "./verbatim.js";
 
 export type TimelineEvent = Schemas["Event"];
 
-/** How the page learns of changes: over the socket, or by polling. */
+/** How the page is updated: over the socket, or by polling. */
 export type LiveStatus = "connecting" | "live" | "lost" | "ended" | "polling";
 
 export const devices = signal<Device[] | undefined>();
@@ -41,23 +41,23 @@ const listedNames = computed(() => new Map(devices.value?.map((device) => [devic
 /** The names of devices that are not in the loaded part of the list. */
 const otherNames = signal(new Map<string, string>());
 
-/** Returns the name of a device, or its id as long as the name is not known. */
+/** Returns the name of a device, or its id until the name is known. */
 export const deviceName = (deviceId: string): string =>
   listedNames.value.get(deviceId) ?? otherNames.value.get(deviceId) ?? deviceId;
 
-/** The number of items that a list has at first, and by which "Show more" extends it. */
+/** The number of items that a list shows at first. "Show more" adds the same number. */
 const pageSizes = { devices: 200, sessions: 100, inbox: 100 };
 type List = keyof typeof pageSizes;
-/** The number of items to read of each list. */
+/** The current maximum number of items of each list. */
 const limits = { ...pageSizes };
 /** Whether a list has more items than were read. */
 export const hasMore = { devices: signal(false), sessions: signal(false), inbox: signal(false) };
 const pollMs = 5_000;
 
 /**
- * Sends a request and parses the response with parseExact, so that parameters and results keep
- * their digits. It sets Content-Length, because openapi-fetch parses a response without it by
- * itself.
+ * Sends a request and parses the response with parseExact, so that numbers keep all their
+ * digits. It sets Content-Length, because openapi-fetch would otherwise parse the text with
+ * JSON.parse.
  */
 async function fetchExact(request: Request): Promise<Response> {
   const response = await fetch(request);
@@ -82,7 +82,8 @@ export function startUpdates(live: boolean): void {
       if (message.kind === "event") onEvent(message.event);
       else refresh(...allParts);
     });
-    // Reading after the subscription has started misses no event.
+    // Read everything again after the subscription has started. An earlier read may have missed
+    // a change.
     room.started.then(() => refresh(...allParts)).catch(() => {});
   } else {
     liveStatus.value = "polling";
@@ -145,7 +146,10 @@ const readers: Record<Part, () => Promise<void>> = {
 const due = new Set<Part>();
 const running = new Set<Part>();
 
-/** Reads parts of the state again. A part that is being read is read once more afterwards. */
+/**
+ * Reads the given parts of the state. If a part is already being read, it is read once more
+ * afterwards.
+ */
 export function refresh(...parts: Part[]): void {
   for (const part of parts) {
     due.add(part);
@@ -155,7 +159,7 @@ export function refresh(...parts: Part[]): void {
 
 /**
  * Returns how long to wait for further events before a read, in milliseconds. Events often
- * arrive together. The wait is longer for a list that was extended, as its reads cost more.
+ * arrive together. The wait is longer for an extended list, because its reads cost more.
  */
 function debounceMs(part: Part): number {
   return part in limits && limits[part as List] > pageSizes[part as List] ? 1_000 : 40;
@@ -176,7 +180,7 @@ async function run(part: Part): Promise<void> {
   running.delete(part);
 }
 
-/** Reads a list up to its limit, and sets whether it has more items. */
+/** Reads the items of a list up to its limit, and sets `hasMore` for the list. */
 async function readList<T>(name: List, items: AsyncGenerator<T>): Promise<T[]> {
   const found: T[] = [];
   let rest = false;
@@ -239,7 +243,7 @@ async function readInbox(): Promise<void> {
 async function readResolved(): Promise<void> {
   const found = await Promise.all(resolved.value.map((command) => (isFinal(command) ? command : readCommand(command))));
   const byId = new Map(found.map((command) => [command.id, command]));
-  // A command that is still pending left the inbox only because that is limited.
+  // Remove commands that are still pending: they only moved beyond the limit of the inbox.
   resolved.value = resolved.value
     .map((command) => byId.get(command.id) ?? command)
     .filter((command) => command.status !== "pending_approval");
@@ -255,7 +259,7 @@ export function isFinal(command: Command): boolean {
   return ["succeeded", "failed", "rejected", "cancelled", "expired"].includes(command.status);
 }
 
-/** Sets the session of the current view. `undefined`: the view has no session. */
+/** Sets the session of the current view. `undefined` means that the view has no session. */
 export function viewSession(sessionId: string | undefined): void {
   if (viewedId === sessionId) return;
   viewedId = sessionId;

@@ -1,6 +1,6 @@
 // Signs users in with a project of Supabase Auth, without its library.
 
-/** A project and its public key. */
+/** A Supabase project and its public key. */
 export interface SupabaseProject {
   url: string;
   anonKey: string;
@@ -11,7 +11,10 @@ export interface Tokens {
   refresh?: string;
 }
 
-/** The user could not be signed in. `final` means that another attempt with the same input is pointless. */
+/**
+ * The error of a failed sign-in. `final` means that another attempt with the same input is
+ * pointless.
+ */
 export class SignInError extends Error {
   constructor(
     message: string,
@@ -22,29 +25,32 @@ export class SignInError extends Error {
   }
 }
 
-/** Requests tokens (POST /token) for a password, a refresh token or the code of a link. */
+/** Requests tokens (POST /token) in exchange for a password, a refresh token or the code of a link. */
 export async function requestTokens(project: SupabaseProject, grant: string, body: object): Promise<Tokens> {
   const response = await post(project, `token?grant_type=${grant}`, body);
   return { access: String(response.access_token), refresh: response.refresh_token as string | undefined };
 }
 
-/** Ends the login in the project. Errors are ignored: the page forgets its tokens in any case. */
+/**
+ * Ends the login in the project. Errors are ignored, because the page removes its tokens in any
+ * case.
+ */
 export function endLogin(project: SupabaseProject, access: string): void {
   const headers = { apikey: project.anonKey, Authorization: `Bearer ${access}` };
   void fetch(`${project.url}/auth/v1/logout?scope=local`, { method: "POST", headers }).catch(() => {});
 }
 
-// A link contains a code and no token. The code can be exchanged for tokens only with the
-// verifier, which stays in this browser (PKCE, RFC 7636). So a reader of the mail or of the
-// address has no access, and a link of another sender cannot sign the reader in as that
-// sender. The verifier is in localStorage, because the link opens in another tab. It is not a
-// token, and it is removed when the link is used.
+// A sign-in link contains a code and no token. The code can be exchanged for tokens only
+// together with the verifier, which stays in this browser (PKCE, RFC 7636). Therefore a stolen
+// mail or URL gives no access, and an attacker's link cannot sign the user in as the attacker.
+// The verifier is in localStorage, because the link opens in another tab. The verifier is not a
+// token, and is removed when the link is used.
 const verifierKey = "fieldgate.verifier";
 
-/** Whether this browser can sign in with links. Only secure contexts have the digest. */
+/** Whether this browser can sign in with links. The digest of the verifier needs a secure context. */
 export const supportsLinks = globalThis.isSecureContext;
 
-/** Requests an e-mail with a sign-in link. It succeeds for unknown addresses too. */
+/** Requests an e-mail with a sign-in link. It also succeeds if the address has no account. */
 export async function sendLink(project: SupabaseProject, email: string): Promise<void> {
   const verifier = base64url(crypto.getRandomValues(new Uint8Array(32)));
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
@@ -56,14 +62,15 @@ export async function sendLink(project: SupabaseProject, email: string): Promise
     code_challenge: base64url(new Uint8Array(digest)),
     code_challenge_method: "s256",
   }).catch((error: unknown) => {
-    // The page must not reveal which addresses have an account.
+    // Throw every error except `otp_disabled`. That error is hidden, so that the page does not
+    // reveal which addresses have an account.
     if (!(error instanceof SignInError && error.code === "otp_disabled")) throw error;
   });
 }
 
 /**
- * Removes the code of a link from the address, and returns the tokens for it. It returns
- * `undefined` if the page was not opened by a link.
+ * Removes the code of a sign-in link from the URL of the page, and exchanges it for tokens. It
+ * returns `undefined` if the page was not opened by a link.
  */
 export async function redeemLink(project: SupabaseProject | undefined): Promise<Tokens | undefined> {
   const query = new URLSearchParams(location.search);

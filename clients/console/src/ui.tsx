@@ -4,7 +4,10 @@ import { useRef, useState } from "preact/hooks";
 import { hasRole, type Role, user } from "./auth.js";
 import { escapeDeceptive, type Segment, segmentsOf, writeExact } from "./verbatim.js";
 
-/** A time in the time zone of the browser, whose name is shown. Times of today omit the date. */
+/**
+ * Shows a time in the time zone of the browser, with the name of the zone. It omits the date if
+ * the date is today.
+ */
 export function Time({ at }: { at: string }) {
   const date = new Date(at);
   const today = date.toDateString() === new Date().toDateString();
@@ -24,17 +27,17 @@ export function Badge({ of }: { of: string }) {
   return <span class={`badge ${of}`}>{of.replaceAll("_", " ")}</span>;
 }
 
-/** A value as complete JSON, verbatim. */
+/** Shows a value as JSON, complete and unchanged. */
 export function Json({ value, label }: { value: unknown; label: string }) {
   return <Verbatim label={label} of={writeExact(value)} />;
 }
 
-/** The output of a device, verbatim. */
+/** Shows the output of a device, complete and unchanged. */
 export function Output({ text, label }: { text: string; label: string }) {
   return <Verbatim label={label} of={segmentsOf(text)} />;
 }
 
-// A scrollable region needs a name, and the keyboard must reach it.
+// The text may scroll. Therefore the section has a label, and can get the keyboard focus.
 function Verbatim({ of, label }: { of: Segment[]; label: string }) {
   return (
     <>
@@ -47,7 +50,7 @@ function Verbatim({ of, label }: { of: Segment[]; label: string }) {
   );
 }
 
-/** A warning about deceptive characters in a text. It is empty for a plain text. */
+/** Warns about deceptive characters in a text. It shows nothing if there are none. */
 function DeceptionWarning({ about }: { about: Segment[] }) {
   const count = (warning: Segment["warning"]) => about.filter((segment) => segment.warning === warning).length;
   const invisible = count("invisible");
@@ -63,12 +66,12 @@ function DeceptionWarning({ about }: { about: Segment[] }) {
   );
 }
 
-/** A text that a user or a device has written, on one line. */
+/** Shows text from a user or a device on one line. */
 export function UserText({ children }: { children: string }) {
   return <bdi>{escapeDeceptive(children)}</bdi>;
 }
 
-/** An error, with the code and the request id for the support. */
+/** Shows an error, with the code and the request id that support staff need. */
 export function Problem({ error }: { error: unknown }) {
   if (error === undefined) return null;
   const refusal = error instanceof FieldgateError ? error : undefined;
@@ -100,7 +103,7 @@ export function Problem({ error }: { error: unknown }) {
   );
 }
 
-/** The decision that was recorded, for a user who decided later. */
+/** Shows the recorded decision to a user who decided too late. */
 export function RecordedDecision({ of }: { of: Approval }) {
   return (
     <p>
@@ -125,11 +128,14 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Returns a function that runs an action, unless it is running, and the state of the last run. */
+/**
+ * Returns `run`, which runs an action, and the state of the last run. `run` does nothing while
+ * the action is already running.
+ */
 export function useAction<A extends unknown[]>(action: (...args: A) => Promise<void>) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
-  const running = useRef(false); // set at once, while busy is set with the next render
+  const running = useRef(false); // changes at once, but `busy` changes only with the next render
   const run = async (...args: A) => {
     if (running.current) return;
     running.current = true;
@@ -147,7 +153,7 @@ export function useAction<A extends unknown[]>(action: (...args: A) => Promise<v
   return { busy, error, run };
 }
 
-/** A button that extends a list, if the list has more items. */
+/** A button that shows more items of a list, if there are more. */
 export function ShowMore({ when, onMore }: { when: boolean; onMore: () => void }) {
   if (!when) return null;
   return (
@@ -159,7 +165,7 @@ export function ShowMore({ when, onMore }: { when: boolean; onMore: () => void }
   );
 }
 
-/** The reason why actions are missing, for a user who lacks their role. */
+/** Explains to a user without the role `least` why some actions are missing. */
 export function RoleHint({ least, to }: { least: Role; to: string }) {
   if (hasRole(least)) return null;
   return (

@@ -1,5 +1,5 @@
-// Parses and writes JSON and text verbatim: a command must look to its approver exactly as the
-// device receives it.
+// Parses and writes JSON and text without changes, so that an approver sees a command exactly
+// as the device receives it.
 
 declare global {
   interface JSON {
@@ -17,17 +17,18 @@ export function parseExact(text: string): unknown {
   } as (this: unknown, key: string, value: unknown) => unknown);
 }
 
-/** Whether this browser can keep the digits of such numbers. */
+/** Whether parseExact can keep all digits of a number in this browser. */
 export const keepsNumbers = typeof JSON.rawJSON === "function";
 
 /**
- * Matches characters that are invisible or change how other text looks: control and direction
- * characters, characters without width or meaning, blanks other than the space, and the
- * fourth and further combining marks of a letter, which cover its neighbours.
+ * Matches characters that are invisible or change how other text looks. These are control and
+ * direction characters, characters without width or meaning, and all blanks except the space. A
+ * letter may have three combining marks: further marks match too, because they cover other
+ * letters.
  */
 const deceptive = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{DI}\u2800]|(?! )\p{Zs}|(?<=\p{M}{3})\p{M}/gu;
 
-/** Matches an escape that JSON.stringify wrote, and not an escaped backslash before a u. */
+/** Matches an escape that JSON.stringify wrote. It does not match an escaped backslash before a "u". */
 const jsonEscape = /\\u[0-9a-f]{4}(?<=(?<!\\)(?:\\\\)*\\u[0-9a-f]{4})/;
 
 /** Reports whether a word mixes Latin letters with similar letters of another script. */
@@ -47,8 +48,8 @@ export interface Segment {
 }
 
 /**
- * Splits a text of several lines into plain and deceptive segments. `escapes` is the source of
- * a regular expression for escapes in the text, which are segments with a warning too.
+ * Splits a text, which may have several lines, into plain and deceptive segments. `escapes` is
+ * part of a regular expression, or empty. Text that matches it is treated as deceptive too.
  */
 export function segmentsOf(text: string, escapes = ""): Segment[] {
   const segments: Segment[] = [];
@@ -67,18 +68,19 @@ export function segmentsOf(text: string, escapes = ""): Segment[] {
   return segments;
 }
 
-// Adjacent characters become one segment, because there may be thousands of them.
+// Adds invisible characters to the segments. Adjacent ones share a segment, because there may be
+// thousands of them.
 function addInvisible(segments: Segment[], text: string): void {
   const last = segments.at(-1);
   if (last?.warning === "invisible") last.text += text;
   else segments.push({ text, warning: "invisible" });
 }
 
-/** Reports whether a character is a line break or a tab, which are shown as they are. */
+/** Reports whether a character is a tab or part of a line break. These are not marked as deceptive. */
 const isLayout = (character: string, next?: string) =>
   character === "\n" || character === "\t" || (character === "\r" && next === "\n");
 
-/** Returns a text on one line, in which deceptive characters are written as escapes. */
+/** Returns the text on one line, with an escape in place of each deceptive character. */
 export function escapeDeceptive(text: string): string {
   return text.replace(deceptive, escapeOf);
 }

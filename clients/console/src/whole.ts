@@ -2,13 +2,16 @@ import type { Command } from "@fieldgate/client";
 import { useEffect, useState } from "preact/hooks";
 import { gateway, readError } from "./state.js";
 
-/** The whole commands that were read last, by what tells one version from the next. */
+/**
+ * The complete commands that were read recently. Each key consists of the id, status and end
+ * time of a command.
+ */
 const known = new Map<string, Promise<Command>>();
 const maxKnown = 200;
 
 /**
- * Returns the command with its parameters and its result, which lists leave out. It is
- * undefined until the command has been read.
+ * Returns the command with its parameters and its result, which lists omit. It returns
+ * `undefined` until the command has been read.
  */
 export function useWhole(listed: Command): Command | undefined {
   const omitted = listed.parametersOmitted || listed.resultOmitted;

@@ -68,7 +68,7 @@ test("parameters are shown as text and not as HTML", async ({ page, gateway }) =
   await expect(page.getByRole("heading", { name: "Approve this command?" })).toBeInViewport();
 });
 
-/** Deceptive texts: the text of a command, and what the page must show for it. */
+/** The deceptive texts by name: the text in a command, and the text that the page must show for it. */
 const deceptiveTexts: Record<string, [string, string]> = {
   "right-to-left override": ["log\u202etxt.exe", "log\\u202etxt.exe"],
   isolate: ["a\u2066b\u2069", "a\\u2066b\\u2069"],
@@ -91,7 +91,7 @@ test("deceptive characters are shown and highlighted", async ({ page, gateway })
   for (const [name, [, shownAs]] of Object.entries(deceptiveTexts))
     await expect(shown).toContainText(`"${name}": "${shownAs}"`);
   await expect(shown).toContainText('"backslash": "\\\\u202e"');
-  await expect(shown.locator("mark")).toHaveCount(10); // the isolate has two, and the last two parameters have none
+  await expect(shown.locator("mark")).toHaveCount(10); // the isolate has two marks, "backslash" and "umlauts" have none
   await takeScreenshot(page, "deceptive-text");
 });
 
@@ -145,7 +145,7 @@ test("viewer sees everything and has no buttons", async ({ page, gateway }) => {
 test.describe("refusal", () => {
   test.use({ allowedErrors: [/status of 4\d\d|ERR_FAILED/] });
 
-  // Both users decide at the same time: the decision of carol arrives before that of bob.
+  // Bob and Carol decide at the same time, and the decision of Carol arrives first.
   test("of a second decision shows the first one", async ({ page, gateway }) => {
     const { sessionId, propose } = await openTestSession(gateway);
     const { id } = await propose("service.restart", {});
@@ -279,7 +279,7 @@ test("keyboard alone is enough", async ({ page, gateway }) => {
   await expect(page.getByRole("link", { name: "Pump 9" })).toBeVisible();
 });
 
-/** Presses the Tab key until an element has the focus, whose outline must be visible. */
+/** Presses the Tab key until an element has the focus. Its outline must then be visible. */
 async function tabTo(page: Page, target: Locator): Promise<void> {
   for (let steps = 0; steps < 40; steps++) {
     await page.keyboard.press("Tab");

@@ -16,7 +16,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       const context = await browser.newContext({ colorScheme, viewport: { width, height: 800 } });
       const page = await context.newPage();
       const foreign: string[] = [];
-      // Other hosts are unreachable, as in an isolated network.
+      // Block requests to all other hosts, as in an isolated network.
       await context.route(
         (url) => url.protocol !== "data:" && url.protocol !== "blob:" && url.origin !== new URL(gateway.url).origin,
         (route) => {

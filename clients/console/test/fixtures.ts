@@ -25,7 +25,7 @@ interface Fixtures {
   settings: Record<string, string>;
   /** The errors that the page may write to the browser console. Default: none. */
   allowedErrors: RegExp[];
-  /** A proxy to the gateway whose connections a test can cut. */
+  /** A proxy to the gateway. A test can cut the connections of the proxy. */
   network: Network;
   gateway: Gateway;
   /** A proxy to the gateway that replaces the Host header. */
@@ -95,7 +95,7 @@ export const test = base.extend<Fixtures>({
     proxy.close();
   },
 
-  // The page depends on the gateway so that it is closed before the gateway ends.
+  // This fixture depends on `gateway`, so that the page is closed before the gateway ends.
   page: async ({ page, gateway: _, allowedErrors }, use, info) => {
     const errors: string[] = [];
     page.on("console", (message) => {
@@ -136,7 +136,8 @@ async function kill(process_: ChildProcess): Promise<void> {
   await once(process_, "exit");
 }
 
-// It keeps reading, because a closed pipe would end the process.
+// Waits for a line of output. It keeps reading afterwards, because a closed pipe would end the
+// process.
 function waitForOutput(process_: ChildProcess, wanted: RegExp): Promise<string> {
   let printed = "";
   return new Promise((resolve, reject) => {
@@ -155,8 +156,8 @@ export async function signIn(page: Page, gateway: Gateway, user: string, role: R
 }
 
 /**
- * Registers a device that claims nothing, and opens a session on it. It returns a function that
- * proposes commands as alice.
+ * Registers a device and opens a session on it. The device claims no commands. The returned
+ * `propose` proposes commands as alice.
  */
 export async function openTestSession(gateway: Gateway, name = "Pump 7") {
   const admin = await gateway.token("alice", "admin");

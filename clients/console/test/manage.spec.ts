@@ -17,7 +17,7 @@ test("device is suspended, resumed and decommissioned after a confirmation", asy
   await dialog.getByRole("button", { name: "Suspend" }).click();
   await expect(page.getByText("suspended", { exact: true })).toBeVisible();
   await expect(dialog).toHaveCount(0);
-  await expect(page.locator("main")).toBeFocused(); // the button that had it was removed
+  await expect(page.locator("main")).toBeFocused(); // the focused button was removed
   await takeScreenshot(page, "suspended");
 
   await page.getByRole("button", { name: "Resume…" }).click();
@@ -100,7 +100,7 @@ test.describe("large fleet", () => {
     await page.getByLabel("Find a device").fill("");
     await expect(rows).toHaveCount(200);
     await page.getByRole("button", { name: "Show more" }).click();
-    await expect(rows).toHaveCount(230); // fieldgate dev provisions one device
+    await expect(rows).toHaveCount(230); // 229 devices of the test, and one of fieldgate dev
     await expect(page.getByRole("button", { name: "Show more" })).toHaveCount(0);
   });
 

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 export interface Network {
   url: string;
-  /** Sets the URL of the gateway. Connections before that fail. */
+  /** Sets the URL of the gateway. Connections fail until it is set. */
   setTarget(target: string): void;
   /** Breaks all connections, and refuses new ones until restore is called. */
   cut(): void;
@@ -53,7 +53,7 @@ export async function startNetwork(): Promise<Network> {
   };
 }
 
-/** Starts an HTTP proxy that replaces the Host header, as some do by default. */
+/** Starts an HTTP proxy that replaces the Host header, as some proxies do by default. */
 export async function startRenamingProxy(target: string): Promise<{ url: string; close(): void }> {
   const server = createHTTPServer((incoming, outgoing) => {
     const headers = { ...incoming.headers, host: new URL(target).host, "x-forwarded-host": incoming.headers.host };

@@ -1,5 +1,6 @@
-// Tests signing in with a project, at a gateway that is configured as in production. The
-// project is a server with the endpoints of Supabase Auth that the page uses.
+// Tests how users sign in with a Supabase project. The gateway is configured as in production.
+// A test server simulates the project: it has the endpoints of Supabase Auth that the page
+// uses.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { once } from "node:events";
@@ -12,7 +13,10 @@ const fieldgate = fileURLToPath(new URL("../.build/fieldgate", import.meta.url))
 
 interface Project {
   url: string;
-  /** The requests so far, such as "password with public-key". */
+  /**
+   * The endpoints and API keys of the requests that have arrived, such as "password with
+   * public-key".
+   */
   requests: string[];
   /** The lifetime of renewed access tokens in seconds. */
   lifetime: number;
@@ -92,7 +96,7 @@ test("sign-in outlasts many renewals in two tabs", async ({ page, project, url }
   project.lifetime = 63; // a token is renewed a minute before it expires
   await signInAsBob(page, url);
   const opened = page.waitForEvent("popup");
-  await page.evaluate(() => void open("/console", "", "popup")); // it has a copy of the sessionStorage of its opener
+  await page.evaluate(() => void open("/console", "", "popup")); // the new tab gets a copy of the sessionStorage
   const duplicate = await opened;
   await expect(duplicate.getByText("No command waits for a decision.")).toBeVisible();
   const renewals = () => project.requests.filter((endpoint) => endpoint === "refresh_token with public-key").length;

@@ -51,8 +51,8 @@ func (a *Agent) Handle(commandType string, handler Handler, options ...HandlerOp
 	a.handlers[commandType] = r
 }
 
-// The errors of Run that calling Run again does not solve. Run also returns errors of the file
-// system.
+// The errors of Run that an operator has to resolve before another Run can succeed. Run also
+// returns errors of the file system.
 var (
 	ErrNotRegistered = errors.New("agent: the device is not registered: set an activation code")
 	ErrCodeRefused   = errors.New("agent: the gateway refused the activation code: it is wrong, used or expired; set a new one")
@@ -61,9 +61,9 @@ var (
 )
 
 // Run claims and runs commands until ctx ends. Then it shuts down and returns nil. During the
-// shutdown Run releases the commands that have not started. It waits for running handlers for
-// up to Config.Grace, and submits results for a few seconds. Results that cannot be submitted
-// are kept, and the next Run submits them.
+// shutdown, Run releases the commands that have not started. It waits for running handlers for
+// up to Config.Grace, and submits results for a few seconds. Results that it cannot submit stay
+// in the journal, and the next Run submits them.
 //
 // Run retries while the gateway is unreachable or refuses the device. The delays are random.
 // They grow to one minute, or to five minutes while the device is refused.

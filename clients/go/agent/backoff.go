@@ -17,18 +17,18 @@ const (
 	backoffBase       = 500 * time.Millisecond
 	backoffCap        = time.Minute
 	backoffRefusedCap = 5 * time.Minute
-	maxRetryAfter     = time.Hour // the longest Retry-After that is respected
+	maxRetryAfter     = time.Hour // the maximum Retry-After that the agent respects
 )
 
-// A backoff computes the delays between failed attempts. The zero value has counted no failure
-// yet.
+// A backoff computes the delays between failed attempts. The zero value has counted no failed
+// attempts.
 type backoff struct{ attempts int }
 
-// sleep waits for the delay after a failed attempt or until ctx ends, and reports whether it
+// sleep waits for the delay after a failed attempt, or until ctx ends. It reports whether it
 // waited for the whole delay.
 func (b *backoff) sleep(ctx context.Context, err error) bool { return sleep(ctx, b.delay(err)) }
 
-// delay counts a failed attempt and returns how long to wait after the attempt. The delay
+// delay counts a failed attempt and returns how long to wait before the next attempt. The delay
 // includes the Retry-After of err, if err has one.
 func (b *backoff) delay(err error) time.Duration {
 	limit, retryAfter := backoffCap, time.Duration(0)
@@ -56,9 +56,10 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// isPermanent reports whether err is a refusal that the gateway would repeat. Only a problem
-// document of the gateway can be permanent; the error page of a proxy cannot. Refusals of the
-// device itself, rate limits and a misconfigured gateway are not permanent either.
+// isPermanent reports whether err is a refusal that the gateway would repeat for the same
+// request. Only a problem document of the gateway can be permanent: the error page of a proxy is
+// not. These refusals are not permanent either: those that refuse the device as a whole, rate
+// limits, and those of a misconfigured gateway.
 func isPermanent(err error) bool {
 	var refused *fieldgate.APIError
 	if !errors.As(err, &refused) || refused.Code == "" || refused.Status < 400 || refused.Status >= 500 {

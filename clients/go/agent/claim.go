@@ -10,17 +10,18 @@ import (
 )
 
 const (
-	// claimGrace is the time that a claim over the socket may continue after a shutdown has begun.
+	// claimGrace is the time for which a claim over the socket may continue after a shutdown
+	// has begun.
 	claimGrace = 2 * time.Second
 
 	// emptyClaimInterval is the minimum interval between two claims over HTTP that return no
-	// command. Up to half of it is subtracted at random. The interval is needed because some
-	// gateways and proxies return such claims without waiting.
+	// command. Up to half of the interval is subtracted at random. The interval is needed
+	// because some gateways and proxies respond immediately, even if no command is ready.
 	emptyClaimInterval = 2 * time.Second
 )
 
-// claimLoop claims and starts commands until ctx ends, while there is a free slot. The
-// commands run under base, which outlives ctx.
+// claimLoop claims and starts commands until ctx ends. It claims only when a slot is free. The
+// contexts of the commands derive from base, which ends later than ctx.
 func (w *worker) claimLoop(ctx, base context.Context) {
 	for delay := (backoff{}); w.acquireSlot(ctx); {
 		start := time.Now()
@@ -70,9 +71,9 @@ func (w *worker) acquireSlot(ctx context.Context) bool {
 func (w *worker) releaseSlot() { <-w.slots }
 
 // claim claims one command and reports whether the gateway returned one. Over HTTP, the gateway
-// holds the claim until a command is ready; over a socket, the gateway announces commands
-// instead. The idempotency key is stored before the claim, so that a claim whose response is
-// lost can be repeated, even after a crash.
+// responds when a command is ready. Over a socket, it responds immediately and announces
+// commands later. The idempotency key is stored before the claim, so that a claim whose response
+// is lost can be repeated, even after a crash.
 func (w *worker) claim(ctx, base context.Context) (command Command, found bool, err error) {
 	key, err := w.journal.claimKey()
 	if err != nil {
@@ -81,7 +82,8 @@ func (w *worker) claim(ctx, base context.Context) (command Command, found bool, 
 	api, isSocket := w.uplink.current()
 	request := fieldgate.ClaimRequest{Limit: 1, VisibilityTimeoutMs: int(w.config.Lease.Milliseconds())}
 	if isSocket {
-		// The response is about to arrive, and aborting the call would not undo the claim.
+		// Let the call continue for claimGrace after ctx has ended. The response arrives soon,
+		// and aborting the call would not undo the claim.
 		var cancel context.CancelFunc
 		ctx, cancel = withClaimGrace(ctx, base)
 		defer cancel()
@@ -101,7 +103,8 @@ func (w *worker) claim(ctx, base context.Context) (command Command, found bool, 
 	return commands[0], true, nil
 }
 
-// withClaimGrace returns a copy of base that ends claimGrace after ctx.
+// withClaimGrace returns a context derived from base. It ends when base ends, or claimGrace
+// after ctx has ended.
 func withClaimGrace(ctx, base context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(base)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(claimGrace, cancel) })
@@ -148,8 +151,8 @@ func (w *worker) accept(base context.Context, command Command) error {
 	return nil
 }
 
-// handleReclaimed handles a claimed command that the journal already has. The command does not
-// run again. Its result is submitted under the newest claim, either now or when the command
+// handleReclaimed handles a claimed command that is already in the journal. The command does
+// not run again. Its result is submitted under the newest claim, either now or when the command
 // ends.
 func (w *worker) handleReclaimed(base context.Context, known entry) {
 	w.log.Info("claimed a known command again", "command", known.ID, "finished", known.Result != nil)

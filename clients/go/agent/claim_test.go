@@ -26,9 +26,9 @@ func TestClaim_EmptyResponsesAreSpacedOut(t *testing.T) {
 	require.Greater(t, time.Since(start), 2*(emptyClaimInterval/2))
 }
 
-// TestClaim_CommandWithoutIDOrTokenDoesNotRun has the gateway return a command without an id
-// and one without a claim token. Neither may run: without an id, the journal cannot record the
-// command; without a token, its result cannot be submitted.
+// TestClaim_CommandWithoutIDOrTokenDoesNotRun claims a command without an id and a command
+// without a claim token. Neither may run: without an id, the journal cannot record the command;
+// without a token, its result cannot be submitted.
 func TestClaim_CommandWithoutIDOrTokenDoesNotRun(t *testing.T) {
 	t.Parallel()
 	g := newFakeGateway(t, `{}`, `{"id":"cmd_1","type":"a","leaseRemainingMs":60000}`, claimedJSON("cmd_2", "a"))

@@ -42,21 +42,22 @@ type Config struct {
 	// that a device died while it ran a command. Default: 60 s.
 	Lease time.Duration
 
-	// Grace is how long handlers may continue after the shutdown has begun; then their contexts
-	// end with ErrShutdown. It is also how long a handler may continue after its context has
-	// ended for another reason. Then the handler is abandoned: see Timeout. Default: 10 s.
+	// Grace is how long handlers may continue after the shutdown has begun. After that time,
+	// their contexts end with ErrShutdown. Grace is also how long a handler may continue after
+	// its context has ended for another reason. After that time, the agent abandons the
+	// handler: see Timeout. Default: 10 s.
 	Grace time.Duration
 
 	// PollWait is how long a claim over HTTP waits for a command, at most 30 s. It must be
-	// shorter than the idle timeouts of the proxies in between. Claims that return no command
-	// are at least 1 s apart, even if the gateway does not let them wait. Default: 25 s.
+	// shorter than the idle timeout of each proxy between agent and gateway. Claims that return
+	// no command are at least 1 s apart, even if the gateway does not wait. Default: 25 s.
 	PollWait time.Duration
 
 	// PollOnly disables the socket. Default: the agent uses a socket, and polls over HTTP
 	// while none is connected.
 	PollOnly bool
 
-	// Transport configures connections to the gateway: certificates, proxy, dialers.
+	// Transport configures the connections to the gateway: certificates, proxy and dialers.
 	// Default: http.DefaultTransport.
 	Transport *http.Transport
 
@@ -70,7 +71,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Bounds of the configuration.
+// Bounds of the values in a Config.
 const (
 	maxConcurrency = 64
 	minLease       = 3 * time.Second

@@ -15,8 +15,8 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// Example registers a device and runs its agent. Run returns when its context ends, which is
-// here after the gateway has received the result.
+// Example registers a device and runs its agent. Run returns when its context ends. Here the
+// context ends after the gateway has received the result.
 func Example() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -29,7 +29,7 @@ func Example() {
 
 	device, err := agent.New(agent.Config{
 		URL:            url,
-		StateFile:      filepath.Join(dir, "device.json"), // on a real device: a directory that survives a reboot
+		StateFile:      filepath.Join(dir, "device.json"), // a real device needs a directory that survives a reboot
 		ActivationCode: "7K2M-Q9TX-4WPA",
 		Version:        "2.8.1",
 		Logger:         slog.New(slog.DiscardHandler),
@@ -57,8 +57,8 @@ func Example() {
 	// restarting telemetry
 }
 
-// ExampleAgent_Handle registers two handlers. The first only reads, so its command may run
-// again after a power loss. The second takes long, and stops when its context ends.
+// ExampleAgent_Handle registers two handlers. The first only reads, so its command may run again
+// after a power loss. The second takes a long time, and stops when its context ends.
 func ExampleAgent_Handle() {
 	device, err := agent.New(agent.Config{URL: "https://gateway.example.com", StateFile: "/var/lib/pump/device.json"})
 	if err != nil {
@@ -83,11 +83,11 @@ func ExampleAgent_Handle() {
 	// Output: ready to Run
 }
 
-// turnValve stands for one turn of the valve.
+// turnValve simulates one turn of the valve.
 func turnValve() {}
 
-// exampleGateway starts a gateway that has one command. It calls onResult when the result has
-// arrived, and returns the URL of the gateway. The gateway ends with the process.
+// exampleGateway starts a gateway that has one command, and returns its URL. It calls onResult
+// when the result of the command has arrived. The gateway runs until the process ends.
 func exampleGateway(onResult func()) (url string) {
 	reply := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {

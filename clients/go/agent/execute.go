@@ -23,9 +23,10 @@ func (w *worker) execute(j *job, r registered) fieldgate.ResultRequest {
 	return result
 }
 
-// awaitResult waits for the result of a handler. If the handler still runs when the grace after
-// the end of its context has passed, awaitResult abandons it. In a shutdown it does not:
-// shutdown bounds the wait, and the agent's next run resumes the command.
+// awaitResult waits for the result of a handler. If the handler still runs when Config.Grace
+// has passed since the end of its context, awaitResult abandons the handler. During a shutdown
+// it keeps waiting, because shutdown limits the wait and the agent's next run resumes the
+// command.
 func (w *worker) awaitResult(ctx context.Context, j *job, results <-chan fieldgate.ResultRequest) fieldgate.ResultRequest {
 	select {
 	case result := <-results:
@@ -47,7 +48,7 @@ func (w *worker) awaitResult(ctx context.Context, j *job, results <-chan fieldga
 
 // abandon returns a failure for a handler that ignores the end of its context. The result that
 // the handler returns later is dropped. Until the handler returns, commands of the same type
-// are refused, so that they neither run beside the handler nor queue up behind it.
+// are refused. Otherwise they would run beside the handler or queue up behind it.
 func (w *worker) abandon(ctx context.Context, j *job, results <-chan fieldgate.ResultRequest) fieldgate.ResultRequest {
 	id, commandType, cause := j.command.ID, j.command.Type, context.Cause(ctx)
 	w.log.Error("abandoned a handler that does not stop", "command", id, "type", commandType, "cause", cause)
@@ -78,8 +79,8 @@ func (w *worker) hasOrphan(commandType string) bool {
 }
 
 // callHandler calls handler and sends its result to results. It also sends a result if handler
-// panics or calls runtime.Goexit. The result is encoded inside the same recover, because
-// encoding calls methods of types that the handler defines.
+// panics or calls runtime.Goexit. The result is encoded under the same recover, because the
+// encoder calls methods of types that the handler defines.
 func (w *worker) callHandler(ctx context.Context, handler Handler, command Command, results chan<- fieldgate.ResultRequest) {
 	result := newResult(ctx, Result{}, Fail(CodePanic, "the handler ended its goroutine"))
 	defer func() { results <- result }()

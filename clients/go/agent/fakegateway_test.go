@@ -26,10 +26,10 @@ type fakeGateway struct {
 	mu         sync.Mutex
 	commands   []string                     // JSON of the commands to return, one for each claim
 	claimKeys  []string                     // idempotency keys of the claims that arrived
-	extends    int                          // number of extensions
-	heartbeats []fieldgate.HeartbeatRequest // accepted heartbeats
+	extends    int                          // number of lease extensions
+	heartbeats []fieldgate.HeartbeatRequest // heartbeats that were accepted
 	results    map[string]fieldgate.ResultRequest
-	refuse     func(path string, body []byte) string // returns the code with which to refuse a request, or ""
+	refuse     func(path string, body []byte) string // returns the code with which to refuse a request, or "" to accept the request
 }
 
 func newFakeGateway(t testing.TB, commands ...string) *fakeGateway {
@@ -98,7 +98,7 @@ func (g *fakeGateway) awaitResult(t testing.TB, id string) (result fieldgate.Res
 	return result
 }
 
-// locked calls f while the gateway handles no request.
+// locked calls f while no request is being handled.
 func (g *fakeGateway) locked(f func(*fakeGateway)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -12,13 +12,13 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// A Command is a claimed command, the argument of a handler.
+// A Command is a claimed command. It is the argument of a handler.
 type Command = fieldgate.ClaimedCommand
 
 // A Result is the value that a handler returns for a command.
 type Result struct {
 	// Output is text for users. Output longer than [fieldgate.MaxOutput] characters is cut, and
-	// its last line then says so.
+	// its last line then reports the cut.
 	Output string
 
 	// Data is for programs: a struct or map that is encoded as a JSON object of at most MaxData
@@ -29,9 +29,8 @@ type Result struct {
 // A Handler runs the commands of one type. Its context ends when a user cancels the command,
 // when the timeout expires, when the claim is lost, or when the agent shuts down. context.Cause
 // then returns [ErrCancelRequested], [ErrTimeout], [ErrClaimLost] or [ErrShutdown]. A handler
-// that stops because its context ended returns the error of the context. A handler that
-// completes its work nevertheless returns its result as usual, and the agent submits that
-// result.
+// that stops because its context ended returns the error of the context. A handler that still
+// completes its work after that returns its result as usual, and the agent submits the result.
 //
 // A command has failed if its handler returns an error. The Result is submitted together with
 // the error. [Fail] returns an error with a code. A panic is a failure with [CodePanic].
@@ -64,10 +63,10 @@ func Repeatable() HandlerOption {
 // Go cannot stop a handler that ignores the end of its context. The agent therefore abandons
 // such a handler after Config.Grace, whatever ended the context. It reports the command as
 // failed with CodeTimeout or [CodeInterrupted], frees the slot, and drops what the handler
-// returns later. Commands of other types may then run beside the abandoned handler: a device
-// that runs no commands could not be diagnosed. Commands of the same type fail with [CodeStuck]
-// until the handler returns. A handler that must not run beside others, such as a handler that
-// writes firmware, must therefore stop when its context ends.
+// returns later. Commands of other types may then run beside the abandoned handler, so that the
+// device can still be diagnosed. Commands of the same type fail with [CodeStuck] until the
+// handler returns. A handler that must not run beside others, such as a handler that writes
+// firmware, must therefore stop when its context ends.
 func Timeout(timeout time.Duration) HandlerOption {
 	return func(r *registered) { r.timeout = timeout }
 }
@@ -80,13 +79,13 @@ const (
 	CodeFailed            = "failed"             // the handler returned an error without a code
 	CodePanic             = "panic"              // the handler panicked or ended its goroutine
 	CodeTimeout           = "timeout"            // the handler exceeded its timeout
-	CodeInterrupted       = "interrupted"        // the agent ended while the command ran: how far the command got is not known
+	CodeInterrupted       = "interrupted"        // the agent ended while the command ran; it is unknown how much was executed
 	CodeInvalidResult     = "invalid_result"     // the result of the handler cannot be submitted
-	CodeStuck             = "stuck"              // the command did not start, because an abandoned command of its type still runs
+	CodeStuck             = "stuck"              // an abandoned handler for the same type still runs, so the command did not start
 )
 
-// The causes with which the context of a handler ends. Use errors.Is(context.Cause(ctx),
-// ErrTimeout).
+// The causes of the end of a handler's context. To check for one, call
+// errors.Is(context.Cause(ctx), ErrTimeout).
 var (
 	ErrCancelRequested = errors.New("agent: cancellation of the command was requested")
 	ErrTimeout         = errors.New("agent: the command exceeded its timeout")
@@ -94,9 +93,9 @@ var (
 	ErrShutdown        = errors.New("agent: the agent is shutting down")
 )
 
-// A CancelError is an ErrCancelRequested with a reason.
+// A CancelError is an ErrCancelRequested with the user's reason.
 type CancelError struct {
-	Reason string // as the user gave it; may be empty
+	Reason string // may be empty
 }
 
 // Error returns the message of ErrCancelRequested with the reason.
@@ -110,11 +109,11 @@ func (e *CancelError) Error() string {
 // Is reports whether target is ErrCancelRequested.
 func (e *CancelError) Is(target error) bool { return target == ErrCancelRequested }
 
-// A Failure is an error with a code for programs.
+// A Failure is an error with a code that programs can act on.
 type Failure struct {
 	Code   string
 	Reason string
-	Cause  error // the error wrapped with %w; may be nil
+	Cause  error // the error that Fail wrapped with %w; may be nil
 }
 
 // Error returns the reason.

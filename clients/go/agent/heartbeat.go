@@ -10,7 +10,7 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Bounds for the heartbeat interval that the gateway requests.
+// Bounds on the heartbeat interval that the gateway may request.
 const (
 	minHeartbeatInterval = time.Second
 	maxHeartbeatInterval = 10 * time.Minute
@@ -39,8 +39,8 @@ func (w *worker) heartbeatLoop(ctx context.Context) {
 	}
 }
 
-// sendHeartbeat sends one heartbeat. If the metrics are refused, it repeats the heartbeat
-// without metrics: a device with a broken sensor must not appear offline.
+// sendHeartbeat sends one heartbeat. If the gateway refuses the metrics, sendHeartbeat repeats
+// the heartbeat without metrics, because a device with a broken sensor must not appear offline.
 func (w *worker) sendHeartbeat(ctx context.Context) (fieldgate.HeartbeatReply, error) {
 	api, _ := w.uplink.current()
 	request := fieldgate.HeartbeatRequest{Status: w.status(), FirmwareVersion: w.config.Version, Metrics: w.readMetrics()}
@@ -53,8 +53,8 @@ func (w *worker) sendHeartbeat(ctx context.Context) (fieldgate.HeartbeatReply, e
 	return api.Heartbeat(ctx, request)
 }
 
-// isMetricsError reports whether the metrics may have caused err, the error of a heartbeat.
-// JSON has no NaN, and the gateway limits the number of metrics and their names.
+// isMetricsError reports whether the metrics may have caused err, the error of a heartbeat. JSON
+// has no NaN, and the gateway limits the number of metrics and the form of their names.
 func isMetricsError(err error) bool {
 	var unsupported *json.UnsupportedValueError
 	return errors.As(err, &unsupported) || isInvalidRequest(fieldgate.CodeOf(err))
@@ -75,14 +75,14 @@ func (w *worker) readMetrics() (metrics fieldgate.Metrics) {
 	return w.config.Metrics()
 }
 
-// logMetricsError logs the first error about metrics only. The same error would otherwise be
-// logged with every heartbeat.
+// logMetricsError logs the first error about metrics and ignores later ones. Otherwise the same
+// error would be logged with every heartbeat.
 func (w *worker) logMetricsError(err error) {
 	w.metricsError.Do(func() { w.log.Error("sending heartbeats without the metrics", "error", err) })
 }
 
-// status returns degraded while the journal cannot be written, because commands cannot run
-// then.
+// status returns degraded while the journal cannot be written, because no command can run in
+// that state.
 func (w *worker) status() fieldgate.HeartbeatStatus {
 	w.mu.Lock()
 	busy := len(w.jobs) > 0

@@ -86,9 +86,9 @@ func (a *Agent) identify(ctx context.Context) (identity, error) {
 	return device, device.write(a.config.StateFile)
 }
 
-// prepareRegistration returns pending, or stores and returns a new registration if pending is
-// nil or has another activation code than the configuration. It returns ErrNotRegistered if
-// there is no activation code at all.
+// prepareRegistration returns the registration to send. It returns pending, unless pending is
+// nil or the configuration has another activation code. In these two cases it stores and returns
+// a new registration. It returns ErrNotRegistered if there is no activation code at all.
 func (a *Agent) prepareRegistration(pending *registration) (*registration, error) {
 	code := a.config.ActivationCode
 	if pending != nil && (code == "" || code == pending.ActivationCode) {
@@ -101,8 +101,8 @@ func (a *Agent) prepareRegistration(pending *registration) (*registration, error
 	return pending, identity{Registering: pending}.write(a.config.StateFile)
 }
 
-// register sends the registration until the gateway responds. For 15 minutes, a repeated
-// request with the same idempotency key gets the same secret.
+// register sends the registration, and repeats it until the gateway accepts or refuses it. For
+// 15 minutes, the gateway responds to the same idempotency key with the same secret.
 func (a *Agent) register(ctx context.Context, pending *registration) (fieldgate.RegisteredDevice, error) {
 	request := fieldgate.RegisterDeviceRequest{ActivationCode: pending.ActivationCode, Metadata: a.config.Metadata}
 	for delay := (backoff{}); ; {

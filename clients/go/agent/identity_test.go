@@ -16,11 +16,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A fakeRegistrar is an HTTP server that registers devices. It returns the same identity to
-// each request, unless refusal or empty is set.
+// A fakeRegistrar is an HTTP server that registers devices. It responds to every request with
+// the same identity, unless refusal or empty is set.
 type fakeRegistrar struct {
 	mu      sync.Mutex
-	refusal int      // status with which to refuse requests; zero: none
+	refusal int      // status with which requests are refused; zero if they are accepted
 	empty   int      // number of responses that lack the identity
 	keys    []string // idempotency keys in the order of the requests
 	codes   []string
@@ -96,7 +96,7 @@ func TestRegister_IsRepeatedWithSameKeyAfterRestart(t *testing.T) {
 	require.NoError(t, <-done)
 
 	g.refuse(0)
-	device, err := newTestAgent(t, g.url, state, "").identify(t.Context()) // no activation code is needed: it is in the state file
+	device, err := newTestAgent(t, g.url, state, "").identify(t.Context()) // the state file has the identity, so no activation code is needed
 	require.NoError(t, err)
 	require.Equal(t, identity{DeviceID: "dev_1", DeviceSecret: "s3cret"}, device)
 	keys, _ := g.requests()
@@ -106,7 +106,7 @@ func TestRegister_IsRepeatedWithSameKeyAfterRestart(t *testing.T) {
 	requireStored(t, state, device)
 }
 
-// requireStored requires that the state file holds the identity want, and that only the owner
+// requireStored requires that the state file holds the given identity, and that only the owner
 // can read the file.
 func requireStored(t testing.TB, state string, want identity) {
 	t.Helper()

@@ -14,7 +14,7 @@ type job struct {
 	command Command
 	ctx     context.Context // parent of the context that the handler receives
 	cancel  context.CancelCauseFunc
-	start   time.Time // has a wall clock and a monotonic reading
+	start   time.Time // wall-clock time with a monotonic reading
 }
 
 // handlerFor returns the handler for commandType, or a handler that refuses the command.
@@ -36,8 +36,8 @@ func refuse(code, reason string) registered {
 	}}
 }
 
-// start runs a command that the journal has recorded. It uses the slot that the caller has
-// acquired, and returns at once. The slot is freed when the command ends.
+// start runs a command that the journal has recorded. It takes over the slot that the caller has
+// acquired, and returns immediately. The slot is freed when the command ends.
 func (w *worker) start(base context.Context, command Command, r registered) {
 	j := &job{command: command, start: time.Now()}
 	j.ctx, j.cancel = context.WithCancelCause(base)
@@ -56,8 +56,8 @@ func (w *worker) start(base context.Context, command Command, r registered) {
 	})
 }
 
-// finish records the result of a job and submits it. A repeatable job that was stopped by the
-// shutdown is released instead.
+// finish records the result of a job and submits it. If the shutdown stopped a repeatable job,
+// finish releases the command instead, so that it can run again.
 func (w *worker) finish(base context.Context, j *job, r registered, result fieldgate.ResultRequest) {
 	w.mu.Lock()
 	delete(w.jobs, j.command.ID)
@@ -76,8 +76,8 @@ func (w *worker) finish(base context.Context, j *job, r registered, result field
 	w.submitResult(base, j.command.ID)
 }
 
-// releaseJob releases the claim of a job and removes the job's command from the journal, so
-// that the command may run again.
+// releaseJob releases the claim of a job, and removes its command from the journal, so that the
+// command can run again.
 func (w *worker) releaseJob(base context.Context, j *job) {
 	command := j.command
 	command.ClaimToken = w.journal.token(command.ID)
@@ -107,8 +107,8 @@ func (w *worker) cancelAll(cause error) {
 	}
 }
 
-// wallClock returns t in UTC with milliseconds, or the zero time if its year is before 1970 or
-// after 9999, as on a device whose clock is not set.
+// wallClock returns t in UTC, truncated to milliseconds. If the year is before 1970 or after
+// 9999, it returns the zero time, because the clock of the device must be wrong.
 func wallClock(t time.Time) time.Time {
 	t = t.UTC().Truncate(time.Millisecond)
 	if year := t.Year(); year < 1970 || year > 9999 {

@@ -15,8 +15,9 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// TestClaim_LeaseOutOfRangeIsTolerated sends leases that must not crash the agent. After a
-// crash, the next run would repeat the claim with the same key and crash again.
+// TestClaim_LeaseOutOfRangeIsTolerated claims commands with invalid leases, which must not crash
+// the agent. After a crash, the next run would repeat the claim with the same key and crash
+// again.
 func TestClaim_LeaseOutOfRangeIsTolerated(t *testing.T) {
 	t.Parallel()
 	for _, remaining := range []int{-1, 0, -60_000, math.MinInt64, math.MaxInt64, math.MaxInt64/1_000_000 + 1} {
@@ -26,7 +27,7 @@ func TestClaim_LeaseOutOfRangeIsTolerated(t *testing.T) {
 	}
 }
 
-// faulty is a value and an error whose methods panic.
+// faulty is used as data, as an error and as the value of a panic. All its methods panic.
 type faulty struct{}
 
 // MarshalJSON panics.
@@ -56,7 +57,7 @@ func TestHandler_PanicFailsCommandOnly(t *testing.T) {
 }
 
 // newCrashedState returns a state file with a journal in which the command cmd_1 is running.
-// The agent has already died crashes times during this command.
+// crashes is the number of times that the agent has died during this command.
 func newCrashedState(t testing.TB, crashes int) (state string) {
 	t.Helper()
 	state = newStatePath(t)
@@ -101,7 +102,7 @@ func TestHandler_IsAbandonedIfItDoesNotStop(t *testing.T) {
 	require.JSONEq(t, `{"code":"stuck"}`, string(g.awaitResult(t, "cmd_2").Data), "a second handler of the type ran beside the abandoned one")
 	require.Equal(t, fieldgate.ResultStatusSucceeded, g.awaitResult(t, "cmd_3").Status, "its slot is not free")
 
-	close(release) // from now on the handler returns at once
+	close(release) // unblock the handler
 	for n, stuck := 4, true; stuck; n++ {
 		id := fmt.Sprint("cmd_", n)
 		g.locked(func(g *fakeGateway) { g.commands = append(g.commands, claimedJSON(id, "hanging")) })

@@ -10,12 +10,12 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Bounds of what the journal keeps. Above them, the journal removes the oldest submitted
-// entries. It keeps some submitted entries because a gateway that lost acknowledged writes may
-// let the device claim a finished command again.
+// Bounds of the journal. Above a bound, the journal removes the oldest submitted entries. It
+// keeps the others because a gateway that lost acknowledged writes may let the device claim a
+// finished command again.
 const (
 	maxEntries     = 256
-	maxResultBytes = 1 << 20 // maximum size of all submitted results, in bytes
+	maxResultBytes = 1 << 20 // maximum total size of the submitted results, in bytes
 )
 
 // A journal records what the agent needs after a crash: the idempotency key of the next claim,
@@ -33,9 +33,9 @@ type journal struct {
 	keyStored   bool              // whether key is on disk
 	entries     map[string]*entry // by command ID
 	order       []string          // command IDs, oldest first
-	resultBytes int               // size of the submitted results
+	resultBytes int               // total size of the submitted results, in bytes
 	writeErr    error             // error of the last write
-	closed      bool              // the next run of the agent has taken over the file
+	closed      bool              // whether close was called; the file may then belong to the next run of the agent
 }
 
 // An entry is the state of one command. Its JSON is the format on disk.
@@ -46,15 +46,15 @@ type entry struct {
 	Command   *Command                 `json:"again,omitempty"`   // set while a repeatable command runs, so that it can run again
 	Reruns    int                      `json:"repeats,omitempty"` // number of times the command was started again
 	Result    *fieldgate.ResultRequest `json:"outcome,omitempty"` // nil while the command runs
-	Submitted bool                     `json:"over,omitempty"`    // the gateway has accepted or refused the result
-	Removed   bool                     `json:"gone,omitempty"`    // the entry is to be removed
+	Submitted bool                     `json:"over,omitempty"`    // whether the gateway has accepted or refused the result
+	Removed   bool                     `json:"gone,omitempty"`    // whether this record removes the entry
 }
 
-// A record is one line of the journal. It replaces earlier records with the same key or the
-// same entry ID.
+// A record is one line of the journal. Its key replaces the key of earlier records. Its entry
+// replaces earlier entries with the same ID.
 type record struct {
 	Key     string `json:"key,omitempty"`
-	Machine string `json:"machine,omitempty"` // ID of the machine that uses the key
+	Machine string `json:"machine,omitempty"` // ID of the machine that generated the key
 	Entry   *entry `json:"entry,omitempty"`
 }
 
@@ -69,7 +69,8 @@ func openJournal(path, machine string, log *slog.Logger) (*journal, error) {
 	j.file = file
 	for _, r := range records {
 		if r.Key != "" {
-			// If two machines used one key, the gateway would return the same command to both.
+			// Keep the key only on the machine that generated it. If two machines used one key,
+			// the gateway would return the same command to both.
 			j.key, j.keyStored = r.Key, r.Machine == machine
 		}
 		if r.Entry != nil {
@@ -78,8 +79,9 @@ func openJournal(path, machine string, log *slog.Logger) (*journal, error) {
 	}
 	j.prune()
 	if !j.keyStored || file.damaged {
-		// The stored key may be outdated, if the begin record that replaced it is lost. With an
-		// outdated key, the gateway would return the commands of an earlier claim.
+		// The stored key may be outdated, because the begin record that replaced it may be
+		// lost. With an outdated key, the gateway would return the commands of an earlier
+		// claim.
 		j.key, j.keyStored = rand.Text(), false
 	}
 	return j, nil
@@ -150,10 +152,10 @@ func (j *journal) recordResult(id string, result fieldgate.ResultRequest) error 
 	})
 }
 
-// reclaim handles a newer claim of a command. It reports whether the journal has the command.
-// If so, reclaim stores the new claim token and replaces the claim key. The result is then
-// submitted with the new token, even if it was submitted before. After a write error, the token
-// is kept in memory and the claim key stays.
+// reclaim handles the claim of a command that may already be in the journal. It reports whether
+// the journal has the command. If so, reclaim stores the new claim token and replaces the claim
+// key. The result is then submitted with the new token, even if it was submitted before. After a
+// write error, the token is kept in memory and the claim key stays.
 func (j *journal) reclaim(command Command) (known entry, found bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -173,8 +175,8 @@ func (j *journal) reclaim(command Command) (known entry, found bool, err error) 
 	return changed, true, err
 }
 
-// unsubmitted returns the result of a command, with the newest claim token. It reports false if
-// there is no result, or if the result was submitted already.
+// unsubmitted returns the result of a command, with the newest claim token. It returns false if
+// there is no result, or if the result was already submitted.
 func (j *journal) unsubmitted(id string) (fieldgate.ResultRequest, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -231,7 +233,7 @@ func (j *journal) list() (list []entry) {
 	return list
 }
 
-// health returns the error of the last write, or nil if it succeeded.
+// health returns the error of the last write, or nil if the write succeeded.
 func (j *journal) health() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -275,9 +277,9 @@ func (j *journal) append(r record, durable bool) error {
 	return nil
 }
 
-// compact rewrites the file if most of its content is obsolete. If that fails, compact logs the
-// error and the old file stays in use. Call compact after put, because it writes the entries in
-// memory.
+// compact rewrites the file if most of its content is obsolete. If rewriting fails, compact
+// logs the error and the old file stays in use. Call compact after put, because compact writes
+// the entries that are in memory.
 func (j *journal) compact() {
 	if j.closed || j.writeErr != nil || !j.file.needsRewrite() {
 		return
@@ -326,7 +328,7 @@ func (j *journal) drop(id string) {
 	}
 }
 
-// prune removes the oldest submitted entries above the bounds.
+// prune removes the oldest submitted entries until the journal is within its bounds.
 func (j *journal) prune() {
 	for i := 0; i < len(j.order) && (len(j.order) > maxEntries || j.resultBytes > maxResultBytes); {
 		id := j.order[i]
@@ -339,8 +341,8 @@ func (j *journal) prune() {
 	}
 }
 
-// submittedBytes returns the number of bytes that an entry counts towards maxResultBytes. An
-// entry without a submitted result counts zero.
+// submittedBytes returns the size of the result of an entry in bytes, if the result was
+// submitted, and otherwise zero. The journal limits the total of these sizes to maxResultBytes.
 func (e *entry) submittedBytes() int {
 	if e.Result == nil || !e.Submitted {
 		return 0

@@ -78,9 +78,10 @@ func TestJournal_ClaimKeyStaysUntilCommandBegins(t *testing.T) {
 	}
 }
 
-// TestJournal_CopyOnAnotherMachineGetsNewClaimKey checks that a copied state directory does not
-// get the command that the original machine has claimed. A machine that was renamed also gets a
-// new key, which costs at most one lease.
+// TestJournal_CopyOnAnotherMachineGetsNewClaimKey checks that an agent with a copied state
+// directory does not claim with the key of the original machine. Otherwise it would receive the
+// commands of that machine. A renamed machine also gets a new key, which delays the commands of
+// an interrupted claim by at most one lease.
 func TestJournal_CopyOnAnotherMachineGetsNewClaimKey(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)
@@ -261,7 +262,7 @@ func TestJournal_ReclaimedCommandIsSubmittedUnderNewestClaim(t *testing.T) {
 	_, found, err := j.reclaim(reclaimed)
 	require.NoError(t, err)
 	require.True(t, found)
-	j.markSubmitted("cmd_1", "token-1") // a late response to the submission under the old claim
+	j.markSubmitted("cmd_1", "token-1") // a late response to the submission under the first claim
 	for _, j := range []*journal{j, openTestJournal(t, path)} {
 		result, found := j.unsubmitted("cmd_1")
 		require.True(t, found)
@@ -315,7 +316,7 @@ func TestJournal_RewriteContainsChangeThatTriggeredIt(t *testing.T) {
 }
 
 // TestJournal_ClosedJournalDoesNotWrite covers a handler that still runs after Run has
-// returned. It must not write to the file, which the next run may use.
+// returned. Its result must not be written to the file, which the next run may use.
 func TestJournal_ClosedJournalDoesNotWrite(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)

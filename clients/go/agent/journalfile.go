@@ -12,8 +12,8 @@ import (
 	"strconv"
 )
 
-// compactAfter decides when a journal file is rewritten: when it is larger than twice its size
-// after the last rewrite, plus compactAfter bytes.
+// compactAfter is the growth in bytes after which a journal file may be rewritten. It is
+// rewritten when it exceeds twice its size after the last rewrite, plus compactAfter.
 const compactAfter = 1 << 20
 
 // A journalFile is an append-only file of records. Each line is a CRC-32 checksum in eight
@@ -24,9 +24,9 @@ type journalFile struct {
 	size     int64 // size of the file in bytes
 	liveSize int64 // size in bytes after the last rewrite; zero before the first rewrite
 
-	damaged bool // when it was opened, the file had a broken line before a good line
+	damaged bool // whether the file had a broken line before a good line when it was opened
 
-	nameSynced bool               // the directory entry of the file is durable
+	nameSynced bool               // whether the directory entry of the file is durable
 	syncDir    func(string) error // syncs a directory; tests replace it with a function that fails
 }
 
@@ -57,10 +57,10 @@ func openJournalFile(path string, log *slog.Logger) (f *journalFile, records []r
 	return f, records, err
 }
 
-// parseLines returns the records of the good lines, the offset at which the last good line
-// ends, and the number of broken lines before that offset.
+// parseLines returns the records of the good lines. It also returns the offset of the end of
+// the last good line, and the number of broken lines before that offset.
 func parseLines(text []byte) (records []record, end, broken int) {
-	pending := 0 // broken lines since the last good line
+	pending := 0 // number of broken lines since the last good line
 	for at := 0; at < len(text); {
 		length := bytes.IndexByte(text[at:], '\n')
 		if length < 0 {
@@ -148,11 +148,12 @@ func (f *journalFile) rewrite(records []record) error {
 	return f.replace(temporary, int64(len(text)))
 }
 
-// replace renames the file at from, which has size bytes, to f.path, and opens it. It closes
-// the old file first, because Windows cannot replace an open file.
-func (f *journalFile) replace(from string, size int64) error {
+// replace renames the temporary file to f.path, and opens it. temporary is the path of the
+// temporary file, and size is its size in bytes. replace closes the old file first, because
+// Windows cannot replace an open file.
+func (f *journalFile) replace(temporary string, size int64) error {
 	_ = f.file.Close()
-	err := os.Rename(from, f.path)
+	err := os.Rename(temporary, f.path)
 	if err == nil {
 		f.size, f.liveSize, f.nameSynced = size, size, false
 	}

@@ -22,7 +22,7 @@ func storedIDs(t testing.TB, path string) (ids []string) {
 	return ids
 }
 
-// TestJournalFile_FailedRewriteLosesNothing lets one step of a rewrite fail, and then calls
+// TestJournalFile_FailedRewriteLosesNothing makes one step of a rewrite fail, and then calls
 // (*journal).begin. If begin succeeds, its record must be in the file that the next run reads.
 func TestJournalFile_FailedRewriteLosesNothing(t *testing.T) {
 	t.Parallel()
@@ -36,7 +36,7 @@ func TestJournalFile_FailedRewriteLosesNothing(t *testing.T) {
 			return func() { require.NoError(t, os.RemoveAll(j.file.path+".tmp")) }
 		},
 		"the file cannot be opened again": func(_ *testing.T, j *journal) func() {
-			j.file.close() // this happens when the process has too many open files
+			j.file.close() // has the effect of too many open files in the process
 			return func() {}
 		},
 	} {
@@ -73,8 +73,9 @@ func TestJournalFile_UnsyncedDirectoryRefusesBegin(t *testing.T) {
 	require.NoError(t, j.health())
 }
 
-// TestJournalFile_NothingIsAppendedToTornLine lets a write stop in the middle of a line. The
-// next record must not be appended to this line, where it could not be read.
+// TestJournalFile_NothingIsAppendedToTornLine makes a write stop in the middle of a line. The
+// next record must start on a new line, because a record at the end of a torn line cannot be
+// read.
 func TestJournalFile_NothingIsAppendedToTornLine(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)

@@ -8,9 +8,9 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// keepLease extends the lease of a job until ctx ends, each time after a third of the lease. It
-// measures time with the monotonic clock. If the gateway refuses the claim permanently,
-// keepLease cancels the job with ErrClaimLost.
+// keepLease keeps extending the lease of a job until ctx ends, each time after a third of the
+// lease. It measures time with the monotonic clock. If the gateway refuses the claim
+// permanently, keepLease cancels the job with ErrClaimLost.
 func (w *worker) keepLease(ctx context.Context, j *job) {
 	interval := w.config.Lease / 3
 	wait := w.remainingLease(j.command) / 3
@@ -20,7 +20,7 @@ func (w *worker) keepLease(ctx context.Context, j *job) {
 		case err == nil:
 			wait, failures = interval, 0
 		case code == fieldgate.CodeClaimExpired:
-			wait = interval // the gateway may still accept the result, and the command may be claimed again
+			wait = interval // keep trying: the gateway may still accept the result, and the command may be claimed again
 		case isPermanent(err):
 			j.cancel(ErrClaimLost)
 			return
@@ -32,8 +32,8 @@ func (w *worker) keepLease(ctx context.Context, j *job) {
 	}
 }
 
-// remainingLease returns the remaining time of a lease that has just begun. The value of the
-// gateway is limited to the range from zero to the requested lease.
+// remainingLease returns the remaining time of a lease that has just begun. It limits the
+// gateway's value to the range from zero to the requested lease.
 func (w *worker) remainingLease(command Command) time.Duration {
 	requested := w.config.Lease.Milliseconds()
 	return time.Duration(min(max(int64(command.LeaseRemainingMs), 0), requested)) * time.Millisecond

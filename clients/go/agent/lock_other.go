@@ -2,6 +2,6 @@
 
 package agent
 
-// lock does nothing on systems without a suitable file lock. On such systems, the service
-// manager must prevent a second agent from using the state file.
+// lock does nothing, because this system has no suitable file lock. The service manager must
+// prevent a second agent from using the state file.
 func lock(string) (unlock func(), err error) { return func() {}, nil }

@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// errorSharingViolation is ERROR_SHARING_VIOLATION: another process has opened the file and
-// does not share it.
+// errorSharingViolation is ERROR_SHARING_VIOLATION: another process has the file open and does
+// not share it.
 const errorSharingViolation = syscall.Errno(32)
 
 // lock locks the file at path for this process, so that no second agent uses the state file. It

@@ -6,9 +6,9 @@ import (
 	"os"
 )
 
-// machineID returns a hash of the host name and of the content of /etc/machine-id, if that file
-// exists. Properly prepared disk images give each machine its own values, so the agent notices
-// when its state directory was copied to another machine.
+// machineID returns a hash of the host name and of /etc/machine-id, if that file exists. Both
+// differ between machines that were set up properly, even if they were installed from one disk
+// image. The agent thus notices when its state directory was copied to another machine.
 func machineID() string {
 	id, _ := os.ReadFile("/etc/machine-id")
 	host, _ := os.Hostname()

@@ -14,8 +14,9 @@ import (
 // MaxData is the maximum size of Result.Data in bytes, encoded as JSON.
 const MaxData = 128 << 10
 
-// newResult returns the result to submit for a command whose handler returned (returned, err).
-// ctx is the context of the handler. If the data cannot be encoded, the result is a failure.
+// newResult returns the result to submit for a command. returned and err are the values that the
+// handler returned, and ctx is the context of the handler. If the data cannot be encoded, the
+// result is a failure.
 func newResult(ctx context.Context, returned Result, err error) fieldgate.ResultRequest {
 	result := fieldgate.ResultRequest{Status: fieldgate.ResultStatusSucceeded, Output: returned.Output}
 	data, dataErr := encodeData(returned.Data)
@@ -62,8 +63,8 @@ func failureCode(err error) string {
 	return CodeFailed
 }
 
-// encodeData encodes the data that a handler returned, and returns the members of the JSON
-// object.
+// encodeData encodes the data that a handler returned. It returns the members of the encoded
+// JSON object.
 func encodeData(data any) (map[string]json.RawMessage, error) {
 	if data == nil {
 		return nil, nil
@@ -85,8 +86,8 @@ func encodeData(data any) (map[string]json.RawMessage, error) {
 	return object, nil
 }
 
-// withCode encodes data as a JSON object. Unless code is empty, it adds the member "code". The
-// names are sorted, so that equal results have equal texts.
+// withCode encodes data as a JSON object. It adds the member "code" unless code is empty. The
+// names are sorted, so that equal results have equal JSON.
 func withCode(data map[string]json.RawMessage, code string) json.RawMessage {
 	if code != "" {
 		if data == nil {
@@ -99,7 +100,7 @@ func withCode(data map[string]json.RawMessage, code string) json.RawMessage {
 	}
 	text, err := json.Marshal(data)
 	if err != nil {
-		return nil // not reached: each value was encoded before
+		return nil // cannot happen, because the values are already encoded
 	}
 	return text
 }
@@ -113,8 +114,8 @@ func interruptedResult() fieldgate.ResultRequest {
 	}
 }
 
-// replacement returns the failure to submit in place of result, which the gateway refused as
-// invalid.
+// replacement returns a result with the status failed. The agent submits it in place of result,
+// because the gateway refused result as invalid.
 func replacement(result fieldgate.ResultRequest, refusal error) fieldgate.ResultRequest {
 	return fieldgate.TruncateResult(fieldgate.ResultRequest{
 		ClaimToken: result.ClaimToken, Status: fieldgate.ResultStatusFailed,
@@ -123,7 +124,7 @@ func replacement(result fieldgate.ResultRequest, refusal error) fieldgate.Result
 	})
 }
 
-// isReplacement reports whether a result was built by replacement.
+// isReplacement reports whether the function replacement built result.
 func isReplacement(result fieldgate.ResultRequest) bool {
 	return result.Output == "" && bytes.Equal(result.Data, withCode(nil, CodeInvalidResult))
 }

@@ -7,8 +7,8 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// maxReruns is the maximum number of reruns of an interrupted repeatable command. The number is
-// bounded because the command may be what crashes the agent.
+// maxReruns is the maximum number of reruns of an interrupted repeatable command. It is bounded
+// because the command itself may crash the agent.
 const maxReruns = 3
 
 // resume handles the commands that an earlier run of the agent has left in the journal. It
@@ -56,7 +56,8 @@ func (w *worker) rerun(ctx, base context.Context, e entry) {
 	})
 }
 
-// startRerun starts an interrupted command again, in the slot that the caller has acquired.
+// startRerun starts an interrupted command again. It uses the slot that the caller has
+// acquired.
 func (w *worker) startRerun(base context.Context, e entry, lease fieldgate.Lease) {
 	if err := w.journal.beginRerun(e.ID); err != nil {
 		w.releaseSlot()
@@ -87,8 +88,8 @@ func (w *worker) confirmClaim(ctx context.Context, id string) (lease fieldgate.L
 }
 
 // handleLostClaim handles a repeatable command whose claim was refused with err. If the command
-// has timed out, it is reported as interrupted. Any other command is removed from the journal,
-// so that it can run when it is claimed again.
+// has timed out, the agent reports it as interrupted. Otherwise the agent removes the command
+// from the journal, so that the command can run when it is claimed again.
 func (w *worker) handleLostClaim(base context.Context, id string, err error) {
 	var refused *fieldgate.APIError
 	if errors.As(err, &refused) && refused.Code == fieldgate.CodeClaimExpired && refused.Command.Status == fieldgate.CommandStatusTimedOut {

@@ -6,8 +6,8 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// submitResult submits the recorded result of a command in the background, until the gateway
-// has accepted or refused it.
+// submitResult submits the recorded result of a command in the background. It repeats the call
+// until the gateway has accepted or refused the result.
 func (w *worker) submitResult(base context.Context, id string) {
 	w.addPendingResults(+1)
 	w.submitting.Go(func() {
@@ -22,10 +22,10 @@ func (w *worker) submitResult(base context.Context, id string) {
 	})
 }
 
-// submit submits a result under one claim, until the gateway has accepted or refused it. A
-// refused result counts as submitted but stays in the journal: if the command is claimed again,
-// the result is submitted again. If the gateway refuses the result as invalid, submit replaces
-// the result in the journal with a failure.
+// submit submits a result under one claim. It repeats the call until the gateway has accepted
+// or refused the result. A refused result counts as submitted but stays in the journal: if the
+// command is claimed again, the result is submitted again. If the gateway refuses the result as
+// invalid, submit replaces the result in the journal with a failure.
 func (w *worker) submit(base context.Context, id string, result fieldgate.ResultRequest) {
 	var recorded fieldgate.RecordedResult
 	err := w.retry(base, "submitting a result", func(api deviceAPI) (err error) {

@@ -10,7 +10,7 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// deviceAPI holds the calls of a device that work both over HTTP and over a socket.
+// deviceAPI holds the calls of a device that work over HTTP and over a socket.
 type deviceAPI interface {
 	Claim(context.Context, fieldgate.ClaimRequest, ...fieldgate.CallOption) ([]Command, error)
 	Extend(context.Context, string, fieldgate.ExtendRequest) (fieldgate.Lease, error)
@@ -20,26 +20,26 @@ type deviceAPI interface {
 }
 
 const (
-	// firstConnectTimeout bounds how long the first claim waits for the socket to connect.
+	// firstConnectTimeout limits how long the first claim waits for the socket to connect.
 	firstConnectTimeout = 3 * time.Second
 
-	// supersededDelay is the minimum delay before a socket is reopened that another socket of
-	// the same device has replaced. Up to half of the delay is added at random. Without the
+	// supersededDelay is the minimum delay before reconnecting when another socket of the same
+	// device has replaced this one. Up to half of the delay is added at random. Without the
 	// delay, two agents with one identity would keep replacing each other's sockets.
 	supersededDelay = 5 * time.Minute
 )
 
-// An uplink is the connection of a device to the gateway: a socket while a socket is connected,
-// and HTTP otherwise. A broken socket or a restart of the gateway may delay commands, but loses
-// none.
+// An uplink is the connection of a device to the gateway. It uses a socket while one is
+// connected, and HTTP otherwise. A broken socket or a restart of the gateway may delay
+// commands, but no command is lost.
 type uplink struct {
 	device      *fieldgate.DeviceClient
 	config      fieldgate.DeviceSocketConfig
 	log         *slog.Logger
-	onChange    func()        // called after a change between socket and HTTP
+	onChange    func()        // called when the uplink switches between socket and HTTP
 	attempted   chan struct{} // closed after the first attempt to connect
 	attemptOnce sync.Once
-	connecting  sync.WaitGroup // waits for the goroutine that connect starts
+	connecting  sync.WaitGroup // waits for the goroutine that uplink.connect starts
 
 	mu     sync.Mutex
 	socket *fieldgate.DeviceSocket // nil while not connected
@@ -55,9 +55,9 @@ func (u *uplink) current() (api deviceAPI, isSocket bool) {
 	return u.device, false
 }
 
-// connect starts a goroutine that keeps a socket open until ctx ends. It reconnects even after
-// the gateway has closed a socket permanently, because the reason may pass: a suspended device
-// may be resumed.
+// connect starts a goroutine that keeps a socket open until ctx ends. The goroutine opens a new
+// socket even after a close code that is final for a DeviceSocket. The reason for that code may
+// be temporary: a suspended device, for example, may be resumed.
 func (u *uplink) connect(ctx context.Context) {
 	u.connecting.Go(func() {
 		for delay := (backoff{}); ctx.Err() == nil; {
@@ -101,7 +101,7 @@ func (u *uplink) serveSocket(ctx context.Context) (connected bool, err error) {
 	return connected, socket.Err()
 }
 
-// setState switches to the socket if it is connected, and to HTTP otherwise.
+// setState switches to the socket if state reports a connection, and to HTTP otherwise.
 func (u *uplink) setState(socket *fieldgate.DeviceSocket, state fieldgate.SocketState) {
 	if !state.Connected {
 		socket = nil

@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// maxPendingResults is the number of results that may wait for submission before the
-	// worker stops claiming.
+	// maxPendingResults is the maximum number of results that may wait for submission. At this
+	// number, the worker stops claiming.
 	maxPendingResults = 64
 
-	// fallbackClaimInterval is the interval between claims over a connected socket if the
+	// fallbackClaimInterval is the interval between claims over a connected socket while the
 	// gateway announces no commands.
 	fallbackClaimInterval = 5 * time.Minute
 
@@ -35,9 +35,9 @@ type worker struct {
 	slots chan struct{} // semaphore with one element for each running command
 	wake  chan struct{} // receives an element when commands may be ready
 
-	handling   sync.WaitGroup // running handlers, and reruns that wait for a slot
-	submitting sync.WaitGroup // submissions of results, and releases
-	background sync.WaitGroup // the heartbeat loop
+	handling   sync.WaitGroup // waits for running handlers, and for commands that wait for a slot to run again
+	submitting sync.WaitGroup // waits for submissions of results and releases of commands
+	background sync.WaitGroup // waits for the heartbeat loop
 
 	metricsError sync.Once // limits the log to one message about invalid metrics
 
@@ -45,7 +45,7 @@ type worker struct {
 	jobs    map[string]*job // by command ID
 	orphans map[string]int  // number of abandoned handlers that still run, by command type
 	pending int             // number of results that wait for submission
-	closed  bool            // results are no longer recorded; the next run resumes their commands
+	closed  bool            // whether this worker has stopped recording results; the next run then resumes the commands
 }
 
 func newWorker(a *Agent, device identity, journal *journal) *worker {
@@ -86,8 +86,8 @@ func (w *worker) run(ctx context.Context) {
 	w.log.Info("stopped")
 }
 
-// shutdown waits for the handlers. It ends the contexts of handlers that exceed the grace, and
-// then waits until the results are submitted. Each step has a timeout.
+// shutdown waits for the handlers to finish. After Config.Grace it ends their contexts. Then it
+// waits until the results are submitted. Each step has a timeout.
 func (w *worker) shutdown() {
 	if !waitTimeout(&w.handling, w.config.Grace) {
 		w.cancelAll(ErrShutdown)
@@ -103,7 +103,8 @@ func (w *worker) shutdown() {
 	}
 }
 
-// waitTimeout waits for group, and reports whether the group finished within timeout.
+// waitTimeout waits for group, but not longer than timeout. It reports whether the group
+// finished.
 func waitTimeout(group *sync.WaitGroup, timeout time.Duration) bool {
 	done := make(chan struct{})
 	go func() {
@@ -120,7 +121,7 @@ func waitTimeout(group *sync.WaitGroup, timeout time.Duration) bool {
 	}
 }
 
-// wakeClaimLoop lets the claim loop claim at once.
+// wakeClaimLoop makes a waiting claimLoop claim immediately.
 func (w *worker) wakeClaimLoop() {
 	select {
 	case w.wake <- struct{}{}:
@@ -135,7 +136,7 @@ func (w *worker) isClosed() bool {
 }
 
 // retry repeats call until it succeeds, is refused permanently, or ctx ends. It returns the
-// last error of call. In the log, action names the call.
+// last error of call. action names the call in the log.
 func (w *worker) retry(ctx context.Context, action string, call func(deviceAPI) error) error {
 	for delay := (backoff{}); ; {
 		api, _ := w.uplink.current()

@@ -1,6 +1,6 @@
-// Generates the types of all operations from openapi.yaml, and lists of values from
-// openapi.yaml and asyncapi.yaml. With --check it writes nothing, and fails if a generated
-// file does not match the contract.
+// Generates the types of all operations from openapi.yaml. It also generates lists of values
+// from openapi.yaml and asyncapi.yaml. With --check, the script only compares: it fails if a
+// generated file does not match the contract.
 import { readFileSync, writeFileSync } from "node:fs";
 import openapiTS, { astToString } from "openapi-typescript";
 
@@ -9,7 +9,7 @@ const contract = readFileSync(urlOf("../../../openapi.yaml"), "utf8");
 const sockets = readFileSync(urlOf("../../../asyncapi.yaml"), "utf8");
 const header = "// Generated from openapi.yaml and asyncapi.yaml by `npm run generate`. Do not edit.\n\n";
 
-/** Returns the codes of the table under "Errors". */
+/** Returns the problem codes in the table under "Errors". */
 function problemCodes() {
   return [...contract.matchAll(/^ +\| `([a-z_]+)` \| [45]\d\d \|/gm)].map((row) => row[1]);
 }

@@ -1,10 +1,10 @@
 import { closeCodes, FieldgateCloseError } from "./closecode.js";
 import { jitter } from "./sleep.js";
 
-/** The end of a connection, or of an attempt to connect. */
+/** The end of a connection, or of a failed attempt to connect. */
 export interface ConnectionEnd {
   error: unknown;
-  /** How long the connection lasted, in milliseconds. 0: it was never established. */
+  /** How long the connection lasted, in milliseconds. 0 means that it was never established. */
   lastedMs: number;
   /** How long the gateway asked to wait before the next attempt, in milliseconds. */
   retryAfterMs: number;
@@ -12,13 +12,16 @@ export interface ConnectionEnd {
 
 const baseMs = 500;
 const capMs = 60_000;
-/** A connection that lasted this long starts the backoff over. */
+/** A connection that lasted at least this long resets the number of attempts. */
 const stableMs = 60_000;
-/** After these codes the delay has a bound of at least 4 s. */
+/** After these close codes, the upper bound of the delay is at least 4 s. */
 const overloadCodes: number[] = [closeCodes.tooManyMessages, closeCodes.internal, closeCodes.overloaded];
-/** The number of attempts whose bound is 4 s. */
+/**
+ * After an overload, the number of attempts is raised to at least this value. The upper bound of
+ * the delay is then at least 4 s.
+ */
 const overloadAttempts = 3;
-/** The longest wait that is taken from a server: a wrong value must not stop a client. */
+/** The longest wait that a server can request. A wrong value must not stop a client for days. */
 const maxRetryAfterMs = 3_600_000;
 
 /** Backoff calculates the delays between attempts to connect. */
@@ -27,8 +30,8 @@ export class Backoff {
   #attempts = 0;
 
   /**
-   * Returns the delay before the next attempt in milliseconds: the wait that the gateway asked
-   * for, and a random delay in addition.
+   * Returns the delay before the next attempt, in milliseconds. It is the wait that the gateway
+   * asked for, plus a random delay.
    */
   next(end: ConnectionEnd): number {
     if (end.lastedMs >= stableMs) this.#attempts = 0;

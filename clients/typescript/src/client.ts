@@ -16,7 +16,7 @@ export interface ClientOptions {
    * relative to the URL of the page.
    */
   baseUrl: string;
-  /** Returns the token for each request. Default: none, and requests are sent without a token. */
+  /** Returns the token for each request. Default: none. Requests are then sent without a token. */
   token?: TokenProvider;
   /** Whether to retry requests that are safe to repeat. Default: false. */
   retry?: boolean | RetryOptions;
@@ -31,7 +31,7 @@ export interface ClientOptions {
 
 export type Method = "get" | "post" | "patch" | "delete";
 
-/** The paths of the contract that have a method. */
+/** The paths of the contract that have an operation with the HTTP method `M`. */
 export type PathWith<M extends Method> = {
   [P in keyof paths]: paths[P] extends Record<M, object> ? P : never;
 }[keyof paths];
@@ -69,17 +69,20 @@ export interface Client {
   post: Call<"post">;
   patch: Call<"patch">;
   delete: Call<"delete">;
-  /** The underlying openapi-fetch client. It returns the whole response, and refusals as values. */
+  /**
+   * The underlying openapi-fetch client. It returns the whole response, and does not throw
+   * refusals.
+   */
   raw: FetchClient<paths>;
   /** The URL of the gateway, without a trailing slash. */
   baseUrl: string;
-  /** Returns the token of a request, see {@link TokenProvider}. */
+  /** Returns the token for a request: see {@link TokenProvider}. */
   token: TokenSource | undefined;
 }
 
 /**
- * Creates a client. It opens no connection. It throws a TypeError if `baseUrl` is not an HTTP
- * URL.
+ * Creates a client, without opening a connection. It throws a TypeError if `baseUrl` is not an
+ * HTTP URL.
  */
 export function createClient(options: ClientOptions): Client {
   const baseUrl = resolveBaseUrl(options.baseUrl);
@@ -121,8 +124,8 @@ function retryOptions(retry: ClientOptions["retry"]): Required<RetryOptions> {
 }
 
 /**
- * Adds an Idempotency-Key to each request whose operation takes one. It runs before the
- * retries, so that all attempts of a request have the same key.
+ * Adds an Idempotency-Key to each request whose operation takes one. The key is added before
+ * the retries, so that all attempts of a request have the same key.
  */
 const idempotencyKeys: Middleware = {
   onRequest({ request, schemaPath }) {
@@ -133,19 +136,23 @@ const idempotencyKeys: Middleware = {
   },
 };
 
-/** Returns a new key. Store it to repeat the request even after the page was reloaded. */
+/** Returns a new idempotency key. Store it to repeat the request even after the page was reloaded. */
 export function newIdempotencyKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID exists in secure contexts only
+  const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID would require a secure context
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// openapi-fetch types a call by its path. Here the path can be any of them.
+// openapi-fetch derives the type of a call from its path. Here the path can be any path of the
+// contract.
 type UntypedCall = (
   path: string,
   init?: { signal?: AbortSignal | null },
 ) => Promise<{ data?: unknown; response: Response }>;
 
-/** Returns a call that throws a refusal, which openapi-fetch returns as a value. */
+/**
+ * Wraps a function of openapi-fetch that sends a request. That function returns refusals as
+ * values, and the wrapper throws them.
+ */
 function throwing(call: UntypedCall): UntypedCall {
   return async (path, init) => {
     let status = 0;
@@ -164,8 +171,9 @@ function throwing(call: UntypedCall): UntypedCall {
 }
 
 /**
- * Returns the error to throw. An error after the status of the response means that its body
- * could not be read or parsed. `status` is 0 if there was no response.
+ * Returns the error to throw for a failed call. `status` is the status of the response, or 0 if
+ * no response has arrived. After a response has arrived, any error other than a refusal means
+ * that the body could not be read or parsed.
  */
 function bodyError(error: unknown, status: number, signal?: AbortSignal | null): unknown {
   if (error instanceof SyntaxError) {

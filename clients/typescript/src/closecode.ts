@@ -18,7 +18,10 @@ export const closeCodes = {
   tooSlow: 4010,
 } as const;
 
-/** The error of a connection that was closed. Code 1006 means that it broke without a close. */
+/**
+ * The error of a closed connection. Code 1006 means that the connection broke without a close
+ * frame.
+ */
 export class FieldgateCloseError extends Error {
   override readonly name = "FieldgateCloseError";
 
@@ -35,9 +38,9 @@ const finalCodes: number[] = [protocolError, binary, notUTF8, tooLarge, withdraw
 const transientStatuses = [408, 425, 429];
 
 /**
- * Reports whether reconnecting is pointless after an error: the gateway closed the socket
- * with a code that ends it, or refused a request. A response without a code is not the
- * gateway's, such as the page of a proxy, and is never final: it may be temporary.
+ * Reports whether reconnecting after an error is pointless. It is pointless if the gateway
+ * closed the socket with a final code, or refused a request. A response without a problem code
+ * is never final, because it comes from another server, such as a proxy, and may be temporary.
  */
 export function isFinal(error: unknown): boolean {
   if (error instanceof FieldgateCloseError) return finalCodes.includes(error.code);
@@ -46,7 +49,7 @@ export function isFinal(error: unknown): boolean {
 }
 
 /**
- * Reports whether the network caused an error. Then reconnecting may succeed as soon as the
+ * Reports whether the network caused an error. If so, reconnecting may succeed as soon as the
  * network is back.
  */
 export function isNetworkFailure(error: unknown): boolean {

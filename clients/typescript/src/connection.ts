@@ -3,8 +3,8 @@ import { closeCodes, FieldgateCloseError } from "./closecode.js";
 import { FieldgateError, FieldgateNetworkError, isProblem } from "./errors.js";
 
 /**
- * The part of a WebSocket that this client uses. Those of browsers and of the package `ws`
- * have it.
+ * The part of a WebSocket that this client uses. The WebSockets of browsers and of the package
+ * `ws` both have it.
  */
 export interface WebSocketLike {
   readonly protocol: string;
@@ -13,7 +13,10 @@ export interface WebSocketLike {
   onclose: ((event: never) => void) | null;
   send(data: string): void;
   close(code?: number, reason?: string): void;
-  /** Closes the connection at once, without waiting for a close of the other side. Only `ws` has it. */
+  /**
+   * Closes the connection immediately, without waiting for the other side's close frame. Only
+   * the package `ws` has this method.
+   */
   terminate?(): void;
 }
 
@@ -21,7 +24,7 @@ export type WebSocketConstructor = new (url: string, protocols: string[]) => Web
 
 export const subprotocol = "fieldgate.v1";
 
-/** The maximum number of concurrent calls. The gateway refuses more than 32 of a connection. */
+/** The maximum number of concurrent calls. The gateway refuses more than 32 on one connection. */
 const maxConcurrentCalls = 24;
 /** The longest wait for the reply to a ping. */
 const pongTimeoutMs = 10_000;
@@ -42,8 +45,8 @@ export interface ConnectionOptions {
   /** How long to wait for the welcome frame and for each reply, in milliseconds. */
   timeoutMs: number;
   /**
-   * The silence after which a ping is sent, in milliseconds. `undefined`: the interval that
-   * the gateway announces.
+   * The silence after which a ping is sent, in milliseconds. `undefined` means the interval
+   * that the gateway announces.
    */
   pingIntervalMs: number | undefined;
   /** Called when the connection is established. */
@@ -59,7 +62,7 @@ export class Connection {
   readonly #socket: WebSocketLike;
   readonly #options: ConnectionOptions;
   readonly #calls = new Map<string, PendingCall>();
-  /** The calls that wait for the number of concurrent calls to fall, oldest first. */
+  /** The calls that wait until another call ends, oldest first. */
   readonly #waiting: (() => void)[] = [];
   #resolveEnded!: (end: ConnectionEnd) => void;
   #hasEnded = false;
@@ -78,7 +81,7 @@ export class Connection {
       this.#resolveEnded = resolve;
     });
     socket.onmessage = (event: { data: unknown }) => this.#onMessage(event.data);
-    socket.onerror = () => {}; // onclose follows. In Node.js an error without a listener ends the process
+    socket.onerror = () => {}; // onclose handles errors; without a listener, Node.js would end the process
     socket.onclose = (event: { code: number; reason: string }) =>
       this.#end(new FieldgateCloseError(event.code, event.reason));
     this.#startTimer(options.timeoutMs, () =>
@@ -87,9 +90,10 @@ export class Connection {
   }
 
   /**
-   * Sends a request and returns the data of the reply. It throws a refusal like a request over
-   * HTTP does. `onReply` runs before the next frame is read, and the returned promise settles
-   * only later: work that must precede the frames after the reply belongs in `onReply`.
+   * Sends a request and returns the data of the reply. If the gateway refuses the request, it
+   * throws the same error as a request over HTTP. `onReply` runs before the next frame is read,
+   * but the returned promise settles only later. Work that must be done before the next frame
+   * therefore belongs in `onReply`.
    */
   async call(type: string, data?: object, onReply?: (data: unknown) => void): Promise<unknown> {
     await this.#acquireSlot();
@@ -136,13 +140,13 @@ export class Connection {
     this.#concurrentCalls++;
   }
 
-  /** Closes the connection normally. */
+  /** Closes the connection with the code for a normal close. */
   close(): void {
     this.#socket.close(closeCodes.normal);
     this.#end(new FieldgateCloseError(closeCodes.normal, ""));
   }
 
-  /** Ends the connection with an error, without waiting for a close of the gateway. */
+  /** Ends the connection with an error, without waiting for the gateway's close frame. */
   drop(error: unknown): void {
     if (this.#socket.terminate) this.#socket.terminate();
     else this.#socket.close();
@@ -200,8 +204,8 @@ export class Connection {
   }
 
   /**
-   * Schedules a ping for the case that no frame arrives. Browsers hide the pings of the
-   * WebSocket protocol from programs, so the client sends a frame of its own.
+   * Schedules a ping, which is sent if no frame arrives meanwhile. Browsers hide the pings of
+   * the WebSocket protocol from programs, so the client sends a frame of its own.
    */
   #resetPingTimer(): void {
     this.#pinging = false;
@@ -218,7 +222,7 @@ export class Connection {
     );
   }
 
-  /** Replaces the timer of the connection. There is one at a time. */
+  /** Starts the timer of the connection, and stops the previous one. */
   #startTimer(ms: number, onTimeout: () => void): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(onTimeout, ms);

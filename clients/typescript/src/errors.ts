@@ -8,23 +8,23 @@ export type Problem = components["schemas"]["Problem"];
 export type Code = ProblemCode | (string & Record<never, never>);
 
 /**
- * The gateway refused a request.
+ * The error of a request that the gateway refused.
  *
- * An error without a `code` does not come from the gateway: another server responded, such as
- * a proxy, or the response could not be parsed. Then it is unknown whether the request was
+ * An error without a `code` does not come from the gateway. Another server responded, such as a
+ * proxy, or the response could not be parsed. Then it is unknown whether the request was
  * executed.
  */
 export class FieldgateError extends Error {
   override readonly name = "FieldgateError";
-  /** The HTTP status. For a request over a socket it is the status of the problem document. */
+  /** The HTTP status. For a request over a socket, it is the status in the problem document. */
   readonly status: number;
-  /** The kind of problem, for programs. */
+  /** The code of the problem, on which a program can act. */
   readonly code: Code | undefined;
   /** An explanation in one sentence, for people. */
   readonly detail: string | undefined;
   /** The id of the request in the logs of the gateway. */
   readonly requestId: string | undefined;
-  /** The parts of the request that are invalid. It is empty unless the code is `validation_failed`. */
+  /** The invalid parts of the request. The list is empty unless the code is `validation_failed`. */
   readonly errors: NonNullable<Problem["errors"]>;
   /** How long the gateway asks to wait before another attempt, in milliseconds. */
   readonly retryAfterMs: number | undefined;
@@ -55,9 +55,9 @@ export class FieldgateError extends Error {
 }
 
 /**
- * There was no response: the network is down, the host is unknown, the browser blocked the
- * response (CORS), the connection broke, or the request timed out. A write may have been
- * executed.
+ * The error of a request without a response. Possible causes: the network is down, the host is
+ * unknown, the browser blocked the response (CORS), the connection broke, or the request timed
+ * out. The gateway may nevertheless have executed the request.
  */
 export class FieldgateNetworkError extends Error {
   override readonly name = "FieldgateNetworkError";
@@ -76,7 +76,7 @@ export function isProblem(body: unknown): body is Problem {
   return typeof problem === "object" && typeof problem?.code === "string" && typeof problem.status === "number";
 }
 
-/** Returns the error of a response that has no status of success. It reads the body. */
+/** Returns the error for a response whose status is not a success. It reads the body. */
 export async function errorFromResponse(response: Response): Promise<FieldgateError> {
   const text = await response.text().catch(() => "");
   const head = {
@@ -99,9 +99,9 @@ function parseJSON(text: string): unknown {
 }
 
 /**
- * Returns the wait of the Retry-After header in milliseconds. It returns `undefined` if there
- * is no valid header, or if its date has passed. The gateway sends seconds. Other servers may
- * send a date (RFC 9110, section 10.2.3).
+ * Returns the wait in the Retry-After header, in milliseconds. It returns `undefined` if there
+ * is no valid header, or if the date in it has passed. The gateway sends seconds. Other servers
+ * may send a date (RFC 9110, section 10.2.3).
  */
 export function retryAfterMs(response: Response): number | undefined {
   const value = response.headers.get("Retry-After") ?? "";

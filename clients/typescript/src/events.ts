@@ -2,12 +2,12 @@ import type { EventType } from "./contract.gen.js";
 import type { FieldgateError } from "./errors.js";
 import type { components } from "./openapi.gen.js";
 
-/** The name of a room, which has the events of a device, of a session, or of the whole tenant. */
+/** The name of a room. A room has the events of a device, of a session, or of the whole tenant. */
 export type Room = "tenant" | `device:${string}` | `session:${string}`;
 
 interface EventOf<T extends string, D> {
   room: Room;
-  /** The position of the event, an opaque string. Store it to resume after the event later. */
+  /** The position of the event, an opaque string. Store it to resume after this event later. */
   offset: string;
   type: T;
   /** The time of the event (RFC 3339). */
@@ -40,8 +40,9 @@ type CommandEventType = Extract<EventType, `command.${string}`>;
 type EventsOf<T extends string, D> = { [K in T]: EventOf<K, D> }[T];
 
 /**
- * An event in a room. Its `type` determines the type of its `data`. Events of types that were
- * added after this version of the client are delivered too: ignore types that you do not know.
+ * An event in a room. Its `type` determines the type of its `data`. Later versions of the
+ * gateway may send events of new types. They are delivered too: ignore types that you do not
+ * know.
  */
 export type RoomEvent =
   | EventOf<"device.presence", DeviceData & { presence: components["schemas"]["Device"]["presence"] }>
@@ -53,11 +54,14 @@ export type RoomEvent =
 export type RoomMessage =
   | { kind: "event"; event: RoomEvent }
   /**
-   * Events are missing here, because the gateway no longer has them: read the current state
+   * Events are missing here, because the gateway no longer has them. Read the current state
    * over HTTP. The events after `offset` follow as usual.
    */
   | { kind: "gap"; room: Room; offset: string; reason: string }
-  /** The last message: the gateway refuses the room, for example because its device does not exist. */
+  /**
+   * The last message of the subscription. The gateway refused the room, for example because the
+   * device does not exist.
+   */
   | { kind: "ended"; room: Room; error: FieldgateError };
 
 /** The start of a subscription. */
@@ -65,9 +69,9 @@ export interface Subscribed {
   room: Room;
   /** The position after which the events start. */
   offset: string;
-  /** Whether this is the position that was requested with `since`. */
+  /** Whether `offset` is the position that was requested with `since`. */
   resumed: boolean;
-  /** Why the subscription could not resume at `since`. Without `since` there is no reason. */
+  /** Why the subscription could not resume at `since`. It is not set if there was no `since`. */
   reason?: string;
 }
 

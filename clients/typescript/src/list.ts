@@ -14,9 +14,9 @@ export type Item<P extends ListPath> = Data<P, "get"> extends Page<infer T> ? T 
 type InitParameter<I> = Partial<I> extends I ? [init?: I] : [init: I];
 
 /**
- * Returns the items of a list, one after another. It requests each page when its first item is
- * needed. `limit` in the query is the size of a page. To stop, leave the loop or abort the
- * `signal`, whose reason is then thrown in place of the next item.
+ * Returns the items of a list, one after another. It requests a page when the first item of the
+ * page is needed. `limit` in the query is the size of a page. To stop, leave the loop or abort
+ * the `signal`. An abort throws the reason of the signal in place of the next item.
  */
 export async function* list<P extends ListPath>(
   client: Client,

@@ -1,4 +1,4 @@
-/** Waits for a time in milliseconds. It throws the reason of the signal when that is aborted. */
+/** Waits for a time in milliseconds. If the signal is aborted, it throws the reason of the signal. */
 export function sleep(ms: number, signal?: AbortSignal | null): Promise<void> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
@@ -14,7 +14,7 @@ export function sleep(ms: number, signal?: AbortSignal | null): Promise<void> {
   });
 }
 
-/** Waits for a promise. It throws the reason of the signal when that is aborted first. */
+/** Waits for a promise. If the signal is aborted first, it throws the reason of the signal. */
 export function abortable<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal?.reason);
@@ -26,8 +26,8 @@ export function abortable<T>(promise: Promise<T>, signal?: AbortSignal): Promise
 
 /**
  * Returns a random delay in milliseconds, below a bound that doubles with each attempt ("full
- * jitter"). Clients that failed together thus return at different times. `attempts` counts
- * from 0.
+ * jitter"). Clients that failed together thus retry at different times. `attempts` counts from
+ * 0.
  */
 export function jitter(attempts: number, baseMs: number, capMs: number): number {
   return Math.random() * Math.min(capMs, baseMs * 2 ** Math.min(attempts, 30));

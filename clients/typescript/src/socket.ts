@@ -13,7 +13,7 @@ export type SocketState =
   | { status: "connecting" }
   | { status: "connected"; connectionId: string; goingAway: boolean }
   | { status: "waiting"; error: unknown; retryInMs: number }
-  /** The socket has ended. `error` is the reason, unless the program closed it. */
+  /** The socket has ended. `error` is the reason. It is not set if the program closed the socket. */
   | { status: "closed"; error?: unknown };
 
 export interface SocketOptions {
@@ -26,8 +26,8 @@ export interface SocketOptions {
    */
   auth?: "ticket" | "subprotocol";
   /**
-   * The implementation of WebSocket. Default: the `WebSocket` of the platform. Node.js before
-   * version 22 has none: pass that of the package `ws`.
+   * The implementation of WebSocket. Default: the `WebSocket` of the platform. Node.js has none
+   * before version 22: pass the `WebSocket` of the package `ws`.
    */
   WebSocket?: WebSocketConstructor;
   /** The timeout of a handshake and of each response, in milliseconds. Default: 30000. */
@@ -37,7 +37,7 @@ export interface SocketOptions {
    * that the gateway announces.
    */
   pingIntervalMs?: number;
-  /** Closes the socket when it is aborted. */
+  /** When this signal is aborted, the socket is closed. */
   signal?: AbortSignal;
 }
 
@@ -45,19 +45,20 @@ export interface SocketOptions {
 export interface Subscription {
   room: Room;
   /**
-   * Resolves with the start of the subscription, and rejects if it could not start. It may be
-   * ignored: a rejection is not reported as unhandled.
+   * Resolves when the subscription has started, and rejects if it could not start. The promise
+   * may be ignored: a rejection is not reported as unhandled.
    */
   started: Promise<Subscribed>;
-  /** Leaves the room. The handler is not called any more. */
+  /** Ends the subscription. The handler is not called any more. */
   unsubscribe(): void;
 }
 
 /** A socket delivers the events of rooms as they happen. It reconnects and resumes by itself. */
 export interface Socket {
   /**
-   * Subscribes to a room: to the events from now on, or to those after the offset `since`. It
-   * throws a TypeError if the socket is subscribed to the room already.
+   * Subscribes to the events of a room. It delivers the events after the offset `since`. If
+   * `since` is not set, it delivers the events from now on. It throws a TypeError if the socket
+   * is already subscribed to the room.
    */
   subscribe(room: Room, handler: (message: RoomMessage) => void, options?: { since?: string }): Subscription;
   /** Closes the socket and its subscriptions. */
@@ -66,7 +67,7 @@ export interface Socket {
 }
 
 /**
- * Opens a socket and returns at once. The socket connects in the background, and reconnects
+ * Opens a socket and returns immediately. The socket connects in the background, and reconnects
  * until it is closed. It throws a TypeError if there is no implementation of WebSocket.
  */
 export function connect(client: Client, options: SocketOptions = {}): Socket {
@@ -76,9 +77,12 @@ export function connect(client: Client, options: SocketOptions = {}): Socket {
   return new CustomerSocket(client, implementation, options);
 }
 
-/** The maximum random delay before a reconnect after a wake-up: pages must not reconnect together. */
+/**
+ * The maximum random delay before a reconnect after a wake-up. It keeps pages from reconnecting
+ * together.
+ */
 const wakeDelayMs = 500;
-/** The delay before the token provider is asked again after it returned no new token. */
+/** The delay before the token provider is called again after it returned no new token. */
 const renewRetryMs = 10_000;
 
 class CustomerSocket implements Socket {
@@ -88,14 +92,17 @@ class CustomerSocket implements Socket {
   readonly #options: SocketOptions;
   readonly #subscriptions = new Map<Room, RoomSubscription>();
   readonly #closing = new AbortController();
-  /** The last queued request of each room: the frames of one room must not overtake each other. */
+  /** The last queued request of each room. The queue keeps the requests for one room in order. */
   readonly #queues = new Map<Room, Promise<unknown>>();
   /** The established connection, if there is one. */
   #connection: Connection | undefined;
   #token: string | undefined;
-  /** The token of the last connection, if that ended because the token had expired. */
+  /** The token of the last connection, if the connection ended because the token had expired. */
   #expiredToken: string | undefined;
-  /** Ends the current wait. It is undefined while the wait must not be shortened. */
+  /**
+   * Ends the current wait. It is `undefined` if there is no wait, or if the wait must not be
+   * shortened.
+   */
   #wakeUp: AbortController | undefined;
 
   constructor(client: Client, implementation: WebSocketConstructor, options: SocketOptions) {
@@ -109,7 +116,8 @@ class CustomerSocket implements Socket {
       onWake(() => this.#onWake()),
       { once: true },
     );
-    // onState may use the socket, so it must not be called before connect has returned it.
+    // onState may use the socket, so it must not be called before connect has returned the
+    // socket.
     queueMicrotask(() => {
       if (options.signal?.aborted) this.close();
       void this.#run();
@@ -144,7 +152,7 @@ class CustomerSocket implements Socket {
     if (connection) this.#enqueue(room, () => connection.call("unsubscribe", { room }));
   }
 
-  /** Removes a subscription. It returns false if the room has none or another one by now. */
+  /** Removes a subscription. It returns false if the subscription was already removed or replaced. */
   #remove(subscription: RoomSubscription): boolean {
     return this.#subscriptions.get(subscription.room) === subscription && this.#subscriptions.delete(subscription.room);
   }
@@ -152,7 +160,7 @@ class CustomerSocket implements Socket {
   /** Runs a request after all earlier requests for the same room. */
   #enqueue(room: Room, request: () => Promise<unknown>): void {
     const previous = this.#queues.get(room) ?? Promise.resolve();
-    const done = previous.then(request).catch(() => {}); // the end of the connection reports its errors
+    const done = previous.then(request).catch(() => {}); // ignore errors: if the connection broke, its end is reported
     this.#queues.set(room, done);
     void done.then(() => this.#queues.get(room) === done && this.#queues.delete(room));
   }
@@ -171,7 +179,7 @@ class CustomerSocket implements Socket {
   async #wait({ error, retryAfterMs }: ConnectionEnd, retryInMs: number): Promise<void> {
     this.#setState({ status: "waiting", error, retryInMs });
     const wakeUp = new AbortController();
-    // A wait that the gateway asked for is not shortened.
+    // Allow a wake-up to end the wait, unless the gateway asked for the wait.
     if (isNetworkFailure(error) && retryAfterMs === 0) this.#wakeUp = wakeUp;
     const closing = this.#closing.signal;
     await sleep(retryInMs, AbortSignal.any([closing, wakeUp.signal])).catch(() => {});
@@ -179,7 +187,10 @@ class CustomerSocket implements Socket {
     if (wakeUp.signal.aborted) await sleep(jitter(0, wakeDelayMs, wakeDelayMs), closing).catch(() => {});
   }
 
-  /** Reconnects without further delay, and checks an established connection with a ping. */
+  /**
+   * Reconnects immediately if the socket is waiting, and otherwise checks the connection with a
+   * ping.
+   */
   #onWake(): void {
     this.#wakeUp?.abort();
     this.#connection?.ping();
@@ -213,7 +224,10 @@ class CustomerSocket implements Socket {
     return end;
   }
 
-  /** Returns the URL and the subprotocols of a handshake, with a credential for one connection. */
+  /**
+   * Returns the URL and the subprotocols for a handshake. They contain a credential for one
+   * connection.
+   */
   async #handshake(): Promise<{ url: string; protocols: string[] }> {
     const url = `${this.#client.baseUrl.replace(/^http/, "ws")}/api/v1/customer/ws`;
     const expired = this.#expiredToken;
@@ -251,11 +265,15 @@ class CustomerSocket implements Socket {
   #onWelcome(connection: Connection, connectionId: string): void {
     this.#connection = connection;
     for (const subscription of this.#subscriptions.values()) this.#subscribeOn(connection, subscription);
-    // This comes last: onState may subscribe to a room, which must not be subscribed to twice.
+    // This must come last, because onState may subscribe to a room. The loop above would
+    // subscribe to that room a second time.
     this.#setState({ status: "connected", connectionId, goingAway: false });
   }
 
-  /** Handles a frame that is not a reply. It ignores types of later versions. */
+  /**
+   * Handles a frame that is not a reply. It ignores frames of an unknown type, which later
+   * versions may send.
+   */
   #onPush(connection: Connection, type: string, data: unknown): void {
     if (type === "event") {
       const event = data as RoomEvent;
@@ -265,7 +283,7 @@ class CustomerSocket implements Socket {
     if (type === "going_away" && this.state.status === "connected") this.#setState({ ...this.state, goingAway: true });
   }
 
-  /** Renews the token of a connection. It tries until it succeeds or the connection ends. */
+  /** Renews the token of a connection. It retries until it succeeds or the connection ends. */
   async #renewToken(connection: Connection): Promise<void> {
     const ended = new AbortController();
     void connection.ended.then(() => ended.abort());
@@ -274,7 +292,7 @@ class CustomerSocket implements Socket {
     }
   }
 
-  /** Reports whether the gateway accepted another token. */
+  /** Requests a new token and sends it. It reports whether the gateway accepted the token. */
   async #tryRenewToken(connection: Connection): Promise<boolean> {
     try {
       const token = await this.#client.token?.(this.#token);
@@ -283,7 +301,7 @@ class CustomerSocket implements Socket {
       this.#token = token;
       return true;
     } catch {
-      return false; // there is time for another attempt; if it is too late, the gateway closes the connection
+      return false; // the caller tries again; if that is too late, the gateway closes the connection
     }
   }
 

@@ -3,12 +3,12 @@ import type { Connection } from "./connection.js";
 import type { FieldgateError } from "./errors.js";
 import type { Room, RoomEvent, RoomMessage, Subscribed } from "./events.js";
 
-/** The number of event offsets that a subscription remembers to drop duplicates. */
+/** The number of recent event offsets that a subscription keeps, so that it can drop duplicates. */
 const maxSeenOffsets = 256;
 
-/** The state of one subscription to one room. It outlives the connections. */
+/** The state of one subscription to one room. It outlives the connections of the socket. */
 export class RoomSubscription {
-  /** Settles with the first response of the gateway. */
+  /** Settles when the gateway responds to the first subscribe request. */
   readonly started: Promise<Subscribed>;
   readonly #notify: (message: RoomMessage) => void;
   readonly #seen = new Set<string>();
@@ -29,10 +29,10 @@ export class RoomSubscription {
       this.#resolveStarted = resolve;
       this.#rejectStarted = reject;
     });
-    this.started.catch(() => {}); // the handler is notified too, so the promise may be ignored
+    this.started.catch(() => {}); // an ignored rejection must not be reported as unhandled
   }
 
-  /** Subscribes on a connection, after the last event that was delivered. */
+  /** Subscribes on a connection, to the events after the last delivered event. */
   async subscribe(connection: Connection): Promise<void> {
     if (this.#closed) return;
     const since = this.#since;
@@ -52,8 +52,8 @@ export class RoomSubscription {
   }
 
   /**
-   * Delivers an event to the handler. It ignores an event that was delivered before, and one
-   * of a connection on which this subscription has not started.
+   * Delivers an event to the handler. It ignores an event that was already delivered. It also
+   * ignores an event from a connection on which this subscription has not started.
    */
   deliver(connection: Connection, event: RoomEvent): void {
     if (this.#closed || this.#connection !== connection || this.#seen.has(event.offset)) return;
@@ -63,7 +63,7 @@ export class RoomSubscription {
     this.#notify({ kind: "event", event });
   }
 
-  /** Closes the subscription because the gateway refused it, and notifies the handler. */
+  /** Closes the subscription because the gateway refused the room, and notifies the handler. */
   refuse(error: FieldgateError): void {
     if (this.#closed) return;
     this.close(error);
@@ -78,8 +78,8 @@ export class RoomSubscription {
 }
 
 /**
- * Subscribes on a connection. It returns "refused" if the gateway refused the room finally.
- * After any other error it drops the connection, so that the next one subscribes again.
+ * Subscribes on a connection. It returns "refused" if the gateway refused the room permanently.
+ * After any other error it drops the connection, so that the next connection subscribes again.
  */
 export async function subscribeOn(
   connection: Connection,
@@ -99,8 +99,8 @@ export async function subscribeOn(
 }
 
 /**
- * Runs a callback of the program. Its errors are reported as uncaught, and do not end the
- * socket.
+ * Runs a callback of the program. An error of the callback is reported as uncaught, and does
+ * not end the socket.
  */
 export function runCallback(callback: () => void): void {
   try {

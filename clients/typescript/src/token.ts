@@ -3,21 +3,23 @@ import { abortable } from "./sleep.js";
 
 /**
  * Returns the bearer token, such as the access token of the user's login. It is called before
- * each request, so it should cache the token until that is about to expire.
+ * each request, so it should cache the token until the token is about to expire.
  *
- * An error ends the request and is thrown to its caller. A result after `timeoutMs` is ignored.
+ * If the provider throws an error, the request fails with this error. A token that it returns
+ * after `timeoutMs` is ignored.
  *
- * @param refused a token that the gateway refused, or that is about to expire. Return a newer
- * token if there is one. It may already be cached, because another request had it renewed.
+ * @param refused a token that the gateway refused, or that is about to expire. The provider
+ * must then return a newer token if there is one. Another request may already have renewed the
+ * token, so the newer token may be in the cache.
  */
 export type TokenProvider = (refused?: string) => string | Promise<string>;
 
-/** Returns the token of a request, and stops waiting for it when the signal is aborted. */
+/** Returns the token for a request. It stops waiting for the token when the signal is aborted. */
 export type TokenSource = (refused?: string, signal?: AbortSignal) => Promise<string>;
 
 /**
- * Returns a source that calls a provider with a timeout. Concurrent requests that were refused
- * with the same token share one call.
+ * Returns a TokenSource that calls the provider with a timeout. Concurrent requests that were
+ * refused with the same token share one call.
  */
 export function tokenSource(provider: TokenProvider, timeoutMs: number): TokenSource {
   const renewals = new Map<string, Promise<string>>();

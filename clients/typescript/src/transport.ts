@@ -7,13 +7,13 @@ export interface RetryOptions {
   /** The maximum number of attempts, the first one included. Default: 4. */
   attempts?: number;
   /**
-   * The bound of the random delay before the second attempt, in milliseconds. It doubles with
-   * each further attempt. Default: 1000.
+   * The upper bound of the random delay before the second attempt, in milliseconds. The bound
+   * doubles with each further attempt. Default: 1000.
    */
   baseMs?: number;
   /**
-   * The maximum of that bound, in milliseconds. A request whose `Retry-After` is longer is not
-   * retried. Default: 60000.
+   * The maximum of the upper bound of the random delay, in milliseconds. A request whose
+   * `Retry-After` is longer is not retried. Default: 60000.
    */
   capMs?: number;
 }
@@ -27,7 +27,10 @@ export interface TransportOptions {
 
 type Send = (request: Request) => Promise<Response>;
 
-/** Returns a function that sends requests with a token, a timeout, and retries where they are safe. */
+/**
+ * Returns a function that sends requests. It adds the token, limits the time, and retries where
+ * that is safe.
+ */
 export function transport(options: TransportOptions): Send {
   const send: Send = (request) => sendWithTimeout(options.timeoutMs, options.fetch, request);
   const authorized: Send = (request) => sendWithToken(send, options.token, request);
@@ -43,7 +46,10 @@ async function sendWithTimeout(timeoutMs: number, fetch: Send, request: Request)
   }
 }
 
-/** Returns the error to throw for an error of `fetch`. An abort of the caller is returned unchanged. */
+/**
+ * Returns the error to throw for an error of `fetch`. If the caller aborted the request, it
+ * returns the error of `fetch` itself.
+ */
 export function networkError(cause: unknown, signal?: AbortSignal | null): unknown {
   if (signal?.aborted) return cause;
   const timedOut = cause instanceof DOMException && cause.name === "TimeoutError";
@@ -51,8 +57,8 @@ export function networkError(cause: unknown, signal?: AbortSignal | null): unkno
 }
 
 /**
- * Sends a request with a token, and once more with another token if the first one is refused.
- * A request that has an Authorization header already is sent unchanged.
+ * Sends a request with a token. If the token is refused, it sends the request once more with
+ * another token. A request that already has an Authorization header is sent unchanged.
  */
 async function sendWithToken(send: Send, token: TransportOptions["token"], request: Request): Promise<Response> {
   if (!token || request.headers.has("Authorization")) return send(request.clone());
@@ -75,7 +81,7 @@ async function refusesToken(response: Response): Promise<boolean> {
   return response.status === 401 && (await errorFromResponse(response.clone())).code === "unauthorized";
 }
 
-/** Discards the body of a response. An unread body would occupy its connection. */
+/** Discards the body of a response. An unread body would keep its connection busy. */
 async function discard(response: Response): Promise<void> {
   await response.body?.cancel().catch(() => {}); // the connection may have broken
 }

@@ -1,7 +1,8 @@
 /**
- * Calls a function when a page should check its connections: when the network is back, and
- * when the page becomes visible, as its timers may have been suspended. It returns a function
- * that removes the listeners. In Node.js, which has neither event, it does nothing.
+ * Calls a function when a page should check its connections: when the network is back, and when
+ * the page becomes visible again. The timers of a hidden page may have been suspended. It
+ * returns a function that removes the listeners. In Node.js, which has neither event, it does
+ * nothing.
  */
 export function onWake(wake: () => void): () => void {
   const page = globalThis as Partial<Pick<typeof globalThis, "document" | keyof EventTarget>>;

@@ -1,4 +1,4 @@
-// Tests the bundle that a page loads: its size, and that it needs nothing of Node.js.
+// Tests the bundle that a page loads: its size, and that it uses no module of Node.js.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

@@ -23,7 +23,7 @@ export interface Gateway {
   stop(signal: NodeJS.Signals): void;
 }
 
-/** Starts a gateway on free ports. It ends with the tests of the file. */
+/** Starts a gateway on free ports. The gateway is stopped after the tests of the file. */
 export async function startGateway(settings: Record<string, string> = {}): Promise<Gateway> {
   const env = {
     FIELDGATE_ADDR: "127.0.0.1:0",
@@ -55,7 +55,10 @@ async function kill(process_: ChildProcess): Promise<void> {
   await once(process_, "exit");
 }
 
-/** Waits for a line of output. It keeps reading, because a closed pipe would end the gateway. */
+/**
+ * Waits for a line of output. It keeps reading afterwards, because a closed pipe would end the
+ * gateway.
+ */
 async function waitForOutput(process_: ChildProcess, wanted: RegExp): Promise<string> {
   return new Promise((resolve, reject) => {
     let printed = "";

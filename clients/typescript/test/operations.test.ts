@@ -12,7 +12,7 @@ const command = { params: { path: { sessionId: "sessionId", commandId: "commandI
 const claimed = { params: { path: { commandId: "commandId" } } };
 const claimToken = "t4Xn8qLz2vRb6mKc";
 
-/** The call of each operation. A path parameter has its own name as its value. */
+/** The call of each operation. The value of a path parameter is the name of the parameter. */
 const calls: Partial<Record<OperationId, (client: Client) => Promise<unknown>>> = {
   getHealth: (c) => c.get("/healthz"),
   getReadiness: (c) => c.get("/readyz"),
@@ -64,7 +64,7 @@ const calls: Partial<Record<OperationId, (client: Client) => Promise<unknown>>> 
   getSystemInfo: (c) => c.get("/api/v1/customer/system/info"),
 };
 
-/** The operations that have no call, with the reason. */
+/** Maps each operation that has no call to the reason why it has none. */
 const withoutCall: Partial<Record<OperationId, string>> = {
   openCustomerSocket: "connect() opens it",
   openDeviceSocket: "devices use the Go client",

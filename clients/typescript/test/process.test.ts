@@ -1,5 +1,5 @@
-// Tests that a program ends by itself after it closed its sockets and left its loops: no timer
-// and no connection keeps it alive.
+// Tests that a program ends by itself after it has closed its sockets and left its loops. No
+// timer and no connection may keep it alive.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";

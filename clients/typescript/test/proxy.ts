@@ -4,11 +4,11 @@ import { after } from "node:test";
 
 export interface Proxy {
   url: string;
-  /** Breaks all connections, without a close of the WebSocket. */
+  /** Breaks all connections without a close frame. */
   cut(): void;
-  /** Stops forwarding, and keeps the connections open. */
+  /** Stops forwarding data, and keeps the connections open. */
   freeze(): void;
-  /** Returns the number of connections so far. */
+  /** Returns how many connections were opened so far. */
   connectionCount(): number;
 }
 

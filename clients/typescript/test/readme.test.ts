@@ -1,5 +1,5 @@
-// Type-checks and runs the samples of the README, and the sample of the guide for teams that
-// generate a client of their own.
+// Type-checks and runs the samples of the README. It does the same with the sample of the guide
+// for teams that generate their own client.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { registeredDevice, startGateway } from "./gateway.js";
 const run = promisify(execFile);
 const gateway = await startGateway();
 
-/** Declares what the samples use without declaring it. */
+/** Declares the names that the samples use but do not declare. */
 const prelude = `import { WebSocket } from "ws";
 const baseUrl = process.env.GATEWAY_URL as string;
 const accessToken = async (_?: { otherThan: string | undefined }) => process.env.GATEWAY_TOKEN as string;

@@ -1,4 +1,4 @@
-// Tests whether and after what delay a socket reconnects after each kind of close.
+// Tests after which close codes a socket reconnects, and after what delay.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { mock, test } from "node:test";
@@ -10,16 +10,22 @@ import { eventually, openSocket, recordMessages } from "./sockets.js";
 
 const gateway = await startGateway();
 
-/** The random factor of all delays, so that a delay reveals its bound. */
+/**
+ * The result of Math.random in this file. It is constant, so that a test can calculate the upper
+ * bound of a delay from the delay.
+ */
 const randomFactor = 0.01;
 mock.method(Math, "random", () => randomFactor);
 
 const initialBoundMs = 500;
 const overloadBoundMs = 4000;
-/** The bound of the first delay after each close code, or "ends" if the socket must not reconnect. */
+/**
+ * The expected upper bound of the first delay after each close code. "ends" means that the
+ * socket must not reconnect.
+ */
 const boundsByCode: Record<number, number | "ends"> = {
-  1000: initialBoundMs, // the program has not closed the socket
-  1001: initialBoundMs, // not in the contract; a proxy may send it
+  1000: initialBoundMs, // the program did not close the socket itself
+  1001: initialBoundMs, // not in the contract, but a proxy may send it
   1002: "ends",
   1003: "ends",
   1006: initialBoundMs,
@@ -125,7 +131,7 @@ test("socket reconnects after a frame that it cannot parse", async () => {
     const { waitForState, socket } = openSocket(gateway.client({ baseUrl: relay.url }));
     await socket.subscribe(rooms.tenant, () => {}).started;
     relay.send(frame);
-    if (frame === "[]") continue; // it is ignored like a frame of an unknown type
+    if (frame === "[]") continue; // the client ignores this frame, like a frame of an unknown type
     const state = await waitForState((state) => state.status === "waiting");
     assert.ok(state.status === "waiting" && state.error instanceof FieldgateNetworkError, frame);
   }

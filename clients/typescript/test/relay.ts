@@ -7,15 +7,18 @@ import { WebSocket, WebSocketServer } from "ws";
 
 export interface Relay {
   url: string;
-  /** Closes all connections to clients with a code. 1006 breaks them without a close. */
+  /**
+   * Closes all connections to clients with a code. 1006 breaks the connections without a close
+   * frame.
+   */
   close(code: number): void;
-  /** Sends a text to all clients, whether it is a valid frame or not. */
+  /** Sends a text to all clients, even if it is not a valid frame. */
   send(text: string): void;
   /** The frames that the clients have sent. */
   readonly received: { type: string; data?: unknown }[];
 }
 
-/** Returns the frames that the client gets in place of a frame of the gateway. */
+/** Returns the frames to send to the client in place of `text`, a frame from the gateway. */
 export type Transform = (text: string) => string[];
 
 export async function startRelay(target: string, transform: Transform = (text) => [text]): Promise<Relay> {

@@ -156,7 +156,7 @@ test("retry follows a response whose connection breaks before its body was read"
   });
   const fetchSlowly = async (request: Request) => {
     const response = await fetch(request);
-    await new Promise((resolve) => setTimeout(resolve, 100)); // until the connection has broken
+    await new Promise((resolve) => setTimeout(resolve, 100)); // wait until the connection has broken
     return response;
   };
   await createClient({ baseUrl: failing, retry: { baseMs: 1 }, fetch: fetchSlowly }).get("/version");

@@ -1,4 +1,4 @@
-// HTTP servers that are not a gateway, and the errors of calls.
+// Helpers for tests that need an HTTP server other than the gateway, or the error of a call.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -12,7 +12,10 @@ export async function errorOf(call: Promise<unknown>): Promise<unknown> {
   );
 }
 
-/** Starts an HTTP server that is not a gateway, such as a proxy. It ends with the tests of the file. */
+/**
+ * Starts an HTTP server that simulates a server other than the gateway, such as a proxy. It is
+ * stopped after the tests of the file.
+ */
 export async function startServer(handler: Parameters<typeof createServer>[1]): Promise<string> {
   const server = createServer(handler);
   after(() => {

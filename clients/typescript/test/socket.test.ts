@@ -64,7 +64,7 @@ test("socket replaces a connection that is silent", async () => {
 test("socket keeps an idle connection that replies to pings", async () => {
   const { socket, states, waitForState } = openSocket(gateway.client(), { pingIntervalMs: 20 });
   await waitForState((state) => state.status === "connected");
-  await new Promise((resolve) => setTimeout(resolve, 300)); // 15 pings
+  await new Promise((resolve) => setTimeout(resolve, 300)); // time for 15 pings
   assert.equal(socket.state.status, "connected");
   assert.equal(states.length, 2);
 });

@@ -10,7 +10,7 @@ import { eventually, openSocket } from "./sockets.js";
 const gateway = await startGateway();
 const hanging = () => new Promise<string>(() => {});
 
-/** Returns a provider whose first call fails, and whose later calls return a token. */
+/** Returns a provider that fails on its first call and returns a token on later calls. */
 const failsOnce = (fails: TokenProvider): TokenProvider => {
   let calls = 0;
   return () => (calls++ === 0 ? fails() : gateway.token());
@@ -128,6 +128,6 @@ test("socket ignores a refused renewal with the token of another user", async ()
   await socket.subscribe(rooms.tenant, () => {}).started;
   relay.send(JSON.stringify({ type: "token_expiring", data: { expiresAt: new Date().toISOString() } }));
   await eventually(() => relay.received.some((frame) => frame.type === "refresh"));
-  await socket.subscribe(rooms.device("dev_none"), () => {}).started.catch(() => {}); // its response follows that of the refresh
+  await socket.subscribe(rooms.device("dev_none"), () => {}).started.catch(() => {}); // the gateway responds to this request after the refresh
   assert.deepEqual([calls, socket.state.status], [1, "connected"]);
 });

@@ -1,4 +1,4 @@
-// Tests pages that lose their network or are suspended. This file provides the events of a
+// Tests a page that loses its network or is suspended. This file simulates the events of a
 // page, which Node.js lacks. The gateway and the connections are real.
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
@@ -33,7 +33,7 @@ for (const [eventType, target] of [
     const proxy = await startProxy(gateway.url);
     const { socket, waitForState } = openSocket(gateway.client({ baseUrl: proxy.url }));
     await waitForState((state) => state.status === "connected");
-    const random = mock.method(Math, "random", () => 4e6); // the next delay would last for weeks
+    const random = mock.method(Math, "random", () => 4e6); // so large that the next delay would last for weeks
     proxy.cut();
     await waitForState((state) => state.status === "waiting");
     random.mock.restore();
@@ -86,7 +86,7 @@ test("socket does not shorten a delay after an overload or one that the gateway 
   const waitForAll = (wanted: (state: SocketState) => boolean) =>
     Promise.all(sockets.map((opened) => opened.waitForState(wanted)));
   await waitForAll((state) => state.status === "connected" || state.status === "waiting");
-  const random = mock.method(Math, "random", () => 4e5); // the delay after an overload would last for weeks
+  const random = mock.method(Math, "random", () => 4e5); // so large that the delay after an overload would last for weeks
   overloaded.close(1011);
   goingAway.send(JSON.stringify({ type: "going_away", data: { retryAfterMs: 3_600_000 } }));
   await sockets[2]?.waitForState((state) => state.status === "connected" && state.goingAway);

@@ -1,6 +1,6 @@
 // Package diagnostics inspects the machine and its network, and changes nothing. Each file has
-// the handler of one command type, with its parameters and failure codes. The failure codes of
-// lookups and connections are in failures.go.
+// the handler of one command type, with its parameters and failure codes. The failure codes
+// that all lookups and connections share are in failures.go.
 package diagnostics
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// Time limits: maxDuration for a whole diagnostic, networkTimeout for one network operation.
+// maxDuration limits a whole diagnostic, and networkTimeout limits one network operation.
 const (
 	maxDuration    = 2 * time.Minute
 	networkTimeout = 15 * time.Second

@@ -68,7 +68,7 @@ func TestDNS(t *testing.T) {
 	require.Contains(t, output, "localhost is ")
 	require.NotEmpty(t, data["addresses"])
 	_, _, code = run(t, "diagnostic.dns", `{"host":"no-such-host.invalid"}`)
-	require.Contains(t, []string{"host_not_found", "dns_failed", "dns_timeout"}, code) // depends on the resolver of the machine
+	require.Contains(t, []string{"host_not_found", "dns_failed", "dns_timeout"}, code) // the code depends on the resolver of the machine
 }
 
 func TestConnect_SucceedsOrFailsWithCode(t *testing.T) {
@@ -179,8 +179,8 @@ nonsense
 }
 
 // TestHandlers_MissingProgramsAndRights runs the diagnostics that depend on programs and rights
-// of the machine. Each diagnostic must either work, or fail with a code that names what is
-// missing.
+// of the machine. Each diagnostic must either succeed, or fail with a code that names the
+// missing program or right.
 func TestHandlers_MissingProgramsAndRights(t *testing.T) {
 	t.Parallel()
 	output, data, code := run(t, "diagnostic.ping", `{"host":"127.0.0.1"}`)
@@ -205,7 +205,8 @@ func TestHandlers_MissingProgramsAndRights(t *testing.T) {
 	}
 }
 
-// installed reports whether one of the programs, separated by spaces, is installed.
+// installed reports whether at least one of the programs is installed. Their names are
+// separated by spaces.
 func installed(programs string) bool {
 	for _, program := range strings.Fields(programs) {
 		if _, err := exec.LookPath(program); err == nil {

@@ -15,15 +15,15 @@ type fileSystem struct {
 	Mount       string  `json:"mount"`
 	Type        string  `json:"type"`
 	Bytes       int64   `json:"bytes"`
-	Free        int64   `json:"freeBytes"` // available to users other than root
+	Free        int64   `json:"freeBytes"` // number of bytes available to users other than root
 	UsedPercent float64 `json:"usedPercent"`
 	Inodes      uint64  `json:"inodes"`
 	FreeInodes  uint64  `json:"freeInodes"`
 	ReadOnly    bool    `json:"readOnly"`
 }
 
-// listFileSystems handles diagnostic.disk {}. It returns the usage of the machine's file
-// systems on disks. It fails with not_available if the kernel does not list them.
+// listFileSystems handles diagnostic.disk {}. It returns the usage of the file systems on the
+// machine's disks. It fails with not_available if the kernel does not list the file systems.
 func listFileSystems(ctx context.Context, command agent.Command) (agent.Result, error) {
 	if _, err := parseParameters[noParameters](command); err != nil {
 		return agent.Result{}, err
@@ -46,19 +46,20 @@ func listFileSystems(ctx context.Context, command agent.Command) (agent.Result, 
 	return agent.Result{Output: text.String(), Data: map[string]any{"fileSystems": found}}, nil
 }
 
-// A mount is a mounted file system. readOnly is the option of the file system, not of the
-// mount: systemd mounts everything read-only for the agent.
+// A mount is a mounted file system. systemd mounts everything read-only for the agent. Therefore
+// readOnly is taken from the options of the file system, and not from those of the mount.
 type mount struct {
 	point, fsType string
 	readOnly      bool
 }
 
-// maxMounts bounds the result on a machine with many containers.
+// maxMounts limits the number of file systems in the result, because a machine with many
+// containers has many mounts.
 const maxMounts = 50
 
 // mountPoints parses the kernel's list of mounts (proc_pid_mountinfo(5)). It returns only file
-// systems on disks, because querying a network file system may block forever. It returns each
-// block device once.
+// systems on local disks, because querying a network file system may block forever. It returns
+// each block device once.
 func mountPoints(list string) (mounts []mount) {
 	seen := map[string]bool{}
 	for line := range strings.Lines(list) {
@@ -73,7 +74,7 @@ func mountPoints(list string) (mounts []mount) {
 	return mounts
 }
 
-// onDisk contains the types of file systems that are on a local disk.
+// onDisk contains the file system types that are used on local disks.
 var onDisk = map[string]bool{
 	"ext2": true, "ext3": true, "ext4": true, "xfs": true, "btrfs": true, "f2fs": true, "vfat": true, "exfat": true,
 	"ntfs3": true, "zfs": true, "ubifs": true, "jffs2": true, "squashfs": true, "erofs": true, "overlay": true, "tmpfs": true,

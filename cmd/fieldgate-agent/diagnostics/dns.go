@@ -10,7 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// host holds the parameters of a diagnostic that has a host only.
+// host holds the parameters of a diagnostic whose only parameter is a host.
 type host struct {
 	Host string `json:"host"`
 }

@@ -12,10 +12,11 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// networkFailure returns an agent.Failure for a network error. Its code is host_not_found,
+// networkFailure returns an agent.Failure for a network error. The code is host_not_found,
 // dns_timeout, dns_failed, address_refused, connection_refused, unreachable, timeout,
-// certificate_invalid, tls_failed, or connection_failed. Its reason starts with operation. If
-// ctx has ended, networkFailure returns the error of ctx instead.
+// certificate_invalid, tls_failed, or connection_failed. The reason is the name of the failed
+// operation and the text of err. If ctx has ended, networkFailure returns the error of ctx
+// instead.
 func networkFailure(ctx context.Context, operation string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -21,7 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newRawServer starts a server that answers each request with the same texts, and returns its URL.
+// newRawServer starts a server that responds to each request with the same texts. It returns
+// the URL of the server.
 func newRawServer(t testing.TB, texts ...string) (url string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -45,7 +46,7 @@ func newRawServer(t testing.TB, texts ...string) (url string) {
 	return "http://" + listener.Addr().String()
 }
 
-// report runs a diagnostic and returns everything that a user sees of the result.
+// report runs a diagnostic and returns everything in the result that a user sees.
 func report(t testing.TB, commandType, parameters string) string {
 	t.Helper()
 	output, data, code := run(t, commandType, parameters)
@@ -58,7 +59,8 @@ func report(t testing.TB, commandType, parameters string) string {
 }
 
 // TestHTTP_ReportsLittleOfResponse checks that only the status and the content type of a
-// response are reported. The response may come from a service that the user must not read.
+// response are reported. Otherwise a user could read the responses of services to which the
+// user has no access.
 func TestHTTP_ReportsLittleOfResponse(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("secret ", 8<<10)
@@ -96,8 +98,8 @@ func TestHTTP_TruncatesContentType(t *testing.T) {
 }
 
 // TestHTTP_RefusesLinkLocalAddresses covers addresses of metadata services, which return
-// secrets. The test must not connect to these addresses, because such a service may exist where
-// the test runs.
+// secrets. The test must not connect to these addresses, because the machine that runs the test
+// may have such a service.
 func TestHTTP_RefusesLinkLocalAddresses(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"169.254.77.77", "169.254.77.77:8080", "[fe80::1]", "[febf::1]", "[::ffff:169.254.77.77]"} {

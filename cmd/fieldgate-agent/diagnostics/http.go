@@ -37,14 +37,14 @@ func (p httpParameters) check() error {
 	if err := checkHost(parsed.Hostname()); err != nil || parsed.Port() == "" {
 		return err
 	}
-	port, _ := strconv.Atoi(parsed.Port()) // for a number out of range, Atoi returns the nearest int, which checkPort refuses
+	port, _ := strconv.Atoi(parsed.Port()) // Atoi returns the nearest int for a number out of range, and checkPort refuses it
 	return checkPort(port)
 }
 
 // getURL handles diagnostic.http {url}. It sends one GET request and returns the status and the
 // timings. It follows no redirect, refuses link-local addresses, uses no proxy and reuses no
-// connection. It does not return the body: diagnostics need no approval, and the user may have
-// no right to see the data.
+// connection. It does not return the body, because diagnostics need no approval and the user
+// may have no right to see the data.
 func getURL(ctx context.Context, command agent.Command) (agent.Result, error) {
 	params, err := parseParameters[httpParameters](command)
 	if err != nil {
@@ -79,9 +79,9 @@ func transport() *http.Transport {
 	}
 }
 
-// httpFailure returns the failure for err, which sending a request or reading the response
-// returned. If HTTP itself failed, the code is http_failed. The reason then does not quote err,
-// because err may contain text from the server.
+// httpFailure returns the failure for err, the error of sending a request or of reading the
+// response. If the server violated HTTP, the code is http_failed. In that case the reason does
+// not quote err, which may contain text from the server.
 func httpFailure(ctx context.Context, operation string, err error) error {
 	_, network := errors.AsType[*net.OpError](err)
 	eof := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
@@ -94,8 +94,7 @@ func httpFailure(ctx context.Context, operation string, err error) error {
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // timings records when each step of a request ended, measured from the start. The fields are
-// atomic, because a connection attempt that lost against another may still record its end
-// later, on another goroutine.
+// atomic, because a second connection attempt may record its end later, on another goroutine.
 type timings struct {
 	start                                   time.Time
 	resolved, connected, secured, firstByte instant

@@ -10,7 +10,8 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// maxInterfaces limits the result on machines with many containers.
+// maxInterfaces limits the number of interfaces in the result, because a machine with many
+// containers has many interfaces.
 const maxInterfaces = 100
 
 // networkInterface describes one network interface in the result.
@@ -28,7 +29,8 @@ type networkInterface struct {
 }
 
 // listInterfaces handles diagnostic.interfaces {}. It returns the network interfaces of the
-// machine with their counters. It fails with not_available if the system does not list them.
+// machine with their counters. It fails with not_available if the system does not list the
+// interfaces.
 func listInterfaces(_ context.Context, command agent.Command) (agent.Result, error) {
 	if _, err := parseParameters[noParameters](command); err != nil {
 		return agent.Result{}, err

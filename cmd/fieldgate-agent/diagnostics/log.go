@@ -19,7 +19,7 @@ type logParameters struct {
 }
 
 // unitName matches unit names as in systemd.unit(5), but without characters that a shell or
-// journalctl could interpret. For journalctl, "*" and "?" are patterns.
+// journalctl could interpret. For example, "*" and "?" are patterns for journalctl.
 var unitName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,254}$`)
 
 func (l logParameters) check() error {

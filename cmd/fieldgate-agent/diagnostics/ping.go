@@ -15,12 +15,12 @@ import (
 // pings is the number of echo requests that diagnostic.ping sends.
 const pings = 4
 
-// errNoSocket is returned by pingBySocket if the agent may not open ICMP sockets.
+// errNoSocket is the error of pingBySocket if the agent may not open ICMP sockets.
 var errNoSocket = errors.New("the agent may not open ICMP sockets")
 
-// ping handles diagnostic.ping {host}, which measures whether and how fast a host replies. It
-// uses an ICMP socket if Linux permits one (net.ipv4.ping_group_range), and otherwise runs the
-// ping program. It fails with no_reply, or with not_permitted if neither way is possible.
+// ping handles diagnostic.ping {host}. It measures whether and how fast a host replies. It uses
+// an ICMP socket if Linux permits one (net.ipv4.ping_group_range), and otherwise runs the ping
+// program. It fails with no_reply, or with not_permitted if neither way is possible.
 func ping(ctx context.Context, command agent.Command) (agent.Result, error) {
 	params, err := parseParameters[host](command)
 	if err != nil {
@@ -57,8 +57,8 @@ func pingByProgram(ctx context.Context, target net.IP) (agent.Result, error) {
 }
 
 // programResult returns the result of a system program that has run. It fails with
-// not_permitted if the program could not be run or lacked permission. If the program failed
-// otherwise, it fails with the given code and reason.
+// not_permitted if the program could not be run or lacked permission. If the program failed for
+// another reason, programResult fails with the given code and reason.
 func programResult(program process.Result, err error, code, reason string) (agent.Result, error) {
 	result := agent.Result{Output: program.Output}
 	switch failure, _ := errors.AsType[*agent.Failure](err); {
@@ -74,8 +74,8 @@ func programResult(program process.Result, err error, code, reason string) (agen
 	return result, nil
 }
 
-// summary returns the result for echo requests that were answered. times holds their round-trip
-// times in milliseconds.
+// summary returns the result of a ping. times holds the round-trip times of the echo requests
+// that were answered, in milliseconds.
 func summary(target net.IP, times []float64) agent.Result {
 	text := fmt.Sprintf("%s answered %d of %d", target, len(times), pings)
 	least, most, sum := 0.0, 0.0, 0.0

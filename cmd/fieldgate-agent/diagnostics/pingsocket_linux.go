@@ -12,8 +12,8 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// The types of echo messages (RFC 792, RFC 4443), the interval between two requests, and the
-// time limit for a reply.
+// Constants for echo requests: the types of the messages (RFC 792, RFC 4443), the interval
+// between two requests, and the time limit for a reply.
 const (
 	echo4, echoReply4 = 8, 0
 	echo6, echoReply6 = 128, 129

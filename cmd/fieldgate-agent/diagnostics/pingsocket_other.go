@@ -9,7 +9,7 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// pingBySocket returns errNoSocket, so that the ping program is used.
+// pingBySocket returns errNoSocket. The caller then runs the ping program.
 func pingBySocket(context.Context, net.IP) (agent.Result, error) {
 	return agent.Result{}, errNoSocket
 }

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxText is the maximum size in bytes of a reported text that comes from a remote system: a
-// header, a name in a certificate, or an error that quotes such a text.
+// maxText is the maximum size in bytes of each text in a report that a remote system controls.
+// Examples are a header, a name in a certificate, and an error that quotes one of them.
 const maxText = 300
 
 // sanitize prepares text for a report. It removes control characters, which a terminal could

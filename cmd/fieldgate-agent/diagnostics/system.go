@@ -31,8 +31,8 @@ func describeSystem(_ context.Context, command agent.Command) (agent.Result, err
 	return agent.Result{Output: text, Data: data}, nil
 }
 
-// osName returns the name of the Linux distribution (os-release(5)), or GOOS if the file has no
-// name.
+// osName returns the name of the Linux distribution (os-release(5)). If there is none, it
+// returns GOOS.
 func osName() string {
 	for line := range strings.Lines(readTrimmed("/etc/os-release")) {
 		if name, found := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME="); found {

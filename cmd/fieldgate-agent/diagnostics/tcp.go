@@ -10,7 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 )
 
-// endpoint holds the parameters of a diagnostic that has a host and a port.
+// endpoint holds the parameters of a diagnostic whose parameters are a host and a port.
 type endpoint struct {
 	Host string `json:"host"`
 	Port int    `json:"port"`
@@ -25,7 +25,7 @@ func (e endpoint) check() error {
 
 func (e endpoint) address() string { return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) }
 
-// dialTCP handles diagnostic.tcp {host, port}, which opens a connection and closes it.
+// dialTCP handles diagnostic.tcp {host, port}. It opens a connection and closes it again.
 func dialTCP(ctx context.Context, command agent.Command) (agent.Result, error) {
 	params, err := parseParameters[endpoint](command)
 	if err != nil {

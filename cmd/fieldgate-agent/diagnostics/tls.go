@@ -14,7 +14,7 @@ import (
 
 // inspectTLS handles diagnostic.tls {host, port}. It returns the certificate chain of a server,
 // whether this machine trusts the chain, and which TLS versions the server supports. An
-// untrusted chain is not a failure, because users run this diagnostic to find it.
+// untrusted chain is not a failure, because users run this diagnostic to find untrusted chains.
 func inspectTLS(ctx context.Context, command agent.Command) (agent.Result, error) {
 	params, err := parseParameters[endpoint](command)
 	if err != nil {
@@ -80,7 +80,7 @@ func handshake(ctx context.Context, e endpoint, minVersion, maxVersion uint16) (
 	defer cancel()
 	dialer := tls.Dialer{Config: &tls.Config{
 		ServerName: e.Host, MinVersion: minVersion, MaxVersion: maxVersion, NextProtos: []string{"h2", "http/1.1"},
-		InsecureSkipVerify: true, // verify checks the chain later, and no data is sent before that
+		InsecureSkipVerify: true, // verify checks the chain later; no data is sent over this connection
 	}}
 	connection, err := dialer.DialContext(ctx, "tcp", e.address())
 	if err != nil {
@@ -112,8 +112,8 @@ func verify(state tls.ConnectionState, host string) error {
 	return err
 }
 
-// Limits on what a server can add to a report: the number of certificates, and of names in a
-// certificate.
+// Limits on the parts of a report that a server controls: the number of certificates, and the
+// number of names in each certificate.
 const (
 	maxChain = 10
 	maxNames = 20
@@ -129,8 +129,8 @@ func describeChain(chain []*x509.Certificate) (described []certificate) {
 	return described
 }
 
-// tlsFailure returns the failure for err, the error of a handshake. If TLS itself failed, the
-// code is tls_failed.
+// tlsFailure returns the failure for err, the error of a handshake. If the TLS protocol failed,
+// the code is tls_failed.
 func tlsFailure(ctx context.Context, err error) error {
 	if _, network := err.(*net.OpError); network || ctx.Err() != nil || networkCode(err) != "connection_failed" {
 		return networkFailure(ctx, "connecting with TLS", err)

@@ -2,8 +2,9 @@ package process
 
 import "syscall"
 
-// attributes returns the attributes of a program. The program leads its own process group. It
-// is killed when the agent dies, so that it does not run on without supervision.
+// attributes returns the attributes of a program. The program leads its own process group. The
+// kernel kills the program when the agent dies, so that it does not continue without
+// supervision.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

@@ -4,5 +4,5 @@ package process
 
 import "syscall"
 
-// attributes returns the attributes of a program, which make it lead its own process group.
+// attributes returns the attributes of a program. The program leads its own process group.
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -11,23 +11,23 @@ import (
 // prSetChildSubreaper is PR_SET_CHILD_SUBREAPER of prctl(2).
 const prSetChildSubreaper = 36
 
-// Bounds of killOrphans, which then takes at most a few seconds. Bounds are needed because some
-// processes cannot be killed: a process with more rights than the agent, and a process that
-// hangs in the kernel.
+// Limits that make killOrphans return after a few seconds, even if some processes cannot be
+// killed. A process cannot be killed if it has more rights than the agent, or if it hangs in the
+// kernel.
 const (
 	killRounds = 100
 	killPause  = 20 * time.Millisecond
 )
 
-// becomeSubreaper makes the agent the parent of every descendant process whose own parent ends,
-// in any process group or session. Linux before 3.4 does not support that: there, init becomes
-// the parent, and killOrphans does not find the process.
+// becomeSubreaper makes the agent the new parent of every descendant whose own parent ends, in
+// any process group or session. Linux before 3.4 does not support subreapers: there, init
+// becomes the parent, and killOrphans does not find the process.
 func becomeSubreaper() {
 	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0)
 }
 
-// killOrphans kills all children of the agent. The children of the killed processes become
-// children of the agent and are killed next. Do not call killOrphans while a program is to keep
+// killOrphans kills all children of the agent. Then the children of the killed processes become
+// children of the agent, and are killed too. Do not call killOrphans while a program must keep
 // running.
 func killOrphans() {
 	for range killRounds {
@@ -41,8 +41,8 @@ func killOrphans() {
 	}
 }
 
-// killAndReap kills the processes pids and reaps those that have already died. It reports
-// whether it has reaped all of them.
+// killAndReap kills the processes with the IDs pids, and reaps those that have died by then. It
+// reports whether it has reaped all of them.
 func killAndReap(pids []int) bool {
 	all := true
 	for _, pid := range pids {
@@ -53,8 +53,8 @@ func killAndReap(pids []int) bool {
 	return all
 }
 
-// children returns the ids of the processes whose parent is parent. It searches all of /proc,
-// because some kernels do not list the children of a thread (proc_pid_task(5),
+// children returns the IDs of the child processes of the process whose ID is parent. It searches
+// all of /proc, because some kernels do not list the children of a thread (proc_pid_task(5),
 // CONFIG_PROC_CHILDREN).
 func children(parent int) (pids []int) {
 	proc, err := os.Open("/proc")

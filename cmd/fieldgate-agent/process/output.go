@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Limits on the kept output, in bytes. The head shows how the program started, the tail how it
-// ended.
+// Limits on the kept output, in bytes. The head shows how the program started. The tail shows
+// how it ended.
 const (
 	maxHead = 64 << 10
 	maxTail = 128 << 10
@@ -19,7 +19,8 @@ type outputBuffer struct {
 	total      int // number of bytes written
 }
 
-// Write keeps as much of p as the bounds allow. It never fails.
+// Write appends p, and drops bytes from the middle of the output if it is too long. It never
+// fails.
 func (b *outputBuffer) Write(p []byte) (int, error) {
 	b.total += len(p)
 	n := min(len(p), maxHead-len(b.head))

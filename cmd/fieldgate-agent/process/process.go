@@ -23,15 +23,15 @@ const killAfter = 3 * time.Second
 // A Program is a program to run, with its arguments and environment.
 type Program struct {
 	Path string   // path or name of the program, passed to it as argv[0]
-	File *os.File // the opened program file, run instead of the file at Path; may be nil
+	File *os.File // the opened program file; if not nil, it is run instead of the file at Path
 	Args []string
 	Dir  *os.File // the opened working directory; default: the root directory
-	Env  []string // variables to add to PATH, HOME and LANG
+	Env  []string // variables to set besides PATH, HOME and LANG
 }
 
 // A Result describes how a program ended.
 type Result struct {
-	Output string // stdout and stderr in the order of arrival; if too long, the middle is omitted
+	Output string // stdout and stderr in the order of arrival; if too long, its middle is omitted
 	Code   int    // exit code, or -1 if a signal ended the program
 	State  string // exit status as text, such as "exit status 1"
 }
@@ -40,7 +40,8 @@ type Result struct {
 // ends, Run sends SIGTERM to the process group of the program, and SIGKILL three seconds later.
 // Run then returns the error of ctx. After the program has ended, Run kills all remaining
 // descendants of the program, even those that have left the process group. If the program
-// fails, Run returns no error. If the program cannot be run, the error is an agent.Failure.
+// fails, Run returns no error, and Result has the exit code. If the program cannot be run, the
+// error is an agent.Failure.
 func Run(ctx context.Context, p Program) (Result, error) {
 	var output outputBuffer
 	command := exec.CommandContext(ctx, p.Path, p.Args...)
@@ -56,9 +57,9 @@ func Run(ctx context.Context, p Program) (Result, error) {
 	return result, runError(ctx, err)
 }
 
-// useDescriptors makes command run the opened file in the opened directory. Their paths may
-// refer to other files by now. Descriptor 3 stays open in the program, because an interpreter
-// reads the script from it.
+// useDescriptors makes command run the opened file in the opened directory, because the paths
+// may refer to other files by now. Descriptor 3 stays open in the program, because an
+// interpreter reads the script from it.
 func (p Program) useDescriptors(command *exec.Cmd) {
 	if p.File != nil {
 		command.Path, command.ExtraFiles, command.Err = "/proc/self/fd/3", []*os.File{p.File}, nil
@@ -68,7 +69,7 @@ func (p Program) useDescriptors(command *exec.Cmd) {
 	}
 }
 
-// runError returns the error that Run returns when the command ended with err.
+// runError converts err, the error with which the command ended, to the error that Run returns.
 func runError(ctx context.Context, err error) error {
 	var exited *exec.ExitError
 	switch {
@@ -102,8 +103,8 @@ func killGroup(command *exec.Cmd) {
 // runMu is held while a program runs, so that all children of the agent belong to this program.
 var runMu sync.Mutex
 
-// runAlone runs command while no other command runs, and then kills all processes that it has
-// left.
+// runAlone runs command while no other command runs. Then it kills all processes that command
+// has left behind.
 func runAlone(command *exec.Cmd) error {
 	runMu.Lock()
 	defer runMu.Unlock()
@@ -113,9 +114,9 @@ func runAlone(command *exec.Cmd) error {
 	return runOnOneThread(command)
 }
 
-// runOnOneThread runs command and keeps the thread that starts it until command has ended. The
-// kernel kills the program when its parent dies (PR_SET_PDEATHSIG), and the parent is the
-// starting thread.
+// runOnOneThread runs command. It keeps the OS thread that starts the program alive until the
+// program has ended, because the end of that thread makes the kernel kill the program
+// (PR_SET_PDEATHSIG).
 func runOnOneThread(command *exec.Cmd) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

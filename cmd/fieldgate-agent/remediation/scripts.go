@@ -17,7 +17,7 @@ import (
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/process"
 )
 
-// Limits on the parameters and on the run time.
+// Limits on the parameters and on the run time of a script.
 const (
 	maxName    = 64
 	maxArgs    = 32
@@ -30,12 +30,12 @@ const (
 // write permission.
 type Scripts struct {
 	root *os.Root
-	dir  *os.File // the same directory as root, used as the working directory
+	dir  *os.File // the same directory as in the field root, for use as the working directory
 }
 
 // OpenScripts opens the directory of the scripts. It returns an error if other users may write
-// to it. The directory stays open. If its path later refers to another directory, the opened
-// one is still used.
+// to the directory. The opened directory stays in use even if path later refers to another
+// directory.
 func OpenScripts(path string) (*Scripts, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
@@ -71,7 +71,7 @@ type parameters struct {
 	Args []string `json:"args"`
 }
 
-// scriptName matches names that are neither hidden nor contain a slash.
+// scriptName matches names that are not hidden and contain no slash.
 var scriptName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
 
 func (p parameters) check() error {
@@ -89,7 +89,7 @@ func (p parameters) check() error {
 	return nil
 }
 
-// run runs a script. The args are passed unchanged: no shell interprets them.
+// run runs a script. It passes the arguments unchanged: no shell interprets them.
 func (s *Scripts) run(ctx context.Context, command agent.Command) (agent.Result, error) {
 	params, err := agent.Parameters[parameters](command)
 	if err != nil {
@@ -114,8 +114,8 @@ func (s *Scripts) run(ctx context.Context, command agent.Command) (agent.Result,
 	return agent.Result{Output: result.Output, Data: data}, err
 }
 
-// open opens a script, which must be a regular file and not a link. The checks apply to the
-// opened file, and the same opened file is run.
+// open opens a script. The script must be a regular file and not a link. The checks apply to
+// the opened file, which is also the file that is run.
 func (s *Scripts) open(name string) (*os.File, error) {
 	info, err := s.root.Lstat(name)
 	switch {

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// othersWrite is a mask for the mode bits that let the group or all users write. If a file has
-// an access control list, the group bits show the maximum of the list (acl(5)).
+// othersWrite is a mask of the mode bits that let the group or all users write. If a file has
+// an access control list, the group bits are the maximum that the list grants (acl(5)).
 const othersWrite = 0o022
 
 // errWriters is the error for a file or directory that other users may write to.

@@ -1,5 +1,5 @@
-// Command agentonly is a firmware with one handler and nothing else. A test measures its size,
-// which is nearly the size of the agent.
+// Command agentonly is a device program that contains only the agent and one handler. A test
+// measures its size, which is nearly the size of the agent.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command httponly is a firmware that opens no socket. A test checks that the linker omits the
-// code of sockets.
+// Command httponly is a device program that opens no socket. A test checks that the linker omits
+// the code of sockets.
 package main
 
 import (

@@ -1,0 +1,106 @@
+package store
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// maxIdleTime is the time after which an idle connection is not used again. Load balancers and
+// firewalls drop idle connections without closing them, some after only a few minutes.
+const maxIdleTime = time.Minute
+
+// renewEvery is the minimum interval between two calls of dialer.renew that have an effect.
+const renewEvery = time.Second
+
+// errOutdated is the result of probing a connection that is older than the last renewal.
+var errOutdated = errors.New("the connection is older than the last failover")
+
+// errPending is the result of probing a connection with unread data. An idle TLS connection
+// has some when the server has closed it: the alert that says so.
+var errPending = errors.New("the connection has unread data")
+
+// A dialer opens the connections of a store.
+type dialer struct {
+	epoch   atomic.Uint64 // the number of renewals
+	renewed atomic.Int64  // the time of the last renewal, in Unix milliseconds
+}
+
+// renew makes every connection that is open now outdated, so that no caller gets it from the
+// pool again. A failover behind one address leaves connections to the demoted server open.
+// It returns false, and does nothing, if the last renewal was less than renewEvery ago.
+func (d *dialer) renew() bool {
+	now, last := time.Now().UnixMilli(), d.renewed.Load()
+	if now-last < renewEvery.Milliseconds() || !d.renewed.CompareAndSwap(last, now) {
+		return false
+	}
+	d.epoch.Add(1)
+	return true
+}
+
+// dialWith returns a function that opens connections, with TLS unless config is nil.
+func (d *dialer) dialWith(config *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	network := net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
+	secure := tls.Dialer{NetDialer: &network, Config: config}
+	return func(ctx context.Context, kind, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		defer cancel()
+		epoch := d.epoch.Load()
+		if config == nil {
+			conn, err := network.DialContext(ctx, kind, addr)
+			return d.probed(conn, conn, epoch, err)
+		}
+		conn, err := secure.DialContext(ctx, kind, addr)
+		if err != nil {
+			return nil, err
+		}
+		return d.probed(conn, conn.(*tls.Conn).NetConn(), epoch, nil)
+	}
+}
+
+func (d *dialer) probed(conn, transport net.Conn, epoch uint64, err error) (net.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	socket, ok := transport.(syscall.Conn)
+	if !ok {
+		return nil, fmt.Errorf("probing a connection of type %T", transport)
+	}
+	return &probedConn{Conn: conn, socket: socket, epoch: epoch, dialer: d}, nil
+}
+
+// A probedConn is a connection that the client library can probe before it uses it. The
+// library probes plain connections by itself, but does not see behind TLS.
+type probedConn struct {
+	net.Conn
+	socket syscall.Conn // the TCP connection
+	dialer *dialer
+	epoch  uint64 // the value of dialer.epoch when the connection was opened
+}
+
+// SyscallConn probes the connection. The library calls it for each connection that it takes
+// from a pool, and closes the connection on an error.
+//
+// The connection that SyscallConn returns shows no data to the library, because the library
+// would try to read it, and could wait for ever behind TLS.
+func (c *probedConn) SyscallConn() (syscall.RawConn, error) {
+	if c.epoch != c.dialer.epoch.Load() {
+		return nil, errOutdated
+	}
+	raw, err := c.socket.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	return quietConn{raw}, peek(raw)
+}
+
+// A quietConn is a connection whose Read does nothing.
+type quietConn struct{ syscall.RawConn }
+
+// Read returns nil without calling f.
+func (quietConn) Read(f func(fd uintptr) bool) error { return nil }

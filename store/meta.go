@@ -1,0 +1,159 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// metaKey is the key of the hash with the values that must never change while the data
+// exists: the number of partitions, the hash key and the id of the store. It also holds the
+// schema of the data and the least schema that a program must know to read it.
+const metaKey = "fg:meta"
+
+// canaryKey is the key of the hash that canary.lua writes.
+const canaryKey = "fg:canary"
+
+// Schema is the version of the format of the data. It is raised by a change that instances of
+// earlier versions would misread.
+const Schema = 1
+
+// fieldCanary is the field of metaKey which records that the canary was once written.
+const fieldCanary = "canary"
+
+var canaryScript = NewScript(files, "lua/canary.lua")
+
+// errCanaryLost is returned when the store has kept its meta key and lost the canary.
+var errCanaryLost = errors.New("the store has lost what scripts wrote: its key fg:canary is gone. " +
+	"An ACL file with 'user default off' does this, because Redis replays its append-only file as that user: " +
+	"write 'user default off +@all ~* &*' instead, and restore the data from a backup. " +
+	"To accept the loss, run HDEL fg:meta canary")
+
+// meta is the content of metaKey.
+type meta map[string]string
+
+// checkMeta writes the values of metaKey if they are missing. It returns an error if this
+// instance must not use the store. When several instances start at once, all of them use the
+// values that were written first.
+func (s *Store) checkMeta(ctx context.Context) error {
+	found, err := s.readMeta(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.checkFound(ctx, found); err != nil {
+		return err
+	}
+	stored, err := s.initMeta(ctx)
+	if err != nil {
+		return err
+	}
+	if s.hashKey, err = hex.DecodeString(stored["hash_key"]); err != nil || len(s.hashKey) != hashKeySize {
+		return errors.New("the hash key of the store cannot be read: fg:meta was changed by hand")
+	}
+	if len(found) == 0 && !s.Embedded() {
+		s.log.Warn("created a new store: it holds no devices and no commands", "storeId", stored["store_id"])
+	}
+	return s.writeCanary(ctx)
+}
+
+func (s *Store) readMeta(ctx context.Context) (meta, error) {
+	stored, err := s.client.HGetAll(ctx, metaKey).Result()
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", metaKey, err)
+	}
+	return stored, nil
+}
+
+// checkFound returns an error if this instance must not use the store.
+func (s *Store) checkFound(ctx context.Context, found meta) error {
+	if err := found.check(s.id); err != nil {
+		return err
+	}
+	if found[fieldCanary] == "" {
+		return nil
+	}
+	n, err := s.client.Exists(ctx, canaryKey).Result()
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", canaryKey, err)
+	}
+	if n == 0 {
+		return errCanaryLost
+	}
+	return nil
+}
+
+// check returns an error if the id of the store differs from wanted, or if this program
+// cannot read its data. If wanted is empty, the store may have any id.
+func (m meta) check(wanted string) error {
+	switch id := m["store_id"]; {
+	case wanted != "" && len(m) == 0:
+		return fmt.Errorf("the store is empty, and FIELDGATE_STORE_ID requires the store %s: "+
+			"check the address and the last restore, or remove the setting to create a new store", wanted)
+	case wanted != "" && id != "" && id != wanted:
+		return fmt.Errorf("the store is %s, and FIELDGATE_STORE_ID requires the store %s", id, wanted)
+	}
+	if n, ok := m["partitions"]; ok && n != strconv.Itoa(Partitions) {
+		return fmt.Errorf("the store was written with %s partitions and this program uses %d: it would not find the data", n, Partitions)
+	}
+	return m.checkSchema()
+}
+
+// checkSchema returns an error if only programs of a later version can read the data.
+func (m meta) checkSchema() error {
+	if reader, _ := strconv.Atoi(m["reader"]); reader > Schema {
+		return fmt.Errorf("the store has data of schema %s, and this program reads schema %d: use a later version of the gateway", m["schema"], Schema)
+	}
+	return nil
+}
+
+// hashKeySize is the size of the hash key, in bytes.
+const hashKeySize = 32
+
+// initMeta writes the fields of metaKey that are missing and returns all fields.
+func (s *Store) initMeta(ctx context.Context) (meta, error) {
+	fresh := make([]byte, hashKeySize)
+	if _, err := rand.Read(fresh); err != nil {
+		return nil, fmt.Errorf("generating a hash key: %w", err)
+	}
+	initial := meta{
+		"partitions": strconv.Itoa(Partitions), "hash_key": hex.EncodeToString(fresh),
+		"store_id": s.newID(), "schema": strconv.Itoa(Schema), "reader": strconv.Itoa(Schema),
+	}
+	for field, value := range initial {
+		if err := s.client.HSetNX(ctx, metaKey, field, value).Err(); err != nil {
+			return nil, fmt.Errorf("writing %s of %s: %w", field, metaKey, err)
+		}
+	}
+	return s.readMeta(ctx)
+}
+
+// newID returns the id for a store that has none: the configured one, or a random one.
+func (s *Store) newID() string {
+	if s.id != "" {
+		return s.id
+	}
+	return rand.Text()
+}
+
+// writeCanary writes the canary and then records that it exists.
+func (s *Store) writeCanary(ctx context.Context) error {
+	if _, err := s.Probe(ctx); err != nil {
+		return fmt.Errorf("running a script: %w", err)
+	}
+	if err := s.client.HSet(ctx, metaKey, fieldCanary, "1").Err(); err != nil {
+		return fmt.Errorf("writing %s of %s: %w", fieldCanary, metaKey, err)
+	}
+	return nil
+}
+
+// Probe runs a script that writes, and returns how long the reply took. An error means that
+// the store cannot run the gateway's scripts.
+func (s *Store) Probe(ctx context.Context) (time.Duration, error) {
+	start := time.Now()
+	_, err := s.Run(ctx, canaryScript, []string{canaryKey})
+	return time.Since(start), err
+}

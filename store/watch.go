@@ -1,0 +1,95 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// watchEvery is the interval between two checks of the servers.
+const watchEvery = 30 * time.Second
+
+// Problem names what may be wrong with a server that was right when the gateway started.
+type Problem string
+
+// The problems that Watch looks for. A failover to a server with another configuration can
+// cause the first three, and a later version of the gateway the last one.
+const (
+	ProblemEviction    Problem = "eviction"    // the server may evict keys
+	ProblemPersistence Problem = "persistence" // the server writes no append-only file
+	ProblemReplica     Problem = "replica"     // the server is a replica and refuses writes
+	ProblemSchema      Problem = "schema"      // this version cannot read the data
+)
+
+// Problems lists all problems.
+var Problems = []Problem{ProblemEviction, ProblemPersistence, ProblemReplica, ProblemSchema}
+
+// Watch checks the servers at an interval until the context ends. It logs each problem when it
+// begins and when it ends, and passes the state of all problems to Config.Problem.
+func (s *Store) Watch(ctx context.Context) {
+	for found := map[Problem]error{}; ctx.Err() == nil; Sleep(ctx, s.watchEvery) {
+		now, err := s.findProblems(ctx)
+		if err != nil {
+			s.log.DebugContext(ctx, "checking the servers failed", "error", err)
+			continue
+		}
+		s.noteProblems(ctx, found, now)
+		found = now
+	}
+}
+
+// findProblems checks all masters. The error of a problem describes it.
+func (s *Store) findProblems(ctx context.Context) (map[Problem]error, error) {
+	found := map[Problem]error{}
+	if s.Embedded() {
+		return found, nil
+	}
+	err := s.do(ctx, "check", func(ctx context.Context) error {
+		if err := s.findServerProblems(ctx, found); err != nil {
+			return err
+		}
+		stored, err := s.readMeta(ctx)
+		found[ProblemSchema] = stored.checkSchema()
+		return err
+	})
+	return found, err
+}
+
+func (s *Store) findServerProblems(ctx context.Context, found map[Problem]error) error {
+	var mu sync.Mutex
+	return s.eachMaster(ctx, func(ctx context.Context, server redis.Cmdable) error {
+		info, err := readInfo(ctx, server)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		found[ProblemEviction] = errors.Join(found[ProblemEviction], checkEviction(info))
+		if !persists(info) {
+			found[ProblemPersistence] = errors.New("the append-only file of Redis is off")
+		}
+		if info["role"] == "slave" {
+			found[ProblemReplica] = fmt.Errorf("the server is a replica of %s", info["master_host"])
+		}
+		return nil
+	})
+}
+
+// noteProblems reports what has changed between two checks. An instance that cannot read the
+// data must not settle or repair it, so it pauses the sweeper and the reconciler.
+func (s *Store) noteProblems(ctx context.Context, before, now map[Problem]error) {
+	s.paused.Store(now[ProblemSchema] != nil)
+	for _, problem := range Problems {
+		s.problem(problem, now[problem] != nil)
+		switch {
+		case now[problem] != nil && before[problem] == nil:
+			s.log.ErrorContext(ctx, "found a problem of the store", "problem", problem, "error", now[problem])
+		case now[problem] == nil && before[problem] != nil:
+			s.log.InfoContext(ctx, "a problem of the store ended", "problem", problem)
+		}
+	}
+}
