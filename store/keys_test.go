@@ -111,7 +111,7 @@ func TestDeviceKeys_OrderMatchesScripts(t *testing.T) {
 	named := map[string]string{
 		"record": d.RecordKey(), "commands": d.CommandsKey(), "index": d.IndexKey(), "ready": d.ReadyKey(),
 		"cancels": d.CancelsKey(), "timeline": d.TimelineKey(),
-		"stream": store.Tenant("c.acme").StreamKey(), "inbox": store.Tenant("c.acme").InboxKey(),
+		"stream": store.Tenant("c.acme").StreamKey(), "usage": store.Tenant("c.acme").UsageKey(), "inbox": store.Tenant("c.acme").InboxKey(),
 		"due": store.PartitionOf("c.acme").DueKey(), "quarantine": store.PartitionOf("c.acme").QuarantineKey(),
 	}
 	keys := d.Keys()
