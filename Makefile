@@ -14,11 +14,12 @@ ASYNCAPI    := .ci/asyncapi
 SCALAR      := @scalar/api-reference@1.72.1
 SCALAR_SHA  := bf091006bdc3af6067af77c2f534812e3e633e94a94e87138069f570f33b762c
 OPENAPI     := .ci/openapi
+DIFFERENTIAL := .ci/differential
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build run demo generate test test-go test-kill test-balancer test-browser test-contract histories faults measure-faults \
-	mutants bench bench-sockets check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
+.PHONY: help build run demo generate test test-go test-kill test-balancer test-browser test-contract differential histories faults measure-faults \
+	mutants bench bench-sockets bench-abuse check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
 	reference typescript typescript-check typescript-test console console-check redis jq haproxy chromium node
 
 help: ## List the targets.
@@ -54,6 +55,9 @@ bench: redis ## Run the benchmarks; those of the queue update docs/performance.m
 bench-sockets: redis ## Measure 10,000 sockets and the latency of commands; takes minutes.
 	@FIELDGATE_MEASURE_SOCKETS=full go test -count=1 -timeout 15m -v -run '^TestMeasureSockets$$' ./gateway
 
+bench-abuse: redis ## Measure what a hostile tenant costs the gateway and another tenant; updates docs/performance.md; takes minutes.
+	@FIELDGATE_MEASURE_ABUSE=full go test -count=1 -timeout 30m -v -run '^TestMeasureAbuse$$' ./gateway/measure
+
 histories: redis ## Check 50 concurrent histories of 2,000 operations for linearizability.
 	@FIELDGATE_HISTORIES=50 go test -count=1 -v -run '^TestLease_HistoriesAreLinearizable$$' ./queue
 
@@ -70,8 +74,13 @@ measure-faults: redis ## Measure the downtime and the losses of kills and failov
 	@log=$$(mktemp); FIELDGATE_MEASURE_FAULTS=20 go test -count=1 -timeout 60m -v -run '^TestMeasure' ./gateway/faults > $$log; \
 	failed=$$?; [ $$failed = 0 ] && grep '^FIGURE' $$log || cat $$log; rm $$log; exit $$failed
 
-test-contract: $(OPENAPI)/node_modules/.package-lock.json redis ## Test every operation through Prism, a second implementation of openapi.yaml.
+test-contract: $(OPENAPI)/node_modules/.package-lock.json redis ## Test every operation against second implementations of the contract: Prism and ajv.
 	@FIELDGATE_TEST_PRISM="$(CURDIR)/$(OPENAPI)/node_modules/.bin/prism" go test -count=1 -timeout 10m -run Prism ./gateway
+	@$(MAKE) --no-print-directory differential
+
+differential: build $(DIFFERENTIAL)/node_modules/.package-lock.json ## Compare the validation of generated requests with that of ajv.
+	@node $(DIFFERENTIAL)/check.js bin/fieldgate openapi.yaml asyncapi.yaml
+	@node --test --test-reporter=dot $(DIFFERENTIAL)/check.test.js
 
 check: format vet lint comments drift contract asyncapi typescript-check openapi breaking console-check ## Run all checks other than tests: format, vet, lint, drift, contracts.
 

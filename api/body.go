@@ -100,6 +100,11 @@ func bind(w http.ResponseWriter, r *http.Request, b *body, held *share) error {
 	if err != nil {
 		return err
 	}
+	decoded, err := held.awaitTurn(r.Context())
+	if err != nil {
+		return err
+	}
+	defer decoded()
 	value, err := b.decode(data, held)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -15,14 +16,32 @@ type budget struct {
 	total     int64 // limit on all holders together, in bytes
 	perHolder int64
 
+	// parallel is the number of large bodies that are decoded at the same time, and the number of
+	// requests of one holder with a large body that are served at the same time.
+	parallel int
+	wait     time.Duration // time that a large body waits
+	decoding chan struct{} // has an element for each large body that is decoded
+
 	mu      sync.Mutex
 	used    int64
-	holders map[string]int64
+	holders map[string]*holding
 }
 
-func newBudget(total, perHolder int64) *budget {
-	return &budget{total: total, perHolder: perHolder, holders: map[string]int64{}}
+// holding is the part of the budget that one holder uses.
+type holding struct {
+	bytes int64
+	turns chan struct{} // has an element for each request with a large body that is served
 }
+
+func newBudget(total, perHolder int64, parallel int) *budget {
+	return &budget{
+		total: total, perHolder: perHolder, holders: map[string]*holding{},
+		parallel: parallel, wait: bodyWait, decoding: make(chan struct{}, parallel),
+	}
+}
+
+// bodyWait is the time that a large body waits until it is decoded.
+const bodyWait = 2 * time.Second
 
 // errOverloaded refuses a body that does not fit into the budget.
 var errOverloaded = &fieldgate.Error{
@@ -36,21 +55,38 @@ var errOverloaded = &fieldgate.Error{
 func (b *budget) take(holder string, bytes int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.used+bytes > b.total || b.holders[holder]+bytes > b.perHolder {
+	h := b.holders[holder]
+	if h == nil {
+		h = &holding{turns: make(chan struct{}, b.parallel)}
+	}
+	if b.used+bytes > b.total || h.bytes+bytes > b.perHolder {
 		return errOverloaded
 	}
 	b.used += bytes
-	b.holders[holder] += bytes
+	h.bytes += bytes
+	b.holders[holder] = h
 	return nil
 }
 
+// free subtracts bytes that holder no longer uses.
 func (b *budget) free(holder string, bytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	h := b.holders[holder]
+	if h == nil {
+		return // the holder has used nothing
+	}
 	b.used -= bytes
-	if b.holders[holder] -= bytes; b.holders[holder] == 0 {
+	if h.bytes -= bytes; h.bytes == 0 {
 		delete(b.holders, holder)
 	}
+}
+
+// turnsOf returns the turns of a holder that uses a part of the budget.
+func (b *budget) turnsOf(holder string) chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.holders[holder].turns
 }
 
 // A share is the part of the budget that one request uses.
@@ -58,6 +94,7 @@ type share struct {
 	budget *budget
 	holder string
 	bytes  int64
+	turns  chan struct{} // turns of the holder, of which the request has one; nil if it has none
 }
 
 func (s *share) take(bytes int64) error {
@@ -68,7 +105,46 @@ func (s *share) take(bytes int64) error {
 	return nil
 }
 
-func (s *share) free() { s.budget.free(s.holder, s.bytes) }
+// free ends the use of the budget.
+func (s *share) free() {
+	if s.turns != nil {
+		<-s.turns
+	}
+	s.budget.free(s.holder, s.bytes)
+}
+
+// awaitTurn waits until a large body may be decoded. The caller must call decoded afterwards. The
+// turn of the holder ends with free. Large bodies take milliseconds of a processor each, so that
+// those of one tenant would otherwise delay every other request. A body of at most one chunk
+// does not wait. If no turn comes in time, awaitTurn returns errOverloaded.
+func (s *share) awaitTurn(ctx context.Context) (decoded func(), err error) {
+	if s.bytes <= chunk {
+		return func() {}, nil
+	}
+	timeout := time.NewTimer(s.budget.wait)
+	defer timeout.Stop()
+	own := s.budget.turnsOf(s.holder)
+	if err := enter(ctx, own, timeout.C); err != nil {
+		return nil, err
+	}
+	s.turns = own
+	if err := enter(ctx, s.budget.decoding, timeout.C); err != nil {
+		return nil, err
+	}
+	return func() { <-s.budget.decoding }, nil
+}
+
+// enter waits for a place in a semaphore.
+func enter(ctx context.Context, semaphore chan struct{}, timeout <-chan time.Time) error {
+	select {
+	case semaphore <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timeout:
+		return errOverloaded
+	}
+}
 
 // chunk is the step in bytes by which a body's share grows. A caller that announces a large
 // body but sends little thus uses little of the budget.

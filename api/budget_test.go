@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -13,7 +14,7 @@ import (
 
 func TestBudget_LimitsHolderAndTotal(t *testing.T) {
 	t.Parallel()
-	b := newBudget(10, 6)
+	b := newBudget(10, 6, 1)
 
 	require.NoError(t, b.take("a", 6))
 	require.ErrorIs(t, b.take("a", 1), errOverloaded)
@@ -23,6 +24,39 @@ func TestBudget_LimitsHolderAndTotal(t *testing.T) {
 	require.NoError(t, b.take("b", 2))
 	b.free("b", 6)
 	require.Equal(t, int64(0), b.used)
+	require.Empty(t, b.holders)
+}
+
+// TestBudget_LargeBodiesTakeTurns lets a holder wait for its own request with a large body, and
+// another holder for the body that is decoded.
+func TestBudget_LargeBodiesTakeTurns(t *testing.T) {
+	t.Parallel()
+	b := newBudget(1<<20, 1<<20, 1)
+	b.wait = time.Millisecond
+	shareOf := func(holder string, bytes int64) *share {
+		s := &share{budget: b, holder: holder}
+		require.NoError(t, s.take(bytes))
+		return s
+	}
+	first := shareOf("a", chunk+1)
+	decoded, err := first.awaitTurn(t.Context())
+	require.NoError(t, err)
+	small := shareOf("a", chunk)
+	_, err = small.awaitTurn(t.Context())
+	require.NoError(t, err, "a small body waits")
+
+	second, other := shareOf("a", chunk+1), shareOf("b", chunk+1)
+	_, err = other.awaitTurn(t.Context())
+	require.ErrorIs(t, err, errOverloaded, "two large bodies are decoded at the same time")
+	other.free()
+	decoded()
+	_, err = second.awaitTurn(t.Context())
+	require.ErrorIs(t, err, errOverloaded, "two requests of the holder are served at the same time")
+	first.free()
+	_, err = second.awaitTurn(t.Context())
+	require.NoError(t, err)
+	second.free()
+	small.free()
 	require.Empty(t, b.holders)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -36,7 +37,7 @@ func newContract(document *openapi3.T, config Config, origins origins) (*contrac
 		rateLimit:      config.RateLimit,
 		origins:        origins,
 		validator:      newValidator(),
-		bodies:         newBudget(config.MaxHeldBytes, config.MaxHeldBytesPerTenant),
+		bodies:         newBudget(config.MaxHeldBytes, config.MaxHeldBytesPerTenant, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
 	return c, c.checkGuards()
 }

@@ -32,6 +32,12 @@ func newOrigins(list []string) (origins, error) {
 	return o, nil
 }
 
+// CheckOrigins returns an error that names the first text that is not an origin.
+func CheckOrigins(list []string) error {
+	_, err := newOrigins(list)
+	return err
+}
+
 // mayOpenSockets reports whether a page of the origin may open sockets. The origin must be in the
 // list, or have the host of the request. The scheme is not compared, because a load balancer may
 // terminate TLS. X-Forwarded-Host is ignored, because any client can set it. DNS rebinding is

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -22,6 +23,7 @@ import (
 type parameters struct {
 	all     openapi3.Parameters
 	query   map[string]bool // maps a parameter's name to whether it may be repeated
+	times   []string        // names of the query parameters that are times
 	headers []string        // names in canonical form
 	inPath  bool            // true if there is a path parameter
 }
@@ -45,6 +47,9 @@ func (p *parameters) add(parameter *openapi3.Parameter) {
 	switch parameter.In {
 	case openapi3.ParameterInQuery:
 		p.query[parameter.Name] = parameter.Schema.Value.Type.Is("array")
+		if parameter.Schema.Value.Format == "date-time" {
+			p.times = append(p.times, parameter.Name)
+		}
 	case openapi3.ParameterInHeader:
 		p.headers = append(p.headers, http.CanonicalHeaderKey(parameter.Name))
 	case openapi3.ParameterInPath:
@@ -75,7 +80,25 @@ func (v *validator) checkParameters(r *http.Request, p *parameters) []fieldgate.
 			fieldErrs = append(fieldErrs, parameterErrors(parameter.Value, err)...)
 		}
 	}
+	if len(fieldErrs) == 0 {
+		p.normalizeTimes(r.URL)
+	}
 	return fieldErrs
+}
+
+// normalizeTimes rewrites the times in a valid query. The generated code parses them with
+// time.Parse, which refuses some times of RFC 3339.
+func (p *parameters) normalizeTimes(u *url.URL) {
+	if len(p.times) == 0 || u.RawQuery == "" {
+		return
+	}
+	query := u.Query()
+	for _, name := range p.times {
+		if t, err := fieldgate.ParseTime(query.Get(name)); err == nil {
+			query.Set(name, t.Format(time.RFC3339Nano))
+		}
+	}
+	u.RawQuery = query.Encode()
 }
 
 // integer matches integers in the form that JSON requires. The validator alone would also

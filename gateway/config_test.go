@@ -43,7 +43,7 @@ func TestConfig_InvalidSettingIsRefusedByName(t *testing.T) {
 		"a short code key":                        {func(c *gateway.Config) { c.CodeKey = "short" }, "FIELDGATE_CODE_KEY"},
 		"an address in use":                       {func(c *gateway.Config) { c.Addr = strings.TrimPrefix(gatewaytest.Start(t).URL, "http://") }, "FIELDGATE_ADDR"},
 		"a metrics address that does not resolve": {func(c *gateway.Config) { c.MetricsAddr = "nowhere.invalid:1" }, "FIELDGATE_METRICS_ADDR"},
-		"a Redis that does not respond": {func(c *gateway.Config) { c.Embedded, c.RedisURL = false, "redis://:hunter2@127.0.0.1:1" },
+		"a Redis URL without a host": {func(c *gateway.Config) { c.Embedded, c.RedisURL = false, "redis://:hunter2@" },
 			"FIELDGATE_REDIS_URL"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,29 +30,33 @@ import (
 
 // Gateway is one instance of the gateway. Create it with New and call Run once.
 type Gateway struct {
-	cfg      Config
-	log      *slog.Logger
-	registry *prometheus.Registry
-	store    *store.Store
-	verifier *customer.Verifier
-	devices  *device.Registry
-	sessions *session.Service
-	queue    *queue.Queue
-	quotas   *quota.Service
-	hub      *realtime.Hub
-	tickets  *customer.Tickets
-	limits   *ratelimit.Limiter
-	reads    *tenantReads
-	health   *handlers.Health
-	probe    *issuerProbe
-	listener net.Listener
-	metrics  net.Listener // nil if metrics are not served
-	server   *http.Server
-	workers  sync.WaitGroup
+	cfg         Config
+	log         *slog.Logger
+	registry    *prometheus.Registry
+	store       *store.Store // nil until the store was reached
+	storeConfig store.Config
+	verifier    *customer.Verifier
+	devices     *device.Registry
+	sessions    *session.Service
+	queue       *queue.Queue
+	quotas      *quota.Service
+	hub         *realtime.Hub
+	tickets     *customer.Tickets
+	limits      *ratelimit.Limiter
+	reads       *tenantReads
+	health      *handlers.Health
+	probe       *issuerProbe
+	listener    net.Listener
+	metrics     net.Listener // nil if metrics are not served
+	server      *http.Server
+	handler     switchedHandler // of server
+	workers     sync.WaitGroup
 }
 
 // New connects to the store, assembles the parts and opens the listeners. Requests are not
 // served before Run. The error is a sentence for the operator.
+//
+// If the store cannot be reached, New returns no error, and Run tries again.
 func New(ctx context.Context, cfg Config) (*Gateway, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -62,7 +66,9 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 		cfg: cfg, log: cfg.Logger, registry: newRegistry(),
 		health: &handlers.Health{Version: cfg.Version, Environment: cfg.Environment},
 	}
-	for _, step := range []func(context.Context) error{g.connect, g.listen, g.assemble} {
+	g.storeConfig = g.newStoreConfig()
+	g.server = g.newServer()
+	for _, step := range []func(context.Context) error{g.prepare, g.startUnlessUnreachable, g.listen} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, g.close())
 		}
@@ -70,24 +76,36 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 	return g, nil
 }
 
-func (g *Gateway) connect(ctx context.Context) (err error) {
-	g.store, err = store.Connect(ctx, store.Config{
-		URL: g.cfg.RedisURL, StoreID: g.cfg.StoreID, AutoPipeline: g.cfg.AutoPipeline, Logger: g.log,
-		Observe: observeStore(g.registry), Recorded: countTransitions(g.registry),
-		Violated: countViolations(g.registry), Memory: measureMemory(g.registry),
-		Problem: measureProblems(g.registry),
-	})
-	if err != nil {
-		return fmt.Errorf("connecting to FIELDGATE_REDIS_URL: %w", err)
+// prepare does what needs no store, so that a wrong setting ends the start at once.
+func (g *Gateway) prepare(context.Context) (err error) {
+	if err := api.CheckOrigins(g.cfg.AllowedOrigins); err != nil {
+		return fmt.Errorf("reading FIELDGATE_ALLOWED_ORIGINS: %w", err)
+	}
+	if g.verifier, err = g.newVerifier(); err != nil {
+		return fmt.Errorf("preparing the verification of tokens: %w", err)
 	}
 	return nil
 }
 
-// assemble creates the domain services and the HTTP edge.
-func (g *Gateway) assemble(context.Context) (err error) {
-	if g.verifier, err = g.newVerifier(); err != nil {
-		return fmt.Errorf("preparing the verification of tokens: %w", err)
+func (g *Gateway) newStoreConfig() store.Config {
+	return store.Config{
+		URL: g.cfg.RedisURL, StoreID: g.cfg.StoreID, Development: g.cfg.Development, AutoPipeline: g.cfg.AutoPipeline, Logger: g.log,
+		Observe: observeStore(g.registry), Recorded: countTransitions(g.registry),
+		Violated: countViolations(g.registry), Memory: measureMemory(g.registry),
+		Problem: measureProblems(g.registry),
 	}
+}
+
+// start connects to the store and assembles the parts.
+func (g *Gateway) start(ctx context.Context) (err error) {
+	if g.store, err = store.Connect(ctx, g.storeConfig); err != nil {
+		return fmt.Errorf("connecting to FIELDGATE_REDIS_URL: %w", err)
+	}
+	return g.assemble()
+}
+
+// assemble creates the domain services and the HTTP edge.
+func (g *Gateway) assemble() error {
 	g.probe = newIssuerProbe(g.verifier, g.cfg.HealthURL)
 	g.devices = device.New(device.Config{
 		Store: g.store, Retention: g.cfg.Retention, CodeKey: []byte(g.cfg.CodeKey), DeviceRate: g.cfg.DeviceRate,
@@ -103,7 +121,7 @@ func (g *Gateway) assemble(context.Context) (err error) {
 	g.health.Store, g.health.Issuer = g.store, g.probe.status
 	g.tickets = customer.NewTickets(customer.TicketConfig{Store: g.store})
 	g.hub = g.newHub()
-	return g.newServer()
+	return g.newHandler()
 }
 
 func (g *Gateway) newHub() *realtime.Hub {
@@ -124,9 +142,8 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 	})
 }
 
-// newServer creates the HTTP server. Its timeouts protect against slow clients, and suit a load
-// balancer in front of the gateway: see Config.IdleTimeout.
-func (g *Gateway) newServer() error {
+// newHandler creates the handler of the API and serves it.
+func (g *Gateway) newHandler() error {
 	server, err := handlers.New(handlers.Config{
 		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Quotas: g.quotas, Health: g.health,
 		Hub: g.hub, Tickets: g.tickets, Verify: g.verifier.Verify, LimitTenant: g.limitTenant,
@@ -144,10 +161,17 @@ func (g *Gateway) newServer() error {
 		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes,
 	})
 	if err != nil {
-		return fmt.Errorf("preparing the HTTP edge with FIELDGATE_ALLOWED_ORIGINS: %w", err)
+		return fmt.Errorf("preparing the HTTP edge: %w", err)
 	}
-	g.server = &http.Server{
-		Handler:           handler,
+	g.handler.set(handler)
+	return nil
+}
+
+// newServer creates the HTTP server. Its timeouts protect against slow clients, and suit a load
+// balancer in front of the gateway: see Config.IdleTimeout.
+func (g *Gateway) newServer() *http.Server {
+	return &http.Server{
+		Handler:           &g.handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      longestWait + 30*time.Second,
@@ -155,7 +179,6 @@ func (g *Gateway) newServer() error {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}
-	return nil
 }
 
 // console returns the configuration of the console.

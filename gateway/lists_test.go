@@ -173,3 +173,24 @@ func portOf(t testing.TB, address string) string {
 	require.NoError(t, err)
 	return ":" + port
 }
+
+// TestListEvents_SinceIsAnyTimeOfTheContract sends times that time.Parse does not accept.
+func TestListEvents_SinceIsAnyTimeOfTheContract(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, gatewaytest.Start(t))
+	events := func(since string) int {
+		response := f.Do(t, gatewaytest.Request{
+			Method: "GET", Path: "/api/v1/customer/sessions/" + f.session + "/events?since=" + url.QueryEscape(since),
+			Token: f.Token(f.tenantID, "vera", "viewer"),
+		})
+		require.Equal(t, 200, response.Status, "%s: %s", since, response.Body)
+		var list struct{ Items []json.RawMessage }
+		require.NoError(t, json.Unmarshal([]byte(response.Body), &list))
+		return len(list.Items)
+	}
+
+	for _, past := range []string{"2016-12-31t23:59:59z", "2016-12-31T23:59:60Z", "2017-01-01T00:59:60.5+01:00"} {
+		require.Equal(t, 1, events(past), past)
+	}
+	require.Zero(t, events("9998-12-31t23:59:60z"))
+}

@@ -12,31 +12,44 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// Run serves until ctx ends, and then drains. Readiness checks get status 503 at once, but all
-// other requests are still served for the drain delay. Then the gateway accepts no new
-// connections, and running requests finish. After a graceful shutdown, Run returns nil.
+// Run serves until ctx ends, and then drains. The readiness becomes 503 at once, but all
+// requests are still served for the drain delay. Then the gateway accepts no new connections,
+// and running requests finish. After a graceful shutdown, Run returns nil.
+//
+// While the store cannot be reached at the start, Run serves the checks of health and readiness
+// and refuses all other requests.
 func (g *Gateway) Run(ctx context.Context) error {
-	g.health.Start()
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	g.startWorkers(background)
 	failed := make(chan error, 2)
 	g.serve(g.server, g.listener, failed)
 	side := g.metricsServer()
 	if g.metrics != nil {
 		g.serve(side, g.metrics, failed)
 	}
-	g.log.Info("serving", "addr", g.Addr(), "metrics", g.MetricsAddr(), "version", g.cfg.Version)
-
-	var err error
-	select {
-	case err = <-failed:
-	case <-ctx.Done():
-		err = g.drain()
-	}
-	stop()
+	err := g.runParts(ctx, failed)
 	err = errors.Join(err, g.server.Close(), side.Close())
 	g.workers.Wait()
-	return errors.Join(err, g.store.Close())
+	if g.store != nil {
+		err = errors.Join(err, g.store.Close())
+	}
+	return err
+}
+
+// runParts runs the background workers until ctx ends or a server fails, and then drains.
+func (g *Gateway) runParts(ctx context.Context, failed <-chan error) error {
+	if err := g.awaitStore(ctx, failed); err != nil || g.store == nil {
+		return err
+	}
+	g.health.Start()
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g.startWorkers(background)
+	g.log.Info("serving", "addr", g.Addr(), "metrics", g.MetricsAddr(), "version", g.cfg.Version)
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		return g.drain()
+	}
 }
 
 // startWorkers starts the background workers.

@@ -3,8 +3,13 @@ package store
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"syscall"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -106,4 +111,20 @@ func TestCheckInfo_Valkey(t *testing.T) {
 
 	info["server_mode"], info["cluster_enabled"] = sentinel, ""
 	require.ErrorContains(t, checkInfo(info, ""), "redis+sentinel://")
+}
+
+func TestIsUnreachable(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{
+		&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, &net.DNSError{IsNotFound: true}, io.EOF, context.DeadlineExceeded,
+		reply("LOADING Redis is loading the dataset in memory"), reply("READONLY You can't write"), reply("ERR max number of clients reached"),
+	} {
+		require.True(t, IsUnreachable(fmt.Errorf("reaching Redis: %w", classify(t.Context(), "ping", err))), "%v", err)
+	}
+	for _, err := range []error{
+		nil, errURL, reply("WRONGPASS invalid username-password pair"), reply("NOAUTH Authentication required."), reply("NOPERM no permissions"),
+		&net.OpError{Op: "dial", Err: &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}}, tls.RecordHeaderError{},
+	} {
+		require.False(t, IsUnreachable(fmt.Errorf("reaching Redis: %w", classify(t.Context(), "ping", err))), "%v", err)
+	}
 }

@@ -36,6 +36,19 @@ func TestFull_ServesAllThatDoesNotCreate(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestFull_InstanceStarts starts a second instance while the store is full.
+func TestFull_InstanceStarts(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	storetest.Connect(t, store.Config{URL: server.URL()})
+	require.NoError(t, server.Client(t).ConfigSet(t.Context(), "maxmemory", "1").Err())
+
+	s := storetest.Connect(t, store.Config{URL: server.URL()})
+
+	_, err := s.Run(t.Context(), countScript, []string{"fg:{00}:count"})
+	require.NoError(t, err)
+}
+
 // TestWatchMemory_RefusesFromHighWaterMark fills the store to 90 % of maxmemory, where
 // Redis itself would still accept writes. Then it frees the memory.
 func TestWatchMemory_RefusesFromHighWaterMark(t *testing.T) {

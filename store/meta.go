@@ -33,6 +33,17 @@ var errCanaryLost = errors.New("the store has lost what scripts wrote: its key f
 	"write 'user default off +@all ~* &*' instead, and restore the data from a backup. " +
 	"To accept the loss, run HDEL fg:meta canary")
 
+// errProduction is returned to an instance in development mode, which issues tokens of every
+// tenant to anyone on the machine.
+var errProduction = errors.New("the store was written by `fieldgate serve`: `fieldgate dev` uses only stores that it has created itself")
+
+// These are the kinds of stores, by the command that has created them. A store of an earlier
+// version has no kind and counts as production.
+const (
+	kindProduction  = "production"
+	kindDevelopment = "development"
+)
+
 // meta is the content of metaKey.
 type meta map[string]string
 
@@ -47,7 +58,7 @@ func (s *Store) checkMeta(ctx context.Context) error {
 	if err := s.checkFound(ctx, found); err != nil {
 		return err
 	}
-	stored, err := s.initMeta(ctx)
+	stored, err := s.initMeta(ctx, found)
 	if err != nil {
 		return err
 	}
@@ -57,7 +68,7 @@ func (s *Store) checkMeta(ctx context.Context) error {
 	if len(found) == 0 && !s.Embedded() {
 		s.log.Warn("created a new store: it holds no devices and no commands", "storeId", stored["store_id"])
 	}
-	return s.writeCanary(ctx)
+	return s.writeCanary(ctx, found)
 }
 
 func (s *Store) readMeta(ctx context.Context) (meta, error) {
@@ -72,6 +83,9 @@ func (s *Store) readMeta(ctx context.Context) (meta, error) {
 func (s *Store) checkFound(ctx context.Context, found meta) error {
 	if err := found.check(s.id); err != nil {
 		return err
+	}
+	if s.development && len(found) > 0 && found["kind"] != kindDevelopment {
+		return errProduction
 	}
 	if found[fieldCanary] == "" {
 		return nil
@@ -113,22 +127,33 @@ func (m meta) checkSchema() error {
 // hashKeySize is the size of the hash key, in bytes.
 const hashKeySize = 32
 
-// initMeta writes the fields of metaKey that are missing and returns all fields.
-func (s *Store) initMeta(ctx context.Context) (meta, error) {
+// initMeta writes the fields of metaKey that are missing and returns all fields. It writes no
+// others: Redis refuses the write if the store is full, and an instance must be able to start then.
+func (s *Store) initMeta(ctx context.Context, found meta) (meta, error) {
 	fresh := make([]byte, hashKeySize)
 	if _, err := rand.Read(fresh); err != nil {
 		return nil, fmt.Errorf("generating a hash key: %w", err)
 	}
 	initial := meta{
 		"partitions": strconv.Itoa(Partitions), "hash_key": hex.EncodeToString(fresh),
-		"store_id": s.newID(), "schema": strconv.Itoa(Schema), "reader": strconv.Itoa(Schema),
+		"kind": s.storeKind(), "store_id": s.newID(), "schema": strconv.Itoa(Schema), "reader": strconv.Itoa(Schema),
 	}
 	for field, value := range initial {
+		if found[field] != "" {
+			continue
+		}
 		if err := s.client.HSetNX(ctx, metaKey, field, value).Err(); err != nil {
 			return nil, fmt.Errorf("writing %s of %s: %w", field, metaKey, err)
 		}
 	}
 	return s.readMeta(ctx)
+}
+
+func (s *Store) storeKind() string {
+	if s.development {
+		return kindDevelopment
+	}
+	return kindProduction
 }
 
 // newID returns the id for a store that has none: the configured one, or a random one.
@@ -139,10 +164,13 @@ func (s *Store) newID() string {
 	return rand.Text()
 }
 
-// writeCanary writes the canary and then records that it exists.
-func (s *Store) writeCanary(ctx context.Context) error {
+// writeCanary writes the canary and then records that it exists, unless found has that already.
+func (s *Store) writeCanary(ctx context.Context, found meta) error {
 	if _, err := s.Probe(ctx); err != nil {
 		return fmt.Errorf("running a script: %w", err)
+	}
+	if found[fieldCanary] != "" {
+		return nil
 	}
 	if err := s.client.HSet(ctx, metaKey, fieldCanary, "1").Err(); err != nil {
 		return fmt.Errorf("writing %s of %s: %w", fieldCanary, metaKey, err)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
@@ -37,6 +38,30 @@ func TestConnect_RequiresConfiguredStore(t *testing.T) {
 	require.NoError(t, connect("production"), "a store of an earlier version takes the configured id")
 	require.NoError(t, connect("production"))
 	require.Error(t, connect("staging"))
+}
+
+// TestConnect_DevelopmentRefusesProduction includes a store of an earlier version, which has
+// no kind.
+func TestConnect_DevelopmentRefusesProduction(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	connect := func(development bool) error {
+		s, err := store.Connect(t.Context(), store.Config{
+			URL: server.URL(), Development: development, Logger: slog.New(slog.DiscardHandler),
+		})
+		if err == nil {
+			require.NoError(t, s.Close())
+		}
+		return err
+	}
+	require.NoError(t, connect(true), "a new store")
+	require.NoError(t, connect(true), "its own store")
+	admin := server.Client(t)
+	require.NoError(t, admin.HDel(t.Context(), "fg:meta", "kind").Err())
+	require.ErrorContains(t, connect(true), "the store was written by `fieldgate serve`")
+	require.NoError(t, connect(false))
+	require.Equal(t, "production", admin.HGet(t.Context(), "fg:meta", "kind").Val())
+	require.ErrorContains(t, connect(true), "the store was written by `fieldgate serve`")
 }
 
 func TestConnect_RefusesLaterSchema(t *testing.T) {
@@ -73,7 +98,10 @@ func TestConnect_RefusesStoreThatLosesScriptWrites(t *testing.T) {
 
 			server.Kill()
 			server.Restart(t)
-			_, err = connectLogged(t, url)
+			require.Eventually(t, func() bool {
+				_, err = connectLogged(t, url)
+				return !store.IsUnreachable(err)
+			}, 10*time.Second, 10*time.Millisecond, "Redis does not finish loading")
 			if c.want == "" {
 				require.NoError(t, err)
 				return

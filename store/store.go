@@ -6,10 +6,12 @@ package store
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"runtime"
 	"slices"
 	"strings"
@@ -37,6 +39,10 @@ type Config struct {
 	// with another id. If empty, Connect accepts every store and creates a new one. A store
 	// of an earlier version has no id and takes this one.
 	StoreID string
+
+	// Development refuses a store that an instance without Development has written, and marks a
+	// new one as its own.
+	Development bool
 
 	// Timeout bounds one round trip, including the wait for a connection.
 	// Default: 1.8 s, so that a request fails within 2 s during an outage.
@@ -98,6 +104,7 @@ type Store struct {
 	watchEvery     time.Duration // interval between two checks of Watch
 	paused         atomic.Bool   // the sweeper and the reconciler do nothing; see Watch
 	id             string        // Config.StoreID
+	development    bool          // Config.Development
 	wrote          atomic.Int64  // time of the last reply to a script, in Unix nanoseconds
 	hashKey        []byte
 	dialer         dialer // opens the connections of client and reads
@@ -107,7 +114,7 @@ type Store struct {
 // Connect opens the store and checks the server's version, eviction policy and
 // persistence. It logs its findings. The error text is a sentence for the operator.
 func Connect(ctx context.Context, cfg Config) (*Store, error) {
-	s := &Store{id: cfg.StoreID, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, log: cfg.Logger}
+	s := &Store{id: cfg.StoreID, development: cfg.Development, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, log: cfg.Logger}
 	s.defaults()
 	if err := s.open(cfg); err != nil {
 		return nil, err
@@ -280,6 +287,28 @@ func ProblemOf(err error) string {
 // repeated later.
 func IsTransient(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable
+}
+
+// transientReplies are the first words of error replies that end by themselves: the server
+// loads its data, waits for its master, or runs a script for too long.
+var transientReplies = []string{"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "READONLY"}
+
+// IsUnreachable reports whether err, an error of Connect, means that the server could not be
+// reached or was not ready, so that a later attempt may succeed. It returns false for a wrong
+// address, password or certificate, as far as that can be known.
+func IsUnreachable(err error) bool {
+	var reply redis.Error
+	var certificate *tls.CertificateVerificationError
+	var notTLS tls.RecordHeaderError
+	var network net.Error
+	switch {
+	case errors.As(err, &reply):
+		word, _, _ := strings.Cut(reply.Error(), " ")
+		return slices.Contains(transientReplies, word) || strings.Contains(reply.Error(), "max number of clients")
+	case errors.As(err, &certificate), errors.As(err, &notTLS):
+		return false
+	}
+	return errors.As(err, &network) || isBroken(err) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // isRejected reports whether the server rejected the request itself, which is a

@@ -12,7 +12,7 @@ const MaxValues = "x-max-values"
 
 const (
 	// escaped is the length of the escape \uXXXX. No character of the Basic Multilingual Plane
-	// has a longer escape.
+	// has a longer escape. The escape of any other character is twice as long.
 	escaped = 6
 
 	// bytesAny is the number of bytes allowed for each value of an object of any shape. The
@@ -33,8 +33,9 @@ const (
 )
 
 // BoundsOf derives the bounds of a JSON text from the schema of its value. The bounds admit every
-// value that matches the schema, in any escaping, with a quarter more for white space. They also
-// admit slightly too many values, so that the validator can report where the surplus values are.
+// value that matches the schema, with a quarter more for white space. They admit every escaping,
+// except of a long string of escaped surrogate pairs. They also admit slightly too many values, so
+// that the validator can report where the surplus values are.
 func BoundsOf(s *openapi3.Schema) Bounds {
 	size := sizeOf(s)
 	bytes := (size.bytes*5/4 + minBytes - 1) / minBytes * minBytes

@@ -215,17 +215,21 @@ func (s *scanner) unicode() bool {
 }
 
 // hex parses the escape \uXXXX that begins at s.data[start] and returns its UTF-16 code unit.
-func (s *scanner) hex(start int) (unit uint64, ok bool) {
+func (s *scanner) hex(start int) (unit rune, ok bool) {
 	if start+6 > len(s.data) || s.data[start] != '\\' || s.data[start+1] != 'u' {
 		return 0, false
 	}
 	for _, c := range s.data[start+2 : start+6] {
-		if !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
-			return 0, false // ParseUint would accept a sign or an underscore
+		switch {
+		case isDigit(c):
+			unit = unit<<4 | rune(c-'0')
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			unit = unit<<4 | rune(c|0x20-'a'+10)
+		default:
+			return 0, false
 		}
 	}
-	unit, err := strconv.ParseUint(string(s.data[start+2:start+6]), 16, 16)
-	return unit, err == nil
+	return unit, true
 }
 
 // number reads a number as in RFC 8259, section 6: no leading zeros, and digits on both sides

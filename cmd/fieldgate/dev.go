@@ -18,9 +18,9 @@ import (
 // devCommand runs a gateway that needs no other services, because its store is in the process
 // and it issues its own tokens. The data and the token keys are lost when the process ends.
 type devCommand struct {
-	settings `kong:"set='drain_delay=0s',set='environment=development',set='log_format=text'"`
+	settings `kong:"set='addr=127.0.0.1:8080',set='drain_delay=0s',set='environment=development',set='log_format=text'"`
 
-	RedisURL   string `env:"FIELDGATE_REDIS_URL" help:"Keep the data in this Redis instead of the process."`
+	RedisURL   string `env:"FIELDGATE_DEV_REDIS_URL" help:"Keep the data in this Redis instead of the process. A store that serve has written is refused."`
 	IssuerAddr string `env:"FIELDGATE_DEV_ISSUER_ADDR" default:"127.0.0.1:8081" help:"Address of the token issuer. Anyone who can reach it can get a token of any user."`
 }
 

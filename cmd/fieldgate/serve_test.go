@@ -68,7 +68,8 @@ func TestServe_ErrorNamesSetting(t *testing.T) {
 	for setting, flag := range map[string]string{
 		"FIELDGATE_REDIS_URL=":                             "",
 		"FIELDGATE_REDIS_URL=http://127.0.0.1":             "",
-		"FIELDGATE_REDIS_URL=redis://:hunter2@127.0.0.1:1": "",
+		"FIELDGATE_REDIS_URL=redis://:hunter2@":            "",
+		"FIELDGATE_ALLOWED_ORIGINS=https://a.example/page": "",
 		"FIELDGATE_SUPABASE_URL=":                          "",
 		"FIELDGATE_SUPABASE_URL=abc":                       "",
 		"FIELDGATE_JWKS_URL=ftp://keys":                    "",

@@ -23,6 +23,8 @@ type settings struct {
 	RedisURL     string
 	SupabaseURL  string
 	AutoPipeline bool
+	Attack       *attack
+	Limited      bool // the rate limits are the defaults; otherwise they are too high to be reached
 }
 
 // serve is the main function of a child process. It runs the server of the given role,
@@ -41,6 +43,8 @@ func serve(role string) int {
 			err = serveGateway(ctx, s)
 		case "floor":
 			err = serveFloor(ctx, s)
+		case "attack":
+			err = json.NewEncoder(os.Stdout).Encode(s.Attack.run(ctx))
 		}
 	}
 	if err != nil {
@@ -50,15 +54,23 @@ func serve(role string) int {
 	return 0
 }
 
-// serveGateway runs a gateway as in production. The rate limits are checked for every
-// request, but are too high to be reached.
-func serveGateway(ctx context.Context, s settings) error {
+// limits returns the rate limits. They are checked for every request, whatever they are.
+func (s settings) limits() (ratelimit.Limits, device.Rate) {
+	if s.Limited {
+		return ratelimit.Defaults(), device.Rate{PerMinute: 1200, Burst: 300} // the default of FIELDGATE_RATE_DEVICE
+	}
 	high := ratelimit.Limit{PerMinute: 1e8, Burst: 1e7}
+	return ratelimit.Limits{RegisterPerAddress: high, RegisterTotal: high, AuthPerAddress: high, PerTenant: high},
+		device.Rate{PerMinute: high.PerMinute, Burst: high.Burst}
+}
+
+// serveGateway runs a gateway as in production.
+func serveGateway(ctx context.Context, s settings) error {
+	limits, deviceRate := s.limits()
 	g, err := gateway.New(ctx, gateway.Config{
 		Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", RedisURL: s.RedisURL, SupabaseURL: s.SupabaseURL, AutoPipeline: s.AutoPipeline,
 		DrainDelay: time.Millisecond, DrainWindow: time.Millisecond, Logger: slog.New(slog.NewJSONHandler(io.Discard, nil)),
-		Limits:     ratelimit.Limits{RegisterPerAddress: high, RegisterTotal: high, AuthPerAddress: high, PerTenant: high},
-		DeviceRate: device.Rate{PerMinute: high.PerMinute, Burst: high.Burst},
+		Limits: limits, DeviceRate: deviceRate,
 	})
 	if err != nil {
 		return err

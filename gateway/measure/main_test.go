@@ -72,10 +72,18 @@ type child struct {
 // start starts a server in a child process and waits until it prints its URL.
 func start(t testing.TB, role string, settings settings) child {
 	t.Helper()
+	line, pid := launch(t, exec.Command(os.Args[0]), role, settings)
+	return child{URL: line, pid: pid}
+}
+
+// launch starts a child process, which ends with the test, and returns the first line that it
+// prints.
+func launch(t testing.TB, cmd *exec.Cmd, role string, settings settings) (line string, pid int) {
+	t.Helper()
 	encoded, err := json.Marshal(settings)
 	require.NoError(t, err)
-	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childRole+"="+role, "FIELDGATE_MEASURED_SETTINGS="+string(encoded))
+	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	in, err := cmd.StdinPipe() // the child process ends when its standard input is closed
@@ -85,9 +93,9 @@ func start(t testing.TB, role string, settings settings) child {
 		_ = in.Close()
 		_ = cmd.Wait()
 	})
-	line, err := bufio.NewReader(out).ReadString('\n')
+	line, err = bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err, "the %s did not start", role)
-	return child{URL: strings.TrimSpace(line), pid: cmd.Process.Pid}
+	return strings.TrimSpace(line), cmd.Process.Pid
 }
 
 // server is a Redis whose processor time can be read.
