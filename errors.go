@@ -46,6 +46,7 @@ const (
 	CodeUnsupportedMediaType  Code = "unsupported_media_type"
 	CodeRateLimited           Code = "rate_limited"
 	CodeDeviceQueueFull       Code = "device_queue_full"
+	CodeQuotaExceeded         Code = "quota_exceeded"
 	CodeInternal              Code = "internal"
 	CodeStoreUnavailable      Code = "store_unavailable"
 	CodeIssuerUnavailable     Code = "issuer_unavailable"
@@ -64,6 +65,7 @@ type Error struct {
 	Command    *CommandState // current state of the command, so that the caller need not request it
 	SessionID  string        // id of the active session; set only for the code session_active
 	Approval   *Approval     // the recorded decision; set only for the code already_decided
+	Quota      string        // name of the exceeded quota; set only for the code quota_exceeded
 	Fields     []FieldError  // the invalid parts of the request; set only for the code validation_failed
 
 	Reason Reason // why a credential was refused, for the log only; empty for every other refusal

@@ -31,19 +31,21 @@ var runBy = map[string][]string{
 	"customer/lua/issue_ticket":  {"issueTicket"},
 	"customer/lua/redeem_ticket": {"openCustomerSocket"},
 
-	"device/lua/check":           {byDevices},
-	"device/lua/decommission":    {"decommissionDevice"},
-	"device/lua/heartbeat":       {"sendHeartbeat"},
-	"device/lua/issue":           {"issueActivationCode"},
-	"device/lua/login":           {"authenticateDevice"},
-	"device/lua/logout":          {"endDeviceLogin"},
-	"device/lua/provision":       {"provisionDevice"},
-	"device/lua/register":        {"registerDevice"},
-	"device/lua/resume":          {"resumeDevice"},
-	"device/lua/revoke":          {"revokeDeviceLogins"},
-	"device/lua/settle_presence": nil,
-	"device/lua/suspend":         {"suspendDevice"},
-	"device/lua/update":          {"updateDevice"},
+	"device/lua/check":            {byDevices},
+	"device/lua/decommission":     {"decommissionDevice"},
+	"device/lua/heartbeat":        {"sendHeartbeat"},
+	"device/lua/issue":            {"issueActivationCode"},
+	"device/lua/login":            {"authenticateDevice"},
+	"device/lua/logout":           {"endDeviceLogin"},
+	"device/lua/provision":        {"provisionDevice"},
+	"device/lua/reconcile_device": nil,
+	"device/lua/register":         {"registerDevice"},
+	"device/lua/resume":           {"resumeDevice"},
+	"device/lua/revoke":           {"revokeDeviceLogins"},
+	"device/lua/settle_presence":  nil,
+	"device/lua/settle_removal":   nil,
+	"device/lua/suspend":          {"suspendDevice"},
+	"device/lua/update":           {"updateDevice"},
 
 	"queue/lua/cancel":    {"cancelCommand"},
 	"queue/lua/claim":     {"claimCommands"},
@@ -54,6 +56,9 @@ var runBy = map[string][]string{
 	"queue/lua/release":   {"releaseCommand"},
 	"queue/lua/result":    {"submitResult"},
 	"queue/lua/settle":    nil,
+
+	"quota/lua/correct_device": nil,
+	"quota/lua/correct_tenant": nil,
 
 	"ratelimit/lua/allow": {byUsers, "registerDevice", "authenticateDevice"},
 
@@ -69,8 +74,9 @@ var runBy = map[string][]string{
 	"session/lua/reconcile_session": nil,
 	"session/lua/settle_session":    nil,
 
-	"store/lua/canary":    nil,
-	"store/lua/set_aside": nil,
+	"store/lua/canary":          nil,
+	"store/lua/set_aside":       nil,
+	"store/lua/trim_quarantine": nil,
 }
 
 func TestScripts_EachIsListedWithItsOperations(t *testing.T) {

@@ -29,7 +29,7 @@ type Activation struct {
 	ExpiresAt time.Time
 }
 
-// Provision adds a device to a tenant. Errors: external_id_taken,
+// Provision adds a device to a tenant. Errors: external_id_taken, quota_exceeded,
 // idempotency_key_reused, validation_failed for an invalid tag key.
 func (r *Registry) Provision(ctx context.Context, p Provisioning) (Device, Activation, error) {
 	if err := checkTags(p.Tags); err != nil {
@@ -66,12 +66,14 @@ func (r *Registry) provisionArgs(p Provisioning, device store.Device, issued iss
 		return nil, nil, err
 	}
 	tenant, indexes := store.Tenant(p.Tenant), tagIndexKeys(p.Tenant, p.Tags)
-	keys = append(device.Keys(), tenant.DevicesKey(), statusIndexKey(p.Tenant, Provisioned), tenant.ExternalIDsKey())
+	keys = append(device.Keys(), tenant.DevicesKey(), statusIndexKey(p.Tenant, Provisioned), tenant.ExternalIDsKey(),
+		store.PartitionOf(p.Tenant).TenantsKey(), statusIndexKey(p.Tenant, Decommissioned))
 	keys = append(keys, indexes...)
 	keys = append(keys, store.IdempotencyKeys(p.Tenant, p.IdempotencyKey)...)
 	return keys, store.NewScope(device, store.ActorUser(p.UserID), p.RequestID, r.cfg.Retention).Args(
 		p.Name, p.ExternalID, p.Location, tags, len(indexes),
 		issued.hash, issued.sealed, r.cfg.ActivationTTL.Milliseconds(), digest, idempotencyTTL.Milliseconds(),
+		r.cfg.Limits.Devices, r.cfg.Limits.StoredBytes,
 	), nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/credential"
 	queuelua "github.com/fieldgate/fieldgate/queue/lua"
+	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/refusal"
 	sessionlua "github.com/fieldgate/fieldgate/session/lua"
 	"github.com/fieldgate/fieldgate/store"
@@ -43,6 +44,8 @@ var (
 	decommissionScript = store.NewScript(scripts, "lua/decommission.lua", sessionlua.Library, queuelua.Library)
 
 	settlePresenceScript = store.NewScript(scripts, "lua/settle_presence.lua")
+	settleRemovalScript  = store.NewScript(scripts, "lua/settle_removal.lua")
+	reconcileScript      = store.NewScript(scripts, "lua/reconcile_device.lua")
 )
 
 // idempotencyTTL is the time for which the replies to Provision and
@@ -91,6 +94,10 @@ type Config struct {
 
 	// DeviceRate limits the requests of each device. Default: no limit.
 	DeviceRate Rate
+
+	// Limits are the installation's quotas of each tenant for devices and stored bytes. Zero:
+	// no limit.
+	Limits quota.Amounts
 
 	// Logger receives errors about individual devices, such as records that cannot be
 	// decoded. Default: slog.Default().

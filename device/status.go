@@ -55,7 +55,7 @@ func (r *Registry) change(ctx context.Context, script *store.Script, a AdminRequ
 // its activation code become invalid, and its external id may be used again. Its
 // session is closed and its waiting commands are cancelled. Commands that the device
 // has claimed stay claimed until their leases expire. The device and its history stay
-// readable. Decommissioning again changes nothing. Errors: device_not_found;
+// readable until the retention ends. Decommissioning again changes nothing. Errors: device_not_found;
 // rate_limited if too many other changes of the device happen at the same time.
 func (r *Registry) Decommission(ctx context.Context, a AdminRequest) error {
 	device, err := locate(a.Tenant, a.DeviceID)

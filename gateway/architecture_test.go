@@ -26,13 +26,14 @@ var allowedImports = map[string]string{
 	"docs":                "",
 	"store":               ".",
 	"refusal":             ". store",
-	"queue":               ". refusal store",
+	"quota":               "store",
+	"queue":               ". quota refusal store",
 	"queue/model":         "queue store", // used by tests only
 	"queue/lua":           "store",
 	"credential":          "",
-	"session":             ". refusal store queue/lua",
+	"session":             ". quota refusal store queue/lua",
 	"session/lua":         "store",
-	"device":              ". credential refusal store queue/lua session/lua",
+	"device":              ". credential quota refusal store queue/lua session/lua",
 	"device/lua":          "store",
 	"ratelimit":           ". refusal store",
 	"customer":            ". credential refusal store",
@@ -42,11 +43,11 @@ var allowedImports = map[string]string{
 	"api/problem":         ". api/request",
 	"api/schema":          ".",
 	"api":                 ". api/problem api/request api/schema docs generated",
-	"handlers":            ". api/request api/schema realtime customer device generated queue session store",
-	"gateway":             ". api api/problem api/request realtime customer device handlers queue ratelimit refusal session store",
+	"handlers":            ". api/request api/schema realtime customer device generated queue quota session store",
+	"gateway":             ". api api/problem api/request realtime customer device handlers queue quota ratelimit refusal session store",
 	"gateway/measure":     "", // contains tests only
 	"gateway/faults":      "", // contains tests only
-	"cmd/fieldgate":       "gateway cmd/program customer customer/issuer device queue ratelimit store clients/go",
+	"cmd/fieldgate":       "gateway cmd/program customer customer/issuer device queue quota ratelimit store clients/go",
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/program",
 	"cmd/program":         "",
 

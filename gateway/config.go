@@ -13,6 +13,7 @@ import (
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/ratelimit"
 	"github.com/fieldgate/fieldgate/realtime"
 	"github.com/fieldgate/fieldgate/store"
@@ -165,6 +166,10 @@ type Config struct {
 	// FIELDGATE_RATE_EVENTS.
 	EventRate ratelimit.Limit
 
+	// Quotas are the quotas of each tenant, unless the operator has set others for a tenant.
+	// Zero means no limit. Settings: FIELDGATE_QUOTA_DEVICES and the others with this prefix.
+	Quotas quota.Amounts
+
 	// Policy decides which commands need an approval. Nil means queue.DefaultPolicy.
 	// Setting: FIELDGATE_POLICY.
 	Policy queue.Policy
@@ -223,7 +228,7 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.setIssuerFromProject(); err != nil {
 		return c, err
 	}
-	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkTimes(), c.checkKeys(), c.checkSockets())
+	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkTimes(), c.checkQuotas(), c.checkKeys(), c.checkSockets())
 }
 
 // setIssuerFromProject derives JWKSURL, Issuer and HealthURL from SupabaseURL. It keeps those
@@ -301,6 +306,15 @@ func (c Config) checkSockets() error {
 		return errors.New("FIELDGATE_MAX_SOCKETS and FIELDGATE_MAX_TENANT_SOCKETS must not be negative")
 	case c.MaxSockets > 0 && c.MaxTenantSockets > c.MaxSockets:
 		return fmt.Errorf("FIELDGATE_MAX_TENANT_SOCKETS (%d) must not exceed FIELDGATE_MAX_SOCKETS (%d)", c.MaxTenantSockets, c.MaxSockets)
+	}
+	return nil
+}
+
+func (c Config) checkQuotas() error {
+	for _, name := range quota.Names() {
+		if *c.Quotas.Field(name) < 0 {
+			return fmt.Errorf("the quota of %s is negative: set 0 for no limit", name)
+		}
 	}
 	return nil
 }

@@ -72,6 +72,7 @@ var examples = map[string]example{
 	"listApprovals":  {status: 200},
 
 	"getSystemInfo": {status: 200},
+	"getUsage":      {status: 200},
 
 	// Requests without an upgrade. The sockets have tests of their own.
 	"openDeviceSocket":   {status: 400},

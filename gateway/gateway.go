@@ -22,6 +22,7 @@ import (
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/handlers"
 	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/ratelimit"
 	"github.com/fieldgate/fieldgate/realtime"
 	"github.com/fieldgate/fieldgate/session"
@@ -39,6 +40,7 @@ type Gateway struct {
 	devices     *device.Registry
 	sessions    *session.Service
 	queue       *queue.Queue
+	quotas      *quota.Service
 	hub         *realtime.Hub
 	tickets     *customer.Tickets
 	limits      *ratelimit.Limiter
@@ -114,13 +116,16 @@ func (g *Gateway) start(ctx context.Context) (err error) {
 func (g *Gateway) assemble() error {
 	g.probe = newIssuerProbe(g.verifier, g.cfg.HealthURL)
 	g.devices = device.New(device.Config{
-		Store: g.store, Retention: g.cfg.Retention, CodeKey: []byte(g.cfg.CodeKey), DeviceRate: g.cfg.DeviceRate, Logger: g.log,
+		Store: g.store, Retention: g.cfg.Retention, CodeKey: []byte(g.cfg.CodeKey), DeviceRate: g.cfg.DeviceRate,
+		Limits: g.cfg.Quotas, Logger: g.log,
 	})
-	g.sessions = session.New(session.Config{Store: g.store, Retention: g.cfg.Retention, Logger: g.log})
+	g.sessions = session.New(session.Config{Store: g.store, Retention: g.cfg.Retention, Limits: g.cfg.Quotas, Logger: g.log})
 	g.queue = queue.New(queue.Config{
-		Store: g.store, Policy: g.cfg.Policy, Retention: g.cfg.Retention, Registerer: g.registry, Logger: g.log,
+		Store: g.store, Policy: g.cfg.Policy, Retention: g.cfg.Retention, Limits: g.cfg.Quotas,
+		Registerer: g.registry, Logger: g.log,
 	})
 	g.guard = newGuard(g.cfg.Limits)
+	g.quotas = quota.New(quota.Config{Store: g.store, Limits: g.cfg.Quotas, Logger: g.log})
 	g.limits, g.reads = ratelimit.New(g.store, g.cfg.Limits), newTenantReads(maxTenantReads, readWait)
 	g.health.Store, g.health.Issuer = g.store, g.probe.status
 	g.tickets = customer.NewTickets(customer.TicketConfig{Store: g.store})
@@ -131,6 +136,7 @@ func (g *Gateway) assemble() error {
 func (g *Gateway) newHub() *realtime.Hub {
 	cfg := g.cfg.Sockets
 	cfg.Store, cfg.Retention, cfg.Registerer, cfg.Logger = g.store, g.cfg.Retention, g.registry, g.log
+	cfg.SocketQuota = g.cfg.Quotas.Sockets
 	cfg.Problem = func(err error, requestID string) any { return problem.Of(err, requestID) }
 	cfg.Hold, cfg.Free = g.held.HoldFrame, g.held.FreeFrame
 	cfg.MaxSockets = cmp.Or(cfg.MaxSockets, g.capacity.sockets)
@@ -152,7 +158,7 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 // newHandler creates the handler of the API and serves it.
 func (g *Gateway) newHandler() error {
 	server, err := handlers.New(handlers.Config{
-		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Health: g.health,
+		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Quotas: g.quotas, Health: g.health,
 		Hub: g.hub, Tickets: g.tickets, Verify: g.verifier.Verify, LimitTenant: g.limitTenant,
 		WrongCode: g.guard.suspect,
 	})

@@ -60,6 +60,7 @@ func (g *Gateway) startWorkers(ctx context.Context) {
 	g.workers.Go(func() {
 		g.store.Sweep(ctx, map[string]store.Settle{
 			"command": g.queue.Settle, "session": g.sessions.Settle, "presence": g.devices.SettlePresence,
+			"device": g.devices.SettleRemoval,
 		})
 	})
 	if g.cfg.ReconcileInterval > 0 {
@@ -79,13 +80,23 @@ const commandsPerDevice = 20
 func (g *Gateway) reconcileConfig() store.ReconcileConfig {
 	return store.ReconcileConfig{
 		Every: g.cfg.ReconcileInterval, BatchSize: g.cfg.ReconcileDevices,
-		Tenant: g.queue.ReconcileInbox,
-		Device: func(ctx context.Context, d store.Device) (more int, err error) {
-			err = g.sessions.Reconcile(ctx, d)
-			commands, failed := g.queue.Reconcile(ctx, d)
-			return commands / commandsPerDevice, errors.Join(err, failed)
+		Tenant: func(ctx context.Context, tenant string) error {
+			return errors.Join(g.queue.ReconcileInbox(ctx, tenant), g.quotas.ReconcileTenant(ctx, tenant))
 		},
+		Device: g.reconcileDevice,
 	}
+}
+
+// reconcileDevice reconciles the records of a device, and what the device counts with them.
+func (g *Gateway) reconcileDevice(ctx context.Context, d store.Device) (more int, err error) {
+	err = g.devices.Reconcile(ctx, d)
+	failed := g.quotas.ReconcileDevice(ctx, d, func(ctx context.Context) (int64, error) {
+		sessions, err := g.sessions.Reconcile(ctx, d)
+		commands, failed := g.queue.Reconcile(ctx, d)
+		more = commands.Count / commandsPerDevice
+		return sessions + commands.Bytes, errors.Join(err, failed)
+	})
+	return more, errors.Join(err, failed)
 }
 
 // handleWake passes a wake-up to all parts that may be waiting for it.

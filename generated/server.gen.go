@@ -1234,6 +1234,13 @@ type Problem struct {
 	// Errors Each invalid part of the request. Only with `validation_failed`.
 	Errors []FieldError `json:"errors,omitempty,omitzero"`
 
+	// Quota The exceeded quota, by its name in `GET /api/v1/customer/usage`. Only with
+	// `quota_exceeded`.
+	//
+	//
+	// Example: readyCommands
+	Quota string `json:"quota,omitempty,omitzero"`
+
 	// RequestID The id of a request: the caller's own, or one that the gateway generated.
 	//
 	// Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
@@ -1652,6 +1659,63 @@ type UpdateDeviceRequest struct {
 	Tags Tags `json:"tags,omitzero"`
 }
 
+// Usage The quotas of a tenant, and what it uses of them.
+type Usage struct {
+	// Limits The quotas of a tenant. An absent one is not limited.
+	Limits UsageLimits `json:"limits"`
+
+	// Used What a tenant uses of its quotas.
+	Used UsageAmounts `json:"used"`
+}
+
+// UsageAmounts What a tenant uses of its quotas.
+type UsageAmounts struct {
+	// Devices The number of devices that are not decommissioned.
+	Devices int64 `json:"devices"`
+
+	// OpenSessions The number of active sessions.
+	OpenSessions int64 `json:"openSessions"`
+
+	// PendingApprovals The number of commands pending approval.
+	PendingApprovals int64 `json:"pendingApprovals"`
+
+	// ReadyCommands The number of queued commands.
+	ReadyCommands int64 `json:"readyCommands"`
+
+	// Sockets The number of open sockets, on all instances.
+	Sockets int64 `json:"sockets"`
+
+	// StoredBytes The number of bytes that the records count.
+	StoredBytes int64 `json:"storedBytes"`
+
+	// WaitingClaims The number of claims that wait for a command, on the instance that responds.
+	WaitingClaims int64 `json:"waitingClaims"`
+}
+
+// UsageLimits The quotas of a tenant. An absent one is not limited.
+type UsageLimits struct {
+	// Devices The maximum number of devices that are not decommissioned.
+	Devices int64 `json:"devices,omitempty,omitzero"`
+
+	// OpenSessions The maximum number of active sessions.
+	OpenSessions int64 `json:"openSessions,omitempty,omitzero"`
+
+	// PendingApprovals The maximum number of commands pending approval.
+	PendingApprovals int64 `json:"pendingApprovals,omitempty,omitzero"`
+
+	// ReadyCommands The maximum number of queued commands.
+	ReadyCommands int64 `json:"readyCommands,omitempty,omitzero"`
+
+	// Sockets The maximum number of open sockets, on all instances.
+	Sockets int64 `json:"sockets,omitempty,omitzero"`
+
+	// StoredBytes The maximum number of bytes that the records count.
+	StoredBytes int64 `json:"storedBytes,omitempty,omitzero"`
+
+	// WaitingClaims The maximum number of claims that wait for a command, on the instance that responds.
+	WaitingClaims int64 `json:"waitingClaims,omitempty,omitzero"`
+}
+
 // UserID The id of a user, a person or a program of the customer: the `sub` of its JWT.
 //
 // Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
@@ -2038,6 +2102,9 @@ type ServerInterface interface {
 	// GetSystemInfo Describe the running gateway
 	// (GET /api/v1/customer/system/info)
 	GetSystemInfo(w http.ResponseWriter, r *http.Request)
+	// GetUsage Compare the tenant's usage with its quotas
+	// (GET /api/v1/customer/usage)
+	GetUsage(w http.ResponseWriter, r *http.Request)
 	// OpenCustomerSocket Open a customer socket
 	// (GET /api/v1/customer/ws)
 	OpenCustomerSocket(w http.ResponseWriter, r *http.Request, params OpenCustomerSocketParams)
@@ -2230,6 +2297,12 @@ func (_ Unimplemented) ListSessionEvents(w http.ResponseWriter, r *http.Request,
 // GetSystemInfo Describe the running gateway
 // (GET /api/v1/customer/system/info)
 func (_ Unimplemented) GetSystemInfo(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetUsage Compare the tenant's usage with its quotas
+// (GET /api/v1/customer/usage)
+func (_ Unimplemented) GetUsage(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3302,6 +3375,20 @@ func (siw *ServerInterfaceWrapper) GetSystemInfo(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// GetUsage operation middleware
+func (siw *ServerInterfaceWrapper) GetUsage(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetUsage(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // OpenCustomerSocket operation middleware
 func (siw *ServerInterfaceWrapper) OpenCustomerSocket(w http.ResponseWriter, r *http.Request) {
 
@@ -3817,6 +3904,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/v1/customer/system/info", wrapper.GetSystemInfo)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/customer/usage", wrapper.GetUsage)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/v1/customer/ws", wrapper.OpenCustomerSocket)
@@ -4441,6 +4531,27 @@ func (response GetSystemInfo200JSONResponse) VisitGetSystemInfoResponse(w http.R
 	return err
 }
 
+type GetUsageRequestObject struct {
+}
+
+type GetUsageResponseObject interface {
+	VisitGetUsageResponse(w http.ResponseWriter) error
+}
+
+type GetUsage200JSONResponse Usage
+
+func (response GetUsage200JSONResponse) VisitGetUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type OpenCustomerSocketRequestObject struct {
 	Params OpenCustomerSocketParams
 }
@@ -4841,6 +4952,9 @@ type StrictServerInterface interface {
 	// GetSystemInfo Describe the running gateway
 	// (GET /api/v1/customer/system/info)
 	GetSystemInfo(ctx context.Context, request GetSystemInfoRequestObject) (GetSystemInfoResponseObject, error)
+	// GetUsage Compare the tenant's usage with its quotas
+	// (GET /api/v1/customer/usage)
+	GetUsage(ctx context.Context, request GetUsageRequestObject) (GetUsageResponseObject, error)
 	// OpenCustomerSocket Open a customer socket
 	// (GET /api/v1/customer/ws)
 	OpenCustomerSocket(ctx context.Context, request OpenCustomerSocketRequestObject) (OpenCustomerSocketResponseObject, error)
@@ -5645,6 +5759,30 @@ func (sh *strictHandler) GetSystemInfo(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetSystemInfoResponseObject); ok {
 		if err := validResponse.VisitGetSystemInfoResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetUsage operation middleware
+func (sh *strictHandler) GetUsage(w http.ResponseWriter, r *http.Request) {
+	var request GetUsageRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUsage(ctx, request.(GetUsageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUsage")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetUsageResponseObject); ok {
+		if err := validResponse.VisitGetUsageResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/generated"
 	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/realtime"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
@@ -127,6 +128,7 @@ func healthResponses() []response {
 			systemInfoOf(h, servicesOf(redis, issuer, filled[store.Info]()), connectionCountOf(1, 2)))
 	}
 	return []response{
+		{[]any{generated.GetUsage200JSONResponse(usageOf(filled[quota.Amounts](), filled[quota.Amounts]()))}, nil},
 		{[]any{generated.GetHealth200JSONResponse(healthAt(time.Now()))}, nil},
 		{[]any{
 			generated.GetReadiness200JSONResponse(readinessOf(up, down, true, false)),

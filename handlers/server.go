@@ -15,6 +15,7 @@ import (
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/generated"
 	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/realtime"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
@@ -25,6 +26,7 @@ type Config struct {
 	Devices  *device.Registry
 	Sessions *session.Service
 	Queue    *queue.Queue
+	Quotas   *quota.Service
 	Health   *Health
 	Hub      *realtime.Hub
 	Tickets  *customer.Tickets
@@ -52,6 +54,7 @@ type Server struct {
 	devices  *device.Registry
 	sessions *session.Service
 	queue    *queue.Queue
+	quotas   *quota.Service
 	health   *Health
 	hub      *realtime.Hub
 	tickets  *customer.Tickets
@@ -83,7 +86,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("preparing the frames of sockets: %w", err)
 	}
 	return &Server{
-		devices: cfg.Devices, sessions: cfg.Sessions, queue: cfg.Queue, health: cfg.Health,
+		devices: cfg.Devices, sessions: cfg.Sessions, queue: cfg.Queue, quotas: cfg.Quotas, health: cfg.Health,
 		hub: cfg.Hub, tickets: cfg.Tickets, verify: cfg.Verify, frames: frames, limitTenant: cfg.LimitTenant,
 		wrongCode: cfg.WrongCode,
 	}, nil

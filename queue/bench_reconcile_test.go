@@ -27,7 +27,7 @@ func BenchmarkReconcile(b *testing.B) {
 			for b.Loop() {
 				checked, err := f.queue.Reconcile(b.Context(), f.device)
 				require.NoError(b, err)
-				require.Equal(b, size.ready+size.finished, checked)
+				require.Equal(b, size.ready+size.finished, checked.Count)
 			}
 		})
 	}

@@ -5,9 +5,12 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/quota"
+	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -33,12 +36,13 @@ type Lease struct {
 // Claim claims the first commands of the device's ready queue, each under a lease. If r.Wait
 // is positive, Claim blocks while the ready queue is empty. It returns no lease and no error
 // after r.Wait, when the context is done or when the queue drains. Refusals:
-// idempotency_key_reused, unauthorized if the device was suspended or its login has ended, and
-// rate_limited if MaxWaiting claims of the device already wait.
+// idempotency_key_reused, unauthorized if the device was suspended or its login has ended,
+// rate_limited if MaxWaiting claims of the device already wait, and quota_exceeded if the claim
+// would have to wait and the tenant may have no more waiting claims on this instance.
 func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
 	if r.Wait <= 0 {
-		leases, _, err := q.claim(ctx, r)
-		return leases, err
+		c, err := q.claim(ctx, r)
+		return c.leases, err
 	}
 	waiter := q.waiters.join(r.Device.ID)
 	if waiter == nil {
@@ -49,15 +53,24 @@ func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
 	defer q.waiters.leave(waiter)
 	deadline := time.Now().Add(r.Wait)
 	for {
-		leases, ready, err := q.claim(ctx, r)
-		if ready > 0 || err != nil {
+		c, err := q.claim(ctx, r)
+		if c.ready > 0 || err != nil {
 			q.waiters.wake(r.Device.ID) // the next waiter may claim the remaining commands
 		}
-		if len(leases) > 0 || err != nil || !waiter.wait(ctx, deadline, q.cfg.PollEvery) {
-			return leases, err
+		if len(c.leases) > 0 || err != nil {
+			return c.leases, err
+		}
+		if !q.waiters.admit(waiter, r.Device.Tenant, c.maxWaiting) {
+			return nil, refusal.Quota(string(quota.WaitingClaims), c.maxWaiting)
+		}
+		if !waiter.wait(ctx, deadline, q.cfg.PollEvery) {
+			return nil, nil
 		}
 	}
 }
+
+// WaitingClaims returns the number of claims of a tenant that wait on this instance.
+func (q *Queue) WaitingClaims(tenant string) int64 { return q.waiters.admitted(tenant) }
 
 var errTooManyWaiting = &fieldgate.Error{
 	Code:       fieldgate.CodeRateLimited,
@@ -65,29 +78,44 @@ var errTooManyWaiting = &fieldgate.Error{
 	RetryAfter: time.Second,
 }
 
-// claim runs claim.lua once, and also returns the number of commands that are still ready. The
-// script finishes even if ctx is done while it runs. In that case claim releases the leases,
-// because no caller will use them. If the request has an IdempotencyKey, claim keeps the
-// leases, because the device can repeat the request.
-func (q *Queue) claim(ctx context.Context, r ClaimRequest) (leases []Lease, ready int64, err error) {
+// claimed is the reply of one run of claim.lua.
+type claimed struct {
+	leases     []Lease
+	ready      int64 // number of commands that are still ready
+	maxWaiting int64 // the tenant's limit of waiting claims; zero: no limit
+}
+
+// claim runs claim.lua once. The script finishes even if ctx is done while it runs. In that
+// case claim releases the leases, because no caller will use them. If the request has an
+// IdempotencyKey, claim keeps the leases, because the device can repeat the request.
+func (q *Queue) claim(ctx context.Context, r ClaimRequest) (claimed, error) {
 	keys, args, err := q.claimArgs(r)
 	if err != nil {
-		return nil, 0, err
+		return claimed{}, err
 	}
 	reply, err := q.store.Run(ctx, claimScript, keys, args...)
 	if err != nil {
-		return nil, 0, err
+		return claimed{}, err
 	}
 	if err := refused(reply, ""); err != nil {
-		return nil, 0, err
+		return claimed{}, err
 	}
 	q.noteQuarantined(ctx, reply.String(4))
-	leases = q.leases(ctx, r.Device, reply)
+	leases := q.leases(ctx, r.Device, reply)
 	if ctx.Err() != nil && r.IdempotencyKey == "" {
 		q.releaseAll(ctx, r, leases)
-		return nil, 0, ctx.Err()
+		return claimed{}, ctx.Err()
 	}
-	return leases, reply.Int(3), nil
+	return claimed{leases: leases, ready: reply.Int(3), maxWaiting: q.maxWaiting(reply.String(5))}, nil
+}
+
+// maxWaiting returns the limit of waiting claims of a tenant. Its own limit is empty if the
+// tenant has none.
+func (q *Queue) maxWaiting(own string) int64 {
+	if limit, err := strconv.ParseInt(own, 10, 64); err == nil {
+		return limit
+	}
+	return q.cfg.Limits.WaitingClaims
 }
 
 // claimArgs returns the KEYS and ARGV of claim.lua.
@@ -114,7 +142,7 @@ func (q *Queue) claimArgs(r ClaimRequest) (keys []string, args []any, err error)
 // commands behind it.
 func (q *Queue) leases(ctx context.Context, d store.Device, reply store.Reply) []Lease {
 	var leases []Lease
-	for i := 5; i < len(reply); i++ {
+	for i := 6; i < len(reply); i++ {
 		lease, err := q.lease(d, reply.List(i), reply.Int(2))
 		if err != nil {
 			q.metrics.quarantined.Inc()

@@ -237,8 +237,8 @@ func TestModelTime_RoundsDown(t *testing.T) {
 // elapseScript subtracts a span from every stored time of a device. The scripts then behave as
 // if the span had passed. The test cannot set the clock of Redis itself.
 //
-//	KEYS[1-12]   the device's key set
-//	KEYS[13...]  the records of its sessions, then keys with a time to live
+//	KEYS[1-13]   the device's key set
+//	KEYS[14...]  the records of its sessions, then keys with a time to live
 //	ARGV[1]      span in ms
 //	ARGV[2]      number of sessions
 //	ARGV[3...]   the device's members of the due index
@@ -269,10 +269,10 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do redis.call('ZINCRBY
 for i = 3, #ARGV do
   if redis.call('ZSCORE', KEYS[11], ARGV[i]) then redis.call('ZINCRBY', KEYS[11], -by, ARGV[i]) end
 end
-for i = 13, 12 + sessions do
+for i = 14, 13 + sessions do
   for _, name in ipairs({ 'created', 'expires', 'closed' }) do field(KEYS[i], name) end
 end
-for i = 13 + sessions, #KEYS do
+for i = 14 + sessions, #KEYS do
   local left = redis.call('PTTL', KEYS[i])
   if left > by then redis.call('PEXPIRE', KEYS[i], ms(left - by)) else redis.call('DEL', KEYS[i]) end
 end

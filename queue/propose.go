@@ -40,7 +40,7 @@ const idempotencyTTL = 24 * time.Hour
 
 // Propose creates a command. Retry calls Propose, and no other method creates commands. The
 // command is queued, or is pending approval if the policy requires approval. Refusals:
-// session_not_found, session_closed, command_denied, device_queue_full,
+// session_not_found, session_closed, command_denied, device_queue_full, quota_exceeded,
 // idempotency_key_reused, validation_failed.
 func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 	mode := q.cfg.Policy.Mode(p.Type)
@@ -124,6 +124,7 @@ func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device, at time.
 		id, p.SessionID, content, p.Priority, p.MaxAttempts, string(mode),
 		p.DeliverWithin.Milliseconds(), q.cfg.ApproveWithin.Milliseconds(), maxReady,
 		requestHash, idempotencyTTL.Milliseconds(), at.UnixMilli(), digest, head,
+		q.cfg.Limits.ReadyCommands, q.cfg.Limits.PendingApprovals, q.cfg.Limits.StoredBytes,
 	), nil
 }
 

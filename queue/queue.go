@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
@@ -74,6 +75,10 @@ type Config struct {
 	// instance. Further claims are refused. Default: 2, so that a device can wait again before
 	// the gateway notices that the earlier connection is gone.
 	MaxWaiting int
+
+	// Limits are the installation's quotas of each tenant for ready commands, commands pending
+	// approval, stored bytes and waiting claims. Zero: no limit.
+	Limits quota.Amounts
 
 	// Registerer registers the queue's metrics. Default: the metrics are not registered.
 	Registerer prometheus.Registerer

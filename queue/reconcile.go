@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,19 +28,25 @@ var stateFields = store.KindCommand + "_" + strings.Repeat("?", 28)
 // Several instances may reconcile a device at the same time, while other calls run. Reconcile
 // only selects the commands. The script checks each command again and repairs it atomically.
 //
-// Reconcile returns the number of commands that it has checked, including finished ones. It
-// runs one script for every 50 commands and about one read for every 200.
-func (q *Queue) Reconcile(ctx context.Context, d store.Device) (commands int, err error) {
-	entries, err := q.findCommands(ctx, d)
+// Reconcile runs one script for each 50 commands and about one read for each 200.
+func (q *Queue) Reconcile(ctx context.Context, d store.Device) (Reconciled, error) {
+	entries, bytes, err := q.findCommands(ctx, d)
 	if err != nil {
-		return 0, fmt.Errorf("reading the commands of a device: %w", err)
+		return Reconciled{}, fmt.Errorf("reading the commands of a device: %w", err)
 	}
+	done := Reconciled{Count: len(entries), Bytes: bytes}
 	for batch := range slices.Chunk(entries, reconcileBatch) {
 		if err := q.reconcile(ctx, d, batch); err != nil {
-			return len(entries), fmt.Errorf("reconciling commands: %w", err)
+			return done, fmt.Errorf("reconciling commands: %w", err)
 		}
 	}
-	return len(entries), nil
+	return done, nil
+}
+
+// Reconciled describes the commands that Reconcile has checked, including finished ones.
+type Reconciled struct {
+	Count int
+	Bytes int64 // what they count towards the stored bytes of their tenant
 }
 
 // reconcile runs reconcile.lua on entries. An entry has the form "<session>:<command>" or
@@ -123,16 +130,19 @@ func (q *Queue) reconcileEntry(ctx context.Context, tenant, member string) error
 	return q.reconcile(ctx, store.Device{Tenant: tenant, ID: device}, []string{":" + id})
 }
 
-// findCommands returns an entry for reconcile.lua for each command of the device. It searches
-// the indexes of unfinished commands, the records, and the index of commands by session.
-func (q *Queue) findCommands(ctx context.Context, d store.Device) ([]string, error) {
+// findCommands returns an entry for reconcile.lua for each command of the device. It
+// looks in the device's indexes, in the records and in the session index. It also returns
+// what the records count towards the stored bytes.
+func (q *Queue) findCommands(ctx context.Context, d store.Device) (entries []string, bytes int64, err error) {
 	found := map[string]bool{}
-	for _, add := range []func(context.Context, store.Device, map[string]bool) error{q.addUnfinished, q.addRecords, q.addIndexed} {
-		if err := add(ctx, d, found); err != nil {
-			return nil, err
-		}
+	if err := q.addUnfinished(ctx, d, found); err != nil {
+		return nil, 0, err
 	}
-	return sortedEntries(found), nil
+	if bytes, err = q.addRecords(ctx, d, found); err != nil {
+		return nil, 0, err
+	}
+	err = q.addIndexed(ctx, d, found)
+	return sortedEntries(found), bytes, err
 }
 
 // sortedEntries returns the entries in sorted order. It omits ":<command>" if
@@ -173,9 +183,10 @@ func addIDs(found map[string]bool, ids []string) {
 	}
 }
 
-// addRecords adds to the map found an entry for each command that has a record. It reads the
-// records in batches.
-func (q *Queue) addRecords(ctx context.Context, d store.Device, found map[string]bool) error {
+// addRecords adds the commands that have a record, and returns what the records count. It
+// reads the records in batches, of which several may have the same record.
+func (q *Queue) addRecords(ctx context.Context, d store.Device, found map[string]bool) (bytes int64, err error) {
+	counted := map[string]bool{}
 	for cursor := uint64(0); ; {
 		var pairs []string
 		err := q.store.Do(ctx, "reconcile_records", func(ctx context.Context, c store.Client) (err error) {
@@ -183,15 +194,29 @@ func (q *Queue) addRecords(ctx context.Context, d store.Device, found map[string
 			return err
 		})
 		if err != nil {
-			return err
+			return 0, err
 		}
-		for i := 0; i < len(pairs); i += 2 {
+		for i := 0; i+1 < len(pairs); i += 2 {
 			found[":"+pairs[i]] = true
+			if !counted[pairs[i]] {
+				bytes += countedBytes(pairs[i+1])
+			}
+			counted[pairs[i]] = true
 		}
 		if cursor == 0 {
-			return nil
+			return bytes, nil
 		}
 	}
+}
+
+// countedBytes returns what a command counts, by its stored state. It returns zero for a
+// state that cannot be decoded, and for one that an earlier version wrote.
+func countedBytes(state string) int64 {
+	var counted struct{ Bytes int64 }
+	if json.Unmarshal([]byte(state), &counted) != nil {
+		return 0
+	}
+	return counted.Bytes
 }
 
 // addIndexed adds to the map found an entry for each command in the index of commands by

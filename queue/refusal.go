@@ -16,7 +16,7 @@ func refused(reply store.Reply, id string) error {
 	err := refusal.Of(reply)
 	var refused *fieldgate.Error
 	raw := reply.String(2)
-	if !errors.As(err, &refused) || refused.Reason != "" || raw == "" {
+	if !errors.As(err, &refused) || refused.Reason != "" || refused.Quota != "" || raw == "" {
 		return err
 	}
 	s, err := decodeState(raw)

@@ -121,10 +121,10 @@ func TestRetention_LeavesNoKeys(t *testing.T) {
 			}
 			f.claim(claimKey("k"), shortLease)
 			f.closeSession()
-			// Three keys are never deleted: the device's record, the index of tenants, and the
-			// tenant's event stream, which is trimmed.
+			// Four keys are never deleted: the device's record, the index of tenants, the tenant's
+			// usage record, and its event stream, which is trimmed.
 			want = append(want, f.device.RecordKey(), store.Tenant(f.device.Tenant).StreamKey(),
-				store.PartitionOf(f.device.Tenant).TenantsKey())
+				store.Tenant(f.device.Tenant).UsageKey(), store.PartitionOf(f.device.Tenant).TenantsKey())
 		}
 		slices.Sort(want)
 		want = slices.Compact(want)

@@ -17,6 +17,7 @@ type waiters struct {
 
 	mu       sync.Mutex
 	byDevice map[string][]*waiter
+	byTenant map[string]int64 // number of admitted waiters
 	closed   chan struct{}
 	once     sync.Once
 }
@@ -24,12 +25,13 @@ type waiters struct {
 // waiter is one waiting claim.
 type waiter struct {
 	device string
+	tenant string        // set by admit; empty before
 	woken  chan struct{} // holds at most one unused wake-up
 	closed chan struct{}
 }
 
 func newWaiters(perDevice int) *waiters {
-	return &waiters{perDevice: perDevice, byDevice: map[string][]*waiter{}, closed: make(chan struct{})}
+	return &waiters{perDevice: perDevice, byDevice: map[string][]*waiter{}, byTenant: map[string]int64{}, closed: make(chan struct{})}
 }
 
 // join adds a waiter behind the other waiters of the device. It returns nil if the device
@@ -46,11 +48,45 @@ func (ws *waiters) join(device string) *waiter {
 	return w
 }
 
+// admit counts a waiter towards the quota of its tenant, once. It returns false if limit
+// waiters of the tenant are admitted already. A limit of zero admits every waiter.
+func (ws *waiters) admit(w *waiter, tenant string, limit int64) bool {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	switch {
+	case w.tenant != "":
+		return true
+	case limit > 0 && ws.byTenant[tenant] >= limit:
+		return false
+	}
+	w.tenant = tenant
+	ws.byTenant[tenant]++
+	return true
+}
+
+// admitted returns the number of admitted waiters of a tenant.
+func (ws *waiters) admitted(tenant string) int64 {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	return ws.byTenant[tenant]
+}
+
+// discount reverses admit. The caller holds ws.mu.
+func (ws *waiters) discount(w *waiter) {
+	if w.tenant == "" {
+		return
+	}
+	if ws.byTenant[w.tenant]--; ws.byTenant[w.tenant] == 0 {
+		delete(ws.byTenant, w.tenant)
+	}
+}
+
 // leave removes a waiter. If the waiter has not used its wake-up, leave passes the
 // wake-up on to the next waiter.
 func (ws *waiters) leave(w *waiter) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	ws.discount(w)
 	rest := ws.byDevice[w.device]
 	for i := range rest {
 		if rest[i] == w {

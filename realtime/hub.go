@@ -65,6 +65,10 @@ type Config struct {
 	// instance. Further events are delayed. Zero means no limit.
 	Events Rate
 
+	// SocketQuota is the installation's quota of sockets of each tenant, on all instances. A
+	// further handshake is refused. Zero: no limit.
+	SocketQuota int64
+
 	// Registerer registers the metrics. If it is nil, the metrics are not exported.
 	Registerer prometheus.Registerer
 

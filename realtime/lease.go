@@ -49,7 +49,7 @@ type connectionRecord struct {
 
 // register writes a socket's registration to the store, where all instances can read it.
 // A device's newest socket replaces the device's older socket on any instance. Refusal:
-// unauthorized for a device that is suspended or decommissioned.
+// unauthorized for a device that is suspended or decommissioned, and quota_exceeded.
 func (h *Hub) register(ctx context.Context, s *Socket) error {
 	scope := s.scope()
 	scope.RequestID = s.RequestID
@@ -65,12 +65,12 @@ func (h *Hub) register(ctx context.Context, s *Socket) error {
 	return nil
 }
 
-// keys returns the keys of the connection's record, of the tenant's index of connections
-// and of the tenant's event stream. If the socket is a device's, the device's key set
-// follows.
+// keys returns the keys of the connection's record, and of the tenant's index of connections,
+// event stream, leases of sockets and usage record. For a device's socket, the device's key
+// set follows.
 func (s *Socket) keys() []string {
 	t := store.Tenant(s.Tenant)
-	keys := []string{t.ConnectionKey(s.ID()), t.ConnectionsKey(), t.StreamKey()}
+	keys := []string{t.ConnectionKey(s.ID()), t.ConnectionsKey(), t.StreamKey(), t.SocketLeasesKey(), t.UsageKey()}
 	if s.Device != "" {
 		keys = append(keys, store.Device{Tenant: s.Tenant, ID: s.Device}.Keys()...)
 	}
@@ -84,7 +84,7 @@ func (s *Socket) scope() store.Scope {
 // args returns the arguments of the scripts that connect, renew and disconnect a socket.
 func (s *Socket) args(scope store.Scope) []any {
 	cfg := s.hub.cfg
-	return scope.Args(s.ID(), cfg.Lease.Milliseconds(), s.encodeRecord(), cfg.OnlineFor.Milliseconds())
+	return scope.Args(s.ID(), cfg.Lease.Milliseconds(), s.encodeRecord(), cfg.OnlineFor.Milliseconds(), cfg.SocketQuota)
 }
 
 func (s *Socket) encodeRecord() string {
@@ -173,7 +173,7 @@ func (h *Hub) removeFromIndex(ctx context.Context, t store.Tenant, ids []any) er
 // Kick closes a tenant's socket on any instance. Refusal: connection_not_found.
 func (h *Hub) Kick(ctx context.Context, tenant, id string) error {
 	t := store.Tenant(tenant)
-	keys := []string{t.ConnectionKey(id), t.ConnectionsKey()}
+	keys := []string{t.ConnectionKey(id), t.ConnectionsKey(), t.SocketLeasesKey()}
 	reply, err := h.store.Run(ctx, kickScript, keys, tenant, id, h.cfg.Lease.Milliseconds())
 	if err != nil {
 		return fmt.Errorf("closing a connection: %w", err)

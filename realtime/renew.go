@@ -104,7 +104,7 @@ func (h *Hub) runRenewal(ctx context.Context, s *Socket) (store.Reply, error) {
 // renewUsers is like renew, for a batch of sockets of users of one tenant.
 func (h *Hub) renewUsers(ctx context.Context, batch []*Socket) error {
 	t := store.Tenant(batch[0].Tenant)
-	keys, args := []string{t.ConnectionsKey()}, []any{h.cfg.Lease.Milliseconds()}
+	keys, args := []string{t.ConnectionsKey(), t.SocketLeasesKey()}, []any{h.cfg.Lease.Milliseconds()}
 	renewing := map[string]*Socket{} // sockets whose leases this script renews, by connection id
 	for _, s := range batch {
 		if s.beginRenewal() {

@@ -61,6 +61,9 @@ var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeDeviceQueueFull: {
 		"The device has as many commands waiting as it may have. Wait until some have ended.", addQueueRetry,
 	},
+	fieldgate.CodeQuotaExceeded: {
+		"The tenant has reached a quota. End or remove something first, or ask the operator for more.", addQuota,
+	},
 }
 
 // addReason adds why a credential was refused. A test compares the reasons of the scripts with
@@ -79,6 +82,22 @@ func addRetryAfter(refused *fieldgate.Error, reply store.Reply) {
 
 func addQueueRetry(refused *fieldgate.Error, _ store.Reply) {
 	refused.RetryAfter = queueFullRetry
+}
+
+// quotaRetry is the RetryAfter of the refusal for an exceeded quota.
+const quotaRetry = 30 * time.Second
+
+func addQuota(refused *fieldgate.Error, reply store.Reply) {
+	refused.Quota, refused.RetryAfter = reply.String(value), quotaRetry
+	refused.Detail = fmt.Sprintf("The tenant has reached its quota %s of %s. End or remove something first, or ask the operator for more.",
+		reply.String(value), reply.String(value+1))
+}
+
+// Quota returns the refusal for an exceeded quota that is not counted in the store.
+func Quota(name string, limit int64) *fieldgate.Error {
+	refused := New(fieldgate.CodeQuotaExceeded)
+	addQuota(refused, store.Reply{string(refused.Code), "", name, limit})
+	return refused
 }
 
 // Marker is a code by which a script signals something to the package that runs the script. A

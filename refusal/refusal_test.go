@@ -25,6 +25,7 @@ func TestOf_ReplyBecomesWhatTheCallerIsTold(t *testing.T) {
 		"the session":         {store.Reply{"session_active", "", "ses_1"}, fieldgate.Error{Code: fieldgate.CodeSessionActive, SessionID: "ses_1"}},
 		"the time to wait":    {store.Reply{"rate_limited", "", int64(1500)}, fieldgate.Error{Code: fieldgate.CodeRateLimited, RetryAfter: 1500 * time.Millisecond}},
 		"a fixed time":        {store.Reply{"device_queue_full", ""}, fieldgate.Error{Code: fieldgate.CodeDeviceQueueFull, RetryAfter: 10 * time.Second}},
+		"the quota":           {store.Reply{"quota_exceeded", "", "devices", "9"}, fieldgate.Error{Code: fieldgate.CodeQuotaExceeded, Quota: "devices", RetryAfter: 30 * time.Second}},
 		"without the session": {store.Reply{"session_active"}, fieldgate.Error{Code: fieldgate.CodeSessionActive}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -12,20 +14,64 @@ import (
 // session is the newest one, unless data is damaged.
 const reconcileNewest = 50
 
-// Reconcile compares the newest sessions of a device with the device's record and the indexes,
-// and repairs differences. The Reconcile method of the queue does the same for commands.
-// Reconcile makes two reads, and runs one script for each session.
-func (s *Service) Reconcile(ctx context.Context, d store.Device) error {
+// Reconcile compares the newest sessions of a device with the device's record and the
+// indexes, and repairs differences. The queue's Reconcile does the same for commands.
+// It returns what all sessions of the device count towards the stored bytes of their tenant.
+// It costs two reads, two for each 200 sessions, and one script for each of the newest.
+func (s *Service) Reconcile(ctx context.Context, d store.Device) (bytes int64, err error) {
 	ids, err := s.candidates(ctx, d)
 	if err != nil {
-		return fmt.Errorf("reading the sessions of a device: %w", err)
+		return 0, fmt.Errorf("reading the sessions of a device: %w", err)
 	}
 	for _, id := range ids {
 		if err := s.reconcile(ctx, d, id); err != nil {
-			return fmt.Errorf("reconciling a session: %w", err)
+			return 0, fmt.Errorf("reconciling a session: %w", err)
 		}
 	}
-	return nil
+	if bytes, err = s.countedBytes(ctx, d); err != nil {
+		return 0, fmt.Errorf("adding up the sessions of a device: %w", err)
+	}
+	return bytes, nil
+}
+
+// sessionsPerRead is the maximum number of sessions that one round trip reads.
+const sessionsPerRead = 200
+
+// countedBytes returns what the sessions of a device count.
+func (s *Service) countedBytes(ctx context.Context, d store.Device) (bytes int64, err error) {
+	listing := store.Listing{Key: d.SessionsKey()}
+	for page := (store.Page{Limit: sessionsPerRead}); ; {
+		ids, err := s.store.Members(ctx, listing, page)
+		if err != nil {
+			return 0, err
+		}
+		counted, err := s.sumBytes(ctx, ids[:min(len(ids), page.Limit)])
+		if err != nil {
+			return 0, err
+		}
+		bytes += counted
+		if len(ids) <= page.Limit {
+			return bytes, nil
+		}
+		page.Cursor = store.CursorAfter(ids[page.Limit-1])
+	}
+}
+
+// sumBytes returns what some sessions count.
+func (s *Service) sumBytes(ctx context.Context, ids []string) (bytes int64, err error) {
+	err = s.store.Do(ctx, "session_bytes", func(ctx context.Context, c store.Client) error {
+		pipe := c.Pipeline()
+		found := make([]*redis.SliceCmd, len(ids))
+		for i, id := range ids {
+			found[i] = pipe.HMGet(ctx, store.SessionKey(id), "bytes")
+		}
+		_, err := pipe.Exec(ctx)
+		for _, fields := range found {
+			bytes += store.Reply(fields.Val()).Int(0)
+		}
+		return err
+	})
+	return bytes, err
 }
 
 // candidates returns the ids of the device's newest sessions. It adds the session that the

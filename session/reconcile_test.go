@@ -47,7 +47,8 @@ func (w *reconcileBench) reconcile() []string {
 	w.mu.Lock()
 	w.found = nil
 	w.mu.Unlock()
-	require.NoError(w.t, w.sessions.Reconcile(w.t.Context(), w.device))
+	_, err := w.sessions.Reconcile(w.t.Context(), w.device)
+	require.NoError(w.t, err)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.found
@@ -189,7 +190,8 @@ func TestReconcile_FindsNothingUnderLoad(t *testing.T) {
 		for range 2 {
 			load.Go(func() {
 				for ctx.Err() == nil {
-					require.NoError(w.t, w.sessions.Reconcile(w.t.Context(), w.device))
+					_, err := w.sessions.Reconcile(w.t.Context(), w.device)
+					require.NoError(w.t, err)
 				}
 			})
 			load.Go(func() {

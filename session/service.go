@@ -10,6 +10,7 @@ import (
 
 	"github.com/fieldgate/fieldgate"
 	queuelua "github.com/fieldgate/fieldgate/queue/lua"
+	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
@@ -39,6 +40,10 @@ type Config struct {
 	// Retention is the time for which a session is kept after it has ended. Default: 30 days.
 	Retention time.Duration
 
+	// Limits are the installation's quotas of each tenant for open sessions and stored bytes.
+	// Zero: no limit.
+	Limits quota.Amounts
+
 	// Logger logs errors that concern one session, for example a session that is moved to the
 	// quarantine. Default: slog.Default().
 	Logger *slog.Logger
@@ -48,6 +53,7 @@ type Config struct {
 type Service struct {
 	store     *store.Store
 	retention time.Duration
+	limits    quota.Amounts
 	log       *slog.Logger
 }
 
@@ -59,7 +65,7 @@ func New(cfg Config) *Service {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	return &Service{store: cfg.Store, retention: cfg.Retention, log: cfg.Logger}
+	return &Service{store: cfg.Store, retention: cfg.Retention, limits: cfg.Limits, log: cfg.Logger}
 }
 
 // OpenRequest is a request to open a session.
@@ -75,7 +81,7 @@ type OpenRequest struct {
 }
 
 // Open opens a session. Errors: device_not_found, device_not_active, session_active
-// with the id of the active session, idempotency_key_reused.
+// with the id of the active session, quota_exceeded, idempotency_key_reused.
 func (s *Service) Open(ctx context.Context, o OpenRequest) (Session, error) {
 	if !store.OwnsID(o.Tenant, store.KindDevice, o.DeviceID) {
 		return Session{}, errDeviceNotFound
@@ -105,7 +111,8 @@ func (s *Service) open(ctx context.Context, o OpenRequest, scope store.Scope) (s
 	keys = append(keys, store.IdempotencyKeys(o.Tenant, o.IdempotencyKey)...)
 	digest := store.DigestOf(fmt.Sprintf("open %s %s %q %d", o.DeviceID, o.Type, o.Description, o.Duration))
 	return s.store.Run(ctx, openScript, keys,
-		scope.Args(id, o.Type, o.Description, o.Duration.Milliseconds(), digest, idempotencyTTL.Milliseconds())...)
+		scope.Args(id, o.Type, o.Description, o.Duration.Milliseconds(), digest, idempotencyTTL.Milliseconds(),
+			s.limits.OpenSessions, s.limits.StoredBytes)...)
 }
 
 // CloseRequest is a request to close a session.

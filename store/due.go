@@ -21,8 +21,6 @@ const (
 	maxSweepEvery = 3 * time.Second
 )
 
-var quarantineScript = NewScript(files, "lua/set_aside.lua")
-
 // Due is a member of the due index whose time has passed.
 type Due struct {
 	Kind   string // "command", "session" or "presence"
@@ -61,11 +59,17 @@ type Settle func(ctx context.Context, due []Due) error
 // A failure is logged and retried. While only some partitions fail, the interval stays
 // the same, because leases expire in the other partitions too. While all partitions fail,
 // the interval grows.
+//
+// Every trimEvery, Sweep also trims the quarantines.
 func (s *Store) Sweep(ctx context.Context, settle map[string]Settle) {
 	wait := sweepEvery
-	var logged time.Time
+	var logged, trimmed time.Time
 	for ctx.Err() == nil {
 		swept, more, err := s.sweep(ctx, settle)
+		if time.Since(trimmed) >= trimEvery {
+			err = errors.Join(err, s.TrimQuarantine(ctx))
+			trimmed = time.Now()
+		}
 		if err != nil && ctx.Err() == nil && time.Since(logged) >= maxSweepEvery {
 			s.log.Error("sweeping failed", "error", err)
 			logged = time.Now()
@@ -183,17 +187,5 @@ func ignoreNil(err error) error {
 	if errors.Is(err, redis.Nil) {
 		return nil
 	}
-	return err
-}
-
-// Quarantine moves a member from the due index to the quarantine of its partition. It is
-// called for a member that cannot be settled, so that the member does not stop the
-// others. It is safe to repeat.
-func (s *Store) Quarantine(ctx context.Context, d Due) error {
-	return s.quarantine(ctx, PartitionOf(d.Device.Tenant), d.member())
-}
-
-func (s *Store) quarantine(ctx context.Context, p Partition, member string) error {
-	_, err := s.Run(ctx, quarantineScript, []string{p.DueKey(), p.QuarantineKey()}, member)
 	return err
 }

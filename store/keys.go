@@ -99,8 +99,8 @@ func (p Partition) key(parts ...string) string {
 // milliseconds.
 func (p Partition) DueKey() string { return p.key("due") }
 
-// TenantsKey returns the key of an index of the partition's tenants. The index contains
-// each tenant that has ever opened a session. Other tenants cannot have commands.
+// TenantsKey returns the key of the index of those tenants in the partition that have
+// devices. Other tenants cannot have sessions or commands.
 func (p Partition) TenantsKey() string { return p.key("tenants") }
 
 // QuarantineKey returns the key of the list of due members that the sweeper could not
@@ -155,6 +155,10 @@ func (t Tenant) ExternalIDsKey() string { return t.key("external") }
 // by id and hence by age.
 func (t Tenant) SessionsKey() string { return t.key("sessions") }
 
+// UsageKey returns the key of the tenant's usage record: a hash with the totals that are
+// counted for its quotas, and with its own limits.
+func (t Tenant) UsageKey() string { return t.key("usage") }
+
 // IdempotencyKeys returns a slice with the key of the stored reply to a request. The
 // slice is empty for a request without the header Idempotency-Key.
 func IdempotencyKeys(tenant, header string) []string {
@@ -181,6 +185,10 @@ func (t Tenant) ConnectionsKey() string { return t.key("connections") }
 // ConnectionKey returns the key of the record of an open socket. The record
 // expires with the socket's lease.
 func (t Tenant) ConnectionKey(id string) string { return t.key("connection", id) }
+
+// SocketLeasesKey returns the key of the sorted set of the tenant's open sockets, by the end
+// of their lease in Unix milliseconds. It counts towards the quota.
+func (t Tenant) SocketLeasesKey() string { return t.key("connections", "leases") }
 
 // TicketKey returns the key of the record of a single-use ticket for opening a socket.
 // The hash is the ticket's hash in hexadecimal. The partition depends on the hash,
@@ -290,6 +298,6 @@ func (d Device) Keys() []string {
 	return []string{
 		d.RecordKey(), d.CommandsKey(), d.IndexKey(), d.ReadyKey(),
 		d.key("pending"), d.key("leases"), d.CancelsKey(), d.TimelineKey(),
-		t.StreamKey(), t.InboxKey(), p.DueKey(), p.QuarantineKey(),
+		t.StreamKey(), t.InboxKey(), p.DueKey(), p.QuarantineKey(), t.UsageKey(),
 	}
 }

@@ -20,7 +20,7 @@ func keysOf(tenant string, d store.Device) map[string]string {
 	keys := map[string]string{
 		"stream": t.StreamKey(), "inbox": t.InboxKey(), "devices": t.DevicesKey(), "external": t.ExternalIDsKey(),
 		"sessions": t.SessionsKey(), "rate": t.RateKey(), "idempotency": store.IdempotencyKeys(tenant, "key-1")[0],
-		"by status": t.DevicesByKey("status", "active"), "by tag": t.DevicesByKey("tag", "site=berlin"),
+		"usage": t.UsageKey(), "socket leases": t.SocketLeasesKey(), "by status": t.DevicesByKey("status", "active"), "by tag": t.DevicesByKey("tag", "site=berlin"),
 		"device sessions": d.SessionsKey(), "device rate": d.RateKey(), "device claim": d.ClaimKey("d1"), "registration": d.RegistrationKey("d1"),
 		"login": store.LoginKey(d.ID, "h1"), "logins": store.LoginsKey(d.ID), "session": store.SessionKey(session), "result": store.ResultKey(command),
 	}
@@ -40,7 +40,7 @@ func deviceOf(tenant string) store.Device {
 func adversaries() []string {
 	tenants := []string{"c.a", "u.a", "c.", "u.", "c.a.b", "c.a-b", "c.a_b", "u.auth0~7c1", "u.auth0~3a1", "c.fg", "c.%7B00%7D"}
 	for _, word := range []string{
-		"events", "inbox", "devices", "external", "sessions", "rate", "idempotency", "tenant", "device", "due", "status", "tag",
+		"events", "inbox", "usage", "leases", "devices", "external", "sessions", "rate", "idempotency", "tenant", "device", "due", "status", "tag",
 	} {
 		tenants = append(tenants, word, "c."+word, "c.a."+word)
 	}
@@ -111,7 +111,7 @@ func TestDeviceKeys_OrderMatchesScripts(t *testing.T) {
 	named := map[string]string{
 		"record": d.RecordKey(), "commands": d.CommandsKey(), "index": d.IndexKey(), "ready": d.ReadyKey(),
 		"cancels": d.CancelsKey(), "timeline": d.TimelineKey(),
-		"stream": store.Tenant("c.acme").StreamKey(), "inbox": store.Tenant("c.acme").InboxKey(),
+		"stream": store.Tenant("c.acme").StreamKey(), "usage": store.Tenant("c.acme").UsageKey(), "inbox": store.Tenant("c.acme").InboxKey(),
 		"due": store.PartitionOf("c.acme").DueKey(), "quarantine": store.PartitionOf("c.acme").QuarantineKey(),
 	}
 	keys := d.Keys()

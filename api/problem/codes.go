@@ -57,6 +57,7 @@ var kinds = map[fieldgate.Code]kind{
 
 	fieldgate.CodeRateLimited:     {http.StatusTooManyRequests, "Too many requests"},
 	fieldgate.CodeDeviceQueueFull: {http.StatusTooManyRequests, "The queue of the device is full"},
+	fieldgate.CodeQuotaExceeded:   {http.StatusTooManyRequests, "A quota of the tenant is exceeded"},
 
 	fieldgate.CodeInternal: {http.StatusInternalServerError, "Internal error"},
 

@@ -32,6 +32,7 @@ type Document struct {
 	Command   *command       `json:"command,omitempty"`
 	SessionID string         `json:"sessionId,omitempty"`
 	Approval  *approval      `json:"approval,omitempty"`
+	Quota     string         `json:"quota,omitempty"`
 }
 
 type fieldError struct {
@@ -68,6 +69,7 @@ func Of(err error, requestID string) Document {
 		Command:   (*command)(refusal.Command),
 		SessionID: refusal.SessionID,
 		Approval:  approvalOf(refusal.Approval),
+		Quota:     refusal.Quota,
 	}
 }
 

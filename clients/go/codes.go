@@ -41,6 +41,7 @@ const (
 	CodeUnsupportedMediaType  ProblemCode = "unsupported_media_type"
 	CodeRateLimited           ProblemCode = "rate_limited"
 	CodeDeviceQueueFull       ProblemCode = "device_queue_full"
+	CodeQuotaExceeded         ProblemCode = "quota_exceeded"
 	CodeInternal              ProblemCode = "internal"
 	CodeStoreUnavailable      ProblemCode = "store_unavailable"
 	CodeIssuerUnavailable     ProblemCode = "issuer_unavailable"

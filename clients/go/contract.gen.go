@@ -951,6 +951,13 @@ type Problem struct {
 	// Errors Each invalid part of the request. Only with `validation_failed`.
 	Errors []FieldError `json:"errors,omitempty,omitzero"`
 
+	// Quota The exceeded quota, by its name in `GET /api/v1/customer/usage`. Only with
+	// `quota_exceeded`.
+	//
+	//
+	// Example: readyCommands
+	Quota string `json:"quota,omitempty,omitzero"`
+
 	// RequestID The id of a request: the caller's own, or one that the gateway generated.
 	//
 	// Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
@@ -1337,6 +1344,63 @@ type UpdateDeviceRequest struct {
 	//
 	// Example: {"line":"cooling","site":"leipzig"}
 	Tags Tags `json:"tags,omitzero"`
+}
+
+// Usage The quotas of a tenant, and what it uses of them.
+type Usage struct {
+	// Limits The quotas of a tenant. An absent one is not limited.
+	Limits UsageLimits `json:"limits"`
+
+	// Used What a tenant uses of its quotas.
+	Used UsageAmounts `json:"used"`
+}
+
+// UsageAmounts What a tenant uses of its quotas.
+type UsageAmounts struct {
+	// Devices The number of devices that are not decommissioned.
+	Devices int64 `json:"devices"`
+
+	// OpenSessions The number of active sessions.
+	OpenSessions int64 `json:"openSessions"`
+
+	// PendingApprovals The number of commands pending approval.
+	PendingApprovals int64 `json:"pendingApprovals"`
+
+	// ReadyCommands The number of queued commands.
+	ReadyCommands int64 `json:"readyCommands"`
+
+	// Sockets The number of open sockets, on all instances.
+	Sockets int64 `json:"sockets"`
+
+	// StoredBytes The number of bytes that the records count.
+	StoredBytes int64 `json:"storedBytes"`
+
+	// WaitingClaims The number of claims that wait for a command, on the instance that responds.
+	WaitingClaims int64 `json:"waitingClaims"`
+}
+
+// UsageLimits The quotas of a tenant. An absent one is not limited.
+type UsageLimits struct {
+	// Devices The maximum number of devices that are not decommissioned.
+	Devices int64 `json:"devices,omitempty,omitzero"`
+
+	// OpenSessions The maximum number of active sessions.
+	OpenSessions int64 `json:"openSessions,omitempty,omitzero"`
+
+	// PendingApprovals The maximum number of commands pending approval.
+	PendingApprovals int64 `json:"pendingApprovals,omitempty,omitzero"`
+
+	// ReadyCommands The maximum number of queued commands.
+	ReadyCommands int64 `json:"readyCommands,omitempty,omitzero"`
+
+	// Sockets The maximum number of open sockets, on all instances.
+	Sockets int64 `json:"sockets,omitempty,omitzero"`
+
+	// StoredBytes The maximum number of bytes that the records count.
+	StoredBytes int64 `json:"storedBytes,omitempty,omitzero"`
+
+	// WaitingClaims The maximum number of claims that wait for a command, on the instance that responds.
+	WaitingClaims int64 `json:"waitingClaims,omitempty,omitzero"`
 }
 
 // Version The version and nothing else.
@@ -1772,6 +1836,14 @@ func (r requester) getSystemInfo(ctx context.Context) (*http.Response, error) {
 	return r.do(ctx, operation{
 		method: http.MethodGet,
 		path:   "/api/v1/customer/system/info",
+	})
+}
+
+// getUsage sends GET /api/v1/customer/usage.
+func (r requester) getUsage(ctx context.Context) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodGet,
+		path:   "/api/v1/customer/usage",
 	})
 }
 

@@ -60,6 +60,7 @@ var methodOf = map[string]string{
 	"openCustomerSocket":  "CustomerClient.Connect",
 	"listConnections":     "CustomerClient.Connections",
 	"closeConnection":     "CustomerClient.CloseConnection",
+	"getUsage":            "CustomerClient.Usage",
 	"getSystemInfo":       "CustomerClient.SystemInfo",
 }
 

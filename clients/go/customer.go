@@ -122,6 +122,12 @@ func (c *CustomerClient) IssueTicket(ctx context.Context, origin string) (Ticket
 	return decode[Ticket](c.requester.issueTicket(ctx, issueTicketRequest{Origin: origin}))
 }
 
+// Usage returns the quotas of the tenant and what it uses of them. A limit of zero is no limit.
+// A refusal with [CodeQuotaExceeded] has the name of the quota in Quota.
+func (c *CustomerClient) Usage(ctx context.Context) (Usage, error) {
+	return decode[Usage](c.requester.getUsage(ctx))
+}
+
 // SystemInfo returns the version of the gateway instance that responds, the services that it
 // depends on, and the number of its open sockets.
 func (c *CustomerClient) SystemInfo(ctx context.Context) (SystemInfo, error) {

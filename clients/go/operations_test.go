@@ -232,6 +232,11 @@ func TestOperations_Fleet(t *testing.T) {
 				`{"items":[` + response + `],"nextCursor":"ZDNx"}`,
 				fieldgate.DeviceList{Items: []fieldgate.Device{active}, NextCursor: "ZDNx"},
 			},
+			"Usage": {
+				func(ctx context.Context) (any, error) { return customer.Usage(ctx) },
+				"GET", customers + "/usage", "", `{"limits":{"devices":9},"used":{"devices":3}}`,
+				fieldgate.Usage{Limits: fieldgate.UsageLimits{Devices: 9}, Used: fieldgate.UsageAmounts{Devices: 3}},
+			},
 			"SystemInfo": {
 				func(ctx context.Context) (any, error) { return customer.SystemInfo(ctx) },
 				"GET", customers + "/system/info", "", `{"version":"1.4.0"}`, fieldgate.SystemInfo{Version: "1.4.0"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 // that another package defines are taken from there. The command dev overrides some defaults.
 func defaults() kong.Vars {
 	limits := ratelimit.Defaults()
-	return kong.Vars{
+	vars := quotaDefaults()
+	maps.Copy(vars, kong.Vars{
 		"addr":                  gateway.DefaultAddr,
 		"audience":              gateway.DefaultAudience,
 		"tenant_claim":          gateway.DefaultTenantClaim,
@@ -37,7 +39,8 @@ func defaults() kong.Vars {
 		"environment":           gateway.DefaultEnvironment,
 		"personal_tenants":      "off",
 		"log_format":            "json",
-	}
+	})
+	return vars
 }
 
 // shortDuration formats whole seconds without zero units: 90s, 720h.

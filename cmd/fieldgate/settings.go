@@ -51,11 +51,12 @@ type settings struct {
 	RateTotal    rate   `name:"rate-register-total" env:"FIELDGATE_RATE_REGISTER_TOTAL" default:"${rate_register_total}" help:"Registrations from all addresses: per minute/burst."`
 	RateLogin    rate   `env:"FIELDGATE_RATE_LOGIN" default:"${rate_login}" help:"Device logins from each address: per minute/burst."`
 
-	RateRefused      rate `name:"rate-unauthorized" env:"FIELDGATE_RATE_UNAUTHORIZED" default:"${rate_unauthorized}" help:"Refused credentials from each network at each instance: per minute/burst."`
-	RateHandshakes   rate `env:"FIELDGATE_RATE_HANDSHAKES" default:"30000/2000" help:"Handshakes of sockets on this instance: per minute/burst. A customer may use half of them."`
-	RateEvents       rate `env:"FIELDGATE_RATE_EVENTS" default:"600000/10000" help:"Event frames that this instance pushes to the sockets of each customer: per minute/burst. Further ones are delayed."`
-	MaxSockets       int  `env:"FIELDGATE_MAX_SOCKETS" default:"0" help:"Maximum number of sockets of this instance; 0 for as many as the limit of open files allows."`
-	MaxTenantSockets int  `env:"FIELDGATE_MAX_TENANT_SOCKETS" default:"0" help:"Maximum number of sockets of each customer on this instance; 0 for half of the maximum of the instance, and at most 20000."`
+	RateRefused      rate          `name:"rate-unauthorized" env:"FIELDGATE_RATE_UNAUTHORIZED" default:"${rate_unauthorized}" help:"Refused credentials from each network at each instance: per minute/burst."`
+	RateHandshakes   rate          `env:"FIELDGATE_RATE_HANDSHAKES" default:"30000/2000" help:"Handshakes of sockets on this instance: per minute/burst. A customer may use half of them."`
+	RateEvents       rate          `env:"FIELDGATE_RATE_EVENTS" default:"600000/10000" help:"Event frames that this instance pushes to the sockets of each customer: per minute/burst. Further ones are delayed."`
+	MaxSockets       int           `env:"FIELDGATE_MAX_SOCKETS" default:"0" help:"Maximum number of sockets of this instance; 0 for as many as the limit of open files allows."`
+	MaxTenantSockets int           `env:"FIELDGATE_MAX_TENANT_SOCKETS" default:"0" help:"Maximum number of sockets of each customer on this instance; 0 for half of the maximum of the instance, and at most 20000."`
+	Quota            quotaSettings `embed:"" prefix:"quota-"`
 
 	AutoPipeline bool   `name:"redis-auto-pipeline" env:"FIELDGATE_REDIS_AUTO_PIPELINE" default:"true" negatable:"" help:"Send the Redis scripts of concurrent requests together."`
 	Environment  string `env:"FIELDGATE_ENVIRONMENT" default:"${environment}" help:"Name of this installation in the system information."`
@@ -85,7 +86,7 @@ func (s settings) config() (gateway.Config, error) {
 		DrainDelay: s.DrainDelay, DrainWindow: s.DrainWindow, ShutdownTimeout: s.ShutdownTimeout,
 		IdleTimeout: s.IdleTimeout, BalancerIdleTimeout: s.BalancerIdleTimeout,
 		Policy: policy, Retention: s.Retention, CodeKey: s.CodeKey,
-		MaxSockets: s.MaxSockets, MaxTenantSockets: s.MaxTenantSockets,
+		MaxSockets: s.MaxSockets, MaxTenantSockets: s.MaxTenantSockets, Quotas: s.Quota.amounts(),
 		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices,
 		AutoPipeline: s.AutoPipeline, Environment: s.Environment, Version: program.Version(), Logger: s.logger(),
 	}

@@ -1,11 +1,11 @@
 -- decommission takes a device out of service permanently.
--- KEYS[1..12]   the device's key set, as store.Device.Keys returns it
--- KEYS[13..16]  the tenant's provisioned, active, suspended and decommissioned devices
--- KEYS[17]      the tenant's external ids
--- KEYS[18]      the record of the device's session; absent if the device has none
+-- KEYS[1..13]   the device's key set, as store.Device.Keys returns it
+-- KEYS[14..17]  the tenant's provisioned, active, suspended and decommissioned devices
+-- KEYS[18]      the tenant's external ids
+-- KEYS[19]      the record of the device's session; absent if the device has none
 -- ARGV[1..5]    the scope, as store.Scope.Args returns it
 -- ARGV[6]       the reason
--- ARGV[7]       the id of the session in KEYS[18], or ""
+-- ARGV[7]       the id of the session in KEYS[19], or ""
 -- Returns {"ok", events}
 -- Refuses with device_not_found; or with stale if the device now has another session
 -- Guarantees that no command is delivered to the device and no request of the device is accepted
@@ -13,13 +13,14 @@
 -- have run them.
 --@include store/base
 --@include store/device
+--@include store/due
 --@include store/event
 --@include store/reply
 --@include queue/command
 --@include session/session
 local device = device_at(1, 1)
-local provisioned_key, active_key, suspended_key, decommissioned_key = KEYS[13], KEYS[14], KEYS[15], KEYS[16]
-local external_ids_key, session_key = KEYS[17], KEYS[18]
+local provisioned_key, active_key, suspended_key, decommissioned_key = KEYS[14], KEYS[15], KEYS[16], KEYS[17]
+local external_ids_key, session_key = KEYS[18], KEYS[19]
 local reason, session = ARGV[6], ARGV[7]
 local now = clock()
 
@@ -33,7 +34,8 @@ elseif (current_session or '') ~= session then
   return refuse('stale')
 end
 
-redis.call('HSET', device.record, 'status', 'decommissioned')
+redis.call('HSET', device.record, 'status', 'decommissioned', 'decommissioned', ms(now))
+set_due(device, 'device', device.id, now + device.retention)
 redis.call('HINCRBY', device.record, 'epoch', 1)
 redis.call('HDEL', device.record, 'secret', 'activation', 'activation_until', 'activation_used')
 redis.call('ZREM', provisioned_key, device.id)

@@ -1,5 +1,5 @@
 -- heartbeat records that a device is alive, and the state that the device reports.
--- KEYS[1..12]  the device's key set, as store.Device.Keys returns it
+-- KEYS[1..13]  the device's key set, as store.Device.Keys returns it
 -- ARGV[1..5]   the scope, as store.Scope.Args returns it
 -- ARGV[6]      the reported state
 -- ARGV[7]      the metrics, as JSON

@@ -1,6 +1,6 @@
 -- issue creates a new activation code for a device.
--- KEYS[1..12]  the device's key set, as store.Device.Keys returns it
--- KEYS[13]     the stored reply; absent for a request without an Idempotency-Key
+-- KEYS[1..13]  the device's key set, as store.Device.Keys returns it
+-- KEYS[14]     the stored reply; absent for a request without an Idempotency-Key
 -- ARGV[1..5]   the scope, as store.Scope.Args returns it
 -- ARGV[6]      the hash of the code
 -- ARGV[7]      the encrypted code
@@ -17,7 +17,7 @@
 --@include store/reply
 --@include in_service
 local device = device_at(1, 1)
-local memory_key = KEYS[13]
+local memory_key = KEYS[14]
 local code_hash, sealed_code, lifetime = ARGV[6], ARGV[7], tonumber(ARGV[8])
 local fingerprint, memory_ttl = ARGV[9], tonumber(ARGV[10])
 local now = clock()

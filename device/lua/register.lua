@@ -1,8 +1,8 @@
 -- register exchanges an activation code for a device secret.
--- KEYS[1..12]  the device's key set, as store.Device.Keys returns it
--- KEYS[13]     the tenant's provisioned devices
--- KEYS[14]     the tenant's active devices
--- KEYS[15]     the stored reply; absent for a request without an Idempotency-Key
+-- KEYS[1..13]  the device's key set, as store.Device.Keys returns it
+-- KEYS[14]     the tenant's provisioned devices
+-- KEYS[15]     the tenant's active devices
+-- KEYS[16]     the stored reply; absent for a request without an Idempotency-Key
 -- ARGV[1..5]   the scope, as store.Scope.Args returns it
 -- ARGV[6]      the hash of the code
 -- ARGV[7]      the hash of the secret
@@ -24,8 +24,9 @@
 --@include store/event
 --@include store/idempotency
 --@include store/reply
+--@include size
 local device = device_at(1, 1)
-local provisioned_key, active_key, memory_key = KEYS[13], KEYS[14], KEYS[15]
+local provisioned_key, active_key, memory_key = KEYS[14], KEYS[15], KEYS[16]
 local code_hash, secret_hash, sealed_secret = ARGV[6], ARGV[7], ARGV[8]
 local metadata, model, firmware, address = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 local fingerprint, memory_ttl = ARGV[13], tonumber(ARGV[14])
@@ -56,6 +57,7 @@ end
 registered = tonumber(registered or now)
 redis.call('HSET', device.record, 'secret', secret_hash, 'activation_used', ms(now), 'registered', ms(registered),
   'metadata', metadata, 'model', model, 'firmware', firmware, 'last_seen', ms(now))
+recount(device)
 redis.call('HINCRBY', device.record, 'epoch', 1)
 if status == 'provisioned' then
   redis.call('HSET', device.record, 'status', 'active')

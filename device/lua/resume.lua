@@ -1,6 +1,6 @@
 -- resume reactivates a suspended device.
--- KEYS[1..12]   the device's key set, as store.Device.Keys returns it
--- KEYS[13..16]  the tenant's provisioned, active, suspended and decommissioned devices
+-- KEYS[1..13]   the device's key set, as store.Device.Keys returns it
+-- KEYS[14..17]  the tenant's provisioned, active, suspended and decommissioned devices
 -- ARGV[1..5]    the scope, as store.Scope.Args returns it
 -- ARGV[6]       the reason
 -- Returns {"ok", events, now, {field, value...} of the device's record}
@@ -13,7 +13,7 @@
 --@include store/reply
 --@include in_service
 local device = device_at(1, 1)
-local provisioned_key, active_key, suspended_key = KEYS[13], KEYS[14], KEYS[15]
+local provisioned_key, active_key, suspended_key = KEYS[14], KEYS[15], KEYS[16]
 local reason = ARGV[6]
 local now = clock()
 

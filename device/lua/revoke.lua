@@ -1,5 +1,5 @@
 -- revoke ends all logins of a device. The device may log in again.
--- KEYS[1..12]  the device's key set, as store.Device.Keys returns it
+-- KEYS[1..13]  the device's key set, as store.Device.Keys returns it
 -- ARGV[1..5]   the scope, as store.Scope.Args returns it
 -- ARGV[6]      the reason
 -- Returns {"ok", events, now, {field, value...} of the device's record}

@@ -1,5 +1,5 @@
 -- settle_presence announces that a device has become stale or offline.
--- KEYS[1..12]  the device's key set, as store.Device.Keys returns it
+-- KEYS[1..13]  the device's key set, as store.Device.Keys returns it
 -- ARGV[1..5]   the scope, as store.Scope.Args returns it
 -- ARGV[6]      time after the last request at which a device becomes offline, in ms
 -- Returns {"ok", events}

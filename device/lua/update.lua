@@ -1,6 +1,6 @@
 -- update changes the name, the location and the tags of a device.
--- KEYS[1..12]  the device's key set, as store.Device.Keys returns it
--- KEYS[13...]  the tag indexes that the device leaves, then the tag indexes that it enters
+-- KEYS[1..13]  the device's key set, as store.Device.Keys returns it
+-- KEYS[14...]  the tag indexes that the device leaves, then the tag indexes that it enters
 -- ARGV[1..5]   the scope, as store.Scope.Args returns it
 -- ARGV[6]      the revision of the device's record when the caller read it
 -- ARGV[7]      the name
@@ -15,8 +15,9 @@
 --@include store/device
 --@include store/reply
 --@include in_service
+--@include size
 local device = device_at(1, 1)
-local TAG_INDEXES = 13 -- index in KEYS of the first tag index
+local TAG_INDEXES = 14 -- index in KEYS of the first tag index
 local revision, name, location, tags, leave = ARGV[6], ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
 local now = clock()
 
@@ -29,6 +30,7 @@ end
 
 redis.call('HSET', device.record, 'name', name, 'location', location, 'tags', tags)
 redis.call('HINCRBY', device.record, 'revision', 1)
+recount(device)
 for i = TAG_INDEXES, #KEYS do
   if i < TAG_INDEXES + leave then
     redis.call('ZREM', KEYS[i], device.id)

@@ -1,7 +1,7 @@
 -- claim leases the next commands of the ready set to their device.
--- KEYS[1..12]  the device's key set
--- KEYS[13]     the login's record
--- KEYS[14]     the stored answer; only with an Idempotency-Key
+-- KEYS[1..13]  the device's key set
+-- KEYS[14]     the login's record
+-- KEYS[15]     the stored answer; only with an Idempotency-Key
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      maximum number of commands to claim
 -- ARGV[7]      length of each lease, in ms
@@ -10,7 +10,8 @@
 -- ARGV[10]     epoch of the login
 -- ARGV[11]     hash of the login token; empty if the login's record is not required
 -- ARGV[12...]  a claim token and its hash, for each command that may be claimed
--- Returns {"ok", events, now, length of the ready set, quarantined ids,
+-- Returns {"ok", events, now, length of the ready set, quarantined ids, the tenant's own limit
+--       of waiting claims (empty if it has none, and if commands are returned),
 --       {command id, state, body, claim token}...}
 -- Refuses with idempotency_key_reused, or with unauthorized and the reason for the log
 -- Guarantees that a command has one lease at a time, and that only a command that may run is
@@ -26,7 +27,7 @@
 --@include command
 --@include fence
 local device = device_at(1, 1)
-local login_key, memory_key = KEYS[13], KEYS[14]
+local login_key, memory_key = KEYS[14], KEYS[15]
 local limit, timeout, fingerprint, settle_limit = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
 local login_epoch, login_hash = ARGV[10], ARGV[11]
 local TOKENS = 12 -- index of the first claim token in ARGV
@@ -34,7 +35,8 @@ local now = clock()
 
 -- reply returns the script's reply with the claimed commands.
 local function reply(claimed)
-  return ok(now, redis.call('ZCARD', device.ready), quarantined(), unpack(claimed))
+  local max_waiting = #claimed == 0 and redis.call('HGET', device.usage, 'waitingClaims:limit') or ''
+  return ok(now, redis.call('ZCARD', device.ready), quarantined(), max_waiting, unpack(claimed))
 end
 
 -- read_body returns the body of a command, or false if the body is missing.
@@ -70,7 +72,7 @@ local function next_claimable()
     if not body then
       quarantine(device, id)
     elseif c.status ~= 'queued' then
-      redis.call('ZREM', device.ready, id)
+      remove_ready(device, id)
     elseif lacks_approval(c) then
       quarantine(device, id)
     elseif not settle(device, id, c, now) then

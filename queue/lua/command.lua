@@ -28,6 +28,7 @@
 --@include store/base
 --@include store/due
 --@include store/event
+--@include store/usage
 
 -- EXECUTION_CAP is the maximum time, in ms, from a command's first claim that was not released
 -- to the end of its last lease.
@@ -38,6 +39,9 @@ local EXECUTION_CAP = 12 * 3600 * 1000
 local CLAIMS_CAP = 2000
 -- HISTORY_CAP is the maximum number of claims that a command's history keeps.
 local HISTORY_CAP = 20
+-- COMMAND_BYTES is the number of bytes that a command counts besides its body and its result.
+-- It stands for the state, the entries in indexes and the remembered answer.
+local COMMAND_BYTES = 2048
 -- FINAL holds the final statuses. Only a late result replaces a final status.
 local FINAL = {
   succeeded = true, failed = true, timed_out = true,
@@ -53,7 +57,7 @@ local REQUIRED = {
 -- type is checked.
 local OPTIONAL = {
   token = 'string', past = 'string', result = 'string', first = 'number', approve_by = 'number',
-  history = 'table', approval = 'table', digest = 'string',
+  history = 'table', approval = 'table', digest = 'string', bytes = 'number',
 }
 -- DEADLINE maps a status to the field that holds the deadline of a command in that status. The
 -- record must have this field.
@@ -154,12 +158,17 @@ end
 -- set_aside holds the ids of the commands that this run of the script has quarantined.
 local set_aside = {}
 
+-- remove_ready removes the command from the ready set, and counts it if it was there.
+local function remove_ready(device, id)
+  count(device, 'readyCommands', -redis.call('ZREM', device.ready, id))
+end
+
 -- quarantine removes a command from every structure that scripts act on, so that it no longer
 -- blocks other commands, and adds it to the quarantine. The command's record stays, so that an
 -- operator can read it.
 local function quarantine(device, id)
   set_aside[#set_aside + 1] = id
-  redis.call('ZREM', device.ready, id)
+  remove_ready(device, id)
   redis.call('ZREM', device.pending, id)
   redis.call('ZREM', device.leases, id)
   redis.call('SREM', device.cancels, id)
@@ -182,7 +191,7 @@ local function unlist(device, id, c)
     redis.call('ZREM', device.pending, id)
     redis.call('ZREM', device.inbox, inbox_member(device, id))
   elseif c.status == 'queued' then
-    redis.call('ZREM', device.ready, id)
+    remove_ready(device, id)
   elseif c.status == 'claimed' then
     redis.call('ZREM', device.leases, id)
     if c.cancel then
@@ -227,7 +236,7 @@ local function enqueue(device, id, c, now)
   unlist(device, id, c)
   c.status = 'queued'
   c.queued = now
-  redis.call('ZADD', device.ready, ms(ready_score(c)), id)
+  count(device, 'readyCommands', redis.call('ZADD', device.ready, ms(ready_score(c)), id))
   schedule(device, id, c)
   save_command(device, id, c)
 end
@@ -335,13 +344,15 @@ end
 -- finish_unclaimed moves the queued and the pending commands of the device to a final status.
 -- The work is bounded, because the ready set and the pending set have a maximum size.
 local function finish_unclaimed(device, now, status, e)
-  for _, key in ipairs({ device.ready, device.pending }) do
+  for i, key in ipairs({ device.ready, device.pending }) do
     for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do
       local c = load_command(device, id)
       if not c then
         quarantine(device, id)
       elseif c.status == 'queued' or c.status == 'pending_approval' then
         finish_without_result(device, id, c, status, now, e)
+      elseif i == 1 then
+        remove_ready(device, id)
       else
         redis.call('ZREM', key, id)
       end

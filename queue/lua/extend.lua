@@ -1,5 +1,5 @@
 -- extend extends the lease of a claimed command.
--- KEYS[1..12]  the device's key set
+-- KEYS[1..13]  the device's key set
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      command id
 -- ARGV[7]      hash of the claim token

@@ -1,7 +1,7 @@
 -- propose adds a command to the queue of its device. No other script creates a command.
--- KEYS[1..12]  the device's key set
--- KEYS[13]     the session's record
--- KEYS[14]     the stored answer; only with an Idempotency-Key
+-- KEYS[1..13]  the device's key set
+-- KEYS[14]     the session's record
+-- KEYS[15]     the stored answer; only with an Idempotency-Key
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      command id
 -- ARGV[7]      session id
@@ -17,9 +17,12 @@
 -- ARGV[17]     time of the proposal in Unix ms; the gateway has read it from the store's clock
 -- ARGV[18]     digest of a command that is created at the time ARGV[17]
 -- ARGV[19]     head of the body; empty if the body is small
+-- ARGV[20]     the installation's limit of ready commands; 0 for none
+-- ARGV[21]     the installation's limit of commands pending approval; 0 for none
+-- ARGV[22]     the installation's limit of stored bytes; 0 for none
 -- Returns {"ok", events, command id, state, body, 1 if the answer was stored before}
 -- Refuses with idempotency_key_reused, session_not_found, session_closed,
---       device_queue_full
+--       device_queue_full; or with quota_exceeded, the quota and its limit
 -- Guarantees that a claim cannot find a command under review, and that a repeated request
 -- creates no second command unless the first was deleted. The digest covers deliver_by, so the
 -- script stores the digest only if deliver_by counts from ARGV[17]. It ignores ARGV[17] if
@@ -32,11 +35,12 @@
 --@include store/reply
 --@include command
 local device = device_at(1, 1)
-local session_key, memory_key = KEYS[13], KEYS[14]
+local session_key, memory_key = KEYS[14], KEYS[15]
 local id, session, body, priority, max_attempts = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10])
 local review, deliver_within, decide_within = ARGV[11] == 'review', tonumber(ARGV[12]), tonumber(ARGV[13])
 local bound, fingerprint, memory_ttl = tonumber(ARGV[14]), ARGV[15], tonumber(ARGV[16])
 local proposed_at, digest, head = tonumber(ARGV[17]), ARGV[18], ARGV[19]
+local max_ready, max_pending, max_bytes = ARGV[20], ARGV[21], ARGV[22]
 local now = clock()
 
 -- RECENT_MS is the maximum age, in ms, of the proposal time that the gateway has read.
@@ -64,6 +68,15 @@ end
 if redis.call('ZCARD', device.ready) >= bound or (review and redis.call('ZCARD', device.pending) >= bound) then
   return refuse('device_queue_full')
 end
+local bytes = COMMAND_BYTES + #body
+refused = over_quota(device.usage, {
+  { quota = 'readyCommands', n = 1, limit = max_ready },
+  { quota = 'storedBytes', n = bytes, limit = max_bytes },
+  review and { quota = 'pendingApprovals', n = 1, limit = max_pending, used = redis.call('ZCARD', device.inbox) } or nil,
+})
+if refused then
+  return refused
+end
 
 local c = {
   session = session,
@@ -75,9 +88,11 @@ local c = {
   digest = recent and digest or nil,
   attempt = 0,
   claims = 0,
+  bytes = bytes,
   request = device.request,
   proposer = device.actor,
 }
+count_bytes(device, bytes)
 redis.call('HSET', device.commands, body_field(id), body)
 if recent and head ~= '' then
   redis.call('HSET', device.commands, head_field(id), head)

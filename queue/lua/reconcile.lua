@@ -1,6 +1,6 @@
 -- reconcile compares commands of a device with the structures that they should be in, and
 -- repairs the differences.
--- KEYS[1..12]  the device's key set
+-- KEYS[1..13]  the device's key set
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6...]   where a command was found: "<session>:<command>" in the index of commands by
 --              session, ":<command>" in any other structure

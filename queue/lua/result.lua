@@ -1,6 +1,6 @@
 -- result records the result of a command.
--- KEYS[1..12]  the device's key set
--- KEYS[13]     the command's result
+-- KEYS[1..13]  the device's key set
+-- KEYS[14]     the command's result
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      command id
 -- ARGV[7]      hash of the claim token
@@ -19,7 +19,7 @@
 --@include command
 --@include fence
 local device = device_at(1, 1)
-local result_key = KEYS[13]
+local result_key = KEYS[14]
 local id, token_hash, status, fingerprint, result = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local now = clock()
 
@@ -47,6 +47,8 @@ end
 
 local late = c.status ~= 'claimed'
 c.result, c.late = fingerprint, late or nil
+c.bytes = (c.bytes or 0) + #result
+count_bytes(device, #result)
 record_claim_end(c, now, status)
 finish(device, id, c, status, now)
 redis.call('SET', result_key, result, 'PX', ms(device.retention))

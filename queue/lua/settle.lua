@@ -1,6 +1,6 @@
 -- settle applies the deadlines that have passed, for a batch of commands. The sweeper of
 -- every instance runs it. If two run it for the same command, the second changes nothing.
--- KEYS[1...]  12 keys for each command: its device's key set
+-- KEYS[1...]  13 keys for each command: its device's key set
 -- ARGV[1...]  6 arguments for each command: the scope of the call and the command id
 -- Returns {"ok", events, quarantined ids, ids that were due and have no record}
 -- Guarantees that a due member is removed or has a later time when the script returns.
@@ -17,6 +17,7 @@ local function forget(device, id, c)
   redis.call('HDEL', device.commands, id, body_field(id), head_field(id), aside_field(id))
   redis.call('ZREM', device.index, index_member(c.session, id))
   remove_due(device, 'command', id)
+  count_bytes(device, -(c.bytes or 0))
 end
 
 -- settle_due settles one due command.

@@ -7,11 +7,12 @@
 --@include store/device
 --@include store/reply
 --@include device/presence
-local record_key, index_key, DEVICE = KEYS[1], KEYS[2], 4
+local record_key, index_key, leases_key, DEVICE = KEYS[1], KEYS[2], KEYS[4], 6
 local id, online_for = ARGV[6], tonumber(ARGV[9])
 
 redis.call('DEL', record_key)
 redis.call('ZREM', index_key, id)
+redis.call('ZREM', leases_key, id)
 if KEYS[DEVICE] then
   local device, now = device_at(DEVICE, 1), clock()
   if redis.call('HGET', device.record, 'connection') == id then

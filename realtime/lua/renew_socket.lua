@@ -10,7 +10,7 @@
 --@include store/reply
 --@include device/presence
 --@include connection
-local record_key, index_key, DEVICE = KEYS[1], KEYS[2], 4
+local record_key, index_key, leases_key, DEVICE = KEYS[1], KEYS[2], KEYS[4], 6
 local id, lease, record = ARGV[6], tonumber(ARGV[7]), ARGV[8]
 
 if redis.call('GET', record_key) == KICKED then
@@ -26,5 +26,5 @@ if KEYS[DEVICE] then
   end
   set_socket(device, now, id, lease)
 end
-register(record_key, index_key, id, record, lease)
+register(record_key, index_key, leases_key, id, record, lease)
 return ok()

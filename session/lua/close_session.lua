@@ -1,6 +1,6 @@
 -- close_session closes a session and ends its commands that are not claimed.
--- KEYS[1..12]  the device's key set
--- KEYS[13]     the session's record
+-- KEYS[1..13]  the device's key set
+-- KEYS[14]     the session's record
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      session id
 -- ARGV[7]      reason
@@ -14,7 +14,7 @@
 --@include store/reply
 --@include session
 local device = device_at(1, 1)
-local session_key = KEYS[13]
+local session_key = KEYS[14]
 local id, reason = ARGV[6], ARGV[7]
 local now = clock()
 

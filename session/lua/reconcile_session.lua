@@ -1,9 +1,9 @@
 -- reconcile_session compares a session with its device and its indexes, and repairs the
 -- differences.
--- KEYS[1..12]  the device's key set
--- KEYS[13]     the session's record
--- KEYS[14]     the tenant's index of sessions
--- KEYS[15]     the device's index of sessions
+-- KEYS[1..13]  the device's key set
+-- KEYS[14]     the session's record
+-- KEYS[15]     the tenant's index of sessions
+-- KEYS[16]     the device's index of sessions
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      session id
 -- Returns {"ok", events, {damage...}}
@@ -16,7 +16,7 @@
 --@include store/reply
 --@include session
 local device = device_at(1, 1)
-local session_key, tenant_index_key, device_index_key = KEYS[13], KEYS[14], KEYS[15]
+local session_key, tenant_index_key, device_index_key = KEYS[14], KEYS[15], KEYS[16]
 local id = ARGV[6]
 local now = clock()
 local damages = {}

@@ -7,6 +7,7 @@
 --@include store/base
 --@include store/due
 --@include store/event
+--@include store/usage
 --@include queue/command
 
 -- free_device removes the session from the device's record, so that another session can be
@@ -17,6 +18,7 @@ local function free_device(device, id)
     return false
   end
   redis.call('HDEL', device.record, 'session', 'session_until')
+  count(device, 'openSessions', -1)
   return true
 end
 

@@ -1,9 +1,9 @@
 -- settle_session expires a session whose time has passed, and deletes a session whose
 -- retention has ended.
--- KEYS[1..12]  the device's key set
--- KEYS[13]     the session's record
--- KEYS[14]     the tenant's index of sessions
--- KEYS[15]     the device's index of sessions
+-- KEYS[1..13]  the device's key set
+-- KEYS[14]     the session's record
+-- KEYS[15]     the tenant's index of sessions
+-- KEYS[16]     the device's index of sessions
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      session id
 -- Returns {"ok", events}
@@ -15,12 +15,12 @@
 --@include store/reply
 --@include session
 local device = device_at(1, 1)
-local session_key, tenant_index_key, device_index_key = KEYS[13], KEYS[14], KEYS[15]
+local session_key, tenant_index_key, device_index_key = KEYS[14], KEYS[15], KEYS[16]
 local id = ARGV[6]
 local now = clock()
 
--- forget deletes a session at the end of its retention period.
-local function forget()
+-- forget deletes a session at the end of its retention, and frees the bytes that it counts.
+local function forget(bytes)
   -- Normally the device's record no longer names this session. If the session's record was
   -- lost, the device's record still names the session, which would block any new session.
   free_device(device, id)
@@ -28,9 +28,10 @@ local function forget()
   redis.call('ZREM', tenant_index_key, id)
   redis.call('ZREM', device_index_key, id)
   remove_due(device, 'session', id)
+  count_bytes(device, -bytes)
 end
 
-local status, expires, closed = read_fields(session_key, 'status', 'expires', 'closed')
+local status, expires, closed, bytes = read_fields(session_key, 'status', 'expires', 'closed', 'bytes')
 local due = tonumber(expires or 0)
 if status and status ~= 'active' then
   due = tonumber(closed or 0) + device.retention
@@ -40,6 +41,6 @@ if status and due > now then
 elseif status == 'active' then
   end_session(device, session_key, id, now, 'expired', { actor = SYSTEM })
 else
-  forget()
+  forget(tonumber(bytes or 0))
 end
 return ok()

@@ -1,5 +1,5 @@
 -- DEVICE_KEYS is the number of keys that store.Device.Keys returns.
-local DEVICE_KEYS = 12
+local DEVICE_KEYS = 13
 -- DEVICE_ARGS is the number of arguments in a scope. The function store.Scope.Args returns
 -- them first.
 local DEVICE_ARGS = 5
@@ -21,6 +21,7 @@ local function device_at(key, arg)
     inbox = KEYS[key + 9],
     due = KEYS[key + 10],
     quarantine = KEYS[key + 11],
+    usage = KEYS[key + 12],
     tenant = ARGV[arg],
     id = ARGV[arg + 1],
     actor = ARGV[arg + 2],

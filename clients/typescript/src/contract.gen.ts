@@ -36,6 +36,7 @@ export type ProblemCode =
   | "unsupported_media_type"
   | "rate_limited"
   | "device_queue_full"
+  | "quota_exceeded"
   | "internal"
   | "store_unavailable"
   | "issuer_unavailable"

@@ -484,8 +484,9 @@ export interface paths {
          * Decommission a device
          * @description Removes the device from service permanently: its logins end immediately, its activation
          *     code becomes invalid, and its queued and pending commands are cancelled. Its history stays
-         *     readable. This cannot be undone: suspend a device that may return. A repeated call returns
-         *     204 again.
+         *     readable until the retention ends. Then the device is deleted, and its id returns 404
+         *     `device_not_found`. This cannot be undone: suspend a device that may return. A repeated
+         *     call returns 204 again.
          */
         delete: operations["decommissionDevice"];
         options?: never;
@@ -991,6 +992,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/customer/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare the tenant's usage with its quotas
+         * @description Returns the quotas of the tenant and what it uses of each. The operator sets the quotas of
+         *     the installation, and may set others for one tenant. A request that would exceed a quota
+         *     is refused with 429 `quota_exceeded`, whose `quota` names it. A quota never refuses what
+         *     ends, frees or submits something: results, cancellations, decisions and closing sessions
+         *     are accepted. An approved command is queued even if `readyCommands` is reached.
+         *
+         *     | quota | counts | freed by |
+         *     |---|---|---|
+         *     | `devices` | devices that are not decommissioned | decommissioning a device |
+         *     | `openSessions` | active sessions | the end of a session |
+         *     | `readyCommands` | commands that are `queued` | a claim, a cancellation, an expiry |
+         *     | `pendingApprovals` | commands that are `pending_approval` | a decision, a cancellation, an expiry |
+         *     | `storedBytes` | see below | the end of the retention |
+         *     | `sockets` | open sockets of devices and of users, on all instances | closing a socket; within 45 seconds after a crash of an instance |
+         *     | `waitingClaims` | claims that wait for a command, on the instance that responds | the end of the wait |
+         *
+         *     `storedBytes` is what the tenant's records count:
+         *
+         *     * A device counts 6,144 bytes, its `name`, `externalId`, `location` and `metadata`, three
+         *       times its tags as JSON and 256 bytes for each tag, because tags have indexes.
+         *     * A session counts 1,024 bytes and its description.
+         *     * A command counts 2,048 bytes, its proposal as JSON (type, parameters and reason) and its
+         *       result as JSON.
+         *     * An event of a timeline counts 256 bytes. Events are counted in the background, so this
+         *       number may be an hour behind.
+         *
+         *     The fixed numbers stand for states and indexes. Commands and sessions that an earlier
+         *     version of the gateway wrote count nothing.
+         */
+        get: operations["getUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/customer/system/info": {
         parameters: {
             query?: never;
@@ -1186,6 +1234,12 @@ export interface components {
             command?: components["schemas"]["CommandState"];
             sessionId?: components["schemas"]["SessionId"];
             approval?: components["schemas"]["Approval"];
+            /**
+             * @description The exceeded quota, by its name in `GET /api/v1/customer/usage`. Only with
+             *     `quota_exceeded`.
+             * @example readyCommands
+             */
+            quota?: string;
         };
         /**
          * @description The stable code of the problem, for programs. The table under "Errors" explains each.
@@ -1957,6 +2011,87 @@ export interface components {
             items: components["schemas"]["Connection"][];
             nextCursor?: components["schemas"]["NextCursor"];
         };
+        /** @description The quotas of a tenant, and what it uses of them. */
+        Usage: {
+            limits: components["schemas"]["UsageLimits"];
+            used: components["schemas"]["UsageAmounts"];
+        };
+        /** @description The quotas of a tenant. An absent one is not limited. */
+        UsageLimits: {
+            /**
+             * Format: int64
+             * @description The maximum number of devices that are not decommissioned.
+             */
+            devices?: number;
+            /**
+             * Format: int64
+             * @description The maximum number of active sessions.
+             */
+            openSessions?: number;
+            /**
+             * Format: int64
+             * @description The maximum number of queued commands.
+             */
+            readyCommands?: number;
+            /**
+             * Format: int64
+             * @description The maximum number of commands pending approval.
+             */
+            pendingApprovals?: number;
+            /**
+             * Format: int64
+             * @description The maximum number of bytes that the records count.
+             */
+            storedBytes?: number;
+            /**
+             * Format: int64
+             * @description The maximum number of open sockets, on all instances.
+             */
+            sockets?: number;
+            /**
+             * Format: int64
+             * @description The maximum number of claims that wait for a command, on the instance that responds.
+             */
+            waitingClaims?: number;
+        };
+        /** @description What a tenant uses of its quotas. */
+        UsageAmounts: {
+            /**
+             * Format: int64
+             * @description The number of devices that are not decommissioned.
+             */
+            devices: number;
+            /**
+             * Format: int64
+             * @description The number of active sessions.
+             */
+            openSessions: number;
+            /**
+             * Format: int64
+             * @description The number of queued commands.
+             */
+            readyCommands: number;
+            /**
+             * Format: int64
+             * @description The number of commands pending approval.
+             */
+            pendingApprovals: number;
+            /**
+             * Format: int64
+             * @description The number of bytes that the records count.
+             */
+            storedBytes: number;
+            /**
+             * Format: int64
+             * @description The number of open sockets, on all instances.
+             */
+            sockets: number;
+            /**
+             * Format: int64
+             * @description The number of claims that wait for a command, on the instance that responds.
+             */
+            waitingClaims: number;
+        };
         /** @description The state of the instance that responds. */
         SystemInfo: {
             /** @description The released version; `dev` for a development build. */
@@ -2326,6 +2461,17 @@ export interface components {
         };
         /** @description Too many requests, or too many queued commands of the device. */
         ProposeLimited: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too many requests, or a quota of the tenant is reached. */
+        QuotaLimited: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "Retry-After": components["headers"]["Retry-After"];
@@ -2842,7 +2988,7 @@ export interface operations {
             409: components["responses"]["IdempotencyKeyReused"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            429: components["responses"]["RateLimited"];
+            429: components["responses"]["QuotaLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -3055,7 +3201,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["OriginNotAllowed"];
-            429: components["responses"]["RateLimited"];
+            429: components["responses"]["QuotaLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -3196,7 +3342,7 @@ export interface operations {
             409: components["responses"]["ExternalIdTaken"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            429: components["responses"]["RateLimited"];
+            429: components["responses"]["QuotaLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -3697,7 +3843,7 @@ export interface operations {
             409: components["responses"]["SessionNotOpened"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            429: components["responses"]["RateLimited"];
+            429: components["responses"]["QuotaLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -4468,7 +4614,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["SocketForbidden"];
-            429: components["responses"]["RateLimited"];
+            429: components["responses"]["QuotaLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -4550,6 +4696,55 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["ConnectionNotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getUsage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The quotas of the tenant, and what it uses of them. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "limits": {
+                     *         "devices": 100000,
+                     *         "openSessions": 10000,
+                     *         "readyCommands": 100000,
+                     *         "pendingApprovals": 10000,
+                     *         "storedBytes": 4294967296,
+                     *         "sockets": 20000,
+                     *         "waitingClaims": 5000
+                     *       },
+                     *       "used": {
+                     *         "devices": 1250,
+                     *         "openSessions": 14,
+                     *         "readyCommands": 31,
+                     *         "pendingApprovals": 2,
+                     *         "storedBytes": 48128004,
+                     *         "sockets": 1264,
+                     *         "waitingClaims": 310
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["InsufficientRole"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
