@@ -111,8 +111,12 @@ func (o operation) isList() bool {
 	return schema != nil && schema.Value.Properties["items"] != nil
 }
 
-// schemes returns the names of the security schemes of the operation.
+// schemes returns the names of the security schemes of the operation. It returns nil if the
+// operation has no security, which TestContract_SecurityOfOperations reports.
 func (o operation) schemes() []string {
+	if o.Security == nil {
+		return nil
+	}
 	var names []string
 	for _, requirement := range *o.Security {
 		names = slices.AppendSeq(names, maps.Keys(requirement))

@@ -70,7 +70,7 @@ func TestSettings_NamedInTextsExist(t *testing.T) {
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)
 		for _, name := range settingName.FindAllString(string(content), -1) {
-			require.True(t, contains(rows, name) || slices.Contains(others, name), "%s names the unknown setting %s", file, name)
+			require.True(t, contains(rows, name) || slices.Contains(others, name), "%s names %s, which the table of settings in operations.md does not have", file, name)
 		}
 	}
 }
