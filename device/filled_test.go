@@ -2,6 +2,7 @@ package device_test
 
 import (
 	"context"
+	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -74,6 +75,25 @@ func TestDevice_EveryFieldIsRead(t *testing.T) {
 		changed, err := w.registry.Update(t.Context(), device.Change{Tenant: w.tenant, DeviceID: w.id})
 		require.NoError(t, err)
 		storetest.RequireFilled(t, changed, notInScriptReply)
+	})
+}
+
+// TestUpdate_EveryFieldIsStored changes one field at a time, and reads the device again.
+func TestUpdate_EveryFieldIsStored(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		d, _ := b.provision()
+		unchanged := device.Change{Tenant: b.tenant, DeviceID: d.ID}
+		storetest.ForEachChange(t, unchanged, map[string]string{
+			"Tenant": "selects the device", "DeviceID": "selects the device",
+			"UserID": "recorded in the timeline", "RequestID": "recorded in the timeline",
+		}, func(t *testing.T, field string, changed device.Change) {
+			_, err := b.registry.Update(t.Context(), changed)
+			require.NoError(t, err, field)
+			want := reflect.Indirect(reflect.ValueOf(changed).FieldByName(field)).Interface()
+			require.Equal(t, want, reflect.ValueOf(b.get(d.ID)).FieldByName(field).Interface(), field)
+		})
 	})
 }
 

@@ -93,10 +93,15 @@ func TestProvision_IdempotencyKeyReused(t *testing.T) {
 		b := newBench(t, s)
 		d, _ := b.provision(func(p *device.Provisioning) { p.IdempotencyKey = "key-1" })
 		other := b.provisioning()
-		other.Name, other.IdempotencyKey = "Pump station 13", "key-1"
-		_, _, err := b.registry.Provision(t.Context(), other)
-		requireRefused(t, fieldgate.CodeIdempotencyKeyReused, err)
-		_, err = b.registry.IssueActivationCode(t.Context(), device.IssueRequest{Tenant: b.tenant, DeviceID: d.ID, IdempotencyKey: "key-1"})
+		other.IdempotencyKey = "key-1"
+		storetest.ForEachChange(t, other, map[string]string{
+			"Tenant": "keys belong to a tenant", "IdempotencyKey": "the test repeats it",
+			"UserID": "another user may retry", "RequestID": "a retry has another",
+		}, func(t *testing.T, field string, changed device.Provisioning) {
+			_, _, err := b.registry.Provision(t.Context(), changed)
+			require.Equal(t, fieldgate.CodeIdempotencyKeyReused, fieldgate.CodeOf(err), field)
+		})
+		_, err := b.registry.IssueActivationCode(t.Context(), device.IssueRequest{Tenant: b.tenant, DeviceID: d.ID, IdempotencyKey: "key-1"})
 		requireRefused(t, fieldgate.CodeIdempotencyKeyReused, err)
 	})
 }

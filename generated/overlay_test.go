@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,16 @@ func TestModels_MeaningfulZerosAreWritten(t *testing.T) {
 		text, err := json.Marshal(response)
 		require.NoError(t, err, want)
 		require.Contains(t, string(text), want)
+	}
+}
+
+// TestModels_FieldsOfUpdatesMayBeAbsent requires a type that can be nil for each field of the
+// request that changes a device. A field of another type would be erased by each request
+// without it: overlay.yaml lists such fields.
+func TestModels_FieldsOfUpdatesMayBeAbsent(t *testing.T) {
+	t.Parallel()
+	for field := range reflect.TypeFor[generated.UpdateDeviceRequest]().Fields() {
+		require.Contains(t, []reflect.Kind{reflect.Pointer, reflect.Map, reflect.Slice}, field.Type.Kind(), field.Name)
 	}
 }
 

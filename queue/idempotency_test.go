@@ -1,9 +1,7 @@
 package queue_test
 
 import (
-	"encoding/json"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,24 +43,19 @@ func TestPropose_SameKeyReturnsSameCommand(t *testing.T) {
 
 func TestPropose_KeyBelongsToOneRequest(t *testing.T) {
 	t.Parallel()
-	changes := map[string]func(*queue.Proposal){
-		"type":        func(p *queue.Proposal) { p.Type = "diagnostic.ping" },
-		"parameters":  func(p *queue.Proposal) { p.Parameters = json.RawMessage(`{"host":"example.org"}`) },
-		"priority":    func(p *queue.Proposal) { p.Priority = 9 },
-		"reason":      func(p *queue.Proposal) { p.Reason = "another" },
-		"maxAttempts": maxAttempts(2),
-		"deliver":     deliverWithin(time.Hour),
+	unchanged := map[string]string{
+		"Tenant": "keys belong to a tenant", "SessionID": "there is one session", "IdempotencyKey": "the test repeats it",
+		"UserID": "another user may retry", "RequestID": "a retry has another", "RetryOf": "set by Retry",
 	}
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		f := newFixture(t, s)
 		f.propose(auto, proposalKey("k"))
-		for name, change := range changes {
-			p := f.proposal(auto)
-			p.IdempotencyKey = "k"
-			change(&p)
-			_, err := f.queue.Propose(t.Context(), p)
-			require.Equal(t, fieldgate.CodeIdempotencyKeyReused, fieldgate.CodeOf(err), name)
-		}
+		proposal := f.proposal(auto)
+		proposal.IdempotencyKey = "k"
+		storetest.ForEachChange(t, proposal, unchanged, func(t *testing.T, field string, changed queue.Proposal) {
+			_, err := f.queue.Propose(t.Context(), changed)
+			require.Equal(t, fieldgate.CodeIdempotencyKeyReused, fieldgate.CodeOf(err), field)
+		})
 		require.Len(t, f.listAll(f.session.ID, 50), 1)
 
 		other := f.withDevice(f.newDevice(storetest.Tenant()))

@@ -153,18 +153,18 @@ func TestOpen_IdempotencyKeyReused(t *testing.T) {
 	each(t, func(b *bench) {
 		withKey := func(o *session.OpenRequest) { o.IdempotencyKey = "key-1" }
 		first := b.open(withKey)
-		for name, change := range map[string]func(*session.OpenRequest){
-			"device":      func(o *session.OpenRequest) { o.DeviceID = b.newDevice(b.device.Tenant).ID },
-			"type":        func(o *session.OpenRequest) { o.Type = "remediation" },
-			"description": func(o *session.OpenRequest) { o.Description += "!" },
-			"duration":    func(o *session.OpenRequest) { o.Duration++ },
-		} {
-			o := b.openRequest()
-			withKey(&o)
-			change(&o)
+		request := b.openRequest()
+		withKey(&request)
+		refused := func(name string, o session.OpenRequest) {
 			_, err := b.sessions.Open(b.t.Context(), o)
 			require.Equal(b.t, fieldgate.CodeIdempotencyKeyReused, fieldgate.CodeOf(err), name)
 		}
+		storetest.ForEachChange(b.t, request, map[string]string{
+			"Tenant": "keys belong to a tenant", "DeviceID": "changed below", "IdempotencyKey": "the test repeats it",
+			"UserID": "another user may retry", "RequestID": "a retry has another",
+		}, func(_ *testing.T, field string, changed session.OpenRequest) { refused(field, changed) })
+		request.DeviceID = b.newDevice(b.device.Tenant).ID
+		refused("DeviceID", request)
 		other := newBench(b.t, b.store)
 		require.NotEqual(b.t, first.ID, other.open(withKey).ID)
 	})
