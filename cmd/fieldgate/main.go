@@ -23,13 +23,20 @@ type commands struct {
 }
 
 func main() {
+	if err := readSecretFiles(); err != nil {
+		fail(err)
+	}
 	var cli commands
 	parsed := kong.Parse(&cli, options()...)
 	parsed.BindTo(program.UntilSignal(), (*context.Context)(nil))
 	if err := parsed.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "fieldgate:", err)
-		os.Exit(1)
+		fail(err)
 	}
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "fieldgate:", err)
+	os.Exit(1)
 }
 
 // options returns the options for the command-line parser.

@@ -3,6 +3,8 @@ package main_test
 import (
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -113,6 +115,25 @@ func TestServe_ErrorNamesSetting(t *testing.T) {
 			require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
 			require.NotContains(t, stderr, "hunter2")
 		})
+	}
+}
+
+// TestServe_ReadsSecretsFromFiles serves with the URL of Redis in a file.
+func TestServe_ReadsSecretsFromFiles(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "url")
+	require.NoError(t, os.WriteFile(file, []byte(storetest.Start(t).URL()+"\n"), 0o600))
+	p, _ := serve(t, "FIELDGATE_REDIS_URL=", "FIELDGATE_REDIS_URL_FILE="+file)
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	require.Zero(t, p.wait(t, 30*time.Second), p.log.String())
+
+	for _, settings := range [][]string{
+		{"FIELDGATE_REDIS_URL_FILE=" + file + ".missing"},
+		{"FIELDGATE_REDIS_URL_FILE=" + file, "FIELDGATE_REDIS_URL=redis://127.0.0.1:1"},
+	} {
+		_, stderr, code := once(t, settings, "serve")
+		require.Equal(t, 1, code)
+		require.Contains(t, stderr, "FIELDGATE_REDIS_URL_FILE")
 	}
 }
 
