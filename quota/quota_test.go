@@ -36,7 +36,7 @@ func TestOpenSessions_RefusesAtLimit(t *testing.T) {
 		_, err := b.sessions.Open(b.t.Context(), b.opening(second))
 		requireExceeded(b.t, quota.OpenSessions, err)
 		b.close(s)
-		s = b.open(second)
+		b.open(second)
 		_, err = b.sessions.Open(b.t.Context(), b.opening(first))
 		requireExceeded(b.t, quota.OpenSessions, err)
 		b.decommission(second)

@@ -277,6 +277,20 @@ func ExampleCustomerClient_SystemInfo() {
 	// Output: 1.4.0 production
 }
 
+func ExampleCustomerClient_Usage() {
+	usage, err := exampleCustomer().Usage(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(free(usage.Limits, usage.Used), "devices can be added")
+	// Output: 58 devices can be added
+}
+
+// free returns the number of devices that the tenant can add.
+func free(limits fieldgate.UsageLimits, used fieldgate.UsageAmounts) int64 {
+	return limits.Devices - used.Devices
+}
+
 // ExampleCustomerClient_Connect shows the events of a device. After a gap, it reads the
 // current state of the device over HTTP.
 func ExampleCustomerClient_Connect() {
