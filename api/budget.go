@@ -70,8 +70,8 @@ var errOverloaded = &fieldgate.Error{
 	RetryAfter: time.Second,
 }
 
-// take adds bytes to the amount that holder uses. If that would exceed the limit of the holder or
-// the total limit, take adds nothing and returns errOverloaded.
+// take adds bytes to the amount that holder uses. If that would exceed the limit of the holder, or
+// what is left for all holders, take adds nothing and returns errOverloaded.
 func (b *Budget) take(holder string, bytes int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -79,7 +79,8 @@ func (b *Budget) take(holder string, bytes int64) error {
 	if h == nil {
 		h = &holding{turns: make(chan struct{}, b.parallel)}
 	}
-	if b.used+bytes > b.total || h.bytes+bytes > b.perHolder {
+	// A holder takes at most half of what the others leave, so that something is always left.
+	if h.bytes+bytes > min(b.perHolder, b.total-b.used) {
 		return errOverloaded
 	}
 	b.used += bytes

@@ -27,6 +27,17 @@ func TestBudget_LimitsHolderAndTotal(t *testing.T) {
 	require.Empty(t, b.holders)
 }
 
+// TestBudget_LeavesSomethingToAnotherHolder lets four holders take as much as they get.
+func TestBudget_LeavesSomethingToAnotherHolder(t *testing.T) {
+	t.Parallel()
+	b := newBudget(128<<20, 32<<20, 1)
+	for _, greedy := range []string{"a", "b", "c", "d"} {
+		for b.take(greedy, chunk) == nil {
+		}
+	}
+	require.NoError(t, b.take("e", 1<<20))
+}
+
 // TestBudget_LargeBodiesTakeTurns lets a holder wait for its own request with a large body, and
 // another holder for the body that is decoded.
 func TestBudget_LargeBodiesTakeTurns(t *testing.T) {

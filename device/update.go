@@ -33,8 +33,8 @@ func (c Change) apply(d Device) Device {
 }
 
 // Update changes the description of a device. Concurrent changes are all applied. Errors:
-// device_not_found, device_decommissioned, validation_failed for an invalid tag key,
-// rate_limited if too many changes happen at the same time.
+// device_not_found, device_decommissioned, quota_exceeded, validation_failed for an invalid tag
+// key, rate_limited if too many changes happen at the same time.
 func (r *Registry) Update(ctx context.Context, c Change) (Device, error) {
 	if err := checkTags(c.Tags); err != nil {
 		return Device{}, err
@@ -68,5 +68,5 @@ func (r *Registry) update(ctx context.Context, c Change, device store.Device) (s
 	leaves := tagIndexKeys(c.Tenant, before.Tags)
 	keys := append(append(device.Keys(), leaves...), tagIndexKeys(c.Tenant, after.Tags)...)
 	return r.run(ctx, updateScript, keys, store.NewScope(device, store.ActorUser(c.UserID), c.RequestID, r.cfg.Retention).Args(
-		fields[fieldRevision], after.Name, after.Location, tags, len(leaves)))
+		fields[fieldRevision], after.Name, after.Location, tags, len(leaves), r.cfg.Limits.StoredBytes))
 }

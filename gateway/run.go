@@ -19,6 +19,7 @@ import (
 // While the store cannot be reached at the start, Run serves the checks of health and readiness
 // and refuses all other requests.
 func (g *Gateway) Run(ctx context.Context) error {
+	g.health.Start()
 	failed := make(chan error, 2)
 	g.serve(g.server, g.listener, failed)
 	side := g.metricsServer()
@@ -39,7 +40,6 @@ func (g *Gateway) runParts(ctx context.Context, failed <-chan error) error {
 	if err := g.awaitStore(ctx, failed); err != nil || g.store == nil {
 		return err
 	}
-	g.health.Start()
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g.startWorkers(background)

@@ -38,6 +38,23 @@ func TestStart_WaitsForStore(t *testing.T) {
 	newFleet(t, g)
 }
 
+// TestReadiness_EndsWhileStoreRefusesWrites makes the store a replica, which still replies to
+// reads.
+func TestReadiness_EndsWhileStoreRefusesWrites(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()))
+	eventually(t, func() bool { return statusOf(g.URL+"/readyz") == http.StatusOK }, "the gateway is not ready")
+	admin := server.Client(t)
+	require.NoError(t, admin.Do(t.Context(), "replicaof", "127.0.0.1", "1").Err())
+	eventually(t, func() bool {
+		ready, err := g.Readiness(t.Context())
+		return err == nil && !ready.Ready && ready.Checks.Redis.Error == "the store refuses writes: READONLY"
+	}, "the gateway is ready without a store that accepts writes")
+	require.NoError(t, admin.Do(t.Context(), "replicaof", "no", "one").Err())
+	eventually(t, func() bool { return statusOf(g.URL+"/readyz") == http.StatusOK }, "the gateway is not ready again")
+}
+
 // TestStart_EndsWithoutStore stops a gateway that has never reached its store.
 func TestStart_EndsWithoutStore(t *testing.T) {
 	t.Parallel()

@@ -1,9 +1,11 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +31,21 @@ type Health struct {
 
 	startedAt time.Time
 	draining  atomic.Bool
+
+	mu    sync.Mutex // held while the store is probed
+	probe storeProbe
+}
+
+// probeEvery is the minimum interval between two probes of the store. Anyone may ask for the
+// readiness, so callers share a probe.
+const probeEvery = 500 * time.Millisecond
+
+// storeProbe is the result of the last probe.
+type storeProbe struct {
+	at           time.Time
+	took         time.Duration
+	err          error
+	refusedSince time.Time // first of the latest probes that were all refused; zero if the last one was not
 }
 
 // IssuerStatus is the status of the token issuer.
@@ -49,16 +66,36 @@ func (h *Health) Start() {
 // Drain makes the instance not ready.
 func (h *Health) Drain() { h.draining.Store(true) }
 
-// checkStore writes to the store. usable is false once no write has succeeded for Grace.
+// checkStore returns the result of the last probe of the store. usable is false once the store has
+// not replied, or has refused writes, for Grace.
 func (h *Health) checkStore(ctx context.Context) (check generated.DependencyCheck, usable bool) {
-	took, err := h.Store.Probe(ctx)
-	switch {
-	case err != nil:
-		return dependencyCheckOf(store.ProblemOf(err), 0), time.Since(h.Store.LastWrite()) < h.Grace
+	p := h.probeStore(ctx)
+	switch word := store.Refused(p.err); {
+	case word != "":
+		return dependencyCheckOf("the store refuses writes: "+word, 0), time.Since(p.refusedSince) < h.Grace
+	case p.err != nil:
+		return dependencyCheckOf("the store does not respond", 0), time.Since(h.Store.LastReply()) < h.Grace
 	case h.Store.Full():
-		return dependencyCheckOf("the store is full: nothing new is accepted", took), true
+		return dependencyCheckOf("the store is full: nothing new is accepted", p.took), true
 	}
-	return dependencyCheckOf("", took), true
+	return dependencyCheckOf("", p.took), true
+}
+
+// probeStore probes the store unless another caller has just done so. The probe writes, because a
+// store that only reads cannot do the work of the gateway.
+func (h *Health) probeStore(ctx context.Context) storeProbe {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if time.Since(h.probe.at) < probeEvery {
+		return h.probe
+	}
+	took, err := h.Store.Probe(context.WithoutCancel(ctx))
+	next := storeProbe{at: time.Now(), took: took, err: err}
+	if store.Refused(err) != "" {
+		next.refusedSince = cmp.Or(h.probe.refusedSince, next.at)
+	}
+	h.probe = next
+	return next
 }
 
 func (h *Health) checkIssuer() (check generated.DependencyCheck, usable bool) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/store"
@@ -117,6 +118,11 @@ func TestStoredBytes_RefusesOnlyWhatCreates(t *testing.T) {
 		requireExceeded(b.t, quota.StoredBytes, err)
 		_, _, err = b.devices.Provision(b.t.Context(), b.provisioning())
 		requireExceeded(b.t, quota.StoredBytes, err)
+		long, short := strings.Repeat("x", 64), "P"
+		_, err = b.devices.Update(b.t.Context(), device.Change{Tenant: b.tenant, DeviceID: d.ID, Name: &long})
+		requireExceeded(b.t, quota.StoredBytes, err)
+		_, err = b.devices.Update(b.t.Context(), device.Change{Tenant: b.tenant, DeviceID: d.ID, Name: &short})
+		require.NoError(b.t, err, "a change that frees bytes is accepted")
 
 		b.decide(pending, true)
 		b.submit(d, b.claim(d), "done")

@@ -60,6 +60,7 @@ func (s *Service) countedBytes(ctx context.Context, d store.Device) (bytes int64
 // sumBytes returns what some sessions count.
 func (s *Service) sumBytes(ctx context.Context, ids []string) (bytes int64, err error) {
 	err = s.store.Do(ctx, "session_bytes", func(ctx context.Context, c store.Client) error {
+		bytes = 0 // Do may call this function twice
 		pipe := c.Pipeline()
 		found := make([]*redis.SliceCmd, len(ids))
 		for i, id := range ids {

@@ -172,20 +172,16 @@ const postponeBy = 10 * time.Second
 func (s *Store) postpone(ctx context.Context, due []Due) error {
 	s.log.WarnContext(ctx, "postponed due members that belong to a later version", "kind", due[0].Kind, "count", len(due))
 	return s.do(ctx, "postpone", func(ctx context.Context) error {
+		now, err := s.client.Time(ctx).Result()
+		if err != nil {
+			return err
+		}
 		pipe := s.client.Pipeline()
 		for _, d := range due {
-			later := redis.ZAddArgs{XX: true, Members: []redis.Z{{Score: float64(postponeBy.Milliseconds()), Member: d.member()}}}
-			pipe.ZAddArgsIncr(ctx, PartitionOf(d.Device.Tenant).DueKey(), later)
+			later := redis.Z{Score: float64(now.Add(postponeBy).UnixMilli()), Member: d.member()}
+			pipe.ZAddArgs(ctx, PartitionOf(d.Device.Tenant).DueKey(), redis.ZAddArgs{XX: true, GT: true, Members: []redis.Z{later}})
 		}
-		_, err := pipe.Exec(ctx)
-		return ignoreNil(err)
+		_, err = pipe.Exec(ctx)
+		return err
 	})
-}
-
-// ignoreNil returns err, or nil if err means that a member is gone.
-func ignoreNil(err error) error {
-	if errors.Is(err, redis.Nil) {
-		return nil
-	}
-	return err
 }

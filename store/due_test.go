@@ -219,7 +219,7 @@ func TestSweeper_LeavesUnknownKindsToLaterVersions(t *testing.T) {
 		for range 150 {
 			unknown = append(unknown, member("later", tenant))
 		}
-		addDue(t, s, p, time.Now().Add(-2*time.Second), unknown...)
+		addDue(t, s, p, time.Now().Add(-24*time.Hour), unknown...)
 		known := member("command", tenant)
 		addDue(t, s, p, time.Now().Add(-time.Second), known)
 		settled := newSettler(t, s)

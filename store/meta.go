@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // metaKey is the key of the hash with the values that must never change while the data
@@ -22,7 +24,7 @@ const canaryKey = "fg:canary"
 // earlier versions would misread.
 const Schema = 1
 
-// fieldCanary is the field of metaKey which records that the canary was once written.
+// fieldCanary is the field of metaKey which records when the canary was first written.
 const fieldCanary = "canary"
 
 var canaryScript = NewScript(files, "lua/canary.lua")
@@ -84,17 +86,25 @@ func (s *Store) checkFound(ctx context.Context, found meta) error {
 	if err := found.check(s.id); err != nil {
 		return err
 	}
+	if s.existing && len(found) == 0 {
+		return errors.New("the store is empty: no gateway has used it yet")
+	}
 	if s.development && len(found) > 0 && found["kind"] != kindDevelopment {
 		return errProduction
 	}
+	return s.checkCanary(ctx, found)
+}
+
+// checkCanary returns errCanaryLost if the canary is not the one that found has recorded.
+func (s *Store) checkCanary(ctx context.Context, found meta) error {
 	if found[fieldCanary] == "" {
 		return nil
 	}
-	n, err := s.client.Exists(ctx, canaryKey).Result()
-	if err != nil {
+	born, err := s.client.HGet(ctx, canaryKey, "born").Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("reading %s: %w", canaryKey, err)
 	}
-	if n == 0 {
+	if born != found[fieldCanary] {
 		return errCanaryLost
 	}
 	return nil
@@ -164,15 +174,17 @@ func (s *Store) newID() string {
 	return rand.Text()
 }
 
-// writeCanary writes the canary and then records that it exists, unless found has that already.
+// writeCanary writes the canary and then records when it was first written, unless found has that
+// already.
 func (s *Store) writeCanary(ctx context.Context, found meta) error {
-	if _, err := s.Probe(ctx); err != nil {
+	reply, err := s.Run(ctx, canaryScript, []string{canaryKey})
+	if err != nil {
 		return fmt.Errorf("running a script: %w", err)
 	}
 	if found[fieldCanary] != "" {
 		return nil
 	}
-	if err := s.client.HSet(ctx, metaKey, fieldCanary, "1").Err(); err != nil {
+	if err := s.client.HSet(ctx, metaKey, fieldCanary, reply.String(2)).Err(); err != nil {
 		return fmt.Errorf("writing %s of %s: %w", fieldCanary, metaKey, err)
 	}
 	return nil

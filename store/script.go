@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -82,9 +81,6 @@ func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...
 		reply, err = s.eval(ctx, s.sourceOf(script), keys, args)
 		return err
 	})
-	if err == nil {
-		s.wrote.Store(time.Now().UnixNano())
-	}
 	s.reportEvents(script, reply)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()

@@ -40,6 +40,9 @@ type Config struct {
 	// of an earlier version has no id and takes this one.
 	StoreID string
 
+	// Existing refuses a store that no instance has used yet, instead of creating it.
+	Existing bool
+
 	// Development refuses a store that an instance without Development has written, and marks a
 	// new one as its own.
 	Development bool
@@ -105,7 +108,8 @@ type Store struct {
 	paused         atomic.Bool   // the sweeper and the reconciler do nothing; see Watch
 	id             string        // Config.StoreID
 	development    bool          // Config.Development
-	wrote          atomic.Int64  // time of the last reply to a script, in Unix nanoseconds
+	existing       bool          // Config.Existing
+	replied        atomic.Int64  // time of the last reply of the server, in Unix nanoseconds
 	hashKey        []byte
 	dialer         dialer // opens the connections of client and reads
 	close          func() error
@@ -114,7 +118,7 @@ type Store struct {
 // Connect opens the store and checks the server's version, eviction policy and
 // persistence. It logs its findings. The error text is a sentence for the operator.
 func Connect(ctx context.Context, cfg Config) (*Store, error) {
-	s := &Store{id: cfg.StoreID, development: cfg.Development, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, log: cfg.Logger}
+	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, log: cfg.Logger}
 	s.defaults()
 	if err := s.open(cfg); err != nil {
 		return nil, err
@@ -212,8 +216,19 @@ func (s *Store) Do(ctx context.Context, name string, f func(ctx context.Context,
 		if isBroken(err) {
 			err = call()
 		}
+		if isDial(err) {
+			// After several failed dials, a pool tries again only once a second. The pool of
+			// scripts may have found the server earlier.
+			err = f(ctx, s.client)
+		}
 		return err
 	})
+}
+
+// isDial reports whether err means that no connection could be opened.
+func isDial(err error) bool {
+	var failed *net.OpError
+	return errors.As(err, &failed) && failed.Op == "dial"
 }
 
 // isBroken reports whether err means that the connection was closed before the whole reply.
@@ -228,9 +243,8 @@ func (s *Store) Ping(ctx context.Context) (time.Duration, error) {
 	return time.Since(start), err
 }
 
-// LastWrite returns the time of the last reply to a script. Redis runs the gateway's scripts
-// only while it accepts writes.
-func (s *Store) LastWrite() time.Time { return time.Unix(0, s.wrote.Load()) }
+// LastReply returns the time of the last reply of the server, which may be an error reply.
+func (s *Store) LastReply() time.Time { return time.Unix(0, s.replied.Load()) }
 
 // do calls f with a context that ends after Config.Timeout. It reports the duration and
 // the classified error to Config.Observe.
@@ -238,7 +252,11 @@ func (s *Store) do(ctx context.Context, name string, f func(context.Context) err
 	bounded, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	start := time.Now()
-	err := classify(ctx, name, f(bounded))
+	err := f(bounded)
+	if err == nil || isReply(err) {
+		s.replied.Store(time.Now().UnixNano())
+	}
+	err = classify(ctx, name, err)
 	took := time.Since(start)
 	if errors.Is(err, redis.Nil) {
 		s.observe(name, took, nil)
@@ -272,14 +290,21 @@ func classify(ctx context.Context, name string, err error) error {
 	}
 }
 
-// ProblemOf describes err, an error of Probe, for an operator. The description has no address.
-func ProblemOf(err error) string {
+// isReply reports whether err is an error reply of the server.
+func isReply(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply)
+}
+
+// Refused returns the first word of the reply if err, an error of Probe, means that the server
+// refuses writes. It returns "" if the server did not reply.
+func Refused(err error) string {
 	var reply redis.Error
 	if !errors.As(err, &reply) {
-		return "the store does not respond"
+		return ""
 	}
 	word, _, _ := strings.Cut(reply.Error(), " ")
-	return "the store refuses writes: " + word
+	return word
 }
 
 // IsTransient reports whether err means that the context ended or that the store could
@@ -289,9 +314,12 @@ func IsTransient(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable
 }
 
-// transientReplies are the first words of error replies that end by themselves: the server
-// loads its data, waits for its master, or runs a script for too long.
-var transientReplies = []string{"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "READONLY"}
+// transientReplies are the first words of error replies that end without a change of the
+// settings: the server loads its data, waits for its master or replicas, runs a script for too
+// long, or has no memory or disk left.
+var transientReplies = []string{
+	"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "READONLY", "NOREPLICAS", "OOM", "MISCONF",
+}
 
 // IsUnreachable reports whether err, an error of Connect, means that the server could not be
 // reached or was not ready, so that a later attempt may succeed. It returns false for a wrong

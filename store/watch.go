@@ -17,16 +17,18 @@ const watchEvery = 30 * time.Second
 type Problem string
 
 // The problems that Watch looks for. A failover to a server with another configuration can
-// cause the first three, and a later version of the gateway the last one.
+// cause the first three, a restart of Redis the fourth, and a later version of the gateway the
+// last one.
 const (
 	ProblemEviction    Problem = "eviction"    // the server may evict keys
 	ProblemPersistence Problem = "persistence" // the server writes no append-only file
 	ProblemReplica     Problem = "replica"     // the server is a replica and refuses writes
+	ProblemLoss        Problem = "loss"        // the server has lost what scripts wrote
 	ProblemSchema      Problem = "schema"      // this version cannot read the data
 )
 
 // Problems lists all problems.
-var Problems = []Problem{ProblemEviction, ProblemPersistence, ProblemReplica, ProblemSchema}
+var Problems = []Problem{ProblemEviction, ProblemPersistence, ProblemReplica, ProblemLoss, ProblemSchema}
 
 // Watch checks the servers at an interval until the context ends. It logs each problem when it
 // begins and when it ends, and passes the state of all problems to Config.Problem.
@@ -53,7 +55,14 @@ func (s *Store) findProblems(ctx context.Context) (map[Problem]error, error) {
 			return err
 		}
 		stored, err := s.readMeta(ctx)
+		if err != nil {
+			return err
+		}
 		found[ProblemSchema] = stored.checkSchema()
+		err = s.checkCanary(ctx, stored)
+		if errors.Is(err, errCanaryLost) {
+			found[ProblemLoss], err = err, nil
+		}
 		return err
 	})
 	return found, err

@@ -20,6 +20,7 @@ func TestWatch_FindsProblemsThatBeginLater(t *testing.T) {
 		store.ProblemEviction:    {[]any{"config", "set", "maxmemory-policy", "allkeys-lru"}, []any{"config", "set", "maxmemory-policy", "noeviction"}},
 		store.ProblemPersistence: {[]any{"config", "set", "appendonly", "no"}, []any{"config", "set", "appendonly", "yes"}},
 		store.ProblemReplica:     {[]any{"replicaof", "127.0.0.1", "1"}, []any{"replicaof", "no", "one"}},
+		store.ProblemLoss:        {[]any{"hset", "fg:canary", "born", "0"}, []any{"hdel", "fg:meta", "canary"}},
 		store.ProblemSchema:      {[]any{"hset", "fg:meta", "reader", "99"}, []any{"hset", "fg:meta", "reader", "1"}},
 	} {
 		t.Run(string(problem), func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/fieldgate/fieldgate/quota"
@@ -22,6 +23,7 @@ type adminCommand struct {
 // it only prints them.
 type adminQuotaCommand struct {
 	RedisURL string           `env:"FIELDGATE_REDIS_URL" required:"" help:"URL of the store."`
+	StoreID  string           `env:"FIELDGATE_STORE_ID" help:"Id of the only store that is accepted."`
 	Tenant   string           `required:"" help:"The tenant as logs contain it, such as c.acme."`
 	Set      map[string]int64 `placeholder:"QUOTA=LIMIT" help:"A limit for this tenant, such as devices=500; 0 for no limit."`
 	Reset    []string         `placeholder:"QUOTA" help:"A quota for which the limit of the installation applies again."`
@@ -31,11 +33,16 @@ type adminQuotaCommand struct {
 
 // Run changes and prints the quotas.
 func (c *adminQuotaCommand) Run(ctx context.Context) error {
+	if !strings.HasPrefix(c.Tenant, "c.") && !strings.HasPrefix(c.Tenant, "u.") {
+		return fmt.Errorf("%q is not a tenant: write it as logs contain it, such as c.acme", c.Tenant)
+	}
 	limits, names, err := c.changes()
 	if err != nil {
 		return err
 	}
-	s, err := store.Connect(ctx, store.Config{URL: c.RedisURL, Logger: slog.New(slog.DiscardHandler)})
+	s, err := store.Connect(ctx, store.Config{
+		URL: c.RedisURL, StoreID: c.StoreID, Existing: true, Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		return fmt.Errorf("connecting to FIELDGATE_REDIS_URL: %w", err)
 	}

@@ -47,9 +47,13 @@ func TestAdminQuota_PrintsUsage(t *testing.T) {
 	out := new(bytes.Buffer)
 	url, tenant := storetest.Start(t).URL(), storetest.Tenant()
 	c := adminQuotaCommand{RedisURL: url, Tenant: tenant, Set: map[string]int64{"devices": 500, "sockets": 0}, out: out}
+	require.ErrorContains(t, c.Run(t.Context()), "the store is empty")
+	storetest.Connect(t, store.Config{URL: url})
 	require.NoError(t, c.Run(t.Context()))
 	require.Regexp(t, `devices +0 +500`, out.String())
 	require.Regexp(t, `sockets +0 +no limit`, out.String())
 	require.Regexp(t, `storedBytes +0 +of the installation`, out.String())
 	require.Regexp(t, `waitingClaims +- +of the installation`, out.String())
+	c.Tenant = "acme"
+	require.ErrorContains(t, c.Run(t.Context()), "such as c.acme")
 }

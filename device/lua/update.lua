@@ -7,9 +7,10 @@
 -- ARGV[8]      the location
 -- ARGV[9]      the tags, as JSON
 -- ARGV[10]     the number of tag indexes that the device leaves
+-- ARGV[11]     the installation's quota of stored bytes; 0 for none
 -- Returns {"ok", events, now, {field, value...} of the device's record}
--- Refuses with device_not_found, device_decommissioned; or with stale if the device was changed
---         since that revision
+-- Refuses with device_not_found, device_decommissioned, quota_exceeded; or with stale if the device
+--         was changed since that revision
 -- Guarantees that the tag indexes always agree with the record.
 --@include store/base
 --@include store/device
@@ -19,6 +20,7 @@
 local device = device_at(1, 1)
 local TAG_INDEXES = 14 -- index in KEYS of the first tag index
 local revision, name, location, tags, leave = ARGV[6], ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
+local max_bytes = ARGV[11]
 local now = clock()
 
 local _, refused = in_service(device)
@@ -26,6 +28,15 @@ if refused then
   return refused
 elseif redis.call('HGET', device.record, 'revision') ~= revision then
   return refuse('stale')
+end
+
+-- A device of an earlier version has counted nothing yet, and is not refused for what it has.
+local counted, external_id, metadata = read_fields(device.record, 'bytes', 'external_id', 'metadata')
+local bytes = device_bytes(tags, name, external_id or '', location, metadata or '')
+local growth = counted and math.max(0, bytes - tonumber(counted)) or 0
+refused = over_quota(device.usage, { { quota = 'storedBytes', n = growth, limit = max_bytes } })
+if refused then
+  return refused
 end
 
 redis.call('HSET', device.record, 'name', name, 'location', location, 'tags', tags)

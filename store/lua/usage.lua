@@ -34,7 +34,7 @@ end
 
 -- over_quota returns the refusal for the first quota that the tenant would exceed. It returns
 -- nil if there is none.
---   wanted  a list of {quota, n, limit, used}: n is to be added; limit is the one of the
+--   wanted  a list of {quota, n, limit, used}: n is to be added, and zero is never refused; limit is the one of the
 --           installation, 0 for none; used is nil for a quota that is counted
 local function over_quota(usage_key, wanted)
   local fields = {}
@@ -48,7 +48,7 @@ local function over_quota(usage_key, wanted)
     local limit = tonumber(values[3 * i - 2] or w.limit)
     -- Records of an earlier version were freed without having been counted.
     local used = w.used or math.max(0, tonumber(values[3 * i - 1] or 0) - tonumber(values[3 * i] or 0))
-    if limit > 0 and used + w.n > limit then
+    if w.n > 0 and limit > 0 and used + w.n > limit then
       return refuse('quota_exceeded', w.quota, ms(limit))
     end
   end

@@ -3495,7 +3495,7 @@ export interface operations {
             409: components["responses"]["DeviceDecommissioned"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            429: components["responses"]["RateLimited"];
+            429: components["responses"]["QuotaLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
