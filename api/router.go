@@ -53,7 +53,7 @@ func normalizePath(next http.Handler) http.Handler {
 // "-", ".", "_" or "~".
 var needlessEscape = regexp.MustCompile(`(?i)%(?:2d|2e|3[0-9]|4[1-9a-f]|5[0-9a]|5f|6[1-9a-f]|7[0-9a]|7e)`)
 
-// boundReads makes an admitted request wait for AdmitRead before it is served.
+// boundReads calls AdmitRead for each admitted request, and serves it once AdmitRead returns.
 func (e *edge) boundReads(next http.Handler) http.Handler {
 	if e.admitRead == nil {
 		return next

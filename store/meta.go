@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -30,7 +31,7 @@ const fieldCanary = "canary"
 var canaryScript = NewScript(files, "lua/canary.lua")
 
 // errCanaryLost is returned when the store has kept its meta key and lost the canary.
-var errCanaryLost = errors.New("the store has lost what scripts wrote: its key fg:canary is gone. " +
+var errCanaryLost = errors.New("the store has lost what scripts wrote: its key fg:canary is gone or was written anew. " +
 	"An ACL file with 'user default off' does this, because Redis replays its append-only file as that user: " +
 	"write 'user default off +@all ~* &*' instead, and restore the data from a backup. " +
 	"To accept the loss, run HDEL fg:meta canary")
@@ -146,7 +147,7 @@ func (s *Store) initMeta(ctx context.Context, found meta) (meta, error) {
 	}
 	initial := meta{
 		"partitions": strconv.Itoa(Partitions), "hash_key": hex.EncodeToString(fresh),
-		"kind": s.storeKind(), "store_id": s.newID(), "schema": strconv.Itoa(Schema), "reader": strconv.Itoa(Schema),
+		"kind": s.storeKind(), "store_id": cmp.Or(s.id, rand.Text()), "schema": strconv.Itoa(Schema), "reader": strconv.Itoa(Schema),
 	}
 	for field, value := range initial {
 		if found[field] != "" {
@@ -164,14 +165,6 @@ func (s *Store) storeKind() string {
 		return kindDevelopment
 	}
 	return kindProduction
-}
-
-// newID returns the id for a store that has none: the configured one, or a random one.
-func (s *Store) newID() string {
-	if s.id != "" {
-		return s.id
-	}
-	return rand.Text()
 }
 
 // writeCanary writes the canary and then records when it was first written, unless found has that

@@ -184,7 +184,7 @@ func (s *socket) setConn(c *conn, reason error) {
 }
 
 // currentConn returns the connection that calls use. If there is no connection, c is nil and
-// reason says why. The channel changed is closed when the connection changes.
+// reason is the cause. The channel changed is closed when the connection changes.
 func (s *socket) currentConn() (c *conn, changed <-chan struct{}, reason error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
