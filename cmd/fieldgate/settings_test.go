@@ -103,7 +103,7 @@ func changeFlag(t testing.TB, flag *kong.Flag) string {
 	switch target := flag.Target.Interface().(type) {
 	case time.Duration:
 		value = "1234s"
-	case int:
+	case int, int64:
 		value = "1234"
 	case rate:
 		value = "12/34"
