@@ -184,21 +184,21 @@ func TestRateLimit_CountsPerCallerAndBeforeValidation(t *testing.T) {
 
 func TestAdmitRead_RefusesAndReleases(t *testing.T) {
 	t.Parallel()
-	released := make(chan string, 1)
+	var released []string
 	var full atomic.Bool
 	te := newTestEdge(t, noContent, func(c *Config) {
 		c.AdmitRead = func(_ context.Context, operationID string) (func(), error) {
 			if full.Load() {
 				return nil, &fieldgate.Error{Code: fieldgate.CodeOverloaded, RetryAfter: time.Second}
 			}
-			return func() { released <- operationID }, nil
+			return func() { released = append(released, operationID) }, nil
 		}
 	})
 
 	r := httptest.NewRequest(http.MethodPut, "/things/abc", strings.NewReader(`{"name":"abc"}`))
 	setHeaders(r, []string{jsonLine, authLine, requiredLine})
 	te.handler.ServeHTTP(httptest.NewRecorder(), r)
-	require.Equal(t, "putThing", <-released)
+	require.Equal(t, []string{"putThing"}, released)
 	full.Store(true)
 	response := te.put(t, `{"name":"abc"}`)
 	requireProblem(t, response, fieldgate.CodeOverloaded)
