@@ -106,7 +106,8 @@ type Config struct {
 	PersonalTenants bool
 
 	// SupabaseAnonKey is the public key of the Supabase project. If it is set, users sign in to
-	// the console by e-mail address and password. Setting: FIELDGATE_SUPABASE_ANON_KEY.
+	// the console by e-mail address and password. The console publishes it, so a secret key is
+	// refused. Setting: FIELDGATE_SUPABASE_ANON_KEY.
 	SupabaseAnonKey string
 
 	// Development lets users sign in to the console with a link that contains a token. Only
@@ -228,7 +229,7 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.setIssuerFromProject(); err != nil {
 		return c, err
 	}
-	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkTimes(), c.checkQuotas(), c.checkKeys(), c.checkSockets())
+	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkPublicKey(), c.checkTimes(), c.checkQuotas(), c.checkKeys(), c.checkSockets())
 }
 
 // setIssuerFromProject derives JWKSURL, Issuer and HealthURL from SupabaseURL. It keeps those
