@@ -51,3 +51,17 @@ const (
 	ReasonReplaced       Reason = "replaced"        // a newer activation code was issued, or the device was decommissioned
 	ReasonUsed           Reason = "used"            // the activation code was used
 )
+
+// Reasons returns all reasons.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonTooManyFailures, ReasonRefusedBefore,
+		ReasonNoToken, ReasonBadHeader, ReasonMalformed,
+		ReasonTooLong, ReasonHeaderRefused, ReasonAlgorithm, ReasonUnknownKey, ReasonBadSignature,
+		ReasonBadClaims, ReasonMissingClaim, ReasonExpired, ReasonNotYetValid, ReasonWrongIssuer,
+		ReasonWrongAudience, ReasonInvalidSubject, ReasonInvalidSession, ReasonInvalidTenant,
+		ReasonNotSignedIn, ReasonOtherUser,
+		ReasonUnknown, ReasonWrongOrigin, ReasonUnreadable, ReasonRevoked, ReasonDeviceInactive,
+		ReasonUnknownDevice, ReasonWrongSecret, ReasonWrongDevice, ReasonReplaced, ReasonUsed,
+	}
+}

@@ -28,6 +28,8 @@ type Verifier struct {
 	secret *key // nil if HS256 is refused
 	cache  *tokenCache
 	rules  []jwt.ValidateOption
+
+	mismatches *mismatches
 }
 
 // NewVerifier returns a new Verifier, or an error that names the invalid setting. It does
@@ -42,6 +44,8 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 		keys:  newKeySource(cfg),
 		cache: newTokenCache(cfg.CacheSize),
 		rules: claimRules(cfg),
+
+		mismatches: newMismatches(cfg),
 	}
 	if len(cfg.HS256Secret) > 0 {
 		v.secret = &key{alg: jwa.HS256, material: cfg.HS256Secret}
@@ -64,6 +68,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Principal, error) 
 	}
 	principal, keys, err := v.verify(ctx, token)
 	if err != nil {
+		v.mismatches.record(ctx, token, err)
 		return Principal{}, err
 	}
 	v.cache.put(digest, keys, principal)

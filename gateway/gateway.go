@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/api"
 	"github.com/fieldgate/fieldgate/api/problem"
 	"github.com/fieldgate/fieldgate/customer"
@@ -49,7 +50,8 @@ type Gateway struct {
 	health      *handlers.Health
 	probe       *issuerProbe
 	capacity    capacity
-	held        *api.Budget // of the bytes of bodies and frames
+	held        *api.Budget                   // of the bytes of bodies and frames
+	refused     func(reason fieldgate.Reason) // counts a refused credential
 	listener    *boundedListener
 	metrics     *boundedListener // nil if metrics are not served
 	server      *http.Server
@@ -74,7 +76,7 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 		cfg: cfg, log: cfg.Logger, registry: newRegistry(), capacity: capacity, held: api.NewBudget(0, 0),
 		health: &handlers.Health{Version: cfg.Version, Environment: cfg.Environment},
 	}
-	g.storeConfig = g.newStoreConfig()
+	g.storeConfig, g.refused = g.newStoreConfig(), countUnauthenticated(g.registry)
 	g.server = g.newServer()
 	for _, step := range []func(context.Context) error{g.prepare, g.startUnlessUnreachable, g.listen} {
 		if err := step(ctx); err != nil {
@@ -138,7 +140,7 @@ func (g *Gateway) newHub() *realtime.Hub {
 	cfg.Store, cfg.Retention, cfg.Registerer, cfg.Logger = g.store, g.cfg.Retention, g.registry, g.log
 	cfg.SocketQuota = g.cfg.Quotas.Sockets
 	cfg.Problem = func(err error, requestID string) any { return problem.Of(err, requestID) }
-	cfg.Hold, cfg.Free = g.held.HoldFrame, g.held.FreeFrame
+	cfg.Hold, cfg.Free, cfg.Unauthenticated = g.held.HoldFrame, g.held.FreeFrame, g.refused
 	cfg.MaxSockets = cmp.Or(cfg.MaxSockets, g.capacity.sockets)
 	cfg.MaxPerTenant = cmp.Or(cfg.MaxPerTenant, g.capacity.tenantSockets)
 	cfg.Handshakes, cfg.Events = realtime.Rate(g.cfg.HandshakeRate), realtime.Rate(g.cfg.EventRate)
@@ -170,7 +172,7 @@ func (g *Gateway) newHandler() error {
 		Authenticators: map[string]api.Authenticator{
 			"customerJWT": g.authenticateUser, "deviceSession": g.authenticateDevice,
 		},
-		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead,
+		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, Unauthenticated: g.refused,
 		Logger: g.log, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
 		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes, Held: g.held,
 	})

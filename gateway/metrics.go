@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -66,6 +67,20 @@ func countViolations(registry prometheus.Registerer) func(invariant string) {
 	}, []string{"invariant"})
 	registry.MustRegister(violations)
 	return func(invariant string) { violations.WithLabelValues(invariant).Inc() }
+}
+
+// countUnauthenticated returns a function that counts the requests and frames whose credential
+// was refused, by reason. The counter of each reason is zero from the start.
+func countUnauthenticated(registry prometheus.Registerer) func(reason fieldgate.Reason) {
+	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fieldgate_unauthenticated_total",
+		Help: "Requests and frames whose credential was refused, by reason.",
+	}, []string{"reason"})
+	registry.MustRegister(refused)
+	for _, reason := range fieldgate.Reasons() {
+		refused.WithLabelValues(string(reason))
+	}
+	return func(reason fieldgate.Reason) { refused.WithLabelValues(string(reason)).Inc() }
 }
 
 // measureMemory returns a function that records the share of maxmemory that Redis uses.
