@@ -47,6 +47,11 @@ type Config struct {
 	// many issuers let anyone sign up. Default: false.
 	PersonalTenants bool
 
+	// MaxLifetime is the maximum time from iat to exp. A token that is valid for longer is
+	// refused, because it outlives the ban of its user for as long. Default: a week, the
+	// maximum of Supabase Auth.
+	MaxLifetime time.Duration
+
 	// Leeway is the tolerated difference between the issuer's clock and the gateway's
 	// clock. It applies to exp, iat and nbf. Default and maximum: 30 s.
 	Leeway time.Duration
@@ -89,6 +94,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Audience = cmp.Or(c.Audience, DefaultAudience)
 	c.TenantClaim = cmp.Or(c.TenantClaim, DefaultTenantClaim)
 	c.RoleClaim = cmp.Or(c.RoleClaim, DefaultRoleClaim)
+	c.MaxLifetime = cmp.Or(c.MaxLifetime, DefaultMaxLifetime)
 	c.Leeway = cmp.Or(c.Leeway, maxLeeway)
 	c.RefreshInterval = cmp.Or(c.RefreshInterval, 30*time.Second)
 	c.PollInterval = cmp.Or(c.PollInterval, 10*time.Minute)
@@ -155,7 +161,7 @@ func (c Config) checkTimes() error {
 	if c.Leeway < 0 || c.Leeway > maxLeeway {
 		return fmt.Errorf("the leeway must be between 0 and %s", maxLeeway)
 	}
-	if c.RefreshInterval < 0 || c.PollInterval < 0 || c.FetchTimeout < 0 || c.MaxTokenBytes < 0 {
+	if c.RefreshInterval < 0 || c.PollInterval < 0 || c.FetchTimeout < 0 || c.MaxTokenBytes < 0 || c.MaxLifetime < 0 {
 		return errors.New("an interval, timeout or limit must not be negative")
 	}
 	return nil

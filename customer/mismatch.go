@@ -91,6 +91,7 @@ const (
 	settingKeys        = "FIELDGATE_JWKS_URL"
 	settingSecret      = "FIELDGATE_JWT_SECRET"
 	settingTenantClaim = "FIELDGATE_TENANT_CLAIM"
+	settingLifetime    = "FIELDGATE_JWT_MAX_LIFETIME"
 )
 
 // setting returns the setting that a refused token does not fit, and what the setting wants.
@@ -111,6 +112,8 @@ func (m *mismatches) setting(word string, token unverified) (setting, wants stri
 		if token.header["alg"] == jwa.HS256.String() {
 			return settingSecret, "a signature with the secret of the issuer"
 		}
+	case fieldgate.ReasonLifetime:
+		return settingLifetime, m.cfg.MaxLifetime.String()
 	case fieldgate.ReasonInvalidTenant:
 		return settingTenantClaim, m.cfg.TenantClaim + " as a text of at most 128 letters, digits and ._-"
 	case fieldgate.Reason(fieldgate.CodeNoTenant):

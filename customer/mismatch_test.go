@@ -70,6 +70,10 @@ func TestMismatch_WarningNamesSettingAndToken(t *testing.T) {
 			token:   func(t testing.TB, iss *customertest.Issuer) string { return hs256(t, iss, secret) },
 			setting: "FIELDGATE_JWT_SECRET", want: map[string]any{"reason": "bad_signature", "alg": "HS256"},
 		},
+		"a longer lifetime": {
+			change:  func(cfg *customer.Config) { cfg.MaxLifetime = time.Hour - time.Second },
+			setting: "FIELDGATE_JWT_MAX_LIFETIME", want: map[string]any{"reason": "lifetime_too_long", "wants": "59m59s"},
+		},
 		"another claim of the tenant": {
 			change: func(cfg *customer.Config) { cfg.PersonalTenants, cfg.TenantClaim = false, "app_metadata.customer" },
 			claims: func(payload map[string]any) {

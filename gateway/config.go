@@ -31,6 +31,8 @@ const (
 	DefaultAudience            = customer.DefaultAudience
 	DefaultTenantClaim         = customer.DefaultTenantClaim
 	DefaultRoleClaim           = customer.DefaultRoleClaim
+	DefaultJWTMaxLifetime      = customer.DefaultMaxLifetime
+	DefaultApprovalAAL         = customer.AAL1
 	DefaultShutdownTimeout     = 30 * time.Second
 	DefaultIdleTimeout         = 90 * time.Second
 	DefaultBalancerIdleTimeout = 60 * time.Second
@@ -104,6 +106,21 @@ type Config struct {
 	// their own. If it is false, they are refused with no_tenant. Setting:
 	// FIELDGATE_PERSONAL_TENANTS.
 	PersonalTenants bool
+
+	// JWTMaxLifetime is the maximum time for which a token is valid, from its iat to its exp.
+	// A longer one is refused. Zero means DefaultJWTMaxLifetime. Setting:
+	// FIELDGATE_JWT_MAX_LIFETIME.
+	JWTMaxLifetime time.Duration
+
+	// ApprovalAAL is the least assurance level of the sign-in with which a user approves a
+	// command: "aal1", or "aal2" for a second factor. Empty means "aal1". Setting:
+	// FIELDGATE_APPROVAL_AAL.
+	ApprovalAAL string
+
+	// AllowedClients are the ids of OAuth clients that may approve commands for their users.
+	// The token of another client may read, propose and reject, as the role of its user
+	// allows. Setting: FIELDGATE_ALLOWED_CLIENTS.
+	AllowedClients []string
 
 	// SupabaseAnonKey is the public key of the Supabase project. If it is set, users sign in to
 	// the console by e-mail address and password. The console publishes it, so a secret key is
@@ -215,6 +232,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.Audience = cmp.Or(c.Audience, DefaultAudience)
 	c.TenantClaim = cmp.Or(c.TenantClaim, DefaultTenantClaim)
 	c.RoleClaim = cmp.Or(c.RoleClaim, DefaultRoleClaim)
+	c.JWTMaxLifetime = cmp.Or(c.JWTMaxLifetime, DefaultJWTMaxLifetime)
+	c.ApprovalAAL = cmp.Or(c.ApprovalAAL, DefaultApprovalAAL)
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, DefaultShutdownTimeout)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, DefaultIdleTimeout)
 	c.BalancerIdleTimeout = cmp.Or(c.BalancerIdleTimeout, DefaultBalancerIdleTimeout)
@@ -229,7 +248,7 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.setIssuerFromProject(); err != nil {
 		return c, err
 	}
-	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkPublicKey(), c.checkTimes(), c.checkQuotas(), c.checkKeys(), c.checkSockets())
+	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkPublicKey(), c.checkTokens(), c.checkTimes(), c.checkQuotas(), c.checkKeys(), c.checkSockets())
 }
 
 // setIssuerFromProject derives JWKSURL, Issuer and HealthURL from SupabaseURL. It keeps those
@@ -269,6 +288,16 @@ func (c Config) checkIssuer() error {
 		return errors.New("FIELDGATE_JWKS_URL is not a URL: it must begin with https:// or http://")
 	}
 	return errors.Join(checkClaim("FIELDGATE_TENANT_CLAIM", c.TenantClaim), checkClaim("FIELDGATE_ROLE_CLAIM", c.RoleClaim))
+}
+
+func (c Config) checkTokens() error {
+	if c.JWTMaxLifetime < 0 {
+		return errors.New("FIELDGATE_JWT_MAX_LIFETIME must not be negative")
+	}
+	if err := customer.CheckAssurance(c.ApprovalAAL); err != nil {
+		return fmt.Errorf("reading FIELDGATE_APPROVAL_AAL: %w", err)
+	}
+	return nil
 }
 
 func checkClaim(setting, path string) error {

@@ -31,6 +31,8 @@ func TestConfig_InvalidSettingIsRefusedByName(t *testing.T) {
 		"a tenant claim that users edit": {func(c *gateway.Config) { c.TenantClaim = "user_metadata.customer" },
 			"FIELDGATE_TENANT_CLAIM"},
 		"a role claim that users edit":         {func(c *gateway.Config) { c.RoleClaim = "user_metadata.role" }, "FIELDGATE_ROLE_CLAIM"},
+		"a negative lifetime of tokens":        {func(c *gateway.Config) { c.JWTMaxLifetime = -1 }, "FIELDGATE_JWT_MAX_LIFETIME"},
+		"an assurance level of no token":       {func(c *gateway.Config) { c.ApprovalAAL = "2" }, "FIELDGATE_APPROVAL_AAL"},
 		"an idle timeout below the balancer's": {func(c *gateway.Config) { c.IdleTimeout = 60 * time.Second }, "FIELDGATE_IDLE_TIMEOUT"},
 		"a balancer timeout below the long poll": {func(c *gateway.Config) { c.BalancerIdleTimeout = 30 * time.Second },
 			"FIELDGATE_BALANCER_IDLE_TIMEOUT"},

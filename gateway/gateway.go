@@ -153,7 +153,8 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 	}
 	return customer.NewVerifier(customer.Config{
 		JWKSURL: g.cfg.JWKSURL, HS256Secret: []byte(g.cfg.JWTSecret), Issuer: g.cfg.Issuer, Audience: g.cfg.Audience,
-		TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim, PersonalTenants: g.cfg.PersonalTenants, Logger: g.log,
+		TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim, PersonalTenants: g.cfg.PersonalTenants,
+		MaxLifetime: g.cfg.JWTMaxLifetime, Logger: g.log,
 	})
 }
 
@@ -163,6 +164,7 @@ func (g *Gateway) newHandler() error {
 		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Quotas: g.quotas, Health: g.health,
 		Hub: g.hub, Tickets: g.tickets, Verify: g.verifier.Verify, LimitTenant: g.limitTenant,
 		WrongCode: g.guard.suspect,
+		Approvals: customer.ApprovalRules{Assurance: g.cfg.ApprovalAAL, Clients: g.cfg.AllowedClients},
 	})
 	if err != nil {
 		return fmt.Errorf("preparing the handlers: %w", err)

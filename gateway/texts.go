@@ -31,10 +31,14 @@ func (c Config) texts() []text {
 		{"FIELDGATE_TENANT_CLAIM", c.TenantClaim, false},
 		{"FIELDGATE_ROLE_CLAIM", c.RoleClaim, false},
 		{"FIELDGATE_CODE_KEY", c.CodeKey, true},
+		{"FIELDGATE_APPROVAL_AAL", c.ApprovalAAL, false},
 		{"FIELDGATE_ENVIRONMENT", c.Environment, false},
 	}
 	for _, origin := range c.AllowedOrigins {
 		texts = append(texts, text{"FIELDGATE_ALLOWED_ORIGINS", origin, false})
+	}
+	for _, client := range c.AllowedClients {
+		texts = append(texts, text{"FIELDGATE_ALLOWED_CLIENTS", client, false})
 	}
 	return texts
 }

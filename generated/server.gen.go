@@ -322,6 +322,12 @@ type Approval struct {
 // ApprovalStatus Which commands to list.
 type ApprovalStatus string
 
+// Assurance An authenticator assurance level, from the claim `aal`: `aal1` after a sign-in, `aal2` after
+// a second factor. In a problem, the level that is required; only with `step_up_required`.
+//
+// Example: aal2
+type Assurance = string
+
 // AttemptCount The number of claims of the command. A released claim does not count.
 //
 // Example: 1
@@ -1217,6 +1223,13 @@ type Priority = int
 type Problem struct {
 	// Approval The decision on a command. It is made once and never changes.
 	Approval Approval `json:"approval,omitempty,omitzero"`
+
+	// Assurance An authenticator assurance level, from the claim `aal`: `aal1` after a sign-in, `aal2` after
+	// a second factor. In a problem, the level that is required; only with `step_up_required`.
+	//
+	//
+	// Example: aal2
+	Assurance string `json:"assurance,omitempty,omitzero"`
 
 	// Code The stable code of the problem, for programs. The table under "Errors" explains each.
 	// Codes may be added: treat an unknown one by its HTTP status.

@@ -66,7 +66,7 @@ func commandResponses() []response {
 	approver := customer.Principal{UserID: "approver", Role: customer.Approver}
 	commands := []queue.Command{c}
 	approvals := func(p customer.Principal) any {
-		return generated.ListApprovals200JSONResponse(approvalListOf(commands, "next", p))
+		return generated.ListApprovals200JSONResponse(approvalListOf(commands, "next", p, nil))
 	}
 	return []response{
 		{[]any{proposedResponse(c)}, within("Body", onlyApprovals)},

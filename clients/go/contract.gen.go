@@ -935,6 +935,13 @@ type Problem struct {
 	// Approval The decision on a command. It is made once and never changes.
 	Approval Approval `json:"approval,omitempty,omitzero"`
 
+	// Assurance An authenticator assurance level, from the claim `aal`: `aal1` after a sign-in, `aal2` after
+	// a second factor. In a problem, the level that is required; only with `step_up_required`.
+	//
+	//
+	// Example: aal2
+	Assurance string `json:"assurance,omitempty,omitzero"`
+
 	// Code The stable code of the problem, for programs. The table under "Errors" explains each.
 	// Codes may be added: treat an unknown one by its HTTP status.
 	//

@@ -827,6 +827,12 @@ export interface paths {
          *     command, the response is 409 `digest_mismatch` and nothing is recorded. After `approveBy`
          *     the response is 409 `approval_expired`. In a tenant with several users, the proposer of a
          *     command may not approve it (403 `self_approval`), but may reject it.
+         *
+         *     The operator can require that an approval is made with a sign-in with a second factor:
+         *     a token whose `aal` is lower is refused with 403 `step_up_required`, whose `assurance` is
+         *     the required level. A token that was issued to an OAuth client (claim `client_id`) may
+         *     approve only if the operator has allowed the client (403 `client_not_allowed`). Both may
+         *     reject.
          */
         post: operations["decideCommand"];
         delete?: never;
@@ -1234,6 +1240,7 @@ export interface components {
             command?: components["schemas"]["CommandState"];
             sessionId?: components["schemas"]["SessionId"];
             approval?: components["schemas"]["Approval"];
+            assurance?: components["schemas"]["Assurance"];
             /**
              * @description The exceeded quota, by its name in `GET /api/v1/customer/usage`. Only with
              *     `quota_exceeded`.
@@ -1241,6 +1248,12 @@ export interface components {
              */
             quota?: string;
         };
+        /**
+         * @description An authenticator assurance level, from the claim `aal`: `aal1` after a sign-in, `aal2` after
+         *     a second factor. In a problem, the level that is required; only with `step_up_required`.
+         * @example aal2
+         */
+        Assurance: string;
         /**
          * @description The stable code of the problem, for programs. The table under "Errors" explains each.
          *     Codes may be added: treat an unknown one by its HTTP status.
@@ -2238,7 +2251,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The role is not sufficient, or the caller proposed the command. */
+        /** @description The role or the sign-in is not sufficient, or the caller proposed the command. */
         DecisionForbidden: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
