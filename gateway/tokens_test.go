@@ -11,6 +11,7 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 	"github.com/fieldgate/fieldgate/customer/customertest"
 	"github.com/fieldgate/fieldgate/customer/issuer"
+	"github.com/fieldgate/fieldgate/gateway"
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
@@ -130,6 +131,30 @@ func TestToken_WithoutTenantIsRefused(t *testing.T) {
 
 	s := g.OpenCustomer(t, g.Token(gatewaytest.NewTenantID(), "mallory", "viewer"))
 	require.Equal(t, client.CodeNoTenant, s.RequestError("refresh", object{"token": token}).Code)
+}
+
+// TestMe_IsWhatGatewayReadsFromToken checks that a page can show the user without reading the
+// token itself.
+func TestMe_IsWhatGatewayReadsFromToken(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.RoleClaim = "app_metadata.fleet_role" })
+	tenantID := gatewaytest.NewTenantID()
+	issued := time.Now().Truncate(time.Second)
+	claims := issuer.Claims{
+		Subject: "alice", TenantID: tenantID, Role: "admin", Email: "alice@example.com", Name: "Alice",
+		Assurance: "aal2", IssuedAt: issued,
+	}
+	me, err := g.Customer(client.Bearer(g.Issuer.Token(claims))).Me(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, client.Me{
+		UserID: "alice", Email: "alice@example.com", Name: "Alice", Kind: client.UserKindPerson,
+		Tenant: gatewaytest.TenantOf(tenantID), Role: client.RoleViewer, Aal: "aal2", ExpiresAt: issued.Add(time.Hour).UTC(),
+	}, me, "the role is that of the configured claim")
+
+	me, err = g.Customer(client.Bearer(g.Issuer.Token(issuer.Claims{Subject: "bob", TenantID: tenantID, ClientID: "app"}))).Me(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, client.UserKindProgram, me.Kind)
+	require.Empty(t, me.Email+me.Name)
 }
 
 func TestToken_Expires(t *testing.T) {

@@ -128,6 +128,7 @@ func healthResponses() []response {
 			systemInfoOf(h, servicesOf(redis, issuer, filled[store.Info]()), connectionCountOf(1, 2)))
 	}
 	return []response{
+		{[]any{generated.GetMe200JSONResponse(meOf(filled[customer.Principal]()))}, nil},
 		{[]any{generated.GetUsage200JSONResponse(usageOf(filled[quota.Amounts](), filled[quota.Amounts]()))}, nil},
 		{[]any{generated.GetHealth200JSONResponse(healthAt(time.Now()))}, nil},
 		{[]any{
