@@ -116,6 +116,7 @@ func (g *Gateway) start(ctx context.Context) (err error) {
 
 // assemble creates the domain services and the HTTP edge.
 func (g *Gateway) assemble() error {
+	g.keepIssuerKeys()
 	g.probe = newIssuerProbe(g.verifier, g.cfg.HealthURL)
 	g.devices = device.New(device.Config{
 		Store: g.store, Retention: g.cfg.Retention, CodeKey: []byte(g.cfg.CodeKey), DeviceRate: g.cfg.DeviceRate,
@@ -133,6 +134,17 @@ func (g *Gateway) assemble() error {
 	g.tickets = customer.NewTickets(customer.TicketConfig{Store: g.store})
 	g.hub = g.newHub()
 	return g.newHandler()
+}
+
+// keepIssuerKeys keeps the keys of the token issuer in the store. As with activation codes, their
+// secret is in the store too unless FIELDGATE_CODE_KEY is set.
+func (g *Gateway) keepIssuerKeys() {
+	secret := []byte(g.cfg.CodeKey)
+	if len(secret) == 0 {
+		secret = g.store.HashKey()
+	}
+	g.verifier.KeepKeys(g.store, secret)
+	measureIssuerKeys(g.registry, g.verifier.KeysFetchedAt)
 }
 
 func (g *Gateway) newHub() *realtime.Hub {
@@ -153,7 +165,8 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 	}
 	return customer.NewVerifier(customer.Config{
 		JWKSURL: g.cfg.JWKSURL, HS256Secret: []byte(g.cfg.JWTSecret), Issuer: g.cfg.Issuer, Audience: g.cfg.Audience,
-		TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim, PersonalTenants: g.cfg.PersonalTenants, Logger: g.log,
+		TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim, PersonalTenants: g.cfg.PersonalTenants,
+		MaxKeyAge: g.cfg.IssuerKeysMaxAge, Logger: g.log,
 	})
 }
 

@@ -93,6 +93,7 @@ func TestServe_ErrorNamesSetting(t *testing.T) {
 		"FIELDGATE_DRAIN_DELAY=-1s":                        "",
 		"FIELDGATE_IDLE_TIMEOUT=10s":                       "",
 		"FIELDGATE_BALANCER_IDLE_TIMEOUT=10s":              "",
+		"FIELDGATE_ISSUER_KEYS_MAX_AGE=1m":                 "",
 		"FIELDGATE_RETENTION=1m":                           "",
 		"FIELDGATE_CODE_KEY=hunter2":                       "",
 		"FIELDGATE_POLICY=shell.*=maybe":                   "",
