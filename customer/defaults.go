@@ -8,4 +8,5 @@ const (
 	DefaultTenantClaim = "app_metadata.customer_id"
 	DefaultRoleClaim   = "app_metadata.role"
 	DefaultMaxLifetime = 7 * 24 * time.Hour
+	DefaultMaxKeyAge   = 24 * time.Hour
 )

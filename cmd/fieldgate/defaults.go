@@ -25,6 +25,7 @@ func defaults() kong.Vars {
 		"role_claim":            gateway.DefaultRoleClaim,
 		"jwt_max_lifetime":      shortDuration(gateway.DefaultJWTMaxLifetime),
 		"approval_aal":          gateway.DefaultApprovalAAL,
+		"issuer_keys_max_age":   shortDuration(gateway.DefaultIssuerKeysMaxAge),
 		"drain_delay":           "10s",
 		"shutdown_timeout":      shortDuration(gateway.DefaultShutdownTimeout),
 		"idle_timeout":          shortDuration(gateway.DefaultIdleTimeout),
