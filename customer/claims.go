@@ -25,6 +25,7 @@ var tenantEscaper = strings.NewReplacer(":", "~3a", "@", "~40", "|", "~7c")
 
 var (
 	errClaims      = &fault{fieldgate.ReasonBadClaims, "the token's claims are not a JSON object of the expected types"}
+	errIssuer      = &fault{fieldgate.ReasonWrongIssuer, "the claim iss is not one of the accepted issuers"}
 	errExpired     = &fault{fieldgate.ReasonExpired, "the token has expired"}
 	errUserID      = &fault{fieldgate.ReasonInvalidSubject, "the claim sub is not a valid user id"}
 	errTenant      = &fault{fieldgate.ReasonInvalidTenant, "the tenant claim is present but is not a valid tenant id"}
@@ -47,8 +48,8 @@ func claimRules(cfg Config) []jwt.ValidateOption {
 		jwt.WithRequiredClaim(jwt.AudienceKey),
 		jwt.WithAudience(cfg.Audience),
 	}
-	if cfg.Issuer != "" {
-		rules = append(rules, jwt.WithRequiredClaim(jwt.IssuerKey), jwt.WithIssuer(cfg.Issuer))
+	if len(cfg.Issuers) > 0 {
+		rules = append(rules, jwt.WithRequiredClaim(jwt.IssuerKey))
 	}
 	return rules
 }
@@ -61,6 +62,9 @@ func (v *Verifier) principalOf(payload []byte) (Principal, error) {
 	}
 	if err := jwt.Validate(registered, v.rules...); err != nil {
 		return Principal{}, fmt.Errorf("checking the registered claims: %w", err)
+	}
+	if !v.acceptsIssuer(registered.Issuer()) {
+		return Principal{}, errIssuer
 	}
 	if registered.Expiration().Sub(registered.IssuedAt()) > v.cfg.MaxLifetime {
 		return Principal{}, errLifetime

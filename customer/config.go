@@ -28,9 +28,13 @@ type Config struct {
 	// least 32 bytes. If it is empty, every HS256 token is refused.
 	HS256Secret []byte
 
-	// Issuer is the required value of the claim iss. If it is empty, iss is not
+	// APIKey is a public key that is sent with each fetch of the keys, in the header apikey:
+	// some gateways in front of Supabase Auth require it. Default: none.
+	APIKey string
+
+	// Issuers are the accepted values of the claim iss. If there are none, iss is not
 	// checked; the program should then log a warning.
-	Issuer string
+	Issuers []string
 
 	// Audience is a value that the claim aud must contain. Default: "authenticated".
 	Audience string
@@ -87,6 +91,10 @@ type Config struct {
 	// Now returns the current time. Default: time.Now.
 	Now func() time.Time
 
+	// Fetched is called after each fetch of the keys. The error is nil if it succeeded.
+	// Default: nothing is done.
+	Fetched func(err error)
+
 	// Logger receives failed fetches and changes of the keys. It never receives a token.
 	// Default: slog.Default().
 	Logger *slog.Logger
@@ -108,6 +116,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.MaxTokenBytes = cmp.Or(c.MaxTokenBytes, 8<<10)
 	c.CacheSize = cmp.Or(c.CacheSize, 10_000)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if c.Fetched == nil {
+		c.Fetched = func(error) {}
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -10,3 +10,6 @@ const (
 	DefaultMaxLifetime = 7 * 24 * time.Hour
 	DefaultMaxKeyAge   = 24 * time.Hour
 )
+
+// APIKeyHeader is the header in which Supabase expects the public key of a project.
+const APIKeyHeader = "apikey"

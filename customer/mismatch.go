@@ -65,10 +65,13 @@ func (m *mismatches) record(ctx context.Context, raw string, err error) {
 // wordOf returns the reason of a refusal, or its code no_tenant. It returns "" for an error
 // that is not the fault of the token.
 func wordOf(err error) string {
-	if code := fieldgate.CodeOf(err); code == fieldgate.CodeNoTenant {
+	switch code := fieldgate.CodeOf(err); code {
+	case fieldgate.CodeNoTenant:
 		return string(code)
+	case fieldgate.CodeUnauthorized:
+		return string(fieldgate.ReasonOf(err))
 	}
-	return string(fieldgate.ReasonOf(err))
+	return ""
 }
 
 // due reports whether a warning about the setting may be logged now. It then begins the
@@ -99,10 +102,10 @@ const (
 func (m *mismatches) setting(word string, token unverified) (setting, wants string) {
 	switch fieldgate.Reason(word) {
 	case fieldgate.ReasonWrongIssuer:
-		return settingIssuer, m.cfg.Issuer
+		return settingIssuer, strings.Join(m.cfg.Issuers, ",")
 	case fieldgate.ReasonMissingClaim:
-		if token.payload["iss"] == nil && m.cfg.Issuer != "" {
-			return settingIssuer, m.cfg.Issuer
+		if token.payload["iss"] == nil && len(m.cfg.Issuers) > 0 {
+			return settingIssuer, strings.Join(m.cfg.Issuers, ",") + "; or off, if the issuer sets none"
 		}
 	case fieldgate.ReasonWrongAudience:
 		return settingAudience, m.cfg.Audience

@@ -42,7 +42,7 @@ func TestMismatch_WarningNamesSettingAndToken(t *testing.T) {
 	}
 	for name, c := range map[string]row{
 		"another issuer": {
-			change:  func(cfg *customer.Config) { cfg.Issuer = "https://auth.example.com/auth/v1" },
+			change:  func(cfg *customer.Config) { cfg.Issuers = []string{"https://auth.example.com/auth/v1"} },
 			setting: "FIELDGATE_JWT_ISSUER", want: map[string]any{"reason": "wrong_issuer", "wants": "https://auth.example.com/auth/v1"},
 		},
 		"no issuer": {
@@ -57,7 +57,9 @@ func TestMismatch_WarningNamesSettingAndToken(t *testing.T) {
 			token: func(t testing.TB, iss *customertest.Issuer) string {
 				header := iss.Header()
 				header["kid"] = "another/key+id="
-				return iss.Sign(header, iss.Payload(issuer.Claims{}))
+				payload := iss.Payload(issuer.Claims{})
+				payload["iss"] = "https://another.example.com/auth/v1"
+				return iss.Sign(header, payload)
 			},
 			setting: "FIELDGATE_JWKS_URL", want: map[string]any{"reason": "unknown_key", "alg": "ES256", "kid": "another/key+id="},
 		},
@@ -155,8 +157,10 @@ func TestMismatch_EachRefusedTokenIsLoggedAtDebug(t *testing.T) {
 	v := newVerifier(t, cfg)
 	header := iss.Header()
 	header["kid"] = strings.Repeat("k", 500)
+	payload := iss.Payload(issuer.Claims{})
+	payload["iss"] = "https://another.example.com/auth/v1"
 	for range 3 {
-		requireRefused(t, v, iss.Sign(header, iss.Payload(issuer.Claims{})))
+		requireRefused(t, v, iss.Sign(header, payload))
 	}
 	require.Equal(t, 3, strings.Count(log.String(), `"msg":"refused a token"`))
 	require.NotContains(t, log.String(), strings.Repeat("k", 257))

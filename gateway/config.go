@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,13 @@ const (
 	DefaultReconcileDevices    = store.DefaultReconcileDevices
 	DefaultEnvironment         = "production"
 )
+
+// IssuerOff in place of the accepted issuers accepts tokens of any issuer, also those without
+// the claim iss.
+const IssuerOff = "off"
+
+// authPath is the path of Supabase Auth below the URL of its project.
+const authPath = "/auth/v1"
 
 // DefaultReconcileInterval is the default of FIELDGATE_RECONCILE_INTERVAL. In Config, a zero
 // ReconcileInterval means that the reconciler is off.
@@ -92,16 +100,17 @@ type Config struct {
 	// caller waits 40 µs longer. Setting: FIELDGATE_REDIS_AUTO_PIPELINE.
 	AutoPipeline bool
 
-	// SupabaseURL is the URL of the Supabase project whose users sign in. JWKSURL, Issuer and
+	// SupabaseURL is the URL of the Supabase project whose users sign in. JWKSURL, Issuers and
 	// HealthURL default to addresses of this project. Setting: FIELDGATE_SUPABASE_URL.
 	SupabaseURL string
 
 	// JWKSURL is the URL of the token issuer's public keys. Setting: FIELDGATE_JWKS_URL.
 	JWKSURL string
 
-	// Issuer is the value that the iss claim of tokens must have. If it is empty and JWKSURL is
-	// set, any issuer is accepted. Setting: FIELDGATE_JWT_ISSUER.
-	Issuer string
+	// Issuers are the values that the iss claim of tokens may have. If there are none and JWKSURL
+	// is set, or if the only one is IssuerOff, any issuer is accepted. Setting:
+	// FIELDGATE_JWT_ISSUER.
+	Issuers []string
 
 	// HealthURL is the URL that reports whether the issuer is up. Empty means that the issuer
 	// is not probed. Setting: FIELDGATE_AUTH_HEALTH_URL.
@@ -276,7 +285,7 @@ func (c Config) withDefaults() (Config, error) {
 	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkPublicKey(), c.checkTokens(), c.checkTimes(), c.checkQuotas(), c.checkKeys(), c.checkSockets())
 }
 
-// setIssuerFromProject derives JWKSURL, Issuer and HealthURL from SupabaseURL. It keeps those
+// setIssuerFromProject derives JWKSURL, Issuers and HealthURL from SupabaseURL. It keeps those
 // that are already set.
 func (c *Config) setIssuerFromProject() error {
 	switch {
@@ -288,9 +297,14 @@ func (c *Config) setIssuerFromProject() error {
 	if !isHTTPURL(c.SupabaseURL) {
 		return errors.New("FIELDGATE_SUPABASE_URL is not the URL of a project: set one such as https://abc.supabase.co")
 	}
-	base := strings.TrimRight(c.SupabaseURL, "/") + "/auth/v1"
+	if strings.Contains(c.SupabaseURL, authPath) {
+		return errors.New("FIELDGATE_SUPABASE_URL contains " + authPath + ", which the gateway adds: set the URL of the project, such as https://abc.supabase.co")
+	}
+	base := strings.TrimRight(c.SupabaseURL, "/") + authPath
 	c.JWKSURL = cmp.Or(c.JWKSURL, base+"/.well-known/jwks.json")
-	c.Issuer = cmp.Or(c.Issuer, base)
+	if len(c.Issuers) == 0 {
+		c.Issuers = []string{base}
+	}
 	c.HealthURL = cmp.Or(c.HealthURL, base+"/health")
 	return nil
 }
@@ -310,6 +324,9 @@ func (c Config) checkStore() error {
 func (c Config) checkIssuer() error {
 	if c.JWKSURL == "" && c.JWTSecret == "" {
 		return errors.New("none of FIELDGATE_SUPABASE_URL, FIELDGATE_JWKS_URL and FIELDGATE_JWT_SECRET is set: set one, so that users can sign in")
+	}
+	if len(c.Issuers) > 1 && slices.Contains(c.Issuers, IssuerOff) {
+		return errors.New("FIELDGATE_JWT_ISSUER is off and also names an issuer: choose one of them")
 	}
 	if !isHTTPURL(c.JWKSURL) && c.JWKSURL != "" {
 		return errors.New("FIELDGATE_JWKS_URL is not a URL: it must begin with https:// or http://")

@@ -26,6 +26,8 @@ func TestConfig_InvalidSettingIsRefusedByName(t *testing.T) {
 		"an anon key without a project URL": {func(c *gateway.Config) { c.SupabaseURL, c.SupabaseAnonKey = "", "key" }, "FIELDGATE_SUPABASE_ANON_KEY"},
 		"no issuer":                         {func(c *gateway.Config) { c.SupabaseURL = "" }, "FIELDGATE_SUPABASE_URL"},
 		"an issuer that is not a URL":       {func(c *gateway.Config) { c.SupabaseURL = "abc" }, "FIELDGATE_SUPABASE_URL"},
+		"a URL with the path of Auth":       {func(c *gateway.Config) { c.SupabaseURL += "/auth/v1" }, "FIELDGATE_SUPABASE_URL"},
+		"an issuer and none":                {func(c *gateway.Config) { c.Issuers = []string{"https://a.example.com", "off"} }, "FIELDGATE_JWT_ISSUER"},
 		"a bad JWKS URL":                    {func(c *gateway.Config) { c.JWKSURL = "ftp://keys" }, "FIELDGATE_JWKS_URL"},
 		"a short secret":                    {func(c *gateway.Config) { c.JWTSecret = "short" }, "FIELDGATE_JWT_SECRET"},
 		"a tenant claim that users edit": {func(c *gateway.Config) { c.TenantClaim = "user_metadata.customer" },

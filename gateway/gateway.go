@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -119,7 +120,7 @@ func (g *Gateway) start(ctx context.Context) (err error) {
 // assemble creates the domain services and the HTTP edge.
 func (g *Gateway) assemble() error {
 	g.keepIssuerKeys()
-	g.probe = newIssuerProbe(g.verifier, g.cfg.HealthURL)
+	g.probe = newIssuerProbe(g.verifier, g.cfg.HealthURL, g.cfg.SupabaseAnonKey)
 	g.devices = device.New(device.Config{
 		Store: g.store, Retention: g.cfg.Retention, CodeKey: []byte(g.cfg.CodeKey), DeviceRate: g.cfg.DeviceRate,
 		Limits: g.cfg.Quotas, Logger: g.log,
@@ -162,13 +163,18 @@ func (g *Gateway) newHub() *realtime.Hub {
 }
 
 func (g *Gateway) newVerifier() (*customer.Verifier, error) {
-	if g.cfg.JWKSURL != "" && g.cfg.Issuer == "" {
-		g.log.Warn("accepting tokens of any issuer with these keys, because FIELDGATE_JWT_ISSUER is empty")
+	issuers := g.cfg.Issuers
+	if slices.Contains(issuers, IssuerOff) {
+		issuers = nil
+	}
+	if g.cfg.JWKSURL != "" && len(issuers) == 0 {
+		g.log.Warn("accepting tokens of any issuer with these keys, because FIELDGATE_JWT_ISSUER names none")
 	}
 	return customer.NewVerifier(customer.Config{
-		JWKSURL: g.cfg.JWKSURL, HS256Secret: []byte(g.cfg.JWTSecret), Issuer: g.cfg.Issuer, Audience: g.cfg.Audience,
-		TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim, PersonalTenants: g.cfg.PersonalTenants,
-		MaxLifetime: g.cfg.JWTMaxLifetime, MaxKeyAge: g.cfg.IssuerKeysMaxAge, Logger: g.log,
+		JWKSURL: g.cfg.JWKSURL, APIKey: g.cfg.SupabaseAnonKey, HS256Secret: []byte(g.cfg.JWTSecret),
+		Issuers: issuers, Audience: g.cfg.Audience, TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim,
+		PersonalTenants: g.cfg.PersonalTenants, MaxLifetime: g.cfg.JWTMaxLifetime, MaxKeyAge: g.cfg.IssuerKeysMaxAge,
+		Fetched: countKeyFetches(g.registry), Logger: g.log,
 	})
 }
 

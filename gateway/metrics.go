@@ -110,6 +110,24 @@ func measureConnections(registry prometheus.Registerer, listener *boundedListene
 	)
 }
 
+// countKeyFetches returns a function that counts the fetches of the token issuer's keys, by
+// result. Both counters are zero from the start.
+func countKeyFetches(registry prometheus.Registerer) func(err error) {
+	fetches := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fieldgate_issuer_key_fetches_total",
+		Help: "Fetches of the token issuer's keys, by result: ok or failed.",
+	}, []string{"result"})
+	registry.MustRegister(fetches)
+	ok, failed := fetches.WithLabelValues("ok"), fetches.WithLabelValues("failed")
+	return func(err error) {
+		if err != nil {
+			failed.Inc()
+			return
+		}
+		ok.Inc()
+	}
+}
+
 // measureIssuerKeys exports the age of the token issuer's keys. It is no number while there are
 // none, so that an alert on old keys does not fire then.
 func measureIssuerKeys(registry prometheus.Registerer, fetchedAt func() time.Time) {
