@@ -57,6 +57,24 @@ type Config struct {
 	// set. Setting: FIELDGATE_REDIS_URL.
 	RedisURL string
 
+	// RedisCAFile is a file with the PEM certificates of the authorities that connections to
+	// Redis trust instead of the system's. RedisCertFile and RedisKeyFile have the certificate
+	// and the key with which the gateway authenticates to Redis. All are read again for each new
+	// connection. Empty means none. Settings: FIELDGATE_REDIS_CA_FILE, FIELDGATE_REDIS_CERT_FILE
+	// and FIELDGATE_REDIS_KEY_FILE.
+	RedisCAFile   string
+	RedisCertFile string
+	RedisKeyFile  string
+
+	// RedisPasswordFile is a file with the password of the Redis user. It is read again for each
+	// new connection. Empty means that RedisURL has the password. Setting:
+	// FIELDGATE_REDIS_PASSWORD_FILE.
+	RedisPasswordFile string
+
+	// RedisPoolSize is the maximum number of connections to each Redis server for scripts. Zero
+	// means 10 for each processor. Setting: FIELDGATE_REDIS_POOL_SIZE.
+	RedisPoolSize int
+
 	// StoreID is the id of the only store that this instance may use, as in the log line
 	// "created a new store". A new store and another store are refused. Default: any store.
 	// Setting: FIELDGATE_STORE_ID.
@@ -256,6 +274,8 @@ func (c Config) checkStore() error {
 		return errors.New("FIELDGATE_REDIS_URL is not set: the gateway keeps commands in Redis (use `fieldgate dev` to try it without)")
 	case c.RedisURL != "" && c.Embedded:
 		return errors.New("FIELDGATE_REDIS_URL is set although the embedded store is configured: choose one of them")
+	case c.RedisPoolSize < 0:
+		return errors.New("FIELDGATE_REDIS_POOL_SIZE must not be negative: set 0 for 10 connections for each processor")
 	}
 	return nil
 }

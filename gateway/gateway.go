@@ -97,7 +97,9 @@ func (g *Gateway) prepare(context.Context) (err error) {
 
 func (g *Gateway) newStoreConfig() store.Config {
 	return store.Config{
-		URL: g.cfg.RedisURL, StoreID: g.cfg.StoreID, Development: g.cfg.Development, AutoPipeline: g.cfg.AutoPipeline, Logger: g.log,
+		URL: g.cfg.RedisURL, CAFile: g.cfg.RedisCAFile, CertFile: g.cfg.RedisCertFile, KeyFile: g.cfg.RedisKeyFile,
+		PasswordFile: g.cfg.RedisPasswordFile, PoolSize: g.cfg.RedisPoolSize, AutoPipeline: g.cfg.AutoPipeline,
+		StoreID: g.cfg.StoreID, Development: g.cfg.Development, Logger: g.log,
 		Observe: observeStore(g.registry), Recorded: countTransitions(g.registry),
 		Violated: countViolations(g.registry), Memory: measureMemory(g.registry),
 		Problem: measureProblems(g.registry),
