@@ -18,7 +18,7 @@ DIFFERENTIAL := .ci/differential
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build run demo generate test test-go test-kill test-balancer test-stores test-browser test-contract differential histories faults measure-faults \
+.PHONY: help build run demo generate test test-go test-kill test-balancer test-stores test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
 	mutants bench bench-sockets bench-abuse check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
 	alerts reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy promtool chromium node
 
@@ -70,6 +70,14 @@ test-balancer: redis haproxy ## Test behind a real load balancer; installs hapro
 # Without a program of Valkey, its package is installed if Debian has one.
 test-stores: redis valkey ## Run the life of a command on Redis and Valkey: one server, Sentinel, Cluster, failovers; prints a table.
 	@.ci/stores/run.sh
+
+# The programs of earlier versions are built from the history of the repository, and kept.
+test-roll: redis ## Replace instances of earlier versions by this one and back, under load; load data of 1.0.0.
+	@mkdir -p bin/earlier && FIELDGATE_TEST_ROLL="$(CURDIR)/bin/earlier" go test -count=1 -timeout 10m -v -run '^TestRoll' ./gateway/faults
+
+roll-fixture: redis ## Write the data of 1.0.0 that test-roll loads.
+	@mkdir -p bin/earlier && FIELDGATE_TEST_WRITE_FIXTURE=yes FIELDGATE_TEST_ROLL="$(CURDIR)/bin/earlier" \
+		go test -count=1 -v -run '^TestFixture_Write' ./gateway/faults
 
 faults: redis ## Run the fault suite with ten seeds; takes about half an hour.
 	@FIELDGATE_FAULT_SEEDS=10 go test -count=1 -timeout 90m ./gateway/faults

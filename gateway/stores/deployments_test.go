@@ -3,8 +3,8 @@ package stores_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -41,8 +41,7 @@ func withDigests(t testing.TB) string {
 func restricted(t testing.TB) (args []string) {
 	t.Helper()
 	users := strings.Replace(withDigests(t), "user default off", "user default on nopass", 1)
-	path := filepath.Join(t.TempDir(), "redis.acl")
-	require.NoError(t, os.WriteFile(path, []byte(users), 0o600))
+	path := storetest.WriteFile(t, t.TempDir(), "redis.acl", []byte(users))
 	return []string{"--aclfile", path, "--masteruser", "replica", "--masterauth", passwords["REPLICA"]}
 }
 
@@ -65,10 +64,26 @@ func startRestricted(t *testing.T) *site {
 		replaced(next)
 		setUser("<" + passwords["FIELDGATE"])
 		require.NoError(t, admin.Do(t.Context(), "client", "kill", "user", "fieldgate").Err())
-		_, err := store.Connect(t.Context(), store.Config{URL: s.url})
+		_, err := store.Connect(t.Context(), s.storeConfig())
 		require.ErrorContains(t, err, "WRONGPASS", "the old password")
 		s.url = next
 	}
+	return s
+}
+
+// startTLS starts a server that accepts the gateway's connections only with TLS and a certificate
+// of the authority.
+func startTLS(t *testing.T) *site {
+	authority, err := storetest.NewAuthority()
+	require.NoError(t, err)
+	server, url := authority.StartTLS(t, append(restricted(t), "--tls-auth-clients", "yes")...)
+	s := newSite(t, strings.Replace(url, "://", "://"+userinfo, 1), server)
+	dir := t.TempDir()
+	cert, key := authority.Issue(t)
+	s.files.CAFile = storetest.WriteFile(t, dir, "ca.pem", authority.PEM())
+	_, err = store.Connect(t.Context(), s.storeConfig())
+	require.Error(t, err, "without a certificate")
+	s.files.CertFile, s.files.KeyFile = storetest.WriteFile(t, dir, "cert.pem", cert), storetest.WriteFile(t, dir, "key.pem", key)
 	return s
 }
 
@@ -108,6 +123,13 @@ func newSite(t testing.TB, url string, servers ...*storetest.Server) *site {
 		require.NoError(t, server.Client(t).ConfigResetStat(t.Context()).Err())
 	}
 	return &site{url: url, servers: servers}
+}
+
+// storeConfig returns the configuration of a connection to the store, which must exist.
+func (s *site) storeConfig() store.Config {
+	cfg := s.files
+	cfg.URL, cfg.Existing, cfg.Logger = s.url, true, slog.New(slog.DiscardHandler)
+	return cfg
 }
 
 // reachable returns clients for the servers that were not killed.

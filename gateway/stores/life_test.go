@@ -263,7 +263,7 @@ func (l *life) surviveFailover(t *testing.T, s *site) {
 // repair deletes an index and requires that the reconciler writes it again. It also changes a
 // quota as `fieldgate admin` does.
 func (l *life) repair(t *testing.T, s *site) {
-	connected := storetest.Connect(t, store.Config{URL: s.url, Existing: true})
+	connected := storetest.Connect(t, s.storeConfig())
 	name := gatewaytest.TenantOf(l.tenantID)
 	quotas := quota.New(quota.Config{Store: connected})
 	require.NoError(t, quotas.SetLimits(t.Context(), name, map[quota.Name]int64{quota.Devices: 500}))

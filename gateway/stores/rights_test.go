@@ -60,8 +60,7 @@ func TestRights_CoverEveryCommandInTheSource(t *testing.T) {
 // default is off.
 func TestRights_KeepDataOverRestart(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "redis.acl")
-	require.NoError(t, os.WriteFile(path, []byte(withDigests(t)), 0o600))
+	path := storetest.WriteFile(t, t.TempDir(), "redis.acl", []byte(withDigests(t)))
 	server := storetest.Start(t, "--aclfile", path)
 	connect := func() (*store.Store, error) {
 		return store.Connect(t.Context(), store.Config{URL: "redis://" + userinfo + server.Addr(), Logger: slog.New(slog.DiscardHandler)})

@@ -11,6 +11,7 @@ import (
 	"github.com/fieldgate/fieldgate/customer/customertest"
 	"github.com/fieldgate/fieldgate/gateway"
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
@@ -18,7 +19,7 @@ import (
 type site struct {
 	url     string              // the URL for the gateway, with its user and password
 	servers []*storetest.Server // all servers that hold data
-	tls     func(*gateway.Config)
+	files   store.Config        // the names of the files with certificates
 
 	// failOver kills the master that has the data of a tenant. It is nil without a replica.
 	failOver func(t *testing.T, tenantID string)
@@ -36,6 +37,7 @@ var deployments = []struct {
 }{
 	{"single server", startSingle},
 	{"single server, restricted user, new password", startRestricted},
+	{"single server, restricted user, TLS, client certificates", startTLS},
 	{"Sentinel, restricted users, failover", startSentinel},
 	{"Cluster, restricted users, failover", startCluster},
 }
@@ -97,9 +99,7 @@ func (s *site) live(t *testing.T) {
 	start := func(url string) *gatewaytest.Gateway {
 		g := gatewaytest.StartWithIssuer(t, iss, gatewaytest.WithRedis(url), func(cfg *gateway.Config) {
 			cfg.AutoPipeline = true // as in `fieldgate serve`
-			if s.tls != nil {
-				s.tls(cfg)
-			}
+			cfg.RedisCAFile, cfg.RedisCertFile, cfg.RedisKeyFile = s.files.CAFile, s.files.CertFile, s.files.KeyFile
 		})
 		g.Log.AllowErrors("repaired a violated invariant")
 		return g
