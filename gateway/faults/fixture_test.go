@@ -27,7 +27,8 @@ const (
 	fixtureNotes = "testdata/1.0.0.json"
 )
 
-// fixture is what the callers of version 1.0.0 knew when the snapshot was taken.
+// fixture holds the ids, secrets and tokens that the callers of version 1.0.0 had when the snapshot
+// was taken.
 type fixture struct {
 	TakenAt  time.Time `json:"takenAt"`
 	TenantID string    `json:"tenantId"`

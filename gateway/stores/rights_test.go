@@ -97,7 +97,7 @@ func (r *rights) add(t testing.TB, s *site) {
 		require.NoError(t, err)
 		for _, entry := range denied {
 			if entry.Reason != "auth" { // a test tries a withdrawn password
-				require.Fail(t, "a server refused a call", "%s of the user %s: %s", entry.Object, entry.Username, entry.ClientInfo)
+				require.Fail(t, "a server refused a call", "%s of the user %s", entry.Object, entry.Username)
 			}
 		}
 		text, err := client.Info(t.Context(), "commandstats").Result()
