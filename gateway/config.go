@@ -31,6 +31,7 @@ const (
 	DefaultAudience            = customer.DefaultAudience
 	DefaultTenantClaim         = customer.DefaultTenantClaim
 	DefaultRoleClaim           = customer.DefaultRoleClaim
+	DefaultIssuerKeysMaxAge    = customer.DefaultMaxKeyAge
 	DefaultShutdownTimeout     = 30 * time.Second
 	DefaultIdleTimeout         = 90 * time.Second
 	DefaultBalancerIdleTimeout = 60 * time.Second
@@ -103,6 +104,11 @@ type Config struct {
 	// HealthURL is the URL that reports whether the issuer is up. Empty means that the issuer
 	// is not probed. Setting: FIELDGATE_AUTH_HEALTH_URL.
 	HealthURL string
+
+	// IssuerKeysMaxAge is the time for which the issuer's keys are used after they were fetched
+	// last, by this instance or by one that kept them in the store. Zero means
+	// DefaultIssuerKeysMaxAge. Setting: FIELDGATE_ISSUER_KEYS_MAX_AGE.
+	IssuerKeysMaxAge time.Duration
 
 	// Audience is the value that the aud claim of tokens must have. Empty means
 	// DefaultAudience. Setting: FIELDGATE_JWT_AUDIENCE.
@@ -232,6 +238,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Audience = cmp.Or(c.Audience, DefaultAudience)
 	c.TenantClaim = cmp.Or(c.TenantClaim, DefaultTenantClaim)
 	c.RoleClaim = cmp.Or(c.RoleClaim, DefaultRoleClaim)
+	c.IssuerKeysMaxAge = cmp.Or(c.IssuerKeysMaxAge, DefaultIssuerKeysMaxAge)
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, DefaultShutdownTimeout)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, DefaultIdleTimeout)
 	c.BalancerIdleTimeout = cmp.Or(c.BalancerIdleTimeout, DefaultBalancerIdleTimeout)
@@ -310,6 +317,8 @@ func (c Config) checkTimes() error {
 	case c.BalancerIdleTimeout < 2*pingInterval, c.BalancerIdleTimeout <= longestWait:
 		return fmt.Errorf("FIELDGATE_BALANCER_IDLE_TIMEOUT (%s) must be at least %s, or the balancer closes sockets and waiting claims",
 			c.BalancerIdleTimeout, 2*pingInterval)
+	case c.IssuerKeysMaxAge < time.Hour:
+		return fmt.Errorf("FIELDGATE_ISSUER_KEYS_MAX_AGE (%s) must be at least 1h, because the keys are fetched every 10 minutes", c.IssuerKeysMaxAge)
 	case c.Retention < time.Hour:
 		return fmt.Errorf("FIELDGATE_RETENTION (%s) must be at least 1h", c.Retention)
 	case c.ReconcileInterval < 0 || c.ReconcileDevices < 1:

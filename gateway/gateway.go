@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -116,6 +117,7 @@ func (g *Gateway) start(ctx context.Context) (err error) {
 
 // assemble creates the domain services and the HTTP edge.
 func (g *Gateway) assemble() error {
+	g.keepIssuerKeys()
 	g.probe = newIssuerProbe(g.verifier, g.cfg.HealthURL)
 	g.devices = device.New(device.Config{
 		Store: g.store, Retention: g.cfg.Retention, CodeKey: []byte(g.cfg.CodeKey), DeviceRate: g.cfg.DeviceRate,
@@ -128,11 +130,22 @@ func (g *Gateway) assemble() error {
 	})
 	g.guard = newGuard(g.cfg.Limits)
 	g.quotas = quota.New(quota.Config{Store: g.store, Limits: g.cfg.Quotas, Logger: g.log})
-	g.limits, g.reads = ratelimit.New(g.store, g.cfg.Limits), newTenantReads(maxTenantReads, readWait)
+	g.limits, g.reads = ratelimit.New(g.store, g.cfg.Limits), newTenantReads(readLimit(runtime.GOMAXPROCS(0)), readWait)
 	g.health.Store, g.health.Issuer = g.store, g.probe.status
 	g.tickets = customer.NewTickets(customer.TicketConfig{Store: g.store})
 	g.hub = g.newHub()
 	return g.newHandler()
+}
+
+// keepIssuerKeys keeps the keys of the token issuer in the store. As with activation codes, their
+// secret is in the store too unless FIELDGATE_CODE_KEY is set.
+func (g *Gateway) keepIssuerKeys() {
+	secret := []byte(g.cfg.CodeKey)
+	if len(secret) == 0 {
+		secret = g.store.HashKey()
+	}
+	g.verifier.KeepKeys(g.store, secret)
+	measureIssuerKeys(g.registry, g.verifier.KeysFetchedAt)
 }
 
 func (g *Gateway) newHub() *realtime.Hub {
@@ -153,7 +166,8 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 	}
 	return customer.NewVerifier(customer.Config{
 		JWKSURL: g.cfg.JWKSURL, HS256Secret: []byte(g.cfg.JWTSecret), Issuer: g.cfg.Issuer, Audience: g.cfg.Audience,
-		TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim, PersonalTenants: g.cfg.PersonalTenants, Logger: g.log,
+		TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim, PersonalTenants: g.cfg.PersonalTenants,
+		MaxKeyAge: g.cfg.IssuerKeysMaxAge, Logger: g.log,
 	})
 }
 

@@ -27,6 +27,8 @@ type settings struct {
 	TenantClaim string `env:"FIELDGATE_TENANT_CLAIM" default:"${tenant_claim}" help:"Path of the claim with the tenant, which is the customer of the user."`
 	RoleClaim   string `env:"FIELDGATE_ROLE_CLAIM" default:"${role_claim}" help:"Path of the claim with the role of the user."`
 
+	KeysMaxAge time.Duration `name:"issuer-keys-max-age" env:"FIELDGATE_ISSUER_KEYS_MAX_AGE" default:"${issuer_keys_max_age}" help:"Time for which the token issuer's keys are used after they were fetched last."`
+
 	PersonalTenants string `env:"FIELDGATE_PERSONAL_TENANTS" enum:"on,off" default:"${personal_tenants}" help:"Whether a user whose token has no tenant is admin of a tenant of their own (on, off). Anyone who can sign up is then an admin."`
 
 	AllowedOrigins []string `env:"FIELDGATE_ALLOWED_ORIGINS" help:"Origins whose web pages may call the API from a browser, besides the gateway's own, such as https://app.example.com."`
@@ -99,8 +101,8 @@ func (s settings) config() (gateway.Config, error) {
 	cfg := gateway.Config{
 		Addr: s.Addr, MetricsAddr: metrics,
 		Audience: s.Audience, TenantClaim: s.TenantClaim, RoleClaim: s.RoleClaim,
-		PersonalTenants: s.PersonalTenants == "on",
-		AllowedOrigins:  s.AllowedOrigins, TrustedProxies: proxies,
+		IssuerKeysMaxAge: s.KeysMaxAge, PersonalTenants: s.PersonalTenants == "on",
+		AllowedOrigins: s.AllowedOrigins, TrustedProxies: proxies,
 		DrainDelay: s.DrainDelay, DrainWindow: s.DrainWindow, ShutdownTimeout: s.ShutdownTimeout,
 		IdleTimeout: s.IdleTimeout, BalancerIdleTimeout: s.BalancerIdleTimeout,
 		Policy: policy, Retention: s.Retention, CodeKey: s.CodeKey,

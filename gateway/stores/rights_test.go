@@ -76,6 +76,17 @@ func TestRights_KeepDataOverRestart(t *testing.T) {
 	require.Equal(t, before.HashKey(), after.HashKey())
 }
 
+// TestRights_RequireTheChannel starts with a user that may not publish wake-ups. Its scripts would
+// fail after their writes.
+func TestRights_RequireTheChannel(t *testing.T) {
+	t.Parallel()
+	users := strings.Replace(withDigests(t), " &fg:wake ", " ", 1)
+	server := storetest.Start(t, "--aclfile", storetest.WriteFile(t, t.TempDir(), "redis.acl", []byte(users)))
+	_, err := store.Connect(t.Context(), store.Config{URL: "redis://" + userinfo + server.Addr(), Logger: slog.New(slog.DiscardHandler)})
+	require.ErrorContains(t, err, "publishing on the channel fg:wake")
+	require.False(t, store.IsUnreachable(err), "the gateway would try again for ever")
+}
+
 // rights collects the commands that the servers of all sites have run.
 type rights struct {
 	mu    sync.Mutex
