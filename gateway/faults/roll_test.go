@@ -78,7 +78,6 @@ func TestRoll_ForthAndBackLosesNothing(t *testing.T) {
 				running := []*process{s.startProgram(earlier, redis.URL(), often), s.startProgram(earlier, redis.URL(), often)}
 				all := append([]*process{}, running...)
 				s.registerAll()
-				s.endDevice()
 				s.runWithFault(func() {
 					for _, program := range []string{current, earlier} {
 						for i := range running {
@@ -86,9 +85,9 @@ func TestRoll_ForthAndBackLosesNothing(t *testing.T) {
 							running[i].drain()
 							running[i] = next
 							all = append(all, next)
+							s.endDevices()
+							redis.wait(time.Second)
 						}
-						s.endDevice()
-						redis.wait(time.Second)
 					}
 				})
 				s.verify()
@@ -102,12 +101,16 @@ func TestRoll_ForthAndBackLosesNothing(t *testing.T) {
 	}
 }
 
-// endDevice decommissions a device that no other client uses.
-func (s *site) endDevice() {
+// endDevices decommissions devices that no other client uses. This version writes due entries for
+// them of a kind that 1.0.0 would set aside if it met them.
+func (s *site) endDevices() {
 	s.t.Helper()
-	made, err := s.tenants[0].alice.Provision(s.t.Context(), client.ProvisionDeviceRequest{Name: "Old pump"})
-	require.NoError(s.t, err)
-	require.NoError(s.t, s.tenants[0].alice.Decommission(s.t.Context(), made.Device.ID))
+	alice := s.tenants[0].alice
+	for range 5 {
+		made, err := alice.Provision(s.t.Context(), client.ProvisionDeviceRequest{Name: "Old pump"})
+		require.NoError(s.t, err)
+		require.NoError(s.t, alice.Decommission(s.t.Context(), made.Device.ID))
+	}
 }
 
 // requireNothingSetAside requires that every quarantine is empty.
