@@ -2,9 +2,6 @@ package queue
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"strconv"
 	"time"
 
@@ -89,7 +86,11 @@ type claimed struct {
 // case claim releases the leases, because no caller will use them. If the request has an
 // IdempotencyKey, claim keeps the leases, because the device can repeat the request.
 func (q *Queue) claim(ctx context.Context, r ClaimRequest) (claimed, error) {
-	keys, args, err := q.claimArgs(r)
+	tokens, err := q.newTokens(r)
+	if err != nil {
+		return claimed{}, err
+	}
+	keys, args, err := q.claimArgs(r, tokens)
 	if err != nil {
 		return claimed{}, err
 	}
@@ -101,7 +102,7 @@ func (q *Queue) claim(ctx context.Context, r ClaimRequest) (claimed, error) {
 		return claimed{}, err
 	}
 	q.noteQuarantined(ctx, reply.String(4))
-	leases := q.leases(ctx, r.Device, reply)
+	leases := q.leases(ctx, r.Device, reply, tokens)
 	if ctx.Err() != nil && r.IdempotencyKey == "" {
 		q.releaseAll(ctx, r, leases)
 		return claimed{}, ctx.Err()
@@ -119,7 +120,7 @@ func (q *Queue) maxWaiting(own string) int64 {
 }
 
 // claimArgs returns the KEYS and ARGV of claim.lua.
-func (q *Queue) claimArgs(r ClaimRequest) (keys []string, args []any, err error) {
+func (q *Queue) claimArgs(r ClaimRequest, t claimTokens) (keys []string, args []any, err error) {
 	requestHash, err := fingerprint("claim", r.Limit, r.Visibility)
 	if err != nil {
 		return nil, nil, err
@@ -130,20 +131,16 @@ func (q *Queue) claimArgs(r ClaimRequest) (keys []string, args []any, err error)
 	}
 	args = store.NewScope(r.Device, store.ActorDevice(r.Device.ID), r.RequestID, q.cfg.Retention).
 		Args(r.Limit, r.Visibility.Milliseconds(), requestHash, settleLimit, r.Epoch, r.Login)
-	for range r.Limit {
-		token := rand.Text()
-		args = append(args, token, hashToken(token))
-	}
-	return keys, args, nil
+	return keys, append(args, t.args...), nil
 }
 
 // leases decodes the leases in the reply of claim.lua. It skips a command whose record cannot
 // be decoded. That command stays claimed until its lease ends, so that it does not block the
 // commands behind it.
-func (q *Queue) leases(ctx context.Context, d store.Device, reply store.Reply) []Lease {
+func (q *Queue) leases(ctx context.Context, d store.Device, reply store.Reply, t claimTokens) []Lease {
 	var leases []Lease
 	for i := 6; i < len(reply); i++ {
-		lease, err := q.lease(d, reply.List(i), reply.Int(2))
+		lease, err := q.lease(d, reply.List(i), reply.Int(2), t)
 		if err != nil {
 			q.metrics.quarantined.Inc()
 			q.log.ErrorContext(ctx, "skipped a claimed command that cannot be decoded", "command", reply.List(i).String(0), "error", err)
@@ -154,9 +151,9 @@ func (q *Queue) leases(ctx context.Context, d store.Device, reply store.Reply) [
 	return leases
 }
 
-// lease decodes one element of claim.lua's reply: a command's id, state, body and claim
+// lease decodes one element of claim.lua's reply: a command's id, state, body and stored claim
 // token.
-func (q *Queue) lease(d store.Device, claimed store.Reply, now int64) (Lease, error) {
+func (q *Queue) lease(d store.Device, claimed store.Reply, now int64, t claimTokens) (Lease, error) {
 	s, err := decodeState(claimed.String(1))
 	if err != nil {
 		return Lease{}, err
@@ -165,8 +162,12 @@ func (q *Queue) lease(d store.Device, claimed store.Reply, now int64) (Lease, er
 	if err != nil {
 		return Lease{}, err
 	}
+	token, err := t.of(s.Token, claimed.String(3), d)
+	if err != nil {
+		return Lease{}, err
+	}
 	q.metrics.age.Observe(float64(s.Claimed-s.Queued) / 1000)
-	return Lease{Command: c, Token: claimed.String(3), Remaining: time.Duration(s.Visible-now) * time.Millisecond}, nil
+	return Lease{Command: c, Token: token, Remaining: time.Duration(s.Visible-now) * time.Millisecond}, nil
 }
 
 // releaseAll releases the leases of a claim whose caller is gone. These claims do not count as
@@ -179,11 +180,4 @@ func (q *Queue) releaseAll(ctx context.Context, r ClaimRequest, leases []Lease) 
 			q.log.WarnContext(ctx, "releasing a claim whose caller is gone failed", "command", lease.ID, "error", err)
 		}
 	}
-}
-
-// hashToken returns the hash of a claim token. The store holds only this hash. A plain hash is
-// enough, because tokens are random and cannot be guessed.
-func hashToken(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:16])
 }

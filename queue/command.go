@@ -92,6 +92,7 @@ type state struct {
 	Visible   int64  `json:"visible"`
 	Finished  int64  `json:"finished"`
 	Cancel    bool   `json:"cancel"`
+	Token     string `json:"token"` // hash of the newest claim token
 	Late      bool   `json:"late"`
 	Request   string `json:"request"`
 	Proposer  string `json:"proposer"`

@@ -32,7 +32,7 @@ type Proposal struct {
 	DeliverWithin time.Duration // time within which the command must be delivered; zero means Config.DeliverWithin
 	RetryOf       string        // id of the command that this one repeats; set by Retry
 
-	IdempotencyKey string // a repeated proposal with this key returns the same command for 24 h; empty means no key
+	IdempotencyKey string // a repeated proposal of the user with this key returns the same command for 24 h; empty means no key
 }
 
 // idempotencyTTL is the time for which the store remembers the IdempotencyKey of a proposal.
@@ -113,7 +113,7 @@ func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device, at time.
 	if err != nil {
 		return nil, nil, err
 	}
-	requestHash, err := fingerprint("propose", p.SessionID, string(content), p.Priority, p.MaxAttempts, p.DeliverWithin)
+	requestHash, earlier, err := fingerprints(p.UserID, "propose", p.SessionID, string(content), p.Priority, p.MaxAttempts, p.DeliverWithin)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -124,7 +124,7 @@ func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device, at time.
 		id, p.SessionID, content, p.Priority, p.MaxAttempts, string(mode),
 		p.DeliverWithin.Milliseconds(), q.cfg.ApproveWithin.Milliseconds(), maxReady,
 		requestHash, idempotencyTTL.Milliseconds(), at.UnixMilli(), digest, head,
-		q.cfg.Limits.ReadyCommands, q.cfg.Limits.PendingApprovals, q.cfg.Limits.StoredBytes,
+		q.cfg.Limits.ReadyCommands, q.cfg.Limits.PendingApprovals, q.cfg.Limits.StoredBytes, earlier,
 	), nil
 }
 

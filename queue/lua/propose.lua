@@ -20,6 +20,7 @@
 -- ARGV[20]     the installation's limit of ready commands; 0 for none
 -- ARGV[21]     the installation's limit of commands pending approval; 0 for none
 -- ARGV[22]     the installation's limit of stored bytes; 0 for none
+-- ARGV[23]     fingerprint of the request in earlier releases
 -- Returns {"ok", events, command id, state, body, 1 if the answer was stored before}
 -- Refuses with idempotency_key_reused, session_not_found, session_closed,
 --       device_queue_full; or with quota_exceeded, the quota and its limit
@@ -40,7 +41,7 @@ local id, session, body, priority, max_attempts = ARGV[6], ARGV[7], ARGV[8], ton
 local review, deliver_within, decide_within = ARGV[11] == 'review', tonumber(ARGV[12]), tonumber(ARGV[13])
 local bound, fingerprint, memory_ttl = tonumber(ARGV[14]), ARGV[15], tonumber(ARGV[16])
 local proposed_at, digest, head = tonumber(ARGV[17]), ARGV[18], ARGV[19]
-local max_ready, max_pending, max_bytes = ARGV[20], ARGV[21], ARGV[22]
+local max_ready, max_pending, max_bytes, earlier = ARGV[20], ARGV[21], ARGV[22], ARGV[23]
 local now = clock()
 
 -- RECENT_MS is the maximum age, in ms, of the proposal time that the gateway has read.
@@ -48,7 +49,7 @@ local RECENT_MS = 10000
 local recent = proposed_at <= now and now - proposed_at <= RECENT_MS
 local created = recent and proposed_at or now
 
-local answer, refused = recall(memory_key, fingerprint)
+local answer, refused = recall(memory_key, fingerprint, earlier)
 if refused then
   return refused
 end
