@@ -91,6 +91,7 @@ func TestServe_ErrorNamesSetting(t *testing.T) {
 		"FIELDGATE_BALANCER_IDLE_TIMEOUT=10s":              "",
 		"FIELDGATE_RETENTION=1m":                           "",
 		"FIELDGATE_CODE_KEY=hunter2":                       "",
+		"FIELDGATE_RECORD_KEY=hunter2":                     "",
 		"FIELDGATE_POLICY=shell.*=maybe":                   "",
 		"FIELDGATE_TRUSTED_PROXIES=everybody":              "",
 		"FIELDGATE_RATE_DEVICE=fast":                       "",
