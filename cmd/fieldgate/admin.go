@@ -23,6 +23,7 @@ type adminCommand struct {
 // it only prints them.
 type adminQuotaCommand struct {
 	RedisURL string           `env:"FIELDGATE_REDIS_URL" required:"" help:"URL of the store."`
+	Redis    redisSettings    `embed:"" prefix:"redis-"`
 	StoreID  string           `env:"FIELDGATE_STORE_ID" help:"Id of the only store that is accepted."`
 	Tenant   string           `required:"" help:"The tenant as logs contain it, such as c.acme."`
 	Set      map[string]int64 `placeholder:"QUOTA=LIMIT" help:"A limit for this tenant, such as devices=500; 0 for no limit."`
@@ -40,9 +41,9 @@ func (c *adminQuotaCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := store.Connect(ctx, store.Config{
-		URL: c.RedisURL, StoreID: c.StoreID, Existing: true, Logger: slog.New(slog.DiscardHandler),
-	})
+	cfg := store.Config{URL: c.RedisURL, StoreID: c.StoreID, Existing: true, Logger: slog.New(slog.DiscardHandler)}
+	c.Redis.apply(&cfg)
+	s, err := store.Connect(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("connecting to FIELDGATE_REDIS_URL: %w", err)
 	}

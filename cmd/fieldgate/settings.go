@@ -13,6 +13,7 @@ import (
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/ratelimit"
+	"github.com/fieldgate/fieldgate/store"
 )
 
 // settings are the settings that the commands serve and dev share. Each setting is an
@@ -25,6 +26,8 @@ type settings struct {
 	Audience    string `name:"jwt-audience" env:"FIELDGATE_JWT_AUDIENCE" default:"${audience}" help:"Required 'aud' claim of tokens."`
 	TenantClaim string `env:"FIELDGATE_TENANT_CLAIM" default:"${tenant_claim}" help:"Path of the claim with the tenant, which is the customer of the user."`
 	RoleClaim   string `env:"FIELDGATE_ROLE_CLAIM" default:"${role_claim}" help:"Path of the claim with the role of the user."`
+
+	KeysMaxAge time.Duration `name:"issuer-keys-max-age" env:"FIELDGATE_ISSUER_KEYS_MAX_AGE" default:"${issuer_keys_max_age}" help:"Time for which the token issuer's keys are used after they were fetched last."`
 
 	PersonalTenants string `env:"FIELDGATE_PERSONAL_TENANTS" enum:"on,off" default:"${personal_tenants}" help:"Whether a user whose token has no tenant is admin of a tenant of their own (on, off). Anyone who can sign up is then an admin."`
 
@@ -62,10 +65,26 @@ type settings struct {
 	MaxTenantSockets int           `env:"FIELDGATE_MAX_TENANT_SOCKETS" default:"0" help:"Maximum number of sockets of each customer on this instance; 0 for half of the maximum of the instance, and at most 20000."`
 	Quota            quotaSettings `embed:"" prefix:"quota-"`
 
-	AutoPipeline bool   `name:"redis-auto-pipeline" env:"FIELDGATE_REDIS_AUTO_PIPELINE" default:"true" negatable:"" help:"Send the Redis scripts of concurrent requests together."`
-	Environment  string `env:"FIELDGATE_ENVIRONMENT" default:"${environment}" help:"Name of this installation in the system information."`
-	LogLevel     string `env:"FIELDGATE_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Lowest level that is logged (debug, info, warn, error)."`
-	LogFormat    string `env:"FIELDGATE_LOG_FORMAT" enum:"json,text," default:"${log_format}" help:"Format of the log (json, text)."`
+	Redis        redisSettings `embed:"" prefix:"redis-"`
+	PoolSize     int           `name:"redis-pool-size" env:"FIELDGATE_REDIS_POOL_SIZE" default:"0" help:"Maximum number of connections to each Redis server for scripts; 0 for 10 for each processor."`
+	AutoPipeline bool          `name:"redis-auto-pipeline" env:"FIELDGATE_REDIS_AUTO_PIPELINE" default:"true" negatable:"" help:"Send the Redis scripts of concurrent requests together."`
+	Environment  string        `env:"FIELDGATE_ENVIRONMENT" default:"${environment}" help:"Name of this installation in the system information."`
+	LogLevel     string        `env:"FIELDGATE_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Lowest level that is logged (debug, info, warn, error)."`
+	LogFormat    string        `env:"FIELDGATE_LOG_FORMAT" enum:"json,text," default:"${log_format}" help:"Format of the log (json, text)."`
+}
+
+// redisSettings are the settings of each connection to Redis, besides its URL. All of them are
+// names of files, which are read again for each new connection.
+type redisSettings struct {
+	CAFile       string `name:"ca-file" env:"FIELDGATE_REDIS_CA_FILE" help:"File with the certificates of the authorities that connections to Redis trust. Default: those of the system."`
+	CertFile     string `env:"FIELDGATE_REDIS_CERT_FILE" help:"File with the certificate with which the gateway authenticates to Redis."`
+	KeyFile      string `env:"FIELDGATE_REDIS_KEY_FILE" help:"File with the key of that certificate."`
+	PasswordFile string `env:"FIELDGATE_REDIS_PASSWORD_FILE" help:"File with the password of the Redis user, instead of one in the URL."`
+}
+
+// apply sets the files in the configuration of a store.
+func (r redisSettings) apply(cfg *store.Config) {
+	cfg.CAFile, cfg.CertFile, cfg.KeyFile, cfg.PasswordFile = r.CAFile, r.CertFile, r.KeyFile, r.PasswordFile
 }
 
 // config returns the gateway configuration that the settings describe.
@@ -85,14 +104,16 @@ func (s settings) config() (gateway.Config, error) {
 	cfg := gateway.Config{
 		Addr: s.Addr, MetricsAddr: metrics,
 		Audience: s.Audience, TenantClaim: s.TenantClaim, RoleClaim: s.RoleClaim,
-		PersonalTenants: s.PersonalTenants == "on",
-		AllowedOrigins:  s.AllowedOrigins, TrustedProxies: proxies,
+		IssuerKeysMaxAge: s.KeysMaxAge, PersonalTenants: s.PersonalTenants == "on",
+		AllowedOrigins: s.AllowedOrigins, TrustedProxies: proxies,
 		DrainDelay: s.DrainDelay, DrainWindow: s.DrainWindow, ShutdownTimeout: s.ShutdownTimeout,
 		IdleTimeout: s.IdleTimeout, BalancerIdleTimeout: s.BalancerIdleTimeout,
 		Policy: policy, Retention: s.Retention, CodeKey: s.CodeKey,
 		RecordKey: s.RecordKey, RecordKeyRequired: s.RecordKeyRequired == "on",
 		MaxSockets: s.MaxSockets, MaxTenantSockets: s.MaxTenantSockets, Quotas: quota.Amounts(s.Quota),
 		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices,
+		RedisCAFile: s.Redis.CAFile, RedisCertFile: s.Redis.CertFile, RedisKeyFile: s.Redis.KeyFile,
+		RedisPasswordFile: s.Redis.PasswordFile, RedisPoolSize: s.PoolSize,
 		AutoPipeline: s.AutoPipeline, Environment: s.Environment, Version: program.Version(), Logger: s.logger(),
 	}
 	s.setLimits(&cfg)
