@@ -51,7 +51,7 @@ var allowedImports = map[string]string{
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/program",
 	"cmd/program":         "",
 
-	"cmd/fieldgate/admin":             ". handlers realtime device session queue quota ratelimit store",
+	"cmd/fieldgate/admin":             ". handlers generated realtime device session queue quota ratelimit store",
 	"cmd/fieldgate-agent/diagnostics": "clients/go clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/process":     "clients/go/agent",
