@@ -40,6 +40,7 @@ var (
 	settleScript  = store.NewScript(files, "lua/settle.lua")
 
 	reconcileScript = store.NewScript(files, "lua/reconcile.lua")
+	checkScript     = store.NewCheck(files, "lua/reconcile.lua")
 )
 
 // These are limits of the queue. The API contract documents the first two.

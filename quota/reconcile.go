@@ -46,25 +46,31 @@ func drift(before, after totals, sum int64) int64 {
 // come from a lost record, or from an instance of an earlier version that frees records
 // without counting. Any number of instances may run it, concurrently with all other calls.
 func (s *Service) ReconcileDevice(ctx context.Context, d store.Device, sum func(context.Context) (int64, error)) error {
-	before, own, err := s.deviceTotals(ctx, d)
-	if err != nil {
+	missing, err := s.missingInDevice(ctx, d, sum)
+	if err != nil || missing == 0 {
 		return err
-	}
-	found, err := sum(ctx)
-	if err != nil {
-		return fmt.Errorf("adding up the records of a device: %w", err)
-	}
-	after, _, err := s.deviceTotals(ctx, d)
-	if err != nil {
-		return err
-	}
-	missing := drift(before, after, own+found)
-	if missing == 0 {
-		return nil
 	}
 	s.log.WarnContext(ctx, "corrected the stored bytes of a device", "tenant", d.Tenant, "device", d.ID, "by", missing)
 	_, err = s.store.Run(ctx, correctDevice, d.Keys(), store.NewScope(d, store.ActorSystem, "", 0).Args(missing)...)
 	return err
+}
+
+// missingInDevice returns the number of bytes that the count of a device lacks. It is negative
+// for a count that is too high.
+func (s *Service) missingInDevice(ctx context.Context, d store.Device, sum func(context.Context) (int64, error)) (int64, error) {
+	before, own, err := s.deviceTotals(ctx, d)
+	if err != nil {
+		return 0, err
+	}
+	found, err := sum(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("adding up the records of a device: %w", err)
+	}
+	after, _, err := s.deviceTotals(ctx, d)
+	if err != nil {
+		return 0, err
+	}
+	return drift(before, after, own+found), nil
 }
 
 // deviceTotals returns the totals in the record of a device, and what the record itself
@@ -84,30 +90,43 @@ func (s *Service) deviceTotals(ctx context.Context, d store.Device) (t totals, o
 // ReconcileTenant compares what is counted for a tenant with its devices, and corrects the
 // counts. It costs about one round trip for each 200 devices.
 func (s *Service) ReconcileTenant(ctx context.Context, tenant string) error {
-	before, err := s.tenantRecord(ctx, tenant)
-	if err != nil {
-		return err
-	}
-	sums, err := s.sumDevices(ctx, tenant)
-	if err != nil {
-		return fmt.Errorf("adding up the devices of a tenant: %w", err)
-	}
-	after, err := s.tenantRecord(ctx, tenant)
-	if err != nil {
+	missing, err := s.missingInTenant(ctx, tenant)
+	if err != nil || missing == (Amounts{}) {
 		return err
 	}
 	var corrections []any
-	for _, name := range []Name{OpenSessions, ReadyCommands, StoredBytes} {
-		if missing := drift(totalsOf(before, name), totalsOf(after, name), *sums.Field(name)); missing != 0 {
-			s.log.WarnContext(ctx, "corrected the usage of a tenant", "tenant", tenant, "quota", string(name), "by", missing)
-			corrections = append(corrections, string(name), missing)
+	for _, name := range counted {
+		if by := *missing.Field(name); by != 0 {
+			s.log.WarnContext(ctx, "corrected the usage of a tenant", "tenant", tenant, "quota", string(name), "by", by)
+			corrections = append(corrections, string(name), by)
 		}
-	}
-	if len(corrections) == 0 {
-		return nil
 	}
 	_, err = s.store.Run(ctx, correctTenant, []string{store.Tenant(tenant).UsageKey()}, corrections...)
 	return err
+}
+
+// counted are the quotas whose use is counted in the usage record of a tenant.
+var counted = []Name{OpenSessions, ReadyCommands, StoredBytes}
+
+// missingInTenant returns what the counts of a tenant lack. It is negative for a count that is
+// too high.
+func (s *Service) missingInTenant(ctx context.Context, tenant string) (missing Amounts, err error) {
+	before, err := s.tenantRecord(ctx, tenant)
+	if err != nil {
+		return Amounts{}, err
+	}
+	sums, err := s.sumDevices(ctx, tenant)
+	if err != nil {
+		return Amounts{}, fmt.Errorf("adding up the devices of a tenant: %w", err)
+	}
+	after, err := s.tenantRecord(ctx, tenant)
+	if err != nil {
+		return Amounts{}, err
+	}
+	for _, name := range counted {
+		*missing.Field(name) = drift(totalsOf(before, name), totalsOf(after, name), *sums.Field(name))
+	}
+	return missing, nil
 }
 
 func (s *Service) tenantRecord(ctx context.Context, tenant string) (record map[string]string, err error) {
