@@ -47,10 +47,11 @@ var allowedImports = map[string]string{
 	"gateway":             ". api api/problem api/request realtime customer device handlers queue quota ratelimit refusal session store",
 	"gateway/measure":     "", // contains tests only
 	"gateway/faults":      "", // contains tests only
-	"cmd/fieldgate":       "gateway cmd/program customer customer/issuer device queue quota ratelimit store clients/go",
+	"cmd/fieldgate":       "gateway cmd/program cmd/fieldgate/admin customer customer/issuer device queue quota ratelimit store clients/go",
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/program",
 	"cmd/program":         "",
 
+	"cmd/fieldgate/admin":             ". handlers realtime device session queue quota ratelimit store",
 	"cmd/fieldgate-agent/diagnostics": "clients/go clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/process":     "clients/go/agent",

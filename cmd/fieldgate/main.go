@@ -8,16 +8,17 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/fieldgate/fieldgate/cmd/fieldgate/admin"
 	"github.com/fieldgate/fieldgate/cmd/program"
 )
 
 // commands are the subcommands of the program.
 type commands struct {
-	Serve serveCommand `cmd:"" help:"Run the gateway with Redis, for the users of a Supabase project."`
-	Dev   devCommand   `cmd:"" help:"Run the gateway with its own store and token issuer, for development. All data ends with it."`
-	Demo  demoCommand  `cmd:"" help:"Demonstrate the life of a command, on a running gateway or one of its own."`
-	Admin adminCommand `cmd:"" help:"Commands for the operator of an installation."`
-	Token tokenCommand `cmd:"" help:"Print the token of a user for a gateway in development."`
+	Serve serveCommand  `cmd:"" help:"Run the gateway with Redis, for the users of a Supabase project."`
+	Dev   devCommand    `cmd:"" help:"Run the gateway with its own store and token issuer, for development. All data ends with it."`
+	Demo  demoCommand   `cmd:"" help:"Demonstrate the life of a command, on a running gateway or one of its own."`
+	Admin admin.Command `cmd:"" help:"Commands for the operator of an installation."`
+	Token tokenCommand  `cmd:"" help:"Print the token of a user for a gateway in development."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }

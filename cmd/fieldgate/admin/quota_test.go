@@ -1,8 +1,6 @@
-package main
+package admin
 
 import (
-	"bytes"
-	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,11 +20,8 @@ func TestAdminQuota_ChangesLimitsOfTenant(t *testing.T) {
 		return limits
 	}
 	run := func(arguments ...string) error {
-		var cli commands
-		_, err := newParser(t, &cli).Parse(append([]string{"admin", "quota", "--redis-url=" + url, "--tenant=" + tenant}, arguments...))
-		require.NoError(t, err)
-		cli.Admin.Quota.out = io.Discard
-		return cli.Admin.Quota.Run(t.Context())
+		_, err := runCommand(t, url, append([]string{"quota", "--tenant=" + tenant}, arguments...)...)
+		return err
 	}
 	err := run("--set=devices=500;storedBytes=0", "--set=sockets=3")
 	require.NoError(t, err)
@@ -44,16 +39,22 @@ func TestAdminQuota_ChangesLimitsOfTenant(t *testing.T) {
 
 func TestAdminQuota_PrintsUsage(t *testing.T) {
 	t.Parallel()
-	out := new(bytes.Buffer)
 	url, tenant := storetest.Start(t).URL(), storetest.Tenant()
-	c := adminQuotaCommand{RedisURL: url, Tenant: tenant, Set: map[string]int64{"devices": 500, "sockets": 0}, out: out}
-	require.ErrorContains(t, c.Run(t.Context()), "the store is empty")
+	arguments := []string{"quota", "--tenant=" + tenant, "--set=devices=500;sockets=0"}
+	_, err := runCommand(t, url, arguments...)
+	require.ErrorContains(t, err, "the store is empty")
 	storetest.Connect(t, store.Config{URL: url})
-	require.NoError(t, c.Run(t.Context()))
-	require.Regexp(t, `devices +0 +500`, out.String())
-	require.Regexp(t, `sockets +0 +no limit`, out.String())
-	require.Regexp(t, `storedBytes +0 +of the installation`, out.String())
-	require.Regexp(t, `waitingClaims +- +of the installation`, out.String())
-	c.Tenant = "acme"
-	require.ErrorContains(t, c.Run(t.Context()), "such as c.acme")
+	out, err := runCommand(t, url, arguments...)
+	require.NoError(t, err)
+	require.Regexp(t, `devices +0 +500`, out)
+	require.Regexp(t, `sockets +0 +no limit`, out)
+	require.Regexp(t, `storedBytes +0 +of the installation`, out)
+	require.Regexp(t, `waitingClaims +- +of the installation`, out)
+
+	out, err = runCommand(t, url, "quota", "--tenant="+tenant, "--json")
+	require.NoError(t, err)
+	require.JSONEq(t, `{"tenant":"`+tenant+`","ownLimits":{"devices":500,"sockets":0},
+		"used":{"devices":0,"openSessions":0,"pendingApprovals":0,"readyCommands":0,"sockets":0,"storedBytes":0}}`, out)
+	_, err = runCommand(t, url, "quota", "--tenant=acme")
+	require.ErrorContains(t, err, "such as c.acme")
 }
