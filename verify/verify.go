@@ -35,8 +35,8 @@ type Config struct {
 	// end. Default: store.DefaultRetention.
 	Retention time.Duration
 
-	// Progress, if set, is called every few seconds with the number of keys that were visited,
-	// and the number of keys that the store had at the beginning.
+	// Progress, if set, is called every few seconds and at the end, with the number of keys that
+	// were visited and the number of keys that the store had at the beginning.
 	Progress func(seen, total int64)
 }
 
@@ -111,6 +111,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if err := cfg.Store.Scan(ctx, r.visit); err != nil {
 		return r.report, err
 	}
+	r.tell()
 	if err := errors.Join(r.checkTenants(ctx), r.checkPartitions(ctx)); err != nil {
 		return r.report, err
 	}

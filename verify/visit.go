@@ -17,6 +17,9 @@ import (
 // slogDiscard returns a logger for packages that log what a report lists.
 func slogDiscard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
+// maxTries is the maximum number of tries to check a record of a store that does not reply in time.
+const maxTries = 5
+
 // deviceParts are the keys of a device that end with its record.
 var deviceParts = []string{"commands", "index", "ready", "pending", "leases", "cancels", "sessions"}
 
@@ -27,16 +30,30 @@ func (r *run) visit(ctx context.Context, keys []string) error {
 		if !ok {
 			continue
 		}
-		if err := r.visitKey(ctx, key); err != nil {
+		err := r.visitKey(ctx, key)
+		for tries := 1; err != nil && store.IsTransient(ctx, err) && ctx.Err() == nil && tries < maxTries; tries++ {
+			err = r.visitKey(ctx, key)
+		}
+		if err != nil && store.IsTransient(ctx, err) {
 			return fmt.Errorf("checking %s: %w", name, err)
+		}
+		if err != nil {
+			r.add(store.Violation{Invariant: store.NothingLost, Damage: "cannot be read: " + err.Error(), ID: key.ID})
 		}
 	}
 	r.report.Keys += int64(len(keys))
-	if r.cfg.Progress != nil && time.Since(r.told) >= progressEvery {
-		r.told = time.Now()
-		r.cfg.Progress(r.report.Keys, max(r.total, r.report.Keys))
+	if time.Since(r.told) >= progressEvery {
+		r.tell()
 	}
 	return nil
+}
+
+// tell calls Config.Progress.
+func (r *run) tell() {
+	r.told = time.Now()
+	if r.cfg.Progress != nil {
+		r.cfg.Progress(r.report.Keys, max(r.total, r.report.Keys))
+	}
 }
 
 func (r *run) visitKey(ctx context.Context, key store.Key) error {
@@ -77,13 +94,15 @@ func (r *run) visitDevice(ctx context.Context, key store.Key) error {
 	}
 	d := store.Device{Tenant: fields.String(0), ID: key.ID}
 	r.tenants[d.Tenant] = true
-	r.report.Devices++
 	commands := 0
 	err = r.twice(func() (found []store.Violation, err error) {
 		found, commands, err = r.checkDevice(ctx, d)
 		return found, err
 	})
-	r.report.Commands += commands
+	if err == nil {
+		r.report.Devices++
+		r.report.Commands += commands
+	}
 	return err
 }
 
@@ -117,30 +136,41 @@ func (r *run) checkPart(ctx context.Context, key store.Key) ([]store.Violation, 
 	return []store.Violation{{Invariant: store.NothingLost, Damage: key.Part + " without a device", ID: key.ID, Device: key.ID}}, nil
 }
 
-// visitSession checks a session that the index of its device lacks. All others are checked with
-// their device.
+// visitSession checks a session that its device does not list. All others are checked with their
+// device.
 func (r *run) visitSession(ctx context.Context, key store.Key) error {
 	fields, err := r.read(ctx, key.Name, "tenant", "device")
 	if err != nil || !r.wanted(fields.String(0)) {
 		return err
 	}
-	r.report.Sessions++
 	d := store.Device{Tenant: fields.String(0), ID: fields.String(1)}
-	listed, err := r.isListed(ctx, d, key.ID)
-	if err != nil || listed {
-		return err
+	if err = r.twice(func() ([]store.Violation, error) { return r.checkSession(ctx, d, key) }); err == nil {
+		r.report.Sessions++
 	}
-	return r.twice(func() ([]store.Violation, error) { return r.sessions.CheckOne(ctx, d, key.ID) })
+	return err
 }
 
-func (r *run) isListed(ctx context.Context, d store.Device, session string) (bool, error) {
-	err := r.cfg.Store.Do(ctx, "verify_session", func(ctx context.Context, c store.Client) error {
-		return c.ZScore(ctx, d.SessionsKey(), session).Err()
+func (r *run) checkSession(ctx context.Context, d store.Device, key store.Key) (found []store.Violation, err error) {
+	var deviceFound, sessionFound int64
+	var listed bool
+	err = r.cfg.Store.Do(ctx, "verify_session", func(ctx context.Context, c store.Client) error {
+		pipe := c.TxPipeline()
+		device, session, score := pipe.Exists(ctx, d.RecordKey()), pipe.Exists(ctx, key.Name), pipe.ZScore(ctx, d.SessionsKey(), key.ID)
+		if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+			return err
+		}
+		deviceFound, sessionFound, listed = device.Val(), session.Val(), score.Err() == nil
+		return nil
 	})
-	if errors.Is(err, redis.Nil) {
-		return false, nil
+	switch {
+	case err != nil || sessionFound == 0:
+		return nil, err
+	case deviceFound == 0:
+		return []store.Violation{{Invariant: store.NothingLost, Damage: "a session without a device", ID: key.ID, Device: d.ID}}, nil
+	case listed:
+		return nil, nil
 	}
-	return err == nil, err
+	return r.sessions.CheckOne(ctx, d, key.ID)
 }
 
 // countQuarantine counts the entries of a quarantine.

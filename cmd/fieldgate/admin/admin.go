@@ -8,4 +8,6 @@ package admin
 // storeFlags or changeFlags, and add a field here.
 type Command struct {
 	Quota quotaCommand `cmd:"" help:"Print the quotas of a tenant, after changing them."`
+
+	Verify verifyCommand `cmd:"" help:"Check every invariant over the whole store. Exits with 1 if one is violated. Changes nothing."`
 }
