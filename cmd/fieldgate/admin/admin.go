@@ -10,4 +10,6 @@ type Command struct {
 	Quota quotaCommand `cmd:"" help:"Print the quotas of a tenant, after changing them."`
 
 	Verify verifyCommand `cmd:"" help:"Check every invariant over the whole store. Exits with 1 if one is violated. Changes nothing."`
+
+	RestoreCheck restoreCheckCommand `cmd:"" help:"Check a restored store before instances serve it, and print what is lost and what to do next. Changes nothing."`
 }
