@@ -65,7 +65,7 @@ func placesOf(d store.Device, record store.Reply) ([]place, error) {
 	return places, nil
 }
 
-// reading is what the store holds about a device at one time.
+// reading holds the record of a device and its places at one time.
 type reading struct {
 	record         store.Reply // tenant, status, tags and external id
 	listed         []bool      // whether each place contains the device

@@ -14,7 +14,7 @@ const CountsMatch store.Invariant = "countsMatch"
 // CheckDevice returns a violation of CountsMatch if ReconcileDevice would correct the count of
 // the device d.
 func (s *Service) CheckDevice(ctx context.Context, d store.Device, sum func(context.Context) (int64, error)) ([]store.Violation, error) {
-	missing, err := s.missingInDevice(ctx, d, sum)
+	missing, _, err := s.missingInDevice(ctx, d, sum)
 	if err != nil || missing == 0 {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func (s *Service) CheckDevice(ctx context.Context, d store.Device, sum func(cont
 // CheckTenant returns a violation of CountsMatch for each count of a tenant that ReconcileTenant
 // would correct.
 func (s *Service) CheckTenant(ctx context.Context, tenant string) (found []store.Violation, err error) {
-	missing, err := s.missingInTenant(ctx, tenant)
+	missing, _, err := s.missingInTenant(ctx, tenant)
 	if err != nil {
 		return nil, err
 	}

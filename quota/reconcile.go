@@ -46,31 +46,38 @@ func drift(before, after totals, sum int64) int64 {
 // come from a lost record, or from an instance of an earlier version that frees records
 // without counting. Any number of instances may run it, concurrently with all other calls.
 func (s *Service) ReconcileDevice(ctx context.Context, d store.Device, sum func(context.Context) (int64, error)) error {
-	missing, err := s.missingInDevice(ctx, d, sum)
+	missing, corrections, err := s.missingInDevice(ctx, d, sum)
 	if err != nil || missing == 0 {
 		return err
 	}
 	s.log.WarnContext(ctx, "corrected the stored bytes of a device", "tenant", d.Tenant, "device", d.ID, "by", missing)
-	_, err = s.store.Run(ctx, correctDevice, d.Keys(), store.NewScope(d, store.ActorSystem, "", 0).Args(missing)...)
+	return s.correctDevice(ctx, d, missing, corrections)
+}
+
+// correctDevice adds bytes to the stored bytes of a device, unless the device was corrected since
+// it had the given number of corrections.
+func (s *Service) correctDevice(ctx context.Context, d store.Device, bytes, corrections int64) error {
+	args := store.NewScope(d, store.ActorSystem, "", 0).Args(bytes, corrections)
+	_, err := s.store.Run(ctx, correctDevice, d.Keys(), args...)
 	return err
 }
 
-// missingInDevice returns the number of bytes that the count of a device lacks. It is negative
-// for a count that is too high.
-func (s *Service) missingInDevice(ctx context.Context, d store.Device, sum func(context.Context) (int64, error)) (int64, error) {
+// missingInDevice returns the number of bytes that the count of a device lacks, which is negative
+// for a count that is too high. It also returns how often the count had been corrected before.
+func (s *Service) missingInDevice(ctx context.Context, d store.Device, sum func(context.Context) (int64, error)) (missing, corrections int64, err error) {
 	before, own, err := s.deviceTotals(ctx, d)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	found, err := sum(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("adding up the records of a device: %w", err)
+		return 0, 0, fmt.Errorf("adding up the records of a device: %w", err)
 	}
 	after, _, err := s.deviceTotals(ctx, d)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return drift(before, after, own+found), nil
+	return drift(before, after, own+found), before.corrections, nil
 }
 
 // deviceTotals returns the totals in the record of a device, and what the record itself
@@ -78,55 +85,65 @@ func (s *Service) missingInDevice(ctx context.Context, d store.Device, sum func(
 func (s *Service) deviceTotals(ctx context.Context, d store.Device) (t totals, own int64, err error) {
 	var fields store.Reply
 	err = s.store.Do(ctx, "device_totals", func(ctx context.Context, c store.Client) (err error) {
-		fields, err = c.HMGet(ctx, d.RecordKey(), "bytes_added", "bytes_freed", "bytes", "event_bytes").Result()
+		fields, err = c.HMGet(ctx, d.RecordKey(), "bytes_added", "bytes_freed", "corrections", "bytes", "event_bytes").Result()
 		return err
 	})
 	if err != nil {
 		return totals{}, 0, fmt.Errorf("reading the stored bytes of a device: %w", err)
 	}
-	return totals{fields.Int(0), fields.Int(1)}, fields.Int(2) + fields.Int(3), nil
+	return totals{fields.Int(0), fields.Int(1), fields.Int(2)}, fields.Int(3) + fields.Int(4), nil
 }
 
 // ReconcileTenant compares what is counted for a tenant with its devices, and corrects the
 // counts. It costs about one round trip for each 200 devices.
 func (s *Service) ReconcileTenant(ctx context.Context, tenant string) error {
-	missing, err := s.missingInTenant(ctx, tenant)
-	if err != nil || missing == (Amounts{}) {
+	lacking, corrections, err := s.missingInTenant(ctx, tenant)
+	if err != nil || lacking == (Amounts{}) {
 		return err
 	}
-	var corrections []any
+	missing := map[Name]int64{}
 	for _, name := range counted {
-		if by := *missing.Field(name); by != 0 {
+		if by := *lacking.Field(name); by != 0 {
 			s.log.WarnContext(ctx, "corrected the usage of a tenant", "tenant", tenant, "quota", string(name), "by", by)
-			corrections = append(corrections, string(name), by)
+			missing[name] = by
 		}
 	}
-	_, err = s.store.Run(ctx, correctTenant, []string{store.Tenant(tenant).UsageKey()}, corrections...)
+	return s.correctTenant(ctx, tenant, missing, corrections)
+}
+
+// correctTenant adds what is missing to the counts of a tenant, unless the tenant was corrected
+// since it had the given number of corrections.
+func (s *Service) correctTenant(ctx context.Context, tenant string, missing map[Name]int64, corrections int64) error {
+	args := []any{corrections}
+	for name, by := range missing {
+		args = append(args, string(name), by)
+	}
+	_, err := s.store.Run(ctx, correctTenant, []string{store.Tenant(tenant).UsageKey()}, args...)
 	return err
 }
 
 // counted are the quotas whose use is counted in the usage record of a tenant.
 var counted = []Name{OpenSessions, ReadyCommands, StoredBytes}
 
-// missingInTenant returns what the counts of a tenant lack. It is negative for a count that is
-// too high.
-func (s *Service) missingInTenant(ctx context.Context, tenant string) (missing Amounts, err error) {
+// missingInTenant returns what the counts of a tenant lack, which is negative for a count that is
+// too high. It also returns how often the counts had been corrected before.
+func (s *Service) missingInTenant(ctx context.Context, tenant string) (missing Amounts, corrections int64, err error) {
 	before, err := s.tenantRecord(ctx, tenant)
 	if err != nil {
-		return Amounts{}, err
+		return Amounts{}, 0, err
 	}
 	sums, err := s.sumDevices(ctx, tenant)
 	if err != nil {
-		return Amounts{}, fmt.Errorf("adding up the devices of a tenant: %w", err)
+		return Amounts{}, 0, fmt.Errorf("adding up the devices of a tenant: %w", err)
 	}
 	after, err := s.tenantRecord(ctx, tenant)
 	if err != nil {
-		return Amounts{}, err
+		return Amounts{}, 0, err
 	}
 	for _, name := range counted {
 		*missing.Field(name) = drift(totalsOf(before, name), totalsOf(after, name), *sums.Field(name))
 	}
-	return missing, nil
+	return missing, totalsOf(before, StoredBytes).corrections, nil
 }
 
 func (s *Service) tenantRecord(ctx context.Context, tenant string) (record map[string]string, err error) {

@@ -9,7 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// eachPage is the number of items that All reads in one page.
+// eachPage is the number of items that All reads in one page, and Pages too.
 const eachPage = 200
 
 // All returns an iterator over the items of all pages of a list. After an error it yields the
@@ -36,17 +36,34 @@ func All[T any](list func(Page) (items []T, next string, err error)) iter.Seq2[T
 	}
 }
 
-// Each returns an iterator over the members of an index. It reads them page by page: a member
-// that is added meanwhile may be left out.
-func (s *Store) Each(ctx context.Context, l Listing) iter.Seq2[string, error] {
-	return All(func(page Page) (members []string, next string, err error) {
-		members, err = s.Members(ctx, l, page)
+// Pages returns an iterator over the pages of an index, of at most 200 members each. A member that
+// is added meanwhile may be left out.
+func (s *Store) Pages(ctx context.Context, l Listing) iter.Seq2[[]string, error] {
+	return All(func(page Page) (pages [][]string, next string, err error) {
+		members, err := s.Members(ctx, l, page)
 		if len(members) > page.Limit {
 			members = members[:page.Limit]
 			next = CursorAfter(members[page.Limit-1])
 		}
-		return members, next, err
+		return [][]string{members}, next, err
 	})
+}
+
+// Each returns an iterator over the members of an index. It reads them like Pages.
+func (s *Store) Each(ctx context.Context, l Listing) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for members, err := range s.Pages(ctx, l) {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			for _, member := range members {
+				if !yield(member, nil) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Tenants returns an iterator over the tenants that have devices, partition by partition. Other

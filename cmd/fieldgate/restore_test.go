@@ -82,7 +82,7 @@ func (m machine) run(t testing.TB, commands string, settings ...string) string {
 	return string(out)
 }
 
-// party is what calls a gateway: a user, and devices.
+// party calls a gateway, as a user and as devices.
 type party struct {
 	*client.Gateway
 	alice *client.CustomerClient

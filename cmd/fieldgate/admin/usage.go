@@ -7,7 +7,7 @@ import (
 	"github.com/fieldgate/fieldgate/quota"
 )
 
-// usage is what a tenant uses of its quotas, and the limits that an operator has set for it.
+// usage holds the use of the quotas by a tenant, and the limits that an operator has set for it.
 // Waiting claims are counted on each instance, so their use is not known here.
 type usage struct {
 	Tenant    string               `json:"tenant"`
