@@ -44,6 +44,7 @@ var allowedImports = map[string]string{
 	"api/schema":          ".",
 	"api":                 ". api/problem api/request api/schema docs generated",
 	"verify":              "device queue quota session store",
+	"erase":               "device store",
 	"handlers":            ". api/request api/schema realtime customer device generated queue quota session store",
 	"gateway":             ". api api/problem api/request realtime customer device handlers queue quota ratelimit refusal session store",
 	"gateway/measure":     "", // contains tests only
@@ -52,7 +53,7 @@ var allowedImports = map[string]string{
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/program",
 	"cmd/program":         "",
 
-	"cmd/fieldgate/admin":             ". handlers realtime device session queue quota ratelimit store verify",
+	"cmd/fieldgate/admin":             ". handlers generated realtime device session queue quota ratelimit store verify erase",
 	"cmd/fieldgate-agent/diagnostics": "clients/go clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/process":     "clients/go/agent",

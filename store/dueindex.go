@@ -68,7 +68,7 @@ func (s *Store) withoutRecord(ctx context.Context, due []Due) (lost []Due, err e
 		pipe := c.Pipeline()
 		for i, d := range due {
 			records[i] = d.exists(ctx, pipe)
-			entries[i] = pipe.ZScore(ctx, PartitionOf(d.Device.Tenant).DueKey(), d.member())
+			entries[i] = pipe.ZScore(ctx, PartitionOf(d.Device.Tenant).DueKey(), d.Member())
 		}
 		_, err := pipe.Exec(ctx)
 		if errors.Is(err, redis.Nil) {

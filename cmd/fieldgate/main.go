@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -35,9 +36,15 @@ func main() {
 	}
 }
 
+// fail prints an error and ends the process, with 1 or the code that the error has.
 func fail(err error) {
 	fmt.Fprintln(os.Stderr, "fieldgate:", err)
-	os.Exit(1)
+	code := 1
+	var coded kong.ExitCoder
+	if errors.As(err, &coded) {
+		code = coded.ExitCode()
+	}
+	os.Exit(code)
 }
 
 // options returns the options for the command-line parser.

@@ -62,12 +62,16 @@ func (c *storeFlags) logger() *slog.Logger {
 type changeFlags struct {
 	storeFlags
 
-	DryRun bool   `help:"Print what would change, and change nothing."`
-	Reason string `help:"The reason, for the timelines of the devices."`
-	By     string `default:"operator" help:"Who does this: timelines and events contain it as the user."`
+	DryRun bool `help:"Print what would change, and change nothing."`
 
 	// Retention is that of the gateway, because a transition trims the timeline of its device.
 	Retention time.Duration `env:"FIELDGATE_RETENTION" default:"${retention}" help:"Time that finished commands, ended sessions and timelines are kept, as for 'fieldgate serve'."`
+}
+
+// actorFlags are the flags of a command whose changes the timelines of devices contain.
+type actorFlags struct {
+	Reason string `help:"The reason, for the timelines of the devices."`
+	By     string `default:"operator" help:"Who does this: timelines and events contain it as the user."`
 }
 
 // run opens the store, calls f and closes the store. For a dry run, opening writes nothing.
