@@ -23,7 +23,7 @@ type commandCommand struct {
 	Device string `placeholder:"ID" help:"Id of its device, which saves searching all devices of the partition."`
 }
 
-// commandDetail is what commandCommand prints.
+// commandDetail is a command with its tenant and its timeline.
 type commandDetail struct {
 	Tenant   string            `json:"tenant"`
 	Command  generated.Command `json:"command"`

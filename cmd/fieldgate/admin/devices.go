@@ -56,7 +56,7 @@ type deviceCommand struct {
 	ID string `arg:"" help:"Id of the device."`
 }
 
-// deviceDetail is what deviceCommand prints.
+// deviceDetail is a device with everything that is open for it.
 type deviceDetail struct {
 	Tenant   string                 `json:"tenant"`
 	Device   generated.Device       `json:"device"`

@@ -92,7 +92,7 @@ type showEntryCommand struct {
 	entryArgument
 }
 
-// shownEntry is what showEntryCommand prints.
+// shownEntry is an entry with the stored record of its command.
 type shownEntry struct {
 	entryRecord
 	QuarantinedAt fieldgate.Timestamp `json:"quarantinedAt,omitzero"`

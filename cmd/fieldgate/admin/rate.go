@@ -20,7 +20,7 @@ type resetRateCommand struct {
 	DryRun bool   `help:"Print what would change, and change nothing."`
 }
 
-// rateRecord is what resetRateCommand prints.
+// rateRecord describes the reset of a rate limit.
 type rateRecord struct {
 	Tenant string `json:"tenant"`
 	Result string `json:"result"`
