@@ -60,6 +60,10 @@ type Config struct {
 	// key set of Supabase Auth.
 	PollInterval time.Duration
 
+	// MaxKeyAge is the time for which keys are used after they were fetched last. While the
+	// issuer is down, it bounds how long tokens of a withdrawn key are accepted. Default: 24 h.
+	MaxKeyAge time.Duration
+
 	// FetchTimeout is the timeout of one fetch of the keys. Default: 3 s.
 	FetchTimeout time.Duration
 
@@ -92,6 +96,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Leeway = cmp.Or(c.Leeway, maxLeeway)
 	c.RefreshInterval = cmp.Or(c.RefreshInterval, 30*time.Second)
 	c.PollInterval = cmp.Or(c.PollInterval, 10*time.Minute)
+	c.MaxKeyAge = cmp.Or(c.MaxKeyAge, DefaultMaxKeyAge)
 	c.FetchTimeout = cmp.Or(c.FetchTimeout, 3*time.Second)
 	c.HTTPClient = cmp.Or(c.HTTPClient, &http.Client{})
 	c.MaxTokenBytes = cmp.Or(c.MaxTokenBytes, 8<<10)
@@ -154,6 +159,9 @@ func checkClaimPath(setting, path string) error {
 func (c Config) checkTimes() error {
 	if c.Leeway < 0 || c.Leeway > maxLeeway {
 		return fmt.Errorf("the leeway must be between 0 and %s", maxLeeway)
+	}
+	if c.MaxKeyAge <= c.PollInterval {
+		return fmt.Errorf("the maximum age of the issuer's keys must be longer than %s, after which they are fetched again", c.PollInterval)
 	}
 	if c.RefreshInterval < 0 || c.PollInterval < 0 || c.FetchTimeout < 0 || c.MaxTokenBytes < 0 {
 		return errors.New("an interval, timeout or limit must not be negative")

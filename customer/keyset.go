@@ -132,6 +132,27 @@ func parseKeySet(body []byte) (*keySet, error) {
 	return set, nil
 }
 
+// publish returns the usable keys as a JWK Set, which parseKeySet parses.
+func (s *keySet) publish() ([]byte, error) {
+	document := struct {
+		Keys []jwk.Key `json:"keys"`
+	}{Keys: []jwk.Key{}}
+	for id, usable := range s.keys {
+		published, err := jwk.FromRaw(usable.material)
+		if err == nil {
+			err = published.Set(jwk.AlgorithmKey, usable.alg)
+		}
+		if err == nil && id.kid != "" {
+			err = published.Set(jwk.KeyIDKey, id.kid)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("encoding a key of the issuer: %w", err)
+		}
+		document.Keys = append(document.Keys, published)
+	}
+	return json.Marshal(document)
+}
+
 // loggedKeyID returns the kid of a published key in the form in which it is logged.
 func loggedKeyID(raw []byte) string {
 	var published struct {

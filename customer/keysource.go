@@ -31,25 +31,36 @@ const (
 // key before it publishes that key, tokens of the new key may be refused for up to one
 // interval.
 //
-// Fetched keys stay in use until the issuer returns other usable keys. So users are not
-// locked out while the issuer is down or returns invalid data.
+// Fetched keys stay in use until the issuer returns other usable keys, or until maxAge has
+// passed. So users are not locked out while the issuer is down or returns invalid data, and a
+// withdrawn key is not trusted for ever. Until the first fetch succeeds, the keys are those
+// that the store has kept.
 type keySource struct {
 	url        string // empty if the issuer publishes no keys; then nothing is fetched
 	client     http.Client
 	timeout    time.Duration
 	interval   time.Duration
 	poll       time.Duration
+	maxAge     time.Duration
 	allowEmpty bool // true if a secret is configured, because an empty key set is valid then
 	now        func() time.Time
 	log        *slog.Logger
 
-	set atomic.Pointer[keySet] // nil until the first successful fetch
+	kept *keptKeys // nil if the store keeps no keys
+
+	held atomic.Pointer[heldKeys] // nil until the first successful fetch
 
 	mu        sync.Mutex
 	inFlight  chan struct{} // closed when the current fetch ends; nil if there is none
 	nextFetch time.Time     // the earliest start of the next fetch
 	state     keyHealth
 	ignored   []ignoredKey // published keys whose line is in the log
+}
+
+// heldKeys are keys in use, and the time at which they were fetched last.
+type heldKeys struct {
+	set       *keySet
+	fetchedAt time.Time
 }
 
 // keyHealth is the state of the issuer's keys.
@@ -67,6 +78,7 @@ func newKeySource(cfg Config) *keySource {
 		timeout:    cfg.FetchTimeout,
 		interval:   cfg.RefreshInterval,
 		poll:       cfg.PollInterval,
+		maxAge:     cfg.MaxKeyAge,
 		allowEmpty: len(cfg.HS256Secret) > 0,
 		now:        cfg.Now,
 		log:        cfg.Logger,
@@ -74,12 +86,19 @@ func newKeySource(cfg Config) *keySource {
 	// Redirects are not followed, because keys are accepted only from the configured URL.
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if s.url == "" {
-		s.set.Store(&keySet{})
+		s.held.Store(&heldKeys{set: &keySet{}})
 	}
 	return s
 }
 
-func (s *keySource) current() *keySet { return s.set.Load() }
+// current returns the keys in use. It returns nil if there are none, or if they are too old.
+func (s *keySource) current() *keySet {
+	held := s.held.Load()
+	if held == nil || s.url != "" && s.now().Sub(held.fetchedAt) > s.maxAge {
+		return nil
+	}
+	return held.set
+}
 
 // find returns the key with the given id and the set that contains this key. An unknown
 // id may belong to a new key. So find fetches the keys again before it returns an error,
@@ -149,23 +168,77 @@ func (s *keySource) cooldown() time.Duration {
 }
 
 func (s *keySource) fetch(ctx context.Context, started time.Time) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
 	set, err := s.download(ctx)
+	var kept *heldKeys
+	if err != nil {
+		kept = s.loadKept(ctx)
+	}
+	if fetched := s.settle(set, kept, err, started); fetched != nil {
+		s.saveKept(ctx, *fetched)
+	}
+}
 
+// settle ends the fetch in flight. It returns the keys that were fetched, or nil after a failed
+// fetch. Then the keys that the store has kept are used, if there are some.
+func (s *keySource) settle(set *keySet, kept *heldKeys, err error, started time.Time) (fetched *heldKeys) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
 		err = s.accept(set, started)
 	}
-	if err != nil {
+	if err == nil {
+		fetched = s.held.Load()
+	} else {
 		s.recordFailure(err)
+		s.useKept(kept)
 	}
 	close(s.inFlight)
 	s.inFlight = nil
+	return fetched
+}
+
+// loadKept returns the keys that the store has kept. It returns nil if there are keys in use, or
+// if the kept ones cannot be used.
+func (s *keySource) loadKept(ctx context.Context) *heldKeys {
+	if s.kept == nil || s.current() != nil {
+		return nil
+	}
+	held, err := s.kept.load(ctx)
+	switch {
+	case err == nil && s.now().Sub(held.fetchedAt) > s.maxAge:
+		s.log.WarnContext(ctx, "not using the issuer's keys that the store has kept, because they are too old", "fetchedAt", held.fetchedAt)
+	case err == nil:
+		return &held
+	case !wasNeverKept(err):
+		s.log.WarnContext(ctx, "not using the issuer's keys that the store has kept", "error", err)
+	}
+	return nil
+}
+
+// useKept uses the keys that the store has kept. It does nothing if kept is nil.
+func (s *keySource) useKept(kept *heldKeys) {
+	if kept == nil {
+		return
+	}
+	s.held.Store(kept)
+	s.state.Keys, s.state.FetchedAt = len(kept.set.keys), kept.fetchedAt
+	s.log.Warn("using the issuer's keys that the store has kept, because the issuer does not return them",
+		"keys", len(kept.set.keys), "age", s.now().Sub(kept.fetchedAt).Round(time.Second).String())
+}
+
+// saveKept keeps the keys in the store.
+func (s *keySource) saveKept(ctx context.Context, held heldKeys) {
+	if s.kept == nil || len(held.set.keys) == 0 {
+		return
+	}
+	if err := s.kept.save(ctx, held, s.maxAge); err != nil {
+		s.log.WarnContext(ctx, "keeping the issuer's keys in the store failed", "error", err)
+	}
 }
 
 func (s *keySource) download(ctx context.Context) (*keySet, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
 		return nil, fmt.Errorf("creating the request for the keys: %w", err)
@@ -200,9 +273,10 @@ func (s *keySource) accept(set *keySet, started time.Time) error {
 		return errNoUsableKeys
 	}
 	if current == nil || !current.equal(set) {
-		s.set.Store(set)
+		current = set
 		s.log.Info("replaced the issuer's keys", "keys", len(set.keys))
 	}
+	s.held.Store(&heldKeys{set: current, fetchedAt: s.now()})
 	s.nextFetch = started.Add(s.interval)
 	s.state = keyHealth{Keys: len(set.keys), FetchedAt: s.now()}
 	return nil
@@ -222,6 +296,9 @@ func (s *keySource) logIgnored(ignored []ignoredKey) {
 func (s *keySource) recordFailure(err error) {
 	s.state.Failures++
 	s.state.LastError = err
+	if s.current() == nil {
+		s.state.Keys = 0
+	}
 	s.log.Warn("fetching the issuer's keys failed",
 		"error", err, "failures", s.state.Failures, "keys_kept", s.state.Keys)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jwt"
@@ -49,11 +50,30 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 	return v, nil
 }
 
+// KeepKeys keeps the issuer's keys in the store, and uses kept ones until they can be fetched. The
+// secret authenticates them: if it is known only to the instances, a writer of the store cannot
+// add keys. Call KeepKeys before Verify and Run.
+func (v *Verifier) KeepKeys(s *store.Store, secret []byte) {
+	if v.cfg.JWKSURL != "" {
+		v.keys.kept = newKeptKeys(s, v.cfg.JWKSURL, secret)
+	}
+}
+
+// KeysFetchedAt returns when the keys in use were fetched last, by this instance or by the one
+// that kept them in the store. It returns the zero time if no keys are in use.
+func (v *Verifier) KeysFetchedAt() time.Time {
+	if held := v.keys.held.Load(); held != nil && v.keys.current() != nil {
+		return held.fetchedAt
+	}
+	return time.Time{}
+}
+
 // Verify returns the principal of a token.
 //
 // The error for an invalid token is unauthorized, and no_tenant for a valid one without a
-// tenant. If the issuer's keys have never been fetched, no token can be verified, and the
-// error is issuer_unavailable with the time to wait. No error contains the token.
+// tenant. If the issuer's keys have never been fetched, or too long ago, no token can be
+// verified, and the error is issuer_unavailable with the time to wait. No error contains the
+// token.
 func (v *Verifier) Verify(ctx context.Context, token string) (Principal, error) {
 	if len(token) > v.cfg.MaxTokenBytes {
 		return Principal{}, refuse(errTokenTooLong)
@@ -119,12 +139,12 @@ func (v *Verifier) Run(ctx context.Context) error {
 	return nil
 }
 
-// Ready returns nil if tokens can be verified: keys have been fetched at least once, or a
-// secret is configured. Otherwise it returns an error with the reason. The error contains
+// Ready returns nil if tokens can be verified: keys have been fetched or were kept in the store,
+// and are not too old, or a secret is configured. Otherwise it returns an error with the reason. The error contains
 // no address.
 func (v *Verifier) Ready() error {
 	if v.secret == nil && v.keys.current() == nil {
-		return errors.New("no usable signing keys of the issuer have been fetched yet")
+		return errors.New("no usable signing keys of the issuer have been fetched within the maximum age")
 	}
 	return nil
 }

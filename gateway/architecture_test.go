@@ -49,13 +49,15 @@ var allowedImports = map[string]string{
 	"gateway":             ". api api/problem api/request realtime customer device handlers queue quota ratelimit refusal session store",
 	"gateway/measure":     "", // contains tests only
 	"gateway/faults":      "", // contains tests only
-	"cmd/fieldgate":       "gateway cmd/program cmd/fieldgate/admin customer customer/issuer device queue quota ratelimit store clients/go",
-	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/program",
+	"cmd/fieldgate":       "gateway cmd/program cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device queue quota ratelimit store clients/go",
+	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program",
 	"cmd/program":         "",
 
-	"cmd/fieldgate/admin":             ". handlers generated realtime device session queue quota ratelimit store verify erase",
+	"cmd/fieldgate/admin":             ". cmd/fieldgate/connection handlers generated realtime device session queue quota ratelimit store verify erase",
+	"cmd/fieldgate/connection":        "store",
 	"cmd/fieldgate-agent/diagnostics": "clients/go clients/go/agent cmd/fieldgate-agent/process",
-	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process",
+	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process cmd/fieldgate-agent/settings",
+	"cmd/fieldgate-agent/settings":    "",
 	"cmd/fieldgate-agent/process":     "clients/go/agent",
 	"realtime":                        ". refusal store device/lua",
 }

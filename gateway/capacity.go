@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 )
@@ -32,7 +33,7 @@ func capacityOf(descriptors int, cfg Config) (capacity, error) {
 	if descriptors == 0 {
 		descriptors = mostDescriptors
 	}
-	connections := descriptors - min(max(reservedDescriptors(), descriptors/8), descriptors/2)
+	connections := descriptors - min(max(reservedDescriptors(cfg.RedisPoolSize), descriptors/8), descriptors/2)
 	most := max(connections*3/4, 1)
 	sockets := cfg.MaxSockets
 	switch {
@@ -52,7 +53,9 @@ func capacityOf(descriptors int, cfg Config) (capacity, error) {
 // reservedDescriptors returns the number of descriptors that the connections of the API leave
 // to the rest of the process at least: the metrics, the connections to Redis, the token issuer
 // and files. A Cluster has connections to each of its nodes, so that a large limit leaves more.
-func reservedDescriptors() int {
-	const redis = 16 // connections for each processor, see store.Config
-	return maxMetricsConnections + 128 + redis*runtime.GOMAXPROCS(0)
+// poolSize is Config.RedisPoolSize.
+func reservedDescriptors(poolSize int) int {
+	const scripts, others = 10, 6 // connections to Redis for each processor, see store.Config
+	processors := runtime.GOMAXPROCS(0)
+	return maxMetricsConnections + 128 + cmp.Or(poolSize, scripts*processors) + others*processors
 }

@@ -15,8 +15,8 @@ func TestCapacity_LeavesDescriptorsToTheRest(t *testing.T) {
 		require.GreaterOrEqual(t, c.connections, 1, descriptors)
 		require.LessOrEqual(t, c.sockets, max(c.connections*3/4, 1), "requests have no connections")
 		require.LessOrEqual(t, c.tenantSockets, max(c.sockets/2, 1), "one tenant has more than half")
-		if descriptors >= 2*reservedDescriptors() {
-			require.GreaterOrEqual(t, descriptors-c.connections, max(reservedDescriptors(), descriptors/8))
+		if descriptors >= 2*reservedDescriptors(0) {
+			require.GreaterOrEqual(t, descriptors-c.connections, max(reservedDescriptors(0), descriptors/8))
 		}
 	}
 }
@@ -30,6 +30,11 @@ func TestCapacity_Settings(t *testing.T) {
 	c, err = capacityOf(65_536, Config{MaxTenantSockets: 40_000})
 	require.NoError(t, err)
 	require.Equal(t, 40_000, c.tenantSockets)
+	most, err := capacityOf(4096, Config{})
+	require.NoError(t, err)
+	c, err = capacityOf(4096, Config{RedisPoolSize: 1000})
+	require.NoError(t, err)
+	require.Less(t, c.connections, most.connections-500, "connections to Redis have no descriptors")
 	_, err = capacityOf(1024, Config{MaxSockets: 1000})
 	require.ErrorContains(t, err, "FIELDGATE_MAX_SOCKETS (1000) must be at most")
 }

@@ -31,6 +31,7 @@ const (
 	DefaultAudience            = customer.DefaultAudience
 	DefaultTenantClaim         = customer.DefaultTenantClaim
 	DefaultRoleClaim           = customer.DefaultRoleClaim
+	DefaultIssuerKeysMaxAge    = customer.DefaultMaxKeyAge
 	DefaultShutdownTimeout     = 30 * time.Second
 	DefaultIdleTimeout         = 90 * time.Second
 	DefaultBalancerIdleTimeout = 60 * time.Second
@@ -56,6 +57,24 @@ type Config struct {
 	// RedisURL is the URL of the Redis that stores the data. It is required unless Embedded is
 	// set. Setting: FIELDGATE_REDIS_URL.
 	RedisURL string
+
+	// RedisCAFile is a file with the PEM certificates of the authorities that connections to
+	// Redis trust instead of the system's. RedisCertFile and RedisKeyFile have the certificate
+	// and the key with which the gateway authenticates to Redis. All are read again for each new
+	// connection. Empty means none. Settings: FIELDGATE_REDIS_CA_FILE, FIELDGATE_REDIS_CERT_FILE
+	// and FIELDGATE_REDIS_KEY_FILE.
+	RedisCAFile   string
+	RedisCertFile string
+	RedisKeyFile  string
+
+	// RedisPasswordFile is a file with the password of the Redis user. It is read again for each
+	// new connection. Empty means that RedisURL has the password. Setting:
+	// FIELDGATE_REDIS_PASSWORD_FILE.
+	RedisPasswordFile string
+
+	// RedisPoolSize is the maximum number of connections to each Redis server for scripts. Zero
+	// means 10 for each processor. Setting: FIELDGATE_REDIS_POOL_SIZE.
+	RedisPoolSize int
 
 	// StoreID is the id of the only store that this instance may use, as in the log line
 	// "created a new store". A new store and another store are refused. Default: any store.
@@ -85,6 +104,11 @@ type Config struct {
 	// HealthURL is the URL that reports whether the issuer is up. Empty means that the issuer
 	// is not probed. Setting: FIELDGATE_AUTH_HEALTH_URL.
 	HealthURL string
+
+	// IssuerKeysMaxAge is the time for which the issuer's keys are used after they were fetched
+	// last, by this instance or by one that kept them in the store. Zero means
+	// DefaultIssuerKeysMaxAge. Setting: FIELDGATE_ISSUER_KEYS_MAX_AGE.
+	IssuerKeysMaxAge time.Duration
 
 	// Audience is the value that the aud claim of tokens must have. Empty means
 	// DefaultAudience. Setting: FIELDGATE_JWT_AUDIENCE.
@@ -214,6 +238,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Audience = cmp.Or(c.Audience, DefaultAudience)
 	c.TenantClaim = cmp.Or(c.TenantClaim, DefaultTenantClaim)
 	c.RoleClaim = cmp.Or(c.RoleClaim, DefaultRoleClaim)
+	c.IssuerKeysMaxAge = cmp.Or(c.IssuerKeysMaxAge, DefaultIssuerKeysMaxAge)
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, DefaultShutdownTimeout)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, DefaultIdleTimeout)
 	c.BalancerIdleTimeout = cmp.Or(c.BalancerIdleTimeout, DefaultBalancerIdleTimeout)
@@ -256,6 +281,8 @@ func (c Config) checkStore() error {
 		return errors.New("FIELDGATE_REDIS_URL is not set: the gateway keeps commands in Redis (use `fieldgate dev` to try it without)")
 	case c.RedisURL != "" && c.Embedded:
 		return errors.New("FIELDGATE_REDIS_URL is set although the embedded store is configured: choose one of them")
+	case c.RedisPoolSize < 0:
+		return errors.New("FIELDGATE_REDIS_POOL_SIZE must not be negative: set 0 for 10 connections for each processor")
 	}
 	return nil
 }
@@ -290,6 +317,8 @@ func (c Config) checkTimes() error {
 	case c.BalancerIdleTimeout < 2*pingInterval, c.BalancerIdleTimeout <= longestWait:
 		return fmt.Errorf("FIELDGATE_BALANCER_IDLE_TIMEOUT (%s) must be at least %s, or the balancer closes sockets and waiting claims",
 			c.BalancerIdleTimeout, 2*pingInterval)
+	case c.IssuerKeysMaxAge < time.Hour:
+		return fmt.Errorf("FIELDGATE_ISSUER_KEYS_MAX_AGE (%s) must be at least 1h, because the keys are fetched every 10 minutes", c.IssuerKeysMaxAge)
 	case c.Retention < time.Hour:
 		return fmt.Errorf("FIELDGATE_RETENTION (%s) must be at least 1h", c.Retention)
 	case c.ReconcileInterval < 0 || c.ReconcileDevices < 1:

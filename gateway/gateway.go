@@ -98,7 +98,9 @@ func (g *Gateway) prepare(context.Context) (err error) {
 
 func (g *Gateway) newStoreConfig() store.Config {
 	return store.Config{
-		URL: g.cfg.RedisURL, StoreID: g.cfg.StoreID, Development: g.cfg.Development, AutoPipeline: g.cfg.AutoPipeline, Logger: g.log,
+		URL: g.cfg.RedisURL, CAFile: g.cfg.RedisCAFile, CertFile: g.cfg.RedisCertFile, KeyFile: g.cfg.RedisKeyFile,
+		PasswordFile: g.cfg.RedisPasswordFile, PoolSize: g.cfg.RedisPoolSize, AutoPipeline: g.cfg.AutoPipeline,
+		StoreID: g.cfg.StoreID, Development: g.cfg.Development, Logger: g.log,
 		Observe: observeStore(g.registry), Recorded: countTransitions(g.registry),
 		Violated: countViolations(g.registry), Memory: measureMemory(g.registry),
 		Problem: measureProblems(g.registry),
@@ -115,6 +117,7 @@ func (g *Gateway) start(ctx context.Context) (err error) {
 
 // assemble creates the domain services and the HTTP edge.
 func (g *Gateway) assemble() error {
+	g.keepIssuerKeys()
 	g.probe = newIssuerProbe(g.verifier, g.cfg.HealthURL)
 	g.devices = device.New(device.Config{
 		Store: g.store, Retention: g.cfg.Retention, CodeKey: []byte(g.cfg.CodeKey), DeviceRate: g.cfg.DeviceRate,
@@ -132,6 +135,17 @@ func (g *Gateway) assemble() error {
 	g.tickets = customer.NewTickets(customer.TicketConfig{Store: g.store})
 	g.hub = g.newHub()
 	return g.newHandler()
+}
+
+// keepIssuerKeys keeps the keys of the token issuer in the store. As with activation codes, their
+// secret is in the store too unless FIELDGATE_CODE_KEY is set.
+func (g *Gateway) keepIssuerKeys() {
+	secret := []byte(g.cfg.CodeKey)
+	if len(secret) == 0 {
+		secret = g.store.HashKey()
+	}
+	g.verifier.KeepKeys(g.store, secret)
+	measureIssuerKeys(g.registry, g.verifier.KeysFetchedAt)
 }
 
 func (g *Gateway) newHub() *realtime.Hub {
@@ -152,7 +166,8 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 	}
 	return customer.NewVerifier(customer.Config{
 		JWKSURL: g.cfg.JWKSURL, HS256Secret: []byte(g.cfg.JWTSecret), Issuer: g.cfg.Issuer, Audience: g.cfg.Audience,
-		TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim, PersonalTenants: g.cfg.PersonalTenants, Logger: g.log,
+		TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim, PersonalTenants: g.cfg.PersonalTenants,
+		MaxKeyAge: g.cfg.IssuerKeysMaxAge, Logger: g.log,
 	})
 }
 

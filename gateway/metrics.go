@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -92,6 +93,20 @@ func measureConnections(registry prometheus.Registerer, listener *boundedListene
 			Name: "fieldgate_sockets_max", Help: "Maximum number of sockets of this instance.",
 		}, func() float64 { return float64(c.sockets) }),
 	)
+}
+
+// measureIssuerKeys exports the age of the token issuer's keys. It is no number while there are
+// none, so that an alert on old keys does not fire then.
+func measureIssuerKeys(registry prometheus.Registerer, fetchedAt func() time.Time) {
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "fieldgate_issuer_keys_age_seconds",
+		Help: "Time since the issuer's keys were fetched last, by this instance or by one that kept them in the store; NaN without keys.",
+	}, func() float64 {
+		if at := fetchedAt(); !at.IsZero() {
+			return time.Since(at).Seconds()
+		}
+		return math.NaN()
+	}))
 }
 
 // measureProblems returns a function that records whether a problem of the store was found. The

@@ -29,6 +29,51 @@ var errPending = errors.New("the connection has unread data")
 type dialer struct {
 	epoch   atomic.Uint64 // the number of renewals
 	renewed atomic.Int64  // the time of the last renewal, in Unix milliseconds
+
+	certificates *reloaded[certificates] // nil to use those of the system
+	password     *reloaded[string]       // nil to use the password of the URL
+}
+
+// readFiles sets what the files in cfg contain. An error means that a file is not usable.
+func (d *dialer) readFiles(cfg Config) (err error) {
+	if cfg.hasCertificates() {
+		d.certificates = &reloaded[certificates]{read: cfg.readCertificates, log: cfg.Logger}
+		_, err = d.certificates.get()
+	}
+	if err == nil && cfg.PasswordFile != "" {
+		d.password = &reloaded[string]{read: cfg.readPassword, log: cfg.Logger}
+		_, err = d.password.get()
+	}
+	return err
+}
+
+// credentials returns the function with which the client library gets the credentials for each
+// new connection. It returns nil if only the URL has some.
+func (d *dialer) credentials(user, password string) (func(context.Context) (string, string, error), error) {
+	switch {
+	case d.password == nil:
+		return nil, nil
+	case password != "":
+		return nil, errTwoPasswords
+	}
+	return func(context.Context) (string, string, error) {
+		password, err := d.password.get()
+		return user, password, err
+	}, nil
+}
+
+// secure returns config with the certificates that the files contain now.
+func (d *dialer) secure(config *tls.Config) (*tls.Config, error) {
+	if d.certificates == nil {
+		return config, nil
+	}
+	found, err := d.certificates.get()
+	if err != nil {
+		return nil, err
+	}
+	config = config.Clone()
+	config.RootCAs, config.Certificates = found.authorities, found.own
+	return config, nil
 }
 
 // renew makes every connection that is open now outdated, so that no caller gets it from the
@@ -46,7 +91,6 @@ func (d *dialer) renew() bool {
 // dialWith returns a function that opens connections, with TLS unless config is nil.
 func (d *dialer) dialWith(config *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	network := net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
-	secure := tls.Dialer{NetDialer: &network, Config: config}
 	return func(ctx context.Context, kind, addr string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
@@ -55,7 +99,11 @@ func (d *dialer) dialWith(config *tls.Config) func(ctx context.Context, network,
 			conn, err := network.DialContext(ctx, kind, addr)
 			return d.probed(conn, conn, epoch, err)
 		}
-		conn, err := secure.DialContext(ctx, kind, addr)
+		config, err := d.secure(config)
+		if err != nil {
+			return nil, err
+		}
+		conn, err := (&tls.Dialer{NetDialer: &network, Config: config}).DialContext(ctx, kind, addr)
 		if err != nil {
 			return nil, err
 		}

@@ -34,6 +34,10 @@ const urlHint = "it must be redis://, rediss://, redis+sentinel:// or redis+clus
 var (
 	errURL    = errors.New("the Redis URL is not valid: " + urlHint)
 	errMaster = errors.New("the Redis URL names no master: add ?master_name=NAME")
+
+	errNoTLS = errors.New("FIELDGATE_REDIS_CA_FILE, FIELDGATE_REDIS_CERT_FILE and FIELDGATE_REDIS_KEY_FILE need TLS: " +
+		"begin the Redis URL with rediss://, rediss+sentinel:// or rediss+cluster://")
+	errTwoPasswords = errors.New("FIELDGATE_REDIS_PASSWORD_FILE is set, and the Redis URL has a password too: remove one of them")
 )
 
 // init makes the client library log to the debug log. By default, the library writes
@@ -68,6 +72,9 @@ func dial(rawURL string, poolSize int, d *dialer) (client redis.UniversalClient,
 	if dialers[kind] == nil || (u.Scheme != "redis" && u.Scheme != "rediss") {
 		return nil, "", errURL
 	}
+	if d.certificates != nil && u.Scheme != "rediss" {
+		return nil, "", errNoTLS
+	}
 	client, err = dialers[kind](u.String(), poolSize, d)
 	return client, kind, err
 }
@@ -82,6 +89,9 @@ func dialSingle(url string, poolSize int, d *dialer) (redis.UniversalClient, err
 	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = replyTimeout, replyTimeout, replyTimeout
 	opt.ContextTimeoutEnabled = true
 	opt.PoolSize, opt.ConnMaxIdleTime, opt.Dialer = poolSize, maxIdleTime, d.dialWith(opt.TLSConfig)
+	if opt.CredentialsProviderContext, err = d.credentials(opt.Username, opt.Password); err != nil {
+		return nil, err
+	}
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return redis.NewClient(opt), nil
 }
@@ -103,6 +113,9 @@ func dialSentinel(url string, poolSize int, d *dialer) (redis.UniversalClient, e
 	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = replyTimeout, replyTimeout, replyTimeout
 	opt.ContextTimeoutEnabled = true
 	opt.PoolSize, opt.ConnMaxIdleTime, opt.Dialer = poolSize, maxIdleTime, d.dialWith(opt.TLSConfig)
+	if opt.CredentialsProviderContext, err = d.credentials(opt.Username, opt.Password); err != nil {
+		return nil, err
+	}
 	return redis.NewFailoverClient(opt), nil
 }
 
@@ -119,6 +132,9 @@ func dialCluster(url string, poolSize int, d *dialer) (redis.UniversalClient, er
 	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = replyTimeout, replyTimeout, replyTimeout
 	opt.ContextTimeoutEnabled = true
 	opt.PoolSize, opt.ConnMaxIdleTime, opt.Dialer = poolSize, maxIdleTime, d.dialWith(opt.TLSConfig)
+	if opt.CredentialsProviderContext, err = d.credentials(opt.Username, opt.Password); err != nil {
+		return nil, err
+	}
 	opt.ClusterStateReloadInterval = reloadEvery
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return redis.NewClusterClient(opt), nil

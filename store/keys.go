@@ -120,6 +120,13 @@ func RateKey(scope, subject string) string {
 	return PartitionOf(subject).key("rate", scope, subject)
 }
 
+// IssuerKeysKey returns the key of the record with the public keys of the token issuer that
+// publishes them at the URL.
+func IssuerKeysKey(url string) string {
+	digest := DigestOf(url)
+	return PartitionOf(digest).key("issuer-keys", digest)
+}
+
 // Tenant is the name of a tenant, and builds the tenant's keys. Package customer ensures
 // that the name contains no colon and no space. Colons separate the parts of keys, and
 // spaces separate the parts of due members and wake-ups.

@@ -5,11 +5,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"runtime"
@@ -31,9 +33,21 @@ type Config struct {
 	// or, with TLS, rediss, rediss+sentinel or rediss+cluster. An empty URL starts an
 	// embedded server, whose data is lost when the process ends.
 	//
-	// TLS trusts the system's certificate authorities. On Linux it also trusts those in
-	// the file that the environment variable SSL_CERT_FILE names.
+	// TLS trusts the system's certificate authorities, unless CAFile is set. On Linux, the
+	// environment variable SSL_CERT_FILE can name the file of the system's authorities.
 	URL string
+
+	// CAFile is a file with the PEM certificates of the authorities that are trusted instead of
+	// the system's. CertFile and KeyFile have the PEM certificate and the key with which the
+	// gateway authenticates to Redis. All are read again for each new connection. They require
+	// a URL with TLS.
+	CAFile   string
+	CertFile string
+	KeyFile  string
+
+	// PasswordFile is a file with the password of the Redis user, instead of one in URL. It is
+	// read again for each new connection.
+	PasswordFile string
 
 	// StoreID is the id of the only store that Connect accepts. It refuses a new store and one
 	// with another id. If empty, Connect accepts every store and creates a new one. A store
@@ -123,6 +137,7 @@ type Store struct {
 // Connect opens the store and checks the server's version, eviction policy and
 // persistence. It logs its findings. The error text is a sentence for the operator.
 func Connect(ctx context.Context, cfg Config) (*Store, error) {
+	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing || cfg.ReadOnly, readOnly: cfg.ReadOnly, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, log: cfg.Logger}
 	s.defaults()
 	if err := s.open(cfg); err != nil {
@@ -154,9 +169,6 @@ func (s *Store) defaults() {
 	if s.problem == nil {
 		s.problem = func(Problem, bool) {}
 	}
-	if s.log == nil {
-		s.log = slog.Default()
-	}
 }
 
 func (s *Store) open(cfg Config) (err error) {
@@ -165,6 +177,8 @@ func (s *Store) open(cfg Config) (err error) {
 			return fmt.Errorf("starting the embedded store: %w", err)
 		}
 		cfg.URL = s.embedded.url()
+	} else if err := s.dialer.readFiles(cfg); err != nil {
+		return err
 	}
 	if cfg.ReadPoolSize == 0 {
 		cfg.ReadPoolSize = 4 * runtime.GOMAXPROCS(0)
@@ -328,17 +342,21 @@ var transientReplies = []string{
 
 // IsUnreachable reports whether err, an error of Connect, means that the server could not be
 // reached or was not ready, so that a later attempt may succeed. It returns false for a wrong
-// address, password or certificate, as far as that can be known.
+// address, password, certificate or file, as far as that can be known.
 func IsUnreachable(err error) bool {
 	var reply redis.Error
 	var certificate *tls.CertificateVerificationError
 	var notTLS tls.RecordHeaderError
+	var refused *net.OpError
+	var file *fs.PathError
 	var network net.Error
 	switch {
 	case errors.As(err, &reply):
 		word, _, _ := strings.Cut(reply.Error(), " ")
 		return slices.Contains(transientReplies, word) || strings.Contains(reply.Error(), "max number of clients")
-	case errors.As(err, &certificate), errors.As(err, &notTLS):
+	case errors.As(err, &certificate), errors.As(err, &notTLS), errors.As(err, &file):
+		return false
+	case errors.As(err, &refused) && refused.Op == "remote error": // an alert of TLS: the server refuses the gateway's certificate
 		return false
 	}
 	return errors.As(err, &network) || isBroken(err) || errors.Is(err, context.DeadlineExceeded)

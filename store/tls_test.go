@@ -78,26 +78,39 @@ func pemOf(kind string, raw []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw})
 }
 
-// startTLS starts a redis-server whose certificate is for 127.0.0.1. It returns the server
-// and its URL for TLS.
-func (a *authority) startTLS(t *testing.T) (server *storetest.Server, url string) {
+// issue returns a certificate and its key as PEM. The certificate is for 127.0.0.1, and for clients.
+func (a *authority) issue(t testing.TB) (cert, key []byte) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := newTemplate("redis")
 	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
-	cert, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	raw, err := x509.CreateCertificate(rand.Reader, template, a.cert, private.Public(), a.key)
 	require.NoError(t, err)
-	private, err := x509.MarshalPKCS8PrivateKey(key)
+	rawKey, err := x509.MarshalPKCS8PrivateKey(private)
 	require.NoError(t, err)
+	return pemOf("CERTIFICATE", raw), pemOf("PRIVATE KEY", rawKey)
+}
 
-	dir := t.TempDir()
-	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	require.NoError(t, os.WriteFile(certFile, pemOf("CERTIFICATE", cert), 0o600))
-	require.NoError(t, os.WriteFile(keyFile, pemOf("PRIVATE KEY", private), 0o600))
-	port := freePort(t)
-	server = storetest.Start(t, "--tls-port", port, "--tls-cert-file", certFile, "--tls-key-file", keyFile,
-		"--tls-ca-cert-file", certFile, "--tls-auth-clients", "no")
+// writeFile writes a file of the test and returns its path.
+func writeFile(t testing.TB, dir, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(path, content, 0o600))
+	return path
+}
+
+// startTLS starts a redis-server whose certificate is for 127.0.0.1. It returns the server
+// and its URL for TLS. Further arguments are passed to redis-server.
+func (a *authority) startTLS(t *testing.T, args ...string) (server *storetest.Server, url string) {
+	t.Helper()
+	dir, port := t.TempDir(), freePort(t)
+	cert, key := a.issue(t)
+	server = storetest.Start(t, append([]string{
+		"--tls-port", port, "--tls-auth-clients", "no",
+		"--tls-cert-file", writeFile(t, dir, "cert.pem", cert), "--tls-key-file", writeFile(t, dir, "key.pem", key),
+		"--tls-ca-cert-file", writeFile(t, dir, "authority.pem", pemOf("CERTIFICATE", a.cert.Raw)),
+	}, args...)...)
 	return server, "rediss://127.0.0.1:" + port
 }
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,18 +17,9 @@ import (
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/diagnostics"
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/remediation"
+	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/settings"
 	"github.com/fieldgate/fieldgate/cmd/program"
 )
-
-// settings are read from flags or from environment variables.
-type settings struct {
-	URL            string `name:"url" env:"FIELDGATE_URL" required:"" help:"URL of the gateway, such as https://gateway.example.com."`
-	State          string `env:"FIELDGATE_STATE" required:"" placeholder:"FILE" help:"File with the identity of this device; the journal is stored beside it."`
-	ActivationCode string `env:"FIELDGATE_ACTIVATION_CODE" placeholder:"CODE" help:"Activation code that registers the device; ignored once it is registered."`
-	Scripts        string `env:"FIELDGATE_SCRIPTS" placeholder:"DIR" help:"Directory of the scripts that remediation.run_script may run; without it, none may."`
-
-	Version kong.VersionFlag `help:"Print the version and exit."`
-}
 
 // Exit codes. After exitTemporary, a service manager may restart the program. After
 // exitPermanent, an operator must change something before a restart helps.
@@ -37,20 +29,28 @@ const (
 )
 
 func main() {
-	var s settings
-	kong.Parse(&s,
+	s := parse()
+	// Ignore SIGXFSZ, which would end the program. Then a write beyond the file size limit only
+	// returns an error, as on a full disk.
+	signal.Ignore(syscall.SIGXFSZ)
+	if err := run(program.UntilSignal(), s); err != nil {
+		fmt.Fprintln(os.Stderr, "fieldgate-agent:", err)
+		os.Exit(exitCode(err))
+	}
+}
+
+// parse returns the settings. It ends the program if they are invalid, or if the name of a
+// variable is similar to that of a setting.
+func parse() (s settings.Settings) {
+	parser := kong.Must(&s,
 		kong.Name("fieldgate-agent"),
 		kong.Description("Makes this machine a device of a Fieldgate gateway."),
 		kong.Vars{"version": program.Version()},
 		kong.Exit(exitParsing),
 	)
-	// Ignore SIGXFSZ, which would end the program. Then a write beyond the file size limit only
-	// returns an error, as on a full disk.
-	signal.Ignore(syscall.SIGXFSZ)
-	if err := s.run(program.UntilSignal()); err != nil {
-		fmt.Fprintln(os.Stderr, "fieldgate-agent:", err)
-		os.Exit(exitCode(err))
-	}
+	_, err := parser.Parse(os.Args[1:])
+	parser.FatalIfErrorf(cmp.Or(program.CheckSpelling(os.Environ(), program.SettingNames(parser.Model.Node)), err))
+	return s
 }
 
 // exitParsing ends the program. The code is 0 after --help or --version, and exitPermanent
@@ -66,7 +66,7 @@ func exitParsing(code int) {
 var errSettings = errors.New("the settings are invalid")
 
 // run runs the device until ctx ends.
-func (s settings) run(ctx context.Context) error {
+func run(ctx context.Context, s settings.Settings) error {
 	device, err := agent.New(agent.Config{
 		URL: s.URL, StateFile: s.State, ActivationCode: s.ActivationCode,
 		Version: program.Version(), Metadata: diagnostics.Metadata(), Metrics: diagnostics.Metrics,

@@ -44,6 +44,7 @@ func TestSettings_InvalidOnesExitWith2(t *testing.T) {
 		{"no such file or directory", []string{url, state, "FIELDGATE_SCRIPTS=" + dir + "/none"}, nil},
 		{"not a directory", []string{url, state, "FIELDGATE_SCRIPTS=" + file}, nil},
 		{"set an activation code", []string{url, state}, nil},
+		{"did you mean FIELDGATE_STATE?", []string{url, "FIELDGATE_STAET=" + dir}, nil},
 	} {
 		code, output := runProgram(t, c.settings, c.args...)
 		require.Equal(t, 2, code, "%s: %s", c.message, output)

@@ -23,6 +23,7 @@ func defaults() kong.Vars {
 		"audience":              gateway.DefaultAudience,
 		"tenant_claim":          gateway.DefaultTenantClaim,
 		"role_claim":            gateway.DefaultRoleClaim,
+		"issuer_keys_max_age":   shortDuration(gateway.DefaultIssuerKeysMaxAge),
 		"drain_delay":           "10s",
 		"shutdown_timeout":      shortDuration(gateway.DefaultShutdownTimeout),
 		"idle_timeout":          shortDuration(gateway.DefaultIdleTimeout),

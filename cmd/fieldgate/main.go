@@ -9,6 +9,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	settingsOfAgent "github.com/fieldgate/fieldgate/cmd/fieldgate-agent/settings"
 	"github.com/fieldgate/fieldgate/cmd/fieldgate/admin"
 	"github.com/fieldgate/fieldgate/cmd/program"
 )
@@ -29,7 +30,12 @@ func main() {
 		fail(err)
 	}
 	var cli commands
-	parsed := kong.Parse(&cli, options()...)
+	parser := kong.Must(&cli, options()...)
+	parsed, err := parser.Parse(os.Args[1:])
+	if misspelt := program.CheckEnvironment(os.Environ(), knownSettings(parser)); misspelt != nil {
+		fail(misspelt)
+	}
+	parser.FatalIfErrorf(err)
 	parsed.BindTo(program.UntilSignal(), (*context.Context)(nil))
 	if err := parsed.Run(); err != nil {
 		fail(err)
@@ -55,4 +61,15 @@ func options() []kong.Option {
 		kong.Vars{"version": program.Version()},
 		defaults(),
 	}
+}
+
+// knownSettings returns the names of the environment variables that a program of this module
+// reads: the gateway, the agent, and the scripts that the agent runs.
+func knownSettings(parser *kong.Kong) []string {
+	names := append(program.SettingNames(parser.Model.Node), settingsOfAgent.CommandID, settingsOfAgent.RequestID)
+	for _, secret := range secretSettings {
+		names = append(names, secret+"_FILE")
+	}
+	agent := kong.Must(&settingsOfAgent.Settings{}, kong.Vars{"version": ""})
+	return append(names, program.SettingNames(agent.Model.Node)...)
 }

@@ -71,6 +71,10 @@ func TestServe_ErrorNamesSetting(t *testing.T) {
 		"FIELDGATE_REDIS_URL=":                             "",
 		"FIELDGATE_REDIS_URL=http://127.0.0.1":             "",
 		"FIELDGATE_REDIS_URL=redis://:hunter2@":            "",
+		"FIELDGATE_REDIS_CA_FILE=/missing":                 "",
+		"FIELDGATE_REDIS_CERT_FILE=/missing":               "",
+		"FIELDGATE_REDIS_PASSWORD_FILE=/missing":           "",
+		"FIELDGATE_REDIS_POOL_SIZE=-1":                     "",
 		"FIELDGATE_ALLOWED_ORIGINS=https://a.example/page": "",
 		"FIELDGATE_SUPABASE_URL=":                          "",
 		"FIELDGATE_SUPABASE_URL=abc":                       "",
@@ -89,6 +93,7 @@ func TestServe_ErrorNamesSetting(t *testing.T) {
 		"FIELDGATE_DRAIN_DELAY=-1s":                        "",
 		"FIELDGATE_IDLE_TIMEOUT=10s":                       "",
 		"FIELDGATE_BALANCER_IDLE_TIMEOUT=10s":              "",
+		"FIELDGATE_ISSUER_KEYS_MAX_AGE=1m":                 "",
 		"FIELDGATE_RETENTION=1m":                           "",
 		"FIELDGATE_CODE_KEY=hunter2":                       "",
 		"FIELDGATE_POLICY=shell.*=maybe":                   "",
@@ -116,6 +121,19 @@ func TestServe_ErrorNamesSetting(t *testing.T) {
 			require.NotContains(t, stderr, "hunter2")
 		})
 	}
+}
+
+// TestCommands_RefuseMisspeltSetting includes a command that lacks required settings.
+func TestCommands_RefuseMisspeltSetting(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"serve"}, {"dev"}, {"demo"}, {"token"}, {"admin", "quota"}} {
+		_, stderr, code := once(t, []string{"FIELDGATE_REDIS_ULR=redis://:hunter2@127.0.0.1:1"}, args...)
+		require.Equal(t, 1, code, args)
+		require.Equal(t, "fieldgate: FIELDGATE_REDIS_ULR is not a setting; did you mean FIELDGATE_REDIS_URL?\n", stderr)
+	}
+	stdout, _, code := once(t, []string{"FIELDGATE_REDIS_ULR=x"}, "serve", "--help")
+	require.Zero(t, code)
+	require.Contains(t, stdout, "FIELDGATE_REDIS_URL")
 }
 
 // TestServe_ReadsSecretsFromFiles serves with the URL of Redis in a file.

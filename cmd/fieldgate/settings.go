@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/fieldgate/fieldgate/cmd/fieldgate/connection"
 	"github.com/fieldgate/fieldgate/cmd/program"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/gateway"
@@ -25,6 +26,8 @@ type settings struct {
 	Audience    string `name:"jwt-audience" env:"FIELDGATE_JWT_AUDIENCE" default:"${audience}" help:"Required 'aud' claim of tokens."`
 	TenantClaim string `env:"FIELDGATE_TENANT_CLAIM" default:"${tenant_claim}" help:"Path of the claim with the tenant, which is the customer of the user."`
 	RoleClaim   string `env:"FIELDGATE_ROLE_CLAIM" default:"${role_claim}" help:"Path of the claim with the role of the user."`
+
+	KeysMaxAge time.Duration `name:"issuer-keys-max-age" env:"FIELDGATE_ISSUER_KEYS_MAX_AGE" default:"${issuer_keys_max_age}" help:"Time for which the token issuer's keys are used after they were fetched last."`
 
 	PersonalTenants string `env:"FIELDGATE_PERSONAL_TENANTS" enum:"on,off" default:"${personal_tenants}" help:"Whether a user whose token has no tenant is admin of a tenant of their own (on, off). Anyone who can sign up is then an admin."`
 
@@ -59,10 +62,12 @@ type settings struct {
 	MaxTenantSockets int           `env:"FIELDGATE_MAX_TENANT_SOCKETS" default:"0" help:"Maximum number of sockets of each customer on this instance; 0 for half of the maximum of the instance, and at most 20000."`
 	Quota            quotaSettings `embed:"" prefix:"quota-"`
 
-	AutoPipeline bool   `name:"redis-auto-pipeline" env:"FIELDGATE_REDIS_AUTO_PIPELINE" default:"true" negatable:"" help:"Send the Redis scripts of concurrent requests together."`
-	Environment  string `env:"FIELDGATE_ENVIRONMENT" default:"${environment}" help:"Name of this installation in the system information."`
-	LogLevel     string `env:"FIELDGATE_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Lowest level that is logged (debug, info, warn, error)."`
-	LogFormat    string `env:"FIELDGATE_LOG_FORMAT" enum:"json,text," default:"${log_format}" help:"Format of the log (json, text)."`
+	Redis        connection.Files `embed:"" prefix:"redis-"`
+	PoolSize     int              `name:"redis-pool-size" env:"FIELDGATE_REDIS_POOL_SIZE" default:"0" help:"Maximum number of connections to each Redis server for scripts; 0 for 10 for each processor."`
+	AutoPipeline bool             `name:"redis-auto-pipeline" env:"FIELDGATE_REDIS_AUTO_PIPELINE" default:"true" negatable:"" help:"Send the Redis scripts of concurrent requests together."`
+	Environment  string           `env:"FIELDGATE_ENVIRONMENT" default:"${environment}" help:"Name of this installation in the system information."`
+	LogLevel     string           `env:"FIELDGATE_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Lowest level that is logged (debug, info, warn, error)."`
+	LogFormat    string           `env:"FIELDGATE_LOG_FORMAT" enum:"json,text," default:"${log_format}" help:"Format of the log (json, text)."`
 }
 
 // config returns the gateway configuration that the settings describe.
@@ -82,13 +87,15 @@ func (s settings) config() (gateway.Config, error) {
 	cfg := gateway.Config{
 		Addr: s.Addr, MetricsAddr: metrics,
 		Audience: s.Audience, TenantClaim: s.TenantClaim, RoleClaim: s.RoleClaim,
-		PersonalTenants: s.PersonalTenants == "on",
-		AllowedOrigins:  s.AllowedOrigins, TrustedProxies: proxies,
+		IssuerKeysMaxAge: s.KeysMaxAge, PersonalTenants: s.PersonalTenants == "on",
+		AllowedOrigins: s.AllowedOrigins, TrustedProxies: proxies,
 		DrainDelay: s.DrainDelay, DrainWindow: s.DrainWindow, ShutdownTimeout: s.ShutdownTimeout,
 		IdleTimeout: s.IdleTimeout, BalancerIdleTimeout: s.BalancerIdleTimeout,
 		Policy: policy, Retention: s.Retention, CodeKey: s.CodeKey,
 		MaxSockets: s.MaxSockets, MaxTenantSockets: s.MaxTenantSockets, Quotas: quota.Amounts(s.Quota),
 		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices,
+		RedisCAFile: s.Redis.CAFile, RedisCertFile: s.Redis.CertFile, RedisKeyFile: s.Redis.KeyFile,
+		RedisPasswordFile: s.Redis.PasswordFile, RedisPoolSize: s.PoolSize,
 		AutoPipeline: s.AutoPipeline, Environment: s.Environment, Version: program.Version(), Logger: s.logger(),
 	}
 	s.setLimits(&cfg)

@@ -11,6 +11,8 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/require"
 
+	settingsOfAgent "github.com/fieldgate/fieldgate/cmd/fieldgate-agent/settings"
+	"github.com/fieldgate/fieldgate/cmd/program"
 	"github.com/fieldgate/fieldgate/gateway"
 )
 
@@ -48,6 +50,20 @@ func TestSettings_EachReachesConfig(t *testing.T) {
 		require.NotEqual(t, fieldsWithoutSetting[field.Name] != "", reached[field.Name],
 			"gateway.Config.%s must have a setting, or a reason in fieldsWithoutSetting", field.Name)
 	}
+}
+
+// TestSettings_OfOtherProgramAreAccepted checks the settings of each program with the names of the
+// other.
+func TestSettings_OfOtherProgramAreAccepted(t *testing.T) {
+	t.Parallel()
+	agent, err := kong.New(&settingsOfAgent.Settings{}, kong.Vars{"version": ""})
+	require.NoError(t, err)
+	names := program.SettingNames(agent.Model.Node)
+	require.Len(t, names, 4)
+	known := knownSettings(newParser(t, &commands{}))
+	require.NoError(t, program.CheckEnvironment(names, known))
+	require.NoError(t, program.CheckSpelling(known, names))
+	require.Error(t, program.CheckSpelling([]string{"FIELDGATE_SCRIPT"}, names))
 }
 
 // parseConfig returns the configuration of the gateway for a command line.

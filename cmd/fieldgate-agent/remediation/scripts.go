@@ -15,6 +15,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/clients/go/agent"
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/process"
+	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/settings"
 )
 
 // Limits on the parameters and on the run time of a script.
@@ -105,7 +106,7 @@ func (s *Scripts) run(ctx context.Context, command agent.Command) (agent.Result,
 	defer file.Close()
 	result, err := process.Run(ctx, process.Program{
 		Path: params.Name, File: file, Args: params.Args, Dir: s.dir,
-		Env: []string{"FIELDGATE_COMMAND_ID=" + command.ID, "FIELDGATE_REQUEST_ID=" + command.RequestID},
+		Env: []string{settings.CommandID + "=" + command.ID, settings.RequestID + "=" + command.RequestID},
 	})
 	data := map[string]any{"exitCode": result.Code}
 	if err == nil && result.Code != 0 {

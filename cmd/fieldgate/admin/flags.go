@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/fieldgate/fieldgate/cmd/fieldgate/connection"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -20,9 +21,10 @@ const storeTimeout = 10 * time.Second
 
 // storeFlags are the flags that every command has.
 type storeFlags struct {
-	RedisURL string `env:"FIELDGATE_REDIS_URL" required:"" help:"URL of the store."`
-	StoreID  string `env:"FIELDGATE_STORE_ID" help:"Id of the only store that is accepted."`
-	JSON     bool   `name:"json" help:"Print JSON instead of text: one object, or one object a line for a list."`
+	RedisURL string           `env:"FIELDGATE_REDIS_URL" required:"" help:"URL of the store."`
+	Redis    connection.Files `embed:"" prefix:"redis-"`
+	StoreID  string           `env:"FIELDGATE_STORE_ID" help:"Id of the only store that is accepted."`
+	JSON     bool             `name:"json" help:"Print JSON instead of text: one object, or one object a line for a list."`
 
 	stdout, stderr io.Writer
 }
@@ -46,6 +48,7 @@ func (c *storeFlags) change(ctx context.Context, f func(s *store.Store) error) e
 // with opens an existing store and never creates one.
 func (c *storeFlags) with(ctx context.Context, cfg store.Config, f func(s *store.Store) error) error {
 	cfg.URL, cfg.StoreID, cfg.Existing, cfg.Timeout, cfg.Logger = c.RedisURL, c.StoreID, true, storeTimeout, c.logger()
+	c.Redis.Apply(&cfg)
 	s, err := store.Connect(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("connecting to FIELDGATE_REDIS_URL: %w", err)
