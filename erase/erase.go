@@ -186,7 +186,7 @@ func (e *Eraser) deleteRest(ctx context.Context, tenant string, keys []string) e
 	return e.deleteKeys(ctx, keys)
 }
 
-// belongings are what a scan has found of a tenant.
+// belongings holds the keys and the devices of a tenant that a scan has found.
 type belongings struct {
 	devices []store.Device
 	parts   map[string][]string // keys by device, of all devices of the partition
