@@ -12,7 +12,7 @@ import (
 // deleted is moved to the quarantine, so that it does not block the others.
 func (r *Registry) SettleRemoval(ctx context.Context, due []store.Due) error {
 	for _, d := range due {
-		err := r.remove(ctx, d.Device)
+		_, err := r.remove(ctx, d.Device, "")
 		if err == nil {
 			continue
 		}
@@ -28,27 +28,34 @@ func (r *Registry) SettleRemoval(ctx context.Context, due []store.Due) error {
 	return nil
 }
 
-// remove deletes one device if its retention has ended. The tags of a decommissioned device
-// do not change any more, so remove may read them first.
-func (r *Registry) remove(ctx context.Context, d store.Device) error {
+// Erase deletes a decommissioned device at once, with its commands and all that they count. The
+// caller has deleted its sessions and the results of its commands. It reports whether the device was
+// deleted, and returns false for one that is not decommissioned.
+func (r *Registry) Erase(ctx context.Context, d store.Device) (bool, error) {
+	return r.remove(ctx, d, "erase")
+}
+
+// remove deletes one device if its retention has ended, or in the mode "erase" at once. The tags of
+// a decommissioned device do not change any more, so remove may read them first.
+func (r *Registry) remove(ctx context.Context, d store.Device, mode string) (deleted bool, err error) {
 	records, _, err := r.readRecords(ctx, []string{d.ID}, []string{"tags"})
 	if err != nil {
-		return fmt.Errorf("reading the tags of a device: %w", err)
+		return false, fmt.Errorf("reading the tags of a device: %w", err)
 	}
 	var tags map[string]string
 	if err := decodeMap(store.Reply(records[0].Val()).String(0), &tags); err != nil {
-		return err
+		return false, err
 	}
 	tenant := store.Tenant(d.Tenant)
 	keys := append(d.Keys(), tenant.DevicesKey(), statusIndexKey(d.Tenant, Decommissioned),
 		store.PartitionOf(d.Tenant).TenantsKey(), d.SessionsKey(), store.LoginsKey(d.ID))
 	reply, err := r.run(ctx, settleRemovalScript, append(keys, tagIndexKeys(d.Tenant, tags)...),
-		store.NewScope(d, store.ActorSystem, "", r.cfg.Retention).Args())
+		store.NewScope(d, store.ActorSystem, "", r.cfg.Retention).Args(mode))
 	if err != nil || reply.Int(2) == 0 {
-		return err
+		return false, err
 	}
 	r.log.InfoContext(ctx, "deleted a decommissioned device", "tenant", d.Tenant, "device", d.ID, "unreadableFields", reply.Int(3))
-	return nil
+	return true, nil
 }
 
 // Reconcile updates what a device counts towards the stored bytes for its timeline, and

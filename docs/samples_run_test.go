@@ -78,7 +78,7 @@ func (s sample) step(t testing.TB, dir string) string {
 	heading := fmt.Sprintf("echo '--- line %d'\n", s.line)
 	_, skipped := s.reason()
 	switch {
-	case skipped || s.has("the gateway"):
+	case skipped || s.isRehearsed() || s.has("the gateway"):
 		return ""
 	case s.has("in the background"):
 		return heading + strings.TrimSuffix(strings.TrimSpace(s.text), " &") + " &\nbackground=\"$background $!\"\n"

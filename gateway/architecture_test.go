@@ -44,6 +44,8 @@ var allowedImports = map[string]string{
 	"api/problem":         ". api/request",
 	"api/schema":          ".",
 	"api":                 ". api/problem api/request api/schema docs generated",
+	"verify":              "device queue quota session store",
+	"erase":               "device store",
 	"handlers":            ". api/request api/schema realtime customer device generated queue quota session store",
 	"gateway":             ". api api/problem api/request realtime customer device handlers queue quota ratelimit refusal session store",
 	"gateway/measure":     "", // contains tests only
@@ -53,7 +55,7 @@ var allowedImports = map[string]string{
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program",
 	"cmd/program":         "",
 
-	"cmd/fieldgate/admin":             ". cmd/fieldgate/connection handlers generated realtime device session queue quota ratelimit store",
+	"cmd/fieldgate/admin":             ". cmd/fieldgate/connection handlers generated realtime device session queue quota ratelimit store verify erase",
 	"cmd/fieldgate/connection":        "store",
 	"cmd/fieldgate-agent/diagnostics": "clients/go clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process cmd/fieldgate-agent/settings",

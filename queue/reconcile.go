@@ -30,13 +30,18 @@ var stateFields = store.KindCommand + "_" + strings.Repeat("?", 28)
 //
 // Reconcile runs one script for each 50 commands and about one read for each 200.
 func (q *Queue) Reconcile(ctx context.Context, d store.Device) (Reconciled, error) {
+	return q.inBatches(ctx, d, func(entries []string) error { return q.reconcile(ctx, d, entries) })
+}
+
+// inBatches calls reconcile with all commands of a device, batch by batch.
+func (q *Queue) inBatches(ctx context.Context, d store.Device, reconcile func(entries []string) error) (Reconciled, error) {
 	entries, bytes, err := q.findCommands(ctx, d)
 	if err != nil {
 		return Reconciled{}, fmt.Errorf("reading the commands of a device: %w", err)
 	}
 	done := Reconciled{Count: len(entries), Bytes: bytes}
 	for batch := range slices.Chunk(entries, reconcileBatch) {
-		if err := q.reconcile(ctx, d, batch); err != nil {
+		if err := reconcile(batch); err != nil {
 			return done, fmt.Errorf("reconciling commands: %w", err)
 		}
 	}
@@ -49,24 +54,37 @@ type Reconciled struct {
 	Bytes int64 // what they count towards the stored bytes of their tenant
 }
 
-// reconcile runs reconcile.lua on entries. An entry has the form "<session>:<command>" or
-// ":<command>".
+// reconcile repairs what compare finds, and reports it to the store.
 func (q *Queue) reconcile(ctx context.Context, d store.Device, entries []string) error {
+	quarantined, found, err := q.compare(ctx, reconcileScript, d, entries)
+	if err != nil {
+		return err
+	}
+	q.noteQuarantined(ctx, quarantined)
+	for _, v := range found {
+		q.store.ReportViolation(ctx, v)
+	}
+	return nil
+}
+
+// compare runs reconcile.lua, or the check of the same script, on entries. An entry has the form
+// "<session>:<command>" or ":<command>". It returns the violations and the ids of the commands
+// that the script has quarantined.
+func (q *Queue) compare(ctx context.Context, script *store.Script, d store.Device, entries []string) (quarantined string, found []store.Violation, err error) {
 	args := make([]any, len(entries))
 	for i := range entries {
 		args[i] = entries[i]
 	}
-	reply, err := q.store.Run(ctx, reconcileScript, d.Keys(), store.NewScope(d, store.ActorSystem, "", q.cfg.Retention).Args(args...)...)
+	reply, err := q.store.Run(ctx, script, d.Keys(), store.NewScope(d, store.ActorSystem, "", q.cfg.Retention).Args(args...)...)
 	if err != nil {
-		return err
+		return "", nil, err
 	}
-	q.noteQuarantined(ctx, reply.String(2))
 	repairs := reply.List(3)
 	for i := range repairs {
 		r := repairs.List(i)
-		q.store.ReportViolation(ctx, violation(d.ID, r.String(0), r.String(1), r.String(2), r.String(3)))
+		found = append(found, violation(d.ID, r.String(0), r.String(1), r.String(2), r.String(3)))
 	}
-	return nil
+	return reply.String(2), found, nil
 }
 
 // violation describes one repair by reconcile.lua. The argument damage is "missing", "left" (a
@@ -102,6 +120,14 @@ func violatedBy(damage, index string, status Status) store.Invariant {
 // ReconcileInbox checks the commands in a tenant's approval inbox. It removes the entry
 // of each command that is not pending approval.
 func (q *Queue) ReconcileInbox(ctx context.Context, tenant string) error {
+	return q.eachInInbox(ctx, tenant, func(d store.Device, entry string) error {
+		return q.reconcile(ctx, d, []string{entry})
+	})
+}
+
+// eachInInbox calls f for each entry of a tenant's approval inbox, with the device and an entry
+// for compare. It ignores an entry that does not name a device of the tenant.
+func (q *Queue) eachInInbox(ctx context.Context, tenant string, f func(d store.Device, entry string) error) error {
 	listing := store.Listing{Key: store.Tenant(tenant).InboxKey()}
 	for page := (store.Page{Limit: scanBatch}); ; {
 		members, err := q.store.Members(ctx, listing, page)
@@ -109,7 +135,11 @@ func (q *Queue) ReconcileInbox(ctx context.Context, tenant string) error {
 			return fmt.Errorf("listing the approval inbox: %w", err)
 		}
 		for _, member := range members[:min(len(members), page.Limit)] {
-			if err := q.reconcileEntry(ctx, tenant, member); err != nil {
+			id, device, _ := strings.Cut(member, " ")
+			if !store.OwnsID(tenant, store.KindDevice, device) {
+				continue
+			}
+			if err := f(store.Device{Tenant: tenant, ID: device}, ":"+id); err != nil {
 				return err
 			}
 		}
@@ -118,16 +148,6 @@ func (q *Queue) ReconcileInbox(ctx context.Context, tenant string) error {
 		}
 		page.Cursor = store.CursorAfter(members[page.Limit-1])
 	}
-}
-
-// reconcileEntry reconciles the command of one entry of the inbox. It ignores an entry that
-// does not name a device of the tenant.
-func (q *Queue) reconcileEntry(ctx context.Context, tenant, member string) error {
-	id, device, _ := strings.Cut(member, " ")
-	if !store.OwnsID(tenant, store.KindDevice, device) {
-		return nil
-	}
-	return q.reconcile(ctx, store.Device{Tenant: tenant, ID: device}, []string{":" + id})
 }
 
 // findCommands returns an entry for reconcile.lua for each command of the device. It
@@ -183,10 +203,19 @@ func addIDs(found map[string]bool, ids []string) {
 	}
 }
 
-// addRecords adds the commands that have a record, and returns what the records count. It
-// reads the records in batches, of which several may have the same record.
+// addRecords adds the commands that have a record, and returns what the records count.
 func (q *Queue) addRecords(ctx context.Context, d store.Device, found map[string]bool) (bytes int64, err error) {
-	counted := map[string]bool{}
+	err = q.eachState(ctx, d, func(id, state string) {
+		found[":"+id] = true
+		bytes += countedBytes(state)
+	})
+	return bytes, err
+}
+
+// eachState calls f once for each command of a device that has a record, with its stored state.
+// It reads the records in batches, of which several may have the same record.
+func (q *Queue) eachState(ctx context.Context, d store.Device, f func(id, state string)) error {
+	seen := map[string]bool{}
 	for cursor := uint64(0); ; {
 		var pairs []string
 		err := q.store.Do(ctx, "reconcile_records", func(ctx context.Context, c store.Client) (err error) {
@@ -194,17 +223,16 @@ func (q *Queue) addRecords(ctx context.Context, d store.Device, found map[string
 			return err
 		})
 		if err != nil {
-			return 0, err
+			return err
 		}
 		for i := 0; i+1 < len(pairs); i += 2 {
-			found[":"+pairs[i]] = true
-			if !counted[pairs[i]] {
-				bytes += countedBytes(pairs[i+1])
+			if !seen[pairs[i]] {
+				f(pairs[i], pairs[i+1])
 			}
-			counted[pairs[i]] = true
+			seen[pairs[i]] = true
 		}
 		if cursor == 0 {
-			return bytes, nil
+			return nil
 		}
 	}
 }

@@ -46,24 +46,12 @@ func drift(before, after totals, sum int64) int64 {
 // come from a lost record, or from an instance of an earlier version that frees records
 // without counting. Any number of instances may run it, concurrently with all other calls.
 func (s *Service) ReconcileDevice(ctx context.Context, d store.Device, sum func(context.Context) (int64, error)) error {
-	before, own, err := s.deviceTotals(ctx, d)
-	if err != nil {
+	missing, corrections, err := s.missingInDevice(ctx, d, sum)
+	if err != nil || missing == 0 {
 		return err
-	}
-	found, err := sum(ctx)
-	if err != nil {
-		return fmt.Errorf("adding up the records of a device: %w", err)
-	}
-	after, _, err := s.deviceTotals(ctx, d)
-	if err != nil {
-		return err
-	}
-	missing := drift(before, after, own+found)
-	if missing == 0 {
-		return nil
 	}
 	s.log.WarnContext(ctx, "corrected the stored bytes of a device", "tenant", d.Tenant, "device", d.ID, "by", missing)
-	return s.correctDevice(ctx, d, missing, before.corrections)
+	return s.correctDevice(ctx, d, missing, corrections)
 }
 
 // correctDevice adds bytes to the stored bytes of a device, unless the device was corrected since
@@ -72,6 +60,24 @@ func (s *Service) correctDevice(ctx context.Context, d store.Device, bytes, corr
 	args := store.NewScope(d, store.ActorSystem, "", 0).Args(bytes, corrections)
 	_, err := s.store.Run(ctx, correctDevice, d.Keys(), args...)
 	return err
+}
+
+// missingInDevice returns the number of bytes that the count of a device lacks, which is negative
+// for a count that is too high. It also returns how often the count had been corrected before.
+func (s *Service) missingInDevice(ctx context.Context, d store.Device, sum func(context.Context) (int64, error)) (missing, corrections int64, err error) {
+	before, own, err := s.deviceTotals(ctx, d)
+	if err != nil {
+		return 0, 0, err
+	}
+	found, err := sum(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("adding up the records of a device: %w", err)
+	}
+	after, _, err := s.deviceTotals(ctx, d)
+	if err != nil {
+		return 0, 0, err
+	}
+	return drift(before, after, own+found), before.corrections, nil
 }
 
 // deviceTotals returns the totals in the record of a device, and what the record itself
@@ -91,29 +97,18 @@ func (s *Service) deviceTotals(ctx context.Context, d store.Device) (t totals, o
 // ReconcileTenant compares what is counted for a tenant with its devices, and corrects the
 // counts. It costs about one round trip for each 200 devices.
 func (s *Service) ReconcileTenant(ctx context.Context, tenant string) error {
-	before, err := s.tenantRecord(ctx, tenant)
-	if err != nil {
-		return err
-	}
-	sums, err := s.sumDevices(ctx, tenant)
-	if err != nil {
-		return fmt.Errorf("adding up the devices of a tenant: %w", err)
-	}
-	after, err := s.tenantRecord(ctx, tenant)
-	if err != nil {
+	lacking, corrections, err := s.missingInTenant(ctx, tenant)
+	if err != nil || lacking == (Amounts{}) {
 		return err
 	}
 	missing := map[Name]int64{}
-	for _, name := range []Name{OpenSessions, ReadyCommands, StoredBytes} {
-		if by := drift(totalsOf(before, name), totalsOf(after, name), *sums.Field(name)); by != 0 {
+	for _, name := range counted {
+		if by := *lacking.Field(name); by != 0 {
 			s.log.WarnContext(ctx, "corrected the usage of a tenant", "tenant", tenant, "quota", string(name), "by", by)
 			missing[name] = by
 		}
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return s.correctTenant(ctx, tenant, missing, totalsOf(before, StoredBytes).corrections)
+	return s.correctTenant(ctx, tenant, missing, corrections)
 }
 
 // correctTenant adds what is missing to the counts of a tenant, unless the tenant was corrected
@@ -125,6 +120,30 @@ func (s *Service) correctTenant(ctx context.Context, tenant string, missing map[
 	}
 	_, err := s.store.Run(ctx, correctTenant, []string{store.Tenant(tenant).UsageKey()}, args...)
 	return err
+}
+
+// counted are the quotas whose use is counted in the usage record of a tenant.
+var counted = []Name{OpenSessions, ReadyCommands, StoredBytes}
+
+// missingInTenant returns what the counts of a tenant lack, which is negative for a count that is
+// too high. It also returns how often the counts had been corrected before.
+func (s *Service) missingInTenant(ctx context.Context, tenant string) (missing Amounts, corrections int64, err error) {
+	before, err := s.tenantRecord(ctx, tenant)
+	if err != nil {
+		return Amounts{}, 0, err
+	}
+	sums, err := s.sumDevices(ctx, tenant)
+	if err != nil {
+		return Amounts{}, 0, fmt.Errorf("adding up the devices of a tenant: %w", err)
+	}
+	after, err := s.tenantRecord(ctx, tenant)
+	if err != nil {
+		return Amounts{}, 0, err
+	}
+	for _, name := range counted {
+		*missing.Field(name) = drift(totalsOf(before, name), totalsOf(after, name), *sums.Field(name))
+	}
+	return missing, totalsOf(before, StoredBytes).corrections, nil
 }
 
 func (s *Service) tenantRecord(ctx context.Context, tenant string) (record map[string]string, err error) {

@@ -39,19 +39,27 @@ const sessionsPerRead = 200
 
 // countedBytes returns what the sessions of a device count.
 func (s *Service) countedBytes(ctx context.Context, d store.Device) (bytes int64, err error) {
+	err = s.eachPage(ctx, d, func(ids []string) error {
+		counted, err := s.sumBytes(ctx, ids)
+		bytes += counted
+		return err
+	})
+	return bytes, err
+}
+
+// eachPage calls f with the ids of the sessions of a device, page by page.
+func (s *Service) eachPage(ctx context.Context, d store.Device, f func(ids []string) error) error {
 	listing := store.Listing{Key: d.SessionsKey()}
 	for page := (store.Page{Limit: sessionsPerRead}); ; {
 		ids, err := s.store.Members(ctx, listing, page)
 		if err != nil {
-			return 0, err
+			return err
 		}
-		counted, err := s.sumBytes(ctx, ids[:min(len(ids), page.Limit)])
-		if err != nil {
-			return 0, err
+		if err := f(ids[:min(len(ids), page.Limit)]); err != nil {
+			return err
 		}
-		bytes += counted
 		if len(ids) <= page.Limit {
-			return bytes, nil
+			return nil
 		}
 		page.Cursor = store.CursorAfter(ids[page.Limit-1])
 	}
@@ -98,15 +106,25 @@ func (s *Service) candidates(ctx context.Context, d store.Device) ([]string, err
 
 // reconcile compares and repairs one session, and reports each violation.
 func (s *Service) reconcile(ctx context.Context, d store.Device, id string) error {
-	reply, err := s.store.Run(ctx, reconcileScript, recordKeys(d, id), store.NewScope(d, store.ActorSystem, "", s.retention).Args(id)...)
+	found, err := s.compare(ctx, reconcileScript, d, id)
+	for _, v := range found {
+		s.store.ReportViolation(ctx, v)
+	}
+	return err
+}
+
+// compare runs reconcile_session.lua, or the check of the same script, on a session. It returns
+// the violations.
+func (s *Service) compare(ctx context.Context, script *store.Script, d store.Device, id string) (found []store.Violation, err error) {
+	reply, err := s.store.Run(ctx, script, recordKeys(d, id), store.NewScope(d, store.ActorSystem, "", s.retention).Args(id)...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	found := reply.List(2)
-	for i := range found {
-		s.store.ReportViolation(ctx, violation(d.ID, id, found.String(i)))
+	damages := reply.List(2)
+	for i := range damages {
+		found = append(found, violation(d.ID, id, damages.String(i)))
 	}
-	return nil
+	return found, nil
 }
 
 // OneSession is the invariant that a device has at most one active session, and that the

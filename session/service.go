@@ -27,6 +27,7 @@ var (
 	settleScript = store.NewScript(scripts, "lua/settle_session.lua", queuelua.Library)
 
 	reconcileScript = store.NewScript(scripts, "lua/reconcile_session.lua", queuelua.Library)
+	checkScript     = store.NewCheck(scripts, "lua/reconcile_session.lua", queuelua.Library)
 )
 
 // idempotencyTTL is the time for which the store remembers the IdempotencyKey of a request to

@@ -64,7 +64,7 @@ func pageStart(s Session, since time.Time, cursor string) (string, error) {
 func (s *Service) scan(ctx context.Context, session Session, from string, limit int) (events []Event, next string, err error) {
 	size := max(limit+1, minBatch)
 	for examined := 0; examined < maxExamined; examined += size {
-		entries, err := s.entries(ctx, session, from, size)
+		entries, err := s.entries(ctx, store.Device{Tenant: session.Tenant, ID: session.DeviceID}, from, size)
 		if err != nil {
 			return nil, "", fmt.Errorf("reading the timeline: %w", err)
 		}
@@ -85,12 +85,34 @@ func (s *Service) scan(ctx context.Context, session Session, from string, limit 
 	return events, store.CursorAfter(next), nil
 }
 
-// entries returns at most count entries of the device's timeline, in order, beginning at the
+// Timeline returns the timeline of a device, with the events of all its sessions and of none, the
+// oldest first, and the cursor of the next page. Error: validation_failed for an invalid cursor. The
+// caller has checked that the device is one of the tenant.
+func (s *Service) Timeline(ctx context.Context, d store.Device, page store.Page) (events []Event, next string, err error) {
+	from := "-"
+	if page.Cursor != "" {
+		if from, err = pageStart(Session{}, time.Time{}, page.Cursor); err != nil {
+			return nil, "", err
+		}
+	}
+	entries, err := s.entries(ctx, d, from, page.Limit)
+	if err != nil {
+		return nil, "", fmt.Errorf("reading the timeline: %w", err)
+	}
+	for _, entry := range entries {
+		events = append(events, decodeEvent(entry))
+	}
+	if len(entries) == page.Limit {
+		next = store.CursorAfter(entries[len(entries)-1].ID)
+	}
+	return events, next, nil
+}
+
+// entries returns at most count entries of a device's timeline, in order, beginning at the
 // position `from`.
-func (s *Service) entries(ctx context.Context, session Session, from string, count int) (entries []redis.XMessage, err error) {
-	key := store.Device{Tenant: session.Tenant, ID: session.DeviceID}.TimelineKey()
+func (s *Service) entries(ctx context.Context, d store.Device, from string, count int) (entries []redis.XMessage, err error) {
 	err = s.store.Do(ctx, "read_timeline", func(ctx context.Context, c store.Client) (err error) {
-		entries, err = c.XRangeN(ctx, key, from, "+", int64(count)).Result()
+		entries, err = c.XRangeN(ctx, d.TimelineKey(), from, "+", int64(count)).Result()
 		return err
 	})
 	return entries, err

@@ -40,8 +40,8 @@ func parseDue(p Partition, member string) (Due, bool) {
 	return d, PartitionOf(d.Device.Tenant) == p && OwnsID(d.Device.Tenant, KindDevice, d.Device.ID)
 }
 
-// member returns the member of the due index for d. The function parseDue parses it.
-func (d Due) member() string {
+// Member returns the member of the due index for d. The function parseDue parses it.
+func (d Due) Member() string {
 	return strings.Join([]string{d.Kind, d.ID, d.Device.ID, d.Device.Tenant}, " ")
 }
 
@@ -178,7 +178,7 @@ func (s *Store) postpone(ctx context.Context, due []Due) error {
 		}
 		pipe := s.client.Pipeline()
 		for _, d := range due {
-			later := redis.Z{Score: float64(now.Add(postponeBy).UnixMilli()), Member: d.member()}
+			later := redis.Z{Score: float64(now.Add(postponeBy).UnixMilli()), Member: d.Member()}
 			pipe.ZAddArgs(ctx, PartitionOf(d.Device.Tenant).DueKey(), redis.ZAddArgs{XX: true, GT: true, Members: []redis.Z{later}})
 		}
 		_, err = pipe.Exec(ctx)

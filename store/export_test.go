@@ -10,7 +10,7 @@ func EmbeddedAddr(s *Store) string { return s.embedded.server.Addr() }
 func SetSilenceTimeout(s *Store, d time.Duration) { s.silenceTimeout = d }
 
 // DueMember returns the member of the due index for d.
-func DueMember(d Due) string { return d.member() }
+func DueMember(d Due) string { return d.Member() }
 
 // ParseDue parses a member of p's due index.
 func ParseDue(p Partition, member string) (Due, bool) { return parseDue(p, member) }

@@ -10,7 +10,7 @@ import (
 
 // files holds the scripts and the fragments of this package.
 //
-//go:embed lua/*.lua
+//go:embed lua/*.lua lua/check/*.lua
 var files embed.FS
 
 // include is the prefix of a line by which a script or a fragment includes another
@@ -26,6 +26,9 @@ const creates = "--@creates"
 // eventFragment is the fragment that records events. A script that includes it returns
 // the types of the recorded events as the second element of its reply.
 const eventFragment = "store/event"
+
+// readOnlyFragment is the path of the fragment with which the script of a check begins.
+const readOnlyFragment = "lua/check/read_only.lua"
 
 // Library holds the Lua fragments that packages export to the scripts of other packages.
 // The keys are the names of the owning packages. Each file system has the fragment NAME

@@ -29,7 +29,7 @@ var (
 // called for a member that cannot be settled, so that the member does not stop the
 // others. It is safe to repeat.
 func (s *Store) Quarantine(ctx context.Context, d Due) error {
-	return s.quarantine(ctx, PartitionOf(d.Device.Tenant), d.member())
+	return s.quarantine(ctx, PartitionOf(d.Device.Tenant), d.Member())
 }
 
 func (s *Store) quarantine(ctx context.Context, p Partition, member string) error {

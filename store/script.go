@@ -51,6 +51,19 @@ func NewScript(files fs.FS, file string, libraries ...Library) *Script {
 	return script
 }
 
+// NewCheck loads a script like NewScript, but the script writes nothing. It returns what it
+// would return if it wrote, so a script that repairs and reports damage only reports it. A real
+// server refuses every write of a check.
+func NewCheck(scripts fs.FS, file string, libraries ...Library) *Script {
+	script := NewScript(scripts, file, libraries...)
+	text := mustRead(files, readOnlyFragment) + script.plain.text
+	return &Script{
+		name:   script.name + "_check",
+		strict: newSource("#!lua flags=no-writes\n" + text),
+		plain:  newSource(text),
+	}
+}
+
 // SHA returns the digest with which EVALSHA runs the script on a real server. The
 // embedded server uses another digest.
 func (s *Script) SHA() string { return s.strict.sha }

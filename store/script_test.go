@@ -3,10 +3,12 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate"
@@ -137,5 +139,52 @@ func TestRun_CancelledCallerSendsNothing(t *testing.T) {
 		_, err := s.Run(cancelled, countScript, []string{key})
 		require.ErrorIs(t, err, context.Canceled)
 		require.EqualValues(t, 1, count(t, s, key))
+	})
+}
+
+// TestCheck_WritesNothing runs a script that writes with every command for which a check has a
+// reply. The check must return what the script would return, and leave the store as it is.
+func TestCheck_WritesNothing(t *testing.T) {
+	t.Parallel()
+	text := `local key, other_key, hash_key, stream_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+return { 'ok', redis.call('ZADD', key, 1, 'a'), redis.call('ZADD', key, 1, 'b'), redis.call('ZREM', key, 'a'), redis.call('ZREM', key, 'c'),
+  redis.call('SADD', other_key, 'a'), redis.call('SADD', other_key, 'b'), redis.call('SREM', other_key, 'a'), redis.call('SREM', other_key, 'c'),
+  redis.call('HDEL', hash_key, 'a', 'b', 'c'), redis.call('HSET', hash_key, 'd', 1), redis.call('HGET', hash_key, 'a'),
+  redis.call('XADD', stream_key, '*', 'a', 1) }`
+	files := lua(map[string]string{"lua/script": text})
+	check := store.NewCheck(files, "lua/script.lua")
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		keys := []string{newKey(), newKey(), newKey(), newKey()}
+		for i := range keys {
+			keys[i] = keys[0] + strings.Repeat("x", i)
+		}
+		do(t, s, func(ctx context.Context, c store.Client) error {
+			c.ZAdd(ctx, keys[0], redis.Z{Score: 1, Member: "a"})
+			c.SAdd(ctx, keys[1], "a")
+			return c.HSet(ctx, keys[2], "a", "1", "b", "2").Err()
+		})
+		reply, err := s.Run(t.Context(), check, keys)
+		require.NoError(t, err)
+		require.Equal(t, store.Reply{"ok", int64(0), int64(1), int64(1), int64(0), int64(0), int64(1), int64(1), int64(0), int64(2), int64(0), "1", "0-0"}, reply)
+		do(t, s, func(ctx context.Context, c store.Client) error {
+			require.Equal(t, []string{"a"}, c.ZRange(ctx, keys[0], 0, -1).Val())
+			require.Equal(t, []string{"a"}, c.SMembers(ctx, keys[1]).Val())
+			require.Equal(t, map[string]string{"a": "1", "b": "2"}, c.HGetAll(ctx, keys[2]).Val())
+			require.Zero(t, c.Exists(ctx, keys[3]).Val())
+			return nil
+		})
+	})
+}
+
+// TestCheck_ServerRefusesOtherWrites runs a check with a command that has no reply.
+func TestCheck_ServerRefusesOtherWrites(t *testing.T) {
+	t.Parallel()
+	check := store.NewCheck(lua(map[string]string{"lua/script": "redis.call('INCR', KEYS[1])\nreturn { 'ok' }"}), "lua/script.lua")
+	s, key := storetest.Redis(t), newKey()
+	_, err := s.Run(t.Context(), check, []string{key})
+	require.ErrorContains(t, err, "Write commands are not allowed")
+	do(t, s, func(ctx context.Context, c store.Client) error {
+		require.Zero(t, c.Exists(ctx, key).Val())
+		return nil
 	})
 }

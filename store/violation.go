@@ -20,11 +20,11 @@ const (
 	NothingForgotten Invariant = "nothingForgotten"
 )
 
-// Violation is a violation of an invariant that was found and repaired.
+// Violation is a violation of an invariant that was found in the store.
 type Violation struct {
 	Invariant Invariant
 	Damage    string // description of the violation, for the log
-	ID        string // id of the command or session
+	ID        string // id of the command, session or other record
 	Device    string
 }
 

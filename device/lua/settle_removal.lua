@@ -1,4 +1,4 @@
--- settle_removal deletes a decommissioned device at the end of its retention.
+-- settle_removal deletes a decommissioned device at the end of its retention, or at once.
 -- KEYS[1..13]  the device's key set, as store.Device.Keys returns it
 -- KEYS[14]     the tenant's devices
 -- KEYS[15]     the tenant's decommissioned devices
@@ -7,11 +7,12 @@
 -- KEYS[18]     the list of the device's logins
 -- KEYS[19...]  the indexes of the device's tags
 -- ARGV[1..5]   the scope, as store.Scope.Args returns it
+-- ARGV[6]      "erase" to delete the device at once, with all that is kept of it
 -- Returns {"ok", events, 1 when the device was deleted, number of fields of its commands that
 --       were deleted with it}
 -- Guarantees that the due member is removed or has a later time when the script returns, that
 -- only a decommissioned device is deleted, and that the device stays as long as commands or
--- sessions of it are kept. Records that have not ended by themselves, such as quarantined
+-- sessions of it are kept, unless it is erased. Records that have not ended by themselves, such as quarantined
 -- ones, delay its end by one more retention, at least a day.
 --@include store/base
 --@include store/device
@@ -48,7 +49,7 @@ end
 
 local fields = redis.call('HLEN', device.commands)
 local ends = kept_until(fields)
-if ends > now then
+if ends > now and ARGV[6] ~= 'erase' then
   set_due(device, 'device', device.id, ends)
   return ok(0, 0)
 end
