@@ -31,6 +31,10 @@ type settings struct {
 
 	PersonalTenants string `env:"FIELDGATE_PERSONAL_TENANTS" enum:"on,off" default:"${personal_tenants}" help:"Whether a user whose token has no tenant is admin of a tenant of their own (on, off). Anyone who can sign up is then an admin."`
 
+	JWTMaxLifetime time.Duration `name:"jwt-max-lifetime" env:"FIELDGATE_JWT_MAX_LIFETIME" default:"${jwt_max_lifetime}" help:"Maximum time for which a token is valid; a longer one is refused."`
+	ApprovalAAL    string        `name:"approval-aal" env:"FIELDGATE_APPROVAL_AAL" enum:"aal1,aal2" default:"${approval_aal}" help:"Least assurance level of the sign-in with which a user approves a command (aal1, or aal2 for a second factor)."`
+	AllowedClients []string      `env:"FIELDGATE_ALLOWED_CLIENTS" help:"Ids of OAuth clients that may approve commands for their users. The others may do what else the role of the user allows."`
+
 	AllowedOrigins []string `env:"FIELDGATE_ALLOWED_ORIGINS" help:"Origins whose web pages may call the API from a browser, besides the gateway's own, such as https://app.example.com."`
 	TrustedProxies []string `env:"FIELDGATE_TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For is trusted, such as 10.0.0.0/8."`
 
@@ -47,6 +51,9 @@ type settings struct {
 	ReconcileDevices  int           `env:"FIELDGATE_RECONCILE_DEVICES" default:"${reconcile_devices}" help:"Number of devices in a round of the reconciler; twenty commands count as a device."`
 
 	CodeKey string `env:"FIELDGATE_CODE_KEY" help:"Key with which activation codes are hashed, at least 32 characters. Default: a key that is kept in the store."`
+
+	RecordKey         string `env:"FIELDGATE_RECORD_KEY" help:"Key that authenticates the records of commands, so that a change of them in Redis is found, at least 32 characters. Default: a key that is kept in the store."`
+	RecordKeyRequired string `env:"FIELDGATE_RECORD_KEY_REQUIRED" enum:"on,off" default:"on" help:"Whether a command is refused whose record this key does not authenticate (on, off); off while the key is introduced or replaced."`
 
 	RateLimits   string `env:"FIELDGATE_RATE_LIMITS" enum:"on,off" default:"on" help:"Whether HTTP calls are limited (on, off)."`
 	RateDevice   rate   `env:"FIELDGATE_RATE_DEVICE" default:"1200/300" help:"Calls of each device: per minute/burst."`
@@ -102,10 +109,12 @@ func (s settings) config() (gateway.Config, error) {
 		Addr: s.Addr, MetricsAddr: metrics,
 		Audience: s.Audience, TenantClaim: s.TenantClaim, RoleClaim: s.RoleClaim,
 		IssuerKeysMaxAge: s.KeysMaxAge, PersonalTenants: s.PersonalTenants == "on",
+		JWTMaxLifetime: s.JWTMaxLifetime, ApprovalAAL: s.ApprovalAAL, AllowedClients: s.AllowedClients,
 		AllowedOrigins: s.AllowedOrigins, TrustedProxies: proxies,
 		DrainDelay: s.DrainDelay, DrainWindow: s.DrainWindow, ShutdownTimeout: s.ShutdownTimeout,
 		IdleTimeout: s.IdleTimeout, BalancerIdleTimeout: s.BalancerIdleTimeout,
 		Policy: policy, Retention: s.Retention, CodeKey: s.CodeKey,
+		RecordKey: s.RecordKey, RecordKeyRequired: s.RecordKeyRequired == "on",
 		MaxSockets: s.MaxSockets, MaxTenantSockets: s.MaxTenantSockets, Quotas: quota.Amounts(s.Quota),
 		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices,
 		RedisCAFile: s.Redis.CAFile, RedisCertFile: s.Redis.CertFile, RedisKeyFile: s.Redis.KeyFile,
