@@ -12,6 +12,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -36,37 +39,66 @@ func observeStore(registry prometheus.Registerer) func(string, time.Duration, er
 	registry.MustRegister(latency, failures)
 	return func(name string, took time.Duration, err error) {
 		latency.WithLabelValues(name).Observe(took.Seconds())
+		failed := failures.WithLabelValues(name) // zero from the first round trip
 		if err != nil && !errors.Is(err, context.Canceled) {
-			failures.WithLabelValues(name).Inc()
+			failed.Inc()
 		}
 	}
 }
 
+// transitions are the transitions of commands, as the contract lists them in EventType.
+var transitions = []string{
+	"proposed", "approved", "rejected", "claimed", "requeued", "released", "succeeded", "failed", "timed_out",
+	"cancel_requested", "cancelled", "expired",
+}
+
 // countTransitions returns a function that counts the transitions of commands. It also counts
 // transitions that another operation causes: for example, closing a session expires commands.
+// The counter of each transition is zero from the start.
 func countTransitions(registry prometheus.Registerer) func(event string) {
-	transitions := prometheus.NewCounterVec(prometheus.CounterOpts{
+	counters := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fieldgate_command_transitions_total",
 		Help: "Transitions of commands by this instance, by type.",
 	}, []string{"transition"})
-	registry.MustRegister(transitions)
+	registry.MustRegister(counters)
+	for _, name := range transitions {
+		counters.WithLabelValues(name)
+	}
 	return func(event string) {
 		if name, ok := strings.CutPrefix(event, "command."); ok {
-			transitions.WithLabelValues(name).Inc()
+			counters.WithLabelValues(name).Inc()
 		}
 	}
 }
 
 // countViolations returns a function that counts the violations that the reconciler has found
-// and repaired, by invariant. In a correct system the counter stays at zero, so an alarm on it
-// is useful.
+// and repaired, by invariant. In a correct system the counters stay at zero, so an alarm on them
+// is useful. The counter of each invariant is zero from the start: a counter that appeared with
+// its first violation would show no increase.
 func countViolations(registry prometheus.Registerer) func(invariant string) {
 	violations := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fieldgate_invariant_violations_total",
 		Help: "Violations that were found in the store and repaired, by invariant.",
 	}, []string{"invariant"})
 	registry.MustRegister(violations)
+	for _, invariant := range append(queue.Invariants(), session.OneSession) {
+		violations.WithLabelValues(string(invariant))
+	}
 	return func(invariant string) { violations.WithLabelValues(invariant).Inc() }
+}
+
+// countUnauthenticated returns a function that counts the requests and frames whose credential
+// was refused, by reason. The counter of each reason is zero from the start.
+func countUnauthenticated(registry prometheus.Registerer) func(reason fieldgate.Reason) {
+	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fieldgate_unauthenticated_total",
+		Help: "Requests and frames whose credential was refused, by reason.",
+	}, []string{"reason"})
+	registry.MustRegister(refused)
+	for _, reason := range fieldgate.Reasons() {
+		refused.WithLabelValues(string(reason))
+	}
+	return func(reason fieldgate.Reason) { refused.WithLabelValues(string(reason)).Inc() }
 }
 
 // measureMemory returns a function that records the share of maxmemory that Redis uses.
@@ -93,6 +125,24 @@ func measureConnections(registry prometheus.Registerer, listener *boundedListene
 			Name: "fieldgate_sockets_max", Help: "Maximum number of sockets of this instance.",
 		}, func() float64 { return float64(c.sockets) }),
 	)
+}
+
+// countKeyFetches returns a function that counts the fetches of the token issuer's keys, by
+// result. Both counters are zero from the start.
+func countKeyFetches(registry prometheus.Registerer) func(err error) {
+	fetches := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fieldgate_issuer_key_fetches_total",
+		Help: "Fetches of the token issuer's keys, by result: ok or failed.",
+	}, []string{"result"})
+	registry.MustRegister(fetches)
+	ok, failed := fetches.WithLabelValues("ok"), fetches.WithLabelValues("failed")
+	return func(err error) {
+		if err != nil {
+			failed.Inc()
+			return
+		}
+		ok.Inc()
+	}
 }
 
 // measureIssuerKeys exports the age of the token issuer's keys. It is no number while there are
