@@ -18,9 +18,9 @@ DIFFERENTIAL := .ci/differential
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build run demo generate test test-go test-kill test-balancer test-browser test-contract differential histories faults measure-faults \
+.PHONY: help build run demo generate test test-go test-kill test-balancer test-stores test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
 	mutants bench bench-sockets bench-abuse check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
-	alerts reference typescript typescript-check typescript-test console console-check redis jq haproxy promtool chromium node
+	alerts reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy promtool chromium node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,18 @@ test-kill: ## Kill the agent a hundred times while it executes commands, alone a
 
 test-balancer: redis haproxy ## Test behind a real load balancer; installs haproxy as root on Debian.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run '^TestBalancer' ./gateway
+
+# Without a program of Valkey, its package is installed if Debian has one.
+test-stores: redis valkey ## Run the life of a command on Redis and Valkey: one server, Sentinel, Cluster, failovers; prints a table.
+	@.ci/stores/run.sh
+
+# The programs of earlier versions are built from the history of the repository, and kept.
+test-roll: redis ## Replace instances of earlier versions by this one and back, under load; load data of 1.0.0.
+	@mkdir -p bin/earlier && FIELDGATE_TEST_ROLL="$(CURDIR)/bin/earlier" go test -count=1 -timeout 10m -v -run '^TestRoll' ./gateway/faults
+
+roll-fixture: redis ## Write the data of 1.0.0 that test-roll loads.
+	@mkdir -p bin/earlier && FIELDGATE_TEST_WRITE_FIXTURE=yes FIELDGATE_TEST_ROLL="$(CURDIR)/bin/earlier" \
+		go test -count=1 -v -run '^TestFixture_Write' ./gateway/faults
 
 faults: redis ## Run the fault suite with ten seeds; takes about half an hour.
 	@FIELDGATE_FAULT_SEEDS=10 go test -count=1 -timeout 90m ./gateway/faults
@@ -179,6 +191,13 @@ redis:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; \
 	else \
 		echo "the tests need redis-server 7 or later: install it (Debian: sudo apt-get install redis-server, macOS: brew install redis)"; exit 1; \
+	fi
+
+valkey:
+	@[ -n "$$FIELDGATE_TEST_VALKEY" ] || command -v valkey-server >/dev/null 2>&1 && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-cache show valkey-server >/dev/null 2>&1; then \
+		echo "installing valkey-server for the tests"; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends valkey-server >/dev/null; \
 	fi
 
 # The samples in the guides use jq.

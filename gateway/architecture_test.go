@@ -48,6 +48,7 @@ var allowedImports = map[string]string{
 	"gateway":             ". api api/problem api/request realtime customer device handlers queue quota ratelimit refusal session store",
 	"gateway/measure":     "", // contains tests only
 	"gateway/faults":      "", // contains tests only
+	"gateway/stores":      "", // contains tests only
 	"cmd/fieldgate":       "gateway cmd/program cmd/fieldgate-agent/settings customer customer/issuer device queue quota ratelimit store clients/go",
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program",
 	"cmd/program":         "",

@@ -11,12 +11,14 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/api"
 	"github.com/fieldgate/fieldgate/api/problem"
 	"github.com/fieldgate/fieldgate/customer"
@@ -50,7 +52,8 @@ type Gateway struct {
 	health      *handlers.Health
 	probe       *issuerProbe
 	capacity    capacity
-	held        *api.Budget // of the bytes of bodies and frames
+	held        *api.Budget                   // of the bytes of bodies and frames
+	refused     func(reason fieldgate.Reason) // counts a refused credential
 	listener    *boundedListener
 	metrics     *boundedListener // nil if metrics are not served
 	server      *http.Server
@@ -75,7 +78,7 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 		cfg: cfg, log: cfg.Logger, registry: newRegistry(), capacity: capacity, held: api.NewBudget(0, 0),
 		health: &handlers.Health{Version: cfg.Version, Environment: cfg.Environment},
 	}
-	g.storeConfig = g.newStoreConfig()
+	g.storeConfig, g.refused = g.newStoreConfig(), countUnauthenticated(g.registry)
 	g.server = g.newServer()
 	for _, step := range []func(context.Context) error{g.prepare, g.startUnlessUnreachable, g.listen} {
 		if err := step(ctx); err != nil {
@@ -130,7 +133,7 @@ func (g *Gateway) start(ctx context.Context) (err error) {
 func (g *Gateway) assemble() error {
 	g.warnOfRecordKey()
 	g.keepIssuerKeys()
-	g.probe = newIssuerProbe(g.verifier, g.cfg.HealthURL)
+	g.probe = newIssuerProbe(g.verifier, g.cfg.HealthURL, g.cfg.SupabaseAnonKey)
 	g.devices = device.New(device.Config{
 		Store: g.store, Retention: g.cfg.Retention, CodeKey: []byte(g.cfg.CodeKey), DeviceRate: g.cfg.DeviceRate,
 		Limits: g.cfg.Quotas, Logger: g.log,
@@ -166,7 +169,7 @@ func (g *Gateway) newHub() *realtime.Hub {
 	cfg.Store, cfg.Retention, cfg.Registerer, cfg.Logger = g.store, g.cfg.Retention, g.registry, g.log
 	cfg.SocketQuota = g.cfg.Quotas.Sockets
 	cfg.Problem = func(err error, requestID string) any { return problem.Of(err, requestID) }
-	cfg.Hold, cfg.Free = g.held.HoldFrame, g.held.FreeFrame
+	cfg.Hold, cfg.Free, cfg.Unauthenticated = g.held.HoldFrame, g.held.FreeFrame, g.refused
 	cfg.MaxSockets = cmp.Or(cfg.MaxSockets, g.capacity.sockets)
 	cfg.MaxPerTenant = cmp.Or(cfg.MaxPerTenant, g.capacity.tenantSockets)
 	cfg.Handshakes, cfg.Events = realtime.Rate(g.cfg.HandshakeRate), realtime.Rate(g.cfg.EventRate)
@@ -174,13 +177,18 @@ func (g *Gateway) newHub() *realtime.Hub {
 }
 
 func (g *Gateway) newVerifier() (*customer.Verifier, error) {
-	if g.cfg.JWKSURL != "" && g.cfg.Issuer == "" {
-		g.log.Warn("accepting tokens of any issuer with these keys, because FIELDGATE_JWT_ISSUER is empty")
+	issuers := g.cfg.Issuers
+	if slices.Contains(issuers, IssuerOff) {
+		issuers = nil
+	}
+	if g.cfg.JWKSURL != "" && len(issuers) == 0 {
+		g.log.Warn("accepting tokens of any issuer with these keys, because FIELDGATE_JWT_ISSUER names none")
 	}
 	return customer.NewVerifier(customer.Config{
-		JWKSURL: g.cfg.JWKSURL, HS256Secret: []byte(g.cfg.JWTSecret), Issuer: g.cfg.Issuer, Audience: g.cfg.Audience,
-		TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim, PersonalTenants: g.cfg.PersonalTenants,
-		MaxKeyAge: g.cfg.IssuerKeysMaxAge, Logger: g.log,
+		JWKSURL: g.cfg.JWKSURL, APIKey: g.cfg.SupabaseAnonKey, HS256Secret: []byte(g.cfg.JWTSecret),
+		Issuers: issuers, Audience: g.cfg.Audience, TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim,
+		PersonalTenants: g.cfg.PersonalTenants, MaxLifetime: g.cfg.JWTMaxLifetime, MaxKeyAge: g.cfg.IssuerKeysMaxAge,
+		Fetched: countKeyFetches(g.registry), Logger: g.log,
 	})
 }
 
@@ -190,6 +198,7 @@ func (g *Gateway) newHandler() error {
 		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Quotas: g.quotas, Health: g.health,
 		Hub: g.hub, Tickets: g.tickets, Verify: g.verifier.Verify, LimitTenant: g.limitTenant,
 		WrongCode: g.guard.suspect,
+		Approvals: customer.ApprovalRules{Assurance: g.cfg.ApprovalAAL, Clients: g.cfg.AllowedClients},
 	})
 	if err != nil {
 		return fmt.Errorf("preparing the handlers: %w", err)
@@ -199,7 +208,7 @@ func (g *Gateway) newHandler() error {
 		Authenticators: map[string]api.Authenticator{
 			"customerJWT": g.authenticateUser, "deviceSession": g.authenticateDevice,
 		},
-		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead,
+		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, Unauthenticated: g.refused,
 		Logger: g.log, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
 		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes, Held: g.held,
 	})
