@@ -49,10 +49,12 @@ var allowedImports = map[string]string{
 	"gateway/measure":     "", // contains tests only
 	"gateway/faults":      "", // contains tests only
 	"gateway/stores":      "", // contains tests only
-	"cmd/fieldgate":       "gateway cmd/program cmd/fieldgate-agent/settings customer customer/issuer device queue quota ratelimit store clients/go",
+	"cmd/fieldgate":       "gateway cmd/program cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device queue quota ratelimit store clients/go",
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program",
 	"cmd/program":         "",
 
+	"cmd/fieldgate/admin":             ". cmd/fieldgate/connection handlers generated realtime device session queue quota ratelimit store",
+	"cmd/fieldgate/connection":        "store",
 	"cmd/fieldgate-agent/diagnostics": "clients/go clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process cmd/fieldgate-agent/settings",
 	"cmd/fieldgate-agent/settings":    "",

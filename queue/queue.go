@@ -41,6 +41,7 @@ var (
 
 	setAsideScript  = store.NewScript(files, "lua/set_aside_command.lua")
 	reconcileScript = store.NewScript(files, "lua/reconcile.lua")
+	restoreScript   = store.NewScript(files, "lua/restore.lua")
 )
 
 // These are limits of the queue. The API contract documents the first two.

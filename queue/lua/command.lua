@@ -231,8 +231,19 @@ local function lacks_approval(c)
   return c.approve_by and not (c.approval and c.approval.decision == 'approved')
 end
 
--- enqueue adds the command to the ready set, ordered by priority and sequence number.
--- Apart from enqueue, only the reconciler adds to the ready set, to restore a lost entry.
+-- missing_part returns "approval" or "body" if the command is queued but lacks its approval or
+-- its body. It returns nil for any other command.
+local function missing_part(device, id, c)
+  if c.status ~= 'queued' then
+    return nil
+  elseif lacks_approval(c) then
+    return 'approval'
+  end
+  return redis.call('HEXISTS', device.commands, body_field(id)) == 0 and 'body' or nil
+end
+
+-- enqueue adds the command to the ready set, ordered by priority and sequence number. Apart from
+-- enqueue, only the scripts that put a lost or a quarantined command back add to the ready set.
 local function enqueue(device, id, c, now)
   unlist(device, id, c)
   c.status = 'queued'
