@@ -58,6 +58,8 @@ var runBy = map[string][]string{
 	"queue/lua/result":    {"submitResult"},
 	"queue/lua/settle":    nil,
 
+	"queue/lua/set_aside_command": {"claimCommands", "decideCommand"},
+
 	"quota/lua/correct_device": nil,
 	"quota/lua/correct_tenant": nil,
 

@@ -27,13 +27,14 @@ var allowedImports = map[string]string{
 	"store":               ".",
 	"refusal":             ". store",
 	"quota":               "store",
-	"queue":               ". quota refusal store",
+	"queue":               ". quota refusal seal store",
 	"queue/model":         "queue store", // used by tests only
 	"queue/lua":           "store",
 	"credential":          "",
+	"seal":                "",
 	"session":             ". quota refusal store queue/lua",
 	"session/lua":         "store",
-	"device":              ". credential quota refusal store queue/lua session/lua",
+	"device":              ". credential quota refusal seal store queue/lua session/lua",
 	"device/lua":          "store",
 	"ratelimit":           ". refusal store",
 	"customer":            ". credential refusal store",
@@ -49,6 +50,7 @@ var allowedImports = map[string]string{
 	"gateway":             ". api api/problem api/request realtime customer device handlers queue quota ratelimit refusal session store",
 	"gateway/measure":     "", // contains tests only
 	"gateway/faults":      "", // contains tests only
+	"gateway/stores":      "", // contains tests only
 	"cmd/fieldgate":       "gateway cmd/program cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device queue quota ratelimit store clients/go",
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program",
 	"cmd/program":         "",
