@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/lestrrat-go/jwx/v2/jwt"
@@ -41,13 +42,20 @@ func claimRules(cfg Config) []jwt.ValidateOption {
 		jwt.WithRequiredClaim(jwt.ExpirationKey),
 		jwt.WithRequiredClaim(jwt.IssuedAtKey),
 		jwt.WithRequiredClaim(jwt.SubjectKey),
-		jwt.WithRequiredClaim(jwt.AudienceKey),
-		jwt.WithAudience(cfg.Audience),
 	}
-	if cfg.Issuer != "" {
-		rules = append(rules, jwt.WithRequiredClaim(jwt.IssuerKey), jwt.WithIssuer(cfg.Issuer))
+	return slices.Concat(rules, audienceRules(cfg), issuerRules(cfg))
+}
+
+func audienceRules(cfg Config) []jwt.ValidateOption {
+	return []jwt.ValidateOption{jwt.WithRequiredClaim(jwt.AudienceKey), jwt.WithAudience(cfg.Audience)}
+}
+
+// issuerRules returns none if any issuer is accepted.
+func issuerRules(cfg Config) []jwt.ValidateOption {
+	if cfg.Issuer == "" {
+		return nil
 	}
-	return rules
+	return []jwt.ValidateOption{jwt.WithRequiredClaim(jwt.IssuerKey), jwt.WithIssuer(cfg.Issuer)}
 }
 
 // principalOf returns the principal of a payload whose signature has been verified.

@@ -96,13 +96,17 @@ func (g *Gateway) prepare(context.Context) (err error) {
 }
 
 func (g *Gateway) newStoreConfig() store.Config {
+	cfg := storeConfigOf(g.cfg)
+	cfg.Observe, cfg.Recorded = observeStore(g.registry), countTransitions(g.registry)
+	cfg.Violated, cfg.Memory, cfg.Problem = countViolations(g.registry), measureMemory(g.registry), measureProblems(g.registry)
+	return cfg
+}
+
+func storeConfigOf(cfg Config) store.Config {
 	return store.Config{
-		URL: g.cfg.RedisURL, CAFile: g.cfg.RedisCAFile, CertFile: g.cfg.RedisCertFile, KeyFile: g.cfg.RedisKeyFile,
-		PasswordFile: g.cfg.RedisPasswordFile, PoolSize: g.cfg.RedisPoolSize, AutoPipeline: g.cfg.AutoPipeline,
-		StoreID: g.cfg.StoreID, Development: g.cfg.Development, Logger: g.log,
-		Observe: observeStore(g.registry), Recorded: countTransitions(g.registry),
-		Violated: countViolations(g.registry), Memory: measureMemory(g.registry),
-		Problem: measureProblems(g.registry),
+		URL: cfg.RedisURL, CAFile: cfg.RedisCAFile, CertFile: cfg.RedisCertFile, KeyFile: cfg.RedisKeyFile,
+		PasswordFile: cfg.RedisPasswordFile, PoolSize: cfg.RedisPoolSize, AutoPipeline: cfg.AutoPipeline,
+		StoreID: cfg.StoreID, Development: cfg.Development, Logger: cfg.Logger,
 	}
 }
 
@@ -163,11 +167,15 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 	if g.cfg.JWKSURL != "" && g.cfg.Issuer == "" {
 		g.log.Warn("accepting tokens of any issuer with these keys, because FIELDGATE_JWT_ISSUER is empty")
 	}
-	return customer.NewVerifier(customer.Config{
-		JWKSURL: g.cfg.JWKSURL, HS256Secret: []byte(g.cfg.JWTSecret), Issuer: g.cfg.Issuer, Audience: g.cfg.Audience,
-		TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim, PersonalTenants: g.cfg.PersonalTenants,
-		MaxKeyAge: g.cfg.IssuerKeysMaxAge, Logger: g.log,
-	})
+	return customer.NewVerifier(verifierConfigOf(g.cfg))
+}
+
+func verifierConfigOf(cfg Config) customer.Config {
+	return customer.Config{
+		JWKSURL: cfg.JWKSURL, HS256Secret: []byte(cfg.JWTSecret), Issuer: cfg.Issuer, Audience: cfg.Audience,
+		TenantClaim: cfg.TenantClaim, RoleClaim: cfg.RoleClaim, PersonalTenants: cfg.PersonalTenants,
+		MaxKeyAge: cfg.IssuerKeysMaxAge, Logger: cfg.Logger,
+	}
 }
 
 // newHandler creates the handler of the API and serves it.
