@@ -118,7 +118,7 @@ func bind(w http.ResponseWriter, r *http.Request, b *body, held *share) error {
 
 // read reads the body of r up to the limit. If the body is longer, http.MaxBytesReader makes the
 // server close the connection, so that the client cannot continue to send. As data arrives, read
-// adds its size to held, the request's share of the budget.
+// adds its size to held, the request's share of the budget, and waits as held.grow says.
 func (b *body) read(w http.ResponseWriter, r *http.Request, held *share) ([]byte, error) {
 	if r.ContentLength == 0 {
 		return nil, nil
@@ -128,7 +128,7 @@ func (b *body) read(w http.ResponseWriter, r *http.Request, held *share) ([]byte
 	source := http.MaxBytesReader(w, r.Body, b.limit)
 	for {
 		n, err := io.CopyN(&data, source, chunk)
-		if heldErr := held.take(n); heldErr != nil {
+		if heldErr := held.grow(r.Context(), n); heldErr != nil {
 			return nil, heldErr
 		}
 		if err == io.EOF {

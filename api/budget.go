@@ -21,8 +21,9 @@ type Budget struct {
 	// parallel is the number of large bodies that are decoded at the same time, and the number of
 	// requests of one holder with a large body that are served at the same time.
 	parallel int
-	wait     time.Duration // time that a large body waits
+	wait     time.Duration // time that a large body waits for room, and for its turn
 	decoding chan struct{} // has an element for each large body that is decoded
+	pacer    *pacer        // delays the large bodies of each holder
 
 	mu      sync.Mutex
 	used    int64
@@ -33,18 +34,21 @@ type Budget struct {
 type holding struct {
 	bytes int64
 	turns chan struct{} // has an element for each request with a large body that is served
+	freed chan struct{} // closed when the holder frees a part; nil if nothing waits for that
 }
 
 // NewBudget returns a budget of bytes for all holders together, and for each holder. Zero means
 // 128 MiB and 32 MiB.
 func NewBudget(total, perHolder int64) *Budget {
-	return newBudget(cmp.Or(total, 128<<20), cmp.Or(perHolder, 32<<20), max(1, runtime.GOMAXPROCS(0)/2))
+	return newBudget(cmp.Or(total, 128<<20), cmp.Or(perHolder, 32<<20), runtime.GOMAXPROCS(0))
 }
 
-func newBudget(total, perHolder int64, parallel int) *Budget {
+func newBudget(total, perHolder int64, processors int) *Budget {
+	parallel := max(1, processors/2)
 	return &Budget{
 		total: total, perHolder: perHolder, holders: map[string]*holding{},
 		parallel: parallel, wait: bodyWait, decoding: make(chan struct{}, parallel),
+		pacer: newPacer(int64(processors)*paceRate, int64(processors)*paceBurst),
 	}
 }
 
@@ -60,7 +64,7 @@ func (b *Budget) FreeFrame(tenant string, bytes int64) { b.free(tenantHolder(ten
 // tenantHolder returns the name under which the budget counts the bodies and frames of a tenant.
 func tenantHolder(tenant string) string { return "tenant " + tenant }
 
-// bodyWait is the time that a large body waits until it is decoded.
+// bodyWait is the time that a large body waits for room, and again until it is decoded.
 const bodyWait = 2 * time.Second
 
 // errOverloaded refuses a body that does not fit into the budget.
@@ -98,9 +102,28 @@ func (b *Budget) free(holder string, bytes int64) {
 		return // the holder has used nothing
 	}
 	b.used -= bytes
+	if h.freed != nil {
+		close(h.freed)
+		h.freed = nil
+	}
 	if h.bytes -= bytes; h.bytes == 0 {
 		delete(b.holders, holder)
 	}
+}
+
+// full returns nil if a holder that uses a part of the budget uses at most half of its limit.
+// Otherwise it returns a channel that is closed when the holder frees a part.
+func (b *Budget) full(holder string) (freed <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := b.holders[holder]
+	if h.bytes <= b.perHolder/2 {
+		return nil
+	}
+	if h.freed == nil {
+		h.freed = make(chan struct{})
+	}
+	return h.freed
 }
 
 // turnsOf returns the turns of a holder that uses a part of the budget.
@@ -123,6 +146,39 @@ func (s *share) take(bytes int64) error {
 		return err
 	}
 	s.bytes += bytes
+	return nil
+}
+
+// grow adds bytes of a body that were read, and waits until more of it may be read. A body of at
+// most one chunk does not wait. A larger one first waits until its holder uses at most half of its
+// limit, because a body that is refused after most of it was read costs most. Then it waits as the
+// pacer says.
+func (s *share) grow(ctx context.Context, bytes int64) error {
+	if err := s.take(bytes); err != nil || s.bytes <= chunk {
+		return err
+	}
+	if s.bytes-bytes <= chunk {
+		if err := s.awaitRoom(ctx); err != nil {
+			return err
+		}
+	}
+	return s.budget.pacer.await(ctx, s.holder, bytes)
+}
+
+// awaitRoom waits until the holder uses at most half of its limit. If that takes too long,
+// awaitRoom returns errOverloaded.
+func (s *share) awaitRoom(ctx context.Context) error {
+	timeout := time.NewTimer(s.budget.wait)
+	defer timeout.Stop()
+	for freed := s.budget.full(s.holder); freed != nil; freed = s.budget.full(s.holder) {
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timeout.C:
+			return errOverloaded
+		}
+	}
 	return nil
 }
 

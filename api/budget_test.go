@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -69,6 +70,42 @@ func TestBudget_LargeBodiesTakeTurns(t *testing.T) {
 	second.free()
 	small.free()
 	require.Empty(t, b.holders)
+}
+
+// TestBudget_LargeBodyWaitsForRoom lets a large body begin while its holder uses more than half of
+// its limit.
+func TestBudget_LargeBodyWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(1<<20, 8*chunk, 1)
+		first, second := &share{budget: b, holder: "a"}, &share{budget: b, holder: "a"}
+		require.NoError(t, first.take(5*chunk))
+		require.NoError(t, second.grow(t.Context(), chunk), "a small body waits")
+		require.ErrorIs(t, second.grow(t.Context(), 1), errOverloaded)
+		second.free()
+
+		third := &share{budget: b, holder: "a"}
+		begun := time.Now()
+		time.AfterFunc(b.wait/2, first.free)
+		require.NoError(t, third.grow(t.Context(), chunk+1))
+		require.Equal(t, b.wait/2, time.Since(begun))
+	})
+}
+
+// TestBudget_LargeBodiesAreDelayed reads large bodies of a holder faster than its pace.
+func TestBudget_LargeBodiesAreDelayed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(1<<30, 1<<30, 1)
+		s := &share{budget: b, holder: "a"}
+		begun := time.Now()
+
+		require.NoError(t, s.grow(t.Context(), paceBurst+paceRate))
+		require.Equal(t, time.Second, time.Since(begun))
+		small := &share{budget: b, holder: "a"}
+		require.NoError(t, small.grow(t.Context(), chunk))
+		require.Equal(t, time.Second, time.Since(begun), "a small body is delayed")
+	})
 }
 
 // TestBody_CountsAgainstBudgetUntilAnswered sends a request while another request of the same

@@ -9,11 +9,13 @@ import (
 	"github.com/fieldgate/fieldgate/customer"
 )
 
-// The limits for list reads on one instance.
-const (
-	maxTenantReads = 8               // maximum number of concurrent list reads of a tenant
-	readWait       = 2 * time.Second // time for which a further list read waits for its turn
-)
+// readWait is the time for which a list read beyond the limit waits for its turn.
+const readWait = 2 * time.Second
+
+// readLimit returns the maximum number of concurrent list reads of a tenant on one instance. A
+// list may take 20 ms of a processor, and half of the processors are for other requests. Two
+// lists overlap even on one processor, because each of them also waits for the store.
+func readLimit(processors int) int { return min(max(processors/2, 2), 8) }
 
 // listOperations are the operations that read a list. One such call may cost as much
 // as dozens of other calls.

@@ -37,6 +37,13 @@ func TestTenantReads_BoundsEachTenant(t *testing.T) {
 	require.Empty(t, r.tenants, "slots that no one uses are kept")
 }
 
+func TestReadLimit_LeavesProcessorsToOthers(t *testing.T) {
+	t.Parallel()
+	for processors, limit := range map[int]int{1: 2, 2: 2, 4: 2, 6: 3, 16: 8, 64: 8} {
+		require.Equal(t, limit, readLimit(processors), "%d processors", processors)
+	}
+}
+
 func TestTenantReads_WaitsForSlot(t *testing.T) {
 	t.Parallel()
 	r := newTenantReads(1, time.Hour)

@@ -92,3 +92,22 @@ func TestReconcile_CorrectsCounts(t *testing.T) {
 		require.Less(b.t, b.used().StoredBytes, intact.StoredBytes, "a lost record is freed")
 	})
 }
+
+// TestReconcile_InstancesCorrectOnce lets two instances find the same difference.
+func TestReconcile_InstancesCorrectOnce(t *testing.T) {
+	t.Parallel()
+	each(t, quota.Amounts{}, func(b *bench) {
+		d := b.provision()
+		b.propose(b.open(d), auto)
+		intact := b.used().StoredBytes
+		for range 2 {
+			require.NoError(b.t, quota.CorrectDevice(b.quotas, b.t.Context(), d, 100, 0))
+		}
+		require.Equal(b.t, intact+100, b.used().StoredBytes)
+		for range 2 {
+			missing := map[quota.Name]int64{quota.StoredBytes: -100}
+			require.NoError(b.t, quota.CorrectTenant(b.quotas, b.t.Context(), b.tenant, missing, 0))
+		}
+		require.Equal(b.t, intact, b.used().StoredBytes)
+	})
+}

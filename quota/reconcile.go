@@ -63,7 +63,14 @@ func (s *Service) ReconcileDevice(ctx context.Context, d store.Device, sum func(
 		return nil
 	}
 	s.log.WarnContext(ctx, "corrected the stored bytes of a device", "tenant", d.Tenant, "device", d.ID, "by", missing)
-	_, err = s.store.Run(ctx, correctDevice, d.Keys(), store.NewScope(d, store.ActorSystem, "", 0).Args(missing)...)
+	return s.correctDevice(ctx, d, missing, before.corrections)
+}
+
+// correctDevice adds bytes to the stored bytes of a device, unless the device was corrected since
+// it had the given number of corrections.
+func (s *Service) correctDevice(ctx context.Context, d store.Device, bytes, corrections int64) error {
+	args := store.NewScope(d, store.ActorSystem, "", 0).Args(bytes, corrections)
+	_, err := s.store.Run(ctx, correctDevice, d.Keys(), args...)
 	return err
 }
 
@@ -72,13 +79,13 @@ func (s *Service) ReconcileDevice(ctx context.Context, d store.Device, sum func(
 func (s *Service) deviceTotals(ctx context.Context, d store.Device) (t totals, own int64, err error) {
 	var fields store.Reply
 	err = s.store.Do(ctx, "device_totals", func(ctx context.Context, c store.Client) (err error) {
-		fields, err = c.HMGet(ctx, d.RecordKey(), "bytes_added", "bytes_freed", "bytes", "event_bytes").Result()
+		fields, err = c.HMGet(ctx, d.RecordKey(), "bytes_added", "bytes_freed", "corrections", "bytes", "event_bytes").Result()
 		return err
 	})
 	if err != nil {
 		return totals{}, 0, fmt.Errorf("reading the stored bytes of a device: %w", err)
 	}
-	return totals{fields.Int(0), fields.Int(1)}, fields.Int(2) + fields.Int(3), nil
+	return totals{fields.Int(0), fields.Int(1), fields.Int(2)}, fields.Int(3) + fields.Int(4), nil
 }
 
 // ReconcileTenant compares what is counted for a tenant with its devices, and corrects the
@@ -96,17 +103,27 @@ func (s *Service) ReconcileTenant(ctx context.Context, tenant string) error {
 	if err != nil {
 		return err
 	}
-	var corrections []any
+	missing := map[Name]int64{}
 	for _, name := range []Name{OpenSessions, ReadyCommands, StoredBytes} {
-		if missing := drift(totalsOf(before, name), totalsOf(after, name), *sums.Field(name)); missing != 0 {
-			s.log.WarnContext(ctx, "corrected the usage of a tenant", "tenant", tenant, "quota", string(name), "by", missing)
-			corrections = append(corrections, string(name), missing)
+		if by := drift(totalsOf(before, name), totalsOf(after, name), *sums.Field(name)); by != 0 {
+			s.log.WarnContext(ctx, "corrected the usage of a tenant", "tenant", tenant, "quota", string(name), "by", by)
+			missing[name] = by
 		}
 	}
-	if len(corrections) == 0 {
+	if len(missing) == 0 {
 		return nil
 	}
-	_, err = s.store.Run(ctx, correctTenant, []string{store.Tenant(tenant).UsageKey()}, corrections...)
+	return s.correctTenant(ctx, tenant, missing, totalsOf(before, StoredBytes).corrections)
+}
+
+// correctTenant adds what is missing to the counts of a tenant, unless the tenant was corrected
+// since it had the given number of corrections.
+func (s *Service) correctTenant(ctx context.Context, tenant string, missing map[Name]int64, corrections int64) error {
+	args := []any{corrections}
+	for name, by := range missing {
+		args = append(args, string(name), by)
+	}
+	_, err := s.store.Run(ctx, correctTenant, []string{store.Tenant(tenant).UsageKey()}, args...)
 	return err
 }
 

@@ -105,15 +105,17 @@ func (r *reading) counted(name Name) int64 { return max(totalsOf(r.record, name)
 // limitField returns the field of the usage record with a limit of the tenant.
 func limitField(name Name) string { return string(name) + ":limit" }
 
-// totals are the totals of what was counted for a quota.
-type totals struct{ added, freed int64 }
+// totals are the totals of what was counted for a quota, and the number of times that the
+// reconciler has corrected their record.
+type totals struct{ added, freed, corrections int64 }
 
 func (t totals) inUse() int64 { return t.added - t.freed }
 
 func totalsOf(record map[string]string, name Name) totals {
 	added, _ := strconv.ParseInt(record[string(name)+":added"], 10, 64)
 	freed, _ := strconv.ParseInt(record[string(name)+":freed"], 10, 64)
-	return totals{added, freed}
+	corrections, _ := strconv.ParseInt(record["corrections"], 10, 64)
+	return totals{added, freed, corrections}
 }
 
 // OwnLimits returns the limits of a tenant that differ from those of the installation.

@@ -38,6 +38,10 @@ type Limits struct {
 	PingEvery  time.Duration
 	PongWithin time.Duration
 
+	// MessageWithin is the maximum time between the first and the last byte of a message. A
+	// message of MaxMessage at 1 KiB/s takes 64 s. Default: 100 s.
+	MessageWithin time.Duration
+
 	// WriteWithin is the timeout of one write. Default: 10 s.
 	WriteWithin time.Duration
 }
@@ -51,6 +55,7 @@ func (l Limits) withDefaults() Limits {
 	l.MaxInFlight = cmp.Or(l.MaxInFlight, 32)
 	l.PingEvery = cmp.Or(l.PingEvery, 25*time.Second)
 	l.PongWithin = cmp.Or(l.PongWithin, 10*time.Second)
+	l.MessageWithin = cmp.Or(l.MessageWithin, 100*time.Second)
 	l.WriteWithin = cmp.Or(l.WriteWithin, 10*time.Second)
 	return l
 }
@@ -74,6 +79,7 @@ type Conn struct {
 	bucket      tokenBucket  // used by the reading goroutine only
 	inFlight    atomic.Int32 // number of frames that are being served
 	lastHeardAt atomic.Int64 // time of the client's last message, Unix ns
+	begunAt     atomic.Int64 // time at which the message began that is being read, Unix ns; 0 if none is
 
 	mu          sync.Mutex // guards the fields below; see Hub for the lock order
 	flushed     sync.Cond  // signals that the writer took the queue, or that the socket is closing
@@ -299,13 +305,17 @@ func (c *Conn) handlePing(payload string) error {
 // ping queues a ping.
 func (c *Conn) ping() { _ = c.enqueue(outgoing{websocket.PingMessage, nil}) }
 
-// closeIfSilent closes the socket if the client has sent nothing since the given time. It
-// expires the read deadline, so that the reader closes the socket. A socket that is
-// already closing keeps its read deadline.
+// closeIfSilent closes the socket if the client has sent nothing since the given time, or if
+// a message takes too long. Otherwise a client that responds to pings could hold memory for a
+// message for ever. closeIfSilent expires the read deadline, so that the reader closes the
+// socket. A socket that is already closing keeps its read deadline.
 func (c *Conn) closeIfSilent(since time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.isClosing() && c.lastHeardAt.Load() < since.UnixNano() {
+	silent := c.lastHeardAt.Load() < since.UnixNano()
+	begun := c.begunAt.Load()
+	endless := begun != 0 && time.Since(time.Unix(0, begun)) > c.limits.MessageWithin
+	if !c.isClosing() && (silent || endless) {
 		_ = c.ws.SetReadDeadline(time.Now())
 	}
 }
@@ -318,6 +328,8 @@ func (c *Conn) readMessage() error {
 	if kind != websocket.TextMessage {
 		c.Close(CloseBinary, "text only")
 	}
+	c.begunAt.Store(time.Now().UnixNano())
+	defer c.begunAt.Store(0)
 	m := c.newMemory()
 	text, err := readText(r, m)
 	if errors.Is(err, errNoMemory) {

@@ -2,6 +2,7 @@ package realtime_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
@@ -112,6 +113,22 @@ func TestLimits_SilentClientIsClosed(t *testing.T) {
 			w.expectClose(closed(realtime.CloseSilent))
 		})
 	}
+}
+
+// TestLimits_EndlessMessageIsClosed sends a fragment, and then only pongs.
+func TestLimits_EndlessMessageIsClosed(t *testing.T) {
+	t.Parallel()
+	w := newEcho(t, realtime.Limits{
+		PingEvery: 50 * time.Millisecond, PongWithin: 50 * time.Millisecond, MessageWithin: 150 * time.Millisecond,
+	}).dial(t)
+	w.write(frame(opText, echoFrame("x")))
+
+	b0, payload := w.read()
+	for ; b0 == fin|opPing; b0, payload = w.read() {
+		w.write(frame(fin|opPong, string(payload)))
+	}
+	require.Equal(t, byte(fin|opClose), b0)
+	require.Equal(t, uint16(realtime.CloseSilent), binary.BigEndian.Uint16(payload))
 }
 
 func TestLimits_FramesInFlight(t *testing.T) {

@@ -4,6 +4,7 @@
 --                  two totals the reconciler can find a wrong count while scripts change it.
 --   <quota>:limit  the limit of the tenant, instead of the one of the installation; 0 is no
 --                  limit
+--   corrections    number of corrections by the reconciler
 -- Open sessions, ready commands and stored bytes are counted. What the other quotas limit has
 -- an index, whose length is in use.
 --@include store/base
@@ -32,6 +33,17 @@ local function count_bytes(device, n)
   count(device, 'storedBytes', n)
 end
 
+-- first_correction reports whether the record at key was corrected as often as the caller has
+-- read, and counts a correction. Of several instances that found the same difference, only the
+-- first one corrects it.
+local function first_correction(key, seen)
+  if (redis.call('HGET', key, 'corrections') or '0') ~= seen then
+    return false
+  end
+  redis.call('HINCRBY', key, 'corrections', 1)
+  return true
+end
+
 -- over_quota returns the refusal for the first quota that the tenant would exceed. It returns
 -- nil if there is none.
 --   wanted  a list of {quota, n, limit, used}: n is to be added, and zero is never refused; limit is the one of the
@@ -58,5 +70,5 @@ end
 -- is counted. The limits stay.
 local function forget_counts(device)
   redis.call('HDEL', device.usage, 'openSessions:added', 'openSessions:freed', 'readyCommands:added',
-    'readyCommands:freed', 'storedBytes:added', 'storedBytes:freed')
+    'readyCommands:freed', 'storedBytes:added', 'storedBytes:freed', 'corrections')
 end
