@@ -160,33 +160,42 @@ type claimRule struct {
 	describe func(jwt.Token) string
 }
 
-// claimRules returns the rules of claimRules, one for each claim.
+// claimRules returns the rules for the registered claims, one for each claim.
 func (v *Verifier) claimRules() []claimRule {
-	clock := []jwt.ValidateOption{jwt.WithClock(jwt.ClockFunc(v.cfg.Now)), jwt.WithAcceptableSkew(v.cfg.Leeway)}
-	at := func(name string, when func(jwt.Token) time.Time) func(jwt.Token) string {
-		return func(t jwt.Token) string {
-			if when(t).IsZero() {
-				return "the claim " + name + " is absent"
-			}
-			return fmt.Sprintf("the claim %s is %s, %s", name, when(t).UTC().Format(time.RFC3339), ago(v.cfg.Now().Sub(when(t))))
-		}
-	}
-	rules := []claimRule{
-		{"expiry", append(clock, jwt.WithRequiredClaim(jwt.ExpirationKey), jwt.WithValidator(jwt.IsExpirationValid())), at("exp", jwt.Token.Expiration)},
-		{"issue time", append(clock, jwt.WithRequiredClaim(jwt.IssuedAtKey), jwt.WithValidator(jwt.IsIssuedAtValid())), at("iat", jwt.Token.IssuedAt)},
-		{"audience", audienceRules(v.cfg), func(t jwt.Token) string {
+	rules := append(v.timeRules(),
+		claimRule{"audience", audienceRules(v.cfg), func(t jwt.Token) string {
 			return fmt.Sprintf("the claim aud is %q, and FIELDGATE_JWT_AUDIENCE is %q", t.Audience(), v.cfg.Audience)
 		}},
-		{"user", []jwt.ValidateOption{jwt.WithRequiredClaim(jwt.SubjectKey)}, func(t jwt.Token) string {
+		claimRule{"user", []jwt.ValidateOption{jwt.WithRequiredClaim(jwt.SubjectKey)}, func(t jwt.Token) string {
 			return fmt.Sprintf("the claim sub is %q", t.Subject())
 		}},
-	}
+	)
 	if v.cfg.Issuer == "" {
 		return rules
 	}
 	return append(rules, claimRule{"issuer", issuerRules(v.cfg), func(t jwt.Token) string {
 		return fmt.Sprintf("the claim iss is %q, and FIELDGATE_JWT_ISSUER is %q", t.Issuer(), v.cfg.Issuer)
 	}})
+}
+
+// timeRules returns the rules for the claims that are times.
+func (v *Verifier) timeRules() []claimRule {
+	rule := func(check, claim string, time func(jwt.Token) time.Time, validators ...jwt.ValidateOption) claimRule {
+		clock := []jwt.ValidateOption{jwt.WithClock(jwt.ClockFunc(v.cfg.Now)), jwt.WithAcceptableSkew(v.cfg.Leeway)}
+		return claimRule{check, append(clock, validators...), func(t jwt.Token) string { return v.describeTime(claim, time(t)) }}
+	}
+	return []claimRule{
+		rule("expiry", "exp", jwt.Token.Expiration, jwt.WithRequiredClaim(jwt.ExpirationKey), jwt.WithValidator(jwt.IsExpirationValid())),
+		rule("issue time", "iat", jwt.Token.IssuedAt, jwt.WithRequiredClaim(jwt.IssuedAtKey), jwt.WithValidator(jwt.IsIssuedAtValid())),
+		rule("start", "nbf", jwt.Token.NotBefore, jwt.WithValidator(jwt.IsNbfValid())),
+	}
+}
+
+func (v *Verifier) describeTime(claim string, at time.Time) string {
+	if at.IsZero() {
+		return "the claim " + claim + " is absent"
+	}
+	return fmt.Sprintf("the claim %s is %s, %s", claim, at.UTC().Format(time.RFC3339), ago(v.cfg.Now().Sub(at)))
 }
 
 // ago returns a duration in words: that it has passed, or will pass.

@@ -48,10 +48,11 @@ var allowedImports = map[string]string{
 	"gateway":             ". api api/problem api/request realtime customer device diagnosis handlers queue quota ratelimit refusal session store",
 	"gateway/measure":     "", // contains tests only
 	"gateway/faults":      "", // contains tests only
-	"cmd/fieldgate":       "gateway cmd/program cmd/fieldgate-agent/settings customer customer/issuer device diagnosis queue quota ratelimit store clients/go",
+	"cmd/fieldgate":       "gateway cmd/program cmd/fieldgate/connection cmd/fieldgate-agent/settings customer customer/issuer device diagnosis queue quota ratelimit store clients/go",
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program",
 	"cmd/program":         "",
 
+	"cmd/fieldgate/connection":        "store",
 	"cmd/fieldgate-agent/diagnostics": "clients/go clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process cmd/fieldgate-agent/settings",
 	"cmd/fieldgate-agent/settings":    "",

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/fieldgate/fieldgate/cmd/fieldgate/connection"
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/store"
 )
@@ -23,7 +24,7 @@ type adminCommand struct {
 // it only prints them.
 type adminQuotaCommand struct {
 	RedisURL string           `env:"FIELDGATE_REDIS_URL" required:"" help:"URL of the store."`
-	Redis    redisSettings    `embed:"" prefix:"redis-"`
+	Redis    connection.Files `embed:"" prefix:"redis-"`
 	StoreID  string           `env:"FIELDGATE_STORE_ID" help:"Id of the only store that is accepted."`
 	Tenant   string           `required:"" help:"The tenant as logs contain it, such as c.acme."`
 	Set      map[string]int64 `placeholder:"QUOTA=LIMIT" help:"A limit for this tenant, such as devices=500; 0 for no limit."`
@@ -42,7 +43,7 @@ func (c *adminQuotaCommand) Run(ctx context.Context) error {
 		return err
 	}
 	cfg := store.Config{URL: c.RedisURL, StoreID: c.StoreID, Existing: true, Logger: slog.New(slog.DiscardHandler)}
-	c.Redis.apply(&cfg)
+	c.Redis.Apply(&cfg)
 	s, err := store.Connect(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("connecting to FIELDGATE_REDIS_URL: %w", err)

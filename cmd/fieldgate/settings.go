@@ -7,13 +7,13 @@ import (
 	"os"
 	"time"
 
+	"github.com/fieldgate/fieldgate/cmd/fieldgate/connection"
 	"github.com/fieldgate/fieldgate/cmd/program"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/gateway"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/ratelimit"
-	"github.com/fieldgate/fieldgate/store"
 )
 
 // settings are the settings that the commands serve and dev share. Each setting is an
@@ -62,26 +62,12 @@ type settings struct {
 	MaxTenantSockets int           `env:"FIELDGATE_MAX_TENANT_SOCKETS" default:"0" help:"Maximum number of sockets of each customer on this instance; 0 for half of the maximum of the instance, and at most 20000."`
 	Quota            quotaSettings `embed:"" prefix:"quota-"`
 
-	Redis        redisSettings `embed:"" prefix:"redis-"`
-	PoolSize     int           `name:"redis-pool-size" env:"FIELDGATE_REDIS_POOL_SIZE" default:"0" help:"Maximum number of connections to each Redis server for scripts; 0 for 10 for each processor."`
-	AutoPipeline bool          `name:"redis-auto-pipeline" env:"FIELDGATE_REDIS_AUTO_PIPELINE" default:"true" negatable:"" help:"Send the Redis scripts of concurrent requests together."`
-	Environment  string        `env:"FIELDGATE_ENVIRONMENT" default:"${environment}" help:"Name of this installation in the system information."`
-	LogLevel     string        `env:"FIELDGATE_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Lowest level that is logged (debug, info, warn, error)."`
-	LogFormat    string        `env:"FIELDGATE_LOG_FORMAT" enum:"json,text," default:"${log_format}" help:"Format of the log (json, text)."`
-}
-
-// redisSettings are the settings of each connection to Redis, besides its URL. All of them are
-// names of files, which are read again for each new connection.
-type redisSettings struct {
-	CAFile       string `name:"ca-file" env:"FIELDGATE_REDIS_CA_FILE" help:"File with the certificates of the authorities that connections to Redis trust. Default: those of the system."`
-	CertFile     string `env:"FIELDGATE_REDIS_CERT_FILE" help:"File with the certificate with which the gateway authenticates to Redis."`
-	KeyFile      string `env:"FIELDGATE_REDIS_KEY_FILE" help:"File with the key of that certificate."`
-	PasswordFile string `env:"FIELDGATE_REDIS_PASSWORD_FILE" help:"File with the password of the Redis user, instead of one in the URL."`
-}
-
-// apply sets the files in the configuration of a store.
-func (r redisSettings) apply(cfg *store.Config) {
-	cfg.CAFile, cfg.CertFile, cfg.KeyFile, cfg.PasswordFile = r.CAFile, r.CertFile, r.KeyFile, r.PasswordFile
+	Redis        connection.Files `embed:"" prefix:"redis-"`
+	PoolSize     int              `name:"redis-pool-size" env:"FIELDGATE_REDIS_POOL_SIZE" default:"0" help:"Maximum number of connections to each Redis server for scripts; 0 for 10 for each processor."`
+	AutoPipeline bool             `name:"redis-auto-pipeline" env:"FIELDGATE_REDIS_AUTO_PIPELINE" default:"true" negatable:"" help:"Send the Redis scripts of concurrent requests together."`
+	Environment  string           `env:"FIELDGATE_ENVIRONMENT" default:"${environment}" help:"Name of this installation in the system information."`
+	LogLevel     string           `env:"FIELDGATE_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Lowest level that is logged (debug, info, warn, error)."`
+	LogFormat    string           `env:"FIELDGATE_LOG_FORMAT" enum:"json,text," default:"${log_format}" help:"Format of the log (json, text)."`
 }
 
 // config returns the gateway configuration that the settings describe.
