@@ -22,6 +22,8 @@ const (
 	CodeInvalidClaimToken     Code = "invalid_claim_token"
 	CodeCommandDenied         Code = "command_denied"
 	CodeSelfApproval          Code = "self_approval"
+	CodeStepUpRequired        Code = "step_up_required"
+	CodeClientNotAllowed      Code = "client_not_allowed"
 	CodeOriginNotAllowed      Code = "origin_not_allowed"
 	CodeNotFound              Code = "not_found"
 	CodeDeviceNotFound        Code = "device_not_found"
@@ -65,6 +67,7 @@ type Error struct {
 	Command    *CommandState // current state of the command, so that the caller need not request it
 	SessionID  string        // id of the active session; set only for the code session_active
 	Approval   *Approval     // the recorded decision; set only for the code already_decided
+	Assurance  string        // the required assurance level of the sign-in; set only for the code step_up_required
 	Quota      string        // name of the exceeded quota; set only for the code quota_exceeded
 	Fields     []FieldError  // the invalid parts of the request; set only for the code validation_failed
 
@@ -116,6 +119,15 @@ func ReasonOf(err error) Reason {
 	var refusal *Error
 	if errors.As(err, &refusal) {
 		return refusal.Reason
+	}
+	return ""
+}
+
+// DetailOf returns the sentence of a refusal for the caller, and "" for any other error.
+func DetailOf(err error) string {
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		return refusal.Detail
 	}
 	return ""
 }

@@ -20,22 +20,23 @@ const (
 
 // The reasons for which an access token of a user is refused.
 const (
-	ReasonTooLong        Reason = "too_long"        // it exceeds the maximum length
-	ReasonHeaderRefused  Reason = "header_refused"  // its header has a parameter or a type that is not accepted
-	ReasonAlgorithm      Reason = "algorithm"       // its algorithm is not accepted
-	ReasonUnknownKey     Reason = "unknown_key"     // the issuer publishes no such key for the algorithm
-	ReasonBadSignature   Reason = "bad_signature"   // the signature is not that of the key
-	ReasonBadClaims      Reason = "bad_claims"      // the claims are not a JSON object of the expected types
-	ReasonMissingClaim   Reason = "missing_claim"   // exp, iat, sub, iss or aud is missing
-	ReasonExpired        Reason = "expired"         // the token, the login or the activation code has expired
-	ReasonNotYetValid    Reason = "not_yet_valid"   // iat or nbf is in the future
-	ReasonWrongIssuer    Reason = "wrong_issuer"    // iss is not the required one
-	ReasonWrongAudience  Reason = "wrong_audience"  // aud does not contain the required one
-	ReasonInvalidSubject Reason = "invalid_subject" // sub is not a valid user id
-	ReasonInvalidSession Reason = "invalid_session" // session_id is not a valid id
-	ReasonInvalidTenant  Reason = "invalid_tenant"  // the tenant claim is not a valid tenant id
-	ReasonNotSignedIn    Reason = "not_signed_in"   // the token is that of no signed-in user
-	ReasonOtherUser      Reason = "other_user"      // the token is that of another user than the one of the socket
+	ReasonTooLong        Reason = "too_long"          // it exceeds the maximum length
+	ReasonHeaderRefused  Reason = "header_refused"    // its header has a parameter or a type that is not accepted
+	ReasonAlgorithm      Reason = "algorithm"         // its algorithm is not accepted
+	ReasonUnknownKey     Reason = "unknown_key"       // the issuer publishes no such key for the algorithm
+	ReasonBadSignature   Reason = "bad_signature"     // the signature is not that of the key
+	ReasonBadClaims      Reason = "bad_claims"        // the claims are not a JSON object of the expected types
+	ReasonMissingClaim   Reason = "missing_claim"     // exp, iat, sub, iss or aud is missing
+	ReasonExpired        Reason = "expired"           // the token, the login or the activation code has expired
+	ReasonNotYetValid    Reason = "not_yet_valid"     // iat or nbf is in the future
+	ReasonLifetime       Reason = "lifetime_too_long" // the time from iat to exp exceeds the maximum
+	ReasonWrongIssuer    Reason = "wrong_issuer"      // iss is not the required one
+	ReasonWrongAudience  Reason = "wrong_audience"    // aud does not contain the required one
+	ReasonInvalidSubject Reason = "invalid_subject"   // sub is not a valid user id
+	ReasonInvalidSession Reason = "invalid_session"   // session_id is not a valid id
+	ReasonInvalidTenant  Reason = "invalid_tenant"    // the tenant claim is not a valid tenant id
+	ReasonNotSignedIn    Reason = "not_signed_in"     // the token is that of no signed-in user
+	ReasonOtherUser      Reason = "other_user"        // the token is that of another user than the one of the socket
 )
 
 // The reasons for which a ticket, a login token, a secret or an activation code is refused.
@@ -51,3 +52,17 @@ const (
 	ReasonReplaced       Reason = "replaced"        // a newer activation code was issued, or the device was decommissioned
 	ReasonUsed           Reason = "used"            // the activation code was used
 )
+
+// Reasons returns all reasons.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonTooManyFailures, ReasonRefusedBefore,
+		ReasonNoToken, ReasonBadHeader, ReasonMalformed,
+		ReasonTooLong, ReasonHeaderRefused, ReasonAlgorithm, ReasonUnknownKey, ReasonBadSignature,
+		ReasonBadClaims, ReasonMissingClaim, ReasonExpired, ReasonNotYetValid, ReasonLifetime, ReasonWrongIssuer,
+		ReasonWrongAudience, ReasonInvalidSubject, ReasonInvalidSession, ReasonInvalidTenant,
+		ReasonNotSignedIn, ReasonOtherUser,
+		ReasonUnknown, ReasonWrongOrigin, ReasonUnreadable, ReasonRevoked, ReasonDeviceInactive,
+		ReasonUnknownDevice, ReasonWrongSecret, ReasonWrongDevice, ReasonReplaced, ReasonUsed,
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
 )
 
 // reasons returns the reasons of reasons.go.
@@ -17,6 +19,15 @@ func reasons(t *testing.T) (words []string) {
 	}
 	require.Greater(t, len(words), 20)
 	return words
+}
+
+func TestReasons_ListHasEachOne(t *testing.T) {
+	t.Parallel()
+	var listed []string
+	for _, reason := range fieldgate.Reasons() {
+		listed = append(listed, string(reason))
+	}
+	require.Equal(t, reasons(t), listed)
 }
 
 // TestReasons_EachScriptNamesAKnownOne fails for a script that refuses a credential without a

@@ -78,6 +78,7 @@ func TestContract_OperationsAndLeastRoles(t *testing.T) {
 		"POST " + customer + "/sessions/{sessionId}/approve":                     "decideCommand approver",
 		"GET " + customer + "/sessions/{sessionId}/events":                       "listSessionEvents viewer",
 		"GET " + customer + "/approvals":                                         "listApprovals viewer",
+		"GET " + customer + "/me":                                                "getMe viewer",
 		"GET " + customer + "/usage":                                             "getUsage viewer",
 		"GET " + customer + "/system/info":                                       "getSystemInfo viewer",
 		"POST " + customer + "/ws-tickets":                                       "issueTicket viewer",

@@ -42,6 +42,9 @@ func (e *edge) logRequest(r *http.Request, response *recorder, took time.Duratio
 	}
 	status := finalStatus(info, response)
 	e.metrics.count(info.Operation, status, took)
+	if info.Reason != "" {
+		e.unauthenticated(info.Reason)
+	}
 
 	level := logLevel(info, status)
 	if e.logger.Enabled(r.Context(), level) {

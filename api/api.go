@@ -73,6 +73,10 @@ type Config struct {
 	// operation waits.
 	AdmitRead func(ctx context.Context, operationID string) (release func(), err error)
 
+	// Unauthenticated is called for each request whose credential was refused. A nil
+	// Unauthenticated does nothing.
+	Unauthenticated func(reason fieldgate.Reason)
+
 	// Logger receives one line per request. Nil discards them.
 	Logger *slog.Logger
 
@@ -133,7 +137,8 @@ type edge struct {
 	docs     documents
 	console  *console
 
-	admitRead func(ctx context.Context, operationID string) (release func(), err error)
+	admitRead       func(ctx context.Context, operationID string) (release func(), err error)
+	unauthenticated func(reason fieldgate.Reason)
 }
 
 func newEdge(config Config) (*edge, error) {
@@ -172,13 +177,17 @@ func newEdge(config Config) (*edge, error) {
 		docs:     pages,
 		console:  console,
 
-		admitRead: config.AdmitRead,
+		admitRead:       config.AdmitRead,
+		unauthenticated: config.Unauthenticated,
 	}, nil
 }
 
 func setDefaults(config *Config) {
 	if config.Spec == nil {
 		config.Spec = fieldgate.Spec
+	}
+	if config.Unauthenticated == nil {
+		config.Unauthenticated = func(fieldgate.Reason) {}
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)

@@ -241,7 +241,7 @@ func TestVerify_RefusesForgedTokensWithSecretConfigured(t *testing.T) {
 	cfg.HS256Secret = secret
 	v := newVerifier(t, cfg)
 	for _, forgery := range customertest.ForgedTokens(iss.Issuer, "http://untrusted.invalid") {
-		requireRefused(t, v, forgery.Token)
+		requireForgedRefused(t, v, forgery.Token)
 	}
 }
 
@@ -261,7 +261,7 @@ func TestKeySet_PublishedSecretVerifiesNothing(t *testing.T) {
 func TestVerify_SecretWithoutJWKSAcceptsOnlyHS256(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
-	v := newVerifier(t, customer.Config{HS256Secret: secret, Issuer: iss.Name(), PersonalTenants: true})
+	v := newVerifier(t, customer.Config{HS256Secret: secret, Issuers: []string{iss.Name()}, PersonalTenants: true})
 	require.NoError(t, v.Ready())
 	requireAccepted(t, v, hs256(t, iss, secret))
 	requireRefused(t, v, iss.Token(issuer.Claims{}))
@@ -300,7 +300,8 @@ func TestKeySource_InvalidResponseIsUnavailableEvenWithSecret(t *testing.T) {
 	}
 }
 
-func TestKeySource_EmptySetKeepsCurrentKeysEvenWithSecret(t *testing.T) {
+// TestKeySource_EmptySetWithSecret covers a project that goes back to its legacy secret.
+func TestKeySource_EmptySetWithSecret(t *testing.T) {
 	t.Parallel()
 	iss, clk := customertest.NewIssuer(t), newClock()
 	cfg := configFor(iss)
@@ -311,7 +312,8 @@ func TestKeySource_EmptySetKeepsCurrentKeysEvenWithSecret(t *testing.T) {
 	clk.Advance(cooldown)
 	requireRefused(t, v, tokenWithUnknownKey("unknown"))
 	require.Equal(t, 2, iss.Requests())
-	requireAccepted(t, v, freshToken(iss, clk))
+	requireForgedRefused(t, v, freshToken(iss, clk))
+	requireAccepted(t, v, hs256(t, iss, secret))
 }
 
 // TestIssuer_TokensVerifyWithJWX verifies a token with jwx instead of this package.

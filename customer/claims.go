@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/lestrrat-go/jwx/v2/jwt"
@@ -16,6 +15,7 @@ var (
 	tenantIDPattern  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 	userIDPattern    = regexp.MustCompile(`^[A-Za-z0-9._:@|-]{1,128}$`)
 	sessionIDPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{0,128}$`)
+	assurancePattern = regexp.MustCompile(`^[a-z0-9]{1,16}$`)
 )
 
 // tenantEscaper replaces the characters of a user id that are not allowed in a tenant
@@ -25,10 +25,13 @@ var tenantEscaper = strings.NewReplacer(":", "~3a", "@", "~40", "|", "~7c")
 
 var (
 	errClaims      = &fault{fieldgate.ReasonBadClaims, "the token's claims are not a JSON object of the expected types"}
+	errIssuer      = &fault{fieldgate.ReasonWrongIssuer, "the claim iss is not one of the accepted issuers"}
 	errExpired     = &fault{fieldgate.ReasonExpired, "the token has expired"}
 	errUserID      = &fault{fieldgate.ReasonInvalidSubject, "the claim sub is not a valid user id"}
 	errTenant      = &fault{fieldgate.ReasonInvalidTenant, "the tenant claim is present but is not a valid tenant id"}
 	errSessionID   = &fault{fieldgate.ReasonInvalidSession, "the claim session_id is not a valid id"}
+	errClientID    = &fault{fieldgate.ReasonBadClaims, "the claim client_id is not a valid client id"}
+	errLifetime    = &fault{fieldgate.ReasonLifetime, "the token's lifetime exceeds the maximum"}
 	errNoTenant    = &fault{"", "the token has no tenant claim"}
 	errNotSignedIn = &fault{fieldgate.ReasonNotSignedIn, "the token does not belong to a signed-in user"}
 )
@@ -43,19 +46,14 @@ func claimRules(cfg Config) []jwt.ValidateOption {
 		jwt.WithRequiredClaim(jwt.IssuedAtKey),
 		jwt.WithRequiredClaim(jwt.SubjectKey),
 	}
-	return slices.Concat(rules, audienceRules(cfg), issuerRules(cfg))
+	if len(cfg.Issuers) > 0 {
+		rules = append(rules, jwt.WithRequiredClaim(jwt.IssuerKey))
+	}
+	return append(rules, audienceRules(cfg)...)
 }
 
 func audienceRules(cfg Config) []jwt.ValidateOption {
 	return []jwt.ValidateOption{jwt.WithRequiredClaim(jwt.AudienceKey), jwt.WithAudience(cfg.Audience)}
-}
-
-// issuerRules returns none if any issuer is accepted.
-func issuerRules(cfg Config) []jwt.ValidateOption {
-	if cfg.Issuer == "" {
-		return nil
-	}
-	return []jwt.ValidateOption{jwt.WithRequiredClaim(jwt.IssuerKey), jwt.WithIssuer(cfg.Issuer)}
 }
 
 // principalOf returns the principal of a payload whose signature has been verified.
@@ -66,6 +64,12 @@ func (v *Verifier) principalOf(payload []byte) (Principal, error) {
 	}
 	if err := jwt.Validate(registered, v.rules...); err != nil {
 		return Principal{}, fmt.Errorf("checking the registered claims: %w", err)
+	}
+	if !v.acceptsIssuer(registered.Issuer()) {
+		return Principal{}, errIssuer
+	}
+	if registered.Expiration().Sub(registered.IssuedAt()) > v.cfg.MaxLifetime {
+		return Principal{}, errLifetime
 	}
 	principal, err := v.principalFromClaims(registered.Subject(), registered.PrivateClaims())
 	if err != nil {
@@ -90,6 +94,10 @@ func (v *Verifier) principalFromClaims(userID string, claims map[string]any) (Pr
 	if err != nil {
 		return Principal{}, err
 	}
+	clientID, err := clientOf(claims)
+	if err != nil {
+		return Principal{}, err
+	}
 	tenant, soleUser, err := v.tenantOf(userID, claims)
 	if err != nil {
 		return Principal{}, err
@@ -100,6 +108,10 @@ func (v *Verifier) principalFromClaims(userID string, claims map[string]any) (Pr
 		Role:      v.roleOf(claims, soleUser),
 		SoleUser:  soleUser,
 		SessionID: sessionID,
+		Email:     emailOf(claims),
+		Name:      nameOf(claims),
+		Assurance: assuranceOf(claims),
+		ClientID:  clientID,
 	}, nil
 }
 

@@ -28,9 +28,13 @@ type Config struct {
 	// least 32 bytes. If it is empty, every HS256 token is refused.
 	HS256Secret []byte
 
-	// Issuer is the required value of the claim iss. If it is empty, iss is not
+	// APIKey is a public key that is sent with each fetch of the keys, in the header apikey:
+	// some gateways in front of Supabase Auth require it. Default: none.
+	APIKey string
+
+	// Issuers are the accepted values of the claim iss. If there are none, iss is not
 	// checked; the program should then log a warning.
-	Issuer string
+	Issuers []string
 
 	// Audience is a value that the claim aud must contain. Default: "authenticated".
 	Audience string
@@ -46,6 +50,11 @@ type Config struct {
 	// tenant of their own. If it is false, such a token is refused with no_tenant, because
 	// many issuers let anyone sign up. Default: false.
 	PersonalTenants bool
+
+	// MaxLifetime is the maximum time from iat to exp. A token that is valid for longer is
+	// refused, because it outlives the ban of its user for as long. Default: a week, the
+	// maximum of Supabase Auth.
+	MaxLifetime time.Duration
 
 	// Leeway is the tolerated difference between the issuer's clock and the gateway's
 	// clock. It applies to exp, iat and nbf. Default and maximum: 30 s.
@@ -82,6 +91,10 @@ type Config struct {
 	// Now returns the current time. Default: time.Now.
 	Now func() time.Time
 
+	// Fetched is called after each fetch of the keys. The error is nil if it succeeded.
+	// Default: nothing is done.
+	Fetched func(err error)
+
 	// Logger receives failed fetches and changes of the keys. It never receives a token.
 	// Default: slog.Default().
 	Logger *slog.Logger
@@ -93,6 +106,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Audience = cmp.Or(c.Audience, DefaultAudience)
 	c.TenantClaim = cmp.Or(c.TenantClaim, DefaultTenantClaim)
 	c.RoleClaim = cmp.Or(c.RoleClaim, DefaultRoleClaim)
+	c.MaxLifetime = cmp.Or(c.MaxLifetime, DefaultMaxLifetime)
 	c.Leeway = cmp.Or(c.Leeway, maxLeeway)
 	c.RefreshInterval = cmp.Or(c.RefreshInterval, 30*time.Second)
 	c.PollInterval = cmp.Or(c.PollInterval, 10*time.Minute)
@@ -102,6 +116,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.MaxTokenBytes = cmp.Or(c.MaxTokenBytes, 8<<10)
 	c.CacheSize = cmp.Or(c.CacheSize, 10_000)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if c.Fetched == nil {
+		c.Fetched = func(error) {}
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -163,7 +180,7 @@ func (c Config) checkTimes() error {
 	if c.MaxKeyAge <= c.PollInterval {
 		return fmt.Errorf("the maximum age of the issuer's keys must be longer than %s, after which they are fetched again", c.PollInterval)
 	}
-	if c.RefreshInterval < 0 || c.PollInterval < 0 || c.FetchTimeout < 0 || c.MaxTokenBytes < 0 {
+	if c.RefreshInterval < 0 || c.PollInterval < 0 || c.FetchTimeout < 0 || c.MaxTokenBytes < 0 || c.MaxLifetime < 0 {
 		return errors.New("an interval, timeout or limit must not be negative")
 	}
 	return nil

@@ -115,6 +115,7 @@ func (v *Verifier) explainClaims(payload []byte) []diagnosis.Finding {
 		options := append([]jwt.ValidateOption{jwt.WithResetValidators(true)}, rule.options...)
 		findings = append(findings, found("token "+rule.claim, jwt.Validate(claims, options...), "%s", rule.describe(claims)))
 	}
+	findings = append(findings, v.explainIssuer(claims)...)
 	if !isSignedIn(claims.PrivateClaims()) {
 		findings = append(findings, diagnosis.Fail("token user", "%v: it is an API key of the project, or an anonymous sign-in", errNotSignedIn))
 	}
@@ -162,7 +163,7 @@ type claimRule struct {
 
 // claimRules returns the rules for the registered claims, one for each claim.
 func (v *Verifier) claimRules() []claimRule {
-	rules := append(v.timeRules(),
+	return append(v.timeRules(),
 		claimRule{"audience", audienceRules(v.cfg), func(t jwt.Token) string {
 			return fmt.Sprintf("the claim aud is %q, and FIELDGATE_JWT_AUDIENCE is %q", t.Audience(), v.cfg.Audience)
 		}},
@@ -170,12 +171,22 @@ func (v *Verifier) claimRules() []claimRule {
 			return fmt.Sprintf("the claim sub is %q", t.Subject())
 		}},
 	)
-	if v.cfg.Issuer == "" {
-		return rules
+}
+
+// explainIssuer checks the issuer and the lifetime.
+func (v *Verifier) explainIssuer(claims jwt.Token) []diagnosis.Finding {
+	var wrong, long error
+	if !v.acceptsIssuer(claims.Issuer()) {
+		wrong = errIssuer
 	}
-	return append(rules, claimRule{"issuer", issuerRules(v.cfg), func(t jwt.Token) string {
-		return fmt.Sprintf("the claim iss is %q, and FIELDGATE_JWT_ISSUER is %q", t.Issuer(), v.cfg.Issuer)
-	}})
+	lifetime := claims.Expiration().Sub(claims.IssuedAt())
+	if lifetime > v.cfg.MaxLifetime {
+		long = errLifetime
+	}
+	return []diagnosis.Finding{
+		found("token issuer", wrong, "the claim iss is %q, and FIELDGATE_JWT_ISSUER is %q", claims.Issuer(), strings.Join(v.cfg.Issuers, ",")),
+		found("token lifetime", long, "the token is valid for %s, and FIELDGATE_JWT_MAX_LIFETIME is %s", lifetime, v.cfg.MaxLifetime),
+	}
 }
 
 // timeRules returns the rules for the claims that are times.

@@ -75,7 +75,7 @@ func TestExplain_NamesEachBrokenRule(t *testing.T) {
 		},
 		"audience and issuer": {
 			token:  iss.Token(issuer.Claims{Role: "admin", TenantID: "acme"}),
-			change: func(cfg *customer.Config) { cfg.Audience, cfg.Issuer = "other", "https://other.example" },
+			change: func(cfg *customer.Config) { cfg.Audience, cfg.Issuers = "other", []string{"https://other.example"} },
 			want: []string{
 				"fail token: the gateway refuses it with unauthorized, reason wrong_",
 				`fail token audience: the claim aud is ["authenticated"], and FIELDGATE_JWT_AUDIENCE is "other"`,

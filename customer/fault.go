@@ -42,7 +42,6 @@ var claimFaults = []struct {
 	{jwt.ErrTokenNotYetValid(), fieldgate.ReasonNotYetValid},
 	{jwt.ErrInvalidIssuedAt(), fieldgate.ReasonNotYetValid},
 	{jwt.ErrRequiredClaim(), fieldgate.ReasonMissingClaim},
-	{jwt.ErrInvalidIssuer(), fieldgate.ReasonWrongIssuer},
 	{jwt.ErrInvalidAudience(), fieldgate.ReasonWrongAudience},
 }
 

@@ -46,7 +46,7 @@ func (c *clock) Advance(d time.Duration) {
 func configFor(iss *customertest.Issuer) customer.Config {
 	return customer.Config{
 		JWKSURL: iss.JWKSURL(),
-		Issuer:  iss.Name(),
+		Issuers: []string{iss.Name()},
 		Logger:  slog.New(slog.DiscardHandler),
 
 		PersonalTenants: true,
@@ -94,6 +94,19 @@ func requireCode(t testing.TB, v *customer.Verifier, token string, code fieldgat
 func requireRefused(t testing.TB, v *customer.Verifier, token string) *fieldgate.Error {
 	t.Helper()
 	return requireCode(t, v, token, fieldgate.CodeUnauthorized)
+}
+
+// requireForgedRefused requires that a forged token is refused. If its key is unknown, it may
+// have been published since the last fetch, so the code may be issuer_unavailable.
+func requireForgedRefused(t testing.TB, v *customer.Verifier, token string) *fieldgate.Error {
+	t.Helper()
+	_, err := v.Verify(t.Context(), token)
+	var refusal *fieldgate.Error
+	require.ErrorAs(t, err, &refusal)
+	if refusal.Code != fieldgate.CodeIssuerUnavailable || refusal.Reason != fieldgate.ReasonUnknownKey {
+		require.Equal(t, fieldgate.CodeUnauthorized, refusal.Code, "cause: %v", refusal.Cause)
+	}
+	return refusal
 }
 
 func requireUnavailable(t testing.TB, v *customer.Verifier, token string) *fieldgate.Error {

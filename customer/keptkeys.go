@@ -92,9 +92,6 @@ func (k *keptKeys) parse(text string) (held heldKeys, err error) {
 		return heldKeys{}, errForgedKeys
 	}
 	set, err := parseKeySet(kept.Keys)
-	if err == nil && len(set.keys) == 0 {
-		err = errNoUsableKeys
-	}
 	return heldKeys{set: set, fetchedAt: kept.FetchedAt}, err
 }
 

@@ -133,7 +133,7 @@ func TestKeptKeys_IssuerDecides(t *testing.T) {
 	iss.Restore()
 	clk.Advance(cooldown)
 	requireAccepted(t, second.Verifier, freshToken(iss, clk))
-	requireRefused(t, second.Verifier, withdrawn)
+	requireForgedRefused(t, second.Verifier, withdrawn)
 }
 
 // TestKeptKeys_ForgedOnesAreNotUsed writes records that another program could write. An attacker

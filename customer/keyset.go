@@ -122,6 +122,9 @@ func parseKeySet(body []byte) (*keySet, error) {
 	}
 	set := &keySet{keys: make(map[keyID]key, len(document.Keys))}
 	for _, raw := range document.Keys {
+		if raw[0] != '{' {
+			return nil, errors.New("a member of the key set is not a JSON object")
+		}
 		if reason := set.add(raw); reason != "" {
 			set.ignored = append(set.ignored, ignoredKey{loggedKeyID(raw), reason})
 		}

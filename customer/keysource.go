@@ -27,15 +27,17 @@ const (
 // keySource holds the keys of an issuer and refreshes them. Invariant: at most one fetch
 // is in flight, and at most one fetch starts in each interval, however many tokens with
 // unknown key ids arrive. So the interval begins before the fetch, and the result of the
-// fetch does not shorten the interval. This has a cost. If the issuer signs with a new
-// key before it publishes that key, tokens of the new key may be refused for up to one
-// interval.
+// fetch does not shorten the interval. A token with an unknown key may have been signed with a
+// new one that was published within the interval. It is refused with issuer_unavailable, so
+// that its user is not signed out.
 //
 // Fetched keys stay in use until the issuer returns other usable keys, or until maxAge has
 // passed. So users are not locked out while the issuer is down or returns invalid data, and a
-// withdrawn key is not trusted for ever. Until the first fetch succeeds, the keys are those
+// withdrawn key is not trusted for ever. A set without usable keys is believed once keys were in
+// use: the issuer has withdrawn its last key. Until the first fetch succeeds, the keys are those
 // that the store has kept.
 type keySource struct {
+	apiKey     string // sent with each fetch; may be empty
 	url        string // empty if the issuer publishes no keys; then nothing is fetched
 	client     http.Client
 	timeout    time.Duration
@@ -45,6 +47,7 @@ type keySource struct {
 	allowEmpty bool // true if a secret is configured, because an empty key set is valid then
 	now        func() time.Time
 	log        *slog.Logger
+	fetched    func(err error)
 
 	kept *keptKeys // nil if the store keeps no keys
 
@@ -73,6 +76,7 @@ type keyHealth struct {
 
 func newKeySource(cfg Config) *keySource {
 	s := &keySource{
+		apiKey:     cfg.APIKey,
 		url:        cfg.JWKSURL,
 		client:     *cfg.HTTPClient,
 		timeout:    cfg.FetchTimeout,
@@ -82,6 +86,7 @@ func newKeySource(cfg Config) *keySource {
 		allowEmpty: len(cfg.HS256Secret) > 0,
 		now:        cfg.Now,
 		log:        cfg.Logger,
+		fetched:    cfg.Fetched,
 	}
 	// Redirects are not followed, because keys are accepted only from the configured URL.
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -109,7 +114,8 @@ func (s *keySource) find(ctx context.Context, id keyID) (key, *keySet, error) {
 			return found, set, nil
 		}
 	}
-	if err := s.refresh(ctx); err != nil {
+	fetched, err := s.refresh(ctx)
+	if err != nil {
 		return key{}, nil, s.unavailable(err)
 	}
 	set := s.current()
@@ -117,25 +123,28 @@ func (s *keySource) find(ctx context.Context, id keyID) (key, *keySet, error) {
 		return key{}, nil, s.unavailable(nil)
 	}
 	found, ok := set.find(id)
-	if !ok {
-		return key{}, nil, refuse(errUnknownKey)
+	switch {
+	case ok:
+		return found, set, nil
+	case s.url != "" && id.kid != "" && (!fetched || s.health().LastError != nil):
+		return key{}, nil, s.unknownYet()
 	}
-	return found, set, nil
+	return key{}, nil, refuse(errUnknownKey)
 }
 
-// refresh fetches the keys or waits for the fetch in flight. It does nothing if the
-// minimum interval between two fetches has not passed. It returns an error only if the
-// context ends first.
-func (s *keySource) refresh(ctx context.Context) error {
+// refresh fetches the keys or waits for the fetch in flight, and reports whether it did. It
+// does nothing if the minimum interval between two fetches has not passed. It returns an error
+// only if the context ends first.
+func (s *keySource) refresh(ctx context.Context) (fetched bool, err error) {
 	fetch := s.startOrJoin(ctx)
 	if fetch == nil {
-		return nil
+		return false, nil
 	}
 	select {
 	case <-fetch:
-		return nil
+		return true, nil
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for the issuer's keys: %w", ctx.Err())
+		return false, fmt.Errorf("waiting for the issuer's keys: %w", ctx.Err())
 	}
 }
 
@@ -192,6 +201,7 @@ func (s *keySource) settle(set *keySet, kept *heldKeys, err error, started time.
 		s.recordFailure(err)
 		s.useKept(kept)
 	}
+	s.fetched(err)
 	close(s.inFlight)
 	s.inFlight = nil
 	return fetched
@@ -228,7 +238,7 @@ func (s *keySource) useKept(kept *heldKeys) {
 
 // saveKept keeps the keys in the store.
 func (s *keySource) saveKept(ctx context.Context, held heldKeys) {
-	if s.kept == nil || len(held.set.keys) == 0 {
+	if s.kept == nil {
 		return
 	}
 	if err := s.kept.save(ctx, held, s.maxAge); err != nil {
@@ -251,6 +261,9 @@ func (s *keySource) download(ctx context.Context) (keyResponse, error) {
 		return keyResponse{}, fmt.Errorf("creating the request for the keys: %w", err)
 	}
 	request.Header.Set("Accept", "application/json")
+	if s.apiKey != "" {
+		request.Header.Set(APIKeyHeader, s.apiKey)
+	}
 	request.Close = true // on a reused connection, the transport may send a request twice
 	response, err := s.client.Do(request)
 	if err != nil {
@@ -281,21 +294,30 @@ func readKeyResponse(response *http.Response) (read keyResponse, err error) {
 
 // accept puts a fetched set into use. If its keys equal those in use, the old set stays
 // in use and cached tokens stay valid. Otherwise all cached tokens are verified again,
-// and tokens of a withdrawn key are refused. An empty set never replaces a set with keys.
+// and tokens of a withdrawn key are refused. A first set without usable keys is an error,
+// unless a secret is configured: no token could be verified.
 func (s *keySource) accept(set *keySet, started time.Time) error {
 	current := s.current()
 	s.logIgnored(set.ignored)
-	if len(set.keys) == 0 && (current != nil && len(current.keys) > 0 || !s.allowEmpty) {
+	if len(set.keys) == 0 && current == nil && !s.allowEmpty {
 		return errNoUsableKeys
 	}
 	if current == nil || !current.equal(set) {
+		s.logReplaced(current, set)
 		current = set
-		s.log.Info("replaced the issuer's keys", "keys", len(set.keys))
 	}
 	s.held.Store(&heldKeys{set: current, fetchedAt: s.now()})
 	s.nextFetch = started.Add(s.interval)
 	s.state = keyHealth{Keys: len(set.keys), FetchedAt: s.now()}
 	return nil
+}
+
+func (s *keySource) logReplaced(current, set *keySet) {
+	if len(set.keys) == 0 && current != nil {
+		s.log.Warn("the issuer has withdrawn all its keys; refusing the tokens that were signed with them")
+		return
+	}
+	s.log.Info("replaced the issuer's keys", "keys", len(set.keys))
 }
 
 // logIgnored logs the published keys that are not used. It logs them once, until another key
@@ -337,6 +359,17 @@ func (s *keySource) untilNextFetch() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return max(s.nextFetch.Sub(s.now()), minRetryAfter)
+}
+
+// unknownYet returns the error for a token whose key is unknown and may be new.
+func (s *keySource) unknownYet() error {
+	return &fieldgate.Error{
+		Code:       fieldgate.CodeIssuerUnavailable,
+		Detail:     "The key of the access token is not known yet. Try again later.",
+		RetryAfter: s.untilNextFetch(),
+		Reason:     fieldgate.ReasonUnknownKey,
+		Cause:      errUnknownKey,
+	}
 }
 
 // unavailable returns the error for a token that cannot be verified because no keys are

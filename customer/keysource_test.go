@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -210,15 +211,94 @@ func TestKeySource_FetchesNewKeyOnFirstToken(t *testing.T) {
 	require.Equal(t, 2, v.Health().Keys)
 }
 
-func TestKeySource_NewKeyIsRefusedUntilIntervalPasses(t *testing.T) {
+// TestKeySource_NewKeyIsUnavailableUntilIntervalPasses checks that users are not signed out
+// because a key is new: a 401 would make their clients ask for the password.
+func TestKeySource_NewKeyIsUnavailableUntilIntervalPasses(t *testing.T) {
 	t.Parallel()
 	iss, clk, v := setup(t)
 	requireAccepted(t, v, freshToken(iss, clk))
 	require.NoError(t, iss.Rotate())
 	token := freshToken(iss, clk)
-	requireRefused(t, v, token)
-	clk.Advance(cooldown)
+	clk.Advance(10 * time.Second)
+	refusal := requireUnavailable(t, v, token)
+	require.Equal(t, cooldown-10*time.Second, refusal.RetryAfter)
+	require.Equal(t, fieldgate.ReasonUnknownKey, refusal.Reason)
+	clk.Advance(refusal.RetryAfter)
 	requireAccepted(t, v, token)
+
+	header := iss.Header()
+	header["kid"] = "never published"
+	unknown := iss.Sign(header, iss.Payload(issuer.Claims{IssuedAt: clk.Now()}))
+	clk.Advance(cooldown)
+	requireRefused(t, v, unknown) // the keys were fetched for this token
+	iss.Respond(respondWith(http.StatusBadGateway, ""))
+	clk.Advance(cooldown)
+	requireUnavailable(t, v, unknown) // they could not be fetched
+}
+
+// TestKeySource_WithdrawnLastKeyIsNotTrusted checks that an issuer can withdraw its only key.
+func TestKeySource_WithdrawnLastKeyIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	for name, empty := range emptyResponses(t) {
+		iss, clk, v := setup(t)
+		token := freshToken(iss, clk)
+		requireAccepted(t, v, token)
+		iss.Respond(empty)
+		clk.Advance(cooldown)
+		requireRefused(t, v, tokenWithUnknownKey("unknown")) // makes the verifier fetch the keys
+		requireUnavailable(t, v, token)
+		clk.Advance(cooldown)
+		requireRefused(t, v, token)
+		require.NoError(t, v.Ready(), name)
+		require.NoError(t, v.FetchFailure(), name)
+		require.Zero(t, v.Health().Keys, name)
+
+		iss.Restore()
+		clk.Advance(cooldown)
+		requireAccepted(t, v, token)
+	}
+}
+
+// emptyResponses returns key sets without a usable key.
+func emptyResponses(t *testing.T) map[string]http.HandlerFunc {
+	t.Helper()
+	return map[string]http.HandlerFunc{
+		"an empty set":  respondWith(http.StatusOK, `{"keys":[]}`),
+		"no usable key": publish(t, map[string]any{"kty": "oct", "k": "c2VjcmV0", "kid": "1"}),
+	}
+}
+
+func TestKeySource_SendsAPIKey(t *testing.T) {
+	t.Parallel()
+	for _, want := range []string{"", "sb_publishable_abc"} {
+		iss := customertest.NewIssuer(t)
+		sent := make(chan []string, 1)
+		iss.Respond(func(w http.ResponseWriter, r *http.Request) {
+			sent <- r.Header.Values("apikey")
+			iss.Handler().ServeHTTP(w, r)
+		})
+		cfg := configFor(iss)
+		cfg.APIKey = want
+		requireAccepted(t, newVerifier(t, cfg), iss.Token(issuer.Claims{}))
+		require.Equal(t, want, strings.Join(<-sent, ","))
+	}
+}
+
+func TestKeySource_ReportsEachFetch(t *testing.T) {
+	t.Parallel()
+	iss, clk := customertest.NewIssuer(t), newClock()
+	var results []error
+	cfg := configFor(iss)
+	cfg.Now, cfg.Fetched = clk.Now, func(err error) { results = append(results, err) }
+	v := newVerifier(t, cfg)
+	requireAccepted(t, v, freshToken(iss, clk))
+	iss.Respond(respondWith(http.StatusNotFound, ""))
+	clk.Advance(cooldown)
+	requireRefused(t, v, tokenWithUnknownKey("unknown"))
+	require.Len(t, results, 2)
+	require.NoError(t, results[0])
+	require.ErrorContains(t, results[1], "404")
+	require.ErrorContains(t, v.FetchFailure(), "404")
 }
 
 func TestVerify_WithdrawnKeyInvalidatesCachedTokens(t *testing.T) {
@@ -232,6 +312,8 @@ func TestVerify_WithdrawnKeyInvalidatesCachedTokens(t *testing.T) {
 	iss.Withdraw()
 	clk.Advance(cooldown)
 	requireAccepted(t, v, freshToken(iss, clk)) // makes the verifier fetch the new key set
+	requireForgedRefused(t, v, old)
+	clk.Advance(cooldown)
 	requireRefused(t, v, old)
 }
 
@@ -292,13 +374,11 @@ func badResponses(t *testing.T, attacker *customertest.Issuer) map[string]http.H
 		"an HTML page":         respondWith(http.StatusOK, "<html>sign in to the network</html>"),
 		"no keys":              respondWith(http.StatusOK, `{}`),
 		"keys null":            respondWith(http.StatusOK, `{"keys":null}`),
-		"an empty set":         respondWith(http.StatusOK, `{"keys":[]}`),
 		"keys not a list":      respondWith(http.StatusOK, `{"keys":{"a":1}}`),
 		"keys not objects":     respondWith(http.StatusOK, `{"keys":[1,null,"key",[]]}`),
 		"a list":               respondWith(http.StatusOK, `[]`),
 		"truncated":            respondWith(http.StatusOK, string(good[:200])),
 		"a single key":         publishKey(t, key),
-		"no usable key":        publish(t, map[string]any{"kty": "oct", "k": "c2VjcmV0", "kid": "1"}),
 		"too many keys":        publish(t, many...),
 		"too long":             respondWith(http.StatusOK, long),
 		"endless":              endless,
@@ -357,7 +437,9 @@ func TestKeySource_BadResponseKeepsCurrentKeys(t *testing.T) {
 func TestKeySource_BadFirstResponseIsUnavailable(t *testing.T) {
 	t.Parallel()
 	attacker := customertest.NewIssuer(t)
-	for name, bad := range badResponses(t, attacker) {
+	responses := badResponses(t, attacker)
+	maps.Copy(responses, emptyResponses(t))
+	for name, bad := range responses {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			iss, clk := customertest.NewIssuer(t), newClock()

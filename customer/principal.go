@@ -25,6 +25,20 @@ type Principal struct {
 	Role     Role   // the user's role in the tenant
 	SoleUser bool   // the tenant has no other user
 
+	// Email and Name are for people who read them. They may be empty, they may change, and
+	// users may edit their names. Only UserID identifies the user.
+	Email string
+	Name  string
+
+	// Assurance is the authenticator assurance level of the sign-in, such as "aal2" after a
+	// second factor (NIST SP 800-63B). It is empty if the token has none.
+	Assurance string
+
+	// ClientID is the id of the OAuth client that the token was issued to. The client acts for
+	// the user, who may have consented to no more than being recognized. It is empty if the
+	// user has signed in directly.
+	ClientID string
+
 	// ExpiresAt is the time at which the token expires, without leeway. A connection
 	// that outlives its request must be closed then.
 	ExpiresAt time.Time

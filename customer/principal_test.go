@@ -24,6 +24,10 @@ func TestPrincipal_MatchesToken(t *testing.T) {
 		TenantID:  "acme",
 		Role:      "approver",
 		SessionID: "session-1",
+		Email:     "alice@example.com",
+		Name:      "Alice Ångström",
+		Assurance: "aal2",
+		ClientID:  "https://app.example.com/client",
 		IssuedAt:  clk.Now(),
 		Lifetime:  10 * time.Minute,
 	})
@@ -33,6 +37,10 @@ func TestPrincipal_MatchesToken(t *testing.T) {
 		Role:      customer.Approver,
 		ExpiresAt: clk.Now().Add(10 * time.Minute).UTC(),
 		SessionID: "session-1",
+		Email:     "alice@example.com",
+		Name:      "Alice Ångström",
+		Assurance: customer.AAL2,
+		ClientID:  "https://app.example.com/client",
 	}
 	storetest.RequireFilled(t, expected, map[string]string{"SoleUser": "the tenant is shared"})
 	require.Equal(t, expected, requireAccepted(t, v, token))

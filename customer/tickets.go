@@ -158,12 +158,17 @@ type ticketRecord struct {
 	SoleUser  bool   `json:"soleUser,omitempty"`
 	ExpiresAt int64  `json:"expiresAt"` // Unix milliseconds
 	SessionID string `json:"session,omitempty"`
+	Email     string `json:"email,omitempty"`
+	Name      string `json:"name,omitempty"`
+	Assurance string `json:"aal,omitempty"`
+	ClientID  string `json:"client,omitempty"`
 }
 
 func recordOf(p Principal, origin string) ticketRecord {
 	return ticketRecord{
 		Origin: origin, Tenant: p.Tenant, UserID: p.UserID, Role: p.Role.String(), SoleUser: p.SoleUser,
 		ExpiresAt: p.ExpiresAt.UnixMilli(), SessionID: p.SessionID,
+		Email: p.Email, Name: p.Name, Assurance: p.Assurance, ClientID: p.ClientID,
 	}
 }
 
@@ -175,5 +180,6 @@ func (r ticketRecord) principal() (Principal, error) {
 	return Principal{
 		Tenant: r.Tenant, UserID: r.UserID, Role: role, SoleUser: r.SoleUser,
 		ExpiresAt: time.UnixMilli(r.ExpiresAt).UTC(), SessionID: r.SessionID,
+		Email: r.Email, Name: r.Name, Assurance: r.Assurance, ClientID: r.ClientID,
 	}, nil
 }

@@ -40,6 +40,7 @@ func newPrincipal() customer.Principal {
 	return customer.Principal{
 		Tenant: storetest.Tenant(), UserID: "u-alice", Role: customer.Approver, SoleUser: true,
 		ExpiresAt: time.Now().Add(time.Hour).Truncate(time.Millisecond).UTC(), SessionID: "s-1",
+		Email: "alice@example.com", Name: "Alice", Assurance: customer.AAL2, ClientID: "app",
 	}
 }
 
@@ -97,6 +98,7 @@ func TestTicket_RedeemReturnsPrincipal(t *testing.T) {
 		for _, origin := range []string{page, ""} {
 			alice, bob := newPrincipal(), newPrincipal()
 			bob.UserID, bob.Role, bob.SoleUser, bob.SessionID = "u-bob", customer.Viewer, false, ""
+			bob.Email, bob.Name, bob.Assurance, bob.ClientID = "", "", "", ""
 			aliceTicket, bobTicket := newTicketBench(s).issue(t, alice, origin), newTicketBench(s).issue(t, bob, origin)
 
 			storetest.RequireFilled(t, alice, nil)

@@ -3,7 +3,9 @@ package customer
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
@@ -29,6 +31,8 @@ type Verifier struct {
 	secret *key // nil if HS256 is refused
 	cache  *tokenCache
 	rules  []jwt.ValidateOption
+
+	mismatches *mismatches
 }
 
 // NewVerifier returns a new Verifier, or an error that names the invalid setting. It does
@@ -43,6 +47,8 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 		keys:  newKeySource(cfg),
 		cache: newTokenCache(cfg.CacheSize),
 		rules: claimRules(cfg),
+
+		mismatches: newMismatches(cfg),
 	}
 	if len(cfg.HS256Secret) > 0 {
 		v.secret = &key{alg: jwa.HS256, material: cfg.HS256Secret}
@@ -71,7 +77,7 @@ func (v *Verifier) KeysFetchedAt() time.Time {
 // Verify returns the principal of a token.
 //
 // The error for an invalid token is unauthorized, and no_tenant for a valid one without a
-// tenant. If the issuer's keys have never been fetched, or too long ago, no token can be
+// tenant. If the key of a token is unknown and may be new, or if the issuer's keys have never been fetched, or too long ago, no token can be
 // verified, and the error is issuer_unavailable with the time to wait. No error contains the
 // token.
 func (v *Verifier) Verify(ctx context.Context, token string) (Principal, error) {
@@ -84,6 +90,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Principal, error) 
 	}
 	principal, keys, err := v.verify(ctx, token)
 	if err != nil {
+		v.mismatches.record(ctx, token, err)
 		return Principal{}, err
 	}
 	v.cache.put(digest, keys, principal)
@@ -121,7 +128,11 @@ func (v *Verifier) verify(ctx context.Context, raw string) (Principal, *keySet, 
 // public key as the secret and sign a token with it.
 func (v *Verifier) keyFor(ctx context.Context, t token) (key, *keySet, error) {
 	if t.alg != jwa.HS256 {
-		return v.keys.find(ctx, keyID{alg: t.alg, kid: t.kid})
+		found, keys, err := v.keys.find(ctx, keyID{alg: t.alg, kid: t.kid})
+		if fieldgate.ReasonOf(err) == fieldgate.ReasonUnknownKey && !v.namesIssuer(t) {
+			err = refuse(errUnknownKey)
+		}
+		return found, keys, err
 	}
 	if v.secret == nil {
 		return key{}, nil, refuse(errHS256Refused)
@@ -129,11 +140,27 @@ func (v *Verifier) keyFor(ctx context.Context, t token) (key, *keySet, error) {
 	return *v.secret, v.keys.current(), nil
 }
 
+// namesIssuer reports whether the token names an issuer that is accepted. A stranger may have
+// written the token.
+func (v *Verifier) namesIssuer(t token) bool {
+	var claims struct {
+		Issuer string `json:"iss"`
+	}
+	return json.Unmarshal(t.payload, &claims) == nil && v.acceptsIssuer(claims.Issuer)
+}
+
+func (v *Verifier) acceptsIssuer(name string) bool {
+	return len(v.cfg.Issuers) == 0 || slices.Contains(v.cfg.Issuers, name)
+}
+
+// FetchFailure returns the error of the last fetch of the keys, or nil if it succeeded.
+func (v *Verifier) FetchFailure() error { return v.keys.health().LastError }
+
 // Run keeps the issuer's keys up to date until the context is done. It fetches them
 // at once, then at every PollInterval, and sooner after a failure. It returns nil.
 func (v *Verifier) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		_ = v.keys.refresh(ctx) // an error means only that ctx has ended; failed fetches are logged
+		_, _ = v.keys.refresh(ctx) // an error means only that ctx has ended; failed fetches are logged
 		store.Sleep(ctx, v.keys.untilNextPoll())
 	}
 	return nil

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"net/http"
 	"slices"
 	"testing"
 
@@ -79,6 +80,59 @@ func TestDecide_ProposerMayRejectButNotApprove(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, client.CommandStatusRejected, rejected.Status)
 	})
+}
+
+// TestDecide_SecondFactorIsRequired checks that a password alone does not approve if the
+// operator requires a second factor, and that it rejects.
+func TestDecide_SecondFactorIsRequired(t *testing.T) {
+	t.Parallel()
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		f := newFleet(t, g)
+		proposed, other := f.propose(t, review), f.propose(t, review)
+		_, err := f.bob.Decide(t.Context(), f.session, client.DecisionRequest{CommandID: proposed.ID, Approved: true})
+		refusal := requireCode(t, client.CodeStepUpRequired, err)
+		require.Equal(t, "aal2", refusal.Assurance)
+		require.Equal(t, http.StatusForbidden, refusal.Status)
+		require.Equal(t, client.CommandStatusPendingApproval, f.command(t, proposed.ID).Status)
+		page, err := f.bob.Approvals(t.Context(), client.ListApprovalsParams{})
+		require.NoError(t, err)
+		require.False(t, *page.Items[0].MayDecide)
+		require.Equal(t, refusal.Detail, page.Items[0].WhyNot)
+		f.decide(t, other, false)
+
+		f.bob = f.userWith(issuer.Claims{Subject: "bob", Role: "approver", Assurance: "aal2"})
+		page, err = f.bob.Approvals(t.Context(), client.ListApprovalsParams{})
+		require.NoError(t, err)
+		require.True(t, *page.Items[0].MayDecide)
+		require.Equal(t, client.CommandStatusQueued, f.decide(t, proposed, true).Status)
+	}, func(cfg *gateway.Config) { cfg.ApprovalAAL = "aal2" })
+}
+
+// TestDecide_OAuthClientIsRefused checks that an application to which a user has consented
+// does not approve for the user, unless the operator allows it.
+func TestDecide_OAuthClientIsRefused(t *testing.T) {
+	t.Parallel()
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		f := newFleet(t, g)
+		proposed := f.propose(t, review)
+		f.bob = f.userWith(issuer.Claims{Subject: "bob", Role: "approver", ClientID: "stranger"})
+		_, err := f.bob.Decide(t.Context(), f.session, client.DecisionRequest{CommandID: proposed.ID, Approved: true})
+		requireCode(t, client.CodeClientNotAllowed, err)
+		page, err := f.bob.Approvals(t.Context(), client.ListApprovalsParams{})
+		require.NoError(t, err)
+		require.False(t, *page.Items[0].MayDecide)
+		_, err = f.bob.Propose(t.Context(), f.session, client.ProposeCommandRequest{Type: review})
+		require.NoError(t, err, "the client may propose")
+
+		f.bob = f.userWith(issuer.Claims{Subject: "bob", Role: "approver", ClientID: "console"})
+		require.Equal(t, client.CommandStatusQueued, f.decide(t, proposed, true).Status)
+	}, func(cfg *gateway.Config) { cfg.AllowedClients = []string{"console"} })
+}
+
+// userWith returns a client of a user of the tenant with the given claims.
+func (f *fleet) userWith(claims issuer.Claims) *client.CustomerClient {
+	claims.TenantID = f.tenantID
+	return f.Customer(client.Bearer(f.Issuer.Token(claims)))
 }
 
 func TestDecide_SingleUserTenantApprovesOwnCommand(t *testing.T) {

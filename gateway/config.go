@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,8 @@ const (
 	DefaultAudience            = customer.DefaultAudience
 	DefaultTenantClaim         = customer.DefaultTenantClaim
 	DefaultRoleClaim           = customer.DefaultRoleClaim
+	DefaultJWTMaxLifetime      = customer.DefaultMaxLifetime
+	DefaultApprovalAAL         = customer.AAL1
 	DefaultIssuerKeysMaxAge    = customer.DefaultMaxKeyAge
 	DefaultShutdownTimeout     = 30 * time.Second
 	DefaultIdleTimeout         = 90 * time.Second
@@ -39,6 +42,13 @@ const (
 	DefaultReconcileDevices    = store.DefaultReconcileDevices
 	DefaultEnvironment         = "production"
 )
+
+// IssuerOff in place of the accepted issuers accepts tokens of any issuer, also those without
+// the claim iss.
+const IssuerOff = "off"
+
+// authPath is the path of Supabase Auth below the URL of its project.
+const authPath = "/auth/v1"
 
 // DefaultReconcileInterval is the default of FIELDGATE_RECONCILE_INTERVAL. In Config, a zero
 // ReconcileInterval means that the reconciler is off.
@@ -90,16 +100,17 @@ type Config struct {
 	// caller waits 40 µs longer. Setting: FIELDGATE_REDIS_AUTO_PIPELINE.
 	AutoPipeline bool
 
-	// SupabaseURL is the URL of the Supabase project whose users sign in. JWKSURL, Issuer and
+	// SupabaseURL is the URL of the Supabase project whose users sign in. JWKSURL, Issuers and
 	// HealthURL default to addresses of this project. Setting: FIELDGATE_SUPABASE_URL.
 	SupabaseURL string
 
 	// JWKSURL is the URL of the token issuer's public keys. Setting: FIELDGATE_JWKS_URL.
 	JWKSURL string
 
-	// Issuer is the value that the iss claim of tokens must have. If it is empty and JWKSURL is
-	// set, any issuer is accepted. Setting: FIELDGATE_JWT_ISSUER.
-	Issuer string
+	// Issuers are the values that the iss claim of tokens may have. If there are none and JWKSURL
+	// is set, or if the only one is IssuerOff, any issuer is accepted. Setting:
+	// FIELDGATE_JWT_ISSUER.
+	Issuers []string
 
 	// HealthURL is the URL that reports whether the issuer is up. Empty means that the issuer
 	// is not probed. Setting: FIELDGATE_AUTH_HEALTH_URL.
@@ -129,8 +140,24 @@ type Config struct {
 	// FIELDGATE_PERSONAL_TENANTS.
 	PersonalTenants bool
 
+	// JWTMaxLifetime is the maximum time for which a token is valid, from its iat to its exp.
+	// A longer one is refused. Zero means DefaultJWTMaxLifetime. Setting:
+	// FIELDGATE_JWT_MAX_LIFETIME.
+	JWTMaxLifetime time.Duration
+
+	// ApprovalAAL is the least assurance level of the sign-in with which a user approves a
+	// command: "aal1", or "aal2" for a second factor. Empty means "aal1". Setting:
+	// FIELDGATE_APPROVAL_AAL.
+	ApprovalAAL string
+
+	// AllowedClients are the ids of OAuth clients that may approve commands for their users.
+	// The token of another client may read, propose and reject, as the role of its user
+	// allows. Setting: FIELDGATE_ALLOWED_CLIENTS.
+	AllowedClients []string
+
 	// SupabaseAnonKey is the public key of the Supabase project. If it is set, users sign in to
-	// the console by e-mail address and password. Setting: FIELDGATE_SUPABASE_ANON_KEY.
+	// the console by e-mail address and password. The console publishes it, so a secret key is
+	// refused. Setting: FIELDGATE_SUPABASE_ANON_KEY.
 	SupabaseAnonKey string
 
 	// Development lets users sign in to the console with a link that contains a token. Only
@@ -238,6 +265,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.Audience = cmp.Or(c.Audience, DefaultAudience)
 	c.TenantClaim = cmp.Or(c.TenantClaim, DefaultTenantClaim)
 	c.RoleClaim = cmp.Or(c.RoleClaim, DefaultRoleClaim)
+	c.JWTMaxLifetime = cmp.Or(c.JWTMaxLifetime, DefaultJWTMaxLifetime)
+	c.ApprovalAAL = cmp.Or(c.ApprovalAAL, DefaultApprovalAAL)
 	c.IssuerKeysMaxAge = cmp.Or(c.IssuerKeysMaxAge, DefaultIssuerKeysMaxAge)
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, DefaultShutdownTimeout)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, DefaultIdleTimeout)
@@ -253,10 +282,10 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.setIssuerFromProject(); err != nil {
 		return c, err
 	}
-	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkTimes(), c.checkQuotas(), c.checkKeys(), c.checkSockets())
+	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkPublicKey(), c.checkTokens(), c.checkTimes(), c.checkQuotas(), c.checkKeys(), c.checkSockets())
 }
 
-// setIssuerFromProject derives JWKSURL, Issuer and HealthURL from SupabaseURL. It keeps those
+// setIssuerFromProject derives JWKSURL, Issuers and HealthURL from SupabaseURL. It keeps those
 // that are already set.
 func (c *Config) setIssuerFromProject() error {
 	switch {
@@ -268,9 +297,14 @@ func (c *Config) setIssuerFromProject() error {
 	if !isHTTPURL(c.SupabaseURL) {
 		return errors.New("FIELDGATE_SUPABASE_URL is not the URL of a project: set one such as https://abc.supabase.co")
 	}
-	base := strings.TrimRight(c.SupabaseURL, "/") + "/auth/v1"
+	if strings.Contains(c.SupabaseURL, authPath) {
+		return errors.New("FIELDGATE_SUPABASE_URL contains " + authPath + ", which the gateway adds: set the URL of the project, such as https://abc.supabase.co")
+	}
+	base := strings.TrimRight(c.SupabaseURL, "/") + authPath
 	c.JWKSURL = cmp.Or(c.JWKSURL, base+"/.well-known/jwks.json")
-	c.Issuer = cmp.Or(c.Issuer, base)
+	if len(c.Issuers) == 0 {
+		c.Issuers = []string{base}
+	}
 	c.HealthURL = cmp.Or(c.HealthURL, base+"/health")
 	return nil
 }
@@ -291,10 +325,23 @@ func (c Config) checkIssuer() error {
 	if c.JWKSURL == "" && c.JWTSecret == "" {
 		return errors.New("none of FIELDGATE_SUPABASE_URL, FIELDGATE_JWKS_URL and FIELDGATE_JWT_SECRET is set: set one, so that users can sign in")
 	}
+	if len(c.Issuers) > 1 && slices.Contains(c.Issuers, IssuerOff) {
+		return errors.New("FIELDGATE_JWT_ISSUER is off and also names an issuer: choose one of them")
+	}
 	if !isHTTPURL(c.JWKSURL) && c.JWKSURL != "" {
 		return errors.New("FIELDGATE_JWKS_URL is not a URL: it must begin with https:// or http://")
 	}
 	return errors.Join(checkClaim("FIELDGATE_TENANT_CLAIM", c.TenantClaim), checkClaim("FIELDGATE_ROLE_CLAIM", c.RoleClaim))
+}
+
+func (c Config) checkTokens() error {
+	if c.JWTMaxLifetime < 0 {
+		return errors.New("FIELDGATE_JWT_MAX_LIFETIME must not be negative")
+	}
+	if err := customer.CheckAssurance(c.ApprovalAAL); err != nil {
+		return fmt.Errorf("reading FIELDGATE_APPROVAL_AAL: %w", err)
+	}
+	return nil
 }
 
 func checkClaim(setting, path string) error {

@@ -73,6 +73,7 @@ var examples = map[string]example{
 
 	"getSystemInfo": {status: 200},
 	"getUsage":      {status: 200},
+	"getMe":         {status: 200},
 
 	// Requests without an upgrade. The sockets have tests of their own.
 	"openDeviceSocket":   {status: 400},

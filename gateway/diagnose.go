@@ -49,18 +49,19 @@ func ExplainToken(ctx context.Context, cfg Config, token string) []diagnosis.Fin
 }
 
 func diagnoseIssuer(ctx context.Context, cfg Config) []diagnosis.Finding {
-	verifier, err := customer.NewVerifier(verifierConfigOf(cfg))
+	used := verifierConfigOf(cfg)
+	verifier, err := customer.NewVerifier(used)
 	if err != nil {
 		return nil // the settings are wrong, which is a finding of its own
 	}
 	findings := verifier.Diagnose(ctx)
-	if cfg.JWKSURL != "" && cfg.Issuer == "" {
+	if used.JWKSURL != "" && len(used.Issuers) == 0 {
 		findings = append(findings, diagnosis.Warn("issuer name", "tokens of any issuer with these keys are accepted: set FIELDGATE_JWT_ISSUER"))
 	}
 	if cfg.HealthURL == "" {
 		return findings
 	}
-	if err := newIssuerProbe(verifier, cfg.HealthURL).probe(ctx); err != nil {
+	if err := newIssuerProbe(verifier, cfg.HealthURL, cfg.SupabaseAnonKey).probe(ctx); err != nil {
 		return append(findings, diagnosis.Warn("issuer health", "%v: check FIELDGATE_AUTH_HEALTH_URL and the issuer", err))
 	}
 	return append(findings, diagnosis.Good("issuer health", "the issuer is up"))

@@ -11,12 +11,14 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/api"
 	"github.com/fieldgate/fieldgate/api/problem"
 	"github.com/fieldgate/fieldgate/customer"
@@ -50,7 +52,8 @@ type Gateway struct {
 	health      *handlers.Health
 	probe       *issuerProbe
 	capacity    capacity
-	held        *api.Budget // of the bytes of bodies and frames
+	held        *api.Budget                   // of the bytes of bodies and frames
+	refused     func(reason fieldgate.Reason) // counts a refused credential
 	listener    *boundedListener
 	metrics     *boundedListener // nil if metrics are not served
 	server      *http.Server
@@ -75,7 +78,7 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 		cfg: cfg, log: cfg.Logger, registry: newRegistry(), capacity: capacity, held: api.NewBudget(0, 0),
 		health: &handlers.Health{Version: cfg.Version, Environment: cfg.Environment},
 	}
-	g.storeConfig = g.newStoreConfig()
+	g.storeConfig, g.refused = g.newStoreConfig(), countUnauthenticated(g.registry)
 	g.server = g.newServer()
 	for _, step := range []func(context.Context) error{g.prepare, g.startUnlessUnreachable, g.listen} {
 		if err := step(ctx); err != nil {
@@ -122,7 +125,7 @@ func (g *Gateway) start(ctx context.Context) (err error) {
 // assemble creates the domain services and the HTTP edge.
 func (g *Gateway) assemble() error {
 	g.keepIssuerKeys()
-	g.probe = newIssuerProbe(g.verifier, g.cfg.HealthURL)
+	g.probe = newIssuerProbe(g.verifier, g.cfg.HealthURL, g.cfg.SupabaseAnonKey)
 	g.devices = device.New(device.Config{
 		Store: g.store, Retention: g.cfg.Retention, CodeKey: []byte(g.cfg.CodeKey), DeviceRate: g.cfg.DeviceRate,
 		Limits: g.cfg.Quotas, Logger: g.log,
@@ -157,7 +160,7 @@ func (g *Gateway) newHub() *realtime.Hub {
 	cfg.Store, cfg.Retention, cfg.Registerer, cfg.Logger = g.store, g.cfg.Retention, g.registry, g.log
 	cfg.SocketQuota = g.cfg.Quotas.Sockets
 	cfg.Problem = func(err error, requestID string) any { return problem.Of(err, requestID) }
-	cfg.Hold, cfg.Free = g.held.HoldFrame, g.held.FreeFrame
+	cfg.Hold, cfg.Free, cfg.Unauthenticated = g.held.HoldFrame, g.held.FreeFrame, g.refused
 	cfg.MaxSockets = cmp.Or(cfg.MaxSockets, g.capacity.sockets)
 	cfg.MaxPerTenant = cmp.Or(cfg.MaxPerTenant, g.capacity.tenantSockets)
 	cfg.Handshakes, cfg.Events = realtime.Rate(g.cfg.HandshakeRate), realtime.Rate(g.cfg.EventRate)
@@ -165,17 +168,24 @@ func (g *Gateway) newHub() *realtime.Hub {
 }
 
 func (g *Gateway) newVerifier() (*customer.Verifier, error) {
-	if g.cfg.JWKSURL != "" && g.cfg.Issuer == "" {
-		g.log.Warn("accepting tokens of any issuer with these keys, because FIELDGATE_JWT_ISSUER is empty")
+	cfg := verifierConfigOf(g.cfg)
+	if cfg.JWKSURL != "" && len(cfg.Issuers) == 0 {
+		g.log.Warn("accepting tokens of any issuer with these keys, because FIELDGATE_JWT_ISSUER names none")
 	}
-	return customer.NewVerifier(verifierConfigOf(g.cfg))
+	cfg.Fetched = countKeyFetches(g.registry)
+	return customer.NewVerifier(cfg)
 }
 
 func verifierConfigOf(cfg Config) customer.Config {
+	issuers := cfg.Issuers
+	if slices.Contains(issuers, IssuerOff) {
+		issuers = nil
+	}
 	return customer.Config{
-		JWKSURL: cfg.JWKSURL, HS256Secret: []byte(cfg.JWTSecret), Issuer: cfg.Issuer, Audience: cfg.Audience,
-		TenantClaim: cfg.TenantClaim, RoleClaim: cfg.RoleClaim, PersonalTenants: cfg.PersonalTenants,
-		MaxKeyAge: cfg.IssuerKeysMaxAge, Logger: cfg.Logger,
+		JWKSURL: cfg.JWKSURL, APIKey: cfg.SupabaseAnonKey, HS256Secret: []byte(cfg.JWTSecret),
+		Issuers: issuers, Audience: cfg.Audience, TenantClaim: cfg.TenantClaim, RoleClaim: cfg.RoleClaim,
+		PersonalTenants: cfg.PersonalTenants, MaxLifetime: cfg.JWTMaxLifetime, MaxKeyAge: cfg.IssuerKeysMaxAge,
+		Logger: cfg.Logger,
 	}
 }
 
@@ -185,6 +195,7 @@ func (g *Gateway) newHandler() error {
 		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Quotas: g.quotas, Health: g.health,
 		Hub: g.hub, Tickets: g.tickets, Verify: g.verifier.Verify, LimitTenant: g.limitTenant,
 		WrongCode: g.guard.suspect,
+		Approvals: customer.ApprovalRules{Assurance: g.cfg.ApprovalAAL, Clients: g.cfg.AllowedClients},
 	})
 	if err != nil {
 		return fmt.Errorf("preparing the handlers: %w", err)
@@ -194,7 +205,7 @@ func (g *Gateway) newHandler() error {
 		Authenticators: map[string]api.Authenticator{
 			"customerJWT": g.authenticateUser, "deviceSession": g.authenticateDevice,
 		},
-		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead,
+		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, Unauthenticated: g.refused,
 		Logger: g.log, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
 		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes, Held: g.held,
 	})

@@ -80,9 +80,10 @@ func (g *guard) verifyIssued(token string, check func() error) error {
 }
 
 // count counts a credential that was verified without the store. It returns err, or
-// rate_limited if err is unauthorized and the network is over its limit.
+// rate_limited if err is a fault of the credential and the network is over its limit. A token
+// whose key is unknown is such a fault, although the key may be new.
 func (g *guard) count(ctx context.Context, err error) error {
-	if fieldgate.CodeOf(err) != fieldgate.CodeUnauthorized {
+	if fieldgate.CodeOf(err) != fieldgate.CodeUnauthorized && fieldgate.ReasonOf(err) == "" {
 		return err
 	}
 	if limited := g.failures.Take(ratelimit.Network(request.Addr(ctx).String())); limited != nil {

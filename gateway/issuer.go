@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -22,6 +24,7 @@ const (
 type issuerProbe struct {
 	verifier *customer.Verifier
 	url      string
+	apiKey   string // sent with each probe; may be empty
 	client   *http.Client
 	last     atomic.Pointer[probeResult]
 }
@@ -31,8 +34,8 @@ type probeResult struct {
 	err  error
 }
 
-func newIssuerProbe(v *customer.Verifier, url string) *issuerProbe {
-	return &issuerProbe{verifier: v, url: url, client: &http.Client{Timeout: probeTimeout}}
+func newIssuerProbe(v *customer.Verifier, url, apiKey string) *issuerProbe {
+	return &issuerProbe{verifier: v, url: url, apiKey: apiKey, client: &http.Client{Timeout: probeTimeout}}
 }
 
 // status returns the issuer's state, for the readiness response and the system information.
@@ -46,6 +49,9 @@ func (p *issuerProbe) status() handlers.IssuerStatus {
 		if last.err != nil {
 			status.Problem = "the issuer is not reachable; its known keys are used"
 		}
+	}
+	if p.verifier.FetchFailure() != nil {
+		status.Problem = "the keys of the issuer cannot be fetched; its known keys are used"
 	}
 	return status
 }
@@ -74,15 +80,30 @@ func (p *issuerProbe) probe(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("probing the issuer: %w", err)
 	}
+	if p.apiKey != "" {
+		request.Header.Set(customer.APIKeyHeader, p.apiKey)
+	}
 	response, err := p.client.Do(request)
 	if err != nil {
 		return fmt.Errorf("probing the issuer: %w", err)
 	}
 	defer response.Body.Close()
-	// The health endpoint may require an API key. Any response other than a server error
-	// therefore means that the issuer is up.
-	if response.StatusCode >= http.StatusInternalServerError {
-		return fmt.Errorf("probing the issuer: it responded with %d", response.StatusCode)
+	return checkHealth(response)
+}
+
+// checkHealth returns an error if a response is not that of an issuer that is up. The health
+// endpoint may require an API key, so 401 and 403 mean that it is up. A page in HTML is that of a
+// proxy, or of another server.
+func checkHealth(response *http.Response) error {
+	status := response.StatusCode
+	media, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	switch {
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return nil
+	case status < http.StatusOK || status >= http.StatusMultipleChoices:
+		return fmt.Errorf("probing the issuer: it responded with %d", status)
+	case media == "text/html":
+		return errors.New("probing the issuer: it responded with a page instead of its health")
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -69,6 +70,20 @@ func countViolations(registry prometheus.Registerer) func(invariant string) {
 	return func(invariant string) { violations.WithLabelValues(invariant).Inc() }
 }
 
+// countUnauthenticated returns a function that counts the requests and frames whose credential
+// was refused, by reason. The counter of each reason is zero from the start.
+func countUnauthenticated(registry prometheus.Registerer) func(reason fieldgate.Reason) {
+	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fieldgate_unauthenticated_total",
+		Help: "Requests and frames whose credential was refused, by reason.",
+	}, []string{"reason"})
+	registry.MustRegister(refused)
+	for _, reason := range fieldgate.Reasons() {
+		refused.WithLabelValues(string(reason))
+	}
+	return func(reason fieldgate.Reason) { refused.WithLabelValues(string(reason)).Inc() }
+}
+
 // measureMemory returns a function that records the share of maxmemory that Redis uses.
 func measureMemory(registry prometheus.Registerer) func(share float64) {
 	used := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -93,6 +108,24 @@ func measureConnections(registry prometheus.Registerer, listener *boundedListene
 			Name: "fieldgate_sockets_max", Help: "Maximum number of sockets of this instance.",
 		}, func() float64 { return float64(c.sockets) }),
 	)
+}
+
+// countKeyFetches returns a function that counts the fetches of the token issuer's keys, by
+// result. Both counters are zero from the start.
+func countKeyFetches(registry prometheus.Registerer) func(err error) {
+	fetches := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fieldgate_issuer_key_fetches_total",
+		Help: "Fetches of the token issuer's keys, by result: ok or failed.",
+	}, []string{"result"})
+	registry.MustRegister(fetches)
+	ok, failed := fetches.WithLabelValues("ok"), fetches.WithLabelValues("failed")
+	return func(err error) {
+		if err != nil {
+			failed.Inc()
+			return
+		}
+		ok.Inc()
+	}
 }
 
 // measureIssuerKeys exports the age of the token issuer's keys. It is no number while there are

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fieldgate/fieldgate"
 	client "github.com/fieldgate/fieldgate/clients/go"
 	"github.com/fieldgate/fieldgate/customer/customertest"
 	"github.com/fieldgate/fieldgate/customer/issuer"
@@ -58,6 +59,8 @@ func TestReason_OfEachRefusedCredentialIsLogged(t *testing.T) {
 	claim := gatewaytest.Request{Method: http.MethodPost, Path: "/api/v1/device/commands/claim"}
 	login := gatewaytest.Request{Method: http.MethodPost, Path: "/api/v1/device/auth"}
 	register := gatewaytest.Request{Method: http.MethodPost, Path: "/api/v1/device/register"}
+	before := g.Metrics(t)
+	wanted := map[string]float64{}
 	for name, c := range map[string]struct {
 		request gatewaytest.Request
 		token   string
@@ -83,6 +86,12 @@ func TestReason_OfEachRefusedCredentialIsLogged(t *testing.T) {
 	} {
 		c.request.Token, c.request.Body = c.token, c.body
 		require.Equal(t, c.want, loggedReason(t, g, c.request), name)
+		wanted[c.want]++
+	}
+	for _, reason := range fieldgate.Reasons() {
+		series := `fieldgate_unauthenticated_total{reason="` + string(reason) + `"}`
+		require.Contains(t, before, series)
+		require.InDelta(t, wanted[string(reason)], g.Metrics(t)[series]-before[series], 0, series)
 	}
 	requireTicketReason(t, g, "wrong_origin", ticket, "https://other.example.com")
 	requireTicketReason(t, g, "unknown", ticket, frontend)
@@ -115,4 +124,7 @@ func TestReason_OfRefusedFrameIsLogged(t *testing.T) {
 		return len(reasons) == 2
 	}, "the frames are not in the log")
 	require.Equal(t, map[any]bool{"other_user": true, "malformed": true}, reasons)
+	for _, reason := range []string{"other_user", "malformed"} {
+		require.InDelta(t, 1, g.Metrics(t)[`fieldgate_unauthenticated_total{reason="`+reason+`"}`], 0)
+	}
 }

@@ -28,17 +28,23 @@ func (c Config) texts() []text {
 		{"FIELDGATE_SUPABASE_URL", c.SupabaseURL, false},
 		{"FIELDGATE_SUPABASE_ANON_KEY", c.SupabaseAnonKey, false},
 		{"FIELDGATE_JWKS_URL", c.JWKSURL, false},
-		{"FIELDGATE_JWT_ISSUER", c.Issuer, false},
 		{"FIELDGATE_AUTH_HEALTH_URL", c.HealthURL, false},
 		{"FIELDGATE_JWT_AUDIENCE", c.Audience, false},
 		{"FIELDGATE_JWT_SECRET", c.JWTSecret, true},
 		{"FIELDGATE_TENANT_CLAIM", c.TenantClaim, false},
 		{"FIELDGATE_ROLE_CLAIM", c.RoleClaim, false},
 		{"FIELDGATE_CODE_KEY", c.CodeKey, true},
+		{"FIELDGATE_APPROVAL_AAL", c.ApprovalAAL, false},
 		{"FIELDGATE_ENVIRONMENT", c.Environment, false},
 	}
 	for _, origin := range c.AllowedOrigins {
 		texts = append(texts, text{"FIELDGATE_ALLOWED_ORIGINS", origin, false})
+	}
+	for _, issuer := range c.Issuers {
+		texts = append(texts, text{"FIELDGATE_JWT_ISSUER", issuer, false})
+	}
+	for _, client := range c.AllowedClients {
+		texts = append(texts, text{"FIELDGATE_ALLOWED_CLIENTS", client, false})
 	}
 	return texts
 }

@@ -11,6 +11,7 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 	"github.com/fieldgate/fieldgate/customer/customertest"
 	"github.com/fieldgate/fieldgate/customer/issuer"
+	"github.com/fieldgate/fieldgate/gateway"
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
@@ -29,6 +30,10 @@ func TestToken_ForgedIsRefusedWithoutFetch(t *testing.T) {
 			{Method: http.MethodPost, Path: "/api/v1/device/commands/claim", Token: forgery.Token},
 		} {
 			response := g.Do(t, request)
+			if response.Problem.Code == client.CodeIssuerUnavailable { // its key may be new
+				require.Equal(t, "unknown_key", g.Log.AccessLine(t, response.Problem.RequestID)["reason"], forgery.Name)
+				continue
+			}
 			require.Equal(t, http.StatusUnauthorized, response.Status, forgery.Name)
 			require.Equal(t, `Bearer realm="fieldgate", error="invalid_token"`, response.Header.Get("WWW-Authenticate"), forgery.Name)
 			if request.Method == http.MethodGet {
@@ -53,7 +58,9 @@ func TestToken_UnknownKeysCauseOneFetchAtMost(t *testing.T) {
 	codes := concurrently(2000, func(i int) error {
 		header := g.Issuer.Header()
 		header["kid"] = fmt.Sprintf("unknown-%d", i)
-		unknown := g.Customer(client.Bearer(g.Issuer.Sign(header, g.Issuer.Payload(issuer.Claims{}))))
+		payload := g.Issuer.Payload(issuer.Claims{})
+		payload["iss"] = "https://stranger.example.com/auth/v1"
+		unknown := g.Customer(client.Bearer(g.Issuer.Sign(header, payload)))
 		_, err := unknown.SystemInfo(t.Context())
 		return err
 	})
@@ -80,6 +87,50 @@ func TestIssuer_DownKeepsKnownKeysValid(t *testing.T) {
 	ready, err := g.Readiness(t.Context())
 	require.NoError(t, err)
 	require.True(t, ready.Ready)
+}
+
+// TestIssuer_FetchesAreCounted checks that an operator sees a failing fetch of the keys.
+func TestIssuer_FetchesAreCounted(t *testing.T) {
+	t.Parallel()
+	const ok, failed = `fieldgate_issuer_key_fetches_total{result="ok"}`, `fieldgate_issuer_key_fetches_total{result="failed"}`
+	iss := customertest.NewIssuer(t)
+	iss.Respond(down)
+	g := gatewaytest.StartWithIssuer(t, iss)
+	require.Contains(t, g.Metrics(t), ok)
+	eventually(t, func() bool { return g.Metrics(t)[failed] > 0 && g.Metrics(t)[ok] == 0 }, "the failed fetch is not counted")
+	iss.Restore()
+	eventually(t, func() bool { return g.Metrics(t)[ok] > 0 }, "the fetch is not counted")
+}
+
+// TestIssuer_KeyThatMayBeNewIsUnavailable checks that a user is told to wait, not to sign in.
+func TestIssuer_KeyThatMayBeNewIsUnavailable(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	_, err := g.User("any", "alice", "admin").SystemInfo(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, g.Issuer.Rotate())
+	response := g.Do(t, gatewaytest.Request{Method: http.MethodGet, Path: "/api/v1/customer/me", Token: g.Token("any", "alice", "admin")})
+	require.Equal(t, client.CodeIssuerUnavailable, response.Problem.Code)
+	require.NotEmpty(t, response.Header.Get("Retry-After"))
+}
+
+// TestIssuer_OffAcceptsTokensWithoutIssuer covers a self-hosted project whose tokens have no
+// claim iss, and whose users sign in to the console.
+func TestIssuer_OffAcceptsTokensWithoutIssuer(t *testing.T) {
+	t.Parallel()
+	for setting, accepted := range map[string]bool{"": false, "off": true} {
+		g := gatewaytest.Start(t, func(cfg *gateway.Config) {
+			cfg.SupabaseAnonKey = "sb_publishable_abc"
+			if setting != "" {
+				cfg.Issuers = []string{setting}
+			}
+		})
+		payload := g.Issuer.Payload(issuer.Claims{TenantID: gatewaytest.NewTenantID()})
+		delete(payload, "iss")
+		_, err := g.Customer(client.Bearer(g.Issuer.Sign(g.Issuer.Header(), payload))).Me(t.Context())
+		require.Equal(t, accepted, err == nil, setting)
+		require.Contains(t, g.Do(t, gatewaytest.Request{Method: http.MethodGet, Path: "/console/config.json"}).Body, g.Issuer.URL())
+	}
 }
 
 func TestIssuer_DownAtStartRecovers(t *testing.T) {
@@ -130,6 +181,30 @@ func TestToken_WithoutTenantIsRefused(t *testing.T) {
 
 	s := g.OpenCustomer(t, g.Token(gatewaytest.NewTenantID(), "mallory", "viewer"))
 	require.Equal(t, client.CodeNoTenant, s.RequestError("refresh", object{"token": token}).Code)
+}
+
+// TestMe_IsWhatGatewayReadsFromToken checks that a page can show the user without reading the
+// token itself.
+func TestMe_IsWhatGatewayReadsFromToken(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.RoleClaim = "app_metadata.fleet_role" })
+	tenantID := gatewaytest.NewTenantID()
+	issued := time.Now().Truncate(time.Second)
+	claims := issuer.Claims{
+		Subject: "alice", TenantID: tenantID, Role: "admin", Email: "alice@example.com", Name: "Alice",
+		Assurance: "aal2", IssuedAt: issued,
+	}
+	me, err := g.Customer(client.Bearer(g.Issuer.Token(claims))).Me(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, client.Me{
+		UserID: "alice", Email: "alice@example.com", Name: "Alice", Kind: client.UserKindPerson,
+		Tenant: gatewaytest.TenantOf(tenantID), Role: client.RoleViewer, Aal: "aal2", ExpiresAt: issued.Add(time.Hour).UTC(),
+	}, me, "the role is that of the configured claim")
+
+	me, err = g.Customer(client.Bearer(g.Issuer.Token(issuer.Claims{Subject: "bob", TenantID: tenantID, ClientID: "app"}))).Me(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, client.UserKindProgram, me.Kind)
+	require.Empty(t, me.Email+me.Name)
 }
 
 func TestToken_Expires(t *testing.T) {

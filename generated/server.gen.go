@@ -237,6 +237,30 @@ func (e ResultStatus) Valid() bool {
 	}
 }
 
+// Defines values for Role.
+const (
+	RoleAdmin    Role = "admin"
+	RoleApprover Role = "approver"
+	RoleOperator Role = "operator"
+	RoleViewer   Role = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the Role enum.
+func (e Role) Valid() bool {
+	switch e {
+	case RoleAdmin:
+		return true
+	case RoleApprover:
+		return true
+	case RoleOperator:
+		return true
+	case RoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SessionStatus.
 const (
 	SessionStatusActive  SessionStatus = "active"
@@ -270,6 +294,24 @@ func (e SessionType) Valid() bool {
 	case SessionTypeDiagnostic:
 		return true
 	case SessionTypeRemediation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UserKind.
+const (
+	UserKindPerson  UserKind = "person"
+	UserKindProgram UserKind = "program"
+)
+
+// Valid indicates whether the value is a known member of the UserKind enum.
+func (e UserKind) Valid() bool {
+	switch e {
+	case UserKindPerson:
+		return true
+	case UserKindProgram:
 		return true
 	default:
 		return false
@@ -321,6 +363,12 @@ type Approval struct {
 
 // ApprovalStatus Which commands to list.
 type ApprovalStatus string
+
+// Assurance An authenticator assurance level, from the claim `aal`: `aal1` after a sign-in, `aal2` after
+// a second factor. In a problem, the level that is required; only with `step_up_required`.
+//
+// Example: aal2
+type Assurance = string
 
 // AttemptCount The number of claims of the command. A released claim does not count.
 //
@@ -1177,6 +1225,45 @@ type LeaseRemainingMs = int
 // Example: 1
 type MaxAttempts = int
 
+// Me The user of a token, as the gateway sees the user.
+type Me struct {
+	// Aal An authenticator assurance level, from the claim `aal`: `aal1` after a sign-in, `aal2` after
+	// a second factor. In a problem, the level that is required; only with `step_up_required`.
+	//
+	//
+	// Example: aal2
+	Aal string `json:"aal,omitempty,omitzero"`
+
+	// Email The claim `email` of the token, for display. Absent if the token has none that can be displayed.
+	Email string `json:"email,omitempty,omitzero"`
+
+	// ExpiresAt The time at which the token expires.
+	ExpiresAt fieldgate.Timestamp `json:"expiresAt"`
+
+	// Kind `program` for the token of an OAuth client that acts for its user (claim `client_id`),
+	// otherwise `person`. Values may be added.
+	Kind UserKind `json:"kind"`
+
+	// Name The name of the user, for display: the claim `name`, or `full_name` or `name` in
+	// `user_metadata`. Users may change it.
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Role A role. It includes the permissions of the roles before it. Values may be added.
+	Role Role `json:"role"`
+
+	// Tenant The tenant, as in the log of the gateway: `c.` and the claim of the tenant, or `u.` and
+	// the user id for a tenant of one user.
+	//
+	//
+	// Example: c.acme
+	Tenant string `json:"tenant"`
+
+	// UserID The id of a user, a person or a program of the customer: the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	UserID string `json:"userId"`
+}
+
 // MetadataValue defines model for MetadataValue.
 type MetadataValue = string
 
@@ -1217,6 +1304,13 @@ type Priority = int
 type Problem struct {
 	// Approval The decision on a command. It is made once and never changes.
 	Approval Approval `json:"approval,omitempty,omitzero"`
+
+	// Assurance An authenticator assurance level, from the claim `aal`: `aal1` after a sign-in, `aal2` after
+	// a second factor. In a problem, the level that is required; only with `step_up_required`.
+	//
+	//
+	// Example: aal2
+	Assurance string `json:"assurance,omitempty,omitzero"`
 
 	// Code The stable code of the problem, for programs. The table under "Errors" explains each.
 	// Codes may be added: treat an unknown one by its HTTP status.
@@ -1499,6 +1593,9 @@ type ResultRequest struct {
 // cancellation was requested.
 type ResultStatus string
 
+// Role A role. It includes the permissions of the roles before it. Values may be added.
+type Role string
+
 // ServiceStatus The state of a service, as this instance sees it.
 type ServiceStatus struct {
 	// Error The problem in general words, without addresses.
@@ -1720,6 +1817,10 @@ type UsageLimits struct {
 //
 // Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
 type UserID = string
+
+// UserKind `program` for the token of an OAuth client that acts for its user (claim `client_id`),
+// otherwise `person`. Values may be added.
+type UserKind string
 
 // Version The version and nothing else.
 type Version struct {
@@ -2066,6 +2167,9 @@ type ServerInterface interface {
 	// SuspendDevice Suspend a device
 	// (POST /api/v1/customer/devices/{deviceId}/suspend)
 	SuspendDevice(w http.ResponseWriter, r *http.Request, deviceID DeviceInPath)
+	// GetMe Describe the caller
+	// (GET /api/v1/customer/me)
+	GetMe(w http.ResponseWriter, r *http.Request)
 	// ListSessions List sessions
 	// (GET /api/v1/customer/sessions)
 	ListSessions(w http.ResponseWriter, r *http.Request, params ListSessionsParams)
@@ -2225,6 +2329,12 @@ func (_ Unimplemented) RevokeDeviceLogins(w http.ResponseWriter, r *http.Request
 // SuspendDevice Suspend a device
 // (POST /api/v1/customer/devices/{deviceId}/suspend)
 func (_ Unimplemented) SuspendDevice(w http.ResponseWriter, r *http.Request, deviceID DeviceInPath) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetMe Describe the caller
+// (GET /api/v1/customer/me)
+func (_ Unimplemented) GetMe(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2859,6 +2969,20 @@ func (siw *ServerInterfaceWrapper) SuspendDevice(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SuspendDevice(w, r, deviceID)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetMe operation middleware
+func (siw *ServerInterfaceWrapper) GetMe(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetMe(w, r)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -3870,6 +3994,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/api/v1/customer/devices/{deviceId}/suspend", wrapper.SuspendDevice)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/customer/me", wrapper.GetMe)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/v1/customer/sessions", wrapper.ListSessions)
 	})
 	r.Group(func(r chi.Router) {
@@ -4220,6 +4347,27 @@ type SuspendDeviceResponseObject interface {
 type SuspendDevice200JSONResponse Device
 
 func (response SuspendDevice200JSONResponse) VisitSuspendDeviceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMeRequestObject struct {
+}
+
+type GetMeResponseObject interface {
+	VisitGetMeResponse(w http.ResponseWriter) error
+}
+
+type GetMe200JSONResponse Me
+
+func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -4916,6 +5064,9 @@ type StrictServerInterface interface {
 	// SuspendDevice Suspend a device
 	// (POST /api/v1/customer/devices/{deviceId}/suspend)
 	SuspendDevice(ctx context.Context, request SuspendDeviceRequestObject) (SuspendDeviceResponseObject, error)
+	// GetMe Describe the caller
+	// (GET /api/v1/customer/me)
+	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
 	// ListSessions List sessions
 	// (GET /api/v1/customer/sessions)
 	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
@@ -5391,6 +5542,30 @@ func (sh *strictHandler) SuspendDevice(w http.ResponseWriter, r *http.Request, d
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(SuspendDeviceResponseObject); ok {
 		if err := validResponse.VisitSuspendDeviceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetMe operation middleware
+func (sh *strictHandler) GetMe(w http.ResponseWriter, r *http.Request) {
+	var request GetMeRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMe(ctx, request.(GetMeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMe")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetMeResponseObject); ok {
+		if err := validResponse.VisitGetMeResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

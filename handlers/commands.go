@@ -104,6 +104,11 @@ func retriedResponse(c queue.Command) generated.RetryCommand201JSONResponse {
 
 // DecideCommand records an approval or a rejection.
 func (s *Server) DecideCommand(ctx context.Context, r generated.DecideCommandRequestObject) (generated.DecideCommandResponseObject, error) {
+	if r.Body.Approved {
+		if err := s.approvals.Check(userPrincipal(ctx)); err != nil {
+			return nil, err
+		}
+	}
 	c, err := s.queue.Decide(ctx, decisionFrom(ctx, r))
 	if err != nil {
 		return nil, err
@@ -130,23 +135,27 @@ func (s *Server) ListApprovals(ctx context.Context, r generated.ListApprovalsReq
 	if err != nil {
 		return nil, err
 	}
-	return generated.ListApprovals200JSONResponse(approvalListOf(list, next, p)), nil
+	return generated.ListApprovals200JSONResponse(approvalListOf(list, next, p, s.approvals.Check(p))), nil
 }
 
-func approvalListOf(list []queue.Command, next string, p customer.Principal) generated.CommandList {
-	items := convert(list, func(c queue.Command) generated.Command { return pendingCommandOf(c, p) })
+// approvalListOf converts the list of approvals for p. refused is the error with which an
+// approval with the token of p is refused, or nil.
+func approvalListOf(list []queue.Command, next string, p customer.Principal, refused error) generated.CommandList {
+	items := convert(list, func(c queue.Command) generated.Command { return pendingCommandOf(c, p, refused) })
 	return generated.CommandList{Items: items, NextCursor: next}
 }
 
 // pendingCommandOf converts a command like commandOf. It also sets whether p may decide on the
 // command.
-func pendingCommandOf(c queue.Command, p customer.Principal) generated.Command {
+func pendingCommandOf(c queue.Command, p customer.Principal, refused error) generated.Command {
 	pending, may := commandOf(c), true
 	switch {
 	case !p.Role.Allows(customer.Approver):
 		may, pending.WhyNot = false, "Your role does not allow decisions: ask an approver."
 	case c.UserID == p.UserID && !p.SoleUser:
 		may, pending.WhyNot = false, "You proposed this command: another user must approve it."
+	case refused != nil:
+		may, pending.WhyNot = false, fieldgate.DetailOf(refused)
 	}
 	pending.MayDecide = &may
 	return pending

@@ -66,7 +66,7 @@ func commandResponses() []response {
 	approver := customer.Principal{UserID: "approver", Role: customer.Approver}
 	commands := []queue.Command{c}
 	approvals := func(p customer.Principal) any {
-		return generated.ListApprovals200JSONResponse(approvalListOf(commands, "next", p))
+		return generated.ListApprovals200JSONResponse(approvalListOf(commands, "next", p, nil))
 	}
 	return []response{
 		{[]any{proposedResponse(c)}, within("Body", onlyApprovals)},
@@ -128,6 +128,7 @@ func healthResponses() []response {
 			systemInfoOf(h, servicesOf(redis, issuer, filled[store.Info]()), connectionCountOf(1, 2)))
 	}
 	return []response{
+		{[]any{generated.GetMe200JSONResponse(meOf(filled[customer.Principal]()))}, nil},
 		{[]any{generated.GetUsage200JSONResponse(usageOf(filled[quota.Amounts](), filled[quota.Amounts]()))}, nil},
 		{[]any{generated.GetHealth200JSONResponse(healthAt(time.Now()))}, nil},
 		{[]any{

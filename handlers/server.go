@@ -34,6 +34,9 @@ type Config struct {
 	// Verify verifies the token with which a client renews its socket.
 	Verify func(ctx context.Context, token string) (customer.Principal, error)
 
+	// Approvals are the rules for the tokens with which users approve commands.
+	Approvals customer.ApprovalRules
+
 	// LimitTenant counts a frame of a user's socket towards the rate limit of the tenant, with
 	// the given cost. HTTP requests count towards the same limit. The error is rate_limited if
 	// the frame exceeds the limit. Default: no limit.
@@ -61,6 +64,7 @@ type Server struct {
 	verify   func(ctx context.Context, token string) (customer.Principal, error)
 	frames   frames
 
+	approvals   customer.ApprovalRules
 	limitTenant func(ctx context.Context, tenant string, cost int) error
 	wrongCode   func(ctx context.Context)
 }
@@ -88,7 +92,7 @@ func New(cfg Config) (*Server, error) {
 	return &Server{
 		devices: cfg.Devices, sessions: cfg.Sessions, queue: cfg.Queue, quotas: cfg.Quotas, health: cfg.Health,
 		hub: cfg.Hub, tickets: cfg.Tickets, verify: cfg.Verify, frames: frames, limitTenant: cfg.LimitTenant,
-		wrongCode: cfg.WrongCode,
+		wrongCode: cfg.WrongCode, approvals: cfg.Approvals,
 	}, nil
 }
 

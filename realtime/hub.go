@@ -33,6 +33,10 @@ type Config struct {
 	// Problem returns the problem document for an error frame.
 	Problem func(err error, requestID string) any
 
+	// Unauthenticated is called for each frame that is refused because of a credential.
+	// Default: nothing is done.
+	Unauthenticated func(reason fieldgate.Reason)
+
 	// Lease is the time for which a registered socket counts as open. RenewEvery is the
 	// interval at which the socket's instance renews the lease. Default: 45 s and 15 s.
 	Lease      time.Duration
@@ -119,6 +123,9 @@ func New(cfg Config) *Hub {
 	cfg.Retention = cmp.Or(cfg.Retention, store.DefaultRetention)
 	cfg.SweepEvery = cmp.Or(cfg.SweepEvery, 4*time.Second)
 	cfg.MaxPerTenant = cmp.Or(cfg.MaxPerTenant, 20_000)
+	if cfg.Unauthenticated == nil {
+		cfg.Unauthenticated = func(fieldgate.Reason) {}
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}

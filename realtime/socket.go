@@ -227,6 +227,7 @@ func (s *Socket) logFrame(f Frame, err error, took time.Duration) {
 	}
 	if reason := fieldgate.ReasonOf(err); reason != "" {
 		attrs = append(attrs, slog.String("reason", string(reason)))
+		s.hub.cfg.Unauthenticated(reason)
 	}
 	if level >= slog.LevelWarn {
 		attrs = append(attrs, slog.String("error", err.Error()))

@@ -28,6 +28,8 @@ var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeInvalidClaimToken: {http.StatusForbidden, "The claim token is not valid"},
 	fieldgate.CodeCommandDenied:     {http.StatusForbidden, "The policy denies this command"},
 	fieldgate.CodeSelfApproval:      {http.StatusForbidden, "The proposer may not approve"},
+	fieldgate.CodeStepUpRequired:    {http.StatusForbidden, "A second factor is required"},
+	fieldgate.CodeClientNotAllowed:  {http.StatusForbidden, "The application may not approve"},
 	fieldgate.CodeOriginNotAllowed:  {http.StatusForbidden, "The origin is not allowed"},
 
 	fieldgate.CodeNotFound:           {http.StatusNotFound, "There is no such path"},

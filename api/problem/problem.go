@@ -32,6 +32,7 @@ type Document struct {
 	Command   *command       `json:"command,omitempty"`
 	SessionID string         `json:"sessionId,omitempty"`
 	Approval  *approval      `json:"approval,omitempty"`
+	Assurance string         `json:"assurance,omitempty"`
 	Quota     string         `json:"quota,omitempty"`
 }
 
@@ -69,6 +70,7 @@ func Of(err error, requestID string) Document {
 		Command:   (*command)(refusal.Command),
 		SessionID: refusal.SessionID,
 		Approval:  approvalOf(refusal.Approval),
+		Assurance: refusal.Assurance,
 		Quota:     refusal.Quota,
 	}
 }

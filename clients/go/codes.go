@@ -17,6 +17,8 @@ const (
 	CodeInvalidClaimToken     ProblemCode = "invalid_claim_token"
 	CodeCommandDenied         ProblemCode = "command_denied"
 	CodeSelfApproval          ProblemCode = "self_approval"
+	CodeStepUpRequired        ProblemCode = "step_up_required"
+	CodeClientNotAllowed      ProblemCode = "client_not_allowed"
 	CodeOriginNotAllowed      ProblemCode = "origin_not_allowed"
 	CodeNotFound              ProblemCode = "not_found"
 	CodeDeviceNotFound        ProblemCode = "device_not_found"

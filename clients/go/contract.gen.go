@@ -85,6 +85,14 @@ const (
 	ResultStatusSucceeded ResultStatus = "succeeded"
 )
 
+// Defines values for Role.
+const (
+	RoleAdmin    Role = "admin"
+	RoleApprover Role = "approver"
+	RoleOperator Role = "operator"
+	RoleViewer   Role = "viewer"
+)
+
 // Defines values for SessionStatus.
 const (
 	SessionStatusActive  SessionStatus = "active"
@@ -96,6 +104,12 @@ const (
 const (
 	SessionTypeDiagnostic  SessionType = "diagnostic"
 	SessionTypeRemediation SessionType = "remediation"
+)
+
+// Defines values for UserKind.
+const (
+	UserKindPerson  UserKind = "person"
+	UserKindProgram UserKind = "program"
 )
 
 // ActivationCode A code with which a device registers.
@@ -910,6 +924,45 @@ type Lease struct {
 	VisibleUntil time.Time `json:"visibleUntil"`
 }
 
+// Me The user of a token, as the gateway sees the user.
+type Me struct {
+	// Aal An authenticator assurance level, from the claim `aal`: `aal1` after a sign-in, `aal2` after
+	// a second factor. In a problem, the level that is required; only with `step_up_required`.
+	//
+	//
+	// Example: aal2
+	Aal string `json:"aal,omitempty,omitzero"`
+
+	// Email The claim `email` of the token, for display. Absent if the token has none that can be displayed.
+	Email string `json:"email,omitempty,omitzero"`
+
+	// ExpiresAt The time at which the token expires.
+	ExpiresAt time.Time `json:"expiresAt"`
+
+	// Kind `program` for the token of an OAuth client that acts for its user (claim `client_id`),
+	// otherwise `person`. Values may be added.
+	Kind UserKind `json:"kind"`
+
+	// Name The name of the user, for display: the claim `name`, or `full_name` or `name` in
+	// `user_metadata`. Users may change it.
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Role A role. It includes the permissions of the roles before it. Values may be added.
+	Role Role `json:"role"`
+
+	// Tenant The tenant, as in the log of the gateway: `c.` and the claim of the tenant, or `u.` and
+	// the user id for a tenant of one user.
+	//
+	//
+	// Example: c.acme
+	Tenant string `json:"tenant"`
+
+	// UserID The id of a user, a person or a program of the customer: the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	UserID string `json:"userId"`
+}
+
 // Metrics Measurements of the device, by name. Those of a heartbeat replace all earlier ones.
 //
 // Example: {"cpuPercent":12.5,"temperatureCelsius":41}
@@ -934,6 +987,13 @@ type OpenSessionRequest struct {
 type Problem struct {
 	// Approval The decision on a command. It is made once and never changes.
 	Approval Approval `json:"approval,omitempty,omitzero"`
+
+	// Assurance An authenticator assurance level, from the claim `aal`: `aal1` after a sign-in, `aal2` after
+	// a second factor. In a problem, the level that is required; only with `step_up_required`.
+	//
+	//
+	// Example: aal2
+	Assurance string `json:"assurance,omitempty,omitzero"`
 
 	// Code The stable code of the problem, for programs. The table under "Errors" explains each.
 	// Codes may be added: treat an unknown one by its HTTP status.
@@ -1194,6 +1254,9 @@ type ResultRequest struct {
 // cancellation was requested.
 type ResultStatus string
 
+// Role A role. It includes the permissions of the roles before it. Values may be added.
+type Role string
+
 // ServiceStatus The state of a service, as this instance sees it.
 type ServiceStatus struct {
 	// Error The problem in general words, without addresses.
@@ -1402,6 +1465,10 @@ type UsageLimits struct {
 	// WaitingClaims The maximum number of claims that wait for a command, on the instance that responds.
 	WaitingClaims int64 `json:"waitingClaims,omitempty,omitzero"`
 }
+
+// UserKind `program` for the token of an OAuth client that acts for its user (claim `client_id`),
+// otherwise `person`. Values may be added.
+type UserKind string
 
 // Version The version and nothing else.
 type Version struct {
@@ -1728,6 +1795,14 @@ func (r requester) suspendDevice(ctx context.Context, deviceID string, body reas
 		method: http.MethodPost,
 		path:   pathOf("/api/v1/customer/devices/%s/suspend", deviceID),
 		body:   body,
+	})
+}
+
+// getMe sends GET /api/v1/customer/me.
+func (r requester) getMe(ctx context.Context) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodGet,
+		path:   "/api/v1/customer/me",
 	})
 }
 

@@ -61,6 +61,7 @@ var methodOf = map[string]string{
 	"listConnections":     "CustomerClient.Connections",
 	"closeConnection":     "CustomerClient.CloseConnection",
 	"getUsage":            "CustomerClient.Usage",
+	"getMe":               "CustomerClient.Me",
 	"getSystemInfo":       "CustomerClient.SystemInfo",
 }
 

@@ -122,6 +122,12 @@ func (c *CustomerClient) IssueTicket(ctx context.Context, origin string) (Ticket
 	return decode[Ticket](c.requester.issueTicket(ctx, issueTicketRequest{Origin: origin}))
 }
 
+// Me returns the user of the client's token, as the gateway sees the user: the tenant, the role
+// and the assurance level of the sign-in.
+func (c *CustomerClient) Me(ctx context.Context) (Me, error) {
+	return decode[Me](c.requester.getMe(ctx))
+}
+
 // Usage returns the quotas of the tenant and what it uses of them. A limit of zero is no limit.
 // A refusal with [CodeQuotaExceeded] has the name of the quota in Quota.
 func (c *CustomerClient) Usage(ctx context.Context) (Usage, error) {

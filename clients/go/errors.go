@@ -15,7 +15,7 @@ import (
 // Status and Title are always set. If Code is empty, the response was incomplete or did not
 // come from the gateway, such as the error page of a proxy. Detail then describes what was
 // wrong with the response, and the request may or may not have been executed. Command,
-// SessionID, Approval and Quota are set only with certain codes.
+// SessionID, Approval, Assurance and Quota are set only with certain codes.
 type APIError struct {
 	Problem
 

@@ -277,6 +277,15 @@ func ExampleCustomerClient_SystemInfo() {
 	// Output: 1.4.0 production
 }
 
+func ExampleCustomerClient_Me() {
+	me, err := exampleCustomer().Me(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(me.Name, "is", me.Role, "of", me.Tenant)
+	// Output: Ada is approver of c.acme
+}
+
 func ExampleCustomerClient_Usage() {
 	usage, err := exampleCustomer().Usage(context.Background())
 	if err != nil {

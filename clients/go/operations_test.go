@@ -237,6 +237,11 @@ func TestOperations_Fleet(t *testing.T) {
 				"GET", customers + "/usage", "", `{"limits":{"devices":9},"used":{"devices":3}}`,
 				fieldgate.Usage{Limits: fieldgate.UsageLimits{Devices: 9}, Used: fieldgate.UsageAmounts{Devices: 3}},
 			},
+			"Me": {
+				func(ctx context.Context) (any, error) { return customer.Me(ctx) },
+				"GET", customers + "/me", "", `{"userId":"alice","kind":"person","role":"admin"}`,
+				fieldgate.Me{UserID: "alice", Kind: fieldgate.UserKindPerson, Role: fieldgate.RoleAdmin},
+			},
 			"SystemInfo": {
 				func(ctx context.Context) (any, error) { return customer.SystemInfo(ctx) },
 				"GET", customers + "/system/info", "", `{"version":"1.4.0"}`, fieldgate.SystemInfo{Version: "1.4.0"},

@@ -23,6 +23,8 @@ func defaults() kong.Vars {
 		"audience":              gateway.DefaultAudience,
 		"tenant_claim":          gateway.DefaultTenantClaim,
 		"role_claim":            gateway.DefaultRoleClaim,
+		"jwt_max_lifetime":      shortDuration(gateway.DefaultJWTMaxLifetime),
+		"approval_aal":          gateway.DefaultApprovalAAL,
 		"issuer_keys_max_age":   shortDuration(gateway.DefaultIssuerKeysMaxAge),
 		"drain_delay":           "10s",
 		"shutdown_timeout":      shortDuration(gateway.DefaultShutdownTimeout),

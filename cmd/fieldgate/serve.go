@@ -11,14 +11,14 @@ import (
 type serveCommand struct {
 	settings
 
-	RedisURL    string `env:"FIELDGATE_REDIS_URL" help:"URL of the store: redis://, rediss://, redis+sentinel:// or redis+cluster://."`
-	StoreID     string `env:"FIELDGATE_STORE_ID" help:"Id of the only store that is accepted, as logged when it was created. Default: any store, and a new one is created."`
-	SupabaseURL string `env:"FIELDGATE_SUPABASE_URL" help:"Supabase project whose users sign in."`
-	AnonKey     string `name:"supabase-anon-key" env:"FIELDGATE_SUPABASE_ANON_KEY" help:"Public key of that project, with which the console signs users in."`
-	JWKSURL     string `name:"jwks-url" env:"FIELDGATE_JWKS_URL" help:"URL of the public keys of the token issuer. Default: from the Supabase project."`
-	Issuer      string `name:"jwt-issuer" env:"FIELDGATE_JWT_ISSUER" help:"Required 'iss' claim of tokens. Default: from the Supabase project."`
-	HealthURL   string `name:"auth-health-url" env:"FIELDGATE_AUTH_HEALTH_URL" help:"URL that reports whether the token issuer is up. Default: from the Supabase project."`
-	JWTSecret   string `name:"jwt-secret" env:"FIELDGATE_JWT_SECRET" help:"Shared secret of an issuer that signs tokens with HS256, at least 32 characters."`
+	RedisURL    string   `env:"FIELDGATE_REDIS_URL" help:"URL of the store: redis://, rediss://, redis+sentinel:// or redis+cluster://."`
+	StoreID     string   `env:"FIELDGATE_STORE_ID" help:"Id of the only store that is accepted, as logged when it was created. Default: any store, and a new one is created."`
+	SupabaseURL string   `env:"FIELDGATE_SUPABASE_URL" help:"Supabase project whose users sign in."`
+	AnonKey     string   `name:"supabase-anon-key" env:"FIELDGATE_SUPABASE_ANON_KEY" help:"Public key of that project, with which the console signs users in."`
+	JWKSURL     string   `name:"jwks-url" env:"FIELDGATE_JWKS_URL" help:"URL of the public keys of the token issuer. Default: from the Supabase project."`
+	Issuer      []string `name:"jwt-issuer" env:"FIELDGATE_JWT_ISSUER" help:"Accepted 'iss' claims of tokens; 'off' to accept any. Default: from the Supabase project."`
+	HealthURL   string   `name:"auth-health-url" env:"FIELDGATE_AUTH_HEALTH_URL" help:"URL that reports whether the token issuer is up. Default: from the Supabase project."`
+	JWTSecret   string   `name:"jwt-secret" env:"FIELDGATE_JWT_SECRET" help:"Shared secret of an issuer that signs tokens with HS256, at least 32 characters."`
 }
 
 // Run serves until a signal arrives.
@@ -38,6 +38,6 @@ func (c *serveCommand) Run(ctx context.Context) error {
 func (c *serveCommand) config() (gateway.Config, error) {
 	cfg, err := c.settings.config()
 	cfg.RedisURL, cfg.SupabaseURL, cfg.SupabaseAnonKey = c.RedisURL, c.SupabaseURL, c.AnonKey
-	cfg.StoreID, cfg.JWKSURL, cfg.Issuer, cfg.HealthURL, cfg.JWTSecret = c.StoreID, c.JWKSURL, c.Issuer, c.HealthURL, c.JWTSecret
+	cfg.StoreID, cfg.JWKSURL, cfg.Issuers, cfg.HealthURL, cfg.JWTSecret = c.StoreID, c.JWKSURL, c.Issuer, c.HealthURL, c.JWTSecret
 	return cfg, err
 }

@@ -31,6 +31,10 @@ type settings struct {
 
 	PersonalTenants string `env:"FIELDGATE_PERSONAL_TENANTS" enum:"on,off" default:"${personal_tenants}" help:"Whether a user whose token has no tenant is admin of a tenant of their own (on, off). Anyone who can sign up is then an admin."`
 
+	JWTMaxLifetime time.Duration `name:"jwt-max-lifetime" env:"FIELDGATE_JWT_MAX_LIFETIME" default:"${jwt_max_lifetime}" help:"Maximum time for which a token is valid; a longer one is refused."`
+	ApprovalAAL    string        `name:"approval-aal" env:"FIELDGATE_APPROVAL_AAL" enum:"aal1,aal2" default:"${approval_aal}" help:"Least assurance level of the sign-in with which a user approves a command (aal1, or aal2 for a second factor)."`
+	AllowedClients []string      `env:"FIELDGATE_ALLOWED_CLIENTS" help:"Ids of OAuth clients that may approve commands for their users. The others may do what else the role of the user allows."`
+
 	AllowedOrigins []string `env:"FIELDGATE_ALLOWED_ORIGINS" help:"Origins whose web pages may call the API from a browser, besides the gateway's own, such as https://app.example.com."`
 	TrustedProxies []string `env:"FIELDGATE_TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For is trusted, such as 10.0.0.0/8."`
 
@@ -88,6 +92,7 @@ func (s settings) config() (gateway.Config, error) {
 		Addr: s.Addr, MetricsAddr: metrics,
 		Audience: s.Audience, TenantClaim: s.TenantClaim, RoleClaim: s.RoleClaim,
 		IssuerKeysMaxAge: s.KeysMaxAge, PersonalTenants: s.PersonalTenants == "on",
+		JWTMaxLifetime: s.JWTMaxLifetime, ApprovalAAL: s.ApprovalAAL, AllowedClients: s.AllowedClients,
 		AllowedOrigins: s.AllowedOrigins, TrustedProxies: proxies,
 		DrainDelay: s.DrainDelay, DrainWindow: s.DrainWindow, ShutdownTimeout: s.ShutdownTimeout,
 		IdleTimeout: s.IdleTimeout, BalancerIdleTimeout: s.BalancerIdleTimeout,

@@ -15,6 +15,9 @@ type Claims struct {
 	TenantID  string        // the claim app_metadata.customer_id; omitted if empty
 	Role      string        // the claim app_metadata.role; omitted if empty
 	Email     string        // the claim email; may be empty
+	Name      string        // the claim user_metadata.full_name; omitted if empty
+	Assurance string        // the claim aal; if empty, aal1
+	ClientID  string        // the claim client_id; omitted if empty
 	SessionID string        // the claim session_id; if empty, a random UUID
 	IssuedAt  time.Time     // the claim iat; if zero, the current time
 	Lifetime  time.Duration // the time from iat to exp; if zero, one hour, as in Supabase Auth
@@ -38,8 +41,8 @@ func (k signingKey) header() map[string]any {
 func (i *Issuer) Payload(claims Claims) map[string]any {
 	claims = claims.withDefaults()
 	issued := claims.IssuedAt.Unix()
-	return map[string]any{
-		"aal":           "aal1",
+	payload := map[string]any{
+		"aal":           claims.Assurance,
 		"amr":           []any{map[string]any{"method": "password", "timestamp": issued}},
 		"app_metadata":  claims.appMetadata(),
 		"aud":           "authenticated",
@@ -52,8 +55,12 @@ func (i *Issuer) Payload(claims Claims) map[string]any {
 		"role":          "authenticated",
 		"session_id":    claims.SessionID,
 		"sub":           claims.Subject,
-		"user_metadata": map[string]any{},
+		"user_metadata": claims.userMetadata(),
 	}
+	if claims.ClientID != "" {
+		payload["client_id"] = claims.ClientID
+	}
+	return payload
 }
 
 func (c Claims) withDefaults() Claims {
@@ -62,6 +69,9 @@ func (c Claims) withDefaults() Claims {
 	}
 	if c.SessionID == "" {
 		c.SessionID = newUUID()
+	}
+	if c.Assurance == "" {
+		c.Assurance = "aal1"
 	}
 	if c.IssuedAt.IsZero() {
 		c.IssuedAt = time.Now()
@@ -79,6 +89,14 @@ func (c Claims) appMetadata() map[string]any {
 	}
 	if c.Role != "" {
 		metadata["role"] = c.Role
+	}
+	return metadata
+}
+
+func (c Claims) userMetadata() map[string]any {
+	metadata := map[string]any{}
+	if c.Name != "" {
+		metadata["full_name"] = c.Name
 	}
 	return metadata
 }

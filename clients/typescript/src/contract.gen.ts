@@ -12,6 +12,8 @@ export type ProblemCode =
   | "invalid_claim_token"
   | "command_denied"
   | "self_approval"
+  | "step_up_required"
+  | "client_not_allowed"
   | "origin_not_allowed"
   | "not_found"
   | "device_not_found"

@@ -827,6 +827,12 @@ export interface paths {
          *     command, the response is 409 `digest_mismatch` and nothing is recorded. After `approveBy`
          *     the response is 409 `approval_expired`. In a tenant with several users, the proposer of a
          *     command may not approve it (403 `self_approval`), but may reject it.
+         *
+         *     The operator can require that an approval is made with a sign-in with a second factor:
+         *     a token whose `aal` is lower is refused with 403 `step_up_required`, whose `assurance` is
+         *     the required level. A token that was issued to an OAuth client (claim `client_id`) may
+         *     approve only if the operator has allowed the client (403 `client_not_allowed`). Both may
+         *     reject.
          */
         post: operations["decideCommand"];
         delete?: never;
@@ -987,6 +993,29 @@ export interface paths {
          *     `connection_not_found`, which is therefore also the response to a repeated call.
          */
         delete: operations["closeConnection"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Describe the caller
+         * @description Returns what the gateway has read from the token of this call: the user, the tenant, the
+         *     role and the assurance level. A page shows this instead of reading the token itself, whose
+         *     claims may have other paths. `name` and `email` are for display only: names are not
+         *     unique, and users may change them. Only `userId` identifies the user.
+         */
+        get: operations["getMe"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1234,6 +1263,7 @@ export interface components {
             command?: components["schemas"]["CommandState"];
             sessionId?: components["schemas"]["SessionId"];
             approval?: components["schemas"]["Approval"];
+            assurance?: components["schemas"]["Assurance"];
             /**
              * @description The exceeded quota, by its name in `GET /api/v1/customer/usage`. Only with
              *     `quota_exceeded`.
@@ -1241,6 +1271,12 @@ export interface components {
              */
             quota?: string;
         };
+        /**
+         * @description An authenticator assurance level, from the claim `aal`: `aal1` after a sign-in, `aal2` after
+         *     a second factor. In a problem, the level that is required; only with `step_up_required`.
+         * @example aal2
+         */
+        Assurance: string;
         /**
          * @description The stable code of the problem, for programs. The table under "Errors" explains each.
          *     Codes may be added: treat an unknown one by its HTTP status.
@@ -2011,6 +2047,42 @@ export interface components {
             items: components["schemas"]["Connection"][];
             nextCursor?: components["schemas"]["NextCursor"];
         };
+        /** @description The user of a token, as the gateway sees the user. */
+        Me: {
+            userId: components["schemas"]["UserId"];
+            /** @description The claim `email` of the token, for display. Absent if the token has none that can be displayed. */
+            email?: string;
+            /**
+             * @description The name of the user, for display: the claim `name`, or `full_name` or `name` in
+             *     `user_metadata`. Users may change it.
+             */
+            name?: string;
+            kind: components["schemas"]["UserKind"];
+            /**
+             * @description The tenant, as in the log of the gateway: `c.` and the claim of the tenant, or `u.` and
+             *     the user id for a tenant of one user.
+             * @example c.acme
+             */
+            tenant: string;
+            role: components["schemas"]["Role"];
+            aal?: components["schemas"]["Assurance"];
+            /**
+             * Format: date-time
+             * @description The time at which the token expires.
+             */
+            expiresAt: string;
+        };
+        /**
+         * @description `program` for the token of an OAuth client that acts for its user (claim `client_id`),
+         *     otherwise `person`. Values may be added.
+         * @enum {string}
+         */
+        UserKind: "person" | "program";
+        /**
+         * @description A role. It includes the permissions of the roles before it. Values may be added.
+         * @enum {string}
+         */
+        Role: "viewer" | "operator" | "approver" | "admin";
         /** @description The quotas of a tenant, and what it uses of them. */
         Usage: {
             limits: components["schemas"]["UsageLimits"];
@@ -2238,7 +2310,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The role is not sufficient, or the caller proposed the command. */
+        /** @description The role or the sign-in is not sufficient, or the caller proposed the command. */
         DecisionForbidden: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4696,6 +4768,45 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["ConnectionNotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The caller. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "userId": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *       "email": "alice@example.com",
+                     *       "name": "Alice Lee",
+                     *       "kind": "person",
+                     *       "tenant": "c.acme",
+                     *       "role": "approver",
+                     *       "aal": "aal2",
+                     *       "expiresAt": "2025-11-22T21:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["InsufficientRole"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

@@ -1,0 +1,52 @@
+package customer
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/fieldgate/fieldgate"
+)
+
+// The assurance levels that ApprovalRules may require.
+const (
+	AAL1 = "aal1" // signed in
+	AAL2 = "aal2" // signed in with a second factor
+)
+
+// assuranceLevels are the values of Principal.Assurance in ascending order.
+var assuranceLevels = []string{AAL1, AAL2, "aal3"}
+
+// ApprovalRules are the rules for the tokens with which users approve commands, in addition
+// to the role. Every token that may be used for reading may be used to reject a command.
+type ApprovalRules struct {
+	// Assurance is the least assurance level, AAL1 or AAL2. With AAL1, a token need not have a
+	// level. Default: AAL1.
+	Assurance string
+
+	// Clients are the ids of the OAuth clients that may approve for their users. Default: none.
+	Clients []string
+}
+
+// Check returns nil if the principal's token may be used to approve a command. Errors:
+// client_not_allowed, and step_up_required, which a sign-in with a second factor remedies.
+func (r ApprovalRules) Check(p Principal) error {
+	if p.ClientID != "" && !slices.Contains(r.Clients, p.ClientID) {
+		return fieldgate.Refuse(fieldgate.CodeClientNotAllowed,
+			"This application may not approve commands for its user: approve in the console, or ask the operator to allow the application.")
+	}
+	if r.Assurance != AAL2 || slices.Index(assuranceLevels, p.Assurance) >= slices.Index(assuranceLevels, AAL2) {
+		return nil
+	}
+	refused := fieldgate.Refuse(fieldgate.CodeStepUpRequired,
+		"Approving a command requires a sign-in with a second factor: verify your second factor and try again.")
+	refused.Assurance = AAL2
+	return refused
+}
+
+// CheckAssurance returns an error if level is not one that ApprovalRules may require.
+func CheckAssurance(level string) error {
+	if level != "" && level != AAL1 && level != AAL2 {
+		return fmt.Errorf("%q is not an assurance level that can be required: use aal1 or aal2", level)
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package customer_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/customer/customertest"
+	"github.com/fieldgate/fieldgate/customer/issuer"
+)
+
+// signedWith returns a token with the given claims in addition to those of a user.
+func signedWith(iss *customertest.Issuer, claims map[string]any) string {
+	payload := iss.Payload(issuer.Claims{TenantID: "acme"})
+	for name, value := range claims {
+		payload[name] = value
+	}
+	return iss.Sign(iss.Header(), payload)
+}
+
+// TestPrincipal_NameAndEmail checks that a text of the token that cannot be displayed is
+// dropped, because lists show it beside the ids of users.
+func TestPrincipal_NameAndEmail(t *testing.T) {
+	t.Parallel()
+	iss, _, v := setup(t)
+	for name, c := range map[string]struct {
+		claims      map[string]any
+		email, name string
+	}{
+		"none":                {map[string]any{"email": nil}, "", ""},
+		"both":                {map[string]any{"email": "a@example.com", "name": "Ann Lee"}, "a@example.com", "Ann Lee"},
+		"name in metadata":    {metadata("full_name", "Ann"), "", "Ann"},
+		"short name":          {metadata("name", "Ann"), "", "Ann"},
+		"space around":        {map[string]any{"name": " Ann\n"}, "", "Ann"},
+		"other types":         {map[string]any{"email": 7, "name": []string{"Ann"}}, "", ""},
+		"too long":            {map[string]any{"email": strings.Repeat("a", 321), "name": strings.Repeat("é", 129)}, "", ""},
+		"longest":             {map[string]any{"name": strings.Repeat("é", 128)}, "", strings.Repeat("é", 128)},
+		"a line break":        {map[string]any{"name": "Ann\nadmin"}, "", ""},
+		"reversed text":       {map[string]any{"name": "Ann\u202enimda"}, "", ""},
+		"an invisible letter": {map[string]any{"name": "Ann\u200b"}, "", ""},
+		"a null byte":         {map[string]any{"email": "a\x00@example.com"}, "", ""},
+	} {
+		principal := requireAccepted(t, v, signedWith(iss, c.claims))
+		require.Equal(t, c.email, principal.Email, name)
+		require.Equal(t, c.name, principal.Name, name)
+	}
+}
+
+// metadata returns claims with one claim of user_metadata.
+func metadata(name, value string) map[string]any {
+	return map[string]any{"user_metadata": map[string]any{name: value}}
+}
+
+func TestPrincipal_AssuranceOfUnusualTokens(t *testing.T) {
+	t.Parallel()
+	iss, _, v := setup(t)
+	for _, c := range []struct {
+		claim any
+		want  string
+	}{
+		{nil, ""}, {"aal1", "aal1"}, {"aal2", "aal2"}, {2, ""}, {"AAL2", ""}, {"aal2 ", ""}, {[]string{"aal2"}, ""}, {"", ""},
+	} {
+		require.Equal(t, c.want, requireAccepted(t, v, signedWith(iss, map[string]any{"aal": c.claim})).Assurance, c.claim)
+	}
+}
+
+// TestPrincipal_ClientCannotBeHidden checks that an odd client_id does not look like a user
+// who has signed in directly.
+func TestPrincipal_ClientCannotBeHidden(t *testing.T) {
+	t.Parallel()
+	iss, _, v := setup(t)
+	for _, claim := range []any{7, true, []string{"app"}, map[string]any{}, strings.Repeat("a", 257)} {
+		requireRefused(t, v, signedWith(iss, map[string]any{"client_id": claim}))
+	}
+	require.Empty(t, requireAccepted(t, v, signedWith(iss, map[string]any{"client_id": nil})).ClientID)
+	require.Equal(t, "app", requireAccepted(t, v, signedWith(iss, map[string]any{"client_id": "app"})).ClientID)
+}
+
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+func TestVerify_LifetimeIsBounded(t *testing.T) {
+	t.Parallel()
+	iss, clk := customertest.NewIssuer(t), newClock()
+	cfg := configFor(iss)
+	cfg.Now = clk.Now
+	for _, limit := range []struct{ set, want int }{{0, 7 * 24 * 3600}, {3600, 3600}} {
+		cfg.MaxLifetime = seconds(limit.set)
+		v := newVerifier(t, cfg)
+		requireAccepted(t, v, iss.Token(issuer.Claims{IssuedAt: clk.Now(), Lifetime: seconds(limit.want)}))
+		requireRefused(t, v, iss.Token(issuer.Claims{IssuedAt: clk.Now(), Lifetime: seconds(limit.want + 1)}))
+	}
+}
