@@ -18,9 +18,9 @@ DIFFERENTIAL := .ci/differential
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build run demo generate test test-go test-kill test-balancer test-browser test-contract differential histories faults measure-faults \
+.PHONY: help build run demo generate test test-go test-kill test-balancer test-stores test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
 	mutants bench bench-sockets bench-abuse check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
-	reference typescript typescript-check typescript-test console console-check redis jq haproxy chromium node
+	alerts reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy promtool chromium node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,18 @@ test-kill: ## Kill the agent a hundred times while it executes commands, alone a
 test-balancer: redis haproxy ## Test behind a real load balancer; installs haproxy as root on Debian.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run '^TestBalancer' ./gateway
 
+# Without a program of Valkey, its package is installed if Debian has one.
+test-stores: redis valkey ## Run the life of a command on Redis and Valkey: one server, Sentinel, Cluster, failovers; prints a table.
+	@.ci/stores/run.sh
+
+# The programs of earlier versions are built from the history of the repository, and kept.
+test-roll: redis ## Replace instances of earlier versions by this one and back, under load; load data of 1.0.0.
+	@mkdir -p bin/earlier && FIELDGATE_TEST_ROLL="$(CURDIR)/bin/earlier" go test -count=1 -timeout 10m -v -run '^TestRoll' ./gateway/faults
+
+roll-fixture: redis ## Write the data of 1.0.0 that test-roll loads.
+	@mkdir -p bin/earlier && FIELDGATE_TEST_WRITE_FIXTURE=yes FIELDGATE_TEST_ROLL="$(CURDIR)/bin/earlier" \
+		go test -count=1 -v -run '^TestFixture_Write' ./gateway/faults
+
 faults: redis ## Run the fault suite with ten seeds; takes about half an hour.
 	@FIELDGATE_FAULT_SEEDS=10 go test -count=1 -timeout 90m ./gateway/faults
 
@@ -82,7 +94,7 @@ differential: build $(DIFFERENTIAL)/node_modules/.package-lock.json ## Compare t
 	@node $(DIFFERENTIAL)/check.js bin/fieldgate openapi.yaml asyncapi.yaml
 	@node --test --test-reporter=dot $(DIFFERENTIAL)/check.test.js
 
-check: format vet lint comments drift contract asyncapi typescript-check openapi breaking console-check ## Run all checks other than tests: format, vet, lint, drift, contracts.
+check: format vet lint comments drift contract asyncapi typescript-check openapi breaking console-check alerts ## Run all checks other than tests: format, vet, lint, drift, contracts, alerts.
 
 format:
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
@@ -125,6 +137,9 @@ breaking:
 release-contract: ## Copy openapi.yaml to the released contract, in the commit that is tagged.
 	@$(OPENAPI)/release.sh
 
+alerts: promtool ## Test the alerts in the guide to operations; installs promtool as root on Debian.
+	@go test -count=1 ./.ci/alerts
+
 # npm writes this file last, so it represents the whole installation.
 .ci/%/node_modules/.package-lock.json: .ci/%/package-lock.json | node
 	@cd .ci/$* && npm ci --loglevel=error && touch node_modules/.package-lock.json
@@ -158,7 +173,7 @@ $(CONSOLE)/node_modules/.package-lock.json: $(CONSOLE)/package-lock.json | node
 vulncheck: ## Check the dependencies for known vulnerabilities (online).
 	@for module in $(MODULES); do (cd $$module && $(GOVULNCHECK) ./...) || exit 1; done
 
-mutants: redis ## Apply over a hundred mutations to the source and require that a test fails for each; takes minutes.
+mutants: redis promtool ## Apply over a hundred mutations to the source and require that a test fails for each; takes minutes.
 	@go run ./.ci/mutants
 
 # The committed file is the published one. gzip -n omits the time of compression.
@@ -178,6 +193,13 @@ redis:
 		echo "the tests need redis-server 7 or later: install it (Debian: sudo apt-get install redis-server, macOS: brew install redis)"; exit 1; \
 	fi
 
+valkey:
+	@[ -n "$$FIELDGATE_TEST_VALKEY" ] || command -v valkey-server >/dev/null 2>&1 && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-cache show valkey-server >/dev/null 2>&1; then \
+		echo "installing valkey-server for the tests"; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends valkey-server >/dev/null; \
+	fi
+
 # The samples in the guides use jq.
 jq:
 	@command -v jq >/dev/null 2>&1 && exit 0; \
@@ -195,6 +217,17 @@ haproxy:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends haproxy >/dev/null; \
 	else \
 		echo "these tests need haproxy: install it (Debian: sudo apt-get install haproxy, macOS: brew install haproxy)"; exit 1; \
+	fi
+
+# The package is only unpacked: installed, it would start a server on the port of our metrics.
+promtool:
+	@command -v promtool >/dev/null 2>&1 && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+		echo "unpacking promtool for the tests of alerts"; dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && cd "$$dir" && \
+		apt-get update -qq && apt-get download -qq prometheus 2>/dev/null && \
+		dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xC "$$dir" ./usr/bin/promtool && install "$$dir/usr/bin/promtool" /usr/local/bin/; \
+	else \
+		echo "the alerts are tested with promtool: install it (Debian: sudo apt-get install prometheus, macOS: brew install prometheus)"; exit 1; \
 	fi
 
 chromium:

@@ -54,8 +54,11 @@ var runBy = map[string][]string{
 	"queue/lua/propose":   {"proposeCommand", "retryCommand"},
 	"queue/lua/reconcile": nil,
 	"queue/lua/release":   {"releaseCommand"},
+	"queue/lua/restore":   nil,
 	"queue/lua/result":    {"submitResult"},
 	"queue/lua/settle":    nil,
+
+	"queue/lua/set_aside_command": {"claimCommands", "decideCommand"},
 
 	"quota/lua/correct_device": nil,
 	"quota/lua/correct_tenant": nil,
@@ -75,6 +78,7 @@ var runBy = map[string][]string{
 	"session/lua/settle_session":    nil,
 
 	"store/lua/canary":          nil,
+	"store/lua/restore":         nil,
 	"store/lua/set_aside":       nil,
 	"store/lua/trim_quarantine": nil,
 }

@@ -20,7 +20,7 @@ type Provisioning struct {
 	ExternalID     string // id that the tenant gave the device, unique in the tenant; may be empty
 	Location       string
 	Tags           map[string]string
-	IdempotencyKey string // a retry with the same key within 24 h gets the same reply; may be empty
+	IdempotencyKey string // a retry of the user with the same key within 24 h gets the same reply; may be empty
 }
 
 // Activation is the code with which a device registers.
@@ -36,11 +36,11 @@ func (r *Registry) Provision(ctx context.Context, p Provisioning) (Device, Activ
 		return Device{}, Activation{}, err
 	}
 	device := store.Device{Tenant: p.Tenant, ID: store.NewID(store.KindDevice, store.PartitionOf(p.Tenant))}
-	issued, err := r.prepareCode(ctx, device)
+	code, err := r.prepareCode(ctx, device, p.IdempotencyKey)
 	if err != nil {
 		return Device{}, Activation{}, err
 	}
-	keys, args, err := r.provisionArgs(p, device, issued)
+	keys, args, err := r.provisionArgs(p, device, code)
 	if err != nil {
 		return Device{}, Activation{}, err
 	}
@@ -48,7 +48,7 @@ func (r *Registry) Provision(ctx context.Context, p Provisioning) (Device, Activ
 	if err != nil {
 		return Device{}, Activation{}, err
 	}
-	activation, err := r.activation(reply.String(2), reply.String(4), reply.String(5))
+	activation, err := activationOf(code, reply.String(2), reply.String(4), reply.String(5))
 	return Device{
 		ID: reply.String(2), Tenant: p.Tenant, ExternalID: p.ExternalID, Name: p.Name, Location: p.Location, Tags: p.Tags,
 		Status: Provisioned, Presence: NeverConnected, CreatedAt: store.ParseTime(reply.String(3)),
@@ -56,12 +56,12 @@ func (r *Registry) Provision(ctx context.Context, p Provisioning) (Device, Activ
 }
 
 // provisionArgs returns the keys and arguments of provision.lua.
-func (r *Registry) provisionArgs(p Provisioning, device store.Device, issued issuedCode) (keys []string, args []any, err error) {
+func (r *Registry) provisionArgs(p Provisioning, device store.Device, code issued) (keys []string, args []any, err error) {
 	tags, err := encodeMap(p.Tags)
 	if err != nil {
 		return nil, nil, err
 	}
-	digest, err := fingerprint("provision", p.Name, p.ExternalID, p.Location, tags)
+	digest, earlier, err := fingerprints(p.UserID, "provision", p.Name, p.ExternalID, p.Location, tags)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -72,8 +72,8 @@ func (r *Registry) provisionArgs(p Provisioning, device store.Device, issued iss
 	keys = append(keys, store.IdempotencyKeys(p.Tenant, p.IdempotencyKey)...)
 	return keys, store.NewScope(device, store.ActorUser(p.UserID), p.RequestID, r.cfg.Retention).Args(
 		p.Name, p.ExternalID, p.Location, tags, len(indexes),
-		issued.hash, issued.sealed, r.cfg.ActivationTTL.Milliseconds(), digest, idempotencyTTL.Milliseconds(),
-		r.cfg.Limits.Devices, r.cfg.Limits.StoredBytes,
+		code.hash, code.sealed, r.cfg.ActivationTTL.Milliseconds(), digest, idempotencyTTL.Milliseconds(),
+		r.cfg.Limits.Devices, r.cfg.Limits.StoredBytes, earlier,
 	), nil
 }
 
@@ -83,7 +83,7 @@ type IssueRequest struct {
 	DeviceID       string
 	UserID         string
 	RequestID      string
-	IdempotencyKey string // a retry with the same key within 24 h gets the same reply; may be empty
+	IdempotencyKey string // a retry of the user with the same key within 24 h gets the same reply; may be empty
 }
 
 // IssueActivationCode issues a new activation code and invalidates the previous one.
@@ -96,27 +96,21 @@ func (r *Registry) IssueActivationCode(ctx context.Context, i IssueRequest) (Act
 	if err != nil {
 		return Activation{}, err
 	}
-	digest, err := fingerprint("issue", i.DeviceID)
+	digest, earlier, err := fingerprints(i.UserID, "issue", i.DeviceID)
 	if err != nil {
 		return Activation{}, err
 	}
-	issued, err := r.prepareCode(ctx, device)
+	code, err := r.prepareCode(ctx, device, i.IdempotencyKey)
 	if err != nil {
 		return Activation{}, err
 	}
 	keys := append(device.Keys(), store.IdempotencyKeys(i.Tenant, i.IdempotencyKey)...)
 	reply, err := r.run(ctx, issueScript, keys, store.NewScope(device, store.ActorUser(i.UserID), i.RequestID, r.cfg.Retention).Args(
-		issued.hash, issued.sealed, r.cfg.ActivationTTL.Milliseconds(), digest, idempotencyTTL.Milliseconds()))
+		code.hash, code.sealed, r.cfg.ActivationTTL.Milliseconds(), digest, idempotencyTTL.Milliseconds(), earlier))
 	if err != nil {
 		return Activation{}, err
 	}
-	return r.activation(device.ID, reply.String(2), reply.String(3))
-}
-
-// issuedCode is the stored form of an activation code.
-type issuedCode struct {
-	hash   string
-	sealed string
+	return activationOf(code, device.ID, reply.String(2), reply.String(3))
 }
 
 // prepareCode creates a code and writes a pointer from the code to the device. The
@@ -124,27 +118,25 @@ type issuedCode struct {
 // is harmless, but a code without a pointer could never be used. The pointer outlives the
 // code by RepeatWithin, so that a device can repeat a registration that it made just
 // before the code expired.
-func (r *Registry) prepareCode(ctx context.Context, device store.Device) (issuedCode, error) {
-	code := newCode()
-	sealed, err := r.keys.codeSealer().seal(code, device.ID)
+func (r *Registry) prepareCode(ctx context.Context, device store.Device, idempotencyKey string) (issued, error) {
+	code, err := r.keys.issueCode(device.ID, idempotencyKey)
 	if err != nil {
-		return issuedCode{}, err
+		return issued{}, err
 	}
-	issued := issuedCode{hash: r.keys.hashCode(code), sealed: sealed}
 	err = r.store.Do(ctx, "point_to_device", func(ctx context.Context, c store.Client) error {
 		ttl := r.cfg.ActivationTTL + r.cfg.RepeatWithin
-		return c.Set(ctx, store.ActivationKey(issued.hash), device.Tenant+" "+device.ID, ttl).Err()
+		return c.Set(ctx, store.ActivationKey(code.hash), device.Tenant+" "+device.ID, ttl).Err()
 	})
-	return issued, err
+	return code, err
 }
 
-// activation decrypts the activation code in the reply of a script.
-func (r *Registry) activation(deviceID, sealed, expires string) (Activation, error) {
-	code, err := r.keys.codeSealer().open(sealed, deviceID)
+// activationOf returns the activation code in the reply of a script, which was given code.
+func activationOf(code issued, deviceID, sealed, expires string) (Activation, error) {
+	text, err := code.open(sealed, deviceID)
 	if err != nil {
 		return Activation{}, err
 	}
-	return Activation{Code: formatCode(code), ExpiresAt: store.ParseTime(expires)}, nil
+	return Activation{Code: formatCode(text), ExpiresAt: store.ParseTime(expires)}, nil
 }
 
 // locate returns the store keys of a tenant's device. It returns device_not_found if the
@@ -205,6 +197,16 @@ func checkTags(tags map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// fingerprints returns the fingerprint of a user's request, and the one that earlier releases
+// computed without the user. The scripts accept the latter in replies that those have stored.
+func fingerprints(userID string, parts ...any) (current, earlier string, err error) {
+	if earlier, err = fingerprint(parts...); err != nil {
+		return "", "", err
+	}
+	current, err = fingerprint(append([]any{store.ActorUser(userID)}, parts...)...)
+	return current, earlier, err
 }
 
 // fingerprint returns a digest of the parts of a request. A retry with the same

@@ -46,7 +46,11 @@ func (r *Registry) Register(ctx context.Context, g Registration) (Registered, er
 	if g.DeviceID != "" && g.DeviceID != device.ID {
 		return Registered{}, refuse(fieldgate.CodeInvalidActivationCode, fieldgate.ReasonWrongDevice)
 	}
-	keys, args, err := r.registerArgs(g, device, code)
+	secret, err := r.keys.issueSecret(code, device.ID, g.IdempotencyKey)
+	if err != nil {
+		return Registered{}, err
+	}
+	keys, args, err := r.registerArgs(g, device, code, secret)
 	if err != nil {
 		return Registered{}, err
 	}
@@ -54,8 +58,8 @@ func (r *Registry) Register(ctx context.Context, g Registration) (Registered, er
 	if err != nil {
 		return Registered{}, err
 	}
-	secret, err := r.keys.secretSealer(code).open(reply.String(2), device.ID)
-	return Registered{DeviceID: device.ID, Secret: secret, RegisteredAt: store.ParseTime(reply.String(3))}, err
+	text, err := secret.open(reply.String(2), device.ID)
+	return Registered{DeviceID: device.ID, Secret: text, RegisteredAt: store.ParseTime(reply.String(3))}, err
 }
 
 // deviceOfCode returns the device for which a code was issued. It does not check whether
@@ -77,12 +81,8 @@ func (r *Registry) deviceOfCode(ctx context.Context, hash string) (store.Device,
 }
 
 // registerArgs returns the keys and arguments of register.lua.
-func (r *Registry) registerArgs(g Registration, device store.Device, code string) (keys []string, args []any, err error) {
-	secret, hash := randomText(), r.keys.hashCode(code)
-	sealed, err := r.keys.secretSealer(code).seal(secret, device.ID)
-	if err != nil {
-		return nil, nil, err
-	}
+func (r *Registry) registerArgs(g Registration, device store.Device, code string, secret issued) (keys []string, args []any, err error) {
+	hash := r.keys.hashCode(code)
 	metadata, err := encodeMap(g.Metadata)
 	if err != nil {
 		return nil, nil, err
@@ -96,7 +96,7 @@ func (r *Registry) registerArgs(g Registration, device store.Device, code string
 		keys = append(keys, device.RegistrationKey(store.DigestOf(g.IdempotencyKey)))
 	}
 	return keys, store.NewScope(device, store.ActorDevice(device.ID), g.RequestID, r.cfg.Retention).Args(
-		hash, hashOf(secret), sealed, metadata, g.Metadata["model"], g.Metadata["firmwareVersion"], g.Addr,
+		hash, secret.hash, secret.sealed, metadata, g.Metadata["model"], g.Metadata["firmwareVersion"], g.Addr,
 		digest, r.cfg.RepeatWithin.Milliseconds(),
 	), nil
 }

@@ -9,6 +9,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+
+	"github.com/fieldgate/fieldgate/seal"
 )
 
 // randomText returns 256 random bits in base64: a secret.
@@ -41,43 +43,73 @@ func (k keyring) hashCode(code string) string {
 	return hex.EncodeToString(k.derive("activation code", code))
 }
 
-// codeSealer returns the sealer for the activation codes in stored replies.
-func (k keyring) codeSealer() sealer { return k.derive("sealed activation code", "") }
-
-// secretSealer returns the sealer for the secret in the stored reply to a registration.
-// Its key depends on the activation code, so only that code can open the secret.
-func (k keyring) secretSealer(code string) sealer { return k.derive("sealed secret", code) }
-
-// sealer is a 256-bit key for AES-GCM.
-type sealer []byte
-
-func (s sealer) aead() (cipher.AEAD, error) {
-	block, err := aes.NewCipher(s)
-	if err != nil {
-		return nil, fmt.Errorf("creating a cipher: %w", err)
-	}
-	return cipher.NewGCMWithRandomNonce(block)
+// issued is a credential that a request has created: an activation code or a secret.
+type issued struct {
+	credential string // in clear text
+	hash       string // form in which the store keeps the credential
+	sealed     string // form that the store keeps with the reply; empty if it does not keep the reply
+	sealer     seal.Sealer
+	earlier    []byte // key with which earlier releases sealed such credentials
 }
 
-// seal encrypts text for a device. Only open can decrypt the result, and only with the
-// same device id.
-func (s sealer) seal(text, deviceID string) (string, error) {
-	aead, err := s.aead()
+// issueCode returns a new activation code for a device. If the request has an Idempotency-Key,
+// the key opens the code.
+func (k keyring) issueCode(deviceID, idempotencyKey string) (issued, error) {
+	code := newCode()
+	s, err := seal.New(k, "activation code", idempotencyKey)
 	if err != nil {
-		return "", err
+		return issued{}, err
 	}
-	return base64.StdEncoding.EncodeToString(aead.Seal(nil, nil, []byte(text), []byte(deviceID))), nil
+	i := issued{credential: code, hash: k.hashCode(code), sealer: s, earlier: k.derive("sealed activation code", "")}
+	return i.seal(deviceID, idempotencyKey), nil
 }
 
-// open decrypts a text that seal encrypted for the device.
-func (s sealer) open(sealed, deviceID string) (string, error) {
-	aead, err := s.aead()
+// issueSecret returns a new secret for the device that registers with a code. If the request
+// has an Idempotency-Key, the code and the key together open the secret.
+func (k keyring) issueSecret(code, deviceID, idempotencyKey string) (issued, error) {
+	secret := randomText()
+	s, err := seal.New(k, "device secret", code, idempotencyKey)
 	if err != nil {
-		return "", err
+		return issued{}, err
+	}
+	i := issued{credential: secret, hash: hashOf(secret), sealer: s, earlier: k.derive("sealed secret", code)}
+	return i.seal(deviceID, idempotencyKey), nil
+}
+
+// seal sets the sealed form of the credential if the store keeps the reply.
+func (i issued) seal(deviceID, idempotencyKey string) issued {
+	if idempotencyKey != "" {
+		i.sealed = i.sealer.Seal(i.credential, deviceID)
+	}
+	return i
+}
+
+// open returns the credential in the reply of a script. The script returns the sealed form that
+// it was given, or the one that it stored for an earlier request with the same Idempotency-Key.
+func (i issued) open(sealed, deviceID string) (string, error) {
+	switch {
+	case sealed == i.sealed:
+		return i.credential, nil
+	case seal.IsSealed(sealed):
+		return i.sealer.Open(sealed, deviceID)
+	}
+	return openEarlier(i.earlier, sealed, deviceID)
+}
+
+// openEarlier decrypts a credential in a reply that an earlier release has stored. No such
+// reply exists a day after the upgrade of the last instance.
+func openEarlier(key []byte, sealed, deviceID string) (string, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return "", fmt.Errorf("creating a cipher: %w", err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return "", fmt.Errorf("creating a cipher: %w", err)
 	}
 	raw, err := base64.StdEncoding.DecodeString(sealed)
 	if err != nil {
-		return "", fmt.Errorf("opening a sealed reply: %w", err)
+		return "", fmt.Errorf("decoding a sealed reply: %w", err)
 	}
 	text, err := aead.Open(nil, nil, raw, []byte(deviceID))
 	if err != nil {

@@ -28,13 +28,14 @@ var allowedImports = map[string]string{
 	"store":               ". diagnosis",
 	"refusal":             ". store",
 	"quota":               "store",
-	"queue":               ". quota refusal store",
+	"queue":               ". quota refusal seal store",
 	"queue/model":         "queue store", // used by tests only
 	"queue/lua":           "store",
 	"credential":          "",
+	"seal":                "",
 	"session":             ". quota refusal store queue/lua",
 	"session/lua":         "store",
-	"device":              ". credential quota refusal store queue/lua session/lua",
+	"device":              ". credential quota refusal seal store queue/lua session/lua",
 	"device/lua":          "store",
 	"ratelimit":           ". refusal store",
 	"customer":            ". credential diagnosis refusal store",
@@ -48,10 +49,12 @@ var allowedImports = map[string]string{
 	"gateway":             ". api api/problem api/request realtime customer device diagnosis handlers queue quota ratelimit refusal session store",
 	"gateway/measure":     "", // contains tests only
 	"gateway/faults":      "", // contains tests only
-	"cmd/fieldgate":       "gateway cmd/program cmd/fieldgate/connection cmd/fieldgate-agent/settings customer customer/issuer device diagnosis queue quota ratelimit store clients/go",
+	"gateway/stores":      "", // contains tests only
+	"cmd/fieldgate":       "gateway cmd/program cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device diagnosis queue quota ratelimit store clients/go",
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program",
 	"cmd/program":         "",
 
+	"cmd/fieldgate/admin":             ". cmd/fieldgate/connection handlers generated realtime device session queue quota ratelimit store",
 	"cmd/fieldgate/connection":        "store",
 	"cmd/fieldgate-agent/diagnostics": "clients/go clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process cmd/fieldgate-agent/settings",

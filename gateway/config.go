@@ -246,6 +246,16 @@ type Config struct {
 	// selects a key that is kept in the store. Setting: FIELDGATE_CODE_KEY.
 	CodeKey string
 
+	// RecordKey is the key that authenticates the records of commands, at least 32 bytes, so that
+	// a change of them in the store is found. Empty selects a key that is kept in the store. An
+	// attacker who can read that key can change records unnoticed. Setting: FIELDGATE_RECORD_KEY.
+	RecordKey string
+
+	// RecordKeyRequired refuses a command whose record RecordKey does not authenticate. It has no
+	// effect without RecordKey. It must be false on every instance while RecordKey is introduced or
+	// replaced. Setting: FIELDGATE_RECORD_KEY_REQUIRED.
+	RecordKeyRequired bool
+
 	// Environment names this installation in the system information. Empty means
 	// DefaultEnvironment. Setting: FIELDGATE_ENVIRONMENT.
 	Environment string
@@ -400,6 +410,8 @@ func (c Config) checkKeys() error {
 	switch {
 	case c.CodeKey != "" && len(c.CodeKey) < least:
 		return fmt.Errorf("FIELDGATE_CODE_KEY must have at least %d characters", least)
+	case c.RecordKey != "" && len(c.RecordKey) < least:
+		return fmt.Errorf("FIELDGATE_RECORD_KEY must have at least %d characters", least)
 	case c.JWTSecret != "" && len(c.JWTSecret) < least:
 		return fmt.Errorf("FIELDGATE_JWT_SECRET must have at least %d characters", least)
 	}

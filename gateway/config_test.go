@@ -45,6 +45,7 @@ func TestConfig_InvalidSettingIsRefusedByName(t *testing.T) {
 		"a negative reconcile interval":           {func(c *gateway.Config) { c.ReconcileInterval = -1 }, "FIELDGATE_RECONCILE_INTERVAL"},
 		"a negative number of devices":            {func(c *gateway.Config) { c.ReconcileDevices = -1 }, "FIELDGATE_RECONCILE_DEVICES"},
 		"a short code key":                        {func(c *gateway.Config) { c.CodeKey = "short" }, "FIELDGATE_CODE_KEY"},
+		"a short record key":                      {func(c *gateway.Config) { c.RecordKey = "short" }, "FIELDGATE_RECORD_KEY"},
 		"an address in use":                       {func(c *gateway.Config) { c.Addr = strings.TrimPrefix(gatewaytest.Start(t).URL, "http://") }, "FIELDGATE_ADDR"},
 		"a metrics address that does not resolve": {func(c *gateway.Config) { c.MetricsAddr = "nowhere.invalid:1" }, "FIELDGATE_METRICS_ADDR"},
 		"a Redis URL without a host": {func(c *gateway.Config) { c.Embedded, c.RedisURL = false, "redis://:hunter2@" },

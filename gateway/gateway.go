@@ -99,6 +99,17 @@ func (g *Gateway) prepare(context.Context) (err error) {
 	return nil
 }
 
+// warnOfRecordKey logs what the settings of the record key leave unprotected.
+func (g *Gateway) warnOfRecordKey() {
+	switch {
+	case g.cfg.Development:
+	case g.cfg.RecordKey == "":
+		g.log.Warn("authenticating the records of commands with a key that is kept in Redis, because FIELDGATE_RECORD_KEY is not set")
+	case !g.cfg.RecordKeyRequired:
+		g.log.Warn("accepting commands that FIELDGATE_RECORD_KEY does not authenticate, because FIELDGATE_RECORD_KEY_REQUIRED is off")
+	}
+}
+
 func (g *Gateway) newStoreConfig() store.Config {
 	cfg := storeConfigOf(g.cfg)
 	cfg.Observe, cfg.Recorded = observeStore(g.registry), countTransitions(g.registry)
@@ -124,6 +135,7 @@ func (g *Gateway) start(ctx context.Context) (err error) {
 
 // assemble creates the domain services and the HTTP edge.
 func (g *Gateway) assemble() error {
+	g.warnOfRecordKey()
 	g.keepIssuerKeys()
 	g.probe = newIssuerProbe(g.verifier, g.cfg.HealthURL, g.cfg.SupabaseAnonKey)
 	g.devices = device.New(device.Config{
@@ -133,6 +145,7 @@ func (g *Gateway) assemble() error {
 	g.sessions = session.New(session.Config{Store: g.store, Retention: g.cfg.Retention, Limits: g.cfg.Quotas, Logger: g.log})
 	g.queue = queue.New(queue.Config{
 		Store: g.store, Policy: g.cfg.Policy, Retention: g.cfg.Retention, Limits: g.cfg.Quotas,
+		RecordKey: []byte(g.cfg.RecordKey), RecordKeyRequired: g.cfg.RecordKeyRequired,
 		Registerer: g.registry, Logger: g.log,
 	})
 	g.guard = newGuard(g.cfg.Limits)

@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -37,36 +39,51 @@ func observeStore(registry prometheus.Registerer) func(string, time.Duration, er
 	registry.MustRegister(latency, failures)
 	return func(name string, took time.Duration, err error) {
 		latency.WithLabelValues(name).Observe(took.Seconds())
+		failed := failures.WithLabelValues(name) // zero from the first round trip
 		if err != nil && !errors.Is(err, context.Canceled) {
-			failures.WithLabelValues(name).Inc()
+			failed.Inc()
 		}
 	}
 }
 
+// transitions are the transitions of commands, as the contract lists them in EventType.
+var transitions = []string{
+	"proposed", "approved", "rejected", "claimed", "requeued", "released", "succeeded", "failed", "timed_out",
+	"cancel_requested", "cancelled", "expired",
+}
+
 // countTransitions returns a function that counts the transitions of commands. It also counts
 // transitions that another operation causes: for example, closing a session expires commands.
+// The counter of each transition is zero from the start.
 func countTransitions(registry prometheus.Registerer) func(event string) {
-	transitions := prometheus.NewCounterVec(prometheus.CounterOpts{
+	counters := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fieldgate_command_transitions_total",
 		Help: "Transitions of commands by this instance, by type.",
 	}, []string{"transition"})
-	registry.MustRegister(transitions)
+	registry.MustRegister(counters)
+	for _, name := range transitions {
+		counters.WithLabelValues(name)
+	}
 	return func(event string) {
 		if name, ok := strings.CutPrefix(event, "command."); ok {
-			transitions.WithLabelValues(name).Inc()
+			counters.WithLabelValues(name).Inc()
 		}
 	}
 }
 
 // countViolations returns a function that counts the violations that the reconciler has found
-// and repaired, by invariant. In a correct system the counter stays at zero, so an alarm on it
-// is useful.
+// and repaired, by invariant. In a correct system the counters stay at zero, so an alarm on them
+// is useful. The counter of each invariant is zero from the start: a counter that appeared with
+// its first violation would show no increase.
 func countViolations(registry prometheus.Registerer) func(invariant string) {
 	violations := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fieldgate_invariant_violations_total",
 		Help: "Violations that were found in the store and repaired, by invariant.",
 	}, []string{"invariant"})
 	registry.MustRegister(violations)
+	for _, invariant := range append(queue.Invariants(), session.OneSession) {
+		violations.WithLabelValues(string(invariant))
+	}
 	return func(invariant string) { violations.WithLabelValues(invariant).Inc() }
 }
 

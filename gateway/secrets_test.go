@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
 
@@ -17,17 +19,19 @@ import (
 )
 
 // TestSecrets_AreNotInLogOrStore makes every call that returns a secret, and searches the
-// log and the store for the secrets. Claim tokens may only be in the claims that are
-// stored for an Idempotency-Key, because a repeated claim returns them again.
+// log, the store and everything that the store has received for the secrets. An Idempotency-Key
+// is a secret too, because it opens what the store keeps for a repetition.
 func TestSecrets_AreNotInLogOrStore(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
 	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()))
+	received := monitorCommands(t, server)
 	f := newFleet(t, g)
 	secrets := map[string]string{"device secret": f.device.Secret}
 	f.collectRegistrationSecrets(t, secrets)
 	f.collectLoginSecrets(t, secrets)
 	f.collectClaimTokens(t, secrets)
+	f.collectTickets(t, secrets)
 	for i, forgery := range customertest.ForgedTokens(g.Issuer.Issuer, "http://outside.invalid")[:40] {
 		_ = sendHeartbeat(t, g.DeviceWithToken(client.Bearer(forgery.Token)))
 		_, _ = g.Customer(client.Bearer(forgery.Token)).SystemInfo(t.Context())
@@ -36,17 +40,16 @@ func TestSecrets_AreNotInLogOrStore(t *testing.T) {
 		}
 	}
 
-	stored, claims := dumpRedis(t, server)
-	require.Contains(t, claims, secrets["claim token under a key"], "the dump is incomplete")
+	stored := dumpRedis(t, server)
 	require.Contains(t, stored, f.device.ID, "the dump is incomplete")
+	sent := received()
+	require.Contains(t, sent, f.device.ID, "the record of commands is incomplete")
 	require.NoError(t, g.Stop())
 	for what, secret := range secrets {
 		require.Greater(t, len(secret), 8, what)
 		require.NotContains(t, stored, secret, "%s in the store", what)
+		require.NotContains(t, sent, secret, "%s was sent to the store", what)
 		require.NotContains(t, g.Log.String(), secret, "%s in the log", what)
-		if !strings.HasPrefix(what, "claim token") {
-			require.NotContains(t, claims, secret, "%s in a remembered claim", what)
-		}
 	}
 	for _, private := range []string{"what the device printed", "example.com", "why it failed"} {
 		require.NotContains(t, g.Log.String(), private, "the log contains parameters or output")
@@ -57,10 +60,11 @@ func TestSecrets_AreNotInLogOrStore(t *testing.T) {
 // without an Idempotency-Key.
 func (f *fleet) collectRegistrationSecrets(t testing.TB, secrets map[string]string) {
 	t.Helper()
-	key := client.WithIdempotencyKey("a-key")
+	secrets["key of a registration"], secrets["key of a code"] = "a-registration-key", "the-key-of-a-code"
+	key := client.WithIdempotencyKey(secrets["key of a registration"])
 	made, err := f.alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 8"}, key)
 	require.NoError(t, err)
-	issued, err := f.alice.IssueActivationCode(t.Context(), made.Device.ID, client.WithIdempotencyKey("another"))
+	issued, err := f.alice.IssueActivationCode(t.Context(), made.Device.ID, client.WithIdempotencyKey(secrets["key of a code"]))
 	require.NoError(t, err)
 	registered, err := f.Register(t.Context(), client.RegisterDeviceRequest{ActivationCode: issued.ActivationCode}, key)
 	require.NoError(t, err)
@@ -105,30 +109,55 @@ func (f *fleet) collectClaimTokens(t testing.TB, secrets map[string]string) {
 	})
 	require.NoError(t, err)
 	f.propose(t, auto)
-	again, err := f.device.Claim(t.Context(), client.ClaimRequest{}, client.WithIdempotencyKey("claim-key"))
+	again, err := f.device.Claim(t.Context(), client.ClaimRequest{}, client.WithIdempotencyKey("the-key-of-a-claim"))
 	require.NoError(t, err)
+	secrets["key of a claim"] = "the-key-of-a-claim"
 	secrets["claim token under a key"] = again[0].ClaimToken
 	_, err = f.device.Extend(t.Context(), again[0].ID, client.ExtendRequest{ClaimToken: "a guessed claim token", ExtensionMs: 1000})
 	requireCode(t, client.CodeInvalidClaimToken, err)
 	secrets["guessed claim token"] = "a guessed claim token"
 }
 
-// dumpRedis returns all keys and values of a Redis as text. The claims that are stored for
-// an Idempotency-Key are returned separately.
-func dumpRedis(t testing.TB, server *storetest.Server) (stored, claims string) {
+// collectTickets collects the ticket of a socket, and the key of a proposal.
+func (f *fleet) collectTickets(t testing.TB, secrets map[string]string) {
+	t.Helper()
+	ticket, err := f.alice.IssueTicket(t.Context(), "")
+	require.NoError(t, err)
+	secrets["ticket"] = ticket.Ticket
+	secrets["key of a proposal"] = "the-key-of-a-proposal"
+	_, err = f.alice.Propose(t.Context(), f.session, client.ProposeCommandRequest{Type: auto}, client.WithIdempotencyKey(secrets["key of a proposal"]))
+	require.NoError(t, err)
+}
+
+// dumpRedis returns all keys and values of a Redis as text.
+func dumpRedis(t testing.TB, server *storetest.Server) string {
 	t.Helper()
 	db := server.Client(t)
-	var rest, remembered strings.Builder
+	var all strings.Builder
 	keys, err := db.Keys(t.Context(), "*").Result()
 	require.NoError(t, err)
 	for _, key := range keys {
-		into := &rest
-		if strings.Contains(key, ":claim:") {
-			into = &remembered
-		}
-		fmt.Fprintln(into, key, valueOf(t, db, key))
+		fmt.Fprintln(&all, key, valueOf(t, db, key))
 	}
-	return rest.String(), remembered.String()
+	return all.String()
+}
+
+// monitorCommands records every command that a Redis executes from now on. The function that it
+// returns waits until the record is complete, and returns it.
+func monitorCommands(t testing.TB, server *storetest.Server) (received func() string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", "127.0.0.1:"+server.Port)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	_, err = conn.Write([]byte("MONITOR\r\n"))
+	require.NoError(t, err)
+	record := new(storetest.Buffer)
+	go func() { _, _ = io.Copy(record, conn) }()
+	return func() string {
+		require.NoError(t, server.Client(t).Echo(t.Context(), "last command").Err())
+		eventually(t, func() bool { return strings.Contains(record.String(), "last command") }, "the record of commands is incomplete")
+		return record.String()
+	}
 }
 
 func valueOf(t testing.TB, db *redis.Client, key string) string {

@@ -35,6 +35,7 @@ func (c Config) texts() []text {
 		{"FIELDGATE_ROLE_CLAIM", c.RoleClaim, false},
 		{"FIELDGATE_CODE_KEY", c.CodeKey, true},
 		{"FIELDGATE_APPROVAL_AAL", c.ApprovalAAL, false},
+		{"FIELDGATE_RECORD_KEY", c.RecordKey, true},
 		{"FIELDGATE_ENVIRONMENT", c.Environment, false},
 	}
 	for _, origin := range c.AllowedOrigins {

@@ -2,9 +2,7 @@ package queue
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"strconv"
 	"time"
 
@@ -81,15 +79,31 @@ var errTooManyWaiting = &fieldgate.Error{
 // claimed is the reply of one run of claim.lua.
 type claimed struct {
 	leases     []Lease
+	setAside   int   // number of commands that were claimed and set aside
 	ready      int64 // number of commands that are still ready
 	maxWaiting int64 // the tenant's limit of waiting claims; zero: no limit
 }
 
-// claim runs claim.lua once. The script finishes even if ctx is done while it runs. In that
-// case claim releases the leases, because no caller will use them. If the request has an
-// IdempotencyKey, claim keeps the leases, because the device can repeat the request.
+// claim runs claim.lua until it returns a command that may run, or none. A command that may not
+// run is set aside, so that the next one is first.
 func (q *Queue) claim(ctx context.Context, r ClaimRequest) (claimed, error) {
-	keys, args, err := q.claimArgs(r)
+	for {
+		c, err := q.claimOnce(ctx, r)
+		if err != nil || len(c.leases) > 0 || c.setAside == 0 {
+			return c, err
+		}
+	}
+}
+
+// claimOnce runs claim.lua once. The script finishes even if ctx is done while it runs. In that
+// case claimOnce releases the leases, because no caller will use them. If the request has an
+// IdempotencyKey, claimOnce keeps the leases, because the device can repeat the request.
+func (q *Queue) claimOnce(ctx context.Context, r ClaimRequest) (claimed, error) {
+	tokens, err := q.newTokens(r)
+	if err != nil {
+		return claimed{}, err
+	}
+	keys, args, err := q.claimArgs(r, tokens)
 	if err != nil {
 		return claimed{}, err
 	}
@@ -101,12 +115,12 @@ func (q *Queue) claim(ctx context.Context, r ClaimRequest) (claimed, error) {
 		return claimed{}, err
 	}
 	q.noteQuarantined(ctx, reply.String(4))
-	leases := q.leases(ctx, r.Device, reply)
+	leases, setAside := q.leases(ctx, r, reply, tokens)
 	if ctx.Err() != nil && r.IdempotencyKey == "" {
 		q.releaseAll(ctx, r, leases)
 		return claimed{}, ctx.Err()
 	}
-	return claimed{leases: leases, ready: reply.Int(3), maxWaiting: q.maxWaiting(reply.String(5))}, nil
+	return claimed{leases: leases, setAside: setAside, ready: reply.Int(3), maxWaiting: q.maxWaiting(reply.String(5))}, nil
 }
 
 // maxWaiting returns the limit of waiting claims of a tenant. Its own limit is empty if the
@@ -119,7 +133,7 @@ func (q *Queue) maxWaiting(own string) int64 {
 }
 
 // claimArgs returns the KEYS and ARGV of claim.lua.
-func (q *Queue) claimArgs(r ClaimRequest) (keys []string, args []any, err error) {
+func (q *Queue) claimArgs(r ClaimRequest, t claimTokens) (keys []string, args []any, err error) {
 	requestHash, err := fingerprint("claim", r.Limit, r.Visibility)
 	if err != nil {
 		return nil, nil, err
@@ -130,43 +144,56 @@ func (q *Queue) claimArgs(r ClaimRequest) (keys []string, args []any, err error)
 	}
 	args = store.NewScope(r.Device, store.ActorDevice(r.Device.ID), r.RequestID, q.cfg.Retention).
 		Args(r.Limit, r.Visibility.Milliseconds(), requestHash, settleLimit, r.Epoch, r.Login)
-	for range r.Limit {
-		token := rand.Text()
-		args = append(args, token, hashToken(token))
-	}
-	return keys, args, nil
+	return keys, append(args, t.args...), nil
 }
 
-// leases decodes the leases in the reply of claim.lua. It skips a command whose record cannot
-// be decoded. That command stays claimed until its lease ends, so that it does not block the
-// commands behind it.
-func (q *Queue) leases(ctx context.Context, d store.Device, reply store.Reply) []Lease {
-	var leases []Lease
+// leases decodes the leases in the reply of claim.lua. It sets aside a command whose record was
+// changed, and returns their number. It skips a command whose record cannot be decoded. That
+// command stays claimed until its lease ends, so that it does not block the commands behind it.
+func (q *Queue) leases(ctx context.Context, request ClaimRequest, reply store.Reply, t claimTokens) (leases []Lease, setAside int) {
 	for i := 6; i < len(reply); i++ {
-		lease, err := q.lease(d, reply.List(i), reply.Int(2))
+		lease, err := q.lease(ctx, request, reply.List(i), reply.Int(2), t)
+		if errors.Is(err, errSetAside) {
+			setAside++
+			continue
+		}
 		if err != nil {
 			q.metrics.quarantined.Inc()
-			q.log.ErrorContext(ctx, "skipped a claimed command that cannot be decoded", "command", reply.List(i).String(0), "error", err)
+			q.log.ErrorContext(ctx, "skipped a claimed command that cannot be read", "command", reply.List(i).String(0), "error", err)
 			continue
 		}
 		leases = append(leases, lease)
 	}
-	return leases
+	return leases, setAside
 }
 
-// lease decodes one element of claim.lua's reply: a command's id, state, body and claim
-// token.
-func (q *Queue) lease(d store.Device, claimed store.Reply, now int64) (Lease, error) {
-	s, err := decodeState(claimed.String(1))
+// errSetAside is returned for a command that was claimed and is in the quarantine now.
+var errSetAside = errors.New("the command was set aside")
+
+// lease decodes and verifies one element of claim.lua's reply: a command's id, state, body and
+// stored claim token.
+func (q *Queue) lease(ctx context.Context, request ClaimRequest, claimed store.Reply, now int64, t claimTokens) (Lease, error) {
+	r := record{request.Device.Tenant, request.Device.ID, claimed.String(0), claimed.String(1), claimed.String(2), ""}
+	s, err := decodeState(r.state)
 	if err != nil {
 		return Lease{}, err
 	}
-	c, err := record{d.Tenant, d.ID, claimed.String(0), claimed.String(1), claimed.String(2), ""}.command(s)
+	if err := q.verify(r, s); err != nil {
+		if q.setAside(ctx, r, s, request.RequestID) {
+			err = errSetAside
+		}
+		return Lease{}, err
+	}
+	c, err := r.command(s)
+	if err != nil {
+		return Lease{}, err
+	}
+	token, err := t.of(s.Token, claimed.String(3), request.Device)
 	if err != nil {
 		return Lease{}, err
 	}
 	q.metrics.age.Observe(float64(s.Claimed-s.Queued) / 1000)
-	return Lease{Command: c, Token: claimed.String(3), Remaining: time.Duration(s.Visible-now) * time.Millisecond}, nil
+	return Lease{Command: c, Token: token, Remaining: time.Duration(s.Visible-now) * time.Millisecond}, nil
 }
 
 // releaseAll releases the leases of a claim whose caller is gone. These claims do not count as
@@ -179,11 +206,4 @@ func (q *Queue) releaseAll(ctx context.Context, r ClaimRequest, leases []Lease) 
 			q.log.WarnContext(ctx, "releasing a claim whose caller is gone failed", "command", lease.ID, "error", err)
 		}
 	}
-}
-
-// hashToken returns the hash of a claim token. The store holds only this hash. A plain hash is
-// enough, because tokens are random and cannot be guessed.
-func hashToken(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:16])
 }

@@ -92,16 +92,19 @@ type state struct {
 	Visible   int64  `json:"visible"`
 	Finished  int64  `json:"finished"`
 	Cancel    bool   `json:"cancel"`
+	Token     string `json:"token"` // hash of the newest claim token
 	Late      bool   `json:"late"`
 	Request   string `json:"request"`
 	Proposer  string `json:"proposer"`
 	Result    string `json:"result"` // fingerprint of the result; empty before the device has submitted one
 	Digest    string `json:"digest"` // empty in a record of an older release, which stored no digest
+	MAC       string `json:"mac"`    // authenticates what the proposal has set; empty in a record of an older release
 	Approval  *struct {
 		Decision string `json:"decision"`
 		By       string `json:"by"`
 		At       int64  `json:"at"`
 		Reason   string `json:"reason"`
+		MAC      string `json:"mac"`
 	} `json:"approval"`
 	History []struct {
 		Attempt int    `json:"attempt"`

@@ -26,7 +26,11 @@ type Decision struct {
 // digest_mismatch, self_approval, already_decided (with the recorded decision),
 // approval_expired, session_closed, command_finished.
 func (q *Queue) Decide(ctx context.Context, d Decision) (Command, error) {
-	c, err := q.Get(ctx, d.Tenant, d.SessionID, d.CommandID)
+	r, c, err := q.getRecord(ctx, d.Tenant, d.SessionID, d.CommandID)
+	if err != nil {
+		return Command{}, err
+	}
+	s, err := q.verifyDecision(ctx, d, r)
 	if err != nil {
 		return Command{}, err
 	}
@@ -42,7 +46,25 @@ func (q *Queue) Decide(ctx context.Context, d Decision) (Command, error) {
 	if d.SoleUser {
 		fourEyes = 0
 	}
-	return q.runAsUser(ctx, decideScript, c, d.UserID, d.RequestID, decision, d.Reason, fourEyes)
+	mac := q.key.mac(r.decided(s.Digest, decision, store.ActorUser(d.UserID))...)
+	return q.runAsUser(ctx, decideScript, c, d.UserID, d.RequestID, decision, d.Reason, fourEyes, mac)
+}
+
+// verifyDecision returns the state of the command that waits for a decision. It returns
+// digest_mismatch if the command is not the one that was proposed. It compares the record with
+// its MAC and with its digest, which is the one that the user saw.
+func (q *Queue) verifyDecision(ctx context.Context, d Decision, r record) (state, error) {
+	s, err := decodeState(r.state)
+	if err != nil || s.Status != PendingApproval {
+		return s, err
+	}
+	if q.verifyProposal(r, s) == nil && verifyDigest(r, s) == nil {
+		return s, nil
+	}
+	q.setAside(ctx, r, s, d.RequestID)
+	return s, withState(fieldgate.Refuse(fieldgate.CodeDigestMismatch,
+		"The record of this command was changed after it was proposed, and was set aside: propose the command again, and tell the operator."),
+		r.id, s.Status, s.Attempt)
 }
 
 // Cancel is a user's request to cancel a command.

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+
+	"github.com/fieldgate/fieldgate/store"
 )
 
 // Digest returns the digest by which a user approves a command. It is the SHA-256, in
@@ -50,6 +52,16 @@ func encode(value any) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
+
+// fingerprints returns the fingerprint of a user's request, and the one that earlier releases
+// computed without the user. The scripts accept the latter in answers that those have stored.
+func fingerprints(userID string, parts ...any) (current, earlier string, err error) {
+	if earlier, err = fingerprint(parts...); err != nil {
+		return "", "", err
+	}
+	current, err = fingerprint(append([]any{store.ActorUser(userID)}, parts...)...)
+	return current, earlier, err
 }
 
 // fingerprint returns a short hash of parts, for comparing two requests or two results.

@@ -1,6 +1,10 @@
 package queue_test
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -45,7 +49,7 @@ func TestPropose_KeyBelongsToOneRequest(t *testing.T) {
 	t.Parallel()
 	unchanged := map[string]string{
 		"Tenant": "keys belong to a tenant", "SessionID": "there is one session", "IdempotencyKey": "the test repeats it",
-		"UserID": "another user may retry", "RequestID": "a retry has another", "RetryOf": "set by Retry",
+		"RequestID": "a retry has another", "RetryOf": "set by Retry",
 	}
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		f := newFixture(t, s)
@@ -60,6 +64,24 @@ func TestPropose_KeyBelongsToOneRequest(t *testing.T) {
 
 		other := f.withDevice(f.newDevice(storetest.Tenant()))
 		require.NotEmpty(t, other.propose(auto, proposalKey("k")).ID, "another tenant has its own keys")
+	})
+}
+
+// TestPropose_AnswerOfEarlierReleaseIsRepeated replaces the fingerprint of a kept answer by the
+// one that earlier releases stored, which did not cover the user.
+func TestPropose_AnswerOfEarlierReleaseIsRepeated(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
+		first := f.propose(auto, proposalKey("k"))
+		key := store.IdempotencyKeys(f.device.Tenant, "k")[0]
+		f.do(func(ctx context.Context, c store.Client) error {
+			kept, content := c.Get(ctx, key).Val(), c.HGet(ctx, f.device.CommandsKey(), first.ID+":body").Val()
+			request, err := json.Marshal([]any{"propose", first.SessionID, content, first.Priority, first.MaxAttempts, first.DeliverWithin})
+			require.NoError(t, err)
+			return c.Set(ctx, key, store.DigestOf(string(request))+kept[strings.IndexByte(kept, '{'):], longLease).Err()
+		})
+		require.Equal(t, first, f.propose(auto, proposalKey("k")))
 	})
 }
 
@@ -190,4 +212,48 @@ func TestClaim_KeysOfDevicesAreSeparate(t *testing.T) {
 		require.Empty(t, other.claim(claimKey("k")))
 		require.Empty(t, other.claim(limit(2), claimKey("k")), "the key is free for another request of the other device")
 	})
+}
+
+// TestClaim_KeptTokenIsSealed reads the answer that the store keeps for a claim with an
+// Idempotency-Key. Only that key opens the claim token.
+func TestClaim_KeptTokenIsSealed(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
+		f.propose(auto)
+		lease := f.claimOne(claimKey("a key of the device"))
+		kept := f.keptClaim("a key of the device")
+		require.Contains(t, kept, lease.ID)
+		require.NotContains(t, kept, lease.Token)
+		require.NotContains(t, kept, "a key of the device")
+		require.Equal(t, lease.Token, f.claimOne(claimKey("a key of the device")).Token)
+	})
+}
+
+// TestClaim_KeptTokenOfEarlierReleaseIsReturned replaces the kept answer by one in the form of
+// earlier releases, which stored the claim token itself.
+func TestClaim_KeptTokenOfEarlierReleaseIsReturned(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
+		f.propose(auto)
+		lease := f.claimOne(claimKey("k"))
+		kept := f.keptClaim("k")
+		fingerprint, hash := kept[:strings.IndexByte(kept, '[')], f.state(lease.ID)["token"]
+		f.do(func(ctx context.Context, c store.Client) error {
+			answer := fmt.Sprintf(`%s[{"id":%q,"token":%q,"hash":%q}]`, fingerprint, lease.ID, lease.Token, hash)
+			return c.Set(ctx, f.device.ClaimKey(store.DigestOf("k")), answer, longLease).Err()
+		})
+		require.Equal(t, lease.Token, f.claimOne(claimKey("k")).Token)
+	})
+}
+
+// keptClaim returns the answer that the store keeps for the Idempotency-Key of a claim.
+func (f *fixture) keptClaim(key string) (kept string) {
+	f.t.Helper()
+	f.do(func(ctx context.Context, c store.Client) (err error) {
+		kept, err = c.Get(ctx, f.device.ClaimKey(store.DigestOf(key))).Result()
+		return err
+	})
+	return kept
 }

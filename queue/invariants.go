@@ -12,6 +12,10 @@ const (
 	// a user has approved it.
 	NoUnapprovedClaim store.Invariant = "noUnapprovedClaim"
 
+	// ApprovedIsWhatRuns: what a device claims is what was proposed and, if it needed approval,
+	// approved. A command whose record was changed in the store is set aside.
+	ApprovedIsWhatRuns store.Invariant = "approvedIsWhatRuns"
+
 	// DecidedOnce: a recorded decision never changes. In a tenant with several users, no
 	// user approves a command that they proposed themselves.
 	DecidedOnce store.Invariant = "decidedOnce"
@@ -63,7 +67,7 @@ const (
 // Invariants returns all invariants, in the order of a command's life cycle.
 func Invariants() []store.Invariant {
 	return []store.Invariant{
-		store.NothingLost, store.NothingForgotten, NoDoubleLease, NoUnapprovedClaim, DecidedOnce,
+		store.NothingLost, store.NothingForgotten, NoDoubleLease, NoUnapprovedClaim, ApprovedIsWhatRuns, DecidedOnce,
 		NothingAfterItsSession, FinishedIsFinal, OneResult, AttemptsBounded, ExecutionCapped,
 		FIFOWithinPriority, TokenFences, CancelIsHeard, ReadyIsBounded, EverythingIsTold,
 	}

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -32,7 +34,7 @@ type Proposal struct {
 	DeliverWithin time.Duration // time within which the command must be delivered; zero means Config.DeliverWithin
 	RetryOf       string        // id of the command that this one repeats; set by Retry
 
-	IdempotencyKey string // a repeated proposal with this key returns the same command for 24 h; empty means no key
+	IdempotencyKey string // a repeated proposal of the user with this key returns the same command for 24 h; empty means no key
 }
 
 // idempotencyTTL is the time for which the store remembers the IdempotencyKey of a proposal.
@@ -47,15 +49,29 @@ func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 	if err := q.prepare(&p, mode); err != nil {
 		return Command{}, err
 	}
-	device, now, err := q.locateNow(ctx, p.Tenant, p.SessionID)
-	if err != nil {
-		return Command{}, err
+	for range maxTries {
+		device, now, err := q.locateNow(ctx, p.Tenant, p.SessionID)
+		if err != nil {
+			return Command{}, err
+		}
+		c, err := q.proposeAt(ctx, p, mode, device, now)
+		if !errors.Is(err, refusal.Stale) {
+			return c, err
+		}
 	}
-	return q.proposeAt(ctx, p, mode, device, now)
+	return Command{}, errClock
+}
+
+// maxTries is the maximum number of tries of a proposal. A try fails if the store's clock jumps
+// between the read of the clock and the script, for example in a failover.
+const maxTries = 3
+
+var errClock = &fieldgate.Error{
+	Code: fieldgate.CodeRateLimited, Detail: "The clock of the store does not stand still. Try again.", RetryAfter: time.Second,
 }
 
 // proposeAt creates a command. The argument proposedAt is the time of the proposal by the
-// store's clock.
+// store's clock. The error is refusal.Stale if that time is not recent.
 func (q *Queue) proposeAt(ctx context.Context, p Proposal, mode Mode, device store.Device, proposedAt time.Time) (Command, error) {
 	keys, args, err := q.proposeArgs(p, mode, device, proposedAt)
 	if err != nil {
@@ -107,24 +123,27 @@ func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device, at time.
 	if err != nil {
 		return nil, nil, err
 	}
-	digest, err := Digest(Command{
-		Proposal: p, DeviceID: device.ID, DeliverBy: time.UnixMilli(at.UnixMilli() + p.DeliverWithin.Milliseconds()),
-	})
+	deliverBy := at.UnixMilli() + p.DeliverWithin.Milliseconds()
+	digest, err := Digest(Command{Proposal: p, DeviceID: device.ID, DeliverBy: time.UnixMilli(deliverBy)})
 	if err != nil {
 		return nil, nil, err
 	}
-	requestHash, err := fingerprint("propose", p.SessionID, string(content), p.Priority, p.MaxAttempts, p.DeliverWithin)
+	requestHash, earlier, err := fingerprints(p.UserID, "propose", p.SessionID, string(content), p.Priority, p.MaxAttempts, p.DeliverWithin)
 	if err != nil {
 		return nil, nil, err
 	}
 	keys = append(device.Keys(), store.SessionKey(p.SessionID))
 	keys = append(keys, store.IdempotencyKeys(p.Tenant, p.IdempotencyKey)...)
 	id := store.NewID(store.KindCommand, store.PartitionOf(p.Tenant))
+	fixed := state{
+		Session: p.SessionID, Proposer: store.ActorUser(p.UserID), Priority: p.Priority, Max: p.MaxAttempts, DeliverBy: deliverBy, Digest: digest,
+	}
+	mac := q.key.mac(record{tenant: p.Tenant, deviceID: device.ID, id: id, body: string(content)}.proposed(fixed, mode == Review)...)
 	return keys, store.NewScope(device, store.ActorUser(p.UserID), p.RequestID, q.cfg.Retention).Args(
 		id, p.SessionID, content, p.Priority, p.MaxAttempts, string(mode),
 		p.DeliverWithin.Milliseconds(), q.cfg.ApproveWithin.Milliseconds(), maxReady,
 		requestHash, idempotencyTTL.Milliseconds(), at.UnixMilli(), digest, head,
-		q.cfg.Limits.ReadyCommands, q.cfg.Limits.PendingApprovals, q.cfg.Limits.StoredBytes,
+		q.cfg.Limits.ReadyCommands, q.cfg.Limits.PendingApprovals, q.cfg.Limits.StoredBytes, earlier, mac,
 	), nil
 }
 
@@ -155,9 +174,13 @@ type Retry struct {
 // the approval of the finished command does not cover the new one. Refusals:
 // command_not_found, command_not_finished, and the refusals of Propose.
 func (q *Queue) Retry(ctx context.Context, r Retry) (Command, error) {
-	old, err := q.Get(ctx, r.Tenant, r.SessionID, r.CommandID)
+	kept, old, err := q.getRecord(ctx, r.Tenant, r.SessionID, r.CommandID)
 	if err != nil {
 		return Command{}, err
+	}
+	if s, err := decodeState(kept.state); err != nil || q.verifyProposal(kept, s) != nil {
+		q.logSkipped(ctx, old.ID, errChanged)
+		return Command{}, errCommandNotFound
 	}
 	if !old.Status.Final() {
 		refused := fieldgate.Refuse(fieldgate.CodeCommandNotFinished,

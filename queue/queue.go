@@ -39,7 +39,9 @@ var (
 	resultScript  = store.NewScript(files, "lua/result.lua")
 	settleScript  = store.NewScript(files, "lua/settle.lua")
 
+	setAsideScript  = store.NewScript(files, "lua/set_aside_command.lua")
 	reconcileScript = store.NewScript(files, "lua/reconcile.lua")
+	restoreScript   = store.NewScript(files, "lua/restore.lua")
 )
 
 // These are limits of the queue. The API contract documents the first two.
@@ -55,6 +57,15 @@ type Config struct {
 
 	// Policy sets which types of commands need approval. Default: DefaultPolicy.
 	Policy Policy
+
+	// RecordKey is the secret key that authenticates the records of commands. All instances need
+	// the same key. Default: a key that is kept in the store, with which an attacker who can read
+	// and write all of the store can change records unnoticed.
+	RecordKey []byte
+
+	// RecordKeyRequired refuses a command without a MAC of RecordKey. It has no effect without
+	// RecordKey.
+	RecordKeyRequired bool
 
 	// ApproveWithin is the time within which a command may be approved or rejected. If no
 	// user decides by then, the command expires. Default: 24 h.
@@ -93,6 +104,7 @@ type Queue struct {
 	cfg     Config
 	waiters *waiters
 	metrics *metrics
+	key     recordKey
 	log     *slog.Logger
 }
 
@@ -109,8 +121,11 @@ func New(cfg Config) *Queue {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
+	if len(cfg.RecordKey) == 0 {
+		cfg.RecordKey, cfg.RecordKeyRequired = cfg.Store.HashKey(), false
+	}
 	return &Queue{
-		store: cfg.Store, cfg: cfg, log: cfg.Logger,
+		store: cfg.Store, cfg: cfg, log: cfg.Logger, key: newRecordKey(cfg.RecordKey, cfg.RecordKeyRequired),
 		waiters: newWaiters(cfg.MaxWaiting), metrics: newMetrics(cfg.Registerer),
 	}
 }

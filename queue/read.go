@@ -17,35 +17,47 @@ var errCommandNotFound = refusal.New(fieldgate.CodeCommandNotFound)
 // Get reads a command of a session, with its result. Refusals: session_not_found,
 // command_not_found.
 func (q *Queue) Get(ctx context.Context, tenant, sessionID, commandID string) (Command, error) {
+	_, c, err := q.getRecord(ctx, tenant, sessionID, commandID)
+	return c, err
+}
+
+// getRecord does the same as Get. It also returns the record.
+func (q *Queue) getRecord(ctx context.Context, tenant, sessionID, commandID string) (record, Command, error) {
 	device, err := q.locate(ctx, tenant, sessionID)
 	if err != nil {
-		return Command{}, err
+		return record{}, Command{}, err
 	}
-	c, err := q.GetOwn(ctx, device, commandID)
+	r, c, err := q.getOwnRecord(ctx, device, commandID)
 	if err == nil && c.SessionID != sessionID {
-		return Command{}, errCommandNotFound
+		return record{}, Command{}, errCommandNotFound
 	}
-	return c, err
+	return r, c, err
 }
 
 // GetOwn reads a command of a device, with its result. Refusal: command_not_found.
 func (q *Queue) GetOwn(ctx context.Context, d store.Device, commandID string) (Command, error) {
+	_, c, err := q.getOwnRecord(ctx, d, commandID)
+	return c, err
+}
+
+// getOwnRecord does the same as GetOwn. It also returns the record.
+func (q *Queue) getOwnRecord(ctx context.Context, d store.Device, commandID string) (record, Command, error) {
 	if !store.OwnsID(d.Tenant, store.KindCommand, commandID) {
-		return Command{}, errCommandNotFound
+		return record{}, Command{}, errCommandNotFound
 	}
 	r, err := q.readWhole(ctx, d, commandID)
 	if err != nil {
-		return Command{}, fmt.Errorf("reading a command: %w", err)
+		return record{}, Command{}, fmt.Errorf("reading a command: %w", err)
 	}
 	if r.state == "" {
-		return Command{}, errCommandNotFound
+		return record{}, Command{}, errCommandNotFound
 	}
 	c, err := r.decode()
 	if err != nil {
 		q.logSkipped(ctx, r.id, err)
-		return Command{}, errCommandNotFound
+		return record{}, Command{}, errCommandNotFound
 	}
-	return c, nil
+	return r, c, nil
 }
 
 // readWhole reads the record of a command in one round trip. The state in the record is empty

@@ -331,7 +331,7 @@ func TestReconcile_LeavesQuarantinedCommand(t *testing.T) {
 	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
 		f := newFixture(t, s)
 		c := f.propose(auto)
-		body := f.body(c.ID)
+		body := f.field(c.ID+":body")
 		f.tamper(func(ctx context.Context, pipe redis.Pipeliner) { pipe.HDel(ctx, f.device.CommandsKey(), c.ID+":body") })
 		require.Empty(t, f.claim())
 		f.requireQuarantined(c.ID)
@@ -360,15 +360,6 @@ func TestReconcile_OtherRetentionIsNoDamage(t *testing.T) {
 			require.Empty(t, f.changesSince(intact))
 		}
 	})
-}
-
-func (f *fixture) body(id string) (text string) {
-	f.t.Helper()
-	f.do(func(ctx context.Context, c store.Client) (err error) {
-		text, err = c.HGet(ctx, f.device.CommandsKey(), id+":body").Result()
-		return err
-	})
-	return text
 }
 
 func TestReconcile_ReadsInBatches(t *testing.T) {

@@ -132,6 +132,34 @@ func (l *Limiter) AllowCost(ctx context.Context, scope Scope, subject string, co
 	return err
 }
 
+// Counted reports whether requests of a subject were counted that its limit has not forgotten yet.
+func (l *Limiter) Counted(ctx context.Context, scope Scope, subject string) (counted bool, err error) {
+	err = l.store.Do(ctx, "read_rate", func(ctx context.Context, c store.Client) error {
+		found, err := c.Exists(ctx, key(scope, subject)).Result()
+		counted = found == 1
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("reading a rate limit: %w", err)
+	}
+	return counted, nil
+}
+
+// Reset forgets the requests of a subject, so that it may use the whole burst at once. It reports
+// whether there were any. An address that an instance has refused stays refused there until
+// RetryAfter has passed.
+func (l *Limiter) Reset(ctx context.Context, scope Scope, subject string) (counted bool, err error) {
+	err = l.store.Do(ctx, "reset_rate", func(ctx context.Context, c store.Client) error {
+		removed, err := c.Del(ctx, key(scope, subject)).Result()
+		counted = removed == 1
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("resetting a rate limit: %w", err)
+	}
+	return counted, nil
+}
+
 // key returns the Redis key of the limit of a subject.
 func key(scope Scope, subject string) string {
 	switch scope {

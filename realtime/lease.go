@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -106,23 +107,48 @@ func (h *Hub) unregister(s *Socket) {
 // Connections returns a page of a tenant's open sockets on all instances, ordered by
 // id, and the cursor of the next page.
 func (h *Hub) Connections(ctx context.Context, tenant string, page store.Page) ([]Connection, string, error) {
-	ids, err := h.store.Members(ctx, store.Listing{Key: store.Tenant(tenant).ConnectionsKey()}, page)
+	ids, next, err := h.connectionIDs(ctx, tenant, page)
+	if err != nil {
+		return nil, "", err
+	}
+	connections, expired, err := h.readConnections(ctx, tenant, ids)
+	if err != nil {
+		return nil, "", err
+	}
+	return connections, next, h.removeFromIndex(ctx, store.Tenant(tenant), expired)
+}
+
+// All returns an iterator over a tenant's open sockets on all instances. Unlike Connections, it
+// leaves expired connections in the index, for a caller that must not write.
+func (h *Hub) All(ctx context.Context, tenant string) iter.Seq2[Connection, error] {
+	return store.All(func(page store.Page) ([]Connection, string, error) {
+		ids, next, err := h.connectionIDs(ctx, tenant, page)
+		if err != nil {
+			return nil, "", err
+		}
+		found, _, err := h.readConnections(ctx, tenant, ids)
+		return found, next, err
+	})
+}
+
+// connectionIDs returns a page of the index of a tenant's connections, and the cursor of the next
+// page.
+func (h *Hub) connectionIDs(ctx context.Context, tenant string, page store.Page) (ids []string, next string, err error) {
+	ids, err = h.store.Members(ctx, store.Listing{Key: store.Tenant(tenant).ConnectionsKey()}, page)
 	if err != nil {
 		return nil, "", fmt.Errorf("listing connections: %w", err)
 	}
-	next := ""
 	if len(ids) > page.Limit {
 		ids = ids[:page.Limit]
 		next = store.CursorAfter(ids[page.Limit-1])
 	}
-	connections, err := h.readConnections(ctx, tenant, ids)
-	return connections, next, err
+	return ids, next, nil
 }
 
-// readConnections reads the records of the connections with these ids. A connection
-// without a record has expired, for example because its instance died. Such a connection
-// is left out and removed from the index.
-func (h *Hub) readConnections(ctx context.Context, tenant string, ids []string) (found []Connection, err error) {
+// readConnections reads the records of the connections with these ids. A connection without a
+// record has expired, for example because its instance died. The ids of such connections are in
+// expired.
+func (h *Hub) readConnections(ctx context.Context, tenant string, ids []string) (found []Connection, expired []any, err error) {
 	t := store.Tenant(tenant)
 	records := make([]*redis.StringCmd, len(ids))
 	err = h.store.Do(ctx, "read_connections", func(ctx context.Context, c store.Client) error {
@@ -134,9 +160,8 @@ func (h *Hub) readConnections(ctx context.Context, tenant string, ids []string) 
 		return err
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, fmt.Errorf("reading connections: %w", err)
+		return nil, nil, fmt.Errorf("reading connections: %w", err)
 	}
-	var expired []any
 	for i, id := range ids {
 		if connection, ok := parseConnection(id, records[i].Val()); ok {
 			found = append(found, connection)
@@ -144,7 +169,7 @@ func (h *Hub) readConnections(ctx context.Context, tenant string, ids []string) 
 			expired = append(expired, id)
 		}
 	}
-	return found, h.removeFromIndex(ctx, t, expired)
+	return found, expired, nil
 }
 
 // parseConnection parses the record of a connection. It returns false if the content is

@@ -35,6 +35,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "fieldgate_event_budgets_used_up", Help: "Tenants whose events are delayed, because their budget of event frames is used up.",
 		}),
 	}
+	for _, reason := range []string{refusedSockets, refusedTenantSockets, refusedRate} {
+		m.refusals.WithLabelValues(reason) // zero from the start
+	}
 	if r != nil {
 		r.MustRegister(m.open, m.closes, m.refusals, m.pushed, m.delayed)
 	}

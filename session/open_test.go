@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -161,12 +162,29 @@ func TestOpen_IdempotencyKeyReused(t *testing.T) {
 		}
 		storetest.ForEachChange(b.t, request, map[string]string{
 			"Tenant": "keys belong to a tenant", "DeviceID": "changed below", "IdempotencyKey": "the test repeats it",
-			"UserID": "another user may retry", "RequestID": "a retry has another",
+			"RequestID": "a retry has another",
 		}, func(_ *testing.T, field string, changed session.OpenRequest) { refused(field, changed) })
 		request.DeviceID = b.newDevice(b.device.Tenant).ID
 		refused("DeviceID", request)
 		other := newBench(b.t, b.store)
 		require.NotEqual(b.t, first.ID, other.open(withKey).ID)
+	})
+}
+
+// TestOpen_ReplyOfEarlierReleaseIsRepeated replaces the fingerprint of a stored reply by the one
+// that earlier releases stored, which did not cover the user.
+func TestOpen_ReplyOfEarlierReleaseIsRepeated(t *testing.T) {
+	t.Parallel()
+	each(t, func(b *bench) {
+		withKey := func(o *session.OpenRequest) { o.IdempotencyKey = "key-1" }
+		first, request := b.open(withKey), b.openRequest()
+		earlier := store.DigestOf(fmt.Sprintf("open %s %s %q %d", request.DeviceID, request.Type, request.Description, request.Duration))
+		key := store.IdempotencyKeys(request.Tenant, "key-1")[0]
+		require.NoError(b.t, b.store.Do(b.t.Context(), "test", func(ctx context.Context, c store.Client) error {
+			kept := c.Get(ctx, key).Val()
+			return c.Set(ctx, key, earlier+kept[len(earlier):], time.Hour).Err()
+		}))
+		require.Equal(b.t, first, b.open(withKey))
 	})
 }
 

@@ -2,11 +2,8 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/fieldgate/fieldgate/store"
 )
@@ -87,15 +84,8 @@ func (s *Service) owns(ctx context.Context, d store.Device) (bool, error) {
 	if !store.OwnsID(d.Tenant, store.KindDevice, d.ID) {
 		return false, nil
 	}
-	var owner string
-	err := s.store.Do(ctx, "read_owner", func(ctx context.Context, c store.Client) (err error) {
-		owner, err = c.HGet(ctx, d.RecordKey(), "tenant").Result()
-		return err
-	})
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return false, fmt.Errorf("reading the tenant of a device: %w", err)
-	}
-	return owner == d.Tenant, nil
+	owner, err := s.store.Owner(ctx, d.RecordKey())
+	return err == nil && owner == d.Tenant, err
 }
 
 // batch reads one batch of an index. It returns the sessions and the cursor of the

@@ -109,9 +109,9 @@ func (s *Service) reconcile(ctx context.Context, d store.Device, id string) erro
 	return nil
 }
 
-// oneSession is the invariant that a device has at most one active session, and that the
+// OneSession is the invariant that a device has at most one active session, and that the
 // device's record names this session.
-const oneSession store.Invariant = "oneSession"
+const OneSession store.Invariant = "oneSession"
 
 // violation returns the violation for the damage that the script has found.
 func violation(device, id, damage string) store.Violation {
@@ -120,7 +120,7 @@ func violation(device, id, damage string) store.Violation {
 	case "missing due", "misplaced due":
 		v.Invariant = store.NothingForgotten
 	case "missing device", "misplaced device", "left device", "second session":
-		v.Invariant = oneSession
+		v.Invariant = OneSession
 	}
 	return v
 }

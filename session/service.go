@@ -77,7 +77,7 @@ type OpenRequest struct {
 	Type           string
 	Description    string
 	Duration       time.Duration
-	IdempotencyKey string // a repeated request with this key within 24 h gets the same reply; empty means no key
+	IdempotencyKey string // a repeated request of the user with this key within 24 h gets the same reply; empty means no key
 }
 
 // Open opens a session. Errors: device_not_found, device_not_active, session_active
@@ -109,10 +109,11 @@ func (s *Service) open(ctx context.Context, o OpenRequest, scope store.Scope) (s
 	id := store.NewID(store.KindSession, store.PartitionOf(o.Tenant))
 	keys := append(recordKeys(scope.Device, id), store.PartitionOf(o.Tenant).TenantsKey())
 	keys = append(keys, store.IdempotencyKeys(o.Tenant, o.IdempotencyKey)...)
-	digest := store.DigestOf(fmt.Sprintf("open %s %s %q %d", o.DeviceID, o.Type, o.Description, o.Duration))
+	request := fmt.Sprintf("open %s %s %q %d", o.DeviceID, o.Type, o.Description, o.Duration)
+	digest, earlier := store.DigestOf(scope.Actor+" "+request), store.DigestOf(request) // earlier releases ignored the user
 	return s.store.Run(ctx, openScript, keys,
 		scope.Args(id, o.Type, o.Description, o.Duration.Milliseconds(), digest, idempotencyTTL.Milliseconds(),
-			s.limits.OpenSessions, s.limits.StoredBytes)...)
+			s.limits.OpenSessions, s.limits.StoredBytes, earlier)...)
 }
 
 // CloseRequest is a request to close a session.

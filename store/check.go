@@ -34,7 +34,20 @@ func (s *Store) check(ctx context.Context) error {
 	if err := s.eachMaster(ctx, s.checkServer); err != nil {
 		return err
 	}
+	if err := s.checkChannel(ctx); err != nil {
+		return err
+	}
 	return s.checkMeta(ctx)
+}
+
+// checkChannel returns an error if the user of Redis may not publish wake-ups. A script that
+// publishes without that right fails after its writes, so that a transition would happen and
+// return an error.
+func (s *Store) checkChannel(ctx context.Context) error {
+	if err := s.client.Publish(ctx, wakeChannel, probe).Err(); err != nil {
+		return fmt.Errorf("publishing on the channel %s, as scripts do: %w", wakeChannel, err)
+	}
+	return nil
 }
 
 // eachMaster calls f with the client of every server that accepts writes.

@@ -42,7 +42,7 @@ func TestConnections_ClosedOnesAreNotUsed(t *testing.T) {
 	t.Parallel()
 	for scheme, start := range map[string]func(t *testing.T) (*storetest.Server, string){
 		"redis":  func(t *testing.T) (*storetest.Server, string) { s := storetest.Start(t); return s, s.URL() },
-		"rediss": func(t *testing.T) (*storetest.Server, string) { return trusted.startTLS(t) },
+		"rediss": func(t *testing.T) (*storetest.Server, string) { return trusted.StartTLS(t) },
 	} {
 		for name, end := range connectionEnds {
 			t.Run(scheme+"/"+name, func(t *testing.T) {

@@ -96,7 +96,7 @@ func TestDiagnose_OtherStoreIsNotWritten(t *testing.T) {
 func TestDiagnose_Certificates(t *testing.T) {
 	t.Parallel()
 	own := newTestAuthority(t)
-	_, url := own.startTLS(t, "--tls-auth-clients", "yes")
+	_, url := own.StartTLS(t, "--tls-auth-clients", "yes")
 	cfg := clientFiles{t.TempDir()}.write(t, own, own)
 	cfg.URL = url
 	found := store.Diagnose(t.Context(), cfg)

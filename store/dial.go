@@ -63,6 +63,10 @@ var dialers = map[string]func(url string, poolSize int, d *dialer) (redis.Univer
 
 // dial creates the client for rawURL. It returns the client and the kind of the server.
 // It does not connect yet. No client repeats a script by itself.
+//
+// The options of all kinds disable the identity of the library. With it, each connection calls
+// CLIENT SETINFO, which the user of deploy/redis.acl may not, and Redis notes each refusal in
+// its ACL LOG.
 func dial(rawURL string, poolSize int, d *dialer) (client redis.UniversalClient, kind string, err error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Hostname() == "" {
@@ -87,7 +91,7 @@ func dialSingle(url string, poolSize int, d *dialer) (redis.UniversalClient, err
 	opt.MaxRetries = -1
 	opt.DialTimeout, opt.DialerRetries = dialTimeout, 1
 	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = replyTimeout, replyTimeout, replyTimeout
-	opt.ContextTimeoutEnabled = true
+	opt.ContextTimeoutEnabled, opt.DisableIdentity = true, true
 	opt.PoolSize, opt.ConnMaxIdleTime, opt.Dialer = poolSize, maxIdleTime, d.dialWith(opt.TLSConfig)
 	if opt.CredentialsProviderContext, err = d.credentials(opt.Username, opt.Password); err != nil {
 		return nil, err
@@ -111,7 +115,7 @@ func dialSentinel(url string, poolSize int, d *dialer) (redis.UniversalClient, e
 	opt.MaxRetries = -1
 	opt.DialTimeout, opt.DialerRetries = dialTimeout, 1
 	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = replyTimeout, replyTimeout, replyTimeout
-	opt.ContextTimeoutEnabled = true
+	opt.ContextTimeoutEnabled, opt.DisableIdentity = true, true
 	opt.PoolSize, opt.ConnMaxIdleTime, opt.Dialer = poolSize, maxIdleTime, d.dialWith(opt.TLSConfig)
 	if opt.CredentialsProviderContext, err = d.credentials(opt.Username, opt.Password); err != nil {
 		return nil, err
@@ -130,7 +134,7 @@ func dialCluster(url string, poolSize int, d *dialer) (redis.UniversalClient, er
 	opt.MaxRetries = -1
 	opt.DialTimeout, opt.DialerRetries = dialTimeout, 1
 	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = replyTimeout, replyTimeout, replyTimeout
-	opt.ContextTimeoutEnabled = true
+	opt.ContextTimeoutEnabled, opt.DisableIdentity = true, true
 	opt.PoolSize, opt.ConnMaxIdleTime, opt.Dialer = poolSize, maxIdleTime, d.dialWith(opt.TLSConfig)
 	if opt.CredentialsProviderContext, err = d.credentials(opt.Username, opt.Password); err != nil {
 		return nil, err

@@ -61,17 +61,27 @@ func (s *Store) checkMeta(ctx context.Context) error {
 	if err := s.checkFound(ctx, found); err != nil {
 		return err
 	}
+	if s.readOnly {
+		return s.setHashKey(found)
+	}
 	stored, err := s.initMeta(ctx, found)
 	if err != nil {
 		return err
 	}
-	if s.hashKey, err = hex.DecodeString(stored["hash_key"]); err != nil || len(s.hashKey) != hashKeySize {
-		return errors.New("the hash key of the store cannot be read: fg:meta was changed by hand")
+	if err := s.setHashKey(stored); err != nil {
+		return err
 	}
 	if len(found) == 0 && !s.Embedded() {
 		s.log.Warn("created a new store: it holds no devices and no commands", "storeId", stored["store_id"])
 	}
 	return s.writeCanary(ctx, found)
+}
+
+func (s *Store) setHashKey(stored meta) (err error) {
+	if s.hashKey, err = hex.DecodeString(stored["hash_key"]); err != nil || len(s.hashKey) != hashKeySize {
+		return errors.New("the hash key of the store cannot be read: fg:meta was changed by hand")
+	}
+	return nil
 }
 
 func (s *Store) readMeta(ctx context.Context) (meta, error) {

@@ -20,28 +20,28 @@ type clientFiles struct{ dir string }
 
 // write writes the certificate of the server's authority, and a certificate of the client that
 // another authority has issued.
-func (f clientFiles) write(t testing.TB, server, client *authority) store.Config {
+func (f clientFiles) write(t testing.TB, server, client *storetest.Authority) store.Config {
 	t.Helper()
-	cert, key := client.issue(t)
+	cert, key := client.Issue(t)
 	return store.Config{
-		CAFile:   writeFile(t, f.dir, "ca.pem", pemOf("CERTIFICATE", server.cert.Raw)),
-		CertFile: writeFile(t, f.dir, "client.pem", cert), KeyFile: writeFile(t, f.dir, "client.key", key),
+		CAFile:   storetest.WriteFile(t, f.dir, "ca.pem", server.PEM()),
+		CertFile: storetest.WriteFile(t, f.dir, "client.pem", cert), KeyFile: storetest.WriteFile(t, f.dir, "client.key", key),
 	}
 }
 
-func newTestAuthority(t testing.TB) *authority {
+func newTestAuthority(t testing.TB) *storetest.Authority {
 	t.Helper()
-	made, err := newAuthority()
+	made, err := storetest.NewAuthority()
 	require.NoError(t, err)
 	return made
 }
 
-// trust makes the server accept only clients whose certificate a has issued, and closes all
+// trustOnly makes the server accept only clients whose certificate a has issued, and closes all
 // connections.
-func (a *authority) trust(t testing.TB, server *storetest.Server) {
+func trustOnly(t testing.TB, a *storetest.Authority, server *storetest.Server) {
 	t.Helper()
 	admin := server.Client(t)
-	file := writeFile(t, t.TempDir(), "clients.pem", pemOf("CERTIFICATE", a.cert.Raw))
+	file := storetest.WriteFile(t, t.TempDir(), "clients.pem", a.PEM())
 	require.NoError(t, admin.ConfigSet(t.Context(), "tls-ca-cert-file", file).Err())
 	require.NoError(t, admin.ClientKillByFilter(t.Context(), "SKIPME", "yes").Err())
 }
@@ -67,7 +67,7 @@ func requireFails(t testing.TB, s *store.Store) {
 func TestTLS_AuthenticatesWithClientCertificate(t *testing.T) {
 	t.Parallel()
 	own := newTestAuthority(t)
-	_, url := own.startTLS(t, "--tls-auth-clients", "yes")
+	_, url := own.StartTLS(t, "--tls-auth-clients", "yes")
 	cfg := clientFiles{t.TempDir()}.write(t, own, own)
 	cfg.URL = url
 	s := storetest.Connect(t, cfg)
@@ -85,8 +85,8 @@ func TestTLS_AuthenticatesWithClientCertificate(t *testing.T) {
 // the file.
 func TestTLS_CAFileReplacesSystem(t *testing.T) {
 	t.Parallel()
-	_, url := trusted.startTLS(t)
-	other := writeFile(t, t.TempDir(), "ca.pem", pemOf("CERTIFICATE", newTestAuthority(t).cert.Raw))
+	_, url := trusted.StartTLS(t)
+	other := storetest.WriteFile(t, t.TempDir(), "ca.pem", newTestAuthority(t).PEM())
 	_, err := store.Connect(t.Context(), store.Config{URL: url, CAFile: other})
 	require.ErrorContains(t, err, "certificate signed by unknown authority")
 }
@@ -96,13 +96,13 @@ func TestTLS_CAFileReplacesSystem(t *testing.T) {
 func TestTLS_ReadsReplacedCertificates(t *testing.T) {
 	t.Parallel()
 	own, next := newTestAuthority(t), newTestAuthority(t)
-	server, url := own.startTLS(t, "--tls-auth-clients", "yes")
+	server, url := own.StartTLS(t, "--tls-auth-clients", "yes")
 	files := clientFiles{t.TempDir()}
 	cfg := files.write(t, own, own)
 	cfg.URL = url
 	s := storetest.Connect(t, cfg)
 
-	next.trust(t, server)
+	trustOnly(t, next, server)
 	requireFails(t, s)
 	files.write(t, own, next)
 	requireWorks(t, s)
@@ -112,16 +112,16 @@ func TestTLS_ReadsReplacedCertificates(t *testing.T) {
 func TestTLS_KeepsCertificateUntilKeyIsReplaced(t *testing.T) {
 	t.Parallel()
 	own := newTestAuthority(t)
-	server, url := own.startTLS(t, "--tls-auth-clients", "yes")
+	server, url := own.StartTLS(t, "--tls-auth-clients", "yes")
 	files := clientFiles{t.TempDir()}
 	cfg := files.write(t, own, own)
 	log := new(storetest.Buffer)
 	cfg.URL, cfg.Logger = url, slog.New(slog.NewTextHandler(log, nil))
 	s := storetest.Connect(t, cfg)
 
-	cert, _ := own.issue(t)
-	writeFile(t, files.dir, "client.pem", cert)
-	own.trust(t, server)
+	cert, _ := own.Issue(t)
+	storetest.WriteFile(t, files.dir, "client.pem", cert)
+	trustOnly(t, own, server)
 	requireWorks(t, s)
 	require.Equal(t, 1, strings.Count(log.String(), "using the earlier content of a file"), log.String())
 }
@@ -129,11 +129,11 @@ func TestTLS_KeepsCertificateUntilKeyIsReplaced(t *testing.T) {
 func TestConnect_RefusesUnusableFiles(t *testing.T) {
 	t.Parallel()
 	dir, own := t.TempDir(), newTestAuthority(t)
-	cert, key := own.issue(t)
-	_, otherKey := own.issue(t)
-	certFile, keyFile := writeFile(t, dir, "cert", cert), writeFile(t, dir, "key", key)
-	other, empty, missing := writeFile(t, dir, "other", otherKey), writeFile(t, dir, "empty", []byte("\n")), filepath.Join(dir, "missing")
-	password := writeFile(t, dir, "password", []byte("secret"))
+	cert, key := own.Issue(t)
+	_, otherKey := own.Issue(t)
+	certFile, keyFile := storetest.WriteFile(t, dir, "cert", cert), storetest.WriteFile(t, dir, "key", key)
+	other, empty, missing := storetest.WriteFile(t, dir, "other", otherKey), storetest.WriteFile(t, dir, "empty", []byte("\n")), filepath.Join(dir, "missing")
+	password := storetest.WriteFile(t, dir, "password", []byte("secret"))
 	const secure, plain = "rediss://127.0.0.1:1", "redis://127.0.0.1:1"
 	for want, cfg := range map[string]store.Config{
 		"reading FIELDGATE_REDIS_CA_FILE":                                  {URL: secure, CAFile: missing},
@@ -166,13 +166,13 @@ func TestPasswordFile_IsReadForEachConnection(t *testing.T) {
 	}
 	setUser("on", ">old", "~*", "&*", "+@all")
 	s := storetest.Connect(t, store.Config{
-		URL: "redis://gateway@" + server.Addr(), PasswordFile: writeFile(t, dir, "password", []byte("old\n")),
+		URL: "redis://gateway@" + server.Addr(), PasswordFile: storetest.WriteFile(t, dir, "password", []byte("old\n")),
 	})
 
 	setUser(">new", "<old")
 	require.NoError(t, admin.ClientKillByFilter(t.Context(), "USER", "gateway", "SKIPME", "yes").Err())
 	requireFails(t, s)
-	writeFile(t, dir, "password", []byte("new\n"))
+	storetest.WriteFile(t, dir, "password", []byte("new\n"))
 	requireWorks(t, s)
 	err := s.Do(t.Context(), "get", func(ctx context.Context, c store.Client) error { return c.Get(ctx, newKey()).Err() })
 	require.ErrorIs(t, err, redis.Nil, "the pool of reads")

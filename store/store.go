@@ -57,6 +57,10 @@ type Config struct {
 	// Existing refuses a store that no instance has used yet, instead of creating it.
 	Existing bool
 
+	// ReadOnly accepts only a store that an instance has used, like Existing, and writes nothing
+	// to it while connecting. A later call of Run or Do may still write.
+	ReadOnly bool
+
 	// Development refuses a store that an instance without Development has written, and marks a
 	// new one as its own.
 	Development bool
@@ -123,6 +127,7 @@ type Store struct {
 	id             string        // Config.StoreID
 	development    bool          // Config.Development
 	existing       bool          // Config.Existing
+	readOnly       bool          // Config.ReadOnly
 	replied        atomic.Int64  // time of the last reply of the server, in Unix nanoseconds
 	hashKey        []byte
 	dialer         dialer // opens the connections of client and reads
@@ -145,7 +150,7 @@ func Connect(ctx context.Context, cfg Config) (*Store, error) {
 
 // newStore returns a store that is not open.
 func newStore(cfg Config) *Store {
-	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, log: cmp.Or(cfg.Logger, slog.Default())}
+	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing || cfg.ReadOnly, readOnly: cfg.ReadOnly, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, log: cmp.Or(cfg.Logger, slog.Default())}
 	s.defaults()
 	return s
 }

@@ -126,8 +126,8 @@ func TestListen_ReconnectsAfterRestart(t *testing.T) {
 	l.receives(store.Wake{Ready: true, DeviceID: "dev", Tenant: "tenant", EventID: "1-0"})
 }
 
-// TestListen_LogsFailureOnce takes away the Redis user's permission to read the channel
-// of wake-ups. All other calls still succeed, so only the log can show the failure.
+// TestListen_LogsFailureOnce takes away the Redis user's right to the channel of wake-ups, once
+// the store is connected. Only the log can show the failure.
 func TestListen_LogsFailureOnce(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
@@ -135,11 +135,12 @@ func TestListen_LogsFailureOnce(t *testing.T) {
 	allow := func(rules ...any) {
 		require.NoError(t, admin.Do(t.Context(), append([]any{"ACL", "SETUSER", "gateway"}, rules...)...).Err())
 	}
-	allow("on", ">secret", "~*", "+@all", "resetchannels")
+	allow("on", ">secret", "~*", "+@all", "resetchannels", "&fg:wake")
 	s := storetest.Connect(t, store.Config{
 		URL:    strings.Replace(server.URL(), "redis://", "redis://gateway:secret@", 1),
 		Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
+	allow("resetchannels")
 	l, _ := listen(t, s)
 	refused := regexp.MustCompile(`cmdstat_psubscribe:.*rejected_calls=([3-9]|\d\d)`)
 	require.Eventually(t, func() bool {

@@ -29,7 +29,7 @@ func newCallOptions(options []CallOption) (o callOptions) {
 	return o
 }
 
-// WithIdempotencyKey sets the Idempotency-Key of a call, such as a UUID. If the response is
+// WithIdempotencyKey sets the Idempotency-Key of a call, such as a random UUID. If the response is
 // lost, the call can be repeated with the same key and is not executed twice. For 24 hours, the
 // gateway returns its first response to the same key and body; for a Claim, it does so until
 // the leases end. The same key with another body is refused with [CodeIdempotencyKeyReused].

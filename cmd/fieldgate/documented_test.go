@@ -19,7 +19,7 @@ var (
 // derivedDefaults are the documented defaults that the help does not show. Such a setting
 // is a switch, or its default depends on another setting or on the store.
 var derivedDefaults = map[string]string{
-	"FIELDGATE_CODE_KEY": "kept in the store",
+	"FIELDGATE_CODE_KEY": "kept in the store", "FIELDGATE_RECORD_KEY": "kept in the store",
 	"FIELDGATE_JWKS_URL": "from the project", "FIELDGATE_JWT_ISSUER": "from the project", "FIELDGATE_AUTH_HEALTH_URL": "from the project",
 	"FIELDGATE_REDIS_AUTO_PIPELINE": "`true`",
 }

@@ -3,12 +3,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/alecthomas/kong"
 
 	settingsOfAgent "github.com/fieldgate/fieldgate/cmd/fieldgate-agent/settings"
+	"github.com/fieldgate/fieldgate/cmd/fieldgate/admin"
 	"github.com/fieldgate/fieldgate/cmd/program"
 )
 
@@ -18,7 +20,7 @@ type commands struct {
 	Doctor doctorCommand `cmd:"" help:"Check the settings of serve, Redis, the token issuer and this machine, and print how to mend what is wrong."`
 	Dev    devCommand    `cmd:"" help:"Run the gateway with its own store and token issuer, for development. All data ends with it."`
 	Demo   demoCommand   `cmd:"" help:"Demonstrate the life of a command, on a running gateway or one of its own."`
-	Admin  adminCommand  `cmd:"" help:"Commands for the operator of an installation."`
+	Admin  admin.Command `cmd:"" help:"Commands for the operator of an installation."`
 	Token  tokenCommand  `cmd:"" help:"Print the token of a user for a gateway in development."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
@@ -41,9 +43,15 @@ func main() {
 	}
 }
 
+// fail prints an error and ends the process, with 1 or the code that the error has.
 func fail(err error) {
 	fmt.Fprintln(os.Stderr, "fieldgate:", err)
-	os.Exit(1)
+	code := 1
+	var coded kong.ExitCoder
+	if errors.As(err, &coded) {
+		code = coded.ExitCode()
+	}
+	os.Exit(code)
 }
 
 // options returns the options for the command-line parser.

@@ -96,6 +96,7 @@ func TestServe_ErrorNamesSetting(t *testing.T) {
 		"FIELDGATE_ISSUER_KEYS_MAX_AGE=1m":                 "",
 		"FIELDGATE_RETENTION=1m":                           "",
 		"FIELDGATE_CODE_KEY=hunter2":                       "",
+		"FIELDGATE_RECORD_KEY=hunter2":                     "",
 		"FIELDGATE_POLICY=shell.*=maybe":                   "",
 		"FIELDGATE_TRUSTED_PROXIES=everybody":              "",
 		"FIELDGATE_RATE_DEVICE=fast":                       "",

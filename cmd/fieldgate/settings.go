@@ -52,6 +52,9 @@ type settings struct {
 
 	CodeKey string `env:"FIELDGATE_CODE_KEY" help:"Key with which activation codes are hashed, at least 32 characters. Default: a key that is kept in the store."`
 
+	RecordKey         string `env:"FIELDGATE_RECORD_KEY" help:"Key that authenticates the records of commands, so that a change of them in Redis is found, at least 32 characters. Default: a key that is kept in the store."`
+	RecordKeyRequired string `env:"FIELDGATE_RECORD_KEY_REQUIRED" enum:"on,off" default:"on" help:"Whether a command is refused whose record this key does not authenticate (on, off); off while the key is introduced or replaced."`
+
 	RateLimits   string `env:"FIELDGATE_RATE_LIMITS" enum:"on,off" default:"on" help:"Whether HTTP calls are limited (on, off)."`
 	RateDevice   rate   `env:"FIELDGATE_RATE_DEVICE" default:"1200/300" help:"Calls of each device: per minute/burst."`
 	RateTenant   rate   `name:"rate-customer" env:"FIELDGATE_RATE_CUSTOMER" default:"${rate_tenant}" help:"Calls of all users of each customer: per minute/burst."`
@@ -97,6 +100,7 @@ func (s settings) config() (gateway.Config, error) {
 		DrainDelay: s.DrainDelay, DrainWindow: s.DrainWindow, ShutdownTimeout: s.ShutdownTimeout,
 		IdleTimeout: s.IdleTimeout, BalancerIdleTimeout: s.BalancerIdleTimeout,
 		Policy: policy, Retention: s.Retention, CodeKey: s.CodeKey,
+		RecordKey: s.RecordKey, RecordKeyRequired: s.RecordKeyRequired == "on",
 		MaxSockets: s.MaxSockets, MaxTenantSockets: s.MaxTenantSockets, Quotas: quota.Amounts(s.Quota),
 		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices,
 		RedisCAFile: s.Redis.CAFile, RedisCertFile: s.Redis.CertFile, RedisKeyFile: s.Redis.KeyFile,

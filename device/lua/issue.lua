@@ -3,11 +3,12 @@
 -- KEYS[14]     the stored reply; absent for a request without an Idempotency-Key
 -- ARGV[1..5]   the scope, as store.Scope.Args returns it
 -- ARGV[6]      the hash of the code
--- ARGV[7]      the encrypted code
+-- ARGV[7]      the sealed code; empty for a request without an Idempotency-Key
 -- ARGV[8]      lifetime of the code, in ms
 -- ARGV[9]      the fingerprint of the request
 -- ARGV[10]     lifetime of the stored reply, in ms
--- Returns {"ok", events, encrypted code, expiry of the code}
+-- ARGV[11]     the fingerprint of the request in earlier releases
+-- Returns {"ok", events, sealed code, expiry of the code}
 -- Refuses with device_not_found, device_decommissioned, idempotency_key_reused
 -- Guarantees that a device has at most one code. A new code invalidates the previous one.
 --@creates
@@ -19,7 +20,7 @@
 local device = device_at(1, 1)
 local memory_key = KEYS[14]
 local code_hash, sealed_code, lifetime = ARGV[6], ARGV[7], tonumber(ARGV[8])
-local fingerprint, memory_ttl = ARGV[9], tonumber(ARGV[10])
+local fingerprint, memory_ttl, earlier = ARGV[9], tonumber(ARGV[10]), ARGV[11]
 local now = clock()
 
 local _, refused = in_service(device)
@@ -27,7 +28,7 @@ if refused then
   return refused
 end
 local answer
-answer, refused = recall(memory_key, fingerprint)
+answer, refused = recall(memory_key, fingerprint, earlier)
 if refused then
   return refused
 elseif answer then

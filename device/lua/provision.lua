@@ -12,13 +12,14 @@
 -- ARGV[9]       the tags, as JSON
 -- ARGV[10]      the number of tag indexes in KEYS
 -- ARGV[11]      the hash of the activation code
--- ARGV[12]      the encrypted code
+-- ARGV[12]      the sealed code; empty for a request without an Idempotency-Key
 -- ARGV[13]      lifetime of the code, in ms
 -- ARGV[14]      the fingerprint of the request
 -- ARGV[15]      lifetime of the stored reply, in ms
 -- ARGV[16]      the installation's limit of devices; 0 for none
 -- ARGV[17]      the installation's limit of stored bytes; 0 for none
--- Returns {"ok", events, device id, time of creation, encrypted code, expiry of the code}
+-- ARGV[18]      the fingerprint of the request in earlier releases
+-- Returns {"ok", events, device id, time of creation, sealed code, expiry of the code}
 -- Refuses with idempotency_key_reused, external_id_taken; or with quota_exceeded, the quota and
 --         its limit
 -- Guarantees that two devices of the tenant never have the same external id, and that a repeated
@@ -36,10 +37,10 @@ local tenants_key, decommissioned_key = KEYS[17], KEYS[18]
 local name, external_id, location, tags, tag_indexes = ARGV[6], ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
 local code_hash, sealed_code, code_lifetime = ARGV[11], ARGV[12], tonumber(ARGV[13])
 local memory_key, fingerprint, memory_ttl = KEYS[TAG_INDEXES + tag_indexes], ARGV[14], tonumber(ARGV[15])
-local max_devices, max_bytes = ARGV[16], ARGV[17]
+local max_devices, max_bytes, earlier = ARGV[16], ARGV[17], ARGV[18]
 local now = clock()
 
-local answer, refused = recall(memory_key, fingerprint)
+local answer, refused = recall(memory_key, fingerprint, earlier)
 if refused then
   return refused
 elseif answer then

@@ -6,14 +6,14 @@
 -- ARGV[1..5]   the scope, as store.Scope.Args returns it
 -- ARGV[6]      the hash of the code
 -- ARGV[7]      the hash of the secret
--- ARGV[8]      the encrypted secret
+-- ARGV[8]      the sealed secret; empty for a request without an Idempotency-Key
 -- ARGV[9]      the metadata, as JSON
 -- ARGV[10]     the model
 -- ARGV[11]     the firmware version
 -- ARGV[12]     the address of the device
 -- ARGV[13]     the fingerprint of the request
 -- ARGV[14]     lifetime of the stored reply, in ms
--- Returns {"ok", events, encrypted secret, time of the first registration}
+-- Returns {"ok", events, sealed secret, time of the first registration}
 -- Refuses with idempotency_key_reused, or with invalid_activation_code and the reason for the
 --         log
 -- Guarantees that a code yields only one secret, even if several devices send the code at the

@@ -1,7 +1,6 @@
 package faults_test
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -143,10 +142,6 @@ func startReplicated(t testing.TB, args ...string) (master, replica *storetest.S
 	replica = storetest.Start(t, append(args, "--replicaof", "127.0.0.1 "+master.Port)...)
 	master.AwaitReplica(t)
 	sentinel, url := storetest.StartSentinel(t, master)
-	watcher := sentinel.Client(t)
-	eventually(t, 20*time.Second, "the sentinel knows no replica", func() bool {
-		known, _ := watcher.Do(context.Background(), "sentinel", "replicas", "fieldgate").Slice()
-		return len(known) == 1
-	})
+	sentinel.AwaitKnownReplicas(t, 1)
 	return master, replica, url
 }

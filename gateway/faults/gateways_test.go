@@ -145,13 +145,9 @@ func TestShutdown_UnderLoadRefusesNoCaller(t *testing.T) {
 		redis := newFaultyRedis(t, seed)
 		s, gateways := newProcessSite(t, plan{seed: seed}, redis, redis.URL(), redis.URL())
 		s.runWithFault(func() {
-			for i, old := range gateways {
+			for _, old := range gateways {
 				s.startProcess(redis.URL())
-				old.signal(syscall.SIGTERM)
-				eventually(t, 20*time.Second, "the gateway does not report that it drains", func() bool { return !old.isReady() })
-				s.balancer.remove(old.host)
-				<-old.exited
-				require.Zero(t, old.ProcessState.ExitCode(), "gateway %d: %s", i, old.log.String())
+				old.drain()
 			}
 		})
 		s.verify()

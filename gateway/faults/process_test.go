@@ -30,7 +30,13 @@ type process struct {
 // startProcess starts `fieldgate serve` on a store and adds it to the balancer.
 func (s *site) startProcess(storeURL string, settings ...string) *process {
 	s.t.Helper()
-	p := &process{Cmd: exec.Command(gatewayProgram(s.t), "serve"), site: s}
+	return s.startProgram(gatewayProgram(s.t), storeURL, settings...)
+}
+
+// startProgram is like startProcess, but runs a given program, which may be of another version.
+func (s *site) startProgram(program, storeURL string, settings ...string) *process {
+	s.t.Helper()
+	p := &process{Cmd: exec.Command(program, "serve"), site: s}
 	p.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "FIELDGATE_REDIS_URL=" + storeURL, "FIELDGATE_SUPABASE_URL=" + s.iss.URL(),
 		"FIELDGATE_ADDR=127.0.0.1:0", "FIELDGATE_METRICS_ADDR=off", "FIELDGATE_RATE_LIMITS=off",
@@ -67,6 +73,18 @@ func (p *process) kill() {
 	_ = p.Process.Kill()
 	<-p.exited
 	p.site.balancer.remove(p.host)
+}
+
+// drain stops the process as a rolling deployment does, and removes it from the balancer as soon
+// as it is not ready.
+func (p *process) drain() {
+	t := p.site.t
+	t.Helper()
+	p.signal(syscall.SIGTERM)
+	eventually(t, 20*time.Second, "the gateway does not report that it drains", func() bool { return !p.isReady() })
+	p.site.balancer.remove(p.host)
+	<-p.exited
+	require.Zero(t, p.ProcessState.ExitCode(), p.log.String())
 }
 
 // isReady reports whether the process responds that it is ready.

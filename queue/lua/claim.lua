@@ -9,10 +9,11 @@
 -- ARGV[9]      maximum number of expired leases to settle
 -- ARGV[10]     epoch of the login
 -- ARGV[11]     hash of the login token; empty if the login's record is not required
--- ARGV[12...]  a claim token and its hash, for each command that may be claimed
+-- ARGV[12...]  a sealed claim token and its hash, for each command that may be claimed; the
+--              former is empty without an Idempotency-Key
 -- Returns {"ok", events, now, length of the ready set, quarantined ids, the tenant's own limit
 --       of waiting claims (empty if it has none, and if commands are returned),
---       {command id, state, body, claim token}...}
+--       {command id, state, body, sealed claim token}...}
 -- Refuses with idempotency_key_reused, or with unauthorized and the reason for the log
 -- Guarantees that a command has one lease at a time, and that only a command that may run is
 -- claimed. A repeated claim returns the same commands and tokens while their leases last,
@@ -45,14 +46,16 @@ local function read_body(id)
 end
 
 -- replay returns the commands that an earlier claim with the same Idempotency-Key
--- claimed. It omits commands whose lease from that claim has ended.
+-- claimed. It omits commands whose lease from that claim has ended. An instance of an earlier
+-- release stores token, not sealed, and hash instead of claim. It omits commands without hash,
+-- because it could not open the token.
 local function replay(answer)
   local claimed = {}
   for _, earlier in ipairs(cjson.decode(answer)) do
     local c = load_command(device, earlier.id)
     local body = read_body(earlier.id)
-    if c and body and c.status == 'claimed' and c.visible > now and c.token == earlier.hash then
-      claimed[#claimed + 1] = { earlier.id, device.state, body, earlier.token }
+    if c and body and c.status == 'claimed' and c.visible > now and c.token == (earlier.claim or earlier.hash) then
+      claimed[#claimed + 1] = { earlier.id, device.state, body, earlier.sealed or earlier.token }
     end
   end
   return claimed
@@ -121,10 +124,10 @@ while #claimed < limit do
   if not id then
     break
   end
-  local token, token_hash = ARGV[TOKENS + 2 * #claimed], ARGV[TOKENS + 1 + 2 * #claimed]
+  local sealed, token_hash = ARGV[TOKENS + 2 * #claimed], ARGV[TOKENS + 1 + 2 * #claimed]
   claim(id, c, token_hash)
-  claimed[#claimed + 1] = { id, device.state, body, token }
-  memory[#memory + 1] = { id = id, token = token, hash = token_hash }
+  claimed[#claimed + 1] = { id, device.state, body, sealed }
+  memory[#memory + 1] = { id = id, sealed = sealed, claim = token_hash }
   last_visible = math.max(last_visible, c.visible)
 end
 if #claimed > 0 then

@@ -16,11 +16,12 @@
 --              time
 --   cancel     true when a user has cancelled the command while it was claimed
 --   late       true when the result arrived after the lease had expired
---   approval   {decision, by, at, reason}
+--   approval   {decision, by, at, reason, mac}; the mac authenticates decision and by
 --   history    the command's claims, the newest last: {attempt, claimed, ended, outcome}
 --   result     fingerprint of the recorded result
 --   digest     digest of what a user approves, set by the proposal; readers compute a
 --              missing digest
+--   mac        authenticates what the proposal has set; the gateway computes and verifies it
 -- Three more fields of the hash belong to the command. "<id>:body" holds what was proposed.
 -- "<id>:head" holds the body without its parameters, for lists; the field exists only if
 -- the parameters are large. "<id>:aside" holds the time at which the command was
@@ -57,7 +58,7 @@ local REQUIRED = {
 -- type is checked.
 local OPTIONAL = {
   token = 'string', past = 'string', result = 'string', first = 'number', approve_by = 'number',
-  history = 'table', approval = 'table', digest = 'string', bytes = 'number',
+  history = 'table', approval = 'table', digest = 'string', mac = 'string', bytes = 'number',
 }
 -- DEADLINE maps a status to the field that holds the deadline of a command in that status. The
 -- record must have this field.
@@ -230,8 +231,19 @@ local function lacks_approval(c)
   return c.approve_by and not (c.approval and c.approval.decision == 'approved')
 end
 
--- enqueue adds the command to the ready set, ordered by priority and sequence number.
--- Apart from enqueue, only the reconciler adds to the ready set, to restore a lost entry.
+-- missing_part returns "approval" or "body" if the command is queued but lacks its approval or
+-- its body. It returns nil for any other command.
+local function missing_part(device, id, c)
+  if c.status ~= 'queued' then
+    return nil
+  elseif lacks_approval(c) then
+    return 'approval'
+  end
+  return redis.call('HEXISTS', device.commands, body_field(id)) == 0 and 'body' or nil
+end
+
+-- enqueue adds the command to the ready set, ordered by priority and sequence number. Apart from
+-- enqueue, only the scripts that put a lost or a quarantined command back add to the ready set.
 local function enqueue(device, id, c, now)
   unlist(device, id, c)
   c.status = 'queued'

@@ -6,6 +6,7 @@
 -- ARGV[8]      "approved" or "rejected"
 -- ARGV[9]      reason
 -- ARGV[10]     "1" if the proposer may not approve
+-- ARGV[11]     MAC of the decision
 -- Returns {"ok", events, state}
 -- Refuses with command_not_found, already_decided, session_closed, approval_expired,
 --       command_finished, self_approval; all but the first contain the command's state
@@ -17,7 +18,7 @@
 --@include store/reply
 --@include command
 local device = device_at(1, 1)
-local id, session, decision, reason, four_eyes = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1'
+local id, session, decision, reason, four_eyes, mac = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1', ARGV[11]
 local now = clock()
 
 local c = load_command(device, id)
@@ -54,7 +55,7 @@ if decision == 'approved' and four_eyes and c.proposer == device.actor then
   return refuse('self_approval', device.state)
 end
 
-c.approval = { decision = decision, by = device.actor, at = now, reason = reason ~= '' and reason or nil }
+c.approval = { decision = decision, by = device.actor, at = now, reason = reason ~= '' and reason or nil, mac = mac }
 if decision == 'approved' then
   enqueue(device, id, c, now)
 else

@@ -15,18 +15,20 @@
 -- ARGV[15]     fingerprint of the request
 -- ARGV[16]     time for which the answer is stored, in ms
 -- ARGV[17]     time of the proposal in Unix ms; the gateway has read it from the store's clock
--- ARGV[18]     digest of a command that is created at the time ARGV[17]
+-- ARGV[18]     digest of the command, which covers the deadline that counts from ARGV[17]
 -- ARGV[19]     head of the body; empty if the body is small
 -- ARGV[20]     the installation's limit of ready commands; 0 for none
 -- ARGV[21]     the installation's limit of commands pending approval; 0 for none
 -- ARGV[22]     the installation's limit of stored bytes; 0 for none
+-- ARGV[23]     fingerprint of the request in earlier releases
+-- ARGV[24]     MAC of the record
 -- Returns {"ok", events, command id, state, body, 1 if the answer was stored before}
 -- Refuses with idempotency_key_reused, session_not_found, session_closed,
---       device_queue_full; or with quota_exceeded, the quota and its limit
+--       device_queue_full; with quota_exceeded, the quota and its limit; or with stale if
+--       ARGV[17] is not recent, for example after a failover to a store with another clock
 -- Guarantees that a claim cannot find a command under review, and that a repeated request
--- creates no second command unless the first was deleted. The digest covers deliver_by, so the
--- script stores the digest only if deliver_by counts from ARGV[17]. It ignores ARGV[17] if
--- that time is not recent, for example after a failover to a store with another clock.
+-- creates no second command unless the first was deleted. The digest and the MAC cover
+-- deliver_by, so that a changed deadline is found.
 --@creates
 --@include store/base
 --@include store/device
@@ -40,15 +42,13 @@ local id, session, body, priority, max_attempts = ARGV[6], ARGV[7], ARGV[8], ton
 local review, deliver_within, decide_within = ARGV[11] == 'review', tonumber(ARGV[12]), tonumber(ARGV[13])
 local bound, fingerprint, memory_ttl = tonumber(ARGV[14]), ARGV[15], tonumber(ARGV[16])
 local proposed_at, digest, head = tonumber(ARGV[17]), ARGV[18], ARGV[19]
-local max_ready, max_pending, max_bytes = ARGV[20], ARGV[21], ARGV[22]
+local max_ready, max_pending, max_bytes, earlier, mac = ARGV[20], ARGV[21], ARGV[22], ARGV[23], ARGV[24]
 local now = clock()
 
 -- RECENT_MS is the maximum age, in ms, of the proposal time that the gateway has read.
 local RECENT_MS = 10000
-local recent = proposed_at <= now and now - proposed_at <= RECENT_MS
-local created = recent and proposed_at or now
 
-local answer, refused = recall(memory_key, fingerprint)
+local answer, refused = recall(memory_key, fingerprint, earlier)
 if refused then
   return refused
 end
@@ -58,6 +58,9 @@ if first_body then
   return ok(first.id, first.state, first_body, 1)
 end
 
+if proposed_at > now or now - proposed_at > RECENT_MS then
+  return refuse('stale')
+end
 local tenant, status, expires = read_fields(session_key, 'tenant', 'status', 'expires')
 if tenant ~= device.tenant then
   return refuse('session_not_found')
@@ -83,9 +86,10 @@ local c = {
   priority = priority,
   max = max_attempts,
   seq = redis.call('HINCRBY', device.record, 'sequence', 1),
-  created = created,
-  deliver_by = created + deliver_within,
-  digest = recent and digest or nil,
+  created = proposed_at,
+  deliver_by = proposed_at + deliver_within,
+  digest = digest,
+  mac = mac,
   attempt = 0,
   claims = 0,
   bytes = bytes,
@@ -94,13 +98,13 @@ local c = {
 }
 count_bytes(device, bytes)
 redis.call('HSET', device.commands, body_field(id), body)
-if recent and head ~= '' then
+if head ~= '' then
   redis.call('HSET', device.commands, head_field(id), head)
 end
 redis.call('ZADD', device.index, 0, index_member(session, id))
 if review then
   c.status = 'pending_approval'
-  c.approve_by = math.min(created + decide_within, c.deliver_by)
+  c.approve_by = math.min(proposed_at + decide_within, c.deliver_by)
   redis.call('ZADD', device.pending, c.seq, id)
   redis.call('ZADD', device.inbox, 0, inbox_member(device, id))
   schedule(device, id, c)

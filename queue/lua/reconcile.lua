@@ -105,17 +105,6 @@ local function remove_leftovers(id, session)
   end
 end
 
--- missing_part returns "approval" or "body" if the command is queued but lacks its approval or
--- its body. It returns nil for any other command.
-local function missing_part(id, c)
-  if c.status ~= 'queued' then
-    return nil
-  elseif lacks_approval(c) then
-    return 'approval'
-  end
-  return redis.call('HEXISTS', device.commands, body_field(id)) == 0 and 'body' or nil
-end
-
 -- reconcile compares one command with the structures and repairs them.
 local function reconcile(id, session)
   local c, invalid = load_command(device, id)
@@ -135,7 +124,7 @@ local function reconcile(id, session)
   if session ~= '' and session ~= c.session then
     repair_member('index', device.index, index_member(session, id), nil, c.status, id)
   end
-  local missing = missing_part(id, c)
+  local missing = missing_part(device, id, c)
   if missing then
     if is_listed(id) or not is_quarantined(id) then
       report('missing', missing, c.status, id)

@@ -35,6 +35,7 @@ func checks() map[store.Invariant]func(Step) bool {
 		store.NothingForgotten:       nothingForgotten,
 		queue.NoDoubleLease:          forEachClaim(noDoubleLease),
 		queue.NoUnapprovedClaim:      forEach(approvedIfReady),
+		queue.ApprovedIsWhatRuns:     forEachChange(approvedIsWhatRuns),
 		queue.DecidedOnce:            forEachChange(decidedOnce),
 		queue.NothingAfterItsSession: forEachClaim(deliverable),
 		queue.FinishedIsFinal:        forEachChange(finishedIsFinal),
@@ -116,6 +117,16 @@ func noDoubleLease(s Step, before, after Command) bool {
 func approvedIfReady(c Command) bool {
 	runs := c.Status == Queued || c.Status == Claimed || c.Claims > 0
 	return !c.Reviewed || !runs || c.Approval.Decision == "approved"
+}
+
+// approvedIsWhatRuns checks that nothing changes what a command is, from its proposal on.
+func approvedIsWhatRuns(_ Step, before, after Command) bool {
+	return before.ID == "" || before.proposed() == after.proposed()
+}
+
+// proposed returns a command without what changes during its life.
+func (c Command) proposed() [8]any {
+	return [8]any{c.ID, c.Session, c.Proposer, c.Reviewed, c.Priority, c.MaxAttempts, c.Seq, c.DeliverBy}
 }
 
 func decidedOnce(s Step, before, after Command) bool {

@@ -52,11 +52,12 @@ func TestViolations_FindsEveryInvariant(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, model.Violations(unchanged()))
 	violate := map[store.Invariant]func(s *model.Step){
-		store.NothingLost:       func(s *model.Step) { s.After.Index.Ready = s.After.Index.Ready[:1] },
-		store.NothingForgotten:  func(s *model.Step) { delete(s.After.Index.Due, "c1") },
-		queue.NoDoubleLease:     command("c1", claim),
-		queue.NoUnapprovedClaim: command("c2", func(c *model.Command) { c.Status = model.Queued }),
-		queue.DecidedOnce:       command("c2", func(c *model.Command) { c.Approval = model.Approval{Decision: "approved", By: "ann"} }),
+		store.NothingLost:        func(s *model.Step) { s.After.Index.Ready = s.After.Index.Ready[:1] },
+		store.NothingForgotten:   func(s *model.Step) { delete(s.After.Index.Due, "c1") },
+		queue.NoDoubleLease:      command("c1", claim),
+		queue.NoUnapprovedClaim:  command("c2", func(c *model.Command) { c.Status = model.Queued }),
+		queue.ApprovedIsWhatRuns: command("c1", func(c *model.Command) { c.MaxAttempts++ }),
+		queue.DecidedOnce:        command("c2", func(c *model.Command) { c.Approval = model.Approval{Decision: "approved", By: "ann"} }),
 		queue.NothingAfterItsSession: func(s *model.Step) {
 			s.After.Session = ""
 			command("c3", claim)(s)

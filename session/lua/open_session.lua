@@ -14,6 +14,7 @@
 -- ARGV[11]     time for which the answer is stored, in ms
 -- ARGV[12]     the installation's limit of open sessions; 0 for none
 -- ARGV[13]     the installation's limit of stored bytes; 0 for none
+-- ARGV[14]     fingerprint of the request in earlier releases
 -- Returns {"ok", events, session id, {name, value...}}
 -- Refuses with idempotency_key_reused, device_not_found, device_not_active, quota_exceeded with
 --       the quota and its limit, or session_active with the id of the active session; stale
@@ -32,14 +33,14 @@ local session_key, tenant_index_key, device_index_key = KEYS[14], KEYS[15], KEYS
 local tenants_key, memory_key = KEYS[17], KEYS[18]
 local id, type, description, lifetime = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9])
 local fingerprint, memory_ttl = ARGV[10], tonumber(ARGV[11])
-local max_open, max_bytes = ARGV[12], ARGV[13]
+local max_open, max_bytes, earlier = ARGV[12], ARGV[13], ARGV[14]
 local now = clock()
 
 -- SESSION_BYTES is the number of bytes that a session counts besides its description. It
 -- stands for the record, the entries in indexes and the remembered answer.
 local SESSION_BYTES = 1024
 
-local answer, refused = recall(memory_key, fingerprint)
+local answer, refused = recall(memory_key, fingerprint, earlier)
 if refused then
   return refused
 elseif answer then

@@ -1,18 +1,20 @@
 -- This fragment stores the replies to requests that have an Idempotency-Key.
 --   key          the Redis key of the stored reply; nil for a request without an Idempotency-Key
---   fingerprint  the digest of the request
+--   fingerprint  the digest of the request, and of its user
+--   earlier      the digest that earlier releases computed, without the user; may be nil
 --@include store/base
 --@include store/reply
 
 -- recall returns the reply that remember stored for the same request. It returns nil if
 -- no reply is stored. If the reply belongs to a different request, the second value is
 -- the refusal.
-local function recall(key, fingerprint)
+local function recall(key, fingerprint, earlier)
   local stored = key and redis.call('GET', key)
   if not stored then
     return nil
   end
-  if string.sub(stored, 1, #fingerprint) ~= fingerprint then
+  local first = string.sub(stored, 1, #fingerprint)
+  if first ~= fingerprint and first ~= earlier then
     return nil, refuse('idempotency_key_reused')
   end
   return string.sub(stored, #fingerprint + 1)

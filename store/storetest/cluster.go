@@ -20,12 +20,13 @@ const slots = 16384
 type Cluster []*Server
 
 // StartCluster starts a Cluster for one test. It takes about three seconds, because a
-// node accepts writes only some time after it was assigned its slots.
-func StartCluster(t testing.TB, masters int) Cluster {
+// node accepts writes only some time after it was assigned its slots. The arguments in args
+// are passed to each redis-server.
+func StartCluster(t testing.TB, masters int, args ...string) Cluster {
 	t.Helper()
 	nodes := make(Cluster, masters)
 	for i := range nodes {
-		nodes[i] = StartNode(t, i*slots/masters, (i+1)*slots/masters-1)
+		nodes[i] = StartNode(t, i*slots/masters, (i+1)*slots/masters-1, args...)
 	}
 	for _, node := range nodes[1:] {
 		nodes[0].meet(t, node)
@@ -49,12 +50,13 @@ func StartNode(t testing.TB, firstSlot, lastSlot int, args ...string) *Server {
 }
 
 // StartReplicated starts a Cluster for one test in which each master has a replica. The
-// replica takes over when its master dies. replicas[i] replicates masters[i].
-func StartReplicated(t testing.TB, count int) (masters, replicas Cluster) {
+// replica takes over when its master dies. replicas[i] replicates masters[i]. The arguments
+// in args are passed to each redis-server.
+func StartReplicated(t testing.TB, count int, args ...string) (masters, replicas Cluster) {
 	t.Helper()
-	masters = StartCluster(t, count)
+	masters = StartCluster(t, count, args...)
 	for range masters {
-		replica := startFor(t, clustered(t))
+		replica := startFor(t, clustered(t), args...)
 		replica.meet(t, masters[0])
 		replicas = append(replicas, replica)
 	}

@@ -1,5 +1,4 @@
-// Package connection has the settings of the connections to Redis that all commands of fieldgate
-// share.
+// Package connection has the settings of the connections to Redis that all commands share.
 package connection
 
 import "github.com/fieldgate/fieldgate/store"

@@ -1,0 +1,118 @@
+package queue
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// recordKey authenticates the records of commands: what was proposed, and what was approved.
+// An attacker who changes a record in the store cannot compute its new MAC without the key.
+type recordKey struct {
+	key      []byte
+	id       string // begins the MACs of this key, so that those of another key are recognized
+	required bool   // a record without a MAC of this key is refused
+}
+
+// newRecordKey returns the key that is derived from a secret.
+func newRecordKey(secret []byte, required bool) recordKey {
+	derive := func(purpose string) []byte {
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte("records of commands\x00" + purpose))
+		return mac.Sum(nil)
+	}
+	return recordKey{key: derive("key"), id: hex.EncodeToString(derive("id")[:4]), required: required}
+}
+
+// mac returns the MAC of parts. Each part is preceded by its length, so that no other list of
+// parts has the same MAC.
+func (k recordKey) mac(parts ...string) string {
+	mac := hmac.New(sha256.New, k.key)
+	for _, part := range parts {
+		var size [8]byte
+		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
+		mac.Write(size[:])
+		mac.Write([]byte(part))
+	}
+	return k.id + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
+}
+
+var (
+	// errChanged means that a record is not the one that was proposed or approved.
+	errChanged = errors.New("the record was changed after the command was proposed or approved")
+
+	// errOtherKey means that a record has no MAC, or one of another key. An earlier release has
+	// written it, or an instance whose key differs.
+	errOtherKey = errors.New("the record has no MAC of this key")
+)
+
+// check returns nil if stored is the MAC of parts. It returns errOtherKey if it cannot know,
+// and errChanged in every other case.
+func (k recordKey) check(stored string, parts ...string) error {
+	id, _, _ := strings.Cut(stored, ".")
+	switch {
+	case id != k.id && !k.required:
+		return errOtherKey
+	case hmac.Equal([]byte(stored), []byte(k.mac(parts...))):
+		return nil
+	}
+	return errChanged
+}
+
+// proposed returns the parts of a record that the proposal has set and that never change. The
+// body is covered as it is stored, because texts that differ may have the same canonical form.
+func (r record) proposed(s state, reviewed bool) []string {
+	return []string{
+		"proposal", r.tenant, r.deviceID, r.id, s.Session, s.Proposer, strconv.FormatBool(reviewed),
+		strconv.Itoa(s.Priority), strconv.Itoa(s.Max), strconv.FormatInt(s.DeliverBy, 10), s.Digest, r.body,
+	}
+}
+
+// decided returns the parts of a record that a decision has set. The digest stands for what was
+// decided on.
+func (r record) decided(digest, decision, actor string) []string {
+	return []string{"decision", r.tenant, r.deviceID, r.id, digest, decision, actor}
+}
+
+// verifyProposal returns errChanged if the record is not the one that was proposed. If the record
+// has no MAC of this key, only its digest can tell, and a record without a digest is accepted.
+func (q *Queue) verifyProposal(r record, s state) error {
+	err := q.key.check(s.MAC, r.proposed(s, s.ApproveBy != 0)...)
+	if errors.Is(err, errOtherKey) {
+		return verifyDigest(r, s)
+	}
+	return err
+}
+
+// verifyDigest returns errChanged if the record has a digest of another command.
+func verifyDigest(r record, s state) error {
+	if s.Digest == "" {
+		return nil
+	}
+	c, err := r.command(s)
+	if err != nil {
+		return errChanged
+	}
+	if digest, err := Digest(c); err != nil || digest != s.Digest {
+		return errChanged
+	}
+	return nil
+}
+
+// verify returns errChanged if the record is not the one that was proposed and, if a user has
+// decided on it, not the one that was decided on.
+func (q *Queue) verify(r record, s state) error {
+	if err := q.verifyProposal(r, s); err != nil || s.Approval == nil {
+		return err
+	}
+	a := s.Approval
+	if err := q.key.check(a.MAC, r.decided(s.Digest, a.Decision, a.By)...); !errors.Is(err, errOtherKey) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package queue
+
+import (
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// proposedOn creates an active device with a session and a command, and returns the record.
+func proposedOn(t testing.TB, q *Queue, parameters string) record {
+	t.Helper()
+	tenant := storetest.Tenant()
+	device := store.Device{Tenant: tenant, ID: store.NewID(store.KindDevice, store.PartitionOf(tenant))}
+	session := openSession(t, q.store, device)
+	c, err := q.Propose(t.Context(), Proposal{
+		Tenant: tenant, SessionID: session, UserID: "u", RequestID: "r", Type: "diagnostic.dns", Parameters: json.RawMessage(parameters),
+	})
+	require.NoError(t, err)
+	r, _, err := q.getOwnRecord(t.Context(), device, c.ID)
+	require.NoError(t, err)
+	return r
+}
+
+// TestSetAside_LeavesCommandThatHasChanged sets a command aside by a state that it does not have
+// any more, as if another claim or a decision had come first.
+func TestSetAside_LeavesCommandThatHasChanged(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		q := New(Config{Store: s, Logger: slog.New(slog.DiscardHandler)})
+		r := proposedOn(t, q, "{}")
+		before, err := decodeState(r.state)
+		require.NoError(t, err)
+		device := store.Device{Tenant: r.tenant, ID: r.deviceID}
+		leases, err := q.Claim(t.Context(), ClaimRequest{Device: device, Limit: 1, Visibility: time.Hour})
+		require.NoError(t, err)
+		require.Len(t, leases, 1)
+		require.False(t, q.setAside(t.Context(), r, before, "r"))
+
+		ref := ClaimRef{Device: device, CommandID: r.id, Token: leases[0].Token, RequestID: "r"}
+		_, err = q.SubmitResult(t.Context(), ref, Succeeded, Result{})
+		require.NoError(t, err)
+		finished, _, err := q.getOwnRecord(t.Context(), device, r.id)
+		require.NoError(t, err)
+		require.False(t, q.setAside(t.Context(), finished, before, "r"), "a finished command was set aside")
+	})
+}
+
+func TestRecordKey_PartsAreSeparate(t *testing.T) {
+	t.Parallel()
+	k := newRecordKey([]byte("key"), true)
+	mac := k.mac("proposal", "ab", "c")
+	require.NoError(t, k.check(mac, "proposal", "ab", "c"))
+	for _, parts := range [][]string{{"proposal", "a", "bc"}, {"proposal", "abc"}, {"proposal", "ab", "c", ""}, {"decision", "ab", "c"}} {
+		require.ErrorIs(t, k.check(mac, parts...), errChanged)
+	}
+	require.ErrorIs(t, newRecordKey([]byte("other"), true).check(mac, "proposal", "ab", "c"), errChanged)
+	require.ErrorIs(t, newRecordKey([]byte("other"), false).check(mac, "proposal", "ab", "c"), errOtherKey)
+	require.ErrorIs(t, k.check("", "proposal", "ab", "c"), errChanged)
+}
+
+// BenchmarkVerify verifies a record, as each claim does.
+func BenchmarkVerify(b *testing.B) {
+	for name, size := range map[string]int{"small": 20, "32 KiB": maxParameters - 20} {
+		b.Run(name, func(b *testing.B) {
+			q := New(Config{Store: storetest.Redis(b)})
+			r := proposedOn(b, q, `{"host":"`+strings.Repeat("x", size)+`"}`)
+			s, err := decodeState(r.state)
+			require.NoError(b, err)
+			for b.Loop() {
+				require.NoError(b, q.verify(r, s))
+			}
+		})
+	}
+}

@@ -1,0 +1,38 @@
+-- set_aside_command moves a command to the quarantine, because its record is not the one that
+-- was proposed or approved.
+-- KEYS[1..13]  the device's key set
+-- ARGV[1..5]   the scope of the call
+-- ARGV[6]      command id
+-- ARGV[7]      state that the gateway has found to be changed
+-- Returns {"ok", events, quarantined ids}
+-- Guarantees that a command whose state is another one by now is not touched: a later claim or
+-- decision verifies it again. A claim of the command is released and does not count as an
+-- attempt, because the device does not get what was changed. A user may still cancel it.
+--@include store/base
+--@include store/device
+--@include store/event
+--@include store/reply
+--@include command
+local device = device_at(1, 1)
+local id, state = ARGV[6], ARGV[7]
+local now = clock()
+
+local c = load_command(device, id)
+if not c or device.state ~= state or FINAL[c.status] then
+  return ok('')
+end
+if c.status == 'claimed' then
+  record_claim_end(c, now, 'released')
+  unlist(device, id, c)
+  c.status, c.queued = 'queued', now
+  c.attempt, c.returned = c.attempt - 1, true
+  if c.attempt == 0 then
+    c.first = nil
+  end
+  save_command(device, id, c)
+  emit(device, now, 'command.released', {
+    session = c.session, command = id, request = c.request, data = reason_data('its record was changed in the store'),
+  })
+end
+quarantine(device, id)
+return ok(quarantined())
