@@ -45,13 +45,15 @@ func claimRules(cfg Config) []jwt.ValidateOption {
 		jwt.WithRequiredClaim(jwt.ExpirationKey),
 		jwt.WithRequiredClaim(jwt.IssuedAtKey),
 		jwt.WithRequiredClaim(jwt.SubjectKey),
-		jwt.WithRequiredClaim(jwt.AudienceKey),
-		jwt.WithAudience(cfg.Audience),
 	}
 	if len(cfg.Issuers) > 0 {
 		rules = append(rules, jwt.WithRequiredClaim(jwt.IssuerKey))
 	}
-	return rules
+	return append(rules, audienceRules(cfg)...)
+}
+
+func audienceRules(cfg Config) []jwt.ValidateOption {
+	return []jwt.ValidateOption{jwt.WithRequiredClaim(jwt.AudienceKey), jwt.WithAudience(cfg.Audience)}
 }
 
 // principalOf returns the principal of a payload whose signature has been verified.

@@ -177,12 +177,12 @@ func (s *keySource) cooldown() time.Duration {
 }
 
 func (s *keySource) fetch(ctx context.Context, started time.Time) {
-	set, err := s.download(ctx)
+	response, err := s.download(ctx)
 	var kept *heldKeys
 	if err != nil {
 		kept = s.loadKept(ctx)
 	}
-	if fetched := s.settle(set, kept, err, started); fetched != nil {
+	if fetched := s.settle(response.set, kept, err, started); fetched != nil {
 		s.saveKept(ctx, *fetched)
 	}
 }
@@ -246,12 +246,19 @@ func (s *keySource) saveKept(ctx context.Context, held heldKeys) {
 	}
 }
 
-func (s *keySource) download(ctx context.Context) (*keySet, error) {
+// keyResponse is a response of the issuer.
+type keyResponse struct {
+	set             *keySet
+	date            time.Time // of the header Date; zero if there is none
+	certificateEnds time.Time // end of the issuer's certificate; zero without TLS
+}
+
+func (s *keySource) download(ctx context.Context) (keyResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
-		return nil, fmt.Errorf("creating the request for the keys: %w", err)
+		return keyResponse{}, fmt.Errorf("creating the request for the keys: %w", err)
 	}
 	request.Header.Set("Accept", "application/json")
 	if s.apiKey != "" {
@@ -260,20 +267,29 @@ func (s *keySource) download(ctx context.Context) (*keySet, error) {
 	request.Close = true // on a reused connection, the transport may send a request twice
 	response, err := s.client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("fetching the keys: %w", err)
+		return keyResponse{}, fmt.Errorf("fetching the keys: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
+	return readKeyResponse(response)
+}
+
+func readKeyResponse(response *http.Response) (read keyResponse, err error) {
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("fetching the keys: the issuer responded with status %d", response.StatusCode)
+		return read, fmt.Errorf("fetching the keys: the issuer responded with status %d", response.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxKeySetBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading the keys: %w", err)
+		return read, fmt.Errorf("reading the keys: %w", err)
 	}
 	if len(body) > maxKeySetBytes {
-		return nil, fmt.Errorf("the issuer's response is longer than %d bytes", maxKeySetBytes)
+		return read, fmt.Errorf("the issuer's response is longer than %d bytes", maxKeySetBytes)
 	}
-	return parseKeySet(body)
+	read.date, _ = http.ParseTime(response.Header.Get("Date"))
+	if response.TLS != nil && len(response.TLS.PeerCertificates) > 0 {
+		read.certificateEnds = response.TLS.PeerCertificates[0].NotAfter
+	}
+	read.set, err = parseKeySet(body)
+	return read, err
 }
 
 // accept puts a fetched set into use. If its keys equal those in use, the old set stays

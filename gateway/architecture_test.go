@@ -24,7 +24,8 @@ const module = "github.com/fieldgate/fieldgate"
 var allowedImports = map[string]string{
 	".":                   "",
 	"docs":                "",
-	"store":               ".",
+	"diagnosis":           "",
+	"store":               ". diagnosis",
 	"refusal":             ". store",
 	"quota":               "store",
 	"queue":               ". quota refusal seal store",
@@ -37,7 +38,7 @@ var allowedImports = map[string]string{
 	"device":              ". credential quota refusal seal store queue/lua session/lua",
 	"device/lua":          "store",
 	"ratelimit":           ". refusal store",
-	"customer":            ". credential refusal store",
+	"customer":            ". credential diagnosis refusal store",
 	"customer/issuer":     "",
 	"generated":           ".",
 	"api/request":         ".",
@@ -47,11 +48,11 @@ var allowedImports = map[string]string{
 	"verify":              "device queue quota session store",
 	"erase":               "device store",
 	"handlers":            ". api/request api/schema realtime customer device generated queue quota session store",
-	"gateway":             ". api api/problem api/request realtime customer device handlers queue quota ratelimit refusal session store",
+	"gateway":             ". api api/problem api/request realtime customer device diagnosis handlers queue quota ratelimit refusal session store",
 	"gateway/measure":     "", // contains tests only
 	"gateway/faults":      "", // contains tests only
 	"gateway/stores":      "", // contains tests only
-	"cmd/fieldgate":       "gateway cmd/program cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device queue quota ratelimit store clients/go",
+	"cmd/fieldgate":       "gateway cmd/program cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device diagnosis queue quota ratelimit store clients/go",
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program",
 	"cmd/program":         "",
 

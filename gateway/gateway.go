@@ -111,13 +111,17 @@ func (g *Gateway) warnOfRecordKey() {
 }
 
 func (g *Gateway) newStoreConfig() store.Config {
+	cfg := storeConfigOf(g.cfg)
+	cfg.Observe, cfg.Recorded = observeStore(g.registry), countTransitions(g.registry)
+	cfg.Violated, cfg.Memory, cfg.Problem = countViolations(g.registry), measureMemory(g.registry), measureProblems(g.registry)
+	return cfg
+}
+
+func storeConfigOf(cfg Config) store.Config {
 	return store.Config{
-		URL: g.cfg.RedisURL, CAFile: g.cfg.RedisCAFile, CertFile: g.cfg.RedisCertFile, KeyFile: g.cfg.RedisKeyFile,
-		PasswordFile: g.cfg.RedisPasswordFile, PoolSize: g.cfg.RedisPoolSize, AutoPipeline: g.cfg.AutoPipeline,
-		StoreID: g.cfg.StoreID, Development: g.cfg.Development, Logger: g.log,
-		Observe: observeStore(g.registry), Recorded: countTransitions(g.registry),
-		Violated: countViolations(g.registry), Memory: measureMemory(g.registry),
-		Problem: measureProblems(g.registry),
+		URL: cfg.RedisURL, CAFile: cfg.RedisCAFile, CertFile: cfg.RedisCertFile, KeyFile: cfg.RedisKeyFile,
+		PasswordFile: cfg.RedisPasswordFile, PoolSize: cfg.RedisPoolSize, AutoPipeline: cfg.AutoPipeline,
+		StoreID: cfg.StoreID, Development: cfg.Development, Logger: cfg.Logger,
 	}
 }
 
@@ -177,19 +181,25 @@ func (g *Gateway) newHub() *realtime.Hub {
 }
 
 func (g *Gateway) newVerifier() (*customer.Verifier, error) {
-	issuers := g.cfg.Issuers
+	cfg := verifierConfigOf(g.cfg)
+	if cfg.JWKSURL != "" && len(cfg.Issuers) == 0 {
+		g.log.Warn("accepting tokens of any issuer with these keys, because FIELDGATE_JWT_ISSUER names none")
+	}
+	cfg.Fetched = countKeyFetches(g.registry)
+	return customer.NewVerifier(cfg)
+}
+
+func verifierConfigOf(cfg Config) customer.Config {
+	issuers := cfg.Issuers
 	if slices.Contains(issuers, IssuerOff) {
 		issuers = nil
 	}
-	if g.cfg.JWKSURL != "" && len(issuers) == 0 {
-		g.log.Warn("accepting tokens of any issuer with these keys, because FIELDGATE_JWT_ISSUER names none")
+	return customer.Config{
+		JWKSURL: cfg.JWKSURL, APIKey: cfg.SupabaseAnonKey, HS256Secret: []byte(cfg.JWTSecret),
+		Issuers: issuers, Audience: cfg.Audience, TenantClaim: cfg.TenantClaim, RoleClaim: cfg.RoleClaim,
+		PersonalTenants: cfg.PersonalTenants, MaxLifetime: cfg.JWTMaxLifetime, MaxKeyAge: cfg.IssuerKeysMaxAge,
+		Logger: cfg.Logger,
 	}
-	return customer.NewVerifier(customer.Config{
-		JWKSURL: g.cfg.JWKSURL, APIKey: g.cfg.SupabaseAnonKey, HS256Secret: []byte(g.cfg.JWTSecret),
-		Issuers: issuers, Audience: g.cfg.Audience, TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim,
-		PersonalTenants: g.cfg.PersonalTenants, MaxLifetime: g.cfg.JWTMaxLifetime, MaxKeyAge: g.cfg.IssuerKeysMaxAge,
-		Fetched: countKeyFetches(g.registry), Logger: g.log,
-	})
 }
 
 // newHandler creates the handler of the API and serves it.

@@ -109,6 +109,17 @@ func checkEviction(info map[string]string) error {
 	return nil
 }
 
+// checkRole returns an error if the server is a replica, which refuses writes.
+func checkRole(info map[string]string) error {
+	if info["role"] == "slave" {
+		return fmt.Errorf("the server is a replica of %s: promote it, or use the address of the primary", info["master_host"])
+	}
+	return nil
+}
+
+// errNotPersistent describes a server that writes no append-only file.
+var errNotPersistent = errors.New("the append-only file of Redis is off")
+
 // persists reports whether the server writes an append-only file.
 func persists(info map[string]string) bool { return info["aof_enabled"] == "1" }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -32,16 +33,32 @@ type dialer struct {
 
 	certificates *reloaded[certificates] // nil to use those of the system
 	password     *reloaded[string]       // nil to use the password of the URL
+
+	last atomic.Pointer[connInfo] // of the connection that was opened last; nil before the first
+}
+
+// connInfo describes a connection.
+type connInfo struct {
+	addr            net.Addr  // of the server
+	certificateEnds time.Time // end of the server's certificate; zero without TLS
+}
+
+func newConnInfo(conn net.Conn) *connInfo {
+	info := &connInfo{addr: conn.RemoteAddr()}
+	if secured, ok := conn.(*tls.Conn); ok {
+		info.certificateEnds = secured.ConnectionState().PeerCertificates[0].NotAfter
+	}
+	return info
 }
 
 // readFiles sets what the files in cfg contain. An error means that a file is not usable.
-func (d *dialer) readFiles(cfg Config) (err error) {
+func (d *dialer) readFiles(cfg Config, log *slog.Logger) (err error) {
 	if cfg.hasCertificates() {
-		d.certificates = &reloaded[certificates]{read: cfg.readCertificates, log: cfg.Logger}
+		d.certificates = &reloaded[certificates]{read: cfg.readCertificates, log: log}
 		_, err = d.certificates.get()
 	}
 	if err == nil && cfg.PasswordFile != "" {
-		d.password = &reloaded[string]{read: cfg.readPassword, log: cfg.Logger}
+		d.password = &reloaded[string]{read: cfg.readPassword, log: log}
 		_, err = d.password.get()
 	}
 	return err
@@ -99,16 +116,24 @@ func (d *dialer) dialWith(config *tls.Config) func(ctx context.Context, network,
 			conn, err := network.DialContext(ctx, kind, addr)
 			return d.probed(conn, conn, epoch, err)
 		}
-		config, err := d.secure(config)
+		conn, err := d.dialTLS(ctx, &network, config, kind, addr)
 		if err != nil {
 			return nil, err
 		}
-		conn, err := (&tls.Dialer{NetDialer: &network, Config: config}).DialContext(ctx, kind, addr)
-		if err != nil {
-			return nil, err
-		}
-		return d.probed(conn, conn.(*tls.Conn).NetConn(), epoch, nil)
+		return d.probed(conn, conn.NetConn(), epoch, nil)
 	}
+}
+
+func (d *dialer) dialTLS(ctx context.Context, network *net.Dialer, config *tls.Config, kind, addr string) (*tls.Conn, error) {
+	config, err := d.secure(config)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := (&tls.Dialer{NetDialer: network, Config: config}).DialContext(ctx, kind, addr)
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*tls.Conn), nil
 }
 
 func (d *dialer) probed(conn, transport net.Conn, epoch uint64, err error) (net.Conn, error) {
@@ -119,6 +144,7 @@ func (d *dialer) probed(conn, transport net.Conn, epoch uint64, err error) (net.
 	if !ok {
 		return nil, fmt.Errorf("probing a connection of type %T", transport)
 	}
+	d.last.Store(newConnInfo(conn))
 	return &probedConn{Conn: conn, socket: socket, epoch: epoch, dialer: d}, nil
 }
 

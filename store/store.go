@@ -137,9 +137,7 @@ type Store struct {
 // Connect opens the store and checks the server's version, eviction policy and
 // persistence. It logs its findings. The error text is a sentence for the operator.
 func Connect(ctx context.Context, cfg Config) (*Store, error) {
-	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
-	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing || cfg.ReadOnly, readOnly: cfg.ReadOnly, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, log: cfg.Logger}
-	s.defaults()
+	s := newStore(cfg)
 	if err := s.open(cfg); err != nil {
 		return nil, err
 	}
@@ -148,6 +146,13 @@ func Connect(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// newStore returns a store that is not open.
+func newStore(cfg Config) *Store {
+	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing || cfg.ReadOnly, readOnly: cfg.ReadOnly, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, log: cmp.Or(cfg.Logger, slog.Default())}
+	s.defaults()
+	return s
 }
 
 func (s *Store) defaults() {
@@ -177,7 +182,7 @@ func (s *Store) open(cfg Config) (err error) {
 			return fmt.Errorf("starting the embedded store: %w", err)
 		}
 		cfg.URL = s.embedded.url()
-	} else if err := s.dialer.readFiles(cfg); err != nil {
+	} else if err := s.dialer.readFiles(cfg, s.log); err != nil {
 		return err
 	}
 	if cfg.ReadPoolSize == 0 {

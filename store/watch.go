@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -79,10 +78,10 @@ func (s *Store) findServerProblems(ctx context.Context, found map[Problem]error)
 		defer mu.Unlock()
 		found[ProblemEviction] = errors.Join(found[ProblemEviction], checkEviction(info))
 		if !persists(info) {
-			found[ProblemPersistence] = errors.New("the append-only file of Redis is off")
+			found[ProblemPersistence] = errNotPersistent
 		}
-		if info["role"] == "slave" {
-			found[ProblemReplica] = fmt.Errorf("the server is a replica of %s", info["master_host"])
+		if err := checkRole(info); err != nil {
+			found[ProblemReplica] = err
 		}
 		return nil
 	})

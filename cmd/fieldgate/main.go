@@ -16,11 +16,12 @@ import (
 
 // commands are the subcommands of the program.
 type commands struct {
-	Serve serveCommand  `cmd:"" help:"Run the gateway with Redis, for the users of a Supabase project."`
-	Dev   devCommand    `cmd:"" help:"Run the gateway with its own store and token issuer, for development. All data ends with it."`
-	Demo  demoCommand   `cmd:"" help:"Demonstrate the life of a command, on a running gateway or one of its own."`
-	Admin admin.Command `cmd:"" help:"Commands for the operator of an installation."`
-	Token tokenCommand  `cmd:"" help:"Print the token of a user for a gateway in development."`
+	Serve  serveCommand  `cmd:"" help:"Run the gateway with Redis, for the users of a Supabase project."`
+	Doctor doctorCommand `cmd:"" help:"Check the settings of serve, Redis, the token issuer and this machine, and print how to mend what is wrong."`
+	Dev    devCommand    `cmd:"" help:"Run the gateway with its own store and token issuer, for development. All data ends with it."`
+	Demo   demoCommand   `cmd:"" help:"Demonstrate the life of a command, on a running gateway or one of its own."`
+	Admin  admin.Command `cmd:"" help:"Commands for the operator of an installation."`
+	Token  tokenCommand  `cmd:"" help:"Print the token of a user for a gateway in development."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
