@@ -331,7 +331,7 @@ func TestReconcile_LeavesQuarantinedCommand(t *testing.T) {
 	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
 		f := newFixture(t, s)
 		c := f.propose(auto)
-		body := f.field(c.ID+":body")
+		body := f.field(c.ID + ":body")
 		f.tamper(func(ctx context.Context, pipe redis.Pipeliner) { pipe.HDel(ctx, f.device.CommandsKey(), c.ID+":body") })
 		require.Empty(t, f.claim())
 		f.requireQuarantined(c.ID)
