@@ -31,8 +31,8 @@ type Config struct {
 	// Tenant is the tenant whose records are checked. If empty, all records are checked.
 	Tenant string
 
-	// Retention is the one of the gateway: an ended session must be due no later than at its
-	// end. Default: store.DefaultRetention.
+	// Retention is the one of the gateway. A record that ended under another one is no violation.
+	// Default: store.DefaultRetention.
 	Retention time.Duration
 
 	// Progress, if set, is called every few seconds and at the end, with the number of keys that
