@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,8 +102,8 @@ func (e *Eraser) device(ctx context.Context, d store.Device, keys []string) erro
 	return nil
 }
 
-// deleteDevice deletes what was collected. The device and its indexes are deleted last and in one
-// script, so that a run that was interrupted can be repeated.
+// deleteDevice deletes what was collected. The device and its indexes are deleted in one script after
+// all else, so that a run that was interrupted can be repeated.
 func (e *Eraser) deleteDevice(ctx context.Context, d store.Device, found records) error {
 	err := e.devices.Decommission(ctx, device.AdminRequest{
 		Tenant: d.Tenant, DeviceID: d.ID, UserID: e.cfg.By, RequestID: e.cfg.RequestID, Reason: "erased",
@@ -118,6 +119,9 @@ func (e *Eraser) deleteDevice(ctx context.Context, d store.Device, found records
 	if err := e.deleteEntries(ctx, d, last); err != nil {
 		return fmt.Errorf("deleting the records of a device: %w", err)
 	}
+	if err := e.deleteKeys(ctx, notOf(d, last.keys)); err != nil {
+		return err
+	}
 	deleted, err := e.devices.Erase(ctx, d)
 	if err != nil {
 		return fmt.Errorf("deleting a device: %w", err)
@@ -125,34 +129,62 @@ func (e *Eraser) deleteDevice(ctx context.Context, d store.Device, found records
 	if !deleted {
 		return fmt.Errorf("the device %s is still in service: run the command again", d.ID)
 	}
-	return e.deleteKeys(ctx, last.keys)
+	return e.deleteLeft(ctx, d, last)
+}
+
+// notOf returns the keys without those that the script deletes with the device.
+func notOf(d store.Device, keys []string) []string {
+	own := append(d.Keys(), d.SessionsKey(), store.LoginsKey(d.ID))
+	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return slices.Contains(own, key) })
+}
+
+// deleteLeft deletes what the sweeper and the reconciler have written between the deletion of the
+// records and that of their device: entries of indexes and of the quarantine, and events. Without the
+// device, they write none any more.
+func (e *Eraser) deleteLeft(ctx context.Context, d store.Device, deleted records) error {
+	left, err := e.collect(ctx, d, nil)
+	if err != nil {
+		return fmt.Errorf("reading what is left of a device: %w", err)
+	}
+	deleted.quarantined, deleted.streamed = left.quarantined, left.streamed
+	if err := e.deleteEntries(ctx, d, deleted); err != nil {
+		return fmt.Errorf("deleting what is left of a device: %w", err)
+	}
+	return e.deleteKeys(ctx, deleted.keys)
 }
 
 // Tenant deletes all devices of a tenant, and then all other keys of the tenant. Requests of users
-// that arrive meanwhile may write some again: Tenant then deletes those too, in several passes.
+// that arrive meanwhile may write some again: Tenant then deletes those too, in several passes. It
+// returns an error if it still finds some after the last one. A tenant without any key is none: the
+// report then counts no tenant.
 func (e *Eraser) Tenant(ctx context.Context, tenant string) error {
 	e.wholeTenant = true
-	for pass := range maxPasses {
+	for pass := 0; ; pass++ {
 		found, err := e.find(ctx, tenant)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case len(found.devices)+len(found.keys) == 0:
+			return nil
+		case pass == maxPasses:
+			return fmt.Errorf("the tenant %s still has %d devices and %d other keys after %d passes: its users go on to send requests",
+				tenant, len(found.devices), len(found.keys), maxPasses)
 		}
-		if len(found.devices)+len(found.keys) == 0 {
-			break
-		}
-		if pass == 0 {
-			e.report.Tenants++
-		}
-		for _, d := range found.devices {
-			if err := e.device(ctx, d, found.parts[d.ID]); err != nil {
-				return fmt.Errorf("device %s: %w", d.ID, err)
-			}
-		}
-		if err := e.deleteRest(ctx, tenant, found.keys); err != nil || e.cfg.DryRun {
+		e.report.Tenants = 1
+		if err := e.deleteFound(ctx, tenant, found); err != nil || e.cfg.DryRun {
 			return err
 		}
 	}
-	return nil
+}
+
+// deleteFound deletes what one pass has found.
+func (e *Eraser) deleteFound(ctx context.Context, tenant string, found belongings) error {
+	for _, d := range found.devices {
+		if err := e.device(ctx, d, found.parts[d.ID]); err != nil {
+			return fmt.Errorf("device %s: %w", d.ID, err)
+		}
+	}
+	return e.deleteRest(ctx, tenant, found.keys)
 }
 
 // maxPasses is the maximum number of passes over a tenant whose users go on to send requests.
@@ -229,13 +261,18 @@ func (e *Eraser) find(ctx context.Context, tenant string) (belongings, error) {
 }
 
 // ownerOf returns the tenant of a key: the one that it names, or that the record of a device or a
-// session names. It returns "" for any other key.
+// session names. It returns "" for any other key, and for a record that is damaged so that it names
+// none.
 func (e *Eraser) ownerOf(ctx context.Context, key store.Key) (string, error) {
 	switch {
 	case key.Kind == "tenant":
 		return key.ID, nil
 	case key.Part == "" && (key.Kind == "device" || key.Kind == "session"):
-		return e.cfg.Store.Owner(ctx, key.Name)
+		owner, err := e.cfg.Store.Owner(ctx, key.Name)
+		if redis.HasErrorPrefix(err, "WRONGTYPE") {
+			return "", nil
+		}
+		return owner, err
 	}
 	return "", nil
 }
@@ -258,22 +295,11 @@ func (e *Eraser) quarantined(ctx context.Context, tenant string, accept func(ten
 
 // deleteKeys deletes keys in batches. They may be in different slots.
 func (e *Eraser) deleteKeys(ctx context.Context, keys []string) error {
-	const batch = 200
-	for len(keys) > 0 {
-		some := keys[:min(len(keys), batch)]
-		keys = keys[len(some):]
-		err := e.cfg.Store.Do(ctx, "erase_keys", func(ctx context.Context, c store.Client) error {
-			_, err := c.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-				for _, key := range some {
-					pipe.Unlink(ctx, key)
-				}
-				return nil
-			})
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("deleting keys: %w", err)
-		}
+	err := e.eachBatch(ctx, "erase_keys", keys, func(ctx context.Context, pipe redis.Pipeliner, key string) {
+		pipe.Unlink(ctx, key)
+	})
+	if err != nil {
+		return fmt.Errorf("deleting keys: %w", err)
 	}
 	return nil
 }

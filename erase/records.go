@@ -2,7 +2,8 @@ package erase
 
 import (
 	"context"
-	"strings"
+	"errors"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 
@@ -49,38 +50,60 @@ func (e *Eraser) collectSessions(ctx context.Context, d store.Device, found *rec
 }
 
 // collectCommands finds the commands with a record, and counts those with a result.
-func (e *Eraser) collectCommands(ctx context.Context, d store.Device, found *records) error {
-	var fields []string
-	err := e.cfg.Store.Do(ctx, "erase_commands", func(ctx context.Context, c store.Client) (err error) {
-		fields, err = c.HKeys(ctx, d.CommandsKey()).Result()
+func (e *Eraser) collectCommands(ctx context.Context, d store.Device, found *records) (err error) {
+	if found.commands, err = e.commandsOf(ctx, d); err != nil {
 		return err
-	})
-	for _, field := range fields {
-		if !strings.Contains(field, ":") { // the other fields belong to one of these
-			found.commands = append(found.commands, field)
+	}
+	for ids := range slices.Chunk(found.commands, readBatch) {
+		results, err := e.resultsOf(ctx, ids)
+		if err != nil {
+			return err
+		}
+		found.results += len(results)
+		found.keys = append(found.keys, results...)
+	}
+	return nil
+}
+
+// commandsOf returns the ids of the commands with a record.
+func (e *Eraser) commandsOf(ctx context.Context, d store.Device) (ids []string, err error) {
+	for cursor := uint64(0); ; {
+		var pairs []string
+		err := e.cfg.Store.Do(ctx, "erase_commands", func(ctx context.Context, c store.Client) (err error) {
+			pairs, cursor, err = c.HScan(ctx, d.CommandsKey(), cursor, store.StateFields, readBatch).Result()
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for pair := range slices.Chunk(pairs, 2) {
+			ids = append(ids, pair[0])
+		}
+		if cursor == 0 {
+			slices.Sort(ids) // several batches may have the same field
+			return slices.Compact(ids), nil
 		}
 	}
-	if err != nil || len(found.commands) == 0 {
-		return err
-	}
-	var results []*redis.IntCmd
+}
+
+// resultsOf returns the keys of the results that some commands have.
+func (e *Eraser) resultsOf(ctx context.Context, ids []string) (keys []string, err error) {
+	results := make([]*redis.IntCmd, len(ids))
 	err = e.cfg.Store.Do(ctx, "erase_results", func(ctx context.Context, c store.Client) error {
-		results = nil
 		_, err := c.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-			for _, id := range found.commands {
-				results = append(results, pipe.Exists(ctx, store.ResultKey(id)))
+			for i, id := range ids {
+				results[i] = pipe.Exists(ctx, store.ResultKey(id))
 			}
 			return nil
 		})
 		return err
 	})
 	for i, result := range results {
-		if result.Val() == 1 {
-			found.results++
-			found.keys = append(found.keys, store.ResultKey(found.commands[i]))
+		if err == nil && result.Val() == 1 {
+			keys = append(keys, store.ResultKey(ids[i]))
 		}
 	}
-	return err
+	return keys, err
 }
 
 // collectLogins finds the logins, and the activation code of a device that has one.
@@ -134,29 +157,45 @@ func (e *Eraser) collectEvents(ctx context.Context, d store.Device, found *recor
 // that deletes the device knows what the tenant counts for it.
 func (e *Eraser) deleteEntries(ctx context.Context, d store.Device, found records) error {
 	t, p := store.Tenant(d.Tenant), store.PartitionOf(d.Tenant)
-	return e.cfg.Store.Do(ctx, "erase_entries", func(ctx context.Context, c store.Client) error {
-		_, err := c.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-			for _, id := range found.sessions {
-				pipe.Unlink(ctx, store.SessionKey(id))
-				pipe.ZRem(ctx, t.SessionsKey(), id)
-				pipe.ZRem(ctx, p.DueKey(), store.Due{Kind: "session", ID: id, Device: d}.Member())
-			}
-			for _, id := range found.commands {
-				pipe.Unlink(ctx, store.ResultKey(id))
-				pipe.ZRem(ctx, t.InboxKey(), id+" "+d.ID)
-				pipe.ZRem(ctx, p.DueKey(), store.Due{Kind: "command", ID: id, Device: d}.Member())
-			}
-			for _, hash := range found.logins {
-				pipe.Unlink(ctx, store.LoginKey(d.ID, hash))
-			}
-			for _, entry := range found.quarantined {
-				pipe.LRem(ctx, p.QuarantineKey(), 0, entry)
-			}
-			for _, id := range found.streamed {
-				pipe.XDel(ctx, t.StreamKey(), id)
-			}
-			return nil
+	return errors.Join(
+		e.eachBatch(ctx, "erase_sessions", found.sessions, func(ctx context.Context, pipe redis.Pipeliner, id string) {
+			pipe.Unlink(ctx, store.SessionKey(id))
+			pipe.ZRem(ctx, t.SessionsKey(), id)
+			pipe.ZRem(ctx, p.DueKey(), store.Due{Kind: "session", ID: id, Device: d}.Member())
+		}),
+		e.eachBatch(ctx, "erase_entries", found.commands, func(ctx context.Context, pipe redis.Pipeliner, id string) {
+			pipe.Unlink(ctx, store.ResultKey(id))
+			pipe.ZRem(ctx, t.InboxKey(), id+" "+d.ID)
+			pipe.ZRem(ctx, p.DueKey(), store.Due{Kind: "command", ID: id, Device: d}.Member())
+		}),
+		e.eachBatch(ctx, "erase_login", found.logins, func(ctx context.Context, pipe redis.Pipeliner, hash string) {
+			pipe.Unlink(ctx, store.LoginKey(d.ID, hash))
+		}),
+		e.eachBatch(ctx, "erase_quarantine", found.quarantined, func(ctx context.Context, pipe redis.Pipeliner, entry string) {
+			pipe.LRem(ctx, p.QuarantineKey(), 0, entry)
+		}),
+		e.eachBatch(ctx, "erase_streamed", found.streamed, func(ctx context.Context, pipe redis.Pipeliner, id string) {
+			pipe.XDel(ctx, t.StreamKey(), id)
+		}),
+	)
+}
+
+// eachBatch fills pipelines with the commands for some ids or keys, and sends one for each readBatch
+// of them.
+func (e *Eraser) eachBatch(ctx context.Context, name string, all []string, fill func(ctx context.Context, pipe redis.Pipeliner, one string)) error {
+	for some := range slices.Chunk(all, readBatch) {
+		err := e.cfg.Store.Do(ctx, name, func(ctx context.Context, c store.Client) error {
+			_, err := c.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+				for _, one := range some {
+					fill(ctx, pipe, one)
+				}
+				return nil
+			})
+			return err
 		})
-		return err
-	})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

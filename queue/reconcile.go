@@ -16,10 +16,6 @@ const (
 	scanBatch      = 200 // maximum number of fields or index entries that one round trip reads
 )
 
-// stateFields is a pattern for HSCAN that matches the fields with the states of commands.
-// It does not match the fields with their bodies, which may be large.
-var stateFields = store.KindCommand + "_" + strings.Repeat("?", 28)
-
 // Reconcile compares every command of a device with the indexes that should contain the
 // command, and repairs the differences. Differences come from a restored backup, a change
 // of the database by hand or a bug. Each one is reported to the store as a violation of
@@ -219,7 +215,7 @@ func (q *Queue) eachState(ctx context.Context, d store.Device, f func(id, state 
 	for cursor := uint64(0); ; {
 		var pairs []string
 		err := q.store.Do(ctx, "reconcile_records", func(ctx context.Context, c store.Client) (err error) {
-			pairs, cursor, err = c.HScan(ctx, d.CommandsKey(), cursor, stateFields, scanBatch).Result()
+			pairs, cursor, err = c.HScan(ctx, d.CommandsKey(), cursor, store.StateFields, scanBatch).Result()
 			return err
 		})
 		if err != nil {

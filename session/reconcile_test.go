@@ -138,6 +138,19 @@ func TestReconcile_RepairsEveryDamage(t *testing.T) {
 	}
 }
 
+// TestReconcile_OtherRetentionIsNoDamage shortens the retention after a session has ended.
+func TestReconcile_OtherRetentionIsNoDamage(t *testing.T) {
+	t.Parallel()
+	eachReconcileBench(t, func(w *reconcileBench) {
+		id := w.open().ID
+		w.close(id)
+		ended := w.snapshot(id)
+		w.sessions = session.New(session.Config{Store: w.store, Retention: time.Hour})
+		require.Empty(w.t, w.reconcile())
+		require.Equal(w.t, ended, w.snapshot(id))
+	})
+}
+
 func TestReconcile_LostSessionIsRemovedFromDevice(t *testing.T) {
 	t.Parallel()
 	eachReconcileBench(t, func(w *reconcileBench) {

@@ -31,6 +31,8 @@ type dialer struct {
 	epoch   atomic.Uint64 // the number of renewals
 	renewed atomic.Int64  // the time of the last renewal, in Unix milliseconds
 
+	replyTimeout time.Duration // limits a read, a write, and the wait for a free connection
+
 	certificates *reloaded[certificates] // nil to use those of the system
 	password     *reloaded[string]       // nil to use the password of the URL
 

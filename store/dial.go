@@ -14,12 +14,18 @@ import (
 )
 
 // These are the timeouts of a connection. dialTimeout limits dialing. replyTimeout limits
-// a read, a write, and the wait for a free connection. Both are shorter than
-// Config.Timeout.
+// a read, a write, and the wait for a free connection; a longer Config.Timeout raises it. Both
+// are shorter than the default of Config.Timeout.
 const (
 	dialTimeout  = 800 * time.Millisecond
 	replyTimeout = 1500 * time.Millisecond
 )
+
+// replyTimeoutFor returns the timeout of replies for a Config.Timeout: as much shorter than that as
+// with the default of both.
+func replyTimeoutFor(timeout time.Duration) time.Duration {
+	return max(replyTimeout, timeout-(defaultTimeout-replyTimeout))
+}
 
 // reloadEvery is the interval at which the client of a Cluster reloads the map of slots.
 // The library's default is one minute, and writes then failed for 57 s after the death of
@@ -90,7 +96,7 @@ func dialSingle(url string, poolSize int, d *dialer) (redis.UniversalClient, err
 	}
 	opt.MaxRetries = -1
 	opt.DialTimeout, opt.DialerRetries = dialTimeout, 1
-	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = replyTimeout, replyTimeout, replyTimeout
+	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = d.replyTimeout, d.replyTimeout, d.replyTimeout
 	opt.ContextTimeoutEnabled, opt.DisableIdentity = true, true
 	opt.PoolSize, opt.ConnMaxIdleTime, opt.Dialer = poolSize, maxIdleTime, d.dialWith(opt.TLSConfig)
 	if opt.CredentialsProviderContext, err = d.credentials(opt.Username, opt.Password); err != nil {
@@ -114,7 +120,7 @@ func dialSentinel(url string, poolSize int, d *dialer) (redis.UniversalClient, e
 	}
 	opt.MaxRetries = -1
 	opt.DialTimeout, opt.DialerRetries = dialTimeout, 1
-	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = replyTimeout, replyTimeout, replyTimeout
+	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = d.replyTimeout, d.replyTimeout, d.replyTimeout
 	opt.ContextTimeoutEnabled, opt.DisableIdentity = true, true
 	opt.PoolSize, opt.ConnMaxIdleTime, opt.Dialer = poolSize, maxIdleTime, d.dialWith(opt.TLSConfig)
 	if opt.CredentialsProviderContext, err = d.credentials(opt.Username, opt.Password); err != nil {
@@ -133,7 +139,7 @@ func dialCluster(url string, poolSize int, d *dialer) (redis.UniversalClient, er
 	}
 	opt.MaxRetries = -1
 	opt.DialTimeout, opt.DialerRetries = dialTimeout, 1
-	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = replyTimeout, replyTimeout, replyTimeout
+	opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = d.replyTimeout, d.replyTimeout, d.replyTimeout
 	opt.ContextTimeoutEnabled, opt.DisableIdentity = true, true
 	opt.PoolSize, opt.ConnMaxIdleTime, opt.Dialer = poolSize, maxIdleTime, d.dialWith(opt.TLSConfig)
 	if opt.CredentialsProviderContext, err = d.credentials(opt.Username, opt.Password); err != nil {

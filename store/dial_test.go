@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -93,4 +94,15 @@ func TestRun_OnEveryKindOfServer(t *testing.T) {
 			require.Equal(t, url == "", s.Embedded())
 		}
 	})
+}
+
+// TestConfig_TimeoutCoversSlowReply has a server that replies after the timeout of a reply by default.
+func TestConfig_TimeoutCoversSlowReply(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	s := storetest.Connect(t, store.Config{URL: server.URL(), Timeout: time.Minute})
+	require.NoError(t, server.Client(t).Do(t.Context(), "client", "pause", 1800, "all").Err())
+	took, err := s.Ping(t.Context())
+	require.NoError(t, err)
+	require.Greater(t, took, 1500*time.Millisecond)
 }

@@ -235,6 +235,11 @@ func DeviceKey(id string) string {
 // proposal without its parameters. It exists only if the parameters are large.
 func (d Device) CommandsKey() string { return d.key("commands") }
 
+// StateFields is a pattern for HSCAN that matches the fields of Device.CommandsKey with the states of
+// commands, which are the ids of these. It does not match the fields with their bodies, which may be
+// large.
+var StateFields = KindCommand + "_" + strings.Repeat("?", 28)
+
 // IndexKey returns the key of the index of the device's commands, ordered by session
 // and age. Its members are "<session>:<command>".
 func (d Device) IndexKey() string { return d.key("index") }

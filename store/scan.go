@@ -57,7 +57,14 @@ func (s *Store) Scan(ctx context.Context, visit func(ctx context.Context, keys [
 	var mu sync.Mutex
 	return s.eachMaster(ctx, func(ctx context.Context, server redis.Cmdable) error {
 		for cursor := uint64(0); ; {
-			keys, next, err := server.Scan(ctx, cursor, "", scanCount).Result()
+			var keys []string
+			var next uint64
+			err := Retry(ctx, func() error {
+				return s.do(ctx, "scan", func(ctx context.Context) (err error) {
+					keys, next, err = server.Scan(ctx, cursor, "", scanCount).Result()
+					return err
+				})
+			})
 			if err != nil {
 				return fmt.Errorf("scanning the keys: %w", err)
 			}

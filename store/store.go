@@ -152,12 +152,16 @@ func Connect(ctx context.Context, cfg Config) (*Store, error) {
 func newStore(cfg Config) *Store {
 	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing || cfg.ReadOnly, readOnly: cfg.ReadOnly, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, log: cmp.Or(cfg.Logger, slog.Default())}
 	s.defaults()
+	s.dialer.replyTimeout = replyTimeoutFor(s.timeout)
 	return s
 }
 
+// defaultTimeout is the default of Config.Timeout.
+const defaultTimeout = 1800 * time.Millisecond
+
 func (s *Store) defaults() {
 	if s.timeout == 0 {
-		s.timeout = 1800 * time.Millisecond
+		s.timeout = defaultTimeout
 	}
 	if s.observe == nil {
 		s.observe = func(string, time.Duration, error) {}
@@ -336,6 +340,20 @@ func Refused(err error) string {
 // repeated later.
 func IsTransient(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable
+}
+
+// maxTries is the maximum number of calls of Retry.
+const maxTries = 5
+
+// Retry calls f again while the store does not reply in time. It is for the commands of an operator:
+// requests of clients fail instead.
+func Retry(ctx context.Context, f func() error) (err error) {
+	for range maxTries {
+		if err = f(); err == nil || ctx.Err() != nil || !IsTransient(ctx, err) {
+			return err
+		}
+	}
+	return err
 }
 
 // transientReplies are the first words of error replies that end without a change of the

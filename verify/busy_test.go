@@ -6,12 +6,14 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	client "github.com/fieldgate/fieldgate/clients/go"
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
 	"github.com/fieldgate/fieldgate/verify"
 )
 
@@ -100,4 +102,36 @@ func TestRun_ChecksOnlyRecordsOfTenant(t *testing.T) {
 	require.Equal(t, theirs.Found(), all.Found())
 	require.Equal(t, []int{1, 1, 1, 4}, []int{mine.Tenants, mine.Devices, mine.Sessions, mine.Commands})
 	require.Equal(t, []int{2, 2, 1, 4}, []int{all.Tenants, all.Devices, all.Sessions, all.Commands})
+}
+
+// TestRun_GoesOnAfterLostConnections breaks the connections once during the scan and once after it.
+func TestRun_GoesOnAfterLostConnections(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, withoutReconciler)
+	require.NoError(t, s.Stop())
+	proxy := storetest.NewProxy(t)
+	proxy.ForwardTo(s.server.Addr())
+	failed := map[string]bool{}
+	opened := storetest.Connect(t, store.Config{
+		URL: "redis://" + proxy.Addr(), Existing: true, ReadOnly: true,
+		Observe: func(name string, _ time.Duration, err error) {
+			if err != nil {
+				failed[name] = true
+				proxy.Inject(storetest.NoFault)
+			}
+		},
+	})
+	proxy.Inject(storetest.DropRequest, "scan")
+	report, err := verify.Run(t.Context(), verify.Config{Store: opened, Progress: func(int64, int64) {
+		proxy.Inject(storetest.DropRequest, "zrange")
+	}})
+	require.NoError(t, err)
+	require.Equal(t, map[string]bool{"scan": true, "list": true}, failed)
+	require.Zero(t, report.Found(), report.Listed)
+	require.Equal(t, []any{1, false}, []any{report.Devices, report.Partial})
+
+	ctx, cancel := context.WithCancel(t.Context())
+	report, err = verify.Run(ctx, verify.Config{Store: opened, Progress: func(int64, int64) { cancel() }})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, []any{1, true}, []any{report.Devices, report.Partial})
 }

@@ -31,8 +31,8 @@ type Config struct {
 	// Tenant is the tenant whose records are checked. If empty, all records are checked.
 	Tenant string
 
-	// Retention is the one of the gateway: an ended session must be due no later than at its
-	// end. Default: store.DefaultRetention.
+	// Retention is the one of the gateway. A record that ended under another one is no violation.
+	// Default: store.DefaultRetention.
 	Retention time.Duration
 
 	// Progress, if set, is called every few seconds and at the end, with the number of keys that
@@ -54,6 +54,9 @@ type Report struct {
 
 	// Listed are the first violations.
 	Listed []Violation `json:"listed"`
+
+	// Partial is true if the run ended with an error before it had checked everything.
+	Partial bool `json:"partial,omitempty"`
 }
 
 // Violation is a violation as a report lists it.
@@ -99,24 +102,26 @@ type run struct {
 // index names an index of a tenant's devices, as store.Tenant.DevicesByKey does.
 type index struct{ tenant, property, value string }
 
-// Run checks the store. It returns an error only if the store could not be read. It costs one
+// Run checks the store. It returns an error only if the store could not be read, with the report of
+// what it has checked until then. It costs one
 // scan of all keys, and about three round trips for each device and one for each session and for
 // each 50 commands.
 func Run(ctx context.Context, cfg Config) (Report, error) {
 	r := newRun(cfg)
-	var err error
-	if r.total, err = cfg.Store.Size(ctx); err != nil {
-		return Report{}, err
+	err := r.checkAll(ctx)
+	r.report.Tenants, r.report.Partial = len(r.tenants), err != nil
+	return r.report, err
+}
+
+func (r *run) checkAll(ctx context.Context) (err error) {
+	if r.total, err = r.cfg.Store.Size(ctx); err != nil {
+		return err
 	}
-	if err := cfg.Store.Scan(ctx, r.visit); err != nil {
-		return r.report, err
+	if err := r.cfg.Store.Scan(ctx, r.visit); err != nil {
+		return err
 	}
 	r.tell()
-	if err := errors.Join(r.checkTenants(ctx), r.checkPartitions(ctx)); err != nil {
-		return r.report, err
-	}
-	r.report.Tenants = len(r.tenants)
-	return r.report, nil
+	return errors.Join(r.checkTenants(ctx), r.checkPartitions(ctx))
 }
 
 func newRun(cfg Config) *run {
@@ -144,12 +149,21 @@ func (r *run) twice(check func() ([]store.Violation, error)) error {
 		return err
 	}
 	second, err := check()
+	if err != nil {
+		return err
+	}
 	for _, v := range second {
 		if slices.Contains(first, v) {
 			r.add(v)
 		}
 	}
-	return err
+	return nil
+}
+
+// twiceOrRetry is twice, and tries again while the store does not reply in time. A check that has
+// failed has added nothing.
+func (r *run) twiceOrRetry(ctx context.Context, check func() ([]store.Violation, error)) error {
+	return store.Retry(ctx, func() error { return r.twice(check) })
 }
 
 // add counts a violation, and lists it if there is room.
@@ -165,13 +179,13 @@ func (r *run) checkTenants(ctx context.Context) error {
 	for _, tenant := range slices.Sorted(maps.Keys(r.tenants)) {
 		inbox := func() ([]store.Violation, error) { return r.queue.CheckInbox(ctx, tenant) }
 		counts := func() ([]store.Violation, error) { return r.quotas.CheckTenant(ctx, tenant) }
-		if err := errors.Join(r.twice(inbox), r.twice(counts)); err != nil {
+		if err := errors.Join(r.twiceOrRetry(ctx, inbox), r.twiceOrRetry(ctx, counts)); err != nil {
 			return fmt.Errorf("tenant %s: %w", tenant, err)
 		}
 	}
 	for i := range r.indexes {
 		members := func() ([]store.Violation, error) { return r.devices.CheckIndex(ctx, i.tenant, i.property, i.value) }
-		if err := r.twice(members); err != nil {
+		if err := r.twiceOrRetry(ctx, members); err != nil {
 			return fmt.Errorf("tenant %s: %w", i.tenant, err)
 		}
 	}
@@ -186,7 +200,7 @@ func (r *run) checkPartitions(ctx context.Context) error {
 			continue
 		}
 		due := func() ([]store.Violation, error) { return r.cfg.Store.CheckDue(ctx, partition, r.cfg.Tenant) }
-		if err := r.twice(due); err != nil {
+		if err := r.twiceOrRetry(ctx, due); err != nil {
 			return err
 		}
 	}

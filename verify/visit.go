@@ -17,9 +17,6 @@ import (
 // slogDiscard returns a logger for packages that log what a report lists.
 func slogDiscard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// maxTries is the maximum number of tries to check a record of a store that does not reply in time.
-const maxTries = 5
-
 // deviceParts are the keys of a device that end with its record.
 var deviceParts = []string{"commands", "index", "ready", "pending", "leases", "cancels", "sessions"}
 
@@ -30,10 +27,7 @@ func (r *run) visit(ctx context.Context, keys []string) error {
 		if !ok {
 			continue
 		}
-		err := r.visitKey(ctx, key)
-		for tries := 1; err != nil && store.IsTransient(ctx, err) && ctx.Err() == nil && tries < maxTries; tries++ {
-			err = r.visitKey(ctx, key)
-		}
+		err := store.Retry(ctx, func() error { return r.visitKey(ctx, key) })
 		if err != nil && store.IsTransient(ctx, err) {
 			return fmt.Errorf("checking %s: %w", name, err)
 		}

@@ -36,11 +36,12 @@ local function repair_index(key, name, belongs)
   end
 end
 
--- repair_due ensures that the session is in the due index with a time no later than
--- deadline, so that the sweeper settles it in time.
-local function repair_due(deadline)
+-- repair_due ensures that the session is in the due index, so that the sweeper settles it. An
+-- active session must have a time no later than deadline. repair_due does not check the time of
+-- an ended one, because the configured retention may have been different when it ended.
+local function repair_due(deadline, ended)
   local due = read_due(device, 'session', id)
-  if not due or (tonumber(due) or math.huge) > deadline then
+  if not due or (not ended and (tonumber(due) or math.huge) > deadline) then
     set_due(device, 'session', id, deadline)
     report((due and 'misplaced' or 'missing') .. ' due')
   end
@@ -80,7 +81,7 @@ else
     report('left device')
   end
   if exists then
-    repair_due((closed or now) + device.retention)
+    repair_due((closed or now) + device.retention, true)
   end
 end
 return ok(damages)

@@ -3,6 +3,8 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/fieldgate/fieldgate"
@@ -51,9 +53,10 @@ type exportQuota struct {
 	Limit string `json:"limit"`
 }
 
-// exportEnd is the data of the last line.
+// exportEnd is the data of the last line. Skipped is the number of records that could not be read.
 type exportEnd struct {
-	Counts map[string]int `json:"counts"`
+	Counts  map[string]int `json:"counts"`
+	Skipped int            `json:"skipped"`
 }
 
 // export is a running export.
@@ -62,16 +65,22 @@ type export struct {
 	tenant string
 	lines  *json.Encoder
 	counts map[string]int
+
+	skipped *skippedRecords
 }
 
 // Run prints the records. Those that change meanwhile are printed as they were when they were
-// read.
+// read. Run returns an error if a record was left out because it could not be read.
 func (c *exportCommand) Run(ctx context.Context) error {
 	if err := checkTenant(c.Tenant); err != nil {
 		return err
 	}
-	return c.reading(ctx, func(v services) error {
-		e := &export{services: v, tenant: c.Tenant, lines: newEncoder(c.stdout), counts: map[string]int{}}
+	return c.read(ctx, func(s *store.Store) error {
+		skipped := &skippedRecords{Handler: c.logger().Handler(), seen: map[string]bool{}}
+		e := &export{
+			services: newServices(s, 0, slog.New(skipped)), tenant: c.Tenant, lines: newEncoder(c.stdout),
+			counts: map[string]int{}, skipped: skipped,
+		}
 		return e.run(ctx)
 	})
 }
@@ -91,7 +100,32 @@ func (e *export) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return e.lines.Encode(exportLine{kindEnd, exportEnd{e.counts}})
+	skipped := len(e.skipped.seen)
+	if err := e.lines.Encode(exportLine{kindEnd, exportEnd{e.counts, skipped}}); err != nil || skipped == 0 {
+		return err
+	}
+	return fmt.Errorf("%d records cannot be read and are left out: the log names them", skipped)
+}
+
+// skippedRecords counts the records that cannot be read. The packages that read them log an error for
+// each and leave it out, perhaps more than once. An export logs nothing else at this level.
+type skippedRecords struct {
+	slog.Handler
+
+	seen map[string]bool // attributes of the errors that were logged
+}
+
+// Handle counts and logs an error.
+func (s *skippedRecords) Handle(ctx context.Context, r slog.Record) error {
+	var id string
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key != "error" {
+			id += a.String() + " "
+		}
+		return true
+	})
+	s.seen[id] = true
+	return s.Handler.Handle(ctx, r)
 }
 
 // write prints and counts one line.

@@ -61,6 +61,21 @@ func TestExport_PrintsRecordsAndPurgeErasesThem(t *testing.T) {
 	require.NoError(t, err)
 	_, err = runCommand(t, server.URL(), "purge", "--device="+d.ID)
 	require.ErrorContains(t, err, "no device")
+	_, err = runCommand(t, server.URL(), "purge", "--tenant="+tenant)
+	require.ErrorAs(t, err, new(notFoundError))
+}
+
+// TestExport_FailsForUnreadableRecords damages one of two commands.
+func TestExport_FailsForUnreadableRecords(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	good, bad := i.propose(auto), i.propose(auto)
+	d := store.Device{Tenant: i.tenant(), ID: i.device.ID}
+	require.NoError(t, i.server.Client(t).HSet(t.Context(), d.CommandsKey(), bad.ID, "{garbage").Err())
+	out, err := runCommand(t, i.server.URL(), "export", "--tenant="+i.tenant())
+	require.ErrorContains(t, err, "1 records cannot be read")
+	require.Contains(t, out, good.ID)
+	require.Regexp(t, `"kind":"end",.*"command":1.*"skipped":1`, out)
 }
 
 // exportedKinds returns the number of lines of each kind, as the lines and the last line have it.

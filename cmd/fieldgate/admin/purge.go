@@ -41,6 +41,9 @@ func (c *purgeCommand) Run(ctx context.Context) error {
 		var failed error
 		if c.Tenant != "" {
 			failed = eraser.Tenant(ctx, c.Tenant)
+			if failed == nil && eraser.Report().Tenants == 0 {
+				return notFound("tenant", c.Tenant)
+			}
 		} else {
 			var located store.Device
 			if located, failed = v.locateDevice(ctx, c.Device); failed != nil {

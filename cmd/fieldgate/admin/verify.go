@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/fieldgate/fieldgate/store"
@@ -35,9 +36,9 @@ func (c *verifyCommand) Run(ctx context.Context) error {
 			},
 		})
 		if err != nil {
-			return fmt.Errorf("checking the store: %w", err)
+			err = fmt.Errorf("checking the store: %w", err)
 		}
-		if err := c.show(report); err != nil {
+		if err := errors.Join(c.show(report), err); err != nil {
 			return err
 		}
 		if n := report.Found(); n > 0 {
@@ -52,6 +53,9 @@ func (c *verifyCommand) Run(ctx context.Context) error {
 func (c *verifyCommand) show(r verify.Report) error {
 	if c.JSON {
 		return newEncoder(c.stdout).Encode(r)
+	}
+	if r.Partial {
+		_, _ = fmt.Fprintln(c.stdout, "The check ended early: this report is not complete.")
 	}
 	_, _ = fmt.Fprintf(c.stdout, "Checked %d keys: %d tenants, %d devices, %d sessions, %d commands. %d quarantine entries.\n\n",
 		r.Keys, r.Tenants, r.Devices, r.Sessions, r.Commands, r.Quarantine)
