@@ -32,6 +32,7 @@ func TestClassify_ErrorReplies(t *testing.T) {
 		"ERR user_script:3: Script attempted to access nonexistent global variable",
 		"WRONGTYPE Operation against a key holding the wrong kind of value",
 		"CROSSSLOT Keys in request don't hash to the same slot",
+		"NOPERM this user has no permissions to run the 'lrange' command",
 	} {
 		err := classify(t.Context(), "claim", fmt.Errorf("sending: %w", reply(text)))
 		require.Equal(t, fieldgate.CodeInternal, fieldgate.CodeOf(err), text)

@@ -332,11 +332,14 @@ func Refused(err error) string {
 }
 
 // IsTransient reports whether err means that the context ended or that the store could
-// not be reached. In both cases the record is not at fault, and the operation may be
-// repeated later.
+// not be reached, or that the user of Redis has not the right to an operation. In all cases the
+// record is not at fault, and the operation may be repeated later.
 func IsTransient(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable
+	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable || redis.HasErrorPrefix(err, noRight)
 }
+
+// noRight is the first word of the error reply to a command that the user of Redis may not run.
+const noRight = "NOPERM"
 
 // transientReplies are the first words of error replies that end without a change of the
 // settings: the server loads its data, waits for its master or replicas, runs a script for too
@@ -367,8 +370,8 @@ func IsUnreachable(err error) bool {
 	return errors.As(err, &network) || isBroken(err) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// isRejected reports whether the server rejected the request itself, which is a
-// fault in this program. All other error replies (LOADING, READONLY, OOM,
+// isRejected reports whether the server rejected the request itself, which is a fault in this
+// program, or in the rights of the user of Redis. All other error replies (LOADING, READONLY, OOM,
 // CLUSTERDOWN, MISCONF, ...) mean that the server is unavailable for now.
 func isRejected(err error) bool {
 	if errors.Is(err, errNoList) {
@@ -379,5 +382,5 @@ func isRejected(err error) bool {
 		return false
 	}
 	word, _, _ := strings.Cut(reply.Error(), " ")
-	return word == "ERR" || word == "WRONGTYPE" || word == "CROSSSLOT"
+	return word == "ERR" || word == "WRONGTYPE" || word == "CROSSSLOT" || word == noRight
 }
