@@ -58,6 +58,15 @@ func TestClassify_ErrorReplies(t *testing.T) {
 	}
 }
 
+// TestIsTransient_WithoutRight keeps the sweeper from setting records aside, and a verification from
+// reporting them, because the user of Redis lacks a right.
+func TestIsTransient_WithoutRight(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{"NOPERM this user has no permissions to run the 'hget' command": true, "WRONGTYPE Operation": false} {
+		require.Equal(t, want, IsTransient(t.Context(), classify(t.Context(), "settle", reply(text))), text)
+	}
+}
+
 func TestClassify_BrokenConnectionIsOutageAndCancelledCallerIsNot(t *testing.T) {
 	t.Parallel()
 	cancelled, cancel := context.WithCancel(t.Context())

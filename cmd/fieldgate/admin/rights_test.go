@@ -11,7 +11,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// addGatewayUser gives a server the gateway's user of deploy/redis.acl, and returns the URL with
+// addGatewayUser adds the gateway's user of deploy/redis.acl to a server, and returns the URL with
 // the user and a password.
 func addGatewayUser(t testing.TB, server *storetest.Server) (url string) {
 	t.Helper()
