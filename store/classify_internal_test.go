@@ -32,6 +32,7 @@ func TestClassify_ErrorReplies(t *testing.T) {
 		"ERR user_script:3: Script attempted to access nonexistent global variable",
 		"WRONGTYPE Operation against a key holding the wrong kind of value",
 		"CROSSSLOT Keys in request don't hash to the same slot",
+		"NOPERM this user has no permissions to run the 'lrange' command",
 	} {
 		err := classify(t.Context(), "claim", fmt.Errorf("sending: %w", reply(text)))
 		require.Equal(t, fieldgate.CodeInternal, fieldgate.CodeOf(err), text)
@@ -54,6 +55,15 @@ func TestClassify_ErrorReplies(t *testing.T) {
 		err := classify(t.Context(), "claim", fmt.Errorf("sending: %w", reply(text)))
 		require.Equal(t, fieldgate.CodeStoreUnavailable, fieldgate.CodeOf(err), text)
 		require.ErrorIs(t, err, reply(text), "the log contains the cause")
+	}
+}
+
+// TestIsTransient_WithoutRight keeps the sweeper from setting records aside, and a verification from
+// reporting them, because the user of Redis lacks a right.
+func TestIsTransient_WithoutRight(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{"NOPERM this user has no permissions to run the 'hget' command": true, "WRONGTYPE Operation": false} {
+		require.Equal(t, want, IsTransient(t.Context(), classify(t.Context(), "settle", reply(text))), text)
 	}
 }
 

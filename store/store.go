@@ -335,12 +335,15 @@ func Refused(err error) string {
 	return word
 }
 
-// IsTransient reports whether err means that the context ended or that the store could
-// not be reached. In both cases the record is not at fault, and the operation may be
-// repeated later.
+// IsTransient reports whether err means that the context ended, that the store could not be
+// reached, or that the user of Redis may not run a command. In all cases the record is not at
+// fault, and the operation may be repeated later.
 func IsTransient(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable
+	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable || redis.HasErrorPrefix(err, noRight)
 }
+
+// noRight is the first word of the error reply to a command that the user of Redis may not run.
+const noRight = "NOPERM"
 
 // maxTries is the maximum number of calls of Retry.
 const maxTries = 5
@@ -385,8 +388,8 @@ func IsUnreachable(err error) bool {
 	return errors.As(err, &network) || isBroken(err) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// isRejected reports whether the server rejected the request itself, which is a
-// fault in this program. All other error replies (LOADING, READONLY, OOM,
+// isRejected reports whether the server rejected the request itself, which is a fault in this
+// program, or in the rights of the user of Redis. All other error replies (LOADING, READONLY, OOM,
 // CLUSTERDOWN, MISCONF, ...) mean that the server is unavailable for now.
 func isRejected(err error) bool {
 	if errors.Is(err, errNoList) {
@@ -397,5 +400,5 @@ func isRejected(err error) bool {
 		return false
 	}
 	word, _, _ := strings.Cut(reply.Error(), " ")
-	return word == "ERR" || word == "WRONGTYPE" || word == "CROSSSLOT"
+	return word == "ERR" || word == "WRONGTYPE" || word == "CROSSSLOT" || word == noRight
 }

@@ -6,6 +6,12 @@
 #                         is built. Default: valkey-server, if it is installed
 # FIELDGATE_TEST_REDIS_8  a redis-server of Redis 8. Default: none
 set -euo pipefail
+
+# absolute prints the absolute path of the file $1, or the name $1 of a program in PATH.
+absolute() { if [ -e "$1" ]; then realpath "$1"; else echo "$1"; fi; }
+
+valkey=$(absolute "${FIELDGATE_TEST_VALKEY:-$(command -v valkey-server || true)}")
+redis_8=$(absolute "${FIELDGATE_TEST_REDIS_8:-}")
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -35,7 +41,6 @@ run() {
 	sed -n 's/^STORE //p' "$work/log" | sort >>"$work/table"
 }
 
-valkey=${FIELDGATE_TEST_VALKEY:-$(command -v valkey-server || true)}
 if [ -d "$valkey" ] || [ "${valkey%.gz}" != "$valkey" ]; then
 	echo "building Valkey" >&2
 	valkey=$(build_valkey "$valkey")
@@ -44,7 +49,7 @@ failed=0
 go test -c -o "$work/stores.test" ./gateway/stores
 run Redis redis-server
 run Valkey "$valkey" "name a program or its source in FIELDGATE_TEST_VALKEY"
-run "Redis 8" "${FIELDGATE_TEST_REDIS_8:-}" "name a program in FIELDGATE_TEST_REDIS_8"
+run "Redis 8" "$redis_8" "name a program in FIELDGATE_TEST_REDIS_8"
 printf '| store | deployment | result |\n|---|---|---|\n'
 cat "$work/table"
 exit $failed

@@ -38,14 +38,14 @@ type machine struct {
 	work             string // the directory of the shell, which the machines of a test share
 }
 
-func newMachine(t testing.TB, work string) machine {
+func newMachine(t testing.TB, work string, settings ...string) machine {
 	t.Helper()
 	m := machine{addr: storetest.FreeAddr(t), data: t.TempDir(), work: work}
 	m.conf = filepath.Join(m.data, "redis.conf")
 	_, port, err := net.SplitHostPort(m.addr)
 	require.NoError(t, err)
 	conf := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\npidfile %s/pid\nlogfile %s/log\nappendonly yes\nappendfsync always\nsave \"\"\n",
-		port, m.data, m.data, m.data)
+		port, m.data, m.data, m.data) + strings.Join(settings, "\n") + "\n"
 	require.NoError(t, os.WriteFile(m.conf, []byte(conf), 0o600))
 	t.Cleanup(func() { m.stop(t) })
 	return m
@@ -135,7 +135,7 @@ func TestRestore_RehearsesGuide(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			iss, work := customertest.NewIssuer(t), t.TempDir()
-			lost, restored := newMachine(t, work), newMachine(t, work)
+			lost, restored := newMachine(t, work), newMachine(t, work, slowLoad[kind]...)
 			lost.run(t, `redis-server "$CONF" --daemonize yes; until redis-cli -u "$REDIS" PING; do :; done`)
 			p, url := serve(t, "FIELDGATE_REDIS_URL="+lost.url(), "FIELDGATE_SUPABASE_URL="+iss.URL())
 			before := newParty(t, iss, url)
@@ -174,6 +174,11 @@ func TestRestore_RehearsesGuide(t *testing.T) {
 		})
 	}
 }
+
+// slowLoad are settings with which Redis loads a backup for some seconds and replies meanwhile, so
+// that the commands of the guide have to wait. From a small append-only file, it replies only when
+// it has loaded it.
+var slowLoad = map[string][]string{"rdb": {"key-load-delay 30000", "loading-process-events-interval-bytes 1024"}}
 
 // workOn lets a user propose commands and a device run them until the returned function is called.
 // It returns after the first of them.

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -57,4 +58,34 @@ func TestAdminQuota_PrintsUsage(t *testing.T) {
 		"used":{"devices":0,"openSessions":0,"pendingApprovals":0,"readyCommands":0,"sockets":0,"storedBytes":0}}`, out)
 	_, err = runCommand(t, url, "quota", "--tenant=acme")
 	require.ErrorContains(t, err, "such as c.acme")
+}
+
+func TestAdminQuota_DryRunPrintsLimitsAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	server, tenant := storetest.Start(t), storetest.Tenant()
+	storetest.Connect(t, store.Config{URL: server.URL()})
+	run := func(arguments ...string) string {
+		out, err := runCommand(t, server.URL(), append([]string{"quota", "--tenant=" + tenant}, arguments...)...)
+		require.NoError(t, err)
+		return out
+	}
+	run("--set=devices=500;sockets=3")
+	before := storetest.Dump(t, server)
+	out := run("--set=devices=0", "--reset=sockets", "--dry-run")
+	require.Regexp(t, `WOULD HAVE`, out)
+	require.Regexp(t, `devices +0 +no limit`, out)
+	require.Regexp(t, `sockets +0 +of the installation`, out)
+	require.Contains(t, run("--set=devices=7", "--dry-run", "--json"), `"ownLimits":{"devices":7,"sockets":3}`)
+	require.Equal(t, before, storetest.Dump(t, server))
+}
+
+// TestAdminQuota_StopsAtFirstError lets the first of two changes fail.
+func TestAdminQuota_StopsAtFirstError(t *testing.T) {
+	t.Parallel()
+	server, tenant := storetest.Start(t), storetest.Tenant()
+	storetest.Connect(t, store.Config{URL: server.URL()})
+	require.NoError(t, server.Client(t).Set(t.Context(), store.Tenant(tenant).UsageKey(), "no hash", 0).Err())
+	_, err := runCommand(t, server.URL(), "quota", "--tenant="+tenant, "--set=devices=5", "--reset=sockets")
+	require.Error(t, err)
+	require.Equal(t, 1, strings.Count(err.Error(), "WRONGTYPE"), "%v", err)
 }

@@ -97,7 +97,7 @@ func serverChecks(server store.ServerFacts) []check {
 	case !server.Persists:
 		all[0] = check{"persistence", "warn", "the append-only file is off: unless your provider keeps every write in another way, run CONFIG SET appendonly yes"}
 	case server.Rewrites:
-		all[0] = check{"persistence", "warn", "the server is writing its first append-only file: wait until INFO persistence shows aof_rewrite_in_progress:0"}
+		all[0] = check{"persistence", "warn", "the server is writing its first append-only file: wait until INFO persistence shows aof_rewrite_scheduled:0 and aof_rewrite_in_progress:0"}
 	}
 	if server.Replica {
 		all = append(all, check{"role", "fail", "the server is a replica and refuses writes"})

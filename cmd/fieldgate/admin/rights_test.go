@@ -1,0 +1,69 @@
+package admin
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// addGatewayUser adds the gateway's user of deploy/redis.acl to a server, and returns the URL with
+// the user and a password.
+func addGatewayUser(t testing.TB, server *storetest.Server) (url string) {
+	t.Helper()
+	text, err := os.ReadFile("../../../deploy/redis.acl")
+	require.NoError(t, err)
+	line := regexp.MustCompile(`(?m)^user fieldgate on #\S+ (.*)$`).FindStringSubmatch(string(text))
+	require.NotNil(t, line)
+	rules := append([]string{"on", ">secret"}, strings.Fields(line[1])...)
+	require.NoError(t, server.Client(t).ACLSetUser(t.Context(), "fieldgate", rules...).Err())
+	return "redis://fieldgate:secret@" + server.Addr()
+}
+
+// TestAdmin_NeedsOnlyRightsOfGateway runs every command as the gateway's user of deploy/redis.acl.
+func TestAdmin_NeedsOnlyRightsOfGateway(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	i.Log.AllowErrors("quarantined a command whose record cannot be read")
+	restored, dropped := i.setAside(), i.setAside()
+	done := i.propose(auto)
+	i.propose(review)
+	url, tenant := addGatewayUser(t, i.server), "--tenant="+i.tenant()
+	left := map[string]bool{}
+	for _, leaf := range newParser(t, new(Command)).Model.Leaves(false) {
+		left[leaf.Path()] = true
+	}
+	for _, command := range []struct {
+		path      string
+		arguments []string
+	}{
+		{"tenants", nil},
+		{"devices", []string{tenant, "--q=pump"}},
+		{"device", []string{i.device.ID}},
+		{"command", []string{done.ID}},
+		{"sessions list", nil},
+		{"usage", nil},
+		{"quota", []string{tenant, "--set=devices=7", "--reset=sockets"}},
+		{"rate reset", []string{tenant}},
+		{"quarantine list", nil},
+		{"quarantine show", []string{restored}},
+		{"quarantine restore", []string{restored}},
+		{"quarantine drop", []string{dropped}},
+		{"verify", nil},
+		{"restore-check", nil},
+		{"export", []string{tenant}},
+		{"sessions close", []string{"--all"}},
+		{"kick", []string{"--device=" + i.device.ID}},
+		{"purge", []string{tenant}},
+	} {
+		_, err := runCommand(t, url, append(strings.Fields(command.path), command.arguments...)...)
+		require.NoError(t, err, command.path)
+		require.True(t, left[command.path], command.path)
+		delete(left, command.path)
+	}
+	require.Empty(t, left, "commands that this test does not run")
+}
