@@ -300,6 +300,23 @@ func TestKeySource_InvalidResponseIsUnavailableEvenWithSecret(t *testing.T) {
 	}
 }
 
+// TestKeySource_IgnoredKeysReplaceNoneWithSecret checks that a secret makes no set believed in which
+// every key is ignored.
+func TestKeySource_IgnoredKeysReplaceNoneWithSecret(t *testing.T) {
+	t.Parallel()
+	iss, clk := customertest.NewIssuer(t), newClock()
+	cfg := configFor(iss)
+	cfg.HS256Secret, cfg.Now = secret, clk.Now
+	v := newVerifier(t, cfg)
+	requireAccepted(t, v, freshToken(iss, clk))
+	iss.Respond(publish(t, map[string]any{"kty": "oct", "k": "c2VjcmV0", "kid": "1"}))
+	clk.Advance(cooldown)
+	requireRefused(t, v, tokenWithUnknownKey("unknown"))
+	require.Equal(t, 2, iss.Requests())
+	require.Error(t, v.FetchFailure())
+	requireAccepted(t, v, freshToken(iss, clk))
+}
+
 // TestKeySource_EmptySetWithSecret covers a project that goes back to its legacy secret.
 func TestKeySource_EmptySetWithSecret(t *testing.T) {
 	t.Parallel()

@@ -33,9 +33,10 @@ const (
 //
 // Fetched keys stay in use until the issuer returns other usable keys, or until maxAge has
 // passed. So users are not locked out while the issuer is down or returns invalid data, and a
-// withdrawn key is not trusted for ever. A set without usable keys is believed once keys were in
-// use: the issuer has withdrawn its last key. Until the first fetch succeeds, the keys are those
-// that the store has kept.
+// withdrawn key is not trusted for ever. An empty set is believed once keys were in use: the issuer
+// has withdrawn its last key. A set in which every key is ignored is not: the keys may be of a type
+// that is not accepted, or spoilt on the way. Until the first fetch succeeds, the keys are those that
+// the store has kept.
 type keySource struct {
 	apiKey     string // sent with each fetch; may be empty
 	url        string // empty if the issuer publishes no keys; then nothing is fetched
@@ -294,12 +295,11 @@ func readKeyResponse(response *http.Response) (read keyResponse, err error) {
 
 // accept puts a fetched set into use. If its keys equal those in use, the old set stays
 // in use and cached tokens stay valid. Otherwise all cached tokens are verified again,
-// and tokens of a withdrawn key are refused. A first set without usable keys is an error,
-// unless a secret is configured: no token could be verified.
+// and tokens of a withdrawn key are refused. A set that is not believed is an error.
 func (s *keySource) accept(set *keySet, started time.Time) error {
 	current := s.current()
 	s.logIgnored(set.ignored)
-	if len(set.keys) == 0 && current == nil && !s.allowEmpty {
+	if !s.believes(set, current) {
 		return errNoUsableKeys
 	}
 	if current == nil || !current.equal(set) {
@@ -310,6 +310,19 @@ func (s *keySource) accept(set *keySet, started time.Time) error {
 	s.nextFetch = started.Add(s.interval)
 	s.state = keyHealth{Keys: len(set.keys), FetchedAt: s.now()}
 	return nil
+}
+
+// believes reports whether a fetched set may replace the current one, which is nil if there is none.
+// A first set without usable keys may be used only if a secret is configured: otherwise no token
+// could be verified.
+func (s *keySource) believes(set, current *keySet) bool {
+	switch {
+	case len(set.keys) > 0:
+		return true
+	case current == nil:
+		return s.allowEmpty
+	}
+	return len(set.ignored) == 0 || len(current.keys) == 0
 }
 
 func (s *keySource) logReplaced(current, set *keySet) {

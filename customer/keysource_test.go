@@ -78,7 +78,7 @@ func TestKeySource_IntervalHoldsForEveryResponse(t *testing.T) {
 	t.Parallel()
 	cases := map[string]func(*customertest.Issuer) http.HandlerFunc{
 		"an error":     func(*customertest.Issuer) http.HandlerFunc { return respondWith(http.StatusBadGateway, "") },
-		"an empty set": func(*customertest.Issuer) http.HandlerFunc { return respondWith(http.StatusOK, `{"keys":[]}`) },
+		"an empty set": func(*customertest.Issuer) http.HandlerFunc { return respondWith(http.StatusOK, noKeys) },
 		"other keys each time": func(iss *customertest.Issuer) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
 				_ = iss.Rotate()
@@ -238,34 +238,28 @@ func TestKeySource_NewKeyIsUnavailableUntilIntervalPasses(t *testing.T) {
 // TestKeySource_WithdrawnLastKeyIsNotTrusted checks that an issuer can withdraw its only key.
 func TestKeySource_WithdrawnLastKeyIsNotTrusted(t *testing.T) {
 	t.Parallel()
-	for name, empty := range emptyResponses(t) {
-		iss, clk, v := setup(t)
-		token := freshToken(iss, clk)
-		requireAccepted(t, v, token)
-		iss.Respond(empty)
-		clk.Advance(cooldown)
-		requireRefused(t, v, tokenWithUnknownKey("unknown")) // makes the verifier fetch the keys
-		requireUnavailable(t, v, token)
-		clk.Advance(cooldown)
-		requireRefused(t, v, token)
-		require.NoError(t, v.Ready(), name)
-		require.NoError(t, v.FetchFailure(), name)
-		require.Zero(t, v.Health().Keys, name)
+	iss, clk, v := setup(t)
+	token := freshToken(iss, clk)
+	requireAccepted(t, v, token)
+	require.True(t, v.HasKeys())
+	iss.Respond(respondWith(http.StatusOK, noKeys))
+	clk.Advance(cooldown)
+	requireRefused(t, v, tokenWithUnknownKey("unknown")) // makes the verifier fetch the keys
+	requireUnavailable(t, v, token)
+	clk.Advance(cooldown)
+	requireRefused(t, v, token)
+	require.NoError(t, v.Ready())
+	require.NoError(t, v.FetchFailure())
+	require.Zero(t, v.Health().Keys)
+	require.False(t, v.HasKeys())
 
-		iss.Restore()
-		clk.Advance(cooldown)
-		requireAccepted(t, v, token)
-	}
+	iss.Restore()
+	clk.Advance(cooldown)
+	requireAccepted(t, v, token)
 }
 
-// emptyResponses returns key sets without a usable key.
-func emptyResponses(t *testing.T) map[string]http.HandlerFunc {
-	t.Helper()
-	return map[string]http.HandlerFunc{
-		"an empty set":  respondWith(http.StatusOK, `{"keys":[]}`),
-		"no usable key": publish(t, map[string]any{"kty": "oct", "k": "c2VjcmV0", "kid": "1"}),
-	}
-}
+// noKeys is an empty key set.
+const noKeys = `{"keys":[]}`
 
 func TestKeySource_SendsAPIKey(t *testing.T) {
 	t.Parallel()

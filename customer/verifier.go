@@ -65,10 +65,10 @@ func (v *Verifier) KeepKeys(s *store.Store, secret []byte) {
 	}
 }
 
-// KeysFetchedAt returns when the keys in use were fetched last, by this instance or by the one
-// that kept them in the store. It returns the zero time if no keys are in use.
+// KeysFetchedAt returns when the keys were fetched last, by this instance or by the one that kept
+// them in the store. They may be too old to be used. It returns the zero time if there are none.
 func (v *Verifier) KeysFetchedAt() time.Time {
-	if held := v.keys.held.Load(); held != nil && v.keys.current() != nil {
+	if held := v.keys.held.Load(); held != nil {
 		return held.fetchedAt
 	}
 	return time.Time{}
@@ -77,9 +77,9 @@ func (v *Verifier) KeysFetchedAt() time.Time {
 // Verify returns the principal of a token.
 //
 // The error for an invalid token is unauthorized, and no_tenant for a valid one without a
-// tenant. If the key of a token is unknown and may be new, or if the issuer's keys have never been fetched, or too long ago, no token can be
-// verified, and the error is issuer_unavailable with the time to wait. No error contains the
-// token.
+// tenant. If the key of a token is unknown and may be new, or if the issuer's keys have never been
+// fetched, or too long ago, no token can be verified, and the error is issuer_unavailable with the
+// time to wait. No error contains the token.
 func (v *Verifier) Verify(ctx context.Context, token string) (Principal, error) {
 	if len(token) > v.cfg.MaxTokenBytes {
 		return Principal{}, refuse(errTokenTooLong)
@@ -166,12 +166,22 @@ func (v *Verifier) Run(ctx context.Context) error {
 	return nil
 }
 
-// Ready returns nil if tokens can be verified: keys have been fetched or were kept in the store,
-// and are not too old, or a secret is configured. Otherwise it returns an error with the reason. The error contains
-// no address.
+// Ready returns nil once tokens could be verified: keys have been fetched or were kept in the store,
+// or a secret is configured. Otherwise it returns an error with the reason. The error contains no
+// address.
+//
+// Ready returns nil even if the keys are too old by now. They are so at all instances at once, and no
+// other instance could serve the users instead. But devices need no keys, and keep their service.
 func (v *Verifier) Ready() error {
-	if v.secret == nil && v.keys.current() == nil {
-		return errors.New("no usable signing keys of the issuer have been fetched within the maximum age")
+	if v.secret == nil && v.keys.held.Load() == nil {
+		return errors.New("no usable signing keys of the issuer have been fetched yet")
 	}
 	return nil
+}
+
+// HasKeys reports whether there is a key to verify tokens with: one of the issuer's keys, which are not
+// too old, or the configured secret.
+func (v *Verifier) HasKeys() bool {
+	set := v.keys.current()
+	return v.secret != nil || set != nil && len(set.keys) > 0
 }

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	client "github.com/fieldgate/fieldgate/clients/go"
 	"github.com/fieldgate/fieldgate/erase"
+	"github.com/fieldgate/fieldgate/gateway"
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/store/storetest"
@@ -100,7 +102,9 @@ func requireClean(t testing.TB, s *store.Store) {
 func start(t testing.TB) (server *storetest.Server, s *store.Store, mine, theirs *fleet) {
 	t.Helper()
 	server = storetest.Start(t)
-	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()))
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()), func(cfg *gateway.Config) {
+		cfg.ReconcileInterval = time.Hour // nothing is written while a test compares dumps
+	})
 	id := gatewaytest.NewTenantID()
 	mine, theirs = newFleet(t, g, id), newFleet(t, g, gatewaytest.NeighbourOf(id))
 	return server, storetest.Connect(t, store.Config{URL: server.URL(), Existing: true}), mine, theirs

@@ -130,6 +130,7 @@ func (g *Gateway) start(ctx context.Context) (err error) {
 	if g.store, err = store.Connect(ctx, g.storeConfig); err != nil {
 		return fmt.Errorf("connecting to FIELDGATE_REDIS_URL: %w", err)
 	}
+	g.store.RecordRetention(ctx, g.cfg.Retention)
 	return g.assemble()
 }
 

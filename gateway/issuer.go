@@ -40,18 +40,18 @@ func newIssuerProbe(v *customer.Verifier, url, apiKey string) *issuerProbe {
 
 // status returns the issuer's state, for the readiness response and the system information.
 func (p *issuerProbe) status() handlers.IssuerStatus {
-	if err := p.verifier.Ready(); err != nil {
-		return handlers.IssuerStatus{Problem: "no usable signing keys"}
+	last := p.last.Load()
+	if last == nil {
+		last = &probeResult{}
 	}
-	status := handlers.IssuerStatus{Usable: true}
-	if last := p.last.Load(); last != nil {
-		status.Latency = last.took
-		if last.err != nil {
-			status.Problem = "the issuer is not reachable; its known keys are used"
-		}
-	}
-	if p.verifier.FetchFailure() != nil {
+	status := handlers.IssuerStatus{Usable: p.verifier.Ready() == nil, Latency: last.took}
+	switch {
+	case !p.verifier.HasKeys():
+		status.Problem = "no usable signing keys"
+	case p.verifier.FetchFailure() != nil:
 		status.Problem = "the keys of the issuer cannot be fetched; its known keys are used"
+	case last.err != nil:
+		status.Problem = "the issuer is not reachable; its known keys are used"
 	}
 	return status
 }

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +12,8 @@ import (
 
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/customer/customertest"
+	"github.com/fieldgate/fieldgate/customer/issuer"
+	"github.com/fieldgate/fieldgate/handlers"
 )
 
 // TestIssuerProbe_Responses checks which responses of the health endpoint mean that the issuer
@@ -66,4 +69,26 @@ func TestIssuerProbe_FailingFetchIsAProblem(t *testing.T) {
 	awaitStatus("the keys of the issuer cannot be fetched; its known keys are used")
 	iss.Restore()
 	awaitStatus("")
+	iss.Respond(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) })
+	awaitStatus("no usable signing keys")
+}
+
+// TestIssuerProbe_OldKeysKeepInstanceUsable lets the keys grow too old. All instances would become not
+// ready at once, and devices, which need no keys, would lose their service.
+func TestIssuerProbe_OldKeysKeepInstanceUsable(t *testing.T) {
+	t.Parallel()
+	iss := customertest.NewIssuer(t)
+	var passed atomic.Int64
+	v, err := customer.NewVerifier(customer.Config{
+		JWKSURL: iss.JWKSURL(), Issuers: []string{iss.Name()}, PersonalTenants: true,
+		Now: func() time.Time { return time.Now().Add(time.Duration(passed.Load())) },
+	})
+	require.NoError(t, err)
+	probe := newIssuerProbe(v, "", "")
+	require.False(t, probe.status().Usable, "usable before the first fetch")
+	_, err = v.Verify(t.Context(), iss.Token(issuer.Claims{}))
+	require.NoError(t, err)
+	require.Equal(t, handlers.IssuerStatus{Usable: true}, probe.status())
+	passed.Store(int64(25 * time.Hour))
+	require.Equal(t, handlers.IssuerStatus{Usable: true, Problem: "no usable signing keys"}, probe.status())
 }

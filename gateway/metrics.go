@@ -145,12 +145,13 @@ func countKeyFetches(registry prometheus.Registerer) func(err error) {
 	}
 }
 
-// measureIssuerKeys exports the age of the token issuer's keys. It is no number while there are
-// none, so that an alert on old keys does not fire then.
+// measureIssuerKeys exports the age of the token issuer's keys. It is no number until there are
+// some, so that an alert on old keys does not fire then. Keys that are too old to be used have an
+// age, so that the alert does not end when users can no longer sign in.
 func measureIssuerKeys(registry prometheus.Registerer, fetchedAt func() time.Time) {
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "fieldgate_issuer_keys_age_seconds",
-		Help: "Time since the issuer's keys were fetched last, by this instance or by one that kept them in the store; NaN without keys.",
+		Help: "Time since the issuer's keys were fetched last, by this instance or by one that kept them in the store, even if they are too old to be used; NaN if there were none.",
 	}, func() float64 {
 		if at := fetchedAt(); !at.IsZero() {
 			return time.Since(at).Seconds()

@@ -50,7 +50,7 @@ type storeProbe struct {
 
 // IssuerStatus is the status of the token issuer.
 type IssuerStatus struct {
-	Usable  bool          // tokens can be verified
+	Usable  bool          // tokens can be verified, or could be since the start of the instance
 	Problem string        // a description for operators; empty if there is no problem
 	Latency time.Duration // duration of the last probe; zero if there was none
 }

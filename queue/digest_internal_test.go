@@ -47,6 +47,34 @@ func TestPropose_RefusesTimeOfAnotherClock(t *testing.T) {
 	})
 }
 
+// TestPropose_AcceptsTimeOfNodeAheadOrBehind proposes with the time of another node of a cluster, whose
+// clock is a little ahead of or behind that of the node which runs the script.
+func TestPropose_AcceptsTimeOfNodeAheadOrBehind(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		q := New(Config{Store: s})
+		tenant := storetest.Tenant()
+		device := store.Device{Tenant: tenant, ID: store.NewID(store.KindDevice, store.PartitionOf(tenant))}
+		p := Proposal{
+			Tenant: tenant, SessionID: openSession(t, s, device), UserID: "u", RequestID: "r",
+			Type: "config.set", Parameters: noParameters, MaxAttempts: 1, DeliverWithin: time.Hour,
+		}
+		for _, skew := range []time.Duration{-5 * time.Second, 50 * time.Millisecond, 5 * time.Second} {
+			_, now, err := q.locateNow(t.Context(), tenant, p.SessionID)
+			require.NoError(t, err)
+			for _, mode := range []Mode{Auto, Review} {
+				c, err := q.proposeAt(t.Context(), p, mode, device, now.Add(skew))
+				require.NoError(t, err, "the clock was off by %s", skew)
+				require.Equal(t, now.Add(skew+time.Hour).UnixMilli(), c.DeliverBy.UnixMilli(), "the digest covers the deadline")
+				want, err := Digest(c)
+				require.NoError(t, err)
+				require.Equal(t, want, c.Digest)
+				require.False(t, c.CreatedAt.After(time.Now()), "created in the future")
+			}
+		}
+	})
+}
+
 // openSession writes the records of an active device with an open session, and returns the id of
 // the session.
 func openSession(t testing.TB, s *store.Store, device store.Device) string {

@@ -63,7 +63,8 @@ func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 }
 
 // maxTries is the maximum number of tries of a proposal. A try fails if the store's clock jumps
-// between the read of the clock and the script, for example in a failover.
+// between the read of the clock and the script, for example in a failover. The clocks of a
+// cluster's nodes may differ by less than RECENT_MS of propose.lua.
 const maxTries = 3
 
 var errClock = &fieldgate.Error{

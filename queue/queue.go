@@ -177,7 +177,8 @@ func (q *Queue) locate(ctx context.Context, tenant, sessionID string) (store.Dev
 	return ownDevice(found, tenant)
 }
 
-// locateNow does the same as locate. It also returns the time by the store's clock.
+// locateNow does the same as locate. It also returns the time by the store's clock. In a cluster it
+// may be the clock of any node, because TIME names no key.
 func (q *Queue) locateNow(ctx context.Context, tenant, sessionID string) (d store.Device, now time.Time, err error) {
 	if !store.OwnsID(tenant, store.KindSession, sessionID) {
 		return store.Device{}, time.Time{}, errSessionNotFound

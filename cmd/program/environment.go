@@ -17,7 +17,7 @@ const prefix = "FIELDGATE_"
 const testPrefix = "FIELDGATE_TEST_"
 
 // serviceVariable matches the variables that Kubernetes sets for a Service whose name begins with
-// "fieldgate", and Docker for a linked container.
+// "fieldgate".
 var serviceVariable = regexp.MustCompile(
 	`^[A-Z0-9_]+(_SERVICE_HOST=.*|_SERVICE_PORT(_[A-Z0-9_]+)?=[0-9]+|_PORT=(tcp|udp|sctp)://.*|_PORT_[0-9]+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?=.*)$`)
 
@@ -51,12 +51,12 @@ func CheckEnvironment(environ, names []string) error {
 	return nil
 }
 
-// CheckSpelling is like CheckEnvironment, but returns an error only for a variable whose name is
-// similar to one in names. The others may be settings of another program.
+// CheckSpelling is like CheckEnvironment, but returns an error only for a variable whose name begins
+// with FIELDGATE_ and is similar to one in names. The others may be settings of another program.
 func CheckSpelling(environ, names []string) error {
 	for _, variable := range environ {
 		name, _, _ := strings.Cut(variable, "=")
-		if slices.Contains(names, name) {
+		if !strings.HasPrefix(name, prefix) || slices.Contains(names, name) {
 			continue
 		}
 		if meant := similar(name, names); meant != "" {

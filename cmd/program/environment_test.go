@@ -39,5 +39,8 @@ func TestEnvironment_AcceptsOthers(t *testing.T) {
 func TestSpelling_AcceptsSettingsOfOtherPrograms(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, program.CheckSpelling([]string{"FIELDGATE_RETENTION=1h", "FIELDGATE_ADDR=x", "FIELDGATE_URL=x"}, names))
+	agent := []string{"FIELDGATE_URL", "FIELDGATE_STATE", "FIELDGATE_SCRIPTS"}
+	require.NoError(t, program.CheckSpelling([]string{"STAGE=prod", "STATE=x", "URL=x", "SCRIPT=x"}, agent))
+	require.Error(t, program.CheckSpelling([]string{"FIELDGATE_STAGE=prod"}, agent))
 	require.ErrorContains(t, program.CheckSpelling([]string{"FIELDGATE_ULR=x"}, names), "did you mean FIELDGATE_URL?")
 }

@@ -14,7 +14,8 @@
 -- ARGV[14]     maximum number of commands in the device's ready set, and in its pending set
 -- ARGV[15]     fingerprint of the request
 -- ARGV[16]     time for which the answer is stored, in ms
--- ARGV[17]     time of the proposal in Unix ms; the gateway has read it from the store's clock
+-- ARGV[17]     time of the proposal in Unix ms; the gateway has read it from the store's clock, in
+--              a cluster perhaps from another node's, which may be ahead or behind
 -- ARGV[18]     digest of the command, which covers the deadline that counts from ARGV[17]
 -- ARGV[19]     head of the body; empty if the body is small
 -- ARGV[20]     the installation's limit of ready commands; 0 for none
@@ -45,7 +46,8 @@ local proposed_at, digest, head = tonumber(ARGV[17]), ARGV[18], ARGV[19]
 local max_ready, max_pending, max_bytes, earlier, mac = ARGV[20], ARGV[21], ARGV[22], ARGV[23], ARGV[24]
 local now = clock()
 
--- RECENT_MS is the maximum age, in ms, of the proposal time that the gateway has read.
+-- RECENT_MS is the maximum difference, in ms, between the proposal time that the gateway has read
+-- and this node's clock.
 local RECENT_MS = 10000
 
 local answer, refused = recall(memory_key, fingerprint, earlier)
@@ -58,7 +60,7 @@ if first_body then
   return ok(first.id, first.state, first_body, 1)
 end
 
-if proposed_at > now or now - proposed_at > RECENT_MS then
+if math.abs(now - proposed_at) > RECENT_MS then
   return refuse('stale')
 end
 local tenant, status, expires = read_fields(session_key, 'tenant', 'status', 'expires')
@@ -86,7 +88,7 @@ local c = {
   priority = priority,
   max = max_attempts,
   seq = redis.call('HINCRBY', device.record, 'sequence', 1),
-  created = proposed_at,
+  created = math.min(proposed_at, now), -- no command is queued before it is created
   deliver_by = proposed_at + deliver_within,
   digest = digest,
   mac = mac,

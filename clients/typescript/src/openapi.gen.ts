@@ -33,9 +33,9 @@ export interface paths {
         /**
          * Check readiness
          * @description For load balancers. An instance is not ready while it starts, while it drains before
-         *     shutdown, when it has not reached Redis for some seconds, or when it has no usable keys
-         *     to verify JWTs. Both responses carry the same report, so that an operator sees the reason
-         *     at once. The report contains no address and no secret.
+         *     shutdown, when it has not reached Redis for some seconds, or when it has had no keys to
+         *     verify JWTs since its start. Both responses carry the same report, so that an operator
+         *     sees the reason at once. The report contains no address and no secret.
          */
         get: operations["getReadiness"];
         put?: never;

@@ -31,6 +31,7 @@ func TestExport_PrintsRecordsAndPurgeErasesThem(t *testing.T) {
 	})
 	require.NoError(t, err)
 
+	s.RecordRetention(t.Context(), store.DefaultRetention)
 	before := storetest.Dump(t, server)
 	out, err := runCommand(t, server.URL(), "export", "--tenant="+tenant)
 	require.NoError(t, err)

@@ -67,8 +67,21 @@ type changeFlags struct {
 
 	DryRun bool `help:"Print what would change, and change nothing."`
 
-	// Retention is that of the gateway, because a transition trims the timeline of its device.
-	Retention time.Duration `env:"FIELDGATE_RETENTION" default:"${retention}" help:"Time that finished commands, ended sessions and timelines are kept, as for 'fieldgate serve'."`
+	retentionFlag
+}
+
+// retentionFlag is the flag of a command for which the retention of the gateway matters. A
+// transition with a shorter one would delete a part of the timeline of its device.
+type retentionFlag struct {
+	Retention time.Duration `env:"FIELDGATE_RETENTION" help:"Time that finished commands, ended sessions and timelines are kept. Default: that of the gateway that started last."`
+}
+
+// set sets the retention to that of the gateway, unless the command line has one.
+func (c *retentionFlag) set(ctx context.Context, s *store.Store) (err error) {
+	if c.Retention == 0 {
+		c.Retention, err = s.Retention(ctx)
+	}
+	return err
 }
 
 // actorFlags are the flags of a command whose changes the timelines of devices contain.
@@ -79,10 +92,16 @@ type actorFlags struct {
 
 // run opens the store, calls f and closes the store. For a dry run, opening writes nothing.
 func (c *changeFlags) run(ctx context.Context, f func(s *store.Store) error) error {
+	open := c.change
 	if c.DryRun {
-		return c.read(ctx, f)
+		open = c.read
 	}
-	return c.change(ctx, f)
+	return open(ctx, func(s *store.Store) error {
+		if err := c.set(ctx, s); err != nil {
+			return err
+		}
+		return f(s)
+	})
 }
 
 // checkTenant returns an error for a text that is no name of a tenant.

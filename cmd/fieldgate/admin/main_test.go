@@ -35,7 +35,7 @@ func runCommand(t testing.TB, url string, arguments ...string) (string, error) {
 
 func newParser(t testing.TB, cli *Command, options ...kong.Option) *kong.Kong {
 	t.Helper()
-	parser, err := kong.New(cli, append(options, kong.Vars{"retention": "720h"})...)
+	parser, err := kong.New(cli, options...)
 	require.NoError(t, err)
 	return parser
 }

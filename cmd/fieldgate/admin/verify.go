@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/verify"
@@ -12,9 +11,9 @@ import (
 // verifyCommand checks the invariants over the whole store. It changes nothing.
 type verifyCommand struct {
 	storeFlags
+	retentionFlag
 
-	Tenant    string        `help:"Check only the records of this tenant, such as c.acme."`
-	Retention time.Duration `env:"FIELDGATE_RETENTION" default:"${retention}" help:"Time that finished commands, ended sessions and timelines are kept, as for 'fieldgate serve'."`
+	Tenant string `help:"Check only the records of this tenant, such as c.acme."`
 }
 
 // Run prints a report. It returns an error if the report has a violation, so that the program
@@ -26,6 +25,9 @@ func (c *verifyCommand) Run(ctx context.Context) error {
 		}
 	}
 	return c.read(ctx, func(s *store.Store) error {
+		if err := c.set(ctx, s); err != nil {
+			return err
+		}
 		report, err := verify.Run(ctx, verify.Config{
 			Store: s, Tenant: c.Tenant, Retention: c.Retention,
 			Progress: func(seen, total int64) {
