@@ -164,8 +164,8 @@ func (g *Gateway) keepIssuerKeys() {
 	measureIssuerKeys(g.registry, g.verifier.KeysFetchedAt)
 }
 
-// issuerSecret returns the secret with which kept keys of the token issuer are checked: a key of
-// the operator's own if there is one, because whoever can write to the store knows the store's.
+// issuerSecret returns the secret with which kept keys of the token issuer are checked. It prefers
+// a key of the operator's own, because a writer of the store can read the key in the store.
 func (g *Gateway) issuerSecret() []byte {
 	if own := cmp.Or(g.cfg.CodeKey, g.cfg.RecordKey); own != "" {
 		return []byte(own)
