@@ -247,8 +247,8 @@ type Config struct {
 	CodeKey string
 
 	// RecordKey is the key that authenticates the records of commands, at least 32 bytes, so that
-	// a change of them in the store is found. Empty selects a key that is kept in the store. An
-	// attacker who can read that key can change records unnoticed. Setting: FIELDGATE_RECORD_KEY.
+	// a change of them in the store is found. Empty selects a key that is kept in the store, which
+	// shows only damage and careless edits. Setting: FIELDGATE_RECORD_KEY.
 	RecordKey string
 
 	// RecordKeyRequired refuses a command whose record RecordKey does not authenticate. It has no

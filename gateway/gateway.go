@@ -158,15 +158,19 @@ func (g *Gateway) assemble() error {
 	return g.newHandler()
 }
 
-// keepIssuerKeys keeps the keys of the token issuer in the store. As with activation codes, their
-// secret is in the store too unless FIELDGATE_CODE_KEY is set.
+// keepIssuerKeys keeps the keys of the token issuer in the store.
 func (g *Gateway) keepIssuerKeys() {
-	secret := []byte(g.cfg.CodeKey)
-	if len(secret) == 0 {
-		secret = g.store.HashKey()
-	}
-	g.verifier.KeepKeys(g.store, secret)
+	g.verifier.KeepKeys(g.store, g.issuerSecret())
 	measureIssuerKeys(g.registry, g.verifier.KeysFetchedAt)
+}
+
+// issuerSecret returns the secret with which kept keys of the token issuer are checked. It prefers
+// a key of the operator's own, because a writer of the store can read the key in the store.
+func (g *Gateway) issuerSecret() []byte {
+	if own := cmp.Or(g.cfg.CodeKey, g.cfg.RecordKey); own != "" {
+		return []byte(own)
+	}
+	return g.store.HashKey()
 }
 
 func (g *Gateway) newHub() *realtime.Hub {

@@ -6,13 +6,16 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 )
 
 // recordKey authenticates the records of commands: what was proposed, and what was approved.
-// An attacker who changes a record in the store cannot compute its new MAC without the key.
+// An attacker who changes a record in the store cannot compute its new MAC without the key. If the
+// MAC is not required, the attacker can remove it instead.
 type recordKey struct {
 	key      []byte
 	id       string // begins the MACs of this key, so that those of another key are recognized
@@ -49,15 +52,20 @@ var (
 	// errOtherKey means that a record has no MAC, or one of another key. An earlier release has
 	// written it, or an instance whose key differs.
 	errOtherKey = errors.New("the record has no MAC of this key")
+
+	// errUnproven is returned instead of errOtherKey if the MAC is required.
+	errUnproven = fmt.Errorf("%w, or it has no MAC of the required key", errChanged)
 )
 
-// check returns nil if stored is the MAC of parts. It returns errOtherKey if it cannot know,
-// and errChanged in every other case.
+// check returns nil if stored is the MAC of parts. If it is a MAC of another key, check returns
+// errOtherKey, or errUnproven if the MAC is required. In every other case it returns errChanged.
 func (k recordKey) check(stored string, parts ...string) error {
 	id, _, _ := strings.Cut(stored, ".")
 	switch {
 	case id != k.id && !k.required:
 		return errOtherKey
+	case id != k.id:
+		return errUnproven
 	case hmac.Equal([]byte(stored), []byte(k.mac(parts...))):
 		return nil
 	}
@@ -82,6 +90,9 @@ func (r record) decided(digest, decision, actor string) []string {
 // verifyProposal returns errChanged if the record is not the one that was proposed. If the record
 // has no MAC of this key, only its digest can tell, and a record without a digest is accepted.
 func (q *Queue) verifyProposal(r record, s state) error {
+	if !hasExactFields(r.state) {
+		return errChanged
+	}
 	err := q.key.check(s.MAC, r.proposed(s, s.ApproveBy != 0)...)
 	if errors.Is(err, errOtherKey) {
 		return verifyDigest(r, s)
@@ -104,13 +115,57 @@ func verifyDigest(r record, s state) error {
 	return nil
 }
 
-// verify returns errChanged if the record is not the one that was proposed and, if a user has
-// decided on it, not the one that was decided on.
+// hasExactFields reports whether the scripts and this package read the same fields in a decoded
+// state. They would not if a name occurred twice or contained upper-case letters: encoding/json
+// ignores case, and the scripts do not.
+func hasExactFields(state string) bool {
+	d := json.NewDecoder(strings.NewReader(state))
+	return readExactFields(d) == nil
+}
+
+// readExactFields reads the next object of d. It returns errChanged if the object, or the approval
+// in it, has a field that the scripts may read in another way.
+func readExactFields(d *json.Decoder) error {
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return errChanged
+	}
+	seen := make(map[string]bool)
+	for d.More() {
+		t, err := d.Token()
+		name, ok := t.(string)
+		if err != nil || !ok || seen[name] || strings.Trim(name, fieldLetters) != "" {
+			return errChanged
+		}
+		seen[name] = true
+		if name == "approval" {
+			err = readExactFields(d)
+		} else {
+			err = d.Decode(new(json.RawMessage))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := d.Token()
+	return err
+}
+
+// fieldLetters are the characters in the names of a record's fields.
+const fieldLetters = "abcdefghijklmnopqrstuvwxyz_"
+
+// verify returns errChanged if the record is not the one that was proposed, if it lacks the
+// approval that it needs, or if it has a decision that no user has made.
 func (q *Queue) verify(r record, s state) error {
-	if err := q.verifyProposal(r, s); err != nil || s.Approval == nil {
+	if err := q.verifyProposal(r, s); err != nil {
 		return err
 	}
 	a := s.Approval
+	if s.ApproveBy != 0 && (a == nil || a.Decision != "approved") {
+		return errChanged
+	}
+	if a == nil {
+		return nil
+	}
 	if err := q.key.check(a.MAC, r.decided(s.Digest, a.Decision, a.By)...); !errors.Is(err, errOtherKey) {
 		return err
 	}

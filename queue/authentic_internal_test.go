@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
@@ -50,6 +52,60 @@ func TestSetAside_LeavesCommandThatHasChanged(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, q.setAside(t.Context(), finished, before, "r"), "a finished command was set aside")
 	})
+}
+
+// TestDecide_ProposerMayNotApproveRecordThatIsChangedMeanwhile changes the proposer after the
+// gateway has verified the record, and before the script reads it.
+func TestDecide_ProposerMayNotApproveRecordThatIsChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		q := New(Config{Store: s, Policy: Policy{{"*", Review}}, Logger: slog.New(slog.DiscardHandler)})
+		r := proposedOn(t, q, "{}")
+		c, err := r.decode()
+		require.NoError(t, err)
+		before, err := decodeState(r.state)
+		require.NoError(t, err)
+		mac, proposer := q.vouch(r, before, "approved", "u")
+		require.NotEmpty(t, mac)
+		device := store.Device{Tenant: r.tenant, ID: r.deviceID}
+		require.NoError(t, s.Do(t.Context(), "test", func(ctx context.Context, c store.Client) error {
+			return c.HSet(ctx, device.CommandsKey(), r.id, strings.Replace(r.state, `"user:u"`, `"user:v"`, 1)).Err()
+		}))
+		_, err = q.runAsUser(t.Context(), decideScript, c, "u", "r", "approved", "", 1, mac, proposer)
+		var refused *fieldgate.Error
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, fieldgate.CodeSelfApproval, refused.Code)
+	})
+}
+
+// TestDecide_VouchesOnlyForVerifiedRecord requires that a decision on a record that was not
+// verified, because it waited for none, has no MAC.
+func TestDecide_VouchesOnlyForVerifiedRecord(t *testing.T) {
+	t.Parallel()
+	q := &Queue{key: newRecordKey([]byte("key"), true)}
+	for _, status := range []Status{Queued, Claimed, Rejected} {
+		mac, proposer := q.vouch(record{}, state{Status: status, Proposer: "user:u"}, "approved", "v")
+		require.Empty(t, mac+proposer)
+	}
+}
+
+func TestRecord_HasExactFields(t *testing.T) {
+	t.Parallel()
+	for raw, exact := range map[string]bool{
+		`{"status":"queued","approve_by":1,"history":[{"Ended":1}],"approval":{"by":"user:u"}}`: true,
+		`{"status":"queued","Approve_By":1}`:                                                    false,
+		`{"\u0053tatus":"queued"}`:                                                              false,
+		`{"\u017ftatus":"queued"}`:                                                              false, // folds to an s
+		`{"max":1,"max":9}`:                                                                     false,
+		`{"max":1,"\u006dax":9}`:                                                                false,
+		`{"approval":{"by":"user:u","By":"user:v"}}`:                                            false,
+		`{"approval":{"by":"user:u","by":"user:v"}}`:                                            false,
+		`{"approval":{"by":"user:u"},"approval":{}}`:                                            false,
+		`{"approval":null}`:                                                                     false,
+		`[]`:                                                                                    false,
+	} {
+		require.Equal(t, exact, hasExactFields(raw), raw)
+	}
 }
 
 func TestRecordKey_PartsAreSeparate(t *testing.T) {

@@ -206,6 +206,50 @@ func TestClaim_SetsForgedApprovalAside(t *testing.T) {
 	}, withRecordKey)
 }
 
+// appendField appends a field to a command's stored state, so that it is read last.
+func (w *watched) appendField(id, name string, value any) {
+	w.t.Helper()
+	state, err := json.Marshal(w.state(id))
+	require.NoError(w.t, err)
+	field, err := json.Marshal(map[string]any{name: value})
+	require.NoError(w.t, err)
+	w.overwriteField(id, string(state[:len(state)-1])+","+string(field[1:]))
+}
+
+// TestClaim_SetsRecordAsideThatScriptsReadOtherwise changes the case of names, which the scripts
+// distinguish and encoding/json does not. The MAC would fit what encoding/json reads.
+func TestClaim_SetsRecordAsideThatScriptsReadOtherwise(t *testing.T) {
+	t.Parallel()
+	approved := map[string]any{"decision": "approved", "by": "user:" + approver, "at": time.Now().UnixMilli()}
+	changes := map[string]func(w *watched, id string, state map[string]any){
+		"no need of an approval": func(w *watched, id string, state map[string]any) {
+			w.editState(id, func(s map[string]any) { delete(s, "approve_by") })
+			w.appendField(id, "Approve_By", state["approve_by"])
+		},
+		"an approval": func(w *watched, id string, _ map[string]any) {
+			setField("approval", approved)(w, id)
+			w.appendField(id, "Approval", nil)
+		},
+		"another deadline": func(w *watched, id string, state map[string]any) {
+			setField("deliver_by", time.Now().Add(24*365*time.Hour).UnixMilli())(w, id)
+			w.appendField(id, "Deliver_By", state["deliver_by"])
+		},
+	}
+	eachWatched(t, func(w *watched) {
+		for what, change := range changes {
+			c := w.propose(review)
+			if what == "another deadline" {
+				w.approve(c)
+			}
+			w.editState(c.ID, func(s map[string]any) { s["status"], s["queued"] = "queued", s["created"] })
+			w.forceReady(c.ID)
+			change(w, c.ID, w.state(c.ID))
+			require.Empty(t, w.claim(), what)
+			w.requireSetAside(c.ID, what)
+		}
+	}, withRecordKey)
+}
+
 func TestClaim_SetsRecordAsideThatWasChangedBeforeRedelivery(t *testing.T) {
 	t.Parallel()
 	eachWatched(t, func(w *watched) {
@@ -227,6 +271,20 @@ func TestClaim_SetsRecordAsideThatWasChangedBeforeRepetition(t *testing.T) {
 		setParameters(`{"host":"evil.example"}`)(w, bad.ID)
 		require.Empty(t, w.claim(claimKey("k")))
 		w.requireSetAside(bad.ID, "repetition")
+	})
+}
+
+// TestClaim_RepetitionNeedsApproval removes the approval of a claimed command, whose record is then
+// as it was proposed.
+func TestClaim_RepetitionNeedsApproval(t *testing.T) {
+	t.Parallel()
+	eachWatched(t, func(w *watched) {
+		c := w.propose(review)
+		w.approve(c)
+		w.claimOne(claimKey("k"))
+		w.editState(c.ID, func(state map[string]any) { delete(state, "approval") })
+		require.Empty(t, w.claim(claimKey("k")))
+		w.requireSetAside(c.ID, "repetition")
 	})
 }
 
@@ -255,15 +313,54 @@ func TestDecide_SetsChangedRecordAside(t *testing.T) {
 				_, err := w.queue.Decide(t.Context(), d)
 				requireRefusal(t, err, fieldgate.CodeDigestMismatch)
 			}
-			require.Len(t, w.violations(), 2, "%s: an alarm for each decision", what)
+			require.Len(t, w.violations(), 1, "%s: one alarm for both decisions", what)
 			require.Empty(t, w.claim(), what)
-			require.Contains(t, w.quarantined(), w.dueMember(bad.ID), what)
+			require.Equal(t, 1, w.entriesOf(bad.ID), what)
 			for _, pending := range w.pending() {
 				require.NotEqual(t, bad.ID, pending.ID, what)
 			}
 			require.Equal(t, queue.Cancelled, w.cancel(bad).Status, what)
 		}
 	})
+}
+
+// entriesOf returns the number of a command's entries in the quarantine.
+func (w *watched) entriesOf(id string) (n int) {
+	for _, member := range w.quarantined() {
+		if member == w.dueMember(id) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestDecide_PlantedMarkHidesNothing marks a changed command as quarantined, although it is not.
+func TestDecide_PlantedMarkHidesNothing(t *testing.T) {
+	t.Parallel()
+	eachWatched(t, func(w *watched) {
+		bad := w.propose(review)
+		setParameters(`{"host":"evil.example"}`)(w, bad.ID)
+		w.overwriteField(bad.ID+":aside", "1")
+		_, err := w.queue.Decide(t.Context(), w.decision(bad, true))
+		requireRefusal(t, err, fieldgate.CodeDigestMismatch)
+		w.requireSetAside(bad.ID, "a planted mark")
+	})
+}
+
+// TestRetry_CommandFromBeforeRequiredKeyRaisesNoAlarm retries a command that had ended before the
+// record key was introduced.
+func TestRetry_CommandFromBeforeRequiredKeyRaisesNoAlarm(t *testing.T) {
+	t.Parallel()
+	eachWatched(t, func(w *watched) {
+		for _, mac := range []string{"", "00000000.AAAA"} {
+			c := w.cancel(w.propose(auto))
+			setField("mac", mac)(w, c.ID)
+			_, err := w.queue.Retry(t.Context(), retryOf(c))
+			requireRefusal(t, err, fieldgate.CodeCommandNotFound)
+		}
+		require.NotContains(t, w.log.String(), "changed")
+		require.Empty(t, w.violations())
+	}, withRecordKey)
 }
 
 func TestRetry_RefusesChangedRecord(t *testing.T) {

@@ -46,13 +46,22 @@ func (q *Queue) Decide(ctx context.Context, d Decision) (Command, error) {
 	if d.SoleUser {
 		fourEyes = 0
 	}
-	mac := q.key.mac(r.decided(s.Digest, decision, store.ActorUser(d.UserID))...)
-	return q.runAsUser(ctx, decideScript, c, d.UserID, d.RequestID, decision, d.Reason, fourEyes, mac)
+	mac, proposer := q.vouch(r, s, decision, d.UserID)
+	return q.runAsUser(ctx, decideScript, c, d.UserID, d.RequestID, decision, d.Reason, fourEyes, mac, proposer)
 }
 
-// verifyDecision returns the state of the command that waits for a decision. It returns
-// digest_mismatch if the command is not the one that was proposed. It compares the record with
-// its MAC and with its digest, which is the one that the user saw.
+// vouch returns the MAC of a decision, and the proposer of the command. Both are empty if the
+// command waits for no decision, because its record was then not verified.
+func (q *Queue) vouch(r record, s state, decision, userID string) (mac, proposer string) {
+	if s.Status != PendingApproval {
+		return "", ""
+	}
+	return q.key.mac(r.decided(s.Digest, decision, store.ActorUser(userID))...), s.Proposer
+}
+
+// verifyDecision returns the state of the command. If it waits for a decision, verifyDecision
+// compares the record with its MAC and with its digest, which is the one that the user saw. It
+// returns digest_mismatch if the command is not the one that was proposed.
 func (q *Queue) verifyDecision(ctx context.Context, d Decision, r record) (state, error) {
 	s, err := decodeState(r.state)
 	if err != nil || s.Status != PendingApproval {

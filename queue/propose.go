@@ -172,16 +172,16 @@ type Retry struct {
 }
 
 // Retry proposes a new command that repeats a finished one. The policy applies again, because
-// the approval of the finished command does not cover the new one. Refusals:
-// command_not_found, command_not_finished, and the refusals of Propose.
+// the approval of the finished command does not cover the new one. Refusals: command_not_found,
+// also if the command is not known to be the one that was proposed; command_not_finished; and the
+// refusals of Propose.
 func (q *Queue) Retry(ctx context.Context, r Retry) (Command, error) {
 	kept, old, err := q.getRecord(ctx, r.Tenant, r.SessionID, r.CommandID)
 	if err != nil {
 		return Command{}, err
 	}
-	if s, err := decodeState(kept.state); err != nil || q.verifyProposal(kept, s) != nil {
-		q.logSkipped(ctx, old.ID, errChanged)
-		return Command{}, errCommandNotFound
+	if err := q.verifyRetry(ctx, kept); err != nil {
+		return Command{}, err
 	}
 	if !old.Status.Final() {
 		refused := fieldgate.Refuse(fieldgate.CodeCommandNotFinished,
@@ -192,4 +192,22 @@ func (q *Queue) Retry(ctx context.Context, r Retry) (Command, error) {
 	p.UserID, p.RequestID, p.Reason = r.UserID, r.RequestID, r.Reason
 	p.IdempotencyKey, p.RetryOf = r.IdempotencyKey, old.ID
 	return q.Propose(ctx, p)
+}
+
+// verifyRetry returns command_not_found if the record is not known to be the one that was
+// proposed. A command from before the required key was introduced raises no alarm.
+func (q *Queue) verifyRetry(ctx context.Context, r record) error {
+	s, err := decodeState(r.state)
+	if err == nil {
+		err = q.verifyProposal(r, s)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errUnproven):
+		q.log.InfoContext(ctx, "refused to retry a command that the record key does not authenticate", "command", r.id)
+	default:
+		q.logSkipped(ctx, r.id, err)
+	}
+	return errCommandNotFound
 }

@@ -60,8 +60,9 @@ type Config struct {
 	Policy Policy
 
 	// RecordKey is the secret key that authenticates the records of commands. All instances need
-	// the same key. Default: a key that is kept in the store, with which an attacker who can read
-	// and write all of the store can change records unnoticed.
+	// the same key. Default: a key that is kept in the store. The MACs are then not required, so
+	// that an attacker who can write to the store can remove them and change records unnoticed:
+	// they show only damage and careless edits.
 	RecordKey []byte
 
 	// RecordKeyRequired refuses a command without a MAC of RecordKey. It has no effect without

@@ -48,7 +48,8 @@ end
 -- replay returns the commands that an earlier claim with the same Idempotency-Key
 -- claimed. It omits commands whose lease from that claim has ended. An instance of an earlier
 -- release stores token, not sealed, and hash instead of claim. It omits commands without hash,
--- because it could not open the token.
+-- because it could not open the token. The gateway verifies every returned command, and sets one
+-- aside that lacks the approval that it needs.
 local function replay(answer)
   local claimed = {}
   for _, earlier in ipairs(cjson.decode(answer)) do

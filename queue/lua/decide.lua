@@ -6,12 +6,14 @@
 -- ARGV[8]      "approved" or "rejected"
 -- ARGV[9]      reason
 -- ARGV[10]     "1" if the proposer may not approve
--- ARGV[11]     MAC of the decision
+-- ARGV[11]     MAC of the decision; empty if the gateway has found no pending command
+-- ARGV[12]     proposer in the record that the gateway has verified; empty like the MAC
 -- Returns {"ok", events, state}
 -- Refuses with command_not_found, already_decided, session_closed, approval_expired,
 --       command_finished, self_approval; all but the first contain the command's state
 -- Guarantees that only one decision is recorded, even if several arrive at once. If the same
--- user repeats the recorded decision, the script returns the state and changes nothing.
+-- user repeats the recorded decision, the script returns the state and changes nothing. A
+-- proposer may not approve even if the record was changed after the gateway has verified it.
 --@include store/base
 --@include store/device
 --@include store/event
@@ -19,6 +21,7 @@
 --@include command
 local device = device_at(1, 1)
 local id, session, decision, reason, four_eyes, mac = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1', ARGV[11]
+local proposer = ARGV[12]
 local now = clock()
 
 local c = load_command(device, id)
@@ -51,7 +54,7 @@ if too_late and closed then
 elseif too_late then
   return refuse('approval_expired', device.state)
 end
-if decision == 'approved' and four_eyes and c.proposer == device.actor then
+if decision == 'approved' and four_eyes and (c.proposer == device.actor or proposer == device.actor) then
   return refuse('self_approval', device.state)
 end
 
