@@ -40,7 +40,7 @@ generate: $(TYPESCRIPT)/node_modules/.package-lock.json ## Generate the server a
 	@npm --prefix $(TYPESCRIPT) run --silent generate
 
 test: redis jq ## Run all tests; installs redis-server and other packages as root on Debian.
-	@for module in $(MODULES); do (cd $$module && go test $(RACE) -timeout 15m ./...) || exit 1; done
+	@for module in $(MODULES); do (cd $$module && go test $(RACE) -timeout 30m ./...) || exit 1; done
 	@$(MAKE) --no-print-directory typescript-test test-browser
 
 # Without redis-server, storetest skips the tests that need it.
