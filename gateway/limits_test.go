@@ -147,7 +147,7 @@ func TestRateLimit_NoneByDefault(t *testing.T) {
 	codes := concurrently(400, func(i int) error {
 		return retryUnavailable(func() error {
 			if i%2 == 0 {
-				_, err := f.alice.Approvals(t.Context(), client.ListApprovalsParams{})
+				_, err := f.alice.Device(t.Context(), f.device.ID)
 				return err
 			}
 			return sendHeartbeat(t, f.device.DeviceClient)
