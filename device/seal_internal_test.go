@@ -30,7 +30,7 @@ type keptReply struct {
 	guessed    string // what a reader of the store may have guessed, besides the Idempotency-Key
 }
 
-// keptReplies makes one request of each kind whose stored reply has a credential.
+// keptReplies sends one request of each kind whose stored reply has a credential.
 func keptReplies(t *testing.T, s *store.Store) map[string]keptReply {
 	t.Helper()
 	r, tenant := New(Config{Store: s}), storetest.Tenant()

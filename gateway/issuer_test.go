@@ -14,7 +14,7 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// stopIssuer makes an issuer respond with 503 to every request.
+// stopIssuer lets an issuer respond with 503 to every request.
 func stopIssuer(iss *customertest.Issuer) {
 	iss.Respond(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 }

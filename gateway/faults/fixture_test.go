@@ -75,7 +75,7 @@ func TestFixture_Write(t *testing.T) {
 	require.NoError(t, os.WriteFile(fixtureNotes, append(notes, '\n'), 0o600))
 }
 
-// writeFixture makes the calls that lead to the fixture.
+// writeFixture sends the requests whose records the fixture holds.
 func (s *site) writeFixture(t testing.TB) fixture {
 	t.Helper()
 	f := fixture{TenantID: "fixture"}

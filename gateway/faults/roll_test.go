@@ -60,7 +60,7 @@ func runIn(t testing.TB, dir, name string, args ...string) {
 	require.NoError(t, err, string(out))
 }
 
-// often makes the reconciler of a process compare everything several times during a roll.
+// often shortens the interval of the reconciler, so that it compares everything several times during a roll.
 const often = "FIELDGATE_RECONCILE_INTERVAL=500ms"
 
 // TestRoll_ForthAndBackLosesNothing replaces the instances of an earlier version by this one, and

@@ -46,7 +46,7 @@ func newLife(t testing.TB, here, there *gatewaytest.Gateway) *life {
 	return l
 }
 
-// moveTo makes the users and the device use other instances.
+// moveTo directs the users and the device to other instances.
 func (l *life) moveTo(here, there *gatewaytest.Gateway) {
 	l.here, l.there = here, there
 	l.alice, l.bob = here.User(l.tenantID, "alice", "admin"), here.User(l.tenantID, "bob", "approver")
