@@ -45,9 +45,9 @@ func TestTakeover_LateCloseOfOldSocketChangesNothing(t *testing.T) {
 	for name, at := range instancePairs(t) {
 		f := newFleet(t, at[0])
 		watcher := f.customerSocket(t, at[0])
-		old := f.deviceSocket(t, at[0])
-		eventually(t, func() bool { return f.presence(t) == "online" }, "the device is not online")
 		watcher.Subscribe(f.deviceRoom(), "")
+		old := f.deviceSocket(t, at[0])
+		require.Equal(t, "device.presence", watcher.Event().Type, "the device is not online")
 		newest := f.deviceSocket(t, at[1])
 		old.CloseCode()
 		eventually(t, func() bool { _, listed := connections(t, at[0], f.tenantID)[old.ID]; return !listed }, "the old socket is still listed")
