@@ -42,6 +42,7 @@ func (e *edge) logRequest(r *http.Request, response *recorder, took time.Duratio
 	}
 	status := finalStatus(info, response)
 	e.metrics.count(info.Operation, status, took)
+	e.metrics.countUnknownKey(info.Reason, status)
 	if info.Reason != "" {
 		e.unauthenticated(info.Reason)
 	}
