@@ -106,6 +106,9 @@ func logAttrs(r *http.Request, info *request.Info, pattern string, status int, b
 	if info.Operation != "" {
 		line = append(line, slog.String("operation", info.Operation))
 	}
+	if info.Tenant != "" {
+		line = append(line, slog.String("tenant", info.Tenant))
+	}
 	if info.Principal != "" {
 		line = append(line, slog.String("principal", info.Principal))
 	}
