@@ -18,6 +18,7 @@ var files embed.FS
 var (
 	correctDevice = store.NewScript(files, "lua/correct_device.lua")
 	correctTenant = store.NewScript(files, "lua/correct_tenant.lua")
+	setLimits     = store.NewScript(files, "lua/set_limits.lua")
 )
 
 // devicesPerRead is the maximum number of devices that one round trip reads.
