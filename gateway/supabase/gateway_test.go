@@ -5,7 +5,9 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	client "github.com/fieldgate/fieldgate/clients/go"
@@ -74,7 +76,15 @@ func (g *served) requireRefused(token string, code client.ProblemCode, reason st
 	_, err := g.user(token).Me(g.t.Context())
 	require.Equal(g.t, code, client.CodeOf(err), "%v", err)
 	if reason != "" {
-		require.Contains(g.t, g.log.String(), `"reason":"`+reason+`"`)
+		g.requireLogged(`"reason":"` + reason + `"`)
+	}
+}
+
+// requireLogged waits until the log of the gateway contains a text.
+func (g *served) requireLogged(text string) {
+	g.t.Helper()
+	if !assert.Eventually(g.t, func() bool { return strings.Contains(g.log.String(), text) }, 10*time.Second, 10*time.Millisecond) {
+		require.Fail(g.t, "the log does not contain "+text, "%s", g.log)
 	}
 }
 

@@ -23,7 +23,7 @@ const skipped = "SKIPPED: the tests with a real Supabase Auth server have not ru
 // authVersion is the version of Supabase Auth that the built program reports.
 const authVersion = "v2.196.0"
 
-// programs are what the tests run. TestMain builds them.
+// programs contains the paths of the programs that the tests run. TestMain builds them.
 var programs struct {
 	auth       string // Supabase Auth
 	authSource string // its source, which contains the migrations of the database
