@@ -173,6 +173,10 @@ func (s *Store) diagnoseScripts(ctx context.Context) diagnosis.Finding {
 	if _, err := s.Probe(ctx); err != nil {
 		return diagnosis.Fail(check, "running a script that writes: %v: grant the user its rights, see the guide to operations", causeOf(err))
 	}
+	if s.functions.refused.Load() {
+		return diagnosis.Warn(check, "scripts run and write, but not as functions, so that each costs Redis more time: "+
+			"grant +fcall +function|load +function|list +function|delete, or set FIELDGATE_REDIS_FUNCTIONS=false")
+	}
 	return diagnosis.Good(check, "scripts run and write")
 }
 

@@ -74,6 +74,13 @@ type Config struct {
 	// caller a little latency.
 	AutoPipeline bool
 
+	// NoFunctions runs every script with EVALSHA, even if the server has functions.
+	NoFunctions bool
+
+	// Scripts are loaded into the server by Connect, so that their first callers need not send
+	// them. Other scripts are loaded when they are first called.
+	Scripts []*Scripts
+
 	// PoolSize is the maximum number of connections for scripts. Default: 10 per CPU.
 	PoolSize int
 
@@ -130,6 +137,7 @@ type Store struct {
 	readOnly       bool          // Config.ReadOnly
 	replied        atomic.Int64  // time of the last reply of the server, in Unix nanoseconds
 	hashKey        []byte
+	functions      functions
 	dialer         dialer // opens the connections of client and reads
 	close          func() error
 }
@@ -141,7 +149,7 @@ func Connect(ctx context.Context, cfg Config) (*Store, error) {
 	if err := s.open(cfg); err != nil {
 		return nil, err
 	}
-	if err := s.check(ctx); err != nil {
+	if err := s.check(ctx, append([]*Scripts{ownScripts}, cfg.Scripts...)); err != nil {
 		_ = s.Close()
 		return nil, err
 	}
@@ -152,6 +160,7 @@ func Connect(ctx context.Context, cfg Config) (*Store, error) {
 func newStore(cfg Config) *Store {
 	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing || cfg.ReadOnly, readOnly: cfg.ReadOnly, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, log: cmp.Or(cfg.Logger, slog.Default())}
 	s.defaults()
+	s.functions.disabled, s.functions.loaded = cfg.NoFunctions || cfg.ReadOnly, map[*Scripts]time.Time{}
 	s.dialer.replyTimeout = replyTimeoutFor(s.timeout)
 	return s
 }
