@@ -21,6 +21,7 @@ var Scripts = store.NewScripts("quota", files)
 var (
 	correctDevice = Scripts.Script("lua/correct_device.lua")
 	correctTenant = Scripts.Script("lua/correct_tenant.lua")
+	setLimits     = Scripts.Script("lua/set_limits.lua")
 )
 
 // devicesPerRead is the maximum number of devices that one round trip reads.

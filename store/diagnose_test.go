@@ -103,5 +103,6 @@ func TestDiagnose_Certificates(t *testing.T) {
 	cfg.URL = url
 	found := store.Diagnose(t.Context(), cfg)
 	requireFinding(t, found, "redis TLS", diagnosis.Warning, "the certificate expires at")
+	requireFinding(t, found, "redis authority", diagnosis.Warning, "the certificate expires at")
 	requireFinding(t, found, "redis client certificate", diagnosis.Warning, "the certificate expires at")
 }

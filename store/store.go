@@ -348,11 +348,28 @@ func Refused(err error) string {
 // reached, or that the user of Redis may not run a command. In all cases the record is not at
 // fault, and the operation may be repeated later.
 func IsTransient(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable || redis.HasErrorPrefix(err, noRight)
+	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable || lacksRight(err)
 }
 
-// noRight is the first word of the error reply to a command that the user of Redis may not run.
-const noRight = "NOPERM"
+// These are the beginnings of the error replies to a command that the user of Redis may not run.
+// Inside a script, Redis does not use the word NOPERM: version 7.0 has a sentence of its own, and
+// later versions and Valkey have another one.
+const (
+	noRight           = "NOPERM"
+	noRightInScript   = "ERR ACL failure in script"
+	noRightInScript70 = "ERR The user executing the script can't"
+)
+
+// lacksRight reports whether err means that the user of Redis may not run a command, or may not use
+// one of its keys or channels.
+func lacksRight(err error) bool {
+	var reply redis.Error
+	if !errors.As(err, &reply) {
+		return false
+	}
+	text := reply.Error()
+	return strings.HasPrefix(text, noRight) || strings.HasPrefix(text, noRightInScript) || strings.HasPrefix(text, noRightInScript70)
+}
 
 // maxTries is the maximum number of calls of Retry.
 const maxTries = 5
