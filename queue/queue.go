@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fieldgate/fieldgate"
+	devicelua "github.com/fieldgate/fieldgate/device/lua"
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
@@ -33,10 +34,10 @@ var (
 	proposeScript = store.NewScript(files, "lua/propose.lua")
 	decideScript  = store.NewScript(files, "lua/decide.lua")
 	cancelScript  = store.NewScript(files, "lua/cancel.lua")
-	claimScript   = store.NewScript(files, "lua/claim.lua")
-	extendScript  = store.NewScript(files, "lua/extend.lua")
-	releaseScript = store.NewScript(files, "lua/release.lua")
-	resultScript  = store.NewScript(files, "lua/result.lua")
+	claimScript   = store.NewScript(files, "lua/claim.lua", devicelua.Library)
+	extendScript  = store.NewScript(files, "lua/extend.lua", devicelua.Library)
+	releaseScript = store.NewScript(files, "lua/release.lua", devicelua.Library)
+	resultScript  = store.NewScript(files, "lua/result.lua", devicelua.Library)
 	settleScript  = store.NewScript(files, "lua/settle.lua")
 
 	setAsideScript  = store.NewScript(files, "lua/set_aside_command.lua")
