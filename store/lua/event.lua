@@ -35,10 +35,15 @@ end
 --   kind                   the event's type, such as "command.claimed"
 --   e.session, e.command   the ids of the session and the command; may be nil
 --   e.data                 a table with details; may be nil
---   e.actor, e.request     used instead of the scope's actor and request id, if not nil
+--   e.actor, e.request     used instead of the scope's actor and request id, if not nil; the
+--                          event then has no names
 --   e.ready                true if the device has more commands to claim
 local function emit(device, now, kind, e)
   local fields = { 'type', kind, 'time', ms(now), 'device', device.id, 'actor', e.actor or device.actor }
+  if not e.actor then
+    add_field(fields, 'name', device.actor_name)
+    add_field(fields, 'email', device.actor_email)
+  end
   add_field(fields, 'request', e.request or device.request)
   add_field(fields, 'session', e.session)
   add_field(fields, 'command', e.command)
