@@ -24,6 +24,7 @@ type Proposal struct {
 	Tenant    string
 	SessionID string
 	UserID    string // id of the user who proposes
+	Names     fieldgate.Names
 	RequestID string // the X-Request-ID of the proposal
 
 	Type          string
@@ -149,7 +150,7 @@ func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device, at time.
 		Session: p.SessionID, Proposer: store.ActorUser(p.UserID), Priority: p.Priority, Max: p.MaxAttempts, DeliverBy: deliverBy, Digest: digest,
 	}
 	mac := q.key.mac(record{tenant: p.Tenant, deviceID: device.ID, id: id, body: string(content)}.proposed(fixed, mode == Review)...)
-	return keys, store.NewScope(device, store.ActorUser(p.UserID), p.RequestID, q.cfg.Retention).Args(
+	return keys, store.NewScope(device, store.ActorUser(p.UserID), p.RequestID, q.cfg.Retention).WithNames(p.Names).Args(
 		id, p.SessionID, content, p.Priority, p.MaxAttempts, string(mode),
 		p.DeliverWithin.Milliseconds(), q.cfg.ApproveWithin.Milliseconds(), maxReady,
 		requestHash, idempotencyTTL.Milliseconds(), at.UnixMilli(), digest, head,
@@ -175,6 +176,7 @@ type Retry struct {
 	SessionID      string
 	CommandID      string
 	UserID         string // id of the user who proposes the new command
+	Names          fieldgate.Names
 	RequestID      string
 	Reason         string
 	IdempotencyKey string
@@ -198,7 +200,7 @@ func (q *Queue) Retry(ctx context.Context, r Retry) (Command, error) {
 		return Command{}, withState(refused, old.ID, old.Status, old.Attempt)
 	}
 	p := old.Proposal
-	p.UserID, p.RequestID, p.Reason = r.UserID, r.RequestID, r.Reason
+	p.UserID, p.Names, p.RequestID, p.Reason = r.UserID, r.Names, r.RequestID, r.Reason
 	p.IdempotencyKey, p.RetryOf = r.IdempotencyKey, old.ID
 	return q.Propose(ctx, p)
 }
