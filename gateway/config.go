@@ -233,11 +233,12 @@ type Config struct {
 	// DefaultRetention. Setting: FIELDGATE_RETENTION.
 	Retention time.Duration
 
-	// ReconcileInterval is the time between two rounds of this instance's reconciler. Zero
-	// means that the reconciler does not run. Setting: FIELDGATE_RECONCILE_INTERVAL.
+	// ReconcileInterval is the time between two batches of this instance's reconciler, and three
+	// times as long after the end of a round. Zero means that the reconciler does not run.
+	// Setting: FIELDGATE_RECONCILE_INTERVAL.
 	ReconcileInterval time.Duration
 
-	// ReconcileDevices is the number of devices that the reconciler checks in a round. A device
+	// ReconcileDevices is the number of devices that the reconciler checks in a batch. A device
 	// counts once, and once more for every twenty of its commands, finished or not. Zero means
 	// DefaultReconcileDevices. Setting: FIELDGATE_RECONCILE_DEVICES.
 	ReconcileDevices int

@@ -47,8 +47,8 @@ type settings struct {
 	Policy    string        `env:"FIELDGATE_POLICY" default:"${policy}" help:"Which types of command run without approval (auto), need an approval (review) or are refused (deny). The first rule that matches applies."`
 	Retention time.Duration `env:"FIELDGATE_RETENTION" default:"${retention}" help:"Time that finished commands, ended sessions and timelines are kept."`
 
-	ReconcileInterval time.Duration `env:"FIELDGATE_RECONCILE_INTERVAL" default:"${reconcile_interval}" help:"Time between two rounds of the reconciler, which repairs violations in the store; 0 to turn it off."`
-	ReconcileDevices  int           `env:"FIELDGATE_RECONCILE_DEVICES" default:"${reconcile_devices}" help:"Number of devices in a round of the reconciler; twenty commands count as a device."`
+	ReconcileInterval time.Duration `env:"FIELDGATE_RECONCILE_INTERVAL" default:"${reconcile_interval}" help:"Time between two batches of the reconciler, which repairs violations in the store, and three times as long after all devices were checked; 0 to turn it off."`
+	ReconcileDevices  int           `env:"FIELDGATE_RECONCILE_DEVICES" default:"${reconcile_devices}" help:"Number of devices in a batch of the reconciler; twenty commands count as a device."`
 
 	CodeKey string `env:"FIELDGATE_CODE_KEY" help:"Key with which activation codes are hashed, at least 32 characters. Default: a key that is kept in the store."`
 
