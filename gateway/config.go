@@ -264,8 +264,12 @@ type Config struct {
 	// Version is shown in the system information. Empty means "dev".
 	Version string
 
-	// Logger receives the log. Nil means slog.Default(). Settings: FIELDGATE_LOG_LEVEL
-	// and FIELDGATE_LOG_FORMAT.
+	// LogSample is a number of requests, of which one is logged if they had no error. All
+	// others are logged. Zero and one log every request. Setting: FIELDGATE_LOG_SAMPLE.
+	LogSample int
+
+	// Logger receives the log. Nil means slog.Default(). Settings: FIELDGATE_LOG_LEVEL,
+	// FIELDGATE_LOG_FORMAT and FIELDGATE_LOG_DELAY.
 	Logger *slog.Logger
 }
 
@@ -381,6 +385,8 @@ func (c Config) checkTimes() error {
 		return fmt.Errorf("FIELDGATE_RETENTION (%s) must be at least 1h", c.Retention)
 	case c.ReconcileInterval < 0 || c.ReconcileDevices < 1:
 		return errors.New("FIELDGATE_RECONCILE_INTERVAL must not be negative, and FIELDGATE_RECONCILE_DEVICES at least 1")
+	case c.LogSample < 0:
+		return errors.New("FIELDGATE_LOG_SAMPLE must not be negative: set 1 to log every request")
 	case c.DrainDelay < 0 || c.DrainWindow < 0 || c.ShutdownTimeout < 0:
 		return errors.New("FIELDGATE_DRAIN_DELAY, FIELDGATE_DRAIN_WINDOW and FIELDGATE_SHUTDOWN_TIMEOUT must not be negative")
 	}

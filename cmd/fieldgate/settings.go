@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -75,6 +76,8 @@ type settings struct {
 	Environment  string           `env:"FIELDGATE_ENVIRONMENT" default:"${environment}" help:"Name of this installation in the system information."`
 	LogLevel     string           `env:"FIELDGATE_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Lowest level that is logged (debug, info, warn, error)."`
 	LogFormat    string           `env:"FIELDGATE_LOG_FORMAT" enum:"json,text," default:"${log_format}" help:"Format of the log (json, text)."`
+	LogDelay     time.Duration    `env:"FIELDGATE_LOG_DELAY" default:"200ms" help:"Maximum time for which lines of the log are collected, to write them together; 0 to write each at once. Warnings and errors are always written at once."`
+	LogSample    int              `env:"FIELDGATE_LOG_SAMPLE" default:"1" help:"Number of requests without an error of which one is logged; 1 to log all. Requests with an error are always logged."`
 }
 
 // config returns the gateway configuration that the settings describe.
@@ -105,7 +108,8 @@ func (s settings) config() (gateway.Config, error) {
 		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices,
 		RedisCAFile: s.Redis.CAFile, RedisCertFile: s.Redis.CertFile, RedisKeyFile: s.Redis.KeyFile,
 		RedisPasswordFile: s.Redis.PasswordFile, RedisPoolSize: s.PoolSize,
-		AutoPipeline: s.AutoPipeline, Environment: s.Environment, Version: program.Version(), Logger: s.logger(),
+		AutoPipeline: s.AutoPipeline, Environment: s.Environment, Version: program.Version(),
+		Logger: s.logger(), LogSample: s.LogSample,
 	}
 	s.setLimits(&cfg)
 	return cfg, nil
@@ -128,11 +132,17 @@ func (s settings) setLimits(cfg *gateway.Config) {
 func (s settings) logger() *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(s.LogLevel)) // LogLevel is an enum, so its values are always valid
-	options := &slog.HandlerOptions{Level: level}
-	if s.LogFormat == "text" {
-		return slog.New(slog.NewTextHandler(os.Stderr, options))
+	newHandler := func(w io.Writer) slog.Handler {
+		options := &slog.HandlerOptions{Level: level}
+		if s.LogFormat == "text" {
+			return slog.NewTextHandler(w, options)
+		}
+		return slog.NewJSONHandler(w, options)
 	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	if s.LogDelay <= 0 {
+		return slog.New(newHandler(os.Stderr))
+	}
+	return slog.New(program.Buffered(os.Stderr, s.LogDelay, newHandler))
 }
 
 // rate is a limit in the form "per minute/burst".

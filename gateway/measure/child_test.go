@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/fieldgate/fieldgate/cmd/program"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/gateway"
 	"github.com/fieldgate/fieldgate/queue"
@@ -72,10 +73,12 @@ func serveGateway(ctx context.Context, s settings) error {
 		return err
 	}
 	defer log.Close()
+	logger := slog.New(program.Buffered(log, 200*time.Millisecond, func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) }))
+	program.TuneMemory(logger)
 	limits, deviceRate := s.limits()
 	g, err := gateway.New(ctx, gateway.Config{
 		Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", RedisURL: s.RedisURL, SupabaseURL: s.SupabaseURL, AutoPipeline: s.AutoPipeline,
-		DrainDelay: time.Millisecond, DrainWindow: time.Millisecond, Logger: slog.New(slog.NewJSONHandler(log, nil)),
+		DrainDelay: time.Millisecond, DrainWindow: time.Millisecond, Logger: logger,
 		Limits: limits, DeviceRate: deviceRate, ReconcileInterval: gateway.DefaultReconcileInterval,
 	})
 	if err != nil {

@@ -54,6 +54,7 @@ func TestMeasurePeers(t *testing.T) {
 	if os.Getenv(measuringPeers) == "full" {
 		size = peersFull
 	}
+	t.Setenv("GOMEMLIMIT", memoryLimit)
 	iss := customertest.NewIssuer(t)
 	idle := startIdle(t, iss)
 	b := newPeersBench(t, size, iss)
