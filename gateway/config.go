@@ -238,11 +238,12 @@ type Config struct {
 	// DefaultRetention. Setting: FIELDGATE_RETENTION.
 	Retention time.Duration
 
-	// ReconcileInterval is the time between two rounds of this instance's reconciler. Zero
-	// means that the reconciler does not run. Setting: FIELDGATE_RECONCILE_INTERVAL.
+	// ReconcileInterval is the time between two batches of this instance's reconciler, and three
+	// times as long after the end of a round. Zero means that the reconciler does not run.
+	// Setting: FIELDGATE_RECONCILE_INTERVAL.
 	ReconcileInterval time.Duration
 
-	// ReconcileDevices is the number of devices that the reconciler checks in a round. A device
+	// ReconcileDevices is the number of devices that the reconciler checks in a batch. A device
 	// counts once, and once more for every twenty of its commands, finished or not. Zero means
 	// DefaultReconcileDevices. Setting: FIELDGATE_RECONCILE_DEVICES.
 	ReconcileDevices int
@@ -268,8 +269,12 @@ type Config struct {
 	// Version is shown in the system information. Empty means "dev".
 	Version string
 
-	// Logger receives the log. Nil means slog.Default(). Settings: FIELDGATE_LOG_LEVEL
-	// and FIELDGATE_LOG_FORMAT.
+	// LogSample is a number of requests, of which one is logged if they had no error. All
+	// others are logged. Zero and one log every request. Setting: FIELDGATE_LOG_SAMPLE.
+	LogSample int
+
+	// Logger receives the log. Nil means slog.Default(). Settings: FIELDGATE_LOG_LEVEL,
+	// FIELDGATE_LOG_FORMAT and FIELDGATE_LOG_DELAY.
 	Logger *slog.Logger
 }
 
@@ -385,6 +390,8 @@ func (c Config) checkTimes() error {
 		return fmt.Errorf("FIELDGATE_RETENTION (%s) must be at least 1h", c.Retention)
 	case c.ReconcileInterval < 0 || c.ReconcileDevices < 1:
 		return errors.New("FIELDGATE_RECONCILE_INTERVAL must not be negative, and FIELDGATE_RECONCILE_DEVICES at least 1")
+	case c.LogSample < 0:
+		return errors.New("FIELDGATE_LOG_SAMPLE must not be negative: set 1 to log every request")
 	case c.DrainDelay < 0 || c.DrainWindow < 0 || c.ShutdownTimeout < 0:
 		return errors.New("FIELDGATE_DRAIN_DELAY, FIELDGATE_DRAIN_WINDOW and FIELDGATE_SHUTDOWN_TIMEOUT must not be negative")
 	}

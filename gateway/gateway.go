@@ -230,7 +230,7 @@ func (g *Gateway) newHandler() error {
 			"customerJWT": g.authenticateUser, "deviceSession": g.authenticateDevice,
 		},
 		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, Confirm: g.confirm, Unauthenticated: g.refused,
-		Logger: g.log, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
+		Logger: g.log, LogEvery: g.cfg.LogSample, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
 		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes, Held: g.held,
 	})
 	if err != nil {

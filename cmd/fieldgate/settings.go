@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -47,8 +48,8 @@ type settings struct {
 	Policy    string        `env:"FIELDGATE_POLICY" default:"${policy}" help:"Which types of command run without approval (auto), need an approval (review) or are refused (deny). The first rule that matches applies."`
 	Retention time.Duration `env:"FIELDGATE_RETENTION" default:"${retention}" help:"Time that finished commands, ended sessions and timelines are kept."`
 
-	ReconcileInterval time.Duration `env:"FIELDGATE_RECONCILE_INTERVAL" default:"${reconcile_interval}" help:"Time between two rounds of the reconciler, which repairs violations in the store; 0 to turn it off."`
-	ReconcileDevices  int           `env:"FIELDGATE_RECONCILE_DEVICES" default:"${reconcile_devices}" help:"Number of devices in a round of the reconciler; twenty commands count as a device."`
+	ReconcileInterval time.Duration `env:"FIELDGATE_RECONCILE_INTERVAL" default:"${reconcile_interval}" help:"Time between two batches of the reconciler, which repairs violations in the store, and three times as long after all devices were checked; 0 to turn it off."`
+	ReconcileDevices  int           `env:"FIELDGATE_RECONCILE_DEVICES" default:"${reconcile_devices}" help:"Number of devices in a batch of the reconciler; twenty commands count as a device."`
 
 	CodeKey string `env:"FIELDGATE_CODE_KEY" help:"Key with which activation codes are hashed, at least 32 characters. Default: a key that is kept in the store."`
 
@@ -76,6 +77,8 @@ type settings struct {
 	Environment  string           `env:"FIELDGATE_ENVIRONMENT" default:"${environment}" help:"Name of this installation in the system information."`
 	LogLevel     string           `env:"FIELDGATE_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Lowest level that is logged (debug, info, warn, error)."`
 	LogFormat    string           `env:"FIELDGATE_LOG_FORMAT" enum:"json,text," default:"${log_format}" help:"Format of the log (json, text)."`
+	LogDelay     time.Duration    `env:"FIELDGATE_LOG_DELAY" default:"200ms" help:"Maximum time for which lines of the log are collected, to write them together; 0 to write each at once. Warnings and errors are always written at once."`
+	LogSample    int              `env:"FIELDGATE_LOG_SAMPLE" default:"1" help:"Number of requests without an error of which one is logged; 1 to log all. Requests with an error are always logged."`
 }
 
 // config returns the gateway configuration that the settings describe.
@@ -106,7 +109,8 @@ func (s settings) config() (gateway.Config, error) {
 		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices,
 		RedisCAFile: s.Redis.CAFile, RedisCertFile: s.Redis.CertFile, RedisKeyFile: s.Redis.KeyFile,
 		RedisPasswordFile: s.Redis.PasswordFile, RedisPoolSize: s.PoolSize,
-		AutoPipeline: s.AutoPipeline, NoFunctions: !s.Functions, Environment: s.Environment, Version: program.Version(), Logger: s.logger(),
+		AutoPipeline: s.AutoPipeline, NoFunctions: !s.Functions, Environment: s.Environment, Version: program.Version(),
+		Logger: s.logger(), LogSample: s.LogSample,
 	}
 	s.setLimits(&cfg)
 	return cfg, nil
@@ -129,11 +133,17 @@ func (s settings) setLimits(cfg *gateway.Config) {
 func (s settings) logger() *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(s.LogLevel)) // LogLevel is an enum, so its values are always valid
-	options := &slog.HandlerOptions{Level: level}
-	if s.LogFormat == "text" {
-		return slog.New(slog.NewTextHandler(os.Stderr, options))
+	newHandler := func(w io.Writer) slog.Handler {
+		options := &slog.HandlerOptions{Level: level}
+		if s.LogFormat == "text" {
+			return slog.NewTextHandler(w, options)
+		}
+		return slog.NewJSONHandler(w, options)
 	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	if s.LogDelay <= 0 {
+		return slog.New(newHandler(os.Stderr))
+	}
+	return slog.New(program.Buffered(os.Stderr, s.LogDelay, newHandler))
 }
 
 // rate is a limit in the form "per minute/burst".
