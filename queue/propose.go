@@ -51,16 +51,25 @@ func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 		return Command{}, err
 	}
 	for range maxTries {
-		device, now, err := q.locateNow(ctx, p.Tenant, p.SessionID)
-		if err != nil {
-			return Command{}, err
-		}
-		c, err := q.proposeAt(ctx, p, mode, device, now)
+		c, err := q.proposeNow(ctx, p, mode)
 		if !errors.Is(err, refusal.Stale) {
 			return c, err
 		}
+		q.clock.forget()
 	}
 	return Command{}, errClock
+}
+
+// proposeNow creates a command at the time by the store's clock. The error is refusal.Stale if
+// that time is not recent.
+func (q *Queue) proposeNow(ctx context.Context, p Proposal, mode Mode) (c Command, err error) {
+	device, now, found := q.recallNow(p.Tenant, p.SessionID)
+	if !found {
+		if device, now, err = q.locateNow(ctx, p.Tenant, p.SessionID); err != nil {
+			return Command{}, err
+		}
+	}
+	return q.proposeAt(ctx, p, mode, device, now)
 }
 
 // maxTries is the maximum number of tries of a proposal. A try fails if the store's clock jumps
