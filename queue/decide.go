@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"crypto/subtle"
+	"time"
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/store"
@@ -17,14 +18,19 @@ type Decision struct {
 	RequestID string
 	SoleUser  bool // the tenant has no other user, so the proposer may approve
 
+	// AuthSessionID is the id of the user's session at the token issuer; it may be empty. If the
+	// user or this session was cut off at EarliestCutOff or later, the decision is refused.
+	AuthSessionID  string
+	EarliestCutOff time.Time
+
 	Approved bool
 	Reason   string
 	Digest   string // digest of the command that the user saw; empty means that Decide does not check it
 }
 
 // Decide records a decision. Refusals: session_not_found, command_not_found,
-// digest_mismatch, self_approval, already_decided (with the recorded decision),
-// approval_expired, session_closed, command_finished.
+// digest_mismatch, unauthorized for a user who was cut off, self_approval, already_decided (with
+// the recorded decision), approval_expired, session_closed, command_finished.
 func (q *Queue) Decide(ctx context.Context, d Decision) (Command, error) {
 	r, c, err := q.getRecord(ctx, d.Tenant, d.SessionID, d.CommandID)
 	if err != nil {
@@ -47,7 +53,9 @@ func (q *Queue) Decide(ctx context.Context, d Decision) (Command, error) {
 		fourEyes = 0
 	}
 	mac, proposer := q.vouch(r, s, decision, d.UserID)
-	return q.runAsUser(ctx, decideScript, c, d.UserID, d.RequestID, decision, d.Reason, fourEyes, mac, proposer)
+	keys := []string{store.Tenant(d.Tenant).CutOffsKey()}
+	return q.runAsUser(ctx, decideScript, c, d.UserID, d.RequestID, keys,
+		decision, d.Reason, fourEyes, mac, proposer, d.AuthSessionID, d.EarliestCutOff.UnixMilli())
 }
 
 // vouch returns the MAC of a decision, and the proposer of the command. Both are empty if the
@@ -94,16 +102,16 @@ func (q *Queue) Cancel(ctx context.Context, r Cancel) (Command, error) {
 	if err != nil {
 		return Command{}, err
 	}
-	return q.runAsUser(ctx, cancelScript, c, r.UserID, r.RequestID, r.Reason)
+	return q.runAsUser(ctx, cancelScript, c, r.UserID, r.RequestID, nil, r.Reason)
 }
 
 // runAsUser runs a script on the command c, with a user as the actor, and returns the command
-// afterwards. It uses only fields of c that never change, because the script reads the current
+// afterwards. The keys follow those of the device. It uses only fields of c that never change, because the script reads the current
 // state itself.
-func (q *Queue) runAsUser(ctx context.Context, script *store.Script, c Command, userID, requestID string, args ...any) (Command, error) {
+func (q *Queue) runAsUser(ctx context.Context, script *store.Script, c Command, userID, requestID string, keys []string, args ...any) (Command, error) {
 	device := store.Device{Tenant: c.Tenant, ID: c.DeviceID}
 	scope := store.NewScope(device, store.ActorUser(userID), requestID, q.cfg.Retention)
-	reply, err := q.store.Run(ctx, script, device.Keys(), scope.Args(append([]any{c.ID, c.SessionID}, args...)...)...)
+	reply, err := q.store.Run(ctx, script, append(device.Keys(), keys...), scope.Args(append([]any{c.ID, c.SessionID}, args...)...)...)
 	if err != nil {
 		return Command{}, err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fieldgate/fieldgate"
+	customerlua "github.com/fieldgate/fieldgate/customer/lua"
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
@@ -31,7 +32,7 @@ var files embed.FS
 
 var (
 	proposeScript = store.NewScript(files, "lua/propose.lua")
-	decideScript  = store.NewScript(files, "lua/decide.lua")
+	decideScript  = store.NewScript(files, "lua/decide.lua", customerlua.Library)
 	cancelScript  = store.NewScript(files, "lua/cancel.lua")
 	claimScript   = store.NewScript(files, "lua/claim.lua")
 	extendScript  = store.NewScript(files, "lua/extend.lua")

@@ -10,6 +10,34 @@ local STREAM_LENGTH = 10000
 -- passed.
 local SYSTEM = 'system'
 
+-- event_fields returns the fields of an event, and a function that adds a field with a value that is
+-- neither nil nor empty.
+local function event_fields(kind, now, actor)
+  local fields = { 'type', kind, 'time', ms(now), 'actor', actor }
+  return fields, function(name, value)
+    if value and value ~= '' then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = value
+    end
+  end
+end
+
+-- append_event adds an event to the tenant's stream and its type to the reply. It returns the id of
+-- the event.
+local function append_event(stream_key, kind, fields)
+  recorded[#recorded + 1] = kind
+  return redis.call('XADD', stream_key, 'MAXLEN', '~', STREAM_LENGTH, '*', unpack(fields))
+end
+
+-- emit_tenant records an event of a tenant that concerns no device, wakes the instances and adds the
+-- type of the event to the reply. No timeline contains such an event.
+local function emit_tenant(stream_key, now, kind, e)
+  local fields, add = event_fields(kind, now, e.actor)
+  add('request', e.request)
+  add('data', cjson.encode(e.data))
+  wake('event', '-', e.tenant, append_event(stream_key, kind, fields))
+end
+
 -- emit records an event of a device, wakes the instances and adds the type of the event
 -- to the reply.
 --   kind                   the event's type, such as "command.claimed"
@@ -18,21 +46,15 @@ local SYSTEM = 'system'
 --   e.actor, e.request     used instead of the scope's actor and request id, if not nil
 --   e.ready                true if the device has more commands to claim
 local function emit(device, now, kind, e)
-  local fields = { 'type', kind, 'time', ms(now), 'device', device.id, 'actor', e.actor or device.actor }
-  local function add(name, value)
-    if value and value ~= '' then
-      fields[#fields + 1] = name
-      fields[#fields + 1] = value
-    end
-  end
+  local fields, add = event_fields(kind, now, e.actor or device.actor)
+  add('device', device.id)
   add('request', e.request or device.request)
   add('session', e.session)
   add('command', e.command)
   if e.data then
     add('data', cjson.encode(e.data))
   end
-  recorded[#recorded + 1] = kind
-  local id = redis.call('XADD', device.stream, 'MAXLEN', '~', STREAM_LENGTH, '*', unpack(fields))
+  local id = append_event(device.stream, kind, fields)
   redis.call('XADD', device.timeline, 'MINID', '~', ms(now - device.retention), '*', unpack(fields))
   redis.call('PEXPIRE', device.timeline, ms(device.retention))
   wake(e.ready and 'ready' or 'event', device.id, device.tenant, id)
