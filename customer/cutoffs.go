@@ -19,7 +19,7 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-var cutOffScript = store.NewScript(scripts, "lua/cut_off.lua")
+var cutOffScript = Scripts.Script("lua/cut_off.lua")
 
 const (
 	// MaxCutOffs is the number of cut-offs that the admins of a tenant may have at the same time.
@@ -32,7 +32,7 @@ const (
 	cutOffMargin = 5 * time.Minute
 )
 
-// CutOffKind tells apart the cut-offs of users and those of sessions of the issuer.
+// CutOffKind distinguishes the cut-offs of users from those of sessions of the issuer.
 type CutOffKind string
 
 // These are the kinds of cut-offs.
