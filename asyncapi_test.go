@@ -149,7 +149,8 @@ func TestSocketContract_EventTypes(t *testing.T) {
 		device.registered device.presence device.suspended device.resumed device.logins_revoked device.decommissioned
 		session.opened session.closed session.expired
 		command.proposed command.approved command.rejected command.claimed command.requeued command.released command.succeeded
-		command.failed command.timed_out command.cancel_requested command.cancelled command.expired`)
+		command.failed command.timed_out command.cancel_requested command.cancelled command.expired
+		user.cut_off`)
 
 	documented := enum(t, "EventType")
 
@@ -320,7 +321,7 @@ func eventsInScripts(t *testing.T) (types []string) {
 	t.Helper()
 	scripts, err := filepath.Glob("*/lua/*.lua")
 	require.NoError(t, err)
-	emit := regexp.MustCompile(`emit\([^']*'([a-z]+\.[a-z_]+)'`)
+	emit := regexp.MustCompile(`emit(?:_tenant)?\([^']*'([a-z]+\.[a-z_]+)'`)
 	for _, script := range scripts {
 		text, err := os.ReadFile(script)
 		require.NoError(t, err)

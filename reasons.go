@@ -36,6 +36,7 @@ const (
 	ReasonInvalidSession Reason = "invalid_session"   // session_id is not a valid id
 	ReasonInvalidTenant  Reason = "invalid_tenant"    // the tenant claim is not a valid tenant id
 	ReasonNotSignedIn    Reason = "not_signed_in"     // the token is that of no signed-in user
+	ReasonCutOff         Reason = "cut_off"           // the user or the session was cut off after it was issued
 	ReasonOtherUser      Reason = "other_user"        // the token is that of another user than the one of the socket
 )
 
@@ -61,7 +62,7 @@ func Reasons() []Reason {
 		ReasonTooLong, ReasonHeaderRefused, ReasonAlgorithm, ReasonUnknownKey, ReasonBadSignature,
 		ReasonBadClaims, ReasonMissingClaim, ReasonExpired, ReasonNotYetValid, ReasonLifetime, ReasonWrongIssuer,
 		ReasonWrongAudience, ReasonInvalidSubject, ReasonInvalidSession, ReasonInvalidTenant,
-		ReasonNotSignedIn, ReasonOtherUser,
+		ReasonNotSignedIn, ReasonCutOff, ReasonOtherUser,
 		ReasonUnknown, ReasonWrongOrigin, ReasonUnreadable, ReasonRevoked, ReasonDeviceInactive,
 		ReasonUnknownDevice, ReasonWrongSecret, ReasonWrongDevice, ReasonReplaced, ReasonUsed,
 	}

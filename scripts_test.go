@@ -28,6 +28,7 @@ const (
 // runs in the background, and its package handles the refusals. A socket frame runs the same
 // scripts as the corresponding operation.
 var runBy = map[string][]string{
+	"customer/lua/cut_off":       {"cutOff"},
 	"customer/lua/issue_ticket":  {"issueTicket"},
 	"customer/lua/redeem_ticket": {"openCustomerSocket"},
 

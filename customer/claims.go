@@ -75,7 +75,7 @@ func (v *Verifier) principalOf(payload []byte) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
-	principal.ExpiresAt = registered.Expiration()
+	principal.IssuedAt, principal.ExpiresAt = registered.IssuedAt(), registered.Expiration()
 	if !v.isCurrent(principal) { // jwx accepts an exp of 0, because it treats the claim as missing
 		return Principal{}, errExpired
 	}

@@ -39,6 +39,10 @@ type Principal struct {
 	// user has signed in directly.
 	ClientID string
 
+	// IssuedAt is the time at which the token was issued, by the issuer's clock. It decides which
+	// cut-offs refuse the principal.
+	IssuedAt time.Time
+
 	// ExpiresAt is the time at which the token expires, without leeway. A connection
 	// that outlives its request must be closed then.
 	ExpiresAt time.Time

@@ -159,7 +159,8 @@ type ticketRecord struct {
 	UserID    string `json:"user"`
 	Role      string `json:"role"`
 	SoleUser  bool   `json:"soleUser,omitempty"`
-	ExpiresAt int64  `json:"expiresAt"` // Unix milliseconds
+	IssuedAt  int64  `json:"issuedAt,omitempty"` // Unix milliseconds; zero in the record of an earlier version
+	ExpiresAt int64  `json:"expiresAt"`          // Unix milliseconds
 	SessionID string `json:"session,omitempty"`
 	Email     string `json:"email,omitempty"`
 	Name      string `json:"name,omitempty"`
@@ -170,7 +171,7 @@ type ticketRecord struct {
 func recordOf(p Principal, origin string) ticketRecord {
 	return ticketRecord{
 		Origin: origin, Tenant: p.Tenant, UserID: p.UserID, Role: p.Role.String(), SoleUser: p.SoleUser,
-		ExpiresAt: p.ExpiresAt.UnixMilli(), SessionID: p.SessionID,
+		IssuedAt: p.IssuedAt.UnixMilli(), ExpiresAt: p.ExpiresAt.UnixMilli(), SessionID: p.SessionID,
 		Email: p.Email, Name: p.Name, Assurance: p.Assurance, ClientID: p.ClientID,
 	}
 }
@@ -182,7 +183,7 @@ func (r ticketRecord) principal() (Principal, error) {
 	}
 	return Principal{
 		Tenant: r.Tenant, UserID: r.UserID, Role: role, SoleUser: r.SoleUser,
-		ExpiresAt: time.UnixMilli(r.ExpiresAt).UTC(), SessionID: r.SessionID,
+		IssuedAt: store.TimeOf(r.IssuedAt), ExpiresAt: time.UnixMilli(r.ExpiresAt).UTC(), SessionID: r.SessionID,
 		Email: r.Email, Name: r.Name, Assurance: r.Assurance, ClientID: r.ClientID,
 	}, nil
 }

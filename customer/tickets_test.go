@@ -39,6 +39,7 @@ func newTicketBench(s *store.Store, change ...func(*customer.TicketConfig)) tick
 func newPrincipal() customer.Principal {
 	return customer.Principal{
 		Tenant: storetest.Tenant(), UserID: "u-alice", Role: customer.Approver, SoleUser: true,
+		IssuedAt:  time.Now().Truncate(time.Second).UTC(),
 		ExpiresAt: time.Now().Add(time.Hour).Truncate(time.Millisecond).UTC(), SessionID: "s-1",
 		Email: "alice@example.com", Name: "Alice", Assurance: customer.AAL2, ClientID: "app",
 	}

@@ -206,6 +206,7 @@ func (e *Eraser) deleteRest(ctx context.Context, tenant string, keys []string) e
 	err = e.cfg.Store.Do(ctx, "erase_tenant", func(ctx context.Context, c store.Client) error {
 		pipe := c.TxPipeline()
 		pipe.ZRem(ctx, p.TenantsKey(), tenant)
+		pipe.ZRem(ctx, p.CutOffTenantsKey(), tenant)
 		for _, entry := range quarantined {
 			pipe.LRem(ctx, p.QuarantineKey(), 0, entry)
 		}

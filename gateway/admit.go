@@ -29,14 +29,28 @@ func (g *Gateway) authenticateUser(ctx context.Context, token string) (context.C
 // only a signature, and honest users may share the network.
 func (g *Gateway) verifyUser(ctx context.Context, token string) (principal customer.Principal, err error) {
 	if !customer.IsTicket(token) || request.Operation(ctx) != "openCustomerSocket" {
-		principal, err = g.verifier.Verify(ctx, token)
+		principal, err = g.verifyToken(ctx, token)
 		return principal, g.guard.count(ctx, err)
 	}
 	err = g.guard.verify(ctx, token, g.tickets.Issued(token), func() (err error) {
-		principal, err = g.tickets.Redeem(ctx, token, request.Origin(ctx))
+		if principal, err = g.tickets.Redeem(ctx, token, request.Origin(ctx)); err == nil {
+			err = g.cutOffs.Check(ctx, principal)
+		}
 		return err
 	})
 	return principal, err
+}
+
+// verifyToken verifies an access token, and checks that its user is not cut off.
+func (g *Gateway) verifyToken(ctx context.Context, token string) (customer.Principal, error) {
+	principal, err := g.verifier.Verify(ctx, token)
+	if err == nil {
+		err = g.cutOffs.Check(ctx, principal)
+	}
+	if err != nil {
+		return customer.Principal{}, err
+	}
+	return principal, nil
 }
 
 // loginCheckedByScript has the operations of devices whose script checks the login itself.

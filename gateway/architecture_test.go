@@ -28,7 +28,7 @@ var allowedImports = map[string]string{
 	"store":               ". diagnosis",
 	"refusal":             ". store",
 	"quota":               "store",
-	"queue":               ". device/lua quota recent refusal seal store",
+	"queue":               ". customer/lua device/lua quota recent refusal seal store",
 	"queue/model":         "queue store", // used by tests only
 	"queue/lua":           "store",
 	"credential":          "",
@@ -41,6 +41,7 @@ var allowedImports = map[string]string{
 	"ratelimit":           ". recent refusal store",
 	"customer":            ". credential diagnosis refusal store",
 	"customer/issuer":     "",
+	"customer/lua":        "store",
 	"generated":           ".",
 	"api/request":         ".",
 	"api/problem":         ". api/request",
@@ -58,7 +59,7 @@ var allowedImports = map[string]string{
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program",
 	"cmd/program":         "",
 
-	"cmd/fieldgate/admin":             ". cmd/fieldgate/connection handlers generated realtime device session queue quota ratelimit store verify erase",
+	"cmd/fieldgate/admin":             ". cmd/fieldgate/connection handlers generated realtime customer device session queue quota ratelimit store verify erase",
 	"cmd/fieldgate/connection":        "store",
 	"cmd/fieldgate-agent/diagnostics": "clients/go clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process cmd/fieldgate-agent/settings",

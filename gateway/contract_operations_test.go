@@ -81,6 +81,9 @@ var examples = map[string]example{
 	"issueTicket":        {body: `{"origin":"https://app.example.com"}`, status: 201},
 	"listConnections":    {status: 200},
 	"closeConnection":    {status: 404},
+
+	"cutOff":      {body: `{"kind":"user","id":"mallory","reason":"laptop stolen"}`, status: 200},
+	"listCutOffs": {status: 200},
 }
 
 // operation is an operation of the contract, with the rules for calling it.

@@ -46,6 +46,7 @@ type Gateway struct {
 	quotas      *quota.Service
 	hub         *realtime.Hub
 	tickets     *customer.Tickets
+	cutOffs     *customer.CutOffs
 	limits      *ratelimit.Limiter
 	guard       *guard
 	reads       *tenantReads
@@ -161,6 +162,9 @@ func (g *Gateway) assemble() error {
 	g.health.Store, g.health.Issuer = g.store, g.probe.status
 	g.tickets = customer.NewTickets(customer.TicketConfig{Store: g.store})
 	g.hub = g.newHub()
+	g.cutOffs = customer.NewCutOffs(customer.CutOffConfig{
+		Store: g.store, MaxLifetime: g.cfg.JWTMaxLifetime, Changed: g.hub.VerifyUsers, Logger: g.log,
+	})
 	return g.newHandler()
 }
 
@@ -218,7 +222,7 @@ func verifierConfigOf(cfg Config) customer.Config {
 func (g *Gateway) newHandler() error {
 	server, err := handlers.New(handlers.Config{
 		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Quotas: g.quotas, Health: g.health,
-		Hub: g.hub, Tickets: g.tickets, Verify: g.verifier.Verify, LimitTenant: g.limitTenant,
+		Hub: g.hub, Tickets: g.tickets, CutOffs: g.cutOffs, Verify: g.verifyToken, LimitTenant: g.limitTenant,
 		WrongCode: g.guard.suspect,
 		Approvals: customer.ApprovalRules{Assurance: g.cfg.ApprovalAAL, Clients: g.cfg.AllowedClients},
 	})

@@ -67,6 +67,7 @@ func (g *Gateway) startWorkers(ctx context.Context) {
 		g.workers.Go(func() { g.store.Reconcile(ctx, g.reconcileConfig()) })
 	}
 	g.workers.Go(func() { g.hub.Run(ctx) })
+	g.workers.Go(func() { g.cutOffs.Run(ctx) })
 	g.workers.Go(func() { _ = g.verifier.Run(ctx) })
 	g.workers.Go(func() { g.probe.run(ctx) })
 }
@@ -103,6 +104,7 @@ func (g *Gateway) reconcileDevice(ctx context.Context, d store.Device) (more int
 func (g *Gateway) handleWake(w store.Wake) {
 	g.queue.HandleWake(w)
 	g.hub.HandleWake(w)
+	g.cutOffs.HandleWake(w)
 }
 
 func (g *Gateway) serve(server *http.Server, listener net.Listener, failed chan<- error) {

@@ -111,6 +111,24 @@ func (e ConnectionKind) Valid() bool {
 	}
 }
 
+// Defines values for CutOffKind.
+const (
+	CutOffKindSession CutOffKind = "session"
+	CutOffKindUser    CutOffKind = "user"
+)
+
+// Valid indicates whether the value is a known member of the CutOffKind enum.
+func (e CutOffKind) Valid() bool {
+	switch e {
+	case CutOffKindSession:
+		return true
+	case CutOffKindUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Decision.
 const (
 	DecisionApproved Decision = "approved"
@@ -810,6 +828,68 @@ type ContractObject map[string]interface{}
 // ContractText The document as text.
 type ContractText = string
 
+// CutOff A user or a session whose earlier tokens are refused.
+type CutOff struct {
+	// CutOffAt The time of the cut-off. Tokens that were issued before are refused.
+	CutOffAt fieldgate.Timestamp `json:"cutOffAt"`
+
+	// CutOffBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	CutOffBy string `json:"cutOffBy"`
+
+	// ID The id of a user or of a session of the token issuer, as its tokens contain it.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	ID string `json:"id"`
+
+	// Kind What is cut off: `user` by the claim `sub` of the tokens, or `session`, one sign-in at the
+	// token issuer, by the claim `session_id`. Values may be added.
+	Kind CutOffKind `json:"kind"`
+
+	// Reason The reason, in words, for readers of the timeline.
+	//
+	// Example: agreed with the site
+	Reason string `json:"reason,omitempty,omitzero"`
+}
+
+// CutOffID The id of a user or of a session of the token issuer, as its tokens contain it.
+//
+// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+type CutOffID = string
+
+// CutOffKind What is cut off: `user` by the claim `sub` of the tokens, or `session`, one sign-in at the
+// token issuer, by the claim `session_id`. Values may be added.
+type CutOffKind string
+
+// CutOffList A page of cut-offs.
+type CutOffList struct {
+	// Items The items of this page.
+	Items []CutOff `json:"items"`
+
+	// NextCursor The `cursor` of the next page. Absent on the last page.
+	//
+	// Example: MDFqZDNxOHp2Ng
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+}
+
+// CutOffRequest Who is to be cut off.
+type CutOffRequest struct {
+	// ID The id of a user or of a session of the token issuer, as its tokens contain it.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	ID string `json:"id"`
+
+	// Kind What is cut off: `user` by the claim `sub` of the tokens, or `session`, one sign-in at the
+	// token issuer, by the claim `session_id`. Values may be added.
+	Kind CutOffKind `json:"kind"`
+
+	// Reason The reason, in words, for readers of the timeline.
+	//
+	// Example: agreed with the site
+	Reason string `json:"reason,omitempty,omitzero"`
+}
+
 // DecidedCommand The command with the decision on it.
 type DecidedCommand struct {
 	// Command A command for one device. What it asks of the device never changes after it is proposed.
@@ -1103,7 +1183,8 @@ type Event struct {
 	// `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 	// `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 	// `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-	// `command.expired`. Values may be added; tolerate unknown ones.
+	// `command.expired`. Of a user: `user.cut_off`, which only sockets receive. Values may be added;
+	// tolerate unknown ones.
 	//
 	//
 	// Example: command.proposed
@@ -1133,7 +1214,8 @@ type EventList struct {
 // `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 // `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 // `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-// `command.expired`. Values may be added; tolerate unknown ones.
+// `command.expired`. Of a user: `user.cut_off`, which only sockets receive. Values may be added;
+// tolerate unknown ones.
 //
 // Example: command.proposed
 type EventType = string
@@ -1372,8 +1454,8 @@ type Problem struct {
 	// Errors Each invalid part of the request. Only with `validation_failed`.
 	Errors []FieldError `json:"errors,omitempty,omitzero"`
 
-	// Quota The exceeded quota, by its name in `GET /api/v1/customer/usage`. Only with
-	// `quota_exceeded`.
+	// Quota The exceeded quota, by its name in `GET /api/v1/customer/usage`; `cutOffs` for the number
+	// of cut-offs, which is fixed. Only with `quota_exceeded`.
 	//
 	//
 	// Example: readyCommands
@@ -1920,6 +2002,15 @@ type ListConnectionsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListCutOffsParams defines parameters for ListCutOffs.
+type ListCutOffsParams struct {
+	// Limit The maximum number of items in a page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `nextCursor` of the previous page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListDevicesParams defines parameters for ListDevices.
 type ListDevicesParams struct {
 	// Status Only devices with this status.
@@ -2029,6 +2120,9 @@ type RegisterDeviceParams struct {
 	// safe. See "Repeating requests".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
+
+// CutOffJSONRequestBody defines body for CutOff for application/json ContentType.
+type CutOffJSONRequestBody = CutOffRequest
 
 // ProvisionDeviceJSONRequestBody defines body for ProvisionDevice for application/json ContentType.
 type ProvisionDeviceJSONRequestBody = ProvisionDeviceRequest
@@ -2190,6 +2284,12 @@ type ServerInterface interface {
 	// CloseConnection Close a connection
 	// (DELETE /api/v1/customer/connections/{connectionId})
 	CloseConnection(w http.ResponseWriter, r *http.Request, connectionID ConnectionInPath)
+	// ListCutOffs List who was cut off
+	// (GET /api/v1/customer/cut-offs)
+	ListCutOffs(w http.ResponseWriter, r *http.Request, params ListCutOffsParams)
+	// CutOff Cut a user off
+	// (POST /api/v1/customer/cut-offs)
+	CutOff(w http.ResponseWriter, r *http.Request)
 	// ListDevices List devices
 	// (GET /api/v1/customer/devices)
 	ListDevices(w http.ResponseWriter, r *http.Request, params ListDevicesParams)
@@ -2325,6 +2425,18 @@ func (_ Unimplemented) ListConnections(w http.ResponseWriter, r *http.Request, p
 // CloseConnection Close a connection
 // (DELETE /api/v1/customer/connections/{connectionId})
 func (_ Unimplemented) CloseConnection(w http.ResponseWriter, r *http.Request, connectionID ConnectionInPath) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListCutOffs List who was cut off
+// (GET /api/v1/customer/cut-offs)
+func (_ Unimplemented) ListCutOffs(w http.ResponseWriter, r *http.Request, params ListCutOffsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CutOff Cut a user off
+// (POST /api/v1/customer/cut-offs)
+func (_ Unimplemented) CutOff(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2687,6 +2799,66 @@ func (siw *ServerInterfaceWrapper) CloseConnection(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CloseConnection(w, r, connectionID)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListCutOffs operation middleware
+func (siw *ServerInterfaceWrapper) ListCutOffs(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCutOffsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListCutOffs(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CutOff operation middleware
+func (siw *ServerInterfaceWrapper) CutOff(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CutOff(w, r)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4017,6 +4189,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Delete(options.BaseURL+"/api/v1/customer/connections/{connectionId}", wrapper.CloseConnection)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/customer/cut-offs", wrapper.ListCutOffs)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/v1/customer/cut-offs", wrapper.CutOff)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/v1/customer/devices", wrapper.ListDevices)
 	})
 	r.Group(func(r chi.Router) {
@@ -4192,6 +4370,50 @@ type CloseConnection204Response struct {
 func (response CloseConnection204Response) VisitCloseConnectionResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
+}
+
+type ListCutOffsRequestObject struct {
+	Params ListCutOffsParams
+}
+
+type ListCutOffsResponseObject interface {
+	VisitListCutOffsResponse(w http.ResponseWriter) error
+}
+
+type ListCutOffs200JSONResponse CutOffList
+
+func (response ListCutOffs200JSONResponse) VisitListCutOffsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CutOffRequestObject struct {
+	Body *CutOffJSONRequestBody
+}
+
+type CutOffResponseObject interface {
+	VisitCutOffResponse(w http.ResponseWriter) error
+}
+
+type CutOff200JSONResponse CutOff
+
+func (response CutOff200JSONResponse) VisitCutOffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListDevicesRequestObject struct {
@@ -5087,6 +5309,12 @@ type StrictServerInterface interface {
 	// CloseConnection Close a connection
 	// (DELETE /api/v1/customer/connections/{connectionId})
 	CloseConnection(ctx context.Context, request CloseConnectionRequestObject) (CloseConnectionResponseObject, error)
+	// ListCutOffs List who was cut off
+	// (GET /api/v1/customer/cut-offs)
+	ListCutOffs(ctx context.Context, request ListCutOffsRequestObject) (ListCutOffsResponseObject, error)
+	// CutOff Cut a user off
+	// (POST /api/v1/customer/cut-offs)
+	CutOff(ctx context.Context, request CutOffRequestObject) (CutOffResponseObject, error)
 	// ListDevices List devices
 	// (GET /api/v1/customer/devices)
 	ListDevices(ctx context.Context, request ListDevicesRequestObject) (ListDevicesResponseObject, error)
@@ -5313,6 +5541,63 @@ func (sh *strictHandler) CloseConnection(w http.ResponseWriter, r *http.Request,
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CloseConnectionResponseObject); ok {
 		if err := validResponse.VisitCloseConnectionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListCutOffs operation middleware
+func (sh *strictHandler) ListCutOffs(w http.ResponseWriter, r *http.Request, params ListCutOffsParams) {
+	var request ListCutOffsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCutOffs(ctx, request.(ListCutOffsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCutOffs")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListCutOffsResponseObject); ok {
+		if err := validResponse.VisitListCutOffsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CutOff operation middleware
+func (sh *strictHandler) CutOff(w http.ResponseWriter, r *http.Request) {
+	var request CutOffRequestObject
+
+	var body CutOffJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CutOff(ctx, request.(CutOffRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CutOff")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CutOffResponseObject); ok {
+		if err := validResponse.VisitCutOffResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

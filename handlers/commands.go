@@ -119,6 +119,7 @@ func (s *Server) DecideCommand(ctx context.Context, r generated.DecideCommandReq
 func decisionFrom(ctx context.Context, r generated.DecideCommandRequestObject) queue.Decision {
 	return queue.Decision{
 		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx), SoleUser: userPrincipal(ctx).SoleUser,
+		AuthSessionID: userPrincipal(ctx).SessionID, EarliestCutOff: userPrincipal(ctx).EarliestCutOff(),
 		SessionID: r.SessionID, CommandID: r.Body.CommandID,
 		Approved: r.Body.Approved, Reason: r.Body.Reason, Digest: r.Body.Digest,
 	}

@@ -107,6 +107,8 @@ func sessionResponses() []response {
 		{[]any{generated.ListSessionEvents200JSONResponse(eventListOf(events, "next"))}, nil},
 		{[]any{ticketResponse(filled[customer.Ticket]())}, nil},
 		{[]any{generated.ListConnections200JSONResponse(connectionListOf(connections, "next"))}, nil},
+		{[]any{generated.CutOff200JSONResponse(CutOffRecord(filled[customer.CutOff]()))}, nil},
+		{[]any{generated.ListCutOffs200JSONResponse(cutOffListOf(filled[[]customer.CutOff](), "next"))}, nil},
 	}
 }
 
@@ -219,6 +221,8 @@ func customerRequests() []requestCase {
 		}),
 		converted(func(ctx context.Context, r generated.OpenSessionRequestObject) any { return openSessionFrom(ctx, r) }),
 		converted(func(ctx context.Context, r generated.CloseSessionRequestObject) any { return closeSessionFrom(ctx, r) }),
+		converted(func(ctx context.Context, r generated.CutOffRequestObject) any { return cutOffFrom(ctx, r) }).
+			leavesEmpty("Operator", "only the operator's command sets it"),
 		converted(func(ctx context.Context, r generated.IssueTicketRequestObject) any { return ticketOriginFrom(ctx, r) }),
 	}
 }
@@ -266,6 +270,9 @@ func listRequests() []requestCase {
 			return pageFrom(r.Params.Limit, r.Params.Cursor)
 		}).except("SessionID", passedOn),
 		converted(func(_ context.Context, r generated.ListConnectionsRequestObject) any {
+			return pageFrom(r.Params.Limit, r.Params.Cursor)
+		}),
+		converted(func(_ context.Context, r generated.ListCutOffsRequestObject) any {
 			return pageFrom(r.Params.Limit, r.Params.Cursor)
 		}),
 		converted(func(_ context.Context, r generated.ListApprovalsRequestObject) any {

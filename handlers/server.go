@@ -30,6 +30,7 @@ type Config struct {
 	Health   *Health
 	Hub      *realtime.Hub
 	Tickets  *customer.Tickets
+	CutOffs  *customer.CutOffs
 
 	// Verify verifies the token with which a client renews its socket.
 	Verify func(ctx context.Context, token string) (customer.Principal, error)
@@ -61,6 +62,7 @@ type Server struct {
 	health   *Health
 	hub      *realtime.Hub
 	tickets  *customer.Tickets
+	cutOffs  *customer.CutOffs
 	verify   func(ctx context.Context, token string) (customer.Principal, error)
 	frames   frames
 
@@ -91,7 +93,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	return &Server{
 		devices: cfg.Devices, sessions: cfg.Sessions, queue: cfg.Queue, quotas: cfg.Quotas, health: cfg.Health,
-		hub: cfg.Hub, tickets: cfg.Tickets, verify: cfg.Verify, frames: frames, limitTenant: cfg.LimitTenant,
+		hub: cfg.Hub, tickets: cfg.Tickets, cutOffs: cfg.CutOffs, verify: cfg.Verify, frames: frames, limitTenant: cfg.LimitTenant,
 		wrongCode: cfg.WrongCode, approvals: cfg.Approvals,
 	}, nil
 }

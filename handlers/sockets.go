@@ -98,13 +98,30 @@ func (s *Server) deviceVerifier(token string, expiresAt time.Time) func(context.
 // OpenCustomerSocket opens the socket of a user.
 func (s *Server) OpenCustomerSocket(ctx context.Context, _ generated.OpenCustomerSocketRequestObject) (generated.OpenCustomerSocketResponseObject, error) {
 	p := userPrincipal(ctx)
+	user := new(socketUser)
+	user.Store(&p)
 	return s.open(ctx, realtime.OpenRequest{
-		Tenant: p.Tenant, User: p.UserID, Names: callerNames(ctx), ExpiresAt: p.ExpiresAt,
-		Verify: func(context.Context) realtime.CloseCode { return 0 },
+		Tenant: p.Tenant, User: p.UserID, Names: callerNames(ctx), ExpiresAt: p.ExpiresAt, Verify: s.userVerifier(user),
 		Serve: func(ctx context.Context, socket *realtime.Socket, f realtime.Frame) (any, error) {
-			return s.customerFrame(frameContext(ctx, f), socket, p, f)
+			return s.customerFrame(frameContext(ctx, f), socket, user, f)
 		},
 	}), nil
+}
+
+// socketUser is the user of an open socket. A refresh frame replaces the principal by that of a newer
+// token of the same user and tenant.
+type socketUser struct {
+	atomic.Pointer[customer.Principal]
+}
+
+// userVerifier returns the Verify function for a user's socket.
+func (s *Server) userVerifier(user *socketUser) func(context.Context) realtime.CloseCode {
+	return func(ctx context.Context) realtime.CloseCode {
+		if fieldgate.CodeOf(s.cutOffs.Check(ctx, *user.Load())) == fieldgate.CodeUnauthorized {
+			return realtime.CloseWithdrawn
+		}
+		return 0
+	}
 }
 
 // subscribeCost is the cost of a subscribe frame, which reads the store up to three times.
@@ -118,9 +135,13 @@ func frameCost(frameType string) int {
 	return 1
 }
 
-// customerFrame serves a frame of a user's socket. It counts the frame before it decodes any data
-// of the frame.
-func (s *Server) customerFrame(ctx context.Context, socket *realtime.Socket, p customer.Principal, f realtime.Frame) (any, error) {
+// customerFrame serves a frame of a user's socket. It checks the user and counts the frame before it
+// decodes any data of the frame.
+func (s *Server) customerFrame(ctx context.Context, socket *realtime.Socket, user *socketUser, f realtime.Frame) (any, error) {
+	p := *user.Load()
+	if err := s.cutOffs.Check(ctx, p); err != nil {
+		return nil, err
+	}
 	if err := s.limitTenant(ctx, p.Tenant, frameCost(f.Type)); err != nil {
 		return nil, err
 	}
@@ -130,7 +151,7 @@ func (s *Server) customerFrame(ctx context.Context, socket *realtime.Socket, p c
 	case "unsubscribe":
 		return serveFrame(s.frames, f, func(r unsubscribeFrame) (any, error) { return unsubscribe(socket, r), nil })
 	case "refresh":
-		return serveFrame(s.frames, f, func(r refreshFrame) (any, error) { return s.refresh(ctx, socket, p, r) })
+		return serveFrame(s.frames, f, func(r refreshFrame) (any, error) { return s.refresh(ctx, socket, user, r) })
 	}
 	return nil, errFrameType
 }
@@ -160,7 +181,8 @@ func unsubscribe(socket *realtime.Socket, r unsubscribeFrame) any {
 
 // refresh replaces the token of an open socket. The new token must belong to the same user and
 // tenant.
-func (s *Server) refresh(ctx context.Context, socket *realtime.Socket, p customer.Principal, r refreshFrame) (any, error) {
+func (s *Server) refresh(ctx context.Context, socket *realtime.Socket, user *socketUser, r refreshFrame) (any, error) {
+	p := user.Load()
 	renewed, err := s.verify(ctx, r.Token)
 	if err != nil {
 		return nil, err
@@ -172,6 +194,7 @@ func (s *Server) refresh(ctx context.Context, socket *realtime.Socket, p custome
 			Reason: fieldgate.ReasonOtherUser,
 		}
 	}
+	user.Store(&renewed)
 	socket.Renew(renewed.ExpiresAt)
 	return map[string]any{"expiresAt": fieldgate.At(renewed.ExpiresAt)}, nil
 }

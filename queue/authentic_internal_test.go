@@ -71,7 +71,8 @@ func TestDecide_ProposerMayNotApproveRecordThatIsChangedMeanwhile(t *testing.T) 
 		require.NoError(t, s.Do(t.Context(), "test", func(ctx context.Context, c store.Client) error {
 			return c.HSet(ctx, device.CommandsKey(), r.id, strings.Replace(r.state, `"user:u"`, `"user:v"`, 1)).Err()
 		}))
-		_, err = q.runAsUser(t.Context(), decideScript, c, q.scopeOf(c, "u", fieldgate.Names{}, "r"), "approved", "", 1, mac, proposer)
+		scope, keys := q.scopeOf(c, "u", fieldgate.Names{}, "r"), []string{store.Tenant(r.tenant).CutOffsKey()}
+		_, err = q.runAsUser(t.Context(), decideScript, c, scope, keys, "approved", "", 1, mac, proposer, "", time.Now().UnixMilli())
 		var refused *fieldgate.Error
 		require.ErrorAs(t, err, &refused)
 		require.Equal(t, fieldgate.CodeSelfApproval, refused.Code)

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"crypto/subtle"
+	"time"
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/store"
@@ -18,14 +19,19 @@ type Decision struct {
 	RequestID string
 	SoleUser  bool // the tenant has no other user, so the proposer may approve
 
+	// AuthSessionID is the id of the user's session at the token issuer; it may be empty. If the
+	// user or this session was cut off at EarliestCutOff or later, the decision is refused.
+	AuthSessionID  string
+	EarliestCutOff time.Time
+
 	Approved bool
 	Reason   string
 	Digest   string // digest of the command that the user saw; empty means that Decide does not check it
 }
 
 // Decide records a decision. Refusals: session_not_found, command_not_found,
-// digest_mismatch, self_approval, already_decided (with the recorded decision),
-// approval_expired, session_closed, command_finished.
+// digest_mismatch, unauthorized for a user who was cut off, self_approval, already_decided (with
+// the recorded decision), approval_expired, session_closed, command_finished.
 func (q *Queue) Decide(ctx context.Context, d Decision) (Command, error) {
 	r, c, err := q.getRecord(ctx, d.Tenant, d.SessionID, d.CommandID)
 	if err != nil {
@@ -48,7 +54,9 @@ func (q *Queue) Decide(ctx context.Context, d Decision) (Command, error) {
 		fourEyes = 0
 	}
 	mac, proposer := q.vouch(r, s, decision, d.UserID)
-	return q.runAsUser(ctx, decideScript, c, q.scopeOf(c, d.UserID, d.Names, d.RequestID), decision, d.Reason, fourEyes, mac, proposer)
+	scope, keys := q.scopeOf(c, d.UserID, d.Names, d.RequestID), []string{store.Tenant(d.Tenant).CutOffsKey()}
+	return q.runAsUser(ctx, decideScript, c, scope, keys,
+		decision, d.Reason, fourEyes, mac, proposer, d.AuthSessionID, d.EarliestCutOff.UnixMilli())
 }
 
 // vouch returns the MAC of a decision, and the proposer of the command. Both are empty if the
@@ -96,7 +104,7 @@ func (q *Queue) Cancel(ctx context.Context, r Cancel) (Command, error) {
 	if err != nil {
 		return Command{}, err
 	}
-	return q.runAsUser(ctx, cancelScript, c, q.scopeOf(c, r.UserID, r.Names, r.RequestID), r.Reason)
+	return q.runAsUser(ctx, cancelScript, c, q.scopeOf(c, r.UserID, r.Names, r.RequestID), nil, r.Reason)
 }
 
 // scopeOf returns the scope of a user's request that concerns the command c.
@@ -106,10 +114,10 @@ func (q *Queue) scopeOf(c Command, userID string, names fieldgate.Names, request
 }
 
 // runAsUser runs a script on the command c in the scope of a user's request, and returns the
-// command afterwards. It uses only fields of c that never change, because the script reads the
-// current state itself.
-func (q *Queue) runAsUser(ctx context.Context, script *store.Script, c Command, scope store.Scope, args ...any) (Command, error) {
-	reply, err := q.store.Run(ctx, script, scope.Device.Keys(), scope.Args(append([]any{c.ID, c.SessionID}, args...)...)...)
+// command afterwards. The keys follow those of the device. It uses only fields of c that never
+// change, because the script reads the current state itself.
+func (q *Queue) runAsUser(ctx context.Context, script *store.Script, c Command, scope store.Scope, keys []string, args ...any) (Command, error) {
+	reply, err := q.store.Run(ctx, script, append(scope.Device.Keys(), keys...), scope.Args(append([]any{c.ID, c.SessionID}, args...)...)...)
 	if err != nil {
 		return Command{}, err
 	}

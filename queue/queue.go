@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	customerlua "github.com/fieldgate/fieldgate/customer/lua"
 	devicelua "github.com/fieldgate/fieldgate/device/lua"
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/recent"
@@ -29,7 +30,7 @@ import (
 var files embed.FS
 
 // Scripts is the set of the package's scripts.
-var Scripts = store.NewScripts("queue", files, devicelua.Library)
+var Scripts = store.NewScripts("queue", files, devicelua.Library, customerlua.Library)
 
 var (
 	proposeScript = Scripts.Script("lua/propose.lua")

@@ -236,7 +236,7 @@ func (h *Hub) add(s *Socket) {
 	if s.recheck {
 		h.renewNow(s)
 	}
-	if s.reverify {
+	if s.reverify || s.User != "" { // a user may have been cut off while the socket was opening
 		go s.verify()
 	}
 	if h.draining {
@@ -297,6 +297,22 @@ func (h *Hub) verifyDevice(deviceID string) {
 	for _, s := range h.opening {
 		s.reverify = s.reverify || s.Device == deviceID
 	}
+}
+
+// VerifyUsers re-verifies the sockets of a tenant's users on this instance, because the rights of a
+// user have changed. It does not block. A socket that is opening is verified as soon as it is open.
+func (h *Hub) VerifyUsers(tenant string) {
+	var users []*Socket
+	for _, s := range h.all() {
+		if s.Tenant == tenant && s.User != "" {
+			users = append(users, s)
+		}
+	}
+	go func() {
+		for _, s := range users {
+			s.verify()
+		}
+	}()
 }
 
 // closeKicked closes the socket for which Kick was called.

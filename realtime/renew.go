@@ -123,6 +123,9 @@ func (h *Hub) renewUsers(ctx context.Context, batch []*Socket) error {
 	for i := range ended {
 		renewing[ended.String(i)].conn.Close(CloseWithdrawn, kicked)
 	}
+	for _, s := range renewing {
+		s.verify()
+	}
 	return nil
 }
 

@@ -36,7 +36,8 @@ type OpenRequest struct {
 
 	// Verify re-verifies the principal. It returns zero if the socket may stay open, and
 	// otherwise the code for the close frame. It also returns zero if the check itself
-	// fails, for example because the store does not respond.
+	// fails, for example because the store does not respond. For a user it is called at each
+	// renewal, so it should not call the store.
 	Verify func(ctx context.Context) CloseCode
 
 	// Header holds headers to add to the handshake's response.

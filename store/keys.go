@@ -118,6 +118,10 @@ func (p Partition) TenantsKey() string { return p.key("tenants") }
 // settle.
 func (p Partition) QuarantineKey() string { return p.key("quarantine") }
 
+// CutOffTenantsKey returns the key of the index of those tenants in the partition that have
+// cut-offs. The score of a tenant changes with each of its cut-offs.
+func (p Partition) CutOffTenantsKey() string { return p.key("cut-offs") }
+
 // ActivationKey returns the key that maps an activation code to its device. The hash is
 // the keyed hash of the code. The partition depends on the hash, because a device that
 // registers does not know its tenant yet.
@@ -192,6 +196,14 @@ func DigestOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:16])
 }
+
+// CutOffsKey returns the key of the sorted set of the tenant's users and issuer's sessions that
+// were cut off, by the time of the cut-off in Unix milliseconds. Its members are "user:<id>" and
+// "session:<id>".
+func (t Tenant) CutOffsKey() string { return t.key("cut-offs") }
+
+// CutOffDetailsKey returns the key of the hash with the details of the tenant's cut-offs.
+func (t Tenant) CutOffDetailsKey() string { return t.key("cut-offs", "details") }
 
 // RateKey returns the key of the tenant's rate limit.
 func (t Tenant) RateKey() string { return t.key("rate") }

@@ -21,6 +21,7 @@ func keysOf(tenant string, d store.Device) map[string]string {
 		"stream": t.StreamKey(), "inbox": t.InboxKey(), "devices": t.DevicesKey(), "external": t.ExternalIDsKey(),
 		"sessions": t.SessionsKey(), "rate": t.RateKey(), "idempotency": store.IdempotencyKeys(tenant, "key-1")[0],
 		"usage": t.UsageKey(), "socket leases": t.SocketLeasesKey(), "by status": t.DevicesByKey("status", "active"), "by tag": t.DevicesByKey("tag", "site=berlin"),
+		"cut-offs": t.CutOffsKey(), "cut-off details": t.CutOffDetailsKey(),
 		"device sessions": d.SessionsKey(), "device rate": d.RateKey(), "device claim": d.ClaimKey("d1"), "registration": d.RegistrationKey("d1"),
 		"login": store.LoginKey(d.ID, "h1"), "logins": store.LoginsKey(d.ID), "session": store.SessionKey(session), "result": store.ResultKey(command),
 	}
@@ -79,6 +80,7 @@ func TestKeys_AreDistinct(t *testing.T) {
 		add(store.ActivationKey(store.DigestOf(tenant)), "activation of "+tenant)
 		add(store.PartitionOf(tenant).DueKey(), "due index")
 		add(store.PartitionOf(tenant).QuarantineKey(), "quarantine")
+		add(store.PartitionOf(tenant).CutOffTenantsKey(), "index of cut-offs")
 	}
 }
 

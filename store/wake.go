@@ -46,6 +46,9 @@ type Wake struct {
 	Connection string
 	Kick       bool
 
+	// CutOff reports that a user of the tenant was cut off. Such a wake-up has no event.
+	CutOff bool
+
 	// LoginEnded reports that one of the device's logins was ended, by a logout or
 	// because the device has too many logins. Such a wake-up has no event.
 	LoginEnded bool
@@ -126,6 +129,8 @@ func parseWake(payload string) Wake {
 		return Wake{DeviceID: f[1], LoginEnded: true}
 	case "socket", "kick":
 		return Wake{DeviceID: f[1], Tenant: f[2], Connection: f[3], Kick: kind == "kick"}
+	case "cut-off":
+		return Wake{Tenant: f[2], CutOff: true}
 	default:
 		return Wake{Ready: kind == "ready", DeviceID: f[1], Tenant: f[2], EventID: f[3]}
 	}

@@ -43,6 +43,12 @@ const (
 	ConnectionKindDevice   ConnectionKind = "device"
 )
 
+// Defines values for CutOffKind.
+const (
+	CutOffKindSession CutOffKind = "session"
+	CutOffKindUser    CutOffKind = "user"
+)
+
 // Defines values for Decision.
 const (
 	DecisionApproved Decision = "approved"
@@ -556,6 +562,63 @@ type Connections struct {
 	Devices int `json:"devices"`
 }
 
+// CutOff A user or a session whose earlier tokens are refused.
+type CutOff struct {
+	// CutOffAt The time of the cut-off. Tokens that were issued before are refused.
+	CutOffAt time.Time `json:"cutOffAt"`
+
+	// CutOffBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	CutOffBy string `json:"cutOffBy"`
+
+	// ID The id of a user or of a session of the token issuer, as its tokens contain it.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	ID string `json:"id"`
+
+	// Kind What is cut off: `user` by the claim `sub` of the tokens, or `session`, one sign-in at the
+	// token issuer, by the claim `session_id`. Values may be added.
+	Kind CutOffKind `json:"kind"`
+
+	// Reason The reason, in words, for readers of the timeline.
+	//
+	// Example: agreed with the site
+	Reason string `json:"reason,omitempty,omitzero"`
+}
+
+// CutOffKind What is cut off: `user` by the claim `sub` of the tokens, or `session`, one sign-in at the
+// token issuer, by the claim `session_id`. Values may be added.
+type CutOffKind string
+
+// CutOffList A page of cut-offs.
+type CutOffList struct {
+	// Items The items of this page.
+	Items []CutOff `json:"items"`
+
+	// NextCursor The `cursor` of the next page. Absent on the last page.
+	//
+	// Example: MDFqZDNxOHp2Ng
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+}
+
+// CutOffRequest Who is to be cut off.
+type CutOffRequest struct {
+	// ID The id of a user or of a session of the token issuer, as its tokens contain it.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	ID string `json:"id"`
+
+	// Kind What is cut off: `user` by the claim `sub` of the tokens, or `session`, one sign-in at the
+	// token issuer, by the claim `session_id`. Values may be added.
+	Kind CutOffKind `json:"kind"`
+
+	// Reason The reason, in words, for readers of the timeline.
+	//
+	// Example: agreed with the site
+	Reason string `json:"reason,omitempty,omitzero"`
+}
+
 // DecidedCommand The command with the decision on it.
 type decidedCommand struct {
 	// Command A command for one device. What it asks of the device never changes after it is proposed.
@@ -834,7 +897,8 @@ type Event struct {
 	// `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 	// `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 	// `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-	// `command.expired`. Values may be added; tolerate unknown ones.
+	// `command.expired`. Of a user: `user.cut_off`, which only sockets receive. Values may be added;
+	// tolerate unknown ones.
 	//
 	//
 	// Example: command.proposed
@@ -1055,8 +1119,8 @@ type Problem struct {
 	// Errors Each invalid part of the request. Only with `validation_failed`.
 	Errors []FieldError `json:"errors,omitempty,omitzero"`
 
-	// Quota The exceeded quota, by its name in `GET /api/v1/customer/usage`. Only with
-	// `quota_exceeded`.
+	// Quota The exceeded quota, by its name in `GET /api/v1/customer/usage`; `cutOffs` for the number
+	// of cut-offs, which is fixed. Only with `quota_exceeded`.
 	//
 	//
 	// Example: readyCommands
@@ -1572,6 +1636,26 @@ func (p ListConnectionsParams) query() url.Values {
 	return query
 }
 
+// ListCutOffsParams holds the query parameters of listCutOffs. A zero value is not sent.
+type ListCutOffsParams struct {
+	// Limit The maximum number of items in a page.
+	Limit int
+
+	// Cursor The `nextCursor` of the previous page.
+	Cursor string
+}
+
+func (p ListCutOffsParams) query() url.Values {
+	query := url.Values{}
+	if p.Limit != 0 {
+		query.Set("limit", strconv.Itoa(p.Limit))
+	}
+	if p.Cursor != "" {
+		query.Set("cursor", string(p.Cursor))
+	}
+	return query
+}
+
 // ListDevicesParams holds the query parameters of listDevices. A zero value is not sent.
 type ListDevicesParams struct {
 	// Status Only devices with this status.
@@ -1765,6 +1849,24 @@ func (r requester) closeConnection(ctx context.Context, connectionID string) (*h
 	return r.do(ctx, operation{
 		method: http.MethodDelete,
 		path:   pathOf("/api/v1/customer/connections/%s", connectionID),
+	})
+}
+
+// listCutOffs sends GET /api/v1/customer/cut-offs.
+func (r requester) listCutOffs(ctx context.Context, params ListCutOffsParams) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodGet,
+		path:   "/api/v1/customer/cut-offs",
+		query:  params.query(),
+	})
+}
+
+// cutOff sends POST /api/v1/customer/cut-offs.
+func (r requester) cutOff(ctx context.Context, body CutOffRequest) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodPost,
+		path:   "/api/v1/customer/cut-offs",
+		body:   body,
 	})
 }
 

@@ -60,6 +60,8 @@ var methodOf = map[string]string{
 	"openCustomerSocket":  "CustomerClient.Connect",
 	"listConnections":     "CustomerClient.Connections",
 	"closeConnection":     "CustomerClient.CloseConnection",
+	"cutOff":              "CustomerClient.CutOff",
+	"listCutOffs":         "CustomerClient.CutOffs",
 	"getUsage":            "CustomerClient.Usage",
 	"getMe":               "CustomerClient.Me",
 	"getSystemInfo":       "CustomerClient.SystemInfo",

@@ -114,6 +114,13 @@ func (c *CustomerClient) CloseConnection(ctx context.Context, connectionID strin
 	return check(c.requester.closeConnection(ctx, connectionID))
 }
 
+// CutOff refuses the tokens of a user, or of one session of the token issuer, that were issued before
+// now, and closes the user's sockets. First end the access at the issuer, where the user would
+// otherwise get a new token.
+func (c *CustomerClient) CutOff(ctx context.Context, request CutOffRequest) (CutOff, error) {
+	return decode[CutOff](c.requester.cutOff(ctx, request))
+}
+
 // IssueTicket returns a ticket with which a web page can open one socket within 30 seconds. A
 // page needs a ticket because a browser cannot send a token with the handshake. origin is the
 // origin of the page, or empty for a program other than a browser. The sockets of this package

@@ -257,6 +257,30 @@ func ExampleCustomerClient_CloseConnection() {
 	// Output: closed con_3FYMTQ7K
 }
 
+// ExampleCustomerClient_CutOff cuts a user off whose laptop was stolen, and lists who is cut off.
+func ExampleCustomerClient_CutOff() {
+	ctx := context.Background()
+	customer := exampleCustomer()
+	_, err := customer.CutOff(ctx, fieldgate.CutOffRequest{Kind: fieldgate.CutOffKindUser, ID: "mallory", Reason: "laptop stolen"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for cutOff, err := range customer.AllCutOffs(ctx, fieldgate.ListCutOffsParams{}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(cutOff.ID, "was cut off by", cutOff.CutOffBy)
+	}
+	first, err := customer.CutOffs(ctx, fieldgate.ListCutOffsParams{Limit: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(first.Items), "on the first page")
+	// Output:
+	// mallory was cut off by ada
+	// 1 on the first page
+}
+
 // ExampleCustomerClient_IssueTicket requests a ticket for a web page. The page then opens
 // wss://gateway.example.com/api/v1/customer/ws?ticket=... with the ticket.
 func ExampleCustomerClient_IssueTicket() {

@@ -152,6 +152,8 @@ var exampleResponses = map[string]string{
 	"POST /api/v1/customer/ws-tickets":                          `{"ticket":"fgt_3FYMTQ7K","expiresAt":"2025-11-22T20:15:34.120Z"}`,
 	"GET /api/v1/customer/connections":                          `{"items":[{"id":"con_3FYMTQ7K","kind":"device","agent":"pump-firmware/2.7.0"}]}`,
 	"DELETE /api/v1/customer/connections/{id}":                  "",
+	"POST /api/v1/customer/cut-offs":                            `{"kind":"user","id":"mallory","cutOffBy":"ada"}`,
+	"GET /api/v1/customer/cut-offs":                             `{"items":[{"kind":"user","id":"mallory","cutOffBy":"ada"}]}`,
 	"GET /api/v1/customer/me":                                   `{"userId":"ada","name":"Ada","kind":"person","tenant":"c.acme","role":"approver"}`,
 	"GET /api/v1/customer/usage":                                `{"limits":{"devices":100},"used":{"devices":42,"openSessions":3}}`,
 	"GET /api/v1/customer/system/info":                          `{"version":"1.4.0","environment":"production"}`,

@@ -116,6 +116,22 @@ func (c *CustomerClient) AllEvents(ctx context.Context, sessionID string, params
 	})
 }
 
+// CutOffs returns a page of the tenant's cut-offs that still refuse tokens, the newest first.
+func (c *CustomerClient) CutOffs(ctx context.Context, params ListCutOffsParams) (CutOffList, error) {
+	return decode[CutOffList](c.requester.listCutOffs(ctx, params))
+}
+
+// AllCutOffs returns the tenant's cut-offs, with one request per page. If a request fails, the error
+// is the last element.
+func (c *CustomerClient) AllCutOffs(ctx context.Context, params ListCutOffsParams) iter.Seq2[CutOff, error] {
+	return allPages(params.Cursor, func(cursor string) ([]CutOff, string, error) {
+		params := params
+		params.Cursor = cursor
+		page, err := c.CutOffs(ctx, params)
+		return page.Items, page.NextCursor, err
+	})
+}
+
 // Connections returns a page of the tenant's open sockets, on all instances of the gateway.
 func (c *CustomerClient) Connections(ctx context.Context, params ListConnectionsParams) (ConnectionList, error) {
 	return decode[ConnectionList](c.requester.listConnections(ctx, params))

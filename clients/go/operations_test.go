@@ -341,6 +341,19 @@ func TestOperations_Commands(t *testing.T) {
 				func(ctx context.Context) (any, error) { return nil, customer.CloseConnection(ctx, "con_3FYMTQ7K") },
 				"DELETE", customers + "/connections/con_3FYMTQ7K", "", "", nil,
 			},
+			"CutOff": {
+				func(ctx context.Context) (any, error) {
+					return customer.CutOff(ctx, fieldgate.CutOffRequest{Kind: fieldgate.CutOffKindUser, ID: "mallory"})
+				},
+				"POST", customers + "/cut-offs", `{"kind":"user","id":"mallory"}`, `{"kind":"user","id":"mallory"}`,
+				fieldgate.CutOff{Kind: fieldgate.CutOffKindUser, ID: "mallory"},
+			},
+			"CutOffs": {
+				func(ctx context.Context) (any, error) {
+					return customer.CutOffs(ctx, fieldgate.ListCutOffsParams{Limit: 2})
+				},
+				"GET", customers + "/cut-offs?limit=2", "", `{"items":[]}`, fieldgate.CutOffList{Items: []fieldgate.CutOff{}},
+			},
 			"IssueTicket": {
 				func(ctx context.Context) (any, error) { return customer.IssueTicket(ctx, "https://fleet.example.com") },
 				"POST", customers + "/ws-tickets", `{"origin":"https://fleet.example.com"}`, `{"ticket":"fgt_x"}`, fieldgate.Ticket{Ticket: "fgt_x"},

@@ -1,5 +1,6 @@
 -- decide records an approver's decision on a command that is pending approval.
 -- KEYS[1..13]  the device's key set
+-- KEYS[14]     the tenant's cut-offs
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      command id
 -- ARGV[7]      session id
@@ -8,22 +9,31 @@
 -- ARGV[10]     "1" if the proposer may not approve
 -- ARGV[11]     MAC of the decision; empty if the gateway has found no pending command
 -- ARGV[12]     proposer in the record that the gateway has verified; empty like the MAC
+-- ARGV[13]     id of the user's session at the token issuer; may be empty
+-- ARGV[14]     earliest time of a cut-off that refuses the user's token, in Unix ms
 -- Returns {"ok", events, state}
--- Refuses with command_not_found, already_decided, session_closed, approval_expired,
---       command_finished, self_approval; all but the first contain the command's state
--- Guarantees that only one decision is recorded, even if several arrive at once. If the same
+-- Refuses with unauthorized if the user was cut off; or with command_not_found, already_decided,
+--       session_closed, approval_expired, command_finished, self_approval; all but the first two
+--       contain the command's state
+-- Guarantees that a user who was cut off decides nothing from then on, whatever the instance knows;
+-- and that only one decision is recorded, even if several arrive at once. If the same
 -- user repeats the recorded decision, the script returns the state and changes nothing. A
 -- proposer may not approve even if the record was changed after the gateway has verified it.
 --@include store/base
 --@include store/device
 --@include store/event
 --@include store/reply
+--@include customer/cut_offs
 --@include command
 local device = device_at(1, 1)
 local id, session, decision, reason, four_eyes, mac = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1', ARGV[11]
 local proposer = ARGV[12]
+local cut_offs_key, auth_session, earliest_cut_off = KEYS[14], ARGV[13], tonumber(ARGV[14])
 local now = clock()
 
+if is_cut_off(cut_offs_key, device.actor, auth_session, earliest_cut_off) then
+  return refuse('unauthorized', 'cut_off')
+end
 local c = load_command(device, id)
 if not c or c.session ~= session then
   return refuse('command_not_found')

@@ -30,6 +30,22 @@ local function keep_timeline(device)
   end
 end
 
+-- append_event adds an event to the tenant's stream and its type to the reply. It returns the id of
+-- the event.
+local function append_event(stream_key, kind, fields)
+  recorded[#recorded + 1] = kind
+  return redis.call('XADD', stream_key, 'MAXLEN', '~', STREAM_LENGTH, '*', unpack(fields))
+end
+
+-- emit_tenant records an event of a tenant that concerns no device, wakes the instances and adds the
+-- type of the event to the reply. No timeline contains such an event.
+local function emit_tenant(stream_key, now, kind, e)
+  local fields = { 'type', kind, 'time', ms(now), 'actor', e.actor }
+  add_field(fields, 'request', e.request)
+  add_field(fields, 'data', cjson.encode(e.data))
+  wake('event', '-', e.tenant, append_event(stream_key, kind, fields))
+end
+
 -- emit records an event of a device, wakes the instances and adds the type of the event
 -- to the reply.
 --   kind                   the event's type, such as "command.claimed"
@@ -48,8 +64,7 @@ local function emit(device, now, kind, e)
   add_field(fields, 'session', e.session)
   add_field(fields, 'command', e.command)
   add_field(fields, 'data', e.data and cjson.encode(e.data))
-  recorded[#recorded + 1] = kind
-  local id = redis.call('XADD', device.stream, 'MAXLEN', '~', STREAM_LENGTH, '*', unpack(fields))
+  local id = append_event(device.stream, kind, fields)
   redis.call('XADD', device.timeline, 'MINID', '~', ms(now - device.retention), '*', unpack(fields))
   keep_timeline(device)
   wake(e.ready and 'ready' or 'event', device.id, device.tenant, id)

@@ -4,6 +4,7 @@
 --   kind "ready", "event"  id is the id of an event
 --   kind "socket", "kick"  id is the id of a connection
 --   kind "logout"          tenant and id are "-"
+--   kind "cut-off"         device_id and id are "-"
 local function wake(kind, device_id, tenant, id)
   redis.call('PUBLISH', 'fg:wake', table.concat({ kind, device_id, tenant, id }, ' '))
 end

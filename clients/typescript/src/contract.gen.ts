@@ -68,7 +68,8 @@ export type EventType =
   | "command.timed_out"
   | "command.cancel_requested"
   | "command.cancelled"
-  | "command.expired";
+  | "command.expired"
+  | "user.cut_off";
 
 /** The operations that take an `Idempotency-Key`. */
 export type KeyedOperation =

@@ -998,6 +998,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/customer/cut-offs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List who was cut off
+         * @description Lists the cut-offs of the tenant that still refuse tokens, the newest first, a page at a time.
+         */
+        get: operations["listCutOffs"];
+        put?: never;
+        /**
+         * Cut a user off
+         * @description Refuses all tokens of a user, or of one session of the token issuer, that were issued before
+         *     now: with 401 `unauthorized`, on all instances, within 5 seconds at most. Open sockets of the
+         *     user are closed with 4003, unused tickets are refused, and a decision that is being made is
+         *     refused too. The event `user.cut_off` names who did it.
+         *
+         *     A token counts as issued before now up to 30 seconds after the cut-off, because the clock of
+         *     the issuer may be ahead. A user who may return signs in again after that. So first end the
+         *     access at the issuer, where the user would otherwise get a new token.
+         *
+         *     A tenant may have 1,000 cut-offs at the same time; one more is 429 `quota_exceeded` with the
+         *     quota `cutOffs`. A cut-off is kept until all tokens that it refuses have expired. Repeating
+         *     it also refuses the tokens that were issued since.
+         */
+        post: operations["cutOff"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/customer/me": {
         parameters: {
             query?: never;
@@ -1239,6 +1274,12 @@ export interface components {
          */
         ConnectionKind: "device" | "customer";
         /**
+         * @description What is cut off: `user` by the claim `sub` of the tokens, or `session`, one sign-in at the
+         *     token issuer, by the claim `session_id`. Values may be added.
+         * @enum {string}
+         */
+        CutOffKind: "user" | "session";
+        /**
          * @description The kind of actor; `system` is the gateway itself. Values may be added.
          * @enum {string}
          */
@@ -1265,8 +1306,8 @@ export interface components {
             approval?: components["schemas"]["Approval"];
             assurance?: components["schemas"]["Assurance"];
             /**
-             * @description The exceeded quota, by its name in `GET /api/v1/customer/usage`. Only with
-             *     `quota_exceeded`.
+             * @description The exceeded quota, by its name in `GET /api/v1/customer/usage`; `cutOffs` for the number
+             *     of cut-offs, which is fixed. Only with `quota_exceeded`.
              * @example readyCommands
              */
             quota?: string;
@@ -1990,7 +2031,8 @@ export interface components {
          *     `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
          *     `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
          *     `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-         *     `command.expired`. Values may be added; tolerate unknown ones.
+         *     `command.expired`. Of a user: `user.cut_off`, which only sockets receive. Values may be added;
+         *     tolerate unknown ones.
          * @example command.proposed
          */
         EventType: string;
@@ -2068,6 +2110,35 @@ export interface components {
         ConnectionList: {
             /** @description The items of this page. */
             items: components["schemas"]["Connection"][];
+            nextCursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description The id of a user or of a session of the token issuer, as its tokens contain it.
+         * @example 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+         */
+        CutOffId: string;
+        /** @description Who is to be cut off. */
+        CutOffRequest: {
+            kind: components["schemas"]["CutOffKind"];
+            id: components["schemas"]["CutOffId"];
+            reason?: components["schemas"]["Reason"];
+        };
+        /** @description A user or a session whose earlier tokens are refused. */
+        CutOff: {
+            kind: components["schemas"]["CutOffKind"];
+            id: components["schemas"]["CutOffId"];
+            /**
+             * Format: date-time
+             * @description The time of the cut-off. Tokens that were issued before are refused.
+             */
+            cutOffAt: string;
+            cutOffBy: components["schemas"]["UserId"];
+            reason?: components["schemas"]["Reason"];
+        };
+        /** @description A page of cut-offs. */
+        CutOffList: {
+            /** @description The items of this page. */
+            items: components["schemas"]["CutOff"][];
             nextCursor?: components["schemas"]["NextCursor"];
         };
         /** @description The user of a token, as the gateway sees the user. */
@@ -4901,6 +4972,106 @@ export interface operations {
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["ConnectionNotFound"];
             429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listCutOffs: {
+        parameters: {
+            query?: {
+                /** @description The maximum number of items in a page. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of cut-offs. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "kind": "user",
+                     *           "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *           "cutOffAt": "2025-11-22T20:31:07.512Z",
+                     *           "cutOffBy": "1b8a6c1e-7d0f-4b58-9d0c-5c3f5b1f2a77",
+                     *           "reason": "laptop stolen"
+                     *         },
+                     *         {
+                     *           "kind": "session",
+                     *           "id": "5f0c0a52-2f5e-4a1c-8a39-3f0b5d8f6d11",
+                     *           "cutOffAt": "2025-11-22T18:02:40.004Z",
+                     *           "cutOffBy": "operator"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CutOffList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["InsufficientRole"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    cutOff: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "kind": "user",
+                 *       "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                 *       "reason": "laptop stolen"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CutOffRequest"];
+            };
+        };
+        responses: {
+            /** @description The user or the session is cut off. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "kind": "user",
+                     *       "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *       "cutOffAt": "2025-11-22T20:31:07.512Z",
+                     *       "cutOffBy": "1b8a6c1e-7d0f-4b58-9d0c-5c3f5b1f2a77",
+                     *       "reason": "laptop stolen"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CutOff"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["InsufficientRole"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };

@@ -60,6 +60,8 @@ const calls: Partial<Record<OperationId, (client: Client) => Promise<unknown>>> 
   listConnections: (c) => c.get("/api/v1/customer/connections"),
   closeConnection: (c) =>
     c.delete("/api/v1/customer/connections/{connectionId}", { params: { path: { connectionId: "connectionId" } } }),
+  cutOff: (c) => c.post("/api/v1/customer/cut-offs", { body: { kind: "user", id: "mallory" } }),
+  listCutOffs: (c) => c.get("/api/v1/customer/cut-offs"),
   getMe: (c) => c.get("/api/v1/customer/me"),
   getUsage: (c) => c.get("/api/v1/customer/usage"),
   getSystemInfo: (c) => c.get("/api/v1/customer/system/info"),

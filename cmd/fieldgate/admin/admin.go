@@ -13,6 +13,7 @@ type Command struct {
 	Command    commandCommand    `cmd:"" help:"Print a command: its state, claims, result and timeline."`
 	Sessions   sessionsCommand   `cmd:"" help:"List or close support sessions."`
 	Kick       kickCommand       `cmd:"" help:"End the logins of devices and close sockets."`
+	Users      usersCommand      `cmd:"" help:"Cut users off, or list who is cut off."`
 	Quarantine quarantineCommand `cmd:"" help:"List, restore or drop records that were set aside."`
 	Usage      usageCommand      `cmd:"" help:"Print what tenants use of their quotas."`
 	Quota      quotaCommand      `cmd:"" help:"Print the quotas of a tenant, after changing them."`

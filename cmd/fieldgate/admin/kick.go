@@ -14,7 +14,7 @@ import (
 
 // kickCommand ends the logins of devices, which closes their sockets, and closes the sockets of
 // users. Devices log in again with their secret, and users connect again with their token: to keep
-// a device out, suspend it; to keep a user out, end the session at the identity provider.
+// a device out, suspend it; to keep a user out, cut the user off.
 type kickCommand struct {
 	changeFlags
 	actorFlags

@@ -58,6 +58,8 @@ func TestAdmin_NeedsOnlyRightsOfGateway(t *testing.T) {
 		{"export", []string{tenant}},
 		{"sessions close", []string{"--all"}},
 		{"kick", []string{"--device=" + i.device.ID}},
+		{"users cut-off", []string{tenant, "--user=mallory"}},
+		{"users cut-offs", []string{tenant}},
 		{"purge", []string{tenant}},
 	} {
 		_, err := runCommand(t, url, append(strings.Fields(command.path), command.arguments...)...)

@@ -1,0 +1,283 @@
+package customer_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/customer"
+	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
+)
+
+// cutOffBench is a test fixture: CutOffs with their store and a clock.
+type cutOffBench struct {
+	*customer.CutOffs
+	store *store.Store
+	clock *clock
+}
+
+func newCutOffBench(s *store.Store, change ...func(*customer.CutOffConfig)) cutOffBench {
+	clk := newClock()
+	cfg := customer.CutOffConfig{Store: s, Now: clk.Now, Logger: slog.New(slog.DiscardHandler)}
+	for _, c := range change {
+		c(&cfg)
+	}
+	return cutOffBench{customer.NewCutOffs(cfg), s, clk}
+}
+
+func (d cutOffBench) cutOff(t testing.TB, tenant string, kind customer.CutOffKind, id string) customer.CutOff {
+	t.Helper()
+	done, err := d.CutOff(t.Context(), customer.CutOffRequest{
+		Tenant: tenant, Kind: kind, ID: id, UserID: "admin", RequestID: "req-1", Reason: "laptop stolen",
+	})
+	require.NoError(t, err)
+	return done
+}
+
+// refused reports whether a principal is cut off.
+func (d cutOffBench) refused(t testing.TB, p customer.Principal) bool {
+	t.Helper()
+	err := d.Check(t.Context(), p)
+	if err == nil {
+		return false
+	}
+	require.Equal(t, fieldgate.ReasonCutOff, fieldgate.ReasonOf(err), "%v", err)
+	requireUnauthorized(t, err)
+	return true
+}
+
+// do runs f with a client of the store.
+func (d cutOffBench) do(t testing.TB, f func(ctx context.Context, c store.Client) error) {
+	t.Helper()
+	require.NoError(t, d.store.Do(t.Context(), "test", f))
+}
+
+func TestCutOff_RefusesEarlierTokens(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		p := newPrincipal()
+		for kind, id := range map[customer.CutOffKind]string{customer.CutOffUser: p.UserID, customer.CutOffSession: p.SessionID} {
+			d := newCutOffBench(s)
+			p.Tenant = storetest.Tenant()
+			at := d.cutOff(t, p.Tenant, kind, id).At
+			for _, c := range []struct {
+				issued  time.Time
+				refused bool
+			}{
+				{at.Add(-time.Hour), true},
+				{at, true},
+				{at.Add(30 * time.Second), true}, // the issuer's clock may be ahead
+				{at.Add(30*time.Second + time.Millisecond), false},
+				{time.Time{}, true}, // a ticket of an earlier version names no time
+			} {
+				p.IssuedAt = c.issued
+				require.Equal(t, c.refused, d.refused(t, p), "%s: %s", kind, c.issued.Sub(at))
+			}
+		}
+	})
+}
+
+func TestCutOff_RefusesNobodyElse(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		d, p := newCutOffBench(s), newPrincipal()
+		d.cutOff(t, p.Tenant, customer.CutOffUser, p.UserID)
+		d.cutOff(t, p.Tenant, customer.CutOffSession, "s-9")
+		for name, change := range map[string]func(*customer.Principal){
+			"another user":          func(p *customer.Principal) { p.UserID = "u-bob" },
+			"another tenant":        func(p *customer.Principal) { p.Tenant = storetest.Tenant() },
+			"a session of the name": func(p *customer.Principal) { p.UserID, p.SessionID = "u-bob", "u-alice" },
+			"a user of the name":    func(p *customer.Principal) { p.UserID, p.SessionID = "s-9", "" },
+		} {
+			other := p
+			change(&other)
+			require.False(t, d.refused(t, other), name)
+		}
+	})
+}
+
+// TestCutOff_IsRepeated cuts a user off twice. The second time ends the tokens that were issued since.
+func TestCutOff_IsRepeated(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		d, p := newCutOffBench(s), newPrincipal()
+		newCutOffBench(s).cutOff(t, p.Tenant, customer.CutOffUser, p.UserID)
+		d.do(t, func(ctx context.Context, c store.Client) error { // as if that was an hour ago
+			return c.ZAdd(ctx, store.Tenant(p.Tenant).CutOffsKey(),
+				redis.Z{Score: float64(time.Now().Add(-time.Hour).UnixMilli()), Member: "user:" + p.UserID}).Err()
+		})
+		require.False(t, d.refused(t, p))
+		d.cutOff(t, p.Tenant, customer.CutOffUser, p.UserID)
+		require.True(t, d.refused(t, p))
+	})
+}
+
+// TestCutOffs_IsKnownToOtherInstanceWithinFiveSeconds loses the wake-up, on an instance that does not
+// poll either. It checks a token at the end of the five seconds.
+func TestCutOffs_IsKnownToOtherInstanceWithinFiveSeconds(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		here, there, p := newCutOffBench(s), newCutOffBench(s), newPrincipal()
+		require.False(t, there.refused(t, p))
+		here.cutOff(t, p.Tenant, customer.CutOffUser, p.UserID)
+		there.clock.Advance(5*time.Second - time.Millisecond)
+		require.False(t, there.refused(t, p), "the other instance asked the store although its view is recent")
+		there.clock.Advance(time.Millisecond)
+		require.True(t, there.refused(t, p))
+	})
+}
+
+// TestCutOffs_FindsLaterOnesOfTenant cuts off again and again within one tenant, faster than the
+// clock of the store.
+func TestCutOffs_FindsLaterOnesOfTenant(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		here, there, p := newCutOffBench(s), newCutOffBench(s), newPrincipal()
+		for i := range 20 {
+			p.UserID = fmt.Sprint("u-", i)
+			here.cutOff(t, p.Tenant, customer.CutOffUser, p.UserID)
+			there.clock.Advance(5 * time.Second)
+			require.True(t, there.refused(t, p), p.UserID)
+		}
+	})
+}
+
+func TestCutOffs_RefusesAllWhileTheyCannotBeRead(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	s := storetest.Connect(t, store.Config{URL: server.URL(), Logger: slog.New(slog.DiscardHandler), Timeout: 200 * time.Millisecond})
+	d, p := newCutOffBench(s), newPrincipal()
+	require.False(t, d.refused(t, p))
+	server.Kill()
+	require.False(t, d.refused(t, p), "the view is recent")
+	d.clock.Advance(5 * time.Second)
+	require.Equal(t, fieldgate.CodeStoreUnavailable, fieldgate.CodeOf(d.Check(t.Context(), p)))
+}
+
+// TestCutOffs_RunPollsAndHandlesWakeUps requires that the tenant is reported once Check refuses the
+// user, for each way in which an instance finds out.
+func TestCutOffs_RunPollsAndHandlesWakeUps(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		for name, c := range map[string]struct {
+			pollEvery time.Duration
+			wake      store.Wake
+		}{
+			"poll":                 {20 * time.Millisecond, store.Wake{Ready: true}},
+			"wake-up":              {time.Hour, store.Wake{CutOff: true}},
+			"wake-ups may be lost": {time.Hour, store.Wake{}},
+		} {
+			p, changed := newPrincipal(), make(chan string, 100)
+			here, there := newCutOffBench(s), newCutOffBench(s, func(cfg *customer.CutOffConfig) {
+				cfg.PollEvery, cfg.Changed = c.pollEvery, func(tenant string) { changed <- tenant }
+			})
+			running, stop := context.WithCancel(t.Context())
+			ended := make(chan struct{})
+			go func() { there.Run(running); close(ended) }()
+			require.False(t, there.refused(t, p))
+			here.cutOff(t, p.Tenant, customer.CutOffUser, p.UserID)
+			there.HandleWake(c.wake)
+			for <-changed != p.Tenant { // another subtest has cut off in the same store
+			}
+			require.True(t, there.refused(t, p), name)
+			stop()
+			<-ended
+		}
+	})
+}
+
+func TestCutOff_IsBounded(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		d, tenant := newCutOffBench(s), storetest.Tenant()
+		old := float64(time.Now().Add(-8 * 24 * time.Hour).UnixMilli())
+		d.do(t, func(ctx context.Context, c store.Client) error {
+			pipe := c.Pipeline()
+			for i := range customer.MaxCutOffs {
+				pipe.ZAdd(ctx, store.Tenant(tenant).CutOffsKey(), redis.Z{Score: float64(time.Now().UnixMilli()), Member: fmt.Sprint("user:u-", i)})
+			}
+			_, err := pipe.Exec(ctx)
+			return err
+		})
+		request := customer.CutOffRequest{Tenant: tenant, Kind: customer.CutOffUser, ID: "u-new", UserID: "admin"}
+		_, err := d.CutOff(t.Context(), request)
+		require.Equal(t, fieldgate.CodeQuotaExceeded, fieldgate.CodeOf(err))
+		d.cutOff(t, tenant, customer.CutOffUser, "u-7")
+		request.Operator = true
+		_, err = d.CutOff(t.Context(), request)
+		require.NoError(t, err, "an admin has prevented the cut-off by the operator")
+		d.do(t, func(ctx context.Context, c store.Client) error {
+			return c.ZAdd(ctx, store.Tenant(tenant).CutOffsKey(), redis.Z{Score: old, Member: "user:u-1"}, redis.Z{Score: old, Member: "user:u-2"}).Err()
+		})
+		d.cutOff(t, tenant, customer.CutOffUser, "u-newer")
+		list, _, err := d.List(t.Context(), tenant, store.Page{Limit: 2 * customer.MaxCutOffs})
+		require.NoError(t, err)
+		require.Len(t, list, customer.MaxCutOffs)
+	})
+}
+
+func TestCutOff_RefusesIDsOfNoToken(t *testing.T) {
+	t.Parallel()
+	d := newCutOffBench(storetest.Connect(t, store.Config{}))
+	for _, r := range []customer.CutOffRequest{
+		{Kind: "device", ID: "u-1"},
+		{Kind: customer.CutOffUser, ID: ""},
+		{Kind: customer.CutOffUser, ID: "u 1"},
+		{Kind: customer.CutOffSession, ID: ""},
+		{Kind: customer.CutOffSession, ID: "a:b"},
+	} {
+		r.Tenant = storetest.Tenant()
+		_, err := d.CutOff(t.Context(), r)
+		require.Equal(t, fieldgate.CodeValidationFailed, fieldgate.CodeOf(err), "%+v", r)
+	}
+}
+
+func TestCutOffs_ListsNewestFirst(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		d, tenant := newCutOffBench(s), storetest.Tenant()
+		var want []customer.CutOff
+		for i := range 5 {
+			want = append([]customer.CutOff{d.cutOff(t, tenant, customer.CutOffUser, fmt.Sprint("u-", i))}, want...)
+		}
+		var got []customer.CutOff
+		for cursor := ""; ; {
+			list, next, err := d.List(t.Context(), tenant, store.Page{Limit: 2, Cursor: cursor})
+			require.NoError(t, err)
+			require.LessOrEqual(t, len(list), 2)
+			got = append(got, list...)
+			if cursor = next; next == "" {
+				break
+			}
+		}
+		require.Equal(t, want, got)
+		_, _, err := d.List(t.Context(), tenant, store.Page{Limit: 2, Cursor: "%"})
+		require.Equal(t, fieldgate.CodeValidationFailed, fieldgate.CodeOf(err))
+	})
+}
+
+func TestCutOff_EventNamesWhoDidIt(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		d, tenant := newCutOffBench(s), storetest.Tenant()
+		d.cutOff(t, tenant, customer.CutOffUser, "u-mallory")
+		d.do(t, func(ctx context.Context, c store.Client) error {
+			events, err := c.XRange(ctx, store.Tenant(tenant).StreamKey(), "-", "+").Result()
+			require.Len(t, events, 1)
+			values := events[0].Values
+			delete(values, "time")
+			require.Equal(t, map[string]any{
+				"type": "user.cut_off", "actor": "user:admin", "request": "req-1", "data": values["data"],
+			}, values)
+			require.JSONEq(t, `{"userId":"u-mallory","reason":"laptop stolen"}`, values["data"].(string))
+			return err
+		})
+	})
+}

@@ -1,0 +1,14 @@
+-- This fragment compares a token with the cut-offs of its tenant.
+--@include store/base
+
+-- is_cut_off reports whether the user or the issuer's session of a token was cut off at the time
+-- since or later, in Unix ms. The session is empty if the token names none.
+local function is_cut_off(cut_offs_key, actor, session, since)
+  for _, subject in ipairs({ actor, 'session:' .. session }) do
+    local at = redis.call('ZSCORE', cut_offs_key, subject)
+    if at and tonumber(at) >= since then
+      return true
+    end
+  end
+  return false
+end

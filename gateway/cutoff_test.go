@@ -1,0 +1,83 @@
+package gateway_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/customer/issuer"
+	"github.com/fieldgate/fieldgate/gateway"
+	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+	"github.com/fieldgate/fieldgate/ratelimit"
+)
+
+func withoutLimits(cfg *gateway.Config) { cfg.Limits = ratelimit.Limits{} }
+
+// TestCutOff_EndsAccessAtAllInstances cuts mallory off at one instance, and uses her token, her ticket
+// and her sockets at both. A user of the same tenant keeps hers.
+func TestCutOff_EndsAccessAtAllInstances(t *testing.T) {
+	t.Parallel()
+	here, there := startTwoInstances(t, withFrontend, withoutLimits)
+	f := newFleet(t, here)
+	token := here.Token(f.tenantID, "mallory", "approver")
+	ticket := issueTicket(t, here, token, frontend)
+	socket, elsewhere := here.OpenCustomer(t, token), there.OpenCustomer(t, token)
+	other := there.OpenCustomer(t, here.Token(f.tenantID, "bob", "approver"))
+	witness := there.OpenCustomer(t, here.Token(f.tenantID, "alice", "admin"))
+	witness.Subscribe("tenant", "")
+
+	done, err := f.alice.CutOff(t.Context(), client.CutOffRequest{Kind: client.CutOffKindUser, ID: "mallory", Reason: "laptop stolen"})
+	require.NoError(t, err)
+	require.Equal(t, "alice", done.CutOffBy)
+
+	require.Equal(t, 4003, socket.CloseCode())
+	require.Equal(t, 4003, elsewhere.CloseCode())
+	for _, g := range []*gatewaytest.Gateway{here, there} {
+		require.Equal(t, "cut_off", loggedReason(t, g, gatewaytest.Request{Method: http.MethodGet, Path: "/api/v1/customer/me", Token: token}))
+		require.Equal(t, http.StatusUnauthorized, handshakeStatus(t, g, gatewaytest.CustomerPath, frontend, http.Header{"Authorization": {"Bearer " + token}}))
+	}
+	requireTicketReason(t, there, "cut_off", ticket, frontend)
+	event := witness.Event()
+	require.Equal(t, "user.cut_off", event.Type)
+	other.Barrier()
+	list, err := there.Customer(client.Bearer(here.Token(f.tenantID, "alice", "admin"))).CutOffs(t.Context(), client.ListCutOffsParams{})
+	require.NoError(t, err)
+	require.Equal(t, []client.CutOff{done}, list.Items)
+}
+
+// TestCutOff_OfSessionSparesOtherSignIns cuts one of two sign-ins of a user off.
+func TestCutOff_OfSessionSparesOtherSignIns(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	f := newFleet(t, g)
+	sockets := map[string]*gatewaytest.Socket{}
+	for _, session := range []string{"s-laptop", "s-phone"} {
+		token := g.Issuer.Token(issuer.Claims{Subject: "mallory", TenantID: f.tenantID, Role: "viewer", SessionID: session})
+		sockets[session] = g.OpenCustomer(t, token)
+	}
+	_, err := f.alice.CutOff(t.Context(), client.CutOffRequest{Kind: client.CutOffKindSession, ID: "s-laptop"})
+	require.NoError(t, err)
+	require.Equal(t, 4003, sockets["s-laptop"].CloseCode())
+	sockets["s-phone"].Barrier()
+}
+
+// TestCutOff_RefreshIsChecked continues a socket of the user with a token of a session that was cut off.
+func TestCutOff_RefreshIsChecked(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	f := newFleet(t, g)
+	claims := issuer.Claims{Subject: "mallory", TenantID: f.tenantID, Role: "viewer", SessionID: "s-phone"}
+	s := g.OpenCustomer(t, g.Issuer.Token(claims))
+	claims.SessionID = "s-laptop"
+	refreshed := g.Issuer.Token(claims)
+	s.Request("refresh", object{"token": refreshed}, nil)
+	_, err := f.alice.CutOff(t.Context(), client.CutOffRequest{Kind: client.CutOffKindSession, ID: "s-laptop"})
+	require.NoError(t, err)
+	require.Equal(t, 4003, s.CloseCode(), "the token of the last refresh does not count")
+
+	claims.SessionID = "s-phone"
+	s = g.OpenCustomer(t, g.Issuer.Token(claims))
+	require.Equal(t, client.CodeUnauthorized, s.RequestError("refresh", object{"token": refreshed}).Code)
+}
