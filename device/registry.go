@@ -29,23 +29,26 @@ import (
 //go:embed lua/*.lua
 var scripts embed.FS
 
-var (
-	provisionScript    = store.NewScript(scripts, "lua/provision.lua")
-	issueScript        = store.NewScript(scripts, "lua/issue.lua")
-	registerScript     = store.NewScript(scripts, "lua/register.lua")
-	loginScript        = store.NewScript(scripts, "lua/login.lua")
-	checkScript        = store.NewScript(scripts, "lua/check.lua")
-	logoutScript       = store.NewScript(scripts, "lua/logout.lua")
-	heartbeatScript    = store.NewScript(scripts, "lua/heartbeat.lua")
-	updateScript       = store.NewScript(scripts, "lua/update.lua")
-	suspendScript      = store.NewScript(scripts, "lua/suspend.lua")
-	resumeScript       = store.NewScript(scripts, "lua/resume.lua")
-	revokeScript       = store.NewScript(scripts, "lua/revoke.lua")
-	decommissionScript = store.NewScript(scripts, "lua/decommission.lua", sessionlua.Library, queuelua.Library)
+// Scripts is the set of the package's scripts.
+var Scripts = store.NewScripts("device", scripts, sessionlua.Library, queuelua.Library)
 
-	settlePresenceScript = store.NewScript(scripts, "lua/settle_presence.lua")
-	settleRemovalScript  = store.NewScript(scripts, "lua/settle_removal.lua")
-	reconcileScript      = store.NewScript(scripts, "lua/reconcile_device.lua")
+var (
+	provisionScript    = Scripts.Script("lua/provision.lua")
+	issueScript        = Scripts.Script("lua/issue.lua")
+	registerScript     = Scripts.Script("lua/register.lua")
+	loginScript        = Scripts.Script("lua/login.lua")
+	checkScript        = Scripts.Script("lua/check.lua")
+	logoutScript       = Scripts.Script("lua/logout.lua")
+	heartbeatScript    = Scripts.Script("lua/heartbeat.lua")
+	updateScript       = Scripts.Script("lua/update.lua")
+	suspendScript      = Scripts.Script("lua/suspend.lua")
+	resumeScript       = Scripts.Script("lua/resume.lua")
+	revokeScript       = Scripts.Script("lua/revoke.lua")
+	decommissionScript = Scripts.Script("lua/decommission.lua")
+
+	settlePresenceScript = Scripts.Script("lua/settle_presence.lua")
+	settleRemovalScript  = Scripts.Script("lua/settle_removal.lua")
+	reconcileScript      = Scripts.Script("lua/reconcile_device.lua")
 )
 
 // idempotencyTTL is the time for which the replies to Provision and

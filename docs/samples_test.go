@@ -16,7 +16,7 @@ import (
 //	<!-- the gateway -->        not run, because the test has already started the gateway
 //	<!-- in the background -->  runs in the background while the next samples run
 //	<!-- not run: why -->       not run, for the given reason
-//	<!-- rehearsed: what -->    run by TestRestore_RehearsesGuide in cmd/fieldgate, or by the tests in gateway/supabase
+//	<!-- rehearsed: what -->    run by TestRestore_RehearsesGuide and TestRunbook in cmd/fieldgate, or by the tests in gateway/supabase
 //	<!-- alerts -->             alert rules of Prometheus
 //	<!-- schema: Problem -->    JSON that matches a schema of openapi.yaml
 //	<!-- frame: claim -->       JSON that matches a frame of asyncapi.yaml

@@ -29,20 +29,23 @@ import (
 //go:embed lua/*.lua
 var files embed.FS
 
-var (
-	proposeScript = store.NewScript(files, "lua/propose.lua")
-	decideScript  = store.NewScript(files, "lua/decide.lua")
-	cancelScript  = store.NewScript(files, "lua/cancel.lua")
-	claimScript   = store.NewScript(files, "lua/claim.lua")
-	extendScript  = store.NewScript(files, "lua/extend.lua")
-	releaseScript = store.NewScript(files, "lua/release.lua")
-	resultScript  = store.NewScript(files, "lua/result.lua")
-	settleScript  = store.NewScript(files, "lua/settle.lua")
+// Scripts is the set of the package's scripts.
+var Scripts = store.NewScripts("queue", files)
 
-	setAsideScript  = store.NewScript(files, "lua/set_aside_command.lua")
-	reconcileScript = store.NewScript(files, "lua/reconcile.lua")
+var (
+	proposeScript = Scripts.Script("lua/propose.lua")
+	decideScript  = Scripts.Script("lua/decide.lua")
+	cancelScript  = Scripts.Script("lua/cancel.lua")
+	claimScript   = Scripts.Script("lua/claim.lua")
+	extendScript  = Scripts.Script("lua/extend.lua")
+	releaseScript = Scripts.Script("lua/release.lua")
+	resultScript  = Scripts.Script("lua/result.lua")
+	settleScript  = Scripts.Script("lua/settle.lua")
+
+	setAsideScript  = Scripts.Script("lua/set_aside_command.lua")
+	reconcileScript = Scripts.Script("lua/reconcile.lua")
 	checkScript     = store.NewCheck(files, "lua/reconcile.lua")
-	restoreScript   = store.NewScript(files, "lua/restore.lua")
+	restoreScript   = Scripts.Script("lua/restore.lua")
 )
 
 // These are limits of the queue. The API contract documents the first two.

@@ -20,13 +20,16 @@ import (
 //go:embed lua/*.lua
 var scripts embed.FS
 
-var (
-	openScript   = store.NewScript(scripts, "lua/open_session.lua")
-	closeScript  = store.NewScript(scripts, "lua/close_session.lua", queuelua.Library)
-	readScript   = store.NewScript(scripts, "lua/read_sessions.lua")
-	settleScript = store.NewScript(scripts, "lua/settle_session.lua", queuelua.Library)
+// Scripts is the set of the package's scripts.
+var Scripts = store.NewScripts("session", scripts, queuelua.Library)
 
-	reconcileScript = store.NewScript(scripts, "lua/reconcile_session.lua", queuelua.Library)
+var (
+	openScript   = Scripts.Script("lua/open_session.lua")
+	closeScript  = Scripts.Script("lua/close_session.lua")
+	readScript   = Scripts.Script("lua/read_sessions.lua")
+	settleScript = Scripts.Script("lua/settle_session.lua")
+
+	reconcileScript = Scripts.Script("lua/reconcile_session.lua")
 	checkScript     = store.NewCheck(scripts, "lua/reconcile_session.lua", queuelua.Library)
 )
 

@@ -157,7 +157,7 @@ local function schedule(device, id, c)
 end
 
 -- set_aside holds the ids of the commands that this run of the script has quarantined.
-local set_aside = {}
+local set_aside = {} --@state
 
 -- remove_ready removes the command from the ready set, and counts it if it was there.
 local function remove_ready(device, id)
