@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +24,8 @@ const (
 	// until then. It still limits the load on an issuer that recovers.
 	firstFetchInterval = 2 * time.Second
 	minRetryAfter      = time.Second
+	// longestMaxAge bounds how long tokens with an unknown key may be refused as not verifiable yet.
+	longestMaxAge = time.Hour
 )
 
 // keySource holds the keys of an issuer and refreshes them. Invariant: at most one fetch
@@ -65,6 +69,23 @@ type keySource struct {
 type heldKeys struct {
 	set       *keySet
 	fetchedAt time.Time
+	maxAge    time.Duration // time for which a cache on the way may have kept them before
+	previous  *keySet       // the keys before these; nil for none
+}
+
+// mayLack reports whether a key that is not in the set may have signed a token of this time all
+// the same, because it was published after a cache on the way has kept the set. A key that was
+// in the previous set is withdrawn and not new.
+func (h *heldKeys) mayLack(id keyID, issuedAt time.Time) bool {
+	if h == nil || id.kid == "" {
+		return false
+	}
+	if h.previous != nil {
+		if _, withdrawn := h.previous.find(id); withdrawn {
+			return false
+		}
+	}
+	return issuedAt.After(h.fetchedAt.Add(-h.maxAge)) && h.maxAge > 0
 }
 
 // keyHealth is the state of the issuer's keys.
@@ -183,18 +204,18 @@ func (s *keySource) fetch(ctx context.Context, started time.Time) {
 	if err != nil {
 		kept = s.loadKept(ctx)
 	}
-	if fetched := s.settle(response.set, kept, err, started); fetched != nil {
+	if fetched := s.settle(response, kept, err, started); fetched != nil {
 		s.saveKept(ctx, *fetched)
 	}
 }
 
 // settle ends the fetch in flight. It returns the keys that were fetched, or nil after a failed
 // fetch. Then the keys that the store has kept are used, if there are some.
-func (s *keySource) settle(set *keySet, kept *heldKeys, err error, started time.Time) (fetched *heldKeys) {
+func (s *keySource) settle(response keyResponse, kept *heldKeys, err error, started time.Time) (fetched *heldKeys) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
-		err = s.accept(set, started)
+		err = s.accept(response, started)
 	}
 	if err == nil {
 		fetched = s.held.Load()
@@ -250,8 +271,9 @@ func (s *keySource) saveKept(ctx context.Context, held heldKeys) {
 // keyResponse is a response of the issuer.
 type keyResponse struct {
 	set             *keySet
-	date            time.Time // of the header Date; zero if there is none
-	certificateEnds time.Time // end of the issuer's certificate; zero without TLS
+	maxAge          time.Duration // of the header Cache-Control, at most longestMaxAge; 0 if there is none
+	date            time.Time     // of the header Date; zero if there is none
+	certificateEnds time.Time     // end of the issuer's certificate; zero without TLS
 }
 
 func (s *keySource) download(ctx context.Context) (keyResponse, error) {
@@ -285,6 +307,7 @@ func readKeyResponse(response *http.Response) (read keyResponse, err error) {
 	if len(body) > maxKeySetBytes {
 		return read, fmt.Errorf("the issuer's response is longer than %d bytes", maxKeySetBytes)
 	}
+	read.maxAge = maxAgeOf(response.Header)
 	read.date, _ = http.ParseTime(response.Header.Get("Date"))
 	if response.TLS != nil && len(response.TLS.PeerCertificates) > 0 {
 		read.certificateEnds = response.TLS.PeerCertificates[0].NotAfter
@@ -293,20 +316,34 @@ func readKeyResponse(response *http.Response) (read keyResponse, err error) {
 	return read, err
 }
 
+// maxAgeOf returns the time for which a cache may keep a response. A response from a cache need not
+// say how old it is (RFC 9111, section 5.1).
+func maxAgeOf(header http.Header) time.Duration {
+	for directive := range strings.SplitSeq(header.Get("Cache-Control"), ",") {
+		if seconds, found := strings.CutPrefix(strings.TrimSpace(directive), "max-age="); found {
+			n, _ := strconv.ParseUint(seconds, 10, 32) // 0 if it is not a number
+			return min(time.Duration(n)*time.Second, longestMaxAge)
+		}
+	}
+	return 0
+}
+
 // accept puts a fetched set into use. If its keys equal those in use, the old set stays
 // in use and cached tokens stay valid. Otherwise all cached tokens are verified again,
 // and tokens of a withdrawn key are refused. A set that is not believed is an error.
-func (s *keySource) accept(set *keySet, started time.Time) error {
-	current := s.current()
+func (s *keySource) accept(response keyResponse, started time.Time) error {
+	set, current := response.set, s.current()
+	next := &heldKeys{set: set, fetchedAt: s.now(), maxAge: response.maxAge, previous: current}
 	s.logIgnored(set.ignored)
 	if !s.believes(set, current) {
 		return errNoUsableKeys
 	}
-	if current == nil || !current.equal(set) {
+	if current != nil && current.equal(set) {
+		next.set, next.previous = current, s.held.Load().previous
+	} else {
 		s.logReplaced(current, set)
-		current = set
 	}
-	s.held.Store(&heldKeys{set: current, fetchedAt: s.now()})
+	s.held.Store(next)
 	s.nextFetch = started.Add(s.interval)
 	s.state = keyHealth{Keys: len(set.keys), FetchedAt: s.now()}
 	return nil

@@ -227,12 +227,42 @@ func TestKeySource_NewKeyIsUnavailableUntilIntervalPasses(t *testing.T) {
 
 	header := iss.Header()
 	header["kid"] = "never published"
-	unknown := iss.Sign(header, iss.Payload(issuer.Claims{IssuedAt: clk.Now()}))
+	unknown := iss.Sign(header, iss.Payload(issuer.Claims{IssuedAt: clk.Now().Add(-20 * time.Minute)}))
 	clk.Advance(cooldown)
 	requireRefused(t, v, unknown) // the keys were fetched for this token
 	iss.Respond(respondWith(http.StatusBadGateway, ""))
 	clk.Advance(cooldown)
 	requireUnavailable(t, v, unknown) // they could not be fetched
+}
+
+// TestKeySource_NewKeyIsUnavailableWhileSetIsCached rotates while a cache on the way, such as the edge
+// of a hosted project, still has the earlier set.
+func TestKeySource_NewKeyIsUnavailableWhileSetIsCached(t *testing.T) {
+	t.Parallel()
+	iss, clk, v := setup(t)
+	requireAccepted(t, v, freshToken(iss, clk))
+	withdrawn := iss.Token(issuer.Claims{IssuedAt: clk.Now().Add(12 * time.Minute)})
+	earlier := publish(t, iss.JWKs()...)
+	iss.Respond(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=600")
+		earlier(w, r)
+	})
+	require.NoError(t, iss.Rotate())
+	iss.Withdraw()
+	clk.Advance(cooldown)
+	token := freshToken(iss, clk)
+	refusal := requireUnavailable(t, v, token)
+	require.Equal(t, cooldown, refusal.RetryAfter)
+	require.Equal(t, fieldgate.ReasonUnknownKey, refusal.Reason)
+	requireRefused(t, v, tokenWithUnknownKey("of a stranger"))
+
+	clk.Advance(11 * time.Minute)
+	requireRefused(t, v, token) // no cache keeps a set for as long
+	iss.Restore()
+	clk.Advance(cooldown)
+	requireAccepted(t, v, freshToken(iss, clk))
+	clk.Advance(cooldown)
+	requireRefused(t, v, withdrawn) // as soon as the keys may be fetched again
 }
 
 // TestKeySource_WithdrawnLastKeyIsNotTrusted checks that an issuer can withdraw its only key.

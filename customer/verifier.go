@@ -129,8 +129,8 @@ func (v *Verifier) verify(ctx context.Context, raw string) (Principal, *keySet, 
 func (v *Verifier) keyFor(ctx context.Context, t token) (key, *keySet, error) {
 	if t.alg != jwa.HS256 {
 		found, keys, err := v.keys.find(ctx, keyID{alg: t.alg, kid: t.kid})
-		if fieldgate.ReasonOf(err) == fieldgate.ReasonUnknownKey && !v.namesIssuer(t) {
-			err = refuse(errUnknownKey)
+		if fieldgate.ReasonOf(err) == fieldgate.ReasonUnknownKey {
+			err = v.unknownKey(t, err)
 		}
 		return found, keys, err
 	}
@@ -140,13 +140,20 @@ func (v *Verifier) keyFor(ctx context.Context, t token) (key, *keySet, error) {
 	return *v.secret, v.keys.current(), nil
 }
 
-// namesIssuer reports whether the token names an issuer that is accepted. A stranger may have
-// written the token.
-func (v *Verifier) namesIssuer(t token) bool {
+// unknownKey returns the error for a token whose key was not found with err. The key may be newer
+// than the known ones, if the token names an accepted issuer. A stranger may have written the token.
+func (v *Verifier) unknownKey(t token, err error) error {
 	var claims struct {
-		Issuer string `json:"iss"`
+		Issuer   string  `json:"iss"`
+		IssuedAt float64 `json:"iat"`
 	}
-	return json.Unmarshal(t.payload, &claims) == nil && v.acceptsIssuer(claims.Issuer)
+	if json.Unmarshal(t.payload, &claims) != nil || !v.acceptsIssuer(claims.Issuer) {
+		return refuse(errUnknownKey)
+	}
+	if v.keys.held.Load().mayLack(keyID{alg: t.alg, kid: t.kid}, time.Unix(int64(claims.IssuedAt), 0)) {
+		return v.keys.unknownYet()
+	}
+	return err
 }
 
 func (v *Verifier) acceptsIssuer(name string) bool {

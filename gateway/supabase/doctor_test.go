@@ -49,6 +49,7 @@ func TestSettings_AreRefusedAtStart(t *testing.T) {
 		"service_role key": {"FIELDGATE_SUPABASE_ANON_KEY=" + p.serviceRole, "service_role"},
 		"user_metadata":    {"FIELDGATE_TENANT_CLAIM=user_metadata.customer_id", "user_metadata"},
 		"no URL":           {"FIELDGATE_SUPABASE_URL=abc.supabase.co", "FIELDGATE_SUPABASE_URL"},
+		"URL with a path":  {"FIELDGATE_SUPABASE_URL=" + p.issuer(), "FIELDGATE_SUPABASE_URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			findings, ok := p.doctor("", c.setting)

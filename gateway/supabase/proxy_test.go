@@ -2,10 +2,13 @@ package supabase_test
 
 import (
 	"encoding/json"
+	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -35,8 +38,7 @@ type proxy struct {
 	anon, serviceRole   string                           // legacy keys
 	keySet              atomic.Pointer[http.HandlerFunc] // replaces the response with the key set; nil for none
 	keySetNeedsKey      atomic.Bool                      // as in older configurations of self-hosted projects
-	keySetReads         atomic.Int64
-	signing             func() jwk.Key // the key that signs the tokens for publishable and secret keys
+	signing             func() jwk.Key                   // the key that signs the tokens for publishable and secret keys
 	t                   testing.TB
 }
 
@@ -58,16 +60,12 @@ func newProxy(t testing.TB, target string, signing func() jwk.Key) *proxy {
 // checkingKeys returns a handler that checks the API keys of requests before it forwards them.
 func (p *proxy) checkingKeys(forward http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		isKeySet := r.URL.Path == keySetPath
 		if p.needsKey(r.URL.Path) && !p.admit(w, r) {
 			return
 		}
-		if isKeySet {
-			p.keySetReads.Add(1)
-			if replaced := p.keySet.Load(); replaced != nil {
-				(*replaced)(w, r)
-				return
-			}
+		if replaced := p.keySet.Load(); replaced != nil && r.URL.Path == keySetPath {
+			(*replaced)(w, r)
+			return
 		}
 		forward.ServeHTTP(w, r)
 	})
@@ -77,12 +75,7 @@ func (p *proxy) needsKey(path string) bool {
 	if path == keySetPath && p.keySetNeedsKey.Load() {
 		return true
 	}
-	for _, open := range openPaths {
-		if strings.HasPrefix(path, open) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(openPaths, func(open string) bool { return strings.HasPrefix(path, open) })
 }
 
 // admit checks the API key of a request, and sets its token. It responds if it refuses the key.
@@ -91,7 +84,6 @@ func (p *proxy) admit(w http.ResponseWriter, r *http.Request) bool {
 	if given == "" {
 		given = r.URL.Query().Get("apikey")
 	}
-	isBrowser := strings.Contains(r.UserAgent(), "Mozilla")
 	role := map[string]string{p.publishable: "anon", p.secret: "service_role", p.anon: "anon", p.serviceRole: "service_role"}[given]
 	switch {
 	case given == "":
@@ -100,7 +92,7 @@ func (p *proxy) admit(w http.ResponseWriter, r *http.Request) bool {
 	case role == "":
 		refuse(w, "Invalid API key")
 		return false
-	case given == p.secret && isBrowser:
+	case given == p.secret && strings.Contains(r.UserAgent(), "Mozilla"):
 		refuse(w, "Forbidden use of secret API key in browser")
 		return false
 	}
@@ -127,10 +119,22 @@ func refuse(w http.ResponseWriter, message string) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"message": message})
 }
 
-// replaceKeySet responds to requests for the key set with a status, a media type and a body.
-func (p *proxy) replaceKeySet(status int, media, body string) {
+// cacheKeySet responds with the current key set from now on, as the edge of a hosted project does for
+// ten minutes.
+func (p *proxy) cacheKeySet() {
+	p.t.Helper()
+	response, err := http.Get(p.URL + authPath + keySetPath)
+	require.NoError(p.t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(p.t, err)
+	p.replaceKeySet(response.StatusCode, response.Header, string(body))
+}
+
+// replaceKeySet responds to requests for the key set with a status, a header and a body.
+func (p *proxy) replaceKeySet(status int, header http.Header, body string) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", media)
+		maps.Copy(w.Header(), header)
 		w.WriteHeader(status)
 		_, err := w.Write([]byte(body))
 		require.NoError(p.t, err)

@@ -71,6 +71,27 @@ func TestRotation_RevokedLastKey(t *testing.T) {
 	require.False(t, v.HasKeys())
 }
 
+// TestRotation_BehindCache rotates to a key that the edge of the project does not have yet.
+func TestRotation_BehindCache(t *testing.T) {
+	t.Parallel()
+	first, second := newKey(t, jwa.ES256), newKey(t, jwa.ES256)
+	p := startProject(t, withKeys(first))
+	v := p.newVerifier()
+	before := p.member("alice@example.com", "acme", "viewer")
+	requireAccepted(t, v, before)
+	p.cacheKeySet()
+	p.setKeys(second, first)
+	after := p.refresh(before)
+	_, err := v.Verify(t.Context(), after.AccessToken)
+	require.Equal(t, fieldgate.CodeIssuerUnavailable, fieldgate.CodeOf(err), "the key set was fetched for this token, and is old")
+	requireAccepted(t, v, before)
+	p.restoreKeySet()
+	eventually(t, "tokens of the new key are accepted", func() bool {
+		_, err := v.Verify(t.Context(), after.AccessToken)
+		return err == nil
+	})
+}
+
 // TestRotation_UnannouncedKey rotates to a key that was never on standby. Its tokens are refused as
 // not verifiable yet, not as invalid, until the gateway may fetch the keys again.
 func TestRotation_UnannouncedKey(t *testing.T) {
@@ -105,7 +126,7 @@ func TestKeySet_FailureShowsAndEnds(t *testing.T) {
 			t.Parallel()
 			p := startProject(t)
 			token := p.member("alice@example.com", "acme", "viewer").AccessToken
-			p.replaceKeySet(c.status, c.media, c.body)
+			p.replaceKeySet(c.status, http.Header{"Content-Type": {c.media}}, c.body)
 			g := p.serve()
 			eventually(t, "the readiness names the keys", func() bool {
 				ready, err := g.Readiness(t.Context())
