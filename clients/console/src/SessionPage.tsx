@@ -1,10 +1,10 @@
 import type { Command, Session } from "@fieldgate/client";
 import { useEffect, useState } from "preact/hooks";
-import { hasRole } from "./auth.js";
 import { CommandCard } from "./CommandCard.js";
 import { DecisionButtons } from "./DecisionButtons.js";
 import { ConfirmedButton } from "./forms.js";
 import { Propose } from "./Propose.js";
+import { hasRole } from "./signin/user.js";
 import {
   announcement,
   deviceName,
