@@ -1,15 +1,12 @@
 // Tests how users sign in with a Supabase project. The gateway is configured as in production.
 // A test server simulates the project: it has the endpoints of Supabase Auth that the page
 // uses.
-import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
 import { test as base, expect, type Page } from "@playwright/test";
-
-const fieldgate = fileURLToPath(new URL("../.build/fieldgate", import.meta.url));
+import { startGateway } from "./production.js";
 
 interface Project {
   url: string;
@@ -40,28 +37,12 @@ const test = base.extend<{ project: Project; url: string }>({
   },
 
   url: async ({ project }, use) => {
-    const port = await freePort();
-    const redisPort = await freePort();
-    const redis = spawn("redis-server", ["--port", `${redisPort}`, "--save", "", "--maxmemory-policy", "noeviction"]);
-    const url = `http://127.0.0.1:${port}`;
-    await waitUntilReady(redis, () => reachable(redisPort));
-    const gateway = spawn(fieldgate, ["serve"], {
-      stdio: "ignore",
-      env: {
-        ...process.env,
-        FIELDGATE_ADDR: `127.0.0.1:${port}`,
-        FIELDGATE_METRICS_ADDR: "off",
-        FIELDGATE_REDIS_URL: `redis://127.0.0.1:${redisPort}`,
-        FIELDGATE_SUPABASE_URL: project.url,
-        FIELDGATE_SUPABASE_ANON_KEY: "public-key",
-      },
+    const gateway = await startGateway({
+      FIELDGATE_SUPABASE_URL: project.url,
+      FIELDGATE_SUPABASE_ANON_KEY: "public-key",
     });
-    await waitUntilReady(gateway, async () => (await fetch(`${url}/healthz`)).ok);
-    await use(url);
-    for (const process_ of [gateway, redis]) {
-      process_.kill("SIGKILL");
-      if (process_.exitCode === null && process_.signalCode === null) await once(process_, "exit");
-    }
+    await use(gateway.url);
+    await gateway.stop();
   },
 });
 
@@ -334,27 +315,4 @@ async function startProject(): Promise<[Project, Server]> {
   await once(server, "listening");
   project.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return [project, server];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
-
-async function reachable(port: number): Promise<boolean> {
-  const { connect } = await import("node:net");
-  const socket = connect(port, "127.0.0.1");
-  await once(socket, "connect");
-  socket.destroy();
-  return true;
-}
-
-/** Waits until a process responds. It fails the test after 10 s, or when the process has ended. */
-async function waitUntilReady(process_: ChildProcess, isReady: () => Promise<boolean>): Promise<void> {
-  await expect
-    .poll(async () => process_.exitCode === null && (await isReady().catch(() => false)), { timeout: 10_000 })
-    .toBe(true);
 }

@@ -1,7 +1,8 @@
 // Raises the level of a sign-in when the gateway requires a second factor.
-import { FieldgateError } from "@fieldgate/client";
+import { type Command, FieldgateError } from "@fieldgate/client";
 import { signal } from "@preact/signals";
 import { signedIn, token } from "./tokens.js";
+import { hasRole, user } from "./user.js";
 
 /** The pending question for a second factor. */
 export interface StepUp {
@@ -12,6 +13,21 @@ export interface StepUp {
 }
 
 export const stepUp = signal<StepUp | undefined>();
+
+/**
+ * Reports whether the page offers a decision on a command of the inbox. It also does if only
+ * the level of the sign-in is missing, because the page raises that level when the user approves.
+ */
+export function mayDecide(command: Command): boolean {
+  return command.mayDecide === true || lacksLevelOnly(command);
+}
+
+/** Reports whether neither the role nor the proposer keeps the user from deciding on a command. */
+function lacksLevelOnly(command: Command): boolean {
+  const current = user.value;
+  if (!current || current.isProgram || !signedIn.value?.session) return false;
+  return hasRole("approver") && command.proposedBy !== current.id;
+}
 
 /**
  * Runs an action, and runs it once more with a stronger sign-in if the gateway refuses it with
