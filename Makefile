@@ -18,7 +18,7 @@ DIFFERENTIAL := .ci/differential
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build run demo generate test test-go test-kill test-balancer test-stores test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
+.PHONY: help build run demo generate test test-go test-kill test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
 	mutants bench bench-sockets bench-abuse check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
 	alerts reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy promtool chromium node
 
@@ -70,6 +70,14 @@ test-balancer: redis haproxy ## Test behind a real load balancer; installs hapro
 # Without a program of Valkey, its package is installed if Debian has one.
 test-stores: redis valkey ## Run the life of a command on Redis and Valkey: one server, Sentinel, Cluster, failovers; prints a table.
 	@.ci/stores/run.sh
+
+# The source is not part of this repository: git clone --branch v2.196.0 https://github.com/supabase/auth
+test-supabase: redis jq ## Test sign-in with a real Supabase Auth server; FIELDGATE_TEST_SUPABASE names a checkout of github.com/supabase/auth.
+	@if [ -z "$$FIELDGATE_TEST_SUPABASE" ]; then \
+		echo "SKIPPED: nothing was tested. Name a checkout of github.com/supabase/auth, or a .tar.gz of it: make test-supabase FIELDGATE_TEST_SUPABASE=../auth" >&2; \
+	else \
+		FIELDGATE_TEST_SUPABASE="$$(realpath "$$FIELDGATE_TEST_SUPABASE")" go test -count=1 -timeout 20m -v ./gateway/supabase; \
+	fi
 
 # The programs of earlier versions are built from the history of the repository, and kept.
 test-roll: redis ## Replace instances of earlier versions by this one and back, under load; load data of 1.0.0.

@@ -220,3 +220,56 @@ func requireDeclaredKeys(t *testing.T, file string, local *ast.LocalAssignStmt) 
 		require.True(t, ok && keys.Value == "KEYS", "%s:%d: %s", file, local.Line(), name)
 	}
 }
+
+// constant matches the name of a constant of a fragment.
+var constant = regexp.MustCompile(`^[A-Z]+(_[A-Z]+)*$`)
+
+// TestFragments_KeepNothingBetweenCalls requires that a fragment declares only functions, constants
+// and tables that belong to one run. Redis runs a fragment once, when it loads the functions of a
+// package, so that everything else would be visible to later calls. The names are distinct, because
+// the fragments of a package share one scope.
+func TestFragments_KeepNothingBetweenCalls(t *testing.T) {
+	t.Parallel()
+	declared := map[string]string{}
+	for _, file := range fragments(t) {
+		text := read(t, file)
+		for _, statement := range parseLua(t, file, text) {
+			local, ok := statement.(*ast.LocalAssignStmt)
+			require.True(t, ok, "%s:%d: not a declaration", file, statement.Line())
+			for i, name := range local.Names {
+				require.Empty(t, declared[name], "%s declares %s again", file, name)
+				declared[name] = file
+				if _, function := local.Exprs[i].(*ast.FunctionExpr); !function && !constant.MatchString(name) {
+					require.Contains(t, text, "\nlocal "+name+" = {} --@state\n", "%s: %s outlives a call", file, name)
+				}
+			}
+		}
+	}
+	require.Contains(t, declared, "recorded")
+}
+
+// TestConstants_AreNotAssigned requires that no Lua file changes a constant.
+func TestConstants_AreNotAssigned(t *testing.T) {
+	t.Parallel()
+	for _, file := range luaFiles(t) {
+		walk(parseLua(t, file, read(t, file)), func(node any) bool {
+			assignment, ok := node.(*ast.AssignStmt)
+			for i := 0; ok && i < len(assignment.Lhs); i++ {
+				target := assignment.Lhs[i]
+				if field, ok := target.(*ast.AttrGetExpr); ok {
+					target = field.Object
+				}
+				name, ok := target.(*ast.IdentExpr)
+				require.False(t, ok && constant.MatchString(name.Value), "%s:%d: an assignment to a constant", file, assignment.Line())
+			}
+			return true
+		})
+	}
+}
+
+// fragments returns the Lua files that others include.
+func fragments(t *testing.T) []string {
+	t.Helper()
+	all := scripts(t)
+	return slices.DeleteFunc(luaFiles(t), func(file string) bool { return slices.Contains(all, strings.TrimSuffix(file, ".lua")) })
+}

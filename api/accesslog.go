@@ -42,6 +42,7 @@ func (e *edge) logRequest(r *http.Request, response *recorder, took time.Duratio
 	}
 	status := finalStatus(info, response)
 	e.metrics.count(info.Operation, status, took)
+	e.metrics.countUnknownKey(info.Reason, status)
 	if info.Reason != "" {
 		e.unauthenticated(info.Reason)
 	}
@@ -104,6 +105,9 @@ func logAttrs(r *http.Request, info *request.Info, pattern string, status int, b
 	}
 	if info.Operation != "" {
 		line = append(line, slog.String("operation", info.Operation))
+	}
+	if info.Tenant != "" {
+		line = append(line, slog.String("tenant", info.Tenant))
 	}
 	if info.Principal != "" {
 		line = append(line, slog.String("principal", info.Principal))

@@ -43,7 +43,7 @@ func diagnoseResponse(response keyResponse) (findings []diagnosis.Finding) {
 		findings = append(findings, diagnosis.Clock("issuer clock", response.date, time.Now()))
 	}
 	if !response.certificateEnds.IsZero() {
-		findings = append(findings, diagnosis.Certificate("issuer certificate", response.certificateEnds, time.Now()))
+		findings = append(findings, diagnosis.Certificate("issuer certificate", response.certificateEnds, time.Now(), diagnosis.ServerReserve))
 	}
 	return findings
 }

@@ -23,9 +23,12 @@ import (
 //go:embed lua/*.lua
 var scripts embed.FS
 
+// Scripts is the set of the package's scripts.
+var Scripts = store.NewScripts("customer", scripts)
+
 var (
-	issueTicketScript  = store.NewScript(scripts, "lua/issue_ticket.lua")
-	redeemTicketScript = store.NewScript(scripts, "lua/redeem_ticket.lua")
+	issueTicketScript  = Scripts.Script("lua/issue_ticket.lua")
+	redeemTicketScript = Scripts.Script("lua/redeem_ticket.lua")
 )
 
 // A ticket is "fgt_" and a credential. The prefix distinguishes a ticket from an access

@@ -19,6 +19,7 @@ import (
 	"github.com/fieldgate/fieldgate/credential"
 	queuelua "github.com/fieldgate/fieldgate/queue/lua"
 	"github.com/fieldgate/fieldgate/quota"
+	"github.com/fieldgate/fieldgate/recent"
 	"github.com/fieldgate/fieldgate/refusal"
 	sessionlua "github.com/fieldgate/fieldgate/session/lua"
 	"github.com/fieldgate/fieldgate/store"
@@ -29,23 +30,26 @@ import (
 //go:embed lua/*.lua
 var scripts embed.FS
 
-var (
-	provisionScript    = store.NewScript(scripts, "lua/provision.lua")
-	issueScript        = store.NewScript(scripts, "lua/issue.lua")
-	registerScript     = store.NewScript(scripts, "lua/register.lua")
-	loginScript        = store.NewScript(scripts, "lua/login.lua")
-	checkScript        = store.NewScript(scripts, "lua/check.lua")
-	logoutScript       = store.NewScript(scripts, "lua/logout.lua")
-	heartbeatScript    = store.NewScript(scripts, "lua/heartbeat.lua")
-	updateScript       = store.NewScript(scripts, "lua/update.lua")
-	suspendScript      = store.NewScript(scripts, "lua/suspend.lua")
-	resumeScript       = store.NewScript(scripts, "lua/resume.lua")
-	revokeScript       = store.NewScript(scripts, "lua/revoke.lua")
-	decommissionScript = store.NewScript(scripts, "lua/decommission.lua", sessionlua.Library, queuelua.Library)
+// Scripts is the set of the package's scripts.
+var Scripts = store.NewScripts("device", scripts, sessionlua.Library, queuelua.Library)
 
-	settlePresenceScript = store.NewScript(scripts, "lua/settle_presence.lua")
-	settleRemovalScript  = store.NewScript(scripts, "lua/settle_removal.lua")
-	reconcileScript      = store.NewScript(scripts, "lua/reconcile_device.lua")
+var (
+	provisionScript    = Scripts.Script("lua/provision.lua")
+	issueScript        = Scripts.Script("lua/issue.lua")
+	registerScript     = Scripts.Script("lua/register.lua")
+	loginScript        = Scripts.Script("lua/login.lua")
+	checkScript        = Scripts.Script("lua/check.lua")
+	logoutScript       = Scripts.Script("lua/logout.lua")
+	heartbeatScript    = Scripts.Script("lua/heartbeat.lua")
+	updateScript       = Scripts.Script("lua/update.lua")
+	suspendScript      = Scripts.Script("lua/suspend.lua")
+	resumeScript       = Scripts.Script("lua/resume.lua")
+	revokeScript       = Scripts.Script("lua/revoke.lua")
+	decommissionScript = Scripts.Script("lua/decommission.lua")
+
+	settlePresenceScript = Scripts.Script("lua/settle_presence.lua")
+	settleRemovalScript  = Scripts.Script("lua/settle_removal.lua")
+	reconcileScript      = Scripts.Script("lua/reconcile_device.lua")
 )
 
 // idempotencyTTL is the time for which the replies to Provision and
@@ -125,7 +129,14 @@ type Registry struct {
 	keys   keyring
 	logins credential.Mint
 	log    *slog.Logger
+
+	known         *recent.Map[string] // the tenants of logins that were verified, by the hash of the token
+	loginSettings []any               // of store.LoginCheck
 }
+
+// knownLogins is the maximum number of logins that an instance remembers, at about 200 bytes
+// each. A request with another login takes a second round trip.
+const knownLogins = 100_000
 
 // New returns a Registry with the given configuration.
 func New(cfg Config) *Registry {
@@ -146,6 +157,7 @@ func New(cfg Config) *Registry {
 	return &Registry{
 		store: cfg.Store, cfg: cfg, keys: keyring(cfg.CodeKey), log: cfg.Logger,
 		logins: credential.NewMint(cfg.Store.HashKey(), "device login"),
+		known:  recent.New[string](recent.Config{Entries: knownLogins}), loginSettings: loginSettings(cfg),
 	}
 }
 

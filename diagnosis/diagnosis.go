@@ -52,16 +52,22 @@ func Errors(check string, err error) (findings []Finding) {
 	return findings
 }
 
-// certificateReserve is the time before the end of a certificate from which on it is a warning.
-const certificateReserve = 14 * 24 * time.Hour
+// These are the times before the end of a certificate from which on it is a warning. Servers
+// usually renew their certificates by themselves, some of them 30 days before the end. A file is
+// replaced by hand.
+const (
+	ServerReserve = 14 * 24 * time.Hour
+	FileReserve   = 30 * 24 * time.Hour
+)
 
-// Certificate returns the finding for a certificate that ends at the given time.
-func Certificate(check string, ends, now time.Time) Finding {
+// Certificate returns the finding for a certificate that ends at the given time. It is a warning
+// from the time reserve before that on.
+func Certificate(check string, ends, now time.Time, reserve time.Duration) Finding {
 	text := ends.UTC().Format(time.DateTime) + " UTC"
 	switch {
 	case !now.Before(ends):
 		return Fail(check, "the certificate has expired at %s: renew it", text)
-	case ends.Sub(now) < certificateReserve:
+	case ends.Sub(now) < reserve:
 		return Warn(check, "the certificate expires at %s: renew it", text)
 	}
 	return Good(check, "the certificate is valid until %s", text)

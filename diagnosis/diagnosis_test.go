@@ -10,13 +10,23 @@ import (
 	"github.com/fieldgate/fieldgate/diagnosis"
 )
 
-func TestCertificate_WarnsTwoWeeksBeforeItsEnd(t *testing.T) {
+func TestCertificate_WarnsBeforeItsEnd(t *testing.T) {
 	t.Parallel()
+	const day = 24 * time.Hour
 	now := time.Now()
-	for ends, want := range map[time.Duration]diagnosis.Level{
-		0: diagnosis.Failure, time.Hour: diagnosis.Warning, 13 * 24 * time.Hour: diagnosis.Warning, 15 * 24 * time.Hour: diagnosis.OK,
+	for _, c := range []struct {
+		left, reserve time.Duration
+		want          diagnosis.Level
+	}{
+		{0, diagnosis.ServerReserve, diagnosis.Failure},
+		{time.Hour, diagnosis.ServerReserve, diagnosis.Warning},
+		{13 * day, diagnosis.ServerReserve, diagnosis.Warning},
+		{15 * day, diagnosis.ServerReserve, diagnosis.OK},
+		{0, diagnosis.FileReserve, diagnosis.Failure},
+		{29 * day, diagnosis.FileReserve, diagnosis.Warning},
+		{31 * day, diagnosis.FileReserve, diagnosis.OK},
 	} {
-		require.Equal(t, want, diagnosis.Certificate("c", now.Add(ends), now).Level, ends)
+		require.Equal(t, c.want, diagnosis.Certificate("c", now.Add(c.left), now, c.reserve).Level, "%+v", c)
 	}
 }
 

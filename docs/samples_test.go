@@ -16,7 +16,7 @@ import (
 //	<!-- the gateway -->        not run, because the test has already started the gateway
 //	<!-- in the background -->  runs in the background while the next samples run
 //	<!-- not run: why -->       not run, for the given reason
-//	<!-- rehearsed: what -->    run by TestRestore_RehearsesGuide in cmd/fieldgate
+//	<!-- rehearsed: what -->    run by TestRestore_RehearsesGuide and TestRunbook in cmd/fieldgate, or by the tests in gateway/supabase
 //	<!-- alerts -->             alert rules of Prometheus
 //	<!-- schema: Problem -->    JSON that matches a schema of openapi.yaml
 //	<!-- frame: claim -->       JSON that matches a frame of asyncapi.yaml
@@ -97,6 +97,8 @@ func TestSamples_AreTestedOrHaveReason(t *testing.T) {
 				require.Equal(t, "alerts", s.annotation, at)
 			case "ts":
 				require.Equal(t, "typescript", s.annotation, at)
+			case "sql":
+				require.True(t, s.isRehearsed(), at)
 			default:
 				require.Equal(t, "text", s.language, "%s: a block must name its language", at)
 			}

@@ -28,14 +28,15 @@ var allowedImports = map[string]string{
 	"store":               ". diagnosis",
 	"refusal":             ". store",
 	"quota":               "store",
-	"queue":               ". quota refusal seal store",
+	"queue":               ". device/lua quota recent refusal seal store",
 	"queue/model":         "queue store", // used by tests only
 	"queue/lua":           "store",
 	"credential":          "",
 	"seal":                "",
+	"recent":              "",
 	"session":             ". quota refusal store queue/lua",
 	"session/lua":         "store",
-	"device":              ". credential quota refusal seal store queue/lua session/lua",
+	"device":              ". credential quota recent refusal seal store queue/lua session/lua",
 	"device/lua":          "store",
 	"ratelimit":           ". refusal store",
 	"customer":            ". credential diagnosis refusal store",
@@ -52,6 +53,7 @@ var allowedImports = map[string]string{
 	"gateway/measure":     "", // contains tests only
 	"gateway/faults":      "", // contains tests only
 	"gateway/stores":      "", // contains tests only
+	"gateway/supabase":    "", // contains tests only
 	"cmd/fieldgate":       "gateway cmd/program cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device diagnosis queue quota ratelimit store clients/go",
 	"cmd/fieldgate-agent": "clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program",
 	"cmd/program":         "",

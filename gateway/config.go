@@ -100,6 +100,11 @@ type Config struct {
 	// caller waits 40 µs longer. Setting: FIELDGATE_REDIS_AUTO_PIPELINE.
 	AutoPipeline bool
 
+	// NoFunctions runs the scripts with EVALSHA instead of loading them into Redis as functions.
+	// Redis then creates the closures and constants of a script at each call. Setting:
+	// FIELDGATE_REDIS_FUNCTIONS, which is the opposite.
+	NoFunctions bool
+
 	// SupabaseURL is the URL of the Supabase project whose users sign in. JWKSURL, Issuers and
 	// HealthURL default to addresses of this project. Setting: FIELDGATE_SUPABASE_URL.
 	SupabaseURL string

@@ -117,10 +117,16 @@ func (g *Gateway) newStoreConfig() store.Config {
 	return cfg
 }
 
+// scripts are the scripts of all packages, which Redis loads when an instance starts.
+var scripts = []*store.Scripts{
+	customer.Scripts, device.Scripts, queue.Scripts, quota.Scripts, ratelimit.Scripts, realtime.Scripts, session.Scripts,
+}
+
 func storeConfigOf(cfg Config) store.Config {
 	return store.Config{
 		URL: cfg.RedisURL, CAFile: cfg.RedisCAFile, CertFile: cfg.RedisCertFile, KeyFile: cfg.RedisKeyFile,
 		PasswordFile: cfg.RedisPasswordFile, PoolSize: cfg.RedisPoolSize, AutoPipeline: cfg.AutoPipeline,
+		NoFunctions: cfg.NoFunctions, Scripts: scripts,
 		StoreID: cfg.StoreID, Development: cfg.Development, Logger: cfg.Logger,
 	}
 }
@@ -223,7 +229,7 @@ func (g *Gateway) newHandler() error {
 		Authenticators: map[string]api.Authenticator{
 			"customerJWT": g.authenticateUser, "deviceSession": g.authenticateDevice,
 		},
-		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, Unauthenticated: g.refused,
+		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, Confirm: g.confirm, Unauthenticated: g.refused,
 		Logger: g.log, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
 		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes, Held: g.held,
 	})

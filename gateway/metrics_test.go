@@ -15,6 +15,8 @@ import (
 
 	"github.com/fieldgate/fieldgate"
 	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/customer/customertest"
+	"github.com/fieldgate/fieldgate/customer/issuer"
 	"github.com/fieldgate/fieldgate/gateway"
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 	"github.com/fieldgate/fieldgate/queue"
@@ -132,6 +134,26 @@ func TestMetrics_LabelsAreBounded(t *testing.T) {
 	}
 	require.Equal(t, before, len(series()))
 	require.Positive(t, g.Metrics(t)[`fieldgate_http_requests_total{operation="none",status="404"}`])
+}
+
+// TestMetrics_CountUnknownKeysApart sends a token whose key the issuer may have published since the
+// last fetch. The alert on the share of errors leaves such requests out, because a stranger can send
+// them.
+func TestMetrics_CountUnknownKeysApart(t *testing.T) {
+	t.Parallel()
+	iss := customertest.NewIssuer(t)
+	g := gatewaytest.StartWithIssuer(t, iss)
+	const refused = "fieldgate_http_unknown_keys_total"
+	require.Contains(t, g.Metrics(t), refused, "the counter is not 0 from the start")
+	header, _, _ := strings.Cut(customertest.NewIssuer(t).Token(issuer.Claims{}), ".")
+	_, rest, _ := strings.Cut(iss.Token(issuer.Claims{}), ".")
+	forged := header + "." + rest
+	for token, status := range map[string]int{forged: http.StatusServiceUnavailable, "text": http.StatusUnauthorized} {
+		reply := g.Do(t, gatewaytest.Request{Method: http.MethodGet, Path: "/api/v1/customer/devices", Token: token})
+		require.Equal(t, status, reply.Status)
+	}
+	require.InDelta(t, 1, g.Metrics(t)[refused], 0)
+	require.InDelta(t, 1, g.Metrics(t)[`fieldgate_http_requests_total{operation="listDevices",status="503"}`], 0)
 }
 
 func TestMetrics_CountRedisFailuresButNotCancelledCalls(t *testing.T) {

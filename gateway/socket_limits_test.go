@@ -110,7 +110,7 @@ func TestSocket_CatchUpTakesNoRequestSlot(t *testing.T) {
 		withSockets(func(cfg *realtime.Config) { cfg.Limits.MaxInFlight = 1 }))
 	f := newFleet(t, g)
 	p := f.publisher(t, url)
-	p.publish(2000)
+	p.publish(1000)
 	s := f.customerSocket(t, g)
 	require.True(t, s.Subscribe("tenant", "0-0").Resumed)
 	require.True(t, s.Subscribe(f.deviceRoom(), "0-0").Resumed)
@@ -161,7 +161,7 @@ func TestSocket_BurstOfEventsClosesNoHealthyClient(t *testing.T) {
 	p := f.publisher(t, url)
 	before := len(p.stream())
 	s := f.customerSocket(t, g, "tenant", f.sessionRoom())
-	p.publish(3000)
+	p.publish(1000)
 	want := p.stream()[before:]
 	require.Equal(t, map[string][]string{"tenant": want, f.sessionRoom(): want}, byRoom(s, 2*len(want)))
 	p.publish(10)

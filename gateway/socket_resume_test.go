@@ -73,7 +73,7 @@ func TestResume_LosesAndRepeatsNothingOver200Reconnects(t *testing.T) {
 		t.Skip("slow")
 	}
 	t.Parallel()
-	const events, disconnects = 10_000, 200
+	const events, disconnects = 4_000, 200
 	url := storetest.SharedURL(t)
 	here, there := startTwoInstances(t)
 	f := newFleet(t, here)
@@ -85,7 +85,7 @@ func TestResume_LosesAndRepeatsNothingOver200Reconnects(t *testing.T) {
 	publishing.Go(func() { p.publish(events) })
 
 	for i := range disconnects {
-		r.read(s, (i+1)*events/disconnects-r.random.IntN(40), time.Second)
+		r.read(s, (i+1)*events/disconnects-r.random.IntN(16), time.Second)
 		if i%4 == 0 {
 			s.Close()
 		} else {

@@ -11,6 +11,7 @@ import (
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 func TestSweeper_AppliesDeadlines(t *testing.T) {
@@ -282,4 +283,30 @@ func TestSettle_TransientErrorQuarantinesNothing(t *testing.T) {
 		require.NotErrorIs(t, err, redis.Nil)
 		return err
 	})
+}
+
+// TestSettle_MissingRightQuarantinesNothing takes away the right from the user of Redis with which the
+// script reads a record. The records are not at fault, and are settled when the right is back.
+func TestSettle_MissingRightQuarantinesNothing(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	allow := func(rules ...string) {
+		require.NoError(t, server.Client(t).ACLSetUser(t.Context(), "gateway", rules...).Err())
+	}
+	allow("on", ">secret", "~*", "&*", "+@all")
+	f := newFixture(t, storetest.Connect(t, store.Config{URL: "redis://gateway:secret@" + server.Addr()}))
+	f.propose(auto)
+	lease := f.claimOne()
+	f.expireLease(lease)
+	due := []store.Due{{Kind: "command", ID: lease.ID, Device: f.device}}
+
+	allow("-hget")
+	err := f.queue.Settle(t.Context(), due)
+	require.ErrorContains(t, err, "running settle in the store")
+	require.True(t, store.IsTransient(t.Context(), err), "%v", err)
+	require.Empty(t, f.quarantined())
+	require.Zero(t, f.metricValue("fieldgate_quarantined_records_total"))
+
+	allow("+hget")
+	f.settleUntil(lease.ID, queue.Queued)
 }

@@ -345,20 +345,37 @@ func TestReconcile_LeavesQuarantinedCommand(t *testing.T) {
 	})
 }
 
-// TestReconcile_OtherRetentionIsNoDamage changes the configured retention after a command has
-// finished. The entry of the command in the due index must not change.
+// TestReconcile_OtherRetentionIsNoDamage makes the configured retention longer after a command has
+// finished. The entry of the command in the due index must not change: the command gets the longer
+// retention when it is due.
 func TestReconcile_OtherRetentionIsNoDamage(t *testing.T) {
 	t.Parallel()
 	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
 		f := newFixture(t, s, retention(2*time.Hour))
 		f.inState(queue.Succeeded)
 		intact := f.snapshot()
-		for _, other := range []time.Duration{time.Hour, 3 * time.Hour} {
-			f.queue = queue.New(queue.Config{Store: s, Retention: other})
-			f.reconcile()
-			require.Empty(t, v.drain())
-			require.Empty(t, f.changesSince(intact))
-		}
+		f.queue = queue.New(queue.Config{Store: s, Retention: 3 * time.Hour})
+		f.reconcile()
+		require.Empty(t, v.drain())
+		require.Empty(t, f.changesSince(intact))
+	})
+}
+
+// TestReconcile_ShorterRetentionAppliesToFinishedCommands makes the configured retention shorter
+// after a command has finished, which an operator does to free memory.
+func TestReconcile_ShorterRetentionAppliesToFinishedCommands(t *testing.T) {
+	t.Parallel()
+	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {
+		f := newFixture(t, s, retention(2*time.Hour))
+		lease := f.inState(queue.Succeeded)
+		f.queue = queue.New(queue.Config{Store: s, Retention: time.Hour})
+		f.reconcile()
+		require.Empty(t, v.drain(), "another retention is no damage")
+		f.do(func(ctx context.Context, c store.Client) error {
+			due, err := c.ZScore(ctx, f.key(dueKey), f.dueMember(lease.ID)).Result()
+			require.InDelta(t, f.get(lease.ID).FinishedAt.Add(time.Hour).UnixMilli(), due, 1)
+			return err
+		})
 	})
 }
 

@@ -17,7 +17,10 @@ import (
 func TestRoundTrips_OnePerDeviceCall(t *testing.T) {
 	t.Parallel()
 	server, trips := storetest.Start(t), new(roundTrips)
-	f := newFixture(t, storetest.Connect(t, store.Config{URL: server.URL(), Observe: trips.observe}))
+	s, err := store.Connect(t.Context(), store.Config{URL: server.URL(), Observe: trips.observe, Scripts: []*store.Scripts{queue.Scripts}})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	f := newFixture(t, s)
 	outside := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + server.Port})
 	t.Cleanup(func() { _ = outside.Close() })
 
@@ -40,15 +43,15 @@ func TestRoundTrips_OnePerDeviceCall(t *testing.T) {
 		before, scripts := trips.all(), scriptCalls(t, outside)
 		tt.run()
 		require.Equal(t, map[string]int{tt.name: 1}, trips.since(before))
-		scripts["evalsha"]++
-		for _, kind := range []string{"eval", "evalsha"} {
+		scripts["fcall"]++
+		for _, kind := range []string{"eval", "evalsha", "fcall"} {
 			require.Equal(t, scripts[kind], scriptCalls(t, outside)[kind], tt.name)
 		}
 	}
 }
 
 // scriptCalls returns how many times the server has received each Redis command, such as
-// EVALSHA.
+// FCALL.
 func scriptCalls(t *testing.T, c *redis.Client) map[string]int {
 	t.Helper()
 	info, err := c.Info(context.WithoutCancel(t.Context()), "commandstats").Result()

@@ -13,6 +13,7 @@ import (
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 func TestDevices_RefusesAtLimit(t *testing.T) {
@@ -214,6 +215,21 @@ func TestSetLimits_AppliesToOneTenant(t *testing.T) {
 		_, err = b.queue.Propose(ctx, b.proposal(s, auto))
 		requireExceeded(b.t, quota.ReadyCommands, err)
 	})
+}
+
+// TestSetLimits_InFullStore bounds a tenant while Redis uses more than maxmemory.
+func TestSetLimits_InFullStore(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	quotas, tenant := quota.New(quota.Config{Store: storetest.Connect(t, store.Config{URL: server.URL()})}), newTenant()
+	require.NoError(t, server.Client(t).ConfigSet(t.Context(), "maxmemory", "1mb").Err())
+	require.ErrorContains(t, server.Client(t).HSet(t.Context(), "fg:x", "y", "z").Err(), "OOM")
+
+	require.NoError(t, quotas.SetLimits(t.Context(), tenant, map[quota.Name]int64{quota.StoredBytes: 1, quota.Devices: 2}))
+	require.NoError(t, quotas.ResetLimits(t.Context(), tenant, quota.Devices))
+	own, err := quotas.OwnLimits(t.Context(), tenant)
+	require.NoError(t, err)
+	require.Equal(t, map[quota.Name]int64{quota.StoredBytes: 1}, own)
 }
 
 // TestUsage_IsWhatWasMade compares the usage with what was created, and requires that nothing

@@ -15,9 +15,13 @@ import (
 //go:embed lua/*.lua
 var files embed.FS
 
+// Scripts is the set of the package's scripts.
+var Scripts = store.NewScripts("quota", files)
+
 var (
-	correctDevice = store.NewScript(files, "lua/correct_device.lua")
-	correctTenant = store.NewScript(files, "lua/correct_tenant.lua")
+	correctDevice = Scripts.Script("lua/correct_device.lua")
+	correctTenant = Scripts.Script("lua/correct_tenant.lua")
+	setLimits     = Scripts.Script("lua/set_limits.lua")
 )
 
 // devicesPerRead is the maximum number of devices that one round trip reads.

@@ -127,37 +127,27 @@ func (s *Service) OwnLimits(ctx context.Context, tenant string) (map[Name]int64,
 // SetLimits sets limits of one tenant, instead of those of the installation. Zero is no
 // limit. The other limits of the tenant stay as they are.
 func (s *Service) SetLimits(ctx context.Context, tenant string, limits map[Name]int64) error {
-	values := map[string]any{}
+	var args []any
 	for name, limit := range limits {
-		values[limitField(name)] = limit
+		args = append(args, limitField(name), limit)
 	}
-	if len(values) == 0 {
-		return nil
-	}
-	return s.change(ctx, tenant, func(ctx context.Context, c store.Client, key string) error {
-		return c.HSet(ctx, key, values).Err()
-	})
+	return s.change(ctx, tenant, args)
 }
 
 // ResetLimits removes limits of one tenant, so that those of the installation apply again.
 func (s *Service) ResetLimits(ctx context.Context, tenant string, names ...Name) error {
-	var fields []string
+	var args []any
 	for _, name := range names {
-		fields = append(fields, limitField(name))
+		args = append(args, limitField(name), "")
 	}
-	if len(fields) == 0 {
-		return nil
-	}
-	return s.change(ctx, tenant, func(ctx context.Context, c store.Client, key string) error {
-		return c.HDel(ctx, key, fields...).Err()
-	})
+	return s.change(ctx, tenant, args)
 }
 
-func (s *Service) change(ctx context.Context, tenant string, f func(context.Context, store.Client, string) error) error {
-	err := s.store.Do(ctx, "change_limits", func(ctx context.Context, c store.Client) error {
-		return f(ctx, c, store.Tenant(tenant).UsageKey())
-	})
-	if err != nil {
+func (s *Service) change(ctx context.Context, tenant string, args []any) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if _, err := s.store.Run(ctx, setLimits, []string{store.Tenant(tenant).UsageKey()}, args...); err != nil {
 		return fmt.Errorf("changing the limits of a tenant: %w", err)
 	}
 	return nil

@@ -26,7 +26,10 @@ import (
 //go:embed lua/*.lua
 var files embed.FS
 
-var allowScript = store.NewScript(files, "lua/allow.lua")
+// Scripts is the set of the package's scripts.
+var Scripts = store.NewScripts("ratelimit", files)
+
+var allowScript = Scripts.Script("lua/allow.lua")
 
 // Limit is a rate limit. The zero Limit allows every request.
 type Limit struct {

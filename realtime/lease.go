@@ -21,12 +21,15 @@ import (
 //go:embed lua/*.lua
 var files embed.FS
 
+// Scripts is the set of the package's scripts.
+var Scripts = store.NewScripts("realtime", files, devicelua.Library)
+
 var (
-	connectScript    = store.NewScript(files, "lua/connect_socket.lua", devicelua.Library)
-	renewScript      = store.NewScript(files, "lua/renew_socket.lua", devicelua.Library)
-	renewManyScript  = store.NewScript(files, "lua/renew_sockets.lua")
-	disconnectScript = store.NewScript(files, "lua/disconnect_socket.lua", devicelua.Library)
-	kickScript       = store.NewScript(files, "lua/kick_socket.lua")
+	connectScript    = Scripts.Script("lua/connect_socket.lua")
+	renewScript      = Scripts.Script("lua/renew_socket.lua")
+	renewManyScript  = Scripts.Script("lua/renew_sockets.lua")
+	disconnectScript = Scripts.Script("lua/disconnect_socket.lua")
+	kickScript       = Scripts.Script("lua/kick_socket.lua")
 )
 
 // Connection describes an open socket on any instance.

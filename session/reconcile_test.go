@@ -138,16 +138,29 @@ func TestReconcile_RepairsEveryDamage(t *testing.T) {
 	}
 }
 
-// TestReconcile_OtherRetentionIsNoDamage shortens the retention after a session has ended.
+// TestReconcile_OtherRetentionIsNoDamage makes the retention longer after a session has ended.
 func TestReconcile_OtherRetentionIsNoDamage(t *testing.T) {
 	t.Parallel()
 	eachReconcileBench(t, func(w *reconcileBench) {
 		id := w.open().ID
 		w.close(id)
 		ended := w.snapshot(id)
-		w.sessions = session.New(session.Config{Store: w.store, Retention: time.Hour})
+		w.sessions = session.New(session.Config{Store: w.store, Retention: 3000 * time.Hour})
 		require.Empty(w.t, w.reconcile())
 		require.Equal(w.t, ended, w.snapshot(id))
+	})
+}
+
+// TestReconcile_ShorterRetentionAppliesToEndedSessions makes the retention shorter after a session
+// has ended, which an operator does to free memory.
+func TestReconcile_ShorterRetentionAppliesToEndedSessions(t *testing.T) {
+	t.Parallel()
+	eachReconcileBench(t, func(w *reconcileBench) {
+		id := w.open().ID
+		closed := w.close(id).ClosedAt
+		w.sessions = session.New(session.Config{Store: w.store, Retention: time.Hour})
+		require.Empty(w.t, w.reconcile(), "another retention is no damage")
+		require.Equal(w.t, closed.Add(time.Hour).UnixMilli(), w.dueAt(id).UnixMilli())
 	})
 }
 

@@ -20,13 +20,16 @@ import (
 //go:embed lua/*.lua
 var scripts embed.FS
 
-var (
-	openScript   = store.NewScript(scripts, "lua/open_session.lua")
-	closeScript  = store.NewScript(scripts, "lua/close_session.lua", queuelua.Library)
-	readScript   = store.NewScript(scripts, "lua/read_sessions.lua")
-	settleScript = store.NewScript(scripts, "lua/settle_session.lua", queuelua.Library)
+// Scripts is the set of the package's scripts.
+var Scripts = store.NewScripts("session", scripts, queuelua.Library)
 
-	reconcileScript = store.NewScript(scripts, "lua/reconcile_session.lua", queuelua.Library)
+var (
+	openScript   = Scripts.Script("lua/open_session.lua")
+	closeScript  = Scripts.Script("lua/close_session.lua")
+	readScript   = Scripts.Script("lua/read_sessions.lua")
+	settleScript = Scripts.Script("lua/settle_session.lua")
+
+	reconcileScript = Scripts.Script("lua/reconcile_session.lua")
 	checkScript     = store.NewCheck(scripts, "lua/reconcile_session.lua", queuelua.Library)
 )
 
@@ -74,6 +77,7 @@ type OpenRequest struct {
 	Tenant         string
 	DeviceID       string
 	UserID         string
+	Names          fieldgate.Names
 	RequestID      string
 	Type           string
 	Description    string
@@ -87,7 +91,7 @@ func (s *Service) Open(ctx context.Context, o OpenRequest) (Session, error) {
 	if !store.OwnsID(o.Tenant, store.KindDevice, o.DeviceID) {
 		return Session{}, errDeviceNotFound
 	}
-	scope := store.NewScope(store.Device{Tenant: o.Tenant, ID: o.DeviceID}, store.ActorUser(o.UserID), o.RequestID, s.retention)
+	scope := store.NewScope(store.Device{Tenant: o.Tenant, ID: o.DeviceID}, store.ActorUser(o.UserID), o.RequestID, s.retention).WithNames(o.Names)
 	reply, err := s.open(ctx, o, scope)
 	if err == nil && errors.Is(refusal.Of(reply), refusal.Stale) {
 		if err := s.settle(ctx, scope, reply.String(2)); err != nil {
@@ -122,6 +126,7 @@ type CloseRequest struct {
 	Tenant    string
 	SessionID string
 	UserID    string
+	Names     fieldgate.Names
 	RequestID string
 	Reason    string
 }
@@ -134,7 +139,7 @@ func (s *Service) Close(ctx context.Context, c CloseRequest) (Session, error) {
 		return Session{}, err
 	}
 	device := store.Device{Tenant: c.Tenant, ID: found.DeviceID}
-	scope := store.NewScope(device, store.ActorUser(c.UserID), c.RequestID, s.retention)
+	scope := store.NewScope(device, store.ActorUser(c.UserID), c.RequestID, s.retention).WithNames(c.Names)
 	reply, err := s.store.Run(ctx, closeScript, append(device.Keys(), store.SessionKey(c.SessionID)), scope.Args(c.SessionID, c.Reason)...)
 	if err != nil {
 		return Session{}, err

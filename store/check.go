@@ -21,9 +21,9 @@ const (
 	cluster  = "cluster"
 )
 
-// check connects to the server. It returns an error for a server that the gateway must
-// not use, such as one that may evict keys.
-func (s *Store) check(ctx context.Context) error {
+// check connects to the server and loads the sets into it. It returns an error for a server that
+// the gateway must not use, such as one that may evict keys.
+func (s *Store) check(ctx context.Context, sets []*Scripts) error {
 	if _, err := s.Ping(ctx); err != nil {
 		return fmt.Errorf("reaching Redis: %w", err)
 	}
@@ -37,6 +37,7 @@ func (s *Store) check(ctx context.Context) error {
 	if err := s.checkChannel(ctx); err != nil {
 		return err
 	}
+	s.loadScripts(ctx, sets)
 	return s.checkMeta(ctx)
 }
 

@@ -62,7 +62,13 @@ func TestClassify_ErrorReplies(t *testing.T) {
 // reporting them, because the user of Redis lacks a right.
 func TestIsTransient_WithoutRight(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]bool{"NOPERM this user has no permissions to run the 'hget' command": true, "WRONGTYPE Operation": false} {
+	for text, want := range map[string]bool{
+		"NOPERM this user has no permissions to run the 'hget' command":                                                     true,
+		"ERR The user executing the script can't run this command or subcommand script: bbf21b, on @user_script:2.":         true,
+		"ERR ACL failure in script: User g has no permissions to run the 'hget' command script: fd1f62, on @user_script:1.": true,
+		"ERR Unknown Redis command called from script script: 8c490c, on @user_script:2.":                                   false,
+		"WRONGTYPE Operation": false,
+	} {
 		require.Equal(t, want, IsTransient(t.Context(), classify(t.Context(), "settle", reply(text))), text)
 	}
 }

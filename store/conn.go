@@ -43,14 +43,26 @@ type dialer struct {
 type connInfo struct {
 	addr            net.Addr  // of the server
 	certificateEnds time.Time // end of the server's certificate; zero without TLS
+	authorityEnds   time.Time // end of the authority's certificate that verified it; zero without TLS
 }
 
 func newConnInfo(conn net.Conn) *connInfo {
 	info := &connInfo{addr: conn.RemoteAddr()}
 	if secured, ok := conn.(*tls.Conn); ok {
-		info.certificateEnds = secured.ConnectionState().PeerCertificates[0].NotAfter
+		state := secured.ConnectionState()
+		info.certificateEnds = state.PeerCertificates[0].NotAfter
+		for _, chain := range state.VerifiedChains {
+			info.authorityEnds = later(info.authorityEnds, chain[len(chain)-1].NotAfter)
+		}
 	}
 	return info
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // readFiles sets what the files in cfg contain. An error means that a file is not usable.

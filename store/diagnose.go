@@ -58,12 +58,23 @@ func (s *Store) diagnoseTLS() (findings []diagnosis.Finding) {
 	case last.certificateEnds.IsZero():
 		return []diagnosis.Finding{diagnosis.Good(check, "the connection is not encrypted, and stays on this machine")}
 	}
-	findings = []diagnosis.Finding{diagnosis.Certificate(check, last.certificateEnds, time.Now())}
+	findings = []diagnosis.Finding{diagnosis.Certificate(check, last.certificateEnds, time.Now(), diagnosis.ServerReserve)}
+	return append(findings, s.diagnoseFiles(last)...)
+}
+
+// diagnoseFiles checks the authority in FIELDGATE_REDIS_CA_FILE that verified the server of a
+// connection, and the certificate in FIELDGATE_REDIS_CERT_FILE. Other authorities in the file are not
+// needed.
+func (s *Store) diagnoseFiles(last *connInfo) (findings []diagnosis.Finding) {
 	if s.dialer.certificates == nil {
-		return findings
+		return nil
 	}
-	for _, own := range s.dialer.certificates.last.Load().own {
-		findings = append(findings, diagnosis.Certificate("redis client certificate", own.Leaf.NotAfter, time.Now()))
+	files := s.dialer.certificates.last.Load()
+	if files.authorities != nil {
+		findings = append(findings, diagnosis.Certificate("redis authority", last.authorityEnds, time.Now(), diagnosis.FileReserve))
+	}
+	for _, own := range files.own {
+		findings = append(findings, diagnosis.Certificate("redis client certificate", own.Leaf.NotAfter, time.Now(), diagnosis.FileReserve))
 	}
 	return findings
 }
@@ -161,6 +172,10 @@ func (s *Store) diagnoseScripts(ctx context.Context) diagnosis.Finding {
 	const check = "redis rights"
 	if _, err := s.Probe(ctx); err != nil {
 		return diagnosis.Fail(check, "running a script that writes: %v: grant the user its rights, see the guide to operations", causeOf(err))
+	}
+	if s.functions.refused.Load() {
+		return diagnosis.Warn(check, "scripts run and write, but not as functions, so that each costs Redis more time: "+
+			"grant +fcall +function|load +function|list +function|delete, or set FIELDGATE_REDIS_FUNCTIONS=false")
 	}
 	return diagnosis.Good(check, "scripts run and write")
 }

@@ -52,6 +52,8 @@ func TestDiagnose_NamesProblems(t *testing.T) {
 		"replica":     {[]string{"--replicaof", "127.0.0.1 1"}, nil, "redis role", "promote it", diagnosis.Failure},
 		"no INFO":     {nil, []any{"~*", "&*", "+@all", "-info"}, "redis rights", "grant +info", diagnosis.Failure},
 		"no scripts":  {nil, []any{"~*", "&*", "+@all", "-@scripting"}, "redis rights", "grant the user its rights", diagnosis.Failure},
+		"no fcall":    {nil, []any{"~*", "&*", "+@all", "-fcall"}, "redis rights", "grant +fcall", diagnosis.Warning},
+		"no loading":  {nil, []any{"~*", "&*", "+@all", "-function|load"}, "redis rights", "grant +fcall", diagnosis.Warning},
 		"no channel":  {nil, []any{"~*", "resetchannels", "+@all"}, "redis wake-ups", "grant the channel &fg:wake", diagnosis.Warning},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,5 +103,6 @@ func TestDiagnose_Certificates(t *testing.T) {
 	cfg.URL = url
 	found := store.Diagnose(t.Context(), cfg)
 	requireFinding(t, found, "redis TLS", diagnosis.Warning, "the certificate expires at")
+	requireFinding(t, found, "redis authority", diagnosis.Warning, "the certificate expires at")
 	requireFinding(t, found, "redis client certificate", diagnosis.Warning, "the certificate expires at")
 }

@@ -36,10 +36,10 @@ const readOnlyFragment = "lua/check/read_only.lua"
 // without a Library.
 type Library map[string]fs.FS
 
-// loader composes the text of one script. It adds each fragment once, before the first
-// line that includes the fragment. Nested fragments come first.
+// loader collects the fragments that scripts include. It adds each fragment once, after the
+// fragments that it includes itself.
 type loader struct {
-	text      strings.Builder
+	fragments strings.Builder
 	libraries Library
 	included  map[string]bool
 }
@@ -66,18 +66,21 @@ func newLoader(libraries []Library) *loader {
 	return l
 }
 
-// add appends a file together with the fragments that it includes.
-func (l *loader) add(from origin, file string) {
+// load returns the text of a file without the lines that include fragments, and adds those
+// fragments.
+func (l *loader) load(from origin, file string) string {
+	var text strings.Builder
 	for line := range strings.Lines(mustRead(from.files, path.Join(from.dir, file))) {
 		if name, ok := strings.CutPrefix(strings.TrimSpace(line), include); ok {
 			l.include(from, name)
 			continue
 		}
-		l.text.WriteString(line)
+		text.WriteString(line)
 	}
+	return text.String()
 }
 
-// include appends the named fragment, unless the text already contains it.
+// include adds the named fragment, unless it was added before.
 func (l *loader) include(from origin, name string) {
 	if owner, fragment, ok := strings.Cut(name, "/"); ok {
 		from, name = origin{owner: owner, files: l.libraries[owner]}, fragment
@@ -90,7 +93,7 @@ func (l *loader) include(from origin, name string) {
 	if from.files == nil {
 		panic(fmt.Sprintf("a script includes %s, and no library of %s was given", key, from.owner))
 	}
-	l.add(from, name+".lua")
+	l.fragments.WriteString(l.load(from, name+".lua"))
 }
 
 func mustRead(files fs.FS, file string) string {

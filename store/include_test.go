@@ -24,10 +24,11 @@ func TestInclude_EachFragmentOnceAndAfterItsOwnIncludes(t *testing.T) {
 	t.Parallel()
 	library := store.Library{"other": lua(map[string]string{
 		"outer": "--@include inner\nn = n * 10\n",
-		"inner": "n = (n or 0) + 1\n",
+		"inner": "--@include first\nn = n + 1\n",
+		"first": "local n = 0\n",
 	})}
 	files := lua(map[string]string{
-		"lua/script": "local n\n--@include other/inner\n--@include other/outer\n--@include beside\nreturn { 'ok', n }\n",
+		"lua/script": "--@include other/inner\n--@include other/outer\n--@include beside\nreturn { 'ok', n }\n",
 		"lua/beside": "--@include other/outer\nn = n + 5\n",
 	})
 	script := store.NewScript(files, "lua/script.lua", library)

@@ -28,7 +28,7 @@ const Schema = 1
 // fieldCanary is the field of metaKey which records when the canary was first written.
 const fieldCanary = "canary"
 
-var canaryScript = NewScript(files, "lua/canary.lua")
+var canaryScript = ownScripts.Script("lua/canary.lua")
 
 // errCanaryLost is returned when the store has kept its meta key and lost the canary.
 var errCanaryLost = errors.New("the store has lost what scripts wrote: its key fg:canary is gone or was written anew. " +

@@ -20,9 +20,9 @@ const (
 )
 
 var (
-	quarantineScript = NewScript(files, "lua/set_aside.lua")
-	trimScript       = NewScript(files, "lua/trim_quarantine.lua")
-	restoreScript    = NewScript(files, "lua/restore.lua")
+	quarantineScript = ownScripts.Script("lua/set_aside.lua")
+	trimScript       = ownScripts.Script("lua/trim_quarantine.lua")
+	restoreScript    = ownScripts.Script("lua/restore.lua")
 )
 
 // Quarantine moves a member from the due index to the quarantine of its partition. It is

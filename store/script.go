@@ -19,6 +19,14 @@ type Script struct {
 	// plain lacks that line, because the embedded server cannot parse it.
 	strict, plain source
 
+	// own is the text of the script without the fragments that it includes.
+	own string
+
+	// set is the set with which a server loads the script as a function, and function returns
+	// the name of that function. Both are nil for a check.
+	set      *Scripts
+	function func() string
+
 	// records reports whether the script can record events. If so, the second element of
 	// its reply holds their types.
 	records bool
@@ -30,18 +38,21 @@ type Script struct {
 // source is the text of a script and the text's SHA-1 digest, which EVALSHA expects.
 type source struct{ text, sha string }
 
-// NewScript loads the script in file, with the fragments that it includes. The file
-// system belongs to the package that owns the script; libraries hold the fragments of
-// other packages. NewScript panics if a file is missing. All files are embedded in the
-// program, so a missing file is a fault of the build.
+// NewScript loads the script in file like Scripts.Script, as the only script of a set.
 func NewScript(files fs.FS, file string, libraries ...Library) *Script {
+	return NewScripts("script", files, libraries...).Script(file)
+}
+
+// newScript loads the script in file, with the fragments that it includes.
+func newScript(files fs.FS, file string, libraries []Library) *Script {
 	l := newLoader(libraries)
-	l.add(origin{files: files, dir: path.Dir(file)}, path.Base(file))
-	text := l.text.String()
+	own := l.load(origin{files: files, dir: path.Dir(file)}, path.Base(file))
+	text := l.fragments.String() + own
 	script := &Script{
 		name:    strings.TrimSuffix(path.Base(file), ".lua"),
 		strict:  newSource("#!lua flags=allow-oom\n" + text),
 		plain:   newSource(text),
+		own:     own,
 		records: l.included[eventFragment],
 		creates: strings.Contains(text, creates+"\n"),
 	}
@@ -51,11 +62,11 @@ func NewScript(files fs.FS, file string, libraries ...Library) *Script {
 	return script
 }
 
-// NewCheck loads a script like NewScript, but the script writes nothing. It returns what it
+// NewCheck loads a script, but the script writes nothing. It returns what it
 // would return if it wrote, so a script that repairs and reports damage only reports it. A real
 // server refuses every write of a check.
 func NewCheck(scripts fs.FS, file string, libraries ...Library) *Script {
-	script := NewScript(scripts, file, libraries...)
+	script := newScript(scripts, file, libraries)
 	text := mustRead(files, readOnlyFragment) + script.plain.text
 	return &Script{
 		name:   script.name + "_check",
@@ -91,7 +102,7 @@ func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...
 	// The client's queues keep finished commands and their contexts for a while. The
 	// caller's context is not passed on, because it would keep the whole request in memory.
 	err := s.do(context.Background(), script.name, func(ctx context.Context) (err error) {
-		reply, err = s.eval(ctx, s.sourceOf(script), keys, args)
+		reply, err = s.eval(ctx, script, keys, args)
 		return err
 	})
 	s.reportEvents(script, reply)
@@ -114,27 +125,36 @@ func (s *Store) reportEvents(script *Script, reply Reply) {
 
 // eval runs a script. A server that was demoted has run nothing, and its address may lead to
 // the new master by now: eval then sends the script once more, over a new connection.
-func (s *Store) eval(ctx context.Context, src source, keys []string, args []any) ([]any, error) {
-	reply, err := s.evalOnce(ctx, src, keys, args)
+func (s *Store) eval(ctx context.Context, script *Script, keys []string, args []any) ([]any, error) {
+	reply, err := s.evalOnce(ctx, script, keys, args)
 	if redis.IsReadOnlyError(err) {
 		if s.dialer.renew() {
 			s.log.WarnContext(ctx, "found the server demoted to a replica; opening new connections", "error", err)
 		}
-		reply, err = s.evalOnce(ctx, src, keys, args)
+		reply, err = s.evalOnce(ctx, script, keys, args)
 	}
 	return reply, err
 }
 
-// evalOnce runs a script by its digest. If the server does not know the digest, evalOnce
-// sends the text. This happens at the first call, and after a restart or a failover.
-func (s *Store) evalOnce(ctx context.Context, src source, keys []string, args []any) ([]any, error) {
-	cmd := evalCommand(ctx, "evalsha", src.sha, keys, args)
-	err := s.send(ctx, cmd)
-	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		cmd = evalCommand(ctx, "eval", src.text, keys, args)
-		err = s.send(ctx, cmd)
+// evalOnce runs a script as a function if it can, and by its digest otherwise. If the server
+// does not know the digest, evalOnce sends the text.
+func (s *Store) evalOnce(ctx context.Context, script *Script, keys []string, args []any) ([]any, error) {
+	if reply, called, err := s.callFunction(ctx, script, keys, args); called {
+		return reply, err
 	}
-	if err != nil {
+	src := s.sourceOf(script)
+	reply, err := s.sendEval(ctx, "evalsha", src.sha, keys, args)
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		reply, err = s.sendEval(ctx, "eval", src.text, keys, args)
+	}
+	return reply, err
+}
+
+// sendEval sends the command name, which is "fcall", "evalsha" or "eval", and returns the list
+// that the script returned.
+func (s *Store) sendEval(ctx context.Context, name, script string, keys []string, args []any) ([]any, error) {
+	cmd := evalCommand(ctx, name, script, keys, args)
+	if err := s.send(ctx, cmd); err != nil {
 		return nil, err
 	}
 	reply, ok := cmd.Val().([]any)
@@ -167,7 +187,7 @@ type once struct{ *redis.Cmd }
 // NoRetry reports to the client library that it must not repeat the command.
 func (once) NoRetry() bool { return true }
 
-// evalCommand builds an EVAL or EVALSHA command.
+// evalCommand builds an FCALL, EVAL or EVALSHA command.
 func evalCommand(ctx context.Context, name, script string, keys []string, args []any) once {
 	all := make([]any, 0, 3+len(keys)+len(args))
 	all = append(all, name, script, len(keys))

@@ -74,6 +74,13 @@ type Config struct {
 	// caller a little latency.
 	AutoPipeline bool
 
+	// NoFunctions runs every script with EVALSHA, even if the server has functions.
+	NoFunctions bool
+
+	// Scripts are loaded into the server by Connect, so that their first callers need not send
+	// them. Other scripts are loaded when they are first called.
+	Scripts []*Scripts
+
 	// PoolSize is the maximum number of connections for scripts. Default: 10 per CPU.
 	PoolSize int
 
@@ -130,6 +137,7 @@ type Store struct {
 	readOnly       bool          // Config.ReadOnly
 	replied        atomic.Int64  // time of the last reply of the server, in Unix nanoseconds
 	hashKey        []byte
+	functions      functions
 	dialer         dialer // opens the connections of client and reads
 	close          func() error
 }
@@ -141,7 +149,7 @@ func Connect(ctx context.Context, cfg Config) (*Store, error) {
 	if err := s.open(cfg); err != nil {
 		return nil, err
 	}
-	if err := s.check(ctx); err != nil {
+	if err := s.check(ctx, append([]*Scripts{ownScripts}, cfg.Scripts...)); err != nil {
 		_ = s.Close()
 		return nil, err
 	}
@@ -152,6 +160,7 @@ func Connect(ctx context.Context, cfg Config) (*Store, error) {
 func newStore(cfg Config) *Store {
 	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing || cfg.ReadOnly, readOnly: cfg.ReadOnly, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, log: cmp.Or(cfg.Logger, slog.Default())}
 	s.defaults()
+	s.functions.disabled, s.functions.loaded = cfg.NoFunctions || cfg.ReadOnly, map[*Scripts]time.Time{}
 	s.dialer.replyTimeout = replyTimeoutFor(s.timeout)
 	return s
 }
@@ -339,11 +348,28 @@ func Refused(err error) string {
 // reached, or that the user of Redis may not run a command. In all cases the record is not at
 // fault, and the operation may be repeated later.
 func IsTransient(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable || redis.HasErrorPrefix(err, noRight)
+	return ctx.Err() != nil || fieldgate.CodeOf(err) == fieldgate.CodeStoreUnavailable || lacksRight(err)
 }
 
-// noRight is the first word of the error reply to a command that the user of Redis may not run.
-const noRight = "NOPERM"
+// These are the beginnings of the error replies to a command that the user of Redis may not run.
+// Inside a script, Redis does not use the word NOPERM: version 7.0 has a sentence of its own, and
+// later versions and Valkey have another one.
+const (
+	noRight           = "NOPERM"
+	noRightInScript   = "ERR ACL failure in script"
+	noRightInScript70 = "ERR The user executing the script can't"
+)
+
+// lacksRight reports whether err means that the user of Redis may not run a command, or may not use
+// one of its keys or channels.
+func lacksRight(err error) bool {
+	var reply redis.Error
+	if !errors.As(err, &reply) {
+		return false
+	}
+	text := reply.Error()
+	return strings.HasPrefix(text, noRight) || strings.HasPrefix(text, noRightInScript) || strings.HasPrefix(text, noRightInScript70)
+}
 
 // maxTries is the maximum number of calls of Retry.
 const maxTries = 5

@@ -21,7 +21,7 @@ var (
 var derivedDefaults = map[string]string{
 	"FIELDGATE_CODE_KEY": "kept in the store", "FIELDGATE_RECORD_KEY": "kept in the store",
 	"FIELDGATE_JWKS_URL": "from the project", "FIELDGATE_JWT_ISSUER": "from the project", "FIELDGATE_AUTH_HEALTH_URL": "from the project",
-	"FIELDGATE_REDIS_AUTO_PIPELINE": "`true`",
+	"FIELDGATE_REDIS_AUTO_PIPELINE": "`true`", "FIELDGATE_REDIS_FUNCTIONS": "`true`",
 }
 
 func documentedSettings(t testing.TB) map[string]string {

@@ -20,12 +20,12 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// rehearsal returns the commands of the operations guide with this name.
-func rehearsal(t testing.TB, name string) string {
+// rehearsal returns the commands with this name of a guide, such as "operations".
+func rehearsal(t testing.TB, guide, name string) string {
 	t.Helper()
-	guide, err := os.ReadFile("../../docs/guides/operations.md")
+	text, err := os.ReadFile("../../docs/guides/" + guide + ".md")
 	require.NoError(t, err)
-	_, block, found := strings.Cut(string(guide), "<!-- rehearsed: "+name+" -->\n```sh\n")
+	_, block, found := strings.Cut(string(text), "<!-- rehearsed: "+name+" -->\n```sh\n")
 	require.True(t, found, "the guide has no commands to %s", name)
 	commands, _, found := strings.Cut(block, "\n```\n")
 	require.True(t, found)
@@ -142,15 +142,15 @@ func TestRestore_RehearsesGuide(t *testing.T) {
 			device := before.register(t)
 			session := before.openSession(t, device.DeviceID)
 			stop := workOn(t, before, before.Device(device.DeviceID, device.DeviceSecret), session)
-			lost.run(t, rehearsal(t, "back up "+kind))
+			lost.run(t, rehearsal(t, "operations", "back up "+kind))
 			stop()
 			late := before.register(t)
 			store := "FIELDGATE_STORE_ID=" + lost.client(t).HGet(t.Context(), "fg:meta", "store_id").Val()
 			require.NoError(t, p.cmd.Process.Kill())
 			lost.stop(t)
 
-			restored.run(t, rehearsal(t, "restore "+kind))
-			out := restored.run(t, rehearsal(t, "check"), store)
+			restored.run(t, rehearsal(t, "operations", "restore "+kind))
+			out := restored.run(t, rehearsal(t, "operations", "check"), store)
 			require.Regexp(t, `active sessions: +1\n`, out)
 			require.Regexp(t, `persistence +ok`, out)
 			require.Contains(t, out, "what changed since then is lost")

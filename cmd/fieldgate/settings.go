@@ -72,6 +72,7 @@ type settings struct {
 	Redis        connection.Files `embed:"" prefix:"redis-"`
 	PoolSize     int              `name:"redis-pool-size" env:"FIELDGATE_REDIS_POOL_SIZE" default:"0" help:"Maximum number of connections to each Redis server for scripts; 0 for 10 for each processor."`
 	AutoPipeline bool             `name:"redis-auto-pipeline" env:"FIELDGATE_REDIS_AUTO_PIPELINE" default:"true" negatable:"" help:"Send the Redis scripts of concurrent requests together."`
+	Functions    bool             `name:"redis-functions" env:"FIELDGATE_REDIS_FUNCTIONS" default:"true" negatable:"" help:"Load the scripts into Redis as functions."`
 	Environment  string           `env:"FIELDGATE_ENVIRONMENT" default:"${environment}" help:"Name of this installation in the system information."`
 	LogLevel     string           `env:"FIELDGATE_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Lowest level that is logged (debug, info, warn, error)."`
 	LogFormat    string           `env:"FIELDGATE_LOG_FORMAT" enum:"json,text," default:"${log_format}" help:"Format of the log (json, text)."`
@@ -105,7 +106,7 @@ func (s settings) config() (gateway.Config, error) {
 		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices,
 		RedisCAFile: s.Redis.CAFile, RedisCertFile: s.Redis.CertFile, RedisKeyFile: s.Redis.KeyFile,
 		RedisPasswordFile: s.Redis.PasswordFile, RedisPoolSize: s.PoolSize,
-		AutoPipeline: s.AutoPipeline, Environment: s.Environment, Version: program.Version(), Logger: s.logger(),
+		AutoPipeline: s.AutoPipeline, NoFunctions: !s.Functions, Environment: s.Environment, Version: program.Version(), Logger: s.logger(),
 	}
 	s.setLimits(&cfg)
 	return cfg, nil

@@ -33,7 +33,7 @@ func TestGateway_KilledDuringScriptLosesNothing(t *testing.T) {
 					redis := newFaultyRedis(t, seed)
 					proxy := storetest.NewProxy(t).ForwardTo(redis.Addr())
 					s, gateways := newProcessSite(t, plan{seed: seed}, redis, redis.URL(), "redis://"+proxy.Addr())
-					s.runWithFault(func() { s.killDuringScript(gateways[1], "redis://"+proxy.Addr(), proxy, fault, scriptSHA(name)) })
+					s.runWithFault(func() { s.killDuringScript(gateways[1], "redis://"+proxy.Addr(), proxy, fault, callsOf(name)...) })
 					s.verify()
 				})
 			})
@@ -68,11 +68,11 @@ func TestGateway_KilledBeforeResponseArrivesLosesNothing(t *testing.T) {
 
 // killDuringScript kills and restarts a gateway three times. The fault determines at which
 // point of the script the gateway is killed.
-func (s *site) killDuringScript(p *process, storeURL string, proxy *storetest.Proxy, fault storetest.Fault, script string) {
+func (s *site) killDuringScript(p *process, storeURL string, proxy *storetest.Proxy, fault storetest.Fault, calls ...string) {
 	s.t.Helper()
 	for range 3 {
 		proxy.Drain()
-		proxy.Inject(fault, script)
+		proxy.Inject(fault, calls...)
 		select {
 		case <-proxy.Faulted:
 		case <-time.After(20 * time.Second):
@@ -126,7 +126,7 @@ func TestClaim_DelayedPastItsLeaseDoesNoHarm(t *testing.T) {
 		s.runWithFault(func() {
 			for range 4 {
 				proxy.Drain()
-				proxy.Inject(storetest.HoldReply, scriptSHA("claim"))
+				proxy.Inject(storetest.HoldReply, callsOf("claim")...)
 				<-proxy.Faulted
 				proxy.Inject(storetest.NoFault)
 				redis.wait(1600 * time.Millisecond)

@@ -9,9 +9,10 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// scriptSHA returns the SHA-1 by which Redis knows a script of the queue.
-func scriptSHA(name string) string {
-	return store.NewScript(os.DirFS("../../queue"), "lua/"+name+".lua").SHA()
+// callsOf returns the words by which a proxy recognizes the calls of a script of the queue: the
+// beginning of the name of its function, as the message has it, and its SHA-1.
+func callsOf(name string) []string {
+	return []string{"\r\nfieldgate_queue_" + name + "_", store.NewScript(os.DirFS("../../queue"), "lua/"+name+".lua").SHA()}
 }
 
 // TestStoreReply_LostAfterScriptRanLosesNothing drops the replies to scripts that have run.
@@ -39,7 +40,7 @@ func runLostReplies(t *testing.T, seed uint64, name string, fault storetest.Faul
 		// the script. The time limit for the first fault is therefore 20 s.
 		deadline := time.Now().Add(20 * time.Second)
 		for until := time.Now().Add(2 * time.Second); injected < 12 && time.Now().Before(until); {
-			proxy.Inject(fault, scriptSHA(name))
+			proxy.Inject(fault, callsOf(name)...)
 			if injected == 0 {
 				until = deadline
 			}

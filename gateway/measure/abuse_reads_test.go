@@ -139,7 +139,7 @@ func (s server) timeInScripts(t testing.TB) (total time.Duration) {
 	t.Helper()
 	stats := s.InfoMap(t.Context(), "commandstats")
 	require.NoError(t, stats.Err())
-	for _, name := range []string{"evalsha", "eval"} {
+	for _, name := range []string{"fcall", "evalsha", "eval"} {
 		total += usec(stats.Item("Commandstats", "cmdstat_"+name))
 	}
 	return total

@@ -201,7 +201,7 @@ func (f *fleet) timeInRedis() (total time.Duration) {
 	f.t.Helper()
 	stats := f.redis.InfoMap(f.t.Context(), "commandstats")
 	require.NoError(f.t, stats.Err())
-	for _, name := range []string{"evalsha", "eval"} {
+	for _, name := range []string{"fcall", "evalsha", "eval"} {
 		total += usec(stats.Item("Commandstats", "cmdstat_"+name))
 	}
 	return total

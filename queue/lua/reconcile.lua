@@ -60,12 +60,16 @@ local function repair_structures(id, c)
 end
 
 -- repair_due repairs the command's entry in the due index. The time of the entry may be too
--- early, but not too late. repair_due does not check the time for a finished command, because
--- the configured retention may have been different when the command ended.
+-- early, but not too late. For a finished command, a time that is too late is no damage: the
+-- configured retention was longer when the command ended. The command then gets the time of the
+-- retention of now, so that shortening it frees memory.
 local function repair_due(id, c)
   local due = read_due(device, 'command', id)
-  if not due or (not FINAL[c.status] and (tonumber(due) or math.huge) > next_deadline(device, c)) then
-    schedule(device, id, c)
+  if due and (tonumber(due) or math.huge) <= next_deadline(device, c) then
+    return
+  end
+  schedule(device, id, c)
+  if not due or not FINAL[c.status] then
     report(due and 'misplaced' or 'missing', 'due', c.status, id)
   end
 end

@@ -36,13 +36,16 @@ local function repair_index(key, name, belongs)
   end
 end
 
--- repair_due ensures that the session is in the due index, so that the sweeper settles it. An
--- active session must have a time no later than deadline. repair_due does not check the time of
--- an ended one, because the configured retention may have been different when it ended.
+-- repair_due ensures that the session is in the due index, with a time no later than deadline, so
+-- that the sweeper settles it. A later time of an ended session is no damage: the configured
+-- retention was longer when it ended.
 local function repair_due(deadline, ended)
   local due = read_due(device, 'session', id)
-  if not due or (not ended and (tonumber(due) or math.huge) > deadline) then
-    set_due(device, 'session', id, deadline)
+  if due and (tonumber(due) or math.huge) <= deadline then
+    return
+  end
+  set_due(device, 'session', id, deadline)
+  if not due or not ended then
     report((due and 'misplaced' or 'missing') .. ' due')
   end
 end

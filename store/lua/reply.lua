@@ -1,7 +1,7 @@
 -- This fragment builds the reply of a script: {"ok", events, values...} for a transition
 -- that succeeded, or {code, events, values...} for a refusal. In Go, it is a store.Reply. The
 -- events are the types of all events that the script recorded, joined by spaces.
-local recorded = {}
+local recorded = {} --@state
 
 -- ok returns the reply for a transition that succeeded.
 local function ok(...)

@@ -78,15 +78,15 @@ func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 func (p *Proxy) Port() string { return p.Addr()[strings.LastIndexByte(p.Addr(), ':')+1:] }
 
 // Inject sets the fault of all requests that contain at least one of the words. A word
-// is, for example, the SHA of a script (store.Script.SHA). Without words, the fault
-// applies to all scripts. NoFault ends the previous fault.
+// is, for example, the SHA of a script (store.Script.SHA) or the beginning of the name of its
+// function. Without words, the fault applies to all scripts. NoFault ends the previous fault.
 func (p *Proxy) Inject(f Fault, words ...string) {
 	in := &injection{fault: f}
 	for _, word := range words {
 		in.words = append(in.words, []byte(word))
 	}
 	if len(words) == 0 {
-		in.words = [][]byte{[]byte("evalsha")}
+		in.words = [][]byte{[]byte("evalsha"), []byte("fcall")}
 	}
 	p.fault.Store(in)
 }

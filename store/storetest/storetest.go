@@ -255,6 +255,10 @@ func SharedURL(t testing.TB) string {
 	return shared.URL()
 }
 
+// WithoutFunctions reports whether tests run all scripts with EVALSHA. FIELDGATE_TEST_FUNCTIONS=off
+// selects this.
+func WithoutFunctions() bool { return os.Getenv("FIELDGATE_TEST_FUNCTIONS") == "off" }
+
 // Connect opens a store and closes it when the test ends. If cfg has no logger, Connect
 // discards the log.
 func Connect(t testing.TB, cfg store.Config) *store.Store {
@@ -262,6 +266,7 @@ func Connect(t testing.TB, cfg store.Config) *store.Store {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	cfg.NoFunctions = cfg.NoFunctions || WithoutFunctions()
 	s, err := store.Connect(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })

@@ -119,6 +119,7 @@ func TestAdminQuarantine_ShowsRestoresAndDrops(t *testing.T) {
 	require.Empty(t, i.runJSON("quarantine", "list", "--tenant=c.other"))
 	require.Regexp(t, `c\.acme +command +`+good.ID+` +`+i.device.ID, i.requireUnchanged("quarantine", "list"))
 	text := i.requireUnchanged("quarantine", "show", good.ID)
+	require.Regexp(t, `key: +fg:\{..\}:device:`+i.device.ID+`:commands\n`, text)
 	require.Regexp(t, `state: +\{garbage`, text)
 	require.Regexp(t, `restorable: +the record of the command cannot be read`, text)
 	_, err = runCommand(t, i.server.URL(), "quarantine", "restore", good.ID)

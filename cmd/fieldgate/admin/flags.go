@@ -42,7 +42,7 @@ func (c *storeFlags) read(ctx context.Context, f func(s *store.Store) error) err
 
 // change is like read, for an f that writes.
 func (c *storeFlags) change(ctx context.Context, f func(s *store.Store) error) error {
-	return c.with(ctx, store.Config{}, f)
+	return c.with(ctx, store.Config{NoFunctions: true}, f)
 }
 
 // with opens an existing store and never creates one.

@@ -95,6 +95,7 @@ type showEntryCommand struct {
 // shownEntry is an entry with the stored record of its command.
 type shownEntry struct {
 	entryRecord
+	Key           string              `json:"key,omitempty"` // of the record in Redis; that of a command is the field with its id
 	QuarantinedAt fieldgate.Timestamp `json:"quarantinedAt,omitzero"`
 	State         string              `json:"state,omitempty"` // of a command, as it is stored
 	Body          string              `json:"body,omitempty"`  // of a command, as it is stored
@@ -118,7 +119,7 @@ func (c *showEntryCommand) Run(ctx context.Context) error {
 }
 
 func (c *showEntryCommand) show(ctx context.Context, v services, e store.Entry) error {
-	s := shownEntry{entryRecord: recordOf(e), Restorable: "yes"}
+	s := shownEntry{entryRecord: recordOf(e), Key: keyOf(e.Due), Restorable: "yes"}
 	if err := v.restore(ctx, e, true); err != nil {
 		s.Restorable = err.Error()
 	}
@@ -131,8 +132,21 @@ func (c *showEntryCommand) show(ctx context.Context, v services, e store.Entry) 
 	}
 	return c.print(s, fields{
 		{"tenant", s.Tenant}, {"kind", s.Kind}, {"id", s.ID}, {"device", s.DeviceID}, {"entry", s.Entry},
-		{"since", at(s.QuarantinedAt.Time)}, {"state", oneLine(s.State)}, {"body", bytesOf(s.Body)}, {"restorable", s.Restorable},
+		{"key", s.Key}, {"since", at(s.QuarantinedAt.Time)}, {"state", oneLine(s.State)}, {"body", bytesOf(s.Body)}, {"restorable", s.Restorable},
 	})
+}
+
+// keyOf returns the key of the record in Redis. It returns "" for an entry that cannot be parsed.
+func keyOf(due store.Due) string {
+	switch due.Kind {
+	case "command":
+		return due.Device.CommandsKey()
+	case "session":
+		return store.SessionKey(due.ID)
+	case "presence", "device":
+		return due.Device.RecordKey()
+	}
+	return ""
 }
 
 // bytesOf describes a text whose content is not printed for people.
