@@ -126,6 +126,15 @@ test("mailed link signs in, in the browser that requested it only", async ({ pag
   expect(await tab.evaluate(() => Object.keys(localStorage).filter((name) => name.includes("verifier")))).toEqual([]);
 });
 
+test("provider of the project signs in with a code", async ({ page, url }) => {
+  await page.goto(`${url}/console`);
+  await expect(page.getByRole("button", { name: "Single sign-on of my company" })).toBeVisible();
+  await expect(page.getByRole("button", { name: /Continue with/ })).toHaveText(["Continue with GitHub"]);
+  await page.getByRole("button", { name: "Continue with GitHub" }).click();
+  await expect(page.getByText("No command waits for a decision.")).toBeVisible();
+  expect(page.url()).toBe(`${url}/console#/inbox`);
+});
+
 test("link request does not reveal whether an address has an account", async ({ page, url }) => {
   await page.goto(`${url}/console`);
   await page.getByLabel("E-mail").fill("nobody@example.com");
@@ -177,7 +186,9 @@ test("sign-in that ends is announced, and keeps what was typed", async ({ page, 
   await expect(page.getByText("Your sign-in ends at")).toBeVisible({ timeout: 10_000 });
 
   const dialog = page.getByRole("dialog", { name: "Sign in again" });
-  await expect(dialog.getByText("Your sign-in has ended.")).toBeVisible({ timeout: 20_000 });
+  await expect(dialog.getByText("Your sign-in has ended, or was refused. Sign in again.")).toBeVisible({
+    timeout: 20_000,
+  });
   await page.keyboard.press("Escape");
   await page.keyboard.press("Escape");
   await expect(dialog).toBeVisible();
@@ -257,6 +268,8 @@ async function startProject(): Promise<[Project, Server]> {
     mailedLink: "",
     token: (lifetime) => accessToken(lifetime),
   };
+  const settings = { external: { github: true, google: false, email: true, phone: true }, saml_enabled: true };
+  const documents: Record<string, object> = { "jwks.json": jwks, user: bob, settings };
   let refreshToken = 0;
   let challenge = "";
 
@@ -284,8 +297,12 @@ async function startProject(): Promise<[Project, Server]> {
     const send = (status: number, body?: object) =>
       response.writeHead(status, headers).end(body && JSON.stringify(body));
     if (request.method === "OPTIONS") return send(204);
-    if (request.method === "GET")
-      return send(200, pathname.endsWith("jwks.json") ? jwks : pathname.endsWith("user") ? bob : {});
+    if (pathname.endsWith("authorize")) {
+      challenge = searchParams.get("code_challenge") ?? "";
+      const location = `${searchParams.get("redirect_to")}?code=code-of-the-link`;
+      return response.writeHead(302, { Location: location }).end();
+    }
+    if (request.method === "GET") return send(200, documents[pathname.split("/").at(-1) ?? ""] ?? {});
     const endpoint = searchParams.get("grant_type") ?? pathname.split("/").at(-1);
     project.requests.push(`${endpoint} with ${request.headers.apikey}`);
     if (endpoint === "logout") return send(204);

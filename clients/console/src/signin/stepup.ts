@@ -8,7 +8,7 @@ import { hasRole, user } from "./user.js";
 export interface StepUp {
   /** Continues after the user has verified the factor. */
   verified: () => void;
-  /** Gives up with the refusal of the gateway. */
+  /** Throws the refusal of the gateway. */
   cancelled: () => void;
 }
 

@@ -44,8 +44,9 @@ export class Storage implements SupportedStorage {
     return new Storage(readKey() ?? createKey());
   }
 
-  /** Returns the storage of a new sign-in. The other tabs keep the previous one. */
+  /** Forgets the key of this tab, and returns the storage of a new sign-in. Other tabs keep the key. */
   static create(): Storage {
+    sessionStorage.removeItem(keyName);
     return new Storage(createKey());
   }
 
@@ -60,9 +61,11 @@ export class Storage implements SupportedStorage {
     return open(localStorage.getItem(name), this.#key.secret);
   }
 
+  /** Stores a value. The first one also stores the key, so that a tab without a sign-in has none. */
   async setItem(name: string, value: string): Promise<void> {
-    if (isVerifier(name)) localStorage.setItem(this.#verifierName(name), value);
-    else if (!this.#key.secret) sessionStorage.setItem(name, value);
+    if (isVerifier(name)) return localStorage.setItem(this.#verifierName(name), value);
+    sessionStorage.setItem(keyName, JSON.stringify(this.#key));
+    if (!this.#key.secret) sessionStorage.setItem(name, value);
     else localStorage.setItem(name, await seal(value, this.#key.secret));
   }
 
@@ -107,11 +110,10 @@ function readKey(): Key | undefined {
 function createKey(): Key {
   const secret = globalThis.isSecureContext ? base64(crypto.getRandomValues(new Uint8Array(32))) : "";
   const id = base64(crypto.getRandomValues(new Uint8Array(12)));
-  sessionStorage.setItem(keyName, JSON.stringify({ id, secret }));
   return { id, secret };
 }
 
-/** Removes the entries of sign-ins whose tabs were closed long ago, which nobody can decrypt. */
+/** Removes the entries of sign-ins whose tabs were closed long ago, and whose keys are therefore lost. */
 function removeOld(): void {
   for (const name of Object.keys(localStorage)) {
     if (!name.startsWith(prefix)) continue;

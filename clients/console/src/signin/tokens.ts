@@ -188,7 +188,7 @@ function end(): void {
   clearTimeout(timer);
   sessionStorage.removeItem(tokenName);
   endsAt.value = signedIn.value = undefined;
-  notice.value = "Your sign-in has ended. Sign in again to continue.";
+  notice.value = "Your sign-in has ended, or was refused. Sign in again.";
 }
 
 /**
