@@ -57,6 +57,7 @@ test("approval asks for a second factor, adds one and is repeated", async ({ pag
   const dialog = page.getByRole("dialog", { name: "Second factor" });
   await dialog.getByRole("button", { name: "Add an authenticator app" }).click();
   const image = dialog.getByAltText("QR code of the secret");
+  await expect(image).toBeVisible({ timeout: 20_000 });
   await expect.poll(() => image.evaluate((qr: HTMLImageElement) => qr.naturalWidth)).toBeGreaterThan(0);
   const secret = await dialog.locator("code.digest").innerText();
   await requireAccessible(page);
