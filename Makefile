@@ -177,6 +177,7 @@ console-check: $(CONSOLE)/node_modules/.package-lock.json $(TYPESCRIPT)/node_mod
 
 test-browser: chromium redis $(CONSOLE)/node_modules/.package-lock.json ## Test the console in a browser; installs chromium as root on Debian.
 	@go build -o $(CONSOLE)/.build/ ./cmd/fieldgate ./cmd/fieldgate-agent
+	@[ -n "$$FIELDGATE_TEST_SUPABASE_URL" ] || echo "SKIPPED: the console's sign-in with a real Supabase Auth server. clients/console/test/supabase.spec.ts lists the variables that run it." >&2
 	@npm --prefix $(CONSOLE) test --silent
 
 $(CONSOLE)/node_modules/.package-lock.json: $(CONSOLE)/package-lock.json | node

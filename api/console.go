@@ -30,19 +30,12 @@ type Console struct {
 	// off in production. Otherwise an attacker could send a user such a link, and the user would
 	// act in the attacker's name.
 	TokenLinks bool
-
-	// TenantClaim and RoleClaim are the paths of the token's claims for the tenant and the
-	// role. The page displays both claims.
-	TenantClaim string
-	RoleClaim   string
 }
 
 // consoleConfig is the JSON that /console/config.json returns.
 type consoleConfig struct {
-	Supabase    *consoleProject `json:"supabase,omitempty"`
-	TokenLinks  bool            `json:"tokenLinks"`
-	TenantClaim string          `json:"tenantClaim"`
-	RoleClaim   string          `json:"roleClaim"`
+	Supabase   *consoleProject `json:"supabase,omitempty"`
+	TokenLinks bool            `json:"tokenLinks"`
 
 	// Live reports whether the page may open sockets.
 	Live bool `json:"live"`
@@ -56,7 +49,9 @@ type consoleProject struct {
 // consolePolicy is the Content-Security-Policy of the console. The page may load from and call
 // only this server and the Supabase project. 'self' includes sockets of this server (CSP 3,
 // section 6.7.2.8). No trusted types are allowed, so text cannot become HTML or code at run time.
-const consolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
+// Images may be data: URLs, because the project returns the QR code of a second factor as an
+// image. A browser runs no script of an image.
+const consolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self'%s; require-trusted-types-for 'script'; trusted-types 'none'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -85,7 +80,7 @@ func newConsole(config Console, allowed origins) (*console, error) {
 		}
 		c.documents[part.path] = newDocument(part.contentType, content)
 	}
-	c.config = consoleConfig{TokenLinks: config.TokenLinks, TenantClaim: config.TenantClaim, RoleClaim: config.RoleClaim}
+	c.config = consoleConfig{TokenLinks: config.TokenLinks}
 	if config.SupabaseURL == "" || config.SupabaseAnonKey == "" {
 		return c, nil
 	}

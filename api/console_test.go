@@ -17,7 +17,6 @@ func withConsole(console Console, allowed ...string) func(*Config) {
 
 var signIn = Console{
 	SupabaseURL: "https://abc.supabase.co", SupabaseAnonKey: "public-key",
-	TenantClaim: "app_metadata.customer_id", RoleClaim: "app_metadata.role",
 }
 
 func TestConsole_ServesAllParts(t *testing.T) {
@@ -51,7 +50,7 @@ func TestConsole_PolicyAllowsGatewayAndProjectOnly(t *testing.T) {
 		response := newTestEdge(t, noContent, withConsole(console)).fetch(t, "/console")
 		policy := response.Header.Get("Content-Security-Policy")
 		require.Contains(t, policy, wanted)
-		require.True(t, strings.HasPrefix(policy, "default-src 'none'; script-src 'self'; style-src 'self';"), policy)
+		require.True(t, strings.HasPrefix(policy, "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src"), policy)
 		require.Contains(t, policy, "require-trusted-types-for 'script'; trusted-types 'none'")
 		require.Contains(t, policy, "frame-ancestors 'none'")
 		require.NotContains(t, policy, "unsafe")
@@ -76,7 +75,6 @@ func TestConsole_ConfigHasSignIn(t *testing.T) {
 	require.Equal(t, map[string]any{
 		"supabase":   map[string]any{"url": "https://abc.supabase.co", "anonKey": "public-key"},
 		"tokenLinks": false, "live": false,
-		"tenantClaim": "app_metadata.customer_id", "roleClaim": "app_metadata.role",
 	}, fetchConsoleConfig(t, newTestEdge(t, noContent, withConsole(signIn)), "gateway.example.com", ""))
 
 	without := fetchConsoleConfig(t, newTestEdge(t, noContent, withConsole(Console{SupabaseURL: "https://abc.supabase.co", TokenLinks: true})), "localhost", "")

@@ -264,8 +264,7 @@ func (g *Gateway) newServer() *http.Server {
 func (g *Gateway) console() api.Console {
 	return api.Console{
 		SupabaseURL: strings.TrimRight(g.cfg.SupabaseURL, "/"), SupabaseAnonKey: g.cfg.SupabaseAnonKey,
-		TokenLinks:  g.cfg.Development,
-		TenantClaim: g.cfg.TenantClaim, RoleClaim: g.cfg.RoleClaim,
+		TokenLinks: g.cfg.Development,
 	}
 }
 

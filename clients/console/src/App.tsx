@@ -1,6 +1,5 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { type Config, signOut, type User, user } from "./auth.js";
 import { openDecision } from "./DecisionButtons.js";
 import { DecisionDialog } from "./DecisionDialog.js";
 import { DevicePage } from "./DevicePage.js";
@@ -8,8 +7,22 @@ import { Devices } from "./Devices.js";
 import { Inbox } from "./Inbox.js";
 import { SessionPage } from "./SessionPage.js";
 import { Sessions } from "./Sessions.js";
-import { SignIn } from "./SignIn.js";
-import { announcement, inbox, liveStatus, readError, reconnect, startUpdates, stopUpdates } from "./state.js";
+import { AccountPage } from "./signin/AccountPage.js";
+import type { Config } from "./signin/config.js";
+import { StepUpDialog } from "./signin/SecondFactor.js";
+import { EndingBanner, SignIn, SignInAgain } from "./signin/SignIn.js";
+import { signOut } from "./signin/tokens.js";
+import { step, type User, user } from "./signin/user.js";
+import {
+  announcement,
+  inbox,
+  liveStatus,
+  readError,
+  reconnect,
+  refreshAll,
+  startUpdates,
+  stopUpdates,
+} from "./state.js";
 import { Problem } from "./ui.js";
 
 export function App({ config }: { config: Config }) {
@@ -19,7 +32,18 @@ export function App({ config }: { config: Config }) {
     startUpdates(config.live);
     return stopUpdates;
   }, [current?.id, current?.tenant]);
-  return current ? <Console user={current} live={config.live} /> : <SignIn config={config} />;
+  // After the user has signed in again, the lists may be out of date.
+  const isDone = step.value === "done";
+  useEffect(() => {
+    if (current && isDone) refreshAll();
+  }, [isDone]);
+  if (!current) return <SignIn config={config} />;
+  return (
+    <>
+      <Console key={`${current.id} ${current.tenant}`} user={current} live={config.live} />
+      <SignInAgain config={config} />
+    </>
+  );
 }
 
 const views = [
@@ -32,7 +56,7 @@ function Console({ user, live }: { user: User; live: boolean }) {
   const [view = "inbox", id] = useRoute();
   const waiting = inbox.value?.length ?? 0;
   useEffect(() => {
-    document.title = `${waiting ? `(${waiting}) ` : ""}${views.find(({ path }) => path === view)?.name ?? ""} · Fieldgate`;
+    document.title = `${waiting ? `(${waiting}) ` : ""}${views.find(({ path }) => path === view)?.name ?? "Account"} · Fieldgate`;
   }, [view, waiting]);
   return (
     <>
@@ -58,24 +82,30 @@ function Console({ user, live }: { user: User; live: boolean }) {
         </nav>
         <div class="user">
           <p>
-            <bdi>{user.name}</bdi>
+            <a href="#/account" aria-current={view === "account" ? "page" : undefined}>
+              <bdi>{user.name}</bdi>
+            </a>
             <span class="fine">
               {user.role}, <bdi>{user.tenant}</bdi>
+              {user.isProgram && ", as an application"}
             </span>
           </p>
-          <button type="button" onClick={() => signOut()}>
+          <button type="button" onClick={signOut}>
             Sign out
           </button>
         </div>
       </header>
+      <EndingBanner />
       <LiveBanner live={live} />
       <main id="main" tabIndex={-1}>
         {readError.value !== undefined && liveStatus.value !== "lost" && <Problem error={readError.value} />}
         {view === "inbox" && <Inbox />}
         {view === "devices" && (id ? <DevicePage key={id} id={id} /> : <Devices />)}
         {view === "sessions" && (id ? <SessionPage key={id} id={id} /> : <Sessions />)}
+        {view === "account" && <AccountPage />}
       </main>
       {openDecision.value && <DecisionDialog {...openDecision.value} onClose={closeDecision} />}
+      <StepUpDialog />
       <p class="visually-hidden" aria-live="polite">
         {announcement.value}
       </p>

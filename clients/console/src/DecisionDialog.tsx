@@ -1,5 +1,6 @@
 import type { Command } from "@fieldgate/client";
 import { Dialog, Field, FormButtons, valuesOf } from "./forms.js";
+import { withStepUp } from "./signin/stepup.js";
 import { announcement, deviceName, gateway, refresh, resolved } from "./state.js";
 import { Actor, Badge, Json, Problem, RecordedDecision, UserText, useAction } from "./ui.js";
 import { keepsNumbers } from "./verbatim.js";
@@ -12,10 +13,9 @@ import { useWhole } from "./whole.js";
 export function DecisionDialog(props: { command: Command; approve: boolean; onClose: () => void }) {
   const { command, approve, onClose } = props;
   const { busy, error, run } = useAction(async (reason: string | undefined) => {
-    await gateway.post("/api/v1/customer/sessions/{sessionId}/approve", {
-      params: { path: { sessionId: command.sessionId } },
-      body: { commandId: command.id, approved: approve, reason, digest: command.digest },
-    });
+    const body = { commandId: command.id, approved: approve, reason, digest: command.digest };
+    const params = { path: { sessionId: command.sessionId } };
+    await withStepUp(() => gateway.post("/api/v1/customer/sessions/{sessionId}/approve", { params, body }));
     announcement.value = approve ? "Command approved." : "Command rejected.";
     refresh("inbox", "viewedSession");
     onClose();

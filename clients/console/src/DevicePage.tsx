@@ -1,10 +1,10 @@
 import type { Device, Session } from "@fieldgate/client";
 import { useEffect, useState } from "preact/hooks";
-import { hasRole } from "./auth.js";
 import { Presence } from "./Devices.js";
 import { Dialog, Field, FormButtons, valuesOf } from "./forms.js";
 import { Manage } from "./Manage.js";
 import { type ActivationCode, ActivationCodeDialog } from "./Provision.js";
+import { hasRole } from "./signin/user.js";
 import { devices, gateway, liveStatus, refresh, sessions } from "./state.js";
 import { Badge, Loading, Problem, RoleHint, ShowMore, Time, UserText, useAction } from "./ui.js";
 

@@ -1,7 +1,7 @@
 import type { Device } from "@fieldgate/client";
 import { useEffect, useState } from "preact/hooks";
-import { hasRole } from "./auth.js";
 import { Provision } from "./Provision.js";
+import { hasRole } from "./signin/user.js";
 import { devices, gateway, hasMore, showMore } from "./state.js";
 import { Badge, Loading, ShowMore, Time, UserText } from "./ui.js";
 

@@ -1,5 +1,6 @@
 import { CommandCard } from "./CommandCard.js";
 import { DecisionButtons } from "./DecisionButtons.js";
+import { mayDecide } from "./signin/stepup.js";
 import { hasMore, inbox, resolved, showMore } from "./state.js";
 import { Loading, ShowMore } from "./ui.js";
 
@@ -15,7 +16,7 @@ export function Inbox() {
       <ul class="cards">
         {waiting?.map((command) => (
           <CommandCard key={command.id} command={command} open>
-            {command.mayDecide ? (
+            {mayDecide(command) ? (
               <div class="actions">
                 <DecisionButtons command={command} />
               </div>

@@ -1,6 +1,6 @@
 import type { Device } from "@fieldgate/client";
-import { hasRole } from "./auth.js";
 import { ConfirmedButton } from "./forms.js";
+import { hasRole } from "./signin/user.js";
 import { announcement, gateway, refresh } from "./state.js";
 import { RoleHint, UserText } from "./ui.js";
 

@@ -1,10 +1,11 @@
 import type { Command, Session } from "@fieldgate/client";
 import { useEffect, useState } from "preact/hooks";
-import { hasRole } from "./auth.js";
 import { CommandCard } from "./CommandCard.js";
 import { DecisionButtons } from "./DecisionButtons.js";
 import { ConfirmedButton } from "./forms.js";
 import { Propose } from "./Propose.js";
+import { mayDecide } from "./signin/stepup.js";
+import { hasRole } from "./signin/user.js";
 import {
   announcement,
   deviceName,
@@ -96,7 +97,7 @@ function Head({ session }: { session: Session }) {
 
 function Commands({ of }: { of: Session }) {
   const all = of.commands ?? [];
-  const decidable = new Set(inbox.value?.filter((command) => command.mayDecide).map((command) => command.id));
+  const decidable = new Set(inbox.value?.filter(mayDecide).map((command) => command.id));
   return (
     <>
       {all.length === 0 && <p class="empty">This session has no commands.</p>}

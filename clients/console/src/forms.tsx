@@ -4,10 +4,10 @@ import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hook
 import { Problem, useAction } from "./ui.js";
 
 /**
- * A modal dialog. The browser keeps the focus inside it and closes it with Escape. After it has
- * closed, the focus returns to the element that had it before.
+ * A modal dialog. The browser keeps the focus inside it and closes it with Escape, unless it is
+ * required. After it has closed, the focus returns to the element that had it before.
  */
-export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren; wide?: boolean }) {
+export function Dialog(props: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   const title = useId();
   useEffect(() => {
@@ -20,11 +20,25 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
     };
   }, []);
   return (
-    <dialog ref={element} aria-labelledby={title} class={props.wide ? "wide" : ""} onClose={props.onClose}>
+    <dialog
+      ref={element}
+      aria-labelledby={title}
+      class={props.wide ? "wide" : ""}
+      onClose={() => (props.required ? element.current?.showModal() : props.onClose())}
+    >
       <h2 id={title}>{props.title}</h2>
       {props.children}
     </dialog>
   );
+}
+
+interface DialogProps {
+  title: string;
+  onClose: () => void;
+  children: ComponentChildren;
+  wide?: boolean;
+  /** Whether the user cannot close the dialog. */
+  required?: boolean;
 }
 
 /** The buttons at the end of a form in a dialog. */

@@ -1,10 +1,8 @@
 // The state of the page: lists and details of the tenant, read over HTTP. An event from the
 // socket only triggers another read of the affected parts.
 import {
-  type Client,
   type Command,
   connect,
-  createClient,
   type Device,
   list,
   type RoomEvent,
@@ -15,8 +13,8 @@ import {
   type SocketState,
 } from "@fieldgate/client";
 import { computed, signal } from "@preact/signals";
-import { token, user } from "./auth.js";
-import { parseExact } from "./verbatim.js";
+import { gateway } from "./gateway.js";
+import { user } from "./signin/user.js";
 
 export type TimelineEvent = Schemas["Event"];
 
@@ -54,21 +52,7 @@ const limits = { ...pageSizes };
 export const hasMore = { devices: signal(false), sessions: signal(false), inbox: signal(false) };
 const pollMs = 5_000;
 
-/**
- * Sends a request and parses the response with parseExact, so that numbers keep all their
- * digits. It sets Content-Length, because openapi-fetch would otherwise parse the text with
- * JSON.parse.
- */
-async function fetchExact(request: Request): Promise<Response> {
-  const response = await fetch(request);
-  const text = await response.text();
-  const headers = new Headers(response.headers);
-  headers.set("Content-Length", String(text.length));
-  const copy = new Response(response.status === 204 ? null : text, { status: response.status, headers });
-  return Object.defineProperty(copy, "json", { value: async () => parseExact(text) });
-}
-
-export const gateway: Client = createClient({ baseUrl: location.origin, token, retry: true, fetch: fetchExact });
+export { gateway };
 
 let socket: Socket | undefined;
 let poll: ReturnType<typeof setInterval> | undefined;
@@ -80,16 +64,16 @@ export function startUpdates(live: boolean): void {
     socket = connect(gateway, { onState: onSocketState, timeoutMs: 10_000 });
     const room = socket.subscribe(rooms.tenant, (message) => {
       if (message.kind === "event") onEvent(message.event);
-      else refresh(...allParts);
+      else refreshAll();
     });
     // Read everything again after the subscription has started. An earlier read may have missed
     // a change.
-    room.started.then(() => refresh(...allParts)).catch(() => {});
+    room.started.then(refreshAll).catch(() => {});
   } else {
     liveStatus.value = "polling";
-    poll = setInterval(() => refresh(...allParts), pollMs);
+    poll = setInterval(refreshAll, pollMs);
   }
-  refresh(...allParts);
+  refreshAll();
 }
 
 /** Stops the updates and clears the state, for example when the user has signed out. */
@@ -155,6 +139,11 @@ export function refresh(...parts: Part[]): void {
     due.add(part);
     if (!running.has(part)) void run(part);
   }
+}
+
+/** Reads all parts of the state. */
+export function refreshAll(): void {
+  refresh(...allParts);
 }
 
 /**

@@ -1,7 +1,7 @@
 // The components that all views share.
 import { type Command, FieldgateError, FieldgateNetworkError } from "@fieldgate/client";
 import { useRef, useState } from "preact/hooks";
-import { hasRole, type Role, user } from "./auth.js";
+import { hasRole, type Role, user } from "./signin/user.js";
 import { escapeDeceptive, type Segment, segmentsOf, writeExact } from "./verbatim.js";
 
 /**

@@ -1,15 +1,12 @@
 // Tests how users sign in with a Supabase project. The gateway is configured as in production.
 // A test server simulates the project: it has the endpoints of Supabase Auth that the page
 // uses.
-import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
 import { test as base, expect, type Page } from "@playwright/test";
-
-const fieldgate = fileURLToPath(new URL("../.build/fieldgate", import.meta.url));
+import { startGateway } from "./production.js";
 
 interface Project {
   url: string;
@@ -20,6 +17,10 @@ interface Project {
   requests: string[];
   /** The lifetime of renewed access tokens in seconds. */
   lifetime: number;
+  /** Whether renewals are refused, as after the end of a session that is limited in time. */
+  refusesRenewals: boolean;
+  /** The tenant in the tokens. */
+  tenant: string;
   /** The link in the last mail. */
   mailedLink: string;
   /** Returns an access token with a lifetime in seconds. */
@@ -36,28 +37,12 @@ const test = base.extend<{ project: Project; url: string }>({
   },
 
   url: async ({ project }, use) => {
-    const port = await freePort();
-    const redisPort = await freePort();
-    const redis = spawn("redis-server", ["--port", `${redisPort}`, "--save", "", "--maxmemory-policy", "noeviction"]);
-    const url = `http://127.0.0.1:${port}`;
-    await waitUntilReady(redis, () => reachable(redisPort));
-    const gateway = spawn(fieldgate, ["serve"], {
-      stdio: "ignore",
-      env: {
-        ...process.env,
-        FIELDGATE_ADDR: `127.0.0.1:${port}`,
-        FIELDGATE_METRICS_ADDR: "off",
-        FIELDGATE_REDIS_URL: `redis://127.0.0.1:${redisPort}`,
-        FIELDGATE_SUPABASE_URL: project.url,
-        FIELDGATE_SUPABASE_ANON_KEY: "public-key",
-      },
+    const gateway = await startGateway({
+      FIELDGATE_SUPABASE_URL: project.url,
+      FIELDGATE_SUPABASE_ANON_KEY: "public-key",
     });
-    await waitUntilReady(gateway, async () => (await fetch(`${url}/healthz`)).ok);
-    await use(url);
-    for (const process_ of [gateway, redis]) {
-      process_.kill("SIGKILL");
-      if (process_.exitCode === null && process_.signalCode === null) await once(process_, "exit");
-    }
+    await use(gateway.url);
+    await gateway.stop();
   },
 });
 
@@ -78,7 +63,8 @@ test("password signs in, and the sign-in outlasts the access token", async ({ pa
   await expect(page.getByText("approver, acme")).toBeVisible();
   await page.getByRole("link", { name: "Devices" }).click();
   await expect(page.getByText("There are no devices yet.")).toBeVisible();
-  expect(project.requests.filter((endpoint) => endpoint === "refresh_token with public-key")).toHaveLength(1);
+  const renewals = () => project.requests.filter((endpoint) => endpoint === "refresh_token with public-key").length;
+  await expect.poll(renewals).toBe(1);
 
   await page.getByRole("button", { name: "Sign out" }).click();
   await expect.poll(() => project.requests.at(-1)).toBe("logout with public-key");
@@ -89,11 +75,11 @@ test("token link does not sign in", async ({ page, project, url }) => {
   await page.goto(`${url}/console#token=${project.token(3600)}`);
   await expect(page.getByLabel("Password")).toBeVisible();
   expect(page.url()).toBe(`${url}/console`);
-  expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+  expect(await page.evaluate(() => sessionStorage.getItem("fieldgate.token"))).toBeNull();
 });
 
 test("sign-in outlasts many renewals in two tabs", async ({ page, project, url }) => {
-  project.lifetime = 63; // a token is renewed a minute before it expires
+  project.lifetime = 4; // a token is renewed after half of a short lifetime
   await signInAsBob(page, url);
   const opened = page.waitForEvent("popup");
   await page.evaluate(() => void open("/console", "", "popup")); // the new tab gets a copy of the sessionStorage
@@ -122,8 +108,8 @@ test("sign-in outlasts many renewals in two tabs", async ({ page, project, url }
 test("mailed link signs in, in the browser that requested it only", async ({ page, project, url, browser }) => {
   await page.goto(`${url}/console`);
   await page.getByLabel("E-mail").fill("bob@example.com");
-  await page.getByRole("button", { name: "E-mail me a link instead" }).click();
-  await expect(page.getByText("a link has been sent to it")).toBeVisible();
+  await page.getByRole("button", { name: "E-mail me a link or a code instead" }).click();
+  await expect(page.getByText("a mail has been sent to it")).toBeVisible();
   expect(project.mailedLink).toBe(`${url}/console?code=code-of-the-link`);
 
   const otherBrowser = await browser.newPage();
@@ -137,14 +123,124 @@ test("mailed link signs in, in the browser that requested it only", async ({ pag
   await tab.goto(project.mailedLink);
   await expect(tab.getByText("No command waits for a decision.")).toBeVisible();
   expect(tab.url()).toBe(`${url}/console#/inbox`);
-  expect(await tab.evaluate(() => localStorage.length)).toBe(0);
+  expect(await tab.evaluate(() => Object.keys(localStorage).filter((name) => name.includes("verifier")))).toEqual([]);
+});
+
+test("provider of the project signs in with a code", async ({ page, url }) => {
+  await page.goto(`${url}/console`);
+  await expect(page.getByRole("button", { name: "Single sign-on of my company" })).toBeVisible();
+  await expect(page.getByRole("button", { name: /Continue with/ })).toHaveText(["Continue with GitHub"]);
+  await page.getByRole("button", { name: "Continue with GitHub" }).click();
+  await expect(page.getByText("No command waits for a decision.")).toBeVisible();
+  expect(page.url()).toBe(`${url}/console#/inbox`);
 });
 
 test("link request does not reveal whether an address has an account", async ({ page, url }) => {
   await page.goto(`${url}/console`);
   await page.getByLabel("E-mail").fill("nobody@example.com");
-  await page.getByRole("button", { name: "E-mail me a link instead" }).click();
-  await expect(page.getByText("a link has been sent to it")).toBeVisible();
+  await page.getByRole("button", { name: "E-mail me a link or a code instead" }).click();
+  await expect(page.getByText("a mail has been sent to it")).toBeVisible();
+});
+
+test("duplicated tab that slept keeps the sign-in", async ({ page, project, url }) => {
+  project.lifetime = 4;
+  await signInAsBob(page, url);
+  const opened = page.waitForEvent("popup");
+  await page.evaluate(() => void open("/console", "", "popup"));
+  const sleeper = await opened;
+  await expect(sleeper.getByText("No command waits for a decision.")).toBeVisible();
+  const debug = await sleeper.context().newCDPSession(sleeper);
+  await debug.send("Page.setWebLifecycleState", { state: "frozen" });
+  const renewals = () => project.requests.filter((endpoint) => endpoint === "refresh_token with public-key").length;
+  const expected = renewals() + 3;
+  await expect.poll(renewals, { timeout: 20_000 }).toBeGreaterThanOrEqual(expected);
+  await page.close();
+
+  await debug.send("Page.setWebLifecycleState", { state: "active" });
+  const woken = renewals();
+  await expect.poll(renewals, { timeout: 20_000 }).toBeGreaterThan(woken);
+  await sleeper.getByRole("link", { name: "Devices" }).click();
+  await expect(sleeper.getByText("There are no devices yet.")).toBeVisible();
+  await expect(sleeper.locator(".banner, .problem, dialog")).toHaveCount(0);
+});
+
+test("tokens are not readable outside the tabs of the sign-in", async ({ page, url }) => {
+  await signInAsBob(page, url);
+  const stored = await page.evaluate(() => Object.values(localStorage).join());
+  expect(stored).not.toMatch(/refresh|eyJ/);
+  const other = await page.context().newPage();
+  await other.goto(`${url}/console`);
+  await expect(other.getByLabel("Password")).toBeVisible();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await expect(page.getByLabel("Password")).toBeVisible();
+  expect(await page.evaluate(() => Object.keys(localStorage))).toEqual([]);
+});
+
+test("sign-in that ends is announced, and keeps what was typed", async ({ page, project, url }) => {
+  project.lifetime = 8;
+  await signInAsBob(page, url);
+  await page.getByRole("link", { name: "bob@example.com" }).click();
+  await page.getByRole("button", { name: "Set a password" }).click();
+  await page.getByLabel("New password", { exact: true }).fill("what was typed");
+  project.refusesRenewals = true;
+  await expect(page.getByText("Your sign-in ends at")).toBeVisible({ timeout: 10_000 });
+
+  const dialog = page.getByRole("dialog", { name: "Sign in again" });
+  await expect(dialog.getByText("Your sign-in has ended, or was refused. Sign in again.")).toBeVisible({
+    timeout: 20_000,
+  });
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await expect(dialog).toBeVisible();
+  await expect(page.getByLabel("New password", { exact: true })).toHaveValue("what was typed");
+
+  project.refusesRenewals = false;
+  project.lifetime = 3600;
+  await dialog.getByLabel("E-mail").fill("bob@example.com");
+  await dialog.getByLabel("Password").fill("correct horse");
+  await dialog.getByRole("button", { name: "Sign in", exact: true }).click();
+  await expect(dialog).toHaveCount(0);
+  await expect(page.getByLabel("New password", { exact: true })).toHaveValue("what was typed");
+});
+
+test("account without a tenant is explained, and continues once it has one", async ({ page, project, url }) => {
+  project.tenant = "";
+  await page.goto(`${url}/console`);
+  await page.getByLabel("E-mail").fill("bob@example.com");
+  await page.getByLabel("Password").fill("correct horse");
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await expect(page.getByText("You are signed in as bob@example.com.")).toBeVisible();
+  await expect(page.getByRole("alert")).toContainText("Your account is assigned to no customer.");
+  await expect(page.getByRole("alert")).toContainText("no_tenant");
+
+  project.tenant = "acme";
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByText("approver, acme")).toBeVisible();
+});
+
+test("token is used until the gateway refuses it", async ({ page, project, url }) => {
+  await page.clock.install({ time: Date.now() + 3600_000 }); // the clock of the computer is an hour ahead
+  await page.goto(`${url}/console#access_token=${project.token(1800)}`);
+  await expect(page.getByText("This link signs you in as bob@example.com (acme).")).toBeVisible();
+  expect(page.url()).toBe(`${url}/console`);
+  await page.getByRole("button", { name: "Continue as bob@example.com" }).click();
+  await expect(page.getByText("No command waits for a decision.")).toBeVisible();
+  await page.clock.runFor(60_000);
+  await expect(page.getByText("approver, acme")).toBeVisible();
+  await expect(page.locator("dialog")).toHaveCount(0);
+});
+
+test("link with tokens does not sign in without a confirmation", async ({ page, project, url }) => {
+  await page.goto(`${url}/console?error=access_denied#error=access_denied&error_code=otp_expired`);
+  await expect(page.getByText("This link has expired or was already used. Request another one.")).toBeVisible();
+  expect(page.url()).toBe(`${url}/console`);
+
+  await page.goto(`${url}/console#access_token=${project.token(1800)}&refresh_token=secret&type=invite`);
+  await page.getByRole("button", { name: "Do not use this link" }).click();
+  await expect(page.getByLabel("Password")).toBeVisible();
+  await page.reload();
+  await expect(page.getByLabel("Password")).toBeVisible();
+  expect(await page.evaluate(() => Object.keys(localStorage))).toEqual([]);
 });
 
 async function signInAsBob(page: Page, url: string): Promise<void> {
@@ -155,6 +251,9 @@ async function signInAsBob(page: Page, url: string): Promise<void> {
   await expect(page.getByText("No command waits for a decision.")).toBeVisible();
 }
 
+/** The user as the project describes it. */
+const bob = { id: "bob", aud: "authenticated", email: "bob@example.com", factors: [] };
+
 const hashed = (text: string) => createHash("sha256").update(text).digest("base64url");
 
 async function startProject(): Promise<[Project, Server]> {
@@ -164,9 +263,13 @@ async function startProject(): Promise<[Project, Server]> {
     url: "",
     requests: [],
     lifetime: 3600,
+    refusesRenewals: false,
+    tenant: "acme",
     mailedLink: "",
     token: (lifetime) => accessToken(lifetime),
   };
+  const settings = { external: { github: true, google: false, email: true, phone: true }, saml_enabled: true };
+  const documents: Record<string, object> = { "jwks.json": jwks, user: bob, settings };
   let refreshToken = 0;
   let challenge = "";
 
@@ -180,7 +283,7 @@ async function startProject(): Promise<[Project, Server]> {
       iat: now,
       exp: now + lifetime,
       role: "authenticated",
-      app_metadata: { customer_id: "acme", role: "approver" },
+      app_metadata: { customer_id: project.tenant || undefined, role: "approver" },
     };
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
     const signed = `${part({ alg: "ES256", kid: "one", typ: "JWT" })}.${part(claims)}`;
@@ -194,7 +297,12 @@ async function startProject(): Promise<[Project, Server]> {
     const send = (status: number, body?: object) =>
       response.writeHead(status, headers).end(body && JSON.stringify(body));
     if (request.method === "OPTIONS") return send(204);
-    if (request.method === "GET") return send(200, pathname.endsWith("jwks.json") ? jwks : {});
+    if (pathname.endsWith("authorize")) {
+      challenge = searchParams.get("code_challenge") ?? "";
+      const location = `${searchParams.get("redirect_to")}?code=code-of-the-link`;
+      return response.writeHead(302, { Location: location }).end();
+    }
+    if (request.method === "GET") return send(200, documents[pathname.split("/").at(-1) ?? ""] ?? {});
     const endpoint = searchParams.get("grant_type") ?? pathname.split("/").at(-1);
     project.requests.push(`${endpoint} with ${request.headers.apikey}`);
     if (endpoint === "logout") return send(204);
@@ -208,10 +316,15 @@ async function startProject(): Promise<[Project, Server]> {
       body.password === "correct horse" ||
       body.refresh_token === `refresh-${refreshToken}` ||
       (body.auth_code === "code-of-the-link" && hashed(body.code_verifier) === challenge);
+    // A refresh token that is used again ends the sign-in, as the project would assume theft.
+    if (body.refresh_token && !isValid) refreshToken = Number.NaN;
+    if (endpoint === "refresh_token" && project.refusesRenewals)
+      return send(400, { code: 400, error_code: "session_expired", msg: "Session expired" });
     if (!isValid) return send(400, { code: 400, error_code: "invalid_credentials", msg: "Invalid login credentials" });
-    // The first token expires soon, so that the page renews it before its first request.
-    const access_token = accessToken(endpoint === "password" ? 30 : project.lifetime);
-    send(200, { access_token, token_type: "bearer", refresh_token: `refresh-${++refreshToken}` });
+    const lifetime = endpoint === "password" ? 5 : project.lifetime; // the page soon renews the first token
+    const access_token = accessToken(lifetime);
+    const times = { expires_in: lifetime, expires_at: Math.floor(Date.now() / 1000) + lifetime };
+    send(200, { access_token, token_type: "bearer", refresh_token: `refresh-${++refreshToken}`, ...times, user: bob });
   };
 
   const server = createServer((request, response) => void handle(request, response));
@@ -219,27 +332,4 @@ async function startProject(): Promise<[Project, Server]> {
   await once(server, "listening");
   project.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return [project, server];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
-
-async function reachable(port: number): Promise<boolean> {
-  const { connect } = await import("node:net");
-  const socket = connect(port, "127.0.0.1");
-  await once(socket, "connect");
-  socket.destroy();
-  return true;
-}
-
-/** Waits until a process responds. It fails the test after 10 s, or when the process has ended. */
-async function waitUntilReady(process_: ChildProcess, isReady: () => Promise<boolean>): Promise<void> {
-  await expect
-    .poll(async () => process_.exitCode === null && (await isReady().catch(() => false)), { timeout: 10_000 })
-    .toBe(true);
 }

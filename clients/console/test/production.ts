@@ -1,0 +1,64 @@
+// Starts a gateway as it runs in production, with `fieldgate serve` and a Redis of its own.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { expect } from "@playwright/test";
+
+const fieldgate = fileURLToPath(new URL("../.build/fieldgate", import.meta.url));
+
+export interface ProductionGateway {
+  url: string;
+  stop(): Promise<void>;
+}
+
+/** Starts a gateway with additional settings, and waits until it responds. */
+export async function startGateway(settings: Record<string, string>): Promise<ProductionGateway> {
+  const port = await freePort();
+  const redisPort = await freePort();
+  const redis = spawn("redis-server", ["--port", `${redisPort}`, "--save", "", "--maxmemory-policy", "noeviction"]);
+  const url = `http://127.0.0.1:${port}`;
+  await waitUntilReady(redis, () => reachable(redisPort));
+  const env = {
+    FIELDGATE_ADDR: `127.0.0.1:${port}`,
+    FIELDGATE_METRICS_ADDR: "off",
+    FIELDGATE_REDIS_URL: `redis://127.0.0.1:${redisPort}`,
+    ...settings,
+  };
+  const gateway = spawn(fieldgate, ["serve"], { stdio: "ignore", env: { ...process.env, ...env } });
+  await waitUntilReady(gateway, async () => (await fetch(`${url}/healthz`)).ok);
+  return { url, stop: () => stopAll([gateway, redis]) };
+}
+
+async function stopAll(processes: ChildProcess[]): Promise<void> {
+  for (const process_ of processes) {
+    process_.kill("SIGKILL");
+    if (process_.exitCode === null && process_.signalCode === null) await once(process_, "exit");
+  }
+}
+
+/** Returns a port that no process listens on. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+/** Reports whether a port of this computer accepts connections. It throws if it does not. */
+async function reachable(port: number): Promise<boolean> {
+  const { connect } = await import("node:net");
+  const socket = connect(port, "127.0.0.1");
+  await once(socket, "connect");
+  socket.destroy();
+  return true;
+}
+
+/** Waits until a process responds. It fails the test after 10 s, or when the process has ended. */
+async function waitUntilReady(process_: ChildProcess, isReady: () => Promise<boolean>): Promise<void> {
+  await expect
+    .poll(async () => process_.exitCode === null && (await isReady().catch(() => false)), { timeout: 10_000 })
+    .toBe(true);
+}
