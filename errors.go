@@ -86,6 +86,7 @@ type CommandState struct {
 type Approval struct {
 	Decision  string // "approved" or "rejected"
 	DecidedBy string // the approver's user id
+	Names     Names  // the approver's names
 	DecidedAt time.Time
 	Reason    string
 }

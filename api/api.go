@@ -73,6 +73,12 @@ type Config struct {
 	// operation waits.
 	AdmitRead func(ctx context.Context, operationID string) (release func(), err error)
 
+	// Confirm returns the error of a request that was authenticated and then refused. The
+	// Authenticator may have left a part of the authentication to the handler, and the request
+	// may not have reached that part: Confirm makes up for it, and returns its refusal instead of
+	// err. A nil Confirm returns err.
+	Confirm func(ctx context.Context, token string, err error) error
+
 	// Unauthenticated is called for each request whose credential was refused. A nil
 	// Unauthenticated does nothing.
 	Unauthenticated func(reason fieldgate.Reason)
@@ -121,7 +127,7 @@ func New(config Config) (http.Handler, error) {
 	return e.handler(func(r chi.Router) {
 		generated.HandlerWithOptions(
 			generated.NewStrictHandlerWithOptions(config.Server, nil, e.strictOptions()),
-			generated.ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: refuseBinding},
+			generated.ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: e.refuseBinding},
 		)
 	}), nil
 }
@@ -185,6 +191,9 @@ func newEdge(config Config) (*edge, error) {
 func setDefaults(config *Config) {
 	if config.Spec == nil {
 		config.Spec = fieldgate.Spec
+	}
+	if config.Confirm == nil {
+		config.Confirm = func(_ context.Context, _ string, err error) error { return err }
 	}
 	if config.Unauthenticated == nil {
 		config.Unauthenticated = func(fieldgate.Reason) {}

@@ -19,6 +19,7 @@ type contract struct {
 	authenticators map[string]Authenticator
 	authorize      func(ctx context.Context, leastRole string) error
 	rateLimit      func(ctx context.Context, operationID string, cost int) error
+	confirm        func(ctx context.Context, token string, err error) error
 	origins        origins
 	validator      *validator
 	bodies         *Budget
@@ -34,6 +35,7 @@ func newContract(document *openapi3.T, config Config, origins origins) (*contrac
 		authenticators: config.Authenticators,
 		authorize:      config.Authorize,
 		rateLimit:      config.RateLimit,
+		confirm:        config.Confirm,
 		origins:        origins,
 		validator:      newValidator(),
 		bodies:         config.Held,
@@ -109,7 +111,24 @@ func (c *contract) admit(w http.ResponseWriter, r *http.Request, held *share) (*
 	r = r.WithContext(ctx)
 	info.HTTP = r
 	held.holder = holderOf(info)
-	return r, c.validator.check(w, r, op, held)
+	if err := c.validator.check(w, r, op, held); err != nil {
+		return nil, c.confirmed(r, err)
+	}
+	return r, nil
+}
+
+// refuse sends the problem document for the error of an admitted request.
+func (c *contract) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	problem.Write(w, r, c.confirmed(r, err))
+}
+
+// confirmed returns the error to send for a request that was authenticated and then refused.
+func (c *contract) confirmed(r *http.Request, err error) error {
+	token, headerErr := bearerToken(r.Header)
+	if headerErr != nil {
+		return err // the operation needs no credential
+	}
+	return c.confirm(r.Context(), token, err)
 }
 
 // holderOf returns the name under which the budget counts a body: the tenant, or the network of

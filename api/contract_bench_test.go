@@ -126,6 +126,6 @@ func benchmarkEdge(b testing.TB) (*edge, func(chi.Router)) {
 	require.NoError(b, err)
 	return e, func(r chi.Router) {
 		strict := generated.NewStrictHandlerWithOptions(served, nil, e.strictOptions())
-		generated.HandlerWithOptions(strict, generated.ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: refuseBinding})
+		generated.HandlerWithOptions(strict, generated.ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: e.refuseBinding})
 	}
 }

@@ -147,8 +147,10 @@ func TestBinding_ValueOfWrongGoTypeIsValidationError(t *testing.T) {
 func TestBinding_GeneratedErrorIsValidationError(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
+	e, err := newEdge(publishedConfig(server{}))
+	require.NoError(t, err)
 
-	refuseBinding(w, httptest.NewRequest(http.MethodGet, "/", nil), &generated.InvalidParamFormatError{
+	e.refuseBinding(w, httptest.NewRequest(http.MethodGet, "/", nil), &generated.InvalidParamFormatError{
 		ParamName: "limit", Err: errors.New("parsing s3cret"),
 	})
 

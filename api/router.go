@@ -72,20 +72,20 @@ func (e *edge) boundReads(next http.Handler) http.Handler {
 // strictOptions returns options that make the generated code report errors as problem documents.
 func (e *edge) strictOptions() generated.StrictHTTPServerOptions {
 	return generated.StrictHTTPServerOptions{
-		RequestErrorHandlerFunc:  refuseBinding,
-		ResponseErrorHandlerFunc: problem.Write,
+		RequestErrorHandlerFunc:  e.refuseBinding,
+		ResponseErrorHandlerFunc: e.contract.refuse,
 	}
 }
 
 // refuseBinding refuses a value that the contract allows but the Go type does not, such as 1.0
 // for an integer. The error is only logged, because its message may quote the value.
-func refuseBinding(w http.ResponseWriter, r *http.Request, err error) {
+func (e *edge) refuseBinding(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := schema.Invalid(fieldgate.FieldError{
 		Keyword: "type",
 		Reason:  "has a value that does not fit its type, such as an integer written with a fraction",
 	})
 	refusal.Cause = err
-	problem.Write(w, r, refusal)
+	e.contract.refuse(w, r, refusal)
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {

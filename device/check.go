@@ -27,15 +27,9 @@ type Principal struct {
 	// suspended or decommissioned, or that its logins were revoked.
 	ExpiresAt time.Time
 
-	// Epoch is the epoch of the device's record at which the login was opened. When the
-	// logins of a device are ended, the epoch of its record changes. A waiting request
-	// receives commands only while the two epochs are equal.
-	Epoch string
-
-	// Login is the hash of the token, which names the login's record. A waiting request
-	// receives commands only while that record exists. A logout deletes the record. A
-	// newer login also deletes it if the device then has more logins than allowed.
-	Login string
+	// Login is the check of the login by the transition that the request causes. If Recall or
+	// Next returned the principal, no script has checked the login before.
+	Login *store.LoginCheck
 }
 
 // Device returns the device as a store.Device, which builds its store keys.
@@ -70,18 +64,54 @@ func (r *Registry) CheckCost(ctx context.Context, token string, cost int) (Princ
 	if !ok {
 		return Principal{}, refuse(fieldgate.CodeUnauthorized, fieldgate.ReasonMalformed)
 	}
-	login := hashOf(token)
-	interval, burst := r.cfg.DeviceRate.args()
-	reply, err := r.run(ctx, checkScript,
-		[]string{store.DeviceKey(id), store.LoginKey(id, login), store.DeviceRateKey(id)},
-		[]any{
-			r.cfg.LoginIdle.Milliseconds(), (r.cfg.LoginIdle / renewalParts).Milliseconds(), seenEvery.Milliseconds(),
-			interval, burst, r.cfg.OnlineWithin.Milliseconds(), max(cost, 1),
-		})
+	hash := hashOf(token)
+	check := r.loginCheck(hash, cost)
+	reply, err := r.run(ctx, checkScript, []string{store.DeviceKey(id), store.LoginKey(id, hash), store.DeviceRateKey(id)}, check.Args())
 	if err != nil {
+		r.known.Forget(hash)
 		return Principal{}, err
 	}
-	return Principal{
-		Tenant: reply.String(2), DeviceID: id, ExpiresAt: store.ParseTime(reply.String(3)), Epoch: reply.String(4), Login: login,
-	}, nil
+	check.Note(reply)
+	r.known.Add("", hash, reply.String(2))
+	return Principal{Tenant: reply.String(2), DeviceID: id, ExpiresAt: store.ParseTime(reply.String(3)), Login: check}, nil
+}
+
+// Recall returns the principal of a login that Check has verified on this instance, without
+// asking the store. It returns false for a login that it does not remember. A login is forgotten
+// when the store refuses it.
+//
+// The login may have ended. The principal is therefore only for a transition whose script checks
+// Principal.Login. If there is none after all, the caller must call Check.
+func (r *Registry) Recall(token string, cost int) (Principal, bool) {
+	id, ok := deviceIDOfToken(token)
+	if !ok {
+		return Principal{}, false
+	}
+	hash := hashOf(token)
+	tenant, ok := r.known.Get(hash)
+	if !ok {
+		return Principal{}, false
+	}
+	return Principal{Tenant: tenant, DeviceID: id, Login: r.loginCheck(hash, cost)}, true
+}
+
+// Next returns the principal for a further request with the login of p, such as a frame of its
+// socket. As after Recall, the login may have ended.
+func (r *Registry) Next(p Principal, cost int) Principal {
+	p.Login = r.loginCheck(p.Login.Login, cost)
+	return p
+}
+
+// loginCheck returns the check of a login for one request.
+func (r *Registry) loginCheck(hash string, cost int) *store.LoginCheck {
+	return &store.LoginCheck{Login: hash, Cost: max(cost, 1), Settings: r.loginSettings, Refused: func() { r.known.Forget(hash) }}
+}
+
+// loginSettings returns store.LoginCheck.Settings.
+func loginSettings(cfg Config) []any {
+	interval, burst := cfg.DeviceRate.args()
+	return []any{
+		cfg.LoginIdle.Milliseconds(), (cfg.LoginIdle / renewalParts).Milliseconds(), seenEvery.Milliseconds(),
+		interval, burst, cfg.OnlineWithin.Milliseconds(),
+	}
 }

@@ -87,7 +87,7 @@ func TestUpdate_EveryFieldIsStored(t *testing.T) {
 		unchanged := device.Change{Tenant: b.tenant, DeviceID: d.ID}
 		storetest.ForEachChange(t, unchanged, map[string]string{
 			"Tenant": "selects the device", "DeviceID": "selects the device",
-			"UserID": "recorded in the timeline", "RequestID": "recorded in the timeline",
+			"UserID": "recorded in the timeline", "Names": "recorded in the timeline", "RequestID": "recorded in the timeline",
 		}, func(t *testing.T, field string, changed device.Change) {
 			_, err := b.registry.Update(t.Context(), changed)
 			require.NoError(t, err, field)

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -15,6 +16,10 @@ type Heartbeat struct {
 	Status          string // ok, busy, degraded or error
 	Metrics         map[string]float64
 	FirmwareVersion string // empty if unchanged
+
+	// Login refuses the heartbeat if the device's login has ended. Nil means that the login is
+	// not checked.
+	Login *store.LoginCheck
 }
 
 // HeartbeatReply is the reply to a heartbeat.
@@ -26,15 +31,19 @@ type HeartbeatReply struct {
 }
 
 // Heartbeat records a heartbeat of a device. Its metrics replace the previous ones.
-// Error: unauthorized if the device is not active.
+// Errors: unauthorized if the device is not active or its login has ended; rate_limited.
 func (r *Registry) Heartbeat(ctx context.Context, h Heartbeat) (HeartbeatReply, error) {
 	metrics, err := encodeMap(h.Metrics)
 	if err != nil {
 		return HeartbeatReply{}, err
 	}
 	scope := store.NewScope(h.Device, store.ActorDevice(h.Device.ID), h.RequestID, r.cfg.Retention)
-	result, err := r.run(ctx, heartbeatScript, h.Device.Keys(),
-		scope.Args(h.Status, metrics, h.FirmwareVersion, r.cfg.OnlineWithin.Milliseconds()))
+	args := scope.Args(h.Status, metrics, h.FirmwareVersion, r.cfg.OnlineWithin.Milliseconds())
+	result, err := r.store.Run(ctx, heartbeatScript, append(h.Device.Keys(), h.Login.Keys(h.Device)...), append(args, h.Login.Args()...)...)
+	h.Login.Note(result)
+	if err == nil {
+		err = refusal.Of(result)
+	}
 	if err != nil {
 		return HeartbeatReply{}, err
 	}

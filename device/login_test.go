@@ -27,10 +27,11 @@ func TestLogin_CheckReturnsPrincipal(t *testing.T) {
 		p, err := b.registry.Check(t.Context(), login.Token)
 		require.NoError(t, err)
 		require.Equal(t, device.Principal{
-			Tenant: b.tenant, DeviceID: r.DeviceID, ExpiresAt: login.ExpiresAt, Epoch: b.record(r.DeviceID)["epoch"],
+			Tenant: b.tenant, DeviceID: r.DeviceID, ExpiresAt: login.ExpiresAt,
 			Login: p.Login,
 		}, p)
-		require.Len(t, p.Login, 64, "it is the hash of the token")
+		require.Len(t, p.Login.Login, 64, "it is the hash of the token")
+		require.True(t, p.Login.Made())
 		require.Equal(t, b.key(r.DeviceID), p.Device())
 	})
 }

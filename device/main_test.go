@@ -54,7 +54,8 @@ func (b *bench) inSamePartition() *bench {
 
 func (b *bench) provisioning() device.Provisioning {
 	return device.Provisioning{
-		Tenant: b.tenant, UserID: admin, RequestID: "req-provision", Name: "Pump station 12", Location: "Hall 3",
+		Tenant: b.tenant, UserID: admin, Names: storetest.NamesOf(admin), RequestID: "req-provision",
+		Name: "Pump station 12", Location: "Hall 3",
 		Tags: map[string]string{"site": "leipzig", "line": "cooling"},
 	}
 }
@@ -124,7 +125,7 @@ func (b *bench) get(id string) device.Device {
 }
 
 func (b *bench) adminRequest(id string) device.AdminRequest {
-	return device.AdminRequest{Tenant: b.tenant, DeviceID: id, UserID: admin, RequestID: "req-admin", Reason: "because"}
+	return device.AdminRequest{Tenant: b.tenant, DeviceID: id, UserID: admin, Names: storetest.NamesOf(admin), RequestID: "req-admin", Reason: "because"}
 }
 
 func (b *bench) issue(id string) device.Activation {

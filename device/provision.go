@@ -15,6 +15,7 @@ import (
 type Provisioning struct {
 	Tenant         string
 	UserID         string
+	Names          fieldgate.Names
 	RequestID      string
 	Name           string
 	ExternalID     string // id that the tenant gave the device, unique in the tenant; may be empty
@@ -70,7 +71,7 @@ func (r *Registry) provisionArgs(p Provisioning, device store.Device, code issue
 		store.PartitionOf(p.Tenant).TenantsKey(), statusIndexKey(p.Tenant, Decommissioned))
 	keys = append(keys, indexes...)
 	keys = append(keys, store.IdempotencyKeys(p.Tenant, p.IdempotencyKey)...)
-	return keys, store.NewScope(device, store.ActorUser(p.UserID), p.RequestID, r.cfg.Retention).Args(
+	return keys, store.NewScope(device, store.ActorUser(p.UserID), p.RequestID, r.cfg.Retention).WithNames(p.Names).Args(
 		p.Name, p.ExternalID, p.Location, tags, len(indexes),
 		code.hash, code.sealed, r.cfg.ActivationTTL.Milliseconds(), digest, idempotencyTTL.Milliseconds(),
 		r.cfg.Limits.Devices, r.cfg.Limits.StoredBytes, earlier,
@@ -82,6 +83,7 @@ type IssueRequest struct {
 	Tenant         string
 	DeviceID       string
 	UserID         string
+	Names          fieldgate.Names
 	RequestID      string
 	IdempotencyKey string // a retry of the user with the same key within 24 h gets the same reply; may be empty
 }
@@ -105,7 +107,7 @@ func (r *Registry) IssueActivationCode(ctx context.Context, i IssueRequest) (Act
 		return Activation{}, err
 	}
 	keys := append(device.Keys(), store.IdempotencyKeys(i.Tenant, i.IdempotencyKey)...)
-	reply, err := r.run(ctx, issueScript, keys, store.NewScope(device, store.ActorUser(i.UserID), i.RequestID, r.cfg.Retention).Args(
+	reply, err := r.run(ctx, issueScript, keys, store.NewScope(device, store.ActorUser(i.UserID), i.RequestID, r.cfg.Retention).WithNames(i.Names).Args(
 		code.hash, code.sealed, r.cfg.ActivationTTL.Milliseconds(), digest, idempotencyTTL.Milliseconds(), earlier))
 	if err != nil {
 		return Activation{}, err

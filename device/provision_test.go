@@ -96,7 +96,7 @@ func TestProvision_IdempotencyKeyReused(t *testing.T) {
 		other.IdempotencyKey = "key-1"
 		storetest.ForEachChange(t, other, map[string]string{
 			"Tenant": "keys belong to a tenant", "IdempotencyKey": "the test repeats it",
-			"RequestID": "a retry has another",
+			"RequestID": "a retry has another", "Names": "a renewed token may have others",
 		}, func(t *testing.T, field string, changed device.Provisioning) {
 			_, _, err := b.registry.Provision(t.Context(), changed)
 			require.Equal(t, fieldgate.CodeIdempotencyKeyReused, fieldgate.CodeOf(err), field)

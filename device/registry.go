@@ -19,6 +19,7 @@ import (
 	"github.com/fieldgate/fieldgate/credential"
 	queuelua "github.com/fieldgate/fieldgate/queue/lua"
 	"github.com/fieldgate/fieldgate/quota"
+	"github.com/fieldgate/fieldgate/recent"
 	"github.com/fieldgate/fieldgate/refusal"
 	sessionlua "github.com/fieldgate/fieldgate/session/lua"
 	"github.com/fieldgate/fieldgate/store"
@@ -128,7 +129,14 @@ type Registry struct {
 	keys   keyring
 	logins credential.Mint
 	log    *slog.Logger
+
+	known         *recent.Map[string] // the tenants of logins that were verified, by the hash of the token
+	loginSettings []any               // of store.LoginCheck
 }
+
+// knownLogins is the maximum number of logins that an instance remembers, at about 200 bytes
+// each. A request with another login takes a second round trip.
+const knownLogins = 100_000
 
 // New returns a Registry with the given configuration.
 func New(cfg Config) *Registry {
@@ -149,6 +157,7 @@ func New(cfg Config) *Registry {
 	return &Registry{
 		store: cfg.Store, cfg: cfg, keys: keyring(cfg.CodeKey), log: cfg.Logger,
 		logins: credential.NewMint(cfg.Store.HashKey(), "device login"),
+		known:  recent.New[string](recent.Config{Entries: knownLogins}), loginSettings: loginSettings(cfg),
 	}
 }
 

@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -12,6 +13,7 @@ type AdminRequest struct {
 	Tenant    string
 	DeviceID  string
 	UserID    string
+	Names     fieldgate.Names
 	RequestID string
 	Reason    string // recorded in the timeline; may be empty
 }
@@ -43,7 +45,7 @@ func (r *Registry) change(ctx context.Context, script *store.Script, a AdminRequ
 	if err != nil {
 		return Device{}, err
 	}
-	scope := store.NewScope(device, store.ActorUser(a.UserID), a.RequestID, r.cfg.Retention)
+	scope := store.NewScope(device, store.ActorUser(a.UserID), a.RequestID, r.cfg.Retention).WithNames(a.Names)
 	reply, err := r.run(ctx, script, append(device.Keys(), keys...), scope.Args(a.Reason))
 	if err != nil {
 		return Device{}, err
@@ -79,5 +81,5 @@ func (r *Registry) decommission(ctx context.Context, a AdminRequest, device stor
 		keys = append(keys, store.SessionKey(session))
 	}
 	return r.run(ctx, decommissionScript, keys,
-		store.NewScope(device, store.ActorUser(a.UserID), a.RequestID, r.cfg.Retention).Args(a.Reason, session))
+		store.NewScope(device, store.ActorUser(a.UserID), a.RequestID, r.cfg.Retention).WithNames(a.Names).Args(a.Reason, session))
 }

@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -12,6 +13,7 @@ type Change struct {
 	Tenant    string
 	DeviceID  string
 	UserID    string
+	Names     fieldgate.Names
 	RequestID string
 	Name      *string
 	Location  *string           // an empty string removes the location
@@ -67,6 +69,6 @@ func (r *Registry) update(ctx context.Context, c Change, device store.Device) (s
 	}
 	leaves := tagIndexKeys(c.Tenant, before.Tags)
 	keys := append(append(device.Keys(), leaves...), tagIndexKeys(c.Tenant, after.Tags)...)
-	return r.run(ctx, updateScript, keys, store.NewScope(device, store.ActorUser(c.UserID), c.RequestID, r.cfg.Retention).Args(
+	return r.run(ctx, updateScript, keys, store.NewScope(device, store.ActorUser(c.UserID), c.RequestID, r.cfg.Retention).WithNames(c.Names).Args(
 		fields[fieldRevision], after.Name, after.Location, tags, len(leaves), r.cfg.Limits.StoredBytes))
 }

@@ -229,7 +229,7 @@ func (g *Gateway) newHandler() error {
 		Authenticators: map[string]api.Authenticator{
 			"customerJWT": g.authenticateUser, "deviceSession": g.authenticateDevice,
 		},
-		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, Unauthenticated: g.refused,
+		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, Confirm: g.confirm, Unauthenticated: g.refused,
 		Logger: g.log, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
 		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes, Held: g.held,
 	})

@@ -48,19 +48,31 @@ func frameContext(ctx context.Context, f realtime.Frame) context.Context {
 }
 
 // OpenDeviceSocket opens the socket of a device. Like an HTTP request, each frame is
-// authenticated and counts towards the device's rate limit.
+// authenticated and counts towards the device's rate limit: by the script of its transition, or
+// by confirm if it causes none.
 func (s *Server) OpenDeviceSocket(ctx context.Context, _ generated.OpenDeviceSocketRequestObject) (generated.OpenDeviceSocketResponseObject, error) {
 	p, _ := device.FromContext(ctx)
 	token := bearerToken(ctx)
 	return s.open(ctx, realtime.OpenRequest{
 		Tenant: p.Tenant, Device: p.DeviceID, Verify: s.deviceVerifier(token, p.ExpiresAt),
 		Serve: func(ctx context.Context, _ *realtime.Socket, f realtime.Frame) (any, error) {
-			if _, err := s.devices.Check(ctx, token); err != nil {
-				return nil, err
-			}
-			return s.deviceFrame(device.NewContext(frameContext(ctx, f), p), f)
+			caller := s.devices.Next(p, 1)
+			data, err := s.deviceFrame(device.NewContext(frameContext(ctx, f), caller), f)
+			return data, s.confirm(ctx, token, caller, err)
 		},
 	}), nil
+}
+
+// confirm returns the error of a frame. If the frame was refused before a script has checked the
+// login, confirm checks it, so that a login that has ended gets no other answer.
+func (s *Server) confirm(ctx context.Context, token string, caller device.Principal, err error) error {
+	if err == nil || caller.Login.Made() {
+		return err
+	}
+	if _, refused := s.devices.Check(ctx, token); refused != nil {
+		return refused
+	}
+	return err
 }
 
 // deviceVerifier returns the Verify function for a device's socket. Each check also renews the

@@ -33,7 +33,7 @@ func claimFrom(ctx context.Context, r generated.ClaimCommandsRequestObject) queu
 	}
 	p, _ := device.FromContext(ctx)
 	return queue.ClaimRequest{
-		Device: p.Device(), Epoch: p.Epoch, Login: p.Login, RequestID: request.ID(ctx), Limit: body.Limit,
+		Device: p.Device(), Login: p.Login, RequestID: request.ID(ctx), Limit: body.Limit,
 		Visibility: millis(body.VisibilityTimeoutMs), Wait: millis(body.WaitMs),
 		IdempotencyKey: value(r.Params.IdempotencyKey),
 	}
@@ -115,7 +115,8 @@ func (s *Server) GetDeviceCommand(ctx context.Context, r generated.GetDeviceComm
 }
 
 func claimRefFrom(ctx context.Context, commandID, token string) queue.ClaimRef {
-	return queue.ClaimRef{Device: callingDevice(ctx), CommandID: commandID, Token: token, RequestID: request.ID(ctx)}
+	p, _ := device.FromContext(ctx)
+	return queue.ClaimRef{Device: p.Device(), CommandID: commandID, Token: token, RequestID: request.ID(ctx), Login: p.Login}
 }
 
 func claimedCommandOf(l queue.Lease) generated.ClaimedCommand {

@@ -35,7 +35,8 @@ func TestDecide_RecordsUserTimeAndReason(t *testing.T) {
 				require.False(t, decided.Approval.DecidedAt.Before(c.CreatedAt))
 				require.False(t, decided.Approval.DecidedAt.After(f.now()))
 				require.Equal(t, &fieldgate.Approval{
-					Decision: decision, DecidedBy: approver, DecidedAt: decided.Approval.DecidedAt, Reason: "checked",
+					Decision: decision, DecidedBy: approver, Names: storetest.NamesOf(approver),
+					DecidedAt: decided.Approval.DecidedAt, Reason: "checked",
 				}, decided.Approval)
 				require.Equal(t, decided, f.get(c.ID))
 				require.Equal(t, []string{"proposed", decision}, f.eventTypes(c.ID))

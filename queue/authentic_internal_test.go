@@ -71,7 +71,7 @@ func TestDecide_ProposerMayNotApproveRecordThatIsChangedMeanwhile(t *testing.T) 
 		require.NoError(t, s.Do(t.Context(), "test", func(ctx context.Context, c store.Client) error {
 			return c.HSet(ctx, device.CommandsKey(), r.id, strings.Replace(r.state, `"user:u"`, `"user:v"`, 1)).Err()
 		}))
-		_, err = q.runAsUser(t.Context(), decideScript, c, "u", "r", "approved", "", 1, mac, proposer)
+		_, err = q.runAsUser(t.Context(), decideScript, c, q.scopeOf(c, "u", fieldgate.Names{}, "r"), "approved", "", 1, mac, proposer)
 		var refused *fieldgate.Error
 		require.ErrorAs(t, err, &refused)
 		require.Equal(t, fieldgate.CodeSelfApproval, refused.Code)

@@ -15,8 +15,7 @@ import (
 // ClaimRequest asks for commands on behalf of a device.
 type ClaimRequest struct {
 	Device         store.Device
-	Epoch          string // epoch of the device's login; the claim is refused if the device's record has another epoch
-	Login          string // hash of the login token; the claim is refused after the login has ended; empty means that the login is not checked
+	Login          *store.LoginCheck // refuses the claim if the login has ended, at each try of a claim that waits; nil means that the login is not checked
 	RequestID      string
 	Limit          int           // maximum number of commands, 1 to 10
 	Visibility     time.Duration // length of each lease
@@ -35,7 +34,7 @@ type Lease struct {
 // is positive, Claim blocks while the ready queue is empty. It returns no lease and no error
 // after r.Wait, when the context is done or when the queue drains. Refusals:
 // idempotency_key_reused, unauthorized if the device was suspended or its login has ended,
-// rate_limited if MaxWaiting claims of the device already wait, and quota_exceeded if the claim
+// rate_limited if the device is over its rate limit or MaxWaiting of its claims already wait, and quota_exceeded if the claim
 // would have to wait and the tenant may have no more waiting claims on this instance.
 func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
 	if r.Wait <= 0 {
@@ -108,6 +107,7 @@ func (q *Queue) claimOnce(ctx context.Context, r ClaimRequest) (claimed, error) 
 		return claimed{}, err
 	}
 	reply, err := q.store.Run(ctx, claimScript, keys, args...)
+	r.Login.Note(reply)
 	if err != nil {
 		return claimed{}, err
 	}
@@ -138,13 +138,13 @@ func (q *Queue) claimArgs(r ClaimRequest, t claimTokens) (keys []string, args []
 	if err != nil {
 		return nil, nil, err
 	}
-	keys = append(r.Device.Keys(), store.LoginKey(r.Device.ID, r.Login))
+	keys = append(r.Device.Keys(), r.Login.Keys(r.Device)...)
 	if r.IdempotencyKey != "" {
 		keys = append(keys, r.Device.ClaimKey(store.DigestOf(r.IdempotencyKey)))
 	}
 	args = store.NewScope(r.Device, store.ActorDevice(r.Device.ID), r.RequestID, q.cfg.Retention).
-		Args(r.Limit, r.Visibility.Milliseconds(), requestHash, settleLimit, r.Epoch, r.Login)
-	return keys, append(args, t.args...), nil
+		Args(r.Limit, r.Visibility.Milliseconds(), requestHash, settleLimit)
+	return keys, append(args, r.Login.Args(t.args...)...), nil
 }
 
 // leases decodes the leases in the reply of claim.lua. It sets aside a command whose record was

@@ -96,12 +96,16 @@ type state struct {
 	Late      bool   `json:"late"`
 	Request   string `json:"request"`
 	Proposer  string `json:"proposer"`
+	Name      string `json:"proposer_name"`
+	Email     string `json:"proposer_email"`
 	Result    string `json:"result"` // fingerprint of the result; empty before the device has submitted one
 	Digest    string `json:"digest"` // empty in a record of an older release, which stored no digest
 	MAC       string `json:"mac"`    // authenticates what the proposal has set; empty in a record of an older release
 	Approval  *struct {
 		Decision string `json:"decision"`
 		By       string `json:"by"`
+		Name     string `json:"name"`
+		Email    string `json:"email"`
 		At       int64  `json:"at"`
 		Reason   string `json:"reason"`
 		MAC      string `json:"mac"`
@@ -198,7 +202,7 @@ func decodeState(raw string) (state, error) {
 // proposal returns the command's proposal, without its tenant.
 func (s state) proposal(b body) Proposal {
 	return Proposal{
-		SessionID: s.Session, UserID: store.ActorID(s.Proposer), RequestID: s.Request,
+		SessionID: s.Session, UserID: store.ActorID(s.Proposer), Names: fieldgate.Names{Name: s.Name, Email: s.Email}, RequestID: s.Request,
 		Type: b.Type, Parameters: b.Parameters, Reason: b.Reason, RetryOf: b.RetryOf,
 		Priority: s.Priority, MaxAttempts: s.Max,
 		DeliverWithin: time.Duration(s.DeliverBy-s.Created) * time.Millisecond,
@@ -227,5 +231,8 @@ func (s state) approval() *fieldgate.Approval {
 		return nil
 	}
 	a := s.Approval
-	return &fieldgate.Approval{Decision: a.Decision, DecidedBy: store.ActorID(a.By), DecidedAt: store.TimeOf(a.At), Reason: a.Reason}
+	return &fieldgate.Approval{
+		Decision: a.Decision, DecidedBy: store.ActorID(a.By), Names: fieldgate.Names{Name: a.Name, Email: a.Email},
+		DecidedAt: store.TimeOf(a.At), Reason: a.Reason,
+	}
 }

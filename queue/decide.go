@@ -14,6 +14,7 @@ type Decision struct {
 	SessionID string
 	CommandID string
 	UserID    string // id of the user who decides
+	Names     fieldgate.Names
 	RequestID string
 	SoleUser  bool // the tenant has no other user, so the proposer may approve
 
@@ -47,7 +48,7 @@ func (q *Queue) Decide(ctx context.Context, d Decision) (Command, error) {
 		fourEyes = 0
 	}
 	mac, proposer := q.vouch(r, s, decision, d.UserID)
-	return q.runAsUser(ctx, decideScript, c, d.UserID, d.RequestID, decision, d.Reason, fourEyes, mac, proposer)
+	return q.runAsUser(ctx, decideScript, c, q.scopeOf(c, d.UserID, d.Names, d.RequestID), decision, d.Reason, fourEyes, mac, proposer)
 }
 
 // vouch returns the MAC of a decision, and the proposer of the command. Both are empty if the
@@ -82,6 +83,7 @@ type Cancel struct {
 	SessionID string
 	CommandID string
 	UserID    string // id of the user who cancels
+	Names     fieldgate.Names
 	RequestID string
 	Reason    string
 }
@@ -94,16 +96,20 @@ func (q *Queue) Cancel(ctx context.Context, r Cancel) (Command, error) {
 	if err != nil {
 		return Command{}, err
 	}
-	return q.runAsUser(ctx, cancelScript, c, r.UserID, r.RequestID, r.Reason)
+	return q.runAsUser(ctx, cancelScript, c, q.scopeOf(c, r.UserID, r.Names, r.RequestID), r.Reason)
 }
 
-// runAsUser runs a script on the command c, with a user as the actor, and returns the command
-// afterwards. It uses only fields of c that never change, because the script reads the current
-// state itself.
-func (q *Queue) runAsUser(ctx context.Context, script *store.Script, c Command, userID, requestID string, args ...any) (Command, error) {
+// scopeOf returns the scope of a user's request that concerns the command c.
+func (q *Queue) scopeOf(c Command, userID string, names fieldgate.Names, requestID string) store.Scope {
 	device := store.Device{Tenant: c.Tenant, ID: c.DeviceID}
-	scope := store.NewScope(device, store.ActorUser(userID), requestID, q.cfg.Retention)
-	reply, err := q.store.Run(ctx, script, device.Keys(), scope.Args(append([]any{c.ID, c.SessionID}, args...)...)...)
+	return store.NewScope(device, store.ActorUser(userID), requestID, q.cfg.Retention).WithNames(names)
+}
+
+// runAsUser runs a script on the command c in the scope of a user's request, and returns the
+// command afterwards. It uses only fields of c that never change, because the script reads the
+// current state itself.
+func (q *Queue) runAsUser(ctx context.Context, script *store.Script, c Command, scope store.Scope, args ...any) (Command, error) {
+	reply, err := q.store.Run(ctx, script, scope.Device.Keys(), scope.Args(append([]any{c.ID, c.SessionID}, args...)...)...)
 	if err != nil {
 		return Command{}, err
 	}

@@ -49,11 +49,13 @@ func TestPropose_KeyBelongsToOneRequest(t *testing.T) {
 	t.Parallel()
 	unchanged := map[string]string{
 		"Tenant": "keys belong to a tenant", "SessionID": "there is one session", "IdempotencyKey": "the test repeats it",
-		"RequestID": "a retry has another", "RetryOf": "set by Retry",
+		"RequestID": "a retry has another", "Names": "a renewed token may have others", "RetryOf": "set by Retry",
 	}
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		f := newFixture(t, s)
-		f.propose(auto, proposalKey("k"))
+		first := f.propose(auto, proposalKey("k"))
+		renamed := func(p *queue.Proposal) { p.Names.Name = "Renamed" }
+		require.Equal(t, first, f.propose(auto, proposalKey("k"), renamed), "the names are those of the act")
 		proposal := f.proposal(auto)
 		proposal.IdempotencyKey = "k"
 		storetest.ForEachChange(t, proposal, unchanged, func(t *testing.T, field string, changed queue.Proposal) {

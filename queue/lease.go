@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fieldgate/fieldgate/store"
@@ -15,6 +16,7 @@ type ClaimRef struct {
 	CommandID string
 	Token     string
 	RequestID string
+	Login     *store.LoginCheck // refuses the call if the device's login has ended; nil means that the login is not checked
 }
 
 // Extension describes the lease after Extend.
@@ -28,7 +30,7 @@ type Extension struct {
 // after the first claim that was not released. Refusals: command_not_found,
 // invalid_claim_token, claim_superseded, claim_expired, command_finished.
 func (q *Queue) Extend(ctx context.Context, ref ClaimRef, extension time.Duration) (Extension, error) {
-	reply, s, err := q.runAsDevice(ctx, extendScript, ref, ref.Device.Keys(), extension.Milliseconds())
+	reply, s, err := q.runAsDevice(ctx, extendScript, ref, nil, extension.Milliseconds())
 	if err != nil {
 		return Extension{}, err
 	}
@@ -43,7 +45,7 @@ func (q *Queue) Extend(ctx context.Context, ref ClaimRef, extension time.Duratio
 // not count as an attempt. The command is queued again unless it was cancelled or has expired.
 // The refusals are the same as those of Extend.
 func (q *Queue) Release(ctx context.Context, ref ClaimRef, reason string) (Status, error) {
-	_, s, err := q.runAsDevice(ctx, releaseScript, ref, ref.Device.Keys(), reason)
+	_, s, err := q.runAsDevice(ctx, releaseScript, ref, nil, reason)
 	return s.Status, err
 }
 
@@ -70,22 +72,25 @@ func (q *Queue) SubmitResult(ctx context.Context, ref ClaimRef, status Status, r
 	if err != nil {
 		return RecordedResult{}, err
 	}
-	keys := append(ref.Device.Keys(), store.ResultKey(ref.CommandID))
-	reply, s, err := q.runAsDevice(ctx, resultScript, ref, keys, string(status), resultHash, content)
+	reply, s, err := q.runAsDevice(ctx, resultScript, ref, []string{store.ResultKey(ref.CommandID)}, string(status), resultHash, content)
 	if err != nil {
 		return RecordedResult{}, err
 	}
 	return RecordedResult{Status: s.Status, Late: s.Late, Duplicate: reply.Int(3) == 1}, nil
 }
 
-// runAsDevice runs a script on a claimed command, with the device as the actor. It returns the
-// reply, and the command's state from the reply.
-func (q *Queue) runAsDevice(ctx context.Context, script *store.Script, ref ClaimRef, keys []string, args ...any) (store.Reply, state, error) {
+// runAsDevice runs a script on a claimed command, with the device as the actor. The script also
+// checks the device's login. scriptKeys follow the keys of the device and of its login.
+// runAsDevice returns the reply, and the command's state from the reply.
+func (q *Queue) runAsDevice(ctx context.Context, script *store.Script, ref ClaimRef, scriptKeys []string, args ...any) (store.Reply, state, error) {
 	if !store.OwnsID(ref.Device.Tenant, store.KindCommand, ref.CommandID) {
 		return nil, state{}, errCommandNotFound
 	}
 	scope := store.NewScope(ref.Device, store.ActorDevice(ref.Device.ID), ref.RequestID, q.cfg.Retention)
-	reply, err := q.store.Run(ctx, script, keys, scope.Args(append([]any{ref.CommandID, hashToken(ref.Token)}, args...)...)...)
+	keys := slices.Concat(ref.Device.Keys(), ref.Login.Keys(ref.Device), scriptKeys)
+	args = slices.Concat(scope.Args(ref.CommandID, hashToken(ref.Token)), args, ref.Login.Args())
+	reply, err := q.store.Run(ctx, script, keys, args...)
+	ref.Login.Note(reply)
 	if err != nil {
 		return nil, state{}, err
 	}

@@ -146,8 +146,8 @@ func (f *fixture) do(call func(ctx context.Context, c store.Client) error) {
 
 func (f *fixture) proposal(commandType string) queue.Proposal {
 	return queue.Proposal{
-		Tenant: f.device.Tenant, SessionID: f.session.ID, UserID: proposer, RequestID: "req-propose",
-		Type: commandType, Parameters: json.RawMessage(`{"host":"example.com"}`), Priority: 5,
+		Tenant: f.device.Tenant, SessionID: f.session.ID, UserID: proposer, Names: storetest.NamesOf(proposer),
+		RequestID: "req-propose", Type: commandType, Parameters: json.RawMessage(`{"host":"example.com"}`), Priority: 5,
 	}
 }
 
@@ -172,8 +172,8 @@ func deliverWithin(d time.Duration) func(*queue.Proposal) {
 
 func (f *fixture) decision(c queue.Command, approved bool) queue.Decision {
 	return queue.Decision{
-		Tenant: c.Tenant, SessionID: c.SessionID, CommandID: c.ID, UserID: approver, RequestID: "req-decide",
-		Approved: approved, Reason: "checked",
+		Tenant: c.Tenant, SessionID: c.SessionID, CommandID: c.ID, UserID: approver, Names: storetest.NamesOf(approver),
+		RequestID: "req-decide", Approved: approved, Reason: "checked",
 	}
 }
 
@@ -192,11 +192,11 @@ func (f *fixture) cancel(c queue.Command) queue.Command {
 }
 
 func cancelOf(c queue.Command) queue.Cancel {
-	return queue.Cancel{Tenant: c.Tenant, SessionID: c.SessionID, CommandID: c.ID, UserID: proposer, RequestID: "req-cancel", Reason: "not needed"}
+	return queue.Cancel{Tenant: c.Tenant, SessionID: c.SessionID, CommandID: c.ID, UserID: proposer, Names: storetest.NamesOf(proposer), RequestID: "req-cancel", Reason: "not needed"}
 }
 
 func retryOf(c queue.Command) queue.Retry {
-	return queue.Retry{Tenant: c.Tenant, SessionID: c.SessionID, CommandID: c.ID, UserID: proposer, RequestID: "req-retry", Reason: "once more"}
+	return queue.Retry{Tenant: c.Tenant, SessionID: c.SessionID, CommandID: c.ID, UserID: proposer, Names: storetest.NamesOf(proposer), RequestID: "req-retry", Reason: "once more"}
 }
 
 func (f *fixture) claimRequest(change ...func(*queue.ClaimRequest)) queue.ClaimRequest {

@@ -12,7 +12,6 @@ import (
 	"testing/fstest"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate"
@@ -145,7 +144,7 @@ func (f *modelFixture) proposalOf(op model.Operation) queue.Proposal {
 
 func (f *modelFixture) applyClaim(ctx context.Context, op model.Operation) model.Response {
 	r := queue.ClaimRequest{
-		Device: f.device, Epoch: f.epoch(), Limit: op.Limit, Visibility: millis(op.Span), IdempotencyKey: op.Key,
+		Device: f.device, Limit: op.Limit, Visibility: millis(op.Span), IdempotencyKey: op.Key,
 	}
 	if op.Key != "" {
 		f.expiring[f.device.ClaimKey(store.DigestOf(op.Key))] = true
@@ -301,17 +300,4 @@ func (f *modelFixture) elapse(ctx context.Context, ms int64) error {
 func (f *modelFixture) dueMemberOf(name string) string {
 	kind := map[byte]string{'c': "command", 's': "session"}[name[0]]
 	return fmt.Sprintf("%s %s %s %s", kind, f.ids[name], f.device.ID, f.device.Tenant)
-}
-
-// epoch reads the current epoch of the device's logins.
-func (f *modelFixture) epoch() (epoch string) {
-	f.t.Helper()
-	f.do(func(ctx context.Context, c store.Client) (err error) {
-		epoch, err = c.HGet(ctx, f.device.RecordKey(), "epoch").Result()
-		if errors.Is(err, redis.Nil) {
-			return nil
-		}
-		return err
-	})
-	return epoch
 }

@@ -24,6 +24,7 @@ type Proposal struct {
 	Tenant    string
 	SessionID string
 	UserID    string // id of the user who proposes
+	Names     fieldgate.Names
 	RequestID string // the X-Request-ID of the proposal
 
 	Type          string
@@ -50,16 +51,25 @@ func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 		return Command{}, err
 	}
 	for range maxTries {
-		device, now, err := q.locateNow(ctx, p.Tenant, p.SessionID)
-		if err != nil {
-			return Command{}, err
-		}
-		c, err := q.proposeAt(ctx, p, mode, device, now)
+		c, err := q.proposeNow(ctx, p, mode)
 		if !errors.Is(err, refusal.Stale) {
 			return c, err
 		}
+		q.clock.forget()
 	}
 	return Command{}, errClock
+}
+
+// proposeNow creates a command at the time by the store's clock. The error is refusal.Stale if
+// that time is not recent.
+func (q *Queue) proposeNow(ctx context.Context, p Proposal, mode Mode) (c Command, err error) {
+	device, now, found := q.recallNow(p.Tenant, p.SessionID)
+	if !found {
+		if device, now, err = q.locateNow(ctx, p.Tenant, p.SessionID); err != nil {
+			return Command{}, err
+		}
+	}
+	return q.proposeAt(ctx, p, mode, device, now)
 }
 
 // maxTries is the maximum number of tries of a proposal. A try fails if the store's clock jumps
@@ -140,7 +150,7 @@ func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device, at time.
 		Session: p.SessionID, Proposer: store.ActorUser(p.UserID), Priority: p.Priority, Max: p.MaxAttempts, DeliverBy: deliverBy, Digest: digest,
 	}
 	mac := q.key.mac(record{tenant: p.Tenant, deviceID: device.ID, id: id, body: string(content)}.proposed(fixed, mode == Review)...)
-	return keys, store.NewScope(device, store.ActorUser(p.UserID), p.RequestID, q.cfg.Retention).Args(
+	return keys, store.NewScope(device, store.ActorUser(p.UserID), p.RequestID, q.cfg.Retention).WithNames(p.Names).Args(
 		id, p.SessionID, content, p.Priority, p.MaxAttempts, string(mode),
 		p.DeliverWithin.Milliseconds(), q.cfg.ApproveWithin.Milliseconds(), maxReady,
 		requestHash, idempotencyTTL.Milliseconds(), at.UnixMilli(), digest, head,
@@ -166,6 +176,7 @@ type Retry struct {
 	SessionID      string
 	CommandID      string
 	UserID         string // id of the user who proposes the new command
+	Names          fieldgate.Names
 	RequestID      string
 	Reason         string
 	IdempotencyKey string
@@ -189,7 +200,7 @@ func (q *Queue) Retry(ctx context.Context, r Retry) (Command, error) {
 		return Command{}, withState(refused, old.ID, old.Status, old.Attempt)
 	}
 	p := old.Proposal
-	p.UserID, p.RequestID, p.Reason = r.UserID, r.RequestID, r.Reason
+	p.UserID, p.Names, p.RequestID, p.Reason = r.UserID, r.Names, r.RequestID, r.Reason
 	p.IdempotencyKey, p.RetryOf = r.IdempotencyKey, old.ID
 	return q.Propose(ctx, p)
 }

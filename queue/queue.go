@@ -11,16 +11,15 @@ import (
 	"cmp"
 	"context"
 	"embed"
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/fieldgate/fieldgate"
+	devicelua "github.com/fieldgate/fieldgate/device/lua"
 	"github.com/fieldgate/fieldgate/quota"
-	"github.com/fieldgate/fieldgate/refusal"
+	"github.com/fieldgate/fieldgate/recent"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -30,7 +29,7 @@ import (
 var files embed.FS
 
 // Scripts is the set of the package's scripts.
-var Scripts = store.NewScripts("queue", files)
+var Scripts = store.NewScripts("queue", files, devicelua.Library)
 
 var (
 	proposeScript = Scripts.Script("lua/propose.lua")
@@ -110,6 +109,8 @@ type Queue struct {
 	waiters *waiters
 	metrics *metrics
 	key     recordKey
+	located *recent.Map[store.Device] // the devices of sessions; see recall
+	clock   *storeClock
 	log     *slog.Logger
 }
 
@@ -131,7 +132,7 @@ func New(cfg Config) *Queue {
 	}
 	return &Queue{
 		store: cfg.Store, cfg: cfg, log: cfg.Logger, key: newRecordKey(cfg.RecordKey, cfg.RecordKeyRequired),
-		waiters: newWaiters(cfg.MaxWaiting), metrics: newMetrics(cfg.Registerer),
+		waiters: newWaiters(cfg.MaxWaiting), metrics: newMetrics(cfg.Registerer), located: newLocated(), clock: new(storeClock),
 	}
 }
 
@@ -162,56 +163,3 @@ func (q *Queue) noteQuarantined(ctx context.Context, ids string) {
 		q.log.ErrorContext(ctx, "quarantined a command whose record cannot be read", "command", id)
 	}
 }
-
-// locate returns the device of a session. It returns session_not_found for an unknown
-// session and for a session of another tenant.
-func (q *Queue) locate(ctx context.Context, tenant, sessionID string) (store.Device, error) {
-	if !store.OwnsID(tenant, store.KindSession, sessionID) {
-		return store.Device{}, errSessionNotFound
-	}
-	var found []any
-	err := q.store.Do(ctx, "locate_session", func(ctx context.Context, c store.Client) (err error) {
-		found, err = c.HMGet(ctx, store.SessionKey(sessionID), sessionOwner...).Result()
-		return err
-	})
-	if err != nil {
-		return store.Device{}, fmt.Errorf("reading the session: %w", err)
-	}
-	return ownDevice(found, tenant)
-}
-
-// locateNow does the same as locate. It also returns the time by the store's clock. In a cluster it
-// may be the clock of any node, because TIME names no key.
-func (q *Queue) locateNow(ctx context.Context, tenant, sessionID string) (d store.Device, now time.Time, err error) {
-	if !store.OwnsID(tenant, store.KindSession, sessionID) {
-		return store.Device{}, time.Time{}, errSessionNotFound
-	}
-	var found []any
-	err = q.store.Do(ctx, "locate_session", func(ctx context.Context, c store.Client) error {
-		pipe := c.Pipeline()
-		owner, clock := pipe.HMGet(ctx, store.SessionKey(sessionID), sessionOwner...), pipe.Time(ctx)
-		_, err := pipe.Exec(ctx)
-		found, now = owner.Val(), clock.Val()
-		return err
-	})
-	if err != nil {
-		return store.Device{}, time.Time{}, fmt.Errorf("reading the session: %w", err)
-	}
-	d, err = ownDevice(found, tenant)
-	return d, now, err
-}
-
-// sessionOwner names the fields of a session that ownDevice reads.
-var sessionOwner = []string{"tenant", "device"}
-
-// ownDevice returns the device of a session. It returns session_not_found if the session does
-// not exist or belongs to another tenant.
-func ownDevice(session store.Reply, tenant string) (store.Device, error) {
-	owner, device := session.String(0), session.String(1)
-	if owner != tenant || device == "" {
-		return store.Device{}, errSessionNotFound
-	}
-	return store.Device{Tenant: tenant, ID: device}, nil
-}
-
-var errSessionNotFound = refusal.New(fieldgate.CodeSessionNotFound)

@@ -23,10 +23,21 @@ func (q *Queue) Get(ctx context.Context, tenant, sessionID, commandID string) (C
 
 // getRecord does the same as Get. It also returns the record.
 func (q *Queue) getRecord(ctx context.Context, tenant, sessionID, commandID string) (record, Command, error) {
+	if device, found := q.recall(tenant, sessionID); found {
+		r, c, err := q.getRecordOf(ctx, device, sessionID, commandID)
+		if fieldgate.CodeOf(err) != fieldgate.CodeCommandNotFound {
+			return r, c, err
+		}
+	}
 	device, err := q.locate(ctx, tenant, sessionID)
 	if err != nil {
 		return record{}, Command{}, err
 	}
+	return q.getRecordOf(ctx, device, sessionID, commandID)
+}
+
+// getRecordOf reads a command of a session of the device, with its result and its record.
+func (q *Queue) getRecordOf(ctx context.Context, device store.Device, sessionID, commandID string) (record, Command, error) {
 	r, c, err := q.getOwnRecord(ctx, device, commandID)
 	if err == nil && c.SessionID != sessionID {
 		return record{}, Command{}, errCommandNotFound

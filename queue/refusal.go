@@ -11,12 +11,12 @@ import (
 
 // refused returns nil if the script made its transition. Otherwise it returns the refusal. The
 // refusal contains the command's state if the reply does.
-// The reply to a login that has ended contains a reason instead.
+// The refusals of a login, a rate and a quota contain other values instead.
 func refused(reply store.Reply, id string) error {
 	err := refusal.Of(reply)
 	var refused *fieldgate.Error
 	raw := reply.String(2)
-	if !errors.As(err, &refused) || refused.Reason != "" || refused.Quota != "" || raw == "" {
+	if !errors.As(err, &refused) || withoutState[refused.Code] || raw == "" {
 		return err
 	}
 	s, err := decodeState(raw)
@@ -29,6 +29,11 @@ func refused(reply store.Reply, id string) error {
 			approval.Decision, approval.DecidedBy, approval.DecidedAt.UTC().Format("15:04 UTC on 2 January 2006"))
 	}
 	return withState(refused, id, s.Status, s.Attempt)
+}
+
+// withoutState has the refusals whose value is not the command's state.
+var withoutState = map[fieldgate.Code]bool{
+	fieldgate.CodeUnauthorized: true, fieldgate.CodeRateLimited: true, fieldgate.CodeQuotaExceeded: true,
 }
 
 // withState adds the command's state to a refusal, so that the caller need not request the

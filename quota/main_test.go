@@ -132,7 +132,7 @@ func (b *bench) decide(c queue.Command, approved bool) {
 	require.NoError(b.t, err)
 }
 
-// claim claims one command of a device. The epoch is that of its first registration.
+// claim claims one command of a device.
 func (b *bench) claim(d store.Device) queue.Lease {
 	b.t.Helper()
 	leases, err := b.queue.Claim(b.t.Context(), b.claimRequest(d))
@@ -142,7 +142,7 @@ func (b *bench) claim(d store.Device) queue.Lease {
 }
 
 func (b *bench) claimRequest(d store.Device) queue.ClaimRequest {
-	return queue.ClaimRequest{Device: d, Epoch: "1", Limit: 1, Visibility: time.Hour}
+	return queue.ClaimRequest{Device: d, Limit: 1, Visibility: time.Hour}
 }
 
 func (b *bench) submit(d store.Device, l queue.Lease, output string) {

@@ -37,8 +37,8 @@ func TestEvents_EveryFieldIsRead(t *testing.T) {
 		opened := b.open()
 		proposed := b.propose(opened.ID, "reboot")
 		_, err := b.queue.Decide(b.t.Context(), queue.Decision{
-			Tenant: b.device.Tenant, SessionID: opened.ID, CommandID: proposed.ID, UserID: "u2", RequestID: "r-decide",
-			Approved: true, Reason: "Go ahead.",
+			Tenant: b.device.Tenant, SessionID: opened.ID, CommandID: proposed.ID, UserID: "u2", Names: storetest.NamesOf("u2"),
+			RequestID: "r-decide", Approved: true, Reason: "Go ahead.",
 		})
 		require.NoError(b.t, err)
 		events := b.events(opened.ID)

@@ -69,7 +69,7 @@ func (b *bench) do(f func(ctx context.Context, c store.Client) error) {
 
 func (b *bench) openRequest() session.OpenRequest {
 	return session.OpenRequest{
-		Tenant: b.device.Tenant, DeviceID: b.device.ID, UserID: "u1", RequestID: "r-open",
+		Tenant: b.device.Tenant, DeviceID: b.device.ID, UserID: "u1", Names: storetest.NamesOf("u1"), RequestID: "r-open",
 		Type: "diagnostic", Description: "It is slow.", Duration: time.Hour,
 	}
 }
@@ -88,7 +88,7 @@ func (b *bench) open(change ...func(*session.OpenRequest)) session.Session {
 func (b *bench) close(id string) session.Session {
 	b.t.Helper()
 	s, err := b.sessions.Close(b.t.Context(), session.CloseRequest{
-		Tenant: b.device.Tenant, SessionID: id, UserID: "u2", RequestID: "r-close", Reason: "Done.",
+		Tenant: b.device.Tenant, SessionID: id, UserID: "u2", Names: storetest.NamesOf("u2"), RequestID: "r-close", Reason: "Done.",
 	})
 	require.NoError(b.t, err)
 	return s
@@ -124,8 +124,8 @@ func (b *bench) settle(id string) {
 func (b *bench) propose(sessionID, commandType string) queue.Command {
 	b.t.Helper()
 	c, err := b.queue.Propose(b.t.Context(), queue.Proposal{
-		Tenant: b.device.Tenant, SessionID: sessionID, UserID: "u1", RequestID: "r-propose", Type: commandType,
-		Parameters: json.RawMessage(`{}`), Priority: 5,
+		Tenant: b.device.Tenant, SessionID: sessionID, UserID: "u1", Names: storetest.NamesOf("u1"),
+		RequestID: "r-propose", Type: commandType, Parameters: json.RawMessage(`{}`), Priority: 5,
 	})
 	require.NoError(b.t, err)
 	return c

@@ -25,7 +25,7 @@ func TestOpen_ReturnsSession(t *testing.T) {
 		require.WithinDuration(b.t, time.Now(), opened.CreatedAt, 5*time.Second)
 		require.Equal(b.t, session.Session{
 			ID: opened.ID, Tenant: b.device.Tenant, DeviceID: b.device.ID, Type: "diagnostic", Status: session.Active,
-			Description: "It is slow.", CreatedBy: "u1",
+			Description: "It is slow.", CreatedBy: "u1", Names: storetest.NamesOf("u1"),
 			CreatedAt: opened.CreatedAt, ExpiresAt: opened.CreatedAt.Add(time.Hour),
 		}, opened)
 		require.Equal(b.t, opened, b.get(opened.ID))
@@ -162,7 +162,7 @@ func TestOpen_IdempotencyKeyReused(t *testing.T) {
 		}
 		storetest.ForEachChange(b.t, request, map[string]string{
 			"Tenant": "keys belong to a tenant", "DeviceID": "changed below", "IdempotencyKey": "the test repeats it",
-			"RequestID": "a retry has another",
+			"RequestID": "a retry has another", "Names": "a renewed token may have others",
 		}, func(_ *testing.T, field string, changed session.OpenRequest) { refused(field, changed) })
 		request.DeviceID = b.newDevice(b.device.Tenant).ID
 		refused("DeviceID", request)

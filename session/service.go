@@ -77,6 +77,7 @@ type OpenRequest struct {
 	Tenant         string
 	DeviceID       string
 	UserID         string
+	Names          fieldgate.Names
 	RequestID      string
 	Type           string
 	Description    string
@@ -90,7 +91,7 @@ func (s *Service) Open(ctx context.Context, o OpenRequest) (Session, error) {
 	if !store.OwnsID(o.Tenant, store.KindDevice, o.DeviceID) {
 		return Session{}, errDeviceNotFound
 	}
-	scope := store.NewScope(store.Device{Tenant: o.Tenant, ID: o.DeviceID}, store.ActorUser(o.UserID), o.RequestID, s.retention)
+	scope := store.NewScope(store.Device{Tenant: o.Tenant, ID: o.DeviceID}, store.ActorUser(o.UserID), o.RequestID, s.retention).WithNames(o.Names)
 	reply, err := s.open(ctx, o, scope)
 	if err == nil && errors.Is(refusal.Of(reply), refusal.Stale) {
 		if err := s.settle(ctx, scope, reply.String(2)); err != nil {
@@ -125,6 +126,7 @@ type CloseRequest struct {
 	Tenant    string
 	SessionID string
 	UserID    string
+	Names     fieldgate.Names
 	RequestID string
 	Reason    string
 }
@@ -137,7 +139,7 @@ func (s *Service) Close(ctx context.Context, c CloseRequest) (Session, error) {
 		return Session{}, err
 	}
 	device := store.Device{Tenant: c.Tenant, ID: found.DeviceID}
-	scope := store.NewScope(device, store.ActorUser(c.UserID), c.RequestID, s.retention)
+	scope := store.NewScope(device, store.ActorUser(c.UserID), c.RequestID, s.retention).WithNames(c.Names)
 	reply, err := s.store.Run(ctx, closeScript, append(device.Keys(), store.SessionKey(c.SessionID)), scope.Args(c.SessionID, c.Reason)...)
 	if err != nil {
 		return Session{}, err

@@ -5,6 +5,7 @@ package session
 import (
 	"time"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -27,7 +28,8 @@ type Session struct {
 	Type        string // "diagnostic" or "remediation"
 	Status      Status
 	Description string
-	CreatedBy   string // the user's id
+	CreatedBy   string          // the user's id
+	Names       fieldgate.Names // names of the user
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
 	ClosedAt    time.Time // time at which the session ended; zero while the session is active
@@ -39,7 +41,7 @@ func decode(id string, fields map[string]string, now time.Time) Session {
 	s := Session{
 		ID: id, Tenant: fields["tenant"], DeviceID: fields["device"],
 		Type: fields["type"], Status: Status(fields["status"]), Description: fields["description"],
-		CreatedBy: store.ActorID(fields["created_by"]),
+		CreatedBy: store.ActorID(fields["created_by"]), Names: fieldgate.Names{Name: fields["created_name"], Email: fields["created_email"]},
 		CreatedAt: store.ParseTime(fields["created"]), ExpiresAt: store.ParseTime(fields["expires"]), ClosedAt: store.ParseTime(fields["closed"]),
 	}
 	if s.Status == Active && !s.ExpiresAt.After(now) {

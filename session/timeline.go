@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -17,7 +18,8 @@ type Event struct {
 	ID        string
 	Type      string // type of the event, such as "command.claimed"
 	Time      time.Time
-	Actor     string // "user:<id>", "device:<id>" or "system"
+	Actor     string          // "user:<id>", "device:<id>" or "system"
+	Names     fieldgate.Names // names of a user
 	RequestID string
 	DeviceID  string
 	SessionID string
@@ -126,6 +128,7 @@ func decodeEvent(entry redis.XMessage) Event {
 	}
 	e := Event{
 		ID: entry.ID, Type: field("type"), Time: store.ParseTime(field("time")), Actor: field("actor"),
+		Names:     fieldgate.Names{Name: field("name"), Email: field("email")},
 		RequestID: field("request"), DeviceID: field("device"), SessionID: field("session"), CommandID: field("command"),
 	}
 	if data := field("data"); json.Valid([]byte(data)) {

@@ -22,8 +22,8 @@ func TestEvents_HaveActorTimeAndRequestID(t *testing.T) {
 		opened := b.open()
 		proposed := b.propose(opened.ID, "reboot")
 		_, err := b.queue.Decide(b.t.Context(), queue.Decision{
-			Tenant: b.device.Tenant, SessionID: opened.ID, CommandID: proposed.ID, UserID: "u2", RequestID: "r-decide",
-			Approved: true, Reason: "Go ahead.",
+			Tenant: b.device.Tenant, SessionID: opened.ID, CommandID: proposed.ID, UserID: "u2", Names: storetest.NamesOf("u2"),
+			RequestID: "r-decide", Approved: true, Reason: "Go ahead.",
 		})
 		require.NoError(b.t, err)
 		b.submitResult(b.claim())
@@ -42,6 +42,7 @@ func TestEvents_HaveActorTimeAndRequestID(t *testing.T) {
 			e := events[i]
 			require.Equal(b.t, want.kind, e.Type)
 			require.Equal(b.t, want.actor, e.Actor, e.Type)
+			require.Equal(b.t, namesOf(want.actor), e.Names, e.Type)
 			require.Equal(b.t, want.command, e.CommandID, e.Type)
 			require.Equal(b.t, b.device.ID, e.DeviceID)
 			require.Equal(b.t, opened.ID, e.SessionID)
@@ -206,4 +207,34 @@ func TestSession_LifecycleOnCluster(t *testing.T) {
 		require.Equal(t, []string{opened.ID}, ids)
 		require.Len(t, b.events(opened.ID), 7)
 	}
+}
+
+// namesOf returns the names that the bench gives to the user who is the actor, and no names for
+// another actor.
+func namesOf(actor string) fieldgate.Names {
+	if kind, id := store.ParseActor(actor); kind == "user" {
+		return storetest.NamesOf(id)
+	}
+	return fieldgate.Names{}
+}
+
+// TestSession_HasTheNamesOfItsUser checks that names are those of the act: the end of a session by
+// the system, or by another user, changes none.
+func TestSession_HasTheNamesOfItsUser(t *testing.T) {
+	t.Parallel()
+	each(t, func(b *bench) {
+		opened := b.open()
+		require.Equal(b.t, storetest.NamesOf("u1"), opened.Names)
+		b.expire(opened.ID)
+		b.settle(opened.ID)
+		require.Equal(b.t, storetest.NamesOf("u1"), b.get(opened.ID).Names)
+		events := b.events(opened.ID)
+		require.Equal(b.t, []string{"session.opened", "session.expired"}, typesOf(events))
+		require.Equal(b.t, storetest.NamesOf("u1"), events[0].Names)
+		require.Zero(b.t, events[1].Names)
+
+		nameless := b.open(func(o *session.OpenRequest) { o.Names = fieldgate.Names{} })
+		require.Zero(b.t, nameless.Names)
+		require.Equal(b.t, storetest.NamesOf("u2"), b.events(b.close(nameless.ID).ID)[1].Names)
+	})
 }

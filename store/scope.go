@@ -3,15 +3,18 @@ package store
 import (
 	"strings"
 	"time"
+
+	"github.com/fieldgate/fieldgate"
 )
 
 // Scope names the device of a transition and the request that caused the transition. The
 // script records both in the events.
 type Scope struct {
 	Device
-	Actor     string        // "user:<id>", "device:<id>" or "system"
-	RequestID string        // the X-Request-ID of the request; empty for the system
-	Retention time.Duration // time for which finished records and the timeline are kept
+	Actor     string          // "user:<id>", "device:<id>" or "system"
+	Names     fieldgate.Names // names of the user; empty for any other actor
+	RequestID string          // the X-Request-ID of the request; empty for the system
+	Retention time.Duration   // time for which finished records and the timeline are kept
 }
 
 // NewScope returns the scope of a transition of the device d. The retention is the one
@@ -20,12 +23,28 @@ func NewScope(d Device, actor, requestID string, retention time.Duration) Scope 
 	return Scope{Device: d, Actor: actor, RequestID: requestID, Retention: retention}
 }
 
+// WithNames returns a copy of the scope with the names of the user who acts. The script records
+// them beside the user's id.
+func (s Scope) WithNames(names fieldgate.Names) Scope {
+	s.Names = names
+	return s
+}
+
 // Args returns the arguments of a script on a device: the scope, in the order that
 // lua/device.lua expects, followed by scriptArgs.
 func (s Scope) Args(scriptArgs ...any) []any {
 	args := make([]any, 0, 5+len(scriptArgs))
-	args = append(args, s.Tenant, s.ID, s.Actor, s.RequestID, s.Retention.Milliseconds())
+	args = append(args, s.Tenant, s.ID, s.encodeActor(), s.RequestID, s.Retention.Milliseconds())
 	return append(args, scriptArgs...)
+}
+
+// encodeActor returns the argument from which lua/device.lua reads the actor and the names: three
+// lines, or only the first. The id comes first and contains no line break, so no name can change it.
+func (s Scope) encodeActor() string {
+	if s.Names == (fieldgate.Names{}) {
+		return s.Actor
+	}
+	return s.Actor + "\n" + s.Names.Name + "\n" + s.Names.Email
 }
 
 // ActorSystem is the actor of transitions that no user or device requested. An example is

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -14,6 +15,9 @@ func TestScope_ArgsAreInOrderOfScripts(t *testing.T) {
 	s := store.NewScope(store.Device{Tenant: "c.acme", ID: "dev_1"}, store.ActorUser("u1"), "r1", time.Minute)
 	require.Equal(t, []any{"c.acme", "dev_1", "user:u1", "r1", int64(60_000), "more", 1}, s.Args("more", 1))
 	require.Equal(t, "device:dev_1", store.ActorDevice("dev_1"))
+	named := s.WithNames(fieldgate.Names{Name: "Ann Lee", Email: "ann@example.com"})
+	require.Equal(t, "user:u1\nAnn Lee\nann@example.com", named.Args()[2])
+	require.Equal(t, "user:u1\n\nann@example.com", s.WithNames(fieldgate.Names{Email: "ann@example.com"}).Args()[2])
 }
 
 func TestParseActor(t *testing.T) {

@@ -1,21 +1,29 @@
 -- heartbeat records that a device is alive, and the state that the device reports.
 -- KEYS[1..13]  the device's key set, as store.Device.Keys returns it
+-- KEYS[14..15] the login's record and the device's rate limit
 -- ARGV[1..5]   the scope, as store.Scope.Args returns it
 -- ARGV[6]      the reported state
 -- ARGV[7]      the metrics, as JSON
 -- ARGV[8]      the firmware version, or "" if the device did not report it
 -- ARGV[9]      time for which the device counts as online after the heartbeat, in ms
+-- ARGV[10..16] the arguments of the check of the login
 -- Returns {"ok", events, now, length of the ready set, {ids of claimed commands that a user
 --         has asked to cancel}}
--- Refuses with unauthorized
+-- Refuses with unauthorized, and with rate_limited as login_check does
 -- Guarantees that only an active device of the tenant writes anything.
 --@include store/base
 --@include store/device
 --@include store/reply
+--@include login_check
 --@include presence
 local device = device_at(1, 1)
 local reported_status, metrics, firmware, online_for = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9])
 local now = clock()
+
+local refused = check_login(device.record, device.tenant, now, 14, 10)
+if refused then
+  return refused
+end
 
 local tenant, status, connection_until = read_fields(device.record, 'tenant', 'status', 'connection_until')
 if tenant ~= device.tenant or status ~= 'active' then

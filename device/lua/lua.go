@@ -12,8 +12,9 @@ import (
 // files holds only the exported fragments, because other packages run no script of
 // package device.
 //
-//go:embed presence.lua
+//go:embed presence.lua login_check.lua
 var files embed.FS
 
-// Library holds the fragment device/presence, which records whether a device is online.
+// Library holds the fragments device/presence, which records whether a device is online, and
+// device/login_check, which checks the login of a device before a transition.
 var Library = store.Library{"device": files}

@@ -137,7 +137,7 @@ func (f floor) propose(r *http.Request, request proposal) (command, error) {
 
 func (f floor) claim(r *http.Request, _ struct{}) (claimed, error) {
 	leases, err := f.queue.Claim(r.Context(), queue.ClaimRequest{
-		Device: deviceOf(r), RequestID: "r", Limit: 1, Visibility: time.Minute, Epoch: r.Header.Get("X-Epoch"),
+		Device: deviceOf(r), RequestID: "r", Limit: 1, Visibility: time.Minute,
 	})
 	var all claimed
 	for _, l := range leases {

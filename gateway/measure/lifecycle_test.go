@@ -18,7 +18,6 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 	"github.com/fieldgate/fieldgate/customer/customertest"
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
-	"github.com/fieldgate/fieldgate/store"
 )
 
 // Bodies of requests and responses, with the fields that the measurement uses.
@@ -93,9 +92,9 @@ func cheaper(a, b lifecycleCost) lifecycleCost {
 
 // caller runs lifecycles with a device of its own.
 type caller struct {
-	http                         *http.Client
-	tenant, device, session      string
-	userToken, loginToken, epoch string
+	http                    *http.Client
+	tenant, device, session string
+	userToken, loginToken   string
 }
 
 func newCallers(t testing.TB, at child, redis server, iss *customertest.Issuer, n int) (all []*caller) {
@@ -109,11 +108,8 @@ func newCallers(t testing.TB, at child, redis server, iss *customertest.Issuer, 
 		d := g.NewDevice(t, admin)
 		opened, err := admin.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: d.ID, Type: "diagnostic"})
 		require.NoError(t, err)
-		epoch, err := redis.HGet(t.Context(), store.DeviceKey(d.ID), "epoch").Result()
-		require.NoError(t, err)
 		all = append(all, &caller{
-			epoch: epoch,
-			http:  &http.Client{Transport: &http.Transport{}}, tenant: gatewaytest.TenantOf(tenantID), device: d.ID, session: opened.ID,
+			http: &http.Client{Transport: &http.Transport{}}, tenant: gatewaytest.TenantOf(tenantID), device: d.ID, session: opened.ID,
 			userToken: g.Token(tenantID, "alice", "admin"), loginToken: g.Login(t, d),
 		})
 	}
@@ -188,7 +184,7 @@ func (c *caller) post(url, token string, body, response any) error {
 		return err
 	}
 	r.Header = http.Header{
-		"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}, "X-Tenant": {c.tenant}, "X-Device": {c.device}, "X-Epoch": {c.epoch},
+		"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}, "X-Tenant": {c.tenant}, "X-Device": {c.device},
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {

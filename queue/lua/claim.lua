@@ -1,25 +1,25 @@
 -- claim leases the next commands of the ready set to their device.
 -- KEYS[1..13]  the device's key set
--- KEYS[14]     the login's record
--- KEYS[15]     the stored answer; only with an Idempotency-Key
+-- KEYS[14..15] the login's record and the device's rate limit
+-- KEYS[16]     the stored answer; only with an Idempotency-Key
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      maximum number of commands to claim
 -- ARGV[7]      length of each lease, in ms
 -- ARGV[8]      fingerprint of the request
 -- ARGV[9]      maximum number of expired leases to settle
--- ARGV[10]     epoch of the login
--- ARGV[11]     hash of the login token; empty if the login's record is not required
--- ARGV[12...]  a sealed claim token and its hash, for each command that may be claimed; the
+-- ARGV[10..16] the arguments of the check of the login
+-- ARGV[17...]  a sealed claim token and its hash, for each command that may be claimed; the
 --              former is empty without an Idempotency-Key
 -- Returns {"ok", events, now, length of the ready set, quarantined ids, the tenant's own limit
 --       of waiting claims (empty if it has none, and if commands are returned),
 --       {command id, state, body, sealed claim token}...}
--- Refuses with idempotency_key_reused, or with unauthorized and the reason for the log
+-- Refuses with idempotency_key_reused, or with unauthorized or rate_limited as device/login_check
+--       does
 -- Guarantees that a command has one lease at a time, and that only a command that may run is
 -- claimed. A repeated claim returns the same commands and tokens while their leases last,
 -- but an empty answer is never stored. A waiting claim is refused after its device was
--- suspended or its login ended. A new epoch ends all logins of a device. Deleting a login's
--- record ends that login.
+-- suspended or its login ended, because each run checks the login.
+--@include device/login_check
 --@include store/base
 --@include store/device
 --@include store/event
@@ -28,10 +28,9 @@
 --@include command
 --@include fence
 local device = device_at(1, 1)
-local login_key, memory_key = KEYS[14], KEYS[15]
+local memory_key = KEYS[16]
 local limit, timeout, fingerprint, settle_limit = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
-local login_epoch, login_hash = ARGV[10], ARGV[11]
-local TOKENS = 12 -- index of the first claim token in ARGV
+local TOKENS = 17 -- index of the first claim token in ARGV
 local now = clock()
 
 -- reply returns the script's reply with the claimed commands.
@@ -100,16 +99,12 @@ local function claim(id, c, token_hash)
   emit(device, now, 'command.claimed', { session = c.session, command = id, request = c.request, data = { attempt = c.attempt } })
 end
 
-local status, epoch = read_fields(device.record, 'status', 'epoch')
-if status == 'suspended' then
-  return refuse('unauthorized', 'device_inactive')
-elseif (epoch or '') ~= login_epoch then
-  return refuse('unauthorized', 'revoked')
+local refused = check_login(device.record, device.tenant, now, 14, 10)
+if refused then
+  return refused
 end
-if login_hash ~= '' and redis.call('EXISTS', login_key) == 0 then
-  return refuse('unauthorized', 'unknown')
-end
-local answer, refused = recall(memory_key, fingerprint)
+local answer
+answer, refused = recall(memory_key, fingerprint)
 if refused then
   return refused
 end

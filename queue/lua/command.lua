@@ -5,6 +5,7 @@
 --              rejected, cancelled, expired
 --   session, request, proposer, priority, max, seq, created, deliver_by: set by the
 --              proposal and never changed; max is the number of attempts
+--   proposer_name, proposer_email: names of the proposer at the time of the proposal; may be absent
 --   approve_by deadline for the decision; only in a command that needs approval
 --   attempt    the number of claims, excluding released claims
 --   claims     the number of all claims, including released claims
@@ -16,7 +17,8 @@
 --              time
 --   cancel     true when a user has cancelled the command while it was claimed
 --   late       true when the result arrived after the lease had expired
---   approval   {decision, by, at, reason, mac}; the mac authenticates decision and by
+--   approval   {decision, by, name, email, at, reason, mac}; the mac authenticates decision and
+--              by; name and email are those of the approver at that time and may be absent
 --   history    the command's claims, the newest last: {attempt, claimed, ended, outcome}
 --   result     fingerprint of the recorded result
 --   digest     digest of what a user approves, set by the proposal; readers compute a
@@ -59,6 +61,7 @@ local REQUIRED = {
 local OPTIONAL = {
   token = 'string', past = 'string', result = 'string', first = 'number', approve_by = 'number',
   history = 'table', approval = 'table', digest = 'string', mac = 'string', bytes = 'number',
+  proposer_name = 'string', proposer_email = 'string',
 }
 -- DEADLINE maps a status to the field that holds the deadline of a command in that status. The
 -- record must have this field.

@@ -58,7 +58,10 @@ if decision == 'approved' and four_eyes and (c.proposer == device.actor or propo
   return refuse('self_approval', device.state)
 end
 
-c.approval = { decision = decision, by = device.actor, at = now, reason = reason ~= '' and reason or nil, mac = mac }
+c.approval = {
+  decision = decision, by = device.actor, name = device.actor_name, email = device.actor_email,
+  at = now, reason = present(reason), mac = mac,
+}
 if decision == 'approved' then
   enqueue(device, id, c, now)
 else

@@ -1,14 +1,18 @@
 -- extend extends the lease of a claimed command.
 -- KEYS[1..13]  the device's key set
+-- KEYS[14..15] the login's record and the device's rate limit
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      command id
 -- ARGV[7]      hash of the claim token
 -- ARGV[8]      time from now to the new end of the lease, in ms
+-- ARGV[9..15]  the arguments of the check of the login
 -- Returns {"ok", events, state, now}
 -- Refuses with command_not_found, invalid_claim_token, claim_superseded, claim_expired,
---       command_finished; all but the first contain the command's state
+--       command_finished; all but the first contain the command's state. Refuses with
+--       unauthorized or rate_limited as device/login_check does
 -- Guarantees that only the lease of the newest claim is extended, never beyond the
 -- execution cap, and never after the lease has expired.
+--@include device/login_check
 --@include store/base
 --@include store/device
 --@include store/reply
@@ -18,13 +22,18 @@ local device = device_at(1, 1)
 local id, token_hash, extension = ARGV[6], ARGV[7], tonumber(ARGV[8])
 local now = clock()
 
+local refused = check_login(device.record, device.tenant, now, 14, 9)
+if refused then
+  return refused
+end
+
 local c = load_command(device, id)
 if not c then
   return refuse('command_not_found')
 end
 
 settle(device, id, c, now)
-local refused = fence(device, c, token_hash)
+refused = fence(device, c, token_hash)
 if refused then
   return refused
 elseif lease_expired(c) then

@@ -97,6 +97,8 @@ local c = {
   bytes = bytes,
   request = device.request,
   proposer = device.actor,
+  proposer_name = device.actor_name,
+  proposer_email = device.actor_email,
 }
 count_bytes(device, bytes)
 redis.call('HSET', device.commands, body_field(id), body)

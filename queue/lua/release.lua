@@ -1,15 +1,19 @@
 -- release ends a claim and returns the command to the queue.
 -- KEYS[1..13]  the device's key set
+-- KEYS[14..15] the login's record and the device's rate limit
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      command id
 -- ARGV[7]      hash of the claim token
 -- ARGV[8]      reason
+-- ARGV[9..15]  the arguments of the check of the login
 -- Returns {"ok", events, state}
 -- Refuses with command_not_found, invalid_claim_token, claim_superseded, claim_expired,
---       command_finished; all but the first contain the command's state
+--       command_finished; all but the first contain the command's state. Refuses with
+--       unauthorized or rate_limited as device/login_check does
 -- Guarantees that a released claim does not count as an attempt and does not start the
 -- execution cap, and that the same release may be repeated. A command that a user has asked to
 -- cancel ends as cancelled.
+--@include device/login_check
 --@include store/base
 --@include store/device
 --@include store/event
@@ -20,6 +24,11 @@ local device = device_at(1, 1)
 local id, token_hash, reason = ARGV[6], ARGV[7], ARGV[8]
 local now = clock()
 
+local refused = check_login(device.record, device.tenant, now, 14, 9)
+if refused then
+  return refused
+end
+
 local c = load_command(device, id)
 if not c then
   return refuse('command_not_found')
@@ -29,7 +38,7 @@ settle(device, id, c, now)
 if c.returned and c.token == token_hash then
   return ok(device.state)
 end
-local refused = fence(device, c, token_hash)
+refused = fence(device, c, token_hash)
 if refused then
   return refused
 elseif lease_expired(c) then

@@ -1,17 +1,21 @@
 -- result records the result of a command.
 -- KEYS[1..13]  the device's key set
--- KEYS[14]     the command's result
+-- KEYS[14..15] the login's record and the device's rate limit
+-- KEYS[16]     the command's result
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      command id
 -- ARGV[7]      hash of the claim token
 -- ARGV[8]      "succeeded", "failed" or "cancelled"
 -- ARGV[9]      fingerprint of the result
 -- ARGV[10]     the result, as JSON
+-- ARGV[11..17] the arguments of the check of the login
 -- Returns {"ok", events, state, 1 for a duplicate}
 -- Refuses with command_not_found, invalid_claim_token, claim_superseded,
---       command_finished; all but the first contain the command's state
+--       command_finished; all but the first contain the command's state. Refuses with
+--       unauthorized or rate_limited as device/login_check does
 -- Guarantees that only one result is recorded, and that the same result may be submitted
 -- again. The newest claim may submit its result even after the lease has expired.
+--@include device/login_check
 --@include store/base
 --@include store/device
 --@include store/event
@@ -19,9 +23,14 @@
 --@include command
 --@include fence
 local device = device_at(1, 1)
-local result_key = KEYS[14]
+local result_key = KEYS[16]
 local id, token_hash, status, fingerprint, result = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local now = clock()
+
+local refused = check_login(device.record, device.tenant, now, 14, 11)
+if refused then
+  return refused
+end
 
 local c = load_command(device, id)
 if not c then
@@ -29,7 +38,7 @@ if not c then
 end
 
 settle(device, id, c, now)
-local refused = fence(device, c, token_hash)
+refused = fence(device, c, token_hash)
 if refused then
   return refused
 end

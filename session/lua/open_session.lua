@@ -71,7 +71,8 @@ end
 
 local expires = now + lifetime
 redis.call('HSET', session_key, 'tenant', device.tenant, 'device', device.id, 'type', type, 'status', 'active',
-  'description', description, 'created_by', device.actor, 'request', device.request,
+  'description', description, 'created_by', device.actor, 'created_name', device.actor_name or '',
+  'created_email', device.actor_email or '', 'request', device.request,
   'created', ms(now), 'expires', ms(expires), 'bytes', ms(bytes))
 count(device, 'openSessions', 1)
 count_bytes(device, bytes)

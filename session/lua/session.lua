@@ -2,6 +2,7 @@
 --
 -- The record of a session is a hash:
 --   tenant, device, type, description, created_by, request, created, expires
+--   created_name, created_email: names of the user who opened the session; may be empty
 --   status      active, closed or expired
 --   closed, closed_by, reason: set when the session ends
 --@include store/base

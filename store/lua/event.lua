@@ -15,7 +15,8 @@ local SYSTEM = 'system'
 --   kind                   the event's type, such as "command.claimed"
 --   e.session, e.command   the ids of the session and the command; may be nil
 --   e.data                 a table with details; may be nil
---   e.actor, e.request     used instead of the scope's actor and request id, if not nil
+--   e.actor, e.request     used instead of the scope's actor and request id, if not nil; the
+--                          event then has no names
 --   e.ready                true if the device has more commands to claim
 local function emit(device, now, kind, e)
   local fields = { 'type', kind, 'time', ms(now), 'device', device.id, 'actor', e.actor or device.actor }
@@ -24,6 +25,10 @@ local function emit(device, now, kind, e)
       fields[#fields + 1] = name
       fields[#fields + 1] = value
     end
+  end
+  if not e.actor then
+    add('name', device.actor_name)
+    add('email', device.actor_email)
   end
   add('request', e.request or device.request)
   add('session', e.session)
