@@ -53,6 +53,7 @@ func TestRights_CoverEveryCommandInTheSource(t *testing.T) {
 	require.Contains(t, commands, "zadd")
 	require.Contains(t, commands, "multi")
 	require.Contains(t, commands, "sismember")
+	require.Contains(t, commands, "eval")
 	for command, at := range commands {
 		require.Contains(t, granted(t), command, "deploy/redis.acl does not grant %s, which %s calls", command, at)
 	}
@@ -222,6 +223,9 @@ func commandsOfCall(node ast.Node) []string {
 		return nil
 	}
 	method, ok := call.Fun.(*ast.SelectorExpr)
+	if ok && method.Sel.Name == "sendEval" {
+		return literals(call.Args)
+	}
 	if !ok || !slices.Contains(methods, method.Sel.Name) || !slices.Contains(clients, lastName(method.X)) {
 		return nil
 	}
@@ -233,6 +237,17 @@ func commandsOfCall(node ast.Node) []string {
 		return commands
 	}
 	return []string{strings.ToLower(name)}
+}
+
+// literals returns the texts among the arguments of a call. That of sendEval, which runs scripts, is
+// its command.
+func literals(arguments []ast.Expr) (texts []string) {
+	for _, argument := range arguments {
+		if literal, ok := argument.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+			texts = append(texts, strings.Trim(literal.Value, `"`))
+		}
+	}
+	return texts
 }
 
 // lastName returns the last name of an expression such as s.client.
