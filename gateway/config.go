@@ -32,6 +32,7 @@ const (
 	DefaultAudience            = customer.DefaultAudience
 	DefaultTenantClaim         = customer.DefaultTenantClaim
 	DefaultRoleClaim           = customer.DefaultRoleClaim
+	DefaultEmailClaim          = customer.DefaultEmailClaim
 	DefaultJWTMaxLifetime      = customer.DefaultMaxLifetime
 	DefaultApprovalAAL         = customer.AAL1
 	DefaultIssuerKeysMaxAge    = customer.DefaultMaxKeyAge
@@ -42,6 +43,9 @@ const (
 	DefaultReconcileDevices    = store.DefaultReconcileDevices
 	DefaultEnvironment         = "production"
 )
+
+// ClaimOff in place of the path of a claim reads no claim.
+const ClaimOff = customer.ClaimOff
 
 // IssuerOff in place of the accepted issuers accepts tokens of any issuer, also those without
 // the claim iss.
@@ -139,6 +143,14 @@ type Config struct {
 	// FIELDGATE_TENANT_CLAIM and FIELDGATE_ROLE_CLAIM.
 	TenantClaim string
 	RoleClaim   string
+
+	// NameClaims and EmailClaim are the paths of the token's claims that contain the name and the
+	// e-mail address of the user. Both are recorded with what the user does. Of several names, the
+	// first that can be displayed is used. ClaimOff means that none is read. Empty means
+	// customer.DefaultNameClaims() and DefaultEmailClaim. Settings: FIELDGATE_NAME_CLAIM and
+	// FIELDGATE_EMAIL_CLAIM.
+	NameClaims []string
+	EmailClaim string
 
 	// PersonalTenants accepts users whose token has no tenant: each is admin of a tenant of
 	// their own. If it is false, they are refused with no_tenant. Setting:
@@ -285,6 +297,10 @@ func (c Config) withDefaults() (Config, error) {
 	c.Audience = cmp.Or(c.Audience, DefaultAudience)
 	c.TenantClaim = cmp.Or(c.TenantClaim, DefaultTenantClaim)
 	c.RoleClaim = cmp.Or(c.RoleClaim, DefaultRoleClaim)
+	c.EmailClaim = cmp.Or(c.EmailClaim, DefaultEmailClaim)
+	if len(c.NameClaims) == 0 {
+		c.NameClaims = customer.DefaultNameClaims()
+	}
 	c.JWTMaxLifetime = cmp.Or(c.JWTMaxLifetime, DefaultJWTMaxLifetime)
 	c.ApprovalAAL = cmp.Or(c.ApprovalAAL, DefaultApprovalAAL)
 	c.IssuerKeysMaxAge = cmp.Or(c.IssuerKeysMaxAge, DefaultIssuerKeysMaxAge)
@@ -351,7 +367,8 @@ func (c Config) checkIssuer() error {
 	if !isHTTPURL(c.JWKSURL) && c.JWKSURL != "" {
 		return errors.New("FIELDGATE_JWKS_URL is not a URL: it must begin with https:// or http://")
 	}
-	return errors.Join(checkClaim("FIELDGATE_TENANT_CLAIM", c.TenantClaim), checkClaim("FIELDGATE_ROLE_CLAIM", c.RoleClaim))
+	return errors.Join(checkClaim("FIELDGATE_TENANT_CLAIM", c.TenantClaim), checkClaim("FIELDGATE_ROLE_CLAIM", c.RoleClaim),
+		checkClaim("FIELDGATE_EMAIL_CLAIM", c.EmailClaim))
 }
 
 func (c Config) checkTokens() error {

@@ -208,6 +208,7 @@ func verifierConfigOf(cfg Config) customer.Config {
 	return customer.Config{
 		JWKSURL: cfg.JWKSURL, APIKey: cfg.SupabaseAnonKey, HS256Secret: []byte(cfg.JWTSecret),
 		Issuers: issuers, Audience: cfg.Audience, TenantClaim: cfg.TenantClaim, RoleClaim: cfg.RoleClaim,
+		NameClaims: cfg.NameClaims, EmailClaim: cfg.EmailClaim,
 		PersonalTenants: cfg.PersonalTenants, MaxLifetime: cfg.JWTMaxLifetime, MaxKeyAge: cfg.IssuerKeysMaxAge,
 		Logger: cfg.Logger,
 	}

@@ -28,6 +28,9 @@ type settings struct {
 	TenantClaim string `env:"FIELDGATE_TENANT_CLAIM" default:"${tenant_claim}" help:"Path of the claim with the tenant, which is the customer of the user."`
 	RoleClaim   string `env:"FIELDGATE_ROLE_CLAIM" default:"${role_claim}" help:"Path of the claim with the role of the user."`
 
+	NameClaims []string `name:"name-claim" env:"FIELDGATE_NAME_CLAIM" default:"${name_claim}" help:"Paths of the claims with the name of the user, which is recorded with what the user does; the first that can be displayed is used, 'off' for none."`
+	EmailClaim string   `env:"FIELDGATE_EMAIL_CLAIM" default:"${email_claim}" help:"Path of the claim with the e-mail address of the user, which is recorded with what the user does; 'off' for none."`
+
 	KeysMaxAge time.Duration `name:"issuer-keys-max-age" env:"FIELDGATE_ISSUER_KEYS_MAX_AGE" default:"${issuer_keys_max_age}" help:"Time for which the token issuer's keys are used after they were fetched last."`
 
 	PersonalTenants string `env:"FIELDGATE_PERSONAL_TENANTS" enum:"on,off" default:"${personal_tenants}" help:"Whether a user whose token has no tenant is admin of a tenant of their own (on, off). Anyone who can sign up is then an admin."`
@@ -98,6 +101,7 @@ func (s settings) config() (gateway.Config, error) {
 	cfg := gateway.Config{
 		Addr: s.Addr, MetricsAddr: metrics,
 		Audience: s.Audience, TenantClaim: s.TenantClaim, RoleClaim: s.RoleClaim,
+		NameClaims: s.NameClaims, EmailClaim: s.EmailClaim,
 		IssuerKeysMaxAge: s.KeysMaxAge, PersonalTenants: s.PersonalTenants == "on",
 		JWTMaxLifetime: s.JWTMaxLifetime, ApprovalAAL: s.ApprovalAAL, AllowedClients: s.AllowedClients,
 		AllowedOrigins: s.AllowedOrigins, TrustedProxies: proxies,

@@ -5,10 +5,30 @@
 --@include store/reply
 --@include store/wake
 local STREAM_LENGTH = 10000
+local TIMELINE_PARTS = 30
 
 -- SYSTEM is the actor of transitions that the gateway makes by itself when a deadline has
 -- passed.
 local SYSTEM = 'system'
+
+-- add_field appends a field to the fields of an event, unless its value is absent.
+local function add_field(fields, name, value)
+  if value and value ~= '' then
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+end
+
+-- keep_timeline makes the timeline expire when its newest event is as old as the retention, or at
+-- most one part in TIMELINE_PARTS of the retention later. It writes only when that time must move,
+-- which few of the events of a busy device require.
+local function keep_timeline(device)
+  local left = redis.call('PTTL', device.timeline)
+  local longest = math.floor(device.retention + device.retention / TIMELINE_PARTS)
+  if left < device.retention or left > longest then
+    redis.call('PEXPIRE', device.timeline, ms(longest))
+  end
+end
 
 -- emit records an event of a device, wakes the instances and adds the type of the event
 -- to the reply.
@@ -20,26 +40,18 @@ local SYSTEM = 'system'
 --   e.ready                true if the device has more commands to claim
 local function emit(device, now, kind, e)
   local fields = { 'type', kind, 'time', ms(now), 'device', device.id, 'actor', e.actor or device.actor }
-  local function add(name, value)
-    if value and value ~= '' then
-      fields[#fields + 1] = name
-      fields[#fields + 1] = value
-    end
-  end
   if not e.actor then
-    add('name', device.actor_name)
-    add('email', device.actor_email)
+    add_field(fields, 'name', device.actor_name)
+    add_field(fields, 'email', device.actor_email)
   end
-  add('request', e.request or device.request)
-  add('session', e.session)
-  add('command', e.command)
-  if e.data then
-    add('data', cjson.encode(e.data))
-  end
+  add_field(fields, 'request', e.request or device.request)
+  add_field(fields, 'session', e.session)
+  add_field(fields, 'command', e.command)
+  add_field(fields, 'data', e.data and cjson.encode(e.data))
   recorded[#recorded + 1] = kind
   local id = redis.call('XADD', device.stream, 'MAXLEN', '~', STREAM_LENGTH, '*', unpack(fields))
   redis.call('XADD', device.timeline, 'MINID', '~', ms(now - device.retention), '*', unpack(fields))
-  redis.call('PEXPIRE', device.timeline, ms(device.retention))
+  keep_timeline(device)
   wake(e.ready and 'ready' or 'event', device.id, device.tenant, id)
 end
 
