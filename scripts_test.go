@@ -62,6 +62,7 @@ var runBy = map[string][]string{
 
 	"quota/lua/correct_device": nil,
 	"quota/lua/correct_tenant": nil,
+	"quota/lua/set_limits":     nil,
 
 	"ratelimit/lua/allow": {byUsers, "registerDevice", "authenticateDevice"},
 
