@@ -99,7 +99,7 @@ func (s *Server) deviceVerifier(token string, expiresAt time.Time) func(context.
 func (s *Server) OpenCustomerSocket(ctx context.Context, _ generated.OpenCustomerSocketRequestObject) (generated.OpenCustomerSocketResponseObject, error) {
 	p := userPrincipal(ctx)
 	return s.open(ctx, realtime.OpenRequest{
-		Tenant: p.Tenant, User: p.UserID, ExpiresAt: p.ExpiresAt,
+		Tenant: p.Tenant, User: p.UserID, Names: callerNames(ctx), ExpiresAt: p.ExpiresAt,
 		Verify: func(context.Context) realtime.CloseCode { return 0 },
 		Serve: func(ctx context.Context, socket *realtime.Socket, f realtime.Frame) (any, error) {
 			return s.customerFrame(frameContext(ctx, f), socket, p, f)
