@@ -15,11 +15,12 @@ SCALAR      := @scalar/api-reference@1.72.1
 SCALAR_SHA  := bf091006bdc3af6067af77c2f534812e3e633e94a94e87138069f570f33b762c
 OPENAPI     := .ci/openapi
 DIFFERENTIAL := .ci/differential
+PEERS       := .ci/peers
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
 .PHONY: help build run demo generate test test-go test-kill test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
-	mutants bench bench-sockets bench-abuse check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
+	mutants bench bench-peers bench-sockets bench-abuse check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
 	alerts reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy promtool chromium node
 
 help: ## List the targets.
@@ -49,8 +50,11 @@ test-go: ## Run the fast Go tests; needs only Go, and takes up to three minutes.
 	@for module in $(MODULES); do (cd $$module && go test -short ./...) || exit 1; done
 
 bench: redis ## Run the benchmarks; those of the queue update docs/performance.md; takes minutes.
-	@FIELDGATE_MEASURE=full go test -count=1 -timeout 30m -v ./gateway/measure
+	@FIELDGATE_MEASURE=full go test -count=1 -timeout 30m -v -run '^TestMeasure$$' ./gateway/measure
 	@go test -run '^$$' -bench . -benchmem ./api/... ./store/... ./queue/...
+
+bench-peers: redis $(PEERS)/node_modules/.package-lock.json ## Measure the gateway beside a bare server and BullMQ; updates docs/performance.md; takes five minutes.
+	@FIELDGATE_MEASURE_PEERS=full go test -count=1 -timeout 30m -v -run '^TestMeasurePeers$$' ./gateway/measure
 
 bench-sockets: redis ## Measure 10,000 sockets and the latency of commands; takes minutes.
 	@FIELDGATE_MEASURE_SOCKETS=full go test -count=1 -timeout 15m -v -run '^TestMeasureSockets$$' ./gateway

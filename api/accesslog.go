@@ -48,13 +48,30 @@ func (e *edge) logRequest(r *http.Request, response *recorder, took time.Duratio
 	}
 
 	level := logLevel(info, status)
-	if e.logger.Enabled(r.Context(), level) {
+	if e.logger.Enabled(r.Context(), level) && e.isLogged(info, status) {
 		line := logAttrs(r, info, pattern, status, response.bytes, took)
+		if e.logEvery > 1 {
+			line = append(line, slog.Uint64("oneOf", e.weight(info, status)))
+		}
 		if info.Err != nil && level >= slog.LevelWarn {
 			line = append(line, slog.String("error", info.Err.Error()))
 		}
 		e.logger.LogAttrs(r.Context(), level, "request", line...)
 	}
+}
+
+// isLogged reports whether a request is logged. Of those without an error, it chooses one of
+// Config.LogEvery.
+func (e *edge) isLogged(info *request.Info, status int) bool {
+	return e.weight(info, status) == 1 || e.served.Add(1)%e.logEvery == 0
+}
+
+// weight returns the number of requests for which the line of a request stands.
+func (e *edge) weight(info *request.Info, status int) uint64 {
+	if status >= http.StatusBadRequest || info.Code != "" || info.Reason != "" {
+		return 1
+	}
+	return e.logEvery
 }
 
 // finalStatus returns the status to log. If the handler has sent nothing, the status is 200,

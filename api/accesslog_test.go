@@ -84,6 +84,20 @@ func TestAccessLog_RefusalHasCodeAndFailureHasCause(t *testing.T) {
 	}
 }
 
+func TestAccessLog_SamplesRequestsWithoutError(t *testing.T) {
+	t.Parallel()
+	te := newTestEdge(t, noContent, func(c *Config) { c.LogEvery = 3 })
+	for range 7 {
+		te.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/things", nil))
+		te.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/nothing", nil))
+	}
+
+	require.Equal(t, 2, strings.Count(te.log.String(), `"status":204,`))
+	require.Equal(t, 2, strings.Count(te.log.String(), `"oneOf":3`))
+	require.Equal(t, 7, strings.Count(te.log.String(), `"status":404,`))
+	require.Equal(t, 7, strings.Count(te.log.String(), `"oneOf":1`))
+}
+
 func TestAccessLog_UnknownPathIsEscapedAndTruncated(t *testing.T) {
 	t.Parallel()
 	te := newTestEdge(t, noContent)

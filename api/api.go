@@ -26,6 +26,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -86,6 +87,10 @@ type Config struct {
 	// Logger receives one line per request. Nil discards them.
 	Logger *slog.Logger
 
+	// LogEvery is a number of requests, of which one is logged if they had no error. All others
+	// are logged. Zero and one log every request.
+	LogEvery int
+
 	// Registerer registers the HTTP metrics. Nil means a new registry, which is not served.
 	Registerer prometheus.Registerer
 
@@ -135,6 +140,8 @@ func New(config Config) (http.Handler, error) {
 // edge is the state that the middlewares of the HTTP edge share.
 type edge struct {
 	logger   *slog.Logger
+	logEvery uint64        // Config.LogEvery, at least one
+	served   atomic.Uint64 // number of requests without an error
 	now      func() time.Time
 	proxies  trustedProxies
 	origins  origins
@@ -175,6 +182,7 @@ func newEdge(config Config) (*edge, error) {
 	}
 	return &edge{
 		logger:   config.Logger,
+		logEvery: uint64(max(config.LogEvery, 1)),
 		now:      config.Now,
 		proxies:  config.TrustedProxies,
 		origins:  origins,

@@ -108,8 +108,8 @@ func (v *Verifier) principalFromClaims(userID string, claims map[string]any) (Pr
 		Role:      v.roleOf(claims, soleUser),
 		SoleUser:  soleUser,
 		SessionID: sessionID,
-		Email:     emailOf(claims),
-		Name:      nameOf(claims),
+		Email:     v.emailOf(claims),
+		Name:      v.nameOf(claims),
 		Assurance: assuranceOf(claims),
 		ClientID:  clientID,
 	}, nil

@@ -46,6 +46,14 @@ type Config struct {
 	TenantClaim string
 	RoleClaim   string
 
+	// NameClaims are the paths of the claims that may contain the user's name. The first that
+	// can be displayed is used. ClaimOff: none is read. Default: DefaultNameClaims().
+	NameClaims []string
+
+	// EmailClaim is the path of the claim with the user's e-mail address. ClaimOff: none is
+	// read. A path into user_metadata is refused. Default: DefaultEmailClaim.
+	EmailClaim string
+
 	// PersonalTenants accepts a token without the tenant claim: its user is Admin of a
 	// tenant of their own. If it is false, such a token is refused with no_tenant, because
 	// many issuers let anyone sign up. Default: false.
@@ -106,6 +114,10 @@ func (c Config) withDefaults() (Config, error) {
 	c.Audience = cmp.Or(c.Audience, DefaultAudience)
 	c.TenantClaim = cmp.Or(c.TenantClaim, DefaultTenantClaim)
 	c.RoleClaim = cmp.Or(c.RoleClaim, DefaultRoleClaim)
+	c.EmailClaim = cmp.Or(c.EmailClaim, DefaultEmailClaim)
+	if len(c.NameClaims) == 0 {
+		c.NameClaims = DefaultNameClaims()
+	}
 	c.MaxLifetime = cmp.Or(c.MaxLifetime, DefaultMaxLifetime)
 	c.Leeway = cmp.Or(c.Leeway, maxLeeway)
 	c.RefreshInterval = cmp.Or(c.RefreshInterval, 30*time.Second)
@@ -130,6 +142,8 @@ func (c Config) check() error {
 		c.checkKeys(),
 		checkClaimPath("the tenant claim", c.TenantClaim),
 		checkClaimPath("the role claim", c.RoleClaim),
+		checkClaimPath("the e-mail claim", c.EmailClaim),
+		checkNameClaims(c.NameClaims),
 		c.checkTimes(),
 	)
 }
@@ -167,6 +181,18 @@ func checkClaimPath(setting, path string) error {
 	if strings.HasPrefix(path, "user_metadata") {
 		return fmt.Errorf("%s must not be in user_metadata, which users can edit themselves", setting)
 	}
+	return checkPath(setting, path)
+}
+
+// checkNameClaims allows user_metadata, because names are for display only.
+func checkNameClaims(paths []string) (err error) {
+	for _, path := range paths {
+		err = errors.Join(err, checkPath("the name claim", path))
+	}
+	return err
+}
+
+func checkPath(setting, path string) error {
 	if strings.HasPrefix(path, ".") || strings.HasSuffix(path, ".") || strings.Contains(path, "..") {
 		return fmt.Errorf("%s has an empty name in its path", setting)
 	}

@@ -247,6 +247,8 @@ func TestNewVerifier_RefusesUnsafeSettings(t *testing.T) {
 		"credentials in the URL":    {customer.Config{JWKSURL: "https://me:pass@host/"}, "credentials"},
 		"a user-edited tenant":      {customer.Config{HS256Secret: secret, TenantClaim: "user_metadata.customer_id"}, "the tenant claim"},
 		"a user-edited role":        {customer.Config{HS256Secret: secret, RoleClaim: "user_metadata.role"}, "the role claim"},
+		"a user-edited e-mail":      {customer.Config{HS256Secret: secret, EmailClaim: "user_metadata.email"}, "the e-mail claim"},
+		"an empty name in a path":   {customer.Config{HS256Secret: secret, NameClaims: []string{"name", "a..b"}}, "the name claim"},
 		"user_metadata itself":      {customer.Config{HS256Secret: secret, TenantClaim: "user_metadata"}, "the tenant claim"},
 		"a path with an empty name": {customer.Config{HS256Secret: secret, TenantClaim: "app_metadata..id"}, "empty name"},
 		"a path that ends in a dot": {customer.Config{HS256Secret: secret, RoleClaim: "app_metadata."}, "empty name"},

@@ -1,31 +1,39 @@
 package customer
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// The maximum lengths of texts of a token, in characters and in bytes. A longer e-mail address
-// or name is dropped.
+// The maximum lengths of texts of a token, in bytes. A longer e-mail address or name is dropped:
+// both are stored with every act of the user.
 const (
-	maxEmail         = 320 // RFC 3696, errata 1690: 64 and 255 characters and the @
-	maxName          = 128
+	maxEmailBytes    = 254 // RFC 5321, section 4.5.3.1.3: a path of 256 bytes, with its < and >
+	maxNameBytes     = 200
 	maxClientIDBytes = 256
 )
 
-// nameClaims are the paths of the claims with the user's name, in order of preference. The
-// first is that of OpenID Connect (Core 1.0, section 5.1), the others those of Supabase Auth.
-var nameClaims = []string{"name", "user_metadata.full_name", "user_metadata.name"}
+// emailOf returns the e-mail address of the user, or "" if the token has none that can be displayed.
+func (v *Verifier) emailOf(claims map[string]any) string {
+	if v.cfg.EmailClaim == ClaimOff {
+		return ""
+	}
+	value, _ := claimAt(claims, v.cfg.EmailClaim)
+	return displayed(value, maxEmailBytes)
+}
 
-// emailOf returns the claim email, or "" if it cannot be displayed.
-func emailOf(claims map[string]any) string { return displayed(claims["email"], maxEmail) }
-
-// nameOf returns the name of the user, or "" if the token has none that can be displayed.
-func nameOf(claims map[string]any) string {
-	for _, path := range nameClaims {
+// nameOf returns the name of the user, or "" if the token has none that can be displayed. A name
+// that looks like an e-mail address is none: many issuers let users choose their names, and
+// lists show the name before the address.
+func (v *Verifier) nameOf(claims map[string]any) string {
+	if slices.Contains(v.cfg.NameClaims, ClaimOff) {
+		return ""
+	}
+	for _, path := range v.cfg.NameClaims {
 		value, _ := claimAt(claims, path)
-		if name := displayed(value, maxName); name != "" {
+		if name := displayed(value, maxNameBytes); name != "" && !strings.ContainsAny(name, "<>@") {
 			return name
 		}
 	}
@@ -38,7 +46,7 @@ func nameOf(claims map[string]any) string {
 func displayed(value any, limit int) string {
 	text, _ := value.(string)
 	text = strings.TrimSpace(text)
-	if utf8.RuneCountInString(text) > limit || strings.ContainsFunc(text, isHidden) {
+	if len(text) > limit || strings.ContainsFunc(text, isHidden) {
 		return ""
 	}
 	return text

@@ -38,7 +38,7 @@ var allowedImports = map[string]string{
 	"session/lua":         "store",
 	"device":              ". credential quota recent refusal seal store queue/lua session/lua",
 	"device/lua":          "store",
-	"ratelimit":           ". refusal store",
+	"ratelimit":           ". recent refusal store",
 	"customer":            ". credential diagnosis refusal store",
 	"customer/issuer":     "",
 	"customer/lua":        "store",

@@ -32,6 +32,7 @@ const (
 	DefaultAudience            = customer.DefaultAudience
 	DefaultTenantClaim         = customer.DefaultTenantClaim
 	DefaultRoleClaim           = customer.DefaultRoleClaim
+	DefaultEmailClaim          = customer.DefaultEmailClaim
 	DefaultJWTMaxLifetime      = customer.DefaultMaxLifetime
 	DefaultApprovalAAL         = customer.AAL1
 	DefaultIssuerKeysMaxAge    = customer.DefaultMaxKeyAge
@@ -42,6 +43,9 @@ const (
 	DefaultReconcileDevices    = store.DefaultReconcileDevices
 	DefaultEnvironment         = "production"
 )
+
+// ClaimOff in place of the path of a claim reads no claim.
+const ClaimOff = customer.ClaimOff
 
 // IssuerOff in place of the accepted issuers accepts tokens of any issuer, also those without
 // the claim iss.
@@ -139,6 +143,14 @@ type Config struct {
 	// FIELDGATE_TENANT_CLAIM and FIELDGATE_ROLE_CLAIM.
 	TenantClaim string
 	RoleClaim   string
+
+	// NameClaims and EmailClaim are the paths of the token's claims that contain the name and the
+	// e-mail address of the user. Both are recorded with what the user does. Of several names, the
+	// first that can be displayed is used. ClaimOff means that none is read. Empty means
+	// customer.DefaultNameClaims() and DefaultEmailClaim. Settings: FIELDGATE_NAME_CLAIM and
+	// FIELDGATE_EMAIL_CLAIM.
+	NameClaims []string
+	EmailClaim string
 
 	// PersonalTenants accepts users whose token has no tenant: each is admin of a tenant of
 	// their own. If it is false, they are refused with no_tenant. Setting:
@@ -238,11 +250,12 @@ type Config struct {
 	// DefaultRetention. Setting: FIELDGATE_RETENTION.
 	Retention time.Duration
 
-	// ReconcileInterval is the time between two rounds of this instance's reconciler. Zero
-	// means that the reconciler does not run. Setting: FIELDGATE_RECONCILE_INTERVAL.
+	// ReconcileInterval is the time between two batches of this instance's reconciler, and three
+	// times as long after the end of a round. Zero means that the reconciler does not run.
+	// Setting: FIELDGATE_RECONCILE_INTERVAL.
 	ReconcileInterval time.Duration
 
-	// ReconcileDevices is the number of devices that the reconciler checks in a round. A device
+	// ReconcileDevices is the number of devices that the reconciler checks in a batch. A device
 	// counts once, and once more for every twenty of its commands, finished or not. Zero means
 	// DefaultReconcileDevices. Setting: FIELDGATE_RECONCILE_DEVICES.
 	ReconcileDevices int
@@ -268,8 +281,12 @@ type Config struct {
 	// Version is shown in the system information. Empty means "dev".
 	Version string
 
-	// Logger receives the log. Nil means slog.Default(). Settings: FIELDGATE_LOG_LEVEL
-	// and FIELDGATE_LOG_FORMAT.
+	// LogSample is a number of requests, of which one is logged if they had no error. All
+	// others are logged. Zero and one log every request. Setting: FIELDGATE_LOG_SAMPLE.
+	LogSample int
+
+	// Logger receives the log. Nil means slog.Default(). Settings: FIELDGATE_LOG_LEVEL,
+	// FIELDGATE_LOG_FORMAT and FIELDGATE_LOG_DELAY.
 	Logger *slog.Logger
 }
 
@@ -280,6 +297,10 @@ func (c Config) withDefaults() (Config, error) {
 	c.Audience = cmp.Or(c.Audience, DefaultAudience)
 	c.TenantClaim = cmp.Or(c.TenantClaim, DefaultTenantClaim)
 	c.RoleClaim = cmp.Or(c.RoleClaim, DefaultRoleClaim)
+	c.EmailClaim = cmp.Or(c.EmailClaim, DefaultEmailClaim)
+	if len(c.NameClaims) == 0 {
+		c.NameClaims = customer.DefaultNameClaims()
+	}
 	c.JWTMaxLifetime = cmp.Or(c.JWTMaxLifetime, DefaultJWTMaxLifetime)
 	c.ApprovalAAL = cmp.Or(c.ApprovalAAL, DefaultApprovalAAL)
 	c.IssuerKeysMaxAge = cmp.Or(c.IssuerKeysMaxAge, DefaultIssuerKeysMaxAge)
@@ -346,7 +367,8 @@ func (c Config) checkIssuer() error {
 	if !isHTTPURL(c.JWKSURL) && c.JWKSURL != "" {
 		return errors.New("FIELDGATE_JWKS_URL is not a URL: it must begin with https:// or http://")
 	}
-	return errors.Join(checkClaim("FIELDGATE_TENANT_CLAIM", c.TenantClaim), checkClaim("FIELDGATE_ROLE_CLAIM", c.RoleClaim))
+	return errors.Join(checkClaim("FIELDGATE_TENANT_CLAIM", c.TenantClaim), checkClaim("FIELDGATE_ROLE_CLAIM", c.RoleClaim),
+		checkClaim("FIELDGATE_EMAIL_CLAIM", c.EmailClaim))
 }
 
 func (c Config) checkTokens() error {
@@ -385,6 +407,8 @@ func (c Config) checkTimes() error {
 		return fmt.Errorf("FIELDGATE_RETENTION (%s) must be at least 1h", c.Retention)
 	case c.ReconcileInterval < 0 || c.ReconcileDevices < 1:
 		return errors.New("FIELDGATE_RECONCILE_INTERVAL must not be negative, and FIELDGATE_RECONCILE_DEVICES at least 1")
+	case c.LogSample < 0:
+		return errors.New("FIELDGATE_LOG_SAMPLE must not be negative: set 1 to log every request")
 	case c.DrainDelay < 0 || c.DrainWindow < 0 || c.ShutdownTimeout < 0:
 		return errors.New("FIELDGATE_DRAIN_DELAY, FIELDGATE_DRAIN_WINDOW and FIELDGATE_SHUTDOWN_TIMEOUT must not be negative")
 	}

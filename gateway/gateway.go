@@ -215,6 +215,7 @@ func verifierConfigOf(cfg Config) customer.Config {
 	return customer.Config{
 		JWKSURL: cfg.JWKSURL, APIKey: cfg.SupabaseAnonKey, HS256Secret: []byte(cfg.JWTSecret),
 		Issuers: issuers, Audience: cfg.Audience, TenantClaim: cfg.TenantClaim, RoleClaim: cfg.RoleClaim,
+		NameClaims: cfg.NameClaims, EmailClaim: cfg.EmailClaim,
 		PersonalTenants: cfg.PersonalTenants, MaxLifetime: cfg.JWTMaxLifetime, MaxKeyAge: cfg.IssuerKeysMaxAge,
 		Logger: cfg.Logger,
 	}
@@ -237,7 +238,7 @@ func (g *Gateway) newHandler() error {
 			"customerJWT": g.authenticateUser, "deviceSession": g.authenticateDevice,
 		},
 		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, Confirm: g.confirm, Unauthenticated: g.refused,
-		Logger: g.log, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
+		Logger: g.log, LogEvery: g.cfg.LogSample, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
 		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes, Held: g.held,
 	})
 	if err != nil {

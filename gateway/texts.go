@@ -33,6 +33,7 @@ func (c Config) texts() []text {
 		{"FIELDGATE_JWT_SECRET", c.JWTSecret, true},
 		{"FIELDGATE_TENANT_CLAIM", c.TenantClaim, false},
 		{"FIELDGATE_ROLE_CLAIM", c.RoleClaim, false},
+		{"FIELDGATE_EMAIL_CLAIM", c.EmailClaim, false},
 		{"FIELDGATE_CODE_KEY", c.CodeKey, true},
 		{"FIELDGATE_APPROVAL_AAL", c.ApprovalAAL, false},
 		{"FIELDGATE_RECORD_KEY", c.RecordKey, true},
@@ -43,6 +44,9 @@ func (c Config) texts() []text {
 	}
 	for _, issuer := range c.Issuers {
 		texts = append(texts, text{"FIELDGATE_JWT_ISSUER", issuer, false})
+	}
+	for _, claim := range c.NameClaims {
+		texts = append(texts, text{"FIELDGATE_NAME_CLAIM", claim, false})
 	}
 	for _, client := range c.AllowedClients {
 		texts = append(texts, text{"FIELDGATE_ALLOWED_CLIENTS", client, false})

@@ -23,7 +23,7 @@ func (s *Server) ProposeCommand(ctx context.Context, r generated.ProposeCommandR
 
 func proposalFrom(ctx context.Context, r generated.ProposeCommandRequestObject) queue.Proposal {
 	p := queue.Proposal{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx), SessionID: r.SessionID,
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx), SessionID: r.SessionID,
 		Type: r.Body.Type, Parameters: r.Body.Parameters, Priority: defaultPriority, Reason: r.Body.Reason,
 		MaxAttempts: r.Body.MaxAttempts, DeliverWithin: seconds(r.Body.DeliverWithinSeconds),
 		IdempotencyKey: value(r.Params.IdempotencyKey),
@@ -74,7 +74,7 @@ func (s *Server) CancelCommand(ctx context.Context, r generated.CancelCommandReq
 
 func cancelFrom(ctx context.Context, r generated.CancelCommandRequestObject) queue.Cancel {
 	return queue.Cancel{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx),
 		SessionID: r.SessionID, CommandID: r.CommandID, Reason: reasonFrom(r.Body),
 	}
 }
@@ -90,7 +90,7 @@ func (s *Server) RetryCommand(ctx context.Context, r generated.RetryCommandReque
 
 func retryFrom(ctx context.Context, r generated.RetryCommandRequestObject) queue.Retry {
 	return queue.Retry{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx),
 		SessionID: r.SessionID, CommandID: r.CommandID, Reason: reasonFrom(r.Body),
 		IdempotencyKey: value(r.Params.IdempotencyKey),
 	}
@@ -118,7 +118,7 @@ func (s *Server) DecideCommand(ctx context.Context, r generated.DecideCommandReq
 
 func decisionFrom(ctx context.Context, r generated.DecideCommandRequestObject) queue.Decision {
 	return queue.Decision{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx), SoleUser: userPrincipal(ctx).SoleUser,
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx), SoleUser: userPrincipal(ctx).SoleUser,
 		AuthSessionID: userPrincipal(ctx).SessionID, EarliestCutOff: userPrincipal(ctx).EarliestCutOff(),
 		SessionID: r.SessionID, CommandID: r.Body.CommandID,
 		Approved: r.Body.Approved, Reason: r.Body.Reason, Digest: r.Body.Digest,
@@ -170,7 +170,7 @@ func commandOf(c queue.Command) generated.Command {
 	return generated.Command{
 		ID: c.ID, SessionID: c.SessionID, DeviceID: c.DeviceID, Type: c.Type, Parameters: c.Parameters,
 		Priority: c.Priority, Status: generated.CommandStatus(c.Status), Attempt: c.Attempt, MaxAttempts: c.MaxAttempts,
-		Digest: c.Digest, ProposedBy: c.UserID, RequestID: c.RequestID, Reason: c.Reason, RetryOf: c.RetryOf,
+		Digest: c.Digest, ProposedBy: c.UserID, ProposedByActor: userDetailsOf(c.UserID, c.Names), RequestID: c.RequestID, Reason: c.Reason, RetryOf: c.RetryOf,
 		CreatedAt: fieldgate.At(c.CreatedAt), ApproveBy: fieldgate.At(c.ApproveBy), DeliverBy: fieldgate.At(c.DeliverBy),
 		ClaimedAt: fieldgate.At(c.ClaimedAt), VisibleUntil: fieldgate.At(c.VisibleUntil), FinishedAt: fieldgate.At(c.FinishedAt),
 		CancelRequested: c.CancelRequested, Late: c.Late,
@@ -184,7 +184,8 @@ func approvalOf(a *fieldgate.Approval) generated.Approval {
 		return generated.Approval{}
 	}
 	return generated.Approval{
-		Decision: generated.Decision(a.Decision), DecidedBy: a.DecidedBy, DecidedAt: fieldgate.At(a.DecidedAt), Reason: a.Reason,
+		Decision: generated.Decision(a.Decision), DecidedBy: a.DecidedBy, DecidedByActor: userDetailsOf(a.DecidedBy, a.Names),
+		DecidedAt: fieldgate.At(a.DecidedAt), Reason: a.Reason,
 	}
 }
 

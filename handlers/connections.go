@@ -80,6 +80,6 @@ func (s *Server) CloseConnection(ctx context.Context, r generated.CloseConnectio
 func connectionOf(c realtime.Connection) generated.Connection {
 	return generated.Connection{
 		ID: c.ID, Kind: generated.ConnectionKind(c.Kind), DeviceID: c.DeviceID, UserID: c.UserID,
-		Agent: c.Agent, Since: fieldgate.At(c.Since),
+		OpenedByActor: actorDetailsOf(c.Actor(), c.Names), Agent: c.Agent, Since: fieldgate.At(c.Since),
 	}
 }

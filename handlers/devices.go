@@ -22,7 +22,7 @@ func (s *Server) ProvisionDevice(ctx context.Context, r generated.ProvisionDevic
 
 func provisioningFrom(ctx context.Context, r generated.ProvisionDeviceRequestObject) device.Provisioning {
 	return device.Provisioning{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx),
 		Name: r.Body.Name, ExternalID: r.Body.ExternalID, Location: r.Body.Location, Tags: r.Body.Tags,
 		IdempotencyKey: value(r.Params.IdempotencyKey),
 	}
@@ -81,7 +81,7 @@ func (s *Server) UpdateDevice(ctx context.Context, r generated.UpdateDeviceReque
 
 func deviceChangeFrom(ctx context.Context, r generated.UpdateDeviceRequestObject) device.Change {
 	return device.Change{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx),
 		DeviceID: r.DeviceID, Name: r.Body.Name, Location: r.Body.Location, Tags: r.Body.Tags,
 	}
 }
@@ -97,7 +97,7 @@ func (s *Server) IssueActivationCode(ctx context.Context, r generated.IssueActiv
 
 func codeIssueFrom(ctx context.Context, r generated.IssueActivationCodeRequestObject) device.IssueRequest {
 	return device.IssueRequest{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx),
 		DeviceID: r.DeviceID, IdempotencyKey: value(r.Params.IdempotencyKey),
 	}
 }
@@ -148,7 +148,7 @@ const devicesPath = "/api/v1/customer/devices/"
 
 func statusChangeFrom(ctx context.Context, deviceID string, body *generated.ReasonRequest) device.AdminRequest {
 	return device.AdminRequest{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx),
 		DeviceID: deviceID, Reason: reasonFrom(body),
 	}
 }

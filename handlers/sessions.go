@@ -23,7 +23,7 @@ func (s *Server) OpenSession(ctx context.Context, r generated.OpenSessionRequest
 
 func openSessionFrom(ctx context.Context, r generated.OpenSessionRequestObject) session.OpenRequest {
 	return session.OpenRequest{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx),
 		DeviceID: r.Body.DeviceID, Type: string(r.Body.Type), Description: r.Body.Description,
 		Duration: seconds(r.Body.ExpiresInSeconds), IdempotencyKey: value(r.Params.IdempotencyKey),
 	}
@@ -79,7 +79,7 @@ func (s *Server) CloseSession(ctx context.Context, r generated.CloseSessionReque
 
 func closeSessionFrom(ctx context.Context, r generated.CloseSessionRequestObject) session.CloseRequest {
 	return session.CloseRequest{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx),
 		SessionID: r.SessionID, Reason: reasonFrom(r.Body),
 	}
 }
@@ -111,7 +111,7 @@ func millis(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 func sessionOf(s session.Session) generated.Session {
 	return generated.Session{
 		ID: s.ID, DeviceID: s.DeviceID, Type: generated.SessionType(s.Type), Status: generated.SessionStatus(s.Status),
-		Description: s.Description, CreatedBy: s.CreatedBy,
+		Description: s.Description, CreatedBy: s.CreatedBy, CreatedByActor: userDetailsOf(s.CreatedBy, s.Names),
 		CreatedAt: fieldgate.At(s.CreatedAt), ExpiresAt: fieldgate.At(s.ExpiresAt), ClosedAt: fieldgate.At(s.ClosedAt),
 	}
 }
@@ -127,13 +127,8 @@ func sessionDetailOf(s session.Session, commands []queue.Command, next string) g
 
 func eventOf(e session.Event) generated.Event {
 	return generated.Event{
-		ID: e.ID, Type: e.Type, Time: fieldgate.At(e.Time), Actor: actorOf(e.Actor), RequestID: e.RequestID,
+		ID: e.ID, Type: e.Type, Time: fieldgate.At(e.Time), RequestID: e.RequestID,
+		Actor: actorOf(e.Actor), ActorDetails: actorDetailsOf(e.Actor, e.Names),
 		DeviceID: e.DeviceID, SessionID: e.SessionID, CommandID: e.CommandID, Data: e.Data,
 	}
-}
-
-// actorOf parses the actor of an event: "user:<id>", "device:<id>" or "system".
-func actorOf(actor string) generated.Actor {
-	kind, id := store.ParseActor(actor)
-	return generated.Actor{Kind: generated.ActorKind(kind), ID: id}
 }

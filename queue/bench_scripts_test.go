@@ -7,9 +7,11 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate/queue"
@@ -18,8 +20,8 @@ import (
 )
 
 // BenchmarkScripts measures the processor time that Redis spends on each script of a command's life,
-// as a function and with EVALSHA, with the messages around it. It alternates between them in rounds,
-// on one server, and reports medians. Ten commands wait for the device, each with a body of about 100 bytes.
+// as a function and with EVALSHA, with its share of the messages. It alternates between them in
+// rounds, on one server, and reports medians. Ten commands wait for the device, each with a body of about 100 bytes.
 //
 //	go test ./queue -run XXX -bench BenchmarkScripts -benchtime 10x
 func BenchmarkScripts(b *testing.B) {
@@ -29,13 +31,13 @@ func BenchmarkScripts(b *testing.B) {
 	modes := map[string]*fixture{}
 	for name, off := range map[string]bool{"function": false, "evalsha": true} {
 		modes[name] = newFixture(b, storetest.Connect(b, store.Config{
-			URL: server.URL(), NoFunctions: off, Scripts: []*store.Scripts{queue.Scripts}, Logger: slog.New(slog.DiscardHandler),
+			URL: server.URL(), AutoPipeline: true, NoFunctions: off, Scripts: []*store.Scripts{queue.Scripts}, Logger: slog.New(slog.DiscardHandler),
 		}))
 		modes[name].proposeMany(auto, 10)
 	}
 	for b.Loop() {
 		for name, f := range modes {
-			for step, us := range f.measureLife(admin, 200) {
+			for step, us := range f.measureLife(admin, 4*measuredAtOnce) {
 				spent[name+"-"+step] = append(spent[name+"-"+step], us)
 			}
 		}
@@ -46,37 +48,32 @@ func BenchmarkScripts(b *testing.B) {
 	}
 }
 
-// measureLife runs n lives of commands, one step after the other. It returns the time that Redis
-// has spent on each step of one command, in microseconds.
+// measureLife runs n lives of commands, one step after the other. It returns the processor time that
+// Redis has spent on each step of one command, in microseconds.
 func (f *fixture) measureLife(admin *redis.Client, n int) map[string]float64 {
 	f.t.Helper()
 	spent := map[string]float64{}
-	measure := func(step string, run func()) {
+	leases := make([]queue.Lease, measuredAtOnce)
+	measure := func(step string, run func(i int)) {
 		before := scriptTime(f.t, admin)
-		run()
+		var callers sync.WaitGroup
+		for i := range leases {
+			callers.Go(func() { run(i) })
+		}
+		callers.Wait()
 		spent[step] += (scriptTime(f.t, admin) - before) / float64(n)
 	}
-	for range n / 50 {
-		var leases []queue.Lease
-		measure("propose", func() { f.proposeMany(auto, 50) })
-		measure("claim", func() {
-			for range 50 {
-				leases = append(leases, f.claimOne())
-			}
-		})
-		measure("extend", func() {
-			for _, lease := range leases {
-				require.NoError(f.t, f.deviceCalls(lease)["extend"]())
-			}
-		})
-		measure("result", func() {
-			for _, lease := range leases {
-				f.submitResult(lease, queue.Succeeded)
-			}
-		})
+	for range n / measuredAtOnce {
+		measure("propose", func(int) { f.propose(auto) })
+		measure("claim", func(i int) { leases[i] = f.claimOne() })
+		measure("extend", func(i int) { assert.NoError(f.t, f.deviceCalls(leases[i])["extend"]()) })
+		measure("result", func(i int) { f.submitResult(leases[i], queue.Succeeded) })
 	}
 	return spent
 }
+
+// measuredAtOnce is the number of callers of measureLife, whose calls share messages to Redis.
+const measuredAtOnce = 50
 
 // mainThread matches the processor time of the thread that runs commands, in seconds.
 var mainThread = regexp.MustCompile(`used_cpu_(?:sys|user)_main_thread:([\d.]+)`)

@@ -79,43 +79,49 @@ type Result struct {
 // state is the part of a command's record that the scripts read and write. Times are in
 // Unix milliseconds; zero means not set.
 type state struct {
-	Status    Status `json:"status"`
-	Session   string `json:"session"`
-	Priority  int    `json:"priority"`
-	Max       int    `json:"max"`
-	Created   int64  `json:"created"`
-	DeliverBy int64  `json:"deliver_by"`
-	ApproveBy int64  `json:"approve_by"`
-	Attempt   int    `json:"attempt"`
-	Queued    int64  `json:"queued"`
-	Claimed   int64  `json:"claimed"`
-	Visible   int64  `json:"visible"`
-	Finished  int64  `json:"finished"`
-	Cancel    bool   `json:"cancel"`
-	Token     string `json:"token"` // hash of the newest claim token
-	Late      bool   `json:"late"`
-	Request   string `json:"request"`
-	Proposer  string `json:"proposer"`
-	Name      string `json:"proposer_name"`
-	Email     string `json:"proposer_email"`
-	Result    string `json:"result"` // fingerprint of the result; empty before the device has submitted one
-	Digest    string `json:"digest"` // empty in a record of an older release, which stored no digest
-	MAC       string `json:"mac"`    // authenticates what the proposal has set; empty in a record of an older release
-	Approval  *struct {
-		Decision string `json:"decision"`
-		By       string `json:"by"`
-		Name     string `json:"name"`
-		Email    string `json:"email"`
-		At       int64  `json:"at"`
-		Reason   string `json:"reason"`
-		MAC      string `json:"mac"`
-	} `json:"approval"`
-	History []struct {
-		Attempt int    `json:"attempt"`
-		Claimed int64  `json:"claimed"`
-		Ended   int64  `json:"ended"`
-		Outcome string `json:"outcome"`
-	} `json:"history"`
+	Status    Status         `json:"status"`
+	Session   string         `json:"session"`
+	Priority  int            `json:"priority"`
+	Max       int            `json:"max"`
+	Created   int64          `json:"created"`
+	DeliverBy int64          `json:"deliver_by"`
+	ApproveBy int64          `json:"approve_by"`
+	Attempt   int            `json:"attempt"`
+	Queued    int64          `json:"queued"`
+	Claimed   int64          `json:"claimed"`
+	Visible   int64          `json:"visible"`
+	Finished  int64          `json:"finished"`
+	Cancel    bool           `json:"cancel"`
+	Token     string         `json:"token"` // hash of the newest claim token
+	Late      bool           `json:"late"`
+	Request   string         `json:"request"`
+	Proposer  string         `json:"proposer"`
+	Name      string         `json:"proposer_name"`
+	Email     string         `json:"proposer_email"`
+	Result    string         `json:"result"` // fingerprint of the result; empty before the device has submitted one
+	Digest    string         `json:"digest"` // empty in a record of an older release, which stored no digest
+	MAC       string         `json:"mac"`    // authenticates what the proposal has set; empty in a record of an older release
+	Approval  *approvalState `json:"approval"`
+	History   []attemptState `json:"history"`
+}
+
+// approvalState is the decision in a state.
+type approvalState struct {
+	Decision string `json:"decision"`
+	By       string `json:"by"`
+	Name     string `json:"name"`
+	Email    string `json:"email"`
+	At       int64  `json:"at"`
+	Reason   string `json:"reason"`
+	MAC      string `json:"mac"`
+}
+
+// attemptState is a claim in a state.
+type attemptState struct {
+	Attempt int    `json:"attempt"`
+	Claimed int64  `json:"claimed"`
+	Ended   int64  `json:"ended"`
+	Outcome string `json:"outcome"`
 }
 
 // body is the part of a command's record that the scripts do not read.
@@ -192,7 +198,11 @@ func (r record) listed() (Command, error) {
 }
 
 func decodeState(raw string) (state, error) {
-	var s state
+	s, parsed := parseState(raw)
+	if parsed {
+		return s, nil
+	}
+	s = state{}
 	if err := json.Unmarshal([]byte(raw), &s); err != nil {
 		return state{}, fmt.Errorf("decoding the state of a command: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 func retention(d time.Duration) func(*queue.Config) {
@@ -146,5 +147,25 @@ func TestPropose_KeyOfDeletedCommandIsReusable(t *testing.T) {
 			return len(f.listAll(f.session.ID, 50)) == 0
 		})
 		require.NotEqual(t, first.ID, f.propose(auto, proposalKey("k")).ID)
+	})
+}
+
+// TestTimeline_ExpiresAfterRetention requires that each event leaves the timeline at least the
+// retention, and at most a thirtieth more, whatever time it had left before.
+func TestTimeline_ExpiresAfterRetention(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		const kept = 30 * time.Hour
+		f := newFixture(t, s, retention(kept))
+		for _, left := range []time.Duration{time.Hour, kept - time.Minute, kept + 10*time.Minute, 40 * kept} {
+			f.do(func(ctx context.Context, c store.Client) error { return c.PExpire(ctx, f.device.TimelineKey(), left).Err() })
+			f.propose(auto)
+			f.do(func(ctx context.Context, c store.Client) error {
+				now := c.PTTL(ctx, f.device.TimelineKey()).Val()
+				require.Greater(t, now, kept-time.Minute/2, left)
+				require.LessOrEqual(t, now, kept+time.Hour, left)
+				return nil
+			})
+		}
 	})
 }

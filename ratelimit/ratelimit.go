@@ -79,12 +79,13 @@ const (
 type Limiter struct {
 	store   *store.Store
 	limits  map[Scope]Limit
-	refused *table // how long the store would refuse a key, so that it is not asked meanwhile
+	refused *table  // how long the store would refuse a key, so that it is not asked meanwhile
+	leases  *leases // what tenants may use without asking the store
 }
 
 // New returns a limiter that enforces the limits l and keeps its state in s.
 func New(s *store.Store, l Limits) *Limiter {
-	return &Limiter{store: s, refused: newTable(65_536, time.Now), limits: map[Scope]Limit{
+	return &Limiter{store: s, refused: newTable(65_536, time.Now), leases: newLeases(time.Now), limits: map[Scope]Limit{
 		RegisterAddress: l.RegisterPerAddress,
 		RegisterTotal:   l.RegisterTotal,
 		RegisterSuspect: halfOf(l.RegisterTotal),
@@ -110,29 +111,55 @@ func (l *Limiter) Allow(ctx context.Context, scope Scope, subject string) error 
 // AllowCost counts the cost of one request of a subject. A cost below 1 counts as 1, and a
 // cost above the burst counts as the burst. AllowCost returns nil while the subject is within
 // its limit, and otherwise rate_limited with RetryAfter. For a zero Limit it does not call the
-// store. Nor does it for an address that the store has refused, until RetryAfter has passed.
+// store. Nor does it for an address that the store has refused, until RetryAfter has passed, and
+// for most requests of a busy tenant: see lease.
 func (l *Limiter) AllowCost(ctx context.Context, scope Scope, subject string, cost int) error {
 	limit := l.limits[scope]
 	if limit.PerMinute <= 0 {
 		return nil
 	}
+	cost = max(cost, 1)
+	if scope == Tenant {
+		return l.allowTenant(ctx, subject, limit, cost)
+	}
 	key := key(scope, subject)
-	if scope != Tenant {
-		if wait := l.refused.left(key); wait > 0 {
-			return limited(wait)
-		}
+	if wait := l.refused.left(key); wait > 0 {
+		return limited(wait)
 	}
-	interval := 60_000 / float64(limit.PerMinute)
-	reply, err := l.store.Run(ctx, allowScript, []string{key}, interval, max(limit.Burst, 1), max(cost, 1))
-	if err != nil {
-		return fmt.Errorf("counting a request: %w", err)
-	}
-	err = refusal.Of(reply)
+	_, err := l.count(ctx, key, limit, cost, 0)
 	var refused *fieldgate.Error
-	if errors.As(err, &refused) && scope != Tenant {
+	if errors.As(err, &refused) && refused.Code == fieldgate.CodeRateLimited {
 		l.refused.extend(key, refused.RetryAfter)
 	}
 	return err
+}
+
+// allowTenant counts a request of a tenant. It asks the store only if the tenant's lease does not
+// suffice.
+func (l *Limiter) allowTenant(ctx context.Context, tenant string, limit Limit, cost int) error {
+	burst := max(limit.Burst, 1)
+	lease := l.leases.of(tenant)
+	batch, admitted := lease.take(min(cost, burst), burst)
+	if admitted {
+		return nil
+	}
+	granted, err := l.count(ctx, key(Tenant, tenant), limit, cost, batch)
+	lease.renew(batch, granted)
+	return err
+}
+
+// count counts a request in the store, and a batch of further requests. It returns the batch that
+// was counted.
+func (l *Limiter) count(ctx context.Context, key string, limit Limit, cost, batch int) (granted int, err error) {
+	interval := 60_000 / float64(limit.PerMinute)
+	reply, err := l.store.Run(ctx, allowScript, []string{key}, interval, max(limit.Burst, 1), cost, batch)
+	if err != nil {
+		return 0, fmt.Errorf("counting a request: %w", err)
+	}
+	if err := refusal.Of(reply); err != nil {
+		return 0, err
+	}
+	return int(reply.Int(2)), nil
 }
 
 // Counted reports whether requests of a subject were counted that its limit has not forgotten yet.

@@ -56,12 +56,20 @@ type eventFrame struct {
 	Time      fieldgate.Timestamp `json:"time"`
 	RequestID string              `json:"requestId,omitempty"`
 	Actor     *actor              `json:"actor,omitempty"`
+	Details   *actorDetails       `json:"actorDetails,omitempty"`
 	Data      map[string]any      `json:"data"`
 }
 
 type actor struct {
 	Kind string `json:"kind"`
 	ID   string `json:"id"`
+}
+
+// actorDetails is an actor with the names of a user that were recorded with the event.
+type actorDetails struct {
+	actor
+	Name  string `json:"name,omitempty"`
+	Email string `json:"email,omitempty"`
 }
 
 // join adds a socket to its tenant's feed. The caller holds h.mu.
@@ -323,8 +331,8 @@ func parseEvent(entry redis.XMessage) event {
 	ms, _ := strconv.ParseInt(field("time"), 10, 64)
 	e.frame = eventFrame{
 		Offset: entry.ID, Type: e.kind, Time: fieldgate.At(time.UnixMilli(ms)), RequestID: field("request"),
-		Actor: parseActor(field("actor")),
 	}
+	e.frame.Actor, e.frame.Details = parseActor(field("actor"), field("name"), field("email"))
 	if json.Unmarshal([]byte(field("data")), &e.frame.Data) != nil || e.frame.Data == nil {
 		e.frame.Data = map[string]any{} // the field "data" is optional
 	}
@@ -336,12 +344,13 @@ func parseEvent(entry redis.XMessage) event {
 	return e
 }
 
-// parseActor parses "user:<id>", "device:<id>" or "system". It returns nil if text is
-// empty.
-func parseActor(text string) *actor {
+// parseActor parses "user:<id>", "device:<id>" or "system", and returns the actor without and
+// with the names. It returns nil if text is empty.
+func parseActor(text, name, email string) (*actor, *actorDetails) {
 	kind, id := store.ParseActor(text)
 	if kind == "" {
-		return nil
+		return nil, nil
 	}
-	return &actor{Kind: kind, ID: id}
+	short := actor{Kind: kind, ID: id}
+	return &short, &actorDetails{short, name, email}
 }

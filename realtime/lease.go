@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/fieldgate/fieldgate"
 	devicelua "github.com/fieldgate/fieldgate/device/lua"
 	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
@@ -38,15 +39,21 @@ type Connection struct {
 	Kind     string // "device" or "customer"
 	DeviceID string
 	UserID   string
-	Agent    string // the client's User-Agent
+	Names    fieldgate.Names // names of the user when the socket was opened
+	Agent    string          // the client's User-Agent
 	Since    time.Time
 }
+
+// Actor returns the actor that has opened the socket, in the form of store.ParseActor.
+func (c Connection) Actor() string { return actorOf(c.DeviceID, c.UserID) }
 
 // connectionRecord is the stored form of a Connection.
 type connectionRecord struct {
 	Kind   string `json:"kind"`
 	Device string `json:"device,omitempty"`
 	User   string `json:"user,omitempty"`
+	Name   string `json:"name,omitempty"`
+	Email  string `json:"email,omitempty"`
 	Agent  string `json:"agent,omitempty"`
 	Since  int64  `json:"since"` // Unix ms
 }
@@ -93,7 +100,7 @@ func (s *Socket) args(scope store.Scope) []any {
 
 func (s *Socket) encodeRecord() string {
 	content, _ := json.Marshal(connectionRecord{ // strings and numbers can always be encoded
-		Kind: s.kind(), Device: s.Device, User: s.User, Agent: s.Agent, Since: s.openedAt.UnixMilli(),
+		Kind: s.kind(), Device: s.Device, User: s.User, Name: s.Names.Name, Email: s.Names.Email, Agent: s.Agent, Since: s.openedAt.UnixMilli(),
 	})
 	return string(content)
 }
@@ -183,7 +190,8 @@ func parseConnection(id, content string) (Connection, bool) {
 		return Connection{}, false
 	}
 	return Connection{
-		ID: id, Kind: r.Kind, DeviceID: r.Device, UserID: r.User, Agent: r.Agent, Since: time.UnixMilli(r.Since).UTC(),
+		ID: id, Kind: r.Kind, DeviceID: r.Device, UserID: r.User, Names: fieldgate.Names{Name: r.Name, Email: r.Email},
+		Agent: r.Agent, Since: time.UnixMilli(r.Since).UTC(),
 	}, true
 }
 

@@ -17,9 +17,10 @@ import (
 // frames.
 type OpenRequest struct {
 	Tenant string
-	Device string // id of the device; empty for a user
-	User   string // id of the user; empty for a device
-	Agent  string // User-Agent of the client, for the list of connections
+	Device string          // id of the device; empty for a user
+	User   string          // id of the user; empty for a device
+	Names  fieldgate.Names // names of the user, for the list of connections
+	Agent  string          // User-Agent of the client, for the list of connections
 
 	// RequestID is the request id of the handshake. It appears in logs and in the event
 	// device.presence, which the connection may cause.
@@ -133,11 +134,14 @@ func (s *Socket) closed(_ *Conn, code CloseCode) {
 }
 
 // actor returns the principal's name for events and logs.
-func (s *Socket) actor() string {
-	if s.Device != "" {
-		return store.ActorDevice(s.Device)
+func (s *Socket) actor() string { return actorOf(s.Device, s.User) }
+
+// actorOf returns the actor for a device, or for a user if the id of the device is empty.
+func actorOf(deviceID, userID string) string {
+	if deviceID != "" {
+		return store.ActorDevice(deviceID)
 	}
-	return store.ActorUser(s.User)
+	return store.ActorUser(userID)
 }
 
 // newMemory returns what counts the bytes of a frame of the socket.

@@ -13,7 +13,7 @@ import (
 )
 
 // dueBatch is the maximum number of members that one sweep reads from a partition.
-// sweepEvery is the interval between two sweeps. While every partition fails, the
+// sweepEvery is the interval between two sweeps. While no partition can be read, the
 // interval grows up to maxSweepEvery. Failures are logged at most once per maxSweepEvery.
 const (
 	dueBatch      = 100
@@ -56,16 +56,19 @@ type Settle func(ctx context.Context, due []Due) error
 // holds the function for each kind. Every instance runs a sweeper, and no sweeper is the
 // leader.
 //
+// A sweep reads only the partitions in which something may be due: see dueTimes. All are read
+// every sweepAllEvery.
+//
 // A failure is logged and retried. While only some partitions fail, the interval stays
-// the same, because leases expire in the other partitions too. While all partitions fail,
-// the interval grows.
+// the same, because leases expire in the other partitions too. While no partition can be
+// read, the interval grows.
 //
 // Every trimEvery, Sweep also trims the quarantines.
 func (s *Store) Sweep(ctx context.Context, settle map[string]Settle) {
 	wait := sweepEvery
 	var logged, trimmed time.Time
 	for ctx.Err() == nil {
-		swept, more, err := s.sweep(ctx, settle)
+		reached, more, err := s.sweepDue(ctx, settle)
 		if time.Since(trimmed) >= trimEvery {
 			err = errors.Join(err, s.TrimQuarantine(ctx))
 			trimmed = time.Now()
@@ -75,7 +78,7 @@ func (s *Store) Sweep(ctx context.Context, settle map[string]Settle) {
 			logged = time.Now()
 		}
 		switch {
-		case swept == 0:
+		case !reached:
 			wait = min(2*wait, maxSweepEvery)
 		case err == nil && more:
 			continue
@@ -89,53 +92,106 @@ func (s *Store) Sweep(ctx context.Context, settle map[string]Settle) {
 // SweepOnce settles at most one batch of each partition. It reports whether more members
 // may be due. A failure in one partition does not stop the others.
 func (s *Store) SweepOnce(ctx context.Context, settle map[string]Settle) (more bool, err error) {
-	_, more, err = s.sweep(ctx, settle)
+	s.due.markAll()
+	_, more, err = s.sweepDue(ctx, settle)
 	return more, err
 }
 
-// sweep does the work of SweepOnce. It also returns the number of partitions that were
-// swept without a failure.
-func (s *Store) sweep(ctx context.Context, settle map[string]Settle) (swept int, more bool, err error) {
+// sweepDue settles at most one batch of each partition in which something may be due. It also
+// reports whether the store was reached, or did not have to be.
+func (s *Store) sweepDue(ctx context.Context, settle map[string]Settle) (reached, more bool, err error) {
 	if s.paused.Load() {
-		return 0, false, nil
+		return false, false, nil
 	}
-	due, err := s.readDue(ctx)
-	for p, members := range due {
-		failed := s.settlePartition(ctx, p, members, settle)
-		if failed == nil {
-			swept++
+	from := s.due.take(time.Now(), s.sweepAllEvery)
+	if len(from) == 0 {
+		return true, false, nil
+	}
+	due, err := s.readDue(ctx, from)
+	for _, p := range from {
+		members, read := due[p]
+		if !read || len(members) > 0 {
+			s.due.mark(p) // until a sweep finds nothing due, and so knows when the next member is
 		}
-		err = errors.Join(err, failed)
+		if !read {
+			continue
+		}
+		err = errors.Join(err, s.settlePartition(ctx, p, members, settle))
 		more = more || len(members) == dueBatch
 	}
-	return swept, more, err
+	return len(due) > 0, more, err
 }
 
-// readDue reads the due members of every partition, by the clock of Redis. It sends one
-// pipeline. If some partitions cannot be read, it returns the members of the others
-// together with the error.
-func (s *Store) readDue(ctx context.Context) (map[Partition][]string, error) {
+// readDue reads the due members of the partitions, by the clock of Redis. If some partitions
+// cannot be read, it returns the members of the others together with the error.
+func (s *Store) readDue(ctx context.Context, from []Partition) (map[Partition][]string, error) {
 	due := map[Partition][]string{}
 	err := s.do(ctx, "read_due", func(ctx context.Context) error {
+		asked := time.Now()
 		now, err := s.client.Time(ctx).Result()
 		if err != nil {
 			return err
 		}
-		until := &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10), Count: dueBatch}
-		pipe := s.client.Pipeline()
-		replies := make([]*redis.StringSliceCmd, Partitions)
-		for p := range replies {
-			replies[p] = pipe.ZRangeByScore(ctx, Partition(p).DueKey(), until)
-		}
-		_, err = pipe.Exec(ctx)
-		for p, reply := range replies {
-			if reply.Err() == nil {
-				due[Partition(p)] = reply.Val()
+		first, err := s.readFirstDue(ctx, from)
+		var passed []Partition
+		for p, at := range first {
+			switch {
+			case at == 0:
+				s.due.set(p, time.Time{})
+			case at > now.UnixMilli():
+				s.due.set(p, asked.Add(time.Duration(at-now.UnixMilli())*time.Millisecond))
+			default:
+				passed = append(passed, p)
+				continue
 			}
+			due[p] = nil
 		}
-		return err
+		return errors.Join(err, s.readPassed(ctx, passed, now, due))
 	})
 	return due, err
+}
+
+// readFirstDue returns the time of the first member of each partition, in Unix milliseconds, or
+// zero for a partition without members. If some partitions cannot be read, it returns the times of
+// the others together with the error.
+func (s *Store) readFirstDue(ctx context.Context, from []Partition) (map[Partition]int64, error) {
+	pipe := s.client.Pipeline()
+	replies := make([]*redis.ZSliceCmd, len(from))
+	for i, p := range from {
+		replies[i] = pipe.ZRangeWithScores(ctx, p.DueKey(), 0, 0)
+	}
+	_, err := pipe.Exec(ctx)
+	first := make(map[Partition]int64, len(from))
+	for i, reply := range replies {
+		if reply.Err() != nil {
+			continue
+		}
+		first[from[i]] = 0
+		for _, member := range reply.Val() {
+			first[from[i]] = max(1, int64(member.Score))
+		}
+	}
+	return first, err
+}
+
+// readPassed adds the members of the partitions that are due at the time now to due.
+func (s *Store) readPassed(ctx context.Context, from []Partition, now time.Time, due map[Partition][]string) error {
+	if len(from) == 0 {
+		return nil
+	}
+	until := &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10), Count: dueBatch}
+	pipe := s.client.Pipeline()
+	replies := make([]*redis.StringSliceCmd, len(from))
+	for i, p := range from {
+		replies[i] = pipe.ZRangeByScore(ctx, p.DueKey(), until)
+	}
+	_, err := pipe.Exec(ctx)
+	for i, reply := range replies {
+		if reply.Err() == nil {
+			due[from[i]] = reply.Val()
+		}
+	}
+	return err
 }
 
 // settlePartition settles the members of one partition, kind by kind. It quarantines the

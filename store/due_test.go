@@ -281,7 +281,10 @@ func TestSweeper_ContinuesAfterOutageAndEndsWithContext(t *testing.T) {
 	server := storetest.Start(t)
 	var log storetest.Buffer
 	s := storetest.Connect(t, store.Config{URL: server.URL(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	store.SetSweepAllEvery(s, time.Hour)
 	settled := newSettler(t, s)
+	one := member("command", "c.acme")
+	addDue(t, s, store.PartitionOf("c.acme"), time.Now().Add(time.Second), one)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -291,7 +294,7 @@ func TestSweeper_ContinuesAfterOutageAndEndsWithContext(t *testing.T) {
 	server.Kill()
 	require.Eventually(t, func() bool { return strings.Count(log.String(), "sweeping failed") >= 2 }, 10*time.Second, 10*time.Millisecond)
 	server.Restart(t)
-	addDue(t, s, store.PartitionOf("c.acme"), time.Now().Add(-time.Hour), member("command", "c.acme"))
+	addDue(t, s, store.PartitionOf("c.acme"), time.Now().Add(-time.Hour), one)
 	require.Eventually(t, func() bool { return settled.len() == 1 }, 10*time.Second, 10*time.Millisecond)
 	require.Less(t, strings.Count(log.String(), "sweeping failed"), 6)
 	stop()

@@ -17,3 +17,6 @@ func ParseDue(p Partition, member string) (Due, bool) { return parseDue(p, membe
 
 // SetWatchEvery sets the interval between two checks of Watch.
 func SetWatchEvery(s *Store, d time.Duration) { s.watchEvery = d }
+
+// SetSweepAllEvery sets the interval between two sweeps of all partitions.
+func SetSweepAllEvery(s *Store, d time.Duration) { s.sweepAllEvery = d }

@@ -27,6 +27,10 @@ const creates = "--@creates"
 // the types of the recorded events as the second element of its reply.
 const eventFragment = "store/event"
 
+// dueFragment is the fragment that changes the due index. The sweeper reads the partition of a
+// script that includes it.
+const dueFragment = "store/due"
+
 // readOnlyFragment is the path of the fragment with which the script of a check begins.
 const readOnlyFragment = "lua/check/read_only.lua"
 

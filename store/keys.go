@@ -94,6 +94,17 @@ func (p Partition) key(parts ...string) string {
 	return "fg:{" + p.String() + "}:" + strings.Join(parts, ":")
 }
 
+// partitionOfKey returns the partition of a key that the method key returned. It returns false for
+// any other key.
+func partitionOfKey(key string) (Partition, bool) {
+	digits, found := strings.CutPrefix(key, "fg:{")
+	digits, _, closed := strings.Cut(digits, "}")
+	if !found || !closed {
+		return 0, false
+	}
+	return parsePartition(digits)
+}
+
 // DueKey returns the key of the partition's due index. The index is a sorted set of the
 // records that have to change at a later time. The score is that time in Unix
 // milliseconds.

@@ -15,6 +15,10 @@ import (
 // cursor, so a round takes less time when there are more instances.
 const cursorKey = "fg:patrol"
 
+// roundPause is the number of intervals that Reconcile waits after the end of a round. A round
+// reads the index of tenants in every partition, even if there are only a few devices to check.
+const roundPause = 3
+
 // tenantsPerRead is the maximum number of tenants that one read returns for each
 // partition.
 const tenantsPerRead = 50
@@ -37,19 +41,24 @@ type ReconcileConfig struct {
 	Device func(ctx context.Context, d Device) (extra int, err error)
 }
 
-// Reconcile runs one batch every cfg.Every until the context ends. Every instance runs
-// it. A failed check is logged and does not stop the others.
+// Reconcile runs one batch every cfg.Every until the context ends. After the end of a round it
+// waits three times as long. Every instance runs it. A failed check is logged and does not stop
+// the others.
 func (s *Store) Reconcile(ctx context.Context, cfg ReconcileConfig) {
 	if cfg.Every == 0 {
 		cfg.Every = DefaultReconcileInterval
 	}
-	for ctx.Err() == nil {
-		Sleep(ctx, cfg.Every/2+rand.N(cfg.Every))
+	for wait := cfg.Every; ctx.Err() == nil; {
+		Sleep(ctx, wait/2+rand.N(wait))
 		if s.paused.Load() {
 			continue
 		}
-		if _, err := s.ReconcileOnce(ctx, cfg); err != nil && ctx.Err() == nil {
+		done, err := s.ReconcileOnce(ctx, cfg)
+		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "reconciling failed", "error", err)
+		}
+		if wait = cfg.Every; done {
+			wait *= roundPause
 		}
 	}
 }
@@ -127,20 +136,18 @@ func (b *batch) run(ctx context.Context) (failed error) {
 		failed = b.checkDevices(ctx)
 	}
 	for b.left > 0 && ctx.Err() == nil {
-		next, err := b.readTenants(ctx)
+		next, last, err := b.readTenants(ctx)
 		if err != nil {
 			return errors.Join(failed, err)
 		}
-		if len(next) == 0 {
+		for len(next) > 0 && b.left > 0 {
+			b.cursor, next = next[0], next[1:]
+			failed = errors.Join(failed, b.checkTenant(ctx))
+		}
+		complete := b.left > 0 || b.cursor.device == "" // otherwise the last tenant has more devices
+		if last && len(next) == 0 && complete {
 			b.cursor = cursor{}
 			break
-		}
-		for _, tenant := range next {
-			if b.left <= 0 {
-				break
-			}
-			b.cursor = tenant
-			failed = errors.Join(failed, b.checkTenant(ctx))
 		}
 	}
 	return failed
@@ -198,8 +205,8 @@ func (b *batch) checkPage(ctx context.Context, ids []string) (checked int, faile
 }
 
 // readTenants reads the tenants after the cursor, at most tenantsPerRead for each
-// partition. It returns an empty slice at the end of the round.
-func (b *batch) readTenants(ctx context.Context) (next []cursor, err error) {
+// partition. It reports whether no tenants follow them in this round.
+func (b *batch) readTenants(ctx context.Context) (next []cursor, last bool, err error) {
 	pages := make([]*redis.StringSliceCmd, Partitions)
 	err = b.store.Do(ctx, "patrol_tenants", func(ctx context.Context, c Client) error {
 		pipe := c.Pipeline()
@@ -220,8 +227,8 @@ func (b *batch) readTenants(ctx context.Context) (next []cursor, err error) {
 			next = append(next, cursor{partition: Partition(i), tenant: tenant})
 		}
 		if len(pages[i].Val()) == tenantsPerRead {
-			break // this partition may have more tenants, which come before those of the next partition
+			return next, false, nil // this partition may have more tenants, which come before those of the next partition
 		}
 	}
-	return next, err
+	return next, true, err
 }

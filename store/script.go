@@ -31,6 +31,9 @@ type Script struct {
 	// its reply holds their types.
 	records bool
 
+	// schedules reports whether the script can change the due index.
+	schedules bool
+
 	// creates reports whether the script creates data, so that a full store refuses it.
 	creates bool
 }
@@ -49,12 +52,13 @@ func newScript(files fs.FS, file string, libraries []Library) *Script {
 	own := l.load(origin{files: files, dir: path.Dir(file)}, path.Base(file))
 	text := l.fragments.String() + own
 	script := &Script{
-		name:    strings.TrimSuffix(path.Base(file), ".lua"),
-		strict:  newSource("#!lua flags=allow-oom\n" + text),
-		plain:   newSource(text),
-		own:     own,
-		records: l.included[eventFragment],
-		creates: strings.Contains(text, creates+"\n"),
+		name:      strings.TrimSuffix(path.Base(file), ".lua"),
+		strict:    newSource("#!lua flags=allow-oom\n" + text),
+		plain:     newSource(text),
+		own:       own,
+		records:   l.included[eventFragment],
+		schedules: l.included[dueFragment],
+		creates:   strings.Contains(text, creates+"\n"),
 	}
 	if script.creates {
 		script.strict = newSource("#!lua\n" + text)
@@ -105,11 +109,23 @@ func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...
 		reply, err = s.eval(ctx, script, keys, args)
 		return err
 	})
+	s.noteSchedule(script, keys)
 	s.reportEvents(script, reply)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	return reply, err
+}
+
+// noteSchedule lets the sweeper know that the script may have added a member to the due index, which
+// is in the partition of the script's keys. A script without a reply may have run too.
+func (s *Store) noteSchedule(script *Script, keys []string) {
+	if !script.schedules || len(keys) == 0 {
+		return
+	}
+	if p, ok := partitionOfKey(keys[0]); ok {
+		s.due.mark(p)
+	}
 }
 
 // reportEvents passes the types of the events that the script recorded to

@@ -130,12 +130,14 @@ type Store struct {
 	memory         func(share float64)
 	problem        func(problem Problem, found bool)
 	watchEvery     time.Duration // interval between two checks of Watch
-	paused         atomic.Bool   // the sweeper and the reconciler do nothing; see Watch
-	id             string        // Config.StoreID
-	development    bool          // Config.Development
-	existing       bool          // Config.Existing
-	readOnly       bool          // Config.ReadOnly
-	replied        atomic.Int64  // time of the last reply of the server, in Unix nanoseconds
+	sweepAllEvery  time.Duration // interval between two sweeps of all partitions
+	due            dueTimes
+	paused         atomic.Bool  // the sweeper and the reconciler do nothing; see Watch
+	id             string       // Config.StoreID
+	development    bool         // Config.Development
+	existing       bool         // Config.Existing
+	readOnly       bool         // Config.ReadOnly
+	replied        atomic.Int64 // time of the last reply of the server, in Unix nanoseconds
 	hashKey        []byte
 	functions      functions
 	dialer         dialer // opens the connections of client and reads
@@ -158,7 +160,7 @@ func Connect(ctx context.Context, cfg Config) (*Store, error) {
 
 // newStore returns a store that is not open.
 func newStore(cfg Config) *Store {
-	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing || cfg.ReadOnly, readOnly: cfg.ReadOnly, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, log: cmp.Or(cfg.Logger, slog.Default())}
+	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing || cfg.ReadOnly, readOnly: cfg.ReadOnly, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, sweepAllEvery: sweepAllEvery, log: cmp.Or(cfg.Logger, slog.Default())}
 	s.defaults()
 	s.functions.disabled, s.functions.loaded = cfg.NoFunctions || cfg.ReadOnly, map[*Scripts]time.Time{}
 	s.dialer.replyTimeout = replyTimeoutFor(s.timeout)

@@ -60,9 +60,14 @@ type Wake struct {
 // Listen passes the zero Wake to handle for every new connection, because wake-ups
 // are lost while there is no connection. It also does so for a message that cannot be parsed. Of
 // several failures in a row, only the first is logged.
+//
+// Listen also lets the sweeper know of the partitions in which something may be due earlier.
 func (s *Store) Listen(ctx context.Context, handle func(Wake)) {
 	for logged := false; ctx.Err() == nil; Sleep(ctx, reconnectDelay) {
-		connected, err := s.listen(ctx, handle)
+		connected, err := s.listen(ctx, func(w Wake) {
+			s.due.note(w)
+			handle(w)
+		})
 		if (connected || !logged) && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "listening for wake-ups failed, so that events arrive late; retrying", "error", err)
 			logged = true

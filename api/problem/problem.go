@@ -49,10 +49,18 @@ type command struct {
 }
 
 type approval struct {
-	Decision  string              `json:"decision"`
-	DecidedBy string              `json:"decidedBy"`
-	DecidedAt fieldgate.Timestamp `json:"decidedAt"`
-	Reason    string              `json:"reason,omitempty"`
+	Decision       string              `json:"decision"`
+	DecidedBy      string              `json:"decidedBy"`
+	DecidedByActor actorDetails        `json:"decidedByActor"`
+	DecidedAt      fieldgate.Timestamp `json:"decidedAt"`
+	Reason         string              `json:"reason,omitempty"`
+}
+
+type actorDetails struct {
+	Kind  string `json:"kind"`
+	ID    string `json:"id"`
+	Name  string `json:"name,omitempty"`
+	Email string `json:"email,omitempty"`
 }
 
 // Of returns the problem document for err, to be sent to the caller of the request.
@@ -106,9 +114,10 @@ func approvalOf(a *fieldgate.Approval) *approval {
 		return nil
 	}
 	return &approval{
-		Decision:  a.Decision,
-		DecidedBy: a.DecidedBy,
-		DecidedAt: fieldgate.At(a.DecidedAt),
-		Reason:    a.Reason,
+		Decision:       a.Decision,
+		DecidedBy:      a.DecidedBy,
+		DecidedByActor: actorDetails{Kind: "user", ID: a.DecidedBy, Name: a.Names.Name, Email: a.Names.Email},
+		DecidedAt:      fieldgate.At(a.DecidedAt),
+		Reason:         a.Reason,
 	}
 }

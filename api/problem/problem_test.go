@@ -27,7 +27,8 @@ func fullRefusal(code fieldgate.Code) *fieldgate.Error {
 		Command:    &fieldgate.CommandState{ID: "cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm", Status: "claimed", Attempt: 2},
 		SessionID:  "ses_7k01jd3qb5w8k2r6f0d4s7g1p3en",
 		Approval: &fieldgate.Approval{
-			Decision: "approved", DecidedBy: "u-1", DecidedAt: time.Date(2025, 11, 22, 20, 15, 4, 120_000_000, time.UTC), Reason: "seen",
+			Decision: "approved", DecidedBy: "u-1", Names: fieldgate.Names{Name: "Ann", Email: "ann@example.com"},
+			DecidedAt: time.Date(2025, 11, 22, 20, 15, 4, 120_000_000, time.UTC), Reason: "seen",
 		},
 		Fields: []fieldgate.FieldError{{Pointer: "/limit", Keyword: "maximum", Reason: "must be at most 10"}},
 		Cause:  errors.New("dial tcp 10.0.0.1:6379: refused"),
@@ -67,7 +68,7 @@ func TestOf_HasAllOfRefusal(t *testing.T) {
 		"errors": [{"pointer": "/limit", "keyword": "maximum", "reason": "must be at most 10"}],
 		"command": {"id": "cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm", "status": "claimed", "attempt": 2},
 		"sessionId": "ses_7k01jd3qb5w8k2r6f0d4s7g1p3en",
-		"approval": {"decision": "approved", "decidedBy": "u-1", "decidedAt": "2025-11-22T20:15:04.120Z", "reason": "seen"}
+		"approval": {"decision": "approved", "decidedBy": "u-1", "decidedByActor": {"kind": "user", "id": "u-1", "name": "Ann", "email": "ann@example.com"}, "decidedAt": "2025-11-22T20:15:04.120Z", "reason": "seen"}
 	}`, string(text))
 }
 

@@ -136,6 +136,25 @@ type Actor struct {
 	Kind ActorKind `json:"kind"`
 }
 
+// ActorDetails A user or device that has acted, or the gateway, with the name and the e-mail address of
+// a user for display. They are those of the user's token at the time of the act, and stay
+// as they were when the user changes them. Users may be able to choose their names, so only
+// `id` identifies the actor.
+type ActorDetails struct {
+	// Email The e-mail address of the user. Absent like `name`.
+	Email string `json:"email,omitempty,omitzero"`
+
+	// ID The id of the user or device; `system` for changes that the gateway makes by itself.
+	ID string `json:"id"`
+
+	// Kind The kind of actor; `system` is the gateway itself. Values may be added.
+	Kind ActorKind `json:"kind"`
+
+	// Name The name of the user. Absent if the token had none that can be displayed, for a device,
+	// and if an earlier release has recorded the act.
+	Name string `json:"name,omitempty,omitzero"`
+}
+
 // ActorKind The kind of actor; `system` is the gateway itself. Values may be added.
 type ActorKind string
 
@@ -148,6 +167,12 @@ type Approval struct {
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
 	DecidedBy string `json:"decidedBy"`
+
+	// DecidedByActor A user or device that has acted, or the gateway, with the name and the e-mail address of
+	// a user for display. They are those of the user's token at the time of the act, and stay
+	// as they were when the user changes them. Users may be able to choose their names, so only
+	// `id` identifies the actor.
+	DecidedByActor ActorDetails `json:"decidedByActor,omitempty,omitzero"`
 
 	// Decision The decision.
 	Decision Decision `json:"decision"`
@@ -356,6 +381,12 @@ type Command struct {
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
 	ProposedBy string `json:"proposedBy"`
 
+	// ProposedByActor A user or device that has acted, or the gateway, with the name and the e-mail address of
+	// a user for display. They are those of the user's token at the time of the act, and stay
+	// as they were when the user changes them. Users may be able to choose their names, so only
+	// `id` identifies the actor.
+	ProposedByActor ActorDetails `json:"proposedByActor,omitempty,omitzero"`
+
 	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
@@ -492,6 +523,12 @@ type Connection struct {
 
 	// Kind Whether the socket is that of a device or of a user of the customer. Values may be added.
 	Kind ConnectionKind `json:"kind"`
+
+	// OpenedByActor A user or device that has acted, or the gateway, with the name and the e-mail address of
+	// a user for display. They are those of the user's token at the time of the act, and stay
+	// as they were when the user changes them. Users may be able to choose their names, so only
+	// `id` identifies the actor.
+	OpenedByActor ActorDetails `json:"openedByActor,omitempty,omitzero"`
 
 	// Since The time at which the socket was opened.
 	Since time.Time `json:"since"`
@@ -816,6 +853,12 @@ type Event struct {
 	// Actor The user or device that caused the event, or the gateway.
 	Actor Actor `json:"actor,omitempty,omitzero"`
 
+	// ActorDetails A user or device that has acted, or the gateway, with the name and the e-mail address of
+	// a user for display. They are those of the user's token at the time of the act, and stay
+	// as they were when the user changes them. Users may be able to choose their names, so only
+	// `id` identifies the actor.
+	ActorDetails ActorDetails `json:"actorDetails,omitempty,omitzero"`
+
 	// CommandID The id of a command.
 	//
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
@@ -997,7 +1040,8 @@ type Me struct {
 	// Example: aal2
 	Aal string `json:"aal,omitempty,omitzero"`
 
-	// Email The claim `email` of the token, for display. Absent if the token has none that can be displayed.
+	// Email The claim `email` of the token, or the claim that the operator has configured, for
+	// display. Absent if the token has none that can be displayed.
 	Email string `json:"email,omitempty,omitzero"`
 
 	// ExpiresAt The time at which the token expires.
@@ -1008,7 +1052,7 @@ type Me struct {
 	Kind UserKind `json:"kind"`
 
 	// Name The name of the user, for display: the claim `name`, or `full_name` or `name` in
-	// `user_metadata`. Users may change it.
+	// `user_metadata`, or the claim that the operator has configured. Users may change it.
 	Name string `json:"name,omitempty,omitzero"`
 
 	// Role A role. It includes the permissions of the roles before it. Values may be added.
@@ -1367,6 +1411,12 @@ type Session struct {
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
 	CreatedBy string `json:"createdBy"`
+
+	// CreatedByActor A user or device that has acted, or the gateway, with the name and the e-mail address of
+	// a user for display. They are those of the user's token at the time of the act, and stay
+	// as they were when the user changes them. Users may be able to choose their names, so only
+	// `id` identifies the actor.
+	CreatedByActor ActorDetails `json:"createdByActor,omitempty,omitzero"`
 
 	// Description The subject of the session, in words.
 	Description string `json:"description,omitempty,omitzero"`

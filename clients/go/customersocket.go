@@ -91,6 +91,9 @@ type RoomEvent struct {
 	Actor     Actor           `json:"actor"`
 	Data      json.RawMessage `json:"data"`
 
+	// ActorDetails is the Actor with the name and the e-mail address of a user.
+	ActorDetails ActorDetails `json:"actorDetails"`
+
 	// Gap is empty unless events are missing. It is the reason why the gateway no longer has
 	// the events between the previous event and Offset. Read the current state over HTTP. The
 	// events after Offset follow as usual.

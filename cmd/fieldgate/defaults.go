@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/gateway"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/ratelimit"
@@ -23,6 +25,8 @@ func defaults() kong.Vars {
 		"audience":              gateway.DefaultAudience,
 		"tenant_claim":          gateway.DefaultTenantClaim,
 		"role_claim":            gateway.DefaultRoleClaim,
+		"name_claim":            strings.Join(customer.DefaultNameClaims(), ","),
+		"email_claim":           gateway.DefaultEmailClaim,
 		"jwt_max_lifetime":      shortDuration(gateway.DefaultJWTMaxLifetime),
 		"approval_aal":          gateway.DefaultApprovalAAL,
 		"issuer_keys_max_age":   shortDuration(gateway.DefaultIssuerKeysMaxAge),

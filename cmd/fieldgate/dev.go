@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fieldgate/fieldgate/cmd/program"
 	"github.com/fieldgate/fieldgate/customer/issuer"
 	"github.com/fieldgate/fieldgate/gateway"
 )
@@ -35,6 +36,7 @@ func (c *devCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer program.FlushLog(cfg.Logger)
 	g, err := gateway.New(ctx, cfg)
 	if err != nil {
 		return err

@@ -48,6 +48,17 @@ func TestDev_ServesWithinSecondWithoutSettings(t *testing.T) {
 	require.Less(t, fastest, time.Second)
 }
 
+// TestDev_WritesCollectedLogAtEnd collects the log for longer than the process lives.
+func TestDev_WritesCollectedLogAtEnd(t *testing.T) {
+	t.Parallel()
+	p, _, _ := dev(t, "FIELDGATE_LOG_DELAY=1h")
+	require.NotContains(t, p.log.String(), "msg=serving", "a line was written before the delay has passed")
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	require.Equal(t, 0, p.wait(t, 10*time.Second))
+	require.Contains(t, p.log.String(), "msg=serving")
+	require.Contains(t, p.log.String(), "msg=drained")
+}
+
 // pasteLines matches the lines of the output that a user pastes into a shell.
 var pasteLines = regexp.MustCompile(`(?m)^(export TOKEN=.+|curl .+)$`)
 

@@ -50,7 +50,9 @@ func TestSettings_TableMatchesProgram(t *testing.T) {
 		}
 		name := match[2]
 		want, derived := derivedDefaults[name]
-		if value := strings.Trim(match[1], `"`); !derived && value != "" && value != "STRING" && !strings.HasSuffix(value, ",...") {
+		value, list := strings.CutSuffix(strings.Trim(match[1], `"`), ",...")
+		placeholder := value == "STRING" || list && value == strings.ToUpper(value)
+		if !derived && value != "" && !placeholder {
 			want = "`" + value + "`"
 		}
 		require.Contains(t, rows, name, "operations.md does not have the setting")

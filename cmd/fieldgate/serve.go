@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/fieldgate/fieldgate/cmd/program"
 	"github.com/fieldgate/fieldgate/gateway"
 )
 
@@ -27,6 +28,8 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer program.FlushLog(cfg.Logger)
+	program.TuneMemory(cfg.Logger)
 	g, err := gateway.New(ctx, cfg)
 	if err != nil {
 		return err

@@ -89,6 +89,8 @@ func TestServe_ErrorNamesSetting(t *testing.T) {
 		`FIELDGATE_TRUSTED_PROXIES="10.0.0.0/8"`:           "",
 		"FIELDGATE_TENANT_CLAIM=user_metadata.customer":    "",
 		"FIELDGATE_ROLE_CLAIM=user_metadata.role":          "",
+		"FIELDGATE_EMAIL_CLAIM=user_metadata.email":        "",
+		"FIELDGATE_NAME_CLAIM=name, nickname":              "",
 		"FIELDGATE_DRAIN_DELAY=soon":                       "",
 		"FIELDGATE_DRAIN_DELAY=-1s":                        "",
 		"FIELDGATE_IDLE_TIMEOUT=10s":                       "",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -27,6 +28,9 @@ type settings struct {
 	TenantClaim string `env:"FIELDGATE_TENANT_CLAIM" default:"${tenant_claim}" help:"Path of the claim with the tenant, which is the customer of the user."`
 	RoleClaim   string `env:"FIELDGATE_ROLE_CLAIM" default:"${role_claim}" help:"Path of the claim with the role of the user."`
 
+	NameClaims []string `name:"name-claim" env:"FIELDGATE_NAME_CLAIM" default:"${name_claim}" help:"Paths of the claims with the name of the user, which is recorded with what the user does; the first that can be displayed is used, 'off' for none."`
+	EmailClaim string   `env:"FIELDGATE_EMAIL_CLAIM" default:"${email_claim}" help:"Path of the claim with the e-mail address of the user, which is recorded with what the user does; 'off' for none."`
+
 	KeysMaxAge time.Duration `name:"issuer-keys-max-age" env:"FIELDGATE_ISSUER_KEYS_MAX_AGE" default:"${issuer_keys_max_age}" help:"Time for which the token issuer's keys are used after they were fetched last."`
 
 	PersonalTenants string `env:"FIELDGATE_PERSONAL_TENANTS" enum:"on,off" default:"${personal_tenants}" help:"Whether a user whose token has no tenant is admin of a tenant of their own (on, off). Anyone who can sign up is then an admin."`
@@ -47,8 +51,8 @@ type settings struct {
 	Policy    string        `env:"FIELDGATE_POLICY" default:"${policy}" help:"Which types of command run without approval (auto), need an approval (review) or are refused (deny). The first rule that matches applies."`
 	Retention time.Duration `env:"FIELDGATE_RETENTION" default:"${retention}" help:"Time that finished commands, ended sessions and timelines are kept."`
 
-	ReconcileInterval time.Duration `env:"FIELDGATE_RECONCILE_INTERVAL" default:"${reconcile_interval}" help:"Time between two rounds of the reconciler, which repairs violations in the store; 0 to turn it off."`
-	ReconcileDevices  int           `env:"FIELDGATE_RECONCILE_DEVICES" default:"${reconcile_devices}" help:"Number of devices in a round of the reconciler; twenty commands count as a device."`
+	ReconcileInterval time.Duration `env:"FIELDGATE_RECONCILE_INTERVAL" default:"${reconcile_interval}" help:"Time between two batches of the reconciler, which repairs violations in the store, and three times as long after all devices were checked; 0 to turn it off."`
+	ReconcileDevices  int           `env:"FIELDGATE_RECONCILE_DEVICES" default:"${reconcile_devices}" help:"Number of devices in a batch of the reconciler; twenty commands count as a device."`
 
 	CodeKey string `env:"FIELDGATE_CODE_KEY" help:"Key with which activation codes are hashed, at least 32 characters. Default: a key that is kept in the store."`
 
@@ -76,6 +80,8 @@ type settings struct {
 	Environment  string           `env:"FIELDGATE_ENVIRONMENT" default:"${environment}" help:"Name of this installation in the system information."`
 	LogLevel     string           `env:"FIELDGATE_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Lowest level that is logged (debug, info, warn, error)."`
 	LogFormat    string           `env:"FIELDGATE_LOG_FORMAT" enum:"json,text," default:"${log_format}" help:"Format of the log (json, text)."`
+	LogDelay     time.Duration    `env:"FIELDGATE_LOG_DELAY" default:"200ms" help:"Maximum time for which lines of the log are collected, to write them together; 0 to write each at once. Warnings and errors are always written at once."`
+	LogSample    int              `env:"FIELDGATE_LOG_SAMPLE" default:"1" help:"Number of requests without an error of which one is logged; 1 to log all. Requests with an error are always logged."`
 }
 
 // config returns the gateway configuration that the settings describe.
@@ -95,6 +101,7 @@ func (s settings) config() (gateway.Config, error) {
 	cfg := gateway.Config{
 		Addr: s.Addr, MetricsAddr: metrics,
 		Audience: s.Audience, TenantClaim: s.TenantClaim, RoleClaim: s.RoleClaim,
+		NameClaims: s.NameClaims, EmailClaim: s.EmailClaim,
 		IssuerKeysMaxAge: s.KeysMaxAge, PersonalTenants: s.PersonalTenants == "on",
 		JWTMaxLifetime: s.JWTMaxLifetime, ApprovalAAL: s.ApprovalAAL, AllowedClients: s.AllowedClients,
 		AllowedOrigins: s.AllowedOrigins, TrustedProxies: proxies,
@@ -106,7 +113,8 @@ func (s settings) config() (gateway.Config, error) {
 		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices,
 		RedisCAFile: s.Redis.CAFile, RedisCertFile: s.Redis.CertFile, RedisKeyFile: s.Redis.KeyFile,
 		RedisPasswordFile: s.Redis.PasswordFile, RedisPoolSize: s.PoolSize,
-		AutoPipeline: s.AutoPipeline, NoFunctions: !s.Functions, Environment: s.Environment, Version: program.Version(), Logger: s.logger(),
+		AutoPipeline: s.AutoPipeline, NoFunctions: !s.Functions, Environment: s.Environment, Version: program.Version(),
+		Logger: s.logger(), LogSample: s.LogSample,
 	}
 	s.setLimits(&cfg)
 	return cfg, nil
@@ -129,11 +137,17 @@ func (s settings) setLimits(cfg *gateway.Config) {
 func (s settings) logger() *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(s.LogLevel)) // LogLevel is an enum, so its values are always valid
-	options := &slog.HandlerOptions{Level: level}
-	if s.LogFormat == "text" {
-		return slog.New(slog.NewTextHandler(os.Stderr, options))
+	newHandler := func(w io.Writer) slog.Handler {
+		options := &slog.HandlerOptions{Level: level}
+		if s.LogFormat == "text" {
+			return slog.NewTextHandler(w, options)
+		}
+		return slog.NewJSONHandler(w, options)
 	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	if s.LogDelay <= 0 {
+		return slog.New(newHandler(os.Stderr))
+	}
+	return slog.New(program.Buffered(os.Stderr, s.LogDelay, newHandler))
 }
 
 // rate is a limit in the form "per minute/burst".

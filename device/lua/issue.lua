@@ -39,5 +39,5 @@ end
 local valid_until = now + lifetime
 redis.call('HSET', device.record, 'activation', code_hash, 'activation_until', ms(valid_until))
 redis.call('HDEL', device.record, 'activation_used')
-remember(memory_key, fingerprint, cjson.encode({ code = sealed_code, good_until = valid_until }), memory_ttl)
+remember(memory_key, fingerprint, { code = sealed_code, good_until = valid_until }, memory_ttl)
 return ok(sealed_code, valid_until)

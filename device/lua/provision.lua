@@ -74,7 +74,7 @@ end
 for i = TAG_INDEXES, TAG_INDEXES + tag_indexes - 1 do
   redis.call('ZADD', KEYS[i], 0, device.id)
 end
-remember(memory_key, fingerprint, cjson.encode({
+remember(memory_key, fingerprint, {
   id = device.id, created = now, code = sealed_code, good_until = valid_until,
-}), memory_ttl)
+}, memory_ttl)
 return ok(device.id, now, sealed_code, valid_until)

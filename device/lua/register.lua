@@ -64,7 +64,7 @@ if status == 'provisioned' then
   redis.call('ZREM', provisioned_key, device.id)
   redis.call('ZADD', active_key, 0, device.id)
 end
-remember(memory_key, fingerprint, cjson.encode({ secret = sealed_secret, registered = registered }), memory_ttl)
+remember(memory_key, fingerprint, { secret = sealed_secret, registered = registered }, memory_ttl)
 emit(device, now, 'device.registered', {
   data = { model = optional(model), firmwareVersion = optional(firmware), address = optional(address) },
 })

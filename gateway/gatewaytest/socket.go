@@ -70,6 +70,8 @@ type Event struct {
 	RequestID string            `json:"requestId"`
 	Actor     map[string]string `json:"actor"`
 	Data      map[string]any    `json:"data"`
+
+	ActorDetails client.ActorDetails `json:"actorDetails"`
 }
 
 // Subscribed is the data of the reply to a subscribe frame.

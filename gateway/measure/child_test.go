@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/fieldgate/fieldgate/cmd/program"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/gateway"
 	"github.com/fieldgate/fieldgate/queue"
@@ -24,7 +25,8 @@ type settings struct {
 	SupabaseURL  string
 	AutoPipeline bool
 	Attack       *attack
-	Limited      bool // the rate limits are the defaults; otherwise they are too high to be reached
+	Limited      bool   // the rate limits are the defaults; otherwise they are too high to be reached
+	Log          string // file of the gateway's log
 }
 
 // serve is the main function of a child process. It runs the server of the given role,
@@ -64,13 +66,20 @@ func (s settings) limits() (ratelimit.Limits, device.Rate) {
 		device.Rate{PerMinute: high.PerMinute, Burst: high.Burst}
 }
 
-// serveGateway runs a gateway as in production.
+// serveGateway runs a gateway as in production, with its log and its background work.
 func serveGateway(ctx context.Context, s settings) error {
+	log, err := os.Create(s.Log)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	logger := slog.New(program.Buffered(log, 200*time.Millisecond, func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) }))
+	program.TuneMemory(logger)
 	limits, deviceRate := s.limits()
 	g, err := gateway.New(ctx, gateway.Config{
 		Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", RedisURL: s.RedisURL, SupabaseURL: s.SupabaseURL, AutoPipeline: s.AutoPipeline,
-		DrainDelay: time.Millisecond, DrainWindow: time.Millisecond, Logger: slog.New(slog.NewJSONHandler(io.Discard, nil)),
-		Limits: limits, DeviceRate: deviceRate,
+		DrainDelay: time.Millisecond, DrainWindow: time.Millisecond, Logger: logger,
+		Limits: limits, DeviceRate: deviceRate, ReconcileInterval: gateway.DefaultReconcileInterval,
 	})
 	if err != nil {
 		return err

@@ -148,7 +148,7 @@ func each(callers []*caller, f func(*caller)) {
 func (c *caller) runFor(t testing.TB, url string, d time.Duration) (times []time.Duration) {
 	for began := time.Now(); time.Since(began) < d; {
 		start := time.Now()
-		if err := c.lifecycle(url); err != nil {
+		if err := c.lifecycle(url, "done"); err != nil {
 			t.Error(err)
 			return times
 		}
@@ -157,7 +157,8 @@ func (c *caller) runFor(t testing.TB, url string, d time.Duration) (times []time
 	return times
 }
 
-func (c *caller) lifecycle(url string) error {
+// lifecycle proposes, claims and finishes a command whose result has the given output.
+func (c *caller) lifecycle(url, output string) error {
 	var proposed command
 	var got claimed
 	request := proposal{Type: "diagnostic.dns", Parameters: json.RawMessage(`{"host":"example.com"}`)}
@@ -170,7 +171,7 @@ func (c *caller) lifecycle(url string) error {
 	if len(got.Commands) != 1 || got.Commands[0].ID != proposed.ID {
 		return fmt.Errorf("claimed %v after proposing %s", got.Commands, proposed.ID)
 	}
-	done := result{ClaimToken: got.Commands[0].ClaimToken, Status: "succeeded", Output: "done"}
+	done := result{ClaimToken: got.Commands[0].ClaimToken, Status: "succeeded", Output: output}
 	return c.post(url+"/api/v1/device/commands/"+proposed.ID+"/result", c.loginToken, done, nil)
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,7 @@ type child struct {
 // start starts a server in a child process and waits until it prints its URL.
 func start(t testing.TB, role string, settings settings) child {
 	t.Helper()
+	settings.Log = filepath.Join(t.TempDir(), "log")
 	line, pid := launch(t, exec.Command(os.Args[0]), role, settings)
 	return child{URL: line, pid: pid}
 }

@@ -37,16 +37,22 @@ type fleet struct {
 	devices []store.Device
 }
 
-// measureSize measures how the cost of a claim and of a sweep depends on the number of
-// ready commands. All commands belong to one tenant, and so to one partition.
-func measureSize(t *testing.T, e extent) {
+// newFleet returns a fleet without devices, with a Redis of its own.
+func newFleet(t testing.TB) *fleet {
+	t.Helper()
 	redis := startRedis(t, "--appendonly", "no")
 	s := storetest.Connect(t, store.Config{URL: redis.url, AutoPipeline: true, Timeout: 10 * time.Second, Logger: slog.New(slog.DiscardHandler)})
-	f := &fleet{
+	return &fleet{
 		t: t, redis: redis, store: s, tenant: storetest.Tenant(),
 		queue:    queue.New(queue.Config{Store: s, Logger: slog.New(slog.DiscardHandler)}),
 		sessions: session.New(session.Config{Store: s}),
 	}
+}
+
+// measureSize measures how the cost of a claim and of a sweep depends on the number of
+// ready commands. All commands belong to one tenant, and so to one partition.
+func measureSize(t *testing.T, e extent) {
+	f := newFleet(t)
 	table := newTable("ready", "devices", "claim: time in Redis", "ratio", "a caller alone waits", "sweep of 100 leases: time in Redis", "Redis memory for each device", "for each command")
 	var first time.Duration
 	for _, ready := range e.ready {

@@ -132,6 +132,17 @@ func (s *site) storeConfig() store.Config {
 	return cfg
 }
 
+// forgetScripts deletes all functions and scripts from the servers. The gateway must send them again.
+func (s *site) forgetScripts(t testing.TB) {
+	t.Helper()
+	for _, client := range s.reachable(t) {
+		require.NoError(t, client.ScriptFlush(t.Context()).Err())
+		if err := client.FunctionFlush(t.Context()).Err(); !redis.IsReadOnlyError(err) {
+			require.NoError(t, err)
+		}
+	}
+}
+
 // reachable returns clients for the servers that were not killed.
 func (s *site) reachable(t testing.TB) (clients []*redis.Client) {
 	t.Helper()

@@ -119,5 +119,9 @@ func (s *site) live(t *testing.T) {
 	if s.failOver != nil {
 		t.Run("a failover", func(t *testing.T) { l.surviveFailover(t, s) })
 	}
+	t.Run("lost scripts", func(t *testing.T) {
+		s.forgetScripts(t)
+		l.run(t)
+	})
 	t.Run("repairs", func(t *testing.T) { l.repair(t, s) })
 }

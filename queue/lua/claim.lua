@@ -39,9 +39,12 @@ local function reply(claimed)
   return ok(now, redis.call('ZCARD', device.ready), quarantined(), max_waiting, unpack(claimed))
 end
 
--- read_body returns the body of a command, or false if the body is missing.
-local function read_body(id)
-  return redis.call('HGET', device.commands, body_field(id))
+-- read_command returns the state and the body of a command. The state is nil if the record is
+-- missing or invalid, and the body is false if it is missing.
+local function read_command(id)
+  local raw, body = read_fields(device.commands, id, body_field(id))
+  local c = parse_command(device, raw)
+  return c, body
 end
 
 -- replay returns the commands that an earlier claim with the same Idempotency-Key
@@ -52,8 +55,7 @@ end
 local function replay(answer)
   local claimed = {}
   for _, earlier in ipairs(cjson.decode(answer)) do
-    local c = load_command(device, earlier.id)
-    local body = read_body(earlier.id)
+    local c, body = read_command(earlier.id)
     if c and body and c.status == 'claimed' and c.visible > now and c.token == (earlier.claim or earlier.hash) then
       claimed[#claimed + 1] = { earlier.id, device.state, body, earlier.sealed or earlier.token }
     end
@@ -70,9 +72,8 @@ local function next_claimable()
     if not id then
       return nil
     end
-    local c = load_command(device, id)
-    local body = c and read_body(id)
-    if not body then
+    local c, body = read_command(id)
+    if not (c and body) then
       quarantine(device, id)
     elseif c.status ~= 'queued' then
       remove_ready(device, id)
@@ -127,6 +128,6 @@ while #claimed < limit do
   last_visible = math.max(last_visible, c.visible)
 end
 if #claimed > 0 then
-  remember(memory_key, fingerprint, cjson.encode(memory), last_visible - now)
+  remember(memory_key, fingerprint, memory, last_visible - now)
 end
 return reply(claimed)

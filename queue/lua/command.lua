@@ -51,17 +51,17 @@ local FINAL = {
   rejected = true, cancelled = true, expired = true,
 }
 
--- REQUIRED maps each field that every record must have to its type.
+-- REQUIRED has each field that every record must have, followed by its type.
 local REQUIRED = {
-  status = 'string', session = 'string', request = 'string', proposer = 'string', seq = 'number', priority = 'number',
-  max = 'number', attempt = 'number', claims = 'number', created = 'number', deliver_by = 'number',
+  'status', 'string', 'session', 'string', 'request', 'string', 'proposer', 'string', 'seq', 'number', 'priority', 'number',
+  'max', 'number', 'attempt', 'number', 'claims', 'number', 'created', 'number', 'deliver_by', 'number',
 }
--- OPTIONAL maps each field that a record may lack to its type. If a record has the field, the
--- type is checked.
+-- OPTIONAL has each field that a record may lack, followed by its type. If a record has the field,
+-- the type is checked.
 local OPTIONAL = {
-  token = 'string', past = 'string', result = 'string', first = 'number', approve_by = 'number',
-  history = 'table', approval = 'table', digest = 'string', mac = 'string', bytes = 'number',
-  proposer_name = 'string', proposer_email = 'string',
+  'token', 'string', 'past', 'string', 'result', 'string', 'first', 'number', 'approve_by', 'number',
+  'history', 'table', 'approval', 'table', 'digest', 'string', 'mac', 'string', 'bytes', 'number',
+  'proposer_name', 'string', 'proposer_email', 'string',
 }
 -- DEADLINE maps a status to the field that holds the deadline of a command in that status. The
 -- record must have this field.
@@ -70,8 +70,9 @@ local DEADLINE = { pending_approval = 'approve_by', queued = 'deliver_by', claim
 -- has_types reports whether the fields of a record have the given types. An absent field is
 -- accepted if required is false.
 local function has_types(c, types, required)
-  for name, wanted in pairs(types) do
-    if type(c[name]) ~= wanted and (required or c[name] ~= nil) then
+  for i = 1, #types, 2 do
+    local value = c[types[i]]
+    if (required or value ~= nil) and type(value) ~= types[i + 1] then
       return false
     end
   end
@@ -91,11 +92,10 @@ local function is_valid(c)
     and (newest == nil or type(newest) == 'table')
 end
 
--- load_command returns the state of a command, and stores it as text in device.state for the
--- reply. It returns (nil, false) if the command has no record, and (nil, true) if the record
--- is invalid.
-local function load_command(device, id)
-  local raw = redis.call('HGET', device.commands, id)
+-- parse_command returns the state of a command, of which raw is the text, and stores the text in
+-- device.state for the reply. It returns (nil, false) if the command has no record, and (nil, true)
+-- if the record is invalid.
+local function parse_command(device, raw)
   if not raw then
     return nil, false
   end
@@ -105,6 +105,11 @@ local function load_command(device, id)
   end
   device.state = raw
   return c, false
+end
+
+-- load_command reads the state of a command and returns what parse_command does.
+local function load_command(device, id)
+  return parse_command(device, redis.call('HGET', device.commands, id))
 end
 
 -- save_command writes the state of a command. It also stores the state as text in

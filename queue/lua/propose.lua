@@ -119,5 +119,5 @@ end
 emit(device, now, 'command.proposed', {
   session = session, command = id, ready = not review, data = { status = c.status },
 })
-remember(memory_key, fingerprint, cjson.encode({ id = id, state = device.state }), memory_ttl)
+remember(memory_key, fingerprint, { id = id, state = device.state }, memory_ttl)
 return ok(id, device.state, body, 0)

@@ -7,9 +7,11 @@ local function clock()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- ms returns a number of milliseconds as text without an exponent.
+-- ms returns a number of milliseconds, or another whole number, as text without an exponent.
+-- A whole number costs a fifth of what a number with a decimal point does. A larger one, which
+-- only a damaged record has, would not fit.
 local function ms(n)
-  return string.format('%.0f', n)
+  return string.format(math.abs(n) < 1e15 and '%d' or '%.0f', n)
 end
 
 -- read_fields returns the values of the named fields of a hash, in the order of the

@@ -5,22 +5,11 @@
 --@include store/reply
 --@include store/wake
 local STREAM_LENGTH = 10000
+local TIMELINE_PARTS = 30
 
 -- SYSTEM is the actor of transitions that the gateway makes by itself when a deadline has
 -- passed.
 local SYSTEM = 'system'
-
--- event_fields returns the fields of an event, and a function that adds a field with a value that is
--- neither nil nor empty.
-local function event_fields(kind, now, actor)
-  local fields = { 'type', kind, 'time', ms(now), 'actor', actor }
-  return fields, function(name, value)
-    if value and value ~= '' then
-      fields[#fields + 1] = name
-      fields[#fields + 1] = value
-    end
-  end
-end
 
 -- append_event adds an event to the tenant's stream and its type to the reply. It returns the id of
 -- the event.
@@ -29,12 +18,31 @@ local function append_event(stream_key, kind, fields)
   return redis.call('XADD', stream_key, 'MAXLEN', '~', STREAM_LENGTH, '*', unpack(fields))
 end
 
+-- add_field appends a field to the fields of an event, unless its value is absent.
+local function add_field(fields, name, value)
+  if value and value ~= '' then
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+end
+
+-- keep_timeline makes the timeline expire when its newest event is as old as the retention, or at
+-- most one part in TIMELINE_PARTS of the retention later. It writes only when that time must move,
+-- which few of the events of a busy device require.
+local function keep_timeline(device)
+  local left = redis.call('PTTL', device.timeline)
+  local longest = math.floor(device.retention + device.retention / TIMELINE_PARTS)
+  if left < device.retention or left > longest then
+    redis.call('PEXPIRE', device.timeline, ms(longest))
+  end
+end
+
 -- emit_tenant records an event of a tenant that concerns no device, wakes the instances and adds the
 -- type of the event to the reply. No timeline contains such an event.
 local function emit_tenant(stream_key, now, kind, e)
-  local fields, add = event_fields(kind, now, e.actor)
-  add('request', e.request)
-  add('data', cjson.encode(e.data))
+  local fields = { 'type', kind, 'time', ms(now), 'actor', e.actor }
+  add_field(fields, 'request', e.request)
+  add_field(fields, 'data', cjson.encode(e.data))
   wake('event', '-', e.tenant, append_event(stream_key, kind, fields))
 end
 
@@ -47,21 +55,18 @@ end
 --                          event then has no names
 --   e.ready                true if the device has more commands to claim
 local function emit(device, now, kind, e)
-  local fields, add = event_fields(kind, now, e.actor or device.actor)
-  add('device', device.id)
+  local fields = { 'type', kind, 'time', ms(now), 'device', device.id, 'actor', e.actor or device.actor }
   if not e.actor then
-    add('name', device.actor_name)
-    add('email', device.actor_email)
+    add_field(fields, 'name', device.actor_name)
+    add_field(fields, 'email', device.actor_email)
   end
-  add('request', e.request or device.request)
-  add('session', e.session)
-  add('command', e.command)
-  if e.data then
-    add('data', cjson.encode(e.data))
-  end
+  add_field(fields, 'request', e.request or device.request)
+  add_field(fields, 'session', e.session)
+  add_field(fields, 'command', e.command)
+  add_field(fields, 'data', e.data and cjson.encode(e.data))
   local id = append_event(device.stream, kind, fields)
   redis.call('XADD', device.timeline, 'MINID', '~', ms(now - device.retention), '*', unpack(fields))
-  redis.call('PEXPIRE', device.timeline, ms(device.retention))
+  keep_timeline(device)
   wake(e.ready and 'ready' or 'event', device.id, device.tenant, id)
 end
 

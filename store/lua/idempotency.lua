@@ -20,9 +20,9 @@ local function recall(key, fingerprint, earlier)
   return string.sub(stored, #fingerprint + 1)
 end
 
--- remember stores the reply to a request under key for ttl milliseconds.
+-- remember stores the reply to a request, a table, under key as JSON for ttl milliseconds.
 local function remember(key, fingerprint, answer, ttl)
   if key then
-    redis.call('SET', key, fingerprint .. answer, 'PX', ms(ttl))
+    redis.call('SET', key, fingerprint .. cjson.encode(answer), 'PX', ms(ttl))
   end
 end

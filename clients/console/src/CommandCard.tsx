@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 import { useFocusFallback } from "./forms.js";
 import { deviceName } from "./state.js";
-import { Badge, Json, Loading, Output, Time, UserText } from "./ui.js";
+import { Actor, Badge, Json, Loading, Output, Time, UserText } from "./ui.js";
 import { useWhole } from "./whole.js";
 
 /** Shows a command with its proposal, its decision and its result. */
@@ -34,7 +34,7 @@ export function CommandCard(props: Props) {
           </Fact>
         )}
         <Fact name="Proposed">
-          <Time at={command.createdAt} /> by <UserText>{command.proposedBy}</UserText>
+          <Time at={command.createdAt} /> by <Actor id={command.proposedBy} details={command.proposedByActor} />
         </Fact>
         {command.reason && (
           <Fact name="Reason">
@@ -88,7 +88,7 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
 function Decision({ of }: { of: NonNullable<Command["approval"]> }) {
   return (
     <Fact name={of.decision === "approved" ? "Approved" : "Rejected"}>
-      <Time at={of.decidedAt} /> by <UserText>{of.decidedBy}</UserText>
+      <Time at={of.decidedAt} /> by <Actor id={of.decidedBy} details={of.decidedByActor} />
       {of.reason && (
         <>
           : <UserText>{of.reason}</UserText>

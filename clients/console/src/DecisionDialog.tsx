@@ -1,7 +1,7 @@
 import type { Command } from "@fieldgate/client";
 import { Dialog, Field, FormButtons, valuesOf } from "./forms.js";
 import { announcement, deviceName, gateway, refresh, resolved } from "./state.js";
-import { Badge, Json, Problem, RecordedDecision, UserText, useAction } from "./ui.js";
+import { Actor, Badge, Json, Problem, RecordedDecision, UserText, useAction } from "./ui.js";
 import { keepsNumbers } from "./verbatim.js";
 import { useWhole } from "./whole.js";
 
@@ -29,6 +29,9 @@ export function DecisionDialog(props: { command: Command; approve: boolean; onCl
     <Dialog title={approve ? "Approve this command?" : "Reject this command?"} onClose={onClose} wide>
       <p>
         <code>{command.type}</code> on <UserText>{deviceName(command.deviceId)}</UserText>
+      </p>
+      <p>
+        Proposed by <Actor id={command.proposedBy} details={command.proposedByActor} />
       </p>
       <Json value={whole.parameters} label="Parameters" />
       {!keepsNumbers && <p class="fine">This browser may display numbers of more than 15 digits incorrectly.</p>}

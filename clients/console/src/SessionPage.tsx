@@ -17,7 +17,7 @@ import {
   viewedSession,
   viewSession,
 } from "./state.js";
-import { Badge, Loading, RoleHint, ShowMore, Time, UserText } from "./ui.js";
+import { Actor, Badge, Loading, RoleHint, ShowMore, Time, UserText } from "./ui.js";
 
 /** Shows a session with its commands and its timeline. */
 export function SessionPage({ id }: { id: string }) {
@@ -87,7 +87,7 @@ function Head({ session }: { session: Session }) {
         )}
       </div>
       <p class="fine">
-        Opened <Time at={session.createdAt} /> by <UserText>{session.createdBy}</UserText>,{" "}
+        Opened <Time at={session.createdAt} /> by <Actor id={session.createdBy} details={session.createdByActor} />,{" "}
         {session.closedAt ? "ended" : "ends"} <Time at={session.closedAt ?? session.expiresAt} />
       </p>
     </>
@@ -167,7 +167,7 @@ function requestOf({ sessionId, id }: Command, reason: string | undefined) {
 }
 
 function TimelineEntry({ event }: { event: TimelineEvent }) {
-  const { data, actor } = event;
+  const { data, actor, actorDetails } = event;
   const reason = typeof data?.reason === "string" ? data.reason : undefined;
   const type = viewedSession.value?.commands?.find((command) => command.id === event.commandId)?.type;
   return (
@@ -177,7 +177,7 @@ function TimelineEntry({ event }: { event: TimelineEvent }) {
       </p>
       <p class="fine">
         <Time at={event.time} /> by{" "}
-        <UserText>{actor ? (actor.kind === "device" ? "the device" : actor.id) : "system"}</UserText>
+        {actor?.kind === "device" ? "the device" : <Actor id={actor?.id ?? "system"} details={actorDetails} />}
         {reason && (
           <>
             : <UserText>{reason}</UserText>

@@ -71,6 +71,22 @@ export function UserText({ children }: { children: string }) {
   return <bdi>{escapeDeceptive(children)}</bdi>;
 }
 
+/**
+ * Shows who has acted: the name and the e-mail address, or else the id. Users may choose their
+ * names, so the id is always there, when the pointer is on the name.
+ */
+export function Actor({ id, details }: { id: string; details: ActorDetails | undefined }) {
+  const { name, email } = details ?? {};
+  const text = name && email ? `${name} <${email}>` : (email ?? name ?? id);
+  return (
+    <span title={id}>
+      <UserText>{text}</UserText>
+    </span>
+  );
+}
+
+type ActorDetails = NonNullable<Command["proposedByActor"]>;
+
 /** Shows an error, with the code and the request id that support staff need. */
 export function Problem({ error }: { error: unknown }) {
   if (error === undefined) return null;
@@ -107,7 +123,7 @@ export function Problem({ error }: { error: unknown }) {
 export function RecordedDecision({ of }: { of: Approval }) {
   return (
     <p>
-      {of.decision === "approved" ? "Approved" : "Rejected"} by <UserText>{of.decidedBy}</UserText>,{" "}
+      {of.decision === "approved" ? "Approved" : "Rejected"} by <Actor id={of.decidedBy} details={of.decidedByActor} />,{" "}
       <Time at={of.decidedAt} />
       {of.reason && (
         <>

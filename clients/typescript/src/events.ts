@@ -15,6 +15,8 @@ interface EventOf<T extends string, D> {
   /** The id of the request that caused the event. */
   requestId?: string;
   actor?: components["schemas"]["Actor"];
+  /** The actor with the name and the e-mail address of a user at that time. */
+  actorDetails?: components["schemas"]["ActorDetails"];
   data: D & { [more: string]: unknown };
 }
 

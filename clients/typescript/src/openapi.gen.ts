@@ -1800,6 +1800,7 @@ export interface components {
             /** @description The subject of the session, in words. */
             description?: string;
             createdBy: components["schemas"]["UserId"];
+            createdByActor?: components["schemas"]["ActorDetails"];
             /**
              * Format: date-time
              * @description The time at which the session was opened.
@@ -1873,6 +1874,7 @@ export interface components {
              */
             digest: string;
             proposedBy: components["schemas"]["UserId"];
+            proposedByActor?: components["schemas"]["ActorDetails"];
             reason?: components["schemas"]["Reason"];
             requestId: components["schemas"]["RequestId"];
             retryOf?: components["schemas"]["CommandId"];
@@ -1933,6 +1935,7 @@ export interface components {
         Approval: {
             decision: components["schemas"]["Decision"];
             decidedBy: components["schemas"]["UserId"];
+            decidedByActor?: components["schemas"]["ActorDetails"];
             /**
              * Format: date-time
              * @description The time of the decision.
@@ -2013,6 +2016,7 @@ export interface components {
              */
             time: string;
             actor?: components["schemas"]["Actor"];
+            actorDetails?: components["schemas"]["ActorDetails"];
             requestId?: components["schemas"]["RequestId"];
             deviceId?: components["schemas"]["DeviceId"];
             sessionId?: components["schemas"]["SessionId"];
@@ -2048,6 +2052,24 @@ export interface components {
             /** @description The id of the user or device; `system` for changes that the gateway makes by itself. */
             id: string;
         };
+        /**
+         * @description A user or device that has acted, or the gateway, with the name and the e-mail address of
+         *     a user for display. They are those of the user's token at the time of the act, and stay
+         *     as they were when the user changes them. Users may be able to choose their names, so only
+         *     `id` identifies the actor.
+         */
+        ActorDetails: {
+            kind: components["schemas"]["ActorKind"];
+            /** @description The id of the user or device; `system` for changes that the gateway makes by itself. */
+            id: string;
+            /**
+             * @description The name of the user. Absent if the token had none that can be displayed, for a device,
+             *     and if an earlier release has recorded the act.
+             */
+            name?: string;
+            /** @description The e-mail address of the user. Absent like `name`. */
+            email?: string;
+        };
         /** @description The origin that the ticket is valid for. The body is optional. */
         IssueTicketRequest: {
             /**
@@ -2075,6 +2097,7 @@ export interface components {
             kind: components["schemas"]["ConnectionKind"];
             deviceId?: components["schemas"]["DeviceId"];
             userId?: components["schemas"]["UserId"];
+            openedByActor?: components["schemas"]["ActorDetails"];
             /** @description The `User-Agent` of the client. */
             agent?: string;
             /**
@@ -2121,11 +2144,14 @@ export interface components {
         /** @description The user of a token, as the gateway sees the user. */
         Me: {
             userId: components["schemas"]["UserId"];
-            /** @description The claim `email` of the token, for display. Absent if the token has none that can be displayed. */
+            /**
+             * @description The claim `email` of the token, or the claim that the operator has configured, for
+             *     display. Absent if the token has none that can be displayed.
+             */
             email?: string;
             /**
              * @description The name of the user, for display: the claim `name`, or `full_name` or `name` in
-             *     `user_metadata`. Users may change it.
+             *     `user_metadata`, or the claim that the operator has configured. Users may change it.
              */
             name?: string;
             kind: components["schemas"]["UserKind"];
@@ -3910,6 +3936,12 @@ export interface operations {
                      *           "status": "active",
                      *           "description": "Telemetry stopped after the update",
                      *           "createdBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *           "createdByActor": {
+                     *             "kind": "user",
+                     *             "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *             "name": "Alice Lee",
+                     *             "email": "alice@example.com"
+                     *           },
                      *           "createdAt": "2025-11-22T20:14:50.000Z",
                      *           "expiresAt": "2025-11-22T21:14:50.000Z"
                      *         }
@@ -3972,6 +4004,12 @@ export interface operations {
                      *       "status": "active",
                      *       "description": "Telemetry stopped after the update",
                      *       "createdBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *       "createdByActor": {
+                     *         "kind": "user",
+                     *         "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *         "name": "Alice Lee",
+                     *         "email": "alice@example.com"
+                     *       },
                      *       "createdAt": "2025-11-22T20:14:50.000Z",
                      *       "expiresAt": "2025-11-22T21:14:50.000Z"
                      *     }
@@ -4018,6 +4056,12 @@ export interface operations {
                      *       "status": "active",
                      *       "description": "Telemetry stopped after the update",
                      *       "createdBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *       "createdByActor": {
+                     *         "kind": "user",
+                     *         "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *         "name": "Alice Lee",
+                     *         "email": "alice@example.com"
+                     *       },
                      *       "createdAt": "2025-11-22T20:14:50.000Z",
                      *       "expiresAt": "2025-11-22T21:14:50.000Z",
                      *       "commands": [
@@ -4036,6 +4080,12 @@ export interface operations {
                      *           "maxAttempts": 1,
                      *           "digest": "6b1f0c2f5a0d4e7f9c3b8a1d2e6f7081930a4b5c6d7e8f90a1b2c3d4e5f60718",
                      *           "proposedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *           "proposedByActor": {
+                     *             "kind": "user",
+                     *             "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *             "name": "Alice Lee",
+                     *             "email": "alice@example.com"
+                     *           },
                      *           "reason": "Telemetry stopped after the update",
                      *           "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *           "createdAt": "2025-11-22T20:15:30.000Z",
@@ -4095,6 +4145,12 @@ export interface operations {
                      *       "status": "closed",
                      *       "description": "Telemetry stopped after the update",
                      *       "createdBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *       "createdByActor": {
+                     *         "kind": "user",
+                     *         "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *         "name": "Alice Lee",
+                     *         "email": "alice@example.com"
+                     *       },
                      *       "createdAt": "2025-11-22T20:14:50.000Z",
                      *       "expiresAt": "2025-11-22T21:14:50.000Z",
                      *       "closedAt": "2025-11-22T20:20:00.000Z"
@@ -4156,6 +4212,12 @@ export interface operations {
                      *           "maxAttempts": 1,
                      *           "digest": "6b1f0c2f5a0d4e7f9c3b8a1d2e6f7081930a4b5c6d7e8f90a1b2c3d4e5f60718",
                      *           "proposedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *           "proposedByActor": {
+                     *             "kind": "user",
+                     *             "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *             "name": "Alice Lee",
+                     *             "email": "alice@example.com"
+                     *           },
                      *           "reason": "Telemetry stopped after the update",
                      *           "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *           "createdAt": "2025-11-22T20:15:30.000Z",
@@ -4168,6 +4230,12 @@ export interface operations {
                      *           "approval": {
                      *             "decision": "approved",
                      *             "decidedBy": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *             "decidedByActor": {
+                     *               "kind": "user",
+                     *               "id": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *               "name": "Bob Ray",
+                     *               "email": "bob@example.com"
+                     *             },
                      *             "decidedAt": "2025-11-22T20:16:02.551Z",
                      *             "reason": "agreed with the site"
                      *           },
@@ -4235,6 +4303,12 @@ export interface operations {
                      *       "maxAttempts": 1,
                      *       "digest": "6b1f0c2f5a0d4e7f9c3b8a1d2e6f7081930a4b5c6d7e8f90a1b2c3d4e5f60718",
                      *       "proposedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *       "proposedByActor": {
+                     *         "kind": "user",
+                     *         "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *         "name": "Alice Lee",
+                     *         "email": "alice@example.com"
+                     *       },
                      *       "reason": "Telemetry stopped after the update",
                      *       "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *       "createdAt": "2025-11-22T20:15:30.000Z",
@@ -4296,6 +4370,12 @@ export interface operations {
                      *       "maxAttempts": 1,
                      *       "digest": "6b1f0c2f5a0d4e7f9c3b8a1d2e6f7081930a4b5c6d7e8f90a1b2c3d4e5f60718",
                      *       "proposedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *       "proposedByActor": {
+                     *         "kind": "user",
+                     *         "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *         "name": "Alice Lee",
+                     *         "email": "alice@example.com"
+                     *       },
                      *       "reason": "Telemetry stopped after the update",
                      *       "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *       "createdAt": "2025-11-22T20:15:30.000Z",
@@ -4308,6 +4388,12 @@ export interface operations {
                      *       "approval": {
                      *         "decision": "approved",
                      *         "decidedBy": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *         "decidedByActor": {
+                     *           "kind": "user",
+                     *           "id": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *           "name": "Bob Ray",
+                     *           "email": "bob@example.com"
+                     *         },
                      *         "decidedAt": "2025-11-22T20:16:02.551Z",
                      *         "reason": "agreed with the site"
                      *       },
@@ -4387,6 +4473,12 @@ export interface operations {
                      *       "maxAttempts": 1,
                      *       "digest": "6b1f0c2f5a0d4e7f9c3b8a1d2e6f7081930a4b5c6d7e8f90a1b2c3d4e5f60718",
                      *       "proposedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *       "proposedByActor": {
+                     *         "kind": "user",
+                     *         "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *         "name": "Alice Lee",
+                     *         "email": "alice@example.com"
+                     *       },
                      *       "reason": "Telemetry stopped after the update",
                      *       "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *       "createdAt": "2025-11-22T20:15:30.000Z",
@@ -4466,6 +4558,12 @@ export interface operations {
                      *       "maxAttempts": 1,
                      *       "digest": "6b1f0c2f5a0d4e7f9c3b8a1d2e6f7081930a4b5c6d7e8f90a1b2c3d4e5f60718",
                      *       "proposedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *       "proposedByActor": {
+                     *         "kind": "user",
+                     *         "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *         "name": "Alice Lee",
+                     *         "email": "alice@example.com"
+                     *       },
                      *       "reason": "Telemetry stopped after the update",
                      *       "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *       "createdAt": "2025-11-22T20:15:30.000Z",
@@ -4531,6 +4629,12 @@ export interface operations {
                      *         "maxAttempts": 1,
                      *         "digest": "6b1f0c2f5a0d4e7f9c3b8a1d2e6f7081930a4b5c6d7e8f90a1b2c3d4e5f60718",
                      *         "proposedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *         "proposedByActor": {
+                     *           "kind": "user",
+                     *           "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *           "name": "Alice Lee",
+                     *           "email": "alice@example.com"
+                     *         },
                      *         "reason": "Telemetry stopped after the update",
                      *         "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *         "createdAt": "2025-11-22T20:15:30.000Z",
@@ -4541,6 +4645,12 @@ export interface operations {
                      *         "approval": {
                      *           "decision": "approved",
                      *           "decidedBy": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *           "decidedByActor": {
+                     *             "kind": "user",
+                     *             "id": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *             "name": "Bob Ray",
+                     *             "email": "bob@example.com"
+                     *           },
                      *           "decidedAt": "2025-11-22T20:16:02.551Z",
                      *           "reason": "agreed with the site"
                      *         }
@@ -4601,6 +4711,12 @@ export interface operations {
                      *           "actor": {
                      *             "kind": "user",
                      *             "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90"
+                     *           },
+                     *           "actorDetails": {
+                     *             "kind": "user",
+                     *             "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *             "name": "Alice Lee",
+                     *             "email": "alice@example.com"
                      *           },
                      *           "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *           "deviceId": "dev_7k01jd3q8zv6m4y2x9n5t0c8hbra",
@@ -4668,6 +4784,12 @@ export interface operations {
                      *           "maxAttempts": 1,
                      *           "digest": "6b1f0c2f5a0d4e7f9c3b8a1d2e6f7081930a4b5c6d7e8f90a1b2c3d4e5f60718",
                      *           "proposedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *           "proposedByActor": {
+                     *             "kind": "user",
+                     *             "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *             "name": "Alice Lee",
+                     *             "email": "alice@example.com"
+                     *           },
                      *           "reason": "Telemetry stopped after the update",
                      *           "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *           "createdAt": "2025-11-22T20:15:30.000Z",
@@ -4790,6 +4912,10 @@ export interface operations {
                      *           "id": "con_3FYMTQ7KJ2VCX5LWAHB6NEUZDO",
                      *           "kind": "device",
                      *           "deviceId": "dev_7k01jd3q8zv6m4y2x9n5t0c8hbra",
+                     *           "openedByActor": {
+                     *             "kind": "device",
+                     *             "id": "dev_7k01jd3q8zv6m4y2x9n5t0c8hbra"
+                     *           },
                      *           "agent": "fieldgate-agent/1.4.0",
                      *           "since": "2025-11-22T20:12:44.310Z"
                      *         },
@@ -4797,6 +4923,12 @@ export interface operations {
                      *           "id": "con_Q5GZW2RKTHXN7VDLB4MPOA3EYU",
                      *           "kind": "customer",
                      *           "userId": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *           "openedByActor": {
+                     *             "kind": "user",
+                     *             "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *             "name": "Alice Lee",
+                     *             "email": "alice@example.com"
+                     *           },
                      *           "agent": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
                      *           "since": "2025-11-22T20:14:41.905Z"
                      *         }

@@ -19,6 +19,7 @@ test("socket delivers events as they happen, with their types", async () => {
   assert.equal(sessionId, session.id);
   assert.equal(event.room, `device:${device.id}`);
   assert.equal(event.actor?.id, "alice");
+  assert.deepEqual(event.actorDetails, { kind: "user", id: "alice", email: "alice@example.com" });
 });
 
 test("socket authenticates with a subprotocol", async () => {
