@@ -58,6 +58,10 @@ func diagnoseIssuer(ctx context.Context, cfg Config) []diagnosis.Finding {
 	if used.JWKSURL != "" && len(used.Issuers) == 0 {
 		findings = append(findings, diagnosis.Warn("issuer name", "tokens of any issuer with these keys are accepted: set FIELDGATE_JWT_ISSUER"))
 	}
+	if used.JWKSURL != "" && len(used.HS256Secret) > 0 {
+		findings = append(findings, diagnosis.Warn("issuer keys",
+			"tokens that are signed with FIELDGATE_JWT_SECRET are accepted too, even if the issuer has revoked the secret: remove it once no such token is in use"))
+	}
 	if cfg.HealthURL == "" {
 		return findings
 	}

@@ -200,6 +200,9 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 	if cfg.JWKSURL != "" && len(cfg.Issuers) == 0 {
 		g.log.Warn("accepting tokens of any issuer with these keys, because FIELDGATE_JWT_ISSUER names none")
 	}
+	if cfg.JWKSURL != "" && len(cfg.HS256Secret) > 0 {
+		g.log.Warn("accepting tokens that are signed with FIELDGATE_JWT_SECRET beside those that are signed with the issuer's keys, until you remove it: the issuer cannot revoke it here")
+	}
 	cfg.Fetched = countKeyFetches(g.registry)
 	return customer.NewVerifier(cfg)
 }

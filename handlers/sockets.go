@@ -101,7 +101,8 @@ func (s *Server) OpenCustomerSocket(ctx context.Context, _ generated.OpenCustome
 	user := new(socketUser)
 	user.Store(&p)
 	return s.open(ctx, realtime.OpenRequest{
-		Tenant: p.Tenant, User: p.UserID, Names: callerNames(ctx), ExpiresAt: p.ExpiresAt, Verify: s.userVerifier(user),
+		Tenant: p.Tenant, User: p.UserID, Names: callerNames(ctx), ExpiresAt: p.ExpiresAt,
+		Verify: s.userVerifier(user),
 		Serve: func(ctx context.Context, socket *realtime.Socket, f realtime.Frame) (any, error) {
 			return s.customerFrame(frameContext(ctx, f), socket, user, f)
 		},

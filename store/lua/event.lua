@@ -11,6 +11,13 @@ local TIMELINE_PARTS = 30
 -- passed.
 local SYSTEM = 'system'
 
+-- append_event adds an event to the tenant's stream and its type to the reply. It returns the id of
+-- the event.
+local function append_event(stream_key, kind, fields)
+  recorded[#recorded + 1] = kind
+  return redis.call('XADD', stream_key, 'MAXLEN', '~', STREAM_LENGTH, '*', unpack(fields))
+end
+
 -- add_field appends a field to the fields of an event, unless its value is absent.
 local function add_field(fields, name, value)
   if value and value ~= '' then
@@ -28,13 +35,6 @@ local function keep_timeline(device)
   if left < device.retention or left > longest then
     redis.call('PEXPIRE', device.timeline, ms(longest))
   end
-end
-
--- append_event adds an event to the tenant's stream and its type to the reply. It returns the id of
--- the event.
-local function append_event(stream_key, kind, fields)
-  recorded[#recorded + 1] = kind
-  return redis.call('XADD', stream_key, 'MAXLEN', '~', STREAM_LENGTH, '*', unpack(fields))
 end
 
 -- emit_tenant records an event of a tenant that concerns no device, wakes the instances and adds the
