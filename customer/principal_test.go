@@ -41,6 +41,7 @@ func TestPrincipal_MatchesToken(t *testing.T) {
 		Name:      "Alice Ångström",
 		Assurance: customer.AAL2,
 		ClientID:  "https://app.example.com/client",
+		IssuedAt:  clk.Now().UTC(),
 	}
 	storetest.RequireFilled(t, expected, map[string]string{"SoleUser": "the tenant is shared"})
 	require.Equal(t, expected, requireAccepted(t, v, token))

@@ -67,6 +67,10 @@ func fillComposite(v reflect.Value, n *int) {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		fill(v.Elem(), n)
+	case reflect.Func:
+		v.Set(reflect.MakeFunc(v.Type(), nil))
+	case reflect.Interface:
+		v.Set(reflect.ValueOf(fmt.Sprintf("value-%d", *n)))
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		fill(v.Index(0), n)

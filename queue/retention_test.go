@@ -158,7 +158,9 @@ func TestTimeline_ExpiresAfterRetention(t *testing.T) {
 		const kept = 30 * time.Hour
 		f := newFixture(t, s, retention(kept))
 		for _, left := range []time.Duration{time.Hour, kept - time.Minute, kept + 10*time.Minute, 40 * kept} {
-			f.do(func(ctx context.Context, c store.Client) error { return c.PExpire(ctx, f.device.TimelineKey(), left).Err() })
+			f.do(func(ctx context.Context, c store.Client) error {
+				return c.PExpire(ctx, f.device.TimelineKey(), left).Err()
+			})
 			f.propose(auto)
 			f.do(func(ctx context.Context, c store.Client) error {
 				now := c.PTTL(ctx, f.device.TimelineKey()).Val()

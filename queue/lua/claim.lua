@@ -104,6 +104,10 @@ local refused = check_login(device.record, device.tenant, now, 14, 10)
 if refused then
   return refused
 end
+-- Without a login to check, a suspended device still claims nothing.
+if ARGV[10] == '' and redis.call('HGET', device.record, 'status') == 'suspended' then
+  return refuse('unauthorized', 'device_inactive')
+end
 local answer
 answer, refused = recall(memory_key, fingerprint)
 if refused then

@@ -1,0 +1,31 @@
+package supabase_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	client "github.com/fieldgate/fieldgate/clients/go"
+)
+
+// TestCutOff_EndsTokensAtOnce cuts a user off whose token the project cannot revoke.
+func TestCutOff_EndsTokensAtOnce(t *testing.T) {
+	t.Parallel()
+	p := startProject(t)
+	g := p.serve()
+	alice, bob := p.member("alice@example.com", "acme", "admin"), p.member("bob@example.com", "acme", "approver")
+	other := p.signIn("bob@example.com")
+	p.admin("PUT", "/users/"+bob.User.ID, object{"ban_duration": "24h"}, nil)
+	g.me(bob.AccessToken)
+
+	_, err := g.user(alice.AccessToken).CutOff(t.Context(), client.CutOffRequest{Kind: "user", ID: bob.User.ID})
+	require.NoError(t, err)
+	for _, token := range []string{bob.AccessToken, other.AccessToken} {
+		eventually(t, "the token is refused", func() bool {
+			_, err := g.user(token).Me(t.Context())
+			return client.CodeOf(err) == "unauthorized"
+		})
+	}
+	g.requireLogged(`"reason":"cut_off"`)
+	g.me(alice.AccessToken)
+}
