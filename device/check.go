@@ -27,8 +27,8 @@ type Principal struct {
 	// suspended or decommissioned, or that its logins were revoked.
 	ExpiresAt time.Time
 
-	// Login is the check of the login by the transition that the request causes. If Recall or
-	// Next returned the principal, no script has checked the login before.
+	// Login is the check of the login by the transition that the request causes. If Recall
+	// returned the principal, no script has checked the login before.
 	Login *store.LoginCheck
 }
 
@@ -95,12 +95,8 @@ func (r *Registry) Recall(token string, cost int) (Principal, bool) {
 	return Principal{Tenant: tenant, DeviceID: id, Login: r.loginCheck(hash, cost)}, true
 }
 
-// Next returns the principal for a further request with the login of p, such as a frame of its
-// socket. As after Recall, the login may have ended.
-func (r *Registry) Next(p Principal, cost int) Principal {
-	p.Login = r.loginCheck(p.Login.Login, cost)
-	return p
-}
+// Forget makes the next request with a login token ask the store, as if Check had not verified it.
+func (r *Registry) Forget(token string) { r.known.Forget(hashOf(token)) }
 
 // loginCheck returns the check of a login for one request.
 func (r *Registry) loginCheck(hash string, cost int) *store.LoginCheck {

@@ -128,6 +128,6 @@ func startGateway(t testing.TB) (url, issuer string) {
 			response.Body.Close()
 		}
 		return err == nil && response.StatusCode == http.StatusOK
-	}, 10*time.Second, 10*time.Millisecond, "the gateway did not start")
+	}, time.Minute, 10*time.Millisecond, "the gateway did not start")
 	return "http://" + addr, "http://" + issuerAddr
 }

@@ -92,7 +92,11 @@ func (g *Gateway) checkLogin(ctx context.Context, token string) (principal devic
 // the calling device yet, confirm checks it, so that a login that has ended gets no other answer.
 func (g *Gateway) confirm(ctx context.Context, token string, err error) error {
 	caller, ok := device.FromContext(ctx)
-	if !ok || caller.Login.Made() || ctx.Err() != nil {
+	if !ok || caller.Login.Made() {
+		return err
+	}
+	if ctx.Err() != nil {
+		g.devices.Forget(token) // the next request of the login asks the store first
 		return err
 	}
 	if _, refused := g.checkLogin(ctx, token); refused != nil {

@@ -80,7 +80,7 @@ const commandsPerDevice = 20
 // invariants in the store.
 func (g *Gateway) reconcileConfig() store.ReconcileConfig {
 	return store.ReconcileConfig{
-		Every: g.cfg.ReconcileInterval, BatchSize: g.cfg.ReconcileDevices,
+		Every: g.cfg.ReconcileInterval, BatchSize: g.cfg.ReconcileDevices, Retention: g.cfg.Retention,
 		Tenant: func(ctx context.Context, tenant string) error {
 			return errors.Join(g.queue.ReconcileInbox(ctx, tenant), g.quotas.ReconcileTenant(ctx, tenant))
 		},

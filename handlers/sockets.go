@@ -56,7 +56,13 @@ func (s *Server) OpenDeviceSocket(ctx context.Context, _ generated.OpenDeviceSoc
 	return s.open(ctx, realtime.OpenRequest{
 		Tenant: p.Tenant, Device: p.DeviceID, Verify: s.deviceVerifier(token, p.ExpiresAt),
 		Serve: func(ctx context.Context, _ *realtime.Socket, f realtime.Frame) (any, error) {
-			caller := s.devices.Next(p, 1)
+			caller, known := s.devices.Recall(token, 1)
+			if !known { // the store has refused an earlier frame
+				var err error
+				if caller, err = s.devices.Check(ctx, token); err != nil {
+					return nil, err
+				}
+			}
 			data, err := s.deviceFrame(device.NewContext(frameContext(ctx, f), caller), f)
 			return data, s.confirm(ctx, token, caller, err)
 		},

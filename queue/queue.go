@@ -144,6 +144,7 @@ func New(cfg Config) *Queue {
 func (q *Queue) HandleWake(w store.Wake) {
 	switch {
 	case w == store.Wake{}:
+		q.clock.forget() // another server may have taken over
 		q.waiters.wakeAll()
 	case w.LoginEnded:
 		q.waiters.wakeDevice(w.DeviceID)

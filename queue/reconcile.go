@@ -67,9 +67,9 @@ func (q *Queue) reconcile(ctx context.Context, d store.Device, entries []string)
 // "<session>:<command>" or ":<command>". It returns the violations and the ids of the commands
 // that the script has quarantined.
 func (q *Queue) compare(ctx context.Context, script *store.Script, d store.Device, entries []string) (quarantined string, found []store.Violation, err error) {
-	args := make([]any, len(entries))
-	for i := range entries {
-		args[i] = entries[i]
+	args := []any{q.store.KeepsLonger()}
+	for _, entry := range entries {
+		args = append(args, entry)
 	}
 	reply, err := q.store.Run(ctx, script, d.Keys(), store.NewScope(d, store.ActorSystem, "", q.cfg.Retention).Args(args...)...)
 	if err != nil {

@@ -116,7 +116,7 @@ func (s *Service) reconcile(ctx context.Context, d store.Device, id string) erro
 // compare runs reconcile_session.lua, or the check of the same script, on a session. It returns
 // the violations.
 func (s *Service) compare(ctx context.Context, script *store.Script, d store.Device, id string) (found []store.Violation, err error) {
-	reply, err := s.store.Run(ctx, script, recordKeys(d, id), store.NewScope(d, store.ActorSystem, "", s.retention).Args(id)...)
+	reply, err := s.store.Run(ctx, script, recordKeys(d, id), store.NewScope(d, store.ActorSystem, "", s.retention).Args(id, s.store.KeepsLonger())...)
 	if err != nil {
 		return nil, err
 	}

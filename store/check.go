@@ -29,7 +29,7 @@ func (s *Store) check(ctx context.Context, sets []*Scripts) error {
 	}
 	if s.Embedded() {
 		s.log.Warn("using the embedded store: its data ends with this process")
-		return s.checkMeta(ctx)
+		return s.checkMeta(ctx, nil)
 	}
 	if err := s.eachMaster(ctx, s.checkServer); err != nil {
 		return err
@@ -37,8 +37,7 @@ func (s *Store) check(ctx context.Context, sets []*Scripts) error {
 	if err := s.checkChannel(ctx); err != nil {
 		return err
 	}
-	s.loadScripts(ctx, sets)
-	return s.checkMeta(ctx)
+	return s.checkMeta(ctx, sets)
 }
 
 // checkChannel returns an error if the user of Redis may not publish wake-ups. A script that

@@ -141,6 +141,7 @@ func (s *Store) readDue(ctx context.Context, from []Partition) (map[Partition][]
 			case at > now.UnixMilli():
 				s.due.set(p, asked.Add(time.Duration(at-now.UnixMilli())*time.Millisecond))
 			default:
+				s.due.mark(p) // another instance may settle the member meanwhile
 				passed = append(passed, p)
 				continue
 			}

@@ -53,7 +53,7 @@ type meta map[string]string
 // checkMeta writes the values of metaKey if they are missing. It returns an error if this
 // instance must not use the store. When several instances start at once, all of them use the
 // values that were written first.
-func (s *Store) checkMeta(ctx context.Context) error {
+func (s *Store) checkMeta(ctx context.Context, sets []*Scripts) error {
 	found, err := s.readMeta(ctx)
 	if err != nil {
 		return err
@@ -74,6 +74,7 @@ func (s *Store) checkMeta(ctx context.Context) error {
 	if len(found) == 0 && !s.Embedded() {
 		s.log.Warn("created a new store: it holds no devices and no commands", "storeId", stored["store_id"])
 	}
+	s.loadScripts(ctx, sets) // not into a store that is refused
 	return s.writeCanary(ctx, found)
 }
 

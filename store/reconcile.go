@@ -33,6 +33,9 @@ type ReconcileConfig struct {
 	// BatchSize is the number of devices in a batch. Default: DefaultReconcileDevices.
 	BatchSize int
 
+	// Retention, if set, is recorded before each batch: see RecordRetention.
+	Retention time.Duration
+
 	// Tenant, if set, checks the records of a tenant that belong to no device.
 	Tenant func(ctx context.Context, tenant string) error
 
@@ -73,6 +76,9 @@ func (s *Store) ReconcileOnce(ctx context.Context, cfg ReconcileConfig) (done bo
 	from, err := s.loadCursor(ctx)
 	if err != nil {
 		return false, fmt.Errorf("reading the reconciler's cursor: %w", err)
+	}
+	if cfg.Retention > 0 {
+		s.RecordRetention(ctx, cfg.Retention)
 	}
 	b := &batch{store: s, ReconcileConfig: cfg, cursor: from, left: cfg.BatchSize}
 	if b.left == 0 {

@@ -13,17 +13,37 @@ import (
 // fieldRetention is the field of metaKey with the retention of the gateway, in milliseconds.
 const fieldRetention = "retention"
 
+// shortenAfter is the time after which a changed retention applies to what has ended already. An
+// instance with another retention, for example one that was started without its settings, records
+// its own meanwhile. It then deletes nothing that the others keep.
+const shortenAfter = 10 * time.Minute
+
+// recordRetentionScript runs in a full store too, because a shorter retention frees memory.
+var recordRetentionScript = ownScripts.Script("lua/record_retention.lua")
+
 // RecordRetention records the retention of the gateway, for programs that change the store without
-// the gateway's settings. A failure is only logged: a full store refuses the write, and an instance
-// must be able to start then.
+// the gateway's settings, and for KeepsLonger. A failure is only logged.
 func (s *Store) RecordRetention(ctx context.Context, retention time.Duration) {
-	stored, err := s.Retention(ctx)
-	if err == nil && stored == retention {
+	reply, err := s.Run(ctx, recordRetentionScript, []string{metaKey}, retention.Milliseconds())
+	if err != nil {
+		s.log.WarnContext(ctx, "recording the retention in the store failed", "error", err)
 		return
 	}
-	if err := s.client.HSet(ctx, metaKey, fieldRetention, retention.Milliseconds()).Err(); err != nil {
-		s.log.WarnContext(ctx, "recording the retention in the store failed", "error", err)
+	before := time.Duration(reply.Int(2)) * time.Millisecond
+	if before != retention && before != 0 {
+		s.log.WarnContext(ctx, "recorded another retention than before; all instances must have the same", "retention", retention, "before", before)
 	}
+	s.keepsLonger.Store(time.Duration(reply.Int(3))*time.Millisecond < shortenAfter)
+}
+
+// KeepsLonger returns "1" if records that have ended may still have the time of a longer
+// retention, because the retention has changed lately or instances have different ones. Otherwise it
+// returns "". Scripts that reconcile take it as an argument.
+func (s *Store) KeepsLonger() string {
+	if s.keepsLonger.Load() {
+		return "1"
+	}
+	return ""
 }
 
 // ErrNoRetention is returned for a store that only earlier versions have used.

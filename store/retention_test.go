@@ -26,7 +26,21 @@ func TestRetention_IsThatOfTheGateway(t *testing.T) {
 		require.Equal(t, retention, found)
 	}
 
-	require.NoError(t, server.Client(t).ConfigSet(t.Context(), "maxmemory", "1").Err())
+	require.Contains(t, log.String(), "all instances must have the same")
+	require.Equal(t, "1", s.KeepsLonger(), "a shorter retention applies at once")
+
+	client := server.Client(t)
+	require.NoError(t, client.ConfigSet(t.Context(), "maxmemory", "1").Err())
 	s.RecordRetention(t.Context(), 2*time.Hour)
-	require.Contains(t, log.String(), "recording the retention in the store failed")
+	found, err := s.Retention(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 2*time.Hour, found, "a full store does not record a retention")
+	require.NoError(t, client.ConfigSet(t.Context(), "maxmemory", "0").Err())
+
+	require.NoError(t, client.HSet(t.Context(), "fg:meta", "retention_since", time.Now().Add(-11*time.Minute).UnixMilli()).Err())
+	s.RecordRetention(t.Context(), 2*time.Hour)
+	require.Empty(t, s.KeepsLonger())
+	s.RecordRetention(t.Context(), time.Hour) // by an instance with other settings
+	s.RecordRetention(t.Context(), 2*time.Hour)
+	require.Equal(t, "1", s.KeepsLonger(), "an instance with a shorter retention applies it")
 }

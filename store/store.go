@@ -132,16 +132,18 @@ type Store struct {
 	watchEvery     time.Duration // interval between two checks of Watch
 	sweepAllEvery  time.Duration // interval between two sweeps of all partitions
 	due            dueTimes
-	paused         atomic.Bool  // the sweeper and the reconciler do nothing; see Watch
-	id             string       // Config.StoreID
-	development    bool         // Config.Development
-	existing       bool         // Config.Existing
-	readOnly       bool         // Config.ReadOnly
-	replied        atomic.Int64 // time of the last reply of the server, in Unix nanoseconds
-	hashKey        []byte
-	functions      functions
-	dialer         dialer // opens the connections of client and reads
-	close          func() error
+
+	keepsLonger atomic.Bool  // a shorter retention does not apply yet to what has ended
+	paused      atomic.Bool  // the sweeper and the reconciler do nothing; see Watch
+	id          string       // Config.StoreID
+	development bool         // Config.Development
+	existing    bool         // Config.Existing
+	readOnly    bool         // Config.ReadOnly
+	replied     atomic.Int64 // time of the last reply of the server, in Unix nanoseconds
+	hashKey     []byte
+	functions   functions
+	dialer      dialer // opens the connections of client and reads
+	close       func() error
 }
 
 // Connect opens the store and checks the server's version, eviction policy and

@@ -52,7 +52,7 @@ func (n *night) serveFrom(t testing.TB, m machine) {
 	n.metrics = "http://" + addr
 	n.process, n.url = serve(t, "FIELDGATE_REDIS_URL="+m.url(), "FIELDGATE_SUPABASE_URL="+n.iss.URL(),
 		"FIELDGATE_METRICS_ADDR="+addr, "FIELDGATE_DRAIN_DELAY=1ms", "FIELDGATE_DRAIN_WINDOW=1ms",
-		"FIELDGATE_RECONCILE_INTERVAL=1s")
+		"FIELDGATE_RECONCILE_INTERVAL=1s", "FIELDGATE_LOG_DELAY=0")
 	n.party = newParty(t, n.iss, n.url)
 }
 

@@ -2,7 +2,8 @@
 -- repairs the differences.
 -- KEYS[1..13]  the device's key set
 -- ARGV[1..5]   the scope of the call
--- ARGV[6...]   where a command was found: "<session>:<command>" in the index of commands by
+-- ARGV[6]      "1" if a finished command may have the time of a longer retention, or ""
+-- ARGV[7...]   where a command was found: "<session>:<command>" in the index of commands by
 --              session, ":<command>" in any other structure
 -- Returns {"ok", events, quarantined ids, {{damage, structure, status, command id}...}}:
 --       the damage is "missing", "left" (a superfluous entry) or "misplaced"; the status is
@@ -16,7 +17,8 @@
 --@include store/reply
 --@include command
 local device = device_at(1, 1)
-local FOUND = DEVICE_ARGS + 1 -- index of the first entry in ARGV
+local keeps_longer = ARGV[DEVICE_ARGS + 1] == '1'
+local FOUND = DEVICE_ARGS + 2 -- index of the first entry in ARGV
 local now = clock()
 local damages = {}
 local newest = { seq = 0 } -- command with the highest sequence number
@@ -62,10 +64,10 @@ end
 -- repair_due repairs the command's entry in the due index. The time of the entry may be too
 -- early, but not too late. For a finished command, a time that is too late is no damage: the
 -- configured retention was longer when the command ended. The command then gets the time of the
--- retention of now, so that shortening it frees memory.
+-- retention of now, so that shortening it frees memory, unless keeps_longer.
 local function repair_due(id, c)
   local due = read_due(device, 'command', id)
-  if due and (tonumber(due) or math.huge) <= next_deadline(device, c) then
+  if due and ((tonumber(due) or math.huge) <= next_deadline(device, c) or keeps_longer and FINAL[c.status]) then
     return
   end
   schedule(device, id, c)

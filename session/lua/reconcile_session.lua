@@ -6,6 +6,7 @@
 -- KEYS[16]     the device's index of sessions
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      session id
+-- ARGV[7]      "1" if an ended session may have the time of a longer retention, or ""
 -- Returns {"ok", events, {damage...}}
 -- Guarantees that each repair follows the session's record, and that a session without a
 -- record never blocks its device. If nothing is damaged it reports nothing.
@@ -17,7 +18,7 @@
 --@include session
 local device = device_at(1, 1)
 local session_key, tenant_index_key, device_index_key = KEYS[14], KEYS[15], KEYS[16]
-local id = ARGV[6]
+local id, keeps_longer = ARGV[6], ARGV[7] == '1'
 local now = clock()
 local damages = {}
 
@@ -38,10 +39,10 @@ end
 
 -- repair_due ensures that the session is in the due index, with a time no later than deadline, so
 -- that the sweeper settles it. A later time of an ended session is no damage: the configured
--- retention was longer when it ended.
+-- retention was longer when it ended. It stays if keeps_longer.
 local function repair_due(deadline, ended)
   local due = read_due(device, 'session', id)
-  if due and (tonumber(due) or math.huge) <= deadline then
+  if due and ((tonumber(due) or math.huge) <= deadline or ended and keeps_longer) then
     return
   end
   set_due(device, 'session', id, deadline)

@@ -7,6 +7,7 @@
 -- Guarantees that an entry is restored once, and that the time of a member that is in the due
 -- index stays.
 --@include store/base
+--@include store/due
 --@include store/entry
 --@include store/reply
 local due_key, quarantine_key = KEYS[1], KEYS[2]
