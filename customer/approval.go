@@ -16,8 +16,8 @@ const (
 // assuranceLevels are the values of Principal.Assurance in ascending order.
 var assuranceLevels = []string{AAL1, AAL2, "aal3"}
 
-// ApprovalRules are the rules for the tokens with which users approve commands, in addition
-// to the role. Every token that may be used for reading may be used to reject a command.
+// ApprovalRules are the rules for the tokens with which users approve commands and cut users off,
+// in addition to the role. Every token that may be used for reading may be used to reject a command.
 type ApprovalRules struct {
 	// Assurance is the least assurance level, AAL1 or AAL2. With AAL1, a token need not have a
 	// level. Default: AAL1.
@@ -30,15 +30,28 @@ type ApprovalRules struct {
 // Check returns nil if the principal's token may be used to approve a command. Errors:
 // client_not_allowed, and step_up_required, which a sign-in with a second factor remedies.
 func (r ApprovalRules) Check(p Principal) error {
+	return r.check(p,
+		"This application may not approve commands for its user: approve in the console, or ask the operator to allow the application.",
+		"Approving a command requires a sign-in with a second factor: verify your second factor and try again.")
+}
+
+// CheckCutOff is like Check for a token that is used to cut a user off. The rules are the same: who
+// could cut off with less would have the tenant without its other admins.
+func (r ApprovalRules) CheckCutOff(p Principal) error {
+	return r.check(p,
+		"This application may not cut off users for its user: sign in directly, or ask the operator to allow the application.",
+		"Cutting a user off requires a sign-in with a second factor: verify your second factor and try again.")
+}
+
+// check applies the rules. The details are those of its errors.
+func (r ApprovalRules) check(p Principal, notAllowed, stepUp string) error {
 	if p.ClientID != "" && !slices.Contains(r.Clients, p.ClientID) {
-		return fieldgate.Refuse(fieldgate.CodeClientNotAllowed,
-			"This application may not approve commands for its user: approve in the console, or ask the operator to allow the application.")
+		return fieldgate.Refuse(fieldgate.CodeClientNotAllowed, notAllowed)
 	}
 	if r.Assurance != AAL2 || slices.Index(assuranceLevels, p.Assurance) >= slices.Index(assuranceLevels, AAL2) {
 		return nil
 	}
-	refused := fieldgate.Refuse(fieldgate.CodeStepUpRequired,
-		"Approving a command requires a sign-in with a second factor: verify your second factor and try again.")
+	refused := fieldgate.Refuse(fieldgate.CodeStepUpRequired, stepUp)
 	refused.Assurance = AAL2
 	return refused
 }

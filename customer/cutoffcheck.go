@@ -3,6 +3,8 @@ package customer
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -32,10 +34,15 @@ type cutOffRead struct {
 	err  error         // set before done is closed
 }
 
-// EarliestCutOff returns the earliest time at which a cut-off refuses the principal. The issuer's
-// clock may be ahead by the leeway, so a token counts as issued before a cut-off up to that long
-// after it. A principal without an issue time is refused by every cut-off.
-func (p Principal) EarliestCutOff() time.Time { return p.IssuedAt.Add(-maxLeeway) }
+// cutOffLeeway is the time by which the issuer's clock may be ahead of the store's, which tells the
+// time of a cut-off. The issuer's clock may be ahead of the gateway's by the leeway, and the
+// gateway's ahead of the store's by as much.
+const cutOffLeeway = 2 * maxLeeway
+
+// EarliestCutOff returns the earliest time at which a cut-off refuses the principal. A token counts
+// as issued before a cut-off up to the leeway after it, because the issuer's clock may be ahead. A
+// principal without an issue time is refused by every cut-off.
+func (p Principal) EarliestCutOff() time.Time { return p.IssuedAt.Add(-cutOffLeeway) }
 
 // Check returns nil if the principal is not cut off. Errors: unauthorized with the reason cut_off,
 // and store_unavailable if the cut-offs are not known and cannot be read. It calls the store only if
@@ -93,11 +100,18 @@ func (c *CutOffs) startOrJoin(ctx context.Context, p store.Partition) *cutOffRea
 	return read
 }
 
-// Run keeps the views of all partitions up to date until the context ends. Of several failures in a
-// row, only the first is logged.
+// gatherFor is the time for which Run waits between two reads. Wake-ups that arrive meanwhile are
+// handled by the same read, so that a tenant that cuts off without a pause causes few reads.
+const gatherFor = 100 * time.Millisecond
+
+// Run keeps the views up to date until the context ends: that of one partition after a wake-up for a
+// tenant, and those of all partitions every PollEvery. Of several failures in a row, only the first
+// is logged.
 func (c *CutOffs) Run(ctx context.Context) {
-	for failed := false; ctx.Err() == nil; c.pause(ctx) {
-		err := c.refresh(ctx, allPartitions())
+	poll := time.NewTicker(c.cfg.PollEvery)
+	defer poll.Stop()
+	for partitions, failed := allPartitions(), false; ctx.Err() == nil; partitions = c.pause(ctx, poll.C) {
+		err := c.refresh(ctx, partitions)
 		if err != nil && !failed && ctx.Err() == nil {
 			c.cfg.Logger.WarnContext(ctx, "reading the cut-offs of users failed; retrying", "error", err)
 		}
@@ -105,26 +119,44 @@ func (c *CutOffs) Run(ctx context.Context) {
 	}
 }
 
-// pause waits for a wake-up, and at most for PollEvery.
-func (c *CutOffs) pause(ctx context.Context) {
-	timer := time.NewTimer(c.cfg.PollEvery)
-	defer timer.Stop()
+// pause waits until it is time for the next read, and returns the partitions to read.
+func (c *CutOffs) pause(ctx context.Context, poll <-chan time.Time) []store.Partition {
+	store.Sleep(ctx, gatherFor)
 	select {
 	case <-ctx.Done():
-	case <-timer.C:
+	case <-poll:
+		return allPartitions()
 	case <-c.woken:
 	}
+	return c.takePending()
+}
+
+// takePending returns the partitions that had wake-ups since the last call.
+func (c *CutOffs) takePending() []store.Partition {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	taken := slices.Collect(maps.Keys(c.pending))
+	clear(c.pending)
+	return taken
 }
 
 // HandleWake handles a wake-up from the store. The process must call it with every wake-up. The
 // zero Wake means that wake-ups may have been lost. HandleWake does not block.
 func (c *CutOffs) HandleWake(w store.Wake) {
-	if w.CutOff || w == (store.Wake{}) {
-		c.wake()
+	if w == (store.Wake{}) {
+		c.wake(allPartitions()...)
+	} else if w.CutOff {
+		c.wake(store.PartitionOf(w.Tenant))
 	}
 }
 
-func (c *CutOffs) wake() {
+// wake makes Run read partitions.
+func (c *CutOffs) wake(partitions ...store.Partition) {
+	c.mu.Lock()
+	for _, p := range partitions {
+		c.pending[p] = true
+	}
+	c.mu.Unlock()
 	select {
 	case c.woken <- struct{}{}:
 	default: // a wake-up is pending already

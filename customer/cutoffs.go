@@ -27,7 +27,7 @@ const (
 	// them up.
 	MaxCutOffs = 1000
 
-	// cutOffMargin is added to the maximum lifetime of a token. It covers twice the leeway, and
+	// cutOffMargin is added to the maximum lifetime of a token. It covers the leeway for cut-offs, and
 	// the differences between the clocks of the instances and of the store.
 	cutOffMargin = 5 * time.Minute
 )
@@ -47,6 +47,7 @@ type CutOff struct {
 	ID     string
 	At     time.Time // by the store's clock
 	By     string    // id of the user or operator who cut off
+	Names  fieldgate.Names
 	Reason string
 }
 
@@ -57,6 +58,7 @@ type CutOffRequest struct {
 	ID        string
 	Reason    string
 	UserID    string // id of the user or operator who cuts off
+	Names     fieldgate.Names
 	RequestID string
 	Operator  bool // the request is one of the operator
 }
@@ -101,8 +103,9 @@ type CutOffs struct {
 	views [store.Partitions]atomic.Pointer[cutOffView]
 	woken chan struct{} // has a value if a wake-up has arrived since the last read of Run
 
-	mu    sync.Mutex // guards reads
-	reads map[store.Partition]*cutOffRead
+	mu      sync.Mutex // guards reads and pending
+	reads   map[store.Partition]*cutOffRead
+	pending map[store.Partition]bool // those that had wake-ups since the last read of Run
 }
 
 // NewCutOffs returns CutOffs with the given configuration. The caller should also call Run.
@@ -117,7 +120,10 @@ func NewCutOffs(cfg CutOffConfig) *CutOffs {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &CutOffs{store: cfg.Store, cfg: cfg, woken: make(chan struct{}, 1), reads: map[store.Partition]*cutOffRead{}}
+	return &CutOffs{
+		store: cfg.Store, cfg: cfg, woken: make(chan struct{}, 1),
+		reads: map[store.Partition]*cutOffRead{}, pending: map[store.Partition]bool{},
+	}
 }
 
 // keep returns the time for which a cut-off is kept. Every token that it refuses has expired then.
@@ -136,7 +142,7 @@ func (c *CutOffs) CutOff(ctx context.Context, r CutOffRequest) (CutOff, error) {
 	t := store.Tenant(r.Tenant)
 	keys := []string{t.CutOffsKey(), t.CutOffDetailsKey(), store.PartitionOf(r.Tenant).CutOffTenantsKey(), t.StreamKey()}
 	reply, err := c.store.Run(ctx, cutOffScript, keys, r.Tenant, store.ActorUser(r.UserID), r.RequestID,
-		string(r.Kind), r.ID, r.Reason, c.keep().Milliseconds(), limit)
+		string(r.Kind), r.ID, r.Reason, c.keep().Milliseconds(), limit, r.Names.Name, r.Names.Email)
 	if err != nil {
 		return CutOff{}, fmt.Errorf("cutting off: %w", err)
 	}
@@ -145,9 +151,9 @@ func (c *CutOffs) CutOff(ctx context.Context, r CutOffRequest) (CutOff, error) {
 	}
 	// The caller may use the view of this instance next. If it cannot be renewed now, Run does it.
 	if c.refresh(ctx, []store.Partition{store.PartitionOf(r.Tenant)}) != nil {
-		c.wake()
+		c.wake(store.PartitionOf(r.Tenant))
 	}
-	return CutOff{Kind: r.Kind, ID: r.ID, At: store.ParseTime(reply.String(2)), By: r.UserID, Reason: r.Reason}, nil
+	return CutOff{Kind: r.Kind, ID: r.ID, At: store.ParseTime(reply.String(2)), By: r.UserID, Names: r.Names, Reason: r.Reason}, nil
 }
 
 // Check returns validation_failed for a kind that does not exist, and for an id that no accepted
@@ -184,14 +190,15 @@ func (c *CutOffs) List(ctx context.Context, tenant string, page store.Page) (lis
 	}
 	for _, m := range members {
 		position := cutOffPosition(m)
-		if after != "" && position >= after || c.isOver(m) {
+		detail := detailOf(m, details)
+		if after != "" && position >= after || c.isOver(m, detail) {
 			continue
 		}
 		if len(list) == page.Limit {
 			last := list[page.Limit-1]
 			return list, store.CursorAfter(cutOffPosition(redis.Z{Score: float64(last.At.UnixMilli()), Member: last.subject()})), nil
 		}
-		list = append(list, parseCutOff(m, details))
+		list = append(list, detail.cutOff(m))
 	}
 	return list, "", nil
 }
@@ -211,9 +218,22 @@ func (c *CutOffs) readAll(ctx context.Context, tenant string) (members []redis.Z
 	return members, details, err
 }
 
+// cutOffDetail is the record of a cut-off beside its time.
+type cutOffDetail struct {
+	By, Name, Email, Reason string
+	Expires                 int64 // Unix ms until which it is kept at least, whatever the lifetime is now
+}
+
+// detailOf returns the details of a cut-off. Those that cannot be read are left out.
+func detailOf(m redis.Z, details map[string]string) (detail cutOffDetail) {
+	subject, _ := m.Member.(string)
+	_ = json.Unmarshal([]byte(details[subject]), &detail)
+	return detail
+}
+
 // isOver reports whether every token that a cut-off refuses has expired.
-func (c *CutOffs) isOver(m redis.Z) bool {
-	return c.cfg.Now().Sub(time.UnixMilli(int64(m.Score))) > c.keep()
+func (c *CutOffs) isOver(m redis.Z, detail cutOffDetail) bool {
+	return c.cfg.Now().UnixMilli() > max(int64(m.Score)+c.keep().Milliseconds(), detail.Expires)
 }
 
 // cutOffPosition returns the position of a cut-off in the list, as text that sorts like the list.
@@ -221,14 +241,12 @@ func cutOffPosition(m redis.Z) string { return fmt.Sprintf("%020d %s", int64(m.S
 
 func (o CutOff) subject() string { return string(o.Kind) + ":" + o.ID }
 
-// parseCutOff parses a member of the tenant's cut-offs. Details that cannot be read are left out.
-func parseCutOff(m redis.Z, details map[string]string) CutOff {
+// cutOff returns the cut-off of a member of the tenant's cut-offs.
+func (d cutOffDetail) cutOff(m redis.Z) CutOff {
 	subject, _ := m.Member.(string)
 	kind, id, _ := strings.Cut(subject, ":")
-	var detail struct{ By, Reason string }
-	_ = json.Unmarshal([]byte(details[subject]), &detail)
 	return CutOff{
 		Kind: CutOffKind(kind), ID: id, At: store.ParseTime(strconv.FormatInt(int64(m.Score), 10)),
-		By: store.ActorID(detail.By), Reason: detail.Reason,
+		By: store.ActorID(d.By), Names: fieldgate.Names{Name: d.Name, Email: d.Email}, Reason: d.Reason,
 	}
 }

@@ -36,6 +36,7 @@ func (d cutOffBench) cutOff(t testing.TB, tenant string, kind customer.CutOffKin
 	t.Helper()
 	done, err := d.CutOff(t.Context(), customer.CutOffRequest{
 		Tenant: tenant, Kind: kind, ID: id, UserID: "admin", RequestID: "req-1", Reason: "laptop stolen",
+		Names: fieldgate.Names{Name: "Ann Lee", Email: "ann@example.com"},
 	})
 	require.NoError(t, err)
 	return done
@@ -73,8 +74,8 @@ func TestCutOff_RefusesEarlierTokens(t *testing.T) {
 			}{
 				{at.Add(-time.Hour), true},
 				{at, true},
-				{at.Add(30 * time.Second), true}, // the issuer's clock may be ahead
-				{at.Add(30*time.Second + time.Millisecond), false},
+				{at.Add(60 * time.Second), true}, // the issuer's clock may be ahead
+				{at.Add(60*time.Second + time.Millisecond), false},
 				{time.Time{}, true}, // a ticket of an earlier version names no time
 			} {
 				p.IssuedAt = c.issued
@@ -183,6 +184,9 @@ func TestCutOffs_RunPollsAndHandlesWakeUps(t *testing.T) {
 			go func() { there.Run(running); close(ended) }()
 			require.False(t, there.refused(t, p))
 			here.cutOff(t, p.Tenant, customer.CutOffUser, p.UserID)
+			if c.wake.CutOff {
+				c.wake.Tenant = p.Tenant
+			}
 			there.HandleWake(c.wake)
 			for <-changed != p.Tenant { // another subtest has cut off in the same store
 			}
@@ -274,10 +278,77 @@ func TestCutOff_EventNamesWhoDidIt(t *testing.T) {
 			values := events[0].Values
 			delete(values, "time")
 			require.Equal(t, map[string]any{
-				"type": "user.cut_off", "actor": "user:admin", "request": "req-1", "data": values["data"],
+				"type": "user.cut_off", "actor": "user:admin", "name": "Ann Lee", "email": "ann@example.com", "request": "req-1", "data": values["data"],
 			}, values)
-			require.JSONEq(t, `{"userId":"u-mallory","reason":"laptop stolen"}`, values["data"].(string))
+			require.JSONEq(t, `{"userId":"u-mallory"}`, values["data"].(string), "every user of the tenant reads the reason")
 			return err
+		})
+	})
+}
+
+// TestCutOffs_WakeUpReadsOnlyItsPartition cuts users of two tenants off, and wakes the other instance
+// for one of them.
+func TestCutOffs_WakeUpReadsOnlyItsPartition(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		p, q, changed := newPrincipal(), newPrincipal(), make(chan string, 1000)
+		for store.PartitionOf(q.Tenant) == store.PartitionOf(p.Tenant) {
+			q.Tenant = storetest.Tenant()
+		}
+		here, there := newCutOffBench(s), newCutOffBench(s, func(cfg *customer.CutOffConfig) {
+			cfg.PollEvery, cfg.Changed = time.Hour, func(tenant string) { changed <- tenant }
+		})
+		here.cutOff(t, p.Tenant, customer.CutOffSession, "s-other")
+		running, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { there.Run(running); close(ended) }()
+		defer func() { stop(); <-ended }()
+		for <-changed != p.Tenant { // the first read has ended: it reads all partitions
+		}
+		for _, cutOff := range []customer.Principal{q, p} {
+			here.cutOff(t, cutOff.Tenant, customer.CutOffUser, cutOff.UserID)
+		}
+		there.HandleWake(store.Wake{CutOff: true, Tenant: p.Tenant})
+		for <-changed != p.Tenant {
+		}
+		require.True(t, there.refused(t, p))
+		require.False(t, there.refused(t, q), "the wake-up of one tenant has read the partition of another")
+	})
+}
+
+// TestCutOff_ShorterLifetimeRemovesNothing cuts off as an instance that accepts tokens for 30 days. Ten
+// days later, a caller with the default cuts another user off.
+func TestCutOff_ShorterLifetimeRemovesNothing(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		const month = 30 * 24 * time.Hour
+		p := newPrincipal()
+		keys := []string{store.Tenant(p.Tenant).CutOffsKey(), store.Tenant(p.Tenant).CutOffDetailsKey(), store.PartitionOf(p.Tenant).CutOffTenantsKey()}
+		newCutOffBench(s, func(cfg *customer.CutOffConfig) { cfg.MaxLifetime = month }).cutOff(t, p.Tenant, customer.CutOffUser, p.UserID)
+		shorter, then := newCutOffBench(s), float64(time.Now().Add(-10*24*time.Hour).UnixMilli())
+		shorter.do(t, func(ctx context.Context, c store.Client) error {
+			if err := c.ZAdd(ctx, keys[0], redis.Z{Score: then, Member: "user:" + p.UserID}).Err(); err != nil {
+				return err
+			}
+			return c.ZAdd(ctx, keys[2], redis.Z{Score: then, Member: p.Tenant}).Err()
+		})
+		other := storetest.Tenant()
+		for store.PartitionOf(other) != store.PartitionOf(p.Tenant) {
+			other = storetest.Tenant()
+		}
+		shorter.cutOff(t, other, customer.CutOffUser, "u-bob")
+		shorter.do(t, func(ctx context.Context, c store.Client) error {
+			return c.ZScore(ctx, keys[2], p.Tenant).Err() // redis.Nil if the instances do not find the tenant any more
+		})
+		shorter.cutOff(t, p.Tenant, customer.CutOffUser, "u-bob")
+		list, _, err := shorter.List(t.Context(), p.Tenant, store.Page{Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, list, 2)
+		shorter.do(t, func(ctx context.Context, c store.Client) error {
+			for _, key := range keys {
+				require.Greater(t, c.PTTL(ctx, key).Val(), month-time.Hour, key)
+			}
+			return nil
 		})
 	})
 }

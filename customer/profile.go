@@ -15,6 +15,9 @@ const (
 	maxClientIDBytes = 256
 )
 
+// addressSigns are the signs of an e-mail address, with their full-width and small forms.
+const addressSigns = "<>@\uff1c\uff1e\uff20\ufe64\ufe65\ufe6b"
+
 // emailOf returns the e-mail address of the user, or "" if the token has none that can be displayed.
 func (v *Verifier) emailOf(claims map[string]any) string {
 	if v.cfg.EmailClaim == ClaimOff {
@@ -33,7 +36,7 @@ func (v *Verifier) nameOf(claims map[string]any) string {
 	}
 	for _, path := range v.cfg.NameClaims {
 		value, _ := claimAt(claims, path)
-		if name := displayed(value, maxNameBytes); name != "" && !strings.ContainsAny(name, "<>@") {
+		if name := displayed(value, maxNameBytes); name != "" && !strings.ContainsAny(name, addressSigns) {
 			return name
 		}
 	}
@@ -52,7 +55,15 @@ func displayed(value any, limit int) string {
 	return text
 }
 
-func isHidden(c rune) bool { return !unicode.IsGraphic(c) || c == utf8.RuneError }
+// isHidden reports whether a character cannot be seen. Some of those count as graphic: they change the
+// form of their neighbour, or are drawn as nothing, so that two names look the same.
+func isHidden(c rune) bool {
+	return !unicode.IsGraphic(c) || c == utf8.RuneError || c == brailleBlank ||
+		unicode.In(c, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
+// brailleBlank is a character without dots, which looks like a space.
+const brailleBlank = '\u2800'
 
 // assuranceOf returns the claim aal of Supabase Auth, or "" if the token has none.
 func assuranceOf(claims map[string]any) string {

@@ -44,6 +44,14 @@ func TestPrincipal_NameAndEmail(t *testing.T) {
 		"a line break":        {map[string]any{"name": "Ann\nadmin"}, "", ""},
 		"reversed text":       {map[string]any{"name": "Ann\u202enimda"}, "", ""},
 		"an invisible letter": {map[string]any{"name": "Ann\u200b"}, "", ""},
+		"a variation":         {map[string]any{"name": "Ann\ufe0f"}, "", ""},
+		"a joiner":            {map[string]any{"name": "An\u034fn", "email": "a\u034f@example.com"}, "", ""},
+		"a filler":            {map[string]any{"name": "Ann\u3164Lee"}, "", ""},
+		"an empty cell":       {map[string]any{"name": "Ann\u2800"}, "", ""},
+		"a full-width sign":   {map[string]any{"name": "ann\uff20example.com"}, "", ""},
+		"full-width brackets": {map[string]any{"name": "Ann \uff1cann\uff1e"}, "", ""},
+		"a small sign":        {map[string]any{"name": "ann\ufe6bexample.com"}, "", ""},
+		"small brackets":      {map[string]any{"name": "Ann \ufe64ann\ufe65"}, "", ""},
 		"a null byte":         {map[string]any{"email": "a\x00@example.com"}, "", ""},
 	} {
 		principal := requireAccepted(t, v, signedWith(iss, c.claims))

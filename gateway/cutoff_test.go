@@ -81,3 +81,21 @@ func TestCutOff_RefreshIsChecked(t *testing.T) {
 	s = g.OpenCustomer(t, g.Issuer.Token(claims))
 	require.Equal(t, client.CodeUnauthorized, s.RequestError("refresh", object{"token": refreshed}).Code)
 }
+
+// TestCutOff_HasTheRulesOfApprovals cuts off with a password alone, and as an application.
+func TestCutOff_HasTheRulesOfApprovals(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t, func(cfg *gateway.Config) {
+		cfg.ApprovalAAL, cfg.AllowedClients = "aal2", []string{"console"}
+	})
+	f := newFleet(t, g)
+	request := client.CutOffRequest{Kind: client.CutOffKindUser, ID: "mallory"}
+	_, err := f.userWith(issuer.Claims{Subject: "alice", Role: "admin", Assurance: "aal1"}).CutOff(t.Context(), request)
+	refusal := requireCode(t, client.CodeStepUpRequired, err)
+	require.Equal(t, "aal2", refusal.Assurance)
+	require.Contains(t, refusal.Detail, "Cutting a user off")
+	_, err = f.userWith(issuer.Claims{Subject: "alice", Role: "admin", Assurance: "aal2", ClientID: "stranger"}).CutOff(t.Context(), request)
+	requireCode(t, client.CodeClientNotAllowed, err)
+	_, err = f.userWith(issuer.Claims{Subject: "alice", Role: "admin", Assurance: "aal2", ClientID: "console"}).CutOff(t.Context(), request)
+	require.NoError(t, err)
+}

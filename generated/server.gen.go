@@ -838,6 +838,12 @@ type CutOff struct {
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
 	CutOffBy string `json:"cutOffBy"`
 
+	// CutOffByActor A user or device that has acted, or the gateway, with the name and the e-mail address of
+	// a user for display. They are those of the user's token at the time of the act, and stay
+	// as they were when the user changes them. Users may be able to choose their names, so only
+	// `id` identifies the actor.
+	CutOffByActor ActorDetails `json:"cutOffByActor,omitempty,omitzero"`
+
 	// ID The id of a user or of a session of the token issuer, as its tokens contain it.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90

@@ -11,6 +11,9 @@ import (
 
 // CutOff refuses the tokens of a user or a session that were issued before now.
 func (s *Server) CutOff(ctx context.Context, r generated.CutOffRequestObject) (generated.CutOffResponseObject, error) {
+	if err := s.approvals.CheckCutOff(userPrincipal(ctx)); err != nil {
+		return nil, err
+	}
 	done, err := s.cutOffs.CutOff(ctx, cutOffFrom(ctx, r))
 	if err != nil {
 		return nil, err
@@ -20,7 +23,7 @@ func (s *Server) CutOff(ctx context.Context, r generated.CutOffRequestObject) (g
 
 func cutOffFrom(ctx context.Context, r generated.CutOffRequestObject) customer.CutOffRequest {
 	return customer.CutOffRequest{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, RequestID: request.ID(ctx),
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx),
 		Kind: customer.CutOffKind(r.Body.Kind), ID: r.Body.ID, Reason: r.Body.Reason,
 	}
 }
@@ -28,7 +31,8 @@ func cutOffFrom(ctx context.Context, r generated.CutOffRequestObject) customer.C
 // CutOffRecord returns a cut-off in the format of the contract.
 func CutOffRecord(c customer.CutOff) generated.CutOff {
 	return generated.CutOff{
-		Kind: generated.CutOffKind(c.Kind), ID: c.ID, CutOffAt: fieldgate.At(c.At), CutOffBy: c.By, Reason: c.Reason,
+		Kind: generated.CutOffKind(c.Kind), ID: c.ID, CutOffAt: fieldgate.At(c.At),
+		CutOffBy: c.By, CutOffByActor: userDetailsOf(c.By, c.Names), Reason: c.Reason,
 	}
 }
 

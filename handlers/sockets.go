@@ -202,6 +202,11 @@ func (s *Server) refresh(ctx context.Context, socket *realtime.Socket, user *soc
 		}
 	}
 	user.Store(&renewed)
+	// A cut-off that was made since verify has checked the sockets by their old tokens.
+	if err := s.cutOffs.Check(ctx, renewed); err != nil {
+		user.CompareAndSwap(&renewed, p)
+		return nil, err
+	}
 	socket.Renew(renewed.ExpiresAt)
 	return map[string]any{"expiresAt": fieldgate.At(renewed.ExpiresAt)}, nil
 }

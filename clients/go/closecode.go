@@ -24,7 +24,7 @@ const (
 	CloseGoingAway  CloseCode = 1012 // the instance is shutting down
 	CloseOverloaded CloseCode = 1013 // the gateway is overloaded, or has too many sockets
 	CloseExpired    CloseCode = 4001 // the token has expired
-	CloseWithdrawn  CloseCode = 4003 // final: access was suspended or revoked, or an administrator closed the socket
+	CloseWithdrawn  CloseCode = 4003 // final: access was suspended or revoked, the user was cut off, or an administrator closed the socket
 	CloseSilent     CloseCode = 4008 // no pong arrived in time
 	CloseSuperseded CloseCode = 4009 // final: a newer socket of the same device replaced this one
 	CloseTooSlow    CloseCode = 4010 // events arrived faster than the client read them

@@ -41,6 +41,8 @@ end
 -- type of the event to the reply. No timeline contains such an event.
 local function emit_tenant(stream_key, now, kind, e)
   local fields = { 'type', kind, 'time', ms(now), 'actor', e.actor }
+  add_field(fields, 'name', e.name)
+  add_field(fields, 'email', e.email)
   add_field(fields, 'request', e.request)
   add_field(fields, 'data', cjson.encode(e.data))
   wake('event', '-', e.tenant, append_event(stream_key, kind, fields))

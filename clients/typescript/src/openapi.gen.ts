@@ -1016,9 +1016,14 @@ export interface paths {
          * @description Refuses all tokens of a user, or of one session of the token issuer, that were issued before
          *     now: with 401 `unauthorized`, on all instances, within 5 seconds at most. Open sockets of the
          *     user are closed with 4003, unused tickets are refused, and a decision that is being made is
-         *     refused too. The event `user.cut_off` names who did it.
+         *     refused too. The event `user.cut_off` names who did it, without the reason, which only
+         *     admins read.
          *
-         *     A token counts as issued before now up to 30 seconds after the cut-off, because the clock of
+         *     The rules for approvals apply: if the operator requires a second factor, a token whose `aal`
+         *     is lower is refused with 403 `step_up_required`, and a token of an OAuth client that the
+         *     operator has not allowed with 403 `client_not_allowed`.
+         *
+         *     A token counts as issued before now up to 60 seconds after the cut-off, because the clock of
          *     the issuer may be ahead. A user who may return signs in again after that. So first end the
          *     access at the issuer, where the user would otherwise get a new token.
          *
@@ -2133,6 +2138,7 @@ export interface components {
              */
             cutOffAt: string;
             cutOffBy: components["schemas"]["UserId"];
+            cutOffByActor?: components["schemas"]["ActorDetails"];
             reason?: components["schemas"]["Reason"];
         };
         /** @description A page of cut-offs. */
@@ -2399,6 +2405,16 @@ export interface components {
         };
         /** @description The role is not sufficient, or the policy denies commands of this type. */
         CommandDenied: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The role or the sign-in is not sufficient, or the caller has no tenant. */
+        CutOffForbidden: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 [name: string]: unknown;
@@ -5005,13 +5021,23 @@ export interface operations {
                      *           "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
                      *           "cutOffAt": "2025-11-22T20:31:07.512Z",
                      *           "cutOffBy": "1b8a6c1e-7d0f-4b58-9d0c-5c3f5b1f2a77",
+                     *           "cutOffByActor": {
+                     *             "kind": "user",
+                     *             "id": "1b8a6c1e-7d0f-4b58-9d0c-5c3f5b1f2a77",
+                     *             "name": "Alice Lee",
+                     *             "email": "alice@example.com"
+                     *           },
                      *           "reason": "laptop stolen"
                      *         },
                      *         {
                      *           "kind": "session",
                      *           "id": "5f0c0a52-2f5e-4a1c-8a39-3f0b5d8f6d11",
                      *           "cutOffAt": "2025-11-22T18:02:40.004Z",
-                     *           "cutOffBy": "operator"
+                     *           "cutOffBy": "operator",
+                     *           "cutOffByActor": {
+                     *             "kind": "user",
+                     *             "id": "operator"
+                     *           }
                      *         }
                      *       ]
                      *     }
@@ -5060,6 +5086,12 @@ export interface operations {
                      *       "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
                      *       "cutOffAt": "2025-11-22T20:31:07.512Z",
                      *       "cutOffBy": "1b8a6c1e-7d0f-4b58-9d0c-5c3f5b1f2a77",
+                     *       "cutOffByActor": {
+                     *         "kind": "user",
+                     *         "id": "1b8a6c1e-7d0f-4b58-9d0c-5c3f5b1f2a77",
+                     *         "name": "Alice Lee",
+                     *         "email": "alice@example.com"
+                     *       },
                      *       "reason": "laptop stolen"
                      *     }
                      */
@@ -5068,7 +5100,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["InsufficientRole"];
+            403: components["responses"]["CutOffForbidden"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["QuotaLimited"];

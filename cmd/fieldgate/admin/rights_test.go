@@ -69,3 +69,15 @@ func TestAdmin_NeedsOnlyRightsOfGateway(t *testing.T) {
 	}
 	require.Empty(t, left, "commands that this test does not run")
 }
+
+// TestUsersCutOff_BoundsTexts passes texts that the contract would not accept.
+func TestUsersCutOff_BoundsTexts(t *testing.T) {
+	t.Parallel()
+	for _, long := range []string{"--reason=" + strings.Repeat("x", 1025), "--by=" + strings.Repeat("x", 256)} {
+		_, err := runCommand(t, "redis://127.0.0.1:1", "users", "cut-off", "--tenant=c.acme", "--user=mallory", "--dry-run", long)
+		require.ErrorContains(t, err, "characters")
+	}
+	_, err := runCommand(t, "redis://127.0.0.1:1", "users", "cut-off", "--tenant=c.acme", "--user=mallory", "--dry-run",
+		"--reason="+strings.Repeat("é", 1024), "--by="+strings.Repeat("x", 255))
+	require.NoError(t, err)
+}

@@ -1,8 +1,11 @@
 package admin
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/generated"
@@ -41,7 +44,7 @@ type cutOffRecord struct {
 
 // Run cuts off and prints what it has done.
 func (c *cutOffCommand) Run(ctx context.Context) error {
-	if err := checkTenant(c.Tenant); err != nil {
+	if err := cmp.Or(checkTenant(c.Tenant), checkLength("--reason", c.Reason, maxReason), checkLength("--by", c.By, maxBy)); err != nil {
 		return err
 	}
 	request := c.request()
@@ -64,6 +67,19 @@ func (c *cutOffCommand) request() customer.CutOffRequest {
 		request.Kind, request.ID = customer.CutOffSession, c.Session
 	}
 	return request
+}
+
+// The maximum lengths of the texts of a cut-off in characters, which are those of the contract.
+const (
+	maxReason = 1024
+	maxBy     = 255
+)
+
+func checkLength(flag, text string, limit int) error {
+	if utf8.RuneCountInString(text) > limit {
+		return fmt.Errorf("%s has more than %d characters", flag, limit)
+	}
+	return nil
 }
 
 // show prints a cut-off, or returns why it was refused.
