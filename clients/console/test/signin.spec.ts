@@ -333,29 +333,29 @@ test("renewal that the project limits is tried again later", async ({ page, proj
 });
 
 test("sign-out in a duplicated tab ends the sign-in during a renewal", async ({ page, project, url }) => {
-  project.lifetime = 6;
+  await page.clock.install();
   await signInAsBob(page, url);
+  await expect.poll(() => renewalsOf(project)).toBe(1);
   const opened = page.waitForEvent("popup");
   await page.evaluate(() => void open("/console", "", "popup"));
   const duplicate = await opened;
   await expect(duplicate.getByText("No command waits for a decision.")).toBeVisible();
-  project.lifetime = 3600;
   let release = () => {};
   const released = new Promise<void>((resolve) => {
     release = resolve;
   });
-  const requested = page.context().waitForEvent("request", (request) => request.url().includes("refresh_token"));
-  await page.context().route("**/token?grant_type=refresh_token", async (route) => {
+  await page.route("**/token?grant_type=refresh_token", async (route) => {
     const response = await route.fetch();
     await released;
     await route.fulfill({ response });
   });
-  const renewing = (await requested).frame().page();
-  const other = renewing === page ? duplicate : page;
-  await other.getByRole("button", { name: "Sign out" }).click();
-  await expect(other.getByLabel("Password")).toBeVisible();
+  const requested = page.waitForRequest(/refresh_token/);
+  await page.clock.fastForward("50:00"); // the token is due, and is still valid for ten minutes
+  await requested;
+  await duplicate.getByRole("button", { name: "Sign out" }).click();
+  await expect(duplicate.getByLabel("Password")).toBeVisible();
   release();
-  await expect(renewing.getByText("You have signed out in another tab.")).toBeVisible();
+  await expect(page.getByText("You have signed out in another tab.")).toBeVisible();
 });
 
 async function signInAsBob(page: Page, url: string): Promise<void> {
