@@ -11,6 +11,7 @@ import { AccountPage } from "./signin/AccountPage.js";
 import type { Config } from "./signin/config.js";
 import { StepUpDialog } from "./signin/SecondFactor.js";
 import { EndingBanner, SignIn, SignInAgain } from "./signin/SignIn.js";
+import { stepUp } from "./signin/stepup.js";
 import { signOut } from "./signin/tokens.js";
 import { step, type User, user } from "./signin/user.js";
 import {
@@ -24,13 +25,14 @@ import {
   stopUpdates,
 } from "./state.js";
 import { Problem } from "./ui.js";
+import { forgetWhole } from "./whole.js";
 
 export function App({ config }: { config: Config }) {
   const current = user.value;
   useEffect(() => {
     if (!current) return;
     startUpdates(config.live);
-    return stopUpdates;
+    return forgetUser;
   }, [current?.id, current?.tenant]);
   // After the user has signed in again, the lists may be out of date.
   const isDone = step.value === "done";
@@ -44,6 +46,14 @@ export function App({ config }: { config: Config }) {
       <SignInAgain config={config} />
     </>
   );
+}
+
+/** Removes what the page holds of a user and a tenant, before another one follows. */
+function forgetUser(): void {
+  stopUpdates();
+  closeDecision();
+  stepUp.value?.cancelled();
+  forgetWhole();
 }
 
 const views = [

@@ -1,6 +1,6 @@
 // The client of the gateway that all views share.
 import { type Client, createClient } from "@fieldgate/client";
-import { onRefused, token } from "./signin/tokens.js";
+import { onResponse, token } from "./signin/tokens.js";
 import { parseExact } from "./verbatim.js";
 
 /**
@@ -10,7 +10,7 @@ import { parseExact } from "./verbatim.js";
  */
 async function fetchExact(request: Request): Promise<Response> {
   const response = await fetch(request);
-  if (response.status === 401) onRefused(request.headers.get("Authorization"));
+  onResponse(request.headers.get("Authorization"), response);
   const text = await response.text();
   const headers = new Headers(response.headers);
   headers.set("Content-Length", String(text.length));

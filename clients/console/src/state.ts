@@ -57,6 +57,8 @@ export { gateway };
 let socket: Socket | undefined;
 let poll: ReturnType<typeof setInterval> | undefined;
 let viewedId: string | undefined;
+/** How often the state was cleared. A read stores nothing if it was cleared since the read started. */
+let clearings = 0;
 
 /** Reads the state of the user's tenant and keeps it current, over a socket or by polling. */
 export function startUpdates(live: boolean): void {
@@ -81,12 +83,15 @@ export function stopUpdates(): void {
   socket?.close();
   clearInterval(poll);
   socket = undefined;
+  clearings++;
+  due.clear();
   devices.value = sessions.value = inbox.value = viewedSession.value = undefined;
   resolved.value = [];
   timeline.value = [];
   otherNames.value = new Map();
   Object.assign(limits, pageSizes);
   readError.value = undefined;
+  announcement.value = "";
   liveStatus.value = "connecting";
   viewedId = undefined;
 }
@@ -120,7 +125,8 @@ function onEvent(event: RoomEvent): void {
 
 type Part = "devices" | "sessions" | "inbox" | "resolved" | "viewedSession";
 const allParts: Part[] = ["devices", "sessions", "inbox", "resolved", "viewedSession"];
-const readers: Record<Part, () => Promise<void>> = {
+/** The functions that read a part. Each returns a function that stores what was read. */
+const readers: Record<Part, () => Promise<() => void>> = {
   devices: readDevices,
   sessions: readSessions,
   inbox: readInbox,
@@ -156,21 +162,27 @@ function debounceMs(part: Part): number {
 
 async function run(part: Part): Promise<void> {
   running.add(part);
-  const startedFor = user.value;
-  while (due.delete(part) && user.value === startedFor && startedFor) {
+  while (user.value && due.delete(part)) {
     await new Promise((resolve) => setTimeout(resolve, debounceMs(part)));
-    try {
-      await readers[part]();
-      readError.value = undefined;
-    } catch (error) {
-      if (user.value) readError.value = error;
-    }
+    await read(part);
   }
   running.delete(part);
 }
 
-/** Reads the items of a list up to its limit, and sets `hasMore` for the list. */
-async function readList<T>(name: List, items: AsyncGenerator<T>): Promise<T[]> {
+/** Reads a part and stores it, unless another user or tenant has followed meanwhile. */
+async function read(part: Part): Promise<void> {
+  const startedAt = clearings;
+  let error: unknown;
+  const store = await readers[part]().catch((thrown: unknown) => {
+    error = thrown;
+  });
+  if (clearings !== startedAt || !user.value) return;
+  store?.();
+  readError.value = error;
+}
+
+/** Reads the items of a list up to its limit, and reports whether the list has more. */
+async function readList<T>(name: List, items: AsyncGenerator<T>): Promise<{ found: T[]; rest: boolean }> {
   const found: T[] = [];
   let rest = false;
   for await (const item of items) {
@@ -178,8 +190,7 @@ async function readList<T>(name: List, items: AsyncGenerator<T>): Promise<T[]> {
     if (rest) break;
     found.push(item);
   }
-  hasMore[name].value = rest;
-  return found;
+  return { found, rest };
 }
 
 const query = (limit: number) => ({ params: { query: { limit } } });
@@ -190,33 +201,53 @@ export function showMore(name: List): void {
   refresh(name);
 }
 
-async function readDevices(): Promise<void> {
-  devices.value = await readList("devices", list(gateway, "/api/v1/customer/devices", query(pageSizes.devices)));
+async function readDevices(): Promise<() => void> {
+  const items = list(gateway, "/api/v1/customer/devices", query(pageSizes.devices));
+  const { found, rest } = await readList("devices", items);
+  return () => {
+    hasMore.devices.value = rest;
+    devices.value = found;
+  };
 }
 
-async function readSessions(): Promise<void> {
-  sessions.value = await readList("sessions", list(gateway, "/api/v1/customer/sessions", query(pageSizes.sessions)));
-  requestNames(sessions.value);
+async function readSessions(): Promise<() => void> {
+  const items = list(gateway, "/api/v1/customer/sessions", query(pageSizes.sessions));
+  const { found, rest } = await readList("sessions", items);
+  return () => {
+    hasMore.sessions.value = rest;
+    sessions.value = found;
+    requestNames(found);
+  };
 }
 
 /** Requests the names of devices that are not in the loaded part of the list. */
 function requestNames(items: { deviceId: string }[]): void {
   if (!hasMore.devices.value) return;
+  const startedAt = clearings;
   for (const deviceId of new Set(items.map((item) => item.deviceId))) {
     if (listedNames.value.has(deviceId) || otherNames.value.has(deviceId)) continue;
     otherNames.value.set(deviceId, deviceId); // a placeholder, so that the name is requested once
     const found = gateway.get("/api/v1/customer/devices/{deviceId}", { params: { path: { deviceId } } });
     found.then(
       ({ name }) => {
-        otherNames.value = new Map(otherNames.value).set(deviceId, name);
+        if (clearings === startedAt) otherNames.value = new Map(otherNames.value).set(deviceId, name);
       },
       () => otherNames.value.delete(deviceId),
     );
   }
 }
 
-async function readInbox(): Promise<void> {
-  const waiting = await readList("inbox", list(gateway, "/api/v1/customer/approvals", query(pageSizes.inbox)));
+async function readInbox(): Promise<() => void> {
+  const items = list(gateway, "/api/v1/customer/approvals", query(pageSizes.inbox));
+  const { found, rest } = await readList("inbox", items);
+  return () => {
+    hasMore.inbox.value = rest;
+    storeInbox(found);
+  };
+}
+
+/** Stores the commands that wait for a decision. Those that no longer wait become resolved ones. */
+function storeInbox(waiting: Command[]): void {
   requestNames(waiting);
   const ids = new Set(waiting.map((command) => command.id));
   const left = (inbox.value ?? []).filter((command) => !ids.has(command.id));
@@ -229,13 +260,15 @@ async function readInbox(): Promise<void> {
   refresh("resolved");
 }
 
-async function readResolved(): Promise<void> {
+async function readResolved(): Promise<() => void> {
   const found = await Promise.all(resolved.value.map((command) => (isFinal(command) ? command : readCommand(command))));
   const byId = new Map(found.map((command) => [command.id, command]));
   // Remove commands that are still pending: they only moved beyond the limit of the inbox.
-  resolved.value = resolved.value
-    .map((command) => byId.get(command.id) ?? command)
-    .filter((command) => command.status !== "pending_approval");
+  return () => {
+    resolved.value = resolved.value
+      .map((command) => byId.get(command.id) ?? command)
+      .filter((command) => command.status !== "pending_approval");
+  };
 }
 
 function readCommand({ sessionId, id }: Command): Promise<Command> {
@@ -257,9 +290,9 @@ export function viewSession(sessionId: string | undefined): void {
   if (sessionId) refresh("viewedSession");
 }
 
-async function readViewedSession(): Promise<void> {
+async function readViewedSession(): Promise<() => void> {
   const sessionId = viewedId;
-  if (!sessionId) return;
+  if (!sessionId) return () => {};
   const path = { sessionId };
   const session = await gateway.get("/api/v1/customer/sessions/{sessionId}", { params: { path } });
   if (session.nextCursor) {
@@ -274,7 +307,12 @@ async function readViewedSession(): Promise<void> {
   const newer: TimelineEvent[] = [];
   for await (const event of list(gateway, "/api/v1/customer/sessions/{sessionId}/events", { params: { path, query } }))
     newer.push(event);
-  if (viewedId !== sessionId) return;
+  return () => {
+    if (viewedId === sessionId) storeViewedSession(session, newer);
+  };
+}
+
+function storeViewedSession(session: Session, newer: TimelineEvent[]): void {
   const known = new Set(timeline.value.map((event) => event.id));
   viewedSession.value = session;
   requestNames([session]);

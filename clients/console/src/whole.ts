@@ -23,7 +23,7 @@ export function useWhole(listed: Command): Command | undefined {
     readOnce(version, listed).then(
       (command) => shown && setRead({ version, command }),
       (error) => {
-        readError.value = error;
+        if (shown) readError.value = error;
       },
     );
     return () => {
@@ -34,6 +34,11 @@ export function useWhole(listed: Command): Command | undefined {
   return read?.version === version
     ? { ...listed, parameters: read.command.parameters, result: read.command.result }
     : undefined;
+}
+
+/** Forgets the commands that were read, because another user or tenant follows. */
+export function forgetWhole(): void {
+  known.clear();
 }
 
 function readOnce(version: string, { id, sessionId }: Command): Promise<Command> {

@@ -110,7 +110,8 @@ export const test = base.extend<Fixtures>({
 
 export { expect };
 
-function caller(url: string): Gateway["call"] {
+/** Returns a function that calls the customer API of the gateway at `url`. */
+export function caller(url: string): Gateway["call"] {
   return async <T>(token: string, method: string, path: string, body?: object): Promise<T> => {
     const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
     const response = await fetch(`${url}/api/v1/customer${path}`, {

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test as base, expect, type Page } from "@playwright/test";
+import { caller, openTestSession, type Role } from "./fixtures.js";
 import { startGateway } from "./production.js";
 
 interface Project {
@@ -19,12 +20,16 @@ interface Project {
   lifetime: number;
   /** Whether renewals are refused, as after the end of a session that is limited in time. */
   refusesRenewals: boolean;
+  /** Whether renewals are refused with 429. */
+  limitsRenewals: boolean;
+  /** The audience of the tokens. The gateway refuses tokens for others. */
+  audience: string;
   /** The tenant in the tokens. */
   tenant: string;
   /** The link in the last mail. */
   mailedLink: string;
-  /** Returns an access token with a lifetime in seconds. */
-  token(lifetime: number): string;
+  /** Returns an access token with a lifetime in seconds. Default: of bob, an approver. */
+  token(lifetime: number, user?: string, role?: Role): string;
 }
 
 const test = base.extend<{ project: Project; url: string }>({
@@ -243,16 +248,143 @@ test("link with tokens does not sign in without a confirmation", async ({ page, 
   expect(await page.evaluate(() => Object.keys(localStorage))).toEqual([]);
 });
 
+test("token that the gateway refuses is renewed once", async ({ page, project, url }) => {
+  project.audience = "another service";
+  await page.goto(`${url}/console`);
+  await enterPassword(page, "bob");
+  await expect(page.getByText("Your sign-in has ended, or was refused. Sign in again.")).toBeVisible();
+  expect(renewalsOf(project)).toBe(1);
+
+  project.audience = "authenticated";
+  await enterPassword(page, "bob");
+  await expect(page.getByText("No command waits for a decision.")).toBeVisible();
+});
+
+test("dialog of a user does not stay for the next user", async ({ page, project, url }) => {
+  await proposeAsAlice(project, url);
+  project.refusesRenewals = true;
+  await page.goto(`${url}/console`);
+  await enterPassword(page, "bob");
+  await page.getByRole("button", { name: "Approve…" }).click();
+  await expect(page.getByRole("dialog", { name: "Approve this command?" })).toBeVisible();
+  await page.getByRole("button", { name: "I am not bob@example.com" }).click({ timeout: 20_000 });
+
+  project.tenant = "other";
+  project.refusesRenewals = false;
+  await enterPassword(page, "carol");
+  await expect(page.getByText("No command waits for a decision.")).toBeVisible();
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+  await expect(page.getByText("bob@example.com")).toHaveCount(0);
+});
+
+test("list that was read for a user is not shown to the next user", async ({ page, project, url }) => {
+  await proposeAsAlice(project, url);
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const approvals = "**/api/v1/customer/approvals?*";
+  await page.route(approvals, async (route) => {
+    const response = await route.fetch();
+    await released;
+    await route.fulfill({ response });
+  });
+  await page.goto(`${url}/console`);
+  const requested = page.waitForRequest(approvals);
+  await enterPassword(page, "bob");
+  await requested;
+  await page.getByRole("button", { name: "Sign out" }).click();
+
+  project.tenant = "other";
+  await enterPassword(page, "carol");
+  await expect(page.getByText("approver, other")).toBeVisible();
+  release();
+  await expect(page.getByText("No command waits for a decision.")).toBeVisible();
+});
+
+test("handed-over token is not replaced by an earlier sign-in", async ({ page, project, url }) => {
+  await signInAsBob(page, url);
+  await page.goto(`${url}/console#access_token=${project.token(1800, "carol")}`);
+  await page.getByRole("button", { name: "Continue as carol@example.com" }).click();
+  await expect(page.getByRole("link", { name: "carol@example.com" })).toBeVisible();
+  await page.evaluate(() => void document.dispatchEvent(new Event("visibilitychange")));
+  await page.getByRole("link", { name: "Devices" }).click();
+  await expect(page.getByText("There are no devices yet.")).toBeVisible();
+  expect(await page.evaluate(() => sessionStorage.getItem("fieldgate.sign-in"))).toBeNull();
+  await page.reload();
+  await expect(page.getByText("There are no devices yet.")).toBeVisible();
+  await expect(page.getByRole("link", { name: "carol@example.com" })).toBeVisible();
+});
+
+test("description in a refused link is a short quote", async ({ page, url }) => {
+  const description = `Call ${"1".repeat(300)}`;
+  await page.goto(`${url}/console#error=server_error&error_description=${description}`);
+  const quote = description.slice(0, 200);
+  await expect(page.getByRole("status")).toHaveText(`The link was refused. The sign-in service says: “${quote}”`);
+});
+
+test("renewal that the project limits is tried again later", async ({ page, project, url }) => {
+  await signInAsBob(page, url);
+  project.limitsRenewals = true;
+  await page.waitForResponse((response) => response.status() === 429);
+  await page.getByRole("link", { name: "Devices" }).click();
+  await expect(page.getByText("There are no devices yet.")).toBeVisible();
+  await expect(page.locator(".banner, dialog")).toHaveCount(0);
+});
+
+test("sign-out in a duplicated tab ends the sign-in during a renewal", async ({ page, project, url }) => {
+  await page.clock.install();
+  await signInAsBob(page, url);
+  await expect.poll(() => renewalsOf(project)).toBe(1);
+  const opened = page.waitForEvent("popup");
+  await page.evaluate(() => void open("/console", "", "popup"));
+  const duplicate = await opened;
+  await expect(duplicate.getByText("No command waits for a decision.")).toBeVisible();
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await page.route("**/token?grant_type=refresh_token", async (route) => {
+    const response = await route.fetch();
+    await released;
+    await route.fulfill({ response });
+  });
+  const requested = page.waitForRequest(/refresh_token/);
+  await page.clock.fastForward("50:00"); // the token is due, and is still valid for ten minutes
+  await requested;
+  await duplicate.getByRole("button", { name: "Sign out" }).click();
+  await expect(duplicate.getByLabel("Password")).toBeVisible();
+  release();
+  await expect(page.getByText("You have signed out in another tab.")).toBeVisible();
+});
+
 async function signInAsBob(page: Page, url: string): Promise<void> {
   await page.goto(`${url}/console`);
-  await page.getByLabel("E-mail").fill("bob@example.com");
-  await page.getByLabel("Password").fill("correct horse");
-  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await enterPassword(page, "bob");
   await expect(page.getByText("No command waits for a decision.")).toBeVisible();
 }
 
-/** The user as the project describes it. */
-const bob = { id: "bob", aud: "authenticated", email: "bob@example.com", factors: [] };
+async function enterPassword(page: Page, user: string): Promise<void> {
+  await page.getByLabel("E-mail").fill(`${user}@example.com`);
+  await page.getByLabel("Password").fill("correct horse");
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+}
+
+/** Proposes a command that waits for a decision. */
+async function proposeAsAlice(project: Project, url: string): Promise<void> {
+  const token = async (user: string, role: Role) => project.token(600, user, role);
+  const { propose } = await openTestSession({ url, token, call: caller(url) });
+  await propose("service.restart", {});
+}
+
+function renewalsOf(project: Project): number {
+  return project.requests.filter((endpoint) => endpoint === "refresh_token with public-key").length;
+}
+
+/** Returns a user as the project describes it. */
+function describe(id: string) {
+  return { id, aud: "authenticated", email: `${id}@example.com`, factors: [] };
+}
 
 const hashed = (text: string) => createHash("sha256").update(text).digest("base64url");
 
@@ -264,26 +396,29 @@ async function startProject(): Promise<[Project, Server]> {
     requests: [],
     lifetime: 3600,
     refusesRenewals: false,
+    limitsRenewals: false,
+    audience: "authenticated",
     tenant: "acme",
     mailedLink: "",
-    token: (lifetime) => accessToken(lifetime),
+    token: (lifetime, user, role) => accessToken(lifetime, user, role),
   };
   const settings = { external: { github: true, google: false, email: true, phone: true }, saml_enabled: true };
-  const documents: Record<string, object> = { "jwks.json": jwks, user: bob, settings };
+  const documents: Record<string, object> = { "jwks.json": jwks, user: describe("bob"), settings };
   let refreshToken = 0;
+  let signedIn = "bob";
   let challenge = "";
 
-  const accessToken = (lifetime: number) => {
+  const accessToken = (lifetime: number, user = "bob", role = "approver") => {
     const now = Math.floor(Date.now() / 1000);
     const claims = {
       iss: `${project.url}/auth/v1`,
-      aud: "authenticated",
-      sub: "bob",
-      email: "bob@example.com",
+      aud: project.audience,
+      sub: user,
+      email: `${user}@example.com`,
       iat: now,
       exp: now + lifetime,
       role: "authenticated",
-      app_metadata: { customer_id: project.tenant || undefined, role: "approver" },
+      app_metadata: { customer_id: project.tenant || undefined, role },
     };
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
     const signed = `${part({ alg: "ES256", kid: "one", typ: "JWT" })}.${part(claims)}`;
@@ -320,11 +455,15 @@ async function startProject(): Promise<[Project, Server]> {
     if (body.refresh_token && !isValid) refreshToken = Number.NaN;
     if (endpoint === "refresh_token" && project.refusesRenewals)
       return send(400, { code: 400, error_code: "session_expired", msg: "Session expired" });
+    if (endpoint === "refresh_token" && project.limitsRenewals)
+      return send(429, { code: 429, error_code: "over_request_rate_limit", msg: "Request rate limit reached" });
     if (!isValid) return send(400, { code: 400, error_code: "invalid_credentials", msg: "Invalid login credentials" });
     const lifetime = endpoint === "password" ? 5 : project.lifetime; // the page soon renews the first token
-    const access_token = accessToken(lifetime);
+    if (body.email) signedIn = body.email.split("@")[0];
+    const access_token = accessToken(lifetime, signedIn);
     const times = { expires_in: lifetime, expires_at: Math.floor(Date.now() / 1000) + lifetime };
-    send(200, { access_token, token_type: "bearer", refresh_token: `refresh-${++refreshToken}`, ...times, user: bob });
+    const user = describe(signedIn);
+    send(200, { access_token, token_type: "bearer", refresh_token: `refresh-${++refreshToken}`, ...times, user });
   };
 
   const server = createServer((request, response) => void handle(request, response));

@@ -35,6 +35,13 @@ interface CommandData extends SessionData {
   attempt?: number;
 }
 
+interface UserData {
+  userId?: string;
+  /** The id of the user's sign-in at the token issuer, if only that one was cut off. */
+  authSessionId?: string;
+  reason?: string;
+}
+
 type DeviceEventType = Extract<EventType, `device.${string}`>;
 type SessionEventType = Extract<EventType, `session.${string}`>;
 type CommandEventType = Extract<EventType, `command.${string}`>;
@@ -50,7 +57,8 @@ export type RoomEvent =
   | EventOf<"device.presence", DeviceData & { presence: components["schemas"]["Device"]["presence"] }>
   | EventsOf<Exclude<DeviceEventType, "device.presence">, DeviceData>
   | EventsOf<SessionEventType, SessionData>
-  | EventsOf<CommandEventType, CommandData>;
+  | EventsOf<CommandEventType, CommandData>
+  | EventOf<"user.cut_off", UserData>;
 
 /** A message to the handler of a subscription. */
 export type RoomMessage =

@@ -60,7 +60,13 @@ function Steps({ config }: { config: Config }) {
     <>
       {notice.value && (
         <p class="banner" role="status">
-          {notice.value}
+          {notice.value.text}
+          {notice.value.quote && (
+            <>
+              {" "}
+              “<UserText>{notice.value.quote}</UserText>”
+            </>
+          )}
         </p>
       )}
       {next === "link" && <LinkConfirmation />}

@@ -47,9 +47,21 @@ export function wantsPassword(type: string): boolean {
   return type === "invite" || type === "recovery";
 }
 
-/** Returns what to tell the user about a link that the project refused. */
-export function explainRefusal(link: { code: string; description: string }): string {
+/** A message to the user. The quote is the text of another party, which must not look like the page's own. */
+export interface Notice {
+  text: string;
+  quote?: string;
+}
+
+const maxQuote = 200;
+
+/**
+ * Returns what to tell the user about a link that the project refused. Anyone can write a link
+ * with a description, so the description is a short quote.
+ */
+export function explainRefusal(link: { code: string; description: string }): Notice {
   if (["otp_expired", "flow_state_not_found", "flow_state_expired", "bad_oauth_callback"].includes(link.code))
-    return "This link has expired or was already used. Request another one.";
-  return link.description || "The sign-in service refused this link. Request another one.";
+    return { text: "This link has expired or was already used. Request another one." };
+  if (!link.description) return { text: "The sign-in service refused this link. Request another one." };
+  return { text: "The link was refused. The sign-in service says:", quote: link.description.slice(0, maxQuote) };
 }

@@ -1,7 +1,7 @@
 // Raises the level of a sign-in when the gateway requires a second factor.
 import { type Command, FieldgateError } from "@fieldgate/client";
 import { signal } from "@preact/signals";
-import { signedIn, token } from "./tokens.js";
+import { signedIn, subject, token } from "./tokens.js";
 import { hasRole, user } from "./user.js";
 
 /** The pending question for a second factor. */
@@ -31,16 +31,19 @@ function lacksLevelOnly(command: Command): boolean {
 
 /**
  * Runs an action, and runs it once more with a stronger sign-in if the gateway refuses it with
- * step_up_required. It throws that refusal if the user does not verify a second factor, or if
- * the token is not of the project, so that this page cannot raise its level.
+ * step_up_required. It throws that refusal if the user does not verify a second factor, if
+ * another user has signed in meanwhile, or if the token is not of the project, so that this page
+ * cannot raise its level.
  */
 export async function withStepUp<T>(action: () => Promise<T>): Promise<T> {
+  const startedBy = subject();
   try {
     return await action();
   } catch (error) {
     if (!(error instanceof FieldgateError) || error.code !== "step_up_required") throw error;
     if (!signedIn.value?.session) throw error;
     await requestSecondFactor(error);
+    if (subject() !== startedBy) throw error;
     return await action();
   }
 }

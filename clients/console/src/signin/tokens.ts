@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { type GoTrueClient, isAuthRetryableFetchError, type Session } from "@supabase/auth-js";
 import type { Config, SupabaseProject } from "./config.js";
-import { explainRefusal, type Link, takeLink } from "./link.js";
+import { explainRefusal, type Link, type Notice, takeLink } from "./link.js";
 import { claimsOf, createAuthClient, dataOf, errorOf, hasUnusedFactor, SignInError } from "./project.js";
 import { Storage } from "./storage.js";
 
@@ -14,8 +14,8 @@ export interface SignedIn {
 }
 
 export const signedIn = signal<SignedIn | undefined>();
-/** The reason why the page asks to sign in, for display. It is empty if the user knows it. */
-export const notice = signal("");
+/** The reason why the page asks to sign in, for display. It is `undefined` if the user knows it. */
+export const notice = signal<Notice | undefined>();
 /** The time in ms at which the sign-in ends, because it cannot be renewed. `undefined`: it can. */
 export const endsAt = signal<number | undefined>();
 /** Whether the user has asked to sign in again before the sign-in ends. */
@@ -72,7 +72,7 @@ function subscribe(created: GoTrueClient, onStarted: () => void): void {
     onStarted();
     if (created !== client) return;
     if (event === "PASSWORD_RECOVERY") passwordWanted.value = true;
-    if (event === "SIGNED_OUT" && !renewal) onSignedOutElsewhere();
+    if (event === "SIGNED_OUT") void onSignedOut(created);
     else if (session) accept(session);
   });
 }
@@ -95,7 +95,7 @@ async function openLink(link: Link | undefined): Promise<void> {
     if (link?.kind === "refused") notice.value = explainRefusal(link);
     if (link?.kind === "hash" || link?.kind === "tokens") unconfirmedLink.value = link;
   } catch (error) {
-    notice.value = (error as Error).message;
+    notice.value = { text: (error as Error).message };
   }
 }
 
@@ -105,10 +105,18 @@ async function redeemCode(code: string): Promise<void> {
   storage.removeVerifiers();
 }
 
-/** Signs in with an access token. It throws a SignInError if the text is not a token. */
+/**
+ * Signs in with an access token. It throws a SignInError if the text is not a token. An earlier
+ * sign-in at the project loses its storage here, because its client would bring it back as soon
+ * as the tab is shown again.
+ */
 export function signInWithToken(token: string): void {
-  acceptToken(token.trim());
-  sessionStorage.setItem(tokenName, token.trim());
+  const access = token.trim();
+  claimsOf(access);
+  openNewStorage();
+  passwordWanted.value = factorWanted.value = false;
+  acceptToken(access);
+  sessionStorage.setItem(tokenName, access);
 }
 
 function acceptToken(access: string): void {
@@ -118,6 +126,7 @@ function acceptToken(access: string): void {
 
 function accept(session: Session): void {
   if (session.access_token === signedIn.value?.access) return;
+  if (signedIn.value && isRefused(signedIn.value)) isReplacement = true;
   sessionStorage.removeItem(tokenName);
   if (session.user.id !== subject()) factorWanted.value = hasUnusedFactor(session) && !skipsFactor(session);
   if (claimsOf(session.access_token).aal === "aal2") factorWanted.value = false;
@@ -137,7 +146,7 @@ function skipsFactor(session: Session): boolean {
 /** Uses tokens from now on. */
 function use(tokens: SignedIn): void {
   signedIn.value = tokens;
-  notice.value = "";
+  notice.value = undefined;
   endsAt.value = undefined;
   signingInAgain.value = false;
   schedule(Math.max(dueAt(tokens) - Date.now(), 0));
@@ -151,22 +160,24 @@ export function subject(): string | undefined {
 /** Ends the sign-in, because the user asked for it. */
 export function signOut(): void {
   void client?.signOut({ scope: "local" }).catch(() => {});
-  leave("");
+  leave();
 }
 
-/**
- * Forgets the tokens and the user. The next sign-in has its own storage, so that it is not
- * that of the other tabs too.
- */
-function leave(reason: string): void {
+/** Forgets the tokens and the user. */
+function leave(reason?: string): void {
   clearTimeout(timer);
   for (const name of [tokenName, skipName]) sessionStorage.removeItem(name);
-  storage = Storage.create();
-  if (config.supabase) client = watch(createAuthClient(config.supabase, storage));
+  openNewStorage();
   passwordWanted.value = factorWanted.value = signingInAgain.value = false;
   endsAt.value = signedIn.value = undefined;
-  notice.value = reason;
+  notice.value = reason ? { text: reason } : undefined;
   onLeave();
+}
+
+/** Gives the next sign-in its own storage and client, so that it is not that of the other tabs too. */
+function openNewStorage(): void {
+  storage = Storage.create();
+  if (config.supabase) client = watch(createAuthClient(config.supabase, storage));
 }
 
 /** Called after the user has signed out, in this tab or in another one. */
@@ -177,8 +188,14 @@ export function whenSignedOut(handler: () => void): void {
   onLeave = handler;
 }
 
-function onSignedOutElsewhere(): void {
-  if (!signedIn.value) return;
+/**
+ * Handles a sign-out that a client has reported: of another tab, or after a renewal that the
+ * project refused. The renewal itself handles its refusal, so this waits until it has ended.
+ */
+async function onSignedOut(of: GoTrueClient): Promise<void> {
+  await renewal?.catch(() => {});
+  const stored = await storedSession();
+  if (of !== client || !signedIn.value || stored) return;
   if (expiresAt(signedIn.value) > Date.now()) leave("You have signed out in another tab.");
   else end();
 }
@@ -188,7 +205,7 @@ function end(): void {
   clearTimeout(timer);
   sessionStorage.removeItem(tokenName);
   endsAt.value = signedIn.value = undefined;
-  notice.value = "Your sign-in has ended, or was refused. Sign in again.";
+  notice.value = { text: "Your sign-in has ended, or was refused. Sign in again." };
 }
 
 /**
@@ -214,10 +231,18 @@ async function renewBefore(current: SignedIn): Promise<void> {
 
 /** The token that the gateway has refused last. */
 let lastRefused: string | undefined;
+/**
+ * Whether the current token replaces a refused one, and the gateway has not accepted it yet. If
+ * it is refused too, another renewal would not help, and renewals would follow each other
+ * without a pause.
+ */
+let isReplacement = false;
 
-/** Remembers that the gateway has refused the token of a request. */
-export function onRefused(authorization: string | null): void {
-  lastRefused = authorization?.replace(/^Bearer /, "");
+/** Remembers whether the gateway has accepted the token of a request. */
+export function onResponse(authorization: string | null, { ok, status }: Response): void {
+  const access = authorization?.replace(/^Bearer /, "");
+  if (status === 401) lastRefused = access;
+  if (ok && access === signedIn.value?.access) isReplacement = false;
 }
 
 function isRefused({ access }: SignedIn): boolean {
@@ -247,22 +272,28 @@ async function renewIfDue(): Promise<void> {
 async function renewOnce(isForced: boolean): Promise<void> {
   const current = signedIn.value;
   if (!current?.session) return warnBeforeEnd();
+  if (isReplacement && isRefused(current)) return end();
+  const startedFor = storage;
   const stored = await storedSession();
   const isNewer = stored && stored.access_token !== current.access;
   if (isNewer && isUsable(stored)) return accept(stored); // another tab has renewed it
   const next = await refresh(isForced);
+  if (storage !== startedFor) return; // the user has left, or another sign-in has replaced this one
   if (next) accept(next);
   else onRenewalRefused();
 }
 
-/** Returns a renewed session, or `undefined` if the project refuses. It throws if it does not respond. */
+/**
+ * Returns a renewed session, or `undefined` if the project refuses. It throws if the project does
+ * not respond, or if it limits the rate of requests.
+ */
 async function refresh(isForced: boolean): Promise<Session | undefined> {
   // In the last 90 seconds, getSession itself renews the session.
   let { data, error } = await auth().getSession();
   const isOld = data.session?.access_token === signedIn.value?.access;
   if (data.session && (!isUsable(data.session) || (isForced && isOld)))
     ({ data, error } = await auth().refreshSession());
-  if (error && isAuthRetryableFetchError(error)) throw errorOf(error);
+  if (error && (isAuthRetryableFetchError(error) || error.status === 429)) throw errorOf(error);
   return error ? undefined : (data.session ?? undefined);
 }
 
