@@ -174,7 +174,7 @@ function leave(reason?: string): void {
   onLeave();
 }
 
-/** Gives the next sign-in its own storage and client, so that it is not that of the other tabs too. */
+/** Opens storage and a client for the next sign-in, so that it is not that of the other tabs too. */
 function openNewStorage(): void {
   storage = Storage.create();
   if (config.supabase) client = watch(createAuthClient(config.supabase, storage));
