@@ -21,7 +21,7 @@ func readLimit(processors int) int { return min(max(processors/2, 2), 8) }
 // as dozens of other calls.
 var listOperations = map[string]bool{
 	"listDevices": true, "listSessions": true, "getSession": true, "listCommands": true,
-	"listSessionEvents": true, "listApprovals": true, "listConnections": true,
+	"listSessionEvents": true, "listApprovals": true, "listConnections": true, "listCutOffs": true,
 }
 
 // tenantReads limits the list reads that each tenant runs at the same time. Otherwise one

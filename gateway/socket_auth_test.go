@@ -266,6 +266,7 @@ func TestListConnections_OfAllInstancesToOwnTenant(t *testing.T) {
 		require.Len(t, listed, 2)
 		require.Equal(t, client.Connection{
 			ID: device.ID, Kind: client.ConnectionKindDevice, DeviceID: f.device.ID, Agent: "agent/1.0", Since: listed[device.ID].Since,
+			OpenedByActor: client.ActorDetails{Kind: client.ActorKindDevice, ID: f.device.ID},
 		}, listed[device.ID])
 		require.Equal(t, "alice", listed[user.ID].UserID)
 		require.WithinDuration(t, time.Now(), listed[user.ID].Since, time.Minute)

@@ -47,9 +47,12 @@ func requireNoEvent(t *testing.T, s *gatewaytest.Socket) {
 // delayed, but its devices are notified at once, and another tenant has a budget of its own.
 func TestFanOut_BudgetDelaysOneTenantOnly(t *testing.T) {
 	t.Parallel()
-	g, url := startWithEventRate(t, 1, 6)
+	g, url := startWithEventRate(t, 1, 7)
 	greedy, modest := newFleet(t, g), newFleet(t, g)
+	watcher := greedy.subscribers(t, g, 1)[0]
 	device := greedy.deviceSocket(t, g)
+	require.Equal(t, "device.presence", watcher.Event().Type)
+	watcher.Close()
 	sockets := greedy.subscribers(t, g, 3)
 	other := modest.subscribers(t, g, 1)[0]
 	p := greedy.publisher(t, url)
@@ -62,7 +65,7 @@ func TestFanOut_BudgetDelaysOneTenantOnly(t *testing.T) {
 	for _, s := range sockets {
 		requireNoEvent(t, s)
 	}
-	require.InDelta(t, 6, g.Metrics(t)["fieldgate_event_frames_total"], 0)
+	require.InDelta(t, 7, g.Metrics(t)["fieldgate_event_frames_total"], 0)
 	modest.propose(t, auto)
 	require.Equal(t, "command.proposed", other.Event().Type)
 	greedy.propose(t, auto)

@@ -283,7 +283,8 @@ func TestSocket_SurvivesStoreOutage(t *testing.T) {
 	eventually(t, func() bool { return time.Since(down) > 1200*time.Millisecond }, "the clock stands still")
 	server.Restart(t)
 
-	eventually(t, func() bool { return device.StartRequest("heartbeat", object{"status": "ok"})().Type == "reply" }, "the gateway does not reconnect")
+	require.Eventually(t, func() bool { return device.StartRequest("heartbeat", object{"status": "ok"})().Type == "reply" },
+		30*time.Second, 200*time.Millisecond, "the gateway does not reconnect") // slower than the limit of messages
 	eventually(t, func() bool { return len(connections(t, g, f.tenantID)) == 2 }, "the sockets are not listed again")
 	p.publish(10)
 	want := p.stream()[len(before):]

@@ -171,7 +171,7 @@ func TestHandshake_FrameBeforeTheResponseOpensNoSocket(t *testing.T) {
 	e := newEcho(t, realtime.Limits{})
 	opened := make(chan error, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		opened <- e.hub.Open(w, r, realtime.OpenRequest{Tenant: storetest.Tenant(), User: "alice", Serve: e.serve})
+		opened <- e.hub.Open(w, r, realtime.OpenRequest{Tenant: storetest.Tenant(), User: "alice", Serve: e.serve, Verify: keepOpen})
 	}))
 	t.Cleanup(server.Close)
 	w := dialRaw(t, server.Listener.Addr().String())

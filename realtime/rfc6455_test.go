@@ -69,7 +69,7 @@ func newEcho(t *testing.T, limits realtime.Limits, changes ...func(*realtime.Con
 	}
 	e.hub = realtime.New(cfg)
 	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		o := realtime.OpenRequest{Tenant: storetest.Tenant(), User: "alice", Serve: e.serve}
+		o := realtime.OpenRequest{Tenant: storetest.Tenant(), User: "alice", Serve: e.serve, Verify: keepOpen}
 		if device := r.Header.Get("X-Device"); device != "" {
 			o.Tenant, o.User, o.Device = r.Header.Get("X-Tenant"), "", device
 		}
@@ -102,6 +102,9 @@ func (e *echo) serve(ctx context.Context, _ *realtime.Socket, f realtime.Frame) 
 	}
 	return nil, fieldgate.Refuse(fieldgate.CodeValidationFailed, "This socket has no such frame.")
 }
+
+// keepOpen is the Verify function of a principal that never loses its rights.
+func keepOpen(context.Context) realtime.CloseCode { return 0 }
 
 // run runs each case twice: with all bytes in one write, and byte by byte.
 func (e *echo) run(t *testing.T, cases ...exchange) {
