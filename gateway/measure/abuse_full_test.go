@@ -145,10 +145,16 @@ func (f *fullTenant) fill(maxBytes int) {
 		require.ErrorContains(f.t, err, "OOM")
 		err = nil
 	}
+	// At first only Redis refuses, as long as it has no byte left. The gateway reads the used memory
+	// every second.
+	refusedSince := time.Now()
 	require.Eventually(f.t, func() bool {
 		status, _ := f.users["admin"].do("POST", "/api/v1/customer/devices", `{"name":"Pump"}`)
-		return status == http.StatusServiceUnavailable
-	}, 10*time.Second, 20*time.Millisecond, "a device was created in a full store")
+		if status != http.StatusServiceUnavailable {
+			refusedSince = time.Now()
+		}
+		return time.Since(refusedSince) > 3*time.Second
+	}, 20*time.Second, 20*time.Millisecond, "a device was created in a full store")
 }
 
 // send sends an operation for each device.
