@@ -13,6 +13,7 @@ const paths = [
 for (const colorScheme of ["light", "dark"] as const) {
   for (const width of [360, 1280]) {
     test(`pages load from the gateway alone, ${colorScheme}, ${width} pixels wide`, async ({ browser, gateway }) => {
+      test.setTimeout(120_000); // each page is read until the network is idle
       const context = await browser.newContext({ colorScheme, viewport: { width, height: 800 } });
       const page = await context.newPage();
       const foreign: string[] = [];
