@@ -88,7 +88,7 @@ func TestKeySource_BadResponseKeepsCurrentKeys(t *testing.T) {
 			t.Parallel()
 			iss, clk := customertest.NewIssuer(t), newClock()
 			cfg := configFor(iss)
-			cfg.Now, cfg.FetchTimeout = clk.Now, 100*time.Millisecond
+			cfg.Now, cfg.FetchTimeout = clk.Now, time.Second
 			v := newVerifier(t, cfg)
 			requireAccepted(t, v, freshToken(iss, clk))
 			fetched := v.Health().FetchedAt
@@ -119,7 +119,7 @@ func TestKeySource_BadFirstResponseIsUnavailable(t *testing.T) {
 			t.Parallel()
 			iss, clk := customertest.NewIssuer(t), newClock()
 			cfg := configFor(iss)
-			cfg.Now, cfg.FetchTimeout = clk.Now, 100*time.Millisecond
+			cfg.Now, cfg.FetchTimeout = clk.Now, time.Second
 			v := newVerifier(t, cfg)
 			iss.Respond(bad)
 			requireUnavailable(t, v, freshToken(iss, clk))
