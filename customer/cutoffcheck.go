@@ -150,7 +150,7 @@ func (c *CutOffs) HandleWake(w store.Wake) {
 	}
 }
 
-// wake makes Run read partitions.
+// wake asks Run to read partitions.
 func (c *CutOffs) wake(partitions ...store.Partition) {
 	c.mu.Lock()
 	for _, p := range partitions {

@@ -27,8 +27,8 @@ func (v *Verifier) emailOf(claims map[string]any) string {
 	return displayed(value, maxEmailBytes)
 }
 
-// nameOf returns the name of the user, or "" if the token has none that can be displayed. A name
-// that looks like an e-mail address is none: many issuers let users choose their names, and
+// nameOf returns the name of the user, or "" if the token has none that can be displayed. It omits
+// a name that looks like an e-mail address: many issuers let users choose their names, and
 // lists show the name before the address.
 func (v *Verifier) nameOf(claims map[string]any) string {
 	if slices.Contains(v.cfg.NameClaims, ClaimOff) {

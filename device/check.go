@@ -95,7 +95,8 @@ func (r *Registry) Recall(token string, cost int) (Principal, bool) {
 	return Principal{Tenant: tenant, DeviceID: id, Login: r.loginCheck(hash, cost)}, true
 }
 
-// Forget makes the next request with a login token ask the store, as if Check had not verified it.
+// Forget removes a login from those that Recall remembers, so that the next request with its token
+// is checked by the store first.
 func (r *Registry) Forget(token string) { r.known.Forget(hashOf(token)) }
 
 // loginCheck returns the check of a login for one request.

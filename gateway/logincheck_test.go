@@ -34,7 +34,7 @@ func transitionsOf(token string, c client.ClaimedCommand) map[string]gatewaytest
 	return requests
 }
 
-// known makes an instance remember a login.
+// known sends a request, after which the instance remembers the login.
 func known(t testing.TB, g *gatewaytest.Gateway, token string) {
 	t.Helper()
 	require.Equal(t, http.StatusOK, g.Do(t, heartbeatWith(token)).Status)

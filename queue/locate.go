@@ -142,7 +142,7 @@ func (c *storeClock) now() (time.Time, bool) {
 	return c.read.Add(elapsed), elapsed < clockFor
 }
 
-// forget makes the next use read the clock again.
+// forget discards the reading, so that the next use reads the clock again.
 func (c *storeClock) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

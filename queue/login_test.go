@@ -112,7 +112,9 @@ func TestLogin_EndedIsRefusedByEachTransition(t *testing.T) {
 	}
 }
 
-func TestLogin_ValidIsServedByEachTransition(t *testing.T) {
+// eachTransition runs a test of each transition that checks a login, on a device that is logged in
+// and has two ready commands.
+func eachTransition(t *testing.T, test func(t *testing.T, f *fixture, name string)) {
 	t.Parallel()
 	for _, name := range []string{"claim", "extend", "release", "result"} {
 		t.Run(name, func(t *testing.T) {
@@ -120,38 +122,36 @@ func TestLogin_ValidIsServedByEachTransition(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, s *store.Store) {
 				f := loggedIn(t, s)
 				f.proposeMany(auto, 2)
-				check := login()
-				require.False(t, check.Made())
-				require.NoError(t, f.checkedCalls(f.claimOne(), check)[name]())
-				require.True(t, check.Made())
+				test(t, f, name)
 			})
 		})
 	}
 }
 
+func TestLogin_ValidIsServedByEachTransition(t *testing.T) {
+	eachTransition(t, func(t *testing.T, f *fixture, name string) {
+		check := login()
+		require.False(t, check.Made())
+		require.NoError(t, f.checkedCalls(f.claimOne(), check)[name]())
+		require.True(t, check.Made())
+	})
+}
+
 // TestLogin_EachTransitionCountsTowardsRateLimit uses up a limit of two requests.
 func TestLogin_EachTransitionCountsTowardsRateLimit(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{"claim", "extend", "release", "result"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			storetest.Each(t, func(t *testing.T, s *store.Store) {
-				f := loggedIn(t, s)
-				f.proposeMany(auto, 2)
-				lease := f.claimOne()
-				require.NoError(t, f.checkedCalls(lease, login())["extend"]())
-				require.NoError(t, f.checkedCalls(lease, login())["extend"]())
-				before := f.get(lease.ID)
-				check := login()
-				forgotten := 0
-				check.Refused = func() { forgotten++ }
-				refused := requireRefusal(t, f.checkedCalls(lease, check)[name](), fieldgate.CodeRateLimited)
-				require.Positive(t, refused.RetryAfter)
-				require.Equal(t, before, f.get(lease.ID))
-				require.Equal(t, 1, forgotten)
-			})
-		})
-	}
+	eachTransition(t, func(t *testing.T, f *fixture, name string) {
+		lease := f.claimOne()
+		require.NoError(t, f.checkedCalls(lease, login())["extend"]())
+		require.NoError(t, f.checkedCalls(lease, login())["extend"]())
+		before := f.get(lease.ID)
+		check := login()
+		forgotten := 0
+		check.Refused = func() { forgotten++ }
+		refused := requireRefusal(t, f.checkedCalls(lease, check)[name](), fieldgate.CodeRateLimited)
+		require.Positive(t, refused.RetryAfter)
+		require.Equal(t, before, f.get(lease.ID))
+		require.Equal(t, 1, forgotten)
+	})
 }
 
 // TestLogin_WaitingClaimCountsOnce waits for a command through several tries, with a rate limit

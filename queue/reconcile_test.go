@@ -345,7 +345,7 @@ func TestReconcile_LeavesQuarantinedCommand(t *testing.T) {
 	})
 }
 
-// TestReconcile_OtherRetentionIsNoDamage makes the configured retention longer after a command has
+// TestReconcile_OtherRetentionIsNoDamage lengthens the configured retention after a command has
 // finished. The entry of the command in the due index must not change: the command gets the longer
 // retention when it is due.
 func TestReconcile_OtherRetentionIsNoDamage(t *testing.T) {
@@ -361,8 +361,7 @@ func TestReconcile_OtherRetentionIsNoDamage(t *testing.T) {
 	})
 }
 
-// TestReconcile_ShorterRetentionAppliesToFinishedCommands makes the configured retention shorter
-// after a command has finished, which an operator does to free memory.
+// TestReconcile_ShorterRetentionAppliesToFinishedCommands shortens the configured retention after a command has finished, which an operator does to free memory.
 func TestReconcile_ShorterRetentionAppliesToFinishedCommands(t *testing.T) {
 	t.Parallel()
 	eachObserved(t, func(t *testing.T, s *store.Store, v *violations) {

@@ -138,7 +138,7 @@ func TestReconcile_RepairsEveryDamage(t *testing.T) {
 	}
 }
 
-// TestReconcile_OtherRetentionIsNoDamage makes the retention longer after a session has ended.
+// TestReconcile_OtherRetentionIsNoDamage lengthens the retention after a session has ended.
 func TestReconcile_OtherRetentionIsNoDamage(t *testing.T) {
 	t.Parallel()
 	eachReconcileBench(t, func(w *reconcileBench) {
@@ -151,7 +151,7 @@ func TestReconcile_OtherRetentionIsNoDamage(t *testing.T) {
 	})
 }
 
-// TestReconcile_ShorterRetentionAppliesToEndedSessions makes the retention shorter after a session
+// TestReconcile_ShorterRetentionAppliesToEndedSessions shortens the retention after a session
 // has ended, which an operator does to free memory.
 func TestReconcile_ShorterRetentionAppliesToEndedSessions(t *testing.T) {
 	t.Parallel()

@@ -27,7 +27,7 @@ type cutOffCommand struct {
 	Tenant  string `required:"" help:"The tenant as logs contain it, such as c.acme."`
 	User    string `xor:"who" required:"" placeholder:"ID" help:"Cut off this user, the 'sub' of a token."`
 	Session string `xor:"who" required:"" placeholder:"ID" help:"Cut off this sign-in at the token issuer, the 'session_id' of a token."`
-	Reason  string `help:"The reason, for the event and the list."`
+	Reason  string `help:"The reason, for the list."`
 	By      string `default:"operator" help:"Who does this: the event and the list contain it as the user."`
 	DryRun  bool   `help:"Print who would be cut off, and change nothing."`
 
