@@ -110,10 +110,8 @@ func (s *Store) sweepDue(ctx context.Context, settle map[string]Settle) (reached
 	due, err := s.readDue(ctx, from)
 	for _, p := range from {
 		members, read := due[p]
-		if !read || len(members) > 0 {
-			s.due.mark(p) // until a sweep finds nothing due, and so knows when the next member is
-		}
 		if !read {
+			s.due.mark(p)
 			continue
 		}
 		err = errors.Join(err, s.settlePartition(ctx, p, members, settle))
@@ -141,7 +139,7 @@ func (s *Store) readDue(ctx context.Context, from []Partition) (map[Partition][]
 			case at > now.UnixMilli():
 				s.due.set(p, asked.Add(time.Duration(at-now.UnixMilli())*time.Millisecond))
 			default:
-				s.due.mark(p) // another instance may settle the member meanwhile
+				s.due.mark(p) // until a sweep finds nothing due, and so knows when the next member is
 				passed = append(passed, p)
 				continue
 			}
