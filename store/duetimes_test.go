@@ -115,3 +115,16 @@ func TestSweeper_WaitsForFirstMember(t *testing.T) {
 	w.settles(t, 1)
 	require.LessOrEqual(t, w.reads.Load(), int64(5), "the sweeper has read although nothing was due")
 }
+
+// TestSweeper_ReadsFailedPartitionAgain starts with a partition whose due index cannot be read, and
+// replaces that index without a wake-up.
+func TestSweeper_ReadsFailedPartitionAgain(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	p := store.PartitionOf("c.acme")
+	require.NoError(t, server.Client(t).Set(t.Context(), p.DueKey(), "no index", 0).Err())
+	w := startSweeper(t, server, time.Hour)
+	require.NoError(t, server.Client(t).Del(t.Context(), p.DueKey()).Err())
+	addDue(t, w.store, p, time.Now().Add(-time.Hour), member("command", "c.acme"))
+	w.settles(t, 1)
+}
