@@ -65,7 +65,9 @@ func (c *CutOffs) Check(ctx context.Context, p Principal) error {
 // partition, or waits for a read in progress.
 func (c *CutOffs) viewOf(ctx context.Context, p store.Partition) (*cutOffView, error) {
 	for {
-		if view := c.views[p].Load(); view != nil && c.cfg.Now().Sub(view.readAt) < c.cfg.MaxAge {
+		now := c.cfg.Now()
+		c.used[p].Store(now.UnixMilli())
+		if view := c.views[p].Load(); view != nil && now.Sub(view.readAt) < c.cfg.MaxAge {
 			return view, nil
 		}
 		read := c.startOrJoin(ctx, p)
@@ -104,9 +106,14 @@ func (c *CutOffs) startOrJoin(ctx context.Context, p store.Partition) *cutOffRea
 // handled by the same read, so that a tenant that cuts off without a pause causes few reads.
 const gatherFor = 100 * time.Millisecond
 
+// usedFor is the time after the last Check for which Run polls a partition. It exceeds the interval
+// at which realtime re-verifies the users of idle sockets (5 min). Users of other partitions have
+// nothing that a cut-off could close, and Check reads an old view again.
+const usedFor = 10 * time.Minute
+
 // Run keeps the views up to date until the context ends: that of one partition after a wake-up for a
-// tenant, and those of all partitions every PollEvery. Of several failures in a row, only the first
-// is logged.
+// tenant, and those of the partitions in use every PollEvery, so that an idle instance reads nothing.
+// Of several failures in a row, only the first is logged.
 func (c *CutOffs) Run(ctx context.Context) {
 	poll := time.NewTicker(c.cfg.PollEvery)
 	defer poll.Stop()
@@ -125,7 +132,7 @@ func (c *CutOffs) pause(ctx context.Context, poll <-chan time.Time) []store.Part
 	select {
 	case <-ctx.Done():
 	case <-poll:
-		return allPartitions()
+		return c.partitionsInUse()
 	case <-c.woken:
 	}
 	return c.takePending()
@@ -163,6 +170,12 @@ func (c *CutOffs) wake(partitions ...store.Partition) {
 	}
 }
 
+// partitionsInUse returns the partitions of which Check has used the view within usedFor.
+func (c *CutOffs) partitionsInUse() []store.Partition {
+	since := c.cfg.Now().Add(-usedFor).UnixMilli()
+	return slices.DeleteFunc(allPartitions(), func(p store.Partition) bool { return c.used[p].Load() < since })
+}
+
 func allPartitions() []store.Partition {
 	all := make([]store.Partition, store.Partitions)
 	for i := range all {
@@ -175,6 +188,9 @@ func allPartitions() []store.Partition {
 // tenants whose score has changed. If some partitions cannot be read, refresh renews the others and
 // returns the error.
 func (c *CutOffs) refresh(ctx context.Context, partitions []store.Partition) error {
+	if len(partitions) == 0 {
+		return nil
+	}
 	started := c.cfg.Now()
 	indexes, err := c.readIndexes(ctx, partitions)
 	changed := c.changedTenants(indexes)

@@ -76,8 +76,8 @@ type CutOffConfig struct {
 	// checks a token of the tenant. An older view is read again first. Default: 5 s.
 	MaxAge time.Duration
 
-	// PollEvery is the interval at which Run reads the cut-offs without a wake-up, because a
-	// wake-up may be lost. Default: 2 s.
+	// PollEvery is the interval at which Run reads the cut-offs of the partitions in use without a
+	// wake-up, because a wake-up may be lost. Default: 2 s.
 	PollEvery time.Duration
 
 	// Changed is called for each tenant whose cut-offs have changed, once Check knows them. It
@@ -101,7 +101,8 @@ type CutOffs struct {
 	store *store.Store
 	cfg   CutOffConfig
 	views [store.Partitions]atomic.Pointer[cutOffView]
-	woken chan struct{} // has a value if a wake-up has arrived since the last read of Run
+	used  [store.Partitions]atomic.Int64 // time of the last Check of a partition, in Unix ms
+	woken chan struct{}                  // has a value if a wake-up has arrived since the last read of Run
 
 	mu      sync.Mutex // guards reads and pending
 	reads   map[store.Partition]*cutOffRead

@@ -352,3 +352,33 @@ func TestCutOff_ShorterLifetimeRemovesNothing(t *testing.T) {
 		})
 	})
 }
+
+// TestCutOffs_PollsOnlyPartitionsInUse counts the reads of an idle instance.
+func TestCutOffs_PollsOnlyPartitionsInUse(t *testing.T) {
+	t.Parallel()
+	reads := make(chan struct{}, 1000)
+	s := storetest.Connect(t, store.Config{Observe: func(name string, _ time.Duration, _ error) {
+		if name == "read_cut_off_tenants" {
+			reads <- struct{}{}
+		}
+	}})
+	d, p := newCutOffBench(s, func(cfg *customer.CutOffConfig) { cfg.PollEvery = time.Millisecond }), newPrincipal()
+	running, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { d.Run(running); close(ended) }()
+	defer func() { stop(); <-ended }()
+	<-reads // the first read is of all partitions
+	require.Never(t, func() bool { return len(reads) > 0 }, time.Second, 100*time.Millisecond, "an idle instance polls")
+	require.False(t, d.refused(t, p))
+	for range 3 {
+		<-reads
+	}
+	d.clock.Advance(11 * time.Minute)
+	require.Eventually(t, func() bool {
+		before := len(reads)
+		for range before {
+			<-reads
+		}
+		return before == 0
+	}, 10*time.Second, 500*time.Millisecond, "a partition is polled for ever")
+}
