@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { Field, valuesOf } from "../forms.js";
 import { Problem, useAction } from "../ui.js";
+import { CodeField } from "./CodeField.js";
 import type { SupabaseProject } from "./config.js";
 import { dataOf, errorOf, type ProjectSettings, pageUrl, readSettings, supportsLinks } from "./project.js";
 import { auth } from "./tokens.js";
@@ -110,19 +111,7 @@ function CodeForm({ email }: { email: string }) {
         If this address may sign in, a mail has been sent to it. Open its link in this browser
         {supportsLinks ? "" : " (over HTTPS)"}, or enter its code, within an hour.
       </p>
-      <Field label="Code of the e-mail">
-        {(ids) => (
-          <input
-            {...ids}
-            name="code"
-            inputMode="numeric"
-            pattern="\s*[0-9]{6,10}\s*"
-            autocomplete="one-time-code"
-            required
-            autofocus
-          />
-        )}
-      </Field>
+      <CodeField label="Code of the e-mail" pattern="[0-9]{6,10}" />
       <button type="submit" class="primary" disabled={busy}>
         Sign in with the code
       </button>

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { Dialog, Field, valuesOf } from "../forms.js";
 import { Problem, useAction } from "../ui.js";
+import { CodeField } from "./CodeField.js";
 import { dataOf } from "./project.js";
 import { stepUp } from "./stepup.js";
 import { auth, signOut, skipFactor } from "./tokens.js";
@@ -86,19 +87,11 @@ function CodeForm({ factors, onVerified }: { factors: FactorChoice[]; onVerified
           )}
         </Field>
       )}
-      <Field label="Code" hint="The six digits that your authenticator app shows now.">
-        {(ids) => (
-          <input
-            {...ids}
-            name="code"
-            inputMode="numeric"
-            pattern="\s*[0-9]{3} ?[0-9]{3}\s*"
-            autocomplete="one-time-code"
-            required
-            autofocus
-          />
-        )}
-      </Field>
+      <CodeField
+        label="Code"
+        hint="The six digits that your authenticator app shows now."
+        pattern="[0-9]{3} ?[0-9]{3}"
+      />
       <button type="submit" class="primary" disabled={busy}>
         Verify
       </button>
