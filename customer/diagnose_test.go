@@ -67,14 +67,14 @@ func TestExplain_NamesEachBrokenRule(t *testing.T) {
 		change func(*customer.Config)
 		want   []string
 	}{
-		"accepted": {token: iss.Token(issuer.Claims{Role: "admin", TenantID: "acme"})},
-		"no role":  {token: iss.Token(issuer.Claims{TenantID: "acme"}), want: []string{"warn token role: the claim app_metadata.role is absent, so that the user has the role viewer"}},
+		"accepted": {token: iss.Token(issuer.Claims{Email: "a@example.com", Role: "admin", TenantID: "acme"})},
+		"no role":  {token: iss.Token(issuer.Claims{Email: "a@example.com", TenantID: "acme"}), want: []string{"warn token role: the claim app_metadata.role is absent, so that the user has the role viewer"}},
 		"expired": {
-			token: iss.Token(issuer.Claims{Role: "admin", TenantID: "acme", IssuedAt: time.Now().Add(-2 * time.Hour), Lifetime: time.Hour}),
+			token: iss.Token(issuer.Claims{Email: "a@example.com", Role: "admin", TenantID: "acme", IssuedAt: time.Now().Add(-2 * time.Hour), Lifetime: time.Hour}),
 			want:  []string{"fail token: the gateway refuses it with unauthorized, reason expired", "fail token expiry: the claim exp is "},
 		},
 		"audience and issuer": {
-			token:  iss.Token(issuer.Claims{Role: "admin", TenantID: "acme"}),
+			token:  iss.Token(issuer.Claims{Email: "a@example.com", Role: "admin", TenantID: "acme"}),
 			change: func(cfg *customer.Config) { cfg.Audience, cfg.Issuers = "other", []string{"https://other.example"} },
 			want: []string{
 				"fail token: the gateway refuses it with unauthorized, reason wrong_",
@@ -83,12 +83,12 @@ func TestExplain_NamesEachBrokenRule(t *testing.T) {
 			},
 		},
 		"no tenant": {
-			token:  iss.Token(issuer.Claims{Role: "admin"}),
+			token:  iss.Token(issuer.Claims{Email: "a@example.com", Role: "admin"}),
 			change: func(cfg *customer.Config) { cfg.PersonalTenants = false },
 			want:   []string{"fail token: the gateway refuses it with no_tenant", "fail token tenant: the claim app_metadata.customer_id is absent"},
 		},
 		"other issuer": {
-			token: stranger.Token(issuer.Claims{Role: "admin", TenantID: "acme"}),
+			token: stranger.Token(issuer.Claims{Email: "a@example.com", Role: "admin", TenantID: "acme"}),
 			want:  []string{"reason unknown_key", "fail token signature: the token is signed with ES256 and the key", "fail token issuer: "},
 		},
 		"no token": {token: "hunter2", want: []string{"fail token: the gateway refuses it with unauthorized, reason malformed"}},
