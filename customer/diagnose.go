@@ -60,10 +60,15 @@ func (s *keySet) String() string {
 
 // Explain verifies a token and explains the result to an operator who has the token. Each rule
 // that the token breaks is a failure, and not only the first one, as in Verify. The findings
-// contain claims of the token, but neither the token nor its signature.
-func (v *Verifier) Explain(ctx context.Context, raw string) []diagnosis.Finding {
+// contain claims of the token, but neither the token nor its signature. If the token is valid, find
+// is called to find out whether its user is cut off.
+func (v *Verifier) Explain(ctx context.Context, raw string, find CutOffFinder) []diagnosis.Finding {
 	const check = "token"
+	var cutOff []diagnosis.Finding
 	principal, err := v.Verify(ctx, raw)
+	if err == nil {
+		cutOff, err = explainCutOff(ctx, principal, find)
+	}
 	verdict := diagnosis.Good(check, "the gateway accepts it, as user %q of tenant %q with the role %s", principal.UserID, principal.Tenant, principal.Role)
 	if err != nil {
 		verdict = diagnosis.Fail(check, "%s", explainRefusal(err))
@@ -72,7 +77,22 @@ func (v *Verifier) Explain(ctx context.Context, raw string) []diagnosis.Finding 
 	if err != nil {
 		return []diagnosis.Finding{verdict}
 	}
-	return append([]diagnosis.Finding{verdict, v.explainSignature(ctx, parsed)}, v.explainClaims(parsed.payload)...)
+	findings := append([]diagnosis.Finding{verdict, v.explainSignature(ctx, parsed)}, v.explainClaims(parsed.payload)...)
+	return append(findings, cutOff...)
+}
+
+// explainCutOff looks up whether the principal is cut off. The error is the refusal if so.
+func explainCutOff(ctx context.Context, p Principal, find CutOffFinder) ([]diagnosis.Finding, error) {
+	const check = "token cut-off"
+	cutOff, found, err := find(ctx, p)
+	switch {
+	case err != nil:
+		return []diagnosis.Finding{diagnosis.Warn(check, "whether the user is cut off is not known: %v", err)}, nil
+	case found:
+		return []diagnosis.Finding{diagnosis.Fail(check, "the %s %q was cut off at %s by %q (reason: %q), and the token was issued before: sign in again for a new one",
+			cutOff.Kind, cutOff.ID, cutOff.At.UTC().Format(time.RFC3339), cutOff.By, cutOff.Reason)}, refuse(errCutOff)
+	}
+	return []diagnosis.Finding{diagnosis.Good(check, "neither the user %q nor the session %q is cut off", p.UserID, p.SessionID)}, nil
 }
 
 // explainRefusal returns the code and the reason that the log would have, with their cause.

@@ -1,6 +1,7 @@
 package customer_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -22,6 +23,11 @@ func problems(findings []diagnosis.Finding) (lines []string) {
 		}
 	}
 	return lines
+}
+
+// noCutOff finds no cut-off.
+func noCutOff(context.Context, customer.Principal) (customer.CutOff, bool, error) {
+	return customer.CutOff{}, false, nil
 }
 
 func TestDiagnose_Issuer(t *testing.T) {
@@ -99,7 +105,7 @@ func TestExplain_NamesEachBrokenRule(t *testing.T) {
 			if c.change != nil {
 				c.change(&cfg)
 			}
-			findings := newVerifier(t, cfg).Explain(t.Context(), c.token)
+			findings := newVerifier(t, cfg).Explain(t.Context(), c.token, noCutOff)
 			found := strings.Join(problems(findings), "\n")
 			for _, want := range c.want {
 				require.Contains(t, found, want)

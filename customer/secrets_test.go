@@ -69,9 +69,9 @@ func TestSecrets_PreviousOneIsNamedOnce(t *testing.T) {
 	requireAccepted(t, v, token)
 	require.Equal(t, 2, warnings(), log.String())
 
-	explained := strings.Join(problems(v.Explain(t.Context(), token)), "\n")
+	explained := strings.Join(problems(v.Explain(t.Context(), token, noCutOff)), "\n")
 	require.Contains(t, explained, "warn token signature: the token is signed with HS256 and a secret in FIELDGATE_JWT_SECRET_PREVIOUS")
-	current, err := json.Marshal(v.Explain(t.Context(), hs256(t, iss, secret)))
+	current, err := json.Marshal(v.Explain(t.Context(), hs256(t, iss, secret), noCutOff))
 	require.NoError(t, err)
 	require.NotContains(t, string(current), "FIELDGATE_JWT_SECRET_PREVIOUS")
 }
