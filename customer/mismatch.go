@@ -98,7 +98,7 @@ func wordOf(err error) string {
 	switch code := fieldgate.CodeOf(err); code {
 	case fieldgate.CodeNoTenant:
 		return string(code)
-	case fieldgate.CodeUnauthorized:
+	case fieldgate.CodeUnauthorized, fieldgate.CodeUserCutOff:
 		return string(fieldgate.ReasonOf(err))
 	case fieldgate.CodeIssuerUnavailable:
 		if fieldgate.ReasonOf(err) == fieldgate.ReasonUnknownKey { // a new key, or those of another project
