@@ -80,7 +80,7 @@ func (c *CutOffs) Find(ctx context.Context, p Principal) (CutOff, bool, error) {
 }
 
 func (o CutOff) refuses(p Principal) bool {
-	own := o.Kind == CutOffUser && o.ID == p.UserID || o.Kind == CutOffSession && o.ID == p.SessionID
+	own := o.UserID == p.UserID && (o.SessionID == "" || o.SessionID == p.SessionID)
 	return own && !o.At.Before(p.EarliestCutOff())
 }
 

@@ -89,8 +89,12 @@ func explainCutOff(ctx context.Context, p Principal, find CutOffFinder) ([]diagn
 	case err != nil:
 		return []diagnosis.Finding{diagnosis.Warn(check, "whether the user is cut off is not known: %v", err)}, nil
 	case found:
-		return []diagnosis.Finding{diagnosis.Fail(check, "the %s %q was cut off at %s by %q (reason: %q), and the token was issued before: sign in again for a new one",
-			cutOff.Kind, cutOff.ID, cutOff.At.UTC().Format(time.RFC3339), cutOff.By, cutOff.Reason)}, refuse(errCutOff)
+		who := fmt.Sprintf("the user %q", cutOff.UserID)
+		if cutOff.SessionID != "" {
+			who = fmt.Sprintf("the session %q of %s", cutOff.SessionID, who)
+		}
+		return []diagnosis.Finding{diagnosis.Fail(check, "%s was cut off at %s by %q (reason: %q), and the token was issued before: sign in again for a new one",
+			who, cutOff.At.UTC().Format(time.RFC3339), cutOff.By, cutOff.Reason)}, refuse(errCutOff)
 	}
 	return []diagnosis.Finding{diagnosis.Good(check, "neither the user %q nor the session %q is cut off", p.UserID, p.SessionID)}, nil
 }

@@ -85,8 +85,9 @@ func TestDoctor_NamesCutOff(t *testing.T) {
 	storetest.Connect(t, store.Config{URL: server.URL()})
 	settings := []string{"FIELDGATE_REDIS_URL=" + server.URL(), "FIELDGATE_SUPABASE_URL=" + iss.URL()}
 	session := "0b5a3a5c-2f0e-4c39-9c9b-5c1c2b8a4d1e"
-	for _, subject := range []string{"--user=alice", "--session=" + session} {
-		_, stderr, code := once(t, settings[:1], "admin", "users", "cut-off", "--tenant=c.acme", subject, "--reason=laptop lost", "--by=oncall")
+	for _, subject := range [][]string{{"--user=alice"}, {"--user=bob", "--session=" + session}} {
+		args := append([]string{"admin", "users", "cut-off", "--tenant=c.acme", "--reason=laptop lost", "--by=oncall"}, subject...)
+		_, stderr, code := once(t, settings[:1], args...)
 		require.Zero(t, code, stderr)
 	}
 	explain := func(claims issuer.Claims, sessionID string) (findings string, code int) {
@@ -100,11 +101,11 @@ func TestDoctor_NamesCutOff(t *testing.T) {
 	}
 	for _, c := range []struct{ user, session, want string }{
 		{"alice", "another", `the user "alice" was cut off at `},
-		{"bob", session, `the session "` + session + `" was cut off at `},
+		{"bob", session, `the session "` + session + `" of the user "bob" was cut off at `},
 	} {
 		findings, code := explain(issuer.Claims{Subject: c.user}, c.session)
 		require.Equal(t, 1, code, findings)
-		require.Contains(t, findings, "refuses it with unauthorized, reason cut_off")
+		require.Contains(t, findings, "refuses it with user_cut_off, reason cut_off")
 		require.Contains(t, findings, c.want)
 		require.Contains(t, findings, `(reason: "laptop lost")`)
 	}
