@@ -202,11 +202,11 @@ func loggedClaim(value any) string {
 	return strings.ToValidUTF8(text[:min(len(text), maxLoggedClaimBytes)], "")
 }
 
-// claimAttrs returns the attributes of a log line about the claim at path: its type, and the names
-// of the claims beside it. They do not contain its value.
+// claimAttrs returns the attributes of a log line about the claim at path: the names of the claims
+// beside it, and its type. They do not contain its value.
 func claimAttrs(claims map[string]any, path string) []slog.Attr {
 	value, present := claimAt(claims, path)
-	return []slog.Attr{slog.String("is", kindOf(value, present)), slog.Any("claims", namesBeside(claims, path))}
+	return []slog.Attr{slog.Any("claims", namesBeside(claims, path)), slog.String("is", kindOf(value, present))}
 }
 
 // kindOf returns the type of a claim.
