@@ -79,11 +79,12 @@ var runBy = map[string][]string{
 	"session/lua/reconcile_session": nil,
 	"session/lua/settle_session":    nil,
 
-	"store/lua/canary":           nil,
-	"store/lua/restore":          nil,
-	"store/lua/set_aside":        nil,
-	"store/lua/record_retention": nil,
-	"store/lua/trim_quarantine":  nil,
+	"store/lua/canary":            nil,
+	"store/lua/erase_event_names": nil,
+	"store/lua/restore":           nil,
+	"store/lua/set_aside":         nil,
+	"store/lua/record_retention":  nil,
+	"store/lua/trim_quarantine":   nil,
 }
 
 func TestScripts_EachIsListedWithItsOperations(t *testing.T) {
