@@ -36,8 +36,9 @@ type people struct {
 	bob     *client.CustomerClient
 	device  gatewaytest.Device
 	session string
-	pending client.Command
 	socket  *gatewaytest.Socket
+
+	approved, rejected, pending client.Command // alice has proposed the first and the last, and rejected bob's
 }
 
 func newPeople(t testing.TB, g *gatewaytest.Gateway, tenantID string) *people {
@@ -55,14 +56,18 @@ func newPeople(t testing.TB, g *gatewaytest.Gateway, tenantID string) *people {
 	opened, err := p.alice.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: p.device.ID, Type: "remediation"}, client.WithIdempotencyKey("open"))
 	require.NoError(t, err)
 	p.session = opened.ID
-	p.decide(p.bob, p.propose(p.alice, "one"), true)
-	p.decide(p.alice, p.propose(p.bob, "two"), false)
-	p.pending = p.propose(p.alice, "three")
-	for _, user := range []*client.CustomerClient{p.alice, p.bob} {
-		_, err = user.CutOff(t.Context(), client.CutOffRequest{Kind: "user", ID: "mallory-" + fmt.Sprint(user == p.bob)})
-		require.NoError(t, err)
-	}
+	p.approved, p.rejected, p.pending = p.propose(p.alice, "one"), p.propose(p.bob, "two"), p.propose(p.alice, "three")
+	p.decide(p.bob, p.approved, true)
+	p.decide(p.alice, p.rejected, false)
+	p.cutOff(p.alice, "mallory")
+	p.cutOff(p.bob, "trudy")
 	return p
+}
+
+func (p *people) cutOff(user *client.CustomerClient, id string) {
+	p.t.Helper()
+	_, err := user.CutOff(p.t.Context(), client.CutOffRequest{Kind: "user", ID: id})
+	require.NoError(p.t, err)
 }
 
 func (p *people) propose(user *client.CustomerClient, key string) client.Command {
@@ -171,10 +176,50 @@ func TestUser_RecordsGoOn(t *testing.T) {
 	claimed, err := mine.device.Claim(t.Context(), client.ClaimRequest{Limit: 10, VisibilityTimeoutMs: 60_000})
 	require.NoError(t, err)
 	require.Len(t, claimed, 2, "the commands are the ones that were proposed and approved")
-	found, err := mine.bob.Command(t.Context(), mine.session, mine.pending.ID)
+	require.Equal(t, []string{"alice", "", "", bobName}, mine.names(mine.pending))
+	require.Equal(t, []string{"alice", "", "", bobName}, mine.names(mine.approved))
+	require.Equal(t, []string{"bob", bobName, bobEmail, ""}, mine.names(mine.rejected))
+	requireClean(t, s)
+}
+
+// names returns the id, the name and the e-mail address of the proposer, and the name of the approver.
+func (p *people) names(c client.Command) []string {
+	p.t.Helper()
+	found, err := p.bob.Command(p.t.Context(), p.session, c.ID)
+	require.NoError(p.t, err)
+	by := found.ProposedByActor
+	return []string{by.ID, by.Name, by.Email, found.Approval.DecidedByActor.Name}
+}
+
+// TestUser_AnswersExpire requires that the answers whose names are erased expire as before.
+func TestUser_AnswersExpire(t *testing.T) {
+	t.Parallel()
+	server, s, _, _ := startPeople(t)
+	_, err := erase.New(erase.Config{Store: s}).User(t.Context(), "", "alice")
 	require.NoError(t, err)
-	require.Equal(t, []string{"alice", "", ""}, []string{found.ProposedByActor.ID, found.ProposedByActor.Name, found.ProposedByActor.Email})
-	require.Equal(t, bobName, found.Approval.DecidedByActor.Name)
+	keys, err := server.Client(t).Keys(t.Context(), "fg:*:idempotency:*").Result()
+	require.NoError(t, err)
+	require.NotEmpty(t, keys)
+	for _, key := range keys {
+		require.Positive(t, server.Client(t).PTTL(t.Context(), key).Val(), key)
+	}
+}
+
+// TestUser_KeepsWhatChangesMeanwhile changes records after they were read and before the script runs.
+func TestUser_KeepsWhatChangesMeanwhile(t *testing.T) {
+	t.Parallel()
+	server, s, mine, _ := startPeople(t)
+	approved := between(t, server, "reconcile_records", func() { mine.decide(mine.bob, mine.pending, true) })
+	_, err := erase.New(erase.Config{Store: approved}).User(t.Context(), mine.tenant, "alice")
+	require.NoError(t, err)
+	require.Equal(t, []string{"alice", "", "", bobName}, mine.names(mine.pending))
+
+	mine.cutOff(mine.alice, "mallory")
+	again := between(t, server, "read_cut_off_names", func() { mine.cutOff(mine.bob, "mallory") })
+	_, err = erase.New(erase.Config{Store: again}).User(t.Context(), mine.tenant, "alice")
+	require.NoError(t, err)
+	details := server.Client(t).HGetAll(t.Context(), store.Tenant(mine.tenant).CutOffDetailsKey()).Val()
+	require.Contains(t, details["user:mallory"], bobName)
 	requireClean(t, s)
 }
 
