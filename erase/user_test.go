@@ -66,8 +66,7 @@ func newPeople(t testing.TB, g *gatewaytest.Gateway, tenantID string) *people {
 
 func (p *people) cutOff(user *client.CustomerClient, id string) {
 	p.t.Helper()
-	_, err := user.CutOff(p.t.Context(), client.CutOffRequest{Kind: "user", ID: id})
-	require.NoError(p.t, err)
+	require.NoError(p.t, user.CutOff(p.t.Context(), id, client.CutOffRequest{Reason: "left"}))
 }
 
 func (p *people) propose(user *client.CustomerClient, key string) client.Command {

@@ -1,7 +1,7 @@
 -- erase_cut_off_names erases the names of a user from the cut-offs that the user has made.
 -- KEYS[1]    the details of the tenant's cut-offs
 -- ARGV[1]    the user as an actor, such as "user:alice"
--- ARGV[2...] cut-offs: "user:<id>" or "session:<id>"
+-- ARGV[2...] members of the tenant's cut-offs
 -- Returns {"ok", "", number of cut-offs that had a name}
 -- Guarantees that a cut-off keeps everything else, also if another user has made it again since the
 -- caller has read it.
