@@ -76,10 +76,11 @@ test-stores: redis valkey ## Run the life of a command on Redis and Valkey: one 
 	@.ci/stores/run.sh
 
 # The source is not part of this repository: git clone --branch v2.196.0 https://github.com/supabase/auth
-test-supabase: redis jq ## Test sign-in with a real Supabase Auth server; FIELDGATE_TEST_SUPABASE names a checkout of github.com/supabase/auth.
+test-supabase: redis jq ## Test sign-in with a real Supabase Auth server, also in a browser; FIELDGATE_TEST_SUPABASE names a checkout of github.com/supabase/auth.
 	@if [ -z "$$FIELDGATE_TEST_SUPABASE" ]; then \
 		echo "SKIPPED: nothing was tested. Name a checkout of github.com/supabase/auth, or a .tar.gz of it: make test-supabase FIELDGATE_TEST_SUPABASE=../auth" >&2; \
 	else \
+		$(MAKE) --no-print-directory chromium $(CONSOLE)/node_modules/.package-lock.json || echo "SKIPPED: the console's sign-in in a browser" >&2; \
 		FIELDGATE_TEST_SUPABASE="$$(realpath "$$FIELDGATE_TEST_SUPABASE")" go test -count=1 -timeout 20m -v ./gateway/supabase; \
 	fi
 
@@ -177,7 +178,7 @@ console-check: $(CONSOLE)/node_modules/.package-lock.json $(TYPESCRIPT)/node_mod
 
 test-browser: chromium redis $(CONSOLE)/node_modules/.package-lock.json ## Test the console in a browser; installs chromium as root on Debian.
 	@go build -o $(CONSOLE)/.build/ ./cmd/fieldgate ./cmd/fieldgate-agent
-	@[ -n "$$FIELDGATE_TEST_SUPABASE_URL" ] || echo "SKIPPED: the console's sign-in with a real Supabase Auth server. clients/console/test/supabase.spec.ts lists the variables that run it." >&2
+	@[ -n "$$FIELDGATE_TEST_SUPABASE_URL" ] || echo "SKIPPED: the console's sign-in with a real Supabase Auth server. make test-supabase runs it." >&2
 	@npm --prefix $(CONSOLE) test --silent
 
 $(CONSOLE)/node_modules/.package-lock.json: $(CONSOLE)/package-lock.json | node

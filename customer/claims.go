@@ -1,6 +1,7 @@
 package customer
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -57,7 +58,7 @@ func audienceRules(cfg Config) []jwt.ValidateOption {
 }
 
 // principalOf returns the principal of a payload whose signature has been verified.
-func (v *Verifier) principalOf(payload []byte) (Principal, error) {
+func (v *Verifier) principalOf(ctx context.Context, payload []byte) (Principal, error) {
 	registered := jwt.New()
 	if err := json.Unmarshal(payload, registered); err != nil {
 		return Principal{}, errClaims // err is not returned, because its message may quote a claim
@@ -79,6 +80,7 @@ func (v *Verifier) principalOf(payload []byte) (Principal, error) {
 	if !v.isCurrent(principal) { // jwx accepts an exp of 0, because it treats the claim as missing
 		return Principal{}, errExpired
 	}
+	v.mismatches.recordRole(ctx, registered.PrivateClaims(), principal.SoleUser)
 	return principal, nil
 }
 

@@ -28,6 +28,11 @@ type Config struct {
 	// least 32 bytes. If it is empty, every HS256 token is refused.
 	HS256Secret []byte
 
+	// PreviousHS256Secrets are secrets that HS256Secret has replaced, at most
+	// MaxPreviousSecrets. Tokens that are signed with one of them are accepted until it is
+	// removed here, so that a new secret signs no user out. Default: none.
+	PreviousHS256Secrets [][]byte
+
 	// APIKey is a public key that is sent with each fetch of the keys, in the header apikey:
 	// some gateways in front of Supabase Auth require it. Default: none.
 	APIKey string
@@ -103,6 +108,10 @@ type Config struct {
 	// Default: nothing is done.
 	Fetched func(err error)
 
+	// VerifiedByPrevious is called for each token that is verified with a previous secret. A token
+	// in the cache is not verified again. Default: nothing is done.
+	VerifiedByPrevious func()
+
 	// Logger receives failed fetches and changes of the keys. It never receives a token.
 	// Default: slog.Default().
 	Logger *slog.Logger
@@ -131,6 +140,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Fetched == nil {
 		c.Fetched = func(error) {}
 	}
+	if c.VerifiedByPrevious == nil {
+		c.VerifiedByPrevious = func() {}
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -152,13 +164,31 @@ func (c Config) checkKeys() error {
 	if c.JWKSURL == "" && len(c.HS256Secret) == 0 {
 		return errors.New("tokens cannot be verified without a JWKS URL or an HS256 secret")
 	}
-	if n := len(c.HS256Secret); n > 0 && n < minSecretBytes {
-		return fmt.Errorf("the HS256 secret is shorter than %d bytes", minSecretBytes)
+	if err := c.checkSecrets(); err != nil {
+		return err
 	}
 	if c.JWKSURL == "" {
 		return nil
 	}
 	return checkURL(c.JWKSURL)
+}
+
+func (c Config) checkSecrets() error {
+	if n := len(c.HS256Secret); n > 0 && n < minSecretBytes {
+		return fmt.Errorf("the HS256 secret is shorter than %d bytes", minSecretBytes)
+	}
+	if len(c.PreviousHS256Secrets) > MaxPreviousSecrets {
+		return fmt.Errorf("there are more than %d previous HS256 secrets", MaxPreviousSecrets)
+	}
+	for _, previous := range c.PreviousHS256Secrets {
+		switch {
+		case len(c.HS256Secret) == 0:
+			return errors.New("there is a previous HS256 secret, but no current one")
+		case len(previous) < minSecretBytes:
+			return fmt.Errorf("a previous HS256 secret is shorter than %d bytes", minSecretBytes)
+		}
+	}
+	return nil
 }
 
 // checkURL returns an error if the URL cannot be used to fetch keys. The error does not

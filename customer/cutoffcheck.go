@@ -61,6 +61,29 @@ func (c *CutOffs) Check(ctx context.Context, p Principal) error {
 	return nil
 }
 
+// CutOffFinder returns the cut-off that refuses a principal, and reports whether there is one.
+type CutOffFinder func(context.Context, Principal) (CutOff, bool, error)
+
+// Find returns the newest cut-off that refuses the principal, and reports whether there is one. Unlike
+// Check, it reads the store at each call.
+func (c *CutOffs) Find(ctx context.Context, p Principal) (CutOff, bool, error) {
+	members, details, err := c.readAll(ctx, p.Tenant)
+	if err != nil {
+		return CutOff{}, false, fmt.Errorf("reading the cut-offs: %w", err)
+	}
+	for _, m := range members {
+		if cutOff := detailOf(m, details).cutOff(m); cutOff.refuses(p) {
+			return cutOff, true, nil
+		}
+	}
+	return CutOff{}, false, nil
+}
+
+func (o CutOff) refuses(p Principal) bool {
+	own := o.UserID == p.UserID && (o.SessionID == "" || o.SessionID == p.SessionID)
+	return own && !o.At.Before(p.EarliestCutOff())
+}
+
 // viewOf returns the view of a partition. If it is older than MaxAge, viewOf first reads the
 // partition, or waits for a read in progress.
 func (c *CutOffs) viewOf(ctx context.Context, p store.Partition) (*cutOffView, error) {

@@ -54,6 +54,15 @@ func (d cutOffBench) refused(t testing.TB, p customer.Principal) bool {
 	return true
 }
 
+// found reports whether Find finds a cut-off of a principal.
+func (d cutOffBench) found(t testing.TB, p customer.Principal) bool {
+	t.Helper()
+	cutOff, found, err := d.Find(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, found, cutOff.UserID == p.UserID && cutOff.Reason == "laptop stolen" && cutOff.By == "admin")
+	return found
+}
+
 // do runs f with a client of the store.
 func (d cutOffBench) do(t testing.TB, f func(ctx context.Context, c store.Client) error) {
 	t.Helper()
@@ -80,6 +89,7 @@ func TestCutOff_RefusesEarlierTokens(t *testing.T) {
 			} {
 				p.IssuedAt = c.issued
 				require.Equal(t, c.refused, d.refused(t, p), "%q: %s", session, c.issued.Sub(at))
+				require.Equal(t, c.refused, d.found(t, p), "%q: %s", session, c.issued.Sub(at))
 			}
 		}
 	})
@@ -101,6 +111,7 @@ func TestCutOff_RefusesNobodyElse(t *testing.T) {
 			other := p
 			change(&other)
 			require.False(t, d.refused(t, other), name)
+			require.False(t, d.found(t, other), name)
 		}
 	})
 }

@@ -12,6 +12,10 @@ const (
 	DefaultMaxKeyAge   = 24 * time.Hour
 )
 
+// MaxPreviousSecrets is the maximum number of previous secrets of an issuer that signs with HS256.
+// Each of them is one more signature to compute for a forged token.
+const MaxPreviousSecrets = 2
+
 // ClaimOff is the value of a setting of a claim that is not read.
 const ClaimOff = "off"
 

@@ -21,7 +21,7 @@ func (v *Verifier) Diagnose(ctx context.Context) []diagnosis.Finding {
 		return []diagnosis.Finding{diagnosis.Good(check, "tokens are verified with a shared secret only")}
 	}
 	response, err := v.keys.download(ctx)
-	if err == nil && len(response.set.keys) == 0 && v.secret == nil {
+	if err == nil && len(response.set.keys) == 0 && len(v.secrets) == 0 {
 		err = errNoUsableKeys
 	}
 	var findings []diagnosis.Finding
@@ -60,10 +60,15 @@ func (s *keySet) String() string {
 
 // Explain verifies a token and explains the result to an operator who has the token. Each rule
 // that the token breaks is a failure, and not only the first one, as in Verify. The findings
-// contain claims of the token, but neither the token nor its signature.
-func (v *Verifier) Explain(ctx context.Context, raw string) []diagnosis.Finding {
+// contain claims of the token, but neither the token nor its signature. If the token is valid, find
+// is called to find out whether its user is cut off.
+func (v *Verifier) Explain(ctx context.Context, raw string, find CutOffFinder) []diagnosis.Finding {
 	const check = "token"
+	var cutOff []diagnosis.Finding
 	principal, err := v.Verify(ctx, raw)
+	if err == nil {
+		cutOff, err = explainCutOff(ctx, principal, find)
+	}
 	verdict := diagnosis.Good(check, "the gateway accepts it, as user %q of tenant %q with the role %s", principal.UserID, principal.Tenant, principal.Role)
 	if err != nil {
 		verdict = diagnosis.Fail(check, "%s", explainRefusal(err))
@@ -72,7 +77,26 @@ func (v *Verifier) Explain(ctx context.Context, raw string) []diagnosis.Finding 
 	if err != nil {
 		return []diagnosis.Finding{verdict}
 	}
-	return append([]diagnosis.Finding{verdict, v.explainSignature(ctx, parsed)}, v.explainClaims(parsed.payload)...)
+	findings := append([]diagnosis.Finding{verdict, v.explainSignature(ctx, parsed)}, v.explainClaims(parsed.payload)...)
+	return append(findings, cutOff...)
+}
+
+// explainCutOff looks up whether the principal is cut off. The error is the refusal if so.
+func explainCutOff(ctx context.Context, p Principal, find CutOffFinder) ([]diagnosis.Finding, error) {
+	const check = "token cut-off"
+	cutOff, found, err := find(ctx, p)
+	switch {
+	case err != nil:
+		return []diagnosis.Finding{diagnosis.Warn(check, "whether the user is cut off is not known: %v", err)}, nil
+	case found:
+		who := fmt.Sprintf("the user %q", cutOff.UserID)
+		if cutOff.SessionID != "" {
+			who = fmt.Sprintf("the session %q of %s", cutOff.SessionID, who)
+		}
+		return []diagnosis.Finding{diagnosis.Fail(check, "%s was cut off at %s by %q (reason: %q), and the token was issued before: sign in again for a new one",
+			who, cutOff.At.UTC().Format(time.RFC3339), cutOff.By, cutOff.Reason)}, refuse(errCutOff)
+	}
+	return []diagnosis.Finding{diagnosis.Good(check, "neither the user %q nor the session %q is cut off", p.UserID, p.SessionID)}, nil
 }
 
 // explainRefusal returns the code and the reason that the log would have, with their cause.
@@ -86,12 +110,12 @@ func explainRefusal(err error) string {
 
 func (v *Verifier) explainSignature(ctx context.Context, t token) diagnosis.Finding {
 	const check = "token signature"
-	signedBy, _, err := v.keyFor(ctx, t)
-	if err == nil {
-		err = signedBy.verify(t)
-	}
-	if err != nil {
+	signedBy, _, err := v.signerOf(ctx, t)
+	switch {
+	case err != nil:
 		return diagnosis.Fail(check, "the token is signed with %s and the key %q: %v", t.alg, t.kid, causeOf(err))
+	case signedBy.previous:
+		return diagnosis.Warn(check, "the token is signed with %s and a secret in %s: it is refused once that is removed", t.alg, settingPrevious)
 	}
 	return diagnosis.Good(check, "the token is signed with %s and the key %q", t.alg, t.kid)
 }
@@ -135,7 +159,20 @@ func (v *Verifier) explainRights(userID string, claims map[string]any) []diagnos
 	return []diagnosis.Finding{
 		found("token tenant", err, "the claim %s is %s, so that the tenant is %q", v.cfg.TenantClaim, quoted(inTenant), tenant),
 		explained,
+		v.explainNames(claims),
 	}
+}
+
+// explainNames shows how the user is named in what they have done.
+func (v *Verifier) explainNames(claims map[string]any) diagnosis.Finding {
+	name, email := v.nameOf(claims), v.emailOf(claims)
+	explained := diagnosis.Good("token names", "what the user does is recorded with the name %q of the claims %s and the e-mail address %q of the claim %s",
+		name, strings.Join(v.cfg.NameClaims, ","), email, v.cfg.EmailClaim)
+	isOff := v.cfg.EmailClaim == ClaimOff && slices.Contains(v.cfg.NameClaims, ClaimOff)
+	if name == "" && email == "" && !isOff {
+		explained.Level = diagnosis.Warning
+	}
+	return explained
 }
 
 // found returns a failure with the description and err or, if err is nil, the description only.
@@ -184,9 +221,27 @@ func (v *Verifier) explainIssuer(claims jwt.Token) []diagnosis.Finding {
 		long = errLifetime
 	}
 	return []diagnosis.Finding{
-		found("token issuer", wrong, "the claim iss is %q, and FIELDGATE_JWT_ISSUER is %q", claims.Issuer(), strings.Join(v.cfg.Issuers, ",")),
+		found("token issuer", wrong, "the claim iss is %q, and FIELDGATE_JWT_ISSUER is %q%s", claims.Issuer(), strings.Join(v.cfg.Issuers, ","),
+			v.smallDifference(claims.Issuer())),
 		found("token lifetime", long, "the token is valid for %s, and FIELDGATE_JWT_MAX_LIFETIME is %s", lifetime, v.cfg.MaxLifetime),
 	}
+}
+
+// smallDifference describes how an issuer differs from an accepted one, if the difference is one that
+// is easily overlooked.
+func (v *Verifier) smallDifference(issuer string) string {
+	without := func(name, end string) string { return strings.TrimSuffix(strings.TrimSuffix(name, "/"), end) }
+	for _, accepted := range v.cfg.Issuers {
+		switch {
+		case issuer == accepted:
+			return ""
+		case without(issuer, "") == without(accepted, ""):
+			return ", which differs only in the slash at the end"
+		case without(issuer, "/auth/v1") == without(accepted, "/auth/v1"):
+			return ", which differs only in the path /auth/v1"
+		}
+	}
+	return ""
 }
 
 // timeRules returns the rules for the claims that are times.

@@ -1,6 +1,7 @@
 package customer_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -22,6 +23,11 @@ func problems(findings []diagnosis.Finding) (lines []string) {
 		}
 	}
 	return lines
+}
+
+// noCutOff finds no cut-off.
+func noCutOff(context.Context, customer.Principal) (customer.CutOff, bool, error) {
+	return customer.CutOff{}, false, nil
 }
 
 func TestDiagnose_Issuer(t *testing.T) {
@@ -67,14 +73,14 @@ func TestExplain_NamesEachBrokenRule(t *testing.T) {
 		change func(*customer.Config)
 		want   []string
 	}{
-		"accepted": {token: iss.Token(issuer.Claims{Role: "admin", TenantID: "acme"})},
-		"no role":  {token: iss.Token(issuer.Claims{TenantID: "acme"}), want: []string{"warn token role: the claim app_metadata.role is absent, so that the user has the role viewer"}},
+		"accepted": {token: iss.Token(issuer.Claims{Email: "a@example.com", Role: "admin", TenantID: "acme"})},
+		"no role":  {token: iss.Token(issuer.Claims{Email: "a@example.com", TenantID: "acme"}), want: []string{"warn token role: the claim app_metadata.role is absent, so that the user has the role viewer"}},
 		"expired": {
-			token: iss.Token(issuer.Claims{Role: "admin", TenantID: "acme", IssuedAt: time.Now().Add(-2 * time.Hour), Lifetime: time.Hour}),
+			token: iss.Token(issuer.Claims{Email: "a@example.com", Role: "admin", TenantID: "acme", IssuedAt: time.Now().Add(-2 * time.Hour), Lifetime: time.Hour}),
 			want:  []string{"fail token: the gateway refuses it with unauthorized, reason expired", "fail token expiry: the claim exp is "},
 		},
 		"audience and issuer": {
-			token:  iss.Token(issuer.Claims{Role: "admin", TenantID: "acme"}),
+			token:  iss.Token(issuer.Claims{Email: "a@example.com", Role: "admin", TenantID: "acme"}),
 			change: func(cfg *customer.Config) { cfg.Audience, cfg.Issuers = "other", []string{"https://other.example"} },
 			want: []string{
 				"fail token: the gateway refuses it with unauthorized, reason wrong_",
@@ -83,12 +89,12 @@ func TestExplain_NamesEachBrokenRule(t *testing.T) {
 			},
 		},
 		"no tenant": {
-			token:  iss.Token(issuer.Claims{Role: "admin"}),
+			token:  iss.Token(issuer.Claims{Email: "a@example.com", Role: "admin"}),
 			change: func(cfg *customer.Config) { cfg.PersonalTenants = false },
 			want:   []string{"fail token: the gateway refuses it with no_tenant", "fail token tenant: the claim app_metadata.customer_id is absent"},
 		},
 		"other issuer": {
-			token: stranger.Token(issuer.Claims{Role: "admin", TenantID: "acme"}),
+			token: stranger.Token(issuer.Claims{Email: "a@example.com", Role: "admin", TenantID: "acme"}),
 			want:  []string{"reason unknown_key", "fail token signature: the token is signed with ES256 and the key", "fail token issuer: "},
 		},
 		"no token": {token: "hunter2", want: []string{"fail token: the gateway refuses it with unauthorized, reason malformed"}},
@@ -99,7 +105,7 @@ func TestExplain_NamesEachBrokenRule(t *testing.T) {
 			if c.change != nil {
 				c.change(&cfg)
 			}
-			findings := newVerifier(t, cfg).Explain(t.Context(), c.token)
+			findings := newVerifier(t, cfg).Explain(t.Context(), c.token, noCutOff)
 			found := strings.Join(problems(findings), "\n")
 			for _, want := range c.want {
 				require.Contains(t, found, want)

@@ -29,7 +29,8 @@ const (
 // not by the token.
 type key struct {
 	alg      jwa.SignatureAlgorithm
-	material any // *ecdsa.PublicKey, *rsa.PublicKey, ed25519.PublicKey, or []byte for a secret
+	material any  // *ecdsa.PublicKey, *rsa.PublicKey, ed25519.PublicKey, or []byte for a secret
+	previous bool // the key is a secret that a newer one has replaced
 }
 
 func (k key) verify(t token) error {

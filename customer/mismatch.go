@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
@@ -30,6 +31,8 @@ const (
 // safe for concurrent use.
 type mismatches struct {
 	cfg Config
+
+	roleSeen atomic.Bool // a token had a role
 
 	mu   sync.Mutex
 	next map[string]time.Time // the earliest time of the next warning, by setting
@@ -57,9 +60,36 @@ func (m *mismatches) record(ctx context.Context, raw string, err error) {
 	}
 	attrs := append(refused.attrs(word), slog.String("setting", setting), slog.String("wants", wants))
 	if setting == settingTenantClaim {
-		attrs = append(attrs, slog.Any("claims", namesBeside(refused.payload, m.cfg.TenantClaim)))
+		attrs = append(attrs, claimAttrs(refused.payload, m.cfg.TenantClaim)...)
 	}
 	m.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "refusing tokens that do not fit a setting", attrs...)
+}
+
+// recordPrevious logs that a token was accepted that is signed with a previous secret, at most once
+// in warnEvery.
+func (m *mismatches) recordPrevious(ctx context.Context) {
+	if m.due(settingPrevious) {
+		m.cfg.Logger.WarnContext(ctx, "accepting tokens that are signed with a previous secret: remove it once they have expired",
+			"setting", settingPrevious)
+	}
+}
+
+// recordRole logs that a token was accepted whose role is not one of the gateway, so that its user
+// is a viewer, at most once in warnEvery. A token without a role is normal if others have one. If none
+// has, the name of the claim is probably wrong.
+func (m *mismatches) recordRole(ctx context.Context, claims map[string]any, soleUser bool) {
+	value, present := claimAt(claims, m.cfg.RoleClaim)
+	name, _ := value.(string)
+	if _, err := ParseRole(name); err == nil {
+		m.roleSeen.Store(true)
+		return
+	}
+	if !present && (soleUser || m.roleSeen.Load()) || !m.due(settingRoleClaim) {
+		return
+	}
+	attrs := append(claimAttrs(claims, m.cfg.RoleClaim), slog.String("setting", settingRoleClaim),
+		slog.String("wants", m.cfg.RoleClaim+" as viewer, operator, approver or admin"))
+	m.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "accepting tokens that do not fit a setting; their users are viewers", attrs...)
 }
 
 // wordOf returns the reason of a refusal, or its code no_tenant. It returns "" for an error
@@ -70,6 +100,10 @@ func wordOf(err error) string {
 		return string(code)
 	case fieldgate.CodeUnauthorized, fieldgate.CodeUserCutOff:
 		return string(fieldgate.ReasonOf(err))
+	case fieldgate.CodeIssuerUnavailable:
+		if fieldgate.ReasonOf(err) == fieldgate.ReasonUnknownKey { // a new key, or those of another project
+			return string(fieldgate.ReasonUnknownKey)
+		}
 	}
 	return ""
 }
@@ -93,7 +127,9 @@ const (
 	settingAudience    = "FIELDGATE_JWT_AUDIENCE"
 	settingKeys        = "FIELDGATE_JWKS_URL"
 	settingSecret      = "FIELDGATE_JWT_SECRET"
+	settingPrevious    = "FIELDGATE_JWT_SECRET_PREVIOUS"
 	settingTenantClaim = "FIELDGATE_TENANT_CLAIM"
+	settingRoleClaim   = "FIELDGATE_ROLE_CLAIM"
 	settingLifetime    = "FIELDGATE_JWT_MAX_LIFETIME"
 )
 
@@ -166,12 +202,42 @@ func loggedClaim(value any) string {
 	return strings.ToValidUTF8(text[:min(len(text), maxLoggedClaimBytes)], "")
 }
 
+// claimAttrs returns the attributes of a log line about the claim at path: the names of the claims
+// beside it, and its type. They do not contain its value.
+func claimAttrs(claims map[string]any, path string) []slog.Attr {
+	value, present := claimAt(claims, path)
+	return []slog.Attr{slog.Any("claims", namesBeside(claims, path)), slog.String("is", kindOf(value, present))}
+}
+
+// kindOf returns the type of a claim.
+func kindOf(value any, present bool) string {
+	switch value.(type) {
+	case string:
+		return "a text"
+	case bool:
+		return "true or false"
+	case float64:
+		return "a number"
+	case []any:
+		return "an array"
+	case map[string]any:
+		return "an object"
+	}
+	if !present {
+		return "absent"
+	}
+	return "null"
+}
+
 // namesBeside returns the names of the claims in the object in which path is looked up, to
-// show a name that is misspelt.
+// show a name that is misspelt. If there is no such object, they are those of its parent.
 func namesBeside(claims map[string]any, path string) []string {
-	if end := strings.LastIndex(path, "."); end >= 0 {
-		parent, _ := claimAt(claims, path[:end])
-		claims, _ = parent.(map[string]any)
+	for end := strings.LastIndex(path, "."); end >= 0; end = strings.LastIndex(path[:end], ".") {
+		value, _ := claimAt(claims, path[:end])
+		if parent, isObject := value.(map[string]any); isObject {
+			claims = parent
+			break
+		}
 	}
 	names := slices.Sorted(maps.Keys(claims))
 	return names[:min(len(names), maxLoggedClaims)]

@@ -26,11 +26,11 @@ var errNoUsableKeys = errors.New("the issuer's response contains no usable key")
 
 // Verifier verifies access tokens. It is safe for concurrent use.
 type Verifier struct {
-	cfg    Config
-	keys   *keySource
-	secret *key // nil if HS256 is refused
-	cache  *tokenCache
-	rules  []jwt.ValidateOption
+	cfg     Config
+	keys    *keySource
+	secrets secrets // empty if HS256 is refused
+	cache   *tokenCache
+	rules   []jwt.ValidateOption
 
 	mismatches *mismatches
 }
@@ -42,18 +42,15 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Verifier{
-		cfg:   cfg,
-		keys:  newKeySource(cfg),
-		cache: newTokenCache(cfg.CacheSize),
-		rules: claimRules(cfg),
+	return &Verifier{
+		cfg:     cfg,
+		keys:    newKeySource(cfg),
+		secrets: secretsOf(cfg),
+		cache:   newTokenCache(cfg.CacheSize),
+		rules:   claimRules(cfg),
 
 		mismatches: newMismatches(cfg),
-	}
-	if len(cfg.HS256Secret) > 0 {
-		v.secret = &key{alg: jwa.HS256, material: cfg.HS256Secret}
-	}
-	return v, nil
+	}, nil
 }
 
 // KeepKeys keeps the issuer's keys in the store, and uses kept ones until they can be fetched. The
@@ -109,35 +106,43 @@ func (v *Verifier) verify(ctx context.Context, raw string) (Principal, *keySet, 
 	if err != nil {
 		return Principal{}, nil, refuse(err)
 	}
-	signedBy, keys, err := v.keyFor(ctx, parsed)
+	signedBy, keys, err := v.signerOf(ctx, parsed)
 	if err != nil {
 		return Principal{}, nil, err
 	}
-	if err := signedBy.verify(parsed); err != nil {
-		return Principal{}, nil, refuse(err)
-	}
-	principal, err := v.principalOf(parsed.payload)
+	principal, err := v.principalOf(ctx, parsed.payload)
 	if err != nil {
 		return Principal{}, nil, refuse(err)
+	}
+	if signedBy.previous {
+		v.cfg.VerifiedByPrevious()
+		v.mismatches.recordPrevious(ctx)
 	}
 	return principal, keys, nil
 }
 
-// keyFor returns the key that must have signed the token. An HS256 token is verified only
-// with the configured secret, never with a published key. Otherwise anyone could use a
+// signerOf returns the key that has signed the token. An HS256 token is verified only
+// with a configured secret, never with a published key. Otherwise anyone could use a
 // public key as the secret and sign a token with it.
-func (v *Verifier) keyFor(ctx context.Context, t token) (key, *keySet, error) {
-	if t.alg != jwa.HS256 {
-		found, keys, err := v.keys.find(ctx, keyID{alg: t.alg, kid: t.kid})
-		if fieldgate.ReasonOf(err) == fieldgate.ReasonUnknownKey {
-			err = v.unknownKey(t, err)
+func (v *Verifier) signerOf(ctx context.Context, t token) (key, *keySet, error) {
+	if t.alg == jwa.HS256 {
+		signedBy, err := v.secrets.signerOf(t)
+		if err != nil {
+			return key{}, nil, refuse(err)
 		}
-		return found, keys, err
+		return signedBy, v.keys.current(), nil
 	}
-	if v.secret == nil {
-		return key{}, nil, refuse(errHS256Refused)
+	found, keys, err := v.keys.find(ctx, keyID{alg: t.alg, kid: t.kid})
+	if fieldgate.ReasonOf(err) == fieldgate.ReasonUnknownKey {
+		err = v.unknownKey(t, err)
 	}
-	return *v.secret, v.keys.current(), nil
+	if err != nil {
+		return key{}, nil, err
+	}
+	if err := found.verify(t); err != nil {
+		return key{}, nil, refuse(err)
+	}
+	return found, keys, nil
 }
 
 // unknownKey returns the error for a token whose key was not found with err. The key may be newer
@@ -180,7 +185,7 @@ func (v *Verifier) Run(ctx context.Context) error {
 // Ready returns nil even if the keys are too old by now. They are so at all instances at once, and no
 // other instance could serve the users instead. But devices need no keys, and keep their service.
 func (v *Verifier) Ready() error {
-	if v.secret == nil && v.keys.held.Load() == nil {
+	if len(v.secrets) == 0 && v.keys.held.Load() == nil {
 		return errors.New("no usable signing keys of the issuer have been fetched yet")
 	}
 	return nil
@@ -190,5 +195,5 @@ func (v *Verifier) Ready() error {
 // too old, or the configured secret.
 func (v *Verifier) HasKeys() bool {
 	set := v.keys.current()
-	return v.secret != nil || set != nil && len(set.keys) > 0
+	return len(v.secrets) > 0 || set != nil && len(set.keys) > 0
 }

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/fieldgate/fieldgate/customer"
@@ -137,6 +134,11 @@ type Config struct {
 	// JWTSecret is the key that verifies tokens signed with HS256, at least 32 bytes. Empty
 	// means that such tokens are refused. Setting: FIELDGATE_JWT_SECRET.
 	JWTSecret string
+
+	// PreviousJWTSecrets are secrets that JWTSecret has replaced. Tokens that are signed with one
+	// of them are accepted too. At most customer.MaxPreviousSecrets. Setting:
+	// FIELDGATE_JWT_SECRET_PREVIOUS, one a line.
+	PreviousJWTSecrets []string
 
 	// TenantClaim and RoleClaim are the paths of the token's claims that contain the tenant and
 	// the role. Empty means DefaultTenantClaim and DefaultRoleClaim. Settings:
@@ -318,31 +320,7 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.setIssuerFromProject(); err != nil {
 		return c, err
 	}
-	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkPublicKey(), c.checkTokens(), c.checkTimes(), c.checkQuotas(), c.checkKeys(), c.checkSockets())
-}
-
-// setIssuerFromProject derives JWKSURL, Issuers and HealthURL from SupabaseURL. It keeps those
-// that are already set.
-func (c *Config) setIssuerFromProject() error {
-	switch {
-	case c.SupabaseURL == "" && c.SupabaseAnonKey != "":
-		return errors.New("FIELDGATE_SUPABASE_ANON_KEY is set without FIELDGATE_SUPABASE_URL: set the project of the key too")
-	case c.SupabaseURL == "":
-		return nil
-	}
-	if !isHTTPURL(c.SupabaseURL) {
-		return errors.New("FIELDGATE_SUPABASE_URL is not the URL of a project: set one such as https://abc.supabase.co")
-	}
-	if strings.Contains(c.SupabaseURL, authPath) {
-		return errors.New("FIELDGATE_SUPABASE_URL contains " + authPath + ", which the gateway adds: set the URL of the project, such as https://abc.supabase.co")
-	}
-	base := strings.TrimRight(c.SupabaseURL, "/") + authPath
-	c.JWKSURL = cmp.Or(c.JWKSURL, base+"/.well-known/jwks.json")
-	if len(c.Issuers) == 0 {
-		c.Issuers = []string{base}
-	}
-	c.HealthURL = cmp.Or(c.HealthURL, base+"/health")
-	return nil
+	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkPublicKey(), c.checkJWTSecrets(), c.checkTokens(), c.checkTimes(), c.checkQuotas(), c.checkKeys(), c.checkSockets())
 }
 
 func (c Config) checkStore() error {
@@ -357,20 +335,6 @@ func (c Config) checkStore() error {
 	return nil
 }
 
-func (c Config) checkIssuer() error {
-	if c.JWKSURL == "" && c.JWTSecret == "" {
-		return errors.New("none of FIELDGATE_SUPABASE_URL, FIELDGATE_JWKS_URL and FIELDGATE_JWT_SECRET is set: set one, so that users can sign in")
-	}
-	if len(c.Issuers) > 1 && slices.Contains(c.Issuers, IssuerOff) {
-		return errors.New("FIELDGATE_JWT_ISSUER is off and also names an issuer: choose one of them")
-	}
-	if !isHTTPURL(c.JWKSURL) && c.JWKSURL != "" {
-		return errors.New("FIELDGATE_JWKS_URL is not a URL: it must begin with https:// or http://")
-	}
-	return errors.Join(checkClaim("FIELDGATE_TENANT_CLAIM", c.TenantClaim), checkClaim("FIELDGATE_ROLE_CLAIM", c.RoleClaim),
-		checkClaim("FIELDGATE_EMAIL_CLAIM", c.EmailClaim))
-}
-
 func (c Config) checkTokens() error {
 	if c.JWTMaxLifetime < 0 {
 		return errors.New("FIELDGATE_JWT_MAX_LIFETIME must not be negative")
@@ -379,18 +343,6 @@ func (c Config) checkTokens() error {
 		return fmt.Errorf("reading FIELDGATE_APPROVAL_AAL: %w", err)
 	}
 	return nil
-}
-
-func checkClaim(setting, path string) error {
-	if first, _, _ := strings.Cut(path, "."); first == "user_metadata" {
-		return errors.New(setting + " must not be a path into user_metadata, which users can edit: use app_metadata")
-	}
-	return nil
-}
-
-func isHTTPURL(address string) bool {
-	u, err := url.Parse(address)
-	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")
 }
 
 func (c Config) checkTimes() error {
@@ -435,14 +387,12 @@ func (c Config) checkQuotas() error {
 }
 
 func (c Config) checkKeys() error {
-	const least = 32 // in bytes; the minimum for an HS256 key in RFC 7518, section 3.2
+	const least = minKeyBytes
 	switch {
 	case c.CodeKey != "" && len(c.CodeKey) < least:
 		return fmt.Errorf("FIELDGATE_CODE_KEY must have at least %d characters", least)
 	case c.RecordKey != "" && len(c.RecordKey) < least:
 		return fmt.Errorf("FIELDGATE_RECORD_KEY must have at least %d characters", least)
-	case c.JWTSecret != "" && len(c.JWTSecret) < least:
-		return fmt.Errorf("FIELDGATE_JWT_SECRET must have at least %d characters", least)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"syscall"
 
@@ -35,7 +36,8 @@ func Diagnose(ctx context.Context, cfg Config) []diagnosis.Finding {
 }
 
 // ExplainToken explains whether a gateway with this configuration accepts a user's token, and why
-// not. Only the issuer is asked for its keys.
+// not. It fetches the issuer's keys, and reads from the store whether the user is cut off. A store that
+// cannot be read is a warning.
 func ExplainToken(ctx context.Context, cfg Config, token string) []diagnosis.Finding {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -45,7 +47,21 @@ func ExplainToken(ctx context.Context, cfg Config, token string) []diagnosis.Fin
 	if err != nil {
 		return diagnosis.Errors("settings", err)
 	}
-	return verifier.Explain(ctx, token)
+	return verifier.Explain(ctx, token, func(ctx context.Context, p customer.Principal) (customer.CutOff, bool, error) {
+		return findCutOff(ctx, cfg, p)
+	})
+}
+
+// findCutOff reads from the store whether a user is cut off. It writes nothing, and creates no store.
+func findCutOff(ctx context.Context, cfg Config, p customer.Principal) (customer.CutOff, bool, error) {
+	stored := storeConfigOf(cfg)
+	stored.ReadOnly = true
+	s, err := store.Connect(ctx, stored)
+	if err != nil {
+		return customer.CutOff{}, false, fmt.Errorf("connecting to FIELDGATE_REDIS_URL: %w", err)
+	}
+	defer func() { _ = s.Close() }()
+	return customer.NewCutOffs(customer.CutOffConfig{Store: s, MaxLifetime: cfg.JWTMaxLifetime, Logger: cfg.Logger}).Find(ctx, p)
 }
 
 func diagnoseIssuer(ctx context.Context, cfg Config) []diagnosis.Finding {
@@ -61,6 +77,13 @@ func diagnoseIssuer(ctx context.Context, cfg Config) []diagnosis.Finding {
 	if used.JWKSURL != "" && len(used.HS256Secret) > 0 {
 		findings = append(findings, diagnosis.Warn("issuer keys",
 			"tokens that are signed with FIELDGATE_JWT_SECRET are accepted too, even if the issuer has revoked the secret: remove it once no such token is in use"))
+	}
+	if n := len(used.PreviousHS256Secrets); n > 0 {
+		findings = append(findings, diagnosis.Warn("issuer secrets",
+			"tokens that are signed with one of %d secrets in FIELDGATE_JWT_SECRET_PREVIOUS are accepted too: remove it once they have expired", n))
+	}
+	if cfg.usesPlainHTTP() {
+		findings = append(findings, diagnosis.Warn("issuer TLS", "the keys are fetched over http, and whoever can change the traffic can sign tokens of any user: use https"))
 	}
 	if cfg.HealthURL == "" {
 		return findings

@@ -203,7 +203,13 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 	if cfg.JWKSURL != "" && len(cfg.HS256Secret) > 0 {
 		g.log.Warn("accepting tokens that are signed with FIELDGATE_JWT_SECRET beside those that are signed with the issuer's keys, until you remove it: the issuer cannot revoke it here")
 	}
-	cfg.Fetched = countKeyFetches(g.registry)
+	if len(cfg.PreviousHS256Secrets) > 0 {
+		g.log.Warn("accepting tokens that are signed with a secret in FIELDGATE_JWT_SECRET_PREVIOUS, until you remove it")
+	}
+	if g.cfg.usesPlainHTTP() {
+		g.log.Warn("fetching the keys of the token issuer over http: whoever can change the traffic can sign tokens of any user; use https")
+	}
+	cfg.Fetched, cfg.VerifiedByPrevious = countKeyFetches(g.registry), countPreviousSecret(g.registry)
 	return customer.NewVerifier(cfg)
 }
 
@@ -214,7 +220,8 @@ func verifierConfigOf(cfg Config) customer.Config {
 	}
 	return customer.Config{
 		JWKSURL: cfg.JWKSURL, APIKey: cfg.SupabaseAnonKey, HS256Secret: []byte(cfg.JWTSecret),
-		Issuers: issuers, Audience: cfg.Audience, TenantClaim: cfg.TenantClaim, RoleClaim: cfg.RoleClaim,
+		PreviousHS256Secrets: previousJWTSecrets(cfg),
+		Issuers:              issuers, Audience: cfg.Audience, TenantClaim: cfg.TenantClaim, RoleClaim: cfg.RoleClaim,
 		NameClaims: cfg.NameClaims, EmailClaim: cfg.EmailClaim,
 		PersonalTenants: cfg.PersonalTenants, MaxLifetime: cfg.JWTMaxLifetime, MaxKeyAge: cfg.IssuerKeysMaxAge,
 		Logger: cfg.Logger,

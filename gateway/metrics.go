@@ -145,6 +145,16 @@ func countKeyFetches(registry prometheus.Registerer) func(err error) {
 	}
 }
 
+// countPreviousSecret returns a function that counts tokens that were verified with a previous secret.
+func countPreviousSecret(registry prometheus.Registerer) func() {
+	verified := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "fieldgate_previous_secret_tokens_total",
+		Help: "Tokens that were verified with a secret in FIELDGATE_JWT_SECRET_PREVIOUS.",
+	})
+	registry.MustRegister(verified)
+	return verified.Inc
+}
+
 // measureIssuerKeys exports the age of the token issuer's keys. It is no number until there are
 // some, so that an alert on old keys does not fire then. Keys that are too old to be used have an
 // age, so that the alert does not end when users can no longer sign in.

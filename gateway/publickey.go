@@ -4,14 +4,16 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"net/url"
+	"slices"
 	"strings"
 )
 
-// The prefixes of keys and tokens of Supabase that are secret. The publishable key of a
-// project begins with sb_publishable_.
+// The prefixes of keys and tokens of Supabase. Only the publishable key is not secret.
 const (
-	secretKeyPrefix    = "sb_secret_"
-	accountTokenPrefix = "sbp_"
+	publishableKeyPrefix = "sb_publishable_"
+	secretKeyPrefix      = "sb_secret_"
+	accountTokenPrefix   = "sbp_"
 )
 
 // checkPublicKey returns an error if SupabaseAnonKey is not a public key of the project. The
@@ -23,32 +25,42 @@ func (c Config) checkPublicKey() error {
 	switch {
 	case strings.HasPrefix(key, secretKeyPrefix), strings.HasPrefix(key, accountTokenPrefix):
 		return errors.New(setting + " is a secret key, which the console would publish: set the publishable key of the project (sb_publishable_...)")
-	case key != "" && key == c.JWTSecret:
+	case key != "" && (key == c.JWTSecret || slices.Contains(c.PreviousJWTSecrets, key)):
 		return errors.New(setting + " is the secret in FIELDGATE_JWT_SECRET, which the console would publish: set the public key of the project")
 	}
-	if role, isToken := roleOfKey(key); isToken && role != "anon" {
+	claims, isToken := parseAPIKey(key)
+	if isToken && claims.Role != "anon" {
 		return errors.New(setting + " is a token whose role is not anon, such as the service_role key, which the console would publish: set the anon key")
+	}
+	u, err := url.Parse(c.SupabaseURL)
+	if err != nil || projectRef(u.Hostname()) == "" || key == "" {
+		return nil
+	}
+	switch ref := projectRef(u.Hostname()); {
+	case !isToken && !strings.HasPrefix(key, publishableKeyPrefix):
+		return errors.New(setting + " is not a key of a hosted project, and the console would publish it: set the publishable key (sb_publishable_...)")
+	case isToken && claims.Project != ref:
+		return errors.New(setting + " is a key of another project than FIELDGATE_SUPABASE_URL: set the key of this one")
 	}
 	return nil
 }
 
-// roleOfKey returns the claim role of a legacy API key, and reports whether the key is a
-// token. Legacy keys are tokens whose role is anon or service_role. The signature is not
-// verified, because the key of another project is as secret.
-func roleOfKey(key string) (role string, isToken bool) {
+// apiKeyClaims are the claims of a legacy API key, which is a token.
+type apiKeyClaims struct {
+	Role    string `json:"role"` // anon or service_role
+	Project string `json:"ref"`  // reference of the hosted project
+}
+
+// parseAPIKey returns the claims of a legacy API key, and reports whether the key is a token. The
+// signature is not verified, because the key of another project is as secret.
+func parseAPIKey(key string) (claims apiKeyClaims, isToken bool) {
 	parts := strings.Split(key, ".")
 	if len(parts) != 3 {
-		return "", false
+		return claims, false
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
-		return "", false
+		return claims, false
 	}
-	var claims struct {
-		Role string `json:"role"`
-	}
-	if json.Unmarshal(payload, &claims) != nil {
-		return "", false
-	}
-	return claims.Role, true
+	return claims, json.Unmarshal(payload, &claims) == nil
 }

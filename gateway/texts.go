@@ -42,6 +42,9 @@ func (c Config) texts() []text {
 	for _, origin := range c.AllowedOrigins {
 		texts = append(texts, text{"FIELDGATE_ALLOWED_ORIGINS", origin, false})
 	}
+	for _, secret := range c.PreviousJWTSecrets {
+		texts = append(texts, text{"FIELDGATE_JWT_SECRET_PREVIOUS", secret, true})
+	}
 	for _, issuer := range c.Issuers {
 		texts = append(texts, text{"FIELDGATE_JWT_ISSUER", issuer, false})
 	}

@@ -23,7 +23,7 @@ func TestConfig_TextWithSpaceOrQuotesIsRefusedByName(t *testing.T) {
 			continue // the linker sets it
 		}
 		for _, around := range [][2]string{{" ", ""}, {"", " "}, {"", "\r"}, {"", "\n"}, {"\t", ""}, {"\u00a0", ""}, {"\ufeff", ""}, {`"`, `"`}, {"'", "'"}, {"`", "`"}, {"“", "”"}} {
-			if around[0] == "“" && strings.HasSuffix(field.Name, "Key") || around[0] == "“" && field.Name == "JWTSecret" {
+			if around[0] == "“" && strings.HasSuffix(field.Name, "Key") || around[0] == "“" && strings.Contains(field.Name, "JWTSecret") {
 				continue // a secret may begin with one mark and end with another
 			}
 			cfg, value := good, around[0]+"https://hunter2-hunter2-hunter2-hunter2"+around[1]

@@ -6,7 +6,8 @@ export default defineConfig({
   outputDir: ".build/results",
   fullyParallel: true,
   workers: 2,
-  timeout: 30_000,
+  timeout: 60_000,
+  expect: { timeout: 15_000 }, // a test that passes does not wait for it; a busy machine needs it
   forbidOnly: true,
   reporter: "list",
   use: {

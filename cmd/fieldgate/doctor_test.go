@@ -11,6 +11,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/customer/customertest"
 	"github.com/fieldgate/fieldgate/customer/issuer"
+	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
@@ -56,7 +57,7 @@ func TestDoctor_FailsForBrokenInstallation(t *testing.T) {
 	require.Contains(t, failed["issuer keys"], "connection refused")
 }
 
-// TestDoctor_ExplainsToken needs no Redis.
+// TestDoctor_ExplainsToken needs no Redis. Without it, a cut-off is not known.
 func TestDoctor_ExplainsToken(t *testing.T) {
 	t.Parallel()
 	iss := customertest.NewIssuer(t)
@@ -73,4 +74,42 @@ func TestDoctor_ExplainsToken(t *testing.T) {
 	stdout, _, code = once(t, settings[:2], "doctor", "--token", file)
 	require.Zero(t, code, stdout)
 	require.Contains(t, stdout, `tenant "c.acme" with the role admin`)
+	require.Contains(t, stdout, "warn  token cut-off             whether the user is cut off is not known: connecting to FIELDGATE_REDIS_URL")
+}
+
+// TestDoctor_NamesCutOff cuts the user and another user's session off, and explains tokens that were issued
+// before, and one of a user who is not cut off.
+func TestDoctor_NamesCutOff(t *testing.T) {
+	t.Parallel()
+	iss, server := customertest.NewIssuer(t), storetest.Start(t)
+	storetest.Connect(t, store.Config{URL: server.URL()})
+	settings := []string{"FIELDGATE_REDIS_URL=" + server.URL(), "FIELDGATE_SUPABASE_URL=" + iss.URL()}
+	session := "0b5a3a5c-2f0e-4c39-9c9b-5c1c2b8a4d1e"
+	for _, subject := range [][]string{{"--user=alice"}, {"--user=bob", "--session=" + session}} {
+		args := append([]string{"admin", "users", "cut-off", "--tenant=c.acme", "--reason=laptop lost", "--by=oncall"}, subject...)
+		_, stderr, code := once(t, settings[:1], args...)
+		require.Zero(t, code, stderr)
+	}
+	explain := func(claims issuer.Claims, sessionID string) (findings string, code int) {
+		claims.TenantID, claims.Role, claims.Email = "acme", "admin", claims.Subject+"@example.com"
+		payload := iss.Payload(claims)
+		payload["session_id"] = sessionID
+		file := filepath.Join(t.TempDir(), "token")
+		require.NoError(t, os.WriteFile(file, []byte(iss.Sign(iss.Header(), payload)), 0o600))
+		findings, _, code = once(t, settings, "doctor", "--token", file)
+		return findings, code
+	}
+	for _, c := range []struct{ user, session, want string }{
+		{"alice", "another", `the user "alice" was cut off at `},
+		{"bob", session, `the session "` + session + `" of the user "bob" was cut off at `},
+	} {
+		findings, code := explain(issuer.Claims{Subject: c.user}, c.session)
+		require.Equal(t, 1, code, findings)
+		require.Contains(t, findings, "refuses it with user_cut_off, reason cut_off")
+		require.Contains(t, findings, c.want)
+		require.Contains(t, findings, `(reason: "laptop lost")`)
+	}
+	findings, code := explain(issuer.Claims{Subject: "bob"}, "another")
+	require.Zero(t, code, findings)
+	require.Contains(t, findings, `neither the user "bob" nor the session "another" is cut off`)
 }

@@ -10,7 +10,8 @@ import (
 // suffix _FILE names a file with the value. The secret is then not in the environment with which the
 // process was started.
 var secretSettings = []string{
-	"FIELDGATE_REDIS_URL", "FIELDGATE_DEV_REDIS_URL", "FIELDGATE_JWT_SECRET", "FIELDGATE_CODE_KEY", "FIELDGATE_RECORD_KEY",
+	"FIELDGATE_REDIS_URL", "FIELDGATE_DEV_REDIS_URL", "FIELDGATE_JWT_SECRET", "FIELDGATE_JWT_SECRET_PREVIOUS",
+	"FIELDGATE_CODE_KEY", "FIELDGATE_RECORD_KEY",
 }
 
 // readSecretFiles sets each setting whose file is named. The last line break of a file is not

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/fieldgate/fieldgate/cmd/program"
 	"github.com/fieldgate/fieldgate/gateway"
@@ -20,6 +21,7 @@ type serveCommand struct {
 	Issuer      []string `name:"jwt-issuer" env:"FIELDGATE_JWT_ISSUER" help:"Accepted 'iss' claims of tokens; 'off' to accept any. Default: from the Supabase project."`
 	HealthURL   string   `name:"auth-health-url" env:"FIELDGATE_AUTH_HEALTH_URL" help:"URL that reports whether the token issuer is up. Default: from the Supabase project."`
 	JWTSecret   string   `name:"jwt-secret" env:"FIELDGATE_JWT_SECRET" help:"Shared secret of an issuer that signs tokens with HS256, at least 32 characters."`
+	OldSecrets  string   `name:"jwt-secret-previous" env:"FIELDGATE_JWT_SECRET_PREVIOUS" help:"Secrets that this one has replaced, one a line and at most two, whose tokens are still accepted."`
 }
 
 // Run serves until a signal arrives.
@@ -42,5 +44,6 @@ func (c *serveCommand) config() (gateway.Config, error) {
 	cfg, err := c.settings.config()
 	cfg.RedisURL, cfg.SupabaseURL, cfg.SupabaseAnonKey = c.RedisURL, c.SupabaseURL, c.AnonKey
 	cfg.StoreID, cfg.JWKSURL, cfg.Issuers, cfg.HealthURL, cfg.JWTSecret = c.StoreID, c.JWKSURL, c.Issuer, c.HealthURL, c.JWTSecret
+	cfg.PreviousJWTSecrets = strings.FieldsFunc(c.OldSecrets, func(r rune) bool { return r == '\n' || r == '\r' })
 	return cfg, err
 }

@@ -83,7 +83,7 @@ func (g *served) requireRefused(token string, code client.ProblemCode, reason st
 // requireLogged waits until the log of the gateway contains a text.
 func (g *served) requireLogged(text string) {
 	g.t.Helper()
-	if !assert.Eventually(g.t, func() bool { return strings.Contains(g.log.String(), text) }, 10*time.Second, 10*time.Millisecond) {
+	if !assert.Eventually(g.t, func() bool { return strings.Contains(g.log.String(), text) }, time.Minute, 20*time.Millisecond) {
 		require.Fail(g.t, "the log does not contain "+text, "%s", g.log)
 	}
 }

@@ -21,10 +21,10 @@ type mailServer struct {
 	mails chan mail
 }
 
-// mail is a mail with its recipient and the addresses in its text.
+// mail is a mail with its recipient, its text and the addresses in it.
 type mail struct {
-	to    string
-	links []string
+	to, text string
+	links    []string
 }
 
 var link = regexp.MustCompile(`https?://[^\s"<>]+`)
@@ -68,7 +68,8 @@ func (s *mailServer) serve(conn net.Conn) {
 			reply("250 ok")
 		case "DATA":
 			reply("354 go on")
-			received.links = linksIn(lines.DotReader())
+			text, _ := io.ReadAll(quotedprintable.NewReader(lines.DotReader()))
+			received.text, received.links = string(text), linksIn(string(text))
 			s.mails <- received
 			reply("250 ok")
 		case "QUIT":
@@ -80,10 +81,9 @@ func (s *mailServer) serve(conn net.Conn) {
 	}
 }
 
-// linksIn reads a mail and returns the addresses in its text.
-func linksIn(message io.Reader) (links []string) {
-	text, _ := io.ReadAll(quotedprintable.NewReader(message))
-	for _, found := range link.FindAllString(string(text), -1) {
+// linksIn returns the addresses in a mail.
+func linksIn(text string) (links []string) {
+	for _, found := range link.FindAllString(text, -1) {
 		links = append(links, html.UnescapeString(found))
 	}
 	return links

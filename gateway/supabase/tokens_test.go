@@ -76,6 +76,28 @@ func TestLegacySecret_Migration(t *testing.T) {
 	require.Equal(t, "c.acme", revoked.me(after.AccessToken).Tenant)
 }
 
+// TestLegacySecret_Replaced replaces the shared secret in the steps of the guide. No user is signed out
+// until the previous secret is removed from the settings.
+func TestLegacySecret_Replaced(t *testing.T) {
+	t.Parallel()
+	const next = "the-next-secret-of-the-project-has-41-characters"
+	p := startProject(t, withKeys())
+	before := p.member("alice@example.com", "acme", "viewer")
+	both := p.serve("FIELDGATE_JWT_SECRET="+next, "FIELDGATE_JWT_SECRET_PREVIOUS="+legacySecret)
+	require.Equal(t, "c.acme", both.me(before.AccessToken).Tenant)
+	both.requireLogged(`"setting":"FIELDGATE_JWT_SECRET_PREVIOUS"`)
+
+	p.stopAuth()
+	p.settings["GOTRUE_JWT_SECRET"] = next
+	p.startAuth()
+	after := p.refresh(before)
+	require.Equal(t, "c.acme", both.me(after.AccessToken).Tenant)
+
+	removed := p.serve("FIELDGATE_JWT_SECRET=" + next)
+	removed.requireRefused(before.AccessToken, "unauthorized", "bad_signature")
+	require.Equal(t, "c.acme", removed.me(after.AccessToken).Tenant)
+}
+
 // TestCredential_OfNoUserIsRefused sends the credentials of a project that belong to no user who has
 // signed in with an address.
 func TestCredential_OfNoUserIsRefused(t *testing.T) {

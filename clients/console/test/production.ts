@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { expect } from "@playwright/test";
 
-const fieldgate = fileURLToPath(new URL("../.build/fieldgate", import.meta.url));
+const fieldgate = process.env.FIELDGATE_TEST_PROGRAM ?? fileURLToPath(new URL("../.build/fieldgate", import.meta.url));
 
 export interface ProductionGateway {
   url: string;
@@ -56,9 +56,9 @@ async function reachable(port: number): Promise<boolean> {
   return true;
 }
 
-/** Waits until a process responds. It fails the test after 10 s, or when the process has ended. */
+/** Waits until a process responds. It fails the test after 30 s, or when the process has ended. */
 async function waitUntilReady(process_: ChildProcess, isReady: () => Promise<boolean>): Promise<void> {
   await expect
-    .poll(async () => process_.exitCode === null && (await isReady().catch(() => false)), { timeout: 10_000 })
+    .poll(async () => process_.exitCode === null && (await isReady().catch(() => false)), { timeout: 30_000 })
     .toBe(true);
 }

@@ -1,5 +1,5 @@
-// Tests the sign-in with a real Supabase Auth server. They need these variables, and are skipped
-// without them:
+// Tests the sign-in with a real Supabase Auth server. `make test-supabase` starts one and runs them.
+// They need these variables, and are skipped without them:
 //
 //   FIELDGATE_TEST_SUPABASE_URL         the project; Auth is at <URL>/auth/v1
 //   FIELDGATE_TEST_SUPABASE_ANON_KEY    its public key
