@@ -1,12 +1,9 @@
 package agent
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
@@ -127,24 +124,4 @@ func (f *Failure) Unwrap() error { return f.Cause }
 func Fail(code, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	return &Failure{Code: code, Reason: err.Error(), Cause: errors.Unwrap(err)}
-}
-
-// Parameters decodes the parameters of command into a T. It returns a Failure with
-// [CodeInvalidParameters] if T has no field for a parameter, or if a value does not fit its
-// field.
-func Parameters[T any](command Command) (T, error) {
-	var parameters, none T
-	text := command.Parameters
-	if len(text) == 0 {
-		text = json.RawMessage("{}")
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&parameters); err != nil {
-		return none, Fail(CodeInvalidParameters, "decoding the parameters: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return none, Fail(CodeInvalidParameters, "decoding the parameters: there is more than one JSON value")
-	}
-	return parameters, nil
 }
