@@ -44,6 +44,7 @@ type HandlerOption func(*registered)
 type registered struct {
 	handler    Handler
 	repeatable bool
+	freesSpace bool
 	timeout    time.Duration
 }
 
@@ -51,8 +52,19 @@ type registered struct {
 // while such a command runs, the next Run starts the command again, provided that the claim is
 // still valid. After three reruns the command is reported as failed with [CodeInterrupted],
 // because the command may be what kills the agent.
+//
+// Commands of such a type also run while the disk is full or read-only, when the agent cannot
+// record that they start. Others then fail with [CodeUnrecorded].
 func Repeatable() HandlerOption {
 	return func(r *registered) { r.repeatable = true }
+}
+
+// FreesSpace declares that commands of this type free space on the disk of the state file. The
+// agent keeps a reserve of 64 KiB there. On a full disk it removes the reserve to record such a
+// command, which then runs once, as any other. The agent creates the reserve again when there is
+// space.
+func FreesSpace() HandlerOption {
+	return func(r *registered) { r.freesSpace = true }
 }
 
 // Timeout bounds how long a command of this type may run. Default: DefaultTimeout.
@@ -78,6 +90,7 @@ const (
 	CodeTimeout           = "timeout"            // the handler exceeded its timeout
 	CodeInterrupted       = "interrupted"        // the agent ended while the command ran; it is unknown how much was executed
 	CodeInvalidResult     = "invalid_result"     // the result of the handler cannot be submitted
+	CodeUnrecorded        = "unrecorded"         // the device cannot write its journal, so the command did not start
 	CodeStuck             = "stuck"              // an abandoned handler for the same type still runs, so the command did not start
 )
 

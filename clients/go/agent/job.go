@@ -36,6 +36,27 @@ func refuse(code, reason string) registered {
 	}}
 }
 
+// record records that a command is about to run with handler r, and returns the handler to run.
+// If the journal cannot be written, a repeatable command runs nevertheless. Another command must
+// not run unrecorded, so record returns a handler that refuses it.
+func (w *worker) record(command Command, r registered) registered {
+	begin := w.journal.begin
+	if r.freesSpace {
+		begin = w.journal.beginWithReserve
+	}
+	err := begin(command, r.repeatable)
+	if err == nil {
+		return r
+	}
+	w.journal.hold(command)
+	if r.repeatable {
+		w.log.Warn("writing the journal failed, running a repeatable command unrecorded", "command", command.ID, "error", err)
+		return r
+	}
+	w.log.Error("writing the journal failed, refusing the command", "command", command.ID, "error", err)
+	return refuse(CodeUnrecorded, "the device cannot write its journal, so the command did not start; free space on its disk, or make the disk writable")
+}
+
 // start runs a command that the journal has recorded. It takes over the slot that the caller has
 // acquired, and returns immediately. The slot is freed when the command ends.
 func (w *worker) start(base context.Context, command Command, r registered) {
