@@ -24,6 +24,8 @@
 //     can still be diagnosed. Another command that cannot be recorded does not run, and fails with
 //     [CodeUnrecorded]. A command that [FreesSpace] is recorded in space that the agent has
 //     reserved.
+//   - A command that restarts the device ends with what the device reports after the restart, if
+//     its handler announces that: see [Continue].
 //   - While a command runs, the agent extends its lease. A request to cancel the command ends
 //     the context of the handler.
 //   - The agent retries failed requests to the gateway without limit. The delays are random,

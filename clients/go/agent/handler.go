@@ -45,6 +45,8 @@ type registered struct {
 	handler    Handler
 	repeatable bool
 	freesSpace bool
+	after      RestartHandler // nil if commands of the type do not restart the device
+	continues  bool           // whether handler is that of a command that continues after a restart
 	timeout    time.Duration
 }
 
@@ -90,6 +92,7 @@ const (
 	CodeTimeout           = "timeout"            // the handler exceeded its timeout
 	CodeInterrupted       = "interrupted"        // the agent ended while the command ran; it is unknown how much was executed
 	CodeInvalidResult     = "invalid_result"     // the result of the handler cannot be submitted
+	CodeNotRestarted      = "not_restarted"      // the handler announced a restart that did not happen
 	CodeUnrecorded        = "unrecorded"         // the device cannot write its journal, so the command did not start
 	CodeStuck             = "stuck"              // an abandoned handler for the same type still runs, so the command did not start
 )

@@ -50,11 +50,13 @@ type entry struct {
 	ID        string                   `json:"id"`
 	Token     string                   `json:"token"` // claim token of the newest claim
 	Type      string                   `json:"type,omitempty"`
-	Command   *Command                 `json:"again,omitempty"`   // set while a repeatable command runs, so that it can run again
-	Reruns    int                      `json:"repeats,omitempty"` // number of times the command was started again
-	Result    *fieldgate.ResultRequest `json:"outcome,omitempty"` // nil while the command runs
-	Submitted bool                     `json:"over,omitempty"`    // whether the gateway has accepted or refused the result
-	Removed   bool                     `json:"gone,omitempty"`    // whether this record removes the entry
+	Command   *Command                 `json:"again,omitempty"`     // set while a repeatable command runs, so that it can run again
+	Continues bool                     `json:"continues,omitempty"` // whether the command continues after a restart: see Continue
+	Note      string                   `json:"note,omitempty"`      // the note of Continue
+	Reruns    int                      `json:"repeats,omitempty"`   // number of times the command was started again
+	Result    *fieldgate.ResultRequest `json:"outcome,omitempty"`   // nil while the command runs
+	Submitted bool                     `json:"over,omitempty"`      // whether the gateway has accepted or refused the result
+	Removed   bool                     `json:"gone,omitempty"`      // whether this record removes the entry
 }
 
 // A record is one line of the journal. Its key replaces the key of earlier records. Its entry
@@ -209,6 +211,15 @@ func (j *journal) recordResult(id string, result fieldgate.ResultRequest) error 
 	return j.update(id, func(e *entry) {
 		result.ClaimToken = ""
 		e.Result, e.Command, e.Submitted = &result, nil, false
+		e.Continues, e.Note = false, ""
+	})
+}
+
+// continueAfter records that a command continues after a restart. After an error of continueAfter,
+// the command must not restart anything.
+func (j *journal) continueAfter(command Command, note string) error {
+	return j.update(command.ID, func(e *entry) {
+		e.Command, e.Continues, e.Note, e.Reruns = &command, true, note, 0
 	})
 }
 

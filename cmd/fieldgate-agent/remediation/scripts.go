@@ -73,7 +73,7 @@ const spaceScript = "free-space"
 
 // Register registers the handlers of remediation.run_script and remediation.free_space.
 func (s *Scripts) Register(device *agent.Agent) {
-	device.Handle("remediation.run_script", s.run, agent.Timeout(maxRuntime))
+	device.Handle("remediation.run_script", s.run, agent.Timeout(maxRuntime), agent.AfterRestart(s.afterRestart))
 	device.Handle("remediation.free_space", s.freeSpace, agent.Timeout(maxRuntime), agent.FreesSpace())
 }
 
@@ -110,6 +110,9 @@ func (s *Scripts) run(ctx context.Context, command agent.Command) (agent.Result,
 	if err := params.check(); err != nil {
 		return agent.Result{}, err
 	}
+	if err := s.continueAfter(ctx, params.Name); err != nil {
+		return agent.Result{}, err
+	}
 	return s.execute(ctx, command, params)
 }
 
@@ -122,8 +125,8 @@ func (s *Scripts) freeSpace(ctx context.Context, command agent.Command) (agent.R
 	return s.execute(ctx, command, parameters{Name: spaceScript})
 }
 
-// execute runs a script with valid parameters.
-func (s *Scripts) execute(ctx context.Context, command agent.Command, params parameters) (agent.Result, error) {
+// execute runs a script with valid parameters. env has variables for the script.
+func (s *Scripts) execute(ctx context.Context, command agent.Command, params parameters, env ...string) (agent.Result, error) {
 	file, err := s.open(params.Name)
 	if err != nil {
 		return agent.Result{}, err
@@ -131,7 +134,7 @@ func (s *Scripts) execute(ctx context.Context, command agent.Command, params par
 	defer file.Close()
 	result, err := process.Run(ctx, process.Program{
 		Path: params.Name, File: file, Args: params.Args, Dir: s.dir,
-		Env: []string{settings.CommandID + "=" + command.ID, settings.RequestID + "=" + command.RequestID},
+		Env: append(env, settings.CommandID+"="+command.ID, settings.RequestID+"="+command.RequestID),
 	})
 	data := map[string]any{"exitCode": result.Code}
 	if err == nil && result.Code != 0 {

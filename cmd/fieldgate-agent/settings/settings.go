@@ -38,9 +38,9 @@ type Settings struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
 
-// CommandID and RequestID are the names of the environment variables with which a script learns
-// why it runs.
+// These are the names of the environment variables with which a script learns why it runs.
 const (
 	CommandID = "FIELDGATE_COMMAND_ID"
 	RequestID = "FIELDGATE_REQUEST_ID"
+	Restarted = "FIELDGATE_RESTARTED" // what has restarted since the first script: "machine" or "agent"
 )
