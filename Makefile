@@ -5,6 +5,8 @@ BUILD    := go build -trimpath -buildvcs=auto -ldflags "-s -w -X github.com/fiel
 # The race detector needs a C compiler.
 RACE     := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 MODULES  := . clients/go
+# The systems for which the agent is built: GOOS/GOARCH, with GOARM if there is one.
+AGENTS   := linux/amd64 linux/arm64 linux/arm/6 linux/arm/7 linux/mipsle linux/riscv64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 # The tools have pinned versions and are not dependencies of the program.
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
@@ -19,9 +21,9 @@ PEERS       := .ci/peers
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build run demo generate test test-go test-kill test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
+.PHONY: help build agents run demo generate test test-go test-kill test-agents test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
 	mutants bench bench-peers bench-sockets bench-abuse check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
-	alerts reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy promtool chromium node
+	alerts reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy qemu promtool chromium node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +31,13 @@ help: ## List the targets.
 build: ## Build bin/fieldgate and bin/fieldgate-agent.
 	@$(BUILD) -o bin/fieldgate ./cmd/fieldgate
 	@$(BUILD) -o bin/fieldgate-agent ./cmd/fieldgate-agent
+
+agents: ## Build the agent for all systems, static, into bin/agents.
+	@for system in $(AGENTS); do \
+		set -- $$(echo $$system | tr / ' '); suffix=; [ $$1 = windows ] && suffix=.exe; \
+		GOOS=$$1 GOARCH=$$2 GOARM=$$3 GOMIPS=softfloat CGO_ENABLED=0 \
+			$(BUILD) -o bin/agents/fieldgate-agent-$$1-$$2$${3:+v$$3}$$suffix ./cmd/fieldgate-agent || exit 1; \
+	done
 
 run: build ## Start a gateway for development and print commands to try.
 	@./bin/fieldgate dev
@@ -67,6 +76,9 @@ histories: redis ## Check 50 concurrent histories of 2,000 operations for linear
 
 test-kill: ## Kill the agent a hundred times while it executes commands, alone and with the gateway and Redis.
 	@FIELDGATE_TEST_KILLS=100 go test -count=1 -timeout 10m -v -run 'TestKill' ./cmd/fieldgate-agent
+
+test-agents: agents qemu redis ## Run the agent of each Linux architecture under qemu-user, with a real gateway.
+	@FIELDGATE_TEST_AGENTS="$(CURDIR)/bin/agents" go test -count=1 -timeout 10m -v -run '^TestArchitectures' ./cmd/fieldgate-agent
 
 test-balancer: redis haproxy ## Test behind a real load balancer; installs haproxy as root on Debian.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run '^TestBalancer' ./gateway
@@ -107,7 +119,7 @@ differential: build $(DIFFERENTIAL)/node_modules/.package-lock.json ## Compare t
 	@node $(DIFFERENTIAL)/check.js bin/fieldgate openapi.yaml asyncapi.yaml
 	@node --test --test-reporter=dot $(DIFFERENTIAL)/check.test.js
 
-check: format vet lint comments drift contract asyncapi typescript-check openapi breaking console-check alerts ## Run all checks other than tests: format, vet, lint, drift, contracts, alerts.
+check: format vet agents lint comments drift contract asyncapi typescript-check openapi breaking console-check alerts ## Run all checks other than tests: format, vet, lint, drift, contracts, alerts.
 
 format:
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
@@ -231,6 +243,15 @@ haproxy:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends haproxy >/dev/null; \
 	else \
 		echo "these tests need haproxy: install it (Debian: sudo apt-get install haproxy, macOS: brew install haproxy)"; exit 1; \
+	fi
+
+qemu:
+	@command -v qemu-arm-static >/dev/null 2>&1 && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+		echo "installing qemu-user-static for the tests"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user-static >/dev/null; \
+	else \
+		echo "these tests need qemu-user-static: install it (Debian: sudo apt-get install qemu-user-static)"; exit 1; \
 	fi
 
 # The package is only unpacked: installed, it would start a server on the port of our metrics.

@@ -58,9 +58,9 @@ func TestRegister_RetriesWhileGatewayIsUnreachable(t *testing.T) {
 	require.NotContains(t, a.log.String(), "level=ERROR")
 }
 
-// TestFullDisk_CommandIsReleasedAndDoesNotRun sets a file size limit, which has the effect of a
+// TestFullDisk_ScriptIsRefusedAndDiagnosticRuns sets a file size limit, which has the effect of a
 // full disk. If the start of a script cannot be recorded, the script must not run.
-func TestFullDisk_CommandIsReleasedAndDoesNotRun(t *testing.T) {
+func TestFullDisk_ScriptIsRefusedAndDiagnosticRuns(t *testing.T) {
 	t.Parallel()
 	b := newTestbed(t, gatewaytest.Start(t))
 	b.writeScript(t, "note", "echo ran >> "+b.runLog())
@@ -68,12 +68,23 @@ func TestFullDisk_CommandIsReleasedAndDoesNotRun(t *testing.T) {
 	b.execute(t, "diagnostic.system", map[string]any{})
 	registered.kill()
 	full := b.startCommand(t, exec.Command("sh", "-c", "ulimit -f 0; exec "+program))
-	command := b.propose(t, runScript, map[string]any{"name": "note"})
-	eventually(t, func() bool { return strings.Contains(full.log.String(), "writing the journal failed") }, "the agent does not log the error")
-	eventually(t, func() bool { return b.command(t, command.ID).Status == client.CommandStatusQueued }, "the command is not released")
+	refused := b.execute(t, runScript, map[string]any{"name": "note"})
+	require.Equal(t, "unrecorded", code(t, refused), refused.Result.Error)
+	require.Equal(t, "unrecorded", code(t, b.execute(t, "remediation.free_space", map[string]any{})), "the limit holds without the reserve too")
+	require.Equal(t, client.CommandStatusSucceeded, b.execute(t, "diagnostic.system", map[string]any{}).Status)
 	full.kill()
 	require.NoFileExists(t, b.runLog())
 
 	b.start(t)
-	require.Equal(t, client.CommandStatusSucceeded, b.await(t, command.ID).Status)
+	require.Equal(t, client.CommandStatusSucceeded, b.execute(t, runScript, map[string]any{"name": "note"}).Status)
+}
+
+func TestScripts_FreeSpaceRunsItsScriptOnly(t *testing.T) {
+	t.Parallel()
+	b := newTestbed(t, gatewaytest.Start(t))
+	b.start(t)
+	require.Equal(t, "unknown_script", code(t, b.execute(t, "remediation.free_space", map[string]any{})))
+	b.writeScript(t, "free-space", `echo "cleaned $#"`)
+	require.Equal(t, "cleaned 0\n", b.execute(t, "remediation.free_space", map[string]any{}).Result.Output)
+	require.Equal(t, "invalid_parameters", code(t, b.execute(t, "remediation.free_space", map[string]any{"name": "other"})))
 }

@@ -1,4 +1,4 @@
-// Command fieldgate-agent turns a Linux machine into a device of a Fieldgate gateway. It runs
+// Command fieldgate-agent turns a machine into a device of a Fieldgate gateway. It runs
 // diagnostics, and scripts that the owner of the machine allows.
 package main
 
@@ -7,10 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 
@@ -28,29 +26,44 @@ const (
 	exitPermanent = 2
 )
 
+// commands are the subcommands of the program, and the settings that all of them share.
+type commands struct {
+	settings.Settings
+
+	Run    runCommand    `cmd:"" default:"1" help:"Run the device. This is the default."`
+	Doctor doctorCommand `cmd:"" help:"Check the settings, the disk, the clock and the way to the gateway, and print how to mend what is wrong."`
+	Reset  resetCommand  `cmd:"" help:"Forget the identity of this device, so that it can register again with a new activation code."`
+}
+
 func main() {
-	s := parse()
-	// Ignore SIGXFSZ, which would end the program. Then a write beyond the file size limit only
-	// returns an error, as on a full disk.
-	signal.Ignore(syscall.SIGXFSZ)
-	if err := run(program.UntilSignal(), s); err != nil {
+	selected, s := parse(os.Args[1:])
+	ignoreFileSizeSignal()
+	selected.BindTo(program.UntilSignal(), (*context.Context)(nil))
+	if err := selected.Run(s); err != nil {
 		fmt.Fprintln(os.Stderr, "fieldgate-agent:", err)
 		os.Exit(exitCode(err))
 	}
 }
 
-// parse returns the settings. It ends the program if they are invalid, or if the name of a
-// variable is similar to that of a setting.
-func parse() (s settings.Settings) {
-	parser := kong.Must(&s,
+// parse returns the selected command and the settings. It ends the program if they are invalid, or
+// if the name of a variable is similar to that of a setting.
+func parse(args []string) (*kong.Context, settings.Settings) {
+	var c commands
+	var names []string
+	parser := kong.Must(&c,
 		kong.Name("fieldgate-agent"),
 		kong.Description("Makes this machine a device of a Fieldgate gateway."),
 		kong.Vars{"version": program.Version()},
 		kong.Exit(exitParsing),
+		kong.Configuration(func(r io.Reader) (kong.Resolver, error) {
+			values, err := parseFile(r, names)
+			return resolver(values), err
+		}),
 	)
-	_, err := parser.Parse(os.Args[1:])
-	parser.FatalIfErrorf(cmp.Or(program.CheckSpelling(os.Environ(), program.SettingNames(parser.Model.Node)), err))
-	return s
+	names = program.SettingNames(parser.Model.Node)
+	selected, err := parser.Parse(args)
+	parser.FatalIfErrorf(cmp.Or(program.CheckSpelling(os.Environ(), names), err))
+	return selected, c.Settings
 }
 
 // exitParsing ends the program. The code is 0 after --help or --version, and exitPermanent
@@ -65,13 +78,16 @@ func exitParsing(code int) {
 // errSettings is the error for invalid settings. A restart does not help.
 var errSettings = errors.New("the settings are invalid")
 
-// run runs the device until ctx ends.
-func run(ctx context.Context, s settings.Settings) error {
-	device, err := agent.New(agent.Config{
-		URL: s.URL, StateFile: s.State, ActivationCode: s.ActivationCode,
-		Version: program.Version(), Metadata: diagnostics.Metadata(), Metrics: diagnostics.Metrics,
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-	})
+// runCommand runs the device.
+type runCommand struct{}
+
+// Run runs the device until ctx ends.
+func (runCommand) Run(ctx context.Context, s settings.Settings) error {
+	config, err := newConfig(s)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errSettings, err)
+	}
+	device, err := agent.New(config)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errSettings, err)
 	}

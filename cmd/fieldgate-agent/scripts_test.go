@@ -187,3 +187,19 @@ func TestScripts_LongOutputIsCutInTheMiddle(t *testing.T) {
 	require.Contains(t, ended.Result.Output, "bytes are left out]\n")
 	require.Less(t, len(ended.Result.Output), client.MaxOutput)
 }
+
+// TestScripts_RestartIsPartOfTheWork runs a script that ends the agent, as a reboot does.
+func TestScripts_RestartIsPartOfTheWork(t *testing.T) {
+	t.Parallel()
+	b := newTestbed(t, gatewaytest.Start(t))
+	b.writeScript(t, "restart", `echo "restarting $1"; kill -TERM $PPID`)
+	b.writeScript(t, "restart.after", `echo "restarted the $FIELDGATE_RESTARTED, $1 is active"`)
+	a := b.start(t)
+	command := b.propose(t, runScript, map[string]any{"name": "restart", "args": []string{"pump"}})
+	require.Zero(t, a.wait(t), a.log.String())
+	require.Equal(t, client.CommandStatusClaimed, b.command(t, command.ID).Status)
+	b.start(t)
+	ended := b.await(t, command.ID)
+	require.Equal(t, client.CommandStatusSucceeded, ended.Status, ended.Result.Error)
+	require.Equal(t, "restarted the agent, pump is active\n", ended.Result.Output)
+}

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,12 +39,21 @@ func TestSettings_InvalidOnesExitWith2(t *testing.T) {
 		{"--url", []string{state}, nil},
 		{"--state", []string{url}, nil},
 		{"unknown flag --colour", []string{url, state}, []string{"--colour"}},
-		{"unexpected argument run", []string{url, state}, []string{"run"}},
+		{"unexpected argument walk", []string{url, state}, []string{"walk"}},
 		{"parsing the base URL", []string{"FIELDGATE_URL=127.0.0.1:1", state}, nil},
 		{"must begin with http:// or https://", []string{"FIELDGATE_URL=ftp://gateway.example.com", state}, nil},
 		{"no such file or directory", []string{url, state, "FIELDGATE_SCRIPTS=" + dir + "/none"}, nil},
 		{"not a directory", []string{url, state, "FIELDGATE_SCRIPTS=" + file}, nil},
 		{"set an activation code", []string{url, state}, nil},
+		{"http:// to gateway.example.com is not encrypted", []string{"FIELDGATE_URL=http://gateway.example.com", state}, nil},
+		{"reading the certificate authorities", []string{url, state, "FIELDGATE_CA_FILE=" + dir + "/none"}, nil},
+		{"has no certificate in PEM format", []string{url, state}, []string{"--ca-file=" + file}},
+		{"--client-certificate and --client-key must be used together", []string{url, state}, []string{"--client-key=" + file}},
+		{"reading the client certificate", []string{url, state}, []string{"--client-key=" + file, "--client-certificate=" + file}},
+		{"the proxy must be a URL", []string{url, state, "FIELDGATE_PROXY=secret"}, nil},
+		{"Lease must be from 3s to 1h", []string{url, state, "FIELDGATE_LEASE=1s"}, nil},
+		{"Concurrency must be from 1 to 64", []string{url, state}, []string{"--concurrency=65"}},
+		{"log-level must be one of", []string{url, state, "FIELDGATE_LOG_LEVEL=loud"}, nil},
 		{"did you mean FIELDGATE_STATE?", []string{url, "FIELDGATE_STAET=" + dir}, nil},
 	} {
 		code, output := runProgram(t, c.settings, c.args...)
@@ -59,7 +69,7 @@ func TestSettings_VersionAndHelp(t *testing.T) {
 	require.Regexp(t, regexp.MustCompile(`^\S+\n$`), output)
 	code, output = runProgram(t, nil, "--help")
 	require.Zero(t, code)
-	for _, setting := range []string{"URL", "STATE", "ACTIVATION_CODE", "SCRIPTS"} {
+	for _, setting := range []string{"URL", "STATE", "ACTIVATION_CODE", "SCRIPTS", "CA_FILE", "POLL_ONLY", "LEASE", "METADATA"} {
 		require.Contains(t, output, "$FIELDGATE_"+setting)
 	}
 }
@@ -71,4 +81,56 @@ func TestExit_UnwritableStateExitsWith1(t *testing.T) {
 	code, output := runProgram(t, []string{"FIELDGATE_URL=http://127.0.0.1:1", "FIELDGATE_STATE=" + t.TempDir() + "/later/device.json"})
 	require.Equal(t, 1, code, output)
 	require.Contains(t, output, "no such file or directory")
+}
+
+// TestSettings_FileIsOverriddenByVariableAndFlag sets the lease in a file, then also as a variable,
+// then also as a flag. The invalid value shows which one is used.
+func TestSettings_FileIsOverriddenByVariableAndFlag(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "settings")
+	text := "# settings\n\nFIELDGATE_URL = http://127.0.0.1:1\nFIELDGATE_STATE=\"" + dir + "/device.json\"\nFIELDGATE_LEASE='1s'\n"
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	file := "--settings=" + path
+	_, output := runProgram(t, nil, file)
+	require.Contains(t, output, "Lease must be")
+	_, output = runProgram(t, []string{"FIELDGATE_LEASE=10s"}, file)
+	require.Contains(t, output, "set an activation code")
+	_, output = runProgram(t, []string{"FIELDGATE_LEASE=10s"}, file, "--lease=2h")
+	require.Contains(t, output, "Lease must be")
+}
+
+func TestSettings_InvalidFileExitsWith2(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for text, message := range map[string]string{
+		"FIELDGATE_STAET=x":                      "line 1: FIELDGATE_STAET is not a setting; did you mean FIELDGATE_STATE?",
+		"\nFIELDGATE_ADDR=:80":                   "line 2: FIELDGATE_ADDR is not a setting",
+		"LEASE=10s":                              "line 1: LEASE is not a setting",
+		"FIELDGATE_LEASE":                        "line 1: it is not NAME=value",
+		"FIELDGATE_LEASE=1m\nFIELDGATE_LEASE=2m": "line 2: FIELDGATE_LEASE is set twice",
+		"FIELDGATE_LEASE=soon":                   "lease",
+	} {
+		path := filepath.Join(dir, "settings")
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		code, output := runProgram(t, []string{"FIELDGATE_URL=http://127.0.0.1:1", "FIELDGATE_STATE=" + dir + "/device.json"}, "--settings="+path)
+		require.Equal(t, 2, code, output)
+		require.Contains(t, output, message)
+	}
+}
+
+// TestSettings_HTTPNeedsLoopbackOrConsent checks which hosts may be called without TLS.
+func TestSettings_HTTPNeedsLoopbackOrConsent(t *testing.T) {
+	t.Parallel()
+	for address, allowed := range map[string]bool{
+		"http://localhost:1": true, "http://gateway.localhost:1": true, "http://127.9.9.9:1": true, "http://[::1]:1": true,
+		"https://gateway.example.com": true, "http://localhost.example.com": false, "http://10.0.0.1": false, "http://127.0.0.1.example.com": false,
+		"HTTP://gateway.example.com": false, "http://0.0.0.0": false,
+	} {
+		settings := []string{"FIELDGATE_URL=" + address, "FIELDGATE_STATE=" + t.TempDir() + "/device.json"}
+		_, output := runProgram(t, settings)
+		require.Equal(t, !allowed, strings.Contains(output, "is not encrypted"), "%s: %s", address, output)
+		_, output = runProgram(t, settings, "--insecure-http")
+		require.Contains(t, output, "set an activation code", address)
+	}
 }

@@ -67,7 +67,7 @@ func options() []kong.Option {
 // knownSettings returns the names of the environment variables that a program of this module
 // reads: the gateway, the agent, and the scripts that the agent runs.
 func knownSettings(parser *kong.Kong) []string {
-	names := append(program.SettingNames(parser.Model.Node), settingsOfAgent.CommandID, settingsOfAgent.RequestID)
+	names := append(program.SettingNames(parser.Model.Node), settingsOfAgent.CommandID, settingsOfAgent.RequestID, settingsOfAgent.Restarted)
 	for _, secret := range secretSettings {
 		names = append(names, secret+"_FILE")
 	}

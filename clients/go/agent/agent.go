@@ -68,23 +68,23 @@ var (
 // Run retries while the gateway is unreachable or refuses the device. The delays are random.
 // They grow to one minute, or to five minutes while the device is refused.
 func (a *Agent) Run(ctx context.Context) error {
-	unlock, err := lock(a.config.StateFile + ".lock")
+	unlock, err := lockState(a.config.StateFile)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	device, err := a.identify(ctx)
+	journal, err := openJournal(a.config.StateFile+".journal", machineID(), lockFile, a.config.Logger)
+	if err != nil {
+		return fmt.Errorf("agent: opening the journal: %w", err)
+	}
+	defer journal.close()
+	device, err := a.identify(ctx, journal.health())
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
 		return err
 	}
-	journal, err := openJournal(a.config.StateFile+".journal", machineID(), a.config.Logger)
-	if err != nil {
-		return fmt.Errorf("agent: opening the journal: %w", err)
-	}
-	defer journal.close()
 	newWorker(a, device, journal).run(ctx)
 	return nil
 }

@@ -136,23 +136,3 @@ func TestNewResult_DataIsAlwaysJSON(t *testing.T) {
 	result := newResult(t.Context(), Result{Data: json.RawMessage("{\"a\":\"\xff\"}")}, nil)
 	require.JSONEq(t, `{"code":"invalid_result"}`, string(result.Data), "the gateway would refuse it each time")
 }
-
-func TestParameters_RefusesWrongTypesAndNames(t *testing.T) {
-	t.Parallel()
-	type parameters struct {
-		Host string `json:"host"`
-		Port int    `json:"port"`
-	}
-	for text, code := range map[string]string{
-		`{"host":"a","port":1}`: "", `{}`: "", ``: "",
-		`{"host":"a","shell":"sh"}`: CodeInvalidParameters, `{"port":"1"}`: CodeInvalidParameters, `{"port":1.5}`: CodeInvalidParameters,
-		`[]`: CodeInvalidParameters, `{} {}`: CodeInvalidParameters, `{`: CodeInvalidParameters,
-	} {
-		_, err := Parameters[parameters](Command{Parameters: []byte(text)})
-		if code == "" {
-			require.NoError(t, err, text)
-			continue
-		}
-		require.Equal(t, code, failureCode(err), text)
-	}
-}

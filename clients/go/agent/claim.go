@@ -131,8 +131,7 @@ func (w *worker) awaitCommands(ctx context.Context, start time.Time) {
 }
 
 // accept starts a claimed command in the slot that the caller has acquired. If the command does
-// not start, accept frees the slot. If the journal cannot record the command, accept releases
-// the command and returns the error: no command may run unrecorded.
+// not start, accept frees the slot.
 func (w *worker) accept(base context.Context, command Command) error {
 	known, found, err := w.journal.reclaim(command)
 	if found {
@@ -140,14 +139,7 @@ func (w *worker) accept(base context.Context, command Command) error {
 		w.handleReclaimed(base, known)
 		return err
 	}
-	r := w.handlerFor(command.Type)
-	if err := w.journal.begin(command, r.repeatable); err != nil {
-		w.releaseSlot()
-		w.log.Error("writing the journal failed, releasing the command", "command", command.ID, "error", err)
-		w.release(base, command, "the device cannot write its journal")
-		return err
-	}
-	w.start(base, command, r)
+	w.start(base, command, w.record(command, w.handlerFor(command.Type)))
 	return nil
 }
 

@@ -17,8 +17,8 @@ type Config struct {
 	URL string
 
 	// StateFile is the path of the file with the identity of the device. Its directory must
-	// exist and survive a reboot. The journal and the lock are created beside it, as
-	// StateFile.journal and StateFile.lock.
+	// exist and survive a reboot. The journal and the reserve are created beside it, as
+	// StateFile.journal and StateFile.journal.reserve.
 	StateFile string
 
 	// ActivationCode registers a device that has no identity yet. A registered device ignores

@@ -19,8 +19,13 @@
 //     again, the agent submits the recorded result.
 //   - Every result arrives if the device ever reaches the gateway again, because the agent
 //     keeps each result until the gateway has accepted or refused it.
-//   - A command that cannot be recorded, because the disk is full or broken, does not run. The
-//     agent releases it, and the heartbeat reports the device as degraded.
+//   - While the disk is full, broken or read-only, the heartbeat reports the device as degraded,
+//     with the metric [MetricUnrecorded]. Commands of a [Repeatable] type run, so that the device
+//     can still be diagnosed. Another command that cannot be recorded does not run, and fails with
+//     [CodeUnrecorded]. A command that [FreesSpace] is recorded in space that the agent has
+//     reserved.
+//   - A command that restarts the device ends with what the device reports after the restart, if
+//     its handler announces that: see [Continue].
 //   - While a command runs, the agent extends its lease. A request to cancel the command ends
 //     the context of the handler.
 //   - The agent retries failed requests to the gateway without limit. The delays are random,
@@ -35,8 +40,9 @@
 // The state file holds the identity of the device, including its secret. Only its owner can
 // read it, and it is replaced atomically. The journal, StateFile.journal, is appended to and
 // synced twice for each command. It is rewritten when it has grown by 1 MiB. Incomplete writes
-// and full disks do not damage it. The lock, StateFile.lock, excludes a second agent on Unix,
-// and on Windows, where the tests are not run. No decision depends on the clock of the device.
+// and full disks do not damage it. The reserve, StateFile.journal.reserve, has 64 KiB. A lock on
+// the journal excludes a second agent. On Windows, where the tests are not run, the lock is on
+// StateFile.lock. No decision depends on the clock of the device.
 //
 // # Costs
 //

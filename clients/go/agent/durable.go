@@ -13,7 +13,6 @@ import (
 func replaceFile(path string, content []byte) error {
 	temporary := path + ".tmp"
 	if err := writeSynced(temporary, content); err != nil {
-		_ = os.Remove(temporary)
 		return err
 	}
 	if err := os.Rename(temporary, path); err != nil {
@@ -22,24 +21,38 @@ func replaceFile(path string, content []byte) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// writeSynced creates the file at path, writes content to it and syncs it. First it removes a
-// file that an earlier, interrupted call may have left at path.
+// writeSynced creates the file at path, writes content to it and syncs it.
 func writeSynced(path string, content []byte) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("removing the temporary file of an earlier write: %w", err)
-	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	file, err := createSynced(path, content)
 	if err != nil {
-		return fmt.Errorf("creating %s: %w", path, err)
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return nil
+}
+
+// createSynced creates the file at path, writes content to it, syncs it, and returns it open for
+// appending. First it removes a file that an earlier, interrupted call may have left at path.
+// After an error it leaves no file.
+func createSynced(path string, content []byte) (*os.File, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("removing the temporary file of an earlier write: %w", err)
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("creating %s: %w", path, err)
 	}
 	_, err = file.Write(content)
 	if err == nil {
 		err = file.Sync()
 	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+	if err != nil {
+		err = errors.Join(err, file.Close(), os.Remove(path))
+		return nil, fmt.Errorf("writing %s: %w", path, err)
 	}
-	return nil
+	return file, nil
 }
 
 // syncDir syncs the directory at path, so that its entries survive a power loss. It does

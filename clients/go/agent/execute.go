@@ -17,8 +17,11 @@ func (w *worker) execute(j *job, r registered) fieldgate.ResultRequest {
 	defer cancel()
 	w.log.Info("running", "command", j.command.ID, "type", j.command.Type, "attempt", j.command.Attempt, "requestId", j.command.RequestID)
 	results := make(chan fieldgate.ResultRequest, 1)
-	go w.callHandler(ctx, r.handler, j.command, results)
+	go w.callHandler(w.withContinue(ctx, j, r), r.handler, j.command, results)
 	result := w.awaitResult(ctx, j, results)
+	if j.restart.Load() != 0 {
+		result, j.restarts = w.awaitRestart(j, result)
+	}
 	result.ExecutedAt, result.DurationMs = wallClock(j.start), time.Since(j.start).Milliseconds()
 	return result
 }

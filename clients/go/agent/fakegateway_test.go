@@ -121,6 +121,12 @@ func (g *fakeGateway) startAgent(t testing.TB, cfg Config, handlers map[string]H
 	for commandType, handler := range handlers {
 		a.Handle(commandType, handler, options...)
 	}
+	return g.run(t, a)
+}
+
+// run runs an agent until stop is called or the test ends.
+func (g *fakeGateway) run(t testing.TB, a *Agent) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()

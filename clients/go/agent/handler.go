@@ -1,12 +1,9 @@
 package agent
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
@@ -47,6 +44,9 @@ type HandlerOption func(*registered)
 type registered struct {
 	handler    Handler
 	repeatable bool
+	freesSpace bool
+	after      RestartHandler // nil if commands of the type do not restart the device
+	continues  bool           // whether handler is that of a command that continues after a restart
 	timeout    time.Duration
 }
 
@@ -54,8 +54,19 @@ type registered struct {
 // while such a command runs, the next Run starts the command again, provided that the claim is
 // still valid. After three reruns the command is reported as failed with [CodeInterrupted],
 // because the command may be what kills the agent.
+//
+// Commands of such a type also run while the disk is full or read-only, when the agent cannot
+// record that they start. Others then fail with [CodeUnrecorded].
 func Repeatable() HandlerOption {
 	return func(r *registered) { r.repeatable = true }
+}
+
+// FreesSpace declares that commands of this type free space on the disk of the state file. The
+// agent keeps a reserve of 64 KiB there. On a full disk it removes the reserve to record such a
+// command, which then runs once, as any other. The agent creates the reserve again when there is
+// space.
+func FreesSpace() HandlerOption {
+	return func(r *registered) { r.freesSpace = true }
 }
 
 // Timeout bounds how long a command of this type may run. Default: DefaultTimeout.
@@ -81,6 +92,8 @@ const (
 	CodeTimeout           = "timeout"            // the handler exceeded its timeout
 	CodeInterrupted       = "interrupted"        // the agent ended while the command ran; it is unknown how much was executed
 	CodeInvalidResult     = "invalid_result"     // the result of the handler cannot be submitted
+	CodeNotRestarted      = "not_restarted"      // the handler announced a restart that did not happen
+	CodeUnrecorded        = "unrecorded"         // the device cannot write its journal, so the command did not start
 	CodeStuck             = "stuck"              // an abandoned handler for the same type still runs, so the command did not start
 )
 
@@ -127,24 +140,4 @@ func (f *Failure) Unwrap() error { return f.Cause }
 func Fail(code, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	return &Failure{Code: code, Reason: err.Error(), Cause: errors.Unwrap(err)}
-}
-
-// Parameters decodes the parameters of command into a T. It returns a Failure with
-// [CodeInvalidParameters] if T has no field for a parameter, or if a value does not fit its
-// field.
-func Parameters[T any](command Command) (T, error) {
-	var parameters, none T
-	text := command.Parameters
-	if len(text) == 0 {
-		text = json.RawMessage("{}")
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&parameters); err != nil {
-		return none, Fail(CodeInvalidParameters, "decoding the parameters: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return none, Fail(CodeInvalidParameters, "decoding the parameters: there is more than one JSON value")
-	}
-	return parameters, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
@@ -15,6 +16,10 @@ const (
 	minHeartbeatInterval = time.Second
 	maxHeartbeatInterval = 10 * time.Minute
 )
+
+// MetricUnrecorded is the name of the metric that is 1 while the device is degraded because its
+// journal cannot be written: the disk is full, broken or read-only.
+const MetricUnrecorded = "journalUnwritable"
 
 // heartbeatLoop sends heartbeats at the interval that the gateway asks for, until ctx ends.
 func (w *worker) heartbeatLoop(ctx context.Context) {
@@ -43,6 +48,7 @@ func (w *worker) heartbeatLoop(ctx context.Context) {
 // the heartbeat without metrics, because a device with a broken sensor must not appear offline.
 func (w *worker) sendHeartbeat(ctx context.Context) (fieldgate.HeartbeatReply, error) {
 	api, _ := w.uplink.current()
+	_ = w.journal.repair()
 	request := fieldgate.HeartbeatRequest{Status: w.status(), FirmwareVersion: w.config.Version, Metrics: w.readMetrics()}
 	reply, err := api.Heartbeat(ctx, request)
 	if len(request.Metrics) == 0 || !isMetricsError(err) {
@@ -60,9 +66,22 @@ func isMetricsError(err error) bool {
 	return errors.As(err, &unsupported) || isInvalidRequest(fieldgate.CodeOf(err))
 }
 
-// readMetrics calls Config.Metrics and returns the metrics. It returns nil if Metrics is nil or
-// panics.
-func (w *worker) readMetrics() (metrics fieldgate.Metrics) {
+// readMetrics returns the metrics of Config.Metrics. While the journal cannot be written, it adds
+// [MetricUnrecorded], so that users see why the device is degraded.
+func (w *worker) readMetrics() fieldgate.Metrics {
+	metrics := w.callMetrics()
+	if w.journal.health() == nil {
+		return metrics
+	}
+	if metrics = maps.Clone(metrics); metrics == nil {
+		metrics = fieldgate.Metrics{}
+	}
+	metrics[MetricUnrecorded] = 1
+	return metrics
+}
+
+// callMetrics calls Config.Metrics. It returns nil if Metrics is nil or panics.
+func (w *worker) callMetrics() (metrics fieldgate.Metrics) {
 	if w.config.Metrics == nil {
 		return nil
 	}
@@ -81,8 +100,8 @@ func (w *worker) logMetricsError(err error) {
 	w.metricsError.Do(func() { w.log.Error("sending heartbeats without the metrics", "error", err) })
 }
 
-// status returns degraded while the journal cannot be written, because no command can run in
-// that state.
+// status returns degraded while the journal cannot be written, because only repeatable commands
+// run in that state.
 func (w *worker) status() fieldgate.HeartbeatStatus {
 	w.mu.Lock()
 	busy := len(w.jobs) > 0

@@ -67,11 +67,15 @@ func (i identity) write(path string) error {
 }
 
 // identify returns the identity in the state file. If the device has no identity yet, identify
-// registers it first.
-func (a *Agent) identify(ctx context.Context) (identity, error) {
+// registers it first. writeErr is the reason why the directory of the state file cannot be
+// written, or nil. A device that could not store its identity does not register.
+func (a *Agent) identify(ctx context.Context, writeErr error) (identity, error) {
 	device, err := readIdentity(a.config.StateFile)
 	if err != nil || device.isRegistered() {
 		return device, err
+	}
+	if writeErr != nil {
+		return identity{}, fmt.Errorf("agent: the state of the device cannot be written: %w", writeErr)
 	}
 	pending, err := a.prepareRegistration(device.Registering)
 	if err != nil {

@@ -96,7 +96,7 @@ func TestRegister_IsRepeatedWithSameKeyAfterRestart(t *testing.T) {
 	require.NoError(t, <-done)
 
 	g.refuse(0)
-	device, err := newTestAgent(t, g.url, state, "").identify(t.Context()) // the state file has the identity, so no activation code is needed
+	device, err := newTestAgent(t, g.url, state, "").identify(t.Context(), nil) // the state file has the identity, so no activation code is needed
 	require.NoError(t, err)
 	require.Equal(t, identity{DeviceID: "dev_1", DeviceSecret: "s3cret"}, device)
 	keys, _ := g.requests()
@@ -125,7 +125,7 @@ func TestRegister_RefusedCodeEndsRunAndNewCodeGetsNewKey(t *testing.T) {
 	g.refuse(http.StatusUnauthorized)
 	require.ErrorIs(t, newTestAgent(t, g.url, state, "AAAA-BBBB-CCCC").Run(t.Context()), ErrCodeRefused)
 	g.refuse(0)
-	_, err := newTestAgent(t, g.url, state, "7K2M-Q9TX-4WPA").identify(t.Context())
+	_, err := newTestAgent(t, g.url, state, "7K2M-Q9TX-4WPA").identify(t.Context(), nil)
 	require.NoError(t, err)
 	keys, codes := g.requests()
 	require.Equal(t, []string{"AAAA-BBBB-CCCC", "7K2M-Q9TX-4WPA"}, codes)
@@ -138,7 +138,7 @@ func TestRegister_ResponseWithoutIdentityIsRetried(t *testing.T) {
 	t.Parallel()
 	g, state := newFakeRegistrar(t), newStatePath(t)
 	g.empty = 2
-	device, err := newTestAgent(t, g.url, state, "7K2M-Q9TX-4WPA").identify(t.Context())
+	device, err := newTestAgent(t, g.url, state, "7K2M-Q9TX-4WPA").identify(t.Context(), nil)
 	require.NoError(t, err)
 	require.Equal(t, identity{DeviceID: "dev_1", DeviceSecret: "s3cret"}, device)
 	keys, _ := g.requests()
@@ -152,7 +152,7 @@ func TestRegister_RegisteredDeviceSendsNoCode(t *testing.T) {
 	g, state := newFakeRegistrar(t), newStatePath(t)
 	device := identity{DeviceID: "dev_1", DeviceSecret: "s3cret"}
 	require.NoError(t, device.write(state))
-	found, err := newTestAgent(t, g.url, state, "7K2M-Q9TX-4WPA").identify(t.Context())
+	found, err := newTestAgent(t, g.url, state, "7K2M-Q9TX-4WPA").identify(t.Context(), nil)
 	require.NoError(t, err)
 	require.Equal(t, device, found)
 	keys, _ := g.requests()
@@ -187,14 +187,53 @@ func TestState_DamagedFileIsReportedAndKept(t *testing.T) {
 func TestState_SecondAgentWithSameFileFails(t *testing.T) {
 	t.Parallel()
 	state := newStatePath(t)
-	unlock, err := lock(state + ".lock")
+	first, err := openJournal(state+".journal", machineID(), lockFile, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	second := newTestAgent(t, "http://127.0.0.1:1", state, "7K2M-Q9TX-4WPA")
+	second := newTestAgent(t, "http://127.0.0.1:1", state, "")
 	require.ErrorIs(t, second.Run(t.Context()), ErrInUse)
-	unlock()
-	unlock, err = lock(state + ".lock")
-	require.NoError(t, err)
-	unlock()
+	require.NoError(t, first.begin(testCommand(1), false))
+	forceRewrite(first)
+	require.NoError(t, first.begin(testCommand(2), false))
+	require.ErrorIs(t, second.Run(t.Context()), ErrInUse, "a rewrite has given up the lock")
+	first.close()
+	require.ErrorIs(t, second.Run(t.Context()), ErrNotRegistered)
+}
+
+// TestState_RemovedJournal removes the journal while an agent runs. Another agent can then create
+// and lock a new one, but the first must not run a command any more that it cannot record.
+func TestState_RemovedJournal(t *testing.T) {
+	t.Parallel()
+	open := func(path string) *journal {
+		j, err := openJournal(path, machineID(), lockFile, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		t.Cleanup(j.close)
+		return j
+	}
+	t.Run("is created again with all entries", func(t *testing.T) {
+		t.Parallel()
+		path := newJournalPath(t)
+		j := open(path)
+		require.NoError(t, j.begin(testCommand(1), false))
+		require.NoError(t, os.Remove(path))
+		require.NoError(t, j.begin(testCommand(2), false))
+		require.Equal(t, []string{"cmd_1", "cmd_2"}, storedIDs(t, path))
+		_, err := openJournal(path, machineID(), lockFile, slog.New(slog.DiscardHandler))
+		require.ErrorIs(t, err, ErrInUse)
+	})
+	t.Run("another agent has taken its place", func(t *testing.T) {
+		t.Parallel()
+		path := newJournalPath(t)
+		j := open(path)
+		require.NoError(t, os.Remove(path))
+		other := open(path)
+		for range 2 {
+			require.ErrorIs(t, j.begin(testCommand(1), false), ErrInUse)
+			_, err := j.claimKey()
+			require.ErrorIs(t, err, ErrInUse)
+		}
+		require.NoError(t, other.begin(testCommand(1), false))
+		require.Equal(t, []string{"cmd_1"}, storedIDs(t, path))
+	})
 }
 
 func TestRegister_UnwritableStateFileSendsNoCode(t *testing.T) {

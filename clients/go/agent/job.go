@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
@@ -15,6 +16,9 @@ type job struct {
 	ctx     context.Context // parent of the context that the handler receives
 	cancel  context.CancelCauseFunc
 	start   time.Time // wall-clock time with a monotonic reading
+
+	restart  atomic.Int64 // time.Duration of the restart that the handler has announced; zero if none
+	restarts bool         // whether the command continues after the end of the agent
 }
 
 // handlerFor returns the handler for commandType, or a handler that refuses the command.
@@ -34,6 +38,27 @@ func refuse(code, reason string) registered {
 	return registered{timeout: DefaultTimeout, handler: func(context.Context, Command) (Result, error) {
 		return Result{}, Fail(code, "%s", reason)
 	}}
+}
+
+// record records that a command is about to run with handler r, and returns the handler to run.
+// If the journal cannot be written, a repeatable command runs nevertheless. Another command must
+// not run unrecorded, so record returns a handler that refuses it.
+func (w *worker) record(command Command, r registered) registered {
+	begin := w.journal.begin
+	if r.freesSpace {
+		begin = w.journal.beginWithReserve
+	}
+	err := begin(command, r.repeatable)
+	if err == nil {
+		return r
+	}
+	w.journal.hold(command)
+	if r.repeatable {
+		w.log.Warn("writing the journal failed, running a repeatable command unrecorded", "command", command.ID, "error", err)
+		return r
+	}
+	w.log.Error("writing the journal failed, refusing the command", "command", command.ID, "error", err)
+	return refuse(CodeUnrecorded, "the device cannot write its journal, so the command did not start; free space on its disk, or make the disk writable")
 }
 
 // start runs a command that the journal has recorded. It takes over the slot that the caller has
@@ -62,12 +87,17 @@ func (w *worker) finish(base context.Context, j *job, r registered, result field
 	w.mu.Lock()
 	delete(w.jobs, j.command.ID)
 	w.mu.Unlock()
-	if w.isClosed() {
+	if w.isClosed() || j.restarts {
 		return
 	}
-	if r.repeatable && errors.Is(context.Cause(j.ctx), ErrShutdown) && result.Status != fieldgate.ResultStatusSucceeded {
-		w.releaseJob(base, j)
-		return
+	if errors.Is(context.Cause(j.ctx), ErrShutdown) && result.Status != fieldgate.ResultStatusSucceeded {
+		switch {
+		case r.continues:
+			return // the next start calls the RestartHandler again
+		case r.repeatable:
+			w.releaseJob(base, j)
+			return
+		}
 	}
 	if err := w.journal.recordResult(j.command.ID, result); err != nil {
 		w.log.Error("recording a result failed, submitting it from memory", "command", j.command.ID, "error", err)

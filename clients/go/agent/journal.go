@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"cmp"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -23,9 +25,13 @@ const (
 // recordResult return only after the record is on disk.
 //
 // The journal is a file to which records are appended. The file is rewritten when it has grown.
+//
+// While the disk is full or read-only, the journal keeps in memory what it cannot write. It writes
+// all of that as soon as it can: see repair.
 type journal struct {
 	log     *slog.Logger
 	machine string // identifies the machine that the agent runs on
+	reserve reserve
 
 	mu          sync.Mutex
 	file        *journalFile
@@ -35,6 +41,7 @@ type journal struct {
 	order       []string          // command IDs, oldest first
 	resultBytes int               // total size of the submitted results, in bytes
 	writeErr    error             // error of the last write
+	behind      bool              // whether the file lacks entries or changes that are in memory
 	closed      bool              // whether close was called; the file may then belong to the next run of the agent
 }
 
@@ -43,11 +50,13 @@ type entry struct {
 	ID        string                   `json:"id"`
 	Token     string                   `json:"token"` // claim token of the newest claim
 	Type      string                   `json:"type,omitempty"`
-	Command   *Command                 `json:"again,omitempty"`   // set while a repeatable command runs, so that it can run again
-	Reruns    int                      `json:"repeats,omitempty"` // number of times the command was started again
-	Result    *fieldgate.ResultRequest `json:"outcome,omitempty"` // nil while the command runs
-	Submitted bool                     `json:"over,omitempty"`    // whether the gateway has accepted or refused the result
-	Removed   bool                     `json:"gone,omitempty"`    // whether this record removes the entry
+	Command   *Command                 `json:"again,omitempty"`     // set while a repeatable command runs, so that it can run again
+	Continues bool                     `json:"continues,omitempty"` // whether the command continues after a restart: see Continue
+	Note      string                   `json:"note,omitempty"`      // the note of Continue
+	Reruns    int                      `json:"repeats,omitempty"`   // number of times the command was started again
+	Result    *fieldgate.ResultRequest `json:"outcome,omitempty"`   // nil while the command runs
+	Submitted bool                     `json:"over,omitempty"`      // whether the gateway has accepted or refused the result
+	Removed   bool                     `json:"gone,omitempty"`      // whether this record removes the entry
 }
 
 // A record is one line of the journal. Its key replaces the key of earlier records. Its entry
@@ -58,15 +67,17 @@ type record struct {
 	Entry   *entry `json:"entry,omitempty"`
 }
 
-// openJournal opens the journal at path and reads the records of earlier runs. It ignores an
-// incomplete last record, because the action that the record announces has not started.
-func openJournal(path, machine string, log *slog.Logger) (*journal, error) {
-	j := &journal{log: log, machine: machine, entries: map[string]*entry{}}
-	file, records, err := openJournalFile(path, log)
+// openJournal opens the journal at path, locks it and reads the records of earlier runs. It
+// ignores an incomplete last record, because the action that the record announces has not
+// started. It returns ErrInUse if another agent has the lock. If the file cannot be written,
+// openJournal returns a journal whose health is the reason.
+func openJournal(path, machine string, lock func(*os.File) error, log *slog.Logger) (*journal, error) {
+	j := &journal{log: log, machine: machine, entries: map[string]*entry{}, reserve: reserve{path: path + ".reserve"}}
+	file, records, writeErr, err := openJournalFile(path, lock, log)
 	if err != nil {
 		return nil, err
 	}
-	j.file = file
+	j.file, j.writeErr = file, writeErr
 	for _, r := range records {
 		if r.Key != "" {
 			// Keep the key only on the machine that generated it. If two machines used one key,
@@ -84,6 +95,9 @@ func openJournal(path, machine string, log *slog.Logger) (*journal, error) {
 		// claim.
 		j.key, j.keyStored = rand.Text(), false
 	}
+	if writeErr == nil {
+		j.reserve.fill()
+	}
 	return j, nil
 }
 
@@ -96,7 +110,10 @@ func (j *journal) close() {
 
 // claimKey stores the idempotency key of the next claim on disk, and returns the key. If the
 // response to a claim is lost, even in a crash, the claim can be repeated with the same key.
-// After an error of claimKey, the agent must not claim.
+//
+// If the key cannot be stored, claimKey returns it nevertheless, because a device with a full disk
+// must still be diagnosed and cleaned. A command whose claim is then lost in a crash counts as an
+// attempt. After ErrInUse, the agent must not claim.
 func (j *journal) claimKey() (string, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -104,7 +121,10 @@ func (j *journal) claimKey() (string, error) {
 		return j.key, nil
 	}
 	if err := j.append(record{Key: j.key, Machine: j.machine}, true); err != nil {
-		return "", err
+		if errors.Is(err, ErrInUse) || j.closed {
+			return "", err
+		}
+		return j.key, nil
 	}
 	j.keyStored = true
 	j.compact()
@@ -137,6 +157,48 @@ func (j *journal) begin(command Command, repeatable bool) error {
 	return nil
 }
 
+// beginWithReserve is begin for a command that frees space. If the disk has no space for the
+// record, beginWithReserve spends the reserve and tries again.
+func (j *journal) beginWithReserve(command Command, repeatable bool) error {
+	err := j.begin(command, repeatable)
+	if err != nil && j.spendReserve() {
+		j.log.Warn("removed the reserve to record a command that frees space", "command", command.ID)
+		return j.begin(command, repeatable)
+	}
+	return err
+}
+
+func (j *journal) spendReserve() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.reserve.spend()
+}
+
+// hold keeps a command in memory that begin could not record, and replaces the claim key. The
+// command is either repeatable or does not run. Its result is submitted from memory.
+func (j *journal) hold(command Command) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.key, j.keyStored, j.behind = rand.Text(), false, true
+	j.put(entry{ID: command.ID, Token: command.ClaimToken, Type: command.Type})
+}
+
+// repair tries to write what the file lacks, and to fill the reserve. It does nothing while the
+// journal is healthy. It returns the reason why the journal still cannot be written.
+func (j *journal) repair() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed || j.writeErr == nil && !j.behind && j.reserve.err == nil && !j.reserve.used {
+		return j.writeErr
+	}
+	if err := j.rewrite(); err != nil {
+		j.writeErr = err
+		return err
+	}
+	j.reserve.fill()
+	return j.reserve.err
+}
+
 // beginRerun records that a command is about to run again. After an error of beginRerun, the
 // command must not run.
 func (j *journal) beginRerun(id string) error {
@@ -149,6 +211,15 @@ func (j *journal) recordResult(id string, result fieldgate.ResultRequest) error 
 	return j.update(id, func(e *entry) {
 		result.ClaimToken = ""
 		e.Result, e.Command, e.Submitted = &result, nil, false
+		e.Continues, e.Note = false, ""
+	})
+}
+
+// continueAfter records that a command continues after a restart. After an error of continueAfter,
+// the command must not restart anything.
+func (j *journal) continueAfter(command Command, note string) error {
+	return j.update(command.ID, func(e *entry) {
+		e.Command, e.Continues, e.Note, e.Reruns = &command, true, note, 0
 	})
 }
 
@@ -233,11 +304,12 @@ func (j *journal) list() (list []entry) {
 	return list
 }
 
-// health returns the error of the last write, or nil if the write succeeded.
+// health returns the error of the last write, or nil if the write succeeded and the reserve is
+// filled.
 func (j *journal) health() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.writeErr
+	return cmp.Or(j.writeErr, j.reserve.err)
 }
 
 // update applies edit to an entry and records the entry. After a write error, the edited entry
@@ -258,20 +330,24 @@ func (j *journal) update(id string, edit func(*entry)) error {
 }
 
 // append writes a record. If durable is set, append returns only after the record is on disk.
-// After a failed write, the end of the file may be damaged, so the next append first rewrites
-// the file.
+// After a failed write, the file may lack what is in memory, so the next append first rewrites the
+// file. On a disk without space for a second copy, it appends to a file that is sound.
 func (j *journal) append(r record, durable bool) error {
 	if j.closed {
 		return fmt.Errorf("writing the journal: %w", os.ErrClosed)
 	}
-	if j.writeErr != nil {
-		if err := j.rewrite(); err != nil {
+	if j.writeErr != nil || j.behind {
+		if err := j.rewrite(); err != nil && j.file.suspect {
 			j.writeErr = err
 			return err
 		}
 	}
 	j.writeErr = j.file.append(r, durable)
+	if errors.Is(j.writeErr, errRemoved) && j.rewrite() == nil {
+		j.writeErr = j.file.append(r, durable)
+	}
 	if j.writeErr != nil {
+		j.behind = true
 		return fmt.Errorf("writing the journal: %w", j.writeErr)
 	}
 	return nil
@@ -297,7 +373,7 @@ func (j *journal) rewrite() error {
 	if err := j.file.rewrite(records); err != nil {
 		return fmt.Errorf("rewriting the journal: %w", err)
 	}
-	j.keyStored, j.writeErr = true, nil
+	j.keyStored, j.writeErr, j.behind = true, nil, false
 	return nil
 }
 

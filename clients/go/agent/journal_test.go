@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,10 +14,13 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
+// unlocked locks nothing, so that a test can open a journal twice.
+func unlocked(*os.File) error { return nil }
+
 // openTestJournal opens the journal at path, as a new run of the agent does.
 func openTestJournal(t testing.TB, path string) *journal {
 	t.Helper()
-	j, err := openJournal(path, "machine-1", slog.New(slog.DiscardHandler))
+	j, err := openJournal(path, "machine-1", unlocked, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(j.close)
 	return j
@@ -91,7 +95,7 @@ func TestJournal_CopyOnAnotherMachineGetsNewClaimKey(t *testing.T) {
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(copied, text, 0o600))
-	other, err := openJournal(copied, "machine-2", slog.New(slog.DiscardHandler))
+	other, err := openJournal(copied, "machine-2", unlocked, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(other.close)
 	otherKey, err := other.claimKey()
@@ -101,6 +105,26 @@ func TestJournal_CopyOnAnotherMachineGetsNewClaimKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, key, again)
 	require.NotEmpty(t, machineID())
+}
+
+func TestMachineID_DiffersByHardware(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	id, serial := filepath.Join(dir, "machine-id"), filepath.Join(dir, "serial")
+	files := []string{id, serial}
+	seen := map[string]bool{hashMachine("pump", files): true}
+	for _, change := range []func() error{
+		func() error { return os.WriteFile(id, []byte("a"), 0o600) },
+		func() error { return os.WriteFile(serial, []byte("b"), 0o600) },
+		func() error {
+			return errors.Join(os.WriteFile(id, nil, 0o600), os.WriteFile(serial, []byte("ab"), 0o600))
+		},
+	} {
+		require.NoError(t, change())
+		require.False(t, seen[hashMachine("pump", files)])
+		seen[hashMachine("pump", files)] = true
+	}
+	require.NotEqual(t, hashMachine("pump", files), hashMachine("pump-2", files))
 }
 
 // TestJournal_TornRecordLosesOnlyItself truncates the file at each byte of the last record, as
@@ -188,7 +212,7 @@ func TestJournal_FullDiskRefusesBegin(t *testing.T) {
 	require.Error(t, j.begin(testCommand(2), false))
 	require.Error(t, j.health())
 	_, err := j.claimKey()
-	require.Error(t, err, "a claim was allowed that cannot be recorded")
+	require.NoError(t, err, "a device with a full disk cannot be diagnosed")
 	require.Error(t, j.recordResult("cmd_1", succeeded("done")))
 	_, found := j.unsubmitted("cmd_1")
 	require.True(t, found, "the result that could not be written is lost")
@@ -221,7 +245,7 @@ func TestJournal_SizeIsBounded(t *testing.T) {
 	_, found, err := next.reclaim(testCommand(2999))
 	require.NoError(t, err)
 	require.True(t, found, "the newest entry was pruned")
-	require.Equal(t, []string(nil), otherFiles(t, path))
+	require.Equal(t, []string{filepath.Base(path) + ".reserve"}, otherFiles(t, path))
 }
 
 // otherFiles returns the names of the other files in the directory of path.

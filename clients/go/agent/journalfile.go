@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -17,44 +18,98 @@ import (
 const compactAfter = 1 << 20
 
 // A journalFile is an append-only file of records. Each line is a CRC-32 checksum in eight
-// hexadecimal digits, a space, and the record as JSON.
+// hexadecimal digits, a space, and the record as JSON. The process that uses the file holds a lock
+// on it. The lock is on the file itself, so no second process gets it by removing another file.
 type journalFile struct {
 	path     string
-	file     *os.File
-	size     int64 // size of the file in bytes
-	liveSize int64 // size in bytes after the last rewrite; zero before the first rewrite
+	file     *os.File // nil if the file does not exist and cannot be created
+	size     int64    // size of the file in bytes
+	liveSize int64    // size in bytes after the last rewrite; zero before the first rewrite
 
 	damaged bool // whether the file had a broken line before a good line when it was opened
+	suspect bool // whether a record may be missing or broken at the end, so that the file must be rewritten
 
-	nameSynced bool               // whether the directory entry of the file is durable
-	syncDir    func(string) error // syncs a directory; tests replace it with a function that fails
+	nameSynced bool                 // whether the directory entry of the file is durable
+	syncDir    func(string) error   // syncs a directory; tests replace it with a function that fails
+	lock       func(*os.File) error // locks the file
 }
 
-// openJournalFile opens the file at path and returns its records. If the file does not exist,
-// openJournalFile creates it. It truncates the file after the last good line, because a power
-// loss may leave an incomplete line or zeros there. A broken line before the last good line is
-// a fault of the disk. In that case openJournalFile copies the file to path.damaged for
+// openJournalFile opens the file at path, locks it and returns its records. If the file does not
+// exist, openJournalFile creates it. It truncates the file after the last good line, because a
+// power loss may leave an incomplete line or zeros there. A broken line before the last good line
+// is a fault of the disk. In that case openJournalFile copies the file to path.damaged for
 // inspection, and returns the records that it can parse.
-func openJournalFile(path string, log *slog.Logger) (f *journalFile, records []record, err error) {
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, nil, err
+//
+// If the file can only be read, openJournalFile returns the file together with writeErr, the
+// reason. The same holds if there is no file and none can be created.
+func openJournalFile(path string, lock func(*os.File) error, log *slog.Logger) (f *journalFile, records []record, writeErr, err error) {
+	f = &journalFile{path: path, syncDir: syncDir, lock: lock}
+	text, writeErr, err := f.open()
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	records, end, broken := parseLines(text)
-	f = &journalFile{path: path, size: int64(end), damaged: broken > 0, syncDir: syncDir}
+	f.size, f.damaged = int64(end), broken > 0
 	if f.damaged {
 		log.Error("found broken lines in the journal", "file", path, "lines", broken, "copy", path+".damaged")
 		if err := replaceFile(path+".damaged", text); err != nil {
 			log.Error("copying the damaged journal failed", "error", err)
 		}
 	}
-	if end < len(text) { // truncate by name: Windows cannot truncate a file that is open for appending
-		if err := os.Truncate(path, f.size); err != nil {
-			return nil, nil, err
-		}
+	if end < len(text) && writeErr == nil { // truncate by name: Windows cannot truncate a file that is open for appending
+		writeErr = os.Truncate(path, f.size)
 	}
-	f.file, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
-	return f, records, err
+	f.suspect = writeErr != nil
+	return f, records, writeErr, nil
+}
+
+// open opens and locks the file, and returns its content.
+func (f *journalFile) open() (text []byte, writeErr, err error) {
+	for range 10 {
+		f.file, writeErr = os.OpenFile(f.path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+		if writeErr != nil {
+			f.file, err = os.Open(f.path)
+			if errors.Is(err, os.ErrNotExist) {
+				return nil, writeErr, nil
+			}
+			if err != nil {
+				return nil, writeErr, err
+			}
+		}
+		if err := f.lock(f.file); err != nil {
+			return nil, nil, errors.Join(err, f.file.Close())
+		}
+		if f.isCurrent() == nil {
+			text, err := io.ReadAll(f.file)
+			return text, writeErr, err
+		}
+		_ = f.file.Close() // another process has replaced the file before it released the lock
+	}
+	return nil, nil, fmt.Errorf("%w: %s is replaced all the time", ErrInUse, f.path)
+}
+
+// errRemoved is the error of isCurrent if there is no file at the path any more.
+var errRemoved = errors.New("the journal was removed")
+
+// isCurrent returns an error if the open file is no longer the one at its path. Only this process
+// may replace a file that it has locked. If someone has removed the file, another agent can create
+// a new one and lock that: then the error is ErrInUse, and this process must not write any more.
+func (f *journalFile) isCurrent() error {
+	there, err := os.Stat(f.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return errRemoved
+	}
+	if err != nil {
+		return err
+	}
+	opened, err := f.file.Stat()
+	if err != nil && f.file != nil {
+		return err
+	}
+	if f.file == nil || !os.SameFile(there, opened) {
+		return fmt.Errorf("%w: it has replaced %s", ErrInUse, f.path)
+	}
+	return nil
 }
 
 // parseLines returns the records of the good lines. It also returns the offset of the end of
@@ -100,18 +155,29 @@ func formatLine(r record) ([]byte, error) {
 }
 
 // append writes a record. If durable is set, append returns only after the record is synced to
-// disk.
+// disk. After an error, the file is as before, or f.suspect is set.
 func (f *journalFile) append(r record, durable bool) error {
 	line, err := formatLine(r)
 	if err != nil {
 		return err
 	}
-	n, err := f.file.Write(line)
-	f.size += int64(n)
-	if err != nil || !durable {
+	if err := f.isCurrent(); err != nil {
+		f.suspect = true
 		return err
 	}
-	return errors.Join(f.file.Sync(), f.syncName())
+	if _, err = f.file.Write(line); err != nil {
+		f.suspect = f.suspect || f.file.Truncate(f.size) != nil
+		return err
+	}
+	f.size += int64(len(line))
+	if !durable {
+		return nil
+	}
+	if err := errors.Join(f.file.Sync(), f.syncName()); err != nil {
+		f.suspect = true // the record may be on disk, or not
+		return err
+	}
+	return nil
 }
 
 // syncName syncs the directory entry of the file, once. Without the entry, a power loss would
@@ -140,29 +206,28 @@ func (f *journalFile) rewrite(records []record) error {
 		}
 		text = append(text, line...)
 	}
-	temporary := f.path + ".tmp"
-	if err := writeSynced(temporary, text); err != nil {
-		_ = os.Remove(temporary)
+	if err := f.isCurrent(); errors.Is(err, ErrInUse) {
 		return err
 	}
-	return f.replace(temporary, int64(len(text)))
+	file, err := createSynced(f.path+".tmp", text)
+	if err != nil {
+		return err
+	}
+	if err := f.lock(file); err != nil {
+		return errors.Join(err, file.Close(), os.Remove(file.Name()))
+	}
+	return f.replace(file, int64(len(text)))
 }
 
-// replace renames the temporary file to f.path, and opens it. temporary is the path of the
-// temporary file, and size is its size in bytes. replace closes the old file first, because
-// Windows cannot replace an open file.
-func (f *journalFile) replace(temporary string, size int64) error {
-	_ = f.file.Close()
-	err := os.Rename(temporary, f.path)
-	if err == nil {
-		f.size, f.liveSize, f.nameSynced = size, size, false
+// replace renames the new file to f.path and uses it from then on. size is its size in bytes.
+func (f *journalFile) replace(file *os.File, size int64) error {
+	used, err := replaceOpen(f.file, file, f.path)
+	f.file = used
+	if err != nil {
+		return err
 	}
-	file, openErr := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND, 0o600)
-	if openErr != nil {
-		return errors.Join(err, openErr)
-	}
-	f.file = file
-	return errors.Join(err, f.syncName())
+	f.size, f.liveSize, f.nameSynced, f.suspect = size, size, false, false
+	return f.syncName()
 }
 
 func (f *journalFile) close() { _ = f.file.Close() }

@@ -46,8 +46,9 @@ func (w *worker) extend(ctx context.Context, j *job) error {
 		token := w.journal.token(j.command.ID)
 		ctx, cancel := context.WithTimeout(ctx, w.config.Lease/3)
 		api, _ := w.uplink.current()
+		extension := max(w.config.Lease, time.Duration(j.restart.Load()))
 		lease, err := api.Extend(ctx, j.command.ID, fieldgate.ExtendRequest{
-			ClaimToken: token, ExtensionMs: int(w.config.Lease.Milliseconds()),
+			ClaimToken: token, ExtensionMs: int(extension.Milliseconds()),
 		})
 		cancel()
 		if err == nil && lease.CancelRequested {

@@ -12,7 +12,8 @@ import (
 const maxReruns = 3
 
 // resume handles the commands that an earlier run of the agent has left in the journal. It
-// submits the recorded results and runs the repeatable commands again. It reports the other
+// submits the recorded results, runs the repeatable commands again, and continues those that have
+// restarted the device. It reports the other
 // commands as interrupted.
 func (w *worker) resume(ctx, base context.Context) {
 	for _, e := range w.journal.list() {
@@ -20,7 +21,9 @@ func (w *worker) resume(ctx, base context.Context) {
 		case e.Submitted:
 		case e.Result != nil:
 			w.submitResult(base, e.ID)
-		case e.Command != nil && e.Reruns < maxReruns && w.handlers[e.Type].repeatable:
+		case e.Continues && e.Command != nil && e.Reruns < maxReruns && w.handlers[e.Type].after != nil:
+			w.resumeAfterRestart(ctx, base, e)
+		case !e.Continues && e.Command != nil && e.Reruns < maxReruns && w.handlers[e.Type].repeatable:
 			w.rerun(ctx, base, e)
 		default:
 			w.reportInterrupted(base, e.ID)

@@ -35,6 +35,8 @@ type worker struct {
 	slots chan struct{} // semaphore with one element for each running command
 	wake  chan struct{} // receives an element when commands may be ready
 
+	stopping chan struct{} // closed when the shutdown begins
+
 	handling   sync.WaitGroup // waits for running handlers, and for commands that wait for a slot to run again
 	submitting sync.WaitGroup // waits for submissions of results and releases of commands
 	background sync.WaitGroup // waits for the heartbeat loop
@@ -54,6 +56,7 @@ func newWorker(a *Agent, device identity, journal *journal) *worker {
 		jobs: map[string]*job{}, orphans: map[string]int{},
 		log:   a.config.Logger.With("device", device.DeviceID),
 		slots: make(chan struct{}, a.config.Concurrency), wake: make(chan struct{}, 1),
+		stopping: make(chan struct{}),
 	}
 	w.uplink = &uplink{
 		device: a.gateway.Device(device.DeviceID, device.DeviceSecret), log: w.log,
@@ -89,6 +92,7 @@ func (w *worker) run(ctx context.Context) {
 // shutdown waits for the handlers to finish. After Config.Grace it ends their contexts. Then it
 // waits until the results are submitted. Each step has a timeout.
 func (w *worker) shutdown() {
+	close(w.stopping)
 	if !waitTimeout(&w.handling, w.config.Grace) {
 		w.cancelAll(ErrShutdown)
 		if !waitTimeout(&w.handling, shutdownTimeout) {

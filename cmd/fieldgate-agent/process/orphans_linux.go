@@ -2,6 +2,7 @@ package process
 
 import (
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,12 +27,12 @@ func becomeSubreaper() {
 	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0)
 }
 
-// killOrphans kills all children of the agent. Then the children of the killed processes become
+// killOrphans kills all children of the agent, except those for which skip returns true. Then the children of the killed processes become
 // children of the agent, and are killed too. Do not call killOrphans while a program must keep
 // running.
-func killOrphans() {
+func killOrphans(skip func(pid int) bool) {
 	for range killRounds {
-		pids := children(os.Getpid())
+		pids := slices.DeleteFunc(children(os.Getpid()), skip)
 		if len(pids) == 0 {
 			return
 		}

@@ -3,6 +3,7 @@ package process
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -13,8 +14,10 @@ const (
 	maxTail = 128 << 10
 )
 
-// An outputBuffer keeps the head and the tail of the bytes written to it.
+// An outputBuffer keeps the head and the tail of the bytes written to it. A program that does not
+// stop may still write to it while its output is read.
 type outputBuffer struct {
+	mu         sync.Mutex
 	head, tail []byte
 	total      int // number of bytes written
 }
@@ -22,6 +25,8 @@ type outputBuffer struct {
 // Write appends p, and drops bytes from the middle of the output if it is too long. It never
 // fails.
 func (b *outputBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.total += len(p)
 	n := min(len(p), maxHead-len(b.head))
 	b.head = append(b.head, p[:n]...)
@@ -34,6 +39,8 @@ func (b *outputBuffer) Write(p []byte) (int, error) {
 
 // String returns the kept output as valid UTF-8, with a line in place of omitted bytes.
 func (b *outputBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	tail := b.tail[max(0, len(b.tail)-maxTail):]
 	omitted := b.total - len(b.head) - len(tail)
 	if omitted == 0 {

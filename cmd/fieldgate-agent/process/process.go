@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/fieldgate/fieldgate/clients/go/agent"
@@ -38,7 +37,8 @@ type Result struct {
 
 // Run runs a program and waits until it has ended. Only one program runs at a time. When ctx
 // ends, Run sends SIGTERM to the process group of the program, and SIGKILL three seconds later.
-// Run then returns the error of ctx. After the program has ended, Run kills all remaining
+// Run then returns the error of ctx, or a Failure with the code not_stopped if the program still
+// runs two seconds after SIGKILL. After the program has ended, Run kills all remaining
 // descendants of the program, even those that have left the process group. If the program
 // fails, Run returns no error, and Result has the exit code. If the program cannot be run, the
 // error is an agent.Failure.
@@ -49,8 +49,11 @@ func Run(ctx context.Context, p Program) (Result, error) {
 	p.useDescriptors(command)
 	command.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "LANG=C.UTF-8"}, p.Env...)
 	useProcessGroup(command)
-	err := runAlone(command)
+	err := runAlone(ctx, command)
 	result := Result{Output: output.String(), Code: -1}
+	if failure, stuck := errors.AsType[*agent.Failure](err); stuck {
+		return result, failure
+	}
 	if command.ProcessState != nil {
 		result.Code, result.State = command.ProcessState.ExitCode(), command.ProcessState.String()
 	}
@@ -89,36 +92,90 @@ func runError(ctx context.Context, err error) error {
 // group gets SIGTERM.
 func useProcessGroup(command *exec.Cmd) {
 	command.SysProcAttr = attributes()
-	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGTERM) }
+	command.Cancel = func() error { return terminateGroup(command) }
 	command.WaitDelay = killAfter
 }
 
-// killGroup kills the process group of command, if command was started.
-func killGroup(command *exec.Cmd) {
-	if command.Process != nil {
-		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
+// turn holds an element while a program runs, so that all children of the agent belong to this
+// program, or are stuck.
+var turn = make(chan struct{}, 1)
+
+// stopTimeout limits the time for which Run waits after the end of the context. A program gets
+// SIGKILL after killAfter, but the agent cannot kill a program with more rights than its own, nor
+// one that hangs in the kernel.
+const stopTimeout = killAfter + 2*time.Second
+
+// runAlone runs command while no other command runs. Then it kills all processes that command
+// has left behind. If ctx ends before it is the turn of command, runAlone returns its error. If
+// command does not stop after the end of ctx, runAlone returns a Failure with the code
+// not_stopped, and leaves command behind. Other programs can then run beside it.
+func runAlone(ctx context.Context, command *exec.Cmd) error {
+	select {
+	case turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-turn }()
+	becomeSubreaper()
+	pid, ended := make(chan int, 1), make(chan error, 1)
+	go func() { ended <- runOnOneThread(command, pid) }()
+	err, stopped := awaitEnd(ctx, ended)
+	if !stopped {
+		abandon(pid, ended)
+		return agent.Fail("not_stopped", "%v; the program does not stop and still runs: the agent may not kill it, or it hangs in the kernel", ctx.Err())
+	}
+	killGroup(command)
+	killOrphans(isStuck)
+	return err
+}
+
+// awaitEnd waits for the end of a program, but not longer than stopTimeout after the end of ctx.
+func awaitEnd(ctx context.Context, ended <-chan error) (err error, stopped bool) {
+	select {
+	case err := <-ended:
+		return err, true
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(stopTimeout)
+	defer timer.Stop()
+	select {
+	case err := <-ended:
+		return err, true
+	case <-timer.C:
+		return nil, false
 	}
 }
 
-// runMu is held while a program runs, so that all children of the agent belong to this program.
-var runMu sync.Mutex
+// stuck holds the IDs of the programs that did not stop. killOrphans does not wait for them.
+var stuck sync.Map
 
-// runAlone runs command while no other command runs. Then it kills all processes that command
-// has left behind.
-func runAlone(command *exec.Cmd) error {
-	runMu.Lock()
-	defer runMu.Unlock()
-	becomeSubreaper()
-	defer killOrphans()
-	defer killGroup(command)
-	return runOnOneThread(command)
+func isStuck(pid int) bool {
+	_, found := stuck.Load(pid)
+	return found
 }
 
-// runOnOneThread runs command. It keeps the OS thread that starts the program alive until the
+// abandon leaves a program behind until it ends by itself. pid has its ID, unless starting it hangs.
+func abandon(pid <-chan int, ended <-chan error) {
+	select {
+	case id := <-pid:
+		stuck.Store(id, true)
+		go func() {
+			<-ended
+			stuck.Delete(id)
+		}()
+	default:
+	}
+}
+
+// runOnOneThread runs command, and sends its ID to pid once it has started. It keeps the OS thread that starts the program alive until the
 // program has ended, because the end of that thread makes the kernel kill the program
 // (PR_SET_PDEATHSIG).
-func runOnOneThread(command *exec.Cmd) error {
+func runOnOneThread(command *exec.Cmd, pid chan<- int) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	return command.Run()
+	if err := command.Start(); err != nil {
+		return err
+	}
+	pid <- command.Process.Pid
+	return command.Wait()
 }

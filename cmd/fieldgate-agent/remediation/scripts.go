@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -34,10 +35,16 @@ type Scripts struct {
 	dir  *os.File // the same directory as in the field root, for use as the working directory
 }
 
+// errLinuxOnly is the error of OpenScripts on systems that cannot run a script by its descriptor.
+var errLinuxOnly = errors.New("scripts run on Linux only: unset the directory of the scripts")
+
 // OpenScripts opens the directory of the scripts. It returns an error if other users may write
-// to the directory. The opened directory stays in use even if path later refers to another
+// to the directory, and on systems other than Linux. The opened directory stays in use even if path later refers to another
 // directory.
 func OpenScripts(path string) (*Scripts, error) {
+	if runtime.GOOS != "linux" {
+		return nil, errLinuxOnly
+	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the directory of the scripts: %w", err)
@@ -61,9 +68,13 @@ func (s *Scripts) Close() {
 	_ = s.root.Close()
 }
 
-// Register registers the handler of remediation.run_script.
+// spaceScript is the name of the script that remediation.free_space runs.
+const spaceScript = "free-space"
+
+// Register registers the handlers of remediation.run_script and remediation.free_space.
 func (s *Scripts) Register(device *agent.Agent) {
-	device.Handle("remediation.run_script", s.run, agent.Timeout(maxRuntime))
+	device.Handle("remediation.run_script", s.run, agent.Timeout(maxRuntime), agent.AfterRestart(s.afterRestart))
+	device.Handle("remediation.free_space", s.freeSpace, agent.Timeout(maxRuntime), agent.FreesSpace())
 }
 
 // parameters are the parameters of remediation.run_script.
@@ -99,6 +110,23 @@ func (s *Scripts) run(ctx context.Context, command agent.Command) (agent.Result,
 	if err := params.check(); err != nil {
 		return agent.Result{}, err
 	}
+	if err := s.continueAfter(ctx, params.Name); err != nil {
+		return agent.Result{}, err
+	}
+	return s.execute(ctx, command, params)
+}
+
+// freeSpace handles remediation.free_space {}. It runs the script that the owner of the machine
+// has written to free space on a full disk.
+func (s *Scripts) freeSpace(ctx context.Context, command agent.Command) (agent.Result, error) {
+	if _, err := agent.Parameters[struct{}](command); err != nil {
+		return agent.Result{}, err
+	}
+	return s.execute(ctx, command, parameters{Name: spaceScript})
+}
+
+// execute runs a script with valid parameters. env has variables for the script.
+func (s *Scripts) execute(ctx context.Context, command agent.Command, params parameters, env ...string) (agent.Result, error) {
 	file, err := s.open(params.Name)
 	if err != nil {
 		return agent.Result{}, err
@@ -106,7 +134,7 @@ func (s *Scripts) run(ctx context.Context, command agent.Command) (agent.Result,
 	defer file.Close()
 	result, err := process.Run(ctx, process.Program{
 		Path: params.Name, File: file, Args: params.Args, Dir: s.dir,
-		Env: []string{settings.CommandID + "=" + command.ID, settings.RequestID + "=" + command.RequestID},
+		Env: append(env, settings.CommandID+"="+command.ID, settings.RequestID+"="+command.RequestID),
 	})
 	data := map[string]any{"exitCode": result.Code}
 	if err == nil && result.Code != 0 {
