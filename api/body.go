@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -92,11 +93,11 @@ func isJSON(header http.Header) bool {
 
 // bind validates the body of r and replaces it with the validated value, which includes the
 // defaults.
-func bind(w http.ResponseWriter, r *http.Request, b *body, held *share) error {
+func bind(w http.ResponseWriter, r *http.Request, b *body, held *share, times BodyTimes) error {
 	if b == nil {
 		return nil
 	}
-	data, err := b.read(w, r, held)
+	data, err := b.read(w, r, held, times)
 	if err != nil {
 		return err
 	}
@@ -118,23 +119,28 @@ func bind(w http.ResponseWriter, r *http.Request, b *body, held *share) error {
 
 // read reads the body of r up to the limit. If the body is longer, http.MaxBytesReader makes the
 // server close the connection, so that the client cannot continue to send. As data arrives, read
-// adds its size to held, the request's share of the budget, and waits as held.grow says.
-func (b *body) read(w http.ResponseWriter, r *http.Request, held *share) ([]byte, error) {
+// adds its size to held, the request's share of the budget, and waits as held.grow says. The
+// sender must be as fast as times requires while the gateway reads.
+func (b *body) read(w http.ResponseWriter, r *http.Request, held *share, times BodyTimes) ([]byte, error) {
 	if r.ContentLength == 0 {
 		return nil, nil
 	}
 	var data bytes.Buffer
 	data.Grow(int(min(max(r.ContentLength, 0), firstRead)) + bytes.MinRead)
-	source := http.MaxBytesReader(w, r.Body, b.limit)
+	source := newTimedBody(w, http.MaxBytesReader(w, r.Body, b.limit), times)
 	for {
 		n, err := io.CopyN(&data, source, chunk)
+		paused := time.Now()
 		if heldErr := held.grow(r.Context(), n); heldErr != nil {
 			return nil, heldErr
 		}
-		if err == io.EOF {
+		source.pause(time.Since(paused))
+		switch {
+		case err == io.EOF:
 			return data.Bytes(), nil
-		}
-		if err != nil {
+		case isTimeout(err):
+			return nil, source.tooSlow(err)
+		case err != nil:
 			return nil, b.readError(err)
 		}
 	}

@@ -14,10 +14,11 @@ import (
 // before authentication, accepts trailing data, and encodes the body again to add defaults.
 type validator struct {
 	parameters *openapi3filter.Options
+	times      BodyTimes
 }
 
-func newValidator() *validator {
-	return &validator{parameters: &openapi3filter.Options{
+func newValidator(times BodyTimes) *validator {
+	return &validator{times: times.withDefaults(), parameters: &openapi3filter.Options{
 		MultiError:              true,
 		SchemaValidationOptions: []openapi3.SchemaValidationOption{schema.Formats},
 	}}
@@ -35,5 +36,5 @@ func (v *validator) check(w http.ResponseWriter, r *http.Request, op *operation,
 	if fieldErrs := v.checkParameters(r, &op.parameters); len(fieldErrs) > 0 {
 		return schema.Invalid(fieldErrs...)
 	}
-	return bind(w, r, op.body, held)
+	return bind(w, r, op.body, held, v.times)
 }

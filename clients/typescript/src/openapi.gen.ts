@@ -2613,6 +2613,16 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The body arrived too slowly. The connection is closed. */
+        RequestTimeout: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The body is larger than this operation accepts. */
         BodyTooLarge: {
             headers: {
@@ -3001,6 +3011,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["InvalidActivationCode"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["IdempotencyKeyReused"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3049,6 +3060,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["InvalidCredentials"];
             403: components["responses"]["DeviceSuspended"];
+            408: components["responses"]["RequestTimeout"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["RateLimited"];
@@ -3124,6 +3136,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            408: components["responses"]["RequestTimeout"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["RateLimited"];
@@ -3170,6 +3183,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["IdempotencyKeyReused"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3269,6 +3283,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InvalidClaimToken"];
             404: components["responses"]["CommandNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["LeaseLost"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3319,6 +3334,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InvalidClaimToken"];
             404: components["responses"]["CommandNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["LeaseLost"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3365,6 +3381,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InvalidClaimToken"];
             404: components["responses"]["CommandNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["ResultRefused"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3524,6 +3541,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InsufficientRole"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["ExternalIdTaken"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3677,6 +3695,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["DeviceDecommissioned"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3785,6 +3804,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["DeviceDecommissioned"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3847,6 +3867,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["DeviceDecommissioned"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3909,6 +3930,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["DeviceDecommissioned"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -4037,6 +4059,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["SessionNotOpened"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -4179,6 +4202,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["SessionNotFound"];
+            408: components["responses"]["RequestTimeout"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["RateLimited"];
@@ -4341,6 +4365,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["CommandDenied"];
             404: components["responses"]["SessionNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["SessionClosed"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -4512,6 +4537,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["SessionOrCommandNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["CommandFinished"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -4597,6 +4623,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["CommandDenied"];
             404: components["responses"]["SessionOrCommandNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["RetryRefused"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -4680,6 +4707,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["DecisionForbidden"];
             404: components["responses"]["SessionOrCommandNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["DecisionRefused"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -4868,6 +4896,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InsufficientRole"];
+            408: components["responses"]["RequestTimeout"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["RateLimited"];
@@ -5101,6 +5130,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["CutOffForbidden"];
+            408: components["responses"]["RequestTimeout"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["QuotaLimited"];
