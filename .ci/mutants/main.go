@@ -236,9 +236,15 @@ func runTests(ctx context.Context, dir, pkg, pattern string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "test", "-trimpath", "-ldflags=-s -w",
 		"-count=1", "-failfast", "-vet=off", "-timeout=120s", "-run", pattern, pkg)
 	cmd.Dir = dir
+	if inner, ok := strings.CutPrefix(pkg, goClient); ok { // the client is a module of its own
+		cmd.Dir, cmd.Args[len(cmd.Args)-1] = filepath.Join(dir, goClient), "."+inner
+	}
 	output, err := cmd.CombinedOutput()
 	return string(output), err
 }
+
+// goClient is the folder of the module with the Go client.
+const goClient = "./clients/go"
 
 // failure matches the failed test, or the panic that ended the test binary.
 var failure = regexp.MustCompile(`--- FAIL: (\S+)|panic: `)
