@@ -19,11 +19,12 @@ import (
 // arrives; Content-Length does not influence its size.
 const firstRead = 16 << 10
 
-// body describes the request body of an operation. Request bodies are JSON.
+// body describes the request body of an operation. Request bodies are JSON, which may be
+// compressed with gzip.
 type body struct {
 	schema   *schema.Schema
 	required bool
-	limit    int64 // maximum size in bytes
+	limit    int64 // maximum size in bytes, as it is sent and decompressed
 }
 
 // maxBodyBytes is the name of the contract extension with the maximum size of a body.
@@ -53,15 +54,18 @@ func newBody(described *openapi3.Operation, maxBytes int64) (*body, error) {
 	return b, nil
 }
 
-// checkHeaders refuses a body if its headers show that it is too large or is not JSON.
-func (b *body) checkHeaders(r *http.Request) error {
+// checkHeaders refuses a body if its headers show that it is too large, is not JSON, or has an
+// unknown content coding.
+func (b *body) checkHeaders(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case b == nil, r.ContentLength == 0:
 		return nil
 	case r.ContentLength > b.limit:
 		return b.tooLarge()
-	case !isJSON(r.Header) && !isEmpty(r):
-		return fieldgate.Refuse(fieldgate.CodeUnsupportedMediaType, "The body must be uncompressed JSON: send it with Content-Type application/json.")
+	case !(isJSON(r.Header) && isKnownEncoding(r.Header)) && !isEmpty(r):
+		w.Header().Set(acceptEncodingHeader, acceptedEncoding)
+		return fieldgate.Refuse(fieldgate.CodeUnsupportedMediaType,
+			"The body must be JSON: send it with Content-Type application/json, uncompressed or with Content-Encoding gzip.")
 	}
 	return nil
 }
@@ -88,7 +92,7 @@ func (b *body) tooLarge() error {
 
 func isJSON(header http.Header) bool {
 	mediaType, _, _ := strings.Cut(header.Get("Content-Type"), ";")
-	return strings.EqualFold(strings.TrimSpace(mediaType), "application/json") && header.Get("Content-Encoding") == ""
+	return strings.EqualFold(strings.TrimSpace(mediaType), "application/json")
 }
 
 // bind validates the body of r and replaces it with the validated value, which includes the
@@ -98,6 +102,9 @@ func bind(w http.ResponseWriter, r *http.Request, b *body, held *share, times Bo
 		return nil
 	}
 	data, err := b.read(w, r, held, times)
+	if err == nil && len(data) > 0 && isCompressed(r.Header) {
+		data, err = b.inflate(r.Context(), data, held)
+	}
 	if err != nil {
 		return err
 	}

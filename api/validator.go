@@ -27,7 +27,10 @@ func newValidator(times BodyTimes) *validator {
 // check refuses a request that violates the contract. It checks the cheapest part first: the
 // headers of the body, then the parameters, then the body.
 func (v *validator) check(w http.ResponseWriter, r *http.Request, op *operation, held *share) error {
-	if err := op.body.checkHeaders(r); err != nil {
+	if op.announces {
+		w.Header().Set(acceptEncodingHeader, acceptedEncoding)
+	}
+	if err := op.body.checkHeaders(w, r); err != nil {
 		return err
 	}
 	if op.lenient {

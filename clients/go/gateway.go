@@ -78,6 +78,7 @@ func New(baseURL string, options ...Option) (*Gateway, error) {
 		maxBytes:    DefaultMaxResponseBytes,
 		userAgent:   DefaultUserAgent,
 		credentials: noCredentials,
+		encoding:    new(encoding),
 	}
 	for _, option := range options {
 		option(&r)

@@ -19,6 +19,7 @@ type requester struct {
 	maxBytes    int64
 	userAgent   string
 	credentials credentials
+	encoding    *encoding // shared by all clients of a gateway
 }
 
 // refuseRedirect keeps credentials and secrets from being sent to another host. The gateway
@@ -84,6 +85,7 @@ func (r requester) sendOnce(req *http.Request, token string) (*http.Response, er
 	if err != nil {
 		return nil, fmt.Errorf("fieldgate: %w", err)
 	}
+	r.encoding.learn(prepared, resp)
 	return resp, r.readBody(resp)
 }
 

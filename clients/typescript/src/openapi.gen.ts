@@ -2633,10 +2633,11 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body is not declared as JSON. */
+        /** @description The body is not declared as JSON, or has a content coding other than gzip. */
         UnsupportedMediaType: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
+                "Accept-Encoding": components["headers"]["Accept-Encoding"];
                 [name: string]: unknown;
             };
             content: {
@@ -2727,6 +2728,8 @@ export interface components {
          * @example /api/v1/customer/devices/dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
          */
         Location: string;
+        /** @description The content coding that a request body may have (RFC 9110, section 12.5.3). A gateway that does not send this header accepts uncompressed bodies only. */
+        "Accept-Encoding": "gzip";
         /**
          * @description The authentication scheme (RFC 9110, section 11.6.1).
          * @example Bearer realm="fieldgate"
@@ -3043,6 +3046,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3363,6 +3367,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
