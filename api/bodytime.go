@@ -16,9 +16,10 @@ import (
 // rate on average, so that a large result on a slow link is accepted and a sender that stalls
 // is not. A body of n bytes thus takes at most Timeout and n/MinRate seconds.
 type BodyTimes struct {
-	// Timeout is the time that a body may take in addition to its size divided by MinRate, and
-	// the maximum time without a byte. It must not be longer than http.Server.ReadTimeout, which
-	// applies until the first bytes have arrived. Zero means 30 s.
+	// Timeout is the time by which a body may be behind MinRate, at its beginning and later. A
+	// body that was fast at first gains no more than that: otherwise a sender could occupy the
+	// memory for a large body with a few bytes a minute. It must not be longer than
+	// http.Server.ReadTimeout, which applies until the first bytes have arrived. Zero means 30 s.
 	Timeout time.Duration
 
 	// MinRate is the minimum average rate in bytes a second. Zero means 1024.
@@ -44,7 +45,7 @@ type timedBody struct {
 	source  io.Reader
 	control *http.ResponseController
 
-	due time.Time // when the bytes that have arrived were due at MinRate, and Timeout later
+	due time.Time // when the next byte is due; at most Timeout ahead
 	set time.Time // the read deadline of the connection
 	err error     // the error of the last Read, such as io.EOF
 }
@@ -74,16 +75,15 @@ func (b *timedBody) pause(d time.Duration) { b.due = b.due.Add(d) }
 // extend moves the deadlines of the connection, if that changes them noticeably. A writer
 // without a connection has no deadlines.
 func (b *timedBody) extend() {
-	deadline := time.Now().Add(b.Timeout)
-	if b.due.Before(deadline) {
-		deadline = b.due
+	if latest := time.Now().Add(b.Timeout); b.due.After(latest) {
+		b.due = latest
 	}
-	if deadline.Sub(b.set) < b.Timeout/32 {
+	if b.due.Sub(b.set) < b.Timeout/32 {
 		return
 	}
-	b.set = deadline
-	_ = b.control.SetReadDeadline(deadline)
-	_ = b.control.SetWriteDeadline(deadline.Add(b.Response))
+	b.set = b.due
+	_ = b.control.SetReadDeadline(b.due)
+	_ = b.control.SetWriteDeadline(b.due.Add(b.Response))
 }
 
 // isTimeout reports whether err, an error of Read, means that the body was too slow.
@@ -92,7 +92,7 @@ func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 // tooSlow returns the refusal of a body that was too slow.
 func (b *timedBody) tooSlow(cause error) error {
 	refused := fieldgate.Refuse(fieldgate.CodeRequestTimeout, fmt.Sprintf(
-		"The body arrived too slowly: send at least %d bytes a second, without a pause of %s. Send it again, or a smaller one.",
+		"The body arrived too slowly: send at least %d bytes a second, on average over %s. Send it again, or a smaller one.",
 		b.MinRate, b.Timeout))
 	refused.Cause = cause
 	return refused

@@ -30,9 +30,9 @@ func serveSlowBodies(t *testing.T, handler http.HandlerFunc) string {
 	return server.Listener.Addr().String()
 }
 
-// dripBody sends a body of the given size in pieces, one in each interval. It returns the
-// response.
-func dripBody(t *testing.T, addr string, size, piece int, interval time.Duration) *http.Response {
+// dripBody sends a body of the given size: a first part at once, then a piece in each interval. It
+// returns the response.
+func dripBody(t *testing.T, addr string, size, first, piece int, interval time.Duration) *http.Response {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
@@ -42,10 +42,13 @@ func dripBody(t *testing.T, addr string, size, piece int, interval time.Duration
 	go func() {
 		ticks := time.NewTicker(interval)
 		defer ticks.Stop()
-		for text := `{"size":7` + strings.Repeat(" ", size-10) + `}`; text != ""; text = text[min(piece, len(text)):] {
-			if _, err := io.WriteString(conn, text[:min(piece, len(text))]); err != nil {
+		text := `{"size":7` + strings.Repeat(" ", size-10) + `}`
+		for next := first; text != ""; next = piece {
+			next = min(next, len(text))
+			if _, err := io.WriteString(conn, text[:next]); err != nil {
 				return
 			}
+			text = text[next:]
 			<-ticks.C
 		}
 	}()
@@ -59,7 +62,7 @@ func TestBodyTimes_SlowBodyWithProgressIsAccepted(t *testing.T) {
 	addr := serveSlowBodies(t, echo)
 	start := time.Now()
 
-	response := dripBody(t, addr, 16<<10, 512, 60*time.Millisecond)
+	response := dripBody(t, addr, 16<<10, 512, 512, 60*time.Millisecond)
 
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.Greater(t, time.Since(start), 1500*time.Millisecond, "the timeouts of the server were not exceeded")
@@ -68,20 +71,21 @@ func TestBodyTimes_SlowBodyWithProgressIsAccepted(t *testing.T) {
 func TestBodyTimes_TooSlowBodyIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		size, piece int
-		interval    time.Duration
+		size, first, piece int
+		interval           time.Duration
 	}{
-		"a byte at a time":             {1 << 10, 1, 50 * time.Millisecond},
-		"below the rate":               {64 << 10, 100, 50 * time.Millisecond},
-		"nothing after half":           {32 << 10, 16 << 10, time.Hour},
-		"nothing after the first byte": {32 << 10, 1, time.Hour},
+		"a byte at a time":             {1 << 10, 0, 1, 50 * time.Millisecond},
+		"below the rate":               {64 << 10, 0, 100, 50 * time.Millisecond},
+		"fast, then a byte at a time":  {64 << 10, 60 << 10, 1, 50 * time.Millisecond},
+		"nothing after half":           {32 << 10, 0, 16 << 10, time.Hour},
+		"nothing after the first byte": {32 << 10, 0, 1, time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			addr := serveSlowBodies(t, echo)
 			start := time.Now()
 
-			response := dripBody(t, addr, c.size, c.piece, c.interval)
+			response := dripBody(t, addr, c.size, max(c.first, c.piece), c.piece, c.interval)
 
 			requireProblem(t, response, fieldgate.CodeRequestTimeout)
 			require.True(t, response.Close, "the rest of the body must not be read as a request")
@@ -103,7 +107,7 @@ func TestBodyTimes_NoDeadlineAfterBody(t *testing.T) {
 		}
 	})
 
-	response := dripBody(t, addr, chunk, 4<<10, 40*time.Millisecond)
+	response := dripBody(t, addr, chunk, 4<<10, 4<<10, 40*time.Millisecond)
 
 	require.Equal(t, http.StatusOK, response.StatusCode)
 }

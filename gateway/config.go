@@ -214,8 +214,8 @@ type Config struct {
 	// Zero means DefaultBalancerIdleTimeout. Setting: FIELDGATE_BALANCER_IDLE_TIMEOUT.
 	BalancerIdleTimeout time.Duration
 
-	// BodyTimeout is the time that a request body may take in addition to its size divided by
-	// BodyMinRate, and the maximum time without a byte of it. Zero means DefaultBodyTimeout.
+	// BodyTimeout is the time by which a request body may be behind BodyMinRate, and thus the
+	// maximum time without a byte of it. Zero means DefaultBodyTimeout.
 	// Setting: FIELDGATE_BODY_TIMEOUT.
 	BodyTimeout time.Duration
 

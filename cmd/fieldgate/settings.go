@@ -47,7 +47,7 @@ type settings struct {
 	ShutdownTimeout     time.Duration `env:"FIELDGATE_SHUTDOWN_TIMEOUT" default:"${shutdown_timeout}" help:"Maximum time for requests in flight to finish."`
 	IdleTimeout         time.Duration `env:"FIELDGATE_IDLE_TIMEOUT" default:"${idle_timeout}" help:"Time that an idle connection is kept; must be longer than that of the balancer."`
 	BalancerIdleTimeout time.Duration `env:"FIELDGATE_BALANCER_IDLE_TIMEOUT" default:"${balancer_idle_timeout}" help:"Idle timeout of the load balancer in front."`
-	BodyTimeout         time.Duration `env:"FIELDGATE_BODY_TIMEOUT" default:"${body_timeout}" help:"Time that a request body may take in addition to its size divided by the minimum rate, and the maximum time without a byte of it."`
+	BodyTimeout         time.Duration `env:"FIELDGATE_BODY_TIMEOUT" default:"${body_timeout}" help:"Time by which a request body may be behind the minimum rate, and thus the maximum time without a byte of it."`
 	BodyMinRate         int64         `env:"FIELDGATE_BODY_MIN_RATE" default:"${body_min_rate}" help:"Minimum average rate of a request body in bytes a second."`
 
 	Policy    string        `env:"FIELDGATE_POLICY" default:"${policy}" help:"Which types of command run without approval (auto), need an approval (review) or are refused (deny). The first rule that matches applies."`
