@@ -32,6 +32,7 @@ const (
 	CodeCommandNotFound       Code = "command_not_found"
 	CodeConnectionNotFound    Code = "connection_not_found"
 	CodeMethodNotAllowed      Code = "method_not_allowed"
+	CodeRequestTimeout        Code = "request_timeout"
 	CodeExternalIDTaken       Code = "external_id_taken"
 	CodeSessionActive         Code = "session_active"
 	CodeDeviceNotActive       Code = "device_not_active"

@@ -136,7 +136,7 @@ func (o operation) refusals() []string {
 	api := strings.HasPrefix(o.path, "/api/")
 	add(api, "429", "503")
 	add(api && (len(o.Parameters) > 0 || o.RequestBody != nil), "400")
-	add(o.RequestBody != nil, "413", "415")
+	add(o.RequestBody != nil, "408", "413", "415")
 	add(len(o.schemes()) > 0, "401")
 	add(o.leastRole() != "", "403")
 	// The gateway does not know the users of the issuer.

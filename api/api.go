@@ -109,6 +109,9 @@ type Config struct {
 	// limit with x-max-body-bytes. Zero means DefaultMaxBodyBytes.
 	MaxBodyBytes int64
 
+	// BodyTimes bound the time that a request body may take. The zero value has the defaults.
+	BodyTimes BodyTimes
+
 	// Held limits the request bodies that the instance holds at the same time. The values
 	// decoded from the bodies count too. A body beyond a limit is refused with overloaded.
 	// Nil means a budget of the default size. Frames share the budget that the caller sets.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -18,11 +19,12 @@ import (
 // arrives; Content-Length does not influence its size.
 const firstRead = 16 << 10
 
-// body describes the request body of an operation. Request bodies are JSON.
+// body describes the request body of an operation. Request bodies are JSON, which may be
+// compressed with gzip.
 type body struct {
 	schema   *schema.Schema
 	required bool
-	limit    int64 // maximum size in bytes
+	limit    int64 // maximum size in bytes, as it is sent and decompressed
 }
 
 // maxBodyBytes is the name of the contract extension with the maximum size of a body.
@@ -52,15 +54,18 @@ func newBody(described *openapi3.Operation, maxBytes int64) (*body, error) {
 	return b, nil
 }
 
-// checkHeaders refuses a body if its headers show that it is too large or is not JSON.
-func (b *body) checkHeaders(r *http.Request) error {
+// checkHeaders refuses a body if its headers show that it is too large, is not JSON, or has an
+// unknown content coding.
+func (b *body) checkHeaders(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case b == nil, r.ContentLength == 0:
 		return nil
 	case r.ContentLength > b.limit:
 		return b.tooLarge()
-	case !isJSON(r.Header) && !isEmpty(r):
-		return fieldgate.Refuse(fieldgate.CodeUnsupportedMediaType, "The body must be uncompressed JSON: send it with Content-Type application/json.")
+	case !(isJSON(r.Header) && isKnownEncoding(r.Header)) && !isEmpty(r):
+		w.Header().Set(acceptEncodingHeader, acceptedEncoding)
+		return fieldgate.Refuse(fieldgate.CodeUnsupportedMediaType,
+			"The body must be JSON: send it with Content-Type application/json, uncompressed or with Content-Encoding gzip.")
 	}
 	return nil
 }
@@ -87,16 +92,19 @@ func (b *body) tooLarge() error {
 
 func isJSON(header http.Header) bool {
 	mediaType, _, _ := strings.Cut(header.Get("Content-Type"), ";")
-	return strings.EqualFold(strings.TrimSpace(mediaType), "application/json") && header.Get("Content-Encoding") == ""
+	return strings.EqualFold(strings.TrimSpace(mediaType), "application/json")
 }
 
 // bind validates the body of r and replaces it with the validated value, which includes the
 // defaults.
-func bind(w http.ResponseWriter, r *http.Request, b *body, held *share) error {
+func bind(w http.ResponseWriter, r *http.Request, b *body, held *share, times BodyTimes) error {
 	if b == nil {
 		return nil
 	}
-	data, err := b.read(w, r, held)
+	data, err := b.read(w, r, held, times)
+	if err == nil && len(data) > 0 && isCompressed(r.Header) {
+		data, err = b.inflate(r.Context(), data, held)
+	}
 	if err != nil {
 		return err
 	}
@@ -118,23 +126,28 @@ func bind(w http.ResponseWriter, r *http.Request, b *body, held *share) error {
 
 // read reads the body of r up to the limit. If the body is longer, http.MaxBytesReader makes the
 // server close the connection, so that the client cannot continue to send. As data arrives, read
-// adds its size to held, the request's share of the budget, and waits as held.grow says.
-func (b *body) read(w http.ResponseWriter, r *http.Request, held *share) ([]byte, error) {
+// adds its size to held, the request's share of the budget, and waits as held.grow says. The
+// sender must be as fast as times requires while the gateway reads.
+func (b *body) read(w http.ResponseWriter, r *http.Request, held *share, times BodyTimes) ([]byte, error) {
 	if r.ContentLength == 0 {
 		return nil, nil
 	}
 	var data bytes.Buffer
 	data.Grow(int(min(max(r.ContentLength, 0), firstRead)) + bytes.MinRead)
-	source := http.MaxBytesReader(w, r.Body, b.limit)
+	source := newTimedBody(w, http.MaxBytesReader(w, r.Body, b.limit), times)
 	for {
 		n, err := io.CopyN(&data, source, chunk)
+		paused := time.Now()
 		if heldErr := held.grow(r.Context(), n); heldErr != nil {
 			return nil, heldErr
 		}
-		if err == io.EOF {
+		source.pause(time.Since(paused))
+		switch {
+		case err == io.EOF:
 			return data.Bytes(), nil
-		}
-		if err != nil {
+		case isTimeout(err):
+			return nil, source.tooSlow(err)
+		case err != nil:
 			return nil, b.readError(err)
 		}
 	}

@@ -36,7 +36,9 @@ func TestBody_OtherMediaTypeIsRefused(t *testing.T) {
 		"a merge patch":     {[]string{"Content-Type: application/merge-patch+json"}, http.StatusUnsupportedMediaType},
 		"a wildcard":        {[]string{"Content-Type: */*"}, http.StatusUnsupportedMediaType},
 		"a longer name":     {[]string{"Content-Type: application/jsonx"}, http.StatusUnsupportedMediaType},
-		"compressed":        {[]string{jsonLine, "Content-Encoding: gzip"}, http.StatusUnsupportedMediaType},
+		"brotli":            {[]string{jsonLine, "Content-Encoding: br"}, http.StatusUnsupportedMediaType},
+		"two codings":       {[]string{jsonLine, "Content-Encoding: gzip, br"}, http.StatusUnsupportedMediaType},
+		"gzip twice":        {[]string{jsonLine, "Content-Encoding: gzip", "Content-Encoding: gzip"}, http.StatusUnsupportedMediaType},
 		"two, the first is": {[]string{jsonLine, "Content-Type: text/plain"}, http.StatusOK},
 	} {
 		t.Run(name, func(t *testing.T) {

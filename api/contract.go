@@ -37,7 +37,7 @@ func newContract(document *openapi3.T, config Config, origins origins) (*contrac
 		rateLimit:      config.RateLimit,
 		confirm:        config.Confirm,
 		origins:        origins,
-		validator:      newValidator(),
+		validator:      newValidator(config.BodyTimes),
 		bodies:         config.Held,
 	}
 	return c, c.checkGuards()

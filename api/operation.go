@@ -25,6 +25,7 @@ type operation struct {
 	parameters parameters
 	body       *body // nil if the operation has no request body
 	socket     bool  // the operation opens a socket, so it has a 101 response
+	announces  bool  // the response says which content codings a body may have
 	lenient    bool  // a query is ignored, because the operation has no parameters, no body and no 400 response
 }
 
@@ -69,8 +70,16 @@ func newOperation(document *openapi3.T, item *openapi3.PathItem, described *open
 		parameters: parameters,
 		body:       body,
 		socket:     described.Responses.Status(http.StatusSwitchingProtocols) != nil,
+		announces:  body != nil && announcesEncoding(described),
 		lenient:    len(parameters.all) == 0 && body == nil && described.Responses.Status(http.StatusBadRequest) == nil,
 	}, nil
+}
+
+// announcesEncoding reports whether the successful response of an operation has the header
+// Accept-Encoding.
+func announcesEncoding(described *openapi3.Operation) bool {
+	ok := described.Responses.Status(http.StatusOK)
+	return ok != nil && ok.Value.Headers[acceptEncodingHeader] != nil
 }
 
 // costOf returns the x-cost of an operation, or 1 if it has none.

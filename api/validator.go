@@ -14,10 +14,11 @@ import (
 // before authentication, accepts trailing data, and encodes the body again to add defaults.
 type validator struct {
 	parameters *openapi3filter.Options
+	times      BodyTimes
 }
 
-func newValidator() *validator {
-	return &validator{parameters: &openapi3filter.Options{
+func newValidator(times BodyTimes) *validator {
+	return &validator{times: times.withDefaults(), parameters: &openapi3filter.Options{
 		MultiError:              true,
 		SchemaValidationOptions: []openapi3.SchemaValidationOption{schema.Formats},
 	}}
@@ -26,7 +27,10 @@ func newValidator() *validator {
 // check refuses a request that violates the contract. It checks the cheapest part first: the
 // headers of the body, then the parameters, then the body.
 func (v *validator) check(w http.ResponseWriter, r *http.Request, op *operation, held *share) error {
-	if err := op.body.checkHeaders(r); err != nil {
+	if op.announces {
+		w.Header().Set(acceptEncodingHeader, acceptedEncoding)
+	}
+	if err := op.body.checkHeaders(w, r); err != nil {
 		return err
 	}
 	if op.lenient {
@@ -35,5 +39,5 @@ func (v *validator) check(w http.ResponseWriter, r *http.Request, op *operation,
 	if fieldErrs := v.checkParameters(r, &op.parameters); len(fieldErrs) > 0 {
 		return schema.Invalid(fieldErrs...)
 	}
-	return bind(w, r, op.body, held)
+	return bind(w, r, op.body, held, v.times)
 }

@@ -36,6 +36,8 @@ const (
 	DefaultShutdownTimeout     = 30 * time.Second
 	DefaultIdleTimeout         = 90 * time.Second
 	DefaultBalancerIdleTimeout = 60 * time.Second
+	DefaultBodyTimeout         = 30 * time.Second
+	DefaultBodyMinRate         = 1 << 10
 	DefaultRetention           = store.DefaultRetention
 	DefaultReconcileDevices    = store.DefaultReconcileDevices
 	DefaultEnvironment         = "production"
@@ -214,6 +216,15 @@ type Config struct {
 	// Zero means DefaultBalancerIdleTimeout. Setting: FIELDGATE_BALANCER_IDLE_TIMEOUT.
 	BalancerIdleTimeout time.Duration
 
+	// BodyTimeout is the time by which a request body may be behind BodyMinRate, and thus the
+	// maximum time without a byte of it. Zero means DefaultBodyTimeout.
+	// Setting: FIELDGATE_BODY_TIMEOUT.
+	BodyTimeout time.Duration
+
+	// BodyMinRate is the minimum average rate of a request body in bytes a second. Zero means
+	// DefaultBodyMinRate. Setting: FIELDGATE_BODY_MIN_RATE.
+	BodyMinRate int64
+
 	// Limits are the rate limits for tenants and addresses. DeviceRate is the rate limit for
 	// each device. Zero means no limit. Settings: FIELDGATE_RATE_LIMITS, FIELDGATE_RATE_DEVICE
 	// and the settings with the same prefix.
@@ -309,6 +320,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, DefaultShutdownTimeout)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, DefaultIdleTimeout)
 	c.BalancerIdleTimeout = cmp.Or(c.BalancerIdleTimeout, DefaultBalancerIdleTimeout)
+	c.BodyTimeout = cmp.Or(c.BodyTimeout, DefaultBodyTimeout)
+	c.BodyMinRate = cmp.Or(c.BodyMinRate, DefaultBodyMinRate)
 	c.Retention = cmp.Or(c.Retention, DefaultRetention)
 	c.ReconcileDevices = cmp.Or(c.ReconcileDevices, DefaultReconcileDevices)
 	c.Environment = cmp.Or(c.Environment, DefaultEnvironment)
@@ -353,6 +366,8 @@ func (c Config) checkTimes() error {
 	case c.BalancerIdleTimeout < 2*pingInterval, c.BalancerIdleTimeout <= longestWait:
 		return fmt.Errorf("FIELDGATE_BALANCER_IDLE_TIMEOUT (%s) must be at least %s, or the balancer closes sockets and waiting claims",
 			c.BalancerIdleTimeout, 2*pingInterval)
+	case c.BodyTimeout < 0 || c.BodyMinRate < 0:
+		return errors.New("FIELDGATE_BODY_TIMEOUT and FIELDGATE_BODY_MIN_RATE must not be negative")
 	case c.IssuerKeysMaxAge < time.Hour:
 		return fmt.Errorf("FIELDGATE_ISSUER_KEYS_MAX_AGE (%s) must be at least 1h, because the keys are fetched every 10 minutes", c.IssuerKeysMaxAge)
 	case c.Retention < time.Hour:

@@ -142,7 +142,7 @@ func (p probe) refusesOtherMediaTypes(t *testing.T, valid gatewaytest.Request) {
 		"a form":        {"Content-Type": {"application/x-www-form-urlencoded"}},
 		"almost JSON":   {"Content-Type": {"application/jsonp"}},
 		"no media type": {"Content-Type": nil},
-		"compressed":    {"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}},
+		"compressed":    {"Content-Type": {"application/json"}, "Content-Encoding": {"br"}},
 	} {
 		invalid := valid
 		invalid.Header = header

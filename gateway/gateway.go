@@ -247,6 +247,7 @@ func (g *Gateway) newHandler() error {
 		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, Confirm: g.confirm, Unauthenticated: g.refused,
 		Logger: g.log, LogEvery: g.cfg.LogSample, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
 		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes, Held: g.held,
+		BodyTimes: api.BodyTimes{Timeout: g.cfg.BodyTimeout, MinRate: g.cfg.BodyMinRate, Response: responseTime},
 	})
 	if err != nil {
 		return fmt.Errorf("preparing the HTTP edge: %w", err)
@@ -255,14 +256,19 @@ func (g *Gateway) newHandler() error {
 	return nil
 }
 
+// responseTime is the time from the headers of a request, or the end of a slow body, to the end
+// of the response.
+const responseTime = longestWait + 30*time.Second
+
 // newServer creates the HTTP server. Its timeouts protect against slow clients, and suit a load
-// balancer in front of the gateway: see Config.IdleTimeout.
+// balancer in front of the gateway: see Config.IdleTimeout. The edge moves the deadlines of a
+// connection while a large body arrives.
 func (g *Gateway) newServer() *http.Server {
 	return &http.Server{
 		Handler:           &g.handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      longestWait + 30*time.Second,
+		ReadTimeout:       g.cfg.BodyTimeout,
+		WriteTimeout:      responseTime,
 		IdleTimeout:       g.cfg.IdleTimeout,
 		MaxHeaderBytes:    32 << 10,
 		ConnState:         func(c net.Conn, state http.ConnState) { g.listener.track(c, state) },

@@ -273,6 +273,39 @@ func TestSubmitResult_RequiresResultStatus(t *testing.T) {
 	require.Equal(t, queue.Claimed, f.get(lease.ID).Status)
 }
 
+// TestResult_LateSuccessCancelsRetry covers a user who retries a command that seemed lost. Its act
+// must not happen twice.
+func TestResult_LateSuccessCancelsRetry(t *testing.T) {
+	t.Parallel()
+	for _, commandType := range []string{auto, review} {
+		for status, want := range map[queue.Status]bool{queue.Succeeded: true, queue.Failed: false} {
+			t.Run(commandType+" "+string(status), func(t *testing.T) {
+				t.Parallel()
+				storetest.Each(t, func(t *testing.T, s *store.Store) {
+					f := newFixture(t, s)
+					old := f.propose(commandType, maxAttempts(1))
+					if commandType == review {
+						f.approve(old)
+					}
+					lease := f.claimOne()
+					f.expireLease(lease)
+					f.settleUntil(old.ID, queue.TimedOut)
+					retry, err := f.queue.Retry(t.Context(), retryOf(old))
+					require.NoError(t, err)
+					other := f.propose(commandType)
+
+					recorded := f.submitResult(lease, status)
+
+					require.True(t, recorded.Late)
+					require.Equal(t, status, recorded.Status)
+					require.Equal(t, want, f.get(retry.ID).Status == queue.Cancelled)
+					require.Equal(t, other.Status, f.get(other.ID).Status)
+				})
+			})
+		}
+	}
+}
+
 func TestRetry_AppliesPolicyAgain(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -77,7 +77,7 @@ func (s *state) field(name string) any {
 		return &s.Digest
 	case "mac":
 		return &s.MAC
-	case "seq", "claims", "past", "returned", "first", "bytes":
+	case "seq", "claims", "past", "returned", "first", "bytes", "retry_of":
 		return unread{}
 	}
 	return nil

@@ -41,6 +41,8 @@ var kinds = map[fieldgate.Code]kind{
 
 	fieldgate.CodeMethodNotAllowed: {http.StatusMethodNotAllowed, "The path does not have this method"},
 
+	fieldgate.CodeRequestTimeout: {http.StatusRequestTimeout, "The body arrived too slowly"},
+
 	fieldgate.CodeExternalIDTaken:      {http.StatusConflict, "The external id is taken"},
 	fieldgate.CodeSessionActive:        {http.StatusConflict, "The device has an active session"},
 	fieldgate.CodeDeviceNotActive:      {http.StatusConflict, "The device is not active"},

@@ -1,11 +1,9 @@
 package fieldgate
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 )
@@ -64,34 +62,37 @@ func pathOf(format string, parameters ...any) string {
 	return fmt.Sprintf(format, parameters...)
 }
 
-// do sends an operation.
+// do sends an operation. If the gateway refuses its compressed body, do sends it uncompressed.
 func (r requester) do(ctx context.Context, o operation) (*http.Response, error) {
 	req, err := r.newRequest(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("fieldgate: encoding the request: %w", err)
 	}
+	resp, err := r.send(req)
+	if err != nil || resp.StatusCode != http.StatusUnsupportedMediaType || !isCompressed(req) {
+		return resp, err
+	}
+	if req, err = r.newRequest(ctx, o); err != nil || isCompressed(req) {
+		return resp, err
+	}
 	return r.send(req)
 }
 
 func (r requester) newRequest(ctx context.Context, o operation) (*http.Request, error) {
-	var body io.Reader
+	address := r.server + o.path[1:]
+	if len(o.query) > 0 {
+		address += "?" + o.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, o.method, address, nil)
+	if err != nil {
+		return nil, err
+	}
 	if o.body != nil {
 		text, err := json.Marshal(o.body)
 		if err != nil {
 			return nil, err
 		}
-		body = bytes.NewReader(text)
-	}
-	address := r.server + o.path[1:]
-	if len(o.query) > 0 {
-		address += "?" + o.query.Encode()
-	}
-	req, err := http.NewRequestWithContext(ctx, o.method, address, body)
-	if err != nil {
-		return nil, err
-	}
-	if o.body != nil {
-		req.Header.Set("Content-Type", jsonType)
+		r.encoding.setBody(req, text)
 	}
 	if key := newCallOptions(o.options).idempotencyKey; key != "" {
 		req.Header.Set(idempotencyKeyHeader, key)

@@ -27,6 +27,7 @@ const (
 	CodeCommandNotFound       ProblemCode = "command_not_found"
 	CodeConnectionNotFound    ProblemCode = "connection_not_found"
 	CodeMethodNotAllowed      ProblemCode = "method_not_allowed"
+	CodeRequestTimeout        ProblemCode = "request_timeout"
 	CodeExternalIDTaken       ProblemCode = "external_id_taken"
 	CodeSessionActive         ProblemCode = "session_active"
 	CodeDeviceNotActive       ProblemCode = "device_not_active"

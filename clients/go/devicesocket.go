@@ -115,18 +115,26 @@ type releaseData struct {
 	ReleaseRequest
 }
 
-// SubmitResult is [DeviceClient.SubmitResult] over the socket. A result that is too large
-// for a frame is sent over HTTP.
+// maxResultFrame is the maximum size of the data of a result that is sent as a frame. On a slow
+// link, a larger frame would delay the pongs behind it until the gateway closes the socket with
+// [CloseSilent].
+const maxResultFrame = 16 << 10
+
+// SubmitResult is [DeviceClient.SubmitResult] over the socket. A result of more than 16 KiB is
+// sent over HTTP.
 func (s *DeviceSocket) SubmitResult(ctx context.Context, commandID string, result ResultRequest) (RecordedResult, error) {
 	result = TruncateResult(result)
-	recorded, err := callDevice[RecordedResult](ctx, s, "result", struct {
+	data, err := encodeData(struct {
 		CommandID string `json:"commandId"`
 		ResultRequest
 	}{commandID, result})
-	if errors.Is(err, errFrameTooLarge) {
+	if errors.Is(err, errFrameTooLarge) || len(data) > maxResultFrame {
 		return s.client.SubmitResult(ctx, commandID, result)
 	}
-	return recorded, err
+	if err != nil {
+		return RecordedResult{}, err
+	}
+	return callSocket[RecordedResult](ctx, &s.socket, request{kind: "result", data: data})
 }
 
 // Heartbeat is [DeviceClient.Heartbeat] over the socket.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"strings"
 	"time"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
@@ -56,6 +57,7 @@ func ExampleNew() {
 	gateway, err := fieldgate.New(exampleURL(),
 		fieldgate.WithTransport(transport),
 		fieldgate.WithTimeout(10*time.Second),
+		fieldgate.WithMinRate(512), // for a link that is slower than 1 KiB/s
 		fieldgate.WithMaxResponseBytes(1<<20),
 	)
 	if err != nil {
@@ -248,5 +250,12 @@ func ExampleTruncateResult() {
 	output := string(make([]byte, fieldgate.MaxOutput+1))
 	result := fieldgate.TruncateResult(fieldgate.ResultRequest{Output: output, Error: "exit status 1"})
 	fmt.Println(len(result.Output) < len(output), len(result.Error) <= fieldgate.MaxError)
+	// Output: true true
+}
+
+// ExampleTruncateText shortens an output for a link that does not carry all of it.
+func ExampleTruncateText() {
+	output := fieldgate.TruncateText(string(make([]byte, 100_000)), 3<<10)
+	fmt.Println(len(output) <= 3<<10, strings.HasSuffix(output, "[cut, 100000 characters in all]"))
 	// Output: true true
 }

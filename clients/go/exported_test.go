@@ -23,6 +23,7 @@ const packagePath = "github.com/fieldgate/fieldgate/clients/go"
 // withoutExample maps each exported name that no example uses to the reason why it needs none.
 var withoutExample = map[string]string{
 	"DefaultTimeout":          "WithTimeout documents it",
+	"DefaultMinRate":          "WithMinRate documents it",
 	"DefaultMaxResponseBytes": "WithMaxResponseBytes documents it",
 	"DefaultUserAgent":        "WithUserAgent documents it",
 	"APIError.Error":          "it implements error",

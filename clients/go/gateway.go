@@ -13,6 +13,7 @@ import (
 // Default values for the options of New.
 const (
 	DefaultTimeout          = 30 * time.Second
+	DefaultMinRate          = 1 << 10
 	DefaultMaxResponseBytes = 8 << 20
 	DefaultUserAgent        = "fieldgate-go"
 )
@@ -28,15 +29,25 @@ type Gateway struct {
 type Option func(*requester)
 
 // WithTransport sets the transport of all requests, for example to use a private certificate
-// authority, a client certificate or a proxy. Default: http.DefaultTransport.
+// authority, a client certificate or a proxy. An *http.Transport is copied, and its HTTP/2
+// connections are checked with pings unless its field HTTP2 is set. Default:
+// http.DefaultTransport.
 func WithTransport(transport http.RoundTripper) Option {
 	return func(r *requester) { r.client.Transport = transport }
 }
 
 // WithTimeout limits the duration of each request, from connecting to the last byte of the
-// response. WaitMs is added to the timeout of a Claim. Default: DefaultTimeout.
+// response. WaitMs is added to the timeout of a Claim, and the time that a body takes at the
+// rate of WithMinRate to the timeout of a request with a body. Default: DefaultTimeout.
 func WithTimeout(timeout time.Duration) Option {
 	return func(r *requester) { r.timeout = timeout }
+}
+
+// WithMinRate sets the rate in bytes a second at which a body takes the time that is added to
+// the timeout of its request. The gateway refuses a body that is slower than 1024 bytes a second
+// with [CodeRequestTimeout], unless its operator has set another rate. Default: DefaultMinRate.
+func WithMinRate(bytesPerSecond int) Option {
+	return func(r *requester) { r.minRate = bytesPerSecond }
 }
 
 // WithMaxResponseBytes limits the size of each response body, so that a faulty server cannot
@@ -63,17 +74,40 @@ func New(baseURL string, options ...Option) (*Gateway, error) {
 		server:      server,
 		client:      &http.Client{CheckRedirect: refuseRedirect},
 		timeout:     DefaultTimeout,
+		minRate:     DefaultMinRate,
 		maxBytes:    DefaultMaxResponseBytes,
 		userAgent:   DefaultUserAgent,
 		credentials: noCredentials,
+		encoding:    new(encoding),
 	}
 	for _, option := range options {
 		option(&r)
 	}
-	if r.timeout <= 0 || r.maxBytes <= 0 {
-		return nil, errors.New("fieldgate: the timeout and the limit on responses must be above zero")
+	if r.timeout <= 0 || r.minRate <= 0 || r.maxBytes <= 0 {
+		return nil, errors.New("fieldgate: the timeout, the minimum rate and the limit on responses must be above zero")
 	}
+	r.client.Transport = withPings(r.transport())
 	return &Gateway{requester: r}, nil
+}
+
+// Without pings, an HTTP/2 connection that has gone dark is used for as long as the system
+// repeats what was sent, which is up to 15 minutes. A request over HTTP/1.1 that times out closes
+// its connection.
+const (
+	pingAfter   = 20 * time.Second // silence after which a connection is checked
+	pingTimeout = 10 * time.Second
+)
+
+// withPings returns a copy of transport that checks its HTTP/2 connections with pings. It
+// returns transport itself if that is not an *http.Transport or configures HTTP/2.
+func withPings(transport http.RoundTripper) http.RoundTripper {
+	plain, ok := transport.(*http.Transport)
+	if !ok || plain.HTTP2 != nil {
+		return transport
+	}
+	clone := plain.Clone()
+	clone.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
+	return clone
 }
 
 // parseBaseURL checks baseURL and returns it with exactly one slash at the end.

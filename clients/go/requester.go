@@ -15,9 +15,11 @@ type requester struct {
 	server      string // the base URL; ends with a slash
 	client      *http.Client
 	timeout     time.Duration
+	minRate     int // in bytes a second
 	maxBytes    int64
 	userAgent   string
 	credentials credentials
+	encoding    *encoding // shared by all clients of a gateway
 }
 
 // refuseRedirect keeps credentials and secrets from being sent to another host. The gateway
@@ -35,6 +37,12 @@ func (r requester) withCredentials(source credentials) requester {
 func (r requester) withWait(wait time.Duration) requester {
 	r.timeout += max(wait, 0)
 	return r
+}
+
+// timeoutFor returns the timeout of a request with a body of so many bytes. It adds whole
+// seconds, so that a large body can arrive over a slow link.
+func (r requester) timeoutFor(bytes int64) time.Duration {
+	return r.timeout + time.Duration(max(bytes, 0)/int64(r.minRate))*time.Second
 }
 
 // transport returns the transport that the requests use.
@@ -67,7 +75,7 @@ func (r requester) send(req *http.Request) (*http.Response, error) {
 }
 
 func (r requester) sendOnce(req *http.Request, token string) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(req.Context(), r.timeout)
+	ctx, cancel := context.WithTimeout(req.Context(), r.timeoutFor(req.ContentLength))
 	defer cancel()
 	prepared, err := r.prepare(ctx, req, token)
 	if err != nil {
@@ -77,6 +85,7 @@ func (r requester) sendOnce(req *http.Request, token string) (*http.Response, er
 	if err != nil {
 		return nil, fmt.Errorf("fieldgate: %w", err)
 	}
+	r.encoding.learn(prepared, resp)
 	return resp, r.readBody(resp)
 }
 

@@ -83,6 +83,11 @@ func TestTimeout_NoResponse(t *testing.T) {
 		_, err := g.Device(deviceID, deviceSecret).Claim(context.Background(), fieldgate.ClaimRequest{WaitMs: 20_000})
 		return err
 	}
+	result := func(g *fieldgate.Gateway) error {
+		large := fieldgate.ResultRequest{Output: strings.Repeat("x", 60_000)}
+		_, err := g.DeviceWithToken(fieldgate.Bearer("token")).SubmitResult(context.Background(), commandID, large)
+		return err
+	}
 	short := []fieldgate.Option{fieldgate.WithTimeout(2 * time.Second)}
 	for name, test := range map[string]struct {
 		call    func(*fieldgate.Gateway) error
@@ -95,6 +100,8 @@ func TestTimeout_NoResponse(t *testing.T) {
 		"a claim with WaitMs":          {claim(20_000), short, 22 * time.Second},
 		"a claim with negative WaitMs": {claim(-20_000), short, 2 * time.Second},
 		"the login before a claim":     {login, short, 2 * time.Second},
+		"a large body":                 {result, short, 60 * time.Second},
+		"a large body, WithMinRate":    {result, append(short, fieldgate.WithMinRate(6_000)), 12 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

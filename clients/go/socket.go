@@ -215,7 +215,7 @@ func (s *socket) waitConn(ctx context.Context) (*conn, error) {
 
 // call waits for a connection, sends a request over it and waits for the reply.
 func (s *socket) call(ctx context.Context, r request) (json.RawMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.requester.timeout+max(r.wait, 0))
+	ctx, cancel := context.WithTimeout(ctx, s.requester.timeoutFor(int64(len(r.data)))+max(r.wait, 0))
 	defer cancel()
 	for {
 		c, err := s.waitConn(ctx)

@@ -2,6 +2,7 @@ package fieldgate
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -25,23 +26,50 @@ func TruncateResult(result ResultRequest) ResultRequest {
 	return result
 }
 
-// truncate cuts text to at most limit characters. Equal texts are cut equally, so that a
-// repeated result does not differ.
-func truncate(text string, limit int) string {
-	if prefixLen(text, limit) == len(text) {
+// TruncateText returns text cut to at most the given number of bytes, counted as they are
+// encoded in JSON. The last line of a cut text says so. Use it to submit less of an output over
+// a link that does not carry all of it.
+func TruncateText(text string, bytes int) string { return cut(text, MaxOutput, bytes) }
+
+// truncate cuts text to at most limit characters.
+func truncate(text string, limit int) string { return cut(text, limit, maxEncoded) }
+
+// cut cuts text to at most the given number of characters, and of bytes in JSON. Equal texts are
+// cut equally, so that a repeated result does not differ. A text that was cut before keeps its
+// last line.
+func cut(text string, characters, bytes int) string {
+	if prefixLen(text, characters, bytes) == len(text) {
 		return text
 	}
-	mark := fmt.Sprintf("\n[cut, %d characters in all]", utf8.RuneCountInString(text))
-	return text[:prefixLen(text, limit-len(mark))] + mark
+	mark := earlierMark(text)
+	if mark == "" {
+		mark = fmt.Sprintf("%s%d%s", markStart, utf8.RuneCountInString(text), markEnd)
+	}
+	return text[:prefixLen(text, characters-len(mark), bytes-len(mark))] + mark
+}
+
+// The last line of a cut text. It has the number of characters between its start and its end.
+const (
+	markStart = "\n[cut, "
+	markEnd   = " characters in all]"
+)
+
+// earlierMark returns the last line of a text that was cut, or "" if the text was not cut.
+func earlierMark(text string) string {
+	end := text[max(len(text)-len(markStart)-20-len(markEnd), 0):]
+	at := strings.LastIndex(end, markStart)
+	if at < 0 || !strings.HasSuffix(end, markEnd) {
+		return ""
+	}
+	return end[at:]
 }
 
 // prefixLen returns the length in bytes of the longest prefix of text that has at most the given
-// number of characters, and takes at most maxEncoded bytes in JSON.
-func prefixLen(text string, characters int) int {
-	encoded := 0
+// number of characters, and of bytes in JSON.
+func prefixLen(text string, characters, bytes int) int {
 	for i, r := range text {
-		encoded += encodedLen(r)
-		if characters == 0 || encoded > maxEncoded {
+		bytes -= encodedLen(r)
+		if characters <= 0 || bytes < 0 {
 			return i
 		}
 		characters--

@@ -74,3 +74,16 @@ func TestTruncate_IsDeterministic(t *testing.T) {
 	second, _ := submit(t, result)
 	require.True(t, first.Output == second.Output)
 }
+
+func TestTruncateText_KeepsEarlierMark(t *testing.T) {
+	t.Parallel()
+	whole := strings.Repeat("x", fieldgate.MaxOutput+5)
+	once := fieldgate.TruncateResult(fieldgate.ResultRequest{Output: whole}).Output
+
+	twice := fieldgate.TruncateText(once, 1000)
+
+	require.LessOrEqual(t, len(twice), 1000)
+	require.True(t, strings.HasSuffix(twice, "x\n[cut, 262149 characters in all]"))
+	require.Equal(t, "\n[cut, 4 characters in all]", fieldgate.TruncateText("abcd", 0))
+	require.Equal(t, "abcd", fieldgate.TruncateText("abcd", 4))
+}

@@ -34,6 +34,8 @@ func defaults() kong.Vars {
 		"shutdown_timeout":      shortDuration(gateway.DefaultShutdownTimeout),
 		"idle_timeout":          shortDuration(gateway.DefaultIdleTimeout),
 		"balancer_idle_timeout": shortDuration(gateway.DefaultBalancerIdleTimeout),
+		"body_timeout":          shortDuration(gateway.DefaultBodyTimeout),
+		"body_min_rate":         strconv.Itoa(gateway.DefaultBodyMinRate),
 		"policy":                queue.DefaultPolicy.String(),
 		"retention":             shortDuration(gateway.DefaultRetention),
 		"reconcile_interval":    shortDuration(gateway.DefaultReconcileInterval),

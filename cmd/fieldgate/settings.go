@@ -47,6 +47,8 @@ type settings struct {
 	ShutdownTimeout     time.Duration `env:"FIELDGATE_SHUTDOWN_TIMEOUT" default:"${shutdown_timeout}" help:"Maximum time for requests in flight to finish."`
 	IdleTimeout         time.Duration `env:"FIELDGATE_IDLE_TIMEOUT" default:"${idle_timeout}" help:"Time that an idle connection is kept; must be longer than that of the balancer."`
 	BalancerIdleTimeout time.Duration `env:"FIELDGATE_BALANCER_IDLE_TIMEOUT" default:"${balancer_idle_timeout}" help:"Idle timeout of the load balancer in front."`
+	BodyTimeout         time.Duration `env:"FIELDGATE_BODY_TIMEOUT" default:"${body_timeout}" help:"Time by which a request body may be behind the minimum rate, and thus the maximum time without a byte of it."`
+	BodyMinRate         int64         `env:"FIELDGATE_BODY_MIN_RATE" default:"${body_min_rate}" help:"Minimum average rate of a request body in bytes a second."`
 
 	Policy    string        `env:"FIELDGATE_POLICY" default:"${policy}" help:"Which types of command run without approval (auto), need an approval (review) or are refused (deny). The first rule that matches applies."`
 	Retention time.Duration `env:"FIELDGATE_RETENTION" default:"${retention}" help:"Time that finished commands, ended sessions and timelines are kept."`
@@ -107,6 +109,7 @@ func (s settings) config() (gateway.Config, error) {
 		AllowedOrigins: s.AllowedOrigins, TrustedProxies: proxies,
 		DrainDelay: s.DrainDelay, DrainWindow: s.DrainWindow, ShutdownTimeout: s.ShutdownTimeout,
 		IdleTimeout: s.IdleTimeout, BalancerIdleTimeout: s.BalancerIdleTimeout,
+		BodyTimeout: s.BodyTimeout, BodyMinRate: s.BodyMinRate,
 		Policy: policy, Retention: s.Retention, CodeKey: s.CodeKey,
 		RecordKey: s.RecordKey, RecordKeyRequired: s.RecordKeyRequired == "on",
 		MaxSockets: s.MaxSockets, MaxTenantSockets: s.MaxTenantSockets, Quotas: quota.Amounts(s.Quota),

@@ -21,6 +21,7 @@
 --              by; name and email are those of the approver at that time and may be absent
 --   history    the command's claims, the newest last: {attempt, claimed, ended, outcome}
 --   result     fingerprint of the recorded result
+--   retry_of   id of the command that this one repeats; absent if it repeats none
 --   digest     digest of what a user approves, set by the proposal; readers compute a
 --              missing digest
 --   mac        authenticates what the proposal has set; the gateway computes and verifies it
@@ -61,7 +62,7 @@ local REQUIRED = {
 local OPTIONAL = {
   'token', 'string', 'past', 'string', 'result', 'string', 'first', 'number', 'approve_by', 'number',
   'history', 'table', 'approval', 'table', 'digest', 'string', 'mac', 'string', 'bytes', 'number',
-  'proposer_name', 'string', 'proposer_email', 'string',
+  'proposer_name', 'string', 'proposer_email', 'string', 'retry_of', 'string',
 }
 -- DEADLINE maps a status to the field that holds the deadline of a command in that status. The
 -- record must have this field.

@@ -14,7 +14,8 @@
 --       command_finished; all but the first contain the command's state. Refuses with
 --       unauthorized or rate_limited as device/login_check does
 -- Guarantees that only one result is recorded, and that the same result may be submitted
--- again. The newest claim may submit its result even after the lease has expired.
+-- again. The newest claim may submit its result even after the lease has expired. If such a
+-- result is a success, the retries of the command that are not claimed yet are cancelled.
 --@include device/login_check
 --@include store/base
 --@include store/device
@@ -54,7 +55,26 @@ if c.status == 'cancelled' and not c.cancel then
   return refuse('command_finished', device.state)
 end
 
+-- cancel_retries cancels the retries of the command that wait for a claim or a decision. A user
+-- has proposed them because the command seemed lost. The work is bounded, because the ready set and the
+-- pending set have a maximum size.
+local function cancel_retries()
+  for _, key in ipairs({ device.ready, device.pending }) do
+    for _, other in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+      local retry = load_command(device, other)
+      if retry and retry.retry_of == id and (retry.status == 'queued' or retry.status == 'pending_approval') then
+        finish_without_result(device, other, retry, 'cancelled', now, {
+          actor = SYSTEM, request = retry.request, data = reason_data('the command that it repeats succeeded late'),
+        })
+      end
+    end
+  end
+end
+
 local late = c.status ~= 'claimed'
+if late and status == 'succeeded' then
+  cancel_retries()
+end
 c.result, c.late = fingerprint, late or nil
 c.bytes = (c.bytes or 0) + #result
 count_bytes(device, #result)

@@ -22,7 +22,10 @@ func New(config Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := []fieldgate.Option{fieldgate.WithUserAgent(userAgent(config.Version))}
+	options := []fieldgate.Option{
+		fieldgate.WithUserAgent(userAgent(config.Version)),
+		fieldgate.WithTimeout(config.RequestTimeout), fieldgate.WithMinRate(config.MinRate),
+	}
 	if config.Transport != nil {
 		options = append(options, fieldgate.WithTransport(config.Transport))
 	}

@@ -25,6 +25,8 @@ func TestNew_RefusesInvalidConfig(t *testing.T) {
 		"short lease":    func(c *Config) { c.Lease = time.Second },
 		"long lease":     func(c *Config) { c.Lease = 2 * time.Hour },
 		"long poll":      func(c *Config) { c.PollWait = time.Minute },
+		"negative rate":  func(c *Config) { c.MinRate = -1 },
+		"negative time":  func(c *Config) { c.RequestTimeout = -1 },
 		"negative grace": func(c *Config) { c.Grace = -1 },
 	} {
 		c := Config{URL: "https://gateway.example.com", StateFile: "device.json"}

@@ -24,15 +24,18 @@ const (
 // contexts of the commands derive from base, which ends later than ctx.
 func (w *worker) claimLoop(ctx, base context.Context) {
 	for delay := (backoff{}); w.acquireSlot(ctx); {
-		start := time.Now()
-		command, found, err := w.claim(ctx, base)
+		start, changed := time.Now(), w.uplink.changes()
+		command, found, err := w.claim(ctx, base, changed)
 		switch {
+		case errors.Is(err, errUplinkChanged):
+			w.releaseSlot()
+			continue
 		case err != nil:
 			w.releaseSlot()
 			if ctx.Err() == nil {
 				w.log.Warn("claiming failed, trying again", "error", err)
 			}
-			delay.sleep(ctx, err)
+			w.pause(ctx, delay.delay(err), changed)
 			continue
 		case !found:
 			w.releaseSlot()
@@ -42,7 +45,7 @@ func (w *worker) claimLoop(ctx, base context.Context) {
 			w.release(base, command, "the device is shutting down")
 		default:
 			if err := w.accept(base, command); err != nil {
-				delay.sleep(ctx, err)
+				sleep(ctx, delay.delay(err))
 				continue
 			}
 		}
@@ -53,7 +56,7 @@ func (w *worker) claimLoop(ctx, base context.Context) {
 // acquireSlot acquires a slot. It waits until a slot is free and fewer than maxPendingResults
 // results wait for submission. It returns false if ctx ends first.
 func (w *worker) acquireSlot(ctx context.Context) bool {
-	for ctx.Err() == nil {
+	for logged := false; ctx.Err() == nil; {
 		select {
 		case w.slots <- struct{}{}:
 		case <-ctx.Done():
@@ -63,6 +66,10 @@ func (w *worker) acquireSlot(ctx context.Context) bool {
 			return true
 		}
 		w.releaseSlot()
+		if !logged {
+			logged = true
+			w.log.Error("claiming no commands until results are submitted", "results", w.pendingResults())
+		}
 		sleep(ctx, time.Second)
 	}
 	return false
@@ -73,8 +80,10 @@ func (w *worker) releaseSlot() { <-w.slots }
 // claim claims one command and reports whether the gateway returned one. Over HTTP, the gateway
 // responds when a command is ready. Over a socket, it responds immediately and announces
 // commands later. The idempotency key is stored before the claim, so that a claim whose response
-// is lost can be repeated, even after a crash.
-func (w *worker) claim(ctx, base context.Context) (command Command, found bool, err error) {
+// is lost can be repeated, even after a crash. For the same reason a claim over HTTP is abandoned
+// with errUplinkChanged when a socket has connected: its connection may be one that has gone
+// dark.
+func (w *worker) claim(ctx, base context.Context, changed <-chan struct{}) (command Command, found bool, err error) {
 	key, err := w.journal.claimKey()
 	if err != nil {
 		return Command{}, false, err
@@ -89,8 +98,14 @@ func (w *worker) claim(ctx, base context.Context) (command Command, found bool, 
 		defer cancel()
 	} else {
 		request.WaitMs = int(w.config.PollWait.Milliseconds())
+		var stop context.CancelFunc
+		ctx, stop = cancelOn(ctx, changed)
+		defer stop()
 	}
 	commands, err := api.Claim(ctx, request, fieldgate.WithIdempotencyKey(key))
+	if err != nil && errors.Is(context.Cause(ctx), errUplinkChanged) {
+		return Command{}, false, errUplinkChanged
+	}
 	if fieldgate.CodeOf(err) == fieldgate.CodeIdempotencyKeyReused {
 		w.journal.renewKey() // the configured lease has changed since the key was first used
 	}
@@ -101,6 +116,22 @@ func (w *worker) claim(ctx, base context.Context) (command Command, found bool, 
 		return Command{}, false, errors.New("the claimed command has no ID or no claim token")
 	}
 	return commands[0], true, nil
+}
+
+// errUplinkChanged is the error of a claim that was abandoned because the uplink has changed.
+var errUplinkChanged = errors.New("the uplink has changed")
+
+// cancelOn returns a copy of ctx that also ends, with errUplinkChanged, when changed is closed.
+func cancelOn(ctx context.Context, changed <-chan struct{}) (context.Context, context.CancelFunc) {
+	bound, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-changed:
+			cancel(errUplinkChanged)
+		case <-bound.Done():
+		}
+	}()
+	return bound, func() { cancel(nil) }
 }
 
 // withClaimGrace returns a context derived from base. It ends when base ends, or claimGrace

@@ -53,6 +53,14 @@ type Config struct {
 	// no command are at least 1 s apart, even if the gateway does not wait. Default: 25 s.
 	PollWait time.Duration
 
+	// RequestTimeout limits the duration of each request to the gateway: see
+	// fieldgate.WithTimeout. Default: fieldgate.DefaultTimeout.
+	RequestTimeout time.Duration
+
+	// MinRate is the rate of the link in bytes a second below which a large result counts as
+	// lost: see fieldgate.WithMinRate. Default: fieldgate.DefaultMinRate.
+	MinRate int
+
 	// PollOnly disables the socket. Default: the agent uses a socket, and polls over HTTP
 	// while none is connected.
 	PollOnly bool
@@ -86,6 +94,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.Lease = cmp.Or(c.Lease, time.Minute)
 	c.Grace = cmp.Or(c.Grace, 10*time.Second)
 	c.PollWait = cmp.Or(c.PollWait, 25*time.Second)
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, fieldgate.DefaultTimeout)
+	c.MinRate = cmp.Or(c.MinRate, fieldgate.DefaultMinRate)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -105,6 +115,8 @@ func (c Config) check() error {
 		return fmt.Errorf("agent: Lease must be from %s to %s", minLease, maxLease)
 	case c.Grace < 0:
 		return errors.New("agent: Grace must not be negative")
+	case c.RequestTimeout < 0 || c.MinRate < 0:
+		return errors.New("agent: RequestTimeout and MinRate must not be negative")
 	case c.PollWait < 0 || c.PollWait > maxPollWait:
 		return fmt.Errorf("agent: PollWait must be from 0 to %s", maxPollWait)
 	}

@@ -26,8 +26,10 @@
 //     reserved.
 //   - A command that restarts the device ends with what the device reports after the restart, if
 //     its handler announces that: see [Continue].
-//   - While a command runs, the agent extends its lease. A request to cancel the command ends
-//     the context of the handler.
+//   - An outcome is never changed because of the link. If large requests are refused or lost
+//     while small ones get through, the agent submits the status with less of the output.
+//   - While a command runs and until its result is accepted, the agent extends its lease. A
+//     request to cancel the command ends the context of the handler.
 //   - The agent retries failed requests to the gateway without limit. The delays are random,
 //     so that devices that lost their network together do not reconnect together. Commands
 //     arrive over a socket, and by HTTP long polling where sockets do not work.

@@ -29,7 +29,9 @@ type fakeGateway struct {
 	extends    int                          // number of lease extensions
 	heartbeats []fieldgate.HeartbeatRequest // heartbeats that were accepted
 	results    map[string]fieldgate.ResultRequest
-	refuse     func(path string, body []byte) string // returns the code with which to refuse a request, or "" to accept the request
+	refuse     func(path string, body []byte) string             // returns the code with which to refuse a request, or "" to accept the request
+	refuseWith func(path string, body []byte) *fieldgate.Problem // like refuse, with a whole problem document
+	proxy      func(path string, body []byte) int                // returns the status of a page that a proxy sends instead, or 0 to pass the request on
 }
 
 func newFakeGateway(t testing.TB, commands ...string) *fakeGateway {
@@ -46,11 +48,27 @@ func (g *fakeGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer g.mu.Unlock()
 	body, _ := io.ReadAll(r.Body)
 	path := strings.TrimPrefix(r.URL.Path, "/api/v1/device/")
+	if g.proxy != nil {
+		if status := g.proxy(path, body); status != 0 {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "<h1>No</h1>")
+			return
+		}
+	}
 	if g.refuse != nil {
 		if code := g.refuse(path, body); code != "" {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = fmt.Fprintf(w, `{"code":%q}`, code)
+			return
+		}
+	}
+	if g.refuseWith != nil {
+		if problem := g.refuseWith(path, body); problem != nil {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusBadRequest)
+			_ = json.NewEncoder(w).Encode(problem)
 			return
 		}
 	}

@@ -24,12 +24,13 @@ const MetricUnrecorded = "journalUnwritable"
 // heartbeatLoop sends heartbeats at the interval that the gateway asks for, until ctx ends.
 func (w *worker) heartbeatLoop(ctx context.Context) {
 	for delay := (backoff{}); ctx.Err() == nil; {
+		changed := w.uplink.changes()
 		reply, err := w.sendHeartbeat(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
 				w.log.Warn("sending a heartbeat failed, trying again", "error", err)
 			}
-			delay.sleep(ctx, err)
+			w.pause(ctx, delay.delay(err), changed)
 			continue
 		}
 		delay = backoff{}
@@ -101,13 +102,14 @@ func (w *worker) logMetricsError(err error) {
 }
 
 // status returns degraded while the journal cannot be written, because only repeatable commands
-// run in that state.
+// run in that state, and while too many results wait for submission, because the device then claims
+// no command.
 func (w *worker) status() fieldgate.HeartbeatStatus {
 	w.mu.Lock()
-	busy := len(w.jobs) > 0
+	busy, stuck := len(w.jobs) > 0, w.pending >= maxPendingResults
 	w.mu.Unlock()
 	switch {
-	case w.journal.health() != nil:
+	case stuck, w.journal.health() != nil:
 		return fieldgate.HeartbeatStatusDegraded
 	case busy:
 		return fieldgate.HeartbeatStatusBusy

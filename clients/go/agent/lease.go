@@ -8,6 +8,11 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
+// minResultLease is the minimum extension of a lease whose command has ended. It is long,
+// because many results may wait for a slow link, and because nothing runs whose end the gateway
+// would have to notice.
+const minResultLease = 10 * time.Minute
+
 // keepLease keeps extending the lease of a job until ctx ends, each time after a third of the
 // lease. It measures time with the monotonic clock. If the gateway refuses the claim
 // permanently, keepLease cancels the job with ErrClaimLost.
@@ -15,7 +20,7 @@ func (w *worker) keepLease(ctx context.Context, j *job) {
 	interval := w.config.Lease / 3
 	wait := w.remainingLease(j.command) / 3
 	for failures := 0; sleep(ctx, wait-rand.N(wait/10+1)); {
-		err := w.extend(ctx, j)
+		err := w.extend(ctx, j.command.ID, w.extensionOf(j))
 		switch code := fieldgate.CodeOf(err); {
 		case err == nil:
 			wait, failures = interval, 0
@@ -32,6 +37,31 @@ func (w *worker) keepLease(ctx context.Context, j *job) {
 	}
 }
 
+// extensionOf returns by how much the lease of a job is extended. It covers a restart that the
+// handler has announced.
+func (w *worker) extensionOf(j *job) time.Duration {
+	return max(w.config.Lease, time.Duration(j.restart.Load()))
+}
+
+// keepResultLease keeps extending the lease of a command whose result is being submitted, until
+// ctx ends or the gateway refuses the claim. Otherwise the gateway would queue the command again
+// while its result is on its way. The first extension is soon, because the last one may be a
+// third of a lease ago.
+func (w *worker) keepResultLease(ctx context.Context, id string) {
+	extension := max(w.config.Lease, minResultLease)
+	for wait := w.config.Lease / 6; sleep(ctx, wait); {
+		err := w.extend(ctx, id, extension)
+		switch {
+		case err == nil:
+			wait = extension / 3
+		case isPermanent(err):
+			return // a lease that has expired too: a new claim of the command begins anew
+		default:
+			wait = w.config.Lease / 6
+		}
+	}
+}
+
 // remainingLease returns the remaining time of a lease that has just begun. It limits the
 // gateway's value to the range from zero to the requested lease.
 func (w *worker) remainingLease(command Command) time.Duration {
@@ -39,22 +69,21 @@ func (w *worker) remainingLease(command Command) time.Duration {
 	return time.Duration(min(max(int64(command.LeaseRemainingMs), 0), requested)) * time.Millisecond
 }
 
-// extend extends the lease of a job once. If the command was claimed again meanwhile, extend
+// extend extends the lease of a command once. If the command was claimed again meanwhile, extend
 // repeats the call with the newer claim token.
-func (w *worker) extend(ctx context.Context, j *job) error {
+func (w *worker) extend(ctx context.Context, id string, extension time.Duration) error {
 	for {
-		token := w.journal.token(j.command.ID)
+		token := w.journal.token(id)
 		ctx, cancel := context.WithTimeout(ctx, w.config.Lease/3)
 		api, _ := w.uplink.current()
-		extension := max(w.config.Lease, time.Duration(j.restart.Load()))
-		lease, err := api.Extend(ctx, j.command.ID, fieldgate.ExtendRequest{
+		lease, err := api.Extend(ctx, id, fieldgate.ExtendRequest{
 			ClaimToken: token, ExtensionMs: int(extension.Milliseconds()),
 		})
 		cancel()
 		if err == nil && lease.CancelRequested {
-			w.cancel(j.command.ID, "")
+			w.cancel(id, "")
 		}
-		if err == nil || w.journal.token(j.command.ID) == token {
+		if err == nil || w.journal.token(id) == token {
 			return err
 		}
 	}

@@ -60,7 +60,7 @@ func (w *worker) withContinue(ctx context.Context, j *job, r registered) context
 			return err
 		}
 		j.restart.Store(int64(within))
-		return w.extend(ctx, j)
+		return w.extend(ctx, j.command.ID, w.extensionOf(j))
 	})
 }
 

@@ -41,8 +41,9 @@ type uplink struct {
 	attemptOnce sync.Once
 	connecting  sync.WaitGroup // waits for the goroutine that uplink.connect starts
 
-	mu     sync.Mutex
-	socket *fieldgate.DeviceSocket // nil while not connected
+	mu      sync.Mutex
+	socket  *fieldgate.DeviceSocket // nil while not connected
+	changed chan struct{}           // closed and replaced when socket changes; nil if nothing waits for that
 }
 
 // current returns the API to use now, and reports whether that API is a socket.
@@ -53,6 +54,16 @@ func (u *uplink) current() (api deviceAPI, isSocket bool) {
 		return u.socket, true
 	}
 	return u.device, false
+}
+
+// changes returns a channel that is closed when the uplink next switches between socket and HTTP.
+func (u *uplink) changes() <-chan struct{} {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.changed == nil {
+		u.changed = make(chan struct{})
+	}
+	return u.changed
 }
 
 // connect starts a goroutine that keeps a socket open until ctx ends. The goroutine opens a new
@@ -109,6 +120,10 @@ func (u *uplink) setState(socket *fieldgate.DeviceSocket, state fieldgate.Socket
 	u.mu.Lock()
 	changed := u.socket != socket
 	u.socket = socket
+	if changed && u.changed != nil {
+		close(u.changed)
+		u.changed = nil
+	}
 	u.mu.Unlock()
 	u.attemptOnce.Do(func() { close(u.attempted) })
 	switch {

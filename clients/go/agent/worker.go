@@ -41,6 +41,8 @@ type worker struct {
 	submitting sync.WaitGroup // waits for submissions of results and releases of commands
 	background sync.WaitGroup // waits for the heartbeat loop
 
+	uploads uploads
+
 	metricsError sync.Once // limits the log to one message about invalid metrics
 
 	mu      sync.Mutex
@@ -143,6 +145,7 @@ func (w *worker) isClosed() bool {
 // last error of call. action names the call in the log.
 func (w *worker) retry(ctx context.Context, action string, call func(deviceAPI) error) error {
 	for delay := (backoff{}); ; {
+		changed := w.uplink.changes()
 		api, _ := w.uplink.current()
 		err := call(api)
 		if err == nil || isPermanent(err) {
@@ -151,8 +154,21 @@ func (w *worker) retry(ctx context.Context, action string, call func(deviceAPI) 
 		if ctx.Err() == nil {
 			w.log.Warn(action+" failed, trying again", "error", err)
 		}
-		if !delay.sleep(ctx, err) {
+		if !w.pause(ctx, delay.delay(err), changed) {
 			return err
 		}
 	}
+}
+
+// pause waits for d after a failed call, but not after changed is closed: if the socket is
+// connected again, the next call may succeed at once. It reports whether ctx is still active.
+func (w *worker) pause(ctx context.Context, d time.Duration, changed <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-changed:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
 }

@@ -22,6 +22,7 @@ export type ProblemCode =
   | "command_not_found"
   | "connection_not_found"
   | "method_not_allowed"
+  | "request_timeout"
   | "external_id_taken"
   | "session_active"
   | "device_not_active"

@@ -2640,6 +2640,16 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The body arrived too slowly. The connection is closed. */
+        RequestTimeout: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The body is larger than this operation accepts. */
         BodyTooLarge: {
             headers: {
@@ -2650,10 +2660,11 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body is not declared as JSON. */
+        /** @description The body is not declared as JSON, or has a content coding other than gzip. */
         UnsupportedMediaType: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
+                "Accept-Encoding": components["headers"]["Accept-Encoding"];
                 [name: string]: unknown;
             };
             content: {
@@ -2749,6 +2760,8 @@ export interface components {
          * @example /api/v1/customer/devices/dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
          */
         Location: string;
+        /** @description The content coding that a request body may have (RFC 9110, section 12.5.3). A gateway that does not send this header accepts uncompressed bodies only. */
+        "Accept-Encoding": "gzip";
         /**
          * @description The authentication scheme (RFC 9110, section 11.6.1).
          * @example Bearer realm="fieldgate"
@@ -3033,6 +3046,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["InvalidActivationCode"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["IdempotencyKeyReused"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3064,6 +3078,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3081,6 +3096,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["InvalidCredentials"];
             403: components["responses"]["DeviceSuspended"];
+            408: components["responses"]["RequestTimeout"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["RateLimited"];
@@ -3156,6 +3172,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            408: components["responses"]["RequestTimeout"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["RateLimited"];
@@ -3202,6 +3219,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["IdempotencyKeyReused"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3301,6 +3319,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InvalidClaimToken"];
             404: components["responses"]["CommandNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["LeaseLost"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3351,6 +3370,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InvalidClaimToken"];
             404: components["responses"]["CommandNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["LeaseLost"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3379,6 +3399,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3397,6 +3418,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["InvalidClaimToken"];
             404: components["responses"]["CommandNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["ResultRefused"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3556,6 +3578,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["ExternalIdTaken"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3709,6 +3732,7 @@ export interface operations {
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["DeviceDecommissioned"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3817,6 +3841,7 @@ export interface operations {
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["DeviceDecommissioned"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3879,6 +3904,7 @@ export interface operations {
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["DeviceDecommissioned"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -3941,6 +3967,7 @@ export interface operations {
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["DeviceDecommissioned"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -4069,6 +4096,7 @@ export interface operations {
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["SessionNotOpened"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -4211,6 +4239,7 @@ export interface operations {
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["SessionNotFound"];
+            408: components["responses"]["RequestTimeout"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["RateLimited"];
@@ -4373,6 +4402,7 @@ export interface operations {
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["CommandDenied"];
             404: components["responses"]["SessionNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["SessionClosed"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -4544,6 +4574,7 @@ export interface operations {
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["SessionOrCommandNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["CommandFinished"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -4629,6 +4660,7 @@ export interface operations {
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["CommandDenied"];
             404: components["responses"]["SessionOrCommandNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["RetryRefused"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -4712,6 +4744,7 @@ export interface operations {
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["DecisionForbidden"];
             404: components["responses"]["SessionOrCommandNotFound"];
+            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["DecisionRefused"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -4900,6 +4933,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
+            408: components["responses"]["RequestTimeout"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["RateLimited"];
@@ -5059,6 +5093,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["CutOffForbidden"];
+            408: components["responses"]["RequestTimeout"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["QuotaLimited"];
