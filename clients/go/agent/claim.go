@@ -41,7 +41,7 @@ func (w *worker) claimLoop(ctx, base context.Context) {
 			w.releaseSlot()
 			w.release(base, command, "the device is shutting down")
 		default:
-			if err := w.accept(base, command); err != nil {
+			if err := w.accept(base, command, true); err != nil {
 				delay.sleep(ctx, err)
 				continue
 			}
@@ -132,16 +132,17 @@ func (w *worker) awaitCommands(ctx context.Context, start time.Time) {
 
 // accept starts a claimed command in the slot that the caller has acquired. If the command does
 // not start, accept frees the slot. If the journal cannot record the command, accept releases
-// the command and returns the error: no command may run unrecorded.
-func (w *worker) accept(base context.Context, command Command) error {
-	known, found, err := w.journal.reclaim(command)
+// the command and returns the error: no command may run unrecorded. byKey reports whether the
+// command was claimed with the claim key, and not with a result.
+func (w *worker) accept(base context.Context, command Command, byKey bool) error {
+	known, found, err := w.journal.reclaim(command, byKey)
 	if found {
 		w.releaseSlot()
 		w.handleReclaimed(base, known)
 		return err
 	}
 	r := w.handlerFor(command.Type)
-	if err := w.journal.begin(command, r.repeatable); err != nil {
+	if err := w.journal.begin(command, r.repeatable, byKey); err != nil {
 		w.releaseSlot()
 		w.log.Error("writing the journal failed, releasing the command", "command", command.ID, "error", err)
 		w.release(base, command, "the device cannot write its journal")

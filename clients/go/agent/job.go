@@ -37,7 +37,8 @@ func refuse(code, reason string) registered {
 }
 
 // start runs a command that the journal has recorded. It takes over the slot that the caller has
-// acquired, and returns immediately. The slot is freed when the command ends.
+// acquired, and returns immediately. The slot is freed when the command has ended. If the result
+// claims the next command, the slot is kept for that command.
 func (w *worker) start(base context.Context, command Command, r registered) {
 	j := &job{command: command, start: time.Now()}
 	j.ctx, j.cancel = context.WithCancelCause(base)
@@ -45,35 +46,41 @@ func (w *worker) start(base context.Context, command Command, r registered) {
 	w.jobs[command.ID] = j
 	w.mu.Unlock()
 	w.handling.Go(func() {
-		defer w.releaseSlot()
 		leased, stopExtending := context.WithCancel(base)
 		extending := sync.WaitGroup{}
 		extending.Go(func() { w.keepLease(leased, j) })
 		result := w.execute(j, r)
 		stopExtending()
 		extending.Wait()
-		w.finish(base, j, r, result)
+		if !w.finish(base, j, r, result) {
+			w.releaseSlot()
+		}
 	})
 }
 
 // finish records the result of a job and submits it. If the shutdown stopped a repeatable job,
-// finish releases the command instead, so that it can run again.
-func (w *worker) finish(base context.Context, j *job, r registered, result fieldgate.ResultRequest) {
+// finish releases the command instead, so that it can run again. It reports whether the submission
+// has taken over the slot of the job.
+func (w *worker) finish(base context.Context, j *job, r registered, result fieldgate.ResultRequest) (keepsSlot bool) {
 	w.mu.Lock()
 	delete(w.jobs, j.command.ID)
 	w.mu.Unlock()
 	if w.isClosed() {
-		return
+		return false
 	}
 	if r.repeatable && errors.Is(context.Cause(j.ctx), ErrShutdown) && result.Status != fieldgate.ResultStatusSucceeded {
 		w.releaseJob(base, j)
-		return
+		return false
+	}
+	if w.wantsNext() {
+		result.Next, result.VisibilityTimeoutMs = true, int(w.config.Lease.Milliseconds())
 	}
 	if err := w.journal.recordResult(j.command.ID, result); err != nil {
 		w.log.Error("recording a result failed, submitting it from memory", "command", j.command.ID, "error", err)
 	}
 	w.log.Info("finished", "command", j.command.ID, "status", result.Status, "durationMs", result.DurationMs)
-	w.submitResult(base, j.command.ID)
+	w.submit(base, j.command.ID, &slot{worker: w, held: result.Next})
+	return result.Next
 }
 
 // releaseJob releases the claim of a job, and removes its command from the journal, so that the
